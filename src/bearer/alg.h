@@ -1,0 +1,64 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/**
+ * @file alg.h
+ * The table of signature algorithms (RFC 7518 section 3.1, RFC 8037, RFC 8812,
+ * RFC 9864). A new algorithm is a new row in alg.c.
+ */
+#ifndef BEARER_ALG_H
+#define BEARER_ALG_H
+
+#include <apr_pools.h>
+#include <openssl/evp.h>
+
+typedef enum {
+    BEARER_KTY_NONE,
+    BEARER_KTY_RSA,
+    BEARER_KTY_EC,
+    BEARER_KTY_OKP,
+    BEARER_KTY_OCT
+} bearer_kty_t;
+
+typedef enum {
+    BEARER_PADDING_NONE,
+    BEARER_PADDING_PKCS1,
+    BEARER_PADDING_PSS   /**< salt length = hash length, RFC 7518 section 3.5 */
+} bearer_padding_t;
+
+/** A set of algorithms: bit i is row i of the table. */
+typedef apr_uint32_t bearer_algs_t;
+
+typedef struct bearer_alg_t {
+    const char *name;        /**< JWA name, compared case-sensitively */
+    bearer_algs_t bit;
+    bearer_kty_t kty;
+    const char *curve;       /**< JWK crv it needs; NULL: any of its kty's
+                                  (RSA, oct), or for EdDSA Ed25519 and Ed448 */
+    const char *digest;      /**< OpenSSL name; NULL: the algorithm has its own */
+    bearer_padding_t padding;
+    apr_size_t signature_len;/**< exact octets; 0: as long as the modulus */
+    apr_size_t min_key;      /**< oct: octets at least (RFC 7518 section 3.2) */
+    int in_default;          /**< part of the default allow-list */
+} bearer_alg_t;
+
+/** Row by JWA name, or NULL. "none" is not a row. Thread-safe. */
+const bearer_alg_t *bearer_alg_find(const char *name);
+
+/** Row i, or NULL behind the last. */
+const bearer_alg_t *bearer_alg_at(unsigned i);
+
+/** The default allow-list: asymmetric, without ES256K. */
+bearer_algs_t bearer_alg_defaults(void);
+
+/** All HS* rows. */
+bearer_algs_t bearer_alg_symmetric(void);
+
+/** Those of a set that this OpenSSL (its providers, its policy) carries out. */
+bearer_algs_t bearer_alg_supported(bearer_algs_t wanted);
+
+/** Algorithms that a key of this type and curve (NULL: none) can verify. */
+bearer_algs_t bearer_alg_for_key(bearer_kty_t kty, const char *curve);
+
+/** "RS256 ES256", in table order, in p. */
+const char *bearer_alg_names(bearer_algs_t set, apr_pool_t *p);
+
+#endif

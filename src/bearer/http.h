@@ -1,0 +1,81 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/**
+ * @file http.h
+ * Bounded outgoing requests. One implementation (libcurl, http_curl.c) and one
+ * interface, so that a test can script the issuer without a socket.
+ *
+ * Whatever the caller asks, the client follows no redirect, takes no proxy
+ * from the environment, accepts no compressed body, verifies TLS, stops at
+ * max_body bytes, at total_timeout and below 1 byte/s for more than a few
+ * seconds, and never logs a body or an Authorization field.
+ */
+#ifndef BEARER_HTTP_H
+#define BEARER_HTTP_H
+
+#include <apr_pools.h>
+#include <apr_tables.h>
+#include <apr_time.h>
+
+typedef struct bearer_http_request_t {
+    const char *method;          /**< "GET", "POST", ... */
+    const char *url;             /**< absolute, http or https */
+    const apr_table_t *headers;  /**< may be NULL */
+    const char *body;            /**< may be NULL */
+    apr_size_t body_len;
+    apr_interval_time_t connect_timeout;  /**< microseconds, > 0 */
+    apr_interval_time_t total_timeout;    /**< microseconds, > 0 */
+    apr_size_t max_body;         /**< bytes of answer accepted, > 0 */
+    const char *ca_file;         /**< PEM; NULL: the system's */
+    const char *proxy;           /**< URL; NULL: none */
+    const char *client_cert;     /**< PEM path for TLS client auth, or NULL */
+    const char *client_key;      /**< PEM path, or NULL */
+} bearer_http_request_t;
+
+typedef struct bearer_http_response_t {
+    int status;                  /**< 100..599 */
+    apr_table_t *headers;        /**< last value of each name wins */
+    const char *body;            /**< NUL-terminated, never NULL */
+    apr_size_t body_len;
+    apr_interval_time_t elapsed; /**< microseconds */
+} bearer_http_response_t;
+
+typedef struct bearer_http_client_t bearer_http_client_t;
+struct bearer_http_client_t {
+    /**
+     * Performs one request; blocks the calling thread for total_timeout at most.
+     * @param error  on failure one printable sentence for the log, with the
+     *               mend where one is known (name resolution, TLS, EACCES and
+     *               the SELinux boolean); in p
+     * @return APR_SUCCESS for any complete answer whatever its status;
+     *         APR_TIMEUP; APR_ENOSPC when max_body was exceeded;
+     *         APR_EGENERAL for everything else
+     */
+    apr_status_t (*perform)(const bearer_http_client_t *client,
+                            const bearer_http_request_t *request,
+                            bearer_http_response_t **response,
+                            const char **error, apr_pool_t *p);
+    void *baton;
+};
+
+/**
+ * A client over libcurl with a bounded free list of easy handles. Create it in
+ * each child, after fork; curl_global_init() is the caller's, once, before.
+ * Thread-safe. Its handles are released with p.
+ */
+apr_status_t bearer_http_curl_create(const bearer_http_client_t **client,
+                                     const char *user_agent, apr_pool_t *p);
+
+/**
+ * Judges a URL that is going to be fetched: absolute, https, or http to a host
+ * in plain_http ("host" or "host:port", loopback always), no credentials, no
+ * fragment, no control characters.
+ * @return NULL if it may be fetched, else what is wrong with it and the mend
+ */
+const char *bearer_http_url_error(const char *url,
+                                  const apr_array_header_t *plain_http,
+                                  apr_pool_t *p);
+
+/** Percent-encodes for application/x-www-form-urlencoded (space as '+'). */
+const char *bearer_http_form_escape(apr_pool_t *p, const char *s);
+
+#endif

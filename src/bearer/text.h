@@ -1,0 +1,69 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/**
+ * @file text.h
+ * Strings that came from outside: UTF-8, escaping for the log, constant-time
+ * comparison, digests. Leaf room, pure functions, thread-safe.
+ */
+#ifndef BEARER_TEXT_H
+#define BEARER_TEXT_H
+
+#include <apr_pools.h>
+#include <apr_tables.h>
+
+#define BEARER_SHA256_SIZE 32
+
+/** A value in a log line shows at most so many bytes of itself. */
+#define BEARER_QUOTE_MAX 128
+
+/**
+ * A value for the log: in double quotes, printable ASCII, everything else (and
+ * `"` and `\`) as \xNN, cut at BEARER_QUOTE_MAX bytes with "..." behind.
+ * NULL gives `(none)`.
+ */
+const char *bearer_text_quote(apr_pool_t *p, const char *s);
+const char *bearer_text_quote_n(apr_pool_t *p, const char *s, apr_size_t len);
+
+/** A list of strings for the log: `(a, b, c)`, escaped, bounded. */
+const char *bearer_text_quote_list(apr_pool_t *p, const apr_array_header_t *list);
+
+/** First 8 hex digits of the SHA-256 of len bytes: how the log names tokens
+ *  and users. */
+const char *bearer_text_fingerprint(apr_pool_t *p, const void *data,
+                                    apr_size_t len);
+
+/** SHA-256 (FIPS 180-4) of len bytes into out[32]. APR_SUCCESS or APR_EGENERAL. */
+apr_status_t bearer_text_sha256(const void *data, apr_size_t len,
+                                unsigned char *out);
+
+/** Lower-case hex. */
+const char *bearer_text_hex(apr_pool_t *p, const unsigned char *data,
+                            apr_size_t len);
+
+/** 1 if len bytes are valid UTF-8 (RFC 3629: no overlong, no surrogates). */
+int bearer_text_is_utf8(const char *s, apr_size_t len);
+
+/** 1 if a and b are equal; time depends on the length only. */
+int bearer_text_equal_ct(const void *a, const void *b, apr_size_t len);
+
+/** Decodes one code point of valid UTF-8 at *s and advances *s. */
+unsigned bearer_text_next(const char **s);
+
+/** A member of a whitespace-separated list? (RFC 6749 section 3.3 scope) */
+int bearer_text_list_has(const char *list, const char *member);
+
+/**
+ * Check 12: what is wrong with an identifier that is to become r->user, or
+ * NULL. 1-256 bytes of valid UTF-8, no leading or trailing white space, no C0,
+ * DEL, C1, no bidirectional overrides or isolates (U+202A-202E, U+2066-2069),
+ * and unless printable none of `,` `;` `=`.
+ */
+const char *bearer_text_identifier_error(const char *s, apr_size_t len,
+                                         int printable);
+
+/** Reads a whole file of at most max bytes; NUL-terminated in p.
+ *  APR_ENOSPC when larger. */
+apr_status_t bearer_text_read_file(const char **data, apr_size_t *len,
+                                   const char *path, apr_size_t max,
+                                   apr_pool_t *p);
+
+#endif

@@ -1,0 +1,85 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/**
+ * @file world.h
+ * What the library needs from the world: a log, a clock, random bytes, a cache
+ * and an HTTP client, each a small struct of function pointers given at
+ * creation. The glue fills them from httpd; a test fills them with fakes.
+ *
+ * Every function may be called from several threads at once.
+ */
+#ifndef BEARER_WORLD_H
+#define BEARER_WORLD_H
+
+#include <apr_pools.h>
+#include <apr_time.h>
+
+#include "bearer/http.h"
+
+typedef enum {
+    BEARER_LOG_ERROR,
+    BEARER_LOG_WARNING,
+    BEARER_LOG_NOTICE,
+    BEARER_LOG_INFO,
+    BEARER_LOG_DEBUG
+} bearer_log_level_t;
+
+/**
+ * A cache shared by children or hosts. Keys are 32 bytes, always a SHA-256, so
+ * that an implementation which picks its shard by the first byte spreads them.
+ * A value that is not there, has expired, cannot be opened or whose back end
+ * is down is APR_NOTFOUND: "not there" may always mean "down".
+ */
+#define BEARER_CACHE_KEY_SIZE 32
+typedef struct bearer_cache_t bearer_cache_t;
+struct bearer_cache_t {
+    /** Copies a value into p. APR_SUCCESS, or APR_NOTFOUND. */
+    apr_status_t (*get)(const bearer_cache_t *cache, const unsigned char *key,
+                        unsigned char **value, apr_size_t *len, apr_pool_t *p);
+    /** Keeps a value until expires at the latest. A failure is normal life. */
+    apr_status_t (*put)(const bearer_cache_t *cache, const unsigned char *key,
+                        const unsigned char *value, apr_size_t len,
+                        apr_time_t expires, apr_pool_t *p);
+    apr_status_t (*remove)(const bearer_cache_t *cache,
+                           const unsigned char *key, apr_pool_t *p);
+    /**
+     * A lease: the caller for whom it answers APR_SUCCESS is the only one of
+     * this host who does the thing that key names, until it calls unlease() or
+     * until `until`, whichever is first (a holder that crashed wedges nobody).
+     * APR_EBUSY: another holds it. NULL: no sharing, every caller has it.
+     */
+    apr_status_t (*lease)(const bearer_cache_t *cache, const unsigned char *key,
+                          apr_time_t until, apr_pool_t *p);
+    void (*unlease)(const bearer_cache_t *cache, const unsigned char *key,
+                    apr_pool_t *p);
+    void *baton;
+};
+
+typedef struct bearer_world_t {
+    /** message: printable, one line, complete. */
+    void (*log)(void *baton, bearer_log_level_t level, const char *message);
+    void *log_baton;
+    /** Microseconds since the epoch. */
+    apr_time_t (*now)(void *baton);
+    void *now_baton;
+    /** len random bytes fit for secrets; APR_SUCCESS or APR_EGENERAL. */
+    apr_status_t (*random)(void *baton, unsigned char *bytes, apr_size_t len);
+    void *random_baton;
+    /** NULL where nothing may be fetched (offline tools). */
+    const bearer_http_client_t *http;
+    /** NULL: nothing is shared between processes. */
+    const bearer_cache_t *keys_cache;
+} bearer_world_t;
+
+/** Formats and emits one log line; long lines are cut at 1024 bytes. */
+void bearer_world_log(const bearer_world_t *world, bearer_log_level_t level,
+                      const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/** The time of this world, or apr_time_now() where it brings no clock. */
+apr_time_t bearer_world_now(const bearer_world_t *world);
+
+/** Random bytes of this world, or OpenSSL's where it brings none. */
+apr_status_t bearer_world_random(const bearer_world_t *world,
+                                 unsigned char *bytes, apr_size_t len);
+
+#endif
