@@ -1,0 +1,54 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/**
+ * @file exports.h
+ * What the application gets of a principal (product.md 3.5): names and values,
+ * already safe to put into an environment or a header. Also: which request
+ * headers must be removed because only this module may set them.
+ */
+#ifndef BEARER_EXPORTS_H
+#define BEARER_EXPORTS_H
+
+#include <apr_pools.h>
+#include <apr_tables.h>
+
+#include "bearer/principal.h"
+#include "bearer/settings.h"
+
+/** At most so many claims of one token are exported. */
+#define BEARER_EXPORT_MAX_CLAIMS 200
+/** A claim's exported value is at most so many bytes; longer ones are left out. */
+#define BEARER_EXPORT_MAX_VALUE 8192
+
+/** The fixed names that carry an identity towards a backend. */
+extern const char *const bearer_exports_identity_headers[]; /* NULL-terminated */
+
+/**
+ * BEARER_METHOD ... and <prefix><claim> into env (NULL: not wanted), the header
+ * forms into headers (NULL: not wanted). Tables are overlaid, not cleared.
+ * @param left_out  one line for the log per claim not exported (CR, LF, NUL,
+ *                  collision, comma in a role); const char *; may be NULL
+ */
+void bearer_exports_build(apr_table_t *env, apr_table_t *headers,
+                          const bearer_principal_t *principal,
+                          const bearer_settings_t *settings,
+                          apr_array_header_t *left_out, apr_pool_t *p);
+
+/** X-Forwarded-User, X-User-Roles, X-User-Groups for forward=identity. */
+void bearer_exports_identity(apr_table_t *headers,
+                             const bearer_principal_t *principal,
+                             apr_pool_t *p);
+
+/** 1 if a client's header must be removed where these settings are in force:
+ *  an identity name or the claim prefix, in every spelling that a backend folds
+ *  to the same name (case, `-` and `_`). No allocation. */
+int bearer_exports_reserved_header(const char *name,
+                                   const bearer_settings_t *settings);
+
+/** One claim as exported text (scalar, array joined, compact JSON), or NULL when
+ *  it holds CR, LF or NUL or is too long. */
+const char *bearer_exports_value(const json_t *value, apr_pool_t *p);
+
+/** Percent-encodes bytes outside printable ASCII, and `%`. */
+const char *bearer_exports_header_value(const char *value, apr_pool_t *p);
+
+#endif

@@ -1,0 +1,106 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/**
+ * @file keyset.h
+ * The life of an issuer's key set in one process:
+ *
+ *   empty -> fresh -> due (refreshed ahead of time) -> stale (issuer down) -> gone
+ *
+ * A request whose key is known never waits: it verifies with the set that is
+ * there, also while that is being refreshed. Only a request that finds nothing
+ * at all waits for the one flight in progress, for the total timeout at most.
+ *
+ * The document (not the parsed keys) is shared through world->keys_cache, so
+ * that one child's fetch serves all; each process parses it once and again only
+ * when it changed. Locks are held for pointer swaps, never over I/O.
+ *
+ * Thread-safe. All times by world's clock.
+ */
+#ifndef BEARER_KEYSET_H
+#define BEARER_KEYSET_H
+
+#include "bearer/issuer.h"
+#include "bearer/jwk.h"
+#include "bearer/reason.h"
+#include "bearer/world.h"
+
+/** Without cache headers a set lives so long (clamped by KeysRefresh). */
+#define BEARER_KEYSET_DEFAULT_LIFE apr_time_from_sec(3600)
+
+typedef struct bearer_keyset_t bearer_keyset_t;
+
+/** What there is to know about one set, for status pages and logs. */
+typedef struct bearer_keyset_state_t {
+    int keys;
+    apr_time_t fetched;        /**< 0: never */
+    apr_time_t due;            /**< when the next refresh is wanted */
+    apr_time_t gone;           /**< when it stops serving */
+    apr_time_t last_attempt;
+    int last_attempt_failed;
+    const char *last_error;    /**< in the caller's pool, or NULL */
+    apr_uint64_t generation;   /**< +1 whenever the usable keys changed */
+} bearer_keyset_state_t;
+
+/**
+ * @param access  lives as long as p
+ * @param p       the process's pool; the key set is destroyed with it
+ * Nothing is fetched or read yet, but a key file is read when first needed.
+ */
+apr_status_t bearer_keyset_create(bearer_keyset_t **keyset,
+                                  const bearer_issuer_access_t *access,
+                                  apr_pool_t *p);
+
+/**
+ * The set to verify with. Call bearer_jwks_release(*set) when done.
+ * On a process that has none it is taken from the cache, else fetched (one
+ * flight; the others wait).
+ * @return BEARER_OK or BEARER_KEYS (nothing usable is known; detail says what
+ *         failed and the mend)
+ */
+bearer_reason_t bearer_keyset_acquire(bearer_keyset_t *keyset,
+                                      bearer_jwks_t **set,
+                                      bearer_refusal_t *why, apr_pool_t *p);
+
+/**
+ * A token names a kid that *set does not have (bearer_jwks_select said
+ * unknown_kid). Looks for a newer set in the cache, else fetches, at most once
+ * per KeysRefresh min and issuer, host-wide, failures included.
+ * On BEARER_OK *set was replaced by a newer one (the old reference is released).
+ * BEARER_KEY: the last refresh succeeded and no newer set has come: the kid is
+ * unknown. BEARER_KEYS: the last refresh failed.
+ */
+bearer_reason_t bearer_keyset_refresh_for_kid(bearer_keyset_t *keyset,
+                                              const char *kid,
+                                              bearer_jwks_t **set,
+                                              bearer_refusal_t *why,
+                                              apr_pool_t *p);
+
+/**
+ * For a background thread: fetches if the set is due (or empty and eager), reads
+ * a key file again if it changed. Never blocks a request.
+ */
+void bearer_keyset_maintain(bearer_keyset_t *keyset, apr_pool_t *ptemp);
+
+/** Also tells whether a background thread looks after the set: without one, a
+ *  request that finds it due refreshes it itself (one of them; the others
+ *  serve on). */
+void bearer_keyset_set_maintained(bearer_keyset_t *keyset, int maintained);
+
+void bearer_keyset_state(bearer_keyset_t *keyset, bearer_keyset_state_t *state,
+                         apr_pool_t *p);
+
+/** Cheap, lock-free: generation of the set now in force. */
+apr_uint64_t bearer_keyset_generation(const bearer_keyset_t *keyset);
+
+/** The issuer's metadata as last fetched with the keys, or fetched now (cold).
+ *  NULL with *error when not to be had. Copied into p. */
+const bearer_metadata_t *bearer_keyset_metadata(bearer_keyset_t *keyset,
+                                                const char **error,
+                                                apr_pool_t *p);
+
+/** Seconds to live of a document by its Cache-Control/Expires/Age headers (RFC
+ *  9111), clamped to min..max; without headers the default life, clamped. */
+apr_interval_time_t bearer_keyset_life(const apr_table_t *headers,
+                                       apr_time_t now, apr_interval_time_t min,
+                                       apr_interval_time_t max);
+
+#endif
