@@ -1,0 +1,118 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/* The reason tables, and the promise that no detail carries raw bytes. */
+#include "unit.h"
+
+#include "bearer/reason.h"
+
+static void test_every_reason_has_a_name_of_its_own(void **state)
+{
+    unsigned i, j;
+
+    (void)state;
+    for (i = 0; i < BEARER_REASON_COUNT; i++) {
+        const char *name = bearer_reason_name((bearer_reason_t)i);
+
+        assert_true(name[0] != '\0');
+        for (j = 0; j < i; j++) {
+            assert_string_not_equal(name,
+                                    bearer_reason_name((bearer_reason_t)j));
+        }
+    }
+}
+
+/* RFC 6750 section 3: error_description has no `"`, no `\`, no control. */
+static void test_descriptions_fit_a_challenge(void **state)
+{
+    unsigned i;
+
+    (void)state;
+    for (i = 0; i < BEARER_CATEGORY_COUNT; i++) {
+        bearer_category_t category = (bearer_category_t)i;
+        const char *s = bearer_category_description(category);
+
+        /* both or neither are told */
+        assert_int_equal(s == NULL, bearer_category_error(category) == NULL);
+        for (; s && *s; s++) {
+            assert_true(*s >= 0x20 && *s <= 0x7e && *s != '"' && *s != '\\');
+        }
+    }
+}
+
+static void test_accidents_are_not_counted(void **state)
+{
+    static const bearer_reason_t accidents[] = {
+        BEARER_OK, BEARER_NO_CREDENTIAL, BEARER_EXP, BEARER_NBF, BEARER_AGE,
+        BEARER_AUD, BEARER_SCOPE, BEARER_KEYS, BEARER_THROTTLED
+    };
+    static const bearer_reason_t attacks[] = {
+        BEARER_CREDENTIAL_COUNT, BEARER_BASE64URL, BEARER_ALG, BEARER_KEY,
+        BEARER_SIGNATURE, BEARER_ISS, BEARER_TYPE, BEARER_CLIENTS,
+        BEARER_IDENTIFIER, BEARER_INACTIVE, BEARER_REVOKED
+    };
+    size_t i;
+
+    (void)state;
+    for (i = 0; i < UNIT_COUNT(accidents); i++) {
+        UNIT_CHECK(!bearer_category_counted(
+                       bearer_reason_category(accidents[i])),
+                   "%s", bearer_reason_name(accidents[i]));
+    }
+    for (i = 0; i < UNIT_COUNT(attacks); i++) {
+        UNIT_CHECK(bearer_category_counted(bearer_reason_category(attacks[i])),
+                   "%s", bearer_reason_name(attacks[i]));
+    }
+}
+
+static void test_a_reason_outside_the_enum_is_never_ok(void **state)
+{
+    bearer_reason_t wild = (bearer_reason_t)(BEARER_REASON_COUNT + 7);
+
+    (void)state;
+    assert_string_equal(bearer_reason_name(wild), "internal");
+    assert_int_equal(bearer_reason_category(wild),
+                     BEARER_CATEGORY_UNAVAILABLE);
+    assert_string_equal(
+        bearer_category_name((bearer_category_t)(BEARER_CATEGORY_COUNT + 1)),
+        "unavailable");
+}
+
+static void test_refuse_records_reason_and_detail(void **state)
+{
+    bearer_refusal_t why = { BEARER_OK, NULL };
+
+    assert_int_equal(bearer_refuse(&why, unit_pool(state), BEARER_AUD,
+                                   "audience %s is not in %d", "\"x\"", 3),
+                     BEARER_AUD);
+    assert_int_equal(why.reason, BEARER_AUD);
+    assert_string_equal(why.detail, "audience \"x\" is not in 3");
+    assert_int_equal(bearer_refuse(NULL, unit_pool(state), BEARER_EXP, "x"),
+                     BEARER_EXP);
+}
+
+static void test_a_detail_is_one_bounded_printable_line(void **state)
+{
+    apr_pool_t *p = unit_pool(state);
+    bearer_refusal_t why;
+    char *big = apr_palloc(p, 100001);
+
+    bearer_refuse(&why, p, BEARER_KID, "a\r\nb\x1b[31m\xc3\xa4");
+    assert_string_equal(why.detail, "a??b?[31m??");
+    memset(big, 'x', 100000);
+    big[100000] = '\0';
+    bearer_refuse(&why, p, BEARER_KID, "%s", big);
+    assert_in_range(strlen(why.detail), 100, 1000);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        UNIT_TEST(test_every_reason_has_a_name_of_its_own),
+        UNIT_TEST(test_descriptions_fit_a_challenge),
+        UNIT_TEST(test_accidents_are_not_counted),
+        UNIT_TEST(test_a_reason_outside_the_enum_is_never_ok),
+        UNIT_TEST(test_refuse_records_reason_and_detail),
+        UNIT_TEST(test_a_detail_is_one_bounded_printable_line),
+    };
+
+    return UNIT_RUN("reason", tests);
+}

@@ -1,0 +1,256 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/* Strings from outside: quoting, UTF-8, identifiers, lists, digests, files. */
+#include "unit.h"
+
+#include <apr_file_io.h>
+
+static void test_quote_shows_no_raw_byte(void **state)
+{
+    apr_pool_t *p = unit_pool(state);
+
+    assert_string_equal(bearer_text_quote(p, "a b"), "\"a b\"");
+    assert_string_equal(bearer_text_quote(p, ""), "\"\"");
+    assert_string_equal(bearer_text_quote(p, NULL), "(none)");
+    assert_string_equal(bearer_text_quote(p, "\"\\\n\x7f\xff"),
+                        "\"\\x22\\x5c\\x0a\\x7f\\xff\"");
+    assert_string_equal(bearer_text_quote_n(p, "a\0b", 3), "\"a\\x00b\"");
+}
+
+static void test_quote_is_bounded(void **state)
+{
+    apr_pool_t *p = unit_pool(state);
+    char big[BEARER_QUOTE_MAX + 2];
+    const char *quoted;
+
+    memset(big, 'z', sizeof(big) - 1);
+    big[BEARER_QUOTE_MAX + 1] = '\0';
+    quoted = bearer_text_quote(p, big);
+    assert_int_equal(strlen(quoted), BEARER_QUOTE_MAX + 2 + 3);
+    assert_true(unit_contains(quoted, "z\"..."));
+    big[BEARER_QUOTE_MAX] = '\0';
+    assert_false(unit_contains(bearer_text_quote(p, big), "..."));
+}
+
+static void test_quote_list(void **state)
+{
+    apr_pool_t *p = unit_pool(state);
+    apr_array_header_t *list = apr_array_make(p, 2, sizeof(const char *));
+    const char *line;
+    int i;
+
+    assert_string_equal(bearer_text_quote_list(p, NULL), "()");
+    assert_string_equal(bearer_text_quote_list(p, list), "()");
+    APR_ARRAY_PUSH(list, const char *) = "api://orders";
+    APR_ARRAY_PUSH(list, const char *) = "b\n";
+    assert_string_equal(bearer_text_quote_list(p, list),
+                        "(api://orders, b\\x0a)");
+    for (i = 0; i < 1000; i++) {
+        APR_ARRAY_PUSH(list, const char *) = "\x01\x02\x03\x04";
+    }
+    line = bearer_text_quote_list(p, list);
+    assert_true(strlen(line) < 1000);
+    assert_true(unit_contains(line, ", ...)"));
+}
+
+static void test_sha256_and_fingerprint(void **state)
+{
+    apr_pool_t *p = unit_pool(state);
+    unsigned char digest[BEARER_SHA256_SIZE];
+
+    /* FIPS 180-4 example */
+    assert_int_equal(bearer_text_sha256("abc", 3, digest), APR_SUCCESS);
+    assert_string_equal(
+        bearer_text_hex(p, digest, sizeof(digest)),
+        "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+    assert_string_equal(bearer_text_fingerprint(p, "abc", 3), "ba7816bf");
+    assert_string_equal(bearer_text_fingerprint(p, NULL, 0), "e3b0c442");
+    assert_string_equal(bearer_text_hex(p, digest, 0), "");
+}
+
+static void test_equal_ct(void **state)
+{
+    (void)state;
+    assert_true(bearer_text_equal_ct("abcd", "abcx", 3));
+    assert_false(bearer_text_equal_ct("abcd", "abcx", 4));
+    assert_true(bearer_text_equal_ct("", "", 0));
+}
+
+static void test_utf8(void **state)
+{
+    static const struct {
+        const char *bytes;
+        apr_size_t len;
+        int valid;
+    } cases[] = {
+        { "", 0, 1 },
+        { "plain", 5, 1 },
+        { "\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80", 9, 1 },
+        { "a\0b", 3, 1 },
+        { "\xed\x9f\xbf", 3, 1 },     /* U+D7FF, the last before surrogates */
+        { "\xee\x80\x80", 3, 1 },     /* U+E000 */
+        { "\xf4\x8f\xbf\xbf", 4, 1 }, /* U+10FFFF */
+        { "\xc0\x80", 2, 0 },         /* overlong NUL */
+        { "\xc1\xbf", 2, 0 },
+        { "\xe0\x9f\xbf", 3, 0 },     /* overlong */
+        { "\xf0\x8f\xbf\xbf", 4, 0 },
+        { "\xed\xa0\x80", 3, 0 },     /* surrogate */
+        { "\xed\xbf\xbf", 3, 0 },
+        { "\xf4\x90\x80\x80", 4, 0 }, /* above U+10FFFF */
+        { "\xf5\x80\x80\x80", 4, 0 },
+        { "\x80", 1, 0 },             /* lone continuation */
+        { "\xff", 1, 0 },
+        { "\xe2\x82", 2, 0 },         /* cut short */
+        { "\xc3", 1, 0 },
+        { "\xe2\x28\xa1", 3, 0 },
+        { "\xf0\x9f\x98\x28", 4, 0 },
+    };
+    size_t i;
+
+    (void)state;
+    for (i = 0; i < UNIT_COUNT(cases); i++) {
+        UNIT_CHECK(bearer_text_is_utf8(cases[i].bytes, cases[i].len)
+                       == cases[i].valid,
+                   "case %u", (unsigned)i);
+    }
+}
+
+static void test_next_walks_code_points(void **state)
+{
+    const char *s = "a\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80";
+    const char *cut = "\xe2\x82";
+
+    (void)state;
+    assert_int_equal(bearer_text_next(&s), 'a');
+    assert_int_equal(bearer_text_next(&s), 0xe4);
+    assert_int_equal(bearer_text_next(&s), 0x20ac);
+    assert_int_equal(bearer_text_next(&s), 0x1f600);
+    assert_int_equal(*s, '\0');
+    /* never beyond the terminating NUL */
+    bearer_text_next(&cut);
+    assert_int_equal(*cut, '\0');
+}
+
+static void test_list_has(void **state)
+{
+    (void)state;
+    assert_true(bearer_text_list_has("a b c", "b"));
+    assert_true(bearer_text_list_has("  orders.read\tx", "orders.read"));
+    assert_true(bearer_text_list_has("x orders", "orders"));
+    assert_false(bearer_text_list_has("orders.read", "orders"));
+    assert_false(bearer_text_list_has("orders", "orders.read"));
+    assert_false(bearer_text_list_has("a b", "a b"));
+    assert_false(bearer_text_list_has("a  b", ""));
+    assert_false(bearer_text_list_has("", "a"));
+    assert_false(bearer_text_list_has(NULL, "a"));
+    assert_false(bearer_text_list_has("a", NULL));
+}
+
+/* Check 12: what an attacker would put into a user name. */
+static void test_identifier(void **state)
+{
+    static const struct {
+        const char *bytes;
+        int strict_ok, printable_ok;
+    } cases[] = {
+        { "alice", 1, 1 },
+        { "J\xc3\xb6rg M\xc3\xbcller", 1, 1 },
+        { "auth0|5f7c8ec7c33c6c004bbafe82", 1, 1 },
+        { "system:serviceaccount:default:x", 1, 1 },
+        { "cn=alice,dc=example", 0, 1 },
+        { "a;b", 0, 1 },
+        { "", 0, 0 },
+        { " alice", 0, 0 },
+        { "alice ", 0, 0 },
+        { "alice\xc2\xa0", 0, 0 },         /* no-break space */
+        { "\xe3\x80\x80" "alice", 0, 0 },  /* ideographic space */
+        { "a\nb", 0, 0 },
+        { "a\rb", 0, 0 },
+        { "a\tb", 0, 0 },
+        { "a\x7f", 0, 0 },
+        { "a\xc2\x85", 0, 0 },             /* C1: NEL */
+        { "a\xc2\x9f", 0, 0 },
+        { "admin\xe2\x80\xae" "x", 0, 0 }, /* right-to-left override */
+        { "\xe2\x80\xaa" "x", 0, 0 },
+        { "x\xe2\x81\xa6" "y", 0, 0 },     /* isolate */
+        { "x\xe2\x81\xa9", 0, 0 },
+        { "x\xe2\x81\xaa", 1, 1 },         /* U+206A: none of the banned */
+        { "a\xc0\xaf", 0, 0 },             /* overlong */
+        { "a\xff", 0, 0 },
+    };
+    size_t i;
+
+    (void)state;
+    for (i = 0; i < UNIT_COUNT(cases); i++) {
+        const char *s = cases[i].bytes;
+        const char *error;
+
+        error = bearer_text_identifier_error(s, strlen(s), 0);
+        UNIT_CHECK((error == NULL) == cases[i].strict_ok, "strict, case %u",
+                   (unsigned)i);
+        error = bearer_text_identifier_error(s, strlen(s), 1);
+        UNIT_CHECK((error == NULL) == cases[i].printable_ok, "printable, case %u",
+                   (unsigned)i);
+    }
+    assert_non_null(bearer_text_identifier_error("a\0b", 3, 1));
+}
+
+static void test_identifier_length(void **state)
+{
+    char s[258];
+
+    (void)state;
+    memset(s, 'a', sizeof(s));
+    assert_null(bearer_text_identifier_error(s, 1, 0));
+    assert_null(bearer_text_identifier_error(s, 256, 0));
+    assert_non_null(bearer_text_identifier_error(s, 257, 0));
+}
+
+static void test_read_file(void **state)
+{
+    apr_pool_t *p = unit_pool(state);
+    char *path = apr_pstrdup(p, "bearer-test-XXXXXX");
+    apr_file_t *file;
+    const char *data;
+    apr_size_t len;
+
+    assert_int_equal(apr_file_mktemp(&file, path,
+                                     APR_FOPEN_CREATE | APR_FOPEN_WRITE
+                                         | APR_FOPEN_EXCL, p), APR_SUCCESS);
+    assert_int_equal(apr_file_write_full(file, "a\0bc", 4, NULL), APR_SUCCESS);
+    assert_int_equal(apr_file_close(file), APR_SUCCESS);
+
+    assert_int_equal(bearer_text_read_file(&data, &len, path, 4, p),
+                     APR_SUCCESS);
+    assert_int_equal(len, 4);
+    assert_memory_equal(data, "a\0bc", 5);
+    assert_int_equal(bearer_text_read_file(&data, &len, path, 100, p),
+                     APR_SUCCESS);
+    assert_int_equal(len, 4);
+    assert_int_equal(bearer_text_read_file(&data, &len, path, 3, p),
+                     APR_ENOSPC);
+    assert_null(data);
+    assert_int_equal(apr_file_remove(path, p), APR_SUCCESS);
+    assert_true(APR_STATUS_IS_ENOENT(
+        bearer_text_read_file(&data, &len, path, 100, p)));
+    assert_int_not_equal(bearer_text_read_file(&data, &len, ".", 100, p),
+                         APR_SUCCESS);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        UNIT_TEST(test_quote_shows_no_raw_byte),
+        UNIT_TEST(test_quote_is_bounded),
+        UNIT_TEST(test_quote_list),
+        UNIT_TEST(test_sha256_and_fingerprint),
+        UNIT_TEST(test_equal_ct),
+        UNIT_TEST(test_utf8),
+        UNIT_TEST(test_next_walks_code_points),
+        UNIT_TEST(test_list_has),
+        UNIT_TEST(test_identifier),
+        UNIT_TEST(test_identifier_length),
+        UNIT_TEST(test_read_file),
+    };
+
+    return UNIT_RUN("text", tests);
+}
