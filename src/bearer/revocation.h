@@ -8,11 +8,22 @@
  *   token SHA256-HEX UNTIL
  *   jti   SHA256-HEX-OF-ISSUER-NUL-JTI UNTIL
  *
- * UNTIL is seconds since the epoch (0: for ever); nothing in the file is a
- * secret. Readers keep a sorted or hashed table and look at the file's identity
- * at most every 500 ms; a list that cannot be read or has one bad line closes
- * access (BEARER_REVOCATION_LIST) until it is whole again.
- * Thread-safe; a look-up takes no lock that is held over I/O.
+ * Fields are separated by blanks or tabs. UNTIL is seconds since the epoch, the
+ * token's exp (0: for ever); an entry lives BEARER_REVOCATION_GRACE longer, for
+ * a token may be accepted so long after its exp. Every line ends with a line
+ * feed: a last line without one shows a file that was cut. Nothing in the file
+ * is a secret.
+ *
+ * Readers keep an immutable table in memory and look at the file's identity at
+ * most every BEARER_REVOCATION_LOOK, one thread at a time, the others going on
+ * with the table they have. A file that is missing, cannot be read or has one
+ * bad line closes access (BEARER_REVOCATION_LIST) until it is whole again; so
+ * does a look that takes longer than a second. One log line per change of
+ * state.
+ *
+ * Thread-safe. A question takes no lock; only when the last look is more than
+ * BEARER_REVOCATION_FRESH old does it wait for the thread that is looking.
+ * Create it in each process, after fork.
  */
 #ifndef BEARER_REVOCATION_H
 #define BEARER_REVOCATION_H
@@ -21,6 +32,19 @@
 #include "bearer/world.h"
 
 typedef struct bearer_revocation_t bearer_revocation_t;
+
+/** Between two looks at the file. */
+#define BEARER_REVOCATION_LOOK apr_time_from_msec(500)
+
+/** An answer is never given from an older look: a change is effective within
+ *  this time everywhere. */
+#define BEARER_REVOCATION_FRESH apr_time_from_msec(900)
+
+/** The largest AuthBearerClockSkew. */
+#define BEARER_REVOCATION_GRACE apr_time_from_sec(300)
+
+/** Larger files are not read (about 800,000 entries). */
+#define BEARER_REVOCATION_MAX (64 * 1024 * 1024)
 
 /** @param p  the process's pool. APR_SUCCESS also for an unreadable file: then
  *  every question is answered with BEARER_REVOCATION_LIST. */
@@ -33,26 +57,43 @@ apr_status_t bearer_revocation_create(bearer_revocation_t **list,
 const char *bearer_revocation_file_error(const char *path, apr_pool_t *p);
 
 /**
- * @param jti,iss  either may be NULL
- * @param token    may be NULL; or its digest in token_sha256 (32 bytes), which
- *                 saves the hash where the caller has it
+ * @param list     NULL: there is none, the answer is BEARER_OK
+ * @param jti,iss  either may be NULL; iss as the token has it
+ * @param token_sha256  the token's digest, 32 bytes; may be NULL
+ * @param why      may be NULL
+ * @param p        lifetime of the detail; nothing else is allocated
+ * @return BEARER_OK, BEARER_REVOKED or BEARER_REVOCATION_LIST
  */
 bearer_reason_t bearer_revocation_ask(bearer_revocation_t *list,
                                       const char *iss, const char *jti,
                                       const unsigned char *token_sha256,
                                       bearer_refusal_t *why, apr_pool_t *p);
 
-/** Number of live entries, and a number that changes whenever the list does. */
-void bearer_revocation_state(bearer_revocation_t *list, unsigned *entries,
-                             apr_uint64_t *generation);
+typedef struct bearer_revocation_state_t {
+    int closed;               /**< every question gets BEARER_REVOCATION_LIST */
+    unsigned entries;
+    apr_uint64_t generation;  /**< changes whenever the list in memory does */
+} bearer_revocation_state_t;
 
-/** Looks at the file now if the last look is older than 500 ms. Requests call
- *  it through bearer_revocation_ask. */
+/** For status pages. Does not look at the file. */
+void bearer_revocation_state(bearer_revocation_t *list,
+                             bearer_revocation_state_t *state);
+
+/** Looks at the file now if the last look is older than
+ *  BEARER_REVOCATION_LOOK. Requests call it through bearer_revocation_ask; a
+ *  watchdog may, so that no request pays for reading a long list. */
 void bearer_revocation_refresh(bearer_revocation_t *list);
 
-/** Appends one entry atomically (lock file, temporary file, fsync, rename; a
- *  reader sees the old list or the new one) and prunes expired ones. Creates
- *  the file with mode 0640 when it is not there. For htbearer. */
+/**
+ * Appends one entry and prunes expired ones, atomically: lock file (PATH.lock),
+ * temporary file, fsync, rename; a reader sees the old list or the new one, and
+ * of several writers none loses anything. Keeps comments, mode and owner; a
+ * file that is not there is created with mode 0640. A damaged list is left as
+ * it is. For htbearer.
+ * @param until  the token's exp, 0: for ever. An entry that would be expired
+ *               already is not written
+ * @param error  on failure what is wrong and the mend, in p
+ */
 apr_status_t bearer_revocation_append_token(const char *path, const char *token,
                                             apr_size_t len, apr_time_t until,
                                             apr_time_t now, const char **error,

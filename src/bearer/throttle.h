@@ -1,15 +1,30 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /**
  * @file throttle.h
- * Failures per client address, in one block of memory that all children share
- * (the caller maps it; it survives a graceful restart because the caller keeps
- * it). A fixed number of slots, so memory is bounded; the oldest idle entry
- * goes first, an entry with a running penalty last.
+ * Failures per client address (AuthBearerThrottle), in one block of memory that
+ * all children share. The caller maps it, zeroed, before the children start and
+ * keeps it over a graceful restart, so that a penalty outlives the restart.
  *
- * No lock is ever waited for: slots are C11 atomics behind a per-bucket flag
- * that is tried, and a request that finds it taken goes on unthrottled and
- * uncounted only in that instant. A holder that died is overrun after a bound.
- * Thread-safe and process-safe.
+ * A bucket holds the addresses that hash to it and a pool of records: one per
+ * refused token, with its time, so that the window slides and the same token
+ * counts once. The number of both is fixed, so memory is bounded. In a full
+ * bucket the address that has been idle longest goes first and a running
+ * penalty never: then the new address is the one not remembered. Records that
+ * make room go on counting (their time then is that of the newest of them).
+ *
+ * Where an address lands depends on random bytes in the block: nobody can
+ * choose addresses that crowd one bucket.
+ *
+ * The block holds no pointer, no token and no digest of one: what it keeps of a
+ * token is keyed with the same random bytes.
+ *
+ * bearer_throttle_check, the question of every request, takes no lock. All else
+ * takes the bucket's flag, tries for some microseconds, and then goes on
+ * without: no request waits for another. The flag of a holder that died is
+ * overrun after BEARER_THROTTLE_HOLD. Thread-safe and process-safe.
+ *
+ * `now` is the present, in microseconds since the epoch (not when a slow
+ * request began). A NULL throttle is one that never throttles.
  */
 #ifndef BEARER_THROTTLE_H
 #define BEARER_THROTTLE_H
@@ -17,23 +32,52 @@
 #include <apr_pools.h>
 #include <apr_time.h>
 
+#include "bearer/reason.h"
 #include "bearer/settings.h"
+#include "bearer/world.h"
 
 typedef struct bearer_throttle_t bearer_throttle_t;
 
-/** Bytes that a table for `entries` addresses needs; depends on nothing else. */
+/** Addresses that a server remembers; about 15 MB, used as they come. */
+#define BEARER_THROTTLE_ENTRIES 100000
+
+/** Bytes of an address as it counts. */
+#define BEARER_THROTTLE_KEY_SIZE 16
+
+/** A flag held for longer was left by a process that died. */
+#define BEARER_THROTTLE_HOLD apr_time_from_sec(2)
+
+/** What the throttle knows a presented credential by. */
+typedef struct bearer_throttle_token_t {
+    /** First 8 bytes of its SHA-256; 0: it has no identity, each one counts. */
+    apr_uint64_t digest;
+    /** A fingerprint of all that the answer depends upon beside the token
+     *  (issuers, audiences, ..., key generation): the same token may be good at
+     *  another location. Does not matter for counting. */
+    apr_uint64_t policy;
+} bearer_throttle_token_t;
+
+/** Bytes of a block for at least `entries` addresses; depends on nothing else. */
 apr_size_t bearer_throttle_size(unsigned entries);
 
-/** Uses block (zeroed when new, or as an earlier generation left it with the
- *  same entries) as a table. secret: 16 random bytes, the same for all users of
- *  a block, so that nobody can choose colliding addresses. */
+/**
+ * Uses block as a table; the first one to attach makes it one. May be called by
+ * several processes at once.
+ * @param block    aligned to 8 bytes, of bearer_throttle_size(entries) bytes,
+ *                 zeroed when new; outlives p
+ * @param world    for the random bytes of a new block
+ * @return APR_EINVAL: size or alignment; APR_EMISMATCH: made by another version
+ *         or for another size, zero it or map a new one; APR_EGENERAL: no
+ *         random bytes
+ */
 apr_status_t bearer_throttle_attach(bearer_throttle_t **throttle, void *block,
                                     apr_size_t size, unsigned entries,
-                                    apr_pool_t *p);
+                                    const bearer_world_t *world, apr_pool_t *p);
 
 /**
  * The address as it counts: IPv4 whole, IPv6 by /64, v4-mapped as IPv4.
- * @return 16 bytes in key; APR_EINVAL for anything else
+ * @param key  BEARER_THROTTLE_KEY_SIZE bytes
+ * @return APR_EINVAL for anything that is no address
  */
 apr_status_t bearer_throttle_address(unsigned char *key, const char *ip);
 
@@ -42,28 +86,42 @@ unsigned bearer_throttle_check(bearer_throttle_t *throttle,
                                const unsigned char *key, apr_time_t now);
 
 /**
- * Counts one failure. The N-th within the window starts the penalty and clears
- * the count; the same refused token counts once per window.
- * @param token_digest  first 8 bytes of the refused token's SHA-256
+ * Counts one failure; call it only for reasons whose category counts. The N-th
+ * within the window starts the penalty and clears the count; the same token
+ * counts once per window; during a penalty nothing counts.
  * @return 1 when this one started a penalty
  */
 int bearer_throttle_failure(bearer_throttle_t *throttle,
-                            const unsigned char *key, apr_uint64_t token_digest,
+                            const unsigned char *key,
+                            const bearer_throttle_token_t *token,
+                            bearer_reason_t reason,
                             const bearer_throttle_settings_t *settings,
                             apr_time_t now);
 
-/** Was this token refused from this address within the window? Then its answer
- *  comes from memory: *reason is what it was refused for. */
+/**
+ * Was this token refused from this address under this policy within the window?
+ * Then its answer comes from memory.
+ * @param reason  what it was refused for; untouched when the answer is 0
+ */
 int bearer_throttle_known_bad(bearer_throttle_t *throttle,
                               const unsigned char *key,
-                              apr_uint64_t token_digest, apr_time_t now);
+                              const bearer_throttle_token_t *token,
+                              const bearer_throttle_settings_t *settings,
+                              apr_time_t now, bearer_reason_t *reason);
 
-/** A success clears the count, not a running penalty. */
+/** A success clears the count, not a running penalty, nor what is known of
+ *  refused tokens. Costs no write where there is nothing to clear. */
 void bearer_throttle_success(bearer_throttle_t *throttle,
                              const unsigned char *key, apr_time_t now);
 
-/** For status pages: addresses with a running penalty, entries in use. */
+/** For status pages: addresses with a running penalty, addresses remembered.
+ *  Walks the whole table. */
 void bearer_throttle_stats(bearer_throttle_t *throttle, apr_time_t now,
                            unsigned *penalised, unsigned *used);
+
+/** For tests: takes the flag of this address's bucket and leaves it, as a
+ *  process does that dies here. 1 when it had it. */
+int bearer_throttle_abandon(bearer_throttle_t *throttle,
+                            const unsigned char *key, apr_time_t now);
 
 #endif

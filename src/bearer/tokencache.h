@@ -1,17 +1,35 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /**
  * @file tokencache.h
- * Verified tokens of one process, so that a token seen before costs a hash and
- * a look-up. Keyed by SHA-256 over the policy fingerprint and the token; holds
- * the judged principal. Fixed number of entries, sets of a few ways, a clock
- * hand for eviction.
+ * Verified tokens of one process (AuthBearerTokenCache), so that a token seen
+ * before costs a hash and a look-up. Keyed by SHA-256 over the policy
+ * fingerprint and the token; holds the judged principal. A fixed number of
+ * entries in sets of a few ways, a clock hand for eviction; a principal larger
+ * than BEARER_TOKENCACHE_ENTRY_MAX is not kept.
  *
- * What may have changed since is asked again by the caller on every hit: times
- * (bearer_tokencache_get does that with `now` and skew), revocation, and the
- * generation of the issuer's keys.
+ * What may have changed since is asked again on every hit: times
+ * (bearer_tokencache_get does that with `now` and skew), and by the caller
+ * revocation and the generation of the issuer's keys.
  *
- * No thread waits: each set has an atomic flag that is tried; who does not get
- * it treats the token as not seen. No allocation on a hit.
+ *     principal = bearer_tokencache_get(cache, &entry, key, now, skew);
+ *     if (principal && bearer_tokencache_generation(entry) != generation) {
+ *         bearer_tokencache_drop(entry);
+ *         bearer_tokencache_release(entry);
+ *         principal = NULL;
+ *     }
+ *     ... use principal, then bearer_tokencache_release(entry) (pool cleanup)
+ *
+ * No thread waits and none locks: each entry is one atomic word (a reference
+ * count and its state). An entry that is being written is a miss, one that is
+ * in use is not evicted. No allocation on a hit. Entries live in memory of
+ * their own, malloc'ed in one piece; no APR pool is shared between threads.
+ *
+ * The claims of a cached principal are read by several threads at once. That
+ * is safe for everything that only reads (json_object_get, iteration,
+ * json_dumps, json_deep_copy) and, because jansson counts references with
+ * compiler atomics (checked when this is compiled), for json_incref and
+ * json_decref too. A claims object, or a part of it, that is to outlive the
+ * reference to the entry must be deep-copied.
  */
 #ifndef BEARER_TOKENCACHE_H
 #define BEARER_TOKENCACHE_H
@@ -24,50 +42,72 @@
 typedef struct bearer_tokencache_t bearer_tokencache_t;
 typedef struct bearer_tokencache_entry_t bearer_tokencache_entry_t;
 
-/** entries 0: no cache; *cache is NULL and nothing is allocated. */
+/** Memory of one entry at most, claims included. What fits into a header field
+ *  of httpd's default size fits. */
+#define BEARER_TOKENCACHE_ENTRY_MAX (32 * 1024)
+
+/**
+ * @param entries  rounded up to whole sets; 0: no cache, *cache is NULL and
+ *                 nothing is allocated. A NULL cache always misses.
+ * @param p        the process's pool. When it is destroyed so are the entries,
+ *                 references or not.
+ */
 apr_status_t bearer_tokencache_create(bearer_tokencache_t **cache,
                                       unsigned entries, apr_pool_t *p);
 
 /**
  * The principal judged for this key, or NULL. It is valid until
- * bearer_tokencache_release(*entry), from any thread.
- * @param generation  of the issuer's keys now in force; another one is a miss
- *                    and drops the entry
- * @param skew        for exp and nbf
+ * bearer_tokencache_release(*entry), by any thread. An entry past its time
+ * (expires + skew, valid_until) is dropped.
+ * @param entry  NULL when the answer is NULL
+ * @param key    BEARER_SHA256_SIZE bytes
+ * @param skew   for expires and not_before
  */
-const bearer_principal_t *bearer_tokencache_get(bearer_tokencache_t *cache,
-                                                bearer_tokencache_entry_t **entry,
-                                                const unsigned char *key,
-                                                apr_time_t now,
-                                                apr_interval_time_t skew);
+const bearer_principal_t *
+bearer_tokencache_get(bearer_tokencache_t *cache,
+                      bearer_tokencache_entry_t **entry,
+                      const unsigned char *key, apr_time_t now,
+                      apr_interval_time_t skew);
 
-/** What the caller compares: key generation given at put. */
-apr_uint64_t bearer_tokencache_generation(const bearer_tokencache_entry_t *entry);
+/** The generation of the issuer's keys that was given at put. */
+apr_uint64_t
+bearer_tokencache_generation(const bearer_tokencache_entry_t *entry);
 
-void bearer_tokencache_drop(bearer_tokencache_t *cache,
-                            bearer_tokencache_entry_t *entry);
+/** Nobody finds the entry any more; those who hold it may use it on. The
+ *  caller's reference is still to be released. */
+void bearer_tokencache_drop(bearer_tokencache_entry_t *entry);
+
+/** Gives a reference back; the last one of a dropped entry frees it. */
 void bearer_tokencache_release(bearer_tokencache_entry_t *entry);
 
 /**
- * Keeps a principal. `build` is called to copy it into the entry's own memory
- * (a pool of its own, destroyed on eviction).
- * @param valid_until  judged validity beyond exp (MaxTokenAge); 0: none
+ * Keeps a deep copy of a principal; principal->issuer is not copied and must
+ * outlive the cache. Where there is no room (all ways in use, too large) it is
+ * not kept.
+ * @param generation   of the issuer's keys it was judged with
+ * @param valid_until  the last moment it is valid at, beside expires (maximum
+ *                     age, an introspection answer's time to live); 0: none
  */
 void bearer_tokencache_put(bearer_tokencache_t *cache, const unsigned char *key,
                            const bearer_principal_t *principal,
                            apr_uint64_t generation, apr_time_t valid_until);
 
+/** Drops everything. */
 void bearer_tokencache_clear(bearer_tokencache_t *cache);
 
 typedef struct bearer_tokencache_stats_t {
     unsigned entries, used;
     apr_uint64_t hits, misses, evictions;
+    apr_size_t bytes;         /**< of all entries kept now */
 } bearer_tokencache_stats_t;
+
+/** Walks the whole table; zeroes for a NULL cache. */
 void bearer_tokencache_stats(bearer_tokencache_t *cache,
                              bearer_tokencache_stats_t *stats);
 
-/** A deep copy of a principal into p: strings, arrays, and a deep copy of the
- *  claims (jansson's reference counts are not shared between requests). */
+/** A deep copy of a principal into p: strings, arrays, and the claims, so that
+ *  it may outlive what it was copied from (principal->issuer excepted). NULL
+ *  when memory ran out. */
 const bearer_principal_t *bearer_principal_copy(const bearer_principal_t *from,
                                                 apr_pool_t *p);
 
