@@ -66,6 +66,43 @@ apr_status_t bearer_http_curl_create(const bearer_http_client_t **client,
                                      const char *user_agent, apr_pool_t *p);
 
 /**
+ * Transfers end early (APR_EGENERAL, within about a second) once stopping()
+ * answers non-zero: whoever joins a thread at shutdown need not wait for a slow
+ * issuer. Call it once, before the client is used; stopping() is asked from
+ * every thread that has a transfer and must be cheap.
+ */
+void bearer_http_curl_stop_when(const bearer_http_client_t *client,
+                                int (*stopping)(void *baton), void *baton);
+
+/** A URL taken apart, as strictly as bearer_http_url_error judges it. */
+typedef struct bearer_http_url_t {
+    int https;          /**< 0: http */
+    const char *host;   /**< lower case; an IPv6 address without brackets */
+    int port;           /**< the scheme's where none is written */
+    const char *path;   /**< from the path on, query included; may be "" */
+} bearer_http_url_t;
+
+/** Longer ones are refused. */
+#define BEARER_HTTP_URL_MAX 2048
+
+/** @return NULL, or what is wrong: not absolute, scheme, host, port,
+ *  credentials, fragment, characters that a URL cannot have; in p */
+const char *bearer_http_url_split(bearer_http_url_t *parts, const char *url,
+                                  apr_pool_t *p);
+
+/** Same scheme, host and port? 0 also when one of them is no URL. */
+int bearer_http_same_origin(const char *a, const char *b, apr_pool_t *p);
+
+/** A URL for the log: quoted, bounded, without query and credentials. */
+const char *bearer_http_url_shown(const char *url, apr_pool_t *p);
+
+/** localhost, 127.0.0.0/8, ::1. */
+int bearer_http_is_loopback(const char *host);
+
+/** An HTTP-date (RFC 9110 section 5.6.7); 0 when it is none. */
+apr_time_t bearer_http_date(const char *date);
+
+/**
  * Judges a URL that is going to be fetched: absolute, https, or http to a host
  * in plain_http ("host" or "host:port", loopback always), no credentials, no
  * fragment, no control characters.
