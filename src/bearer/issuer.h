@@ -57,8 +57,9 @@ int bearer_issuer_is_template(const bearer_issuer_t *issuer);
 
 bearer_issuers_t *bearer_issuers_create(apr_pool_t *p);
 
-/** Adds one; NULL, or what is wrong (same iss twice, template without
- *  tenants, ...) with the mend. */
+/** Adds one, which must live as long as issuers; NULL, or what is wrong (same
+ *  iss twice, template without tenants, ...) with the mend, in the pool of
+ *  issuers. */
 const char *bearer_issuers_add(bearer_issuers_t *issuers,
                                const bearer_issuer_t *issuer);
 
@@ -78,12 +79,33 @@ const bearer_issuer_t *bearer_issuers_find(const bearer_issuers_t *issuers,
                                            const char *iss, const char **tenant,
                                            apr_pool_t *p);
 
+/** The configuration's view of what would be fetched: NULL, or the first URL of
+ *  this issuer that may not be (bearer_http_url_error), with the mend. */
+const char *bearer_issuer_fetch_error(const bearer_issuer_t *issuer,
+                                      const apr_array_header_t *plain_http,
+                                      apr_pool_t *p);
+
+/** What {tenant} may stand for: 1-64 bytes of [A-Za-z0-9._-], not "." or "..",
+ *  which would be a step in a path. */
+int bearer_issuer_tenant_valid(const char *tenant);
+
+/** Content of an AuthBearerTenants file: one ID a line, `#` begins a comment.
+ *  Sorted (bearer_issuer_tenant_admitted searches it). APR_EINVAL with *error
+ *  naming the line. */
+apr_status_t bearer_issuer_tenants_parse(const apr_array_header_t **tenants,
+                                         const char *text, apr_size_t len,
+                                         const char **error, apr_pool_t *p);
+
+/** url with {tenant} replaced; url itself where it has none or tenant is NULL. */
+const char *bearer_issuer_expand(const char *url, const char *tenant,
+                                 apr_pool_t *p);
+
 /** The SPIFFE issuer for a `sub` spiffe://TRUST-DOMAIN/..., or NULL. */
 const bearer_issuer_t *bearer_issuers_find_spiffe(const bearer_issuers_t *issuers,
                                                   const char *sub, apr_pool_t *p);
 
-/** Is tenant in the issuer's list (file_tenants: the watched file's content,
- *  or NULL)? */
+/** Is tenant in the issuer's list (file_tenants: the watched file's content as
+ *  bearer_issuer_tenants_parse gave it, or NULL)? */
 int bearer_issuer_tenant_admitted(const bearer_issuer_t *issuer,
                                   const char *tenant,
                                   const apr_array_header_t *file_tenants);
@@ -103,7 +125,13 @@ typedef struct bearer_metadata_t {
     int authorization_response_iss_parameter_supported;
     const apr_array_header_t *scopes_supported; /**< const char *, or NULL */
     const char *source;       /**< URL it came from */
+    /** const char *, one line each: endpoints that are not used because they may
+     *  not be fetched; NULL: none */
+    const apr_array_header_t *left_out;
 } bearer_metadata_t;
+
+/** A metadata document is at most so long. */
+#define BEARER_METADATA_MAX (64 * 1024)
 
 /** The well-known URLs to ask, in order: RFC 8414 section 3.1 (inserted before
  *  the path), then OpenID Connect Discovery section 4 (appended). */
@@ -112,8 +140,9 @@ const apr_array_header_t *bearer_issuer_metadata_urls(const bearer_issuer_t *iss
 
 /**
  * Parses one metadata document. Its `issuer` must equal the configured one byte
- * for byte (RFC 8414 section 3.3), and every URL in it must be fetchable
- * (bearer_http_url_error).
+ * for byte (RFC 8414 section 3.3), and its jwks_uri must be fetchable
+ * (bearer_http_url_error); another endpoint that is not is left out and named
+ * in left_out, so that it does not take the keys with it.
  */
 apr_status_t bearer_metadata_parse(bearer_metadata_t **metadata,
                                    const char *text, apr_size_t len,
@@ -127,10 +156,16 @@ typedef struct bearer_issuer_access_t {
     const bearer_settings_t *settings;  /**< resolved S and I */
     const apr_array_header_t *plain_http;
     const bearer_world_t *world;
+    const char *tenant;    /**< what {tenant} stands for in URLs, or NULL */
+    /** By the world's clock: requests get no more time than is left until then,
+     *  so that several in a row keep within one total timeout. 0: each its own. */
+    apr_time_t deadline;
 } bearer_issuer_access_t;
 
-/** A bounded GET of a JSON document from the issuer's own hosts, with its
- *  FetchAuth, timeouts, CA file and proxy. 200 only. */
+/** A bounded GET of a JSON document, with the issuer's timeouts, CA file and
+ *  proxy. 200 only. The FetchAuth token goes to the origin of the issuer's URL
+ *  and of the keys and metadata URLs as configured, never to another one that a
+ *  document names. APR_NOTFOUND: the answer was 404 or 410. */
 apr_status_t bearer_issuer_get(bearer_http_response_t **response,
                                const bearer_issuer_access_t *access,
                                const char *url, apr_size_t max,
