@@ -1,0 +1,125 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/**
+ * @file mod_auth_bearer.c
+ * The door: which directives there are and where they may stand, which hooks
+ * are taken and when. What they do is in src/httpd/, one room per step; what a
+ * token is, is in src/bearer/.
+ */
+#include "src/httpd/glue.h"
+
+#include <mod_auth.h>
+
+/* Where a directive may stand: S server and vhost, I inside <AuthBearerIssuer>,
+ * D sections, H also .htaccess. Its handler checks the rest. */
+#define S RSRC_CONF
+#define I RSRC_CONF
+#define D ACCESS_CONF
+#define H OR_AUTHCFG
+
+#define SETTING(name, where, help) \
+    AP_INIT_RAW_ARGS(name, bearer_config_setting, NULL, where, help)
+#define IN_ISSUER(name, help) \
+    AP_INIT_RAW_ARGS(name, bearer_config_in_issuer, NULL, I, help)
+#define GLOBAL(name, help) \
+    AP_INIT_RAW_ARGS(name, bearer_config_global, NULL, S, help)
+
+static const command_rec directives[] = {
+    /* who is trusted */
+    AP_INIT_RAW_ARGS("AuthBearerIssuer", bearer_config_issuer, NULL, S,
+                     "URL of an issuer to trust, equal to the tokens' iss"),
+    AP_INIT_RAW_ARGS("<AuthBearerIssuer", bearer_config_issuer_section, NULL, S,
+                     "URL [NAME]: an issuer to trust, with directives of its own"),
+    IN_ISSUER("AuthBearerIssuerAlias", "further iss values of this issuer"),
+    IN_ISSUER("AuthBearerTenants", "ID ... | file:PATH | *: what {tenant} may be"),
+    IN_ISSUER("AuthBearerMetadata", "URL | discover | off"),
+    IN_ISSUER("AuthBearerKeys", "discover | URL | file:PATH | spiffe:URL|PATH"),
+    IN_ISSUER("AuthBearerFetchAuth", "file:PATH of a token for requests to the "
+              "issuer"),
+    SETTING("AuthBearerAlgorithms", S|I, "signature algorithms that are accepted"),
+    SETTING("AuthBearerClientID", S|I, "this server's own client id"),
+    SETTING("AuthBearerCAFile", S|I, "PEM file of CAs for requests to issuers"),
+    SETTING("AuthBearerHTTPProxy", S|I, "URL of a proxy, or none"),
+    SETTING("AuthBearerTimeout", S|I, "connect=TIME total=TIME"),
+    SETTING("AuthBearerKeysRefresh", S|I, "min=TIME max=TIME stale=TIME"),
+    GLOBAL("AuthBearerPlainHTTP", "HOST[:PORT] ... that may be asked over http"),
+
+    /* which credentials, and how they are judged */
+    SETTING("AuthBearerProvider", D|H, "the chain of providers, in order"),
+    SETTING("AuthBearerAcceptIssuer", D|H, "issuers accepted here"),
+    SETTING("AuthBearerAudience", S|I|D|H, "audiences accepted here"),
+    SETTING("AuthBearerNoAudience", S|I|D, "refuse | accept tokens without one"),
+    SETTING("AuthBearerClients", S|I|D|H, "calling clients accepted here"),
+    SETTING("AuthBearerTokenFrom", D, "header, header:NAME, cookie:NAME, "
+            "query:NAME, env:NAME, basic[:USER]"),
+    SETTING("AuthBearerMaxTokenAge", S|I|D, "TIME since iat, or off"),
+    SETTING("AuthBearerClockSkew", S|I|D, "TIME that clocks may differ by"),
+    SETTING("AuthBearerTokenProfile", S|I|D, "auto | rfc9068"),
+    SETTING("AuthBearerThrottle", S|D, "threshold=N window=TIME penalty=TIME | off"),
+    SETTING("AuthBearerChallenge", D|H, "Off: a bare challenge"),
+    SETTING("AuthBearerOptional", D|H, "On: requests without a token go on"),
+    SETTING("AuthBearerPreflight", D|H, "pass: CORS preflights go on"),
+
+    /* who it is, and what is passed on */
+    SETTING("AuthBearerUserClaim", S|I|D|H, "PATH [REGEX SUBST] of the user name"),
+    SETTING("AuthBearerUserFormat", S|D|H, "%u the claim, %i the issuer's name"),
+    SETTING("AuthBearerUserChars", S|I, "strict | printable"),
+    SETTING("AuthBearerRolesClaim", S|I|D, "where roles are found"),
+    SETTING("AuthBearerGroupsClaim", S|I|D, "where groups are found"),
+    SETTING("AuthBearerScopeClaim", S|I|D, "where scopes are found"),
+    SETTING("AuthBearerScopeStrategy", S|D|H, "exact | hierarchic | wildcard"),
+    SETTING("AuthBearerExport", D|H, "env|headers|both|none [env-prefix=P] "
+            "[header-prefix=P] [claims=a,b|*]"),
+    SETTING("AuthBearerForward", D|H, "none | identity | token"),
+
+    /* the server */
+    AP_INIT_RAW_ARGS("AuthBearerSOCache", bearer_store_directive, NULL, S,
+                     "PROVIDER[:ARGS] [for=keys]"),
+    AP_INIT_RAW_ARGS("AuthBearerSecretFile", bearer_config_secret_file, NULL, S,
+                     "PATH ... of >= 32 random bytes; the first seals, all open"),
+    GLOBAL("AuthBearerTokenCache", "entries=N | off"),
+    GLOBAL("AuthBearerRevocations", "file:PATH of the list of revoked tokens"),
+    { NULL }
+};
+
+#undef S
+#undef I
+#undef D
+#undef H
+
+static void register_hooks(apr_pool_t *p)
+{
+    static const char *const before_rewrite[] = { "mod_rewrite.c", NULL };
+    const int per_conf = AP_AUTH_INTERNAL_PER_CONF;
+
+    bearer_config_begin(p);
+    /* last: another module's `Require claim` is known by then */
+    ap_hook_pre_config(bearer_config_pre, NULL, NULL, APR_HOOK_LAST);
+    ap_hook_check_config(bearer_check_config, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_test_config(bearer_check_dump, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_post_config(bearer_process_post_config, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_child_init(bearer_process_child_init, NULL, NULL, APR_HOOK_MIDDLE);
+
+    ap_hook_header_parser(bearer_export_header_parser, NULL, NULL,
+                          APR_HOOK_REALLY_FIRST);
+    ap_hook_check_access(bearer_export_access_checker, NULL, NULL,
+                         APR_HOOK_REALLY_FIRST, per_conf);
+    ap_hook_check_authn(bearer_authn_check_user_id, NULL, NULL, APR_HOOK_MIDDLE,
+                        per_conf);
+    ap_hook_force_authn(bearer_authz_force, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_check_authz(bearer_authz_checker, NULL, NULL, APR_HOOK_FIRST, per_conf);
+    ap_hook_fixups(bearer_export_fixups, NULL, before_rewrite,
+                   APR_HOOK_REALLY_FIRST);
+    ap_hook_expr_lookup(bearer_functions_lookup, NULL, NULL, APR_HOOK_MIDDLE);
+    bearer_authz_register(p);
+}
+
+AP_DECLARE_MODULE(auth_bearer) = {
+    STANDARD20_MODULE_STUFF,
+    bearer_config_create_dir,
+    bearer_config_merge_dir,
+    bearer_config_create_server,
+    bearer_config_merge_server,
+    directives,
+    register_hooks,
+    AP_MODULE_FLAG_NONE
+};

@@ -1,0 +1,132 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/**
+ * @file answer.c
+ * Results into statuses, headers, environment and the log: the table of
+ * product.md 3.2, and nothing else decides a status.
+ */
+#include "glue.h"
+
+#include "bearer/challenge.h"
+
+APLOG_USE_MODULE(auth_bearer);
+
+/** What a category becomes. */
+typedef struct answer_t {
+    int status;
+    int challenge;   /**< WWW-Authenticate is sent */
+    int retry;       /**< Retry-After is sent */
+    int level;       /**< of the log line */
+} answer_t;
+
+static const answer_t answers[BEARER_CATEGORY_COUNT] = {
+    [BEARER_CATEGORY_OK]            = { OK, 0, 0, APLOG_DEBUG },
+    [BEARER_CATEGORY_NO_CREDENTIAL] = { HTTP_UNAUTHORIZED, 1, 0, APLOG_INFO },
+    [BEARER_CATEGORY_REQUEST]       = { HTTP_BAD_REQUEST, 1, 0, APLOG_INFO },
+    [BEARER_CATEGORY_MALFORMED]     = { HTTP_UNAUTHORIZED, 1, 0, APLOG_INFO },
+    [BEARER_CATEGORY_ALGORITHM]     = { HTTP_UNAUTHORIZED, 1, 0, APLOG_INFO },
+    [BEARER_CATEGORY_KEY]           = { HTTP_UNAUTHORIZED, 1, 0, APLOG_INFO },
+    [BEARER_CATEGORY_SIGNATURE]     = { HTTP_UNAUTHORIZED, 1, 0, APLOG_INFO },
+    [BEARER_CATEGORY_ISSUER]        = { HTTP_UNAUTHORIZED, 1, 0, APLOG_INFO },
+    [BEARER_CATEGORY_TYPE]          = { HTTP_UNAUTHORIZED, 1, 0, APLOG_INFO },
+    [BEARER_CATEGORY_CLIENT]        = { HTTP_UNAUTHORIZED, 1, 0, APLOG_INFO },
+    [BEARER_CATEGORY_IDENTIFIER]    = { HTTP_UNAUTHORIZED, 1, 0, APLOG_INFO },
+    [BEARER_CATEGORY_INACTIVE]      = { HTTP_UNAUTHORIZED, 1, 0, APLOG_INFO },
+    [BEARER_CATEGORY_REVOKED]       = { HTTP_UNAUTHORIZED, 1, 0, APLOG_INFO },
+    [BEARER_CATEGORY_EXPIRED]       = { HTTP_UNAUTHORIZED, 1, 0, APLOG_INFO },
+    [BEARER_CATEGORY_NOT_YET_VALID] = { HTTP_UNAUTHORIZED, 1, 0, APLOG_INFO },
+    [BEARER_CATEGORY_AGE]           = { HTTP_UNAUTHORIZED, 1, 0, APLOG_INFO },
+    [BEARER_CATEGORY_AUDIENCE]      = { HTTP_UNAUTHORIZED, 1, 0, APLOG_INFO },
+    [BEARER_CATEGORY_SCOPE]         = { HTTP_FORBIDDEN, 1, 0, APLOG_INFO },
+    [BEARER_CATEGORY_REQUIRE]       = { HTTP_FORBIDDEN, 0, 0, APLOG_INFO },
+    [BEARER_CATEGORY_CROSS_SITE]    = { HTTP_FORBIDDEN, 0, 0, APLOG_INFO },
+    [BEARER_CATEGORY_THROTTLED]     = { HTTP_TOO_MANY_REQUESTS, 0, 1, APLOG_INFO },
+    [BEARER_CATEGORY_UNAVAILABLE]   = { HTTP_SERVICE_UNAVAILABLE, 0, 1, APLOG_INFO },
+    [BEARER_CATEGORY_MISCONFIGURED] = { HTTP_INTERNAL_SERVER_ERROR, 0, 0, APLOG_ERR },
+};
+
+static const char *realm(request_rec *r)
+{
+    const char *name = ap_auth_name(r);
+
+    return name && *name ? name : ap_get_server_name(r);
+}
+
+static void challenge(request_rec *r, bearer_category_t category)
+{
+    bearer_settings_t settings;
+    bearer_challenge_t c = { NULL, category, NULL, NULL, 0 };
+    const request_t *own = bearer_request(r);
+
+    bearer_config_resolve(&settings, r);
+    c.realm = realm(r);
+    c.bare = !settings.challenge;
+    if (category == BEARER_CATEGORY_SCOPE || category == BEARER_CATEGORY_NO_CREDENTIAL) {
+        c.scopes = bearer_authz_scopes(r, own->principal, own->settings);
+    }
+    apr_table_setn(r->err_headers_out, "WWW-Authenticate",
+                   bearer_challenge_write(&c, r->pool));
+    if (bearer_credential_from(&settings, BEARER_FROM_BASIC)) {
+        apr_table_addn(r->err_headers_out, "WWW-Authenticate",
+                       bearer_challenge_basic(c.realm, r->pool));
+    }
+}
+
+/* What is known of the token, as far as it may be logged. */
+static const char *about(request_rec *r, const credential_t *credential,
+                         const bearer_judgement_t *j)
+{
+    const char *text = "";
+
+    if (j && j->issuer) {
+        text = apr_psprintf(r->pool, ", issuer %s",
+                            bearer_text_quote(r->pool, j->iss));
+    }
+    if (j && j->jws.kid) {
+        text = apr_psprintf(r->pool, "%s, kid %s", text,
+                            bearer_text_quote(r->pool, j->jws.kid));
+    }
+    if (credential && credential->token && credential->len) {
+        text = apr_psprintf(r->pool, "%s, token %s", text,
+                            bearer_text_fingerprint(r->pool, credential->token,
+                                                    credential->len));
+    }
+    if (r->user && *r->user) {
+        text = apr_psprintf(r->pool, "%s, user %s", text,
+                            bearer_text_fingerprint(r->pool, r->user,
+                                                    strlen(r->user)));
+    }
+    return text;
+}
+
+int bearer_answer_refuse(request_rec *r, bearer_reason_t reason,
+                         const char *detail, unsigned retry,
+                         const bearer_judgement_t *j)
+{
+    bearer_category_t category = bearer_reason_category(reason);
+    const answer_t *answer = &answers[category];
+    request_t *own = bearer_request(r);
+
+    own->reason = reason;
+    apr_table_setn(r->subprocess_env, "BEARER_ERROR",
+                   bearer_category_name(category));
+    apr_table_setn(r->subprocess_env, "BEARER_ERROR_CHECK",
+                   bearer_reason_name(reason));
+    if (answer->challenge) {
+        challenge(r, category);
+    }
+    if (answer->retry) {
+        apr_table_setn(r->err_headers_out, "Retry-After",
+                       apr_psprintf(r->pool, "%u",
+                                    retry ? retry : ANSWER_RETRY_AFTER));
+    }
+    if (apr_table_get(r->headers_in, "Origin")) {
+        apr_table_mergen(r->err_headers_out, "Access-Control-Expose-Headers",
+                         "WWW-Authenticate");
+    }
+    ap_log_rerror(APLOG_MARK, answer->level, 0, r,
+                  "refused, %s/%s: %s%s",
+                  bearer_category_name(category), bearer_reason_name(reason),
+                  detail ? detail : "no detail",
+                  about(r, own->credential, j));
+    return answer->status;
+}

@@ -1,0 +1,401 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/**
+ * @file authn.c
+ * check_user_id: credential -> chain -> principal -> r->user. Cheap and local
+ * first: syntax, throttle, the tokens verified before, and only then the chain.
+ */
+#include "glue.h"
+
+APLOG_USE_MODULE(auth_bearer);
+
+/** One authentication under way. */
+typedef struct attempt_t {
+    request_rec *r;
+    process_t *process;
+    const server_config_t *server;
+    const dir_config_t *dir;
+    request_t *own;
+    bearer_settings_t settings;    /**< before an issuer is known */
+    const credential_t *credential;
+    unsigned char digest[BEARER_SHA256_SIZE]; /**< of the token */
+    unsigned char key[BEARER_SHA256_SIZE];    /**< of policy and token */
+    int throttling;
+    unsigned char address[BEARER_THROTTLE_KEY_SIZE];
+    bearer_throttle_token_t presented;
+    apr_uint64_t generation;       /**< of the keys it is judged with; 0: unsure */
+    bearer_judgement_t judgement;
+} attempt_t;
+
+/* ---- the throttle ------------------------------------------------------- */
+
+/* RFC 1918, 4193, 3927, 4291, 6598: where a balancer of one's own lives. */
+static int is_private(request_rec *r)
+{
+    static const char *const nets[][2] = {
+        {"10.0.0.0", "8"}, {"172.16.0.0", "12"}, {"192.168.0.0", "16"},
+        {"127.0.0.0", "8"}, {"169.254.0.0", "16"}, {"100.64.0.0", "10"},
+        {"fc00::", "7"}, {"fe80::", "10"}, {"::1", "128"}
+    };
+    apr_ipsubnet_t *net;
+    apr_size_t i;
+
+    for (i = 0; i < sizeof(nets) / sizeof(nets[0]); i++) {
+        if (apr_ipsubnet_create(&net, nets[i][0], nets[i][1], r->pool)
+            == APR_SUCCESS
+            && apr_ipsubnet_test(net, r->connection->client_addr)) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* Behind a balancer that mod_remoteip does not know, all clients look like one:
+ * a throttle would lock out everybody for the failures of one. */
+static int behind_balancer(request_rec *r)
+{
+    if (!apr_table_get(r->headers_in, "X-Forwarded-For")
+        || strcmp(r->useragent_ip, r->connection->client_ip) != 0
+        || !is_private(r)) {
+        return 0;
+    }
+    if (bearer_shared_first(SHARED_WARN_FORWARDED_FOR)) {
+        ap_log_rerror(APLOG_MARK, APLOG_WARNING, 0, r,
+                      "requests arrive from a proxy (%s) with "
+                      "X-Forwarded-For, so all clients have one address and "
+                      "none is throttled; configure mod_remoteip "
+                      "(RemoteIPHeader, RemoteIPInternalProxy), or "
+                      "AuthBearerThrottle off", r->connection->client_ip);
+    }
+    return 1;
+}
+
+static void throttle_begin(attempt_t *a)
+{
+    a->throttling = a->settings.throttle.on && a->process->throttle
+        && bearer_throttle_address(a->address, a->r->useragent_ip) == APR_SUCCESS
+        && !behind_balancer(a->r);
+    memcpy(&a->presented.digest, a->digest, sizeof(a->presented.digest));
+    memcpy(&a->presented.policy, a->key, sizeof(a->presented.policy));
+}
+
+/* A refusal that time or the issuer can undo is not answered from memory. */
+static int lasting(bearer_category_t category)
+{
+    return category != BEARER_CATEGORY_KEY && category != BEARER_CATEGORY_INACTIVE;
+}
+
+static void throttle_failure(attempt_t *a, bearer_reason_t reason)
+{
+    bearer_category_t category = bearer_reason_category(reason);
+
+    if (!a->throttling || !bearer_category_counted(category)) {
+        return;
+    }
+    if (bearer_throttle_failure(a->process->throttle, a->address, &a->presented,
+                                reason, &a->settings.throttle, apr_time_now())) {
+        ap_log_rerror(APLOG_MARK, APLOG_NOTICE, 0, a->r,
+                      "address %s is throttled for %d s after %d "
+                      "refused tokens (AuthBearerThrottle)", a->r->useragent_ip,
+                      (int)apr_time_sec(a->settings.throttle.penalty),
+                      a->settings.throttle.threshold);
+    }
+}
+
+/* ---- ends --------------------------------------------------------------- */
+
+static int refuse(attempt_t *a, bearer_reason_t reason, const char *detail,
+                  unsigned retry)
+{
+    throttle_failure(a, reason);
+    return bearer_answer_refuse(a->r, reason, detail, retry, &a->judgement);
+}
+
+static int grant(attempt_t *a, const bearer_principal_t *principal)
+{
+    bearer_settings_t *settings = apr_palloc(a->r->pool, sizeof(*settings));
+
+    bearer_settings_resolve(settings, a->server->global->defaults,
+                            &a->server->settings,
+                            principal->issuer ? &principal->issuer->settings : NULL,
+                            &a->dir->settings);
+    a->own->settings = settings;
+    a->own->principal = principal;
+    a->own->reason = BEARER_OK;
+    a->r->ap_auth_type = apr_pstrdup(a->r->pool, "Bearer");
+    /* The core answers 500 for no user at all; authz.c makes an anonymous one
+     * NULL before any Require is asked. */
+    a->r->user = apr_pstrdup(a->r->pool, principal->user ? principal->user : "");
+    if (a->throttling && principal->user) {
+        bearer_throttle_success(a->process->throttle, a->address, apr_time_now());
+    }
+    return OK;
+}
+
+/* ---- tokens verified before --------------------------------------------- */
+
+/* One pass over the token: its digest names it to the revocation list and the
+ * throttle, and with the policy it is the key of the verified-token cache. */
+static void token_key(attempt_t *a)
+{
+    unsigned char all[3 * BEARER_SHA256_SIZE];
+
+    bearer_text_sha256(a->credential->token, a->credential->len, a->digest);
+    memcpy(all, a->server->digest, BEARER_SHA256_SIZE);
+    memcpy(all + BEARER_SHA256_SIZE, a->dir->digest, BEARER_SHA256_SIZE);
+    memcpy(all + 2 * BEARER_SHA256_SIZE, a->digest, BEARER_SHA256_SIZE);
+    bearer_text_sha256(all, sizeof(all), a->key);
+}
+
+static apr_status_t release_entry(void *entry)
+{
+    bearer_tokencache_release(entry);
+    return APR_SUCCESS;
+}
+
+static apr_uint64_t keys_generation(const process_t *process,
+                                    const bearer_issuer_t *issuer)
+{
+    return bearer_keyset_generation(process->keysets[issuer->index]);
+}
+
+static bearer_reason_t ask_revoked(void *baton, const char *iss, const char *jti,
+                                   const char *token, apr_size_t len,
+                                   bearer_refusal_t *why, apr_pool_t *p)
+{
+    const attempt_t *a = baton;
+
+    (void)token;  /* its digest is known */
+    (void)len;
+    return bearer_revocation_ask(a->process->revocations, iss, jti, a->digest,
+                                 why, p);
+}
+
+static const bearer_principal_t *seen_before(attempt_t *a, bearer_refusal_t *why)
+{
+    process_t *process = a->process;
+    bearer_tokencache_entry_t *entry;
+    const bearer_principal_t *principal;
+
+    why->reason = BEARER_OK;
+    if (!process->tokens) {
+        return NULL;
+    }
+    /* without skew: a token in its last seconds is judged in full */
+    principal = bearer_tokencache_get(process->tokens, &entry, a->key,
+                                      apr_time_now(), 0);
+    if (!principal) {
+        return NULL;
+    }
+    if (bearer_tokencache_generation(entry)
+        != keys_generation(process, principal->issuer)) {
+        bearer_tokencache_drop(entry);
+        bearer_tokencache_release(entry);
+        return NULL;
+    }
+    apr_pool_cleanup_register(a->r->pool, entry, release_entry,
+                              apr_pool_cleanup_null);
+    if (process->revocations
+        && bearer_revocation_ask(process->revocations, principal->iss,
+                                 principal->jti, principal->token_digest, why,
+                                 a->r->pool) != BEARER_OK) {
+        return NULL;
+    }
+    return principal;
+}
+
+static void remember(attempt_t *a)
+{
+    bearer_principal_t keep = *a->judgement.principal;
+    apr_interval_time_t age = a->judgement.settings.max_token_age;
+
+    if (!a->process->tokens || !a->generation || keep.issuer->tenants_file) {
+        return;  /* a tenants file may change at any time */
+    }
+    memcpy(keep.token_digest, a->digest, sizeof(keep.token_digest));
+    bearer_tokencache_put(a->process->tokens, a->key, &keep, a->generation,
+                          age && keep.issued ? keep.issued + age : 0);
+}
+
+/* ---- the chain ---------------------------------------------------------- */
+
+static bearer_reason_t keys_of(void *baton, const bearer_issuer_t *issuer,
+                               int unknown_kid, const char *kid,
+                               bearer_jwks_t **set, bearer_refusal_t *why,
+                               apr_pool_t *p)
+{
+    attempt_t *a = baton;
+    bearer_keyset_t *keyset = a->process->keysets[issuer->index];
+
+    if (unknown_kid) {
+        a->generation = 0;
+        return bearer_keyset_refresh_for_kid(keyset, kid, set, why, p);
+    }
+    /* Read before the keys are: if they change meanwhile, the next look-up
+     * finds another number and judges again. */
+    a->generation = bearer_keyset_generation(keyset);
+    return bearer_keyset_acquire(keyset, set, why, p);
+}
+
+static void begin_judgement(attempt_t *a, const char *method)
+{
+    bearer_judgement_t *j = &a->judgement;
+
+    memset(j, 0, sizeof(*j));
+    j->p = a->r->pool;
+    j->now = bearer_world_now(&a->process->world);
+    j->issuers = a->server->issuers;
+    j->defaults = a->server->global->defaults;
+    j->server = &a->server->settings;
+    j->dir = &a->dir->settings;
+    j->method = method;
+    j->keys = keys_of;
+    j->keys_baton = a;
+    if (a->process->revocations) {
+        j->revoked = ask_revoked;
+        j->revoked_baton = a;
+    }
+}
+
+static bearer_verdict_t provider_jwt(attempt_t *a)
+{
+    bearer_verdict_t verdict;
+
+    begin_judgement(a, "jwt");
+    verdict = bearer_judge_jwt(&a->judgement, a->credential->token,
+                               a->credential->len);
+    if (verdict == BEARER_GRANTED) {
+        remember(a);
+    }
+    return verdict;
+}
+
+/** The providers by bearer_provider_id_t; NULL: it takes nothing here. */
+static bearer_verdict_t (*const provider_table[])(attempt_t *a) = {
+    [BEARER_PROVIDER_JWT] = provider_jwt,
+    [BEARER_PROVIDER_INTROSPECTION] = NULL,
+    [BEARER_PROVIDER_SESSION] = NULL
+};
+
+static int run_chain(attempt_t *a)
+{
+    bearer_refusal_t last = { BEARER_CHAIN, NULL };
+    int i;
+
+    for (i = 0; i < a->settings.providers->nelts; i++) {
+        int id = APR_ARRAY_IDX(a->settings.providers, i, int);
+        bearer_verdict_t verdict = provider_table[id] ? provider_table[id](a)
+                                                      : BEARER_NOT_MINE;
+
+        if (verdict == BEARER_GRANTED) {
+            return grant(a, a->judgement.principal);
+        }
+        if (verdict == BEARER_DENIED) {
+            return refuse(a, a->judgement.why.reason, a->judgement.why.detail, 0);
+        }
+        if (provider_table[id]) {
+            last = a->judgement.why;
+        }
+    }
+    if (last.reason == BEARER_OK) {
+        last.reason = BEARER_CHAIN;
+    }
+    return refuse(a, last.reason, last.detail ? last.detail
+                  : "no provider of AuthBearerProvider takes this token", 0);
+}
+
+static int judge(attempt_t *a)
+{
+    bearer_refusal_t why = { BEARER_OK, NULL };
+    const bearer_principal_t *principal = NULL;
+    bearer_reason_t known;
+    unsigned wait;
+
+    token_key(a);
+    throttle_begin(a);
+    if (a->credential->reason == BEARER_OK) {
+        principal = seen_before(a, &why);
+    }
+    if (principal) {
+        return grant(a, principal);
+    }
+    if (why.reason != BEARER_OK) {
+        return refuse(a, why.reason, why.detail, 0);
+    }
+    wait = a->throttling ? bearer_throttle_check(a->process->throttle, a->address,
+                                                 apr_time_now()) : 0;
+    if (wait) {
+        return refuse(a, BEARER_THROTTLED, "too many refused tokens from this "
+                      "address (AuthBearerThrottle); nothing was verified", wait);
+    }
+    if (a->credential->reason != BEARER_OK) {
+        return refuse(a, a->credential->reason, a->credential->detail, 0);
+    }
+    if (a->throttling
+        && bearer_throttle_known_bad(a->process->throttle, a->address,
+                                     &a->presented, &a->settings.throttle,
+                                     apr_time_now(), &known)
+        && lasting(bearer_reason_category(known))) {
+        return refuse(a, known, "the same token was refused a moment ago; the "
+                      "first refusal's line says why", 0);
+    }
+    return run_chain(a);
+}
+
+/* ---- no credential ------------------------------------------------------ */
+
+/* Fetch standard, CORS preflight: it never carries credentials. */
+static int is_preflight(request_rec *r)
+{
+    return r->method_number == M_OPTIONS
+        && apr_table_get(r->headers_in, "Origin")
+        && apr_table_get(r->headers_in, "Access-Control-Request-Method");
+}
+
+static int without_credential(attempt_t *a)
+{
+    int preflight = is_preflight(a->r);
+
+    if (a->settings.optional || (preflight && a->settings.preflight_pass)) {
+        return grant(a, bearer_principal_anonymous(a->r->pool));
+    }
+    return refuse(a, BEARER_NO_CREDENTIAL,
+                  preflight
+                  ? "a CORS preflight carries no token; AuthBearerPreflight pass "
+                    "lets it through"
+                  : apr_psprintf(a->r->pool, "the request carries no token where "
+                                 "AuthBearerTokenFrom looks for one (%s)",
+                                 bearer_settings_print(&a->settings,
+                                                       BEARER_SET_TOKEN_FROM,
+                                                       a->r->pool)), 0);
+}
+
+int bearer_authn_check_user_id(request_rec *r)
+{
+    const char *contradiction;
+    attempt_t a;
+
+    if (!bearer_config_in_force(r)) {
+        return DECLINED;
+    }
+    memset(&a, 0, sizeof(a));
+    a.r = r;
+    a.process = bearer_process();
+    a.server = bearer_config_server(r->server);
+    a.dir = bearer_config_dir(r);
+    a.own = bearer_request(r);
+    bearer_config_resolve(&a.settings, r);
+    contradiction = bearer_check_request(r);
+    if (contradiction) {
+        return bearer_answer_refuse(r, BEARER_CONFIGURATION, contradiction, 0, NULL);
+    }
+    a.credential = bearer_credential_get(r);
+    if (a.credential->reason == BEARER_NO_CREDENTIAL) {
+        return without_credential(&a);
+    }
+    if (bearer_credential_cross_site(r, a.credential)) {
+        return refuse(&a, BEARER_CROSS_SITE, "a request that changes state came "
+                      "with a cookie from another site (Sec-Fetch-Site, Origin)",
+                      0);
+    }
+    return judge(&a);
+}

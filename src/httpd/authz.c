@@ -1,0 +1,510 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/**
+ * @file authz.c
+ * `Require claim`, `scope`, `role`, `issuer`, `bearer-expr`: read at
+ * configuration time, asked twice by httpd, before and after authentication.
+ *
+ * Before: every rule answers "no user", and is written down, because the
+ * challenge must name the scopes of all of them, and a negated one must not
+ * open the location to somebody who was never asked (force_authn).
+ * After: 403 rather than httpd's 401 for an authenticated principal.
+ */
+#include "glue.h"
+
+#include <mod_auth.h>
+
+#include "bearer/claim.h"
+
+APLOG_USE_MODULE(auth_bearer);
+
+typedef struct kind_t kind_t;
+
+/** One `Require` line of ours. */
+typedef struct require_t {
+    const kind_t *kind;
+    const char *line;
+    apr_array_header_t *items;     /**< item_t */
+    int negated;                   /**< `not`, RequireNone, or perhaps so */
+    const void *foreign;           /**< what another module's `claim` parsed */
+    const char *error;             /**< ours did not parse; another's did */
+} require_t;
+
+/** One word of it. */
+typedef struct item_t {
+    const char *word;
+    const bearer_claim_rule_t *rule;
+    const ap_expr_info_t *expr;    /**< %{...} in a value, or bearer-expr */
+} item_t;
+
+struct kind_t {
+    const char *name;
+    const char *(*parse)(cmd_parms *cmd, const char *line, require_t *require);
+    int (*met)(request_rec *r, const item_t *item,
+               const bearer_principal_t *principal,
+               const bearer_settings_t *settings);
+    /** The scope that an item stands for, or NULL. */
+    const char *(*scope)(request_rec *r, const item_t *item,
+                         const bearer_settings_t *settings);
+};
+
+/* ---- the kinds ---------------------------------------------------------- */
+
+static const char *parse_words(cmd_parms *cmd, const char *line,
+                               require_t *require)
+{
+    apr_array_header_t *words = bearer_config_words(cmd->pool, line);
+    int i;
+
+    if (!words->nelts) {
+        return apr_psprintf(cmd->pool, "Require %s needs at least one value",
+                            require->kind->name);
+    }
+    for (i = 0; i < words->nelts; i++) {
+        item_t *item = apr_array_push(require->items);
+
+        item->word = APR_ARRAY_IDX(words, i, const char *);
+    }
+    return NULL;
+}
+
+static unsigned expr_flags(cmd_parms *cmd)
+{
+    return ap_check_cmd_context(cmd, NOT_IN_HTACCESS) ? AP_EXPR_FLAG_RESTRICTED : 0;
+}
+
+static const char *parse_claim(cmd_parms *cmd, const char *line,
+                               require_t *require)
+{
+    const char *error = parse_words(cmd, line, require);
+    int i;
+
+    for (i = 0; !error && i < require->items->nelts; i++) {
+        item_t *item = &APR_ARRAY_IDX(require->items, i, item_t);
+        const char *value;
+
+        item->rule = bearer_claim_compile(item->word, bearer_config_regex, &error,
+                                          cmd->pool);
+        if (!item->rule) {
+            return apr_psprintf(cmd->pool, "Require claim: %s", error);
+        }
+        value = bearer_claim_value(item->rule);
+        if (value && ap_strstr_c(value, "%{")) {
+            item->expr = ap_expr_parse_cmd(cmd, value, AP_EXPR_FLAG_STRING_RESULT
+                                           | expr_flags(cmd), &error, NULL);
+            if (!item->expr) {
+                return apr_psprintf(cmd->pool, "Require claim: in %s: %s",
+                                    bearer_text_quote(cmd->pool, value), error);
+            }
+        }
+    }
+    return error;
+}
+
+static const char *parse_expr(cmd_parms *cmd, const char *line,
+                              require_t *require)
+{
+    item_t *item = apr_array_push(require->items);
+    const char *error = NULL;
+
+    item->word = apr_pstrdup(cmd->pool, line);
+    item->expr = ap_expr_parse_cmd(cmd, line, expr_flags(cmd), &error, NULL);
+    return item->expr ? NULL
+        : apr_psprintf(cmd->pool, "Require bearer-expr: %s", error);
+}
+
+/* Is this rule about one of AuthBearerScopeClaim? */
+static int is_scope(const bearer_claim_rule_t *rule,
+                    const bearer_settings_t *settings)
+{
+    int i;
+
+    for (i = 0; i < settings->scope_claim->nelts; i++) {
+        const bearer_path_t *path = APR_ARRAY_IDX(settings->scope_claim, i,
+                                                  const bearer_path_t *);
+        if (!strcmp(bearer_path_text(path), bearer_claim_name(rule))) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+static const char *claim_value(request_rec *r, const item_t *item)
+{
+    const char *error = NULL, *value;
+
+    if (!item->expr) {
+        return bearer_claim_value(item->rule);
+    }
+    value = ap_expr_str_exec(r, item->expr, &error);
+    if (error) {
+        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r, "Require claim "
+                      "%s: %s", item->word, error);
+        return NULL;
+    }
+    return value;
+}
+
+static int met_claim(request_rec *r, const item_t *item,
+                     const bearer_principal_t *principal,
+                     const bearer_settings_t *settings)
+{
+    const char *value = item->expr ? claim_value(r, item) : NULL;
+
+    if (item->expr && !value) {
+        return 0;
+    }
+    return bearer_claim_match(item->rule, principal->claims, value,
+                              is_scope(item->rule, settings));
+}
+
+static int met_scope(request_rec *r, const item_t *item,
+                     const bearer_principal_t *principal,
+                     const bearer_settings_t *settings)
+{
+    (void)r;
+    return bearer_principal_has_scope(principal, item->word,
+                                      (bearer_scope_strategy_t)
+                                      settings->scope_strategy);
+}
+
+static int met_role(request_rec *r, const item_t *item,
+                    const bearer_principal_t *principal,
+                    const bearer_settings_t *settings)
+{
+    (void)r;
+    (void)settings;
+    return bearer_principal_has_role(principal, item->word);
+}
+
+static int met_issuer(request_rec *r, const item_t *item,
+                      const bearer_principal_t *principal,
+                      const bearer_settings_t *settings)
+{
+    (void)r;
+    (void)settings;
+    return !strcmp(principal->iss, item->word)
+        || (principal->issuer && !strcmp(principal->issuer->url, item->word));
+}
+
+static int met_expr(request_rec *r, const item_t *item,
+                    const bearer_principal_t *principal,
+                    const bearer_settings_t *settings)
+{
+    const char *error = NULL;
+    int rc = ap_expr_exec(r, item->expr, &error);
+
+    (void)principal;
+    (void)settings;
+    if (rc < 0) {
+        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r, "Require "
+                      "bearer-expr %s: %s", item->word, error);
+    }
+    return rc > 0;
+}
+
+static const char *scope_of_word(request_rec *r, const item_t *item,
+                                 const bearer_settings_t *settings)
+{
+    (void)r;
+    (void)settings;
+    return item->word;
+}
+
+static const char *scope_of_claim(request_rec *r, const item_t *item,
+                                  const bearer_settings_t *settings)
+{
+    return bearer_claim_value(item->rule) && is_scope(item->rule, settings)
+        ? claim_value(r, item) : NULL;
+}
+
+static const kind_t kinds[] = {
+    {"claim", parse_claim, met_claim, scope_of_claim},
+    {"bearer-claim", parse_claim, met_claim, scope_of_claim},
+    {"scope", parse_words, met_scope, scope_of_word},
+    {"role", parse_words, met_role, NULL},
+    {"issuer", parse_words, met_issuer, NULL},
+    {"bearer-expr", parse_expr, met_expr, NULL},
+};
+#define KIND_CLAIM (&kinds[0])
+
+/* ---- reading ------------------------------------------------------------ */
+
+/* A rule that grants by not being met: it must not be answered for somebody
+ * who was never asked who he is. An alias may be negated where it is used. */
+static int negated(cmd_parms *cmd)
+{
+    const ap_directive_t *d = cmd->directive;
+
+    if (!strncasecmp(d->directive, "<AuthzProviderAlias", 19)) {
+        return 1;
+    }
+    if (!strcasecmp(d->directive, "Require")
+        && !strncasecmp(d->args, "not", 3) && (d->args[3] == ' '
+                                               || d->args[3] == '\t')) {
+        return 1;
+    }
+    for (d = d->parent; d; d = d->parent) {
+        if (!strncasecmp(d->directive, "<RequireNone", 12)
+            || !strncasecmp(d->directive, "<AuthzProviderAlias", 19)) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+static const char *parse(cmd_parms *cmd, const char *line, const kind_t *kind,
+                         require_t **out)
+{
+    require_t *require = apr_pcalloc(cmd->pool, sizeof(*require));
+
+    require->kind = kind;
+    require->line = apr_pstrdup(cmd->pool, line);
+    require->items = apr_array_make(cmd->pool, 2, sizeof(item_t));
+    require->negated = negated(cmd);
+    *out = require;
+    return kind->parse(cmd, line, require);
+}
+
+/* ---- asking ------------------------------------------------------------- */
+
+static int is_met(request_rec *r, const require_t *require,
+                  const bearer_principal_t *principal,
+                  const bearer_settings_t *settings)
+{
+    int i;
+
+    for (i = 0; i < require->items->nelts; i++) {
+        if (require->kind->met(r, &APR_ARRAY_IDX(require->items, i, item_t),
+                               principal, settings)) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+static void write_down(request_rec *r, const require_t *require)
+{
+    request_t *own = bearer_request(r);
+
+    if (require->negated) {
+        own->negated = 1;
+        return;
+    }
+    if (!require->kind->scope) {
+        return;
+    }
+    if (!own->rules) {
+        own->rules = apr_array_make(r->pool, 2, sizeof(const require_t *));
+    }
+    APR_ARRAY_PUSH(own->rules, const require_t *) = require;
+}
+
+static authz_status check(request_rec *r, const char *line, const void *parsed)
+{
+    const require_t *require = parsed;
+    request_t *own = bearer_request(r);
+
+    (void)line;
+    if (!r->user) {
+        write_down(r, require);
+        return AUTHZ_DENIED_NO_USER;
+    }
+    if (!own->principal) {
+        return AUTHZ_DENIED;  /* somebody else's user: nothing is known of him */
+    }
+    if (is_met(r, require, own->principal, own->settings)) {
+        return AUTHZ_GRANTED;
+    }
+    if (!require->negated) {
+        if (!own->unmet) {
+            own->unmet = apr_array_make(r->pool, 2, sizeof(const char *));
+        }
+        APR_ARRAY_PUSH(own->unmet, const char *) =
+            apr_pstrcat(r->pool, require->kind->name, " ", require->line, NULL);
+    }
+    return AUTHZ_DENIED;
+}
+
+#define PARSER(function, index) \
+    static const char *function(cmd_parms *cmd, const char *line, \
+                                const void **parsed) \
+    { \
+        return parse(cmd, line, &kinds[index], (require_t **)(void *)parsed); \
+    }
+PARSER(parse_kind_0, 0)
+PARSER(parse_kind_1, 1)
+PARSER(parse_kind_2, 2)
+PARSER(parse_kind_3, 3)
+PARSER(parse_kind_4, 4)
+PARSER(parse_kind_5, 5)
+
+static const authz_provider authz_providers[] = {
+    {check, parse_kind_0}, {check, parse_kind_1}, {check, parse_kind_2},
+    {check, parse_kind_3}, {check, parse_kind_4}, {check, parse_kind_5},
+};
+
+void bearer_authz_register(apr_pool_t *p)
+{
+    apr_size_t i;
+
+    /* `claim` (row 0) waits for pre_config: another module may have one */
+    for (i = 1; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+        ap_register_auth_provider(p, AUTHZ_PROVIDER_GROUP, kinds[i].name,
+                                  AUTHZ_PROVIDER_VERSION, &authz_providers[i],
+                                  AP_AUTH_INTERNAL_PER_CONF);
+    }
+}
+
+/* ---- `Require claim` beside another module's ----------------------------- */
+
+static const authz_provider *foreign; /* set anew in each pre_config */
+
+static const char *parse_shared_claim(cmd_parms *cmd, const char *line,
+                                      const void **parsed)
+{
+    require_t *require;
+    const char *error = parse(cmd, line, KIND_CLAIM, &require);
+    const char *theirs = foreign->parse_require_line
+        ? foreign->parse_require_line(cmd, line, &require->foreign) : NULL;
+
+    require->error = error;
+    *parsed = require;
+    return error && theirs ? error : NULL;
+}
+
+static authz_status check_shared_claim(request_rec *r, const char *line,
+                                       const void *parsed)
+{
+    const require_t *require = parsed;
+
+    if (!bearer_config_in_force(r)) {
+        return foreign->check_authorization(r, line, require->foreign);
+    }
+    if (require->error) {
+        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r, "%s",
+                      require->error);
+        return r->user ? AUTHZ_DENIED : AUTHZ_DENIED_NO_USER;
+    }
+    return check(r, line, parsed);
+}
+
+static const authz_provider shared_claim = {
+    check_shared_claim, parse_shared_claim
+};
+
+void bearer_authz_pre_config(apr_pool_t *pconf)
+{
+    const authz_provider *own = &authz_providers[0];
+
+    foreign = ap_lookup_provider(AUTHZ_PROVIDER_GROUP, "claim",
+                                 AUTHZ_PROVIDER_VERSION);
+    ap_register_auth_provider(pconf, AUTHZ_PROVIDER_GROUP, "claim",
+                              AUTHZ_PROVIDER_VERSION,
+                              foreign ? &shared_claim : own,
+                              AP_AUTH_INTERNAL_PER_CONF);
+}
+
+/* ---- the hooks ---------------------------------------------------------- */
+
+int bearer_authz_force(request_rec *r)
+{
+    const request_t *own = bearer_request_peek(r);
+
+    return own && own->negated && bearer_config_in_force(r) ? OK : DECLINED;
+}
+
+static int listed(const apr_array_header_t *list, const char *s)
+{
+    int i;
+
+    for (i = 0; i < list->nelts; i++) {
+        if (!strcmp(APR_ARRAY_IDX(list, i, const char *), s)) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+apr_array_header_t *bearer_authz_scopes(request_rec *r,
+                                        const bearer_principal_t *principal,
+                                        const bearer_settings_t *settings)
+{
+    const request_t *own = bearer_request(r);
+    apr_array_header_t *scopes = apr_array_make(r->pool, 2, sizeof(const char *));
+    bearer_settings_t resolved;
+    int i, k;
+
+    if (!settings) {
+        bearer_config_resolve(&resolved, r);
+        settings = &resolved;
+    }
+    for (i = 0; own->rules && i < own->rules->nelts; i++) {
+        const require_t *require = APR_ARRAY_IDX(own->rules, i, const require_t *);
+
+        if (principal && is_met(r, require, principal, settings)) {
+            continue;
+        }
+        for (k = 0; k < require->items->nelts; k++) {
+            const item_t *item = &APR_ARRAY_IDX(require->items, k, item_t);
+            const char *scope = require->kind->scope(r, item, settings);
+
+            if (scope && !listed(scopes, scope)) {
+                APR_ARRAY_PUSH(scopes, const char *) = scope;
+            }
+        }
+    }
+    return scopes->nelts ? scopes : NULL;
+}
+
+static int forbid(request_rec *r, const request_t *own)
+{
+    const apr_array_header_t *scopes = bearer_authz_scopes(r, own->principal,
+                                                           own->settings);
+    const char *asked = own->unmet
+        ? bearer_text_quote_list(r->pool, own->unmet) : "(none of this module's)";
+
+    if (scopes) {
+        return bearer_answer_refuse(r, BEARER_SCOPE,
+            apr_psprintf(r->pool, "the token's scopes are %s, wanted is %s "
+                         "(Require scope; where scopes are found: "
+                         "AuthBearerScopeClaim)",
+                         bearer_text_quote(r->pool, own->principal->scope),
+                         bearer_text_quote_list(r->pool, scopes)), 0, NULL);
+    }
+    return bearer_answer_refuse(r, BEARER_REQUIRE,
+        apr_psprintf(r->pool, "the token is good, but these Require lines are "
+                     "not met: %s; roles are %s, groups are %s", asked,
+                     bearer_text_quote_list(r->pool, own->principal->roles),
+                     bearer_text_quote_list(r->pool, own->principal->groups)),
+        0, NULL);
+}
+
+/* httpd answers 401 to a user who may not, or a bare 403; the challenge and the
+ * log line must come with it, so its decision is taken here and translated. */
+int bearer_authz_checker(request_rec *r)
+{
+    request_t *own = bearer_request_peek(r);
+    int status, anonymous;
+
+    if (!own || !own->principal || own->deciding || !bearer_config_in_force(r)) {
+        return DECLINED;
+    }
+    anonymous = own->principal->user == NULL;
+    if (anonymous) {
+        r->user = NULL;  /* so that valid-user and its kind do not count him */
+    }
+    own->deciding = 1;
+    status = ap_run_auth_checker(r);
+    own->deciding = 0;
+    if (status != HTTP_UNAUTHORIZED && status != HTTP_FORBIDDEN) {
+        return status;
+    }
+    if (anonymous) {
+        own->principal = NULL;
+        return bearer_answer_refuse(r, BEARER_NO_CREDENTIAL,
+                                    "the request carries no token; "
+                                    "AuthBearerOptional lets it in only where "
+                                    "the Require lines do", 0, NULL);
+    }
+    return forbid(r, own);
+}

@@ -1,0 +1,541 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/**
+ * @file check.c
+ * What the configuration contradicts itself in, found by `apachectl configtest`
+ * (which never runs post_config), with file, line and the mend; and the dump.
+ *
+ * `AuthType Bearer` is another module's directive, and a section that has only
+ * that has no record of ours. So the tree of directives is walked: each section
+ * with that line is judged with the layers that reach it.
+ */
+#include "glue.h"
+
+#include <apr_uri.h>
+
+APLOG_USE_MODULE(auth_bearer);
+
+/** A section with AuthType Bearer. */
+typedef struct bearer_section_t {
+    server_rec *server;
+    const ap_directive_t *node;       /**< <Location ...> */
+    const ap_directive_t *auth_type;
+    bearer_settings_t settings;       /**< D as far as the tree shows it */
+} bearer_section_t;
+
+typedef struct walk_t {
+    apr_pool_t *p;
+    server_rec *main;
+    global_config_t *global;
+    apr_array_header_t *sections;     /**< bearer_section_t */
+    int htaccess;                     /**< some AllowOverride lets AuthConfig in */
+    int errors;
+} walk_t;
+
+static void report(walk_t *w, int level, const ap_directive_t *at,
+                   const char *text)
+{
+    if (level <= APLOG_ERR) {
+        w->errors++;
+    }
+    if (at) {
+        ap_log_error(APLOG_MARK, level | APLOG_STARTUP, 0, w->main,
+                     "%s:%d: %s", at->filename, at->line_num, text);
+    }
+    else {
+        ap_log_error(APLOG_MARK, level | APLOG_STARTUP, 0, w->main,
+                     "%s", text);
+    }
+}
+
+/* ---- the tree ----------------------------------------------------------- */
+
+static int is_section(const ap_directive_t *node, const char *name)
+{
+    return node->directive[0] == '<' && !strncasecmp(node->directive + 1, name,
+                                                     strlen(name));
+}
+
+static server_rec *vhost_of(const walk_t *w, const ap_directive_t *node)
+{
+    server_rec *s;
+
+    for (s = w->main; s; s = s->next) {
+        if (s->is_virtual && s->defn_line_number == (unsigned)node->line_num
+            && s->defn_name && !strcmp(s->defn_name, node->filename)) {
+            return s;
+        }
+    }
+    return w->main;
+}
+
+static const dir_config_t *record_of(const walk_t *w, const ap_directive_t *node)
+{
+    int i;
+
+    for (i = 0; i < w->global->sections->nelts; i++) {
+        const section_t *s = &APR_ARRAY_IDX(w->global->sections, i, section_t);
+
+        if (s->node == node) {
+            return s->dir;
+        }
+    }
+    return NULL;
+}
+
+/* What the section and those around it wrote. */
+static void collect_settings(const walk_t *w, const ap_directive_t *node,
+                             bearer_settings_t *out)
+{
+    const dir_config_t *dir;
+
+    if (node->parent) {
+        collect_settings(w, node->parent, out);
+    }
+    dir = record_of(w, node);
+    if (dir) {
+        bearer_settings_merge(out, out, &dir->settings);
+    }
+}
+
+static int lets_auth_config_in(const char *args)
+{
+    return ap_strcasestr(args, "AuthConfig") || ap_strcasestr(args, "All");
+}
+
+static void walk(walk_t *w, const ap_directive_t *node, server_rec *server)
+{
+    for (; node; node = node->next) {
+        if (!strcasecmp(node->directive, "AuthType")) {
+            const char *args = node->args;
+
+            if (!strcasecmp(ap_getword_conf(w->p, &args), "Bearer")
+                && node->parent) {
+                bearer_section_t *s = apr_array_push(w->sections);
+
+                memset(s, 0, sizeof(*s));
+                s->server = server;
+                s->node = node->parent;
+                s->auth_type = node;
+                collect_settings(w, node->parent, &s->settings);
+            }
+        }
+        else if (!strncasecmp(node->directive, "AllowOverride", 13)
+                 && (!strcasecmp(node->directive, "AllowOverrideList")
+                     || lets_auth_config_in(node->args))) {
+            w->htaccess = 1;
+        }
+        if (node->first_child) {
+            walk(w, node->first_child, is_section(node, "VirtualHost")
+                                       ? vhost_of(w, node) : server);
+        }
+    }
+}
+
+/* Could some other section still reach this one with the setting? One whose
+ * path is not a prefix of this one's cannot; a pattern, a <Directory> beside a
+ * <Location>, an <If> or <Files> might. */
+static int reached_from_elsewhere(const walk_t *w, const bearer_section_t *s,
+                                  bearer_setting_t setting)
+{
+    int i;
+
+    for (i = 0; i < w->global->sections->nelts; i++) {
+        const section_t *other = &APR_ARRAY_IDX(w->global->sections, i, section_t);
+        const char *path, *own = s->node->args;
+
+        if (!((other->dir->settings.set >> setting) & 1u)) {
+            continue;
+        }
+        path = other->node->args;
+        if (!is_section(other->node, "Location>") && strcasecmp(
+                other->node->directive, "<Location") != 0) {
+            return 1;
+        }
+        if (strcasecmp(s->node->directive, "<Location") != 0 || *path == '~'
+            || *own == '~' || strpbrk(path, "*?[")) {
+            return 1;
+        }
+        if (!strncmp(own, path, strcspn(path, "> "))) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* ---- sections ----------------------------------------------------------- */
+
+/* Settings that a section lacks but another one, or .htaccess, may supply. */
+static int may_be_supplied(const walk_t *w, const bearer_section_t *s,
+                           const char *error)
+{
+    return strstr(error, "AuthBearerAudience")
+        && (w->htaccess || reached_from_elsewhere(w, s, BEARER_SET_AUDIENCE));
+}
+
+static void check_section(walk_t *w, const bearer_section_t *s)
+{
+    const server_config_t *server = bearer_config_server(s->server);
+    apr_array_header_t *errors = apr_array_make(w->p, 2, sizeof(const char *));
+    apr_array_header_t *warnings = apr_array_make(w->p, 2, sizeof(const char *));
+    bearer_settings_t settings;
+    int i;
+
+    if (!server->issuers) {
+        report(w, APLOG_ERR, s->auth_type, "AuthType Bearer, but no issuer is "
+               "trusted in this server; declare one: AuthBearerIssuer URL");
+        return;
+    }
+    bearer_judge_lint(errors, warnings, server->issuers, w->global->defaults,
+                      &server->settings, &s->settings, w->p);
+    for (i = 0; i < errors->nelts; i++) {
+        const char *error = APR_ARRAY_IDX(errors, i, const char *);
+
+        if (!may_be_supplied(w, s, error)) {
+            report(w, APLOG_ERR, s->auth_type, error);
+        }
+    }
+    for (i = 0; i < warnings->nelts; i++) {
+        report(w, APLOG_WARNING, s->auth_type,
+               APR_ARRAY_IDX(warnings, i, const char *));
+    }
+    bearer_settings_resolve(&settings, w->global->defaults, &server->settings,
+                            NULL, &s->settings);
+    if (settings.forward == BEARER_FORWARD_NONE) {
+        report(w, APLOG_NOTICE, s->auth_type, "AuthBearerForward none: a proxied "
+               "application learns nothing of the user; AuthBearerForward "
+               "identity tells it");
+    }
+}
+
+/* ---- issuers ------------------------------------------------------------ */
+
+static void check_key_file(walk_t *w, const ap_directive_t *at,
+                           const bearer_issuer_t *issuer)
+{
+    bearer_jwks_origin_t origin = issuer->keys.kind == BEARER_SOURCE_FILE
+                                  ? BEARER_JWKS_LOCAL : BEARER_JWKS_SPIFFE;
+    bearer_jwks_report_t found;
+    bearer_jwks_t *set;
+    const char *error = NULL;
+    int i;
+
+    if (issuer->keys.kind != BEARER_SOURCE_FILE
+        && issuer->keys.kind != BEARER_SOURCE_SPIFFE_FILE) {
+        return;
+    }
+    memset(&found, 0, sizeof(found));
+    if (bearer_jwks_load(&set, issuer->keys.value, origin, &found, &error, w->p)
+        != APR_SUCCESS) {
+        report(w, APLOG_ERR, at, apr_psprintf(w->p, "AuthBearerKeys file:%s: %s",
+                                              issuer->keys.value, error));
+        return;
+    }
+    for (i = 0; found.lines && i < found.lines->nelts; i++) {
+        report(w, bearer_jwks_count(set) ? APLOG_WARNING : APLOG_ERR, at,
+               apr_psprintf(w->p, "AuthBearerKeys file:%s: %s",
+                            issuer->keys.value,
+                            APR_ARRAY_IDX(found.lines, i, const char *)));
+    }
+    if (!bearer_jwks_count(set) && !found.skipped) {
+        report(w, APLOG_ERR, at, apr_psprintf(w->p, "AuthBearerKeys file:%s: no "
+               "usable key in it; make one: htbearer keygen",
+               issuer->keys.value));
+    }
+    bearer_jwks_release(set);
+}
+
+static void check_algorithms(walk_t *w, const ap_directive_t *at,
+                             const bearer_issuer_t *issuer,
+                             const bearer_settings_t *settings)
+{
+    bearer_algs_t lacking = settings->algorithms
+        & ~bearer_alg_supported(settings->algorithms);
+
+    if (lacking) {
+        report(w, bearer_settings_has(settings, ALGORITHMS) ? APLOG_WARNING
+                                                            : APLOG_NOTICE, at,
+               apr_psprintf(w->p, "this OpenSSL refuses %s; tokens signed so are "
+                            "refused", bearer_alg_names(lacking, w->p)));
+    }
+    if ((settings->algorithms & bearer_alg_symmetric())
+        && issuer->keys.kind != BEARER_SOURCE_FILE) {
+        report(w, APLOG_ERR, at, apr_psprintf(w->p, "issuer %s: %s of "
+               "AuthBearerAlgorithms needs AuthBearerKeys file:PATH with a key "
+               "of kty oct; a shared secret never comes from a URL", issuer->url,
+               bearer_alg_names(settings->algorithms & bearer_alg_symmetric(),
+                                w->p)));
+    }
+}
+
+static void check_urls(walk_t *w, const ap_directive_t *at,
+                       const bearer_issuer_t *issuer)
+{
+    const struct {
+        const char *directive;
+        const bearer_source_t *source;
+    } sources[] = {
+        {"AuthBearerKeys", &issuer->keys}, {"AuthBearerMetadata", &issuer->metadata},
+        {"AuthBearerIntrospection", &issuer->introspection}
+    };
+    const char *error;
+    int i, discovers = issuer->keys.kind == BEARER_SOURCE_DISCOVER
+                       && issuer->metadata.kind == BEARER_SOURCE_DISCOVER;
+
+    for (i = 0; i < 3; i++) {
+        if ((sources[i].source->kind == BEARER_SOURCE_URL
+             || sources[i].source->kind == BEARER_SOURCE_SPIFFE_URL)
+            && (error = bearer_http_url_error(sources[i].source->value,
+                                              w->global->plain_http, w->p))) {
+            report(w, APLOG_ERR, at, apr_pstrcat(w->p, sources[i].directive, ": ",
+                                                 error, NULL));
+        }
+    }
+    if (discovers && !bearer_issuer_is_template(issuer)
+        && (error = bearer_http_url_error(issuer->url, w->global->plain_http,
+                                          w->p))) {
+        report(w, APLOG_ERR, at, apr_psprintf(w->p, "AuthBearerIssuer %s: its keys "
+               "are to be discovered there, but %s; or name them: AuthBearerKeys",
+               issuer->url, error));
+    }
+    if (issuer->keys.kind == BEARER_SOURCE_DISCOVER
+        && issuer->metadata.kind == BEARER_SOURCE_OFF) {
+        report(w, APLOG_ERR, at, apr_psprintf(w->p, "issuer %s: AuthBearerMetadata "
+               "off leaves its keys unknown; name them: AuthBearerKeys URL or "
+               "file:PATH", issuer->url));
+    }
+}
+
+static void check_issuer(walk_t *w, int index)
+{
+    const bearer_issuer_t *issuer = APR_ARRAY_IDX(w->global->issuers, index,
+                                                  const bearer_issuer_t *);
+    const server_rec *s = APR_ARRAY_IDX(w->global->issuer_servers, index,
+                                        const server_rec *);
+    ap_directive_t at = { 0 };
+    bearer_settings_t settings;
+
+    at.filename = issuer->file;
+    at.line_num = issuer->line;
+    bearer_settings_resolve(&settings, w->global->defaults,
+                            &bearer_config_server(s)->settings, &issuer->settings,
+                            NULL);
+    check_key_file(w, &at, issuer);
+    check_algorithms(w, &at, issuer, &settings);
+    check_urls(w, &at, issuer);
+    if (issuer->tenants_any) {
+        report(w, APLOG_WARNING, &at, apr_psprintf(w->p, "issuer %s: "
+               "AuthBearerTenants * trusts every tenant in the world; name "
+               "yours", issuer->url));
+    }
+}
+
+/* ---- the server --------------------------------------------------------- */
+
+static void check_secret_permissions(walk_t *w, const char *path)
+{
+    apr_finfo_t info;
+
+    if (apr_stat(&info, path, APR_FINFO_PROT, w->p) == APR_SUCCESS
+        && (info.protection & (APR_FPROT_WREAD | APR_FPROT_WWRITE))) {
+        report(w, APLOG_WARNING, NULL, apr_psprintf(w->p, "secret file %s can be "
+               "read by others: chmod o-rwx %s", path, path));
+    }
+}
+
+static void check_global(walk_t *w)
+{
+    const global_config_t *global = w->global;
+    bearer_seal_t *seal;
+    const char *error;
+    int i, foreign = 0;
+
+    for (i = 0; i < global->plain_http->nelts; i++) {
+        const char *host = APR_ARRAY_IDX(global->plain_http, i, const char *);
+
+        if (strncmp(host, "localhost", 9) && strncmp(host, "127.", 4)
+            && strncmp(host, "[::1]", 5) && strcmp(host, "::1")) {
+            report(w, APLOG_WARNING, NULL, apr_psprintf(w->p, "AuthBearerPlainHTTP "
+                   "%s: whoever is on the way to that host can give you keys of "
+                   "his own; use https", host));
+        }
+    }
+    if (global->revocations
+        && (error = bearer_revocation_file_error(global->revocations, w->p))) {
+        report(w, APLOG_ERR, NULL, apr_psprintf(w->p, "AuthBearerRevocations: %s",
+                                                error));
+    }
+    for (i = 0; i < STORE_KINDS; i++) {
+        foreign |= bearer_store_is_foreign(&global->stores[i]);
+    }
+    if (foreign && !global->secret_files) {
+        report(w, APLOG_ERR, NULL, "AuthBearerSOCache: whoever can write to this "
+               "cache could add a key; values are sealed with a secret: "
+               "AuthBearerSecretFile PATH (openssl rand -out PATH 48), in the "
+               "main server");
+    }
+    for (i = 0; global->secret_files && i < global->secret_files->nelts; i++) {
+        check_secret_permissions(w, APR_ARRAY_IDX(global->secret_files, i,
+                                                  const char *));
+    }
+    if (global->secret_files
+        && bearer_seal_create(&seal, global->secret_files, "check", &error, w->p)
+           != APR_SUCCESS) {
+        report(w, APLOG_ERR, NULL, apr_psprintf(w->p, "AuthBearerSecretFile: %s",
+                                                error));
+    }
+}
+
+static void note_environment(walk_t *w)
+{
+    static const char *const names[] = {
+        "http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY", NULL
+    };
+    int i;
+
+    for (i = 0; names[i]; i++) {
+        if (getenv(names[i])) {
+            report(w, APLOG_NOTICE, NULL, apr_psprintf(w->p, "the environment's %s "
+                   "is not used for requests to issuers; write "
+                   "AuthBearerHTTPProxy if it is needed", names[i]));
+            return;
+        }
+    }
+}
+
+static void begin(walk_t *w, apr_pool_t *p, server_rec *s)
+{
+    memset(w, 0, sizeof(*w));
+    w->p = p;
+    w->main = s;
+    w->global = bearer_config_server(s)->global;
+    w->sections = apr_array_make(p, 8, sizeof(bearer_section_t));
+    walk(w, ap_conftree, s);
+}
+
+int bearer_check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
+                        server_rec *s)
+{
+    walk_t w;
+    int i;
+
+    (void)pconf;
+    (void)plog;
+    begin(&w, ptemp, s);
+    for (i = 0; i < w.sections->nelts; i++) {
+        check_section(&w, &APR_ARRAY_IDX(w.sections, i, bearer_section_t));
+    }
+    for (i = 0; i < w.global->issuers->nelts; i++) {
+        check_issuer(&w, i);
+    }
+    check_global(&w);
+    if (w.global->issuers->nelts) {
+        note_environment(&w);
+    }
+    return w.errors ? HTTP_INTERNAL_SERVER_ERROR : OK;
+}
+
+const char *bearer_check_request(request_rec *r)
+{
+    const server_config_t *server = bearer_config_server(r->server);
+    const dir_config_t *dir = bearer_config_dir(r);
+    apr_array_header_t *errors, *warnings;
+
+    if (!server->issuers) {
+        return "no issuer is trusted in this server; declare one: "
+               "AuthBearerIssuer URL";
+    }
+    if (!bearer_process()) {
+        return "this child could not be started; the log of its start says why";
+    }
+    if (!dir->from_htaccess
+        && (bearer_settings_has(&dir->settings, AUDIENCE)
+            || bearer_settings_has(&server->settings, AUDIENCE))) {
+        return NULL;  /* configtest has judged it */
+    }
+    errors = apr_array_make(r->pool, 1, sizeof(const char *));
+    warnings = apr_array_make(r->pool, 1, sizeof(const char *));
+    bearer_judge_lint(errors, warnings, server->issuers, server->global->defaults,
+                      &server->settings, &dir->settings, r->pool);
+    return errors->nelts ? APR_ARRAY_IDX(errors, 0, const char *) : NULL;
+}
+
+/* ---- httpd -t -D DUMP_BEARER -------------------------------------------- */
+
+static void dump_layer(apr_file_t *out, const bearer_settings_t *settings, int where,
+                       const char *indent, apr_pool_t *p)
+{
+    int i;
+
+    for (i = 0; i < BEARER_SETTING_COUNT; i++) {
+        bearer_setting_t setting = (bearer_setting_t)i;
+
+        if ((bearer_settings_where(setting) & where)
+            && ap_find_command(bearer_settings_directive(setting),
+                               auth_bearer_module.cmds)) {
+            apr_file_printf(out, "%s%s %s%s\n", indent,
+                            bearer_settings_directive(setting),
+                            bearer_settings_print(settings, setting, p),
+                            (settings->set >> i) & 1u ? "" : "   # default");
+        }
+    }
+}
+
+static void dump_issuer(apr_file_t *out, const walk_t *w, int index)
+{
+    const bearer_issuer_t *issuer = APR_ARRAY_IDX(w->global->issuers, index,
+                                                  const bearer_issuer_t *);
+    const server_rec *s = APR_ARRAY_IDX(w->global->issuer_servers, index,
+                                        const server_rec *);
+    static const char *const kinds[] = {
+        [BEARER_SOURCE_DISCOVER] = "discover", [BEARER_SOURCE_OFF] = "off",
+        [BEARER_SOURCE_URL] = "", [BEARER_SOURCE_FILE] = "file:",
+        [BEARER_SOURCE_SPIFFE_URL] = "spiffe:", [BEARER_SOURCE_SPIFFE_FILE] = "spiffe:"
+    };
+    bearer_settings_t settings;
+
+    bearer_settings_resolve(&settings, w->global->defaults,
+                            &bearer_config_server(s)->settings, &issuer->settings,
+                            NULL);
+    apr_file_printf(out, "<AuthBearerIssuer %s %s>   # %s:%d\n", issuer->url,
+                    issuer->name, issuer->file, issuer->line);
+    apr_file_printf(out, "    AuthBearerKeys %s%s\n", kinds[issuer->keys.kind],
+                    issuer->keys.value ? issuer->keys.value : "");
+    apr_file_printf(out, "    AuthBearerMetadata %s%s\n",
+                    kinds[issuer->metadata.kind],
+                    issuer->metadata.value ? issuer->metadata.value : "");
+    dump_layer(out, &settings, BEARER_WHERE_I, "    ", w->p);
+    apr_file_printf(out, "</AuthBearerIssuer>\n");
+}
+
+void bearer_check_dump(apr_pool_t *p, server_rec *s)
+{
+    apr_file_t *out = NULL;
+    walk_t w;
+    int i;
+
+    if (!ap_exists_config_define("DUMP_BEARER")) {
+        return;
+    }
+    apr_file_open_stdout(&out, p);
+    begin(&w, p, s);
+    apr_file_printf(out, "mod_auth_bearer: issuers\n");
+    for (i = 0; i < w.global->issuers->nelts; i++) {
+        dump_issuer(out, &w, i);
+    }
+    apr_file_printf(out, "mod_auth_bearer: sections with AuthType Bearer\n");
+    for (i = 0; i < w.sections->nelts; i++) {
+        const bearer_section_t *section = &APR_ARRAY_IDX(w.sections, i,
+                                                         bearer_section_t);
+        bearer_settings_t settings;
+
+        bearer_settings_resolve(&settings, w.global->defaults,
+                                &bearer_config_server(section->server)->settings,
+                                NULL, &section->settings);
+        apr_file_printf(out, "%s %s   # %s:%d, server %s\n",
+                        section->node->directive, section->node->args,
+                        section->node->filename, section->node->line_num,
+                        section->server->server_hostname
+                        ? section->server->server_hostname : "(main)");
+        dump_layer(out, &settings, BEARER_WHERE_D | BEARER_WHERE_H, "    ", p);
+    }
+}

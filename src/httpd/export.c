@@ -1,0 +1,160 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/**
+ * @file export.c
+ * What others see of the request (product.md 3.5): client copies of our headers
+ * are removed before anybody looks, what carried the token is removed, and the
+ * principal is written into environment and headers.
+ *
+ * The fixup runs before mod_rewrite's, so that `RewriteCond %{ENV:...}` in a
+ * directory sees the variables; it walks back to the main or the previous
+ * request, because those were authenticated and this one was not.
+ */
+#include "glue.h"
+
+#include "bearer/exports.h"
+
+APLOG_USE_MODULE(auth_bearer);
+
+/* ---- scrubbing ---------------------------------------------------------- */
+
+typedef struct scan_t {
+    const bearer_settings_t *settings;
+    apr_array_header_t *names;
+} scan_t;
+
+static int scan_header(void *scan_, const char *name, const char *value)
+{
+    scan_t *scan = scan_;
+
+    (void)value;
+    if (bearer_exports_reserved_header(name, scan->settings)) {
+        APR_ARRAY_PUSH(scan->names, const char *) = name;
+    }
+    return 1;
+}
+
+/* RFC 9700 section 4.13: only this module says who the user is. */
+static void scrub(request_rec *r)
+{
+    request_t *own = bearer_request(r);
+    bearer_settings_t settings;
+    scan_t scan;
+    int i;
+
+    if (own->scrubbed || !bearer_config_in_force(r)) {
+        return;
+    }
+    own->scrubbed = 1;
+    bearer_config_resolve(&settings, r);
+    if (r->main) {
+        /* the table is the main request's, who may have headers of ours in it */
+        r->headers_in = apr_table_copy(r->pool, r->headers_in);
+    }
+    scan.settings = &settings;
+    scan.names = apr_array_make(r->pool, 2, sizeof(const char *));
+    apr_table_do(scan_header, &scan, r->headers_in, NULL);
+    for (i = 0; i < scan.names->nelts; i++) {
+        apr_table_unset(r->headers_in, APR_ARRAY_IDX(scan.names, i, const char *));
+    }
+    if (bearer_credential_from(&settings, BEARER_FROM_QUERY)) {
+        /* what is logged is logged whatever happens next: hide it now */
+        bearer_credential_get(r);
+        bearer_credential_hide_query(r, &settings);
+    }
+}
+
+int bearer_export_header_parser(request_rec *r)
+{
+    scrub(r);
+    return DECLINED;
+}
+
+int bearer_export_access_checker(request_rec *r)
+{
+    scrub(r);
+    return DECLINED;
+}
+
+/* ---- export ------------------------------------------------------------- */
+
+static void export_principal(request_rec *r, const request_t *record)
+{
+    const bearer_settings_t *settings = record->settings;
+    const bearer_principal_t *principal = record->principal;
+    apr_array_header_t *left_out = apr_array_make(r->pool, 1, sizeof(const char *));
+    int mode = settings->exports.mode, i;
+
+    bearer_exports_build(r->subprocess_env,
+                         mode & BEARER_EXPORT_HEADERS ? r->headers_in : NULL,
+                         principal, settings, left_out, r->pool);
+    if ((settings->forward & BEARER_FORWARD_IDENTITY) && principal->user) {
+        bearer_exports_identity(r->headers_in, principal, r->pool);
+    }
+    for (i = 0; i < left_out->nelts && !r->main && !r->prev; i++) {
+        ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r, "%s",
+                      APR_ARRAY_IDX(left_out, i, const char *));
+    }
+}
+
+/* An error document shows why: httpd renamed the variables of the refused
+ * request to REDIRECT_*. */
+static void export_refusal(request_rec *r)
+{
+    const request_rec *from;
+
+    for (from = r; from; from = bearer_request_parent(from)) {
+        const request_t *record = bearer_request_peek(from);
+
+        if (record && record->reason != BEARER_OK) {
+            apr_table_setn(r->subprocess_env, "BEARER_ERROR",
+                           bearer_category_name(
+                               bearer_reason_category(record->reason)));
+            apr_table_setn(r->subprocess_env, "BEARER_ERROR_CHECK",
+                           bearer_reason_name(record->reason));
+            return;
+        }
+    }
+}
+
+/* The token goes on in Authorization, wherever it came from; Basic stays. */
+static void forward_token(request_rec *r, const credential_t *credential)
+{
+    if (credential->reason == BEARER_OK
+        && (credential->from->kind != BEARER_FROM_HEADER || credential->from->name)
+        && credential->from->kind != BEARER_FROM_BASIC) {
+        apr_table_setn(r->headers_in, "Authorization",
+                       apr_pstrcat(r->pool, "Bearer ", credential->token, NULL));
+    }
+}
+
+int bearer_export_fixups(request_rec *r)
+{
+    const char *type = ap_auth_type(r);
+    int in_force = bearer_config_in_force(r);
+    const request_t *record;
+    bearer_settings_t settings;
+
+    if (type && !in_force) {
+        return DECLINED;  /* another scheme says who the user is here */
+    }
+    record = bearer_request_principal(r);
+    if (in_force) {
+        scrub(r);
+        bearer_config_resolve(&settings, r);
+        if (settings.forward & BEARER_FORWARD_TOKEN) {
+            forward_token(r, bearer_credential_get(r));
+        }
+        else {
+            bearer_credential_get(r);  /* remembered for what comes of this */
+        }
+        bearer_credential_strip(r, &settings);
+    }
+    export_refusal(r);
+    if (record) {
+        if (r->main && !in_force) {
+            r->headers_in = apr_table_copy(r->pool, r->headers_in);
+        }
+        export_principal(r, record);
+    }
+    return DECLINED;
+}

@@ -1,0 +1,71 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/**
+ * @file functions.c
+ * claim('a.b') and claims('roles') in httpd's expressions, wherever those are
+ * allowed. A constant name is compiled when the configuration is read.
+ */
+#include "glue.h"
+
+#include "bearer/exports.h"
+
+static const json_t *find(ap_expr_eval_ctx_t *ctx, const void *compiled,
+                          const char *name)
+{
+    const request_t *record = bearer_request_principal(ctx->r);
+    const bearer_path_t *path = compiled ? compiled
+                                         : bearer_path_compile(name, ctx->p);
+
+    return record && path ? bearer_path_find(path, record->principal->claims)
+                          : NULL;
+}
+
+static const char *claim(ap_expr_eval_ctx_t *ctx, const void *compiled,
+                         const char *name)
+{
+    const json_t *value = find(ctx, compiled, name);
+    const char *text = value ? bearer_exports_value(value, ctx->p) : NULL;
+
+    return text ? text : "";
+}
+
+static apr_array_header_t *claims(ap_expr_eval_ctx_t *ctx, const void *compiled,
+                                  const char *name)
+{
+    const json_t *value = find(ctx, compiled, name), *member;
+    apr_array_header_t *list = apr_array_make(ctx->p, 4, sizeof(const char *));
+    const char *text;
+    size_t i;
+
+    if (json_is_array(value)) {
+        json_array_foreach(value, i, member) {
+            text = bearer_exports_value(member, ctx->p);
+            if (text) {
+                APR_ARRAY_PUSH(list, const char *) = text;
+            }
+        }
+    }
+    else if (value && (text = bearer_exports_value(value, ctx->p)) != NULL) {
+        APR_ARRAY_PUSH(list, const char *) = text;
+    }
+    return list;
+}
+
+static ap_expr_list_func_t *const list_function = claims;
+static ap_expr_string_func_t *const string_function = claim;
+
+int bearer_functions_lookup(ap_expr_lookup_parms *parms)
+{
+    int list = parms->type == AP_EXPR_FUNC_LIST;
+
+    if ((!list && parms->type != AP_EXPR_FUNC_STRING)
+        || strcasecmp(parms->name, list ? "claims" : "claim") != 0) {
+        return DECLINED;
+    }
+    /* C has no conversion from a function to an object pointer; POSIX has the
+     * representation */
+    memcpy(parms->func, list ? (const void *)&list_function
+                             : (const void *)&string_function,
+           sizeof(list_function));
+    *parms->data = parms->arg ? bearer_path_compile(parms->arg, parms->pool) : NULL;
+    return OK;
+}

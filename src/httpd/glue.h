@@ -1,0 +1,265 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/**
+ * @file glue.h
+ * What the rooms of the glue share: configuration records, the record of one
+ * request, the state of one process. Everything here knows httpd; nothing in
+ * src/bearer/ may include it.
+ *
+ * The way of one request (each step is a room of the same name):
+ *   scrub (export) -> credential -> authn -> authz -> export -> content
+ */
+#ifndef GLUE_H
+#define GLUE_H
+
+#include <httpd.h>
+#include <http_config.h>
+#include <http_core.h>
+#include <http_log.h>
+#include <http_protocol.h>
+#include <http_request.h>
+#include <ap_expr.h>
+#include <ap_provider.h>
+#include <ap_socache.h>
+#include <apr_strings.h>
+#include <util_mutex.h>
+
+#include "bearer/issuer.h"
+#include "bearer/judge.h"
+#include "bearer/keyset.h"
+#include "bearer/revocation.h"
+#include "bearer/seal.h"
+#include "bearer/text.h"
+#include "bearer/throttle.h"
+#include "bearer/tokencache.h"
+#include "bearer/world.h"
+
+extern module AP_MODULE_DECLARE_DATA auth_bearer_module;
+
+/* ---- configuration ------------------------------------------------------ */
+
+/** What may be kept in a socache: the words of AuthBearerSOCache's for=. */
+typedef enum {
+    STORE_KEYS,
+    STORE_KINDS
+} store_kind_t;
+
+/** One AuthBearerSOCache line, or the default. */
+typedef struct store_config_t {
+    const ap_socache_provider_t *provider;
+    const char *name;            /**< provider name, e.g. "shmcb" */
+    const char *args;
+    ap_socache_instance_t *instance;
+} store_config_t;
+
+/**
+ * Process-wide settings (S, global): one per configuration, made when it is loaded;
+ * every vhost points to it.
+ */
+typedef struct global_config_t {
+    apr_array_header_t *plain_http;    /**< const char * */
+    unsigned token_cache_entries;
+    const char *revocations;           /**< path or NULL */
+    store_config_t stores[STORE_KINDS];
+    const apr_array_header_t *secret_files; /**< the main server's, or NULL */
+    apr_array_header_t *issuers;       /**< bearer_issuer_t *, by index */
+    apr_array_header_t *issuer_servers;/**< server_rec * that declared it */
+    apr_array_header_t *sections;      /**< section_t, for check_config */
+    const bearer_settings_t *defaults;
+} global_config_t;
+
+/** A vhost. */
+typedef struct server_config_t {
+    bearer_settings_t settings;        /**< layer S */
+    bearer_issuers_t *issuers;         /**< NULL: none declared here */
+    bearer_issuer_t *open;             /**< inside <AuthBearerIssuer> just now */
+    const apr_array_header_t *secret_files; /**< const char *, or NULL */
+    global_config_t *global;
+    unsigned char digest[BEARER_SHA256_SIZE]; /**< of all that was written */
+} server_config_t;
+
+/** A Directory, Location, Files, If or .htaccess. */
+typedef struct dir_config_t {
+    bearer_settings_t settings;        /**< layers D and H */
+    int from_htaccess;                 /**< some of it came from .htaccess */
+    int has_digest;
+    unsigned char digest[BEARER_SHA256_SIZE];
+} dir_config_t;
+
+/** Where a section of the configuration with directives of ours stands. */
+typedef struct section_t {
+    const ap_directive_t *node;
+    dir_config_t *dir;
+} section_t;
+
+void *bearer_config_create_server(apr_pool_t *p, server_rec *s);
+void *bearer_config_merge_server(apr_pool_t *p, void *base, void *over);
+void *bearer_config_create_dir(apr_pool_t *p, char *path);
+void *bearer_config_merge_dir(apr_pool_t *p, void *base, void *over);
+/** A new configuration; when the module is loaded. */
+void bearer_config_begin(apr_pool_t *pconf);
+int bearer_config_pre(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp);
+
+/** The handlers behind the door's directive table; cmd->info is the row. */
+const char *bearer_config_setting(cmd_parms *cmd, void *dir, const char *args);
+const char *bearer_config_issuer(cmd_parms *cmd, void *dir, const char *args);
+const char *bearer_config_issuer_section(cmd_parms *cmd, void *dir,
+                                         const char *args);
+const char *bearer_config_in_issuer(cmd_parms *cmd, void *dir,
+                                    const char *args);
+const char *bearer_config_global(cmd_parms *cmd, void *dir, const char *args);
+const char *bearer_config_secret_file(cmd_parms *cmd, void *dir,
+                                      const char *args);
+
+/** Words of a directive's arguments, quotes undone; const char *. */
+apr_array_header_t *bearer_config_words(apr_pool_t *p, const char *args);
+
+server_config_t *bearer_config_server(const server_rec *s);
+/** Never NULL; an empty record where nothing was written. */
+const dir_config_t *bearer_config_dir(const request_rec *r);
+/** Layers resolved for this request, before an issuer is known. */
+void bearer_config_resolve(bearer_settings_t *out, const request_rec *r);
+/** Is AuthType Bearer in force? */
+int bearer_config_in_force(request_rec *r);
+/** httpd's regular expressions behind the library's interface. */
+const bearer_regex_t *bearer_config_regex(const char *pattern,
+                                          const char **error, apr_pool_t *p);
+
+/* check.c: configtest and the dump */
+int bearer_check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
+                        server_rec *s);
+void bearer_check_dump(apr_pool_t *p, server_rec *s);
+/** For what configtest could not see (.htaccess): the first contradiction of
+ *  this request's settings, or NULL. */
+const char *bearer_check_request(request_rec *r);
+
+/* ---- the process -------------------------------------------------------- */
+
+/** State of one child; made in child_init, only read afterwards. */
+typedef struct process_t {
+    apr_pool_t *pool;
+    server_rec *server;
+    global_config_t *global;
+    bearer_world_t world;
+    bearer_keyset_t **keysets;         /**< by issuer index */
+    int keyset_count;
+    bearer_tokencache_t *tokens;       /**< NULL: off */
+    bearer_throttle_t *throttle;       /**< NULL: no memory for it */
+    bearer_revocation_t *revocations;  /**< NULL: none */
+} process_t;
+
+/** NULL before child_init. */
+process_t *bearer_process(void);
+int bearer_process_post_config(apr_pool_t *pconf, apr_pool_t *plog,
+                               apr_pool_t *ptemp, server_rec *s);
+void bearer_process_child_init(apr_pool_t *p, server_rec *s);
+
+/* shared.c: memory that all children of the host share */
+apr_status_t bearer_shared_create(apr_pool_t *pconf, server_rec *s);
+/** The throttle's block, for BEARER_THROTTLE_ENTRIES; NULL: none. */
+void *bearer_shared_throttle(apr_size_t *size);
+/** A host-wide lease: 1 when the caller has it now. */
+int bearer_shared_lease(const unsigned char *key, apr_time_t now,
+                        apr_time_t until);
+void bearer_shared_unlease(const unsigned char *key);
+/** 1 for the first caller on this host since the server was started. */
+typedef enum { SHARED_WARN_FORWARDED_FOR, SHARED_WARNINGS } shared_warning_t;
+int bearer_shared_first(shared_warning_t warning);
+
+/* store.c: socache behind the library's cache interface */
+const char *bearer_store_directive(cmd_parms *cmd, void *dir, const char *args);
+int bearer_store_pre_config(apr_pool_t *pconf);
+int bearer_store_post_config(apr_pool_t *pconf, apr_pool_t *ptemp,
+                             server_rec *s);
+void bearer_store_child_init(apr_pool_t *p, server_rec *s);
+/** The library's view of a store, or NULL where there is none. */
+const bearer_cache_t *bearer_store_cache(store_kind_t kind);
+/** 1 where values leave the host or may be written by others. */
+int bearer_store_is_foreign(const store_config_t *store);
+
+/* refresh.c: mod_watchdog */
+void bearer_refresh_post_config(apr_pool_t *pconf, server_rec *s);
+/** Is a background thread looking after the key sets? */
+int bearer_refresh_active(void);
+
+/* ---- one request -------------------------------------------------------- */
+
+typedef struct credential_t {
+    bearer_reason_t reason;      /**< BEARER_OK, NO_CREDENTIAL, ... */
+    const char *detail;          /**< for the log when it is neither */
+    const char *token;           /**< NUL-terminated */
+    apr_size_t len;
+    const bearer_from_t *from;   /**< where it was found */
+} credential_t;
+
+typedef struct request_t {
+    int scrubbed;
+    credential_t *credential;    /**< NULL: not looked for yet */
+    const bearer_principal_t *principal;  /**< NULL: nobody was judged here */
+    const bearer_settings_t *settings;    /**< resolved for that principal */
+    bearer_reason_t reason;      /**< why it was refused; BEARER_OK: it was not */
+    apr_array_header_t *rules;   /**< require_t *: rules asked, see authz.c */
+    int negated;                 /**< a `Require not` of ours was among them */
+    apr_array_header_t *unmet;   /**< const char *: what was asked and denied */
+    int deciding;                /**< guard of the auth_checker hook */
+} request_t;
+
+/** This request's own record, made when there is none. */
+request_t *bearer_request(request_rec *r);
+/** The own record or NULL. */
+request_t *bearer_request_peek(const request_rec *r);
+/** The request this one was made from: its main, else its previous, or NULL. */
+const request_rec *bearer_request_parent(const request_rec *r);
+/** The nearest record, of r or on the way back, that has a principal; or NULL. */
+const request_t *bearer_request_principal(const request_rec *r);
+
+/* credential.c */
+/** Finds the one token of the request (check 1). Idempotent. */
+const credential_t *bearer_credential_get(request_rec *r);
+/** Takes whatever carries a token out of what others will see of the request. */
+void bearer_credential_strip(request_rec *r, const bearer_settings_t *settings);
+/** Hides query tokens in everything that will be logged or passed on. */
+void bearer_credential_hide_query(request_rec *r,
+                                  const bearer_settings_t *settings);
+/** A state-changing request, by cookie, from another site? */
+int bearer_credential_cross_site(request_rec *r, const credential_t *credential);
+/** Does this SRC list have one of that kind? */
+int bearer_credential_from(const bearer_settings_t *settings,
+                           bearer_from_kind_t kind);
+
+/* answer.c: results into statuses, headers, environment and the log */
+/**
+ * Writes the log line, BEARER_ERROR, the challenge and the rest of 3.2.
+ * @param detail  for the log
+ * @param retry   seconds for Retry-After, where the category has one
+ * @param j       what is known of the token, or NULL
+ * @return the HTTP status
+ */
+int bearer_answer_refuse(request_rec *r, bearer_reason_t reason,
+                         const char *detail, unsigned retry,
+                         const bearer_judgement_t *j);
+/** Seconds a client is told to wait when something cannot be reached. */
+#define ANSWER_RETRY_AFTER 5
+
+/* authn.c */
+int bearer_authn_check_user_id(request_rec *r);
+
+/* authz.c */
+void bearer_authz_register(apr_pool_t *p);
+void bearer_authz_pre_config(apr_pool_t *pconf);
+int bearer_authz_force(request_rec *r);
+int bearer_authz_checker(request_rec *r);
+/** Scopes that the location's rules name, as far as they were asked before
+ *  authentication; with a principal only those that it does not meet. */
+apr_array_header_t *bearer_authz_scopes(request_rec *r,
+                                        const bearer_principal_t *principal,
+                                        const bearer_settings_t *settings);
+
+/* export.c */
+int bearer_export_header_parser(request_rec *r);
+int bearer_export_access_checker(request_rec *r);
+int bearer_export_fixups(request_rec *r);
+
+/* functions.c: claim() and claims() in expressions */
+int bearer_functions_lookup(ap_expr_lookup_parms *parms);
+
+#endif

@@ -1,0 +1,170 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/**
+ * @file process.c
+ * The state of one child: the world that the library sees, a key set per
+ * issuer, the verified tokens, the throttle, the revocations. Made after fork,
+ * released with the child's pool.
+ */
+#include "glue.h"
+
+#include <ap_mpm.h>
+#include <curl/curl.h>
+
+APLOG_USE_MODULE(auth_bearer);
+
+static process_t *the_process; /* set once, before the child's threads start */
+
+process_t *bearer_process(void)
+{
+    return the_process;
+}
+
+static void world_log(void *server, bearer_log_level_t level, const char *message)
+{
+    static const int levels[] = {
+        [BEARER_LOG_ERROR] = APLOG_ERR, [BEARER_LOG_WARNING] = APLOG_WARNING,
+        [BEARER_LOG_NOTICE] = APLOG_NOTICE, [BEARER_LOG_INFO] = APLOG_INFO,
+        [BEARER_LOG_DEBUG] = APLOG_DEBUG
+    };
+
+    ap_log_error(APLOG_MARK, levels[level], 0, (server_rec *)server,
+                 "%s", message);
+}
+
+static int any_issuer(server_rec *s)
+{
+    return bearer_config_server(s)->global->issuers->nelts > 0;
+}
+
+static apr_status_t end_curl(void *nothing)
+{
+    (void)nothing;
+    curl_global_cleanup();
+    return APR_SUCCESS;
+}
+
+/* Runs twice at start: the first pass only proves that the configuration can
+ * be used. */
+int bearer_process_post_config(apr_pool_t *pconf, apr_pool_t *plog,
+                               apr_pool_t *ptemp, server_rec *s)
+{
+    int status;
+
+    (void)plog;
+    the_process = NULL;
+    if (ap_state_query(AP_SQ_MAIN_STATE) == AP_SQ_MS_CREATE_PRE_CONFIG
+        || !any_issuer(s)) {
+        return OK;
+    }
+    if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
+        ap_log_error(APLOG_MARK, APLOG_EMERG, 0, s,
+                     "libcurl cannot be used");
+        return HTTP_INTERNAL_SERVER_ERROR;
+    }
+    apr_pool_cleanup_register(pconf, NULL, end_curl, apr_pool_cleanup_null);
+    bearer_shared_create(pconf, s);  /* without it nothing is throttled */
+    status = bearer_store_post_config(pconf, ptemp, s);
+    if (status == OK) {
+        bearer_refresh_post_config(pconf, s);
+    }
+    return status;
+}
+
+/* The issuer's own view: S of the vhost that declared it, and I. */
+static bearer_issuer_access_t *access_of(process_t *process, int index)
+{
+    global_config_t *global = process->global;
+    const bearer_issuer_t *issuer = APR_ARRAY_IDX(global->issuers, index,
+                                                  const bearer_issuer_t *);
+    const server_rec *s = APR_ARRAY_IDX(global->issuer_servers, index,
+                                        const server_rec *);
+    bearer_issuer_access_t *access = apr_pcalloc(process->pool, sizeof(*access));
+    bearer_settings_t *settings = apr_palloc(process->pool, sizeof(*settings));
+
+    bearer_settings_resolve(settings, global->defaults,
+                            &bearer_config_server(s)->settings, &issuer->settings,
+                            NULL);
+    access->issuer = issuer;
+    access->settings = settings;
+    access->plain_http = global->plain_http;
+    access->world = &process->world;
+    return access;
+}
+
+static apr_status_t make_keysets(process_t *process)
+{
+    apr_status_t rv = APR_SUCCESS;
+    int i, n = process->global->issuers->nelts;
+
+    process->keysets = apr_pcalloc(process->pool,
+                                   sizeof(*process->keysets) * (apr_size_t)n);
+    for (i = 0; i < n && rv == APR_SUCCESS; i++) {
+        rv = bearer_keyset_create(&process->keysets[i], access_of(process, i),
+                                  process->pool);
+        if (rv == APR_SUCCESS) {
+            bearer_keyset_set_maintained(process->keysets[i],
+                                         bearer_refresh_active());
+        }
+    }
+    process->keyset_count = n;
+    return rv;
+}
+
+static void make_throttle(process_t *process)
+{
+    apr_size_t size;
+    void *block = bearer_shared_throttle(&size);
+
+    if (block
+        && bearer_throttle_attach(&process->throttle, block, size,
+                                  BEARER_THROTTLE_ENTRIES, &process->world,
+                                  process->pool) != APR_SUCCESS) {
+        process->throttle = NULL;
+    }
+}
+
+static apr_status_t forget(void *nothing)
+{
+    (void)nothing;
+    the_process = NULL;
+    return APR_SUCCESS;
+}
+
+void bearer_process_child_init(apr_pool_t *p, server_rec *s)
+{
+    process_t *process;
+    apr_status_t rv;
+
+    if (!any_issuer(s)) {
+        return;
+    }
+    bearer_store_child_init(p, s);
+    process = apr_pcalloc(p, sizeof(*process));
+    process->pool = p;
+    process->server = s;
+    process->global = bearer_config_server(s)->global;
+    process->world.log = world_log;
+    process->world.log_baton = s;
+    process->world.keys_cache = bearer_store_cache(STORE_KEYS);
+    rv = bearer_http_curl_create(&process->world.http, "mod_auth_bearer", p);
+    if (rv == APR_SUCCESS) {
+        rv = make_keysets(process);
+    }
+    if (rv == APR_SUCCESS) {
+        rv = bearer_tokencache_create(&process->tokens,
+                                      process->global->token_cache_entries, p);
+    }
+    if (rv == APR_SUCCESS && process->global->revocations) {
+        rv = bearer_revocation_create(&process->revocations,
+                                      process->global->revocations,
+                                      &process->world, p);
+    }
+    if (rv != APR_SUCCESS) {
+        ap_log_error(APLOG_MARK, APLOG_CRIT, rv, s, "a child cannot "
+                     "verify tokens and refuses all of them");
+        return;
+    }
+    make_throttle(process);
+    apr_pool_cleanup_register(p, NULL, forget, apr_pool_cleanup_null);
+    the_process = process;
+}

@@ -1,0 +1,118 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/**
+ * @file shared.c
+ * Memory that all children of one server share: leases (who fetches), the
+ * throttle's table, and which warnings have been given. It is made once and
+ * kept in the process pool, so that a graceful restart loses no penalty; a
+ * build with another layout makes its own.
+ */
+#include "glue.h"
+
+#include <stdatomic.h>
+
+#include <apr_shm.h>
+
+APLOG_USE_MODULE(auth_bearer);
+
+/** Changes whenever the layout below or the throttle's does. */
+#define LAYOUT "mod_auth_bearer shared 1"
+#define LEASES 512
+
+/** free when until has passed */
+typedef struct lease_t {
+    _Atomic apr_uint64_t key;      /**< first 8 bytes of the lease's key */
+    _Atomic apr_int64_t until;     /**< microseconds since the epoch; 0: free */
+} lease_t;
+
+typedef struct shared_t {
+    lease_t leases[LEASES];
+    _Atomic int warned[SHARED_WARNINGS];
+} shared_t;
+
+static shared_t *shared;           /* NULL: no shared memory to be had */
+
+#define ALIGNED(n) (((n) + 63) & ~(apr_size_t)63)
+
+apr_status_t bearer_shared_create(apr_pool_t *pconf, server_rec *s)
+{
+    apr_pool_t *keep = s->process->pool;
+    apr_size_t size = ALIGNED(sizeof(shared_t))
+                    + bearer_throttle_size(BEARER_THROTTLE_ENTRIES);
+    apr_shm_t *shm = NULL;
+    void *kept = NULL;
+    apr_status_t rv;
+
+    apr_pool_userdata_get(&kept, LAYOUT, keep);
+    if (kept) {
+        shared = kept;
+        return APR_SUCCESS;
+    }
+    rv = apr_shm_create(&shm, size, NULL, keep);
+    if (APR_STATUS_IS_ENOTIMPL(rv)) {
+        const char *file = ap_runtime_dir_relative(pconf, "auth_bearer_shared");
+
+        apr_shm_remove(file, pconf);
+        rv = apr_shm_create(&shm, size, file, keep);
+    }
+    if (rv != APR_SUCCESS) {
+        ap_log_error(APLOG_MARK, APLOG_ERR, rv, s, "no shared "
+                     "memory of %" APR_SIZE_T_FMT " bytes", size);
+        return rv;
+    }
+    shared = apr_shm_baseaddr_get(shm);  /* zeroed: a new anonymous mapping */
+    return apr_pool_userdata_setn(shared, LAYOUT, NULL, keep);
+}
+
+void *bearer_shared_throttle(apr_size_t *size)
+{
+    *size = bearer_throttle_size(BEARER_THROTTLE_ENTRIES);
+    return shared ? (char *)shared + ALIGNED(sizeof(shared_t)) : NULL;
+}
+
+int bearer_shared_first(shared_warning_t warning)
+{
+    return shared && !atomic_load(&shared->warned[warning])
+        && !atomic_exchange(&shared->warned[warning], 1);
+}
+
+static apr_uint64_t short_key(const unsigned char *key)
+{
+    apr_uint64_t n;
+
+    memcpy(&n, key, sizeof(n));
+    return n;
+}
+
+/* One slot per key, no probing: two keys that share a slot take turns. A lease
+ * is taken by moving `until` from a time that has passed to one that has not,
+ * so two takers cannot both succeed, and a taker that died is overrun. */
+int bearer_shared_lease(const unsigned char *key, apr_time_t now,
+                        apr_time_t until)
+{
+    lease_t *lease;
+    apr_int64_t seen;
+
+    if (!shared) {
+        return 1;
+    }
+    lease = &shared->leases[short_key(key) % LEASES];
+    seen = atomic_load(&lease->until);
+    if (seen > now || !atomic_compare_exchange_strong(&lease->until, &seen, until)) {
+        return 0;
+    }
+    atomic_store(&lease->key, short_key(key));
+    return 1;
+}
+
+void bearer_shared_unlease(const unsigned char *key)
+{
+    lease_t *lease;
+
+    if (!shared) {
+        return;
+    }
+    lease = &shared->leases[short_key(key) % LEASES];
+    if (atomic_load(&lease->key) == short_key(key)) {
+        atomic_store(&lease->until, 0);
+    }
+}

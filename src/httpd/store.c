@@ -1,0 +1,363 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/**
+ * @file store.c
+ * httpd's socache behind the library's cache interface. One instance per kind
+ * of value, each with hints of its own size, because a small entry and a key
+ * set do not live well together in shmcb. Whatever leaves this host's memory is
+ * sealed: who can write to redis must not be able to add a key.
+ */
+#include "glue.h"
+
+APLOG_USE_MODULE(auth_bearer);
+
+#define MUTEX_TYPE "auth-bearer"
+/* Guards of httpd-traps: a past expiry wraps (redis), 30 days and more are an
+ * absolute time (memcache). */
+#define MIN_LIFE apr_time_from_sec(1)
+#define MAX_LIFE apr_time_from_sec(29 * 24 * 3600)
+
+/** One kind of value. */
+typedef struct kind_t {
+    const char *word;            /**< in for= */
+    const char *id;              /**< socache name, at most 14 characters */
+    struct ap_socache_hints hints;
+    unsigned max_value;          /**< bytes, sealed */
+    const char *default_size;    /**< of a default shmcb */
+} kind_t;
+
+static const kind_t kinds[STORE_KINDS] = {
+    [STORE_KEYS] = {
+        "keys", "bearer-keys", { 32, 4096, 3600 * (apr_time_t)1000000 },
+        BEARER_JWKS_MAX_BYTES + 65536, "4194304"
+    },
+};
+
+/** A store in a process. */
+typedef struct store_t {
+    const store_config_t *config;
+    const kind_t *kind;
+    bearer_cache_t cache;
+    bearer_seal_t *seal;         /**< NULL: stays in this host's memory */
+    server_rec *server;
+} store_t;
+
+static apr_global_mutex_t *mutex;
+static store_t stores[STORE_KINDS];  /* filled in post_config */
+
+int bearer_store_is_foreign(const store_config_t *store)
+{
+    return store->name && strcmp(store->name, "shmcb") != 0;
+}
+
+/* ---- configuration ------------------------------------------------------ */
+
+int bearer_store_pre_config(apr_pool_t *pconf)
+{
+    memset(stores, 0, sizeof(stores));
+    mutex = NULL;
+    return ap_mutex_register(pconf, MUTEX_TYPE, NULL, APR_LOCK_DEFAULT, 0)
+        == APR_SUCCESS ? OK : HTTP_INTERNAL_SERVER_ERROR;
+}
+
+/* The kinds that for= names, as bits; all where it is absent. */
+static const char *kinds_named(cmd_parms *cmd, const char *list, unsigned *bits)
+{
+    char *rest, *word = apr_strtok(apr_pstrdup(cmd->temp_pool, list), ",", &rest);
+    int i;
+
+    for (*bits = 0; word; word = apr_strtok(NULL, ",", &rest)) {
+        for (i = 0; i < STORE_KINDS && strcmp(kinds[i].word, word) != 0; i++) {
+        }
+        if (i == STORE_KINDS) {
+            return apr_psprintf(cmd->pool, "AuthBearerSOCache: for=%s is not "
+                                "known in this version; known is: keys", word);
+        }
+        *bits |= 1u << i;
+    }
+    return NULL;
+}
+
+const char *bearer_store_directive(cmd_parms *cmd, void *dir, const char *args)
+{
+    global_config_t *global = bearer_config_server(cmd->server)->global;
+    apr_array_header_t *words = bearer_config_words(cmd->pool, args);
+    const char *error = ap_check_cmd_context(cmd, GLOBAL_ONLY);
+    const ap_socache_provider_t *provider;
+    const char *name, *colon;
+    unsigned bits = ~0u;
+    int i;
+
+    (void)dir;
+    if (error) {
+        return error;
+    }
+    if (words->nelts < 1 || words->nelts > 2) {
+        return "AuthBearerSOCache PROVIDER[:ARGS] [for=KIND,...]";
+    }
+    if (words->nelts == 2) {
+        const char *list = APR_ARRAY_IDX(words, 1, const char *);
+
+        error = strncmp(list, "for=", 4) ? "AuthBearerSOCache: the second word "
+                                           "is for=KIND,..."
+                                         : kinds_named(cmd, list + 4, &bits);
+        if (error) {
+            return error;
+        }
+    }
+    name = APR_ARRAY_IDX(words, 0, const char *);
+    colon = strchr(name, ':');
+    if (colon) {
+        name = apr_pstrmemdup(cmd->pool, name, (apr_size_t)(colon - name));
+    }
+    provider = ap_lookup_provider(AP_SOCACHE_PROVIDER_GROUP, name,
+                                  AP_SOCACHE_PROVIDER_VERSION);
+    if (!provider) {
+        return apr_psprintf(cmd->pool, "AuthBearerSOCache: there is no cache %s; "
+                            "load it: LoadModule socache_%s_module "
+                            "modules/mod_socache_%s.so (a2enmod socache_%s)",
+                            bearer_text_quote(cmd->pool, name), name, name, name);
+    }
+    for (i = 0; i < STORE_KINDS; i++) {
+        store_config_t *store = &global->stores[i];
+
+        if (!(bits & (1u << i))) {
+            continue;
+        }
+        store->provider = provider;
+        store->name = name;
+        store->args = colon ? colon + 1 : NULL;
+        error = provider->create(&store->instance, store->args, cmd->temp_pool,
+                                 cmd->pool);
+        if (error) {
+            return apr_psprintf(cmd->pool, "AuthBearerSOCache: %s", error);
+        }
+    }
+    return NULL;
+}
+
+/* ---- start -------------------------------------------------------------- */
+
+static apr_status_t destroy(void *data)
+{
+    store_t *store = data;
+
+    if (store->config) {
+        store->config->provider->destroy(store->config->instance, store->server);
+    }
+    return APR_SUCCESS;
+}
+
+/* shmcb where it is loaded and nobody chose */
+static void choose_default(store_config_t *store, const kind_t *kind,
+                           apr_pool_t *pconf, apr_pool_t *ptemp)
+{
+    const char *args = apr_pstrcat(pconf, ap_runtime_dir_relative(pconf, kind->id),
+                                   "(", kind->default_size, ")", NULL);
+
+    store->provider = ap_lookup_provider(AP_SOCACHE_PROVIDER_GROUP, "shmcb",
+                                         AP_SOCACHE_PROVIDER_VERSION);
+    if (store->provider
+        && store->provider->create(&store->instance, args, ptemp, pconf)) {
+        store->provider = NULL;
+    }
+    store->name = "shmcb";
+}
+
+static int open_store(store_t *store, const global_config_t *global,
+                      apr_pool_t *pconf, server_rec *s)
+{
+    const store_config_t *config = store->config;
+    const char *error;
+    apr_status_t rv;
+
+    rv = config->provider->init(config->instance, store->kind->id,
+                                &store->kind->hints, s, pconf);
+    if (rv != APR_SUCCESS) {
+        ap_log_error(APLOG_MARK, APLOG_EMERG, rv, s, "the cache %s "
+                     "could not be made (AuthBearerSOCache)", config->name);
+        return HTTP_INTERNAL_SERVER_ERROR;
+    }
+    apr_pool_cleanup_register(pconf, store, destroy, apr_pool_cleanup_null);
+    if (bearer_store_is_foreign(config)
+        && bearer_seal_create(&store->seal, global->secret_files,
+                              store->kind->word, &error, pconf) != APR_SUCCESS) {
+        ap_log_error(APLOG_MARK, APLOG_EMERG, 0, s, "%s "
+                     "(AuthBearerSecretFile)", error);
+        return HTTP_INTERNAL_SERVER_ERROR;
+    }
+    return OK;
+}
+
+int bearer_store_post_config(apr_pool_t *pconf, apr_pool_t *ptemp, server_rec *s)
+{
+    global_config_t *global = bearer_config_server(s)->global;
+    int i, status = OK, missing = 0;
+
+    for (i = 0; i < STORE_KINDS && status == OK; i++) {
+        store_config_t *config = &global->stores[i];
+
+        if (!config->provider) {
+            choose_default(config, &kinds[i], pconf, ptemp);
+        }
+        if (!config->provider) {
+            missing = 1;
+            continue;
+        }
+        stores[i].config = config;
+        stores[i].kind = &kinds[i];
+        stores[i].server = s;
+        status = open_store(&stores[i], global, pconf, s);
+    }
+    if (missing) {
+        ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, s, "no shared "
+                     "cache: mod_socache_shmcb is not loaded, so each child "
+                     "keeps key sets of its own (a2enmod socache_shmcb)");
+    }
+    if (status == OK
+        && ap_global_mutex_create(&mutex, NULL, MUTEX_TYPE, NULL, s, pconf, 0)
+           != APR_SUCCESS) {
+        status = HTTP_INTERNAL_SERVER_ERROR;  /* httpd has logged why */
+    }
+    return status;
+}
+
+void bearer_store_child_init(apr_pool_t *p, server_rec *s)
+{
+    apr_status_t rv;
+
+    if (!mutex) {
+        return;
+    }
+    rv = apr_global_mutex_child_init(&mutex, apr_global_mutex_lockfile(mutex), p);
+    if (rv != APR_SUCCESS) {
+        ap_log_error(APLOG_MARK, APLOG_ERR, rv, s, "a child could "
+                     "not open the cache's lock");
+    }
+}
+
+/* ---- the library's interface -------------------------------------------- */
+
+/* Only shared memory wants a lock, reads included (they move data); for redis
+ * and memcache it would be held over the network. */
+static void lock(const store_t *store)
+{
+    if (store->config->provider->flags & AP_SOCACHE_FLAG_NOTMPSAFE) {
+        apr_global_mutex_lock(mutex);
+    }
+}
+
+static void unlock(const store_t *store)
+{
+    if (store->config->provider->flags & AP_SOCACHE_FLAG_NOTMPSAFE) {
+        apr_global_mutex_unlock(mutex);
+    }
+}
+
+static apr_status_t get(const bearer_cache_t *cache, const unsigned char *key,
+                        unsigned char **value, apr_size_t *len, apr_pool_t *p)
+{
+    const store_t *store = cache->baton;
+    unsigned size = store->kind->max_value;
+    unsigned char *buffer;
+    apr_pool_t *ptemp = p;
+    apr_status_t rv;
+
+    if (apr_pool_create(&ptemp, p) != APR_SUCCESS) {
+        return APR_NOTFOUND;
+    }
+    buffer = apr_palloc(ptemp, size);
+    lock(store);
+    rv = store->config->provider->retrieve(store->config->instance, store->server,
+                                           key, BEARER_CACHE_KEY_SIZE, buffer,
+                                           &size, ptemp);
+    unlock(store);
+    if (rv != APR_SUCCESS) {
+        rv = APR_NOTFOUND;
+    }
+    else if (store->seal) {
+        rv = bearer_seal_open(value, len, store->seal, key, BEARER_CACHE_KEY_SIZE,
+                              buffer, size, p) == APR_SUCCESS ? APR_SUCCESS
+                                                              : APR_NOTFOUND;
+    }
+    else {
+        *value = apr_pmemdup(p, buffer, size);
+        *len = size;
+    }
+    apr_pool_destroy(ptemp);
+    return rv;
+}
+
+static apr_status_t put(const bearer_cache_t *cache, const unsigned char *key,
+                        const unsigned char *value, apr_size_t len,
+                        apr_time_t expires, apr_pool_t *p)
+{
+    const store_t *store = cache->baton;
+    unsigned char *sealed = (unsigned char *)(apr_uintptr_t)value;
+    apr_time_t now = apr_time_now();
+    apr_status_t rv;
+
+    if (store->seal
+        && bearer_seal_close(&sealed, &len, store->seal, key,
+                             BEARER_CACHE_KEY_SIZE, value, len, NULL, p)
+           != APR_SUCCESS) {
+        return APR_EGENERAL;
+    }
+    if (len > store->kind->max_value || expires < now + MIN_LIFE) {
+        return APR_EINVAL;
+    }
+    if (expires > now + MAX_LIFE) {
+        expires = now + MAX_LIFE;
+    }
+    lock(store);
+    rv = store->config->provider->store(store->config->instance, store->server,
+                                        key, BEARER_CACHE_KEY_SIZE, expires,
+                                        sealed, (unsigned)len, p);
+    unlock(store);
+    return rv;
+}
+
+static apr_status_t take_out(const bearer_cache_t *cache,
+                             const unsigned char *key, apr_pool_t *p)
+{
+    const store_t *store = cache->baton;
+    apr_status_t rv;
+
+    lock(store);
+    rv = store->config->provider->remove(store->config->instance, store->server,
+                                         key, BEARER_CACHE_KEY_SIZE, p);
+    unlock(store);
+    return rv;
+}
+
+static apr_status_t lease(const bearer_cache_t *cache, const unsigned char *key,
+                          apr_time_t until, apr_pool_t *p)
+{
+    (void)cache;
+    (void)p;
+    return bearer_shared_lease(key, apr_time_now(), until) ? APR_SUCCESS
+                                                           : APR_EBUSY;
+}
+
+static void unlease(const bearer_cache_t *cache, const unsigned char *key,
+                    apr_pool_t *p)
+{
+    (void)cache;
+    (void)p;
+    bearer_shared_unlease(key);
+}
+
+const bearer_cache_t *bearer_store_cache(store_kind_t kind)
+{
+    store_t *store = &stores[kind];
+
+    if (!store->config) {
+        return NULL;
+    }
+    store->cache.get = get;
+    store->cache.put = put;
+    store->cache.remove = take_out;
+    store->cache.lease = lease;
+    store->cache.unlease = unlease;
+    store->cache.baton = store;
+    return &store->cache;
+}
