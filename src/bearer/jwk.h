@@ -15,6 +15,7 @@
 
 #include "bearer/alg.h"
 #include "bearer/reason.h"
+#include "bearer/signature.h"
 
 /** Limits of product.md 3.8. */
 #define BEARER_JWKS_MAX_BYTES (256 * 1024)
@@ -35,6 +36,9 @@ typedef struct bearer_jwk_t {
     const unsigned char *oct;
     apr_size_t oct_len;
     const char *thumbprint; /**< RFC 7638, SHA-256, base64url */
+    const char *unfit;      /**< what keeps it from (some of) its type's
+                                 algorithms, e.g. `its use is "enc"`; or NULL */
+    bearer_verifier_t **verifiers; /**< one per bit of algs, in table order */
 } bearer_jwk_t;
 
 typedef struct bearer_jwks_t bearer_jwks_t;
@@ -47,7 +51,9 @@ typedef enum {
 } bearer_jwks_origin_t;
 
 /** One line per key that was skipped, e.g. `key 3 (kid "x"): RSA 1024 bits is
- *  below 2048`; const char * elements. */
+ *  below 2048` (the first key is 1), and per private key in a local file, of
+ *  which only the public part is used. Keys that are no signing keys by their
+ *  own word (`use`, `key_ops`, `alg`) are not worth a line. */
 typedef struct bearer_jwks_report_t {
     int keys;                    /**< usable keys */
     int skipped;
@@ -87,6 +93,7 @@ apr_status_t bearer_jwks_load(bearer_jwks_t **set, const char *path,
 bearer_jwks_t *bearer_jwks_retain(bearer_jwks_t *set);
 void bearer_jwks_release(bearer_jwks_t *set);
 
+/** The usable keys, i.e. those with algs; in the document's order. */
 int bearer_jwks_count(const bearer_jwks_t *set);
 const bearer_jwk_t *bearer_jwks_at(const bearer_jwks_t *set, int i);
 
@@ -103,14 +110,19 @@ const unsigned char *bearer_jwks_digest(const bearer_jwks_t *set);
  * @return BEARER_OK; BEARER_KID (no kid and several eligible keys);
  *         BEARER_KEY (none by that kid, or not eligible for alg: the detail
  *         says which of kty, use, key_ops, alg, curve it is)
- * *unknown_kid is 1 only when no key has that kid at all (or no key is eligible
- * and the token has no kid): a refresh may help.
+ * *unknown_kid is 1 only when no key of the document has that kid at all, one
+ * that was skipped included (or no key is eligible and the token has no kid): a
+ * refresh may help.
  */
 bearer_reason_t bearer_jwks_select(const bearer_jwk_t **key, int *unknown_kid,
                                    const bearer_jwks_t *set,
                                    const bearer_alg_t *alg, const char *kid,
                                    const char *iss, const char *tenant,
                                    bearer_refusal_t *why, apr_pool_t *p);
+
+/** The verifier of a key for an algorithm; NULL unless it is among key->algs. */
+bearer_verifier_t *bearer_jwk_verifier(const bearer_jwk_t *key,
+                                       const bearer_alg_t *alg);
 
 /** RFC 7638 thumbprint of a JWK object; NULL when members are missing. */
 const char *bearer_jwk_thumbprint(const json_t *jwk, apr_pool_t *p);

@@ -38,7 +38,8 @@ typedef struct bearer_jws_t {
 /**
  * Does this look like a JWT, so that the jwt provider is responsible? At least
  * two dots, and the first segment decodes to a JSON object. Touches at most
- * the first segment; bounded by BEARER_TOKEN_MAX.
+ * the first segment; bounded by BEARER_TOKEN_MAX. What bearer_jws_parse()
+ * accepts is one, so a fast path parses first and asks here only on failure.
  */
 int bearer_jws_looks_like(const char *token, apr_size_t len, apr_pool_t *p);
 
