@@ -38,7 +38,7 @@
 
 typedef struct bearer_throttle_t bearer_throttle_t;
 
-/** Addresses that a server remembers; about 15 MB, used as they come. */
+/** Addresses that a server remembers; about 20 MB, used as they come. */
 #define BEARER_THROTTLE_ENTRIES 100000
 
 /** Bytes of an address as it counts. */
@@ -57,7 +57,8 @@ typedef struct bearer_throttle_token_t {
     apr_uint64_t policy;
 } bearer_throttle_token_t;
 
-/** Bytes of a block for at least `entries` addresses; depends on nothing else. */
+/** Bytes of a block for at least `entries` addresses; depends on nothing
+ *  else. */
 apr_size_t bearer_throttle_size(unsigned entries);
 
 /**
