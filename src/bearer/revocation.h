@@ -85,11 +85,12 @@ void bearer_revocation_state(bearer_revocation_t *list,
 void bearer_revocation_refresh(bearer_revocation_t *list);
 
 /**
- * Appends one entry and prunes expired ones, atomically: lock file (PATH.lock),
- * temporary file, fsync, rename; a reader sees the old list or the new one, and
- * of several writers none loses anything. Keeps comments, mode and owner; a
- * file that is not there is created with mode 0640. A damaged list is left as
- * it is. For htbearer.
+ * Appends one entry and prunes expired ones, atomically: lock file (PATH.lock,
+ * which stays), temporary file PATH.new, fsync, rename. A reader sees the old
+ * list or the new one, and of several writers none loses anything. Keeps
+ * comments, mode and owner; a file that is not there is created with mode 0644,
+ * for the server's children, who have to read it, are another user. A damaged
+ * list is left as it is. For htbearer.
  * @param until  the token's exp, 0: for ever. An entry that would be expired
  *               already is not written
  * @param error  on failure what is wrong and the mend, in p

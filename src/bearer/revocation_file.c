@@ -1,0 +1,282 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/*
+ * Reading the revocation list's file and its lines.
+ */
+#include "bearer/revocation_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <apr_errno.h>
+
+#include "bearer/revocation.h"
+
+/* More digits than the year 30,000,000 needs are no date. */
+#define UNTIL_DIGITS_MAX 15
+
+/* Issuer and jti of nearly all tokens; longer ones are put together in memory
+ * of their own. */
+#define JTI_BUFFER 1024
+
+/* ---- lines --------------------------------------------------------------- */
+
+static int hex_digit(char c)
+{
+    if (c >= '0' && c <= '9') {
+        return c - '0';
+    }
+    if (c >= 'a' && c <= 'f') {
+        return c - 'a' + 10;
+    }
+    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+static const char *skip_blanks(const char *s, const char *end)
+{
+    while (s < end && (*s == ' ' || *s == '\t')) {
+        s++;
+    }
+    return s;
+}
+
+/* Each takes one field and the blanks behind it from *s, or gives 0. */
+
+static int take_kind(bearer_revocation_kind_t *kind, const char **s,
+                     const char *end)
+{
+    static const struct {
+        const char *word;
+        bearer_revocation_kind_t kind;
+    } words[] = { { "token", BEARER_REVOCATION_TOKEN },
+                  { "jti", BEARER_REVOCATION_JTI } };
+    size_t i;
+
+    for (i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+        const size_t len = strlen(words[i].word);
+        const char *next;
+
+        if ((size_t)(end - *s) <= len || memcmp(*s, words[i].word, len) != 0) {
+            continue;
+        }
+        next = skip_blanks(*s + len, end);
+        if (next > *s + len) {
+            *kind = words[i].kind;
+            *s = next;
+            return 1;
+        }
+    }
+    return 0;
+}
+
+static int take_digest(unsigned char *digest, const char **s, const char *end)
+{
+    const char *next;
+    int i;
+
+    if (end - *s <= 2 * BEARER_SHA256_SIZE) {
+        return 0;
+    }
+    for (i = 0; i < BEARER_SHA256_SIZE; i++) {
+        const int high = hex_digit((*s)[2 * i]);
+        const int low = hex_digit((*s)[2 * i + 1]);
+
+        if (high < 0 || low < 0) {
+            return 0;
+        }
+        digest[i] = (unsigned char)(high << 4 | low);
+    }
+    *s += 2 * BEARER_SHA256_SIZE;
+    next = skip_blanks(*s, end);
+    if (next == *s) {
+        return 0;
+    }
+    *s = next;
+    return 1;
+}
+
+static int take_until(apr_int64_t *until, const char **s, const char *end)
+{
+    int digits = 0;
+
+    *until = 0;
+    while (*s < end && **s >= '0' && **s <= '9') {
+        if (++digits > UNTIL_DIGITS_MAX) {
+            return 0;
+        }
+        *until = *until * 10 + (*(*s)++ - '0');
+    }
+    *s = skip_blanks(*s, end);
+    return digits > 0;
+}
+
+static bearer_revocation_kind_t parse_line(bearer_revocation_line_t *line,
+                                           const char *end)
+{
+    const char *s = skip_blanks(line->start, end);
+    bearer_revocation_kind_t kind;
+
+    if (s == end || *s == '#') {
+        return BEARER_REVOCATION_NOTHING;
+    }
+    return take_kind(&kind, &s, end) && take_digest(line->digest, &s, end)
+                   && take_until(&line->until, &s, end) && s == end
+               ? kind
+               : BEARER_REVOCATION_BAD;
+}
+
+int bearer_revocation_file_next(bearer_revocation_text_t *text,
+                                bearer_revocation_line_t *line)
+{
+    const char *end;
+
+    if (text->at >= text->len) {
+        return 0;
+    }
+    line->start = text->text + text->at;
+    end = memchr(line->start, '\n', text->len - text->at);
+    text->line++;
+    if (!end) {
+        /* "UNTIL" may be the first digits of another one */
+        text->at = text->len;
+        line->kind = BEARER_REVOCATION_BAD;
+        return 1;
+    }
+    line->len = (apr_size_t)(end - line->start) + 1;
+    text->at += line->len;
+    line->kind = parse_line(line, end);
+    return 1;
+}
+
+void bearer_revocation_file_bad(const bearer_revocation_text_t *text,
+                                char *error)
+{
+    if (text->at == text->len && text->text[text->len - 1] != '\n') {
+        snprintf(error, BEARER_REVOCATION_ERROR_SIZE,
+                 "line %u has no line feed, the file may have been cut",
+                 text->line);
+    }
+    else {
+        snprintf(error, BEARER_REVOCATION_ERROR_SIZE,
+                 "line %u is not `token SHA256-HEX UNTIL` or "
+                 "`jti SHA256-HEX UNTIL`", text->line);
+    }
+}
+
+int bearer_revocation_is_live(apr_int64_t until, apr_time_t now)
+{
+    return until == 0
+           || apr_time_sec(now)
+                  < until + apr_time_sec(BEARER_REVOCATION_GRACE);
+}
+
+apr_status_t bearer_revocation_jti_digest(unsigned char *digest,
+                                          const char *iss, const char *jti)
+{
+    const size_t iss_size = strlen(iss) + 1, jti_len = strlen(jti);
+    char buffer[JTI_BUFFER];
+    char *joined = buffer;
+    apr_status_t rv;
+
+    if (iss_size + jti_len > sizeof(buffer)) {
+        joined = malloc(iss_size + jti_len);
+        if (!joined) {
+            return APR_ENOMEM;
+        }
+    }
+    memcpy(joined, iss, iss_size);
+    memcpy(joined + iss_size, jti, jti_len);
+    rv = bearer_text_sha256(joined, iss_size + jti_len, digest);
+    if (joined != buffer) {
+        free(joined);
+    }
+    return rv;
+}
+
+/* ---- the file ------------------------------------------------------------ */
+
+static apr_status_t fail(char *error, const char *what, int code)
+{
+    char reason[BEARER_REVOCATION_ERROR_SIZE / 2];
+
+    snprintf(error, BEARER_REVOCATION_ERROR_SIZE, "%s: %s", what,
+             apr_strerror(code, reason, sizeof(reason)));
+    return code;
+}
+
+/* Reads len bytes, or less where the file ends earlier. */
+static int read_all(int fd, char *to, size_t *len)
+{
+    size_t got = 0;
+
+    while (got < *len) {
+        const ssize_t n = read(fd, to + got, *len - got);
+
+        if (n < 0 && errno == EINTR) {
+            continue;
+        }
+        if (n < 0) {
+            return errno;
+        }
+        if (n == 0) {
+            break;
+        }
+        got += (size_t)n;
+    }
+    *len = got;
+    return 0;
+}
+
+static apr_status_t read_open_file(bearer_revocation_text_t *text,
+                                   struct stat *st, int fd, char *error)
+{
+    size_t len;
+    int rv;
+
+    if (fstat(fd, st) != 0) {
+        return fail(error, "cannot be looked at", errno);
+    }
+    if (!S_ISREG(st->st_mode)) {
+        snprintf(error, BEARER_REVOCATION_ERROR_SIZE, "is not a regular file");
+        return APR_EGENERAL;
+    }
+    if (st->st_size > BEARER_REVOCATION_MAX) {
+        snprintf(error, BEARER_REVOCATION_ERROR_SIZE,
+                 "is larger than %d bytes", BEARER_REVOCATION_MAX);
+        return APR_ENOSPC;
+    }
+    len = (size_t)st->st_size;
+    text->text = malloc(len + 1);
+    if (!text->text) {
+        return fail(error, "cannot be read", ENOMEM);
+    }
+    rv = read_all(fd, text->text, &len);
+    if (rv != 0) {
+        free(text->text);
+        text->text = NULL;
+        return fail(error, "cannot be read", rv);
+    }
+    text->len = len;
+    return APR_SUCCESS;
+}
+
+apr_status_t bearer_revocation_file_read(bearer_revocation_text_t *text,
+                                         struct stat *st, const char *path,
+                                         char *error)
+{
+    apr_status_t rv;
+    int fd;
+
+    memset(text, 0, sizeof(*text));
+    /* O_NONBLOCK: a fifo must not hold us */
+    fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0) {
+        return fail(error, "cannot be opened", errno);
+    }
+    rv = read_open_file(text, st, fd, error);
+    close(fd);
+    return rv;
+}

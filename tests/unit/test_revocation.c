@@ -1,0 +1,733 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/*
+ * AuthBearerRevocations: what is revoked, when a change is seen, that a list
+ * which is not whole closes access, and that writers lose nothing.
+ */
+#include "unit.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "bearer/revocation.h"
+
+#define HEX0 "0000000000000000000000000000000000000000000000000000000000000000"
+#define HEX1 "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
+#define ISSUER "https://idp.example.com/"
+
+typedef struct fixture_t {
+    apr_pool_t *p;
+    unit_world_t *w;
+    const char *dir, *path;
+    bearer_revocation_t *list;
+} fixture_t;
+
+static fixture_t fixture(void **state)
+{
+    fixture_t f;
+    char *dir;
+
+    f.p = unit_pool(state);
+    f.w = unit_world(f.p);
+    dir = apr_pstrdup(f.p, "/tmp/test_revocation.XXXXXX");
+    assert_non_null(mkdtemp(dir));
+    f.dir = dir;
+    f.path = apr_pstrcat(f.p, dir, "/list", NULL);
+    f.list = NULL;
+    return f;
+}
+
+static void clean_up(fixture_t *f)
+{
+    static const char *const names[] = { "", ".lock", ".new", ".link" };
+    size_t i;
+
+    for (i = 0; i < UNIT_COUNT(names); i++) {
+        unlink(apr_pstrcat(f->p, f->path, names[i], NULL));
+    }
+    assert_int_equal(rmdir(f->dir), 0);
+}
+
+static void write_n(fixture_t *f, const char *text, size_t len)
+{
+    const char *temporary = apr_pstrcat(f->p, f->path, ".tmp", NULL);
+    FILE *file = fopen(temporary, "w");
+
+    assert_non_null(file);
+    assert_int_equal(fwrite(text, 1, len, file), len);
+    assert_int_equal(fclose(file), 0);
+    assert_int_equal(rename(temporary, f->path), 0);
+}
+
+static void write_list(fixture_t *f, const char *text)
+{
+    write_n(f, text, strlen(text));
+}
+
+static const char *read_list(fixture_t *f)
+{
+    const char *text;
+    apr_size_t len;
+
+    assert_int_equal(bearer_text_read_file(&text, &len, f->path,
+                                           BEARER_REVOCATION_MAX, f->p),
+                     APR_SUCCESS);
+    return text;
+}
+
+static void create(fixture_t *f)
+{
+    assert_int_equal(bearer_revocation_create(&f->list, f->path, &f->w->world,
+                                              f->p),
+                     APR_SUCCESS);
+}
+
+static const unsigned char *digest_of(const char *text)
+{
+    static unsigned char digest[BEARER_SHA256_SIZE];
+
+    assert_int_equal(bearer_text_sha256(text, strlen(text), digest),
+                     APR_SUCCESS);
+    return digest;
+}
+
+static const char *hex_of(fixture_t *f, const char *text)
+{
+    return bearer_text_hex(f->p, digest_of(text), BEARER_SHA256_SIZE);
+}
+
+static bearer_reason_t ask_token(fixture_t *f, const char *token)
+{
+    return bearer_revocation_ask(f->list, NULL, NULL, digest_of(token), NULL,
+                                 f->p);
+}
+
+static bearer_reason_t ask_jti(fixture_t *f, const char *iss, const char *jti)
+{
+    return bearer_revocation_ask(f->list, iss, jti, digest_of("another"), NULL,
+                                 f->p);
+}
+
+static void later(fixture_t *f)
+{
+    f->w->now += BEARER_REVOCATION_LOOK;
+}
+
+static apr_status_t add_token(fixture_t *f, const char *token, apr_time_t until)
+{
+    const char *error;
+
+    return bearer_revocation_append_token(f->path, token, strlen(token), until,
+                                          f->w->now, &error, f->p);
+}
+
+static bearer_revocation_state_t state_of(fixture_t *f)
+{
+    bearer_revocation_state_t state;
+
+    bearer_revocation_state(f->list, &state);
+    return state;
+}
+
+/* ---- questions ----------------------------------------------------------- */
+
+static void test_empty_list_revokes_nothing(void **state)
+{
+    fixture_t f = fixture(state);
+
+    write_list(&f, "");
+    create(&f);
+    assert_int_equal(ask_token(&f, "a"), BEARER_OK);
+    assert_int_equal(ask_jti(&f, ISSUER, "1"), BEARER_OK);
+    assert_int_equal(state_of(&f).closed, 0);
+    assert_int_equal(state_of(&f).entries, 0);
+    clean_up(&f);
+}
+
+static void test_no_list(void **state)
+{
+    bearer_revocation_state_t s;
+
+    assert_int_equal(bearer_revocation_ask(NULL, "i", "j", digest_of("t"), NULL,
+                                           unit_pool(state)),
+                     BEARER_OK);
+    bearer_revocation_state(NULL, &s);
+    assert_int_equal(s.entries, 0);
+    bearer_revocation_refresh(NULL);
+}
+
+/* Digests made elsewhere: `printf abc | sha256sum`,
+ * `printf 'https://idp.example.com/\0id-1' | sha256sum`. */
+static void test_format(void **state)
+{
+    static const char text[] =
+        "# revoked in March\n"
+        "\n"
+        "token ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+        " 0\n"
+        " jti\tA7A2DC171DEE2689456D7B9BB51062867B0425615B619042785AE4685D48085D"
+        "  1767229200 \n";
+    fixture_t f = fixture(state);
+
+    write_list(&f, text);
+    create(&f);
+    assert_int_equal(state_of(&f).entries, 2);
+    assert_int_equal(ask_token(&f, "abc"), BEARER_REVOKED);
+    assert_int_equal(ask_token(&f, "abd"), BEARER_OK);
+    assert_int_equal(ask_jti(&f, ISSUER, "id-1"), BEARER_REVOKED);
+    assert_int_equal(ask_jti(&f, ISSUER, "id-2"), BEARER_OK);
+    assert_int_equal(ask_jti(&f, "https://idp.example.com", "id-1"), BEARER_OK);
+    assert_int_equal(ask_jti(&f, NULL, "id-1"), BEARER_OK);
+    assert_int_equal(ask_jti(&f, ISSUER, NULL), BEARER_OK);
+    clean_up(&f);
+}
+
+static void test_detail_names_the_directive(void **state)
+{
+    fixture_t f = fixture(state);
+    bearer_refusal_t why = { BEARER_OK, NULL };
+    const char *error;
+
+    assert_int_equal(bearer_revocation_append_jti(f.path, ISSUER, "a\nb", 0,
+                                                  f.w->now, &error, f.p),
+                     APR_SUCCESS);
+    create(&f);
+    assert_int_equal(bearer_revocation_ask(f.list, ISSUER, "a\nb", NULL, &why,
+                                           f.p),
+                     BEARER_REVOKED);
+    assert_int_equal(why.reason, BEARER_REVOKED);
+    assert_true(unit_contains(why.detail, "AuthBearerRevocations"));
+    assert_true(unit_contains(why.detail, "\"a\\x0ab\""));
+    unlink(f.path);
+    later(&f);
+    assert_int_equal(bearer_revocation_ask(f.list, ISSUER, "1", NULL, &why,
+                                           f.p),
+                     BEARER_REVOCATION_LIST);
+    assert_true(unit_contains(why.detail, "AuthBearerRevocations"));
+    assert_true(unit_contains(why.detail, f.path));
+    clean_up(&f);
+}
+
+/* The boundary of the joined text is where the NUL is. */
+static void test_issuer_and_jti_do_not_run_together(void **state)
+{
+    fixture_t f = fixture(state);
+    const char *error;
+    char *jti = apr_palloc(f.p, 5001);
+
+    memset(jti, 'j', 5000);
+    jti[5000] = '\0';
+    bearer_revocation_append_jti(f.path, "ab", "cd", 0, f.w->now, &error, f.p);
+    bearer_revocation_append_jti(f.path, "ab", jti, 0, f.w->now, &error, f.p);
+    create(&f);
+    assert_int_equal(ask_jti(&f, "ab", "cd"), BEARER_REVOKED);
+    assert_int_equal(ask_jti(&f, "abc", "d"), BEARER_OK);
+    assert_int_equal(ask_jti(&f, "a", "bcd"), BEARER_OK);
+    assert_int_equal(ask_jti(&f, "ab", jti), BEARER_REVOKED);
+    jti[4999] = 'k';
+    assert_int_equal(ask_jti(&f, "ab", jti), BEARER_OK);
+    clean_up(&f);
+}
+
+/* A token is good until exp + skew: so long it stays revoked. */
+static void test_entry_outlives_exp_by_the_skew(void **state)
+{
+    fixture_t f = fixture(state);
+    const apr_time_t exp = f.w->now + apr_time_from_sec(10);
+
+    assert_int_equal(add_token(&f, "a", exp), APR_SUCCESS);
+    create(&f);
+    f.w->now = exp + BEARER_REVOCATION_GRACE - 1;
+    assert_int_equal(ask_token(&f, "a"), BEARER_REVOKED);
+    f.w->now = exp + BEARER_REVOCATION_GRACE;
+    assert_int_equal(ask_token(&f, "a"), BEARER_OK);
+    clean_up(&f);
+}
+
+static void test_the_longest_of_several_counts(void **state)
+{
+    fixture_t f = fixture(state);
+    const char *a = hex_of(&f, "a"), *b = hex_of(&f, "b");
+
+    write_list(&f, apr_pstrcat(f.p, "token ", a, " 1767225601\n",
+                               "token ", a, " 0\n",
+                               "token ", a, " 1767225602\n",
+                               "token ", b, " 1767225601\n",
+                               "token ", b, " 1767225699\n",
+                               "token ", b, " 1767225602\n", NULL));
+    create(&f);
+    assert_int_equal(state_of(&f).entries, 2);
+    f.w->now = apr_time_from_sec(1767225698) + BEARER_REVOCATION_GRACE;
+    assert_int_equal(ask_token(&f, "b"), BEARER_REVOKED);
+    f.w->now += apr_time_from_sec(1);
+    assert_int_equal(ask_token(&f, "b"), BEARER_OK);
+    assert_int_equal(ask_token(&f, "a"), BEARER_REVOKED);
+    clean_up(&f);
+}
+
+static void test_many_entries(void **state)
+{
+    fixture_t f = fixture(state);
+    char *text = apr_palloc(f.p, 20000 * 100), *at = text;
+    unsigned n;
+
+    for (n = 0; n < 20000; n++) {
+        char token[16];
+
+        snprintf(token, sizeof(token), "token-%u", n);
+        at += sprintf(at, "token %s 0\n",
+                      hex_of(&f, token));
+    }
+    write_list(&f, text);
+    create(&f);
+    assert_int_equal(state_of(&f).entries, 20000);
+    for (n = 0; n < 40000; n++) {
+        char token[16];
+
+        snprintf(token, sizeof(token), "token-%u", n);
+        UNIT_CHECK(ask_token(&f, token)
+                       == (n < 20000 ? BEARER_REVOKED : BEARER_OK),
+                   "%s", token);
+    }
+    clean_up(&f);
+}
+
+/* ---- lists that are not whole -------------------------------------------- */
+
+static void test_bad_lines_close(void **state)
+{
+    static const char *const bad[] = {
+        "token " HEX0 "\n",
+        "token " HEX0 " \n",
+        "token " HEX0 " -1\n",
+        "token " HEX0 " 1x\n",
+        "token " HEX0 " 1 2\n",
+        "token " HEX0 " 1\r\n",
+        "token " HEX0 " 9999999999999999\n",
+        "token " HEX0 "00 1\n",
+        "token " HEX0 "1\n",
+        "token 000000 1\n",
+        "token g000000000000000000000000000000000000000000000000000000000000000"
+        " 1\n",
+        "token" HEX0 " 1\n",
+        "tok " HEX0 " 1\n",
+        "Token " HEX0 " 1\n",
+        "token\n",
+        "jti\n",
+        "\x01\n",
+        "token " HEX0 " 1",           /* cut: 1 may be the start of 1767225600 */
+        "token " HEX0 " 0\n# no line feed",
+        "<<<<<<< HEAD\n",
+    };
+    fixture_t f = fixture(state);
+    size_t i;
+
+    for (i = 0; i < UNIT_COUNT(bad); i++) {
+        const char *error;
+
+        write_list(&f, apr_pstrcat(f.p, "token " HEX1 " 0\n", bad[i], NULL));
+        create(&f);
+        UNIT_CHECK(ask_token(&f, "a") == BEARER_REVOCATION_LIST, "%s", bad[i]);
+        UNIT_CHECK(state_of(&f).closed, "%s", bad[i]);
+        error = bearer_revocation_file_error(f.path, f.p);
+        UNIT_CHECK(unit_contains(error, "line 2") || i == 18, "%s: %s", bad[i],
+                   error);
+        UNIT_CHECK(add_token(&f, "b", 0) == APR_EINVAL, "%s", bad[i]);
+        UNIT_CHECK(unit_contains(read_list(&f), bad[i]), "%s", bad[i]);
+    }
+    clean_up(&f);
+}
+
+static void test_line_with_nul_closes(void **state)
+{
+    fixture_t f = fixture(state);
+
+    write_n(&f, "token " HEX0 "\0 1\n", sizeof("token " HEX0 "\0 1\n") - 1);
+    create(&f);
+    assert_int_equal(ask_token(&f, "a"), BEARER_REVOCATION_LIST);
+    clean_up(&f);
+}
+
+static void test_unreadable_closes(void **state)
+{
+    fixture_t f = fixture(state);
+
+    /* not there */
+    create(&f);
+    assert_int_equal(ask_token(&f, "a"), BEARER_REVOCATION_LIST);
+    assert_true(unit_contains(bearer_revocation_file_error(f.path, f.p),
+                              "No such file"));
+    /* not a file */
+    assert_int_equal(mkdir(f.path, 0700), 0);
+    create(&f);
+    assert_int_equal(ask_token(&f, "a"), BEARER_REVOCATION_LIST);
+    assert_int_equal(rmdir(f.path), 0);
+    assert_int_equal(mkfifo(f.path, 0600), 0);
+    create(&f);
+    assert_int_equal(ask_token(&f, "a"), BEARER_REVOCATION_LIST);
+    unlink(f.path);
+    /* without end */
+    write_list(&f, "");
+    assert_int_equal(truncate(f.path, BEARER_REVOCATION_MAX + 1), 0);
+    create(&f);
+    assert_int_equal(ask_token(&f, "a"), BEARER_REVOCATION_LIST);
+    assert_true(unit_contains(bearer_revocation_file_error(f.path, f.p),
+                              "larger"));
+    write_list(&f, "");
+    assert_null(bearer_revocation_file_error(f.path, f.p));
+    clean_up(&f);
+}
+
+static void test_closing_is_logged_once(void **state)
+{
+    fixture_t f = fixture(state);
+    int n;
+
+    write_list(&f, "");
+    create(&f);
+    unlink(f.path);
+    for (n = 0; n < 10; n++) {
+        later(&f);
+        assert_int_equal(ask_token(&f, "a"), BEARER_REVOCATION_LIST);
+    }
+    assert_int_equal(unit_world_logged(f.w, "closed"), 1);
+    write_list(&f, "token " HEX0 " 0\n");
+    for (n = 0; n < 10; n++) {
+        later(&f);
+        assert_int_equal(ask_token(&f, "a"), BEARER_OK);
+    }
+    assert_int_equal(unit_world_logged(f.w, "is whole again, 1 "), 1);
+    assert_int_equal(unit_world_logged(f.w, "closed"), 1);
+    clean_up(&f);
+}
+
+/* ---- changes ------------------------------------------------------------- */
+
+static void test_change_is_seen_at_the_next_look(void **state)
+{
+    fixture_t f = fixture(state);
+    apr_uint64_t generation;
+
+    write_list(&f, "");
+    create(&f);
+    generation = state_of(&f).generation;
+    assert_int_equal(add_token(&f, "a", 0), APR_SUCCESS);
+    f.w->now += BEARER_REVOCATION_LOOK - 1;
+    assert_int_equal(ask_token(&f, "a"), BEARER_OK);
+    assert_true(state_of(&f).generation == generation);
+    f.w->now += 1;
+    assert_int_equal(ask_token(&f, "a"), BEARER_REVOKED);
+    assert_true(state_of(&f).generation != generation);
+    /* taken back by hand */
+    write_list(&f, "");
+    assert_int_equal(ask_token(&f, "a"), BEARER_REVOKED);
+    later(&f);
+    assert_int_equal(ask_token(&f, "a"), BEARER_OK);
+    clean_up(&f);
+}
+
+/* The same name, size and (set back) modification time: another file. */
+static void test_change_without_a_trace(void **state)
+{
+    const struct timespec times[2] = { { 1700000000, 0 }, { 1700000000, 0 } };
+    fixture_t f = fixture(state);
+    int n;
+
+    write_list(&f, "token " HEX0 " 0\n");
+    utimensat(AT_FDCWD, f.path, times, 0);
+    create(&f);
+    for (n = 0; n < 50; n++) {
+        FILE *file = fopen(f.path, "r+");
+
+        assert_non_null(file);
+        fprintf(file, "token %s 0\n",
+                hex_of(&f, n % 2 ? "a" : "b"));
+        fclose(file);
+        utimensat(AT_FDCWD, f.path, times, 0);
+        later(&f);
+        assert_int_equal(ask_token(&f, n % 2 ? "a" : "b"), BEARER_REVOKED);
+        assert_int_equal(ask_token(&f, n % 2 ? "b" : "a"), BEARER_OK);
+    }
+    clean_up(&f);
+}
+
+static void test_same_content_is_no_change(void **state)
+{
+    fixture_t f = fixture(state);
+    apr_uint64_t generation;
+
+    write_list(&f, "token " HEX0 " 0\n");
+    create(&f);
+    generation = state_of(&f).generation;
+    write_list(&f, "# a comment more\ntoken " HEX0 " 0\n");
+    later(&f);
+    ask_token(&f, "a");
+    assert_true(state_of(&f).generation == generation);
+    clean_up(&f);
+}
+
+static void test_clock_set_back(void **state)
+{
+    fixture_t f = fixture(state);
+
+    write_list(&f, "");
+    create(&f);
+    assert_int_equal(add_token(&f, "a", 0), APR_SUCCESS);
+    f.w->now -= apr_time_from_sec(86400);
+    assert_int_equal(ask_token(&f, "a"), BEARER_REVOKED);
+    clean_up(&f);
+}
+
+static void test_refresh_looks(void **state)
+{
+    fixture_t f = fixture(state);
+
+    write_list(&f, "");
+    create(&f);
+    assert_int_equal(add_token(&f, "a", 0), APR_SUCCESS);
+    bearer_revocation_refresh(f.list);
+    assert_int_equal(state_of(&f).entries, 0);
+    later(&f);
+    bearer_revocation_refresh(f.list);
+    assert_int_equal(state_of(&f).entries, 1);
+    clean_up(&f);
+}
+
+/* ---- appending ----------------------------------------------------------- */
+
+static void test_append_creates_and_keeps(void **state)
+{
+    fixture_t f = fixture(state);
+    struct stat st;
+    const char *error = "?";
+
+    assert_int_equal(bearer_revocation_append_token(f.path, "abc", 3,
+                                                    apr_time_from_sec(1767229200)
+                                                        - 1,
+                                                    f.w->now, &error, f.p),
+                     APR_SUCCESS);
+    assert_null(error);
+    assert_string_equal(read_list(&f),
+                        "token ba7816bf8f01cfea414140de5dae2223"
+                        "b00361a396177a9cb410ff61f20015ad 1767229200\n");
+    assert_int_equal(stat(f.path, &st), 0);
+    assert_int_equal(st.st_mode & 07777, 0644);
+    assert_int_equal(chmod(f.path, 0600), 0);
+    assert_int_equal(bearer_revocation_append_jti(f.path, ISSUER, "id-1", 0,
+                                                  f.w->now, &error, f.p),
+                     APR_SUCCESS);
+    assert_string_equal(read_list(&f),
+                        "token ba7816bf8f01cfea414140de5dae2223"
+                        "b00361a396177a9cb410ff61f20015ad 1767229200\n"
+                        "jti a7a2dc171dee2689456d7b9bb5106286"
+                        "7b0425615b619042785ae4685d48085d 0\n");
+    assert_int_equal(stat(f.path, &st), 0);
+    assert_int_equal(st.st_mode & 07777, 0600);
+    clean_up(&f);
+}
+
+static void test_append_keeps_the_owner(void **state)
+{
+    fixture_t f = fixture(state);
+    struct stat st;
+
+    if (geteuid() != 0) {
+        skip();
+    }
+    write_list(&f, "");
+    assert_int_equal(chown(f.path, 12345, 23456), 0);
+    assert_int_equal(chmod(f.path, 0640), 0);
+    assert_int_equal(add_token(&f, "a", 0), APR_SUCCESS);
+    assert_int_equal(stat(f.path, &st), 0);
+    assert_int_equal(st.st_uid, 12345);
+    assert_int_equal(st.st_gid, 23456);
+    assert_int_equal(st.st_mode & 07777, 0640);
+    clean_up(&f);
+}
+
+static void test_append_prunes(void **state)
+{
+    fixture_t f = fixture(state);
+
+    write_list(&f, "# kept\n"
+                   "token " HEX0 " 1767225299\n"
+                   "jti " HEX1 " 1\n"
+                   "\n"
+                   "jti " HEX0 " 1767225301\n"
+                   "token " HEX1 " 0\n");
+    assert_int_equal(add_token(&f, "abc", 0), APR_SUCCESS);
+    assert_string_equal(read_list(&f),
+                        "# kept\n"
+                        "\n"
+                        "jti " HEX0 " 1767225301\n"
+                        "token " HEX1 " 0\n"
+                        "token ba7816bf8f01cfea414140de5dae2223"
+                        "b00361a396177a9cb410ff61f20015ad 0\n");
+    clean_up(&f);
+}
+
+static void test_append_of_what_is_there(void **state)
+{
+    static const apr_time_t untils[] = { 50, 40, 50, 60, 0, 70 };
+    static const char *const result[] = { "50", "50", "50", "60", "0", "0" };
+    fixture_t f = fixture(state);
+    size_t i;
+
+    for (i = 0; i < UNIT_COUNT(untils); i++) {
+        f.w->now = 0;
+        assert_int_equal(add_token(&f, "abc", apr_time_from_sec(untils[i])),
+                         APR_SUCCESS);
+        assert_string_equal(read_list(&f),
+                            apr_pstrcat(f.p,
+                                        "token ba7816bf8f01cfea414140de5dae2223"
+                                        "b00361a396177a9cb410ff61f20015ad ",
+                                        result[i], "\n", NULL));
+    }
+    clean_up(&f);
+}
+
+static void test_append_of_what_is_expired(void **state)
+{
+    fixture_t f = fixture(state);
+
+    write_list(&f, "");
+    assert_int_equal(add_token(&f, "a", f.w->now - BEARER_REVOCATION_GRACE),
+                     APR_SUCCESS);
+    assert_string_equal(read_list(&f), "");
+    assert_int_equal(add_token(&f, "a", f.w->now), APR_SUCCESS);
+    assert_string_not_equal(read_list(&f), "");
+    clean_up(&f);
+}
+
+static void test_append_follows_a_link(void **state)
+{
+    fixture_t f = fixture(state);
+    const char *link_path = apr_pstrcat(f.p, f.path, ".link", NULL);
+    const char *error;
+    struct stat st;
+
+    write_list(&f, "");
+    assert_int_equal(symlink("list", link_path), 0);
+    assert_int_equal(bearer_revocation_append_token(link_path, "a", 1, 0,
+                                                    f.w->now, &error, f.p),
+                     APR_SUCCESS);
+    assert_int_equal(lstat(link_path, &st), 0);
+    assert_true(S_ISLNK(st.st_mode));
+    assert_string_not_equal(read_list(&f), "");
+    clean_up(&f);
+}
+
+static void test_append_says_what_is_wrong(void **state)
+{
+    fixture_t f = fixture(state);
+    const char *error = NULL;
+
+    assert_int_not_equal(bearer_revocation_append_token(
+                             "/nonexistent/list", "a", 1, 0, f.w->now, &error,
+                             f.p),
+                         APR_SUCCESS);
+    assert_true(unit_contains(error, "/nonexistent/list"));
+    write_list(&f, "nonsense\n");
+    assert_int_equal(bearer_revocation_append_token(f.path, "a", 1, 0,
+                                                    f.w->now, &error, f.p),
+                     APR_EINVAL);
+    assert_true(unit_contains(error, "line 1"));
+    clean_up(&f);
+}
+
+/* A writer that died left its half-written file. */
+static void test_append_over_a_leftover(void **state)
+{
+    fixture_t f = fixture(state);
+    const char *temporary = apr_pstrcat(f.p, f.path, ".new", NULL);
+    FILE *file = fopen(temporary, "w");
+
+    assert_non_null(file);
+    fprintf(file, "half a li");
+    fclose(file);
+    assert_int_equal(add_token(&f, "a", 0), APR_SUCCESS);
+    assert_int_equal(access(temporary, F_OK), -1);
+    assert_null(bearer_revocation_file_error(f.path, f.p));
+    clean_up(&f);
+}
+
+#define WRITERS 4
+#define EACH 25
+
+static void test_concurrent_writers_lose_nothing(void **state)
+{
+    fixture_t f = fixture(state);
+    pid_t children[WRITERS];
+    char token[32];
+    int i, n, status;
+
+    write_list(&f, "");
+    create(&f);
+    for (i = 0; i < WRITERS; i++) {
+        children[i] = fork();
+        assert_true(children[i] >= 0);
+        if (children[i] == 0) {
+            for (n = 0; n < EACH; n++) {
+                snprintf(token, sizeof(token), "%d-%d", i, n);
+                if (add_token(&f, token, 0) != APR_SUCCESS) {
+                    _exit(1);
+                }
+            }
+            _exit(0);
+        }
+    }
+    /* a reader never sees a list that is not whole */
+    for (n = 0; n < 200; n++) {
+        later(&f);
+        assert_int_equal(ask_token(&f, "another"), BEARER_OK);
+    }
+    for (i = 0; i < WRITERS; i++) {
+        assert_int_equal(waitpid(children[i], &status, 0), children[i]);
+        assert_int_equal(status, 0);
+    }
+    later(&f);
+    for (i = 0; i < WRITERS; i++) {
+        for (n = 0; n < EACH; n++) {
+            snprintf(token, sizeof(token), "%d-%d", i, n);
+            UNIT_CHECK(ask_token(&f, token) == BEARER_REVOKED, "%s", token);
+        }
+    }
+    assert_int_equal(state_of(&f).entries, WRITERS * EACH);
+    clean_up(&f);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        UNIT_TEST(test_empty_list_revokes_nothing),
+        UNIT_TEST(test_no_list),
+        UNIT_TEST(test_format),
+        UNIT_TEST(test_detail_names_the_directive),
+        UNIT_TEST(test_issuer_and_jti_do_not_run_together),
+        UNIT_TEST(test_entry_outlives_exp_by_the_skew),
+        UNIT_TEST(test_the_longest_of_several_counts),
+        UNIT_TEST(test_many_entries),
+        UNIT_TEST(test_bad_lines_close),
+        UNIT_TEST(test_line_with_nul_closes),
+        UNIT_TEST(test_unreadable_closes),
+        UNIT_TEST(test_closing_is_logged_once),
+        UNIT_TEST(test_change_is_seen_at_the_next_look),
+        UNIT_TEST(test_change_without_a_trace),
+        UNIT_TEST(test_same_content_is_no_change),
+        UNIT_TEST(test_clock_set_back),
+        UNIT_TEST(test_refresh_looks),
+        UNIT_TEST(test_append_creates_and_keeps),
+        UNIT_TEST(test_append_keeps_the_owner),
+        UNIT_TEST(test_append_prunes),
+        UNIT_TEST(test_append_of_what_is_there),
+        UNIT_TEST(test_append_of_what_is_expired),
+        UNIT_TEST(test_append_follows_a_link),
+        UNIT_TEST(test_append_says_what_is_wrong),
+        UNIT_TEST(test_append_over_a_leftover),
+        UNIT_TEST(test_concurrent_writers_lose_nothing),
+    };
+
+    return UNIT_RUN("revocation", tests);
+}
