@@ -25,11 +25,11 @@
  * their own, malloc'ed in one piece; no APR pool is shared between threads.
  *
  * The claims of a cached principal are read by several threads at once. That
- * is safe for everything that only reads (json_object_get, iteration,
- * json_dumps, json_deep_copy) and, because jansson counts references with
- * compiler atomics (checked when this is compiled), for json_incref and
- * json_decref too. A claims object, or a part of it, that is to outlive the
- * reference to the entry must be deep-copied.
+ * is safe for everything that only reads: json_object_get, iteration,
+ * json_equal, json_dumps, json_deep_copy (jansson >= 2.11 keeps no marks in the
+ * values while it walks them). Nobody calls json_incref or json_decref on them:
+ * jansson reads the count before it changes it atomically, which is a data
+ * race. What is to outlive the reference to the entry is deep-copied.
  */
 #ifndef BEARER_TOKENCACHE_H
 #define BEARER_TOKENCACHE_H
