@@ -32,7 +32,8 @@ json_t *bearer_path_find(const bearer_path_t *path, const json_t *claims);
  */
 typedef struct bearer_regex_t {
     const char *pattern;
-    /** Spans of group 0..n-1 in starts/ends (-1: unset). 1 match, 0 none. */
+    /** Spans of group 0..n-1 in starts/ends (-1: unset). 1 match, 0 none. With
+     *  n 0 only the answer is wanted; starts and ends may be NULL. */
     int (*match)(const void *compiled, const char *subject, int *starts,
                  int *ends, int n);
     const void *compiled;
