@@ -1,0 +1,127 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/* WWW-Authenticate. */
+#include "claims.h"
+
+#include "bearer/challenge.h"
+
+static const char *written(apr_pool_t *p, const char *realm,
+                           bearer_category_t category, const char *scopes,
+                           const char *metadata, int bare)
+{
+    bearer_challenge_t challenge;
+
+    challenge.realm = realm;
+    challenge.category = category;
+    challenge.scopes = scopes ? unit_list(p, scopes) : NULL;
+    challenge.resource_metadata = metadata;
+    challenge.bare = bare;
+    return bearer_challenge_write(&challenge, p);
+}
+
+static void test_forms(void **state)
+{
+    apr_pool_t *p = unit_pool(state);
+
+    assert_string_equal(written(p, "orders", BEARER_CATEGORY_NO_CREDENTIAL,
+                                NULL, NULL, 0), "Bearer realm=\"orders\"");
+    assert_string_equal(written(p, "orders", BEARER_CATEGORY_NO_CREDENTIAL,
+                                "a b", NULL, 0),
+                        "Bearer realm=\"orders\", scope=\"a b\"");
+    assert_string_equal(written(p, "o", BEARER_CATEGORY_EXPIRED, NULL, NULL, 0),
+                        "Bearer realm=\"o\", error=\"invalid_token\", "
+                        "error_description=\"The token has expired\"");
+    assert_string_equal(written(p, "o", BEARER_CATEGORY_SCOPE, "x", NULL, 0),
+                        "Bearer realm=\"o\", error=\"insufficient_scope\", "
+                        "error_description=\"The token lacks a required "
+                        "scope\", scope=\"x\"");
+    assert_string_equal(written(p, "o", BEARER_CATEGORY_NO_CREDENTIAL, NULL,
+                                "https://a/.well-known/x", 0),
+                        "Bearer realm=\"o\", "
+                        "resource_metadata=\"https://a/.well-known/x\"");
+    assert_string_equal(written(p, "o", BEARER_CATEGORY_UNAVAILABLE, NULL, NULL,
+                                0), "Bearer realm=\"o\"");
+    assert_string_equal(written(p, "o", BEARER_CATEGORY_SCOPE, "x", "https://a",
+                                1), "Bearer realm=\"o\"");
+}
+
+/* RFC 9110 section 5.6.4: quoted-pair for " and \, nothing that ends a line. */
+static void test_realm_is_quoted(void **state)
+{
+    apr_pool_t *p = unit_pool(state);
+
+    assert_string_equal(written(p, "a \"b\" \\c", BEARER_CATEGORY_NO_CREDENTIAL,
+                                NULL, NULL, 0),
+                        "Bearer realm=\"a \\\"b\\\" \\\\c\"");
+    assert_string_equal(written(p, "a\r\nX: y\t\x01\x7f\xc3\xa9",
+                                BEARER_CATEGORY_NO_CREDENTIAL, NULL, NULL, 0),
+                        "Bearer realm=\"aX: y\"");
+    assert_string_equal(bearer_challenge_basic("a\"b\n", p),
+                        "Basic realm=\"a\\\"b\"");
+}
+
+/* RFC 6749 section 3.3, RFC 6750 section 3: each once, only its characters. */
+static void test_scopes_are_filtered(void **state)
+{
+    apr_pool_t *p = unit_pool(state);
+
+    assert_string_equal(written(p, "o", BEARER_CATEGORY_NO_CREDENTIAL,
+                                "a b\"c d\\e a f\xc3\xa9 g\x01 h", NULL, 0),
+                        "Bearer realm=\"o\", scope=\"a h\"");
+    assert_string_equal(written(p, "o", BEARER_CATEGORY_NO_CREDENTIAL, "\"",
+                                NULL, 0), "Bearer realm=\"o\"");
+    assert_string_equal(written(p, "o", BEARER_CATEGORY_NO_CREDENTIAL, "",
+                                NULL, 0), "Bearer realm=\"o\"");
+}
+
+static void test_metadata_is_a_url_or_nothing(void **state)
+{
+    static const char *const bad[] = {
+        "", "https://a/\"", "https://a b", "https://a\r\nX: y", "https://\xc3\xa9"
+    };
+    apr_pool_t *p = unit_pool(state);
+    unsigned i;
+
+    for (i = 0; i < UNIT_COUNT(bad); i++) {
+        assert_string_equal(written(p, "o", BEARER_CATEGORY_NO_CREDENTIAL, NULL,
+                                    bad[i], 0), "Bearer realm=\"o\"");
+    }
+}
+
+/* RFC 6750 section 3: no parameter twice; text only of its characters. */
+static void test_every_category(void **state)
+{
+    static const char *const names[] = {
+        "realm=", "error=", "error_description=", "scope=", "resource_metadata="
+    };
+    apr_pool_t *p = unit_pool(state);
+    int category;
+    unsigned i;
+
+    for (category = 0; category < BEARER_CATEGORY_COUNT; category++) {
+        const char *line = written(p, "r", (bearer_category_t)category, "s",
+                                   "https://m", 0);
+
+        for (i = 0; i < UNIT_COUNT(names); i++) {
+            const char *at = strstr(line, apr_pstrcat(p, " ", names[i], NULL));
+
+            assert_true(!at || !strstr(at + 1, apr_pstrcat(p, " ", names[i],
+                                                           NULL)));
+        }
+        for (; *line; line++) {
+            assert_in_range(*line, 0x20, 0x7e);
+        }
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        UNIT_TEST(test_forms),
+        UNIT_TEST(test_realm_is_quoted),
+        UNIT_TEST(test_scopes_are_filtered),
+        UNIT_TEST(test_metadata_is_a_url_or_nothing),
+        UNIT_TEST(test_every_category),
+    };
+
+    return UNIT_RUN("challenge", tests);
+}
