@@ -25,6 +25,14 @@ extern const char *const bearer_exports_identity_headers[]; /* NULL-terminated *
 /**
  * BEARER_METHOD ... and <prefix><claim> into env (NULL: not wanted), the header
  * forms into headers (NULL: not wanted). Tables are overlaid, not cleared.
+ * Claims follow settings->exports.mode; JSON null and empty fixed names are not
+ * set. Values may point into the principal.
+ *
+ * Two claims collide when a backend could take their names for one: compared
+ * without case and with every character but letters and digits as `_`. Of those
+ * the one that is spelled [A-Za-z0-9_] throughout is exported, if there is
+ * exactly one such; else none is. A claim never takes the place of one of the
+ * fixed names.
  * @param left_out  one line for the log per claim not exported (CR, LF, NUL,
  *                  collision, comma in a role); const char *; may be NULL
  */
@@ -43,6 +51,12 @@ void bearer_exports_identity(apr_table_t *headers,
  *  to the same name (case, `-` and `_`). No allocation. */
 int bearer_exports_reserved_header(const char *name,
                                    const bearer_settings_t *settings);
+
+/** What is wrong with an env-prefix (2-64 of [A-Z0-9_], not HTTP_, REDIRECT_,
+ *  REMOTE_, SSL_) or a header-prefix (1-64 characters that a header name can
+ *  have) of AuthBearerExport, or NULL. Static string. */
+const char *bearer_exports_env_prefix_error(const char *prefix);
+const char *bearer_exports_header_prefix_error(const char *prefix);
 
 /** One claim as exported text (scalar, array joined, compact JSON), or NULL when
  *  it holds CR, LF or NUL or is too long. */

@@ -59,6 +59,21 @@ bearer_reason_t bearer_principal_build(const bearer_principal_t **principal,
                                        const bearer_settings_t *settings,
                                        bearer_refusal_t *why, apr_pool_t *p);
 
+/** Check 8's part of the user claim: is it there and of the right type? A string;
+ *  but for `sub` an integer will do. sub itself is a string wherever it is.
+ *  BEARER_OK or BEARER_USER_CLAIM; nothing is allocated on BEARER_OK. */
+bearer_reason_t bearer_principal_user_claim(const json_t *claims,
+                                            const bearer_settings_t *settings,
+                                            bearer_refusal_t *why,
+                                            apr_pool_t *p);
+
+/** What is wrong with an AuthBearerUserFormat, or NULL. Static string. */
+const char *bearer_principal_format_error(const char *format);
+
+/** The calling client: the first of azp, client_id, appid and cid that is
+ *  there, if it is a string and not empty; else NULL. */
+const char *bearer_principal_client(const json_t *claims);
+
 /** 1 if the granted scopes cover wanted under this strategy. */
 int bearer_principal_has_scope(const bearer_principal_t *principal,
                                const char *wanted,

@@ -1,0 +1,390 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/*
+ * From claims to a principal. See principal.h. Everything a principal holds is
+ * in its pool or in the claims that it keeps a reference to.
+ */
+#include "bearer/principal.h"
+
+#include <string.h>
+
+#include <apr_strings.h>
+
+#include "bearer/json.h"
+#include "bearer/text.h"
+
+/** Pooled names are told apart up to so many; longer lists may repeat one. */
+#define DISTINCT_MAX 64
+
+/* ---- lists ------------------------------------------------------------- */
+
+static int has(const apr_array_header_t *list, const char *name)
+{
+    int i;
+
+    for (i = 0; i < list->nelts; i++) {
+        if (strcmp(APR_ARRAY_IDX(list, i, const char *), name) == 0) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+static void add(apr_array_header_t *out, const char *name)
+{
+    if (*name && (out->nelts > DISTINCT_MAX || !has(out, name))) {
+        APR_ARRAY_PUSH(out, const char *) = name;
+    }
+}
+
+/* RFC 6749 section 3.3: separated by spaces. */
+static void add_split(apr_array_header_t *out, const char *names)
+{
+    char *rest, *end;
+
+    if (!strchr(names, ' ')) {
+        add(out, names);
+        return;
+    }
+    for (rest = apr_pstrdup(out->pool, names); *rest; rest = end) {
+        rest += strspn(rest, " ");
+        end = rest + strcspn(rest, " ");
+        if (*end) {
+            *end++ = '\0';
+        }
+        add(out, rest);
+    }
+}
+
+void bearer_principal_collect(apr_array_header_t *out, const json_t *claims,
+                              const bearer_path_t *path, int split)
+{
+    const json_t *found = bearer_path_find(path, claims);
+    void (*put)(apr_array_header_t *, const char *) = split ? add_split : add;
+    apr_size_t i;
+
+    if (json_is_string(found)) {
+        put(out, json_string_value(found));
+    }
+    for (i = 0; i < json_array_size(found); i++) {
+        const char *name = json_string_value(json_array_get(found, i));
+
+        if (name) {
+            put(out, name);
+        }
+    }
+}
+
+static const apr_array_header_t *pooled(const apr_array_header_t *paths,
+                                        const json_t *claims, int split,
+                                        apr_pool_t *p)
+{
+    apr_array_header_t *out = apr_array_make(p, 4, sizeof(const char *));
+    int i;
+
+    for (i = 0; paths && i < paths->nelts; i++) {
+        bearer_principal_collect(out, claims,
+                                 APR_ARRAY_IDX(paths, i,
+                                               const bearer_path_t *), split);
+    }
+    return out;
+}
+
+/* ---- the user ---------------------------------------------------------- */
+
+static const char *type_name(const json_t *value)
+{
+    switch (json_typeof(value)) {
+    case JSON_OBJECT:
+        return "an object";
+    case JSON_ARRAY:
+        return "an array";
+    case JSON_STRING:
+        return "a string";
+    case JSON_INTEGER:
+        return "an integer";
+    case JSON_REAL:
+        return "a number with a fraction";
+    case JSON_NULL:
+        return "null";
+    default:
+        return "a boolean";
+    }
+}
+
+bearer_reason_t bearer_principal_user_claim(const json_t *claims,
+                                            const bearer_settings_t *settings,
+                                            bearer_refusal_t *why,
+                                            apr_pool_t *p)
+{
+    const char *path = bearer_path_text(settings->user_claim.path);
+    const json_t *sub = json_object_get(claims, "sub");
+    const json_t *value;
+
+    if (sub && !json_is_string(sub)) {
+        return bearer_refuse(why, p, BEARER_USER_CLAIM, "claim \"sub\" is %s; "
+                             "it has to be a string (RFC 7519 section 4.1.2)",
+                             type_name(sub));
+    }
+    value = bearer_path_find(settings->user_claim.path, claims);
+    if (!value) {
+        return bearer_refuse(why, p, BEARER_USER_CLAIM, "claim %s is missing, "
+                             "from which AuthBearerUserClaim takes the user; "
+                             "name one there that these tokens carry",
+                             bearer_text_quote(p, path));
+    }
+    if (!json_is_string(value)
+        && !(json_is_integer(value) && strcmp(path, "sub") != 0)) {
+        return bearer_refuse(why, p, BEARER_USER_CLAIM, "claim %s is %s; "
+                             "AuthBearerUserClaim needs a string or an integer",
+                             bearer_text_quote(p, path), type_name(value));
+    }
+    return BEARER_OK;
+}
+
+/* The claim as text, after its regular expression. */
+static bearer_reason_t user_value(const char **user, const json_t *claims,
+                                  const bearer_settings_t *settings,
+                                  bearer_refusal_t *why, apr_pool_t *p)
+{
+    const bearer_user_claim_t *claim = &settings->user_claim;
+    bearer_reason_t reason = bearer_principal_user_claim(claims, settings, why,
+                                                         p);
+    const json_t *value;
+    const char *text;
+
+    if (reason != BEARER_OK) {
+        return reason;
+    }
+    value = bearer_path_find(claim->path, claims);
+    text = json_is_integer(value)
+               ? apr_psprintf(p, "%" APR_INT64_T_FMT,
+                              (apr_int64_t)json_integer_value(value))
+               : json_string_value(value);
+    *user = text;
+    if (claim->regex) {
+        *user = bearer_regex_substitute(claim->regex,
+                                        claim->substitution
+                                            ? claim->substitution : "$0",
+                                        text, p);
+    }
+    if (!*user) {
+        return bearer_refuse(why, p, BEARER_USER_CLAIM, "claim %s is %s, which "
+                             "the regular expression %s of AuthBearerUserClaim "
+                             "does not match",
+                             bearer_text_quote(p, bearer_path_text(claim->path)),
+                             bearer_text_quote(p, text),
+                             bearer_text_quote(p, claim->regex->pattern));
+    }
+    return BEARER_OK;
+}
+
+/* Check 12. */
+static bearer_reason_t check_identifier(const char *user,
+                                        const bearer_settings_t *settings,
+                                        bearer_refusal_t *why, apr_pool_t *p)
+{
+    const char *error =
+        bearer_text_identifier_error(user, strlen(user),
+                                     settings->user_chars_printable);
+
+    if (!error) {
+        return BEARER_OK;
+    }
+    return bearer_refuse(why, p, BEARER_IDENTIFIER, "%s, taken from claim %s "
+                         "(AuthBearerUserClaim), is no acceptable user name: "
+                         "%s", bearer_text_quote(p, user),
+                         bearer_text_quote(p, bearer_path_text(
+                             settings->user_claim.path)), error);
+}
+
+const char *bearer_principal_format_error(const char *format)
+{
+    int user = 0;
+
+    for (; *format; format++) {
+        if (*format != '%') {
+            continue;
+        }
+        format++;
+        if (*format == 'u') {
+            user = 1;
+        } else if (*format != 'i' && *format != '%') {
+            return "only %u (the user claim), %i (the issuer's name) and %% "
+                   "have a meaning in AuthBearerUserFormat";
+        }
+    }
+    return user ? NULL : "AuthBearerUserFormat has no %u (the user claim): all "
+                         "users would be one";
+}
+
+static const char *format_user(const char *format, const char *user,
+                               const bearer_issuer_t *issuer, apr_pool_t *p)
+{
+    apr_array_header_t *parts;
+    const char *name = issuer ? issuer->name : "";
+
+    if (strcmp(format, "%u") == 0) {
+        return user;
+    }
+    parts = apr_array_make(p, 4, sizeof(const char *));
+    while (*format) {
+        apr_size_t len = strcspn(format, "%");
+        const char *part = apr_pstrmemdup(p, format, len);
+
+        format += len;
+        if (!len) {
+            part = format[1] == 'u' ? user : format[1] == 'i' ? name : "%";
+            format += format[1] ? 2 : 1;
+        }
+        APR_ARRAY_PUSH(parts, const char *) = part;
+    }
+    return apr_array_pstrcat(p, parts, 0);
+}
+
+const char *bearer_principal_client(const json_t *claims)
+{
+    static const char *const names[] = { "azp", "client_id", "appid", "cid" };
+    const json_t *value = NULL;
+    unsigned i;
+
+    for (i = 0; i < sizeof(names) / sizeof(names[0]) && !value; i++) {
+        value = json_object_get(claims, names[i]);
+    }
+    return json_string_length(value) ? json_string_value(value) : NULL;
+}
+
+/* ---- the whole --------------------------------------------------------- */
+
+static void fill_from_claims(bearer_principal_t *principal,
+                             const bearer_settings_t *settings, apr_pool_t *p)
+{
+    const json_t *claims = principal->claims;
+
+    principal->client = bearer_principal_client(claims);
+    principal->jti = bearer_json_string(claims, "jti");
+    bearer_json_date(&principal->expires, claims, "exp");
+    bearer_json_date(&principal->not_before, claims, "nbf");
+    bearer_json_date(&principal->issued, claims, "iat");
+    principal->scopes = pooled(settings->scope_claim, claims, 1, p);
+    principal->roles = pooled(settings->roles_claim, claims, 0, p);
+    principal->groups = pooled(settings->groups_claim, claims, 0, p);
+    principal->scope = apr_array_pstrcat(p, principal->scopes, ' ');
+}
+
+bearer_reason_t bearer_principal_build(const bearer_principal_t **principal,
+                                       const char *method, json_t *claims,
+                                       const bearer_issuer_t *issuer,
+                                       const char *iss,
+                                       const bearer_settings_t *settings,
+                                       bearer_refusal_t *why, apr_pool_t *p)
+{
+    const char *user = NULL;
+    bearer_principal_t *built;
+    bearer_reason_t reason;
+
+    *principal = NULL;
+    reason = user_value(&user, claims, settings, why, p);
+    if (reason == BEARER_OK) {
+        reason = check_identifier(user, settings, why, p);
+    }
+    if (reason != BEARER_OK) {
+        return reason;
+    }
+    built = apr_pcalloc(p, sizeof(*built));
+    built->method = method;
+    built->issuer = issuer;
+    built->iss = iss ? iss : "";
+    built->claims = json_incref(claims);
+    bearer_json_tie(claims, p);
+    built->user_value = user;
+    built->user = format_user(settings->user_format, user, issuer, p);
+    fill_from_claims(built, settings, p);
+    *principal = built;
+    return BEARER_OK;
+}
+
+const bearer_principal_t *bearer_principal_anonymous(apr_pool_t *p)
+{
+    bearer_principal_t *nobody = apr_pcalloc(p, sizeof(*nobody));
+    const apr_array_header_t *none = apr_array_make(p, 0, sizeof(const char *));
+
+    nobody->method = "anonymous";
+    nobody->iss = "";
+    nobody->scope = "";
+    nobody->scopes = nobody->roles = nobody->groups = none;
+    nobody->claims = json_object();
+    bearer_json_tie(nobody->claims, p);
+    return nobody;
+}
+
+/* ---- questions --------------------------------------------------------- */
+
+/* foo covers foo.bar, not foobar. */
+static int covers_hierarchic(const char *granted, const char *wanted)
+{
+    apr_size_t len = strlen(granted);
+
+    return strncmp(granted, wanted, len) == 0
+           && (wanted[len] == '\0' || wanted[len] == '.');
+}
+
+/*
+ * Part by part; `*` stands for one part that is not empty, and at the end for
+ * one or more: foo.* covers foo.a and foo.a.b, not foo and not "foo.".
+ */
+static int covers_wildcard(const char *granted, const char *wanted)
+{
+    for (;;) {
+        apr_size_t g = strcspn(granted, ".");
+        apr_size_t w = strcspn(wanted, ".");
+        int any = g == 1 && *granted == '*';
+
+        if (any ? w == 0 : g != w || memcmp(granted, wanted, g) != 0) {
+            return 0;
+        }
+        granted += g;
+        wanted += w;
+        if (!*granted) {
+            return any || !*wanted;
+        }
+        if (!*wanted) {
+            return 0;
+        }
+        granted++;
+        wanted++;
+    }
+}
+
+static int covers(const char *granted, const char *wanted,
+                  bearer_scope_strategy_t strategy)
+{
+    switch (strategy) {
+    case BEARER_SCOPE_HIERARCHIC:
+        return covers_hierarchic(granted, wanted);
+    case BEARER_SCOPE_WILDCARD:
+        return covers_wildcard(granted, wanted);
+    default:
+        return strcmp(granted, wanted) == 0;
+    }
+}
+
+int bearer_principal_has_scope(const bearer_principal_t *principal,
+                               const char *wanted,
+                               bearer_scope_strategy_t strategy)
+{
+    int i;
+
+    for (i = 0; i < principal->scopes->nelts; i++) {
+        if (covers(APR_ARRAY_IDX(principal->scopes, i, const char *), wanted,
+                   strategy)) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+int bearer_principal_has_role(const bearer_principal_t *principal,
+                              const char *role)
+{
+    return has(principal->roles, role) || has(principal->groups, role);
+}
