@@ -35,27 +35,56 @@ typedef struct bearer_check_t {
     const char *name;        /**< e.g. "audience" */
     const char *directive;   /**< what an administrator would change, or NULL */
     int on;                  /**< BEARER_ON_JWT | BEARER_ON_CLAIMS */
+    unsigned needs;          /**< BEARER_HAS_...: not run without */
+    unsigned gives;          /**< what is known once it has passed */
     bearer_reason_t (*run)(bearer_judgement_t *j);
 } bearer_check_t;
 #define BEARER_ON_JWT 1
 #define BEARER_ON_CLAIMS 2
+
+#define BEARER_HAS_JWS 1u      /**< j->jws is parsed */
+#define BEARER_HAS_CLAIMS 2u   /**< j->claims */
+#define BEARER_HAS_ALG 4u      /**< j->jws.alg */
+#define BEARER_HAS_KID 8u      /**< j->jws.kid is looked at */
+#define BEARER_HAS_ISSUER 16u  /**< j->issuer, and its layer in j->settings */
+#define BEARER_HAS_KEY 32u     /**< j->key */
+
+/** What judging needs of all issuers together; made once per configuration. */
+typedef struct bearer_judge_common_t {
+    bearer_algs_t algorithms;    /**< check 3: accepted of any issuer */
+    const apr_array_header_t *prefixes; /**< const char *: every
+                                             AuthBearerTokenPrefix */
+    unsigned char first[256];    /**< 1: a prefix begins with this byte */
+} bearer_judge_common_t;
 
 struct bearer_judgement_t {
     /* ---- given by the caller; all outlive the call ---- */
     apr_pool_t *p;                       /**< results */
     apr_time_t now;
     const bearer_issuers_t *issuers;     /**< declared in this vhost */
-    const bearer_settings_t *defaults, *server, *dir;  /**< layers */
+    const bearer_settings_t *defaults, *server, *dir;  /**< layers; server
+                                              and dir may be NULL */
+    const bearer_judge_common_t *common; /**< of bearer_judge_prepare(issuers,
+                                              defaults, server); NULL: made for
+                                              this judgement */
     const char *method;                  /**< "jwt", "introspection", ... */
     /**
      * Check 6: a counted reference to the issuer's keys. With unknown_kid the
      * caller holds *set already and found nothing in it: refresh if that is
      * due, replace *set and answer BEARER_OK, else BEARER_KEY or BEARER_KEYS.
+     * Where the issuer is a template, j->tenant (admitted) says whose keys.
      */
     bearer_reason_t (*keys)(void *baton, const bearer_issuer_t *issuer,
                             int unknown_kid, const char *kid,
                             bearer_jwks_t **set, bearer_refusal_t *why,
                             apr_pool_t *p);
+    /**
+     * 1: keys() with unknown_kid 0 would answer from memory or a local file
+     * now. Where it would ask the network, or an unknown kid makes it, every
+     * other check is run before, so that nothing is fetched for a token that is
+     * refused anyway. NULL: keys() never asks the network.
+     */
+    int (*keys_at_hand)(void *baton, const bearer_issuer_t *issuer);
     void *keys_baton;
     /** Check 11; NULL: there is no list. BEARER_OK, BEARER_REVOKED or
      *  BEARER_REVOCATION_LIST. token may be NULL. */
@@ -76,6 +105,10 @@ struct bearer_judgement_t {
     int keep_going;
 
     /* ---- filled on the way ---- */
+    int on;                              /**< BEARER_ON_JWT or _CLAIMS */
+    unsigned has;                        /**< BEARER_HAS_ bits */
+    const char *token;                   /**< as presented; or NULL */
+    apr_size_t token_len;
     bearer_settings_t settings;          /**< resolved, with the issuer's layer
                                               from check 5 on */
     bearer_jws_t jws;
@@ -83,9 +116,10 @@ struct bearer_judgement_t {
     const char *iss;                     /**< unverified until check 7 */
     const bearer_issuer_t *issuer;
     const char *tenant;
-    const bearer_jwk_t *key;
     apr_uint64_t key_digest;             /**< first 8 bytes of the set's digest */
-    bearer_jwks_t *set;                  /**< released by the judge */
+    const bearer_jwk_t *key;             /**< these two while the checks run:
+                                              the judge releases the set */
+    bearer_jwks_t *set;
     int not_mine;                        /**< set by check 5 */
     const bearer_principal_t *principal; /**< when granted */
     bearer_refusal_t why;                /**< when denied or not mine */
@@ -107,6 +141,12 @@ bearer_verdict_t bearer_judge_claims(bearer_judgement_t *j, json_t *claims,
                                      const bearer_issuer_t *issuer,
                                      const char *token, apr_size_t len);
 
+/** Once per configuration, in p. */
+const bearer_judge_common_t *
+bearer_judge_prepare(const bearer_issuers_t *issuers,
+                     const bearer_settings_t *defaults,
+                     const bearer_settings_t *server, apr_pool_t *p);
+
 /** Row i of the table, NULL behind the last. */
 const bearer_check_t *bearer_judge_check(int i);
 
@@ -117,16 +157,56 @@ int bearer_judge_accepts(const bearer_settings_t *settings,
 /** The calling client of some claims: azp, else client_id, appid, cid. */
 const char *bearer_judge_client(const json_t *claims);
 
+/** May tokens of this issuer be signed so? Symmetric algorithms count only where
+ *  its keys come from a local file. settings: resolved with its layer. */
+bearer_algs_t bearer_judge_algorithms(const bearer_settings_t *settings,
+                                      const bearer_issuer_t *issuer);
+
 /**
  * What the configuration contradicts itself in, as far as judging goes
  * (audience missing, email as user claim, several issuers without a user
  * format, NoAudience accept without Clients, ...). const char *, each with the
- * mend; errors and warnings apart. Layers as in the judgement.
+ * mend; errors and warnings apart. Layers as in the judgement. Meant for one
+ * section with `AuthType Bearer`; a text about an issuer is the same for every
+ * section that accepts it.
  */
 void bearer_judge_lint(apr_array_header_t *errors, apr_array_header_t *warnings,
                        const bearer_issuers_t *issuers,
                        const bearer_settings_t *defaults,
                        const bearer_settings_t *server,
                        const bearer_settings_t *dir, apr_pool_t *p);
+
+/** The error of bearer_judge_lint that an .htaccess file may still mend: there
+ *  is a token provider and no audience. NULL: all is well. */
+const char *bearer_judge_audience_error(const bearer_issuers_t *issuers,
+                                        const bearer_settings_t *defaults,
+                                        const bearer_settings_t *server,
+                                        const bearer_settings_t *dir,
+                                        apr_pool_t *p);
+
+/**
+ * The policy: 32 bytes that differ wherever anything differs that decides a
+ * judgement or the principal it gives, so that places with equal bytes may share
+ * a cache of verified tokens. The same within a process only. What a watched
+ * file holds (tenants, keys, revocations) is not in it.
+ * @param ptemp  scratch
+ */
+void bearer_judge_fingerprint(unsigned char out[32],
+                              const bearer_issuers_t *issuers,
+                              const bearer_settings_t *defaults,
+                              const bearer_settings_t *server,
+                              const bearer_settings_t *dir, apr_pool_t *ptemp);
+
+/** The same in two steps: the vhost's part, once per configuration; and from it
+ *  the place's, cheap enough for the merged .htaccess of a request. */
+void bearer_judge_fingerprint_server(unsigned char out[32],
+                                     const bearer_issuers_t *issuers,
+                                     const bearer_settings_t *defaults,
+                                     const bearer_settings_t *server,
+                                     apr_pool_t *ptemp);
+void bearer_judge_fingerprint_dir(unsigned char out[32],
+                                  const unsigned char server[32],
+                                  const bearer_settings_t *dir,
+                                  apr_pool_t *ptemp);
 
 #endif

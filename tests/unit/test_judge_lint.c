@@ -1,0 +1,358 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/* What configtest is told, and the fingerprint of a policy. */
+#include "judge_fixture.h"
+#include "posix_regex.h"
+
+typedef struct lint_t {
+    judge_fixture_t *f;
+    const char *errors, *warnings;
+} lint_t;
+
+static lint_t lint_of(judge_fixture_t *f)
+{
+    apr_array_header_t *errors = apr_array_make(f->p, 4, sizeof(const char *));
+    apr_array_header_t *warnings = apr_array_make(f->p, 4,
+                                                  sizeof(const char *));
+    lint_t l;
+
+    bearer_judge_lint(errors, warnings, f->issuers,
+                      bearer_settings_defaults(f->p), &f->server, &f->dir,
+                      f->p);
+    l.f = f;
+    l.errors = unit_lines(f->p, errors);
+    l.warnings = unit_lines(f->p, warnings);
+    return l;
+}
+
+static void expect_error(judge_fixture_t *f, const char *part)
+{
+    lint_t l = lint_of(f);
+
+    UNIT_CHECK(part ? unit_contains(l.errors, part) : !*l.errors, "%s",
+               l.errors);
+}
+
+static void expect_warning(judge_fixture_t *f, const char *part)
+{
+    lint_t l = lint_of(f);
+
+    UNIT_CHECK(part ? unit_contains(l.warnings, part) : !*l.warnings, "%s",
+               l.warnings);
+    UNIT_CHECK(!*l.errors, "%s", l.errors);
+}
+
+static const apr_array_header_t *providers(apr_pool_t *p, int first, int second)
+{
+    apr_array_header_t *list = apr_array_make(p, 2, sizeof(int));
+
+    APR_ARRAY_PUSH(list, int) = first;
+    if (second >= 0) {
+        APR_ARRAY_PUSH(list, int) = second;
+    }
+    return list;
+}
+
+/* ---- lint -------------------------------------------------------------- */
+
+static void test_smallest_configuration(void **state)
+{
+    judge_fixture_t *f = judge_fixture(unit_pool(state));
+    lint_t l = lint_of(f);
+
+    assert_string_equal(l.errors, "");
+    assert_string_equal(l.warnings, "");
+}
+
+static void test_no_issuer(void **state)
+{
+    judge_fixture_t *f = judge_fixture(unit_pool(state));
+
+    f->issuers = bearer_issuers_create(f->p);
+    expect_error(f, "write AuthBearerIssuer URL");
+    bearer_settings_put(&f->dir, PROVIDERS, providers,
+                        providers(f->p, BEARER_PROVIDER_SESSION, -1));
+    expect_error(f, NULL);
+}
+
+static void test_audience_missing(void **state)
+{
+    judge_fixture_t *f = judge_fixture(unit_pool(state));
+    bearer_issuer_t *other = judge_issuer(f->p, "https://other.example");
+    const bearer_settings_t *defaults = bearer_settings_defaults(f->p);
+
+    f->dir.set = 0;
+    f->dir.audience = NULL;
+    expect_error(f, "no AuthBearerAudience is in force here");
+    assert_non_null(bearer_judge_audience_error(f->issuers, defaults,
+                                                &f->server, &f->dir, f->p));
+    bearer_settings_put(&f->issuer->settings, AUDIENCE, audience,
+                        unit_list(f->p, "x"));
+    expect_error(f, NULL);
+    judge_declare(f, other);
+    bearer_settings_put(&f->dir, USER_FORMAT, user_format, "%u");
+    expect_warning(f, "no AuthBearerAudience is in force here for issuer "
+                   "\"https://other.example\"");
+    assert_null(bearer_judge_audience_error(f->issuers, defaults, &f->server,
+                                            &f->dir, f->p));
+    bearer_settings_put(&f->dir, ACCEPT_ISSUER, accept_issuer,
+                        unit_list(f->p, "https://other.example"));
+    expect_error(f, "no AuthBearerAudience is in force here, so tokens");
+    bearer_settings_put(&f->dir, PROVIDERS, providers,
+                        providers(f->p, BEARER_PROVIDER_SESSION, -1));
+    expect_error(f, NULL);
+    bearer_settings_put(&f->dir, AUDIENCE, audience, unit_list(f->p, ""));
+    bearer_settings_put(&f->dir, PROVIDERS, providers,
+                        providers(f->p, BEARER_PROVIDER_INTROSPECTION, -1));
+    expect_error(f, "no AuthBearerAudience is in force here, so tokens");
+}
+
+static void test_email(void **state)
+{
+    judge_fixture_t *f = judge_fixture(unit_pool(state));
+    bearer_user_claim_t email = { NULL, NULL, NULL };
+
+    email.path = bearer_path_compile("email", f->p);
+    bearer_settings_put(&f->issuer->settings, USER_CLAIM, user_claim, email);
+    expect_error(f, "AuthBearerUserClaim email: an address that nobody has "
+                 "verified");
+    f->issuer->settings.set = 0;
+    bearer_settings_put(&f->server, USER_CLAIM, user_claim, email);
+    expect_error(f, "AuthBearerUserClaim email");
+    email.path = bearer_path_compile("sub", f->p);
+    bearer_settings_put(&f->dir, USER_CLAIM, user_claim, email);
+    expect_error(f, NULL);
+}
+
+static void test_two_issuers(void **state)
+{
+    judge_fixture_t *f = judge_fixture(unit_pool(state));
+
+    judge_declare(f, judge_issuer(f->p, "https://other.example"));
+    expect_error(f, "2 issuers are accepted here, and the same sub from two of "
+                 "them is two people: write AuthBearerUserFormat (%i is the");
+    bearer_settings_put(&f->dir, ACCEPT_ISSUER, accept_issuer,
+                        unit_list(f->p, ISS));
+    expect_error(f, NULL);
+    f->dir.accept_issuer = unit_list(f->p, ISS " https://other.example");
+    bearer_settings_put(&f->server, USER_FORMAT, user_format, "%u");
+    expect_error(f, NULL);
+    f->server.user_format = "%i";
+    expect_error(f, "AuthBearerUserFormat \"%i\": AuthBearerUserFormat has no");
+}
+
+static void test_accepted_but_not_declared(void **state)
+{
+    judge_fixture_t *f = judge_fixture(unit_pool(state));
+
+    bearer_settings_put(&f->dir, ACCEPT_ISSUER, accept_issuer,
+                        unit_list(f->p, ISS " https://idp.example"));
+    expect_error(f, "AuthBearerAcceptIssuer names \"https://idp.example\", "
+                 "which no AuthBearerIssuer");
+}
+
+static void test_no_audience_without_clients(void **state)
+{
+    judge_fixture_t *f = judge_fixture(unit_pool(state));
+
+    bearer_settings_put(&f->issuer->settings, NO_AUDIENCE, no_audience_accept,
+                        1);
+    expect_warning(f, "AuthBearerNoAudience accept without AuthBearerClients");
+    bearer_settings_put(&f->dir, CLIENTS, clients, unit_list(f->p, "web"));
+    expect_warning(f, NULL);
+}
+
+static void test_algorithms_without_keys(void **state)
+{
+    judge_fixture_t *f = judge_fixture(unit_pool(state));
+    bearer_algs_t hs256 = bearer_alg_find("HS256")->bit;
+
+    bearer_settings_put(&f->server, ALGORITHMS, algorithms, hs256);
+    expect_error(f, "AuthBearerAlgorithms leaves no algorithm for issuer \"" ISS
+                 "\": HS* works only with AuthBearerKeys file:PATH");
+    f->server.algorithms = hs256 | bearer_alg_defaults();
+    expect_warning(f, "AuthBearerAlgorithms HS256 has no effect for issuer");
+    f->issuer->keys.kind = BEARER_SOURCE_FILE;
+    expect_warning(f, NULL);
+    f->server.algorithms = 0;
+    expect_error(f, "leaves no algorithm");
+}
+
+static void test_whom_to_ask(void **state)
+{
+    judge_fixture_t *f = judge_fixture(unit_pool(state));
+    bearer_issuer_t *other = judge_issuer(f->p, "https://other.example");
+
+    judge_declare(f, other);
+    bearer_settings_put(&f->dir, USER_FORMAT, user_format, "%u@%i");
+    f->issuer->introspection.kind = BEARER_SOURCE_DISCOVER;
+    expect_error(f, NULL);
+    other->introspection.kind = BEARER_SOURCE_URL;
+    expect_error(f, "could both be asked about an opaque token");
+    other->token_prefixes = unit_list(f->p, "ory_at_");
+    expect_error(f, NULL);
+    other->token_prefixes = NULL;
+    bearer_settings_put(&f->dir, PROVIDERS, providers,
+                        providers(f->p, BEARER_PROVIDER_JWT, -1));
+    expect_error(f, NULL);
+    f->dir.providers = providers(f->p, BEARER_PROVIDER_INTROSPECTION, -1);
+    other->introspection.kind = BEARER_SOURCE_OFF;
+    expect_error(f, NULL);
+    f->issuer->introspection.kind = BEARER_SOURCE_OFF;
+    expect_error(f, "no issuer accepted here has an endpoint");
+}
+
+static void test_everybody_in_the_world(void **state)
+{
+    judge_fixture_t *f = judge_fixture(unit_pool(state));
+
+    f->issuer->tenants_any = 1;
+    expect_warning(f, "AuthBearerTenants * of issuer \"" ISS "\" trusts every "
+                   "tenant in the world");
+}
+
+/* ---- fingerprint ------------------------------------------------------- */
+
+static void fingerprint(judge_fixture_t *f, unsigned char out[32])
+{
+    bearer_judge_fingerprint(out, f->issuers, bearer_settings_defaults(f->p),
+                             &f->server, &f->dir, f->p);
+}
+
+/* 1 if this change made another policy; then it is the one to compare with. */
+static int differs(judge_fixture_t *f, unsigned char last[32])
+{
+    unsigned char now[32];
+    int different;
+
+    fingerprint(f, now);
+    different = memcmp(now, last, 32) != 0;
+    memcpy(last, now, 32);
+    return different;
+}
+
+static void test_fingerprint_of_settings(void **state)
+{
+    judge_fixture_t *f = judge_fixture(unit_pool(state));
+    apr_pool_t *p = f->p;
+    unsigned char last[32];
+    bearer_user_claim_t user = { NULL, NULL, NULL };
+    const char *error;
+
+    fingerprint(f, last);
+    assert_false(differs(f, last));
+    f->dir.audience = unit_list(p, AUD " b");
+    assert_true(differs(f, last));
+    f->dir.audience = unit_list(p, AUD "_b");
+    assert_true(differs(f, last));
+    bearer_settings_put(&f->dir, CLOCK_SKEW, clock_skew, apr_time_from_sec(61));
+    assert_true(differs(f, last));
+    bearer_settings_put(&f->server, CLIENTS, clients, unit_list(p, "a"));
+    assert_true(differs(f, last));
+    user.path = bearer_path_compile("upn", p);
+    bearer_settings_put(&f->dir, USER_CLAIM, user_claim, user);
+    assert_true(differs(f, last));
+    user.regex = posix_regex_compile("^(.*)@", &error, p);
+    user.substitution = "$1";
+    bearer_settings_put(&f->dir, USER_CLAIM, user_claim, user);
+    assert_true(differs(f, last));
+    f->dir.user_claim.substitution = "x$1";
+    assert_true(differs(f, last));
+    bearer_settings_put(&f->dir, ROLES_CLAIM, roles_claim, UNIT_PATHS(p, "a b"));
+    assert_true(differs(f, last));
+    f->dir.roles_claim = UNIT_PATHS(p, "a.b");
+    assert_true(differs(f, last));
+    bearer_settings_put(&f->dir, PROVIDERS, providers,
+                        providers(p, BEARER_PROVIDER_JWT, -1));
+    assert_true(differs(f, last));
+    bearer_settings_put(&f->server, ALGORITHMS, algorithms,
+                        bearer_alg_find("RS256")->bit);
+    assert_true(differs(f, last));
+    bearer_settings_put(&f->dir, NO_AUDIENCE, no_audience_accept, 1);
+    assert_true(differs(f, last));
+    /* what every request looks at afresh decides nothing here */
+    bearer_settings_put(&f->dir, OPTIONAL, optional, 1);
+    bearer_settings_put(&f->dir, EXPORT, exports, f->dir.exports);
+    assert_false(differs(f, last));
+}
+
+static void test_fingerprint_of_issuers(void **state)
+{
+    judge_fixture_t *f = judge_fixture(unit_pool(state));
+    bearer_issuer_t *issuer = f->issuer;
+    unsigned char last[32];
+
+    fingerprint(f, last);
+    issuer->name = "other";
+    assert_true(differs(f, last));
+    issuer->aliases = unit_list(f->p, "a b");
+    assert_true(differs(f, last));
+    issuer->keys.kind = BEARER_SOURCE_FILE;
+    assert_true(differs(f, last));
+    issuer->keys.value = "/keys";
+    assert_true(differs(f, last));
+    issuer->index = 3;
+    assert_true(differs(f, last));
+    issuer->introspect_all = 1;
+    assert_true(differs(f, last));
+    bearer_settings_put(&issuer->settings, AUDIENCE, audience,
+                        unit_list(f->p, "x"));
+    assert_true(differs(f, last));
+    bearer_settings_put(&issuer->settings, CLIENT_ID, client_id, "x");
+    assert_true(differs(f, last));
+    judge_declare(f, judge_issuer(f->p, "https://other.example"));
+    assert_true(differs(f, last));
+}
+
+/* The same text in another layer, or cut in another way, is another policy. */
+static void test_fingerprint_tells_layers_apart(void **state)
+{
+    judge_fixture_t *f = judge_fixture(unit_pool(state));
+    unsigned char in_dir[32], in_server[32], cut[32];
+
+    bearer_settings_put(&f->dir, CLIENTS, clients, unit_list(f->p, "a b"));
+    fingerprint(f, in_dir);
+    f->dir.clients = unit_list(f->p, "a");
+    fingerprint(f, cut);
+    assert_memory_not_equal(in_dir, cut, 32);
+    f->dir.set &= ~((apr_uint64_t)1 << BEARER_SET_CLIENTS);
+    bearer_settings_put(&f->server, CLIENTS, clients, unit_list(f->p, "a b"));
+    fingerprint(f, in_server);
+    assert_memory_not_equal(in_dir, in_server, 32);
+}
+
+static void test_fingerprint_in_two_steps(void **state)
+{
+    judge_fixture_t *f = judge_fixture(unit_pool(state));
+    unsigned char whole[32], server[32], dir[32];
+
+    fingerprint(f, whole);
+    bearer_judge_fingerprint_server(server, f->issuers,
+                                    bearer_settings_defaults(f->p), &f->server,
+                                    f->p);
+    bearer_judge_fingerprint_dir(dir, server, &f->dir, f->p);
+    assert_memory_equal(whole, dir, 32);
+    bearer_judge_fingerprint_dir(dir, server, NULL, f->p);
+    assert_memory_not_equal(whole, dir, 32);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        UNIT_TEST(test_smallest_configuration),
+        UNIT_TEST(test_no_issuer),
+        UNIT_TEST(test_audience_missing),
+        UNIT_TEST(test_email),
+        UNIT_TEST(test_two_issuers),
+        UNIT_TEST(test_accepted_but_not_declared),
+        UNIT_TEST(test_no_audience_without_clients),
+        UNIT_TEST(test_algorithms_without_keys),
+        UNIT_TEST(test_whom_to_ask),
+        UNIT_TEST(test_everybody_in_the_world),
+        UNIT_TEST(test_fingerprint_of_settings),
+        UNIT_TEST(test_fingerprint_of_issuers),
+        UNIT_TEST(test_fingerprint_tells_layers_apart),
+        UNIT_TEST(test_fingerprint_in_two_steps),
+    };
+
+    return UNIT_RUN("judge_lint", tests);
+}
