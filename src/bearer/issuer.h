@@ -11,6 +11,7 @@
 #include <apr_hash.h>
 #include <apr_pools.h>
 #include <apr_tables.h>
+#include <jansson.h>
 
 #include "bearer/reason.h"
 #include "bearer/settings.h"
@@ -149,6 +150,14 @@ apr_status_t bearer_metadata_parse(bearer_metadata_t **metadata,
                                    const char *issuer,
                                    const apr_array_header_t *plain_http,
                                    const char **error, apr_pool_t *p);
+
+/** A deep copy. */
+bearer_metadata_t *bearer_metadata_copy(const bearer_metadata_t *metadata,
+                                        apr_pool_t *p);
+
+/** As a document that bearer_metadata_parse() reads, without source and
+ *  left_out; the caller owns the reference. NULL: out of memory. */
+json_t *bearer_metadata_json(const bearer_metadata_t *metadata);
 
 /** What a request to an issuer needs: resolved settings and the world. */
 typedef struct bearer_issuer_access_t {

@@ -23,6 +23,14 @@
 #include "bearer/reason.h"
 #include "bearer/world.h"
 
+/** Background refreshes after a failure: from this on, doubled each time up to
+ *  KeysRefresh min, with jitter of a quarter either way. */
+#define BEARER_KEYSET_RETRY apr_time_from_sec(2)
+
+/** Who brings a kid that nobody knows waits at most so long for a fetch that
+ *  another has begun. */
+#define BEARER_KEYSET_KID_PATIENCE apr_time_from_sec(2)
+
 /** Without cache headers a set lives so long (clamped by KeysRefresh). */
 #define BEARER_KEYSET_DEFAULT_LIFE apr_time_from_sec(3600)
 
@@ -32,8 +40,9 @@ typedef struct bearer_keyset_t bearer_keyset_t;
 typedef struct bearer_keyset_state_t {
     int keys;
     apr_time_t fetched;        /**< 0: never */
-    apr_time_t due;            /**< when the next refresh is wanted */
-    apr_time_t gone;           /**< when it stops serving */
+    apr_time_t due;            /**< when the next refresh is wanted; a file is
+                                    looked at then */
+    apr_time_t gone;           /**< when it stops serving; 0: never (a file) */
     apr_time_t last_attempt;
     int last_attempt_failed;
     const char *last_error;    /**< in the caller's pool, or NULL */
@@ -41,13 +50,25 @@ typedef struct bearer_keyset_state_t {
 } bearer_keyset_state_t;
 
 /**
- * @param access  lives as long as p
+ * @param access  copied; what it points to lives as long as p
  * @param p       the process's pool; the key set is destroyed with it
  * Nothing is fetched or read yet, but a key file is read when first needed.
  */
 apr_status_t bearer_keyset_create(bearer_keyset_t **keyset,
                                   const bearer_issuer_access_t *access,
                                   apr_pool_t *p);
+
+/**
+ * Where AuthBearerKeys contains {tenant} each tenant has a key set of its own
+ * (otherwise one tenant's key would sign for another): this is it, created at
+ * its first use, or keyset itself where the source is the same for all. The
+ * caller has admitted the tenant (bearer_issuer_tenant_admitted), so that no
+ * token decides what is fetched. NULL: not a tenant, or more than
+ * BEARER_KEYSET_MAX_TENANTS.
+ */
+bearer_keyset_t *bearer_keyset_of_tenant(bearer_keyset_t *keyset,
+                                         const char *tenant);
+#define BEARER_KEYSET_MAX_TENANTS 1000
 
 /**
  * The set to verify with. Call bearer_jwks_release(*set) when done.
@@ -80,6 +101,10 @@ bearer_reason_t bearer_keyset_refresh_for_kid(bearer_keyset_t *keyset,
  */
 void bearer_keyset_maintain(bearer_keyset_t *keyset, apr_pool_t *ptemp);
 
+/** Does maintain fetch a set that nobody has asked for yet? It does unless told
+ *  otherwise here. */
+void bearer_keyset_set_eager(bearer_keyset_t *keyset, int eager);
+
 /** Also tells whether a background thread looks after the set: without one, a
  *  request that finds it due refreshes it itself (one of them; the others
  *  serve on). */
@@ -88,7 +113,13 @@ void bearer_keyset_set_maintained(bearer_keyset_t *keyset, int maintained);
 void bearer_keyset_state(bearer_keyset_t *keyset, bearer_keyset_state_t *state,
                          apr_pool_t *p);
 
-/** Cheap, lock-free: generation of the set now in force. */
+/**
+ * For caches of verified tokens: differs from an earlier answer whenever the
+ * keys in force changed, and also while the set is gone, or is overdue in a
+ * process without maintenance; so whoever compares comes back to
+ * bearer_keyset_acquire() in time. Cheap, lock-free. Not state's generation.
+ * 0: keys by tenant (bearer_keyset_of_tenant), keep no verified tokens.
+ */
 apr_uint64_t bearer_keyset_generation(const bearer_keyset_t *keyset);
 
 /** The issuer's metadata as last fetched with the keys, or fetched now (cold).
@@ -97,7 +128,23 @@ const bearer_metadata_t *bearer_keyset_metadata(bearer_keyset_t *keyset,
                                                 const char **error,
                                                 apr_pool_t *p);
 
-/** Seconds to live of a document by its Cache-Control/Expires/Age headers (RFC
+/**
+ * The document in force as bytes that bearer_keyset_restore() of a process with
+ * the same issuer and policy takes, so that a new generation of the server does
+ * not start cold. Whoever can write the bytes can add a key: keep them where
+ * only the server's owner writes, or sealed.
+ * @return APR_NOTFOUND when there is none (or the keys are in a file anyway)
+ */
+apr_status_t bearer_keyset_save(bearer_keyset_t *keyset, unsigned char **value,
+                                apr_size_t *len, apr_pool_t *p);
+
+/** APR_SUCCESS when the keys are in force now; else they were not for this
+ *  issuer and policy, no longer good, or older than what is known. */
+apr_status_t bearer_keyset_restore(bearer_keyset_t *keyset,
+                                   const unsigned char *value, apr_size_t len,
+                                   apr_pool_t *p);
+
+/** Life of a document by its Cache-Control/Expires/Age headers (RFC
  *  9111), clamped to min..max; without headers the default life, clamped. */
 apr_interval_time_t bearer_keyset_life(const apr_table_t *headers,
                                        apr_time_t now, apr_interval_time_t min,

@@ -279,6 +279,17 @@ static const struct {
 #undef ENDPOINT
 };
 
+static const char **endpoint_of(bearer_metadata_t *metadata, unsigned i)
+{
+    return (const char **)(void *)((char *)metadata + endpoints[i].offset);
+}
+
+static const char *endpoint_in(const bearer_metadata_t *metadata, unsigned i)
+{
+    return *(const char *const *)(const void *)((const char *)metadata
+                                                + endpoints[i].offset);
+}
+
 static void take_endpoint(bearer_metadata_t *metadata, unsigned i,
                           const json_t *object,
                           const apr_array_header_t *plain_http,
@@ -290,8 +301,7 @@ static void take_endpoint(bearer_metadata_t *metadata, unsigned i,
     if (error) {
         push(left_out, apr_pstrcat(p, endpoints[i].name, ": ", error, NULL));
     } else if (url) {
-        *(const char **)(void *)((char *)metadata + endpoints[i].offset) =
-            apr_pstrdup(p, url);
+        *endpoint_of(metadata, i) = apr_pstrdup(p, url);
     }
 }
 
@@ -368,6 +378,81 @@ apr_status_t bearer_metadata_parse(bearer_metadata_t **metadata,
     m->left_out = left_out->nelts ? left_out : NULL;
     *metadata = m;
     return APR_SUCCESS;
+}
+
+/* ---- copies ------------------------------------------------------------ */
+
+static const apr_array_header_t *copy_list(const apr_array_header_t *list,
+                                           apr_pool_t *p)
+{
+    apr_array_header_t *copy;
+    int i;
+
+    if (!list) {
+        return NULL;
+    }
+    copy = apr_array_make(p, list->nelts, sizeof(const char *));
+    for (i = 0; i < list->nelts; i++) {
+        push(copy, apr_pstrdup(p, APR_ARRAY_IDX(list, i, const char *)));
+    }
+    return copy;
+}
+
+bearer_metadata_t *bearer_metadata_copy(const bearer_metadata_t *metadata,
+                                        apr_pool_t *p)
+{
+    bearer_metadata_t *copy = apr_pmemdup(p, metadata, sizeof(*metadata));
+    unsigned i;
+
+    for (i = 0; i < sizeof(endpoints) / sizeof(endpoints[0]); i++) {
+        *endpoint_of(copy, i) = apr_pstrdup(p, endpoint_in(metadata, i));
+    }
+    copy->issuer = apr_pstrdup(p, metadata->issuer);
+    copy->source = apr_pstrdup(p, metadata->source);
+    copy->scopes_supported = copy_list(metadata->scopes_supported, p);
+    copy->left_out = copy_list(metadata->left_out, p);
+    return copy;
+}
+
+static int put_scopes(json_t *object, const apr_array_header_t *scopes)
+{
+    json_t *list = json_array();
+    int i, bad = 0;
+
+    for (i = 0; i < scopes->nelts; i++) {
+        bad |= json_array_append_new(
+            list, json_string(APR_ARRAY_IDX(scopes, i, const char *)));
+    }
+    return json_object_set_new(object, "scopes_supported", list) | bad;
+}
+
+json_t *bearer_metadata_json(const bearer_metadata_t *metadata)
+{
+    json_t *object = json_object();
+    unsigned i;
+    int bad = json_object_set_new(object, "issuer",
+                                  json_string(metadata->issuer));
+
+    for (i = 0; i < sizeof(endpoints) / sizeof(endpoints[0]); i++) {
+        if (endpoint_in(metadata, i)) {
+            bad |= json_object_set_new(object, endpoints[i].name,
+                                       json_string(endpoint_in(metadata, i)));
+        }
+    }
+    bad |= json_object_set_new(
+        object, "require_pushed_authorization_requests",
+        json_boolean(metadata->require_pushed_authorization_requests));
+    bad |= json_object_set_new(
+        object, "authorization_response_iss_parameter_supported",
+        json_boolean(metadata->authorization_response_iss_parameter_supported));
+    if (metadata->scopes_supported) {
+        bad |= put_scopes(object, metadata->scopes_supported);
+    }
+    if (bad) {
+        json_decref(object);
+        return NULL;
+    }
+    return object;
 }
 
 /* ---- asking ------------------------------------------------------------ */
