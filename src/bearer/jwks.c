@@ -443,7 +443,7 @@ apr_status_t bearer_jwks_load(bearer_jwks_t **set, const char *path,
                               bearer_jwks_report_t *report,
                               const char **error, apr_pool_t *p)
 {
-    const char *data, *first, *ignored;
+    const char *data, *first, *ignored = NULL;
     char reason[120];
     apr_size_t len;
     apr_status_t rv;

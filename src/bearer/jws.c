@@ -305,7 +305,7 @@ apr_status_t bearer_jws_sign(char **token, json_t *header, const void *payload,
 {
     unsigned char *signature;
     apr_size_t signature_len;
-    const char *ignored;
+    const char *ignored = NULL;
     const char *problem = signing_problem(alg, pkey, oct_len, p);
     char *input;
 

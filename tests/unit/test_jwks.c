@@ -385,6 +385,16 @@ static int write_pkcs1(BIO *bio, EVP_PKEY *pkey)
     return written;
 }
 
+static int write_trailing_byte(BIO *bio, EVP_PKEY *pkey)
+{
+    unsigned char *der = NULL, longer[512] = { 0 };
+    int len = i2d_PUBKEY(pkey, &der);
+
+    memcpy(longer, der, (size_t)len);
+    OPENSSL_free(der);
+    return PEM_write_bio(bio, "PUBLIC KEY", "", longer, len + 1);
+}
+
 static int write_certificate(BIO *bio, EVP_PKEY *pkey)
 {
     X509 *cert = X509_new();
@@ -533,6 +543,7 @@ static void test_bad_pem_is_refused(void **state)
           "cannot be decoded" },
         { "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
           "cannot be decoded" },
+        { pem(p, rsa, write_trailing_byte), "cannot be decoded" },
         { "-----BEGIN PUBLIC KEY-----\nMAA=\n", "damaged" },
         { "-----BEGIN PUBLIC KEY-----\n!!!!\n-----END PUBLIC KEY-----\n",
           "damaged" },

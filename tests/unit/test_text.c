@@ -234,6 +234,12 @@ static void test_read_file(void **state)
         bearer_text_read_file(&data, &len, path, 100, p)));
     assert_int_not_equal(bearer_text_read_file(&data, &len, ".", 100, p),
                          APR_SUCCESS);
+    /* what has no size before it is read */
+    assert_int_equal(bearer_text_read_file(&data, &len, "/dev/zero", 100, p),
+                     APR_ENOSPC);
+    assert_int_equal(bearer_text_read_file(&data, &len, "/dev/null", 100, p),
+                     APR_SUCCESS);
+    assert_int_equal(len, 0);
 }
 
 int main(void)
