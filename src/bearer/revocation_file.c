@@ -176,20 +176,20 @@ int bearer_revocation_is_live(apr_int64_t until, apr_time_t now)
 apr_status_t bearer_revocation_jti_digest(unsigned char *digest,
                                           const char *iss, const char *jti)
 {
-    const size_t iss_size = strlen(iss) + 1, jti_len = strlen(jti);
+    const size_t iss_size = strlen(iss) + 1, jti_size = strlen(jti) + 1;
     char buffer[JTI_BUFFER];
     char *joined = buffer;
     apr_status_t rv;
 
-    if (iss_size + jti_len > sizeof(buffer)) {
-        joined = malloc(iss_size + jti_len);
+    if (iss_size + jti_size > sizeof(buffer)) {
+        joined = malloc(iss_size + jti_size);
         if (!joined) {
             return APR_ENOMEM;
         }
     }
     memcpy(joined, iss, iss_size);
-    memcpy(joined + iss_size, jti, jti_len);
-    rv = bearer_text_sha256(joined, iss_size + jti_len, digest);
+    memcpy(joined + iss_size, jti, jti_size);
+    rv = bearer_text_sha256(joined, iss_size + jti_size - 1, digest);
     if (joined != buffer) {
         free(joined);
     }
