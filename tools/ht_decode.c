@@ -1,0 +1,71 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/*
+ * htbearer decode: what a token says, whoever wrote it. The signature is not
+ * printed: without it the output cannot be presented as a token.
+ */
+#include "ht.h"
+
+#include <apr_strings.h>
+
+#include "bearer/b64url.h"
+#include "bearer/json.h"
+#include "bearer/jws.h"
+#include "bearer/text.h"
+
+/* A payload that is no JSON object: as a string, or what cannot be one in
+ * base64url. */
+static int write_other_payload(const ht_call_t *call, const bearer_jws_t *jws,
+                               const char *error)
+{
+    int is_text = bearer_text_is_utf8(jws->payload, jws->payload_len);
+    json_t *value;
+
+    ht_say(call, "the payload is no claims (%s); it is printed as %s", error,
+           is_text ? "a string" : "base64url");
+    if (is_text) {
+        value = json_stringn(jws->payload, jws->payload_len);
+    } else {
+        value = json_string(bearer_b64url_encode(call->p, jws->payload,
+                                                 jws->payload_len));
+    }
+    bearer_json_tie(value, call->p);
+    return ht_write_json(call, value);
+}
+
+static int run(const ht_call_t *call)
+{
+    bearer_refusal_t why = { BEARER_OK, NULL };
+    bearer_jws_t jws = { 0 };
+    const char *token, *error = NULL;
+    bearer_reason_t reason;
+    json_t *claims;
+    apr_size_t len;
+    int status = ht_read_token(call, &token, &len);
+
+    if (status != HT_OK) {
+        return status;
+    }
+    ht_say(call, "nothing was verified: anybody can write such a token");
+    reason = bearer_jws_parse(&jws, token, len, &why, call->p);
+    if (reason != BEARER_OK) {
+        return ht_refused(call, reason, &why);
+    }
+    status = ht_write_json(call, jws.header);
+    if (status != HT_OK) {
+        return status;
+    }
+    if (bearer_json_parse(&claims, jws.payload, jws.payload_len, &error,
+                          call->p) != APR_SUCCESS) {
+        return write_other_payload(call, &jws, error);
+    }
+    return ht_write_json(call, claims);
+}
+
+static const ht_option_t options[] = { { NULL, NULL, 0, NULL } };
+
+const ht_command_t ht_decode = {
+    "decode", NULL, 1, "Print header and payload of a token, unverified.",
+    "Two JSON documents. Never use them to decide anything: that is what "
+    "verify is for.",
+    options, run
+};

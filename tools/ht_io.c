@@ -1,0 +1,328 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/*
+ * Messages, bounded input, output, files with keys in them.
+ */
+#include "ht.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <apr_strings.h>
+#include <openssl/crypto.h>
+#include <openssl/rand.h>
+
+#include "bearer/b64url.h"
+#include "bearer/jws.h"
+#include "bearer/text.h"
+
+/* ---- messages ------------------------------------------------------------ */
+
+static void say(const ht_call_t *call, const char *hint, const char *fmt,
+                va_list args)
+{
+    const char *text = apr_pvsprintf(call->p, fmt, args);
+
+    if (hint) {
+        fprintf(stderr, "htbearer %s: %s (see: htbearer help %s)\n",
+                call->command->name, text, hint);
+    } else {
+        fprintf(stderr, "htbearer %s: %s\n", call->command->name, text);
+    }
+}
+
+void ht_say(const ht_call_t *call, const char *fmt, ...)
+{
+    va_list args;
+
+    va_start(args, fmt);
+    say(call, NULL, fmt, args);
+    va_end(args);
+}
+
+int ht_fail(const ht_call_t *call, int status, const char *fmt, ...)
+{
+    va_list args;
+
+    va_start(args, fmt);
+    say(call, NULL, fmt, args);
+    va_end(args);
+    return status;
+}
+
+int ht_usage(const ht_call_t *call, const char *fmt, ...)
+{
+    va_list args;
+
+    va_start(args, fmt);
+    say(call, call->command->name, fmt, args);
+    va_end(args);
+    return HT_USAGE;
+}
+
+int ht_refused(const ht_call_t *call, bearer_reason_t reason,
+               const bearer_refusal_t *why)
+{
+    return ht_fail(call, HT_REFUSED, "refused: %s: %s",
+                   bearer_reason_name(reason),
+                   why->detail ? why->detail : "no details");
+}
+
+/* ---- input --------------------------------------------------------------- */
+
+typedef struct secret_t {
+    void *data;
+    apr_size_t size;
+} secret_t;
+
+static apr_status_t wipe_secret(void *data)
+{
+    secret_t *secret = data;
+
+    OPENSSL_cleanse(secret->data, secret->size);
+    return APR_SUCCESS;
+}
+
+static char *alloc_secret(apr_size_t size, apr_pool_t *p)
+{
+    secret_t *secret = apr_palloc(p, sizeof(*secret));
+
+    secret->data = apr_palloc(p, size);
+    secret->size = size;
+    apr_pool_cleanup_register(p, secret, wipe_secret, apr_pool_cleanup_null);
+    return secret->data;
+}
+
+/* Reads to the end, or one byte more than max. 0, or errno. */
+static int read_bounded(int fd, char *buffer, apr_size_t max, apr_size_t *len)
+{
+    *len = 0;
+    while (*len <= max) {
+        ssize_t n = read(fd, buffer + *len, max + 1 - *len);
+
+        if (n < 0 && errno == EINTR) {
+            continue;
+        }
+        if (n < 0) {
+            return errno;
+        }
+        if (n == 0) {
+            break;
+        }
+        *len += (apr_size_t)n;
+    }
+    return 0;
+}
+
+static apr_size_t without_newline(const char *data, apr_size_t len)
+{
+    if (len && data[len - 1] == '\n') {
+        len--;
+        if (len && data[len - 1] == '\r') {
+            len--;
+        }
+    }
+    return len;
+}
+
+int ht_read_token(const ht_call_t *call, const char **token, apr_size_t *len)
+{
+    apr_size_t max = (apr_size_t)BEARER_TOKEN_MAX + 2;  /* a CRLF behind it */
+    char *buffer = alloc_secret(max + 2, call->p);
+    bearer_refusal_t why = { BEARER_OK, NULL };
+    int error;
+
+    if (isatty(STDIN_FILENO)) {
+        ht_say(call, "waiting for a token on standard input");
+    }
+    error = read_bounded(STDIN_FILENO, buffer, max, len);
+    if (error) {
+        return ht_fail(call, HT_USAGE, "standard input cannot be read: %s",
+                       strerror(error));
+    }
+    *len = *len > max ? *len : without_newline(buffer, *len);
+    if (*len > (apr_size_t)BEARER_TOKEN_MAX) {
+        bearer_refuse(&why, call->p, BEARER_SIZE,
+                      "the token is longer than %d bytes", BEARER_TOKEN_MAX);
+        return ht_refused(call, BEARER_SIZE, &why);
+    }
+    buffer[*len] = '\0';
+    *token = buffer;
+    return HT_OK;
+}
+
+int ht_read_file(const ht_call_t *call, const char *path, apr_size_t max,
+                 const char **data, apr_size_t *len)
+{
+    int is_stdin = !strcmp(path, "-");
+    int fd = is_stdin ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
+    char *buffer;
+    int error;
+
+    if (fd < 0) {
+        return ht_fail(call, HT_USAGE, "%s: %s",
+                       bearer_text_quote(call->p, path), strerror(errno));
+    }
+    buffer = alloc_secret(max + 2, call->p);
+    error = read_bounded(fd, buffer, max, len);
+    if (!is_stdin) {
+        close(fd);
+    }
+    if (error || *len > max) {
+        return ht_fail(call, HT_USAGE, "%s: %s",
+                       is_stdin ? "standard input"
+                                : bearer_text_quote(call->p, path),
+                       error ? strerror(error)
+                             : apr_psprintf(call->p, "larger than %lu bytes",
+                                            (unsigned long)max));
+    }
+    buffer[*len] = '\0';
+    *data = buffer;
+    return HT_OK;
+}
+
+/* ---- output -------------------------------------------------------------- */
+
+int ht_write(const ht_call_t *call, const char *data, apr_size_t len)
+{
+    if (fwrite(data, 1, len, stdout) != len) {
+        return ht_fail(call, HT_USAGE, "standard output cannot be written: %s",
+                       strerror(errno));
+    }
+    return HT_OK;
+}
+
+/* Indented JSON with a newline; wiped with the pool. */
+static char *json_text(const json_t *value, apr_size_t *len, apr_pool_t *p)
+{
+    apr_size_t flags = JSON_INDENT(2) | JSON_ENSURE_ASCII | JSON_ENCODE_ANY;
+    char *text;
+
+    *len = json_dumpb(value, NULL, 0, flags);
+    text = alloc_secret(*len + 2, p);
+    json_dumpb(value, text, *len, flags);
+    text[(*len)++] = '\n';
+    text[*len] = '\0';
+    return text;
+}
+
+int ht_write_json(const ht_call_t *call, const json_t *value)
+{
+    apr_size_t len;
+    const char *text = json_text(value, &len, call->p);
+
+    return ht_write(call, text, len);
+}
+
+static int write_whole(int fd, const char *data, apr_size_t len)
+{
+    while (len) {
+        ssize_t n = write(fd, data, len);
+
+        if (n < 0 && errno != EINTR) {
+            return errno;
+        }
+        if (n > 0) {
+            data += n;
+            len -= (apr_size_t)n;
+        }
+    }
+    return 0;
+}
+
+/* A name beside path that nobody can guess: nothing lies in wait there. */
+static const char *name_beside(const char *path, apr_pool_t *p)
+{
+    unsigned char random[9];
+
+    if (RAND_bytes(random, sizeof(random)) != 1) {
+        return NULL;
+    }
+    return apr_pstrcat(p, path, ".",
+                       bearer_b64url_encode(p, random, sizeof(random)), NULL);
+}
+
+/* Complete and on disk under a new name, or not there. 0, or errno. */
+static int create_file(const char *path, int mode, const char *data,
+                       apr_size_t len)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, (mode_t)mode);
+    int error;
+
+    if (fd < 0) {
+        return errno;
+    }
+    error = write_whole(fd, data, len);
+    if (!error && fsync(fd)) {
+        error = errno;
+    }
+    if (close(fd) && !error) {
+        error = errno;
+    }
+    if (error) {
+        unlink(path);
+    }
+    return error;
+}
+
+int ht_create_json(const ht_call_t *call, const char *path, int mode,
+                   int force, const json_t *value)
+{
+    apr_size_t len;
+    const char *text = json_text(value, &len, call->p);
+    const char *target = force ? name_beside(path, call->p) : path;
+    int error = target ? create_file(target, mode, text, len) : EIO;
+
+    if (!error && force && rename(target, path)) {
+        error = errno;
+        unlink(target);
+    }
+    if (error == EEXIST) {
+        return ht_fail(call, HT_USAGE, "%s is there already; --force replaces it",
+                       bearer_text_quote(call->p, path));
+    }
+    if (error) {
+        return ht_fail(call, HT_USAGE, "%s cannot be written: %s",
+                       bearer_text_quote(call->p, path), strerror(error));
+    }
+    return HT_OK;
+}
+
+/* ---- secrets in JSON ----------------------------------------------------- */
+
+/* Depth is bounded: by the strict parser, or because we built it. */
+static void wipe_strings(json_t *value)
+{
+    const char *name;
+    json_t *member;
+    size_t i;
+
+    if (json_is_string(value)) {
+        OPENSSL_cleanse((char *)(apr_uintptr_t)json_string_value(value),
+                        json_string_length(value));
+    }
+    json_object_foreach(value, name, member) {
+        wipe_strings(member);
+    }
+    json_array_foreach(value, i, member) {
+        wipe_strings(member);
+    }
+}
+
+static apr_status_t wipe_json(void *value)
+{
+    wipe_strings(value);
+    json_decref(value);
+    return APR_SUCCESS;
+}
+
+void ht_wipe_json(const ht_call_t *call, json_t *value)
+{
+    apr_pool_cleanup_register(call->p, json_incref(value), wipe_json,
+                              apr_pool_cleanup_null);
+}

@@ -1,0 +1,224 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/*
+ * htbearer keygen: a key pair as two JWK Sets, one to sign with and one to give
+ * to AuthBearerKeys file:.
+ */
+#include "ht.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#include <apr_strings.h>
+#include <openssl/crypto.h>
+#include <openssl/rand.h>
+
+#include "bearer/b64url.h"
+#include "bearer/json.h"
+#include "bearer/jwk.h"
+#include "bearer/text.h"
+
+/** Octets of the longest oct key made. */
+#define OCT_MAX 512
+
+static EVP_PKEY *make_rsa(const bearer_alg_t *alg, int bits)
+{
+    (void)alg;
+    return EVP_PKEY_Q_keygen(NULL, NULL, "RSA", (size_t)bits);
+}
+
+static EVP_PKEY *make_ec(const bearer_alg_t *alg, int bits)
+{
+    (void)bits;
+    return EVP_PKEY_Q_keygen(NULL, NULL, "EC", alg->curve);
+}
+
+/* EdDSA leaves the curve open (RFC 8037): Ed25519 is what others support. */
+static EVP_PKEY *make_okp(const bearer_alg_t *alg, int bits)
+{
+    (void)bits;
+    return EVP_PKEY_Q_keygen(NULL, NULL, alg->curve ? alg->curve : "Ed25519");
+}
+
+typedef struct kind_t {
+    bearer_kty_t kty;
+    int min_bits, max_bits;  /**< 0: the algorithm fixes the size */
+    EVP_PKEY *(*make)(const bearer_alg_t *alg, int bits);
+} kind_t;
+
+static const kind_t kinds[] = {
+    { BEARER_KTY_RSA, BEARER_RSA_MIN_BITS, BEARER_RSA_MAX_BITS, make_rsa },
+    { BEARER_KTY_EC, 0, 0, make_ec },
+    { BEARER_KTY_OKP, 0, 0, make_okp },
+    { BEARER_KTY_OCT, 0, 8 * OCT_MAX, NULL },  /* from min_key on */
+};
+
+static const kind_t *find_kind(bearer_kty_t kty)
+{
+    const kind_t *kind = kinds;
+
+    while (kind->kty != kty) {
+        kind++;
+    }
+    return kind;
+}
+
+static int read_bits(const ht_call_t *call, const bearer_alg_t *alg, int *bits)
+{
+    const kind_t *kind = find_kind(alg->kty);
+    int min = alg->min_key ? (int)alg->min_key * 8 : kind->min_bits;
+    apr_int64_t number = min;
+
+    if (ht_has(call, "bits") && !kind->max_bits) {
+        return ht_usage(call, "--bits is for RSA and HMAC: %s fixes the size of "
+                              "its keys", alg->name);
+    }
+    if (ht_number(call, "bits", min, kind->max_bits, &number) != HT_OK) {
+        return HT_USAGE;
+    }
+    if (number % 8) {
+        return ht_usage(call, "--bits must be a multiple of 8");
+    }
+    *bits = (int)number;
+    return HT_OK;
+}
+
+/* {"keys": [jwk]}; jwk and the strings in it are wiped with the pool. */
+static json_t *make_set(const ht_call_t *call, json_t *jwk)
+{
+    json_t *set = json_pack("{s:[O]}", "keys", jwk);
+
+    ht_wipe_json(call, set);
+    json_decref(set);  /* the pool holds it */
+    return set;
+}
+
+static int pkey_pair(const ht_call_t *call, const bearer_alg_t *alg, int bits,
+                     json_t **private_jwk, json_t **public_jwk)
+{
+    EVP_PKEY *pkey = find_kind(alg->kty)->make(alg, bits);
+    apr_status_t status = APR_EGENERAL;
+
+    if (pkey) {
+        status = bearer_jwk_from_pkey(private_jwk, pkey, 1, call->p);
+    }
+    if (status == APR_SUCCESS) {
+        status = bearer_jwk_from_pkey(public_jwk, pkey, 0, call->p);
+    }
+    EVP_PKEY_free(pkey);
+    return status == APR_SUCCESS
+               ? HT_OK
+               : ht_fail(call, HT_USAGE, "OpenSSL did not make the key");
+}
+
+static int oct_key(const ht_call_t *call, int bits, json_t **jwk)
+{
+    unsigned char bytes[OCT_MAX];
+    int len = bits / 8;
+    char *k;
+
+    if (RAND_priv_bytes(bytes, len) != 1) {
+        return ht_fail(call, HT_USAGE, "OpenSSL gave no random bytes");
+    }
+    k = bearer_b64url_encode(call->p, bytes, (apr_size_t)len);
+    *jwk = json_pack("{s:s, s:s}", "kty", "oct", "k", k);
+    bearer_json_tie(*jwk, call->p);
+    json_object_set_new(*jwk, "kid",
+                        json_string(bearer_jwk_thumbprint(*jwk, call->p)));
+    OPENSSL_cleanse(bytes, sizeof(bytes));
+    OPENSSL_cleanse(k, strlen(k));
+    return HT_OK;
+}
+
+static void name_purpose(json_t *jwk, const bearer_alg_t *alg)
+{
+    json_object_set_new(jwk, "use", json_string("sig"));
+    json_object_set_new(jwk, "alg", json_string(alg->name));
+}
+
+static int check_files(const ht_call_t *call, const bearer_alg_t *alg)
+{
+    const char *private_path = ht_value(call, "private");
+    const char *public_path = ht_value(call, "public");
+    const char *paths[2] = { private_path, public_path };
+    int i;
+
+    if (alg->kty == BEARER_KTY_OCT && public_path) {
+        return ht_usage(call, "%s signs and verifies with one secret: give "
+                              "--private only", alg->name);
+    }
+    if (alg->kty != BEARER_KTY_OCT && !public_path) {
+        return ht_usage(call, "--public FILE is missing");
+    }
+    if (public_path && !strcmp(private_path, public_path)) {
+        return ht_usage(call, "--private and --public name the same file");
+    }
+    for (i = 0; i < 2; i++) {
+        if (paths[i] && !ht_has(call, "force") && !access(paths[i], F_OK)) {
+            return ht_fail(call, HT_USAGE,
+                           "%s is there already; --force replaces it",
+                           bearer_text_quote(call->p, paths[i]));
+        }
+    }
+    return HT_OK;
+}
+
+static int write_pair(const ht_call_t *call, json_t *private_jwk,
+                      json_t *public_jwk)
+{
+    const char *private_path = ht_value(call, "private");
+    int force = ht_has(call, "force");
+    int status = ht_create_json(call, private_path, 0600, force,
+                                make_set(call, private_jwk));
+
+    if (status != HT_OK || !public_jwk) {
+        return status;
+    }
+    status = ht_create_json(call, ht_value(call, "public"), 0644, force,
+                            make_set(call, public_jwk));
+    if (status != HT_OK && !force) {
+        unlink(private_path);  /* half a pair is of no use */
+    }
+    return status;
+}
+
+static int run(const ht_call_t *call)
+{
+    const char *name = ht_value(call, "alg");
+    json_t *private_jwk = NULL, *public_jwk = NULL;
+    const bearer_alg_t *alg = NULL;
+    int bits = 0, status;
+
+    if (ht_alg(call, name ? name : "RS256", &alg) != HT_OK
+        || read_bits(call, alg, &bits) != HT_OK
+        || check_files(call, alg) != HT_OK) {
+        return HT_USAGE;
+    }
+    status = alg->kty == BEARER_KTY_OCT
+                 ? oct_key(call, bits, &private_jwk)
+                 : pkey_pair(call, alg, bits, &private_jwk, &public_jwk);
+    if (status != HT_OK) {
+        return status;
+    }
+    name_purpose(private_jwk, alg);
+    if (public_jwk) {
+        name_purpose(public_jwk, alg);
+    }
+    return write_pair(call, private_jwk, public_jwk);
+}
+
+static const ht_option_t options[] = {
+    { "alg", "ALG", 0, "algorithm the key is for: RS256 (the default), ES256, "
+      "Ed25519, ..." },
+    { "bits", "N", 0, "size of an RSA key (2048 to 8192, default 2048) or of an "
+      "HMAC secret" },
+    { "private", "FILE", HT_REQUIRED, "JWK Set to sign with, mode 0600" },
+    { "public", "FILE", 0, "JWK Set to verify with, for AuthBearerKeys file: "
+      "(HS* has none: one secret does both)" },
+    { "force", NULL, 0, "replace files that are there" },
+    { NULL, NULL, 0, NULL }
+};
+
+const ht_command_t ht_keygen = {
+    "keygen", NULL, 0, "Make a key pair as two JWK Sets.",
+    "The key's kid is its RFC 7638 thumbprint.", options, run
+};

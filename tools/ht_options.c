@@ -1,0 +1,307 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/*
+ * Options: read and explained from one table per command. An argument that
+ * might be a token is never repeated in a message.
+ */
+#include "ht.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <apr_strings.h>
+
+#include "bearer/text.h"
+
+/** Width that help is wrapped at. */
+#define WIDTH 78
+
+int ht_looks_like_token(const char *argument)
+{
+    const char *dot = strchr(argument, '.');
+
+    return !strncmp(argument, "eyJ", 3) || (dot && strchr(dot + 1, '.'))
+           || strlen(argument) > 64;
+}
+
+static int option_row(const ht_command_t *command, const char *name,
+                      apr_size_t len)
+{
+    int i;
+
+    for (i = 0; i < HT_OPTIONS_MAX && command->options[i].name; i++) {
+        if (strlen(command->options[i].name) == len
+            && !memcmp(command->options[i].name, name, len)) {
+            return i;
+        }
+    }
+    return -1;
+}
+
+/* ---- parsing ------------------------------------------------------------- */
+
+static int unknown_option(const ht_call_t *call, const char *name,
+                          apr_size_t len)
+{
+    if (len > 32) {
+        return ht_usage(call, "unknown option");
+    }
+    return ht_usage(call, "unknown option %s",
+                    bearer_text_quote_n(call->p, name, len));
+}
+
+static int keep_option(ht_call_t *call, int row, const char *value)
+{
+    const ht_option_t *option = &call->command->options[row];
+
+    if (!call->values[row]) {
+        call->values[row] = apr_array_make(call->p, 2, sizeof(const char *));
+    } else if (!(option->flags & HT_REPEAT)) {
+        return ht_usage(call, "--%s is given twice", option->name);
+    }
+    APR_ARRAY_PUSH(call->values[row], const char *) = value;
+    return HT_OK;
+}
+
+/* argv[*i] begins with two dashes and is more than that. */
+static int parse_option(ht_call_t *call, int argc, const char *const *argv,
+                        int *i)
+{
+    const char *name = argv[*i] + 2;
+    const char *equals = strchr(name, '=');
+    apr_size_t len = equals ? (apr_size_t)(equals - name) : strlen(name);
+    int row = option_row(call->command, name, len);
+    const ht_option_t *option;
+
+    if (row < 0) {
+        return unknown_option(call, argv[*i], len + 2);
+    }
+    option = &call->command->options[row];
+    if (!option->argument) {
+        return equals ? ht_usage(call, "--%s takes no value", option->name)
+                      : keep_option(call, row, "");
+    }
+    if (equals) {
+        return keep_option(call, row, equals + 1);
+    }
+    if (*i + 1 >= argc) {
+        return ht_usage(call, "--%s needs %s", option->name, option->argument);
+    }
+    return keep_option(call, row, argv[++*i]);
+}
+
+static int parse_operand(ht_call_t *call, const char *operand)
+{
+    if (call->command->operands) {
+        APR_ARRAY_PUSH(call->operands, const char *) = operand;
+        return HT_OK;
+    }
+    if (call->command->reads_token) {
+        return ht_usage(call, "tokens are read from standard input, never from "
+                              "the command line, where every user of this "
+                              "machine sees them");
+    }
+    return ht_looks_like_token(operand)
+               ? ht_usage(call, "an argument too many")
+               : ht_usage(call, "an argument too many: %s",
+                          bearer_text_quote(call->p, operand));
+}
+
+static int check_required(const ht_call_t *call)
+{
+    int i;
+
+    for (i = 0; call->command->options[i].name; i++) {
+        const ht_option_t *option = &call->command->options[i];
+
+        if ((option->flags & HT_REQUIRED) && !call->values[i]) {
+            return ht_usage(call, "--%s %s is missing", option->name,
+                            option->argument);
+        }
+    }
+    return HT_OK;
+}
+
+int ht_parse(ht_call_t *call, int argc, const char *const *argv)
+{
+    int options_end = 0, status = HT_OK, i;
+
+    call->operands = apr_array_make(call->p, 2, sizeof(const char *));
+    for (i = 0; i < argc && status == HT_OK; i++) {
+        if (options_end || argv[i][0] != '-' || !argv[i][1]) {
+            status = parse_operand(call, argv[i]);
+        } else if (!strcmp(argv[i], "--")) {
+            options_end = 1;
+        } else if (!strcmp(argv[i], "--help") || !strcmp(argv[i], "-h")) {
+            ht_print_help(call->command, call->p);
+            return -1;
+        } else if (argv[i][1] != '-') {
+            status = unknown_option(call, argv[i], 2);
+        } else {
+            status = parse_option(call, argc, argv, &i);
+        }
+    }
+    return status == HT_OK ? check_required(call) : status;
+}
+
+/* ---- values -------------------------------------------------------------- */
+
+const apr_array_header_t *ht_values(const ht_call_t *call, const char *name)
+{
+    int row = option_row(call->command, name, strlen(name));
+
+    if (row < 0) {
+        abort();  /* the command asks for what its table does not have */
+    }
+    return call->values[row];
+}
+
+const char *ht_value(const ht_call_t *call, const char *name)
+{
+    const apr_array_header_t *values = ht_values(call, name);
+
+    return values ? APR_ARRAY_IDX(values, 0, const char *) : NULL;
+}
+
+int ht_has(const ht_call_t *call, const char *name)
+{
+    return ht_values(call, name) != NULL;
+}
+
+int ht_number(const ht_call_t *call, const char *name, apr_int64_t min,
+              apr_int64_t max, apr_int64_t *number)
+{
+    const char *text = ht_value(call, name);
+    apr_int64_t value;
+    char *end;
+
+    if (!text) {
+        return HT_OK;
+    }
+    errno = 0;
+    value = apr_strtoi64(text, &end, 10);
+    if (errno || end == text || *end || value < min || value > max) {
+        return ht_usage(call, "--%s %s is no whole number from %" APR_INT64_T_FMT
+                              " to %" APR_INT64_T_FMT,
+                        name, bearer_text_quote(call->p, text), min, max);
+    }
+    *number = value;
+    return HT_OK;
+}
+
+int ht_alg(const ht_call_t *call, const char *name, const bearer_alg_t **alg)
+{
+    bearer_algs_t all = 0;
+    unsigned i;
+
+    *alg = bearer_alg_find(name);
+    if (!*alg) {
+        for (i = 0; bearer_alg_at(i); i++) {
+            all |= bearer_alg_at(i)->bit;
+        }
+        return ht_usage(call, "unknown algorithm %s; known are %s",
+                        bearer_text_quote(call->p, name),
+                        bearer_alg_names(all, call->p));
+    }
+    if (!bearer_alg_supported((*alg)->bit)) {
+        return ht_usage(call, "this OpenSSL refuses %s", (*alg)->name);
+    }
+    return HT_OK;
+}
+
+/* ---- help ---------------------------------------------------------------- */
+
+/* Prints text word by word, from column on, further lines at indent. Returns
+ * the column it ends in. */
+static int print_wrapped(const char *text, int column, int indent)
+{
+    while (*text) {
+        int len = (int)strcspn(text, " ");
+
+        if (column > indent && column + 1 + len > WIDTH) {
+            printf("\n%*s", indent, "");
+            column = indent;
+        } else if (column > indent) {
+            putchar(' ');
+            column++;
+        }
+        printf("%.*s", len, text);
+        column += len;
+        text += len;
+        text += strspn(text, " ");
+    }
+    return column;
+}
+
+/* One word of the synopsis; no-break between an option and its argument. */
+static int print_synopsis_part(const char *part, int column, int indent)
+{
+    if (column + 1 + (int)strlen(part) > WIDTH) {
+        printf("\n%*s", indent, "");
+        column = indent;
+    }
+    printf(" %s", part);
+    return column + 1 + (int)strlen(part);
+}
+
+static const char *option_text(const ht_option_t *option, apr_pool_t *p)
+{
+    return option->argument
+               ? apr_psprintf(p, "--%s %s", option->name, option->argument)
+               : apr_psprintf(p, "--%s", option->name);
+}
+
+static void print_synopsis(const ht_command_t *command, apr_pool_t *p)
+{
+    int indent = (int)strlen("usage: htbearer ") + (int)strlen(command->name);
+    int column = printf("usage: htbearer %s", command->name);
+    const ht_option_t *option;
+
+    for (option = command->options; option->name; option++) {
+        const char *text = option_text(option, p);
+
+        if (!(option->flags & HT_REQUIRED)) {
+            text = apr_psprintf(p, "[%s]", text);
+        }
+        if (option->flags & HT_REPEAT) {
+            text = apr_pstrcat(p, text, "...", NULL);
+        }
+        column = print_synopsis_part(text, column, indent);
+    }
+    if (command->operands) {
+        column = print_synopsis_part(command->operands, column, indent);
+    }
+    if (command->reads_token) {
+        print_synopsis_part("<TOKEN-FILE", column, indent);
+    }
+    putchar('\n');
+}
+
+void ht_print_help(const ht_command_t *command, apr_pool_t *p)
+{
+    const ht_option_t *option;
+
+    print_synopsis(command, p);
+    putchar('\n');
+    print_wrapped(command->summary, 0, 0);
+    putchar('\n');
+    if (command->help) {
+        print_wrapped(command->help, 0, 0);
+        putchar('\n');
+    }
+    if (command->options->name) {
+        putchar('\n');
+    }
+    for (option = command->options; option->name; option++) {
+        int column = printf("  %s", option_text(option, p));
+
+        if (column > 23) {
+            printf("\n%24s", "");
+        } else {
+            printf("%*s", 24 - column, "");
+        }
+        print_wrapped(option->help, 24, 24);
+        putchar('\n');
+    }
+}

@@ -1,0 +1,179 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/*
+ * htbearer revoke: adds to the list that AuthBearerRevocations names.
+ */
+#include "ht.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include <apr_strings.h>
+#include <apr_time.h>
+
+#include "bearer/json.h"
+#include "bearer/jws.h"
+#include "bearer/revocation.h"
+#include "bearer/text.h"
+
+/** AuthBearerClockSkew goes no further: nobody accepts a token for longer
+ *  behind its exp. */
+#define SKEW_MAX apr_time_from_sec(300)
+
+#define SECONDS_MAX APR_INT64_C(1000000000000)
+
+/* "2030-01-31T12:00:00Z" (RFC 3339 section 5.6, UTC). */
+static int parse_date(const char *text, apr_time_t *when)
+{
+    apr_time_exp_t date = { 0 };
+    int end = 0;
+
+    if (sscanf(text, "%4d-%2d-%2dT%2d:%2d:%2dZ%n", &date.tm_year, &date.tm_mon,
+               &date.tm_mday, &date.tm_hour, &date.tm_min, &date.tm_sec, &end)
+            != 6
+        || text[end] || strspn(text, "0123456789-T:Z") != 20
+        || date.tm_year < 1970 || date.tm_mon < 1 || date.tm_mon > 12
+        || date.tm_mday < 1 || date.tm_mday > 31 || date.tm_hour > 23
+        || date.tm_min > 59 || date.tm_sec > 60) {
+        return 0;
+    }
+    date.tm_year -= 1900;
+    date.tm_mon -= 1;
+    return apr_time_exp_gmt_get(when, &date) == APR_SUCCESS;
+}
+
+/* 0: for ever. */
+static int read_until(const ht_call_t *call, apr_time_t *until)
+{
+    const char *text = ht_value(call, "until");
+    apr_int64_t seconds = 0;
+
+    *until = 0;
+    if (!text || !strcmp(text, "never") || parse_date(text, until)) {
+        return HT_OK;
+    }
+    if (strspn(text, "0123456789") != strlen(text)) {
+        return ht_usage(call, "--until %s is no time: seconds since 1970, "
+                              "2030-01-31T12:00:00Z, or never",
+                        bearer_text_quote(call->p, text));
+    }
+    if (ht_number(call, "until", 1, SECONDS_MAX, &seconds) != HT_OK) {
+        return HT_USAGE;
+    }
+    *until = apr_time_from_sec(seconds);
+    return HT_OK;
+}
+
+static int add_jti(const ht_call_t *call, const char *iss, const char *jti,
+                   apr_time_t until)
+{
+    const char *error = NULL;
+
+    if (bearer_revocation_append_jti(ht_value(call, "file"), iss, jti, until,
+                                     apr_time_now(), &error, call->p)
+        != APR_SUCCESS) {
+        return ht_fail(call, HT_USAGE, "%s", error ? error : "not added");
+    }
+    return HT_OK;
+}
+
+static int add_token(const ht_call_t *call, const char *token, apr_size_t len,
+                     apr_time_t until)
+{
+    const char *error = NULL;
+
+    if (bearer_revocation_append_token(ht_value(call, "file"), token, len,
+                                       until, apr_time_now(), &error, call->p)
+        != APR_SUCCESS) {
+        return ht_fail(call, HT_USAGE, "%s", error ? error : "not added");
+    }
+    return HT_OK;
+}
+
+/* RFC 6750 section 2.1: what can stand in the Authorization field at all. */
+static int is_b64token(const char *token, apr_size_t len)
+{
+    return len && strspn(token, "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                "abcdefghijklmnopqrstuvwxyz"
+                                "0123456789-._~+/=") == len;
+}
+
+/* The claims of a JWT, unverified: whoever revokes a token gives up something,
+ * he gains nothing. NULL for any other token. */
+static json_t *claims_of(const char *token, apr_size_t len, apr_pool_t *p)
+{
+    bearer_jws_t jws = { 0 };
+    json_t *claims;
+
+    if (bearer_jws_parse(&jws, token, len, NULL, p) != BEARER_OK
+        || bearer_json_parse(&claims, jws.payload, jws.payload_len, NULL, p)
+               != APR_SUCCESS) {
+        return NULL;
+    }
+    return claims;
+}
+
+static int revoke_token(const ht_call_t *call, apr_time_t until)
+{
+    const char *token, *iss, *jti;
+    json_t *claims;
+    apr_size_t len;
+    apr_time_t exp;
+    int status = ht_read_token(call, &token, &len);
+
+    if (status != HT_OK) {
+        return status;
+    }
+    if (!is_b64token(token, len)) {
+        return ht_fail(call, HT_REFUSED, "refused: standard input is no token");
+    }
+    claims = claims_of(token, len, call->p);
+    iss = bearer_json_string(claims, "iss");
+    jti = bearer_json_string(claims, "jti");
+    if (!ht_has(call, "until")
+        && bearer_json_date(&exp, claims, "exp") == APR_SUCCESS) {
+        until = exp + SKEW_MAX;
+    }
+    status = add_token(call, token, len, until);
+    /* An ECDSA signature has a twin that verifies just as well (r, n - s), and
+     * with it the token has another digest; its jti stays. */
+    if (status == HT_OK && iss && jti) {
+        status = add_jti(call, iss, jti, until);
+    }
+    return status;
+}
+
+static int run(const ht_call_t *call)
+{
+    const char *jti = ht_value(call, "jti");
+    const char *issuer = ht_value(call, "issuer");
+    apr_time_t until;
+
+    if (read_until(call, &until) != HT_OK) {
+        return HT_USAGE;
+    }
+    if (!jti && !issuer) {
+        return revoke_token(call, until);
+    }
+    if (!jti || !issuer || !ht_has(call, "until")) {
+        return ht_usage(call, "--jti, --issuer and --until belong together");
+    }
+    return add_jti(call, issuer, jti, until);
+}
+
+static const ht_option_t options[] = {
+    { "file", "PATH", HT_REQUIRED, "the list; made when it is not there" },
+    { "jti", "JTI", 0, "revoke by jti instead of a token; with --issuer and "
+      "--until" },
+    { "issuer", "ISS", 0, "iss of the tokens with that jti" },
+    { "until", "TIME", 0, "when the entry may go: seconds since 1970, "
+      "2030-01-31T12:00:00Z, or never (default: the token's exp)" },
+    { NULL, NULL, 0, NULL }
+};
+
+const ht_command_t ht_revoke = {
+    "revoke", NULL, 1, "Add a token to the list of AuthBearerRevocations.",
+    "The token is read from standard input, except with --jti. The list is "
+    "replaced in one step, entries that are over are left out; an empty file "
+    "is a valid list. Servers follow within a second.",
+    options, run
+};

@@ -1,0 +1,423 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/*
+ * htbearer sign: a development token, or any payload signed.
+ */
+#include "ht.h"
+
+#include <string.h>
+#include <sys/stat.h>
+
+#include <apr_strings.h>
+#include <apr_time.h>
+#include <openssl/crypto.h>
+#include <openssl/rand.h>
+
+#include "bearer/b64url.h"
+#include "bearer/json.h"
+#include "bearer/jwk.h"
+#include "bearer/jws.h"
+#include "bearer/text.h"
+
+/** Seconds; far enough either way, and no sum of two overflows. */
+#define SECONDS_MAX APR_INT64_C(1000000000000)
+
+/* ---- the key ------------------------------------------------------------- */
+
+static const char *const kty_names[] = {
+    [BEARER_KTY_NONE] = "", [BEARER_KTY_RSA] = "RSA", [BEARER_KTY_EC] = "EC",
+    [BEARER_KTY_OKP] = "OKP", [BEARER_KTY_OCT] = "oct"
+};
+
+/* Algorithms that this JWK may sign with. */
+static bearer_algs_t algs_of(const json_t *jwk)
+{
+    const char *kty = bearer_json_string(jwk, "kty");
+    const char *use = bearer_json_string(jwk, "use");
+    const char *alg_name = bearer_json_string(jwk, "alg");
+    const bearer_alg_t *alg = alg_name ? bearer_alg_find(alg_name) : NULL;
+    bearer_algs_t algs = 0;
+    unsigned i;
+
+    for (i = 0; i < sizeof(kty_names) / sizeof(kty_names[0]); i++) {
+        if (kty && !strcmp(kty, kty_names[i])) {
+            algs = bearer_alg_for_key((bearer_kty_t)i,
+                                      bearer_json_string(jwk, "crv"));
+        }
+    }
+    if (use && strcmp(use, "sig") != 0) {
+        return 0;
+    }
+    if (alg_name) {
+        algs &= alg ? alg->bit : 0;
+    }
+    return bearer_alg_supported(algs);
+}
+
+/* A JWK Set's keys, or a JWK alone as a set of one. */
+static int load_keys(const ht_call_t *call, json_t **keys)
+{
+    const char *path = ht_value(call, "key");
+    const char *data, *error = NULL;
+    json_t *document;
+    apr_size_t len;
+
+    if (ht_read_file(call, path, (apr_size_t)BEARER_JWKS_MAX_BYTES, &data, &len)
+        != HT_OK) {
+        return HT_USAGE;
+    }
+    if (bearer_json_parse(&document, data, len, &error, call->p)
+        != APR_SUCCESS) {
+        return ht_fail(call, HT_USAGE, "%s is no JWK Set: %s",
+                       bearer_text_quote(call->p, path), error);
+    }
+    ht_wipe_json(call, document);
+    *keys = json_object_get(document, "keys");
+    if (!*keys && json_object_get(document, "kty")) {
+        *keys = json_pack("[O]", document);
+        bearer_json_tie(*keys, call->p);
+    }
+    return json_is_array(*keys)
+               ? HT_OK
+               : ht_fail(call, HT_USAGE, "%s is no JWK Set: it has no keys",
+                         bearer_text_quote(call->p, path));
+}
+
+static int key_fits(const json_t *jwk, const char *kid, bearer_algs_t wanted)
+{
+    const char *own = bearer_json_string(jwk, "kid");
+
+    return (!kid || (own && !strcmp(own, kid))) && (algs_of(jwk) & wanted);
+}
+
+static int select_key(const ht_call_t *call, json_t **chosen,
+                      bearer_algs_t wanted)
+{
+    const char *path = bearer_text_quote(call->p, ht_value(call, "key"));
+    const char *kid = ht_value(call, "kid");
+    json_t *keys = NULL, *jwk;
+    int found = 0;
+    size_t i;
+
+    if (load_keys(call, &keys) != HT_OK) {
+        return HT_USAGE;
+    }
+    json_array_foreach(keys, i, jwk) {
+        if (key_fits(jwk, kid, wanted)) {
+            *chosen = jwk;
+            found++;
+        }
+    }
+    if (!found) {
+        return ht_fail(call, HT_USAGE, "%s has no key that fits --kid and --alg",
+                       path);
+    }
+    return found == 1 ? HT_OK
+                      : ht_usage(call, "%s has %d such keys: choose by --kid",
+                                 path, found);
+}
+
+/* What the key is for, else what most verifiers expect of its kind: of RSA
+ * RS256 before PS256, of Ed25519 EdDSA, which is older than its own name. */
+static const bearer_alg_t *usual_alg(bearer_algs_t algs)
+{
+    static const char *const first[] = { "RS256", "ES256", "ES384", "ES512",
+                                         "EdDSA", "HS256", NULL };
+    unsigned i;
+
+    for (i = 0; first[i]; i++) {
+        const bearer_alg_t *alg = bearer_alg_find(first[i]);
+
+        if (alg && (alg->bit & algs)) {
+            return alg;
+        }
+    }
+    for (i = 0; bearer_alg_at(i); i++) {
+        if (bearer_alg_at(i)->bit & algs) {
+            return bearer_alg_at(i);
+        }
+    }
+    return NULL;
+}
+
+/* ---- the claims ---------------------------------------------------------- */
+
+static int add_string(const ht_call_t *call, json_t *claims, const char *name,
+                      const char *text)
+{
+    if (text && json_object_set_new(claims, name, json_string(text))) {
+        return ht_usage(call, "%s is not UTF-8", name);
+    }
+    return HT_OK;
+}
+
+/* NAME=VALUE; a VALUE that is JSON is that, any other is a string. */
+static int add_claim(const ht_call_t *call, json_t *claims, const char *text)
+{
+    const char *equals = strchr(text, '=');
+    const char *name;
+    json_t *value;
+
+    if (!equals || equals == text) {
+        return ht_usage(call, "--claim %s is not NAME=VALUE",
+                        bearer_text_quote(call->p, text));
+    }
+    name = apr_pstrmemdup(call->p, text, (apr_size_t)(equals - text));
+    value = json_loads(equals + 1, JSON_DECODE_ANY | JSON_REJECT_DUPLICATES,
+                       NULL);
+    if (!value) {
+        value = json_string(equals + 1);
+    }
+    /* it steals value, also when it fails */
+    if (json_object_set_new(claims, name, value)) {
+        return ht_usage(call, "--claim %s is not UTF-8",
+                        bearer_text_quote(call->p, name));
+    }
+    return HT_OK;
+}
+
+static int add_claims(const ht_call_t *call, json_t *claims)
+{
+    const apr_array_header_t *list = ht_values(call, "claim");
+    int i, status = HT_OK;
+
+    for (i = 0; list && i < list->nelts && status == HT_OK; i++) {
+        status = add_claim(call, claims, APR_ARRAY_IDX(list, i, const char *));
+    }
+    return status;
+}
+
+/* One audience is a string, several are an array (RFC 7519 section 4.1.3). */
+static int add_audience(const ht_call_t *call, json_t *claims)
+{
+    const apr_array_header_t *list = ht_values(call, "audience");
+    json_t *audience;
+    int i;
+
+    if (!list || list->nelts == 1) {
+        return add_string(call, claims, "aud", ht_value(call, "audience"));
+    }
+    audience = json_array();
+    json_object_set_new(claims, "aud", audience);
+    for (i = 0; i < list->nelts; i++) {
+        if (json_array_append_new(audience, json_string(
+                                      APR_ARRAY_IDX(list, i, const char *)))) {
+            return ht_usage(call, "aud is not UTF-8");
+        }
+    }
+    return HT_OK;
+}
+
+static int add_times(const ht_call_t *call, json_t *claims)
+{
+    apr_int64_t now = apr_time_sec(apr_time_now());
+    apr_int64_t expires = 3600, not_before = 0;
+
+    if (ht_number(call, "now", 0, SECONDS_MAX, &now) != HT_OK
+        || ht_number(call, "expires", -SECONDS_MAX, SECONDS_MAX, &expires)
+               != HT_OK
+        || ht_number(call, "not-before", -SECONDS_MAX, SECONDS_MAX, &not_before)
+               != HT_OK) {
+        return HT_USAGE;
+    }
+    json_object_set_new(claims, "iat", json_integer(now));
+    json_object_set_new(claims, "exp", json_integer(now + expires));
+    if (ht_has(call, "not-before")) {
+        json_object_set_new(claims, "nbf", json_integer(now + not_before));
+    }
+    return HT_OK;
+}
+
+static int add_jti(const ht_call_t *call, json_t *claims)
+{
+    unsigned char random[16];
+
+    if (RAND_bytes(random, sizeof(random)) != 1) {
+        return ht_fail(call, HT_USAGE, "OpenSSL gave no random bytes");
+    }
+    return add_string(call, claims, "jti",
+                      bearer_b64url_encode(call->p, random, sizeof(random)));
+}
+
+/* --claim comes last: it has the last word. */
+static int make_claims(const ht_call_t *call, const char **payload,
+                       apr_size_t *len)
+{
+    json_t *claims = json_object(), *checked;
+    const char *error = NULL;
+    char *text;
+
+    bearer_json_tie(claims, call->p);
+    if (add_string(call, claims, "iss", ht_value(call, "issuer")) != HT_OK
+        || add_string(call, claims, "sub", ht_value(call, "subject")) != HT_OK
+        || add_audience(call, claims) != HT_OK
+        || add_times(call, claims) != HT_OK || add_jti(call, claims) != HT_OK
+        || add_claims(call, claims) != HT_OK) {
+        return HT_USAGE;
+    }
+    *len = json_dumpb(claims, NULL, 0, JSON_COMPACT);
+    text = apr_palloc(call->p, *len + 1);
+    json_dumpb(claims, text, *len, JSON_COMPACT);
+    text[*len] = '\0';
+    if (bearer_json_parse(&checked, text, *len, &error, call->p)
+        != APR_SUCCESS) {
+        return ht_usage(call, "no verifier would take these claims: %s", error);
+    }
+    *payload = text;
+    return HT_OK;
+}
+
+/* --payload is signed as it is: nothing can be added to it. */
+static int read_payload(const ht_call_t *call, const char **payload,
+                        apr_size_t *len)
+{
+    static const char *const claims_only[] = {
+        "issuer", "subject", "audience", "expires", "not-before", "now",
+        "claim", NULL
+    };
+    int i;
+
+    for (i = 0; claims_only[i]; i++) {
+        if (ht_has(call, claims_only[i])) {
+            return ht_usage(call, "--payload is signed as it is: --%s cannot "
+                                  "be added", claims_only[i]);
+        }
+    }
+    return ht_read_file(call, ht_value(call, "payload"),
+                        (apr_size_t)BEARER_TOKEN_MAX, payload, len);
+}
+
+/* ---- the token ----------------------------------------------------------- */
+
+/* A claims token says what it is (RFC 9068 section 2.1); other payloads say so
+ * only when asked. --typ '' leaves it out. */
+static int make_header(const ht_call_t *call, const json_t *jwk, json_t **header)
+{
+    const char *typ = ht_value(call, "typ");
+
+    if (!typ) {
+        typ = ht_has(call, "payload") ? "" : "at+jwt";
+    }
+    *header = json_object();
+    bearer_json_tie(*header, call->p);
+    json_object_set_new(*header, "alg", json_null());  /* its place; see jws.h */
+    if (*typ && add_string(call, *header, "typ", typ) != HT_OK) {
+        return HT_USAGE;
+    }
+    return add_string(call, *header, "kid", bearer_json_string(jwk, "kid"));
+}
+
+static int sign_oct(const ht_call_t *call, const json_t *jwk, json_t *header,
+                    const char *payload, apr_size_t len,
+                    const bearer_alg_t *alg, char **token, const char **error)
+{
+    const char *k = bearer_json_string(jwk, "k");
+    unsigned char *oct;
+    apr_size_t oct_len;
+    apr_status_t status;
+
+    if (!k || bearer_b64url_decode_p(&oct, &oct_len, k, strlen(k), call->p)
+                  != APR_SUCCESS) {
+        *error = "k is no base64url";
+        return HT_USAGE;
+    }
+    status = bearer_jws_sign(token, header, payload, len, alg, NULL, oct,
+                             oct_len, error, call->p);
+    OPENSSL_cleanse(oct, oct_len);
+    return status == APR_SUCCESS ? HT_OK : HT_USAGE;
+}
+
+static int sign_pkey(const ht_call_t *call, const json_t *jwk, json_t *header,
+                     const char *payload, apr_size_t len,
+                     const bearer_alg_t *alg, char **token, const char **error)
+{
+    EVP_PKEY *pkey = NULL;
+
+    return bearer_jwk_private(&pkey, jwk, error, call->p) == APR_SUCCESS
+                   && bearer_jws_sign(token, header, payload, len, alg, pkey,
+                                      NULL, 0, error, call->p) == APR_SUCCESS
+               ? HT_OK
+               : HT_USAGE;
+}
+
+static int sign(const ht_call_t *call, const json_t *jwk,
+                const bearer_alg_t *alg, const char *payload, apr_size_t len)
+{
+    const char *error = NULL;
+    json_t *header = NULL;
+    char *token = NULL;
+    int status;
+
+    if (make_header(call, jwk, &header) != HT_OK) {
+        return HT_USAGE;
+    }
+    status = (alg->kty == BEARER_KTY_OCT ? sign_oct : sign_pkey)(
+        call, jwk, header, payload, len, alg, &token, &error);
+    if (status != HT_OK || !token) {
+        return ht_fail(call, HT_USAGE, "%s: %s",
+                       bearer_text_quote(call->p, ht_value(call, "key")),
+                       error ? error : "OpenSSL did not sign");
+    }
+    if (strlen(token) > (apr_size_t)BEARER_TOKEN_MAX) {
+        return ht_usage(call, "the token would be longer than %d bytes",
+                        BEARER_TOKEN_MAX);
+    }
+    return ht_write(call, apr_pstrcat(call->p, token, "\n", NULL),
+                    strlen(token) + 1);
+}
+
+static void warn_if_open(const ht_call_t *call)
+{
+    const char *path = ht_value(call, "key");
+    struct stat about;
+
+    if (!stat(path, &about) && S_ISREG(about.st_mode)
+        && (about.st_mode & (S_IROTH | S_IWOTH))) {
+        ht_say(call, "warning: everybody may read or write %s (mode %04o)",
+               bearer_text_quote(call->p, path),
+               (unsigned)about.st_mode & 07777u);
+    }
+}
+
+static int run(const ht_call_t *call)
+{
+    const char *alg_name = ht_value(call, "alg");
+    const char *payload = NULL;
+    const bearer_alg_t *alg = NULL;
+    apr_size_t len = 0;
+    json_t *jwk = NULL;
+
+    if ((alg_name && ht_alg(call, alg_name, &alg) != HT_OK)
+        || select_key(call, &jwk, alg ? alg->bit : ~(bearer_algs_t)0) != HT_OK
+        || (ht_has(call, "payload") ? read_payload(call, &payload, &len)
+                                    : make_claims(call, &payload, &len))
+               != HT_OK) {
+        return HT_USAGE;
+    }
+    warn_if_open(call);
+    alg = alg ? alg : usual_alg(algs_of(jwk));
+    return alg ? sign(call, jwk, alg, payload, len) : HT_USAGE;
+}
+
+static const ht_option_t options[] = {
+    { "key", "FILE", HT_REQUIRED, "private JWK Set, as keygen makes it" },
+    { "kid", "KID", 0, "which key of the set" },
+    { "alg", "ALG", 0, "algorithm, when the key leaves a choice" },
+    { "issuer", "ISS", 0, "iss" },
+    { "subject", "SUB", 0, "sub" },
+    { "audience", "AUD", HT_REPEAT, "aud; several make an array" },
+    { "expires", "SECONDS", 0, "exp, from now on (default 3600; may be "
+      "negative)" },
+    { "not-before", "SECONDS", 0, "nbf, from now on (may be negative)" },
+    { "now", "EPOCH", 0, "take this for the time, in seconds since 1970" },
+    { "typ", "TYP", 0, "header typ (default at+jwt; '' leaves it out)" },
+    { "claim", "NAME=VALUE", HT_REPEAT, "any claim; VALUE is JSON where it "
+      "parses as such, else a string" },
+    { "payload", "FILE", 0, "sign these bytes as they are instead of claims; - "
+      "is standard input" },
+    { NULL, NULL, 0, NULL }
+};
+
+const ht_command_t ht_sign = {
+    "sign", NULL, 0, "Sign a development token.",
+    "iat, exp and jti are added; --claim has the last word.", options, run
+};
