@@ -15,7 +15,6 @@
 #include "bearer/b64url.h"
 #include "bearer/json.h"
 #include "bearer/jwk.h"
-#include "bearer/text.h"
 
 /** Octets of the longest oct key made. */
 #define OCT_MAX 512
@@ -137,10 +136,7 @@ static void name_purpose(json_t *jwk, const bearer_alg_t *alg)
 
 static int check_files(const ht_call_t *call, const bearer_alg_t *alg)
 {
-    const char *private_path = ht_value(call, "private");
     const char *public_path = ht_value(call, "public");
-    const char *paths[2] = { private_path, public_path };
-    int i;
 
     if (alg->kty == BEARER_KTY_OCT && public_path) {
         return ht_usage(call, "%s signs and verifies with one secret: give "
@@ -149,15 +145,8 @@ static int check_files(const ht_call_t *call, const bearer_alg_t *alg)
     if (alg->kty != BEARER_KTY_OCT && !public_path) {
         return ht_usage(call, "--public FILE is missing");
     }
-    if (public_path && !strcmp(private_path, public_path)) {
+    if (public_path && !strcmp(ht_value(call, "private"), public_path)) {
         return ht_usage(call, "--private and --public name the same file");
-    }
-    for (i = 0; i < 2; i++) {
-        if (paths[i] && !ht_has(call, "force") && !access(paths[i], F_OK)) {
-            return ht_fail(call, HT_USAGE,
-                           "%s is there already; --force replaces it",
-                           bearer_text_quote(call->p, paths[i]));
-        }
     }
     return HT_OK;
 }

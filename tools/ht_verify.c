@@ -170,6 +170,9 @@ static const apr_array_header_t *own_audience(const json_t *claims,
             APR_ARRAY_PUSH(list, const char *) = json_string_value(member);
         }
     }
+    if (!list->nelts) {
+        APR_ARRAY_PUSH(list, const char *) = "";  /* none at all is an error */
+    }
     return list;
 }
 
