@@ -192,11 +192,11 @@ int ht_number(const ht_call_t *call, const char *name, apr_int64_t min,
 
 int ht_alg(const ht_call_t *call, const char *name, const bearer_alg_t **alg)
 {
-    bearer_algs_t all = 0;
-    unsigned i;
-
     *alg = bearer_alg_find(name);
     if (!*alg) {
+        bearer_algs_t all = 0;
+        unsigned i;
+
         for (i = 0; bearer_alg_at(i); i++) {
             all |= bearer_alg_at(i)->bit;
         }
