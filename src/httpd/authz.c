@@ -100,12 +100,22 @@ static const char *parse_claim(cmd_parms *cmd, const char *line,
     return error;
 }
 
+/* The whole expression may stand in double quotes, as in httpd's Require expr. */
+static const char *unquoted(cmd_parms *cmd, const char *line)
+{
+    apr_size_t len = strlen(line);
+
+    return len > 1 && line[0] == '"' && line[len - 1] == '"'
+        ? apr_pstrmemdup(cmd->pool, line + 1, len - 2) : line;
+}
+
 static const char *parse_expr(cmd_parms *cmd, const char *line,
                               require_t *require)
 {
     item_t *item = apr_array_push(require->items);
     const char *error = NULL;
 
+    line = unquoted(cmd, line);
     item->word = apr_pstrdup(cmd->pool, line);
     item->expr = ap_expr_parse_cmd(cmd, line, expr_flags(cmd), &error, NULL);
     return item->expr ? NULL

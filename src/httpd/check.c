@@ -277,6 +277,7 @@ static void check_urls(walk_t *w, const ap_directive_t *at,
         {"AuthBearerKeys", &issuer->keys}, {"AuthBearerMetadata", &issuer->metadata},
         {"AuthBearerIntrospection", &issuer->introspection}
     };
+    const char *tenant = bearer_issuer_is_template(issuer) ? "tenant" : NULL;
     const char *error;
     int i, discovers = issuer->keys.kind == BEARER_SOURCE_DISCOVER
                        && issuer->metadata.kind == BEARER_SOURCE_DISCOVER;
@@ -284,8 +285,9 @@ static void check_urls(walk_t *w, const ap_directive_t *at,
     for (i = 0; i < 3; i++) {
         if ((sources[i].source->kind == BEARER_SOURCE_URL
              || sources[i].source->kind == BEARER_SOURCE_SPIFFE_URL)
-            && (error = bearer_http_url_error(sources[i].source->value,
-                                              w->global->plain_http, w->p))) {
+            && (error = bearer_http_url_error(
+                    bearer_issuer_expand(sources[i].source->value, tenant, w->p),
+                    w->global->plain_http, w->p))) {
             report(w, APLOG_ERR, at, apr_pstrcat(w->p, sources[i].directive, ": ",
                                                  error, NULL));
         }
