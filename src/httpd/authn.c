@@ -247,6 +247,7 @@ static void begin_judgement(attempt_t *a, const char *method)
     j->defaults = a->server->global->defaults;
     j->server = &a->server->settings;
     j->dir = &a->dir->settings;
+    j->common = a->server->common;
     j->method = method;
     j->keys = keys_of;
     j->keys_baton = a;

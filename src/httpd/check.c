@@ -164,12 +164,15 @@ static int reached_from_elsewhere(const walk_t *w, const bearer_section_t *s,
 
 /* ---- sections ----------------------------------------------------------- */
 
-/* Settings that a section lacks but another one, or .htaccess, may supply. */
-static int may_be_supplied(const walk_t *w, const bearer_section_t *s,
-                           const char *error)
+/* The one error that another section, or .htaccess, may still mend. */
+static const char *pardoned(const walk_t *w, const bearer_section_t *s)
 {
-    return strstr(error, "AuthBearerAudience")
-        && (w->htaccess || reached_from_elsewhere(w, s, BEARER_SET_AUDIENCE));
+    const server_config_t *server = bearer_config_server(s->server);
+
+    return w->htaccess || reached_from_elsewhere(w, s, BEARER_SET_AUDIENCE)
+        ? bearer_judge_audience_error(server->issuers, w->global->defaults,
+                                      &server->settings, &s->settings, w->p)
+        : NULL;
 }
 
 static void check_section(walk_t *w, const bearer_section_t *s)
@@ -178,6 +181,7 @@ static void check_section(walk_t *w, const bearer_section_t *s)
     apr_array_header_t *errors = apr_array_make(w->p, 2, sizeof(const char *));
     apr_array_header_t *warnings = apr_array_make(w->p, 2, sizeof(const char *));
     bearer_settings_t settings;
+    const char *pardon;
     int i;
 
     if (!server->issuers) {
@@ -187,10 +191,11 @@ static void check_section(walk_t *w, const bearer_section_t *s)
     }
     bearer_judge_lint(errors, warnings, server->issuers, w->global->defaults,
                       &server->settings, &s->settings, w->p);
+    pardon = pardoned(w, s);
     for (i = 0; i < errors->nelts; i++) {
         const char *error = APR_ARRAY_IDX(errors, i, const char *);
 
-        if (!may_be_supplied(w, s, error)) {
+        if (!pardon || strcmp(error, pardon) != 0) {
             report(w, APLOG_ERR, s->auth_type, error);
         }
     }
@@ -449,10 +454,13 @@ const char *bearer_check_request(request_rec *r)
     if (!bearer_process()) {
         return "this child could not be started; the log of its start says why";
     }
-    if (!dir->from_htaccess
-        && (bearer_settings_has(&dir->settings, AUDIENCE)
-            || bearer_settings_has(&server->settings, AUDIENCE))) {
-        return NULL;  /* configtest has judged it */
+    if (!dir->from_htaccess) {  /* configtest has judged the rest */
+        return bearer_settings_has(&dir->settings, AUDIENCE)
+            || bearer_settings_has(&server->settings, AUDIENCE) ? NULL
+            : bearer_judge_audience_error(server->issuers,
+                                          server->global->defaults,
+                                          &server->settings, &dir->settings,
+                                          r->pool);
     }
     errors = apr_array_make(r->pool, 1, sizeof(const char *));
     warnings = apr_array_make(r->pool, 1, sizeof(const char *));

@@ -74,6 +74,7 @@ typedef struct server_config_t {
     bearer_issuer_t *open;             /**< inside <AuthBearerIssuer> just now */
     const apr_array_header_t *secret_files; /**< const char *, or NULL */
     global_config_t *global;
+    const bearer_judge_common_t *common; /**< made when the process starts */
     unsigned char digest[BEARER_SHA256_SIZE]; /**< of all that was written */
 } server_config_t;
 

@@ -36,6 +36,20 @@ static int any_issuer(server_rec *s)
     return bearer_config_server(s)->global->issuers->nelts > 0;
 }
 
+/* What judging needs of each vhost's issuers together. */
+static void prepare_judging(apr_pool_t *pconf, server_rec *s)
+{
+    for (; s; s = s->next) {
+        server_config_t *server = bearer_config_server(s);
+
+        if (server->issuers) {
+            server->common = bearer_judge_prepare(server->issuers,
+                                                  server->global->defaults,
+                                                  &server->settings, pconf);
+        }
+    }
+}
+
 static apr_status_t end_curl(void *nothing)
 {
     (void)nothing;
@@ -62,6 +76,7 @@ int bearer_process_post_config(apr_pool_t *pconf, apr_pool_t *plog,
         return HTTP_INTERNAL_SERVER_ERROR;
     }
     apr_pool_cleanup_register(pconf, NULL, end_curl, apr_pool_cleanup_null);
+    prepare_judging(pconf, s);
     bearer_shared_create(pconf, s);  /* without it nothing is throttled */
     status = bearer_store_post_config(pconf, ptemp, s);
     if (status == OK) {
