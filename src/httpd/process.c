@@ -130,11 +130,17 @@ static void make_throttle(process_t *process)
     apr_size_t size;
     void *block = bearer_shared_throttle(&size);
 
-    if (block
-        && bearer_throttle_attach(&process->throttle, block, size,
-                                  BEARER_THROTTLE_ENTRIES, &process->world,
-                                  process->pool) != APR_SUCCESS) {
+    apr_status_t rv = block
+        ? bearer_throttle_attach(&process->throttle, block, size,
+                                 BEARER_THROTTLE_ENTRIES, &process->world,
+                                 process->pool)
+        : APR_ENOMEM;
+
+    if (rv != APR_SUCCESS) {
         process->throttle = NULL;
+        ap_log_error(APLOG_MARK, APLOG_WARNING, rv, process->server, "no client "
+                     "is throttled: the throttle's memory cannot be used; stop "
+                     "and start the server");
     }
 }
 

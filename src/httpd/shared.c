@@ -14,7 +14,7 @@
 
 APLOG_USE_MODULE(auth_bearer);
 
-/** Changes whenever the layout below or the throttle's does. */
+/** Changes whenever the layout below does; with the size it names the memory. */
 #define LAYOUT "mod_auth_bearer shared 1"
 #define LEASES 512
 
@@ -38,11 +38,12 @@ apr_status_t bearer_shared_create(apr_pool_t *pconf, server_rec *s)
     apr_pool_t *keep = s->process->pool;
     apr_size_t size = ALIGNED(sizeof(shared_t))
                     + bearer_throttle_size(BEARER_THROTTLE_ENTRIES);
+    const char *name = apr_psprintf(keep, LAYOUT " %" APR_SIZE_T_FMT, size);
     apr_shm_t *shm = NULL;
     void *kept = NULL;
     apr_status_t rv;
 
-    apr_pool_userdata_get(&kept, LAYOUT, keep);
+    apr_pool_userdata_get(&kept, name, keep);
     if (kept) {
         shared = kept;
         return APR_SUCCESS;
@@ -60,7 +61,7 @@ apr_status_t bearer_shared_create(apr_pool_t *pconf, server_rec *s)
         return rv;
     }
     shared = apr_shm_baseaddr_get(shm);  /* zeroed: a new anonymous mapping */
-    return apr_pool_userdata_setn(shared, LAYOUT, NULL, keep);
+    return apr_pool_userdata_setn(shared, name, NULL, keep);
 }
 
 void *bearer_shared_throttle(apr_size_t *size)
