@@ -36,8 +36,8 @@ typedef struct bearer_principal_t {
     const apr_array_header_t *groups;
     const char *scope;        /**< scopes joined by a space, "" if none */
     json_t *claims;           /**< an object; never modified; never NULL */
-    /** SHA-256 of the presented token, for the revocation list on a later hit;
-     *  filled by whoever keeps the principal, zero otherwise. */
+    /** What the revocation list knows the token by, for a later hit; filled by
+     *  whoever keeps the principal, zero otherwise. */
     unsigned char token_digest[32];
 } bearer_principal_t;
 

@@ -5,7 +5,7 @@
  * entry a line, an empty file is a valid list.
  *
  *   # comment
- *   token SHA256-HEX UNTIL
+ *   token SHA256-HEX UNTIL               (bearer_revocation_token_digest)
  *   jti   SHA256-HEX-OF-ISSUER-NUL-JTI UNTIL
  *
  * Fields are separated by blanks or tabs. UNTIL is seconds since the epoch, the
@@ -57,9 +57,19 @@ apr_status_t bearer_revocation_create(bearer_revocation_t **list,
 const char *bearer_revocation_file_error(const char *path, apr_pool_t *p);
 
 /**
+ * What a token is named by in the list: SHA-256 of a JWT's signing input (all
+ * before its last dot), or of the whole of any other token. The signature is
+ * left out because an ECDSA signature has a valid twin, (r, n - s), that anybody
+ * can compute: with it the same token would go by another name.
+ * @param digest  BEARER_SHA256_SIZE bytes
+ */
+apr_status_t bearer_revocation_token_digest(unsigned char *digest,
+                                            const char *token, apr_size_t len);
+
+/**
  * @param list     NULL: there is none, the answer is BEARER_OK
  * @param jti,iss  either may be NULL; iss as the token has it
- * @param token_sha256  the token's digest, 32 bytes; may be NULL
+ * @param token_sha256  of bearer_revocation_token_digest; may be NULL
  * @param why      may be NULL
  * @param p        lifetime of the detail; nothing else is allocated
  * @return BEARER_OK, BEARER_REVOKED or BEARER_REVOCATION_LIST

@@ -344,7 +344,7 @@ apr_status_t bearer_revocation_append_token(const char *path, const char *token,
 {
     unsigned char digest[BEARER_SHA256_SIZE];
 
-    if (bearer_text_sha256(token, len, digest) != APR_SUCCESS) {
+    if (bearer_revocation_token_digest(digest, token, len) != APR_SUCCESS) {
         return no_digest(error);
     }
     return append(path, BEARER_REVOCATION_TOKEN, digest, until, now, error, p);

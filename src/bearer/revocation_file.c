@@ -196,6 +196,22 @@ apr_status_t bearer_revocation_jti_digest(unsigned char *digest,
     return rv;
 }
 
+apr_status_t bearer_revocation_token_digest(unsigned char *digest,
+                                            const char *token, apr_size_t len)
+{
+    apr_size_t end = len;
+    int dots = 0;
+    apr_size_t i;
+
+    for (i = 0; i < len; i++) {
+        if (token[i] == '.') {
+            dots++;
+            end = i;
+        }
+    }
+    return bearer_text_sha256(token, dots == 2 ? end : len, digest);
+}
+
 /* ---- the file ------------------------------------------------------------ */
 
 static apr_status_t fail(char *error, const char *what, int code)

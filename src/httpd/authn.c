@@ -19,6 +19,7 @@ typedef struct attempt_t {
     const credential_t *credential;
     unsigned char digest[BEARER_SHA256_SIZE]; /**< of the token */
     unsigned char key[BEARER_SHA256_SIZE];    /**< of policy and token */
+    unsigned char revocable[BEARER_SHA256_SIZE]; /**< the revocation list's */
     int throttling;
     unsigned char address[BEARER_THROTTLE_KEY_SIZE];
     bearer_throttle_token_t presented;
@@ -133,8 +134,9 @@ static int grant(attempt_t *a, const bearer_principal_t *principal)
 
 /* ---- tokens verified before --------------------------------------------- */
 
-/* One pass over the token: its digest names it to the revocation list and the
- * throttle, and with the policy it is the key of the verified-token cache. */
+/* One pass over the token: its digest names it to the throttle, and with the
+ * policy it is the key of the verified-token cache. The signature must be part
+ * of it, or a forged one would be taken for the token verified before. */
 static void token_key(attempt_t *a)
 {
     unsigned char all[3 * BEARER_SHA256_SIZE];
@@ -162,11 +164,10 @@ static bearer_reason_t ask_revoked(void *baton, const char *iss, const char *jti
                                    const char *token, apr_size_t len,
                                    bearer_refusal_t *why, apr_pool_t *p)
 {
-    const attempt_t *a = baton;
+    attempt_t *a = baton;
 
-    (void)token;  /* its digest is known */
-    (void)len;
-    return bearer_revocation_ask(a->process->revocations, iss, jti, a->digest,
+    bearer_revocation_token_digest(a->revocable, token, len);
+    return bearer_revocation_ask(a->process->revocations, iss, jti, a->revocable,
                                  why, p);
 }
 
@@ -211,7 +212,7 @@ static void remember(attempt_t *a)
     if (!a->process->tokens || !a->generation || keep.issuer->tenants_file) {
         return;  /* a tenants file may change at any time */
     }
-    memcpy(keep.token_digest, a->digest, sizeof(keep.token_digest));
+    memcpy(keep.token_digest, a->revocable, sizeof(keep.token_digest));
     bearer_tokencache_put(a->process->tokens, a->key, &keep, a->generation,
                           age && keep.issued ? keep.issued + age : 0);
 }

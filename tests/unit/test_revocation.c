@@ -100,8 +100,11 @@ static const char *hex_of(fixture_t *f, const char *text)
 
 static bearer_reason_t ask_token(fixture_t *f, const char *token)
 {
-    return bearer_revocation_ask(f->list, NULL, NULL, digest_of(token), NULL,
-                                 f->p);
+    unsigned char digest[BEARER_SHA256_SIZE];
+
+    assert_int_equal(bearer_revocation_token_digest(digest, token, strlen(token)),
+                     APR_SUCCESS);
+    return bearer_revocation_ask(f->list, NULL, NULL, digest, NULL, f->p);
 }
 
 static bearer_reason_t ask_jti(fixture_t *f, const char *iss, const char *jti)
@@ -143,6 +146,24 @@ static void test_empty_list_revokes_nothing(void **state)
     assert_int_equal(ask_jti(&f, ISSUER, "1"), BEARER_OK);
     assert_int_equal(state_of(&f).closed, 0);
     assert_int_equal(state_of(&f).entries, 0);
+    clean_up(&f);
+}
+
+/* An ECDSA signature (r, s) has a valid twin (r, n - s): a revoked JWT must not
+ * live on under it, nor an opaque token with dots be cut. */
+static void test_a_jwt_is_known_by_what_was_signed(void **state)
+{
+    fixture_t f = fixture(state);
+
+    write_list(&f, "");
+    create(&f);
+    assert_int_equal(add_token(&f, "eyJh.eyJz.c2ln", 0), APR_SUCCESS);
+    assert_int_equal(add_token(&f, "opaque.one", 0), APR_SUCCESS);
+    later(&f);
+    assert_int_equal(ask_token(&f, "eyJh.eyJz.dHdpbg"), BEARER_REVOKED);
+    assert_int_equal(ask_token(&f, "eyJh.eyJ0.c2ln"), BEARER_OK);
+    assert_int_equal(ask_token(&f, "opaque.one"), BEARER_REVOKED);
+    assert_int_equal(ask_token(&f, "opaque.two"), BEARER_OK);
     clean_up(&f);
 }
 
@@ -702,6 +723,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         UNIT_TEST(test_empty_list_revokes_nothing),
+        UNIT_TEST(test_a_jwt_is_known_by_what_was_signed),
         UNIT_TEST(test_no_list),
         UNIT_TEST(test_format),
         UNIT_TEST(test_detail_names_the_directive),
