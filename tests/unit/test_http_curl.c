@@ -512,11 +512,15 @@ static void test_connections_are_used_again(void **state)
     unit_server_does(s, UNIT_SERVER_ANSWER, OK_EMPTY);
     apr_table_setn(headers, "Authorization", "Bearer x");
     r.headers = headers;
+    r.method = "PUT";
+    r.body = "x";
+    r.body_len = 1;
     assert_int_equal(ask_with(client, &r, p).rv, APR_SUCCESS);
-    r.headers = NULL;
+    r = get(s->url);
     assert_int_equal(ask_with(client, &r, p).rv, APR_SUCCESS);
-    assert_false(unit_contains(s->request, "Authorization"));
     unit_server_stop(s);
+    assert_false(unit_contains(s->request, "Authorization"));
+    assert_int_equal(strncmp(s->request, "GET / ", 6), 0);
     assert_int_equal(atomic_load(&s->requests), 2);
     assert_int_equal(atomic_load(&s->connections), 1);
 }

@@ -553,6 +553,25 @@ static void test_skipped_keys_are_logged_once(void **state)
     assert_int_equal(lab_logged(lab, "weak"), 2);
 }
 
+/* Also of a document that never comes into force. */
+static void test_skipped_keys_of_a_useless_document(void **state)
+{
+    apr_pool_t *p = unit_pool(state);
+    lab_t *lab = lab_open(p);
+    bearer_keyset_t *ks = process(lab, 1, p);
+    int i;
+
+    unit_http_page(lab->http, URL, 200,
+                   "{\"keys\":[{\"kty\":\"RSA\",\"kid\":\"weak\","
+                   "\"n\":\"AQAB\",\"e\":\"AQAB\"}]}");
+    for (i = 0; i < 5; i++) {
+        expect_nothing(ks, p);
+        lab_pass(lab, HOUR);
+    }
+    assert_requests(lab, 5);
+    assert_int_equal(lab_logged(lab, "\"weak\""), 1);
+}
+
 /* ---- unknown kid ------------------------------------------------------- */
 
 static void test_rotation_is_seen_at_once(void **state)
@@ -939,6 +958,23 @@ static void test_another_clock(void **state)
     expect_keys(ks, "b", p);
 }
 
+/* Nor does one that is set back here. */
+static void test_clock_is_set_back(void **state)
+{
+    apr_pool_t *p = unit_pool(state);
+    lab_t *lab = lab_open(p);
+    bearer_keyset_t *ks = process(lab, 1, p);
+
+    publish(lab, "a", p);
+    expect_keys(ks, "a", p);
+    lab_pass(lab, -100 * DAY);
+    publish(lab, "b", p);
+    bearer_keyset_maintain(ks, p);
+    expect_keys(ks, "b", p);
+    assert_int_equal(state_of(ks, p).fetched, lab_now(lab));
+    assert_requests(lab, 2);
+}
+
 /* ---- a new generation of the server ------------------------------------ */
 
 static void test_saved_and_restored(void **state)
@@ -1039,6 +1075,21 @@ static void test_metadata_is_asked_again(void **state)
     lab_pass(lab, SECONDS(61));
     expect_kid(ks, "b", BEARER_OK, p);
     assert_requests(lab, 3 + 1 + 2);
+}
+
+/* Keys go on without metadata, as long as they are where they were. */
+static void test_metadata_is_down(void **state)
+{
+    apr_pool_t *p = unit_pool(state);
+    lab_t *lab = lab_discovering(p);
+    bearer_keyset_t *ks = process(lab, 1, p);
+
+    expect_keys(ks, "a", p);
+    unit_http_page(lab->http, OAUTH, 0, NULL)->rv = APR_TIMEUP;
+    publish(lab, "b", p);
+    lab_pass(lab, HOUR);
+    bearer_keyset_maintain(ks, p);
+    expect_keys(ks, "b", p);
 }
 
 static void test_discovery_fails(void **state)
@@ -1566,6 +1617,7 @@ int main(void)
         UNIT_TEST(test_bad_documents_when_cold),
         UNIT_TEST(test_useless_answers_are_asked_for_less),
         UNIT_TEST(test_skipped_keys_are_logged_once),
+        UNIT_TEST(test_skipped_keys_of_a_useless_document),
         UNIT_TEST(test_rotation_is_seen_at_once),
         UNIT_TEST(test_attack_unknown_kid_flood),
         UNIT_TEST(test_unknown_kid_when_the_fetch_fails),
@@ -1582,9 +1634,11 @@ int main(void)
         UNIT_TEST(test_attack_garbage_in_the_cache),
         UNIT_TEST(test_policies_are_apart),
         UNIT_TEST(test_another_clock),
+        UNIT_TEST(test_clock_is_set_back),
         UNIT_TEST(test_saved_and_restored),
         UNIT_TEST(test_discovered),
         UNIT_TEST(test_metadata_is_asked_again),
+        UNIT_TEST(test_metadata_is_down),
         UNIT_TEST(test_discovery_fails),
         UNIT_TEST(test_metadata_of_named_keys),
         UNIT_TEST(test_file_is_read_again),
