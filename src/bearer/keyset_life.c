@@ -66,7 +66,10 @@ static apr_interval_time_t cache_control(const char *value)
 {
     apr_interval_time_t life = UNSAID;
 
-    while (value && *value) {
+    if (!value) {
+        return UNSAID;
+    }
+    while (*value) {
         const char *end;
         int quoted = 0;
 

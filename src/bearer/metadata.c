@@ -253,7 +253,7 @@ apr_status_t bearer_issuer_get(bearer_http_response_t **response,
         rv = http->perform(http, &request, response, error, p);
     }
     if (rv == APR_SUCCESS) {
-        rv = status_error(*response, url, error, p);
+        rv = *response ? status_error(*response, url, error, p) : APR_EGENERAL;
     }
     if (rv != APR_SUCCESS && !*error) {
         *error = apr_psprintf(p, "%s: no answer", bearer_http_url_shown(url, p));
@@ -467,7 +467,7 @@ static apr_status_t fetch_one(bearer_metadata_t **metadata,
                                         BEARER_METADATA_MAX, error, p);
 
     *answered = response || rv == APR_ENOSPC;
-    if (rv != APR_SUCCESS) {
+    if (!response || rv != APR_SUCCESS) {
         return rv;
     }
     rv = bearer_metadata_parse(metadata, response->body, response->body_len,

@@ -1,6 +1,7 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /* The HTTP client against a scripted server: what it sends, what it refuses. */
 #include <dlfcn.h>
+#include <errno.h>
 #include <netdb.h>
 #include <pthread.h>
 #include <signal.h>
@@ -423,12 +424,27 @@ static void test_connect_timeout(void **state)
 }
 
 /*
- * A resolver that does not answer: this getaddrinfo() stands before libc's, as
- * far as the linker and the sanitizers let it.
+ * A resolver that does not answer, and a kernel that forbids: these functions
+ * stand before libc's, as far as the linker and the sanitizers let them.
  */
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__) \
-    && !defined(__clang__)
-#define WITH_SLOW_RESOLVER
+#if defined(__GLIBC__) && !defined(__clang__) \
+    && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+#define WITH_OWN_LIBC
+static atomic_int connect_errno;
+
+int connect(int fd, __CONST_SOCKADDR_ARG address, socklen_t len)
+{
+    static int (*real)(int, __CONST_SOCKADDR_ARG, socklen_t);
+    void *symbol = dlsym(RTLD_NEXT, "connect");
+
+    if (atomic_load(&connect_errno)) {
+        errno = atomic_load(&connect_errno);
+        return -1;
+    }
+    memcpy(&real, &symbol, sizeof(real));
+    return real(fd, address, len);
+}
+
 static atomic_int resolver_released, resolver_ended;
 
 int getaddrinfo(const char *host, const char *service,
@@ -453,7 +469,7 @@ int getaddrinfo(const char *host, const char *service,
 
 static void test_slow_resolver_ends_in_time(void **state)
 {
-#ifdef WITH_SLOW_RESOLVER
+#ifdef WITH_OWN_LIBC
     apr_pool_t *p = unit_pool(state);
     bearer_http_request_t r = get("http://slow.invalid/");
     asked_t a;
@@ -608,6 +624,24 @@ static void test_connection_refused(void **state)
     assert_says(a.error, "refused the connection");
     assert_says(a.error, apr_psprintf(p, "127.0.0.1:%d/k\"", s->port));
     assert_false(unit_contains(a.error, "secret"));
+}
+
+static void test_connection_forbidden(void **state)
+{
+#ifdef WITH_OWN_LIBC
+    apr_pool_t *p = unit_pool(state);
+    bearer_http_request_t r = get("http://127.0.0.1:9/");
+    asked_t a;
+
+    atomic_store(&connect_errno, EACCES);
+    a = ask(&r, p);
+    atomic_store(&connect_errno, 0);
+    assert_int_equal(a.rv, APR_EGENERAL);
+    assert_says(a.error, "setsebool -P httpd_can_network_connect on");
+#else
+    (void)state;
+    skip();
+#endif
 }
 
 static void test_name_that_does_not_exist(void **state)
@@ -767,6 +801,7 @@ int main(void)
         UNIT_TEST(test_handle_is_dropped_after_an_error),
         UNIT_TEST(test_many_threads),
         UNIT_TEST(test_connection_refused),
+        UNIT_TEST(test_connection_forbidden),
         UNIT_TEST(test_name_that_does_not_exist),
         UNIT_TEST(test_proxy_that_is_not_there),
         UNIT_TEST(test_tls_with_ca_file),
