@@ -1,0 +1,78 @@
+#!/bin/sh
+# Licensed under the Apache License, Version 2.0; see LICENSE.
+#
+# Every test there is, from a fresh clone: installs the packages that are
+# missing (tests/packages.txt), builds below build/, leaves the system's httpd
+# alone. Exit status 0: all passed. Logs: build/logs/.
+set -eu
+cd "$(dirname "$0")"
+top=$PWD
+build=$top/build
+logs=$build/logs
+jobs=$(nproc 2>/dev/null || echo 2)
+exec </dev/null
+
+if test -f config.status; then
+    echo 'runtests.sh builds out of tree, which a configured source tree' \
+        'forbids: make distclean first' >&2
+    exit 1
+fi
+mkdir -p "$logs"
+
+# phase TITLE COMMAND...: quiet unless it fails.
+phase() {
+    title=$1
+    log=$logs/$(echo "$1" | tr -cs '[:alnum:]\n' '-').log
+    shift
+    printf '== %s ... ' "$title"
+    start=$(date +%s)
+    # Not in a condition: there set -e would not count inside.
+    set +e
+    (set -e; "$@") >"$log" 2>&1
+    status=$?
+    set -e
+    echo "$(($(date +%s) - start)) s"
+    if test $status -ne 0; then
+        tail -n 100 "$log"
+        echo "== FAILED: $title (exit status $status, whole log: $log)"
+        exit 1
+    fi
+}
+
+# shown TITLE COMMAND...: its output is the result, its summary the last line.
+shown() {
+    echo "== $1"
+    shift
+    "$@"
+}
+
+# built DIR ARGUMENT...: configures and builds everything, runs nothing.
+built() {
+    mkdir -p "$build/$1"
+    cd "$build/$1"
+    shift
+    "$top/configure" --quiet "$@"
+    make -j"$jobs" check TESTS=
+}
+
+# A real httpd, event and prefork.
+end_to_end() {
+    BEARER_BUILDDIR=$build/gcc HTBEARER=$build/gcc/htbearer \
+        BEARER_MODULE=$build/gcc/.libs/mod_auth_bearer.so \
+        PYTHONDONTWRITEBYTECODE=1 \
+        /usr/bin/pytest -p no:cacheprovider "$top/tests/e2e"
+}
+
+phase 'packages' tests/build/install_packages.sh build run test lint
+phase 'autoreconf' autoreconf -i
+phase 'gcc -Werror' built gcc --enable-maintainer-mode CC=gcc
+phase 'clang -Werror' built clang --enable-maintainer-mode CC=clang
+phase 'ASan and UBSan' built asan --enable-sanitizers CC=gcc \
+    CFLAGS='-g -O1'
+phase 'unit tests under ASan and UBSan' make -C "$build/asan" check
+phase 'lint' make -C "$build/gcc" lint
+for script in tests/build/test_*.sh; do
+    phase "$(basename "$script" .sh)" "$script" "$build/gcc"
+done
+shown 'unit tests' make -s -C "$build/gcc" check
+shown 'end to end' end_to_end

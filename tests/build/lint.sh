@@ -1,0 +1,99 @@
+#!/bin/sh
+# Licensed under the Apache License, Version 2.0; see LICENSE.
+#
+# usage: make lint. What the compilers do not say: layout, the direction of
+# includes, cppcheck, clang-tidy, gcc's analyzer. Tools that configure did not
+# find are left out with a line that says so.
+set -eu
+: "${srcdir:?run by make lint}"
+failures=0
+complain() {
+    echo "lint: $*" >&2
+    failures=$((failures + 1))
+}
+
+library=$(echo "$srcdir"/src/bearer/*.c)
+products="$library $(ls "$srcdir"/mod_auth_bearer.c "$srcdir"/src/httpd/*.c \
+    "$srcdir"/tools/*.c 2>/dev/null || :)"
+everything="$products $(ls "$srcdir"/src/*/*.h "$srcdir"/tests/unit/*.[ch] \
+    "$srcdir"/tools/*.h "$srcdir"/tests/fuzz/*.[ch] 2>/dev/null || :)"
+scratch=$(mktemp -d "${TMPDIR:-/tmp}/auth_bearer_lint.XXXXXX")
+trap 'rm -rf "$scratch"' EXIT
+trap 'exit 130' INT TERM
+
+# --- layout: tabs, widths, the licence, the brace of a function --------------
+
+for file in $everything; do
+    awk -v tab='\t' '
+        function bad(what) { print FILENAME ":" FNR ": " what; status = 1 }
+        FNR == 1 && !/Licensed under the Apache License/ { bad("no licence") }
+        index($0, tab) { bad("tab") }
+        /[ \r]$/ { bad("trailing blank") }
+        length($0) > 100 { bad("over 100 columns") }
+        /^[A-Za-z_].*\) \{$/ { bad("the brace of a function has its own line") }
+        END { exit status }' "$file" >&2 || complain "layout of $file"
+done
+
+# Spaces between tokens as clang-format sets them. Line breaks and columns are
+# the author's: tables and lists are easier read as they were laid out.
+tokens() { tr -s ' \n' '  ' | sed 's/\([;{}]\) /\1\n/g'; }
+if test -n "$CLANG_FORMAT"; then
+    for file in $everything; do
+        tokens <"$file" >"$scratch/is"
+        (cd "$srcdir" && $CLANG_FORMAT --assume-filename=src/x.c) <"$file" |
+            tokens >"$scratch/wanted"
+        diff "$scratch/is" "$scratch/wanted" >&2 ||
+            complain "spacing of $file (<: is, >: .clang-format)"
+    done
+else
+    echo 'lint: no clang-format'
+fi
+
+# --- the floors of docs/architecture.md: nothing calls upwards ---------------
+
+if grep -nE '#include [<"](httpd|http_|ap_|util_|mod_|httpd/)' \
+    "$srcdir"/src/bearer/*.[ch] >&2; then
+    complain 'the library includes httpd'
+fi
+if grep -nE '#include "(httpd|tools)/' "$srcdir"/src/bearer/*.[ch] \
+    "$srcdir"/tools/*.[ch] >&2; then
+    complain 'an include goes up or sideways'
+fi
+
+# --- analyzers ---------------------------------------------------------------
+
+if test -n "$CPPCHECK"; then
+    # shellcheck disable=SC2086 # lists of words
+    $CPPCHECK --quiet --std=c11 --enable=warning,performance,portability \
+        --inline-suppr --suppress=missingInclude --error-exitcode=1 \
+        --suppress=unmatchedSuppression -j 2 -I "$srcdir/src" $products >&2 ||
+        complain cppcheck
+else
+    echo 'lint: no cppcheck'
+fi
+
+if test -n "$CLANG_TIDY"; then
+    # shellcheck disable=SC2086
+    printf '%s\n' $products | xargs -P 2 -n 1 sh -c '
+        tidy=$1 flags=$2
+        shift 2
+        exec $tidy --quiet "$@" -- $flags 2>/dev/null' \
+        tidy "$CLANG_TIDY" "$CPPFLAGS $WARNINGS" >&2 || complain clang-tidy
+else
+    echo 'lint: no clang-tidy'
+fi
+
+if $CC --version | grep -qi -e gcc -e 'free software foundation'; then
+    # shellcheck disable=SC2086
+    printf '%s\n' $products | xargs -P 2 -n 1 sh -c '
+        cc=$1 flags=$2
+        exec $cc $flags -O1 -fanalyzer -Werror -o /dev/null -c "$3"' \
+        analyzer "$CC" "$CPPFLAGS $WARNINGS" >&2 || complain 'gcc -fanalyzer'
+else
+    echo "lint: $CC is not gcc, no -fanalyzer"
+fi
+
+test $failures -eq 0 || {
+    echo "lint: $failures complaints" >&2
+    exit 1
+}

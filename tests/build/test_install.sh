@@ -1,0 +1,77 @@
+#!/bin/sh
+# Licensed under the Apache License, Version 2.0; see LICENSE.
+#
+# make install under DESTDIR: what arrives, what a second one keeps, what
+# a2enmod makes of it, and that make uninstall takes it all away.
+. "$(dirname "$0")/lib.sh"
+
+dest=$scratch/dest
+mods=/etc/apache2/mods-available
+make_to_dest() {
+    make -s -C "$build" "$1" DESTDIR="$dest" modsdir=$mods prefix=/usr
+}
+if ! grep -q '^modsdir = /' "$build/Makefile"; then
+    fail "configure found no mods-available; tests need Debian's httpd"
+fi
+
+make_to_dest install
+for file in "$modules/mod_auth_bearer.so" $mods/auth_bearer.load \
+    $mods/auth_bearer.conf /usr/bin/htbearer /usr/share/man/man1/htbearer.1; do
+    test -s "$dest$file" || fail "$file was not installed"
+done
+leftovers=$(find "$dest" -name '*.la' -o -name '*.a' -o -name '*libbearer*')
+test -z "$leftovers" || fail "installed too: $leftovers"
+says "LoadModule auth_bearer_module $modules/mod_auth_bearer.so" \
+    "$dest$mods/auth_bearer.load"
+
+# Only the module record is visible: no symbol of ours meets another module's.
+nm -D --defined-only "$dest$modules/mod_auth_bearer.so" >"$scratch/symbols"
+symbols=$(awk '{ print $NF }' "$scratch/symbols")
+test "$symbols" = auth_bearer_module || fail "it exports $symbols"
+
+# Text and data under 400 KB.
+bytes=$(size "$dest$modules/mod_auth_bearer.so" | awk 'NR == 2 { print $1 + $2 }')
+test "$bytes" -lt 409600 || fail "text and data are $bytes bytes"
+
+# The administrator's edits survive an upgrade and an uninstall.
+echo '# edited' >>"$dest$mods/auth_bearer.conf"
+make_to_dest install
+says '# edited' "$dest$mods/auth_bearer.conf"
+
+# a2enmod reads the Depends line; the reference file loads as it stands.
+etc=$scratch/etc
+mkdir -p "$etc/mods-enabled"
+cp -R /etc/apache2/mods-available "$etc/mods-available"
+cp "$dest$mods"/auth_bearer.* "$etc/mods-available"
+sed -i "s|$modules/mod_auth_bearer|$dest&|" "$etc/mods-available/auth_bearer.load"
+: >"$etc/apache2.conf"
+: >"$etc/envvars"
+APACHE_CONFDIR=$etc a2enmod -q auth_bearer mpm_event
+for module in auth_bearer authn_core authz_core socache_shmcb; do
+    test -f "$etc/mods-enabled/$module.load" || fail "a2enmod: no $module"
+done
+smallest "$dest$modules/mod_auth_bearer.so" | sed '/^LoadModule/d' \
+    >"$scratch/rest.conf"
+cat >"$scratch/httpd.conf" <<END
+DefaultRuntimeDir $scratch
+Define APACHE_RUN_DIR $scratch
+IncludeOptional $etc/mods-enabled/*.load
+IncludeOptional $etc/mods-enabled/*.conf
+Include $scratch/rest.conf
+END
+"$httpd" -t -f "$scratch/httpd.conf"
+
+# The reference names every directive that the module has.
+strings "$dest$modules/mod_auth_bearer.so" |
+    sed -n 's/^<\{0,1\}\(AuthBearer[A-Za-z]*\)$/\1/p' | sort -u >"$scratch/directives"
+says AuthBearerAudience "$scratch/directives"
+while read -r directive; do
+    grep -Eq "^#<?$directive " "$top/conf/auth_bearer.conf" ||
+        fail "conf/auth_bearer.conf does not show $directive"
+done <"$scratch/directives"
+
+make_to_dest uninstall
+test ! -e "$dest$modules/mod_auth_bearer.so" || fail 'uninstall: the module'
+test ! -e "$dest$mods/auth_bearer.load" || fail 'uninstall: auth_bearer.load'
+test ! -e "$dest/usr/bin/htbearer" || fail 'uninstall: htbearer'
+says '# edited' "$dest$mods/auth_bearer.conf"
