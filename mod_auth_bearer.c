@@ -78,7 +78,7 @@ static const command_rec directives[] = {
                      "PATH ... of >= 32 random bytes; the first seals, all open"),
     GLOBAL("AuthBearerTokenCache", "entries=N | off"),
     GLOBAL("AuthBearerRevocations", "file:PATH of the list of revoked tokens"),
-    { NULL }
+    { .name = NULL }
 };
 
 #undef S
