@@ -82,6 +82,21 @@ bearer_reason_t bearer_keyset_acquire(bearer_keyset_t *ks, bearer_jwks_t **set,
     return reason;
 }
 
+int bearer_keyset_at_hand(bearer_keyset_t *ks)
+{
+    apr_time_t now = now_of(ks);
+    int at_hand;
+
+    lock(ks);
+    bearer_keyset_drop_if_gone(ks, now);
+    at_hand = ks->watch
+              || (ks->set
+                  && (ks->maintained
+                      || !bearer_keyset_due_and_allowed(ks, now)));
+    unlock(ks);
+    return at_hand;
+}
+
 /* Under the mutex: may this request cause a look for a newer set? */
 static int may_look_for_kid(const bearer_keyset_t *ks, apr_time_t now)
 {

@@ -81,6 +81,10 @@ bearer_reason_t bearer_keyset_acquire(bearer_keyset_t *keyset,
                                       bearer_jwks_t **set,
                                       bearer_refusal_t *why, apr_pool_t *p);
 
+/** 1: bearer_keyset_acquire() would answer from memory or a local file now, and
+ *  ask neither the network nor a cache. */
+int bearer_keyset_at_hand(bearer_keyset_t *keyset);
+
 /**
  * A token names a kid that *set does not have (bearer_jwks_select said
  * unknown_kid). Looks for a newer set in the cache, else fetches, at most once

@@ -219,21 +219,52 @@ static void remember(attempt_t *a)
 
 /* ---- the chain ---------------------------------------------------------- */
 
+/* The admitted tenant's own, where AuthBearerKeys has {tenant}; else NULL only
+ * when there are too many tenants. */
+static bearer_keyset_t *keyset_of(attempt_t *a, const bearer_issuer_t *issuer)
+{
+    bearer_keyset_t *keyset = a->process->keysets[issuer->index];
+
+    return a->judgement.tenant
+        ? bearer_keyset_of_tenant(keyset, a->judgement.tenant) : keyset;
+}
+
+static int keys_at_hand(void *baton, const bearer_issuer_t *issuer)
+{
+    bearer_keyset_t *keyset = keyset_of(baton, issuer);
+
+    return keyset && bearer_keyset_at_hand(keyset);
+}
+
+static const apr_array_header_t *tenants_of(void *baton,
+                                            const bearer_issuer_t *issuer,
+                                            apr_pool_t *p)
+{
+    const attempt_t *a = baton;
+    bearer_tenants_t *tenants = a->process->tenants[issuer->index];
+
+    return tenants ? bearer_tenants_get(tenants, p) : NULL;
+}
+
 static bearer_reason_t keys_of(void *baton, const bearer_issuer_t *issuer,
                                int unknown_kid, const char *kid,
                                bearer_jwks_t **set, bearer_refusal_t *why,
                                apr_pool_t *p)
 {
     attempt_t *a = baton;
-    bearer_keyset_t *keyset = a->process->keysets[issuer->index];
+    bearer_keyset_t *keyset = keyset_of(a, issuer);
 
+    if (!keyset) {
+        return bearer_refuse(why, p, BEARER_KEYS, "the keys of more than %d "
+                             "tenants are not kept", BEARER_KEYSET_MAX_TENANTS);
+    }
     if (unknown_kid) {
         a->generation = 0;
         return bearer_keyset_refresh_for_kid(keyset, kid, set, why, p);
     }
     /* Read before the keys are: if they change meanwhile, the next look-up
      * finds another number and judges again. */
-    a->generation = bearer_keyset_generation(keyset);
+    a->generation = keys_generation(a->process, issuer);
     return bearer_keyset_acquire(keyset, set, why, p);
 }
 
@@ -251,7 +282,10 @@ static void begin_judgement(attempt_t *a, const char *method)
     j->common = a->server->common;
     j->method = method;
     j->keys = keys_of;
+    j->keys_at_hand = keys_at_hand;
     j->keys_baton = a;
+    j->tenants = tenants_of;
+    j->tenants_baton = a;
     if (a->process->revocations) {
         j->revoked = ask_revoked;
         j->revoked_baton = a;

@@ -28,6 +28,7 @@
 #include "bearer/keyset.h"
 #include "bearer/revocation.h"
 #include "bearer/seal.h"
+#include "bearer/tenants.h"
 #include "bearer/text.h"
 #include "bearer/throttle.h"
 #include "bearer/tokencache.h"
@@ -142,6 +143,7 @@ typedef struct process_t {
     global_config_t *global;
     bearer_world_t world;
     bearer_keyset_t **keysets;         /**< by issuer index */
+    bearer_tenants_t **tenants;        /**< by issuer index; NULL: no file */
     int keyset_count;
     bearer_tokencache_t *tokens;       /**< NULL: off */
     bearer_throttle_t *throttle;       /**< NULL: no memory for it */

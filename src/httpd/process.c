@@ -125,6 +125,25 @@ static apr_status_t make_keysets(process_t *process)
     return rv;
 }
 
+static apr_status_t make_tenants(process_t *process)
+{
+    apr_status_t rv = APR_SUCCESS;
+    int i, n = process->global->issuers->nelts;
+
+    process->tenants = apr_pcalloc(process->pool,
+                                   sizeof(*process->tenants) * (apr_size_t)n);
+    for (i = 0; i < n && rv == APR_SUCCESS; i++) {
+        const char *path = APR_ARRAY_IDX(process->global->issuers, i,
+                                         const bearer_issuer_t *)->tenants_file;
+
+        if (path) {
+            rv = bearer_tenants_create(&process->tenants[i], path,
+                                       &process->world, process->pool);
+        }
+    }
+    return rv;
+}
+
 static void make_throttle(process_t *process)
 {
     apr_size_t size;
@@ -170,6 +189,9 @@ void bearer_process_child_init(apr_pool_t *p, server_rec *s)
     rv = bearer_http_curl_create(&process->world.http, "mod_auth_bearer", p);
     if (rv == APR_SUCCESS) {
         rv = make_keysets(process);
+    }
+    if (rv == APR_SUCCESS) {
+        rv = make_tenants(process);
     }
     if (rv == APR_SUCCESS) {
         rv = bearer_tokencache_create(&process->tokens,

@@ -1567,6 +1567,26 @@ static void *rotate(void *baton)
     return p;
 }
 
+/* What a client's token may make happen depends on this answer. */
+static void test_at_hand(void **state)
+{
+    apr_pool_t *p = unit_pool(state);
+    lab_t *lab = lab_open(p);
+    bearer_keyset_t *ks = process(lab, 0, p);
+
+    publish(lab, "a", p);
+    assert_false(bearer_keyset_at_hand(ks));
+    assert_requests(lab, 0);
+    expect_keys(ks, "a", p);
+    assert_true(bearer_keyset_at_hand(ks));
+    lab_pass(lab, HOUR);            /* due: the next request fetches */
+    assert_false(bearer_keyset_at_hand(ks));
+    bearer_keyset_set_maintained(ks, 1);
+    assert_true(bearer_keyset_at_hand(ks));
+    lab_pass(lab, DAY);             /* gone */
+    assert_false(bearer_keyset_at_hand(ks));
+}
+
 /* Meant for ThreadSanitizer; without it a smoke test. */
 static void test_stress(void **state)
 {
@@ -1606,6 +1626,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         UNIT_TEST(test_life),
         UNIT_TEST(test_fetched_once),
+        UNIT_TEST(test_at_hand),
         UNIT_TEST(test_refreshed_ahead_of_time),
         UNIT_TEST(test_cache_headers_count),
         UNIT_TEST(test_refreshed_by_a_request),

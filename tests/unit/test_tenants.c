@@ -1,0 +1,145 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/* AuthBearerTenants file:PATH: who is trusted, and since when. */
+#include <unistd.h>
+
+#include "unit.h"
+
+#include "bearer/issuer.h"
+#include "bearer/tenants.h"
+
+typedef struct file_t {
+    unit_world_t *w;
+    bearer_tenants_t *tenants;
+    const char *path;
+} file_t;
+
+static void put(const file_t *f, const char *text)
+{
+    const char *temporary = apr_pstrcat(f->w->p, f->path, ".new", NULL);
+    FILE *out = fopen(temporary, "w");
+
+    assert_non_null(out);
+    fputs(text, out);
+    fclose(out);
+    assert_int_equal(rename(temporary, f->path), 0);
+}
+
+/* A file with that text (NULL: none), watched. */
+static file_t *watched(const char *text, apr_pool_t *p)
+{
+    file_t *f = apr_pcalloc(p, sizeof(*f));
+
+    f->w = unit_world(p);
+    f->path = apr_psprintf(p, "test_tenants.%ld", (long)getpid());
+    unlink(f->path);
+    if (text) {
+        put(f, text);
+    }
+    assert_int_equal(bearer_tenants_create(&f->tenants, f->path, &f->w->world,
+                                           p), APR_SUCCESS);
+    return f;
+}
+
+static int admits(const file_t *f, const char *tenant, apr_pool_t *p)
+{
+    bearer_issuer_t issuer;
+
+    memset(&issuer, 0, sizeof(issuer));
+    issuer.tenants_file = f->path;
+    return bearer_issuer_tenant_admitted(&issuer, tenant,
+                                         bearer_tenants_get(f->tenants, p));
+}
+
+static void later(const file_t *f)
+{
+    f->w->now += apr_time_from_sec(6);
+}
+
+static void test_grows_and_shrinks(void **state)
+{
+    apr_pool_t *p = unit_pool(state);
+    file_t *f = watched("# ours\nt-1\n", p);
+
+    assert_true(admits(f, "t-1", p));
+    assert_false(admits(f, "t-2", p));
+    put(f, "t-1\nt-2\n");
+    later(f);
+    assert_true(admits(f, "t-2", p));
+    put(f, "t-2\n");
+    later(f);
+    assert_false(admits(f, "t-1", p));
+    assert_true(admits(f, "t-2", p));
+    unlink(f->path);
+}
+
+static void test_wrong_content_leaves_the_old(void **state)
+{
+    apr_pool_t *p = unit_pool(state);
+    file_t *f = watched("t-1\n", p);
+
+    put(f, "t-1\n../x\n");
+    later(f);
+    assert_true(admits(f, "t-1", p));
+    assert_false(admits(f, "../x", p));
+    assert_int_equal(unit_world_logged(f->w, "AuthBearerTenants"), 1);
+    unlink(f->path);
+    later(f);
+    assert_true(admits(f, "t-1", p));
+}
+
+static void test_no_file_admits_nobody(void **state)
+{
+    apr_pool_t *p = unit_pool(state);
+    file_t *f = watched(NULL, p);
+
+    assert_int_equal(unit_world_logged(f->w, "AuthBearerTenants"), 1);
+    assert_null(bearer_tenants_get(f->tenants, p));
+    assert_false(admits(f, "t-1", p));
+    put(f, "t-1\n");
+    later(f);
+    assert_true(admits(f, "t-1", p));
+    unlink(f->path);
+}
+
+/* Who looks at a list keeps it, whatever becomes of the file meanwhile. */
+static void test_a_reader_keeps_its_version(void **state)
+{
+    apr_pool_t *p = unit_pool(state), *request;
+    file_t *f = watched("t-1\n", p);
+    const apr_array_header_t *list;
+
+    apr_pool_create(&request, p);
+    list = bearer_tenants_get(f->tenants, request);
+    put(f, "t-2\nt-3\n");
+    later(f);
+    assert_true(admits(f, "t-3", p));
+    assert_int_equal(list->nelts, 1);
+    assert_string_equal(APR_ARRAY_IDX(list, 0, const char *), "t-1");
+    apr_pool_destroy(request);
+    unlink(f->path);
+}
+
+static void test_configtest_says_what_is_wrong(void **state)
+{
+    apr_pool_t *p = unit_pool(state);
+    file_t *f = watched("t-1\n", p);
+
+    assert_null(bearer_tenants_file_error(f->path, p));
+    put(f, "t-1\n../x\n");
+    assert_true(unit_contains(bearer_tenants_file_error(f->path, p), "line 2"));
+    unlink(f->path);
+    assert_non_null(bearer_tenants_file_error(f->path, p));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        UNIT_TEST(test_grows_and_shrinks),
+        UNIT_TEST(test_wrong_content_leaves_the_old),
+        UNIT_TEST(test_no_file_admits_nobody),
+        UNIT_TEST(test_a_reader_keeps_its_version),
+        UNIT_TEST(test_configtest_says_what_is_wrong),
+    };
+
+    return UNIT_RUN("tenants", tests);
+}
