@@ -219,23 +219,6 @@ static void remember(attempt_t *a)
 
 /* ---- the chain ---------------------------------------------------------- */
 
-/* The admitted tenant's own, where AuthBearerKeys has {tenant}; else NULL only
- * when there are too many tenants. */
-static bearer_keyset_t *keyset_of(attempt_t *a, const bearer_issuer_t *issuer)
-{
-    bearer_keyset_t *keyset = a->process->keysets[issuer->index];
-
-    return a->judgement.tenant
-        ? bearer_keyset_of_tenant(keyset, a->judgement.tenant) : keyset;
-}
-
-static int keys_at_hand(void *baton, const bearer_issuer_t *issuer)
-{
-    bearer_keyset_t *keyset = keyset_of(baton, issuer);
-
-    return keyset && bearer_keyset_at_hand(keyset);
-}
-
 static const apr_array_header_t *tenants_of(void *baton,
                                             const bearer_issuer_t *issuer,
                                             apr_pool_t *p)
@@ -244,6 +227,29 @@ static const apr_array_header_t *tenants_of(void *baton,
     bearer_tenants_t *tenants = a->process->tenants[issuer->index];
 
     return tenants ? bearer_tenants_get(tenants, p) : NULL;
+}
+
+/* The key set to ask: the issuer's, or where its URL names the tenant, that
+ * tenant's; NULL: not a tenant, or too many. A token must not decide what is
+ * fetched or kept, so the tenant is admitted here, before the judge's own check. */
+static bearer_keyset_t *keyset_of(attempt_t *a, const bearer_issuer_t *issuer)
+{
+    bearer_keyset_t *keyset = a->process->keysets[issuer->index];
+    const char *tenant = a->judgement.tenant;
+
+    if (!tenant) {
+        return keyset;
+    }
+    return bearer_issuer_tenant_admitted(issuer, tenant,
+                                         tenants_of(a, issuer, a->r->pool))
+        ? bearer_keyset_of_tenant(keyset, tenant) : NULL;
+}
+
+static int keys_at_hand(void *baton, const bearer_issuer_t *issuer)
+{
+    bearer_keyset_t *keyset = keyset_of(baton, issuer);
+
+    return keyset && bearer_keyset_at_hand(keyset);
 }
 
 static bearer_reason_t keys_of(void *baton, const bearer_issuer_t *issuer,

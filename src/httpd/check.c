@@ -10,8 +10,6 @@
  */
 #include "glue.h"
 
-#include <apr_uri.h>
-
 APLOG_USE_MODULE(auth_bearer);
 
 /** A section with AuthType Bearer. */
@@ -275,34 +273,12 @@ static void check_algorithms(walk_t *w, const ap_directive_t *at,
 static void check_urls(walk_t *w, const ap_directive_t *at,
                        const bearer_issuer_t *issuer)
 {
-    const struct {
-        const char *directive;
-        const bearer_source_t *source;
-    } sources[] = {
-        {"AuthBearerKeys", &issuer->keys}, {"AuthBearerMetadata", &issuer->metadata},
-        {"AuthBearerIntrospection", &issuer->introspection}
-    };
-    const char *tenant = bearer_issuer_is_template(issuer) ? "tenant" : NULL;
-    const char *error;
-    int i, discovers = issuer->keys.kind == BEARER_SOURCE_DISCOVER
-                       && issuer->metadata.kind == BEARER_SOURCE_DISCOVER;
+    const char *error = bearer_issuer_fetch_error(issuer, w->global->plain_http,
+                                                  w->p);
 
-    for (i = 0; i < 3; i++) {
-        if ((sources[i].source->kind == BEARER_SOURCE_URL
-             || sources[i].source->kind == BEARER_SOURCE_SPIFFE_URL)
-            && (error = bearer_http_url_error(
-                    bearer_issuer_expand(sources[i].source->value, tenant, w->p),
-                    w->global->plain_http, w->p))) {
-            report(w, APLOG_ERR, at, apr_pstrcat(w->p, sources[i].directive, ": ",
-                                                 error, NULL));
-        }
-    }
-    if (discovers && !bearer_issuer_is_template(issuer)
-        && (error = bearer_http_url_error(issuer->url, w->global->plain_http,
-                                          w->p))) {
-        report(w, APLOG_ERR, at, apr_psprintf(w->p, "AuthBearerIssuer %s: its keys "
-               "are to be discovered there, but %s; or name them: AuthBearerKeys",
-               issuer->url, error));
+    if (error) {
+        report(w, APLOG_ERR, at, apr_psprintf(w->p, "issuer %s: %s", issuer->url,
+                                              error));
     }
     if (issuer->keys.kind == BEARER_SOURCE_DISCOVER
         && issuer->metadata.kind == BEARER_SOURCE_OFF) {
@@ -320,6 +296,7 @@ static void check_issuer(walk_t *w, int index)
                                         const server_rec *);
     ap_directive_t at = { 0 };
     bearer_settings_t settings;
+    const char *error;
 
     at.filename = issuer->file;
     at.line_num = issuer->line;
@@ -329,6 +306,11 @@ static void check_issuer(walk_t *w, int index)
     check_key_file(w, &at, issuer);
     check_algorithms(w, &at, issuer, &settings);
     check_urls(w, &at, issuer);
+    if (issuer->tenants_file
+        && (error = bearer_tenants_file_error(issuer->tenants_file, w->p))) {
+        report(w, APLOG_ERR, &at, apr_pstrcat(w->p, "AuthBearerTenants: ", error,
+                                              NULL));
+    }
     if (issuer->tenants_any) {
         report(w, APLOG_WARNING, &at, apr_psprintf(w->p, "issuer %s: "
                "AuthBearerTenants * trusts every tenant in the world; name "

@@ -163,6 +163,16 @@ static void make_throttle(process_t *process)
     }
 }
 
+/* So that a child that is told to stop need not wait for a slow issuer. */
+static int is_stopping(void *nothing)
+{
+    int state = AP_MPMQ_RUNNING;
+
+    (void)nothing;
+    return ap_mpm_query(AP_MPMQ_MPM_STATE, &state) == APR_SUCCESS
+        && state == AP_MPMQ_STOPPING;
+}
+
 static apr_status_t forget(void *nothing)
 {
     (void)nothing;
@@ -188,6 +198,7 @@ void bearer_process_child_init(apr_pool_t *p, server_rec *s)
     process->world.keys_cache = bearer_store_cache(STORE_KEYS);
     rv = bearer_http_curl_create(&process->world.http, "mod_auth_bearer", p);
     if (rv == APR_SUCCESS) {
+        bearer_http_curl_stop_when(process->world.http, is_stopping, NULL);
         rv = make_keysets(process);
     }
     if (rv == APR_SUCCESS) {
