@@ -39,7 +39,10 @@ static char fold(char c)
     if (c >= 'A' && c <= 'Z') {
         return (char)(c - 'A' + 'a');
     }
-    return is_alnum(c) ? c : '_';
+    if (is_alnum(c)) {
+        return c;
+    }
+    return '_';
 }
 
 /* The first n characters, folded, are equal (both ends included). */
@@ -170,6 +173,9 @@ static const char *scalar(const json_t *value, apr_pool_t *p)
         return "false";
     case JSON_NULL:
         return "null";
+    case JSON_INTEGER:
+        return apr_psprintf(p, "%" APR_INT64_T_FMT,
+                            (apr_int64_t)json_integer_value(value));
     default:
         return as_json(value, p);
     }

@@ -160,13 +160,13 @@ static bearer_reason_t user_value(const char **user, const json_t *claims,
                ? apr_psprintf(p, "%" APR_INT64_T_FMT,
                               (apr_int64_t)json_integer_value(value))
                : json_string_value(value);
-    *user = text;
-    if (claim->regex) {
-        *user = bearer_regex_substitute(claim->regex,
-                                        claim->substitution
-                                            ? claim->substitution : "$0",
-                                        text, p);
+    if (!claim->regex) {
+        *user = text;
+        return BEARER_OK;
     }
+    *user = bearer_regex_substitute(claim->regex, claim->substitution
+                                                      ? claim->substitution
+                                                      : "$0", text, p);
     if (!*user) {
         return bearer_refuse(why, p, BEARER_USER_CLAIM, "claim %s is %s, which "
                              "the regular expression %s of AuthBearerUserClaim "

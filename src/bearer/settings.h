@@ -110,7 +110,8 @@ typedef struct bearer_resource_t bearer_resource_t;
     X(AUDIENCE, audience, const apr_array_header_t *, "AuthBearerAudience", 15) \
     X(NO_AUDIENCE, no_audience_accept, int, "AuthBearerNoAudience", 7) \
     X(CLIENTS, clients, const apr_array_header_t *, "AuthBearerClients", 15) \
-    X(TOKEN_FROM, token_from, const apr_array_header_t *, "AuthBearerTokenFrom", 4) /* bearer_from_t */ \
+    X(TOKEN_FROM, token_from, const apr_array_header_t *, \
+      "AuthBearerTokenFrom", 4) /* bearer_from_t */ \
     X(MAX_TOKEN_AGE, max_token_age, apr_interval_time_t, "AuthBearerMaxTokenAge", 7) /* 0: off */ \
     X(CLOCK_SKEW, clock_skew, apr_interval_time_t, "AuthBearerClockSkew", 7) \
     X(TOKEN_PROFILE, token_profile, int, "AuthBearerTokenProfile", 7) \
@@ -122,9 +123,12 @@ typedef struct bearer_resource_t bearer_resource_t;
     X(USER_CLAIM, user_claim, bearer_user_claim_t, "AuthBearerUserClaim", 15) \
     X(USER_FORMAT, user_format, const char *, "AuthBearerUserFormat", 13) \
     X(USER_CHARS, user_chars_printable, int, "AuthBearerUserChars", 3) \
-    X(ROLES_CLAIM, roles_claim, const apr_array_header_t *, "AuthBearerRolesClaim", 7) /* bearer_path_t * */ \
-    X(GROUPS_CLAIM, groups_claim, const apr_array_header_t *, "AuthBearerGroupsClaim", 7) /* bearer_path_t * */ \
-    X(SCOPE_CLAIM, scope_claim, const apr_array_header_t *, "AuthBearerScopeClaim", 7) /* bearer_path_t * */ \
+    X(ROLES_CLAIM, roles_claim, const apr_array_header_t *, \
+      "AuthBearerRolesClaim", 7) /* bearer_path_t * */ \
+    X(GROUPS_CLAIM, groups_claim, const apr_array_header_t *, \
+      "AuthBearerGroupsClaim", 7) /* bearer_path_t * */ \
+    X(SCOPE_CLAIM, scope_claim, const apr_array_header_t *, \
+      "AuthBearerScopeClaim", 7) /* bearer_path_t * */ \
     X(SCOPE_STRATEGY, scope_strategy, int, "AuthBearerScopeStrategy", 13) \
     X(EXPORT, exports, bearer_export_settings_t, "AuthBearerExport", 12) \
     X(FORWARD, forward, int, "AuthBearerForward", 12) \
@@ -134,7 +138,8 @@ typedef struct bearer_resource_t bearer_resource_t;
     X(PREFER_BEARER, prefer_bearer, int, "AuthBearerPrefer", 12) \
     X(LOGIN_ISSUER, login_issuer, const char *, "AuthBearerLoginIssuer", 5) \
     X(LOGIN_SCOPES, login_scopes, const apr_array_header_t *, "AuthBearerLoginScopes", 3) \
-    X(SESSION_USER_CLAIM, session_user_claim, bearer_user_claim_t, "AuthBearerSessionUserClaim", 3) \
+    X(SESSION_USER_CLAIM, session_user_claim, bearer_user_claim_t, \
+      "AuthBearerSessionUserClaim", 3) \
     X(RESOURCE, resource, const bearer_resource_t *, "AuthBearerResource", 4)
 
 typedef enum {

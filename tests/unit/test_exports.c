@@ -419,15 +419,31 @@ static void test_reserved_headers(void **state)
     s.exports.header_prefix = "OIDC_CLAIM_";
     assert_true(bearer_exports_reserved_header("oidc-claim-sub", &s));
     assert_false(bearer_exports_reserved_header("X-Claim-sub", &s));
+    s.exports.header_prefix = "X-AZ-";
+    assert_true(bearer_exports_reserved_header("x-az-sub", &s));
     s.exports.header_prefix = "";
     assert_false(bearer_exports_reserved_header("Host", &s));
+}
+
+static void test_prefix_lengths(void **state)
+{
+    char text[66];
+
+    (void)state;
+    memset(text, 'A', sizeof(text));
+    text[64] = '\0';
+    assert_null(bearer_exports_env_prefix_error(text));
+    assert_null(bearer_exports_header_prefix_error(text));
+    text[64] = 'A';
+    text[65] = '\0';
+    assert_non_null(bearer_exports_env_prefix_error(text));
+    assert_non_null(bearer_exports_header_prefix_error(text));
 }
 
 static void test_prefix_errors(void **state)
 {
     static const char *const bad_env[] = {
-        "", "A", "bearer_", "A-B", "HTTP_X", "REDIRECT_A", "REMOTE_", "SSL_A",
-        "A23456789012345678901234567890123456789012345678901234567890_2345"
+        "", "A", "bearer_", "A-B", "HTTP_X", "REDIRECT_A", "REMOTE_", "SSL_A"
     };
     static const char *const good_env[] = { "BEARER_CLAIM_", "AB", "OIDC_",
                                             "HTTPX_", "A2" };
@@ -471,6 +487,7 @@ int main(void)
         UNIT_TEST(test_identity),
         UNIT_TEST(test_reserved_headers),
         UNIT_TEST(test_prefix_errors),
+        UNIT_TEST(test_prefix_lengths),
     };
 
     return UNIT_RUN("exports", tests);

@@ -216,8 +216,7 @@ static void test_symmetric(void **state)
     judge_fixture_t *f = judge_fixture(unit_pool(state));
     bearer_issuer_t *local = judge_issuer(f->p, "https://local.example");
     bearer_algs_t hs256 = bearer_alg_find("HS256")->bit;
-    const unsigned char *secret = (const unsigned char *)
-        "0123456789abcdef0123456789abcdef";
+    static const unsigned char secret[] = "0123456789abcdef0123456789abcdef";
     char *payload = json_dumps(judge_claims(f->p, NULL), 0);
     const char *error;
     char *token;
@@ -300,6 +299,12 @@ static void test_issuer(void **state)
         judge_expect(f, judge_token(f, patch), BEARER_DENIED, BEARER_ISS,
                      "not a string", patch);
     }
+    judge_expect(f, judge_token(f, "{'iss':" ABSENT ",'sub':" ABSENT "}"),
+                 BEARER_NOT_MINE, BEARER_ISS, "names no issuer", "neither");
+    judge_it(f, judge_token(f, "{'iss':'https://idp.example/x'}"));
+    assert_false(unit_contains(f->j.why.detail, "differs"));
+    judge_it(f, judge_token(f, "{'iss':'https://idp.exampl'}"));
+    assert_false(unit_contains(f->j.why.detail, "differs"));
     assert_int_equal(f->asked, 0);
 }
 
@@ -370,6 +375,9 @@ static void test_token_prefix(void **state)
     f->issuer->token_prefixes = unit_list(f->p, "ey");
     judge_expect(f, judge_token(f, NULL), BEARER_NOT_MINE, BEARER_CHAIN,
                  "AuthBearerTokenPrefix", "prefix");
+    f->issuer->token_prefixes = unit_list(f->p, "gw_abc");
+    judge_expect(f, "gw_abc", BEARER_NOT_MINE, BEARER_CHAIN,
+                 "AuthBearerTokenPrefix", "the whole token");
     f->issuer->token_prefixes = unit_list(f->p, "eyXX gw_");
     judge_expect(f, judge_token(f, NULL), BEARER_GRANTED, BEARER_OK, NULL,
                  "another prefix");
@@ -507,6 +515,7 @@ static void test_keys(void **state)
     f->keys_answer = BEARER_KEYS;
     judge_expect(f, judge_token(f, NULL), BEARER_DENIED, BEARER_KEYS,
                  "no keys today", "nothing known");
+    assert_int_equal(f->refreshed, 0);
     f->keys_answer = BEARER_OK;
     judge_expect(f, broken_signature(f, NULL), BEARER_DENIED, BEARER_SIGNATURE,
                  NULL, "signature");

@@ -118,6 +118,9 @@ static void test_email(void **state)
     f->issuer->settings.set = 0;
     bearer_settings_put(&f->server, USER_CLAIM, user_claim, email);
     expect_error(f, "AuthBearerUserClaim email");
+    bearer_settings_put(&f->dir, PROVIDERS, providers,
+                        providers(f->p, BEARER_PROVIDER_JWT, -1));
+    expect_error(f, "AuthBearerUserClaim email");
     email.path = bearer_path_compile("sub", f->p);
     bearer_settings_put(&f->dir, USER_CLAIM, user_claim, email);
     expect_error(f, NULL);
@@ -130,6 +133,13 @@ static void test_two_issuers(void **state)
     judge_declare(f, judge_issuer(f->p, "https://other.example"));
     expect_error(f, "2 issuers are accepted here, and the same sub from two of "
                  "them is two people: write AuthBearerUserFormat (%i is the");
+    bearer_settings_put(&f->dir, PROVIDERS, providers,
+                        providers(f->p, BEARER_PROVIDER_JWT, -1));
+    expect_error(f, "2 issuers");
+    f->dir.providers = providers(f->p, BEARER_PROVIDER_SESSION, -1);
+    expect_error(f, NULL);
+    f->dir.providers = providers(f->p, BEARER_PROVIDER_JWT,
+                                 BEARER_PROVIDER_INTROSPECTION);
     bearer_settings_put(&f->dir, ACCEPT_ISSUER, accept_issuer,
                         unit_list(f->p, ISS));
     expect_error(f, NULL);
@@ -285,6 +295,10 @@ static void test_fingerprint_of_issuers(void **state)
     issuer->name = "other";
     assert_true(differs(f, last));
     issuer->aliases = unit_list(f->p, "a b");
+    assert_true(differs(f, last));
+    issuer->aliases = unit_list(f->p, "c b");
+    assert_true(differs(f, last));
+    issuer->aliases = unit_list(f->p, "c d");
     assert_true(differs(f, last));
     issuer->keys.kind = BEARER_SOURCE_FILE;
     assert_true(differs(f, last));
