@@ -176,8 +176,8 @@ static const char *issuer_hint(const bearer_judgement_t *j, const char *iss)
         if (strncmp(iss, "https://sts.windows.net/", 24) == 0
             && strncmp(url, "https://login.microsoftonline.com/", 34) == 0) {
             return "; it is an Entra token of version 1, and declared is the "
-                   "issuer of version 2: set accessTokenAcceptedVersion of the "
-                   "API's app registration to 2, or declare the issuer of "
+                   "issuer of version 2: set requestedAccessTokenVersion of "
+                   "the API's app registration to 2, or declare the issuer of "
                    "version 1";
         }
     }

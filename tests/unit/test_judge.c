@@ -316,7 +316,7 @@ static void test_entra_version_hint(void **state)
 
     judge_declare(f, entra);
     judge_expect(f, judge_token(f, "{'iss':'https://sts.windows.net/t1/'}"),
-                 BEARER_NOT_MINE, BEARER_ISS, "accessTokenAcceptedVersion",
+                 BEARER_NOT_MINE, BEARER_ISS, "requestedAccessTokenVersion",
                  "v1 token");
 }
 
