@@ -80,9 +80,12 @@ static void throttle_begin(attempt_t *a)
 }
 
 /* A refusal that time or the issuer can undo is not answered from memory. */
-static int lasting(bearer_category_t category)
+static int lasting(bearer_reason_t reason)
 {
-    return category != BEARER_CATEGORY_KEY && category != BEARER_CATEGORY_INACTIVE;
+    bearer_category_t category = bearer_reason_category(reason);
+
+    return category != BEARER_CATEGORY_KEY && category != BEARER_CATEGORY_INACTIVE
+        && reason != BEARER_TENANT;
 }
 
 static void throttle_failure(attempt_t *a, bearer_reason_t reason)
@@ -376,7 +379,7 @@ static int judge(attempt_t *a)
         && bearer_throttle_known_bad(a->process->throttle, a->address,
                                      &a->presented, &a->settings.throttle,
                                      apr_time_now(), &known)
-        && lasting(bearer_reason_category(known))) {
+        && lasting(known)) {
         return refuse(a, known, "the same token was refused a moment ago; the "
                       "first refusal's line says why", 0);
     }

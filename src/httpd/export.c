@@ -11,6 +11,7 @@
  */
 #include "glue.h"
 
+#include "bearer/credential_syntax.h"
 #include "bearer/exports.h"
 
 APLOG_USE_MODULE(auth_bearer);
@@ -116,12 +117,21 @@ static void export_refusal(request_rec *r)
     }
 }
 
-/* The token goes on in Authorization, wherever it came from; Basic stays. */
+/* The token goes on in Authorization, wherever it came from; Basic stays. A
+ * token in Authorization that nobody looked at does not: the application would
+ * take it for one that was verified. */
 static void forward_token(request_rec *r, const credential_t *credential)
 {
-    if (credential->reason == BEARER_OK
-        && (credential->from->kind != BEARER_FROM_HEADER || credential->from->name)
-        && credential->from->kind != BEARER_FROM_BASIC) {
+    const bearer_from_t *from = credential->from;
+    const char *field = apr_table_get(r->headers_in, "Authorization");
+
+    if (credential->reason != BEARER_OK) {
+        if (field && bearer_syntax_after_scheme(field, "Bearer")) {
+            apr_table_unset(r->headers_in, "Authorization");
+        }
+    }
+    else if ((from->kind != BEARER_FROM_HEADER || from->name)
+             && from->kind != BEARER_FROM_BASIC) {
         apr_table_setn(r->headers_in, "Authorization",
                        apr_pstrcat(r->pool, "Bearer ", credential->token, NULL));
     }
