@@ -435,6 +435,17 @@ static const char *print_forward(const void *value, const printer_t *self,
     return print_word(value, self, p);
 }
 
+/* A method, and with it whom an assertion is for. */
+static const char *print_client_auth(const void *value, const printer_t *self,
+                                     apr_pool_t *p)
+{
+    int all = *(const int *)value;
+    int method = all & ~BEARER_CLIENT_AUD_ENDPOINT;
+    const char *word = print_word(&method, self, p);
+
+    return all == method ? word : apr_pstrcat(p, word, " aud=endpoint", NULL);
+}
+
 /* What may hold a secret, or is known to another room only. */
 static const char *print_masked(const void *value, const printer_t *self,
                                 apr_pool_t *p)
@@ -470,7 +481,7 @@ static const printer_t printers[BEARER_SETTING_COUNT] = {
     [BEARER_SET_ALGORITHMS] = { print_algorithms, NULL, "(none)" },
     [BEARER_SET_CLIENT_ID] = { print_string, NULL, "(none)" },
     [BEARER_SET_CLIENT_SECRET] = { print_masked, NULL, "(none)" },
-    [BEARER_SET_CLIENT_AUTH] = { print_word, client_auth, NULL },
+    [BEARER_SET_CLIENT_AUTH] = { print_client_auth, client_auth, NULL },
     [BEARER_SET_CLIENT_KEY] = { print_string, NULL, "(none)" },
     [BEARER_SET_CLIENT_CERT] = { print_string, NULL, "(none)" },
     [BEARER_SET_CA_FILE] = { print_string, NULL, "(system)" },

@@ -66,11 +66,9 @@ typedef struct bearer_user_claim_t {
     const char *substitution;      /**< with $0..$9 */
 } bearer_user_claim_t;
 
-typedef struct bearer_client_settings_t {
-    int method;                    /**< bearer_client_auth_t of client_auth.h */
-    const char *key;               /**< paths or NULL */
-    const char *cert;
-} bearer_client_settings_t;
+/** In client_auth, beside a bearer_client_auth_t (client_auth.h): an assertion
+ *  of ours names the endpoint as its audience, not the issuer. */
+#define BEARER_CLIENT_AUD_ENDPOINT 0x100
 
 typedef struct bearer_timeout_t {
     apr_interval_time_t connect, total;

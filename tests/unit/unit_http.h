@@ -31,6 +31,7 @@ typedef struct unit_http_t {
     int requests;
     /** The last request. */
     char url[512], authorization[512];
+    char method[16], body[4096], fields[4096];   /**< "Name: value\n" each */
     bearer_http_request_t request;   /**< do not follow its pointers */
     /** Called during a request, without the lock; may be NULL. */
     void (*during)(void *baton);
@@ -59,6 +60,23 @@ static inline apr_status_t unit_http_answer(const unit_http_page_t *page,
     return APR_SUCCESS;
 }
 
+static inline void unit_http_note_fields(unit_http_t *h,
+                                         const apr_table_t *headers)
+{
+    const apr_array_header_t *all = headers ? apr_table_elts(headers) : NULL;
+    apr_size_t used = 0;
+    int i;
+
+    h->fields[0] = '\0';
+    for (i = 0; all && i < all->nelts; i++) {
+        const apr_table_entry_t *e = &APR_ARRAY_IDX(all, i, apr_table_entry_t);
+
+        used += (apr_size_t)apr_snprintf(h->fields + used,
+                                         sizeof(h->fields) - used, "%s: %s\n",
+                                         e->key, e->val);
+    }
+}
+
 static inline apr_status_t unit_http_perform(const bearer_http_client_t *client,
                                              const bearer_http_request_t *request,
                                              bearer_http_response_t **response,
@@ -78,6 +96,10 @@ static inline apr_status_t unit_http_perform(const bearer_http_client_t *client,
     h->request = *request;
     apr_cpystrn(h->url, request->url, sizeof(h->url));
     apr_cpystrn(h->authorization, auth ? auth : "", sizeof(h->authorization));
+    apr_cpystrn(h->method, request->method, sizeof(h->method));
+    apr_cpystrn(h->body, request->body ? request->body : "(none)",
+                sizeof(h->body));
+    unit_http_note_fields(h, request->headers);
     pthread_mutex_unlock(&h->mutex);
     if (h->during) {
         h->during(h->during_baton);
