@@ -526,6 +526,22 @@ static void test_client_credentials(void **state)
     assert_string_equal(s->authorization[2], "Bearer t1");
 }
 
+/* With a key the token endpoint gets an assertion, not the secret. */
+static void test_client_credentials_by_key(void **state)
+{
+    apr_pool_t *p = unit_pool(state);
+    bench_t *b = granted_bench(p, GRANT("t1"));
+    const char *path = temporary(p, dumped(p, unit_key_for(p, "ES256")));
+    spy_t *s = watched(b);
+
+    b->lab->settings.client_key = path;
+    asked(b);
+    assert_string_equal(s->authorization[0], "");
+    assert_true(unit_contains(s->body[0], "client_assertion_type="));
+    assert_string_equal(s->authorization[1], "Bearer t1");
+    unlink(path);
+}
+
 /* Ahead of time; and while that fails, the token that is good serves on. */
 static void test_renewal(void **state)
 {
@@ -785,6 +801,7 @@ int main(void)
         UNIT_TEST(test_jwt_file),
         UNIT_TEST(test_bearer_of_file),
         UNIT_TEST(test_client_credentials),
+        UNIT_TEST(test_client_credentials_by_key),
         UNIT_TEST(test_renewal),
         UNIT_TEST(test_renewal_in_background),
         UNIT_TEST(test_token_refused),
