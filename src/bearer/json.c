@@ -153,7 +153,7 @@ apr_status_t bearer_json_date(apr_time_t *when, const json_t *object,
         return APR_EINVAL;
     }
     /* compared as double, so that the conversion below is always defined */
-    *when = seconds >= (double)(DATE_MAX / APR_USEC_PER_SEC)
+    *when = seconds >= (double)DATE_MAX / (double)APR_USEC_PER_SEC
                 ? DATE_MAX
                 : (apr_time_t)(seconds * (double)APR_USEC_PER_SEC);
     return APR_SUCCESS;

@@ -26,7 +26,8 @@
 #define BEARER_CATEGORIES(X) \
     X(OK, "ok", NULL, NULL, 0) \
     X(NO_CREDENTIAL, "no_credential", NULL, NULL, 0) \
-    X(REQUEST, "request", "invalid_request", "The request must carry exactly one well-formed token", 1) \
+    X(REQUEST, "request", "invalid_request", \
+      "The request must carry exactly one well-formed token", 1) \
     X(MALFORMED, "malformed", "invalid_token", "The token is malformed", 1) \
     X(ALGORITHM, "algorithm", "invalid_token", "The token's algorithm is not accepted", 1) \
     X(KEY, "key", "invalid_token", "The token's key is not known", 1) \

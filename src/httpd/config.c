@@ -853,6 +853,9 @@ const char *bearer_config_setting(cmd_parms *cmd, void *dir, const char *args)
     parse_t in;
     const char *error, *text;
 
+    if (!row) {
+        return "has no parser in this version";
+    }
     in.cmd = cmd;
     in.p = cmd->pool;
     error = layer(cmd, dir, bearer_settings_where(row->setting), &in.out, &digest);

@@ -38,7 +38,7 @@ done
 # the author's: tables and lists are easier read as they were laid out.
 tokens() {
     sed 's/\\$//' "$@" | tr -s ' \n' '  ' |
-        sed -e 's/ *\([{};|]\) */\1/g' -e 's/( /(/g' \
+        sed -e 's/ *\([{};|]\) */\1/g' -e 's/( /(/g' -e 's/) "/)"/g' \
             -e 's/) \(\.\|->\)/)\1/g' -e 's/[;{}]/&\n/g'
 }
 if test -n "$CLANG_FORMAT"; then
