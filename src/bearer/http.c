@@ -9,6 +9,7 @@
  */
 #include "bearer/http.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,6 +17,8 @@
 #include <apr_strings.h>
 #include <arpa/inet.h>
 #include <curl/curl.h>
+#include <openssl/err.h>
+#include <openssl/pem.h>
 
 #include "bearer/text.h"
 
@@ -317,4 +320,22 @@ apr_time_t bearer_http_date(const char *date)
     }
     seconds = curl_getdate(date, NULL);
     return seconds < 0 ? 0 : apr_time_from_sec((apr_time_t)seconds);
+}
+
+const char *bearer_http_ca_file_error(const char *path, apr_pool_t *p)
+{
+    BIO *in = BIO_new_file(path, "r");
+    X509 *certificate = in ? PEM_read_bio_X509(in, NULL, NULL, NULL) : NULL;
+    const char *error = NULL;
+
+    if (!in) {
+        error = apr_psprintf(p, "it cannot be opened: %s", strerror(errno));
+    }
+    else if (!certificate) {
+        error = "there is no PEM certificate in it";
+    }
+    X509_free(certificate);
+    BIO_free(in);
+    ERR_clear_error();
+    return error;
 }

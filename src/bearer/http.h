@@ -112,6 +112,10 @@ const char *bearer_http_url_error(const char *url,
                                   const apr_array_header_t *plain_http,
                                   apr_pool_t *p);
 
+/** NULL when path is PEM with at least one certificate in it, else what is wrong
+ *  with it; in p. */
+const char *bearer_http_ca_file_error(const char *path, apr_pool_t *p);
+
 /** Percent-encodes for application/x-www-form-urlencoded (space as '+'). */
 const char *bearer_http_form_escape(apr_pool_t *p, const char *s);
 

@@ -616,7 +616,8 @@ bearer_reason_t bearer_jwks_select(const bearer_jwk_t **key, int *unknown_kid,
 {
     *key = NULL;
     *unknown_kid = 0;
-    return kid ? select_by_kid(key, unknown_kid, set, alg, kid, iss, tenant,
+    /* Where no key has a name (PEM), the token's kid names none of them. */
+    return kid && set->named ? select_by_kid(key, unknown_kid, set, alg, kid, iss, tenant,
                                why, p)
                : select_only(key, unknown_kid, set, alg, iss, tenant, why, p);
 }

@@ -173,6 +173,11 @@ bearer_reason_t bearer_jws_check_header(bearer_jws_t *jws,
         return bearer_refuse(why, p, BEARER_B64,
                              "the header has b64, which JWTs do not use");
     }
+    if (jws->segment_len[2] == 0) {
+        /* RFC 7515 A.5 with another alg: no key is needed to refuse it */
+        return bearer_refuse(why, p, BEARER_SIGNATURE,
+                             "the token has no signature");
+    }
     typ = json_object_get(jws->header, "typ");
     jws->typ = json_string_value(typ);
     if (typ && !jws->typ) {

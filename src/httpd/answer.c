@@ -44,11 +44,24 @@ static const answer_t answers[BEARER_CATEGORY_COUNT] = {
     [BEARER_CATEGORY_MISCONFIGURED] = { HTTP_INTERNAL_SERVER_ERROR, 0, 0, APLOG_ERR },
 };
 
+/* httpd keeps AuthName ready to stand between quotes, with its own quotes
+ * escaped; the challenge does its own quoting. */
 static const char *realm(request_rec *r)
 {
     const char *name = ap_auth_name(r);
+    char *plain, *to;
 
-    return name && *name ? name : ap_get_server_name(r);
+    if (!name || !*name) {
+        return ap_get_server_name(r);
+    }
+    plain = to = apr_palloc(r->pool, strlen(name) + 1);
+    for (; *name; name++) {
+        if (name[0] != '\\' || name[1] != '"') {
+            *to++ = *name;
+        }
+    }
+    *to = '\0';
+    return plain;
 }
 
 static void challenge(request_rec *r, bearer_category_t category)

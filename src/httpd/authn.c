@@ -400,7 +400,8 @@ static int without_credential(attempt_t *a)
 {
     int preflight = is_preflight(a->r);
 
-    if (a->settings.optional || (preflight && a->settings.preflight_pass)) {
+    a->own->preflight = preflight && a->settings.preflight_pass;
+    if (a->settings.optional || a->own->preflight) {
         return grant(a, bearer_principal_anonymous(a->r->pool));
     }
     return refuse(a, BEARER_NO_CREDENTIAL,

@@ -416,11 +416,22 @@ void bearer_authz_pre_config(apr_pool_t *pconf)
 
 /* ---- the hooks ---------------------------------------------------------- */
 
+/* `Require all granted` asks nobody who he is. Two cases want it asked all the
+ * same: a `Require not` of ours, and AuthBearerOptional, under which a bad
+ * credential is refused. */
 int bearer_authz_force(request_rec *r)
 {
     const request_t *own = bearer_request_peek(r);
+    bearer_settings_t settings;
 
-    return own && own->negated && bearer_config_in_force(r) ? OK : DECLINED;
+    if (!bearer_config_in_force(r)) {
+        return DECLINED;
+    }
+    if (own && own->negated) {
+        return OK;
+    }
+    bearer_config_resolve(&settings, r);
+    return settings.optional ? OK : DECLINED;
 }
 
 static int listed(const apr_array_header_t *list, const char *s)
@@ -502,6 +513,9 @@ int bearer_authz_checker(request_rec *r)
     anonymous = own->principal->user == NULL;
     if (anonymous) {
         r->user = NULL;  /* so that valid-user and its kind do not count him */
+        if (own->preflight) {
+            return OK;   /* nothing but a user was missing so far */
+        }
     }
     own->deciding = 1;
     status = ap_run_auth_checker(r);

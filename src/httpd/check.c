@@ -45,6 +45,22 @@ static void report(walk_t *w, int level, const ap_directive_t *at,
     }
 }
 
+/* The first directive of that name, for messages; or NULL. */
+static const ap_directive_t *find(const ap_directive_t *node, const char *name)
+{
+    const ap_directive_t *found;
+
+    for (; node; node = node->next) {
+        if (!strcasecmp(node->directive, name)) {
+            return node;
+        }
+        if (node->first_child && (found = find(node->first_child, name))) {
+            return found;
+        }
+    }
+    return NULL;
+}
+
 /* ---- the tree ----------------------------------------------------------- */
 
 static int is_section(const ap_directive_t *node, const char *name)
@@ -129,31 +145,36 @@ static void walk(walk_t *w, const ap_directive_t *node, server_rec *server)
     }
 }
 
+/* The path of a section as it was written, quotes undone. */
+static const char *path_of(const walk_t *w, const ap_directive_t *node)
+{
+    const char *args = node->args, *end = strrchr(args, '>');
+
+    args = apr_pstrmemdup(w->p, args, end ? (apr_size_t)(end - args)
+                                          : strlen(args));
+    return ap_getword_conf(w->p, &args);
+}
+
 /* Could some other section still reach this one with the setting? One whose
  * path is not a prefix of this one's cannot; a pattern, a <Directory> beside a
  * <Location>, an <If> or <Files> might. */
 static int reached_from_elsewhere(const walk_t *w, const bearer_section_t *s,
                                   bearer_setting_t setting)
 {
+    const char *own = path_of(w, s->node), *path;
     int i;
 
     for (i = 0; i < w->global->sections->nelts; i++) {
         const section_t *other = &APR_ARRAY_IDX(w->global->sections, i, section_t);
-        const char *path, *own = s->node->args;
 
         if (!((other->dir->settings.set >> setting) & 1u)) {
             continue;
         }
-        path = other->node->args;
-        if (!is_section(other->node, "Location>") && strcasecmp(
-                other->node->directive, "<Location") != 0) {
-            return 1;
-        }
-        if (strcasecmp(s->node->directive, "<Location") != 0 || *path == '~'
-            || *own == '~' || strpbrk(path, "*?[")) {
-            return 1;
-        }
-        if (!strncmp(own, path, strcspn(path, "> "))) {
+        path = path_of(w, other->node);
+        if (strcasecmp(other->node->directive, "<Location") != 0
+            || strcasecmp(s->node->directive, "<Location") != 0
+            || *path == '~' || *own == '~' || strpbrk(path, "*?[")
+            || !strncmp(own, path, strlen(path))) {
             return 1;
         }
     }
@@ -212,8 +233,37 @@ static void check_section(walk_t *w, const bearer_section_t *s)
 
 /* ---- issuers ------------------------------------------------------------ */
 
+/* An allow-list that no key of the file can serve refuses every token. */
+static void check_served(walk_t *w, const ap_directive_t *at,
+                         const bearer_issuer_t *issuer,
+                         const bearer_settings_t *settings,
+                         const bearer_jwks_t *set)
+{
+    bearer_algs_t served = 0, symmetric;
+    int i;
+
+    for (i = 0; i < bearer_jwks_count(set); i++) {
+        served |= bearer_jwks_at(set, i)->algs;
+    }
+    symmetric = settings->algorithms & bearer_alg_symmetric();
+    if (served && !(served & settings->algorithms)) {
+        report(w, APLOG_ERR, at, apr_psprintf(w->p, "issuer %s: no key of "
+               "AuthBearerKeys file:%s fits AuthBearerAlgorithms %s; they fit %s",
+               issuer->url, issuer->keys.value,
+               bearer_alg_names(settings->algorithms, w->p),
+               bearer_alg_names(served, w->p)));
+    }
+    else if (symmetric && !(served & symmetric)) {
+        report(w, APLOG_ERR, at, apr_psprintf(w->p, "issuer %s: "
+               "AuthBearerAlgorithms names %s, but AuthBearerKeys file:%s has no "
+               "key of kty oct", issuer->url, bearer_alg_names(symmetric, w->p),
+               issuer->keys.value));
+    }
+}
+
 static void check_key_file(walk_t *w, const ap_directive_t *at,
-                           const bearer_issuer_t *issuer)
+                           const bearer_issuer_t *issuer,
+                           const bearer_settings_t *settings)
 {
     bearer_jwks_origin_t origin = issuer->keys.kind == BEARER_SOURCE_FILE
                                   ? BEARER_JWKS_LOCAL : BEARER_JWKS_SPIFFE;
@@ -239,6 +289,7 @@ static void check_key_file(walk_t *w, const ap_directive_t *at,
                             issuer->keys.value,
                             APR_ARRAY_IDX(found.lines, i, const char *)));
     }
+    check_served(w, at, issuer, settings, set);
     if (!bearer_jwks_count(set) && !found.skipped) {
         report(w, APLOG_ERR, at, apr_psprintf(w->p, "AuthBearerKeys file:%s: no "
                "usable key in it; make one: htbearer keygen",
@@ -288,6 +339,24 @@ static void check_urls(walk_t *w, const ap_directive_t *at,
     }
 }
 
+static void check_files(walk_t *w, const ap_directive_t *at,
+                        const bearer_issuer_t *issuer,
+                        const bearer_settings_t *settings)
+{
+    const char *error;
+
+    if (settings->ca_file
+        && (error = bearer_http_ca_file_error(settings->ca_file, w->p))) {
+        report(w, APLOG_ERR, at, apr_psprintf(w->p, "AuthBearerCAFile %s: %s",
+                                              settings->ca_file, error));
+    }
+    if (issuer->tenants_file
+        && (error = bearer_tenants_file_error(issuer->tenants_file, w->p))) {
+        report(w, APLOG_ERR, at, apr_pstrcat(w->p, "AuthBearerTenants: ", error,
+                                             NULL));
+    }
+}
+
 static void check_issuer(walk_t *w, int index)
 {
     const bearer_issuer_t *issuer = APR_ARRAY_IDX(w->global->issuers, index,
@@ -296,21 +365,16 @@ static void check_issuer(walk_t *w, int index)
                                         const server_rec *);
     ap_directive_t at = { 0 };
     bearer_settings_t settings;
-    const char *error;
 
     at.filename = issuer->file;
     at.line_num = issuer->line;
     bearer_settings_resolve(&settings, w->global->defaults,
                             &bearer_config_server(s)->settings, &issuer->settings,
                             NULL);
-    check_key_file(w, &at, issuer);
+    check_key_file(w, &at, issuer, &settings);
     check_algorithms(w, &at, issuer, &settings);
     check_urls(w, &at, issuer);
-    if (issuer->tenants_file
-        && (error = bearer_tenants_file_error(issuer->tenants_file, w->p))) {
-        report(w, APLOG_ERR, &at, apr_pstrcat(w->p, "AuthBearerTenants: ", error,
-                                              NULL));
-    }
+    check_files(w, &at, issuer, &settings);
     if (issuer->tenants_any) {
         report(w, APLOG_WARNING, &at, apr_psprintf(w->p, "issuer %s: "
                "AuthBearerTenants * trusts every tenant in the world; name "
@@ -326,7 +390,8 @@ static void check_secret_permissions(walk_t *w, const char *path)
 
     if (apr_stat(&info, path, APR_FINFO_PROT, w->p) == APR_SUCCESS
         && (info.protection & (APR_FPROT_WREAD | APR_FPROT_WWRITE))) {
-        report(w, APLOG_WARNING, NULL, apr_psprintf(w->p, "secret file %s can be "
+        report(w, APLOG_WARNING, find(ap_conftree, "AuthBearerSecretFile"),
+               apr_psprintf(w->p, "AuthBearerSecretFile: secret file %s can be "
                "read by others: chmod o-rwx %s", path, path));
     }
 }
@@ -343,21 +408,23 @@ static void check_global(walk_t *w)
 
         if (strncmp(host, "localhost", 9) && strncmp(host, "127.", 4)
             && strncmp(host, "[::1]", 5) && strcmp(host, "::1")) {
-            report(w, APLOG_WARNING, NULL, apr_psprintf(w->p, "AuthBearerPlainHTTP "
+            report(w, APLOG_WARNING, find(ap_conftree, "AuthBearerPlainHTTP"),
+                   apr_psprintf(w->p, "AuthBearerPlainHTTP "
                    "%s: whoever is on the way to that host can give you keys of "
                    "his own; use https", host));
         }
     }
     if (global->revocations
         && (error = bearer_revocation_file_error(global->revocations, w->p))) {
-        report(w, APLOG_ERR, NULL, apr_psprintf(w->p, "AuthBearerRevocations: %s",
-                                                error));
+        report(w, APLOG_ERR, find(ap_conftree, "AuthBearerRevocations"),
+               apr_psprintf(w->p, "AuthBearerRevocations: %s", error));
     }
     for (i = 0; i < STORE_KINDS; i++) {
         foreign |= bearer_store_is_foreign(&global->stores[i]);
     }
     if (foreign && !global->secret_files) {
-        report(w, APLOG_ERR, NULL, "AuthBearerSOCache: whoever can write to this "
+        report(w, APLOG_ERR, find(ap_conftree, "AuthBearerSOCache"),
+               "AuthBearerSOCache: whoever can write to this "
                "cache could add a key; values are sealed with a secret: "
                "AuthBearerSecretFile PATH (openssl rand -out PATH 48), in the "
                "main server");
@@ -369,8 +436,8 @@ static void check_global(walk_t *w)
     if (global->secret_files
         && bearer_seal_create(&seal, global->secret_files, "check", &error, w->p)
            != APR_SUCCESS) {
-        report(w, APLOG_ERR, NULL, apr_psprintf(w->p, "AuthBearerSecretFile: %s",
-                                                error));
+        report(w, APLOG_ERR, find(ap_conftree, "AuthBearerSecretFile"),
+               apr_psprintf(w->p, "AuthBearerSecretFile: %s", error));
     }
 }
 

@@ -872,6 +872,32 @@ const char *bearer_config_setting(cmd_parms *cmd, void *dir, const char *args)
 
 /* ---- issuers ------------------------------------------------------------ */
 
+const char *bearer_config_not_inside(cmd_parms *cmd)
+{
+    return !server_of(cmd)->open ? NULL
+        : apr_psprintf(cmd->pool, "%s does not belong into <AuthBearerIssuer>",
+                       cmd->cmd->name);
+}
+
+/* %i of AuthBearerUserFormat must tell the issuers of a server apart. */
+static const char *name_taken(const bearer_issuers_t *issuers,
+                              const bearer_issuer_t *issuer, apr_pool_t *p)
+{
+    int i;
+
+    for (i = 0; i < bearer_issuers_count(issuers); i++) {
+        const bearer_issuer_t *other = bearer_issuers_at(issuers, i);
+
+        if (!strcmp(other->name, issuer->name)
+            && strcmp(other->url, issuer->url) != 0) {
+            return apr_psprintf(p, "the name %s is taken by issuer %s: their users "
+                                "would be the same people; choose another NAME",
+                                bearer_text_quote(p, issuer->name), other->url);
+        }
+    }
+    return NULL;
+}
+
 static const char *declare_issuer(cmd_parms *cmd, bearer_issuer_t *issuer)
 {
     server_config_t *server = server_of(cmd);
@@ -881,7 +907,10 @@ static const char *declare_issuer(cmd_parms *cmd, bearer_issuer_t *issuer)
         server->issuers = bearer_issuers_create(cmd->pool);
     }
     issuer->index = current->issuers->nelts;
-    error = bearer_issuers_add(server->issuers, issuer);
+    error = name_taken(server->issuers, issuer, cmd->pool);
+    if (!error) {
+        error = bearer_issuers_add(server->issuers, issuer);
+    }
     if (error) {
         return apr_psprintf(cmd->pool, "AuthBearerIssuer: %s", error);
     }
@@ -899,8 +928,8 @@ static const char *new_issuer(cmd_parms *cmd, const char *args,
                                                   | NOT_IN_HTACCESS);
     bearer_issuer_t *issuer;
 
-    if (error || server_of(cmd)->open) {
-        return error ? error : "an issuer cannot be declared inside another";
+    if (error || (error = bearer_config_not_inside(cmd))) {
+        return error;
     }
     if (words->nelts < 1 || words->nelts > (named ? 2 : 1)) {
         return named ? "<AuthBearerIssuer URL [NAME]> names one issuer"
@@ -1129,7 +1158,7 @@ const char *bearer_config_global(cmd_parms *cmd, void *dir, const char *args)
     int i = 0;
 
     (void)dir;
-    if (error) {
+    if (error || (error = bearer_config_not_inside(cmd))) {
         return error;
     }
     while (strcasecmp(global_parsers[i].name, cmd->cmd->name) != 0) {
@@ -1151,8 +1180,11 @@ const char *bearer_config_secret_file(cmd_parms *cmd, void *dir,
     int i;
 
     (void)dir;
-    if (error || !words->nelts) {
-        return error ? error : "AuthBearerSecretFile: a path is missing";
+    if (error || (error = bearer_config_not_inside(cmd))) {
+        return error;
+    }
+    if (!words->nelts) {
+        return "AuthBearerSecretFile: a path is missing";
     }
     for (i = 0; i < words->nelts; i++) {
         const char **path = &APR_ARRAY_IDX(words, i, const char *);

@@ -137,10 +137,21 @@ static void forward_token(request_rec *r, const credential_t *credential)
     }
 }
 
+/* RFC 6750 section 2.3: what a URL with a token in it brought is no page for
+ * shared caches. */
+static void keep_private(request_rec *r, const credential_t *credential)
+{
+    if (credential->reason == BEARER_OK && credential->from
+        && credential->from->kind == BEARER_FROM_QUERY && !r->main) {
+        apr_table_mergen(r->err_headers_out, "Cache-Control", "private");
+    }
+}
+
 int bearer_export_fixups(request_rec *r)
 {
     const char *type = ap_auth_type(r);
     int in_force = bearer_config_in_force(r);
+    const credential_t *credential;
     const request_t *record;
     bearer_settings_t settings;
 
@@ -151,11 +162,10 @@ int bearer_export_fixups(request_rec *r)
     if (in_force) {
         scrub(r);
         bearer_config_resolve(&settings, r);
+        credential = bearer_credential_get(r);
+        keep_private(r, credential);
         if (settings.forward & BEARER_FORWARD_TOKEN) {
-            forward_token(r, bearer_credential_get(r));
-        }
-        else {
-            bearer_credential_get(r);  /* remembered for what comes of this */
+            forward_token(r, credential);
         }
         bearer_credential_strip(r, &settings);
     }

@@ -114,6 +114,8 @@ const char *bearer_config_secret_file(cmd_parms *cmd, void *dir,
 
 /** Words of a directive's arguments, quotes undone; const char *. */
 apr_array_header_t *bearer_config_words(apr_pool_t *p, const char *args);
+/** NULL, or that the directive stands inside <AuthBearerIssuer> and may not. */
+const char *bearer_config_not_inside(cmd_parms *cmd);
 
 server_config_t *bearer_config_server(const server_rec *s);
 /** Never NULL; an empty record where nothing was written. */
@@ -202,6 +204,7 @@ typedef struct request_t {
     bearer_reason_t reason;      /**< why it was refused; BEARER_OK: it was not */
     apr_array_header_t *rules;   /**< require_t *: rules asked, see authz.c */
     int negated;                 /**< a `Require not` of ours was among them */
+    int preflight;               /**< AuthBearerPreflight lets it pass */
     apr_array_header_t *unmet;   /**< const char *: what was asked and denied */
     int deciding;                /**< guard of the auth_checker hook */
 } request_t;

@@ -88,7 +88,7 @@ const char *bearer_store_directive(cmd_parms *cmd, void *dir, const char *args)
     int i;
 
     (void)dir;
-    if (error) {
+    if (error || (error = bearer_config_not_inside(cmd))) {
         return error;
     }
     if (words->nelts < 1 || words->nelts > 2) {
