@@ -1,0 +1,149 @@
+# Licensed under the Apache License, Version 2.0; see LICENSE.
+"""Fixtures of the end-to-end tests; see support/ for what they are made of."""
+import re
+
+import pytest
+
+from support import secrets
+from support.httpd import MPMS, Httpd
+from support.issuer import Backend, IssuerHost
+
+#: Lines at warn or above that httpd itself writes about ordinary refusals.
+ORDINARY = (
+    r"AH01631: user .*: authorization failure for",
+    r"^caught SIGTERM, shutting down", r"AH00169: ",
+    r"AH00170: ", r"AH00045: child process .* still did not exit",
+)
+QUIET = ("emerg", "alert", "crit", "error", "warn", "raw")
+
+_servers = []
+_last_lines = []
+
+
+def pytest_generate_tests(metafunc):
+    """Tests marked core run with every MPM, the others with the first."""
+    if "mpm" in metafunc.fixturenames:
+        core = metafunc.definition.get_closest_marker("core")
+        metafunc.parametrize("mpm", MPMS if core else MPMS[:1], scope="module")
+
+
+@pytest.fixture(scope="session")
+def backend():
+    server = Backend()
+    yield server
+    server.close()
+
+
+@pytest.fixture(scope="session")
+def issuers():
+    """A host of scripted issuers on http."""
+    host = IssuerHost()
+    yield host
+    host.close()
+
+
+def servers(mpm):
+    """Makes servers, and ends them all when the fixture ends."""
+    made = []
+
+    def make(conf="", start=True, **kw):
+        kw.setdefault("mpm", mpm)
+        server = Httpd(conf, **kw)
+        made.append(server)
+        if start:
+            server.start()
+            _servers.append(server)
+        return server
+    yield make
+    for server in made:
+        server.stop()
+        text = server.error_log() + server.start_output()
+        leaked = secrets.search(text, everything=True)
+        if server in _servers:
+            _servers.remove(server)
+        server.close()
+        assert not leaked, "secrets in the log: %s" % leaked
+
+
+@pytest.fixture(scope="module")
+def new_server(mpm):
+    """new_server(conf, ...) starts a httpd that lives as long as the module."""
+    yield from servers(mpm)
+
+
+@pytest.fixture
+def one_server(mpm):
+    """The same for the one test: nothing goes on in the background later."""
+    for make in servers(mpm):
+        mine = []
+        yield lambda *args, **kw: mine.append(make(*args, **kw)) or mine[-1]
+        for server in mine:
+            server.stop()
+            _last_lines.extend(server.take_pending())
+
+
+@pytest.fixture(scope="module")
+def checker(mpm):
+    """checker(conf, ...) runs configtest on a configuration."""
+    made = []
+
+    def check(conf, *options, files=None, **kw):
+        key = tuple(sorted((k, str(v)) for k, v in kw.items()))
+        for known, server in made:
+            if known == key:
+                break
+        else:
+            server = Httpd(mpm=mpm, **kw)
+            made.append((key, server))
+        for name, content in (files or {}).items():
+            mode = 0o644
+            if isinstance(content, tuple):
+                content, mode = content
+            server.write(name, content, mode)
+        server.configure(conf)
+        return server.configtest(*options)
+    yield check
+    for _, server in made:
+        server.close()
+
+
+def complaints(lines, allowed):
+    """What is wrong with these log lines, whatever the test was about."""
+    out = []
+    for line in lines:
+        if line.level in QUIET and not any(
+                re.search(pattern, line.text) for pattern in allowed):
+            out.append("unexpected: " + line.raw)
+        if line.module == "auth_bearer" and line.unescaped_bytes:
+            out.append("raw bytes: " + line.raw)
+        if re.search(r"[\x00-\x08\x0b-\x1f\x7f-\uffff]", line.raw):
+            out.append("unprintable: %r" % line.raw)
+    out += ["secret in the log: " + piece
+            for piece in secrets.search("\n".join(l.raw for l in lines))]
+    return out
+
+
+@pytest.fixture(autouse=True)
+def watch_logs(request):
+    """No test may leave a warning nobody expected, or a secret, in a log."""
+    secrets.forget_recent()
+    allowed = list(ORDINARY)
+    for marker in request.node.iter_markers("allow_log"):
+        allowed += marker.args
+    yield
+    found = complaints(_last_lines, allowed)
+    _last_lines.clear()
+    for server in _servers:
+        found += complaints(server.take_pending(), allowed)
+    assert not found, "\n".join(found)
+
+
+def pytest_sessionstart(session):
+    """A module that cannot be loaded is one failure, not two thousand."""
+    server = Httpd()
+    try:
+        done = server.configtest()
+    finally:
+        server.close()
+    if done.status:
+        pytest.exit("the module cannot be loaded: %r" % done, 3)

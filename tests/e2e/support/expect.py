@@ -1,0 +1,88 @@
+# Licensed under the Apache License, Version 2.0; see LICENSE.
+"""What an answer must look like, once for all tests (the results table)."""
+import re
+
+from .tokens import ISS, jwks
+
+#: error_description is for people and names the category only.
+_VALUES = re.compile(r"https?:|api://|alice|[0-9]{4,}")
+
+
+def granted(res, user="alice"):
+    assert res.status == 200, res
+    assert res.challenge is None
+    assert (res.error, res.check) == (None, None), res
+    if user is not None:
+        assert res.user == user, res
+    return res
+
+
+def refused(res, status, error=None, category=None, check=None, log=None,
+            scope=None):
+    """status and challenge as the results table says; category and check are
+    BEARER_ERROR and BEARER_ERROR_CHECK (str or tuple of str); log is what a
+    line at info must match (None: not looked at)."""
+    assert res.status == status, res
+    if error or status == 401:
+        assert res.challenge is not None, res
+        assert res.challenge.get("realm"), res
+        assert res.challenge.get("error") == error, res
+        text = res.challenge.get("error_description")
+        if error is None:
+            assert text is None and "error_uri" not in res.challenge, res
+        elif text is not None:
+            assert not _VALUES.search(text), res
+    else:
+        assert res.challenge is None, res
+    if scope is not None:
+        assert sorted(res.challenge["scope"].split()) == sorted(
+            scope.split()), res
+    if status in (429, 503):
+        assert re.fullmatch(r"[1-9][0-9]*", res.get("Retry-After", "")), res
+    if category:
+        assert res.error in ([category] if isinstance(category, str)
+                             else category), res
+    if check:
+        assert res.check in ([check] if isinstance(check, str) else check), res
+    for pattern in [log] if isinstance(log, str) else log or ():
+        assert [line for line in res.log if line.module == "auth_bearer"
+                and line.level == "info"
+                and re.search(pattern, line.text)], (pattern, res)
+    return res
+
+
+def invalid(res, category=None, check=None, log=None):
+    return refused(res, 401, "invalid_token", category, check, log)
+
+
+def anonymous(res, scope=None):
+    """Refused for want of a credential: no error code."""
+    refused(res, 401, None, scope=scope)
+    if scope is None:
+        assert "scope" not in res.challenge, res
+    return res
+
+
+def issuer_conf(inside="", url=ISS, name="main", keys="jwks.json"):
+    return """
+<AuthBearerIssuer "%s" %s>
+    AuthBearerKeys "file:@ROOT@/%s"
+    %s
+</AuthBearerIssuer>
+""" % (url, name, keys, inside)
+
+
+def location(path, inside="", require="valid-user", audience="api://test"):
+    """A <Location> of a test; audience None leaves the directive out."""
+    lines = ["AuthType Bearer", 'AuthName "test"']
+    if audience:
+        lines.append("AuthBearerAudience " + audience)
+    if inside:
+        lines.append(inside)
+    if require:
+        lines.append("Require " + require)
+    return "<Location \"%s\">\n%s\n</Location>\n" % (path, "\n".join(lines))
+
+
+def key_files(*keys):
+    return {"jwks.json": jwks(*(keys or ("rs256",)))}

@@ -1,0 +1,402 @@
+# Licensed under the Apache License, Version 2.0; see LICENSE.
+"""A httpd of the tests' own: generated configuration, free port, temporary
+ServerRoot.
+
+Every URL has four faces, so that one <Location> serves for everything:
+  /x          a static file ("ok")
+  /x/env      SSI: the environment of the request, NAME=value lines
+  /x/cgi      the same from a CGI program
+  /x/be/...   the backend behind mod_proxy, when the server was given one
+Below /files/ httpd's directory walk applies (for .htaccess).
+
+Environment of a test run:
+  BEARER_MODULE   path of mod_auth_bearer.so
+  HTBEARER        path of htbearer
+  BEARER_MPMS     "event prefork": the first serves all tests
+  BEARER_WRAPPER  a command in front of httpd, such as valgrind with options
+  BEARER_SLOW     factor on all waiting times (10 under valgrind)
+"""
+import glob
+import os
+import re
+import shlex
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+
+from . import client, secrets
+
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(
+    os.path.abspath(__file__)))))
+HTTPD = os.environ.get("HTTPD", "/usr/sbin/apache2")
+MODULES = os.environ.get("HTTPD_MODULES", "/usr/lib/apache2/modules")
+SLOW = float(os.environ.get("BEARER_SLOW", "1"))
+
+
+def _built(name, variable):
+    if os.environ.get(variable):
+        return os.path.abspath(os.environ[variable])
+    places = [TOP, os.path.join(TOP, "build")] + glob.glob(
+        os.path.join(TOP, "build", "*"))
+    for place in places:
+        path = os.path.join(place, name)
+        if os.path.exists(path):
+            return path
+    return None
+
+
+MODULE = _built(".libs/mod_auth_bearer.so", "BEARER_MODULE")
+HTBEARER = _built("htbearer", "HTBEARER")
+MPMS = (os.environ.get("BEARER_MPMS") or "event prefork").split()
+
+BASE_MODULES = ("authn_core", "authz_core", "authz_user", "authz_host", "alias",
+                "headers", "include", "cgi", "setenvif", "env", "dir",
+                "rewrite", "socache_shmcb", "proxy", "proxy_http")
+
+#: Compiled into some httpds and loadable in others.
+STATIC = ("unixd", "log_config", "version", "watchdog")
+
+WORKERS = {
+    "event": """
+StartServers {children}
+ServerLimit {limit}
+ThreadsPerChild 8
+ThreadLimit 8
+MaxRequestWorkers {threads}
+MinSpareThreads 1
+MaxSpareThreads {threads}
+""",
+    "prefork": """
+StartServers {workers}
+MinSpareServers 1
+MaxSpareServers {workers}
+ServerLimit 16
+MaxRequestWorkers 16
+""",
+}
+WORKERS["worker"] = WORKERS["event"]
+
+SKELETON = """
+ServerRoot "{root}"
+ServerName {server_name}
+Listen 127.0.0.1:{port}
+PidFile "{root}/run/httpd.pid"
+DefaultRuntimeDir "{root}/run"
+{load}
+{identity}
+{workers}
+ErrorLog "{root}/logs/error.log"
+ErrorLogFormat "%{{cu}}t|%-m|%l|%P|%M"
+LogLevel {loglevel}
+LogFormat "%>s \\"%r\\" user=%u error=%{{BEARER_ERROR}}e check=%{{BEARER_ERROR_CHECK}}e" test
+CustomLog "{root}/logs/access.log" test
+DocumentRoot "{root}/htdocs"
+KeepAlive On
+Timeout 20
+AcceptPathInfo On
+<Directory />
+    AllowOverride None
+    Require all denied
+</Directory>
+<Directory "{root}/htdocs">
+    Require all granted
+    Options +Includes +ExecCGI +FollowSymLinks
+</Directory>
+<Files "env.shtml">
+    ForceType text/html
+    SetOutputFilter INCLUDES
+</Files>
+<Files "env.cgi">
+    SetHandler cgi-script
+</Files>
+<Files "ok.txt">
+    ForceType text/plain
+</Files>
+Header always set X-Test-Error "expr=%{{reqenv:BEARER_ERROR}}"
+Header always set X-Test-Check "expr=%{{reqenv:BEARER_ERROR_CHECK}}"
+Header always set X-Test-User "expr=%{{REMOTE_USER}}"
+"""
+
+FACES = """
+AliasMatch "^/(?:.+/)?env$" "{root}/htdocs/env.shtml"
+AliasMatch "^/(?:.+/)?cgi$" "{root}/htdocs/env.cgi"
+AliasMatch "^/(?!files/|\\.well-known|\\.auth)" "{root}/htdocs/ok.txt"
+"""
+
+CGI = """#!/bin/sh
+printf 'Content-Type: text/plain\\r\\n\\r\\n'
+exec env
+"""
+
+
+class LogLine:
+    """A line of the error log; text is unescaped as httpd escaped it."""
+
+    def __init__(self, raw):
+        self.raw = raw
+        parts = raw.split("|", 4)
+        if len(parts) == 5 and re.match(r"\d{4}-\d\d-\d\d ", parts[0]):
+            self.module, self.level, message = parts[1], parts[2], parts[4]
+            self.level = self.level.partition(":")[0]
+        else:
+            self.module, self.level, message = "-", "raw", raw
+        self.text = re.sub(r'\\(["\\])', r"\1", message)
+
+    @property
+    def unescaped_bytes(self):
+        """True when httpd had to escape something that our module logged."""
+        return bool(re.search(r"(?<!\\)(?:\\\\)*\\(?:x[0-9a-f]{2}|[nrtbv])",
+                              self.raw))
+
+    def __repr__(self):
+        return self.raw
+
+
+def free_port():
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return sock.getsockname()[1]
+
+
+def wait_until(condition, seconds=10, what="condition"):
+    """Waits for something another process does; never for time to pass."""
+    end = time.monotonic() + seconds * SLOW
+    while True:
+        result = condition()
+        if result:
+            return result
+        if time.monotonic() > end:
+            raise AssertionError("timed out: " + what)
+        time.sleep(0.01)
+
+
+class ConfigTest:
+    """Result of httpd -t."""
+
+    def __init__(self, status, output, root):
+        self.status, self.root = status, root
+        self.output = re.sub(r'\\(["\\])', r"\1", output)
+
+    def __repr__(self):
+        return "<status %d>\n%s" % (self.status, self.output)
+
+
+class Httpd:
+    """One server. conf may use @ROOT@ for its ServerRoot and @PORT@."""
+
+    def __init__(self, conf="", modules=(), mpm=None, children=1, files=None,
+                 loglevel=None, backend=None, module=True,
+                 server_name="server.test", after_module=(), without=(),
+                 early="", throttle=False):
+        loglevel = loglevel or (
+            "info auth_bearer:trace8" if module else "info")
+        self.mpm = mpm or MPMS[0]
+        self.root = tempfile.mkdtemp(prefix="bearer-e2e-")
+        os.chmod(self.root, 0o755)
+        self.port = free_port()
+        self.url = "http://127.0.0.1:%d" % self.port
+        self.process = None
+        self._read = 0
+        self._partial = ""
+        self._pending = []
+        for name in ("logs", "run", "htdocs", "htdocs/files"):
+            os.mkdir(os.path.join(self.root, name))
+        self.write("htdocs/ok.txt", "ok\n")
+        self.write("htdocs/env.shtml", "<!--#printenv -->\n")
+        self.write("htdocs/env.cgi", CGI, 0o755)
+        for name, content in (files or {}).items():
+            self.write(name, content)
+        faces = FACES.format(root=self.root)
+        if backend:
+            faces = ('ProxyPassMatch "^(/(?:.+/)?be(?:/.*)?)$" "%s$1"\n'
+                     % backend.url) + faces
+        self._text = SKELETON.format(
+            root=self.root, port=self.port, server_name=server_name,
+            load=self._load(modules, after_module, module, without),
+            identity="User www-data\nGroup www-data" if os.getuid() == 0
+            else "", loglevel=loglevel, workers=WORKERS[self.mpm].format(
+                children=children, limit=max(4, children),
+                threads=8 * max(2, children), workers=max(2, children)))
+        self._text += early + faces
+        if module and not throttle:
+            self._text += ("<IfDirective AuthBearerThrottle>\n"
+                           "AuthBearerThrottle off\n</IfDirective>\n")
+        self.configure(conf)
+
+    def configure(self, conf):
+        """Replaces the test's part of the configuration."""
+        text = (self._text + "\n# --- test\n" + conf).replace(
+            "@ROOT@", self.root).replace("@PORT@", str(self.port))
+        self.write("httpd.conf", text)
+
+    def _load(self, modules, after, own, without):
+        """LoadModule lines: modules, then ours, then those named in after."""
+        def line(name):
+            return "LoadModule %s_module %s/mod_%s.so" % (name, MODULES, name)
+        static = [n for n in STATIC
+                  if os.path.exists("%s/mod_%s.so" % (MODULES, n))]
+        names = ["mpm_" + self.mpm, *static, *BASE_MODULES, *modules]
+        lines = [line(n) for n in dict.fromkeys(names) if n not in without]
+        if own:
+            assert MODULE, "BEARER_MODULE is not set and nothing is built"
+            lines.append("LoadModule auth_bearer_module " + MODULE)
+        return "\n".join(lines + [line(n) for n in after])
+
+    # -- files ---------------------------------------------------------------
+
+    def path(self, name):
+        return os.path.join(self.root, name)
+
+    def write(self, name, content, mode=0o644):
+        """A file below ServerRoot, replaced atomically as an editor does."""
+        path = self.path(name)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        if isinstance(content, str):
+            content = content.encode("utf-8", "surrogateescape")
+        with open(path + ".new", "wb") as f:
+            f.write(content)
+        os.chmod(path + ".new", mode)
+        os.rename(path + ".new", path)
+        return path
+
+    # -- life ----------------------------------------------------------------
+
+    def _command(self):
+        wrapper = shlex.split(os.environ.get("BEARER_WRAPPER", ""))
+        return wrapper + [HTTPD, "-d", self.root, "-f",
+                          self.path("httpd.conf")]
+
+    def configtest(self, *options):
+        """httpd -t on the present configuration."""
+        done = subprocess.run(
+            [HTTPD, "-d", self.root, "-f", self.path("httpd.conf"), "-t",
+             *options], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            timeout=30 * SLOW)
+        output = done.stdout.decode("utf-8", "replace")
+        output = re.sub(r"(?m)^.*(AH00558|AH00526: Syntax OK).*\n", "", output)
+        return ConfigTest(done.returncode, output, self.root)
+
+    def start(self):
+        with open(self.path("logs/start.log"), "ab") as out:
+            self.process = subprocess.Popen(
+                self._command() + ["-DFOREGROUND"], stdout=out, stderr=out,
+                stdin=subprocess.DEVNULL,
+                start_new_session=True)  # httpd signals its whole group
+        self._wait_up()
+        return self
+
+    def _wait_up(self):
+        def up():
+            if self.process.poll() is not None:
+                raise AssertionError("httpd did not start:\n%s\n%s" % (
+                    self.start_output(), self.error_log()))
+            try:
+                client.exchange(self.port, b"GET /ok HTTP/1.0\r\n\r\n", 5)
+                return True
+            except (ConnectionError, OSError):
+                return False
+        wait_until(up, 20, "httpd answers")
+
+    def start_output(self):
+        with open(self.path("logs/start.log"), errors="surrogateescape") as f:
+            return f.read()
+
+    def stop(self, kill=False):
+        if self.process and self.process.poll() is None:
+            self.process.send_signal(signal.SIGKILL if kill else signal.SIGTERM)
+            try:
+                self.process.wait(20 * SLOW)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+        self.process = None
+
+    def graceful(self):
+        """apachectl graceful; returns when the new generation serves."""
+        before = self.error_log().count("resuming normal operations")
+        self.process.send_signal(signal.SIGUSR1)
+        wait_until(lambda: self.error_log().count(
+            "resuming normal operations") > before, 20, "graceful restart")
+        self._wait_up()
+
+    def restart(self):
+        """Full restart: stop, start."""
+        self.stop()
+        self.start()
+
+    def close(self):
+        self.stop()
+        if not os.environ.get("BEARER_KEEP"):
+            shutil.rmtree(self.root, ignore_errors=True)
+
+    # -- logs ----------------------------------------------------------------
+
+    def error_log(self):
+        try:
+            with open(self.path("logs/error.log"),
+                      errors="surrogateescape") as f:
+                return f.read()
+        except FileNotFoundError:
+            return ""
+
+    def access_log(self):
+        with open(self.path("logs/access.log"), errors="surrogateescape") as f:
+            return f.read()
+
+    def new_lines(self):
+        """Lines of the error log since the last call."""
+        try:
+            with open(self.path("logs/error.log"), "rb") as f:
+                f.seek(self._read)
+                data = f.read()
+        except FileNotFoundError:
+            return []
+        end = data.rfind(b"\n") + 1
+        self._read += end
+        lines = [LogLine(line.decode("utf-8", "surrogateescape"))
+                 for line in data[:end].splitlines() if line]
+        self._pending += lines
+        return lines
+
+    def take_pending(self):
+        """All lines since the last call of this (not of new_lines)."""
+        self.new_lines()
+        lines, self._pending = self._pending, []
+        return lines
+
+    def wait_log(self, pattern, seconds=10):
+        """Waits until the error log has a matching line anywhere."""
+        def found():
+            return [LogLine(line) for line in self.error_log().splitlines()
+                    if re.search(pattern, LogLine(line).text)]
+        return wait_until(found, seconds, "log line " + pattern)
+
+    # -- requests ------------------------------------------------------------
+
+    def raw(self, data, timeout=30):
+        """Sends bytes, reads the answer and the log lines of that time."""
+        self.new_lines()
+        answer = client.exchange(self.port, data, timeout * SLOW)
+        return client.Response(answer, self.new_lines())
+
+    def request(self, method, path, token=None, headers=(), body=b"", **kw):
+        headers = list(headers.items() if isinstance(headers, dict)
+                       else headers)
+        if token is not None:
+            secrets.register(token)
+            if isinstance(token, str):
+                token = token.encode("latin-1")
+            headers.append(("Authorization", b"Bearer " + token))
+        return self.raw(client.build(method, path, headers, body, **kw))
+
+    def get(self, path, token=None, headers=(), **kw):
+        return self.request("GET", path, token, headers, **kw)
+
+    def children(self):
+        """Pids of the children."""
+        with open("/proc/%d/task/%d/children" % (self.process.pid,
+                                                 self.process.pid)) as f:
+            return [int(pid) for pid in f.read().split()]

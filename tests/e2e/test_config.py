@@ -1,0 +1,658 @@
+# Licensed under the Apache License, Version 2.0; see LICENSE.
+"""What configtest finds, with file, line and the mend; where each directive may
+stand; what the dump shows."""
+import json
+import os
+import re
+
+import pytest
+
+from support import secrets
+from support.expect import issuer_conf, location
+from support.tokens import jwks, key, mint
+
+ISSUER = issuer_conf()
+KEYS = {"jwks.json": jwks("rs256")}
+
+
+#: Specified, not there yet. Whoever adds one takes its name away here.
+NOT_YET = {
+    "AuthBearerIntrospection", "AuthBearerIntrospectionTTL",
+    "AuthBearerTokenPrefix", "AuthBearerClientSecret", "AuthBearerClientAuth",
+    "AuthBearerClientKey", "AuthBearerClientCert", "AuthBearerSessionCheck",
+    "AuthBearerStripCookies", "AuthBearerResource",
+    "AuthBearerSession", "AuthBearerLogin", "AuthBearerPrefer",
+    "AuthBearerLoginIssuer", "AuthBearerLoginPath", "AuthBearerBaseURL",
+    "AuthBearerLoginScopes", "AuthBearerSessionStore",
+    "AuthBearerSessionLifetime", "AuthBearerSessionUserClaim",
+}
+
+
+def keys_of(inside, source='"file:@ROOT@/k"', url="https://i.test/"):
+    return ('<AuthBearerIssuer "%s">\nAuthBearerKeys %s\n%s\n'
+            "</AuthBearerIssuer>\n" % (url, source, inside)
+            + location("/a"))
+
+
+def weak(**over):
+    return json.dumps({"keys": [dict(key("rs256").jwk(), **over)]})
+
+
+TWO = (issuer_conf() + issuer_conf(url="https://two.test/", name="two"))
+TENANT = "https://login.test/{tenant}/v2"
+
+# name, configuration, extra files, words that the message must have
+ERRORS = [
+    # --- audience
+    ("no-audience", ISSUER + location("/a", audience=None), {},
+     ["AuthBearerAudience"]),
+    ("no-audience-in-directory", ISSUER + """
+<Directory "@ROOT@/htdocs/files">
+    AuthType Bearer
+    Require valid-user
+</Directory>
+""", {}, ["AuthBearerAudience"]),
+    ("no-audience-in-vhost", """
+<VirtualHost *:@PORT@>
+ServerName a.test
+%s
+%s
+</VirtualHost>
+""" % (ISSUER, location("/a", audience=None)), {}, ["AuthBearerAudience"]),
+    ("no-issuer-at-all", location("/a"), {}, ["AuthBearerIssuer"]),
+    # --- who
+    ("email-as-user", ISSUER + location("/a", "AuthBearerUserClaim email"), {},
+     ["AuthBearerUserClaim"]),
+    ("email-as-user-server", ISSUER + "AuthBearerUserClaim email\n"
+     + location("/a"), {}, ["AuthBearerUserClaim"]),
+    ("email-as-user-issuer", issuer_conf("AuthBearerUserClaim email")
+     + location("/a"), {}, ["AuthBearerUserClaim"]),
+    ("two-issuers", TWO + location("/a"), {}, ["AuthBearerUserFormat"]),
+    ("two-issuers-accepted", TWO + issuer_conf(
+        url="https://three.test/", name="three") + location(
+        "/a", "AuthBearerAcceptIssuer https://two.test/ https://three.test/"),
+     {}, ["AuthBearerUserFormat"]),
+    ("user-format-unknown", ISSUER + location(
+        "/a", 'AuthBearerUserFormat "%x"'), {}, ["AuthBearerUserFormat"]),
+    ("user-regex", ISSUER + location(
+        "/a", 'AuthBearerUserClaim sub "(" "$1"'), {},
+     ["AuthBearerUserClaim"]),
+    # --- issuers
+    ("issuer-twice", ISSUER + issuer_conf(name="other") + location("/a"), {},
+     ["https://issuer.test/"]),
+    ("issuer-name-twice", ISSUER + issuer_conf(url="https://b.test/")
+     + location("/a", 'AuthBearerUserFormat "%i/%u"'), {}, ["main"]),
+    ("alias-twice", issuer_conf("AuthBearerIssuerAlias https://b.test/")
+     + issuer_conf(url="https://b.test/", name="b") + location(
+         "/a", "AuthBearerUserFormat %u"), {}, ["https://b.test/"]),
+    ("undeclared-accepted", ISSUER + location(
+        "/a", "AuthBearerAcceptIssuer https://nobody.test/"), {},
+     ["AuthBearerAcceptIssuer", "https://nobody.test/"]),
+    ("plain-http-issuer", "AuthBearerIssuer http://idp.example/\n"
+     + location("/a"), {}, ["AuthBearerPlainHTTP"]),
+    ("plain-http-keys", keys_of("", "http://idp.example/jwks"), {},
+     ["AuthBearerPlainHTTP"]),
+    ("plain-http-metadata", '<AuthBearerIssuer "https://i.test/">\n'
+     "AuthBearerMetadata http://idp.example/meta\n</AuthBearerIssuer>\n"
+     + location("/a"), {}, ["AuthBearerPlainHTTP"]),
+    ("plain-http-other-port", "AuthBearerPlainHTTP idp.example:81\n"
+     + keys_of("", "http://idp.example:80/jwks"), {}, ["AuthBearerPlainHTTP"]),
+    ("ftp-keys", keys_of("", "ftp://idp.example/jwks"), {},
+     ["AuthBearerKeys"]),
+    ("discover-of-no-url", "AuthBearerIssuer urn:x\n" + location("/a"), {},
+     ["AuthBearerKeys"]),
+    ("metadata-off-discover", '<AuthBearerIssuer "https://i.test/">\n'
+     "AuthBearerMetadata off\n</AuthBearerIssuer>\n" + location("/a"), {},
+     ["AuthBearerKeys", "AuthBearerMetadata"]),
+    # --- tenants
+    ("template-without-tenants", issuer_conf(url=TENANT) + location("/a"), {},
+     ["AuthBearerTenants"]),
+    ("template-by-discovery", '<AuthBearerIssuer "%s">\nAuthBearerTenants a\n'
+     "</AuthBearerIssuer>\n" % TENANT + location("/a"), {},
+     ["AuthBearerKeys"]),
+    ("star-with-template-keys", '<AuthBearerIssuer "%s">\n'
+     'AuthBearerTenants *\nAuthBearerKeys "https://login.test/{tenant}/keys"\n'
+     "</AuthBearerIssuer>\n" % TENANT + location("/a"), {},
+     ["AuthBearerTenants"]),
+    ("tenants-without-template", issuer_conf("AuthBearerTenants a")
+     + location("/a"), {}, ["AuthBearerTenants", "tenant"]),
+    ("tenant-not-a-segment", issuer_conf("AuthBearerTenants a/b", url=TENANT)
+     + location("/a"), {}, ["AuthBearerTenants"]),
+    ("tenants-file-missing", issuer_conf(
+        "AuthBearerTenants file:@ROOT@/missing", url=TENANT) + location("/a"),
+     {}, ["missing"]),
+    # --- algorithms and keys
+    ("alg-none", issuer_conf("AuthBearerAlgorithms none") + location("/a"), {},
+     ["AuthBearerAlgorithms", "none"]),
+    ("alg-none-case", "AuthBearerAlgorithms RS256 NoNe\n" + ISSUER
+     + location("/a"), {}, ["AuthBearerAlgorithms"]),
+    ("alg-unknown", issuer_conf("AuthBearerAlgorithms RS257")
+     + location("/a"), {}, ["AuthBearerAlgorithms", "RS257"]),
+    ("hs-by-url", keys_of("AuthBearerAlgorithms HS256",
+                          "https://i.test/jwks"), {},
+     ["HS256", "AuthBearerKeys"]),
+    ("hs-without-oct", keys_of("AuthBearerAlgorithms HS256"),
+     {"k": jwks("rs256")}, ["HS256"]),
+    ("algorithm-without-keys", keys_of("AuthBearerAlgorithms ES256"),
+     {"k": jwks("rs256")}, ["AuthBearerAlgorithms", "ES256"]),
+    ("key-file-missing", keys_of("", '"file:@ROOT@/missing"'), {},
+     ["missing", "AuthBearerKeys"]),
+    ("key-file-garbage", keys_of(""), {"k": "garbage"}, ["AuthBearerKeys"]),
+    ("key-file-empty-set", keys_of(""), {"k": '{"keys":[]}'},
+     ["AuthBearerKeys"]),
+    ("key-file-no-keys", keys_of(""), {"k": '{"a":1}'}, ["AuthBearerKeys"]),
+    ("key-file-duplicates", keys_of(""), {"k": '{"keys":[],"keys":[]}'},
+     ["AuthBearerKeys"]),
+    ("key-file-weak", keys_of(""), {"k": jwks("rsa1024")}, ["1024"]),
+    ("key-file-e1", keys_of(""), {"k": weak(e="AQ")}, ["AuthBearerKeys"]),
+    ("key-file-even-e", keys_of(""), {"k": weak(e="AQAA")},
+     ["AuthBearerKeys"]),
+    ("key-pem-weak", keys_of(""), {"k": key("rsa1024").public_pem()},
+     ["1024"]),
+    ("key-pem-private", keys_of(""), {"k": key("rs256").private_pem()},
+     ["AuthBearerKeys"]),
+    ("key-pem-broken", keys_of(""),
+     {"k": "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n"},
+     ["AuthBearerKeys"]),
+    ("hmac-short", keys_of("AuthBearerAlgorithms HS512"),
+     {"k": jwks(key("hs256").jwk(alg="HS512"))}, ["AuthBearerKeys"]),
+    # --- values
+    ("skew-over-5min", ISSUER + location("/a", "AuthBearerClockSkew 6min"), {},
+     ["AuthBearerClockSkew"]),
+    ("skew-negative", ISSUER + location("/a", "AuthBearerClockSkew -1"), {},
+     ["AuthBearerClockSkew"]),
+    ("skew-word", ISSUER + location("/a", "AuthBearerClockSkew soon"), {},
+     ["AuthBearerClockSkew"]),
+    ("age-word", ISSUER + location("/a", "AuthBearerMaxTokenAge never"), {},
+     ["AuthBearerMaxTokenAge"]),
+    ("profile", ISSUER + location("/a", "AuthBearerTokenProfile rfc9999"), {},
+     ["AuthBearerTokenProfile"]),
+    ("no-audience-word", ISSUER + location("/a", "AuthBearerNoAudience maybe"),
+     {}, ["AuthBearerNoAudience"]),
+    ("preflight-word", ISSUER + location("/a", "AuthBearerPreflight On"), {},
+     ["AuthBearerPreflight"]),
+    ("optional-word", ISSUER + location("/a", "AuthBearerOptional perhaps"),
+     {}, ["AuthBearerOptional"]),
+    ("challenge-word", ISSUER + location("/a", "AuthBearerChallenge some"),
+     {}, ["AuthBearerChallenge"]),
+    ("strategy-word", ISSUER + location("/a", "AuthBearerScopeStrategy fuzzy"),
+     {}, ["AuthBearerScopeStrategy"]),
+    ("user-chars-word", issuer_conf("AuthBearerUserChars any")
+     + location("/a"), {}, ["AuthBearerUserChars"]),
+    ("provider-word", ISSUER + location("/a", "AuthBearerProvider jwt saml"),
+     {}, ["AuthBearerProvider", "saml"]),
+    ("provider-twice", ISSUER + location("/a", "AuthBearerProvider jwt jwt"),
+     {}, ["AuthBearerProvider"]),
+    ("from-word", ISSUER + location("/a", "AuthBearerTokenFrom body:x"), {},
+     ["AuthBearerTokenFrom"]),
+    ("from-without-name", ISSUER + location("/a", "AuthBearerTokenFrom query"),
+     {}, ["AuthBearerTokenFrom"]),
+    ("from-bad-header", ISSUER + location(
+        "/a", 'AuthBearerTokenFrom "header:a b"'), {},
+     ["AuthBearerTokenFrom"]),
+    ("export-word", ISSUER + location("/a", "AuthBearerExport files"), {},
+     ["AuthBearerExport"]),
+    ("export-key", ISSUER + location("/a", "AuthBearerExport env x=y"), {},
+     ["AuthBearerExport"]),
+    ("forward-word", ISSUER + location("/a", "AuthBearerForward everything"),
+     {}, ["AuthBearerForward"]),
+    ("forward-reserved", ISSUER + location("/a", "AuthBearerForward exchange"),
+     {}, ["AuthBearerForward"]),
+    ("forward-none-and", ISSUER + location(
+        "/a", "AuthBearerForward none token"), {}, ["AuthBearerForward"]),
+    ("timeout-key", "AuthBearerTimeout read=5s\n" + ISSUER + location("/a"),
+     {}, ["AuthBearerTimeout"]),
+    ("refresh-order", "AuthBearerKeysRefresh min=2h max=1h\n" + ISSUER
+     + location("/a"), {}, ["AuthBearerKeysRefresh"]),
+    ("refresh-key", "AuthBearerKeysRefresh every=2h\n" + ISSUER
+     + location("/a"), {}, ["AuthBearerKeysRefresh"]),
+    ("cafile-missing", 'AuthBearerCAFile "@ROOT@/nope.pem"\n' + ISSUER
+     + location("/a"), {}, ["AuthBearerCAFile"]),
+    ("cafile-garbage", 'AuthBearerCAFile "@ROOT@/bad.pem"\n' + ISSUER
+     + location("/a"), {"bad.pem": "x"}, ["AuthBearerCAFile"]),
+    ("socache-unknown", "AuthBearerSOCache nosuch\n" + ISSUER + location("/a"),
+     {}, ["AuthBearerSOCache", "nosuch"]),
+    ("tokencache-negative", "AuthBearerTokenCache entries=-1\n" + ISSUER
+     + location("/a"), {}, ["AuthBearerTokenCache"]),
+    ("fetchauth-inline", issuer_conf("AuthBearerFetchAuth some-token")
+     + location("/a"), {}, ["AuthBearerFetchAuth", "file:"]),
+] + [("env-prefix-%d" % i, ISSUER + location(
+    "/a", 'AuthBearerExport env "env-prefix=%s"' % prefix), {},
+    ["AuthBearerExport"]) for i, prefix in enumerate(
+        ["X", "HTTP_", "HTTP_X_", "REDIRECT_A", "REMOTE_", "REMOTE_X",
+         "SSL_CLAIM_", "lower_", "A-B_", "X" * 65, ""])] + [
+    # --- Require
+    ("require-claim-empty", ISSUER + location("/a", require="claim"), {},
+     ["Require claim"]),
+    ("require-regex", ISSUER + location("/a", require="claim sub~("), {},
+     ["sub~("]),
+    ("require-no-name", ISSUER + location("/a", require="claim :x"), {},
+     ["claim"]),
+    ("require-scope-empty", ISSUER + location("/a", require="scope"), {},
+     ["scope"]),
+    ("require-expr", ISSUER + location(
+        "/a", require="bearer-expr \"nofunc('x')\""), {}, ["bearer-expr"]),
+    ("require-expr-empty", ISSUER + location("/a", require="bearer-expr"), {},
+     ["bearer-expr"]),
+    # --- secrets and clients
+    ("secret-in-plain-text", issuer_conf("AuthBearerClientID a\n"
+                                         "AuthBearerClientSecret hunter2hunter")
+     + location("/a"), {}, ["AuthBearerClientSecret", "file:"]),
+    ("secret-file-missing", issuer_conf(
+        "AuthBearerClientSecret file:@ROOT@/none") + location("/a"), {},
+     ["AuthBearerClientSecret"]),
+    ("secret-env-missing", issuer_conf(
+        "AuthBearerClientSecret env:NO_SUCH_VARIABLE_X") + location("/a"), {},
+     ["AuthBearerClientSecret", "NO_SUCH_VARIABLE_X"]),
+    ("client-auth-word", issuer_conf("AuthBearerClientAuth magic")
+     + location("/a"), {}, ["AuthBearerClientAuth"]),
+    # --- introspection and session checks
+    ("two-endpoints", "".join(
+        '<AuthBearerIssuer "https://%s.test/">\n'
+        'AuthBearerKeys "file:@ROOT@/jwks.json"\nAuthBearerClientID x\n'
+        "AuthBearerClientAuth none\n"
+        "AuthBearerIntrospection https://%s.test/introspect\n"
+        "</AuthBearerIssuer>\n" % (n, n) for n in "ab") + location(
+            "/a", "AuthBearerUserFormat %u"), {},
+     ["AuthBearerTokenPrefix"]),
+    ("plain-http-introspection", issuer_conf(
+        "AuthBearerClientAuth none\n"
+        "AuthBearerIntrospection http://idp.example/introspect")
+     + location("/a"), {}, ["AuthBearerPlainHTTP"]),
+    ("session-check-introspect", ISSUER + location(
+        "/a", "AuthBearerProvider session\n"
+        "AuthBearerSessionCheck https://h.test/oauth2/introspect"), {},
+     ["introspection", "AuthBearerProvider"]),
+    ("session-check-http", ISSUER + location(
+        "/a", "AuthBearerProvider session\n"
+        "AuthBearerSessionCheck http://h.test/whoami"), {},
+     ["AuthBearerPlainHTTP"]),
+    ("session-check-missing", ISSUER + location(
+        "/a", "AuthBearerProvider session jwt"), {},
+     ["AuthBearerSessionCheck"]),
+    ("session-check-key", ISSUER + location(
+        "/a", "AuthBearerProvider session\n"
+        "AuthBearerSessionCheck https://h.test/whoami color=red"), {},
+     ["AuthBearerSessionCheck"]),
+    # --- revocation, throttle
+    ("revocations-corrupt", 'AuthBearerRevocations "file:@ROOT@/rev"\n'
+     + ISSUER + location("/a"), {"rev": "not a revocation list\n"},
+     ["AuthBearerRevocations"]),
+    ("revocations-missing", 'AuthBearerRevocations "file:@ROOT@/none"\n'
+     + ISSUER + location("/a"), {}, ["AuthBearerRevocations"]),
+    ("revocations-inline", "AuthBearerRevocations x\n" + ISSUER
+     + location("/a"), {}, ["AuthBearerRevocations", "file:"]),
+    ("throttle-key", "AuthBearerThrottle limit=5\n" + ISSUER + location("/a"),
+     {}, ["AuthBearerThrottle"]),
+    ("throttle-zero", "AuthBearerThrottle threshold=0\n" + ISSUER
+     + location("/a"), {}, ["AuthBearerThrottle"]),
+    ("unknown-directive-inside-issuer", issuer_conf("AuthBearerNonsense x")
+     + location("/a"), {}, ["AuthBearerNonsense"]),
+    ("secret-short", 'AuthBearerSecretFile "@ROOT@/short"\n' + ISSUER
+     + location("/a"), {"short": (b"too short", 0o600)},
+     ["AuthBearerSecretFile", "32"]),
+]
+
+
+def present(rows):
+    """Rows about directives that are there."""
+    return [row for row in rows if not any(
+        name + " " in row[1] + " " or name in row[3] for name in NOT_YET)]
+
+
+@pytest.mark.parametrize("name,conf,files,words", present(ERRORS),
+                         ids=[row[0] for row in present(ERRORS)])
+def test_error(checker, name, conf, files, words):
+    done = checker(conf, files=dict(KEYS, **files))
+    assert done.status != 0, done
+    for word in words:
+        assert word in done.output, (word, done)
+    assert re.search(r"(line |:)\d+", done.output), done
+    assert "httpd.conf" in done.output, done
+
+
+def bearer_directory(override):
+    return ISSUER + """
+<Directory "@ROOT@/htdocs/files">
+    %s
+    AuthType Bearer
+    Require valid-user
+</Directory>
+""" % override
+
+
+VALID = [
+    ("smallest", ISSUER + location("/a"), {}),
+    ("audience-at-server", ISSUER + "AuthBearerAudience x\n" + location(
+        "/a", audience=None), {}),
+    ("audience-at-issuer", issuer_conf("AuthBearerAudience x") + location(
+        "/a", audience=None), {}),
+    ("audience-outer", ISSUER + location("/a") + "<Location /a/b>\n"
+     "AuthType Bearer\nRequire valid-user\n</Location>\n", {}),
+    ("htaccess-could-supply", bearer_directory("AllowOverride AuthConfig"),
+     {}),
+    ("two-issuers-format", TWO + location("/a", "AuthBearerUserFormat %u"),
+     {}),
+    ("two-issuers-one-accepted", TWO + location(
+        "/a", "AuthBearerAcceptIssuer https://two.test/"), {}),
+    ("other-auth-type", "<Location /a>\nAuthType Basic\n</Location>\n", {}),
+    ("plain-http-listed", "AuthBearerPlainHTTP idp.example:8080\n" + keys_of(
+        "", "http://idp.example:8080/jwks"), {}),
+    ("plain-http-loopback", keys_of("", "http://127.0.0.1:8080/jwks"), {}),
+    ("plain-http-localhost", keys_of("", "http://localhost/jwks"), {}),
+    ("plain-http-v6", keys_of("", "http://[::1]/jwks"), {}),
+    ("weak-beside-good", keys_of(""), {"k": jwks("rs256", "rsa1024")}),
+    ("times", ISSUER + "AuthBearerClockSkew 300\nAuthBearerMaxTokenAge 12h\n"
+     "AuthBearerTimeout connect=500ms total=3s\n"
+     "AuthBearerKeysRefresh min=30s max=2h stale=10min\n" + location("/a"),
+     {}),
+    ("email-verified-elsewhere", ISSUER + location(
+        "/a", "AuthBearerUserClaim preferred_username"), {}),
+    ("forward-both", ISSUER + location("/a", "AuthBearerForward identity "
+                                       "token"), {}),
+    ("from-all", ISSUER + location(
+        "/a", "AuthBearerTokenFrom header header:X-A cookie:c query:q env:E "
+        "basic basic:git"), {}),
+    ("tenant-list", issuer_conf("AuthBearerTenants a b.c-d_e", url=TENANT)
+     + location("/a"), {}),
+]
+
+
+@pytest.mark.parametrize("name,conf,files", VALID,
+                         ids=[row[0] for row in VALID])
+def test_valid(checker, name, conf, files):
+    done = checker(conf, files=dict(KEYS, **files))
+    assert done.status == 0, done
+
+
+WARNINGS = [
+    ("no-audience-without-clients", ISSUER + location(
+        "/a", "AuthBearerNoAudience accept"), {},
+     ["AuthBearerNoAudience", "AuthBearerClients"]),
+    ("tenants-star", issuer_conf("AuthBearerTenants *", url=TENANT)
+     + location("/a"), {}, ["AuthBearerTenants"]),
+    ("secret-file-readable", 'AuthBearerSecretFile "@ROOT@/open"\n' + ISSUER
+     + location("/a"), {"open": ("x" * 40, 0o644)}, ["AuthBearerSecretFile"]),
+    ("secret-readable", issuer_conf(
+        "AuthBearerClientSecret file:@ROOT@/open.secret") + location("/a"),
+     {"open.secret": ("some-secret-value-1", 0o644)}, ["open.secret"]),
+    ("proxied-forward-none", ISSUER + location(
+        "/a", "AuthBearerForward none\nProxyPass http://127.0.0.1:9/"), {},
+     ["AuthBearerForward"]),
+]
+
+
+@pytest.mark.parametrize("name,conf,files,words", present(WARNINGS),
+                         ids=[row[0] for row in present(WARNINGS)])
+def test_warning(checker, name, conf, files, words):
+    done = checker(conf, files=dict(KEYS, **files))
+    assert done.status == 0, done
+    for word in words:
+        assert word in done.output, (word, done)
+
+
+def test_no_warning_without_reason(checker):
+    for _, conf, files in VALID:
+        if "weak" in _ or "plain" in _:
+            continue
+        done = checker(conf, files=dict(KEYS, **files))
+        assert "[auth_bearer:" not in done.output, done
+
+
+def test_error_names_the_line(checker):
+    conf = ISSUER + "\n\n\n" + location("/a", "AuthBearerUserClaim email")
+    done = checker(conf, files=KEYS)
+    assert done.status != 0
+    root = done.root
+    lines = open(os.path.join(root, "httpd.conf")).read().split("\n")
+    number = 1 + [i for i, line in enumerate(lines)
+                  if "AuthBearerUserClaim email" in line][0]
+    section = 1 + [i for i, line in enumerate(lines)
+                   if line.startswith('<Location "/a">')][0]
+    assert re.search(r"\b(%d|%d)\b" % (number, section), done.output), done
+
+
+# --- where directives may stand ---------------------------------------------
+
+# name: (where, a value). S: server and vhost; G: server only; I; D; H.
+DIRECTIVES = {
+    "AuthBearerIssuer": ("S", "https://one.test/"),
+    "AuthBearerIssuerAlias": ("I", "b.test"),
+    "AuthBearerTenants": ("I", "t-1"),
+    "AuthBearerMetadata": ("I", "discover"),
+    "AuthBearerKeys": ("I", '"file:@ROOT@/jwks.json"'),
+    "AuthBearerFetchAuth": ("I", '"file:@ROOT@/token"'),
+    "AuthBearerAlgorithms": ("SI", "RS256"),
+    "AuthBearerIntrospection": ("I", "off"),
+    "AuthBearerIntrospectionTTL": ("I", "60s"),
+    "AuthBearerTokenPrefix": ("I", "ory_at_"),
+    "AuthBearerClientID": ("SI", "me"),
+    "AuthBearerClientSecret": ("SI", '"file:@ROOT@/secret"'),
+    "AuthBearerClientAuth": ("SI", "client_secret_post"),
+    "AuthBearerClientKey": ("SI", '"@ROOT@/key.pem"'),
+    "AuthBearerClientCert": ("SI", '"@ROOT@/cert.pem"'),
+    "AuthBearerCAFile": ("SI", '"@ROOT@/ca.pem"'),
+    "AuthBearerPlainHTTP": ("G", "127.0.0.1:81"),
+    "AuthBearerHTTPProxy": ("SI", "none"),
+    "AuthBearerTimeout": ("SI", "connect=1s total=2s"),
+    "AuthBearerKeysRefresh": ("SI", "min=60s max=24h stale=24h"),
+    "AuthBearerProvider": ("DH", "jwt"),
+    "AuthBearerAcceptIssuer": ("DH", "https://issuer.test/"),
+    "AuthBearerAudience": ("SIDH", "x"),
+    "AuthBearerNoAudience": ("SID", "refuse"),
+    "AuthBearerClients": ("SIDH", "client-1"),
+    "AuthBearerTokenFrom": ("D", "header"),
+    "AuthBearerMaxTokenAge": ("SID", "1h"),
+    "AuthBearerClockSkew": ("SID", "30s"),
+    "AuthBearerTokenProfile": ("SID", "auto"),
+    "AuthBearerThrottle": ("SD", "off"),
+    "AuthBearerChallenge": ("DH", "On"),
+    "AuthBearerOptional": ("DH", "Off"),
+    "AuthBearerPreflight": ("DH", "off"),
+    "AuthBearerSessionCheck": ("D", "https://h.test/whoami"),
+    "AuthBearerUserClaim": ("SIDH", "sub"),
+    "AuthBearerUserFormat": ("SDH", "%u"),
+    "AuthBearerUserChars": ("SI", "strict"),
+    "AuthBearerRolesClaim": ("SID", "roles"),
+    "AuthBearerGroupsClaim": ("SID", "groups"),
+    "AuthBearerScopeClaim": ("SID", "scope scp"),
+    "AuthBearerScopeStrategy": ("SDH", "exact"),
+    "AuthBearerExport": ("DH", "env"),
+    "AuthBearerForward": ("DH", "identity"),
+    "AuthBearerStripCookies": ("D", "On"),
+    "AuthBearerSession": ("DH", "Off"),
+    "AuthBearerLogin": ("DH", "Off"),
+    "AuthBearerPrefer": ("DH", "cookie"),
+    "AuthBearerLoginIssuer": ("SD", "https://issuer.test/"),
+    "AuthBearerLoginPath": ("S", "/.auth"),
+    "AuthBearerBaseURL": ("S", "https://server.test"),
+    "AuthBearerLoginScopes": ("SI", "openid"),
+    "AuthBearerSessionStore": ("S", "cache"),
+    "AuthBearerSessionLifetime": ("S", "max=8h idle=30min"),
+    "AuthBearerSessionUserClaim": ("SI", "email"),
+    "AuthBearerSecretFile": ("S", '"@ROOT@/secret"'),
+    "AuthBearerSOCache": ("G", "shmcb"),
+    "AuthBearerTokenCache": ("G", "entries=16"),
+    "AuthBearerRevocations": ("G", '"file:@ROOT@/revocations"'),
+    "AuthBearerResource": ("D", "https://server.test/a"),
+}
+
+FILES = {"token": "fetch-token-1234\n",
+         "secret": ("s" * 16 + "0123456789abcdef", 0o600),
+         "revocations": "", "jwks.json": jwks("rs256")}
+
+
+def more_files():
+    from support import certs
+    return dict(FILES, **{
+        "ca.pem": certs.authority_pem(),
+        "cert.pem": certs.signing_certificate(key("es256-client")),
+        "key.pem": (key("es256-client").private_pem(), 0o600)})
+
+
+def standing(where, line):
+    """A whole configuration with the line in that place."""
+    server = ISSUER + location("/a", "AuthBearerUserFormat %u")
+    if where == "G":
+        return line + "\n" + server
+    if where == "S":
+        return ("<VirtualHost *:@PORT@>\nServerName a.test\n%s\n%s\n"
+                "</VirtualHost>\n" % (line, server))
+    if where == "I":
+        if line.startswith("AuthBearerKeys"):
+            return ('<AuthBearerIssuer "https://issuer.test/">\n%s\n'
+                    "</AuthBearerIssuer>\n" % line + location("/a"))
+        url = TENANT if line.startswith("AuthBearerTenants") else \
+            "https://issuer.test/"
+        return issuer_conf(line, url) + location("/a")
+    return ISSUER + location("/a", "AuthBearerUserFormat %u\n" + line)
+
+
+def may_stand(allowed, where):
+    if where == "G":
+        return "S" in allowed or "G" in allowed
+    if where == "D":
+        return "D" in allowed
+    return where in allowed
+
+
+@pytest.mark.parametrize("name", [n for n in DIRECTIVES if n not in NOT_YET])
+def test_places(checker, name):
+    allowed, value = DIRECTIVES[name]
+    for where in "GSID":
+        done = checker(standing(where, "%s %s" % (name, value)),
+                       files=more_files())
+        if may_stand(allowed, where):
+            assert done.status == 0, (where, done)
+        else:
+            assert done.status != 0, (where, done)
+            assert name in done.output, (where, done)
+
+
+@pytest.mark.parametrize("name", sorted(NOT_YET))
+def test_not_yet(checker, name):
+    """Fails as soon as the directive exists: then it joins the table."""
+    done = checker(standing("D", "%s %s" % (name, DIRECTIVES[name][1])),
+                   files=more_files())
+    assert "Invalid command '%s'" % name in done.output, done
+
+
+def test_every_directive_of_the_module_is_in_the_table(checker):
+    done = checker(ISSUER + location("/a"), "-L", files=KEYS)
+    known = set(re.findall(r"(?m)^<?(AuthBearer\w+)", done.output))
+    assert known, done
+    assert known - set(DIRECTIVES) == set()
+
+
+@pytest.fixture(scope="module")
+def htaccess(new_server):
+    """For each directive a directory with it in .htaccess, once under
+    AllowOverride AuthConfig, once named by AllowOverrideList."""
+    conf, files = ISSUER, dict(more_files())
+    base = "AuthType Bearer\nAuthBearerAudience api://test\n" \
+           "Require valid-user\n"
+    names = [n for n in DIRECTIVES if n not in NOT_YET]
+    for name in names:
+        allowed, value = DIRECTIVES[name]
+        for kind in ("conf", "list"):
+            place = "htdocs/files/%s-%s/" % (kind, name)
+            files[place + "page"] = "page\n"
+            line = "%s %s\n" % (name, value.replace("@ROOT@", "/etc"))
+            files[place + ".htaccess"] = base + line
+            conf += '<Directory "@ROOT@/%s">\n' % place
+            if kind == "conf":
+                conf += "AllowOverride AuthConfig\n</Directory>\n"
+            else:
+                conf += ("AllowOverride None\nAllowOverrideList AuthType "
+                         "Require AuthBearerAudience %s\n</Directory>\n" % name)
+    return new_server(conf, files={
+        n: c for n, c in files.items() if not isinstance(c, tuple)})
+
+
+@pytest.mark.allow_log("not allowed here|AuthBearer")
+@pytest.mark.parametrize("name", [n for n in DIRECTIVES if n not in NOT_YET])
+@pytest.mark.parametrize("kind", ["conf", "list"])
+def test_htaccess_places(htaccess, name, kind):
+    res = htaccess.get("/files/%s-%s/page" % (kind, name), mint())
+    if "H" in DIRECTIVES[name][0]:
+        assert res.status in (200, 401), res
+    else:
+        assert res.status == 500, res
+        assert res.logged(name), res
+
+
+# --- which value counts ------------------------------------------------------
+
+PRECEDENCE = [
+    # server, issuer, outer location, inner location -> who counts
+    ("s", None, None, None, "s"), ("s", "i", None, None, "i"),
+    ("s", "i", "o", None, "o"), ("s", "i", "o", "n", "n"),
+    (None, "i", None, None, "i"), ("s", None, "o", None, "o"),
+    (None, "i", None, "n", "n"), ("s", "i", None, "n", "n"),
+]
+
+
+@pytest.fixture(scope="module")
+def precedence(new_server):
+    conf = ""
+    for i, (s, issuer, outer, inner, _) in enumerate(PRECEDENCE):
+        def line(value):
+            return "AuthBearerAudience %s\n" % value if value else ""
+        conf += ("<VirtualHost *:@PORT@>\nServerName p%d.test\n%s%s"
+                 "<Location /o>\nAuthType Bearer\n%sRequire valid-user\n"
+                 "</Location>\n<Location /o/n>\n%sRequire valid-user\n"
+                 "</Location>\n</VirtualHost>\n" % (
+                     i, line(s), issuer_conf(line(issuer)), line(outer),
+                     line(inner)))
+    return new_server(conf, files=KEYS)
+
+
+@pytest.mark.parametrize("i", range(len(PRECEDENCE)))
+def test_innermost_counts_and_lists_replace(precedence, i):
+    row = PRECEDENCE[i]
+    for value in "sion":
+        res = precedence.get("/o/n", mint(aud=value), host="p%d.test" % i)
+        assert res.status == (200 if value == row[4] else 401), (value, res)
+
+
+def test_back_to_the_default(new_server):
+    server = new_server(ISSUER + location(
+        "/a", "AuthBearerScopeStrategy hierarchic", "scope foo.bar")
+        + "<Location /a/b>\nAuthBearerScopeStrategy exact\n</Location>\n",
+        files=KEYS)
+    assert server.get("/a", mint(scope="foo")).status == 200
+    assert server.get("/a/b", mint(scope="foo")).status == 403
+
+
+# --- the dump ----------------------------------------------------------------
+
+def test_dump(checker):
+    secrets.register("dump-client-secret-0001")
+    done = checker("""
+AuthBearerClockSkew 42s
+%s
+%s
+<Location "/inner">
+    AuthType Bearer
+    AuthBearerAudience api://inner
+    AuthBearerScopeStrategy wildcard
+    Require valid-user
+</Location>
+""" % (issuer_conf("AuthBearerClientID me\n" + (
+    "" if "AuthBearerClientSecret" in NOT_YET else
+    'AuthBearerClientSecret "file:@ROOT@/s"\n')
+                   + "AuthBearerUserChars printable"), location("/a")),
+        "-D", "DUMP_BEARER", files=dict(KEYS, s=("dump-client-secret-0001\n",
+                                                 0o600)))
+    assert done.status == 0, done
+    for word in ("/a", "/inner", "api://test", "api://inner", "wildcard",
+                 "https://issuer.test/", "main", "AuthBearerClockSkew", "42",
+                 "AuthBearerUserChars", "printable", "AuthBearerMaxTokenAge",
+                 "25h"):
+        assert word in done.output, (word, done)
+    assert "dump-client-secret" not in done.output
+
+
+def test_dump_only_when_asked(checker):
+    done = checker(ISSUER + location("/a"), files=KEYS)
+    assert "AuthBearerClockSkew" not in done.output

@@ -1,0 +1,73 @@
+# Licensed under the Apache License, Version 2.0; see LICENSE.
+"""The harness itself: a test suite that cannot fail proves nothing."""
+import pytest
+
+from support import client, secrets, tokens
+from support.httpd import LogLine
+from support.issuer import headers_of
+from conftest import complaints
+
+pytestmark = pytest.mark.core
+
+
+@pytest.fixture(scope="module")
+def server(new_server, backend):
+    return new_server("""
+<Location "/refused">
+    Require all denied
+</Location>
+""", backend=backend, module=False)
+
+
+def test_faces(server):
+    assert server.get("/a").text == "ok\n"
+    assert server.get("/a/env").env["REQUEST_URI"] == "/a/env"
+    assert server.get("/a/cgi").env["REQUEST_METHOD"] == "GET"
+    seen = server.get("/a/be/x?y=1", headers={"X-One": "1"})
+    assert seen.json()["path"] == "/a/be/x?y=1"
+    assert headers_of(seen)["x-one"] == ["1"]
+
+
+def test_graceful_restart_serves(server):
+    server.graceful()
+    assert server.get("/a").status == 200
+
+
+@pytest.mark.allow_log("AH01630")
+def test_log_lines_of_a_request(server):
+    res = server.get("/refused")
+    assert res.status == 403
+    assert res.logged("AH01630", level="error")
+
+
+def test_every_algorithm_signs(server):
+    for name in ("rs256", "ps256", "es256", "es384", "es512", "es256k",
+                 "ed25519", "ed448", "hs256"):
+        assert tokens.mint(name).count(".") == 2
+
+
+def test_secrets_are_found_in_part():
+    token = tokens.mint()
+    signature = token.rsplit(".", 1)[1]
+    assert secrets.search("seen: %s..." % signature[:20])
+    assert secrets.search("payload %s" % token.split(".")[1][30:60])
+    assert not secrets.search("nothing here, api://test sub-alice")
+
+
+def test_complaints():
+    line = "2026-01-01 00:00:00.000000|auth_bearer|info|1|value \\x07"
+    assert complaints([LogLine(line)], ())
+    line = "2026-01-01 00:00:00.000000|auth_bearer|info|1|value \\\\x07"
+    assert not complaints([LogLine(line)], ())
+    line = "2026-01-01 00:00:00.000000|core|warn|1|some warning"
+    assert complaints([LogLine(line)], ())
+    assert not complaints([LogLine(line)], ("some warn",))
+
+
+def test_challenge_parser():
+    assert client.parse_challenge('Bearer realm="a b", error="x"') == (
+        "Bearer", {"realm": "a b", "error": "x"})
+    for bad in ('Bearer realm="a", realm="b"', 'Bearer realm=a b',
+                'Bearer error="a\\"b"'):
+        with pytest.raises(AssertionError):
+            client.parse_challenge(bad)

@@ -1,0 +1,173 @@
+# Licensed under the Apache License, Version 2.0; see LICENSE.
+"""AuthBearerRevocations: effective in every child within a second, kept over
+restarts, closed when the list cannot be read."""
+import hashlib
+import os
+import subprocess
+import time
+
+import pytest
+
+from support.expect import (granted, invalid, issuer_conf, key_files,
+                            location, refused)
+from support.httpd import HTBEARER, SLOW, wait_until
+from support.tokens import ISS, P256_N, b64, mint, unb64
+
+pytestmark = pytest.mark.core
+CONF = ('AuthBearerRevocations "file:@ROOT@/revoked"\nAuthBearerUserFormat %u\n'
+        + issuer_conf() + issuer_conf(url="https://two.test/", name="two")
+        + location("/a"))
+LIST = "# revoked tokens\n"
+
+
+def by_token(token, until=0):
+    signed = token.rpartition(".")[0].encode()
+    return "token %s %d\n" % (hashlib.sha256(signed).hexdigest(), until)
+
+
+def by_jti(iss, jti, until=0):
+    digest = hashlib.sha256((iss + "\0" + jti).encode()).hexdigest()
+    return "jti %s %d\n" % (digest, until)
+
+
+@pytest.fixture
+def server(one_server):
+    return one_server(CONF, files=dict(key_files("rs256", "es256"), revoked=LIST),
+                      children=3)
+
+
+def everywhere(server, token, status, seconds=2):
+    """All children answer so, within the time (a second, and some slack)."""
+    def same():
+        return {server.get("/a", token).status for _ in range(12)} == {status}
+    wait_until(same, seconds, "status %d everywhere" % status)
+
+
+def test_by_token(server):
+    token, other = mint(jti="1"), mint(jti="2")
+    everywhere(server, token, 200)
+    server.write("revoked", LIST + by_token(token))
+    everywhere(server, token, 401)
+    invalid(server.get("/a", token), "revoked", "revoked", log="revo")
+    granted(server.get("/a", other))
+
+
+def test_the_twin_of_an_ecdsa_signature_is_revoked_too(server):
+    """(r, n - s) verifies as well as (r, s), and anybody can compute it."""
+    token = mint("es256")
+    data, _, sig = token.rpartition(".")
+    s = P256_N - int.from_bytes(unb64(sig)[32:], "big")
+    twin = data + "." + b64(unb64(sig)[:32] + s.to_bytes(32, "big"))
+    everywhere(server, twin, 200)
+    server.write("revoked", by_token(token))
+    everywhere(server, token, 401)
+    invalid(server.get("/a", twin), "revoked")
+
+
+def test_within_a_second(server):
+    token = mint()
+    everywhere(server, token, 200)
+    server.write("revoked", LIST + by_token(token))
+    start = time.monotonic()
+    while time.monotonic() - start < 1.0 * SLOW:
+        server.get("/a", token)
+    for _ in range(12):
+        assert server.get("/a", token).status == 401
+
+
+def test_by_jti_within_an_issuer(server):
+    server.write("revoked", by_jti(ISS, "j-1"))
+    everywhere(server, mint(jti="j-1"), 401)
+    granted(server.get("/a", mint(jti="j-1", iss="https://two.test/")))
+    granted(server.get("/a", mint(jti="j-2")))
+    granted(server.get("/a", mint()))
+
+
+def test_until(server):
+    now = int(time.time())
+    gone, there = mint(jti="gone"), mint(jti="there")
+    server.write("revoked", by_token(gone, now - 86400)
+                 + by_token(there, now + 600))
+    everywhere(server, there, 401)
+    granted(server.get("/a", gone))
+
+
+def test_survives_restarts(server):
+    token = mint()
+    server.write("revoked", by_token(token))
+    everywhere(server, token, 401)
+    server.graceful()
+    for _ in range(6):
+        invalid(server.get("/a", token), "revoked")
+    server.restart()
+    for _ in range(6):
+        invalid(server.get("/a", token), "revoked")
+
+
+@pytest.mark.allow_log("revocation list|revoked")
+@pytest.mark.parametrize("content", [b"garbage\n", b"token xyz 0\n",
+                                     b"jti\n", b"\0\0\0", None])
+def test_unreadable_list_closes(server, content):
+    token = mint()
+    everywhere(server, token, 200)
+    if content is None:
+        os.unlink(server.path("revoked"))
+    else:
+        server.write("revoked", content)
+    everywhere(server, token, 503)
+    refused(server.get("/a", token), 503, None, "unavailable",
+            "revocation_list", log="revo")
+    everywhere(server, mint(jti="new"), 503)
+    server.write("revoked", "")
+    everywhere(server, token, 200)
+
+
+def test_refused_before_revocation_is_asked(server):
+    """A token that is not valid is not valid, whatever the list says."""
+    token = mint(aud="x")
+    server.write("revoked", by_token(token))
+    invalid(server.get("/a", token), "audience")
+
+
+def test_many_entries(server):
+    token = mint()
+    lines = "".join("token %s 0\n" % hashlib.sha256(b"%d" % i).hexdigest()
+                    for i in range(20000))
+    server.write("revoked", lines + by_token(token))
+    everywhere(server, token, 401, 10)
+    granted(server.get("/a", mint()))
+
+
+needs_htbearer = pytest.mark.skipif(not HTBEARER,
+                                    reason="htbearer is not built")
+
+
+def revoke(server, *options, token=None):
+    done = subprocess.run(
+        [HTBEARER, "revoke", "--file", server.path("revoked"), *options],
+        input=(token or "").encode(), stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT, timeout=20 * SLOW)
+    assert done.returncode == 0, done.stdout
+    os.chmod(server.path("revoked"), 0o644)
+
+
+@needs_htbearer
+def test_htbearer_revoke_token(server):
+    token, other = mint(jti="1"), mint(jti="2")
+    everywhere(server, token, 200)
+    revoke(server, token=token)
+    everywhere(server, token, 401)
+    revoke(server, token=other + "\n")
+    everywhere(server, other, 401)
+    invalid(server.get("/a", token), "revoked")
+    with open(server.path("revoked")) as f:
+        text = f.read()
+    assert token.split(".")[2][:16] not in text
+
+
+@needs_htbearer
+def test_htbearer_revoke_jti(server):
+    revoke(server, "--jti", "j-9", "--issuer", ISS, "--until",
+           str(int(time.time()) + 3600))
+    everywhere(server, mint(jti="j-9"), 401)
+    granted(server.get("/a", mint(jti="j-8")))

@@ -1,0 +1,322 @@
+# Licensed under the Apache License, Version 2.0; see LICENSE.
+"""AuthBearerThrottle, sentence by sentence. mod_remoteip gives each test
+addresses of its own, so that tests do not disturb each other."""
+import itertools
+import time
+
+import pytest
+
+from support import client
+from support.expect import (granted, invalid, issuer_conf, key_files,
+                            location, refused)
+from support.httpd import SLOW, wait_until
+from support.tokens import mint
+
+pytestmark = [pytest.mark.core, pytest.mark.allow_log("throttle-down")]
+_hosts = itertools.count(1)
+NOW = int(time.time())
+
+
+def address():
+    """An IPv4 address nobody has used."""
+    n = next(_hosts)
+    return "198.51.%d.%d" % (100 + n // 250, n % 250 + 1)
+
+
+@pytest.fixture(scope="module")
+def server(new_server, issuers):
+    down = issuers.issuer("throttle-down")
+    for kind in down.KINDS:
+        down.script(kind, status=500, body="")
+    server = new_server("""
+RemoteIPHeader X-Client
+RemoteIPInternalProxy 127.0.0.1
+AuthBearerUserFormat %%u
+%s
+<AuthBearerIssuer "%s" down>
+</AuthBearerIssuer>
+""" % (issuer_conf(), down.url)
+        + location("/t", "AuthBearerThrottle threshold=5 window=60s "
+                   "penalty=60s")
+        + location("/short", "AuthBearerThrottle threshold=3 window=60s "
+                   "penalty=1s")
+        + location("/window", "AuthBearerThrottle threshold=3 window=1s "
+                   "penalty=60s")
+        + location("/off", "AuthBearerThrottle off")
+        + location("/scope", "AuthBearerThrottle threshold=3 window=60s "
+                   "penalty=60s", "scope nobody-has-it"),
+        files=key_files("rs256"), modules=["remoteip"], children=2)
+    server.down = down
+    return server
+
+
+def get(server, path, who, token=None, **headers):
+    headers["X-Client"] = who
+    return server.get(path, token, headers)
+
+
+def fresh():
+    """A good token that nobody has verified yet."""
+    return mint(jti=str(next(_hosts)))
+
+
+def bad():
+    """A token with a broken signature, another one each time."""
+    return mint("rs256-forger", header={"kid": "rs256"}, jti=str(next(_hosts)))
+
+
+def fail(server, who, n, path="/t", make=bad, status=401):
+    for _ in range(n):
+        res = get(server, path, who, make())
+        assert res.status == status, res
+
+
+def throttled(res, penalty=60):
+    refused(res, 429, None, "throttled", "throttled",
+            log="AuthBearerThrottle")
+    assert 1 <= int(res.get("Retry-After")) <= penalty
+    return res
+
+
+def test_nth_failure_starts_the_penalty(server):
+    who = address()
+    fail(server, who, 5)
+    throttled(get(server, "/t", who, bad()))
+    throttled(get(server, "/t", who, fresh()))
+    granted(get(server, "/t", address(), fresh()))
+
+
+def test_below_the_threshold(server):
+    who = address()
+    fail(server, who, 4)
+    granted(get(server, "/t", who, fresh()))
+
+
+def test_success_clears_the_count(server):
+    who = address()
+    for _ in range(3):
+        fail(server, who, 4)
+        granted(get(server, "/t", who, fresh()))
+
+
+def test_success_does_not_clear_a_penalty(server):
+    """A token that was verified before passes; nothing else does."""
+    who, good = address(), mint(sub="regular")
+    granted(get(server, "/t", address(), good), "regular")
+    _warm(server, good)
+    fail(server, who, 5)
+    throttled(get(server, "/t", who, fresh()))
+    for _ in range(5):
+        granted(get(server, "/t", who, good), "regular")
+        throttled(get(server, "/t", who, fresh()))
+
+
+def _warm(server, token):
+    """Every child has seen the token."""
+    for _ in range(40):
+        granted(get(server, "/t", address(), token), None)
+
+
+def test_same_token_counts_once(server):
+    who, token = address(), bad()
+    for _ in range(20):
+        invalid(get(server, "/t", who, token), "signature", "signature")
+    fail(server, who, 3)
+    granted(get(server, "/t", who, fresh()))
+
+
+def test_same_token_is_refused_from_memory(server):
+    who, token = address(), bad()
+    first = get(server, "/t", who, token)
+    invalid(first, "signature")
+    again = get(server, "/t", who, token)
+    invalid(again, "signature")
+    assert again.challenge == first.challenge
+
+
+@pytest.mark.parametrize("make", [
+    lambda: mint(exp=NOW - 7200, jti=str(next(_hosts))),
+    lambda: mint(nbf=NOW + 7200, jti=str(next(_hosts))),
+    lambda: mint(iat=NOW - 10 ** 6, jti=str(next(_hosts))),
+    lambda: mint(aud="x", jti=str(next(_hosts))),
+], ids=["expired", "not-yet", "age", "audience"])
+def test_accidents_do_not_count(server, make):
+    who = address()
+    fail(server, who, 12, make=make)
+    granted(get(server, "/t", who, fresh()))
+
+
+def test_forged_accidents_count(server):
+    """Only what is validly signed is an accident."""
+    who = address()
+    fail(server, who, 5, make=lambda: mint(
+        "rs256-forger", header={"kid": "rs256"}, exp=1,
+        jti=str(next(_hosts))))
+    throttled(get(server, "/t", who, fresh()))
+
+
+@pytest.mark.parametrize("make", [
+    lambda: mint(iss="https://evil.test", jti=str(next(_hosts))),
+    lambda: mint(nonce="n", jti=str(next(_hosts))),
+    lambda: mint(sub="a,b", jti=str(next(_hosts))),
+    lambda: mint(header={"alg": "HS256"}, jti=str(next(_hosts))),
+    lambda: "opaque-%d" % next(_hosts),
+    lambda: mint(header={"kid": "x y"}, jti=str(next(_hosts))),
+], ids=["issuer", "type", "identifier", "algorithm", "opaque", "kid"])
+def test_failures_count(server, make):
+    who = address()
+    fail(server, who, 5, make=make)
+    throttled(get(server, "/t", who, fresh()))
+
+
+def test_malformed_requests_count(server):
+    who = address()
+    fail(server, who, 5, make=lambda: "{bad%d" % next(_hosts), status=400)
+    throttled(get(server, "/t", who, fresh()))
+
+
+def test_no_credential_does_not_count(server):
+    who = address()
+    for _ in range(12):
+        refused(get(server, "/t", who), 401, None, "no_credential")
+    granted(get(server, "/t", who, fresh()))
+
+
+def test_no_credential_during_a_penalty_is_asked_for_one(server):
+    who = address()
+    fail(server, who, 5)
+    assert get(server, "/t", who).status in (401, 429)
+
+
+def test_missing_scopes_do_not_count(server):
+    who = address()
+    for _ in range(8):
+        refused(get(server, "/scope", who, mint(jti=str(next(_hosts)))), 403,
+                "insufficient_scope")
+
+
+@pytest.mark.allow_log("throttle-down")
+def test_an_unreachable_issuer_does_not_count(server):
+    who = address()
+    for _ in range(8):
+        refused(get(server, "/t", who, server.down.mint(
+            jti=str(next(_hosts)))), 503)
+    granted(get(server, "/t", who, fresh()))
+
+
+def test_off(server):
+    who = address()
+    fail(server, who, 30, path="/off")
+    granted(get(server, "/off", who, fresh()))
+
+
+def test_nothing_is_fetched_during_a_penalty(server, issuers):
+    who = address()
+    fail(server, who, 5)
+    before = len([r for r in issuers.requests if "throttle" not in r.path])
+    for _ in range(5):
+        throttled(get(server, "/t", who, mint(header={"kid": "unknown"}, jti=str(next(_hosts)))))
+    assert len([r for r in issuers.requests
+                if "throttle" not in r.path]) == before
+
+
+def test_penalty_ends(server):
+    who = address()
+    fail(server, who, 3, path="/short")
+    throttled(get(server, "/short", who, fresh()), 1)
+    wait_until(lambda: get(server, "/short", who, fresh()).status == 200, 5,
+               "the end of the penalty")
+    # The count was cleared when the penalty began.
+    fail(server, who, 2, path="/short")
+    granted(get(server, "/short", who, fresh()))
+
+
+def test_window(server):
+    who = address()
+    fail(server, who, 2, path="/window")
+    time.sleep(1.1)
+    fail(server, who, 2, path="/window")
+    granted(get(server, "/window", who, fresh()))
+
+
+def test_ipv6_by_64(server):
+    n = next(_hosts)
+    prefix = "2001:db8:1:%x:" % n
+    for i in range(5):
+        fail(server, prefix + ":%x:1" % (i + 1), 1)
+    throttled(get(server, "/t", prefix + "ffff::9", fresh()))
+    granted(get(server, "/t", "2001:db8:2:%x::1" % n, fresh()))
+
+
+def test_survives_a_graceful_restart(server):
+    who = address()
+    fail(server, who, 5)
+    throttled(get(server, "/t", who, fresh()))
+    server.graceful()
+    throttled(get(server, "/t", who, fresh()))
+    granted(get(server, "/t", address(), fresh()))
+
+
+def test_shared_by_all_children(new_server):
+    server = new_server("RemoteIPHeader X-Client\n"
+                        "RemoteIPInternalProxy 127.0.0.1\n" + issuer_conf()
+                        + location("/t", "AuthBearerThrottle threshold=6 "
+                                   "window=60s penalty=60s"),
+                        files=key_files("rs256"), modules=["remoteip"],
+                        children=4)
+    who = address()
+    fail(server, who, 6)
+    for _ in range(30):
+        throttled(get(server, "/t", who, fresh()))
+
+
+def test_default_is_20(new_server):
+    server = new_server("RemoteIPHeader X-Client\n"
+                        "RemoteIPInternalProxy 127.0.0.1\n" + issuer_conf()
+                        + location("/t"), files=key_files("rs256"),
+                        modules=["remoteip"], throttle=True)
+    who = address()
+    fail(server, who, 20)
+    throttled(get(server, "/t", who, fresh()))
+    assert int(get(server, "/t", who, fresh()).get("Retry-After")) > 50
+
+
+@pytest.mark.allow_log("X-Forwarded-For|remoteip")
+def test_behind_a_balancer_nobody_is_throttled(new_server):
+    """All clients look like one: better none than all."""
+    server = new_server(issuer_conf() + location(
+        "/t", "AuthBearerThrottle threshold=3 window=60s penalty=60s"),
+        files=key_files("rs256"))
+    for _ in range(10):
+        res = server.get("/t", bad(), {"X-Forwarded-For": "192.0.2.1"})
+        assert res.status == 401
+    granted(server.get("/t", fresh(), {"X-Forwarded-For": "192.0.2.1"}))
+    warnings = [line for line in server.error_log().splitlines()
+                if "|warn|" in line and "mod_remoteip" in line]
+    assert len(warnings) == 1, warnings
+    # Without the header the peer is the client.
+    for _ in range(3):
+        assert server.get("/t", bad()).status == 401
+    assert server.get("/t", fresh()).status == 429
+
+
+def test_a_flood_does_not_slow_others(server):
+    import threading
+    who, stop = address(), threading.Event()
+    fail(server, who, 5)
+    request = client.build("GET", "/t", {
+        "X-Client": who, "Authorization": "Bearer " + fresh()})
+
+    def flood():
+        while not stop.is_set():
+            client.exchange(server.port, request)
+    thread = threading.Thread(target=flood)
+    thread.start()
+    try:
+        start = time.monotonic()
+        for _ in range(20):
+            granted(get(server, "/t", address(), fresh()))
+        assert time.monotonic() - start < 10 * SLOW
+    finally:
+        stop.set()
+        thread.join()
