@@ -1,0 +1,259 @@
+# Licensed under the Apache License, Version 2.0; see LICENSE.
+"""What the documents say is so: every configuration in them loads, every
+directive is documented and marked rightly, every link leads somewhere, every
+test that hardening.md names is there.
+
+A fenced ```apache block is loaded as it stands, in a server that has httpd's
+usual modules. A page may have one block marked <!-- preamble -->: it is put in
+front of those of the page that declare no issuer. A block whose first line is
+a comment "# .htaccess" is put into a <Directory>. Paths that the examples name
+are replaced by files of the test's own: SCRATCH.
+"""
+import glob
+import os
+import re
+
+import pytest
+
+from support import certs, tokens
+from support.httpd import TOP, Httpd
+
+PAGES = ["README.md", "SECURITY.md"] + sorted(
+    os.path.relpath(path, TOP) for path in
+    glob.glob(os.path.join(TOP, "docs", "**", "*.md"), recursive=True))
+CONF = "conf/auth_bearer.conf"
+
+BLOCK = re.compile(r"^(<!-- preamble -->\n)?^```apache\n(.*?)^```$",
+                   re.MULTILINE | re.DOTALL)
+NAME = re.compile(r"AuthBearer[A-Za-z]+")
+
+SERVICE_ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount/"
+
+
+def _pem_key():
+    return tokens.key("rs256").private_pem()
+
+
+#: Path in the documents -> (its content here, permissions).
+SCRATCH = {
+    "/etc/apache2/bearer/ci-keys.json": (lambda: tokens.jwks("rs256"), 0o644),
+    "/etc/apache2/bearer/kratos-public.json":
+        (lambda: tokens.jwks("rs256"), 0o644),
+    "/etc/apache2/bearer/ca.pem": (certs.authority_pem, 0o644),
+    "/etc/apache2/bearer/tenants":
+        (lambda: "11111111-2222-3333-4444-555555555555\n", 0o644),
+    "/etc/apache2/bearer/revoked": (lambda: "", 0o640),
+    "/etc/apache2/bearer/secret": (lambda: "s" * 64 + "\n", 0o600),
+    SERVICE_ACCOUNT + "token": (lambda: "abc.def.ghi\n", 0o600),
+    SERVICE_ACCOUNT + "ca.crt": (certs.authority_pem, 0o644),
+    # conf/auth_bearer.conf
+    "/etc/ssl/certs/ca-certificates.crt": (certs.authority_pem, 0o644),
+    "/etc/apache2/revoked-tokens": (lambda: "", 0o640),
+    "/etc/apache2/auth_bearer.secret": (lambda: "s" * 64 + "\n", 0o600),
+    "/etc/apache2/orders-api.secret": (lambda: "secret\n", 0o600),
+    "/etc/apache2/orders-api.key": (_pem_key, 0o600),
+    "/etc/apache2/orders-api.crt": (certs.authority_pem, 0o644),
+}
+
+#: What a directive of conf/auth_bearer.conf needs around it, by the first
+#: letter of its places, or by its name.
+AROUND = {
+    "S": "%s",
+    "I": '<AuthBearerIssuer "https://other.example.com/">\n%s\n'
+         '</AuthBearerIssuer>\nAuthBearerUserFormat %%u',
+    "D": '<Location "/orders">\nAuthType Bearer\n%s\nRequire valid-user\n'
+         '</Location>',
+    "AuthBearerTenants":
+        '<AuthBearerIssuer "https://other.example.com/{tenant}/">\n'
+        'AuthBearerKeys https://other.example.com/{tenant}/keys\n%s\n'
+        '</AuthBearerIssuer>\nAuthBearerUserFormat %%u',
+}
+TRUSTED = ('<AuthBearerIssuer "https://idp.example.com/" idp>\n'
+           '</AuthBearerIssuer>\nAuthBearerAudience api://orders\n')
+
+
+def read(name):
+    with open(os.path.join(TOP, name), encoding="utf-8") as f:
+        return f.read()
+
+
+def without_blocks(text):
+    return re.sub(r"^```.*?^```$", "", text, flags=re.MULTILINE | re.DOTALL)
+
+
+def blocks():
+    """pytest.param(configuration) for each block, named page:line."""
+    for page in PAGES:
+        text = read(page)
+        preamble = ""
+        for found in BLOCK.finditer(text):
+            conf = found.group(2)
+            line = text.count("\n", 0, found.start(2))
+            if found.group(1):
+                preamble = conf
+            elif "AuthBearerIssuer " not in conf:
+                conf = preamble + conf
+            if found.group(2).startswith("# .htaccess"):
+                conf = ('%s<Directory "@ROOT@/htdocs/files">\n%s</Directory>\n'
+                        % (preamble, found.group(2)))
+            yield pytest.param(conf, id="%s:%d" % (page, line))
+
+
+def commented():
+    """(name, marked as later, configuration) for each directive of
+    conf/auth_bearer.conf."""
+    for chunk in re.split(r"\n\s*\n", read(CONF)):
+        lines = chunk.split("\n")
+        code = [l[1:] for l in lines if re.match(r"#[A-Za-z<]|#    ", l)]
+        prose = " ".join(l for l in lines if re.match("# [^ ]", l))
+        if not code or "smallest working" in prose:
+            continue
+        if code[0].startswith("<"):
+            conf = "\n".join(code) + "\n"
+            name = NAME.findall(conf)[:1] or ["SetHandler"]
+            yield name[0], False, conf
+            continue
+        place, later = re.search(r"\(([SIDH])[SIDH ,globa]*(; later)?[;:)]",
+                                 prose).groups()
+        for line in code:
+            name = NAME.match(line).group(0)
+            if name == "AuthBearerIssuer":
+                yield name, False, line + "\n"
+            else:
+                yield name, bool(later), (
+                    TRUSTED + AROUND.get(name, AROUND[place]) % line)
+
+
+@pytest.fixture(scope="module")
+def server():
+    made = Httpd(modules=("remoteip", "status"))
+    for path, (content, mode) in SCRATCH.items():
+        made.write("scratch" + path, content(), mode)
+    yield made
+    made.close()
+
+
+def check(server, conf):
+    for path in SCRATCH:
+        conf = re.sub(re.escape(path) + r"(?![\w.-])",
+                      lambda _: server.path("scratch" + path), conf)
+    server.configure('Define APACHE_LOG_DIR "@ROOT@/logs"\n' + conf)
+    return server.configtest()
+
+
+@pytest.fixture(scope="module")
+def known(server):
+    """Names of directives that the module knows."""
+    names = documented() | reserved() | set(NAME.findall(read(CONF)))
+    names |= set(re.findall(r'"<?(AuthBearer[A-Za-z]+)"',
+                            read("mod_auth_bearer.c")))
+    server.configure("".join(
+        "<IfDirective %s>\nDefine KNOWS_%s\n</IfDirective>\n" % (name, name)
+        for name in sorted(names)))
+    dump = server.configtest("-D", "DUMP_RUN_CFG").output
+    return set(re.findall(r"Define: KNOWS_(\w+)", dump))
+
+
+def documented():
+    """Directives with a heading of their own in directives.md."""
+    return {name for heading in
+            re.findall(r"^### (.*)$", read("docs/directives.md"), re.MULTILINE)
+            for name in NAME.findall(heading)}
+
+
+def reserved():
+    """Directives that directives.md says are not in this version."""
+    section = read("docs/directives.md").partition(
+        "\n## Not in this version yet\n")[2]
+    return {name for row in re.findall(r"^\| (`.*?) \|", section, re.MULTILINE)
+            for name in NAME.findall(row)}
+
+
+@pytest.mark.parametrize("conf", list(blocks()))
+def test_configuration_in_a_document_loads(server, conf):
+    result = check(server, conf)
+    assert result.status == 0, "%s\n%s" % (result.output, conf)
+
+
+@pytest.mark.parametrize("name,later,conf", list(commented()))
+def test_configuration_reference_loads(server, known, name, later, conf):
+    if name != "SetHandler":
+        assert later == (name not in known)
+    if later:
+        assert name in reserved()
+        return
+    result = check(server, conf)
+    assert result.status == 0, "%s\n%s" % (result.output, conf)
+
+
+def test_configuration_that_contradicts_itself_does_not_load(server):
+    """Otherwise the two tests above would prove nothing."""
+    result = check(server, "AuthBearerIssuer https://idp.example.com/\n"
+                   '<Location "/x">\nAuthType Bearer\nRequire valid-user\n'
+                   "</Location>\n")
+    assert result.status != 0
+    assert "AuthBearerAudience" in result.output
+
+
+def test_every_directive_is_documented(known):
+    assert documented() == known
+
+
+def test_no_directive_is_called_missing_that_is_there(known):
+    assert not reserved() & known
+
+
+def test_reference_has_every_directive(known):
+    assert known - {name for name, _, _ in commented()} == set()
+
+
+def test_every_refusal_is_in_troubleshooting():
+    """Each reason of reason.h has a row, unless the version cannot give it."""
+    reasons = set(re.findall(r'X\([A-Z_0-9]+, "(\w+)", [A-Z_]+\)',
+                             read("src/bearer/reason.h")))
+    later = {"ok", "inactive", "introspection", "session_check",
+             "session_denied"}
+    rows = set()
+    for cell in re.findall(r"^\| (`.*?) \|",
+                           read("docs/troubleshooting.md"), re.MULTILINE):
+        rows |= set(re.findall(r"`(\w+)`", cell))
+    assert rows == reasons - later
+
+
+def anchors(page):
+    """The anchors of a page's headings, as GitHub makes them."""
+    out = set()
+    for heading in re.findall(r"^#+ (.*)$", without_blocks(read(page)),
+                              re.MULTILINE):
+        text = re.sub(r"[^\w\- ]", "", heading.lower())
+        out.add(text.replace(" ", "-"))
+    return out
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_links_lead_somewhere(page):
+    here = os.path.dirname(page)
+    for target in re.findall(r"\]\(([^)\s]+)\)", without_blocks(read(page))):
+        if re.match(r"[a-z]+:", target):
+            continue
+        path, _, anchor = target.partition("#")
+        path = os.path.normpath(os.path.join(here, path)) if path else page
+        assert os.path.exists(os.path.join(TOP, path)), target
+        if anchor:
+            assert anchor in anchors(path), target
+
+
+def test_tests_that_hardening_names_exist():
+    """`e2e/test_x.py: test_y, case` and `unit/test_x.c`."""
+    rows = [row for row in read("docs/hardening.md").split("\n")
+            if row.startswith("| ") and not row.startswith("| threat")]
+    assert len(rows) > 30
+    for row in rows:
+        named = re.findall(r"`((?:e2e|unit)/[\w.-]+)(?:: ([\w, -]+))?`",
+                           row.rsplit("|", 2)[1])
+        assert named, "no test: " + row
+        for path, names in named:
+            text = read(os.path.join("tests", path))
+            for name in filter(None, names.split(", ")):
+                assert re.search(r"(def |void |\")%s[\"(]" % name, text), (
+                    path, name)
