@@ -413,6 +413,44 @@ static const char *declared_already(const bearer_issuers_t *issuers,
                         strcmp(other->url, iss) == 0 ? "" : ", as an alias");
 }
 
+static int has_prefix(const bearer_issuer_t *issuer, const char *prefix)
+{
+    const apr_array_header_t *list = issuer->token_prefixes;
+    int i;
+
+    for (i = 0; list && i < list->nelts; i++) {
+        if (strcmp(APR_ARRAY_IDX(list, i, const char *), prefix) == 0) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* Whose token it is must be clear before it is shown to anybody. */
+static const char *prefix_taken(const bearer_issuers_t *issuers,
+                                const bearer_issuer_t *issuer)
+{
+    const apr_array_header_t *list = issuer->token_prefixes;
+    int i, k;
+
+    for (i = 0; i < issuers->all->nelts; i++) {
+        const bearer_issuer_t *other = bearer_issuers_at(issuers, i);
+
+        for (k = 0; list && k < list->nelts; k++) {
+            const char *prefix = APR_ARRAY_IDX(list, k, const char *);
+
+            if (has_prefix(other, prefix)) {
+                return apr_psprintf(issuers->p, "AuthBearerTokenPrefix %s is "
+                                    "issuer %s's already: a token that begins "
+                                    "so could be either's; write a longer one",
+                                    bearer_text_quote(issuers->p, prefix),
+                                    bearer_text_quote(issuers->p, other->url));
+            }
+        }
+    }
+    return NULL;
+}
+
 static void add_iss(bearer_issuers_t *issuers, const bearer_issuer_t *issuer,
                     const char *iss)
 {
@@ -433,6 +471,9 @@ const char *bearer_issuers_add(bearer_issuers_t *issuers,
 
     if (!error) {
         error = declared_already(issuers, issuer->url);
+    }
+    if (!error) {
+        error = prefix_taken(issuers, issuer);
     }
     for (i = 0; !error && aliases && i < aliases->nelts; i++) {
         error = declared_already(issuers, APR_ARRAY_IDX(aliases, i,

@@ -82,6 +82,25 @@ static void test_found_byte_for_byte(void **state)
     assert_null(bearer_issuers_by_url(issuers, "accounts.example.com"));
 }
 
+/* A prefix belongs to one issuer; a longer one may be another's. */
+static void test_prefix_taken(void **state)
+{
+    apr_pool_t *p = unit_pool(state);
+    bearer_issuers_t *issuers = bearer_issuers_create(p);
+    bearer_issuer_t *a = declare(p, ISSUER);
+    bearer_issuer_t *b = declare(p, "https://b.example.com/");
+    const char *error;
+
+    a->token_prefixes = list_of(p, "x_", "ory_at_");
+    b->token_prefixes = list_of(p, "y_", "ory_at_");
+    add(issuers, a);
+    error = bearer_issuers_add(issuers, b);
+    assert_true(unit_contains(error, "AuthBearerTokenPrefix \"ory_at_\""));
+    assert_true(unit_contains(error, ISSUER));
+    b->token_prefixes = list_of(p, "ory_at_b", NULL);
+    add(issuers, b);
+}
+
 static void test_template(void **state)
 {
     static const struct {
@@ -708,6 +727,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         UNIT_TEST(test_found_byte_for_byte),
+        UNIT_TEST(test_prefix_taken),
         UNIT_TEST(test_template),
         UNIT_TEST(test_plain_before_template),
         UNIT_TEST(test_spiffe_by_trust_domain),
