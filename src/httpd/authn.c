@@ -25,6 +25,8 @@ typedef struct attempt_t {
     bearer_throttle_token_t presented;
     apr_uint64_t generation;       /**< of the keys it is judged with; 0: unsure */
     bearer_judgement_t judgement;
+    int ahead;                     /**< nothing may come of it but this: */
+    const bearer_principal_t *found;
 } attempt_t;
 
 /* ---- the throttle ------------------------------------------------------- */
@@ -110,14 +112,22 @@ static void throttle_failure(attempt_t *a, bearer_reason_t reason)
 static int refuse(attempt_t *a, bearer_reason_t reason, const char *detail,
                   unsigned retry)
 {
+    if (a->ahead) {
+        return HTTP_UNAUTHORIZED;
+    }
     throttle_failure(a, reason);
     return bearer_answer_refuse(a->r, reason, detail, retry, &a->judgement);
 }
 
 static int grant(attempt_t *a, const bearer_principal_t *principal)
 {
-    bearer_settings_t *settings = apr_palloc(a->r->pool, sizeof(*settings));
+    bearer_settings_t *settings;
 
+    if (a->ahead) {
+        a->found = principal;
+        return OK;
+    }
+    settings = apr_palloc(a->r->pool, sizeof(*settings));
     bearer_settings_resolve(settings, a->server->global->defaults,
                             &a->server->settings,
                             principal->issuer ? &principal->issuer->settings : NULL,
@@ -415,6 +425,17 @@ static int without_credential(attempt_t *a)
                                                        a->r->pool)), 0);
 }
 
+static void begin(attempt_t *a, request_rec *r)
+{
+    memset(a, 0, sizeof(*a));
+    a->r = r;
+    a->process = bearer_process();
+    a->server = bearer_config_server(r->server);
+    a->dir = bearer_config_dir(r);
+    a->own = bearer_request(r);
+    bearer_config_resolve(&a->settings, r);
+}
+
 int bearer_authn_check_user_id(request_rec *r)
 {
     const char *contradiction;
@@ -423,13 +444,8 @@ int bearer_authn_check_user_id(request_rec *r)
     if (!bearer_config_in_force(r)) {
         return DECLINED;
     }
-    memset(&a, 0, sizeof(a));
-    a.r = r;
-    a.process = bearer_process();
-    a.server = bearer_config_server(r->server);
-    a.dir = bearer_config_dir(r);
-    a.own = bearer_request(r);
-    bearer_config_resolve(&a.settings, r);
+    begin(&a, r);
+    a.own->asked = 1;
     contradiction = bearer_check_request(r);
     if (contradiction) {
         return bearer_answer_refuse(r, BEARER_CONFIGURATION, contradiction, 0, NULL);
@@ -444,4 +460,40 @@ int bearer_authn_check_user_id(request_rec *r)
                       0);
     }
     return judge(&a);
+}
+
+/* Did authentication take place already, here or in what led here? */
+static int asked(const request_rec *r)
+{
+    const request_t *own;
+
+    for (; r; r = bearer_request_parent(r)) {
+        own = bearer_request_peek(r);
+        if (own && own->asked) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+const bearer_principal_t *bearer_authn_ahead(request_rec *r)
+{
+    attempt_t a;
+
+    if (asked(r) || !bearer_config_in_force(r) || bearer_check_request(r)) {
+        return NULL;
+    }
+    begin(&a, r);
+    if (a.own->ahead_of == r->per_dir_config) {
+        return a.own->ahead;
+    }
+    a.own->ahead_of = r->per_dir_config;
+    a.ahead = 1;
+    a.credential = bearer_credential_get(r);
+    if (a.credential->reason == BEARER_OK
+        && !bearer_credential_cross_site(r, a.credential)) {
+        judge(&a);
+    }
+    a.own->ahead = a.found;
+    return a.found;
 }

@@ -416,9 +416,9 @@ void bearer_authz_pre_config(apr_pool_t *pconf)
 
 /* ---- the hooks ---------------------------------------------------------- */
 
-/* `Require all granted` asks nobody who he is. Two cases want it asked all the
- * same: a `Require not` of ours, and AuthBearerOptional, under which a bad
- * credential is refused. */
+/* `Require all granted` asks nobody who he is. Three cases want it asked all the
+ * same: a `Require not` of ours, an expression that used the claims already, and
+ * AuthBearerOptional, under which a bad credential is refused. */
 int bearer_authz_force(request_rec *r)
 {
     const request_t *own = bearer_request_peek(r);
@@ -427,7 +427,7 @@ int bearer_authz_force(request_rec *r)
     if (!bearer_config_in_force(r)) {
         return DECLINED;
     }
-    if (own && own->negated) {
+    if (own && (own->negated || own->ahead)) {
         return OK;
     }
     bearer_config_resolve(&settings, r);

@@ -12,11 +12,12 @@ static const json_t *find(ap_expr_eval_ctx_t *ctx, const void *compiled,
                           const char *name)
 {
     const request_t *record = bearer_request_principal(ctx->r);
+    const bearer_principal_t *principal = record ? record->principal
+                                                 : bearer_authn_ahead(ctx->r);
     const bearer_path_t *path = compiled ? compiled
                                          : bearer_path_compile(name, ctx->p);
 
-    return record && path ? bearer_path_find(path, record->principal->claims)
-                          : NULL;
+    return principal && path ? bearer_path_find(path, principal->claims) : NULL;
 }
 
 static const char *claim(ap_expr_eval_ctx_t *ctx, const void *compiled,

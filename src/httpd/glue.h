@@ -205,6 +205,9 @@ typedef struct request_t {
     apr_array_header_t *rules;   /**< require_t *: rules asked, see authz.c */
     int negated;                 /**< a `Require not` of ours was among them */
     int preflight;               /**< AuthBearerPreflight lets it pass */
+    int asked;                   /**< check_user_id has been here */
+    const void *ahead_of;        /**< configuration of the judgement ahead */
+    const bearer_principal_t *ahead; /**< and what came of it, or NULL */
     apr_array_header_t *unmet;   /**< const char *: what was asked and denied */
     int deciding;                /**< guard of the auth_checker hook */
 } request_t;
@@ -248,6 +251,13 @@ int bearer_answer_refuse(request_rec *r, bearer_reason_t reason,
 
 /* authn.c */
 int bearer_authn_check_user_id(request_rec *r);
+/**
+ * Who it will be, for expressions that are evaluated before authentication
+ * (<If>, SetEnvIfExpr): the token is judged by the configuration that is known
+ * so far, and nothing comes of it, neither a user nor a refusal nor a count.
+ * The real judgement follows. NULL: nobody, or authentication is over.
+ */
+const bearer_principal_t *bearer_authn_ahead(request_rec *r);
 
 /* authz.c */
 void bearer_authz_register(apr_pool_t *p);
