@@ -9,6 +9,7 @@ import pytest
 from support import client
 from support.expect import (anonymous, granted, invalid, issuer_conf,
                             key_files, location, refused)
+from support.httpd import wait_until
 from support.issuer import headers_of
 from support.tokens import ISS, mint
 
@@ -22,7 +23,7 @@ def server(new_server, backend):
     return new_server(issuer_conf() + """
 SetEnvIf Authorization "(.*)" HTTP_AUTHORIZATION=$1
 SetEnvIf Authorization "(.*)" REDIRECT_HTTP_AUTHORIZATION=$1
-SetEnvIf Request_URI "/copied" COPIED=yes
+CustomLog "@ROOT@/logs/alice.log" "%>s %U" "expr=claim('sub') == 'alice'"
 """
         + location("/env")
         + location("/headers", "AuthBearerExport headers")
@@ -61,6 +62,41 @@ SetEnvIf Request_URI "/copied" COPIED=yes
     Header always set X-Admin yes "expr='admin' in claims('roles')"
     Header always set X-Method "expr=%{{reqenv:BEARER_METHOD}}"
     RequestHeader set X-From-Fixup "expr=%{{claim:email}}"
+</Location>
+<Location "/if">
+    AuthType Bearer
+    {aud}
+    Require valid-user
+    <If "claim('sub') == 'alice'">
+        Header always set X-If alice
+    </If>
+</Location>
+<Location "/if-opens">
+    AuthType Bearer
+    {aud}
+    Require scope admin
+    <If "'staff' in claims('roles')">
+        Require all granted
+    </If>
+</Location>
+<Location "/if-narrows">
+    AuthType Bearer
+    {aud}
+    Require valid-user
+    <If "claim('sub') == 'alice'">
+        AuthBearerAudience api://other
+    </If>
+</Location>
+<Location "/expr">
+    AuthType Bearer
+    {aud}
+    Require expr "claim('sub') == 'alice'"
+</Location>
+<Location "/setenvif">
+    AuthType Bearer
+    {aud}
+    Require valid-user
+    SetEnvIfExpr "claim('sub') == 'alice'" FROM_EXPR=yes
 </Location>
 <Directory "@ROOT@/htdocs/files/rw">
     AuthType Bearer
@@ -467,6 +503,52 @@ def test_expression_functions_in_headers(server):
 def test_expression_functions_without_a_principal(server):
     assert server.get("/hdr").status == 401
     assert not server.get("/hdr").get("X-Fn")
+
+
+def test_expression_functions_in_if(server):
+    assert granted(server.get("/if", mint())).get("X-If") == "alice"
+    assert not granted(server.get("/if", mint(sub="bob")), "bob").get("X-If")
+
+
+def test_expression_functions_in_logs(server):
+    def log():
+        with open(server.path("logs/alice.log")) as f:
+            return f.read()
+    granted(server.get("/env/of-bob", mint(sub="bob")), "bob")
+    granted(server.get("/env/of-alice", mint()))
+    wait_until(lambda: "/env/of-alice" in log(), what="the log line")
+    assert "/env/of-bob" not in log()
+
+
+def test_if_decides_by_verified_claims_only(server):
+    staff = dict(roles=["staff"])
+    res = granted(server.get("/if-opens/env", mint(**staff)), None)
+    assert res.env["REMOTE_USER"] == "alice"
+    for bad in (mint("rs256-forger", header={"kid": "rs256"}, **staff),
+                mint(exp=1, **staff), mint(aud="x", **staff)):
+        assert server.get("/if-opens", bad).status == 401
+    refused(server.get("/if-opens", mint()), 403, "insufficient_scope")
+    anonymous(server.get("/if-opens"), scope="admin")
+
+
+def test_if_may_change_what_the_token_is_judged_by(server):
+    invalid(server.get("/if-narrows", mint()), "audience",
+            log="api://other")
+    granted(server.get("/if-narrows", mint(sub="bob")), "bob")
+
+
+@pytest.mark.allow_log("AH01630")
+def test_httpds_own_require_expr(server):
+    """It is asked before authentication, and authentication follows."""
+    res = granted(server.get("/expr/env", mint()), None)
+    assert res.env["REMOTE_USER"] == "alice"
+    assert res.env["BEARER_METHOD"] == "jwt"
+    assert server.get("/expr", mint(sub="bob")).status == 403
+
+
+def test_expression_functions_in_setenvifexpr(server):
+    assert env(server, "/setenvif").get("FROM_EXPR") == "yes"
+    assert "FROM_EXPR" not in env(server, "/setenvif", sub="bob")
 
 
 def test_user_claim_with_substitution(new_server):
