@@ -1,0 +1,87 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/*
+ * What carries a token: Authorization, a cookie, a query, Basic, all with the
+ * same text. What is read must be what is taken away.
+ */
+#include "fuzz.h"
+
+#include "bearer/credential_syntax.h"
+
+static void fuzz_setup(apr_pool_t *p)
+{
+    (void)p;
+}
+
+static const bearer_found_t nothing = { NULL, NULL, 0 };
+
+static bearer_reason_t judge(const bearer_found_t *found, apr_pool_t *p)
+{
+    bearer_refusal_t why = { BEARER_OK, NULL };
+    bearer_reason_t reason = bearer_syntax_judge(found, &why, p);
+    const char *s;
+
+    FUZZ_CHECK((reason == BEARER_NO_CREDENTIAL) == (found->count == 0));
+    FUZZ_CHECK(!found->count || found->token);
+    if (why.detail) {
+        fuzz_check_line(why.detail);
+    }
+    for (s = found->token; reason == BEARER_OK && *s; s++) {
+        FUZZ_CHECK(strchr("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+                          "0123456789-._~+/=", *s));
+    }
+    return reason;
+}
+
+static void cookies(const char *text, apr_pool_t *p)
+{
+    bearer_found_t found = nothing, left = nothing;
+    const char *rest;
+
+    bearer_syntax_cookie(&found, text, "at", p);
+    (void)judge(&found, p);
+    rest = bearer_syntax_without_cookie(text, "at", p);
+    if (rest) {
+        FUZZ_CHECK(strlen(rest) <= strlen(text));
+        bearer_syntax_cookie(&left, rest, "at", p);
+        FUZZ_CHECK(left.count == 0);
+    }
+    FUZZ_CHECK(found.count || rest != NULL || strstr(text, "at"));
+}
+
+static void queries(const char *text, apr_pool_t *p)
+{
+    bearer_found_t found = nothing, left = nothing;
+    const char *masked = bearer_syntax_mask_query(text, "t", p);
+    const char *url = bearer_syntax_mask_url(apr_pstrcat(p, "GET /?", text,
+                                                         " HTTP/1.1", NULL),
+                                             "t", p);
+
+    bearer_syntax_query(&found, text, "t", p);
+    (void)judge(&found, p);
+    bearer_syntax_query(&left, masked, "t", p);
+    FUZZ_CHECK(left.count == found.count);
+    FUZZ_CHECK(!left.count || strncmp(left.token, "***", 3) == 0);
+    FUZZ_CHECK(strcmp(bearer_syntax_mask_query(masked, "t", p), masked) == 0);
+    if (!strpbrk(text, " #?")) {
+        FUZZ_CHECK(strstr(url, masked) != NULL);
+    }
+}
+
+static void fuzz(const char *text, size_t len, apr_pool_t *p)
+{
+    bearer_found_t authorization = nothing, bare = nothing, basic = nothing;
+    bearer_found_t user = nothing;
+
+    (void)len;
+    bearer_syntax_authorization(&authorization, text);
+    (void)judge(&authorization, p);
+    bearer_syntax_bare(&bare, text);
+    (void)judge(&bare, p);
+    bearer_syntax_basic(&basic, text, NULL, p);
+    (void)judge(&basic, p);
+    FUZZ_CHECK(!(authorization.count == 1 && basic.count));
+    bearer_syntax_basic(&user, text, "token", p);
+    FUZZ_CHECK(user.count <= basic.count);
+    cookies(text, p);
+    queries(text, p);
+}
