@@ -111,6 +111,7 @@ static void register_hooks(apr_pool_t *p)
                    APR_HOOK_REALLY_FIRST);
     ap_hook_expr_lookup(bearer_functions_lookup, NULL, NULL, APR_HOOK_MIDDLE);
     bearer_authz_register(p);
+    bearer_explain_register();
 }
 
 AP_DECLARE_MODULE(auth_bearer) = {

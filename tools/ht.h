@@ -30,7 +30,8 @@ enum {
 #define HT_REPEAT 2  /**< may be given more than once */
 
 typedef struct ht_option_t {
-    const char *name;      /**< without the dashes; NULL ends a table */
+    const char *name;      /**< without the dashes (one for a letter, two for
+                                a word); NULL ends a table */
     const char *argument;  /**< as the help names it; NULL: a switch */
     int flags;
     const char *help;
@@ -60,7 +61,7 @@ struct ht_call_t {
 };
 
 extern const ht_command_t ht_keygen, ht_jwks, ht_sign, ht_decode, ht_verify,
-    ht_revoke;
+    ht_revoke, ht_explain;
 
 /* ---- options (ht_options.c) --------------------------------------------- */
 
@@ -139,5 +140,22 @@ int ht_create_json(const ht_call_t *call, const char *path, int mode,
 
 /** Wipes every string of a JSON value with secrets in it when the pool goes. */
 void ht_wipe_json(const ht_call_t *call, json_t *value);
+
+/* ---- the server's own answer (ht_httpd.c) -------------------------------- */
+
+/**
+ * Runs `httpd -t -f config -D BEARER_EXPLAIN` of this machine and asks it;
+ * what it says about requests to issuers goes to standard error at once. Ends
+ * it after HT_HTTPD_SECONDS.
+ * @param httpd    the program, or NULL: the one that is found
+ * @param defines  const char *, each for -D; may be NULL
+ * @param answer   released with the pool
+ * @param signal   the signal that ended it, else 0
+ * @return HT_OK, or HT_USAGE after a message (none where a signal ended it)
+ */
+int ht_httpd_ask(const ht_call_t *call, const char *httpd, const char *config,
+                 const apr_array_header_t *defines, const json_t *question,
+                 json_t **answer, int *signal);
+#define HT_HTTPD_SECONDS 60
 
 #endif

@@ -51,6 +51,12 @@ static int unknown_option(const ht_call_t *call, const char *name,
                     bearer_text_quote_n(call->p, name, len));
 }
 
+/* How it is written: one letter behind one dash, a word behind two. */
+static const char *dashes(const ht_option_t *option)
+{
+    return option->name[1] ? "--" : "-";
+}
+
 static int keep_option(ht_call_t *call, int row, const char *value)
 {
     const ht_option_t *option = &call->command->options[row];
@@ -58,35 +64,43 @@ static int keep_option(ht_call_t *call, int row, const char *value)
     if (!call->values[row]) {
         call->values[row] = apr_array_make(call->p, 2, sizeof(const char *));
     } else if (!(option->flags & HT_REPEAT)) {
-        return ht_usage(call, "--%s is given twice", option->name);
+        return ht_usage(call, "%s%s is given twice", dashes(option),
+                        option->name);
     }
     APR_ARRAY_PUSH(call->values[row], const char *) = value;
     return HT_OK;
 }
 
-/* argv[*i] begins with two dashes and is more than that. */
+/* argv[*i] begins with a dash, or with two, and is more than that. */
 static int parse_option(ht_call_t *call, int argc, const char *const *argv,
                         int *i)
 {
-    const char *name = argv[*i] + 2;
+    const char *name = argv[*i] + 1 + (argv[*i][1] == '-');
     const char *equals = strchr(name, '=');
     apr_size_t len = equals ? (apr_size_t)(equals - name) : strlen(name);
     int row = option_row(call->command, name, len);
     const ht_option_t *option;
 
     if (row < 0) {
-        return unknown_option(call, argv[*i], len + 2);
+        return unknown_option(call, argv[*i],
+                              len + (apr_size_t)(name - argv[*i]));
     }
     option = &call->command->options[row];
+    if (name - argv[*i] != (option->name[1] ? 2 : 1)) {
+        return unknown_option(call, argv[*i],
+                              len + (apr_size_t)(name - argv[*i]));
+    }
     if (!option->argument) {
-        return equals ? ht_usage(call, "--%s takes no value", option->name)
+        return equals ? ht_usage(call, "%s%s takes no value", dashes(option),
+                                 option->name)
                       : keep_option(call, row, "");
     }
     if (equals) {
         return keep_option(call, row, equals + 1);
     }
     if (*i + 1 >= argc) {
-        return ht_usage(call, "--%s needs %s", option->name, option->argument);
+        return ht_usage(call, "%s%s needs %s", dashes(option), option->name,
+                        option->argument);
     }
     return keep_option(call, row, argv[++*i]);
 }
@@ -136,7 +150,7 @@ int ht_parse(ht_call_t *call, int argc, const char *const *argv)
         } else if (!strcmp(argv[i], "--help") || !strcmp(argv[i], "-h")) {
             ht_print_help(call->command, call->p);
             return -1;
-        } else if (argv[i][1] != '-') {
+        } else if (argv[i][1] != '-' && argv[i][2]) {
             status = unknown_option(call, argv[i], 2);
         } else {
             status = parse_option(call, argc, argv, &i);
@@ -248,8 +262,9 @@ static int print_synopsis_part(const char *part, int column, int indent)
 static const char *option_text(const ht_option_t *option, apr_pool_t *p)
 {
     return option->argument
-               ? apr_psprintf(p, "--%s %s", option->name, option->argument)
-               : apr_psprintf(p, "--%s", option->name);
+               ? apr_psprintf(p, "%s%s %s", dashes(option), option->name,
+                              option->argument)
+               : apr_psprintf(p, "%s%s", dashes(option), option->name);
 }
 
 static void print_synopsis(const ht_command_t *command, apr_pool_t *p)

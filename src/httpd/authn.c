@@ -305,6 +305,9 @@ static void begin_judgement(attempt_t *a, const char *method)
     j->keys_baton = a;
     j->tenants = tenants_of;
     j->tenants_baton = a;
+    j->observe = a->process->observe;
+    j->observe_baton = a->process->observe_baton;
+    j->keep_going = j->observe != NULL;
     if (a->process->revocations) {
         j->revoked = ask_revoked;
         j->revoked_baton = a;

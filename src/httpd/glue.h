@@ -150,6 +150,11 @@ typedef struct process_t {
     bearer_tokencache_t *tokens;       /**< NULL: off */
     bearer_throttle_t *throttle;       /**< NULL: no memory for it */
     bearer_revocation_t *revocations;  /**< NULL: none */
+    /** htbearer explain: sees every check, of which none is left out. NULL in a
+     *  server that serves. */
+    void (*observe)(void *baton, const bearer_check_t *check,
+                    bearer_reason_t reason, const bearer_judgement_t *j);
+    void *observe_baton;
 } process_t;
 
 /** NULL before child_init. */
@@ -185,6 +190,9 @@ int bearer_store_is_foreign(const store_config_t *store);
 void bearer_refresh_post_config(apr_pool_t *pconf, server_rec *s);
 /** Is a background thread looking after the key sets? */
 int bearer_refresh_active(void);
+
+/* explain.c: the server's side of htbearer explain, when it was started so */
+void bearer_explain_register(void);
 
 /* ---- one request -------------------------------------------------------- */
 

@@ -1,0 +1,764 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/*
+ * htbearer explain: why a token is good or not, check by check. With -f the
+ * server's own httpd judges it, as a request to a path of that configuration;
+ * without, the same library does, with the issuer and audience of the options.
+ * Either way the result is one JSON object, and the text is made from that.
+ */
+#include "ht.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <apr_strings.h>
+#include <curl/curl.h>
+
+#include "bearer/claim.h"
+#include "bearer/explain.h"
+#include "bearer/exports.h"
+#include "bearer/json.h"
+#include "bearer/jws.h"
+#include "bearer/keyset.h"
+#include "bearer/revocation.h"
+#include "bearer/text.h"
+
+#define SECONDS_MAX APR_INT64_C(1000000000000)
+#define SKEW_MAX 300  /* as for AuthBearerClockSkew */
+
+/* ---- as text --------------------------------------------------------------- */
+
+static const char *text_of(const json_t *object, const char *name)
+{
+    return json_string_value(json_object_get(object, name));
+}
+
+/* Text that may be shown as it is, or in quotes. */
+static const char *shown(const char *s, apr_pool_t *p)
+{
+    const char *c;
+
+    for (c = s; *c; c++) {
+        if (*c < ' ' || *c > '~') {
+            return bearer_text_quote(p, s);
+        }
+    }
+    return s;
+}
+
+static void print_check(const json_t *check, apr_pool_t *p)
+{
+    const char *result = text_of(check, "result");
+    const char *detail = text_of(check, "detail");
+    const char *directive = text_of(check, "directive");
+    int failed = result && !strcmp(result, "failed");
+
+    printf("  %2d  %-16s%s\n", (int)json_integer_value(
+               json_object_get(check, "number")),
+           text_of(check, "check"), failed ? "FAILED" : result);
+    if (failed && detail) {
+        printf("      %s\n", shown(detail, p));
+    }
+    if (failed && directive) {
+        printf("      directive: %s\n", directive);
+    }
+}
+
+static void print_checks(const json_t *checks, apr_pool_t *p)
+{
+    const json_t *check;
+    size_t i;
+
+    if (json_array_size(checks)) {
+        printf("Checks\n");
+    }
+    json_array_foreach(checks, i, check) {
+        print_check(check, p);
+    }
+}
+
+static void print_members(const char *title, const char *format,
+                          const json_t *object, apr_pool_t *p)
+{
+    const char *name;
+    const json_t *value;
+
+    if (json_object_size(object)) {
+        printf("%s\n", title);
+    }
+    json_object_foreach((json_t *)(apr_uintptr_t)object, name, value) {
+        char *text = json_is_string(value) ? NULL
+            : json_dumps(value, JSON_COMPACT | JSON_ENSURE_ASCII
+                                | JSON_ENCODE_ANY);
+
+        printf(format, shown(name, p),
+               text ? text : shown(json_is_string(value)
+                                   ? json_string_value(value) : "", p));
+        free(text);
+    }
+}
+
+static void print_requires(const json_t *requires, apr_pool_t *p)
+{
+    const json_t *rule;
+    size_t i;
+
+    if (json_array_size(requires)) {
+        printf("Authorization\n");
+    }
+    json_array_foreach(requires, i, rule) {
+        printf("  %s: %s\n", shown(text_of(rule, "line"), p),
+               shown(text_of(rule, "result"), p));
+    }
+}
+
+static void print_lines(const char *title, const json_t *lines, apr_pool_t *p)
+{
+    const json_t *line;
+    size_t i;
+
+    if (json_array_size(lines)) {
+        printf("%s\n", title);
+    }
+    json_array_foreach(lines, i, line) {
+        printf("  %s\n", shown(json_string_value(line), p));
+    }
+}
+
+static void print_verdict(const json_t *answer, apr_pool_t *p)
+{
+    const char *refusal = text_of(answer, "refusal");
+    const char *challenge = text_of(answer, "challenge");
+
+    if (json_is_true(json_object_get(answer, "open"))) {
+        printf("Note: the Require lines here are met without any token.\n");
+    }
+    if (json_is_true(json_object_get(answer, "granted"))) {
+        printf("GRANTED\n");
+        return;
+    }
+    printf("REFUSED, status %d: %s\n",
+           (int)json_integer_value(json_object_get(answer, "status")),
+           refusal ? shown(refusal, p) : "");
+    if (challenge) {
+        printf("WWW-Authenticate: %s\n", shown(challenge, p));
+    }
+}
+
+static void print_answer(const json_t *answer, apr_pool_t *p)
+{
+    const char *server = text_of(answer, "server");
+    const char *file = text_of(answer, "file");
+
+    if (server) {
+        printf("Server  %s\n", shown(server, p));
+    }
+    if (file) {
+        printf("File    %s\n", shown(file, p));
+    }
+    print_checks(json_object_get(answer, "checks"), p);
+    print_members("Principal", "  %s: %s\n", json_object_get(answer, "principal"),
+                  p);
+    print_members("Environment", "  %s=%s\n",
+                  json_object_get(answer, "environment"), p);
+    print_members("Headers to the application", "  %s: %s\n",
+                  json_object_get(answer, "headers"), p);
+    print_lines("Settings in force", json_object_get(answer, "settings"), p);
+    print_requires(json_object_get(answer, "requires"), p);
+    print_verdict(answer, p);
+}
+
+static int report(const ht_call_t *call, const json_t *answer)
+{
+    const char *error = text_of(answer, "error");
+
+    if (error) {
+        return ht_fail(call, HT_USAGE, "%s", shown(error, call->p));
+    }
+    if (ht_has(call, "json")) {
+        int status = ht_write_json(call, answer);
+
+        if (status != HT_OK) {
+            return status;
+        }
+    }
+    else {
+        print_answer(answer, call->p);
+    }
+    return json_is_true(json_object_get(answer, "granted")) ? HT_OK : HT_REFUSED;
+}
+
+/* ---- asking the server ------------------------------------------------------- */
+
+static json_t *question_of(const ht_call_t *call, const char *token,
+                           apr_size_t len, const char *path)
+{
+    static const char *const words[] = { "host", "method", "address", NULL };
+    json_t *question = json_object();
+    int i;
+
+    ht_wipe_json(call, question);
+    json_object_set_new(question, "token", json_stringn(token, len));
+    json_object_set_new(question, "path", json_string(path));
+    json_object_set_new(question, "offline",
+                        json_boolean(ht_has(call, "offline")));
+    json_object_set_new(question, "translate", json_true());
+    for (i = 0; words[i]; i++) {
+        if (ht_has(call, words[i])) {
+            json_object_set_new(question, words[i],
+                                json_string(ht_value(call, words[i])));
+        }
+    }
+    bearer_json_tie(question, call->p);
+    return question;
+}
+
+static int ask(const ht_call_t *call, const json_t *question, json_t **answer,
+               int *died)
+{
+    return ht_httpd_ask(call, ht_value(call, "httpd"), ht_value(call, "f"),
+                        ht_values(call, "D"), question, answer, died);
+}
+
+/* Modules that were never started may not be fit to map a path to a file. */
+static int with_server(const ht_call_t *call, const char *token, apr_size_t len)
+{
+    const char *path = APR_ARRAY_IDX(call->operands, 0, const char *);
+    json_t *question = question_of(call, token, len, path);
+    json_t *answer = NULL;
+    int died, status = ask(call, question, &answer, &died);
+
+    if (status != HT_OK && died) {
+        ht_say(call, "httpd ended by signal %d; once more without mapping the "
+               "path to a file: <Directory>, <Files> and .htaccess do not count",
+               died);
+        json_object_set_new(question, "translate", json_false());
+        status = ask(call, question, &answer, &died);
+    }
+    if (status != HT_OK && died) {
+        return ht_fail(call, HT_USAGE, "httpd ended by signal %d", died);
+    }
+    return status == HT_OK ? report(call, answer) : status;
+}
+
+/* ---- without a server: settings ------------------------------------------------ */
+
+/** Everything that an explanation without a server is made of. */
+typedef struct inquiry_t {
+    const ht_call_t *call;
+    apr_pool_t *p;
+    bearer_settings_t settings;      /**< of the server layer */
+    bearer_issuer_t *issuer;
+    bearer_issuers_t *issuers;
+    bearer_settings_t resolved;
+    bearer_world_t world;
+    bearer_issuer_access_t access;
+    bearer_keyset_t *keyset;
+    bearer_revocation_t *revocations;
+    bearer_explain_t *explain;
+    bearer_judgement_t j;
+} inquiry_t;
+
+static int read_algs(inquiry_t *q)
+{
+    const apr_array_header_t *names = ht_values(q->call, "alg");
+    bearer_algs_t set = 0;
+    const bearer_alg_t *alg;
+    int i;
+
+    for (i = 0; names && i < names->nelts; i++) {
+        if (ht_alg(q->call, APR_ARRAY_IDX(names, i, const char *), &alg) != HT_OK) {
+            return HT_USAGE;
+        }
+        set |= alg->bit;
+    }
+    if (names) {
+        bearer_settings_put(&q->settings, ALGORITHMS, algorithms, set);
+    }
+    return HT_OK;
+}
+
+static int read_user_claim(inquiry_t *q)
+{
+    const char *name = ht_value(q->call, "user-claim");
+    bearer_user_claim_t claim = { NULL, NULL, NULL };
+
+    if (!name) {
+        return HT_OK;
+    }
+    claim.path = bearer_path_compile(name, q->p);
+    if (!claim.path) {
+        return ht_usage(q->call, "--user-claim %s is not the name of a claim",
+                        bearer_text_quote(q->p, name));
+    }
+    bearer_settings_put(&q->settings, USER_CLAIM, user_claim, claim);
+    return HT_OK;
+}
+
+static int read_settings(inquiry_t *q)
+{
+    const ht_call_t *call = q->call;
+    apr_int64_t skew = 60, age = 0;
+
+    if (ht_number(call, "clock-skew", 0, SKEW_MAX, &skew) != HT_OK
+        || ht_number(call, "max-age", 0, SECONDS_MAX, &age) != HT_OK
+        || read_algs(q) != HT_OK || read_user_claim(q) != HT_OK) {
+        return HT_USAGE;
+    }
+    bearer_settings_put(&q->settings, CLOCK_SKEW, clock_skew,
+                        apr_time_from_sec(skew));
+    if (ht_has(call, "max-age")) {
+        bearer_settings_put(&q->settings, MAX_TOKEN_AGE, max_token_age,
+                            apr_time_from_sec(age));
+    }
+    if (ht_has(call, "audience")) {
+        bearer_settings_put(&q->settings, AUDIENCE, audience,
+                            ht_values(call, "audience"));
+    }
+    if (ht_has(call, "client")) {
+        bearer_settings_put(&q->settings, CLIENTS, clients,
+                            ht_values(call, "client"));
+    }
+    if (ht_has(call, "client-id")) {
+        bearer_settings_put(&q->settings, CLIENT_ID, client_id,
+                            ht_value(call, "client-id"));
+    }
+    if (ht_has(call, "ca-file")) {
+        bearer_settings_put(&q->settings, CA_FILE, ca_file,
+                            ht_value(call, "ca-file"));
+    }
+    if (ht_has(call, "http-proxy")) {
+        bearer_settings_put(&q->settings, HTTP_PROXY, http_proxy,
+                            ht_value(call, "http-proxy"));
+    }
+    bearer_settings_put(&q->settings, NO_AUDIENCE, no_audience_accept,
+                        ht_has(call, "no-audience"));
+    return HT_OK;
+}
+
+static int is_url(const char *s)
+{
+    return !strncmp(s, "https:", 6) || !strncmp(s, "http:", 5);
+}
+
+static int declare_issuer(inquiry_t *q)
+{
+    const char *keys = ht_value(q->call, "keys"), *error;
+    bearer_issuer_t *issuer = apr_pcalloc(q->p, sizeof(*issuer));
+
+    issuer->url = issuer->name = ht_value(q->call, "issuer");
+    issuer->tenants = ht_values(q->call, "tenant");
+    issuer->introspection.kind = BEARER_SOURCE_OFF;
+    issuer->file = "htbearer";
+    if (keys) {
+        issuer->keys.kind = is_url(keys) ? BEARER_SOURCE_URL : BEARER_SOURCE_FILE;
+        issuer->keys.value = keys;
+    }
+    q->issuer = issuer;
+    q->issuers = bearer_issuers_create(q->p);
+    error = bearer_issuers_add(q->issuers, issuer);
+    if (!error) {
+        error = bearer_issuer_fetch_error(issuer, q->access.plain_http, q->p);
+    }
+    return error ? ht_usage(q->call, "%s", error) : HT_OK;
+}
+
+/* What a configuration of these options would be told by configtest. */
+static int lint(const inquiry_t *q)
+{
+    apr_array_header_t *errors = apr_array_make(q->p, 2, sizeof(const char *));
+    apr_array_header_t *warnings = apr_array_make(q->p, 2, sizeof(const char *));
+
+    bearer_judge_lint(errors, warnings, q->issuers,
+                      bearer_settings_defaults(q->p), &q->settings, NULL, q->p);
+    return errors->nelts
+               ? ht_usage(q->call, "%s", APR_ARRAY_IDX(errors, 0, const char *))
+               : HT_OK;
+}
+
+/* ---- without a server: the world ------------------------------------------------ */
+
+static void world_log(void *call, bearer_log_level_t level, const char *message)
+{
+    if (level <= BEARER_LOG_NOTICE) {
+        ht_say(call, "%s", message);
+    }
+}
+
+static void say(void *call, const char *line)
+{
+    ht_say(call, "%s", line);
+}
+
+static apr_time_t world_now(void *inquiry)
+{
+    return ((const inquiry_t *)inquiry)->j.now;
+}
+
+static apr_status_t end_curl(void *nothing)
+{
+    (void)nothing;
+    curl_global_cleanup();
+    return APR_SUCCESS;
+}
+
+static int make_world(inquiry_t *q)
+{
+    const bearer_http_client_t *client = NULL;
+
+    if (!ht_has(q->call, "offline")) {
+        if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
+            return ht_fail(q->call, HT_USAGE, "libcurl cannot be used");
+        }
+        apr_pool_cleanup_register(q->p, NULL, end_curl, apr_pool_cleanup_null);
+        if (bearer_http_curl_create(&client, "htbearer", q->p) != APR_SUCCESS) {
+            return ht_fail(q->call, HT_USAGE, "libcurl cannot be used");
+        }
+    }
+    q->world.http = bearer_explain_http(client, say, (void *)(apr_uintptr_t)q->call,
+                                        q->p);
+    q->world.log = world_log;
+    q->world.log_baton = (void *)(apr_uintptr_t)q->call;
+    q->world.now = world_now;
+    q->world.now_baton = q;
+    bearer_settings_resolve(&q->resolved, bearer_settings_defaults(q->p),
+                            &q->settings, NULL, NULL);
+    q->access.issuer = q->issuer;
+    q->access.settings = &q->resolved;
+    q->access.world = &q->world;
+    return bearer_keyset_create(&q->keyset, &q->access, q->p) == APR_SUCCESS
+               ? HT_OK : ht_fail(q->call, HT_USAGE, "out of memory");
+}
+
+static bearer_reason_t keys_of(void *inquiry, const bearer_issuer_t *issuer,
+                               int unknown_kid, const char *kid,
+                               bearer_jwks_t **set, bearer_refusal_t *why,
+                               apr_pool_t *p)
+{
+    const inquiry_t *q = inquiry;
+    bearer_keyset_t *keyset = q->keyset;
+
+    if (q->j.tenant && bearer_issuer_tenant_admitted(issuer, q->j.tenant, NULL)) {
+        keyset = bearer_keyset_of_tenant(keyset, q->j.tenant);
+    }
+    if (!keyset) {
+        return bearer_refuse(why, p, BEARER_KEYS, "there are no keys for this "
+                             "tenant");
+    }
+    return unknown_kid ? bearer_keyset_refresh_for_kid(keyset, kid, set, why, p)
+                       : bearer_keyset_acquire(keyset, set, why, p);
+}
+
+static bearer_reason_t ask_revoked(void *inquiry, const char *iss,
+                                   const char *jti, const char *token,
+                                   apr_size_t len, bearer_refusal_t *why,
+                                   apr_pool_t *p)
+{
+    const inquiry_t *q = inquiry;
+    unsigned char digest[BEARER_SHA256_SIZE];
+
+    bearer_revocation_token_digest(digest, token, len);
+    return bearer_revocation_ask(q->revocations, iss, jti, digest, why, p);
+}
+
+/* ---- without a server: Require ---------------------------------------------------- */
+
+static apr_array_header_t *words_of(const char *line, apr_pool_t *p)
+{
+    apr_array_header_t *words = apr_array_make(p, 4, sizeof(const char *));
+    char *state, *word = apr_strtok(apr_pstrdup(p, line), " \t", &state);
+
+    for (; word; word = apr_strtok(NULL, " \t", &state)) {
+        APR_ARRAY_PUSH(words, const char *) = word;
+    }
+    return words;
+}
+
+static int met_claim(const inquiry_t *q, const char *spec, const char **error)
+{
+    const bearer_claim_rule_t *rule = bearer_claim_compile(spec, NULL, error,
+                                                           q->p);
+    int i, is_scope = 0;
+
+    if (!rule) {
+        return 0;
+    }
+    for (i = 0; i < q->j.settings.scope_claim->nelts; i++) {
+        is_scope |= !strcmp(bearer_path_text(APR_ARRAY_IDX(
+            q->j.settings.scope_claim, i, const bearer_path_t *)),
+            bearer_claim_name(rule));
+    }
+    return bearer_claim_match(rule, q->j.principal->claims, NULL, is_scope);
+}
+
+static int met_word(const inquiry_t *q, const char *kind, const char *word,
+                    const char **error)
+{
+    const bearer_principal_t *principal = q->j.principal;
+
+    if (!strcmp(kind, "scope")) {
+        return bearer_principal_has_scope(principal, word,
+                                          (bearer_scope_strategy_t)
+                                          q->j.settings.scope_strategy);
+    }
+    if (!strcmp(kind, "role")) {
+        return bearer_principal_has_role(principal, word);
+    }
+    if (!strcmp(kind, "issuer")) {
+        return !strcmp(principal->iss, word);
+    }
+    return met_claim(q, word, error);
+}
+
+/* Any word of a line, as everywhere in httpd. 1, 0, or -1 with *error. */
+static int met_line(const inquiry_t *q, const apr_array_header_t *words,
+                    const char **error)
+{
+    const char *kind = words->nelts ? APR_ARRAY_IDX(words, 0, const char *) : "";
+    int i, met = 0;
+
+    if (strcmp(kind, "scope") && strcmp(kind, "role") && strcmp(kind, "issuer")
+        && strcmp(kind, "claim") && strcmp(kind, "valid-user")) {
+        *error = "only scope, role, claim, issuer and valid-user are known "
+                 "without -f";
+        return -1;
+    }
+    if (!strcmp(kind, "valid-user")) {
+        return 1;
+    }
+    for (i = 1; i < words->nelts && !*error; i++) {
+        met |= met_word(q, kind, APR_ARRAY_IDX(words, i, const char *), error);
+    }
+    return *error ? -1 : met;
+}
+
+/* Any line is enough, as in httpd without a container around them. */
+static int authorize(const inquiry_t *q, json_t *out)
+{
+    const apr_array_header_t *lines = ht_values(q->call, "require");
+    int i, any = !lines;
+
+    for (i = 0; lines && i < lines->nelts; i++) {
+        const char *line = APR_ARRAY_IDX(lines, i, const char *), *error = NULL;
+        int met = q->j.principal ? met_line(q, words_of(line, q->p), &error) : 0;
+
+        any |= met > 0;
+        json_array_append_new(out, json_pack(
+            "{s:o, s:s}", "line",
+            bearer_explain_string(apr_pstrcat(q->p, "Require ", line, NULL), q->p),
+            "result", !q->j.principal ? "not reached"
+                      : met < 0 ? error : met ? "granted" : "denied"));
+    }
+    return any;
+}
+
+/* ---- without a server: the answer -------------------------------------------------- */
+
+static void add_exports(const inquiry_t *q, json_t *answer)
+{
+    apr_table_t *env = apr_table_make(q->p, 16);
+    apr_table_t *headers = apr_table_make(q->p, 4);
+
+    bearer_exports_build(env, NULL, q->j.principal, &q->j.settings, NULL, q->p);
+    apr_table_set(env, "REMOTE_USER", q->j.principal->user);
+    bearer_exports_identity(headers, q->j.principal, q->p);
+    json_object_set_new(answer, "environment", bearer_explain_table(env, q->p));
+    json_object_set_new(answer, "headers", bearer_explain_table(headers, q->p));
+}
+
+/* As the server's log would have it. */
+static void add_refusal(const inquiry_t *q, json_t *answer, int authenticated)
+{
+    bearer_reason_t reason = authenticated ? BEARER_REQUIRE : q->j.why.reason;
+    bearer_category_t category = bearer_reason_category(reason);
+    const char *detail = authenticated ? "the token is good, but no Require line "
+                                         "is met" : q->j.why.detail;
+
+    json_object_set_new(answer, "status", json_integer(
+        authenticated ? 403
+        : category == BEARER_CATEGORY_UNAVAILABLE ? 503
+        : category == BEARER_CATEGORY_REQUEST ? 400 : 401));
+    json_object_set_new(answer, "refusal", bearer_explain_string(
+        apr_psprintf(q->p, "refused, %s/%s: %s", bearer_category_name(category),
+                     bearer_reason_name(reason), detail ? detail : "no detail"),
+        q->p));
+}
+
+static json_t *answer_of(inquiry_t *q, bearer_verdict_t verdict)
+{
+    json_t *answer = json_object(), *requires = json_array();
+    int authenticated = verdict == BEARER_GRANTED, granted;
+
+    bearer_json_tie(answer, q->p);
+    json_object_set_new(answer, "checks", bearer_explain_checks(q->explain));
+    granted = authorize(q, requires) && authenticated;
+    if (authenticated) {
+        json_object_set_new(answer, "principal",
+                            bearer_explain_principal(q->j.principal));
+    }
+    json_object_set_new(answer, "requires", requires);
+    json_object_set_new(answer, "granted", json_boolean(granted));
+    if (granted) {
+        add_exports(q, answer);
+        json_object_set_new(answer, "status", json_integer(200));
+    }
+    else {
+        add_refusal(q, answer, authenticated);
+    }
+    return answer;
+}
+
+static int prepare(inquiry_t *q)
+{
+    const char *path = ht_value(q->call, "revocations");
+    apr_int64_t now = -1;
+
+    q->access.plain_http = ht_values(q->call, "plain-http");
+    if (!q->access.plain_http) {
+        q->access.plain_http = apr_array_make(q->p, 1, sizeof(const char *));
+    }
+    if (ht_number(q->call, "now", 0, SECONDS_MAX, &now) != HT_OK
+        || read_settings(q) != HT_OK || declare_issuer(q) != HT_OK
+        || lint(q) != HT_OK) {
+        return HT_USAGE;
+    }
+    q->j.now = now < 0 ? apr_time_now() : apr_time_from_sec(now);
+    if (make_world(q) != HT_OK) {
+        return HT_USAGE;
+    }
+    if (path && bearer_revocation_create(&q->revocations, path, &q->world, q->p)
+                != APR_SUCCESS) {
+        return ht_fail(q->call, HT_USAGE, "out of memory");
+    }
+    return HT_OK;
+}
+
+static int by_options(const ht_call_t *call, const char *token, apr_size_t len)
+{
+    inquiry_t *q = apr_pcalloc(call->p, sizeof(*q));
+
+    q->call = call;
+    q->p = call->p;
+    if (prepare(q) != HT_OK) {
+        return HT_USAGE;
+    }
+    q->explain = bearer_explain_create(q->p);
+    q->j.p = q->p;
+    q->j.issuers = q->issuers;
+    q->j.defaults = bearer_settings_defaults(q->p);
+    q->j.server = &q->settings;
+    q->j.method = "jwt";
+    q->j.keys = keys_of;
+    q->j.keys_baton = q;
+    q->j.revoked = q->revocations ? ask_revoked : NULL;
+    q->j.revoked_baton = q;
+    q->j.observe = bearer_explain_observe;
+    q->j.observe_baton = q->explain;
+    q->j.keep_going = 1;
+    return report(call, answer_of(q, bearer_judge_jwt(&q->j, token, len)));
+}
+
+/* ---- the command ---------------------------------------------------------------- */
+
+static int misplaced(const ht_call_t *call, const char *const *names,
+                     const char *what)
+{
+    for (; *names; names++) {
+        if (ht_has(call, *names)) {
+            return ht_usage(call, "--%s %s", *names, what);
+        }
+    }
+    return HT_OK;
+}
+
+static int check_options(const ht_call_t *call)
+{
+    static const char *const without_server[] = {
+        "issuer", "keys", "audience", "no-audience", "client", "client-id", "alg",
+        "user-claim", "clock-skew", "max-age", "tenant", "revocations", "require",
+        "ca-file", "http-proxy", "plain-http", "now", NULL
+    };
+    static const char *const of_server[] = {
+        "httpd", "host", "method", "address", NULL
+    };
+
+    if (!ht_has(call, "f")) {
+        if (call->operands->nelts) {
+            return ht_usage(call, "a path belongs to a configuration: -f FILE");
+        }
+        return ht_has(call, "issuer")
+                   ? misplaced(call, of_server, "means nothing without -f")
+                   : ht_usage(call, "-f FILE PATH or --issuer URL is needed");
+    }
+    if (call->operands->nelts != 1
+        || *APR_ARRAY_IDX(call->operands, 0, const char *) != '/') {
+        return ht_usage(call, "one path is needed, e.g. -f httpd.conf /orders");
+    }
+    return misplaced(call, without_server, "is said by the configuration of -f");
+}
+
+static int run(const ht_call_t *call)
+{
+    const char *token;
+    apr_size_t len;
+    int status = check_options(call);
+
+    if (status == HT_OK) {
+        status = ht_read_token(call, &token, &len);
+    }
+    if (status != HT_OK) {
+        return status;
+    }
+    if (memchr(token, '\0', len) || !bearer_text_is_utf8(token, len)) {
+        return ht_fail(call, HT_REFUSED, "refused: credential_syntax: the token "
+                       "has bytes that no token has");
+    }
+    return ht_has(call, "f") ? with_server(call, token, len)
+                             : by_options(call, token, len);
+}
+
+static const ht_option_t options[] = {
+    { "f", "FILE", 0, "judge by this configuration of httpd, for the path behind "
+      "the options" },
+    { "httpd", "PATH", 0, "the httpd to ask (default: apache2ctl, httpd or "
+      "apache2, whichever is found first)" },
+    { "D", "NAME", HT_REPEAT, "passed on to httpd" },
+    { "host", "NAME", 0, "which virtual host; needed where several protect the "
+      "path" },
+    { "method", "METHOD", 0, "of the request (default GET)" },
+    { "address", "IP", 0, "of the client (default 127.0.0.1)" },
+    { "issuer", "URL", 0, "without -f: AuthBearerIssuer" },
+    { "keys", "SOURCE", 0, "AuthBearerKeys, a file or a URL (default: what the "
+      "issuer's metadata names)" },
+    { "audience", "AUD", HT_REPEAT, "AuthBearerAudience" },
+    { "no-audience", NULL, 0, "AuthBearerNoAudience accept" },
+    { "client", "ID", HT_REPEAT, "AuthBearerClients" },
+    { "client-id", "ID", 0, "AuthBearerClientID" },
+    { "alg", "ALG", HT_REPEAT, "AuthBearerAlgorithms" },
+    { "user-claim", "PATH", 0, "AuthBearerUserClaim" },
+    { "clock-skew", "SECONDS", 0, "AuthBearerClockSkew (default 60)" },
+    { "max-age", "SECONDS", 0, "AuthBearerMaxTokenAge (default 90000; 0 is off)" },
+    { "tenant", "ID", HT_REPEAT, "AuthBearerTenants" },
+    { "revocations", "FILE", 0, "AuthBearerRevocations" },
+    { "require", "LINE", HT_REPEAT, "as behind Require: \"scope orders.read\"; of "
+      "several lines any is enough" },
+    { "ca-file", "FILE", 0, "AuthBearerCAFile" },
+    { "http-proxy", "URL", 0, "AuthBearerHTTPProxy" },
+    { "plain-http", "HOST", HT_REPEAT, "AuthBearerPlainHTTP" },
+    { "offline", NULL, 0, "ask nobody" },
+    { "now", "EPOCH", 0, "judge as of this time, in seconds since 1970" },
+    { "json", NULL, 0, "everything as one JSON object" },
+    { NULL, NULL, 0, NULL }
+};
+
+const ht_command_t ht_explain = {
+    "explain", "[PATH]", 1,
+    "Say why a token is accepted or refused, check by check.",
+    "With -f the httpd of this machine reads its configuration as it would to "
+    "serve, and judges a request to PATH; its own sections decide, in its own "
+    "order. Without -f the options stand for the configuration. Requests to the "
+    "issuer are announced on standard error before they are made. Nothing of the "
+    "token's signature is printed. Exit status 0: granted; 1: refused; 2: usage, "
+    "or a configuration that httpd refuses.",
+    options, run
+};

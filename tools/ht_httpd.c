@@ -1,0 +1,384 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/*
+ * A question to the httpd of this machine, started with -t: it reads the
+ * configuration as it would to serve, and answers instead of serving. The token
+ * goes there by a pipe, never on a command line. Whatever comes back is bounded,
+ * in size and in time.
+ */
+#include "ht.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <apr_strings.h>
+#include <apr_time.h>
+
+#include "bearer/explain.h"
+#include "bearer/json.h"
+#include "bearer/text.h"
+
+#define OUT_MAX (4 * 1024 * 1024)
+#define ERR_MAX (256 * 1024)
+
+/** What is read of one of its outputs. */
+typedef struct stream_t {
+    int fd;
+    char *text;
+    apr_size_t len, max;
+    apr_size_t told;       /**< up to here lines were passed on */
+} stream_t;
+
+typedef struct child_t {
+    const ht_call_t *call;
+    pid_t pid;
+    int in;                /**< -1: all is written */
+    const char *question;
+    apr_size_t left;
+    stream_t out, err;
+    int expired;
+} child_t;
+
+/* ---- which program -------------------------------------------------------- */
+
+static const char *in_directories(const char *name, const char *list,
+                                  apr_pool_t *p)
+{
+    char *state, *dir = apr_strtok(apr_pstrdup(p, list), ":", &state);
+
+    for (; dir; dir = apr_strtok(NULL, ":", &state)) {
+        const char *path = apr_pstrcat(p, dir, "/", name, NULL);
+
+        if (*dir == '/' && !access(path, X_OK)) {
+            return path;
+        }
+    }
+    return NULL;
+}
+
+/* apache2ctl first: it knows the environment that Debian's files refer to. */
+static const char *find_httpd(apr_pool_t *p)
+{
+    static const char *const names[] = { "apache2ctl", "httpd", "apache2", NULL };
+    const char *path = getenv("PATH");
+    const char *list = apr_pstrcat(p, path ? path : "", ":/usr/sbin"
+                                   ":/usr/local/sbin:/usr/local/apache2/bin",
+                                   NULL);
+    int i;
+
+    for (i = 0; names[i]; i++) {
+        const char *found = in_directories(names[i], list, p);
+
+        if (found) {
+            return found;
+        }
+    }
+    return NULL;
+}
+
+/* ---- starting it ----------------------------------------------------------- */
+
+static const char **arguments(const char *httpd, const char *config,
+                              const apr_array_header_t *defines, apr_pool_t *p)
+{
+    int n = defines ? defines->nelts : 0, i, k = 0;
+    const char **argv = apr_pcalloc(p, sizeof(*argv) * (apr_size_t)(7 + 2 * n));
+
+    argv[k++] = httpd;
+    argv[k++] = "-t";
+    argv[k++] = "-f";
+    argv[k++] = config;
+    argv[k++] = "-D";
+    argv[k++] = "BEARER_EXPLAIN";
+    for (i = 0; i < n; i++) {
+        argv[k++] = "-D";
+        argv[k++] = APR_ARRAY_IDX(defines, i, const char *);
+    }
+    return argv;
+}
+
+static void become(const char **argv, const int in[2], const int out[2],
+                   const int err[2])
+{
+    setpgid(0, 0);  /* so that whatever it starts can be ended with it */
+    dup2(in[0], STDIN_FILENO);
+    dup2(out[1], STDOUT_FILENO);
+    dup2(err[1], STDERR_FILENO);
+    signal(SIGPIPE, SIG_DFL);
+    execv(argv[0], (char *const *)(apr_uintptr_t)argv);
+    _exit(127);
+}
+
+static void open_stream(stream_t *s, int fd, apr_size_t max, apr_pool_t *p)
+{
+    s->fd = fd;
+    s->max = max;
+    s->text = apr_palloc(p, max + 1);
+    s->len = s->told = 0;
+}
+
+static int pipes(int in[2], int out[2], int err[2])
+{
+    return pipe2(in, O_CLOEXEC) == 0 && pipe2(out, O_CLOEXEC) == 0
+           && pipe2(err, O_CLOEXEC) == 0;
+}
+
+/* 0, or errno. */
+static int start(child_t *c, const char **argv)
+{
+    int in[2], out[2], err[2];
+
+    if (!pipes(in, out, err)) {
+        return errno;
+    }
+    fflush(NULL);
+    c->pid = fork();
+    if (c->pid == 0) {
+        become(argv, in, out, err);
+    }
+    close(in[0]);
+    close(out[1]);
+    close(err[1]);
+    if (c->pid < 0) {
+        return errno;
+    }
+    c->in = in[1];
+    fcntl(c->in, F_SETFL, O_NONBLOCK);
+    open_stream(&c->out, out[0], OUT_MAX, c->call->p);
+    open_stream(&c->err, err[0], ERR_MAX, c->call->p);
+    return 0;
+}
+
+/* ---- talking to it ---------------------------------------------------------- */
+
+static void write_some(child_t *c)
+{
+    ssize_t n = write(c->in, c->question, c->left);
+
+    if (n > 0) {
+        c->question += n;
+        c->left -= (apr_size_t)n;
+    }
+    if (!c->left || (n < 0 && errno != EAGAIN && errno != EINTR)) {
+        close(c->in);
+        c->in = -1;
+    }
+}
+
+static void read_some(stream_t *s)
+{
+    char spill[4096];
+    int full = s->len == s->max;
+    ssize_t n = full ? read(s->fd, spill, sizeof(spill))
+                     : read(s->fd, s->text + s->len, s->max - s->len);
+
+    if (n > 0 && !full) {
+        s->len += (apr_size_t)n;
+    }
+    if (n == 0 || (n < 0 && errno != EINTR && errno != EAGAIN)) {
+        close(s->fd);
+        s->fd = -1;
+    }
+    s->text[s->len] = '\0';
+}
+
+/* Lines of its standard error that are meant for people, as they come. */
+static void pass_on(child_t *c)
+{
+    stream_t *s = &c->err;
+    const char *line = s->text + s->told, *end;
+
+    while ((end = memchr(line, '\n', (apr_size_t)(s->text + s->len - line)))) {
+        apr_size_t mark = strlen(BEARER_EXPLAIN_MARK);
+
+        if (!strncmp(line, BEARER_EXPLAIN_MARK, mark)) {
+            line += mark;
+            ht_say(c->call, "%.*s", (int)(end - line), line);
+        }
+        line = end + 1;
+    }
+    s->told = (apr_size_t)(line - s->text);
+}
+
+static int milliseconds_until(apr_time_t end)
+{
+    apr_time_t now = apr_time_now();
+
+    return end > now ? (int)((end - now) / 1000) + 1 : 0;
+}
+
+static void talk(child_t *c)
+{
+    apr_time_t end = apr_time_now() + apr_time_from_sec(HT_HTTPD_SECONDS);
+
+    while (c->out.fd >= 0 || c->err.fd >= 0) {
+        struct pollfd fds[3] = { { c->out.fd, POLLIN, 0 },
+                                 { c->err.fd, POLLIN, 0 },
+                                 { c->in, POLLOUT, 0 } };
+        int n = poll(fds, 3, milliseconds_until(end));
+
+        if (n == 0) {
+            c->expired = 1;
+            kill(-c->pid, SIGKILL);
+            return;
+        }
+        if (fds[0].revents) {
+            read_some(&c->out);
+        }
+        if (fds[1].revents) {
+            read_some(&c->err);
+            pass_on(c);
+        }
+        if (fds[2].revents) {
+            write_some(c);
+        }
+    }
+}
+
+static int finish(child_t *c)
+{
+    int status = 0;
+
+    if (c->in >= 0) {
+        close(c->in);
+    }
+    if (c->out.fd >= 0) {
+        close(c->out.fd);
+    }
+    if (c->err.fd >= 0) {
+        close(c->err.fd);
+    }
+    while (waitpid(c->pid, &status, 0) < 0 && errno == EINTR) {
+    }
+    return status;
+}
+
+/* ---- what came back ----------------------------------------------------------- */
+
+static json_t *answer_in(const child_t *c)
+{
+    const char *line = c->out.text, *found = NULL;
+    json_t *answer = NULL;
+
+    while ((line = strstr(line, BEARER_EXPLAIN_MARK)) != NULL) {
+        found = line += strlen(BEARER_EXPLAIN_MARK);
+    }
+    if (found) {
+        answer = json_loadb(found, strcspn(found, "\n"), 0, NULL);
+    }
+    if (answer) {
+        bearer_json_tie(answer, c->call->p);
+    }
+    return answer;
+}
+
+static const char *printable(const char *line, apr_size_t len, apr_pool_t *p)
+{
+    char *copy = apr_pstrmemdup(p, line, len), *s;
+
+    for (s = copy; *s; s++) {
+        if (*s < ' ' || *s > '~') {
+            *s = '?';
+        }
+    }
+    return copy;
+}
+
+/* The last lines that the server wrote: configtest's, where it found errors. */
+static void say_its_words(const child_t *c)
+{
+    const char *line = c->err.text, *end;
+
+    for (; *line; line = *end ? end + 1 : end) {
+        end = line + strcspn(line, "\n");
+        if (end > line && strncmp(line, BEARER_EXPLAIN_MARK,
+                                  strlen(BEARER_EXPLAIN_MARK)) != 0) {
+            ht_say(c->call, "httpd: %s", printable(line, (apr_size_t)(end - line),
+                                                   c->call->p));
+        }
+    }
+}
+
+static int no_answer(const child_t *c, const char *httpd, int status)
+{
+    const char *shown = bearer_text_quote(c->call->p, httpd);
+
+    if (c->expired) {
+        return ht_fail(c->call, HT_USAGE, "%s did not answer within %d seconds",
+                       shown, HT_HTTPD_SECONDS);
+    }
+    say_its_words(c);
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 127) {
+        return ht_fail(c->call, HT_USAGE, "%s cannot be started; name the "
+                       "program: --httpd PATH", shown);
+    }
+    if (WIFEXITED(status) && WEXITSTATUS(status) != 0) {
+        return ht_fail(c->call, HT_USAGE, "%s refuses the configuration (exit "
+                       "status %d)", shown, WEXITSTATUS(status));
+    }
+    return ht_fail(c->call, HT_USAGE, "%s read the configuration, but "
+                   "mod_auth_bearer is not loaded there, or is older than this "
+                   "htbearer", shown);
+}
+
+static int converse(child_t *c, const char *httpd, const char **argv,
+                    json_t **answer, int *signal_)
+{
+    int error = start(c, argv), status;
+
+    if (error) {
+        return ht_fail(c->call, HT_USAGE, "%s cannot be started: %s",
+                       bearer_text_quote(c->call->p, httpd), strerror(error));
+    }
+    talk(c);
+    status = finish(c);
+    *answer = c->expired ? NULL : answer_in(c);
+    if (*answer) {
+        return HT_OK;
+    }
+    if (!c->expired && WIFSIGNALED(status)) {
+        *signal_ = WTERMSIG(status);
+        return HT_USAGE;
+    }
+    return no_answer(c, httpd, status);
+}
+
+int ht_httpd_ask(const ht_call_t *call, const char *httpd, const char *config,
+                 const apr_array_header_t *defines, const json_t *question,
+                 json_t **answer, int *signal_)
+{
+    char path[PATH_MAX];
+    child_t c = { .call = call, .pid = -1, .in = -1 };
+    char *text;
+    int status;
+
+    *signal_ = 0;
+    if (!realpath(config, path)) {
+        return ht_fail(call, HT_USAGE, "%s: %s",
+                       bearer_text_quote(call->p, config), strerror(errno));
+    }
+    httpd = httpd ? httpd : find_httpd(call->p);
+    if (!httpd) {
+        return ht_fail(call, HT_USAGE, "no httpd is found in PATH; name the "
+                       "program: --httpd PATH");
+    }
+    text = json_dumps(question, JSON_COMPACT);
+    if (!text) {
+        return ht_fail(call, HT_REFUSED, "the token is no text");
+    }
+    signal(SIGPIPE, SIG_IGN);
+    c.question = text;
+    c.left = strlen(text);
+    status = converse(&c, httpd, arguments(httpd, path, defines, call->p), answer,
+                      signal_);
+    memset(text, 0, strlen(text));
+    free(text);
+    return status;
+}
