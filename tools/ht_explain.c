@@ -684,7 +684,8 @@ static int check_options(const ht_call_t *call)
 
     if (!ht_has(call, "f")) {
         if (call->operands->nelts) {
-            return ht_usage(call, "a path belongs to a configuration: -f FILE");
+            return ht_usage(call, "a path belongs to a configuration (-f FILE), a "
+                            "token to standard input");
         }
         return ht_has(call, "issuer")
                    ? misplaced(call, of_server, "means nothing without -f")
@@ -692,7 +693,8 @@ static int check_options(const ht_call_t *call)
     }
     if (call->operands->nelts != 1
         || *APR_ARRAY_IDX(call->operands, 0, const char *) != '/') {
-        return ht_usage(call, "one path is needed, e.g. -f httpd.conf /orders");
+        return ht_usage(call, "one path is needed, e.g. -f httpd.conf /orders; "
+                        "the token comes by standard input");
     }
     return misplaced(call, without_server, "is said by the configuration of -f");
 }

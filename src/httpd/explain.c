@@ -461,11 +461,29 @@ static void say(void *nothing, const char *line)
     fflush(stderr);
 }
 
+/* The core looks up whom to ask for AuthType and AuthName in its post_config.
+ * The other modules' is left alone: it opens what a running server needs. */
+static void start_core(inquiry_t *q)
+{
+    const apr_array_header_t *hooks = ap_hook_get_post_config();
+    int i;
+
+    for (i = 0; hooks && i < hooks->nelts; i++) {
+        const ap_LINK_post_config_t *hook = &APR_ARRAY_IDX(hooks, i,
+                                                           ap_LINK_post_config_t);
+
+        if (!strcmp(hook->szName, "core.c")) {
+            hook->pFunc(q->p, q->p, q->p, q->main);
+        }
+    }
+}
+
 /* The state that a child has, with requests announced, without shared memory. */
 static int start(inquiry_t *q)
 {
     process_t *process;
 
+    start_core(q);
     if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
         return 0;
     }

@@ -30,9 +30,10 @@ HTBEARER = os.environ.get("HTBEARER", os.path.join(TOP, "htbearer"))
 ISSUER = "https://idp.example.com/"
 AUDIENCE = "api://orders"
 TOKEN_MAX = 100 * 1024
-COMMANDS = ("keygen", "jwks", "sign", "decode", "verify", "revoke")
+COMMANDS = ("keygen", "jwks", "sign", "decode", "verify", "explain", "revoke")
 NEEDED = {"keygen": ["--private", "FILE", "--public", "FILE2"],
           "sign": ["--key", "FILE"], "verify": ["--keys", "FILE"],
+          "explain": ["--issuer", "https://i.test/"],
           "revoke": ["--file", "FILE"]}
 
 
@@ -227,7 +228,7 @@ def test_the_man_page_names_every_option(command):
     with open(os.path.join(TOP, "tools", "htbearer.1")) as file:
         page = file.read().replace("\\-", "-")
     section = page.split(".SS %s\n" % command)[1].split(".SS ")[0]
-    options = re.findall(r"^  (--[a-z-]+)", run("help", command).text, re.M)
+    options = re.findall(r"^  (--?[A-Za-z-]+)", run("help", command).text, re.M)
     assert options or command in ("jwks", "decode")
     for option in options:
         assert option in section
@@ -259,7 +260,7 @@ def test_wrong_usage_is_one_line_with_a_hint(args, phrase):
     assert ("htbearer help " + command).strip() in result.err
 
 
-@pytest.mark.parametrize("command", ["decode", "verify", "revoke"])
+@pytest.mark.parametrize("command", ["decode", "verify", "explain", "revoke"])
 @pytest.mark.parametrize("dashes", [[], ["--"]])
 def test_a_token_as_argument_is_refused_and_not_repeated(command, dashes, token):
     secret = token()

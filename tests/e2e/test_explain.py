@@ -1,0 +1,366 @@
+# Licensed under the Apache License, Version 2.0; see LICENSE.
+"""htbearer explain: why the server says what it says.
+
+What explain says of a path is compared with what a real server answers there.
+"""
+import json
+import os
+import random
+import subprocess
+
+import pytest
+
+from support import tokens
+from support.expect import issuer_conf, location
+from support.httpd import HTBEARER, HTTPD, SLOW, Httpd
+
+ISS = tokens.ISS
+AUD = tokens.AUD
+
+CONF = issuer_conf() + location("/orders", require="scope orders.read") + """
+<Location "/all">
+    AuthType Bearer
+    AuthBearerAudience %(aud)s
+    <RequireAll>
+        Require scope orders.read
+        Require role admin
+    </RequireAll>
+</Location>
+<LocationMatch "^/v[0-9]+/">
+    AuthType Bearer
+    AuthBearerAudience api://versions
+    Require valid-user
+</LocationMatch>
+<Location "/late">
+    AuthType Bearer
+    AuthBearerAudience %(aud)s
+    Require valid-user
+</Location>
+<Location "/late/inner">
+    AuthBearerAudience api://inner
+</Location>
+<If "%%{REQUEST_URI} =~ m#^/if#">
+    AuthType Bearer
+    AuthBearerAudience %(aud)s
+    AuthBearerUserClaim sub "^(..)" "$1"
+    Require user al
+</If>
+<Location "/any">
+    AuthType Bearer
+    AuthBearerAudience %(aud)s
+    Require scope orders.read
+    Require scope never.asked
+</Location>
+<Directory "@ROOT@/htdocs/files">
+    AllowOverride AuthConfig
+</Directory>
+""" % {"aud": AUD}
+FILES = {"jwks.json": tokens.jwks("rs256"),
+         "htdocs/files/.htaccess": "AuthType Bearer\nAuthBearerAudience %s\n"
+                                   "Require claim sub:alice\n" % AUD,
+         "htdocs/files/x.txt": "x\n"}
+
+
+@pytest.fixture(scope="module")
+def server():
+    made = Httpd(CONF, files=FILES)
+    made.start()
+    yield made
+    made.close()
+
+
+class Explained:
+    def __init__(self, done, token):
+        self.status = done.returncode
+        self.out, self.err = done.stdout.decode(), done.stderr.decode()
+        assert self.status in (0, 1, 2), self
+        assert "Sanitizer" not in self.err, self
+        if token.count(".") == 2 and len(token.split(".")[2]) > 8:
+            signature = token.split(".")[2]
+            assert signature[:8] not in self.out + self.err, self
+            assert token not in self.out + self.err
+
+    def __repr__(self):
+        return "<%d>\n%s\n--\n%s" % (self.status, self.out, self.err)
+
+    @property
+    def json(self):
+        return json.loads(self.out)
+
+    def check(self, name):
+        return [c for c in self.json["checks"] if c["check"] == name][0]
+
+    @property
+    def failed(self):
+        return [c["check"] for c in self.json["checks"]
+                if c["result"] == "failed"]
+
+
+def explain(token, *args, as_json=True):
+    if isinstance(token, str):
+        token = token.encode("utf-8", "surrogateescape")
+    args = list(args) + (["--json"] if as_json else [])
+    done = subprocess.run([HTBEARER, "explain", *args], input=token,
+                          capture_output=True, timeout=90 * SLOW)
+    return Explained(done, token.decode("utf-8", "replace"))
+
+
+def at(server, token, path, *args, **kw):
+    return explain(token, "-f", server.path("httpd.conf"), "--httpd", HTTPD,
+                   *args, path, **kw)
+
+
+def options(*args, keys=None, issuer=ISS):
+    return ["--issuer", issuer, "--audience", AUD] + (
+        ["--keys", keys] if keys else []) + list(args)
+
+
+@pytest.fixture
+def keys(tmp_path):
+    path = tmp_path / "jwks.json"
+    path.write_text(tokens.jwks("rs256"))
+    return str(path)
+
+
+# ---- the same as the server ---------------------------------------------------
+
+CASES = [
+    ("/orders", {}, 200),
+    ("/orders", {"aud": "account"}, 401),
+    ("/orders", {"exp": 1000}, 401),
+    ("/orders", {"iss": "https://other.test/"}, 401),
+    ("/orders", {"scope": "orders.write"}, 403),
+    ("/orders", {"nonce": "n"}, 401),
+    ("/orders", {"signer": "rs256-other"}, 401),
+    ("/all", {}, 403),
+    ("/all", {"roles": ["admin"]}, 200),
+    ("/v1/x", {}, 401),
+    ("/v2/x", {"aud": "api://versions"}, 200),
+    ("/late/inner/x", {}, 401),
+    ("/late/inner/x", {"aud": "api://inner"}, 200),
+    ("/if", {}, 200),
+    ("/if", {"sub": "bob"}, 403),
+    ("/files/x.txt", {}, 200),
+    ("/files/x.txt", {"sub": "bob"}, 403),
+]
+
+
+@pytest.mark.parametrize("path, over, status", CASES)
+def test_it_says_what_the_server_answers(server, path, over, status):
+    over = dict(over)
+    signer = over.pop("signer", "rs256")
+    if signer == "rs256-other":
+        other = tokens.mint("rs256", **over)
+        token = other[:-12] + ("A" * 12 if other[-12:] != "A" * 12 else "B" * 12)
+    else:
+        token = tokens.mint(signer, **over)
+    answer = server.get(path, token)
+    assert answer.status == status, answer
+    said = at(server, token, path)
+    assert said.status == (0 if status == 200 else 1), said
+    assert said.json["status"] == status
+    assert said.json["granted"] is (status == 200)
+    if status != 200:
+        line = [l.text for l in answer.log if l.module == "auth_bearer"
+                and "refused, " in l.text][0]
+        assert said.json["refusal"] in line, (said, line)
+        assert said.json.get("challenge") == answer.get("WWW-Authenticate")
+
+
+def test_environment_and_headers_are_those_of_the_server(server):
+    token = tokens.mint(roles=["admin", "dev"], exp=4102444800, iat=None)
+    env = server.get("/orders/env", token).env
+    said = at(server, token, "/orders/env").json
+    for name, value in said["environment"].items():
+        assert env[name] == value, name
+    assert said["environment"]["BEARER_ROLES"] == "admin,dev"
+    assert said["headers"]["X-Forwarded-User"] == "alice"
+    assert said["principal"]["user"] == "alice"
+
+
+def test_requires_have_their_results(server):
+    def results(path, **over):
+        return {r["line"]: r["result"] for r in
+                at(server, tokens.mint(**over), path).json["requires"]}
+    assert results("/all")["Require scope orders.read"] == "granted"
+    assert results("/all")["Require role admin"] == "denied"
+    assert results("/any")["Require scope never.asked"].startswith("not asked")
+    assert results("/any", aud="x")["Require scope orders.read"] == "not reached"
+
+
+def test_a_check_that_failed_names_value_wanted_and_directive(server):
+    said = at(server, tokens.mint(aud="account"), "/orders")
+    aud = said.check("audience")
+    assert aud["result"] == "failed"
+    assert "account" in aud["detail"] and AUD in aud["detail"]
+    assert aud["directive"] == "AuthBearerAudience"
+    text = at(server, tokens.mint(aud="account"), "/orders", as_json=False).out
+    assert "audience        FAILED" in text
+    assert "directive: AuthBearerAudience" in text
+    assert text.index("signature") < text.index("audience")
+
+
+def test_checks_behind_a_failed_one_are_shown_or_not_reached(server):
+    said = at(server, tokens.mint(alg="RS256", header={"alg": "HS256"},
+                                  secret=b"x" * 32, aud="account"), "/orders")
+    assert said.failed[:2] == ["header", "audience"]
+    assert said.check("signature")["result"] == "not reached"
+    assert [c["number"] for c in said.json["checks"]] == sorted(
+        c["number"] for c in said.json["checks"])
+
+
+def test_path_without_bearer(server):
+    said = at(server, tokens.mint(), "/nothing")
+    assert said.status == 2 and "AuthType Bearer" in said.err
+
+
+def test_virtual_hosts():
+    made = Httpd(issuer_conf() + "".join("""
+<VirtualHost *:@PORT@>
+    ServerName %s.test
+    ServerAlias *.%s.test
+    %s
+</VirtualHost>
+""" % (name, name, location("/x", audience="api://" + name))
+        for name in ("one", "two")), files=FILES)
+    try:
+        token = tokens.mint(aud="api://two")
+        said = at(made, token, "/x")
+        assert said.status == 2 and "--host" in said.err and "one.test" in said.err
+        assert at(made, token, "/x", "--host", "one.test").status == 1
+        assert at(made, token, "/x", "--host", "two.test").status == 0
+        assert at(made, token, "/x", "--host", "www.TWO.test").status == 0
+        said = at(made, token, "/x", "--host", "three.test")
+        assert said.status == 2 and "three.test" in said.err
+    finally:
+        made.close()
+
+
+def test_configuration_that_httpd_refuses():
+    made = Httpd(issuer_conf() + location("/x", audience=None), files=FILES)
+    try:
+        said = at(made, tokens.mint(), "/x")
+        assert said.status == 2 and "AuthBearerAudience" in said.err
+    finally:
+        made.close()
+
+
+def test_httpd_that_hangs_or_dies(server, tmp_path):
+    program = tmp_path / "httpd"
+    program.write_text("#!/bin/sh\nkill -SEGV $$\n")
+    program.chmod(0o755)
+    said = explain(tokens.mint(), "-f", server.path("httpd.conf"), "--httpd",
+                   str(program), "/x")
+    assert said.status == 2 and "signal 11" in said.err
+    said = explain(tokens.mint(), "-f", server.path("httpd.conf"), "--httpd",
+                   "/nonexistent", "/x")
+    assert said.status == 2 and "--httpd" in said.err
+    said = explain(tokens.mint(), "-f", "/nonexistent", "/x")
+    assert said.status == 2 and "/nonexistent" in said.err
+
+
+# ---- by options ---------------------------------------------------------------
+
+def test_options_instead_of_a_configuration(keys):
+    said = explain(tokens.mint(), *options("--require", "scope orders.read",
+                                           "--require", "role x", keys=keys))
+    assert said.status == 0, said
+    assert [r["result"] for r in said.json["requires"]] == ["granted", "denied"]
+    assert said.json["environment"]["REMOTE_USER"] == "alice"
+    said = explain(tokens.mint(), *options("--require", "role x", keys=keys))
+    assert said.status == 1 and said.json["status"] == 403
+    said = explain(tokens.mint(iss="https://other.test/"), *options(keys=keys))
+    assert said.status == 1 and "issuer" in said.failed
+    said = explain(tokens.mint(), "--issuer", ISS, "--keys", keys)
+    assert said.status == 2 and "AuthBearerAudience" in said.err
+
+
+def test_the_issuer_is_asked_and_that_is_said_before(issuers):
+    issuer = issuers.issuer("explain", "rs256")
+    said = explain(issuer.mint(), *options(issuer=issuer.url))
+    assert said.status == 0, said
+    assert "asking" in said.err and "/.well-known/" in said.err
+    before = issuer.count()
+    said = explain(issuer.mint(), *options("--offline", issuer=issuer.url))
+    assert said.status == 1 and said.json["status"] == 503
+    assert "offline" in said.json["refusal"]
+    assert issuer.count() == before
+
+
+def test_the_issuer_is_asked_by_the_server_too(issuers):
+    issuer = issuers.issuer("explain-server", "rs256")
+    made = Httpd("AuthBearerIssuer %s\n%s" % (issuer.url, location("/x")))
+    try:
+        said = at(made, issuer.mint(aud=AUD), "/x")
+        assert said.status == 0, said
+        assert "asking" in said.err
+        before = issuer.count()
+        said = at(made, issuer.mint(aud=AUD), "/x", "--offline")
+        assert said.status == 1 and issuer.count() == before
+    finally:
+        made.close()
+
+
+# ---- garbage --------------------------------------------------------------------
+
+def garbage():
+    rng = random.Random(8)
+    yield b""
+    yield b"\x00"
+    yield b"\xff\xfe.\xff.\xff"
+    yield b"a.b.c"
+    yield b"." * 1000
+    yield b"eyJhbGciOiJub25lIn0.e30."
+    yield b"x" * (100 * 1024)
+    yield b"x" * (200 * 1024)
+    yield (tokens.mint() + "\n" + tokens.mint()).encode()
+    yield tokens.mint(raw_payload="[" * 5000).encode()
+    yield tokens.mint(raw_payload='{"iss":"\\u0000","a":"\x1b[31m"}').encode()
+    yield tokens.mint(header={"kid": "\x1b]0;x\x07"}).encode()
+    yield tokens.mint(sub="\x1b[31mred\u202e", scope="\x1b[2J").encode()
+    for _ in range(10):
+        good = bytearray(tokens.mint().encode())
+        for _ in range(rng.randrange(1, 6)):
+            good[rng.randrange(len(good))] = rng.randrange(256)
+        yield bytes(good)
+
+
+@pytest.mark.parametrize("token", garbage(), ids=lambda t: repr(t[:16]))
+def test_garbage_is_refused_quietly(keys, token):
+    for as_json in (True, False):
+        said = explain(token, *options(keys=keys), as_json=as_json)
+        assert said.status in (1, 2), said
+        for text in (said.out, said.err):
+            assert all(c == "\n" or " " <= c <= "~" for c in text), said
+
+
+@pytest.mark.parametrize("token", [b"\xff.\xff.\xff", b"x" * (100 * 1024),
+                                   b"a\r\nHost: x", b"a b", b'"}', b"a.b.c"],
+                         ids=lambda t: repr(t[:16]))
+def test_garbage_is_refused_by_the_server_quietly(server, token):
+    said = at(server, token, "/orders", as_json=False)
+    assert said.status == 1, said
+    assert all(c == "\n" or " " <= c <= "~" for c in said.out + said.err)
+
+
+@pytest.mark.parametrize("path", ["/../../etc/passwd", "/%2e%2e/x", "/%zz",
+                                  "/" + "a" * 20000, "/x?token=y", "//orders",
+                                  "/\x1b[31m"])
+def test_hostile_paths(server, path):
+    said = at(server, tokens.mint(), path, as_json=False)
+    assert said.status in (0, 1, 2)
+    assert all(c == "\n" or " " <= c <= "~" for c in said.out + said.err)
+
+
+@pytest.mark.parametrize("args, phrase", [
+    ([], "--issuer"), (["/x"], "-f FILE"), (["-f", "x"], "one path"),
+    (["-f", "x", "no-slash"], "one path"),
+    (["-f", "x", "--audience", "y", "/x"], "--audience"),
+    (["--issuer", ISS, "--host", "x"], "--host"),
+    (["--issuer", ISS, "--audience", "a", "--alg", "none"], "none"),
+    (["--issuer", "http://idp.test/", "--audience", "a"], "AuthBearerPlainHTTP"),
+    (["--issuer", "no url", "--audience", "a"], "AuthBearerKeys"),
+])
+def test_usage(args, phrase):
+    done = explain(tokens.mint(), *args, as_json=False)
+    assert done.status == 2 and phrase in done.err, done
