@@ -59,8 +59,11 @@ threads() {
     mkdir -p "$build/tsan"
     cd "$build/tsan"
     "$top/configure" --quiet --enable-sanitizers=thread CC=gcc CFLAGS='-g -O1'
-    make -j"$jobs" tests/unit/stress_shared
+    make -j"$jobs" tests/unit/stress_shared tests/unit/stress_keys \
+        tests/unit/test_keyset
     tests/unit/stress_shared
+    tests/unit/stress_keys
+    srcdir=$top tests/unit/test_keyset
 }
 
 # A real httpd, event and prefork.
