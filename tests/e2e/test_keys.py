@@ -90,6 +90,58 @@ def test_file_is_read_again_when_it_changes(one_server):
     granted(server.get("/a", mint("es256")))
 
 
+# --- verified tokens are kept, but not beyond their rights --------------------
+
+def test_verified_token_goes_with_its_key(one_server):
+    server = one_server(issuer_conf() + location("/a"),
+                        files={"jwks.json": jwks("rs256")})
+    token = mint()
+    assert everywhere(server, token) == {200}
+    server.write("jwks.json", jwks("es256"))
+    wait_until(lambda: everywhere(server, token) == {401}, 10,
+               "the same token is refused")
+    invalid(server.get("/a", token), "key")
+
+
+def test_verified_token_expires(one_server):
+    server = one_server(issuer_conf() + location(
+        "/a", "AuthBearerClockSkew 0"), files={"jwks.json": jwks("rs256")})
+    token = mint(exp=int(time.time()) + 2)
+    assert everywhere(server, token) == {200}
+    wait_until(lambda: server.get("/a", token).status == 401, 10, "its end")
+    invalid(server.get("/a", token), "expired")
+
+
+def test_verified_token_is_judged_anew_elsewhere(one_server):
+    """What one place found good says nothing for another."""
+    server = one_server(
+        issuer_conf() + location("/a") + location("/b", audience="api://b")
+        + location("/clients", "AuthBearerClients x")
+        + location("/9068", "AuthBearerTokenProfile rfc9068")
+        + location("/age", "AuthBearerMaxTokenAge 1s\n"
+                   "AuthBearerClockSkew 0"),
+        files={"jwks.json": jwks("rs256")})
+    token = mint(iat=int(time.time()) - 5)
+    for _ in range(3):
+        assert everywhere(server, token) == {200}
+        invalid(server.get("/b", token), "audience")
+        invalid(server.get("/clients", token), "client")
+        invalid(server.get("/9068", token), "type")
+        invalid(server.get("/age", token), "age")
+
+
+def test_forged_twin_of_a_verified_token(one_server):
+    """The cache is asked for the whole token, its signature included."""
+    server = one_server(issuer_conf() + location("/a"),
+                        files={"jwks.json": jwks("rs256")})
+    token = mint()
+    assert everywhere(server, token) == {200}
+    data, _, signature = token.rpartition(".")
+    last = "B" if signature[5] != "B" else "C"
+    invalid(server.get("/a", data + "." + signature[:5] + last
+                       + signature[6:]), "signature")
+
+
 # --- URL, discovery ----------------------------------------------------------
 
 @pytest.fixture
