@@ -13,6 +13,7 @@ ORDINARY = (
     r"AH01631: user .*: authorization failure for",
     r"^caught SIGTERM, shutting down", r"AH00169: ",
     r"AH00170: ", r"AH00045: child process .* still did not exit",
+    r"AH03092: process_lingering_close",
 )
 QUIET = ("emerg", "alert", "crit", "error", "warn", "raw")
 
