@@ -65,6 +65,18 @@ static int is_reserved(const char *const *names, const char *name)
     return 0;
 }
 
+/* Can a name that begins with prefix be one of names at all? Seldom; so most
+ * exports need not compare each of their names. */
+static int may_be_reserved(const char *const *names, const char *prefix)
+{
+    const apr_size_t len = strlen(prefix);
+
+    while (*names && !same_folded(*names, prefix, len)) {
+        names++;
+    }
+    return *names != NULL;
+}
+
 /* RFC 9110 section 5.6.2. */
 static int is_tchar(char c)
 {
@@ -286,6 +298,7 @@ const char *bearer_exports_header_value(const char *value, apr_pool_t *p)
 typedef struct export_t {
     apr_table_t *env;       /* NULL: no claims there */
     apr_table_t *headers;   /* NULL: no claims there */
+    int env_clash, header_clash;  /* a claim could spell a name of ours */
     const bearer_export_settings_t *settings;
     apr_array_header_t *left_out;
     apr_pool_t *p;
@@ -362,7 +375,7 @@ static void export_fixed(const export_t *x, apr_table_t *env,
 void bearer_exports_identity(apr_table_t *headers,
                              const bearer_principal_t *principal, apr_pool_t *p)
 {
-    const export_t x = { NULL, NULL, NULL, NULL, p };
+    const export_t x = { NULL, NULL, 0, 0, NULL, NULL, p };
     const char *const values[] = {
         principal->user,
         principal->user ? name_list(&x, "role", principal->roles, ',') : NULL,
@@ -504,7 +517,7 @@ static void export_claim(const export_t *x, const candidate_t *c)
     }
     if (x->env) {
         name = mapped(x->settings->env_prefix, c->name, 0, x->p);
-        if (is_reserved(fixed_variables, name)) {
+        if (x->env_clash && is_reserved(fixed_variables, name)) {
             leave_out(x, "claim", c->name, "its variable has another meaning");
         } else {
             apr_table_setn(x->env, name, value);
@@ -512,7 +525,7 @@ static void export_claim(const export_t *x, const candidate_t *c)
     }
     if (x->headers) {
         name = mapped(x->settings->header_prefix, c->name, 1, x->p);
-        if (is_reserved(bearer_exports_identity_headers, name)) {
+        if (x->header_clash && is_reserved(bearer_exports_identity_headers, name)) {
             leave_out(x, "claim", c->name, "its header has another meaning");
         } else {
             apr_table_setn(x->headers, name,
@@ -550,7 +563,7 @@ void bearer_exports_build(apr_table_t *env, apr_table_t *headers,
                           apr_array_header_t *left_out, apr_pool_t *p)
 {
     const bearer_export_settings_t *e = &settings->exports;
-    export_t x = { NULL, NULL, NULL, NULL, NULL };
+    export_t x = { NULL, NULL, 0, 0, NULL, NULL, NULL };
 
     x.settings = e;
     x.left_out = left_out;
@@ -560,12 +573,79 @@ void bearer_exports_build(apr_table_t *env, apr_table_t *headers,
     }
     if ((e->mode & BEARER_EXPORT_ENV) && e->env_prefix && *e->env_prefix) {
         x.env = env;
+        x.env_clash = may_be_reserved(fixed_variables, e->env_prefix);
     }
     if ((e->mode & BEARER_EXPORT_HEADERS) && e->header_prefix
         && *e->header_prefix) {
         x.headers = headers;
+        x.header_clash = may_be_reserved(bearer_exports_identity_headers,
+                                         e->header_prefix);
     }
     if (x.env || x.headers) {
         export_claims(&x, principal->claims);
+    }
+}
+
+/* ---- prepared ---------------------------------------------------------- */
+
+static void build_all(apr_table_t *env, apr_table_t *headers,
+                      const bearer_principal_t *principal,
+                      const bearer_settings_t *settings,
+                      apr_array_header_t *left_out, apr_pool_t *p)
+{
+    bearer_exports_build(env, headers, principal, settings, left_out, p);
+    if (settings->forward & BEARER_FORWARD_IDENTITY) {
+        bearer_exports_identity(headers, principal, p);
+    }
+}
+
+static const apr_array_header_t *flattened(const apr_table_t *table,
+                                           apr_pool_t *p)
+{
+    const apr_array_header_t *rows = apr_table_elts(table);
+    apr_array_header_t *flat = apr_array_make(p, 2 * rows->nelts + 1,
+                                              sizeof(const char *));
+    int i;
+
+    for (i = 0; i < rows->nelts; i++) {
+        const apr_table_entry_t *row = &APR_ARRAY_IDX(rows, i, apr_table_entry_t);
+
+        APR_ARRAY_PUSH(flat, const char *) = row->key;
+        APR_ARRAY_PUSH(flat, const char *) = row->val;
+    }
+    return flat;
+}
+
+void bearer_exports_prepare(bearer_principal_t *principal,
+                            const bearer_settings_t *settings,
+                            apr_array_header_t *left_out, apr_pool_t *p)
+{
+    apr_table_t *env = apr_table_make(p, 16), *headers = apr_table_make(p, 4);
+
+    build_all(env, headers, principal, settings, left_out, p);
+    principal->exported_env = flattened(env, p);
+    principal->exported_headers = flattened(headers, p);
+}
+
+static void overlay(apr_table_t *table, const apr_array_header_t *flat)
+{
+    int i;
+
+    for (i = 0; i + 1 < flat->nelts; i += 2) {
+        apr_table_setn(table, APR_ARRAY_IDX(flat, i, const char *),
+                       APR_ARRAY_IDX(flat, i + 1, const char *));
+    }
+}
+
+void bearer_exports_apply(apr_table_t *env, apr_table_t *headers,
+                          const bearer_principal_t *principal,
+                          const bearer_settings_t *settings,
+                          apr_array_header_t *left_out, apr_pool_t *p)
+{
+    if (principal->exported_env && principal->exported_headers) {
+        overlay(env, principal->exported_env);
+        overlay(headers, principal->exported_headers);
+    } else {
+        build_all(env, headers, principal, settings, left_out, p);
     }
 }

@@ -41,6 +41,23 @@ void bearer_exports_build(apr_table_t *env, apr_table_t *headers,
                           const bearer_settings_t *settings,
                           apr_array_header_t *left_out, apr_pool_t *p);
 
+/**
+ * All that settings ask for, claims and forward=identity, worked out once and
+ * kept in principal->exported_env and exported_headers, for a principal that
+ * will be exported many times under the same settings.
+ * @param left_out  as above
+ */
+void bearer_exports_prepare(bearer_principal_t *principal,
+                            const bearer_settings_t *settings,
+                            apr_array_header_t *left_out, apr_pool_t *p);
+
+/** The same into tables, prepared or not. Values may point into the principal.
+ *  left_out stays empty for a prepared one: its preparation told. */
+void bearer_exports_apply(apr_table_t *env, apr_table_t *headers,
+                          const bearer_principal_t *principal,
+                          const bearer_settings_t *settings,
+                          apr_array_header_t *left_out, apr_pool_t *p);
+
 /** X-Forwarded-User, X-User-Roles, X-User-Groups for forward=identity. */
 void bearer_exports_identity(apr_table_t *headers,
                              const bearer_principal_t *principal,

@@ -36,6 +36,10 @@ typedef struct bearer_principal_t {
     const apr_array_header_t *groups;
     const char *scope;        /**< scopes joined by a space, "" if none */
     json_t *claims;           /**< an object; never modified; never NULL */
+    /** Name, value, name, value ... (const char *) of what the application gets,
+     *  prepared once by whoever keeps the principal (bearer_exports_prepare);
+     *  NULL: not prepared. */
+    const apr_array_header_t *exported_env, *exported_headers;
     /** What the revocation list knows the token by, for a later hit; filled by
      *  whoever keeps the principal, zero otherwise. */
     unsigned char token_digest[32];

@@ -122,6 +122,10 @@ static bearer_principal_t *copy_flat(arena_t *arena,
     copy.scopes = copy_strings(arena, from->scopes);
     copy.roles = copy_strings(arena, from->roles);
     copy.groups = copy_strings(arena, from->groups);
+    copy.exported_env = from->exported_env
+        ? copy_strings(arena, from->exported_env) : NULL;
+    copy.exported_headers = from->exported_headers
+        ? copy_strings(arena, from->exported_headers) : NULL;
     copy.claims = NULL;
     if (to) {
         *to = copy;

@@ -66,19 +66,18 @@ static const char *realm(request_rec *r)
 
 static void challenge(request_rec *r, bearer_category_t category)
 {
-    bearer_settings_t settings;
+    const bearer_settings_t *settings = bearer_config_of(r);
     bearer_challenge_t c = { NULL, category, NULL, NULL, 0 };
     const request_t *own = bearer_request(r);
 
-    bearer_config_resolve(&settings, r);
     c.realm = realm(r);
-    c.bare = !settings.challenge;
+    c.bare = !settings->challenge;
     if (category == BEARER_CATEGORY_SCOPE || category == BEARER_CATEGORY_NO_CREDENTIAL) {
         c.scopes = bearer_authz_scopes(r, own->principal, own->settings);
     }
     apr_table_setn(r->err_headers_out, "WWW-Authenticate",
                    bearer_challenge_write(&c, r->pool));
-    if (bearer_credential_from(&settings, BEARER_FROM_BASIC)) {
+    if (bearer_credential_from(settings, BEARER_FROM_BASIC)) {
         apr_table_addn(r->err_headers_out, "WWW-Authenticate",
                        bearer_challenge_basic(c.realm, r->pool));
     }

@@ -6,6 +6,8 @@
  */
 #include "glue.h"
 
+#include "bearer/exports.h"
+
 APLOG_USE_MODULE(auth_bearer);
 
 /** One authentication under way. */
@@ -15,7 +17,7 @@ typedef struct attempt_t {
     const server_config_t *server;
     const dir_config_t *dir;
     request_t *own;
-    bearer_settings_t settings;    /**< before an issuer is known */
+    const bearer_settings_t *settings;  /**< before an issuer is known */
     const credential_t *credential;
     unsigned char digest[BEARER_SHA256_SIZE]; /**< of the token */
     unsigned char key[BEARER_SHA256_SIZE];    /**< of policy and token */
@@ -74,7 +76,7 @@ static int behind_balancer(request_rec *r)
 
 static void throttle_begin(attempt_t *a)
 {
-    a->throttling = a->settings.throttle.on && a->process->throttle
+    a->throttling = a->settings->throttle.on && a->process->throttle
         && bearer_throttle_address(a->address, a->r->useragent_ip) == APR_SUCCESS
         && !behind_balancer(a->r);
     memcpy(&a->presented.digest, a->digest, sizeof(a->presented.digest));
@@ -98,12 +100,12 @@ static void throttle_failure(attempt_t *a, bearer_reason_t reason)
         return;
     }
     if (bearer_throttle_failure(a->process->throttle, a->address, &a->presented,
-                                reason, &a->settings.throttle, apr_time_now())) {
+                                reason, &a->settings->throttle, apr_time_now())) {
         ap_log_rerror(APLOG_MARK, APLOG_NOTICE, 0, a->r,
                       "address %s is throttled for %d s after %d "
                       "refused tokens (AuthBearerThrottle)", a->r->useragent_ip,
-                      (int)apr_time_sec(a->settings.throttle.penalty),
-                      a->settings.throttle.threshold);
+                      (int)apr_time_sec(a->settings->throttle.penalty),
+                      a->settings->throttle.threshold);
     }
 }
 
@@ -119,20 +121,29 @@ static int refuse(attempt_t *a, bearer_reason_t reason, const char *detail,
     return bearer_answer_refuse(a->r, reason, detail, retry, &a->judgement);
 }
 
-static int grant(attempt_t *a, const bearer_principal_t *principal)
+/* The issuer's layer is known now, where it has one. */
+static const bearer_settings_t *settings_of(attempt_t *a,
+                                            const bearer_issuer_t *issuer)
 {
     bearer_settings_t *settings;
 
+    if (!issuer || !issuer->settings.set) {
+        return a->settings;
+    }
+    settings = apr_palloc(a->r->pool, sizeof(*settings));
+    bearer_settings_resolve(settings, a->server->global->defaults,
+                            &a->server->settings, &issuer->settings,
+                            &a->dir->settings);
+    return settings;
+}
+
+static int grant(attempt_t *a, const bearer_principal_t *principal)
+{
     if (a->ahead) {
         a->found = principal;
         return OK;
     }
-    settings = apr_palloc(a->r->pool, sizeof(*settings));
-    bearer_settings_resolve(settings, a->server->global->defaults,
-                            &a->server->settings,
-                            principal->issuer ? &principal->issuer->settings : NULL,
-                            &a->dir->settings);
-    a->own->settings = settings;
+    a->own->settings = settings_of(a, principal->issuer);
     a->own->principal = principal;
     a->own->reason = BEARER_OK;
     a->r->ap_auth_type = apr_pstrdup(a->r->pool, "Bearer");
@@ -221,11 +232,17 @@ static void remember(attempt_t *a)
 {
     bearer_principal_t keep = *a->judgement.principal;
     apr_interval_time_t age = a->judgement.settings.max_token_age;
+    apr_array_header_t *left_out;
 
     if (!a->process->tokens || !a->generation || keep.issuer->tenants_file) {
         return;  /* a tenants file may change at any time */
     }
     memcpy(keep.token_digest, a->revocable, sizeof(keep.token_digest));
+    left_out = apr_array_make(a->r->pool, 1, sizeof(const char *));
+    bearer_exports_prepare(&keep, settings_of(a, keep.issuer), left_out,
+                           a->r->pool);
+    a->judgement.principal = apr_pmemdup(a->r->pool, &keep, sizeof(keep));
+    bearer_export_tell(a->r, left_out);
     bearer_tokencache_put(a->process->tokens, a->key, &keep, a->generation,
                           age && keep.issued ? keep.issued + age : 0);
 }
@@ -339,8 +356,8 @@ static int run_chain(attempt_t *a)
     bearer_refusal_t last = { BEARER_CHAIN, NULL };
     int i;
 
-    for (i = 0; i < a->settings.providers->nelts; i++) {
-        int id = APR_ARRAY_IDX(a->settings.providers, i, int);
+    for (i = 0; i < a->settings->providers->nelts; i++) {
+        int id = APR_ARRAY_IDX(a->settings->providers, i, int);
         bearer_verdict_t verdict = provider_table[id] ? provider_table[id](a)
                                                       : BEARER_NOT_MINE;
 
@@ -390,7 +407,7 @@ static int judge(attempt_t *a)
     }
     if (a->throttling
         && bearer_throttle_known_bad(a->process->throttle, a->address,
-                                     &a->presented, &a->settings.throttle,
+                                     &a->presented, &a->settings->throttle,
                                      apr_time_now(), &known)
         && lasting(known)) {
         return refuse(a, known, "the same token was refused a moment ago; the "
@@ -413,8 +430,8 @@ static int without_credential(attempt_t *a)
 {
     int preflight = is_preflight(a->r);
 
-    a->own->preflight = preflight && a->settings.preflight_pass;
-    if (a->settings.optional || a->own->preflight) {
+    a->own->preflight = preflight && a->settings->preflight_pass;
+    if (a->settings->optional || a->own->preflight) {
         return grant(a, bearer_principal_anonymous(a->r->pool));
     }
     return refuse(a, BEARER_NO_CREDENTIAL,
@@ -423,7 +440,7 @@ static int without_credential(attempt_t *a)
                     "lets it through"
                   : apr_psprintf(a->r->pool, "the request carries no token where "
                                  "AuthBearerTokenFrom looks for one (%s)",
-                                 bearer_settings_print(&a->settings,
+                                 bearer_settings_print(a->settings,
                                                        BEARER_SET_TOKEN_FROM,
                                                        a->r->pool)), 0);
 }
@@ -436,7 +453,7 @@ static void begin(attempt_t *a, request_rec *r)
     a->server = bearer_config_server(r->server);
     a->dir = bearer_config_dir(r);
     a->own = bearer_request(r);
-    bearer_config_resolve(&a->settings, r);
+    a->settings = bearer_config_of(r);
 }
 
 int bearer_authn_check_user_id(request_rec *r)

@@ -422,7 +422,6 @@ void bearer_authz_pre_config(apr_pool_t *pconf)
 int bearer_authz_force(request_rec *r)
 {
     const request_t *own = bearer_request_peek(r);
-    bearer_settings_t settings;
 
     if (!bearer_config_in_force(r)) {
         return DECLINED;
@@ -430,8 +429,7 @@ int bearer_authz_force(request_rec *r)
     if (own && (own->negated || own->ahead)) {
         return OK;
     }
-    bearer_config_resolve(&settings, r);
-    return settings.optional ? OK : DECLINED;
+    return bearer_config_of(r)->optional ? OK : DECLINED;
 }
 
 static int listed(const apr_array_header_t *list, const char *s)
@@ -452,12 +450,10 @@ apr_array_header_t *bearer_authz_scopes(request_rec *r,
 {
     const request_t *own = bearer_request(r);
     apr_array_header_t *scopes = apr_array_make(r->pool, 2, sizeof(const char *));
-    bearer_settings_t resolved;
     int i, k;
 
     if (!settings) {
-        bearer_config_resolve(&resolved, r);
-        settings = &resolved;
+        settings = bearer_config_of(r);
     }
     for (i = 0; own->rules && i < own->rules->nelts; i++) {
         const require_t *require = APR_ARRAY_IDX(own->rules, i, const require_t *);

@@ -119,12 +119,22 @@ const dir_config_t *bearer_config_dir(const request_rec *r)
     return dir ? dir : &nothing;
 }
 
-void bearer_config_resolve(bearer_settings_t *out, const request_rec *r)
+const bearer_settings_t *bearer_config_of(request_rec *r)
 {
+    request_t *own = bearer_request(r);
     const server_config_t *server = bearer_config_server(r->server);
+    bearer_settings_t *resolved;
 
-    bearer_settings_resolve(out, server->global->defaults, &server->settings,
-                            NULL, &bearer_config_dir(r)->settings);
+    /* <AuthzProviderAlias> swaps the configuration around a call */
+    if (own->location_of != r->per_dir_config) {
+        resolved = apr_palloc(r->pool, sizeof(*resolved));
+        bearer_settings_resolve(resolved, server->global->defaults,
+                                &server->settings, NULL,
+                                &bearer_config_dir(r)->settings);
+        own->location = resolved;
+        own->location_of = r->per_dir_config;
+    }
+    return own->location;
 }
 
 int bearer_config_in_force(request_rec *r)

@@ -91,13 +91,13 @@ static credential_t *search(request_rec *r)
 {
     credential_t *credential = apr_pcalloc(r->pool, sizeof(*credential));
     bearer_refusal_t why = { BEARER_OK, NULL };
-    bearer_settings_t settings;
+    const bearer_settings_t *settings;
     search_t s = { r, { NULL, NULL, 0 } };
     int i;
 
-    bearer_config_resolve(&settings, r);
-    for (i = 0; i < settings.token_from->nelts; i++) {
-        const bearer_from_t *from = &APR_ARRAY_IDX(settings.token_from, i,
+    settings = bearer_config_of(r);
+    for (i = 0; i < settings->token_from->nelts; i++) {
+        const bearer_from_t *from = &APR_ARRAY_IDX(settings->token_from, i,
                                                    bearer_from_t);
         readers[from->kind](&s, from);
         if (s.found.count && !credential->from) {

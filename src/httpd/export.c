@@ -38,7 +38,7 @@ static int scan_header(void *scan_, const char *name, const char *value)
 static void scrub(request_rec *r)
 {
     request_t *own = bearer_request(r);
-    bearer_settings_t settings;
+    const bearer_settings_t *settings;
     scan_t scan;
     int i;
 
@@ -46,21 +46,21 @@ static void scrub(request_rec *r)
         return;
     }
     own->scrubbed = 1;
-    bearer_config_resolve(&settings, r);
+    settings = bearer_config_of(r);
     if (r->main) {
         /* the table is the main request's, who may have headers of ours in it */
         r->headers_in = apr_table_copy(r->pool, r->headers_in);
     }
-    scan.settings = &settings;
+    scan.settings = settings;
     scan.names = apr_array_make(r->pool, 2, sizeof(const char *));
     apr_table_do(scan_header, &scan, r->headers_in, NULL);
     for (i = 0; i < scan.names->nelts; i++) {
         apr_table_unset(r->headers_in, APR_ARRAY_IDX(scan.names, i, const char *));
     }
-    if (bearer_credential_from(&settings, BEARER_FROM_QUERY)) {
+    if (bearer_credential_from(settings, BEARER_FROM_QUERY)) {
         /* what is logged is logged whatever happens next: hide it now */
         bearer_credential_get(r);
-        bearer_credential_hide_query(r, &settings);
+        bearer_credential_hide_query(r, settings);
     }
 }
 
@@ -78,23 +78,25 @@ int bearer_export_access_checker(request_rec *r)
 
 /* ---- export ------------------------------------------------------------- */
 
+void bearer_export_tell(request_rec *r, const apr_array_header_t *left_out)
+{
+    int i;
+
+    for (i = 0; i < left_out->nelts && !r->main && !r->prev; i++) {
+        ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r, "%s",
+                      APR_ARRAY_IDX(left_out, i, const char *));
+    }
+}
+
 static void export_principal(request_rec *r, const request_t *record)
 {
     const bearer_settings_t *settings = record->settings;
     const bearer_principal_t *principal = record->principal;
     apr_array_header_t *left_out = apr_array_make(r->pool, 1, sizeof(const char *));
-    int mode = settings->exports.mode, i;
 
-    bearer_exports_build(r->subprocess_env,
-                         mode & BEARER_EXPORT_HEADERS ? r->headers_in : NULL,
-                         principal, settings, left_out, r->pool);
-    if ((settings->forward & BEARER_FORWARD_IDENTITY) && principal->user) {
-        bearer_exports_identity(r->headers_in, principal, r->pool);
-    }
-    for (i = 0; i < left_out->nelts && !r->main && !r->prev; i++) {
-        ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r, "%s",
-                      APR_ARRAY_IDX(left_out, i, const char *));
-    }
+    bearer_exports_apply(r->subprocess_env, r->headers_in, principal, settings,
+                         left_out, r->pool);
+    bearer_export_tell(r, left_out);
 }
 
 /* An error document shows why: httpd renamed the variables of the refused
@@ -153,7 +155,7 @@ int bearer_export_fixups(request_rec *r)
     int in_force = bearer_config_in_force(r);
     const credential_t *credential;
     const request_t *record;
-    bearer_settings_t settings;
+    const bearer_settings_t *settings;
 
     if (type && !in_force) {
         return DECLINED;  /* another scheme says who the user is here */
@@ -161,13 +163,13 @@ int bearer_export_fixups(request_rec *r)
     record = bearer_request_principal(r);
     if (in_force) {
         scrub(r);
-        bearer_config_resolve(&settings, r);
+        settings = bearer_config_of(r);
         credential = bearer_credential_get(r);
         keep_private(r, credential);
-        if (settings.forward & BEARER_FORWARD_TOKEN) {
+        if (settings->forward & BEARER_FORWARD_TOKEN) {
             forward_token(r, credential);
         }
-        bearer_credential_strip(r, &settings);
+        bearer_credential_strip(r, settings);
     }
     export_refusal(r);
     if (record) {

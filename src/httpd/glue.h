@@ -120,8 +120,9 @@ const char *bearer_config_not_inside(cmd_parms *cmd);
 server_config_t *bearer_config_server(const server_rec *s);
 /** Never NULL; an empty record where nothing was written. */
 const dir_config_t *bearer_config_dir(const request_rec *r);
-/** Layers resolved for this request, before an issuer is known. */
-void bearer_config_resolve(bearer_settings_t *out, const request_rec *r);
+/** Layers resolved for this request, before an issuer is known: once for each
+ *  configuration that is in force for it. */
+const bearer_settings_t *bearer_config_of(request_rec *r);
 /** Is AuthType Bearer in force? */
 int bearer_config_in_force(request_rec *r);
 /** httpd's regular expressions behind the library's interface. */
@@ -205,6 +206,8 @@ typedef struct credential_t {
 } credential_t;
 
 typedef struct request_t {
+    const bearer_settings_t *location;    /**< bearer_config_of's, for: */
+    const void *location_of;              /**< this per_dir_config */
     int scrubbed;
     credential_t *credential;    /**< NULL: not looked for yet */
     const bearer_principal_t *principal;  /**< NULL: nobody was judged here */
@@ -282,6 +285,8 @@ apr_array_header_t *bearer_authz_scopes(request_rec *r,
 int bearer_export_header_parser(request_rec *r);
 int bearer_export_access_checker(request_rec *r);
 int bearer_export_fixups(request_rec *r);
+/** Writes down which claims the application does not get, and why. */
+void bearer_export_tell(request_rec *r, const apr_array_header_t *left_out);
 
 /* functions.c: claim() and claims() in expressions */
 int bearer_functions_lookup(ap_expr_lookup_parms *parms);
