@@ -38,8 +38,8 @@ done
 # the author's: tables and lists are easier read as they were laid out.
 tokens() {
     sed 's/\\$//' "$@" | tr -s ' \n' '  ' |
-        sed -e 's/ *\([{};|]\) */\1/g' -e 's/( /(/g' -e 's/) "/)"/g' \
-            -e 's/) \(\.\|->\)/)\1/g' -e 's/[;{}]/&\n/g'
+        sed -e 's/ *\([{};|]\) */\1/g' -e 's/( /(/g' -e 's/) /)/g' \
+            -e 's/[;{}]/&\n/g'
 }
 if test -n "$CLANG_FORMAT"; then
     for file in $everything; do
@@ -88,11 +88,14 @@ else
     echo 'lint: no clang-tidy'
 fi
 
+# Leaks are valgrind's and ASan's: the analyzer takes a pointer that is kept in a
+# structure for a lost one.
 if $CC --version | grep -qi -e gcc -e 'free software foundation'; then
     # shellcheck disable=SC2086
     printf '%s\n' $products | xargs -P 2 -n 1 sh -c '
         cc=$1 flags=$2
-        exec $cc $flags -O1 -fanalyzer -Werror -o /dev/null -c "$3"' \
+        exec $cc $flags -O1 -fanalyzer -Wno-analyzer-malloc-leak \
+            -Werror -o /dev/null -c "$3"' \
         analyzer "$CC" "$CPPFLAGS $WARNINGS" >&2 || complain 'gcc -fanalyzer'
 else
     echo "lint: $CC is not gcc, no -fanalyzer"
