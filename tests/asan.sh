@@ -1,0 +1,47 @@
+#!/bin/sh
+# Licensed under the Apache License, Version 2.0; see LICENSE.
+#
+# usage: tests/asan.sh BUILD-DIRECTORY [PYTEST-ARGUMENT...]
+# The end-to-end tests with a module that was built with --enable-sanitizers.
+# The system's httpd is not, so AddressSanitizer is loaded ahead of it. Fails
+# when a test fails or a sanitizer reports anything. Leaks are left out:
+# httpd and the libraries keep what they allocate once; fuzzers, unit tests and
+# tests/valgrind.sh look for them.
+set -eu
+top=$(cd "$(dirname "$0")/.." && pwd)
+build=$(cd "${1:?usage: $0 BUILD-DIRECTORY [PYTEST-ARGUMENT...]}" && pwd)
+shift
+work=$(mktemp -d "${TMPDIR:-/tmp}/auth_bearer_asan.XXXXXX")
+trap 'rm -rf "$work"' EXIT
+trap 'exit 130' INT TERM
+chmod 755 "$work"
+mkdir -m 1777 "$work/logs" # httpd's children write here as another user
+
+nm -D "$build/.libs/mod_auth_bearer.so" | grep -q __asan_ || {
+    echo "asan.sh: $build was not configured with --enable-sanitizers" >&2
+    exit 1
+}
+libasan=$("${CC:-gcc}" -print-file-name=libasan.so)
+libasan=$(readlink -f "$libasan")
+cat >"$work/httpd" <<END
+#!/bin/sh
+export LD_PRELOAD=$libasan
+export ASAN_OPTIONS=detect_leaks=0:use_sigaltstack=0:log_path=$work/logs/asan
+export UBSAN_OPTIONS=print_stacktrace=1:log_path=$work/logs/ubsan
+exec ${HTTPD:-/usr/sbin/apache2} "\$@"
+END
+chmod 755 "$work/httpd"
+
+status=0
+HTTPD=$work/httpd BEARER_SLOW=3 \
+    ASAN_OPTIONS=detect_leaks=0:use_sigaltstack=0 \
+    BEARER_BUILDDIR=$build BEARER_MODULE=$build/.libs/mod_auth_bearer.so \
+    HTBEARER=$build/htbearer PYTHONDONTWRITEBYTECODE=1 \
+    /usr/bin/pytest -p no:cacheprovider "$@" "$top/tests/e2e" || status=$?
+
+for log in "$work"/logs/*; do
+    test -s "$log" || continue
+    cat "$log"
+    status=1
+done
+exit $status
