@@ -9,6 +9,7 @@
 
 #include <apr_file_info.h>
 #include <apr_strings.h>
+#include <openssl/crypto.h>
 #include <apr_thread_mutex.h>
 
 #include "bearer/text.h"
@@ -148,6 +149,8 @@ static apr_status_t read_and_load(bearer_filewatch_t *w, const char **error,
     } else {
         *error = NULL;
         rv = w->load(w->baton, data, len, error, ptemp);
+        /* it may have been a secret */
+        OPENSSL_cleanse((void *)(apr_uintptr_t)data, len);
     }
     return rv;
 }

@@ -18,6 +18,7 @@
 #include <apr_strings.h>
 #include <apr_thread_mutex.h>
 #include <curl/curl.h>
+#include <openssl/crypto.h>
 #include <openssl/x509_vfy.h>
 
 #include "bearer/text.h"
@@ -339,6 +340,17 @@ static int set_method(transfer_t *t)
     return ok;
 }
 
+/* One of them may be Authorization. */
+static void forget_fields(transfer_t *t)
+{
+    struct curl_slist *field;
+
+    for (field = t->fields; field; field = field->next) {
+        OPENSSL_cleanse(field->data, strlen(field->data));
+    }
+    curl_slist_free_all(t->fields);
+}
+
 static int add_field(transfer_t *t, const char *line)
 {
     struct curl_slist *longer = curl_slist_append(t->fields, line);
@@ -368,6 +380,7 @@ static int field_is_clean(const char *name, const char *value)
 static int set_fields(transfer_t *t)
 {
     const apr_array_header_t *fields;
+    char *line;
     int i, ok = add_field(t, "Expect:");   /* no 100-continue round trip */
 
     fields = t->request->headers ? apr_table_elts(t->request->headers) : NULL;
@@ -380,9 +393,9 @@ static int set_fields(transfer_t *t)
             return 0;
         }
         /* libcurl's spelling of an empty value is "Name;" */
-        ok = add_field(t, *e->val ? apr_pstrcat(t->p, e->key, ": ", e->val,
-                                                NULL)
-                                  : apr_pstrcat(t->p, e->key, ";", NULL));
+        line = apr_pstrcat(t->p, e->key, *e->val ? ": " : ";", e->val, NULL);
+        ok = add_field(t, line);
+        OPENSSL_cleanse(line, strlen(line));
     }
     return ok && curl_easy_setopt(t->curl, CURLOPT_HTTPHEADER, t->fields)
                      == CURLE_OK;
@@ -611,7 +624,7 @@ static apr_status_t perform(const bearer_http_client_t *client,
     }
     rv = run(&t, response, error);
     handle_return(t.client, t.curl, rv == APR_SUCCESS);
-    curl_slist_free_all(t.fields);
+    forget_fields(&t);
     return rv;
 }
 

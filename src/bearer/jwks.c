@@ -199,6 +199,23 @@ static void read_one(bearer_jwks_t *set, const json_t *jwk, int index,
     }
 }
 
+/* What a local file says in secret is in the keys now, if anywhere; jansson
+ * would give it back to the heap as it is. */
+static void wipe_secret_members(const json_t *jwk)
+{
+    static const char *const names[] = { "k", "d", "p", "q", "dp", "dq", "qi" };
+    size_t i;
+
+    for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        const json_t *member = json_object_get(jwk, names[i]);
+
+        if (json_is_string(member)) {
+            OPENSSL_cleanse((void *)(apr_uintptr_t)json_string_value(member),
+                            json_string_length(member));
+        }
+    }
+}
+
 static apr_status_t read_keys(bearer_jwks_t **set, const json_t *document,
                               bearer_jwks_origin_t origin,
                               bearer_jwks_report_t *report, const char **error,
@@ -224,6 +241,7 @@ static apr_status_t read_keys(bearer_jwks_t **set, const json_t *document,
     }
     for (i = 0; i < n; i++) {
         read_one(*set, json_array_get(keys, i), (int)i, origin, report, p);
+        wipe_secret_members(json_array_get(keys, i));
     }
     return set_finish(*set, scratch);
 }

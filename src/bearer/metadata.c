@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include <apr_strings.h>
+#include <openssl/crypto.h>
 
 #include "bearer/json.h"
 #include "bearer/text.h"
@@ -147,11 +148,12 @@ static int is_own_host(const bearer_issuer_access_t *access, const char *url,
 static apr_status_t add_fetch_auth(apr_table_t *headers, const char *path,
                                    const char **error, apr_pool_t *p)
 {
-    const char *text;
+    static const char scheme[] = "Bearer ";
+    const char *text, *token, *end;
+    char *field;
     apr_size_t len;
     apr_status_t rv = bearer_text_read_file(&text, &len, path, FETCH_AUTH_MAX,
                                             p);
-    char *token;
     char reason[120];
 
     if (rv != APR_SUCCESS) {
@@ -160,17 +162,29 @@ static apr_status_t add_fetch_auth(apr_table_t *headers, const char *path,
                               apr_strerror(rv, reason, sizeof(reason)));
         return rv;
     }
-    text += strspn(text, " \t\r\n");
-    token = apr_pstrmemdup(p, text, strcspn(text, " \t\r\n"));
-    text += strlen(token);
-    if (!*token || text[strspn(text, " \t\r\n")]) {
+    token = text + strspn(text, " \t\r\n");
+    end = token + strcspn(token, " \t\r\n");
+    if (end == token || end[strspn(end, " \t\r\n")]) {
         *error = apr_psprintf(p, "AuthBearerFetchAuth: %s does not hold one"
                                  " token", bearer_text_quote(p, path));
-        return APR_EINVAL;
+        rv = APR_EINVAL;
+    } else {
+        field = apr_pcalloc(p, sizeof(scheme) + (apr_size_t)(end - token));
+        memcpy(field, scheme, sizeof(scheme) - 1);
+        memcpy(field + sizeof(scheme) - 1, token, (apr_size_t)(end - token));
+        apr_table_setn(headers, "Authorization", field);
     }
-    apr_table_setn(headers, "Authorization",
-                   apr_pstrcat(p, "Bearer ", token, NULL));
-    return APR_SUCCESS;
+    OPENSSL_cleanse((void *)(apr_uintptr_t)text, len);
+    return rv;
+}
+
+static void wipe_fetch_auth(const bearer_http_request_t *r)
+{
+    const char *field = apr_table_get(r->headers, "Authorization");
+
+    if (field) {
+        OPENSSL_cleanse((void *)(apr_uintptr_t)field, strlen(field));
+    }
 }
 
 static apr_status_t build_request(bearer_http_request_t *r,
@@ -251,6 +265,7 @@ apr_status_t bearer_issuer_get(bearer_http_response_t **response,
     rv = build_request(&request, access, url, max, error, p);
     if (rv == APR_SUCCESS) {
         rv = http->perform(http, &request, response, error, p);
+        wipe_fetch_auth(&request);
     }
     if (rv == APR_SUCCESS) {
         rv = *response ? status_error(*response, url, error, p) : APR_EGENERAL;

@@ -13,6 +13,8 @@ typedef struct reader_t {
     const char *path;
     char content[64];     /* what is in force */
     int loads;
+    const char *data;     /* as last given to load() */
+    apr_size_t len;
 } reader_t;
 
 /* Content that begins with "bad" is wrong. */
@@ -24,6 +26,8 @@ static apr_status_t load(void *baton, const char *data, apr_size_t len,
     (void)p;
     assert_int_equal(strlen(data), len);
     r->loads++;
+    r->data = data;
+    r->len = len;
     if (strncmp(data, "bad", 3) == 0) {
         *error = "it is bad";
         return APR_EINVAL;
@@ -163,10 +167,27 @@ static void test_unreadable(void **state)
     unlink(r->path);
 }
 
+/* It may be a key: nothing of it is left lying about. */
+static void test_wiped(void **state)
+{
+    apr_pool_t *p = unit_pool(state);
+    reader_t *r = reader(p);
+    apr_size_t i;
+
+    put(r, "secret");
+    assert_int_equal(look(r, p), APR_SUCCESS);
+    assert_int_equal(r->len, 6);
+    for (i = 0; i < r->len; i++) {
+        assert_int_equal(r->data[i], 0);
+    }
+    unlink(r->path);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         UNIT_TEST(test_read_when_it_changes),
+        UNIT_TEST(test_wiped),
         UNIT_TEST(test_link_is_followed),
         UNIT_TEST(test_wrong_content_is_logged_once),
         UNIT_TEST(test_unreadable),
