@@ -132,6 +132,20 @@ apr_status_t bearer_text_sha256(const void *data, apr_size_t len,
                : APR_EGENERAL;
 }
 
+apr_status_t bearer_text_sha256_of(unsigned char *out, const EVP_MD *sha256,
+                                   const bearer_text_piece_t *pieces, int n)
+{
+    EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+    int i, ok = ctx && EVP_DigestInit_ex(ctx, sha256, NULL);
+
+    for (i = 0; ok && i < n; i++) {
+        ok = !pieces[i].len || EVP_DigestUpdate(ctx, pieces[i].data, pieces[i].len);
+    }
+    ok = ok && EVP_DigestFinal_ex(ctx, out, NULL);
+    EVP_MD_CTX_free(ctx);
+    return ok ? APR_SUCCESS : APR_EGENERAL;
+}
+
 int bearer_text_equal_ct(const void *a, const void *b, apr_size_t len)
 {
     return CRYPTO_memcmp(a, b, len) == 0;

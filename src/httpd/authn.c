@@ -19,8 +19,8 @@ typedef struct attempt_t {
     request_t *own;
     const bearer_settings_t *settings;  /**< before an issuer is known */
     const credential_t *credential;
-    unsigned char digest[BEARER_SHA256_SIZE]; /**< of the token */
     unsigned char key[BEARER_SHA256_SIZE];    /**< of policy and token */
+    int keyed;                     /**< key is filled */
     unsigned char revocable[BEARER_SHA256_SIZE]; /**< the revocation list's */
     int throttling;
     unsigned char address[BEARER_THROTTLE_KEY_SIZE];
@@ -79,7 +79,15 @@ static void throttle_begin(attempt_t *a)
     a->throttling = a->settings->throttle.on && a->process->throttle
         && bearer_throttle_address(a->address, a->r->useragent_ip) == APR_SUCCESS
         && !behind_balancer(a->r);
-    memcpy(&a->presented.digest, a->digest, sizeof(a->presented.digest));
+}
+
+/* What the throttle knows the token by; a token verified before needs it not. */
+static void throttle_present(attempt_t *a)
+{
+    unsigned char digest[BEARER_SHA256_SIZE];
+
+    bearer_text_sha256(a->credential->token, a->credential->len, digest);
+    memcpy(&a->presented.digest, digest, sizeof(a->presented.digest));
     memcpy(&a->presented.policy, a->key, sizeof(a->presented.policy));
 }
 
@@ -158,18 +166,19 @@ static int grant(attempt_t *a, const bearer_principal_t *principal)
 
 /* ---- tokens verified before --------------------------------------------- */
 
-/* One pass over the token: its digest names it to the throttle, and with the
- * policy it is the key of the verified-token cache. The signature must be part
- * of it, or a forged one would be taken for the token verified before. */
+/* The key of the verified-token cache: of the policy and of the whole token. The
+ * signature must be part of it, or a forged one would be taken for the token
+ * verified before. */
 static void token_key(attempt_t *a)
 {
-    unsigned char all[3 * BEARER_SHA256_SIZE];
+    const bearer_text_piece_t pieces[] = {
+        {a->server->digest, BEARER_SHA256_SIZE},
+        {a->dir->digest, BEARER_SHA256_SIZE},
+        {a->credential->token, a->credential->len}
+    };
 
-    bearer_text_sha256(a->credential->token, a->credential->len, a->digest);
-    memcpy(all, a->server->digest, BEARER_SHA256_SIZE);
-    memcpy(all + BEARER_SHA256_SIZE, a->dir->digest, BEARER_SHA256_SIZE);
-    memcpy(all + 2 * BEARER_SHA256_SIZE, a->digest, BEARER_SHA256_SIZE);
-    bearer_text_sha256(all, sizeof(all), a->key);
+    a->keyed = bearer_text_sha256_of(a->key, a->process->sha256, pieces, 3)
+               == APR_SUCCESS;
 }
 
 static apr_status_t release_entry(void *entry)
@@ -202,7 +211,7 @@ static const bearer_principal_t *seen_before(attempt_t *a, bearer_refusal_t *why
     const bearer_principal_t *principal;
 
     why->reason = BEARER_OK;
-    if (!process->tokens) {
+    if (!process->tokens || !a->keyed) {
         return NULL;
     }
     /* without skew: a token in its last seconds is judged in full */
@@ -234,7 +243,7 @@ static void remember(attempt_t *a)
     apr_interval_time_t age = a->judgement.settings.max_token_age;
     apr_array_header_t *left_out;
 
-    if (!a->process->tokens || !a->generation || keep.issuer->tenants_file) {
+    if (!a->process->tokens || !a->keyed || !a->generation || keep.issuer->tenants_file) {
         return;  /* a tenants file may change at any time */
     }
     memcpy(keep.token_digest, a->revocable, sizeof(keep.token_digest));
@@ -395,6 +404,9 @@ static int judge(attempt_t *a)
     }
     if (why.reason != BEARER_OK) {
         return refuse(a, why.reason, why.detail, 0);
+    }
+    if (a->throttling) {
+        throttle_present(a);
     }
     wait = a->throttling ? bearer_throttle_check(a->process->throttle, a->address,
                                                  apr_time_now()) : 0;

@@ -926,6 +926,10 @@ static const char *declare_issuer(cmd_parms *cmd, bearer_issuer_t *issuer)
     }
     APR_ARRAY_PUSH(current->issuers, bearer_issuer_t *) = issuer;
     APR_ARRAY_PUSH(current->issuer_servers, server_rec *) = cmd->server;
+    /* its own number: what another vhost declares alike is another issuer, with
+     * another NAME perhaps, and verified tokens are not shared with it */
+    digest_add(server->digest, &issuer->index, sizeof(issuer->index),
+               cmd->temp_pool);
     digest_add(server->digest, issuer->url, strlen(issuer->url), cmd->temp_pool);
     return NULL;
 }

@@ -148,6 +148,7 @@ typedef struct process_t {
     bearer_keyset_t **keysets;         /**< by issuer index */
     bearer_tenants_t **tenants;        /**< by issuer index; NULL: no file */
     int keyset_count;
+    EVP_MD *sha256;                    /**< fetched once */
     bearer_tokencache_t *tokens;       /**< NULL: off */
     bearer_throttle_t *throttle;       /**< NULL: no memory for it */
     bearer_revocation_t *revocations;  /**< NULL: none */

@@ -173,6 +173,20 @@ static int is_stopping(void *nothing)
         && state == AP_MPMQ_STOPPING;
 }
 
+static apr_status_t free_digest(void *digest)
+{
+    EVP_MD_free(digest);
+    return APR_SUCCESS;
+}
+
+static apr_status_t fetch_digest(process_t *process)
+{
+    process->sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
+    apr_pool_cleanup_register(process->pool, process->sha256, free_digest,
+                              apr_pool_cleanup_null);
+    return process->sha256 ? APR_SUCCESS : APR_EGENERAL;
+}
+
 static apr_status_t forget(void *nothing)
 {
     (void)nothing;
@@ -203,6 +217,9 @@ void bearer_process_child_init(apr_pool_t *p, server_rec *s)
     }
     if (rv == APR_SUCCESS) {
         rv = make_tenants(process);
+    }
+    if (rv == APR_SUCCESS) {
+        rv = fetch_digest(process);
     }
     if (rv == APR_SUCCESS) {
         rv = bearer_tokencache_create(&process->tokens,
