@@ -20,6 +20,8 @@
     AP_INIT_RAW_ARGS(name, bearer_config_setting, NULL, where, help)
 #define IN_ISSUER(name, help) \
     AP_INIT_RAW_ARGS(name, bearer_config_in_issuer, NULL, I, help)
+#define LOGIN(name, help) \
+    AP_INIT_RAW_ARGS(name, bearer_config_login, NULL, S, help)
 #define GLOBAL(name, help) \
     AP_INIT_RAW_ARGS(name, bearer_config_global, NULL, S, help)
 
@@ -37,6 +39,10 @@ static const command_rec directives[] = {
               "issuer"),
     SETTING("AuthBearerAlgorithms", S|I, "signature algorithms that are accepted"),
     SETTING("AuthBearerClientID", S|I, "this server's own client id"),
+    SETTING("AuthBearerClientSecret", S|I, "file:PATH | exec:COMMAND | env:NAME"),
+    SETTING("AuthBearerClientAuth", S|I, "how this server proves who it is"),
+    SETTING("AuthBearerClientKey", S|I, "PEM file of a private key"),
+    SETTING("AuthBearerClientCert", S|I, "PEM file of a certificate"),
     SETTING("AuthBearerCAFile", S|I, "PEM file of CAs for requests to issuers"),
     SETTING("AuthBearerHTTPProxy", S|I, "URL of a proxy, or none"),
     SETTING("AuthBearerTimeout", S|I, "connect=TIME total=TIME"),
@@ -71,6 +77,22 @@ static const command_rec directives[] = {
             "[header-prefix=P] [claims=a,b|*]"),
     SETTING("AuthBearerForward", D|H, "none | identity | token"),
 
+    /* browsers */
+    SETTING("AuthBearerSession", D|H, "On: a session cookie is a credential"),
+    SETTING("AuthBearerLogin", D|H, "On|Off [NAME=VALUE ...]: browsers without a "
+            "credential are sent to the issuer"),
+    SETTING("AuthBearerPrefer", D|H, "cookie | bearer, where both are present"),
+    SETTING("AuthBearerLoginIssuer", S|D, "URL of the issuer that logs in"),
+    SETTING("AuthBearerLoginScopes", S|I, "scopes that a login asks for"),
+    SETTING("AuthBearerSessionUserClaim", S|I, "PATH [REGEX SUBST] of a session's "
+            "user name"),
+    SETTING("AuthBearerStripCookies", D, "Off: the application sees this module's "
+            "own cookies"),
+    LOGIN("AuthBearerLoginPath", "PATH of callback, logout, backchannel-logout"),
+    LOGIN("AuthBearerBaseURL", "SCHEME://HOST[:PORT] as browsers see this server"),
+    LOGIN("AuthBearerSessionStore", "cache | cookie"),
+    LOGIN("AuthBearerSessionLifetime", "max=TIME idle=TIME"),
+
     /* the server */
     AP_INIT_RAW_ARGS("AuthBearerSOCache", bearer_store_directive, NULL, S,
                      "PROVIDER[:ARGS] [for=keys]"),
@@ -99,6 +121,8 @@ static void register_hooks(apr_pool_t *p)
     ap_hook_post_config(bearer_process_post_config, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_child_init(bearer_process_child_init, NULL, NULL, APR_HOOK_MIDDLE);
 
+    /* before everything that could answer or refuse: see browser.c */
+    ap_hook_quick_handler(bearer_browser_quick, NULL, NULL, APR_HOOK_REALLY_FIRST);
     ap_hook_header_parser(bearer_export_header_parser, NULL, NULL,
                           APR_HOOK_REALLY_FIRST);
     ap_hook_check_access(bearer_export_access_checker, NULL, NULL,

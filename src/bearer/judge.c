@@ -12,47 +12,68 @@
 #define JWT BEARER_ON_JWT
 #define CLAIMS BEARER_ON_CLAIMS
 #define BOTH (JWT | CLAIMS)
+#define ID BEARER_ON_ID
+#define LOGOUT BEARER_ON_LOGOUT
+#define LOGIN (ID | LOGOUT)
+#define SIGNED (JWT | LOGIN)
 
 /*
  * Product order, cheap and local first. A tenant is looked at before its keys
  * are: a client must not choose whose keys are fetched.
  */
 static const bearer_check_t checks[] = {
-    { 1, "credential", NULL, JWT, 0, 0, bearer_check_credential },
-    { 2, "envelope", NULL, JWT, 0, BEARER_HAS_JWS, bearer_check_envelope },
-    { 2, "payload", NULL, JWT, BEARER_HAS_JWS, BEARER_HAS_CLAIMS,
+    { 1, "credential", NULL, SIGNED, 0, 0, bearer_check_credential },
+    { 2, "envelope", NULL, SIGNED, 0, BEARER_HAS_JWS, bearer_check_envelope },
+    { 2, "payload", NULL, SIGNED, BEARER_HAS_JWS, BEARER_HAS_CLAIMS,
       bearer_check_payload },
-    { 3, "header", "AuthBearerAlgorithms", JWT, BEARER_HAS_JWS, BEARER_HAS_ALG,
+    { 3, "header", "AuthBearerAlgorithms", SIGNED, BEARER_HAS_JWS, BEARER_HAS_ALG,
       bearer_check_header },
-    { 4, "kid", NULL, JWT, BEARER_HAS_JWS, BEARER_HAS_KID, bearer_check_kid },
+    { 4, "kid", NULL, SIGNED, BEARER_HAS_JWS, BEARER_HAS_KID, bearer_check_kid },
     { 5, "issuer", "AuthBearerIssuer", JWT, BEARER_HAS_CLAIMS,
       BEARER_HAS_ISSUER, bearer_check_issuer },
+    { 5, "login issuer", "AuthBearerLoginIssuer", LOGIN, BEARER_HAS_CLAIMS,
+      BEARER_HAS_ISSUER, bearer_check_login_issuer },
     { 5, "tenant", "AuthBearerTenants", JWT, BEARER_HAS_ISSUER, 0,
       bearer_check_tenant },
-    { 6, "algorithm", "AuthBearerAlgorithms", JWT,
+    { 6, "algorithm", "AuthBearerAlgorithms", SIGNED,
       BEARER_HAS_ISSUER | BEARER_HAS_ALG, 0, bearer_check_algorithm },
-    { 6, "key", "AuthBearerKeys", JWT,
+    { 6, "key", "AuthBearerKeys", SIGNED,
       BEARER_HAS_ISSUER | BEARER_HAS_ALG | BEARER_HAS_KID, BEARER_HAS_KEY,
       bearer_check_key },
-    { 7, "signature", NULL, JWT, BEARER_HAS_KEY, 0, bearer_check_signature },
+    { 7, "signature", NULL, SIGNED, BEARER_HAS_KEY, 0, bearer_check_signature },
     { 8, "issuer", "AuthBearerIssuer", CLAIMS, BEARER_HAS_CLAIMS, 0,
       bearer_check_iss },
     { 8, "tenant", "AuthBearerTenants", CLAIMS, BEARER_HAS_CLAIMS, 0,
       bearer_check_tenant },
     { 8, "audience", "AuthBearerAudience", BOTH, BEARER_HAS_CLAIMS, 0,
       bearer_check_audience },
-    { 8, "expiry", "AuthBearerClockSkew", BOTH, BEARER_HAS_CLAIMS, 0,
+    { 8, "client audience", "AuthBearerClientID", LOGIN, BEARER_HAS_CLAIMS, 0,
+      bearer_check_own_audience },
+    { 8, "authorized party", "AuthBearerClientID", ID, BEARER_HAS_CLAIMS, 0,
+      bearer_check_own_azp },
+    { 8, "expiry", "AuthBearerClockSkew", BOTH | LOGIN, BEARER_HAS_CLAIMS, 0,
       bearer_check_exp },
-    { 8, "not before", "AuthBearerClockSkew", BOTH, BEARER_HAS_CLAIMS, 0,
+    { 8, "not before", "AuthBearerClockSkew", BOTH | LOGIN, BEARER_HAS_CLAIMS, 0,
       bearer_check_nbf },
-    { 8, "issued at", "AuthBearerClockSkew", BOTH, BEARER_HAS_CLAIMS, 0,
+    { 8, "issued at", "AuthBearerClockSkew", BOTH | LOGIN, BEARER_HAS_CLAIMS, 0,
       bearer_check_iat },
+    { 8, "issued recently", "AuthBearerClockSkew", LOGIN, BEARER_HAS_CLAIMS, 0,
+      bearer_check_recent },
     { 8, "age", "AuthBearerMaxTokenAge", BOTH, BEARER_HAS_CLAIMS, 0,
       bearer_check_age },
     { 8, "user claim", "AuthBearerUserClaim", BOTH, BEARER_HAS_CLAIMS, 0,
       bearer_check_user_claim },
     { 8, "profile", "AuthBearerTokenProfile", JWT, BEARER_HAS_CLAIMS, 0,
       bearer_check_profile },
+    { 8, "subject", NULL, ID, BEARER_HAS_CLAIMS, 0, bearer_check_subject },
+    { 8, "nonce", NULL, ID, BEARER_HAS_CLAIMS, 0, bearer_check_nonce },
+    { 8, "access token hash", NULL, ID, BEARER_HAS_CLAIMS | BEARER_HAS_ALG, 0,
+      bearer_check_at_hash },
+    { 8, "authentication", "AuthBearerLogin", ID, BEARER_HAS_CLAIMS, 0,
+      bearer_check_authentication },
+    { 9, "login token", NULL, LOGIN, BEARER_HAS_CLAIMS, 0,
+      bearer_check_login_type },
+    { 9, "logout", NULL, LOGOUT, BEARER_HAS_CLAIMS, 0, bearer_check_logout },
     { 9, "access token", NULL, BOTH, BEARER_HAS_CLAIMS, 0, bearer_check_type },
     { 9, "ID token", "AuthBearerClientID", BOTH, BEARER_HAS_CLAIMS, 0,
       bearer_check_id_token },
@@ -230,6 +251,31 @@ bearer_verdict_t bearer_judge_jwt(bearer_judgement_t *j, const char *token,
         return not_mine(j, no_jwt);
     }
     return end(j, reason);
+}
+
+/* What is not for this module is refused here: there is no next provider. */
+static bearer_verdict_t judge_login(bearer_judgement_t *j, int on,
+                                    const char *token, apr_size_t len)
+{
+    begin(j, on, token, len);
+    if (!j->common) {
+        j->common = bearer_judge_prepare(j->issuers, j->defaults, j->server,
+                                         j->p);
+    }
+    bearer_settings_resolve(&j->settings, j->defaults, j->server, NULL, NULL);
+    return end(j, run_checks(j));
+}
+
+bearer_verdict_t bearer_judge_id_token(bearer_judgement_t *j, const char *token,
+                                       apr_size_t len)
+{
+    return judge_login(j, ID, token, len);
+}
+
+bearer_verdict_t bearer_judge_logout_token(bearer_judgement_t *j,
+                                           const char *token, apr_size_t len)
+{
+    return judge_login(j, LOGOUT, token, len);
 }
 
 bearer_verdict_t bearer_judge_claims(bearer_judgement_t *j, json_t *claims,

@@ -41,6 +41,8 @@ typedef struct bearer_check_t {
 } bearer_check_t;
 #define BEARER_ON_JWT 1
 #define BEARER_ON_CLAIMS 2
+#define BEARER_ON_ID 4       /**< ID tokens (OpenID Connect Core 1.0) */
+#define BEARER_ON_LOGOUT 8   /**< logout tokens (Back-Channel Logout 1.0) */
 
 #define BEARER_HAS_JWS 1u      /**< j->jws is parsed */
 #define BEARER_HAS_CLAIMS 2u   /**< j->claims */
@@ -56,6 +58,21 @@ typedef struct bearer_judge_common_t {
                                              AuthBearerTokenPrefix */
     unsigned char first[256];    /**< 1: a prefix begins with this byte */
 } bearer_judge_common_t;
+
+/** What an ID token or a logout token is measured by, beside the tables. */
+typedef struct bearer_expected_t {
+    const bearer_issuer_t *issuer;  /**< the one that was asked; NULL for a logout
+                                         token: any that is declared */
+    const char *nonce;         /**< as sent; NULL: a refreshed ID token, which
+                                    need not have one */
+    const char *access_token;  /**< for at_hash; NULL: there is none */
+    const char *sub;           /**< a refreshed ID token is about the same
+                                    person; NULL: not asked */
+    const apr_array_header_t *acr_values; /**< const char *: one of them must be
+                                    in acr; NULL: none was asked for */
+    apr_interval_time_t max_age; /**< auth_time is at most so long ago; below 0:
+                                    not asked for */
+} bearer_expected_t;
 
 struct bearer_judgement_t {
     /* ---- given by the caller; all outlive the call ---- */
@@ -103,6 +120,8 @@ struct bearer_judgement_t {
     void *observe_baton;
     /** explain: go on behind a failed check where that makes sense. */
     int keep_going;
+    /** For ID tokens and logout tokens only. */
+    const bearer_expected_t *expected;
 
     /* ---- filled on the way ---- */
     int on;                              /**< BEARER_ON_JWT or _CLAIMS */
@@ -140,6 +159,20 @@ bearer_verdict_t bearer_judge_jwt(bearer_judgement_t *j, const char *token,
 bearer_verdict_t bearer_judge_claims(bearer_judgement_t *j, json_t *claims,
                                      const bearer_issuer_t *issuer,
                                      const char *token, apr_size_t len);
+
+/**
+ * Judges an ID token of the issuer that j->expected names (OpenID Connect Core
+ * 1.0 section 3.1.3.7; without a nonce: section 12.2). j->claims are its claims
+ * when granted; there is no principal yet, as userinfo may add to it. j->dir is
+ * not used.
+ */
+bearer_verdict_t bearer_judge_id_token(bearer_judgement_t *j, const char *token,
+                                       apr_size_t len);
+
+/** Judges a logout token (OpenID Connect Back-Channel Logout 1.0 section 2.6),
+ *  all but the replay of its jti. j->issuer and j->claims when granted. */
+bearer_verdict_t bearer_judge_logout_token(bearer_judgement_t *j,
+                                           const char *token, apr_size_t len);
 
 /** Once per configuration, in p. */
 const bearer_judge_common_t *

@@ -1,8 +1,8 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /**
  * @file judge_checks.h
- * The rows of the judge's table, one function each; for judge.c, judge_token.c
- * and judge_claims.c only. Each returns BEARER_OK or refuses into j->why.
+ * The rows of the judge's table, one function each; for judge.c and the
+ * judge_*.c beside it only. Each returns BEARER_OK or refuses into j->why.
  */
 #ifndef BEARER_JUDGE_CHECKS_H
 #define BEARER_JUDGE_CHECKS_H
@@ -36,6 +36,18 @@ bearer_reason_t bearer_check_client(bearer_judgement_t *j);
 bearer_reason_t bearer_check_clients(bearer_judgement_t *j);
 bearer_reason_t bearer_check_revocation(bearer_judgement_t *j);
 bearer_reason_t bearer_check_identifier(bearer_judgement_t *j);
+
+/* judge_login.c: ID tokens and logout tokens */
+bearer_reason_t bearer_check_login_issuer(bearer_judgement_t *j);
+bearer_reason_t bearer_check_own_audience(bearer_judgement_t *j);
+bearer_reason_t bearer_check_own_azp(bearer_judgement_t *j);
+bearer_reason_t bearer_check_recent(bearer_judgement_t *j);
+bearer_reason_t bearer_check_subject(bearer_judgement_t *j);
+bearer_reason_t bearer_check_nonce(bearer_judgement_t *j);
+bearer_reason_t bearer_check_at_hash(bearer_judgement_t *j);
+bearer_reason_t bearer_check_authentication(bearer_judgement_t *j);
+bearer_reason_t bearer_check_login_type(bearer_judgement_t *j);
+bearer_reason_t bearer_check_logout(bearer_judgement_t *j);
 
 /** Checks 8 to 12 ahead of their turn, before a fetch; BEARER_OK or the first
  *  refusal in j->why. */

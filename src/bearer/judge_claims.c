@@ -236,6 +236,12 @@ bearer_reason_t bearer_check_audience(bearer_judgement_t *j)
                              "neither a string nor an array of strings (RFC "
                              "7519 section 4.1.3)");
     }
+    if ((!j->settings.audience || !j->settings.audience->nelts)
+        && j->settings.session) {
+        return bearer_refuse(&j->why, j->p, BEARER_AUD, "only sessions are let in "
+                             "here: no AuthBearerAudience says whom a token must "
+                             "be meant for");
+    }
     if (!j->settings.audience || !j->settings.audience->nelts) {
         return bearer_refuse(&j->why, j->p, BEARER_CONFIGURATION, "no "
                              "AuthBearerAudience is in force here for issuer "

@@ -145,7 +145,8 @@ static const char *audience_error(const place_t *place)
         return NULL;
     }
     without_audience(place, &any);
-    return any ? NULL
+    /* where sessions are let in there need not be tokens: they are refused */
+    return any || place->here.session ? NULL
                : "no AuthBearerAudience is in force here, so tokens for any "
                  "other service would do: write the audience of this one, e.g. "
                  "AuthBearerAudience https://api.example.com/";

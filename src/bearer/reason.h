@@ -110,6 +110,19 @@ typedef enum {
     X(INTROSPECTION, "introspection", UNAVAILABLE) \
     X(SESSION_CHECK, "session_check", UNAVAILABLE) \
     X(SESSION_DENIED, "session_denied", INACTIVE) \
+    /* browsers: the login and its ID token, the session */ \
+    X(LOGIN_STATE, "login_state", REQUEST) \
+    X(LOGIN_RESPONSE, "login_response", REQUEST) \
+    X(LOGIN_DENIED, "login_denied", REQUIRE) \
+    X(LOGIN_LOOP, "login_loop", REQUIRE) \
+    X(LOGIN_ISSUER, "login_issuer", UNAVAILABLE) \
+    X(NONCE, "nonce", MALFORMED) \
+    X(AT_HASH, "at_hash", MALFORMED) \
+    X(ACR, "acr", AGE) \
+    X(LOGOUT_TOKEN, "logout_token", TYPE) \
+    X(SESSION_USER, "session_user", REQUIRE) \
+    X(SESSION_STORE, "session_store", UNAVAILABLE) \
+    X(SESSION_SIZE, "session_size", MISCONFIGURED) \
     /* the door and the authorization */ \
     X(THROTTLED, "throttled", THROTTLED) \
     X(CROSS_SITE, "cross_site", CROSS_SITE) \

@@ -446,6 +446,18 @@ static const char *print_client_auth(const void *value, const printer_t *self,
     return all == method ? word : apr_pstrcat(p, word, " aud=endpoint", NULL);
 }
 
+static const char *print_login(const void *value, const printer_t *self,
+                               apr_pool_t *p)
+{
+    const bearer_login_settings_t *login = value;
+    const char *text = print_word(&login->on, self, p);
+
+    return login->parameters && login->parameters->nelts
+               ? apr_pstrcat(p, text, " ",
+                             print_list(&login->parameters, self, p), NULL)
+               : text;
+}
+
 /* What may hold a secret, or is known to another room only. */
 static const char *print_masked(const void *value, const printer_t *self,
                                 apr_pool_t *p)
@@ -513,7 +525,7 @@ static const printer_t printers[BEARER_SETTING_COUNT] = {
     [BEARER_SET_FORWARD] = { print_forward, forward, NULL },
     [BEARER_SET_STRIP_COOKIES] = { print_word, on_off, NULL },
     [BEARER_SET_SESSION] = { print_word, on_off, NULL },
-    [BEARER_SET_LOGIN] = { print_word, on_off, NULL },
+    [BEARER_SET_LOGIN] = { print_login, on_off, NULL },
     [BEARER_SET_PREFER_BEARER] = { print_word, prefer, NULL },
     [BEARER_SET_LOGIN_ISSUER] = { print_string, NULL,
                                   "(the only one with a client id)" },

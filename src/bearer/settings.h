@@ -78,6 +78,13 @@ typedef struct bearer_refresh_t {
     apr_interval_time_t min, max, stale;
 } bearer_refresh_t;
 
+/** AuthBearerLogin On|Off [NAME=VALUE ...] */
+typedef struct bearer_login_settings_t {
+    int on;
+    const apr_array_header_t *parameters; /**< const char *, NAME=VALUE of the
+                                               authorization request; or NULL */
+} bearer_login_settings_t;
+
 typedef struct bearer_session_check_t bearer_session_check_t;
 typedef struct bearer_secret_t bearer_secret_t;
 typedef struct bearer_resource_t bearer_resource_t;
@@ -132,7 +139,7 @@ typedef struct bearer_resource_t bearer_resource_t;
     X(FORWARD, forward, int, "AuthBearerForward", 12) \
     X(STRIP_COOKIES, strip_cookies, int, "AuthBearerStripCookies", 4) \
     X(SESSION, session, int, "AuthBearerSession", 12) \
-    X(LOGIN, login, int, "AuthBearerLogin", 12) \
+    X(LOGIN, login, bearer_login_settings_t, "AuthBearerLogin", 12) \
     X(PREFER_BEARER, prefer_bearer, int, "AuthBearerPrefer", 12) \
     X(LOGIN_ISSUER, login_issuer, const char *, "AuthBearerLoginIssuer", 5) \
     X(LOGIN_SCOPES, login_scopes, const apr_array_header_t *, "AuthBearerLoginScopes", 3) \

@@ -44,6 +44,16 @@ static const answer_t answers[BEARER_CATEGORY_COUNT] = {
     [BEARER_CATEGORY_MISCONFIGURED] = { HTTP_INTERNAL_SERVER_ERROR, 0, 0, APLOG_ERR },
 };
 
+int bearer_answer_status(bearer_reason_t reason)
+{
+    return answers[bearer_reason_category(reason)].status;
+}
+
+int bearer_answer_level(bearer_reason_t reason)
+{
+    return answers[bearer_reason_category(reason)].level;
+}
+
 /* httpd keeps AuthName ready to stand between quotes, with its own quotes
  * escaped; the challenge does its own quoting. */
 static const char *realm(request_rec *r)
@@ -140,5 +150,6 @@ int bearer_answer_refuse(request_rec *r, bearer_reason_t reason,
                   bearer_category_name(category), bearer_reason_name(reason),
                   detail ? detail : "no detail",
                   about(r, own->credential, j));
+    bearer_page_prepare(r, answer->status, reason);
     return answer->status;
 }

@@ -430,6 +430,10 @@ static int judge(attempt_t *a)
 
 /* ---- no credential ------------------------------------------------------ */
 
+static const char cross_site[] =
+    "a request that changes state came with a cookie from another site "
+    "(Sec-Fetch-Site, Origin)";
+
 /* Fetch standard, CORS preflight: it never carries credentials. */
 static int is_preflight(request_rec *r)
 {
@@ -438,13 +442,52 @@ static int is_preflight(request_rec *r)
         && apr_table_get(r->headers_in, "Access-Control-Request-Method");
 }
 
+/* A cookie that opens no session is no credential: DECLINED. */
+static int by_session(attempt_t *a)
+{
+    bearer_refusal_t why = { BEARER_OK, NULL };
+    const bearer_principal_t *principal = NULL;
+    const credential_t *credential = NULL;
+    bearer_reason_t reason;
+
+    if (!a->settings->session) {
+        return DECLINED;
+    }
+    reason = bearer_browser_principal(a->r, a->settings, &principal, &credential,
+                                      &why);
+    if (reason == BEARER_NO_CREDENTIAL) {
+        return DECLINED;
+    }
+    if (!a->ahead) {
+        a->own->winner = credential;
+    }
+    if (reason == BEARER_OK && bearer_credential_cross_site(a->r, credential)) {
+        reason = BEARER_CROSS_SITE;
+        why.detail = cross_site;
+    }
+    return reason == BEARER_OK ? grant(a, principal)
+                               : refuse(a, reason, why.detail, 0);
+}
+
+/* One of them counts, whichever is preferred; they are never merged. */
+static int cookie_counts(const attempt_t *a)
+{
+    return !a->settings->prefer_bearer
+        || a->credential->reason == BEARER_NO_CREDENTIAL;
+}
+
 static int without_credential(attempt_t *a)
 {
-    int preflight = is_preflight(a->r);
+    int preflight = is_preflight(a->r), status;
 
     a->own->preflight = preflight && a->settings->preflight_pass;
     if (a->settings->optional || a->own->preflight) {
         return grant(a, bearer_principal_anonymous(a->r->pool));
+    }
+    status = a->settings->login.on ? bearer_browser_login(a->r, a->settings)
+                                   : DECLINED;
+    if (status != DECLINED) {
+        return status;
     }
     return refuse(a, BEARER_NO_CREDENTIAL,
                   preflight
@@ -472,6 +515,7 @@ int bearer_authn_check_user_id(request_rec *r)
 {
     const char *contradiction;
     attempt_t a;
+    int status;
 
     if (!bearer_config_in_force(r)) {
         return DECLINED;
@@ -483,13 +527,16 @@ int bearer_authn_check_user_id(request_rec *r)
         return bearer_answer_refuse(r, BEARER_CONFIGURATION, contradiction, 0, NULL);
     }
     a.credential = bearer_credential_get(r);
+    status = cookie_counts(&a) ? by_session(&a) : DECLINED;
+    if (status != DECLINED) {
+        return status;
+    }
+    a.own->winner = a.credential;
     if (a.credential->reason == BEARER_NO_CREDENTIAL) {
         return without_credential(&a);
     }
     if (bearer_credential_cross_site(r, a.credential)) {
-        return refuse(&a, BEARER_CROSS_SITE, "a request that changes state came "
-                      "with a cookie from another site (Sec-Fetch-Site, Origin)",
-                      0);
+        return refuse(&a, BEARER_CROSS_SITE, cross_site, 0);
     }
     return judge(&a);
 }
@@ -522,7 +569,8 @@ const bearer_principal_t *bearer_authn_ahead(request_rec *r)
     a.own->ahead_of = r->per_dir_config;
     a.ahead = 1;
     a.credential = bearer_credential_get(r);
-    if (a.credential->reason == BEARER_OK
+    if ((!cookie_counts(&a) || by_session(&a) == DECLINED)
+        && a.credential->reason == BEARER_OK
         && !bearer_credential_cross_site(r, a.credential)) {
         judge(&a);
     }

@@ -194,6 +194,39 @@ static const char *pardoned(const walk_t *w, const bearer_section_t *s)
         : NULL;
 }
 
+/* What a session or a login needs besides. */
+static void check_browser_section(walk_t *w, const bearer_section_t *s,
+                                  const server_config_t *server,
+                                  const bearer_settings_t *settings)
+{
+    const bearer_issuer_t *issuer;
+    const char *error;
+
+    if (!settings->session && !settings->login.on) {
+        return;
+    }
+    if (!server->secret_files) {
+        report(w, APLOG_ERR, s->auth_type, "sessions and logins are sealed with a "
+               "secret: AuthBearerSecretFile PATH (openssl rand -out PATH 48)");
+    }
+    issuer = bearer_browser_issuer(server, settings, &error, w->p);
+    if (issuer) {
+        bearer_settings_t own;
+
+        bearer_settings_resolve(&own, w->global->defaults, &server->settings,
+                                &issuer->settings, NULL);
+        error = bearer_client_lint(&own, issuer, w->p);
+    }
+    if (error) {
+        report(w, APLOG_ERR, s->auth_type, error);
+    }
+    if (settings->login.on && !settings->session) {
+        report(w, APLOG_ERR, s->auth_type, "AuthBearerLogin On without "
+               "AuthBearerSession On: whoever has logged in would not be known "
+               "afterwards, and be sent to log in again");
+    }
+}
+
 static void check_section(walk_t *w, const bearer_section_t *s)
 {
     const server_config_t *server = bearer_config_server(s->server);
@@ -224,6 +257,7 @@ static void check_section(walk_t *w, const bearer_section_t *s)
     }
     bearer_settings_resolve(&settings, w->global->defaults, &server->settings,
                             NULL, &s->settings);
+    check_browser_section(w, s, server, &settings);
     if (settings.forward == BEARER_FORWARD_NONE) {
         report(w, APLOG_NOTICE, s->auth_type, "AuthBearerForward none: a proxied "
                "application learns nothing of the user; AuthBearerForward "
@@ -396,6 +430,47 @@ static void check_secret_permissions(walk_t *w, const char *path)
     }
 }
 
+static void check_secrets(walk_t *w)
+{
+    int i;
+
+    for (i = 0; i < w->global->secrets->nelts; i++) {
+        const configured_secret_t *noted = &APR_ARRAY_IDX(w->global->secrets, i,
+                                                          configured_secret_t);
+        const char *warning, *error = bearer_secret_lint(noted->secret, &warning,
+                                                         w->p);
+
+        if (error || warning) {
+            report(w, error ? APLOG_ERR : APLOG_WARNING, noted->node,
+                   error ? error : warning);
+        }
+    }
+}
+
+static void check_login(walk_t *w, server_rec *s)
+{
+    const server_config_t *server = bearer_config_server(s);
+    bearer_seal_t *seal;
+    const char *error;
+
+    if (!server->login.used) {
+        return;
+    }
+    if (server->login.store == 2) {
+        report(w, APLOG_NOTICE, NULL, apr_psprintf(w->p, "server %s: "
+               "AuthBearerSessionStore cookie: the issuer cannot end a session "
+               "(back-channel logout answers 404)", s->server_hostname
+               ? s->server_hostname : "(main)"));
+    }
+    if (server->secret_files
+        && server->secret_files != w->global->secret_files
+        && bearer_seal_create(&seal, server->secret_files, "check", &error, w->p)
+           != APR_SUCCESS) {
+        report(w, APLOG_ERR, NULL, apr_psprintf(w->p, "AuthBearerSecretFile: %s",
+                                                error));
+    }
+}
+
 static void check_global(walk_t *w)
 {
     const global_config_t *global = w->global;
@@ -471,6 +546,7 @@ static void begin(walk_t *w, apr_pool_t *p, server_rec *s)
 int bearer_check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
                         server_rec *s)
 {
+    server_rec *vhost;
     walk_t w;
     int i;
 
@@ -483,6 +559,10 @@ int bearer_check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
     for (i = 0; i < w.global->issuers->nelts; i++) {
         check_issuer(&w, i);
     }
+    for (vhost = s; vhost; vhost = vhost->next) {
+        check_login(&w, vhost);
+    }
+    check_secrets(&w);
     check_global(&w);
     if (w.global->issuers->nelts) {
         note_environment(&w);

@@ -10,6 +10,8 @@
 
 #include <limits.h>
 
+#include "bearer/login.h"
+
 #include <apr_lib.h>
 #include <apr_uri.h>
 
@@ -32,6 +34,7 @@ void bearer_config_begin(apr_pool_t *pconf)
     current->issuers = apr_array_make(pconf, 4, sizeof(bearer_issuer_t *));
     current->issuer_servers = apr_array_make(pconf, 4, sizeof(server_rec *));
     current->sections = apr_array_make(pconf, 8, sizeof(section_t));
+    current->secrets = apr_array_make(pconf, 2, sizeof(configured_secret_t));
     current->token_cache_entries = DEFAULT_TOKEN_CACHE;
     current->defaults = bearer_settings_defaults(pconf);
 }
@@ -64,6 +67,16 @@ static void digest_add(unsigned char *digest, const void *more, apr_size_t len,
     bearer_text_sha256(all, BEARER_SHA256_SIZE + len, digest);
 }
 
+static void merge_login(login_config_t *login, const login_config_t *over)
+{
+    login->path = over->path ? over->path : login->path;
+    login->base_url = over->base_url ? over->base_url : NULL; /* its own name */
+    login->store = over->store ? over->store : login->store;
+    login->max = over->max ? over->max : login->max;
+    login->idle = over->idle ? over->idle : login->idle;
+    login->used |= over->used;
+}
+
 void *bearer_config_merge_server(apr_pool_t *p, void *base_, void *over_)
 {
     const server_config_t *base = base_, *over = over_;
@@ -76,6 +89,7 @@ void *bearer_config_merge_server(apr_pool_t *p, void *base_, void *over_)
     if (over->secret_files) {
         server->secret_files = over->secret_files;
     }
+    merge_login(&server->login, &over->login);
     digest_add(server->digest, over->digest, BEARER_SHA256_SIZE, p);
     return server;
 }
@@ -280,6 +294,18 @@ static const word_t refuse_accept[] = { {"refuse", 0}, {"accept", 1}, {NULL, 0} 
 static const word_t off_pass[] = { {"off", 0}, {"pass", 1}, {NULL, 0} };
 static const word_t strict_printable[] = {
     {"strict", 0}, {"printable", 1}, {NULL, 0}
+};
+static const word_t prefers[] = { {"cookie", 0}, {"bearer", 1}, {NULL, 0} };
+static const word_t client_auths[] = {
+    {"client_secret_basic", BEARER_CLIENT_SECRET_BASIC},
+    {"client_secret_post", BEARER_CLIENT_SECRET_POST},
+    {"client_secret_jwt", BEARER_CLIENT_SECRET_JWT},
+    {"private_key_jwt", BEARER_CLIENT_PRIVATE_KEY_JWT},
+    {"jwt_file", BEARER_CLIENT_JWT_FILE}, {"tls_client_auth", BEARER_CLIENT_TLS},
+    {"bearer", BEARER_CLIENT_BEARER}, {"none", BEARER_CLIENT_NONE}, {NULL, 0}
+};
+static const word_t assertion_audiences[] = {
+    {"issuer", 0}, {"endpoint", BEARER_CLIENT_AUD_ENDPOINT}, {NULL, 0}
 };
 static const word_t profiles[] = {
     {"auto", BEARER_PROFILE_AUTO}, {"rfc9068", BEARER_PROFILE_RFC9068}, {NULL, 0}
@@ -595,7 +621,7 @@ static const char *parse_user_claim(const parse_t *in, const parser_t *row)
         return complain(in, "%s is not the name of a claim",
                         bearer_text_quote(in->p, WORD(in, 0)));
     }
-    if (!strcmp(WORD(in, 0), "email")) {
+    if (!strcmp(WORD(in, 0), "email") && row->setting == BEARER_SET_USER_CLAIM) {
         return complain(in, "an e-mail address in a token need not be verified, "
                         "so another person's can be claimed (spoofing); use "
                         "sub, or a claim that only your issuer can set%s", "");
@@ -727,6 +753,98 @@ static const char *parse_forward(const parse_t *in, const parser_t *row)
     return error;
 }
 
+/* Read when the server starts, and by children when it changes. */
+static void note_secret(const parse_t *in, bearer_secret_t *secret)
+{
+    configured_secret_t *noted = apr_array_push(current->secrets);
+
+    noted->secret = secret;
+    noted->node = in->cmd->directive;
+}
+
+static const char *parse_client_secret(const parse_t *in, const parser_t *row)
+{
+    const char *error = want(in, 1, 1);
+    bearer_secret_t *secret = NULL;
+
+    if (!error) {
+        error = bearer_secret_parse(&secret, WORD(in, 0), "AuthBearerClientSecret",
+                                    in->p);
+        error = error ? complain(in, "%s", error) : NULL;
+    }
+    if (!error && secret->kind == BEARER_SECRET_FILE) {
+        secret->source = ap_server_root_relative(in->p, secret->source);
+    }
+    if (!error) {
+        note_secret(in, secret);
+        MEMBER(in, row, bearer_secret_t *) = secret;
+    }
+    return error;
+}
+
+static const char *parse_client_key(const parse_t *in, const parser_t *row)
+{
+    const char *error = parse_file(in, row);
+
+    if (!error) {
+        note_secret(in, bearer_secret_of_file(MEMBER(in, row, const char *),
+                                              "AuthBearerClientKey", in->p));
+    }
+    return error;
+}
+
+static const char *parse_client_auth(const parse_t *in, const parser_t *row)
+{
+    const char *error = want(in, 1, 2), *value;
+    int method = 0, audience = 0;
+
+    if (!error) {
+        error = one_of(in, row->words, WORD(in, 0), &method);
+    }
+    if (!error && in->words->nelts == 2) {
+        error = keyed(WORD(in, 1), "aud", &value)
+            ? one_of(in, assertion_audiences, value, &audience)
+            : complain(in, "the second word is aud=issuer or aud=endpoint%s", "");
+    }
+    MEMBER(in, row, int) = method | audience;
+    return error;
+}
+
+const bearer_secret_t *bearer_config_key(const global_config_t *global,
+                                         const char *path)
+{
+    int i;
+
+    for (i = 0; path && i < global->secrets->nelts; i++) {
+        const bearer_secret_t *secret = APR_ARRAY_IDX(global->secrets, i,
+                                                      configured_secret_t).secret;
+
+        if (secret->whole && !strcmp(secret->source, path)) {
+            return secret;
+        }
+    }
+    return NULL;
+}
+
+static const char *parse_login(const parse_t *in, const parser_t *row)
+{
+    bearer_login_settings_t *login = &MEMBER(in, row, bearer_login_settings_t);
+    apr_array_header_t *list = apr_array_make(in->p, 2, sizeof(const char *));
+    const char *error = want(in, 1, 16);
+    int i;
+
+    if (!error) {
+        error = one_of(in, row->words, WORD(in, 0), &login->on);
+    }
+    for (i = 1; !error && i < in->words->nelts; i++) {
+        error = bearer_login_parameter_error(WORD(in, i), in->p);
+        error = error ? complain(in, "%s", error) : NULL;
+        APR_ARRAY_PUSH(list, const char *) = WORD(in, i);
+    }
+    login->parameters = list->nelts ? list : NULL;
+    return error;
+}
+
 static const char *parse_http_proxy(const parse_t *in, const parser_t *row)
 {
     const char *error = parse_string(in, row);
@@ -752,6 +870,10 @@ static const char *parse_http_proxy(const parse_t *in, const parser_t *row)
 static const parser_t parsers[] = {
     ROW(ALGORITHMS, parse_algorithms, algorithms, NULL),
     ROW(CLIENT_ID, parse_string, client_id, NULL),
+    ROW(CLIENT_SECRET, parse_client_secret, client_secret, NULL),
+    ROW(CLIENT_AUTH, parse_client_auth, client_auth, client_auths),
+    ROW(CLIENT_KEY, parse_client_key, client_key, NULL),
+    ROW(CLIENT_CERT, parse_file, client_cert, NULL),
     ROW(CA_FILE, parse_file, ca_file, NULL),
     ROW(HTTP_PROXY, parse_http_proxy, http_proxy, NULL),
     ROW(TIMEOUT, parse_timeout, timeout, NULL),
@@ -778,6 +900,13 @@ static const parser_t parsers[] = {
     ROW(SCOPE_STRATEGY, parse_word, scope_strategy, strategies),
     ROW(EXPORT, parse_export, exports, exports),
     ROW(FORWARD, parse_forward, forward, forwards),
+    ROW(STRIP_COOKIES, parse_word, strip_cookies, on_off),
+    ROW(SESSION, parse_word, session, on_off),
+    ROW(LOGIN, parse_login, login, on_off),
+    ROW(PREFER_BEARER, parse_word, prefer_bearer, prefers),
+    ROW(LOGIN_ISSUER, parse_string, login_issuer, NULL),
+    ROW(LOGIN_SCOPES, parse_list, login_scopes, NULL),
+    ROW(SESSION_USER_CLAIM, parse_user_claim, session_user_claim, NULL),
 };
 
 static const parser_t *parser_find(const char *directive)
@@ -875,6 +1004,11 @@ const char *bearer_config_setting(cmd_parms *cmd, void *dir, const char *args)
     in.words = bearer_config_words(cmd->pool, args);
     error = row->parse(&in, row);
     in.out->set |= (apr_uint64_t)1 << row->setting;
+    if (!error && !ap_check_cmd_context(cmd, NOT_IN_HTACCESS)
+        && ((row->setting == BEARER_SET_SESSION && in.out->session)
+            || (row->setting == BEARER_SET_LOGIN && in.out->login.on))) {
+        server_of(cmd)->login.used = 1;
+    }
     text = apr_pstrcat(cmd->temp_pool, cmd->cmd->name, " ", args, NULL);
     digest_add(digest, text, strlen(text), cmd->temp_pool);
     return error;
@@ -1183,6 +1317,109 @@ const char *bearer_config_global(cmd_parms *cmd, void *dir, const char *args)
     in.out = NULL;
     in.words = bearer_config_words(cmd->pool, args);
     return global_parsers[i].parse(&in);
+}
+
+/* ---- browsers: directives of a vhost ------------------------------------- */
+
+static const char *login_path(const parse_t *in, login_config_t *login)
+{
+    const char *error = want(in, 1, 1), *path = error ? "" : WORD(in, 0);
+    apr_size_t len = strlen(path);
+
+    if (!error && (len < 2 || len > 128 || *path != '/' || path[len - 1] == '/'
+                   || strstr(path, "//") || strstr(path, "/.."
+                   ) || path[strspn(path, "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                    "abcdefghijklmnopqrstuvwxyz0123456789"
+                                    "-._~/")])) {
+        error = complain(in, "%s is not a path such as /.auth (letters, digits, "
+                         "- . _ ~, no slash at its end)",
+                         bearer_text_quote(in->p, path));
+    }
+    login->path = path;
+    login->used = 1;
+    return error;
+}
+
+/* The origin alone: cookies and the return to a page know no path before it. */
+static const char *login_base_url(const parse_t *in, login_config_t *login)
+{
+    const char *error = want(in, 1, 1), *wrong;
+    bearer_http_url_t url;
+
+    if (error) {
+        return error;
+    }
+    wrong = bearer_http_url_split(&url, WORD(in, 0), in->p);
+    if (wrong || (*url.path && strcmp(url.path, "/") != 0)) {
+        return complain(in, "%s is not SCHEME://HOST[:PORT], this server as "
+                        "browsers see it",
+                        bearer_text_quote(in->p, WORD(in, 0)));
+    }
+    login->base_url = apr_psprintf(in->p, "%s://%s%s%s", url.https ? "https"
+                                                                   : "http",
+                                   strchr(url.host, ':') ? "[" : "", url.host,
+                                   strchr(url.host, ':') ? "]" : "");
+    if (url.port != (url.https ? 443 : 80)) {
+        login->base_url = apr_psprintf(in->p, "%s:%d", login->base_url, url.port);
+    }
+    return NULL;
+}
+
+static const char *login_store(const parse_t *in, login_config_t *login)
+{
+    static const word_t stores[] = { {"cache", 1}, {"cookie", 2}, {NULL, 0} };
+    const char *error = want(in, 1, 1);
+
+    return error ? error : one_of(in, stores, WORD(in, 0), &login->store);
+}
+
+static const char *login_lifetime(const parse_t *in, login_config_t *login)
+{
+    const time_key_t keys[] = {
+        {"max", &login->max}, {"idle", &login->idle}, {NULL, NULL}
+    };
+    const char *error = parse_times(in, keys);
+
+    if (!error && ((login->max && login->max < apr_time_from_sec(1))
+                   || (login->idle && login->idle < apr_time_from_sec(1))
+                   || login->max > apr_time_from_sec(29 * 24 * 3600))) {
+        error = complain(in, "max and idle are at least 1s, max at most 696h%s",
+                         "");
+    }
+    return error;
+}
+
+static const struct {
+    const char *name;
+    const char *(*parse)(const parse_t *in, login_config_t *login);
+} login_parsers[] = {
+    {"AuthBearerLoginPath", login_path},
+    {"AuthBearerBaseURL", login_base_url},
+    {"AuthBearerSessionStore", login_store},
+    {"AuthBearerSessionLifetime", login_lifetime},
+};
+
+const char *bearer_config_login(cmd_parms *cmd, void *dir, const char *args)
+{
+    const char *error = ap_check_cmd_context(cmd, NOT_IN_DIR_LOC_FILE
+                                                  | NOT_IN_HTACCESS);
+    parse_t in;
+    int i = 0;
+
+    (void)dir;
+    if (error || server_of(cmd)->open) {
+        return error ? error : apr_psprintf(cmd->pool, "%s belongs into the "
+                                            "server or a <VirtualHost>",
+                                            cmd->cmd->name);
+    }
+    while (strcasecmp(login_parsers[i].name, cmd->cmd->name) != 0) {
+        i++;
+    }
+    in.cmd = cmd;
+    in.p = cmd->pool;
+    in.out = NULL;
+    in.words = bearer_config_words(cmd->pool, args);
+    return login_parsers[i].parse(&in, &server_of(cmd)->login);
 }
 
 const char *bearer_config_secret_file(cmd_parms *cmd, void *dir,

@@ -244,8 +244,11 @@ static int own_origin(request_rec *r, const char *origin)
 {
     const char *authority = strstr(origin, "://");
     const char *host = apr_table_get(r->headers_in, "Host");
-    const char *name;
+    const char *name = bearer_browser_origin(r->server);
 
+    if (name && !ap_cstr_casecmp(name, origin)) {
+        return 1;  /* AuthBearerBaseURL */
+    }
     if (!authority) {
         return 0;  /* "null" is nobody's */
     }

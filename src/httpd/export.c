@@ -128,7 +128,8 @@ static void forward_token(request_rec *r, const credential_t *credential)
     const char *field = apr_table_get(r->headers_in, "Authorization");
 
     if (credential->reason != BEARER_OK) {
-        if (field && bearer_syntax_after_scheme(field, "Bearer")) {
+        if (field && (bearer_syntax_after_scheme(field, "Bearer")
+                      || (from && from->kind == BEARER_FROM_COOKIE))) {
             apr_table_unset(r->headers_in, "Authorization");
         }
     }
@@ -157,6 +158,7 @@ int bearer_export_fixups(request_rec *r)
     const request_t *record;
     const bearer_settings_t *settings;
 
+    bearer_browser_strip(r);
     if (type && !in_force) {
         return DECLINED;  /* another scheme says who the user is here */
     }
@@ -167,7 +169,8 @@ int bearer_export_fixups(request_rec *r)
         credential = bearer_credential_get(r);
         keep_private(r, credential);
         if (settings->forward & BEARER_FORWARD_TOKEN) {
-            forward_token(r, credential);
+            forward_token(r, record && record->winner ? record->winner
+                                                      : credential);
         }
         bearer_credential_strip(r, settings);
     }

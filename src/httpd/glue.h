@@ -23,6 +23,7 @@
 #include <apr_strings.h>
 #include <util_mutex.h>
 
+#include "bearer/client_auth.h"
 #include "bearer/issuer.h"
 #include "bearer/judge.h"
 #include "bearer/keyset.h"
@@ -41,6 +42,7 @@ extern module AP_MODULE_DECLARE_DATA auth_bearer_module;
 /** What may be kept in a socache: the words of AuthBearerSOCache's for=. */
 typedef enum {
     STORE_KEYS,
+    STORE_SESSIONS,
     STORE_KINDS
 } store_kind_t;
 
@@ -51,6 +53,12 @@ typedef struct store_config_t {
     const char *args;
     ap_socache_instance_t *instance;
 } store_config_t;
+
+/** A secret that some directive points to. */
+typedef struct configured_secret_t {
+    bearer_secret_t *secret;
+    const ap_directive_t *node;
+} configured_secret_t;
 
 /**
  * Process-wide settings (S, global): one per configuration, made when it is loaded;
@@ -65,8 +73,21 @@ typedef struct global_config_t {
     apr_array_header_t *issuers;       /**< bearer_issuer_t *, by index */
     apr_array_header_t *issuer_servers;/**< server_rec * that declared it */
     apr_array_header_t *sections;      /**< section_t, for check_config */
+    apr_array_header_t *secrets;       /**< configured_secret_t */
     const bearer_settings_t *defaults;
 } global_config_t;
+
+/** What a vhost says about browsers; unset members are NULL or 0. */
+typedef struct login_config_t {
+    const char *path;            /**< AuthBearerLoginPath */
+    const char *base_url;        /**< AuthBearerBaseURL */
+    int store;                   /**< AuthBearerSessionStore: 1 cache, 2 cookie */
+    apr_interval_time_t max, idle;
+    int used;                    /**< some section has a session or a login */
+} login_config_t;
+
+/** The same at run time, made in post_config; NULL where nothing is used. */
+typedef struct browser_t browser_t;
 
 /** A vhost. */
 typedef struct server_config_t {
@@ -74,6 +95,8 @@ typedef struct server_config_t {
     bearer_issuers_t *issuers;         /**< NULL: none declared here */
     bearer_issuer_t *open;             /**< inside <AuthBearerIssuer> just now */
     const apr_array_header_t *secret_files; /**< const char *, or NULL */
+    login_config_t login;
+    browser_t *browser;
     global_config_t *global;
     const bearer_judge_common_t *common; /**< made when the process starts */
     unsigned char digest[BEARER_SHA256_SIZE]; /**< of all that was written */
@@ -109,6 +132,7 @@ const char *bearer_config_issuer_section(cmd_parms *cmd, void *dir,
 const char *bearer_config_in_issuer(cmd_parms *cmd, void *dir,
                                     const char *args);
 const char *bearer_config_global(cmd_parms *cmd, void *dir, const char *args);
+const char *bearer_config_login(cmd_parms *cmd, void *dir, const char *args);
 const char *bearer_config_secret_file(cmd_parms *cmd, void *dir,
                                       const char *args);
 
@@ -125,6 +149,9 @@ const dir_config_t *bearer_config_dir(const request_rec *r);
 const bearer_settings_t *bearer_config_of(request_rec *r);
 /** Is AuthType Bearer in force? */
 int bearer_config_in_force(request_rec *r);
+/** What AuthBearerClientKey named, as read at start; NULL: no such path. */
+const bearer_secret_t *bearer_config_key(const global_config_t *global,
+                                         const char *path);
 /** httpd's regular expressions behind the library's interface. */
 const bearer_regex_t *bearer_config_regex(const char *pattern,
                                           const char **error, apr_pool_t *p);
@@ -149,6 +176,7 @@ typedef struct process_t {
     bearer_tenants_t **tenants;        /**< by issuer index; NULL: no file */
     int keyset_count;
     EVP_MD *sha256;                    /**< fetched once */
+    bearer_client_t **clients;         /**< by issuer index */
     bearer_tokencache_t *tokens;       /**< NULL: off */
     bearer_throttle_t *throttle;       /**< NULL: no memory for it */
     bearer_revocation_t *revocations;  /**< NULL: none */
@@ -211,6 +239,10 @@ typedef struct request_t {
     const void *location_of;              /**< this per_dir_config */
     int scrubbed;
     credential_t *credential;    /**< NULL: not looked for yet */
+    const credential_t *winner;  /**< the one that the principal comes from */
+    const char *cookies;         /**< the Cookie field as it was, once ours are
+                                      taken out of it */
+    struct browser_session_t *session; /**< NULL: not looked for yet */
     const bearer_principal_t *principal;  /**< NULL: nobody was judged here */
     const bearer_settings_t *settings;    /**< resolved for that principal */
     bearer_reason_t reason;      /**< why it was refused; BEARER_OK: it was not */
@@ -247,6 +279,47 @@ int bearer_credential_cross_site(request_rec *r, const credential_t *credential)
 int bearer_credential_from(const bearer_settings_t *settings,
                            bearer_from_kind_t kind);
 
+/* browser.c: the endpoints below AuthBearerLoginPath, and the way to the issuer */
+int bearer_browser_post_config(apr_pool_t *pconf, server_rec *s);
+int bearer_browser_quick(request_rec *r, int lookup);
+/** Sends a browser to the issuer: 302, or another status (an explanation was
+ *  prepared); DECLINED where the request is no navigation. */
+int bearer_browser_login(request_rec *r, const bearer_settings_t *settings);
+/** The issuer that logs in here: AuthBearerLoginIssuer, else the only one with a
+ *  client id; NULL with *error. settings: resolved without an issuer. */
+const bearer_issuer_t *bearer_browser_issuer(const server_config_t *server,
+                                             const bearer_settings_t *settings,
+                                             const char **error, apr_pool_t *p);
+/** This server as a browser sees it, without a path; NULL without a browser. */
+const char *bearer_browser_origin(const server_rec *s);
+/** Takes this module's own cookies out of what others see of the request. */
+void bearer_browser_strip(request_rec *r);
+
+/* browser_session.c: the session that a cookie opens */
+/**
+ * @param credential  for the winner: the session's access token, or none
+ * @return BEARER_OK; BEARER_NO_CREDENTIAL: there is none that counts here; or why
+ *         it cannot be said (BEARER_SESSION_STORE, BEARER_SESSION_USER, ...)
+ */
+bearer_reason_t bearer_browser_principal(request_rec *r,
+                                         const bearer_settings_t *settings,
+                                         const bearer_principal_t **principal,
+                                         const credential_t **credential,
+                                         bearer_refusal_t *why);
+
+/* page.c: what a person reads */
+/** Sends a page about a refusal from a handler: its own, or by the status
+ *  returned the administrator's ErrorDocument. `again`: a URL to go on to. */
+int bearer_page_refusal(request_rec *r, bearer_reason_t reason,
+                        const char *detail, const char *again);
+/** The same for a hook that only returns a status: prepares the page. */
+void bearer_page_prepare(request_rec *r, int status, bearer_reason_t reason);
+/** A page with status 200 and a paragraph; form: HTML behind it, or "". */
+int bearer_page_say(request_rec *r, const char *title, const char *text,
+                    const char *form);
+/** No copy of this answer anywhere. */
+void bearer_page_no_store(request_rec *r);
+
 /* answer.c: results into statuses, headers, environment and the log */
 /**
  * Writes the log line, BEARER_ERROR, the challenge and the rest of 3.2.
@@ -258,6 +331,9 @@ int bearer_credential_from(const bearer_settings_t *settings,
 int bearer_answer_refuse(request_rec *r, bearer_reason_t reason,
                          const char *detail, unsigned retry,
                          const bearer_judgement_t *j);
+/** The status of a reason, and the level its line is logged at. */
+int bearer_answer_status(bearer_reason_t reason);
+int bearer_answer_level(bearer_reason_t reason);
 /** Seconds a client is told to wait when something cannot be reached. */
 #define ANSWER_RETRY_AFTER 5
 

@@ -50,6 +50,25 @@ static void prepare_judging(apr_pool_t *pconf, server_rec *s)
     }
 }
 
+/* Here and not in each child: the children's user need not be able to read
+ * them. */
+static int start_secrets(apr_pool_t *pconf, server_rec *s)
+{
+    const apr_array_header_t *secrets = bearer_config_server(s)->global->secrets;
+    const char *error;
+    int i;
+
+    for (i = 0; i < secrets->nelts; i++) {
+        if (bearer_secret_start(APR_ARRAY_IDX(secrets, i,
+                                              configured_secret_t).secret,
+                                &error, pconf) != APR_SUCCESS) {
+            ap_log_error(APLOG_MARK, APLOG_EMERG, 0, s, "%s", error);
+            return HTTP_INTERNAL_SERVER_ERROR;
+        }
+    }
+    return OK;
+}
+
 static apr_status_t end_curl(void *nothing)
 {
     (void)nothing;
@@ -78,7 +97,13 @@ int bearer_process_post_config(apr_pool_t *pconf, apr_pool_t *plog,
     apr_pool_cleanup_register(pconf, NULL, end_curl, apr_pool_cleanup_null);
     prepare_judging(pconf, s);
     bearer_shared_create(pconf, s);  /* without it nothing is throttled */
-    status = bearer_store_post_config(pconf, ptemp, s);
+    status = start_secrets(pconf, s);
+    if (status == OK) {
+        status = bearer_store_post_config(pconf, ptemp, s);
+    }
+    if (status == OK) {
+        status = bearer_browser_post_config(pconf, s);
+    }
     if (status == OK) {
         bearer_refresh_post_config(pconf, s);
     }
@@ -122,6 +147,35 @@ static apr_status_t make_keysets(process_t *process)
         }
     }
     process->keyset_count = n;
+    return rv;
+}
+
+static const char *token_endpoint(void *keyset, const char **error, apr_pool_t *p)
+{
+    const bearer_metadata_t *metadata = bearer_keyset_metadata(keyset, error, p);
+
+    if (metadata && !metadata->token_endpoint) {
+        *error = "the issuer's metadata names no token_endpoint";
+    }
+    return metadata ? metadata->token_endpoint : NULL;
+}
+
+static apr_status_t make_clients(process_t *process)
+{
+    apr_status_t rv = APR_SUCCESS;
+    int i, n = process->global->issuers->nelts;
+
+    process->clients = apr_pcalloc(process->pool,
+                                   sizeof(*process->clients) * (apr_size_t)n);
+    for (i = 0; i < n && rv == APR_SUCCESS; i++) {
+        bearer_client_config_t config = {
+            access_of(process, i), NULL, token_endpoint, process->keysets[i]
+        };
+
+        config.key = bearer_config_key(process->global,
+                                       config.access->settings->client_key);
+        rv = bearer_client_create(&process->clients[i], &config, process->pool);
+    }
     return rv;
 }
 
@@ -214,6 +268,9 @@ void bearer_process_child_init(apr_pool_t *p, server_rec *s)
     if (rv == APR_SUCCESS) {
         bearer_http_curl_stop_when(process->world.http, is_stopping, NULL);
         rv = make_keysets(process);
+    }
+    if (rv == APR_SUCCESS) {
+        rv = make_clients(process);
     }
     if (rv == APR_SUCCESS) {
         rv = make_tenants(process);

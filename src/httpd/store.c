@@ -8,6 +8,8 @@
  */
 #include "glue.h"
 
+#include "bearer/session.h"
+
 APLOG_USE_MODULE(auth_bearer);
 
 #define MUTEX_TYPE "auth-bearer"
@@ -23,12 +25,17 @@ typedef struct kind_t {
     struct ap_socache_hints hints;
     unsigned max_value;          /**< bytes, sealed */
     const char *default_size;    /**< of a default shmcb */
+    int sealed;                  /**< its owner seals what he keeps */
 } kind_t;
 
 static const kind_t kinds[STORE_KINDS] = {
     [STORE_KEYS] = {
         "keys", "bearer-keys", { 32, 4096, 3600 * (apr_time_t)1000000 },
-        BEARER_JWKS_MAX_BYTES + 65536, "4194304"
+        BEARER_JWKS_MAX_BYTES + 65536, "4194304", 0
+    },
+    [STORE_SESSIONS] = {
+        "sessions", "bearer-sess", { 32, 2048, 8 * 3600 * (apr_time_t)1000000 },
+        BEARER_SESSION_MAX, "8388608", 1
     },
 };
 
@@ -70,11 +77,27 @@ static const char *kinds_named(cmd_parms *cmd, const char *list, unsigned *bits)
         }
         if (i == STORE_KINDS) {
             return apr_psprintf(cmd->pool, "AuthBearerSOCache: for=%s is not "
-                                "known in this version; known is: keys", word);
+                                "known in this version; known are: keys, "
+                                "sessions", word);
         }
         *bits |= 1u << i;
     }
     return NULL;
+}
+
+/* Two kinds cannot share a segment: each gets a file of its own beside the one
+ * that is named. */
+static const char *args_of(apr_pool_t *p, const char *name, const char *args,
+                           int kind)
+{
+    const char *size = args ? strchr(args, '(') : NULL;
+
+    if (!args || strcmp(name, "shmcb") != 0 || kind == STORE_KEYS) {
+        return args;
+    }
+    return size ? apr_psprintf(p, "%.*s.%s%s", (int)(size - args), args,
+                               kinds[kind].word, size)
+                : apr_psprintf(p, "%s.%s", args, kinds[kind].word);
 }
 
 const char *bearer_store_directive(cmd_parms *cmd, void *dir, const char *args)
@@ -125,7 +148,7 @@ const char *bearer_store_directive(cmd_parms *cmd, void *dir, const char *args)
         }
         store->provider = provider;
         store->name = name;
-        store->args = colon ? colon + 1 : NULL;
+        store->args = args_of(cmd->pool, name, colon ? colon + 1 : NULL, i);
         error = provider->create(&store->instance, store->args, cmd->temp_pool,
                                  cmd->pool);
         if (error) {
@@ -178,7 +201,7 @@ static int open_store(store_t *store, const global_config_t *global,
         return HTTP_INTERNAL_SERVER_ERROR;
     }
     apr_pool_cleanup_register(pconf, store, destroy, apr_pool_cleanup_null);
-    if (bearer_store_is_foreign(config)
+    if (bearer_store_is_foreign(config) && !store->kind->sealed
         && bearer_seal_create(&store->seal, global->secret_files,
                               store->kind->word, &error, pconf) != APR_SUCCESS) {
         ap_log_error(APLOG_MARK, APLOG_EMERG, 0, s, "%s "
@@ -186,6 +209,16 @@ static int open_store(store_t *store, const global_config_t *global,
         return HTTP_INTERNAL_SERVER_ERROR;
     }
     return OK;
+}
+
+static int any_login(server_rec *s)
+{
+    for (; s; s = s->next) {
+        if (bearer_config_server(s)->login.used) {
+            return 1;
+        }
+    }
+    return 0;
 }
 
 int bearer_store_post_config(apr_pool_t *pconf, apr_pool_t *ptemp, server_rec *s)
@@ -196,6 +229,9 @@ int bearer_store_post_config(apr_pool_t *pconf, apr_pool_t *ptemp, server_rec *s
     for (i = 0; i < STORE_KINDS && status == OK; i++) {
         store_config_t *config = &global->stores[i];
 
+        if (i == STORE_SESSIONS && !any_login(s)) {
+            continue;  /* no memory for what nobody uses */
+        }
         if (!config->provider) {
             choose_default(config, &kinds[i], pconf, ptemp);
         }

@@ -18,13 +18,7 @@ KEYS = {"jwks.json": jwks("rs256")}
 #: Specified, not there yet. Whoever adds one takes its name away here.
 NOT_YET = {
     "AuthBearerIntrospection", "AuthBearerIntrospectionTTL",
-    "AuthBearerTokenPrefix", "AuthBearerClientSecret", "AuthBearerClientAuth",
-    "AuthBearerClientKey", "AuthBearerClientCert", "AuthBearerSessionCheck",
-    "AuthBearerStripCookies", "AuthBearerResource",
-    "AuthBearerSession", "AuthBearerLogin", "AuthBearerPrefer",
-    "AuthBearerLoginIssuer", "AuthBearerLoginPath", "AuthBearerBaseURL",
-    "AuthBearerLoginScopes", "AuthBearerSessionStore",
-    "AuthBearerSessionLifetime", "AuthBearerSessionUserClaim",
+    "AuthBearerTokenPrefix", "AuthBearerSessionCheck", "AuthBearerResource",
 }
 
 

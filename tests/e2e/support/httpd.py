@@ -208,7 +208,10 @@ class Httpd:
         self.write("htdocs/env.shtml", "<!--#printenv -->\n")
         self.write("htdocs/env.cgi", CGI, 0o755)
         for name, content in (files or {}).items():
-            self.write(name, content)
+            mode = 0o644
+            if isinstance(content, tuple):
+                content, mode = content
+            self.write(name, content, mode)
         faces = FACES.format(root=self.root)
         if backend:
             faces = ('ProxyPassMatch "^(/(?:.+/)?be(?:/.*)?)$" "%s$1"\n'

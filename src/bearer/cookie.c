@@ -1,0 +1,214 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/* See cookie.h. */
+#include "bearer/cookie.h"
+
+#include <string.h>
+
+#include <apr_strings.h>
+
+#include "bearer/http.h"
+
+/* ---- names ------------------------------------------------------------- */
+
+void bearer_cookie_names(bearer_cookie_names_t *names, const char *base_url,
+                         apr_pool_t *p)
+{
+    bearer_http_url_t url = { 0, "", 80, "" };
+    const char *prefix, *port = "";
+
+    bearer_http_url_split(&url, base_url, p);
+    if (url.port != (url.https ? 443 : 80)) {
+        port = apr_psprintf(p, "_%d", url.port);
+    }
+    prefix = url.https ? "__Host-" : "";
+    names->secure = url.https;
+    names->session = apr_pstrcat(p, prefix, "bearer_session", port, NULL);
+    names->login = apr_pstrcat(p, prefix, "bearer_login", port, ".", NULL);
+    names->tries = apr_pstrcat(p, prefix, "bearer_tries", port, NULL);
+}
+
+/* ---- what a browser sends ---------------------------------------------- */
+
+static int is_blank(char c)
+{
+    return c == ' ' || c == '\t';
+}
+
+/* RFC 6265 section 4.2.1, and what is sent in its stead: pairs between
+ * semicolons, blanks around them, a value perhaps in quotes. */
+void bearer_cookie_each(const char *field, bearer_cookie_fn fn, void *baton,
+                        apr_pool_t *p)
+{
+    char *rest = NULL;
+    char *pair = field ? apr_strtok(apr_pstrdup(p, field), ";", &rest) : NULL;
+
+    for (; pair; pair = apr_strtok(NULL, ";", &rest)) {
+        char *value = strchr(pair, '='), *end;
+
+        while (is_blank(*pair)) {
+            pair++;
+        }
+        if (!value || value <= pair) {
+            continue;
+        }
+        for (end = value; end > pair && is_blank(end[-1]); end--) {
+        }
+        *end = '\0';
+        for (value++; is_blank(*value); value++) {
+        }
+        for (end = value + strlen(value); end > value && is_blank(end[-1]);
+             end--) {
+        }
+        *end = '\0';
+        if (!fn(baton, pair, value)) {
+            return;
+        }
+    }
+}
+
+typedef struct search_t {
+    const char *name;
+    const char *value;
+    int count;
+} search_t;
+
+static int compare(void *baton, const char *name, const char *value)
+{
+    search_t *s = baton;
+
+    if (strcmp(name, s->name) == 0) {
+        s->value = value;
+        s->count++;
+    }
+    return 1;
+}
+
+const char *bearer_cookie_get(const char *field, const char *name,
+                              apr_pool_t *p)
+{
+    search_t s = { name, NULL, 0 };
+
+    if (!field || !strstr(field, name)) {
+        return NULL;
+    }
+    bearer_cookie_each(field, compare, &s, p);
+    return s.count == 1 && *s.value ? s.value : NULL;
+}
+
+static const char *chunk_name(const char *name, int i, apr_pool_t *p)
+{
+    return i ? apr_psprintf(p, "%s.%d", name, i) : name;
+}
+
+const char *bearer_cookie_join(const char *field, const char *name,
+                               apr_pool_t *p)
+{
+    const char *value = bearer_cookie_get(field, name, p);
+    const char *more = value;
+    int i;
+
+    /* a chunk that is not full is the last one */
+    for (i = 1; more && strlen(more) == BEARER_COOKIE_CHUNK
+                && i < BEARER_COOKIE_CHUNKS; i++) {
+        more = bearer_cookie_get(field, chunk_name(name, i, p), p);
+        value = more ? apr_pstrcat(p, value, more, NULL) : value;
+    }
+    return value;
+}
+
+/* ---- what it is told --------------------------------------------------- */
+
+const char *bearer_cookie_set(const bearer_cookie_names_t *names,
+                              const char *name, const char *value, int max_age,
+                              apr_pool_t *p)
+{
+    const char *age = max_age < 0 ? ""
+        : apr_psprintf(p, "; Max-Age=%d%s", max_age, max_age ? ""
+                       : "; Expires=Thu, 01 Jan 1970 00:00:00 GMT");
+
+    return apr_pstrcat(p, name, "=", value, "; Path=/", age, "; HttpOnly",
+                       names->secure ? "; Secure" : "", "; SameSite=Lax", NULL);
+}
+
+const apr_array_header_t *bearer_cookie_split(const bearer_cookie_names_t *names,
+                                              const char *name,
+                                              const char *value,
+                                              const char *field, apr_pool_t *p)
+{
+    apr_array_header_t *lines = apr_array_make(p, 2, sizeof(const char *));
+    apr_size_t left = value ? strlen(value) : 0;
+    int i;
+
+    if (left > BEARER_COOKIE_MAX) {
+        return NULL;
+    }
+    for (i = 0; i < BEARER_COOKIE_CHUNKS; i++) {
+        const char *chunk = chunk_name(name, i, p);
+        apr_size_t n = left < BEARER_COOKIE_CHUNK ? left : BEARER_COOKIE_CHUNK;
+
+        if (n) {
+            APR_ARRAY_PUSH(lines, const char *) = bearer_cookie_set(
+                names, chunk, apr_pstrmemdup(p, value, n), -1, p);
+            value += n;
+            left -= n;
+        }
+        else if (i == 0 || (field && strstr(field, chunk))) {
+            APR_ARRAY_PUSH(lines, const char *) =
+                bearer_cookie_set(names, chunk, "", 0, p);
+        }
+    }
+    return lines;
+}
+
+/* ---- what a backend sees ----------------------------------------------- */
+
+static int is_own(const bearer_cookie_names_t *names, const char *name)
+{
+    apr_size_t session = strlen(names->session);
+
+    return (strncmp(name, names->session, session) == 0
+            && (name[session] == '\0' || name[session] == '.'))
+           || strncmp(name, names->login, strlen(names->login)) == 0
+           || strcmp(name, names->tries) == 0;
+}
+
+/* The pair between start and end: is its name one of ours? */
+static int pair_is_own(const bearer_cookie_names_t *names, const char *start,
+                       const char *end, apr_pool_t *p)
+{
+    const char *equals = memchr(start, '=', (apr_size_t)(end - start));
+
+    if (!equals) {
+        return 0;
+    }
+    while (equals > start && is_blank(equals[-1])) {
+        equals--;
+    }
+    return is_own(names, apr_pstrmemdup(p, start, (apr_size_t)(equals - start)));
+}
+
+const char *bearer_cookie_strip(const bearer_cookie_names_t *names,
+                                const char *field, apr_pool_t *p)
+{
+    const char *at = field, *end;
+    char *kept, *out;
+
+    if (!strstr(field, "bearer_")) {
+        return field;
+    }
+    kept = out = apr_palloc(p, 2 * strlen(field) + 1); /* `;` becomes `; ` */
+    for (; *at; at = *end ? end + 1 : end) {
+        at += strspn(at, " \t");
+        end = at + strcspn(at, ";");
+        if (end > at && !pair_is_own(names, at, end, p)) {
+            if (out > kept) {
+                *out++ = ';';
+                *out++ = ' ';
+            }
+            memcpy(out, at, (apr_size_t)(end - at));
+            out += end - at;
+        }
+    }
+    *out = '\0';
+    return *kept ? kept : NULL;
+}

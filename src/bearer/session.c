@@ -1,0 +1,887 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/* See session.h. */
+#include "bearer/session.h"
+
+#include <string.h>
+
+#include <apr_strings.h>
+#include <zlib.h>
+
+#include "bearer/b64url.h"
+#include "bearer/cookie.h"
+#include "bearer/json.h"
+#include "bearer/text.h"
+
+#define VERSION 1
+#define ISSUER_MAX 2048
+/** version, id, revision, five times, two marks, length of the issuer */
+#define HEAD_SIZE (1 + BEARER_SESSION_ID_SIZE + BEARER_SESSION_REVISION_SIZE \
+                   + 5 * 8 + 2 * BEARER_CACHE_KEY_SIZE + 2)
+
+/** A token is refreshed so long before it expires. */
+#define REFRESH_AHEAD apr_time_from_sec(30)
+/** What a refresh gave is known so long to those with the cookie of before. */
+#define SHARED_FOR apr_time_from_sec(60)
+/** The cache is asked whether it answers at all, and how often at most. */
+#define PROBE_LIFE apr_time_from_sec(60)
+/** A request that was under way when the session ended is over by then. */
+#define DEAD_FOR apr_time_from_sec(120)
+/** Saving takes no longer. */
+#define TOUCH_FOR apr_time_from_sec(2)
+
+/* ---- names in the cache ------------------------------------------------ */
+
+/* Texts one behind the other, each with its length: no two lists of texts have
+ * the same name. */
+static apr_status_t name_of(unsigned char *out, apr_pool_t *p, int n,
+                            const char *const *texts)
+{
+    const char *all = "";
+    int i;
+
+    for (i = 0; i < n; i++) {
+        all = apr_psprintf(p, "%s%" APR_SIZE_T_FMT ":%s", all, strlen(texts[i]),
+                           texts[i]);
+    }
+    return bearer_text_sha256(all, strlen(all), out);
+}
+
+static apr_status_t record_name(unsigned char *out,
+                                const bearer_session_store_t *store,
+                                const char *what, const unsigned char *id,
+                                apr_pool_t *p)
+{
+    const char *const texts[] = {
+        "session", what, store->server,
+        bearer_text_hex(p, id, BEARER_SESSION_ID_SIZE)
+    };
+
+    return name_of(out, p, 4, texts);
+}
+
+static apr_status_t mark_name(unsigned char *out, const char *by,
+                              const char *issuer, const char *client,
+                              const char *value, apr_pool_t *p)
+{
+    const char *const texts[] = { "logout", by, issuer, client, value };
+
+    return name_of(out, p, 5, texts);
+}
+
+/* What a refresh made of this revision. */
+static apr_status_t successor_name(unsigned char *out,
+                                   const bearer_session_store_t *store,
+                                   const unsigned char *revision,
+                                   const unsigned char *id, apr_pool_t *p)
+{
+    return record_name(out, store, bearer_text_hex(p, revision,
+                                                   BEARER_SESSION_REVISION_SIZE),
+                       id, p);
+}
+
+/* ---- sealed entries ---------------------------------------------------- */
+
+static apr_status_t put_sealed(const bearer_session_store_t *store,
+                               const unsigned char *name, const void *value,
+                               apr_size_t len, apr_time_t expires, apr_pool_t *p)
+{
+    unsigned char *sealed;
+    apr_size_t sealed_len;
+
+    if (!store->cache
+        || bearer_seal_close(&sealed, &sealed_len, store->seal, name,
+                             BEARER_CACHE_KEY_SIZE, value, len, store->world, p)
+           != APR_SUCCESS
+        || store->cache->put(store->cache, name, sealed, sealed_len, expires, p)
+           != APR_SUCCESS) {
+        return APR_EGENERAL;
+    }
+    return APR_SUCCESS;
+}
+
+static apr_status_t get_sealed(const bearer_session_store_t *store,
+                               const unsigned char *name, unsigned char **value,
+                               apr_size_t *len, apr_pool_t *p)
+{
+    unsigned char *sealed;
+    apr_size_t sealed_len;
+
+    if (!store->cache
+        || store->cache->get(store->cache, name, &sealed, &sealed_len, p)
+           != APR_SUCCESS) {
+        return APR_NOTFOUND;
+    }
+    return bearer_seal_open(value, len, store->seal, name, BEARER_CACHE_KEY_SIZE,
+                            sealed, sealed_len, p) == APR_SUCCESS
+               ? APR_SUCCESS : APR_NOTFOUND;
+}
+
+/* "Not there" may mean "down": does the cache keep anything? */
+static int cache_answers(const bearer_session_store_t *store, apr_pool_t *p)
+{
+    static const char *const texts[] = { "session", "probe" };
+    unsigned char name[BEARER_CACHE_KEY_SIZE];
+    unsigned char *value;
+    apr_size_t len;
+
+    return name_of(name, p, 2, texts) == APR_SUCCESS
+           && (get_sealed(store, name, &value, &len, p) == APR_SUCCESS
+               || (put_sealed(store, name, "1", 1,
+                              bearer_world_now(store->world) + PROBE_LIFE, p)
+                   == APR_SUCCESS
+                   && get_sealed(store, name, &value, &len, p) == APR_SUCCESS));
+}
+
+/* ---- the body ---------------------------------------------------------- */
+
+static apr_status_t deflate_body(unsigned char **out, apr_size_t *out_len,
+                                 const char *text, apr_size_t len,
+                                 apr_pool_t *p)
+{
+    uLongf n = compressBound((uLong)len);
+    unsigned char *to = apr_palloc(p, n + 4);
+
+    if (len > BEARER_SESSION_BODY_MAX
+        || compress2(to + 4, &n, (const Bytef *)text, (uLong)len, 6) != Z_OK) {
+        return APR_ENOSPC;
+    }
+    to[0] = (unsigned char)(len >> 24);
+    to[1] = (unsigned char)(len >> 16);
+    to[2] = (unsigned char)(len >> 8);
+    to[3] = (unsigned char)len;
+    *out = to;
+    *out_len = n + 4;
+    return APR_SUCCESS;
+}
+
+/* Only what we sealed gets here; the bound is for the day that is not so. */
+static char *inflate_body(apr_size_t *len, const unsigned char *in,
+                          apr_size_t in_len, apr_pool_t *p)
+{
+    uLongf n;
+    char *text;
+
+    if (in_len < 4) {
+        return NULL;
+    }
+    n = (uLongf)in[0] << 24 | (uLongf)in[1] << 16 | (uLongf)in[2] << 8 | in[3];
+    if (n > BEARER_SESSION_BODY_MAX) {
+        return NULL;
+    }
+    text = apr_palloc(p, n + 1);
+    if (uncompress((Bytef *)text, &n, in + 4, (uLong)(in_len - 4)) != Z_OK) {
+        return NULL;
+    }
+    text[n] = '\0';
+    *len = n;
+    return text;
+}
+
+/* The claims of an ID token that was judged when it came; NULL: there is none. */
+static json_t *payload_of(const json_t *body, apr_pool_t *p)
+{
+    const char *token = bearer_json_string(body, BEARER_SESSION_ID_TOKEN);
+    const char *start = token ? strchr(token, '.') : NULL;
+    const char *end = start ? strchr(start + 1, '.') : NULL;
+    unsigned char *text;
+    apr_size_t len;
+    json_t *claims;
+
+    if (!end || bearer_b64url_decode_p(&text, &len, start + 1,
+                                       (apr_size_t)(end - start - 1), p)
+                != APR_SUCCESS
+        || bearer_json_parse(&claims, (const char *)text, len, NULL, p)
+           != APR_SUCCESS) {
+        return NULL;
+    }
+    return claims;
+}
+
+/* The body with those claims left out that its ID token has as well. */
+static json_t *slim(const json_t *body, apr_pool_t *p)
+{
+    json_t *out = json_deep_copy(body), *said = payload_of(body, p);
+    json_t *claims = json_object_get(out, BEARER_SESSION_CLAIMS), *value;
+    const char *name;
+
+    bearer_json_tie(out, p);
+    json_object_foreach(said, name, value) {
+        if (json_equal(json_object_get(claims, name), value)) {
+            json_object_del(claims, name);
+        }
+    }
+    return out;
+}
+
+/* The reverse. */
+static void fill(json_t *body, apr_pool_t *p)
+{
+    json_t *said = payload_of(body, p);
+    json_t *claims = json_object_get(body, BEARER_SESSION_CLAIMS);
+
+    if (said && claims) {
+        json_object_update(said, claims);
+        json_object_set(body, BEARER_SESSION_CLAIMS, said);
+    }
+}
+
+static apr_status_t pack_body(bearer_session_t *session, json_t *body,
+                              apr_pool_t *p)
+{
+    char *text = json_dumps(slim(body, p), JSON_COMPACT);
+    unsigned char *packed;
+    apr_status_t rv = APR_EGENERAL;
+
+    if (text) {
+        rv = deflate_body(&packed, &session->packed_len, text, strlen(text), p);
+        memset(text, 0, strlen(text));
+        free(text);
+    }
+    if (rv == APR_SUCCESS) {
+        session->packed = packed;
+        session->body = json_incref(body);
+        bearer_json_tie(session->body, p);
+    }
+    return rv;
+}
+
+const json_t *bearer_session_body(bearer_session_t *session, apr_pool_t *p)
+{
+    apr_size_t len = 0;
+    char *text;
+
+    if (!session->body) {
+        text = inflate_body(&len, session->packed, session->packed_len, p);
+        if (!text || bearer_json_parse(&session->body, text, len, NULL, p)
+                     != APR_SUCCESS) {
+            session->body = NULL;
+        }
+        else {
+            fill(session->body, p);
+        }
+    }
+    return session->body;
+}
+
+const char *bearer_session_string(bearer_session_t *session, const char *member,
+                                  apr_pool_t *p)
+{
+    const json_t *body = bearer_session_body(session, p);
+
+    return body ? bearer_json_string(body, member) : NULL;
+}
+
+/* ---- the record -------------------------------------------------------- */
+
+static unsigned char *put_bytes(unsigned char *at, const void *from, apr_size_t n)
+{
+    memcpy(at, from, n);
+    return at + n;
+}
+
+static unsigned char *put_time(unsigned char *at, apr_time_t t)
+{
+    int i;
+
+    for (i = 0; i < 8; i++) {
+        *at++ = (unsigned char)((apr_uint64_t)t >> (56 - 8 * i));
+    }
+    return at;
+}
+
+static const unsigned char *take_bytes(const unsigned char *at, void *to,
+                                       apr_size_t n)
+{
+    memcpy(to, at, n);
+    return at + n;
+}
+
+static const unsigned char *take_time(const unsigned char *at, apr_time_t *t)
+{
+    apr_uint64_t n = 0;
+    int i;
+
+    for (i = 0; i < 8; i++) {
+        n = n << 8 | *at++;
+    }
+    *t = (apr_time_t)n;
+    return at;
+}
+
+static unsigned char *encode(const bearer_session_t *s, apr_size_t *len,
+                             apr_pool_t *p)
+{
+    apr_size_t issuer = strlen(s->issuer);
+    unsigned char *out = apr_palloc(p, HEAD_SIZE + issuer + s->packed_len);
+    unsigned char *at = out;
+
+    *at++ = VERSION;
+    at = put_bytes(at, s->id, sizeof(s->id));
+    at = put_bytes(at, s->revision, sizeof(s->revision));
+    at = put_time(at, s->created);
+    at = put_time(at, s->ends);
+    at = put_time(at, s->seen);
+    at = put_time(at, s->access_expires);
+    at = put_time(at, s->retry);
+    at = put_bytes(at, s->by_sid, sizeof(s->by_sid));
+    at = put_bytes(at, s->by_sub, sizeof(s->by_sub));
+    *at++ = (unsigned char)(issuer >> 8);
+    *at++ = (unsigned char)issuer;
+    at = put_bytes(at, s->issuer, issuer);
+    at = put_bytes(at, s->packed, s->packed_len);
+    *len = (apr_size_t)(at - out);
+    return out;
+}
+
+static bearer_session_t *decode(const unsigned char *in, apr_size_t len,
+                                apr_pool_t *p)
+{
+    bearer_session_t *s = apr_pcalloc(p, sizeof(*s));
+    const unsigned char *at = in + 1;
+    apr_size_t issuer;
+
+    if (len < HEAD_SIZE || in[0] != VERSION) {
+        return NULL;
+    }
+    at = take_bytes(at, s->id, sizeof(s->id));
+    at = take_bytes(at, s->revision, sizeof(s->revision));
+    at = take_time(at, &s->created);
+    at = take_time(at, &s->ends);
+    at = take_time(at, &s->seen);
+    at = take_time(at, &s->access_expires);
+    at = take_time(at, &s->retry);
+    at = take_bytes(at, s->by_sid, sizeof(s->by_sid));
+    at = take_bytes(at, s->by_sub, sizeof(s->by_sub));
+    issuer = (apr_size_t)at[0] << 8 | at[1];
+    at += 2;
+    if (len - HEAD_SIZE < issuer) {
+        return NULL;
+    }
+    s->issuer = apr_pstrmemdup(p, (const char *)at, issuer);
+    s->packed = at + issuer;
+    s->packed_len = len - HEAD_SIZE - issuer;
+    return s;
+}
+
+/* ---- making and changing ----------------------------------------------- */
+
+/* Where a logout by sid or sub will leave its mark for this session. */
+static apr_status_t set_marks(bearer_session_t *s, const json_t *body,
+                              apr_pool_t *p)
+{
+    const json_t *claims = json_object_get(body, BEARER_SESSION_CLAIMS);
+    const char *client = bearer_json_string(body, BEARER_SESSION_CLIENT);
+    const char *sid = bearer_json_string(claims, "sid");
+    const char *sub = bearer_json_string(claims, "sub");
+    apr_status_t rv = APR_SUCCESS;
+
+    memset(s->by_sid, 0, sizeof(s->by_sid));
+    memset(s->by_sub, 0, sizeof(s->by_sub));
+    client = client ? client : "";
+    if (sid) {
+        rv = mark_name(s->by_sid, "sid", s->issuer, client, sid, p);
+    }
+    if (rv == APR_SUCCESS && sub) {
+        rv = mark_name(s->by_sub, "sub", s->issuer, client, sub, p);
+    }
+    return rv;
+}
+
+apr_status_t bearer_session_renew(bearer_session_t *session,
+                                  const bearer_session_store_t *store,
+                                  json_t *body, apr_pool_t *p)
+{
+    apr_status_t rv = bearer_world_random(store->world, session->revision,
+                                          sizeof(session->revision));
+
+    if (rv == APR_SUCCESS) {
+        rv = set_marks(session, body, p);
+    }
+    return rv == APR_SUCCESS ? pack_body(session, body, p) : rv;
+}
+
+apr_status_t bearer_session_new(bearer_session_t **session,
+                                const bearer_session_store_t *store,
+                                const char *issuer, json_t *body,
+                                apr_pool_t *p)
+{
+    bearer_session_t *s = apr_pcalloc(p, sizeof(*s));
+    apr_time_t now = bearer_world_now(store->world);
+    apr_status_t rv;
+
+    *session = s;
+    s->issuer = issuer;
+    s->created = s->seen = now;
+    s->ends = now + store->max;
+    rv = strlen(issuer) > ISSUER_MAX ? APR_ENOSPC
+       : bearer_world_random(store->world, s->id, sizeof(s->id));
+    return rv == APR_SUCCESS ? bearer_session_renew(s, store, body, p) : rv;
+}
+
+/* ---- the stores -------------------------------------------------------- */
+
+/* Context of a record in a cookie: this server's and no other's. */
+static const char *cookie_context(const bearer_session_store_t *store,
+                                  apr_pool_t *p)
+{
+    return apr_pstrcat(p, "session cookie ", store->server, NULL);
+}
+
+static apr_time_t until(const bearer_session_t *s,
+                        const bearer_session_store_t *store)
+{
+    apr_time_t idle = s->seen + store->idle + store->idle / 4;
+
+    return idle < s->ends ? idle : s->ends;
+}
+
+/* Who ends a session leaves a mark before he removes the record, and who saves
+ * one that was there before looks for it afterwards: a request that was under
+ * way does not bring it back. A cookie cannot be removed from a browser's copy,
+ * so where the record is in the cookie the mark is what ends it, as long as
+ * there is a cache that keeps it. */
+static apr_status_t dead_name(unsigned char *out,
+                              const bearer_session_store_t *store,
+                              const bearer_session_t *s, apr_pool_t *p)
+{
+    return record_name(out, store, "dead", s->id, p);
+}
+
+static int is_dead(const bearer_session_t *s,
+                   const bearer_session_store_t *store, apr_pool_t *p)
+{
+    unsigned char name[BEARER_CACHE_KEY_SIZE], *value;
+    apr_size_t len;
+
+    return dead_name(name, store, s, p) == APR_SUCCESS
+           && get_sealed(store, name, &value, &len, p) == APR_SUCCESS;
+}
+
+static apr_status_t save_in_cookie(const char **cookie, bearer_session_t *s,
+                                   const bearer_session_store_t *store,
+                                   apr_pool_t *p)
+{
+    const char *context = cookie_context(store, p);
+    unsigned char *record, *sealed;
+    apr_size_t len, sealed_len;
+
+    record = encode(s, &len, p);
+    if (bearer_seal_close(&sealed, &sealed_len, store->seal, context,
+                          strlen(context), record, len, store->world, p)
+        != APR_SUCCESS) {
+        return APR_EGENERAL;
+    }
+    if ((sealed_len * 4 + 2) / 3 > BEARER_COOKIE_MAX) {
+        return APR_ENOSPC;
+    }
+    if (cookie) {
+        *cookie = bearer_b64url_encode(p, sealed, sealed_len);
+    }
+    return APR_SUCCESS;
+}
+
+apr_status_t bearer_session_save(const char **cookie, bearer_session_t *session,
+                                 const bearer_session_store_t *store,
+                                 apr_pool_t *p)
+{
+    unsigned char name[BEARER_CACHE_KEY_SIZE], *record;
+    apr_size_t len;
+
+    if (store->in_cookie) {
+        return save_in_cookie(cookie, session, store, p);
+    }
+    record = encode(session, &len, p);
+    if (len + BEARER_SEAL_OVERHEAD > BEARER_SESSION_MAX) {
+        return APR_ENOSPC;
+    }
+    if (cookie) {
+        *cookie = bearer_b64url_encode(p, session->id, sizeof(session->id));
+    }
+    if (record_name(name, store, "record", session->id, p) != APR_SUCCESS) {
+        return APR_EGENERAL;
+    }
+    return put_sealed(store, name, record, len, until(session, store), p);
+}
+
+static apr_status_t load_from_cookie(bearer_session_t **session,
+                                     const bearer_session_store_t *store,
+                                     const char *cookie, apr_pool_t *p)
+{
+    const char *context = cookie_context(store, p);
+    apr_size_t len = strlen(cookie), sealed_len, record_len;
+    unsigned char *sealed, *record;
+
+    if (len > BEARER_COOKIE_MAX
+        || bearer_b64url_decode_p(&sealed, &sealed_len, cookie, len, p)
+           != APR_SUCCESS
+        || bearer_seal_open(&record, &record_len, store->seal, context,
+                            strlen(context), sealed, sealed_len, p)
+           != APR_SUCCESS) {
+        return APR_NOTFOUND;
+    }
+    *session = decode(record, record_len, p);
+    return *session && !is_dead(*session, store, p) ? APR_SUCCESS : APR_NOTFOUND;
+}
+
+static apr_status_t load_by_id(bearer_session_t **session,
+                               const bearer_session_store_t *store,
+                               const unsigned char *id, apr_pool_t *p)
+{
+    unsigned char name[BEARER_CACHE_KEY_SIZE], *record;
+    apr_size_t len;
+
+    if (record_name(name, store, "record", id, p) != APR_SUCCESS) {
+        return APR_EGENERAL;
+    }
+    if (get_sealed(store, name, &record, &len, p) != APR_SUCCESS) {
+        return cache_answers(store, p) ? APR_NOTFOUND : APR_EGENERAL;
+    }
+    *session = decode(record, len, p);
+    return *session && bearer_text_equal_ct((*session)->id, id,
+                                            BEARER_SESSION_ID_SIZE)
+               ? APR_SUCCESS : APR_NOTFOUND;
+}
+
+static apr_status_t load_from_cache(bearer_session_t **session,
+                                    const bearer_session_store_t *store,
+                                    const char *cookie, apr_pool_t *p)
+{
+    unsigned char id[BEARER_B64URL_DECODED_MAX(64)];
+    apr_size_t len = 0;
+
+    if (strlen(cookie) > 64
+        || bearer_b64url_decode(id, &len, cookie, strlen(cookie)) != APR_SUCCESS
+        || len != BEARER_SESSION_ID_SIZE) {
+        return APR_NOTFOUND;
+    }
+    return load_by_id(session, store, id, p);
+}
+
+/* Did a back-channel logout leave a mark after the session was made? */
+static int marked(const bearer_session_t *s, const bearer_session_store_t *store,
+                  const unsigned char *name, apr_pool_t *p)
+{
+    static const unsigned char none[BEARER_CACHE_KEY_SIZE];
+    unsigned char *value;
+    apr_time_t when = 0;
+    apr_size_t len;
+
+    if (memcmp(name, none, sizeof(none)) == 0
+        || get_sealed(store, name, &value, &len, p) != APR_SUCCESS || len != 8) {
+        return 0;
+    }
+    take_time(value, &when);
+    return s->created <= when;
+}
+
+static int is_over(const bearer_session_t *s,
+                   const bearer_session_store_t *store, apr_pool_t *p)
+{
+    apr_time_t now = bearer_world_now(store->world);
+
+    return now >= s->ends || now - s->seen >= store->idle
+           || now - s->created >= store->max
+           || (!store->in_cookie && (marked(s, store, s->by_sid, p)
+                                     || marked(s, store, s->by_sub, p)));
+}
+
+static void remove_record(const bearer_session_t *session,
+                          const bearer_session_store_t *store, apr_pool_t *p)
+{
+    unsigned char name[BEARER_CACHE_KEY_SIZE];
+
+    if (!store->in_cookie
+        && record_name(name, store, "record", session->id, p) == APR_SUCCESS) {
+        store->cache->remove(store->cache, name, p);
+    }
+}
+
+apr_status_t bearer_session_load(bearer_session_t **session,
+                                 const bearer_session_store_t *store,
+                                 const char *cookie, apr_pool_t *p)
+{
+    apr_status_t rv = store->in_cookie
+                          ? load_from_cookie(session, store, cookie, p)
+                          : load_from_cache(session, store, cookie, p);
+
+    if (rv == APR_SUCCESS && is_over(*session, store, p)) {
+        remove_record(*session, store, p);
+        rv = APR_NOTFOUND;
+    }
+    if (rv != APR_SUCCESS) {
+        *session = NULL;
+    }
+    return rv;
+}
+
+void bearer_session_end(const bearer_session_t *session,
+                        const bearer_session_store_t *store, apr_pool_t *p)
+{
+    unsigned char name[BEARER_CACHE_KEY_SIZE];
+    apr_time_t now = bearer_world_now(store->world);
+
+    if (dead_name(name, store, session, p) == APR_SUCCESS) {
+        put_sealed(store, name, "1", 1,
+                   store->in_cookie ? session->ends : now + DEAD_FOR, p);
+    }
+    remove_record(session, store, p);
+}
+
+apr_status_t bearer_session_update(const char **cookie,
+                                   bearer_session_t *session,
+                                   const bearer_session_store_t *store,
+                                   apr_pool_t *p)
+{
+    apr_status_t rv = bearer_session_save(cookie, session, store, p);
+
+    if (rv == APR_SUCCESS && is_dead(session, store, p)) {
+        remove_record(session, store, p);
+        rv = APR_EOF;
+    }
+    return rv;
+}
+
+/* ---- life -------------------------------------------------------------- */
+
+/* Under the lease, so that a refresh in another thread is not overwritten by
+ * what this one read before it. */
+static void save_seen(const char **cookie, bearer_session_t *session,
+                      const bearer_session_store_t *store, apr_time_t now,
+                      apr_pool_t *p)
+{
+    bearer_session_t *latest = session;
+    apr_status_t rv = store->in_cookie ? APR_SUCCESS
+                                       : load_by_id(&latest, store, session->id,
+                                                    p);
+
+    if (rv == APR_SUCCESS) {
+        latest->seen = now;
+        bearer_session_update(store->in_cookie ? cookie : NULL, latest, store, p);
+    }
+}
+
+void bearer_session_touch(const char **cookie, bearer_session_t *session,
+                          const bearer_session_store_t *store, apr_pool_t *p)
+{
+    apr_time_t now = bearer_world_now(store->world);
+    apr_interval_time_t precision = store->idle / 16;
+
+    *cookie = NULL;
+    if (precision > apr_time_from_sec(60)) {
+        precision = apr_time_from_sec(60);
+    }
+    if (now - session->seen < precision
+        || bearer_session_lease(session, store, now + TOUCH_FOR, p)
+           != APR_SUCCESS) {
+        return;
+    }
+    save_seen(cookie, session, store, now, p);
+    bearer_session_unlease(session, store, p);
+}
+
+int bearer_session_refresh_due(const bearer_session_t *session, apr_time_t now)
+{
+    return session->access_expires && now >= session->retry
+           && now >= session->access_expires - REFRESH_AHEAD;
+}
+
+apr_status_t bearer_session_lease(const bearer_session_t *session,
+                                  const bearer_session_store_t *store,
+                                  apr_time_t end, apr_pool_t *p)
+{
+    unsigned char name[BEARER_CACHE_KEY_SIZE];
+
+    if (!store->cache || !store->cache->lease
+        || record_name(name, store, "lease", session->id, p) != APR_SUCCESS) {
+        return APR_SUCCESS;
+    }
+    return store->cache->lease(store->cache, name, end, p) == APR_EBUSY
+               ? APR_EBUSY : APR_SUCCESS;
+}
+
+void bearer_session_unlease(const bearer_session_t *session,
+                            const bearer_session_store_t *store, apr_pool_t *p)
+{
+    unsigned char name[BEARER_CACHE_KEY_SIZE];
+
+    if (store->cache && store->cache->unlease
+        && record_name(name, store, "lease", session->id, p) == APR_SUCCESS) {
+        store->cache->unlease(store->cache, name, p);
+    }
+}
+
+/* Where the record is in the cookie, others hold the old one: what became of it
+ * is left where they look for it. */
+static apr_status_t successor(bearer_session_t **session,
+                              const bearer_session_store_t *store, apr_pool_t *p)
+{
+    unsigned char name[BEARER_CACHE_KEY_SIZE], *record;
+    apr_size_t len;
+
+    if (is_dead(*session, store, p)) {
+        return APR_EOF;
+    }
+    if (successor_name(name, store, (*session)->revision, (*session)->id, p)
+        != APR_SUCCESS
+        || get_sealed(store, name, &record, &len, p) != APR_SUCCESS) {
+        return APR_NOTFOUND;
+    }
+    *session = decode(record, len, p);
+    return *session ? APR_SUCCESS : APR_EOF;
+}
+
+apr_status_t bearer_session_replace(const char **cookie,
+                                    bearer_session_t *session,
+                                    const unsigned char *before,
+                                    const bearer_session_store_t *store,
+                                    apr_pool_t *p)
+{
+    unsigned char name[BEARER_CACHE_KEY_SIZE], *record;
+    apr_size_t len;
+
+    if (store->in_cookie && store->cache
+        && successor_name(name, store, before, session->id, p) == APR_SUCCESS) {
+        record = encode(session, &len, p);
+        put_sealed(store, name, record, len,
+                   bearer_world_now(store->world) + SHARED_FOR, p);
+    }
+    return bearer_session_update(cookie, session, store, p);
+}
+
+apr_status_t bearer_session_again(bearer_session_t **session,
+                                  const bearer_session_store_t *store,
+                                  apr_pool_t *p)
+{
+    bearer_session_t *now = NULL;
+    apr_status_t rv;
+
+    if (store->in_cookie) {
+        return successor(session, store, p);
+    }
+    rv = load_by_id(&now, store, (*session)->id, p);
+    if (rv == APR_NOTFOUND || (rv == APR_SUCCESS && is_over(now, store, p))) {
+        return APR_EOF;
+    }
+    if (rv != APR_SUCCESS
+        || memcmp(now->revision, (*session)->revision, sizeof(now->revision))
+           == 0) {
+        return APR_NOTFOUND;
+    }
+    *session = now;
+    return APR_SUCCESS;
+}
+
+/* ---- back-channel logout ----------------------------------------------- */
+
+apr_status_t bearer_session_logout(const bearer_session_store_t *store,
+                                   const char *issuer, const char *client,
+                                   const char *sid, const char *sub,
+                                   apr_pool_t *p)
+{
+    unsigned char name[BEARER_CACHE_KEY_SIZE], when[8];
+    apr_time_t now = bearer_world_now(store->world);
+
+    if (mark_name(name, sid ? "sid" : "sub", issuer, client, sid ? sid : sub, p)
+        != APR_SUCCESS) {
+        return APR_EGENERAL;
+    }
+    put_time(when, now);
+    return put_sealed(store, name, when, sizeof(when), now + store->max, p);
+}
+
+apr_status_t bearer_session_once(const bearer_session_store_t *store,
+                                 const char *issuer, const char *jti,
+                                 apr_time_t end, apr_pool_t *p)
+{
+    const char *const texts[] = { "logout", "jti", issuer, jti };
+    unsigned char name[BEARER_CACHE_KEY_SIZE], *value;
+    apr_size_t len;
+    apr_status_t rv;
+
+    if (name_of(name, p, 4, texts) != APR_SUCCESS) {
+        return APR_EGENERAL;
+    }
+    if (store->cache && store->cache->lease
+        && store->cache->lease(store->cache, name, end, p) == APR_EBUSY) {
+        return APR_EEXIST;
+    }
+    rv = get_sealed(store, name, &value, &len, p) == APR_SUCCESS ? APR_EEXIST
+       : put_sealed(store, name, "1", 1, end, p);
+    if (store->cache && store->cache->unlease) {
+        store->cache->unlease(store->cache, name, p);
+    }
+    return rv;
+}
+
+/* ---- the principal ----------------------------------------------------- */
+
+/* Anybody can claim an address that nobody has verified. */
+static bearer_reason_t check_email(const json_t *claims,
+                                   const bearer_settings_t *settings,
+                                   bearer_refusal_t *why, apr_pool_t *p)
+{
+    const char *path = bearer_path_text(settings->session_user_claim.path);
+
+    if (strcmp(path, "email") != 0
+        || json_is_true(json_object_get(claims, "email_verified"))) {
+        return BEARER_OK;
+    }
+    return bearer_refuse(why, p, BEARER_SESSION_USER, "the issuer does not say "
+                         "that this user's e-mail address is verified "
+                         "(email_verified is not true), so it cannot be the "
+                         "user's name; let the issuer verify it, or write "
+                         "AuthBearerSessionUserClaim with another claim (sub)");
+}
+
+bearer_reason_t bearer_session_user_of(const bearer_principal_t **principal,
+                                       json_t *claims,
+                                       const bearer_issuer_t *issuer,
+                                       const bearer_settings_t *settings,
+                                       bearer_refusal_t *why, apr_pool_t *p)
+{
+    bearer_settings_t s = *settings;
+    const char *iss = bearer_json_string(claims, "iss");
+    bearer_reason_t reason;
+
+    *principal = NULL;
+    s.user_claim = s.session_user_claim;
+    reason = check_email(claims, &s, why, p);
+    if (reason == BEARER_OK) {
+        reason = bearer_principal_build(principal, "cookie", claims, issuer,
+                                        iss ? iss : issuer->url, &s, why, p);
+    }
+    if (reason == BEARER_USER_CLAIM) {
+        return bearer_refuse(why, p, BEARER_SESSION_USER, "claim %s is missing "
+                             "or of no use, from which AuthBearerSessionUserClaim"
+                             " takes the user; ask for the scope that brings it "
+                             "(AuthBearerLoginScopes) or name another claim",
+                             bearer_text_quote(p, bearer_path_text(
+                                 s.session_user_claim.path)));
+    }
+    return reason;
+}
+
+bearer_reason_t bearer_session_principal(const bearer_principal_t **principal,
+                                         bearer_session_t *session,
+                                         const bearer_issuer_t *issuer,
+                                         const bearer_settings_t *settings,
+                                         bearer_refusal_t *why, apr_pool_t *p)
+{
+    const json_t *body = bearer_session_body(session, p);
+    json_t *claims = body ? json_object_get(body, BEARER_SESSION_CLAIMS) : NULL;
+    bearer_principal_t *own;
+    bearer_reason_t reason;
+
+    if (!claims) {
+        return bearer_refuse(why, p, BEARER_INTERNAL, "the session's record "
+                             "cannot be read");
+    }
+    reason = bearer_session_user_of(principal, claims, issuer, settings, why, p);
+    if (reason == BEARER_OK) {
+        own = apr_pmemdup(p, *principal, sizeof(*own));
+        own->expires = session->ends;  /* the ID token's exp was for the login */
+        own->not_before = 0;
+        *principal = own;
+    }
+    return reason;
+}

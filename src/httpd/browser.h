@@ -1,0 +1,64 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/**
+ * @file browser.h
+ * What the browser rooms of the glue share (browser.c, browser_logout.c,
+ * browser_session.c): a vhost's view of browsers, made in post_config and only
+ * read afterwards.
+ */
+#ifndef BROWSER_H
+#define BROWSER_H
+
+#include "glue.h"
+
+#include "bearer/cookie.h"
+#include "bearer/json.h"
+#include "bearer/login.h"
+#include "bearer/session.h"
+
+struct browser_t {
+    const char *origin;          /**< SCHEME://HOST[:PORT] */
+    const char *path;            /**< AuthBearerLoginPath */
+    const char *callback;        /**< absolute URLs */
+    const char *logout;
+    bearer_cookie_names_t names;
+    bearer_seal_t *session_seal, *login_seal;
+    int in_cookie;
+    apr_interval_time_t max, idle;
+};
+
+/** The sessions of a vhost. */
+void bearer_browser_store(bearer_session_store_t *store, const browser_t *browser);
+
+/** The session of a request, before it is asked whether it counts at the place:
+ *  BEARER_OK, BEARER_NO_CREDENTIAL, BEARER_SESSION_STORE. */
+bearer_reason_t bearer_browser_session(request_rec *r, const browser_t *browser,
+                                       bearer_session_t **session,
+                                       bearer_refusal_t *why);
+
+/** This server as a client of an issuer. BEARER_OK or BEARER_LOGIN_ISSUER. */
+bearer_reason_t bearer_browser_client(bearer_login_t *login, request_rec *r,
+                                      const browser_t *browser,
+                                      const bearer_issuer_t *issuer,
+                                      bearer_refusal_t *why);
+
+/** A judgement of this server's issuers with their keys. */
+void bearer_browser_judgement(bearer_judgement_t *j, request_rec *r,
+                              const bearer_expected_t *expected);
+
+/** Set-Cookie that goes with errors and redirects, too. */
+void bearer_browser_set_cookie(request_rec *r, const char *line);
+void bearer_browser_set_session(request_rec *r, const browser_t *browser,
+                                const char *value);
+
+/** The Cookie field as the browser sent it, or NULL. */
+const char *bearer_browser_cookies(const request_rec *r);
+
+/** Body of a session from tokens and claims; the caller owns the reference. */
+json_t *bearer_browser_body(const bearer_login_t *login,
+                            const bearer_tokens_t *tokens, json_t *claims);
+
+/* browser_logout.c */
+int bearer_browser_logout(request_rec *r, const browser_t *browser);
+int bearer_browser_backchannel(request_rec *r, const browser_t *browser);
+
+#endif

@@ -1,0 +1,270 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/**
+ * @file browser_logout.c
+ * The end of a session: asked for by the person (RP-initiated logout), or told
+ * by the issuer (back-channel logout).
+ *
+ * A foreign page must not sign anybody out. The session cookie is SameSite=Lax,
+ * so what is left is a link that is followed: unless the browser says that the
+ * request began on this very site or was typed in, the person is asked; and what
+ * the form then sends carries a value that only this session's pages know.
+ */
+#include "browser.h"
+
+APLOG_USE_MODULE(auth_bearer);
+
+/** A logout token in a form. */
+#define FORM_MAX (32 * 1024)
+
+/* ---- forms -------------------------------------------------------------- */
+
+/* The whole body, or NULL: no form, too long, broken off. */
+static const char *read_form(request_rec *r)
+{
+    const char *type = apr_table_get(r->headers_in, "Content-Type");
+    char *body = apr_palloc(r->pool, FORM_MAX + 1);
+    apr_size_t len = 0;
+    long n = 0;
+
+    if (!type || ap_cstr_casecmpn(type, "application/x-www-form-urlencoded", 33)
+        || ap_setup_client_block(r, REQUEST_CHUNKED_DECHUNK) != OK) {
+        return NULL;
+    }
+    if (ap_should_client_block(r)) {
+        while (len < FORM_MAX
+               && (n = ap_get_client_block(r, body + len, FORM_MAX - len)) > 0) {
+            len += (apr_size_t)n;
+        }
+    }
+    body[len] = '\0';
+    return n < 0 || len == FORM_MAX || strlen(body) != len ? NULL : body;
+}
+
+/* ---- asked for by the person -------------------------------------------- */
+
+static const char *form_token(const bearer_session_t *session, apr_pool_t *p)
+{
+    unsigned char hash[BEARER_SHA256_SIZE];
+    const char *text = apr_pstrcat(p, "logout form ",
+                                   bearer_text_hex(p, session->id,
+                                                   BEARER_SESSION_ID_SIZE), NULL);
+
+    bearer_text_sha256(text, strlen(text), hash);
+    return bearer_text_hex(p, hash, sizeof(hash));
+}
+
+/* Did the request begin on this very site, or in the address bar? */
+static int from_here(request_rec *r, const browser_t *browser)
+{
+    const char *site = apr_table_get(r->headers_in, "Sec-Fetch-Site");
+    const char *origin = apr_table_get(r->headers_in, "Origin");
+
+    if (site) {
+        return !ap_cstr_casecmp(site, "same-origin")
+            || (!ap_cstr_casecmp(site, "none") && r->method_number == M_GET);
+    }
+    return origin && !ap_cstr_casecmp(origin, browser->origin);
+}
+
+static int has_form_token(request_rec *r, const bearer_session_t *session)
+{
+    const char *body = r->method_number == M_POST ? read_form(r) : NULL;
+    const char *wanted = form_token(session, r->pool), *token;
+    apr_table_t *fields;
+
+    if (!body || bearer_login_parse(&fields, body, NULL, r->pool) != BEARER_OK) {
+        return 0;
+    }
+    token = apr_table_get(fields, "token");
+    return token && strlen(token) == strlen(wanted)
+        && bearer_text_equal_ct(token, wanted, strlen(wanted));
+}
+
+static int ask_first(request_rec *r, const browser_t *browser,
+                     const bearer_session_t *session)
+{
+    return bearer_page_say(r, "Sign out?", "Another page asks to sign you out of "
+                           "this site.",
+                           apr_psprintf(r->pool, "<form method=\"post\" action=\""
+                                        "%s/logout\">\n<input type=\"hidden\" "
+                                        "name=\"token\" value=\"%s\">\n<p><button>"
+                                        "Sign out</button></p>\n</form>\n"
+                                        "<p><a href=\"/\">Stay signed in</a></p>\n",
+                                        browser->path,
+                                        form_token(session, r->pool)));
+}
+
+static int signed_out(request_rec *r)
+{
+    return bearer_page_say(r, "You are signed out", "This site does not know you "
+                           "any more. Close the browser if others use this "
+                           "computer, too.",
+                           "<p><a href=\"/\">Go to the start page</a></p>\n");
+}
+
+/* What the issuer is to know; it never keeps the person from being signed out
+ * here. */
+static const char *tell_issuer(request_rec *r, const browser_t *browser,
+                               bearer_session_t *session)
+{
+    const server_config_t *server = bearer_config_server(r->server);
+    const bearer_issuer_t *issuer = bearer_issuers_by_url(server->issuers,
+                                                          session->issuer);
+    bearer_refusal_t why = { BEARER_OK, NULL };
+    const char *refresh, *url = NULL;
+    bearer_login_t login;
+
+    if (issuer && bearer_browser_client(&login, r, browser, issuer, &why)
+                  == BEARER_OK) {
+        refresh = bearer_session_string(session, BEARER_SESSION_REFRESH_TOKEN,
+                                        r->pool);
+        bearer_login_revoke(&login, refresh ? refresh
+            : bearer_session_string(session, BEARER_SESSION_ACCESS_TOKEN, r->pool),
+            refresh ? "refresh_token" : "access_token", &why, r->pool);
+        url = bearer_login_end_session(&login, bearer_session_string(
+            session, BEARER_SESSION_ID_TOKEN, r->pool), browser->logout, r->pool);
+    }
+    if (why.detail) {
+        ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r, "logout: %s", why.detail);
+    }
+    return url;
+}
+
+int bearer_browser_logout(request_rec *r, const browser_t *browser)
+{
+    bearer_refusal_t why = { BEARER_OK, NULL };
+    bearer_session_store_t store;
+    bearer_session_t *session = NULL;
+    bearer_reason_t reason;
+    const char *value, *url;
+
+    bearer_browser_store(&store, browser);
+    value = bearer_cookie_join(bearer_browser_cookies(r), browser->names.session,
+                               r->pool);
+    if (value && (store.cache || store.in_cookie)
+        && bearer_session_load(&session, &store, value, r->pool) == APR_EGENERAL) {
+        reason = bearer_refuse(&why, r->pool, BEARER_SESSION_STORE, "the session "
+                               "store does not answer (AuthBearerSOCache "
+                               "for=sessions)");
+        return bearer_page_refusal(r, reason, why.detail, NULL);
+    }
+    if (!session) {
+        if (value) {
+            bearer_browser_set_session(r, browser, NULL);
+        }
+        return signed_out(r);
+    }
+    if (!from_here(r, browser) && !has_form_token(r, session)) {
+        return r->method_number == M_GET ? ask_first(r, browser, session)
+            : bearer_page_refusal(r, BEARER_CROSS_SITE, "a logout was asked for "
+                                  "by another site", NULL);
+    }
+    bearer_session_end(session, &store, r->pool);
+    bearer_browser_set_session(r, browser, NULL);
+    ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r, "logout, session %s",
+                  bearer_text_fingerprint(r->pool, session->id,
+                                          BEARER_SESSION_ID_SIZE));
+    url = tell_issuer(r, browser, session);
+    if (!url) {
+        return signed_out(r);
+    }
+    bearer_page_no_store(r);
+    apr_table_setn(r->headers_out, "Location", url);
+    return HTTP_SEE_OTHER;
+}
+
+/* ---- told by the issuer ------------------------------------------------- */
+
+/* Back-Channel Logout 1.0 section 2.8: 200, or 400 with an error as JSON. */
+static int answer_issuer(request_rec *r, bearer_reason_t reason,
+                         const char *detail)
+{
+    int unavailable = bearer_reason_category(reason) == BEARER_CATEGORY_UNAVAILABLE;
+
+    bearer_page_no_store(r);
+    ap_run_insert_filter(r);
+    r->status = reason == BEARER_OK ? HTTP_OK
+              : unavailable ? HTTP_SERVICE_UNAVAILABLE : HTTP_BAD_REQUEST;
+    if (reason == BEARER_OK) {
+        ap_set_content_length(r, 0);
+        return OK;
+    }
+    apr_table_setn(r->subprocess_env, "BEARER_ERROR", bearer_category_name(
+        bearer_reason_category(reason)));
+    apr_table_setn(r->subprocess_env, "BEARER_ERROR_CHECK",
+                   bearer_reason_name(reason));
+    ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r, "back-channel logout refused, "
+                  "%s: %s", bearer_reason_name(reason), detail);
+    if (unavailable) {
+        apr_table_setn(r->err_headers_out, "Retry-After",
+                       apr_psprintf(r->pool, "%d", ANSWER_RETRY_AFTER));
+    }
+    ap_set_content_type(r, "application/json");
+    ap_rputs(apr_psprintf(r->pool, "{\"error\":\"%s\",\"error_description\":\"%s\""
+                          "}\n", unavailable ? "temporarily_unavailable"
+                                             : "invalid_request",
+                          bearer_reason_name(reason)), r);
+    return OK;
+}
+
+static bearer_reason_t logout_by(request_rec *r, const browser_t *browser,
+                                 const bearer_judgement_t *j,
+                                 bearer_refusal_t *why)
+{
+    const char *sid = bearer_json_string(j->claims, "sid");
+    const char *sub = bearer_json_string(j->claims, "sub");
+    bearer_session_store_t store;
+    apr_time_t until = j->now;
+    apr_status_t rv;
+
+    bearer_browser_store(&store, browser);
+    bearer_json_date(&until, j->claims, "exp");
+    if (until > j->now + browser->max) {
+        until = j->now + browser->max;
+    }
+    rv = bearer_session_once(&store, j->issuer->url,
+                             bearer_json_string(j->claims, "jti"),
+                             until + 2 * j->settings.clock_skew, r->pool);
+    if (rv == APR_EEXIST) {
+        return bearer_refuse(why, r->pool, BEARER_LOGOUT_TOKEN, "the logout token "
+                             "was used before (jti)");
+    }
+    if (rv == APR_SUCCESS) {
+        rv = bearer_session_logout(&store, j->issuer->url, j->settings.client_id,
+                                   sid, sub, r->pool);
+    }
+    return rv == APR_SUCCESS ? BEARER_OK
+        : bearer_refuse(why, r->pool, BEARER_SESSION_STORE, "the session store "
+                        "does not answer (AuthBearerSOCache for=sessions)");
+}
+
+int bearer_browser_backchannel(request_rec *r, const browser_t *browser)
+{
+    static const bearer_expected_t any = { NULL, NULL, NULL, NULL, NULL, -1 };
+    const char *body, *token = NULL;
+    bearer_reason_t reason;
+    apr_table_t *fields;
+    bearer_judgement_t j;
+
+    if (browser->in_cookie) {
+        return HTTP_NOT_FOUND;  /* nothing here knows a session by its sid */
+    }
+    body = read_form(r);
+    if (body && bearer_login_parse(&fields, body, NULL, r->pool) == BEARER_OK) {
+        token = apr_table_get(fields, "logout_token");
+    }
+    if (!token || !*token) {
+        return answer_issuer(r, BEARER_LOGOUT_TOKEN, "the body is no form with a "
+                             "logout_token");
+    }
+    bearer_browser_judgement(&j, r, &any);
+    if (bearer_judge_logout_token(&j, token, strlen(token)) != BEARER_GRANTED) {
+        return answer_issuer(r, j.why.reason, j.why.detail);
+    }
+    reason = logout_by(r, browser, &j, &j.why);
+    if (reason == BEARER_OK) {
+        ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r, "back-channel logout by the "
+                      "issuer");
+    }
+    return answer_issuer(r, reason, j.why.detail);
+}

@@ -1,0 +1,442 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/**
+ * @file browser_session.c
+ * The session that a cookie opens: found once per chain of requests, refreshed
+ * ahead of its tokens' expiry by one request at a time, and judged by each
+ * place for itself.
+ */
+#include "browser.h"
+
+APLOG_USE_MODULE(auth_bearer);
+
+/** After a refresh that failed for want of an answer. */
+#define RETRY apr_time_from_sec(10)
+/** How often a request that waits for another's refresh looks. */
+#define LOOK apr_time_from_msec(20)
+
+/** What is known of a request's session. */
+typedef struct browser_session_t {
+    bearer_reason_t reason;
+    bearer_refusal_t why;
+    bearer_session_t *session;
+} browser_session_t;
+
+/* ---- finding ------------------------------------------------------------ */
+
+const char *bearer_browser_cookies(const request_rec *r)
+{
+    for (; r; r = bearer_request_parent(r)) {
+        const request_t *record = bearer_request_peek(r);
+
+        if (record && record->cookies) {
+            return record->cookies;
+        }
+        if (!bearer_request_parent(r)) {
+            return apr_table_get(r->headers_in, "Cookie");
+        }
+    }
+    return NULL;
+}
+
+void bearer_browser_strip(request_rec *r)
+{
+    const browser_t *browser = bearer_config_server(r->server)->browser;
+    const char *field = browser ? apr_table_get(r->headers_in, "Cookie") : NULL;
+    const char *kept;
+    const bearer_settings_t *settings;
+
+    if (!field) {
+        return;
+    }
+    settings = bearer_config_of(r);
+    kept = settings->strip_cookies
+        ? bearer_cookie_strip(&browser->names, field, r->pool) : field;
+    if (kept == field) {
+        return;
+    }
+    bearer_request(r)->cookies = field;
+    if (r->main) {
+        /* the table is the main request's, who has not looked at it yet */
+        r->headers_in = apr_table_copy(r->pool, r->headers_in);
+    }
+    if (kept) {
+        apr_table_setn(r->headers_in, "Cookie", kept);
+    }
+    else {
+        apr_table_unset(r->headers_in, "Cookie");
+    }
+}
+
+void bearer_browser_store(bearer_session_store_t *store, const browser_t *browser)
+{
+    store->seal = browser->session_seal;
+    store->cache = bearer_store_cache(STORE_SESSIONS);
+    store->world = &bearer_process()->world;
+    store->server = browser->origin;
+    store->in_cookie = browser->in_cookie;
+    store->max = browser->max;
+    store->idle = browser->idle;
+}
+
+/* ---- refreshing --------------------------------------------------------- */
+
+/** One request's session on its way. */
+typedef struct visit_t {
+    request_rec *r;
+    const browser_t *browser;
+    bearer_session_store_t store;
+    bearer_session_t *session;
+    const char *cookie;            /**< to tell the browser; or NULL */
+} visit_t;
+
+static void log_refresh(const visit_t *v, int level, const char *what,
+                        const char *detail)
+{
+    ap_log_rerror(APLOG_MARK, level, 0, v->r, "%s (session %s): %s", what,
+                  bearer_text_fingerprint(v->r->pool, v->session->id,
+                                          BEARER_SESSION_ID_SIZE), detail);
+}
+
+/* An ID token that comes with a refresh replaces what the first one said. */
+static bearer_reason_t new_claims(visit_t *v, const bearer_tokens_t *tokens,
+                                  const bearer_issuer_t *issuer, json_t **claims,
+                                  bearer_refusal_t *why)
+{
+    bearer_expected_t expected = { issuer, NULL, tokens->access_token, NULL, NULL,
+                                   -1 };
+    bearer_judgement_t j;
+
+    *claims = json_object_get(bearer_session_body(v->session, v->r->pool),
+                              BEARER_SESSION_CLAIMS);
+    if (!tokens->id_token) {
+        return BEARER_OK;
+    }
+    expected.sub = bearer_json_string(*claims, "sub");
+    bearer_browser_judgement(&j, v->r, &expected);
+    if (bearer_judge_id_token(&j, tokens->id_token, strlen(tokens->id_token))
+        != BEARER_GRANTED) {
+        *why = j.why;
+        return j.why.reason;
+    }
+    *claims = bearer_login_merge(j.claims, *claims, v->r->pool);
+    return *claims ? BEARER_OK : BEARER_INTERNAL;
+}
+
+static void keep(bearer_tokens_t *tokens, visit_t *v)
+{
+    apr_pool_t *p = v->r->pool;
+
+    if (!tokens->id_token) {
+        tokens->id_token = bearer_session_string(v->session,
+                                                 BEARER_SESSION_ID_TOKEN, p);
+    }
+    if (!tokens->scope) {
+        tokens->scope = bearer_session_string(v->session, BEARER_SESSION_SCOPE, p);
+    }
+}
+
+static bearer_reason_t take_refreshed(visit_t *v, const bearer_login_t *login,
+                                      bearer_tokens_t *tokens,
+                                      bearer_refusal_t *why)
+{
+    unsigned char before[BEARER_SESSION_REVISION_SIZE];
+    bearer_reason_t reason;
+    json_t *claims, *body;
+    apr_status_t rv = APR_EGENERAL;
+
+    reason = new_claims(v, tokens, login->access->issuer, &claims, why);
+    if (reason != BEARER_OK) {
+        return reason;
+    }
+    keep(tokens, v);
+    memcpy(before, v->session->revision, sizeof(before));
+    body = bearer_browser_body(login, tokens, claims);
+    if (body) {
+        rv = bearer_session_renew(v->session, &v->store, body, v->r->pool);
+        json_decref(body);
+    }
+    if (rv == APR_SUCCESS) {
+        v->session->access_expires = tokens->access_expires;
+        v->session->retry = 0;
+        v->session->seen = bearer_world_now(v->store.world);
+        rv = bearer_session_replace(&v->cookie, v->session, before, &v->store,
+                                    v->r->pool);
+    }
+    if (rv == APR_EOF) {
+        return bearer_refuse(why, v->r->pool, BEARER_INACTIVE, "it was ended "
+                             "meanwhile");
+    }
+    return rv == APR_SUCCESS ? BEARER_OK
+        : bearer_refuse(why, v->r->pool, BEARER_SESSION_STORE, "the refreshed "
+                        "session could not be kept%s", rv == APR_ENOSPC
+                        ? ": it is too large for its store" : "");
+}
+
+/* The issuer is asked; by who has the lease only. */
+static bearer_reason_t ask(visit_t *v)
+{
+    const server_config_t *server = bearer_config_server(v->r->server);
+    const bearer_issuer_t *issuer = bearer_issuers_by_url(server->issuers,
+                                                          v->session->issuer);
+    bearer_refusal_t why = { BEARER_OK, NULL };
+    bearer_tokens_t tokens;
+    bearer_login_t login;
+    bearer_reason_t reason;
+
+    reason = issuer ? bearer_browser_client(&login, v->r, v->browser, issuer, &why)
+                    : BEARER_NO_CREDENTIAL;
+    if (reason == BEARER_OK) {
+        reason = bearer_login_refresh(&tokens, &login, bearer_session_string(
+                                          v->session, BEARER_SESSION_REFRESH_TOKEN,
+                                          v->r->pool), &why, v->r->pool);
+    }
+    if (reason == BEARER_OK) {
+        reason = take_refreshed(v, &login, &tokens, &why);
+    }
+    if (reason == BEARER_OK) {
+        log_refresh(v, APLOG_DEBUG, "refreshed", "the issuer gave new tokens");
+    }
+    else if (reason == BEARER_INACTIVE) {
+        log_refresh(v, APLOG_INFO, "ended", why.detail);
+        bearer_session_end(v->session, &v->store, v->r->pool);
+    }
+    else {
+        log_refresh(v, APLOG_WARNING, "not refreshed, goes on as it is",
+                    why.detail ? why.detail : bearer_reason_name(reason));
+        v->session->retry = bearer_world_now(v->store.world) + RETRY;
+        bearer_session_update(&v->cookie, v->session, &v->store, v->r->pool);
+        reason = BEARER_OK;
+    }
+    return reason;
+}
+
+/* With the lease: somebody may have refreshed it between our look and now. */
+static bearer_reason_t refresh_alone(visit_t *v)
+{
+    apr_status_t rv = bearer_session_again(&v->session, &v->store, v->r->pool);
+
+    if (rv == APR_EOF) {
+        return BEARER_INACTIVE;
+    }
+    if (rv == APR_SUCCESS && v->store.in_cookie) {
+        bearer_session_save(&v->cookie, v->session, &v->store, v->r->pool);
+    }
+    return bearer_session_refresh_due(v->session,
+                                      bearer_world_now(v->store.world))
+               ? ask(v) : BEARER_OK;
+}
+
+/* One flight per session. Whose access token is still good does not wait. */
+static bearer_reason_t refresh(visit_t *v)
+{
+    const server_config_t *server = bearer_config_server(v->r->server);
+    apr_interval_time_t patience;
+    bearer_settings_t settings;
+    apr_time_t now, give_up;
+    bearer_reason_t reason;
+
+    bearer_settings_resolve(&settings, server->global->defaults,
+                            &server->settings, NULL, NULL);
+    patience = 2 * settings.timeout.total;
+    now = apr_time_now();
+    give_up = now + patience;
+    while (bearer_session_lease(v->session, &v->store, now + patience, v->r->pool)
+           != APR_SUCCESS) {
+        if (bearer_world_now(v->store.world) < v->session->access_expires
+            || now >= give_up) {
+            return BEARER_OK;
+        }
+        apr_sleep(LOOK);
+        now = apr_time_now();
+    }
+    reason = refresh_alone(v);
+    bearer_session_unlease(v->session, &v->store, v->r->pool);
+    return reason;
+}
+
+static bearer_reason_t open_session(visit_t *v, bearer_refusal_t *why)
+{
+    apr_pool_t *p = v->r->pool;
+    const char *value = bearer_cookie_join(bearer_browser_cookies(v->r),
+                                           v->browser->names.session, p);
+    apr_status_t rv;
+
+    if (!value || (!v->store.cache && !v->store.in_cookie)) {
+        return BEARER_NO_CREDENTIAL;
+    }
+    rv = bearer_session_load(&v->session, &v->store, value, p);
+    if (rv == APR_EGENERAL) {
+        return bearer_refuse(why, p, BEARER_SESSION_STORE, "the session store "
+                             "does not answer (AuthBearerSOCache for=sessions)");
+    }
+    if (rv != APR_SUCCESS) {
+        ap_log_rerror(APLOG_MARK, APLOG_DEBUG, 0, v->r, "a session cookie opens "
+                      "no session: it is not of this server, or the session has "
+                      "ended");
+        return BEARER_NO_CREDENTIAL;
+    }
+    if (bearer_session_refresh_due(v->session, bearer_world_now(v->store.world))
+        && refresh(v) != BEARER_OK) {
+        return BEARER_NO_CREDENTIAL;
+    }
+    if (!v->cookie) {
+        bearer_session_touch(&v->cookie, v->session, &v->store, p);
+    }
+    return BEARER_OK;
+}
+
+static browser_session_t *find(request_rec *r, const browser_t *browser)
+{
+    browser_session_t *found = apr_pcalloc(r->pool, sizeof(*found));
+    visit_t v;
+
+    memset(&v, 0, sizeof(v));
+    v.r = r;
+    v.browser = browser;
+    bearer_browser_store(&v.store, browser);
+    found->reason = open_session(&v, &found->why);
+    found->session = v.session;
+    if (v.cookie && v.store.in_cookie) {
+        bearer_browser_set_session(r, browser, v.cookie);
+    }
+    return found;
+}
+
+bearer_reason_t bearer_browser_session(request_rec *r, const browser_t *browser,
+                                       bearer_session_t **session,
+                                       bearer_refusal_t *why)
+{
+    request_t *own = bearer_request(r);
+    const request_rec *parent = r;
+
+    while (!own->session && (parent = bearer_request_parent(parent)) != NULL) {
+        const request_t *record = bearer_request_peek(parent);
+
+        own->session = record ? record->session : NULL;
+    }
+    if (!own->session) {
+        own->session = find(r, browser);
+    }
+    *session = own->session->session;
+    *why = own->session->why;
+    return own->session->reason;
+}
+
+/* ---- judging ------------------------------------------------------------ */
+
+/* Does a session of this issuer count here? */
+static const bearer_issuer_t *accepted(request_rec *r,
+                                       const bearer_settings_t *settings,
+                                       const bearer_session_t *session)
+{
+    const server_config_t *server = bearer_config_server(r->server);
+    const bearer_issuer_t *issuer = bearer_issuers_by_url(server->issuers,
+                                                          session->issuer);
+
+    return issuer && bearer_judge_accepts(settings, issuer)
+           && (!settings->login_issuer
+               || !strcmp(settings->login_issuer, issuer->url)) ? issuer : NULL;
+}
+
+static apr_status_t release_entry(void *entry)
+{
+    bearer_tokencache_release(entry);
+    return APR_SUCCESS;
+}
+
+/* The policy and the content of the session name its principal. */
+static void principal_key(unsigned char *key, request_rec *r,
+                          const bearer_session_t *session)
+{
+    unsigned char all[3 * BEARER_SHA256_SIZE + BEARER_SESSION_REVISION_SIZE];
+    unsigned char *at = all;
+
+    memcpy(at, bearer_config_server(r->server)->digest, BEARER_SHA256_SIZE);
+    at += BEARER_SHA256_SIZE;
+    memcpy(at, bearer_config_dir(r)->digest, BEARER_SHA256_SIZE);
+    at += BEARER_SHA256_SIZE;
+    memcpy(at, session->id, BEARER_SESSION_ID_SIZE);
+    at += BEARER_SESSION_ID_SIZE;
+    memcpy(at, session->revision, BEARER_SESSION_REVISION_SIZE);
+    bearer_text_sha256(all, sizeof(all), key);
+}
+
+static bearer_reason_t principal_of(request_rec *r, bearer_session_t *session,
+                                    const bearer_issuer_t *issuer,
+                                    const bearer_principal_t **principal,
+                                    bearer_refusal_t *why)
+{
+    const server_config_t *server = bearer_config_server(r->server);
+    bearer_tokencache_t *cache = bearer_process()->tokens;
+    bearer_tokencache_entry_t *entry = NULL;
+    unsigned char key[BEARER_SHA256_SIZE];
+    bearer_settings_t settings;
+    bearer_reason_t reason;
+
+    principal_key(key, r, session);
+    *principal = cache ? bearer_tokencache_get(cache, &entry, key, apr_time_now(),
+                                               0) : NULL;
+    if (*principal) {
+        apr_pool_cleanup_register(r->pool, entry, release_entry,
+                                  apr_pool_cleanup_null);
+        return BEARER_OK;
+    }
+    bearer_settings_resolve(&settings, server->global->defaults,
+                            &server->settings, &issuer->settings,
+                            &bearer_config_dir(r)->settings);
+    reason = bearer_session_principal(principal, session, issuer, &settings, why,
+                                      r->pool);
+    if (reason == BEARER_OK && cache) {
+        bearer_tokencache_put(cache, key, *principal, 1, session->ends);
+    }
+    return reason;
+}
+
+static const credential_t *credential_of(request_rec *r, bearer_session_t *session,
+                                         const browser_t *browser,
+                                         const bearer_settings_t *settings)
+{
+    credential_t *credential = apr_pcalloc(r->pool, sizeof(*credential));
+    bearer_from_t *from = apr_pcalloc(r->pool, sizeof(*from));
+
+    from->kind = BEARER_FROM_COOKIE;
+    from->name = browser->names.session;
+    credential->from = from;
+    credential->reason = BEARER_NO_CREDENTIAL;  /* nothing to forward */
+    if (settings->forward & BEARER_FORWARD_TOKEN) {
+        credential->token = bearer_session_string(session,
+                                                  BEARER_SESSION_ACCESS_TOKEN,
+                                                  r->pool);
+    }
+    if (credential->token) {
+        credential->len = strlen(credential->token);
+        credential->reason = BEARER_OK;
+    }
+    return credential;
+}
+
+bearer_reason_t bearer_browser_principal(request_rec *r,
+                                         const bearer_settings_t *settings,
+                                         const bearer_principal_t **principal,
+                                         const credential_t **credential,
+                                         bearer_refusal_t *why)
+{
+    const browser_t *browser = bearer_config_server(r->server)->browser;
+    const bearer_issuer_t *issuer;
+    bearer_session_t *session;
+    bearer_reason_t reason;
+
+    if (!browser) {
+        return BEARER_NO_CREDENTIAL;
+    }
+    reason = bearer_browser_session(r, browser, &session, why);
+    if (reason != BEARER_OK) {
+        return reason;
+    }
+    issuer = accepted(r, settings, session);
+    if (!issuer) {
+        return BEARER_NO_CREDENTIAL;
+    }
+    *credential = credential_of(r, session, browser, settings);
+    return principal_of(r, session, issuer, principal, why);
+}

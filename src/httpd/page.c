@@ -1,0 +1,266 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/**
+ * @file page.c
+ * What a person reads when something went wrong, or when a question is to be
+ * asked: small pages that need no script, no picture and no other file. They say
+ * what happened and what to do, and carry a number that stands in the log's
+ * line as well; nothing of a request, a token or an issuer's answer gets in.
+ *
+ * An administrator's ErrorDocument goes before them; who asks for JSON and not
+ * for HTML gets that.
+ */
+#include "browser.h"
+
+#include <mod_core.h>
+
+APLOG_USE_MODULE(auth_bearer);
+
+typedef struct text_t {
+    bearer_reason_t reason;
+    const char *title, *what, *todo;
+} text_t;
+
+static const text_t texts[] = {
+    { BEARER_LOGIN_STATE, "This sign-in cannot be completed",
+      "It was started too long ago, in another browser, or it has been completed "
+      "already. This also happens when the browser does not keep cookies.",
+      "Go back to the page you wanted and sign in again." },
+    { BEARER_LOGIN_RESPONSE, "This sign-in cannot be completed",
+      "The sign-in service sent an answer that does not belong to this sign-in.",
+      "Go back to the page you wanted and sign in again." },
+    { BEARER_LOGIN_DENIED, "You were not signed in",
+      "The sign-in was cancelled, or the sign-in service did not allow it.",
+      "Try again, or ask the people who run this site for access." },
+    { BEARER_LOGIN_LOOP, "Signing in does not last",
+      "You have just signed in several times, and each time this site did not "
+      "recognize you afterwards. Going on would only repeat it.",
+      "Allow cookies for this site and try again. If that does not help, tell the "
+      "people who run this site." },
+    { BEARER_LOGIN_ISSUER, "The sign-in service cannot be reached",
+      "This site did not get a usable answer from the service that signs you in.",
+      "Please try again in a moment." },
+    { BEARER_SESSION_USER, "Your account cannot be used here",
+      "You are signed in, but your account lacks what this site needs to know, "
+      "such as an e-mail address that has been verified.",
+      "Verify your e-mail address with the sign-in service, or ask the people who "
+      "run this site." },
+    { BEARER_SESSION_STORE, "Your session cannot be looked up",
+      "This site cannot reach the place where it keeps its sessions.",
+      "Please try again in a moment. You need not sign in again." },
+    { BEARER_SESSION_SIZE, "Your session does not fit",
+      "What the sign-in service says about you is too large to be kept in this "
+      "site's cookies.",
+      "Tell the people who run this site: AuthBearerSessionStore cache keeps "
+      "sessions on the server." },
+    { BEARER_CROSS_SITE, "This request came from another site",
+      "To protect you, this site does not change anything when another site asks "
+      "it to.", "Go to this site and do it there." },
+    { BEARER_LOGOUT_TOKEN, "You were not signed out",
+      "The page that asked for it was not one of this site, or is out of date.",
+      "Go back to this site and sign out there." },
+};
+
+static const text_t *by_status(int status)
+{
+    static const text_t refused = { BEARER_OK, "You are not signed in",
+        "This page is only for people who are signed in.",
+        "Sign in and try again." };
+    static const text_t wrong = { BEARER_OK, "This request cannot be understood",
+        "The browser sent something that this site did not expect.",
+        "Go back and try again." };
+    static const text_t forbidden = { BEARER_OK, "You may not see this page",
+        "You are signed in, but this page is not for your account.",
+        "Ask the people who run this site for access, or sign in with another "
+        "account." };
+    static const text_t later = { BEARER_OK, "Please try again",
+        "Something that this site needs does not answer just now.",
+        "Please try again in a moment." };
+    static const text_t broken = { BEARER_OK, "This site is not set up correctly",
+        "It cannot answer this request.", "Tell the people who run this site." };
+
+    return status == HTTP_UNAUTHORIZED ? &refused
+         : status == HTTP_BAD_REQUEST ? &wrong
+         : status == HTTP_FORBIDDEN ? &forbidden
+         : status == HTTP_SERVICE_UNAVAILABLE ? &later : &broken;
+}
+
+static const text_t *text_for(bearer_reason_t reason, int status)
+{
+    apr_size_t i;
+
+    for (i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        if (texts[i].reason == reason) {
+            return &texts[i];
+        }
+    }
+    return by_status(status);
+}
+
+static const char head[] =
+    "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
+    "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
+    "<meta name=\"robots\" content=\"noindex\">\n<style>\n"
+    ":root { color-scheme: light dark }\n"
+    "body { font: 1.1rem/1.5 system-ui, sans-serif; max-width: 34rem; "
+    "margin: 12vh auto; padding: 0 1rem }\n"
+    "h1 { font-size: 1.6rem; line-height: 1.2 }\n"
+    "button { font: inherit; padding: .4rem 1rem }\n"
+    "small { opacity: .8 }\n</style>\n";
+
+static const char *page(apr_pool_t *p, const char *title, const char *what,
+                        const char *rest)
+{
+    return apr_pstrcat(p, head, "<title>", title, "</title>\n</head>\n<body>\n"
+                       "<main>\n<h1>", title, "</h1>\n<p>", what, "</p>\n", rest,
+                       "</main>\n</body>\n</html>\n", NULL);
+}
+
+static const char *link_to(apr_pool_t *p, const char *url)
+{
+    return url ? apr_pstrcat(p, "<p><a href=\"", ap_escape_html(p, url),
+                             "\">Go on to the page you wanted</a></p>\n", NULL)
+               : "";
+}
+
+/* The number of a page: it says nothing, but finds the line. */
+static const char *reference(request_rec *r)
+{
+    unsigned char bytes[5];
+
+    if (bearer_world_random(bearer_process() ? &bearer_process()->world : NULL,
+                            bytes, sizeof(bytes)) != APR_SUCCESS) {
+        return "none";
+    }
+    return bearer_text_hex(r->pool, bytes, sizeof(bytes));
+}
+
+static const char *refusal(request_rec *r, const text_t *text, const char *ref,
+                           const char *again)
+{
+    return page(r->pool, text->title, text->what,
+                apr_pstrcat(r->pool, "<p>", text->todo, "</p>\n",
+                            link_to(r->pool, again),
+                            "<p><small>Reference for the people who run this "
+                            "site: <code>", ref, "</code></small></p>\n", NULL));
+}
+
+/* ---- who reads it ------------------------------------------------------- */
+
+static int accepts(request_rec *r, const char *type)
+{
+    const char *accept = apr_table_get(r->headers_in, "Accept");
+
+    return accept && ap_strcasestr(accept, type);
+}
+
+static int wants_json(request_rec *r)
+{
+    return accepts(r, "application/json") && !accepts(r, "text/html");
+}
+
+static int is_replaced(request_rec *r, int status)
+{
+    return ap_response_code_string(r, ap_index_of_response(status)) != NULL;
+}
+
+/* ---- sending ------------------------------------------------------------ */
+
+void bearer_page_no_store(request_rec *r)
+{
+    apr_table_setn(r->err_headers_out, "Cache-Control", "no-store");
+    apr_table_setn(r->err_headers_out, "Pragma", "no-cache");
+    apr_table_setn(r->err_headers_out, "Referrer-Policy", "no-referrer");
+}
+
+static void send_page(request_rec *r, int status, const char *type, const char *text)
+{
+    bearer_page_no_store(r);
+    apr_table_setn(r->err_headers_out, "X-Content-Type-Options", "nosniff");
+    apr_table_setn(r->err_headers_out, "Content-Security-Policy",
+                   "default-src 'none'; style-src 'unsafe-inline'; "
+                   "form-action 'self'; base-uri 'none'; frame-ancestors 'none'");
+    r->status = status;
+    r->handler = "bearer-browser";
+    ap_run_insert_filter(r);  /* no other hook of this request was run */
+    ap_set_content_type(r, type);
+    ap_set_content_length(r, (apr_off_t)strlen(text));
+    ap_rputs(text, r);
+}
+
+int bearer_page_refusal(request_rec *r, bearer_reason_t reason,
+                        const char *detail, const char *again)
+{
+    bearer_category_t category = bearer_reason_category(reason);
+    int status = bearer_answer_status(reason);
+    const text_t *text = text_for(reason, status);
+    const char *ref = reference(r);
+
+    bearer_request(r)->reason = reason;
+    apr_table_setn(r->subprocess_env, "BEARER_ERROR",
+                   bearer_category_name(category));
+    apr_table_setn(r->subprocess_env, "BEARER_ERROR_CHECK",
+                   bearer_reason_name(reason));
+    ap_log_rerror(APLOG_MARK, bearer_answer_level(reason), 0, r,
+                  "refused, %s/%s, page %s: %s", bearer_category_name(category),
+                  bearer_reason_name(reason), ref, detail ? detail : "no detail");
+    if (status == HTTP_UNAUTHORIZED) {
+        apr_table_setn(r->err_headers_out, "WWW-Authenticate",
+                       apr_psprintf(r->pool, "Bearer realm=\"%s\"",
+                                    ap_get_server_name(r)));
+    }
+    if (status == HTTP_SERVICE_UNAVAILABLE) {
+        apr_table_setn(r->err_headers_out, "Retry-After",
+                       apr_psprintf(r->pool, "%d", ANSWER_RETRY_AFTER));
+    }
+    if (is_replaced(r, status)) {
+        bearer_page_no_store(r);
+        return status;
+    }
+    if (wants_json(r)) {
+        send_page(r, status, "application/json",
+             apr_psprintf(r->pool, "{\"error\":\"%s\",\"error_description\":"
+                          "\"%s %s\",\"reference\":\"%s\"}\n",
+                          bearer_reason_name(reason), text->what, text->todo,
+                          ref));
+    }
+    else {
+        send_page(r, status, "text/html; charset=utf-8", refusal(r, text, ref, again));
+    }
+    return OK;
+}
+
+int bearer_page_say(request_rec *r, const char *title, const char *what,
+                    const char *form)
+{
+    if (wants_json(r)) {
+        send_page(r, HTTP_OK, "application/json",
+             apr_psprintf(r->pool, "{\"message\":\"%s\"}\n", title));
+    }
+    else {
+        send_page(r, HTTP_OK, "text/html; charset=utf-8",
+             page(r->pool, title, what, form));
+    }
+    return OK;
+}
+
+void bearer_page_prepare(request_rec *r, int status, bearer_reason_t reason)
+{
+    const bearer_settings_t *settings;
+    const char *ref;
+
+    if (!bearer_config_server(r->server)->browser || !accepts(r, "text/html")
+        || is_replaced(r, status)) {
+        return;
+    }
+    settings = bearer_config_of(r);
+    if (!settings->session && !settings->login.on) {
+        return;
+    }
+    ref = reference(r);
+    ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r, "page %s is about: %s", ref,
+                  bearer_reason_name(reason));
+    bearer_page_no_store(r);
+    /* all of it is ASCII, so the charset that httpd names does not matter */
+    ap_custom_response(r, status, apr_pstrcat(r->pool, "\"",
+        refusal(r, text_for(reason, status), ref, NULL), NULL));
+}

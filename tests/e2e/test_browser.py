@@ -1,0 +1,888 @@
+# Licensed under the Apache License, Version 2.0; see LICENSE.
+"""Browsers: login, callback, sessions in both stores, logout."""
+import os
+
+import pytest
+
+from support.expect import refused
+from support.issuer import headers_of
+from support.op import NAVIGATE, Browser, Provider
+
+#: configtest says so at start
+pytestmark = pytest.mark.allow_log("AuthBearerSessionStore cookie: the issuer")
+
+SECRETS = {"secret": (os.urandom(48), 0o600), "newer": (os.urandom(48), 0o600),
+           "client": ("the-secret-of-the-client\n", 0o600)}
+
+CONF = """
+AuthBearerSecretFile "@ROOT@/secret"
+AuthBearerBaseURL {base}
+AuthBearerClientID app
+AuthBearerClientSecret "file:@ROOT@/client"
+{more}
+<AuthBearerIssuer "{issuer}" main>
+{inside}
+</AuthBearerIssuer>
+<Location "/app">
+    AuthType Bearer
+    AuthName "app"
+    AuthBearerAudience api://test
+    AuthBearerSession On
+    AuthBearerLogin On
+    Require valid-user
+</Location>
+{end}
+"""
+
+
+@pytest.fixture
+def op(issuers, request):
+    return Provider(issuers, "op-" + "".join(
+        c if c.isalnum() else "-" for c in request.node.name))
+
+
+@pytest.fixture(params=["cache", "cookie"])
+def store(request):
+    return request.param
+
+
+def conf(op, more="", inside="", end="", base="http://127.0.0.1:@PORT@"):
+    return CONF.format(base=base, issuer=op.url, more=more, inside=inside,
+                       end=end)
+
+
+@pytest.fixture
+def site(one_server, op, backend):
+    """site(more, ...) starts a server that logs in at op."""
+    def start(more="", files=None, **kw):
+        options = {k: kw.pop(k) for k in ("modules", "early", "children")
+                   if k in kw}
+        return one_server(conf(op, more, **kw),
+                          files={**SECRETS, **(files or {})},
+                          backend=backend, **options)
+    return start
+
+
+def signed_in(browser, path="/app/x", user="alice@example.test"):
+    res = browser.go(path)
+    assert res.status == 200, res
+    assert res.user == user, res
+    return res
+
+
+# -- login --------------------------------------------------------------------
+
+def test_login_deep_link(site, op, store):
+    server = site("AuthBearerSessionStore " + store)
+    browser = Browser(server)
+    signed_in(browser, "/app/deep/link?a=1&b=%2Fx")
+    assert browser.trail[-1] == server.url + "/app/deep/link?a=1&b=%2Fx"
+    assert len(browser.trail) == 4
+    asked = op.asked
+    assert asked["response_type"] == "code"
+    assert asked["response_mode"] == "query"
+    assert asked["code_challenge_method"] == "S256"
+    assert asked["scope"] == "openid profile email"
+    assert asked["redirect_uri"] == server.url + "/.auth/callback"
+    # and from there on without the provider
+    before = op.count()
+    res = browser.navigate("/app/y")
+    assert res.status == 200 and res.user == "alice@example.test"
+    assert op.count() == before
+
+
+def test_environment(site, op, store):
+    server = site("AuthBearerSessionStore " + store)
+    browser = Browser(server)
+    browser.go("/app/x")
+    env = browser.get("/app/env").env
+    assert env["REMOTE_USER"] == "alice@example.test"
+    assert env["AUTH_TYPE"] == "Bearer"
+    assert env["BEARER_METHOD"] == "cookie"
+    assert env["BEARER_ISSUER"] == op.url
+    assert env["BEARER_ISSUER_NAME"] == "main"
+    assert env["BEARER_SCOPE"] == "openid profile email"
+    assert env["BEARER_CLAIM_name"] == "Alice"
+    assert not [k for k in env if "bearer_" in env[k]], "own cookies seen"
+
+
+def test_only_a_navigation_is_redirected(site, op):
+    server = site()
+    for method, headers in [
+            ("GET", {}), ("GET", {"Accept": "*/*"}),
+            ("GET", {"Accept": "text/html", "Sec-Fetch-Mode": "cors"}),
+            ("GET", {"Accept": "text/html",
+                     "X-Requested-With": "XMLHttpRequest"}),
+            ("GET", {**NAVIGATE, "Sec-Purpose": "prefetch"}),
+            ("POST", NAVIGATE), ("HEAD", NAVIGATE)]:
+        res = server.request(method, "/app/x", headers=headers)
+        refused(res, 401)
+        assert not res.all("Set-Cookie")
+    assert server.get("/app/x", headers={"Accept": "text/html"}).status == 302
+
+
+def test_cookie_attributes_on_https(site, op, store):
+    server = site("AuthBearerSessionStore " + store,
+                  base="https://app.example.test")
+    browser = Browser(server, "https://app.example.test")
+    browser.navigate("/app/x")
+    seen = list(browser.set)
+    signed_in(browser)
+    seen += browser.set
+    assert "__Host-bearer_session" in browser.cookies
+    for cookie in seen:
+        assert cookie.name.startswith("__Host-bearer_"), cookie.line
+        assert set(cookie.attributes) >= {"path", "httponly", "secure",
+                                          "samesite"}, cookie.line
+        assert cookie.attributes["path"] == "/"
+        assert cookie.attributes["samesite"] == "Lax"
+        assert "domain" not in cookie.attributes
+
+
+def test_two_tabs_at_once(site, op):
+    server = site()
+    browser = Browser(server)
+    first = browser.navigate("/app/one")
+    second = browser.navigate("/app/two")
+    ends = []
+    for res in (first, second):
+        back = browser.path_of(browser.provider(res.get("Location"))
+                               .get("Location"))
+        res = browser.navigate(back)
+        assert res.status == 303, res
+        ends.append(res.get("Location"))
+    assert ends == [server.url + "/app/one", server.url + "/app/two"]
+    assert browser.navigate("/app/one").status == 200
+
+
+def test_a_handful_of_attempts(site, op):
+    server = site()
+    browser = Browser(server)
+    for i in range(9):
+        browser.navigate("/app/%d" % i)
+        alive = [n for n in browser.cookies if "login" in n]
+        assert len(alive) <= 5
+    assert len(alive) == 5
+
+
+def test_new_session_id_at_every_login(site, op):
+    server = site()
+    browser = Browser(server)
+    signed_in(browser)
+    name = [n for n in browser.cookies if "session" in n][0]
+    before = browser.cookies[name]
+    other = browser.clone()
+    res = browser.navigate("/app/x")
+    browser.cookies.pop(name)
+    browser.cookies["x"] = "y"
+    signed_in(browser)
+    assert browser.cookies[name] != before
+    # a login over an old session ends the old one
+    again = browser.clone()
+    start = Browser(server)
+    start.cookies = {}
+    res = start.navigate("/app/x")
+    start.cookies.update(again.cookies)
+    back = start.path_of(start.provider(res.get("Location")).get("Location"))
+    assert start.navigate(back).status == 303
+    assert again.navigate("/app/x").status == 302
+    assert other.navigate("/app/x").status == 200
+
+
+# -- what comes back ----------------------------------------------------------
+
+def callback(browser, op, path="/app/x"):
+    """A login up to the URL of the way back (path and query)."""
+    res = browser.navigate(path)
+    return browser.path_of(browser.provider(res.get("Location"))
+                           .get("Location"))
+
+
+def no_session(browser, res, status, check=None):
+    assert res.status == status, res
+    assert not [n for n in browser.cookies if "session" in n], browser.cookies
+    assert "text/html" in res.get("Content-Type"), res
+    assert "<h1>" in res.text and 'lang="en"' in res.text
+    assert res.get("Cache-Control") and "no-store" in res.get("Cache-Control")
+    if check:
+        assert res.check == check, res
+    return res
+
+
+@pytest.mark.parametrize("change", ["state", "no-state", "code", "no-code",
+                                    "twice", "other-browser", "iss", "long"])
+def test_wrong_answers(site, op, change):
+    server = site()
+    browser = Browser(server)
+    back = callback(browser, op)
+    if change == "state":
+        back = back.replace("state=", "state=A")
+    elif change == "no-state":
+        back = back[:back.index("&state=")]
+    elif change == "code":
+        back = back.replace("code=", "code=x")
+    elif change == "no-code":
+        back = "/.auth/callback?" + back[back.index("state="):]
+    elif change == "twice":
+        back += "&code=again"
+    elif change == "other-browser":
+        browser = Browser(server)
+    elif change == "iss":
+        back += "&iss=https%3A%2F%2Fevil.example%2F"
+    elif change == "long":
+        back += "&x=" + "a" * 5000
+    res = no_session(browser, browser.navigate(back), 400)
+    assert "evil" not in res.text and "code_" not in res.text
+
+
+def test_replayed_callback(site, op):
+    server = site()
+    browser = Browser(server)
+    back = callback(browser, op)
+    before = browser.clone()
+    assert browser.navigate(back).status == 303
+    no_session(before, before.navigate(back), 400)       # code used
+    assert browser.navigate(back).status == 400          # cookie used
+    assert browser.navigate("/app/x").status == 200      # session unharmed
+
+
+def test_iss_parameter_missing_although_promised(site, op):
+    op.offer(authorization_response_iss_parameter_supported=True)
+    server = site()
+    browser = Browser(server)
+    no_session(browser, browser.go("/app/x"), 400)
+    op.response = {"iss": op.url}
+    signed_in(browser)
+
+
+@pytest.mark.parametrize("error,status", [
+    ("access_denied", 403), ("login_required", 403), ("server_error", 503),
+    ("temporarily_unavailable", 503), ("invalid_request", 400),
+    ("<script>alert(1)</script>", 400)])
+def test_error_responses(site, op, error, status):
+    op.response = {"code": None, "error": error,
+                   "error_description": "<b>no</b>\r\nX: y"}
+    server = site()
+    browser = Browser(server)
+    res = no_session(browser, browser.go("/app/x"), status)
+    assert "<script>" not in res.text and "<b>no" not in res.text
+    assert "access_denied" not in res.text
+    assert not res.get("X")
+
+
+NOW = 1000
+
+
+@pytest.mark.parametrize("claims,check", [
+    ({"nonce": "other"}, "nonce"), ({"nonce": None}, "nonce"),
+    ({"iss": "https://evil.example/"}, "iss"), ({"iss": None}, "iss"),
+    ({"aud": "other"}, "aud"), ({"aud": ["other", "more"]}, "aud"),
+    ({"aud": ["app", "other"]}, "azp"), ({"azp": "other"}, "azp"),
+    ({"exp": 1000}, "exp"), ({"exp": None}, "exp_type"),
+    ({"iat": None}, "iat_type"), ({"iat": 4102444800}, "iat"),
+    ({"iat": 1000}, "age"), ({"at_hash": "AAAAAAAAAAAAAAAAAAAAAA"}, "at_hash"),
+    ({"sub": None}, "user_claim"), ({"sub": 7}, "user_claim"),
+    ({"events": {}}, "type")])
+def test_id_token_rules(site, op, claims, check):
+    op.id_token = claims
+    server = site()
+    browser = Browser(server)
+    no_session(browser, browser.go("/app/x"), 401, check)
+
+
+def test_id_token_by_somebody_else(site, op):
+    server = site()
+    op.keys[0] = "rs256-thief"
+    op.script("jwks", body=lambda r: __import__("support.tokens").tokens.jwks(
+        "rs256"))
+    op.id_token_header = {"kid": "rs256"}
+    browser = Browser(server)
+    no_session(browser, browser.go("/app/x"), 401, "signature")
+
+
+@pytest.mark.parametrize("header", [{"typ": "at+jwt"}, {"typ": "logout+jwt"},
+                                    {"alg": "none"}])
+def test_id_token_of_another_kind(site, op, header):
+    op.id_token_header = header
+    browser = Browser(site())
+    no_session(browser, browser.go("/app/x"), 401)
+
+
+@pytest.mark.allow_log("process_lingering_close")
+@pytest.mark.parametrize("answer", [
+    dict(status=500, body="oops"), dict(body="<html>"), dict(body="[1]"),
+    dict(body="{}"), dict(status=400, body='{"error":"invalid_client"}'),
+    dict(cut=True), dict(body='{"access_token":"a","token_type":"mac"}')])
+def test_hostile_token_endpoint(site, op, answer):
+    server = site()
+    op.script("token", **answer)
+    browser = Browser(server)
+    res = no_session(browser, browser.go("/app/x"), 503, "login_issuer")
+    assert res.get("Retry-After")
+
+
+@pytest.mark.allow_log("answered 500")
+def test_provider_down_at_login(site, op):
+    for kind in ("oauth", "oidc"):
+        op.script(kind, status=500)
+    server = site()
+    res = Browser(server).navigate("/app/x")
+    assert res.status == 503, res
+    assert "<h1>" in res.text
+
+
+def test_page_has_a_reference_that_the_log_has(site, op):
+    server = site()
+    res = Browser(server).navigate("/.auth/callback?state=AAAAAAAAAAAA&code=x")
+    import re
+    ref = re.search(r"<code>([0-9a-f]{10})</code>", res.text).group(1)
+    assert res.logged(ref), res
+
+
+def test_json_by_accept(site, op):
+    server = site()
+    res = server.get("/.auth/callback?state=AAAAAAAAAAAA&code=x",
+                     headers={"Accept": "application/json"})
+    assert res.status == 400 and res.json()["error"] == "login_state"
+
+
+def test_error_document_goes_first(site, op):
+    server = site('ErrorDocument 400 "my own page"')
+    res = Browser(server).navigate("/.auth/callback?state=AAAAAAAAAAAA&code=x")
+    assert res.status == 400 and res.text == "my own page"
+
+
+def test_methods_of_the_endpoints(site, op):
+    server = site()
+    assert server.request("POST", "/.auth/callback").status == 405
+    assert server.get("/.auth/backchannel-logout").status == 405
+    assert server.request("DELETE", "/.auth/logout").status == 405
+
+
+# -- who it is ----------------------------------------------------------------
+
+@pytest.mark.parametrize("verified", [False, None, "true", 1])
+def test_email_not_verified(site, op, verified):
+    op.user["email_verified"] = verified
+    server = site()
+    browser = Browser(server)
+    res = no_session(browser, browser.go("/app/x"), 403, "session_user")
+    assert res.logged("AuthBearerSessionUserClaim")
+
+
+def test_another_user_claim(site, op):
+    op.user = {"sub": "alice", "groups": ["a", "b"]}
+    server = site("AuthBearerSessionUserClaim sub")
+    browser = Browser(server)
+    signed_in(browser, user="alice")
+    assert browser.get("/app/env").env["BEARER_GROUPS"] == "a,b"
+
+
+def test_userinfo_fills_in(site, op):
+    op.offer(userinfo_endpoint="userinfo")
+    op.userinfo = {"sub": "alice", "email": "a@example.test",
+                   "email_verified": True, "iss": "https://evil.example/",
+                   "nick": "ali"}
+    op.user = {"sub": "alice"}
+    server = site()
+    browser = Browser(server)
+    signed_in(browser, user="a@example.test")
+    env = browser.get("/app/env").env
+    assert env["BEARER_CLAIM_nick"] == "ali"
+    assert env["BEARER_ISSUER"] == op.url
+    assert env["BEARER_CLAIM_iss"] == op.url
+
+
+def test_userinfo_about_somebody_else(site, op):
+    op.offer(userinfo_endpoint="userinfo")
+    op.userinfo = {"sub": "bob", "email": "b@example.test",
+                   "email_verified": True}
+    op.user = {"sub": "alice"}
+    browser = Browser(site())
+    no_session(browser, browser.go("/app/x"), 503)
+
+
+# -- sessions -----------------------------------------------------------------
+
+def session_cookie(browser):
+    return [n for n in browser.cookies if "session" in n][0]
+
+
+@pytest.mark.parametrize("value", ["x", "A" * 43, "A" * 3000, "", "%00", "a.b",
+                                   "A" * 44, "-" * 43])
+def test_junk_cookie_is_no_credential(site, op, store, value):
+    server = site("AuthBearerSessionStore " + store)
+    browser = Browser(server)
+    signed_in(browser)
+    name = session_cookie(browser)
+    browser.cookies[name] = value
+    assert browser.navigate("/app/x").status == 302
+    refused(browser.get("/app/x"), 401)
+    # beside it a token counts
+    res = browser.send("GET", "/app/x", {"Authorization": "Bearer "
+                                         + op.mint(aud="api://test")})
+    assert res.status == 200 and res.user == "alice"
+
+
+def test_changed_cookie(site, op, store):
+    server = site("AuthBearerSessionStore " + store)
+    browser = Browser(server)
+    signed_in(browser)
+    name = session_cookie(browser)
+    good = browser.cookies[name]
+    for at in (0, len(good) // 2, len(good) - 2):
+        browser.cookies[name] = good[:at] + (
+            "A" if good[at] != "A" else "B") + good[at + 1:]
+        assert browser.navigate("/app/x").status == 302, at
+    for cut in (good[:-1], good[:20], good + "A"):
+        browser.cookies[name] = cut
+        assert browser.navigate("/app/x").status == 302
+    browser.cookies = {name: good}
+    assert browser.navigate("/app/x").status == 200
+
+
+def test_a_cookie_twice_is_none(site, op):
+    server = site()
+    browser = Browser(server)
+    signed_in(browser)
+    name = session_cookie(browser)
+    field = "%s=%s; %s=%s" % (name, "A" * 43, name, browser.cookies[name])
+    assert server.get("/app/x", headers={**NAVIGATE, "Cookie": field}
+                      ).status == 302
+
+
+def test_cookie_of_another_vhost(one_server, op, store):
+    vhosts = ""
+    for name in ("a", "b"):
+        vhosts += """
+<VirtualHost *>
+    ServerName %s.example.test
+    %s
+</VirtualHost>
+""" % (name, conf(op, "AuthBearerSessionStore " + store,
+                  base="http://%s.example.test" % name))
+    server = one_server(vhosts, files=SECRETS)
+    browser = Browser(server, "http://a.example.test")
+    res = browser.navigate("/app/x", host="a.example.test")
+    back = browser.provider(res.get("Location")).get("Location")
+    res = browser.navigate(browser.path_of(back), host="a.example.test")
+    assert res.status == 303, res
+    assert browser.navigate("/app/x", host="a.example.test").status == 200
+    assert browser.navigate("/app/x", host="b.example.test").status == 302
+
+
+def test_secret_rotation(site, op, store):
+    server = site("AuthBearerSessionStore " + store)
+    browser = Browser(server)
+    signed_in(browser)
+    text = server.path("httpd.conf")
+    with open(text) as f:
+        old = f.read()
+    new = old.replace('"@ROOT@/secret"', "").replace(
+        'AuthBearerSecretFile "%s/secret"' % server.root,
+        'AuthBearerSecretFile "%s/newer" "%s/secret"' % (server.root,
+                                                         server.root))
+    assert new != old
+    with open(text, "w") as f:
+        f.write(new)
+    if store == "cookie":       # shmcb is emptied by a restart of the server
+        server.graceful()
+        assert browser.navigate("/app/x").status == 200
+        only = new.replace(' "%s/secret"' % server.root, "")
+        with open(text, "w") as f:
+            f.write(only)
+        server.graceful()
+        assert browser.navigate("/app/x").status == 302
+
+
+def test_idle_and_absolute_lifetime(site, op, store):
+    from support.httpd import wait_until
+    server = site("AuthBearerSessionStore %s\n"
+                  "AuthBearerSessionLifetime max=3s idle=1s" % store)
+    browser = Browser(server)
+    signed_in(browser)
+    # used all the time: ends at max; an earlier end would be idleness
+    import time
+    start = time.monotonic()
+    wait_until(lambda: browser.navigate("/app/x").status == 302, 10)
+    assert 1.5 < time.monotonic() - start < 6
+    signed_in(browser)
+    idle = browser.clone()
+    wait_until(lambda: idle.clone().navigate("/app/x").status == 302
+               if time.monotonic() - start > 0 and sleep_idle() else False, 10)
+
+
+def sleep_idle(state={}):
+    """True once a second, so that a session is left alone in between."""
+    import time
+    now = time.monotonic()
+    if now - state.get("last", now - 9) > 1.3:
+        state["last"] = now
+        return True
+    return False
+
+
+@pytest.mark.allow_log("larger than cookies can hold")
+def test_too_big_for_cookies(site, op):
+    import random
+    op.user["blob"] = "".join(random.choice("abcdefghijklmnop0123456789XYZ")
+                              for _ in range(12000))
+    server = site("AuthBearerSessionStore cookie")
+    browser = Browser(server)
+    res = no_session(browser, browser.go("/app/x"), 500, "session_size")
+    assert "AuthBearerSessionStore cache" in res.text
+    assert res.logged("AuthBearerSessionStore cache")
+
+
+def test_chunks(site, op):
+    import random
+    op.user["blob"] = "".join(random.choice("abcdefghijklmnop0123456789XYZ")
+                              for _ in range(2600))
+    server = site("AuthBearerSessionStore cookie")
+    browser = Browser(server)
+    signed_in(browser)
+    names = [n for n in browser.cookies if "session" in n]
+    assert len(names) == 2, names
+    swapped = browser.clone()
+    a, b = names
+    swapped.cookies[a], swapped.cookies[b] = browser.cookies[b], \
+        browser.cookies[a]
+    assert swapped.navigate("/app/x").status == 302
+    del swapped.cookies[b]
+    assert swapped.navigate("/app/x").status == 302
+
+
+# -- both credentials ---------------------------------------------------------
+
+def test_prefer(site, op, store):
+    server = site("AuthBearerSessionStore " + store, end="""
+<Location "/app/bearer">
+    AuthBearerPrefer bearer
+</Location>
+""")
+    browser = Browser(server)
+    signed_in(browser)
+    token = {"Authorization": "Bearer " + op.mint(aud="api://test", sub="bob")}
+    assert browser.get("/app/x", token).user == "alice@example.test"
+    assert browser.get("/app/bearer/x", token).user == "bob"
+    assert browser.get("/app/bearer/x").user == "alice@example.test"
+    bad = {"Authorization": "Bearer " + op.mint(aud="other")}
+    assert browser.get("/app/x", bad).user == "alice@example.test"
+    refused(browser.get("/app/bearer/x", bad), 401, "invalid_token")
+
+
+def test_forwarding(site, op, store):
+    server = site("AuthBearerSessionStore " + store, end="""
+<Location "/app/token">
+    AuthBearerForward token
+</Location>
+<Location "/app/cookies">
+    AuthBearerStripCookies Off
+</Location>
+""")
+    browser = Browser(server)
+    signed_in(browser)
+    browser.cookies["other"] = "1"
+    losing = {"Authorization": "Bearer " + op.mint(aud="api://test")}
+    seen = headers_of(browser.get("/app/be/1", losing))
+    assert seen["x-forwarded-user"] == ["alice@example.test"]
+    assert "authorization" not in seen
+    assert seen["cookie"] == ["other=1"]
+    seen = headers_of(browser.get("/app/token/be/1", losing))
+    assert seen["authorization"][0].startswith("Bearer at_")
+    seen = headers_of(browser.get("/app/cookies/be/1"))
+    assert "bearer_session" in seen["cookie"][0]
+
+
+def test_cross_site(site, op):
+    server = site()
+    browser = Browser(server)
+    signed_in(browser)
+    for headers in ({"Sec-Fetch-Site": "cross-site"},
+                    {"Sec-Fetch-Site": "same-site",
+                     "Origin": "http://evil.example"},
+                    {"Origin": "http://evil.example"}, {"Origin": "null"}):
+        res = browser.send("POST", "/app/be/1", headers)
+        refused(res, 403, None, "cross_site")
+    for headers in ({"Sec-Fetch-Site": "same-origin"}, {},
+                    {"Origin": server.url}):
+        assert browser.send("POST", "/app/be/1", headers).status == 200, headers
+    assert browser.send("GET", "/app/x",
+                        {"Sec-Fetch-Site": "cross-site"}).status == 200
+
+
+def test_post_after_expiry(site, op):
+    server = site()
+    res = Browser(server).send("POST", "/app/be/1",
+                               {**NAVIGATE, "Origin": server.url}, b"a=1")
+    refused(res, 401)
+    assert "<h1>" in res.text
+
+
+# -- the paths ----------------------------------------------------------------
+
+PATHS = {
+    "protected": '<Location "/">\nAuthType Bearer\nAuthBearerAudience x\n'
+                 'AuthBearerSession On\nAuthBearerLogin On\n'
+                 'Require valid-user\n</Location>',
+    "denied": '<Location "/.auth">\nRequire all denied\n</Location>',
+    "rewrite": 'RewriteEngine On\nRewriteRule ^ /gone [R=410,L]',
+    "rewrite-location": '<Location "/">\nRewriteEngine On\n'
+                        'RewriteRule ^ - [F]\n</Location>',
+    "redirect": "Redirect 410 /",
+}
+
+
+@pytest.mark.parametrize("what", sorted(PATHS))
+def test_paths_answer_whatever_else_is_configured(site, op, what):
+    server = site(end=PATHS[what])
+    res = server.get("/.auth/callback", headers=NAVIGATE)
+    assert res.status == 400 and "<h1>" in res.text, res
+    assert server.get("/.auth/logout", headers=NAVIGATE).status == 200
+    assert server.request("POST", "/.auth/backchannel-logout").status == 400
+
+
+def test_paths_before_proxypass(site, op, backend):
+    server = site("AuthBearerLoginPath /auth", early="ProxyPass / %s/\n"
+                  % backend.url)
+    assert server.get("/auth/callback", headers=NAVIGATE).status == 400
+    browser = Browser(server)
+    res = browser.go("/app/x")
+    assert res.status == 200, res
+    assert headers_of(res)["x-forwarded-user"] == ["alice@example.test"]
+    assert "cookie" not in headers_of(res)
+
+
+@pytest.mark.allow_log("client denied by server")
+def test_paths_and_htaccess(site, op):
+    server = site(end='<Directory "@ROOT@/htdocs">\nAllowOverride All\n'
+                  '</Directory>', files={
+                      "htdocs/.htaccess": "RewriteEngine On\n"
+                                          "RewriteRule ^ - [F]\n"
+                                          "Require all denied\n"})
+    assert server.get("/.auth/callback", headers=NAVIGATE).status == 400
+
+
+def test_no_paths_without_login(one_server):
+    from support.expect import issuer_conf, key_files, location
+    server = one_server(issuer_conf() + location("/x"), files=key_files())
+    assert server.get("/.auth/logout").status in (403, 404)
+
+
+# -- logout -------------------------------------------------------------------
+
+def test_logout(site, op, store):
+    op.offer(end_session_endpoint="end", revocation_endpoint="revoke")
+    op.refresh = True
+    server = site("AuthBearerSessionStore " + store)
+    browser = Browser(server)
+    signed_in(browser)
+    kept = browser.clone()
+    res = browser.go("/.auth/logout")
+    assert res.status == 200 and "signed out" in res.text, res
+    assert not [n for n in browser.cookies if "session" in n]
+    assert op.ended["id_token_hint"].count(".") == 2
+    assert op.ended["client_id"] == "app"
+    assert op.ended["post_logout_redirect_uri"] == server.url + "/.auth/logout"
+    assert op.revoked[0]["token_type_hint"] == "refresh_token"
+    assert browser.navigate("/app/x").status == 302
+    assert kept.navigate("/app/x").status == 302  # in the other tab, too
+
+
+def test_logout_by_another_site(site, op):
+    server = site()
+    browser = Browser(server)
+    signed_in(browser)
+    cross = {**NAVIGATE, "Sec-Fetch-Site": "cross-site"}
+    res = browser.send("GET", "/.auth/logout", cross)
+    assert res.status == 200 and "<form" in res.text
+    assert browser.navigate("/app/x").status == 200
+    res = browser.send("POST", "/.auth/logout", cross)
+    assert res.status == 403
+    assert browser.navigate("/app/x").status == 200
+    page = browser.send("GET", "/.auth/logout", cross).text
+    import re
+    token = re.search(r'value="([0-9a-f]+)"', page).group(1)
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+    res = browser.send("POST", "/.auth/logout", form, b"token=wrong")
+    assert res.status == 403
+    res = browser.send("POST", "/.auth/logout", form,
+                       b"token=" + token.encode())
+    assert res.status == 200 and "signed out" in res.text
+    assert browser.navigate("/app/x").status == 302
+
+
+def test_logout_without_a_session(site, op):
+    res = Browser(site()).navigate("/.auth/logout")
+    assert res.status == 200 and "signed out" in res.text
+
+
+# -- loops --------------------------------------------------------------------
+
+def test_a_loop_ends_in_an_explanation(site, op):
+    server = site()
+    browser = Browser(server)
+    for i in range(10):
+        res = browser.go("/app/x")
+        if res.status != 200:
+            break
+        browser.cookies.pop(session_cookie(browser))  # a browser that loses it
+    assert res.status == 403 and i == 3, (i, res)
+    assert "cookies" in res.text
+    assert Browser(server).go("/app/x").status == 200
+    assert browser.go("/app/other").status == 200
+
+
+# -- back-channel logout ------------------------------------------------------
+
+def backchannel(server, token, body=None):
+    return server.request(
+        "POST", "/.auth/backchannel-logout",
+        headers={"Content-Type": "application/x-www-form-urlencoded"},
+        body=body or b"logout_token=" + token.encode())
+
+
+@pytest.mark.parametrize("by", ["sid", "sub", "both"])
+def test_backchannel(site, op, by):
+    server = site(children=2)
+    browser, other = Browser(server), Browser(server)
+    signed_in(browser)
+    op.sid, sid = "another", op.sid
+    op.user = {**op.user, "sub": "bob"}
+    signed_in(other)
+    over = {"sid": {"sid": sid, "sub": None}, "sub": {"sid": None,
+            "sub": "alice"}, "both": {"sid": sid, "sub": "alice"}}[by]
+    res = backchannel(server, op.logout_token(**over))
+    assert res.status == 200, res
+    assert res.get("Cache-Control") == "no-store"
+    for _ in range(6):
+        assert browser.clone().navigate("/app/x").status == 302
+        assert other.navigate("/app/x").status == 200
+    signed_in(browser, user="alice@example.test")  # a new login counts
+
+
+@pytest.mark.parametrize("over", [
+    {"nonce": "x"}, {"events": None}, {"events": {}}, {"jti": None},
+    {"sid": None}, {"aud": "other"}, {"iss": "https://evil.example/"},
+    {"exp": 1000}, {"exp": None}, {"iat": None}, {"header": {"typ": "at+jwt"}},
+    {"header": {"alg": "none"}}])
+def test_backchannel_refuses(site, op, over):
+    server = site()
+    browser = Browser(server)
+    signed_in(browser)
+    over = dict(over)
+    res = backchannel(server, op.logout_token(**over))
+    assert res.status == 400, res
+    assert res.get("Cache-Control") == "no-store"
+    assert res.json()["error"] == "invalid_request"
+    assert browser.navigate("/app/x").status == 200
+
+
+def test_backchannel_jti_once(site, op):
+    server = site()
+    token = op.logout_token()
+    assert backchannel(server, token).status == 200
+    assert backchannel(server, token).status == 400
+
+
+def test_backchannel_needs_the_cache(site, op):
+    server = site("AuthBearerSessionStore cookie")
+    assert backchannel(server, op.logout_token()).status == 404
+
+
+def test_backchannel_id_token_is_no_logout_token(site, op):
+    server = site()
+    res = backchannel(server, op.sign(op.claims()))
+    assert res.status == 400
+
+
+# -- refresh ------------------------------------------------------------------
+
+def test_refresh(site, op, store):
+    op.refresh, op.expires_in = True, 5     # within the 30 s: due at once
+    server = site("AuthBearerSessionStore " + store)
+    browser = Browser(server)
+    signed_in(browser)
+    op.user["name"] = "Alice the Second"
+    op.expires_in = 3600
+    assert browser.navigate("/app/x").status == 200
+    assert op.count("token") >= 2
+    n = op.count("token")
+    env = browser.get("/app/env").env
+    assert env["BEARER_CLAIM_name"] == "Alice the Second"
+    assert op.count("token") == n
+
+
+def test_refresh_once_for_parallel_requests(site, op, store):
+    import threading
+    op.refresh, op.expires_in = True, 5
+    server = site("AuthBearerSessionStore " + store, children=2)
+    browser = Browser(server)
+    callback_path = callback(browser, op)
+    assert browser.navigate(callback_path).status == 303
+    op.expires_in = 3600
+    n = op.count("token")
+    results = []
+
+    def one():
+        results.append(browser.clone().navigate("/app/x").status)
+    threads = [threading.Thread(target=one) for _ in range(8)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    assert results == [200] * 8
+    assert op.count("token") == n + 1
+    assert browser.navigate("/app/x").status == 200
+    assert op.count("token") == n + 1
+
+
+def test_refresh_refused_ends_the_session(site, op, store):
+    op.refresh, op.expires_in = True, 5
+    server = site("AuthBearerSessionStore " + store)
+    browser = Browser(server)
+    assert browser.navigate(callback(browser, op)).status == 303
+    op.refresh_tokens.clear()
+    assert browser.clone().navigate("/app/x").status == 302
+    assert browser.clone().navigate("/app/x").status == 302
+
+
+@pytest.mark.allow_log("not refreshed, goes on as it is")
+def test_refresh_of_an_issuer_that_is_down(site, op, store):
+    op.refresh, op.expires_in = True, 5
+    server = site("AuthBearerSessionStore " + store)
+    browser = Browser(server)
+    assert browser.navigate(callback(browser, op)).status == 303
+    op.script("token", status=500, body="{}")
+    n = op.count("token")
+    for _ in range(3):
+        assert browser.navigate("/app/x").status == 200
+    assert op.count("token") == n + 1
+
+
+# -- requests to the provider -------------------------------------------------
+
+def test_pushed_authorization_request(site, op):
+    op.offer(pushed_authorization_request_endpoint="par",
+             require_pushed_authorization_requests=True)
+    browser = Browser(site())
+    signed_in(browser)
+    assert "request_uri=" in browser.trail[1]
+    assert "nonce=" not in browser.trail[1]
+
+
+def test_parameters_of_a_location(site, op):
+    server = site(end="""
+<Location "/app/admin">
+    AuthBearerLogin On prompt=login acr_values=gold login_hint=x@y max_age=60 "ui=a b&c"
+</Location>
+""")
+    browser = Browser(server)
+    no_session(browser, browser.go("/app/admin"), 401, "acr")
+    asked = op.asked
+    assert (asked["prompt"], asked["acr_values"], asked["login_hint"],
+            asked["ui"]) == ("login", "gold", "x@y", "a b&c")
+    op.id_token = {"acr": "gold", "auth_time": 1000}
+    no_session(browser, browser.go("/app/admin"), 401, "acr")
+    op.id_token = {"acr": "gold"}
+    signed_in(browser, "/app/admin")

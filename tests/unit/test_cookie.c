@@ -1,0 +1,164 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/* Cookies: names, attributes, chunks, and what a browser may send. */
+#include "unit.h"
+
+#include "bearer/cookie.h"
+
+static void names_for(bearer_cookie_names_t *names, const char *url,
+                      const char *session, int secure, apr_pool_t *p)
+{
+    bearer_cookie_names(names, url, p);
+    assert_string_equal(names->session, session);
+    assert_int_equal(names->secure, secure);
+}
+
+static void test_names(void **state)
+{
+    apr_pool_t *p = unit_pool(state);
+    bearer_cookie_names_t n;
+
+    names_for(&n, "http://a.example", "bearer_session", 0, p);
+    names_for(&n, "http://a.example:443", "bearer_session_443", 0, p);
+    names_for(&n, "https://a.example", "__Host-bearer_session", 1, p);
+    names_for(&n, "https://a.example:443", "__Host-bearer_session", 1, p);
+    names_for(&n, "https://a.example:8443", "__Host-bearer_session_8443", 1, p);
+    assert_string_equal(n.login, "__Host-bearer_login_8443.");
+}
+
+static void test_get(void **state)
+{
+    apr_pool_t *p = unit_pool(state);
+    static const struct {
+        const char *field, *value;
+    } cases[] = {
+        { NULL, NULL }, { "", NULL }, { "a=1", "1" }, { "b=2; a=1", "1" },
+        { "a = 1 ;b=2", "1" }, { "\ta=1", "1" }, { "xa=1", NULL },
+        { "a=1; a=2", NULL }, { "a=1; A=2", "1" }, { "a=", NULL }, { "a", NULL },
+        { "=1; a=3", "3" }, { ";;; a=4;", "4" }, { "a=b=c", "b=c" },
+        { "aa=1; ab=2", NULL }
+    };
+    size_t i;
+
+    for (i = 0; i < UNIT_COUNT(cases); i++) {
+        const char *v = bearer_cookie_get(cases[i].field, "a", p);
+
+        UNIT_CHECK((v == NULL) == (cases[i].value == NULL)
+                       && (!v || strcmp(v, cases[i].value) == 0),
+                   "%s gave %s", cases[i].field, v);
+    }
+}
+
+static void test_set(void **state)
+{
+    apr_pool_t *p = unit_pool(state);
+    bearer_cookie_names_t n;
+
+    bearer_cookie_names(&n, "https://a.example", p);
+    assert_string_equal(bearer_cookie_set(&n, n.session, "v", -1, p),
+                        "__Host-bearer_session=v; Path=/; HttpOnly; Secure; "
+                        "SameSite=Lax");
+    assert_true(unit_contains(bearer_cookie_set(&n, n.session, "", 0, p),
+                              "; Max-Age=0; Expires=Thu, 01 Jan 1970"));
+    bearer_cookie_names(&n, "http://a.example", p);
+    assert_false(unit_contains(bearer_cookie_set(&n, "x", "v", 60, p), "Secure"));
+}
+
+/* The Cookie field that a browser makes of Set-Cookie lines. */
+static const char *field_of(const apr_array_header_t *lines, apr_pool_t *p)
+{
+    const char *field = "other=1";
+    int i;
+
+    for (i = 0; i < lines->nelts; i++) {
+        const char *line = APR_ARRAY_IDX(lines, i, const char *);
+
+        if (!strstr(line, "Max-Age=0")) {
+            field = apr_pstrcat(p, field, "; ",
+                                apr_pstrmemdup(p, line, strcspn(line, ";")), NULL);
+        }
+    }
+    return field;
+}
+
+static void test_chunks(void **state)
+{
+    static const int sizes[] = {
+        1, BEARER_COOKIE_CHUNK - 1, BEARER_COOKIE_CHUNK, BEARER_COOKIE_CHUNK + 1,
+        BEARER_COOKIE_MAX
+    };
+    apr_pool_t *p = unit_pool(state);
+    const apr_array_header_t *lines;
+    bearer_cookie_names_t n;
+    char value[BEARER_COOKIE_MAX + 2];
+    size_t i;
+
+    bearer_cookie_names(&n, "https://a.example", p);
+    for (i = 0; i < UNIT_COUNT(sizes); i++) {
+        int k;
+
+        for (k = 0; k < sizes[i]; k++) {
+            value[k] = (char)('a' + k % 23);
+        }
+        value[sizes[i]] = '\0';
+        lines = bearer_cookie_split(&n, n.session, value, NULL, p);
+        assert_non_null(lines);
+        for (k = 0; k < lines->nelts; k++) {
+            assert_true(strlen(APR_ARRAY_IDX(lines, k, const char *)) < 4096);
+        }
+        assert_string_equal(bearer_cookie_join(field_of(lines, p), n.session, p),
+                            value);
+        assert_string_equal(bearer_cookie_strip(&n, field_of(lines, p), p),
+                            "other=1");
+    }
+    memset(value, 'a', BEARER_COOKIE_MAX + 1);
+    value[BEARER_COOKIE_MAX + 1] = '\0';
+    assert_null(bearer_cookie_split(&n, n.session, value, NULL, p));
+    /* a shorter value takes an earlier chunk away; so does the end */
+    value[10] = '\0';
+    lines = bearer_cookie_split(&n, n.session, value,
+                                "__Host-bearer_session.1=old", p);
+    assert_int_equal(lines->nelts, 2);
+    assert_true(unit_contains(APR_ARRAY_IDX(lines, 1, const char *), "Max-Age=0"));
+    lines = bearer_cookie_split(&n, n.session, NULL, NULL, p);
+    assert_int_equal(lines->nelts, 1);
+    assert_true(unit_contains(APR_ARRAY_IDX(lines, 0, const char *), "Max-Age=0"));
+}
+
+static void test_strip(void **state)
+{
+    apr_pool_t *p = unit_pool(state);
+    bearer_cookie_names_t n;
+    static const struct {
+        const char *field, *kept;
+    } cases[] = {
+        { "a=1; b=2", "a=1; b=2" },
+        { "a=1;b=2;bearer_session=x", "a=1; b=2" },
+        { "bearer_session=x", NULL },
+        { "bearer_session =x; bearer_session.1=y", NULL },
+        { "bearer_session_8080=x", "bearer_session_8080=x" },
+        { "bearer_sessions=x", "bearer_sessions=x" },
+        { "bearer_login.abc=1; a=bearer_session=3", "a=bearer_session=3" },
+        { "bearer_tries=1;x;y=2", "x; y=2" },
+        { "a;b;c;d;e;f;bearer_tries=1", "a; b; c; d; e; f" },
+    };
+    size_t i;
+
+    bearer_cookie_names(&n, "http://a.example", p);
+    for (i = 0; i < UNIT_COUNT(cases); i++) {
+        const char *kept = bearer_cookie_strip(&n, cases[i].field, p);
+
+        UNIT_CHECK((kept == NULL) == (cases[i].kept == NULL)
+                       && (!kept || strcmp(kept, cases[i].kept) == 0),
+                   "%s gave %s", cases[i].field, kept);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        UNIT_TEST(test_names), UNIT_TEST(test_get), UNIT_TEST(test_set),
+        UNIT_TEST(test_chunks), UNIT_TEST(test_strip)
+    };
+
+    return UNIT_RUN("cookie", tests);
+}

@@ -1,0 +1,412 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/* The relying party: what is asked, what is accepted as an answer. */
+#include "claims.h"
+#include "unit_http.h"
+#include "unit_session.h"
+
+#include "bearer/b64url.h"
+#include "bearer/login.h"
+
+#define ISSUER "https://idp.example/"
+#define SERVER "https://app.example"
+
+typedef struct fixture_t {
+    apr_pool_t *p;
+    unit_world_t *w;
+    bearer_login_t login;
+    bearer_metadata_t metadata;
+    bearer_settings_t settings;
+    bearer_issuer_t issuer;
+    bearer_issuer_access_t access;
+    unit_http_t *http;
+    /* the next answer to a form, and the last form */
+    int status;
+    const char *body;
+    const apr_table_t *form;
+    const char *endpoint;
+    bearer_refusal_t why;
+} fixture_t;
+
+static apr_status_t post(void *baton, bearer_http_response_t **response,
+                         const char *endpoint, const apr_table_t *form,
+                         const char **error, apr_pool_t *p)
+{
+    fixture_t *f = baton;
+    bearer_http_response_t *r = apr_pcalloc(p, sizeof(*r));
+
+    f->endpoint = endpoint;
+    f->form = apr_table_copy(f->p, form);
+    if (!f->status) {
+        *error = "no answer (scripted)";
+        return APR_TIMEUP;
+    }
+    r->status = f->status;
+    r->headers = apr_table_make(p, 1);
+    r->body = f->body;
+    r->body_len = strlen(f->body);
+    *response = r;
+    return APR_SUCCESS;
+}
+
+static fixture_t *fixture(apr_pool_t *p)
+{
+    fixture_t *f = apr_pcalloc(p, sizeof(*f));
+
+    f->p = p;
+    f->w = unit_world(p);
+    f->http = unit_http(p);
+    f->w->world.http = &f->http->client;
+    f->settings = *bearer_settings_defaults(p);
+    f->settings.client_id = "app&co";
+    f->issuer.url = f->issuer.name = ISSUER;
+    f->access.issuer = &f->issuer;
+    f->access.settings = &f->settings;
+    f->access.world = &f->w->world;
+    f->metadata.authorization_endpoint = "https://idp.example/auth?tenant=1";
+    f->metadata.token_endpoint = "https://idp.example/token";
+    f->login.access = &f->access;
+    f->login.metadata = &f->metadata;
+    f->login.redirect_uri = SERVER "/.auth/callback";
+    f->login.post = post;
+    f->login.post_baton = f;
+    return f;
+}
+
+static bearer_attempt_t *begin(fixture_t *f, const char **url,
+                               const apr_array_header_t *parameters)
+{
+    bearer_attempt_t *a = NULL;
+
+    assert_int_equal(bearer_login_begin(&a, url, &f->login, parameters, "/x?y=1",
+                                        &f->why, f->p), BEARER_OK);
+    return a;
+}
+
+static void test_request(void **state)
+{
+    fixture_t *f = fixture(unit_pool(state));
+    unsigned char hash[32];
+    const char *url;
+    bearer_attempt_t *a = begin(f, &url, NULL), *b;
+
+    assert_int_equal(strncmp(url, "https://idp.example/auth?tenant=1&", 34), 0);
+    assert_true(unit_contains(url, "client_id=app%26co"));
+    assert_true(unit_contains(url, "response_type=code"));
+    assert_true(unit_contains(url, "response_mode=query"));
+    assert_true(unit_contains(url, "scope=openid+profile+email"));
+    assert_true(unit_contains(url, "code_challenge_method=S256"));
+    assert_true(unit_contains(url, "redirect_uri=https%3A%2F%2Fapp.example%2F."
+                                   "auth%2Fcallback"));
+    bearer_text_sha256(a->verifier, strlen(a->verifier), hash);
+    assert_true(unit_contains(url, apr_pstrcat(f->p, "code_challenge=",
+        bearer_b64url_encode(f->p, hash, 32), NULL)));
+    assert_false(unit_contains(url, a->verifier));
+    assert_int_equal(strlen(a->verifier), 43);
+    b = begin(f, &url, NULL);
+    assert_string_not_equal(a->state, b->state);
+    assert_string_not_equal(a->nonce, b->nonce);
+    assert_string_not_equal(a->verifier, b->verifier);
+}
+
+static void test_parameters(void **state)
+{
+    static const char *const refused[] = {
+        "state=x", "nonce=x", "redirect_uri=x", "client_id=x", "scope=x",
+        "response_type=token", "response_mode=fragment", "request=x",
+        "request_uri=x", "code_challenge=x", "=x", "x", "a b=c", "max_age=-1",
+        "max_age=", "max_age=1e3"
+    };
+    fixture_t *f = fixture(unit_pool(state));
+    apr_array_header_t *list = apr_array_make(f->p, 4, sizeof(const char *));
+    bearer_attempt_t *a;
+    const char *url;
+    size_t i;
+
+    for (i = 0; i < UNIT_COUNT(refused); i++) {
+        UNIT_CHECK(bearer_login_parameter_error(refused[i], f->p), "%s",
+                   refused[i]);
+    }
+    APR_ARRAY_PUSH(list, const char *) = "acr_values=gold silver";
+    APR_ARRAY_PUSH(list, const char *) = "max_age=60";
+    APR_ARRAY_PUSH(list, const char *) = "ui=a&b=c";
+    for (i = 0; i < 3; i++) {
+        assert_null(bearer_login_parameter_error(
+            APR_ARRAY_IDX(list, i, const char *), f->p));
+    }
+    a = begin(f, &url, list);
+    assert_true(unit_contains(url, "ui=a%26b%3Dc"));
+    assert_int_equal(a->acr_values->nelts, 2);
+    assert_int_equal(a->max_age, apr_time_from_sec(60));
+}
+
+static void test_pushed(void **state)
+{
+    fixture_t *f = fixture(unit_pool(state));
+    bearer_attempt_t *a;
+    const char *url;
+
+    f->metadata.pushed_authorization_request_endpoint = "https://idp.example/par";
+    f->status = 201;
+    f->body = "{\"request_uri\":\"urn:x&y\",\"expires_in\":60}";
+    a = begin(f, &url, NULL);
+    assert_string_equal(url, "https://idp.example/auth?tenant=1&client_id=app%26co"
+                             "&request_uri=urn%3Ax%26y");
+    assert_string_equal(apr_table_get(f->form, "state"), a->state);
+    f->status = 400;  /* offered, not for us */
+    f->body = "{\"error\":\"unauthorized_client\"}";
+    begin(f, &url, NULL);
+    assert_true(unit_contains(url, "code_challenge="));
+    f->metadata.require_pushed_authorization_requests = 1;
+    assert_int_equal(bearer_login_begin(&a, &url, &f->login, NULL, "/", &f->why,
+                                        f->p), BEARER_LOGIN_ISSUER);
+    f->metadata.pushed_authorization_request_endpoint = NULL;
+    assert_int_equal(bearer_login_begin(&a, &url, &f->login, NULL, "/", &f->why,
+                                        f->p), BEARER_LOGIN_ISSUER);
+}
+
+static void test_attempt_cookie(void **state)
+{
+    fixture_t *f = fixture(unit_pool(state));
+    bearer_seal_t *seal = unit_seal(f->p, "one", "login");
+    bearer_attempt_t *a, *b;
+    const char *url, *value;
+
+    a = begin(f, &url, NULL);
+    value = bearer_attempt_seal(a, seal, SERVER, &f->w->world, f->p);
+    assert_int_equal(bearer_attempt_open(&b, value, seal, SERVER, &f->w->world,
+                                         f->p), APR_SUCCESS);
+    assert_string_equal(b->state, a->state);
+    assert_string_equal(b->nonce, a->nonce);
+    assert_string_equal(b->verifier, a->verifier);
+    assert_string_equal(b->target, "/x?y=1");
+    assert_int_equal(b->max_age, -1);
+    assert_int_equal(bearer_attempt_open(&b, value, seal, "https://other",
+                                         &f->w->world, f->p), APR_NOTFOUND);
+    assert_int_equal(bearer_attempt_open(&b, value, unit_seal(f->p, "one",
+        "session"), SERVER, &f->w->world, f->p), APR_NOTFOUND);
+    assert_int_equal(bearer_attempt_open(&b, "AAAA", seal, SERVER, &f->w->world,
+                                         f->p), APR_NOTFOUND);
+    f->w->now += BEARER_LOGIN_LIFE;
+    assert_int_equal(bearer_attempt_open(&b, value, seal, SERVER, &f->w->world,
+                                         f->p), APR_TIMEUP);
+}
+
+static void test_parse(void **state)
+{
+    static const char *const refused[] = {
+        "a=1&a=2", "a=%", "a=%4", "a=%zz", "a=%00", "a=1&%61=2"
+    };
+    apr_pool_t *p = unit_pool(state);
+    char *text = apr_pstrdup(p, "");
+    apr_table_t *t;
+    size_t i;
+
+    assert_int_equal(bearer_login_parse(&t, "a=b%20c+d&e&f=", NULL, p), BEARER_OK);
+    assert_string_equal(apr_table_get(t, "a"), "b c d");
+    assert_string_equal(apr_table_get(t, "e"), "");
+    assert_int_equal(bearer_login_parse(&t, NULL, NULL, p), BEARER_OK);
+    for (i = 0; i < UNIT_COUNT(refused); i++) {
+        UNIT_CHECK(bearer_login_parse(&t, refused[i], NULL, p)
+                       == BEARER_LOGIN_RESPONSE, "%s", refused[i]);
+    }
+    for (i = 0; i < 40; i++) {
+        text = apr_psprintf(p, "%s&a%d=1", text, (int)i);
+    }
+    assert_int_equal(bearer_login_parse(&t, text, NULL, p), BEARER_LOGIN_RESPONSE);
+}
+
+static void test_response(void **state)
+{
+    static const struct {
+        const char *query;
+        int promised;    /* the issuer promises iss */
+        bearer_reason_t reason;
+    } cases[] = {
+        { "state=S&code=c", 0, BEARER_OK },
+        { "state=S&code=c&iss=https://idp.example/", 1, BEARER_OK },
+        { "state=S&code=c&iss=https://idp.example/", 0, BEARER_OK },
+        { "state=S&code=c", 1, BEARER_LOGIN_RESPONSE },
+        { "state=S&code=c&iss=https://idp.example", 0, BEARER_LOGIN_RESPONSE },
+        { "state=S&code=c&iss=", 0, BEARER_LOGIN_RESPONSE },
+        { "state=T&code=c", 0, BEARER_LOGIN_STATE },
+        { "state=&code=c", 0, BEARER_LOGIN_STATE },
+        { "code=c", 0, BEARER_LOGIN_STATE },
+        { "state=S", 0, BEARER_LOGIN_RESPONSE },
+        { "state=S&code=", 0, BEARER_LOGIN_RESPONSE },
+        { "state=S&error=access_denied", 0, BEARER_LOGIN_DENIED },
+        { "state=S&error=access_denied&code=c", 0, BEARER_LOGIN_DENIED },
+        { "state=S&error=server_error", 0, BEARER_LOGIN_ISSUER },
+        { "state=S&error=invalid_scope", 0, BEARER_LOGIN_RESPONSE },
+        { "state=T&error=access_denied", 0, BEARER_LOGIN_STATE },
+    };
+    fixture_t *f = fixture(unit_pool(state));
+    bearer_attempt_t a;
+    size_t i;
+
+    memset(&a, 0, sizeof(a));
+    a.state = "S";
+    a.issuer = ISSUER;
+    for (i = 0; i < UNIT_COUNT(cases); i++) {
+        apr_table_t *t;
+        const char *code;
+        bearer_reason_t reason;
+
+        f->metadata.authorization_response_iss_parameter_supported =
+            cases[i].promised;
+        bearer_login_parse(&t, cases[i].query, NULL, f->p);
+        reason = bearer_login_response(&code, &a, t, &f->metadata, &f->why, f->p);
+        UNIT_CHECK(reason == cases[i].reason, "%s: %s", cases[i].query,
+                   bearer_reason_name(reason));
+    }
+}
+
+static void test_redeem(void **state)
+{
+    static const struct {
+        int status;
+        const char *body;
+        bearer_reason_t reason;
+    } cases[] = {
+        { 200, "{'access_token':'a','token_type':'bearer','id_token':'i.j.k'}",
+          BEARER_OK },
+        { 200, "{'access_token':'a','token_type':'Bearer'}", BEARER_LOGIN_ISSUER },
+        { 200, "{'access_token':'a','token_type':'mac','id_token':'i'}",
+          BEARER_LOGIN_ISSUER },
+        { 200, "{'token_type':'Bearer','id_token':'i'}", BEARER_LOGIN_ISSUER },
+        { 200, "{'access_token':'a\\r\\nX: y','token_type':'Bearer',"
+               "'id_token':'i'}", BEARER_LOGIN_ISSUER },
+        { 200, "{'access_token':7,'token_type':'Bearer','id_token':'i'}",
+          BEARER_LOGIN_ISSUER },
+        { 200, "[]", BEARER_LOGIN_ISSUER }, { 200, "", BEARER_LOGIN_ISSUER },
+        { 400, "{'error':'invalid_grant'}", BEARER_LOGIN_RESPONSE },
+        { 401, "{'error':'invalid_client'}", BEARER_LOGIN_ISSUER },
+        { 400, "{'error':7}", BEARER_LOGIN_ISSUER },
+        { 500, "oops", BEARER_LOGIN_ISSUER }, { 0, "", BEARER_LOGIN_ISSUER },
+    };
+    fixture_t *f = fixture(unit_pool(state));
+    bearer_tokens_t tokens;
+    bearer_attempt_t a;
+    size_t i;
+
+    memset(&a, 0, sizeof(a));
+    a.verifier = "v";
+    for (i = 0; i < UNIT_COUNT(cases); i++) {
+        char *c, *body = apr_pstrdup(f->p, cases[i].body);
+        bearer_reason_t reason;
+
+        for (c = body; *c; c++) {
+            *c = *c == '\'' ? '"' : *c;
+        }
+        f->status = cases[i].status;
+        f->body = body;
+        reason = bearer_login_redeem(&tokens, &f->login, &a, "c", &f->why, f->p);
+        UNIT_CHECK(reason == cases[i].reason, "%s: %s", body,
+                   bearer_reason_name(reason));
+        assert_string_equal(apr_table_get(f->form, "code_verifier"), "v");
+        assert_string_equal(apr_table_get(f->form, "grant_type"),
+                            "authorization_code");
+    }
+    assert_string_equal(f->endpoint, "https://idp.example/token");
+}
+
+static void test_refresh(void **state)
+{
+    fixture_t *f = fixture(unit_pool(state));
+    bearer_tokens_t t;
+
+    f->status = 200;
+    f->body = "{\"access_token\":\"a\",\"token_type\":\"Bearer\","
+              "\"expires_in\":\"60\"}";
+    assert_int_equal(bearer_login_refresh(&t, &f->login, "old", &f->why, f->p),
+                     BEARER_OK);
+    assert_string_equal(t.refresh_token, "old");  /* not rotated */
+    assert_int_equal(t.access_expires, f->w->now + apr_time_from_sec(60));
+    f->body = "{\"access_token\":\"a\",\"token_type\":\"Bearer\","
+              "\"refresh_token\":\"new\",\"expires_in\":-1}";
+    bearer_login_refresh(&t, &f->login, "old", &f->why, f->p);
+    assert_string_equal(t.refresh_token, "new");
+    assert_int_equal(t.access_expires, 0);
+    f->status = 400;
+    f->body = "{\"error\":\"invalid_grant\"}";
+    assert_int_equal(bearer_login_refresh(&t, &f->login, "old", &f->why, f->p),
+                     BEARER_INACTIVE);
+    f->status = 503;
+    assert_int_equal(bearer_login_refresh(&t, &f->login, "old", &f->why, f->p),
+                     BEARER_INACTIVE);
+    f->body = "{}";
+    assert_int_equal(bearer_login_refresh(&t, &f->login, "old", &f->why, f->p),
+                     BEARER_LOGIN_ISSUER);
+}
+
+static void test_userinfo(void **state)
+{
+    fixture_t *f = fixture(unit_pool(state));
+    const char *url = "https://idp.example/me";
+    json_t *claims;
+
+    f->metadata.userinfo_endpoint = url;
+    unit_http_page(f->http, url, 200, "{\"sub\":\"ann\",\"email\":\"a\"}");
+    assert_int_equal(bearer_login_userinfo(&claims, &f->login, "at", "ann",
+                                           &f->why, f->p), BEARER_OK);
+    assert_string_equal(bearer_json_string(claims, "email"), "a");
+    assert_string_equal(f->http->authorization, "Bearer at");
+    assert_int_equal(bearer_login_userinfo(&claims, &f->login, "at", "bob",
+                                           &f->why, f->p), BEARER_LOGIN_ISSUER);
+    assert_null(claims);
+    unit_http_page(f->http, url, 200, "x.y.z");
+    assert_int_equal(bearer_login_userinfo(&claims, &f->login, "at", "ann",
+                                           &f->why, f->p), BEARER_LOGIN_ISSUER);
+}
+
+static void test_merge(void **state)
+{
+    apr_pool_t *p = unit_pool(state);
+    json_t *merged = bearer_login_merge(
+        unit_claims(p, "{'iss':'i','sub':'ann','name':'A'}"),
+        unit_claims(p, "{'iss':'evil','sub':'bob','name':'B','email':'e',"
+                       "'aud':'x','sid':'s','scope':'admin','acr':'gold'}"), p);
+
+    assert_string_equal(bearer_json_string(merged, "iss"), "i");
+    assert_string_equal(bearer_json_string(merged, "sub"), "ann");
+    assert_string_equal(bearer_json_string(merged, "name"), "A");
+    assert_string_equal(bearer_json_string(merged, "email"), "e");
+    assert_null(json_object_get(merged, "aud"));
+    assert_null(json_object_get(merged, "sid"));
+    assert_null(json_object_get(merged, "scope"));
+    assert_null(json_object_get(merged, "acr"));
+}
+
+static void test_end(void **state)
+{
+    fixture_t *f = fixture(unit_pool(state));
+
+    assert_null(bearer_login_end_session(&f->login, "i", SERVER, f->p));
+    f->metadata.end_session_endpoint = "https://idp.example/end";
+    assert_string_equal(bearer_login_end_session(&f->login, "i.j.k", SERVER "/o",
+                                                 f->p),
+                        "https://idp.example/end?id_token_hint=i.j.k&client_id="
+                        "app%26co&post_logout_redirect_uri=https%3A%2F%2F"
+                        "app.example%2Fo");
+    assert_int_equal(bearer_login_revoke(&f->login, "t", "refresh_token", &f->why,
+                                         f->p), BEARER_OK);
+    assert_null(f->form);  /* no endpoint: nobody was asked */
+    f->metadata.revocation_endpoint = "https://idp.example/revoke";
+    f->status = 200;
+    f->body = "";
+    assert_int_equal(bearer_login_revoke(&f->login, "t", "refresh_token", &f->why,
+                                         f->p), BEARER_OK);
+    assert_string_equal(apr_table_get(f->form, "token"), "t");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        UNIT_TEST(test_request), UNIT_TEST(test_parameters),
+        UNIT_TEST(test_pushed), UNIT_TEST(test_attempt_cookie),
+        UNIT_TEST(test_parse), UNIT_TEST(test_response), UNIT_TEST(test_redeem),
+        UNIT_TEST(test_refresh), UNIT_TEST(test_userinfo), UNIT_TEST(test_merge),
+        UNIT_TEST(test_end)
+    };
+
+    return UNIT_RUN("login", tests);
+}

@@ -1,0 +1,407 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/* Sessions: both stores, their ends, refresh by one, logout by the issuer. */
+#include "claims.h"
+#include "unit_session.h"
+
+#include "bearer/b64url.h"
+#include "bearer/cookie.h"
+
+#define ISSUER "https://idp.example/"
+
+typedef struct fixture_t {
+    apr_pool_t *p;
+    unit_world_t *w;
+    unit_cache_t *cache;
+    bearer_session_store_t store;
+} fixture_t;
+
+static fixture_t *fixture(apr_pool_t *p, int in_cookie)
+{
+    fixture_t *f = apr_pcalloc(p, sizeof(*f));
+
+    f->p = p;
+    f->w = unit_world(p);
+    f->cache = unit_cache(f->w);
+    f->store.seal = unit_seal(p, "one", "session");
+    f->store.cache = &f->cache->cache;
+    f->store.world = &f->w->world;
+    f->store.server = "https://app.example";
+    f->store.in_cookie = in_cookie;
+    f->store.max = apr_time_from_sec(8 * 3600);
+    f->store.idle = apr_time_from_sec(1800);
+    return f;
+}
+
+static json_t *body_of(fixture_t *f, const char *claims)
+{
+    return unit_claims(f->p, apr_psprintf(f->p, "{'client':'app',"
+        "'access_token':'at','refresh_token':'rt','id_token':'a.%s.c',"
+        "'claims':%s}", bearer_b64url_encode(f->p, "{\"sub\":\"ann\"}", 13),
+        claims));
+}
+
+#define CLAIMS "{'sub':'ann','sid':'s1','email':'a@b.example'," \
+               "'email_verified':true}"
+
+static const char *make(fixture_t *f, bearer_session_t **out)
+{
+    bearer_session_t *s;
+    const char *cookie = NULL;
+
+    assert_int_equal(bearer_session_new(&s, &f->store, ISSUER,
+                                        body_of(f, CLAIMS), f->p), APR_SUCCESS);
+    assert_int_equal(bearer_session_save(&cookie, s, &f->store, f->p),
+                     APR_SUCCESS);
+    if (out) {
+        *out = s;
+    }
+    return cookie;
+}
+
+static apr_status_t load(fixture_t *f, const char *cookie)
+{
+    bearer_session_t *s;
+
+    return bearer_session_load(&s, &f->store, cookie, f->p);
+}
+
+static void both(void **state, void (*test)(fixture_t *f))
+{
+    test(fixture(unit_pool(state), 0));
+    test(fixture(unit_pool(state), 1));
+}
+
+static void round_trip(fixture_t *f)
+{
+    const char *cookie = make(f, NULL);
+    bearer_session_t *s;
+
+    assert_int_equal(bearer_session_load(&s, &f->store, cookie, f->p),
+                     APR_SUCCESS);
+    assert_string_equal(s->issuer, ISSUER);
+    assert_string_equal(bearer_session_string(s, "access_token", f->p), "at");
+    assert_string_equal(bearer_json_string(
+        json_object_get(bearer_session_body(s, f->p), "claims"), "email"),
+        "a@b.example");
+    assert_string_equal(bearer_json_string(
+        json_object_get(bearer_session_body(s, f->p), "claims"), "sub"), "ann");
+    assert_int_equal(s->ends, f->w->now + f->store.max);
+    assert_string_not_equal(make(f, NULL), cookie);
+}
+
+static void test_round_trip(void **state)
+{
+    both(state, round_trip);
+}
+
+/* Every changed, cut or added character; another server; another secret. */
+static void forged(fixture_t *f)
+{
+    const char *cookie = make(f, NULL);
+    char *copy = apr_pstrdup(f->p, cookie);
+    apr_size_t i, len = strlen(cookie);
+
+    for (i = 0; i < len; i++) {
+        copy[i] = cookie[i] == 'A' ? 'B' : 'A';
+        UNIT_CHECK(load(f, copy) == APR_NOTFOUND, "byte %d", (int)i);
+        copy[i] = cookie[i];
+    }
+    for (i = 0; i < len; i++) {
+        assert_int_equal(load(f, apr_pstrmemdup(f->p, cookie, i)), APR_NOTFOUND);
+    }
+    assert_int_equal(load(f, apr_pstrcat(f->p, cookie, "A", NULL)), APR_NOTFOUND);
+    f->store.server = "https://other.example";
+    assert_int_equal(load(f, cookie), APR_NOTFOUND);
+    f->store.server = "https://app.example";
+    f->store.seal = unit_seal(f->p, "two", "session");
+    assert_int_equal(load(f, cookie), APR_NOTFOUND);
+    f->store.seal = unit_seal(f->p, "one", "login");
+    assert_int_equal(load(f, cookie), APR_NOTFOUND);
+    f->store.seal = unit_seal(f->p, "two one", "session"); /* rotation */
+    assert_int_equal(load(f, cookie), APR_SUCCESS);
+}
+
+static void test_forged(void **state)
+{
+    both(state, forged);
+}
+
+static void lifetime(fixture_t *f)
+{
+    const char *cookie = make(f, NULL), *told;
+    bearer_session_t *s;
+    apr_time_t start = f->w->now;
+    int i;
+
+    f->w->now = start + f->store.idle - 1;
+    assert_int_equal(load(f, cookie), APR_SUCCESS);
+    f->w->now = start + f->store.idle;
+    assert_int_equal(load(f, cookie), APR_NOTFOUND);
+    f->w->now = start;
+    cookie = make(f, NULL);
+    /* in use: goes on until max */
+    for (i = 0; f->w->now + apr_time_from_sec(1200) < start + f->store.max; i++) {
+        assert_int_equal(bearer_session_load(&s, &f->store, cookie, f->p),
+                         APR_SUCCESS);
+        bearer_session_touch(&told, s, &f->store, f->p);
+        assert_true((told != NULL) == (f->store.in_cookie && i > 0));
+        cookie = told ? told : cookie;
+        f->w->now += apr_time_from_sec(1200);
+    }
+    assert_int_equal(load(f, cookie), APR_SUCCESS);
+    f->w->now = start + f->store.max;
+    assert_int_equal(load(f, cookie), APR_NOTFOUND);
+}
+
+static void test_lifetime(void **state)
+{
+    both(state, lifetime);
+}
+
+/* A shorter maximum holds for sessions that are there already. */
+static void test_shorter_maximum(void **state)
+{
+    fixture_t *f = fixture(unit_pool(state), 1);
+    const char *cookie = make(f, NULL);
+
+    f->store.max = apr_time_from_sec(60);
+    f->w->now += apr_time_from_sec(61);
+    assert_int_equal(load(f, cookie), APR_NOTFOUND);
+}
+
+/* A request that was under way does not bring an ended session back. */
+static void ended(fixture_t *f)
+{
+    bearer_session_t *s, *other;
+    const char *cookie = make(f, &s);
+
+    assert_int_equal(bearer_session_load(&other, &f->store, cookie, f->p),
+                     APR_SUCCESS);
+    bearer_session_end(s, &f->store, f->p);
+    assert_int_equal(load(f, cookie), APR_NOTFOUND);
+    assert_int_equal(bearer_session_update(NULL, other, &f->store, f->p), APR_EOF);
+    assert_int_equal(load(f, cookie), APR_NOTFOUND);
+}
+
+static void test_ended(void **state)
+{
+    both(state, ended);
+}
+
+/* What a refresh gave is not overwritten by a request that began before. */
+static void refreshed(fixture_t *f)
+{
+    unsigned char before[BEARER_SESSION_REVISION_SIZE];
+    bearer_session_t *mine, *theirs;
+    const char *cookie = make(f, NULL), *told = NULL;
+
+    bearer_session_load(&mine, &f->store, cookie, f->p);
+    bearer_session_load(&theirs, &f->store, cookie, f->p);
+    assert_int_equal(bearer_session_lease(mine, &f->store, f->w->now + 9, f->p),
+                     APR_SUCCESS);
+    assert_int_equal(bearer_session_lease(theirs, &f->store, f->w->now + 9, f->p),
+                     APR_EBUSY);
+    assert_int_equal(bearer_session_again(&theirs, &f->store, f->p), APR_NOTFOUND);
+    memcpy(before, mine->revision, sizeof(before));
+    assert_int_equal(bearer_session_renew(mine, &f->store, unit_claims(f->p,
+        "{'access_token':'new','claims':{'sub':'ann'}}"), f->p), APR_SUCCESS);
+    assert_memory_not_equal(before, mine->revision, sizeof(before));
+    assert_int_equal(bearer_session_replace(&told, mine, before, &f->store, f->p),
+                     APR_SUCCESS);
+    bearer_session_unlease(mine, &f->store, f->p);
+    assert_int_equal(bearer_session_again(&theirs, &f->store, f->p), APR_SUCCESS);
+    assert_string_equal(bearer_session_string(theirs, "access_token", f->p), "new");
+    if (!f->store.in_cookie) {
+        bearer_session_t *stale, *now;
+
+        f->w->now += apr_time_from_sec(120);
+        bearer_session_load(&stale, &f->store, cookie, f->p);
+        memcpy(stale->revision, before, sizeof(before));
+        bearer_session_touch(&told, stale, &f->store, f->p);
+        bearer_session_load(&now, &f->store, cookie, f->p);
+        assert_memory_equal(now->revision, mine->revision, sizeof(before));
+    }
+    bearer_session_end(mine, &f->store, f->p);
+    assert_int_equal(bearer_session_again(&theirs, &f->store, f->p), APR_EOF);
+}
+
+static void test_refreshed(void **state)
+{
+    both(state, refreshed);
+}
+
+static void test_refresh_due(void **state)
+{
+    fixture_t *f = fixture(unit_pool(state), 0);
+    bearer_session_t *s;
+
+    make(f, &s);
+    assert_false(bearer_session_refresh_due(s, f->w->now));
+    s->access_expires = f->w->now + apr_time_from_sec(31);
+    assert_false(bearer_session_refresh_due(s, f->w->now));
+    assert_true(bearer_session_refresh_due(s, f->w->now + apr_time_from_sec(2)));
+    s->retry = f->w->now + apr_time_from_sec(10);
+    assert_false(bearer_session_refresh_due(s, f->w->now + apr_time_from_sec(9)));
+}
+
+static void test_logout_by_the_issuer(void **state)
+{
+    fixture_t *f = fixture(unit_pool(state), 0);
+    const char *cookie = make(f, NULL);
+
+    bearer_session_logout(&f->store, ISSUER, "app", "s2", NULL, f->p);
+    bearer_session_logout(&f->store, ISSUER, "other", "s1", NULL, f->p);
+    bearer_session_logout(&f->store, "https://other/", "app", "s1", NULL, f->p);
+    bearer_session_logout(&f->store, ISSUER, "app", NULL, "bob", f->p);
+    assert_int_equal(load(f, cookie), APR_SUCCESS);
+    bearer_session_logout(&f->store, ISSUER, "app", "s1", NULL, f->p);
+    assert_int_equal(load(f, cookie), APR_NOTFOUND);
+    f->w->now++;
+    cookie = make(f, NULL);   /* logged in again */
+    assert_int_equal(load(f, cookie), APR_SUCCESS);
+    bearer_session_logout(&f->store, ISSUER, "app", NULL, "ann", f->p);
+    assert_int_equal(load(f, cookie), APR_NOTFOUND);
+}
+
+static void test_once(void **state)
+{
+    fixture_t *f = fixture(unit_pool(state), 0);
+    apr_time_t end = f->w->now + apr_time_from_sec(60);
+
+    assert_int_equal(bearer_session_once(&f->store, ISSUER, "j", end, f->p),
+                     APR_SUCCESS);
+    assert_int_equal(bearer_session_once(&f->store, ISSUER, "j", end, f->p),
+                     APR_EEXIST);
+    assert_int_equal(bearer_session_once(&f->store, "https://o/", "j", end, f->p),
+                     APR_SUCCESS);
+    f->cache->down = 1;
+    assert_int_equal(bearer_session_once(&f->store, ISSUER, "k", end, f->p),
+                     APR_EGENERAL);
+}
+
+static void test_store_that_is_down(void **state)
+{
+    fixture_t *f = fixture(unit_pool(state), 0);
+    const char *cookie = make(f, NULL);
+    bearer_session_t *s;
+
+    f->cache->down = 1;
+    assert_int_equal(load(f, cookie), APR_EGENERAL);
+    assert_int_equal(load(f, "junk"), APR_NOTFOUND);  /* asked nobody */
+    bearer_session_new(&s, &f->store, ISSUER, body_of(f, CLAIMS), f->p);
+    assert_int_equal(bearer_session_save(NULL, s, &f->store, f->p), APR_EGENERAL);
+    f->cache->down = 0;
+    assert_int_equal(load(f, cookie), APR_SUCCESS);
+}
+
+/* What is in the cache opens nothing: neither key nor value is the cookie's. */
+static void test_cache_holds_no_cookie(void **state)
+{
+    fixture_t *f = fixture(unit_pool(state), 0);
+    unsigned char *id;
+    const char *cookie = make(f, NULL);
+    apr_hash_index_t *i;
+    apr_size_t len;
+
+    bearer_b64url_decode_p(&id, &len, cookie, strlen(cookie), f->p);
+    assert_int_equal(len, 32);
+    for (i = apr_hash_first(f->p, f->cache->values); i; i = apr_hash_next(i)) {
+        const void *key;
+        apr_ssize_t key_len;
+        void *value;
+        apr_size_t k;
+
+        apr_hash_this(i, &key, &key_len, &value);
+        assert_memory_not_equal(key, id, 32);
+        for (k = 0; k + 32 <= ((unit_value_t *)value)->len; k++) {
+            assert_memory_not_equal(((unit_value_t *)value)->bytes + k, id, 32);
+        }
+    }
+}
+
+static void too_large(fixture_t *f)
+{
+    char *noise = apr_palloc(f->p, 60000);
+    bearer_session_t *s;
+    unsigned seed = 7;
+    int i;
+
+    for (i = 0; i < 59999; i++) {
+        seed = seed * 1103515245u + 12345u;
+        noise[i] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz012345"
+                   "6789-_"[seed >> 20 & 63];
+    }
+    noise[59999] = '\0';
+    if (bearer_session_new(&s, &f->store, ISSUER, unit_claims(f->p,
+            apr_pstrcat(f->p, "{'claims':{'x':'", noise, "'}}", NULL)), f->p)
+        == APR_SUCCESS) {
+        assert_int_equal(bearer_session_save(NULL, s, &f->store, f->p),
+                         APR_ENOSPC);
+    }
+}
+
+static void test_too_large(void **state)
+{
+    both(state, too_large);
+}
+
+static void test_principal(void **state)
+{
+    static const struct {
+        const char *claims, *path;
+        bearer_reason_t reason;
+        const char *user;
+    } cases[] = {
+        { CLAIMS, "email", BEARER_OK, "a@b.example" },
+        { CLAIMS, "sub", BEARER_OK, "ann" },
+        { "{'email':'a@b'}", "email", BEARER_SESSION_USER, NULL },
+        { "{'email':'a@b','email_verified':'true'}", "email",
+          BEARER_SESSION_USER, NULL },
+        { "{'email':'a@b','email_verified':1}", "email", BEARER_SESSION_USER, NULL },
+        { "{'email_verified':true}", "email", BEARER_SESSION_USER, NULL },
+        { "{'email':['a'],'email_verified':true}", "email", BEARER_SESSION_USER,
+          NULL },
+        { "{'email':'a\\nb','email_verified':true}", "email", BEARER_IDENTIFIER,
+          NULL },
+        { "{'name':'x'}", "preferred_username", BEARER_SESSION_USER, NULL },
+    };
+    apr_pool_t *p = unit_pool(state);
+    bearer_settings_t settings = *bearer_settings_defaults(p);
+    bearer_issuer_t issuer;
+    size_t i;
+
+    memset(&issuer, 0, sizeof(issuer));
+    issuer.url = issuer.name = ISSUER;
+    for (i = 0; i < UNIT_COUNT(cases); i++) {
+        const bearer_principal_t *principal;
+        bearer_refusal_t why = { BEARER_OK, NULL };
+        bearer_reason_t reason;
+
+        settings.session_user_claim.path = bearer_path_compile(cases[i].path, p);
+        reason = bearer_session_user_of(&principal, unit_claims(p,
+                                            cases[i].claims), &issuer, &settings,
+                                        &why, p);
+        UNIT_CHECK(reason == cases[i].reason, "%s: %s", cases[i].claims,
+                   why.detail);
+        if (reason == BEARER_OK) {
+            assert_string_equal(principal->user, cases[i].user);
+            assert_string_equal(principal->method, "cookie");
+            assert_string_equal(principal->iss, ISSUER);
+        }
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        UNIT_TEST(test_round_trip), UNIT_TEST(test_forged),
+        UNIT_TEST(test_lifetime), UNIT_TEST(test_shorter_maximum),
+        UNIT_TEST(test_ended), UNIT_TEST(test_refreshed),
+        UNIT_TEST(test_refresh_due), UNIT_TEST(test_logout_by_the_issuer),
+        UNIT_TEST(test_once), UNIT_TEST(test_store_that_is_down),
+        UNIT_TEST(test_cache_holds_no_cookie), UNIT_TEST(test_too_large),
+        UNIT_TEST(test_principal)
+    };
+
+    return UNIT_RUN("session", tests);
+}

@@ -1,0 +1,150 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/**
+ * @file unit_session.h
+ * A cache in memory, a seal, and a session store made of them.
+ */
+#ifndef BEARER_TESTS_UNIT_SESSION_H
+#define BEARER_TESTS_UNIT_SESSION_H
+
+#include "unit.h"
+
+#include <unistd.h>
+
+#include "bearer/seal.h"
+#include "bearer/session.h"
+
+typedef struct unit_cache_t {
+    bearer_cache_t cache;
+    apr_hash_t *values, *leases;
+    apr_pool_t *p;
+    int down, puts;
+    unit_world_t *world;
+} unit_cache_t;
+
+typedef struct unit_value_t {
+    unsigned char *bytes;
+    apr_size_t len;
+    apr_time_t expires;
+} unit_value_t;
+
+static inline apr_status_t unit_cache_get(const bearer_cache_t *cache,
+                                          const unsigned char *key,
+                                          unsigned char **value,
+                                          apr_size_t *len, apr_pool_t *p)
+{
+    unit_cache_t *c = cache->baton;
+    unit_value_t *v = apr_hash_get(c->values, key, BEARER_CACHE_KEY_SIZE);
+
+    if (c->down || !v || v->expires <= c->world->now) {
+        return APR_NOTFOUND;
+    }
+    *value = apr_pmemdup(p, v->bytes, v->len);
+    *len = v->len;
+    return APR_SUCCESS;
+}
+
+static inline apr_status_t unit_cache_put(const bearer_cache_t *cache,
+                                          const unsigned char *key,
+                                          const unsigned char *value,
+                                          apr_size_t len, apr_time_t expires,
+                                          apr_pool_t *p)
+{
+    unit_cache_t *c = cache->baton;
+    unit_value_t *v = apr_palloc(c->p, sizeof(*v));
+
+    (void)p;
+    if (c->down) {
+        return APR_EGENERAL;
+    }
+    c->puts++;
+    v->bytes = apr_pmemdup(c->p, value, len);
+    v->len = len;
+    v->expires = expires;
+    apr_hash_set(c->values, apr_pmemdup(c->p, key, BEARER_CACHE_KEY_SIZE),
+                 BEARER_CACHE_KEY_SIZE, v);
+    return APR_SUCCESS;
+}
+
+static inline apr_status_t unit_cache_remove(const bearer_cache_t *cache,
+                                             const unsigned char *key,
+                                             apr_pool_t *p)
+{
+    unit_cache_t *c = cache->baton;
+
+    (void)p;
+    apr_hash_set(c->values, key, BEARER_CACHE_KEY_SIZE, NULL);
+    return APR_SUCCESS;
+}
+
+static inline apr_status_t unit_cache_lease(const bearer_cache_t *cache,
+                                            const unsigned char *key,
+                                            apr_time_t until, apr_pool_t *p)
+{
+    unit_cache_t *c = cache->baton;
+
+    (void)until;
+    (void)p;
+    if (apr_hash_get(c->leases, key, BEARER_CACHE_KEY_SIZE)) {
+        return APR_EBUSY;
+    }
+    apr_hash_set(c->leases, apr_pmemdup(c->p, key, BEARER_CACHE_KEY_SIZE),
+                 BEARER_CACHE_KEY_SIZE, "held");
+    return APR_SUCCESS;
+}
+
+static inline void unit_cache_unlease(const bearer_cache_t *cache,
+                                      const unsigned char *key, apr_pool_t *p)
+{
+    unit_cache_t *c = cache->baton;
+
+    (void)p;
+    apr_hash_set(c->leases, key, BEARER_CACHE_KEY_SIZE, NULL);
+}
+
+static inline unit_cache_t *unit_cache(unit_world_t *world)
+{
+    unit_cache_t *c = apr_pcalloc(world->p, sizeof(*c));
+
+    c->p = world->p;
+    c->world = world;
+    c->values = apr_hash_make(c->p);
+    c->leases = apr_hash_make(c->p);
+    c->cache.get = unit_cache_get;
+    c->cache.put = unit_cache_put;
+    c->cache.remove = unit_cache_remove;
+    c->cache.lease = unit_cache_lease;
+    c->cache.unlease = unit_cache_unlease;
+    c->cache.baton = c;
+    return c;
+}
+
+/** A seal of secrets that are given as texts, separated by spaces. */
+static inline bearer_seal_t *unit_seal(apr_pool_t *p, const char *secrets,
+                                       const char *purpose)
+{
+    apr_array_header_t *files = apr_array_make(p, 2, sizeof(const char *));
+    char *rest, *one = apr_strtok(apr_pstrdup(p, secrets), " ", &rest);
+    bearer_seal_t *seal = NULL;
+    const char *error = NULL;
+    int i;
+
+    for (; one; one = apr_strtok(NULL, " ", &rest)) {
+        char *name = apr_pstrdup(p, "/tmp/unit-seal-XXXXXX");
+        int fd = mkstemp(name);
+        char bytes[64];
+
+        memset(bytes, 0, sizeof(bytes));
+        apr_cpystrn(bytes, one, sizeof(bytes));
+        assert_true(fd >= 0 && write(fd, bytes, sizeof(bytes)) == 64);
+        close(fd);
+        APR_ARRAY_PUSH(files, const char *) = name;
+    }
+    assert_int_equal(bearer_seal_create(&seal, files, purpose, &error, p),
+                     APR_SUCCESS);
+    for (i = 0; i < files->nelts; i++) {
+        unlink(APR_ARRAY_IDX(files, i, const char *));
+    }
+    return seal;
+}
+
+#endif
