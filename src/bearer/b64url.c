@@ -23,7 +23,7 @@ static const unsigned char values[256] = {
     ['8'] = 61, ['9'] = 62, ['-'] = 63, ['_'] = 64,
 };
 
-/* Collects n (2, 3 or 4) characters; -1 if one of them is not of the alphabet. */
+/* Collects n (2 or 3) characters; -1 if one of them is not of the alphabet. */
 static long gather(const unsigned char *in, apr_size_t n)
 {
     long bits = 0;
@@ -68,14 +68,16 @@ apr_status_t bearer_b64url_decode(unsigned char *out, apr_size_t *out_len,
 
     *out_len = 0;
     for (; len >= 4; len -= 4, s += 4) {
-        long bits = gather(s, 4);
+        /* 0 - 1 has all bits set: one test for four characters */
+        const unsigned a = values[s[0]] - 1u, b = values[s[1]] - 1u,
+                       c = values[s[2]] - 1u, d = values[s[3]] - 1u;
 
-        if (bits < 0) {
+        if ((a | b | c | d) > 63) {
             return APR_EINVAL;
         }
-        out[done++] = (unsigned char)(bits >> 16);
-        out[done++] = (unsigned char)(bits >> 8);
-        out[done++] = (unsigned char)bits;
+        out[done++] = (unsigned char)(a << 2 | b >> 4);
+        out[done++] = (unsigned char)(b << 4 | c >> 2);
+        out[done++] = (unsigned char)(c << 6 | d);
     }
     if (len) {
         rv = decode_tail(out, &done, s, len);

@@ -1,0 +1,138 @@
+#!/usr/bin/python3
+# Licensed under the Apache License, Version 2.0; see LICENSE.
+"""Instructions per request inside the module, counted by callgrind: they repeat,
+whatever else the machine does, so that a drift is the code's.
+
+    tests/bench/instructions.py --module build/gcc/.libs/mod_auth_bearer.so
+
+Compares with tests/bench/instructions.json; more than 3 % either way fails.
+--write puts today's figures there. What libraries do for the module is not
+counted (it depends on what the processor offers them); bench.py measures it.
+Needs: valgrind. The module must be built as runtests.sh builds it (-g -O2).
+"""
+import argparse
+import json
+import os
+import pathlib
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE))
+import bench  # noqa: E402
+from support import tokens  # noqa: E402
+
+COMMITTED = HERE / "instructions.json"
+DRIFT = 0.03
+REQUESTS = 1000
+HOOKS = ("bearer_export_header_parser", "bearer_export_access_checker",
+         "bearer_authn_check_user_id", "bearer_authz_checker",
+         "bearer_export_fixups")
+
+
+def inside(out, module):
+    """Self cost of the module's functions in a callgrind output file."""
+    names, current, total, skip = {}, None, 0, False
+    for line in out.read_text().splitlines():
+        found = re.match(r"(ob|fl|fi|fe|fn|cfn|cob|cfi|cfl)=\((\d+)\)(?: (.*))?", line)
+        if found:
+            kind, number, name = found.groups()
+            table = "ob" if kind in ("ob", "cob") else kind[-2:]
+            if name:
+                names[table, number] = name
+            if kind == "ob":
+                current = names["ob", number]
+        elif line.startswith("calls="):
+            skip = True  # the next line is what was called, counted there
+        elif re.match(r"[+\-*\d]", line):
+            if not skip and current and current.endswith(module):
+                total += int(line.split()[1])
+            skip = False
+    return total
+
+
+def drive(port, lines, count):
+    with socket.create_connection(("127.0.0.1", port), 60) as s:
+        answers = s.makefile("rb")
+        for i in range(count):
+            s.sendall(b"GET /index.html HTTP/1.1\r\nHost: localhost\r\n"
+                      b"Authorization: Bearer " + lines[i % len(lines)].encode()
+                      + b"\r\n\r\n")
+            status, length = answers.readline(), 0
+            if b" 200 " not in status:
+                raise SystemExit(f"not granted: {status!r}")
+            for header in iter(answers.readline, b"\r\n"):
+                if header.lower().startswith(b"content-length:"):
+                    length = int(header.split(b":")[1])
+            answers.read(length)
+
+
+def count(module, case):
+    base = pathlib.Path(tempfile.mkdtemp(prefix="bearer-count-"))
+    key = tokens.key("rs256")
+    (base / "jwks.json").write_text(tokens.jwks(key))
+    (base / "key.pem").write_bytes(key.public_pem())
+    distinct = 1 if case == "same" else REQUESTS
+    bench.mint(key, base / "tokens", distinct)
+    server = bench.Server("one", base, bench.BEARER, module=module, extra="",
+                          inside="")
+    conf = server.conf.read_text()
+    server.conf.write_text(re.sub(r"(?m)^(User|Group) .*\n", "", conf))
+    drop = []
+    if os.geteuid() == 0:
+        subprocess.run(["chown", "-R", "www-data", str(base)], check=True)
+        drop = ["setpriv", "--reuid=www-data", "--regid=www-data",
+                "--clear-groups"]
+    out = base / "callgrind.out"
+    process = subprocess.Popen(
+        drop + ["valgrind", "-q", "--tool=callgrind",
+                f"--callgrind-out-file={out}",
+                *(f"--toggle-collect={hook}" for hook in HOOKS),
+                "/usr/sbin/apache2", "-X", "-f", str(server.conf)],
+        stdin=subprocess.DEVNULL)
+    try:
+        end = time.monotonic() + 60
+        while time.monotonic() < end and process.poll() is None:
+            try:
+                socket.create_connection(("127.0.0.1", server.port), 1).close()
+                break
+            except OSError:
+                time.sleep(0.2)
+        drive(server.port, (base / "tokens").read_text().split(), REQUESTS)
+    finally:
+        process.terminate()
+        process.wait(60)
+    figure = inside(out, pathlib.Path(module).name) / REQUESTS
+    shutil.rmtree(base, ignore_errors=True)
+    return round(figure)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser.add_argument("--module", required=True)
+    parser.add_argument("--write", action="store_true")
+    options = parser.parse_args()
+    module = str(pathlib.Path(options.module).resolve())
+    figures = {case: count(module, case) for case in ("same", "new")}
+    committed = json.loads(COMMITTED.read_text()) if COMMITTED.exists() else {}
+    worst = 0
+    for case, figure in figures.items():
+        before = committed.get(case)
+        drift = figure / before - 1 if before else 0
+        worst = max(worst, abs(drift))
+        print(f"{case:5} {figure:>7} instructions a request inside the module, "
+              f"committed {before} ({drift:+.1%})")
+    if options.write:
+        COMMITTED.write_text(json.dumps(figures, indent=1) + "\n")
+    elif worst > DRIFT:
+        raise SystemExit(f"a drift of more than {DRIFT:.0%}: find out why, or "
+                         "commit the new figure with --write and the reason")
+
+
+if __name__ == "__main__":
+    main()
