@@ -76,6 +76,7 @@ static const command_rec directives[] = {
     SETTING("AuthBearerExport", D|H, "env|headers|both|none [env-prefix=P] "
             "[header-prefix=P] [claims=a,b|*]"),
     SETTING("AuthBearerForward", D|H, "none | identity | token"),
+    SETTING("AuthBearerResource", D, "URL [name=STR] [doc=URL] [scopes=a,b]"),
 
     /* browsers */
     SETTING("AuthBearerSession", D|H, "On: a session cookie is a credential"),
@@ -123,6 +124,8 @@ static void register_hooks(apr_pool_t *p)
 
     /* before everything that could answer or refuse: see browser.c */
     ap_hook_quick_handler(bearer_browser_quick, NULL, NULL, APR_HOOK_REALLY_FIRST);
+    ap_hook_quick_handler(bearer_resource_quick, NULL, NULL,
+                          APR_HOOK_REALLY_FIRST);
     ap_hook_header_parser(bearer_export_header_parser, NULL, NULL,
                           APR_HOOK_REALLY_FIRST);
     ap_hook_check_access(bearer_export_access_checker, NULL, NULL,

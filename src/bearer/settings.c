@@ -11,6 +11,8 @@
 
 #include <apr_strings.h>
 
+#include "bearer/resource.h"
+
 typedef struct setting_row_t {
     const char *directive;
     int where;
@@ -466,6 +468,14 @@ static const char *print_masked(const void *value, const printer_t *self,
     return *(const void *const *)value ? "***" : self->absent;
 }
 
+static const char *print_resource(const void *value, const printer_t *self,
+                                  apr_pool_t *p)
+{
+    const bearer_resource_t *resource = *(const bearer_resource_t *const *)value;
+
+    return resource ? bearer_resource_print(resource, p) : self->absent;
+}
+
 static const char *const on_off[] = { "Off", "On", NULL };
 static const char *const off_pass[] = { "off", "pass", NULL };
 static const char *const refuse_accept[] = { "refuse", "accept", NULL };
@@ -531,7 +541,7 @@ static const printer_t printers[BEARER_SETTING_COUNT] = {
                                   "(the only one with a client id)" },
     [BEARER_SET_LOGIN_SCOPES] = { print_list, NULL, "(none)" },
     [BEARER_SET_SESSION_USER_CLAIM] = { print_user_claim, NULL, "(none)" },
-    [BEARER_SET_RESOURCE] = { print_masked, NULL, "(none)" },
+    [BEARER_SET_RESOURCE] = { print_resource, NULL, "(none)" },
 };
 
 const char *bearer_settings_print(const bearer_settings_t *s,

@@ -82,6 +82,9 @@ static void challenge(request_rec *r, bearer_category_t category)
 
     c.realm = realm(r);
     c.bare = !settings->challenge;
+    if (category != BEARER_CATEGORY_REQUEST) {  /* 401, and 403 for a scope */
+        c.resource_metadata = bearer_resource_metadata(settings);
+    }
     if (category == BEARER_CATEGORY_SCOPE || category == BEARER_CATEGORY_NO_CREDENTIAL) {
         c.scopes = bearer_authz_scopes(r, own->principal, own->settings);
     }

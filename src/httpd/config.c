@@ -15,6 +15,8 @@
 #include <apr_lib.h>
 #include <apr_uri.h>
 
+#include "bearer/resource.h"
+
 APLOG_USE_MODULE(auth_bearer);
 
 #define DEFAULT_TOKEN_CACHE 1024
@@ -845,6 +847,18 @@ static const char *parse_login(const parse_t *in, const parser_t *row)
     return error;
 }
 
+static const char *parse_resource(const parse_t *in, const parser_t *row)
+{
+    const char *error = want(in, 1, 64);
+
+    if (!error) {
+        error = bearer_resource_parse(&MEMBER(in, row, const bearer_resource_t *),
+                                      in->words, in->p);
+        error = error ? complain(in, "%s", error) : NULL;
+    }
+    return error;
+}
+
 static const char *parse_http_proxy(const parse_t *in, const parser_t *row)
 {
     const char *error = parse_string(in, row);
@@ -907,6 +921,7 @@ static const parser_t parsers[] = {
     ROW(LOGIN_ISSUER, parse_string, login_issuer, NULL),
     ROW(LOGIN_SCOPES, parse_list, login_scopes, NULL),
     ROW(SESSION_USER_CLAIM, parse_user_claim, session_user_claim, NULL),
+    ROW(RESOURCE, parse_resource, resource, NULL),
 };
 
 static const parser_t *parser_find(const char *directive)
@@ -942,6 +957,7 @@ static void remember_section(cmd_parms *cmd, dir_config_t *dir)
         return;
     }
     section = apr_array_push(current->sections);
+    section->server = cmd->server;
     section->node = cmd->directive->parent;
     section->dir = dir;
 }

@@ -89,6 +89,9 @@ typedef struct login_config_t {
 /** The same at run time, made in post_config; NULL where nothing is used. */
 typedef struct browser_t browser_t;
 
+/** The documents of AuthBearerResource that a vhost serves; resource.c. */
+typedef struct resources_t resources_t;
+
 /** A vhost. */
 typedef struct server_config_t {
     bearer_settings_t settings;        /**< layer S */
@@ -99,6 +102,7 @@ typedef struct server_config_t {
     browser_t *browser;
     global_config_t *global;
     const bearer_judge_common_t *common; /**< made when the process starts */
+    resources_t *resources;            /**< the same; NULL: none */
     unsigned char digest[BEARER_SHA256_SIZE]; /**< of all that was written */
 } server_config_t;
 
@@ -112,6 +116,7 @@ typedef struct dir_config_t {
 
 /** Where a section of the configuration with directives of ours stands. */
 typedef struct section_t {
+    server_rec *server;
     const ap_directive_t *node;
     dir_config_t *dir;
 } section_t;
@@ -357,6 +362,12 @@ int bearer_authz_checker(request_rec *r);
 apr_array_header_t *bearer_authz_scopes(request_rec *r,
                                         const bearer_principal_t *principal,
                                         const bearer_settings_t *settings);
+
+/* resource.c: AuthBearerResource */
+void bearer_resource_post_config(apr_pool_t *pconf, server_rec *s);
+int bearer_resource_quick(request_rec *r, int lookup);
+/** The URL of the document that is in force with these settings, or NULL. */
+const char *bearer_resource_metadata(const bearer_settings_t *settings);
 
 /* export.c */
 int bearer_export_header_parser(request_rec *r);

@@ -96,6 +96,7 @@ int bearer_process_post_config(apr_pool_t *pconf, apr_pool_t *plog,
     }
     apr_pool_cleanup_register(pconf, NULL, end_curl, apr_pool_cleanup_null);
     prepare_judging(pconf, s);
+    bearer_resource_post_config(pconf, s);
     bearer_shared_create(pconf, s);  /* without it nothing is throttled */
     status = start_secrets(pconf, s);
     if (status == OK) {
