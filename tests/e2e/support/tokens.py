@@ -7,6 +7,7 @@ import functools
 import hashlib
 import hmac
 import json
+import threading
 import time
 
 from cryptography.hazmat.primitives import hashes, serialization
@@ -103,11 +104,20 @@ class Key:
         return self.private.sign(data)
 
 
-@functools.lru_cache(maxsize=None)
+_one_at_a_time = threading.RLock()
+
+
 def key(name):
     """The test run's key of that name: 'rs256', 'es384', 'rs256-2',
     'rsa1024' ... The part before '-' says the kind; each name is a key of its
-    own. Its kid is the name."""
+    own. Its kid is the name. An issuer's thread and the test may both be the
+    first to ask."""
+    with _one_at_a_time:
+        return _key(name)
+
+
+@functools.lru_cache(maxsize=None)
+def _key(name):
     kind = name.partition("-")[0]
     if kind.startswith("rsa"):
         size = int(kind[3:])
