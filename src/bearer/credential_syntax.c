@@ -323,14 +323,21 @@ void bearer_syntax_query(bearer_found_t *found, const char *query,
     }
 }
 
-/* Is there one, and so something to be written anew? */
-static int has_parameter(const char *query, const char *name)
+static int is_masked(const piece_t *piece, const char *value)
 {
-    const char *at = query;
+    return (apr_size_t)(piece->text + piece->len - value) == sizeof(MASK) - 1
+           && memcmp(value, MASK, sizeof(MASK) - 1) == 0;
+}
+
+/* Is there one, and so something to be written anew? */
+static int has_unmasked(const char *query, const char *name)
+{
+    const char *at = query, *value;
     piece_t piece;
 
     while (next_piece(&piece, query, &at, "&;")) {
-        if (value_of_parameter(&piece, name)) {
+        value = value_of_parameter(&piece, name);
+        if (value && !is_masked(&piece, value)) {
             return 1;
         }
     }
@@ -344,7 +351,7 @@ const char *bearer_syntax_mask_query(const char *query, const char *name,
     char *masked, *out;
     piece_t piece;
 
-    if (!has_parameter(query, name)) {
+    if (!has_unmasked(query, name)) {
         return query;
     }
     /* the shortest `n=` becomes `n=***` */

@@ -63,7 +63,7 @@ const char *bearer_syntax_without_cookie(const char *field, const char *name,
                                          apr_pool_t *p);
 
 /** A query with the values of that name replaced by `***`; query itself where
- *  there is none. `;` separates too: some applications read it so. */
+ *  there is none (left). `;` separates too: some applications read it so. */
 const char *bearer_syntax_mask_query(const char *query, const char *name,
                                      apr_pool_t *p);
 

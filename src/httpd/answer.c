@@ -154,5 +154,9 @@ int bearer_answer_refuse(request_rec *r, bearer_reason_t reason,
                   detail ? detail : "no detail",
                   about(r, own->credential, j));
     bearer_page_prepare(r, answer->status, reason);
+    /* an error document may be anybody's; fixups are not reached any more */
+    bearer_credential_get(r);
+    bearer_credential_strip(r, own->settings ? own->settings
+                                             : bearer_config_of(r));
     return answer->status;
 }

@@ -10,6 +10,8 @@
  */
 #include "glue.h"
 
+#include <scoreboard.h>
+
 #include "bearer/credential_syntax.h"
 
 APLOG_USE_MODULE(auth_bearer);
@@ -163,6 +165,7 @@ static const char *masked(request_rec *r, const char *text, const char *name)
 static void mask_query(request_rec *r, const char *name)
 {
     const char *referer = masked(r, apr_table_get(r->headers_in, "Referer"), name);
+    const char *line = masked(r, r->the_request, name);
     const char *args = r->args ? bearer_syntax_mask_query(r->args, name, r->pool)
                                : NULL;
 
@@ -172,7 +175,11 @@ static void mask_query(request_rec *r, const char *name)
         apr_table_mergen(r->headers_out, "Cache-Control", "private");
     }
     r->parsed_uri.query = r->args;
-    r->the_request = apr_pstrdup(r->pool, masked(r, r->the_request, name));
+    if (line != r->the_request) {
+        r->the_request = apr_pstrdup(r->pool, line);
+        /* the scoreboard, hence mod_status, has a copy */
+        ap_update_child_status(r->connection->sbh, SERVER_BUSY_WRITE, r);
+    }
     r->unparsed_uri = apr_pstrdup(r->pool, masked(r, r->unparsed_uri, name));
     if (referer) {
         apr_table_setn(r->headers_in, "Referer", referer);

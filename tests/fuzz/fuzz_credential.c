@@ -62,7 +62,7 @@ static void queries(const char *text, apr_pool_t *p)
     FUZZ_CHECK(left.count == found.count);
     FUZZ_CHECK(!left.count || left.error
                || strncmp(left.token, "***", 3) == 0);
-    FUZZ_CHECK(strcmp(bearer_syntax_mask_query(masked, "t", p), masked) == 0);
+    FUZZ_CHECK(bearer_syntax_mask_query(masked, "t", p) == masked);
     if (!strpbrk(text, " #?")) {
         FUZZ_CHECK(strstr(url, masked) != NULL);
     }

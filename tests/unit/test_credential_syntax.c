@@ -221,6 +221,7 @@ static void test_queries(void **state)
         masked = bearer_syntax_mask_query(query, "t", p);
         UNIT_CHECK(strcmp(masked, queries[i].masked) == 0, "%s: %s", query,
                    masked);
+        assert_ptr_equal(bearer_syntax_mask_query(masked, "t", p), masked);
     }
 }
 

@@ -1,0 +1,285 @@
+# Licensed under the Apache License, Version 2.0; see LICENSE.
+"""Ways past the module that a reader of its source would try: two readings of
+one request, a token that stays where others see it, a fetch for nothing."""
+import base64
+import time
+
+import pytest
+
+from support.expect import (anonymous, granted, invalid, issuer_conf,
+                            key_files, location, refused)
+from support.httpd import wait_until
+from support.issuer import headers_of
+from support.tokens import mint
+
+# CGI joins two challenges in one line; hence not where there are two.
+ERROR_PAGES = """
+<LocationMatch "^/(?!basic)">
+    ErrorDocument 400 /errors/400/cgi
+    ErrorDocument 401 /errors/401/cgi
+    ErrorDocument 403 /errors/403/cgi
+</LocationMatch>
+<Location "/errors">
+    CGIPassAuth On
+</Location>
+"""
+CONF = ('AuthBearerUserFormat "%u"\n' + issuer_conf() + ERROR_PAGES
+        + location("/header")
+        + location("/cookie", "AuthBearerTokenFrom cookie:tok")
+        + location("/query", "AuthBearerTokenFrom query:tok")
+        + location("/basic", "AuthBearerTokenFrom header basic")
+        + location("/named", "AuthBearerTokenFrom header:X-Token", "claim no")
+        + location("/scope", require="scope nobody-has-it")
+        + location("/forward", "AuthBearerTokenFrom cookie:tok\n"
+                   "AuthBearerOptional On\nAuthBearerForward token",
+                   "all granted")
+        + location("/open/query", "AuthBearerTokenFrom query:tok",
+                   "all granted")
+        + """
+<Location "/server-status">
+    SetHandler server-status
+    Require all granted
+</Location>
+ExtendedStatus On
+RewriteEngine On
+RewriteRule "^/rewritten/(.*)$" "/query/$1?extra=1" [QSA,PT]
+<Directory "@ROOT@/htdocs/files/from">
+    RewriteEngine On
+    RewriteRule "^here$" "/query/env" [QSA]
+</Directory>
+CustomLog "@ROOT@/logs/all.log" "%r|%q|%U|%{Referer}i|%{Authorization}i|%{Cookie}i|%{X-Token}i"
+""")
+
+
+@pytest.fixture(scope="module")
+def server(new_server, backend):
+    return new_server(CONF, files=dict(key_files("rs256"),
+                                       **{"htdocs/files/from/x": "x"}),
+                      backend=backend, modules=["status"])
+
+
+def basic(user, password):
+    text = "%s:%s" % (user, password)
+    return "Basic " + base64.b64encode(text.encode()).decode()
+
+
+def seen(res):
+    """Everything that the backend was given, as one text."""
+    return str(res.json())
+
+
+def request_log(server):
+    with open(server.path("logs/all.log"), errors="surrogateescape") as f:
+        return f.read()
+
+
+# -- two readings of one request ---------------------------------------------
+
+@pytest.mark.parametrize("cookie", [
+    "tok=%s", "tok =%s", "a=1; tok =%s", "a=1, tok=%s", "a=1; \ttok\t=%s",
+    "tok=%s; b=2", "tok=%s;b=2"])
+def test_a_cookie_that_is_read_is_removed(server, cookie):
+    token = mint()
+    res = server.get("/cookie/be/x", headers={"Cookie": cookie % token})
+    granted(res)
+    assert token not in seen(res)
+
+
+@pytest.mark.parametrize("cookie", ["tok=%s; tok=%s", "tok=%s, tok =%s"])
+def test_two_cookies_are_two_tokens(server, cookie):
+    token = mint()
+    refused(server.get("/cookie", headers={"Cookie": cookie % (token, token)}),
+            400, "invalid_request", "request", "credential_count")
+
+
+@pytest.mark.parametrize("path", ["/header", "/basic"])
+def test_second_line_of_another_scheme(server, path):
+    """httpd joins the lines; whichever comes first, there are two."""
+    token = mint()
+    for lines in ([basic("x", "y"), "Bearer " + token],
+                  [basic("x", token), "Bearer " + token],
+                  ["Bearer " + token, basic("x", token)]):
+        res = server.get(path, headers=[("Authorization", line)
+                                        for line in lines])
+        refused(res, 400, "invalid_request", "request")
+
+
+def test_behind_a_nul_in_basic_credentials(server):
+    token = mint()
+    text = base64.b64encode(b"x:%s\0hidden" % token.encode()).decode()
+    res = server.get("/basic", headers={"Authorization": "Basic " + text})
+    refused(res, 400, "invalid_request", "request", "credential_syntax")
+
+
+# -- a token that stays where others see it ----------------------------------
+
+@pytest.mark.parametrize("uri", [
+    "/query/be/x?tok=%s", "/query/be/x?a=1&tok=%s&b=2",
+    "/query/be/x?%%74ok=%s", "/query/be/tok=x?tok=%s",
+    "/rewritten/be/x?tok=%s", "/rewritten/be/x?a=1&%%74ok=%s"])
+def test_query_token_is_masked_in_every_copy(server, uri):
+    token = mint()
+    res = server.get(uri % token, headers={
+        "Referer": "https://server.test/query?tok=" + token})
+    granted(res)
+    assert token not in seen(res)
+    assert "tok=***" in seen(res) or "%74ok=***" in seen(res)
+    assert res.get("Cache-Control") == "private"
+    log = request_log(server).splitlines()[-1]
+    assert "***" in log and token.split(".")[2] not in log
+
+
+def test_query_token_of_an_internal_redirect(server):
+    token = mint()
+    res = server.get("/files/from/here?tok=" + token)
+    granted(res)
+    assert token not in res.text
+    assert token.split(".")[2] not in request_log(server)
+
+
+def test_query_token_in_an_open_place(server):
+    token = mint()
+    res = server.get("/open/query/be/x?tok=" + token)
+    assert res.status == 200 and token not in seen(res)
+    assert token.split(".")[2] not in request_log(server)
+
+
+def test_query_token_in_server_status(server):
+    """The scoreboard had its copy before anybody looked at the token."""
+    for uri in ("/query?tok=%s", "/open/query?tok=%s", "/query?%%74ok=%s"):
+        server.get(uri % "SECRET0123456789")
+    res = server.get("/server-status")
+    assert "tok=" in res.text and "SECRET01" not in res.text
+
+
+@pytest.mark.parametrize("path,headers,status", [
+    ("/header", {"Authorization": "Bearer %s"}, 401),
+    ("/header", {"Authorization": "Bearer %s x"}, 400),
+    ("/cookie", {"Cookie": "tok=%s"}, 401),
+    ("/cookie", {"Cookie": "tok=%s; tok=%s", "Authorization": "x"}, 400),
+])
+def test_error_document_elsewhere_sees_no_bad_token(server, path, headers,
+                                                    status):
+    token = mint("rs256-forger", header={"kid": "rs256"})
+    res = server.get(path, headers={name: value.replace("%s", token)
+                                    for name, value in headers.items()})
+    assert res.status == status
+    assert res.env["REQUEST_URI"] == path and "cgi" in res.env["SCRIPT_NAME"]
+    assert token not in res.text and "HTTP_AUTHORIZATION" not in res.env
+
+
+@pytest.mark.parametrize("path,name", [("/scope", "Authorization"),
+                                       ("/named", "X-Token")])
+def test_error_document_elsewhere_sees_no_good_token(server, path, name):
+    token = mint()
+    res = server.get(path, headers={name: "Bearer " + token})
+    assert res.status == 403 and res.env["REQUEST_URI"] == path
+    assert token not in res.text and token not in request_log(server)
+
+
+def test_forward_only_what_was_looked_at(server):
+    """A token in a place where nobody looks must not pass for a verified
+    one."""
+    token, forged = mint(), mint("rs256-forger")
+    res = server.get("/forward/be/x", headers={
+        "Authorization": "Bearer " + forged})
+    assert res.status == 200 and forged not in seen(res)
+    res = server.get("/forward/be/x", headers={
+        "Authorization": "Bearer " + forged, "Cookie": "tok=" + token})
+    granted(res)
+    assert headers_of(res)["authorization"] == ["Bearer " + token]
+    other = {"Authorization": basic("a", "b")}
+    assert headers_of(server.get("/forward/be/x", headers=other))[
+        "authorization"] == [other["Authorization"]]
+
+
+# -- other sites -------------------------------------------------------------
+
+def test_websocket_by_cookie_from_elsewhere(server):
+    """A page of any site may open one; the browser adds the cookie."""
+    headers = {"Cookie": "tok=" + mint(), "Upgrade": "websocket",
+               "Connection": "Upgrade", "Origin": "https://evil.test"}
+    refused(server.get("/cookie", headers=headers), 403, None, "cross_site")
+    headers["Origin"] = "https://server.test"
+    granted(server.get("/cookie", headers=headers))
+    del headers["Upgrade"]
+    headers["Origin"] = "https://evil.test"
+    granted(server.get("/cookie", headers=headers))
+
+
+# -- work for nothing --------------------------------------------------------
+
+def test_long_lists_cost_no_squares(server):
+    """Cookies and queries of as many pieces as fit are taken apart in no
+    time and memory worth mentioning."""
+    token = mint()
+    start = time.monotonic()
+    for _ in range(20):
+        granted(server.get("/cookie", headers={
+            "Cookie": "a=;" * 2200 + "tok=" + token}))
+        granted(server.get("/query?" + "a&" * 3000 + "tok=" + token))
+    assert time.monotonic() - start < 20
+
+
+LOST = {
+    "expired": dict(exp=1), "audience": dict(aud="x"), "type": dict(nonce="n"),
+    "identifier": dict(sub="a,b"), "client": dict(azp="", aud=["api://test",
+                                                               "x"],
+                                                  client_id=None)}
+
+
+@pytest.mark.parametrize("name", sorted(LOST))
+def test_no_fetch_for_a_token_that_is_lost_anyway(one_server, issuers, name):
+    """An unknown kid makes the server look for newer keys, once; a token that
+    is refused whoever signed it does not spend that."""
+    issuer = issuers.issuer("lost-" + name)
+    server = one_server('<AuthBearerIssuer "%s">\n</AuthBearerIssuer>\n'
+                        % issuer.url + location("/a"))
+    granted(server.get("/a", issuer.mint()))
+    before = len(issuers.requests)
+    for i in range(3):
+        invalid(server.get("/a", issuer.mint(
+            header={"kid": "unknown-%d" % i}, **LOST[name])), "key", "key",
+            log="not asked for")
+    assert len(issuers.requests) == before
+
+    def asked():
+        res = server.get("/a", issuer.mint(header={"kid": "unknown"}))
+        invalid(res, "key")
+        return len(issuers.requests) > before
+    wait_until(asked, 5, "a look for newer keys")
+
+
+def test_a_tenants_keys_are_his_own(one_server, issuers):
+    """Where the keys' URL has {tenant}, one tenant's key does not sign for
+    another, and no token decides what is fetched."""
+    one = issuers.issuer("one", "rs256")
+    issuers.issuer("two", "rs256-2")
+    base = one.url.rpartition("/")[0]
+    server = one_server("""
+<AuthBearerIssuer "%s/{tenant}">
+    AuthBearerTenants one two
+    AuthBearerKeys "%s/{tenant}/jwks"
+</AuthBearerIssuer>
+""" % (base, base) + location("/a"))
+
+    def token(tenant, key, **over):
+        return mint(key, iss="%s/%s" % (base, tenant), **over)
+    granted(server.get("/a", token("one", "rs256")))
+    granted(server.get("/a", token("two", "rs256-2")))
+    for tenant, key, kid in (("one", "rs256-2", "rs256"),
+                             ("two", "rs256", "rs256-2")):
+        invalid(server.get("/a", token(tenant, key, header={"kid": kid})),
+                "signature")
+    before = len(issuers.requests)
+    invalid(server.get("/a", token("three", "rs256")), "issuer", "tenant")
+    invalid(server.get("/a", token("..", "rs256")), "issuer")
+    assert len(issuers.requests) == before
+
+
+def test_anonymous_is_asked(server):
+    """Nothing of the above lets anybody in without a token."""
+    for path in ("/header", "/cookie", "/query", "/basic", "/named", "/scope"):
+        anonymous(server.get(path), scope="nobody-has-it"
+                  if path == "/scope" else None)
+    assert server.get("/forward").status == 200
