@@ -90,5 +90,8 @@ phase 'lint' make -C "$build/gcc" lint
 for script in tests/build/test_*.sh; do
     phase "$(basename "$script" .sh)" "$script" "$build/gcc"
 done
+# One MPM, quietly; the same with both, and in full, follows.
+phase 'end to end under ASan and UBSan' env BEARER_MPMS=event \
+    tests/asan.sh "$build/asan" -q
 shown 'unit tests' make -s -C "$build/gcc" check
 shown 'end to end' end_to_end
