@@ -163,6 +163,9 @@ static void lint_audience(place_t *place)
         return;
     }
     lacking = without_audience(place, &any);
+    if (!any && place->here.session) {
+        return;  /* only sessions are let in here */
+    }
     if (lacking && (place->jwt || place->introspection)) {
         SAY(place->warnings, "no AuthBearerAudience is in force here for issuer"
             " %s, so its tokens get 500: write one here or with the issuer, or "

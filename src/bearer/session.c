@@ -22,6 +22,7 @@
 #define REFRESH_AHEAD apr_time_from_sec(30)
 /** What a refresh gave is known so long to those with the cookie of before. */
 #define SHARED_FOR apr_time_from_sec(60)
+#define SUCCESSORS 16
 /** The cache is asked whether it answers at all, and how often at most. */
 #define PROBE_LIFE apr_time_from_sec(60)
 /** A request that was under way when the session ended is over by then. */
@@ -716,18 +717,26 @@ static apr_status_t successor(bearer_session_t **session,
                               const bearer_session_store_t *store, apr_pool_t *p)
 {
     unsigned char name[BEARER_CACHE_KEY_SIZE], *record;
+    apr_status_t rv = APR_NOTFOUND;
+    bearer_session_t *next;
     apr_size_t len;
+    int steps;
 
     if (is_dead(*session, store, p)) {
         return APR_EOF;
     }
-    if (successor_name(name, store, (*session)->revision, (*session)->id, p)
-        != APR_SUCCESS
-        || get_sealed(store, name, &record, &len, p) != APR_SUCCESS) {
-        return APR_NOTFOUND;
+    /* there may have been several refreshes since this cookie was set */
+    for (steps = 0; steps < SUCCESSORS; steps++) {
+        if (successor_name(name, store, (*session)->revision, (*session)->id, p)
+            != APR_SUCCESS
+            || get_sealed(store, name, &record, &len, p) != APR_SUCCESS
+            || (next = decode(record, len, p)) == NULL) {
+            break;
+        }
+        *session = next;
+        rv = APR_SUCCESS;
     }
-    *session = decode(record, len, p);
-    return *session ? APR_SUCCESS : APR_EOF;
+    return rv;
 }
 
 apr_status_t bearer_session_replace(const char **cookie,

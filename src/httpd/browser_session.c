@@ -135,6 +135,15 @@ static void keep(bearer_tokens_t *tokens, visit_t *v)
     }
 }
 
+/* A token that lives for less than the time it is refreshed ahead is not
+ * refreshed by every request. */
+static apr_time_t next_refresh(const visit_t *v, apr_time_t expires)
+{
+    apr_time_t now = bearer_world_now(v->store.world);
+
+    return expires > now ? now + (expires - now) / 4 * 3 : 0;
+}
+
 static bearer_reason_t take_refreshed(visit_t *v, const bearer_login_t *login,
                                       bearer_tokens_t *tokens,
                                       bearer_refusal_t *why)
@@ -157,7 +166,7 @@ static bearer_reason_t take_refreshed(visit_t *v, const bearer_login_t *login,
     }
     if (rv == APR_SUCCESS) {
         v->session->access_expires = tokens->access_expires;
-        v->session->retry = 0;
+        v->session->retry = next_refresh(v, tokens->access_expires);
         v->session->seen = bearer_world_now(v->store.world);
         rv = bearer_session_replace(&v->cookie, v->session, before, &v->store,
                                     v->r->pool);

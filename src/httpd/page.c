@@ -177,8 +177,10 @@ static void send_page(request_rec *r, int status, const char *type, const char *
     bearer_page_no_store(r);
     apr_table_setn(r->err_headers_out, "X-Content-Type-Options", "nosniff");
     apr_table_setn(r->err_headers_out, "Content-Security-Policy",
+                   /* no form-action: browsers hold the issuer's address, where
+                    * a logout goes on to, against it */
                    "default-src 'none'; style-src 'unsafe-inline'; "
-                   "form-action 'self'; base-uri 'none'; frame-ancestors 'none'");
+                   "base-uri 'none'; frame-ancestors 'none'");
     r->status = status;
     r->handler = "bearer-browser";
     ap_run_insert_filter(r);  /* no other hook of this request was run */

@@ -1,6 +1,7 @@
 # Licensed under the Apache License, Version 2.0; see LICENSE.
 """Browsers: login, callback, sessions in both stores, logout."""
 import os
+import re
 
 import pytest
 
@@ -802,7 +803,7 @@ def test_refresh(site, op, store):
     op.refresh, op.expires_in = True, 5     # within the 30 s: due at once
     server = site("AuthBearerSessionStore " + store)
     browser = Browser(server)
-    signed_in(browser)
+    assert browser.navigate(callback(browser, op)).status == 303
     op.user["name"] = "Alice the Second"
     op.expires_in = 3600
     assert browser.navigate("/app/x").status == 200
@@ -886,3 +887,66 @@ def test_parameters_of_a_location(site, op):
     no_session(browser, browser.go("/app/admin"), 401, "acr")
     op.id_token = {"acr": "gold"}
     signed_in(browser, "/app/admin")
+
+
+# -- one house ----------------------------------------------------------------
+
+REQUIRES = [
+    "valid-user", "user alice", "user bob", "scope orders.read", "scope other",
+    "scope other orders.read", "claim groups:a", "claim groups:z",
+    "claim name~^Ali", "claim name~^ali$", "claim nothing", "claim level:3",
+    "claim level:03", "claim scope:orders.read", "role a", "role z",
+    "issuer @ISS@", "issuer https://other.example/",
+    "bearer-expr \"claim('name') == 'Alice'\"",
+    "bearer-expr \"'b' in claims('groups')\"",
+    "bearer-expr \"claim('name') == 'Bob'\"", "claim address.city:Bonn",
+]
+EXPORTS = ["", "AuthBearerExport both claims=name,groups,address",
+           "AuthBearerExport headers header-prefix=OIDC-", "AuthBearerExport none",
+           "AuthBearerForward none", "AuthBearerUserFormat %u@%i",
+           "AuthBearerGroupsClaim level groups"]
+
+
+def test_the_same_house(site, op):
+    """Whoever comes, by a token or with a session, meets the same rules and is
+    described to the application in the same words."""
+    op.user = {"sub": "alice", "name": "Alice", "groups": ["a", "b"], "level": 3,
+               "address": {"city": "Bonn"}, "odd": "a,b=\u00e9\n", "none": None}
+    end = ""
+    for i, line in enumerate(REQUIRES):
+        end += ('<Location "/app/r%d">\nRequire %s\n</Location>\n'
+                % (i, line.replace("@ISS@", op.url)))
+    for i, line in enumerate(EXPORTS):
+        end += '<Location "/app/e%d">\n%s\n</Location>\n' % (i, line)
+    server = site("AuthBearerSessionUserClaim sub\n"
+                  "AuthBearerLoginScopes openid orders.read", end=end)
+    browser = Browser(server)
+    signed_in(browser, user="alice")
+    token = {"Authorization": "Bearer " + op.mint(
+        aud="api://test", client_id=None, azp="app", scope="openid orders.read",
+        **{k: v for k, v in op.user.items() if v is not None})}
+    statuses = set()
+    for i, line in enumerate(REQUIRES):
+        ours = browser.get("/app/r%d/x" % i)
+        theirs = server.get("/app/r%d/x" % i, headers=token)
+        assert (ours.status, ours.user, ours.error, ours.check,
+                ours.challenges) == (theirs.status, theirs.user, theirs.error,
+                                     theirs.check, theirs.challenges), line
+        statuses.add(ours.status)
+    assert statuses == {200, 403}
+    for i, line in enumerate(EXPORTS):
+        for face in ("env", "be/1"):
+            ours = browser.get("/app/e%d/%s" % (i, face))
+            theirs = server.get("/app/e%d/%s" % (i, face), headers=token)
+            assert ours.status == theirs.status == 200
+            assert described(ours, face) == described(theirs, face), line
+
+
+def described(res, face):
+    """What the application learns, without what only one of the two has."""
+    own = re.compile(r"(?i)(BEARER_METHOD|BEARER_EXPIRES|.*[_-](nonce|at_?hash|sid|"
+                     r"auth_?time|iat|exp|aud|azp|at-hash|auth-time|jti)$|HTTP_.*|"
+                     r"REMOTE_PORT|UNIQUE_ID|x-forwarded-(for|host|server)|"
+                     r"REQUEST_.*|DATE_.*|.*odd$)")
+    seen = res.env if face == "env" else headers_of(res)
+    return {k: v for k, v in seen.items() if not own.fullmatch(k)}

@@ -1,0 +1,200 @@
+// Licensed under the Apache License, Version 2.0; see LICENSE.
+//
+// A real browser (Debian's Chromium, driven by playwright-core) against httpd
+// and a real provider:
+//
+//     node browser.mjs SCENARIO '{"base": URL, "issuer": URL, "shots": DIR}'
+//
+// Exit status 0: everything that a person would see was there.
+import assert from 'node:assert/strict';
+import { chromium } from 'playwright-core';
+
+const [name, text] = process.argv.slice(2);
+const { base, issuer, shots } = JSON.parse(text);
+
+const browser = await chromium.launch({
+  executablePath: process.env.CHROMIUM || '/usr/bin/chromium',
+  args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
+    '--disable-background-networking', '--disable-component-update',
+    '--disable-sync'],
+});
+
+async function fresh() {
+  const context = await browser.newContext({
+    viewport: { width: 800, height: 500 },
+  });
+  context.setDefaultTimeout(20000);
+  return context;
+}
+
+async function shot(page, file) {
+  if (shots) {
+    await page.screenshot({ path: `${shots}/${file}.png` });
+  }
+}
+
+// The provider's own pages: a name and any password, then consent.
+async function signIn(page, user = 'ann') {
+  await page.waitForURL((url) => url.href.startsWith(issuer));
+  await page.fill('input[name=login]', user);
+  await page.fill('input[name=password]', 'x');
+  await page.click('button[type=submit]');
+  // consent is asked for once
+  await page.waitForURL((url) => !url.href.startsWith(issuer)
+    || url.pathname.startsWith('/interaction/'));
+  if (page.url().startsWith(issuer)) {
+    await page.click('button[type=submit]');
+  }
+}
+
+async function login(context, path = '/app/x', user = 'ann') {
+  const page = await context.newPage();
+  await page.goto(base + path);
+  await signIn(page, user);
+  await page.waitForURL((url) => url.href.startsWith(base + path));
+  return page;
+}
+
+const body = (page) => page.innerText('body');
+const status = (page, path, init) => page.evaluate(
+  ([p, i]) => fetch(p, i).then((r) => r.status), [path, init || {}]);
+
+const scenarios = {
+  async login() {
+    const page = await login(await fresh());
+    assert.equal((await body(page)).trim(), 'ok');
+    const env = await page.goto(`${base}/app/env`);
+    assert.match(await env.text(), /REMOTE_USER=ann@example\.test/);
+    const cookies = await page.context().cookies(base);
+    const session = cookies.filter((c) => c.name.includes('bearer_session'));
+    assert.equal(session.length, 1);
+    assert.equal(session[0].httpOnly, true);
+    assert.equal(session[0].sameSite, 'Lax');
+    assert.equal(await page.evaluate('document.cookie'), '');
+  },
+
+  async deeplink() {
+    const page = await login(await fresh(), '/app/deep/link?a=1&b=%2Fx');
+    assert.equal(page.url(), `${base}/app/deep/link?a=1&b=%2Fx`);
+  },
+
+  async tabs() {
+    const context = await fresh();
+    const one = await context.newPage();
+    const two = await context.newPage();
+    await one.goto(`${base}/app/one`);
+    await two.goto(`${base}/app/two`);
+    await signIn(one);
+    await one.waitForURL(`${base}/app/one`);
+    // the second tab began before the first was done: its form still leads home
+    await two.reload();
+    if (two.url().startsWith(issuer)) {
+      await signIn(two);
+    }
+    await two.waitForURL(`${base}/app/two`);
+    assert.equal((await body(two)).trim(), 'ok');
+    assert.equal(await status(one, '/app/x'), 200);
+  },
+
+  async logout() {
+    const context = await fresh();
+    const page = await login(context);
+    const other = await context.newPage();
+    await other.goto(`${base}/app/y`);
+    await page.goto(`${base}/.auth/logout`);
+    await page.waitForURL((url) => url.href.startsWith(issuer));
+    await page.click('button[name=logout]');
+    await page.waitForURL((url) => url.href.startsWith(`${base}/.auth/logout`));
+    assert.match(await body(page), /You are signed out/);
+    await shot(page, 'signed-out');
+    assert.equal(await status(other, '/app/y'), 401);
+    await other.goto(`${base}/app/y`);
+    await other.waitForURL((url) => url.href.startsWith(issuer));
+  },
+
+  // A link on another site: the person is asked, and may say yes.
+  async foreignlogout() {
+    const context = await fresh();
+    const page = await login(context);
+    // another port is the same site, another name is not
+    await page.goto(`${issuer.replace('127.0.0.1', 'localhost')}/nothing`);
+    await page.evaluate((url) => {
+      document.body.innerHTML = `<a href="${url}">a link</a>`;
+    }, `${base}/.auth/logout`);
+    await page.click('a');
+    await page.waitForURL(`${base}/.auth/logout`);
+    assert.match(await body(page), /Sign out\?/);
+    const left = await context.cookies(base);
+    assert.ok(left.some((c) => c.name.includes('bearer_session')));
+    await shot(page, 'logout-question');
+    await page.click('button');
+    await page.waitForURL((url) => url.href.startsWith(issuer));
+  },
+
+  async idle() {
+    const page = await login(await fresh());
+    await page.waitForTimeout(1500);
+    assert.equal(await status(page, '/app/x'), 401);
+    // the provider still knows the person: there and back, without a question
+    await page.goto(`${base}/app/again`);
+    await page.waitForURL(`${base}/app/again`);
+    assert.equal((await body(page)).trim(), 'ok');
+  },
+
+  async refresh() {
+    const page = await login(await fresh());
+    const codes = await Promise.all(
+      Array.from({ length: 6 }, () => status(page, '/app/x')));
+    assert.deepEqual(codes, [200, 200, 200, 200, 200, 200]);
+    for (let i = 0; i < 3; i += 1) {
+      assert.equal(await status(page, '/app/x'), 200);
+    }
+  },
+
+  async backchannel() {
+    const context = await fresh();
+    const page = await login(context);
+    const provider = await context.newPage();
+    await provider.goto(`${issuer}/session/end`);
+    await provider.click('button[name=logout]');
+    await provider.waitForURL((url) => url.pathname.includes('success'));
+    assert.equal(await status(page, '/app/x'), 401);
+  },
+
+  async post() {
+    const context = await fresh();
+    const page = await login(context);
+    await context.clearCookies();
+    await page.setContent('<form method="post" action="/app/x">'
+      + '<button>Save</button></form>');
+    await page.evaluate((url) => {
+      document.forms[0].action = url;
+    }, `${base}/app/x`);
+    await page.click('button');
+    await page.waitForLoadState();
+    assert.match(await body(page), /You are not signed in/);
+    await shot(page, 'not-signed-in');
+  },
+
+  async toobig() {
+    const context = await fresh();
+    const page = await context.newPage();
+    await page.goto(`${base}/app/x`);
+    await signIn(page, 'large');
+    await page.waitForURL((url) => url.href.startsWith(`${base}/.auth/callback`));
+    assert.match(await body(page), /does not fit/);
+    assert.match(await body(page), /AuthBearerSessionStore cache/);
+    await shot(page, 'session-too-large');
+  },
+};
+
+let failed = 1;
+try {
+  await scenarios[name]();
+  failed = 0;
+} catch (error) {
+  console.error(error);
+} finally {
+  await browser.close();
+}
+process.exit(failed);

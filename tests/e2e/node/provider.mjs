@@ -1,0 +1,62 @@
+// Licensed under the Apache License, Version 2.0; see LICENSE.
+//
+// A real OpenID provider (oidc-provider) for the tests:
+//
+//     node provider.mjs PORT '{"clients": [...], "ttl": {...}, ...}'
+//
+// Prints "ready" when it listens. Everybody may sign in with any name; the
+// name is the subject and part of the e-mail address. What is given as JSON is
+// laid over the configuration below.
+import Provider from 'oidc-provider';
+
+const [port, text] = process.argv.slice(2);
+const given = JSON.parse(text || '{}');
+const issuer = `http://127.0.0.1:${port}`;
+
+const configuration = {
+  claims: {
+    openid: ['sub'],
+    email: ['email', 'email_verified'],
+    profile: ['name', 'blob'],
+  },
+  conformIdTokenClaims: false,
+  cookies: { keys: ['only for tests'] },
+  features: {
+    backchannelLogout: { enabled: true },
+    clientCredentials: { enabled: true },
+    devInteractions: { enabled: true },
+    introspection: { enabled: true },
+    pushedAuthorizationRequests: { enabled: true },
+    revocation: { enabled: true },
+    rpInitiatedLogout: { enabled: true },
+  },
+  findAccount: (ctx, id) => ({
+    accountId: id,
+    claims: () => ({
+      sub: id,
+      email: `${id}@example.test`,
+      email_verified: true,
+      name: `The user ${id}`,
+      blob: id === 'large' ? largeText() : undefined,
+    }),
+  }),
+  issueRefreshToken: () => true,
+  rotateRefreshToken: true,
+  ...given,
+};
+
+// More than cookies hold, whatever is done to it.
+function largeText() {
+  let out = '';
+  let seed = 7;
+  while (out.length < 12000) {
+    seed = (seed * 1103515245 + 12345) % 2147483648;
+    out += (seed >> 8).toString(36);
+  }
+  return out;
+}
+
+const provider = new Provider(issuer, configuration);
+provider.on('server_error', (ctx, error) => console.error(error));
+provider.on('backchannel.error', (ctx, error) => console.error(error));
+provider.listen(Number(port), '127.0.0.1', () => console.log('ready'));

@@ -1,0 +1,64 @@
+# Licensed under the Apache License, Version 2.0; see LICENSE.
+"""The real provider (npm oidc-provider) and the real browser (Chromium) of
+tests/e2e/node, with the versions that its package-lock.json names."""
+import json
+import os
+import shutil
+import subprocess
+
+from .httpd import SLOW, free_port
+
+HERE = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))),
+                    "node")
+CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
+
+
+def missing():
+    """What is not there for these tests, or None. Installs the packages of the
+    lock file when npm can."""
+    if not shutil.which("node"):
+        return "node is not installed"
+    lock = os.path.join(HERE, "package-lock.json")
+    done = os.path.join(HERE, "node_modules", ".package-lock.json")
+    if not os.path.exists(done) or \
+            os.path.getmtime(done) < os.path.getmtime(lock):
+        if not shutil.which("npm"):
+            return "npm is not installed"
+        result = subprocess.run(
+            ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"],
+            cwd=HERE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            timeout=300)
+        if result.returncode:
+            return "npm ci failed: " + result.stdout.decode()[-300:]
+    return None
+
+
+class RealProvider:
+    """oidc-provider on a free port, with these clients and options."""
+
+    def __init__(self, clients, port=None, **options):
+        self.port = port or free_port()
+        self.url = "http://127.0.0.1:%d" % self.port
+        self.output = []
+        self.process = subprocess.Popen(
+            ["node", "provider.mjs", str(self.port),
+             json.dumps({"clients": clients, **options})], cwd=HERE,
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL, text=True)
+        line = ""
+        while "ready" not in line:
+            line = self.process.stdout.readline()
+            assert line, "the provider did not start"
+
+    def close(self):
+        self.process.terminate()
+        self.process.wait(20)
+
+
+def run_browser(scenario, **options):
+    """Plays a scenario of browser.mjs; fails with what it printed."""
+    result = subprocess.run(
+        ["node", "browser.mjs", scenario, json.dumps(options)], cwd=HERE,
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT, timeout=120 * SLOW)
+    assert result.returncode == 0, result.stdout.decode("utf-8", "replace")

@@ -1,0 +1,101 @@
+# Licensed under the Apache License, Version 2.0; see LICENSE.
+"""A real browser against a real provider: what a person does and sees.
+
+BEARER_SCREENSHOTS=DIR keeps pictures of this module's pages (docs/images).
+"""
+import os
+
+import pytest
+
+from support import node
+from support.httpd import free_port
+
+pytestmark = [
+    pytest.mark.skipif(not os.path.exists(node.CHROMIUM),
+                       reason="chromium is not installed"),
+    pytest.mark.allow_log("AuthBearerSessionStore cookie: the issuer",
+                          "larger than cookies can hold"),
+]
+
+CONF = """
+AuthBearerSecretFile "@ROOT@/secret"
+AuthBearerBaseURL http://127.0.0.1:@PORT@
+AuthBearerLoginScopes openid profile email offline_access
+{more}
+<AuthBearerIssuer "{issuer}" real>
+    AuthBearerClientID app
+    AuthBearerClientSecret "file:@ROOT@/client"
+</AuthBearerIssuer>
+<Location "/app">
+    AuthType Bearer
+    AuthName "app"
+    AuthBearerSession On
+    AuthBearerLogin On
+    Require valid-user
+</Location>
+"""
+
+
+@pytest.fixture(scope="module")
+def node_is_there():
+    reason = node.missing()
+    if reason:
+        pytest.skip(reason)
+
+
+@pytest.fixture
+def play(one_server, node_is_there):
+    """play(scenario, more, **options of the provider)"""
+    made = []
+
+    def run(scenario, more="", **options):
+        port = free_port()
+        server = one_server(CONF.format(
+            more=more, issuer="http://127.0.0.1:%d" % port), start=False,
+            files={"secret": (os.urandom(48), 0o600),
+                   "client": ("the-secret-of-the-client\n", 0o600)})
+        made.append(node.RealProvider([{
+            "client_id": "app", "client_secret": "the-secret-of-the-client",
+            "redirect_uris": [server.url + "/.auth/callback"],
+            "post_logout_redirect_uris": [server.url + "/.auth/logout"],
+            "backchannel_logout_uri": server.url
+            + "/.auth/backchannel-logout",
+            "backchannel_logout_session_required": True,
+            "grant_types": ["authorization_code", "refresh_token"]}],
+            port=port, **options))
+        server.start()
+        node.run_browser(scenario, base=server.url, issuer=made[-1].url,
+                         shots=os.environ.get("BEARER_SCREENSHOTS"))
+        return server
+    yield run
+    for provider in made:
+        provider.close()
+
+
+@pytest.mark.parametrize("store", ["cache", "cookie"])
+@pytest.mark.parametrize("scenario", ["login", "deeplink", "tabs", "logout",
+                                      "foreignlogout", "post"])
+def test_real_browser(play, scenario, store):
+    play(scenario, "AuthBearerSessionStore " + store)
+
+
+@pytest.mark.parametrize("store", ["cache", "cookie"])
+def test_real_idle(play, store):
+    play("idle", "AuthBearerSessionStore %s\n"
+         "AuthBearerSessionLifetime idle=1s" % store)
+
+
+@pytest.mark.parametrize("store", ["cache", "cookie"])
+def test_real_refresh(play, store):
+    server = play("refresh", "AuthBearerSessionStore " + store,
+                  ttl={"AccessToken": 20})
+    assert "the issuer gave new tokens" in server.error_log()
+
+
+def test_real_backchannel(play):
+    server = play("backchannel")
+    assert "back-channel logout by the issuer" in server.error_log()
+
+
+def test_real_too_big(play):
+    play("toobig", "AuthBearerSessionStore cookie")
