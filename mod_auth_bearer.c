@@ -37,12 +37,21 @@ static const command_rec directives[] = {
     IN_ISSUER("AuthBearerKeys", "discover | URL | file:PATH | spiffe:URL|PATH"),
     IN_ISSUER("AuthBearerFetchAuth", "file:PATH of a token for requests to the "
               "issuer"),
+    IN_ISSUER("AuthBearerIntrospection", "URL | discover | off "
+              "[for=opaque|all]"),
+    IN_ISSUER("AuthBearerIntrospectionTTL", "TIME that positive answers are "
+              "kept; 0: none is"),
+    IN_ISSUER("AuthBearerTokenPrefix", "what this issuer's opaque tokens begin "
+              "with"),
     SETTING("AuthBearerAlgorithms", S|I, "signature algorithms that are accepted"),
     SETTING("AuthBearerClientID", S|I, "this server's own client id"),
     SETTING("AuthBearerClientSecret", S|I, "file:PATH | exec:COMMAND | env:NAME"),
-    SETTING("AuthBearerClientAuth", S|I, "how this server proves who it is"),
-    SETTING("AuthBearerClientKey", S|I, "PEM file of a private key"),
-    SETTING("AuthBearerClientCert", S|I, "PEM file of a certificate"),
+    SETTING("AuthBearerClientAuth", S|I, "METHOD [aud=issuer|endpoint] of "
+            "authentication at the issuer"),
+    SETTING("AuthBearerClientKey", S|I, "private key (PEM, JWK) for "
+            "private_key_jwt or tls_client_auth"),
+    SETTING("AuthBearerClientCert", S|I, "PEM certificate for tls_client_auth or "
+            "private_key_jwt"),
     SETTING("AuthBearerCAFile", S|I, "PEM file of CAs for requests to issuers"),
     SETTING("AuthBearerHTTPProxy", S|I, "URL of a proxy, or none"),
     SETTING("AuthBearerTimeout", S|I, "connect=TIME total=TIME"),
@@ -96,7 +105,7 @@ static const command_rec directives[] = {
 
     /* the server */
     AP_INIT_RAW_ARGS("AuthBearerSOCache", bearer_store_directive, NULL, S,
-                     "PROVIDER[:ARGS] [for=keys]"),
+                     "PROVIDER[:ARGS] [for=keys,introspection,sessions]"),
     AP_INIT_RAW_ARGS("AuthBearerSecretFile", bearer_config_secret_file, NULL, S,
                      "PATH ... of >= 32 random bytes; the first seals, all open"),
     GLOBAL("AuthBearerTokenCache", "entries=N | off"),

@@ -399,6 +399,15 @@ static apr_status_t load_key(signer_t *signer, const char *text, apr_size_t len,
     return rv;
 }
 
+static X509 *read_cert(const char *path)
+{
+    BIO *bio = BIO_new_file(path, "r");
+    X509 *cert = bio ? PEM_read_bio_X509(bio, NULL, no_passphrase, NULL) : NULL;
+
+    BIO_free(bio);
+    return cert;
+}
+
 /* Entra ID knows a key by its certificate: RFC 7515 sections 4.1.7, 4.1.8. */
 static apr_status_t add_thumbprints(post_t *post, const signer_t *signer)
 {
@@ -406,12 +415,10 @@ static apr_status_t add_thumbprints(post_t *post, const signer_t *signer)
         const char *name, *digest;
     } members[] = { { "x5t", "SHA1" }, { "x5t#S256", "SHA256" } };
     const char *path = settings_of(post->client)->client_cert;
-    BIO *bio = path ? BIO_new_file(path, "r") : NULL;
-    X509 *cert = bio ? PEM_read_bio_X509(bio, NULL, NULL, NULL) : NULL;
+    X509 *cert = path ? read_cert(path) : NULL;
     unsigned char digest[EVP_MAX_MD_SIZE];
     unsigned i, len;
 
-    BIO_free(bio);
     if (path && !cert) {
         post->error = apr_psprintf(post->p, "AuthBearerClientCert %s holds no "
                                    "PEM certificate, or cannot be read",
@@ -543,6 +550,51 @@ static const char *missing(const bearer_settings_t *s, int needs)
                                                    : NULL;
 }
 
+/* The files can be looked at before anybody needs them. */
+static const char *lint_key(const bearer_settings_t *s, apr_pool_t *p)
+{
+    signer_t signer = { NULL, NULL, NULL, json_object() };
+    bearer_secret_t *key = bearer_secret_of_file(s->client_key,
+                                                 "AuthBearerClientKey", p);
+    const char *problem = NULL, *error;
+
+    bearer_json_tie(signer.header, p);
+    if (bearer_secret_start(key, &error, p) != APR_SUCCESS) {
+        return error;
+    }
+    return load_key(&signer, key->value, key->len, &problem, p) == APR_SUCCESS
+               ? NULL
+               : apr_psprintf(p, "AuthBearerClientKey %s: %s", s->client_key,
+                              problem ? problem : "no usable key");
+}
+
+static const char *lint_cert(const bearer_settings_t *s, apr_pool_t *p)
+{
+    X509 *cert = read_cert(s->client_cert);
+
+    X509_free(cert);
+    return cert ? NULL
+                : apr_psprintf(p, "AuthBearerClientCert %s holds no PEM "
+                               "certificate, or cannot be read",
+                               s->client_cert);
+}
+
+static const char *lint_files(const bearer_settings_t *s,
+                              bearer_client_auth_t method, apr_pool_t *p)
+{
+    const char *error = NULL;
+    int signs = method == BEARER_CLIENT_PRIVATE_KEY_JWT
+                || method == BEARER_CLIENT_BEARER;
+
+    if (s->client_key && (signs || method == BEARER_CLIENT_TLS)) {
+        error = lint_key(s, p);
+    }
+    if (!error && s->client_cert && (signs || method == BEARER_CLIENT_TLS)) {
+        error = lint_cert(s, p);
+    }
+    return error;
+}
+
 static const char *lint_bearer(const bearer_settings_t *s,
                                const bearer_issuer_t *issuer, apr_pool_t *p)
 {
@@ -578,7 +630,8 @@ const char *bearer_client_lint(const bearer_settings_t *s,
         return "AuthBearerClientAuth jwt_file needs AuthBearerClientSecret "
                "file:PATH, the file in which the assertion rotates";
     }
-    return method == BEARER_CLIENT_BEARER ? lint_bearer(s, issuer, p) : NULL;
+    lacking = method == BEARER_CLIENT_BEARER ? lint_bearer(s, issuer, p) : NULL;
+    return lacking ? lacking : lint_files(s, method, p);
 }
 
 /* ---- one request -------------------------------------------------------- */

@@ -486,7 +486,7 @@ static void keep(question_t *q, const outcome_t *out)
     const bearer_cache_t *cache = q->in->config.cache;
     const char *value;
 
-    if (!cache || !*q->until) {
+    if (!cache || !*q->until || out->len > BEARER_INTROSPECT_KEPT_MAX) {
         return;
     }
     value = apr_psprintf(q->j->p, "%" APR_TIME_T_FMT "\n%s", out->fetched,

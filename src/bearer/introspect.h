@@ -27,7 +27,8 @@
 /** An answer is at most so long. */
 #define BEARER_INTROSPECT_MAX (64 * 1024)
 
-/** What an answer grows by when it is kept. */
+/** An answer that is longer is used, but not kept; and what one grows by. */
+#define BEARER_INTROSPECT_KEPT_MAX (16 * 1024)
 #define BEARER_INTROSPECT_OVERHEAD 32
 
 /** How many may wait for an answer at once. Functions may be called from

@@ -4,32 +4,11 @@
  * check_user_id: credential -> chain -> principal -> r->user. Cheap and local
  * first: syntax, throttle, the tokens verified before, and only then the chain.
  */
-#include "glue.h"
+#include "authn.h"
 
 #include "bearer/exports.h"
 
 APLOG_USE_MODULE(auth_bearer);
-
-/** One authentication under way. */
-typedef struct attempt_t {
-    request_rec *r;
-    process_t *process;
-    const server_config_t *server;
-    const dir_config_t *dir;
-    request_t *own;
-    const bearer_settings_t *settings;  /**< before an issuer is known */
-    const credential_t *credential;
-    unsigned char key[BEARER_SHA256_SIZE];    /**< of policy and token */
-    int keyed;                     /**< key is filled */
-    unsigned char revocable[BEARER_SHA256_SIZE]; /**< the revocation list's */
-    int throttling;
-    unsigned char address[BEARER_THROTTLE_KEY_SIZE];
-    bearer_throttle_token_t presented;
-    apr_uint64_t generation;       /**< of the keys it is judged with; 0: unsure */
-    bearer_judgement_t judgement;
-    int ahead;                     /**< nothing may come of it but this: */
-    const bearer_principal_t *found;
-} attempt_t;
 
 /* ---- the throttle ------------------------------------------------------- */
 
@@ -187,10 +166,20 @@ static apr_status_t release_entry(void *entry)
     return APR_SUCCESS;
 }
 
+/** What did not depend on keys: an introspection answer is good for its time. */
+#define NO_KEYS 1
+
 static apr_uint64_t keys_generation(const process_t *process,
                                     const bearer_issuer_t *issuer)
 {
     return bearer_keyset_generation(process->keysets[issuer->index]);
+}
+
+static apr_uint64_t generation_now(const process_t *process,
+                                   const bearer_principal_t *principal)
+{
+    return strcmp(principal->method, "jwt") == 0
+        ? keys_generation(process, principal->issuer) : NO_KEYS;
 }
 
 static bearer_reason_t ask_revoked(void *baton, const char *iss, const char *jti,
@@ -221,7 +210,7 @@ static const bearer_principal_t *seen_before(attempt_t *a, bearer_refusal_t *why
         return NULL;
     }
     if (bearer_tokencache_generation(entry)
-        != keys_generation(process, principal->issuer)) {
+        != generation_now(process, principal)) {
         bearer_tokencache_drop(entry);
         bearer_tokencache_release(entry);
         return NULL;
@@ -237,14 +226,30 @@ static const bearer_principal_t *seen_before(attempt_t *a, bearer_refusal_t *why
     return principal;
 }
 
-static void remember(attempt_t *a)
+/* Until when its age allows it; 0: for ever. An issuer that has just called a
+ * token active knows its age, unless the administrator says otherwise. */
+static apr_time_t aged(const attempt_t *a, apr_uint64_t generation,
+                       apr_time_t issued)
+{
+    const bearer_settings_t *settings = &a->judgement.settings;
+
+    return issued && settings->max_token_age
+        && (generation != NO_KEYS || bearer_settings_has(settings, MAX_TOKEN_AGE))
+        ? issued + settings->max_token_age : 0;
+}
+
+/* until: 0: as long as its times allow */
+static void remember(attempt_t *a, apr_uint64_t generation, apr_time_t until)
 {
     bearer_principal_t keep = *a->judgement.principal;
-    apr_interval_time_t age = a->judgement.settings.max_token_age;
+    apr_time_t old = aged(a, generation, keep.issued);
     apr_array_header_t *left_out;
 
-    if (!a->process->tokens || !a->keyed || !a->generation || keep.issuer->tenants_file) {
+    if (!a->process->tokens || !a->keyed || !generation || keep.issuer->tenants_file) {
         return;  /* a tenants file may change at any time */
+    }
+    if (old && (!until || old < until)) {
+        until = old;
     }
     memcpy(keep.token_digest, a->revocable, sizeof(keep.token_digest));
     left_out = apr_array_make(a->r->pool, 1, sizeof(const char *));
@@ -252,8 +257,14 @@ static void remember(attempt_t *a)
                            a->r->pool);
     a->judgement.principal = apr_pmemdup(a->r->pool, &keep, sizeof(keep));
     bearer_export_tell(a->r, left_out);
-    bearer_tokencache_put(a->process->tokens, a->key, &keep, a->generation,
-                          age && keep.issued ? keep.issued + age : 0);
+    bearer_tokencache_put(a->process->tokens, a->key, &keep, generation, until);
+}
+
+void bearer_authn_remember_until(attempt_t *a, apr_time_t until)
+{
+    if (until) {
+        remember(a, NO_KEYS, until);
+    }
 }
 
 /* ---- the chain ---------------------------------------------------------- */
@@ -313,7 +324,7 @@ static bearer_reason_t keys_of(void *baton, const bearer_issuer_t *issuer,
     return bearer_keyset_acquire(keyset, set, why, p);
 }
 
-static void begin_judgement(attempt_t *a, const char *method)
+void bearer_authn_begin_judgement(attempt_t *a, const char *method)
 {
     bearer_judgement_t *j = &a->judgement;
 
@@ -344,11 +355,14 @@ static bearer_verdict_t provider_jwt(attempt_t *a)
 {
     bearer_verdict_t verdict;
 
-    begin_judgement(a, "jwt");
+    if (!ATTEMPT_HAS_TOKEN(a) || !a->server->issuers) {
+        return BEARER_NOT_MINE;
+    }
+    bearer_authn_begin_judgement(a, "jwt");
     verdict = bearer_judge_jwt(&a->judgement, a->credential->token,
                                a->credential->len);
     if (verdict == BEARER_GRANTED) {
-        remember(a);
+        remember(a, a->generation, 0);
     }
     return verdict;
 }
@@ -356,35 +370,41 @@ static bearer_verdict_t provider_jwt(attempt_t *a)
 /** The providers by bearer_provider_id_t; NULL: it takes nothing here. */
 static bearer_verdict_t (*const provider_table[])(attempt_t *a) = {
     [BEARER_PROVIDER_JWT] = provider_jwt,
-    [BEARER_PROVIDER_INTROSPECTION] = NULL,
+    [BEARER_PROVIDER_INTROSPECTION] = bearer_provider_introspection,
     [BEARER_PROVIDER_SESSION] = NULL
 };
 
+/* What the chain's refusal says, when nobody takes the token: the first word of
+ * weight (its issuer is not declared), else the last one. */
+static void note_not_mine(bearer_refusal_t *best, const bearer_refusal_t *why)
+{
+    if (why->reason != BEARER_OK && best->reason == BEARER_CHAIN) {
+        *best = *why;
+    }
+}
+
 static int run_chain(attempt_t *a)
 {
-    bearer_refusal_t last = { BEARER_CHAIN, NULL };
+    bearer_refusal_t best = { BEARER_CHAIN, "no provider of AuthBearerProvider "
+                              "takes this token" };
     int i;
 
     for (i = 0; i < a->settings->providers->nelts; i++) {
         int id = APR_ARRAY_IDX(a->settings->providers, i, int);
-        bearer_verdict_t verdict = provider_table[id] ? provider_table[id](a)
-                                                      : BEARER_NOT_MINE;
+        bearer_verdict_t verdict;
 
+        memset(&a->judgement, 0, sizeof(a->judgement));
+        verdict = provider_table[id] ? provider_table[id](a) : BEARER_NOT_MINE;
         if (verdict == BEARER_GRANTED) {
             return grant(a, a->judgement.principal);
         }
         if (verdict == BEARER_DENIED) {
-            return refuse(a, a->judgement.why.reason, a->judgement.why.detail, 0);
+            return refuse(a, a->judgement.why.reason, a->judgement.why.detail,
+                          a->retry);
         }
-        if (provider_table[id]) {
-            last = a->judgement.why;
-        }
+        note_not_mine(&best, &a->judgement.why);
     }
-    if (last.reason == BEARER_OK) {
-        last.reason = BEARER_CHAIN;
-    }
-    return refuse(a, last.reason, last.detail ? last.detail
-                  : "no provider of AuthBearerProvider takes this token", 0);
+    return refuse(a, best.reason, best.detail, 0);
 }
 
 static int judge(attempt_t *a)

@@ -391,6 +391,34 @@ static void check_files(walk_t *w, const ap_directive_t *at,
     }
 }
 
+static void check_introspection(walk_t *w, const ap_directive_t *at,
+                                const bearer_issuer_t *issuer,
+                                const bearer_settings_t *settings)
+{
+    const char *error;
+
+    if (issuer->introspection.kind == BEARER_SOURCE_OFF) {
+        if (issuer->token_prefixes) {
+            report(w, APLOG_WARNING, at, apr_psprintf(w->p, "issuer %s: "
+                   "AuthBearerTokenPrefix says whose an opaque token is, but "
+                   "nobody can be asked about it; write AuthBearerIntrospection",
+                   issuer->url));
+        }
+        return;
+    }
+    error = bearer_client_lint(settings, issuer, w->p);
+    if (error) {
+        report(w, APLOG_ERR, at, error);
+    }
+    else if (bearer_client_method(settings) == BEARER_CLIENT_NONE
+             && !bearer_settings_has(settings, CLIENT_AUTH)) {
+        report(w, APLOG_NOTICE, at, apr_psprintf(w->p, "issuer %s is asked about "
+               "tokens without authentication; if it wants some: "
+               "AuthBearerClientID and AuthBearerClientSecret, else "
+               "AuthBearerClientAuth none says that this is meant", issuer->url));
+    }
+}
+
 static void check_issuer(walk_t *w, int index)
 {
     const bearer_issuer_t *issuer = APR_ARRAY_IDX(w->global->issuers, index,
@@ -409,6 +437,7 @@ static void check_issuer(walk_t *w, int index)
     check_algorithms(w, &at, issuer, &settings);
     check_urls(w, &at, issuer);
     check_files(w, &at, issuer, &settings);
+    check_introspection(w, &at, issuer, &settings);
     if (issuer->tenants_any) {
         report(w, APLOG_WARNING, &at, apr_psprintf(w->p, "issuer %s: "
                "AuthBearerTenants * trusts every tenant in the world; name "
@@ -642,6 +671,16 @@ static void dump_issuer(apr_file_t *out, const walk_t *w, int index)
     apr_file_printf(out, "    AuthBearerMetadata %s%s\n",
                     kinds[issuer->metadata.kind],
                     issuer->metadata.value ? issuer->metadata.value : "");
+    apr_file_printf(out, "    AuthBearerIntrospection %s%s%s\n",
+                    kinds[issuer->introspection.kind],
+                    issuer->introspection.value ? issuer->introspection.value : "",
+                    issuer->introspect_all ? " for=all" : "");
+    apr_file_printf(out, "    AuthBearerIntrospectionTTL %ds\n",
+                    (int)apr_time_sec(issuer->introspection_ttl));
+    if (issuer->token_prefixes) {
+        apr_file_printf(out, "    AuthBearerTokenPrefix %s\n",
+                        apr_array_pstrcat(w->p, issuer->token_prefixes, ' '));
+    }
     dump_layer(out, &settings, BEARER_WHERE_I, "    ", w->p);
     apr_file_printf(out, "</AuthBearerIssuer>\n");
 }

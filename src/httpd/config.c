@@ -325,7 +325,8 @@ static const word_t forwards[] = {
     {"token", BEARER_FORWARD_TOKEN}, {NULL, 0}
 };
 static const word_t providers[] = {
-    {"jwt", BEARER_PROVIDER_JWT}, {NULL, 0}
+    {"jwt", BEARER_PROVIDER_JWT},
+    {"introspection", BEARER_PROVIDER_INTROSPECTION}, {NULL, 0}
 };
 
 static const char *parse_word(const parse_t *in, const parser_t *row)
@@ -878,6 +879,22 @@ static const char *parse_http_proxy(const parse_t *in, const parser_t *row)
     return error;
 }
 
+int bearer_config_keeps_answers(const global_config_t *global)
+{
+    int i;
+
+    for (i = 0; i < global->issuers->nelts; i++) {
+        const bearer_issuer_t *issuer = APR_ARRAY_IDX(global->issuers, i,
+                                                      const bearer_issuer_t *);
+
+        if (issuer->introspection.kind != BEARER_SOURCE_OFF
+            && issuer->introspection_ttl) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
 #define ROW(symbol, parse, member, words) \
     { BEARER_SET_##symbol, parse, offsetof(bearer_settings_t, member), words }
 
@@ -1230,6 +1247,56 @@ static const char *issuer_fetch_auth(const parse_t *in, bearer_issuer_t *issuer)
     return NULL;
 }
 
+static const char *issuer_introspection(const parse_t *in,
+                                        bearer_issuer_t *issuer)
+{
+    static const word_t words[] = {
+        {"discover", BEARER_SOURCE_DISCOVER}, {"off", BEARER_SOURCE_OFF}, {NULL, 0}
+    };
+    static const word_t whom[] = { {"opaque", 0}, {"all", 1}, {NULL, 0} };
+    const char *error = want(in, 1, 2), *value;
+    int kind = 0;
+
+    if (!error && !one_of(in, words, WORD(in, 0), &kind)) {
+        issuer->introspection.kind = (bearer_source_kind_t)kind;
+    }
+    else if (!error) {
+        error = source(in, &issuer->introspection, 0);
+    }
+    if (!error && issuer->introspection.kind == BEARER_SOURCE_FILE) {
+        error = complain(in, "a file cannot be asked; write the endpoint's URL%s",
+                         "");
+    }
+    if (error || in->words->nelts == 1) {
+        return error;
+    }
+    return keyed(WORD(in, 1), "for", &value)
+        ? one_of(in, whom, value, &issuer->introspect_all)
+        : complain(in, "the second word is for=opaque or for=all%s", "");
+}
+
+static const char *issuer_introspection_ttl(const parse_t *in,
+                                            bearer_issuer_t *issuer)
+{
+    const char *error = want(in, 1, 1);
+
+    return error ? error : duration(in, WORD(in, 0), &issuer->introspection_ttl);
+}
+
+static const char *issuer_token_prefix(const parse_t *in, bearer_issuer_t *issuer)
+{
+    const char *error = want(in, 1, INT_MAX);
+    int i;
+
+    for (i = 0; !error && i < in->words->nelts; i++) {
+        if (!*WORD(in, i)) {
+            error = complain(in, "an empty prefix would be every token's%s", "");
+        }
+    }
+    issuer->token_prefixes = in->words;
+    return error;
+}
+
 /** Directives that only an issuer has. */
 static const struct {
     const char *name;
@@ -1240,6 +1307,9 @@ static const struct {
     {"AuthBearerMetadata", issuer_metadata},
     {"AuthBearerKeys", issuer_keys},
     {"AuthBearerFetchAuth", issuer_fetch_auth},
+    {"AuthBearerIntrospection", issuer_introspection},
+    {"AuthBearerIntrospectionTTL", issuer_introspection_ttl},
+    {"AuthBearerTokenPrefix", issuer_token_prefix},
 };
 
 const char *bearer_config_in_issuer(cmd_parms *cmd, void *dir, const char *args)

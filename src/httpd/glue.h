@@ -24,6 +24,7 @@
 #include <util_mutex.h>
 
 #include "bearer/client_auth.h"
+#include "bearer/introspect.h"
 #include "bearer/issuer.h"
 #include "bearer/judge.h"
 #include "bearer/keyset.h"
@@ -42,6 +43,7 @@ extern module AP_MODULE_DECLARE_DATA auth_bearer_module;
 /** What may be kept in a socache: the words of AuthBearerSOCache's for=. */
 typedef enum {
     STORE_KEYS,
+    STORE_INTROSPECTION,
     STORE_SESSIONS,
     STORE_KINDS
 } store_kind_t;
@@ -157,6 +159,8 @@ int bearer_config_in_force(request_rec *r);
 /** What AuthBearerClientKey named, as read at start; NULL: no such path. */
 const bearer_secret_t *bearer_config_key(const global_config_t *global,
                                          const char *path);
+/** Does anything keep answers of issuers (or session stores) for a while? */
+int bearer_config_keeps_answers(const global_config_t *global);
 /** httpd's regular expressions behind the library's interface. */
 const bearer_regex_t *bearer_config_regex(const char *pattern,
                                           const char **error, apr_pool_t *p);
@@ -182,6 +186,10 @@ typedef struct process_t {
     int keyset_count;
     EVP_MD *sha256;                    /**< fetched once */
     bearer_client_t **clients;         /**< by issuer index */
+    bearer_introspect_t **introspects; /**< by issuer index; NULL: not asked */
+    const bearer_cache_t *answers;     /**< NULL: none are kept */
+    int waiting;                       /**< who may wait for issuers at once */
+    bearer_gate_t gate;
     bearer_tokencache_t *tokens;       /**< NULL: off */
     bearer_throttle_t *throttle;       /**< NULL: no memory for it */
     bearer_revocation_t *revocations;  /**< NULL: none */
@@ -198,6 +206,12 @@ int bearer_process_post_config(apr_pool_t *pconf, apr_pool_t *plog,
                                apr_pool_t *ptemp, server_rec *s);
 void bearer_process_child_init(apr_pool_t *p, server_rec *s);
 
+/** The issuer's own view: S of the vhost that declared it, and I. */
+const bearer_issuer_access_t *bearer_process_access(process_t *process, int index);
+
+/* asking.c: what is needed to ask issuers and session stores; after the clients */
+apr_status_t bearer_asking_create(process_t *process);
+
 /* shared.c: memory that all children of the host share */
 apr_status_t bearer_shared_create(apr_pool_t *pconf, server_rec *s);
 /** The throttle's block, for BEARER_THROTTLE_ENTRIES; NULL: none. */
@@ -206,6 +220,10 @@ void *bearer_shared_throttle(apr_size_t *size);
 int bearer_shared_lease(const unsigned char *key, apr_time_t now,
                         apr_time_t until);
 void bearer_shared_unlease(const unsigned char *key);
+/** Takes one of the host's first `limit` places for those who wait for somebody
+ *  else's answer: a number to give back, or -1 when all are taken. */
+int bearer_shared_wait_begin(int limit, apr_time_t now, apr_time_t until);
+void bearer_shared_wait_end(int place);
 /** 1 for the first caller on this host since the server was started. */
 typedef enum { SHARED_WARN_FORWARDED_FOR, SHARED_WARNINGS } shared_warning_t;
 int bearer_shared_first(shared_warning_t warning);

@@ -10,6 +10,7 @@
 #include <ap_mpm.h>
 #include <curl/curl.h>
 
+
 APLOG_USE_MODULE(auth_bearer);
 
 static process_t *the_process; /* set once, before the child's threads start */
@@ -112,7 +113,7 @@ int bearer_process_post_config(apr_pool_t *pconf, apr_pool_t *plog,
 }
 
 /* The issuer's own view: S of the vhost that declared it, and I. */
-static bearer_issuer_access_t *access_of(process_t *process, int index)
+const bearer_issuer_access_t *bearer_process_access(process_t *process, int index)
 {
     global_config_t *global = process->global;
     const bearer_issuer_t *issuer = APR_ARRAY_IDX(global->issuers, index,
@@ -140,7 +141,7 @@ static apr_status_t make_keysets(process_t *process)
     process->keysets = apr_pcalloc(process->pool,
                                    sizeof(*process->keysets) * (apr_size_t)n);
     for (i = 0; i < n && rv == APR_SUCCESS; i++) {
-        rv = bearer_keyset_create(&process->keysets[i], access_of(process, i),
+        rv = bearer_keyset_create(&process->keysets[i], bearer_process_access(process, i),
                                   process->pool);
         if (rv == APR_SUCCESS) {
             bearer_keyset_set_maintained(process->keysets[i],
@@ -170,7 +171,7 @@ static apr_status_t make_clients(process_t *process)
                                    sizeof(*process->clients) * (apr_size_t)n);
     for (i = 0; i < n && rv == APR_SUCCESS; i++) {
         bearer_client_config_t config = {
-            access_of(process, i), NULL, token_endpoint, process->keysets[i]
+            bearer_process_access(process, i), NULL, token_endpoint, process->keysets[i]
         };
 
         config.key = bearer_config_key(process->global,
@@ -278,6 +279,9 @@ void bearer_process_child_init(apr_pool_t *p, server_rec *s)
     }
     if (rv == APR_SUCCESS) {
         rv = fetch_digest(process);
+    }
+    if (rv == APR_SUCCESS) {
+        rv = bearer_asking_create(process);
     }
     if (rv == APR_SUCCESS) {
         rv = bearer_tokencache_create(&process->tokens,

@@ -41,6 +41,9 @@ static apr_status_t tick(int state, void *data, apr_pool_t *p)
             break;  /* the child is joined to this thread: do not keep it */
         }
         bearer_keyset_maintain(process->keysets[i], ptemp);
+        if (process->clients[i]) {
+            bearer_client_maintain(process->clients[i], ptemp);
+        }
         apr_pool_clear(ptemp);
     }
     apr_pool_destroy(ptemp);

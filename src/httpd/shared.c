@@ -1,8 +1,8 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /**
  * @file shared.c
- * Memory that all children of one server share: leases (who fetches), the
- * throttle's table, and which warnings have been given. It is made once and
+ * Memory that all children of one server share: leases (who fetches), places
+ * for who waits, the throttle's table, and which warnings have been given. It is made once and
  * kept in the process pool, so that a graceful restart loses no penalty; a
  * build with another layout makes its own.
  */
@@ -15,8 +15,9 @@
 APLOG_USE_MODULE(auth_bearer);
 
 /** Changes whenever the layout below does; with the size it names the memory. */
-#define LAYOUT "mod_auth_bearer shared 1"
+#define LAYOUT "mod_auth_bearer shared 2"
 #define LEASES 512
+#define PLACES 4096
 
 /** free when until has passed */
 typedef struct lease_t {
@@ -26,6 +27,7 @@ typedef struct lease_t {
 
 typedef struct shared_t {
     lease_t leases[LEASES];
+    _Atomic apr_int64_t places[PLACES];  /**< taken until then; 0: free */
     _Atomic int warned[SHARED_WARNINGS];
 } shared_t;
 
@@ -115,5 +117,34 @@ void bearer_shared_unlease(const unsigned char *key)
     lease = &shared->leases[short_key(key) % LEASES];
     if (atomic_load(&lease->key) == short_key(key)) {
         atomic_store(&lease->until, 0);
+    }
+}
+
+/* A place whose time has passed was left by a child that died. */
+int bearer_shared_wait_begin(int limit, apr_time_t now, apr_time_t until)
+{
+    int i, n = limit < PLACES ? limit : PLACES;
+    int first = n > 0 ? (int)(now % n) : 0;
+
+    if (!shared) {
+        return 0;  /* nothing to count with: nobody is turned away */
+    }
+    for (i = 0; i < n; i++) {
+        int place = (first + i) % n;
+        apr_int64_t seen = atomic_load(&shared->places[place]);
+
+        if (seen <= now
+            && atomic_compare_exchange_strong(&shared->places[place], &seen,
+                                              until)) {
+            return place;
+        }
+    }
+    return -1;
+}
+
+void bearer_shared_wait_end(int place)
+{
+    if (shared) {
+        atomic_store(&shared->places[place], 0);
     }
 }

@@ -37,6 +37,12 @@ static const kind_t kinds[STORE_KINDS] = {
         "sessions", "bearer-sess", { 32, 2048, 8 * 3600 * (apr_time_t)1000000 },
         BEARER_SESSION_MAX, "8388608", 1
     },
+    [STORE_INTROSPECTION] = {
+        "introspection", "bearer-answer", { 32, 1024, 60 * (apr_time_t)1000000 },
+        BEARER_INTROSPECT_KEPT_MAX + BEARER_INTROSPECT_OVERHEAD
+            + BEARER_SEAL_OVERHEAD,
+        "1048576", 0
+    },
 };
 
 /** A store in a process. */
@@ -54,6 +60,29 @@ static store_t stores[STORE_KINDS];  /* filled in post_config */
 int bearer_store_is_foreign(const store_config_t *store)
 {
     return store->name && strcmp(store->name, "shmcb") != 0;
+}
+
+static int any_login(server_rec *s)
+{
+    for (; s; s = s->next) {
+        if (bearer_config_server(s)->login.used) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* Nothing is allocated for what nobody uses. */
+static int is_wanted(int kind, server_rec *s)
+{
+    switch (kind) {
+    case STORE_INTROSPECTION:
+        return bearer_config_keeps_answers(bearer_config_server(s)->global);
+    case STORE_SESSIONS:
+        return any_login(s);
+    default:
+        return 1;
+    }
 }
 
 /* ---- configuration ------------------------------------------------------ */
@@ -78,7 +107,7 @@ static const char *kinds_named(cmd_parms *cmd, const char *list, unsigned *bits)
         if (i == STORE_KINDS) {
             return apr_psprintf(cmd->pool, "AuthBearerSOCache: for=%s is not "
                                 "known in this version; known are: keys, "
-                                "sessions", word);
+                                "introspection, sessions", word);
         }
         *bits |= 1u << i;
     }
@@ -211,16 +240,6 @@ static int open_store(store_t *store, const global_config_t *global,
     return OK;
 }
 
-static int any_login(server_rec *s)
-{
-    for (; s; s = s->next) {
-        if (bearer_config_server(s)->login.used) {
-            return 1;
-        }
-    }
-    return 0;
-}
-
 int bearer_store_post_config(apr_pool_t *pconf, apr_pool_t *ptemp, server_rec *s)
 {
     global_config_t *global = bearer_config_server(s)->global;
@@ -229,8 +248,8 @@ int bearer_store_post_config(apr_pool_t *pconf, apr_pool_t *ptemp, server_rec *s
     for (i = 0; i < STORE_KINDS && status == OK; i++) {
         store_config_t *config = &global->stores[i];
 
-        if (i == STORE_SESSIONS && !any_login(s)) {
-            continue;  /* no memory for what nobody uses */
+        if (!is_wanted(i, s)) {
+            continue;
         }
         if (!config->provider) {
             choose_default(config, &kinds[i], pconf, ptemp);

@@ -384,16 +384,11 @@ static void test_aud_endpoint(void **state)
         payload_of(p, field(b, "client_assertion"), &header), "aud"), ENDPOINT);
 }
 
-/* The certificate's thumbprints go with the key (Entra ID). */
-static void test_thumbprints(void **state)
+/* A self-signed certificate in a temporary file. */
+static const char *new_cert(apr_pool_t *p, const json_t *jwk)
 {
-    apr_pool_t *p = unit_pool(state);
-    bench_t *b = bench(p, BEARER_CLIENT_PRIVATE_KEY_JWT, "my-id", NULL);
-    json_t *jwk = unit_key_for(p, "ES256"), *header;
     X509 *cert = X509_new();
-    unsigned char digest[32];
     const char *error;
-    unsigned len;
     EVP_PKEY *pkey;
     char *path = apr_pstrdup(p, "/tmp/bearer-cert-XXXXXX");
     FILE *f = fdopen(mkstemp(path), "w");
@@ -405,14 +400,37 @@ static void test_thumbprints(void **state)
     assert_true(X509_sign(cert, pkey, EVP_sha256()) > 0);
     assert_int_equal(PEM_write_X509(f, cert), 1);
     fclose(f);
+    X509_free(cert);
+    return path;
+}
+
+static const char *thumbprint(apr_pool_t *p, const char *path)
+{
+    FILE *f = fopen(path, "r");
+    X509 *cert = PEM_read_X509(f, NULL, NULL, NULL);
+    unsigned char digest[32];
+    unsigned len;
+
+    fclose(f);
     X509_digest(cert, EVP_sha256(), digest, &len);
     X509_free(cert);
+    return bearer_b64url_encode(p, digest, len);
+}
+
+/* The certificate's thumbprints go with the key (Entra ID). */
+static void test_thumbprints(void **state)
+{
+    apr_pool_t *p = unit_pool(state);
+    bench_t *b = bench(p, BEARER_CLIENT_PRIVATE_KEY_JWT, "my-id", NULL);
+    json_t *jwk = unit_key_for(p, "ES256"), *header;
+    const char *path = new_cert(p, jwk);
+
     b->lab->settings.client_key = temporary(p, dumped(p, jwk));
     b->lab->settings.client_cert = path;
     asked(b);
     payload_of(p, field(b, "client_assertion"), &header);
     assert_string_equal(bearer_json_string(header, "x5t#S256"),
-                        bearer_b64url_encode(p, digest, len));
+                        thumbprint(p, path));
     assert_int_equal(strlen(bearer_json_string(header, "x5t")), 27);
     unlink(b->lab->settings.client_key);
     unlink(path);
@@ -692,6 +710,11 @@ static void test_one_flight(void **state)
 
 /* ---- what is missing ---------------------------------------------------- */
 
+static int same(const char *a, const char *b)
+{
+    return a && strcmp(a, b) == 0;
+}
+
 static void test_lint(void **state)
 {
     static const struct {
@@ -707,34 +730,48 @@ static void test_lint(void **state)
           "AuthBearerClientSecret" },
         { BEARER_CLIENT_SECRET_JWT, "i", NULL, NULL, NULL,
           "AuthBearerClientSecret" },
-        { BEARER_CLIENT_PRIVATE_KEY_JWT, "i", NULL, "k", NULL, NULL },
+        { BEARER_CLIENT_PRIVATE_KEY_JWT, "i", NULL, "KEY", NULL, NULL },
+        { BEARER_CLIENT_PRIVATE_KEY_JWT, "i", NULL, "/no/such", NULL,
+          "/no/such" },
+        { BEARER_CLIENT_PRIVATE_KEY_JWT, "i", NULL, "/etc/passwd", NULL,
+          "no PEM private key" },
+        { BEARER_CLIENT_PRIVATE_KEY_JWT, "i", NULL, "KEY", "/etc/passwd",
+          "no PEM certificate" },
         { BEARER_CLIENT_PRIVATE_KEY_JWT, "i", "s", NULL, NULL,
           "AuthBearerClientKey" },
         { BEARER_CLIENT_JWT_FILE, NULL, NULL, NULL, NULL,
           "AuthBearerClientSecret" },
         { BEARER_CLIENT_JWT_FILE, NULL, "s", NULL, NULL, "file:PATH" },
-        { BEARER_CLIENT_TLS, "i", NULL, NULL, "c", NULL },
+        { BEARER_CLIENT_TLS, "i", NULL, NULL, "CERT", NULL },
+        { BEARER_CLIENT_TLS, "i", NULL, NULL, "/no/such",
+          "no PEM certificate" },
         { BEARER_CLIENT_TLS, "i", NULL, "k", NULL, "AuthBearerClientCert" },
         { BEARER_CLIENT_BEARER, NULL, "s", NULL, NULL, NULL },
-        { BEARER_CLIENT_BEARER, "i", NULL, "k", NULL, NULL },
+        { BEARER_CLIENT_BEARER, "i", NULL, "KEY", NULL, NULL },
         { BEARER_CLIENT_BEARER, "i", NULL, NULL, NULL,
           "AuthBearerClientSecret" },
         { BEARER_CLIENT_NONE, NULL, NULL, NULL, NULL, NULL },
     };
     apr_pool_t *p = unit_pool(state);
+    const char *key = temporary(p, dumped(p, unit_key_for(p, "ES256")));
+    const char *cert = new_cert(p, unit_key_for(p, "ES256"));
     unsigned i;
 
     for (i = 0; i < UNIT_COUNT(cases); i++) {
         bench_t *b = bench(p, cases[i].method, cases[i].id, cases[i].secret);
         const char *error;
 
-        b->lab->settings.client_key = cases[i].key;
-        b->lab->settings.client_cert = cases[i].cert;
+        b->lab->settings.client_key = same(cases[i].key, "KEY") ? key
+                                                                : cases[i].key;
+        b->lab->settings.client_cert = same(cases[i].cert, "CERT")
+                                           ? cert : cases[i].cert;
         error = bearer_client_lint(&b->lab->settings, &b->lab->issuer, p);
         UNIT_CHECK(cases[i].error ? unit_contains(error, cases[i].error)
                                   : error == NULL,
                    "case %u: %s", i, error ? error : "(none)");
     }
+    unlink(key);
+    unlink(cert);
 }
 
 /* Nothing written: nothing proved (Hydra's admin port); an id alone is not

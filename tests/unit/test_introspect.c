@@ -392,6 +392,29 @@ static void test_cache_down(void **state)
     assert_int_equal(asked(b), 3);
 }
 
+static const char *padded(apr_pool_t *p, apr_size_t len)
+{
+    char *text = apr_pstrcat(p, GOOD, apr_psprintf(p, "%65536s", ""), NULL);
+
+    text[len] = '\0';
+    return text;
+}
+
+/* What would not fit into the cache is not offered to it. */
+static void test_kept_size(void **state)
+{
+    bench_t *b = bench(unit_pool(state));
+
+    unit_http_page(b->lab->http, ENDPOINT, 200,
+                   padded(b->p, BEARER_INTROSPECT_KEPT_MAX));
+    granted(b, TOKEN);
+    assert_int_equal(b->lab->puts, 1);
+    unit_http_page(b->lab->http, ENDPOINT, 200,
+                   padded(b->p, BEARER_INTROSPECT_KEPT_MAX + 1));
+    granted(b, TOKEN "x");
+    assert_int_equal(b->lab->puts, 1);
+}
+
 /* Token, policy, endpoint and issuer are told apart. */
 static void test_key(void **state)
 {
@@ -693,6 +716,7 @@ int main(void)
         UNIT_TEST(test_ttl_zero),
         UNIT_TEST(test_shorter_ttl),
         UNIT_TEST(test_cache_down),
+        UNIT_TEST(test_kept_size),
         UNIT_TEST(test_key),
         UNIT_TEST(test_judged_on_every_hit),
         UNIT_TEST(test_kept_is_not_trusted_blindly),

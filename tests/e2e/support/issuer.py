@@ -19,9 +19,10 @@ from . import certs, tokens
 class Request:
     """One recorded request."""
 
-    def __init__(self, kind, method, path, headers, body):
+    def __init__(self, kind, method, path, headers, body, peer=None):
         self.kind, self.method, self.path = kind, method, path
         self.headers, self.body = headers, body
+        self.peer = peer  #: the client's certificate (DER) or None
         self.time = time.monotonic()
 
     @property
@@ -150,7 +151,8 @@ class Handler(BaseHTTPRequestHandler):
         length = int(self.headers.get("Content-Length") or 0)
         body = self.rfile.read(length)
         issuer, kind = self.server.host.route(self.path)
-        request = Request(kind, self.command, self.path, self.headers, body)
+        request = Request(kind, self.command, self.path, self.headers, body,
+                          self._peer())
         self.server.host.requests.append(request)
         if issuer is None:
             self.send_error(404)
@@ -179,6 +181,11 @@ class Handler(BaseHTTPRequestHandler):
         else:
             self.wfile.write(body)
 
+    def _peer(self):
+        if isinstance(self.connection, ssl.SSLSocket):
+            return self.connection.getpeercert(binary_form=True)
+        return None
+
     def handle_one_request(self):
         try:
             super().handle_one_request()
@@ -200,7 +207,8 @@ class _Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
 class IssuerHost:
     """A loopback server with any number of issuers on it."""
 
-    def __init__(self, tls=None):
+    def __init__(self, tls=None, clients=None):
+        """clients: PEM of the certificates that clients may show."""
         self.server = _Server(("127.0.0.1", 0), Handler)
         self.server.host = self
         self.port = self.server.server_address[1]
@@ -210,6 +218,9 @@ class IssuerHost:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             context.load_cert_chain(pem.name)
             os.unlink(pem.name)
+            if clients:
+                context.load_verify_locations(cadata=clients)
+                context.verify_mode = ssl.CERT_OPTIONAL
             self.server.socket = context.wrap_socket(
                 self.server.socket, server_side=True,
                 do_handshake_on_connect=False)

@@ -1,0 +1,104 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/**
+ * @file asking.c
+ * What a process needs to ask somebody else who the caller is: a gate for those
+ * who wait, a place for answers, and a question for each issuer that has an
+ * introspection endpoint. Made after fork.
+ */
+#include "glue.h"
+
+#include <ap_mpm.h>
+
+#include "bearer/localcache.h"
+
+APLOG_USE_MODULE(auth_bearer);
+
+/** Answers kept in a child's own memory where there is no shared cache. */
+#define OWN_ANSWERS 256
+#define OWN_ANSWER_MAX (BEARER_INTROSPECT_KEPT_MAX + BEARER_INTROSPECT_OVERHEAD)
+
+/* ---- the gate ----------------------------------------------------------- */
+
+/* Half of all workers may wait; the others go on serving. */
+static int waiting_limit(void)
+{
+    int processes = 1, threads = 1;
+
+    ap_mpm_query(AP_MPMQ_MAX_DAEMONS, &processes);
+    ap_mpm_query(AP_MPMQ_MAX_THREADS, &threads);
+    if (threads > 1) {
+        processes *= threads;
+    }
+    return processes > 3 ? processes / 2 : 1;
+}
+
+static int gate_enter(void *baton, apr_time_t until)
+{
+    const process_t *process = baton;
+
+    return bearer_shared_wait_begin(process->waiting,
+                                    bearer_world_now(&process->world), until);
+}
+
+static void gate_leave(void *baton, int place)
+{
+    (void)baton;
+    bearer_shared_wait_end(place);
+}
+
+/* ---- introspection ------------------------------------------------------ */
+
+static const char *introspection_endpoint(void *keyset, const char **error,
+                                          apr_pool_t *p)
+{
+    const bearer_metadata_t *metadata = bearer_keyset_metadata(keyset, error, p);
+
+    return metadata ? metadata->introspection_endpoint : NULL;
+}
+
+static apr_status_t make_introspect(process_t *process, int index)
+{
+    bearer_introspect_config_t config = { 0 };
+
+    config.access = bearer_process_access(process, index);
+    if (config.access->issuer->introspection.kind == BEARER_SOURCE_OFF) {
+        return APR_SUCCESS;
+    }
+    config.client = process->clients[index];
+    config.endpoint = introspection_endpoint;
+    config.baton = process->keysets[index];
+    config.gate = &process->gate;
+    config.cache = config.access->issuer->introspection_ttl ? process->answers
+                                                            : NULL;
+    return bearer_introspect_create(&process->introspects[index], &config,
+                                    process->pool);
+}
+
+/* ---- the whole ---------------------------------------------------------- */
+
+static apr_status_t make_answers(process_t *process)
+{
+    process->answers = bearer_store_cache(STORE_INTROSPECTION);
+    return process->answers || !bearer_config_keeps_answers(process->global)
+        ? APR_SUCCESS
+        : bearer_localcache_create(&process->answers, OWN_ANSWERS, OWN_ANSWER_MAX,
+                                   &process->world, process->pool);
+}
+
+apr_status_t bearer_asking_create(process_t *process)
+{
+    apr_status_t rv = make_answers(process);
+    int i;
+
+    process->waiting = waiting_limit();
+    process->gate.enter = gate_enter;
+    process->gate.leave = gate_leave;
+    process->gate.baton = process;
+    process->introspects = apr_pcalloc(process->pool,
+                                       sizeof(*process->introspects)
+                                       * (apr_size_t)process->keyset_count);
+    for (i = 0; i < process->keyset_count && rv == APR_SUCCESS; i++) {
+        rv = make_introspect(process, i);
+    }
+    return rv;
+}
