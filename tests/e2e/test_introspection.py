@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.x509 import load_der_x509_certificate
 
 from support import certs, secrets, tokens
-from support.expect import granted, invalid, location, refused
+from support.expect import granted, invalid, key_files, location, refused
 from support.httpd import free_port, wait_until
 from support.issuer import IssuerHost, headers_of
 
@@ -47,7 +47,7 @@ def known(issuer, prefix="opaque-", **over):
     return token
 
 
-def asks(issuer, inside="", name="main", endpoint=None):
+def asks(issuer, inside="", name="main", endpoint=None, keys=None):
     """An issuer that is asked about tokens, without authentication."""
     return """
 <AuthBearerIssuer "%s" %s>
@@ -55,7 +55,7 @@ def asks(issuer, inside="", name="main", endpoint=None):
     AuthBearerIntrospection %s
     %s
 </AuthBearerIssuer>
-""" % (issuer.url, name, issuer.jwks_url, endpoint or issuer.introspect_url,
+""" % (issuer.url, name, keys or issuer.jwks_url, endpoint or issuer.introspect_url,
        inside)
 
 
@@ -255,7 +255,9 @@ def test_no_usable_answer(server, issuer, name, script, log):
 @pytest.fixture(scope="module")
 def impatient(new_server, issuer):
     return new_server(asks(issuer, NO_AUTH + "\nAuthBearerTimeout "
-                           "connect=200ms total=300ms") + ALL)
+                           "connect=200ms total=300ms",
+                           keys='"file:@ROOT@/jwks.json"') + ALL,
+                      files=key_files())
 
 
 def test_slow_answer(impatient, issuer):
