@@ -145,6 +145,8 @@ static void register_hooks(apr_pool_t *p)
     ap_hook_check_authz(bearer_authz_checker, NULL, NULL, APR_HOOK_FIRST, per_conf);
     ap_hook_fixups(bearer_export_fixups, NULL, before_rewrite,
                    APR_HOOK_REALLY_FIRST);
+    ap_hook_log_transaction(bearer_export_log_transaction, NULL, NULL,
+                            APR_HOOK_REALLY_FIRST);
     ap_hook_expr_lookup(bearer_functions_lookup, NULL, NULL, APR_HOOK_MIDDLE);
     bearer_authz_register(p);
     bearer_explain_register();

@@ -157,6 +157,6 @@ int bearer_answer_refuse(request_rec *r, bearer_reason_t reason,
     /* an error document may be anybody's; fixups are not reached any more */
     bearer_credential_get(r);
     bearer_credential_strip(r, own->settings ? own->settings
-                                             : bearer_config_of(r));
+                                             : bearer_config_of(r), 0);
     return answer->status;
 }

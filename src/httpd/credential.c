@@ -160,6 +160,14 @@ static const char *masked(request_rec *r, const char *text, const char *name)
     return text ? bearer_syntax_mask_url(text, name, r->pool) : NULL;
 }
 
+/* The scoreboard, hence mod_status, has a copy of how the request line began; a
+ * shorter one leaves the end of it there. */
+static void show_in_scoreboard(request_rec *r, char *line)
+{
+    r->the_request = line;
+    ap_update_child_status(r->connection->sbh, SERVER_BUSY_WRITE, r);
+}
+
 /* RFC 6750 section 5.3: a token in a URL ends up in logs and Referer fields.
  * Each copy is looked at by itself: another module may have rewritten one. */
 static void mask_query(request_rec *r, const char *name)
@@ -176,9 +184,8 @@ static void mask_query(request_rec *r, const char *name)
     }
     r->parsed_uri.query = r->args;
     if (line != r->the_request) {
-        r->the_request = apr_pstrdup(r->pool, line);
-        /* the scoreboard, hence mod_status, has a copy */
-        ap_update_child_status(r->connection->sbh, SERVER_BUSY_WRITE, r);
+        show_in_scoreboard(r, apr_psprintf(r->pool, "%255s", ""));
+        show_in_scoreboard(r, apr_pstrdup(r->pool, line));
     }
     r->unparsed_uri = apr_pstrdup(r->pool, masked(r, r->unparsed_uri, name));
     if (referer) {
@@ -203,37 +210,37 @@ void bearer_credential_hide_query(request_rec *r,
     }
 }
 
-void bearer_credential_strip(request_rec *r, const bearer_settings_t *settings)
+static void strip_source(request_rec *r, const bearer_from_t *from)
+{
+    switch (from->kind) {
+    case BEARER_FROM_COOKIE:
+        strip_cookie(r, from->name);
+        break;
+    case BEARER_FROM_ENV:
+        apr_table_unset(r->subprocess_env, from->name);
+        break;
+    case BEARER_FROM_HEADER:
+        if (from->name) {
+            apr_table_unset(r->headers_in, from->name);
+        }
+        break;
+    case BEARER_FROM_QUERY:
+    case BEARER_FROM_BASIC:
+        break;
+    }
+}
+
+void bearer_credential_strip(request_rec *r, const bearer_settings_t *settings,
+                             int keep)
 {
     static const char *const copies[] = {
         "HTTP_AUTHORIZATION", "REDIRECT_HTTP_AUTHORIZATION", NULL
     };
-    int i, keep = settings->forward & BEARER_FORWARD_TOKEN;
+    int i;
 
-    bearer_credential_hide_query(r, settings); /* whatever is forwarded */
-    for (i = 0; i < settings->token_from->nelts; i++) {
-        const bearer_from_t *from = &APR_ARRAY_IDX(settings->token_from, i,
-                                                   bearer_from_t);
-        switch (from->kind) {
-        case BEARER_FROM_COOKIE:
-            if (!keep) {
-                strip_cookie(r, from->name);
-            }
-            break;
-        case BEARER_FROM_ENV:
-            if (!keep) {
-                apr_table_unset(r->subprocess_env, from->name);
-            }
-            break;
-        case BEARER_FROM_HEADER:
-            if (!keep && from->name) {
-                apr_table_unset(r->headers_in, from->name);
-            }
-            break;
-        case BEARER_FROM_QUERY:
-        case BEARER_FROM_BASIC:
-            break;
-        }
+    bearer_credential_hide_query(r, settings); /* whatever is kept */
+    for (i = 0; !keep && i < settings->token_from->nelts; i++) {
+        strip_source(r, &APR_ARRAY_IDX(settings->token_from, i, bearer_from_t));
     }
     if (!keep) {
         apr_table_unset(r->headers_in, "Authorization");

@@ -64,9 +64,39 @@ static void scrub(request_rec *r)
     }
 }
 
+/* A request that was made of one that was refused before it came to fixups, by
+ * whomever: an error document elsewhere. */
+static void strip_what_was_left(request_rec *r)
+{
+    request_rec *q;
+
+    for (q = r->prev; q; q = q->prev) {
+        const request_t *own = bearer_request_peek(q);
+
+        if (bearer_config_in_force(q) && !(own && own->principal)) {
+            bearer_credential_strip(r, bearer_config_of(q), 0);
+        }
+    }
+}
+
 int bearer_export_header_parser(request_rec *r)
 {
+    if (r->prev && !bearer_config_in_force(r)) {
+        strip_what_was_left(r);
+    }
     scrub(r);
+    return DECLINED;
+}
+
+/* What was kept for the application is not for the access log: it shows headers
+ * where it is told to. */
+int bearer_export_log_transaction(request_rec *r)
+{
+    for (; r; r = r->next) {
+        if (bearer_config_in_force(r)) {
+            bearer_credential_strip(r, bearer_config_of(r), 0);
+        }
+    }
     return DECLINED;
 }
 
@@ -172,7 +202,8 @@ int bearer_export_fixups(request_rec *r)
             forward_token(r, record && record->winner ? record->winner
                                                       : credential);
         }
-        bearer_credential_strip(r, settings);
+        bearer_credential_strip(r, settings,
+                                settings->forward & BEARER_FORWARD_TOKEN);
     }
     export_refusal(r);
     if (record) {

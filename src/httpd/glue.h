@@ -291,8 +291,10 @@ const request_t *bearer_request_principal(const request_rec *r);
 /* credential.c */
 /** Finds the one token of the request (check 1). Idempotent. */
 const credential_t *bearer_credential_get(request_rec *r);
-/** Takes whatever carries a token out of what others will see of the request. */
-void bearer_credential_strip(request_rec *r, const bearer_settings_t *settings);
+/** Takes whatever carries a token out of what others will see of the request;
+ *  keep: the token stays where it is (but never in a query). */
+void bearer_credential_strip(request_rec *r, const bearer_settings_t *settings,
+                             int keep);
 /** Hides query tokens in everything that will be logged or passed on. */
 void bearer_credential_hide_query(request_rec *r,
                                   const bearer_settings_t *settings);
@@ -389,6 +391,7 @@ const char *bearer_resource_metadata(const bearer_settings_t *settings);
 
 /* export.c */
 int bearer_export_header_parser(request_rec *r);
+int bearer_export_log_transaction(request_rec *r);
 int bearer_export_access_checker(request_rec *r);
 int bearer_export_fixups(request_rec *r);
 /** Writes down which claims the application does not get, and why. */
