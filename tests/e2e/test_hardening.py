@@ -34,6 +34,9 @@ CONF = ('AuthBearerUserFormat "%u"\n' + issuer_conf() + ERROR_PAGES
         + location("/forward", "AuthBearerTokenFrom cookie:tok\n"
                    "AuthBearerOptional On\nAuthBearerForward token",
                    "all granted")
+        + location("/forward-header", "AuthBearerForward token")
+        + location("/elsewhere", "<RequireAll>\nRequire ip 203.0.113.1\n"
+                   "Require valid-user\n</RequireAll>", None)
         + location("/open/query", "AuthBearerTokenFrom query:tok",
                    "all granted")
         + """
@@ -168,6 +171,8 @@ def test_query_token_in_server_status(server):
 @pytest.mark.parametrize("path,headers,status", [
     ("/header", {"Authorization": "Bearer %s"}, 401),
     ("/header", {"Authorization": "Bearer %s x"}, 400),
+    ("/forward-header", {"Authorization": "Bearer %s"}, 401),
+    ("/elsewhere", {"Authorization": "Bearer %s"}, 403),
     ("/cookie", {"Cookie": "tok=%s"}, 401),
     ("/cookie", {"Cookie": "tok=%s; tok=%s", "Authorization": "x"}, 400),
 ])
