@@ -77,7 +77,8 @@ end_to_end() {
 phase 'packages' tests/build/install_packages.sh build run test lint
 phase 'autoreconf' autoreconf -i
 phase 'gcc -Werror' built gcc --enable-maintainer-mode CC=gcc
-phase 'clang -Werror' built clang --enable-maintainer-mode CC=clang
+phase 'clang -Werror' built clang --enable-maintainer-mode CC=clang \
+    CFLAGS=-O0
 phase 'ASan and UBSan' built asan --enable-sanitizers CC=gcc \
     CFLAGS='-g -O1'
 # Without alternate signal stacks: a thread that leaves by pthread_exit() (any

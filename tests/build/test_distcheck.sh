@@ -8,8 +8,8 @@
 copy_sources "$scratch/src"
 mkdir "$scratch/build"
 cd "$scratch/build"
-../src/configure --quiet
-make -j"$(nproc)" distcheck
+../src/configure --quiet CFLAGS=-O0
+make -j"$(nproc)" distcheck DISTCHECK_CONFIGURE_FLAGS=CFLAGS=-O0
 tarball=$(echo mod_auth_bearer-*.tar.gz)
 tar -tzf "$tarball" | sed 's|^[^/]*/||' >"$scratch/list"
 
