@@ -168,6 +168,7 @@ def test_query_token_in_server_status(server):
             assert b" 200 " in sock.recv(100)
 
 
+@pytest.mark.allow_log("AH01630")
 @pytest.mark.parametrize("path,headers,status", [
     ("/header", {"Authorization": "Bearer %s"}, 401),
     ("/header", {"Authorization": "Bearer %s x"}, 400),
