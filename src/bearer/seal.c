@@ -26,6 +26,7 @@ typedef struct secret_t {
 } secret_t;
 
 struct bearer_seal_t {
+    EVP_CIPHER *cipher;      /* fetched once: the look-up costs more than a value */
     int count;
     secret_t *secrets;
 };
@@ -34,6 +35,7 @@ static apr_status_t wipe(void *data)
 {
     bearer_seal_t *seal = data;
 
+    EVP_CIPHER_free(seal->cipher);
     OPENSSL_cleanse(seal->secrets, sizeof(secret_t) * (size_t)seal->count);
     return APR_SUCCESS;
 }
@@ -108,6 +110,11 @@ apr_status_t bearer_seal_create(bearer_seal_t **seal,
 
     made->secrets = apr_pcalloc(p, sizeof(secret_t) * (apr_size_t)files->nelts);
     apr_pool_cleanup_register(p, made, wipe, apr_pool_cleanup_null);
+    made->cipher = EVP_CIPHER_fetch(NULL, "AES-256-GCM", NULL);
+    if (!made->cipher) {
+        *error = "this OpenSSL has no AES-256-GCM";
+        return APR_ENOTIMPL;
+    }
     for (; made->count < files->nelts; made->count++) {
         apr_status_t rv = load(&made->secrets[made->count],
                                APR_ARRAY_IDX(files, made->count, const char *),
@@ -140,7 +147,7 @@ apr_status_t bearer_seal_close(unsigned char **sealed, apr_size_t *sealed_len,
     }
     ctx = EVP_CIPHER_CTX_new();
     ok = ctx
-        && EVP_EncryptInit_ex(ctx, EVP_aes_256_gcm(), NULL, secret->key, nonce)
+        && EVP_EncryptInit_ex(ctx, seal->cipher, NULL, secret->key, nonce)
         && EVP_EncryptUpdate(ctx, NULL, &n, out, 1 + ID_SIZE)
         && EVP_EncryptUpdate(ctx, NULL, &n, context, (int)context_len)
         && EVP_EncryptUpdate(ctx, out + HEAD_SIZE, &n, value, (int)len)
@@ -190,7 +197,7 @@ apr_status_t bearer_seal_open(unsigned char **value, apr_size_t *len,
     memcpy(tag, in + HEAD_SIZE + out_len, TAG_SIZE);
     ctx = EVP_CIPHER_CTX_new();
     ok = ctx
-        && EVP_DecryptInit_ex(ctx, EVP_aes_256_gcm(), NULL, secret->key,
+        && EVP_DecryptInit_ex(ctx, seal->cipher, NULL, secret->key,
                               in + 1 + ID_SIZE)
         && EVP_DecryptUpdate(ctx, NULL, &n, in, 1 + ID_SIZE)
         && EVP_DecryptUpdate(ctx, NULL, &n, context, (int)context_len)

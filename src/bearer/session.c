@@ -47,17 +47,23 @@ static apr_status_t name_of(unsigned char *out, apr_pool_t *p, int n,
     return bearer_text_sha256(all, strlen(all), out);
 }
 
+/* The name of a record: of this server, for this purpose. Hot: every request. */
 static apr_status_t record_name(unsigned char *out,
                                 const bearer_session_store_t *store,
                                 const char *what, const unsigned char *id,
-                                apr_pool_t *p)
+                                const unsigned char *revision)
 {
-    const char *const texts[] = {
-        "session", what, store->server,
-        bearer_text_hex(p, id, BEARER_SESSION_ID_SIZE)
+    static const char nothing[1];
+    const bearer_text_piece_t pieces[] = {
+        { "session ", 8 }, { what, strlen(what) + 1 },
+        { id, BEARER_SESSION_ID_SIZE },
+        { revision ? (const void *)revision : nothing,
+          revision ? BEARER_SESSION_REVISION_SIZE : 0 },
+        { store->server, strlen(store->server) }
     };
 
-    return name_of(out, p, 4, texts);
+    return bearer_text_sha256_of(out, store->sha256 ? store->sha256 : EVP_sha256(),
+                                 pieces, 5);
 }
 
 static apr_status_t mark_name(unsigned char *out, const char *by,
@@ -73,11 +79,9 @@ static apr_status_t mark_name(unsigned char *out, const char *by,
 static apr_status_t successor_name(unsigned char *out,
                                    const bearer_session_store_t *store,
                                    const unsigned char *revision,
-                                   const unsigned char *id, apr_pool_t *p)
+                                   const unsigned char *id)
 {
-    return record_name(out, store, bearer_text_hex(p, revision,
-                                                   BEARER_SESSION_REVISION_SIZE),
-                       id, p);
+    return record_name(out, store, "successor", id, revision);
 }
 
 /* ---- sealed entries ---------------------------------------------------- */
@@ -443,9 +447,9 @@ static apr_time_t until(const bearer_session_t *s,
  * there is a cache that keeps it. */
 static apr_status_t dead_name(unsigned char *out,
                               const bearer_session_store_t *store,
-                              const bearer_session_t *s, apr_pool_t *p)
+                              const bearer_session_t *s)
 {
-    return record_name(out, store, "dead", s->id, p);
+    return record_name(out, store, "dead", s->id, NULL);
 }
 
 static int is_dead(const bearer_session_t *s,
@@ -454,7 +458,7 @@ static int is_dead(const bearer_session_t *s,
     unsigned char name[BEARER_CACHE_KEY_SIZE], *value;
     apr_size_t len;
 
-    return dead_name(name, store, s, p) == APR_SUCCESS
+    return dead_name(name, store, s) == APR_SUCCESS
            && get_sealed(store, name, &value, &len, p) == APR_SUCCESS;
 }
 
@@ -498,7 +502,7 @@ apr_status_t bearer_session_save(const char **cookie, bearer_session_t *session,
     if (cookie) {
         *cookie = bearer_b64url_encode(p, session->id, sizeof(session->id));
     }
-    if (record_name(name, store, "record", session->id, p) != APR_SUCCESS) {
+    if (record_name(name, store, "record", session->id, NULL) != APR_SUCCESS) {
         return APR_EGENERAL;
     }
     return put_sealed(store, name, record, len, until(session, store), p);
@@ -531,7 +535,7 @@ static apr_status_t load_by_id(bearer_session_t **session,
     unsigned char name[BEARER_CACHE_KEY_SIZE], *record;
     apr_size_t len;
 
-    if (record_name(name, store, "record", id, p) != APR_SUCCESS) {
+    if (record_name(name, store, "record", id, NULL) != APR_SUCCESS) {
         return APR_EGENERAL;
     }
     if (get_sealed(store, name, &record, &len, p) != APR_SUCCESS) {
@@ -582,8 +586,9 @@ static int is_over(const bearer_session_t *s,
 
     return now >= s->ends || now - s->seen >= store->idle
            || now - s->created >= store->max
-           || (!store->in_cookie && (marked(s, store, s->by_sid, p)
-                                     || marked(s, store, s->by_sub, p)));
+           || (!store->in_cookie && !store->no_marks
+               && (marked(s, store, s->by_sid, p)
+                   || marked(s, store, s->by_sub, p)));
 }
 
 static void remove_record(const bearer_session_t *session,
@@ -592,7 +597,7 @@ static void remove_record(const bearer_session_t *session,
     unsigned char name[BEARER_CACHE_KEY_SIZE];
 
     if (!store->in_cookie
-        && record_name(name, store, "record", session->id, p) == APR_SUCCESS) {
+        && record_name(name, store, "record", session->id, NULL) == APR_SUCCESS) {
         store->cache->remove(store->cache, name, p);
     }
 }
@@ -621,7 +626,7 @@ void bearer_session_end(const bearer_session_t *session,
     unsigned char name[BEARER_CACHE_KEY_SIZE];
     apr_time_t now = bearer_world_now(store->world);
 
-    if (dead_name(name, store, session, p) == APR_SUCCESS) {
+    if (dead_name(name, store, session) == APR_SUCCESS) {
         put_sealed(store, name, "1", 1,
                    store->in_cookie ? session->ends : now + DEAD_FOR, p);
     }
@@ -693,7 +698,7 @@ apr_status_t bearer_session_lease(const bearer_session_t *session,
     unsigned char name[BEARER_CACHE_KEY_SIZE];
 
     if (!store->cache || !store->cache->lease
-        || record_name(name, store, "lease", session->id, p) != APR_SUCCESS) {
+        || record_name(name, store, "lease", session->id, NULL) != APR_SUCCESS) {
         return APR_SUCCESS;
     }
     return store->cache->lease(store->cache, name, end, p) == APR_EBUSY
@@ -706,7 +711,7 @@ void bearer_session_unlease(const bearer_session_t *session,
     unsigned char name[BEARER_CACHE_KEY_SIZE];
 
     if (store->cache && store->cache->unlease
-        && record_name(name, store, "lease", session->id, p) == APR_SUCCESS) {
+        && record_name(name, store, "lease", session->id, NULL) == APR_SUCCESS) {
         store->cache->unlease(store->cache, name, p);
     }
 }
@@ -727,7 +732,7 @@ static apr_status_t successor(bearer_session_t **session,
     }
     /* there may have been several refreshes since this cookie was set */
     for (steps = 0; steps < SUCCESSORS; steps++) {
-        if (successor_name(name, store, (*session)->revision, (*session)->id, p)
+        if (successor_name(name, store, (*session)->revision, (*session)->id)
             != APR_SUCCESS
             || get_sealed(store, name, &record, &len, p) != APR_SUCCESS
             || (next = decode(record, len, p)) == NULL) {
@@ -749,7 +754,7 @@ apr_status_t bearer_session_replace(const char **cookie,
     apr_size_t len;
 
     if (store->in_cookie && store->cache
-        && successor_name(name, store, before, session->id, p) == APR_SUCCESS) {
+        && successor_name(name, store, before, session->id) == APR_SUCCESS) {
         record = encode(session, &len, p);
         put_sealed(store, name, record, len,
                    bearer_world_now(store->world) + SHARED_FOR, p);

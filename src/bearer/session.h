@@ -31,6 +31,7 @@
 #include <apr_pools.h>
 #include <apr_time.h>
 #include <jansson.h>
+#include <openssl/evp.h>
 
 #include "bearer/principal.h"
 #include "bearer/seal.h"
@@ -50,6 +51,9 @@ typedef struct bearer_session_store_t {
     const char *server;            /**< this server's origin */
     int in_cookie;
     apr_interval_time_t max, idle;
+    const EVP_MD *sha256;          /**< fetched once; NULL: by each call */
+    int no_marks;                  /**< nobody who shares this cache has left a
+                                        mark of a logout yet: none is looked for */
 } bearer_session_store_t;
 
 typedef struct bearer_session_t {

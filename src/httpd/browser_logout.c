@@ -229,6 +229,7 @@ static bearer_reason_t logout_by(request_rec *r, const browser_t *browser,
         return bearer_refuse(why, r->pool, BEARER_LOGOUT_TOKEN, "the logout token "
                              "was used before (jti)");
     }
+    bearer_shared_first(SHARED_LOGOUT);  /* before the mark: see no_marks */
     if (rv == APR_SUCCESS) {
         rv = bearer_session_logout(&store, j->issuer->url, j->settings.client_id,
                                    sid, sub, r->pool);

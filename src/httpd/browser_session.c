@@ -7,6 +7,8 @@
  */
 #include "browser.h"
 
+#include "bearer/exports.h"
+
 APLOG_USE_MODULE(auth_bearer);
 
 /** After a refresh that failed for want of an answer. */
@@ -76,6 +78,9 @@ void bearer_browser_store(bearer_session_store_t *store, const browser_t *browse
     store->in_cookie = browser->in_cookie;
     store->max = browser->max;
     store->idle = browser->idle;
+    store->sha256 = bearer_process()->sha256;
+    store->no_marks = bearer_store_is_local(STORE_SESSIONS)
+                      && !bearer_shared_was(SHARED_LOGOUT);
 }
 
 /* ---- refreshing --------------------------------------------------------- */
@@ -354,20 +359,19 @@ static apr_status_t release_entry(void *entry)
 }
 
 /* The policy and the content of the session name its principal. */
-static void principal_key(unsigned char *key, request_rec *r,
+static int principal_key(unsigned char *key, request_rec *r,
                           const bearer_session_t *session)
 {
-    unsigned char all[3 * BEARER_SHA256_SIZE + BEARER_SESSION_REVISION_SIZE];
-    unsigned char *at = all;
+    const bearer_text_piece_t pieces[] = {
+        { "session", 7 },
+        { bearer_config_server(r->server)->digest, BEARER_SHA256_SIZE },
+        { bearer_config_dir(r)->digest, BEARER_SHA256_SIZE },
+        { session->id, BEARER_SESSION_ID_SIZE },
+        { session->revision, BEARER_SESSION_REVISION_SIZE }
+    };
 
-    memcpy(at, bearer_config_server(r->server)->digest, BEARER_SHA256_SIZE);
-    at += BEARER_SHA256_SIZE;
-    memcpy(at, bearer_config_dir(r)->digest, BEARER_SHA256_SIZE);
-    at += BEARER_SHA256_SIZE;
-    memcpy(at, session->id, BEARER_SESSION_ID_SIZE);
-    at += BEARER_SESSION_ID_SIZE;
-    memcpy(at, session->revision, BEARER_SESSION_REVISION_SIZE);
-    bearer_text_sha256(all, sizeof(all), key);
+    return bearer_text_sha256_of(key, bearer_process()->sha256, pieces, 5)
+           == APR_SUCCESS;
 }
 
 static bearer_reason_t principal_of(request_rec *r, bearer_session_t *session,
@@ -382,7 +386,9 @@ static bearer_reason_t principal_of(request_rec *r, bearer_session_t *session,
     bearer_settings_t settings;
     bearer_reason_t reason;
 
-    principal_key(key, r, session);
+    if (!principal_key(key, r, session)) {
+        cache = NULL;
+    }
     *principal = cache ? bearer_tokencache_get(cache, &entry, key, apr_time_now(),
                                                0) : NULL;
     if (*principal) {
@@ -396,6 +402,13 @@ static bearer_reason_t principal_of(request_rec *r, bearer_session_t *session,
     reason = bearer_session_principal(principal, session, issuer, &settings, why,
                                       r->pool);
     if (reason == BEARER_OK && cache) {
+        bearer_principal_t *own = apr_pmemdup(r->pool, *principal, sizeof(*own));
+        apr_array_header_t *left_out = apr_array_make(r->pool, 1,
+                                                      sizeof(const char *));
+
+        bearer_exports_prepare(own, &settings, left_out, r->pool);
+        bearer_export_tell(r, left_out);
+        *principal = own;
         bearer_tokencache_put(cache, key, *principal, 1, session->ends);
     }
     return reason;

@@ -225,8 +225,14 @@ void bearer_shared_unlease(const unsigned char *key);
 int bearer_shared_wait_begin(int limit, apr_time_t now, apr_time_t until);
 void bearer_shared_wait_end(int place);
 /** 1 for the first caller on this host since the server was started. */
-typedef enum { SHARED_WARN_FORWARDED_FOR, SHARED_WARNINGS } shared_warning_t;
+typedef enum {
+    SHARED_WARN_FORWARDED_FOR,
+    SHARED_LOGOUT,                     /**< an issuer has ended a session */
+    SHARED_WARNINGS
+} shared_warning_t;
 int bearer_shared_first(shared_warning_t warning);
+/** Was there a first caller? 1 also where nothing can be shared. */
+int bearer_shared_was(shared_warning_t warning);
 
 /* store.c: socache behind the library's cache interface */
 const char *bearer_store_directive(cmd_parms *cmd, void *dir, const char *args);
@@ -238,6 +244,8 @@ void bearer_store_child_init(apr_pool_t *p, server_rec *s);
 const bearer_cache_t *bearer_store_cache(store_kind_t kind);
 /** 1 where values leave the host or may be written by others. */
 int bearer_store_is_foreign(const store_config_t *store);
+/** 1 where all who share a store are children of this server. */
+int bearer_store_is_local(store_kind_t kind);
 
 /* refresh.c: mod_watchdog */
 void bearer_refresh_post_config(apr_pool_t *pconf, server_rec *s);

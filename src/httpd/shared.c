@@ -78,6 +78,11 @@ int bearer_shared_first(shared_warning_t warning)
         && !atomic_exchange(&shared->warned[warning], 1);
 }
 
+int bearer_shared_was(shared_warning_t warning)
+{
+    return !shared || atomic_load(&shared->warned[warning]);
+}
+
 static apr_uint64_t short_key(const unsigned char *key)
 {
     apr_uint64_t n;

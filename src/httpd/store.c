@@ -85,6 +85,11 @@ static int is_wanted(int kind, server_rec *s)
     }
 }
 
+int bearer_store_is_local(store_kind_t kind)
+{
+    return stores[kind].config && !bearer_store_is_foreign(stores[kind].config);
+}
+
 /* ---- configuration ------------------------------------------------------ */
 
 int bearer_store_pre_config(apr_pool_t *pconf)
@@ -308,6 +313,29 @@ static void unlock(const store_t *store)
     }
 }
 
+/* Small values by way of the stack: this is asked by every request with a
+ * session. */
+static apr_status_t get_small(const store_t *store, const unsigned char *key,
+                              unsigned char **value, apr_size_t *len,
+                              apr_pool_t *p)
+{
+    unsigned char buffer[BEARER_SESSION_MAX];
+    unsigned size = sizeof(buffer);
+    apr_status_t rv;
+
+    lock(store);
+    rv = store->config->provider->retrieve(store->config->instance, store->server,
+                                           key, BEARER_CACHE_KEY_SIZE, buffer,
+                                           &size, p);
+    unlock(store);
+    if (rv != APR_SUCCESS) {
+        return APR_NOTFOUND;
+    }
+    *value = apr_pmemdup(p, buffer, size);
+    *len = size;
+    return APR_SUCCESS;
+}
+
 static apr_status_t get(const bearer_cache_t *cache, const unsigned char *key,
                         unsigned char **value, apr_size_t *len, apr_pool_t *p)
 {
@@ -317,6 +345,9 @@ static apr_status_t get(const bearer_cache_t *cache, const unsigned char *key,
     apr_pool_t *ptemp = p;
     apr_status_t rv;
 
+    if (!store->seal && size <= BEARER_SESSION_MAX) {
+        return get_small(store, key, value, len, p);
+    }
     if (apr_pool_create(&ptemp, p) != APR_SUCCESS) {
         return APR_NOTFOUND;
     }
