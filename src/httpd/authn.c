@@ -422,11 +422,11 @@ static int judge(attempt_t *a)
     if (principal) {
         return grant(a, principal);
     }
-    if (why.reason != BEARER_OK) {
-        return refuse(a, why.reason, why.detail, 0);
-    }
     if (a->throttling) {
         throttle_present(a);
+    }
+    if (why.reason != BEARER_OK) {
+        return refuse(a, why.reason, why.detail, 0);
     }
     wait = a->throttling ? bearer_throttle_check(a->process->throttle, a->address,
                                                  apr_time_now()) : 0;

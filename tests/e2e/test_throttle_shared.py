@@ -1,7 +1,9 @@
 # Licensed under the Apache License, Version 2.0; see LICENSE.
 """The throttle's table is one for all children, by the network address that a
 client has, and costs others nothing. (test_throttle.py has each rule.)"""
+import hashlib
 import itertools
+import json
 import re
 import socket
 import statistics
@@ -11,9 +13,10 @@ import time
 import pytest
 
 from support import client
-from support.expect import granted, issuer_conf, key_files, location, refused
+from support.expect import (granted, invalid, issuer_conf, key_files,
+                            location, refused)
 from support.httpd import SLOW, wait_until
-from support.tokens import mint
+from support.tokens import ISS, mint, unb64
 
 _count = itertools.count(1)
 PENALTY = "AuthBearerThrottle threshold=%d window=60s penalty=60s"
@@ -171,6 +174,23 @@ def test_a_penalty_verifies_nothing(server):
                 fresh(), bad(), fresh(exp=1), fresh(iss="https://evil.test/"),
                 "opaque", "a b", "x" * 8000))}
     assert seen == {(429, "throttled", "throttled", True)}
+
+
+def test_a_token_revoked_after_it_was_verified_counts_once(new_server):
+    """It is known, and refused before the rest; still it is one token."""
+    server = new_server('AuthBearerRevocations "file:@ROOT@/revoked"\n'
+                        + REMOTE + issuer_conf() + location("/t", PENALTY % 4),
+                        files=dict(key_files("rs256"), revoked=""),
+                        modules=["remoteip"])
+    token, who = fresh(), "198.51.100.80"
+    granted(get(server, token, who))
+    digest = hashlib.sha256(
+        (ISS + "\0" + json.loads(unb64(token.split(".")[1]))["jti"]).encode())
+    server.write("revoked", "jti %s 0\n" % digest.hexdigest())
+    wait_until(lambda: get(server, token, who).status == 401, 5, "revocation")
+    for _ in range(12):
+        invalid(get(server, token, who), "revoked")
+    granted(get(server, fresh(), who))
 
 
 @pytest.mark.allow_log("mod_remoteip")
