@@ -697,6 +697,11 @@ json_t *bearer_login_merge(const json_t *id_token, const json_t *userinfo,
     for (i = 0; bound[i]; i++) {
         json_object_del(merged, bound[i]);
     }
+    /* "verified" is said of an address, and of no other one */
+    value = json_object_get(id_token, "email");
+    if (value && !json_equal(value, json_object_get(userinfo, "email"))) {
+        json_object_del(merged, "email_verified");
+    }
     json_object_foreach((json_t *)(apr_uintptr_t)id_token, name, value) {
         json_object_set(merged, name, value);
     }

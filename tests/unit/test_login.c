@@ -376,6 +376,20 @@ static void test_merge(void **state)
     assert_null(json_object_get(merged, "acr"));
 }
 
+/* Of which address is it said that it is verified? */
+static void test_merge_email(void **state)
+{
+    apr_pool_t *p = unit_pool(state);
+    json_t *more = unit_claims(p, "{'email':'mine','email_verified':true}");
+
+    assert_null(json_object_get(bearer_login_merge(
+        unit_claims(p, "{'email':'yours'}"), more, p), "email_verified"));
+    assert_true(json_is_true(json_object_get(bearer_login_merge(
+        unit_claims(p, "{'email':'mine'}"), more, p), "email_verified")));
+    assert_true(json_is_true(json_object_get(bearer_login_merge(
+        unit_claims(p, "{'sub':'s'}"), more, p), "email_verified")));
+}
+
 static void test_end(void **state)
 {
     fixture_t *f = fixture(unit_pool(state));
@@ -405,7 +419,7 @@ int main(void)
         UNIT_TEST(test_pushed), UNIT_TEST(test_attempt_cookie),
         UNIT_TEST(test_parse), UNIT_TEST(test_response), UNIT_TEST(test_redeem),
         UNIT_TEST(test_refresh), UNIT_TEST(test_userinfo), UNIT_TEST(test_merge),
-        UNIT_TEST(test_end)
+        UNIT_TEST(test_merge_email), UNIT_TEST(test_end)
     };
 
     return UNIT_RUN("login", tests);
