@@ -268,6 +268,28 @@ const json_t *bearer_session_body(bearer_session_t *session, apr_pool_t *p)
     return session->body;
 }
 
+json_t *bearer_session_lasting(bearer_session_t *session,
+                               const char *user_claim, apr_pool_t *p)
+{
+    const json_t *body = bearer_session_body(session, p);
+    const json_t *all = json_object_get(body, BEARER_SESSION_CLAIMS);
+    const char *const who[] = { "email", "email_verified", user_claim };
+    json_t *kept = json_deep_copy(json_object_get(body ? slim(body, p) : NULL,
+                                                  BEARER_SESSION_CLAIMS));
+    apr_size_t i;
+
+    if (!kept) {
+        return NULL;
+    }
+    bearer_json_tie(kept, p);
+    for (i = 0; i < sizeof(who) / sizeof(who[0]); i++) {
+        if (json_object_get(all, who[i])) {
+            json_object_set(kept, who[i], json_object_get(all, who[i]));
+        }
+    }
+    return kept;
+}
+
 const char *bearer_session_string(bearer_session_t *session, const char *member,
                                   apr_pool_t *p)
 {
@@ -370,7 +392,9 @@ static bearer_session_t *decode(const unsigned char *in, apr_size_t len,
 
 /* ---- making and changing ----------------------------------------------- */
 
-/* Where a logout by sid or sub will leave its mark for this session. */
+/* Where a logout by sid or sub will leave its mark for this session. A refreshed
+ * ID token may come without sid (OpenID Connect Core section 12.2): the session
+ * at the issuer is still that of the login. */
 static apr_status_t set_marks(bearer_session_t *s, const json_t *body,
                               apr_pool_t *p)
 {
@@ -380,8 +404,6 @@ static apr_status_t set_marks(bearer_session_t *s, const json_t *body,
     const char *sub = bearer_json_string(claims, "sub");
     apr_status_t rv = APR_SUCCESS;
 
-    memset(s->by_sid, 0, sizeof(s->by_sid));
-    memset(s->by_sub, 0, sizeof(s->by_sub));
     client = client ? client : "";
     if (sid) {
         rv = mark_name(s->by_sid, "sid", s->issuer, client, sid, p);

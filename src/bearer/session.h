@@ -134,6 +134,13 @@ void bearer_session_end(const bearer_session_t *session,
 
 /** The body, parsed; NULL: no such (never, unless memory ran out). */
 const json_t *bearer_session_body(bearer_session_t *session, apr_pool_t *p);
+
+/** The claims that outlast the ID token they came with when another one takes its
+ *  place: what userinfo said, and who it is. All else (roles, groups) holds only as
+ *  long as the issuer says it. Lives as long as p; NULL: no memory. */
+json_t *bearer_session_lasting(bearer_session_t *session,
+                               const char *user_claim, apr_pool_t *p);
+
 const char *bearer_session_string(bearer_session_t *session, const char *member,
                                   apr_pool_t *p);
 

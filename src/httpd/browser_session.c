@@ -104,11 +104,12 @@ static void log_refresh(const visit_t *v, int level, const char *what,
 
 /* An ID token that comes with a refresh replaces what the first one said. */
 static bearer_reason_t new_claims(visit_t *v, const bearer_tokens_t *tokens,
-                                  const bearer_issuer_t *issuer, json_t **claims,
-                                  bearer_refusal_t *why)
+                                  const bearer_issuer_access_t *access,
+                                  json_t **claims, bearer_refusal_t *why)
 {
-    bearer_expected_t expected = { issuer, NULL, tokens->access_token, NULL, NULL,
-                                   -1 };
+    bearer_expected_t expected = { access->issuer, NULL, tokens->access_token,
+                                   NULL, NULL, -1 };
+    const bearer_path_t *user = access->settings->session_user_claim.path;
     bearer_judgement_t j;
 
     *claims = json_object_get(bearer_session_body(v->session, v->r->pool),
@@ -123,6 +124,8 @@ static bearer_reason_t new_claims(visit_t *v, const bearer_tokens_t *tokens,
         *why = j.why;
         return j.why.reason;
     }
+    *claims = bearer_session_lasting(v->session, bearer_path_text(user),
+                                     v->r->pool);
     *claims = bearer_login_merge(j.claims, *claims, v->r->pool);
     return *claims ? BEARER_OK : BEARER_INTERNAL;
 }
@@ -158,7 +161,7 @@ static bearer_reason_t take_refreshed(visit_t *v, const bearer_login_t *login,
     json_t *claims, *body;
     apr_status_t rv = APR_EGENERAL;
 
-    reason = new_claims(v, tokens, login->access->issuer, &claims, why);
+    reason = new_claims(v, tokens, login->access, &claims, why);
     if (reason != BEARER_OK) {
         return reason;
     }

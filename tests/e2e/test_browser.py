@@ -814,6 +814,21 @@ def test_refresh(site, op, store):
     assert op.count("token") == n
 
 
+def test_refresh_takes_roles_away(site, op, store):
+    """An issuer that leaves out what somebody has no longer is believed."""
+    op.refresh, op.expires_in = True, 5
+    op.user["roles"] = ["admin"]
+    server = site("AuthBearerSessionStore " + store)
+    browser = Browser(server)
+    assert browser.navigate(callback(browser, op)).status == 303
+    del op.user["roles"]
+    op.expires_in = 3600
+    assert browser.navigate("/app/x").status == 200
+    env = browser.get("/app/env").env
+    assert env["REMOTE_USER"] == "alice@example.test"
+    assert not [name for name in env if "roles" in name.lower()], env
+
+
 def test_refresh_once_for_parallel_requests(site, op, store):
     import threading
     op.refresh, op.expires_in = True, 5

@@ -230,6 +230,46 @@ static void test_refreshed(void **state)
     both(state, refreshed);
 }
 
+/* What the issuer no longer says of somebody does not outlast a refresh; what
+ * userinfo said, and the name, do. */
+static void test_lasting(void **state)
+{
+    fixture_t *f = fixture(unit_pool(state), 0);
+    static const char said[] = "{\"sub\":\"ann\",\"roles\":[\"admin\"],"
+        "\"upn\":\"ann@corp\",\"email\":\"a@b\"}";
+    json_t *kept;
+    bearer_session_t *s;
+
+    assert_int_equal(bearer_session_new(&s, &f->store, ISSUER, unit_claims(f->p,
+        apr_psprintf(f->p, "{'client':'app','id_token':'a.%s.c','claims':{"
+                     "'sub':'ann','roles':['admin'],'upn':'ann@corp',"
+                     "'email':'a@b','phone':'1'}}",
+                     bearer_b64url_encode(f->p, said, sizeof(said) - 1))),
+        f->p), APR_SUCCESS);
+    kept = bearer_session_lasting(s, "upn", f->p);
+    assert_null(json_object_get(kept, "roles"));
+    assert_string_equal(bearer_json_string(kept, "phone"), "1");
+    assert_string_equal(bearer_json_string(kept, "upn"), "ann@corp");
+    assert_string_equal(bearer_json_string(kept, "email"), "a@b");
+}
+
+/* The refreshed ID token has no sid: the issuer can still end the session. */
+static void test_logout_after_refresh(void **state)
+{
+    fixture_t *f = fixture(unit_pool(state), 0);
+    unsigned char before[BEARER_SESSION_REVISION_SIZE];
+    bearer_session_t *s;
+    const char *told = NULL, *cookie = make(f, &s);
+
+    memcpy(before, s->revision, sizeof(before));
+    assert_int_equal(bearer_session_renew(s, &f->store, body_of(f,
+        "{'sub':'ann','email':'a@b.example'}"), f->p), APR_SUCCESS);
+    bearer_session_replace(&told, s, before, &f->store, f->p);
+    assert_int_equal(load(f, cookie), APR_SUCCESS);
+    bearer_session_logout(&f->store, ISSUER, "app", "s1", NULL, f->p);
+    assert_int_equal(load(f, cookie), APR_NOTFOUND);
+}
+
 static void test_refresh_due(void **state)
 {
     fixture_t *f = fixture(unit_pool(state), 0);
@@ -397,6 +437,7 @@ int main(void)
         UNIT_TEST(test_round_trip), UNIT_TEST(test_forged),
         UNIT_TEST(test_lifetime), UNIT_TEST(test_shorter_maximum),
         UNIT_TEST(test_ended), UNIT_TEST(test_refreshed),
+        UNIT_TEST(test_lasting), UNIT_TEST(test_logout_after_refresh),
         UNIT_TEST(test_refresh_due), UNIT_TEST(test_logout_by_the_issuer),
         UNIT_TEST(test_once), UNIT_TEST(test_store_that_is_down),
         UNIT_TEST(test_cache_holds_no_cookie), UNIT_TEST(test_too_large),
