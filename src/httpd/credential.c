@@ -230,6 +230,19 @@ static void strip_source(request_rec *r, const bearer_from_t *from)
     }
 }
 
+/* Is this where the token was that was verified? In another place there may be
+ * one that nobody looked at, because a session won. */
+static int verified_from(const request_rec *r, const bearer_from_t *from)
+{
+    const request_t *record = bearer_request_principal(r);
+    const credential_t *winner = record ? record->winner : NULL;
+
+    return winner && winner->reason == BEARER_OK
+        && winner->from->kind == from->kind
+        && !strcmp(winner->from->name ? winner->from->name : "",
+                   from->name ? from->name : "");
+}
+
 void bearer_credential_strip(request_rec *r, const bearer_settings_t *settings,
                              int keep)
 {
@@ -239,8 +252,13 @@ void bearer_credential_strip(request_rec *r, const bearer_settings_t *settings,
     int i;
 
     bearer_credential_hide_query(r, settings); /* whatever is kept */
-    for (i = 0; !keep && i < settings->token_from->nelts; i++) {
-        strip_source(r, &APR_ARRAY_IDX(settings->token_from, i, bearer_from_t));
+    for (i = 0; i < settings->token_from->nelts; i++) {
+        const bearer_from_t *from = &APR_ARRAY_IDX(settings->token_from, i,
+                                                   bearer_from_t);
+
+        if (!keep || !verified_from(r, from)) {
+            strip_source(r, from);
+        }
     }
     if (!keep) {
         apr_table_unset(r->headers_in, "Authorization");

@@ -577,6 +577,10 @@ def test_forwarding(site, op, store):
 <Location "/app/token">
     AuthBearerForward token
 </Location>
+<Location "/app/places">
+    AuthBearerTokenFrom header header:X-Token cookie:tok
+    AuthBearerForward token
+</Location>
 <Location "/app/cookies">
     AuthBearerStripCookies Off
 </Location>
@@ -591,6 +595,10 @@ def test_forwarding(site, op, store):
     assert seen["cookie"] == ["other=1"]
     seen = headers_of(browser.get("/app/token/be/1", losing))
     assert seen["authorization"][0].startswith("Bearer at_")
+    browser.cookies["tok"] = "nobody-looked"
+    seen = headers_of(browser.get("/app/places/be/1", {"X-Token": "at.this.one"}))
+    assert seen["authorization"][0].startswith("Bearer at_")
+    assert "x-token" not in seen and seen["cookie"] == ["other=1"]
     seen = headers_of(browser.get("/app/cookies/be/1"))
     assert "bearer_session" in seen["cookie"][0]
 
