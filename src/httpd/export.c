@@ -46,6 +46,9 @@ static void scrub(request_rec *r)
         return;
     }
     own->scrubbed = 1;
+    /* an <If> that used the claims had them looked for under the configuration
+     * before it; where a token may be is what the final one says */
+    own->credential = NULL;
     settings = bearer_config_of(r);
     if (r->main) {
         /* the table is the main request's, who may have headers of ours in it */

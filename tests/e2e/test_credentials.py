@@ -28,6 +28,9 @@ def server(new_server, backend):
                    "header:X-Token")
         + location("/cookie", "AuthBearerTokenFrom cookie:tok")
         + location("/query", "AuthBearerTokenFrom query:tok")
+        + location("/narrowed", "AuthBearerTokenFrom header header:X-Token\n"
+                   "<If \"claim('sub') == 'alice'\">\n"
+                   "AuthBearerTokenFrom header\n</If>")
         + location("/env", "AuthBearerTokenFrom env:TOKEN_HERE\n"
                    'SetEnvIf X-Via "(.+)" TOKEN_HERE=$1')
         + location("/basic", "AuthBearerTokenFrom header basic")
@@ -63,6 +66,15 @@ def basic(user, password):
 
 
 # --- sources -----------------------------------------------------------------
+
+def test_places_of_the_final_configuration(server):
+    """The question of an <If> may have found a token where it may not be."""
+    token = mint()
+    granted(server.get("/narrowed/x", token), "alice")
+    granted(server.get("/narrowed/x", headers={"X-Token": mint(sub="bob")}), "bob")
+    refused(server.get("/narrowed/x", headers={"X-Token": token}), 401, None,
+            "no_credential")
+
 
 @pytest.mark.parametrize("path,make", [
     ("/header", lambda t: {"Authorization": "Bearer " + t}),
