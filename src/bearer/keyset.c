@@ -141,22 +141,32 @@ static bearer_reason_t unknown_kid(bearer_keyset_t *ks, const char *kid,
                          ks->name, again);
 }
 
+/* Under the mutex: until when, by the real clock. It counts from the flight's
+ * beginning: unknown kids that keep coming must not hold a thread each for as long
+ * as the issuer keeps silent. */
+static apr_time_t patience_for_kid(const bearer_keyset_t *ks)
+{
+    apr_interval_time_t total = ks->access.settings->timeout.total;
+
+    return (ks->in_flight ? ks->took_off : apr_time_now())
+         + (total < BEARER_KEYSET_KID_PATIENCE ? total
+                                               : BEARER_KEYSET_KID_PATIENCE);
+}
+
 bearer_reason_t bearer_keyset_refresh_for_kid(bearer_keyset_t *ks,
                                               const char *kid,
                                               bearer_jwks_t **set,
                                               bearer_refusal_t *why,
                                               apr_pool_t *p)
 {
-    apr_interval_time_t wait = ks->access.settings->timeout.total;
-    apr_time_t patience = apr_time_now()
-                        + (wait < BEARER_KEYSET_KID_PATIENCE
-                               ? wait : BEARER_KEYSET_KID_PATIENCE);
+    apr_time_t patience;
     bearer_jwks_t *old = *set;
     bearer_reason_t reason = BEARER_OK;
     int landed;
 
     lock(ks);
     bearer_keyset_drop_if_gone(ks, now_of(ks));
+    patience = patience_for_kid(ks);
     landed = ks->set == old ? bearer_keyset_wait_for_landing(ks, patience) : 1;
     if (landed && ks->set == old && may_look_for_kid(ks, now_of(ks))) {
         apr_time_t seen = ks->attempt.when;
@@ -230,7 +240,7 @@ static void maintain_one(bearer_keyset_t *ks, apr_pool_t *ptemp)
     bearer_keyset_drop_if_gone(ks, now);
     task = task_of(ks, now);
     if (task == REFRESH || task == WARM_UP) {
-        ks->in_flight = 1;
+        bearer_keyset_take_off(ks);
     }
     unlock(ks);
     switch (task) {
@@ -338,38 +348,6 @@ void bearer_keyset_state(bearer_keyset_t *ks, bearer_keyset_state_t *state,
     state->last_error = apr_pstrdup(p, ks->attempt.error);
     state->generation = ks->changes;
     unlock(ks);
-}
-
-apr_status_t bearer_keyset_save(bearer_keyset_t *ks, unsigned char **value,
-                                apr_size_t *len, apr_pool_t *p)
-{
-    bearer_keyset_record_t record;
-    apr_time_t expires;
-    apr_status_t rv = bearer_keyset_copy_record(ks, &record, &expires, p);
-
-    if (rv != APR_SUCCESS) {
-        return rv;
-    }
-    return bearer_keyset_record_encode(value, len, &ks->place, &record, p);
-}
-
-apr_status_t bearer_keyset_restore(bearer_keyset_t *ks,
-                                   const unsigned char *value, apr_size_t len,
-                                   apr_pool_t *p)
-{
-    bearer_keyset_record_t record;
-    const char *error;
-    int changed;
-    apr_status_t rv = bearer_keyset_record_decode(&record, &ks->place,
-                                                  &ks->access, value, len, p);
-
-    if (rv != APR_SUCCESS || ks->watch) {
-        return APR_EINVAL;
-    }
-    if (!bearer_keyset_is_newer(ks, &record)) {
-        return APR_NOTFOUND;
-    }
-    return bearer_keyset_adopt(ks, &record, 0, &changed, &error, p);
 }
 
 /* ---- metadata ---------------------------------------------------------- */

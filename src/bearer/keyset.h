@@ -27,8 +27,8 @@
  *  KeysRefresh min, with jitter of a quarter either way. */
 #define BEARER_KEYSET_RETRY apr_time_from_sec(2)
 
-/** Who brings a kid that nobody knows waits at most so long for a fetch that
- *  another has begun. */
+/** Who brings a kid that nobody knows waits for a fetch, from its beginning on,
+ *  at most so long. */
 #define BEARER_KEYSET_KID_PATIENCE apr_time_from_sec(2)
 
 /** Without cache headers a set lives so long (clamped by KeysRefresh). */
@@ -131,22 +131,6 @@ apr_uint64_t bearer_keyset_generation(const bearer_keyset_t *keyset);
 const bearer_metadata_t *bearer_keyset_metadata(bearer_keyset_t *keyset,
                                                 const char **error,
                                                 apr_pool_t *p);
-
-/**
- * The document in force as bytes that bearer_keyset_restore() of a process with
- * the same issuer and policy takes, so that a new generation of the server does
- * not start cold. Whoever can write the bytes can add a key: keep them where
- * only the server's owner writes, or sealed.
- * @return APR_NOTFOUND when there is none (or the keys are in a file anyway)
- */
-apr_status_t bearer_keyset_save(bearer_keyset_t *keyset, unsigned char **value,
-                                apr_size_t *len, apr_pool_t *p);
-
-/** APR_SUCCESS when the keys are in force now; else they were not for this
- *  issuer and policy, no longer good, or older than what is known. */
-apr_status_t bearer_keyset_restore(bearer_keyset_t *keyset,
-                                   const unsigned char *value, apr_size_t len,
-                                   apr_pool_t *p);
 
 /** Life of a document by its Cache-Control/Expires/Age headers (RFC
  *  9111), clamped to min..max; without headers the default life, clamped. */

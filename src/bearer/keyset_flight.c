@@ -75,10 +75,10 @@ static bearer_jwks_t *same_document(bearer_keyset_t *ks,
     return set;
 }
 
-apr_status_t bearer_keyset_adopt(bearer_keyset_t *ks,
-                                 bearer_keyset_record_t *record,
-                                 int fetched_here, int *changed,
-                                 const char **error, apr_pool_t *p)
+/* Parses a document and puts it in force. */
+static apr_status_t adopt(bearer_keyset_t *ks, bearer_keyset_record_t *record,
+                          int fetched_here, int *changed, const char **error,
+                          apr_pool_t *p)
 {
     unsigned char digest[BEARER_SHA256_SIZE];
     apr_time_t now = now_of(ks);
@@ -113,8 +113,7 @@ apr_status_t bearer_keyset_adopt(bearer_keyset_t *ks,
 /* ---- the cache --------------------------------------------------------- */
 
 /* Is this record newer than what is in force, and does it serve at all? */
-int bearer_keyset_is_newer(bearer_keyset_t *ks,
-                           const bearer_keyset_record_t *record)
+static int is_newer(bearer_keyset_t *ks, const bearer_keyset_record_t *record)
 {
     apr_time_t now = now_of(ks);
     int newer;
@@ -135,11 +134,10 @@ static void adopt_from_cache(bearer_keyset_t *ks, apr_pool_t *p)
 
     if (bearer_keyset_record_get(&record, &ks->place, &ks->access, p)
             != APR_SUCCESS
-        || !bearer_keyset_is_newer(ks, &record)) {
+        || !is_newer(ks, &record)) {
         return;
     }
-    if (bearer_keyset_adopt(ks, &record, 0, &changed, &error, p)
-        != APR_SUCCESS) {
+    if (adopt(ks, &record, 0, &changed, &error, p) != APR_SUCCESS) {
         bearer_world_log(ks->access.world, BEARER_LOG_WARNING,
                          "keys of issuer %s: the document in the cache cannot"
                          " be used: %s",
@@ -185,9 +183,9 @@ void bearer_keyset_look_into_cache(bearer_keyset_t *ks, apr_pool_t *p)
 }
 
 /* What is in force as a record in p, document and metadata too. */
-apr_status_t bearer_keyset_copy_record(bearer_keyset_t *ks,
-                                       bearer_keyset_record_t *record,
-                                       apr_time_t *expires, apr_pool_t *p)
+static apr_status_t copy_record(bearer_keyset_t *ks,
+                                bearer_keyset_record_t *record,
+                                apr_time_t *expires, apr_pool_t *p)
 {
     apr_status_t rv = APR_NOTFOUND;
 
@@ -232,7 +230,7 @@ void bearer_keyset_tell_all(bearer_keyset_t *ks, apr_pool_t *p)
     if (!ks->place.cache) {
         return;
     }
-    if (bearer_keyset_copy_record(ks, &record, &expires, p) == APR_SUCCESS) {
+    if (copy_record(ks, &record, &expires, p) == APR_SUCCESS) {
         bearer_keyset_record_put(&ks->place, &record, expires, p);
     }
     tell_attempt(ks, p);
@@ -382,7 +380,7 @@ static void fetch(bearer_keyset_t *ks, purpose_t purpose, apr_time_t deadline,
     access.deadline = deadline;
     rv = fetch_document(ks, &access, &record, &error, p);
     if (rv == APR_SUCCESS) {
-        rv = bearer_keyset_adopt(ks, &record, 1, &changed, &error, p);
+        rv = adopt(ks, &record, 1, &changed, &error, p);
         lasting = rv != APR_SUCCESS;
         if (lasting) {
             error = apr_psprintf(p, "%s cannot be used: %s",
@@ -511,6 +509,13 @@ void bearer_keyset_fly(bearer_keyset_t *ks, purpose_t purpose,
     unlock(ks);
 }
 
+void bearer_keyset_take_off(bearer_keyset_t *ks)
+{
+    ks->in_flight = 1;
+    ks->took_off = apr_time_now();
+    bearer_keyset_set_alarm(ks);
+}
+
 /* Under the mutex, which it leaves and takes again. */
 void bearer_keyset_fly_unlocked(bearer_keyset_t *ks, purpose_t purpose,
                                 const bearer_jwks_t *known, apr_time_t patience,
@@ -518,8 +523,7 @@ void bearer_keyset_fly_unlocked(bearer_keyset_t *ks, purpose_t purpose,
 {
     apr_time_t deadline = now_of(ks) + ks->access.settings->timeout.total;
 
-    ks->in_flight = 1;
-    bearer_keyset_set_alarm(ks);
+    bearer_keyset_take_off(ks);
     unlock(ks);
     bearer_keyset_fly(ks, purpose, known, patience, deadline, p);
     lock(ks);

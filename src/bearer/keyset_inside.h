@@ -71,6 +71,7 @@ struct bearer_keyset_t {
     apr_thread_cond_t *landed;
     /* under the mutex */
     int in_flight;
+    apr_time_t took_off; /* by the real clock */
     bearer_jwks_t *set; /* NULL: cold, or gone */
     kept_t *kept; /* may outlive the set */
     kept_metadata_t *metadata;
@@ -83,6 +84,7 @@ struct bearer_keyset_t {
     bearer_keyset_attempt_t attempt; /* error points to error_text */
     char error_text[ERROR_MAX];
     unsigned char logged[BEARER_SHA256_SIZE]; /* skipped keys, of this one */
+    int say_gone; /* the log is not written under the mutex */
     int maintained, eager;
     int metadata_in_flight;
     apr_time_t metadata_retry;
@@ -108,7 +110,16 @@ static inline void lock(bearer_keyset_t *ks)
 
 static inline void unlock(bearer_keyset_t *ks)
 {
+    int say_gone = ks->say_gone;
+
+    ks->say_gone = 0;
     apr_thread_mutex_unlock(ks->mutex);
+    if (say_gone) {
+        bearer_world_log(ks->access.world, BEARER_LOG_ERROR,
+                         "keys of issuer %s: the known keys are too old to be"
+                         " used any longer (AuthBearerKeysRefresh stale=)",
+                         ks->name);
+    }
 }
 
 static inline apr_time_t now_of(const bearer_keyset_t *ks)
@@ -173,26 +184,16 @@ int bearer_keyset_put_in_force(bearer_keyset_t *ks, news_t *news,
 
 /* ---- keyset_flight.c --------------------------------------------------- */
 
-/** Parses a document and puts it in force. */
-apr_status_t bearer_keyset_adopt(bearer_keyset_t *ks,
-                                 bearer_keyset_record_t *record,
-                                 int fetched_here, int *changed,
-                                 const char **error, apr_pool_t *p);
-/** Is this record newer than what is in force, and does it serve at all? */
-int bearer_keyset_is_newer(bearer_keyset_t *ks,
-                           const bearer_keyset_record_t *record);
 /** Takes over from the cache what is newer there: record and attempt. */
 void bearer_keyset_look_into_cache(bearer_keyset_t *ks, apr_pool_t *p);
 /** Puts what is in force into the cache. */
 void bearer_keyset_tell_all(bearer_keyset_t *ks, apr_pool_t *p);
-/** What is in force as a record in p, document and metadata too. */
-apr_status_t bearer_keyset_copy_record(bearer_keyset_t *ks,
-                                       bearer_keyset_record_t *record,
-                                       apr_time_t *expires, apr_pool_t *p);
 void bearer_keyset_log_skipped(bearer_keyset_t *ks,
                                const bearer_jwks_report_t *report);
 void bearer_keyset_log_left_out(bearer_keyset_t *ks,
                                 const bearer_metadata_t *metadata);
+/** Under the mutex, by the thread that flies next. */
+void bearer_keyset_take_off(bearer_keyset_t *ks);
 /**
  * One flight. Called with in_flight set by this thread and without the mutex.
  * @param known     FOR_KID: the set that does not have it

@@ -145,10 +145,7 @@ void bearer_keyset_drop_if_gone(bearer_keyset_t *ks, apr_time_t now)
         ks->set = NULL;
         bearer_keyset_keys_changed(ks);
         bearer_keyset_set_alarm(ks);
-        bearer_world_log(ks->access.world, BEARER_LOG_ERROR,
-                         "keys of issuer %s: the known keys are too old to be"
-                         " used any longer (AuthBearerKeysRefresh stale=)",
-                         ks->name);
+        ks->say_gone = 1;
     }
 }
 
