@@ -216,7 +216,8 @@ apr_status_t bearer_asking_create(process_t *process);
 apr_status_t bearer_shared_create(apr_pool_t *pconf, server_rec *s);
 /** The throttle's block, for BEARER_THROTTLE_ENTRIES; NULL: none. */
 void *bearer_shared_throttle(apr_size_t *size);
-/** A host-wide lease: 1 when the caller has it now. */
+/** A host-wide lease: 1 when the caller has it now. It ends with unlease, with
+ *  `until`, or with the process that took it. */
 int bearer_shared_lease(const unsigned char *key, apr_time_t now,
                         apr_time_t until);
 void bearer_shared_unlease(const unsigned char *key);
@@ -224,6 +225,9 @@ void bearer_shared_unlease(const unsigned char *key);
  *  else's answer: a number to give back, or -1 when all are taken. */
 int bearer_shared_wait_begin(int limit, apr_time_t now, apr_time_t until);
 void bearer_shared_wait_end(int place);
+/** What tells this server from others that share a cache; NULL: nothing does. */
+#define BEARER_SHARED_HOST_SIZE 16
+const unsigned char *bearer_shared_host(void);
 /** 1 for the first caller on this host since the server was started. */
 typedef enum {
     SHARED_WARN_FORWARDED_FOR,
@@ -247,10 +251,29 @@ int bearer_store_is_foreign(const store_config_t *store);
 /** 1 where all who share a store are children of this server. */
 int bearer_store_is_local(store_kind_t kind);
 
+/** The longest value of STORE_KEYS. */
+#define BEARER_STORE_KEYS_MAX (BEARER_JWKS_MAX_BYTES + 65536)
+
+/* handover.c: the key cache's copy, which outlives a restart. Any process of the
+ * server, any thread. */
+/** @param sets  key sets that there may be */
+apr_status_t bearer_handover_create(unsigned sets, apr_pool_t *ptemp,
+                                    server_rec *s);
+/** APR_NOTFOUND when there is none, or it is being written just now. */
+apr_status_t bearer_handover_get(const unsigned char *key, unsigned char **value,
+                                 apr_size_t *len, apr_time_t *expires,
+                                 apr_pool_t *p);
+void bearer_handover_put(const unsigned char *key, const unsigned char *value,
+                         apr_size_t len, apr_time_t expires);
+void bearer_handover_remove(const unsigned char *key);
+
 /* refresh.c: mod_watchdog */
 void bearer_refresh_post_config(apr_pool_t *pconf, server_rec *s);
 /** Is a background thread looking after the key sets? */
 int bearer_refresh_active(void);
+/** For bearer_http_curl_stop_when: is this a transfer of the background, and the
+ *  child is stopping? */
+int bearer_refresh_must_stop(void *nothing);
 
 /* explain.c: the server's side of htbearer explain, when it was started so */
 void bearer_explain_register(void);

@@ -7,17 +7,22 @@
  */
 #include "glue.h"
 
+#include <stdatomic.h>
+
 #include <ap_mpm.h>
 #include <curl/curl.h>
 
 
 APLOG_USE_MODULE(auth_bearer);
 
-static process_t *the_process; /* set once, before the child's threads start */
+#define TENANTS_HANDED_OVER 32
+
+/* Set once; mod_watchdog's threads may run before. */
+static _Atomic(process_t *) the_process;
 
 process_t *bearer_process(void)
 {
-    return the_process;
+    return atomic_load(&the_process);
 }
 
 static void world_log(void *server, bearer_log_level_t level, const char *message)
@@ -70,6 +75,21 @@ static int start_secrets(apr_pool_t *pconf, server_rec *s)
     return OK;
 }
 
+/* Key sets that are fetched; of one issuer's tenants as many as are worth it. */
+static unsigned count_sets(server_rec *s)
+{
+    const apr_array_header_t *issuers = bearer_config_server(s)->global->issuers;
+    int i, sets = 0;
+
+    for (i = 0; i < issuers->nelts; i++) {
+        const char *keys = APR_ARRAY_IDX(issuers, i, const bearer_issuer_t *)
+                               ->keys.value;
+
+        sets += keys && strstr(keys, "{tenant}") ? TENANTS_HANDED_OVER : 1;
+    }
+    return (unsigned)sets;
+}
+
 static apr_status_t end_curl(void *nothing)
 {
     (void)nothing;
@@ -85,7 +105,7 @@ int bearer_process_post_config(apr_pool_t *pconf, apr_pool_t *plog,
     int status;
 
     (void)plog;
-    the_process = NULL;
+    atomic_store(&the_process, NULL);
     if (ap_state_query(AP_SQ_MAIN_STATE) == AP_SQ_MS_CREATE_PRE_CONFIG
         || !any_issuer(s)) {
         return OK;
@@ -99,6 +119,7 @@ int bearer_process_post_config(apr_pool_t *pconf, apr_pool_t *plog,
     prepare_judging(pconf, s);
     bearer_resource_post_config(pconf, s);
     bearer_shared_create(pconf, s);  /* without it nothing is throttled */
+    bearer_handover_create(count_sets(s), ptemp, s);
     status = start_secrets(pconf, s);
     if (status == OK) {
         status = bearer_store_post_config(pconf, ptemp, s);
@@ -219,16 +240,6 @@ static void make_throttle(process_t *process)
     }
 }
 
-/* So that a child that is told to stop need not wait for a slow issuer. */
-static int is_stopping(void *nothing)
-{
-    int state = AP_MPMQ_RUNNING;
-
-    (void)nothing;
-    return ap_mpm_query(AP_MPMQ_MPM_STATE, &state) == APR_SUCCESS
-        && state == AP_MPMQ_STOPPING;
-}
-
 static apr_status_t free_digest(void *digest)
 {
     EVP_MD_free(digest);
@@ -246,7 +257,7 @@ static apr_status_t fetch_digest(process_t *process)
 static apr_status_t forget(void *nothing)
 {
     (void)nothing;
-    the_process = NULL;
+    atomic_store(&the_process, NULL);
     return APR_SUCCESS;
 }
 
@@ -268,7 +279,8 @@ void bearer_process_child_init(apr_pool_t *p, server_rec *s)
     process->world.keys_cache = bearer_store_cache(STORE_KEYS);
     rv = bearer_http_curl_create(&process->world.http, "mod_auth_bearer", p);
     if (rv == APR_SUCCESS) {
-        bearer_http_curl_stop_when(process->world.http, is_stopping, NULL);
+        bearer_http_curl_stop_when(process->world.http,
+                                   bearer_refresh_must_stop, NULL);
         rv = make_keysets(process);
     }
     if (rv == APR_SUCCESS) {
@@ -299,5 +311,5 @@ void bearer_process_child_init(apr_pool_t *p, server_rec *s)
     }
     make_throttle(process);
     apr_pool_cleanup_register(p, NULL, forget, apr_pool_cleanup_null);
-    the_process = process;
+    atomic_store(&the_process, process);
 }

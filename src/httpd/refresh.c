@@ -1,9 +1,10 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /**
  * @file refresh.c
- * mod_watchdog, where it is loaded: a thread in each child that refreshes key
- * sets ahead of time and looks at watched files, so that no request does. Its
- * absence means that a request refreshes what it finds due.
+ * mod_watchdog, where it is loaded: two threads in each child that refresh key
+ * sets ahead of time and look at watched files, so that no request does. A slow
+ * issuer keeps the one, never the one that looks at files. Its absence means that
+ * a request refreshes what it finds due.
  */
 #include "glue.h"
 
@@ -15,40 +16,96 @@ APLOG_USE_MODULE(auth_bearer);
 
 #define INTERVAL apr_time_from_sec(1)
 
+/** What one thread does every INTERVAL. */
+typedef struct job_t {
+    const char *name;
+    void (*run)(process_t *process, apr_pool_t *ptemp);
+} job_t;
+
 static int active;
+static _Thread_local int in_background;
 
 int bearer_refresh_active(void)
 {
     return active;
 }
 
-/* Must answer APR_SUCCESS always: anything else disables it. */
-static apr_status_t tick(int state, void *data, apr_pool_t *p)
+static int is_stopping(void)
 {
-    process_t *process = bearer_process();
-    apr_pool_t *ptemp;
-    int i, mpm_state = AP_MPMQ_RUNNING;
+    int state = AP_MPMQ_RUNNING;
 
-    (void)data;
-    if (state != AP_WATCHDOG_STATE_RUNNING || !process
-        || apr_pool_create(&ptemp, p) != APR_SUCCESS) {
-        return APR_SUCCESS;
-    }
+    return ap_mpm_query(AP_MPMQ_MPM_STATE, &state) == APR_SUCCESS
+        && state == AP_MPMQ_STOPPING;
+}
+
+/* A child that stops is joined to these threads; its requests are served to the
+ * end. */
+int bearer_refresh_must_stop(void *nothing)
+{
+    (void)nothing;
+    return in_background && is_stopping();
+}
+
+/* ---- the jobs ----------------------------------------------------------- */
+
+static int is_local(const process_t *process, int index)
+{
+    bearer_source_kind_t kind = APR_ARRAY_IDX(process->global->issuers, index,
+                                              const bearer_issuer_t *)->keys.kind;
+
+    return kind == BEARER_SOURCE_FILE || kind == BEARER_SOURCE_SPIFFE_FILE;
+}
+
+static void look_at_files(process_t *process, apr_pool_t *ptemp)
+{
+    int i;
+
     bearer_revocation_refresh(process->revocations);
     for (i = 0; i < process->keyset_count; i++) {
-        if (ap_mpm_query(AP_MPMQ_MPM_STATE, &mpm_state) == APR_SUCCESS
-            && mpm_state == AP_MPMQ_STOPPING) {
-            break;  /* the child is joined to this thread: do not keep it */
+        if (is_local(process, i)) {
+            bearer_keyset_maintain(process->keysets[i], ptemp);
+            apr_pool_clear(ptemp);
         }
-        bearer_keyset_maintain(process->keysets[i], ptemp);
+    }
+}
+
+static void ask_issuers(process_t *process, apr_pool_t *ptemp)
+{
+    int i;
+
+    for (i = 0; i < process->keyset_count && !is_stopping(); i++) {
+        if (!is_local(process, i)) {
+            bearer_keyset_maintain(process->keysets[i], ptemp);
+        }
         if (process->clients[i]) {
             bearer_client_maintain(process->clients[i], ptemp);
         }
         apr_pool_clear(ptemp);
     }
-    apr_pool_destroy(ptemp);
+}
+
+static job_t jobs[] = {
+    { "_auth_bearer_files_", look_at_files },
+    { "_auth_bearer_issuers_", ask_issuers }
+};
+#define JOBS (sizeof(jobs) / sizeof(jobs[0]))
+
+/* Must answer APR_SUCCESS always: anything else disables it. */
+static apr_status_t tick(int state, void *job, apr_pool_t *p)
+{
+    process_t *process = bearer_process();
+    apr_pool_t *ptemp;
+
+    if (state == AP_WATCHDOG_STATE_RUNNING && process
+        && apr_pool_create(&ptemp, p) == APR_SUCCESS) {
+        in_background = 1;
+        ((const job_t *)job)->run(process, ptemp);
+        apr_pool_destroy(ptemp);
+    }
     return APR_SUCCESS;
 }
+
+/* ---- start -------------------------------------------------------------- */
 
 void bearer_refresh_post_config(apr_pool_t *pconf, server_rec *s)
 {
@@ -57,6 +114,7 @@ void bearer_refresh_post_config(apr_pool_t *pconf, server_rec *s)
     APR_OPTIONAL_FN_TYPE(ap_watchdog_register_callback) *register_callback =
         APR_RETRIEVE_OPTIONAL_FN(ap_watchdog_register_callback);
     ap_watchdog_t *watchdog;
+    size_t i;
 
     active = 0;
     if (!get_instance || !register_callback) {
@@ -65,8 +123,12 @@ void bearer_refresh_post_config(apr_pool_t *pconf, server_rec *s)
                      "(a2enmod watchdog)");
         return;
     }
-    if (get_instance(&watchdog, "_auth_bearer_", 0, 0, pconf) == APR_SUCCESS
-        && register_callback(watchdog, INTERVAL, NULL, tick) == APR_SUCCESS) {
-        active = 1;
+    for (i = 0; i < JOBS; i++) {
+        if (get_instance(&watchdog, jobs[i].name, 0, 0, pconf) != APR_SUCCESS
+            || register_callback(watchdog, INTERVAL, &jobs[i], tick)
+               != APR_SUCCESS) {
+            return;
+        }
     }
+    active = 1;
 }

@@ -8,27 +8,27 @@
  */
 #include "glue.h"
 
+#include <signal.h>
 #include <stdatomic.h>
+#include <unistd.h>
 
 #include <apr_shm.h>
 
 APLOG_USE_MODULE(auth_bearer);
 
 /** Changes whenever the layout below does; with the size it names the memory. */
-#define LAYOUT "mod_auth_bearer shared 2"
-#define LEASES 512
+#define LAYOUT "mod_auth_bearer shared 3"
+/** So many that two keys hardly ever share one. */
+#define LEASES 16384
 #define PLACES 4096
 
-/** free when until has passed */
-typedef struct lease_t {
-    _Atomic apr_uint64_t key;      /**< first 8 bytes of the lease's key */
-    _Atomic apr_int64_t until;     /**< microseconds since the epoch; 0: free */
-} lease_t;
-
 typedef struct shared_t {
-    lease_t leases[LEASES];
+    /** milliseconds since the epoch until when it is held, and by which process;
+     *  0: free */
+    _Atomic apr_uint64_t leases[LEASES];
     _Atomic apr_int64_t places[PLACES];  /**< taken until then; 0: free */
     _Atomic int warned[SHARED_WARNINGS];
+    unsigned char host[BEARER_SHARED_HOST_SIZE];
 } shared_t;
 
 static shared_t *shared;           /* NULL: no shared memory to be had */
@@ -63,6 +63,7 @@ apr_status_t bearer_shared_create(apr_pool_t *pconf, server_rec *s)
         return rv;
     }
     shared = apr_shm_baseaddr_get(shm);  /* zeroed: a new anonymous mapping */
+    bearer_world_random(NULL, shared->host, sizeof(shared->host));
     return apr_pool_userdata_setn(shared, name, NULL, keep);
 }
 
@@ -83,45 +84,67 @@ int bearer_shared_was(shared_warning_t warning)
     return !shared || atomic_load(&shared->warned[warning]);
 }
 
-static apr_uint64_t short_key(const unsigned char *key)
+const unsigned char *bearer_shared_host(void)
+{
+    return shared ? shared->host : NULL;
+}
+
+/* ---- leases ------------------------------------------------------------- */
+
+#define PID_BITS 22              /* Linux has no more */
+#define PID_MASK (((apr_uint64_t)1 << PID_BITS) - 1)
+
+static _Atomic apr_uint64_t *lease_of(const unsigned char *key)
 {
     apr_uint64_t n;
 
     memcpy(&n, key, sizeof(n));
-    return n;
+    return &shared->leases[n % LEASES];
 }
 
-/* One slot per key, no probing: two keys that share a slot take turns. A lease
- * is taken by moving `until` from a time that has passed to one that has not,
- * so two takers cannot both succeed, and a taker that died is overrun. */
+static apr_uint64_t me(void)
+{
+    apr_uint64_t pid = (apr_uint64_t)getpid();
+
+    return pid > PID_MASK ? 0 : pid;
+}
+
+/* Whoever died with a lease holds nothing. */
+static int is_held(apr_uint64_t lease, apr_time_t now)
+{
+    pid_t pid = (pid_t)(lease & PID_MASK);
+
+    return (lease >> PID_BITS) > (apr_uint64_t)apr_time_as_msec(now)
+        && !(pid && kill(pid, 0) != 0 && errno == ESRCH);
+}
+
+/* One word per key, no probing: two keys that share one take turns. It is taken
+ * by exchanging a word that is not held for one that is, so two takers cannot
+ * both succeed. */
 int bearer_shared_lease(const unsigned char *key, apr_time_t now,
                         apr_time_t until)
 {
-    lease_t *lease;
-    apr_int64_t seen;
+    apr_uint64_t mine = (apr_uint64_t)apr_time_as_msec(until) << PID_BITS | me();
+    apr_uint64_t seen;
 
     if (!shared) {
         return 1;
     }
-    lease = &shared->leases[short_key(key) % LEASES];
-    seen = atomic_load(&lease->until);
-    if (seen > now || !atomic_compare_exchange_strong(&lease->until, &seen, until)) {
-        return 0;
-    }
-    atomic_store(&lease->key, short_key(key));
-    return 1;
+    seen = atomic_load(lease_of(key));
+    return !is_held(seen, now)
+        && atomic_compare_exchange_strong(lease_of(key), &seen, mine);
 }
 
 void bearer_shared_unlease(const unsigned char *key)
 {
-    lease_t *lease;
+    apr_uint64_t seen;
 
     if (!shared) {
         return;
     }
-    lease = &shared->leases[short_key(key) % LEASES];
-    if (atomic_load(&lease->key) == short_key(key)) {
-        atomic_store(&lease->until, 0);
+    seen = atomic_load(lease_of(key));
+    if ((seen & PID_MASK) == me()) {
+        atomic_compare_exchange_strong(lease_of(key), &seen, 0);
     }
 }
 

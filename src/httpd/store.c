@@ -4,9 +4,12 @@
  * httpd's socache behind the library's cache interface. One instance per kind
  * of value, each with hints of its own size, because a small entry and a key
  * set do not live well together in shmcb. Whatever leaves this host's memory is
- * sealed: who can write to redis must not be able to add a key.
+ * sealed: who can write to redis must not be able to add a key. Key sets have a
+ * second copy on this host (handover.c), for when the cache has lost them.
  */
 #include "glue.h"
+
+#include <stdlib.h>
 
 #include "bearer/session.h"
 
@@ -17,6 +20,10 @@ APLOG_USE_MODULE(auth_bearer);
  * absolute time (memcache). */
 #define MIN_LIFE apr_time_from_sec(1)
 #define MAX_LIFE apr_time_from_sec(29 * 24 * 3600)
+/* A lease among hosts: two takers see each other within the one, and a host that
+ * died keeps the others waiting for the other. */
+#define LEASE_SETTLES apr_time_from_msec(20)
+#define LEASE_MAX apr_time_from_sec(10)
 
 /** One kind of value. */
 typedef struct kind_t {
@@ -26,16 +33,17 @@ typedef struct kind_t {
     unsigned max_value;          /**< bytes, sealed */
     const char *default_size;    /**< of a default shmcb */
     int sealed;                  /**< its owner seals what he keeps */
+    int handed_over;             /**< to the next generation; see handover.c */
 } kind_t;
 
 static const kind_t kinds[STORE_KINDS] = {
     [STORE_KEYS] = {
         "keys", "bearer-keys", { 32, 4096, 3600 * (apr_time_t)1000000 },
-        BEARER_JWKS_MAX_BYTES + 65536, "4194304", 0
+        BEARER_STORE_KEYS_MAX, "4194304", 0, 1
     },
     [STORE_SESSIONS] = {
         "sessions", "bearer-sess", { 32, 2048, 8 * 3600 * (apr_time_t)1000000 },
-        BEARER_SESSION_MAX, "8388608", 1
+        BEARER_SESSION_MAX, "8388608", 1, 0
     },
     [STORE_INTROSPECTION] = {
         "introspection", "bearer-answer", { 32, 1024, 60 * (apr_time_t)1000000 },
@@ -259,19 +267,20 @@ int bearer_store_post_config(apr_pool_t *pconf, apr_pool_t *ptemp, server_rec *s
         if (!config->provider) {
             choose_default(config, &kinds[i], pconf, ptemp);
         }
-        if (!config->provider) {
-            missing = 1;
-            continue;
+        missing |= !config->provider;
+        if (config->provider || kinds[i].handed_over) {
+            stores[i].config = config;
+            stores[i].kind = &kinds[i];
+            stores[i].server = s;
         }
-        stores[i].config = config;
-        stores[i].kind = &kinds[i];
-        stores[i].server = s;
-        status = open_store(&stores[i], global, pconf, s);
+        if (config->provider) {
+            status = open_store(&stores[i], global, pconf, s);
+        }
     }
     if (missing) {
         ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, s, "no shared "
-                     "cache: mod_socache_shmcb is not loaded, so each child "
-                     "keeps key sets of its own (a2enmod socache_shmcb)");
+                     "cache: mod_socache_shmcb is not loaded, so but for key "
+                     "sets each child keeps its own (a2enmod socache_shmcb)");
     }
     if (status == OK
         && ap_global_mutex_create(&mutex, NULL, MUTEX_TYPE, NULL, s, pconf, 0)
@@ -295,7 +304,7 @@ void bearer_store_child_init(apr_pool_t *p, server_rec *s)
     }
 }
 
-/* ---- the library's interface -------------------------------------------- */
+/* ---- the provider ------------------------------------------------------- */
 
 /* Only shared memory wants a lock, reads included (they move data); for redis
  * and memcache it would be held over the network. */
@@ -313,75 +322,70 @@ static void unlock(const store_t *store)
     }
 }
 
-/* Small values by way of the stack: this is asked by every request with a
- * session. */
-static apr_status_t get_small(const store_t *store, const unsigned char *key,
+/* The value as it is kept: in a buffer that malloc() made, because a pool would
+ * keep so large a block. NULL: not there. */
+static unsigned char *retrieve(const store_t *store, const unsigned char *key,
+                               unsigned *size, apr_pool_t *p)
+{
+    unsigned char *buffer = malloc(store->kind->max_value);
+    apr_pool_t *ptemp;
+    apr_status_t rv = APR_ENOMEM;
+
+    *size = store->kind->max_value;
+    if (buffer && apr_pool_create(&ptemp, p) == APR_SUCCESS) {
+        lock(store);
+        rv = store->config->provider->retrieve(store->config->instance,
+                                               store->server, key,
+                                               BEARER_CACHE_KEY_SIZE, buffer,
+                                               size, ptemp);
+        unlock(store);
+        apr_pool_destroy(ptemp);
+    }
+    if (rv != APR_SUCCESS) {
+        free(buffer);
+        buffer = NULL;
+    }
+    return buffer;
+}
+
+static apr_status_t get_value(const store_t *store, const unsigned char *key,
                               unsigned char **value, apr_size_t *len,
                               apr_pool_t *p)
 {
-    unsigned char buffer[BEARER_SESSION_MAX];
-    unsigned size = sizeof(buffer);
-    apr_status_t rv;
-
-    lock(store);
-    rv = store->config->provider->retrieve(store->config->instance, store->server,
-                                           key, BEARER_CACHE_KEY_SIZE, buffer,
-                                           &size, p);
-    unlock(store);
-    if (rv != APR_SUCCESS) {
-        return APR_NOTFOUND;
-    }
-    *value = apr_pmemdup(p, buffer, size);
-    *len = size;
-    return APR_SUCCESS;
-}
-
-static apr_status_t get(const bearer_cache_t *cache, const unsigned char *key,
-                        unsigned char **value, apr_size_t *len, apr_pool_t *p)
-{
-    const store_t *store = cache->baton;
-    unsigned size = store->kind->max_value;
+    apr_status_t rv = APR_SUCCESS;
     unsigned char *buffer;
-    apr_pool_t *ptemp = p;
-    apr_status_t rv;
+    unsigned size;
 
-    if (!store->seal && size <= BEARER_SESSION_MAX) {
-        return get_small(store, key, value, len, p);
-    }
-    if (apr_pool_create(&ptemp, p) != APR_SUCCESS) {
+    if (!store->config->provider) {
         return APR_NOTFOUND;
     }
-    buffer = apr_palloc(ptemp, size);
-    lock(store);
-    rv = store->config->provider->retrieve(store->config->instance, store->server,
-                                           key, BEARER_CACHE_KEY_SIZE, buffer,
-                                           &size, ptemp);
-    unlock(store);
-    if (rv != APR_SUCCESS) {
-        rv = APR_NOTFOUND;
+    buffer = retrieve(store, key, &size, p);
+    if (!buffer) {
+        return APR_NOTFOUND;
     }
-    else if (store->seal) {
+    if (store->seal) {
         rv = bearer_seal_open(value, len, store->seal, key, BEARER_CACHE_KEY_SIZE,
-                              buffer, size, p) == APR_SUCCESS ? APR_SUCCESS
-                                                              : APR_NOTFOUND;
+                              buffer, size, p);
     }
     else {
         *value = apr_pmemdup(p, buffer, size);
         *len = size;
     }
-    apr_pool_destroy(ptemp);
-    return rv;
+    free(buffer);
+    return rv == APR_SUCCESS ? APR_SUCCESS : APR_NOTFOUND;
 }
 
-static apr_status_t put(const bearer_cache_t *cache, const unsigned char *key,
-                        const unsigned char *value, apr_size_t len,
-                        apr_time_t expires, apr_pool_t *p)
+static apr_status_t put_value(const store_t *store, const unsigned char *key,
+                              const unsigned char *value, apr_size_t len,
+                              apr_time_t expires, apr_pool_t *p)
 {
-    const store_t *store = cache->baton;
     unsigned char *sealed = (unsigned char *)(apr_uintptr_t)value;
     apr_time_t now = apr_time_now();
     apr_status_t rv;
 
+    if (!store->config->provider) {
+        return APR_SUCCESS;
+    }
     if (store->seal
         && bearer_seal_close(&sealed, &len, store->seal, key,
                              BEARER_CACHE_KEY_SIZE, value, len, NULL, p)
@@ -402,34 +406,134 @@ static apr_status_t put(const bearer_cache_t *cache, const unsigned char *key,
     return rv;
 }
 
-static apr_status_t take_out(const bearer_cache_t *cache,
-                             const unsigned char *key, apr_pool_t *p)
+static apr_status_t remove_value(const store_t *store, const unsigned char *key,
+                                 apr_pool_t *p)
 {
-    const store_t *store = cache->baton;
-    apr_status_t rv;
+    apr_status_t rv = APR_SUCCESS;
 
-    lock(store);
-    rv = store->config->provider->remove(store->config->instance, store->server,
-                                         key, BEARER_CACHE_KEY_SIZE, p);
-    unlock(store);
+    if (store->config->provider) {
+        lock(store);
+        rv = store->config->provider->remove(store->config->instance,
+                                             store->server, key,
+                                             BEARER_CACHE_KEY_SIZE, p);
+        unlock(store);
+    }
     return rv;
+}
+
+/* ---- leases ------------------------------------------------------------- */
+
+typedef struct among_hosts_t {
+    unsigned char host[BEARER_SHARED_HOST_SIZE];
+    apr_time_t until;
+} among_hosts_t;
+
+/* Has another host the lease? 0 also when the cache is down. */
+static int held_elsewhere(const store_t *store, const unsigned char *key,
+                          apr_time_t now, apr_pool_t *p)
+{
+    unsigned char *value;
+    among_hosts_t lease;
+    apr_size_t len;
+
+    if (get_value(store, key, &value, &len, p) != APR_SUCCESS
+        || len != sizeof(lease)) {
+        return 0;
+    }
+    memcpy(&lease, value, sizeof(lease));
+    return lease.until > now && lease.until <= now + 2 * LEASE_MAX
+        && memcmp(lease.host, bearer_shared_host(), sizeof(lease.host)) != 0;
+}
+
+/* A cache has no exchange, only a last writer: each writes its name and, a moment
+ * later, reads whose it is. Two hosts that are further apart than the moment both
+ * have the lease, and fetch twice. */
+static int lease_among_hosts(const store_t *store, const unsigned char *key,
+                             apr_time_t until, apr_pool_t *p)
+{
+    apr_time_t now = apr_time_now();
+    among_hosts_t lease;
+
+    if (held_elsewhere(store, key, now, p)) {
+        return 0;
+    }
+    memcpy(lease.host, bearer_shared_host(), sizeof(lease.host));
+    lease.until = until < now + LEASE_MAX ? until : now + LEASE_MAX;
+    if (put_value(store, key, (const unsigned char *)&lease, sizeof(lease),
+                  lease.until, p) != APR_SUCCESS) {
+        return 1;
+    }
+    apr_sleep(LEASE_SETTLES);
+    return !held_elsewhere(store, key, now, p);
 }
 
 static apr_status_t lease(const bearer_cache_t *cache, const unsigned char *key,
                           apr_time_t until, apr_pool_t *p)
 {
-    (void)cache;
-    (void)p;
-    return bearer_shared_lease(key, apr_time_now(), until) ? APR_SUCCESS
-                                                           : APR_EBUSY;
+    const store_t *store = cache->baton;
+
+    if (!bearer_shared_lease(key, apr_time_now(), until)) {
+        return APR_EBUSY;
+    }
+    if (store->seal && bearer_shared_host()
+        && !lease_among_hosts(store, key, until, p)) {
+        bearer_shared_unlease(key);
+        return APR_EBUSY;
+    }
+    return APR_SUCCESS;
 }
 
 static void unlease(const bearer_cache_t *cache, const unsigned char *key,
                     apr_pool_t *p)
 {
-    (void)cache;
-    (void)p;
+    const store_t *store = cache->baton;
+
+    if (store->seal && bearer_shared_host()
+        && !held_elsewhere(store, key, apr_time_now(), p)) {
+        (void)remove_value(store, key, p);
+    }
     bearer_shared_unlease(key);
+}
+
+/* ---- the library's interface -------------------------------------------- */
+
+static apr_status_t get(const bearer_cache_t *cache, const unsigned char *key,
+                        unsigned char **value, apr_size_t *len, apr_pool_t *p)
+{
+    const store_t *store = cache->baton;
+    apr_status_t rv = get_value(store, key, value, len, p);
+    apr_time_t expires;
+
+    if (rv != APR_SUCCESS && store->kind->handed_over) {
+        rv = bearer_handover_get(key, value, len, &expires, p);
+        if (rv == APR_SUCCESS) {
+            (void)put_value(store, key, *value, *len, expires, p);
+        }
+    }
+    return rv;
+}
+
+static apr_status_t put(const bearer_cache_t *cache, const unsigned char *key,
+                        const unsigned char *value, apr_size_t len,
+                        apr_time_t expires, apr_pool_t *p)
+{
+    const store_t *store = cache->baton;
+
+    if (store->kind->handed_over) {
+        bearer_handover_put(key, value, len, expires);
+    }
+    return put_value(store, key, value, len, expires, p);
+}
+
+static apr_status_t take_out(const bearer_cache_t *cache,
+                             const unsigned char *key, apr_pool_t *p)
+{
+    const store_t *store = cache->baton;
+
+    if (store->kind->handed_over) {
+        bearer_handover_remove(key);
+    }
+    return remove_value(store, key, p);
 }
 
 const bearer_cache_t *bearer_store_cache(store_kind_t kind)
