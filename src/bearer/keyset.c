@@ -11,7 +11,8 @@
 
 /** A process with maintenance compares itself with the cache so often. */
 #define SYNC_INTERVAL apr_time_from_sec(10)
-/** A set as young as this is not fetched again for an unknown kid. */
+/** Who found no set at all and brings an unknown kid does not have the set, as
+ *  young as this, fetched again. */
 #define JUST_FETCHED apr_time_from_msec(100)
 
 /* ---- requests ---------------------------------------------------------- */
@@ -103,8 +104,7 @@ static int may_look_for_kid(const bearer_keyset_t *ks, apr_time_t now)
     if (ks->watch) {
         return bearer_keyset_may_try(ks, FOR_KID, now);
     }
-    if (ks->kept && now - ks->kept->record.fetched < JUST_FETCHED
-        && now >= ks->kept->record.fetched) {
+    if (now - ks->warmed_up < JUST_FETCHED && now >= ks->warmed_up) {
         return 0;
     }
     return bearer_keyset_may_try(ks, FOR_KID, now)

@@ -393,6 +393,9 @@ static void fetch(bearer_keyset_t *ks, purpose_t purpose, apr_time_t deadline,
     }
     lock(ks);
     recovered = ks->attempt.failed && rv == APR_SUCCESS;
+    if (purpose == FOR_COLD && rv == APR_SUCCESS) {
+        ks->warmed_up = record.fetched;
+    }
     bearer_keyset_note_attempt(ks, purpose, started,
                                rv == APR_SUCCESS ? NULL : error, lasting);
     unlock(ks);

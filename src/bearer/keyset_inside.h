@@ -72,6 +72,7 @@ struct bearer_keyset_t {
     /* under the mutex */
     int in_flight;
     apr_time_t took_off; /* by the real clock */
+    apr_time_t warmed_up; /* by a fetch of a process that had no set */
     bearer_jwks_t *set; /* NULL: cold, or gone */
     kept_t *kept; /* may outlive the set */
     kept_metadata_t *metadata;

@@ -653,6 +653,12 @@ static void test_kid_of_a_set_just_fetched(void **state)
     publish(lab, "b", p);
     lab_pass(lab, SECONDS(1));
     expect_kid(ks, "b", BEARER_OK, p);
+    /* but keys that were published right after a refresh are fetched at once */
+    lab_pass(lab, HOUR);
+    bearer_keyset_maintain(ks, p);
+    assert_requests(lab, 3);
+    publish(lab, "c", p);
+    expect_kid(ks, "c", BEARER_OK, p);
 }
 
 /* A request that began with the old set finds the new one without a fetch. */
