@@ -405,7 +405,7 @@ static int set_fields(transfer_t *t)
 
 /* code, and where it matters a second condition; the first row that fits */
 typedef enum {
-    ALWAYS, CONNECTING, OS_ERROR, VERIFY_RESULT
+    ALWAYS, CONNECTING, OS_ERROR, VERIFY_RESULT, PROXY_SAID_NO
 } condition_t;
 
 static const struct {
@@ -420,6 +420,11 @@ static const struct {
       " resolver" },
     { CURLE_COULDNT_RESOLVE_PROXY, ALWAYS, 0, APR_EGENERAL,
       "the proxy's name cannot be resolved (AuthBearerHTTPProxy), for %s" },
+    /* which of the two it is depends on libcurl's version */
+    { CURLE_RECV_ERROR, PROXY_SAID_NO, 0, APR_EGENERAL,
+      "the proxy (AuthBearerHTTPProxy) does not connect to %s" },
+    { CURLE_COULDNT_CONNECT, PROXY_SAID_NO, 0, APR_EGENERAL,
+      "%s does not connect to the issuer" },
     { CURLE_COULDNT_CONNECT, OS_ERROR, EACCES, APR_EGENERAL,
       "this server may not connect to %s: where SELinux is enforcing, "
       "`setsebool -P httpd_can_network_connect on` allows it" },
@@ -500,10 +505,21 @@ static int condition_holds(transfer_t *t, condition_t condition, long value)
     case VERIFY_RESULT:
         curl_easy_getinfo(t->curl, CURLINFO_SSL_VERIFYRESULT, &seen);
         return seen == value;
+    case PROXY_SAID_NO:
+        curl_easy_getinfo(t->curl, CURLINFO_HTTP_CONNECTCODE, &seen);
+        return seen >= 300;
     case ALWAYS:
         break;
     }
     return 1;
+}
+
+/* With whom it went wrong. */
+static const char *peer_of(const transfer_t *t, CURLcode code)
+{
+    return t->request->proxy && code == CURLE_COULDNT_CONNECT
+             ? "the proxy (AuthBearerHTTPProxy)"
+             : t->host;
 }
 
 /* libcurl's own words, for what has no row and for TLS' many ways. */
@@ -528,7 +544,7 @@ static apr_status_t explain(transfer_t *t, CURLcode code, const char **error)
                                explanations[i].value)) {
             *error = apr_pstrcat(t->p, url, ": ",
                                  apr_psprintf(t->p, explanations[i].text,
-                                              t->host),
+                                              peer_of(t, code)),
                                  " (", in_its_words(t, code), ")", NULL);
             return explanations[i].status;
         }

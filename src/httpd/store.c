@@ -9,6 +9,7 @@
  */
 #include "glue.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "bearer/session.h"
@@ -24,6 +25,8 @@ APLOG_USE_MODULE(auth_bearer);
  * died keeps the others waiting for the other. */
 #define LEASE_SETTLES apr_time_from_msec(20)
 #define LEASE_MAX apr_time_from_sec(10)
+/* So that a back end that is down is not asked, and complained of, all the time. */
+#define REST apr_time_from_sec(5)
 
 /** One kind of value. */
 typedef struct kind_t {
@@ -39,7 +42,7 @@ typedef struct kind_t {
 static const kind_t kinds[STORE_KINDS] = {
     [STORE_KEYS] = {
         "keys", "bearer-keys", { 32, 4096, 3600 * (apr_time_t)1000000 },
-        BEARER_STORE_KEYS_MAX, "4194304", 0, 1
+        BEARER_STORE_KEYS_MAX, "6291456", 0, 1
     },
     [STORE_SESSIONS] = {
         "sessions", "bearer-sess", { 32, 2048, 8 * 3600 * (apr_time_t)1000000 },
@@ -62,6 +65,11 @@ typedef struct store_t {
     server_rec *server;
 } store_t;
 
+/** Values of so many bytes did not fit in shared memory (0: none yet): httpd logs
+ *  each, so they are not tried again. */
+static atomic_uint too_long[STORE_KINDS];
+/** A back end that has refused a value is left alone until then. */
+static _Atomic apr_time_t resting[STORE_KINDS];
 static apr_global_mutex_t *mutex;
 static store_t stores[STORE_KINDS];  /* filled in post_config */
 
@@ -348,6 +356,35 @@ static unsigned char *retrieve(const store_t *store, const unsigned char *key,
     return buffer;
 }
 
+/* Shared memory refuses nothing but what is longer than a part of it. */
+static int is_too_long(const store_t *store, apr_size_t len)
+{
+    unsigned limit = atomic_load(&too_long[store->kind - kinds]);
+
+    return limit && len >= limit;
+}
+
+static void note_refusal(const store_t *store, apr_size_t len)
+{
+    if (!bearer_store_is_foreign(store->config)) {
+        atomic_store(&too_long[store->kind - kinds], (unsigned)len);
+        ap_log_error(APLOG_MARK, APLOG_WARNING, 0, store->server,
+                     "a value of %" APR_SIZE_T_FMT " bytes does not fit into the "
+                     "cache for %s: give it more memory (AuthBearerSOCache)", len,
+                     store->kind->word);
+    }
+    else if (store->kind->handed_over) {
+        atomic_store(&resting[store->kind - kinds], apr_time_now() + REST);
+    }
+}
+
+/* What has a second copy on this host can do without the back end for a while. */
+static int is_away(const store_t *store)
+{
+    return !store->config->provider
+        || apr_time_now() < atomic_load(&resting[store->kind - kinds]);
+}
+
 static apr_status_t get_value(const store_t *store, const unsigned char *key,
                               unsigned char **value, apr_size_t *len,
                               apr_pool_t *p)
@@ -356,7 +393,7 @@ static apr_status_t get_value(const store_t *store, const unsigned char *key,
     unsigned char *buffer;
     unsigned size;
 
-    if (!store->config->provider) {
+    if (is_away(store)) {
         return APR_NOTFOUND;
     }
     buffer = retrieve(store, key, &size, p);
@@ -383,8 +420,8 @@ static apr_status_t put_value(const store_t *store, const unsigned char *key,
     apr_time_t now = apr_time_now();
     apr_status_t rv;
 
-    if (!store->config->provider) {
-        return APR_SUCCESS;
+    if (is_away(store)) {
+        return APR_NOTFOUND;
     }
     if (store->seal
         && bearer_seal_close(&sealed, &len, store->seal, key,
@@ -392,7 +429,8 @@ static apr_status_t put_value(const store_t *store, const unsigned char *key,
            != APR_SUCCESS) {
         return APR_EGENERAL;
     }
-    if (len > store->kind->max_value || expires < now + MIN_LIFE) {
+    if (len > store->kind->max_value || expires < now + MIN_LIFE
+        || is_too_long(store, len)) {
         return APR_EINVAL;
     }
     if (expires > now + MAX_LIFE) {
@@ -403,6 +441,9 @@ static apr_status_t put_value(const store_t *store, const unsigned char *key,
                                         key, BEARER_CACHE_KEY_SIZE, expires,
                                         sealed, (unsigned)len, p);
     unlock(store);
+    if (rv != APR_SUCCESS) {
+        note_refusal(store, len);
+    }
     return rv;
 }
 
@@ -411,7 +452,7 @@ static apr_status_t remove_value(const store_t *store, const unsigned char *key,
 {
     apr_status_t rv = APR_SUCCESS;
 
-    if (store->config->provider) {
+    if (!is_away(store)) {
         lock(store);
         rv = store->config->provider->remove(store->config->instance,
                                              store->server, key,
@@ -475,7 +516,7 @@ static apr_status_t lease(const bearer_cache_t *cache, const unsigned char *key,
     if (!bearer_shared_lease(key, apr_time_now(), until)) {
         return APR_EBUSY;
     }
-    if (store->seal && bearer_shared_host()
+    if (bearer_store_is_foreign(store->config) && bearer_shared_host()
         && !lease_among_hosts(store, key, until, p)) {
         bearer_shared_unlease(key);
         return APR_EBUSY;
@@ -488,7 +529,7 @@ static void unlease(const bearer_cache_t *cache, const unsigned char *key,
 {
     const store_t *store = cache->baton;
 
-    if (store->seal && bearer_shared_host()
+    if (bearer_store_is_foreign(store->config) && bearer_shared_host()
         && !held_elsewhere(store, key, apr_time_now(), p)) {
         (void)remove_value(store, key, p);
     }
