@@ -45,6 +45,7 @@ struct bearer_cache_t {
      * A lease: the caller for whom it answers APR_SUCCESS is the only one of
      * this host who does the thing that key names, until it calls unlease() or
      * until `until`, whichever is first (a holder that crashed wedges nobody).
+     * A cache that hosts share may do the same among them as well as it can.
      * APR_EBUSY: another holds it. NULL: no sharing, every caller has it.
      */
     apr_status_t (*lease)(const bearer_cache_t *cache, const unsigned char *key,

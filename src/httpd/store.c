@@ -508,6 +508,13 @@ static int lease_among_hosts(const store_t *store, const unsigned char *key,
     return !held_elsewhere(store, key, now, p);
 }
 
+/* Among hosts only for what another host's flight has the answer to. */
+static int is_among_hosts(const store_t *store)
+{
+    return store->kind->handed_over && bearer_store_is_foreign(store->config)
+        && bearer_shared_host();
+}
+
 static apr_status_t lease(const bearer_cache_t *cache, const unsigned char *key,
                           apr_time_t until, apr_pool_t *p)
 {
@@ -516,8 +523,7 @@ static apr_status_t lease(const bearer_cache_t *cache, const unsigned char *key,
     if (!bearer_shared_lease(key, apr_time_now(), until)) {
         return APR_EBUSY;
     }
-    if (bearer_store_is_foreign(store->config) && bearer_shared_host()
-        && !lease_among_hosts(store, key, until, p)) {
+    if (is_among_hosts(store) && !lease_among_hosts(store, key, until, p)) {
         bearer_shared_unlease(key);
         return APR_EBUSY;
     }
@@ -529,8 +535,7 @@ static void unlease(const bearer_cache_t *cache, const unsigned char *key,
 {
     const store_t *store = cache->baton;
 
-    if (bearer_store_is_foreign(store->config) && bearer_shared_host()
-        && !held_elsewhere(store, key, apr_time_now(), p)) {
+    if (is_among_hosts(store) && !held_elsewhere(store, key, apr_time_now(), p)) {
         (void)remove_value(store, key, p);
     }
     bearer_shared_unlease(key);
