@@ -132,14 +132,15 @@ static void register_hooks(apr_pool_t *p)
     ap_hook_child_init(bearer_process_child_init, NULL, NULL, APR_HOOK_MIDDLE);
 
     /* before everything that could answer or refuse: see browser.c */
-    ap_hook_quick_handler(bearer_browser_quick, NULL, NULL, APR_HOOK_REALLY_FIRST);
+    ap_hook_quick_handler(bearer_trace_browser_quick, NULL, NULL,
+                          APR_HOOK_REALLY_FIRST);
     ap_hook_quick_handler(bearer_resource_quick, NULL, NULL,
                           APR_HOOK_REALLY_FIRST);
     ap_hook_header_parser(bearer_export_header_parser, NULL, NULL,
                           APR_HOOK_REALLY_FIRST);
     ap_hook_check_access(bearer_export_access_checker, NULL, NULL,
                          APR_HOOK_REALLY_FIRST, per_conf);
-    ap_hook_check_authn(bearer_authn_check_user_id, NULL, NULL, APR_HOOK_MIDDLE,
+    ap_hook_check_authn(bearer_trace_check_user_id, NULL, NULL, APR_HOOK_MIDDLE,
                         per_conf);
     ap_hook_force_authn(bearer_authz_force, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_check_authz(bearer_authz_checker, NULL, NULL, APR_HOOK_FIRST, per_conf);
@@ -148,6 +149,8 @@ static void register_hooks(apr_pool_t *p)
     ap_hook_log_transaction(bearer_export_log_transaction, NULL, NULL,
                             APR_HOOK_REALLY_FIRST);
     ap_hook_expr_lookup(bearer_functions_lookup, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_handler(bearer_status_handler, NULL, NULL, APR_HOOK_MIDDLE);
+    bearer_status_register();
     bearer_authz_register(p);
     bearer_explain_register();
 }

@@ -227,8 +227,9 @@ static bearer_reason_t judge_answer(const bearer_http_response_t *response,
 }
 
 /* Section 2.1: a form, no more in it than the token. */
-static bearer_reason_t ask(question_t *q, const bearer_http_response_t **answer,
-                           bearer_refusal_t *why, apr_pool_t *p)
+static bearer_reason_t ask_endpoint(question_t *q,
+                                    const bearer_http_response_t **answer,
+                                    bearer_refusal_t *why, apr_pool_t *p)
 {
     const char *error = NULL, *endpoint = endpoint_of(q->in, &error, p);
     apr_table_t *form = apr_table_make(p, 1);
@@ -247,6 +248,21 @@ static bearer_reason_t ask(question_t *q, const bearer_http_response_t **answer,
     }
     *answer = response;
     return judge_answer(response, endpoint, why, p);
+}
+
+/* The same, counted. */
+static bearer_reason_t ask(question_t *q, const bearer_http_response_t **answer,
+                           bearer_refusal_t *why, apr_pool_t *p)
+{
+    const bearer_issuer_access_t *access = &q->in->access;
+    apr_time_t started = bearer_world_now(access->world);
+    bearer_reason_t reason = ask_endpoint(q, answer, why, p);
+
+    bearer_world_event(access->world, reason == BEARER_INTROSPECTION
+                       ? BEARER_EVENT_INTROSPECTION_FAILED
+                       : BEARER_EVENT_INTROSPECTED, access->issuer->index,
+                       bearer_world_now(access->world) - started);
+    return reason;
 }
 
 /* ---- one flight per token ----------------------------------------------- */

@@ -367,6 +367,20 @@ static void log_success(bearer_keyset_t *ks, const bearer_keyset_record_t *r,
                      bearer_keyset_seconds(state.due - now_of(ks), p));
 }
 
+static void tell_counters(const bearer_keyset_t *ks, purpose_t purpose,
+                          apr_status_t rv)
+{
+    const bearer_world_t *world = ks->access.world;
+    int issuer = ks->access.issuer->index;
+
+    if (purpose == FOR_KID) {
+        bearer_world_event(world, BEARER_EVENT_UNKNOWN_KID, issuer, 0);
+    }
+    bearer_world_event(world, rv == APR_SUCCESS ? BEARER_EVENT_FETCHED
+                                                : BEARER_EVENT_FETCH_FAILED,
+                       issuer, 0);
+}
+
 static void fetch(bearer_keyset_t *ks, purpose_t purpose, apr_time_t deadline,
                   apr_pool_t *p)
 {
@@ -399,6 +413,7 @@ static void fetch(bearer_keyset_t *ks, purpose_t purpose, apr_time_t deadline,
     bearer_keyset_note_attempt(ks, purpose, started,
                                rv == APR_SUCCESS ? NULL : error, lasting);
     unlock(ks);
+    tell_counters(ks, purpose, rv);
     if (rv == APR_SUCCESS) {
         bearer_keyset_tell_all(ks, p);
         log_success(ks, &record, changed, recovered, p);

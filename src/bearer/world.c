@@ -59,3 +59,11 @@ apr_status_t bearer_world_random(const bearer_world_t *world,
     }
     return RAND_bytes(bytes, (int)len) == 1 ? APR_SUCCESS : APR_EGENERAL;
 }
+
+void bearer_world_event(const bearer_world_t *world, bearer_event_t event,
+                        int issuer, apr_interval_time_t elapsed)
+{
+    if (world && world->event) {
+        world->event(world->event_baton, event, issuer, elapsed);
+    }
+}

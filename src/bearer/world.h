@@ -55,6 +55,16 @@ struct bearer_cache_t {
     void *baton;
 };
 
+/** What may be worth counting. */
+typedef enum {
+    BEARER_EVENT_FETCHED,              /**< a key set, from the issuer */
+    BEARER_EVENT_FETCH_FAILED,
+    BEARER_EVENT_UNKNOWN_KID,          /**< it was asked for because of a kid */
+    BEARER_EVENT_INTROSPECTED,         /**< an answer came, whatever it says */
+    BEARER_EVENT_INTROSPECTION_FAILED, /**< none, or none that can be used */
+    BEARER_EVENTS
+} bearer_event_t;
+
 typedef struct bearer_world_t {
     /** message: printable, one line, complete. */
     void (*log)(void *baton, bearer_log_level_t level, const char *message);
@@ -69,12 +79,21 @@ typedef struct bearer_world_t {
     const bearer_http_client_t *http;
     /** NULL: nothing is shared between processes. */
     const bearer_cache_t *keys_cache;
+    /** Counts; NULL: nobody does. issuer: its index in the configuration;
+     *  elapsed: microseconds, of an introspection. */
+    void (*event)(void *baton, bearer_event_t event, int issuer,
+                  apr_interval_time_t elapsed);
+    void *event_baton;
 } bearer_world_t;
 
 /** Formats and emits one log line; long lines are cut at 1024 bytes. */
 void bearer_world_log(const bearer_world_t *world, bearer_log_level_t level,
                       const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
+
+/** Says that something happened, to whoever counts it. */
+void bearer_world_event(const bearer_world_t *world, bearer_event_t event,
+                        int issuer, apr_interval_time_t elapsed);
 
 /** The time of this world, or apr_time_now() where it brings no clock. */
 apr_time_t bearer_world_now(const bearer_world_t *world);

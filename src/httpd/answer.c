@@ -132,6 +132,9 @@ int bearer_answer_refuse(request_rec *r, bearer_reason_t reason,
     request_t *own = bearer_request(r);
 
     own->reason = reason;
+    bearer_status_refused(j && j->issuer ? j->issuer
+                          : own->principal ? own->principal->issuer : NULL,
+                          reason);
     apr_table_setn(r->subprocess_env, "BEARER_ERROR",
                    bearer_category_name(category));
     apr_table_setn(r->subprocess_env, "BEARER_ERROR_CHECK",
@@ -148,11 +151,11 @@ int bearer_answer_refuse(request_rec *r, bearer_reason_t reason,
         apr_table_mergen(r->err_headers_out, "Access-Control-Expose-Headers",
                          "WWW-Authenticate");
     }
-    ap_log_rerror(APLOG_MARK, answer->level, 0, r,
-                  "refused, %s/%s: %s%s",
-                  bearer_category_name(category), bearer_reason_name(reason),
-                  detail ? detail : "no detail",
-                  about(r, own->credential, j));
+    bearer_log(answer->level, r,
+               "refused, %s/%s: %s%s",
+               bearer_category_name(category), bearer_reason_name(reason),
+               detail ? detail : "no detail",
+               about(r, own->credential, j));
     bearer_page_prepare(r, answer->status, reason);
     /* an error document may be anybody's; fixups are not reached any more */
     bearer_credential_get(r);

@@ -43,12 +43,12 @@ static int behind_balancer(request_rec *r)
         return 0;
     }
     if (bearer_shared_first(SHARED_WARN_FORWARDED_FOR)) {
-        ap_log_rerror(APLOG_MARK, APLOG_WARNING, 0, r,
-                      "requests arrive from a proxy (%s) with "
-                      "X-Forwarded-For, so all clients have one address and "
-                      "none is throttled; configure mod_remoteip "
-                      "(RemoteIPHeader, RemoteIPInternalProxy), or "
-                      "AuthBearerThrottle off", r->connection->client_ip);
+        bearer_log(APLOG_WARNING, r,
+                   "requests arrive from a proxy (%s) with "
+                   "X-Forwarded-For, so all clients have one address and "
+                   "none is throttled; configure mod_remoteip "
+                   "(RemoteIPHeader, RemoteIPInternalProxy), or "
+                   "AuthBearerThrottle off", r->connection->client_ip);
     }
     return 1;
 }
@@ -88,11 +88,12 @@ static void throttle_failure(attempt_t *a, bearer_reason_t reason)
     }
     if (bearer_throttle_failure(a->process->throttle, a->address, &a->presented,
                                 reason, &a->settings->throttle, apr_time_now())) {
-        ap_log_rerror(APLOG_MARK, APLOG_NOTICE, 0, a->r,
-                      "address %s is throttled for %d s after %d "
-                      "refused tokens (AuthBearerThrottle)", a->r->useragent_ip,
-                      (int)apr_time_sec(a->settings->throttle.penalty),
-                      a->settings->throttle.threshold);
+        bearer_status_throttled();
+        bearer_log(APLOG_NOTICE, a->r,
+                   "address %s is throttled for %d s after %d "
+                   "refused tokens (AuthBearerThrottle)", a->r->useragent_ip,
+                   (int)apr_time_sec(a->settings->throttle.penalty),
+                   a->settings->throttle.threshold);
     }
 }
 

@@ -147,8 +147,8 @@ static const char *claim_value(request_rec *r, const item_t *item)
     }
     value = ap_expr_str_exec(r, item->expr, &error);
     if (error) {
-        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r, "Require claim "
-                      "%s: %s", item->word, error);
+        bearer_log(APLOG_ERR, r, "Require claim "
+                   "%s: %s", item->word, error);
         return NULL;
     }
     return value;
@@ -206,8 +206,8 @@ static int met_expr(request_rec *r, const item_t *item,
     (void)principal;
     (void)settings;
     if (rc < 0) {
-        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r, "Require "
-                      "bearer-expr %s: %s", item->word, error);
+        bearer_log(APLOG_ERR, r, "Require "
+                   "bearer-expr %s: %s", item->word, error);
     }
     return rc > 0;
 }
@@ -391,8 +391,8 @@ static authz_status check_shared_claim(request_rec *r, const char *line,
         return foreign->check_authorization(r, line, require->foreign);
     }
     if (require->error) {
-        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r, "%s",
-                      require->error);
+        bearer_log(APLOG_ERR, r, "%s",
+                   require->error);
         return r->user ? AUTHZ_DENIED : AUTHZ_DENIED_NO_USER;
     }
     return check(r, line, parsed);
@@ -517,6 +517,9 @@ int bearer_authz_checker(request_rec *r)
     status = ap_run_auth_checker(r);
     own->deciding = 0;
     if (status != HTTP_UNAUTHORIZED && status != HTTP_FORBIDDEN) {
+        if (status == OK && !anonymous && ap_is_initial_req(r)) {
+            bearer_status_granted(own->principal->issuer);
+        }
         return status;
     }
     if (anonymous) {

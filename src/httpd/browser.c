@@ -480,8 +480,8 @@ int bearer_browser_login(request_rec *r, const bearer_settings_t *settings)
     }
     bearer_page_no_store(r);
     apr_table_setn(r->headers_out, "Location", url);
-    ap_log_rerror(APLOG_MARK, APLOG_DEBUG, 0, r, "a browser without a session is "
-                  "sent to the issuer");
+    bearer_log(APLOG_DEBUG, r, "a browser without a session is "
+               "sent to the issuer");
     return HTTP_MOVED_TEMPORARILY;
 }
 
@@ -661,13 +661,13 @@ static bearer_reason_t make_session(arrival_t *a)
                              "(AuthBearerSOCache for=sessions), and has it room?");
     }
     bearer_browser_set_session(a->r, a->browser, value);
-    ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, a->r, "login, session %s, sub %s",
-                  bearer_text_fingerprint(a->r->pool, session->id,
-                                          BEARER_SESSION_ID_SIZE),
-                  bearer_text_fingerprint(a->r->pool,
-                                          bearer_json_string(a->claims, "sub"),
-                                          strlen(bearer_json_string(a->claims,
-                                                                    "sub"))));
+    bearer_log(APLOG_INFO, a->r, "login, session %s, sub %s",
+               bearer_text_fingerprint(a->r->pool, session->id,
+                                       BEARER_SESSION_ID_SIZE),
+               bearer_text_fingerprint(a->r->pool,
+                                       bearer_json_string(a->claims, "sub"),
+                                       strlen(bearer_json_string(a->claims,
+                                                                 "sub"))));
     return BEARER_OK;
 }
 

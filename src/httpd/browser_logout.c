@@ -125,7 +125,7 @@ static const char *tell_issuer(request_rec *r, const browser_t *browser,
             session, BEARER_SESSION_ID_TOKEN, r->pool), browser->logout, r->pool);
     }
     if (why.detail) {
-        ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r, "logout: %s", why.detail);
+        bearer_log(APLOG_INFO, r, "logout: %s", why.detail);
     }
     return url;
 }
@@ -161,9 +161,9 @@ int bearer_browser_logout(request_rec *r, const browser_t *browser)
     }
     bearer_session_end(session, &store, r->pool);
     bearer_browser_set_session(r, browser, NULL);
-    ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r, "logout, session %s",
-                  bearer_text_fingerprint(r->pool, session->id,
-                                          BEARER_SESSION_ID_SIZE));
+    bearer_log(APLOG_INFO, r, "logout, session %s",
+               bearer_text_fingerprint(r->pool, session->id,
+                                       BEARER_SESSION_ID_SIZE));
     url = tell_issuer(r, browser, session);
     if (!url) {
         return signed_out(r);
@@ -193,8 +193,8 @@ static int answer_issuer(request_rec *r, bearer_reason_t reason,
         bearer_reason_category(reason)));
     apr_table_setn(r->subprocess_env, "BEARER_ERROR_CHECK",
                    bearer_reason_name(reason));
-    ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r, "back-channel logout refused, "
-                  "%s: %s", bearer_reason_name(reason), detail);
+    bearer_log(APLOG_INFO, r, "back-channel logout refused, "
+               "%s: %s", bearer_reason_name(reason), detail);
     if (unavailable) {
         apr_table_setn(r->err_headers_out, "Retry-After",
                        apr_psprintf(r->pool, "%d", ANSWER_RETRY_AFTER));
@@ -264,8 +264,8 @@ int bearer_browser_backchannel(request_rec *r, const browser_t *browser)
     }
     reason = logout_by(r, browser, &j, &j.why);
     if (reason == BEARER_OK) {
-        ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r, "back-channel logout by the "
-                      "issuer");
+        bearer_log(APLOG_INFO, r, "back-channel logout by the "
+                   "issuer");
     }
     return answer_issuer(r, reason, j.why.detail);
 }

@@ -97,9 +97,9 @@ typedef struct visit_t {
 static void log_refresh(const visit_t *v, int level, const char *what,
                         const char *detail)
 {
-    ap_log_rerror(APLOG_MARK, level, 0, v->r, "%s (session %s): %s", what,
-                  bearer_text_fingerprint(v->r->pool, v->session->id,
-                                          BEARER_SESSION_ID_SIZE), detail);
+    bearer_log(level, v->r, "%s (session %s): %s", what,
+               bearer_text_fingerprint(v->r->pool, v->session->id,
+                                       BEARER_SESSION_ID_SIZE), detail);
 }
 
 /* An ID token that comes with a refresh replaces what the first one said. */
@@ -287,9 +287,9 @@ static bearer_reason_t open_session(visit_t *v, bearer_refusal_t *why)
                              "does not answer (AuthBearerSOCache for=sessions)");
     }
     if (rv != APR_SUCCESS) {
-        ap_log_rerror(APLOG_MARK, APLOG_DEBUG, 0, v->r, "a session cookie opens "
-                      "no session: it is not of this server, or the session has "
-                      "ended");
+        bearer_log(APLOG_DEBUG, v->r, "a session cookie opens "
+                   "no session: it is not of this server, or the session has "
+                   "ended");
         return BEARER_NO_CREDENTIAL;
     }
     if (bearer_session_refresh_due(v->session, bearer_world_now(v->store.world))

@@ -116,8 +116,8 @@ void bearer_export_tell(request_rec *r, const apr_array_header_t *left_out)
     int i;
 
     for (i = 0; i < left_out->nelts && !r->main && !r->prev; i++) {
-        ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r, "%s",
-                      APR_ARRAY_IDX(left_out, i, const char *));
+        bearer_log(APLOG_INFO, r, "%s",
+                   APR_ARRAY_IDX(left_out, i, const char *));
     }
 }
 

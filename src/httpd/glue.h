@@ -278,6 +278,41 @@ int bearer_refresh_must_stop(void *nothing);
 /* explain.c: the server's side of htbearer explain, when it was started so */
 void bearer_explain_register(void);
 
+/* status.c: what is counted, and how it is shown */
+void bearer_status_post_config(apr_pool_t *pconf, server_rec *s);
+void bearer_status_child_init(process_t *process);
+void bearer_status_register(void);
+int bearer_status_handler(request_rec *r);
+/** issuer may be NULL: none is known. */
+void bearer_status_granted(const bearer_issuer_t *issuer);
+void bearer_status_refused(const bearer_issuer_t *issuer, bearer_reason_t reason);
+void bearer_status_throttled(void);
+/** From the watchdog's thread. */
+void bearer_status_tick(const process_t *process);
+
+/* trace.c: which request a thread works for */
+int bearer_trace_check_user_id(request_rec *r);
+int bearer_trace_browser_quick(request_rec *r, int lookup);
+/** The thread works for r until leave() gets what enter() gave. */
+request_rec *bearer_trace_enter(request_rec *r);
+void bearer_trace_leave(request_rec *before);
+/** `, request ID` where mod_unique_id is there, else "". */
+const char *bearer_trace_suffix(const request_rec *r);
+const char *bearer_trace_suffix_here(void);
+/** A client that sends the request's traceparent, where it has one. */
+const bearer_http_client_t *bearer_trace_http(const bearer_http_client_t *inner,
+                                              apr_pool_t *p);
+/** A line about a request, with its id. */
+#define bearer_log(level, r, ...) \
+    do { \
+        if (APLOG_R_IS_LEVEL(r, level)) { \
+            bearer_trace_log(APLOG_MARK, level, r, __VA_ARGS__); \
+        } \
+    } while (0)
+void bearer_trace_log(const char *file, int line, int module_index, int level,
+                      const request_rec *r, const char *fmt, ...)
+    __attribute__((format(printf, 6, 7)));
+
 /* ---- one request -------------------------------------------------------- */
 
 typedef struct credential_t {

@@ -198,13 +198,14 @@ int bearer_page_refusal(request_rec *r, bearer_reason_t reason,
     const char *ref = reference(r);
 
     bearer_request(r)->reason = reason;
+    bearer_status_refused(NULL, reason);
     apr_table_setn(r->subprocess_env, "BEARER_ERROR",
                    bearer_category_name(category));
     apr_table_setn(r->subprocess_env, "BEARER_ERROR_CHECK",
                    bearer_reason_name(reason));
-    ap_log_rerror(APLOG_MARK, bearer_answer_level(reason), 0, r,
-                  "refused, %s/%s, page %s: %s", bearer_category_name(category),
-                  bearer_reason_name(reason), ref, detail ? detail : "no detail");
+    bearer_log(bearer_answer_level(reason), r,
+               "refused, %s/%s, page %s: %s", bearer_category_name(category),
+               bearer_reason_name(reason), ref, detail ? detail : "no detail");
     if (status == HTTP_UNAUTHORIZED) {
         apr_table_setn(r->err_headers_out, "WWW-Authenticate",
                        apr_psprintf(r->pool, "Bearer realm=\"%s\"",
@@ -259,8 +260,8 @@ void bearer_page_prepare(request_rec *r, int status, bearer_reason_t reason)
         return;
     }
     ref = reference(r);
-    ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r, "page %s is about: %s", ref,
-                  bearer_reason_name(reason));
+    bearer_log(APLOG_INFO, r, "page %s is about: %s", ref,
+               bearer_reason_name(reason));
     bearer_page_no_store(r);
     /* all of it is ASCII, so the charset that httpd names does not matter */
     ap_custom_response(r, status, apr_pstrcat(r->pool, "\"",

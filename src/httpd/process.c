@@ -34,7 +34,7 @@ static void world_log(void *server, bearer_log_level_t level, const char *messag
     };
 
     ap_log_error(APLOG_MARK, levels[level], 0, (server_rec *)server,
-                 "%s", message);
+                 "%s%s", message, bearer_trace_suffix_here());
 }
 
 static int any_issuer(server_rec *s)
@@ -118,6 +118,7 @@ int bearer_process_post_config(apr_pool_t *pconf, apr_pool_t *plog,
     apr_pool_cleanup_register(pconf, NULL, end_curl, apr_pool_cleanup_null);
     prepare_judging(pconf, s);
     bearer_resource_post_config(pconf, s);
+    bearer_status_post_config(pconf, s);
     bearer_shared_create(pconf, s);  /* without it nothing is throttled */
     bearer_handover_create(count_sets(s), ptemp, s);
     status = start_secrets(pconf, s);
@@ -281,6 +282,8 @@ void bearer_process_child_init(apr_pool_t *p, server_rec *s)
     if (rv == APR_SUCCESS) {
         bearer_http_curl_stop_when(process->world.http,
                                    bearer_refresh_must_stop, NULL);
+        process->world.http = bearer_trace_http(process->world.http, p);
+        bearer_status_child_init(process);
         rv = make_keysets(process);
     }
     if (rv == APR_SUCCESS) {

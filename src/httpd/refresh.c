@@ -61,6 +61,7 @@ static void look_at_files(process_t *process, apr_pool_t *ptemp)
     int i;
 
     bearer_revocation_refresh(process->revocations);
+    bearer_status_tick(process);
     for (i = 0; i < process->keyset_count; i++) {
         if (is_local(process, i)) {
             bearer_keyset_maintain(process->keysets[i], ptemp);

@@ -1,0 +1,155 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/**
+ * @file trace.c
+ * Which request a thread works for, so that what is done on its behalf can be
+ * found again: `traceparent` (W3C Trace Context) goes on to issuers, and the
+ * request's id (mod_unique_id) into every log line, the library's included.
+ */
+#include "glue.h"
+
+#include "browser.h"
+
+#include <apr_lib.h>
+
+APLOG_USE_MODULE(auth_bearer);
+
+static _Thread_local request_rec *working_for;
+
+request_rec *bearer_trace_enter(request_rec *r)
+{
+    request_rec *before = working_for;
+
+    working_for = r;
+    return before;
+}
+
+void bearer_trace_leave(request_rec *before)
+{
+    working_for = before;
+}
+
+/* ---- the log ----------------------------------------------------------------- */
+
+static const char *id_of(const request_rec *r)
+{
+    for (; r; r = r->main ? r->main : r->prev) {
+        const char *id = apr_table_get(r->subprocess_env, "UNIQUE_ID");
+
+        if (id) {
+            return id;
+        }
+    }
+    return NULL;
+}
+
+const char *bearer_trace_suffix(const request_rec *r)
+{
+    const char *id = id_of(r);
+
+    return id ? apr_psprintf(r->pool, ", request %s",
+                             strspn(id, "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                    "abcdefghijklmnopqrstuvwxyz0123456789@_-")
+                             == strlen(id) && strlen(id) <= 64
+                             ? id : bearer_text_quote(r->pool, id))
+              : "";
+}
+
+void bearer_trace_log(const char *file, int line, int module_index, int level,
+                      const request_rec *r, const char *fmt, ...)
+{
+    const char *message;
+    va_list args;
+
+    va_start(args, fmt);
+    message = apr_pvsprintf(r->pool, fmt, args);
+    va_end(args);
+    ap_log_rerror(file, line, module_index, level, 0, r, "%s%s", message,
+                  bearer_trace_suffix(r));
+}
+
+const char *bearer_trace_suffix_here(void)
+{
+    return working_for ? bearer_trace_suffix(working_for) : "";
+}
+
+/* ---- traceparent --------------------------------------------------------------- */
+
+static int hex(const char *s, int n)
+{
+    int i, something = 0;
+
+    for (i = 0; i < n; i++) {
+        if (!apr_isdigit(s[i]) && (s[i] < 'a' || s[i] > 'f')) {
+            return 0;
+        }
+        something |= s[i] != '0';
+    }
+    return something;
+}
+
+/* Trace Context section 3.2.2: version-traceid-parentid-flags, lower case, ids
+ * not all zero. Of a later version only what is known of this one. */
+static const char *traceparent(const request_rec *r)
+{
+    const char *s = r ? apr_table_get(r->headers_in, "traceparent") : NULL;
+
+    if (!s || strlen(s) < 55 || !strncmp(s, "ff", 2)
+        || s[2] != '-' || s[35] != '-' || s[52] != '-'
+        || !hex(s + 3, 32) || !hex(s + 36, 16)
+        || !apr_isxdigit(s[0]) || !apr_isxdigit(s[1])
+        || !apr_isxdigit(s[53]) || !apr_isxdigit(s[54])
+        || (s[55] && (s[55] != '-' || !strncmp(s, "00", 2)))) {
+        return NULL;
+    }
+    return apr_pstrmemdup(r->pool, s, 55);
+}
+
+static apr_status_t perform(const bearer_http_client_t *client,
+                            const bearer_http_request_t *request,
+                            bearer_http_response_t **response,
+                            const char **error, apr_pool_t *p)
+{
+    const bearer_http_client_t *inner = client->baton;
+    const char *parent = traceparent(working_for);
+    bearer_http_request_t traced = *request;
+    apr_table_t *headers;
+
+    if (!parent) {
+        return inner->perform(inner, request, response, error, p);
+    }
+    headers = request->headers ? apr_table_copy(p, request->headers)
+                               : apr_table_make(p, 1);
+    apr_table_setn(headers, "traceparent", parent);
+    traced.headers = headers;
+    return inner->perform(inner, &traced, response, error, p);
+}
+
+const bearer_http_client_t *bearer_trace_http(const bearer_http_client_t *inner,
+                                              apr_pool_t *p)
+{
+    bearer_http_client_t *client = apr_pcalloc(p, sizeof(*client));
+
+    client->perform = perform;
+    client->baton = (void *)(apr_uintptr_t)inner;
+    return client;
+}
+
+/* ---- the hooks that work for a request ------------------------------------------ */
+
+int bearer_trace_check_user_id(request_rec *r)
+{
+    request_rec *before = bearer_trace_enter(r);
+    int rc = bearer_authn_check_user_id(r);
+
+    bearer_trace_leave(before);
+    return rc;
+}
+
+int bearer_trace_browser_quick(request_rec *r, int lookup)
+{
+    request_rec *before = bearer_trace_enter(r);
+    int rc = bearer_browser_quick(r, lookup);
+
+    bearer_trace_leave(before);
+    return rc;
+}

@@ -1,0 +1,231 @@
+# Licensed under the Apache License, Version 2.0; see LICENSE.
+"""SetHandler bearer-status, mod_status' section, the request's id in the log, and
+traceparent."""
+import json
+import re
+
+import pytest
+
+from support import tokens
+from support.expect import issuer_conf, location
+from support.httpd import wait_until
+
+TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+
+
+@pytest.fixture(scope="module")
+def issuer(issuers):
+    return issuers.issuer("status", "rs256", "es256")
+
+
+@pytest.fixture(scope="module")
+def server(new_server, issuer):
+    return new_server("""
+<AuthBearerIssuer %s main>
+</AuthBearerIssuer>
+AuthBearerRevocations "file:@ROOT@/revoked"
+%s
+%s
+<Location "/bearer-status">
+    SetHandler bearer-status
+    Require ip 127.0.0.1
+</Location>
+<Location "/guarded-status">
+    SetHandler bearer-status
+    AuthType Bearer
+    AuthBearerAudience %s
+    AuthBearerThrottle off
+    Require role admin
+</Location>
+<Location "/server-status">
+    SetHandler server-status
+</Location>
+""" % (issuer.url, location("/a", "AuthBearerThrottle off"),
+       location("/b", "AuthBearerThrottle threshold=2 window=60s penalty=60s"),
+       tokens.AUD), modules=("status", "unique_id"), children=2,
+        files={"revoked": "token %s 0\n" % ("0" * 64)}, throttle=True)
+
+
+def status(server):
+    res = server.get("/bearer-status?format=json")
+    assert res.status == 200, res
+    assert res.get("Content-Type") == "application/json"
+    assert res.get("Cache-Control") == "no-store"
+    return json.loads(res.body)
+
+
+def count(server, issuer, reason):
+    return sum(r["total"] for r in status(server)["refusals"]
+               if (r["issuer"], r["reason"]) == (issuer, reason))
+
+
+def test_refusals_by_issuer_and_reason_over_all_children(server, issuer):
+    before = count(server, "main", "aud"), count(server, "", "no_credential")
+    for _ in range(12):
+        server.get("/a", issuer.mint(aud="account"))
+        server.get("/a")
+    assert count(server, "main", "aud") == before[0] + 12
+    assert count(server, "", "no_credential") == before[1] + 12
+    row = [r for r in status(server)["refusals"] if r["reason"] == "aud"][0]
+    assert row["category"] == "audience"
+    assert 12 <= row["minute"] <= row["hour"] <= row["total"]
+
+
+def test_no_label_comes_from_a_client(server, issuer):
+    server.get("/a", tokens.mint(iss="https://evil.test/x", kid="evil"))
+    text = server.get("/bearer-status?format=prometheus").body.decode()
+    assert "evil" not in text
+    assert {r["issuer"] for r in status(server)["refusals"]} <= {"", "main"}
+
+
+def test_granted_and_keys(server, issuer):
+    before = status(server)["issuers"][0]["granted"]
+    for _ in range(3):
+        assert server.get("/a", issuer.mint(aud=tokens.AUD)).status == 200
+    one = status(server)["issuers"][0]
+    assert one["granted"] == before + 3
+    assert (one["name"], one["url"]) == ("main", issuer.url)
+    assert [(k["kid"], k["type"], k["bits"]) for k in one["keys"]["list"]] == [
+        ("rs256", "RSA", 2048), ("es256", "EC", 256)]
+    assert one["keys"]["fetched"] and one["keys"]["due"] > one["keys"]["fetched"]
+    assert one["keys"]["last_error"] == ""
+
+
+def test_caches_are_summed_up(server, issuer):
+    token = issuer.mint(aud=tokens.AUD)
+    before = status(server)["tokens"]["hits"]
+    for _ in range(20):
+        server.get("/a", token)
+    wait_until(lambda: status(server)["tokens"]["hits"] >= before + 10, 30,
+               "hits are told")
+    kept = status(server)["tokens"]
+    assert kept["children"] >= 1 and kept["used"] >= 1 and kept["bytes"] > 0
+
+
+def test_unknown_kid_and_throttle(server, issuer):
+    before = status(server)
+    for i in range(3):
+        server.get("/b", issuer.mint(signer="rs256-2", aud=tokens.AUD, sub=str(i)))
+    after = status(server)
+    one = after["issuers"][0]
+    assert one["fetches"]["unknown_kid"] >= 1
+    assert one["fetches"]["ok"] >= 2
+    assert after["throttle"]["started"] == before["throttle"]["started"] + 1
+    assert after["throttle"]["penalised"] == 1
+    assert after["revocations"] == {"configured": True, "closed": False,
+                                    "entries": 1}
+
+
+def test_page(server):
+    res = server.get("/bearer-status")
+    assert res.get("Content-Type").startswith("text/html")
+    assert "default-src 'none'" in res.get("Content-Security-Policy")
+    page = res.body.decode()
+    assert "<script" not in page and "http-equiv" not in page
+    assert "main" in page and "Refusals" in page
+    assert server.request("POST", "/bearer-status").status == 405
+
+
+def test_prometheus_is_well_formed(server):
+    res = server.get("/bearer-status?format=prometheus")
+    assert res.get("Content-Type").startswith("text/plain; version=0.0.4")
+    families = set()
+    for line in res.body.decode().splitlines():
+        if line.startswith("# TYPE "):
+            name = line.split()[2]
+            assert name not in families
+            families.add(name)
+        elif not line.startswith("#"):
+            assert re.fullmatch(
+                r'auth_bearer_[a-z0-9_]+(\{([a-z]+="[^"\\]*",?)+\})? [0-9.]+',
+                line), line
+    assert {"auth_bearer_refused_total", "auth_bearer_keys_age_seconds",
+            "auth_bearer_introspection_seconds"} <= families
+
+
+def test_require_restricts_it(server, issuer):
+    assert server.get("/guarded-status").status == 401
+    assert server.get("/guarded-status", issuer.mint(aud=tokens.AUD)).status == 403
+    assert server.get("/guarded-status", issuer.mint(
+        aud=tokens.AUD, roles=["admin"])).status == 200
+
+
+def test_mod_status_has_a_section(server):
+    page = server.get("/server-status").body.decode()
+    assert "<h1>mod_auth_bearer</h1>" in page and page.rstrip().endswith("</html>")
+    auto = server.get("/server-status?auto").body.decode()
+    assert re.search(r"^BearerRefused: [0-9]+$", auto, re.M)
+    assert re.search(r"^BearerIssuerKeys\[main\]: 2$", auto, re.M)
+
+
+def test_counters_survive_a_graceful_restart(server, issuer):
+    server.get("/a")
+    before = count(server, "", "no_credential")
+    first = status(server)
+    server.graceful()
+    assert count(server, "", "no_credential") >= before
+    assert status(server)["since"] == first["since"]
+    assert status(server)["configuration"] == first["configuration"]
+
+
+def test_log_lines_carry_the_request_id(server, issuer):
+    res = server.get("/a", issuer.mint(aud="account"))
+    line = [l for l in res.log if "refused, " in l.text][0]
+    assert re.search(r", request [A-Za-z0-9@_-]{27}$", line.text), line
+
+
+def test_without_unique_id_there_is_none(one_server):
+    server = one_server(issuer_conf() + location("/a"),
+                        files={"jwks.json": tokens.jwks("rs256")})
+    line = [l for l in server.get("/a").log if "refused, " in l.text][0]
+    assert ", request " not in line.text
+
+
+def fetch_for(one_server, issuers, name, **headers):
+    """What a request to the issuer carried that a request of ours caused."""
+    issuer = issuers.issuer(name, "rs256")
+    server = one_server("""
+AuthBearerIssuer %s
+AuthBearerKeysRefresh min=1s max=24h stale=24h
+%s""" % (issuer.url, location("/a")))
+    assert server.get("/a", issuer.mint(aud=tokens.AUD)).status == 200
+    issuer.keys.append("rs256-2")
+    wait_until(lambda: server.get(
+        "/a", issuer.mint(signer="rs256-2", aud=tokens.AUD),
+        headers=headers).status == 200, 20, "the new key is fetched")
+    return issuer.last("jwks").headers, server
+
+
+def test_traceparent_goes_on_to_the_issuer(one_server, issuers):
+    seen, _ = fetch_for(one_server, issuers, "traced", traceparent=TRACE)
+    assert seen.get("traceparent") == TRACE
+
+
+@pytest.mark.parametrize("value", [
+    None, "x", TRACE.replace("00-", "ff-", 1), TRACE.upper(), TRACE + "-more",
+    TRACE.replace("0af7651916cd43dd8448eb211c80319c", "0" * 32)])
+def test_what_is_no_traceparent_does_not(one_server, issuers, value):
+    headers = {} if value is None else {"traceparent": value}
+    name = "untraced-%s" % abs(hash(value))
+    seen, _ = fetch_for(one_server, issuers, name, **headers)
+    assert "traceparent" not in seen
+
+
+@pytest.mark.allow_log("refused the connection")
+def test_failures_are_told_with_their_mend(one_server):
+    server = one_server("""
+<AuthBearerIssuer "http://127.0.0.1:1/" gone>
+</AuthBearerIssuer>
+%s
+<Location "/bearer-status">
+    SetHandler bearer-status
+</Location>
+""" % location("/a"))
+    assert server.get("/a", tokens.mint(iss="http://127.0.0.1:1/")).status == 503
+    one = status(server)["issuers"][0]
+    assert one["keys"]["count"] == 0 and one["keys"]["last_error"]
+    assert one["fetches"]["failed"] >= 1
+    page = server.get("/bearer-status").body.decode()
+    assert "Some tokens cannot be verified" in page and "last error" in page
+    text = server.get("/bearer-status?format=prometheus").body.decode()
+    assert re.search(r"^auth_bearer_unavailable_total [1-9]", text, re.M)

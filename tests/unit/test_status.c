@@ -1,0 +1,165 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/* The status as a page, as lines for mod_status, and for Prometheus. */
+#include "unit.h"
+
+#include "bearer/status.h"
+
+static const char full[] =
+    "{\"now\":1000000,\"since\":990000,\"configuration\":\"ab12\",\"issuers\":["
+    "{\"name\":\"main\",\"url\":\"https://i.test/?a&b\",\"granted\":7,"
+    "\"keys\":{\"list\":[{\"kid\":\"<k>\",\"type\":\"RSA\",\"curve\":\"\","
+    "\"bits\":2048,\"algorithms\":\"RS256\"}],\"count\":1,\"fetched\":999900,"
+    "\"due\":1000060,\"gone\":1080000,\"last_error\":\"\"},"
+    "\"fetches\":{\"ok\":3,\"failed\":1,\"unknown_kid\":2},"
+    "\"introspection\":{\"ok\":2,\"failed\":1,\"sum\":1500000,"
+    "\"buckets\":[1,1,1,1,1,1,1,1,2,3,3]}}],"
+    "\"refusals\":[{\"issuer\":\"\",\"reason\":\"no_credential\",\"category\":"
+    "\"no_credential\",\"minute\":1,\"hour\":2,\"total\":3},"
+    "{\"issuer\":\"main\",\"reason\":\"keys\",\"category\":\"unavailable\","
+    "\"minute\":0,\"hour\":4,\"total\":5}],"
+    "\"tokens\":{\"entries\":1024,\"used\":3,\"bytes\":4096,\"hits\":3,"
+    "\"misses\":1,\"evictions\":0,\"children\":2},"
+    "\"throttle\":{\"penalised\":1,\"remembered\":4,\"started\":6},"
+    "\"revocations\":{\"configured\":true,\"closed\":false,\"entries\":8}}";
+
+static const json_t *parsed(apr_pool_t *p, const char *text)
+{
+    json_t *value;
+
+    assert_int_equal(bearer_json_parse(&value, text, strlen(text), NULL, p),
+                     APR_SUCCESS);
+    return value;
+}
+
+static void has(const char *text, const char *wanted)
+{
+    if (!strstr(text, wanted)) {
+        fail_msg("lacks: %s\n%s", wanted, text);
+    }
+}
+
+static void test_prometheus(void **state)
+{
+    apr_pool_t *p = unit_pool(state);
+    const char *text = bearer_status_prometheus(parsed(p, full), p);
+    static const char *const lines[] = {
+        "auth_bearer_info{configuration=\"ab12\"} 1\n",
+        "auth_bearer_granted_total{issuer=\"main\"} 7\n",
+        "auth_bearer_keys{issuer=\"main\"} 1\n",
+        "auth_bearer_keys_age_seconds{issuer=\"main\"} 100\n",
+        "auth_bearer_keys_remaining_seconds{issuer=\"main\"} 80000\n",
+        "auth_bearer_fetches_total{issuer=\"main\",result=\"ok\"} 3\n",
+        "auth_bearer_fetches_total{issuer=\"main\",result=\"failed\"} 1\n",
+        "auth_bearer_unknown_kid_refreshes_total{issuer=\"main\"} 2\n",
+        "auth_bearer_refused_total{issuer=\"\",reason=\"no_credential\","
+        "category=\"no_credential\"} 3\n",
+        "auth_bearer_unavailable_total 5\n",
+        "auth_bearer_introspection_seconds_bucket{issuer=\"main\",le=\"0.005\"} 1\n",
+        "auth_bearer_introspection_seconds_bucket{issuer=\"main\",le=\"+Inf\"} 3\n",
+        "auth_bearer_introspection_seconds_sum{issuer=\"main\"} 1.500000\n",
+        "auth_bearer_introspection_seconds_count{issuer=\"main\"} 3\n",
+        "auth_bearer_token_cache_hits_total 3\n",
+        "auth_bearer_throttled_addresses 1\n",
+        "auth_bearer_throttle_started_total 6\n",
+        "auth_bearer_revocations 8\n", "auth_bearer_revocation_list_closed 0\n",
+        "# TYPE auth_bearer_introspection_seconds histogram\n",
+    };
+    size_t i;
+
+    for (i = 0; i < UNIT_COUNT(lines); i++) {
+        has(text, lines[i]);
+    }
+}
+
+/* Each family is declared once, and its samples follow one another. */
+static void test_families_stand_together(void **state)
+{
+    apr_pool_t *p = unit_pool(state);
+    char *text = apr_pstrdup(p, bearer_status_prometheus(parsed(p, full), p));
+    char *last, *line = apr_strtok(text, "\n", &last);
+    const char *family = "";
+
+    for (; line; line = apr_strtok(NULL, "\n", &last)) {
+        if (!strncmp(line, "# TYPE ", 7)) {
+            family = apr_pstrmemdup(p, line + 7, strcspn(line + 7, " "));
+        } else if (*line != '#') {
+            assert_int_equal(strncmp(line, family, strlen(family)), 0);
+        }
+    }
+}
+
+static void test_page(void **state)
+{
+    apr_pool_t *p = unit_pool(state);
+    const char *text = bearer_status_html(parsed(p, full), p);
+
+    has(text, "<!DOCTYPE html>");
+    has(text, "prefers-color-scheme:dark");
+    has(text, "&lt;k&gt;");
+    has(text, "https://i.test/?a&amp;b");
+    has(text, "75.0 %");
+    has(text, "All issuers serve");
+    has(text, "read 100 s ago<br>again in 60 s<br>good for another 22 h 13 min");
+    has(text, "500.0 ms");
+    assert_null(strstr(text, "<k>"));
+    assert_null(strstr(text, "<script"));
+    assert_null(strstr(text, "src="));
+    assert_null(strstr(text, "http:"));
+}
+
+static void test_trouble_is_seen_first(void **state)
+{
+    apr_pool_t *p = unit_pool(state);
+
+    has(bearer_status_html(parsed(p, "{\"now\":10,\"issuers\":[{\"name\":\"a\","
+        "\"keys\":{\"count\":0,\"last_error\":\"down <b>\"}}]}"), p),
+        "Some tokens cannot be verified");
+    has(bearer_status_html(parsed(p, "{\"now\":10,\"issuers\":[{\"name\":\"a\","
+        "\"keys\":{\"count\":1,\"last_error\":\"down <b>\"}}]}"), p),
+        "last error: down &lt;b&gt;");
+    has(bearer_status_html(parsed(p, "{\"now\":10,\"issuers\":[{\"name\":\"a\","
+        "\"keys\":{\"count\":1,\"gone\":9}}]}"), p),
+        "Some tokens cannot be verified");
+    has(bearer_status_html(parsed(p, "{\"revocations\":{\"configured\":true,"
+        "\"closed\":true}}"), p), "Some tokens cannot be verified");
+}
+
+static void test_auto(void **state)
+{
+    apr_pool_t *p = unit_pool(state);
+    const char *text = bearer_status_auto(parsed(p, full), p);
+
+    has(text, "BearerGranted: 7\n");
+    has(text, "BearerRefused: 8\n");
+    has(text, "BearerRefusedLastMinute: 1\n");
+    has(text, "BearerIssuerKeys[main]: 1\n");
+    assert_null(strchr(text, '<'));
+}
+
+/* Names are escaped for where they stand; nothing at all is no crash. */
+static void test_hostile_and_empty(void **state)
+{
+    apr_pool_t *p = unit_pool(state);
+    const json_t *hostile = parsed(p, "{\"issuers\":[{\"name\":"
+                                   "\"a\\\"} 1\\nx\\\\<script>\\u0007\"}]}");
+    const json_t *empty = parsed(p, "{}");
+
+    has(bearer_status_prometheus(hostile, p),
+        "auth_bearer_keys{issuer=\"a\\\"} 1\\nx\\\\<script>?\"} 0\n");
+    assert_null(strstr(bearer_status_html(hostile, p), "<script"));
+    has(bearer_status_html(empty, p), "</html>");
+    has(bearer_status_prometheus(empty, p), "auth_bearer_unavailable_total 0\n");
+    has(bearer_status_auto(empty, p), "BearerGranted: 0\n");
+    has(bearer_status_section(empty, p), "mod_auth_bearer");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        UNIT_TEST(test_prometheus),            UNIT_TEST(test_families_stand_together),
+        UNIT_TEST(test_page),                  UNIT_TEST(test_trouble_is_seen_first),
+        UNIT_TEST(test_auto),                  UNIT_TEST(test_hostile_and_empty),
+    };
+
+    return UNIT_RUN("status", tests);
+}
