@@ -1,0 +1,298 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/**
+ * @file config_issuer.c
+ * AuthBearerIssuer, <AuthBearerIssuer>, and the directives that only an issuer
+ * has.
+ */
+#include "config_parse.h"
+
+#include <limits.h>
+
+APLOG_USE_MODULE(auth_bearer);
+
+const char *bearer_config_not_inside(cmd_parms *cmd)
+{
+    return !bearer_config_server(cmd->server)->open ? NULL
+        : apr_psprintf(cmd->pool, "%s does not belong into <AuthBearerIssuer>",
+                       cmd->cmd->name);
+}
+
+/* %i of AuthBearerUserFormat must tell the issuers of a server apart. */
+static const char *name_taken(const bearer_issuers_t *issuers,
+                              const bearer_issuer_t *issuer, apr_pool_t *p)
+{
+    int i;
+
+    for (i = 0; i < bearer_issuers_count(issuers); i++) {
+        const bearer_issuer_t *other = bearer_issuers_at(issuers, i);
+
+        if (!strcmp(other->name, issuer->name)
+            && strcmp(other->url, issuer->url) != 0) {
+            return apr_psprintf(p, "the name %s is taken by issuer %s: their users "
+                                "would be the same people; choose another NAME",
+                                bearer_text_quote(p, issuer->name), other->url);
+        }
+    }
+    return NULL;
+}
+
+static const char *declare_issuer(cmd_parms *cmd, bearer_issuer_t *issuer)
+{
+    server_config_t *server = bearer_config_server(cmd->server);
+    const char *error;
+
+    if (!server->issuers) {
+        server->issuers = bearer_issuers_create(cmd->pool);
+    }
+    issuer->index = bearer_config_current()->issuers->nelts;
+    error = name_taken(server->issuers, issuer, cmd->pool);
+    if (!error) {
+        error = bearer_issuers_add(server->issuers, issuer);
+    }
+    if (error) {
+        return apr_psprintf(cmd->pool, "AuthBearerIssuer: %s", error);
+    }
+    APR_ARRAY_PUSH(bearer_config_current()->issuers, bearer_issuer_t *) = issuer;
+    APR_ARRAY_PUSH(bearer_config_current()->issuer_servers, server_rec *) = cmd->server;
+    /* its own number: what another vhost declares alike is another issuer, with
+     * another NAME perhaps, and verified tokens are not shared with it */
+    bearer_config_digest(server->digest, &issuer->index, sizeof(issuer->index),
+               cmd->temp_pool);
+    bearer_config_digest(server->digest, issuer->url, strlen(issuer->url), cmd->temp_pool);
+    return NULL;
+}
+
+static const char *new_issuer(cmd_parms *cmd, const char *args,
+                              bearer_issuer_t **out, int named)
+{
+    apr_array_header_t *words = bearer_config_words(cmd->pool, args);
+    const char *error = ap_check_cmd_context(cmd, NOT_IN_DIR_LOC_FILE
+                                                  | NOT_IN_HTACCESS);
+    bearer_issuer_t *issuer;
+
+    if (error || (error = bearer_config_not_inside(cmd))) {
+        return error;
+    }
+    if (words->nelts < 1 || words->nelts > (named ? 2 : 1)) {
+        return named ? "<AuthBearerIssuer URL [NAME]> names one issuer"
+                     : "AuthBearerIssuer names one issuer; repeat the directive "
+                       "for each, or use <AuthBearerIssuer URL NAME>";
+    }
+    issuer = apr_pcalloc(cmd->pool, sizeof(*issuer));
+    issuer->url = APR_ARRAY_IDX(words, 0, const char *);
+    issuer->name = APR_ARRAY_IDX(words, words->nelts - 1, const char *);
+    issuer->introspection.kind = BEARER_SOURCE_OFF;
+    issuer->introspection_ttl = apr_time_from_sec(60);
+    issuer->file = cmd->directive->filename;
+    issuer->line = cmd->directive->line_num;
+    *out = issuer;
+    return *issuer->url ? NULL : "AuthBearerIssuer: the name is empty";
+}
+
+const char *bearer_config_issuer(cmd_parms *cmd, void *dir, const char *args)
+{
+    bearer_issuer_t *issuer;
+    const char *error = new_issuer(cmd, args, &issuer, 0);
+
+    (void)dir;
+    return error ? error : declare_issuer(cmd, issuer);
+}
+
+const char *bearer_config_issuer_section(cmd_parms *cmd, void *dir,
+                                         const char *args)
+{
+    const char *end = strrchr(args, '>'), *error;
+    server_config_t *server = bearer_config_server(cmd->server);
+    bearer_issuer_t *issuer;
+
+    (void)dir;
+    if (!end) {
+        return "<AuthBearerIssuer> lacks its closing >";
+    }
+    error = new_issuer(cmd, apr_pstrmemdup(cmd->temp_pool, args,
+                                           (apr_size_t)(end - args)),
+                       &issuer, 1);
+    if (error) {
+        return error;
+    }
+    server->open = issuer;
+    error = ap_walk_config(cmd->directive->first_child, cmd, cmd->context);
+    server->open = NULL;
+    return error ? error : declare_issuer(cmd, issuer);
+}
+
+static const char *source(const parse_t *in, bearer_source_t *out, int spiffe)
+{
+    const char *word = WORD(in, 0);
+    int is_spiffe = spiffe && !strncmp(word, "spiffe:", 7);
+
+    if (is_spiffe) {
+        word += 7;
+    }
+    if (!strncmp(word, "file:", 5) || (is_spiffe && *word == '/')) {
+        out->kind = is_spiffe ? BEARER_SOURCE_SPIFFE_FILE : BEARER_SOURCE_FILE;
+        out->value = ap_server_root_relative(in->p, word
+                                             + (*word == '/' ? 0 : 5));
+        return out->value ? NULL : bearer_parse_complain(in, "%s is not a path", word);
+    }
+    if (strncmp(word, "https:", 6) && strncmp(word, "http:", 5)) {
+        return bearer_parse_complain(in, "%s is neither a URL nor one of this directive's "
+                        "words", bearer_text_quote(in->p, word));
+    }
+    out->kind = is_spiffe ? BEARER_SOURCE_SPIFFE_URL : BEARER_SOURCE_URL;
+    out->value = word;
+    return NULL;
+}
+
+static const char *issuer_alias(const parse_t *in, bearer_issuer_t *issuer)
+{
+    issuer->aliases = in->words;
+    return bearer_parse_want(in, 1, INT_MAX);
+}
+
+static const char *issuer_tenants(const parse_t *in, bearer_issuer_t *issuer)
+{
+    const char *error = bearer_parse_want(in, 1, INT_MAX);
+
+    if (error) {
+        return error;
+    }
+    if (!strcmp(WORD(in, 0), "*") && in->words->nelts == 1) {
+        issuer->tenants_any = 1;
+    }
+    else if (!strncmp(WORD(in, 0), "file:", 5) && in->words->nelts == 1) {
+        issuer->tenants_file = ap_server_root_relative(in->p, WORD(in, 0) + 5);
+    }
+    else {
+        issuer->tenants = in->words;
+    }
+    return NULL;
+}
+
+static const char *issuer_metadata(const parse_t *in, bearer_issuer_t *issuer)
+{
+    static const word_t words[] = {
+        {"discover", BEARER_SOURCE_DISCOVER}, {"off", BEARER_SOURCE_OFF}, {NULL, 0}
+    };
+    const char *error = bearer_parse_want(in, 1, 1);
+    int kind = 0;
+
+    if (!error && !bearer_parse_one_of(in, words, WORD(in, 0), &kind)) {
+        issuer->metadata.kind = (bearer_source_kind_t)kind;
+        return NULL;
+    }
+    return error ? error : source(in, &issuer->metadata, 0);
+}
+
+static const char *issuer_keys(const parse_t *in, bearer_issuer_t *issuer)
+{
+    const char *error = bearer_parse_want(in, 1, 1);
+
+    if (!error && !ap_cstr_casecmp(WORD(in, 0), "discover")) {
+        issuer->keys.kind = BEARER_SOURCE_DISCOVER;
+        return NULL;
+    }
+    return error ? error : source(in, &issuer->keys, 1);
+}
+
+static const char *issuer_fetch_auth(const parse_t *in, bearer_issuer_t *issuer)
+{
+    const char *error = bearer_parse_want(in, 1, 1);
+
+    if (error || strncmp(WORD(in, 0), "file:", 5)) {
+        return error ? error
+                     : bearer_parse_complain(in, "write file:PATH; a token does not belong "
+                                "into the configuration%s", "");
+    }
+    issuer->fetch_auth_file = ap_server_root_relative(in->p, WORD(in, 0) + 5);
+    return NULL;
+}
+
+static const char *issuer_introspection(const parse_t *in,
+                                        bearer_issuer_t *issuer)
+{
+    static const word_t words[] = {
+        {"discover", BEARER_SOURCE_DISCOVER}, {"off", BEARER_SOURCE_OFF}, {NULL, 0}
+    };
+    static const word_t whom[] = { {"opaque", 0}, {"all", 1}, {NULL, 0} };
+    const char *error = bearer_parse_want(in, 1, 2), *value;
+    int kind = 0;
+
+    if (!error && !bearer_parse_one_of(in, words, WORD(in, 0), &kind)) {
+        issuer->introspection.kind = (bearer_source_kind_t)kind;
+    }
+    else if (!error) {
+        error = source(in, &issuer->introspection, 0);
+    }
+    if (!error && issuer->introspection.kind == BEARER_SOURCE_FILE) {
+        error = bearer_parse_complain(in, "a file cannot be asked; write the endpoint's URL%s",
+                         "");
+    }
+    if (error || in->words->nelts == 1) {
+        return error;
+    }
+    return bearer_parse_keyed(WORD(in, 1), "for", &value)
+        ? bearer_parse_one_of(in, whom, value, &issuer->introspect_all)
+        : bearer_parse_complain(in, "the second word is for=opaque or for=all%s", "");
+}
+
+static const char *issuer_introspection_ttl(const parse_t *in,
+                                            bearer_issuer_t *issuer)
+{
+    const char *error = bearer_parse_want(in, 1, 1);
+
+    return error ? error : bearer_parse_duration(in, WORD(in, 0), &issuer->introspection_ttl);
+}
+
+static const char *issuer_token_prefix(const parse_t *in, bearer_issuer_t *issuer)
+{
+    const char *error = bearer_parse_want(in, 1, INT_MAX);
+    int i;
+
+    for (i = 0; !error && i < in->words->nelts; i++) {
+        if (!*WORD(in, i)) {
+            error = bearer_parse_complain(in, "an empty prefix would be every token's%s", "");
+        }
+    }
+    issuer->token_prefixes = in->words;
+    return error;
+}
+
+/** Directives that only an issuer has. */
+static const struct {
+    const char *name;
+    const char *(*parse)(const parse_t *in, bearer_issuer_t *issuer);
+} issuer_parsers[] = {
+    {"AuthBearerIssuerAlias", issuer_alias},
+    {"AuthBearerTenants", issuer_tenants},
+    {"AuthBearerMetadata", issuer_metadata},
+    {"AuthBearerKeys", issuer_keys},
+    {"AuthBearerFetchAuth", issuer_fetch_auth},
+    {"AuthBearerIntrospection", issuer_introspection},
+    {"AuthBearerIntrospectionTTL", issuer_introspection_ttl},
+    {"AuthBearerTokenPrefix", issuer_token_prefix},
+};
+
+const char *bearer_config_in_issuer(cmd_parms *cmd, void *dir, const char *args)
+{
+    server_config_t *server = bearer_config_server(cmd->server);
+    const char *text;
+    parse_t in;
+    int i = 0;
+
+    (void)dir;
+    if (!server->open) {
+        return apr_psprintf(cmd->pool, "%s belongs into <AuthBearerIssuer URL> "
+                            "... </AuthBearerIssuer>", cmd->cmd->name);
+    }
+    while (strcasecmp(issuer_parsers[i].name, cmd->cmd->name) != 0) {
+        i++;
+    }
+    in.cmd = cmd;
+    in.p = cmd->pool;
+    in.out = NULL;
+    in.words = bearer_config_words(cmd->pool, args);
+    text = apr_pstrcat(cmd->temp_pool, cmd->cmd->name, " ", args, NULL);
+    bearer_config_digest(server->digest, text, strlen(text), cmd->temp_pool);
+    return issuer_parsers[i].parse(&in, server->open);
+}

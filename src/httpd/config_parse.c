@@ -1,0 +1,76 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+#include "config_parse.h"
+
+#include <apr_lib.h>
+
+const char *bearer_parse_complain(const parse_t *in, const char *format, const char *a)
+{
+    return apr_psprintf(in->p, "%s: %s", in->cmd->cmd->name,
+                        apr_psprintf(in->p, format, a));
+}
+
+const char *bearer_parse_want(const parse_t *in, int min, int max)
+{
+    if (in->words->nelts < min) {
+        return bearer_parse_complain(in, "a value is missing%s", "");
+    }
+    return in->words->nelts > max
+        ? bearer_parse_complain(in, "unexpected %s", bearer_text_quote(in->p, WORD(in, max)))
+        : NULL;
+}
+
+const char *bearer_parse_one_of(const parse_t *in, const word_t *words,
+                          const char *given, int *value)
+{
+    const char *known = "";
+    const word_t *w;
+
+    for (w = words; w->word; w++) {
+        if (!ap_cstr_casecmp(w->word, given)) {
+            *value = w->value;
+            return NULL;
+        }
+        known = apr_pstrcat(in->p, known, *known ? ", " : "", w->word, NULL);
+    }
+    return apr_psprintf(in->p, "%s: %s is none of: %s", in->cmd->cmd->name,
+                        bearer_text_quote(in->p, given), known);
+}
+
+const char *bearer_parse_duration(const parse_t *in, const char *text,
+                            apr_interval_time_t *out)
+{
+    if (!apr_isdigit(*text)
+        || ap_timeout_parameter_parse(text, out, "s") != APR_SUCCESS) {
+        return bearer_parse_complain(in, "%s is not a time; write a number with ms, s, min "
+                        "or h, e.g. 60s", bearer_text_quote(in->p, text));
+    }
+    return NULL;
+}
+
+/* key=value; *value is what is behind the `=`, or NULL */
+int bearer_parse_keyed(const char *word, const char *key, const char **value)
+{
+    apr_size_t len = strlen(key);
+
+    *value = strncmp(word, key, len) == 0 && word[len] == '=' ? word + len + 1
+                                                               : NULL;
+    return *value != NULL;
+}
+
+const char *bearer_parse_times(const parse_t *in, const time_key_t *keys)
+{
+    const char *error = bearer_parse_want(in, 1, 3), *value;
+    int i;
+
+    for (i = 0; !error && i < in->words->nelts; i++) {
+        const time_key_t *k = keys;
+
+        while (k->key && !bearer_parse_keyed(WORD(in, i), k->key, &value)) {
+            k++;
+        }
+        error = k->key ? bearer_parse_duration(in, value, k->into)
+                       : bearer_parse_complain(in, "%s is not known here",
+                                  bearer_text_quote(in->p, WORD(in, i)));
+    }
+    return error;
+}

@@ -1,0 +1,69 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/**
+ * @file config_parse.h
+ * What the readers of directives share: the words, and how to complain of them.
+ * Used by config_*.c only.
+ */
+#ifndef CONFIG_PARSE_H
+#define CONFIG_PARSE_H
+
+#include "glue.h"
+
+typedef struct parser_t parser_t;
+
+/** What a parser gets: the words, and where it may put things. */
+typedef struct parse_t {
+    cmd_parms *cmd;
+    apr_pool_t *p;
+    apr_array_header_t *words;
+    bearer_settings_t *out;
+} parse_t;
+
+typedef struct word_t {
+    const char *word;
+    int value;
+} word_t;
+
+/** A directive of a layer. `offset` is its member, `words` its keywords. */
+struct parser_t {
+    bearer_setting_t setting;
+    const char *(*parse)(const parse_t *in, const struct parser_t *row);
+    apr_size_t offset;
+    const word_t *words;
+};
+
+#define MEMBER(in, row, type) \
+    (*(type *)(void *)((char *)(in)->out + (row)->offset))
+#define WORD(in, i) APR_ARRAY_IDX((in)->words, i, const char *)
+
+/** "DIRECTIVE: text", with one string put into it. */
+const char *bearer_parse_complain(const parse_t *in, const char *format,
+                                  const char *a);
+/** NULL, or what is wrong with the number of words. */
+const char *bearer_parse_want(const parse_t *in, int min, int max);
+/** The value of a keyword, or which there are. */
+const char *bearer_parse_one_of(const parse_t *in, const word_t *words,
+                                const char *given, int *value);
+const char *bearer_parse_duration(const parse_t *in, const char *text,
+                                  apr_interval_time_t *out);
+/** key=value: 1, and *value is what is behind the `=`; else 0 and NULL. */
+int bearer_parse_keyed(const char *word, const char *key, const char **value);
+
+typedef struct time_key_t {
+    const char *key;
+    apr_interval_time_t *into;
+} time_key_t;
+
+/** key=TIME words into the times they name; all keys are optional, none may be
+ *  unknown. */
+const char *bearer_parse_times(const parse_t *in, const time_key_t *keys);
+
+/** The configuration being read. */
+global_config_t *bearer_config_current(void);
+/** digest = SHA-256(digest, more): order counts. */
+void bearer_config_digest(unsigned char *digest, const void *more,
+                          apr_size_t len, apr_pool_t *p);
+/** The row of a directive of a layer. */
+const parser_t *bearer_config_parser(const char *directive);
+
+#endif

@@ -1,0 +1,215 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/**
+ * @file config_server.c
+ * Directives of the whole server and of a vhost: what is shared by all issuers
+ * and sections.
+ */
+#include "config_parse.h"
+
+#include <limits.h>
+
+#include <apr_lib.h>
+#include <apr_uri.h>
+
+APLOG_USE_MODULE(auth_bearer);
+
+#define MAX_TOKEN_CACHE 1000000
+
+/* ---- global directives -------------------------------------------------- */
+
+static const char *global_plain_http(const parse_t *in)
+{
+    apr_array_cat(bearer_config_current()->plain_http, in->words);
+    return bearer_parse_want(in, 1, INT_MAX);
+}
+
+static const char *global_token_cache(const parse_t *in)
+{
+    const char *error = bearer_parse_want(in, 1, 1), *value;
+    char *end;
+    apr_int64_t n;
+
+    if (!error && !ap_cstr_casecmp(WORD(in, 0), "off")) {
+        bearer_config_current()->token_cache_entries = 0;
+        return NULL;
+    }
+    if (error || !bearer_parse_keyed(WORD(in, 0), "entries", &value)) {
+        return bearer_parse_complain(in, "write entries=N or off%s", "");
+    }
+    n = apr_strtoi64(value, &end, 10);
+    if (!apr_isdigit(*value) || *end || n < 1 || n > MAX_TOKEN_CACHE) {
+        return bearer_parse_complain(in, "entries is a number from 1 to 1000000%s", "");
+    }
+    bearer_config_current()->token_cache_entries = (unsigned)n;
+    return NULL;
+}
+
+static const char *global_revocations(const parse_t *in)
+{
+    const char *error = bearer_parse_want(in, 1, 1);
+
+    if (error || strncmp(WORD(in, 0), "file:", 5)) {
+        return error ? error : bearer_parse_complain(in, "write file:PATH%s", "");
+    }
+    bearer_config_current()->revocations = ap_server_root_relative(in->p, WORD(in, 0) + 5);
+    return NULL;
+}
+
+static const struct {
+    const char *name;
+    const char *(*parse)(const parse_t *in);
+} global_parsers[] = {
+    {"AuthBearerPlainHTTP", global_plain_http},
+    {"AuthBearerTokenCache", global_token_cache},
+    {"AuthBearerRevocations", global_revocations},
+};
+
+const char *bearer_config_global(cmd_parms *cmd, void *dir, const char *args)
+{
+    const char *error = ap_check_cmd_context(cmd, GLOBAL_ONLY);
+    parse_t in;
+    int i = 0;
+
+    (void)dir;
+    if (error || (error = bearer_config_not_inside(cmd))) {
+        return error;
+    }
+    while (strcasecmp(global_parsers[i].name, cmd->cmd->name) != 0) {
+        i++;
+    }
+    in.cmd = cmd;
+    in.p = cmd->pool;
+    in.out = NULL;
+    in.words = bearer_config_words(cmd->pool, args);
+    return global_parsers[i].parse(&in);
+}
+
+/* ---- browsers: directives of a vhost ------------------------------------- */
+
+static const char *login_path(const parse_t *in, login_config_t *login)
+{
+    const char *error = bearer_parse_want(in, 1, 1), *path = error ? "" : WORD(in, 0);
+    apr_size_t len = strlen(path);
+
+    if (!error && (len < 2 || len > 128 || *path != '/' || path[len - 1] == '/'
+                   || strstr(path, "//") || strstr(path, "/.."
+                   ) || path[strspn(path, "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                    "abcdefghijklmnopqrstuvwxyz0123456789"
+                                    "-._~/")])) {
+        error = bearer_parse_complain(in, "%s is not a path such as /.auth (letters, digits, "
+                         "- . _ ~, no slash at its end)",
+                         bearer_text_quote(in->p, path));
+    }
+    login->path = path;
+    login->used = 1;
+    return error;
+}
+
+/* The origin alone: cookies and the return to a page know no path before it. */
+static const char *login_base_url(const parse_t *in, login_config_t *login)
+{
+    const char *error = bearer_parse_want(in, 1, 1), *wrong;
+    bearer_http_url_t url;
+
+    if (error) {
+        return error;
+    }
+    wrong = bearer_http_url_split(&url, WORD(in, 0), in->p);
+    if (wrong || (*url.path && strcmp(url.path, "/") != 0)) {
+        return bearer_parse_complain(in, "%s is not SCHEME://HOST[:PORT], this server as "
+                        "browsers see it",
+                        bearer_text_quote(in->p, WORD(in, 0)));
+    }
+    login->base_url = apr_psprintf(in->p, "%s://%s%s%s", url.https ? "https"
+                                                                   : "http",
+                                   strchr(url.host, ':') ? "[" : "", url.host,
+                                   strchr(url.host, ':') ? "]" : "");
+    if (url.port != (url.https ? 443 : 80)) {
+        login->base_url = apr_psprintf(in->p, "%s:%d", login->base_url, url.port);
+    }
+    return NULL;
+}
+
+static const char *login_store(const parse_t *in, login_config_t *login)
+{
+    static const word_t stores[] = { {"cache", 1}, {"cookie", 2}, {NULL, 0} };
+    const char *error = bearer_parse_want(in, 1, 1);
+
+    return error ? error : bearer_parse_one_of(in, stores, WORD(in, 0), &login->store);
+}
+
+static const char *login_lifetime(const parse_t *in, login_config_t *login)
+{
+    const time_key_t keys[] = {
+        {"max", &login->max}, {"idle", &login->idle}, {NULL, NULL}
+    };
+    const char *error = bearer_parse_times(in, keys);
+
+    if (!error && ((login->max && login->max < apr_time_from_sec(1))
+                   || (login->idle && login->idle < apr_time_from_sec(1))
+                   || login->max > apr_time_from_sec(29 * 24 * 3600))) {
+        error = bearer_parse_complain(in, "max and idle are at least 1s, max at most 696h%s",
+                         "");
+    }
+    return error;
+}
+
+static const struct {
+    const char *name;
+    const char *(*parse)(const parse_t *in, login_config_t *login);
+} login_parsers[] = {
+    {"AuthBearerLoginPath", login_path},
+    {"AuthBearerBaseURL", login_base_url},
+    {"AuthBearerSessionStore", login_store},
+    {"AuthBearerSessionLifetime", login_lifetime},
+};
+
+const char *bearer_config_login(cmd_parms *cmd, void *dir, const char *args)
+{
+    const char *error = ap_check_cmd_context(cmd, NOT_IN_DIR_LOC_FILE
+                                                  | NOT_IN_HTACCESS);
+    parse_t in;
+    int i = 0;
+
+    (void)dir;
+    if (error || bearer_config_server(cmd->server)->open) {
+        return error ? error : apr_psprintf(cmd->pool, "%s belongs into the "
+                                            "server or a <VirtualHost>",
+                                            cmd->cmd->name);
+    }
+    while (strcasecmp(login_parsers[i].name, cmd->cmd->name) != 0) {
+        i++;
+    }
+    in.cmd = cmd;
+    in.p = cmd->pool;
+    in.out = NULL;
+    in.words = bearer_config_words(cmd->pool, args);
+    return login_parsers[i].parse(&in, &bearer_config_server(cmd->server)->login);
+}
+
+const char *bearer_config_secret_file(cmd_parms *cmd, void *dir,
+                                      const char *args)
+{
+    apr_array_header_t *words = bearer_config_words(cmd->pool, args);
+    const char *error = ap_check_cmd_context(cmd, NOT_IN_DIR_LOC_FILE
+                                                  | NOT_IN_HTACCESS);
+    int i;
+
+    (void)dir;
+    if (error || (error = bearer_config_not_inside(cmd))) {
+        return error;
+    }
+    if (!words->nelts) {
+        return "AuthBearerSecretFile: a path is missing";
+    }
+    for (i = 0; i < words->nelts; i++) {
+        const char **path = &APR_ARRAY_IDX(words, i, const char *);
+
+        *path = ap_server_root_relative(cmd->pool, *path);
+    }
+    bearer_config_server(cmd->server)->secret_files = words;
+    if (!cmd->server->is_virtual) {
+        bearer_config_current()->secret_files = words;
+    }
+    return NULL;
+}
