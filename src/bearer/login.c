@@ -665,8 +665,9 @@ bearer_reason_t bearer_login_userinfo(json_t **claims,
                              p) != APR_SUCCESS) {
         *claims = NULL;
         return bearer_refuse(why, p, BEARER_LOGIN_ISSUER, "userinfo gave no "
-                             "answer of use: %s", error ? error
-                             : apr_psprintf(p, "status %d", response->status));
+                             "answer of use: %s", error ? error : response
+                             ? apr_psprintf(p, "status %d", response->status)
+                             : "none came");
     }
     /* OpenID Connect Core section 5.3.2: about somebody else otherwise */
     about = bearer_json_string(*claims, "sub");
