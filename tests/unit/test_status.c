@@ -51,8 +51,8 @@ static void test_prometheus(void **state)
         "auth_bearer_fetches_total{issuer=\"main\",result=\"ok\"} 3\n",
         "auth_bearer_fetches_total{issuer=\"main\",result=\"failed\"} 1\n",
         "auth_bearer_unknown_kid_refreshes_total{issuer=\"main\"} 2\n",
-        "auth_bearer_refused_total{issuer=\"\",reason=\"no_credential\","
-        "category=\"no_credential\"} 3\n",
+        ("auth_bearer_refused_total{issuer=\"\",reason=\"no_credential\","
+         "category=\"no_credential\"} 3\n"),
         "auth_bearer_unavailable_total 5\n",
         "auth_bearer_introspection_seconds_bucket{issuer=\"main\",le=\"0.005\"} 1\n",
         "auth_bearer_introspection_seconds_bucket{issuer=\"main\",le=\"+Inf\"} 3\n",
