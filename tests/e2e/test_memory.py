@@ -19,7 +19,7 @@ from support.httpd import wait_until
 
 LIMIT = 64 * 1024 * 1024
 #: The shared caches that a configuration gets unless it chooses otherwise.
-KEYS_CACHE, ANSWERS_CACHE = 4194304, 1048576
+KEYS_CACHE, ANSWERS_CACHE = 6291456, 1048576
 
 
 def known(issuer):
