@@ -37,7 +37,11 @@ static void publish(lab_t *lab, const char *kids, apr_pool_t *p)
 
 static void issuer_down(lab_t *lab)
 {
-    unit_http_page(lab->http, URL, 0, NULL)->rv = APR_TIMEUP;
+    unit_http_page_t *page = unit_http_page(lab->http, URL, 0, NULL);
+
+    pthread_mutex_lock(&lab->http->mutex);
+    page->rv = APR_TIMEUP;
+    pthread_mutex_unlock(&lab->http->mutex);
 }
 
 static bearer_keyset_t *process(lab_t *lab, int maintained, apr_pool_t *p)
