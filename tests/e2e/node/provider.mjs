@@ -6,11 +6,13 @@
 //
 // Prints "ready" when it listens. Everybody may sign in with any name; the
 // name is the subject and part of the e-mail address. What is given as JSON is
-// laid over the configuration below.
-import Provider from 'oidc-provider';
+// laid over the configuration below, except "resources": the resource servers,
+// {"api://orders": {"scope": "orders.read", "accessTokenFormat": "jwt"}}. As
+// with Hydra, the subject of a client's own token is the client.
+import Provider, { errors } from 'oidc-provider';
 
 const [port, text] = process.argv.slice(2);
-const given = JSON.parse(text || '{}');
+const { resources = {}, ...given } = JSON.parse(text || '{}');
 const issuer = `http://127.0.0.1:${port}`;
 
 const configuration = {
@@ -27,9 +29,15 @@ const configuration = {
     devInteractions: { enabled: true },
     introspection: { enabled: true },
     pushedAuthorizationRequests: { enabled: true },
+    resourceIndicators: {
+      enabled: Object.keys(resources).length > 0,
+      getResourceServerInfo: resourceServer,
+    },
     revocation: { enabled: true },
     rpInitiatedLogout: { enabled: true },
   },
+  extraTokenClaims: (ctx, token) => (
+    token.kind === 'ClientCredentials' ? { sub: token.clientId } : undefined),
   findAccount: (ctx, id) => ({
     accountId: id,
     claims: () => ({
@@ -44,6 +52,13 @@ const configuration = {
   rotateRefreshToken: true,
   ...given,
 };
+
+function resourceServer(ctx, indicator) {
+  if (!Object.hasOwn(resources, indicator)) {
+    throw new errors.InvalidTarget();
+  }
+  return resources[indicator];
+}
 
 // More than cookies hold, whatever is done to it.
 function largeText() {

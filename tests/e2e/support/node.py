@@ -39,10 +39,14 @@ class RealProvider:
     def __init__(self, clients, port=None, **options):
         self.port = port or free_port()
         self.url = "http://127.0.0.1:%d" % self.port
-        self.output = []
+        self.options = json.dumps({"clients": clients, **options})
+        self.process = None
+        self.start()
+
+    def start(self):
+        """Again, after close(): the same keys, but no token is known."""
         self.process = subprocess.Popen(
-            ["node", "provider.mjs", str(self.port),
-             json.dumps({"clients": clients, **options})], cwd=HERE,
+            ["node", "provider.mjs", str(self.port), self.options], cwd=HERE,
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL, text=True)
         line = ""
@@ -51,8 +55,11 @@ class RealProvider:
             assert line, "the provider did not start"
 
     def close(self):
-        self.process.terminate()
-        self.process.wait(20)
+        if self.process:
+            self.process.terminate()
+            self.process.wait(20)
+            self.process.stdout.close()
+        self.process = None
 
 
 def run_browser(scenario, **options):

@@ -1,0 +1,227 @@
+# Licensed under the Apache License, Version 2.0; see LICENSE.
+"""A gateway in front of a provider and the APIs, as people run Oathkeeper in
+front of Hydra: a client gets its token through the gateway (client_credentials)
+and uses it there, be it opaque or a JWT. The provider is a real one.
+"""
+import base64
+import time
+import urllib.parse
+
+import pytest
+
+from support import node, secrets
+from support.client import build
+from support.expect import anonymous, granted, invalid, refused
+from support.httpd import free_port, wait_until
+from support.issuer import headers_of
+
+CLIENT, SECRET = "batch", "the-secret-of-the-batch-client"
+GATEWAY, GATEWAY_SECRET = "gateway", "the-secret-of-the-gateway-itself"
+SCOPE = "user.read"
+
+#: The gateway: everything is protected, the provider's own paths are not.
+CONF = """
+ProxyPass "/oauth2/token" "{issuer}/token"
+ProxyPass "/oauth2/revoke" "{issuer}/token/revocation"
+<AuthBearerIssuer "{issuer}" provider>
+    AuthBearerIntrospection discover
+    AuthBearerIntrospectionTTL {ttl}
+    AuthBearerClientID {gateway}
+    AuthBearerClientSecret "file:@ROOT@/client"
+</AuthBearerIssuer>
+<Location "/">
+    AuthType Bearer
+    AuthName "gateway"
+    AuthBearerAudience api://user
+    AuthBearerNoAudience accept
+    AuthBearerClients {client}
+    AuthBearerExport both
+    Require scope {scope}
+</Location>
+<Location "/admin">
+    Require scope admin.write
+</Location>
+<LocationMatch "^/oauth2/(token|revoke)$">
+    AuthType None
+    Require all granted
+</LocationMatch>
+"""
+
+#: What differs between two tokens of one client, or says which kind it is.
+OWN = ("aud", "exp", "iat", "jti", "token_type", "active", "nbf")
+
+#: httpd's own words about a provider that does not answer.
+pytestmark = pytest.mark.allow_log("AH00957", "AH01114", "(keys|metadata) of issuer")
+
+
+@pytest.fixture(scope="module")
+def node_is_there():
+    reason = node.missing()
+    if reason:
+        pytest.skip(reason)
+
+
+@pytest.fixture
+def gateway(one_server, backend, node_is_there):
+    """gateway(ttl, up) gives a server and its provider."""
+    made = []
+
+    def make(ttl="60s", up=True):
+        secrets.register(SECRET, GATEWAY_SECRET)
+        port = free_port()
+        provider = node.RealProvider(
+            [{"client_id": CLIENT, "client_secret": SECRET,
+              "grant_types": ["client_credentials"], "redirect_uris": [],
+              "response_types": [], "scope": "user.read admin.write"},
+             {"client_id": GATEWAY, "client_secret": GATEWAY_SECRET,
+              "grant_types": [], "redirect_uris": [], "response_types": []}],
+            port=port, scopes=["openid", "user.read", "admin.write"],
+            resources={"api://user": {"scope": "user.read admin.write",
+                                      "accessTokenFormat": "jwt"},
+                       "api://other": {"scope": "user.read",
+                                       "accessTokenFormat": "jwt"}})
+        made.append(provider)
+        if not up:
+            provider.close()
+        server = one_server(CONF.format(
+            issuer=provider.url, ttl=ttl, gateway=GATEWAY, client=CLIENT,
+            scope=SCOPE), backend=backend,
+            files={"client": (GATEWAY_SECRET + "\n", 0o600)})
+        return server, provider
+    yield make
+    for provider in made:
+        provider.close()
+
+
+def form(server, path, **fields):
+    """A form from the client, authenticated as RFC 6749 section 2.3.1 says."""
+    basic = base64.b64encode(("%s:%s" % (CLIENT, SECRET)).encode()).decode()
+    return server.raw(build("POST", path, {
+        "Authorization": "Basic " + basic,
+        "Content-Type": "application/x-www-form-urlencoded"},
+        urllib.parse.urlencode(fields).encode()))
+
+
+def token_of(server, scope=SCOPE, **fields):
+    """The client's way to a token, through httpd."""
+    res = form(server, "/oauth2/token", grant_type="client_credentials",
+               scope=scope, **fields)
+    assert res.status == 200, res
+    token = res.json()["access_token"]
+    secrets.register(token)
+    return token
+
+
+def jwt_of(server, resource="api://user", **fields):
+    return token_of(server, resource=resource, **fields)
+
+
+def principal(values, prefix):
+    """Everything that is said of the caller, less what is the token's own."""
+    own = [prefix + name for name in OWN]
+    return {k: v for k, v in values.items()
+            if k.startswith(prefix) and k not in own}
+
+
+@pytest.mark.core
+def test_both_kinds_of_token_are_one_principal(gateway):
+    server, _ = gateway()
+    opaque, jwt = token_of(server), jwt_of(server)
+    assert "." not in opaque and jwt.count(".") == 2
+    envs = [granted(server.get("/user/env", token), CLIENT).env
+            for token in (opaque, jwt)]
+    assert [env["BEARER_METHOD"] for env in envs] == ["introspection", "jwt"]
+    claims = [principal(env, "BEARER_CLAIM_") for env in envs]
+    assert claims[0] == claims[1]
+    assert claims[0]["BEARER_CLAIM_sub"] == CLIENT
+    assert claims[0]["BEARER_CLAIM_client_id"] == CLIENT
+    for name in ("REMOTE_USER", "AUTH_TYPE", "BEARER_ISSUER",
+                 "BEARER_ISSUER_NAME", "BEARER_SCOPE"):
+        assert envs[0][name] == envs[1][name]
+    assert envs[0]["BEARER_SCOPE"] == SCOPE
+    seen = [headers_of(granted(server.get("/user/be/me", token), CLIENT))
+            for token in (opaque, jwt)]
+    claims = [principal(headers, "x-claim-") for headers in seen]
+    assert claims[0] == claims[1]
+    assert claims[0]["x-claim-sub"] == [CLIENT]
+    for headers in seen:
+        assert headers["x-forwarded-user"] == [CLIENT]
+        assert "authorization" not in headers
+
+
+def test_refused_alike(gateway):
+    """Neither kind gets where its scope does not reach."""
+    server, _ = gateway()
+    anonymous(server.get("/user/be/me"), scope=SCOPE)
+    for get in (token_of, jwt_of):
+        refused(server.get("/admin/be/x", get(server)), 403,
+                "insufficient_scope", "scope", "scope", scope="admin.write")
+        granted(server.get("/admin/be/x", get(server, scope="admin.write")),
+                CLIENT)
+    invalid(server.get("/user/be/me", jwt_of(server, "api://other")),
+            "audience", "aud")
+    invalid(server.get("/user/be/me", "x" * 43), "inactive", "inactive")
+
+
+def test_bodies_pass(gateway):
+    server, _ = gateway()
+    body = bytes(range(256)) * 64
+    for token in (token_of(server), jwt_of(server)):
+        seen = granted(server.request("POST", "/user/be/me?a=b", token,
+                                      body=body), CLIENT).json()
+        assert seen["method"] == "POST" and seen["path"] == "/user/be/me?a=b"
+        assert seen["body"].encode("latin-1") == body
+
+
+def test_revoked_at_the_provider(gateway):
+    """Ends within the TTL; another token of the same client does not."""
+    server, _ = gateway(ttl="1500ms")
+    token, other = token_of(server), token_of(server)
+    for one in (token, other):
+        granted(server.get("/user/be/me", one), CLIENT)
+    assert form(server, "/oauth2/revoke", token=token).status == 200
+    start = time.monotonic()
+    wait_until(lambda: server.get("/user/be/me", token).status == 401, 10,
+               "the end of a revoked token")
+    assert time.monotonic() - start < 5
+    invalid(server.get("/user/be/me", token), "inactive", "inactive")
+    granted(server.get("/user/be/me", other), CLIENT)
+
+
+def test_provider_goes_down_and_comes_back(gateway):
+    server, provider = gateway(ttl="0")
+    opaque, jwt = token_of(server), jwt_of(server)
+    fresh = jwt_of(server)
+    for token in (opaque, jwt):
+        granted(server.get("/user/be/me", token), CLIENT)
+    provider.close()
+    refused(server.get("/user/be/me", opaque), 503, None, "unavailable",
+            "introspection")
+    for token in (jwt, fresh):  # its keys are known
+        granted(server.get("/user/be/me", token), CLIENT)
+    provider.start()
+    granted(server.get("/user/be/me", fresh), CLIENT)
+    wait_until(lambda: server.get("/user/be/me", opaque).status != 503, 10,
+               "the provider is asked again")
+    invalid(server.get("/user/be/me", opaque), "inactive", "inactive")
+    granted(server.get("/user/be/me", token_of(server)), CLIENT)
+
+
+def test_what_was_learned_lasts_for_its_time(gateway):
+    """Within the TTL an answer stands although the provider is down."""
+    server, provider = gateway(ttl="1h")
+    token = token_of(server)
+    granted(server.get("/user/be/me", token), CLIENT)
+    provider.close()
+    granted(server.get("/user/be/me", token), CLIENT)
+
+
+def test_started_without_the_provider(gateway):
+    """Nothing is known yet: 503 for both kinds, until it is there."""
+    server, provider = gateway(up=False)
+    provider.start()
+    jwt = jwt_of(server)
+    provider.close()
+    refused(server.get("/user/be/me", jwt), 503, None, "unavailable")
+    refused(server.get("/user/be/me", "x" * 43), 503, None, "unavailable",
+            "introspection")
