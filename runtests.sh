@@ -4,8 +4,7 @@
 # Every test there is, from a fresh clone: installs the packages that are
 # missing (tests/packages.txt), builds below build/, leaves the system's httpd
 # alone. Exit status 0: all passed. Logs: build/logs/.
-# By hand, because they take long: make lint (in build/gcc, after
-# tests/build/install_packages.sh lint), tests/asan.sh, tests/valgrind.sh.
+# By hand, because they take long: tests/asan.sh, tests/valgrind.sh.
 set -eu
 cd "$(dirname "$0")"
 top=$PWD
@@ -76,7 +75,7 @@ end_to_end() {
         /usr/bin/pytest -p no:cacheprovider "$top/tests/e2e"
 }
 
-phase 'packages' tests/build/install_packages.sh build run test
+phase 'packages' tests/build/install_packages.sh build run test lint
 phase 'autoreconf' autoreconf -i
 phase 'gcc -Werror' built gcc --enable-maintainer-mode CC=gcc
 phase 'clang -Werror' built clang --enable-maintainer-mode CC=clang \
@@ -89,6 +88,7 @@ phase 'unit tests under ASan and UBSan' env \
     ASAN_OPTIONS=use_sigaltstack=0:detect_stack_use_after_return=1 \
     make -C "$build/asan" check
 phase 'threads under ThreadSanitizer' threads
+phase 'lint' make -C "$build/gcc" lint
 for script in tests/build/test_*.sh; do
     phase "$(basename "$script" .sh)" "$script" "$build/gcc"
 done

@@ -351,7 +351,7 @@ static const char *target_of(request_rec *r, const browser_t *browser)
     if (scheme && *target != '/') {
         target = ap_strchr_c(scheme + 3, '/');  /* absolute-form */
     }
-    if (bearer_return_url(browser->origin, target, r->pool)) {
+    if (target && bearer_return_url(browser->origin, target, r->pool)) {
         return target;
     }
     target = target ? apr_pstrmemdup(r->pool, target, strcspn(target, "?")) : "/";

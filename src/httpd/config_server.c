@@ -92,8 +92,8 @@ static const char *login_path(const parse_t *in, login_config_t *login)
     apr_size_t len = strlen(path);
 
     if (!error && (len < 2 || len > 128 || *path != '/' || path[len - 1] == '/'
-                   || strstr(path, "//") || strstr(path, "/.."
-                   ) || path[strspn(path, "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                   || strstr(path, "//") || strstr(path, "/..")
+                   || path[strspn(path, "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
                                     "abcdefghijklmnopqrstuvwxyz0123456789"
                                     "-._~/")])) {
         error = bearer_parse_complain(in, "%s is not a path such as /.auth (letters, digits, "

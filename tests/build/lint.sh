@@ -36,10 +36,12 @@ for file in $everything; do
 done
 
 # Spaces between tokens as clang-format sets them. Line breaks and columns are
-# the author's: tables and lists are easier read as they were laid out.
+# the author's: tables and lists are easier read as they were laid out. In an
+# array of functions clang-format takes a parameter's `*` for a product.
 tokens() {
     sed 's/\\$//' "$@" | tr -s ' \n' '  ' |
         sed -e 's/ *\([{};|]\) */\1/g' -e 's/( /(/g' -e 's/) /)/g' \
+            -e 's/\(\[\])(\w* \)\* /\1*/g' \
             -e 's/[;{}]/&\n/g'
 }
 if test -n "$CLANG_FORMAT"; then

@@ -30,7 +30,7 @@ done
 # shellcheck disable=SC2046,SC2086
 clang $flags -fsanitize=fuzzer,$sanitizers -o "$out/fuzz_$name" \
     "tests/fuzz/fuzz_$name.c" "$out"/*.o \
-    $(pkg-config --libs jansson libcurl libcrypto) \
+    $(pkg-config --libs jansson libcurl libcrypto zlib) \
     $(apr-1-config --link-ld --libs)
 exec "$out/fuzz_$name" -max_total_time="$seconds" -timeout=20 \
     -print_final_stats=1 -artifact_prefix="$out/found/$name-" \
