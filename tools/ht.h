@@ -17,6 +17,7 @@
 
 #include "bearer/alg.h"
 #include "bearer/reason.h"
+#include "bearer/world.h"
 
 /** Exit statuses, the same for every command. */
 enum {
@@ -61,7 +62,7 @@ struct ht_call_t {
 };
 
 extern const ht_command_t ht_keygen, ht_jwks, ht_sign, ht_decode, ht_verify,
-    ht_revoke, ht_explain;
+    ht_revoke, ht_explain, ht_discover;
 
 /* ---- options (ht_options.c) --------------------------------------------- */
 
@@ -106,6 +107,9 @@ int ht_fail(const ht_call_t *call, int status, const char *fmt, ...)
 int ht_usage(const ht_call_t *call, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 
+/** Text from outside as it is where that is printable ASCII, else in quotes. */
+const char *ht_shown(const char *s, apr_pool_t *p);
+
 /** `refused: CHECK: detail`; returns HT_REFUSED. */
 int ht_refused(const ht_call_t *call, bearer_reason_t reason,
                const bearer_refusal_t *why);
@@ -140,6 +144,12 @@ int ht_create_json(const ht_call_t *call, const char *path, int mode,
 
 /** Wipes every string of a JSON value with secrets in it when the pool goes. */
 void ht_wipe_json(const ht_call_t *call, json_t *value);
+
+/* ---- the network (ht_net.c) ---------------------------------------------- */
+
+/** A world whose requests are announced on standard error before they are made,
+ *  or fail (offline). HT_OK, or HT_USAGE after a message. */
+int ht_world(const ht_call_t *call, bearer_world_t *world, int offline);
 
 /* ---- the server's own answer (ht_httpd.c) -------------------------------- */
 

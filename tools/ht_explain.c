@@ -12,7 +12,6 @@
 #include <string.h>
 
 #include <apr_strings.h>
-#include <curl/curl.h>
 
 #include "bearer/claim.h"
 #include "bearer/explain.h"
@@ -33,19 +32,6 @@ static const char *text_of(const json_t *object, const char *name)
     return json_string_value(json_object_get(object, name));
 }
 
-/* Text that may be shown as it is, or in quotes. */
-static const char *shown(const char *s, apr_pool_t *p)
-{
-    const char *c;
-
-    for (c = s; *c; c++) {
-        if (*c < ' ' || *c > '~') {
-            return bearer_text_quote(p, s);
-        }
-    }
-    return s;
-}
-
 static void print_check(const json_t *check, apr_pool_t *p)
 {
     const char *result = text_of(check, "result");
@@ -57,7 +43,7 @@ static void print_check(const json_t *check, apr_pool_t *p)
                json_object_get(check, "number")),
            text_of(check, "check"), failed ? "FAILED" : result);
     if (failed && detail) {
-        printf("      %s\n", shown(detail, p));
+        printf("      %s\n", ht_shown(detail, p));
     }
     if (failed && directive) {
         printf("      directive: %s\n", directive);
@@ -91,8 +77,8 @@ static void print_members(const char *title, const char *format,
             : json_dumps(value, JSON_COMPACT | JSON_ENSURE_ASCII
                                 | JSON_ENCODE_ANY);
 
-        printf(format, shown(name, p),
-               text ? text : shown(json_is_string(value)
+        printf(format, ht_shown(name, p),
+               text ? text : ht_shown(json_is_string(value)
                                    ? json_string_value(value) : "", p));
         free(text);
     }
@@ -107,8 +93,8 @@ static void print_requires(const json_t *requires, apr_pool_t *p)
         printf("Authorization\n");
     }
     json_array_foreach(requires, i, rule) {
-        printf("  %s: %s\n", shown(text_of(rule, "line"), p),
-               shown(text_of(rule, "result"), p));
+        printf("  %s: %s\n", ht_shown(text_of(rule, "line"), p),
+               ht_shown(text_of(rule, "result"), p));
     }
 }
 
@@ -121,7 +107,7 @@ static void print_lines(const char *title, const json_t *lines, apr_pool_t *p)
         printf("%s\n", title);
     }
     json_array_foreach(lines, i, line) {
-        printf("  %s\n", shown(json_string_value(line), p));
+        printf("  %s\n", ht_shown(json_string_value(line), p));
     }
 }
 
@@ -139,9 +125,9 @@ static void print_verdict(const json_t *answer, apr_pool_t *p)
     }
     printf("REFUSED, status %d: %s\n",
            (int)json_integer_value(json_object_get(answer, "status")),
-           refusal ? shown(refusal, p) : "");
+           refusal ? ht_shown(refusal, p) : "");
     if (challenge) {
-        printf("WWW-Authenticate: %s\n", shown(challenge, p));
+        printf("WWW-Authenticate: %s\n", ht_shown(challenge, p));
     }
 }
 
@@ -151,10 +137,10 @@ static void print_answer(const json_t *answer, apr_pool_t *p)
     const char *file = text_of(answer, "file");
 
     if (server) {
-        printf("Server  %s\n", shown(server, p));
+        printf("Server  %s\n", ht_shown(server, p));
     }
     if (file) {
-        printf("File    %s\n", shown(file, p));
+        printf("File    %s\n", ht_shown(file, p));
     }
     print_checks(json_object_get(answer, "checks"), p);
     print_members("Principal", "  %s: %s\n", json_object_get(answer, "principal"),
@@ -173,7 +159,7 @@ static int report(const ht_call_t *call, const json_t *answer)
     const char *error = text_of(answer, "error");
 
     if (error) {
-        return ht_fail(call, HT_USAGE, "%s", shown(error, call->p));
+        return ht_fail(call, HT_USAGE, "%s", ht_shown(error, call->p));
     }
     if (ht_has(call, "json")) {
         int status = ht_write_json(call, answer);
@@ -378,47 +364,18 @@ static int lint(const inquiry_t *q)
 
 /* ---- without a server: the world ------------------------------------------------ */
 
-static void world_log(void *call, bearer_log_level_t level, const char *message)
-{
-    if (level <= BEARER_LOG_NOTICE) {
-        ht_say(call, "%s", message);
-    }
-}
-
-static void say(void *call, const char *line)
-{
-    ht_say(call, "%s", line);
-}
-
 static apr_time_t world_now(void *inquiry)
 {
     return ((const inquiry_t *)inquiry)->j.now;
 }
 
-static apr_status_t end_curl(void *nothing)
-{
-    (void)nothing;
-    curl_global_cleanup();
-    return APR_SUCCESS;
-}
-
 static int make_world(inquiry_t *q)
 {
-    const bearer_http_client_t *client = NULL;
+    int status = ht_world(q->call, &q->world, ht_has(q->call, "offline"));
 
-    if (!ht_has(q->call, "offline")) {
-        if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
-            return ht_fail(q->call, HT_USAGE, "libcurl cannot be used");
-        }
-        apr_pool_cleanup_register(q->p, NULL, end_curl, apr_pool_cleanup_null);
-        if (bearer_http_curl_create(&client, "htbearer", q->p) != APR_SUCCESS) {
-            return ht_fail(q->call, HT_USAGE, "libcurl cannot be used");
-        }
+    if (status != HT_OK) {
+        return status;
     }
-    q->world.http = bearer_explain_http(client, say, (void *)(apr_uintptr_t)q->call,
-                                        q->p);
-    q->world.log = world_log;
-    q->world.log_baton = (void *)(apr_uintptr_t)q->call;
     q->world.now = world_now;
     q->world.now_baton = q;
     bearer_settings_resolve(&q->resolved, bearer_settings_defaults(q->p),

@@ -1,0 +1,291 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/*
+ * htbearer discover: what an issuer offers, what is odd about it, and a
+ * configuration for it. It asks what a server would ask, within a server's
+ * limits, and nothing that a document names besides the key set; redirects are
+ * not followed. What it reads is judged in offer.c.
+ */
+#include "ht.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include <apr_file_info.h>
+#include <apr_strings.h>
+
+#include "bearer/http.h"
+#include "bearer/text.h"
+#include "offer.h"
+
+/** A clock that is further off is worth a word: what AuthBearerClockSkew lets
+ *  pass by default. */
+#define CLOCK_SECONDS 60
+
+/** One look at an issuer. */
+typedef struct look_t {
+    const ht_call_t *call;
+    apr_pool_t *p;
+    offer_t *offer;
+    bearer_issuer_t issuer;
+    bearer_settings_t settings;
+    bearer_world_t world;
+    bearer_issuer_access_t access;
+} look_t;
+
+/* ---- the issuer ------------------------------------------------------------- */
+
+/* Who pastes the document's URL means the issuer. */
+static const char *without_well_known(const char *url, apr_pool_t *p)
+{
+    static const char oidc[] = "/.well-known/openid-configuration";
+    static const char oauth[] = "/.well-known/oauth-authorization-server";
+    const char *at = strstr(url, oidc);
+
+    if (at && !at[strlen(oidc)]) {
+        return apr_pstrmemdup(p, url, (apr_size_t)(at - url));
+    }
+    at = strstr(url, oauth);
+    return at ? apr_pstrcat(p, apr_pstrmemdup(p, url, (apr_size_t)(at - url)),
+                            at + strlen(oauth), NULL) : url;
+}
+
+static const char *absolute(const char *path, apr_pool_t *p)
+{
+    char *out;
+
+    return path && apr_filepath_merge(&out, NULL, path, 0, p) == APR_SUCCESS
+               ? out : path;
+}
+
+static int prepare(look_t *l)
+{
+    const ht_call_t *call = l->call;
+    const char *error;
+
+    l->access.plain_http = ht_values(call, "plain-http");
+    if (!l->access.plain_http) {
+        l->access.plain_http = apr_array_make(l->p, 1, sizeof(const char *));
+    }
+    l->issuer.url = l->issuer.name = without_well_known(
+        APR_ARRAY_IDX(call->operands, 0, const char *), l->p);
+    error = bearer_http_url_error(l->issuer.url, l->access.plain_http, l->p);
+    if (error) {
+        return ht_usage(call, "%s", error);
+    }
+    if (strchr(l->issuer.url, '?')) {
+        return ht_usage(call, "an issuer with a query cannot be discovered");
+    }
+    l->settings = *bearer_settings_defaults(l->p);
+    l->settings.ca_file = absolute(ht_value(call, "ca-file"), l->p);
+    l->settings.http_proxy = ht_value(call, "http-proxy");
+    l->access.issuer = &l->issuer;
+    l->access.settings = &l->settings;
+    l->access.world = &l->world;
+    l->offer = offer_create(l->issuer.url, l->access.plain_http, l->p);
+    l->offer->ca_file = l->settings.ca_file;
+    l->offer->http_proxy = l->settings.http_proxy;
+    return ht_world(call, &l->world, 0);
+}
+
+/* ---- asking ------------------------------------------------------------------ */
+
+/* 1: a document that can be used is there. */
+static int ask_for_metadata(look_t *l, const char *url, int *answered,
+                            int *stranger)
+{
+    bearer_http_response_t *response;
+    const char *error;
+    apr_status_t rv = bearer_issuer_get(&response, &l->access, url,
+                                        BEARER_METADATA_MAX, &error, l->p);
+
+    *answered = response || rv == APR_ENOSPC;
+    *stranger = 0;
+    if (rv == APR_SUCCESS) {
+        rv = offer_read_metadata(l->offer, url, response->body,
+                                 response->body_len, stranger, &error);
+    }
+    if (rv != APR_SUCCESS) {
+        ht_say(l->call, "%s", error);
+    }
+    return rv == APR_SUCCESS;
+}
+
+/* All addresses are on one host: when it does not answer, the next would not
+ * either. Only a document of the issuer that was asked for ends the search. */
+static int find_metadata(look_t *l)
+{
+    const apr_array_header_t *urls = bearer_issuer_metadata_urls(&l->issuer, l->p);
+    int i, answered = 1, stranger, found = 0;
+
+    for (i = 0; answered && i < urls->nelts; i++) {
+        int good = ask_for_metadata(l, APR_ARRAY_IDX(urls, i, const char *),
+                                    &answered, &stranger);
+
+        found |= good;
+        if (good && !stranger) {
+            break;
+        }
+    }
+    return found ? HT_OK
+         : ht_fail(l->call, HT_REFUSED, "no metadata is found: is %s the issuer as "
+                   "its tokens name it (iss)? One that has none needs "
+                   "AuthBearerKeys", bearer_http_url_shown(l->issuer.url, l->p));
+}
+
+static void look_at_answer(look_t *l, const bearer_http_response_t *response)
+{
+    const char *date = apr_table_get(response->headers, "Date");
+    apr_time_t theirs = date ? bearer_http_date(date) : 0;
+    apr_int64_t ahead = apr_time_sec(theirs) - apr_time_sec(apr_time_now());
+
+    if (!apr_table_get(response->headers, "Cache-Control")
+        && !apr_table_get(response->headers, "Expires")) {
+        offer_odd(l->offer, "its key set has no cache headers: it is asked for "
+                  "again once an hour (AuthBearerKeysRefresh)");
+    }
+    if (theirs && (ahead > CLOCK_SECONDS || ahead < -CLOCK_SECONDS)) {
+        offer_odd(l->offer, "its clock is %" APR_INT64_T_FMT " s %s this host's: "
+                  "tokens will seem %s (is this clock right? AuthBearerClockSkew)",
+                  ahead > 0 ? ahead : -ahead, ahead > 0 ? "ahead of" : "behind",
+                  ahead > 0 ? "not valid yet" : "expired");
+    }
+}
+
+static void ask_for_keys(look_t *l)
+{
+    const char *url = offer_keys_url(l->offer), *error;
+    bearer_http_response_t *response;
+
+    if (!url) {
+        return;
+    }
+    if (bearer_issuer_get(&response, &l->access, url, BEARER_JWKS_MAX_BYTES,
+                          &error, l->p) != APR_SUCCESS) {
+        offer_odd(l->offer, "its key set cannot be had: %s", error);
+        return;
+    }
+    offer_read_keys(l->offer, response->body, response->body_len);
+    look_at_answer(l, response);
+}
+
+/* ---- telling ------------------------------------------------------------------------ */
+
+static const char *text_of(const json_t *object, const char *name)
+{
+    return json_string_value(json_object_get(object, name));
+}
+
+static void print_keys(const json_t *keys, apr_pool_t *p)
+{
+    const json_t *key;
+    size_t i;
+
+    printf("Keys           %d usable\n", (int)json_array_size(keys));
+    json_array_foreach(keys, i, key) {
+        const char *kid = text_of(key, "kid");
+
+        printf("  %-24s %s, %d bits: %s\n", kid ? ht_shown(kid, p) : "(no kid)",
+               text_of(key, "type"),
+               (int)json_integer_value(json_object_get(key, "bits")),
+               text_of(key, "algorithms"));
+    }
+}
+
+static void print_words(const char *title, const json_t *words, apr_pool_t *p)
+{
+    const json_t *word;
+    size_t i;
+
+    if (json_array_size(words)) {
+        printf("%-14s", title);
+        json_array_foreach(words, i, word) {
+            printf(" %s", ht_shown(json_string_value(word), p));
+        }
+        printf("\n");
+    }
+}
+
+static void print_url(const char *title, const json_t *offer, const char *name,
+                      apr_pool_t *p)
+{
+    const char *url = text_of(offer, name);
+
+    printf("%-15s%s\n", title, url ? ht_shown(url, p) : "(not offered)");
+}
+
+static void print_offer(const json_t *offer, apr_pool_t *p)
+{
+    const json_t *odd = json_object_get(offer, "odd"), *line;
+    size_t i;
+
+    print_url("Issuer", offer, "issuer", p);
+    print_url("Metadata", offer, "metadata", p);
+    print_url("Key set", offer, "jwks_uri", p);
+    print_keys(json_object_get(offer, "keys"), p);
+    print_url("Introspection", offer, "introspection_endpoint", p);
+    print_words("Client auth", json_object_get(offer, "client_auth"), p);
+    print_url("Tokens from", offer, "token_endpoint", p);
+    print_url("Login", offer, "authorization_endpoint", p);
+    print_url("Revocation", offer, "revocation_endpoint", p);
+    print_words("Scopes", json_object_get(offer, "scopes"), p);
+    printf("\nOdd            %s\n", json_array_size(odd) ? "" : "nothing");
+    json_array_foreach(odd, i, line) {
+        printf("  - %s\n", ht_shown(json_string_value(line), p));
+    }
+    printf("\n# --- configuration ---\n%s", text_of(offer, "configuration"));
+}
+
+static int tell(const look_t *l)
+{
+    json_t *offer = offer_json(l->offer);
+    int status = HT_OK;
+
+    if (ht_has(l->call, "json")) {
+        status = ht_write_json(l->call, offer);
+    } else {
+        print_offer(offer, l->p);
+    }
+    return status != HT_OK ? status
+         : offer_key_count(l->offer) ? HT_OK
+         : ht_fail(l->call, HT_REFUSED, "it has no usable keys: JWTs of this "
+                   "issuer could not be verified");
+}
+
+static int run(const ht_call_t *call)
+{
+    look_t *l = apr_pcalloc(call->p, sizeof(*l));
+    int status;
+
+    l->call = call;
+    l->p = call->p;
+    if (call->operands->nelts != 1) {
+        return ht_usage(call, "the URL of one issuer is needed");
+    }
+    status = prepare(l);
+    if (status == HT_OK) {
+        status = find_metadata(l);
+    }
+    if (status != HT_OK) {
+        return status;
+    }
+    ask_for_keys(l);
+    return tell(l);
+}
+
+static const ht_option_t options[] = {
+    { "ca-file", "FILE", 0, "AuthBearerCAFile" },
+    { "http-proxy", "URL", 0, "AuthBearerHTTPProxy" },
+    { "plain-http", "HOST", HT_REPEAT, "AuthBearerPlainHTTP" },
+    { "json", NULL, 0, "everything as one JSON object" },
+    { NULL, NULL, 0, NULL }
+};
+
+const ht_command_t ht_discover = {
+    "discover", "URL", 0,
+    "Ask an issuer what it offers, and print a configuration for it.",
+    "URL is the issuer as its tokens name it (iss), or its metadata. Every request "
+    "is announced on standard error before it is made; it is asked for metadata "
+    "and keys, and for nothing else. Exit status 0: it has usable keys; 1: it has "
+    "none, or there is no metadata that can be used; 2: usage.",
+    options, run
+};

@@ -1,0 +1,521 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/*
+ * What an issuer offers. See offer.h.
+ */
+#include "offer.h"
+
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <apr_strings.h>
+
+#include "bearer/alg.h"
+#include "bearer/http.h"
+#include "bearer/json.h"
+#include "bearer/text.h"
+
+/** A list says no more than so many of its members, a member so many bytes. */
+#define LIST_MAX 100
+#define WORD_MAX 256
+
+void offer_odd(offer_t *offer, const char *fmt, ...)
+{
+    va_list args;
+
+    va_start(args, fmt);
+    APR_ARRAY_PUSH(offer->odd, const char *) = apr_pvsprintf(offer->p, fmt, args);
+    va_end(args);
+}
+
+offer_t *offer_create(const char *asked, const apr_array_header_t *plain_http,
+                      apr_pool_t *p)
+{
+    offer_t *offer = apr_pcalloc(p, sizeof(*offer));
+
+    offer->p = p;
+    offer->asked = asked;
+    offer->plain_http = plain_http;
+    offer->odd = apr_array_make(p, 4, sizeof(const char *));
+    return offer;
+}
+
+int offer_key_count(const offer_t *offer)
+{
+    return offer->keys ? bearer_jwks_count(offer->keys) : 0;
+}
+
+/* ---- metadata ----------------------------------------------------------------- */
+
+/* Entra ID's common endpoints: https://login.example/{tenantid}/v2.0 */
+static const char *name_error(const offer_t *offer, const char *named)
+{
+    const char *shown = bearer_text_quote(offer->p, named);
+    const char *error;
+
+    if (!named) {
+        return "the metadata names no issuer";
+    }
+    if (strchr(named, '{')) {
+        return apr_psprintf(offer->p, "the metadata speaks for many tenants (%s): "
+                            "ask with the id of one in the URL, or see "
+                            "AuthBearerTenants", shown);
+    }
+    error = bearer_http_url_error(named, offer->plain_http, offer->p);
+    return error ? apr_psprintf(offer->p, "the metadata names an issuer of which "
+                                "nothing can be asked: %s", error) : NULL;
+}
+
+static const char *read_document(offer_t *offer, const char *text, apr_size_t len)
+{
+    const char *error = NULL, *named;
+    bearer_metadata_t *metadata;
+    json_t *document;
+
+    if (bearer_json_parse(&document, text, len, &error, offer->p) != APR_SUCCESS) {
+        return error;
+    }
+    named = bearer_json_string(document, "issuer");
+    error = name_error(offer, named);
+    if (error) {
+        return error;
+    }
+    if (bearer_metadata_parse(&metadata, text, len, named, offer->plain_http,
+                              &error, offer->p) != APR_SUCCESS) {
+        return error;
+    }
+    offer->document = document;
+    offer->named = named;
+    offer->metadata = metadata;
+    return NULL;
+}
+
+apr_status_t offer_read_metadata(offer_t *offer, const char *source,
+                                 const char *text, apr_size_t len, int *stranger,
+                                 const char **error)
+{
+    const char *problem = read_document(offer, text, len);
+
+    *stranger = 0;
+    *error = NULL;
+    if (problem) {
+        *error = apr_psprintf(offer->p, "%s: %s",
+                              bearer_http_url_shown(source, offer->p), problem);
+        return APR_EINVAL;
+    }
+    offer->source = source;
+    *stranger = strcmp(offer->named, offer->asked) != 0;
+    return APR_SUCCESS;
+}
+
+/* ---- keys --------------------------------------------------------------------- */
+
+/* A stranger does not choose what is asked on this very host. */
+static int is_inside(const offer_t *offer, const char *url)
+{
+    bearer_http_url_t asked, other;
+
+    return !bearer_http_url_split(&other, url, offer->p)
+           && bearer_http_is_loopback(other.host)
+           && !bearer_http_url_split(&asked, offer->asked, offer->p)
+           && !bearer_http_is_loopback(asked.host);
+}
+
+const char *offer_keys_url(offer_t *offer)
+{
+    const char *url = offer->metadata->jwks_uri;
+
+    if (!url) {
+        offer_odd(offer, "it names no jwks_uri: its keys must be configured "
+                  "(AuthBearerKeys URL), or its tokens asked about "
+                  "(AuthBearerIntrospection)");
+        return NULL;
+    }
+    if (is_inside(offer, url)) {
+        offer_odd(offer, "its jwks_uri %s is on this very host: it was not asked",
+                  bearer_http_url_shown(url, offer->p));
+        return NULL;
+    }
+    return url;
+}
+
+static apr_status_t release_keys(void *keys)
+{
+    bearer_jwks_release(keys);
+    return APR_SUCCESS;
+}
+
+/* Its private keys in public: more than a key too many. */
+static void look_for_private_keys(offer_t *offer, const char *text, apr_size_t len)
+{
+    json_t *document, *key;
+    size_t i;
+
+    if (bearer_json_parse(&document, text, len, NULL, offer->p) != APR_SUCCESS) {
+        return;
+    }
+    json_array_foreach(json_object_get(document, "keys"), i, key) {
+        if (json_object_get(key, "d") || json_object_get(key, "k")) {
+            offer_odd(offer, "DANGER: key %d of its key set shows its private "
+                      "part: everybody can sign tokens with it", (int)i + 1);
+            return;
+        }
+    }
+}
+
+void offer_read_keys(offer_t *offer, const char *text, apr_size_t len)
+{
+    bearer_jwks_report_t report = { 0, 0, NULL };
+    const char *error = NULL;
+    int i;
+
+    if (bearer_jwks_parse(&offer->keys, text, len, BEARER_JWKS_REMOTE, &report,
+                          &error, offer->p) != APR_SUCCESS) {
+        offer->keys = NULL;
+        offer_odd(offer, "its key set cannot be used: %s", error);
+        return;
+    }
+    apr_pool_cleanup_register(offer->p, offer->keys, release_keys,
+                              apr_pool_cleanup_null);
+    look_for_private_keys(offer, text, len);
+    for (i = 0; i < report.lines->nelts; i++) {
+        offer_odd(offer, "%s", APR_ARRAY_IDX(report.lines, i, const char *));
+    }
+    if (!offer_key_count(offer)) {
+        offer_odd(offer, "none of its keys can be used");
+    }
+}
+
+/* ---- what is odd --------------------------------------------------------------- */
+
+static int lists(const offer_t *offer, const char *name, const char *value)
+{
+    const json_t *member;
+    size_t i;
+
+    json_array_foreach(json_object_get(offer->document, name), i, member) {
+        if (json_is_string(member) && !strcmp(json_string_value(member), value)) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+static int of_that_kid(const offer_t *offer, const char *kid, int end)
+{
+    int i, n = 0;
+
+    for (i = 0; i < end; i++) {
+        const char *other = bearer_jwks_at(offer->keys, i)->kid;
+
+        n += other && !strcmp(other, kid);
+    }
+    return n;
+}
+
+static void look_at_names_of_keys(offer_t *offer)
+{
+    int i, n = offer_key_count(offer), nameless = 0;
+
+    for (i = 0; i < n; i++) {
+        const char *kid = bearer_jwks_at(offer->keys, i)->kid;
+
+        nameless += !kid;
+        if (kid && !of_that_kid(offer, kid, i) && of_that_kid(offer, kid, n) > 1) {
+            offer_odd(offer, "%d of its keys have the same kid %s: of those that "
+                      "fit a token's algorithm, the first is taken",
+                      of_that_kid(offer, kid, n), bearer_text_quote(offer->p, kid));
+        }
+    }
+    if (nameless && n > 1) {
+        offer_odd(offer, "%d of %d keys have no kid: tokens cannot say which one "
+                  "signed them", nameless, n);
+    }
+}
+
+static void look_at_host(offer_t *offer, const char *what, const char *url,
+                         const char *consequence)
+{
+    if (url && !bearer_http_same_origin(url, offer->asked, offer->p)) {
+        offer_odd(offer, "its %s is on another host than itself: %s%s", what,
+                  bearer_http_url_shown(url, offer->p), consequence);
+    }
+}
+
+static int is_discovered(const offer_t *offer)
+{
+    bearer_issuer_t issuer = { .url = offer->named };
+    const apr_array_header_t *urls = bearer_issuer_metadata_urls(&issuer, offer->p);
+    int i, found = 0;
+
+    for (i = 0; i < urls->nelts; i++) {
+        found |= !strcmp(APR_ARRAY_IDX(urls, i, const char *), offer->source);
+    }
+    return found;
+}
+
+static void look_at_name(offer_t *offer)
+{
+    if (!strcmp(offer->named, offer->asked)) {
+        return;
+    }
+    offer_odd(offer, "it calls itself %s, not %s: its tokens will name it so, byte "
+              "for byte, and so does the configuration below",
+              bearer_text_quote(offer->p, offer->named),
+              bearer_text_quote(offer->p, offer->asked));
+    if (!is_discovered(offer)) {
+        offer_odd(offer, "it speaks for an issuer that keeps its metadata "
+                  "elsewhere: be sure that it may");
+    }
+}
+
+static void look_around(offer_t *offer)
+{
+    const bearer_metadata_t *m = offer->metadata;
+    int i;
+
+    look_at_name(offer);
+    for (i = 0; m->left_out && i < m->left_out->nelts; i++) {
+        offer_odd(offer, "left out: %s", APR_ARRAY_IDX(m->left_out, i,
+                                                       const char *));
+    }
+    look_at_host(offer, "key set", m->jwks_uri, "");
+    look_at_host(offer, "introspection", m->introspection_endpoint,
+                 "; tokens and this server's secret would go there");
+    look_at_names_of_keys(offer);
+    if (lists(offer, "id_token_signing_alg_values_supported", "none")) {
+        offer_odd(offer, "it offers ID tokens without a signature (none); such "
+                  "tokens are refused here");
+    }
+    if (!strncmp(offer->named, "http:", 5)) {
+        offer_odd(offer, "it is asked over plain http: whoever is on the way can "
+                  "put in keys");
+    }
+}
+
+/* ---- a configuration -------------------------------------------------------------- */
+
+static bearer_algs_t algorithms_of(const offer_t *offer)
+{
+    bearer_algs_t all = 0;
+    int i;
+
+    for (i = 0; i < offer_key_count(offer); i++) {
+        all |= bearer_jwks_at(offer->keys, i)->algs;
+    }
+    return all;
+}
+
+/* A word for the configuration, in quotes: only `"` and `\` mean something there
+ * (ap_getword_conf). */
+static const char *quoted(const char *word, apr_pool_t *p)
+{
+    char *out = apr_palloc(p, 2 * strlen(word) + 3), *o = out;
+
+    *o++ = '"';
+    for (; *word; word++) {
+        if (*word == '"' || *word == '\\') {
+            *o++ = '\\';
+        }
+        *o++ = *word;
+    }
+    *o++ = '"';
+    *o = '\0';
+    return out;
+}
+
+static const char *line(const offer_t *offer, const char *directive,
+                        const char *value)
+{
+    return apr_pstrcat(offer->p, directive, " ", value, "\n", NULL);
+}
+
+/* RFC 8414: client_secret_basic where nothing is said. */
+static const char *client_auth(const offer_t *offer)
+{
+    static const char *const known[] = {
+        "client_secret_basic", "client_secret_post", "client_secret_jwt",
+        "private_key_jwt", "tls_client_auth", NULL
+    };
+    static const char name[] = "introspection_endpoint_auth_methods_supported";
+    int i;
+
+    for (i = 0; known[i]; i++) {
+        if (lists(offer, name, known[i])) {
+            return known[i];
+        }
+    }
+    return known[0];
+}
+
+static const char *around(const offer_t *offer)
+{
+    bearer_http_url_t parts;
+    const char *conf = "";
+
+    if (!strncmp(offer->named, "http:", 5)
+        && !bearer_http_url_split(&parts, offer->named, offer->p)
+        && !bearer_http_is_loopback(parts.host)) {
+        conf = line(offer, "AuthBearerPlainHTTP",
+                    apr_psprintf(offer->p, "%s:%d", parts.host, parts.port));
+    }
+    return conf;
+}
+
+static const char *inside(const offer_t *offer)
+{
+    bearer_algs_t algs = algorithms_of(offer);
+    const char *conf = "";
+
+    if (!is_discovered(offer)) {
+        conf = line(offer, "    AuthBearerMetadata", quoted(offer->source,
+                                                            offer->p));
+    }
+    if (algs && !(algs & bearer_alg_defaults())) {
+        conf = apr_pstrcat(offer->p, conf, line(offer, "    AuthBearerAlgorithms",
+                           bearer_alg_names(algs, offer->p)), NULL);
+    }
+    if (!offer->metadata->jwks_uri) {
+        conf = apr_pstrcat(offer->p, conf, "    # AuthBearerKeys https://...\n",
+                           NULL);
+    }
+    if (offer->ca_file) {
+        conf = apr_pstrcat(offer->p, conf, line(offer, "    AuthBearerCAFile",
+                           quoted(offer->ca_file, offer->p)), NULL);
+    }
+    if (offer->http_proxy) {
+        conf = apr_pstrcat(offer->p, conf, line(offer, "    AuthBearerHTTPProxy",
+                           quoted(offer->http_proxy, offer->p)), NULL);
+    }
+    if (offer->metadata->introspection_endpoint) {
+        conf = apr_pstrcat(offer->p, conf,
+                           "    # For opaque tokens:\n"
+                           "    # AuthBearerIntrospection discover\n"
+                           "    # AuthBearerClientID orders-api\n"
+                           "    # AuthBearerClientSecret "
+                           "file:/etc/apache2/orders-api.secret\n"
+                           "    # AuthBearerClientAuth ", client_auth(offer), "\n",
+                           NULL);
+    }
+    return conf;
+}
+
+/* The URLs have been judged: there is nothing in them that ends a line or a
+ * quoted word. */
+static const char *configuration(const offer_t *offer)
+{
+    return apr_pstrcat(offer->p, around(offer),
+                       "<AuthBearerIssuer \"", offer->named, "\">\n",
+                       inside(offer),
+                       "</AuthBearerIssuer>\n"
+                       "<Location \"/orders\">\n"
+                       "    AuthType Bearer\n"
+                       "    AuthName \"orders\"\n"
+                       "    # What tokens for this API have in aud:\n"
+                       "    AuthBearerAudience api://orders\n"
+                       "    Require valid-user\n"
+                       "</Location>\n", NULL);
+}
+
+/* ---- as JSON -------------------------------------------------------------------- */
+
+static json_t *word_json(const char *s, apr_pool_t *p)
+{
+    return !s ? json_null()
+         : json_string(bearer_text_is_utf8(s, strlen(s)) && strlen(s) <= WORD_MAX
+                       ? s : bearer_text_quote(p, s));
+}
+
+static json_t *words_json(const apr_array_header_t *list, apr_pool_t *p)
+{
+    json_t *out = json_array();
+    int i;
+
+    for (i = 0; list && i < list->nelts && i < LIST_MAX; i++) {
+        json_array_append_new(out, word_json(APR_ARRAY_IDX(list, i, const char *),
+                                             p));
+    }
+    return out;
+}
+
+static json_t *methods_json(const offer_t *offer)
+{
+    const json_t *methods = json_object_get(
+        offer->document, "introspection_endpoint_auth_methods_supported");
+    json_t *out = json_array(), *method;
+    size_t i;
+
+    json_array_foreach(methods, i, method) {
+        if (json_is_string(method) && i < LIST_MAX) {
+            json_array_append_new(out, word_json(json_string_value(method),
+                                                 offer->p));
+        }
+    }
+    return out;
+}
+
+static const char *type_of(const bearer_jwk_t *key)
+{
+    return key->curve ? key->curve : key->kty == BEARER_KTY_RSA ? "RSA" : "oct";
+}
+
+static json_t *keys_json(const offer_t *offer)
+{
+    json_t *out = json_array();
+    int i;
+
+    for (i = 0; i < offer_key_count(offer); i++) {
+        const bearer_jwk_t *key = bearer_jwks_at(offer->keys, i);
+        json_t *one = json_object();
+
+        json_object_set_new(one, "kid", word_json(key->kid, offer->p));
+        json_object_set_new(one, "type", json_string(type_of(key)));
+        json_object_set_new(one, "bits", json_integer(key->bits));
+        json_object_set_new(one, "algorithms", json_string(
+            bearer_alg_names(key->algs, offer->p)));
+        json_array_append_new(out, one);
+    }
+    return out;
+}
+
+static json_t *odd_json(const offer_t *offer)
+{
+    json_t *out = json_array();
+    int i;
+
+    for (i = 0; i < offer->odd->nelts && i < LIST_MAX; i++) {
+        json_array_append_new(out, json_string(APR_ARRAY_IDX(offer->odd, i,
+                                                             const char *)));
+    }
+    return out;
+}
+
+/* json_string() of NULL is NULL, which an object does not take. */
+static void put_url(json_t *out, const char *name, const char *url)
+{
+    json_object_set_new(out, name, url ? json_string(url) : json_null());
+}
+
+json_t *offer_json(offer_t *offer)
+{
+    const bearer_metadata_t *m = offer->metadata;
+    json_t *out = json_object();
+
+    bearer_json_tie(out, offer->p);
+    look_around(offer);
+    put_url(out, "issuer", offer->named);
+    put_url(out, "metadata", offer->source);
+    put_url(out, "jwks_uri", m->jwks_uri);
+    put_url(out, "introspection_endpoint", m->introspection_endpoint);
+    put_url(out, "authorization_endpoint", m->authorization_endpoint);
+    put_url(out, "token_endpoint", m->token_endpoint);
+    put_url(out, "userinfo_endpoint", m->userinfo_endpoint);
+    put_url(out, "revocation_endpoint", m->revocation_endpoint);
+    put_url(out, "end_session_endpoint", m->end_session_endpoint);
+    json_object_set_new(out, "client_auth", methods_json(offer));
+    json_object_set_new(out, "scopes", words_json(m->scopes_supported, offer->p));
+    json_object_set_new(out, "keys", keys_json(offer));
+    json_object_set_new(out, "odd", odd_json(offer));
+    json_object_set_new(out, "configuration", json_string(configuration(offer)));
+    return out;
+}
