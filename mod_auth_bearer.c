@@ -148,9 +148,12 @@ static void register_hooks(apr_pool_t *p)
                    APR_HOOK_REALLY_FIRST);
     ap_hook_log_transaction(bearer_export_log_transaction, NULL, NULL,
                             APR_HOOK_REALLY_FIRST);
+    ap_hook_log_transaction(bearer_authn_log_transaction, NULL, NULL,
+                            APR_HOOK_MIDDLE);
     ap_hook_expr_lookup(bearer_functions_lookup, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_handler(bearer_status_handler, NULL, NULL, APR_HOOK_MIDDLE);
     bearer_status_register();
+    bearer_page_register();
     bearer_authz_register(p);
     bearer_explain_register();
 }

@@ -88,6 +88,24 @@ static const char *add(const char *line, const char *name, const char *value,
                  : line;
 }
 
+/* RFC 9470 section 3: how the user is to be authenticated. */
+static const char *add_login(const char *line, const apr_array_header_t *login,
+                             apr_pool_t *p)
+{
+    int i;
+
+    for (i = 0; login && i < login->nelts; i++) {
+        const char *one = APR_ARRAY_IDX(login, i, const char *);
+
+        if (strncmp(one, "acr_values=", 11) == 0) {
+            line = add(line, "acr_values", quoted_string(one + 11, p), p);
+        } else if (strncmp(one, "max_age=", 8) == 0) {
+            line = add(line, "max_age", quoted_string(one + 8, p), p);
+        }
+    }
+    return line;
+}
+
 const char *bearer_challenge_write(const bearer_challenge_t *challenge,
                                    apr_pool_t *p)
 {
@@ -103,6 +121,7 @@ const char *bearer_challenge_write(const bearer_challenge_t *challenge,
     line = add(line, "error_description",
                bearer_category_description(challenge->category), p);
     line = add(line, "scope", scope_value(challenge->scopes, p), p);
+    line = add_login(line, challenge->login, p);
     return add(line, "resource_metadata",
                metadata && is_token(metadata) ? metadata : NULL, p);
 }

@@ -2,7 +2,7 @@
 /**
  * @file challenge.h
  * The WWW-Authenticate field (RFC 6750 section 3, RFC 9110 section 11.6.1, RFC
- * 9728 section 5.1). Each parameter at most once; values quoted and cut to the
+ * 9728 section 5.1, RFC 9470 section 3). Each parameter at most once; values quoted and cut to the
  * characters their grammar allows.
  */
 #ifndef BEARER_CHALLENGE_H
@@ -18,6 +18,9 @@ typedef struct bearer_challenge_t {
     bearer_category_t category;        /**< error and description follow it */
     const apr_array_header_t *scopes;  /**< const char *, or NULL */
     const char *resource_metadata;     /**< absolute URL, or NULL */
+    const apr_array_header_t *login;   /**< const char *, NAME=VALUE, of which
+                                            acr_values and max_age are named; or
+                                            NULL */
     int bare;                          /**< AuthBearerChallenge Off: realm only */
 } bearer_challenge_t;
 

@@ -49,6 +49,8 @@ typedef struct bearer_login_t {
     const char *redirect_uri;
     bearer_login_post_fn post;
     void *post_baton;
+    int quiet;                     /**< a login begins without asking the issuer
+                                        anything, or not at all */
 } bearer_login_t;
 
 /** One login under way. */
@@ -66,11 +68,23 @@ typedef struct bearer_attempt_t {
 const char *bearer_login_parameter_error(const char *parameter, apr_pool_t *p);
 
 /**
+ * Are claims, of an ID token that was judged when it came, good enough for a place
+ * whose logins have these parameters (acr_values, max_age)? RFC 9470.
+ * @param parameters  const char *, NAME=VALUE; or NULL
+ * @return BEARER_OK or BEARER_ACR
+ */
+bearer_reason_t bearer_login_suffices(const apr_array_header_t *parameters,
+                                      const json_t *claims, apr_time_t now,
+                                      apr_interval_time_t skew,
+                                      bearer_refusal_t *why, apr_pool_t *p);
+
+/**
  * An authorization request; by a pushed request (RFC 9126) where the issuer has
  * an endpoint for it.
  * @param parameters  const char *, NAME=VALUE; or NULL
  * @param target      to come back to; validated by the caller
- * @return BEARER_OK, BEARER_LOGIN_ISSUER, BEARER_INTERNAL
+ * @return BEARER_OK, BEARER_LOGIN_ISSUER, BEARER_INTERNAL; BEARER_THROTTLED: it
+ *         would have to be pushed, but login->quiet
  */
 bearer_reason_t bearer_login_begin(bearer_attempt_t **attempt, const char **url,
                                    const bearer_login_t *login,

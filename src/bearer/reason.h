@@ -42,6 +42,8 @@
     X(NOT_YET_VALID, "not_yet_valid", "invalid_token", "The token is not valid yet", 0) \
     X(AGE, "age", "invalid_token", "The token is too old", 0) \
     X(AUDIENCE, "audience", "invalid_token", "The token is meant for another audience", 0) \
+    X(AUTHENTICATION, "authentication", "insufficient_user_authentication", \
+      "A different authentication is required", 0) \
     X(SCOPE, "scope", "insufficient_scope", "The token lacks a required scope", 0) \
     X(REQUIRE, "require", NULL, NULL, 0) \
     X(CROSS_SITE, "cross_site", NULL, NULL, 0) \
@@ -118,7 +120,7 @@ typedef enum {
     X(LOGIN_ISSUER, "login_issuer", UNAVAILABLE) \
     X(NONCE, "nonce", MALFORMED) \
     X(AT_HASH, "at_hash", MALFORMED) \
-    X(ACR, "acr", AGE) \
+    X(ACR, "acr", AUTHENTICATION) \
     X(LOGOUT_TOKEN, "logout_token", TYPE) \
     X(SESSION_USER, "session_user", REQUIRE) \
     X(SESSION_STORE, "session_store", UNAVAILABLE) \

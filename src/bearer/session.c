@@ -104,21 +104,24 @@ static apr_status_t put_sealed(const bearer_session_store_t *store,
     return APR_SUCCESS;
 }
 
+/* APR_NOTFOUND: it is not there; APR_EGENERAL: nobody knows; APR_EINVAL: what is
+ * there is not ours. */
 static apr_status_t get_sealed(const bearer_session_store_t *store,
                                const unsigned char *name, unsigned char **value,
                                apr_size_t *len, apr_pool_t *p)
 {
     unsigned char *sealed;
     apr_size_t sealed_len;
+    apr_status_t rv = store->cache
+        ? store->cache->get(store->cache, name, &sealed, &sealed_len, p)
+        : APR_NOTFOUND;
 
-    if (!store->cache
-        || store->cache->get(store->cache, name, &sealed, &sealed_len, p)
-           != APR_SUCCESS) {
-        return APR_NOTFOUND;
+    if (rv != APR_SUCCESS) {
+        return rv == APR_NOTFOUND ? APR_NOTFOUND : APR_EGENERAL;
     }
     return bearer_seal_open(value, len, store->seal, name, BEARER_CACHE_KEY_SIZE,
                             sealed, sealed_len, p) == APR_SUCCESS
-               ? APR_SUCCESS : APR_NOTFOUND;
+               ? APR_SUCCESS : APR_EINVAL;
 }
 
 /* "Not there" may mean "down": does the cache keep anything? */
@@ -584,33 +587,45 @@ static apr_status_t load_from_cache(bearer_session_t **session,
     return load_by_id(session, store, id, p);
 }
 
-/* Did a back-channel logout leave a mark after the session was made? */
-static int marked(const bearer_session_t *s, const bearer_session_store_t *store,
-                  const unsigned char *name, apr_pool_t *p)
+/* Did a back-channel logout leave a mark after the session was made? APR_SUCCESS:
+ * no; APR_EOF: yes; APR_EGENERAL: nobody knows, and that is no "no". */
+static apr_status_t look_for_mark(const bearer_session_t *s,
+                                  const bearer_session_store_t *store,
+                                  const unsigned char *name, apr_pool_t *p)
 {
     static const unsigned char none[BEARER_CACHE_KEY_SIZE];
     unsigned char *value;
     apr_time_t when = 0;
     apr_size_t len;
+    apr_status_t rv;
 
-    if (memcmp(name, none, sizeof(none)) == 0
-        || get_sealed(store, name, &value, &len, p) != APR_SUCCESS || len != 8) {
-        return 0;
+    if (memcmp(name, none, sizeof(none)) == 0) {
+        return APR_SUCCESS;
+    }
+    rv = get_sealed(store, name, &value, &len, p);
+    if (rv != APR_SUCCESS || len != sizeof(apr_uint64_t)) {
+        return rv == APR_NOTFOUND ? APR_SUCCESS : APR_EGENERAL;
     }
     take_time(value, &when);
-    return s->created <= when;
+    return s->created <= when ? APR_EOF : APR_SUCCESS;
 }
 
-static int is_over(const bearer_session_t *s,
-                   const bearer_session_store_t *store, apr_pool_t *p)
+/* APR_SUCCESS: it goes on; APR_EOF: it is over; APR_EGENERAL: nobody knows. */
+static apr_status_t still_on(const bearer_session_t *s,
+                             const bearer_session_store_t *store, apr_pool_t *p)
 {
     apr_time_t now = bearer_world_now(store->world);
+    apr_status_t rv;
 
-    return now >= s->ends || now - s->seen >= store->idle
-           || now - s->created >= store->max
-           || (!store->in_cookie && !store->no_marks
-               && (marked(s, store, s->by_sid, p)
-                   || marked(s, store, s->by_sub, p)));
+    if (now >= s->ends || now - s->seen >= store->idle
+        || now - s->created >= store->max) {
+        return APR_EOF;
+    }
+    if (store->in_cookie || store->no_marks) {
+        return APR_SUCCESS;
+    }
+    rv = look_for_mark(s, store, s->by_sid, p);
+    return rv == APR_SUCCESS ? look_for_mark(s, store, s->by_sub, p) : rv;
 }
 
 static void remove_record(const bearer_session_t *session,
@@ -632,9 +647,12 @@ apr_status_t bearer_session_load(bearer_session_t **session,
                           ? load_from_cookie(session, store, cookie, p)
                           : load_from_cache(session, store, cookie, p);
 
-    if (rv == APR_SUCCESS && is_over(*session, store, p)) {
-        remove_record(*session, store, p);
-        rv = APR_NOTFOUND;
+    if (rv == APR_SUCCESS) {
+        rv = still_on(*session, store, p);
+        if (rv == APR_EOF) {
+            remove_record(*session, store, p);
+            rv = APR_NOTFOUND;
+        }
     }
     if (rv != APR_SUCCESS) {
         *session = NULL;
@@ -795,7 +813,10 @@ apr_status_t bearer_session_again(bearer_session_t **session,
         return successor(session, store, p);
     }
     rv = load_by_id(&now, store, (*session)->id, p);
-    if (rv == APR_NOTFOUND || (rv == APR_SUCCESS && is_over(now, store, p))) {
+    if (rv == APR_SUCCESS) {
+        rv = still_on(now, store, p);
+    }
+    if (rv == APR_NOTFOUND || rv == APR_EOF) {
         return APR_EOF;
     }
     if (rv != APR_SUCCESS
@@ -826,10 +847,10 @@ apr_status_t bearer_session_logout(const bearer_session_store_t *store,
 }
 
 apr_status_t bearer_session_once(const bearer_session_store_t *store,
-                                 const char *issuer, const char *jti,
-                                 apr_time_t end, apr_pool_t *p)
+                                 const char *what, const char *issuer,
+                                 const char *id, apr_time_t end, apr_pool_t *p)
 {
-    const char *const texts[] = { "logout", "jti", issuer, jti };
+    const char *const texts[] = { "once", what, issuer, id };
     unsigned char name[BEARER_CACHE_KEY_SIZE], *value;
     apr_size_t len;
     apr_status_t rv;
@@ -841,8 +862,10 @@ apr_status_t bearer_session_once(const bearer_session_store_t *store,
         && store->cache->lease(store->cache, name, end, p) == APR_EBUSY) {
         return APR_EEXIST;
     }
-    rv = get_sealed(store, name, &value, &len, p) == APR_SUCCESS ? APR_EEXIST
-       : put_sealed(store, name, "1", 1, end, p);
+    rv = get_sealed(store, name, &value, &len, p);
+    rv = rv == APR_SUCCESS ? APR_EEXIST
+       : rv == APR_NOTFOUND ? put_sealed(store, name, "1", 1, end, p)
+                            : APR_EGENERAL;
     if (store->cache && store->cache->unlease) {
         store->cache->unlease(store->cache, name, p);
     }

@@ -181,11 +181,12 @@ apr_status_t bearer_session_logout(const bearer_session_store_t *store,
                                    const char *sid, const char *sub,
                                    apr_pool_t *p);
 
-/** APR_SUCCESS the first time a jti is seen until `until`, then APR_EEXIST;
- *  APR_EGENERAL: the cache does not answer. */
+/** What serves once (`what`: "jti" of a logout token, "state" of a login):
+ *  APR_SUCCESS the first time that id of the issuer is seen until `until`, then
+ *  APR_EEXIST; APR_EGENERAL: the cache does not answer. */
 apr_status_t bearer_session_once(const bearer_session_store_t *store,
-                                 const char *issuer, const char *jti,
-                                 apr_time_t until, apr_pool_t *p);
+                                 const char *what, const char *issuer,
+                                 const char *id, apr_time_t until, apr_pool_t *p);
 
 /**
  * The principal of a session: as of a token, but with the session's user claim

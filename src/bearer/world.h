@@ -27,12 +27,14 @@ typedef enum {
  * A cache shared by children or hosts. Keys are 32 bytes, always a SHA-256, so
  * that an implementation which picks its shard by the first byte spreads them.
  * A value that is not there, has expired, cannot be opened or whose back end
- * is down is APR_NOTFOUND: "not there" may always mean "down".
+ * is down is APR_NOTFOUND: "not there" may always mean "down". A cache that
+ * knows that it cannot be asked just now says so (APR_EGENERAL), for those whose
+ * answer hangs on the difference.
  */
 #define BEARER_CACHE_KEY_SIZE 32
 typedef struct bearer_cache_t bearer_cache_t;
 struct bearer_cache_t {
-    /** Copies a value into p. APR_SUCCESS, or APR_NOTFOUND. */
+    /** Copies a value into p. APR_SUCCESS, APR_NOTFOUND, or APR_EGENERAL. */
     apr_status_t (*get)(const bearer_cache_t *cache, const unsigned char *key,
                         unsigned char **value, apr_size_t *len, apr_pool_t *p);
     /** Keeps a value until expires at the latest. A failure is normal life. */

@@ -36,6 +36,7 @@ static const answer_t answers[BEARER_CATEGORY_COUNT] = {
     [BEARER_CATEGORY_NOT_YET_VALID] = { HTTP_UNAUTHORIZED, 1, 0, APLOG_INFO },
     [BEARER_CATEGORY_AGE]           = { HTTP_UNAUTHORIZED, 1, 0, APLOG_INFO },
     [BEARER_CATEGORY_AUDIENCE]      = { HTTP_UNAUTHORIZED, 1, 0, APLOG_INFO },
+    [BEARER_CATEGORY_AUTHENTICATION] = { HTTP_UNAUTHORIZED, 1, 0, APLOG_INFO },
     [BEARER_CATEGORY_SCOPE]         = { HTTP_FORBIDDEN, 1, 0, APLOG_INFO },
     [BEARER_CATEGORY_REQUIRE]       = { HTTP_FORBIDDEN, 0, 0, APLOG_INFO },
     [BEARER_CATEGORY_CROSS_SITE]    = { HTTP_FORBIDDEN, 0, 0, APLOG_INFO },
@@ -77,7 +78,7 @@ static const char *realm(request_rec *r)
 static void challenge(request_rec *r, bearer_category_t category)
 {
     const bearer_settings_t *settings = bearer_config_of(r);
-    bearer_challenge_t c = { NULL, category, NULL, NULL, 0 };
+    bearer_challenge_t c = { NULL, category, NULL, NULL, NULL, 0 };
     const request_t *own = bearer_request(r);
 
     c.realm = realm(r);
@@ -87,6 +88,9 @@ static void challenge(request_rec *r, bearer_category_t category)
     }
     if (category == BEARER_CATEGORY_SCOPE || category == BEARER_CATEGORY_NO_CREDENTIAL) {
         c.scopes = bearer_authz_scopes(r, own->principal, own->settings);
+    }
+    if (category == BEARER_CATEGORY_AUTHENTICATION) {
+        c.login = settings->login.parameters;
     }
     apr_table_setn(r->err_headers_out, "WWW-Authenticate",
                    bearer_challenge_write(&c, r->pool));

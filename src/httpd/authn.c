@@ -12,52 +12,9 @@ APLOG_USE_MODULE(auth_bearer);
 
 /* ---- the throttle ------------------------------------------------------- */
 
-/* RFC 1918, 4193, 3927, 4291, 6598: where a balancer of one's own lives. */
-static int is_private(request_rec *r)
-{
-    static const char *const nets[][2] = {
-        {"10.0.0.0", "8"}, {"172.16.0.0", "12"}, {"192.168.0.0", "16"},
-        {"127.0.0.0", "8"}, {"169.254.0.0", "16"}, {"100.64.0.0", "10"},
-        {"fc00::", "7"}, {"fe80::", "10"}, {"::1", "128"}
-    };
-    apr_ipsubnet_t *net;
-    apr_size_t i;
-
-    for (i = 0; i < sizeof(nets) / sizeof(nets[0]); i++) {
-        if (apr_ipsubnet_create(&net, nets[i][0], nets[i][1], r->pool)
-            == APR_SUCCESS
-            && apr_ipsubnet_test(net, r->connection->client_addr)) {
-            return 1;
-        }
-    }
-    return 0;
-}
-
-/* Behind a balancer that mod_remoteip does not know, all clients look like one:
- * a throttle would lock out everybody for the failures of one. */
-static int behind_balancer(request_rec *r)
-{
-    if (!apr_table_get(r->headers_in, "X-Forwarded-For")
-        || strcmp(r->useragent_ip, r->connection->client_ip) != 0
-        || !is_private(r)) {
-        return 0;
-    }
-    if (bearer_shared_first(SHARED_WARN_FORWARDED_FOR)) {
-        bearer_log(APLOG_WARNING, r,
-                   "requests arrive from a proxy (%s) with "
-                   "X-Forwarded-For, so all clients have one address and "
-                   "none is throttled; configure mod_remoteip "
-                   "(RemoteIPHeader, RemoteIPInternalProxy), or "
-                   "AuthBearerThrottle off", r->connection->client_ip);
-    }
-    return 1;
-}
-
 static void throttle_begin(attempt_t *a)
 {
-    a->throttling = a->settings->throttle.on && a->process->throttle
-        && bearer_throttle_address(a->address, a->r->useragent_ip) == APR_SUCCESS
-        && !behind_balancer(a->r);
+    a->throttling = bearer_throttling_address(a->address, a->r, a->settings);
 }
 
 /* What the throttle knows the token by; a token verified before needs it not. */
@@ -79,22 +36,38 @@ static int lasting(bearer_reason_t reason)
         && reason != BEARER_TENANT;
 }
 
-static void throttle_failure(attempt_t *a, bearer_reason_t reason)
+/* Nothing comes of what is judged ahead but this: where nobody is asked who he is
+ * afterwards, a refused token counts when the request is over. */
+static void note_ahead(attempt_t *a, bearer_reason_t reason)
 {
-    bearer_category_t category = bearer_reason_category(reason);
+    const request_rec *first = a->r, *parent;
+    request_t *own;
 
-    if (!a->throttling || !bearer_category_counted(category)) {
-        return;
+    while ((parent = bearer_request_parent(first)) != NULL) {
+        first = parent;
     }
-    if (bearer_throttle_failure(a->process->throttle, a->address, &a->presented,
-                                reason, &a->settings->throttle, apr_time_now())) {
-        bearer_status_throttled();
-        bearer_log(APLOG_NOTICE, a->r,
-                   "address %s is throttled for %d s after %d "
-                   "refused tokens (AuthBearerThrottle)", a->r->useragent_ip,
-                   (int)apr_time_sec(a->settings->throttle.penalty),
-                   a->settings->throttle.threshold);
+    if (a->throttling) {
+        own = bearer_request((request_rec *)(apr_uintptr_t)first);
+        own->ahead_reason = reason;
+        own->ahead_token = a->presented;
     }
+}
+
+int bearer_authn_log_transaction(request_rec *r)
+{
+    const request_t *own = bearer_request_peek(r);
+    unsigned char address[BEARER_THROTTLE_KEY_SIZE];
+    const bearer_settings_t *settings;
+
+    if (!own || own->ahead_reason == BEARER_OK || own->asked) {
+        return DECLINED;
+    }
+    settings = bearer_config_of(r);
+    if (bearer_throttling_address(address, r, settings)) {
+        bearer_throttling_failure(r, settings, address, &own->ahead_token,
+                                  own->ahead_reason);
+    }
+    return DECLINED;
 }
 
 /* ---- ends --------------------------------------------------------------- */
@@ -103,9 +76,13 @@ static int refuse(attempt_t *a, bearer_reason_t reason, const char *detail,
                   unsigned retry)
 {
     if (a->ahead) {
+        note_ahead(a, reason);
         return HTTP_UNAUTHORIZED;
     }
-    throttle_failure(a, reason);
+    if (a->throttling) {
+        bearer_throttling_failure(a->r, a->settings, a->address, &a->presented,
+                                  reason);
+    }
     return bearer_answer_refuse(a->r, reason, detail, retry, &a->judgement);
 }
 
@@ -463,6 +440,16 @@ static int is_preflight(request_rec *r)
         && apr_table_get(r->headers_in, "Access-Control-Request-Method");
 }
 
+/* A session that began with less than is asked for here: back to the issuer. */
+static int step_up(attempt_t *a, const bearer_refusal_t *why)
+{
+    if (!a->settings->login.on) {
+        return DECLINED;
+    }
+    bearer_log(APLOG_DEBUG, a->r, "another login is needed: %s", why->detail);
+    return bearer_browser_login(a->r, a->settings);
+}
+
 /* A cookie that opens no session is no credential: DECLINED. */
 static int by_session(attempt_t *a)
 {
@@ -482,9 +469,17 @@ static int by_session(attempt_t *a)
     if (!a->ahead) {
         a->own->winner = credential;
     }
-    if (reason == BEARER_OK && bearer_credential_cross_site(a->r, credential)) {
+    if ((reason == BEARER_OK || reason == BEARER_ACR)
+        && bearer_credential_cross_site(a->r, credential)) {
         reason = BEARER_CROSS_SITE;
         why.detail = cross_site;
+    }
+    if (reason == BEARER_ACR && !a->ahead) {
+        int status = step_up(a, &why);
+
+        if (status != DECLINED) {
+            return status;
+        }
     }
     return reason == BEARER_OK ? grant(a, principal)
                                : refuse(a, reason, why.detail, 0);

@@ -323,14 +323,31 @@ static void count_try(request_rec *r, const browser_t *browser,
 
 /* ---- the way to the issuer ---------------------------------------------- */
 
+int bearer_browser_speculates(const request_rec *r)
+{
+    static const char *const fields[] = { "Sec-Purpose", "Purpose", "X-Purpose",
+                                          "X-Moz" };
+    apr_size_t i;
+
+    for (i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
+        const char *purpose = apr_table_get(r->headers_in, fields[i]);
+
+        if (purpose && (ap_strcasestr(purpose, "prefetch")
+                        || ap_strcasestr(purpose, "prerender")
+                        || ap_strcasestr(purpose, "preview"))) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
 static int is_navigation(request_rec *r)
 {
     const char *mode = apr_table_get(r->headers_in, "Sec-Fetch-Mode");
-    const char *purpose = apr_table_get(r->headers_in, "Sec-Purpose");
     const char *accept = apr_table_get(r->headers_in, "Accept");
 
     if (r->main || r->method_number != M_GET || r->header_only
-        || (purpose && ap_strcasestr(purpose, "prefetch"))
+        || bearer_browser_speculates(r)
         || apr_table_get(r->headers_in, "X-Requested-With")) {
         return 0;
     }
@@ -419,7 +436,7 @@ static const char *attempt_name(const browser_t *browser, const char *state,
 static bearer_reason_t begin(request_rec *r, const browser_t *browser,
                              const bearer_settings_t *settings,
                              const char *target, const char **url,
-                             bearer_refusal_t *why)
+                             unsigned *wait, bearer_refusal_t *why)
 {
     const server_config_t *server = bearer_config_server(r->server);
     const char *error, *value;
@@ -434,6 +451,10 @@ static bearer_reason_t begin(request_rec *r, const browser_t *browser,
     }
     reason = bearer_browser_client(&login, r, browser, issuer, why);
     if (reason == BEARER_OK) {
+        if (login.metadata->pushed_authorization_request_endpoint) {
+            *wait = bearer_throttling_login(r, settings);
+            login.quiet = *wait != 0;
+        }
         reason = bearer_login_begin(&attempt, url, &login,
                                     settings->login.parameters, target, why,
                                     r->pool);
@@ -460,6 +481,7 @@ int bearer_browser_login(request_rec *r, const bearer_settings_t *settings)
     bearer_refusal_t why = { BEARER_OK, NULL };
     const char *target, *hash, *others, *url = NULL;
     bearer_reason_t reason;
+    unsigned wait = 0;
 
     if (!browser || !is_navigation(r)) {
         return DECLINED;
@@ -474,9 +496,9 @@ int bearer_browser_login(request_rec *r, const bearer_settings_t *settings)
             "that it uses, does the session store keep sessions, is the login "
             "issuer accepted here (AuthBearerAcceptIssuer)?", 0, NULL);
     }
-    reason = begin(r, browser, settings, target, &url, &why);
+    reason = begin(r, browser, settings, target, &url, &wait, &why);
     if (reason != BEARER_OK) {
-        return bearer_answer_refuse(r, reason, why.detail, 0, NULL);
+        return bearer_answer_refuse(r, reason, why.detail, wait, NULL);
     }
     bearer_page_no_store(r);
     apr_table_setn(r->headers_out, "Location", url);
@@ -496,6 +518,8 @@ typedef struct arrival_t {
     bearer_login_t login;
     bearer_tokens_t tokens;
     json_t *claims;
+    bearer_settings_t settings;    /**< of the vhost */
+    unsigned wait;                 /**< for Retry-After */
     bearer_refusal_t why;
 } arrival_t;
 
@@ -545,6 +569,52 @@ static bearer_reason_t find_issuer(arrival_t *a)
                         "this login is no longer declared");
 }
 
+/* The issuer is asked about one code of each attempt, however often the cookie is
+ * sent. Without a cache (AuthBearerSessionStore cookie) there is the throttle. */
+static bearer_reason_t use_attempt(arrival_t *a)
+{
+    bearer_session_store_t store;
+    apr_status_t rv;
+
+    bearer_browser_store(&store, a->browser);
+    rv = bearer_session_once(&store, "state", a->attempt->issuer,
+                             a->attempt->state,
+                             a->attempt->created + 2 * BEARER_LOGIN_LIFE,
+                             a->r->pool);
+    if (rv == APR_EEXIST) {
+        return bearer_refuse(&a->why, a->r->pool, BEARER_LOGIN_STATE, "this login "
+                             "has been completed, or has failed, before");
+    }
+    return rv == APR_SUCCESS || store.in_cookie ? BEARER_OK
+        : bearer_refuse(&a->why, a->r->pool, BEARER_SESSION_STORE, "the session "
+                        "store does not answer (AuthBearerSOCache for=sessions)");
+}
+
+static bearer_reason_t redeem(arrival_t *a, const char *code)
+{
+    static const bearer_throttle_token_t each = { 0, 0 };
+    unsigned char address[BEARER_THROTTLE_KEY_SIZE];
+    int counted = bearer_throttling_address(address, a->r, &a->settings);
+    bearer_reason_t reason;
+
+    a->wait = counted ? bearer_throttle_check(bearer_process()->throttle, address,
+                                              apr_time_now()) : 0;
+    if (a->wait) {
+        return bearer_refuse(&a->why, a->r->pool, BEARER_THROTTLED, "too many "
+                             "refused codes or tokens from this address "
+                             "(AuthBearerThrottle); the issuer was not asked");
+    }
+    reason = use_attempt(a);
+    if (reason == BEARER_OK) {
+        reason = bearer_login_redeem(&a->tokens, &a->login, a->attempt, code,
+                                     &a->why, a->r->pool);
+        if (counted) {
+            bearer_throttling_failure(a->r, &a->settings, address, &each, reason);
+        }
+    }
+    return reason;
+}
+
 static bearer_reason_t take_code(arrival_t *a)
 {
     const char *code;
@@ -553,9 +623,7 @@ static bearer_reason_t take_code(arrival_t *a)
                                                    a->login.metadata, &a->why,
                                                    a->r->pool);
 
-    return reason == BEARER_OK
-        ? bearer_login_redeem(&a->tokens, &a->login, a->attempt, code, &a->why,
-                              a->r->pool) : reason;
+    return reason == BEARER_OK ? redeem(a, code) : reason;
 }
 
 static bearer_reason_t judge_id_token(arrival_t *a)
@@ -684,6 +752,7 @@ static int callback(request_rec *r, const browser_t *browser)
         find_attempt, find_issuer, take_code, judge_id_token, find_user,
         make_session
     };
+    const server_config_t *server = bearer_config_server(r->server);
     const char *back = browser->origin;
     bearer_reason_t reason;
     arrival_t a;
@@ -692,6 +761,8 @@ static int callback(request_rec *r, const browser_t *browser)
     memset(&a, 0, sizeof(a));
     a.r = r;
     a.browser = browser;
+    bearer_settings_resolve(&a.settings, server->global->defaults,
+                            &server->settings, NULL, NULL);
     reason = bearer_login_parse(&a.parameters, r->args, &a.why, r->pool);
     for (i = 0; reason == BEARER_OK && i < sizeof(steps) / sizeof(steps[0]); i++) {
         reason = steps[i](&a);
@@ -705,8 +776,13 @@ static int callback(request_rec *r, const browser_t *browser)
         back = apr_pstrcat(r->pool, browser->origin, "/", NULL);
     }
     if (reason != BEARER_OK) {
+        if (a.wait) {
+            apr_table_setn(r->err_headers_out, "Retry-After",
+                           apr_psprintf(r->pool, "%u", a.wait));
+        }
         return bearer_page_refusal(r, reason, a.why.detail, back);
     }
+    bearer_throttling_logged_in(r, &a.settings);
     count_try(r, browser, a.attempt->target);
     return redirect(r, back);
 }

@@ -45,6 +45,9 @@ bearer_reason_t bearer_browser_client(bearer_login_t *login, request_rec *r,
 void bearer_browser_judgement(bearer_judgement_t *j, request_rec *r,
                               const bearer_expected_t *expected);
 
+/** Is it fetched ahead, before anybody has asked for it? */
+int bearer_browser_speculates(const request_rec *r);
+
 /** Set-Cookie that goes with errors and redirects, too. */
 void bearer_browser_set_cookie(request_rec *r, const char *line);
 void bearer_browser_set_session(request_rec *r, const browser_t *browser,

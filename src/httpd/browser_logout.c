@@ -154,6 +154,12 @@ int bearer_browser_logout(request_rec *r, const browser_t *browser)
         }
         return signed_out(r);
     }
+    if (bearer_browser_speculates(r)) {
+        /* any refusal: the browser asks again when somebody wants the page */
+        return bearer_page_refusal(r, BEARER_CROSS_SITE, "a logout was fetched "
+                                   "ahead (Sec-Purpose, Purpose), which nobody "
+                                   "has asked for yet", NULL);
+    }
     if (!from_here(r, browser) && !has_form_token(r, session)) {
         return r->method_number == M_GET ? ask_first(r, browser, session)
             : bearer_page_refusal(r, BEARER_CROSS_SITE, "a logout was asked for "
@@ -222,7 +228,7 @@ static bearer_reason_t logout_by(request_rec *r, const browser_t *browser,
     if (until > j->now + browser->max) {
         until = j->now + browser->max;
     }
-    rv = bearer_session_once(&store, j->issuer->url,
+    rv = bearer_session_once(&store, "jti", j->issuer->url,
                              bearer_json_string(j->claims, "jti"),
                              until + 2 * j->settings.clock_skew, r->pool);
     if (rv == APR_EEXIST) {

@@ -102,6 +102,20 @@ static void log_refresh(const visit_t *v, int level, const char *what,
                                        BEARER_SESSION_ID_SIZE), detail);
 }
 
+/* How and when the person was authenticated is of the login; a refreshed ID token
+ * need not say it again (OpenID Connect Core section 12.2). */
+static void keep_authentication(json_t *claims, const json_t *before)
+{
+    static const char *const names[] = { "acr", "amr", "auth_time" };
+    apr_size_t i;
+
+    for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (!json_object_get(claims, names[i]) && json_object_get(before, names[i])) {
+            json_object_set(claims, names[i], json_object_get(before, names[i]));
+        }
+    }
+}
+
 /* An ID token that comes with a refresh replaces what the first one said. */
 static bearer_reason_t new_claims(visit_t *v, const bearer_tokens_t *tokens,
                                   const bearer_issuer_access_t *access,
@@ -110,6 +124,7 @@ static bearer_reason_t new_claims(visit_t *v, const bearer_tokens_t *tokens,
     bearer_expected_t expected = { access->issuer, NULL, tokens->access_token,
                                    NULL, NULL, -1 };
     const bearer_path_t *user = access->settings->session_user_claim.path;
+    const json_t *before;
     bearer_judgement_t j;
 
     *claims = json_object_get(bearer_session_body(v->session, v->r->pool),
@@ -124,9 +139,13 @@ static bearer_reason_t new_claims(visit_t *v, const bearer_tokens_t *tokens,
         *why = j.why;
         return j.why.reason;
     }
+    before = *claims;
     *claims = bearer_session_lasting(v->session, bearer_path_text(user),
                                      v->r->pool);
     *claims = bearer_login_merge(j.claims, *claims, v->r->pool);
+    if (*claims) {
+        keep_authentication(*claims, before);
+    }
     return *claims ? BEARER_OK : BEARER_INTERNAL;
 }
 
@@ -463,5 +482,10 @@ bearer_reason_t bearer_browser_principal(request_rec *r,
         return BEARER_NO_CREDENTIAL;
     }
     *credential = credential_of(r, session, browser, settings);
-    return principal_of(r, session, issuer, principal, why);
+    reason = principal_of(r, session, issuer, principal, why);
+    return reason == BEARER_OK && settings->login.parameters
+        ? bearer_login_suffices(settings->login.parameters, (*principal)->claims,
+                                bearer_world_now(&bearer_process()->world),
+                                settings->clock_skew, why, r->pool)
+        : reason;
 }

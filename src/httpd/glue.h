@@ -296,6 +296,8 @@ int bearer_trace_browser_quick(request_rec *r, int lookup);
 /** The thread works for r until leave() gets what enter() gave. */
 request_rec *bearer_trace_enter(request_rec *r);
 void bearer_trace_leave(request_rec *before);
+/** The request's id (mod_unique_id), if it is fit for a page; or NULL. */
+const char *bearer_trace_id(const request_rec *r);
 /** `, request ID` where mod_unique_id is there, else "". */
 const char *bearer_trace_suffix(const request_rec *r);
 const char *bearer_trace_suffix_here(void);
@@ -341,8 +343,11 @@ typedef struct request_t {
     int asked;                   /**< check_user_id has been here */
     const void *ahead_of;        /**< configuration of the judgement ahead */
     const bearer_principal_t *ahead; /**< and what came of it, or NULL */
+    bearer_reason_t ahead_reason;    /**< why it was refused; in the first request */
+    bearer_throttle_token_t ahead_token;
     apr_array_header_t *unmet;   /**< const char *: what was asked and denied */
     int deciding;                /**< guard of the auth_checker hook */
+    int json;                    /**< the page that was prepared is JSON */
 } request_t;
 
 /** This request's own record, made when there is none. */
@@ -405,6 +410,8 @@ int bearer_page_refusal(request_rec *r, bearer_reason_t reason,
                         const char *detail, const char *again);
 /** The same for a hook that only returns a status: prepares the page. */
 void bearer_page_prepare(request_rec *r, int status, bearer_reason_t reason);
+/** Registers the filter that gives a prepared page its type. */
+void bearer_page_register(void);
 /** A page with status 200 and a paragraph; form: HTML behind it, or "". */
 int bearer_page_say(request_rec *r, const char *title, const char *text,
                     const char *form);
@@ -428,8 +435,25 @@ int bearer_answer_level(bearer_reason_t reason);
 /** Seconds a client is told to wait when something cannot be reached. */
 #define ANSWER_RETRY_AFTER 5
 
+/* throttling.c: AuthBearerThrottle */
+/** Whom a request counts for; 0: nobody, it is not throttled.
+ *  @param address  BEARER_THROTTLE_KEY_SIZE bytes */
+int bearer_throttling_address(unsigned char *address, request_rec *r,
+                              const bearer_settings_t *settings);
+/** Counts a refusal, if its category is one that counts. */
+void bearer_throttling_failure(request_rec *r, const bearer_settings_t *settings,
+                               const unsigned char *address,
+                               const bearer_throttle_token_t *token,
+                               bearer_reason_t reason);
+/** A login is about to ask the issuer on behalf of somebody unknown: 0, and it is
+ *  counted; or the seconds until this address may again. */
+unsigned bearer_throttling_login(request_rec *r, const bearer_settings_t *settings);
+/** One of them came to a good end. */
+void bearer_throttling_logged_in(request_rec *r, const bearer_settings_t *settings);
+
 /* authn.c */
 int bearer_authn_check_user_id(request_rec *r);
+int bearer_authn_log_transaction(request_rec *r);
 /**
  * Who it will be, for expressions that are evaluated before authentication
  * (<If>, SetEnvIfExpr): the token is judged by the configuration that is known

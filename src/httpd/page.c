@@ -4,7 +4,8 @@
  * What a person reads when something went wrong, or when a question is to be
  * asked: small pages that need no script, no picture and no other file. They say
  * what happened and what to do, and carry a number that stands in the log's
- * line as well; nothing of a request, a token or an issuer's answer gets in.
+ * line as well (mod_unique_id's, where it is loaded); nothing of a request, a
+ * token or an issuer's answer gets in.
  *
  * An administrator's ErrorDocument goes before them; who asks for JSON and not
  * for HTML gets that.
@@ -55,10 +56,18 @@ static const text_t texts[] = {
     { BEARER_CROSS_SITE, "This request came from another site",
       "To protect you, this site does not change anything when another site asks "
       "it to.", "Go to this site and do it there." },
+    { BEARER_ACR, "A stronger sign-in is needed",
+      "You are signed in, but this page asks for a newer or stronger sign-in than "
+      "yours.", "Open the page in your browser and sign in again when asked." },
     { BEARER_LOGOUT_TOKEN, "You were not signed out",
       "The page that asked for it was not one of this site, or is out of date.",
       "Go back to this site and sign out there." },
 };
+
+/* Whoever sent something wants to know what became of it. */
+static const text_t not_kept = { BEARER_OK, "You are not signed in",
+    "Your sign-in has ended, so what you have just sent was not accepted.",
+    "Sign in in another tab, then come back to this one and send it again." };
 
 static const text_t *by_status(int status)
 {
@@ -75,16 +84,21 @@ static const text_t *by_status(int status)
     static const text_t later = { BEARER_OK, "Please try again",
         "Something that this site needs does not answer just now.",
         "Please try again in a moment." };
+    static const text_t slower = { BEARER_OK, "Too many attempts",
+        "There were too many failed attempts from your network within a short "
+        "time.", "Please wait a minute and try again." };
     static const text_t broken = { BEARER_OK, "This site is not set up correctly",
         "It cannot answer this request.", "Tell the people who run this site." };
 
     return status == HTTP_UNAUTHORIZED ? &refused
          : status == HTTP_BAD_REQUEST ? &wrong
          : status == HTTP_FORBIDDEN ? &forbidden
+         : status == HTTP_TOO_MANY_REQUESTS ? &slower
          : status == HTTP_SERVICE_UNAVAILABLE ? &later : &broken;
 }
 
-static const text_t *text_for(bearer_reason_t reason, int status)
+static const text_t *text_for(const request_rec *r, bearer_reason_t reason,
+                              int status)
 {
     apr_size_t i;
 
@@ -93,7 +107,8 @@ static const text_t *text_for(bearer_reason_t reason, int status)
             return &texts[i];
         }
     }
-    return by_status(status);
+    return status == HTTP_UNAUTHORIZED && r->method_number == M_POST
+               ? &not_kept : by_status(status);
 }
 
 static const char head[] =
@@ -118,20 +133,32 @@ static const char *page(apr_pool_t *p, const char *title, const char *what,
 static const char *link_to(apr_pool_t *p, const char *url)
 {
     return url ? apr_pstrcat(p, "<p><a href=\"", ap_escape_html(p, url),
-                             "\">Go on to the page you wanted</a></p>\n", NULL)
+                             "\">Try again</a></p>\n", NULL)
                : "";
 }
 
 /* The number of a page: it says nothing, but finds the line. */
 static const char *reference(request_rec *r)
 {
+    const char *id = bearer_trace_id(r);
     unsigned char bytes[5];
 
+    if (id) {
+        return id;
+    }
     if (bearer_world_random(bearer_process() ? &bearer_process()->world : NULL,
                             bytes, sizeof(bytes)) != APR_SUCCESS) {
         return "none";
     }
     return bearer_text_hex(r->pool, bytes, sizeof(bytes));
+}
+
+static const char *refusal_json(request_rec *r, const char *error,
+                                const text_t *text, const char *ref)
+{
+    return apr_psprintf(r->pool, "{\"error\":\"%s\",\"error_description\":"
+                        "\"%s %s\",\"reference\":\"%s\"}\n", error, text->what,
+                        text->todo, ref);
 }
 
 static const char *refusal(request_rec *r, const text_t *text, const char *ref,
@@ -194,7 +221,7 @@ int bearer_page_refusal(request_rec *r, bearer_reason_t reason,
 {
     bearer_category_t category = bearer_reason_category(reason);
     int status = bearer_answer_status(reason);
-    const text_t *text = text_for(reason, status);
+    const text_t *text = text_for(r, reason, status);
     const char *ref = reference(r);
 
     bearer_request(r)->reason = reason;
@@ -221,10 +248,7 @@ int bearer_page_refusal(request_rec *r, bearer_reason_t reason,
     }
     if (wants_json(r)) {
         send_page(r, status, "application/json",
-             apr_psprintf(r->pool, "{\"error\":\"%s\",\"error_description\":"
-                          "\"%s %s\",\"reference\":\"%s\"}\n",
-                          bearer_reason_name(reason), text->what, text->todo,
-                          ref));
+                  refusal_json(r, bearer_reason_name(reason), text, ref));
     }
     else {
         send_page(r, status, "text/html; charset=utf-8", refusal(r, text, ref, again));
@@ -249,10 +273,12 @@ int bearer_page_say(request_rec *r, const char *title, const char *what,
 void bearer_page_prepare(request_rec *r, int status, bearer_reason_t reason)
 {
     const bearer_settings_t *settings;
+    int json = wants_json(r);
+    const text_t *text;
     const char *ref;
 
-    if (!bearer_config_server(r->server)->browser || !accepts(r, "text/html")
-        || is_replaced(r, status)) {
+    if (!bearer_config_server(r->server)->browser
+        || (!json && !accepts(r, "text/html")) || is_replaced(r, status)) {
         return;
     }
     settings = bearer_config_of(r);
@@ -263,7 +289,35 @@ void bearer_page_prepare(request_rec *r, int status, bearer_reason_t reason)
     bearer_log(APLOG_INFO, r, "page %s is about: %s", ref,
                bearer_reason_name(reason));
     bearer_page_no_store(r);
-    /* all of it is ASCII, so the charset that httpd names does not matter */
-    ap_custom_response(r, status, apr_pstrcat(r->pool, "\"",
-        refusal(r, text_for(reason, status), ref, NULL), NULL));
+    bearer_request(r)->json = json;
+    text = text_for(r, reason, status);
+    /* all of it is ASCII, so the charset that httpd names does not matter; what
+     * failed is the log's matter, a program is told the category */
+    ap_custom_response(r, status, json
+        ? refusal_json(r, bearer_category_name(bearer_reason_category(reason)),
+                       text, ref)
+        : refusal(r, text, ref, NULL));
+}
+
+/* httpd sends every prepared page as text/html. */
+static apr_status_t type_filter(ap_filter_t *f, apr_bucket_brigade *bb)
+{
+    ap_set_content_type(f->r, "application/json");
+    ap_remove_output_filter(f);
+    return ap_pass_brigade(f->next, bb);
+}
+
+static void insert_type_filter(request_rec *r)
+{
+    const request_t *own = bearer_request_peek(r);
+
+    if (own && own->json && bearer_answer_status(own->reason) == r->status) {
+        ap_add_output_filter("BEARER_PAGE", NULL, r, r->connection);
+    }
+}
+
+void bearer_page_register(void)
+{
+    ap_register_output_filter("BEARER_PAGE", type_filter, NULL, AP_FTYPE_RESOURCE);
+    ap_hook_insert_error_filter(insert_type_filter, NULL, NULL, APR_HOOK_MIDDLE);
 }

@@ -25,6 +25,9 @@ APLOG_USE_MODULE(auth_bearer);
  * died keeps the others waiting for the other. */
 #define LEASE_SETTLES apr_time_from_msec(20)
 #define LEASE_MAX apr_time_from_sec(10)
+/* httpd's clients for redis and memcached call a server that failed dead for five
+ * seconds, and until then whatever is looked for "not found". */
+#define UNSURE apr_time_from_sec(10)
 /* So that a back end that is down is not asked, and complained of, all the time. */
 #define REST apr_time_from_sec(5)
 
@@ -70,6 +73,8 @@ typedef struct store_t {
 static atomic_uint too_long[STORE_KINDS];
 /** A back end that has refused a value is left alone until then. */
 static _Atomic apr_time_t resting[STORE_KINDS];
+/** When a server of a back end last did not answer. */
+static _Atomic apr_time_t failed[STORE_KINDS];
 static apr_global_mutex_t *mutex;
 static store_t stores[STORE_KINDS];  /* filled in post_config */
 
@@ -333,7 +338,8 @@ static void unlock(const store_t *store)
 /* The value as it is kept: in a buffer that malloc() made, because a pool would
  * keep so large a block. NULL: not there. */
 static unsigned char *retrieve(const store_t *store, const unsigned char *key,
-                               unsigned *size, apr_pool_t *p)
+                               unsigned *size, apr_status_t *status,
+                               apr_pool_t *p)
 {
     unsigned char *buffer = malloc(store->kind->max_value);
     apr_pool_t *ptemp;
@@ -353,7 +359,25 @@ static unsigned char *retrieve(const store_t *store, const unsigned char *key,
         free(buffer);
         buffer = NULL;
     }
+    *status = rv;
     return buffer;
+}
+
+/* "Not found", or nobody there to ask? */
+static apr_status_t why_not(const store_t *store, apr_status_t rv)
+{
+    _Atomic apr_time_t *last = &failed[store->kind - kinds];
+    const char *name = store->config->name;
+
+    if (strcmp(name, "redis") != 0 && strcmp(name, "memcache") != 0) {
+        return APR_NOTFOUND;
+    }
+    if (rv != APR_NOTFOUND) {
+        atomic_store(last, apr_time_now());
+        return APR_EGENERAL;
+    }
+    return apr_time_now() - atomic_load(last) < UNSURE ? APR_EGENERAL
+                                                        : APR_NOTFOUND;
 }
 
 /* Shared memory refuses nothing but what is longer than a part of it. */
@@ -396,9 +420,9 @@ static apr_status_t get_value(const store_t *store, const unsigned char *key,
     if (is_away(store)) {
         return APR_NOTFOUND;
     }
-    buffer = retrieve(store, key, &size, p);
+    buffer = retrieve(store, key, &size, &rv, p);
     if (!buffer) {
-        return APR_NOTFOUND;
+        return why_not(store, rv);
     }
     if (store->seal) {
         rv = bearer_seal_open(value, len, store->seal, key, BEARER_CACHE_KEY_SIZE,
@@ -442,6 +466,7 @@ static apr_status_t put_value(const store_t *store, const unsigned char *key,
                                         sealed, (unsigned)len, p);
     unlock(store);
     if (rv != APR_SUCCESS) {
+        (void)why_not(store, rv);
         note_refusal(store, len);
     }
     return rv;

@@ -42,15 +42,26 @@ static const char *id_of(const request_rec *r)
     return NULL;
 }
 
+static int is_plain(const char *id)
+{
+    return *id && strlen(id) <= 64
+        && strspn(id, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+                  "0123456789@_-") == strlen(id);
+}
+
+const char *bearer_trace_id(const request_rec *r)
+{
+    const char *id = id_of(r);
+
+    return id && is_plain(id) ? id : NULL;
+}
+
 const char *bearer_trace_suffix(const request_rec *r)
 {
     const char *id = id_of(r);
 
     return id ? apr_psprintf(r->pool, ", request %s",
-                             strspn(id, "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-                                    "abcdefghijklmnopqrstuvwxyz0123456789@_-")
-                             == strlen(id) && strlen(id) <= 64
-                             ? id : bearer_text_quote(r->pool, id))
+                             is_plain(id) ? id : bearer_text_quote(r->pool, id))
               : "";
 }
 

@@ -1,75 +1,18 @@
 # Licensed under the Apache License, Version 2.0; see LICENSE.
 """Browsers: login, callback, sessions in both stores, logout."""
-import os
 import re
 
 import pytest
 
+from support.browsing import (SECRETS, backchannel, callback, conf,  # noqa: F401
+                              no_session, op, session_cookie, signed_in, site,
+                              store)
 from support.expect import refused
 from support.issuer import headers_of
-from support.op import NAVIGATE, Browser, Provider
+from support.op import NAVIGATE, Browser
 
 #: configtest says so at start
 pytestmark = pytest.mark.allow_log("AuthBearerSessionStore cookie: the issuer")
-
-SECRETS = {"secret": (os.urandom(48), 0o600), "newer": (os.urandom(48), 0o600),
-           "client": ("the-secret-of-the-client\n", 0o600)}
-
-CONF = """
-AuthBearerSecretFile "@ROOT@/secret"
-AuthBearerBaseURL {base}
-AuthBearerClientID app
-AuthBearerClientSecret "file:@ROOT@/client"
-{more}
-<AuthBearerIssuer "{issuer}" main>
-{inside}
-</AuthBearerIssuer>
-<Location "/app">
-    AuthType Bearer
-    AuthName "app"
-    AuthBearerAudience api://test
-    AuthBearerSession On
-    AuthBearerLogin On
-    Require valid-user
-</Location>
-{end}
-"""
-
-
-@pytest.fixture
-def op(issuers, request):
-    return Provider(issuers, "op-" + "".join(
-        c if c.isalnum() else "-" for c in request.node.name))
-
-
-@pytest.fixture(params=["cache", "cookie"])
-def store(request):
-    return request.param
-
-
-def conf(op, more="", inside="", end="", base="http://127.0.0.1:@PORT@"):
-    return CONF.format(base=base, issuer=op.url, more=more, inside=inside,
-                       end=end)
-
-
-@pytest.fixture
-def site(one_server, op, backend):
-    """site(more, ...) starts a server that logs in at op."""
-    def start(more="", files=None, **kw):
-        options = {k: kw.pop(k) for k in ("modules", "early", "children")
-                   if k in kw}
-        return one_server(conf(op, more, **kw),
-                          files={**SECRETS, **(files or {})},
-                          backend=backend, **options)
-    return start
-
-
-def signed_in(browser, path="/app/x", user="alice@example.test"):
-    res = browser.go(path)
-    assert res.status == 200, res
-    assert res.user == user, res
-    return res
-
 
 # -- login --------------------------------------------------------------------
 
@@ -191,24 +134,6 @@ def test_new_session_id_at_every_login(site, op):
 
 
 # -- what comes back ----------------------------------------------------------
-
-def callback(browser, op, path="/app/x"):
-    """A login up to the URL of the way back (path and query)."""
-    res = browser.navigate(path)
-    return browser.path_of(browser.provider(res.get("Location"))
-                           .get("Location"))
-
-
-def no_session(browser, res, status, check=None):
-    assert res.status == status, res
-    assert not [n for n in browser.cookies if "session" in n], browser.cookies
-    assert "text/html" in res.get("Content-Type"), res
-    assert "<h1>" in res.text and 'lang="en"' in res.text
-    assert res.get("Cache-Control") and "no-store" in res.get("Cache-Control")
-    if check:
-        assert res.check == check, res
-    return res
-
 
 @pytest.mark.parametrize("change", ["state", "no-state", "code", "no-code",
                                     "twice", "other-browser", "iss", "long"])
@@ -404,10 +329,6 @@ def test_userinfo_about_somebody_else(site, op):
 
 
 # -- sessions -----------------------------------------------------------------
-
-def session_cookie(browser):
-    return [n for n in browser.cookies if "session" in n][0]
-
 
 @pytest.mark.parametrize("value", ["x", "A" * 43, "A" * 3000, "", "%00", "a.b",
                                    "A" * 44, "-" * 43],
@@ -744,13 +665,6 @@ def test_a_loop_ends_in_an_explanation(site, op):
 
 
 # -- back-channel logout ------------------------------------------------------
-
-def backchannel(server, token, body=None):
-    return server.request(
-        "POST", "/.auth/backchannel-logout",
-        headers={"Content-Type": "application/x-www-form-urlencoded"},
-        body=body or b"logout_token=" + token.encode())
-
 
 @pytest.mark.parametrize("by", ["sid", "sub", "both"])
 def test_backchannel(site, op, by):

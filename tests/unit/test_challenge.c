@@ -10,6 +10,7 @@ static const char *written(apr_pool_t *p, const char *realm,
 {
     bearer_challenge_t challenge;
 
+    challenge.login = NULL;
     challenge.realm = realm;
     challenge.category = category;
     challenge.scopes = scopes ? unit_list(p, scopes) : NULL;
@@ -42,6 +43,25 @@ static void test_forms(void **state)
                                 0), "Bearer realm=\"o\"");
     assert_string_equal(written(p, "o", BEARER_CATEGORY_SCOPE, "x", "https://a",
                                 1), "Bearer realm=\"o\"");
+}
+
+/* RFC 9470 section 3. */
+static void test_authentication(void **state)
+{
+    apr_pool_t *p = unit_pool(state);
+    bearer_challenge_t c = { "o", BEARER_CATEGORY_AUTHENTICATION, NULL, NULL, NULL,
+                             0 };
+    apr_array_header_t *login = apr_array_make(p, 3, sizeof(const char *));
+
+    APR_ARRAY_PUSH(login, const char *) = "prompt=login";
+    APR_ARRAY_PUSH(login, const char *) = "acr_values=gold \"x\"";
+    APR_ARRAY_PUSH(login, const char *) = "max_age=60";
+    c.login = login;
+    assert_string_equal(bearer_challenge_write(&c, p), "Bearer realm=\"o\", "
+                        "error=\"insufficient_user_authentication\", "
+                        "error_description=\"A different authentication is "
+                        "required\", acr_values=\"gold \\\"x\\\"\", "
+                        "max_age=\"60\"");
 }
 
 /* RFC 9110 section 5.6.4: quoted-pair for " and \, nothing that ends a line. */
@@ -116,7 +136,7 @@ static void test_every_category(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        UNIT_TEST(test_forms),
+        UNIT_TEST(test_forms), UNIT_TEST(test_authentication),
         UNIT_TEST(test_realm_is_quoted),
         UNIT_TEST(test_scopes_are_filtered),
         UNIT_TEST(test_metadata_is_a_url_or_nothing),

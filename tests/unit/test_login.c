@@ -139,6 +139,48 @@ static void test_parameters(void **state)
     assert_int_equal(a->max_age, apr_time_from_sec(60));
 }
 
+static bearer_reason_t suffices(fixture_t *f, const char *one, const char *claims)
+{
+    apr_array_header_t *list = apr_array_make(f->p, 2, sizeof(const char *));
+
+    APR_ARRAY_PUSH(list, const char *) = "prompt=login";
+    APR_ARRAY_PUSH(list, const char *) = one;
+    return bearer_login_suffices(list, unit_claims(f->p, claims),
+                                 apr_time_from_sec(2000), apr_time_from_sec(10),
+                                 &f->why, f->p);
+}
+
+/* RFC 9470: a session that began with less than a place asks for. */
+static void test_suffices(void **state)
+{
+    fixture_t *f = fixture(unit_pool(state));
+    static const struct {
+        const char *parameter, *claims;
+        bearer_reason_t reason;
+    } rows[] = {
+        { "ui=x", "{}", BEARER_OK },
+        { "acr_values=gold", "{'acr':'gold'}", BEARER_OK },
+        { "acr_values=silver gold", "{'acr':'gold'}", BEARER_OK },
+        { "acr_values=gold", "{'acr':'golden'}", BEARER_ACR },
+        { "acr_values=gold", "{'acr':['gold']}", BEARER_ACR },
+        { "acr_values=gold", "{}", BEARER_ACR },
+        { "max_age=100", "{'auth_time':1890}", BEARER_OK },
+        { "max_age=100", "{'auth_time':1889}", BEARER_ACR },
+        { "max_age=100", "{'auth_time':'1990'}", BEARER_ACR },
+        { "max_age=100", "{}", BEARER_ACR },
+        { "max_age=0", "{'auth_time':1990}", BEARER_OK },
+        { "max_age=0", "{'auth_time':1989}", BEARER_ACR },
+    };
+    apr_size_t i;
+
+    assert_int_equal(bearer_login_suffices(NULL, unit_claims(f->p, "{}"), 0, 0,
+                                           &f->why, f->p), BEARER_OK);
+    for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        assert_int_equal(suffices(f, rows[i].parameter, rows[i].claims),
+                         rows[i].reason);
+    }
+}
+
 static void test_pushed(void **state)
 {
     fixture_t *f = fixture(unit_pool(state));
@@ -159,6 +201,18 @@ static void test_pushed(void **state)
     f->metadata.require_pushed_authorization_requests = 1;
     assert_int_equal(bearer_login_begin(&a, &url, &f->login, NULL, "/", &f->why,
                                         f->p), BEARER_LOGIN_ISSUER);
+    f->login.quiet = 1;             /* nobody is asked, and nobody is sent there */
+    f->status = 0;
+    f->endpoint = NULL;
+    assert_int_equal(bearer_login_begin(&a, &url, &f->login, NULL, "/", &f->why,
+                                        f->p), BEARER_THROTTLED);
+    assert_null(f->endpoint);
+    f->metadata.require_pushed_authorization_requests = 0;
+    begin(f, &url, NULL);
+    assert_non_null(strstr(url, "code_challenge="));
+    assert_null(f->endpoint);
+    f->login.quiet = 0;
+    f->metadata.require_pushed_authorization_requests = 1;
     f->metadata.pushed_authorization_request_endpoint = NULL;
     assert_int_equal(bearer_login_begin(&a, &url, &f->login, NULL, "/", &f->why,
                                         f->p), BEARER_LOGIN_ISSUER);
@@ -416,7 +470,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         UNIT_TEST(test_request), UNIT_TEST(test_parameters),
-        UNIT_TEST(test_pushed), UNIT_TEST(test_attempt_cookie),
+        UNIT_TEST(test_suffices), UNIT_TEST(test_pushed), UNIT_TEST(test_attempt_cookie),
         UNIT_TEST(test_parse), UNIT_TEST(test_response), UNIT_TEST(test_redeem),
         UNIT_TEST(test_refresh), UNIT_TEST(test_userinfo), UNIT_TEST(test_merge),
         UNIT_TEST(test_merge_email), UNIT_TEST(test_end)

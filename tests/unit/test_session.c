@@ -303,19 +303,53 @@ static void test_logout_by_the_issuer(void **state)
     assert_int_equal(load(f, cookie), APR_NOTFOUND);
 }
 
+/* A deny-list that cannot be read is no permission: the record is there, and then
+ * the cache fails. */
+static void test_marks_that_cannot_be_read(void **state)
+{
+    fixture_t *f = fixture(unit_pool(state), 0);
+    const char *cookie = make(f, NULL);
+    apr_hash_index_t *i;
+    int gets;
+
+    for (gets = 1; gets < 3; gets++) {  /* by sid, by sub */
+        f->cache->gets_left = gets;
+        assert_int_equal(load(f, cookie), APR_EGENERAL);
+    }
+    f->cache->gets_left = -1;
+    assert_int_equal(load(f, cookie), APR_SUCCESS);
+    f->cache->gets_left = 1;
+    f->store.no_marks = 1;              /* none is looked for */
+    assert_int_equal(load(f, cookie), APR_SUCCESS);
+    f->cache->gets_left = -1;
+    f->store.no_marks = 0;
+    apr_hash_clear(f->cache->values);
+    bearer_session_logout(&f->store, ISSUER, "app", "s1", NULL, f->p);
+    for (i = apr_hash_first(f->p, f->cache->values); i; i = apr_hash_next(i)) {
+        unit_value_t *v;
+
+        apr_hash_this(i, NULL, NULL, (void **)&v);
+        v->bytes[v->len - 1] ^= 1;      /* somebody else's hand */
+    }
+    cookie = make(f, NULL);
+    assert_int_equal(load(f, cookie), APR_EGENERAL);
+}
+
 static void test_once(void **state)
 {
     fixture_t *f = fixture(unit_pool(state), 0);
     apr_time_t end = f->w->now + apr_time_from_sec(60);
 
-    assert_int_equal(bearer_session_once(&f->store, ISSUER, "j", end, f->p),
+    assert_int_equal(bearer_session_once(&f->store, "jti", ISSUER, "j", end, f->p),
                      APR_SUCCESS);
-    assert_int_equal(bearer_session_once(&f->store, ISSUER, "j", end, f->p),
+    assert_int_equal(bearer_session_once(&f->store, "jti", ISSUER, "j", end, f->p),
                      APR_EEXIST);
-    assert_int_equal(bearer_session_once(&f->store, "https://o/", "j", end, f->p),
+    assert_int_equal(bearer_session_once(&f->store, "state", ISSUER, "j", end,
+                                         f->p), APR_SUCCESS);
+    assert_int_equal(bearer_session_once(&f->store, "jti", "https://o/", "j", end, f->p),
                      APR_SUCCESS);
     f->cache->down = 1;
-    assert_int_equal(bearer_session_once(&f->store, ISSUER, "k", end, f->p),
+    assert_int_equal(bearer_session_once(&f->store, "jti", ISSUER, "k", end, f->p),
                      APR_EGENERAL);
 }
 
@@ -439,6 +473,7 @@ int main(void)
         UNIT_TEST(test_ended), UNIT_TEST(test_refreshed),
         UNIT_TEST(test_lasting), UNIT_TEST(test_logout_after_refresh),
         UNIT_TEST(test_refresh_due), UNIT_TEST(test_logout_by_the_issuer),
+        UNIT_TEST(test_marks_that_cannot_be_read),
         UNIT_TEST(test_once), UNIT_TEST(test_store_that_is_down),
         UNIT_TEST(test_cache_holds_no_cookie), UNIT_TEST(test_too_large),
         UNIT_TEST(test_principal)

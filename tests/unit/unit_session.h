@@ -18,6 +18,7 @@ typedef struct unit_cache_t {
     apr_hash_t *values, *leases;
     apr_pool_t *p;
     int down, puts;
+    int gets_left;            /**< then none is known any more; below 0: no limit */
     unit_world_t *world;
 } unit_cache_t;
 
@@ -35,6 +36,10 @@ static inline apr_status_t unit_cache_get(const bearer_cache_t *cache,
     unit_cache_t *c = cache->baton;
     unit_value_t *v = apr_hash_get(c->values, key, BEARER_CACHE_KEY_SIZE);
 
+    if (c->gets_left == 0) {
+        return APR_EGENERAL;
+    }
+    c->gets_left -= c->gets_left > 0;
     if (c->down || !v || v->expires <= c->world->now) {
         return APR_NOTFOUND;
     }
@@ -107,6 +112,7 @@ static inline unit_cache_t *unit_cache(unit_world_t *world)
 
     c->p = world->p;
     c->world = world;
+    c->gets_left = -1;
     c->values = apr_hash_make(c->p);
     c->leases = apr_hash_make(c->p);
     c->cache.get = unit_cache_get;

@@ -1,0 +1,130 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/**
+ * @file throttling.c
+ * The throttle as requests meet it (AuthBearerThrottle): whose address a request
+ * counts for, what is counted, and the line that says so. The table itself is the
+ * library's (throttle.h). Any thread.
+ */
+#include "glue.h"
+
+APLOG_USE_MODULE(auth_bearer);
+
+/* RFC 1918, 4193, 3927, 4291, 6598: where a balancer of one's own lives. */
+static int is_private(request_rec *r)
+{
+    static const char *const nets[][2] = {
+        {"10.0.0.0", "8"}, {"172.16.0.0", "12"}, {"192.168.0.0", "16"},
+        {"127.0.0.0", "8"}, {"169.254.0.0", "16"}, {"100.64.0.0", "10"},
+        {"fc00::", "7"}, {"fe80::", "10"}, {"::1", "128"}
+    };
+    apr_ipsubnet_t *net;
+    apr_size_t i;
+
+    for (i = 0; i < sizeof(nets) / sizeof(nets[0]); i++) {
+        if (apr_ipsubnet_create(&net, nets[i][0], nets[i][1], r->pool)
+            == APR_SUCCESS
+            && apr_ipsubnet_test(net, r->connection->client_addr)) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* Behind a balancer that mod_remoteip does not know, all clients look like one:
+ * a throttle would lock out everybody for the failures of one. */
+static int behind_balancer(request_rec *r)
+{
+    if (!apr_table_get(r->headers_in, "X-Forwarded-For")
+        || strcmp(r->useragent_ip, r->connection->client_ip) != 0
+        || !is_private(r)) {
+        return 0;
+    }
+    if (bearer_shared_first(SHARED_WARN_FORWARDED_FOR)) {
+        bearer_log(APLOG_WARNING, r,
+                   "requests arrive from a proxy (%s) with "
+                   "X-Forwarded-For, so all clients have one address and "
+                   "none is throttled; configure mod_remoteip "
+                   "(RemoteIPHeader, RemoteIPInternalProxy), or "
+                   "AuthBearerThrottle off", r->connection->client_ip);
+    }
+    return 1;
+}
+
+int bearer_throttling_address(unsigned char *address, request_rec *r,
+                              const bearer_settings_t *settings)
+{
+    return settings->throttle.on && bearer_process()->throttle
+        && bearer_throttle_address(address, r->useragent_ip) == APR_SUCCESS
+        && !behind_balancer(r);
+}
+
+void bearer_throttling_failure(request_rec *r, const bearer_settings_t *settings,
+                               const unsigned char *address,
+                               const bearer_throttle_token_t *token,
+                               bearer_reason_t reason)
+{
+    if (!bearer_category_counted(bearer_reason_category(reason))) {
+        return;
+    }
+    if (bearer_throttle_failure(bearer_process()->throttle, address, token, reason,
+                                &settings->throttle, apr_time_now())) {
+        bearer_status_throttled();
+        bearer_log(APLOG_NOTICE, r, "address %s is throttled for %d s after %d "
+                   "refused tokens (AuthBearerThrottle)", r->useragent_ip,
+                   (int)apr_time_sec(settings->throttle.penalty),
+                   settings->throttle.threshold);
+    }
+}
+
+/* ---- logins ------------------------------------------------------------- */
+
+/* Logins are no failures: they are counted under a name of their own. */
+static int login_key(unsigned char *key, const unsigned char *address)
+{
+    const bearer_text_piece_t pieces[] = {
+        { "login", 5 }, { address, BEARER_THROTTLE_KEY_SIZE }
+    };
+    unsigned char hash[BEARER_SHA256_SIZE];
+
+    if (bearer_text_sha256_of(hash, bearer_process()->sha256, pieces, 2)
+        != APR_SUCCESS) {
+        return 0;
+    }
+    memcpy(key, hash, BEARER_THROTTLE_KEY_SIZE);
+    return 1;
+}
+
+unsigned bearer_throttling_login(request_rec *r, const bearer_settings_t *settings)
+{
+    static const bearer_throttle_token_t each = { 0, 0 };
+    bearer_throttle_t *throttle = bearer_process()->throttle;
+    unsigned char address[BEARER_THROTTLE_KEY_SIZE], key[BEARER_THROTTLE_KEY_SIZE];
+    apr_time_t now = apr_time_now();
+    unsigned wait;
+
+    if (!bearer_throttling_address(address, r, settings)
+        || !login_key(key, address)) {
+        return 0;
+    }
+    wait = bearer_throttle_check(throttle, address, now);
+    if (!wait) {
+        wait = bearer_throttle_check(throttle, key, now);
+    }
+    if (!wait) {
+        bearer_throttle_failure(throttle, key, &each, BEARER_THROTTLED,
+                                &settings->throttle, now);
+    }
+    return wait;
+}
+
+void bearer_throttling_logged_in(request_rec *r, const bearer_settings_t *settings)
+{
+    bearer_throttle_t *throttle = bearer_process()->throttle;
+    unsigned char address[BEARER_THROTTLE_KEY_SIZE], key[BEARER_THROTTLE_KEY_SIZE];
+
+    if (bearer_throttling_address(address, r, settings)
+        && login_key(key, address)) {
+        bearer_throttle_success(throttle, address, apr_time_now());
+        bearer_throttle_success(throttle, key, apr_time_now());
+    }
+}

@@ -1,0 +1,98 @@
+# Licensed under the Apache License, Version 2.0; see LICENSE.
+"""What the tests of browsers have in common: a server that logs in at a scripted
+provider, and words for what a browser goes through.
+
+A test file imports the fixtures that it uses: op, store, site.
+"""
+import os
+
+import pytest
+
+from .op import Provider
+
+SECRETS = {"secret": (os.urandom(48), 0o600), "newer": (os.urandom(48), 0o600),
+           "client": ("the-secret-of-the-client\n", 0o600)}
+
+CONF = """
+AuthBearerSecretFile "@ROOT@/secret"
+AuthBearerBaseURL {base}
+AuthBearerClientID app
+AuthBearerClientSecret "file:@ROOT@/client"
+{more}
+<AuthBearerIssuer "{issuer}" main>
+{inside}
+</AuthBearerIssuer>
+<Location "/app">
+    AuthType Bearer
+    AuthName "app"
+    AuthBearerAudience api://test
+    AuthBearerSession On
+    AuthBearerLogin On
+    Require valid-user
+</Location>
+{end}
+"""
+
+
+@pytest.fixture
+def op(issuers, request):
+    return Provider(issuers, "op-" + "".join(
+        c if c.isalnum() else "-" for c in request.node.name))
+
+
+@pytest.fixture(params=["cache", "cookie"])
+def store(request):
+    return request.param
+
+
+def conf(op, more="", inside="", end="", base="http://127.0.0.1:@PORT@"):
+    return CONF.format(base=base, issuer=op.url, more=more, inside=inside,
+                       end=end)
+
+
+@pytest.fixture
+def site(one_server, op, backend):
+    """site(more, ...) starts a server that logs in at op."""
+    def start(more="", files=None, **kw):
+        options = {k: kw.pop(k) for k in ("modules", "early", "children")
+                   if k in kw}
+        return one_server(conf(op, more, **kw),
+                          files={**SECRETS, **(files or {})},
+                          backend=backend, **options)
+    return start
+
+
+def signed_in(browser, path="/app/x", user="alice@example.test"):
+    res = browser.go(path)
+    assert res.status == 200, res
+    assert res.user == user, res
+    return res
+
+
+def callback(browser, op, path="/app/x"):
+    """A login up to the URL of the way back (path and query)."""
+    res = browser.navigate(path)
+    return browser.path_of(browser.provider(res.get("Location"))
+                           .get("Location"))
+
+
+def no_session(browser, res, status, check=None):
+    assert res.status == status, res
+    assert not [n for n in browser.cookies if "session" in n], browser.cookies
+    assert "text/html" in res.get("Content-Type"), res
+    assert "<h1>" in res.text and 'lang="en"' in res.text
+    assert res.get("Cache-Control") and "no-store" in res.get("Cache-Control")
+    if check:
+        assert res.check == check, res
+    return res
+
+
+def session_cookie(browser):
+    return [n for n in browser.cookies if "session" in n][0]
+
+
+def backchannel(server, token, body=None):
+    return server.request(
+        "POST", "/.auth/backchannel-logout",
+        headers={"Content-Type": "application/x-www-form-urlencoded"},
+        body=body or b"logout_token=" + token.encode())
