@@ -19,7 +19,7 @@ from support.httpd import wait_until
 
 LIMIT = 64 * 1024 * 1024
 #: The shared caches that a configuration gets unless it chooses otherwise.
-KEYS_CACHE, ANSWERS_CACHE = 6291456, 1048576
+KEYS_CACHE, ANSWERS_CACHE, SESSIONS_CACHE = 6291456, 1048576, 8388608
 
 
 def known(issuer):
@@ -76,13 +76,19 @@ class Cgroup:
         with open(os.path.join(self.path, name), "w") as f:
             f.write(str(value))
 
-    def add(self, pid):
-        self._write("cgroup.procs", pid)
+    def _read(self, name):
+        with open(os.path.join(self.path, name)) as f:
+            return f.read()
+
+    def limit(self):
+        return int(self._read(self.files[0]))
+
+    def members(self):
+        return {int(pid) for pid in self._read("cgroup.procs").split()}
 
     def peak(self):
         try:
-            with open(os.path.join(self.path, self.files[2])) as f:
-                return int(f.read())
+            return int(self._read(self.files[2]))
         except OSError:
             return None
 
@@ -134,6 +140,9 @@ def test_starts_and_serves_inside_64_mib(new_server, issuer, cgroup, capsys,
     for _ in range(200):
         granted(server.get("/a", known(issuer)))
     used = resident(server)
+    if cgroup:
+        assert cgroup.limit() == LIMIT
+        assert cgroup.members() >= set(processes(server))
     with capsys.disabled():
         print("\n64 MiB: %s; resident %.1f MiB" % (
             "by cgroup, peak %.1f MiB" % ((cgroup.peak() or 0) / 2.0 ** 20)
@@ -175,6 +184,23 @@ def test_cache_of_answers(new_server, issuer, inside, endpoint, kept):
     assert any(map(about(ANSWERS_CACHE), sizes)) == kept, sizes
 
 
+SESSIONS = """
+AuthBearerSecretFile "@ROOT@/secret"
+AuthBearerClientID app
+AuthBearerClientSecret "file:@ROOT@/secret"
+"""
+
+
+@pytest.mark.parametrize("session,kept", [("On", True), ("Off", False)])
+def test_cache_of_sessions(new_server, issuer, session, kept):
+    server = new_server(SESSIONS + conf(issuer, endpoint="off")
+                        + location("/b", "AuthBearerSession " + session),
+                        files={"secret": ("s" * 48 + "\n", 0o600)})
+    sizes = shared_memory(server)
+    assert any(map(about(KEYS_CACHE), sizes)), sizes
+    assert any(map(about(SESSIONS_CACHE), sizes)) == kept, sizes
+
+
 def test_sizes_are_as_configured(new_server, issuer):
     small = new_server('AuthBearerSOCache "shmcb:@ROOT@/run/cache(131072)" '
                        "for=introspection\n" + conf(issuer))
@@ -189,6 +215,14 @@ def test_no_issuer_no_memory(new_server):
     with_it = new_server("")
     without = new_server("", module=False)
     assert len(shared_memory(with_it)) == len(shared_memory(without))
+
+
+def test_one_processor_or_all(new_server, issuer, monkeypatch):
+    """The same mappings, whatever a process can learn of the processors."""
+    sizes = sorted(shared_memory(new_server(conf(issuer))))
+    monkeypatch.setenv("BEARER_WRAPPER", "taskset -c %d" % min(
+        os.sched_getaffinity(0)))
+    assert sorted(shared_memory(new_server(conf(issuer)))) == sizes
 
 
 def test_sizes_do_not_follow_from_the_machine():
