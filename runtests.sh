@@ -92,5 +92,7 @@ phase 'lint' make -C "$build/gcc" lint
 for script in tests/build/test_*.sh; do
     phase "$(basename "$script" .sh)" "$script" "$build/gcc"
 done
+shown 'arm64, where a cross compiler and qemu are installed' \
+    tests/build/arm64.sh "$build/arm64"
 shown 'unit tests' make -s -C "$build/gcc" check
 shown 'end to end' end_to_end

@@ -39,6 +39,9 @@ static void print_check(const json_t *check, apr_pool_t *p)
     const char *directive = text_of(check, "directive");
     int failed = result && !strcmp(result, "failed");
 
+    if (!result) {
+        result = "?";
+    }
     printf("  %2d  %-16s%s\n", (int)json_integer_value(
                json_object_get(check, "number")),
            text_of(check, "check"), failed ? "FAILED" : result);

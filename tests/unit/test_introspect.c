@@ -483,7 +483,7 @@ static void test_kept_is_not_trusted_blindly(void **state)
 static void slow(void *baton)
 {
     (void)baton;
-    usleep(100000);
+    usleep(100000 * unit_slow());
 }
 
 typedef struct asker_t {

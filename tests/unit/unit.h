@@ -110,6 +110,14 @@ static inline int unit_contains(const char *text, const char *part)
     return text && part && strstr(text, part) != NULL;
 }
 
+/** BEARER_SLOW, the factor on waiting times under an emulator; 1 without. */
+static inline unsigned unit_slow(void)
+{
+    const char *factor = getenv("BEARER_SLOW");
+
+    return factor && atoi(factor) > 1 ? (unsigned)atoi(factor) : 1;
+}
+
 /* ---- files below tests/ ------------------------------------------------ */
 
 /** Path of a source file; automake's VPATH builds set `srcdir`. */

@@ -1,0 +1,302 @@
+# Licensed under the Apache License, Version 2.0; see LICENSE.
+"""Browser sessions on several hosts: two servers with one name, one secret and
+one redis or memcached, and nothing else in common.
+"""
+import json
+import os
+import re
+
+import pytest
+
+from support.backends import Memcached, Redis
+from support.expect import refused
+from support.httpd import MODULES, wait_until
+from support.op import Browser, Provider
+from test_browser import backchannel, signed_in
+from test_fleet import overwrite, stored
+
+KINDS = {"redis": Redis, "memcache": Memcached}
+BASE = "https://www.fleet.test"
+SECRET, NEWER = os.urandom(48), os.urandom(48)
+
+#: What httpd and we may say while the backend is away.
+AWAY = pytest.mark.allow_log("AH0347[89]", "AH0079", "session store",
+                             "the session")
+
+CONF = """
+AuthBearerSecretFile {secrets}
+AuthBearerBaseURL %s
+AuthBearerClientID app
+AuthBearerClientSecret "file:@ROOT@/client"
+{more}
+<AuthBearerIssuer "{issuer}" main>
+</AuthBearerIssuer>
+<Location "/app">
+    AuthType Bearer
+    AuthName "app"
+    AuthBearerSession On
+    AuthBearerLogin On
+    AuthBearerForward identity token
+    Require valid-user
+</Location>
+""" % BASE
+
+
+@pytest.fixture(params=sorted(KINDS))
+def cache(request):
+    server = KINDS[request.param]()
+    if not os.path.exists("%s/mod_%s.so" % (MODULES, server.MODULE)):
+        server.close()
+        pytest.skip("no mod_" + server.MODULE)
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def op(issuers, request):
+    return Provider(issuers, "fleet-" + "".join(
+        c if c.isalnum() else "-" for c in request.node.name))
+
+
+@pytest.fixture
+def host(cache, one_server, op, backend):
+    """host(more, names) starts a server of the fleet; names: of its secrets."""
+    def start(more="", names=("secret",)):
+        return one_server(
+            cache.conf + CONF.format(
+                issuer=op.url, more=more, secrets=" ".join(
+                    '"@ROOT@/%s"' % name for name in names)),
+            modules=(cache.MODULE,), children=2, backend=backend,
+            files={"secret": (SECRET, 0o600), "newer": (NEWER, 0o600),
+                   "client": ("the-secret-of-the-client\n", 0o600)})
+    return start
+
+
+def at(browser, server):
+    """The same browser, whose next request another host gets."""
+    other = browser.clone()
+    other.server = server
+    return other
+
+
+def visitor(server, user="alice@example.test"):
+    browser = Browser(server, BASE)
+    signed_in(browser, user=user)
+    return browser
+
+
+def somebody_else(op, server):
+    """Bob, with a session of his own at the provider."""
+    op.user = {**op.user, "sub": "bob", "email": "bob@example.test"}
+    op.sid = "sid-of-bob"
+    return visitor(server, "bob@example.test")
+
+
+def statuses(browser, *servers, n=4):
+    return {at(browser, server).navigate("/app/x").status
+            for server in servers for _ in range(n)}
+
+
+# --- one session, every host ---------------------------------------------------
+
+def test_session_of_another_host(host, op):
+    a, b = host(), host()
+    browser = visitor(a)
+    asked = op.count()
+    res = at(browser, b).navigate("/app/be/x")
+    assert res.status == 200 and res.user == "alice@example.test", res
+    assert statuses(browser, a, b) == {200}
+    assert op.count() == asked, "nobody was asked again"
+
+
+def test_login_from_host_to_host(host):
+    """Each step of a login meets another host."""
+    a, b = host(), host()
+    browser = Browser(a, BASE)
+    res = browser.go("/app/x", stop=r"/\.auth/callback")
+    browser.server = b
+    res = browser.navigate(browser.path_of(res.get("Location")))
+    assert res.status == 303 and res.get("Location") == BASE + "/app/x", res
+    browser.server = a
+    assert statuses(browser, a, b) == {200}
+
+
+def test_rotated_secret(host):
+    """The first seals, all open."""
+    a, b = host(), host(names=("newer", "secret"))
+    assert statuses(visitor(a), a, b) == {200}
+    c = host(names=("secret", "newer"))
+    assert statuses(visitor(b), b, c) == {200}
+
+
+def test_another_secret(host):
+    """Nothing in common but the cache: no session, and nothing breaks."""
+    a, b = host(), host(names=("newer",))
+    browser = visitor(a)
+    assert statuses(browser, b) == {302}
+    assert statuses(browser, a) == {200}
+
+
+def test_refreshed_on_one_host(host, op):
+    """The other one uses the new tokens; the old refresh token is never
+    shown again."""
+    op.refresh, op.expires_in = True, 5     # within the 30 s: due at once
+    a, b = host(), host()
+    browser = Browser(a, BASE)
+    res = browser.go("/app/x", stop="/app/x$")
+    assert res.status == 303, res
+    op.expires_in = 3600
+    assert at(browser, a).navigate("/app/be/x").status == 200
+    asked = op.count("token")
+    tokens = set()
+    for server in (a, b, a, b):
+        seen = at(browser, server).navigate("/app/be/x").json()
+        tokens.add(dict(seen["headers"])["Authorization"])
+    assert len(tokens) == 1
+    assert op.count("token") == asked
+
+
+# --- the end of a session ------------------------------------------------------
+
+def test_logout_counts_everywhere(host):
+    a, b = host(), host()
+    browser = visitor(a)
+    copy = browser.clone()
+    res = browser.navigate("/.auth/logout")
+    assert res.status == 200, res
+    assert "__Host-bearer_session" not in browser.cookies
+    assert statuses(copy, a, b) == {302}
+
+
+@pytest.mark.parametrize("by", ["sid", "sub"])
+def test_backchannel_logout_counts_everywhere(host, op, by):
+    """With the answer, although the issuer told only one host."""
+    a, b = host(), host()
+    browsers = [visitor(a), visitor(b)]
+    token = op.logout_token(**({"sub": None} if by == "sid" else
+                               {"sub": "alice", "sid": None}))
+    other = somebody_else(op, a)
+    assert backchannel(b, token).status == 200
+    for browser in browsers:
+        assert statuses(browser, a, b) == {302}
+    assert statuses(other, a, b) == {200}
+    assert backchannel(a, token).status == 400, "a jti counts once"
+
+
+def test_lifetime(host):
+    more = "AuthBearerSessionLifetime max=2s"
+    a, b = host(more), host(more)
+    browser = visitor(a)
+    wait_until(lambda: statuses(browser, a, n=1) == {302}, 10, "the end")
+    assert statuses(browser, a, b) == {302}
+
+
+# --- who reads or writes the cache ---------------------------------------------
+
+def records(cache):
+    """What is kept for sessions: {key: value}."""
+    return {key: value for key, value in stored(cache).items()
+            if b"sess" in key}
+
+
+def test_nothing_in_clear(host, op, cache):
+    op.refresh = True
+    a = host()
+    op.user["name"] = "Alice in clear"
+    browser = visitor(a)
+    found = records(cache)
+    assert found
+    cookie = browser.cookies["__Host-bearer_session"].encode()
+    for key, value in found.items():
+        for word in (b"alice", b"Alice", b"sub", op.url.encode(), b"eyJ",
+                     b"at_", b"rt_", cookie, cookie[:12]):
+            assert word not in value and word not in key, word
+        if isinstance(cache, Redis):
+            assert 0 < cache.client().ttl(key) <= 8 * 3600 + 60
+
+
+def _json(value):
+    return json.dumps({"sub": "mallory", "email": "mallory@example.test",
+                       "email_verified": True}).encode()
+
+
+FORGERIES = {
+    "json": _json,
+    "bent": lambda value: value[:-1] + bytes([value[-1] ^ 1]),
+    "bent-nonce": lambda value: bytes([value[0] ^ 1]) + value[1:],
+    "longer": lambda value: value + b"x",
+    "short": lambda value: value[:20],
+    "empty": lambda value: b"",
+    "huge": lambda value: value * 8,
+}
+
+
+@pytest.mark.parametrize("how", sorted(FORGERIES))
+@pytest.mark.allow_log("AH0347[89]", "AH0079")
+def test_foreign_records_are_ignored(host, cache, how):
+    a, b = host(), host()
+    browser = visitor(a)
+    overwrite(cache, {key: FORGERIES[how](value)
+                      for key, value in records(cache).items()})
+    for server in (a, b):
+        res = at(browser, server).navigate("/app/x")
+        assert res.status in (302, 503) and res.user is None, res
+    if how in ("json", "bent", "bent-nonce"):
+        assert statuses(browser, a, b) == {302}
+    assert statuses(visitor(b), a, b) == {200}
+
+
+def test_records_cannot_change_places(host, op, cache):
+    """A record that we sealed is good for its own session only."""
+    a = host()
+    alice = visitor(a)
+    of_alice = records(cache)
+    bob = somebody_else(op, a)
+    values = records(cache)
+    of_bob = {key: value for key, value in values.items()
+              if key not in of_alice}
+    assert of_alice and of_bob
+    for key in of_alice:
+        overwrite(cache, {key: value for value in of_bob.values()})
+    res = at(alice, a).navigate("/app/x")
+    assert res.status == 302 and res.user is None, res
+    assert at(bob, a).navigate("/app/x").user == "bob@example.test"
+
+
+# --- the cache is down ---------------------------------------------------------
+
+@AWAY
+def test_cache_down(host, op, cache):
+    """503, and nobody is sent to the issuer because of it; a login says what
+    is wrong; the issuer is told that its logout was not kept."""
+    a, b = host(), host()
+    browser = visitor(a)
+    cache.stop()
+    asked = op.count()
+    for server in (a, b):
+        res = refused(at(browser, server).navigate("/app/x"), 503, None,
+                      "unavailable", "session_store")
+        assert "text/html" in res.get("Content-Type")
+        assert not res.all("Set-Cookie"), "the cookie is still good"
+    assert op.count() == asked
+    res = Browser(a, BASE).go("/app/x")
+    assert res.status == 503, res
+    assert not [c for c in res.all("Set-Cookie")
+                if re.match(r"__Host-bearer_session=[^;]", c)]
+    assert backchannel(b, op.logout_token()).status == 503
+    cache.start()                           # and has forgotten everything
+    wait_until(lambda: statuses(browser, a, b, n=12) == {302}, 30,
+               "the cache answers every child")
+    assert statuses(visitor(a), a, b) == {200}
+
+
+@AWAY
+def test_cache_restarts_under_a_session(host, cache):
+    """A cache that forgot: the browser signs in again, by itself."""
+    a = host()
+    browser = visitor(a)
+    cache.stop()
+    cache.start()
+    wait_until(lambda: statuses(browser, a, n=12) == {302}, 30,
+               "the cache answers every child")
+    signed_in(browser)
