@@ -25,7 +25,8 @@ libasan=$("${CC:-gcc}" -print-file-name=libasan.so)
 libasan=$(readlink -f "$libasan")
 cat >"$work/httpd" <<END
 #!/bin/sh
-export LD_PRELOAD=$libasan
+# a test may have a library of its own to load
+export LD_PRELOAD=$libasan\${LD_PRELOAD:+:\$LD_PRELOAD}
 export ASAN_OPTIONS=detect_leaks=0:use_sigaltstack=0:log_path=$work/logs/asan
 export UBSAN_OPTIONS=print_stacktrace=1:log_path=$work/logs/ubsan
 exec ${HTTPD:-/usr/sbin/apache2} "\$@"

@@ -106,7 +106,8 @@ static int verify_signature(const verify_t *v)
         reason = bearer_jws_check_header(&jws, v->algs, &why, p);
     }
     if (reason == BEARER_OK) {
-        reason = bearer_jws_check_kid(&jws, &why, p);
+        /* any JWS's, not a JWT's of a provider: RFC 7520's kid has an `@` */
+        reason = bearer_jws_read_kid(&jws, &why, p);
     }
     if (reason == BEARER_OK) {
         reason = bearer_jwks_select(&key, &unknown_kid, v->keys, jws.alg,

@@ -129,6 +129,12 @@ const bearer_issuer_t *bearer_introspect_whom(const bearer_issuers_t *issuers,
     const bearer_issuer_t *issuer = by_prefix(issuers, token, len);
     int jwt = !issuer && bearer_jws_looks_like(token, len, p);
 
+    if (len > BEARER_TOKEN_MAX) {
+        bearer_refuse(why, p, BEARER_SIZE, "the token is %lu bytes long, more "
+                      "than %d; nobody is asked about it", (unsigned long)len,
+                      BEARER_TOKEN_MAX);
+        return NULL;
+    }
     if (jwt) {
         issuer = by_iss(issuers, token, len, p);
         if (!issuer || !issuer->introspect_all) {

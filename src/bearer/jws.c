@@ -25,10 +25,8 @@ int bearer_jws_looks_like(const char *token, apr_size_t len, apr_pool_t *p)
     json_t *header;
     int is_object;
 
-    if (len > BEARER_TOKEN_MAX) {
-        return 0;
-    }
-    first = memchr(token, '.', len);
+    /* a JWT that is too long is one, and a bad one: nobody is asked about it */
+    first = memchr(token, '.', len < BEARER_TOKEN_MAX ? len : BEARER_TOKEN_MAX);
     if (!first || first == token) {
         return 0;
     }
@@ -200,8 +198,8 @@ static int is_kid(const char *kid, apr_size_t len)
     return len >= 1 && strspn(kid, characters) == len;
 }
 
-bearer_reason_t bearer_jws_check_kid(bearer_jws_t *jws, bearer_refusal_t *why,
-                                     apr_pool_t *p)
+bearer_reason_t bearer_jws_read_kid(bearer_jws_t *jws, bearer_refusal_t *why,
+                                    apr_pool_t *p)
 {
     const json_t *member = json_object_get(jws->header, "kid");
     const char *kid = json_string_value(member);
@@ -219,13 +217,24 @@ bearer_reason_t bearer_jws_check_kid(bearer_jws_t *jws, bearer_refusal_t *why,
                              "the kid has %lu bytes; %d are accepted",
                              (unsigned long)len, BEARER_KID_MAX);
     }
-    if (!is_kid(kid, len)) {
+    jws->kid = kid;
+    return BEARER_OK;
+}
+
+bearer_reason_t bearer_jws_check_kid(bearer_jws_t *jws, bearer_refusal_t *why,
+                                     apr_pool_t *p)
+{
+    bearer_reason_t reason = bearer_jws_read_kid(jws, why, p);
+    const char *kid = jws->kid;
+    apr_size_t len = json_string_length(json_object_get(jws->header, "kid"));
+
+    if (reason == BEARER_OK && kid && !is_kid(kid, len)) {
+        jws->kid = NULL;
         return bearer_refuse(why, p, BEARER_KID,
                              "the kid %s is not made of [A-Za-z0-9._~+/=:-]",
                              bearer_text_quote_n(p, kid, len));
     }
-    jws->kid = kid;
-    return BEARER_OK;
+    return reason;
 }
 
 /* ---- check 7: the signature -------------------------------------------- */

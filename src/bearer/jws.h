@@ -38,7 +38,7 @@ typedef struct bearer_jws_t {
 /**
  * Does this look like a JWT, so that the jwt provider is responsible? At least
  * two dots, and the first segment decodes to a JSON object. Touches at most
- * the first segment; bounded by BEARER_TOKEN_MAX. What bearer_jws_parse()
+ * the first segment, of at most BEARER_TOKEN_MAX. What bearer_jws_parse()
  * accepts is one, so a fast path parses first and asks here only on failure.
  */
 int bearer_jws_looks_like(const char *token, apr_size_t len, apr_pool_t *p);
@@ -59,7 +59,11 @@ bearer_reason_t bearer_jws_check_header(bearer_jws_t *jws,
                                         bearer_algs_t allowed,
                                         bearer_refusal_t *why, apr_pool_t *p);
 
-/** Check 4: kid absent, or a string of 1-256 bytes of [A-Za-z0-9._~+/=:-]. */
+/** Any JWS's kid: absent, or a string of at most 256 bytes (BEARER_KID). */
+bearer_reason_t bearer_jws_read_kid(bearer_jws_t *jws, bearer_refusal_t *why,
+                                    apr_pool_t *p);
+
+/** Check 4, a JWT's kid: absent, or 1-256 bytes of [A-Za-z0-9._~+/=:-]. */
 bearer_reason_t bearer_jws_check_kid(bearer_jws_t *jws, bearer_refusal_t *why,
                                      apr_pool_t *p);
 

@@ -6,6 +6,7 @@ What explain says of a path is compared with what a real server answers there.
 import json
 import os
 import random
+import re
 import subprocess
 
 import pytest
@@ -145,6 +146,11 @@ CASES = [
 ]
 
 
+def timeless(refusal):
+    """Two who are asked one after the other need not see the same second."""
+    return re.sub(r"expired .+? ago", "expired some time ago", refusal)
+
+
 @pytest.mark.parametrize("path, over, status", CASES)
 def test_it_says_what_the_server_answers(server, path, over, status):
     over = dict(over)
@@ -163,7 +169,7 @@ def test_it_says_what_the_server_answers(server, path, over, status):
     if status != 200:
         line = [l.text for l in answer.log if l.module == "auth_bearer"
                 and "refused, " in l.text][0]
-        assert said.json["refusal"] in line, (said, line)
+        assert timeless(said.json["refusal"]) in timeless(line), (said, line)
         assert said.json.get("challenge") == answer.get("WWW-Authenticate")
 
 

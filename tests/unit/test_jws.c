@@ -81,7 +81,7 @@ static const char *with_header(apr_pool_t *p, const char *header)
 /* ---- published vectors ------------------------------------------------- */
 
 /* Without check 4: RFC 7520's kid has an `@`, which is outside the characters
- * that this product takes (see test_kid_characters). */
+ * of a JWT's that this product takes (see test_kid_characters). */
 static outcome_t judge_vector(apr_pool_t *p, const char *token,
                               const char *alg, const json_t *jwk)
 {
@@ -93,7 +93,9 @@ static outcome_t judge_vector(apr_pool_t *p, const char *token,
         o.reason = bearer_jws_check_header(&o.jws, set_of(alg), &why, p);
     }
     if (o.reason == BEARER_OK) {
-        o.jws.kid = bearer_json_string(o.jws.header, "kid");
+        o.reason = bearer_jws_read_kid(&o.jws, &why, p);
+    }
+    if (o.reason == BEARER_OK) {
         verify(p, &o, unit_set(p, jwk));
     }
     return o;
@@ -284,7 +286,12 @@ static void test_attack_size(void **state)
     token[BEARER_TOKEN_MAX - 401] = '.';
     o = open_n(p, token, BEARER_TOKEN_MAX + 1, bearer_alg_defaults());
     assert_int_equal(o.reason, BEARER_SIZE);
+    /* ... and is not an opaque token, which an issuer would be asked about */
+    assert_true(bearer_jws_looks_like(token, BEARER_TOKEN_MAX + 1, p));
+    memset(token, 'A', BEARER_TOKEN_MAX + 1);
     assert_false(bearer_jws_looks_like(token, BEARER_TOKEN_MAX + 1, p));
+    memcpy(token, start, sizeof(start) - 1);
+    token[BEARER_TOKEN_MAX - 401] = '.';
     /* at the limit it is judged: 400 characters of signature */
     o = open_n(p, token, BEARER_TOKEN_MAX, bearer_alg_defaults());
     assert_int_not_equal(o.reason, BEARER_SIZE);
