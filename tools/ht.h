@@ -107,9 +107,6 @@ int ht_fail(const ht_call_t *call, int status, const char *fmt, ...)
 int ht_usage(const ht_call_t *call, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 
-/** Text from outside as it is where that is printable ASCII, else in quotes. */
-const char *ht_shown(const char *s, apr_pool_t *p);
-
 /** `refused: CHECK: detail`; returns HT_REFUSED. */
 int ht_refused(const ht_call_t *call, bearer_reason_t reason,
                const bearer_refusal_t *why);

@@ -14,8 +14,8 @@
 #include <apr_strings.h>
 
 #include "bearer/http.h"
-#include "bearer/text.h"
 #include "offer.h"
+#include "tell.h"
 
 /** A clock that is further off is worth a word: what AuthBearerClockSkew lets
  *  pass by default. */
@@ -168,74 +168,9 @@ static void ask_for_keys(look_t *l)
     look_at_answer(l, response);
 }
 
-/* ---- telling ------------------------------------------------------------------------ */
+/* ---- telling ------------------------------------------------------------------ */
 
-static const char *text_of(const json_t *object, const char *name)
-{
-    return json_string_value(json_object_get(object, name));
-}
-
-static void print_keys(const json_t *keys, apr_pool_t *p)
-{
-    const json_t *key;
-    size_t i;
-
-    printf("Keys           %d usable\n", (int)json_array_size(keys));
-    json_array_foreach(keys, i, key) {
-        const char *kid = text_of(key, "kid");
-
-        printf("  %-24s %s, %d bits: %s\n", kid ? ht_shown(kid, p) : "(no kid)",
-               text_of(key, "type"),
-               (int)json_integer_value(json_object_get(key, "bits")),
-               text_of(key, "algorithms"));
-    }
-}
-
-static void print_words(const char *title, const json_t *words, apr_pool_t *p)
-{
-    const json_t *word;
-    size_t i;
-
-    if (json_array_size(words)) {
-        printf("%-14s", title);
-        json_array_foreach(words, i, word) {
-            printf(" %s", ht_shown(json_string_value(word), p));
-        }
-        printf("\n");
-    }
-}
-
-static void print_url(const char *title, const json_t *offer, const char *name,
-                      apr_pool_t *p)
-{
-    const char *url = text_of(offer, name);
-
-    printf("%-15s%s\n", title, url ? ht_shown(url, p) : "(not offered)");
-}
-
-static void print_offer(const json_t *offer, apr_pool_t *p)
-{
-    const json_t *odd = json_object_get(offer, "odd"), *line;
-    size_t i;
-
-    print_url("Issuer", offer, "issuer", p);
-    print_url("Metadata", offer, "metadata", p);
-    print_url("Key set", offer, "jwks_uri", p);
-    print_keys(json_object_get(offer, "keys"), p);
-    print_url("Introspection", offer, "introspection_endpoint", p);
-    print_words("Client auth", json_object_get(offer, "client_auth"), p);
-    print_url("Tokens from", offer, "token_endpoint", p);
-    print_url("Login", offer, "authorization_endpoint", p);
-    print_url("Revocation", offer, "revocation_endpoint", p);
-    print_words("Scopes", json_object_get(offer, "scopes"), p);
-    printf("\nOdd            %s\n", json_array_size(odd) ? "" : "nothing");
-    json_array_foreach(odd, i, line) {
-        printf("  - %s\n", ht_shown(json_string_value(line), p));
-    }
-    printf("\n# --- configuration ---\n%s", text_of(offer, "configuration"));
-}
-
-static int tell(const look_t *l)
+static int report(const look_t *l)
 {
     json_t *offer = offer_json(l->offer);
     int status = HT_OK;
@@ -243,7 +178,7 @@ static int tell(const look_t *l)
     if (ht_has(l->call, "json")) {
         status = ht_write_json(l->call, offer);
     } else {
-        print_offer(offer, l->p);
+        tell_offer(stdout, offer, l->p);
     }
     return status != HT_OK ? status
          : offer_key_count(l->offer) ? HT_OK
@@ -269,7 +204,7 @@ static int run(const ht_call_t *call)
         return status;
     }
     ask_for_keys(l);
-    return tell(l);
+    return report(l);
 }
 
 static const ht_option_t options[] = {

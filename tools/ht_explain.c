@@ -21,148 +21,17 @@
 #include "bearer/keyset.h"
 #include "bearer/revocation.h"
 #include "bearer/text.h"
+#include "tell.h"
 
 #define SECONDS_MAX APR_INT64_C(1000000000000)
 #define SKEW_MAX 300  /* as for AuthBearerClockSkew */
 
-/* ---- as text --------------------------------------------------------------- */
-
-static const char *text_of(const json_t *object, const char *name)
-{
-    return json_string_value(json_object_get(object, name));
-}
-
-static void print_check(const json_t *check, apr_pool_t *p)
-{
-    const char *result = text_of(check, "result");
-    const char *detail = text_of(check, "detail");
-    const char *directive = text_of(check, "directive");
-    int failed = result && !strcmp(result, "failed");
-
-    if (!result) {
-        result = "?";
-    }
-    printf("  %2d  %-16s%s\n", (int)json_integer_value(
-               json_object_get(check, "number")),
-           text_of(check, "check"), failed ? "FAILED" : result);
-    if (failed && detail) {
-        printf("      %s\n", ht_shown(detail, p));
-    }
-    if (failed && directive) {
-        printf("      directive: %s\n", directive);
-    }
-}
-
-static void print_checks(const json_t *checks, apr_pool_t *p)
-{
-    const json_t *check;
-    size_t i;
-
-    if (json_array_size(checks)) {
-        printf("Checks\n");
-    }
-    json_array_foreach(checks, i, check) {
-        print_check(check, p);
-    }
-}
-
-static void print_members(const char *title, const char *format,
-                          const json_t *object, apr_pool_t *p)
-{
-    const char *name;
-    const json_t *value;
-
-    if (json_object_size(object)) {
-        printf("%s\n", title);
-    }
-    json_object_foreach((json_t *)(apr_uintptr_t)object, name, value) {
-        char *text = json_is_string(value) ? NULL
-            : json_dumps(value, JSON_COMPACT | JSON_ENSURE_ASCII
-                                | JSON_ENCODE_ANY);
-
-        printf(format, ht_shown(name, p),
-               text ? text : ht_shown(json_is_string(value)
-                                   ? json_string_value(value) : "", p));
-        free(text);
-    }
-}
-
-static void print_requires(const json_t *requires, apr_pool_t *p)
-{
-    const json_t *rule;
-    size_t i;
-
-    if (json_array_size(requires)) {
-        printf("Authorization\n");
-    }
-    json_array_foreach(requires, i, rule) {
-        printf("  %s: %s\n", ht_shown(text_of(rule, "line"), p),
-               ht_shown(text_of(rule, "result"), p));
-    }
-}
-
-static void print_lines(const char *title, const json_t *lines, apr_pool_t *p)
-{
-    const json_t *line;
-    size_t i;
-
-    if (json_array_size(lines)) {
-        printf("%s\n", title);
-    }
-    json_array_foreach(lines, i, line) {
-        printf("  %s\n", ht_shown(json_string_value(line), p));
-    }
-}
-
-static void print_verdict(const json_t *answer, apr_pool_t *p)
-{
-    const char *refusal = text_of(answer, "refusal");
-    const char *challenge = text_of(answer, "challenge");
-
-    if (json_is_true(json_object_get(answer, "open"))) {
-        printf("Note: the Require lines here are met without any token.\n");
-    }
-    if (json_is_true(json_object_get(answer, "granted"))) {
-        printf("GRANTED\n");
-        return;
-    }
-    printf("REFUSED, status %d: %s\n",
-           (int)json_integer_value(json_object_get(answer, "status")),
-           refusal ? ht_shown(refusal, p) : "");
-    if (challenge) {
-        printf("WWW-Authenticate: %s\n", ht_shown(challenge, p));
-    }
-}
-
-static void print_answer(const json_t *answer, apr_pool_t *p)
-{
-    const char *server = text_of(answer, "server");
-    const char *file = text_of(answer, "file");
-
-    if (server) {
-        printf("Server  %s\n", ht_shown(server, p));
-    }
-    if (file) {
-        printf("File    %s\n", ht_shown(file, p));
-    }
-    print_checks(json_object_get(answer, "checks"), p);
-    print_members("Principal", "  %s: %s\n", json_object_get(answer, "principal"),
-                  p);
-    print_members("Environment", "  %s=%s\n",
-                  json_object_get(answer, "environment"), p);
-    print_members("Headers to the application", "  %s: %s\n",
-                  json_object_get(answer, "headers"), p);
-    print_lines("Settings in force", json_object_get(answer, "settings"), p);
-    print_requires(json_object_get(answer, "requires"), p);
-    print_verdict(answer, p);
-}
-
 static int report(const ht_call_t *call, const json_t *answer)
 {
-    const char *error = text_of(answer, "error");
+    const char *error = bearer_json_string(answer, "error");
 
     if (error) {
-        return ht_fail(call, HT_USAGE, "%s", ht_shown(error, call->p));
+        return ht_fail(call, HT_USAGE, "%s", tell_shown(error, call->p));
     }
     if (ht_has(call, "json")) {
         int status = ht_write_json(call, answer);
@@ -172,7 +41,7 @@ static int report(const ht_call_t *call, const json_t *answer)
         }
     }
     else {
-        print_answer(answer, call->p);
+        tell_answer(stdout, answer, call->p);
     }
     return json_is_true(json_object_get(answer, "granted")) ? HT_OK : HT_REFUSED;
 }

@@ -22,8 +22,8 @@
 #include <apr_time.h>
 
 #include "bearer/explain.h"
-#include "bearer/json.h"
 #include "bearer/text.h"
+#include "tell.h"
 
 #define OUT_MAX (4 * 1024 * 1024)
 #define ERR_MAX (256 * 1024)
@@ -262,23 +262,6 @@ static int finish(child_t *c)
 
 /* ---- what came back ----------------------------------------------------------- */
 
-static json_t *answer_in(const child_t *c)
-{
-    const char *line = c->out.text, *found = NULL;
-    json_t *answer = NULL;
-
-    while ((line = strstr(line, BEARER_EXPLAIN_MARK)) != NULL) {
-        found = line += strlen(BEARER_EXPLAIN_MARK);
-    }
-    if (found) {
-        answer = json_loadb(found, strcspn(found, "\n"), 0, NULL);
-    }
-    if (answer) {
-        bearer_json_tie(answer, c->call->p);
-    }
-    return answer;
-}
-
 static const char *printable(const char *line, apr_size_t len, apr_pool_t *p)
 {
     char *copy = apr_pstrmemdup(p, line, len), *s;
@@ -339,7 +322,7 @@ static int converse(child_t *c, const char *httpd, const char **argv,
     }
     talk(c);
     status = finish(c);
-    *answer = c->expired ? NULL : answer_in(c);
+    *answer = c->expired ? NULL : tell_find_answer(c->out.text, c->call->p);
     if (*answer) {
         return HT_OK;
     }

@@ -73,18 +73,6 @@ int ht_refused(const ht_call_t *call, bearer_reason_t reason,
                    why->detail ? why->detail : "no details");
 }
 
-const char *ht_shown(const char *s, apr_pool_t *p)
-{
-    const char *c;
-
-    for (c = s; *c; c++) {
-        if (*c < ' ' || *c > '~') {
-            return bearer_text_quote(p, s);
-        }
-    }
-    return s;
-}
-
 /* ---- input --------------------------------------------------------------- */
 
 typedef struct secret_t {

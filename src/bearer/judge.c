@@ -112,7 +112,7 @@ static bearer_reason_t run_check(bearer_judgement_t *j, const bearer_check_t *c)
 static bearer_reason_t run_checks(bearer_judgement_t *j)
 {
     bearer_refusal_t first = { BEARER_OK, NULL };
-    int i;
+    int i, not_mine = 0;
 
     for (i = 0; i < CHECK_COUNT; i++) {
         const bearer_check_t *c = &checks[i];
@@ -130,12 +130,14 @@ static bearer_reason_t run_checks(bearer_judgement_t *j)
         }
         if (first.reason == BEARER_OK) {
             first = j->why;
+            not_mine = j->not_mine;
         }
         if (!j->keep_going) {
             break;
         }
     }
     j->why = first;
+    j->not_mine = not_mine;
     return first.reason;
 }
 

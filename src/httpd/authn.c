@@ -571,7 +571,7 @@ static int asked(const request_rec *r)
     return 0;
 }
 
-const bearer_principal_t *bearer_authn_ahead(request_rec *r)
+static const bearer_principal_t *ahead(request_rec *r)
 {
     attempt_t a;
 
@@ -592,4 +592,15 @@ const bearer_principal_t *bearer_authn_ahead(request_rec *r)
     }
     a.own->ahead = a.found;
     return a.found;
+}
+
+/* No hook of ours runs around it: the library's log lines and requests to the
+ * issuer are for this request all the same. */
+const bearer_principal_t *bearer_authn_ahead(request_rec *r)
+{
+    request_rec *before = bearer_trace_enter(r);
+    const bearer_principal_t *found = ahead(r);
+
+    bearer_trace_leave(before);
+    return found;
 }

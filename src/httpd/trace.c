@@ -7,9 +7,8 @@
  */
 #include "glue.h"
 
+#include "bearer/traceparent.h"
 #include "browser.h"
-
-#include <apr_lib.h>
 
 APLOG_USE_MODULE(auth_bearer);
 
@@ -85,43 +84,14 @@ const char *bearer_trace_suffix_here(void)
 
 /* ---- traceparent --------------------------------------------------------------- */
 
-static int hex(const char *s, int n)
-{
-    int i, something = 0;
-
-    for (i = 0; i < n; i++) {
-        if (!apr_isdigit(s[i]) && (s[i] < 'a' || s[i] > 'f')) {
-            return 0;
-        }
-        something |= s[i] != '0';
-    }
-    return something;
-}
-
-/* Trace Context section 3.2.2: version-traceid-parentid-flags, lower case, ids
- * not all zero. Of a later version only what is known of this one. */
-static const char *traceparent(const request_rec *r)
-{
-    const char *s = r ? apr_table_get(r->headers_in, "traceparent") : NULL;
-
-    if (!s || strlen(s) < 55 || !strncmp(s, "ff", 2)
-        || s[2] != '-' || s[35] != '-' || s[52] != '-'
-        || !hex(s + 3, 32) || !hex(s + 36, 16)
-        || !apr_isxdigit(s[0]) || !apr_isxdigit(s[1])
-        || !apr_isxdigit(s[53]) || !apr_isxdigit(s[54])
-        || (s[55] && (s[55] != '-' || !strncmp(s, "00", 2)))) {
-        return NULL;
-    }
-    return apr_pstrmemdup(r->pool, s, 55);
-}
-
 static apr_status_t perform(const bearer_http_client_t *client,
                             const bearer_http_request_t *request,
                             bearer_http_response_t **response,
                             const char **error, apr_pool_t *p)
 {
     const bearer_http_client_t *inner = client->baton;
-    const char *parent = traceparent(working_for);
+    const char *parent = !working_for ? NULL : bearer_traceparent(
+        apr_table_get(working_for->headers_in, "traceparent"), p);
     bearer_http_request_t traced = *request;
     apr_table_t *headers;
 

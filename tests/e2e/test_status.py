@@ -181,6 +181,20 @@ def test_without_unique_id_there_is_none(one_server):
     assert ", request " not in line.text
 
 
+@pytest.mark.allow_log("refused the connection")
+def test_what_is_done_for_a_token_judged_ahead_has_it_too(one_server):
+    """claim() where Require asks for nobody."""
+    server = one_server("""
+AuthBearerIssuer http://127.0.0.1:1/
+%s
+Header always set X-Alice yes "expr=claim('sub') == 'alice'"
+""" % location("/a", require="all granted"), modules=("unique_id",))
+    res = server.get("/a", tokens.mint(iss="http://127.0.0.1:1/"))
+    assert res.status == 200
+    line = [l for l in res.log if "refused the connection" in l.text][0]
+    assert re.search(r", request [A-Za-z0-9@_-]{27}$", line.text), line
+
+
 def fetch_for(one_server, issuers, name, **headers):
     """What a request to the issuer carried that a request of ours caused."""
     issuer = issuers.issuer(name, "rs256")

@@ -655,6 +655,7 @@ static void test_keep_going(void **state)
         "10 calling client: azp\n10 clients: ok\n11 revocation: ok\n"
         "12 identifier: ok");
     assert_int_equal(f->j.why.reason, BEARER_CRIT);
+    assert_int_equal(f->j.not_mine, 0);  /* whose it is was asked too late */
 }
 
 int main(void)

@@ -1,0 +1,233 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/*
+ * Results as text. See tell.h.
+ */
+#include "tell.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <apr_strings.h>
+
+#include "bearer/explain.h"
+#include "bearer/json.h"
+#include "bearer/text.h"
+
+const char *tell_shown(const char *s, apr_pool_t *p)
+{
+    const char *c;
+
+    for (c = s; c && *c; c++) {
+        if (*c < ' ' || *c > '~') {
+            return bearer_text_quote(p, s);
+        }
+    }
+    return s ? s : "(none)";
+}
+
+/* A string member as it may be shown. */
+static const char *shown(const json_t *object, const char *name, apr_pool_t *p)
+{
+    return tell_shown(bearer_json_string(object, name), p);
+}
+
+static int whole(const json_t *object, const char *name)
+{
+    return (int)json_integer_value(json_object_get(object, name));
+}
+
+/* ---- a token explained ------------------------------------------------------- */
+
+json_t *tell_find_answer(const char *text, apr_pool_t *p)
+{
+    const char *line = text, *found = NULL;
+    json_t *answer = NULL;
+
+    while ((line = strstr(line, BEARER_EXPLAIN_MARK)) != NULL) {
+        found = line += strlen(BEARER_EXPLAIN_MARK);
+    }
+    if (found) {
+        answer = json_loadb(found, strcspn(found, "\n"), 0, NULL);
+    }
+    if (answer) {
+        bearer_json_tie(answer, p);
+    }
+    return answer;
+}
+
+static void tell_check(FILE *out, const json_t *check, apr_pool_t *p)
+{
+    const char *result = bearer_json_string(check, "result");
+    int failed = result && !strcmp(result, "failed");
+
+    fprintf(out, "  %2d  %-16s%s\n", whole(check, "number"),
+            shown(check, "check", p), failed ? "FAILED" : tell_shown(result, p));
+    if (failed && bearer_json_string(check, "detail")) {
+        fprintf(out, "      %s\n", shown(check, "detail", p));
+    }
+    if (failed && bearer_json_string(check, "directive")) {
+        fprintf(out, "      directive: %s\n", shown(check, "directive", p));
+    }
+}
+
+static void tell_checks(FILE *out, const json_t *checks, apr_pool_t *p)
+{
+    const json_t *check;
+    size_t i;
+
+    if (json_array_size(checks)) {
+        fprintf(out, "Checks\n");
+    }
+    json_array_foreach(checks, i, check) {
+        tell_check(out, check, p);
+    }
+}
+
+static void tell_members(FILE *out, const char *title, const char *sign,
+                         const json_t *object, apr_pool_t *p)
+{
+    const char *name;
+    const json_t *value;
+
+    if (json_object_size(object)) {
+        fprintf(out, "%s\n", title);
+    }
+    json_object_foreach((json_t *)(apr_uintptr_t)object, name, value) {
+        char *text = json_is_string(value) ? NULL
+            : json_dumps(value, JSON_COMPACT | JSON_ENSURE_ASCII
+                                | JSON_ENCODE_ANY);
+
+        fprintf(out, "  %s%s%s\n", tell_shown(name, p), sign,
+                text ? tell_shown(text, p)
+                     : tell_shown(json_string_value(value), p));
+        free(text);
+    }
+}
+
+static void tell_requires(FILE *out, const json_t *requires, apr_pool_t *p)
+{
+    const json_t *rule;
+    size_t i;
+
+    if (json_array_size(requires)) {
+        fprintf(out, "Authorization\n");
+    }
+    json_array_foreach(requires, i, rule) {
+        fprintf(out, "  %s: %s\n", shown(rule, "line", p),
+                shown(rule, "result", p));
+    }
+}
+
+static void tell_lines(FILE *out, const char *title, const char *sign,
+                       const json_t *lines, apr_pool_t *p)
+{
+    const json_t *line;
+    size_t i;
+
+    if (json_array_size(lines)) {
+        fprintf(out, "%s\n", title);
+    }
+    json_array_foreach(lines, i, line) {
+        fprintf(out, "  %s%s\n", sign, tell_shown(json_string_value(line), p));
+    }
+}
+
+static void tell_verdict(FILE *out, const json_t *answer, apr_pool_t *p)
+{
+    if (json_is_true(json_object_get(answer, "open"))) {
+        fprintf(out, "Note: the Require lines here are met without any token.\n");
+    }
+    if (json_is_true(json_object_get(answer, "granted"))) {
+        fprintf(out, "GRANTED\n");
+        return;
+    }
+    fprintf(out, "REFUSED, status %d: %s\n", whole(answer, "status"),
+            bearer_json_string(answer, "refusal") ? shown(answer, "refusal", p)
+                                                  : "");
+    if (bearer_json_string(answer, "challenge")) {
+        fprintf(out, "WWW-Authenticate: %s\n", shown(answer, "challenge", p));
+    }
+}
+
+void tell_answer(FILE *out, const json_t *answer, apr_pool_t *p)
+{
+    if (bearer_json_string(answer, "server")) {
+        fprintf(out, "Server  %s\n", shown(answer, "server", p));
+    }
+    if (bearer_json_string(answer, "file")) {
+        fprintf(out, "File    %s\n", shown(answer, "file", p));
+    }
+    tell_checks(out, json_object_get(answer, "checks"), p);
+    tell_members(out, "Principal", ": ", json_object_get(answer, "principal"), p);
+    tell_members(out, "Environment", "=", json_object_get(answer, "environment"),
+                 p);
+    tell_members(out, "Headers to the application", ": ",
+                 json_object_get(answer, "headers"), p);
+    tell_lines(out, "Settings in force", "", json_object_get(answer, "settings"),
+               p);
+    tell_requires(out, json_object_get(answer, "requires"), p);
+    tell_verdict(out, answer, p);
+}
+
+/* ---- an issuer discovered ------------------------------------------------------ */
+
+static void tell_keys(FILE *out, const json_t *keys, apr_pool_t *p)
+{
+    const json_t *key;
+    size_t i;
+
+    fprintf(out, "Keys           %d usable\n", (int)json_array_size(keys));
+    json_array_foreach(keys, i, key) {
+        const char *kid = bearer_json_string(key, "kid");
+
+        fprintf(out, "  %-24s %s, %d bits: %s\n",
+                kid ? tell_shown(kid, p) : "(no kid)", shown(key, "type", p),
+                whole(key, "bits"), shown(key, "algorithms", p));
+    }
+}
+
+static void tell_words(FILE *out, const char *title, const json_t *words,
+                       apr_pool_t *p)
+{
+    const json_t *word;
+    size_t i;
+
+    if (json_array_size(words)) {
+        fprintf(out, "%-14s", title);
+        json_array_foreach(words, i, word) {
+            fprintf(out, " %s", tell_shown(json_string_value(word), p));
+        }
+        fprintf(out, "\n");
+    }
+}
+
+static void tell_url(FILE *out, const char *title, const json_t *offer,
+                     const char *name, apr_pool_t *p)
+{
+    fprintf(out, "%-15s%s\n", title, bearer_json_string(offer, name)
+                                         ? shown(offer, name, p)
+                                         : "(not offered)");
+}
+
+void tell_offer(FILE *out, const json_t *offer, apr_pool_t *p)
+{
+    const json_t *odd = json_object_get(offer, "odd");
+    const char *configuration = bearer_json_string(offer, "configuration");
+
+    tell_url(out, "Issuer", offer, "issuer", p);
+    tell_url(out, "Metadata", offer, "metadata", p);
+    tell_url(out, "Key set", offer, "jwks_uri", p);
+    tell_keys(out, json_object_get(offer, "keys"), p);
+    tell_url(out, "Introspection", offer, "introspection_endpoint", p);
+    tell_words(out, "Client auth", json_object_get(offer, "client_auth"), p);
+    tell_url(out, "Tokens from", offer, "token_endpoint", p);
+    tell_url(out, "Login", offer, "authorization_endpoint", p);
+    tell_url(out, "Revocation", offer, "revocation_endpoint", p);
+    tell_words(out, "Scopes", json_object_get(offer, "scopes"), p);
+    tell_lines(out, "\nOdd", "- ", odd, p);
+    if (!json_array_size(odd)) {
+        fprintf(out, "\nOdd            nothing\n");
+    }
+    fprintf(out, "\n# --- configuration ---\n%s",
+            configuration ? configuration : "");
+}
