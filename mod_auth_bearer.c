@@ -73,6 +73,8 @@ static const command_rec directives[] = {
     SETTING("AuthBearerChallenge", D|H, "Off: a bare challenge"),
     SETTING("AuthBearerOptional", D|H, "On: requests without a token go on"),
     SETTING("AuthBearerPreflight", D|H, "pass: CORS preflights go on"),
+    SETTING("AuthBearerSessionCheck", D, "URL [key=value ...]: asks a session store"
+            " who the caller is"),
 
     /* who it is, and what is passed on */
     SETTING("AuthBearerUserClaim", S|I|D|H, "PATH [REGEX SUBST] of the user name"),

@@ -234,6 +234,95 @@ const char *bearer_syntax_without_cookie(const char *field, const char *name,
     return kept[strspn(kept, BLANKS COOKIE_SEPARATORS)] ? kept : NULL;
 }
 
+/* A pair of a Cookie field up to `;`, or to `, `. */
+static int next_pair(piece_t *pair, const char **at)
+{
+    const char *s = *at, *end;
+
+    if (!s) {
+        return 0;
+    }
+    while (is_blank(*s)) {
+        s++;
+    }
+    for (end = s; *end && *end != ';' && !(*end == ',' && is_blank(end[1]));
+         end++) {
+    }
+    *at = *end ? end + 1 : NULL;
+    pair->text = s;
+    for (; end > s && is_blank(end[-1]); end--) {
+    }
+    pair->len = (apr_size_t)(end - s);
+    pair->before = '\0';
+    return 1;
+}
+
+static int is_named(const piece_t *pair, const apr_array_header_t *names)
+{
+    int i;
+
+    for (i = 0; i < names->nelts; i++) {
+        if (value_of_cookie(pair, APR_ARRAY_IDX(names, i, const char *))) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+static int has_value(const piece_t *pair)
+{
+    const char *equals = memchr(pair->text, '=', pair->len);
+
+    return equals && equals > pair->text
+        && equals + 1 < pair->text + pair->len;
+}
+
+const char *bearer_syntax_cookies(const char *field,
+                                  const apr_array_header_t *names, apr_pool_t *p)
+{
+    apr_array_header_t *pairs = apr_array_make(p, 4, sizeof(const char *));
+    const char *at = field;
+    piece_t pair;
+
+    while (next_pair(&pair, &at)) {
+        if (has_value(&pair) && (!names || is_named(&pair, names))) {
+            if (pairs->nelts) {
+                APR_ARRAY_PUSH(pairs, const char *) = "; ";
+            }
+            APR_ARRAY_PUSH(pairs, const char *) = apr_pstrmemdup(p, pair.text,
+                                                                 pair.len);
+        }
+    }
+    return pairs->nelts ? apr_array_pstrcat(p, pairs, 0) : NULL;
+}
+
+const char *bearer_syntax_without_cookies(const char *field,
+                                          const apr_array_header_t *names,
+                                          apr_pool_t *p)
+{
+    apr_array_header_t *kept = apr_array_make(p, 4, sizeof(const char *));
+    const char *at = field;
+    int i, removed = 0;
+    piece_t pair;
+
+    while (next_pair(&pair, &at)) {
+        if (is_named(&pair, names)) {
+            removed = 1;
+            continue;
+        }
+        APR_ARRAY_PUSH(kept, const char *) = kept->nelts ? "; " : "";
+        APR_ARRAY_PUSH(kept, const char *) = apr_pstrmemdup(p, pair.text, pair.len);
+    }
+    if (removed) {
+        field = kept->nelts ? apr_array_pstrcat(p, kept, 0) : NULL;
+    }
+    for (i = 0; field && i < names->nelts; i++) {  /* a comma without a blank */
+        field = bearer_syntax_without_cookie(field, APR_ARRAY_IDX(names, i,
+                                                                  const char *), p);
+    }
+    return field;
+}
+
 /* ---- queries ------------------------------------------------------------ */
 
 static int hex_value(char c)

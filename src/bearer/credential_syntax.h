@@ -13,6 +13,7 @@
 #define BEARER_CREDENTIAL_SYNTAX_H
 
 #include <apr_pools.h>
+#include <apr_tables.h>
 
 #include "bearer/reason.h"
 
@@ -50,6 +51,15 @@ void bearer_syntax_query(bearer_found_t *found, const char *query,
 void bearer_syntax_basic(bearer_found_t *found, const char *field,
                          const char *user, apr_pool_t *p);
 
+/**
+ * Those pairs of a Cookie field that have one of these names (const char *; NULL:
+ * any) and a value, one behind the other as `a=1; b=2`; NULL: there are none.
+ * Between pairs stands a `;`, or a comma and a blank, with which httpd joins two
+ * Cookie lines; a comma alone may be part of a value.
+ */
+const char *bearer_syntax_cookies(const char *field,
+                                  const apr_array_header_t *names, apr_pool_t *p);
+
 /** Check 1: exactly one, and each byte one of RFC 6750 section 2.1.
  *  BEARER_OK, BEARER_NO_CREDENTIAL, BEARER_CREDENTIAL_COUNT or _SYNTAX. */
 bearer_reason_t bearer_syntax_judge(const bearer_found_t *found,
@@ -61,6 +71,11 @@ bearer_reason_t bearer_syntax_judge(const bearer_found_t *found,
  *  none of them, NULL where nothing is left. */
 const char *bearer_syntax_without_cookie(const char *field, const char *name,
                                          apr_pool_t *p);
+
+/** The same for several names, by the rules of bearer_syntax_cookies too. */
+const char *bearer_syntax_without_cookies(const char *field,
+                                          const apr_array_header_t *names,
+                                          apr_pool_t *p);
 
 /** A query with the values of that name replaced by `***`; query itself where
  *  there is none (left). `;` separates too: some applications read it so. */

@@ -19,6 +19,10 @@
 typedef struct bearer_http_request_t {
     const char *method;          /**< "GET", "POST", ... */
     const char *url;             /**< absolute, http or https */
+    const char *target;          /**< path and query to ask for in place of the
+                                      URL's, beginning with `/`; or NULL. What a
+                                      client sent may be in it: it never changes
+                                      who is asked */
     const apr_table_t *headers;  /**< may be NULL */
     const char *body;            /**< may be NULL */
     apr_size_t body_len;
@@ -84,6 +88,7 @@ typedef struct bearer_http_url_t {
 
 /** Longer ones are refused. */
 #define BEARER_HTTP_URL_MAX 2048
+#define BEARER_HTTP_TARGET_MAX 16384
 
 /** @return NULL, or what is wrong: not absolute, scheme, host, port,
  *  credentials, fragment, characters that a URL cannot have; in p */

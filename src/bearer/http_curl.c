@@ -287,11 +287,52 @@ static int set_string(CURL *curl, CURLoption option, const char *value)
     return curl_easy_setopt(curl, option, value) == CURLE_OK;
 }
 
+static int target_is_clean(const char *target)
+{
+    const char *c;
+
+    for (c = target; *c > 0x20 && *c < 0x7f && *c != '#'; c++) {
+    }
+    return *target == '/' && !*c && c - target <= BEARER_HTTP_TARGET_MAX;
+}
+
+/* Whom to ask is the URL's matter alone, what for may be the target's. NULL: not
+ * with this target. */
+static const char *url_of(const transfer_t *t)
+{
+    const bearer_http_request_t *r = t->request;
+    const char *authority = strstr(r->url, "://");
+    apr_size_t len;
+
+    if (!r->target) {
+        return r->url;
+    }
+    if (!authority || !target_is_clean(r->target)) {
+        return NULL;
+    }
+    authority += 3;
+    len = (apr_size_t)(authority - r->url) + strcspn(authority, "/?");
+    return apr_pstrcat(t->p, apr_pstrmemdup(t->p, r->url, len), r->target, NULL);
+}
+
+static int set_url(transfer_t *t)
+{
+    const char *url = url_of(t);
+
+    if (!url) {
+        end_transfer(t, APR_EGENERAL, "the path and query to ask for are too long"
+                                      " or have characters that a URL cannot "
+                                      "have");
+    }
+    return url && set_string(t->curl, CURLOPT_URL, url)
+        && curl_easy_setopt(t->curl, CURLOPT_PATH_AS_IS, 1L) == CURLE_OK;
+}
+
 static int set_peer(transfer_t *t)
 {
     const bearer_http_request_t *r = t->request;
     CURL *curl = t->curl;
-    int ok = set_string(curl, CURLOPT_URL, r->url)
+    int ok = set_url(t)
              && set_string(curl, CURLOPT_USERAGENT, t->client->user_agent)
              /* "" and not NULL, which would mean the environment's */
              && set_string(curl, CURLOPT_PROXY, r->proxy ? r->proxy : "")

@@ -4,37 +4,18 @@
  */
 #include "bearer/introspect.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include <apr_strings.h>
-#include <apr_thread_cond.h>
-#include <apr_thread_mutex.h>
 
 #include "bearer/json.h"
 #include "bearer/jws.h"
 #include "bearer/text.h"
 
-#define DETAIL_MAX 512
-
-/** One question under way; who asks and who waits hold references. */
-typedef struct flight_t {
-    struct flight_t *next;
-    unsigned char key[BEARER_CACHE_KEY_SIZE];
-    int references, landed;
-    bearer_reason_t reason;
-    char detail[DETAIL_MAX];
-    char *text;              /* the answer, malloc'd; NULL unless BEARER_OK */
-    apr_size_t len;
-    apr_time_t fetched;
-} flight_t;
-
 struct bearer_introspect_t {
     bearer_introspect_config_t config;
     bearer_issuer_access_t access;
-    apr_thread_mutex_t *mutex;
-    apr_thread_cond_t *landed;
-    flight_t *flights;       /* under mutex */
+    bearer_flights_t *flights;
 };
 
 /** One judgement by question. */
@@ -212,7 +193,6 @@ static bearer_reason_t check_active(const json_t *answer, bearer_refusal_t *why,
                          active ? "neither true nor false" : "missing");
 }
 
-/* *text: the answer, in p, when BEARER_OK. */
 static bearer_reason_t judge_answer(const bearer_http_response_t *response,
                                     const char *endpoint, bearer_refusal_t *why,
                                     apr_pool_t *p)
@@ -233,8 +213,7 @@ static bearer_reason_t judge_answer(const bearer_http_response_t *response,
 }
 
 /* Section 2.1: a form, no more in it than the token. */
-static bearer_reason_t ask_endpoint(question_t *q,
-                                    const bearer_http_response_t **answer,
+static bearer_reason_t ask_endpoint(question_t *q, bearer_answer_t *answer,
                                     bearer_refusal_t *why, apr_pool_t *p)
 {
     const char *error = NULL, *endpoint = endpoint_of(q->in, &error, p);
@@ -248,18 +227,20 @@ static bearer_reason_t ask_endpoint(question_t *q,
     }
     apr_table_setn(form, "token", apr_pstrmemdup(p, q->token, q->len));
     if (bearer_client_post(&response, q->in->config.client, endpoint, form,
-                           "application/json", BEARER_INTROSPECT_MAX, &error, p)
+                           "application/json", BEARER_ANSWER_MAX, &error, p)
         != APR_SUCCESS) {
         return bearer_refuse(why, p, BEARER_INTROSPECTION, "%s", error);
     }
-    *answer = response;
+    answer->text = response->body;
+    answer->len = response->body_len;
     return judge_answer(response, endpoint, why, p);
 }
 
 /* The same, counted. */
-static bearer_reason_t ask(question_t *q, const bearer_http_response_t **answer,
+static bearer_reason_t ask(void *question, bearer_answer_t *answer,
                            bearer_refusal_t *why, apr_pool_t *p)
 {
+    question_t *q = question;
     const bearer_issuer_access_t *access = &q->in->access;
     apr_time_t started = bearer_world_now(access->world);
     bearer_reason_t reason = ask_endpoint(q, answer, why, p);
@@ -269,186 +250,6 @@ static bearer_reason_t ask(question_t *q, const bearer_http_response_t **answer,
                        : BEARER_EVENT_INTROSPECTED, access->issuer->index,
                        bearer_world_now(access->world) - started);
     return reason;
-}
-
-/* ---- one flight per token ----------------------------------------------- */
-
-/* Under mutex. */
-static flight_t *join(bearer_introspect_t *in, const unsigned char *key)
-{
-    flight_t *flight;
-
-    for (flight = in->flights; flight; flight = flight->next) {
-        if (memcmp(flight->key, key, sizeof(flight->key)) == 0) {
-            flight->references++;
-            return flight;
-        }
-    }
-    return NULL;
-}
-
-/* Under mutex. */
-static flight_t *take_off(bearer_introspect_t *in, const unsigned char *key)
-{
-    flight_t *flight = calloc(1, sizeof(*flight));
-
-    if (flight) {
-        memcpy(flight->key, key, sizeof(flight->key));
-        flight->references = 1;
-        flight->next = in->flights;
-        in->flights = flight;
-    }
-    return flight;
-}
-
-/* Under mutex: nobody joins it any more. */
-static void unlist(bearer_introspect_t *in, flight_t *flight)
-{
-    flight_t **at = &in->flights;
-
-    while (*at && *at != flight) {
-        at = &(*at)->next;
-    }
-    if (*at) {
-        *at = flight->next;
-    }
-}
-
-/* Under mutex. */
-static void leave(flight_t *flight)
-{
-    if (--flight->references == 0) {
-        free(flight->text);
-        free(flight);
-    }
-}
-
-static void land(bearer_introspect_t *in, flight_t *flight,
-                 bearer_reason_t reason, const char *detail,
-                 const bearer_http_response_t *answer)
-{
-    apr_thread_mutex_lock(in->mutex);
-    flight->reason = reason;
-    apr_cpystrn(flight->detail, detail ? detail : "", DETAIL_MAX);
-    if (reason == BEARER_OK) {
-        flight->len = answer->body_len;
-        flight->text = malloc(answer->body_len + 1);
-        if (flight->text) {
-            memcpy(flight->text, answer->body, answer->body_len + 1);
-        } else {
-            flight->reason = BEARER_INTERNAL;
-        }
-    }
-    flight->landed = 1;
-    unlist(in, flight);
-    apr_thread_cond_broadcast(in->landed);
-    apr_thread_mutex_unlock(in->mutex);
-}
-
-/* Under mutex. A question may need a token of ours first, hence two times. */
-static void wait_for(bearer_introspect_t *in, const flight_t *flight)
-{
-    apr_time_t end = apr_time_now() + 2 * in->access.settings->timeout.total;
-
-    while (!flight->landed && apr_time_now() < end) {
-        apr_thread_cond_timedwait(in->landed, in->mutex, end - apr_time_now());
-    }
-}
-
-/** What a flight brought, copied for one of those who waited. */
-typedef struct outcome_t {
-    bearer_reason_t reason;
-    const char *text;
-    apr_size_t len;
-    apr_time_t fetched;
-} outcome_t;
-
-static void fly(question_t *q, flight_t *flight)
-{
-    const bearer_http_response_t *answer = NULL;
-    bearer_refusal_t why = { BEARER_OK, NULL };
-    bearer_reason_t reason;
-
-    /* before it is asked: the answer is never older than it is taken for */
-    flight->fetched = bearer_world_now(q->in->access.world);
-    reason = ask(q, &answer, &why, q->j->p);
-    land(q->in, flight, reason, why.detail, answer);
-}
-
-static void copy_outcome(question_t *q, const flight_t *flight, outcome_t *out)
-{
-    apr_pool_t *p = q->j->p;
-
-    if (!flight->landed) {
-        out->reason = bearer_refuse(&q->j->why, p, BEARER_INTROSPECTION,
-                                    "somebody else's question about the same "
-                                    "token takes too long");
-        return;
-    }
-    out->reason = flight->reason;
-    out->fetched = flight->fetched;
-    if (flight->reason == BEARER_OK) {
-        out->text = apr_pstrmemdup(p, flight->text, flight->len);
-        out->len = flight->len;
-    } else {
-        bearer_refuse(&q->j->why, p, flight->reason, "%s", flight->detail);
-    }
-}
-
-/* 1: this caller was the one who asked. */
-static int share(question_t *q, outcome_t *out)
-{
-    bearer_introspect_t *in = q->in;
-    flight_t *flight;
-    int leader;
-
-    memset(out, 0, sizeof(*out));
-    apr_thread_mutex_lock(in->mutex);
-    flight = join(in, q->key);
-    leader = !flight;
-    if (leader) {
-        flight = take_off(in, q->key);
-    }
-    if (!flight) {
-        apr_thread_mutex_unlock(in->mutex);
-        out->reason = bearer_refuse(&q->j->why, q->j->p, BEARER_INTERNAL,
-                                    "out of memory");
-        return 0;
-    }
-    if (leader) {
-        apr_thread_mutex_unlock(in->mutex);
-        fly(q, flight);
-        apr_thread_mutex_lock(in->mutex);
-    } else {
-        wait_for(in, flight);
-    }
-    copy_outcome(q, flight, out);
-    leave(flight);
-    apr_thread_mutex_unlock(in->mutex);
-    return leader;
-}
-
-/* Everybody who is going to wait passes the gate, also for another's flight:
- * a worker that waits is a worker that is missing. */
-static int share_behind_gate(question_t *q, outcome_t *out)
-{
-    const bearer_gate_t *gate = q->in->config.gate;
-    apr_time_t until = bearer_world_now(q->in->access.world)
-                       + 4 * q->in->access.settings->timeout.total;
-    int leader, ticket = gate ? gate->enter(gate->baton, until) : 0;
-
-    if (ticket < 0) {
-        memset(out, 0, sizeof(*out));
-        out->reason = bearer_refuse(&q->j->why, q->j->p, BEARER_INTROSPECTION,
-                                    "too many requests wait for an issuer or a "
-                                    "session store already; is it slow?");
-        return 0;
-    }
-    leader = share(q, out);
-    if (gate) {
-        gate->leave(gate->baton, ticket);
-    }
-    return leader;
 }
 
 /* ---- what is kept ------------------------------------------------------- */
@@ -502,43 +303,16 @@ static bearer_verdict_t judge_text(question_t *q, const char *text,
     return verdict;
 }
 
-/* "TIME\nANSWER": when it was asked for, so that a shorter TTL counts at once. */
-static void keep(question_t *q, const outcome_t *out)
-{
-    const bearer_cache_t *cache = q->in->config.cache;
-    const char *value;
-
-    if (!cache || !*q->until || out->len > BEARER_INTROSPECT_KEPT_MAX) {
-        return;
-    }
-    value = apr_psprintf(q->j->p, "%" APR_TIME_T_FMT "\n%s", out->fetched,
-                         out->text);
-    cache->put(cache, q->key, (const unsigned char *)value, strlen(value),
-               *q->until, q->j->p);
-}
-
 /* 1: something was kept, and *verdict is what it is worth now. */
 static int judge_kept(question_t *q, bearer_verdict_t *verdict)
 {
-    const bearer_cache_t *cache = q->in->config.cache;
-    apr_pool_t *p = q->j->p;
-    unsigned char *value;
-    apr_time_t fetched;
-    apr_size_t len;
-    char *text, *answer;
+    bearer_answer_t kept;
 
-    if (!cache || !ttl_of(q->in)
-        || cache->get(cache, q->key, &value, &len, p) != APR_SUCCESS) {
+    if (!bearer_answer_kept(q->in->config.cache, q->key, ttl_of(q->in),
+                            q->j->now, &kept, q->j->p)) {
         return 0;
     }
-    text = apr_pstrmemdup(p, (const char *)value, len);
-    fetched = apr_strtoi64(text, &answer, 10);
-    if (*answer != '\n' || fetched > q->j->now
-        || fetched + ttl_of(q->in) <= q->j->now) {
-        return 0;
-    }
-    answer++;
-    *verdict = judge_text(q, answer, strlen(answer), fetched);
+    *verdict = judge_text(q, kept.text, kept.len, kept.asked);
     /* past its exp: the issuer may have prolonged it */
     return *verdict != BEARER_GRANTED || *q->until;
 }
@@ -563,7 +337,9 @@ bearer_verdict_t bearer_introspect_judge(bearer_introspect_t *in,
 {
     question_t q = { in, j, token, len, { 0 }, until };
     bearer_verdict_t verdict = BEARER_DENIED;
-    outcome_t out;
+    bearer_ask_t how = { ask, &q, in->access.settings->timeout.total,
+                         BEARER_INTROSPECTION };
+    bearer_answer_t answer;
     int leader;
 
     *until = 0;
@@ -571,14 +347,15 @@ bearer_verdict_t bearer_introspect_judge(bearer_introspect_t *in,
     if (judge_kept(&q, &verdict)) {
         return verdict;
     }
-    leader = share_behind_gate(&q, &out);
-    if (out.reason != BEARER_OK) {
-        return refused(&q, out.reason);
+    leader = bearer_flights_share(in->flights, q.key, &how, &answer, &j->why,
+                                  j->p);
+    if (answer.reason != BEARER_OK) {
+        return refused(&q, answer.reason);
     }
     j->now = bearer_world_now(in->access.world);
-    verdict = judge_text(&q, out.text, out.len, out.fetched);
+    verdict = judge_text(&q, answer.text, answer.len, answer.asked);
     if (leader) {
-        keep(&q, &out);
+        bearer_answer_keep(in->config.cache, q.key, &answer, *until, j->p);
     }
     return verdict;
 }
@@ -588,11 +365,10 @@ apr_status_t bearer_introspect_create(bearer_introspect_t **out,
                                       apr_pool_t *p)
 {
     bearer_introspect_t *in = apr_pcalloc(p, sizeof(*in));
-    apr_status_t rv;
 
     *out = in;
     in->config = *config;
     in->access = *config->access;
-    rv = apr_thread_mutex_create(&in->mutex, APR_THREAD_MUTEX_DEFAULT, p);
-    return rv == APR_SUCCESS ? apr_thread_cond_create(&in->landed, p) : rv;
+    return bearer_flights_create(&in->flights, in->access.world, config->gate,
+                                 p);
 }

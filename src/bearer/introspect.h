@@ -11,7 +11,7 @@
  *
  * Threads that ask about the same token under the same policy at once share one
  * flight. Whoever would have to wait passes a gate first, so that an issuer
- * that does not answer cannot take every worker.
+ * that does not answer cannot take every worker (flight.h).
  *
  * Thread-safe. One per issuer and process.
  */
@@ -21,25 +21,9 @@
 #include <apr_pools.h>
 
 #include "bearer/client_auth.h"
+#include "bearer/flight.h"
 #include "bearer/judge.h"
 #include "bearer/world.h"
-
-/** An answer is at most so long. */
-#define BEARER_INTROSPECT_MAX (64 * 1024)
-
-/** An answer that is longer is used, but not kept; and what one grows by. */
-#define BEARER_INTROSPECT_KEPT_MAX (16 * 1024)
-#define BEARER_INTROSPECT_OVERHEAD 32
-
-/** How many may wait for an answer at once. Functions may be called from
- *  several threads. */
-typedef struct bearer_gate_t {
-    /** A ticket, or -1: too many are waiting. Who does not leave until `until`
-     *  (by the world's clock) has died. */
-    int (*enter)(void *baton, apr_time_t until);
-    void (*leave)(void *baton, int ticket);
-    void *baton;
-} bearer_gate_t;
 
 typedef struct bearer_introspect_t bearer_introspect_t;
 

@@ -209,6 +209,10 @@ void bearer_judge_lint(apr_array_header_t *errors, apr_array_header_t *warnings,
                        const bearer_settings_t *server,
                        const bearer_settings_t *dir, apr_pool_t *p);
 
+/** The text of bearer_judge_lint for a chain with the provider session and no
+ *  AuthBearerSessionCheck. */
+extern const char bearer_judge_no_session_check[];
+
 /** The error of bearer_judge_lint that an .htaccess file may still mend: there
  *  is a token provider and no audience. NULL: all is well. */
 const char *bearer_judge_audience_error(const bearer_issuers_t *issuers,
@@ -216,30 +220,5 @@ const char *bearer_judge_audience_error(const bearer_issuers_t *issuers,
                                         const bearer_settings_t *server,
                                         const bearer_settings_t *dir,
                                         apr_pool_t *p);
-
-/**
- * The policy: 32 bytes that differ wherever anything differs that decides a
- * judgement or the principal it gives, so that places with equal bytes may share
- * a cache of verified tokens. The same within a process only. What a watched
- * file holds (tenants, keys, revocations) is not in it.
- * @param ptemp  scratch
- */
-void bearer_judge_fingerprint(unsigned char out[32],
-                              const bearer_issuers_t *issuers,
-                              const bearer_settings_t *defaults,
-                              const bearer_settings_t *server,
-                              const bearer_settings_t *dir, apr_pool_t *ptemp);
-
-/** The same in two steps: the vhost's part, once per configuration; and from it
- *  the place's, cheap enough for the merged .htaccess of a request. */
-void bearer_judge_fingerprint_server(unsigned char out[32],
-                                     const bearer_issuers_t *issuers,
-                                     const bearer_settings_t *defaults,
-                                     const bearer_settings_t *server,
-                                     apr_pool_t *ptemp);
-void bearer_judge_fingerprint_dir(unsigned char out[32],
-                                  const unsigned char server[32],
-                                  const bearer_settings_t *dir,
-                                  apr_pool_t *ptemp);
 
 #endif

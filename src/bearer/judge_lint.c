@@ -10,6 +10,7 @@
 
 #include <apr_strings.h>
 
+#include "bearer/session_check.h"
 #include "bearer/text.h"
 
 typedef struct place_t {
@@ -294,6 +295,47 @@ static void lint_introspection(place_t *place)
     }
 }
 
+const char bearer_judge_no_session_check[] =
+    "AuthBearerProvider names session, but no session store is named here: write "
+    "AuthBearerSessionCheck URL";
+
+/* A check that is asked about every token leaves none to the next provider. */
+static void lint_session_first(place_t *place)
+{
+    const bearer_session_check_t *check = place->here.session_check;
+    const apr_array_header_t *chain = place->here.providers;
+
+    if (!bearer_session_check_by_cookie(check) && !check->prefix
+        && APR_ARRAY_IDX(chain, chain->nelts - 1, int) != BEARER_PROVIDER_SESSION) {
+        SAY(place->warnings, "AuthBearerSessionCheck takes every token here, so "
+            "the providers behind session are never asked: put session last in "
+            "AuthBearerProvider, or say with prefix= which tokens are the session"
+            " store's");
+    }
+}
+
+static void lint_session(place_t *place)
+{
+    if (!place->session) {
+        if (place->here.session_check) {
+            SAY(place->warnings, "AuthBearerSessionCheck has no effect here: "
+                "AuthBearerProvider does not name session");
+        }
+        return;
+    }
+    if (!place->here.session_check) {
+        SAY(place->errors, "%s", bearer_judge_no_session_check);
+        return;
+    }
+    lint_session_first(place);
+    if ((place->jwt || place->introspection)
+        && !bearer_issuers_count(place->issuers)) {
+        SAY(place->warnings, "AuthBearerProvider names jwt or introspection, but "
+            "no issuer is trusted here whose tokens they could take: write "
+            "AuthBearerIssuer URL, or leave session alone in the chain");
+    }
+}
+
 void bearer_judge_lint(apr_array_header_t *errors, apr_array_header_t *warnings,
                        const bearer_issuers_t *issuers,
                        const bearer_settings_t *defaults,
@@ -302,7 +344,7 @@ void bearer_judge_lint(apr_array_header_t *errors, apr_array_header_t *warnings,
 {
     static void (*const rules[])(place_t *) = {
         lint_issuers, lint_audience, lint_user_claim, lint_user_format,
-        lint_no_audience, lint_algorithms, lint_introspection
+        lint_no_audience, lint_algorithms, lint_introspection, lint_session
     };
     place_t place;
     unsigned i;

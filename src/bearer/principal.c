@@ -217,11 +217,13 @@ const char *bearer_principal_format_error(const char *format)
                          "users would be one";
 }
 
+/* A session store has no name of an issuer: its users are those of "session". */
 static const char *format_user(const char *format, const char *user,
-                               const bearer_issuer_t *issuer, apr_pool_t *p)
+                               const bearer_issuer_t *issuer, const char *method,
+                               apr_pool_t *p)
 {
     apr_array_header_t *parts;
-    const char *name = issuer ? issuer->name : "";
+    const char *name = issuer ? issuer->name : method;
 
     if (strcmp(format, "%u") == 0) {
         return user;
@@ -297,7 +299,7 @@ bearer_reason_t bearer_principal_build(const bearer_principal_t **principal,
     built->claims = json_incref(claims);
     bearer_json_tie(claims, p);
     built->user_value = user;
-    built->user = format_user(settings->user_format, user, issuer, p);
+    built->user = format_user(settings->user_format, user, issuer, method, p);
     fill_from_claims(built, settings, p);
     *principal = built;
     return BEARER_OK;

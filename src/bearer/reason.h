@@ -112,6 +112,7 @@ typedef enum {
     X(INTROSPECTION, "introspection", UNAVAILABLE) \
     X(SESSION_CHECK, "session_check", UNAVAILABLE) \
     X(SESSION_DENIED, "session_denied", INACTIVE) \
+    X(SESSION_LIMIT, "session_limit", THROTTLED) \
     /* browsers: the login and its ID token, the session */ \
     X(LOGIN_STATE, "login_state", REQUEST) \
     X(LOGIN_RESPONSE, "login_response", REQUEST) \

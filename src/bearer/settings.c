@@ -12,6 +12,7 @@
 #include <apr_strings.h>
 
 #include "bearer/resource.h"
+#include "bearer/session_check.h"
 
 typedef struct setting_row_t {
     const char *directive;
@@ -476,6 +477,15 @@ static const char *print_resource(const void *value, const printer_t *self,
     return resource ? bearer_resource_print(resource, p) : self->absent;
 }
 
+static const char *print_session_check(const void *value,
+                                       const printer_t *self, apr_pool_t *p)
+{
+    const bearer_session_check_t *check = *(const bearer_session_check_t *const *)
+        value;
+
+    return check ? bearer_session_check_print(check, p) : self->absent;
+}
+
 static const char *const on_off[] = { "Off", "On", NULL };
 static const char *const off_pass[] = { "off", "pass", NULL };
 static const char *const refuse_accept[] = { "refuse", "accept", NULL };
@@ -523,7 +533,7 @@ static const printer_t printers[BEARER_SETTING_COUNT] = {
     [BEARER_SET_CHALLENGE] = { print_word, on_off, NULL },
     [BEARER_SET_OPTIONAL] = { print_word, on_off, NULL },
     [BEARER_SET_PREFLIGHT] = { print_word, off_pass, NULL },
-    [BEARER_SET_SESSION_CHECK] = { print_masked, NULL, "(none)" },
+    [BEARER_SET_SESSION_CHECK] = { print_session_check, NULL, "(none)" },
     [BEARER_SET_USER_CLAIM] = { print_user_claim, NULL, "(none)" },
     [BEARER_SET_USER_FORMAT] = { print_string, NULL, "(none)" },
     [BEARER_SET_USER_CHARS] = { print_word, user_chars, NULL },

@@ -2,8 +2,8 @@
 /**
  * @file asking.c
  * What a process needs to ask somebody else who the caller is: a gate for those
- * who wait, a place for answers, and a question for each issuer that has an
- * introspection endpoint. Made after fork.
+ * who wait, a place for answers, a question for each issuer that has an
+ * introspection endpoint, and one for all session stores. Made after fork.
  */
 #include "glue.h"
 
@@ -15,7 +15,7 @@ APLOG_USE_MODULE(auth_bearer);
 
 /** Answers kept in a child's own memory where there is no shared cache. */
 #define OWN_ANSWERS 256
-#define OWN_ANSWER_MAX (BEARER_INTROSPECT_KEPT_MAX + BEARER_INTROSPECT_OVERHEAD)
+#define OWN_ANSWER_MAX (BEARER_ANSWER_KEPT_MAX + BEARER_ANSWER_OVERHEAD)
 
 /* ---- the gate ----------------------------------------------------------- */
 
@@ -99,6 +99,11 @@ apr_status_t bearer_asking_create(process_t *process)
                                        * (apr_size_t)process->keyset_count);
     for (i = 0; i < process->keyset_count && rv == APR_SUCCESS; i++) {
         rv = make_introspect(process, i);
+    }
+    if (rv == APR_SUCCESS && process->global->session_checks->nelts) {
+        rv = bearer_session_asker_create(&process->sessions, &process->world,
+                                         process->answers, &process->gate,
+                                         process->pool);
     }
     return rv;
 }

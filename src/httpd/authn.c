@@ -17,12 +17,20 @@ static void throttle_begin(attempt_t *a)
     a->throttling = bearer_throttling_address(a->address, a->r, a->settings);
 }
 
-/* What the throttle knows the token by; a token verified before needs it not. */
+/* What the throttle knows the token (and the cookies) by; a token verified before
+ * needs it not. */
 static void throttle_present(attempt_t *a)
 {
+    const bearer_text_piece_t pieces[] = {
+        {a->credential->token, a->credential->len},
+        {a->cookies, a->cookies ? strlen(a->cookies) : 0}
+    };
     unsigned char digest[BEARER_SHA256_SIZE];
 
-    bearer_text_sha256(a->credential->token, a->credential->len, digest);
+    if (bearer_text_sha256_of(digest, a->process->sha256, pieces, 2)
+        != APR_SUCCESS) {
+        memset(digest, 0, sizeof(digest));
+    }
     memcpy(&a->presented.digest, digest, sizeof(a->presented.digest));
     memcpy(&a->presented.policy, a->key, sizeof(a->presented.policy));
 }
@@ -302,6 +310,19 @@ static bearer_reason_t keys_of(void *baton, const bearer_issuer_t *issuer,
     return bearer_keyset_acquire(keyset, set, why, p);
 }
 
+void bearer_authn_policy(const attempt_t *a, unsigned char *policy)
+{
+    const bearer_text_piece_t pieces[] = {
+        {a->server->digest, BEARER_SHA256_SIZE},
+        {a->dir->digest, BEARER_SHA256_SIZE}
+    };
+
+    if (bearer_text_sha256_of(policy, a->process->sha256, pieces, 2)
+        != APR_SUCCESS) {
+        memset(policy, 0, BEARER_SHA256_SIZE);
+    }
+}
+
 void bearer_authn_begin_judgement(attempt_t *a, const char *method)
 {
     bearer_judgement_t *j = &a->judgement;
@@ -345,11 +366,11 @@ static bearer_verdict_t provider_jwt(attempt_t *a)
     return verdict;
 }
 
-/** The providers by bearer_provider_id_t; NULL: it takes nothing here. */
+/** The providers by bearer_provider_id_t. */
 static bearer_verdict_t (*const provider_table[])(attempt_t *a) = {
     [BEARER_PROVIDER_JWT] = provider_jwt,
     [BEARER_PROVIDER_INTROSPECTION] = bearer_provider_introspection,
-    [BEARER_PROVIDER_SESSION] = NULL
+    [BEARER_PROVIDER_SESSION] = bearer_provider_session
 };
 
 /* What the chain's refusal says, when nobody takes the token: the first word of
@@ -372,7 +393,7 @@ static int run_chain(attempt_t *a)
         bearer_verdict_t verdict;
 
         memset(&a->judgement, 0, sizeof(a->judgement));
-        verdict = provider_table[id] ? provider_table[id](a) : BEARER_NOT_MINE;
+        verdict = provider_table[id](a);
         if (verdict == BEARER_GRANTED) {
             return grant(a, a->judgement.principal);
         }
@@ -385,6 +406,16 @@ static int run_chain(attempt_t *a)
     return refuse(a, best.reason, best.detail, 0);
 }
 
+/* Cookies that a session store is asked about, ahead of another provider: then
+ * it is not the token that decides, whether it was verified before or not. */
+static int cookies_first(const attempt_t *a)
+{
+    const apr_array_header_t *chain = a->settings->providers;
+
+    return a->cookies && APR_ARRAY_IDX(chain, chain->nelts - 1, int)
+                         != BEARER_PROVIDER_SESSION;
+}
+
 static int judge(attempt_t *a)
 {
     bearer_refusal_t why = { BEARER_OK, NULL };
@@ -394,7 +425,7 @@ static int judge(attempt_t *a)
 
     token_key(a);
     throttle_begin(a);
-    if (a->credential->reason == BEARER_OK) {
+    if (a->credential->reason == BEARER_OK && !cookies_first(a)) {
         principal = seen_before(a, &why);
     }
     if (principal) {
@@ -412,7 +443,8 @@ static int judge(attempt_t *a)
         return refuse(a, BEARER_THROTTLED, "too many refused tokens from this "
                       "address (AuthBearerThrottle); nothing was verified", wait);
     }
-    if (a->credential->reason != BEARER_OK) {
+    if (a->credential->reason != BEARER_OK
+        && a->credential->reason != BEARER_NO_CREDENTIAL) {
         return refuse(a, a->credential->reason, a->credential->detail, 0);
     }
     if (a->throttling
@@ -428,7 +460,7 @@ static int judge(attempt_t *a)
 
 /* ---- no credential ------------------------------------------------------ */
 
-static const char cross_site[] =
+const char bearer_authn_cross_site[] =
     "a request that changes state came with a cookie from another site "
     "(Sec-Fetch-Site, Origin)";
 
@@ -458,7 +490,7 @@ static int by_session(attempt_t *a)
     const credential_t *credential = NULL;
     bearer_reason_t reason;
 
-    if (!a->settings->session) {
+    if (!a->settings->session || !a->server->issuers) {
         return DECLINED;
     }
     reason = bearer_browser_principal(a->r, a->settings, &principal, &credential,
@@ -472,7 +504,7 @@ static int by_session(attempt_t *a)
     if ((reason == BEARER_OK || reason == BEARER_ACR)
         && bearer_credential_cross_site(a->r, credential)) {
         reason = BEARER_CROSS_SITE;
-        why.detail = cross_site;
+        why.detail = bearer_authn_cross_site;
     }
     if (reason == BEARER_ACR && !a->ahead) {
         int status = step_up(a, &why);
@@ -548,13 +580,24 @@ int bearer_authn_check_user_id(request_rec *r)
         return status;
     }
     a.own->winner = a.credential;
-    if (a.credential->reason == BEARER_NO_CREDENTIAL) {
+    a.cookies = bearer_session_cookies(r, a.settings);
+    if (a.credential->reason == BEARER_NO_CREDENTIAL && !a.cookies) {
         return without_credential(&a);
     }
     if (bearer_credential_cross_site(r, a.credential)) {
-        return refuse(&a, BEARER_CROSS_SITE, cross_site, 0);
+        return refuse(&a, BEARER_CROSS_SITE, bearer_authn_cross_site, 0);
     }
     return judge(&a);
+}
+
+/* Only what may be granted: nobody is told of a refusal. */
+static void judge_ahead(attempt_t *a)
+{
+    a->cookies = bearer_session_cookies(a->r, a->settings);
+    if (a->credential->reason == BEARER_OK
+        || (a->credential->reason == BEARER_NO_CREDENTIAL && a->cookies)) {
+        judge(a);
+    }
 }
 
 /* Did authentication take place already, here or in what led here? */
@@ -586,9 +629,8 @@ static const bearer_principal_t *ahead(request_rec *r)
     a.ahead = 1;
     a.credential = bearer_credential_get(r);
     if ((!cookie_counts(&a) || by_session(&a) == DECLINED)
-        && a.credential->reason == BEARER_OK
         && !bearer_credential_cross_site(r, a.credential)) {
-        judge(&a);
+        judge_ahead(&a);
     }
     a.own->ahead = a.found;
     return a.found;

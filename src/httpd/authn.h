@@ -22,6 +22,8 @@ typedef struct attempt_t {
     request_t *own;
     const bearer_settings_t *settings;  /**< before an issuer is known */
     const credential_t *credential;
+    const char *cookies;           /**< those that a session store would be asked
+                                        about, or NULL */
     unsigned char key[BEARER_SHA256_SIZE];    /**< of policy and token */
     int keyed;                     /**< key is filled */
     unsigned char revocable[BEARER_SHA256_SIZE]; /**< the revocation list's */
@@ -45,7 +47,17 @@ void bearer_authn_begin_judgement(attempt_t *a, const char *method);
  *  @param until  the last moment it may be used at without asking again */
 void bearer_authn_remember_until(attempt_t *a, apr_time_t until);
 
+/** 32 bytes that differ wherever something else was written for this place or its
+ *  server. */
+void bearer_authn_policy(const attempt_t *a, unsigned char *policy);
+
+/** Why a cookie from another site is refused, for the log. */
+extern const char bearer_authn_cross_site[];
+
 /* provider_introspection.c */
 bearer_verdict_t bearer_provider_introspection(attempt_t *a);
+
+/* provider_session_check.c */
+bearer_verdict_t bearer_provider_session(attempt_t *a);
 
 #endif

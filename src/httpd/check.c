@@ -183,15 +183,22 @@ static int reached_from_elsewhere(const walk_t *w, const bearer_section_t *s,
 
 /* ---- sections ----------------------------------------------------------- */
 
-/* The one error that another section, or .htaccess, may still mend. */
-static const char *pardoned(const walk_t *w, const bearer_section_t *s)
+/* An error that another section, or .htaccess, may still mend. */
+static int is_pardoned(const walk_t *w, const bearer_section_t *s,
+                       const bearer_issuers_t *issuers, const char *error)
 {
     const server_config_t *server = bearer_config_server(s->server);
+    const char *audience;
 
-    return w->htaccess || reached_from_elsewhere(w, s, BEARER_SET_AUDIENCE)
-        ? bearer_judge_audience_error(server->issuers, w->global->defaults,
-                                      &server->settings, &s->settings, w->p)
-        : NULL;
+    if (!strcmp(error, bearer_judge_no_session_check)) {
+        return reached_from_elsewhere(w, s, BEARER_SET_SESSION_CHECK);
+    }
+    if (!w->htaccess && !reached_from_elsewhere(w, s, BEARER_SET_AUDIENCE)) {
+        return 0;
+    }
+    audience = bearer_judge_audience_error(issuers, w->global->defaults,
+                                           &server->settings, &s->settings, w->p);
+    return audience && !strcmp(error, audience);
 }
 
 /* What a session or a login needs besides. */
@@ -232,22 +239,26 @@ static void check_section(walk_t *w, const bearer_section_t *s)
     const server_config_t *server = bearer_config_server(s->server);
     apr_array_header_t *errors = apr_array_make(w->p, 2, sizeof(const char *));
     apr_array_header_t *warnings = apr_array_make(w->p, 2, sizeof(const char *));
+    const bearer_issuers_t *issuers = server->issuers;
     bearer_settings_t settings;
-    const char *pardon;
     int i;
 
-    if (!server->issuers) {
+    bearer_settings_resolve(&settings, w->global->defaults, &server->settings,
+                            NULL, &s->settings);
+    if (!issuers && !bearer_session_in_chain(&settings)) {
         report(w, APLOG_ERR, s->auth_type, "AuthType Bearer, but no issuer is "
                "trusted in this server; declare one: AuthBearerIssuer URL");
         return;
     }
-    bearer_judge_lint(errors, warnings, server->issuers, w->global->defaults,
+    if (!issuers) {
+        issuers = bearer_issuers_create(w->p);
+    }
+    bearer_judge_lint(errors, warnings, issuers, w->global->defaults,
                       &server->settings, &s->settings, w->p);
-    pardon = pardoned(w, s);
     for (i = 0; i < errors->nelts; i++) {
         const char *error = APR_ARRAY_IDX(errors, i, const char *);
 
-        if (!pardon || strcmp(error, pardon) != 0) {
+        if (!is_pardoned(w, s, issuers, error)) {
             report(w, APLOG_ERR, s->auth_type, error);
         }
     }
@@ -255,8 +266,6 @@ static void check_section(walk_t *w, const bearer_section_t *s)
         report(w, APLOG_WARNING, s->auth_type,
                APR_ARRAY_IDX(warnings, i, const char *));
     }
-    bearer_settings_resolve(&settings, w->global->defaults, &server->settings,
-                            NULL, &s->settings);
     check_browser_section(w, s, server, &settings);
     if (settings.forward == BEARER_FORWARD_NONE) {
         report(w, APLOG_NOTICE, s->auth_type, "AuthBearerForward none: a proxied "
@@ -445,6 +454,31 @@ static void check_issuer(walk_t *w, int index)
     }
 }
 
+/* ---- session stores ------------------------------------------------------ */
+
+static void check_session_check(walk_t *w, const configured_check_t *noted)
+{
+    const bearer_session_check_t *check = noted->check;
+    apr_array_header_t *warnings = apr_array_make(w->p, 1, sizeof(const char *));
+    const char *error = bearer_session_check_error(check, w->global->plain_http,
+                                                   w->p);
+    int i;
+
+    if (error) {
+        report(w, APLOG_ERR, noted->node, error);
+    }
+    bearer_session_check_lint(warnings, check);
+    for (i = 0; i < warnings->nelts; i++) {
+        report(w, APLOG_WARNING, noted->node,
+               APR_ARRAY_IDX(warnings, i, const char *));
+    }
+    if (bearer_session_check_by_cookie(check) && !check->cookies) {
+        report(w, APLOG_NOTICE, noted->node, "AuthBearerSessionCheck send=cookie: "
+               "every cookie of the client goes to the session store, and none "
+               "reaches the application; name the session's: cookies=a,b");
+    }
+}
+
 /* ---- the server --------------------------------------------------------- */
 
 static void check_secret_permissions(walk_t *w, const char *path)
@@ -588,15 +622,29 @@ int bearer_check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
     for (i = 0; i < w.global->issuers->nelts; i++) {
         check_issuer(&w, i);
     }
+    for (i = 0; i < w.global->session_checks->nelts; i++) {
+        check_session_check(&w, &APR_ARRAY_IDX(w.global->session_checks, i,
+                                               configured_check_t));
+    }
     for (vhost = s; vhost; vhost = vhost->next) {
         check_login(&w, vhost);
     }
     check_secrets(&w);
     check_global(&w);
-    if (w.global->issuers->nelts) {
+    if (bearer_config_is_used(w.global)) {
         note_environment(&w);
     }
     return w.errors ? HTTP_INTERNAL_SERVER_ERROR : OK;
+}
+
+/* Where no issuer is trusted: NULL if there is a session store, else what lacks. */
+static const char *nobody_to_ask(const bearer_settings_t *settings)
+{
+    if (!bearer_session_in_chain(settings)) {
+        return "no issuer is trusted in this server; declare one: "
+               "AuthBearerIssuer URL";
+    }
+    return settings->session_check ? NULL : bearer_judge_no_session_check;
 }
 
 const char *bearer_check_request(request_rec *r)
@@ -604,13 +652,16 @@ const char *bearer_check_request(request_rec *r)
     const server_config_t *server = bearer_config_server(r->server);
     const dir_config_t *dir = bearer_config_dir(r);
     apr_array_header_t *errors, *warnings;
+    const char *error;
 
-    if (!server->issuers) {
-        return "no issuer is trusted in this server; declare one: "
-               "AuthBearerIssuer URL";
+    if (!server->issuers && (error = nobody_to_ask(bearer_config_of(r)))) {
+        return error;
     }
     if (!bearer_process()) {
         return "this child could not be started; the log of its start says why";
+    }
+    if (!server->issuers) {
+        return NULL;  /* there are no tokens to be judged */
     }
     if (!dir->from_htaccess) {  /* configtest has judged the rest */
         return bearer_settings_has(&dir->settings, AUDIENCE)

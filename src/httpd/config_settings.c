@@ -53,7 +53,22 @@ static const word_t forwards[] = {
 };
 static const word_t providers[] = {
     {"jwt", BEARER_PROVIDER_JWT},
-    {"introspection", BEARER_PROVIDER_INTROSPECTION}, {NULL, 0}
+    {"introspection", BEARER_PROVIDER_INTROSPECTION},
+    {"session", BEARER_PROVIDER_SESSION}, {NULL, 0}
+};
+/* Ory Oathkeeper's handlers, and what does their work here. */
+static const struct {
+    const char *handler, *mend;
+} oathkeeper[] = {
+    {"bearer_token", "session, with AuthBearerSessionCheck URL"},
+    {"cookie_session", "session, with AuthBearerSessionCheck URL cookies=NAME"},
+    {"oauth2_introspection", "introspection, with AuthBearerIntrospection URL "
+     "inside <AuthBearerIssuer>"},
+    {"anonymous", "AuthBearerOptional On, beside the chain"},
+    {"oauth2_client_credentials", "no provider: clients get a token of the issuer "
+     "and send that"},
+    {"noop", "no provider: a location without AuthType Bearer is open"},
+    {"unauthorized", "no provider: Require all denied refuses everybody"}
 };
 
 static const char *parse_word(const parse_t *in, const parser_t *row)
@@ -243,6 +258,19 @@ static const char *parse_throttle(const parse_t *in, const parser_t *row)
     return error;
 }
 
+static const char *provider_elsewhere(const parse_t *in, const char *word)
+{
+    apr_size_t i;
+
+    for (i = 0; i < sizeof(oathkeeper) / sizeof(oathkeeper[0]); i++) {
+        if (!ap_cstr_casecmp(oathkeeper[i].handler, word)) {
+            return apr_psprintf(in->p, "%s: %s has another name here: %s",
+                                in->cmd->cmd->name, word, oathkeeper[i].mend);
+        }
+    }
+    return NULL;
+}
+
 static const char *parse_providers(const parse_t *in, const parser_t *row)
 {
     const char *error = bearer_parse_want(in, 1, 3);
@@ -250,7 +278,10 @@ static const char *parse_providers(const parse_t *in, const parser_t *row)
     int i, k, id = 0;
 
     for (i = 0; !error && i < in->words->nelts; i++) {
-        error = bearer_parse_one_of(in, row->words, WORD(in, i), &id);
+        error = provider_elsewhere(in, WORD(in, i));
+        if (!error) {
+            error = bearer_parse_one_of(in, row->words, WORD(in, i), &id);
+        }
         for (k = 0; !error && k < chain->nelts; k++) {
             if (APR_ARRAY_IDX(chain, k, int) == id) {
                 error = bearer_parse_complain(in, "%s stands twice", WORD(in, i));
@@ -581,9 +612,68 @@ static const char *parse_http_proxy(const parse_t *in, const parser_t *row)
     return error;
 }
 
+/* ttl= is a time like others of httpd; the library reads the rest. */
+static const char *take_ttl(const parse_t *in, apr_array_header_t *rest,
+                            apr_interval_time_t *ttl)
+{
+    const char *error = NULL, *value;
+    int i, seen = 0;
+
+    for (i = 0; !error && i < in->words->nelts; i++) {
+        if (!bearer_parse_keyed(WORD(in, i), "ttl", &value)) {
+            APR_ARRAY_PUSH(rest, const char *) = WORD(in, i);
+        }
+        else if (seen++) {
+            error = bearer_parse_complain(in, "ttl= stands twice%s", "");
+        }
+        else {
+            error = bearer_parse_duration(in, value, ttl);
+        }
+    }
+    return error;
+}
+
+static const char *parse_session_check(const parse_t *in, const parser_t *row)
+{
+    apr_array_header_t *rest = apr_array_make(in->p, 8, sizeof(const char *));
+    const char *error = bearer_parse_want(in, 1, 64);
+    bearer_session_check_t *check = NULL;
+    apr_interval_time_t ttl = 0;
+    configured_check_t *noted;
+
+    if (!error) {
+        error = take_ttl(in, rest, &ttl);
+    }
+    if (error) {
+        return error;
+    }
+    error = bearer_session_check_parse(&check, rest, in->p);
+    if (error) {
+        return bearer_parse_complain(in, "%s", error);
+    }
+    check->ttl = ttl;
+    MEMBER(in, row, const bearer_session_check_t *) = check;
+    noted = apr_array_push(bearer_config_current()->session_checks);
+    noted->check = check;
+    noted->node = in->cmd->directive;
+    return NULL;
+}
+
+int bearer_config_is_used(const global_config_t *global)
+{
+    return global->issuers->nelts > 0 || global->session_checks->nelts > 0;
+}
+
 int bearer_config_keeps_answers(const global_config_t *global)
 {
     int i;
+
+    for (i = 0; i < global->session_checks->nelts; i++) {
+        if (APR_ARRAY_IDX(global->session_checks, i,
+                          configured_check_t).check->ttl) {
+            return 1;
+        }
+    }
 
     for (i = 0; i < global->issuers->nelts; i++) {
         const bearer_issuer_t *issuer = APR_ARRAY_IDX(global->issuers, i,
@@ -624,6 +714,7 @@ static const parser_t parsers[] = {
     ROW(CHALLENGE, parse_word, challenge, on_off),
     ROW(OPTIONAL, parse_word, optional, on_off),
     ROW(PREFLIGHT, parse_word, preflight_pass, off_pass),
+    ROW(SESSION_CHECK, parse_session_check, session_check, NULL),
     ROW(USER_CLAIM, parse_user_claim, user_claim, NULL),
     ROW(USER_FORMAT, parse_user_format, user_format, NULL),
     ROW(USER_CHARS, parse_word, user_chars_printable, strict_printable),

@@ -252,6 +252,7 @@ void bearer_credential_strip(request_rec *r, const bearer_settings_t *settings,
     int i;
 
     bearer_credential_hide_query(r, settings); /* whatever is kept */
+    bearer_session_strip(r, settings, keep);
     for (i = 0; i < settings->token_from->nelts; i++) {
         const bearer_from_t *from = &APR_ARRAY_IDX(settings->token_from, i,
                                                    bearer_from_t);

@@ -30,6 +30,7 @@
 #include "bearer/keyset.h"
 #include "bearer/revocation.h"
 #include "bearer/seal.h"
+#include "bearer/session_check.h"
 #include "bearer/tenants.h"
 #include "bearer/text.h"
 #include "bearer/throttle.h"
@@ -62,6 +63,12 @@ typedef struct configured_secret_t {
     const ap_directive_t *node;
 } configured_secret_t;
 
+/** A line AuthBearerSessionCheck. */
+typedef struct configured_check_t {
+    const bearer_session_check_t *check;
+    const ap_directive_t *node;
+} configured_check_t;
+
 /**
  * Process-wide settings (S, global): one per configuration, made when it is loaded;
  * every vhost points to it.
@@ -76,6 +83,7 @@ typedef struct global_config_t {
     apr_array_header_t *issuer_servers;/**< server_rec * that declared it */
     apr_array_header_t *sections;      /**< section_t, for check_config */
     apr_array_header_t *secrets;       /**< configured_secret_t */
+    apr_array_header_t *session_checks;/**< configured_check_t */
     const bearer_settings_t *defaults;
 } global_config_t;
 
@@ -159,6 +167,9 @@ int bearer_config_in_force(request_rec *r);
 /** What AuthBearerClientKey named, as read at start; NULL: no such path. */
 const bearer_secret_t *bearer_config_key(const global_config_t *global,
                                          const char *path);
+/** Is anybody declared who can say who a caller is, an issuer or a session store?
+ *  Where nobody is, the module makes and does nothing. */
+int bearer_config_is_used(const global_config_t *global);
 /** Does anything keep answers of issuers (or session stores) for a while? */
 int bearer_config_keeps_answers(const global_config_t *global);
 /** httpd's regular expressions behind the library's interface. */
@@ -187,6 +198,7 @@ typedef struct process_t {
     EVP_MD *sha256;                    /**< fetched once */
     bearer_client_t **clients;         /**< by issuer index */
     bearer_introspect_t **introspects; /**< by issuer index; NULL: not asked */
+    bearer_session_asker_t *sessions;  /**< NULL: no session store is asked */
     const bearer_cache_t *answers;     /**< NULL: none are kept */
     int waiting;                       /**< who may wait for issuers at once */
     bearer_gate_t gate;
@@ -334,6 +346,9 @@ typedef struct request_t {
     const char *cookies;         /**< the Cookie field as it was, once ours are
                                       taken out of it */
     struct browser_session_t *session; /**< NULL: not looked for yet */
+    const char *checked_cookies; /**< the Cookie field as it was, once those of a
+                                      session check are taken out of it */
+    const struct session_said_t *session_said; /**< NULL: no store was asked */
     const bearer_principal_t *principal;  /**< NULL: nobody was judged here */
     const bearer_settings_t *settings;    /**< resolved for that principal */
     bearer_reason_t reason;      /**< why it was refused; BEARER_OK: it was not */
@@ -374,6 +389,17 @@ int bearer_credential_cross_site(request_rec *r, const credential_t *credential)
 /** Does this SRC list have one of that kind? */
 int bearer_credential_from(const bearer_settings_t *settings,
                            bearer_from_kind_t kind);
+
+/* provider_session_check.c */
+/** Does the chain of a place have the provider session? */
+int bearer_session_in_chain(const bearer_settings_t *settings);
+/** The cookies that a session store would be asked about here, or NULL. */
+const char *bearer_session_cookies(request_rec *r,
+                                   const bearer_settings_t *settings);
+/** Takes the cookies of a session check out of what others see of the request;
+ *  keep: not if they are what let the request in. */
+void bearer_session_strip(request_rec *r, const bearer_settings_t *settings,
+                          int keep);
 
 /* browser.c: the endpoints below AuthBearerLoginPath, and the way to the issuer */
 int bearer_browser_post_config(apr_pool_t *pconf, server_rec *s);

@@ -37,9 +37,9 @@ static void world_log(void *server, bearer_log_level_t level, const char *messag
                  "%s%s", message, bearer_trace_suffix_here());
 }
 
-static int any_issuer(server_rec *s)
+static int is_used(server_rec *s)
 {
-    return bearer_config_server(s)->global->issuers->nelts > 0;
+    return bearer_config_is_used(bearer_config_server(s)->global);
 }
 
 /* What judging needs of each vhost's issuers together. */
@@ -107,7 +107,7 @@ int bearer_process_post_config(apr_pool_t *pconf, apr_pool_t *plog,
     (void)plog;
     atomic_store(&the_process, NULL);
     if (ap_state_query(AP_SQ_MAIN_STATE) == AP_SQ_MS_CREATE_PRE_CONFIG
-        || !any_issuer(s)) {
+        || !is_used(s)) {
         return OK;
     }
     if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
@@ -267,7 +267,7 @@ void bearer_process_child_init(apr_pool_t *p, server_rec *s)
     process_t *process;
     apr_status_t rv;
 
-    if (!any_issuer(s)) {
+    if (!is_used(s)) {
         return;
     }
     bearer_store_child_init(p, s);

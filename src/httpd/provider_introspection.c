@@ -21,16 +21,6 @@ static int anybody_to_ask(const bearer_issuers_t *issuers)
     return 0;
 }
 
-/* All that was written for this place and its server. */
-static void note_policy(const attempt_t *a, unsigned char *policy)
-{
-    unsigned char all[2 * BEARER_SHA256_SIZE];
-
-    memcpy(all, a->server->digest, BEARER_SHA256_SIZE);
-    memcpy(all + BEARER_SHA256_SIZE, a->dir->digest, BEARER_SHA256_SIZE);
-    bearer_text_sha256(all, sizeof(all), policy);
-}
-
 bearer_verdict_t bearer_provider_introspection(attempt_t *a)
 {
     const credential_t *credential = a->credential;
@@ -51,7 +41,7 @@ bearer_verdict_t bearer_provider_introspection(attempt_t *a)
         return BEARER_NOT_MINE;
     }
     bearer_text_sha256(credential->token, credential->len, digest);
-    note_policy(a, policy);
+    bearer_authn_policy(a, policy);
     verdict = bearer_introspect_judge(a->process->introspects[issuer->index],
                                       &a->judgement, credential->token,
                                       credential->len, digest, policy, &until);

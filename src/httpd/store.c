@@ -53,7 +53,7 @@ static const kind_t kinds[STORE_KINDS] = {
     },
     [STORE_INTROSPECTION] = {
         "introspection", "bearer-answer", { 32, 1024, 60 * (apr_time_t)1000000 },
-        BEARER_INTROSPECT_KEPT_MAX + BEARER_INTROSPECT_OVERHEAD
+        BEARER_ANSWER_KEPT_MAX + BEARER_ANSWER_OVERHEAD
             + BEARER_SEAL_OVERHEAD,
         "1048576", 0, 0
     },

@@ -406,11 +406,11 @@ static void test_kept_size(void **state)
     bench_t *b = bench(unit_pool(state));
 
     unit_http_page(b->lab->http, ENDPOINT, 200,
-                   padded(b->p, BEARER_INTROSPECT_KEPT_MAX));
+                   padded(b->p, BEARER_ANSWER_KEPT_MAX));
     granted(b, TOKEN);
     assert_int_equal(b->lab->puts, 1);
     unit_http_page(b->lab->http, ENDPOINT, 200,
-                   padded(b->p, BEARER_INTROSPECT_KEPT_MAX + 1));
+                   padded(b->p, BEARER_ANSWER_KEPT_MAX + 1));
     granted(b, TOKEN "x");
     assert_int_equal(b->lab->puts, 1);
 }

@@ -1,6 +1,8 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
-/* What configtest is told, and the fingerprint of a policy. */
+/* What configtest is told. */
 #include "judge_fixture.h"
+
+#include "bearer/session_check.h"
 #include "posix_regex.h"
 
 typedef struct lint_t {
@@ -63,6 +65,15 @@ static void test_smallest_configuration(void **state)
     assert_string_equal(l.warnings, "");
 }
 
+/* A line AuthBearerSessionCheck in force here. */
+static void session_check(judge_fixture_t *f, const char *words)
+{
+    bearer_session_check_t *check = NULL;
+
+    assert_null(bearer_session_check_parse(&check, unit_list(f->p, words), f->p));
+    bearer_settings_put(&f->dir, SESSION_CHECK, session_check, check);
+}
+
 static void test_no_issuer(void **state)
 {
     judge_fixture_t *f = judge_fixture(unit_pool(state));
@@ -71,6 +82,7 @@ static void test_no_issuer(void **state)
     expect_error(f, "write AuthBearerIssuer URL");
     bearer_settings_put(&f->dir, PROVIDERS, providers,
                         providers(f->p, BEARER_PROVIDER_SESSION, -1));
+    session_check(f, "https://k.test/whoami");
     expect_error(f, NULL);
 }
 
@@ -99,6 +111,7 @@ static void test_audience_missing(void **state)
     expect_error(f, "no AuthBearerAudience is in force here, so tokens");
     bearer_settings_put(&f->dir, PROVIDERS, providers,
                         providers(f->p, BEARER_PROVIDER_SESSION, -1));
+    session_check(f, "https://k.test/whoami");
     expect_error(f, NULL);
     bearer_settings_put(&f->dir, AUDIENCE, audience, unit_list(f->p, ""));
     bearer_settings_put(&f->dir, PROVIDERS, providers,
@@ -137,6 +150,7 @@ static void test_two_issuers(void **state)
                         providers(f->p, BEARER_PROVIDER_JWT, -1));
     expect_error(f, "2 issuers");
     f->dir.providers = providers(f->p, BEARER_PROVIDER_SESSION, -1);
+    session_check(f, "https://k.test/whoami");
     expect_error(f, NULL);
     f->dir.providers = providers(f->p, BEARER_PROVIDER_JWT,
                                  BEARER_PROVIDER_INTROSPECTION);
@@ -220,133 +234,48 @@ static void test_everybody_in_the_world(void **state)
                    "tenant in the world");
 }
 
-/* ---- fingerprint ------------------------------------------------------- */
+/* ---- session stores ------------------------------------------------------ */
 
-static void fingerprint(judge_fixture_t *f, unsigned char out[32])
-{
-    bearer_judge_fingerprint(out, f->issuers, bearer_settings_defaults(f->p),
-                             &f->server, &f->dir, f->p);
-}
-
-/* 1 if this change made another policy; then it is the one to compare with. */
-static int differs(judge_fixture_t *f, unsigned char last[32])
-{
-    unsigned char now[32];
-    int different;
-
-    fingerprint(f, now);
-    different = memcmp(now, last, 32) != 0;
-    memcpy(last, now, 32);
-    return different;
-}
-
-static void test_fingerprint_of_settings(void **state)
+static void test_session(void **state)
 {
     judge_fixture_t *f = judge_fixture(unit_pool(state));
-    apr_pool_t *p = f->p;
-    unsigned char last[32];
-    bearer_user_claim_t user = { NULL, NULL, NULL };
-    const char *error;
 
-    fingerprint(f, last);
-    assert_false(differs(f, last));
-    f->dir.audience = unit_list(p, AUD " b");
-    assert_true(differs(f, last));
-    f->dir.audience = unit_list(p, AUD "_b");
-    assert_true(differs(f, last));
-    bearer_settings_put(&f->dir, CLOCK_SKEW, clock_skew, apr_time_from_sec(61));
-    assert_true(differs(f, last));
-    bearer_settings_put(&f->server, CLIENTS, clients, unit_list(p, "a"));
-    assert_true(differs(f, last));
-    user.path = bearer_path_compile("upn", p);
-    bearer_settings_put(&f->dir, USER_CLAIM, user_claim, user);
-    assert_true(differs(f, last));
-    user.regex = posix_regex_compile("^(.*)@", &error, p);
-    user.substitution = "$1";
-    bearer_settings_put(&f->dir, USER_CLAIM, user_claim, user);
-    assert_true(differs(f, last));
-    f->dir.user_claim.substitution = "x$1";
-    assert_true(differs(f, last));
-    bearer_settings_put(&f->dir, ROLES_CLAIM, roles_claim, UNIT_PATHS(p, "a b"));
-    assert_true(differs(f, last));
-    f->dir.roles_claim = UNIT_PATHS(p, "a.b");
-    assert_true(differs(f, last));
     bearer_settings_put(&f->dir, PROVIDERS, providers,
-                        providers(p, BEARER_PROVIDER_JWT, -1));
-    assert_true(differs(f, last));
-    bearer_settings_put(&f->server, ALGORITHMS, algorithms,
-                        bearer_alg_find("RS256")->bit);
-    assert_true(differs(f, last));
-    bearer_settings_put(&f->dir, NO_AUDIENCE, no_audience_accept, 1);
-    assert_true(differs(f, last));
-    /* what every request looks at afresh decides nothing here */
-    bearer_settings_put(&f->dir, OPTIONAL, optional, 1);
-    bearer_settings_put(&f->dir, EXPORT, exports, f->dir.exports);
-    assert_false(differs(f, last));
+                        providers(f->p, BEARER_PROVIDER_JWT,
+                                  BEARER_PROVIDER_SESSION));
+    expect_error(f, bearer_judge_no_session_check);
+    session_check(f, "https://k.test/whoami");
+    expect_error(f, NULL);
+    expect_warning(f, NULL);
+    f->issuers = bearer_issuers_create(f->p);
+    expect_error(f, NULL);
+    expect_warning(f, "names jwt or introspection, but no issuer is trusted");
 }
 
-static void test_fingerprint_of_issuers(void **state)
+static void test_session_takes_every_token(void **state)
 {
     judge_fixture_t *f = judge_fixture(unit_pool(state));
-    bearer_issuer_t *issuer = f->issuer;
-    unsigned char last[32];
 
-    fingerprint(f, last);
-    issuer->name = "other";
-    assert_true(differs(f, last));
-    issuer->aliases = unit_list(f->p, "a b");
-    assert_true(differs(f, last));
-    issuer->aliases = unit_list(f->p, "c b");
-    assert_true(differs(f, last));
-    issuer->aliases = unit_list(f->p, "c d");
-    assert_true(differs(f, last));
-    issuer->keys.kind = BEARER_SOURCE_FILE;
-    assert_true(differs(f, last));
-    issuer->keys.value = "/keys";
-    assert_true(differs(f, last));
-    issuer->index = 3;
-    assert_true(differs(f, last));
-    issuer->introspect_all = 1;
-    assert_true(differs(f, last));
-    bearer_settings_put(&issuer->settings, AUDIENCE, audience,
-                        unit_list(f->p, "x"));
-    assert_true(differs(f, last));
-    bearer_settings_put(&issuer->settings, CLIENT_ID, client_id, "x");
-    assert_true(differs(f, last));
-    judge_declare(f, judge_issuer(f->p, "https://other.example"));
-    assert_true(differs(f, last));
+    bearer_settings_put(&f->dir, PROVIDERS, providers,
+                        providers(f->p, BEARER_PROVIDER_SESSION,
+                                  BEARER_PROVIDER_JWT));
+    session_check(f, "https://k.test/whoami");
+    expect_warning(f, "takes every token here, so the providers behind session "
+                   "are never asked");
+    session_check(f, "https://k.test/whoami prefix=ory_st_");
+    expect_warning(f, NULL);
+    session_check(f, "https://k.test/whoami cookies=s");
+    expect_warning(f, NULL);
 }
 
-/* The same text in another layer, or cut in another way, is another policy. */
-static void test_fingerprint_tells_layers_apart(void **state)
+static void test_session_check_without_its_provider(void **state)
 {
     judge_fixture_t *f = judge_fixture(unit_pool(state));
-    unsigned char in_dir[32], in_server[32], cut[32];
 
-    bearer_settings_put(&f->dir, CLIENTS, clients, unit_list(f->p, "a b"));
-    fingerprint(f, in_dir);
-    f->dir.clients = unit_list(f->p, "a");
-    fingerprint(f, cut);
-    assert_memory_not_equal(in_dir, cut, 32);
-    f->dir.set &= ~((apr_uint64_t)1 << BEARER_SET_CLIENTS);
-    bearer_settings_put(&f->server, CLIENTS, clients, unit_list(f->p, "a b"));
-    fingerprint(f, in_server);
-    assert_memory_not_equal(in_dir, in_server, 32);
-}
-
-static void test_fingerprint_in_two_steps(void **state)
-{
-    judge_fixture_t *f = judge_fixture(unit_pool(state));
-    unsigned char whole[32], server[32], dir[32];
-
-    fingerprint(f, whole);
-    bearer_judge_fingerprint_server(server, f->issuers,
-                                    bearer_settings_defaults(f->p), &f->server,
-                                    f->p);
-    bearer_judge_fingerprint_dir(dir, server, &f->dir, f->p);
-    assert_memory_equal(whole, dir, 32);
-    bearer_judge_fingerprint_dir(dir, server, NULL, f->p);
-    assert_memory_not_equal(whole, dir, 32);
+    session_check(f, "https://k.test/whoami");
+    expect_error(f, NULL);
+    expect_warning(f, "has no effect here: AuthBearerProvider does not name "
+                   "session");
 }
 
 int main(void)
@@ -362,10 +291,9 @@ int main(void)
         UNIT_TEST(test_algorithms_without_keys),
         UNIT_TEST(test_whom_to_ask),
         UNIT_TEST(test_everybody_in_the_world),
-        UNIT_TEST(test_fingerprint_of_settings),
-        UNIT_TEST(test_fingerprint_of_issuers),
-        UNIT_TEST(test_fingerprint_tells_layers_apart),
-        UNIT_TEST(test_fingerprint_in_two_steps),
+        UNIT_TEST(test_session),
+        UNIT_TEST(test_session_takes_every_token),
+        UNIT_TEST(test_session_check_without_its_provider),
     };
 
     return UNIT_RUN("judge_lint", tests);

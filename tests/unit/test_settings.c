@@ -2,6 +2,7 @@
 /* Settings: defaults, layers, and how they print. */
 #include "unit.h"
 
+#include "bearer/session_check.h"
 #include "bearer/settings.h"
 #include "claims.h"
 #include "posix_regex.h"
@@ -320,16 +321,23 @@ static void test_groups_of_values_print(void **state)
 static void test_secrets_are_masked(void **state)
 {
     apr_pool_t *p = unit_pool(state);
+    apr_array_header_t *words = unit_list(p, "https://k.test/whoami");
+    bearer_session_check_t *check = NULL;
     bearer_settings_t s;
 
     memset(&s, 0, sizeof(s));
     s.client_secret = apr_palloc(p, 16);
     strcpy((char *)s.client_secret, "hunter2");
-    s.session_check = apr_pcalloc(p, 16);
+
+    APR_ARRAY_PUSH(words, const char *) = "add=X-Key:hunter2";
+    assert_null(bearer_session_check_parse(&check, words, p));
+    s.session_check = check;
     assert_string_equal(bearer_settings_print(&s, BEARER_SET_CLIENT_SECRET, p),
                         "***");
     assert_string_equal(bearer_settings_print(&s, BEARER_SET_SESSION_CHECK, p),
-                        "***");
+                        "https://k.test/whoami send=authorization method=same "
+                        "path=url query=url host=url add=X-Key:*** subject=sub "
+                        "extra=extra ttl=0s");
 }
 
 int main(void)

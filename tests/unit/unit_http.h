@@ -31,6 +31,7 @@ typedef struct unit_http_t {
     int requests;
     /** The last request. */
     char url[512], authorization[512];
+    char target[512];           /**< "": the URL's own */
     char method[16], body[4096], fields[4096];   /**< "Name: value\n" each */
     bearer_http_request_t request;   /**< do not follow its pointers */
     /** Called during a request, without the lock; may be NULL. */
@@ -95,6 +96,8 @@ static inline apr_status_t unit_http_perform(const bearer_http_client_t *client,
     h->requests++;
     h->request = *request;
     apr_cpystrn(h->url, request->url, sizeof(h->url));
+    apr_cpystrn(h->target, request->target ? request->target : "",
+                sizeof(h->target));
     apr_cpystrn(h->authorization, auth ? auth : "", sizeof(h->authorization));
     apr_cpystrn(h->method, request->method, sizeof(h->method));
     apr_cpystrn(h->body, request->body ? request->body : "(none)",

@@ -1,0 +1,279 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/**
+ * @file provider_session_check.c
+ * The chain's provider `session`: a session store is asked who the caller is
+ * (AuthBearerSessionCheck), by the token that was found, or by the client's
+ * cookies, which are credentials of their own and taken away like a token.
+ */
+#include "authn.h"
+
+#include "browser.h"
+
+#include "bearer/credential_syntax.h"
+#include "bearer/session_check.h"
+
+APLOG_USE_MODULE(auth_bearer);
+
+/** Where the credential of a check by cookie was. No AuthBearerTokenFrom has an
+ *  empty name. */
+static const bearer_from_t in_cookies = { BEARER_FROM_COOKIE, "" };
+static const credential_t cookie_credential = {
+    .reason = BEARER_NO_CREDENTIAL,  /* there is no token to pass on */
+    .from = &in_cookies
+};
+
+/** What a store said in this request, so that it is not asked twice: for an <If>
+ *  ahead of authentication, and again for a subrequest. */
+typedef struct session_said_t {
+    unsigned char key[BEARER_CACHE_KEY_SIZE];
+    bearer_session_result_t result;
+    bearer_refusal_t why;
+} session_said_t;
+
+/* ---- cookies --------------------------------------------------------------- */
+
+int bearer_session_in_chain(const bearer_settings_t *settings)
+{
+    int i;
+
+    for (i = 0; i < settings->providers->nelts; i++) {
+        if (APR_ARRAY_IDX(settings->providers, i, int) == BEARER_PROVIDER_SESSION) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* The check of a place whose chain has the provider; or NULL. */
+static const bearer_session_check_t *in_force(const bearer_settings_t *settings)
+{
+    return settings->session_check && bearer_session_in_chain(settings)
+        ? settings->session_check : NULL;
+}
+
+/* The Cookie field as it was before a check's cookies were taken out of it. */
+static const char *cookie_field(const request_rec *r)
+{
+    const request_rec *q;
+
+    for (q = r; q; q = bearer_request_parent(q)) {
+        const request_t *record = bearer_request_peek(q);
+
+        if (record && record->checked_cookies) {
+            return record->checked_cookies;
+        }
+    }
+    return apr_table_get(r->headers_in, "Cookie");
+}
+
+/* Where no cookies are named all are sent, but not this module's own, and none
+ * that is a token for somebody else. */
+static const char *without_own(request_rec *r, const bearer_settings_t *settings,
+                               const char *field)
+{
+    const browser_t *browser = bearer_config_server(r->server)->browser;
+    int i;
+
+    if (browser) {
+        field = bearer_cookie_strip(&browser->names, field, r->pool);
+    }
+    for (i = 0; field && i < settings->token_from->nelts; i++) {
+        const bearer_from_t *from = &APR_ARRAY_IDX(settings->token_from, i,
+                                                   bearer_from_t);
+
+        if (from->kind == BEARER_FROM_COOKIE) {
+            field = bearer_syntax_without_cookie(field, from->name, r->pool);
+        }
+    }
+    return field;
+}
+
+const char *bearer_session_cookies(request_rec *r,
+                                   const bearer_settings_t *settings)
+{
+    const bearer_session_check_t *check = in_force(settings);
+    const char *field;
+
+    if (!check || !bearer_session_check_by_cookie(check)) {
+        return NULL;
+    }
+    field = cookie_field(r);
+    if (field && !check->cookies) {
+        field = without_own(r, settings, field);
+    }
+    return bearer_session_check_cookies(check, field, r->pool);
+}
+
+void bearer_session_strip(request_rec *r, const bearer_settings_t *settings,
+                          int keep)
+{
+    const bearer_session_check_t *check = in_force(settings);
+    const request_t *record = bearer_request_principal(r);
+    const char *field, *kept;
+
+    if (!check || !bearer_session_check_by_cookie(check)
+        || (keep && record && record->winner == &cookie_credential)) {
+        return;
+    }
+    field = apr_table_get(r->headers_in, "Cookie");
+    kept = field && check->cookies
+        ? bearer_syntax_without_cookies(field, check->cookies, r->pool) : NULL;
+    if (kept == field) {
+        return;
+    }
+    if (!bearer_request(r)->checked_cookies) {
+        bearer_request(r)->checked_cookies = field;
+    }
+    if (kept) {
+        apr_table_setn(r->headers_in, "Cookie", kept);
+    }
+    else {
+        apr_table_unset(r->headers_in, "Cookie");
+    }
+}
+
+/* ---- the question ------------------------------------------------------------ */
+
+/* Bytes that no URL has are escaped; httpd lets some of them in. */
+static const char *escaped(const char *query, apr_pool_t *p)
+{
+    char *text = apr_palloc(p, 3 * strlen(query) + 1), *out = text;
+
+    for (; *query; query++) {
+        if (*query <= 0x20 || *query >= 0x7f || *query == '#') {
+            out += apr_snprintf(out, 4, "%%%02X", (unsigned char)*query);
+        }
+        else {
+            *out++ = *query;
+        }
+    }
+    *out = '\0';
+    return text;
+}
+
+/* The path is the one that is going to be served: normalized, unescaped and
+ * escaped again, so that the store and this server speak of the same thing. */
+static void make_question(attempt_t *a, bearer_session_question_t *q,
+                          unsigned char *policy)
+{
+    request_rec *r = a->r;
+
+    memset(q, 0, sizeof(*q));
+    bearer_authn_policy(a, policy);
+    q->check = a->settings->session_check;
+    q->settings = a->settings;
+    q->policy = policy;
+    q->method = r->method;
+    q->path = *r->uri == '/' ? ap_os_escape_path(r->pool, r->uri, 1) : "/";
+    q->query = r->args ? escaped(r->args, r->pool) : NULL;
+    q->host = apr_table_get(r->headers_in, "Host");
+    q->headers = r->headers_in;
+    q->credential = a->cookies ? a->cookies : a->credential->token;
+    bearer_session_question_prepare(q, r->pool);
+}
+
+static const session_said_t *said_before(const request_rec *r,
+                                         const unsigned char *key)
+{
+    for (; r; r = bearer_request_parent(r)) {
+        const request_t *record = bearer_request_peek(r);
+
+        if (record && record->session_said
+            && !memcmp(record->session_said->key, key, BEARER_CACHE_KEY_SIZE)) {
+            return record->session_said;
+        }
+    }
+    return NULL;
+}
+
+static const session_said_t *ask(attempt_t *a)
+{
+    unsigned char policy[BEARER_SHA256_SIZE];
+    bearer_session_question_t question;
+    const session_said_t *before;
+    session_said_t *said;
+
+    make_question(a, &question, policy);
+    before = said_before(a->r, question.key);
+    if (before) {
+        return before;
+    }
+    said = apr_pcalloc(a->r->pool, sizeof(*said));
+    memcpy(said->key, question.key, sizeof(said->key));
+    bearer_session_ask(a->process->sessions, &question, &said->result, &said->why,
+                       a->r->pool);
+    a->own->session_said = said;
+    return said;
+}
+
+/* ---- the provider -------------------------------------------------------------- */
+
+static bearer_verdict_t denied(attempt_t *a, bearer_reason_t reason,
+                               const char *detail)
+{
+    a->judgement.why.reason = reason;
+    a->judgement.why.detail = detail;
+    return BEARER_DENIED;
+}
+
+/* Whose the credential is: this check's, or the next provider's. */
+static int is_responsible(attempt_t *a, const bearer_session_check_t *check)
+{
+    const char *why;
+
+    if (bearer_session_check_by_cookie(check)) {
+        if (a->cookies) {
+            return 1;
+        }
+        why = check->cookies
+            ? apr_psprintf(a->r->pool, "AuthBearerSessionCheck looks at the "
+                           "cookies %s only, and there is none of them",
+                           bearer_text_quote_list(a->r->pool, check->cookies))
+            : "AuthBearerSessionCheck looks at cookies only, and there are none";
+    }
+    else if (!ATTEMPT_HAS_TOKEN(a)
+             || bearer_session_check_takes(check, a->credential->token,
+                                           a->credential->len)) {
+        return ATTEMPT_HAS_TOKEN(a);
+    }
+    else {
+        why = apr_psprintf(a->r->pool, "the token does not begin with %s "
+                           "(prefix= of AuthBearerSessionCheck)",
+                           bearer_text_quote(a->r->pool, check->prefix));
+    }
+    bearer_refuse(&a->judgement.why, a->r->pool, BEARER_CHAIN, "%s", why);
+    return 0;
+}
+
+bearer_verdict_t bearer_provider_session(attempt_t *a)
+{
+    const bearer_session_check_t *check = a->settings->session_check;
+    const session_said_t *said;
+
+    if (!check) {
+        return denied(a, BEARER_CONFIGURATION, bearer_judge_no_session_check);
+    }
+    if (!is_responsible(a, check)) {
+        return BEARER_NOT_MINE;
+    }
+    bearer_authn_begin_judgement(a, "session");
+    if (a->cookies) {
+        if (!a->ahead) {
+            a->own->winner = &cookie_credential;
+        }
+        if (bearer_credential_cross_site(a->r, &cookie_credential)) {
+            return denied(a, BEARER_CROSS_SITE, bearer_authn_cross_site);
+        }
+    }
+    said = ask(a);
+    if (said->result.reason == BEARER_OK) {
+        a->judgement.principal = said->result.principal;
+        return BEARER_GRANTED;
+    }
+    a->retry = said->result.retry;
+    return denied(a, said->result.reason, a->cookies
+                  ? apr_psprintf(a->r->pool, "%s, cookies %s", said->why.detail,
+                                 bearer_text_fingerprint(a->r->pool, a->cookies,
+                                                         strlen(a->cookies)))
+                  : said->why.detail);
+}

@@ -1,0 +1,953 @@
+# Licensed under the Apache License, Version 2.0; see LICENSE.
+"""Session checks: a session store says who the caller is, by a token or by its
+own cookie. The store is scripted and records what it is asked."""
+import json
+import threading
+import time
+import uuid
+
+import pytest
+
+from support import client, secrets, tokens
+from support.expect import (anonymous, granted, invalid, issuer_conf, key_files,
+                            location, refused)
+from support.httpd import free_port
+from support.issuer import headers_of
+from support.store import SessionStore
+
+pytestmark = pytest.mark.allow_log("takes every token here", "every cookie of "
+                                   "the client goes to the session store")
+
+
+@pytest.fixture(scope="module")
+def store():
+    made = SessionStore()
+    yield made
+    made.close()
+
+
+@pytest.fixture(autouse=True)
+def fresh(store):
+    store.reset()
+
+
+def secret(prefix="ory_st_"):
+    text = prefix + uuid.uuid4().hex
+    secrets.register(text)
+    return text
+
+
+def known(store, prefix="ory_st_", **answer):
+    """A session that the store knows."""
+    credential = secret(prefix)
+    store.known[credential] = dict({"sub": "alice"}, **answer)
+    return credential
+
+
+def check(path, store, keys="", inside="", provider="session", require="valid-user",
+          audience=None, url="/whoami"):
+    return location(path, "AuthBearerProvider %s\nAuthBearerSessionCheck %s%s %s\n%s"
+                    % (provider, store.url, url, keys, inside), require, audience)
+
+
+#: What a place of the server is called, and the keys of its check.
+PLACES = {
+    "/plain": "",
+    "/form": "send=form:token",
+    "/form-put": "send=form:session method=PUT",
+    "/header": "send=header:X-Session-Token",
+    "/cookie": "cookies=sid,other",
+    "/any-cookie": "send=cookie",
+    "/get": "method=GET",
+    "/post": "method=POST",
+    "/path": "path=request",
+    "/query": "query=request",
+    "/both": "path=request query=request",
+    "/host": "host=request",
+    "/headers": "headers=X-Tenant,Accept-Language",
+    "/add": '"add=X-Api-Key: key one" add=X-Of:b:c',
+    "/prefix": "prefix=ory_st_",
+    "/kratos": "subject=identity.id extra=identity.traits",
+    "/this": "extra=@this",
+}
+
+
+@pytest.fixture(scope="module")
+def server(new_server, store, backend):
+    conf = "".join(check(path, store, keys, url="/whoami?from=conf")
+                   for path, keys in PLACES.items())
+    return new_server(conf, backend=backend)
+
+
+def ask(server, store, path, method="GET", headers=(), body=b"", **answer):
+    """A granted request with a known token, and what the store was asked."""
+    token = known(store, **answer)
+    res = granted(server.request(method, path, token, headers=headers, body=body),
+                  None)
+    assert store.count == 1, res
+    return res, store.last, token
+
+
+# --- the question --------------------------------------------------------------
+
+@pytest.mark.core
+def test_question(server, store):
+    """A server without any issuer, and the defaults of every key."""
+    res, asked, token = ask(server, store, "/plain/x?a=b")
+    assert res.user == "alice"
+    assert (asked.method, asked.path) == ("GET", "/whoami?from=conf")
+    assert asked.header("Authorization") == "Bearer " + token
+    assert asked.header("Host") == "127.0.0.1:%d" % store.port
+    assert asked.header("Accept") == "application/json"
+    assert asked.header("Cookie") is None
+    assert asked.body == b""
+
+
+def test_only_what_is_needed_is_sent(server, store):
+    _, asked, _ = ask(server, store, "/plain", headers=[
+        ("Cookie", "sid=1"), ("X-Forwarded-For", "192.0.2.1"), ("X-Tenant", "t"),
+        ("User-Agent", "client"), ("Accept", "text/html"), ("Referer", "http://r/")])
+    assert {n.lower() for n in asked.headers} == {
+        "host", "user-agent", "accept", "authorization"}
+    assert asked.header("User-Agent") != "client"
+
+
+@pytest.mark.core
+def test_send_form(server, store):
+    _, asked, token = ask(server, store, "/form")
+    assert asked.method == "POST"
+    assert asked.body == b"token=" + token.encode()
+    assert asked.header("Content-Type") == "application/x-www-form-urlencoded"
+    assert asked.header("Authorization") is None
+
+
+def test_send_form_is_encoded(server, store):
+    token = secret("a+b/c~") + "=="
+    store.known[token] = {"sub": "alice"}
+    granted(server.get("/form-put", token))
+    assert store.last.method == "PUT"
+    assert store.last.form == {"session": token}
+    assert b"a%2Bb%2Fc" in store.last.body
+
+
+def test_send_header(server, store):
+    _, asked, token = ask(server, store, "/header")
+    assert asked.header("X-Session-Token") == token
+    assert asked.header("Authorization") is None
+
+
+@pytest.mark.core
+def test_send_cookies(server, store):
+    sid = known(store)
+    res = granted(server.get("/cookie", headers=[
+        ("Cookie", "x=1; sid=%s; theme=dark" % sid)]))
+    assert store.last.header("Cookie") == "sid=" + sid
+    assert store.last.header("Authorization") is None
+    assert res.user == "alice"
+    other = known(store)
+    granted(server.get("/cookie", headers=[("Cookie", "other=%s; sid=%s" % (
+        other, sid))]))
+    assert store.last.header("Cookie") == "other=%s; sid=%s" % (other, sid)
+
+
+@pytest.mark.core
+def test_not_responsible_without_its_cookies(server, store):
+    anonymous(server.get("/cookie"))
+    anonymous(server.get("/cookie", headers=[("Cookie", "x=1; Sid=2; sid=")]))
+    res = invalid(server.get("/cookie", secret()), "issuer", "chain",
+                  log=r"looks at the cookies \(sid, other\) only")
+    assert res.challenge["error"] == "invalid_token"
+    assert store.count == 0
+
+
+def test_send_any_cookie(server, store):
+    sid = known(store)
+    granted(server.get("/any-cookie", headers=[("Cookie", "x=1; sid=%s" % sid)]))
+    assert store.last.header("Cookie") == "x=1; sid=" + sid
+    anonymous(server.get("/any-cookie"))
+
+
+@pytest.mark.core
+@pytest.mark.parametrize("method", ["GET", "POST", "PUT", "DELETE", "PATCH",
+                                    "OPTIONS", "REPORT"])
+def test_method_same(server, store, method):
+    """The client's method, without its body."""
+    token = known(store)
+    body = b"x" * 1000 if method in ("POST", "PUT", "PATCH") else b""
+    server.request(method, "/plain/be/x" if method != "REPORT" else "/plain",
+                   token, body=body)
+    assert (store.last.method, store.last.body) == (method, b"")
+    assert store.last.header("Content-Length") in (None, "0")
+    assert store.last.header("Transfer-Encoding") is None
+
+
+@pytest.mark.core
+def test_head(server, store, backend):
+    """HEAD has no answer to read; the application still gets HEAD."""
+    token = known(store)
+    res = granted(server.request("HEAD", "/plain/be/x", token), None)
+    assert res.body == b""
+    assert store.last.method == "GET"
+    assert backend.requests[-1]["method"] == "HEAD"
+
+
+@pytest.mark.core
+def test_body_reaches_the_application(server, store):
+    body = bytes(range(256)) * 300
+    res, asked, _ = ask(server, store, "/plain/be/x?a=b", "POST", body=body)
+    assert res.json()["method"] == "POST"
+    assert res.json()["body"] == body.decode("latin-1")
+    assert res.json()["path"] == "/plain/be/x?a=b"
+    assert asked.body == b""
+
+
+def test_chunked_body_reaches_the_application(server, store):
+    token = known(store)
+    chunks = b"".join(b"%x\r\n%s\r\n" % (len(c), c) for c in (
+        b"a" * 5000, b"b" * 3, b"c" * 9000)) + b"0\r\n\r\n"
+    res = granted(server.raw(
+        b"POST /form/be/x HTTP/1.1\r\nHost: server.test\r\nConnection: close\r\n"
+        b"Authorization: Bearer " + token.encode() + b"\r\n"
+        b"Transfer-Encoding: chunked\r\n\r\n" + chunks), None)
+    assert res.json()["body"] == "a" * 5000 + "bbb" + "c" * 9000
+
+
+@pytest.mark.parametrize("path,client,sent", [
+    ("/get", "POST", "GET"), ("/get", "GET", "GET"), ("/post", "GET", "POST"),
+    ("/post", "HEAD", "POST")])
+def test_method(server, store, path, client, sent):
+    _, asked, _ = ask(server, store, path, client)
+    assert asked.method == sent
+
+
+@pytest.mark.parametrize("path,sent", [
+    ("/path/x", "/path/x?from=conf"),
+    ("/path/x?a=b", "/path/x?from=conf"),
+    ("/path/a%20b%3Fc%23d", "/path/a%20b%3fc%23d?from=conf"),
+    ("/path/./y/../x", "/path/x?from=conf"),
+    ("/path//x", "/path/x?from=conf"),
+    ("/query/x?a=b&c=%20d", "/whoami?a=b&c=%20d"),
+    ("/query/x", "/whoami"),
+    ("/both/x?a=b", "/both/x?a=b"),
+    ("/both/x", "/both/x"),
+    ("/plain/x?a=b", "/whoami?from=conf"),
+])
+def test_path_and_query(server, store, path, sent):
+    token = known(store)
+    server.get(path, token)
+    assert store.last.path.lower() == sent.lower()
+    assert store.last.header("Host") == "127.0.0.1:%d" % store.port
+
+
+@pytest.mark.parametrize("line", [
+    b"GET http://evil.test/both/x?a=b HTTP/1.1",
+    b"GET //evil.test/both/x HTTP/1.1",
+    b"GET /both/@evil.test/x HTTP/1.1",
+    b"GET /both/%2e/x HTTP/1.1",
+])
+def test_a_client_never_chooses_who_is_asked(server, store, line):
+    token = known(store)
+    server.raw(line + b"\r\nHost: server.test\r\nConnection: close\r\n"
+               b"Authorization: Bearer " + token.encode() + b"\r\n\r\n")
+    for asked in store.questions:
+        assert asked.header("Host") == "127.0.0.1:%d" % store.port
+        assert asked.path.startswith("/both/")
+
+
+def test_long_query(server, store):
+    token = known(store)
+    granted(server.get("/both/x?" + "q" * 7000, token))
+    assert store.last.url.query == "q" * 7000
+
+
+def test_odd_bytes_in_the_query(server, store):
+    token = known(store)
+    res = server.raw(b"GET /both/x?a=\xc3\xa4 HTTP/1.1\r\nHost: server.test\r\n"
+                     b"Connection: close\r\nAuthorization: Bearer "
+                     + token.encode() + b"\r\n\r\n")
+    if res.status != 400:  # httpd itself may refuse it
+        granted(res)
+        assert store.last.url.query == "a=%C3%A4"
+
+
+def test_host(server, store):
+    _, asked, _ = ask(server, store, "/host/x", headers=[
+        ("Host", "api.example.test:8443")])
+    assert asked.header("Host") == "api.example.test:8443"
+    assert asked.header("X-Forwarded-Host") == "api.example.test:8443"
+    assert asked.path == "/whoami?from=conf"
+
+
+def test_headers(server, store):
+    _, asked, _ = ask(server, store, "/headers", headers=[
+        ("x-tenant", "t-1"), ("X-Other", "no"), ("X-Tenant", "t-2")])
+    assert asked.header("X-Tenant") == "t-1, t-2"
+    assert asked.header("X-Other") is None
+    assert asked.header("Accept-Language") is None
+
+
+def test_add(server, store):
+    _, asked, _ = ask(server, store, "/add", headers=[("X-Api-Key", "client's")])
+    assert asked.header("X-Api-Key") == "key one"
+    assert asked.header("X-Of") == "b:c"
+
+
+def test_prefix(server, store):
+    _, asked, _ = ask(server, store, "/prefix")
+    res = invalid(server.get("/prefix", known(store, prefix="other_")), "issuer",
+                  "chain", log="does not begin with \"ory_st_\"")
+    assert store.count == 1, res
+
+
+# --- the principal ---------------------------------------------------------------
+
+WHOAMI = {
+    "id": "s-1", "active": True, "expires_at": "2038-01-19T03:14:07Z",
+    "authenticated_at": "2026-01-01T00:00:00Z",
+    "identity": {"id": "9f425a8d", "schema_id": "default",
+                 "traits": {"email": "ann@example.com", "roles": ["admin", "dev"],
+                            "name": {"first": "Ann"}}}}
+
+
+@pytest.mark.core
+def test_kratos(server, store):
+    token = secret()
+    store.known[token] = WHOAMI
+    env = granted(server.get("/kratos/env", token), None).env
+    assert env["REMOTE_USER"] == env["BEARER_CLAIM_sub"] == "9f425a8d"
+    assert env["AUTH_TYPE"] == "Bearer"
+    assert env["BEARER_METHOD"] == "session"
+    assert env["BEARER_CLAIM_email"] == "ann@example.com"
+    assert json.loads(env["BEARER_CLAIM_name"]) == {"first": "Ann"}
+    assert env["BEARER_ROLES"] == "admin,dev"
+    for name in ("BEARER_ISSUER", "BEARER_ISSUER_NAME", "BEARER_EXPIRES",
+                 "BEARER_CLAIM_id", "BEARER_CLAIM_active"):
+        assert name not in env
+
+
+def test_extra(server, store):
+    token = known(store, extra={"team": "a", "sub": "root"}, other=1)
+    env = granted(server.get("/plain/env", token), None).env
+    assert env["BEARER_CLAIM_team"] == "a"
+    assert env["REMOTE_USER"] == env["BEARER_CLAIM_sub"] == "alice"
+    assert "BEARER_CLAIM_other" not in env
+
+
+def test_extra_is_the_whole(server, store):
+    token = known(store, a=[1, 2], active=True)
+    env = granted(server.get("/this/env", token), None).env
+    assert env["BEARER_CLAIM_a"] == "1,2"
+    assert env["BEARER_CLAIM_active"] == "true"
+
+
+def test_require(new_server, store):
+    server = new_server(
+        check("/claim", store, require="claim team:a")
+        + check("/role", store, require="role admin")
+        + check("/scope", store, require="scope orders.read")
+        + check("/issuer", store, require="issuer https://issuer.test/"))
+    token = known(store, extra={"team": "a", "roles": ["admin"],
+                                "scope": "orders.write"})
+    granted(server.get("/claim", token))
+    granted(server.get("/role", token))
+    refused(server.get("/scope", token), 403, "insufficient_scope")
+    refused(server.get("/issuer", token), 403)
+
+
+# --- what an answer is worth -------------------------------------------------------
+
+def answer(**over):
+    out = {"sub": "alice"}
+    out.update(over)
+    return dict(body=json.dumps({k: v for k, v in out.items() if v is not None}))
+
+
+DENIED = [("401", dict(status=401)), ("403", dict(status=403)),
+          ("401-good", dict(status=401, **answer()))]
+
+
+@pytest.mark.core
+@pytest.mark.parametrize("name,script", DENIED, ids=[row[0] for row in DENIED])
+def test_denied(server, store, name, script):
+    token = known(store)
+    store.script(**script)
+    invalid(server.get("/plain", token), "inactive", "session_denied",
+            log="the session has ended, or is none of its own.*token [0-9a-f]{8}")
+    store.script()
+    granted(server.get("/plain", token))
+
+
+UNAVAILABLE = [
+    ("empty", dict(body=""), "not a JSON object"),
+    ("no-json", dict(body="<html>"), "not a JSON object"),
+    ("array", dict(body="[]"), "not a JSON object"),
+    ("duplicate", dict(body='{"sub": "alice", "sub": "bob"}'), "not a JSON object"),
+    ("latin-1", dict(body=b'{"sub": "\xe4"}'), "not a JSON object"),
+    ("deep", dict(body='{"sub": "alice", "x": %s}' % ("[" * 40 + "]" * 40)),
+     "not a JSON object"),
+    ("no-subject", answer(sub=None), "subject= of AuthBearerSessionCheck"),
+    ("subject-number", answer(sub=7), "subject= of AuthBearerSessionCheck"),
+    ("subject-empty", answer(sub=""), "subject= of AuthBearerSessionCheck"),
+    ("subject-newline", answer(sub="a\nb"), "no acceptable user name"),
+    ("subject-comma", answer(sub="a,b"), "no acceptable user name"),
+    ("subject-bidi", answer(sub="a\u202eb"), "no acceptable user name"),
+    ("subject-nul", answer(sub="a\0b"), "cannot be used"),
+    ("active-false", answer(active=False), "is not JSON true"),
+    ("active-string", answer(active="true"), "is not JSON true"),
+    ("active-number", answer(active=1), "is not JSON true"),
+    ("active-null", dict(body='{"sub": "alice", "active": null}'),
+     "is not JSON true"),
+    ("extra-string", answer(extra="x"), "extra= of AuthBearerSessionCheck"),
+    ("500", dict(status=500, **answer()), "answered 500"),
+    ("503", dict(status=503, **answer()), "answered 503"),
+    ("400", dict(status=400), "AuthBearerProvider introspection"),
+    ("404", dict(status=404), "not that of a session check"),
+    ("405", dict(status=405), "method=GET"),
+    ("302", dict(status=302, headers={"Location": "/moved"}, **answer()),
+     "redirects are not followed"),
+    ("307", dict(status=307, headers={"Location": "/moved"}, **answer()),
+     "redirects are not followed"),
+    ("204", dict(status=204, body="", headers={"Content-Length": None}),
+     "only 200"),
+    ("201", dict(status=201, **answer()), "only 200"),
+    ("gzip", dict(headers={"Content-Encoding": "gzip"}, **answer()), "compressed"),
+    ("cut", dict(cut=True), "without an answer"),
+]
+
+
+@pytest.mark.parametrize("name,script,log", UNAVAILABLE,
+                         ids=[row[0] for row in UNAVAILABLE])
+def test_no_usable_answer(server, store, name, script, log):
+    token = known(store)
+    store.script(**script)
+    res = refused(server.get("/plain", token), 503, None, "unavailable",
+                  "session_check", log=log)
+    assert res.get("WWW-Authenticate") is None
+    assert store.count == 1  # no redirect was followed
+    store.script()
+    granted(server.get("/plain", token))  # nothing was kept, nothing was lost
+
+
+def test_upper_bound_of_the_answer(server, store):
+    text = json.dumps({"sub": "alice", "pad": ""})
+    fits = text[:-2] + "x" * (64 * 1024 - len(text)) + text[-2:]
+    assert len(fits) == 64 * 1024
+    store.script(body=fits)
+    granted(server.get("/plain", secret()))
+    store.script(body=fits + " ")
+    refused(server.get("/plain", secret()), 503, None, "unavailable",
+            "session_check", log="too large|larger than")
+
+
+@pytest.mark.core
+@pytest.mark.parametrize("field,sent", [("17", "17"), (None, "5"), ("x", "5"),
+                                        ("99999999", "86400")])
+def test_limited_by_the_store(server, store, field, sent):
+    token = known(store)
+    store.script(status=429, headers={"Retry-After": field})
+    res = refused(server.get("/plain", token), 429, None, "throttled",
+                  "session_limit", log="ttl=")
+    assert res.get("Retry-After") == sent
+    store.script()
+    granted(server.get("/plain", token))
+
+
+@pytest.fixture(scope="module")
+def impatient(new_server, store):
+    return new_server("AuthBearerTimeout connect=200ms total=300ms\n"
+                      + check("/", store))
+
+
+def test_slow_answer(impatient, store):
+    token = known(store)
+    hold = threading.Event()
+    store.script(hold=hold)
+    refused(impatient.get("/", token), 503, None, "unavailable", "session_check",
+            log="AuthBearerTimeout")
+    store.script()
+    hold.set()
+    granted(impatient.get("/", token))
+
+
+@pytest.mark.core
+def test_store_down(new_server):
+    class Nobody:
+        url = "http://127.0.0.1:%d" % free_port()
+    server = new_server(check("/", Nobody) + check("/cookie", Nobody, "cookies=a"))
+    res = refused(server.get("/", secret()), 503, None, "unavailable",
+                  "session_check", log="nothing listens there")
+    assert int(res.get("Retry-After")) >= 1
+    refused(server.get("/cookie", headers=[("Cookie", "a=" + secret())]), 503, None,
+            "unavailable", "session_check")
+
+
+def test_nothing_is_asked_for_a_bad_request(server, store):
+    token = secret()
+    for raw in (b"Bearer a, Bearer b", b"Bearer ", b"Bearer a b"):
+        res = server.raw(b"GET /plain HTTP/1.1\r\nHost: server.test\r\n"
+                         b"Connection: close\r\nAuthorization: " + raw
+                         + b"\r\n\r\n")
+        refused(res, 400, "invalid_request")
+    refused(server.get("/cookie", headers=[
+        ("Cookie", "sid=" + token), ("Authorization", "Bearer a, Bearer b")]), 400,
+        "invalid_request")
+    anonymous(server.get("/plain"))
+    assert store.count == 0
+
+
+# --- cookies as credentials ----------------------------------------------------------
+
+@pytest.fixture(scope="module")
+def cookies(new_server, store, backend):
+    return new_server(
+        check("/strip", store, "cookies=sid,other")
+        + check("/keep", store, "cookies=sid", "AuthBearerForward token identity")
+        + check("/any", store, "send=cookie")
+        + check("/ttl", store, "cookies=sid ttl=60s"),
+        backend=backend)
+
+
+@pytest.mark.core
+def test_cookie_is_taken_away(cookies, store):
+    """Whatever carried the credential does not reach the application."""
+    sid = known(store)
+    field = [("Cookie", "a=1; sid=%s; b=2" % sid)]
+    headers = headers_of(granted(cookies.get("/strip/be/x", headers=field), None))
+    assert headers["cookie"] == ["a=1; b=2"]
+    assert headers["x-forwarded-user"] == ["alice"]
+    env = granted(cookies.get("/strip/cgi", headers=field), None).env
+    assert env["HTTP_COOKIE"] == "a=1; b=2"
+    headers = headers_of(granted(cookies.get("/strip/be/x", headers=[
+        ("Cookie", "sid=" + sid)]), None))
+    assert "cookie" not in headers
+
+
+def test_cookie_is_kept_with_forward_token(cookies, store):
+    sid = known(store)
+    headers = headers_of(granted(cookies.get("/keep/be/x", headers=[
+        ("Cookie", "a=1; sid=%s" % sid)]), None))
+    assert headers["cookie"] == ["a=1; sid=" + sid]
+    assert "authorization" not in headers
+
+
+def test_a_token_beside_the_cookie_is_not_passed_on(cookies, store):
+    """Nobody has looked at it."""
+    sid = known(store)
+    headers = headers_of(granted(cookies.get("/keep/be/x", secret(), headers=[
+        ("Cookie", "sid=" + sid)]), None))
+    assert "authorization" not in headers
+
+
+def test_cookies_without_names(cookies, store):
+    sid = known(store)
+    headers = headers_of(granted(cookies.get("/any/be/x", headers=[
+        ("Cookie", "a=1; sid=%s" % sid)]), None))
+    assert "cookie" not in headers
+
+
+def test_refused_cookie_does_not_reach_an_error_document(new_server, store, backend):
+    server = new_server("ErrorDocument 401 /be/error\n"
+                        + check("/strip", store, "cookies=sid"), backend=backend)
+    client.exchange(server.port, client.build("GET", "/strip", [
+        ("Cookie", "sid=%s; a=1" % secret())]))
+    seen = dict((n.lower(), v) for n, v in backend.requests[-1]["headers"])
+    assert seen.get("cookie") == "a=1"
+
+
+@pytest.mark.core
+def test_cross_site(cookies, store):
+    sid = known(store)
+    field = ("Cookie", "sid=" + sid)
+    foreign = [field, ("Origin", "https://evil.test")]
+    res = refused(cookies.request("POST", "/strip/be/x", headers=foreign), 403,
+                  None, "cross_site", "cross_site")
+    assert store.count == 0, res
+    refused(cookies.request("DELETE", "/strip/be/x", headers=[
+        field, ("Sec-Fetch-Site", "cross-site")]), 403, None, "cross_site")
+    granted(cookies.request("GET", "/strip/be/x", headers=foreign), None)
+    granted(cookies.request("POST", "/strip/be/x", headers=[
+        field, ("Origin", "http://server.test")]), None)
+
+
+def test_cross_site_is_a_matter_of_cookies(server, store):
+    granted(server.request("POST", "/plain/be/x", known(store), headers=[
+        ("Origin", "https://other.test")]), None)
+
+
+def test_session_over(cookies, store):
+    sid = known(store)
+    field = [("Cookie", "sid=" + sid)]
+    granted(cookies.get("/strip", headers=field))
+    del store.known[sid]
+    invalid(cookies.get("/strip", headers=field), "inactive", "session_denied",
+            log="cookies [0-9a-f]{8}")
+
+
+def test_internal_redirect_and_subrequest(new_server, store):
+    """The cookie is gone by then; who it was is not."""
+    server = new_server(
+        check("/a", store, "cookies=sid",
+              "RewriteEngine On\nRewriteRule ^ /b/env [L]")
+        + check("/b", store, "cookies=sid", "AuthBearerExport env env-prefix=C_"))
+    sid = known(store)
+    env = granted(server.get("/a", headers=[("Cookie", "sid=" + sid)]), None).env
+    assert env["REMOTE_USER"] == "alice"
+    assert env["C_sub"] == "alice"
+
+
+def test_asked_once_in_a_request(new_server, store):
+    """Also where an <If> wants to know before."""
+    server = new_server(check("/", store, "cookies=sid") + """
+<If "claim('team') == 'a'">
+    Header set X-Team a
+</If>
+""")
+    sid = known(store, extra={"team": "a"})
+    res = granted(server.get("/", headers=[("Cookie", "sid=" + sid)]))
+    assert res.get("X-Team") == "a"
+    assert store.count == 1
+
+
+# --- kept, limited, throttled -------------------------------------------------------------
+
+def test_not_kept_by_default(server, store):
+    token = known(store)
+    for _ in range(3):
+        granted(server.get("/plain", token))
+    assert store.count == 3
+
+
+@pytest.mark.core
+def test_ttl(new_server, store):
+    server = new_server(check("/", store, "ttl=60s path=request")
+                        + check("/short", store, "ttl=300ms"), children=2)
+    token, other = known(store), known(store, sub="bob")
+    store.known[other]["sub"] = "bob"
+    for _ in range(8):
+        granted(server.get("/x", token))
+    assert store.count == 1
+    granted(server.get("/y", token))       # path=request: another question
+    granted(server.get("/x", other), "bob")
+    assert store.count == 3
+    granted(server.get("/short", token))
+    granted(server.get("/short", token))
+    count = store.count
+    end = time.monotonic() + 10
+    while store.count == count and time.monotonic() < end:
+        granted(server.get("/short", token))
+    assert store.count == count + 1
+
+
+def test_ttl_by_cookie(cookies, store):
+    sid = known(store)
+    for noise in "abc":
+        granted(cookies.get("/ttl", headers=[("Cookie", "n=%s; sid=%s" % (
+            noise, sid))]))
+    assert store.count == 1
+
+
+def test_refusals_are_not_kept(cookies, store):
+    sid = secret()
+    field = [("Cookie", "sid=" + sid)]
+    invalid(cookies.get("/ttl", headers=field), "inactive", "session_denied")
+    store.known[sid] = {"sub": "alice"}
+    granted(cookies.get("/ttl", headers=field))
+
+
+def test_each_place_judges_for_itself(new_server, store):
+    server = new_server(check("/a", store, "ttl=60s")
+                        + check("/b", store, "ttl=60s subject=extra.name"))
+    token = known(store, extra={"name": "al"})
+    granted(server.get("/a", token), "alice")
+    granted(server.get("/b", token), "al")
+    granted(server.get("/a", token), "alice")
+
+
+def _at_once(n, call):
+    results = []
+    threads = [threading.Thread(target=lambda: results.append(call()))
+               for _ in range(n)]
+    for t in threads:
+        t.start()
+    return threads, results
+
+
+def test_one_flight(server, store):
+    """The same question at once is one."""
+    token = known(store)
+    hold = threading.Event()
+    store.script(hold=hold)
+    threads, results = _at_once(4, lambda: server.get("/plain", token))
+    end = time.monotonic() + 10
+    while not store.count and time.monotonic() < end:
+        time.sleep(0.01)
+    time.sleep(0.3)
+    hold.set()
+    for t in threads:
+        t.join()
+    assert [r.status for r in results] == [200] * 4
+    assert store.count == 1
+
+
+@pytest.mark.core
+def test_cap_on_waiting_workers(new_server, store):
+    """A store that does not answer does not take every worker."""
+    server = new_server("AuthBearerTimeout connect=5s total=20s\n"
+                        + check("/slow", store) + '<Location "/free">\n'
+                        "Require all granted\n</Location>\n")
+    hold = threading.Event()
+    known_tokens = [known(store) for _ in range(12)]
+    store.script(hold=hold)
+    queue = list(known_tokens)
+    threads, results = _at_once(12, lambda: server.get("/slow", queue.pop()))
+    end = time.monotonic() + 15
+    while not results and time.monotonic() < end:
+        time.sleep(0.02)
+    assert server.get("/free").status == 200
+    early = list(results)
+    hold.set()
+    for t in threads:
+        t.join()
+    assert early and all(r.status == 503 for r in early)
+    assert any("too many requests wait" in line.text
+               for r in early for line in r.log) or early
+    assert 200 in [r.status for r in results]
+
+
+def test_throttle(new_server, store):
+    server = new_server(check("/t", store, "", "AuthBearerThrottle threshold=3 "
+                              "window=60s penalty=60s")
+                        + check("/c", store, "cookies=sid", "AuthBearerThrottle "
+                                "threshold=3 window=60s penalty=60s"))
+    good = known(store)
+    stale = [("Cookie", "sid=" + secret())]
+    for _ in range(5):  # the same one again: once
+        invalid(server.get("/c", headers=stale), "inactive", "session_denied")
+    invalid(server.get("/t", secret()), "inactive", "session_denied")
+    invalid(server.get("/t", secret()), "inactive", "session_denied")
+    count = store.count
+    refused(server.get("/t", good), 429, None, "throttled", "throttled")
+    refused(server.get("/c", headers=[("Cookie", "sid=" + good)]), 429, None,
+            "throttled", "throttled")
+    assert store.count == count
+
+
+# --- the chain ---------------------------------------------------------------------------
+
+@pytest.fixture(scope="module")
+def issuer(issuers):
+    return issuers.issuer("beside-a-store", "rs256")
+
+
+@pytest.fixture(scope="module")
+def chain(new_server, store, issuer, backend):
+    """jwt, introspection and session in every order, and the chain of Oathkeeper's
+    rules: cookie_session, jwt, anonymous."""
+    conf = """
+<AuthBearerIssuer "%s" main>
+    AuthBearerKeys %s
+    AuthBearerIntrospection %s
+    AuthBearerClientAuth none
+    AuthBearerTokenPrefix ory_at_
+</AuthBearerIssuer>
+""" % (issuer.url, issuer.jwks_url, issuer.introspect_url)
+    for order in ORDERS:
+        conf += check("/" + order.replace(" ", "-"), store, "prefix=ory_st_",
+                      provider=order, audience="api://test")
+    for order in ("session jwt", "jwt session"):
+        conf += check("/cookie-" + order.replace(" ", "-"), store, "cookies=sid",
+                      provider=order, audience="api://test")
+    conf += check("/rules", store, "cookies=sid", "AuthBearerOptional On",
+                  "session jwt", "all granted", "api://test")
+    return new_server(conf, backend=backend)
+
+
+ORDERS = ["jwt introspection session", "jwt session introspection",
+          "session jwt introspection", "session introspection jwt",
+          "introspection session jwt", "introspection jwt session"]
+
+
+def opaque(issuer):
+    token = secret("ory_at_")
+    issuer.active[token] = {"active": True, "sub": "alice", "aud": "api://test",
+                            "client_id": "client-1"}
+    return token
+
+
+@pytest.mark.core
+@pytest.mark.parametrize("order", ORDERS)
+def test_any_order(chain, store, issuer, order):
+    issuer.reset()
+    path = "/" + order.replace(" ", "-") + "/env"
+    seen = [granted(chain.get(path, token), None).env["BEARER_METHOD"]
+            for token in (issuer.mint(), opaque(issuer), known(store))]
+    assert seen == ["jwt", "introspection", "session"]
+    assert (store.count, issuer.count("introspect")) == (1, 1)
+    store.reset()
+    invalid(chain.get(path, secret("nobody_")), "issuer", "chain")
+    assert (store.count, issuer.count("introspect")) == (0, 1)
+
+
+def test_denied_is_final(chain, store, issuer):
+    """What one provider has refused is not shown to the next."""
+    issuer.reset()
+    path = "/jwt-introspection-session"
+    invalid(chain.get(path, issuer.mint(aud="api://other")), "audience", "aud")
+    invalid(chain.get(path, secret("ory_at_")), "inactive", "inactive")
+    assert store.count == 0
+    invalid(chain.get("/session-jwt-introspection", secret()), "inactive",
+            "session_denied")
+    assert issuer.count("introspect") == 1
+
+
+@pytest.mark.core
+def test_cookie_session_then_jwt(chain, store, issuer):
+    """The chain of Oathkeeper's rules, side by side on one location."""
+    sid, path = known(store), "/cookie-session-jwt/env"
+    by_cookie = granted(chain.get(path, headers=[("Cookie", "sid=" + sid)]),
+                        None).env
+    by_token = granted(chain.get(path, issuer.mint()), None).env
+    assert by_cookie["REMOTE_USER"] == by_token["REMOTE_USER"] == "alice"
+    assert (by_cookie["BEARER_METHOD"], by_token["BEARER_METHOD"]) == (
+        "session", "jwt")
+    anonymous(chain.get(path))
+    invalid(chain.get(path, headers=[("Cookie", "sid=" + secret())]), "inactive",
+            "session_denied")
+
+
+@pytest.mark.core
+def test_the_chain_decides_when_there_are_two(chain, store, issuer):
+    """Also for a token that was verified before."""
+    token, both = issuer.mint(sub="bob"), known(store)
+    field = [("Cookie", "sid=" + both)]
+    for _ in range(3):
+        granted(chain.get("/cookie-session-jwt", token, headers=field), "alice")
+        granted(chain.get("/cookie-session-jwt", token), "bob")
+        granted(chain.get("/cookie-jwt-session", token, headers=field), "bob")
+    assert store.count == 3
+
+
+@pytest.mark.core
+def test_anonymous_at_the_end(chain, store, issuer):
+    env = granted(chain.get("/rules/env"), None).env
+    assert env["BEARER_METHOD"] == "anonymous"
+    assert "REMOTE_USER" not in env
+    granted(chain.get("/rules", headers=[("Cookie", "sid=" + known(store))]))
+    granted(chain.get("/rules", issuer.mint()))
+    invalid(chain.get("/rules", headers=[("Cookie", "sid=" + secret())]),
+            "inactive", "session_denied")
+    invalid(chain.get("/rules", secret()), "issuer", "chain")
+
+
+def test_issuer_and_store_may_be_told_apart(new_server, store):
+    server = new_server(issuer_conf() + check(
+        "/", store, "prefix=ory_st_", 'AuthBearerUserFormat "%u@%i"',
+        "session jwt", audience="api://test"), files=key_files())
+    granted(server.get("/", known(store)), "alice@session")
+    granted(server.get("/", tokens.mint()), "alice@main")
+
+
+# --- configuration --------------------------------------------------------------------------
+
+class At:
+    url = "https://store.test"
+
+
+MISTAKES = [
+    # the configuration of the report that this module grew out of
+    ("introspection-endpoint", "AuthBearerSessionCheck "
+     "http://hydra:4445/admin/oauth2/introspect method=POST subject=sub extra=@this",
+     ["AuthBearerProvider introspection", "AuthBearerIntrospection "
+      "http://hydra:4445/admin/oauth2/introspect"]),
+    ("plain-http", "AuthBearerSessionCheck http://kratos:4433/sessions/whoami "
+     "subject=identity.id", ["AuthBearerPlainHTTP", "kratos"]),
+    ("subject-from", "AuthBearerSessionCheck https://h.test/w subject_from=sub",
+     ["write subject="]),
+    ("token-from", "AuthBearerSessionCheck https://h.test/w token_from=x",
+     ["AuthBearerTokenFrom"]),
+    ("unknown-key", "AuthBearerSessionCheck https://h.test/w color=red",
+     ["send=, cookies=, prefix="]),
+    ("no-url", "AuthBearerSessionCheck send=cookie", ["URL"]),
+    ("ttl", "AuthBearerSessionCheck https://h.test/w ttl=soon", ["is not a time"]),
+    ("ttl-twice", "AuthBearerSessionCheck https://h.test/w ttl=1s ttl=2s",
+     ["ttl= stands twice"]),
+    ("no-check", "", ["AuthBearerSessionCheck URL"]),
+    ("bearer-token", "AuthBearerProvider bearer_token", ["AuthBearerSessionCheck"]),
+    ("cookie-session", "AuthBearerProvider cookie_session jwt", ["cookies="]),
+    ("oauth2-introspection", "AuthBearerProvider oauth2_introspection",
+     ["AuthBearerIntrospection"]),
+    ("anonymous", "AuthBearerProvider jwt anonymous", ["AuthBearerOptional On"]),
+]
+
+
+@pytest.mark.parametrize("name,line,words", MISTAKES,
+                         ids=[row[0] for row in MISTAKES])
+def test_mistakes(checker, name, line, words):
+    if not line.startswith("AuthBearerProvider"):
+        line = "AuthBearerProvider session\n" + line
+    done = checker(location("/a", line, audience=None))
+    assert done.status != 0
+    for word in words:
+        assert word in done.output, done
+    assert "httpd.conf" in done.output, done
+
+
+def test_no_audience_and_no_issuer_is_needed(checker):
+    done = checker(check("/a", At))
+    assert done.status == 0, done
+    assert "Syntax OK" in done.output and "auth_bearer" not in done.output, done
+
+
+@pytest.mark.parametrize("line,word", [
+    (check("/a", At, provider="session jwt"), "takes every token here"),
+    (check("/a", At, provider="jwt session"), "no issuer is trusted here"),
+    (check("/a", At, "subject=identity.traits.email"), "anybody"),
+    (check("/a", At, url="/sessions/whoami"), "subject=identity.id"),
+    (check("/a", At, "send=form:token", url="/introspect"), "introspection"),
+    (check("/a", At, "send=cookie"), "cookies=a,b"),
+    (issuer_conf() + check("/a", At, provider="jwt", audience="x"), "has no effect"),
+])
+def test_warnings(checker, line, word):
+    done = checker(line, files=key_files())
+    assert done.status == 0, done
+    assert word in done.output, done
+
+
+def test_check_of_an_outer_section(checker):
+    conf = check("/a", At) + location("/a/b", "AuthBearerProvider session",
+                                      audience=None)
+    assert checker(conf).status == 0
+
+
+def test_issuer_of_the_seed_by_plain_http(checker):
+    done = checker("AuthBearerPlainHTTP kratos\n" + location(
+        "/a", "AuthBearerProvider session\nAuthBearerSessionCheck "
+        "http://kratos:4433/sessions/whoami cookies=ory_kratos_session "
+        "subject=identity.id extra=identity.traits", audience=None))
+    assert done.status == 0, done
+    assert "whoever is on the way" in done.output, done
+
+
+def test_dump(checker):
+    done = checker(check("/a", At, "cookies=a add=X-Key:hunter2"), "-D",
+                   "DUMP_BEARER")
+    assert ("AuthBearerSessionCheck https://store.test/whoami cookies=a "
+            "method=same path=url query=url host=url add=X-Key:*** subject=sub "
+            "extra=extra ttl=0s") in done.output, done
+    assert "hunter2" not in done.output
+
+
+@pytest.mark.core
+@pytest.mark.allow_log("write AuthBearerSessionCheck")
+def test_a_provider_without_a_store_is_not_open(new_server, store):
+    """What only .htaccess shows is a 500 at the request."""
+    server = new_server("""
+<Directory "@ROOT@/htdocs/files">
+    AllowOverride AuthConfig
+</Directory>
+""" + check("/elsewhere", store), files={
+        "htdocs/files/.htaccess": "AuthType Bearer\nAuthBearerProvider session\n"
+                                  "Require valid-user\n",
+        "htdocs/files/x.txt": "x\n"})
+    refused(server.get("/files/x.txt", secret()), 500)
+    assert store.count == 0
