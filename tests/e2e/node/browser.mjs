@@ -56,8 +56,10 @@ async function login(context, path = '/app/x', user = 'ann') {
 }
 
 const body = (page) => page.innerText('body');
+// The server's answer, not one that the browser still has.
 const status = (page, path, init) => page.evaluate(
-  ([p, i]) => fetch(p, i).then((r) => r.status), [path, init || {}]);
+  ([p, i]) => fetch(p, i).then((r) => r.status),
+  [path, { cache: 'no-store', ...init }]);
 
 const scenarios = {
   async login() {
