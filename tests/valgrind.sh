@@ -2,13 +2,21 @@
 # Licensed under the Apache License, Version 2.0; see LICENSE.
 #
 # usage: tests/valgrind.sh BUILD-DIRECTORY [PYTEST-ARGUMENT...]
-# The end-to-end tests with httpd under valgrind. Fails on an invalid access,
-# on the use of an uninitialised value, and on a definite leak, in a stack that
-# passes through this module. Takes many times as long as without.
+# End-to-end tests with httpd under valgrind. Fails on an invalid access, on the
+# use of an uninitialised value, and on a definite leak, in a stack that passes
+# through this module. Takes many times as long as without; hence, where no test
+# is named, a selection in which every way through the module occurs: all results
+# and attacks, a login to its logout, what the application gets.
 set -eu
 top=$(cd "$(dirname "$0")/.." && pwd)
 build=$(cd "${1:?usage: $0 BUILD-DIRECTORY [PYTEST-ARGUMENT...]}" && pwd)
 shift
+cd "$top/tests/e2e"
+test $# -gt 0 ||
+    set -- test_table.py test_results.py test_export.py \
+        test_browser.py::test_login_deep_link test_browser.py::test_logout \
+        test_browser.py::test_refresh_once_for_parallel_requests \
+        test_browser.py::test_backchannel
 logs=$(mktemp -d "${TMPDIR:-/tmp}/auth_bearer_valgrind.XXXXXX")
 trap 'rm -rf "$logs"' EXIT
 trap 'exit 130' INT TERM
@@ -21,7 +29,7 @@ BEARER_WRAPPER="valgrind --quiet --leak-check=full --show-leak-kinds=definite \
     BEARER_SLOW=20 BEARER_MPMS="${BEARER_MPMS:-prefork}" \
     BEARER_BUILDDIR=$build BEARER_MODULE=$build/.libs/mod_auth_bearer.so \
     HTBEARER=$build/htbearer PYTHONDONTWRITEBYTECODE=1 \
-    /usr/bin/pytest -p no:cacheprovider "$@" "$top/tests/e2e" || status=$?
+    /usr/bin/pytest -p no:cacheprovider -q "$@" || status=$?
 
 # One record a paragraph; ours are those with a frame in our sources.
 ls "$logs" | grep -q . || {

@@ -193,7 +193,8 @@ static bearer_reason_t not_declared(bearer_judgement_t *j)
                              "of an issuer with AuthBearerKeys spiffe:");
     }
     return bearer_refuse(&j->why, j->p, BEARER_ISS, "issuer %s is not declared "
-                         "by AuthBearerIssuer %s%s",
+                         "by AuthBearerIssuer %s, nor named by an "
+                         "AuthBearerIssuerAlias%s",
                          bearer_text_quote(j->p, j->iss), accepted_issuers(j),
                          issuer_hint(j, j->iss));
 }

@@ -490,7 +490,8 @@ static int forbid(request_rec *r, const request_t *own)
     }
     return bearer_answer_refuse(r, BEARER_REQUIRE,
         apr_psprintf(r->pool, "the token is good, but these Require lines are "
-                     "not met: %s; roles are %s, groups are %s", asked,
+                     "not met: %s; roles are %s (AuthBearerRolesClaim), "
+                     "groups are %s (AuthBearerGroupsClaim)", asked,
                      bearer_text_quote_list(r->pool, own->principal->roles),
                      bearer_text_quote_list(r->pool, own->principal->groups)),
         0, NULL);

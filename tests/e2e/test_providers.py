@@ -3,11 +3,12 @@
 configuration of at most twelve lines, each near miss refused with the words
 that say what to change. The data is in providers.py."""
 import json
+import re
 import time
 
 import pytest
 
-from providers import ROWS
+from providers import MISTAKEN, ROWS
 from support import tokens
 from support.tokens import key, mint
 
@@ -101,6 +102,20 @@ def test_near_miss(server, i):
     assert res.logged(row.says, "info"), res
     if row.status == 401:
         assert res.challenge["error"] == "invalid_token"
+    line, = [l.text for l in res.log if l.text.startswith("refused, ")]
+    assert re.search("AuthBearer[A-Z]|Require (lines|scope)", line), line
+    if row.drop:
+        assert row.drop.split()[0] in line, line
+
+
+@pytest.mark.parametrize("name,changes,says", MISTAKEN,
+                         ids=[row[0] for row in MISTAKEN])
+def test_another_token_of_the_provider(server, name, changes, says):
+    i = IDS.index(name)
+    res = send(server, ROWS[i], "p%d.test" % i, make(ROWS[i], changes))
+    assert res.status == 401 and res.error == "type", res
+    assert res.logged(says + ".*the client has to send the access_token",
+                      "info"), res
 
 
 def test_anonymous_everywhere(server):
