@@ -4,6 +4,8 @@ front of Hydra: a client gets its token through the gateway (client_credentials)
 and uses it there, be it opaque or a JWT. The provider is a real one.
 """
 import base64
+import os
+import re
 import time
 import urllib.parse
 
@@ -12,8 +14,9 @@ import pytest
 from support import node, secrets
 from support.client import build
 from support.expect import anonymous, granted, invalid, refused
-from support.httpd import free_port, wait_until
+from support.httpd import TOP, wait_until
 from support.issuer import headers_of
+from support.store import SessionStore
 
 CLIENT, SECRET = "batch", "the-secret-of-the-batch-client"
 GATEWAY, GATEWAY_SECRET = "gateway", "the-secret-of-the-gateway-itself"
@@ -61,25 +64,29 @@ def node_is_there():
         pytest.skip(reason)
 
 
+def real_provider(node_client=CLIENT):
+    """A provider that gives this client opaque tokens, and JWTs when it names a
+    resource."""
+    secrets.register(SECRET, GATEWAY_SECRET)
+    return node.RealProvider(
+        [{"client_id": node_client, "client_secret": SECRET,
+          "grant_types": ["client_credentials"], "redirect_uris": [],
+          "response_types": [], "scope": "user.read admin.write"},
+         {"client_id": GATEWAY, "client_secret": GATEWAY_SECRET,
+          "grant_types": [], "redirect_uris": [], "response_types": []}],
+        scopes=["openid", "user.read", "admin.write"],
+        resources={name: {"scope": "user.read admin.write",
+                          "accessTokenFormat": "jwt"}
+                   for name in ("api://user", "api://other", "api://gateway")})
+
+
 @pytest.fixture
 def gateway(one_server, backend, node_is_there):
     """gateway(ttl, up) gives a server and its provider."""
     made = []
 
     def make(ttl="60s", up=True):
-        secrets.register(SECRET, GATEWAY_SECRET)
-        port = free_port()
-        provider = node.RealProvider(
-            [{"client_id": CLIENT, "client_secret": SECRET,
-              "grant_types": ["client_credentials"], "redirect_uris": [],
-              "response_types": [], "scope": "user.read admin.write"},
-             {"client_id": GATEWAY, "client_secret": GATEWAY_SECRET,
-              "grant_types": [], "redirect_uris": [], "response_types": []}],
-            port=port, scopes=["openid", "user.read", "admin.write"],
-            resources={"api://user": {"scope": "user.read admin.write",
-                                      "accessTokenFormat": "jwt"},
-                       "api://other": {"scope": "user.read",
-                                       "accessTokenFormat": "jwt"}})
+        provider = real_provider()
         made.append(provider)
         if not up:
             provider.close()
@@ -93,9 +100,9 @@ def gateway(one_server, backend, node_is_there):
         provider.close()
 
 
-def form(server, path, **fields):
+def form(server, path, client=CLIENT, **fields):
     """A form from the client, authenticated as RFC 6749 section 2.3.1 says."""
-    basic = base64.b64encode(("%s:%s" % (CLIENT, SECRET)).encode()).decode()
+    basic = base64.b64encode(("%s:%s" % (client, SECRET)).encode()).decode()
     return server.raw(build("POST", path, {
         "Authorization": "Basic " + basic,
         "Content-Type": "application/x-www-form-urlencoded"},
@@ -225,3 +232,76 @@ def test_started_without_the_provider(gateway):
     refused(server.get("/user/be/me", jwt), 503, None, "unavailable")
     refused(server.get("/user/be/me", "x" * 43), 503, None, "unavailable",
             "introspection")
+
+
+# --- the configuration of docs/migrating.md ------------------------------------
+
+def documented(provider, store, backend):
+    """The rewritten Oathkeeper configuration, at the addresses of this test.
+    This provider wants to know who asks, Hydra does not."""
+    with open(os.path.join(TOP, "docs", "migrating.md"), encoding="utf-8") as f:
+        text = f.read().partition("### A whole configuration")[2]
+    conf = re.search(r"^```apache\n(.*?)^```", text, re.M | re.S).group(1)
+    for old, new in (
+            ("http://hydra:4444/.well-known/jwks.json", provider.url + "/jwks"),
+            ("http://hydra:4445/admin/oauth2/introspect",
+             provider.url + "/token/introspection"),
+            ("http://hydra:4444/oauth2/token", provider.url + "/token"),
+            ("http://hydra:4444", provider.url),
+            ("http://kratos:4433", store.url),
+            ("http://app-user:8082", backend.url),
+            ("http://app-admin:8081", backend.url),
+            ("Listen 127.0.0.1:4455\n", ""),
+            ("127.0.0.1:4455", "127.0.0.1:@PORT@"),
+            ("    AuthBearerTokenPrefix ory_at_\n", ""),
+            ("    AuthBearerClientAuth none\n",
+             "    AuthBearerClientID %s\n    AuthBearerClientSecret "
+             '"file:@ROOT@/client"\n' % GATEWAY)):
+        assert old in conf, old
+        conf = conf.replace(old, new)
+    return conf
+
+
+@pytest.fixture
+def migrated(one_server, backend, node_is_there):
+    """The server of the document, and its session store."""
+    provider, store = real_provider("api-client"), SessionStore()
+    yield one_server(documented(provider, store, backend), children=2, files={
+        "client": (GATEWAY_SECRET + "\n", 0o600)}), store
+    store.close()
+    provider.close()
+
+
+@pytest.mark.allow_log("AuthBearerPlainHTTP (hydra|kratos): ",
+                       "AH01630: client denied by server configuration")
+def test_configuration_of_the_document(migrated):
+    server, store = migrated
+    tokens = []
+    for resource in ({}, {"resource": "api://gateway"}):
+        res = form(server, "/oauth2/token", "api-client",
+                   grant_type="client_credentials", scope=SCOPE, **resource)
+        assert res.status == 200, res
+        tokens.append(res.json()["access_token"])
+        secrets.register(tokens[-1])
+    cookie = "kratos-session-of-alice"
+    secrets.register(cookie)
+    store.known[cookie] = {"identity": {"id": "alice"}, "active": True}
+    for path in ("/user/me", "/admin/x"):
+        for token in tokens:
+            seen = granted(server.get(path, token), "api-client")
+            assert headers_of(seen)["x-forwarded-user"] == ["api-client"]
+            assert seen.json()["path"] == path
+        seen = granted(server.get(path, headers={
+            "Cookie": "ory_kratos_session=%s; theme=dark" % cookie}), "alice")
+        assert headers_of(seen)["x-forwarded-user"] == ["alice"]
+        assert headers_of(seen)["cookie"] == ["theme=dark"]
+        anonymous(server.get(path))
+        invalid(server.get(path, "x" * 43), "inactive", "inactive")
+        refused(server.request("DELETE", path, tokens[0]), 403)
+    for question in store.questions:  # never about a token
+        assert question.url.path == "/sessions/whoami"
+        assert question.cookies == {"ory_kratos_session": cookie}
+        assert question.header("Authorization") is None
+    assert store.count
+    res = server.get("/user/me", headers={"Cookie": "ory_kratos_session=gone"})
+    assert res.status == 401, res
