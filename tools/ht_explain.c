@@ -388,9 +388,8 @@ static void add_exports(const inquiry_t *q, json_t *answer)
     apr_table_t *env = apr_table_make(q->p, 16);
     apr_table_t *headers = apr_table_make(q->p, 4);
 
-    bearer_exports_build(env, NULL, q->j.principal, &q->j.settings, NULL, q->p);
+    bearer_exports_apply(env, headers, q->j.principal, &q->j.settings, NULL, q->p);
     apr_table_set(env, "REMOTE_USER", q->j.principal->user);
-    bearer_exports_identity(headers, q->j.principal, q->p);
     json_object_set_new(answer, "environment", bearer_explain_table(env, q->p));
     json_object_set_new(answer, "headers", bearer_explain_table(headers, q->p));
 }

@@ -12,6 +12,8 @@
 #include <apr_strings.h>
 #include <openssl/evp.h>
 
+#include "bearer/text.h"
+
 #define MASK "***"
 #define BLANKS " \t"
 
@@ -485,15 +487,6 @@ const char *bearer_syntax_mask_url(const char *text, const char *name,
 
 /* ---- check 1 ------------------------------------------------------------ */
 
-/* RFC 6750 section 2.1: how many leading bytes belong to a b64token. */
-static apr_size_t token_span(const char *s)
-{
-    apr_size_t n = strspn(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-                             "abcdefghijklmnopqrstuvwxyz0123456789-._~+/");
-
-    return n ? n + strspn(s + n, "=") : 0;
-}
-
 bearer_reason_t bearer_syntax_judge(const bearer_found_t *found,
                                     bearer_refusal_t *why, apr_pool_t *p)
 {
@@ -515,7 +508,7 @@ bearer_reason_t bearer_syntax_judge(const bearer_found_t *found,
         return bearer_refuse(why, p, BEARER_CREDENTIAL_SYNTAX, "the token is "
                              "empty");
     }
-    span = token_span(found->token);
+    span = bearer_text_b64token(found->token, strlen(found->token));
     if (!found->token[span]) {
         return BEARER_OK;
     }

@@ -295,9 +295,23 @@ const char *bearer_exports_header_value(const char *value, apr_pool_t *p)
 
 /* ---- one export -------------------------------------------------------- */
 
+/* Where names and values go, in turns; no name comes twice, see collisions. */
+typedef apr_array_header_t pairs_t;
+
+static pairs_t *pairs_make(apr_pool_t *p, int n)
+{
+    return apr_array_make(p, 2 * n, sizeof(const char *));
+}
+
+static void pair(pairs_t *pairs, const char *name, const char *value)
+{
+    APR_ARRAY_PUSH(pairs, const char *) = name;
+    APR_ARRAY_PUSH(pairs, const char *) = value;
+}
+
 typedef struct export_t {
-    apr_table_t *env;       /* NULL: no claims there */
-    apr_table_t *headers;   /* NULL: no claims there */
+    pairs_t *env;           /* NULL: no claims there */
+    pairs_t *headers;       /* NULL: no claims there */
     int env_clash, header_clash;  /* a claim could spell a name of ours */
     const bearer_export_settings_t *settings;
     apr_array_header_t *left_out;
@@ -346,14 +360,14 @@ static const char *name_list(const export_t *x, const char *what,
     return good->nelts ? apr_array_pstrcat(x->p, good, separator) : NULL;
 }
 
-static void set(apr_table_t *table, const char *name, const char *value)
+static void set(pairs_t *pairs, const char *name, const char *value)
 {
     if (value && *value) {
-        apr_table_setn(table, name, value);
+        pair(pairs, name, value);
     }
 }
 
-static void export_fixed(const export_t *x, apr_table_t *env,
+static void export_fixed(const export_t *x, pairs_t *env,
                          const bearer_principal_t *principal)
 {
     const bearer_issuer_t *issuer = principal->issuer;
@@ -372,8 +386,8 @@ static void export_fixed(const export_t *x, apr_table_t *env,
     set(env, "BEARER_GROUPS", name_list(x, "group", principal->groups, ','));
 }
 
-void bearer_exports_identity(apr_table_t *headers,
-                             const bearer_principal_t *principal, apr_pool_t *p)
+static void export_identity(pairs_t *headers,
+                            const bearer_principal_t *principal, apr_pool_t *p)
 {
     const export_t x = { NULL, NULL, 0, 0, NULL, NULL, p };
     const char *const values[] = {
@@ -520,7 +534,7 @@ static void export_claim(const export_t *x, const candidate_t *c)
         if (x->env_clash && is_reserved(fixed_variables, name)) {
             leave_out(x, "claim", c->name, "its variable has another meaning");
         } else {
-            apr_table_setn(x->env, name, value);
+            pair(x->env, name, value);
         }
     }
     if (x->headers) {
@@ -528,8 +542,7 @@ static void export_claim(const export_t *x, const candidate_t *c)
         if (x->header_clash && is_reserved(bearer_exports_identity_headers, name)) {
             leave_out(x, "claim", c->name, "its header has another meaning");
         } else {
-            apr_table_setn(x->headers, name,
-                           bearer_exports_header_value(value, x->p));
+            pair(x->headers, name, bearer_exports_header_value(value, x->p));
         }
     }
 }
@@ -557,10 +570,12 @@ static void export_claims(const export_t *x, json_t *claims)
     }
 }
 
-void bearer_exports_build(apr_table_t *env, apr_table_t *headers,
-                          const bearer_principal_t *principal,
-                          const bearer_settings_t *settings,
-                          apr_array_header_t *left_out, apr_pool_t *p)
+/* ---- the whole --------------------------------------------------------- */
+
+static void build(pairs_t *env, pairs_t *headers,
+                  const bearer_principal_t *principal,
+                  const bearer_settings_t *settings,
+                  apr_array_header_t *left_out, apr_pool_t *p)
 {
     const bearer_export_settings_t *e = &settings->exports;
     export_t x = { NULL, NULL, 0, 0, NULL, NULL, NULL };
@@ -568,9 +583,7 @@ void bearer_exports_build(apr_table_t *env, apr_table_t *headers,
     x.settings = e;
     x.left_out = left_out;
     x.p = p;
-    if (env) {
-        export_fixed(&x, env, principal);
-    }
+    export_fixed(&x, env, principal);
     if ((e->mode & BEARER_EXPORT_ENV) && e->env_prefix && *e->env_prefix) {
         x.env = env;
         x.env_clash = may_be_reserved(fixed_variables, e->env_prefix);
@@ -584,56 +597,38 @@ void bearer_exports_build(apr_table_t *env, apr_table_t *headers,
     if (x.env || x.headers) {
         export_claims(&x, principal->claims);
     }
-}
-
-/* ---- prepared ---------------------------------------------------------- */
-
-static void build_all(apr_table_t *env, apr_table_t *headers,
-                      const bearer_principal_t *principal,
-                      const bearer_settings_t *settings,
-                      apr_array_header_t *left_out, apr_pool_t *p)
-{
-    bearer_exports_build(env, headers, principal, settings, left_out, p);
     if (settings->forward & BEARER_FORWARD_IDENTITY) {
-        bearer_exports_identity(headers, principal, p);
+        export_identity(headers, principal, p);
     }
-}
-
-static const apr_array_header_t *flattened(const apr_table_t *table,
-                                           apr_pool_t *p)
-{
-    const apr_array_header_t *rows = apr_table_elts(table);
-    apr_array_header_t *flat = apr_array_make(p, 2 * rows->nelts + 1,
-                                              sizeof(const char *));
-    int i;
-
-    for (i = 0; i < rows->nelts; i++) {
-        const apr_table_entry_t *row = &APR_ARRAY_IDX(rows, i, apr_table_entry_t);
-
-        APR_ARRAY_PUSH(flat, const char *) = row->key;
-        APR_ARRAY_PUSH(flat, const char *) = row->val;
-    }
-    return flat;
 }
 
 void bearer_exports_prepare(bearer_principal_t *principal,
                             const bearer_settings_t *settings,
                             apr_array_header_t *left_out, apr_pool_t *p)
 {
-    apr_table_t *env = apr_table_make(p, 16), *headers = apr_table_make(p, 4);
+    pairs_t *env = pairs_make(p, 32), *headers = pairs_make(p, 4);
 
-    build_all(env, headers, principal, settings, left_out, p);
-    principal->exported_env = flattened(env, p);
-    principal->exported_headers = flattened(headers, p);
+    build(env, headers, principal, settings, left_out, p);
+    principal->exported_env = env;
+    principal->exported_headers = headers;
 }
 
-static void overlay(apr_table_t *table, const apr_array_header_t *flat)
+/* Names that the table does not have, the usual case, are added without a search
+ * through those that were added before. */
+static void overlay(apr_table_t *table, const apr_array_header_t *pairs)
 {
     int i;
 
-    for (i = 0; i + 1 < flat->nelts; i += 2) {
-        apr_table_setn(table, APR_ARRAY_IDX(flat, i, const char *),
-                       APR_ARRAY_IDX(flat, i + 1, const char *));
+    for (i = 0; i + 1 < pairs->nelts; i += 2) {
+        const char *name = APR_ARRAY_IDX(pairs, i, const char *);
+
+        if (apr_table_get(table, name)) {
+            apr_table_unset(table, name);
+        }
+    }
+    for (i = 0; i + 1 < pairs->nelts; i += 2) {
+        apr_table_addn(table, APR_ARRAY_IDX(pairs, i, const char *),
+                       APR_ARRAY_IDX(pairs, i + 1, const char *));
     }
 }
 
@@ -642,10 +637,13 @@ void bearer_exports_apply(apr_table_t *env, apr_table_t *headers,
                           const bearer_settings_t *settings,
                           apr_array_header_t *left_out, apr_pool_t *p)
 {
-    if (principal->exported_env && principal->exported_headers) {
-        overlay(env, principal->exported_env);
-        overlay(headers, principal->exported_headers);
-    } else {
-        build_all(env, headers, principal, settings, left_out, p);
+    bearer_principal_t prepared;
+
+    if (!principal->exported_env || !principal->exported_headers) {
+        prepared = *principal;
+        bearer_exports_prepare(&prepared, settings, left_out, p);
+        principal = &prepared;
     }
+    overlay(env, principal->exported_env);
+    overlay(headers, principal->exported_headers);
 }

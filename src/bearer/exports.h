@@ -23,10 +23,12 @@
 extern const char *const bearer_exports_identity_headers[]; /* NULL-terminated */
 
 /**
- * BEARER_METHOD ... and <prefix><claim> into env (NULL: not wanted), the header
- * forms into headers (NULL: not wanted). Tables are overlaid, not cleared.
- * Claims follow settings->exports.mode; JSON null and empty fixed names are not
- * set. Values may point into the principal.
+ * What the application gets, worked out: BEARER_METHOD ... and <prefix><claim>
+ * for the environment, the header forms, and X-Forwarded-User, X-User-Roles and
+ * X-User-Groups for forward=identity. Kept in principal->exported_env and
+ * exported_headers, for a principal that will be exported many times under the
+ * same settings. Claims follow settings->exports.mode; JSON null and empty fixed
+ * names are not set. Values may point into the principal.
  *
  * Two claims collide when a backend could take their names for one: compared
  * without case and with every character but letters and digits as `_`. Of those
@@ -36,32 +38,17 @@ extern const char *const bearer_exports_identity_headers[]; /* NULL-terminated *
  * @param left_out  one line for the log per claim not exported (CR, LF, NUL,
  *                  collision, comma in a role); const char *; may be NULL
  */
-void bearer_exports_build(apr_table_t *env, apr_table_t *headers,
-                          const bearer_principal_t *principal,
-                          const bearer_settings_t *settings,
-                          apr_array_header_t *left_out, apr_pool_t *p);
-
-/**
- * All that settings ask for, claims and forward=identity, worked out once and
- * kept in principal->exported_env and exported_headers, for a principal that
- * will be exported many times under the same settings.
- * @param left_out  as above
- */
 void bearer_exports_prepare(bearer_principal_t *principal,
                             const bearer_settings_t *settings,
                             apr_array_header_t *left_out, apr_pool_t *p);
 
-/** The same into tables, prepared or not. Values may point into the principal.
- *  left_out stays empty for a prepared one: its preparation told. */
+/** The same into tables, prepared or not; entries of the same name are replaced,
+ *  others stay. Values may point into the principal. left_out stays empty for a
+ *  prepared one: its preparation told. */
 void bearer_exports_apply(apr_table_t *env, apr_table_t *headers,
                           const bearer_principal_t *principal,
                           const bearer_settings_t *settings,
                           apr_array_header_t *left_out, apr_pool_t *p);
-
-/** X-Forwarded-User, X-User-Roles, X-User-Groups for forward=identity. */
-void bearer_exports_identity(apr_table_t *headers,
-                             const bearer_principal_t *principal,
-                             apr_pool_t *p);
 
 /** 1 if a client's header must be removed where these settings are in force:
  *  an identity name or the claim prefix, in every spelling that a backend folds

@@ -14,35 +14,18 @@
 
 /* ---- checks 1 and 2: bytes --------------------------------------------- */
 
-/* RFC 6750 section 2.1: 1*( ALPHA / DIGIT / -._~+/ ) *"=" */
-static const unsigned char b64token[256] = {
-    ['+'] = 1, ['-'] = 1, ['.'] = 1, ['/'] = 1,
-    ['0'] = 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,
-    ['A'] = 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,
-    1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,
-    ['_'] = 1,
-    ['a'] = 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,
-    1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,
-    ['~'] = 1
-};
-
 bearer_reason_t bearer_check_credential(bearer_judgement_t *j)
 {
-    apr_size_t i = 0;
+    apr_size_t i;
 
     if (j->token_len > BEARER_TOKEN_MAX) {
         return BEARER_OK;   /* check 2 says so */
     }
-    while (i < j->token_len && b64token[(unsigned char)j->token[i]]) {
-        i++;
-    }
+    i = bearer_text_b64token(j->token, j->token_len);
     if (i == 0) {
         return bearer_refuse(&j->why, j->p, BEARER_CREDENTIAL_SYNTAX,
                              "the token is empty or begins with a character "
                              "that no token has (RFC 6750 section 2.1)");
-    }
-    while (i < j->token_len && j->token[i] == '=') {
-        i++;
     }
     if (i < j->token_len) {
         return bearer_refuse(&j->why, j->p, BEARER_CREDENTIAL_SYNTAX,

@@ -296,8 +296,7 @@ bearer_reason_t bearer_principal_build(const bearer_principal_t **principal,
     built->method = method;
     built->issuer = issuer;
     built->iss = iss ? iss : "";
-    built->claims = json_incref(claims);
-    bearer_json_tie(claims, p);
+    built->claims = claims;
     built->user_value = user;
     built->user = format_user(settings->user_format, user, issuer, method, p);
     fill_from_claims(built, settings, p);

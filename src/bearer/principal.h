@@ -52,7 +52,7 @@ const bearer_principal_t *bearer_principal_anonymous(apr_pool_t *p);
  * From claims that have passed the checks. Applies the user claim, its regex,
  * check 12 and the user format; collects scopes, roles and groups.
  * @param settings  resolved; its user_claim is the one to use
- * @param claims    a reference is taken and released with p
+ * @param claims    live as long as p does; no reference is taken
  * @return BEARER_OK, BEARER_USER_CLAIM (absent, wrong type, regex does not
  *         match) or BEARER_IDENTIFIER
  */

@@ -239,6 +239,39 @@ unsigned bearer_text_next(const char **s)
     return code;
 }
 
+/* ---- tokens ------------------------------------------------------------- */
+
+static const unsigned char b64token[256] = {
+    ['+'] = 1, ['-'] = 1, ['.'] = 1, ['/'] = 1,
+    ['0'] = 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,
+    ['A'] = 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,
+    1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,
+    ['_'] = 1,
+    ['a'] = 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,
+    1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,
+    ['~'] = 1
+};
+
+apr_size_t bearer_text_b64token(const char *s, apr_size_t len)
+{
+    const unsigned char *u = (const unsigned char *)s;
+    apr_size_t n = 0;
+
+    while (n + 4 <= len && (b64token[u[n]] & b64token[u[n + 1]]
+                            & b64token[u[n + 2]] & b64token[u[n + 3]])) {
+        n += 4;
+    }
+    while (n < len && b64token[(unsigned char)s[n]]) {
+        n++;
+    }
+    if (n) {
+        while (n < len && s[n] == '=') {
+            n++;
+        }
+    }
+    return n;
+}
+
 /* ---- lists and identifiers --------------------------------------------- */
 
 int bearer_text_list_has(const char *list, const char *member)

@@ -49,6 +49,10 @@ typedef struct bearer_text_piece_t {
 apr_status_t bearer_text_sha256_of(unsigned char *out, const EVP_MD *sha256,
                                    const bearer_text_piece_t *pieces, int n);
 
+/** How many leading bytes are a b64token (RFC 6750 section 2.1), 0 if it does not
+ *  begin with one. */
+apr_size_t bearer_text_b64token(const char *s, apr_size_t len);
+
 /** Lower-case hex. */
 const char *bearer_text_hex(apr_pool_t *p, const unsigned char *data,
                             apr_size_t len);

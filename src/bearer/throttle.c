@@ -638,6 +638,18 @@ int bearer_throttle_failure(bearer_throttle_t *throttle,
     return started;
 }
 
+int bearer_throttle_remembers(bearer_throttle_t *throttle,
+                              const unsigned char *key)
+{
+    place_t place;
+
+    if (!throttle) {
+        return 0;
+    }
+    place = locate(throttle, key);
+    return find(&place) >= 0;
+}
+
 int bearer_throttle_known_bad(bearer_throttle_t *throttle,
                               const unsigned char *key,
                               const bearer_throttle_token_t *token,

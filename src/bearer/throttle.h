@@ -99,6 +99,10 @@ int bearer_throttle_failure(bearer_throttle_t *throttle,
                             const bearer_throttle_settings_t *settings,
                             apr_time_t now);
 
+/** Is anything known of this address? Seldom; what follows can be spared. */
+int bearer_throttle_remembers(bearer_throttle_t *throttle,
+                              const unsigned char *key);
+
 /**
  * Was this token refused from this address under this policy within the window?
  * Then its answer comes from memory.

@@ -47,9 +47,13 @@ typedef struct set_t {
     bearer_tokencache_entry_t entries[WAYS];
 } set_t;
 
+/* Notes for each way. */
+#define NOTES 4
+
 struct bearer_tokencache_t {
     uint32_t count;
     set_t *sets;
+    _Atomic uint64_t *notes;  /* bytes of keys; 0: none */
 };
 
 /* ---- copies of principals ------------------------------------------------ */
@@ -450,6 +454,45 @@ void bearer_tokencache_put(bearer_tokencache_t *cache, const unsigned char *key,
     atomic_store_explicit(&entry->state, VALID, memory_order_release);
 }
 
+/* ---- notes --------------------------------------------------------------- */
+
+/* Bytes of the key that set_of() does not use. */
+static _Atomic uint64_t *note_of(const bearer_tokencache_t *cache,
+                                 const unsigned char *key, uint64_t *tag)
+{
+    const uint64_t count = (uint64_t)cache->count * WAYS * NOTES;
+    uint64_t spread;
+
+    memcpy(tag, key + 16, sizeof(*tag));
+    memcpy(&spread, key + 24, sizeof(spread));
+    return &cache->notes[((spread >> 32) * count) >> 32];
+}
+
+int bearer_tokencache_noted(const bearer_tokencache_t *cache,
+                            const unsigned char *key)
+{
+    uint64_t tag;
+
+    return cache && atomic_load_explicit(note_of(cache, key, &tag),
+                                         memory_order_relaxed) == tag;
+}
+
+int bearer_tokencache_note(bearer_tokencache_t *cache, const unsigned char *key)
+{
+    _Atomic uint64_t *note;
+    uint64_t tag;
+
+    if (!cache) {
+        return 0;
+    }
+    note = note_of(cache, key, &tag);
+    if (atomic_load_explicit(note, memory_order_relaxed) == tag) {
+        return 1;
+    }
+    atomic_store_explicit(note, tag, memory_order_relaxed);
+    return 0;
+}
+
 /* ---- the whole cache ----------------------------------------------------- */
 
 static bearer_tokencache_entry_t *entry_at(const bearer_tokencache_t *cache,
@@ -519,6 +562,8 @@ apr_status_t bearer_tokencache_create(bearer_tokencache_t **cache,
     c = apr_pcalloc(p, sizeof(*c));
     c->count = (entries + WAYS - 1) / WAYS;
     c->sets = apr_pcalloc(p, c->count * sizeof(set_t));
+    c->notes = apr_pcalloc(p, (apr_size_t)c->count * WAYS * NOTES
+                                  * sizeof(*c->notes));
     apr_pool_cleanup_register(p, c, free_cache, apr_pool_cleanup_null);
     *cache = c;
     return APR_SUCCESS;

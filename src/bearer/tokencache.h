@@ -7,6 +7,9 @@
  * entries in sets of a few ways, a clock hand for eviction; a principal larger
  * than BEARER_TOKENCACHE_ENTRY_MAX is not kept.
  *
+ * A token is put when it is seen again (bearer_tokencache_note): those that are
+ * used once cost nothing here and push out none that is used often.
+ *
  * What may have changed since is asked again on every hit: times
  * (bearer_tokencache_get does that with `now` and skew), and by the caller
  * revocation and the generation of the issuer's keys.
@@ -91,6 +94,20 @@ void bearer_tokencache_release(bearer_tokencache_entry_t *entry);
 void bearer_tokencache_put(bearer_tokencache_t *cache, const unsigned char *key,
                            const bearer_principal_t *principal,
                            apr_uint64_t generation, apr_time_t valid_until);
+
+/**
+ * Notes that a token was verified, and tells whether it was noted before. A token
+ * that is used once need not be kept, and does not push out one that is: what is
+ * seen a second time is put. Of as many tokens as there are entries four times
+ * over the key is remembered, not the principal; a note says nothing about
+ * whether the token is still good. Direct-mapped: a newer token may take the
+ * place of an older one. 0 for a NULL cache.
+ */
+int bearer_tokencache_note(bearer_tokencache_t *cache, const unsigned char *key);
+
+/** Was it noted? */
+int bearer_tokencache_noted(const bearer_tokencache_t *cache,
+                            const unsigned char *key);
 
 /** Drops everything. */
 void bearer_tokencache_clear(bearer_tokencache_t *cache);

@@ -17,9 +17,9 @@ static void throttle_begin(attempt_t *a)
     a->throttling = bearer_throttling_address(a->address, a->r, a->settings);
 }
 
-/* What the throttle knows the token (and the cookies) by; a token verified before
- * needs it not. */
-static void throttle_present(attempt_t *a)
+/* What the throttle knows the token (and the cookies) by; worked out for those
+ * only who have something against them. */
+static const bearer_throttle_token_t *presented(attempt_t *a)
 {
     const bearer_text_piece_t pieces[] = {
         {a->credential->token, a->credential->len},
@@ -27,12 +27,13 @@ static void throttle_present(attempt_t *a)
     };
     unsigned char digest[BEARER_SHA256_SIZE];
 
-    if (bearer_text_sha256_of(digest, a->process->sha256, pieces, 2)
-        != APR_SUCCESS) {
-        memset(digest, 0, sizeof(digest));
+    if (!a->presented.digest
+        && bearer_text_sha256_of(digest, a->process->sha256, pieces, 2)
+               == APR_SUCCESS) {
+        memcpy(&a->presented.digest, digest, sizeof(a->presented.digest));
+        memcpy(&a->presented.policy, a->key, sizeof(a->presented.policy));
     }
-    memcpy(&a->presented.digest, digest, sizeof(a->presented.digest));
-    memcpy(&a->presented.policy, a->key, sizeof(a->presented.policy));
+    return &a->presented;
 }
 
 /* A refusal that time or the issuer can undo is not answered from memory. */
@@ -57,7 +58,7 @@ static void note_ahead(attempt_t *a, bearer_reason_t reason)
     if (a->throttling) {
         own = bearer_request((request_rec *)(apr_uintptr_t)first);
         own->ahead_reason = reason;
-        own->ahead_token = a->presented;
+        own->ahead_token = *presented(a);
     }
 }
 
@@ -88,7 +89,7 @@ static int refuse(attempt_t *a, bearer_reason_t reason, const char *detail,
         return HTTP_UNAUTHORIZED;
     }
     if (a->throttling) {
-        bearer_throttling_failure(a->r, a->settings, a->address, &a->presented,
+        bearer_throttling_failure(a->r, a->settings, a->address, presented(a),
                                   reason);
     }
     return bearer_answer_refuse(a->r, reason, detail, retry, &a->judgement);
@@ -151,6 +152,7 @@ static apr_status_t release_entry(void *entry)
     bearer_tokencache_release(entry);
     return APR_SUCCESS;
 }
+
 
 /** What did not depend on keys: an introspection answer is good for its time. */
 #define NO_KEYS 1
@@ -227,23 +229,26 @@ static apr_time_t aged(const attempt_t *a, apr_uint64_t generation,
 /* until: 0: as long as its times allow */
 static void remember(attempt_t *a, apr_uint64_t generation, apr_time_t until)
 {
-    bearer_principal_t keep = *a->judgement.principal;
-    apr_time_t old = aged(a, generation, keep.issued);
+    const bearer_principal_t *judged = a->judgement.principal;
+    apr_time_t old = aged(a, generation, judged->issued);
     apr_array_header_t *left_out;
+    bearer_principal_t *keep;
 
-    if (!a->process->tokens || !a->keyed || !generation || keep.issuer->tenants_file) {
+    if (!a->process->tokens || !a->keyed || !generation
+        || judged->issuer->tenants_file) {
         return;  /* a tenants file may change at any time */
     }
     if (old && (!until || old < until)) {
         until = old;
     }
-    memcpy(keep.token_digest, a->revocable, sizeof(keep.token_digest));
+    keep = apr_pmemdup(a->r->pool, judged, sizeof(*keep));
+    memcpy(keep->token_digest, a->revocable, sizeof(keep->token_digest));
     left_out = apr_array_make(a->r->pool, 1, sizeof(const char *));
-    bearer_exports_prepare(&keep, settings_of(a, keep.issuer), left_out,
+    bearer_exports_prepare(keep, settings_of(a, keep->issuer), left_out,
                            a->r->pool);
-    a->judgement.principal = apr_pmemdup(a->r->pool, &keep, sizeof(keep));
     bearer_export_tell(a->r, left_out);
-    bearer_tokencache_put(a->process->tokens, a->key, &keep, generation, until);
+    a->judgement.principal = keep;
+    bearer_tokencache_put(a->process->tokens, a->key, keep, generation, until);
 }
 
 void bearer_authn_remember_until(attempt_t *a, apr_time_t until)
@@ -360,7 +365,9 @@ static bearer_verdict_t provider_jwt(attempt_t *a)
     bearer_authn_begin_judgement(a, "jwt");
     verdict = bearer_judge_jwt(&a->judgement, a->credential->token,
                                a->credential->len);
-    if (verdict == BEARER_GRANTED) {
+    /* one that is used once is not worth its place */
+    if (verdict == BEARER_GRANTED && a->keyed
+        && bearer_tokencache_note(a->process->tokens, a->key)) {
         remember(a, a->generation, 0);
     }
     return verdict;
@@ -416,6 +423,18 @@ static int cookies_first(const attempt_t *a)
                          != BEARER_PROVIDER_SESSION;
 }
 
+/* Seconds of it that are left, 0: none, or not for this token: it was verified
+ * before and is about to be again. */
+static unsigned penalty(const attempt_t *a)
+{
+    if (!a->throttling
+        || (!cookies_first(a) && a->keyed
+            && bearer_tokencache_noted(a->process->tokens, a->key))) {
+        return 0;
+    }
+    return bearer_throttle_check(a->process->throttle, a->address, apr_time_now());
+}
+
 static int judge(attempt_t *a)
 {
     bearer_refusal_t why = { BEARER_OK, NULL };
@@ -431,14 +450,10 @@ static int judge(attempt_t *a)
     if (principal) {
         return grant(a, principal);
     }
-    if (a->throttling) {
-        throttle_present(a);
-    }
     if (why.reason != BEARER_OK) {
         return refuse(a, why.reason, why.detail, 0);
     }
-    wait = a->throttling ? bearer_throttle_check(a->process->throttle, a->address,
-                                                 apr_time_now()) : 0;
+    wait = penalty(a);
     if (wait) {
         return refuse(a, BEARER_THROTTLED, "too many refused tokens from this "
                       "address (AuthBearerThrottle); nothing was verified", wait);
@@ -448,8 +463,9 @@ static int judge(attempt_t *a)
         return refuse(a, a->credential->reason, a->credential->detail, 0);
     }
     if (a->throttling
+        && bearer_throttle_remembers(a->process->throttle, a->address)
         && bearer_throttle_known_bad(a->process->throttle, a->address,
-                                     &a->presented, &a->settings->throttle,
+                                     presented(a), &a->settings->throttle,
                                      apr_time_now(), &known)
         && lasting(known)) {
         return refuse(a, known, "the same token was refused a moment ago; the "

@@ -7,9 +7,12 @@ that Debian packages, side by side in one run, driven in turn by wrk.
 
 CPU is what the server's own processes used (/proc/PID/task/*/schedstat), per
 request answered; a figure is the median of interleaved rounds, so that a machine
-whose speed drifts hits all alike. The bare verification of the same algorithm
-(`openssl speed`) is measured in the same run. Needs: wrk, openssl, and for the
-peers libapache2-mod-auth-openidc and libapache2-mod-oauth2. Bounded: see --help.
+whose speed drifts hits all alike. "bare" is one verification of the same tokens
+with OpenSSL and nothing around it (verify.c), measured in each round, on as many
+threads as there are processors, because the server and wrk keep all of them busy,
+too; "raw" is `openssl speed`'s public-key operation alone, without the digest of
+the token, on one. Needs: cc, wrk, openssl, and for the peers
+libapache2-mod-auth-openidc and libapache2-mod-oauth2. Bounded: see --help.
 """
 import argparse
 import http.server
@@ -195,8 +198,20 @@ class Keys(http.server.BaseHTTPRequestHandler):
         pass
 
 
-def bare_us(name):
+def bare_us(base, algorithm):
     """Microseconds of one verification with OpenSSL, nothing around it."""
+    program = base / "verify"
+    if not program.exists():
+        subprocess.run(["cc", "-O2", "-o", str(program), str(HERE / "verify.c"),
+                        "-lcrypto", "-lpthread"], check=True)
+    out = subprocess.run([str(program), str(base / "key.pem"), algorithm,
+                          str(base / "tokens"), "0.5", str(os.cpu_count())],
+                         capture_output=True, text=True, check=True).stdout
+    return float(out.split()[0])
+
+
+def raw_us(name):
+    """Microseconds of the public-key operation as `openssl speed` has it."""
     out = subprocess.run(["openssl", "speed", "-seconds", "2", "-mr", name],
                          capture_output=True, text=True, check=True).stdout
     figure = float(re.search(r"^\+F[246]:.*$", out, re.M).group(0).split(":")[-1])
@@ -266,8 +281,9 @@ def measure(options, algorithm):
         for server in running.values():
             server.start()
         for case, connections in cases(options):
-            results = {name: [] for name in running}
+            results, bare = {name: [] for name in running}, []
             for number in range(rounds):
+                bare.append(bare_us(base, algorithm))
                 for name, server in running.items():
                     first, count = {"same": (1, 1),
                                     "new": (number * per_round + 1, per_round),
@@ -277,7 +293,8 @@ def measure(options, algorithm):
                     results[name].append(server.drive(
                         base / "tokens", first, count, options.seconds,
                         connections))
-            rows += summary(algorithm, case, connections, results)
+            rows += summary(algorithm, case, connections, results,
+                            statistics.median(bare))
         for name, server in running.items():
             rows.append({"algorithm": algorithm, "case": "memory",
                          "server": name, "private_bytes": server.resident()})
@@ -289,11 +306,11 @@ def measure(options, algorithm):
     return rows
 
 
-def summary(algorithm, case, connections, results):
+def summary(algorithm, case, connections, results, bare):
     def median(name, what):
         return statistics.median(r[what] for r in results[name])
 
-    bare = bare_us(ALGORITHMS[algorithm][1])
+    raw = raw_us(ALGORITHMS[algorithm][1])
     base = median("open", "cpu_us")
     rows = []
     for name in results:
@@ -303,12 +320,13 @@ def summary(algorithm, case, connections, results):
             "server": name, "requests_per_s": round(median(name, "per_second")),
             "cpu_us": round(cpu, 2), "ratio": round(cpu / base, 3),
             "added_us": round(cpu - base, 2), "bare_us": round(bare, 2),
+            "raw_us": round(raw, 2),
             "added_per_bare": round((cpu - base) / bare, 3),
             "p50_us": median(name, "p50_us"), "p99_us": median(name, "p99_us")})
         print("{algorithm:6} {case:8} c={connections:<3} {server:15} "
               "{requests_per_s:>7}/s {cpu_us:>8.2f} us/request  x{ratio:<6.3f} "
-              "+{added_us:.2f} us = {added_per_bare} bare ({bare_us} us)  "
-              "p99 {p99_us:.0f} us".format(**rows[-1]), flush=True)
+              "+{added_us:.2f} us = {added_per_bare} bare ({bare_us} us, raw "
+              "{raw_us})  p99 {p99_us:.0f} us".format(**rows[-1]), flush=True)
     return rows
 
 

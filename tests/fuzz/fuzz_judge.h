@@ -180,8 +180,7 @@ static void fuzz_check_exports(const bearer_judgement_t *j, apr_pool_t *p)
     apr_array_header_t *lines = apr_array_make(p, 1, sizeof(const char *));
     int i;
 
-    bearer_exports_build(env, headers, j->principal, &j->settings, lines, p);
-    bearer_exports_identity(headers, j->principal, p);
+    bearer_exports_apply(env, headers, j->principal, &j->settings, lines, p);
     apr_table_do(fuzz_env, NULL, env, NULL);
     apr_table_do(fuzz_header, NULL, headers, NULL);
     for (i = 0; i < lines->nelts; i++) {

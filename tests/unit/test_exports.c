@@ -33,7 +33,7 @@ static void export(fixture_t *f)
     apr_table_clear(f->env);
     apr_table_clear(f->headers);
     apr_array_clear(f->left_out);
-    bearer_exports_build(f->env, f->headers, &f->principal, &f->settings,
+    bearer_exports_apply(f->env, f->headers, &f->principal, &f->settings,
                          f->left_out, f->p);
 }
 
@@ -92,7 +92,8 @@ static void test_anonymous(void **state)
     expect(f->env, "BEARER_METHOD", "anonymous");
     assert_int_equal(entries(f->env), 1);
     assert_int_equal(entries(f->headers), 0);
-    bearer_exports_identity(f->headers, &f->principal, f->p);
+    f->settings.forward = BEARER_FORWARD_IDENTITY;
+    export(f);
     assert_int_equal(entries(f->headers), 0);
 }
 
@@ -110,11 +111,16 @@ static void test_modes(void **state)
                mode & BEARER_EXPORT_HEADERS ? "b" : NULL);
         expect(f->env, "BEARER_METHOD", "anonymous");
     }
-    /* tables are overlaid, and either may be absent */
-    bearer_exports_build(NULL, NULL, &f->principal, &f->settings, NULL, f->p);
+    /* tables are overlaid: what was there under another name stays, what was
+     * there under the same, however often and however spelled, is gone */
     apr_table_set(f->env, "OTHER", "x");
-    bearer_exports_build(f->env, NULL, &f->principal, &f->settings, NULL, f->p);
+    apr_table_add(f->env, "BEARER_METHOD", "forged");
+    apr_table_add(f->env, "Bearer_method", "forged");
+    bearer_exports_apply(f->env, f->headers, &f->principal, &f->settings, NULL,
+                         f->p);
     expect(f->env, "OTHER", "x");
+    expect(f->env, "BEARER_METHOD", "anonymous");
+    assert_int_equal(entries(f->env), 3);
 }
 
 static void test_values(void **state)
@@ -374,7 +380,8 @@ static void test_identity(void **state)
 
     f->principal.user = "ann\xc3\xa9";
     f->principal.roles = unit_list(p, "r s,t u");
-    bearer_exports_identity(f->headers, &f->principal, p);
+    f->settings.forward = BEARER_FORWARD_IDENTITY;
+    export(f);
     expect(f->headers, "X-Forwarded-User", "ann%C3%A9");
     expect(f->headers, "X-User-Roles", "r,u");
     expect(f->headers, "X-User-Groups", NULL);

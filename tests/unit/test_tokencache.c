@@ -209,6 +209,29 @@ static void test_what_is_put_is_found(void **state)
     assert_in_range(stats_of(cache).bytes, 500, 5000);
 }
 
+static void test_notes(void **state)
+{
+    apr_pool_t *p = unit_pool(state);
+    bearer_tokencache_t *cache = cache_of(p, 64);
+    unsigned i, kept = 0;
+
+    assert_int_equal(bearer_tokencache_note(NULL, key_of(1)), 0);
+    assert_int_equal(bearer_tokencache_noted(NULL, key_of(1)), 0);
+    assert_int_equal(bearer_tokencache_noted(cache, key_of(1)), 0);
+    assert_int_equal(bearer_tokencache_note(cache, key_of(1)), 0);
+    assert_int_equal(bearer_tokencache_noted(cache, key_of(1)), 1);
+    assert_int_equal(bearer_tokencache_note(cache, key_of(1)), 1);
+    assert_int_equal(has(cache, 1), 0);
+    /* bounded: some of more than there is room for are forgotten */
+    for (i = 0; i < 1000; i++) {
+        bearer_tokencache_note(cache, key_of(i));
+    }
+    for (i = 0; i < 1000; i++) {
+        kept += (unsigned)bearer_tokencache_noted(cache, key_of(i));
+    }
+    assert_in_range(kept, 100, 4 * 64);
+}
+
 /* All 32 bytes of a key count. */
 static void test_every_byte_of_the_key_counts(void **state)
 {
@@ -439,6 +462,7 @@ int main(void)
         UNIT_TEST(test_copy_of_what_is_absent),
         UNIT_TEST(test_off),
         UNIT_TEST(test_what_is_put_is_found),
+        UNIT_TEST(test_notes),
         UNIT_TEST(test_every_byte_of_the_key_counts),
         UNIT_TEST(test_expiry),
         UNIT_TEST(test_not_before),
