@@ -458,7 +458,8 @@ static const struct {
 } explanations[] = {
     { CURLE_COULDNT_RESOLVE_HOST, ALWAYS, 0, APR_EGENERAL,
       "the name of %s cannot be resolved: check its spelling and this server's"
-      " resolver" },
+      " resolver; if it can be reached only through a proxy,"
+      " AuthBearerHTTPProxy names it" },
     { CURLE_COULDNT_RESOLVE_PROXY, ALWAYS, 0, APR_EGENERAL,
       "the proxy's name cannot be resolved (AuthBearerHTTPProxy), for %s" },
     /* which of the two it is depends on libcurl's version */

@@ -230,7 +230,9 @@ bearer_verdict_t bearer_judge_jwt(bearer_judgement_t *j, const char *token,
                                   apr_size_t len)
 {
     static const char no_jwt[] = "it is not a JWT (two dots or more, the first "
-                                 "part a JSON object)";
+                                 "part a JSON object); an issuer is asked about "
+                                 "opaque tokens where AuthBearerIntrospection "
+                                 "says so";
     bearer_reason_t reason;
 
     begin(j, JWT, token, len);

@@ -426,7 +426,8 @@ static void examine(inquiry_t *q, server_rec *s, const char *path)
     if (!bearer_config_in_force(r)) {
         fail(q, "AuthType Bearer is not in force for this path: no token is asked "
              "for; write AuthType Bearer into a <Location> or <Directory> that "
-             "covers it");
+             "covers it (an .htaccess counts under AllowOverride AuthConfig "
+             "only)");
         return;
     }
     apr_table_set(r->headers_in, "Authorization",

@@ -1,0 +1,223 @@
+# Licensed under the Apache License, Version 2.0; see LICENSE.
+"""Set-ups that people really have, each broken in one way (tests/broken/): the
+words that name the mend are where docs/troubleshooting.md says, and the mend
+mends.
+
+A file is a configuration; the comment at its top says the rest:
+
+  Story         what happened
+  Token         claims laid over a good token's ("now+600" is a time); or
+                `opaque`, `none`
+  Signer        the key that signs (rs256)
+  With          a header of the request
+  Request       method and path
+  Status        of the answer; without it, configtest refuses the configuration
+  Configtest, Log, Explain   words that must be there, as often as needed
+  Mend          OLD => NEW in the configuration; then it is granted
+  Mended ...    the same for Token, Script, File and Environment
+  Environment   a variable of httpd's
+  File          NAME = CONTENT below ServerRoot
+  Script        an endpoint of the issuer and how it answers; Metadata: its own
+  TLS           the issuer has a certificate of a private authority
+
+@ISSUER@ is the scripted issuer; @ISSUERPATH@ and @ISSUERPORT@ are parts of it;
+@PROXY@ is a proxy that leads there.
+"""
+import glob
+import json
+import os
+import re
+import shutil
+import subprocess
+import time
+
+import pytest
+
+from support import certs, secrets, tokens
+from support.httpd import HTBEARER, HTTPD, SLOW, TOP
+from support.issuer import IssuerHost
+from support.proxy import Proxy
+
+BROKEN = os.path.join(TOP, "tests", "broken")
+NAMES = sorted(os.path.basename(path)[:-5]
+               for path in glob.glob(os.path.join(BROKEN, "*.conf")))
+LINE = re.compile(r"^# ([A-Z][a-z]+(?: [a-z]+)?|TLS): (.*)$", re.MULTILINE)
+
+pytestmark = pytest.mark.allow_log(".")
+
+
+def read(name):
+    with open(os.path.join(BROKEN, name + ".conf"), encoding="utf-8") as f:
+        return f.read()
+
+
+class Setup:
+    def __init__(self, name, issuer, proxy):
+        text = read(name)
+        for word, value in (("@ISSUER@", issuer.url),
+                            ("@ISSUERPATH@", issuer.path),
+                            ("@ISSUERPORT@", str(issuer.host.port)),
+                            ("@PROXY@", proxy)):
+            text = text.replace(word, value)
+        head, _, self.conf = text.partition("\n\n")
+        self.lines = LINE.findall(head)
+        unknown = [l for l in head.split("\n")[2:] if not LINE.match(l)]
+        assert not unknown, unknown
+
+    def all(self, name):
+        return [value for key, value in self.lines if key == name]
+
+    def one(self, name, default=None):
+        return (self.all(name) or [default])[0]
+
+    def token(self, text):
+        """The token that a line speaks of, or None."""
+        if text == "none":
+            return None
+        if text == "opaque":
+            secrets.register("ory_at_an-opaque-token-of-the-test")
+            return "ory_at_an-opaque-token-of-the-test"
+        over = {"aud": "api://orders", **json.loads(text)}
+        for name, value in over.items():
+            if isinstance(value, str) and re.match(r"now([+-][0-9]+)?$", value):
+                over[name] = int(time.time()) + int(value[3:] or 0)
+        return tokens.mint(self.one("Signer", "rs256"), **over)
+
+    def request(self, server, token):
+        method, path = self.one("Request").split()
+        headers = [tuple(value.split(": ", 1)) for value in self.all("With")]
+        return server.request(method, path, token, headers)
+
+    def explain(self, server, token):
+        done = subprocess.run(
+            [HTBEARER, "explain", "-f", server.path("httpd.conf"), "--httpd",
+             HTTPD, self.one("Request").split()[1]],
+            input=(token or "").encode(), capture_output=True,
+            timeout=90 * SLOW)
+        return (done.stdout + done.stderr).decode()
+
+    def mended(self, conf):
+        for line in self.all("Mend"):
+            old, new = line.split(" => ")
+            assert old in conf, old
+            conf = conf.replace(old, new.replace("\\n", "\n"))
+        return conf
+
+
+def script(issuer, lines):
+    for line in lines:
+        kind, _, answer = line.partition(" ")
+        issuer.script(kind, **json.loads(answer or "{}"))
+
+
+def files(lines):
+    out = {}
+    for line in lines:
+        name, content = line.split(" = ", 1)
+        out[name] = (content.replace("\\n", "\n") + "\n",
+                     0o600 if name == "secret" else 0o644)
+    return out
+
+
+@pytest.fixture(scope="module")
+def hosts(issuers):
+    made = {"": issuers, "yes": IssuerHost(tls="127.0.0.1")}
+    yield made
+    made["yes"].close()
+
+
+@pytest.fixture(scope="module")
+def proxy(issuers):
+    made = Proxy(issuers.port)
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def shim(tmp_path_factory):
+    out = str(tmp_path_factory.mktemp("shim") / "shim.so")
+    compiler = shutil.which("cc") or shutil.which("gcc")
+    if not compiler:
+        pytest.skip("no C compiler")
+    os.chmod(os.path.dirname(out), 0o755)
+    subprocess.run([compiler, "-shared", "-fPIC", "-o", out, os.path.join(
+        os.path.dirname(__file__), "support", "shim.c"), "-ldl"], check=True,
+        timeout=60)
+    return out
+
+
+@pytest.fixture
+def broken(request, hosts, proxy):
+    name = request.param
+    tls = "yes" if "# TLS: yes" in read(name) else ""
+    issuer = hosts[tls].issuer("broken-" + name, "rs256")
+    setup = Setup(name, issuer, proxy.url)
+    setup.issuer = issuer
+    issuer.metadata.update(json.loads(setup.one("Metadata", "{}")))
+    script(issuer, setup.all("Script"))
+    issuer.active["ory_at_an-opaque-token-of-the-test"] = {
+        "active": True, "sub": "alice", "aud": "api://orders"}
+    return setup
+
+
+def environment(monkeypatch, shim, lines):
+    for line in lines:
+        name, _, value = line.partition("=")
+        monkeypatch.setenv(name, value)
+        if name.startswith("SHIM_"):
+            monkeypatch.setenv("LD_PRELOAD", shim)
+
+
+@pytest.mark.parametrize("broken", NAMES, indirect=True)
+def test_it_says_what_to_mend(broken, one_server, monkeypatch, shim):
+    content = {"keys.json": tokens.jwks("rs256"),
+               "ca.pem": certs.authority_pem(), **files(broken.all("File"))}
+    environment(monkeypatch, shim, broken.all("Environment"))
+    server = one_server(broken.conf, start=False, files=content, throttle=True)
+    open(server.path("logs/start.log"), "a").close()
+    checked = server.configtest()
+    for words in broken.all("Configtest"):
+        assert words in checked.output, checked
+    if not broken.one("Status"):
+        assert checked.status != 0 and broken.all("Configtest"), checked
+        server.configure(broken.mended(broken.conf))
+        assert server.configtest().status == 0
+        return
+    server.start()
+    token = broken.token(broken.one("Token"))
+    answer = broken.request(server, token)
+    assert answer.status == int(broken.one("Status")), answer
+    for words in broken.all("Log"):
+        assert words in server.error_log(), (words, answer)
+    if broken.all("Explain"):
+        said = broken.explain(server, token)
+        for words in broken.all("Explain"):
+            assert words in said, (words, said)
+    mend(broken, server, monkeypatch, shim, answer.status)
+
+
+def mend(broken, server, monkeypatch, shim, before):
+    """After the mend it works, or, where everybody got in, no longer."""
+    if not [key for key, _ in broken.lines if key.startswith("Mend")]:
+        return
+    environment(monkeypatch, shim, broken.all("Mended environment"))
+    script(broken.issuer, broken.all("Mended script"))
+    for name, (content, mode) in files(broken.all("Mended file")).items():
+        server.write(name, content, mode)
+    server.configure(broken.mended(broken.conf))
+    server.restart()
+    token = broken.token(broken.one("Mended token", broken.one("Token")))
+    assert broken.request(server, token).status == 200
+    if before == 200:
+        assert broken.request(server, None).status == 401
+
+
+def test_there_are_twenty_and_each_is_documented():
+    assert len(NAMES) >= 20
+    with open(os.path.join(TOP, "docs", "troubleshooting.md"),
+              encoding="utf-8") as f:
+        text = f.read()
+    named = re.findall(r"\(\.\./tests/broken/([\w-]+)\.conf\)", text)
+    assert sorted(set(named)) == NAMES
+    for name in NAMES:
+        assert re.search("^# (Configtest|Log|Explain): ", read(name), re.M), name
