@@ -345,6 +345,8 @@ bearer_verdict_t bearer_introspect_judge(bearer_introspect_t *in,
     *until = 0;
     make_key(&q, digest, policy);
     if (judge_kept(&q, &verdict)) {
+        bearer_world_event(in->access.world, BEARER_EVENT_ANSWER_KEPT,
+                           in->access.issuer->index, 0);
         return verdict;
     }
     leader = bearer_flights_share(in->flights, q.key, &how, &answer, &j->why,

@@ -347,6 +347,9 @@ void bearer_keyset_state(bearer_keyset_t *ks, bearer_keyset_state_t *state,
     state->last_attempt_failed = ks->attempt.failed;
     state->last_error = apr_pstrdup(p, ks->attempt.error);
     state->generation = ks->changes;
+    state->metadata_fetched = ks->metadata ? ks->metadata->fetched : 0;
+    state->metadata_error = *ks->metadata_error
+        ? apr_pstrdup(p, ks->metadata_error) : NULL;
     unlock(ks);
 }
 

@@ -46,6 +46,8 @@ typedef struct bearer_keyset_state_t {
     apr_time_t last_attempt;
     int last_attempt_failed;
     const char *last_error;    /**< in the caller's pool, or NULL */
+    apr_time_t metadata_fetched; /**< 0: never, or not discovered */
+    const char *metadata_error;  /**< of the last attempt, or NULL */
     apr_uint64_t generation;   /**< +1 whenever the usable keys changed */
 } bearer_keyset_state_t;
 

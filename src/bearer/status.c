@@ -180,6 +180,7 @@ static const char style[] =
     "h1{font-size:1.35rem;margin:.2rem 0}h2{font-size:1.05rem;margin:1.6rem 0 .5rem}"
     ".soft{color:var(--soft)}.good{color:var(--good)}.bad{color:var(--bad)}"
     ".warn{color:var(--warn)}"
+    ".verdict{font-weight:600;font-size:1.1rem;margin:.6rem 0}"
     ".cards{display:grid;gap:.7rem;grid-template-columns:"
     "repeat(auto-fill,minmax(10.5rem,1fr));margin:1rem 0}"
     ".card{background:var(--card);border:1px solid var(--line);border-radius:.5rem;"
@@ -187,6 +188,7 @@ static const char style[] =
     ".wide{overflow-x:auto}table{border-collapse:collapse;width:100%}"
     "th,td{text-align:left;padding:.35rem .6rem;border-bottom:1px solid var(--line);"
     "vertical-align:top}th{font-weight:600;color:var(--soft)}"
+    "tr:has(+.error) td{border-bottom:0}.whole{white-space:nowrap}"
     "td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}"
     "code{font-size:.88em;overflow-wrap:anywhere}";
 
@@ -220,36 +222,53 @@ static apr_int64_t granted_of(const json_t *status)
     return sum;
 }
 
-/* What an administrator would look at first. */
-static int trouble_with(const page_t *page, const json_t *issuer)
+/** How an issuer's keys are, the worst last. */
+typedef enum { FRESH, NOT_ASKED, STALE, NO_KEYS } condition_t;
+
+static const struct {
+    const char *style, *word;
+} conditions[] = {
+    [FRESH] = { "good", "&#10003; fresh" },
+    [NOT_ASKED] = { "soft", "not asked yet" },
+    [STALE] = { "warn", "! serving on" },
+    [NO_KEYS] = { "bad", "&#10007; no keys" }
+};
+
+/* What an administrator would look at first. Keys by tenant, and those that
+ * nobody has needed yet, are no trouble. */
+static condition_t condition_of(const page_t *page, const json_t *issuer)
 {
     const json_t *keys = member(issuer, "keys");
     apr_int64_t gone = number(keys, "gone");
 
-    if (!number(keys, "count") || (gone && gone <= page->now)) {
-        return 2;
+    if (gone && gone <= page->now) {
+        return NO_KEYS;
     }
-    return *string(keys, "last_error") ? 1 : 0;
+    if (!number(keys, "count")) {
+        return *string(keys, "last_error") || number(keys, "fetched") ? NO_KEYS
+                                                                      : NOT_ASKED;
+    }
+    return *string(keys, "last_error") ? STALE : FRESH;
 }
 
 static void add_verdict(page_t *page)
 {
     const json_t *issuer;
-    int worst = 0, trouble;
+    condition_t worst = FRESH, one;
     size_t i;
 
     json_array_foreach(member(page->status, "issuers"), i, issuer) {
-        trouble = trouble_with(page, issuer);
-        worst = trouble > worst ? trouble : worst;
+        one = condition_of(page, issuer);
+        worst = one > worst ? one : worst;
     }
     if (is_true(member(page->status, "revocations"), "closed")) {
-        worst = 2;
+        worst = NO_KEYS;
     }
-    add(page, "<p class=\"%s\" id=\"verdict\"><b>%s</b></p>\n",
-        worst == 2 ? "bad" : worst ? "warn" : "good",
-        worst == 2 ? "&#10007; Some tokens cannot be verified; see below"
-        : worst ? "! An issuer has trouble; what is known serves on"
-                : "&#10003; All issuers serve");
+    add(page, "<p class=\"verdict %s\" id=\"verdict\">%s</p>\n",
+        worst == NO_KEYS ? "bad" : worst == STALE ? "warn" : "good",
+        worst == NO_KEYS ? "&#10007; Some tokens cannot be verified; see below"
+        : worst == STALE ? "! An issuer has trouble; what is known serves on"
+                         : "&#10003; All issuers serve");
 }
 
 static void add_card(page_t *page, const char *title, const char *value,
@@ -281,15 +300,15 @@ static void add_cards(page_t *page)
                                        number(tokens, "misses")),
              apr_psprintf(page->p, "hits; %" APR_INT64_T_FMT " of %"
                           APR_INT64_T_FMT " entries, %s, %"
-                          APR_INT64_T_FMT " evicted, %" APR_INT64_T_FMT
-                          " children", number(tokens, "used"),
+                          APR_INT64_T_FMT " evicted; children: %"
+                          APR_INT64_T_FMT, number(tokens, "used"),
                           number(tokens, "entries"),
                           bytes(page, number(tokens, "bytes")),
                           number(tokens, "evictions"),
                           number(tokens, "children")));
     add_card(page, "Throttled addresses", plain(page, number(throttle,
                                                              "penalised")),
-             apr_psprintf(page->p, "%" APR_INT64_T_FMT " penalties begun",
+             apr_psprintf(page->p, "penalties begun: %" APR_INT64_T_FMT,
                           number(throttle, "started")));
     add_card(page, "Revoked",
              !is_true(revocations, "configured") ? "&ndash;"
@@ -316,31 +335,62 @@ static void add_keys(page_t *page, const json_t *list)
     }
 }
 
+static const char *limit_of(const page_t *page, apr_int64_t gone)
+{
+    return gone > page->now ? apr_psprintf(page->p, "good for another %s",
+                                           span(page, gone - page->now))
+         : gone ? "no longer good" : "good until replaced";
+}
+
+static void add_ages(page_t *page, const json_t *keys)
+{
+    add(page, "<td class=\"whole\">");
+    if (number(keys, "fetched")) {
+        add(page, "keys read %s<br>again %s<br>%s",
+            ago(page, number(keys, "fetched")), until(page, number(keys, "due")),
+            limit_of(page, number(keys, "gone")));
+    } else if (number(keys, "due")) {
+        add(page, "asked again %s", until(page, number(keys, "due")));
+    }
+    if (number(keys, "metadata_fetched")) {
+        add(page, "<br>metadata read %s",
+            ago(page, number(keys, "metadata_fetched")));
+    }
+    add(page, "</td>");
+}
+
+static void add_error(page_t *page, const char *what, const char *style_,
+                      const char *error)
+{
+    if (*error) {
+        add(page, "<tr class=\"error\"><td colspan=\"6\" class=\"%s\">last error%s: "
+            "%s</td></tr>"
+            "\n", style_, what, html(page, error));
+    }
+}
+
 static void add_issuer(page_t *page, const json_t *issuer)
 {
     const json_t *keys = member(issuer, "keys");
     const json_t *fetches = member(issuer, "fetches");
-    apr_int64_t gone = number(keys, "gone");
-    int trouble = trouble_with(page, issuer);
+    condition_t condition = condition_of(page, issuer);
+    const char *style_ = conditions[condition].style;
+    const char *error = string(keys, "last_error");
+    const char *metadata = string(keys, "metadata_error");
 
-    add(page, "<tr><td><b>%s</b><br><code class=\"soft\">%s</code></td>"
-        "<td class=\"%s\">%s</td><td>", html(page, string(issuer, "name")),
-        html(page, string(issuer, "url")),
-        trouble == 2 ? "bad" : trouble ? "warn" : "good",
-        trouble == 2 ? "no keys" : trouble ? "stale" : "fresh");
+    add(page, "<tr><td><b>%s</b><br><code class=\"soft\">%s</code>"
+        "</td><td class=\"whole %s\">%s</td><td>", html(page, string(issuer, "name")),
+        html(page, string(issuer, "url")), style_, conditions[condition].word);
     add_keys(page, member(keys, "list"));
-    add(page, "</td><td>read %s<br>again %s<br>%s</td>"
-        "<td class=\"n\">%" APR_INT64_T_FMT "<br>%" APR_INT64_T_FMT
+    add(page, "</td>");
+    add_ages(page, keys);
+    add(page, "<td class=\"n\">%" APR_INT64_T_FMT "<br>%" APR_INT64_T_FMT
         " failed</td><td class=\"n\">%" APR_INT64_T_FMT "</td></tr>\n",
-        ago(page, number(keys, "fetched")), until(page, number(keys, "due")),
-        gone > page->now ? apr_pstrcat(page->p, "good for another ",
-                                       span(page, gone - page->now), NULL)
-        : gone ? "no longer good" : "good until replaced", number(fetches, "ok"),
-        number(fetches, "failed"), number(issuer, "granted"));
-    if (*string(keys, "last_error")) {
-        add(page, "<tr><td colspan=\"6\" class=\"%s\">last error: %s</td></tr>\n",
-            trouble == 2 ? "bad" : "warn", html(page, string(keys, "last_error")));
-    }
+        number(fetches, "ok"), number(fetches, "failed"),
+        number(issuer, "granted"));
+    add_error(page, "", style_, error);
+    add_error(page, " (metadata)", "warn", strstr(error, metadata) ? ""
+                                                                   : metadata);
 }
 
 static void add_issuers(page_t *page)
@@ -349,7 +399,7 @@ static void add_issuers(page_t *page)
     size_t i;
 
     add(page, "<h2>Issuers</h2>\n<div class=\"wide\"><table id=\"issuers\"><tr>"
-        "<th>issuer<th>state<th>keys<th>metadata and keys<th class=\"n\">fetches"
+        "<th>issuer<th>state<th>keys<th>age<th class=\"n\">fetches"
         "<th class=\"n\">granted</tr>\n");
     json_array_foreach(member(page->status, "issuers"), i, issuer) {
         add_issuer(page, issuer);
@@ -390,18 +440,21 @@ static void add_introspection(page_t *page)
         const json_t *in = member(issuer, "introspection");
         apr_int64_t n = number(in, "ok") + number(in, "failed");
 
-        if (!n) {
+        if (!n && !number(in, "kept")) {
             continue;
         }
         if (!any++) {
             add(page, "<h2>Introspection</h2>\n<div class=\"wide\"><table><tr>"
-                "<th>issuer<th class=\"n\">answers<th class=\"n\">failed"
-                "<th class=\"n\">mean</tr>\n");
+                "<th>issuer<th class=\"n\">asked<th class=\"n\">failed"
+                "<th class=\"n\">mean time<th class=\"n\">kept answers used"
+                "<th class=\"n\">hits</tr>\n");
         }
         add(page, "<tr><td>%s<td class=\"n\">%" APR_INT64_T_FMT
-            "<td class=\"n\">%" APR_INT64_T_FMT "<td class=\"n\">%.1f ms</tr>\n",
-            html(page, string(issuer, "name")), number(in, "ok"),
-            number(in, "failed"), (double)number(in, "sum") / (double)n / 1000.0);
+            "<td class=\"n\">%" APR_INT64_T_FMT "<td class=\"n\">%.1f ms"
+            "<td class=\"n\">%" APR_INT64_T_FMT "<td class=\"n\">%s</tr>\n",
+            html(page, string(issuer, "name")), n, number(in, "failed"),
+            n ? (double)number(in, "sum") / (double)n / 1000.0 : 0.0,
+            number(in, "kept"), rate(page, number(in, "kept"), n));
     }
     if (any) {
         add(page, "</table></div>\n");
@@ -505,6 +558,8 @@ static const figure_t figures[] = {
       1, "" },
     { "keys_remaining_seconds", "gauge", "Until the key set stops serving if the "
       "issuer stays unreachable", "keys", "gone", -1, "" },
+    { "metadata_age_seconds", "gauge", "Since the issuer's metadata was read",
+      "keys", "metadata_fetched", 1, "" },
     { "fetches_total", "counter", "Key sets asked for", "fetches", "ok", 0,
       ",result=\"ok\"" },
     { "fetches_total", NULL, NULL, "fetches", "failed", 0, ",result=\"failed\"" },
@@ -514,6 +569,8 @@ static const figure_t figures[] = {
       "ok", 0, ",result=\"ok\"" },
     { "introspections_total", NULL, NULL, "introspection", "failed", 0,
       ",result=\"failed\"" },
+    { "introspection_cache_hits_total", "counter", "Kept answers used instead of "
+      "asking", "introspection", "kept", 0, "" },
 };
 
 static void add_figure(page_t *page, const figure_t *f)

@@ -7,8 +7,9 @@
  *
  *   since, now, configuration
  *   issuers[]   name, url, granted, fetches {ok, failed, unknown_kid},
- *               introspection {ok, failed, sum, buckets[]},
- *               keys {count, fetched, due, gone, last_error, list[]}
+ *               introspection {ok, failed, kept, sum, buckets[]},
+ *               keys {count, fetched, due, gone, last_attempt, last_error,
+ *               metadata_fetched, metadata_error, list[]}
  *   refusals[]  issuer, reason, category, minute, hour, total
  *   tokens      entries, used, bytes, hits, misses, evictions, children
  *   throttle    penalised, remembered, started

@@ -64,6 +64,7 @@ typedef enum {
     BEARER_EVENT_UNKNOWN_KID,          /**< it was asked for because of a kid */
     BEARER_EVENT_INTROSPECTED,         /**< an answer came, whatever it says */
     BEARER_EVENT_INTROSPECTION_FAILED, /**< none, or none that can be used */
+    BEARER_EVENT_ANSWER_KEPT,          /**< it was at hand, nobody was asked */
     BEARER_EVENTS
 } bearer_event_t;
 

@@ -20,7 +20,7 @@
 
 APLOG_USE_MODULE(auth_bearer);
 
-#define LAYOUT "mod_auth_bearer meter 1"
+#define LAYOUT "mod_auth_bearer meter 2"
 /** Children tell what their caches hold once in so many ticks. */
 #define TELL_EVERY 5
 
@@ -245,6 +245,8 @@ static json_t *keys_json(bearer_keyset_t *keyset, apr_pool_t *p)
     put_time(out, "due", state.due);
     put_time(out, "gone", state.gone);
     put_time(out, "last_attempt", state.last_attempt);
+    put_time(out, "metadata_fetched", state.metadata_fetched);
+    put_string(out, "metadata_error", state.metadata_error, p);
     put_string(out, "last_error", state.last_attempt_failed ? state.last_error
                                                             : NULL, p);
     return out;
@@ -277,6 +279,8 @@ static json_t *introspection_json(int slot)
                                                   BEARER_EVENT_INTROSPECTED));
     put_number(out, "failed", bearer_meter_read_event(
         own.meter, slot, BEARER_EVENT_INTROSPECTION_FAILED));
+    put_number(out, "kept", bearer_meter_read_event(own.meter, slot,
+                                                    BEARER_EVENT_ANSWER_KEPT));
     put_number(out, "sum", latency.sum);
     put(out, "buckets", buckets);
     return out;

@@ -2,13 +2,14 @@
 """SetHandler bearer-status, mod_status' section, the request's id in the log, and
 traceparent."""
 import json
+import os
 import re
 
 import pytest
 
 from support import tokens
 from support.expect import issuer_conf, location
-from support.httpd import wait_until
+from support.httpd import TOP, wait_until
 
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
@@ -141,6 +142,28 @@ def test_prometheus_is_well_formed(server):
                 line), line
     assert {"auth_bearer_refused_total", "auth_bearer_keys_age_seconds",
             "auth_bearer_introspection_seconds"} <= families
+
+
+def test_every_metric_is_documented_and_every_documented_one_is_there(server,
+                                                                     issuer):
+    server.get("/a", issuer.mint(aud=tokens.AUD))
+    server.get("/a")
+    text = server.get("/bearer-status?format=prometheus").body.decode()
+    there = {line.split()[2]: line.split()[3] for line in text.splitlines()
+             if line.startswith("# TYPE ")}
+    with open(os.path.join(TOP, "docs", "operations.md"), encoding="utf-8") as f:
+        page = f.read()
+    rows = dict(re.findall(r"^\| `(auth_bearer_\w+)` \| (.*?) \|", page, re.M))
+    assert set(rows) == set(there)
+    for name, labels in rows.items():
+        seen = set()
+        for line in text.splitlines():
+            if re.match(name + r"(_bucket)?\{", line):
+                seen |= set(re.findall(r'([a-z]+)="', line))
+        assert seen == set(re.findall(r"`(\w+)`", labels)), name
+    for name in re.findall(r"auth_bearer_\w+", page.partition("```yaml")[2]):
+        assert there.get(re.sub("_(bucket|sum|count)$", "", name)), name
+    assert len(re.findall("^ +- alert: ", page, re.M)) >= 6
 
 
 def test_require_restricts_it(server, issuer):

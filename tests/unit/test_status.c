@@ -9,9 +9,11 @@ static const char full[] =
     "{\"name\":\"main\",\"url\":\"https://i.test/?a&b\",\"granted\":7,"
     "\"keys\":{\"list\":[{\"kid\":\"<k>\",\"type\":\"RSA\",\"curve\":\"\","
     "\"bits\":2048,\"algorithms\":\"RS256\"}],\"count\":1,\"fetched\":999900,"
-    "\"due\":1000060,\"gone\":1080000,\"last_error\":\"\"},"
+    "\"due\":1000060,\"gone\":1080000,\"last_error\":\"\","
+    "\"metadata_fetched\":999800},"
     "\"fetches\":{\"ok\":3,\"failed\":1,\"unknown_kid\":2},"
-    "\"introspection\":{\"ok\":2,\"failed\":1,\"sum\":1500000,"
+    "\"introspection\":{\"ok\":2,\"failed\":1,\"kept\":9,"
+    "\"sum\":1500000,"
     "\"buckets\":[1,1,1,1,1,1,1,1,2,3,3]}}],"
     "\"refusals\":[{\"issuer\":\"\",\"reason\":\"no_credential\",\"category\":"
     "\"no_credential\",\"minute\":1,\"hour\":2,\"total\":3},"
@@ -48,6 +50,8 @@ static void test_prometheus(void **state)
         "auth_bearer_keys{issuer=\"main\"} 1\n",
         "auth_bearer_keys_age_seconds{issuer=\"main\"} 100\n",
         "auth_bearer_keys_remaining_seconds{issuer=\"main\"} 80000\n",
+        "auth_bearer_metadata_age_seconds{issuer=\"main\"} 200\n",
+        "auth_bearer_introspection_cache_hits_total{issuer=\"main\"} 9\n",
         "auth_bearer_fetches_total{issuer=\"main\",result=\"ok\"} 3\n",
         "auth_bearer_fetches_total{issuer=\"main\",result=\"failed\"} 1\n",
         "auth_bearer_unknown_kid_refreshes_total{issuer=\"main\"} 2\n",

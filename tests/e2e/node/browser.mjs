@@ -188,7 +188,100 @@ const scenarios = {
     assert.match(await body(page), /AuthBearerSessionStore cache/);
     await shot(page, 'session-too-large');
   },
+
+  // bearer-status: light, dark, narrow; nothing but the page is asked for.
+  async status() {
+    for (const colorScheme of ['light', 'dark']) {
+      const context = await browser.newContext({
+        colorScheme, viewport: { width: 1000, height: 700 },
+      });
+      const page = await context.newPage();
+      const asked = [];
+      const complaints = [];
+      page.on('request', (request) => asked.push(request.url()));
+      page.on('console', (message) => complaints.push(message.text()));
+      page.on('pageerror', (error) => complaints.push(String(error)));
+      await page.goto(`${base}/bearer-status`);
+      await checkStatus(page);
+      await page.screenshot({
+        path: `${shots}/status-${colorScheme}.png`, fullPage: true,
+      });
+      assert.deepEqual(asked.filter((url) => !url.endsWith('/favicon.ico')),
+        [`${base}/bearer-status`]);
+      assert.deepEqual(complaints.filter((text_) => !text_.includes('favicon')),
+        []);
+      await checkColours(page, colorScheme);
+      await page.setViewportSize({ width: 360, height: 700 });
+      assert.ok(await page.evaluate(
+        () => document.documentElement.scrollWidth <= 360), 'no sideways scroll');
+    }
+    await checkFormats();
+  },
 };
+
+// What must be readable at a glance.
+async function checkStatus(page) {
+  const seen = await body(page);
+  for (const words of ['Granted', 'Refused, last minute', 'Token cache',
+    'Throttled addresses', 'Revoked', 'keys read', 'again in', 'good for another',
+    'metadata read', 'RSA', '2048 bits', 'last error', 'Configuration',
+    'last hour', 'since the start', 'kept answers used']) {
+    assert.ok(seen.includes(words), `${words}\n${seen}`);
+  }
+}
+
+// Text and ground differ as WCAG 2.2 wants it (1.4.3).
+async function checkColours(page, colorScheme) {
+  const found = await page.evaluate(() => {
+    const luminance = (rgb) => rgb.match(/[0-9.]+/g).slice(0, 3).map((v) => {
+      const c = v / 255;
+      return c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4;
+    }).reduce((sum, c, i) => sum + c * [0.2126, 0.7152, 0.0722][i], 0);
+    const ground = (e) => {
+      const colour = getComputedStyle(e).backgroundColor;
+      return !/^rgba\(.*, 0\)$/.test(colour) ? colour
+        : e.parentElement ? ground(e.parentElement) : 'rgb(255, 255, 255)';
+    };
+    return [...document.querySelectorAll('main *')].map((e) => {
+      const a = luminance(getComputedStyle(e).color);
+      const b = luminance(ground(e));
+      return { tag: e.tagName, class: e.className, on: b,
+        ratio: (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05) };
+    });
+  });
+  assert.deepEqual(found.filter((one) => one.ratio < 4.5), []);
+  assert.equal(found[0].on > 0.5, colorScheme === 'light');
+}
+
+// JSON and Prometheus say the same.
+async function checkFormats() {
+  const get = async (format) => (await fetch(
+    `${base}/bearer-status?format=${format}`)).text();
+  const json = JSON.parse(await get('json'));
+  const text_ = await get('prometheus');
+  const figure = (line) => {
+    const row = text_.split('\n').find((l) => l.startsWith(`auth_bearer_${line} `));
+    assert.ok(row, `${line}\n${text_}`);
+    return Number(row.split(' ').pop());
+  };
+  for (const one of json.issuers) {
+    const by = `{issuer="${one.name}"}`;
+    assert.equal(figure(`granted_total${by}`), one.granted);
+    assert.equal(figure(`keys${by}`), one.keys.count);
+    assert.equal(figure(`fetches_total{issuer="${one.name}",result="ok"}`),
+      one.fetches.ok);
+    assert.equal(figure(`introspection_cache_hits_total${by}`),
+      one.introspection.kept);
+  }
+  for (const row of json.refusals) {
+    assert.equal(figure(`refused_total{issuer="${row.issuer}",reason="${row.reason}",`
+      + `category="${row.category}"}`), row.total);
+  }
+  assert.equal(figure('throttle_started_total'), json.throttle.started);
+  assert.equal(figure('token_cache_entries'), json.tokens.entries);
+  assert.equal(figure('revocations'), json.revocations.entries);
+  assert.equal(figure('start_time_seconds'), json.since);
+}
 
 let failed = 1;
 try {
