@@ -277,7 +277,7 @@ static void test_linear(void **state)
     bearer_syntax_mask_query(many("a=a&", n, p), "a", p);
     bearer_syntax_authorization(&found, many("a,", n, p));
     /* squares would be minutes and gigabytes */
-    assert_true(apr_time_now() - start < apr_time_from_sec(5));
+    assert_true(apr_time_now() - start < unit_slow() * apr_time_from_sec(5));
 }
 
 static void test_the_first_of_several_is_kept(void **state)
