@@ -234,6 +234,15 @@ static const struct {
     [NO_KEYS] = { "bad", "&#10007; no keys" }
 };
 
+/* Nobody has had its keys so far, though they were asked for: the counters know
+ * of all children, the rest is what one child sees. */
+static int in_vain(const json_t *issuer)
+{
+    const json_t *fetches = member(issuer, "fetches");
+
+    return number(fetches, "failed") && !number(fetches, "ok");
+}
+
 /* What an administrator would look at first. Keys by tenant, and those that
  * nobody has needed yet, are no trouble. */
 static condition_t condition_of(const page_t *page, const json_t *issuer)
@@ -245,8 +254,8 @@ static condition_t condition_of(const page_t *page, const json_t *issuer)
         return NO_KEYS;
     }
     if (!number(keys, "count")) {
-        return *string(keys, "last_error") || number(keys, "fetched") ? NO_KEYS
-                                                                      : NOT_ASKED;
+        return *string(keys, "last_error") || number(keys, "fetched")
+               || in_vain(issuer) ? NO_KEYS : NOT_ASKED;
     }
     return *string(keys, "last_error") ? STALE : FRESH;
 }

@@ -394,8 +394,8 @@ static void note_refusal(const store_t *store, apr_size_t len)
         atomic_store(&too_long[store->kind - kinds], (unsigned)len);
         ap_log_error(APLOG_MARK, APLOG_WARNING, 0, store->server,
                      "a value of %" APR_SIZE_T_FMT " bytes does not fit into the "
-                     "cache for %s: give it more memory (AuthBearerSOCache)", len,
-                     store->kind->word);
+                     "cache for %s: give it more memory (AuthBearerSOCache)%s", len,
+                     store->kind->word, bearer_trace_suffix_here());
     }
     else if (store->kind->handed_over) {
         atomic_store(&resting[store->kind - kinds], apr_time_now() + REST);

@@ -265,6 +265,70 @@ def test_httpd_that_hangs_or_dies(server, tmp_path):
     assert said.status == 2 and "/nonexistent" in said.err
 
 
+MARK = "htbearer explain: "
+
+#: What a httpd may do instead of answering: a script, what is said of it.
+HOSTILE = {
+    "flood": ("yes '%s{\"granted\": true}' | head -c 9000000" % MARK, None),
+    "noise": ("head -c 3000000 /dev/urandom; head -c 900000 /dev/urandom >&2",
+              "not loaded there"),
+    "escapes": ("printf '\\033[2J\\033]0;x\\007\\n' >&2; exit 1", "refuses"),
+    "escapes-answer": (
+        "printf '%s{\"status\": 401, \"refusal\": \"\\\\u001b[2J\\\\n\"}\\n'" % MARK,
+        None),
+    "types": ("echo '%s{\"checks\": {}, \"requires\": [{}, 1], \"settings\": 3, "
+              "\"principal\": []}'" % MARK, None),
+    "no-object": ("echo '%s[1'" % MARK, "not loaded there"),
+    "deep": ("echo '%s'$(head -c 90000 /dev/zero | tr '\\0' '[')" % MARK,
+             "not loaded there"),
+}
+
+
+@pytest.mark.parametrize("name", sorted(HOSTILE))
+def test_hostile_httpd(server, tmp_path, name):
+    script, phrase = HOSTILE[name]
+    program = tmp_path / "httpd"
+    program.write_text("#!/bin/sh\n%s\n" % script)
+    program.chmod(0o755)
+    said = explain(tokens.mint(), "-f", server.path("httpd.conf"), "--httpd",
+                   str(program), "/x", as_json=False)
+    assert not re.search(r"[^\n\x20-\x7e]", said.out + said.err), said
+    if phrase:
+        assert said.status == 2 and phrase in said.err, said
+    else:
+        assert said.status in (0, 1), said
+
+
+def test_httpd_that_hangs_is_ended(server, tmp_path):
+    program = tmp_path / "httpd"
+    program.write_text("#!/bin/sh\nsleep 1000\n")
+    program.chmod(0o755)
+    said = explain(tokens.mint(), "-f", server.path("httpd.conf"), "--httpd",
+                   str(program), "/x")
+    assert said.status == 2 and "did not answer within 60 seconds" in said.err
+
+
+CONFIGURATIONS = {
+    "garbage": bytes(range(256)) * 40,
+    "endless": b'Include "@SELF@"\n',
+    "huge": b"# " + b"x" * 5000000 + b"\n",
+    "unclosed": b"<Location /x>\n" * 5000,
+    "escapes": b"\x1b[2J\x1b]0;owned\x07 On\n",
+    "nothing": b"",
+}
+
+
+@pytest.mark.parametrize("name", sorted(CONFIGURATIONS))
+def test_hostile_configurations(tmp_path, name):
+    path = tmp_path / "httpd.conf"
+    path.write_bytes(CONFIGURATIONS[name].replace(b"@SELF@",
+                                                  str(path).encode()))
+    said = explain(tokens.mint(), "-f", str(path), "--httpd", HTTPD, "/x",
+                   as_json=False)
+    assert said.status == 2 and said.err and not said.out, said
+    assert not re.search(r"[^\n\x20-\x7e]", said.err), said
+
+
 # ---- by options ---------------------------------------------------------------
 
 def test_options_instead_of_a_configuration(keys):

@@ -121,6 +121,13 @@ static void test_trouble_is_seen_first(void **state)
     has(bearer_status_html(parsed(p, "{\"now\":10,\"issuers\":[{\"name\":\"a\","
         "\"keys\":{\"count\":1,\"last_error\":\"down <b>\"}}]}"), p),
         "last error: down &lt;b&gt;");
+    /* another child asked */
+    has(bearer_status_html(parsed(p, "{\"now\":10,\"issuers\":[{\"name\":\"a\","
+        "\"fetches\":{\"ok\":0,\"failed\":1},\"keys\":{\"count\":0}}]}"), p),
+        "Some tokens cannot be verified");
+    /* nobody did */
+    has(bearer_status_html(parsed(p, "{\"now\":10,\"issuers\":[{\"name\":\"a\","
+        "\"keys\":{\"count\":0}}]}"), p), "All issuers serve");
     has(bearer_status_html(parsed(p, "{\"now\":10,\"issuers\":[{\"name\":\"a\","
         "\"keys\":{\"count\":1,\"gone\":9}}]}"), p),
         "Some tokens cannot be verified");
