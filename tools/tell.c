@@ -59,8 +59,9 @@ static void tell_check(FILE *out, const json_t *check, apr_pool_t *p)
 {
     const char *result = bearer_json_string(check, "result");
     int failed = result && !strcmp(result, "failed");
+    int number = whole(check, "number");  /* 0: not one of the checks of a token */
 
-    fprintf(out, "  %2d  %-16s%s\n", whole(check, "number"),
+    fprintf(out, "  %2s  %-16s%s\n", number ? apr_itoa(p, number) : "",
             shown(check, "check", p), failed ? "FAILED" : tell_shown(result, p));
     if (failed && bearer_json_string(check, "detail")) {
         fprintf(out, "      %s\n", shown(check, "detail", p));

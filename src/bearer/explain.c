@@ -20,6 +20,9 @@ struct bearer_explain_t {
     unsigned char seen[ROWS_MAX];
     bearer_reason_t reason[ROWS_MAX];
     const char *detail[ROWS_MAX];
+    const bearer_check_t *asked;         /**< the one that is not of the table */
+    bearer_reason_t asked_reason;
+    const char *asked_detail;
 };
 
 bearer_explain_t *bearer_explain_create(apr_pool_t *p)
@@ -50,6 +53,10 @@ void bearer_explain_observe(void *explain_, const bearer_check_t *check,
     int row = row_of(check);
 
     if (row < 0) {
+        explain->asked = check;
+        explain->asked_reason = reason;
+        explain->asked_detail = j->why.detail
+            ? apr_pstrdup(explain->p, j->why.detail) : NULL;
         return;
     }
     if (explain->on != j->on || explain->seen[row]) {  /* another judgement */
@@ -62,23 +69,19 @@ void bearer_explain_observe(void *explain_, const bearer_check_t *check,
         ? apr_pstrdup(explain->p, j->why.detail) : NULL;
 }
 
-static json_t *check_json(const bearer_explain_t *explain, int row)
+static json_t *check_json(const bearer_check_t *check, int seen,
+                          bearer_reason_t reason, const char *detail)
 {
-    const bearer_check_t *check = bearer_judge_check(row);
-    int failed = explain->seen[row] && explain->reason[row] != BEARER_OK;
-    bearer_reason_t reason = explain->reason[row];
+    int failed = seen && reason != BEARER_OK;
     json_t *out = json_pack("{s:i, s:s, s:s}", "number", check->number, "check",
                             check->name, "result",
-                            failed ? "failed"
-                                   : explain->seen[row] ? "passed"
-                                                        : "not reached");
+                            failed ? "failed" : seen ? "passed" : "not reached");
 
     if (out && failed) {
         json_object_set_new(out, "reason", json_string(bearer_reason_name(reason)));
         json_object_set_new(out, "category", json_string(
             bearer_category_name(bearer_reason_category(reason))));
-        json_object_set_new(out, "detail", json_string(
-            explain->detail[row] ? explain->detail[row] : ""));
+        json_object_set_new(out, "detail", json_string(detail ? detail : ""));
         if (check->directive) {
             json_object_set_new(out, "directive", json_string(check->directive));
         }
@@ -86,15 +89,31 @@ static json_t *check_json(const bearer_explain_t *explain, int row)
     return out;
 }
 
+/* Where somebody else was asked and nothing was judged here, the table says
+ * nothing. */
+static int is_judged(const bearer_explain_t *explain)
+{
+    return !explain->asked
+        || memchr(explain->seen, 1, sizeof(explain->seen)) != NULL;
+}
+
 json_t *bearer_explain_checks(const bearer_explain_t *explain)
 {
     json_t *list = json_array();
     int i;
 
-    for (i = 0; i < ROWS_MAX && bearer_judge_check(i); i++) {
+    for (i = 0; i < ROWS_MAX && bearer_judge_check(i) && is_judged(explain); i++) {
         if (bearer_judge_check(i)->on & explain->on) {
-            json_array_append_new(list, check_json(explain, i));
+            json_array_append_new(list, check_json(bearer_judge_check(i),
+                                                   explain->seen[i],
+                                                   explain->reason[i],
+                                                   explain->detail[i]));
         }
+    }
+    if (explain->asked) {
+        json_array_append_new(list, check_json(explain->asked, 1,
+                                               explain->asked_reason,
+                                               explain->asked_detail));
     }
     return list;
 }

@@ -31,7 +31,8 @@ bearer_explain_t *bearer_explain_create(apr_pool_t *p);
 
 /**
  * For bearer_judgement_t.observe, with the explanation as baton and keep_going
- * set. Where several providers judge, the last one's checks count.
+ * set. Where several providers judge, the last one's checks count. A check that
+ * is not of the judge's table (a session store was asked) comes behind it.
  */
 void bearer_explain_observe(void *explain, const bearer_check_t *check,
                             bearer_reason_t reason,

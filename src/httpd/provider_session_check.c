@@ -206,6 +206,33 @@ static const session_said_t *ask(attempt_t *a)
     return said;
 }
 
+/* ---- the credential itself ------------------------------------------------------ */
+
+/** What htbearer explain calls this: it is none of the checks of a token. */
+static const bearer_check_t question_put = {
+    0, "session store", "AuthBearerSessionCheck", 0, 0, 0, NULL
+};
+
+static void observe(const attempt_t *a, bearer_reason_t reason)
+{
+    if (a->process->observe) {
+        a->process->observe(a->process->observe_baton, &question_put, reason,
+                            &a->judgement);
+    }
+}
+
+/* Check 11: nobody is asked about what is on the list, or while it cannot be
+ * read. */
+static int is_revoked(attempt_t *a)
+{
+    bearer_judgement_t *j = &a->judgement;
+    const char *credential = a->cookies ? a->cookies : a->credential->token;
+
+    return j->revoked
+        && j->revoked(j->revoked_baton, "", NULL, credential, strlen(credential),
+                      &j->why, j->p) != BEARER_OK;
+}
+
 /* ---- the provider -------------------------------------------------------------- */
 
 static bearer_verdict_t denied(attempt_t *a, bearer_reason_t reason,
@@ -242,13 +269,30 @@ static int is_responsible(attempt_t *a, const bearer_session_check_t *check)
                            bearer_text_quote(a->r->pool, check->prefix));
     }
     bearer_refuse(&a->judgement.why, a->r->pool, BEARER_CHAIN, "%s", why);
+    observe(a, BEARER_CHAIN);
     return 0;
+}
+
+static bearer_verdict_t judge_by(attempt_t *a, const session_said_t *said)
+{
+    if (said->result.reason == BEARER_OK) {
+        observe(a, BEARER_OK);
+        a->judgement.principal = said->result.principal;
+        return BEARER_GRANTED;
+    }
+    a->retry = said->result.retry;
+    denied(a, said->result.reason, a->cookies
+           ? apr_psprintf(a->r->pool, "%s, cookies %s", said->why.detail,
+                          bearer_text_fingerprint(a->r->pool, a->cookies,
+                                                  strlen(a->cookies)))
+           : said->why.detail);
+    observe(a, said->result.reason);
+    return BEARER_DENIED;
 }
 
 bearer_verdict_t bearer_provider_session(attempt_t *a)
 {
     const bearer_session_check_t *check = a->settings->session_check;
-    const session_said_t *said;
 
     if (!check) {
         return denied(a, BEARER_CONFIGURATION, bearer_judge_no_session_check);
@@ -265,15 +309,5 @@ bearer_verdict_t bearer_provider_session(attempt_t *a)
             return denied(a, BEARER_CROSS_SITE, bearer_authn_cross_site);
         }
     }
-    said = ask(a);
-    if (said->result.reason == BEARER_OK) {
-        a->judgement.principal = said->result.principal;
-        return BEARER_GRANTED;
-    }
-    a->retry = said->result.retry;
-    return denied(a, said->result.reason, a->cookies
-                  ? apr_psprintf(a->r->pool, "%s, cookies %s", said->why.detail,
-                                 bearer_text_fingerprint(a->r->pool, a->cookies,
-                                                         strlen(a->cookies)))
-                  : said->why.detail);
+    return is_revoked(a) ? BEARER_DENIED : judge_by(a, ask(a));
 }

@@ -1,7 +1,10 @@
 # Licensed under the Apache License, Version 2.0; see LICENSE.
 """Session checks: a session store says who the caller is, by a token or by its
 own cookie. The store is scripted and records what it is asked."""
+import hashlib
 import json
+import re
+import subprocess
 import threading
 import time
 import uuid
@@ -11,7 +14,7 @@ import pytest
 from support import client, secrets, tokens
 from support.expect import (anonymous, granted, invalid, issuer_conf, key_files,
                             location, refused)
-from support.httpd import free_port
+from support.httpd import HTBEARER, HTTPD, SLOW, free_port
 from support.issuer import headers_of
 from support.store import SessionStore
 
@@ -845,6 +848,60 @@ def test_issuer_and_store_may_be_told_apart(new_server, store):
         "session jwt", audience="api://test"), files=key_files())
     granted(server.get("/", known(store)), "alice@session")
     granted(server.get("/", tokens.mint()), "alice@main")
+
+
+def test_revocation_list(new_server, store):
+    """What is on the list is not asked about; a list that cannot be read closes."""
+    token, other = known(store), known(store)
+    line = hashlib.sha256(token.encode()).hexdigest()
+    server = new_server('AuthBearerRevocations "file:@ROOT@/revoked"\n'
+                        + check("/", store) + check("/c", store, "cookies=sid"),
+                        files={"revoked": "token %s 4102444800\n" % line})
+    invalid(server.get("/", token), "revoked", "revoked")
+    assert store.count == 0
+    granted(server.get("/", other))
+    granted(server.get("/c", headers=[("Cookie", "sid=" + other)]))
+
+
+def test_explain(new_server, store, issuer):
+    server = new_server(check("/a", store) + check("/c", store, "cookies=sid"))
+
+    def explain(token, path, *options):
+        done = subprocess.run(
+            [HTBEARER, "explain", "-f", server.path("httpd.conf"), "--httpd", HTTPD,
+             *options, path], input=token.encode(), capture_output=True,
+            timeout=90 * SLOW)
+        return done.returncode, done.stdout.decode(), done.stderr.decode()
+
+    status, out, err = explain(known(store), "/a")
+    assert status == 0, (out, err)
+    assert re.search(r"(?m)^ +session store +passed$", out), out
+    assert "asking" in err and "/whoami" in err
+    assert "not reached" not in out and "method: session" in out
+    status, out, err = explain(secret(), "/a")
+    assert status == 1 and "session store   FAILED" in out, out
+    assert "directive: AuthBearerSessionCheck" in out and "answered 401" in out
+    count = store.count
+    status, out, err = explain(secret(), "/a", "--offline")
+    assert status == 1 and "offline" in out
+    status, out, err = explain(secret(), "/c")
+    assert status == 1 and "looks at the cookies (sid) only" in out, out
+    assert store.count == count
+
+
+def test_status_page(new_server, store):
+    """A server without any issuer shows its counters, too."""
+    server = new_server(check("/", store) + """
+<Location "/status">
+    AuthType None
+    Require all granted
+    SetHandler bearer-status
+</Location>
+""")
+    granted(server.get("/", known(store)))
+    assert server.get("/status?format=json").json()["issuers"] == []
+    assert "<html" in server.get("/status").text
+    assert "bearer" in server.get("/status?format=prometheus").text
 
 
 # --- configuration --------------------------------------------------------------------------

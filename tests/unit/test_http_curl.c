@@ -160,6 +160,39 @@ static void test_get_as_sent(void **state)
     assert_false(unit_contains(s->request, "Accept-Encoding"));
 }
 
+/* Another path and query, at the same server: whatever it looks like. */
+static void test_target(void **state)
+{
+    static const struct {
+        const char *target, *line;
+    } cases[] = {
+        { "/x?a=b", "GET /x?a=b HTTP/1.1\r\n" },
+        { "/a/../b/./c", "GET /a/../b/./c HTTP/1.1\r\n" },
+        { "//evil.test/", "GET //evil.test/ HTTP/1.1\r\n" },
+        { "/@evil.test:1/", "GET /@evil.test:1/ HTTP/1.1\r\n" },
+        { "@evil.test/", NULL },  { ".evil.test/", NULL },
+        { "", NULL },             { "/a b", NULL },
+        { "/a\r\nX: y", NULL },   { "/a#b", NULL },
+        { "/\xc3\xa4", NULL },
+    };
+    apr_pool_t *p = unit_pool(state);
+    size_t i;
+
+    for (i = 0; i < UNIT_COUNT(cases); i++) {
+        unit_server_t *s = unit_server(p, NULL);
+        bearer_http_request_t r = get(apr_pstrcat(p, s->url, "/w?c=d", NULL));
+
+        unit_server_says(s, OK_EMPTY);
+        r.target = cases[i].target;
+        UNIT_CHECK((ask(&r, p).rv == APR_SUCCESS) == (cases[i].line != NULL), "%s",
+                   cases[i].target);
+        unit_server_stop(s);
+        UNIT_CHECK(!cases[i].line || !strncmp(s->request, cases[i].line,
+                                              strlen(cases[i].line)), "%s",
+                   s->request);
+    }
+}
+
 static void test_post_and_other_methods(void **state)
 {
     static const struct {
@@ -783,6 +816,7 @@ int main(void)
         UNIT_TEST(test_interim_answers_leave_nothing),
         UNIT_TEST(test_chunked_body),
         UNIT_TEST(test_get_as_sent),
+        UNIT_TEST(test_target),
         UNIT_TEST(test_post_and_other_methods),
         UNIT_TEST(test_attack_header_injection),
         UNIT_TEST(test_environment_proxy_is_ignored),
