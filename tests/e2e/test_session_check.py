@@ -760,6 +760,8 @@ def chain(new_server, store, issuer, backend):
     for order in ("session jwt", "jwt session"):
         conf += check("/cookie-" + order.replace(" ", "-"), store, "cookies=sid",
                       provider=order, audience="api://test")
+    conf += check("/passed-on", store, "cookies=sid", "AuthBearerForward token",
+                  "jwt session", audience="api://test")
     conf += check("/rules", store, "cookies=sid", "AuthBearerOptional On",
                   "session jwt", "all granted", "api://test")
     return new_server(conf, backend=backend)
@@ -828,6 +830,16 @@ def test_the_chain_decides_when_there_are_two(chain, store, issuer):
         granted(chain.get("/cookie-session-jwt", token), "bob")
         granted(chain.get("/cookie-jwt-session", token, headers=field), "bob")
     assert store.count == 3
+
+
+def test_a_cookie_beside_the_token_is_not_passed_on(chain, store, issuer):
+    """Nobody has looked at it."""
+    headers = headers_of(granted(chain.get(
+        "/passed-on/be/x", issuer.mint(), headers=[("Cookie", "a=1; sid=%s"
+                                                    % known(store))]), None))
+    assert headers["cookie"] == ["a=1"]
+    assert headers["authorization"]
+    assert store.count == 0
 
 
 @pytest.mark.core
