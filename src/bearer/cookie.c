@@ -66,33 +66,50 @@ void bearer_cookie_each(const char *field, bearer_cookie_fn fn, void *baton,
     }
 }
 
-typedef struct search_t {
-    const char *name;
-    const char *value;
-    int count;
-} search_t;
-
-static int compare(void *baton, const char *name, const char *value)
+/* Does a pair begin at this place? */
+static int begins_pair(const char *field, const char *at)
 {
-    search_t *s = baton;
-
-    if (strcmp(name, s->name) == 0) {
-        s->value = value;
-        s->count++;
+    while (at > field && is_blank(at[-1])) {
+        at--;
     }
-    return 1;
+    return at == field || at[-1] == ';';
 }
 
+/* The value of a pair whose name ends here, or NULL: the name goes on. */
+static const char *value_at(const char *end)
+{
+    while (is_blank(*end)) {
+        end++;
+    }
+    if (*end != '=') {
+        return NULL;
+    }
+    for (end++; is_blank(*end); end++) {
+    }
+    return end;
+}
+
+/* Every request: as bearer_cookie_each() reads the field, without a copy of it. */
 const char *bearer_cookie_get(const char *field, const char *name,
                               apr_pool_t *p)
 {
-    search_t s = { name, NULL, 0 };
+    const char *at = field, *value, *found = NULL;
+    apr_size_t len = strlen(name);
 
-    if (!field || !strstr(field, name)) {
+    while (at && (at = strstr(at, name)) != NULL) {
+        value = begins_pair(field, at) ? value_at(at + len) : NULL;
+        if (value && found) {
+            return NULL;
+        }
+        found = value ? value : found;
+        at += len;
+    }
+    if (!found) {
         return NULL;
     }
-    bearer_cookie_each(field, compare, &s, p);
-    return s.count == 1 && *s.value ? s.value : NULL;
+    for (len = strcspn(found, ";"); len && is_blank(found[len - 1]); len--) {
+    }
+    return len ? apr_pstrmemdup(p, found, len) : NULL;
 }
 
 static const char *chunk_name(const char *name, int i, apr_pool_t *p)

@@ -380,20 +380,21 @@ static apr_status_t release_entry(void *entry)
     return APR_SUCCESS;
 }
 
-/* The policy and the content of the session name its principal. */
-static int principal_key(unsigned char *key, request_rec *r,
+/* The content of the session and the policy name its principal: 128 random bits
+ * and 128 of two digests. No client chooses any of them, so that they need no hash
+ * of their own, and a token's key (SHA-256) does not meet them. */
+static void principal_key(unsigned char *key, request_rec *r,
                           const bearer_session_t *session)
 {
-    const bearer_text_piece_t pieces[] = {
-        { "session", 7 },
-        { bearer_config_server(r->server)->digest, BEARER_SHA256_SIZE },
-        { bearer_config_dir(r)->digest, BEARER_SHA256_SIZE },
-        { session->id, BEARER_SESSION_ID_SIZE },
-        { session->revision, BEARER_SESSION_REVISION_SIZE }
-    };
+    const unsigned char *server = bearer_config_server(r->server)->digest;
+    const unsigned char *dir = bearer_config_dir(r)->digest;
+    int i;
 
-    return bearer_text_sha256_of(key, bearer_process()->sha256, pieces, 5)
-           == APR_SUCCESS;
+    memcpy(key, session->revision, BEARER_SESSION_REVISION_SIZE);
+    for (i = BEARER_SESSION_REVISION_SIZE; i < BEARER_SHA256_SIZE; i++) {
+        /* crosswise: the same digest twice is not nothing */
+        key[i] = (unsigned char)(server[i] ^ dir[BEARER_SHA256_SIZE - 1 - i]);
+    }
 }
 
 static bearer_reason_t principal_of(request_rec *r, bearer_session_t *session,
@@ -408,9 +409,7 @@ static bearer_reason_t principal_of(request_rec *r, bearer_session_t *session,
     bearer_settings_t settings;
     bearer_reason_t reason;
 
-    if (!principal_key(key, r, session)) {
-        cache = NULL;
-    }
+    principal_key(key, r, session);
     *principal = cache ? bearer_tokencache_get(cache, &entry, key, apr_time_now(),
                                                0) : NULL;
     if (*principal) {

@@ -25,6 +25,7 @@ import signal
 import socket
 import subprocess
 import tempfile
+import threading
 import time
 
 from . import client, secrets
@@ -200,6 +201,7 @@ class Httpd:
         self.url = "http://127.0.0.1:%d" % self.port
         self.process = None
         self._read = 0
+        self._reading = threading.Lock()  # a test may ask in threads
         self._partial = ""
         self._pending = []
         for name in ("logs", "run", "htdocs", "htdocs/files"):
@@ -351,14 +353,15 @@ class Httpd:
 
     def new_lines(self):
         """Lines of the error log since the last call."""
-        try:
-            with open(self.path("logs/error.log"), "rb") as f:
-                f.seek(self._read)
-                data = f.read()
-        except FileNotFoundError:
-            return []
-        end = data.rfind(b"\n") + 1
-        self._read += end
+        with self._reading:
+            try:
+                with open(self.path("logs/error.log"), "rb") as f:
+                    f.seek(self._read)
+                    data = f.read()
+            except FileNotFoundError:
+                return []
+            end = data.rfind(b"\n") + 1
+            self._read += end
         lines = [LogLine(line.decode("utf-8", "surrogateescape"))
                  for line in data[:end].splitlines() if line]
         self._pending += lines
