@@ -839,10 +839,40 @@ REQUIRES = [
     "bearer-expr \"'b' in claims('groups')\"",
     "bearer-expr \"claim('name') == 'Bob'\"", "claim address.city:Bonn",
 ]
+#: Whole containers: {a} is met, {b} is not.
+CONTAINERS = [
+    "<RequireAll>\nRequire {a}\nRequire {a}\n</RequireAll>",
+    "<RequireAll>\nRequire {a}\nRequire {b}\n</RequireAll>",
+    "<RequireAny>\nRequire {b}\nRequire {a}\n</RequireAny>",
+    "<RequireAny>\nRequire {b}\nRequire {b}\n</RequireAny>",
+    "<RequireAll>\nRequire all granted\nRequire not {a}\n</RequireAll>",
+    "<RequireAll>\nRequire all granted\nRequire not {b}\n</RequireAll>",
+    "<RequireAll>\n<RequireNone>\nRequire {b}\n</RequireNone>\nRequire {a}\n"
+    "</RequireAll>",
+]
+#: What decides and what is said depends on settings, on both paths alike.
+SETTINGS = [
+    ("AuthBearerScopeStrategy hierarchic", "scope orders.read.all"),
+    ("AuthBearerScopeStrategy exact", "scope orders.read.all"),
+    ("AuthBearerScopeStrategy wildcard", "scope orders.*"),
+    ("AuthBearerRolesClaim address.city", "role Bonn"),
+    ("AuthBearerGroupsClaim nothing", "role a"),
+    ("AuthBearerScopeClaim groups", "scope a"),
+    ("AuthBearerUserFormat %i/%u", "user main/alice"),
+    ("AuthzSendForbiddenOnFailure On", "scope other"),
+    ("AuthBearerChallenge Off", "scope other"),
+]
 EXPORTS = ["", "AuthBearerExport both claims=name,groups,address",
            "AuthBearerExport headers header-prefix=OIDC-", "AuthBearerExport none",
            "AuthBearerForward none", "AuthBearerUserFormat %u@%i",
-           "AuthBearerGroupsClaim level groups"]
+           "AuthBearerGroupsClaim level groups",
+           "AuthBearerForward identity",
+           "AuthBearerExport env env-prefix=OIDC_CLAIM_ claims=*",
+           "AuthBearerExport both env-prefix=C_ header-prefix=X-C- claims=odd,level",
+           "RequestHeader set X-Said \"expr=%{base64:%{REMOTE_USER}}\"",
+           "<If \"claim('name') == 'Alice'\">\nRequestHeader set X-If yes\n</If>",
+           "RewriteEngine On\nRewriteCond %{ENV:BEARER_CLAIM_level} =3\n"
+           "RewriteRule ^ - [E=REWRITTEN:yes]"]
 
 
 def test_the_same_house(site, op):
@@ -854,6 +884,12 @@ def test_the_same_house(site, op):
     for i, line in enumerate(REQUIRES):
         end += ('<Location "/app/r%d">\nRequire %s\n</Location>\n'
                 % (i, line.replace("@ISS@", op.url)))
+    for i, text in enumerate(CONTAINERS):
+        end += '<Location "/app/c%d">\n%s\n</Location>\n' % (
+            i, text.format(a="claim groups:a", b="role z"))
+    for i, (line, require) in enumerate(SETTINGS):
+        end += '<Location "/app/s%d">\n%s\nRequire %s\n</Location>\n' % (
+            i, line, require)
     for i, line in enumerate(EXPORTS):
         end += '<Location "/app/e%d">\n%s\n</Location>\n' % (i, line)
     server = site("AuthBearerSessionUserClaim sub\n"
@@ -864,14 +900,16 @@ def test_the_same_house(site, op):
         aud="api://test", client_id=None, azp="app", scope="openid orders.read",
         **{k: v for k, v in op.user.items() if v is not None})}
     statuses = set()
-    for i, line in enumerate(REQUIRES):
-        ours = browser.get("/app/r%d/x" % i)
-        theirs = server.get("/app/r%d/x" % i, headers=token)
+    places = [("r", REQUIRES), ("c", CONTAINERS), ("s", SETTINGS)]
+    for letter, i, line in [(letter, i, line) for letter, table in places
+                            for i, line in enumerate(table)]:
+        path = "/app/%s%d/x" % (letter, i)
+        ours, theirs = browser.get(path), server.get(path, headers=token)
         assert (ours.status, ours.user, ours.error, ours.check,
                 ours.challenges) == (theirs.status, theirs.user, theirs.error,
                                      theirs.check, theirs.challenges), line
-        statuses.add(ours.status)
-    assert statuses == {200, 403}
+        statuses.add((letter, ours.status))
+    assert statuses == {(c, n) for c in "rcs" for n in (200, 403)}
     for i, line in enumerate(EXPORTS):
         for face in ("env", "be/1"):
             ours = browser.get("/app/e%d/%s" % (i, face))

@@ -32,6 +32,7 @@ AuthBearerLoginScopes openid profile email offline_access
     AuthBearerSession On
     AuthBearerLogin On
     Require valid-user
+    Header set Cache-Control no-cache
 </Location>
 """
 
@@ -74,7 +75,8 @@ def play(one_server, node_is_there):
 
 @pytest.mark.parametrize("store", ["cache", "cookie"])
 @pytest.mark.parametrize("scenario", ["login", "deeplink", "tabs", "logout",
-                                      "foreignlogout", "post"])
+                                      "foreignlogout", "post", "stale", "loop",
+                                      "pages"])
 def test_real_browser(play, scenario, store):
     play(scenario, "AuthBearerSessionStore " + store)
 

@@ -29,6 +29,7 @@ async function fresh() {
 
 async function shot(page, file) {
   if (shots) {
+    await page.setViewportSize({ width: 760, height: 420 });
     await page.screenshot({ path: `${shots}/${file}.png` });
   }
 }
@@ -176,6 +177,69 @@ const scenarios = {
     await page.waitForLoadState();
     assert.match(await body(page), /You are not signed in/);
     await shot(page, 'not-signed-in');
+  },
+
+  // The address of the way back again: from the history, or sent by somebody.
+  async stale() {
+    const context = await fresh();
+    const page = await context.newPage();
+    let back;
+    page.on('request', (r) => {
+      if (r.url().startsWith(`${base}/.auth/callback`)) {
+        back = r.url();
+      }
+    });
+    await page.goto(`${base}/app/x`);
+    await signIn(page);
+    await page.waitForURL(`${base}/app/x`);
+    const answer = await page.goto(back);
+    assert.equal(answer.status(), 400);
+    assert.match(await body(page), /This sign-in cannot be completed/);
+    await shot(page, 'sign-in-stale');
+    await page.click('text=Try again');
+    await page.waitForURL(`${base}/`);
+    assert.equal(await status(page, '/app/x'), 200);
+  },
+
+  // A browser that forgets the session each time, and a provider that remembers
+  // the person: there and back without end, were it not for the count.
+  async loop() {
+    const context = await fresh();
+    const page = await login(context);
+    for (let i = 0; i < 9; i += 1) {
+      const kept = (await context.cookies()).filter(
+        (c) => !c.name.includes('bearer_session'));
+      await context.clearCookies();
+      await context.addCookies(kept);
+      await page.goto(`${base}/app/x`);
+      if (/does not last/.test(await body(page))) {
+        assert.ok(i < 4);
+        await shot(page, 'does-not-last');
+        return;
+      }
+    }
+    assert.fail('signed in again and again');
+  },
+
+  // What a script reads is JSON, a person's page has a heading and a language.
+  async pages() {
+    const page = await (await fresh()).newPage();
+    await page.goto(`${base}/`);
+    const said = await page.evaluate((url) => fetch(url, {
+      headers: { Accept: 'application/json' },
+    }).then(async (r) => [r.status, r.headers.get('content-type'),
+      await r.json()]), `${base}/app/x`);
+    assert.equal(said[0], 401);
+    assert.match(said[1], /^application\/json/);
+    assert.equal(said[2].error, 'no_credential');
+    await page.goto(`${base}/.auth/logout`);
+    assert.equal(await page.getAttribute('html', 'lang'), 'en');
+    assert.equal(await page.locator('main h1').count(), 1);
+    assert.equal(await page.locator('script, img, link, iframe').count(), 0);
+    await page.emulateMedia({ colorScheme: 'dark' });
+    const colors = await page.evaluate(() => [
+      getComputedStyle(document.documentElement).colorScheme]);
+    assert.match(colors[0], /dark/);
   },
 
   async toobig() {

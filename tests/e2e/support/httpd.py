@@ -15,6 +15,8 @@ Environment of a test run:
   BEARER_MPMS     "event prefork": the first serves all tests
   BEARER_WRAPPER  a command in front of httpd, such as valgrind with options
   BEARER_SLOW     factor on all waiting times (10 under valgrind)
+  BEARER_SESSIONS every server takes browsers' sessions, and every request comes
+                  with a cookie that opens none: for machines nothing changes
 """
 import glob
 import os
@@ -35,6 +37,7 @@ TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(
 HTTPD = os.environ.get("HTTPD", "/usr/sbin/apache2")
 MODULES = os.environ.get("HTTPD_MODULES", "/usr/lib/apache2/modules")
 SLOW = float(os.environ.get("BEARER_SLOW", "1"))
+SESSIONS = bool(os.environ.get("BEARER_SESSIONS"))
 
 
 def _built(name, variable):
@@ -130,6 +133,16 @@ AliasMatch "^/(?!files/|\\.well-known|\\.auth)" "{root}/htdocs/ok.txt"
 CGI = """#!/bin/sh
 printf 'Content-Type: text/plain\\r\\n\\r\\n'
 exec env
+"""
+
+
+#: Where BEARER_SESSIONS is set.
+WITH_SESSIONS = """
+AuthBearerSecretFile "{root}/sessions.secret"
+AuthBearerSessionStore {store}
+<Location "/">
+    AuthBearerSession On
+</Location>
 """
 
 
@@ -229,6 +242,10 @@ class Httpd:
         if module and not throttle:
             self._text += ("<IfDirective AuthBearerThrottle>\n"
                            "AuthBearerThrottle off\n</IfDirective>\n")
+        if module and SESSIONS:
+            self.write("sessions.secret", os.urandom(48), 0o600)
+            self._text += WITH_SESSIONS.format(
+                root=self.root, store=os.environ["BEARER_SESSIONS"])
         self.configure(conf)
 
     def configure(self, conf):
@@ -391,6 +408,9 @@ class Httpd:
     def request(self, method, path, token=None, headers=(), body=b"", **kw):
         headers = list(headers.items() if isinstance(headers, dict)
                        else headers)
+        if SESSIONS and not any(n.lower() == "cookie" for n, _ in headers):
+            headers.append(("Cookie", "bearer_session_%d=%s" % (self.port,
+                                                                "A" * 43)))
         if token is not None:
             secrets.register(token)
             if isinstance(token, str):

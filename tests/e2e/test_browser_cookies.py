@@ -1,0 +1,209 @@
+# Licensed under the Apache License, Version 2.0; see LICENSE.
+"""Browsers: cookies that somebody has had in his hands, and addresses that would
+like to be gone to after a login."""
+import pytest
+
+from support.browsing import (SECRETS, callback, conf, no_session,  # noqa: F401
+                              op, session_cookie, signed_in, site, store)
+from support.client import build
+from support.op import NAVIGATE, Browser
+
+pytestmark = pytest.mark.allow_log("AuthBearerSessionStore cookie: the issuer")
+
+
+def attempt_cookie(browser):
+    return [n for n in browser.cookies if "login" in n][0]
+
+
+# -- logins under way ------------------------------------------------------------
+
+@pytest.mark.parametrize("change", [
+    "forged", "truncated", "longer", "empty", "oversized", "not-base64", "padding",
+    "session-instead", "another-attempt", "twice", "renamed"])
+def test_attempt_cookies(site, op, change):
+    server = site()
+    browser = Browser(server)
+    if change == "session-instead":
+        signed_in(browser)
+        session = browser.cookies.pop(session_cookie(browser))
+    back = callback(browser, op)
+    name = attempt_cookie(browser)
+    good = browser.cookies[name]
+    field = None
+    if change == "forged":
+        at = len(good) // 2
+        browser.cookies[name] = (good[:at] + ("A" if good[at] != "A" else "B")
+                                 + good[at + 1:])
+    elif change == "truncated":
+        browser.cookies[name] = good[:-5]
+    elif change == "longer":
+        browser.cookies[name] = good + "A"
+    elif change == "empty":
+        browser.cookies[name] = ""
+    elif change == "oversized":
+        browser.cookies[name] = "A" * 6000
+    elif change == "not-base64":
+        browser.cookies[name] = good[:20] + "%00" + good[23:]
+    elif change == "padding":
+        browser.cookies[name] = good + "=="
+    elif change == "session-instead":
+        browser.cookies[name] = session
+    elif change == "another-attempt":
+        other = Browser(server)
+        other.navigate("/app/other")
+        browser.cookies[name] = other.cookies[attempt_cookie(other)]
+    elif change == "twice":
+        field = "%s=%s; %s=%s" % (name, good, name, good)
+    elif change == "renamed":
+        browser.cookies[name[:-1] + "_"] = browser.cookies.pop(name)
+    asked = op.count("token")
+    res = browser.get(back, {**NAVIGATE, "Cookie": field} if field else NAVIGATE)
+    browser.cookies.pop(name, None)
+    no_session(browser, res, 400, "login_state")
+    assert op.count("token") == asked
+    assert good not in res.text
+
+
+def test_a_login_cookie_is_no_session(site, op, store):
+    server = site("AuthBearerSessionStore " + store)
+    browser = Browser(server)
+    signed_in(browser)
+    name = session_cookie(browser)
+    browser.cookies.pop(name)
+    browser.navigate("/app/x")
+    browser.cookies[name] = browser.cookies[attempt_cookie(browser)]
+    assert browser.navigate("/app/x").status == 302
+
+
+def test_attempt_of_another_vhost(one_server, op):
+    vhosts = "".join("""
+<VirtualHost *>
+    ServerName %s.example.test
+    %s
+</VirtualHost>
+""" % (name, conf(op, base="http://%s.example.test" % name)) for name in "ab")
+    server = one_server(vhosts, files=SECRETS)
+    browser = Browser(server, "http://a.example.test")
+    res = browser.navigate("/app/x", host="a.example.test")
+    back = browser.path_of(browser.provider(res.get("Location")).get("Location"))
+    no_session(browser.clone(), browser.clone().navigate(
+        back, host="b.example.test"), 400, "login_state")
+    assert browser.navigate(back, host="a.example.test").status == 303
+
+
+def test_sessions_of_another_store(site, op):
+    """What was sealed for a cookie is nothing as a name in the cache."""
+    server = site("AuthBearerSessionStore cookie")
+    browser = Browser(server)
+    signed_in(browser)
+    text = open(server.path("httpd.conf")).read()
+    with open(server.path("httpd.conf"), "w") as file:
+        file.write(text.replace("AuthBearerSessionStore cookie", ""))
+    server.graceful()
+    assert browser.navigate("/app/x").status == 302
+    signed_in(browser)
+
+
+def test_sessions_of_another_issuer(site, issuers, op):
+    """Where another issuer logs in, a session of this one is no credential."""
+    from support.op import Provider
+    second = Provider(issuers, "second-op", "es256")
+    server = site(end="""
+<AuthBearerIssuer "%s" second>
+</AuthBearerIssuer>
+AuthBearerLoginIssuer %s
+<Location "/app/second">
+    AuthBearerLoginIssuer %s
+    AuthBearerUserFormat %%u
+</Location>
+<Location "/app/narrow">
+    AuthBearerAcceptIssuer %s
+</Location>
+AuthBearerUserFormat %%u
+""" % (second.url, op.url, second.url, second.url))
+    browser = Browser(server)
+    signed_in(browser)
+    res = browser.navigate("/app/second/x")
+    assert res.status == 302 and res.get("Location").startswith(second.url)
+    assert browser.get("/app/narrow/x").status == 401
+
+
+@pytest.mark.parametrize("value", ["x", "A" * 200, "aaaaaaaa-9.bbbbbbbb-9",
+                                   "%00", "aaaaaaaa-0", "-" * 60],
+                         ids=range(6))
+def test_tries_cookie(site, op, value):
+    server = site()
+    browser = Browser(server)
+    browser.cookies["bearer_tries_%d" % server.port] = value
+    signed_in(browser)
+
+
+# -- where to after a login -------------------------------------------------------
+
+TARGETS = [
+    "//evil.example/app/x", "///evil.example/app", "/\\evil.example/app",
+    "/%5Cevil.example", "/%2F%2Fevil.example/", "/app/..//evil.example",
+    "/app/%2e%2e//evil.example/", "/app/x?next=//evil.example/",
+    "/app/x?a=https://evil.example/#f", "/app/;//evil.example",
+    "/app/x%0d%0aLocation:%20//evil.example", "/app/x%09y", "/@evil.example/",
+    "/app/x?" + "a" * 3000, "/app/%00", "/app/%zz", "/.evil.example",
+    "http://evil.example/app/x", "http://evil.example//app/x",
+    "http://evil.example@other.example/app/x", "/app/x\u00e9",
+]
+
+
+def lands(server, op, target):
+    """Where a login ends that began with this request line, or None: nobody was
+    sent to the issuer."""
+    browser = Browser(server)
+    request = build("GET", "/", {**NAVIGATE, "X-Forwarded-Host": "evil.example",
+                                 "X-Forwarded-Proto": "https",
+                                 "Forwarded": "host=evil.example"},
+                    host="evil.example")
+    res = server.raw(request.replace(
+        b"GET / ", b"GET " + target.encode("latin-1") + b" ", 1))
+    if res.status != 302:
+        assert res.status in (400, 403, 404), res
+        assert not res.get("Location")
+        return None
+    assert res.get("Location").startswith(op.url + "/")
+    assert "evil" not in res.get("Location")
+    line = [c for c in res.all("Set-Cookie") if "login" in c][0].split(";")[0]
+    browser.cookies[line.partition("=")[0]] = line.partition("=")[2]
+    back = browser.path_of(browser.provider(res.get("Location")).get("Location"))
+    assert back, "the issuer was given another address to come back to"
+    res = browser.navigate(back)
+    assert res.status == 303, res
+    return res.get("Location")
+
+
+@pytest.mark.allow_log("AH00127", "AH00026", "AH10244")
+def test_nowhere_else_after_login(site, op):
+    """Whatever is asked for: back to this server, or no login at all."""
+    server = site(end='<Location "/">\nAuthType Bearer\nAuthBearerSession On\n'
+                  "AuthBearerLogin On\nRequire valid-user\n</Location>")
+    ends = {}
+    for target in TARGETS:
+        end = ends[target] = lands(server, op, target)
+        if end:
+            rest = end[len(server.url):]
+            assert end.startswith(server.url + "/"), (target, end)
+            assert not rest.startswith("//") and "\\" not in rest, (target, end)
+            assert not any(ord(c) <= 0x20 or ord(c) > 0x7e for c in rest), target
+    assert sum(end is not None for end in ends.values()) > len(TARGETS) / 2
+    assert ends["http://evil.example/app/x"] == server.url + "/app/x"
+
+
+# -- .htaccess -----------------------------------------------------------------------
+
+def test_htaccess_turns_it_on(site, op):
+    server = site("AuthBearerLoginPath /.auth", end="""
+<Directory "@ROOT@/htdocs/files">
+    AllowOverride AuthConfig
+</Directory>
+""", files={"htdocs/files/x.txt": "a file\n", "htdocs/files/.htaccess":
+            "AuthType Bearer\nAuthBearerSession On\nAuthBearerLogin On\n"
+            "Require claim name:Alice\n"})
+    browser = Browser(server)
+    res = browser.go("/files/x.txt")
+    assert res.status == 200 and res.user == "alice@example.test", res
