@@ -75,6 +75,19 @@ end_to_end() {
         /usr/bin/pytest -p no:cacheprovider "$top/tests/e2e"
 }
 
+# What machines see is the same where browsers' sessions are on.
+with_sessions() {
+    cd "$top/tests/e2e"
+    BEARER_BUILDDIR=$build/gcc HTBEARER=$build/gcc/htbearer \
+        BEARER_MODULE=$build/gcc/.libs/mod_auth_bearer.so \
+        BEARER_MPMS=event BEARER_SESSIONS=cache PYTHONDONTWRITEBYTECODE=1 \
+        /usr/bin/pytest -q -p no:cacheprovider test_attacks.py \
+        test_credentials.py test_results.py test_require.py test_export.py \
+        test_throttle.py test_keys.py test_introspection.py test_providers.py \
+        test_algorithms.py test_revocation.py test_resource.py \
+        test_excluded.py test_vhosts.py
+}
+
 phase 'packages' tests/build/install_packages.sh build run test lint
 phase 'autoreconf' autoreconf -i
 phase 'gcc -Werror' built gcc --enable-maintainer-mode CC=gcc
@@ -95,4 +108,5 @@ done
 shown 'arm64, where a cross compiler and qemu are installed' \
     tests/build/arm64.sh "$build/arm64"
 shown 'unit tests' make -s -C "$build/gcc" check
+phase 'machines, with sessions on' with_sessions
 shown 'end to end' end_to_end

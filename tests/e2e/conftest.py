@@ -5,7 +5,7 @@ import re
 import pytest
 
 from support import secrets
-from support.httpd import MPMS, Httpd
+from support.httpd import MPMS, SESSIONS, Httpd
 from support.issuer import Backend, IssuerHost
 
 #: Lines at warn or above that httpd itself writes about ordinary refusals.
@@ -26,6 +26,13 @@ def pytest_generate_tests(metafunc):
     if "mpm" in metafunc.fixturenames:
         core = metafunc.definition.get_closest_marker("core")
         metafunc.parametrize("mpm", MPMS if core else MPMS[:1], scope="module")
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        marker = item.get_closest_marker("without_sessions")
+        if SESSIONS and marker:
+            item.add_marker(pytest.mark.skip(reason=marker.args[0]))
 
 
 @pytest.fixture(scope="session")

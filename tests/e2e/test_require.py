@@ -444,6 +444,7 @@ def test_htaccess(htaccess):
     refused(htaccess.get("/files/expand/page", mint()), 403)
 
 
+@pytest.mark.without_sessions("a place for sessions needs no audience")
 @pytest.mark.allow_log("AuthBearerAudience")
 def test_htaccess_without_audience_is_500(htaccess):
     for token in (None, mint()):

@@ -15,8 +15,9 @@ Environment of a test run:
   BEARER_MPMS     "event prefork": the first serves all tests
   BEARER_WRAPPER  a command in front of httpd, such as valgrind with options
   BEARER_SLOW     factor on all waiting times (10 under valgrind)
-  BEARER_SESSIONS every server takes browsers' sessions, and every request comes
-                  with a cookie that opens none: for machines nothing changes
+  BEARER_SESSIONS cache or cookie: every server takes browsers' sessions, kept
+                  there, and every request comes with a cookie that opens none;
+                  for machines nothing may change by it
 """
 import glob
 import os
