@@ -579,7 +579,7 @@ static bearer_reason_t use_attempt(arrival_t *a)
     bearer_browser_store(&store, a->browser);
     rv = bearer_session_once(&store, "state", a->attempt->issuer,
                              a->attempt->state,
-                             a->attempt->created + 2 * BEARER_LOGIN_LIFE,
+                             a->attempt->created + BEARER_LOGIN_LIFE,
                              a->r->pool);
     if (rv == APR_EEXIST) {
         return bearer_refuse(&a->why, a->r->pool, BEARER_LOGIN_STATE, "this login "

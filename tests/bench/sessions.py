@@ -191,18 +191,27 @@ def cost(server, options):
     return session - plain <= allowed
 
 
+def logins(port, count):
+    line = Connection(port)
+    return [line.login() for _ in range(count)]
+
+
 def fill(server, options):
-    line, cookies = Connection(server.port), []
+    part, cookies = options.sessions // 100, []
     start = time.monotonic()
-    for i in range(options.sessions):
-        cookies.append(line.login())
-        if (i + 1) % 10000 == 0:
-            print(f"{i + 1} logins, {time.monotonic() - start:.0f} s", flush=True)
+    with multiprocessing.Pool(options.clients) as pool:
+        parts = [pool.apply_async(logins, (server.port, part)) for _ in range(100)]
+        for i, one in enumerate(parts):
+            cookies += one.get()
+            if i % 10 == 9:
+                print(f"{len(cookies)} logins, {time.monotonic() - start:.0f} s",
+                      flush=True)
+    line = Connection(server.port)
     found = sum(line.get("/in/index.html", cookie)[0] == 200 for cookie in cookies)
-    print(f"{found} of {options.sessions} sessions are found in "
+    print(f"{found} of {len(cookies)} sessions are found in "
           f"{options.size} MB ({options.size * 2**20 / options.sessions:.0f} bytes "
           "each)", flush=True)
-    return found == options.sessions
+    return found == len(cookies)
 
 
 def main():
@@ -212,6 +221,7 @@ def main():
     parser.add_argument("--seconds", type=int, default=2, help="of each drive")
     parser.add_argument("--connections", type=int, default=8)
     parser.add_argument("--sessions", type=int, default=0, help="to fill with")
+    parser.add_argument("--clients", type=int, default=3, help="that log in")
     parser.add_argument("--size", type=int, default=64, help="MB of the shmcb")
     options = parser.parse_args()
     base = pathlib.Path(tempfile.mkdtemp(prefix="bearer-bench-"))
