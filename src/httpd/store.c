@@ -48,7 +48,7 @@ static const kind_t kinds[STORE_KINDS] = {
         BEARER_STORE_KEYS_MAX, "6291456", 0, 1
     },
     [STORE_SESSIONS] = {
-        "sessions", "bearer-sess", { 32, 1024, 8 * 3600 * (apr_time_t)1000000 },
+        "sessions", "bearer-sess", { 32, 512, 8 * 3600 * (apr_time_t)1000000 },
         BEARER_SESSION_MAX, "8388608", 1, 0
     },
     [STORE_INTROSPECTION] = {
