@@ -48,6 +48,30 @@ static void cookies(const char *text, apr_pool_t *p)
     FUZZ_CHECK(found.count || rest != NULL || strstr(text, "at"));
 }
 
+/* What goes to a session store, and what is left for the application. */
+static void store_cookies(const char *text, apr_pool_t *p)
+{
+    apr_array_header_t *names = apr_array_make(p, 2, sizeof(const char *));
+    bearer_found_t left = nothing;
+    const char *sent, *rest;
+
+    APR_ARRAY_PUSH(names, const char *) = "at";
+    APR_ARRAY_PUSH(names, const char *) = "s";
+    sent = bearer_syntax_cookies(text, names, p);
+    rest = bearer_syntax_without_cookies(text, names, p);
+    if (sent) {
+        FUZZ_CHECK(*sent && strchr(sent, '='));
+        FUZZ_CHECK(bearer_syntax_without_cookies(sent, names, p) == NULL);
+        FUZZ_CHECK(!strcmp(bearer_syntax_cookies(sent, names, p), sent));
+    }
+    if (rest) {
+        FUZZ_CHECK(bearer_syntax_cookies(rest, names, p) == NULL);
+        bearer_syntax_cookie(&left, rest, "at", p);
+        bearer_syntax_cookie(&left, rest, "s", p);
+        FUZZ_CHECK(left.count == 0);
+    }
+}
+
 static void queries(const char *text, apr_pool_t *p)
 {
     bearer_found_t found = nothing, left = nothing;
@@ -84,5 +108,6 @@ static void fuzz(const char *text, size_t len, apr_pool_t *p)
     bearer_syntax_basic(&user, text, "token", p);
     FUZZ_CHECK(user.count <= basic.count);
     cookies(text, p);
+    store_cookies(text, p);
     queries(text, p);
 }
