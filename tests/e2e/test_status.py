@@ -197,6 +197,41 @@ def test_log_lines_carry_the_request_id(server, issuer):
     assert re.search(r", request [A-Za-z0-9@_-]{27}$", line.text), line
 
 
+@pytest.mark.allow_log("answered 500", "AH01629: authorization failure")
+def test_every_line_of_a_request_carries_it(one_server, issuers):
+    """Whatever a request is refused for, and whoever in here says so."""
+    issuer = issuers.issuer("every-line", "rs256")
+    issuer.script("introspect", status=500)
+    server = one_server("""
+<AuthBearerIssuer %s main>
+    AuthBearerKeys "file:@ROOT@/jwks.json"
+    AuthBearerIntrospection %s
+    AuthBearerClientAuth none
+    AuthBearerClientID orders-api
+</AuthBearerIssuer>
+AuthBearerRevocations "file:@ROOT@/revoked"
+%s%s%s""" % (issuer.url, issuer.introspect_url,
+             location("/a", "AuthBearerThrottle threshold=3 window=60s penalty=2s",
+                      require="scope orders.read"),
+             location("/b", "AuthBearerOptional On"),
+             location("/open", require="all granted")),
+        modules=("unique_id",), without=("watchdog",), throttle=True,
+        files={"revoked": "", "jwks.json": tokens.jwks("rs256")})
+    tried = [None, "opaque", "a.b.c", issuer.mint(), issuer.mint(aud="x"),
+             issuer.mint(scope="x"), issuer.mint(exp=1), issuer.mint(nonce="n"),
+             issuer.mint(sub="a,b"), issuer.mint("rs256-2"),
+             issuer.mint(raw_header="{"), issuer.mint(iss="https://x.test/")]
+    seen = 0
+    for path in ("/b", "/open", "/a", "/b/be", "/a/env"):
+        for token in tried:
+            for line in server.get(path, token).log:
+                if line.module == "auth_bearer":
+                    assert re.search(r", request [A-Za-z0-9@_-]{27}$",
+                                     line.text), line
+                    seen += 1
+    assert seen > 40
+
+
 def test_without_unique_id_there_is_none(one_server):
     server = one_server(issuer_conf() + location("/a"),
                         files={"jwks.json": tokens.jwks("rs256")})
