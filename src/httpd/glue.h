@@ -286,6 +286,9 @@ int bearer_refresh_active(void);
 /** For bearer_http_curl_stop_when: is this a transfer of the background, and the
  *  child is stopping? */
 int bearer_refresh_must_stop(void *nothing);
+/** The child ends, and bearer_process() is NULL already: returns when no
+ *  background job uses it any longer. */
+void bearer_refresh_end(void);
 
 /* explain.c: the server's side of htbearer explain, when it was started so */
 void bearer_explain_register(void);

@@ -255,10 +255,12 @@ static apr_status_t fetch_digest(process_t *process)
     return process->sha256 ? APR_SUCCESS : APR_EGENERAL;
 }
 
+/* Before anything that belongs to the child goes. */
 static apr_status_t forget(void *nothing)
 {
     (void)nothing;
     atomic_store(&the_process, NULL);
+    bearer_refresh_end();
     return APR_SUCCESS;
 }
 
@@ -313,6 +315,6 @@ void bearer_process_child_init(apr_pool_t *p, server_rec *s)
         return;
     }
     make_throttle(process);
-    apr_pool_cleanup_register(p, NULL, forget, apr_pool_cleanup_null);
+    apr_pool_pre_cleanup_register(p, NULL, forget);
     atomic_store(&the_process, process);
 }

@@ -8,6 +8,8 @@
  */
 #include "glue.h"
 
+#include <stdatomic.h>
+
 #include <ap_mpm.h>
 #include <apr_optional.h>
 #include <mod_watchdog.h>
@@ -22,8 +24,13 @@ typedef struct job_t {
     void (*run)(process_t *process, apr_pool_t *ptemp);
 } job_t;
 
+/** How long a child that ends waits for jobs that were told to stop. */
+#define PATIENCE apr_time_from_sec(2)
+
 static int active;
 static _Thread_local int in_background;
+static atomic_int jobs_under_way;
+static atomic_int is_ending;
 
 int bearer_refresh_active(void)
 {
@@ -38,12 +45,24 @@ static int is_stopping(void)
         && state == AP_MPMQ_STOPPING;
 }
 
-/* A child that stops is joined to these threads; its requests are served to the
+/* A child that stops waits for these threads; its requests are served to the
  * end. */
 int bearer_refresh_must_stop(void *nothing)
 {
     (void)nothing;
-    return in_background && is_stopping();
+    return in_background && (atomic_load(&is_ending) || is_stopping());
+}
+
+/* mod_watchdog's threads belong to a pool that outlives the child's, and are not
+ * joined before all that they work on is gone. */
+void bearer_refresh_end(void)
+{
+    apr_time_t until = apr_time_now() + PATIENCE;
+
+    atomic_store(&is_ending, 1);
+    while (atomic_load(&jobs_under_way) && apr_time_now() < until) {
+        apr_sleep(apr_time_from_msec(2));
+    }
 }
 
 /* ---- the jobs ----------------------------------------------------------- */
@@ -74,7 +93,7 @@ static void ask_issuers(process_t *process, apr_pool_t *ptemp)
 {
     int i;
 
-    for (i = 0; i < process->keyset_count && !is_stopping(); i++) {
+    for (i = 0; i < process->keyset_count && !bearer_refresh_must_stop(NULL); i++) {
         if (!is_local(process, i)) {
             bearer_keyset_maintain(process->keysets[i], ptemp);
         }
@@ -94,15 +113,20 @@ static job_t jobs[] = {
 /* Must answer APR_SUCCESS always: anything else disables it. */
 static apr_status_t tick(int state, void *job, apr_pool_t *p)
 {
-    process_t *process = bearer_process();
+    process_t *process;
     apr_pool_t *ptemp;
 
-    if (state == AP_WATCHDOG_STATE_RUNNING && process
-        && apr_pool_create(&ptemp, p) == APR_SUCCESS) {
+    if (state != AP_WATCHDOG_STATE_RUNNING) {
+        return APR_SUCCESS;
+    }
+    atomic_fetch_add(&jobs_under_way, 1);
+    process = bearer_process();
+    if (process && apr_pool_create(&ptemp, p) == APR_SUCCESS) {
         in_background = 1;
         ((const job_t *)job)->run(process, ptemp);
         apr_pool_destroy(ptemp);
     }
+    atomic_fetch_sub(&jobs_under_way, 1);
     return APR_SUCCESS;
 }
 
