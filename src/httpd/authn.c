@@ -18,7 +18,8 @@ static void throttle_begin(attempt_t *a)
 }
 
 /* What the throttle knows the token (and the cookies) by; worked out for those
- * only who have something against them. */
+ * only who have something against them. An empty token is not the same one each
+ * time, but none: each counts. */
 static const bearer_throttle_token_t *presented(attempt_t *a)
 {
     const bearer_text_piece_t pieces[] = {
@@ -27,7 +28,7 @@ static const bearer_throttle_token_t *presented(attempt_t *a)
     };
     unsigned char digest[BEARER_SHA256_SIZE];
 
-    if (!a->presented.digest
+    if (!a->presented.digest && (pieces[0].len || pieces[1].len)
         && bearer_text_sha256_of(digest, a->process->sha256, pieces, 2)
                == APR_SUCCESS) {
         memcpy(&a->presented.digest, digest, sizeof(a->presented.digest));

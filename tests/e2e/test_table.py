@@ -6,11 +6,11 @@ must happen to each attack. The other files go deeper into the single rows.
 Whatever a row sends, the issuers record what they are asked: nothing, unless
 the row says so.
 """
-import base64
 import itertools
 import json
 import re
 import threading
+import time
 
 import pytest
 
@@ -235,7 +235,7 @@ RESULTS = [
     ("comma", Asked(headers=authorization(lambda t: "Bearer %s,x" % t)), 400,
      "invalid_request", "request", COUNTS, 0),
     ("empty token", Asked(headers=lambda world: {"Authorization": "Bearer"}),
-     400, "invalid_request", "request", None, 0),
+     400, "invalid_request", "request", COUNTS, 0),
     ("outside b64token", Asked(headers=authorization(
         lambda t: "Bearer {%s}" % t)), 400, "invalid_request", "request",
      COUNTS, 0),
@@ -319,9 +319,8 @@ def test_what_counts_for_the_throttle(world, row):
     for _ in range(3):
         assert asked.send(world, who).status == status
     res = Asked(token=good()).send(world, who)
-    if counts is DOES_NOT:
+    if not counts:
         granted(res)
-    if counts is not COUNTS:
         return
     refused(res, 429, None, "throttled", log="AuthBearerThrottle")
     # nothing is verified (a forged token is not told from a good one), and
@@ -544,7 +543,7 @@ def verified_tokens(one_server):
         issuer_conf() + 'AuthBearerClockSkew 0\n' + location("/a")
         + location("/b", audience="api://other")
         + location("/c", "AuthBearerClients nobody"), files=key_files("rs256"))
-    token = mint(exp=int(tokens.time.time()) + 4)
+    token = mint(exp=int(time.time()) + 2 + 2 * SLOW)
     granted(server.get("/a", token))
     invalid(server.get("/b", token), "audience")             # the policy
     invalid(server.get("/c", token), "client")
