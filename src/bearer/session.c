@@ -5,18 +5,14 @@
 #include <string.h>
 
 #include <apr_strings.h>
-#include <zlib.h>
 
 #include "bearer/b64url.h"
 #include "bearer/cookie.h"
 #include "bearer/json.h"
+#include "bearer/session_inside.h"
 #include "bearer/text.h"
 
-#define VERSION 1
 #define ISSUER_MAX 2048
-/** version, id, revision, five times, two marks, length of the issuer */
-#define HEAD_SIZE (1 + BEARER_SESSION_ID_SIZE + BEARER_SESSION_REVISION_SIZE \
-                   + 5 * 8 + 2 * BEARER_CACHE_KEY_SIZE + 2)
 
 /** A token is refreshed so long before it expires. */
 #define REFRESH_AHEAD apr_time_from_sec(30)
@@ -140,259 +136,6 @@ static int cache_answers(const bearer_session_store_t *store, apr_pool_t *p)
                    && get_sealed(store, name, &value, &len, p) == APR_SUCCESS));
 }
 
-/* ---- the body ---------------------------------------------------------- */
-
-static apr_status_t deflate_body(unsigned char **out, apr_size_t *out_len,
-                                 const char *text, apr_size_t len,
-                                 apr_pool_t *p)
-{
-    uLongf n = compressBound((uLong)len);
-    unsigned char *to = apr_palloc(p, n + 4);
-
-    if (len > BEARER_SESSION_BODY_MAX
-        || compress2(to + 4, &n, (const Bytef *)text, (uLong)len, 6) != Z_OK) {
-        return APR_ENOSPC;
-    }
-    to[0] = (unsigned char)(len >> 24);
-    to[1] = (unsigned char)(len >> 16);
-    to[2] = (unsigned char)(len >> 8);
-    to[3] = (unsigned char)len;
-    *out = to;
-    *out_len = n + 4;
-    return APR_SUCCESS;
-}
-
-/* Only what we sealed gets here; the bound is for the day that is not so. */
-static char *inflate_body(apr_size_t *len, const unsigned char *in,
-                          apr_size_t in_len, apr_pool_t *p)
-{
-    uLongf n;
-    char *text;
-
-    if (in_len < 4) {
-        return NULL;
-    }
-    n = (uLongf)in[0] << 24 | (uLongf)in[1] << 16 | (uLongf)in[2] << 8 | in[3];
-    if (n > BEARER_SESSION_BODY_MAX) {
-        return NULL;
-    }
-    text = apr_palloc(p, n + 1);
-    if (uncompress((Bytef *)text, &n, in + 4, (uLong)(in_len - 4)) != Z_OK) {
-        return NULL;
-    }
-    text[n] = '\0';
-    *len = n;
-    return text;
-}
-
-/* The claims of an ID token that was judged when it came; NULL: there is none. */
-static json_t *payload_of(const json_t *body, apr_pool_t *p)
-{
-    const char *token = bearer_json_string(body, BEARER_SESSION_ID_TOKEN);
-    const char *start = token ? strchr(token, '.') : NULL;
-    const char *end = start ? strchr(start + 1, '.') : NULL;
-    unsigned char *text;
-    apr_size_t len;
-    json_t *claims;
-
-    if (!end || bearer_b64url_decode_p(&text, &len, start + 1,
-                                       (apr_size_t)(end - start - 1), p)
-                != APR_SUCCESS
-        || bearer_json_parse(&claims, (const char *)text, len, NULL, p)
-           != APR_SUCCESS) {
-        return NULL;
-    }
-    return claims;
-}
-
-/* The body with those claims left out that its ID token has as well. */
-static json_t *slim(const json_t *body, apr_pool_t *p)
-{
-    json_t *out = json_deep_copy(body), *said = payload_of(body, p);
-    json_t *claims = json_object_get(out, BEARER_SESSION_CLAIMS), *value;
-    const char *name;
-
-    bearer_json_tie(out, p);
-    json_object_foreach(said, name, value) {
-        if (json_equal(json_object_get(claims, name), value)) {
-            json_object_del(claims, name);
-        }
-    }
-    return out;
-}
-
-/* The reverse. */
-static void fill(json_t *body, apr_pool_t *p)
-{
-    json_t *said = payload_of(body, p);
-    json_t *claims = json_object_get(body, BEARER_SESSION_CLAIMS);
-
-    if (said && claims) {
-        json_object_update(said, claims);
-        json_object_set(body, BEARER_SESSION_CLAIMS, said);
-    }
-}
-
-static apr_status_t pack_body(bearer_session_t *session, json_t *body,
-                              apr_pool_t *p)
-{
-    char *text = json_dumps(slim(body, p), JSON_COMPACT);
-    unsigned char *packed;
-    apr_status_t rv = APR_EGENERAL;
-
-    if (text) {
-        rv = deflate_body(&packed, &session->packed_len, text, strlen(text), p);
-        memset(text, 0, strlen(text));
-        free(text);
-    }
-    if (rv == APR_SUCCESS) {
-        session->packed = packed;
-        session->body = json_incref(body);
-        bearer_json_tie(session->body, p);
-    }
-    return rv;
-}
-
-const json_t *bearer_session_body(bearer_session_t *session, apr_pool_t *p)
-{
-    apr_size_t len = 0;
-    char *text;
-
-    if (!session->body) {
-        text = inflate_body(&len, session->packed, session->packed_len, p);
-        if (!text || bearer_json_parse(&session->body, text, len, NULL, p)
-                     != APR_SUCCESS) {
-            session->body = NULL;
-        }
-        else {
-            fill(session->body, p);
-        }
-    }
-    return session->body;
-}
-
-json_t *bearer_session_lasting(bearer_session_t *session,
-                               const char *user_claim, apr_pool_t *p)
-{
-    const json_t *body = bearer_session_body(session, p);
-    const json_t *all = json_object_get(body, BEARER_SESSION_CLAIMS);
-    const char *const who[] = { "email", "email_verified", user_claim };
-    json_t *kept = json_deep_copy(json_object_get(body ? slim(body, p) : NULL,
-                                                  BEARER_SESSION_CLAIMS));
-    apr_size_t i;
-
-    if (!kept) {
-        return NULL;
-    }
-    bearer_json_tie(kept, p);
-    for (i = 0; i < sizeof(who) / sizeof(who[0]); i++) {
-        if (json_object_get(all, who[i])) {
-            json_object_set(kept, who[i], json_object_get(all, who[i]));
-        }
-    }
-    return kept;
-}
-
-const char *bearer_session_string(bearer_session_t *session, const char *member,
-                                  apr_pool_t *p)
-{
-    const json_t *body = bearer_session_body(session, p);
-
-    return body ? bearer_json_string(body, member) : NULL;
-}
-
-/* ---- the record -------------------------------------------------------- */
-
-static unsigned char *put_bytes(unsigned char *at, const void *from, apr_size_t n)
-{
-    memcpy(at, from, n);
-    return at + n;
-}
-
-static unsigned char *put_time(unsigned char *at, apr_time_t t)
-{
-    int i;
-
-    for (i = 0; i < 8; i++) {
-        *at++ = (unsigned char)((apr_uint64_t)t >> (56 - 8 * i));
-    }
-    return at;
-}
-
-static const unsigned char *take_bytes(const unsigned char *at, void *to,
-                                       apr_size_t n)
-{
-    memcpy(to, at, n);
-    return at + n;
-}
-
-static const unsigned char *take_time(const unsigned char *at, apr_time_t *t)
-{
-    apr_uint64_t n = 0;
-    int i;
-
-    for (i = 0; i < 8; i++) {
-        n = n << 8 | *at++;
-    }
-    *t = (apr_time_t)n;
-    return at;
-}
-
-static unsigned char *encode(const bearer_session_t *s, apr_size_t *len,
-                             apr_pool_t *p)
-{
-    apr_size_t issuer = strlen(s->issuer);
-    unsigned char *out = apr_palloc(p, HEAD_SIZE + issuer + s->packed_len);
-    unsigned char *at = out;
-
-    *at++ = VERSION;
-    at = put_bytes(at, s->id, sizeof(s->id));
-    at = put_bytes(at, s->revision, sizeof(s->revision));
-    at = put_time(at, s->created);
-    at = put_time(at, s->ends);
-    at = put_time(at, s->seen);
-    at = put_time(at, s->access_expires);
-    at = put_time(at, s->retry);
-    at = put_bytes(at, s->by_sid, sizeof(s->by_sid));
-    at = put_bytes(at, s->by_sub, sizeof(s->by_sub));
-    *at++ = (unsigned char)(issuer >> 8);
-    *at++ = (unsigned char)issuer;
-    at = put_bytes(at, s->issuer, issuer);
-    at = put_bytes(at, s->packed, s->packed_len);
-    *len = (apr_size_t)(at - out);
-    return out;
-}
-
-static bearer_session_t *decode(const unsigned char *in, apr_size_t len,
-                                apr_pool_t *p)
-{
-    bearer_session_t *s = apr_pcalloc(p, sizeof(*s));
-    const unsigned char *at = in + 1;
-    apr_size_t issuer;
-
-    if (len < HEAD_SIZE || in[0] != VERSION) {
-        return NULL;
-    }
-    at = take_bytes(at, s->id, sizeof(s->id));
-    at = take_bytes(at, s->revision, sizeof(s->revision));
-    at = take_time(at, &s->created);
-    at = take_time(at, &s->ends);
-    at = take_time(at, &s->seen);
-    at = take_time(at, &s->access_expires);
-    at = take_time(at, &s->retry);
-    at = take_bytes(at, s->by_sid, sizeof(s->by_sid));
-    at = take_bytes(at, s->by_sub, sizeof(s->by_sub));
-    issuer = (apr_size_t)at[0] << 8 | at[1];
-    at += 2;
-    if (len - HEAD_SIZE < issuer) {
-        return NULL;
-    }
-    s->issuer = apr_pstrmemdup(p, (const char *)at, issuer);
-    s->packed = at + issuer;
-    s->packed_len = len - HEAD_SIZE - issuer;
-    return s;
-}
-
 /* ---- making and changing ----------------------------------------------- */
 
 /* Where a logout by sid or sub will leave its mark for this session. A refreshed
@@ -427,7 +170,7 @@ apr_status_t bearer_session_renew(bearer_session_t *session,
     if (rv == APR_SUCCESS) {
         rv = set_marks(session, body, p);
     }
-    return rv == APR_SUCCESS ? pack_body(session, body, p) : rv;
+    return rv == APR_SUCCESS ? bearer_session_pack(session, body, p) : rv;
 }
 
 apr_status_t bearer_session_new(bearer_session_t **session,
@@ -495,7 +238,7 @@ static apr_status_t save_in_cookie(const char **cookie, bearer_session_t *s,
     unsigned char *record, *sealed;
     apr_size_t len, sealed_len;
 
-    record = encode(s, &len, p);
+    record = bearer_session_encode(s, &len, p);
     if (bearer_seal_close(&sealed, &sealed_len, store->seal, context,
                           strlen(context), record, len, store->world, p)
         != APR_SUCCESS) {
@@ -520,7 +263,7 @@ apr_status_t bearer_session_save(const char **cookie, bearer_session_t *session,
     if (store->in_cookie) {
         return save_in_cookie(cookie, session, store, p);
     }
-    record = encode(session, &len, p);
+    record = bearer_session_encode(session, &len, p);
     if (len + BEARER_SEAL_OVERHEAD > BEARER_SESSION_MAX) {
         return APR_ENOSPC;
     }
@@ -549,7 +292,7 @@ static apr_status_t load_from_cookie(bearer_session_t **session,
            != APR_SUCCESS) {
         return APR_NOTFOUND;
     }
-    *session = decode(record, record_len, p);
+    *session = bearer_session_decode(record, record_len, p);
     return *session && !is_dead(*session, store, p) ? APR_SUCCESS : APR_NOTFOUND;
 }
 
@@ -566,7 +309,7 @@ static apr_status_t load_by_id(bearer_session_t **session,
     if (get_sealed(store, name, &record, &len, p) != APR_SUCCESS) {
         return cache_answers(store, p) ? APR_NOTFOUND : APR_EGENERAL;
     }
-    *session = decode(record, len, p);
+    *session = bearer_session_decode(record, len, p);
     return *session && bearer_text_equal_ct((*session)->id, id,
                                             BEARER_SESSION_ID_SIZE)
                ? APR_SUCCESS : APR_NOTFOUND;
@@ -606,7 +349,7 @@ static apr_status_t look_for_mark(const bearer_session_t *s,
     if (rv != APR_SUCCESS || len != sizeof(apr_uint64_t)) {
         return rv == APR_NOTFOUND ? APR_SUCCESS : APR_EGENERAL;
     }
-    take_time(value, &when);
+    bearer_session_take_time(value, &when);
     return s->created <= when ? APR_EOF : APR_SUCCESS;
 }
 
@@ -775,7 +518,7 @@ static apr_status_t successor(bearer_session_t **session,
         if (successor_name(name, store, (*session)->revision, (*session)->id)
             != APR_SUCCESS
             || get_sealed(store, name, &record, &len, p) != APR_SUCCESS
-            || (next = decode(record, len, p)) == NULL) {
+            || (next = bearer_session_decode(record, len, p)) == NULL) {
             break;
         }
         *session = next;
@@ -795,7 +538,7 @@ apr_status_t bearer_session_replace(const char **cookie,
 
     if (store->in_cookie && store->cache
         && successor_name(name, store, before, session->id) == APR_SUCCESS) {
-        record = encode(session, &len, p);
+        record = bearer_session_encode(session, &len, p);
         put_sealed(store, name, record, len,
                    bearer_world_now(store->world) + SHARED_FOR, p);
     }
@@ -842,7 +585,7 @@ apr_status_t bearer_session_logout(const bearer_session_store_t *store,
         != APR_SUCCESS) {
         return APR_EGENERAL;
     }
-    put_time(when, now);
+    bearer_session_put_time(when, now);
     return put_sealed(store, name, when, sizeof(when), now + store->max, p);
 }
 
@@ -870,77 +613,4 @@ apr_status_t bearer_session_once(const bearer_session_store_t *store,
         store->cache->unlease(store->cache, name, p);
     }
     return rv;
-}
-
-/* ---- the principal ----------------------------------------------------- */
-
-/* Anybody can claim an address that nobody has verified. */
-static bearer_reason_t check_email(const json_t *claims,
-                                   const bearer_settings_t *settings,
-                                   bearer_refusal_t *why, apr_pool_t *p)
-{
-    const char *path = bearer_path_text(settings->session_user_claim.path);
-
-    if (strcmp(path, "email") != 0
-        || json_is_true(json_object_get(claims, "email_verified"))) {
-        return BEARER_OK;
-    }
-    return bearer_refuse(why, p, BEARER_SESSION_USER, "the issuer does not say "
-                         "that this user's e-mail address is verified "
-                         "(email_verified is not true), so it cannot be the "
-                         "user's name; let the issuer verify it, or write "
-                         "AuthBearerSessionUserClaim with another claim (sub)");
-}
-
-bearer_reason_t bearer_session_user_of(const bearer_principal_t **principal,
-                                       json_t *claims,
-                                       const bearer_issuer_t *issuer,
-                                       const bearer_settings_t *settings,
-                                       bearer_refusal_t *why, apr_pool_t *p)
-{
-    bearer_settings_t s = *settings;
-    const char *iss = bearer_json_string(claims, "iss");
-    bearer_reason_t reason;
-
-    *principal = NULL;
-    s.user_claim = s.session_user_claim;
-    reason = check_email(claims, &s, why, p);
-    if (reason == BEARER_OK) {
-        reason = bearer_principal_build(principal, "cookie", claims, issuer,
-                                        iss ? iss : issuer->url, &s, why, p);
-    }
-    if (reason == BEARER_USER_CLAIM) {
-        return bearer_refuse(why, p, BEARER_SESSION_USER, "claim %s is missing "
-                             "or of no use, from which AuthBearerSessionUserClaim"
-                             " takes the user; ask for the scope that brings it "
-                             "(AuthBearerLoginScopes) or name another claim",
-                             bearer_text_quote(p, bearer_path_text(
-                                 s.session_user_claim.path)));
-    }
-    return reason;
-}
-
-bearer_reason_t bearer_session_principal(const bearer_principal_t **principal,
-                                         bearer_session_t *session,
-                                         const bearer_issuer_t *issuer,
-                                         const bearer_settings_t *settings,
-                                         bearer_refusal_t *why, apr_pool_t *p)
-{
-    const json_t *body = bearer_session_body(session, p);
-    json_t *claims = body ? json_object_get(body, BEARER_SESSION_CLAIMS) : NULL;
-    bearer_principal_t *own;
-    bearer_reason_t reason;
-
-    if (!claims) {
-        return bearer_refuse(why, p, BEARER_INTERNAL, "the session's record "
-                             "cannot be read");
-    }
-    reason = bearer_session_user_of(principal, claims, issuer, settings, why, p);
-    if (reason == BEARER_OK) {
-        own = apr_pmemdup(p, *principal, sizeof(*own));
-        own->expires = session->ends;  /* the ID token's exp was for the login */
-        own->not_before = 0;
-        *principal = own;
-    }
-    return reason;
 }

@@ -1,8 +1,8 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /**
  * @file browser.h
- * What the browser rooms of the glue share (browser.c, browser_logout.c,
- * browser_session.c): a vhost's view of browsers, made in post_config and only
+ * What the browser rooms of the glue share (browser.c, browser_login.c,
+ * browser_callback.c, browser_logout.c, browser_session.c): a vhost's view of browsers, made in post_config and only
  * read afterwards.
  */
 #ifndef BROWSER_H
@@ -59,6 +59,25 @@ const char *bearer_browser_cookies(const request_rec *r);
 /** Body of a session from tokens and claims; the caller owns the reference. */
 json_t *bearer_browser_body(const bearer_login_t *login,
                             const bearer_tokens_t *tokens, json_t *claims);
+
+/** Does this server have a client id at that issuer? */
+int bearer_browser_has_client(const server_config_t *server,
+                              const bearer_issuer_t *issuer);
+
+/* browser_login.c */
+/** The cookie of the login whose state that is. */
+const char *bearer_browser_attempt_name(const browser_t *browser,
+                                        const char *state, apr_pool_t *p);
+/** Takes a cookie from the browser. */
+void bearer_browser_forget(request_rec *r, const browser_t *browser,
+                           const char *name);
+/** A login for that page has succeeded; too many in a row, and the next one is
+ *  an explanation. */
+void bearer_browser_count_try(request_rec *r, const browser_t *browser,
+                              const char *target);
+
+/* browser_callback.c */
+int bearer_browser_callback(request_rec *r, const browser_t *browser);
 
 /* browser_logout.c */
 int bearer_browser_logout(request_rec *r, const browser_t *browser);

@@ -1,0 +1,289 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/**
+ * @file browser_callback.c
+ * The way of a browser back from the issuer: from an answer to a session, step by
+ * step, and on to the page that was wanted.
+ */
+#include "browser.h"
+
+#include "bearer/return_url.h"
+
+APLOG_USE_MODULE(auth_bearer);
+
+/** A login that comes back. */
+typedef struct arrival_t {
+    request_rec *r;
+    const browser_t *browser;
+    apr_table_t *parameters;
+    bearer_attempt_t *attempt;
+    bearer_login_t login;
+    bearer_tokens_t tokens;
+    json_t *claims;
+    bearer_settings_t settings;    /**< of the vhost */
+    unsigned wait;                 /**< for Retry-After */
+    bearer_refusal_t why;
+} arrival_t;
+
+/* The attempt by the state that the answer names; its cookie has served. */
+static bearer_reason_t find_attempt(arrival_t *a)
+{
+    const char *state = apr_table_get(a->parameters, "state");
+    const char *name, *value = NULL;
+    apr_status_t rv;
+
+    if (!state || strlen(state) < BEARER_LOGIN_TAG
+        || strspn(state, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+                  "0123456789-_") != strlen(state)) {
+        return bearer_refuse(&a->why, a->r->pool, BEARER_LOGIN_STATE, "the answer "
+                             "has no state of ours");
+    }
+    name = bearer_browser_attempt_name(a->browser, state, a->r->pool);
+    value = bearer_cookie_get(bearer_browser_cookies(a->r), name, a->r->pool);
+    if (!value) {
+        return bearer_refuse(&a->why, a->r->pool, BEARER_LOGIN_STATE, "the browser"
+                             " brings no login under way for this state: it was "
+                             "used before, is too old, began in another browser, "
+                             "or cookies are off (is AuthBearerBaseURL what the "
+                             "browser sees?)");
+    }
+    bearer_browser_forget(a->r, a->browser, name);
+    rv = bearer_attempt_open(&a->attempt, value, a->browser->login_seal,
+                             a->browser->origin, &bearer_process()->world,
+                             a->r->pool);
+    if (rv == APR_SUCCESS) {
+        return BEARER_OK;
+    }
+    return bearer_refuse(&a->why, a->r->pool, BEARER_LOGIN_STATE, rv == APR_TIMEUP
+                         ? "the login took too long"
+                         : "the login's cookie was not made by this server");
+}
+
+static bearer_reason_t find_issuer(arrival_t *a)
+{
+    const server_config_t *server = bearer_config_server(a->r->server);
+    const bearer_issuer_t *issuer = bearer_issuers_by_url(server->issuers,
+                                                          a->attempt->issuer);
+
+    return issuer && bearer_browser_has_client(server, issuer)
+        ? bearer_browser_client(&a->login, a->r, a->browser, issuer, &a->why)
+        : bearer_refuse(&a->why, a->r->pool, BEARER_LOGIN_STATE, "the issuer of "
+                        "this login is no longer declared");
+}
+
+/* The issuer is asked about one code of each attempt, however often the cookie is
+ * sent. Without a cache (AuthBearerSessionStore cookie) there is the throttle. */
+static bearer_reason_t use_attempt(arrival_t *a)
+{
+    bearer_session_store_t store;
+    apr_status_t rv;
+
+    bearer_browser_store(&store, a->browser);
+    rv = bearer_session_once(&store, "state", a->attempt->issuer,
+                             a->attempt->state,
+                             a->attempt->created + BEARER_LOGIN_LIFE,
+                             a->r->pool);
+    if (rv == APR_EEXIST) {
+        return bearer_refuse(&a->why, a->r->pool, BEARER_LOGIN_STATE, "this login "
+                             "has been completed, or has failed, before");
+    }
+    return rv == APR_SUCCESS || store.in_cookie ? BEARER_OK
+        : bearer_refuse(&a->why, a->r->pool, BEARER_SESSION_STORE, "the session "
+                        "store does not answer (AuthBearerSOCache for=sessions)");
+}
+
+static bearer_reason_t redeem(arrival_t *a, const char *code)
+{
+    static const bearer_throttle_token_t each = { 0, 0 };
+    unsigned char address[BEARER_THROTTLE_KEY_SIZE];
+    int counted = bearer_throttling_address(address, a->r, &a->settings);
+    bearer_reason_t reason;
+
+    a->wait = counted ? bearer_throttle_check(bearer_process()->throttle, address,
+                                              apr_time_now()) : 0;
+    if (a->wait) {
+        return bearer_refuse(&a->why, a->r->pool, BEARER_THROTTLED, "too many "
+                             "refused codes or tokens from this address "
+                             "(AuthBearerThrottle); the issuer was not asked");
+    }
+    reason = use_attempt(a);
+    if (reason == BEARER_OK) {
+        reason = bearer_login_redeem(&a->tokens, &a->login, a->attempt, code,
+                                     &a->why, a->r->pool);
+        if (counted) {
+            bearer_throttling_failure(a->r, &a->settings, address, &each, reason);
+        }
+    }
+    return reason;
+}
+
+static bearer_reason_t take_code(arrival_t *a)
+{
+    const char *code;
+    bearer_reason_t reason = bearer_login_response(&code, a->attempt,
+                                                   a->parameters,
+                                                   a->login.metadata, &a->why,
+                                                   a->r->pool);
+
+    return reason == BEARER_OK ? redeem(a, code) : reason;
+}
+
+static bearer_reason_t judge_id_token(arrival_t *a)
+{
+    const bearer_attempt_t *attempt = a->attempt;
+    bearer_expected_t expected = {
+        a->login.access->issuer, attempt->nonce, a->tokens.access_token, NULL,
+        attempt->acr_values, attempt->max_age
+    };
+    bearer_judgement_t j;
+
+    bearer_browser_judgement(&j, a->r, &expected);
+    if (bearer_judge_id_token(&j, a->tokens.id_token, strlen(a->tokens.id_token))
+        != BEARER_GRANTED) {
+        a->why = j.why;
+        return j.why.reason;
+    }
+    a->claims = bearer_login_merge(j.claims, NULL, a->r->pool);
+    return a->claims ? BEARER_OK : BEARER_INTERNAL;
+}
+
+/* Userinfo is asked when the ID token alone does not say who it is. */
+static bearer_reason_t find_user(arrival_t *a)
+{
+    const bearer_issuer_access_t *access = a->login.access;
+    const bearer_principal_t *principal;
+    bearer_reason_t reason;
+    json_t *more;
+
+    reason = bearer_session_user_of(&principal, a->claims, access->issuer,
+                                    access->settings, &a->why, a->r->pool);
+    if (reason != BEARER_SESSION_USER || !a->login.metadata->userinfo_endpoint) {
+        return reason;
+    }
+    reason = bearer_login_userinfo(&more, &a->login, a->tokens.access_token,
+                                   bearer_json_string(a->claims, "sub"), &a->why,
+                                   a->r->pool);
+    if (reason != BEARER_OK) {
+        return reason;
+    }
+    a->claims = bearer_login_merge(a->claims, more, a->r->pool);
+    return a->claims ? bearer_session_user_of(&principal, a->claims,
+                                              access->issuer, access->settings,
+                                              &a->why, a->r->pool)
+                     : BEARER_INTERNAL;
+}
+
+/* A new id at every login: what somebody planted before it is worth nothing. */
+static void end_earlier(arrival_t *a, const bearer_session_store_t *store)
+{
+    bearer_session_t *earlier;
+    const char *value = bearer_cookie_join(bearer_browser_cookies(a->r),
+                                           a->browser->names.session, a->r->pool);
+
+    if (value && bearer_session_load(&earlier, store, value, a->r->pool)
+                 == APR_SUCCESS) {
+        bearer_session_end(earlier, store, a->r->pool);
+    }
+}
+
+static bearer_reason_t too_large(arrival_t *a, const bearer_session_store_t *store)
+{
+    return bearer_refuse(&a->why, a->r->pool, BEARER_SESSION_SIZE, store->in_cookie
+        ? "the session is larger than cookies can hold (%d bytes sealed); write "
+          "AuthBearerSessionStore cache, or let the issuer put less into its "
+          "tokens"
+        : "the session is larger than the store takes (%d bytes sealed); let the "
+          "issuer put less into its tokens",
+        store->in_cookie ? BEARER_COOKIE_MAX * 3 / 4 : BEARER_SESSION_MAX);
+}
+
+static bearer_reason_t make_session(arrival_t *a)
+{
+    const bearer_settings_t *settings = a->login.access->settings;
+    bearer_session_store_t store;
+    bearer_session_t *session;
+    const char *value = NULL;
+    apr_status_t rv = APR_EGENERAL;
+    json_t *body;
+
+    if (!a->tokens.scope) {  /* RFC 6749 section 5.1: as was asked for */
+        a->tokens.scope = apr_array_pstrcat(a->r->pool, settings->login_scopes, ' ');
+    }
+    bearer_browser_store(&store, a->browser);
+    end_earlier(a, &store);
+    body = bearer_browser_body(&a->login, &a->tokens, a->claims);
+    if (body) {
+        rv = bearer_session_new(&session, &store, a->login.access->issuer->url,
+                                body, a->r->pool);
+        json_decref(body);
+    }
+    if (rv == APR_SUCCESS) {
+        session->access_expires = a->tokens.refresh_token
+                                  ? a->tokens.access_expires : 0;
+        rv = bearer_session_save(&value, session, &store, a->r->pool);
+    }
+    if (rv == APR_ENOSPC) {
+        return too_large(a, &store);
+    }
+    if (rv != APR_SUCCESS) {
+        return bearer_refuse(&a->why, a->r->pool, BEARER_SESSION_STORE, "the "
+                             "session could not be kept; does the cache answer "
+                             "(AuthBearerSOCache for=sessions), and has it room?");
+    }
+    bearer_browser_set_session(a->r, a->browser, value);
+    bearer_log(APLOG_INFO, a->r, "login, session %s, sub %s",
+               bearer_text_fingerprint(a->r->pool, session->id,
+                                       BEARER_SESSION_ID_SIZE),
+               bearer_text_fingerprint(a->r->pool,
+                                       bearer_json_string(a->claims, "sub"),
+                                       strlen(bearer_json_string(a->claims,
+                                                                 "sub"))));
+    return BEARER_OK;
+}
+
+static int redirect(request_rec *r, const char *url)
+{
+    bearer_page_no_store(r);
+    apr_table_setn(r->headers_out, "Location", url);
+    return HTTP_SEE_OTHER;
+}
+
+int bearer_browser_callback(request_rec *r, const browser_t *browser)
+{
+    static bearer_reason_t (*const steps[])(arrival_t *a) = {
+        find_attempt, find_issuer, take_code, judge_id_token, find_user,
+        make_session
+    };
+    const server_config_t *server = bearer_config_server(r->server);
+    const char *back = browser->origin;
+    bearer_reason_t reason;
+    arrival_t a;
+    apr_size_t i;
+
+    memset(&a, 0, sizeof(a));
+    a.r = r;
+    a.browser = browser;
+    bearer_settings_resolve(&a.settings, server->global->defaults,
+                            &server->settings, NULL, NULL);
+    reason = bearer_login_parse(&a.parameters, r->args, &a.why, r->pool);
+    for (i = 0; reason == BEARER_OK && i < sizeof(steps) / sizeof(steps[0]); i++) {
+        reason = steps[i](&a);
+    }
+    if (a.attempt) {
+        const char *url = bearer_return_url(browser->origin, a.attempt->target,
+                                            r->pool);
+        back = url ? url : apr_pstrcat(r->pool, browser->origin, "/", NULL);
+    }
+    else {
+        back = apr_pstrcat(r->pool, browser->origin, "/", NULL);
+    }
+    if (reason != BEARER_OK) {
+        if (a.wait) {
+            apr_table_setn(r->err_headers_out, "Retry-After",
+                           apr_psprintf(r->pool, "%u", a.wait));
+        }
+        return bearer_page_refusal(r, reason, a.why.detail, back);
+    }
+    bearer_throttling_logged_in(r, &a.settings);
+    bearer_browser_count_try(r, browser, a.attempt->target);
+    return redirect(r, back);
+}

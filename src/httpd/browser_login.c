@@ -1,0 +1,249 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/**
+ * @file browser_login.c
+ * The way of a browser to the issuer: who is sent there, what is kept of it in
+ * the browser (a sealed cookie for each login under way), and when it ends
+ * because logins do not last.
+ */
+#include "browser.h"
+
+#include "bearer/return_url.h"
+
+APLOG_USE_MODULE(auth_bearer);
+
+/** Logins for one page that succeed in a row without being seen afterwards. */
+#define TRIES_MAX 3
+#define TRIES_LIFE 60 /* seconds */
+#define TRIES_KEPT 4
+
+/* ---- logins that come back ---------------------------------------------- */
+
+/* One entry per page: HASH-N, the latest first, separated by `.`. */
+static int tries_of(const browser_t *browser, const char *cookies,
+                    const char *hash, const char **others, apr_pool_t *p)
+{
+    const char *value = bearer_cookie_get(cookies, browser->names.tries, p);
+    char *rest, *entry;
+    int tries = 0, kept = 0;
+
+    *others = "";
+    if (!value || strlen(value) > 128) {
+        return 0;
+    }
+    entry = apr_strtok(apr_pstrdup(p, value), ".", &rest);
+    for (; entry && kept < TRIES_KEPT; entry = apr_strtok(NULL, ".", &rest)) {
+        apr_size_t len = strspn(entry, "0123456789abcdef");
+
+        if (len != 8 || entry[8] != '-' || entry[9] < '1' || entry[9] > '9'
+            || entry[10]) {
+            continue;
+        }
+        if (strncmp(entry, hash, 8) == 0) {
+            tries = entry[9] - '0';
+        }
+        else if (++kept < TRIES_KEPT) {
+            *others = apr_pstrcat(p, *others, ".", entry, NULL);
+        }
+    }
+    return tries;
+}
+
+void bearer_browser_count_try(request_rec *r, const browser_t *browser,
+                              const char *target)
+{
+    const char *hash = bearer_text_fingerprint(r->pool, target, strlen(target));
+    const char *others;
+    int n = tries_of(browser, bearer_browser_cookies(r), hash, &others, r->pool);
+
+    n = n < 9 ? n + 1 : 9;
+    bearer_browser_set_cookie(r, bearer_cookie_set(&browser->names,
+        browser->names.tries, apr_psprintf(r->pool, "%s-%d%s", hash, n, others),
+        TRIES_LIFE, r->pool));
+}
+
+/* ---- the way to the issuer ---------------------------------------------- */
+
+int bearer_browser_speculates(const request_rec *r)
+{
+    static const char *const fields[] = { "Sec-Purpose", "Purpose", "X-Purpose",
+                                          "X-Moz" };
+    apr_size_t i;
+
+    for (i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
+        const char *purpose = apr_table_get(r->headers_in, fields[i]);
+
+        if (purpose && (ap_strcasestr(purpose, "prefetch")
+                        || ap_strcasestr(purpose, "prerender")
+                        || ap_strcasestr(purpose, "preview"))) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+static int is_navigation(request_rec *r)
+{
+    const char *mode = apr_table_get(r->headers_in, "Sec-Fetch-Mode");
+    const char *accept = apr_table_get(r->headers_in, "Accept");
+
+    if (r->main || r->method_number != M_GET || r->header_only
+        || bearer_browser_speculates(r)
+        || apr_table_get(r->headers_in, "X-Requested-With")) {
+        return 0;
+    }
+    return mode ? !ap_cstr_casecmp(mode, "navigate")
+                : accept && ap_strcasestr(accept, "text/html");
+}
+
+/* Where the browser was going, as far as it can be sent there again. */
+static const char *target_of(request_rec *r, const browser_t *browser)
+{
+    const char *target, *scheme;
+
+    while (r->prev) {
+        r = r->prev;  /* what was asked for, not what an internal redirect made */
+    }
+    target = r->unparsed_uri;
+    scheme = target ? strstr(target, "://") : NULL;
+    if (scheme && *target != '/') {
+        target = ap_strchr_c(scheme + 3, '/');  /* absolute-form */
+    }
+    if (target && bearer_return_url(browser->origin, target, r->pool)) {
+        return target;
+    }
+    target = target ? apr_pstrmemdup(r->pool, target, strcspn(target, "?")) : "/";
+    return bearer_return_url(browser->origin, target, r->pool) ? target : "/";
+}
+
+/** Cookies of logins under way. */
+typedef struct attempts_t {
+    request_rec *r;
+    const browser_t *browser;
+    const char *oldest;
+    apr_time_t oldest_time;
+    int count;
+} attempts_t;
+
+void bearer_browser_forget(request_rec *r, const browser_t *browser,
+                           const char *name)
+{
+    bearer_browser_set_cookie(r, bearer_cookie_set(&browser->names, name, "", 0,
+                                                   r->pool));
+}
+
+static int look_at_attempt(void *baton, const char *name, const char *value)
+{
+    attempts_t *a = baton;
+    apr_size_t prefix = strlen(a->browser->names.login);
+    bearer_attempt_t *attempt;
+
+    if (strncmp(name, a->browser->names.login, prefix) != 0
+        || strlen(name) != prefix + BEARER_LOGIN_TAG) {
+        return 1;
+    }
+    if (bearer_attempt_open(&attempt, value, a->browser->login_seal,
+                            a->browser->origin, &bearer_process()->world,
+                            a->r->pool) != APR_SUCCESS) {
+        bearer_browser_forget(a->r, a->browser, name);
+    }
+    else {
+        a->count++;
+        if (!a->oldest || attempt->created < a->oldest_time) {
+            a->oldest = name;
+            a->oldest_time = attempt->created;
+        }
+    }
+    return 1;
+}
+
+/* A handful may be under way; who opens more tabs loses the oldest. */
+static void limit_attempts(request_rec *r, const browser_t *browser)
+{
+    attempts_t a = { r, browser, NULL, 0, 0 };
+
+    bearer_cookie_each(bearer_browser_cookies(r), look_at_attempt, &a, r->pool);
+    if (a.count >= BEARER_LOGIN_ATTEMPTS) {
+        bearer_browser_forget(r, browser, a.oldest);
+    }
+}
+
+const char *bearer_browser_attempt_name(const browser_t *browser,
+                                        const char *state, apr_pool_t *p)
+{
+    return apr_psprintf(p, "%s%.*s", browser->names.login, BEARER_LOGIN_TAG,
+                        state);
+}
+
+static bearer_reason_t begin(request_rec *r, const browser_t *browser,
+                             const bearer_settings_t *settings,
+                             const char *target, const char **url,
+                             unsigned *wait, bearer_refusal_t *why)
+{
+    const server_config_t *server = bearer_config_server(r->server);
+    const char *error, *value;
+    const bearer_issuer_t *issuer = bearer_browser_issuer(server, settings, &error,
+                                                          r->pool);
+    bearer_attempt_t *attempt;
+    bearer_login_t login;
+    bearer_reason_t reason;
+
+    if (!issuer) {
+        return bearer_refuse(why, r->pool, BEARER_CONFIGURATION, "%s", error);
+    }
+    reason = bearer_browser_client(&login, r, browser, issuer, why);
+    if (reason == BEARER_OK) {
+        if (login.metadata->pushed_authorization_request_endpoint) {
+            *wait = bearer_throttling_login(r, settings);
+            login.quiet = *wait != 0;
+        }
+        reason = bearer_login_begin(&attempt, url, &login,
+                                    settings->login.parameters, target, why,
+                                    r->pool);
+    }
+    if (reason != BEARER_OK) {
+        return reason;
+    }
+    value = bearer_attempt_seal(attempt, browser->login_seal, browser->origin,
+                                &bearer_process()->world, r->pool);
+    if (!value || strlen(value) > BEARER_COOKIE_CHUNK) {
+        return bearer_refuse(why, r->pool, BEARER_INTERNAL, "the login could not "
+                             "be sealed into a cookie");
+    }
+    limit_attempts(r, browser);
+    bearer_browser_set_cookie(r, bearer_cookie_set(&browser->names,
+        bearer_browser_attempt_name(browser, attempt->state, r->pool), value,
+        (int)apr_time_sec(BEARER_LOGIN_LIFE), r->pool));
+    return BEARER_OK;
+}
+
+int bearer_browser_login(request_rec *r, const bearer_settings_t *settings)
+{
+    const browser_t *browser = bearer_config_server(r->server)->browser;
+    bearer_refusal_t why = { BEARER_OK, NULL };
+    const char *target, *hash, *others, *url = NULL;
+    bearer_reason_t reason;
+    unsigned wait = 0;
+
+    if (!browser || !is_navigation(r)) {
+        return DECLINED;
+    }
+    target = target_of(r, browser);
+    hash = bearer_text_fingerprint(r->pool, target, strlen(target));
+    if (tries_of(browser, bearer_browser_cookies(r), hash, &others, r->pool)
+        >= TRIES_MAX) {
+        return bearer_answer_refuse(r, BEARER_LOGIN_LOOP, "the browser has just "
+            "been signed in several times for this page, and comes without a "
+            "session again: does it keep cookies, is AuthBearerBaseURL the URL "
+            "that it uses, does the session store keep sessions, is the login "
+            "issuer accepted here (AuthBearerAcceptIssuer)?", 0, NULL);
+    }
+    reason = begin(r, browser, settings, target, &url, &wait, &why);
+    if (reason != BEARER_OK) {
+        return bearer_answer_refuse(r, reason, why.detail, wait, NULL);
+    }
+    bearer_page_no_store(r);
+    apr_table_setn(r->headers_out, "Location", url);
+    bearer_log(APLOG_DEBUG, r, "a browser without a session is "
+               "sent to the issuer");
+    return HTTP_MOVED_TEMPORARILY;
+}
