@@ -132,6 +132,7 @@ static void register_hooks(apr_pool_t *p)
     ap_hook_test_config(bearer_check_dump, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_post_config(bearer_process_post_config, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_child_init(bearer_process_child_init, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_child_init(bearer_refresh_child_init, NULL, NULL, APR_HOOK_LAST);
 
     /* before everything that could answer or refuse: see browser.c */
     ap_hook_quick_handler(bearer_trace_browser_quick, NULL, NULL,

@@ -279,8 +279,10 @@ void bearer_handover_put(const unsigned char *key, const unsigned char *value,
                          apr_size_t len, apr_time_t expires);
 void bearer_handover_remove(const unsigned char *key);
 
-/* refresh.c: mod_watchdog */
+/* refresh.c: threads that look after key sets and files */
 void bearer_refresh_post_config(apr_pool_t *pconf, server_rec *s);
+/** After bearer_process_child_init(). */
+void bearer_refresh_child_init(apr_pool_t *p, server_rec *s);
 /** Is a background thread looking after the key sets? */
 int bearer_refresh_active(void);
 /** For bearer_http_curl_stop_when: is this a transfer of the background, and the

@@ -1,10 +1,10 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /**
  * @file refresh.c
- * mod_watchdog, where it is loaded: two threads in each child that refresh key
- * sets ahead of time and look at watched files, so that no request does. A slow
- * issuer keeps the one, never the one that looks at files. Its absence means that
- * a request refreshes what it finds due.
+ * Two threads in each child that refresh key sets ahead of time and look at
+ * watched files, so that no request does: mod_watchdog's, or where it is not
+ * loaded threads of our own. A slow issuer keeps the one, never the one that
+ * looks at files.
  */
 #include "glue.h"
 
@@ -12,6 +12,8 @@
 
 #include <ap_mpm.h>
 #include <apr_optional.h>
+#include <apr_thread_cond.h>
+#include <apr_thread_proc.h>
 #include <mod_watchdog.h>
 
 APLOG_USE_MODULE(auth_bearer);
@@ -27,14 +29,33 @@ typedef struct job_t {
 /** How long a child that ends waits for jobs that were told to stop. */
 #define PATIENCE apr_time_from_sec(2)
 
-static int active;
+static int watchdog;  /* it runs the jobs */
 static _Thread_local int in_background;
 static atomic_int jobs_under_way;
 static atomic_int is_ending;
 
+/** Threads of our own, in a child without mod_watchdog. */
+static struct {
+    apr_thread_mutex_t *mutex;
+    apr_thread_cond_t *wake;
+    apr_thread_t *threads[2];
+    int stop;                    /**< under the mutex */
+    int running;                 /**< set before and after there are any */
+} own;
+
 int bearer_refresh_active(void)
 {
-    return active;
+    return watchdog || own.running;
+}
+
+static int own_must_stop(void)
+{
+    int stop;
+
+    apr_thread_mutex_lock(own.mutex);
+    stop = own.stop;
+    apr_thread_mutex_unlock(own.mutex);
+    return stop;
 }
 
 static int is_stopping(void)
@@ -50,7 +71,9 @@ static int is_stopping(void)
 int bearer_refresh_must_stop(void *nothing)
 {
     (void)nothing;
-    return in_background && (atomic_load(&is_ending) || is_stopping());
+    return in_background
+        && (atomic_load(&is_ending) || is_stopping()
+            || (own.running && own_must_stop()));
 }
 
 /* mod_watchdog's threads belong to a pool that outlives the child's, and are not
@@ -130,6 +153,107 @@ static apr_status_t tick(int state, void *job, apr_pool_t *p)
     return APR_SUCCESS;
 }
 
+/* ---- threads of our own ------------------------------------------------- */
+
+/* 1: it is to end. */
+static int sleep_a_while(void)
+{
+    int stop;
+
+    apr_thread_mutex_lock(own.mutex);
+    if (!own.stop) {
+        apr_thread_cond_timedwait(own.wake, own.mutex, INTERVAL);
+    }
+    stop = own.stop;
+    apr_thread_mutex_unlock(own.mutex);
+    return stop;
+}
+
+static void *APR_THREAD_FUNC work(apr_thread_t *thread, void *job)
+{
+    apr_pool_t *ptemp;
+
+    (void)thread;
+    apr_setup_signal_thread();  /* signals are for the MPM's threads */
+    in_background = 1;
+    /* shares no allocator with the requests' threads */
+    if (apr_pool_create_unmanaged(&ptemp) == APR_SUCCESS) {
+        do {
+            process_t *process = bearer_process();
+
+            if (process) {
+                ((const job_t *)job)->run(process, ptemp);
+            }
+            apr_pool_clear(ptemp);
+        } while (!sleep_a_while());
+        apr_pool_destroy(ptemp);
+    }
+    return NULL;
+}
+
+/* Before anything that they use is released. */
+static apr_status_t stop_threads(void *nothing)
+{
+    apr_status_t rv;
+    size_t i;
+
+    (void)nothing;
+    apr_thread_mutex_lock(own.mutex);
+    own.stop = 1;
+    apr_thread_cond_broadcast(own.wake);
+    apr_thread_mutex_unlock(own.mutex);
+    for (i = 0; i < JOBS; i++) {
+        if (own.threads[i]) {
+            apr_thread_join(&rv, own.threads[i]);
+        }
+    }
+    own.running = 0;
+    return APR_SUCCESS;
+}
+
+static apr_status_t start_threads(apr_pool_t *p)
+{
+    apr_status_t rv;
+    size_t i;
+
+    memset(&own, 0, sizeof(own));
+    rv = apr_thread_mutex_create(&own.mutex, APR_THREAD_MUTEX_DEFAULT, p);
+    if (rv == APR_SUCCESS) {
+        rv = apr_thread_cond_create(&own.wake, p);
+    }
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    apr_pool_pre_cleanup_register(p, NULL, stop_threads);
+    own.running = 1;
+    for (i = 0; i < JOBS && rv == APR_SUCCESS; i++) {
+        rv = apr_thread_create(&own.threads[i], NULL, work, &jobs[i], p);
+    }
+    return rv;
+}
+
+/* Without a thread, which a system out of memory may refuse, a request refreshes
+ * what it finds due: the one thing that remains. */
+void bearer_refresh_child_init(apr_pool_t *p, server_rec *s)
+{
+    process_t *process = bearer_process();
+    apr_status_t rv;
+    int i;
+
+    if (watchdog || !process) {
+        return;
+    }
+    rv = start_threads(p);
+    if (rv != APR_SUCCESS) {
+        ap_log_error(APLOG_MARK, APLOG_WARNING, rv, s, "no thread to look after "
+                     "key sets: requests refresh them, and wait for it");
+        return;
+    }
+    for (i = 0; i < process->keyset_count; i++) {
+        bearer_keyset_set_maintained(process->keysets[i], 1);
+    }
+}
+
 /* ---- start -------------------------------------------------------------- */
 
 void bearer_refresh_post_config(apr_pool_t *pconf, server_rec *s)
@@ -138,22 +262,22 @@ void bearer_refresh_post_config(apr_pool_t *pconf, server_rec *s)
         APR_RETRIEVE_OPTIONAL_FN(ap_watchdog_get_instance);
     APR_OPTIONAL_FN_TYPE(ap_watchdog_register_callback) *register_callback =
         APR_RETRIEVE_OPTIONAL_FN(ap_watchdog_register_callback);
-    ap_watchdog_t *watchdog;
+    ap_watchdog_t *instance;
     size_t i;
 
-    active = 0;
+    watchdog = 0;
     if (!get_instance || !register_callback) {
         ap_log_error(APLOG_MARK, APLOG_INFO, 0, s, "mod_watchdog "
-                     "is not loaded, so key sets are refreshed by requests "
-                     "(a2enmod watchdog)");
+                     "is not loaded, so each child looks after key sets with "
+                     "threads of its own");
         return;
     }
     for (i = 0; i < JOBS; i++) {
-        if (get_instance(&watchdog, jobs[i].name, 0, 0, pconf) != APR_SUCCESS
-            || register_callback(watchdog, INTERVAL, &jobs[i], tick)
+        if (get_instance(&instance, jobs[i].name, 0, 0, pconf) != APR_SUCCESS
+            || register_callback(instance, INTERVAL, &jobs[i], tick)
                != APR_SUCCESS) {
             return;
         }
     }
-    active = 1;
+    watchdog = 1;
 }

@@ -31,6 +31,7 @@ import time
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "e2e"))
+import usage  # noqa: E402
 from support import tokens  # noqa: E402
 
 MODULES = "/usr/lib/apache2/modules"
@@ -148,21 +149,10 @@ class Server:
         return [int(pid) for pid in out.split()]
 
     def cpu(self):
-        """Seconds of CPU that the children have used so far."""
-        total = 0
-        for pid in self.children():
-            for task in pathlib.Path(f"/proc/{pid}/task").iterdir():
-                total += int((task / "schedstat").read_text().split()[0])
-        return total / 1e9
+        return usage.cpu(self.children())
 
     def resident(self):
-        """Bytes of the children that are theirs alone."""
-        total = 0
-        for pid in self.children():
-            text = pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text()
-            total += sum(int(m) for m in
-                         re.findall(r"^Private_\w+:\s+(\d+) kB", text, re.M))
-        return total * 1024
+        return usage.private(self.children())
 
     def drive(self, path, first, count, seconds, connections):
         before = self.cpu()

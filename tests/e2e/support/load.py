@@ -82,13 +82,15 @@ class Load:
         self.token = token if callable(token) else lambda: token
         self.pause = threads / rate if rate else 0
         self.results = []
+        self.began = 0  #: when every connection had had an answer
+        self._answered = threading.Barrier(threads + 1)
         self._stop = threading.Event()
         self._threads = [threading.Thread(target=self._run, daemon=True)
                          for _ in range(threads)]
 
     def _run(self):
         connection = _Connection(self.port)
-        due = time.monotonic()
+        due, first = time.monotonic(), True
         while not self._stop.is_set():
             raw = (b"GET %s HTTP/1.1\r\nHost: server.test\r\n"
                    b"Authorization: Bearer %s\r\n\r\n"
@@ -97,6 +99,9 @@ class Load:
             status = connection.request(raw)
             end = time.monotonic()
             self.results.append(Result(start, status, end - start))
+            if first:
+                first = False
+                self._answered.wait(60)
             if self.pause:
                 due = max(due + self.pause, end - 1)
                 self._stop.wait(max(0, due - end))
@@ -105,7 +110,8 @@ class Load:
     def __enter__(self):
         for thread in self._threads:
             thread.start()
-        self.more(len(self._threads))
+        self._answered.wait(60)
+        self.began = time.monotonic()
         return self
 
     def __exit__(self, *exc):
@@ -145,6 +151,12 @@ def allow_files(n):
     wanted = n if hard == resource.RLIM_INFINITY else min(n, hard)
     if soft != resource.RLIM_INFINITY and soft < wanted:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+def crowd(server):
+    """How many requests arrive together: of prefork's few processes each takes
+    one connection at a time, and the others must fit into the queue."""
+    return 400 if server.mpm == "prefork" else 1000
 
 
 def burst(targets, seconds=60):
