@@ -5,6 +5,8 @@
  */
 #include "bearer/tenants.h"
 
+#include <stdatomic.h>
+
 #include <apr_strings.h>
 #include <apr_thread_mutex.h>
 
@@ -23,6 +25,7 @@ struct bearer_tenants_t {
     bearer_filewatch_t *watch;
     apr_thread_mutex_t *mutex;
     version_t *current;            /* NULL: nothing was read yet */
+    _Atomic apr_uint64_t changes;
 };
 
 static apr_status_t let_go(void *data)
@@ -77,6 +80,8 @@ static apr_status_t load(void *baton, const char *data, apr_size_t len,
         return rv;
     }
     old = exchange(tenants, version);
+    /* afterwards: who has read the number before has not the older list */
+    atomic_fetch_add(&tenants->changes, 1);
     if (old) {
         (void)let_go(old);
     }
@@ -132,6 +137,19 @@ const apr_array_header_t *bearer_tenants_get(bearer_tenants_t *tenants,
     }
     apr_pool_cleanup_register(p, version, let_go, apr_pool_cleanup_null);
     return version->list;
+}
+
+apr_uint64_t bearer_tenants_version(bearer_tenants_t *tenants,
+                                    apr_pool_t *ptemp)
+{
+    (void)bearer_filewatch_look(tenants->watch, BEARER_FILEWATCH_INTERVAL,
+                                ptemp);
+    return atomic_load(&tenants->changes) + 1;
+}
+
+void bearer_tenants_refresh(bearer_tenants_t *tenants, apr_pool_t *ptemp)
+{
+    (void)bearer_filewatch_look(tenants->watch, 0, ptemp);
 }
 
 const char *bearer_tenants_file_error(const char *path, apr_pool_t *p)

@@ -32,6 +32,15 @@ apr_status_t bearer_tenants_create(bearer_tenants_t **tenants, const char *path,
 const apr_array_header_t *bearer_tenants_get(bearer_tenants_t *tenants,
                                              apr_pool_t *p);
 
+/** +1 whenever other content came in force; never 0. Read before
+ *  bearer_tenants_get() it tells later whether that answer still holds. Looks at
+ *  the file as that does. */
+apr_uint64_t bearer_tenants_version(bearer_tenants_t *tenants,
+                                    apr_pool_t *ptemp);
+
+/** For a background thread: looks at the file now, so that no request does. */
+void bearer_tenants_refresh(bearer_tenants_t *tenants, apr_pool_t *ptemp);
+
 /** What is wrong with the file, with the mend, in p; NULL: nothing. For
  *  configtest. */
 const char *bearer_tenants_file_error(const char *path, apr_pool_t *p);

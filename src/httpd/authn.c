@@ -164,11 +164,22 @@ static apr_uint64_t keys_generation(const process_t *process,
     return bearer_keyset_generation(process->keysets[issuer->index]);
 }
 
-static apr_uint64_t generation_now(const process_t *process,
-                                   const bearer_principal_t *principal)
+/* The content of a tenants file counts like keys: above their numbers. */
+static apr_uint64_t with_tenants(apr_uint64_t generation, apr_uint64_t version)
 {
-    return strcmp(principal->method, "jwt") == 0
+    return generation + (version << 40);
+}
+
+static apr_uint64_t generation_now(const process_t *process,
+                                   const bearer_principal_t *principal,
+                                   apr_pool_t *p)
+{
+    bearer_tenants_t *tenants = process->tenants[principal->issuer->index];
+    apr_uint64_t generation = strcmp(principal->method, "jwt") == 0
         ? keys_generation(process, principal->issuer) : NO_KEYS;
+
+    return tenants ? with_tenants(generation, bearer_tenants_version(tenants, p))
+                   : generation;
 }
 
 static bearer_reason_t ask_revoked(void *baton, const char *iss, const char *jti,
@@ -199,7 +210,7 @@ static const bearer_principal_t *seen_before(attempt_t *a, bearer_refusal_t *why
         return NULL;
     }
     if (bearer_tokencache_generation(entry)
-        != generation_now(process, principal)) {
+        != generation_now(process, principal, a->r->pool)) {
         bearer_tokencache_drop(entry);
         bearer_tokencache_release(entry);
         return NULL;
@@ -235,9 +246,14 @@ static void remember(attempt_t *a, apr_uint64_t generation, apr_time_t until)
     apr_array_header_t *left_out;
     bearer_principal_t *keep;
 
-    if (!a->process->tokens || !a->keyed || !generation
-        || judged->issuer->tenants_file) {
-        return;  /* a tenants file may change at any time */
+    if (!a->process->tokens || !a->keyed || !generation) {
+        return;
+    }
+    if (judged->issuer->tenants_file) {
+        if (!a->tenants_version) {
+            return;
+        }
+        generation = with_tenants(generation, a->tenants_version);
     }
     if (old && (!until || old < until)) {
         until = old;
@@ -265,9 +281,12 @@ static const apr_array_header_t *tenants_of(void *baton,
                                             const bearer_issuer_t *issuer,
                                             apr_pool_t *p)
 {
-    const attempt_t *a = baton;
+    attempt_t *a = baton;
     bearer_tenants_t *tenants = a->process->tenants[issuer->index];
 
+    if (tenants && !a->tenants_version) {
+        a->tenants_version = bearer_tenants_version(tenants, p);
+    }
     return tenants ? bearer_tenants_get(tenants, p) : NULL;
 }
 
@@ -334,6 +353,7 @@ void bearer_authn_begin_judgement(attempt_t *a, const char *method)
     bearer_judgement_t *j = &a->judgement;
 
     memset(j, 0, sizeof(*j));
+    a->tenants_version = 0;
     j->p = a->r->pool;
     j->now = bearer_world_now(&a->process->world);
     j->issuers = a->server->issuers;

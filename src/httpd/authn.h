@@ -31,6 +31,7 @@ typedef struct attempt_t {
     unsigned char address[BEARER_THROTTLE_KEY_SIZE];
     bearer_throttle_token_t presented;
     apr_uint64_t generation;       /**< of the keys it is judged with; 0: unsure */
+    apr_uint64_t tenants_version;  /**< before its tenant was looked up; 0: not */
     unsigned retry;                /**< seconds for Retry-After; 0: the default */
     bearer_judgement_t judgement;
     int ahead;                     /**< nothing may come of it but this: */

@@ -107,8 +107,11 @@ static void look_at_files(process_t *process, apr_pool_t *ptemp)
     for (i = 0; i < process->keyset_count; i++) {
         if (is_local(process, i)) {
             bearer_keyset_maintain(process->keysets[i], ptemp);
-            apr_pool_clear(ptemp);
         }
+        if (process->tenants[i]) {
+            bearer_tenants_refresh(process->tenants[i], ptemp);
+        }
+        apr_pool_clear(ptemp);
     }
 }
 

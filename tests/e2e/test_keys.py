@@ -468,6 +468,34 @@ def test_tenants_file_grows(one_server):
                10, "the new tenant")
 
 
+def test_verified_token_goes_with_its_tenant(one_server):
+    """It is kept among the verified ones as any other, and not for a moment
+    longer than its tenant is in the file."""
+    server = one_server("""
+<AuthBearerIssuer "https://login.test/{tenant}/v2.0">
+    AuthBearerTenants file:@ROOT@/tenants
+    AuthBearerKeys "file:@ROOT@/t.json"
+</AuthBearerIssuer>
+<Location "/bearer-status">
+    SetHandler bearer-status
+    Require local
+</Location>
+""" + location("/a"), files={"t.json": jwks("rs256"), "tenants": "t-1\nt-2\n"})
+    gone, stays = mint(iss=tenant("t-1")), mint(iss=tenant("t-2"))
+    for _ in range(3):
+        granted(server.get("/a", gone))
+        granted(server.get("/a", stays))
+    wait_until(lambda: server.get("/bearer-status?format=json").json()[
+        "tokens"]["hits"] >= 4, 20, "they were kept")
+    server.write("tenants", "t-2\n")
+    started = time.monotonic()
+    wait_until(lambda: server.get("/a", gone).status == 401, 10, "the tenant")
+    assert time.monotonic() - started < 4
+    granted(server.get("/a", stays))
+    server.write("tenants", "t-2\nt-1\n")
+    wait_until(lambda: server.get("/a", gone).status == 200, 10, "it is back")
+
+
 @pytest.mark.allow_log(r"AuthBearerTenants")
 def test_tenants_star_warns(one_server):
     server = one_server("""

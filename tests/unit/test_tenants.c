@@ -119,6 +119,30 @@ static void test_a_reader_keeps_its_version(void **state)
     unlink(f->path);
 }
 
+/* What was judged by one content is not good for the next. */
+static void test_version_counts_contents(void **state)
+{
+    apr_pool_t *p = unit_pool(state);
+    file_t *f = watched("t-1\n", p);
+    apr_uint64_t first = bearer_tenants_version(f->tenants, p), second;
+
+    assert_true(first > 0);
+    assert_true(bearer_tenants_version(f->tenants, p) == first);
+    put(f, "t-1\n../x\n");
+    later(f);
+    assert_true(bearer_tenants_version(f->tenants, p) == first);
+    put(f, "t-2\n");
+    assert_true(bearer_tenants_version(f->tenants, p) == first);
+    later(f);
+    second = bearer_tenants_version(f->tenants, p);
+    assert_true(second > first);
+    put(f, "t-3\n");
+    bearer_tenants_refresh(f->tenants, p);
+    assert_true(bearer_tenants_version(f->tenants, p) > second);
+    assert_true(admits(f, "t-3", p));
+    unlink(f->path);
+}
+
 static void test_configtest_says_what_is_wrong(void **state)
 {
     apr_pool_t *p = unit_pool(state);
@@ -138,6 +162,7 @@ int main(void)
         UNIT_TEST(test_wrong_content_leaves_the_old),
         UNIT_TEST(test_no_file_admits_nobody),
         UNIT_TEST(test_a_reader_keeps_its_version),
+        UNIT_TEST(test_version_counts_contents),
         UNIT_TEST(test_configtest_says_what_is_wrong),
     };
 

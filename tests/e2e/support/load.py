@@ -185,6 +185,7 @@ def burst(targets, seconds=60):
                 answers[ready.fileobj] += part
                 if not part:
                     chooser.unregister(ready.fileobj)
+                    ready.fileobj.close()  # or a worker lingers for 2 s
     finally:
         chooser.close()
         for sock, _ in socks:
