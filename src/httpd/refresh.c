@@ -15,6 +15,7 @@
 #include <apr_thread_cond.h>
 #include <apr_thread_proc.h>
 #include <mod_watchdog.h>
+#include <openssl/crypto.h>
 
 APLOG_USE_MODULE(auth_bearer);
 
@@ -142,6 +143,9 @@ static apr_status_t tick(int state, void *job, apr_pool_t *p)
     process_t *process;
     apr_pool_t *ptemp;
 
+    if (state == AP_WATCHDOG_STATE_STOPPING) {
+        OPENSSL_thread_stop();  /* its random generator */
+    }
     if (state != AP_WATCHDOG_STATE_RUNNING) {
         return APR_SUCCESS;
     }
@@ -191,6 +195,7 @@ static void *APR_THREAD_FUNC work(apr_thread_t *thread, void *job)
         } while (!sleep_a_while());
         apr_pool_destroy(ptemp);
     }
+    OPENSSL_thread_stop();
     return NULL;
 }
 

@@ -129,7 +129,7 @@ def commented():
 
 @pytest.fixture(scope="module")
 def server():
-    made = Httpd(modules=("remoteip", "status"))
+    made = Httpd(modules=("remoteip", "status", "socache_redis"))
     for path, (content, mode) in SCRATCH.items():
         made.write("scratch" + path, content(), mode)
     yield made
