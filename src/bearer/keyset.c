@@ -22,6 +22,10 @@ static void warm_up(bearer_keyset_t *ks, apr_pool_t *p)
 {
     apr_time_t patience = apr_time_now() + ks->access.settings->timeout.total;
 
+    /* whoever is in flight may be waiting for a cache that hangs */
+    unlock(ks);
+    bearer_keyset_look_at_home(ks, p);
+    lock(ks);
     while (!ks->set) {
         apr_time_t seen = ks->attempt.when;
         apr_time_t now;
@@ -185,6 +189,15 @@ bearer_reason_t bearer_keyset_refresh_for_kid(bearer_keyset_t *ks,
         bearer_keyset_forget_set(old);
     }
     return reason;
+}
+
+/* ---- before the first request ------------------------------------------ */
+
+void bearer_keyset_prime(bearer_keyset_t *ks, apr_pool_t *ptemp)
+{
+    if (!ks->per_tenant) {
+        bearer_keyset_look_at_home(ks, ptemp);
+    }
 }
 
 /* ---- maintenance ------------------------------------------------------- */

@@ -107,6 +107,10 @@ bearer_reason_t bearer_keyset_refresh_for_kid(bearer_keyset_t *keyset,
  */
 void bearer_keyset_maintain(bearer_keyset_t *keyset, apr_pool_t *ptemp);
 
+/** Before the process serves: takes over what world->keys_home has, so that not
+ *  even the first request waits. */
+void bearer_keyset_prime(bearer_keyset_t *keyset, apr_pool_t *ptemp);
+
 /** Does maintain fetch a set that nobody has asked for yet? It does unless told
  *  otherwise here. */
 void bearer_keyset_set_eager(bearer_keyset_t *keyset, int eager);

@@ -126,13 +126,14 @@ static int is_newer(bearer_keyset_t *ks, const bearer_keyset_record_t *record)
         && record->fetched + record->life + refresh_of(ks)->stale > now;
 }
 
-static void adopt_from_cache(bearer_keyset_t *ks, apr_pool_t *p)
+static void adopt_from(bearer_keyset_t *ks, const bearer_keyset_place_t *place,
+                       apr_pool_t *p)
 {
     bearer_keyset_record_t record;
     const char *error = NULL;
     int changed = 0;
 
-    if (bearer_keyset_record_get(&record, &ks->place, &ks->access, p)
+    if (bearer_keyset_record_get(&record, place, &ks->access, p)
             != APR_SUCCESS
         || !is_newer(ks, &record)) {
         return;
@@ -174,11 +175,21 @@ static void attempt_from_cache(bearer_keyset_t *ks, apr_pool_t *p)
 void bearer_keyset_look_into_cache(bearer_keyset_t *ks, apr_pool_t *p)
 {
     if (ks->place.cache) {
-        adopt_from_cache(ks, p);
+        adopt_from(ks, &ks->place, p);
         attempt_from_cache(ks, p);
         lock(ks);
         ks->looked = now_of(ks);
         unlock(ks);
+    }
+}
+
+void bearer_keyset_look_at_home(bearer_keyset_t *ks, apr_pool_t *p)
+{
+    bearer_keyset_place_t place = ks->place;
+
+    place.cache = ks->access.world->keys_home;
+    if (place.cache && !ks->watch) {
+        adopt_from(ks, &place, p);
     }
 }
 

@@ -187,6 +187,8 @@ int bearer_keyset_put_in_force(bearer_keyset_t *ks, news_t *news,
 
 /** Takes over from the cache what is newer there: record and attempt. */
 void bearer_keyset_look_into_cache(bearer_keyset_t *ks, apr_pool_t *p);
+/** The same from world->keys_home, which asks nobody. */
+void bearer_keyset_look_at_home(bearer_keyset_t *ks, apr_pool_t *p);
 /** Puts what is in force into the cache. */
 void bearer_keyset_tell_all(bearer_keyset_t *ks, apr_pool_t *p);
 void bearer_keyset_log_skipped(bearer_keyset_t *ks,

@@ -82,6 +82,10 @@ typedef struct bearer_world_t {
     const bearer_http_client_t *http;
     /** NULL: nothing is shared between processes. */
     const bearer_cache_t *keys_cache;
+    /** What this host has in its own memory of what is in keys_cache: only ever
+     *  looked into, by a process without keys, and before anybody is asked.
+     *  NULL: nothing. */
+    const bearer_cache_t *keys_home;
     /** Counts; NULL: nobody does. issuer: its index in the configuration;
      *  elapsed: microseconds, of an introspection. */
     void (*event)(void *baton, bearer_event_t event, int issuer,

@@ -258,6 +258,8 @@ int bearer_store_post_config(apr_pool_t *pconf, apr_pool_t *ptemp,
 void bearer_store_child_init(apr_pool_t *p, server_rec *s);
 /** The library's view of a store, or NULL where there is none. */
 const bearer_cache_t *bearer_store_cache(store_kind_t kind);
+/** To look into: what this host's memory has of key sets; it asks nobody. */
+const bearer_cache_t *bearer_store_home(void);
 /** 1 where values leave the host or may be written by others. */
 int bearer_store_is_foreign(const store_config_t *store);
 /** 1 where all who share a store are children of this server. */

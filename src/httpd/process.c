@@ -170,8 +170,24 @@ static apr_status_t make_keysets(process_t *process)
                                          bearer_refresh_active());
         }
     }
-    process->keyset_count = n;
+    process->keyset_count = rv == APR_SUCCESS ? n : 0;
     return rv;
+}
+
+/* Not even the first request of a child waits for what the host knows. */
+static void prime_keysets(process_t *process)
+{
+    apr_pool_t *ptemp;
+    int i;
+
+    if (apr_pool_create_unmanaged(&ptemp) != APR_SUCCESS) {
+        return;
+    }
+    for (i = 0; i < process->keyset_count; i++) {
+        bearer_keyset_prime(process->keysets[i], ptemp);
+        apr_pool_clear(ptemp);
+    }
+    apr_pool_destroy(ptemp);
 }
 
 static const char *token_endpoint(void *keyset, const char **error, apr_pool_t *p)
@@ -280,6 +296,7 @@ void bearer_process_child_init(apr_pool_t *p, server_rec *s)
     process->world.log = world_log;
     process->world.log_baton = s;
     process->world.keys_cache = bearer_store_cache(STORE_KEYS);
+    process->world.keys_home = bearer_store_home();
     rv = bearer_http_curl_create(&process->world.http, "mod_auth_bearer", p);
     if (rv == APR_SUCCESS) {
         bearer_http_curl_stop_when(process->world.http,
@@ -314,6 +331,7 @@ void bearer_process_child_init(apr_pool_t *p, server_rec *s)
                      "verify tokens and refuses all of them");
         return;
     }
+    prime_keysets(process);
     make_throttle(process);
     apr_pool_pre_cleanup_register(p, NULL, forget);
     atomic_store(&the_process, process);

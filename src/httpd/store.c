@@ -568,6 +568,21 @@ static void unlease(const bearer_cache_t *cache, const unsigned char *key,
 
 /* ---- the library's interface -------------------------------------------- */
 
+/* What another host has fetched; how long it serves is said inside. Rarely
+ * written, as handover.c has no locks. */
+static void keep_at_home(const unsigned char *key, const unsigned char *value,
+                         apr_size_t len, apr_pool_t *p)
+{
+    unsigned char *there;
+    apr_size_t size;
+    apr_time_t expires;
+
+    if (bearer_handover_get(key, &there, &size, &expires, p) != APR_SUCCESS
+        || size != len || memcmp(there, value, len) != 0) {
+        bearer_handover_put(key, value, len, apr_time_now() + MAX_LIFE);
+    }
+}
+
 static apr_status_t get(const bearer_cache_t *cache, const unsigned char *key,
                         unsigned char **value, apr_size_t *len, apr_pool_t *p)
 {
@@ -575,11 +590,17 @@ static apr_status_t get(const bearer_cache_t *cache, const unsigned char *key,
     apr_status_t rv = get_value(store, key, value, len, p);
     apr_time_t expires;
 
-    if (rv != APR_SUCCESS && store->kind->handed_over) {
+    if (!store->kind->handed_over) {
+        return rv;
+    }
+    if (rv != APR_SUCCESS) {
         rv = bearer_handover_get(key, value, len, &expires, p);
         if (rv == APR_SUCCESS) {
             (void)put_value(store, key, *value, *len, expires, p);
         }
+    }
+    else if (store->seal) {
+        keep_at_home(key, *value, *len, p);
     }
     return rv;
 }
@@ -605,6 +626,23 @@ static apr_status_t take_out(const bearer_cache_t *cache,
         bearer_handover_remove(key);
     }
     return remove_value(store, key, p);
+}
+
+static apr_status_t get_at_home(const bearer_cache_t *cache,
+                                const unsigned char *key, unsigned char **value,
+                                apr_size_t *len, apr_pool_t *p)
+{
+    apr_time_t expires;
+
+    (void)cache;
+    return bearer_handover_get(key, value, len, &expires, p);
+}
+
+const bearer_cache_t *bearer_store_home(void)
+{
+    static const bearer_cache_t home = { .get = get_at_home };
+
+    return &home;
 }
 
 const bearer_cache_t *bearer_store_cache(store_kind_t kind)

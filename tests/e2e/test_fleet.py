@@ -6,6 +6,7 @@ import base64
 import itertools
 import json
 import os
+import signal
 import urllib.parse
 
 import pytest
@@ -202,6 +203,37 @@ def test_new_generation_without_backend_and_issuer(backend, host, issuer):
             a.graceful()
             load.more(30)
     load.expect_only(200)
+
+
+@AWAY
+def test_new_generation_of_a_host_that_has_never_fetched(backend, host, issuer):
+    """What it had from another host, it hands over, too."""
+    a, b = host(backend), host(backend)
+    granted(a.get("/a", issuer.mint()))
+    granted(b.get("/a", issuer.mint()))
+    assert issuer.count("jwks") == 1
+    backend.stop()
+    issuer.script("jwks", cut=True)
+    b.graceful()
+    assert everywhere(b, issuer.mint(sub="new")) == {200}
+
+
+@AWAY
+def test_new_generation_while_the_backend_hangs(backend, host, issuer):
+    """Worse than one that is down: it takes connections and says nothing. Who
+    knows the keys does not wait for it."""
+    a = host(backend)
+    granted(a.get("/a", issuer.mint()))
+    backend.process.send_signal(signal.SIGSTOP)
+    try:
+        with Load(a.port, issuer.mint()) as load:
+            for _ in range(2):
+                a.graceful()
+                load.more(30)
+    finally:
+        backend.process.send_signal(signal.SIGCONT)
+    load.expect_only(200)
+    assert load.percentile(1, load.began) < 1.5
 
 
 @AWAY

@@ -1575,6 +1575,36 @@ static void *rotate(void *baton)
     return p;
 }
 
+/* What this host has in its memory serves a new process at once: before it is
+ * asked for anything, and also if it came there later. */
+static void test_at_home(void **state)
+{
+    apr_pool_t *p = unit_pool(state);
+    lab_t *lab = lab_open(p);
+    bearer_keyset_t *first, *primed, *late;
+
+    publish(lab, "a", p);
+    lab->world.keys_cache = &lab->cache;
+    first = process(lab, 1, p);
+    lab->world.keys_cache = NULL;
+    lab->world.keys_home = &lab->cache;
+    late = process(lab, 1, p);
+    bearer_keyset_prime(late, p);   /* there is nothing yet */
+    assert_false(bearer_keyset_at_hand(late));
+    expect_keys(first, "a", p);
+    assert_requests(lab, 1);
+    primed = process(lab, 1, p);
+    bearer_keyset_prime(primed, p);
+    assert_true(bearer_keyset_at_hand(primed));
+    expect_keys(primed, "a", p);
+    expect_keys(late, "a", p);
+    assert_requests(lab, 1);
+    lab_pass(lab, 3 * DAY);         /* too old: no keys any more */
+    late = process(lab, 1, p);
+    bearer_keyset_prime(late, p);
+    assert_false(bearer_keyset_at_hand(late));
+}
+
 /* What a client's token may make happen depends on this answer. */
 static void test_at_hand(void **state)
 {
@@ -1636,6 +1666,7 @@ int main(void)
         UNIT_TEST(test_life),
         UNIT_TEST(test_fetched_once),
         UNIT_TEST(test_at_hand),
+        UNIT_TEST(test_at_home),
         UNIT_TEST(test_refreshed_ahead_of_time),
         UNIT_TEST(test_cache_headers_count),
         UNIT_TEST(test_refreshed_by_a_request),
