@@ -61,9 +61,10 @@ threads() {
     cd "$build/tsan"
     "$top/configure" --quiet --enable-sanitizers=thread CC=gcc CFLAGS='-g -O1'
     make -j"$jobs" tests/unit/stress_shared tests/unit/stress_keys \
-        tests/unit/test_keyset
+        tests/unit/stress_handover tests/unit/test_keyset
     tests/unit/stress_shared
     tests/unit/stress_keys
+    tests/unit/stress_handover
     srcdir=$top tests/unit/test_keyset
 }
 

@@ -20,6 +20,7 @@
 
 #include <stdatomic.h>
 #include <stddef.h>
+#include <stdlib.h>
 
 #include <apr_shm.h>
 
@@ -244,15 +245,52 @@ apr_status_t bearer_handover_get(const unsigned char *key, unsigned char **value
     return APR_NOTFOUND;
 }
 
+/* Made outside of the shared memory: a digest of what is there would be right for
+ * what two have written at once, too. NULL: out of memory. */
+static content_t *make_content(const unsigned char *key,
+                               const unsigned char *value, apr_size_t len,
+                               apr_time_t expires)
+{
+    content_t *made = calloc(1, offsetof(content_t, value) + len);
+
+    if (made) {
+        memcpy(made->key, key, sizeof(made->key));
+        made->expires = expires;
+        made->len = len;
+        memcpy(made->value, value, len);
+        if (bearer_text_sha256(made->key, DIGESTED(len), made->digest)
+            != APR_SUCCESS) {
+            free(made);
+            made = NULL;
+        }
+    }
+    return made;
+}
+
+/* The digest last: until then what is there does not count. In this order, or the
+ * compiler may find that the zeros are of no use. */
+static void write_content(content_t *there, const content_t *made)
+{
+    memset(there->digest, 0, sizeof(there->digest));
+    atomic_thread_fence(memory_order_seq_cst);
+    memcpy(there->key, made->key, DIGESTED(made->len));
+    atomic_thread_fence(memory_order_seq_cst);
+    memcpy(there->digest, made->digest, sizeof(there->digest));
+}
+
 void bearer_handover_put(const unsigned char *key, const unsigned char *value,
                          apr_size_t len, apr_time_t expires)
 {
     apr_uint64_t name = name_of(key);
     int size = len > room_of[0];
-    content_t *content;
+    content_t *made;
     int i;
 
     if (!memory || len == 0 || len > room_of[size]) {
+        return;
+    }
+    made = make_content(key, value, len, expires);
+    if (!made) {
         return;
     }
     clear(memory, !size, name);
@@ -260,17 +298,11 @@ void bearer_handover_put(const unsigned char *key, const unsigned char *value,
     if (i < 0) {
         i = claim(memory, size, name);
     }
-    if (i < 0) {
-        return;
+    if (i >= 0) {
+        write_content(content_of(memory, size, (unsigned)i), made);
+        atomic_store(&memory->slots[size][i].expires, expires);
     }
-    content = content_of(memory, size, (unsigned)i);
-    memset(content->digest, 0, sizeof(content->digest));
-    memcpy(content->key, key, sizeof(content->key));
-    content->expires = expires;
-    content->len = len;
-    memcpy(content->value, value, len);
-    bearer_text_sha256(content->key, DIGESTED(len), content->digest);
-    atomic_store(&memory->slots[size][i].expires, expires);
+    free(made);
 }
 
 void bearer_handover_remove(const unsigned char *key)
