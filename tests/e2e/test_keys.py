@@ -482,7 +482,7 @@ def test_verified_token_goes_with_its_tenant(one_server):
 </Location>
 """ + location("/a"), files={"t.json": jwks("rs256"), "tenants": "t-1\nt-2\n"})
     gone, stays = mint(iss=tenant("t-1")), mint(iss=tenant("t-2"))
-    for _ in range(3):
+    for _ in range(8):
         granted(server.get("/a", gone))
         granted(server.get("/a", stays))
     wait_until(lambda: server.get("/bearer-status?format=json").json()[
