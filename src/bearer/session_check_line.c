@@ -86,9 +86,9 @@ static const char *parse_send(line_t *line, const char *value)
         check->send = BEARER_SEND_AUTHORIZATION;
     } else if (!strcmp(value, "cookie")) {
         check->send = BEARER_SEND_COOKIE;
-    } else if (!strncmp(value, "form:", 5) && check->name[0]) {
+    } else if (colon && !strncmp(value, "form:", 5) && colon[1]) {
         check->send = BEARER_SEND_FORM;
-    } else if (!strncmp(value, "header:", 7) && is_token(check->name)) {
+    } else if (colon && !strncmp(value, "header:", 7) && is_token(colon + 1)) {
         check->send = BEARER_SEND_HEADER;
     } else {
         return apr_psprintf(line->p, "send=%s is none of: send=authorization, "
@@ -160,7 +160,7 @@ static const char *parse_headers(line_t *line, const char *value)
     const char *error = split(line, value, "header", &list);
     int i;
 
-    for (i = 0; !error && i < list->nelts; i++) {
+    for (i = 0; !error && list && i < list->nelts; i++) {
         const char *name = APR_ARRAY_IDX(list, i, const char *);
 
         if (!strcasecmp(name, "Authorization")) {
