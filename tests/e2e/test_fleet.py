@@ -222,7 +222,7 @@ def test_new_generation_of_a_host_that_has_never_fetched(backend, host, issuer):
 def test_new_generation_while_the_backend_hangs(backend, host, issuer):
     """Worse than one that is down: it takes connections and says nothing. Who
     knows the keys does not wait for it."""
-    a = host(backend)
+    a = host(backend, children=4)
     granted(a.get("/a", issuer.mint()))
     backend.process.send_signal(signal.SIGSTOP)
     try:
