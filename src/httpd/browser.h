@@ -2,8 +2,8 @@
 /**
  * @file browser.h
  * What the browser rooms of the glue share (browser.c, browser_login.c,
- * browser_callback.c, browser_logout.c, browser_session.c): a vhost's view of browsers, made in post_config and only
- * read afterwards.
+ * browser_callback.c, browser_logout.c, browser_session.c): a vhost's view of
+ * browsers, made in post_config and only read afterwards.
  */
 #ifndef BROWSER_H
 #define BROWSER_H
