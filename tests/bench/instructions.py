@@ -11,6 +11,7 @@ counted (it depends on what the processor offers them); bench.py measures it.
 Needs: valgrind. The module must be built as runtests.sh builds it (-g -O2).
 """
 import argparse
+import contextlib
 import json
 import os
 import pathlib
@@ -56,13 +57,15 @@ def inside(out, module):
     return total
 
 
-def drive(port, lines, count):
-    with socket.create_connection(("127.0.0.1", port), 60) as s:
+def drive(port, lines, count, more=""):
+    """Requests over one connection, each answered 200; more: header lines, with
+    {i} for the number of the request."""
+    with socket.create_connection(("127.0.0.1", port), 900) as s:
         answers = s.makefile("rb")
         for i in range(count):
-            s.sendall(b"GET /index.html HTTP/1.1\r\nHost: localhost\r\n"
-                      b"Authorization: Bearer " + lines[i % len(lines)].encode()
-                      + b"\r\n\r\n")
+            s.sendall((f"GET /index.html HTTP/1.1\r\nHost: localhost\r\n"
+                       f"Authorization: Bearer {lines[i % len(lines)]}\r\n"
+                       f"{more}\r\n").encode())
             status, length = answers.readline(), 0
             if b" 200 " not in status:
                 raise SystemExit(f"not granted: {status!r}")
@@ -70,6 +73,38 @@ def drive(port, lines, count):
                 if header.lower().startswith(b"content-length:"):
                     length = int(header.split(b":")[1])
             answers.read(length)
+
+
+@contextlib.contextmanager
+def counted(server, out, *options):
+    """A bench.Server in one process under callgrind, which counts what the
+    module's hooks do."""
+    conf = server.conf.read_text()
+    server.conf.write_text(re.sub(r"(?m)^(User|Group) .*\n", "", conf))
+    drop = []
+    if os.geteuid() == 0:
+        subprocess.run(["chown", "-R", "www-data", str(server.root.parent)],
+                       check=True)
+        drop = ["setpriv", "--reuid=www-data", "--regid=www-data",
+                "--clear-groups"]
+    process = subprocess.Popen(
+        drop + ["valgrind", "-q", "--tool=callgrind", *options,
+                f"--callgrind-out-file={out}",
+                *(f"--toggle-collect={hook}" for hook in HOOKS),
+                "/usr/sbin/apache2", "-X", "-f", str(server.conf)],
+        stdin=subprocess.DEVNULL)
+    try:
+        end = time.monotonic() + 900
+        while time.monotonic() < end and process.poll() is None:
+            try:
+                socket.create_connection(("127.0.0.1", server.port), 1).close()
+                break
+            except OSError:
+                time.sleep(0.2)
+        yield process
+    finally:
+        process.terminate()
+        process.wait(120)
 
 
 def count(module, case):
@@ -81,32 +116,9 @@ def count(module, case):
     bench.mint(key, base / "tokens", distinct)
     server = bench.Server("one", base, bench.BEARER, module=module, extra="",
                           inside="")
-    conf = server.conf.read_text()
-    server.conf.write_text(re.sub(r"(?m)^(User|Group) .*\n", "", conf))
-    drop = []
-    if os.geteuid() == 0:
-        subprocess.run(["chown", "-R", "www-data", str(base)], check=True)
-        drop = ["setpriv", "--reuid=www-data", "--regid=www-data",
-                "--clear-groups"]
     out = base / "callgrind.out"
-    process = subprocess.Popen(
-        drop + ["valgrind", "-q", "--tool=callgrind",
-                f"--callgrind-out-file={out}",
-                *(f"--toggle-collect={hook}" for hook in HOOKS),
-                "/usr/sbin/apache2", "-X", "-f", str(server.conf)],
-        stdin=subprocess.DEVNULL)
-    try:
-        end = time.monotonic() + 60
-        while time.monotonic() < end and process.poll() is None:
-            try:
-                socket.create_connection(("127.0.0.1", server.port), 1).close()
-                break
-            except OSError:
-                time.sleep(0.2)
+    with counted(server, out):
         drive(server.port, (base / "tokens").read_text().split(), REQUESTS)
-    finally:
-        process.terminate()
-        process.wait(60)
     figure = inside(out, pathlib.Path(module).name) / REQUESTS
     shutil.rmtree(base, ignore_errors=True)
     return round(figure)
