@@ -54,7 +54,7 @@ def plain():
 
 
 #: what grows -> how far
-ROWS = {"issuers": (1, 10, 100, 1000), "keys": (1, 10, 100),
+ROWS = {"issuers": (1, 10, 100), "keys": (1, 10, 100),
         "claims": (13, 50, 100, 200), "rules": (1, 10, 50),
         "revocations": (0, 1000, 100000), "addresses": (0, 1000, 10000)}
 
