@@ -83,7 +83,10 @@ def test_granted_and_keys(server, issuer):
     before = status(server)["issuers"][0]["granted"]
     for _ in range(3):
         assert server.get("/a", issuer.mint(aud=tokens.AUD)).status == 200
-    one = status(server)["issuers"][0]
+    # a child shows the keys that it has: ask until one does that was asked
+    one = wait_until(lambda: next((i for i in status(server)["issuers"]
+                                   if i["keys"]["list"]), None),
+                     what="a page of the child that has the keys")
     assert one["granted"] == before + 3
     assert (one["name"], one["url"]) == ("main", issuer.url)
     assert [(k["kid"], k["type"], k["bits"]) for k in one["keys"]["list"]] == [
