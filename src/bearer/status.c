@@ -653,32 +653,43 @@ static void add_histogram(page_t *page, const json_t *issuer)
         n ? (apr_int64_t)json_integer_value(json_array_get(buckets, n - 1)) : 0);
 }
 
+/** One figure of the whole. */
+static const struct {
+    const char *name, *type, *help;
+    const char *group, *member;   /**< where in the status: a number or a truth */
+} singles[] = {
+    { "token_cache_entries", "gauge", "Room for verified tokens", "tokens",
+      "entries" },
+    { "token_cache_used", "gauge", "Verified tokens kept", "tokens", "used" },
+    { "token_cache_bytes", "gauge", "Memory of verified tokens", "tokens",
+      "bytes" },
+    { "token_cache_hits_total", "counter", "Tokens seen before", "tokens",
+      "hits" },
+    { "token_cache_misses_total", "counter", "Tokens not seen before", "tokens",
+      "misses" },
+    { "token_cache_evictions_total", "counter", "Tokens that made room", "tokens",
+      "evictions" },
+    { "throttled_addresses", "gauge", "Addresses with a penalty now", "throttle",
+      "penalised" },
+    { "throttle_started_total", "counter", "Penalties begun", "throttle",
+      "started" },
+    { "revocations", "gauge", "Entries of the revocation list", "revocations",
+      "entries" },
+    { "revocation_list_closed", "gauge", "1: the revocation list cannot be read, "
+      "access is closed", "revocations", "closed" },
+};
+
 static void add_singles(page_t *page)
 {
-    const json_t *tokens = member(page->status, "tokens");
-    const json_t *throttle = member(page->status, "throttle");
-    const json_t *revocations = member(page->status, "revocations");
+    size_t i;
 
-    single(page, "token_cache_entries", "gauge", "Room for verified tokens",
-           number(tokens, "entries"));
-    single(page, "token_cache_used", "gauge", "Verified tokens kept",
-           number(tokens, "used"));
-    single(page, "token_cache_bytes", "gauge", "Memory of verified tokens",
-           number(tokens, "bytes"));
-    single(page, "token_cache_hits_total", "counter", "Tokens seen before",
-           number(tokens, "hits"));
-    single(page, "token_cache_misses_total", "counter", "Tokens not seen before",
-           number(tokens, "misses"));
-    single(page, "token_cache_evictions_total", "counter", "Tokens that made room",
-           number(tokens, "evictions"));
-    single(page, "throttled_addresses", "gauge", "Addresses with a penalty now",
-           number(throttle, "penalised"));
-    single(page, "throttle_started_total", "counter", "Penalties begun",
-           number(throttle, "started"));
-    single(page, "revocations", "gauge", "Entries of the revocation list",
-           number(revocations, "entries"));
-    single(page, "revocation_list_closed", "gauge", "1: the revocation list cannot "
-           "be read, access is closed", is_true(revocations, "closed"));
+    for (i = 0; i < sizeof(singles) / sizeof(singles[0]); i++) {
+        const json_t *group = member(page->status, singles[i].group);
+
+        single(page, singles[i].name, singles[i].type, singles[i].help,
+               is_true(group, singles[i].member)
+                   ? 1 : number(group, singles[i].member));
+    }
 }
 
 const char *bearer_status_prometheus(const json_t *status, apr_pool_t *p)

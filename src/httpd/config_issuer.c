@@ -288,10 +288,7 @@ const char *bearer_config_in_issuer(cmd_parms *cmd, void *dir, const char *args)
     while (strcasecmp(issuer_parsers[i].name, cmd->cmd->name) != 0) {
         i++;
     }
-    in.cmd = cmd;
-    in.p = cmd->pool;
-    in.out = NULL;
-    in.words = bearer_config_words(cmd->pool, args);
+    bearer_parse_begin(&in, cmd, args);
     text = apr_pstrcat(cmd->temp_pool, cmd->cmd->name, " ", args, NULL);
     bearer_config_digest(server->digest, text, strlen(text), cmd->temp_pool);
     return issuer_parsers[i].parse(&in, server->open);

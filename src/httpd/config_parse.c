@@ -3,6 +3,14 @@
 
 #include <apr_lib.h>
 
+void bearer_parse_begin(parse_t *in, cmd_parms *cmd, const char *args)
+{
+    in->cmd = cmd;
+    in->p = cmd->pool;
+    in->out = NULL;
+    in->words = bearer_config_words(cmd->pool, args);
+}
+
 const char *bearer_parse_complain(const parse_t *in, const char *format, const char *a)
 {
     return apr_psprintf(in->p, "%s: %s", in->cmd->cmd->name,

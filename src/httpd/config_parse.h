@@ -36,6 +36,8 @@ struct parser_t {
     (*(type *)(void *)((char *)(in)->out + (row)->offset))
 #define WORD(in, i) APR_ARRAY_IDX((in)->words, i, const char *)
 
+/** The words of a directive that belongs to no layer. */
+void bearer_parse_begin(parse_t *in, cmd_parms *cmd, const char *args);
 /** "DIRECTIVE: text", with one string put into it. */
 const char *bearer_parse_complain(const parse_t *in, const char *format,
                                   const char *a);

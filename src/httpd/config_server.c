@@ -77,10 +77,7 @@ const char *bearer_config_global(cmd_parms *cmd, void *dir, const char *args)
     while (strcasecmp(global_parsers[i].name, cmd->cmd->name) != 0) {
         i++;
     }
-    in.cmd = cmd;
-    in.p = cmd->pool;
-    in.out = NULL;
-    in.words = bearer_config_words(cmd->pool, args);
+    bearer_parse_begin(&in, cmd, args);
     return global_parsers[i].parse(&in);
 }
 
@@ -180,10 +177,7 @@ const char *bearer_config_login(cmd_parms *cmd, void *dir, const char *args)
     while (strcasecmp(login_parsers[i].name, cmd->cmd->name) != 0) {
         i++;
     }
-    in.cmd = cmd;
-    in.p = cmd->pool;
-    in.out = NULL;
-    in.words = bearer_config_words(cmd->pool, args);
+    bearer_parse_begin(&in, cmd, args);
     return login_parsers[i].parse(&in, &bearer_config_server(cmd->server)->login);
 }
 

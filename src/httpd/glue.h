@@ -226,6 +226,15 @@ apr_status_t bearer_asking_create(process_t *process);
 
 /* shared.c: memory that all children of the host share */
 apr_status_t bearer_shared_create(apr_pool_t *pconf, server_rec *s);
+/** Memory for all children that a restart does not reach: made once for a layout
+ *  and size, zeroed, and found again under them.
+ *  @param file  below the runtime directory, where the system has no anonymous
+ *               shared memory
+ *  @param made  1: it is new
+ *  @return NULL: there is none, and *rv says why */
+void *bearer_shared_keep(const char *layout, const char *file, apr_size_t size,
+                         int *made, apr_pool_t *pconf, server_rec *s,
+                         apr_status_t *rv);
 /** The throttle's block, for BEARER_THROTTLE_ENTRIES; NULL: none. */
 void *bearer_shared_throttle(apr_size_t *size);
 /** A host-wide lease: 1 when the caller has it now. It ends with unlease, with

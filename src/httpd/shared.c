@@ -2,8 +2,8 @@
 /**
  * @file shared.c
  * Memory that all children of one server share: leases (who fetches), places
- * for who waits, the throttle's table, and which warnings have been given. It is made once and
- * kept in the process pool, so that a graceful restart loses no penalty; a
+ * for who waits, the throttle's table, and which warnings have been given. It is
+ * made once and kept in the process pool, so that a graceful restart loses no penalty; a
  * build with another layout makes its own.
  */
 #include "glue.h"
@@ -35,36 +35,54 @@ static shared_t *shared;           /* NULL: no shared memory to be had */
 
 #define ALIGNED(n) (((n) + 63) & ~(apr_size_t)63)
 
-apr_status_t bearer_shared_create(apr_pool_t *pconf, server_rec *s)
+void *bearer_shared_keep(const char *layout, const char *file, apr_size_t size,
+                         int *made, apr_pool_t *pconf, server_rec *s,
+                         apr_status_t *rv)
 {
     apr_pool_t *keep = s->process->pool;
+    const char *name = apr_psprintf(keep, "%s %" APR_SIZE_T_FMT, layout, size);
+    apr_shm_t *shm = NULL;
+    void *block = NULL;
+
+    *made = 0;
+    *rv = APR_SUCCESS;
+    apr_pool_userdata_get(&block, name, keep);
+    if (block) {
+        return block;
+    }
+    *rv = apr_shm_create(&shm, size, NULL, keep);
+    if (APR_STATUS_IS_ENOTIMPL(*rv)) {
+        file = ap_runtime_dir_relative(pconf, file);
+        apr_shm_remove(file, pconf);
+        *rv = apr_shm_create(&shm, size, file, keep);
+    }
+    if (*rv != APR_SUCCESS) {
+        return NULL;
+    }
+    *made = 1;
+    block = apr_shm_baseaddr_get(shm);  /* zeroed: a new mapping */
+    apr_pool_userdata_setn(block, name, NULL, keep);
+    return block;
+}
+
+apr_status_t bearer_shared_create(apr_pool_t *pconf, server_rec *s)
+{
     apr_size_t size = ALIGNED(sizeof(shared_t))
                     + bearer_throttle_size(BEARER_THROTTLE_ENTRIES);
-    const char *name = apr_psprintf(keep, LAYOUT " %" APR_SIZE_T_FMT, size);
-    apr_shm_t *shm = NULL;
-    void *kept = NULL;
     apr_status_t rv;
+    int made;
 
-    apr_pool_userdata_get(&kept, name, keep);
-    if (kept) {
-        shared = kept;
-        return APR_SUCCESS;
-    }
-    rv = apr_shm_create(&shm, size, NULL, keep);
-    if (APR_STATUS_IS_ENOTIMPL(rv)) {
-        const char *file = ap_runtime_dir_relative(pconf, "auth_bearer_shared");
-
-        apr_shm_remove(file, pconf);
-        rv = apr_shm_create(&shm, size, file, keep);
-    }
-    if (rv != APR_SUCCESS) {
+    shared = bearer_shared_keep(LAYOUT, "auth_bearer_shared", size, &made, pconf, s,
+                                &rv);
+    if (!shared) {
         ap_log_error(APLOG_MARK, APLOG_ERR, rv, s, "no shared "
                      "memory of %" APR_SIZE_T_FMT " bytes", size);
         return rv;
     }
-    shared = apr_shm_baseaddr_get(shm);  /* zeroed: a new anonymous mapping */
-    bearer_world_random(NULL, shared->host, sizeof(shared->host));
-    return apr_pool_userdata_setn(shared, name, NULL, keep);
+    if (made) {
+        bearer_world_random(NULL, shared->host, sizeof(shared->host));
+    }
+    return APR_SUCCESS;
 }
 
 void *bearer_shared_throttle(apr_size_t *size)

@@ -11,7 +11,6 @@
 #include "glue.h"
 
 #include <apr_optional_hooks.h>
-#include <apr_shm.h>
 #include <mod_status.h>
 #include <unistd.h>
 
@@ -39,32 +38,16 @@ static struct {
 
 static void create_block(apr_pool_t *pconf, server_rec *s)
 {
-    apr_pool_t *keep = s->process->pool;
     apr_size_t size = bearer_meter_size();
-    const char *name = apr_psprintf(keep, LAYOUT " %" APR_SIZE_T_FMT, size);
-    apr_shm_t *shm = NULL;
-    void *kept = NULL;
     apr_status_t rv;
+    int made;
 
-    apr_pool_userdata_get(&kept, name, keep);
-    block = kept;
-    if (block) {
-        return;
-    }
-    rv = apr_shm_create(&shm, size, NULL, keep);
-    if (APR_STATUS_IS_ENOTIMPL(rv)) {
-        const char *file = ap_runtime_dir_relative(pconf, "auth_bearer_meter");
-
-        apr_shm_remove(file, pconf);
-        rv = apr_shm_create(&shm, size, file, keep);
-    }
-    if (rv != APR_SUCCESS) {
+    block = bearer_shared_keep(LAYOUT, "auth_bearer_meter", size, &made, pconf, s,
+                               &rv);
+    if (!block) {
         ap_log_error(APLOG_MARK, APLOG_WARNING, rv, s, "nothing is counted: no "
                      "shared memory of %" APR_SIZE_T_FMT " bytes", size);
-        return;
     }
-    block = apr_shm_baseaddr_get(shm);
-    apr_pool_userdata_setn(block, name, NULL, keep);
 }
 
 /* Two servers with the same one have read the same directives of ours. */

@@ -6,27 +6,8 @@
  * begins with `{` is a header and, on the next line, a payload, signed here.
  */
 #include "fuzz_judge.h"
+#include "fuzz_sign.h"
 #include "fuzz_tell.h"
-
-#include "bearer/b64url.h"
-#include "bearer/signature.h"
-
-static const char *sign(const char *text, apr_pool_t *p)
-{
-    const char *header = fuzz_part(&text, '\n', p);
-    const char *input = apr_pstrcat(p,
-        bearer_b64url_encode(p, header, strlen(header)), ".",
-        bearer_b64url_encode(p, text, strlen(text)), NULL);
-    unsigned char *signature;
-    apr_size_t len;
-
-    FUZZ_CHECK(bearer_signature_make(&signature, &len, bearer_alg_find("HS256"),
-                                     NULL, (const unsigned char *)SECRET,
-                                     strlen(SECRET), input, strlen(input), p)
-               == APR_SUCCESS);
-    return apr_pstrcat(p, input, ".", bearer_b64url_encode(p, signature, len),
-                       NULL);
-}
 
 /* To go on behind a failed check must not change the verdict. */
 static void check_same_verdict(const bearer_judgement_t *j,
@@ -114,7 +95,7 @@ static void fuzz(const char *text, size_t len, apr_pool_t *p)
         return;
     }
     if (is_signed) {
-        text = sign(text, p);
+        text = fuzz_sign(text, p);
         len = strlen(text);
     }
     for (place = 0; place < 3; place++) {

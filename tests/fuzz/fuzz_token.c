@@ -5,9 +5,7 @@
  * the fuzzer gets past the signature.
  */
 #include "fuzz_judge.h"
-
-#include "bearer/b64url.h"
-#include "bearer/signature.h"
+#include "fuzz_sign.h"
 
 /* Nobody but the seeds' author has the private keys. */
 static void check_signature(const bearer_judgement_t *j)
@@ -17,29 +15,12 @@ static void check_signature(const bearer_judgement_t *j)
     FUZZ_CHECK(jti && strcmp(jti, "seed") == 0);
 }
 
-static const char *sign(const char *text, apr_pool_t *p)
-{
-    const char *header = fuzz_part(&text, '\n', p);
-    const char *input = apr_pstrcat(p,
-        bearer_b64url_encode(p, header, strlen(header)), ".",
-        bearer_b64url_encode(p, text, strlen(text)), NULL);
-    unsigned char *signature;
-    apr_size_t len;
-
-    FUZZ_CHECK(bearer_signature_make(&signature, &len, bearer_alg_find("HS256"),
-                                     NULL, (const unsigned char *)SECRET,
-                                     strlen(SECRET), input, strlen(input), p)
-               == APR_SUCCESS);
-    return apr_pstrcat(p, input, ".", bearer_b64url_encode(p, signature, len),
-                       NULL);
-}
-
 static void fuzz(const char *text, size_t len, apr_pool_t *p)
 {
     int is_signed = *text == '{', place;
 
     if (is_signed) {
-        text = sign(text, p);
+        text = fuzz_sign(text, p);
         len = strlen(text);
     }
     for (place = 0; place < 4; place++) {
