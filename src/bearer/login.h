@@ -9,6 +9,9 @@
  *   response -> is this the answer to that attempt? its code
  *   redeem   -> tokens; the ID token is the judge's matter (judge.h)
  *
+ * login_request.c, login_attempt.c, login_response.c, login_tokens.c,
+ * login_userinfo.c, login_step_up.c; what they share is in login_inside.h.
+ *
  * Each attempt has its own state, nonce and PKCE verifier and is kept apart from
  * others, so that two tabs do not disturb each other. Nothing is kept on the
  * server. Thread-safe; everything in the caller's pool.
