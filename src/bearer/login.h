@@ -22,6 +22,7 @@
 #include <apr_pools.h>
 #include <apr_tables.h>
 
+#include "bearer/budget.h"
 #include "bearer/issuer.h"
 #include "bearer/judge.h"
 #include "bearer/seal.h"
@@ -54,6 +55,8 @@ typedef struct bearer_login_t {
     void *post_baton;
     int quiet;                     /**< a login begins without asking the issuer
                                         anything, or not at all */
+    bearer_budget_t *pushes;       /**< of all requests that are pushed to this
+                                        issuer, whoever causes them; NULL: no bound */
 } bearer_login_t;
 
 /** One login under way. */
@@ -83,11 +86,13 @@ bearer_reason_t bearer_login_suffices(const apr_array_header_t *parameters,
 
 /**
  * An authorization request; by a pushed request (RFC 9126) where the issuer has
- * an endpoint for it.
+ * an endpoint for it and it may be asked now, and the plain way where the issuer
+ * only offers to be pushed to.
  * @param parameters  const char *, NAME=VALUE; or NULL
  * @param target      to come back to; validated by the caller
- * @return BEARER_OK, BEARER_LOGIN_ISSUER, BEARER_INTERNAL; BEARER_THROTTLED: it
- *         would have to be pushed, but login->quiet
+ * @return BEARER_OK, BEARER_LOGIN_ISSUER, BEARER_INTERNAL; where it would have to
+ *         be pushed: BEARER_THROTTLED (login->quiet), BEARER_LOGIN_LIMIT
+ *         (login->pushes)
  */
 bearer_reason_t bearer_login_begin(bearer_attempt_t **attempt, const char **url,
                                    const bearer_login_t *login,

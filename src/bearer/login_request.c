@@ -98,37 +98,98 @@ static apr_table_t *request_of(bearer_attempt_t *a, const bearer_login_t *login,
     return t;
 }
 
-/* RFC 9126. Where it is only offered, an issuer that will not have it for this
- * client is asked the plain way. */
-static bearer_reason_t push(const char **url, const bearer_login_t *login,
-                            const apr_table_t *request, bearer_refusal_t *why,
-                            apr_pool_t *p)
+static bearer_reason_t ask(const char **uri, const bearer_login_t *login,
+                           const apr_table_t *request, bearer_refusal_t *why,
+                           apr_pool_t *p)
 {
     const bearer_metadata_t *m = login->metadata;
-    const char *error = NULL, *uri;
-    apr_table_t *t;
+    const char *error = NULL;
     json_t *answer;
     int status;
     apr_status_t rv = bearer_login_ask(&answer, &status, login,
                                        m->pushed_authorization_request_endpoint,
                                        request, &error, p);
 
-    uri = answer ? bearer_json_string(answer, "request_uri") : NULL;
-    if (rv == APR_SUCCESS && (status == 201 || status == 200) && uri
-        && strlen(uri) < 512) {
-        t = apr_table_make(p, 2);
-        apr_table_setn(t, "client_id", login->access->settings->client_id);
-        apr_table_setn(t, "request_uri", uri);
-        *url = bearer_login_with_query(m->authorization_endpoint, t, p);
+    *uri = answer ? bearer_json_string(answer, "request_uri") : NULL;
+    if (rv == APR_SUCCESS && (status == 201 || status == 200) && *uri
+        && strlen(*uri) < 512) {
         return BEARER_OK;
     }
+    *uri = NULL;
     if (status >= 400 && status < 500
         && !m->require_pushed_authorization_requests) {
-        *url = bearer_login_with_query(m->authorization_endpoint, request, p);
-        return BEARER_OK;
+        return BEARER_OK;          /* it will not have it from this client */
     }
     return bearer_login_no_use(answer, status, error, "the authorization request "
                                "could not be pushed", why, p);
+}
+
+/* RFC 9126. Anybody can make us do this, so it has two bounds: what one address
+ * may cause, and what all of them may, which no directive turns off. */
+static bearer_reason_t push(const char **uri, const bearer_login_t *login,
+                            const apr_table_t *request, bearer_refusal_t *why,
+                            apr_pool_t *p)
+{
+    const bearer_timeout_t *timeout = &login->access->settings->timeout;
+    apr_time_t now = bearer_world_now(login->access->world);
+    bearer_reason_t reason;
+    int place = 0;
+
+    *uri = NULL;
+    if (login->quiet) {
+        return bearer_refuse(why, p, BEARER_THROTTLED, "too many logins of this "
+                             "address are under way (AuthBearerThrottle); nothing "
+                             "was pushed to the issuer");
+    }
+    if (login->pushes) {
+        place = bearer_budget_begin(login->pushes, now, now + timeout->total);
+    }
+    if (place < 0) {
+        return bearer_refuse(why, p, BEARER_LOGIN_LIMIT, "more logins begin than "
+                             "may be pushed to issuer %s (%d at once, then %d/s, "
+                             "%d under way); if they are no people, let "
+                             "AuthBearerThrottle count them by address, with "
+                             "mod_remoteip behind a proxy; an issuer that does not "
+                             "require pushed requests is asked the plain way",
+                             bearer_text_quote(p, login->access->issuer->url),
+                             BEARER_BUDGET_AT_ONCE,
+                             (int)(APR_USEC_PER_SEC / BEARER_BUDGET_EACH),
+                             BEARER_BUDGET_FLYING);
+    }
+    reason = ask(uri, login, request, why, p);
+    if (login->pushes) {
+        bearer_budget_end(login->pushes, place);
+    }
+    return reason;
+}
+
+/* The request, or the name under which the issuer has it. */
+static bearer_reason_t send_request(const char **uri, const bearer_login_t *login,
+                                    const apr_table_t *request,
+                                    bearer_refusal_t *why, apr_pool_t *p)
+{
+    const bearer_metadata_t *m = login->metadata;
+    int required = m->require_pushed_authorization_requests;
+    bearer_refusal_t own = { BEARER_OK, NULL };
+    bearer_reason_t reason;
+
+    *uri = NULL;
+    if (!m->pushed_authorization_request_endpoint) {
+        return !required ? BEARER_OK
+            : bearer_refuse(why, p, BEARER_LOGIN_ISSUER, "the issuer demands "
+                            "pushed authorization requests, but names no endpoint "
+                            "for them");
+    }
+    reason = push(uri, login, request, &own, p);
+    if (!required && (reason == BEARER_THROTTLED || reason == BEARER_LOGIN_LIMIT)) {
+        bearer_world_log(login->access->world, BEARER_LOG_INFO, "a browser is sent "
+                         "to the issuer the plain way: %s", own.detail);
+        return BEARER_OK;
+    }
+    if (reason != BEARER_OK) {
+        *why = own;
+    }
+    return reason;
 }
 
 bearer_reason_t bearer_login_begin(bearer_attempt_t **attempt, const char **url,
@@ -138,7 +199,9 @@ bearer_reason_t bearer_login_begin(bearer_attempt_t **attempt, const char **url,
                                    apr_pool_t *p)
 {
     const bearer_metadata_t *m = login->metadata;
+    bearer_reason_t reason;
     apr_table_t *request;
+    const char *uri;
 
     if (!m->authorization_endpoint || !m->token_endpoint) {
         return bearer_refuse(why, p, BEARER_LOGIN_ISSUER, "the metadata of issuer "
@@ -151,20 +214,14 @@ bearer_reason_t bearer_login_begin(bearer_attempt_t **attempt, const char **url,
     if (!request) {
         return bearer_refuse(why, p, BEARER_INTERNAL, "no random bytes");
     }
-    if (m->pushed_authorization_request_endpoint && !login->quiet) {
-        return push(url, login, request, why, p);
+    reason = send_request(&uri, login, request, why, p);
+    if (reason == BEARER_OK && uri) {
+        apr_table_clear(request);
+        apr_table_setn(request, "client_id", login->access->settings->client_id);
+        apr_table_setn(request, "request_uri", uri);
     }
-    if (m->pushed_authorization_request_endpoint
-        && m->require_pushed_authorization_requests) {
-        return bearer_refuse(why, p, BEARER_THROTTLED, "too many logins of this "
-                             "address are under way (AuthBearerThrottle); nothing "
-                             "was pushed to the issuer");
+    if (reason == BEARER_OK) {
+        *url = bearer_login_with_query(m->authorization_endpoint, request, p);
     }
-    if (m->require_pushed_authorization_requests) {
-        return bearer_refuse(why, p, BEARER_LOGIN_ISSUER, "the issuer demands "
-                             "pushed authorization requests, but names no "
-                             "endpoint for them");
-    }
-    *url = bearer_login_with_query(m->authorization_endpoint, request, p);
-    return BEARER_OK;
+    return reason;
 }

@@ -119,6 +119,7 @@ typedef enum {
     X(LOGIN_DENIED, "login_denied", REQUIRE) \
     X(LOGIN_LOOP, "login_loop", REQUIRE) \
     X(LOGIN_ISSUER, "login_issuer", UNAVAILABLE) \
+    X(LOGIN_LIMIT, "login_limit", UNAVAILABLE) \
     X(NONCE, "nonce", MALFORMED) \
     X(AT_HASH, "at_hash", MALFORMED) \
     X(ACR, "acr", AUTHENTICATION) \

@@ -23,6 +23,7 @@
 #include <apr_strings.h>
 #include <util_mutex.h>
 
+#include "bearer/budget.h"
 #include "bearer/client_auth.h"
 #include "bearer/introspect.h"
 #include "bearer/issuer.h"
@@ -246,6 +247,10 @@ void bearer_shared_unlease(const unsigned char *key);
  *  else's answer: a number to give back, or -1 when all are taken. */
 int bearer_shared_wait_begin(int limit, apr_time_t now, apr_time_t until);
 void bearer_shared_wait_end(int place);
+/** How often that issuer may be pushed requests for browsers that nobody knows;
+ *  never NULL.
+ *  @param issuer  its index in the configuration */
+bearer_budget_t *bearer_shared_pushes(int issuer);
 /** What tells this server from others that share a cache; NULL: nothing does. */
 #define BEARER_SHARED_HOST_SIZE 16
 const unsigned char *bearer_shared_host(void);

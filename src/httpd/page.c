@@ -40,6 +40,10 @@ static const text_t texts[] = {
     { BEARER_LOGIN_ISSUER, "The sign-in service cannot be reached",
       "This site did not get a usable answer from the service that signs you in.",
       "Please try again in a moment." },
+    { BEARER_LOGIN_LIMIT, "Many people are signing in",
+      "This site may start only so many sign-ins at a time, and just now there are "
+      "more.",
+      "Please try again in a moment." },
     { BEARER_SESSION_USER, "Your account cannot be used here",
       "You are signed in, but your account lacks what this site needs to know, "
       "such as an e-mail address that has been verified.",

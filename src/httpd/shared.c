@@ -2,9 +2,9 @@
 /**
  * @file shared.c
  * Memory that all children of one server share: leases (who fetches), places
- * for who waits, the throttle's table, and which warnings have been given. It is
- * made once and kept in the process pool, so that a graceful restart loses no penalty; a
- * build with another layout makes its own.
+ * for who waits, what may be pushed to issuers, the throttle's table, and which
+ * warnings have been given. It is made once and kept in the process pool, so that
+ * a graceful restart loses no penalty; a build with another layout makes its own.
  */
 #include "glue.h"
 
@@ -17,16 +17,18 @@
 APLOG_USE_MODULE(auth_bearer);
 
 /** Changes whenever the layout below does; with the size it names the memory. */
-#define LAYOUT "mod_auth_bearer shared 3"
+#define LAYOUT "mod_auth_bearer shared 4"
 /** So many that two keys hardly ever share one. */
 #define LEASES 16384
 #define PLACES 4096
+#define PUSHES 64
 
 typedef struct shared_t {
     /** milliseconds since the epoch until when it is held, and by which process;
      *  0: free */
     _Atomic apr_uint64_t leases[LEASES];
     _Atomic apr_int64_t places[PLACES];  /**< taken until then; 0: free */
+    bearer_budget_t pushes[PUSHES];
     _Atomic int warned[SHARED_WARNINGS];
     unsigned char host[BEARER_SHARED_HOST_SIZE];
 } shared_t;
@@ -89,6 +91,14 @@ void *bearer_shared_throttle(apr_size_t *size)
 {
     *size = bearer_throttle_size(BEARER_THROTTLE_ENTRIES);
     return shared ? (char *)shared + ALIGNED(sizeof(shared_t)) : NULL;
+}
+
+/* A child that shares nothing has bounds of its own. */
+bearer_budget_t *bearer_shared_pushes(int issuer)
+{
+    static bearer_budget_t own[PUSHES];
+
+    return &(shared ? shared->pushes : own)[issuer % PUSHES];
 }
 
 int bearer_shared_first(shared_warning_t warning)

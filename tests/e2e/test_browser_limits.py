@@ -3,6 +3,7 @@
 that is refused."""
 import re
 import threading
+import time
 
 import pytest
 
@@ -112,6 +113,47 @@ def test_pushes_that_are_required_are_bounded(site, op):
     assert op.count("par") == 3
 
 
+def flood(server, n=140):
+    """So many browsers that nobody knows; each one's answer, and the seconds."""
+    began = time.monotonic()
+    answers = [Browser(server).navigate("/app/x") for _ in range(n)]
+    return answers, time.monotonic() - began
+
+
+def test_pushes_are_bounded_without_a_throttle(site, op):
+    """A hundred at once, then ten a second, whoever asks and however many
+    children there are; the others go there the plain way."""
+    op.offer(**PAR)
+    server = site("AuthBearerThrottle off", children=2)
+    answers, seconds = flood(server)
+    assert [a.status for a in answers] == [302] * 140
+    pushed = sum("request_uri=" in a.get("Location") for a in answers)
+    assert 100 <= pushed <= 101 + 10 * seconds and pushed < 140
+    assert op.count("par") == pushed
+    assert server.wait_log("the plain way: more logins begin than may be pushed")
+    plain = [a for a in answers if "request_uri=" not in a.get("Location")]
+    assert all("code_challenge=" in a.get("Location") for a in plain)
+    browser = Browser(server)
+    signed_in(browser)
+
+
+def test_required_pushes_are_bounded_without_a_throttle(site, op):
+    op.offer(require_pushed_authorization_requests=True, **PAR)
+    server = site("AuthBearerThrottle off", children=2)
+    answers, seconds = flood(server)
+    refused_ = [a for a in answers if a.status == 503]
+    assert op.count("par") == 140 - len(refused_)
+    assert 100 <= op.count("par") <= 101 + 10 * seconds and refused_
+    res = refused_[0]
+    assert res.check == "login_limit" and res.error == "unavailable"
+    assert int(res.get("Retry-After")) > 0
+    assert not res.all("Set-Cookie")
+    assert "<h1>Many people are signing in</h1>" in res.text
+    assert res.logged("AuthBearerThrottle")
+    # who is signed in does not notice, and a script gets what it always gets
+    refused(server.get("/app/x"), 401)
+
+
 def test_logins_that_end_well_are_no_flood(site, op):
     op.offer(require_pushed_authorization_requests=True, **PAR)
     server = site("AuthBearerThrottle threshold=3 window=60 penalty=60")
@@ -199,7 +241,6 @@ def test_step_up(site, op, store):
 
 
 def test_step_up_by_age(site, op):
-    import time
     op.id_token = {"auth_time": int(time.time()) - 1000}
     server = site("AuthBearerClockSkew 0", end=ADMIN)
     browser = Browser(server)

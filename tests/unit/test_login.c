@@ -218,6 +218,54 @@ static void test_pushed(void **state)
                                         f->p), BEARER_LOGIN_ISSUER);
 }
 
+/* A client that nobody knows makes us ask the issuer so often, and no more. */
+static void test_pushes_are_bounded(void **state)
+{
+    fixture_t *f = fixture(unit_pool(state));
+    bearer_budget_t pushes = { 0 };
+    bearer_attempt_t *a;
+    const char *url;
+    int i;
+
+    f->metadata.pushed_authorization_request_endpoint = "https://idp.example/par";
+    f->metadata.require_pushed_authorization_requests = 1;
+    f->login.pushes = &pushes;
+    f->status = 201;
+    f->body = "{\"request_uri\":\"urn:x\"}";
+    for (i = 0; i < BEARER_BUDGET_AT_ONCE; i++) {
+        begin(f, &url, NULL);
+        assert_true(unit_contains(url, "request_uri=urn%3Ax"));
+    }
+    f->endpoint = NULL;
+    assert_int_equal(bearer_login_begin(&a, &url, &f->login, NULL, "/", &f->why,
+                                        f->p), BEARER_LOGIN_LIMIT);
+    assert_true(unit_contains(f->why.detail, "AuthBearerThrottle"));
+    assert_true(unit_contains(f->why.detail, "100 at once, then 10/s"));
+    assert_null(f->endpoint);
+    /* where it is only offered: the plain way, with everything in it */
+    f->metadata.require_pushed_authorization_requests = 0;
+    a = begin(f, &url, NULL);
+    assert_true(unit_contains(url, "code_challenge="));
+    assert_true(unit_contains(url, a->state));
+    assert_null(f->endpoint);
+    f->w->now += BEARER_BUDGET_EACH;
+    begin(f, &url, NULL);
+    assert_true(unit_contains(url, "request_uri="));
+    f->endpoint = NULL;
+    begin(f, &url, NULL);
+    assert_null(f->endpoint);
+    /* an issuer without an answer is no reason to ask it more */
+    f->status = 0;
+    f->w->now += BEARER_BUDGET_EACH;
+    assert_int_equal(bearer_login_begin(&a, &url, &f->login, NULL, "/", &f->why,
+                                        f->p), BEARER_LOGIN_ISSUER);
+    begin(f, &url, NULL);
+    assert_true(unit_contains(url, "code_challenge="));
+    for (i = 0; i < BEARER_BUDGET_FLYING; i++) {   /* nothing is left behind */
+        assert_int_equal(pushes.flying[i], 0);
+    }
+}
+
 static void test_attempt_cookie(void **state)
 {
     fixture_t *f = fixture(unit_pool(state));
@@ -470,7 +518,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         UNIT_TEST(test_request), UNIT_TEST(test_parameters),
-        UNIT_TEST(test_suffices), UNIT_TEST(test_pushed), UNIT_TEST(test_attempt_cookie),
+        UNIT_TEST(test_suffices), UNIT_TEST(test_pushed), UNIT_TEST(test_pushes_are_bounded),
+        UNIT_TEST(test_attempt_cookie),
         UNIT_TEST(test_parse), UNIT_TEST(test_response), UNIT_TEST(test_redeem),
         UNIT_TEST(test_refresh), UNIT_TEST(test_userinfo), UNIT_TEST(test_merge),
         UNIT_TEST(test_merge_email), UNIT_TEST(test_end)

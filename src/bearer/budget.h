@@ -1,0 +1,40 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/**
+ * @file budget.h
+ * How often somebody else may be called because of clients that nobody knows:
+ * BEARER_BUDGET_AT_ONCE calls, after that one each BEARER_BUDGET_EACH, and never
+ * more than BEARER_BUDGET_FLYING of them under way. Whoever wants to call begins,
+ * and ends; who is not let in does something cheaper.
+ *
+ * A budget is a piece of memory of the caller's, zeroed when new; where children
+ * share it, it is the budget of them all. No lock, no pointer, no wait. A caller
+ * that dies under way gives its place back when `until` is over.
+ *
+ * Times are microseconds since the epoch. Thread-safe and process-safe.
+ */
+#ifndef BEARER_BUDGET_H
+#define BEARER_BUDGET_H
+
+#include <stdatomic.h>
+
+#include <apr_time.h>
+
+#define BEARER_BUDGET_AT_ONCE 100
+#define BEARER_BUDGET_EACH (APR_USEC_PER_SEC / 10)
+#define BEARER_BUDGET_FLYING 16
+
+typedef struct bearer_budget_t {
+    _Atomic apr_int64_t even;      /**< then all that was spent is earned again */
+    _Atomic apr_int64_t flying[BEARER_BUDGET_FLYING]; /**< until then; 0: free */
+} bearer_budget_t;
+
+/**
+ * @param until  the call is over then, whatever happens
+ * @return a place to give back, or -1: the budget is spent
+ */
+int bearer_budget_begin(bearer_budget_t *budget, apr_time_t now,
+                        apr_time_t until);
+
+void bearer_budget_end(bearer_budget_t *budget, int place);
+
+#endif
