@@ -286,7 +286,7 @@ static bearer_reason_t ask_revoked(void *inquiry, const char *iss,
     const inquiry_t *q = inquiry;
     unsigned char digest[BEARER_SHA256_SIZE];
 
-    bearer_revocation_token_digest(digest, token, len);
+    bearer_revocation_token_digest(NULL, digest, token, len);
     return bearer_revocation_ask(q->revocations, iss, jti, digest, why, p);
 }
 

@@ -26,23 +26,25 @@ static const char *const fixed_variables[] = {
 
 /* ---- names ------------------------------------------------------------- */
 
+/* Letters (as small ones) and digits; 0: anything else. */
+static const char alnums[256] = {
+    ['0'] = '0', '1', '2', '3', '4', '5', '6', '7', '8', '9',
+    ['A'] = 'a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', 'i', 'j', 'k', 'l', 'm',
+    'n', 'o', 'p', 'q', 'r', 's', 't', 'u', 'v', 'w', 'x', 'y', 'z',
+    ['a'] = 'a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', 'i', 'j', 'k', 'l', 'm',
+    'n', 'o', 'p', 'q', 'r', 's', 't', 'u', 'v', 'w', 'x', 'y', 'z'
+};
+
 static int is_alnum(char c)
 {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z')
-           || (c >= '0' && c <= '9');
+    return alnums[(unsigned char)c] != 0;
 }
 
 /* What a backend may make of a character of a name: CGI, WSGI, PHP and their
  * kind fold case and put `_` for everything else. */
 static char fold(char c)
 {
-    if (c >= 'A' && c <= 'Z') {
-        return (char)(c - 'A' + 'a');
-    }
-    if (is_alnum(c)) {
-        return c;
-    }
-    return '_';
+    return is_alnum(c) ? alnums[(unsigned char)c] : '_';
 }
 
 /* The first n characters, folded, are equal (both ends included). */
@@ -86,14 +88,17 @@ static int is_tchar(char c)
 static const char *mapped(const char *prefix, const char *name, int header,
                           apr_pool_t *p)
 {
-    char *text = apr_pstrcat(p, prefix, name, NULL);
-    char *out;
+    const apr_size_t before = strlen(prefix), len = strlen(name);
+    char *text = apr_palloc(p, before + len + 1);
+    char *out = apr_cpystrn(text, prefix, before + 1);
+    apr_size_t i;
 
-    for (out = text + strlen(prefix); *out; out++) {
-        if (header ? !is_tchar(*out) : !is_alnum(*out)) {
-            *out = '_';
-        }
+    for (i = 0; i < len; i++) {
+        const char c = name[i];
+
+        out[i] = is_alnum(c) || (header && is_tchar(c)) ? c : '_';
     }
+    out[len] = '\0';
     return text;
 }
 
@@ -148,7 +153,7 @@ static int is_scalar(const json_t *value)
 
 static int has_line_end(const char *s)
 {
-    return s[strcspn(s, "\r\n")] != '\0';
+    return strchr(s, '\n') || strchr(s, '\r');
 }
 
 /* Compact JSON of any value; a real in as few digits as give it back. */
@@ -171,6 +176,14 @@ static const char *as_json(const json_t *value, apr_pool_t *p)
     return len > 0 && len <= sizeof(text) ? apr_pstrmemdup(p, text, len) : NULL;
 }
 
+static const char *number(apr_pool_t *p, apr_int64_t n)
+{
+    const char *text = apr_off_t_toa(p, (apr_off_t)n);  /* apr_psprintf is slow */
+
+    return (apr_int64_t)(apr_off_t)n == n ? text
+               : apr_psprintf(p, "%" APR_INT64_T_FMT, n);
+}
+
 static const char *scalar(const json_t *value, apr_pool_t *p)
 {
     switch (json_typeof(value)) {
@@ -186,8 +199,7 @@ static const char *scalar(const json_t *value, apr_pool_t *p)
     case JSON_NULL:
         return "null";
     case JSON_INTEGER:
-        return apr_psprintf(p, "%" APR_INT64_T_FMT,
-                            (apr_int64_t)json_integer_value(value));
+        return number(p, json_integer_value(value));
     default:
         return as_json(value, p);
     }
@@ -378,8 +390,7 @@ static void export_fixed(const export_t *x, pairs_t *env,
     set(env, "BEARER_ISSUER_NAME", issuer ? issuer->name : NULL);
     if (principal->expires) {
         set(env, "BEARER_EXPIRES",
-            apr_psprintf(x->p, "%" APR_TIME_T_FMT,
-                         apr_time_sec(principal->expires)));
+            number(x->p, apr_time_sec(principal->expires)));
     }
     set(env, "BEARER_SCOPE", name_list(x, "scope", principal->scopes, ' '));
     set(env, "BEARER_ROLES", name_list(x, "role", principal->roles, ','));

@@ -39,16 +39,31 @@ static const char *parse_error_phrase(enum json_error_code code)
     }
 }
 
+/* Brackets that open, in strings or not. */
+static apr_size_t brackets(const char *text, apr_size_t len)
+{
+    apr_size_t i, count = 0;
+
+    for (i = 0; i < len; i++) {
+        count += (text[i] == '{') | (text[i] == '[');
+    }
+    return count;
+}
+
 /*
  * Position of the bracket that opens one level too many, or len. A scan before
- * the parse, so that nesting costs an attacker more than it costs us. In text
- * that is not JSON the answer means nothing, and the parser refuses it anyway.
+ * the parse, so that nesting costs an attacker more than it costs us; most text
+ * has not got so many brackets at all. In text that is not JSON the answer means
+ * nothing, and the parser refuses it anyway.
  */
 static apr_size_t too_deep_at(const char *text, apr_size_t len)
 {
     apr_size_t i, depth = 0;
     int in_string = 0;
 
+    if (brackets(text, len) <= BEARER_JSON_DEPTH) {
+        return len;
+    }
     for (i = 0; i < len; i++) {
         char c = text[i];
 

@@ -120,6 +120,8 @@ struct bearer_judgement_t {
     void *observe_baton;
     /** explain: go on behind a failed check where that makes sense. */
     int keep_going;
+    /** Headers of tokens verified lately; NULL: each is parsed. */
+    bearer_headers_t *headers;
     /** For ID tokens and logout tokens only. */
     const bearer_expected_t *expected;
 

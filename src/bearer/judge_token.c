@@ -39,7 +39,8 @@ bearer_reason_t bearer_check_credential(bearer_judgement_t *j)
 
 bearer_reason_t bearer_check_envelope(bearer_judgement_t *j)
 {
-    return bearer_jws_parse(&j->jws, j->token, j->token_len, &j->why, j->p);
+    return bearer_jws_parse_known(&j->jws, j->headers, j->token, j->token_len,
+                                  &j->why, j->p);
 }
 
 bearer_reason_t bearer_check_payload(bearer_judgement_t *j)
@@ -359,5 +360,10 @@ bearer_reason_t bearer_check_key(bearer_judgement_t *j)
 
 bearer_reason_t bearer_check_signature(bearer_judgement_t *j)
 {
-    return bearer_jws_verify(&j->jws, j->key, &j->why, j->p);
+    bearer_reason_t reason = bearer_jws_verify(&j->jws, j->key, &j->why, j->p);
+
+    if (reason == BEARER_OK) {
+        bearer_jws_remember_header(&j->jws, j->headers);
+    }
+    return reason;
 }

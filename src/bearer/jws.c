@@ -79,39 +79,58 @@ static bearer_reason_t decode(const bearer_jws_t *jws, int i,
     return BEARER_OK;
 }
 
-static bearer_reason_t decode_all(bearer_jws_t *jws, bearer_refusal_t *why,
-                                  apr_pool_t *p)
+static bearer_reason_t parse_header(bearer_jws_t *jws, bearer_refusal_t *why,
+                                    apr_pool_t *p)
 {
-    unsigned char *header, *payload, *signature;
+    unsigned char *text;
+    apr_size_t len;
     const char *error;
-    apr_size_t header_len;
-    bearer_reason_t reason;
+    bearer_reason_t reason = decode(jws, 0, &text, &len, why, p);
 
-    reason = decode(jws, 0, &header, &header_len, why, p);
-    if (reason == BEARER_OK) {
-        reason = decode(jws, 1, &payload, &jws->payload_len, why, p);
-    }
-    if (reason == BEARER_OK) {
-        reason = decode(jws, 2, &signature, &jws->signature_len, why, p);
-    }
-    if (reason != BEARER_OK) {
-        return reason;
-    }
-    if (bearer_json_parse(&jws->header, (const char *)header, header_len,
-                          &error, p) != APR_SUCCESS) {
+    if (reason == BEARER_OK
+        && bearer_json_parse(&jws->header, (const char *)text, len, &error, p)
+               != APR_SUCCESS) {
         return bearer_refuse(why, p, BEARER_JSON,
                              "the token's header is not a strict JSON object: "
                              "%s", error);
     }
-    jws->payload = (const char *)payload;
-    jws->signature = signature;
-    return BEARER_OK;
+    return reason;
 }
 
-bearer_reason_t bearer_jws_parse(bearer_jws_t *jws, const char *token,
-                                 apr_size_t len, bearer_refusal_t *why,
-                                 apr_pool_t *p)
+/* 1: this very header was accepted before. */
+static int known_header(bearer_jws_t *jws, bearer_headers_t *headers,
+                        apr_pool_t *p)
 {
+    bearer_header_facts_t facts;
+
+    if (!bearer_headers_find(headers, &facts, jws->segment[0],
+                             jws->segment_len[0], p)) {
+        return 0;
+    }
+    jws->alg = facts.alg;
+    jws->kid = facts.kid;
+    jws->typ = facts.typ;
+    return 1;
+}
+
+void bearer_jws_remember_header(const bearer_jws_t *jws,
+                                bearer_headers_t *headers)
+{
+    const bearer_header_facts_t facts = { jws->alg, jws->kid, jws->typ };
+
+    if (jws->header) {
+        bearer_headers_keep(headers, jws->segment[0], jws->segment_len[0], &facts);
+    }
+}
+
+bearer_reason_t bearer_jws_parse_known(bearer_jws_t *jws,
+                                       bearer_headers_t *headers,
+                                       const char *token, apr_size_t len,
+                                       bearer_refusal_t *why, apr_pool_t *p)
+{
+    unsigned char *payload, *signature;
+    bearer_reason_t reason;
+
     memset(jws, 0, sizeof(*jws));
     jws->token = token;
     jws->token_len = len;
@@ -124,41 +143,66 @@ bearer_reason_t bearer_jws_parse(bearer_jws_t *jws, const char *token,
         return bearer_refuse(why, p, BEARER_SEGMENTS,
                              "the token does not consist of three segments");
     }
-    return decode_all(jws, why, p);
+    reason = known_header(jws, headers, p) ? BEARER_OK : parse_header(jws, why, p);
+    if (reason == BEARER_OK) {
+        reason = decode(jws, 1, &payload, &jws->payload_len, why, p);
+    }
+    if (reason == BEARER_OK) {
+        reason = decode(jws, 2, &signature, &jws->signature_len, why, p);
+    }
+    if (reason == BEARER_OK) {
+        jws->payload = (const char *)payload;
+        jws->signature = signature;
+    }
+    return reason;
+}
+
+bearer_reason_t bearer_jws_parse(bearer_jws_t *jws, const char *token,
+                                 apr_size_t len, bearer_refusal_t *why,
+                                 apr_pool_t *p)
+{
+    return bearer_jws_parse_known(jws, NULL, token, len, why, p);
 }
 
 /* ---- check 3: the header ----------------------------------------------- */
+
+/* name: as the header spells it */
+static bearer_reason_t check_allowed(const bearer_alg_t *alg, const char *name,
+                                     bearer_algs_t allowed,
+                                     bearer_refusal_t *why, apr_pool_t *p)
+{
+    if (alg && (alg->bit & allowed)) {
+        return BEARER_OK;
+    }
+    return bearer_refuse(why, p, BEARER_ALG,
+                         "algorithm %s is not in AuthBearerAlgorithms (%s)",
+                         bearer_text_quote(p, name),
+                         bearer_alg_names(allowed, p));
+}
 
 static bearer_reason_t check_alg(bearer_jws_t *jws, bearer_algs_t allowed,
                                  bearer_refusal_t *why, apr_pool_t *p)
 {
     const char *name = bearer_json_string(jws->header, "alg");
     const bearer_alg_t *alg = bearer_alg_find(name);
+    bearer_reason_t reason;
 
     if (!name) {
         return bearer_refuse(why, p, BEARER_ALG,
                              "the header has no alg that is a string");
     }
-    if (!alg || !(alg->bit & allowed)) {
-        return bearer_refuse(why, p, BEARER_ALG,
-                             "algorithm %s is not in AuthBearerAlgorithms (%s)",
-                             bearer_text_quote(p, name),
-                             bearer_alg_names(allowed, p));
+    reason = check_allowed(alg, name, allowed, why, p);
+    if (reason == BEARER_OK) {
+        jws->alg = alg;
     }
-    jws->alg = alg;
-    return BEARER_OK;
+    return reason;
 }
 
-bearer_reason_t bearer_jws_check_header(bearer_jws_t *jws,
-                                        bearer_algs_t allowed,
-                                        bearer_refusal_t *why, apr_pool_t *p)
+static bearer_reason_t check_members(bearer_jws_t *jws, bearer_refusal_t *why,
+                                     apr_pool_t *p)
 {
-    bearer_reason_t reason = check_alg(jws, allowed, why, p);
-    const json_t *typ;
+    const json_t *typ = json_object_get(jws->header, "typ");
 
-    if (reason != BEARER_OK) {
-        return reason;
-    }
     /* RFC 7515 section 4.1.11: no extension is understood here, and a list
      * that is empty or no list is as wrong as one that names something */
     if (json_object_get(jws->header, "crit")) {
@@ -171,18 +215,31 @@ bearer_reason_t bearer_jws_check_header(bearer_jws_t *jws,
         return bearer_refuse(why, p, BEARER_B64,
                              "the header has b64, which JWTs do not use");
     }
-    if (jws->segment_len[2] == 0) {
-        /* RFC 7515 A.5 with another alg: no key is needed to refuse it */
-        return bearer_refuse(why, p, BEARER_SIGNATURE,
-                             "the token has no signature");
-    }
-    typ = json_object_get(jws->header, "typ");
     jws->typ = json_string_value(typ);
     if (typ && !jws->typ) {
         return bearer_refuse(why, p, BEARER_HEADER,
                              "the header's typ is not a string");
     }
     return BEARER_OK;
+}
+
+bearer_reason_t bearer_jws_check_header(bearer_jws_t *jws,
+                                        bearer_algs_t allowed,
+                                        bearer_refusal_t *why, apr_pool_t *p)
+{
+    bearer_reason_t reason = jws->header
+        ? check_alg(jws, allowed, why, p)
+        : check_allowed(jws->alg, jws->alg->name, allowed, why, p);
+
+    if (reason == BEARER_OK && jws->header) {
+        reason = check_members(jws, why, p);
+    }
+    if (reason == BEARER_OK && jws->segment_len[2] == 0) {
+        /* RFC 7515 A.5 with another alg: no key is needed to refuse it */
+        return bearer_refuse(why, p, BEARER_SIGNATURE,
+                             "the token has no signature");
+    }
+    return reason;
 }
 
 /* ---- check 4: kid ------------------------------------------------------ */
@@ -224,10 +281,16 @@ bearer_reason_t bearer_jws_read_kid(bearer_jws_t *jws, bearer_refusal_t *why,
 bearer_reason_t bearer_jws_check_kid(bearer_jws_t *jws, bearer_refusal_t *why,
                                      apr_pool_t *p)
 {
-    bearer_reason_t reason = bearer_jws_read_kid(jws, why, p);
-    const char *kid = jws->kid;
-    apr_size_t len = json_string_length(json_object_get(jws->header, "kid"));
+    bearer_reason_t reason;
+    const char *kid;
+    apr_size_t len;
 
+    if (!jws->header) {
+        return BEARER_OK;
+    }
+    reason = bearer_jws_read_kid(jws, why, p);
+    kid = jws->kid;
+    len = json_string_length(json_object_get(jws->header, "kid"));
     if (reason == BEARER_OK && kid && !is_kid(kid, len)) {
         jws->kid = NULL;
         return bearer_refuse(why, p, BEARER_KID,

@@ -10,7 +10,7 @@
 #include <apr_pools.h>
 #include <jansson.h>
 
-#include "bearer/alg.h"
+#include "bearer/headers.h"
 #include "bearer/jwk.h"
 #include "bearer/reason.h"
 
@@ -24,12 +24,14 @@ typedef struct bearer_jws_t {
     const char *segment[3];
     apr_size_t segment_len[3];
     /* filled by bearer_jws_parse */
-    json_t *header;              /**< released with the pool */
+    json_t *header;              /**< released with the pool; NULL: it was
+                                      accepted before (headers.h) */
     const char *payload;         /**< NUL-terminated bytes */
     apr_size_t payload_len;
     const unsigned char *signature;
     apr_size_t signature_len;
-    /* filled by bearer_jws_check_header */
+    /* filled by bearer_jws_check_header and bearer_jws_check_kid, or with header
+     * NULL by bearer_jws_parse_known */
     const bearer_alg_t *alg;
     const char *kid;             /**< NULL: none */
     const char *typ;             /**< NULL: none */
@@ -51,6 +53,17 @@ int bearer_jws_looks_like(const char *token, apr_size_t len, apr_pool_t *p);
 bearer_reason_t bearer_jws_parse(bearer_jws_t *jws, const char *token,
                                  apr_size_t len, bearer_refusal_t *why,
                                  apr_pool_t *p);
+
+/** The same, but that a header which is among headers (NULL: none are) is not
+ *  parsed: header is NULL then, and alg, kid and typ are known. */
+bearer_reason_t bearer_jws_parse_known(bearer_jws_t *jws,
+                                       bearer_headers_t *headers,
+                                       const char *token, apr_size_t len,
+                                       bearer_refusal_t *why, apr_pool_t *p);
+
+/** After a signature was right: keeps the header for bearer_jws_parse_known(). */
+void bearer_jws_remember_header(const bearer_jws_t *jws,
+                                bearer_headers_t *headers);
 
 /** Check 3: alg in the allow-list (BEARER_ALG), no crit (BEARER_CRIT: none is
  *  understood), no b64 (BEARER_B64, RFC 7797 section 7), typ a string

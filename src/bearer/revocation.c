@@ -60,6 +60,7 @@ typedef struct identity_t {
 struct bearer_revocation_t {
     const char *path;
     const bearer_world_t *world;
+    bearer_sha256_t *sha256;
     struct {
         _Atomic unsigned readers;
         table_t *table;
@@ -454,8 +455,8 @@ static bearer_reason_t closed(const bearer_revocation_t *list,
                          list->path, cause);
 }
 
-static bearer_reason_t ask_table(const table_t *table, const char *iss,
-                                 const char *jti,
+static bearer_reason_t ask_table(const table_t *table, bearer_sha256_t *sha256,
+                                 const char *iss, const char *jti,
                                  const unsigned char *token_sha256,
                                  apr_time_t now, bearer_refusal_t *why,
                                  apr_pool_t *p)
@@ -469,7 +470,7 @@ static bearer_reason_t ask_table(const table_t *table, const char *iss,
     if (!table->jtis || !iss || !jti) {
         return BEARER_OK;
     }
-    if (bearer_revocation_jti_digest(digest, iss, jti) != APR_SUCCESS) {
+    if (bearer_revocation_jti_digest(sha256, digest, iss, jti) != APR_SUCCESS) {
         return bearer_refuse(why, p, BEARER_REVOCATION_LIST,
                              "the jti's digest could not be made");
     }
@@ -503,7 +504,7 @@ bearer_reason_t bearer_revocation_ask(bearer_revocation_t *list,
     table = list->places[place].table;
     reason = table->closed[0]
                  ? closed(list, table->closed, why, p)
-                 : ask_table(table, iss, jti, token_sha256, now, why, p);
+                 : ask_table(table, list->sha256, iss, jti, token_sha256, now, why, p);
     leave(list, place);
     return reason;
 }
@@ -552,7 +553,7 @@ apr_status_t bearer_revocation_create(bearer_revocation_t **list,
     l->world = world;
     atomic_flag_clear(&l->looking);
     *list = NULL;
-    if (!look(l, now)) {
+    if (bearer_sha256_create(&l->sha256, p) != APR_SUCCESS || !look(l, now)) {
         return APR_ENOMEM;
     }
     atomic_store(&l->looked, now);

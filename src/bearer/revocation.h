@@ -29,6 +29,7 @@
 #define BEARER_REVOCATION_H
 
 #include "bearer/reason.h"
+#include "bearer/sha256.h"
 #include "bearer/world.h"
 
 typedef struct bearer_revocation_t bearer_revocation_t;
@@ -61,9 +62,11 @@ const char *bearer_revocation_file_error(const char *path, apr_pool_t *p);
  * before its last dot), or of the whole of any other token. The signature is
  * left out because an ECDSA signature has a valid twin, (r, n - s), that anybody
  * can compute: with it the same token would go by another name.
+ * @param sha256  NULL: for once
  * @param digest  BEARER_SHA256_SIZE bytes
  */
-apr_status_t bearer_revocation_token_digest(unsigned char *digest,
+apr_status_t bearer_revocation_token_digest(bearer_sha256_t *sha256,
+                                            unsigned char *digest,
                                             const char *token, apr_size_t len);
 
 /**

@@ -344,7 +344,7 @@ apr_status_t bearer_revocation_append_token(const char *path, const char *token,
 {
     unsigned char digest[BEARER_SHA256_SIZE];
 
-    if (bearer_revocation_token_digest(digest, token, len) != APR_SUCCESS) {
+    if (bearer_revocation_token_digest(NULL, digest, token, len) != APR_SUCCESS) {
         return no_digest(error);
     }
     return append(path, BEARER_REVOCATION_TOKEN, digest, until, now, error, p);
@@ -357,7 +357,7 @@ apr_status_t bearer_revocation_append_jti(const char *path, const char *iss,
 {
     unsigned char digest[BEARER_SHA256_SIZE];
 
-    if (bearer_revocation_jti_digest(digest, iss, jti) != APR_SUCCESS) {
+    if (bearer_revocation_jti_digest(NULL, digest, iss, jti) != APR_SUCCESS) {
         return no_digest(error);
     }
     return append(path, BEARER_REVOCATION_JTI, digest, until, now, error, p);

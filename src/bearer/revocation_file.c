@@ -20,7 +20,6 @@
 
 /* Issuer and jti of nearly all tokens; longer ones are put together in memory
  * of their own. */
-#define JTI_BUFFER 1024
 
 /* ---- lines --------------------------------------------------------------- */
 
@@ -173,43 +172,35 @@ int bearer_revocation_is_live(apr_int64_t until, apr_time_t now)
                   < until + apr_time_sec(BEARER_REVOCATION_GRACE);
 }
 
-apr_status_t bearer_revocation_jti_digest(unsigned char *digest,
+apr_status_t bearer_revocation_jti_digest(bearer_sha256_t *sha256,
+                                          unsigned char *digest,
                                           const char *iss, const char *jti)
 {
-    const size_t iss_size = strlen(iss) + 1, jti_size = strlen(jti) + 1;
-    char buffer[JTI_BUFFER];
-    char *joined = buffer;
-    apr_status_t rv;
+    const bearer_sha256_piece_t pieces[] = {
+        { iss, strlen(iss) + 1 }, { jti, strlen(jti) }
+    };
 
-    if (iss_size + jti_size > sizeof(buffer)) {
-        joined = malloc(iss_size + jti_size);
-        if (!joined) {
-            return APR_ENOMEM;
-        }
-    }
-    memcpy(joined, iss, iss_size);
-    memcpy(joined + iss_size, jti, jti_size);
-    rv = bearer_text_sha256(joined, iss_size + jti_size - 1, digest);
-    if (joined != buffer) {
-        free(joined);
-    }
-    return rv;
+    return bearer_sha256_of(sha256, digest, pieces, 2);
 }
 
-apr_status_t bearer_revocation_token_digest(unsigned char *digest,
+apr_status_t bearer_revocation_token_digest(bearer_sha256_t *sha256,
+                                            unsigned char *digest,
                                             const char *token, apr_size_t len)
 {
-    apr_size_t end = len;
-    int dots = 0;
+    bearer_sha256_piece_t signed_part = { token, len };
     apr_size_t i;
+    int dots = 0;
 
     for (i = 0; i < len; i++) {
         if (token[i] == '.') {
             dots++;
-            end = i;
+            signed_part.len = i;
         }
     }
-    return bearer_text_sha256(token, dots == 2 ? end : len, digest);
+    if (dots != 2) {
+        signed_part.len = len;
+    }
+    return bearer_sha256_of(sha256, digest, &signed_part, 1);
 }
 
 /* ---- the file ------------------------------------------------------------ */

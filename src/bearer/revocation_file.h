@@ -12,7 +12,7 @@
 
 #include <apr_time.h>
 
-#include "bearer/text.h"
+#include "bearer/sha256.h"
 
 /** Room for what is wrong with a file. */
 #define BEARER_REVOCATION_ERROR_SIZE 160
@@ -62,7 +62,8 @@ void bearer_revocation_file_bad(const bearer_revocation_text_t *text,
 int bearer_revocation_is_live(apr_int64_t until, apr_time_t now);
 
 /** SHA-256 of iss, NUL, jti. */
-apr_status_t bearer_revocation_jti_digest(unsigned char *digest,
+apr_status_t bearer_revocation_jti_digest(bearer_sha256_t *sha256,
+                                          unsigned char *digest,
                                           const char *iss, const char *jti);
 
 #endif

@@ -50,7 +50,7 @@ static apr_status_t record_name(unsigned char *out,
                                 const unsigned char *revision)
 {
     static const char nothing[1];
-    const bearer_text_piece_t pieces[] = {
+    const bearer_sha256_piece_t pieces[] = {
         { "session ", 8 }, { what, strlen(what) + 1 },
         { id, BEARER_SESSION_ID_SIZE },
         { revision ? (const void *)revision : nothing,
@@ -58,8 +58,7 @@ static apr_status_t record_name(unsigned char *out,
         { store->server, strlen(store->server) }
     };
 
-    return bearer_text_sha256_of(out, store->sha256 ? store->sha256 : EVP_sha256(),
-                                 pieces, 5);
+    return bearer_sha256_of(store->sha256, out, pieces, 5);
 }
 
 static apr_status_t mark_name(unsigned char *out, const char *by,

@@ -31,10 +31,10 @@
 #include <apr_pools.h>
 #include <apr_time.h>
 #include <jansson.h>
-#include <openssl/evp.h>
 
 #include "bearer/principal.h"
 #include "bearer/seal.h"
+#include "bearer/sha256.h"
 #include "bearer/world.h"
 
 #define BEARER_SESSION_ID_SIZE 32
@@ -51,7 +51,7 @@ typedef struct bearer_session_store_t {
     const char *server;            /**< this server's origin */
     int in_cookie;
     apr_interval_time_t max, idle;
-    const EVP_MD *sha256;          /**< fetched once; NULL: by each call */
+    bearer_sha256_t *sha256;       /**< NULL: for each call anew */
     int no_marks;                  /**< nobody who shares this cache has left a
                                         mark of a logout yet: none is looked for */
 } bearer_session_store_t;

@@ -5,7 +5,6 @@
  */
 #include "bearer/signature.h"
 
-#include <stdatomic.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,9 +18,7 @@
 #include <openssl/param_build.h>
 #include <openssl/rsa.h>
 
-/** Contexts kept per verifier: about as many as run at once on one machine;
- *  what does not fit is freed. */
-#define SLOTS 16
+#include "bearer/shelf.h"
 
 /** Octets of the largest field element (P-521), and of a DER ECDSA-Sig-Value
  *  with two such integers. */
@@ -44,13 +41,15 @@ struct bearer_verifier_t {
     EVP_MD *digest;                  /* fetched; NULL for OKP */
     apr_size_t signature_len;        /* exact */
     unsigned char order[EC_MAX];     /* EC: n, as long as r */
-    _Atomic(context_t *) slot[SLOTS];
+    bearer_shelf_t contexts;
 };
 
 /* ---- contexts ---------------------------------------------------------- */
 
-static void context_free(context_t *c)
+static void context_free(void *context)
 {
+    context_t *c = context;
+
     if (c) {
         EVP_PKEY_CTX_free(c->pkey);
         EVP_MD_CTX_free(c->ready);
@@ -148,50 +147,6 @@ static context_t *context_new(const bearer_verifier_t *v)
     return c;
 }
 
-/* Threads have stacks of their own, so an address on the stack spreads them
- * over the slots, and brings a thread back to the slot that it used last. */
-static unsigned home_slot(const void *on_stack)
-{
-    uint64_t mixed = (uint64_t)(uintptr_t)on_stack >> 6;
-
-    mixed *= UINT64_C(0x9e3779b97f4a7c15);
-    return (unsigned)(mixed >> 32) % SLOTS;
-}
-
-static context_t *context_take(bearer_verifier_t *v, unsigned home)
-{
-    unsigned i;
-
-    for (i = 0; i < SLOTS; i++) {
-        _Atomic(context_t *) *slot = &v->slot[(home + i) % SLOTS];
-
-        if (atomic_load_explicit(slot, memory_order_relaxed)) {
-            context_t *c = atomic_exchange_explicit(slot, NULL,
-                                                    memory_order_acquire);
-            if (c) {
-                return c;
-            }
-        }
-    }
-    return context_new(v);
-}
-
-static void context_give(bearer_verifier_t *v, unsigned home, context_t *c)
-{
-    unsigned i;
-
-    for (i = 0; i < SLOTS; i++) {
-        context_t *empty = NULL;
-
-        if (atomic_compare_exchange_strong_explicit(
-                &v->slot[(home + i) % SLOTS], &empty, c, memory_order_release,
-                memory_order_relaxed)) {
-            return;
-        }
-    }
-    context_free(c);
-}
-
 /* ---- a verifier -------------------------------------------------------- */
 
 static int read_order(bearer_verifier_t *v)
@@ -232,13 +187,9 @@ bearer_verifier_t *bearer_verifier_create(const bearer_alg_t *alg,
                                           apr_size_t oct_len)
 {
     bearer_verifier_t *v = calloc(1, sizeof(*v));
-    unsigned i;
 
     if (!v) {
         return NULL;
-    }
-    for (i = 0; i < SLOTS; i++) {
-        atomic_init(&v->slot[i], NULL);
     }
     v->alg = alg;
     v->pkey = pkey;
@@ -255,14 +206,10 @@ bearer_verifier_t *bearer_verifier_create(const bearer_alg_t *alg,
 
 void bearer_verifier_free(bearer_verifier_t *v)
 {
-    unsigned i;
-
     if (!v) {
         return;
     }
-    for (i = 0; i < SLOTS; i++) {
-        context_free(atomic_load_explicit(&v->slot[i], memory_order_acquire));
-    }
+    bearer_shelf_clear(&v->contexts, context_free);
     EVP_MD_free(v->digest);
     free(v);
 }
@@ -416,7 +363,6 @@ bearer_verify_t bearer_verifier_check(bearer_verifier_t *v, const void *data,
                                       apr_size_t signature_len)
 {
     bearer_verify_t result = BEARER_VERIFY_BROKEN;
-    unsigned home = home_slot(&result);
     context_t *c;
 
     if (signature_len != v->signature_len) {
@@ -424,7 +370,10 @@ bearer_verify_t bearer_verifier_check(bearer_verifier_t *v, const void *data,
     }
     /* mod_ssl reads this thread's error queue after us */
     ERR_set_mark();
-    c = context_take(v, home);
+    c = bearer_shelf_take(&v->contexts);
+    if (!c) {
+        c = context_new(v);
+    }
     if (c) {
         switch (v->alg->kty) {
         case BEARER_KTY_OKP:
@@ -436,7 +385,9 @@ bearer_verify_t bearer_verifier_check(bearer_verifier_t *v, const void *data,
         default:
             result = check_digest(v, c, data, len, signature, signature_len);
         }
-        context_give(v, home, c);
+        if (!bearer_shelf_give(&v->contexts, c)) {
+            context_free(c);
+        }
     }
     ERR_pop_to_mark();
     return result;

@@ -9,7 +9,6 @@
 
 #include <apr_pools.h>
 #include <apr_tables.h>
-#include <openssl/evp.h>
 
 #define BEARER_SHA256_SIZE 32
 
@@ -32,22 +31,10 @@ const char *bearer_text_quote_list(apr_pool_t *p, const apr_array_header_t *list
 const char *bearer_text_fingerprint(apr_pool_t *p, const void *data,
                                     apr_size_t len);
 
-/** SHA-256 (FIPS 180-4) of len bytes into out[32]. APR_SUCCESS or APR_EGENERAL. */
+/** SHA-256 (FIPS 180-4) of len bytes into out[32]. APR_SUCCESS or APR_EGENERAL.
+ *  Looks its algorithm up; what each request needs takes sha256.h. */
 apr_status_t bearer_text_sha256(const void *data, apr_size_t len,
                                 unsigned char *out);
-
-/** A piece of what bearer_text_sha256_of() hashes. */
-typedef struct bearer_text_piece_t {
-    const void *data;
-    apr_size_t len;
-} bearer_text_piece_t;
-
-/**
- * SHA-256 of n pieces one behind the other, with an algorithm that the caller
- * fetched once (EVP_MD_fetch "SHA256"), which saves the look-up of each call.
- */
-apr_status_t bearer_text_sha256_of(unsigned char *out, const EVP_MD *sha256,
-                                   const bearer_text_piece_t *pieces, int n);
 
 /** How many leading bytes are a b64token (RFC 6750 section 2.1), 0 if it does not
  *  begin with one. */

@@ -20,6 +20,8 @@
 #define SLOTS 64
 #define FILL 32
 #define RECORDS 128
+
+_Static_assert(SLOTS <= 64, "a bit each");
 #define ENTRIES_MAX (1u << 24)
 
 /* How often the flag is tried: some microseconds. */
@@ -44,6 +46,7 @@ _Static_assert(ATOMIC_LLONG_LOCK_FREE == 2 && ATOMIC_INT_LOCK_FREE == 2
 
 typedef struct bucket_t {
     _Atomic uint64_t flag;           /* 0, or when its holder took it */
+    _Atomic uint64_t used;           /* slots that ever were, a bit each */
     /* slots: an address each */
     _Atomic uint64_t hi[SLOTS], lo[SLOTS];
     _Atomic uint64_t until[SLOTS];   /* of the penalty */
@@ -261,11 +264,13 @@ static int is_at(const place_t *place, int i)
 static int find(const place_t *place)
 {
     const bucket_t *b = place->bucket;
+    uint64_t used = atomic_load_explicit(&b->used, memory_order_acquire);
     int i;
 
-    for (i = 0; i < SLOTS; i++) {
-        if (atomic_load_explicit(&b->tag[i], memory_order_acquire)
-                == place->tag
+    for (i = 0; used; i++, used >>= 1) {
+        if ((used & 1)
+            && atomic_load_explicit(&b->tag[i], memory_order_acquire)
+                   == place->tag
             && is_at(place, i)) {
             return i;
         }
@@ -414,6 +419,7 @@ static int take_slot(const place_t *place, apr_time_t now)
         return -1;
     }
     atomic_store_explicit(&b->tag[i], 0, memory_order_release);
+    atomic_fetch_or_explicit(&b->used, UINT64_C(1) << i, memory_order_release);
     atomic_store_explicit(&b->until[i], 0, memory_order_release);
     atomic_store_explicit(&b->dirty[i], 0, memory_order_relaxed);
     free_records(b, i);

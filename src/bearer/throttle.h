@@ -18,7 +18,7 @@
  * The block holds no pointer, no token and no digest of one: what it keeps of a
  * token is keyed with the same random bytes.
  *
- * bearer_throttle_check, the question of every request, takes no lock. All else
+ * bearer_throttle_remembers and bearer_throttle_check take no lock. All else
  * takes the bucket's flag, tries for some microseconds, and then goes on
  * without: no request waits for another. The flag of a holder that died is
  * overrun after BEARER_THROTTLE_HOLD. Thread-safe and process-safe.
@@ -99,7 +99,7 @@ int bearer_throttle_failure(bearer_throttle_t *throttle,
                             const bearer_throttle_settings_t *settings,
                             apr_time_t now);
 
-/** Is anything known of this address? Seldom; what follows can be spared. */
+/** Is anything known of this address? Seldom; all other questions can be spared. */
 int bearer_throttle_remembers(bearer_throttle_t *throttle,
                               const unsigned char *key);
 

@@ -15,6 +15,8 @@ APLOG_USE_MODULE(auth_bearer);
 static void throttle_begin(attempt_t *a)
 {
     a->throttling = bearer_throttling_address(a->address, a->r, a->settings);
+    a->remembered = a->throttling
+        && bearer_throttle_remembers(a->process->throttle, a->address);
 }
 
 /* What the throttle knows the token (and the cookies) by; worked out for those
@@ -22,14 +24,14 @@ static void throttle_begin(attempt_t *a)
  * time, but none: each counts. */
 static const bearer_throttle_token_t *presented(attempt_t *a)
 {
-    const bearer_text_piece_t pieces[] = {
+    const bearer_sha256_piece_t pieces[] = {
         {a->credential->token, a->credential->len},
         {a->cookies, a->cookies ? strlen(a->cookies) : 0}
     };
     unsigned char digest[BEARER_SHA256_SIZE];
 
     if (!a->presented.digest && (pieces[0].len || pieces[1].len)
-        && bearer_text_sha256_of(digest, a->process->sha256, pieces, 2)
+        && bearer_sha256_of(a->process->sha256, digest, pieces, 2)
                == APR_SUCCESS) {
         memcpy(&a->presented.digest, digest, sizeof(a->presented.digest));
         memcpy(&a->presented.policy, a->key, sizeof(a->presented.policy));
@@ -125,7 +127,7 @@ static int grant(attempt_t *a, const bearer_principal_t *principal)
     /* The core answers 500 for no user at all; authz.c makes an anonymous one
      * NULL before any Require is asked. */
     a->r->user = apr_pstrdup(a->r->pool, principal->user ? principal->user : "");
-    if (a->throttling && principal->user) {
+    if (a->remembered && principal->user) {
         bearer_throttle_success(a->process->throttle, a->address, apr_time_now());
     }
     return OK;
@@ -138,13 +140,13 @@ static int grant(attempt_t *a, const bearer_principal_t *principal)
  * verified before. */
 static void token_key(attempt_t *a)
 {
-    const bearer_text_piece_t pieces[] = {
+    const bearer_sha256_piece_t pieces[] = {
         {a->server->digest, BEARER_SHA256_SIZE},
         {a->dir->digest, BEARER_SHA256_SIZE},
         {a->credential->token, a->credential->len}
     };
 
-    a->keyed = bearer_text_sha256_of(a->key, a->process->sha256, pieces, 3)
+    a->keyed = bearer_sha256_of(a->process->sha256, a->key, pieces, 3)
                == APR_SUCCESS;
 }
 
@@ -188,7 +190,7 @@ static bearer_reason_t ask_revoked(void *baton, const char *iss, const char *jti
 {
     attempt_t *a = baton;
 
-    bearer_revocation_token_digest(a->revocable, token, len);
+    bearer_revocation_token_digest(a->process->sha256, a->revocable, token, len);
     return bearer_revocation_ask(a->process->revocations, iss, jti, a->revocable,
                                  why, p);
 }
@@ -337,12 +339,12 @@ static bearer_reason_t keys_of(void *baton, const bearer_issuer_t *issuer,
 
 void bearer_authn_policy(const attempt_t *a, unsigned char *policy)
 {
-    const bearer_text_piece_t pieces[] = {
+    const bearer_sha256_piece_t pieces[] = {
         {a->server->digest, BEARER_SHA256_SIZE},
         {a->dir->digest, BEARER_SHA256_SIZE}
     };
 
-    if (bearer_text_sha256_of(policy, a->process->sha256, pieces, 2)
+    if (bearer_sha256_of(a->process->sha256, policy, pieces, 2)
         != APR_SUCCESS) {
         memset(policy, 0, BEARER_SHA256_SIZE);
     }
@@ -370,6 +372,7 @@ void bearer_authn_begin_judgement(attempt_t *a, const char *method)
     j->observe = a->process->observe;
     j->observe_baton = a->process->observe_baton;
     j->keep_going = j->observe != NULL;
+    j->headers = j->keep_going ? NULL : a->process->headers;
     if (a->process->revocations) {
         j->revoked = ask_revoked;
         j->revoked_baton = a;
@@ -448,7 +451,7 @@ static int cookies_first(const attempt_t *a)
  * before and is about to be again. */
 static unsigned penalty(const attempt_t *a)
 {
-    if (!a->throttling
+    if (!a->remembered
         || (!cookies_first(a) && a->keyed
             && bearer_tokencache_noted(a->process->tokens, a->key))) {
         return 0;
@@ -483,8 +486,7 @@ static int judge(attempt_t *a)
         && a->credential->reason != BEARER_NO_CREDENTIAL) {
         return refuse(a, a->credential->reason, a->credential->detail, 0);
     }
-    if (a->throttling
-        && bearer_throttle_remembers(a->process->throttle, a->address)
+    if (a->remembered
         && bearer_throttle_known_bad(a->process->throttle, a->address,
                                      presented(a), &a->settings->throttle,
                                      apr_time_now(), &known)

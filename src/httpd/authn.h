@@ -27,7 +27,8 @@ typedef struct attempt_t {
     unsigned char key[BEARER_SHA256_SIZE];    /**< of policy and token */
     int keyed;                     /**< key is filled */
     unsigned char revocable[BEARER_SHA256_SIZE]; /**< the revocation list's */
-    int throttling;
+    int throttling;           /**< failures count for the address */
+    int remembered;           /**< something is known of it */
     unsigned char address[BEARER_THROTTLE_KEY_SIZE];
     bearer_throttle_token_t presented;
     apr_uint64_t generation;       /**< of the keys it is judged with; 0: unsure */

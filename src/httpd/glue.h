@@ -32,6 +32,7 @@
 #include "bearer/revocation.h"
 #include "bearer/seal.h"
 #include "bearer/session_check.h"
+#include "bearer/sha256.h"
 #include "bearer/tenants.h"
 #include "bearer/text.h"
 #include "bearer/throttle.h"
@@ -196,7 +197,8 @@ typedef struct process_t {
     bearer_keyset_t **keysets;         /**< by issuer index */
     bearer_tenants_t **tenants;        /**< by issuer index; NULL: no file */
     int keyset_count;
-    EVP_MD *sha256;                    /**< fetched once */
+    bearer_sha256_t *sha256;
+    bearer_headers_t *headers;         /**< of tokens verified lately */
     bearer_client_t **clients;         /**< by issuer index */
     bearer_introspect_t **introspects; /**< by issuer index; NULL: not asked */
     bearer_session_asker_t *sessions;  /**< NULL: no session store is asked */

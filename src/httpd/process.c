@@ -257,20 +257,6 @@ static void make_throttle(process_t *process)
     }
 }
 
-static apr_status_t free_digest(void *digest)
-{
-    EVP_MD_free(digest);
-    return APR_SUCCESS;
-}
-
-static apr_status_t fetch_digest(process_t *process)
-{
-    process->sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
-    apr_pool_cleanup_register(process->pool, process->sha256, free_digest,
-                              apr_pool_cleanup_null);
-    return process->sha256 ? APR_SUCCESS : APR_EGENERAL;
-}
-
 /* Before anything that belongs to the child goes. */
 static apr_status_t forget(void *nothing)
 {
@@ -312,7 +298,7 @@ void bearer_process_child_init(apr_pool_t *p, server_rec *s)
         rv = make_tenants(process);
     }
     if (rv == APR_SUCCESS) {
-        rv = fetch_digest(process);
+        rv = bearer_sha256_create(&process->sha256, process->pool);
     }
     if (rv == APR_SUCCESS) {
         rv = bearer_asking_create(process);
@@ -333,6 +319,7 @@ void bearer_process_child_init(apr_pool_t *p, server_rec *s)
     }
     prime_keysets(process);
     make_throttle(process);
+    process->headers = bearer_headers_create(p);
     apr_pool_pre_cleanup_register(p, NULL, forget);
     atomic_store(&the_process, process);
 }

@@ -81,12 +81,12 @@ void bearer_throttling_failure(request_rec *r, const bearer_settings_t *settings
 /* Logins are no failures: they are counted under a name of their own. */
 static int login_key(unsigned char *key, const unsigned char *address)
 {
-    const bearer_text_piece_t pieces[] = {
+    const bearer_sha256_piece_t pieces[] = {
         { "login", 5 }, { address, BEARER_THROTTLE_KEY_SIZE }
     };
     unsigned char hash[BEARER_SHA256_SIZE];
 
-    if (bearer_text_sha256_of(hash, bearer_process()->sha256, pieces, 2)
+    if (bearer_sha256_of(bearer_process()->sha256, hash, pieces, 2)
         != APR_SUCCESS) {
         return 0;
     }

@@ -97,7 +97,7 @@ static unsigned ask(bearer_revocation_t *list, char *token, int known,
         memcpy(digest + 4, &i, sizeof(i));
         if (!known) {
             token[40 + i % 400] ^= 1;
-            bearer_revocation_token_digest(digest, token, TOKEN_SIZE);
+            bearer_revocation_token_digest(NULL, digest, token, TOKEN_SIZE);
         }
         wrong += bearer_revocation_ask(list, "https://idp.example.com/", jti,
                                        digest, NULL, request) != BEARER_OK;

@@ -18,10 +18,12 @@
 #include <openssl/evp.h>
 #include <openssl/rsa.h>
 
+#include "bearer/headers.h"
 #include "bearer/issuer.h"
 #include "bearer/json.h"
 #include "bearer/jwk.h"
 #include "bearer/jws.h"
+#include "bearer/sha256.h"
 #include "bearer/tenants.h"
 
 #define THREADS 4
@@ -50,6 +52,8 @@ static const bearer_world_t world = { .now = tick };
 typedef struct shared_t {
     const char *document;
     const char *tokens[KINDS];
+    bearer_headers_t *headers;
+    bearer_sha256_t *sha256;
     pthread_mutex_t mutex;       /* for set */
     bearer_jwks_t *set;
     bearer_tenants_t *tenants;
@@ -80,15 +84,17 @@ static bearer_jwks_t *take(shared_t *shared)
     return set;
 }
 
-static bearer_reason_t verify(const bearer_jwks_t *set, const char *token,
-                              apr_pool_t *p)
+static bearer_reason_t verify(const shared_t *shared, const bearer_jwks_t *set,
+                              const char *token, apr_pool_t *p)
 {
     const bearer_jwk_t *key;
     bearer_refusal_t why;
     bearer_jws_t jws;
+    bearer_reason_t reason;
     int unknown;
 
-    if (bearer_jws_parse(&jws, token, strlen(token), &why, p) != BEARER_OK
+    if (bearer_jws_parse_known(&jws, shared->headers, token, strlen(token), &why,
+                               p) != BEARER_OK
         || bearer_jws_check_header(&jws, bearer_alg_defaults(), &why, p)
                != BEARER_OK
         || bearer_jws_check_kid(&jws, &why, p) != BEARER_OK) {
@@ -98,7 +104,22 @@ static bearer_reason_t verify(const bearer_jwks_t *set, const char *token,
                            &why, p) != BEARER_OK) {
         return why.reason;
     }
-    return bearer_jws_verify(&jws, key, &why, p);
+    reason = bearer_jws_verify(&jws, key, &why, p);
+    if (reason == BEARER_OK) {
+        bearer_jws_remember_header(&jws, shared->headers);
+    }
+    return reason;
+}
+
+/* The contexts are shared: is each digest the right one? */
+static int is_digested(const shared_t *shared, const char *token)
+{
+    const bearer_sha256_piece_t piece = { token, strlen(token) };
+    unsigned char once[BEARER_SHA256_SIZE], kept[BEARER_SHA256_SIZE];
+
+    return bearer_text_sha256(token, piece.len, once) == APR_SUCCESS
+           && bearer_sha256_of(shared->sha256, kept, &piece, 1) == APR_SUCCESS
+           && memcmp(once, kept, sizeof(once)) == 0;
 }
 
 /* Another payload under the same signature. */
@@ -122,8 +143,9 @@ static void *use_keys(void *data)
         bearer_jwks_t *set = take(shared);
         const char *token = shared->tokens[n % KINDS];
 
-        CHECK(verify(set, token, p) == BEARER_OK);
-        CHECK(verify(set, forged(token, p), p) == BEARER_SIGNATURE);
+        CHECK(verify(shared, set, token, p) == BEARER_OK);
+        CHECK(verify(shared, set, forged(token, p), p) == BEARER_SIGNATURE);
+        CHECK(is_digested(shared, token));
         bearer_jwks_release(set);
         apr_pool_clear(p);
     }
@@ -279,6 +301,8 @@ int main(void)
     apr_initialize();
     apr_pool_create(&p, NULL);
     prepare(&shared, p);
+    shared.headers = bearer_headers_create(p);
+    CHECK(bearer_sha256_create(&shared.sha256, p) == APR_SUCCESS);
     run(&shared, use_keys, exchange_keys, "key sets");
     run(&shared, use_tenants, change_tenants, "tenants");
     bearer_jwks_release(shared.set);

@@ -4,19 +4,6 @@
 
 #include <apr_file_io.h>
 
-static void test_sha256_of_pieces(void **state)
-{
-    const bearer_text_piece_t pieces[] = { {"a", 1}, {NULL, 0}, {"bc", 2} };
-    EVP_MD *md = EVP_MD_fetch(NULL, "SHA256", NULL);
-    unsigned char whole[BEARER_SHA256_SIZE], pieced[BEARER_SHA256_SIZE];
-
-    (void)state;
-    assert_int_equal(bearer_text_sha256("abc", 3, whole), APR_SUCCESS);
-    assert_int_equal(bearer_text_sha256_of(pieced, md, pieces, 3), APR_SUCCESS);
-    assert_memory_equal(whole, pieced, sizeof(whole));
-    EVP_MD_free(md);
-}
-
 static void test_quote_shows_no_raw_byte(void **state)
 {
     apr_pool_t *p = unit_pool(state);
@@ -268,7 +255,6 @@ int main(void)
         UNIT_TEST(test_list_has),
         UNIT_TEST(test_identifier),
         UNIT_TEST(test_identifier_length),
-        UNIT_TEST(test_sha256_of_pieces),
         UNIT_TEST(test_read_file),
     };
 
