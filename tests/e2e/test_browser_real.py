@@ -34,6 +34,16 @@ AuthBearerLoginScopes openid profile email offline_access
     Require valid-user
     Header set Cache-Control no-cache
 </Location>
+{end}
+"""
+
+STEP_UP = """
+<Location "/app/admin">
+    AuthBearerLogin On acr_values=gold
+</Location>
+<Location "/app/soon">
+    AuthBearerLogin On max_age=1
+</Location>
 """
 
 
@@ -46,13 +56,13 @@ def node_is_there():
 
 @pytest.fixture
 def play(one_server, node_is_there):
-    """play(scenario, more, **options of the provider)"""
+    """play(scenario, more, end, **options of the provider)"""
     made = []
 
-    def run(scenario, more="", **options):
+    def run(scenario, more="", end="", **options):
         port = free_port()
         server = one_server(CONF.format(
-            more=more, issuer="http://127.0.0.1:%d" % port), start=False,
+            more=more, end=end, issuer="http://127.0.0.1:%d" % port), start=False,
             files={"secret": (os.urandom(48), 0o600),
                    "client": ("the-secret-of-the-client\n", 0o600)})
         made.append(node.RealProvider([{
@@ -92,6 +102,12 @@ def test_real_refresh(play, store):
     server = play("refresh", "AuthBearerSessionStore " + store,
                   ttl={"AccessToken": 20})
     assert "the issuer gave new tokens" in server.error_log()
+
+
+@pytest.mark.parametrize("store", ["cache", "cookie"])
+@pytest.mark.parametrize("scenario", ["stepup", "stepupdeclined", "stepupage"])
+def test_real_step_up(play, scenario, store):
+    play(scenario, "AuthBearerSessionStore " + store, STEP_UP)
 
 
 def test_real_backchannel(play):

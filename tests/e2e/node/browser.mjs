@@ -201,6 +201,70 @@ const scenarios = {
     assert.equal(await status(page, '/app/x'), 200);
   },
 
+  // A place that asks for a stronger sign-in than the session began with.
+  async stepup() {
+    const context = await fresh();
+    const page = await login(context);
+    const first = (await context.cookies(base)).map((c) => c.value);
+    const deep = `${base}/app/admin/deep?a=1&b=%2Fx`;
+    // a script is told what is missing, a form's page says it
+    const said = await page.evaluate((url) => fetch(url, { cache: 'no-store' })
+      .then((r) => [r.status, r.headers.get('www-authenticate')]), deep);
+    assert.equal(said[0], 401);
+    assert.match(said[1], /insufficient_user_authentication/);
+    assert.match(said[1], /acr_values="gold"/);
+    await page.evaluate((url) => {
+      document.body.innerHTML = `<form method="post" action="${url}"><button>`;
+    }, deep);
+    await page.click('button');
+    await page.waitForURL(deep);
+    assert.match(await body(page), /A stronger sign-in is needed/);
+    await shot(page, 'stronger-sign-in');
+    assert.equal(await status(page, '/app/x'), 200);
+    // a person is asked by the provider, who knows him, and comes back
+    await page.goto(deep);
+    await signIn(page);
+    await page.waitForURL(deep);
+    assert.equal((await body(page)).trim(), 'ok');
+    const cookies = (await context.cookies(base)).filter(
+      (c) => c.name.includes('bearer_session'));
+    assert.ok(cookies.length > 0);
+    assert.ok(cookies.every((c) => !first.includes(c.value)), 'a new session');
+    // once is enough, and good for the rest of the site
+    const asked = [];
+    page.on('request', (r) => asked.push(r.url()));
+    assert.equal((await page.goto(`${base}/app/admin/again`)).status(), 200);
+    assert.equal((await page.goto(`${base}/app/x`)).status(), 200);
+    assert.deepEqual(asked.filter((url) => url.startsWith(issuer)), []);
+  },
+
+  // Who does not want to is where he was.
+  async stepupdeclined() {
+    const context = await fresh();
+    const page = await login(context);
+    await page.goto(`${base}/app/admin/x`);
+    await page.waitForURL((url) => url.href.startsWith(issuer));
+    await page.click('a[href$="/abort"]');
+    await page.waitForURL((url) => url.href.startsWith(`${base}/.auth/callback`));
+    assert.match(await body(page), /You were not signed in/);
+    assert.equal((await page.goto(`${base}/app/x`)).status(), 200);
+    assert.equal(await status(page, '/app/admin/x'), 401);
+  },
+
+  // A place that wants to have seen the person lately.
+  async stepupage() {
+    const page = await login(await fresh());
+    const deep = `${base}/app/soon/deep?a=1`;
+    await page.waitForTimeout(2500);
+    await page.goto(deep);
+    // the provider would have let him pass without a question otherwise
+    await signIn(page);
+    await page.waitForURL(deep);
+    assert.equal((await body(page)).trim(), 'ok');
+    assert.equal(await status(page, '/app/soon/x'), 200);
+    assert.equal(await status(page, '/app/x'), 200);
+  },
+
   // A browser that forgets the session each time, and a provider that remembers
   // the person: there and back without end, were it not for the count.
   async loop() {

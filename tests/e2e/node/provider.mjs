@@ -9,13 +9,27 @@
 // laid over the configuration below, except "resources": the resource servers,
 // {"api://orders": {"scope": "orders.read", "accessTokenFormat": "jwt"}}. As
 // with Hydra, the subject of a client's own token is the client.
-import Provider, { errors } from 'oidc-provider';
+import Provider, { errors, interactionPolicy } from 'oidc-provider';
 
 const [port, text] = process.argv.slice(2);
 const { resources = {}, ...given } = JSON.parse(text || '{}');
 const issuer = `http://127.0.0.1:${port}`;
 
+// A person who has signed in by less than is wanted (acr_values) is asked again,
+// and has then signed in by what was wanted.
+const { base, Check } = interactionPolicy;
+const policy = base();
+const wantedBy = (params) => params.acr_values?.split(' ') ?? [];
+policy.get('login').checks.add(new Check(
+  'acr',
+  'A stronger authentication is required',
+  'unmet_authentication_requirements',
+  ({ oidc }) => wantedBy(oidc.params).length > 0
+    && !wantedBy(oidc.params).includes(oidc.session.acr),
+));
+
 const configuration = {
+  acrValues: ['bronze', 'gold'],
   claims: {
     openid: ['sub'],
     email: ['email', 'email_verified'],
@@ -38,6 +52,7 @@ const configuration = {
   },
   extraTokenClaims: (ctx, token) => (
     token.kind === 'ClientCredentials' ? { sub: token.clientId } : undefined),
+  interactions: { policy },
   findAccount: (ctx, id) => ({
     accountId: id,
     claims: () => ({
@@ -72,6 +87,14 @@ function largeText() {
 }
 
 const provider = new Provider(issuer, configuration);
+const finished = provider.interactionFinished.bind(provider);
+provider.interactionFinished = async (req, res, result, options) => {
+  if (result.login) {
+    const { params } = await provider.interactionDetails(req, res);
+    result.login.acr = wantedBy(params)[0] ?? 'bronze';
+  }
+  return finished(req, res, result, options);
+};
 provider.on('server_error', (ctx, error) => console.error(error));
 provider.on('backchannel.error', (ctx, error) => console.error(error));
 provider.listen(Number(port), '127.0.0.1', () => console.log('ready'));
