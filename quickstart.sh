@@ -16,8 +16,6 @@ run=$top/run/quickstart
 exec </dev/null
 
 curl() { command curl --noproxy '*' "$@"; }
-say() { printf '\n\033[1m%s\033[0m\n' "$*"; }
-test -t 1 || curl() { command curl --noproxy '*' "$@"; }
 say() { printf '\n%s\n' "$*"; }
 
 stop() {
@@ -54,6 +52,7 @@ quietly() {
     }
 }
 
+tests/build/plain_path.sh quickstart.sh
 tests/build/install_packages.sh build run
 say 'Building (into build/quickstart) ...'
 mkdir -p "$build"

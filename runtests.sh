@@ -13,6 +13,7 @@ logs=$build/logs
 jobs=$(nproc 2>/dev/null || echo 2)
 exec </dev/null
 
+tests/build/plain_path.sh runtests.sh
 if test -f config.status; then
     echo 'runtests.sh builds out of tree, which a configured source tree' \
         'forbids: make distclean first' >&2

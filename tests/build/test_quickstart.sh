@@ -6,6 +6,16 @@
 
 chmod 755 "$scratch" # for httpd's children
 copy_sources "$scratch/clone"
+
+# where configure would not go on, the script says why and what to do
+mkdir "$scratch/a clone"
+(cd "$scratch/clone" && tar -cf - quickstart.sh runtests.sh tests/build) |
+    tar -xf - -C "$scratch/a clone"
+for script in quickstart.sh runtests.sh; do
+    ! "$scratch/a clone/$script" 2>"$scratch/out" || fail "$script: a blank"
+    says "$script: move the clone elsewhere" "$scratch/out"
+done
+
 cd "$scratch/clone"
 trap './quickstart.sh stop; rm -rf "$scratch"' EXIT
 ./quickstart.sh >"$scratch/out" || {

@@ -12,6 +12,7 @@ are replaced by files of the test's own: SCRATCH.
 import glob
 import os
 import re
+import sys
 
 import pytest
 
@@ -243,6 +244,23 @@ def test_links_lead_somewhere(page):
         assert os.path.exists(os.path.join(TOP, path)), target
         if anchor:
             assert anchor in anchors(path), target
+
+
+def test_packages_have_every_module_that_a_test_imports():
+    """tests/packages.txt is the only list of packages there is."""
+    listed = set(re.findall(r"^[a-z0-9][^ \n]*$", read("tests/packages.txt"),
+                            re.MULTILINE))
+    sources = glob.glob(os.path.join(TOP, "tests", "**", "*.py"),
+                        recursive=True)
+    ours = {os.path.basename(path)[:-3] for path in sources} | {"support"}
+    imported = set()
+    for path in sources:
+        imported |= set(re.findall(
+            r"^ *(?:import (?=\w+$)|from (?=[\w.]+ import))(\w+)", read(path),
+            re.MULTILINE))
+    foreign = imported - ours - set(sys.stdlib_module_names)
+    assert {"pytest", "cryptography"} <= foreign
+    assert not {"python3-" + name for name in foreign} - listed
 
 
 def test_tests_that_hardening_names_exist():
