@@ -109,13 +109,6 @@ static void lint_issuers(place_t *place)
                 " trailing slash included)", bearer_text_quote(place->p, url));
         }
     }
-    for (i = 0; accepted(place, i); i++) {
-        if (accepted(place, i)->tenants_any) {
-            SAY(place->warnings, "AuthBearerTenants * of issuer %s trusts every"
-                " tenant in the world; name the tenants unless that is meant",
-                bearer_text_quote(place->p, accepted(place, i)->url));
-        }
-    }
 }
 
 /* How many accepted issuers have no audience in force here; *any: one has. */

@@ -278,6 +278,20 @@ static const char *print_string(const void *value, const printer_t *self,
     return s ? word(s, p) : self->absent;
 }
 
+/* A proxy's password is nobody's business. */
+static const char *print_proxy(const void *value, const printer_t *self,
+                               apr_pool_t *p)
+{
+    const char *url = *(const char *const *)value;
+    const char *at = url ? strrchr(url, '@') : NULL;
+    const char *host = at ? strstr(url, "://") : NULL;
+
+    if (!host || host > at) {
+        return print_string(value, self, p);
+    }
+    return word(apr_psprintf(p, "%.*s***%s", (int)(host + 3 - url), url, at), p);
+}
+
 static const char *print_list(const void *value, const printer_t *self,
                               apr_pool_t *p)
 {
@@ -517,7 +531,7 @@ static const printer_t printers[BEARER_SETTING_COUNT] = {
     [BEARER_SET_CLIENT_KEY] = { print_string, NULL, "(none)" },
     [BEARER_SET_CLIENT_CERT] = { print_string, NULL, "(none)" },
     [BEARER_SET_CA_FILE] = { print_string, NULL, "(system)" },
-    [BEARER_SET_HTTP_PROXY] = { print_string, NULL, "none" },
+    [BEARER_SET_HTTP_PROXY] = { print_proxy, NULL, "none" },
     [BEARER_SET_TIMEOUT] = { print_timeout, NULL, NULL },
     [BEARER_SET_KEYS_REFRESH] = { print_refresh, NULL, NULL },
     [BEARER_SET_PROVIDERS] = { print_providers, providers, "(none)" },

@@ -61,6 +61,38 @@ static const ap_directive_t *find(const ap_directive_t *node, const char *name)
     return NULL;
 }
 
+static int names_path(const walk_t *w, const ap_directive_t *node, const char *path)
+{
+    const char *args = node->args;
+
+    while (*args) {
+        const char *word = ap_server_root_relative(w->p,
+                                                   ap_getword_conf(w->p, &args));
+
+        if (word && !strcmp(word, path)) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* The directive of that name that names this file, or NULL. */
+static const ap_directive_t *find_file(const walk_t *w, const ap_directive_t *node,
+                                       const char *name, const char *path)
+{
+    const ap_directive_t *found = NULL;
+
+    for (; node && !found; node = node->next) {
+        if (!strcasecmp(node->directive, name) && names_path(w, node, path)) {
+            found = node;
+        }
+        else if (node->first_child) {
+            found = find_file(w, node->first_child, name, path);
+        }
+    }
+    return found;
+}
+
 /* ---- the tree ----------------------------------------------------------- */
 
 static int is_section(const ap_directive_t *node, const char *name)
@@ -450,7 +482,7 @@ static void check_issuer(walk_t *w, int index)
     if (issuer->tenants_any) {
         report(w, APLOG_WARNING, &at, apr_psprintf(w->p, "issuer %s: "
                "AuthBearerTenants * trusts every tenant in the world; name "
-               "yours", issuer->url));
+               "yours unless that is meant", issuer->url));
     }
 }
 
@@ -481,15 +513,21 @@ static void check_session_check(walk_t *w, const configured_check_t *noted)
 
 /* ---- the server --------------------------------------------------------- */
 
-static void check_secret_permissions(walk_t *w, const char *path)
+static void check_secret_permissions(walk_t *w, const apr_array_header_t *files)
 {
     apr_finfo_t info;
+    int i;
 
-    if (apr_stat(&info, path, APR_FINFO_PROT, w->p) == APR_SUCCESS
-        && (info.protection & (APR_FPROT_WREAD | APR_FPROT_WWRITE))) {
-        report(w, APLOG_WARNING, find(ap_conftree, "AuthBearerSecretFile"),
-               apr_psprintf(w->p, "AuthBearerSecretFile: secret file %s can be "
-               "read by others: chmod o-rwx %s", path, path));
+    for (i = 0; files && i < files->nelts; i++) {
+        const char *path = APR_ARRAY_IDX(files, i, const char *);
+
+        if (apr_stat(&info, path, APR_FINFO_PROT, w->p) == APR_SUCCESS
+            && (info.protection & (APR_FPROT_WREAD | APR_FPROT_WWRITE))) {
+            report(w, APLOG_WARNING, find_file(w, ap_conftree,
+                                               "AuthBearerSecretFile", path),
+                   apr_psprintf(w->p, "AuthBearerSecretFile: secret file %s can "
+                   "be read by others: chmod o-rwx %s", path, path));
+        }
     }
 }
 
@@ -516,6 +554,9 @@ static void check_login(walk_t *w, server_rec *s)
     bearer_seal_t *seal;
     const char *error;
 
+    if (server->secret_files != w->global->secret_files) {
+        check_secret_permissions(w, server->secret_files);
+    }
     if (!server->login.used) {
         return;
     }
@@ -534,6 +575,17 @@ static void check_login(walk_t *w, server_rec *s)
     }
 }
 
+/* An entry is HOST or HOST:PORT (config_server.c), IPv6 with or without []. */
+static int is_loopback(const char *entry, apr_pool_t *p)
+{
+    bearer_http_url_t url;
+
+    return bearer_http_is_loopback(entry)
+        || (!bearer_http_url_split(&url, apr_pstrcat(p, "http://", entry, "/",
+                                                     NULL), p)
+            && bearer_http_is_loopback(url.host));
+}
+
 static void check_global(walk_t *w)
 {
     const global_config_t *global = w->global;
@@ -544,8 +596,7 @@ static void check_global(walk_t *w)
     for (i = 0; i < global->plain_http->nelts; i++) {
         const char *host = APR_ARRAY_IDX(global->plain_http, i, const char *);
 
-        if (strncmp(host, "localhost", 9) && strncmp(host, "127.", 4)
-            && strncmp(host, "[::1]", 5) && strcmp(host, "::1")) {
+        if (!is_loopback(host, w->p)) {
             report(w, APLOG_WARNING, find(ap_conftree, "AuthBearerPlainHTTP"),
                    apr_psprintf(w->p, "AuthBearerPlainHTTP "
                    "%s: whoever is on the way to that host can give you keys of "
@@ -567,10 +618,7 @@ static void check_global(walk_t *w)
                "AuthBearerSecretFile PATH (openssl rand -out PATH 48), in the "
                "main server");
     }
-    for (i = 0; global->secret_files && i < global->secret_files->nelts; i++) {
-        check_secret_permissions(w, APR_ARRAY_IDX(global->secret_files, i,
-                                                  const char *));
-    }
+    check_secret_permissions(w, global->secret_files);
     if (global->secret_files
         && bearer_seal_create(&seal, global->secret_files, "check", &error, w->p)
            != APR_SUCCESS) {
@@ -680,22 +728,84 @@ const char *bearer_check_request(request_rec *r)
 
 /* ---- httpd -t -D DUMP_BEARER -------------------------------------------- */
 
-static void dump_layer(apr_file_t *out, const bearer_settings_t *settings, int where,
-                       const char *indent, apr_pool_t *p)
+static int has(const bearer_settings_t *settings, bearer_setting_t setting)
 {
+    return (int)((settings->set >> setting) & 1u);
+}
+
+static int may_stand(bearer_setting_t setting, int where)
+{
+    return (bearer_settings_where(setting) & where)
+        && ap_find_command(bearer_settings_directive(setting),
+                           auth_bearer_module.cmds);
+}
+
+static void dump_setting(apr_file_t *out, const bearer_settings_t *settings,
+                         bearer_setting_t setting, apr_pool_t *p)
+{
+    apr_file_printf(out, "    %s %s%s\n", bearer_settings_directive(setting),
+                    bearer_settings_print(settings, setting, p),
+                    has(settings, setting) ? "" : "   # default");
+}
+
+/* What counts for the tokens of an issuer that has a value of its own. Not 0: so
+ * have all that are accepted, and what else there is counts for nobody. */
+static int dump_issuers(apr_file_t *out, const bearer_issuers_t *issuers,
+                        const bearer_settings_t *here, bearer_setting_t setting,
+                        apr_pool_t *p)
+{
+    int i, own = 0, others = 0;
+
+    for (i = 0; issuers && i < bearer_issuers_count(issuers); i++) {
+        const bearer_issuer_t *issuer = bearer_issuers_at(issuers, i);
+
+        if (!bearer_judge_accepts(here, issuer)) {
+            continue;
+        }
+        if (!has(&issuer->settings, setting)) {
+            others++;
+            continue;
+        }
+        own++;
+        apr_file_printf(out, "    %s %s   # tokens of issuer %s\n",
+                        bearer_settings_directive(setting),
+                        bearer_settings_print(&issuer->settings, setting, p),
+                        issuer->name);
+    }
+    return own && !others;
+}
+
+static void dump_section(apr_file_t *out, const bearer_section_t *section,
+                         const walk_t *w)
+{
+    const server_config_t *server = bearer_config_server(section->server);
+    bearer_settings_t here;
     int i;
 
+    bearer_settings_resolve(&here, w->global->defaults, &server->settings, NULL,
+                            &section->settings);
+    apr_file_printf(out, "%s %s   # %s:%d, server %s\n",
+                    section->node->directive, section->node->args,
+                    section->node->filename, section->node->line_num,
+                    section->server->server_hostname
+                    ? section->server->server_hostname : "(main)");
     for (i = 0; i < BEARER_SETTING_COUNT; i++) {
         bearer_setting_t setting = (bearer_setting_t)i;
 
-        if ((bearer_settings_where(setting) & where)
-            && ap_find_command(bearer_settings_directive(setting),
-                               auth_bearer_module.cmds)) {
-            apr_file_printf(out, "%s%s %s%s\n", indent,
-                            bearer_settings_directive(setting),
-                            bearer_settings_print(settings, setting, p),
-                            (settings->set >> i) & 1u ? "" : "   # default");
+        if (may_stand(setting, BEARER_WHERE_D | BEARER_WHERE_H)
+            && (has(&section->settings, setting)
+                || !dump_issuers(out, server->issuers, &here, setting, w->p))) {
+            dump_setting(out, &here, setting, w->p);
         }
+    }
+}
+
+static void dump_list(apr_file_t *out, const char *directive,
+                      const apr_array_header_t *words, apr_pool_t *p)
+{
+    if (words) {
+        apr_file_printf(out, "    %s %s\n", directive,
+                        apr_array_pstrcat(p, words, ' '));
     }
 }
 
@@ -711,6 +821,7 @@ static void dump_issuer(apr_file_t *out, const walk_t *w, int index)
         [BEARER_SOURCE_SPIFFE_URL] = "spiffe:", [BEARER_SOURCE_SPIFFE_FILE] = "spiffe:"
     };
     bearer_settings_t settings;
+    int i;
 
     bearer_settings_resolve(&settings, w->global->defaults,
                             &bearer_config_server(s)->settings, &issuer->settings,
@@ -726,13 +837,28 @@ static void dump_issuer(apr_file_t *out, const walk_t *w, int index)
                     kinds[issuer->introspection.kind],
                     issuer->introspection.value ? issuer->introspection.value : "",
                     issuer->introspect_all ? " for=all" : "");
-    apr_file_printf(out, "    AuthBearerIntrospectionTTL %ds\n",
-                    (int)apr_time_sec(issuer->introspection_ttl));
-    if (issuer->token_prefixes) {
-        apr_file_printf(out, "    AuthBearerTokenPrefix %s\n",
-                        apr_array_pstrcat(w->p, issuer->token_prefixes, ' '));
+    apr_file_printf(out, "    AuthBearerIntrospectionTTL %" APR_TIME_T_FMT "%s\n",
+                    apr_time_usec(issuer->introspection_ttl)
+                    ? apr_time_as_msec(issuer->introspection_ttl)
+                    : apr_time_sec(issuer->introspection_ttl),
+                    apr_time_usec(issuer->introspection_ttl) ? "ms" : "s");
+    dump_list(out, "AuthBearerTokenPrefix", issuer->token_prefixes, w->p);
+    dump_list(out, "AuthBearerIssuerAlias", issuer->aliases, w->p);
+    dump_list(out, "AuthBearerTenants", issuer->tenants, w->p);
+    if (issuer->tenants_any || issuer->tenants_file) {
+        apr_file_printf(out, "    AuthBearerTenants %s%s\n",
+                        issuer->tenants_any ? "*" : "file:",
+                        issuer->tenants_any ? "" : issuer->tenants_file);
     }
-    dump_layer(out, &settings, BEARER_WHERE_I, "    ", w->p);
+    if (issuer->fetch_auth_file) {
+        apr_file_printf(out, "    AuthBearerFetchAuth file:%s\n",
+                        issuer->fetch_auth_file);
+    }
+    for (i = 0; i < BEARER_SETTING_COUNT; i++) {
+        if (may_stand((bearer_setting_t)i, BEARER_WHERE_I)) {
+            dump_setting(out, &settings, (bearer_setting_t)i, w->p);
+        }
+    }
     apr_file_printf(out, "</AuthBearerIssuer>\n");
 }
 
@@ -753,18 +879,6 @@ void bearer_check_dump(apr_pool_t *p, server_rec *s)
     }
     apr_file_printf(out, "mod_auth_bearer: sections with AuthType Bearer\n");
     for (i = 0; i < w.sections->nelts; i++) {
-        const bearer_section_t *section = &APR_ARRAY_IDX(w.sections, i,
-                                                         bearer_section_t);
-        bearer_settings_t settings;
-
-        bearer_settings_resolve(&settings, w.global->defaults,
-                                &bearer_config_server(section->server)->settings,
-                                NULL, &section->settings);
-        apr_file_printf(out, "%s %s   # %s:%d, server %s\n",
-                        section->node->directive, section->node->args,
-                        section->node->filename, section->node->line_num,
-                        section->server->server_hostname
-                        ? section->server->server_hostname : "(main)");
-        dump_layer(out, &settings, BEARER_WHERE_D | BEARER_WHERE_H, "    ", p);
+        dump_section(out, &APR_ARRAY_IDX(w.sections, i, bearer_section_t), &w);
     }
 }

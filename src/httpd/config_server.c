@@ -17,10 +17,31 @@ APLOG_USE_MODULE(auth_bearer);
 
 /* ---- global directives -------------------------------------------------- */
 
+static int is_host(const char *text, apr_pool_t *p)
+{
+    bearer_http_url_t url;
+    const char *whole = apr_pstrcat(p, "http://", text, "/", NULL);
+
+    return !bearer_http_url_split(&url, whole, p) && !strcmp(url.path, "/");
+}
+
 static const char *global_plain_http(const parse_t *in)
 {
+    const char *error = bearer_parse_want(in, 1, INT_MAX);
+    int i;
+
+    for (i = 0; !error && i < in->words->nelts; i++) {
+        const char *entry = WORD(in, i);
+
+        if (!is_host(entry, in->p)
+            && !is_host(apr_pstrcat(in->p, "[", entry, "]", NULL), in->p)) {
+            error = bearer_parse_complain(in, "%s is not HOST or HOST:PORT; leave "
+                             "out the scheme and the path",
+                             bearer_text_quote(in->p, entry));
+        }
+    }
     apr_array_cat(bearer_config_current()->plain_http, in->words);
-    return bearer_parse_want(in, 1, INT_MAX);
+    return error;
 }
 
 static const char *global_token_cache(const parse_t *in)

@@ -84,6 +84,11 @@ ServerName a.test
      + location("/a"), {}, ["AuthBearerPlainHTTP"]),
     ("plain-http-other-port", "AuthBearerPlainHTTP idp.example:81\n"
      + keys_of("", "http://idp.example:80/jwks"), {}, ["AuthBearerPlainHTTP"]),
+    ("plain-http-by-url", "AuthBearerPlainHTTP http://idp.example:80\n" + keys_of(
+        "", "http://idp.example/jwks"), {},
+     ["AuthBearerPlainHTTP", "HOST:PORT"]),
+    ("plain-http-with-path", "AuthBearerPlainHTTP idp.example/jwks\n" + keys_of(
+        "", "http://idp.example/jwks"), {}, ["HOST:PORT"]),
     ("ftp-keys", keys_of("", "ftp://idp.example/jwks"), {},
      ["AuthBearerKeys"]),
     ("discover-of-no-url", "AuthBearerIssuer urn:x\n" + location("/a"), {},
@@ -322,6 +327,8 @@ VALID = [
     ("plain-http-loopback", keys_of("", "http://127.0.0.1:8080/jwks"), {}),
     ("plain-http-localhost", keys_of("", "http://localhost/jwks"), {}),
     ("plain-http-v6", keys_of("", "http://[::1]/jwks"), {}),
+    ("loopback-listed", "AuthBearerPlainHTTP 127.0.0.1:80 localhost:81 ::1 [::1]"
+     " [::1]:80\n" + ISSUER + location("/a"), {}),
     ("weak-beside-good", keys_of(""), {"k": jwks("rs256", "rsa1024")}),
     ("times", ISSUER + "AuthBearerClockSkew 300\nAuthBearerMaxTokenAge 12h\n"
      "AuthBearerTimeout connect=500ms total=3s\n"
@@ -357,6 +364,20 @@ WARNINGS = [
     ("secret-readable", issuer_conf(
         "AuthBearerClientSecret file:@ROOT@/open.secret") + location("/a"),
      {"open.secret": ("some-secret-value-1", 0o644)}, ["open.secret"]),
+    ("secret-file-of-a-vhost", """
+<VirtualHost *:@PORT@>
+ServerName a.test
+AuthBearerSecretFile "@ROOT@/open"
+%s
+</VirtualHost>
+""" % (ISSUER + location("/a")), {"open": ("x" * 40, 0o644)},
+     ["AuthBearerSecretFile", "open can be read by others"]),
+    ("plain-http-elsewhere", "AuthBearerPlainHTTP hydra:4444\n" + ISSUER
+     + location("/a"), {}, ["AuthBearerPlainHTTP hydra:4444"]),
+    ("plain-http-almost-loopback", "AuthBearerPlainHTTP localhost.example "
+     "127.example\n" + ISSUER + location("/a"), {},
+     ["AuthBearerPlainHTTP localhost.example",
+      "AuthBearerPlainHTTP 127.example"]),
     ("proxied-forward-none", ISSUER + location(
         "/a", "AuthBearerForward none\nProxyPass http://127.0.0.1:9/"), {},
      ["AuthBearerForward"]),
@@ -370,6 +391,12 @@ def test_warning(checker, name, conf, files, words):
     assert done.status == 0, done
     for word in words:
         assert word in done.output, (word, done)
+
+
+def test_each_warning_comes_once(checker):
+    done = checker(issuer_conf("AuthBearerTenants *", url=TENANT)
+                   + location("/a") + location("/b"), files=KEYS)
+    assert done.output.count("AuthBearerTenants *") == 1, done
 
 
 def test_no_warning_without_reason(checker):
@@ -628,3 +655,71 @@ AuthBearerClockSkew 42s
 def test_dump_only_when_asked(checker):
     done = checker(ISSUER + location("/a"), files=KEYS)
     assert "AuthBearerClockSkew" not in done.output
+
+
+def section_of(output, path):
+    """What the dump says of a section, line by line."""
+    lines = output.split("\n")
+    start = [i for i, line in enumerate(lines) if line.startswith(
+        '<Location "%s">' % path)][0]
+    out = []
+    for line in lines[start + 1:]:
+        if not line.startswith("    "):
+            break
+        out.append(line.strip())
+    return out
+
+
+def test_dump_says_what_counts_for_whose_tokens(checker):
+    """The issuer's value stands between the section's and the server's."""
+    done = checker("""
+AuthBearerMaxTokenAge 2h
+%s
+%s
+<Location "/two">
+    AuthType Bearer
+    AuthBearerUserFormat %%u
+    AuthBearerClockSkew 5s
+    Require valid-user
+</Location>
+<Location "/one">
+    AuthType Bearer
+    AuthBearerAcceptIssuer https://issuer.test/
+    Require valid-user
+</Location>
+""" % (issuer_conf("AuthBearerAudience api://main\nAuthBearerMaxTokenAge 1h\n"
+                   "AuthBearerClockSkew 7s"),
+       issuer_conf("AuthBearerAudience api://two", "https://two.test/", "two")),
+                   "-D", "DUMP_BEARER", files=KEYS)
+    assert done.status == 0, done
+    two = section_of(done.output, "/two")
+    assert "AuthBearerAudience api://main   # tokens of issuer main" in two
+    assert "AuthBearerAudience api://two   # tokens of issuer two" in two
+    assert not [line for line in two if line.startswith(
+        "AuthBearerAudience (none)")], two
+    assert "AuthBearerMaxTokenAge 1h   # tokens of issuer main" in two
+    assert "AuthBearerMaxTokenAge 2h" in two
+    assert "AuthBearerClockSkew 5s" in two
+    one = section_of(done.output, "/one")
+    assert "AuthBearerAudience api://main   # tokens of issuer main" in one
+    assert not [line for line in one if "api://two" in line], one
+
+
+def test_dump_of_an_issuer(checker):
+    secrets.register("proxy-password-0001")
+    done = checker("""
+<AuthBearerIssuer "https://login.test/{tenant}/v2" entra>
+    AuthBearerTenants t-1 t-2
+    AuthBearerIssuerAlias alias.test/{tenant}
+    AuthBearerKeys "file:@ROOT@/jwks.json"
+    AuthBearerIntrospectionTTL 1500ms
+    AuthBearerHTTPProxy http://me:proxy-password-0001@proxy.test:3128
+</AuthBearerIssuer>
+""" + location("/a"), "-D", "DUMP_BEARER", files=KEYS)
+    assert done.status == 0, done
+    for line in ("AuthBearerTenants t-1 t-2",
+                 "AuthBearerIssuerAlias alias.test/{tenant}",
+                 "AuthBearerIntrospectionTTL 1500ms",
+                 "AuthBearerHTTPProxy http://***@proxy.test:3128"):
+        assert line in done.output, (line, done)
+    assert "proxy-password" not in done.output

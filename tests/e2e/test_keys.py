@@ -564,7 +564,9 @@ def test_spiffe(one_server):
 def test_plain_http_warns_for_other_hosts(checker, issuers):
     conf = "AuthBearerPlainHTTP hydra:4444\n" + issuer_block(
         "http://hydra:4444/") + location("/a")
-    assert checker(conf).status == 0
+    done = checker(conf)
+    assert done.status == 0, done
+    assert "AuthBearerPlainHTTP hydra:4444: whoever" in done.output, done
 
 
 @pytest.mark.allow_log("http_proxy is not used")

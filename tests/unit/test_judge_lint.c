@@ -225,15 +225,6 @@ static void test_whom_to_ask(void **state)
     expect_error(f, "no issuer accepted here has an endpoint");
 }
 
-static void test_everybody_in_the_world(void **state)
-{
-    judge_fixture_t *f = judge_fixture(unit_pool(state));
-
-    f->issuer->tenants_any = 1;
-    expect_warning(f, "AuthBearerTenants * of issuer \"" ISS "\" trusts every "
-                   "tenant in the world");
-}
-
 /* ---- session stores ------------------------------------------------------ */
 
 static void test_session(void **state)
@@ -290,7 +281,6 @@ int main(void)
         UNIT_TEST(test_no_audience_without_clients),
         UNIT_TEST(test_algorithms_without_keys),
         UNIT_TEST(test_whom_to_ask),
-        UNIT_TEST(test_everybody_in_the_world),
         UNIT_TEST(test_session),
         UNIT_TEST(test_session_takes_every_token),
         UNIT_TEST(test_session_check_without_its_provider),

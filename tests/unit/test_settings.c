@@ -338,6 +338,12 @@ static void test_secrets_are_masked(void **state)
                         "https://k.test/whoami send=authorization method=same "
                         "path=url query=url host=url add=X-Key:*** subject=sub "
                         "extra=extra ttl=0s");
+    s.http_proxy = "http://me:hunter2@proxy.test:3128";
+    assert_string_equal(bearer_settings_print(&s, BEARER_SET_HTTP_PROXY, p),
+                        "http://***@proxy.test:3128");
+    s.http_proxy = "http://proxy.test:3128";
+    assert_string_equal(bearer_settings_print(&s, BEARER_SET_HTTP_PROXY, p),
+                        "http://proxy.test:3128");
 }
 
 int main(void)
