@@ -248,6 +248,12 @@ static void check_browser_section(walk_t *w, const bearer_section_t *s,
         report(w, APLOG_ERR, s->auth_type, "sessions and logins are sealed with a "
                "secret: AuthBearerSecretFile PATH (openssl rand -out PATH 48)");
     }
+    if (server->login.store != 2
+        && !bearer_store_can_keep(w->global, STORE_SESSIONS)) {
+        report(w, APLOG_ERR, s->auth_type, "there is no cache to keep sessions in: "
+               "load mod_socache_shmcb (a2enmod socache_shmcb), or write "
+               "AuthBearerSOCache, or AuthBearerSessionStore cookie");
+    }
     issuer = bearer_browser_issuer(server, settings, &error, w->p);
     if (issuer) {
         bearer_settings_t own;

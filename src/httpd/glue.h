@@ -278,6 +278,8 @@ const bearer_cache_t *bearer_store_cache(store_kind_t kind);
 const bearer_cache_t *bearer_store_home(void);
 /** 1 where values leave the host or may be written by others. */
 int bearer_store_is_foreign(const store_config_t *store);
+/** While the configuration is checked: will there be a cache for such values? */
+int bearer_store_can_keep(const global_config_t *global, store_kind_t kind);
 /** 1 where all who share a store are children of this server. */
 int bearer_store_is_local(store_kind_t kind);
 

@@ -83,6 +83,13 @@ int bearer_store_is_foreign(const store_config_t *store)
     return store->name && strcmp(store->name, "shmcb") != 0;
 }
 
+int bearer_store_can_keep(const global_config_t *global, store_kind_t kind)
+{
+    return global->stores[kind].provider
+        || ap_lookup_provider(AP_SOCACHE_PROVIDER_GROUP, "shmcb",
+                              AP_SOCACHE_PROVIDER_VERSION);
+}
+
 static int any_login(server_rec *s)
 {
     for (; s; s = s->next) {
@@ -292,8 +299,9 @@ int bearer_store_post_config(apr_pool_t *pconf, apr_pool_t *ptemp, server_rec *s
     }
     if (missing) {
         ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, s, "no shared "
-                     "cache: mod_socache_shmcb is not loaded, so but for key "
-                     "sets each child keeps its own (a2enmod socache_shmcb)");
+                     "cache: mod_socache_shmcb is not loaded; key sets are shared "
+                     "all the same, but each child keeps issuers' answers for "
+                     "itself (a2enmod socache_shmcb)");
     }
     if (status == OK
         && ap_global_mutex_create(&mutex, NULL, MUTEX_TYPE, NULL, s, pconf, 0)

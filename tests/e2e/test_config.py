@@ -657,6 +657,40 @@ def test_dump_only_when_asked(checker):
     assert "AuthBearerClockSkew" not in done.output
 
 
+# --- what sessions need ------------------------------------------------------
+
+BROWSERS = """
+AuthBearerSecretFile "@ROOT@/session.secret"
+%s
+<Location "/app">
+    AuthType Bearer
+    AuthBearerSession On
+    Require valid-user
+</Location>
+""" % issuer_conf('AuthBearerClientID me\nAuthBearerClientSecret '
+                  '"file:@ROOT@/client.secret"')
+BROWSER_FILES = dict(KEYS, **{"session.secret": ("x" * 40, 0o600),
+                              "client.secret": ("y" * 40, 0o600)})
+
+
+def test_sessions_need_a_cache(checker):
+    done = checker(BROWSERS, files=BROWSER_FILES, without=("socache_shmcb",))
+    assert done.status != 0, done
+    for words in ("no cache to keep sessions in", "AuthBearerSOCache",
+                  "AuthBearerSessionStore cookie"):
+        assert words in done.output, (words, done)
+
+
+def test_sessions_in_cookies_need_none(checker):
+    done = checker("AuthBearerSessionStore cookie\n" + BROWSERS,
+                   files=BROWSER_FILES, without=("socache_shmcb",))
+    assert done.status == 0, done
+
+
+def test_sessions_with_the_default_cache(checker):
+    assert checker(BROWSERS, files=BROWSER_FILES).status == 0
+
+
 def section_of(output, path):
     """What the dump says of a section, line by line."""
     lines = output.split("\n")

@@ -18,6 +18,7 @@ import pytest
 
 from support import certs, tokens
 from support.httpd import TOP, Httpd
+from test_config import DIRECTIVES
 
 PAGES = ["README.md", "SECURITY.md"] + sorted(
     os.path.relpath(path, TOP) for path in
@@ -221,6 +222,96 @@ def test_every_refusal_is_in_troubleshooting():
                            read("docs/troubleshooting.md"), re.MULTILINE):
         rows |= set(re.findall(r"`(\w+)`", cell))
     assert rows == reasons - later
+
+
+#: Row of directives.md, "Limits" -> (what it must say, header, constants).
+LIMITS = {
+    "a token": ("100 KiB", "jws.h", "BEARER_TOKEN_MAX"),
+    "`kid`": ("256 bytes", "jwk.h", "BEARER_KID_MAX"),
+    "JSON, wherever": ("32 levels", "json.h", "BEARER_JSON_DEPTH"),
+    "claims exported": ("200, each of 8 KiB", "exports.h",
+                        "BEARER_EXPORT_MAX_CLAIMS BEARER_EXPORT_MAX_VALUE"),
+    "a key set": ("256 KiB, 100 keys", "jwk.h",
+                  "BEARER_JWKS_MAX_BYTES BEARER_JWKS_MAX_KEYS"),
+    "an RSA key": ("2048 to 8192 bits", "jwk.h",
+                   "BEARER_RSA_MIN_BITS BEARER_RSA_MAX_BITS"),
+    "an issuer's metadata": ("64 KiB", "issuer.h", "BEARER_METADATA_MAX"),
+    "an answer": ("64 KiB; kept for the next request: 16 KiB", "flight.h",
+                  "BEARER_ANSWER_MAX BEARER_ANSWER_KEPT_MAX"),
+    "a verified token": ("32 KiB", "tokencache.h", "BEARER_TOKENCACHE_ENTRY_MAX"),
+    "a file of tenants": ("1 MiB", "tenants.h", "BEARER_TENANTS_MAX"),
+    "a file of tenants; tenants": ("1000", "keyset.h",
+                                   "BEARER_KEYSET_MAX_TENANTS"),
+    "the revocation list": ("64 MiB", "revocation.h", "BEARER_REVOCATION_MAX"),
+    "the throttle": ("100000 addresses", "throttle.h",
+                     "BEARER_THROTTLE_ENTRIES"),
+    "a session": ("16 KiB", "session.h", "BEARER_SESSION_MAX"),
+    "a session | 16 KiB in the cache;": ("3600 characters", "cookie.h",
+                                         "BEARER_COOKIE_CHUNK"),
+    "logins under way": ("5, for", "login.h", "BEARER_LOGIN_ATTEMPTS"),
+}
+
+
+def value_of(header, name):
+    text = re.search(r"#define %s \(?([^)\n/]*)" % name,
+                     read("src/bearer/" + header)).group(1)
+    number = 1
+    for factor in text.split("*"):
+        number *= int(factor)
+    return number
+
+
+@pytest.mark.parametrize("row", LIMITS)
+def test_limits_are_those_of_the_code(row):
+    said, header, names = LIMITS[row]
+    section = read("docs/directives.md").partition("\n## Limits\n")[2]
+    lines = [line for line in section.split("\n")
+             if line.startswith("| " + row)]
+    assert len(lines) == 1 and said in lines[0], lines
+    units = {"KiB": 1024, "MiB": 1024 * 1024}
+    numbers = [int(n) * units.get(unit, 1) for n, unit in
+               re.findall(r"(\d+)(?: (KiB|MiB))?", said)]
+    assert numbers == [value_of(header, name) for name in names.split()]
+
+
+def test_every_directive_has_context_default_and_example():
+    sections = re.split(r"^### ", read("docs/directives.md"),
+                        flags=re.MULTILINE)[1:]
+    for section in sections:
+        title, _, body = section.split("\n## ")[0].partition("\n")
+        head = re.match(r"\n((?:    .*\n)+)", body).group(1)
+        examples = "\n".join(found.group(2) for found in BLOCK.finditer(body))
+        for name in NAME.findall(title):
+            found = re.search(r"%s [^\0]*? ((?:[SIDH] )*[SIDH])(, global)? +"
+                              r"(no )?default" % name, head)
+            assert found, (name, head)
+            places = found.group(1).replace(" ", "")
+            assert DIRECTIVES[name][0] == ("G" if found.group(2) else places)
+            assert name in examples, (name, "has no example")
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_tables_are_whole(page):
+    """A row behind an empty line is no row: it is printed as it stands."""
+    lines = without_blocks(read(page)).split("\n")
+    for before, line, after in zip([""] + lines, lines, lines[1:] + [""]):
+        if line.startswith("|") and not before.startswith("|"):
+            assert re.match(r"\|[-|: ]+\|$", after), line
+
+
+def test_every_page_can_be_reached_from_the_readme():
+    seen, todo = set(), ["README.md"]
+    while todo:
+        page = todo.pop()
+        if page in seen:
+            continue
+        seen.add(page)
+        for target in re.findall(r"\]\(([^)\s#]+)", without_blocks(read(page))):
+            path = os.path.normpath(os.path.join(os.path.dirname(page), target))
+            path += "/README.md" if path == "docs/providers" else ""
+            if path.endswith(".md") and not re.match(r"[a-z]+:", target):
+                todo.append(path)
+    assert set(PAGES) - seen == set()
 
 
 def anchors(page):
