@@ -111,7 +111,7 @@ static bearer_reason_t ask(const char **uri, const bearer_login_t *login,
                                        request, &error, p);
 
     *uri = answer ? bearer_json_string(answer, "request_uri") : NULL;
-    if (rv == APR_SUCCESS && (status == 201 || status == 200) && *uri
+    if (rv == APR_SUCCESS && (status == 201 || status == 200) && *uri && **uri
         && strlen(*uri) < 512) {
         return BEARER_OK;
     }

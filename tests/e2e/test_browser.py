@@ -74,6 +74,9 @@ def test_cookie_attributes_on_https(site, op, store):
     signed_in(browser)
     seen += browser.set
     assert "__Host-bearer_session" in browser.cookies
+    # behind what ends TLS: the outside's address everywhere, whatever is sent
+    assert op.asked["redirect_uri"] == "https://app.example.test/.auth/callback"
+    assert browser.trail[-1] == "https://app.example.test/app/x"
     for cookie in seen:
         assert cookie.name.startswith("__Host-bearer_"), cookie.line
         assert set(cookie.attributes) >= {"path", "httponly", "secure",

@@ -194,6 +194,9 @@ static void test_pushed(void **state)
     assert_string_equal(url, "https://idp.example/auth?tenant=1&client_id=app%26co"
                              "&request_uri=urn%3Ax%26y");
     assert_string_equal(apr_table_get(f->form, "state"), a->state);
+    f->body = "{\"request_uri\":\"\"}";  /* a name that names nothing */
+    assert_int_equal(bearer_login_begin(&a, &url, &f->login, NULL, "/", &f->why,
+                                        f->p), BEARER_LOGIN_ISSUER);
     f->status = 400;  /* offered, not for us */
     f->body = "{\"error\":\"unauthorized_client\"}";
     begin(f, &url, NULL);
