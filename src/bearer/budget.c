@@ -9,11 +9,12 @@
 #define CLOCKS apr_time_from_sec(60)
 
 /* Places are looked at first: a call that finds none costs no budget. */
-static int take_place(bearer_budget_t *b, apr_time_t now, apr_time_t until)
+static int take_place(bearer_budget_t *b, int flying, apr_time_t now,
+                      apr_time_t until)
 {
     int i;
 
-    for (i = 0; i < BEARER_BUDGET_FLYING; i++) {
+    for (i = 0; i < flying && i < BEARER_BUDGET_FLYING; i++) {
         apr_int64_t seen = atomic_load(&b->flying[i]);
 
         if (seen <= now
@@ -39,9 +40,10 @@ static int spend(bearer_budget_t *b, apr_time_t now)
     return 1;
 }
 
-int bearer_budget_begin(bearer_budget_t *budget, apr_time_t now, apr_time_t until)
+int bearer_budget_begin(bearer_budget_t *budget, int flying, apr_time_t now,
+                        apr_time_t until)
 {
-    int place = take_place(budget, now, until);
+    int place = take_place(budget, flying, now, until);
 
     if (place >= 0 && !spend(budget, now)) {
         bearer_budget_end(budget, place);

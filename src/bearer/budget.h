@@ -3,7 +3,7 @@
  * @file budget.h
  * How often somebody else may be called because of clients that nobody knows:
  * BEARER_BUDGET_AT_ONCE calls, after that one each BEARER_BUDGET_EACH, and never
- * more than BEARER_BUDGET_FLYING of them under way. Whoever wants to call begins,
+ * more than BEARER_BUDGET_FLYING of them, or fewer, under way. Whoever wants to call begins,
  * and ends; who is not let in does something cheaper.
  *
  * A budget is a piece of memory of the caller's, zeroed when new; where children
@@ -29,10 +29,12 @@ typedef struct bearer_budget_t {
 } bearer_budget_t;
 
 /**
- * @param until  the call is over then, whatever happens
+ * @param flying  so many may be under way, if that is less than
+ *                BEARER_BUDGET_FLYING
+ * @param until   the call is over then, whatever happens
  * @return a place to give back, or -1: the budget is spent
  */
-int bearer_budget_begin(bearer_budget_t *budget, apr_time_t now,
+int bearer_budget_begin(bearer_budget_t *budget, int flying, apr_time_t now,
                         apr_time_t until);
 
 void bearer_budget_end(bearer_budget_t *budget, int place);

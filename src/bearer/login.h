@@ -57,6 +57,7 @@ typedef struct bearer_login_t {
                                         anything, or not at all */
     bearer_budget_t *pushes;       /**< of all requests that are pushed to this
                                         issuer, whoever causes them; NULL: no bound */
+    int flying;                    /**< so many of them may be under way */
 } bearer_login_t;
 
 /** One login under way. */

@@ -142,7 +142,8 @@ static bearer_reason_t push(const char **uri, const bearer_login_t *login,
                              "was pushed to the issuer");
     }
     if (login->pushes) {
-        place = bearer_budget_begin(login->pushes, now, now + timeout->total);
+        place = bearer_budget_begin(login->pushes, login->flying, now,
+                                    now + timeout->total);
     }
     if (place < 0) {
         return bearer_refuse(why, p, BEARER_LOGIN_LIMIT, "more logins begin than "
@@ -154,7 +155,8 @@ static bearer_reason_t push(const char **uri, const bearer_login_t *login,
                              bearer_text_quote(p, login->access->issuer->url),
                              BEARER_BUDGET_AT_ONCE,
                              (int)(APR_USEC_PER_SEC / BEARER_BUDGET_EACH),
-                             BEARER_BUDGET_FLYING);
+                             login->flying < BEARER_BUDGET_FLYING
+                                 ? login->flying : BEARER_BUDGET_FLYING);
     }
     reason = ask(uri, login, request, why, p);
     if (login->pushes) {

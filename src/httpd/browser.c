@@ -203,6 +203,7 @@ bearer_reason_t bearer_browser_client(bearer_login_t *login, request_rec *r,
     login->post = post;
     login->post_baton = process->clients[issuer->index];
     login->pushes = bearer_shared_pushes(issuer->index);
+    login->flying = process->waiting;
     login->metadata = bearer_keyset_metadata(process->keysets[issuer->index],
                                              &error, r->pool);
     if (!login->metadata) {

@@ -10,6 +10,7 @@ import pytest
 from support.browsing import (callback, no_session, op,  # noqa: F401
                               session_cookie, signed_in, site, store)
 from support.expect import invalid, issuer_conf, key_files, location, refused
+from support.httpd import wait_until
 from support.op import NAVIGATE, Browser
 from support.tokens import claims, mint
 
@@ -152,6 +153,30 @@ def test_required_pushes_are_bounded_without_a_throttle(site, op):
     assert res.logged("AuthBearerThrottle")
     # who is signed in does not notice, and a script gets what it always gets
     refused(server.get("/app/x"), 401)
+
+
+def test_pushes_under_way_leave_half_of_the_workers(site, op):
+    """An issuer that does not answer holds up so many, not everybody."""
+    op.offer(require_pushed_authorization_requests=True, **PAR)
+    hold = threading.Event()
+    op.script("par", status=201, body='{"request_uri":"urn:x"}', hold=hold)
+    server = site("AuthBearerThrottle off\nAuthBearerTimeout total=30s",
+                  children=2)
+    results = []
+    threads = [threading.Thread(target=lambda: results.append(
+        Browser(server).navigate("/app/x").status)) for _ in range(12)]
+    try:
+        for t in threads:
+            t.start()
+        wait_until(lambda: len(results) == 4, 20)
+        assert results == [503] * 4 and op.count("par") == 8
+        refused(server.get("/app/x"), 401)
+    finally:
+        hold.set()
+        for t in threads:
+            t.join()
+    assert sorted(results) == [302] * 8 + [503] * 4
+    assert Browser(server).navigate("/app/x").status == 302
 
 
 def test_logins_that_end_well_are_no_flood(site, op):

@@ -11,13 +11,18 @@
 #define NOW apr_time_from_sec(1000000)
 #define LATER (NOW + apr_time_from_sec(10))
 
+static int begin(bearer_budget_t *b, apr_time_t now, apr_time_t until)
+{
+    return bearer_budget_begin(b, BEARER_BUDGET_FLYING, now, until);
+}
+
 /* Calls that are let in at that time, each over at once. */
 static int calls(bearer_budget_t *b, apr_time_t now, int wanted)
 {
     int n = 0;
 
     for (; wanted > 0; wanted--) {
-        int place = bearer_budget_begin(b, now, now + apr_time_from_sec(10));
+        int place = begin(b, now, now + apr_time_from_sec(10));
 
         if (place >= 0) {
             n++;
@@ -60,24 +65,36 @@ static void test_under_way(void **state)
 
     (void)state;
     for (i = 0; i < BEARER_BUDGET_FLYING; i++) {
-        places[i] = bearer_budget_begin(&b, NOW, LATER);
+        places[i] = begin(&b, NOW, LATER);
         assert_in_range(places[i], 0, BEARER_BUDGET_FLYING - 1);
         for (j = 0; j < i; j++) {
             assert_int_not_equal(places[i], places[j]);
         }
     }
-    assert_int_equal(bearer_budget_begin(&b, NOW, LATER), -1);
+    assert_int_equal(begin(&b, NOW, LATER), -1);
     bearer_budget_end(&b, places[3]);
-    assert_int_equal(bearer_budget_begin(&b, NOW, LATER), places[3]);
-    assert_int_equal(bearer_budget_begin(&b, LATER - 1, LATER + 1), -1);
+    assert_int_equal(begin(&b, NOW, LATER), places[3]);
+    assert_int_equal(begin(&b, LATER - 1, LATER + 1), -1);
     /* a call for which there was no place has cost nothing: the rest is there */
     bearer_budget_end(&b, places[0]);
     assert_int_equal(calls(&b, NOW, 1000),
                      BEARER_BUDGET_AT_ONCE - BEARER_BUDGET_FLYING - 1);
-    assert_int_equal(bearer_budget_begin(&b, NOW, LATER), -1);
+    assert_int_equal(begin(&b, NOW, LATER), -1);
     /* who died under way holds nothing for ever */
-    assert_in_range(bearer_budget_begin(&b, LATER, LATER + 1), 0,
+    assert_in_range(begin(&b, LATER, LATER + 1), 0,
                     BEARER_BUDGET_FLYING - 1);
+}
+
+/* A server with few workers has others to serve. */
+static void test_fewer_under_way(void **state)
+{
+    bearer_budget_t b = { 0 };
+
+    (void)state;
+    assert_int_not_equal(bearer_budget_begin(&b, 2, NOW, LATER), -1);
+    assert_int_not_equal(bearer_budget_begin(&b, 2, NOW, LATER), -1);
+    assert_int_equal(bearer_budget_begin(&b, 2, NOW, LATER), -1);
+    assert_int_not_equal(bearer_budget_begin(&b, 1000, NOW, LATER), -1);
 }
 
 /* A clock that was wrong for a while does not stop anything. */
@@ -120,7 +137,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         UNIT_TEST(test_rate), UNIT_TEST(test_refused_is_free),
-        UNIT_TEST(test_under_way), UNIT_TEST(test_clock_set_back),
+        UNIT_TEST(test_under_way), UNIT_TEST(test_fewer_under_way),
+        UNIT_TEST(test_clock_set_back),
         UNIT_TEST(test_shared)
     };
 

@@ -233,6 +233,7 @@ static void test_pushes_are_bounded(void **state)
     f->metadata.pushed_authorization_request_endpoint = "https://idp.example/par";
     f->metadata.require_pushed_authorization_requests = 1;
     f->login.pushes = &pushes;
+    f->login.flying = 1;
     f->status = 201;
     f->body = "{\"request_uri\":\"urn:x\"}";
     for (i = 0; i < BEARER_BUDGET_AT_ONCE; i++) {
