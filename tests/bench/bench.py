@@ -55,13 +55,12 @@ Group www-data
 ErrorLog {root}/error.log
 LogLevel warn
 DocumentRoot {root}/htdocs
-StartServers 1
-ServerLimit 1
+StartServers 2
+MinSpareThreads 25
+MaxSpareThreads 75
 ThreadLimit 64
-ThreadsPerChild 64
-MaxRequestWorkers 64
-MinSpareThreads 1
-MaxSpareThreads 64
+ThreadsPerChild 25
+MaxRequestWorkers 150
 MaxKeepAliveRequests 0
 KeepAliveTimeout 60
 """
@@ -102,6 +101,16 @@ OAuth2TokenVerify jwks_uri {jwks_uri} jwks_uri.ssl_verify=false
 """
 
 
+CPUS = sorted(os.sched_getaffinity(0))
+#: servers and wrk do not take turns on one processor
+SERVER_CPUS, WRK_CPUS = CPUS[:len(CPUS) // 2], CPUS[len(CPUS) // 2:]
+
+
+def on(cpus):
+    """What to put before a command that is to run on these processors."""
+    return ["taskset", "-c", ",".join(map(str, cpus))] if cpus else []
+
+
 def free_port():
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
@@ -109,7 +118,7 @@ def free_port():
 
 
 class Server:
-    """One httpd with one child."""
+    """One httpd, with processes and threads as Debian has them."""
 
     def __init__(self, name, base, text, **values):
         self.name, self.port = name, free_port()
@@ -126,8 +135,8 @@ class Server:
             path.chmod(0o755 if path.is_dir() else 0o644)
 
     def start(self):
-        subprocess.run(["/usr/sbin/apache2", "-f", str(self.conf)], check=True,
-                       stdin=subprocess.DEVNULL)
+        subprocess.run([*on(SERVER_CPUS), "/usr/sbin/apache2", "-f",
+                        str(self.conf)], check=True, stdin=subprocess.DEVNULL)
         end = time.monotonic() + 10
         while time.monotonic() < end:
             try:
@@ -152,12 +161,13 @@ class Server:
         return usage.cpu(self.children())
 
     def resident(self):
-        return usage.private(self.children())
+        children = self.children()
+        return usage.private(children) // len(children)
 
     def drive(self, path, first, count, seconds, connections):
         before = self.cpu()
         out = subprocess.run(
-            ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "-s",
+            [*on(WRK_CPUS), "wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "-s",
              str(HERE / "tokens.lua"), f"http://127.0.0.1:{self.port}/", "--",
              str(path), str(first), str(count)],
             capture_output=True, text=True, timeout=seconds + 60, check=True).stdout
@@ -287,7 +297,10 @@ def measure(options, algorithm):
                             statistics.median(bare))
         for name, server in running.items():
             rows.append({"algorithm": algorithm, "case": "memory",
-                         "server": name, "private_bytes": server.resident()})
+                         "server": name,
+                         "private_bytes_a_child": server.resident()})
+            print("{server:15} {private_bytes_a_child} private bytes a child"
+                  .format(**rows[-1]), flush=True)
     finally:
         for server in running.values():
             server.stop()
@@ -325,7 +338,8 @@ def main():
     parser.add_argument("--module", required=True)
     parser.add_argument("--algorithms", nargs="+", default=list(ALGORITHMS),
                         choices=list(ALGORITHMS))
-    parser.add_argument("--connections", nargs="+", type=int, default=[1, 8, 64])
+    parser.add_argument("--connections", nargs="+", type=int,
+                        default=[1, 8, 16, 64])
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=int, default=3, help="of each drive")
     parser.add_argument("--tokens", type=int, default=25000,

@@ -75,21 +75,24 @@ def drive(port, lines, count, more=""):
             answers.read(length)
 
 
+def as_server_user():
+    """What to put before a command that is not to be root's."""
+    return [] if os.geteuid() else ["setpriv", "--reuid=www-data",
+                                    "--regid=www-data", "--clear-groups"]
+
+
 @contextlib.contextmanager
 def counted(server, out, *options):
     """A bench.Server in one process under callgrind, which counts what the
     module's hooks do."""
     conf = server.conf.read_text()
     server.conf.write_text(re.sub(r"(?m)^(User|Group) .*\n", "", conf))
-    drop = []
     if os.geteuid() == 0:
         subprocess.run(["chown", "-R", "www-data", str(server.root.parent)],
                        check=True)
-        drop = ["setpriv", "--reuid=www-data", "--regid=www-data",
-                "--clear-groups"]
     process = subprocess.Popen(
-        drop + ["valgrind", "-q", "--tool=callgrind", *options,
-                f"--callgrind-out-file={out}",
+        as_server_user() + ["valgrind", "-q", "--tool=callgrind", *options,
+                f"--callgrind-out-file={out}", f"--log-file={out}.log",
                 *(f"--toggle-collect={hook}" for hook in HOOKS),
                 "/usr/sbin/apache2", "-X", "-f", str(server.conf)],
         stdin=subprocess.DEVNULL)
