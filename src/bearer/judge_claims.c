@@ -291,8 +291,9 @@ bearer_reason_t bearer_check_exp(bearer_judgement_t *j)
         return BEARER_OK;
     }
     return bearer_refuse(&j->why, j->p, BEARER_EXP, "the token expired %s ago, "
-                         "AuthBearerClockSkew allows for less than %s: the "
-                         "client has to get a new one%s", span(late, j->p),
+                         "AuthBearerClockSkew %s%s: the client has to get a new "
+                         "one%s", span(late, j->p),
+                         j->settings.clock_skew ? "allows for less than " : "is ",
                          skew(j), clock_hint(late));
 }
 

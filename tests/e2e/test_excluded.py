@@ -19,6 +19,8 @@ CONF = (issuer_conf() + location("/shut")
         + location("/local", OPEN + "\n<RequireAny>\nRequire ip 127.0.0.1\n"
                    "Require valid-user\n</RequireAny>", None)
         + location("/files/", OPEN, "all granted")
+        + location("/outer")
+        + '<Location "/outer/health">\nRequire all granted\n</Location>\n'
         + """
 <LocationMatch "/cgi$">
     CGIPassAuth On
@@ -124,3 +126,15 @@ def test_the_place_around_it_is_shut(server):
     granted(server.get("/shut/x", mint()))
     assert server.get("/shut/open/x").status == 200
     assert server.get("/shut/openx").status == 401
+
+
+
+def test_a_place_that_only_says_who_may_enter(server):
+    """docs/migrating.md, excludedURLs: no AuthType of its own."""
+    sent = [(name, "evil") for name in FORGED]
+    assert server.get("/outer/be/x", headers=sent).status == 401
+    for face in ("/be/x", "/cgi", "/env"):
+        token = mint()
+        res = server.get("/outer/health" + face, token, sent)
+        assert res.status == 200
+        assert hidden(res.text, token) and "evil" not in res.text, res.text

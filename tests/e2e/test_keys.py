@@ -219,6 +219,19 @@ def test_metadata_of_another_issuer_is_not_used(one_server, issuer, name):
     assert issuer.count("jwks") == 0
 
 
+@pytest.mark.allow_log("issuer")
+@pytest.mark.parametrize("more", [0, 1])
+def test_metadata_has_a_bound(one_server, issuer, more):
+    issuer.metadata["more"] = ""
+    issuer.metadata["more"] = "x" * (
+        64 * 1024 - len(json.dumps(issuer.metadata)) + more)
+    res = one(one_server, issuer).get("/a", issuer.mint())
+    if more:
+        refused(res, 503, None, "unavailable", "keys", log="too large|65536")
+    else:
+        granted(res)
+
+
 @pytest.mark.allow_log("jwks_uri|http")
 @pytest.mark.parametrize("uri", ["http://192.0.2.1/jwks", "file:///etc/passwd",
                                  "gopher://127.0.0.1/x", "", 7, None])

@@ -251,6 +251,11 @@ static void test_time_texts(void **state)
     }
     judge_it(f, judge_token(f, apr_psprintf(f->p, "{'exp':%d}", NOW - 1200)));
     assert_false(unit_contains(f->j.why.detail, "clock with"));
+    bearer_settings_put(&f->dir, CLOCK_SKEW, clock_skew, 0);
+    judge_it(f, judge_token(f, apr_psprintf(f->p, "{'exp':%d}", NOW - 5)));
+    UNIT_CHECK(unit_contains(f->j.why.detail, "the token expired 5 s ago, "
+                             "AuthBearerClockSkew is 0s: the client"), "%s",
+               f->j.why.detail);
 }
 
 /* ---- user claim -------------------------------------------------------- */
