@@ -27,6 +27,7 @@ typedef struct walk_t {
     apr_array_header_t *sections;     /**< bearer_section_t */
     int htaccess;                     /**< some AllowOverride lets AuthConfig in */
     int errors;
+    int told_secret;                  /**< no_secret was said of some section */
 } walk_t;
 
 static void report(walk_t *w, int level, const ap_directive_t *at,
@@ -233,6 +234,9 @@ static int is_pardoned(const walk_t *w, const bearer_section_t *s,
     return audience && !strcmp(error, audience);
 }
 
+static const char no_secret[] = "sessions and logins are sealed with a secret: "
+    "AuthBearerSecretFile PATH (openssl rand -out PATH 48)";
+
 /* What a session or a login needs besides. */
 static void check_browser_section(walk_t *w, const bearer_section_t *s,
                                   const server_config_t *server,
@@ -245,8 +249,8 @@ static void check_browser_section(walk_t *w, const bearer_section_t *s,
         return;
     }
     if (!server->secret_files) {
-        report(w, APLOG_ERR, s->auth_type, "sessions and logins are sealed with a "
-               "secret: AuthBearerSecretFile PATH (openssl rand -out PATH 48)");
+        report(w, APLOG_ERR, s->auth_type, no_secret);
+        w->told_secret = 1;
     }
     if (server->login.store != 2
         && !bearer_store_can_keep(w->global, STORE_SESSIONS)) {
@@ -565,6 +569,12 @@ static void check_login(walk_t *w, server_rec *s)
     }
     if (!server->login.used) {
         return;
+    }
+    /* the section with AuthType and the one with the session need not be one */
+    if (server->login.on && server->issuers && !server->secret_files
+        && !w->told_secret) {
+        report(w, APLOG_ERR, find(ap_conftree, "AuthBearerSession"), no_secret);
+        w->told_secret = 1;
     }
     if (server->login.store == 2) {
         report(w, APLOG_NOTICE, NULL, apr_psprintf(w->p, "server %s: "

@@ -74,6 +74,7 @@ static void merge_login(login_config_t *login, const login_config_t *over)
     login->max = over->max ? over->max : login->max;
     login->idle = over->idle ? over->idle : login->idle;
     login->used |= over->used;
+    login->on |= over->on;
 }
 
 void *bearer_config_merge_server(apr_pool_t *p, void *base_, void *over_)
@@ -300,6 +301,7 @@ const char *bearer_config_setting(cmd_parms *cmd, void *dir, const char *args)
         && ((row->setting == BEARER_SET_SESSION && in.out->session)
             || (row->setting == BEARER_SET_LOGIN && in.out->login.on))) {
         server_of(cmd)->login.used = 1;
+        server_of(cmd)->login.on = 1;
     }
     text = apr_pstrcat(cmd->temp_pool, cmd->cmd->name, " ", args, NULL);
     bearer_config_digest(digest, text, strlen(text), cmd->temp_pool);

@@ -95,7 +95,9 @@ typedef struct login_config_t {
     const char *base_url;        /**< AuthBearerBaseURL */
     int store;                   /**< AuthBearerSessionStore: 1 cache, 2 cookie */
     apr_interval_time_t max, idle;
-    int used;                    /**< some section has a session or a login */
+    int used;                    /**< some section has a session or a login, or
+                                  *   an .htaccess may: AuthBearerLoginPath */
+    int on;                      /**< some section has, for sure */
 } login_config_t;
 
 /** The same at run time, made in post_config; NULL where nothing is used. */

@@ -280,6 +280,13 @@ ServerName a.test
      + location("/a"), {}, ["AuthBearerThrottle"]),
     ("unknown-directive-inside-issuer", issuer_conf("AuthBearerNonsense x")
      + location("/a"), {}, ["AuthBearerNonsense"]),
+    ("session-without-a-secret", issuer_conf("AuthBearerClientID x\n"
+                                             "AuthBearerClientAuth none")
+     + location("/a", "AuthBearerSession On"), {}, ["AuthBearerSecretFile"]),
+    ("session-around-without-a-secret", issuer_conf(
+        "AuthBearerClientID x\nAuthBearerClientAuth none")
+     + '<Location "/">\nAuthBearerSession On\nAuthBearerLogin On\n</Location>\n'
+     + location("/a"), {}, ["AuthBearerSecretFile"]),
     ("secret-short", 'AuthBearerSecretFile "@ROOT@/short"\n' + ISSUER
      + location("/a"), {"short": (b"too short", 0o600)},
      ["AuthBearerSecretFile", "32"]),
