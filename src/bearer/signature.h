@@ -7,7 +7,7 @@
  * What makes a verification with OpenSSL 3 dear besides its arithmetic is
  * setting it up: fetching algorithms, building contexts, counting references
  * that all threads share. A verifier belongs to one key and one algorithm,
- * fetches once, and keeps a few contexts ready in atomic slots; a thread takes
+ * fetches once, and keeps a few contexts ready on a shelf (shelf.h); a thread takes
  * one out, uses it alone, and puts it back. Nothing is locked, nothing waits.
  */
 #ifndef BEARER_SIGNATURE_H
