@@ -588,26 +588,53 @@ apr_status_t bearer_session_logout(const bearer_session_store_t *store,
     return put_sealed(store, name, when, sizeof(when), now + store->max, p);
 }
 
+static apr_status_t once_name(unsigned char *name, const char *what,
+                              const char *issuer, const char *id, apr_pool_t *p)
+{
+    const char *const texts[] = { "once", what, issuer, id };
+
+    return name_of(name, p, 4, texts);
+}
+
+static apr_status_t is_used(const bearer_session_store_t *store,
+                            const unsigned char *name, apr_pool_t *p)
+{
+    unsigned char *value;
+    apr_size_t len;
+    apr_status_t rv = get_sealed(store, name, &value, &len, p);
+
+    return rv == APR_SUCCESS ? APR_EEXIST
+         : rv == APR_NOTFOUND ? APR_SUCCESS : APR_EGENERAL;
+}
+
+apr_status_t bearer_session_used(const bearer_session_store_t *store,
+                                 const char *what, const char *issuer,
+                                 const char *id, apr_pool_t *p)
+{
+    unsigned char name[BEARER_CACHE_KEY_SIZE];
+
+    return once_name(name, what, issuer, id, p) == APR_SUCCESS
+        ? is_used(store, name, p) : APR_EGENERAL;
+}
+
 apr_status_t bearer_session_once(const bearer_session_store_t *store,
                                  const char *what, const char *issuer,
                                  const char *id, apr_time_t end, apr_pool_t *p)
 {
-    const char *const texts[] = { "once", what, issuer, id };
-    unsigned char name[BEARER_CACHE_KEY_SIZE], *value;
-    apr_size_t len;
+    unsigned char name[BEARER_CACHE_KEY_SIZE];
     apr_status_t rv;
 
-    if (name_of(name, p, 4, texts) != APR_SUCCESS) {
+    if (once_name(name, what, issuer, id, p) != APR_SUCCESS) {
         return APR_EGENERAL;
     }
     if (store->cache && store->cache->lease
         && store->cache->lease(store->cache, name, end, p) == APR_EBUSY) {
         return APR_EEXIST;
     }
-    rv = get_sealed(store, name, &value, &len, p);
-    rv = rv == APR_SUCCESS ? APR_EEXIST
-       : rv == APR_NOTFOUND ? put_sealed(store, name, "1", 1, end, p)
-                            : APR_EGENERAL;
+    rv = is_used(store, name, p);
+    if (rv == APR_SUCCESS) {
+        rv = put_sealed(store, name, "1", 1, end, p);
+    }
     if (store->cache && store->cache->unlease) {
         store->cache->unlease(store->cache, name, p);
     }

@@ -188,6 +188,14 @@ apr_status_t bearer_session_once(const bearer_session_store_t *store,
                                  const char *what, const char *issuer,
                                  const char *id, apr_time_t until, apr_pool_t *p);
 
+/** Was it seen? APR_EEXIST, else APR_SUCCESS, or APR_EGENERAL; nothing is kept.
+ *  Where what it is for may fail and be tried again: ask first, and call
+ *  bearer_session_once() when that is done. A cache that is down may say that it
+ *  has not got it; then what follows fails. */
+apr_status_t bearer_session_used(const bearer_session_store_t *store,
+                                 const char *what, const char *issuer,
+                                 const char *id, apr_pool_t *p);
+
 /**
  * The principal of a session: as of a token, but with the session's user claim
  * (`email` only when email_verified is true) and the session's end.

@@ -219,6 +219,7 @@ static bearer_reason_t logout_by(request_rec *r, const browser_t *browser,
 {
     const char *sid = bearer_json_string(j->claims, "sid");
     const char *sub = bearer_json_string(j->claims, "sub");
+    const char *jti = bearer_json_string(j->claims, "jti");
     bearer_session_store_t store;
     apr_time_t until = j->now;
     apr_status_t rv;
@@ -228,9 +229,7 @@ static bearer_reason_t logout_by(request_rec *r, const browser_t *browser,
     if (until > j->now + browser->max) {
         until = j->now + browser->max;
     }
-    rv = bearer_session_once(&store, "jti", j->issuer->url,
-                             bearer_json_string(j->claims, "jti"),
-                             until + 2 * j->settings.clock_skew, r->pool);
+    rv = bearer_session_used(&store, "jti", j->issuer->url, jti, r->pool);
     if (rv == APR_EEXIST) {
         return bearer_refuse(why, r->pool, BEARER_LOGOUT_TOKEN, "the logout token "
                              "was used before (jti)");
@@ -239,6 +238,11 @@ static bearer_reason_t logout_by(request_rec *r, const browser_t *browser,
     if (rv == APR_SUCCESS) {
         rv = bearer_session_logout(&store, j->issuer->url, j->settings.client_id,
                                    sid, sub, r->pool);
+    }
+    /* last: an issuer that was told 503 sends the same token again */
+    if (rv == APR_SUCCESS) {
+        rv = bearer_session_once(&store, "jti", j->issuer->url, jti,
+                                 until + 2 * j->settings.clock_skew, r->pool);
     }
     return rv == APR_SUCCESS ? BEARER_OK
         : bearer_refuse(why, r->pool, BEARER_SESSION_STORE, "the session store "

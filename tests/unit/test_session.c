@@ -340,8 +340,12 @@ static void test_once(void **state)
     fixture_t *f = fixture(unit_pool(state), 0);
     apr_time_t end = f->w->now + apr_time_from_sec(60);
 
+    assert_int_equal(bearer_session_used(&f->store, "jti", ISSUER, "j", f->p),
+                     APR_SUCCESS);
     assert_int_equal(bearer_session_once(&f->store, "jti", ISSUER, "j", end, f->p),
                      APR_SUCCESS);
+    assert_int_equal(bearer_session_used(&f->store, "jti", ISSUER, "j", f->p),
+                     APR_EEXIST);
     assert_int_equal(bearer_session_once(&f->store, "jti", ISSUER, "j", end, f->p),
                      APR_EEXIST);
     assert_int_equal(bearer_session_once(&f->store, "state", ISSUER, "j", end,
