@@ -63,7 +63,7 @@ static const char *realm(request_rec *r)
     char *plain, *to;
 
     if (!name || !*name) {
-        return ap_get_server_name(r);
+        return r->server->server_hostname;
     }
     plain = to = apr_palloc(r->pool, strlen(name) + 1);
     for (; *name; name++) {

@@ -226,14 +226,15 @@ def flood_tokens(issuer, first, count):
 
 
 def flood(lab, report):
-    """In turn: the valid requests alone, and beside 10,000 unknown kids."""
+    """In turn: the valid requests alone, beside 10,000 unknown kids, and to tell
+    what of it any requests would do, beside as many valid ones."""
     issuer = lab.issuer()
     server = lab.server([issuer])
     lab.warm(server, [issuer])
     rounds, total = 8, int(10000 * min(1, lab.options.scale))
     seconds = lab.seconds(2.5)
     valid = lab.tokens([issuer.mint(jti=str(n)) for n in range(200)])
-    alone, beside, floods = [], [], []
+    alone, beside, crowded, floods = [], [], [], []
     asked = issuer.count("jwks")
     for n in range(rounds):
         alone.append(lab.load([server], valid, seconds).results())
@@ -242,6 +243,9 @@ def flood(lab, report):
         other = lab.load([server], path, seconds, rate=int(each / seconds))
         beside.append(lab.load([server], valid, seconds).results())
         floods += other.results()
+        other = lab.load([server], valid, seconds, rate=int(each / seconds))
+        crowded.append(lab.load([server], valid, seconds).results())
+        other.results()
     report.add("unknown kids", len(floods))
     report.add("unknown kids: fetches in one min", issuer.count("jwks") - asked,
                "<= 1", 1)
@@ -250,6 +254,7 @@ def flood(lab, report):
     report.add("unknown kids: valid requests failed",
                sum(failed(s) for s in alone + beside), "0", 0)
     report.compare("beside unknown kids", alone, beside, 0.25)
+    report.compare("beside as many valid requests", alone, crowded)
 
 
 def cold(lab, report):

@@ -150,6 +150,8 @@ def test_no_credential_names_scopes(server):
 
 def test_realms(server):
     assert server.get("/unnamed").challenge == {"realm": "server.test"}
+    assert server.get("/unnamed", headers={"Host": "mine.test"}).challenge == {
+        "realm": "server.test"}, "not what the client calls it"
     assert server.get("/quoted").challenge == {
         "realm": 'a "quoted" realm'}
 
