@@ -28,8 +28,8 @@ static bearer_http_request_t get(const char *url)
     memset(&r, 0, sizeof(r));
     r.method = "GET";
     r.url = url;
-    r.connect_timeout = unit_slow() * apr_time_from_sec(2);
-    r.total_timeout = unit_slow() * apr_time_from_sec(5);
+    r.connect_timeout = unit_slow() * apr_time_from_sec(10);
+    r.total_timeout = unit_slow() * apr_time_from_sec(20);
     r.max_body = 1000;
     return r;
 }
