@@ -8,21 +8,29 @@
  *  was written before the clock was set back. */
 #define CLOCKS apr_time_from_sec(60)
 
-/* Places are looked at first: a call that finds none costs no budget. */
-static int take_place(bearer_budget_t *b, int flying, apr_time_t now,
+/* Not all begin to look at the same one. */
+int bearer_place_take(bearer_place_t *places, int n, apr_time_t now,
                       apr_time_t until)
 {
-    int i;
+    int i, first = n > 0 ? (int)(now % n) : 0;
 
-    for (i = 0; i < flying && i < BEARER_BUDGET_FLYING; i++) {
-        apr_int64_t seen = atomic_load(&b->flying[i]);
+    for (i = 0; i < n; i++) {
+        int place = (first + i) % n;
+        apr_int64_t seen = atomic_load(&places[place]);
 
         if (seen <= now
-            && atomic_compare_exchange_strong(&b->flying[i], &seen, until)) {
-            return i;
+            && atomic_compare_exchange_strong(&places[place], &seen, until)) {
+            return place;
         }
     }
     return -1;
+}
+
+void bearer_place_give(bearer_place_t *places, int place, apr_time_t until)
+{
+    apr_int64_t mine = until;
+
+    atomic_compare_exchange_strong(&places[place], &mine, 0);
 }
 
 /* A bucket of tokens in one word: when it would be full again. */
@@ -40,19 +48,23 @@ static int spend(bearer_budget_t *b, apr_time_t now)
     return 1;
 }
 
+/* Places are looked at first: a call that finds none costs no budget. */
 int bearer_budget_begin(bearer_budget_t *budget, int flying, apr_time_t now,
                         apr_time_t until)
 {
-    int place = take_place(budget, flying, now, until);
+    int place = bearer_place_take(budget->flying,
+                                  flying < BEARER_BUDGET_FLYING
+                                      ? flying : BEARER_BUDGET_FLYING,
+                                  now, until);
 
     if (place >= 0 && !spend(budget, now)) {
-        bearer_budget_end(budget, place);
+        bearer_budget_end(budget, place, until);
         place = -1;
     }
     return place;
 }
 
-void bearer_budget_end(bearer_budget_t *budget, int place)
+void bearer_budget_end(bearer_budget_t *budget, int place, apr_time_t until)
 {
-    atomic_store(&budget->flying[place], 0);
+    bearer_place_give(budget->flying, place, until);
 }

@@ -3,8 +3,9 @@
  * @file budget.h
  * How often somebody else may be called because of clients that nobody knows:
  * BEARER_BUDGET_AT_ONCE calls, after that one each BEARER_BUDGET_EACH, and never
- * more than BEARER_BUDGET_FLYING of them, or fewer, under way. Whoever wants to call begins,
- * and ends; who is not let in does something cheaper.
+ * more than BEARER_BUDGET_FLYING of them, or fewer, under way. Whoever wants to
+ * call begins, and ends; who is not let in does something cheaper. Below it lie
+ * places, which bound how many are under way and nothing else.
  *
  * A budget is a piece of memory of the caller's, zeroed when new; where children
  * share it, it is the budget of them all. No lock, no pointer, no wait. A caller
@@ -23,9 +24,22 @@
 #define BEARER_BUDGET_EACH (APR_USEC_PER_SEC / 10)
 #define BEARER_BUDGET_FLYING 16
 
+/** Until when it is taken; 0: free. */
+typedef _Atomic apr_int64_t bearer_place_t;
+
+/**
+ * Takes one of n places.
+ * @return its number, to give back with the same `until`; -1: all are taken
+ */
+int bearer_place_take(bearer_place_t *places, int n, apr_time_t now,
+                      apr_time_t until);
+
+/** Gives it back, unless its time is over and somebody else has it. */
+void bearer_place_give(bearer_place_t *places, int place, apr_time_t until);
+
 typedef struct bearer_budget_t {
     _Atomic apr_int64_t even;      /**< then all that was spent is earned again */
-    _Atomic apr_int64_t flying[BEARER_BUDGET_FLYING]; /**< until then; 0: free */
+    bearer_place_t flying[BEARER_BUDGET_FLYING];
 } bearer_budget_t;
 
 /**
@@ -37,6 +51,7 @@ typedef struct bearer_budget_t {
 int bearer_budget_begin(bearer_budget_t *budget, int flying, apr_time_t now,
                         apr_time_t until);
 
-void bearer_budget_end(bearer_budget_t *budget, int place);
+/** @param until  that of its begin */
+void bearer_budget_end(bearer_budget_t *budget, int place, apr_time_t until);
 
 #endif

@@ -327,54 +327,6 @@ const char *bearer_syntax_without_cookies(const char *field,
 
 /* ---- queries ------------------------------------------------------------ */
 
-static int hex_value(char c)
-{
-    if (c >= '0' && c <= '9') {
-        return c - '0';
-    }
-    if (c >= 'a' && c <= 'f') {
-        return c - 'a' + 10;
-    }
-    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
-/* One character at *s, decoded; *s moves on. -1: no such escape, or a NUL. */
-static int next_decoded(const char **s, const char *end)
-{
-    int high, low, c = (unsigned char)*(*s)++;
-
-    if (c != '%') {
-        return c == '+' ? ' ' : c;
-    }
-    if (end - *s < 2) {
-        return -1;
-    }
-    high = hex_value((*s)[0]);
-    low = hex_value((*s)[1]);
-    *s += 2;
-    c = high < 0 || low < 0 ? -1 : high * 16 + low;
-    return c == 0 ? -1 : c;
-}
-
-/* NULL: it is not well encoded. */
-static const char *decode_parameter(const char *s, apr_size_t len,
-                                    apr_pool_t *p)
-{
-    char *plain = apr_palloc(p, len + 1), *out = plain;
-    const char *end = s + len;
-
-    while (s < end) {
-        int c = next_decoded(&s, end);
-
-        if (c < 0) {
-            return NULL;
-        }
-        *out++ = (char)c;
-    }
-    *out = '\0';
-    return plain;
-}
-
 /* The value of a piece `name=value`, the name perhaps percent-encoded; else
  * NULL. */
 static const char *value_of_parameter(const piece_t *piece, const char *name)
@@ -386,7 +338,7 @@ static const char *value_of_parameter(const piece_t *piece, const char *name)
         return NULL;
     }
     while (s < end && *name) {
-        if (next_decoded(&s, end) != (unsigned char)*name++) {
+        if (bearer_text_form_next(&s, end) != (unsigned char)*name++) {
             return NULL;
         }
     }
@@ -406,9 +358,8 @@ void bearer_syntax_query(bearer_found_t *found, const char *query,
         if (!value) {
             continue;
         }
-        token = found->count ? ""
-              : decode_parameter(value, (apr_size_t)(piece.text + piece.len
-                                                     - value), p);
+        token = found->count ? "" : bearer_text_form_decode(
+            p, value, (apr_size_t)(piece.text + piece.len - value));
         add(found, token ? token : "",
             token ? NULL : "the query parameter is not well percent-encoded");
     }

@@ -133,20 +133,13 @@ static void log_success(bearer_filewatch_t *w, int recovered, apr_pool_t *ptemp)
 static apr_status_t read_and_load(bearer_filewatch_t *w, const char **error,
                                   int *readable, apr_pool_t *ptemp)
 {
-    char reason[120];
     const char *data;
     apr_size_t len;
-    apr_status_t rv = bearer_text_read_file(&data, &len, w->path, w->max,
+    apr_status_t rv = bearer_text_read_file(&data, &len, w->path, w->max, error,
                                             ptemp);
 
     *readable = rv == APR_SUCCESS;
-    if (rv == APR_ENOSPC) {
-        *error = apr_psprintf(ptemp, "it is larger than %lu bytes",
-                              (unsigned long)w->max);
-    } else if (rv != APR_SUCCESS) {
-        *error = apr_psprintf(ptemp, "it cannot be read: %s",
-                              apr_strerror(rv, reason, sizeof(reason)));
-    } else {
+    if (*readable) {
         *error = NULL;
         rv = w->load(w->baton, data, len, error, ptemp);
         /* it may have been a secret */

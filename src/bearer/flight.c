@@ -196,7 +196,7 @@ int bearer_flights_share(bearer_flights_t *all, const unsigned char *key,
     }
     leader = share(all, key, ask, answer, why, p);
     if (gate) {
-        gate->leave(gate->baton, ticket);
+        gate->leave(gate->baton, ticket, until);
     }
     return leader;
 }

@@ -33,7 +33,7 @@ typedef struct bearer_gate_t {
     /** A ticket, or -1: too many are waiting. Who does not leave until `until`
      *  (by the world's clock) has died. */
     int (*enter)(void *baton, apr_time_t until);
-    void (*leave)(void *baton, int ticket);
+    void (*leave)(void *baton, int ticket, apr_time_t until);
     void *baton;
 } bearer_gate_t;
 

@@ -152,6 +152,9 @@ static void lint_audience(place_t *place)
     const bearer_issuer_t *lacking;
     int any;
 
+    if (!accepted(place, 0) && !is_empty(place->here.accept_issuer)) {
+        return;  /* AuthBearerAcceptIssuer names none: that is the error */
+    }
     if (error) {
         SAY(place->errors, "%s", error);
         return;

@@ -23,13 +23,6 @@
 static const char logout_event[] =
     "http://schemas.openid.net/event/backchannel-logout";
 
-static int same_ct(const char *a, const char *b)
-{
-    apr_size_t len = strlen(a);
-
-    return len == strlen(b) && bearer_text_equal_ct(a, b, len);
-}
-
 /* ---- issuer and audience ----------------------------------------------- */
 
 bearer_reason_t bearer_check_login_issuer(bearer_judgement_t *j)
@@ -173,7 +166,7 @@ bearer_reason_t bearer_check_nonce(bearer_judgement_t *j)
     const char *wanted = j->expected->nonce;
 
     if (!wanted || (json_is_string(nonce)
-                    && same_ct(json_string_value(nonce), wanted))) {
+                    && bearer_text_same_ct(json_string_value(nonce), wanted))) {
         return BEARER_OK;
     }
     return bearer_refuse(&j->why, j->p, BEARER_NONCE, nonce
@@ -198,8 +191,8 @@ bearer_reason_t bearer_check_at_hash(bearer_judgement_t *j)
     if (json_is_string(claim)
         && EVP_Q_digest(NULL, digest, NULL, j->expected->access_token,
                         strlen(j->expected->access_token), hash, &len)
-        && same_ct(bearer_b64url_encode(j->p, hash, len / 2),
-                   json_string_value(claim))) {
+        && bearer_text_same_ct(bearer_b64url_encode(j->p, hash, len / 2),
+                               json_string_value(claim))) {
         return BEARER_OK;
     }
     return bearer_refuse(&j->why, j->p, BEARER_AT_HASH, "the access token is "

@@ -462,19 +462,13 @@ apr_status_t bearer_jwks_load(bearer_jwks_t **set, const char *path,
                               const char **error, apr_pool_t *p)
 {
     const char *data, *first, *ignored = NULL;
-    char reason[120];
     apr_size_t len;
     apr_status_t rv;
 
     *set = NULL;
     error = error ? error : &ignored;
-    rv = bearer_text_read_file(&data, &len, path, BEARER_JWKS_MAX_BYTES, p);
-    if (rv == APR_ENOSPC) {
-        return too_large(error, p);
-    }
+    rv = bearer_text_read_file(&data, &len, path, BEARER_JWKS_MAX_BYTES, error, p);
     if (rv != APR_SUCCESS) {
-        *error = apr_psprintf(p, "cannot read it: %s",
-                              apr_strerror(rv, reason, sizeof(reason)));
         return rv;
     }
     for (first = data; apr_isspace(*first); first++) {

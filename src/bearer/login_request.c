@@ -132,6 +132,7 @@ static bearer_reason_t push(const char **uri, const bearer_login_t *login,
 {
     const bearer_timeout_t *timeout = &login->access->settings->timeout;
     apr_time_t now = bearer_world_now(login->access->world);
+    apr_time_t until = now + timeout->total;
     bearer_reason_t reason;
     int place = 0;
 
@@ -142,8 +143,7 @@ static bearer_reason_t push(const char **uri, const bearer_login_t *login,
                              "was pushed to the issuer");
     }
     if (login->pushes) {
-        place = bearer_budget_begin(login->pushes, login->flying, now,
-                                    now + timeout->total);
+        place = bearer_budget_begin(login->pushes, login->flying, now, until);
     }
     if (place < 0) {
         return bearer_refuse(why, p, BEARER_LOGIN_LIMIT, "more logins begin than "
@@ -160,7 +160,7 @@ static bearer_reason_t push(const char **uri, const bearer_login_t *login,
     }
     reason = ask(uri, login, request, why, p);
     if (login->pushes) {
-        bearer_budget_end(login->pushes, place);
+        bearer_budget_end(login->pushes, place, until);
     }
     return reason;
 }

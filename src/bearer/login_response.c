@@ -15,34 +15,6 @@
 /** Parameters of one answer. */
 #define PARAMETERS_MAX 32
 
-static int hex(char c)
-{
-    return c >= '0' && c <= '9' ? c - '0'
-         : (c | 32) >= 'a' && (c | 32) <= 'f' ? (c | 32) - 'a' + 10 : -1;
-}
-
-/* In place; 0 for a wrong escape or a NUL. */
-static int unescape(char *s)
-{
-    char *out = s;
-
-    for (; *s; s++) {
-        if (*s == '%') {
-            int high = hex(s[1]), low = high < 0 ? -1 : hex(s[2]);
-
-            if (low < 0 || high + low == 0) {
-                return 0;
-            }
-            *out++ = (char)(high * 16 + low);
-            s += 2;
-        } else {
-            *out++ = *s == '+' ? ' ' : *s;
-        }
-    }
-    *out = '\0';
-    return 1;
-}
-
 bearer_reason_t bearer_login_parse(apr_table_t **parameters, const char *text,
                                    bearer_refusal_t *why, apr_pool_t *p)
 {
@@ -51,23 +23,23 @@ bearer_reason_t bearer_login_parse(apr_table_t **parameters, const char *text,
     int n = 0;
 
     for (; pair; pair = apr_strtok(NULL, "&", &rest)) {
-        char *value = strchr(pair, '=');
+        const char *value = pair + strcspn(pair, "=");
+        const char *name = bearer_text_form_decode(p, pair,
+                                                   (apr_size_t)(value - pair));
 
-        value = value ? value : pair + strlen(pair);
-        if (*value) {
-            *value++ = '\0';
-        }
+        value += *value == '=';
         if (++n > PARAMETERS_MAX || strlen(value) > 3 * BEARER_LOGIN_PARAMETER_MAX
-            || !unescape(pair) || !unescape(value)
+            || !name
+            || !(value = bearer_text_form_decode(p, value, strlen(value)))
             || strlen(value) > BEARER_LOGIN_PARAMETER_MAX) {
             return bearer_refuse(why, p, BEARER_LOGIN_RESPONSE, "the parameters "
                                  "are too many, too long or wrongly encoded");
         }
-        if (apr_table_get(t, pair)) {
+        if (apr_table_get(t, name)) {
             return bearer_refuse(why, p, BEARER_LOGIN_RESPONSE, "a parameter "
                                  "stands there twice (RFC 6749 section 3.1)");
         }
-        apr_table_setn(t, pair, value);
+        apr_table_setn(t, name, value);
     }
     return BEARER_OK;
 }
@@ -100,13 +72,6 @@ static bearer_reason_t reason_of_error(const char *error)
     return BEARER_LOGIN_RESPONSE;
 }
 
-static int same_ct(const char *a, const char *b)
-{
-    apr_size_t len = strlen(a);
-
-    return len == strlen(b) && bearer_text_equal_ct(a, b, len);
-}
-
 /* RFC 9207 section 2.4: mix-up of issuers. */
 static bearer_reason_t check_iss(const bearer_attempt_t *attempt, const char *iss,
                                  const bearer_metadata_t *metadata,
@@ -133,7 +98,7 @@ bearer_reason_t bearer_login_response(const char **code,
     bearer_reason_t reason;
 
     *code = apr_table_get(parameters, "code");
-    if (!state || !same_ct(state, attempt->state)) {
+    if (!state || !bearer_text_same_ct(state, attempt->state)) {
         return bearer_refuse(why, p, BEARER_LOGIN_STATE, "the answer's state is "
                              "not the one of this login");
     }

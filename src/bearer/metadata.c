@@ -153,13 +153,11 @@ static apr_status_t add_fetch_auth(apr_table_t *headers, const char *path,
     char *field;
     apr_size_t len;
     apr_status_t rv = bearer_text_read_file(&text, &len, path, FETCH_AUTH_MAX,
-                                            p);
-    char reason[120];
+                                            error, p);
 
     if (rv != APR_SUCCESS) {
-        *error = apr_psprintf(p, "AuthBearerFetchAuth: %s cannot be read: %s",
-                              bearer_text_quote(p, path),
-                              apr_strerror(rv, reason, sizeof(reason)));
+        *error = apr_psprintf(p, "AuthBearerFetchAuth: %s: %s",
+                              bearer_text_quote(p, path), *error);
         return rv;
     }
     token = text + strspn(text, " \t\r\n");

@@ -14,6 +14,7 @@
 #include <apr_errno.h>
 
 #include "bearer/revocation.h"
+#include "bearer/text.h"
 
 /* More digits than the year 30,000,000 needs are no date. */
 #define UNTIL_DIGITS_MAX 15
@@ -22,17 +23,6 @@
  * of their own. */
 
 /* ---- lines --------------------------------------------------------------- */
-
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9') {
-        return c - '0';
-    }
-    if (c >= 'a' && c <= 'f') {
-        return c - 'a' + 10;
-    }
-    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
 
 static const char *skip_blanks(const char *s, const char *end)
 {
@@ -80,8 +70,8 @@ static int take_digest(unsigned char *digest, const char **s, const char *end)
         return 0;
     }
     for (i = 0; i < BEARER_SHA256_SIZE; i++) {
-        const int high = hex_digit((*s)[2 * i]);
-        const int low = hex_digit((*s)[2 * i + 1]);
+        const int high = bearer_text_hex_digit((*s)[2 * i]);
+        const int low = bearer_text_hex_digit((*s)[2 * i + 1]);
 
         if (high < 0 || low < 0) {
             return 0;

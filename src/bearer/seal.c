@@ -76,13 +76,11 @@ static apr_status_t load(secret_t *out, const char *path, const char *purpose,
 {
     const char *data;
     apr_size_t len;
-    apr_status_t rv = bearer_text_read_file(&data, &len, path, SECRET_MAX, p);
-    char reason[120];
+    apr_status_t rv = bearer_text_read_file(&data, &len, path, SECRET_MAX, error, p);
     int ok;
 
     if (rv != APR_SUCCESS) {
-        *error = apr_psprintf(p, "secret file %s cannot be read: %s", path,
-                              apr_strerror(rv, reason, sizeof(reason)));
+        *error = apr_psprintf(p, "secret file %s: %s", path, *error);
         return rv;
     }
     if (len < BEARER_SEAL_MIN_SECRET) {

@@ -114,16 +114,8 @@ static apr_status_t read_file(const bearer_secret_t *secret, const char **data,
                               apr_size_t *len, const char **error,
                               apr_pool_t *p)
 {
-    char reason[120];
-    apr_status_t rv = bearer_text_read_file(data, len, secret->source,
-                                            BEARER_SECRET_MAX, p);
-
-    if (rv != APR_SUCCESS) {
-        *error = rv == APR_ENOSPC ? "it is larger than 64 KiB"
-            : apr_psprintf(p, "it cannot be read: %s",
-                           apr_strerror(rv, reason, sizeof(reason)));
-    }
-    return rv;
+    return bearer_text_read_file(data, len, secret->source, BEARER_SECRET_MAX, error,
+                                 p);
 }
 
 static apr_status_t start_command(apr_proc_t *process, const char *command,

@@ -156,17 +156,12 @@ const char *bearer_tenants_file_error(const char *path, apr_pool_t *p)
 {
     const apr_array_header_t *list;
     const char *data, *error = NULL;
-    char reason[120];
     apr_size_t len;
-    apr_status_t rv = bearer_text_read_file(&data, &len, path,
-                                            BEARER_TENANTS_MAX, p);
 
-    if (rv != APR_SUCCESS) {
+    if (bearer_text_read_file(&data, &len, path, BEARER_TENANTS_MAX, &error, p)
+        != APR_SUCCESS) {
         return apr_psprintf(p, "%s: %s; one tenant a line",
-                            bearer_text_quote(p, path),
-                            rv == APR_ENOSPC
-                                ? "it is too large"
-                                : apr_strerror(rv, reason, sizeof(reason)));
+                            bearer_text_quote(p, path), error);
     }
     if (bearer_issuer_tenants_parse(&list, data, len, &error, p)
         != APR_SUCCESS) {

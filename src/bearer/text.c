@@ -138,6 +138,55 @@ int bearer_text_equal_ct(const void *a, const void *b, apr_size_t len)
     return CRYPTO_memcmp(a, b, len) == 0;
 }
 
+int bearer_text_same_ct(const char *a, const char *b)
+{
+    apr_size_t len = strlen(a);
+
+    return len == strlen(b) && bearer_text_equal_ct(a, b, len);
+}
+
+/* ---- escapes (RFC 3986 section 2.1, forms) ------------------------------ */
+
+int bearer_text_hex_digit(char c)
+{
+    return c >= '0' && c <= '9' ? c - '0'
+         : (c | 32) >= 'a' && (c | 32) <= 'f' ? (c | 32) - 'a' + 10 : -1;
+}
+
+int bearer_text_form_next(const char **s, const char *end)
+{
+    int high, low, c = (unsigned char)*(*s)++;
+
+    if (c != '%') {
+        return c == '+' ? ' ' : c ? c : -1;
+    }
+    if (end - *s < 2) {
+        return -1;
+    }
+    high = bearer_text_hex_digit((*s)[0]);
+    low = bearer_text_hex_digit((*s)[1]);
+    *s += 2;
+    c = high < 0 || low < 0 ? -1 : high * 16 + low;
+    return c == 0 ? -1 : c;
+}
+
+char *bearer_text_form_decode(apr_pool_t *p, const char *s, apr_size_t len)
+{
+    char *plain = apr_palloc(p, len + 1), *out = plain;
+    const char *end = s + len;
+
+    while (s < end) {
+        int c = bearer_text_form_next(&s, end);
+
+        if (c < 0) {
+            return NULL;
+        }
+        *out++ = (char)c;
+    }
+    *out = '\0';
+    return plain;
+}
+
 /* ---- UTF-8 (RFC 3629) -------------------------------------------------- */
 
 /* What may follow a lead byte: the second byte's range is where overlong forms,
@@ -342,9 +391,8 @@ const char *bearer_text_identifier_error(const char *s, apr_size_t len,
 
 /* ---- files ------------------------------------------------------------- */
 
-apr_status_t bearer_text_read_file(const char **data, apr_size_t *len,
-                                   const char *path, apr_size_t max,
-                                   apr_pool_t *p)
+static apr_status_t read_file(const char **data, apr_size_t *len, const char *path,
+                              apr_size_t max, apr_pool_t *p)
 {
     apr_file_t *file;
     apr_finfo_t info;
@@ -385,5 +433,21 @@ apr_status_t bearer_text_read_file(const char **data, apr_size_t *len,
         }
     }
     apr_file_close(file);
+    return rv;
+}
+
+apr_status_t bearer_text_read_file(const char **data, apr_size_t *len,
+                                   const char *path, apr_size_t max,
+                                   const char **error, apr_pool_t *p)
+{
+    apr_status_t rv = read_file(data, len, path, max, p);
+    char reason[120];
+
+    if (rv == APR_ENOSPC) {
+        *error = apr_psprintf(p, "it is larger than %" APR_SIZE_T_FMT " bytes", max);
+    } else if (rv != APR_SUCCESS) {
+        *error = apr_psprintf(p, "it cannot be read: %s",
+                              apr_strerror(rv, reason, sizeof(reason)));
+    }
     return rv;
 }

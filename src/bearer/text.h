@@ -47,8 +47,25 @@ const char *bearer_text_hex(apr_pool_t *p, const unsigned char *data,
 /** 1 if len bytes are valid UTF-8 (RFC 3629: no overlong, no surrogates). */
 int bearer_text_is_utf8(const char *s, apr_size_t len);
 
+/** The value of a hex digit, either case; -1: it is none. */
+int bearer_text_hex_digit(char c);
+
+/**
+ * One character of application/x-www-form-urlencoded text (a query's, too) at *s,
+ * decoded; *s moves on.
+ * @param end  behind the text; *s < end
+ * @return 1 to 255; -1: no such escape, or a NUL
+ */
+int bearer_text_form_next(const char **s, const char *end);
+
+/** Such text decoded in p, NUL-terminated. NULL: it is not well encoded. */
+char *bearer_text_form_decode(apr_pool_t *p, const char *s, apr_size_t len);
+
 /** 1 if a and b are equal; time depends on the length only. */
 int bearer_text_equal_ct(const void *a, const void *b, apr_size_t len);
+
+/** The same for two strings. */
+int bearer_text_same_ct(const char *a, const char *b);
 
 /** Decodes one code point of valid UTF-8 at *s and advances *s. */
 unsigned bearer_text_next(const char **s);
@@ -65,10 +82,13 @@ int bearer_text_list_has(const char *list, const char *member);
 const char *bearer_text_identifier_error(const char *s, apr_size_t len,
                                          int printable);
 
-/** Reads a whole file of at most max bytes; NUL-terminated in p.
- *  APR_ENOSPC when larger. */
+/**
+ * Reads a whole file of at most max bytes; NUL-terminated in p.
+ * @param error  why not, without the path ("it ..."); untouched on success
+ * @return APR_ENOSPC when it is larger
+ */
 apr_status_t bearer_text_read_file(const char **data, apr_size_t *len,
                                    const char *path, apr_size_t max,
-                                   apr_pool_t *p);
+                                   const char **error, apr_pool_t *p);
 
 #endif

@@ -40,10 +40,10 @@ static int gate_enter(void *baton, apr_time_t until)
                                     bearer_world_now(&process->world), until);
 }
 
-static void gate_leave(void *baton, int place)
+static void gate_leave(void *baton, int place, apr_time_t until)
 {
     (void)baton;
-    bearer_shared_wait_end(place);
+    bearer_shared_wait_end(place, until);
 }
 
 /* ---- introspection ------------------------------------------------------ */

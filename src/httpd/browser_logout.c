@@ -76,8 +76,7 @@ static int has_form_token(request_rec *r, const bearer_session_t *session)
         return 0;
     }
     token = apr_table_get(fields, "token");
-    return token && strlen(token) == strlen(wanted)
-        && bearer_text_equal_ct(token, wanted, strlen(wanted));
+    return token && bearer_text_same_ct(token, wanted);
 }
 
 static int ask_first(request_rec *r, const browser_t *browser,

@@ -80,6 +80,7 @@ typedef struct global_config_t {
     unsigned token_cache_entries;
     const char *revocations;           /**< path or NULL */
     store_config_t stores[STORE_KINDS];
+    const ap_directive_t *throttle_store;   /**< for=throttle beyond this host */
     const apr_array_header_t *secret_files; /**< the main server's, or NULL */
     apr_array_header_t *issuers;       /**< bearer_issuer_t *, by index */
     apr_array_header_t *issuer_servers;/**< server_rec * that declared it */
@@ -250,7 +251,7 @@ void bearer_shared_unlease(const unsigned char *key);
 /** Takes one of the host's first `limit` places for those who wait for somebody
  *  else's answer: a number to give back, or -1 when all are taken. */
 int bearer_shared_wait_begin(int limit, apr_time_t now, apr_time_t until);
-void bearer_shared_wait_end(int place);
+void bearer_shared_wait_end(int place, apr_time_t until);
 /** How often that issuer may be pushed requests for browsers that nobody knows;
  *  never NULL.
  *  @param issuer  its index in the configuration */

@@ -27,7 +27,7 @@ typedef struct shared_t {
     /** milliseconds since the epoch until when it is held, and by which process;
      *  0: free */
     _Atomic apr_uint64_t leases[LEASES];
-    _Atomic apr_int64_t places[PLACES];  /**< taken until then; 0: free */
+    bearer_place_t places[PLACES];
     bearer_budget_t pushes[PUSHES];
     _Atomic int warned[SHARED_WARNINGS];
     unsigned char host[BEARER_SHARED_HOST_SIZE];
@@ -176,31 +176,18 @@ void bearer_shared_unlease(const unsigned char *key)
     }
 }
 
-/* A place whose time has passed was left by a child that died. */
 int bearer_shared_wait_begin(int limit, apr_time_t now, apr_time_t until)
 {
-    int i, n = limit < PLACES ? limit : PLACES;
-    int first = n > 0 ? (int)(now % n) : 0;
-
     if (!shared) {
         return 0;  /* nothing to count with: nobody is turned away */
     }
-    for (i = 0; i < n; i++) {
-        int place = (first + i) % n;
-        apr_int64_t seen = atomic_load(&shared->places[place]);
-
-        if (seen <= now
-            && atomic_compare_exchange_strong(&shared->places[place], &seen,
-                                              until)) {
-            return place;
-        }
-    }
-    return -1;
+    return bearer_place_take(shared->places, limit < PLACES ? limit : PLACES, now,
+                             until);
 }
 
-void bearer_shared_wait_end(int place)
+void bearer_shared_wait_end(int place, apr_time_t until)
 {
     if (shared) {
-        atomic_store(&shared->places[place], 0);
+        bearer_place_give(shared->places, place, until);
     }
 }

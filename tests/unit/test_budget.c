@@ -22,11 +22,12 @@ static int calls(bearer_budget_t *b, apr_time_t now, int wanted)
     int n = 0;
 
     for (; wanted > 0; wanted--) {
-        int place = begin(b, now, now + apr_time_from_sec(10));
+        apr_time_t until = now + apr_time_from_sec(10);
+        int place = begin(b, now, until);
 
         if (place >= 0) {
             n++;
-            bearer_budget_end(b, place);
+            bearer_budget_end(b, place, until);
         }
     }
     return n;
@@ -72,17 +73,32 @@ static void test_under_way(void **state)
         }
     }
     assert_int_equal(begin(&b, NOW, LATER), -1);
-    bearer_budget_end(&b, places[3]);
+    bearer_budget_end(&b, places[3], LATER);
     assert_int_equal(begin(&b, NOW, LATER), places[3]);
     assert_int_equal(begin(&b, LATER - 1, LATER + 1), -1);
     /* a call for which there was no place has cost nothing: the rest is there */
-    bearer_budget_end(&b, places[0]);
+    bearer_budget_end(&b, places[0], LATER);
     assert_int_equal(calls(&b, NOW, 1000),
                      BEARER_BUDGET_AT_ONCE - BEARER_BUDGET_FLYING - 1);
     assert_int_equal(begin(&b, NOW, LATER), -1);
     /* who died under way holds nothing for ever */
     assert_in_range(begin(&b, LATER, LATER + 1), 0,
                     BEARER_BUDGET_FLYING - 1);
+}
+
+/* Who comes back after his time frees no place that is another's by now. */
+static void test_late(void **state)
+{
+    bearer_budget_t b = { 0 };
+    int place = bearer_budget_begin(&b, 1, NOW, LATER);
+
+    (void)state;
+    assert_int_equal(place, 0);
+    assert_int_equal(bearer_budget_begin(&b, 1, LATER, LATER + 10), 0);
+    bearer_budget_end(&b, place, LATER);
+    assert_int_equal(bearer_budget_begin(&b, 1, LATER, LATER + 10), -1);
+    bearer_budget_end(&b, place, LATER + 10);
+    assert_int_equal(bearer_budget_begin(&b, 1, LATER, LATER + 10), 0);
 }
 
 /* A server with few workers has others to serve. */
@@ -138,7 +154,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         UNIT_TEST(test_rate), UNIT_TEST(test_refused_is_free),
         UNIT_TEST(test_under_way), UNIT_TEST(test_fewer_under_way),
-        UNIT_TEST(test_clock_set_back),
+        UNIT_TEST(test_late), UNIT_TEST(test_clock_set_back),
         UNIT_TEST(test_shared)
     };
 

@@ -46,8 +46,9 @@ static int enter(void *baton, apr_time_t until)
     return 7;
 }
 
-static void leave(void *baton, int ticket)
+static void leave(void *baton, int ticket, apr_time_t until)
 {
+    (void)until;
     assert_int_equal(ticket, 7);
     atomic_fetch_sub(&((bench_t *)baton)->inside, 1);
 }

@@ -707,6 +707,7 @@ static void test_fetch_auth_unusable(void **state)
     asking_t *a = asking(p);
     bearer_http_response_t *r;
     const char *error;
+    char *large;
     size_t i;
 
     a->issuer->fetch_auth_file = path;
@@ -716,11 +717,25 @@ static void test_fetch_auth_unusable(void **state)
                                                &error, p), APR_SUCCESS);
         assert_says(error, "AuthBearerFetchAuth");
     }
+    large = apr_palloc(p, 16 * 1024 + 2);
+    memset(large, 'x', 16 * 1024 + 1);
+    large[16 * 1024 + 1] = '\0';
+    write_file(path, large);
+    assert_int_not_equal(bearer_issuer_get(&r, &a->access, ISSUER "k", 77,
+                                           &error, p), APR_SUCCESS);
+    assert_says(error, "larger than 16384 bytes");
+    assert_int_equal(unit_http_requests(a->http), 0);
+    large[16 * 1024] = '\0';
+    write_file(path, large);
+    unit_http_page(a->http, ISSUER "k", 200, "x");
+    assert_int_equal(bearer_issuer_get(&r, &a->access, ISSUER "k", 77, &error, p),
+                     APR_SUCCESS);
+    assert_int_equal(unit_http_requests(a->http), 1);
     unlink(path);
     assert_int_not_equal(bearer_issuer_get(&r, &a->access, ISSUER "k", 77,
                                            &error, p), APR_SUCCESS);
     assert_says(error, "cannot be read");
-    assert_int_equal(unit_http_requests(a->http), 0);
+    assert_int_equal(unit_http_requests(a->http), 1);
 }
 
 int main(void)

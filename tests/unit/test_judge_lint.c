@@ -174,6 +174,21 @@ static void test_accepted_but_not_declared(void **state)
                  "which no AuthBearerIssuer");
 }
 
+/* One mistake, one error: an audience that no issuer could have is not missed. */
+static void test_none_accepted(void **state)
+{
+    judge_fixture_t *f = judge_fixture(unit_pool(state));
+
+    lint_t l;
+
+    bearer_settings_put(&f->dir, AUDIENCE, audience, NULL);
+    bearer_settings_put(&f->dir, ACCEPT_ISSUER, accept_issuer,
+                        unit_list(f->p, "https://idp.example"));
+    l = lint_of(f);
+    UNIT_CHECK(unit_contains(l.errors, "AuthBearerAcceptIssuer names")
+               && !unit_contains(l.errors, "AuthBearerAudience"), "%s", l.errors);
+}
+
 static void test_no_audience_without_clients(void **state)
 {
     judge_fixture_t *f = judge_fixture(unit_pool(state));
@@ -278,6 +293,7 @@ int main(void)
         UNIT_TEST(test_email),
         UNIT_TEST(test_two_issuers),
         UNIT_TEST(test_accepted_but_not_declared),
+        UNIT_TEST(test_none_accepted),
         UNIT_TEST(test_no_audience_without_clients),
         UNIT_TEST(test_algorithms_without_keys),
         UNIT_TEST(test_whom_to_ask),

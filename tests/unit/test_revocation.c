@@ -68,11 +68,11 @@ static void write_list(fixture_t *f, const char *text)
 
 static const char *read_list(fixture_t *f)
 {
-    const char *text;
+    const char *text, *error;
     apr_size_t len;
 
     assert_int_equal(bearer_text_read_file(&text, &len, f->path,
-                                           BEARER_REVOCATION_MAX, f->p),
+                                           BEARER_REVOCATION_MAX, &error, f->p),
                      APR_SUCCESS);
     return text;
 }

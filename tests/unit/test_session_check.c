@@ -286,8 +286,9 @@ static int enter(void *baton, apr_time_t until)
     return ((bench_t *)baton)->full ? -1 : 7;
 }
 
-static void leave(void *baton, int ticket)
+static void leave(void *baton, int ticket, apr_time_t until)
 {
+    (void)until;
     (void)baton;
     assert_int_equal(ticket, 7);
 }

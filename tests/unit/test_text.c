@@ -73,6 +73,37 @@ static void test_equal_ct(void **state)
     assert_true(bearer_text_equal_ct("abcd", "abcx", 3));
     assert_false(bearer_text_equal_ct("abcd", "abcx", 4));
     assert_true(bearer_text_equal_ct("", "", 0));
+    assert_true(bearer_text_same_ct("abc", "abc"));
+    assert_false(bearer_text_same_ct("abc", "abd"));
+    assert_false(bearer_text_same_ct("abc", "ab"));
+    assert_false(bearer_text_same_ct("", "a"));
+}
+
+static void test_form_decode(void **state)
+{
+    static const struct {
+        const char *text, *plain;
+    } rows[] = {
+        { "", "" }, { "a+b", "a b" }, { "%41%e2%82%ac%2B", "A\xe2\x82\xac+" },
+        { "%4", NULL }, { "%", NULL }, { "%4g", NULL }, { "%g4", NULL },
+        { "%00", NULL }, { "%%41", NULL },
+    };
+    apr_pool_t *p = unit_pool(state);
+    unsigned i;
+
+    for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        const char *plain = bearer_text_form_decode(p, rows[i].text,
+                                                    strlen(rows[i].text));
+
+        if (rows[i].plain) {
+            assert_string_equal(plain, rows[i].plain);
+        } else {
+            assert_null(plain);
+        }
+    }
+    assert_null(bearer_text_form_decode(p, "a\0b", 3));
+    /* an escape that the text's end cuts is none */
+    assert_null(bearer_text_form_decode(p, "%41", 2));
 }
 
 static void test_utf8(void **state)
@@ -210,7 +241,7 @@ static void test_read_file(void **state)
     apr_pool_t *p = unit_pool(state);
     char *path = apr_pstrdup(p, "bearer-test-XXXXXX");
     apr_file_t *file;
-    const char *data;
+    const char *data, *error;
     apr_size_t len;
 
     assert_int_equal(apr_file_mktemp(&file, path,
@@ -219,25 +250,27 @@ static void test_read_file(void **state)
     assert_int_equal(apr_file_write_full(file, "a\0bc", 4, NULL), APR_SUCCESS);
     assert_int_equal(apr_file_close(file), APR_SUCCESS);
 
-    assert_int_equal(bearer_text_read_file(&data, &len, path, 4, p),
+    assert_int_equal(bearer_text_read_file(&data, &len, path, 4, &error, p),
                      APR_SUCCESS);
     assert_int_equal(len, 4);
     assert_memory_equal(data, "a\0bc", 5);
-    assert_int_equal(bearer_text_read_file(&data, &len, path, 100, p),
+    assert_int_equal(bearer_text_read_file(&data, &len, path, 100, &error, p),
                      APR_SUCCESS);
     assert_int_equal(len, 4);
-    assert_int_equal(bearer_text_read_file(&data, &len, path, 3, p),
+    assert_int_equal(bearer_text_read_file(&data, &len, path, 3, &error, p),
                      APR_ENOSPC);
+    assert_string_equal(error, "it is larger than 3 bytes");
     assert_null(data);
     assert_int_equal(apr_file_remove(path, p), APR_SUCCESS);
     assert_true(APR_STATUS_IS_ENOENT(
-        bearer_text_read_file(&data, &len, path, 100, p)));
-    assert_int_not_equal(bearer_text_read_file(&data, &len, ".", 100, p),
+        bearer_text_read_file(&data, &len, path, 100, &error, p)));
+    assert_true(unit_contains(error, "it cannot be read: No such file"));
+    assert_int_not_equal(bearer_text_read_file(&data, &len, ".", 100, &error, p),
                          APR_SUCCESS);
     /* what has no size before it is read */
-    assert_int_equal(bearer_text_read_file(&data, &len, "/dev/zero", 100, p),
+    assert_int_equal(bearer_text_read_file(&data, &len, "/dev/zero", 100, &error, p),
                      APR_ENOSPC);
-    assert_int_equal(bearer_text_read_file(&data, &len, "/dev/null", 100, p),
+    assert_int_equal(bearer_text_read_file(&data, &len, "/dev/null", 100, &error, p),
                      APR_SUCCESS);
     assert_int_equal(len, 0);
 }
@@ -250,6 +283,7 @@ int main(void)
         UNIT_TEST(test_quote_list),
         UNIT_TEST(test_sha256_and_fingerprint),
         UNIT_TEST(test_equal_ct),
+        UNIT_TEST(test_form_decode),
         UNIT_TEST(test_utf8),
         UNIT_TEST(test_next_walks_code_points),
         UNIT_TEST(test_list_has),

@@ -133,12 +133,12 @@ static inline const char *unit_vector(apr_pool_t *p, const char *name)
 {
     const char *path = unit_path(p, apr_pstrcat(p, "tests/vectors/", name,
                                                 NULL));
-    const char *data = NULL;
+    const char *data = NULL, *error;
     apr_size_t len;
 
-    if (bearer_text_read_file(&data, &len, path, 4 * 1024 * 1024, p)
+    if (bearer_text_read_file(&data, &len, path, 4 * 1024 * 1024, &error, p)
         != APR_SUCCESS) {
-        UNIT_FAIL("cannot read %s", path);
+        UNIT_FAIL("%s: %s", path, error);
     }
     return data;
 }
