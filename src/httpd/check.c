@@ -94,6 +94,30 @@ static const ap_directive_t *find_file(const walk_t *w, const ap_directive_t *no
     return found;
 }
 
+/* Does anything here hand requests to another server? */
+static int proxies(const ap_directive_t *node)
+{
+    static const char *const names[][2] = {  /* and what the arguments have */
+        { "ProxyPass", "" }, { "ProxyPassMatch", "" }, { "SetHandler", "proxy:" },
+        { "RewriteRule", "[P]" }, { "RewriteRule", "[P," },
+        { "RewriteRule", ",P]" }, { "RewriteRule", ",P," },
+    };
+    unsigned i;
+
+    for (; node; node = node->next) {
+        for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+            if (!strcasecmp(node->directive, names[i][0])
+                && ap_strcasestr(node->args, names[i][1])) {
+                return 1;
+            }
+        }
+        if (node->first_child && proxies(node->first_child)) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
 /* ---- the tree ----------------------------------------------------------- */
 
 static int is_section(const ap_directive_t *node, const char *name)
@@ -309,7 +333,7 @@ static void check_section(walk_t *w, const bearer_section_t *s)
                APR_ARRAY_IDX(warnings, i, const char *));
     }
     check_browser_section(w, s, server, &settings);
-    if (settings.forward == BEARER_FORWARD_NONE) {
+    if (settings.forward == BEARER_FORWARD_NONE && proxies(ap_conftree)) {
         report(w, APLOG_NOTICE, s->auth_type, "AuthBearerForward none: a proxied "
                "application learns nothing of the user; AuthBearerForward "
                "identity tells it");
@@ -633,6 +657,12 @@ static void check_global(walk_t *w)
                "cache could add a key; values are sealed with a secret: "
                "AuthBearerSecretFile PATH (openssl rand -out PATH 48), in the "
                "main server");
+    }
+    if (global->throttle_store) {
+        report(w, APLOG_NOTICE, global->throttle_store, "AuthBearerSOCache "
+               "for=throttle: the throttle counts in memory of this host, whatever "
+               "the cache: an address with bad tokens must not cause calls over "
+               "the network; each host of a fleet has its own count");
     }
     check_secret_permissions(w, global->secret_files);
     if (global->secret_files

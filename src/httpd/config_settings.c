@@ -332,6 +332,12 @@ static const char *parse_token_from(const parse_t *in, const parser_t *row)
                             "cookie:NAME, query:NAME, env:NAME, basic, "
                             "basic:USER", bearer_text_quote(in->p, WORD(in, i)));
         }
+        if (kinds[k].kind == BEARER_FROM_HEADER && name
+            && !ap_cstr_casecmp(name, "Cookie")) {
+            return bearer_parse_complain(in, "%s would take all cookies for one "
+                            "token; write cookie:NAME",
+                            bearer_text_quote(in->p, WORD(in, i)));
+        }
         from->kind = kinds[k].kind;
         from->name = name;
         if (from->kind == BEARER_FROM_HEADER && name

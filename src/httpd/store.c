@@ -31,6 +31,9 @@ APLOG_USE_MODULE(auth_bearer);
 /* So that a back end that is down is not asked, and complained of, all the time. */
 #define REST apr_time_from_sec(5)
 
+/** The throttle, among kinds that are named. */
+#define THROTTLE (1u << STORE_KINDS)
+
 /** One kind of value. */
 typedef struct kind_t {
     const char *word;            /**< in for= */
@@ -128,7 +131,9 @@ int bearer_store_pre_config(apr_pool_t *pconf)
         == APR_SUCCESS ? OK : HTTP_INTERNAL_SERVER_ERROR;
 }
 
-/* The kinds that for= names, as bits; all where it is absent. */
+/* The kinds that for= names, as bits; all where it is absent. The throttle may be
+ * named and keeps its counts in this host's memory all the same: an address with
+ * bad tokens must not cause calls over the network. */
 static const char *kinds_named(cmd_parms *cmd, const char *list, unsigned *bits)
 {
     char *rest, *word = apr_strtok(apr_pstrdup(cmd->temp_pool, list), ",", &rest);
@@ -137,12 +142,15 @@ static const char *kinds_named(cmd_parms *cmd, const char *list, unsigned *bits)
     for (*bits = 0; word; word = apr_strtok(NULL, ",", &rest)) {
         for (i = 0; i < STORE_KINDS && strcmp(kinds[i].word, word) != 0; i++) {
         }
-        if (i == STORE_KINDS) {
+        if (i < STORE_KINDS) {
+            *bits |= 1u << i;
+        } else if (strcmp(word, "throttle") == 0) {
+            *bits |= THROTTLE;
+        } else {
             return apr_psprintf(cmd->pool, "AuthBearerSOCache: for=%s is not "
                                 "known in this version; known are: keys, "
-                                "introspection, sessions", word);
+                                "introspection, sessions, throttle", word);
         }
-        *bits |= 1u << i;
     }
     return NULL;
 }
@@ -201,6 +209,9 @@ const char *bearer_store_directive(cmd_parms *cmd, void *dir, const char *args)
                             "load it: LoadModule socache_%s_module "
                             "modules/mod_socache_%s.so (a2enmod socache_%s)",
                             bearer_text_quote(cmd->pool, name), name, name, name);
+    }
+    if (words->nelts == 2 && bits & THROTTLE && strcmp(name, "shmcb") != 0) {
+        global->throttle_store = cmd->directive;
     }
     for (i = 0; i < STORE_KINDS; i++) {
         store_config_t *store = &global->stores[i];

@@ -204,6 +204,11 @@ ServerName a.test
      + location("/a"), {"bad.pem": "x"}, ["AuthBearerCAFile"]),
     ("socache-unknown", "AuthBearerSOCache nosuch\n" + ISSUER + location("/a"),
      {}, ["AuthBearerSOCache", "nosuch"]),
+    ("token-from-all-cookies", ISSUER + location(
+        "/a", "AuthBearerTokenFrom header:cookie"), {},
+     ["AuthBearerTokenFrom", "write cookie:NAME"]),
+    ("socache-kind-unknown", "AuthBearerSOCache shmcb for=keys,tokens\n" + ISSUER
+     + location("/a"), {}, ["AuthBearerSOCache", "for=tokens", "throttle"]),
     ("tokencache-negative", "AuthBearerTokenCache entries=-1\n" + ISSUER
      + location("/a"), {}, ["AuthBearerTokenCache"]),
     ("fetchauth-inline", issuer_conf("AuthBearerFetchAuth some-token")
@@ -341,6 +346,10 @@ VALID = [
      "AuthBearerTimeout connect=500ms total=3s\n"
      "AuthBearerKeysRefresh min=30s max=2h stale=10min\n" + location("/a"),
      {}),
+    ("socache-kinds", "AuthBearerSOCache shmcb for=keys,introspection,sessions,"
+     "throttle\n" + ISSUER + location("/a"), {}),
+    ("forward-none-no-proxy", "RewriteEngine On\nRewriteRule ^/p /a [PT,L]\n"
+     + ISSUER + location("/a", "AuthBearerForward none\nSetHandler status"), {}),
     ("email-verified-elsewhere", ISSUER + location(
         "/a", "AuthBearerUserClaim preferred_username"), {}),
     ("forward-both", ISSUER + location("/a", "AuthBearerForward identity "
@@ -388,6 +397,13 @@ AuthBearerSecretFile "@ROOT@/open"
     ("proxied-forward-none", ISSUER + location(
         "/a", "AuthBearerForward none\nProxyPass http://127.0.0.1:9/"), {},
      ["AuthBearerForward"]),
+    ("proxied-elsewhere-forward-none", "ProxyPass /a http://127.0.0.1:9/\n"
+     + ISSUER + location("/a", "AuthBearerForward none"), {},
+     ["AuthBearerForward"]),
+    ("rewritten-forward-none", "RewriteEngine On\n"
+     "RewriteRule ^/a http://127.0.0.1:9/ [L,P]\n"
+     + ISSUER + location("/a", "AuthBearerForward none"), {},
+     ["AuthBearerForward"]),
 ]
 
 
@@ -398,6 +414,14 @@ def test_warning(checker, name, conf, files, words):
     assert done.status == 0, done
     for word in words:
         assert word in done.output, (word, done)
+
+
+def test_the_throttle_stays_on_its_host(checker):
+    done = checker("AuthBearerSOCache redis:127.0.0.1:9 for=throttle\n" + ISSUER
+                   + location("/a"), files=KEYS, modules=["socache_redis"])
+    assert done.status == 0, done
+    assert "for=throttle" in done.output, done
+    assert "each host of a fleet has its own count" in done.output, done
 
 
 def test_each_warning_comes_once(checker):
