@@ -72,7 +72,7 @@ static bearer_revocation_t *revocations(const bearer_world_t *world,
     unsigned i;
 
     for (i = 0; file && i < entries; i++) {
-        fprintf(file, "%s %064x 0\n", i % 2 ? "jti" : "token", i * 2654435761u);
+        fprintf(file, "%s %064x 0\n", i % 2 ? "jti" : "token", (i + 1) * 2654435761u);
     }
     if (!file || fclose(file)
         || bearer_revocation_create(&list, path, world, p) != APR_SUCCESS) {
