@@ -181,7 +181,7 @@ int bearer_config_keeps_answers(const global_config_t *global);
 const bearer_regex_t *bearer_config_regex(const char *pattern,
                                           const char **error, apr_pool_t *p);
 
-/* check.c: configtest and the dump */
+/* check.c, and dump.c for -D DUMP_BEARER */
 int bearer_check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
                         server_rec *s);
 void bearer_check_dump(apr_pool_t *p, server_rec *s);

@@ -1,0 +1,178 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/*
+ * What an issuer's configuration contradicts itself in: keys, algorithms, files,
+ * endpoints. See check.c.
+ */
+#include "check_inside.h"
+
+/* An allow-list that no key of the file can serve refuses every token. */
+static void check_served(walk_t *w, const ap_directive_t *at,
+                         const bearer_issuer_t *issuer,
+                         const bearer_settings_t *settings,
+                         const bearer_jwks_t *set)
+{
+    bearer_algs_t served = 0, symmetric;
+    int i;
+
+    for (i = 0; i < bearer_jwks_count(set); i++) {
+        served |= bearer_jwks_at(set, i)->algs;
+    }
+    symmetric = settings->algorithms & bearer_alg_symmetric();
+    if (served && !(served & settings->algorithms)) {
+        bearer_check_say(w, APLOG_ERR, at, "issuer %s: no key of AuthBearerKeys "
+                         "file:%s fits AuthBearerAlgorithms %s; they fit %s",
+                         issuer->url, issuer->keys.value,
+                         bearer_alg_names(settings->algorithms, w->p),
+                         bearer_alg_names(served, w->p));
+    }
+    else if (symmetric && !(served & symmetric)) {
+        bearer_check_say(w, APLOG_ERR, at, "issuer %s: AuthBearerAlgorithms names %s, "
+                         "but AuthBearerKeys file:%s has no key of kty oct",
+                         issuer->url, bearer_alg_names(symmetric, w->p),
+                         issuer->keys.value);
+    }
+}
+
+static void check_key_file(walk_t *w, const ap_directive_t *at,
+                           const bearer_issuer_t *issuer,
+                           const bearer_settings_t *settings)
+{
+    bearer_jwks_origin_t origin = issuer->keys.kind == BEARER_SOURCE_FILE
+                                  ? BEARER_JWKS_LOCAL : BEARER_JWKS_SPIFFE;
+    bearer_jwks_report_t found;
+    bearer_jwks_t *set;
+    const char *error = NULL;
+    int i;
+
+    if (issuer->keys.kind != BEARER_SOURCE_FILE
+        && issuer->keys.kind != BEARER_SOURCE_SPIFFE_FILE) {
+        return;
+    }
+    memset(&found, 0, sizeof(found));
+    if (bearer_jwks_load(&set, issuer->keys.value, origin, &found, &error, w->p)
+        != APR_SUCCESS) {
+        bearer_check_say(w, APLOG_ERR, at, "AuthBearerKeys file:%s: %s",
+                         issuer->keys.value, error);
+        return;
+    }
+    for (i = 0; found.lines && i < found.lines->nelts; i++) {
+        bearer_check_say(w, bearer_jwks_count(set) ? APLOG_WARNING : APLOG_ERR, at,
+                         "AuthBearerKeys file:%s: %s", issuer->keys.value,
+                         APR_ARRAY_IDX(found.lines, i, const char *));
+    }
+    check_served(w, at, issuer, settings, set);
+    if (!bearer_jwks_count(set) && !found.skipped) {
+        bearer_check_say(w, APLOG_ERR, at, "AuthBearerKeys file:%s: no usable key in "
+                         "it; make one: htbearer keygen", issuer->keys.value);
+    }
+    bearer_jwks_release(set);
+}
+
+static void check_algorithms(walk_t *w, const ap_directive_t *at,
+                             const bearer_issuer_t *issuer,
+                             const bearer_settings_t *settings)
+{
+    bearer_algs_t named = settings->algorithms;
+    bearer_algs_t lacking = named & ~bearer_alg_supported(named);
+    bearer_algs_t symmetric = named & bearer_alg_symmetric();
+
+    if (lacking) {
+        bearer_check_say(w, bearer_settings_has(settings, ALGORITHMS)
+                            ? APLOG_WARNING : APLOG_NOTICE,
+                         at, "this OpenSSL refuses %s; tokens signed so are refused",
+                         bearer_alg_names(lacking, w->p));
+    }
+    if (symmetric && issuer->keys.kind != BEARER_SOURCE_FILE) {
+        bearer_check_say(w, APLOG_ERR, at, "issuer %s: %s of AuthBearerAlgorithms "
+                         "needs AuthBearerKeys file:PATH with a key of kty oct; a "
+                         "shared secret never comes from a URL", issuer->url,
+                         bearer_alg_names(symmetric, w->p));
+    }
+}
+
+static void check_urls(walk_t *w, const ap_directive_t *at,
+                       const bearer_issuer_t *issuer)
+{
+    const char *error = bearer_issuer_fetch_error(issuer, w->global->plain_http,
+                                                  w->p);
+
+    if (error) {
+        bearer_check_say(w, APLOG_ERR, at, "issuer %s: %s", issuer->url, error);
+    }
+    if (issuer->keys.kind == BEARER_SOURCE_DISCOVER
+        && issuer->metadata.kind == BEARER_SOURCE_OFF) {
+        bearer_check_say(w, APLOG_ERR, at, "issuer %s: AuthBearerMetadata off leaves "
+                         "its keys unknown; name them: AuthBearerKeys URL or file:PATH",
+                         issuer->url);
+    }
+}
+
+static void check_files(walk_t *w, const ap_directive_t *at,
+                        const bearer_issuer_t *issuer,
+                        const bearer_settings_t *settings)
+{
+    const char *error;
+
+    if (settings->ca_file
+        && (error = bearer_http_ca_file_error(settings->ca_file, w->p))) {
+        bearer_check_say(w, APLOG_ERR, at, "AuthBearerCAFile %s: %s", settings->ca_file,
+                         error);
+    }
+    if (issuer->tenants_file
+        && (error = bearer_tenants_file_error(issuer->tenants_file, w->p))) {
+        bearer_check_say(w, APLOG_ERR, at, "AuthBearerTenants: %s", error);
+    }
+}
+
+static void check_introspection(walk_t *w, const ap_directive_t *at,
+                                const bearer_issuer_t *issuer,
+                                const bearer_settings_t *settings)
+{
+    const char *error;
+
+    if (issuer->introspection.kind == BEARER_SOURCE_OFF) {
+        if (issuer->token_prefixes) {
+            bearer_check_say(w, APLOG_WARNING, at, "issuer %s: AuthBearerTokenPrefix "
+                             "says whose an opaque token is, but nobody can be asked "
+                             "about it; write AuthBearerIntrospection", issuer->url);
+        }
+        return;
+    }
+    error = bearer_client_lint(settings, issuer, w->p);
+    if (error) {
+        bearer_check_say(w, APLOG_ERR, at, "%s", error);
+    }
+    else if (bearer_client_method(settings) == BEARER_CLIENT_NONE
+             && !bearer_settings_has(settings, CLIENT_AUTH)) {
+        bearer_check_say(w, APLOG_NOTICE, at, "issuer %s is asked about tokens without "
+                         "authentication; if it wants some: AuthBearerClientID and "
+                         "AuthBearerClientSecret, else AuthBearerClientAuth none says "
+                         "that this is meant", issuer->url);
+    }
+}
+
+void bearer_check_one_issuer(walk_t *w, int index)
+{
+    const bearer_issuer_t *issuer = APR_ARRAY_IDX(w->global->issuers, index,
+                                                  const bearer_issuer_t *);
+    const server_rec *s = APR_ARRAY_IDX(w->global->issuer_servers, index,
+                                        const server_rec *);
+    ap_directive_t at = { 0 };
+    bearer_settings_t settings;
+
+    at.filename = issuer->file;
+    at.line_num = issuer->line;
+    bearer_settings_resolve(&settings, w->global->defaults,
+                            &bearer_config_server(s)->settings, &issuer->settings,
+                            NULL);
+    check_key_file(w, &at, issuer, &settings);
+    check_algorithms(w, &at, issuer, &settings);
+    check_urls(w, &at, issuer);
+    check_files(w, &at, issuer, &settings);
+    check_introspection(w, &at, issuer, &settings);
+    if (issuer->tenants_any) {
+        bearer_check_say(w, APLOG_WARNING, &at, "issuer %s: AuthBearerTenants * trusts "
+                         "every tenant in the world; name yours unless that is meant",
+                         issuer->url);
+    }
+}

@@ -1,0 +1,200 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/*
+ * What the server's own configuration contradicts itself in: session stores,
+ * secrets, logins, caches. See check.c.
+ */
+#include "check_inside.h"
+
+#include <stdlib.h>
+
+/* ---- session stores ------------------------------------------------------ */
+
+static void check_session_check(walk_t *w, const configured_check_t *noted)
+{
+    const bearer_session_check_t *check = noted->check;
+    apr_array_header_t *warnings = apr_array_make(w->p, 1, sizeof(const char *));
+    const char *error = bearer_session_check_error(check, w->global->plain_http,
+                                                   w->p);
+    int i;
+
+    if (error) {
+        bearer_check_say(w, APLOG_ERR, noted->node, "%s", error);
+    }
+    bearer_session_check_lint(warnings, check);
+    for (i = 0; i < warnings->nelts; i++) {
+        bearer_check_say(w, APLOG_WARNING, noted->node, "%s",
+                         APR_ARRAY_IDX(warnings, i, const char *));
+    }
+    if (bearer_session_check_by_cookie(check) && !check->cookies) {
+        bearer_check_say(w, APLOG_NOTICE, noted->node, "AuthBearerSessionCheck "
+                         "send=cookie: every cookie of the client goes to the session "
+                         "store, and none reaches the application; name the session's: "
+                         "cookies=a,b");
+    }
+}
+
+/* ---- the server --------------------------------------------------------- */
+
+static void check_secret_permissions(walk_t *w, const apr_array_header_t *files)
+{
+    apr_finfo_t info;
+    int i;
+
+    for (i = 0; files && i < files->nelts; i++) {
+        const char *path = APR_ARRAY_IDX(files, i, const char *);
+
+        if (apr_stat(&info, path, APR_FINFO_PROT, w->p) == APR_SUCCESS
+            && (info.protection & (APR_FPROT_WREAD | APR_FPROT_WWRITE))) {
+            bearer_check_say(w, APLOG_WARNING,
+                             bearer_check_find_file(w, ap_conftree,
+                                                    "AuthBearerSecretFile", path),
+                             "AuthBearerSecretFile: secret file %s can be read by "
+                             "others: chmod o-rwx %s", path, path);
+        }
+    }
+}
+
+static void check_secrets(walk_t *w)
+{
+    int i;
+
+    for (i = 0; i < w->global->secrets->nelts; i++) {
+        const configured_secret_t *noted = &APR_ARRAY_IDX(w->global->secrets, i,
+                                                          configured_secret_t);
+        const char *warning, *error = bearer_secret_lint(noted->secret, &warning,
+                                                         w->p);
+
+        if (error || warning) {
+            bearer_check_say(w, error ? APLOG_ERR : APLOG_WARNING, noted->node, "%s",
+                             error ? error : warning);
+        }
+    }
+}
+
+static void check_login(walk_t *w, server_rec *s)
+{
+    const server_config_t *server = bearer_config_server(s);
+    bearer_seal_t *seal;
+    const char *error;
+
+    if (server->secret_files != w->global->secret_files) {
+        check_secret_permissions(w, server->secret_files);
+    }
+    if (!server->login.used) {
+        return;
+    }
+    /* the section with AuthType and the one with the session need not be one */
+    if (server->login.on && server->issuers && !server->secret_files
+        && !w->told_secret) {
+        bearer_check_no_secret(w, bearer_check_find(ap_conftree, "AuthBearerSession"));
+    }
+    if (server->login.store == 2) {
+        bearer_check_say(w, APLOG_NOTICE, NULL, "server %s: AuthBearerSessionStore "
+                         "cookie: the issuer cannot end a session (back-channel logout "
+                         "answers 404)",
+                         s->server_hostname ? s->server_hostname : "(main)");
+    }
+    if (server->secret_files
+        && server->secret_files != w->global->secret_files
+        && bearer_seal_create(&seal, server->secret_files, "check", &error, w->p)
+           != APR_SUCCESS) {
+        bearer_check_say(w, APLOG_ERR, NULL, "AuthBearerSecretFile: %s", error);
+    }
+}
+
+/* An entry is HOST or HOST:PORT (config_server.c), IPv6 with or without []. */
+static int is_loopback(const char *entry, apr_pool_t *p)
+{
+    bearer_http_url_t url;
+
+    return bearer_http_is_loopback(entry)
+        || (!bearer_http_url_split(&url, apr_pstrcat(p, "http://", entry, "/",
+                                                     NULL), p)
+            && bearer_http_is_loopback(url.host));
+}
+
+static void check_global(walk_t *w)
+{
+    const global_config_t *global = w->global;
+    bearer_seal_t *seal;
+    const char *error;
+    int i, foreign = 0;
+
+    for (i = 0; i < global->plain_http->nelts; i++) {
+        const char *host = APR_ARRAY_IDX(global->plain_http, i, const char *);
+
+        if (!is_loopback(host, w->p)) {
+            bearer_check_say(w, APLOG_WARNING,
+                             bearer_check_find(ap_conftree, "AuthBearerPlainHTTP"),
+                             "AuthBearerPlainHTTP %s: whoever is on the way to that "
+                             "host can give you keys of his own; use https", host);
+        }
+    }
+    if (global->revocations
+        && (error = bearer_revocation_file_error(global->revocations, w->p))) {
+        bearer_check_say(w, APLOG_ERR,
+                         bearer_check_find(ap_conftree, "AuthBearerRevocations"),
+                         "AuthBearerRevocations: %s", error);
+    }
+    for (i = 0; i < STORE_KINDS; i++) {
+        foreign |= bearer_store_is_foreign(&global->stores[i]);
+    }
+    if (foreign && !global->secret_files) {
+        bearer_check_say(w, APLOG_ERR,
+                         bearer_check_find(ap_conftree, "AuthBearerSOCache"),
+                         "AuthBearerSOCache: whoever can write to this cache could add "
+                         "a key; values are sealed with a secret: AuthBearerSecretFile "
+                         "PATH (openssl rand -out PATH 48), in the main server");
+    }
+    if (global->throttle_store) {
+        bearer_check_say(w, APLOG_NOTICE, global->throttle_store, "AuthBearerSOCache "
+                         "for=throttle: the throttle counts in memory of this host, "
+                         "whatever the cache: an address with bad tokens must not "
+                         "cause calls over the network; each host of a fleet has its "
+                         "own count");
+    }
+    check_secret_permissions(w, global->secret_files);
+    if (global->secret_files
+        && bearer_seal_create(&seal, global->secret_files, "check", &error, w->p)
+           != APR_SUCCESS) {
+        bearer_check_say(w, APLOG_ERR,
+                         bearer_check_find(ap_conftree, "AuthBearerSecretFile"),
+                         "AuthBearerSecretFile: %s", error);
+    }
+}
+
+static void note_environment(walk_t *w)
+{
+    static const char *const names[] = {
+        "http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY", NULL
+    };
+    int i;
+
+    for (i = 0; names[i]; i++) {
+        if (getenv(names[i])) {
+            bearer_check_say(w, APLOG_NOTICE, NULL, "the environment's %s is not used "
+                             "for requests to issuers; write AuthBearerHTTPProxy if it "
+                             "is needed", names[i]);
+            return;
+        }
+    }
+}
+
+void bearer_check_one_server(walk_t *w)
+{
+    server_rec *vhost;
+    int i;
+
+    for (i = 0; i < w->global->session_checks->nelts; i++) {
+        check_session_check(w, &APR_ARRAY_IDX(w->global->session_checks, i,
+                                              configured_check_t));
+    }
+    for (vhost = w->main; vhost; vhost = vhost->next) {
+        check_login(w, vhost);
+    }
+    check_secrets(w);
+    check_global(w);
+    if (bearer_config_is_used(w->global)) {
+        note_environment(w);
+    }
+}

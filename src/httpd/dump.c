@@ -1,0 +1,161 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/*
+ * `httpd -t -D DUMP_BEARER`: the sections with their effective values, secrets
+ * masked. See check.c for how they are found.
+ */
+#include "check_inside.h"
+
+static int has(const bearer_settings_t *settings, bearer_setting_t setting)
+{
+    return (int)((settings->set >> setting) & 1u);
+}
+
+static int may_stand(bearer_setting_t setting, int where)
+{
+    return (bearer_settings_where(setting) & where)
+        && ap_find_command(bearer_settings_directive(setting),
+                           auth_bearer_module.cmds);
+}
+
+static void dump_setting(apr_file_t *out, const bearer_settings_t *settings,
+                         bearer_setting_t setting, apr_pool_t *p)
+{
+    apr_file_printf(out, "    %s %s%s\n", bearer_settings_directive(setting),
+                    bearer_settings_print(settings, setting, p),
+                    has(settings, setting) ? "" : "   # default");
+}
+
+/* What counts for the tokens of an issuer that has a value of its own. Not 0: so
+ * have all that are accepted, and what else there is counts for nobody. */
+static int dump_issuers(apr_file_t *out, const bearer_issuers_t *issuers,
+                        const bearer_settings_t *here, bearer_setting_t setting,
+                        apr_pool_t *p)
+{
+    int i, own = 0, others = 0;
+
+    for (i = 0; issuers && i < bearer_issuers_count(issuers); i++) {
+        const bearer_issuer_t *issuer = bearer_issuers_at(issuers, i);
+
+        if (!bearer_judge_accepts(here, issuer)) {
+            continue;
+        }
+        if (!has(&issuer->settings, setting)) {
+            others++;
+            continue;
+        }
+        own++;
+        apr_file_printf(out, "    %s %s   # tokens of issuer %s\n",
+                        bearer_settings_directive(setting),
+                        bearer_settings_print(&issuer->settings, setting, p),
+                        issuer->name);
+    }
+    return own && !others;
+}
+
+static void dump_section(apr_file_t *out, const bearer_section_t *section,
+                         const walk_t *w)
+{
+    const server_config_t *server = bearer_config_server(section->server);
+    bearer_settings_t here;
+    int i;
+
+    bearer_settings_resolve(&here, w->global->defaults, &server->settings, NULL,
+                            &section->settings);
+    apr_file_printf(out, "%s %s   # %s:%d, server %s\n",
+                    section->node->directive, section->node->args,
+                    section->node->filename, section->node->line_num,
+                    section->server->server_hostname
+                    ? section->server->server_hostname : "(main)");
+    for (i = 0; i < BEARER_SETTING_COUNT; i++) {
+        bearer_setting_t setting = (bearer_setting_t)i;
+
+        if (may_stand(setting, BEARER_WHERE_D | BEARER_WHERE_H)
+            && (has(&section->settings, setting)
+                || !dump_issuers(out, server->issuers, &here, setting, w->p))) {
+            dump_setting(out, &here, setting, w->p);
+        }
+    }
+}
+
+static void dump_list(apr_file_t *out, const char *directive,
+                      const apr_array_header_t *words, apr_pool_t *p)
+{
+    if (words) {
+        apr_file_printf(out, "    %s %s\n", directive,
+                        apr_array_pstrcat(p, words, ' '));
+    }
+}
+
+static void dump_issuer(apr_file_t *out, const walk_t *w, int index)
+{
+    const bearer_issuer_t *issuer = APR_ARRAY_IDX(w->global->issuers, index,
+                                                  const bearer_issuer_t *);
+    const server_rec *s = APR_ARRAY_IDX(w->global->issuer_servers, index,
+                                        const server_rec *);
+    static const char *const kinds[] = {
+        [BEARER_SOURCE_DISCOVER] = "discover", [BEARER_SOURCE_OFF] = "off",
+        [BEARER_SOURCE_URL] = "", [BEARER_SOURCE_FILE] = "file:",
+        [BEARER_SOURCE_SPIFFE_URL] = "spiffe:", [BEARER_SOURCE_SPIFFE_FILE] = "spiffe:"
+    };
+    bearer_settings_t settings;
+    int i;
+
+    bearer_settings_resolve(&settings, w->global->defaults,
+                            &bearer_config_server(s)->settings, &issuer->settings,
+                            NULL);
+    apr_file_printf(out, "<AuthBearerIssuer %s %s>   # %s:%d\n", issuer->url,
+                    issuer->name, issuer->file, issuer->line);
+    apr_file_printf(out, "    AuthBearerKeys %s%s\n", kinds[issuer->keys.kind],
+                    issuer->keys.value ? issuer->keys.value : "");
+    apr_file_printf(out, "    AuthBearerMetadata %s%s\n",
+                    kinds[issuer->metadata.kind],
+                    issuer->metadata.value ? issuer->metadata.value : "");
+    apr_file_printf(out, "    AuthBearerIntrospection %s%s%s\n",
+                    kinds[issuer->introspection.kind],
+                    issuer->introspection.value ? issuer->introspection.value : "",
+                    issuer->introspect_all ? " for=all" : "");
+    apr_file_printf(out, "    AuthBearerIntrospectionTTL %" APR_TIME_T_FMT "%s\n",
+                    apr_time_usec(issuer->introspection_ttl)
+                    ? apr_time_as_msec(issuer->introspection_ttl)
+                    : apr_time_sec(issuer->introspection_ttl),
+                    apr_time_usec(issuer->introspection_ttl) ? "ms" : "s");
+    dump_list(out, "AuthBearerTokenPrefix", issuer->token_prefixes, w->p);
+    dump_list(out, "AuthBearerIssuerAlias", issuer->aliases, w->p);
+    dump_list(out, "AuthBearerTenants", issuer->tenants, w->p);
+    if (issuer->tenants_any || issuer->tenants_file) {
+        apr_file_printf(out, "    AuthBearerTenants %s%s\n",
+                        issuer->tenants_any ? "*" : "file:",
+                        issuer->tenants_any ? "" : issuer->tenants_file);
+    }
+    if (issuer->fetch_auth_file) {
+        apr_file_printf(out, "    AuthBearerFetchAuth file:%s\n",
+                        issuer->fetch_auth_file);
+    }
+    for (i = 0; i < BEARER_SETTING_COUNT; i++) {
+        if (may_stand((bearer_setting_t)i, BEARER_WHERE_I)) {
+            dump_setting(out, &settings, (bearer_setting_t)i, w->p);
+        }
+    }
+    apr_file_printf(out, "</AuthBearerIssuer>\n");
+}
+
+void bearer_check_dump(apr_pool_t *p, server_rec *s)
+{
+    apr_file_t *out = NULL;
+    walk_t w;
+    int i;
+
+    if (!ap_exists_config_define("DUMP_BEARER")) {
+        return;
+    }
+    apr_file_open_stdout(&out, p);
+    bearer_check_begin(&w, p, s);
+    apr_file_printf(out, "mod_auth_bearer: issuers\n");
+    for (i = 0; i < w.global->issuers->nelts; i++) {
+        dump_issuer(out, &w, i);
+    }
+    apr_file_printf(out, "mod_auth_bearer: sections with AuthType Bearer\n");
+    for (i = 0; i < w.sections->nelts; i++) {
+        dump_section(out, &APR_ARRAY_IDX(w.sections, i, bearer_section_t), &w);
+    }
+}
