@@ -7,6 +7,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include <apr_strings.h>
 
@@ -32,7 +33,8 @@ const char *bearer_login_parameter_error(const char *parameter, apr_pool_t *p)
                             bearer_text_quote(p, parameter));
     }
     for (i = 0; own[i]; i++) {
-        if (strlen(own[i]) == n && strncmp(parameter, own[i], n) == 0) {
+        /* in any case: the table that they go into knows no other */
+        if (strlen(own[i]) == n && strncasecmp(parameter, own[i], n) == 0) {
             return apr_psprintf(p, "%s is this module's own: it makes the login "
                                 "safe", own[i]);
         }
