@@ -188,6 +188,9 @@ static void mask_query(request_rec *r, const char *name)
         show_in_scoreboard(r, apr_pstrdup(r->pool, line));
     }
     r->unparsed_uri = apr_pstrdup(r->pool, masked(r, r->unparsed_uri, name));
+    if (r->proxyreq) {  /* ProxyPass ... nocanon has put the query in there */
+        r->filename = apr_pstrdup(r->pool, masked(r, r->filename, name));
+    }
     if (referer) {
         apr_table_setn(r->headers_in, "Referer", referer);
     }

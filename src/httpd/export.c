@@ -34,6 +34,39 @@ static int scan_header(void *scan_, const char *name, const char *value)
     return 1;
 }
 
+static int is_ours(const char *name, const bearer_settings_t *settings)
+{
+    return bearer_exports_reserved_header(name, settings)
+        || !ap_cstr_casecmp(name, "Authorization");
+}
+
+/* RFC 9110 section 7.6.1: mod_proxy drops the fields that a client's Connection
+ * names, those that are set here among them: the application would see nobody. */
+static void scrub_connection(request_rec *r, const bearer_settings_t *settings)
+{
+    const char *field = apr_table_get(r->headers_in, "Connection");
+    const char *kept = "";
+    char *words, *last, *word;
+    int ours = 0;
+
+    if (!field) {
+        return;
+    }
+    words = apr_pstrdup(r->pool, field);
+    for (word = apr_strtok(words, " \t,;", &last); word;
+         word = apr_strtok(NULL, " \t,;", &last)) {
+        if (is_ours(word, settings)) {
+            ours = 1;
+        }
+        else {
+            kept = apr_pstrcat(r->pool, kept, *kept ? ", " : "", word, NULL);
+        }
+    }
+    if (ours) {
+        apr_table_setn(r->headers_in, "Connection", kept);
+    }
+}
+
 /* RFC 9700 section 4.13: only this module says who the user is. */
 static void scrub(request_rec *r)
 {
@@ -60,6 +93,7 @@ static void scrub(request_rec *r)
     for (i = 0; i < scan.names->nelts; i++) {
         apr_table_unset(r->headers_in, APR_ARRAY_IDX(scan.names, i, const char *));
     }
+    scrub_connection(r, settings);
     if (bearer_credential_from(settings, BEARER_FROM_QUERY)) {
         /* what is logged is logged whatever happens next: hide it now */
         bearer_credential_get(r);
@@ -216,4 +250,85 @@ int bearer_export_fixups(request_rec *r)
         export_principal(r, record);
     }
     return DECLINED;
+}
+
+/* ---- caches ------------------------------------------------------------- */
+
+static int cache_is_loaded; /* set anew with each configuration */
+
+static void look_for_cache(void)
+{
+    cache_is_loaded = ap_find_linked_module("mod_cache.c") != NULL;
+}
+
+/* RFC 9111 section 3.5: what lets a shared cache keep such an answer. */
+static int lets_others(const char *item)
+{
+    static const char *const words[] = {
+        "public", "s-maxage", "must-revalidate", "proxy-revalidate"
+    };
+    const apr_size_t len = strcspn(item, "=");
+    apr_size_t i;
+
+    for (i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+        if (strlen(words[i]) == len && !strncasecmp(item, words[i], len)) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+static int is_for_others(const request_rec *r)
+{
+    const char *field = apr_table_getm(r->pool, r->err_headers_out,
+                                       "Cache-Control");
+    const char *item;
+
+    if (!field) {
+        field = apr_table_getm(r->pool, r->headers_out, "Cache-Control");
+    }
+    while (field && (item = ap_get_list_item(r->pool, &field)) != NULL) {
+        if (lets_others(item)) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* mod_cache would ask the same of a request with Authorization, but it does when
+ * the answer is there, and the field is gone by then; and its quick handler
+ * serves before any Require is asked. So it is told in words of its own. */
+static apr_status_t not_for_others(ap_filter_t *f, apr_bucket_brigade *bb)
+{
+    if (!is_for_others(f->r)) {
+        apr_table_setn(f->r->subprocess_env, "no-cache", "1");
+    }
+    ap_remove_output_filter(f);
+    return ap_pass_brigade(f->next, bb);
+}
+
+static void insert_filter(request_rec *r)
+{
+    const request_t *record = cache_is_loaded ? bearer_request_principal(r) : NULL;
+
+    if (!record || !record->principal->user) {
+        return;
+    }
+    if (r->main) {  /* its filters stand behind those that keep its answer */
+        apr_table_setn(r->subprocess_env, "no-cache", "1");
+    }
+    else {
+        ap_add_output_filter("BEARER_NOT_FOR_OTHERS", NULL, r, r->connection);
+    }
+}
+
+void bearer_export_register(void)
+{
+    /* what mod_headers says of the answer counts */
+    static const char *const after[] = { "mod_headers.c", NULL };
+
+    ap_hook_optional_fn_retrieve(look_for_cache, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_register_output_filter("BEARER_NOT_FOR_OTHERS", not_for_others, NULL,
+                              AP_FTYPE_CONTENT_SET);
+    ap_hook_insert_filter(insert_filter, after, NULL, APR_HOOK_LAST);
 }

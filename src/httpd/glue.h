@@ -538,6 +538,8 @@ int bearer_export_header_parser(request_rec *r);
 int bearer_export_log_transaction(request_rec *r);
 int bearer_export_access_checker(request_rec *r);
 int bearer_export_fixups(request_rec *r);
+/** Registers what keeps mod_cache from giving answers to others. */
+void bearer_export_register(void);
 /** Writes down which claims the application does not get, and why. */
 void bearer_export_tell(request_rec *r, const apr_array_header_t *left_out);
 

@@ -57,7 +57,16 @@ CustomLog "@ROOT@/logs/all.log" "%r|%q|%U|%{Referer}i|%{Authorization}i|%{Cookie
 
 @pytest.fixture(scope="module")
 def server(new_server, backend):
-    return new_server(CONF, files=dict(key_files("rs256"),
+    conf = CONF + """
+AllowEncodedSlashes NoDecode
+<Location "/raw">
+    ProxyPass "%s/raw" nocanon
+</Location>
+RewriteRule "^/handed/(.*)$" "%s/handed/$1" [P,NE]
+""" % (backend.url, backend.url)
+    for path in ("/raw/q", "/handed/q"):
+        conf += location(path, "AuthBearerTokenFrom query:tok")
+    return new_server(conf, files=dict(key_files("rs256"),
                                        **{"htdocs/files/from/x": "x"}),
                       backend=backend, modules=["status"])
 
@@ -120,6 +129,7 @@ def test_behind_a_nul_in_basic_credentials(server):
 @pytest.mark.parametrize("uri", [
     "/query/be/x?tok=%s", "/query/be/x?a=1&tok=%s&b=2",
     "/query/be/x?%%74ok=%s", "/query/be/tok=x?tok=%s",
+    "/raw/q/x?a=1&tok=%s", "/raw/q/a%%2Fb?tok=%s", "/handed/q/x?tok=%s&b=2",
     "/rewritten/be/x?tok=%s", "/rewritten/be/x?a=1&%%74ok=%s"])
 def test_query_token_is_masked_in_every_copy(server, uri):
     token = mint()
@@ -210,6 +220,59 @@ def test_forward_only_what_was_looked_at(server):
     other = {"Authorization": basic("a", "b")}
     assert headers_of(server.get("/forward/be/x", headers=other))[
         "authorization"] == [other["Authorization"]]
+
+
+@pytest.mark.parametrize("field", [
+    "X-Forwarded-User", "close, x-forwarded-user", "keep-alive X-User-Roles",
+    "close;X-Forwarded-User,x_user_roles", "Authorization, X-User-Roles"])
+def test_no_client_takes_our_headers_off(server, field):
+    """RFC 9110 section 7.6.1: a proxy drops the fields that Connection names,
+    whoever set them; then the application would know of nobody."""
+    token = mint(roles=["staff"])
+    res = server.get("/forward-header/be/x", token,
+                     headers={"Connection": field})
+    granted(res)
+    got = headers_of(res)
+    assert got["authorization"] == ["Bearer " + token]
+    both = server.get("/header/be/x", token, headers={"Connection": field})
+    granted(both)
+    assert headers_of(both)["x-forwarded-user"] == ["alice"]
+    assert headers_of(both)["x-user-roles"] == ["staff"]
+
+
+@pytest.mark.parametrize("quick", ["on", "off"])
+def test_answers_are_not_kept_for_others(one_server, quick):
+    """RFC 9111 section 3.5: what was answered to a request with credentials is
+    for nobody else, unless it says so. mod_cache cannot see them any more."""
+    server = one_server(issuer_conf() + """
+CacheQuickHandler %s
+CacheEnable socache /
+CacheSocache shmcb
+CacheDetailHeader on
+Header set Cache-Control "max-age=600"
+<LocationMatch "^/public">
+    Header set Cache-Control "max-age=600, public"
+</LocationMatch>
+""" % quick + "".join(location(path, "AuthBearerTokenFrom header cookie:tok")
+                      for path in ("/x", "/public")),
+                        files=key_files("rs256"),
+                        modules=["cache", "cache_socache"])
+
+    def ask(uri, user, by_cookie):
+        token = mint(sub=user)
+        return granted(server.get(uri, headers={"Cookie": "tok=" + token})
+                       if by_cookie else server.get(uri, token), user)
+
+    for uri in ("/x", "/x/env", "/x/cgi"):
+        for by_cookie in (True, False):
+            ask(uri, "alice", by_cookie)
+            anonymous(server.get(uri))
+            res = ask(uri, "bob", by_cookie)
+            assert "hit" not in res.get("X-Cache-Detail", ""), res.headers
+            assert "alice" not in res.text
+    ask("/public", "alice", True)
+    res = server.get("/public", headers={"Cookie": "tok=" + mint()})
+    assert "cache hit" in res.get("X-Cache-Detail"), res.headers
 
 
 # -- other sites -------------------------------------------------------------
