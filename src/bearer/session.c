@@ -25,6 +25,9 @@
 #define DEAD_FOR apr_time_from_sec(120)
 /** Saving takes no longer. */
 #define TOUCH_FOR apr_time_from_sec(2)
+/** Whoever uses something once is done with it in less time than this. */
+#define ONCE_LOOKS 10
+#define ONCE_LOOK apr_time_from_msec(20)
 
 /* ---- names in the cache ------------------------------------------------ */
 
@@ -520,6 +523,11 @@ static apr_status_t successor(bearer_session_t **session,
             || (next = bearer_session_decode(record, len, p)) == NULL) {
             break;
         }
+        if (memcmp(next->revision, (*session)->revision, sizeof(next->revision))
+            == 0) {
+            (*session)->retry = next->retry;  /* a refresh failed */
+            break;
+        }
         *session = next;
         rv = APR_SUCCESS;
     }
@@ -558,12 +566,11 @@ apr_status_t bearer_session_again(bearer_session_t **session,
     if (rv == APR_SUCCESS) {
         rv = still_on(now, store, p);
     }
-    if (rv == APR_NOTFOUND || rv == APR_EOF) {
-        return APR_EOF;
+    if (rv != APR_SUCCESS) {
+        return rv == APR_NOTFOUND || rv == APR_EOF ? APR_EOF : APR_NOTFOUND;
     }
-    if (rv != APR_SUCCESS
-        || memcmp(now->revision, (*session)->revision, sizeof(now->revision))
-           == 0) {
+    if (memcmp(now->revision, (*session)->revision, sizeof(now->revision)) == 0) {
+        (*session)->retry = now->retry;  /* another's refresh may have failed */
         return APR_NOTFOUND;
     }
     *session = now;
@@ -617,25 +624,39 @@ apr_status_t bearer_session_used(const bearer_session_store_t *store,
         ? is_used(store, name, p) : APR_EGENERAL;
 }
 
+/* Keys may share a lease, and that of a refresh lasts: who has waited so long has
+ * waited for another key's. */
+static int lease_soon(const bearer_session_store_t *store,
+                      const unsigned char *name, apr_time_t end, apr_pool_t *p)
+{
+    int looks = store->cache && store->cache->lease ? ONCE_LOOKS : 0;
+
+    for (; looks; looks--) {
+        if (store->cache->lease(store->cache, name, end, p) != APR_EBUSY) {
+            return 1;
+        }
+        apr_sleep(ONCE_LOOK);
+    }
+    return 0;
+}
+
 apr_status_t bearer_session_once(const bearer_session_store_t *store,
                                  const char *what, const char *issuer,
                                  const char *id, apr_time_t end, apr_pool_t *p)
 {
     unsigned char name[BEARER_CACHE_KEY_SIZE];
     apr_status_t rv;
+    int leased;
 
     if (once_name(name, what, issuer, id, p) != APR_SUCCESS) {
         return APR_EGENERAL;
     }
-    if (store->cache && store->cache->lease
-        && store->cache->lease(store->cache, name, end, p) == APR_EBUSY) {
-        return APR_EEXIST;
-    }
+    leased = lease_soon(store, name, end, p);
     rv = is_used(store, name, p);
     if (rv == APR_SUCCESS) {
         rv = put_sealed(store, name, "1", 1, end, p);
     }
-    if (store->cache && store->cache->unlease) {
+    if (leased && store->cache->unlease) {
         store->cache->unlease(store->cache, name, p);
     }
     return rv;

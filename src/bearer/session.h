@@ -158,7 +158,8 @@ void bearer_session_unlease(const bearer_session_t *session,
                             const bearer_session_store_t *store, apr_pool_t *p);
 
 /** What has become of it meanwhile. APR_SUCCESS: *session is another revision;
- *  APR_NOTFOUND: nothing new is known; APR_EOF: it was ended. */
+ *  APR_NOTFOUND: nothing new is known but, perhaps, when it may be refreshed
+ *  again; APR_EOF: it was ended. */
 apr_status_t bearer_session_again(bearer_session_t **session,
                                   const bearer_session_store_t *store,
                                   apr_pool_t *p);

@@ -15,6 +15,8 @@ APLOG_USE_MODULE(auth_bearer);
 #define RETRY apr_time_from_sec(10)
 /** How often a request that waits for another's refresh looks. */
 #define LOOK apr_time_from_msec(20)
+/** ... for the refresh of another host. */
+#define LOOKS 10
 
 /** What is known of a request's session. */
 typedef struct browser_session_t {
@@ -181,6 +183,14 @@ static bearer_reason_t take_refreshed(visit_t *v, const bearer_login_t *login,
     apr_status_t rv = APR_EGENERAL;
 
     reason = new_claims(v, tokens, login->access, &claims, why);
+    if (reason == BEARER_KEYS || reason == BEARER_KEY) {
+        /* its key is not known yet: nothing of it is believed, but the refresh
+         * token of before may be worth nothing any more */
+        log_refresh(v, APLOG_WARNING, "refreshed, but for what the ID token says",
+                    why->detail);
+        tokens->id_token = NULL;
+        reason = new_claims(v, tokens, login->access, &claims, why);
+    }
     if (reason != BEARER_OK) {
         return reason;
     }
@@ -208,6 +218,41 @@ static bearer_reason_t take_refreshed(visit_t *v, const bearer_login_t *login,
                         ? ": it is too large for its store" : "");
 }
 
+/* What another request has made of it meanwhile; as bearer_session_again(). */
+static apr_status_t look_again(visit_t *v)
+{
+    apr_status_t rv = bearer_session_again(&v->session, &v->store, v->r->pool);
+
+    if (rv == APR_SUCCESS && v->store.in_cookie) {
+        bearer_session_save(&v->cookie, v->session, &v->store, v->r->pool);
+    }
+    return rv;
+}
+
+/* A lease is of one host. Of two that refresh at the same moment an issuer that
+ * rotates refuses one, which the other's tokens are good for as well. */
+static int refreshed_elsewhere(visit_t *v)
+{
+    int looks = bearer_store_is_local(STORE_SESSIONS) ? 1 : LOOKS;
+    apr_status_t rv = look_again(v);
+
+    while (rv == APR_NOTFOUND && --looks > 0) {
+        apr_sleep(LOOK);
+        rv = look_again(v);
+    }
+    return rv == APR_SUCCESS;
+}
+
+static void put_off(visit_t *v)
+{
+    unsigned char revision[BEARER_SESSION_REVISION_SIZE];
+
+    v->session->retry = bearer_world_now(v->store.world) + RETRY;
+    memcpy(revision, v->session->revision, sizeof(revision));
+    bearer_session_replace(&v->cookie, v->session, revision, &v->store,
+                           v->r->pool);
+}
+
 /* The issuer is asked; by who has the lease only. */
 static bearer_reason_t ask(visit_t *v)
 {
@@ -232,6 +277,10 @@ static bearer_reason_t ask(visit_t *v)
     if (reason == BEARER_OK) {
         log_refresh(v, APLOG_DEBUG, "refreshed", "the issuer gave new tokens");
     }
+    else if (reason == BEARER_INACTIVE && refreshed_elsewhere(v)) {
+        log_refresh(v, APLOG_DEBUG, "refreshed", "by another host");
+        reason = BEARER_OK;
+    }
     else if (reason == BEARER_INACTIVE) {
         log_refresh(v, APLOG_INFO, "ended", why.detail);
         bearer_session_end(v->session, &v->store, v->r->pool);
@@ -239,8 +288,7 @@ static bearer_reason_t ask(visit_t *v)
     else {
         log_refresh(v, APLOG_WARNING, "not refreshed, goes on as it is",
                     why.detail ? why.detail : bearer_reason_name(reason));
-        v->session->retry = bearer_world_now(v->store.world) + RETRY;
-        bearer_session_update(&v->cookie, v->session, &v->store, v->r->pool);
+        put_off(v);
         reason = BEARER_OK;
     }
     return reason;
@@ -249,35 +297,38 @@ static bearer_reason_t ask(visit_t *v)
 /* With the lease: somebody may have refreshed it between our look and now. */
 static bearer_reason_t refresh_alone(visit_t *v)
 {
-    apr_status_t rv = bearer_session_again(&v->session, &v->store, v->r->pool);
-
-    if (rv == APR_EOF) {
+    if (look_again(v) == APR_EOF) {
         return BEARER_INACTIVE;
-    }
-    if (rv == APR_SUCCESS && v->store.in_cookie) {
-        bearer_session_save(&v->cookie, v->session, &v->store, v->r->pool);
     }
     return bearer_session_refresh_due(v->session,
                                       bearer_world_now(v->store.world))
                ? ask(v) : BEARER_OK;
 }
 
-/* One flight per session. Whose access token is still good does not wait. */
-static bearer_reason_t refresh(visit_t *v)
+/* One call to the issuer takes no longer. */
+static apr_interval_time_t timeout_of(const visit_t *v)
 {
     const server_config_t *server = bearer_config_server(v->r->server);
-    apr_interval_time_t patience;
+    const bearer_issuer_t *issuer = bearer_issuers_by_url(server->issuers,
+                                                          v->session->issuer);
     bearer_settings_t settings;
-    apr_time_t now, give_up;
-    bearer_reason_t reason;
 
     bearer_settings_resolve(&settings, server->global->defaults,
-                            &server->settings, NULL, NULL);
-    patience = 2 * settings.timeout.total;
-    now = apr_time_now();
-    give_up = now + patience;
-    while (bearer_session_lease(v->session, &v->store, now + patience, v->r->pool)
-           != APR_SUCCESS) {
+                            &server->settings, issuer ? &issuer->settings : NULL,
+                            NULL);
+    return settings.timeout.total;
+}
+
+/* One flight per session. Whose access token is still good does not wait. The
+ * lease lasts for metadata, tokens and keys, if all have to be asked for. */
+static bearer_reason_t refresh(visit_t *v)
+{
+    apr_interval_time_t timeout = timeout_of(v);
+    apr_time_t now = apr_time_now(), give_up = now + 2 * timeout;
+    bearer_reason_t reason;
+
+    while (bearer_session_lease(v->session, &v->store, now + 4 * timeout,
+                                v->r->pool) != APR_SUCCESS) {
         if (bearer_world_now(v->store.world) < v->session->access_expires
             || now >= give_up) {
             return BEARER_OK;

@@ -802,6 +802,30 @@ def test_refresh_of_an_issuer_that_is_down(site, op, store):
     assert op.count("token") == n + 1
 
 
+@pytest.mark.parametrize("jwks", [{"status": 500}, {
+    "body": lambda r: __import__("support.tokens").tokens.jwks("rs256")}],
+    ids=["down", "old"])
+@pytest.mark.allow_log("refreshed, but for what the ID token says", "jwks",
+                       "keys")
+def test_refresh_with_a_key_that_is_not_known_yet(site, op, store, jwks):
+    """The issuer has rotated key and refresh token: the new token is kept, the old
+    one would end the session."""
+    op.offer(revocation_endpoint="revoke")
+    op.refresh, op.expires_in = True, 5
+    server = site("AuthBearerSessionStore " + store)
+    browser = Browser(server)
+    assert browser.navigate(callback(browser, op)).status == 303
+    op.script("jwks", **jwks)
+    op.keys[0] = "es256"
+    op.expires_in = 3600
+    op.user["name"] = "Not Read"
+    assert browser.navigate("/app/x").status == 200
+    assert browser.get("/app/env").env["BEARER_CLAIM_name"] == "Alice"
+    assert len(op.refresh_tokens) == 1
+    assert browser.navigate("/.auth/logout").status == 200
+    assert not op.refresh_tokens, "it is the last one that was revoked"
+
+
 # -- requests to the provider -------------------------------------------------
 
 def test_pushed_authorization_request(site, op):

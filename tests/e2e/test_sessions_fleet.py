@@ -5,6 +5,7 @@ one redis or memcached, and nothing else in common.
 import json
 import os
 import re
+import threading
 
 import pytest
 
@@ -158,6 +159,36 @@ def test_refreshed_on_one_host(host, op):
         shown.add(dict(seen["headers"])["Authorization"])
     assert len(shown) == 1
     assert op.count("token") == asked
+
+
+def test_refreshed_on_two_hosts_at_once(host, op):
+    """An issuer that rotates takes the refresh token once; the session goes on."""
+    op.refresh, op.expires_in = True, 5
+    a, b = host(), host()
+    browser = Browser(a, BASE)
+    res = browser.go("/app/x", stop="/app/x$")
+    assert res.status == 303, res
+    op.expires_in = 3600
+    at_once, one = threading.Barrier(2), threading.Lock()
+    issue = op._token
+
+    def token(request):
+        at_once.wait(20)        # both have asked before either is answered
+        with one:
+            return issue(request)
+    op._token = token
+    asked, results = op.count("token"), []
+    threads = [threading.Thread(target=lambda s=server: results.append(
+        at(browser, s).navigate("/app/x").status)) for server in (a, b)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    assert results == [200, 200]
+    assert op.count("token") == asked + 2
+    op._token = issue
+    assert statuses(browser, a, b) == {200}
+    assert op.count("token") == asked + 2
 
 
 # --- the end of a session ------------------------------------------------------

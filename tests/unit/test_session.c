@@ -230,6 +230,36 @@ static void test_refreshed(void **state)
     both(state, refreshed);
 }
 
+/* Who waited for a refresh that failed does not try at once once more. */
+static void failed(fixture_t *f)
+{
+    unsigned char before[BEARER_SESSION_REVISION_SIZE];
+    bearer_session_t *mine, *theirs;
+    const char *cookie = make(f, NULL), *told = NULL;
+
+    bearer_session_load(&mine, &f->store, cookie, f->p);
+    bearer_session_load(&theirs, &f->store, cookie, f->p);
+    theirs->access_expires = f->w->now;
+    memcpy(before, mine->revision, sizeof(before));
+    mine->retry = f->w->now + apr_time_from_sec(10);
+    assert_int_equal(bearer_session_replace(&told, mine, before, &f->store, f->p),
+                     APR_SUCCESS);
+    assert_true(bearer_session_refresh_due(theirs, f->w->now));
+    assert_int_equal(bearer_session_again(&theirs, &f->store, f->p), APR_NOTFOUND);
+    assert_false(bearer_session_refresh_due(theirs, f->w->now));
+    assert_memory_equal(before, theirs->revision, sizeof(before));
+    /* and what succeeds afterwards is found */
+    bearer_session_renew(mine, &f->store, body_of(f, CLAIMS), f->p);
+    bearer_session_replace(&told, mine, before, &f->store, f->p);
+    assert_int_equal(bearer_session_again(&theirs, &f->store, f->p), APR_SUCCESS);
+    assert_memory_equal(mine->revision, theirs->revision, sizeof(before));
+}
+
+static void test_refresh_that_failed(void **state)
+{
+    both(state, failed);
+}
+
 /* What the issuer no longer says of somebody does not outlast a refresh; what
  * userinfo said, and the name, do. */
 static void test_lasting(void **state)
@@ -357,6 +387,29 @@ static void test_once(void **state)
                      APR_EGENERAL);
 }
 
+static apr_status_t busy(const bearer_cache_t *cache, const unsigned char *key,
+                         apr_time_t end, apr_pool_t *p)
+{
+    (void)cache;
+    (void)key;
+    (void)end;
+    (void)p;
+    return APR_EBUSY;
+}
+
+/* A lease that another key has for long (two may share one) is not this one's. */
+static void test_once_beside_another_key(void **state)
+{
+    fixture_t *f = fixture(unit_pool(state), 0);
+    apr_time_t end = f->w->now + apr_time_from_sec(60);
+
+    f->cache->cache.lease = busy;
+    assert_int_equal(bearer_session_once(&f->store, "state", ISSUER, "j", end,
+                                         f->p), APR_SUCCESS);
+    assert_int_equal(bearer_session_once(&f->store, "state", ISSUER, "j", end,
+                                         f->p), APR_EEXIST);
+}
+
 static void test_store_that_is_down(void **state)
 {
     fixture_t *f = fixture(unit_pool(state), 0);
@@ -475,10 +528,12 @@ int main(void)
         UNIT_TEST(test_round_trip), UNIT_TEST(test_forged),
         UNIT_TEST(test_lifetime), UNIT_TEST(test_shorter_maximum),
         UNIT_TEST(test_ended), UNIT_TEST(test_refreshed),
+        UNIT_TEST(test_refresh_that_failed),
         UNIT_TEST(test_lasting), UNIT_TEST(test_logout_after_refresh),
         UNIT_TEST(test_refresh_due), UNIT_TEST(test_logout_by_the_issuer),
         UNIT_TEST(test_marks_that_cannot_be_read),
-        UNIT_TEST(test_once), UNIT_TEST(test_store_that_is_down),
+        UNIT_TEST(test_once), UNIT_TEST(test_once_beside_another_key),
+        UNIT_TEST(test_store_that_is_down),
         UNIT_TEST(test_cache_holds_no_cookie), UNIT_TEST(test_too_large),
         UNIT_TEST(test_principal)
     };
