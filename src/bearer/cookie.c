@@ -179,19 +179,28 @@ const apr_array_header_t *bearer_cookie_split(const bearer_cookie_names_t *names
 
 /* ---- what a backend sees ----------------------------------------------- */
 
-static int is_own(const bearer_cookie_names_t *names, const char *name)
+/* Also of a server on another port or scheme of this host: the browser sends them
+ * here as well, and what lies behind this one must not get into that one. */
+static int is_own(const char *name)
 {
-    apr_size_t session = strlen(names->session);
+    static const char *const kinds[] = { "session", "login", "tries" };
+    apr_size_t i, len;
 
-    return (strncmp(name, names->session, session) == 0
-            && (name[session] == '\0' || name[session] == '.'))
-           || strncmp(name, names->login, strlen(names->login)) == 0
-           || strcmp(name, names->tries) == 0;
+    name += strncmp(name, "__Host-", 7) == 0 ? 7 : 0;
+    for (i = 0; strncmp(name, "bearer_", 7) == 0
+                && i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+        len = strlen(kinds[i]);
+        if (strncmp(name + 7, kinds[i], len) == 0) {
+            name += 7 + len;
+            name += *name == '_' ? 1 + strspn(name + 1, "0123456789") : 0;
+            return *name == '\0' || *name == '.';
+        }
+    }
+    return 0;
 }
 
 /* The pair between start and end: is its name one of ours? */
-static int pair_is_own(const bearer_cookie_names_t *names, const char *start,
-                       const char *end, apr_pool_t *p)
+static int pair_is_own(const char *start, const char *end, apr_pool_t *p)
 {
     const char *equals = memchr(start, '=', (apr_size_t)(end - start));
 
@@ -201,11 +210,10 @@ static int pair_is_own(const bearer_cookie_names_t *names, const char *start,
     while (equals > start && is_blank(equals[-1])) {
         equals--;
     }
-    return is_own(names, apr_pstrmemdup(p, start, (apr_size_t)(equals - start)));
+    return is_own(apr_pstrmemdup(p, start, (apr_size_t)(equals - start)));
 }
 
-const char *bearer_cookie_strip(const bearer_cookie_names_t *names,
-                                const char *field, apr_pool_t *p)
+const char *bearer_cookie_strip(const char *field, apr_pool_t *p)
 {
     const char *at = field, *end;
     char *kept, *out;
@@ -217,7 +225,7 @@ const char *bearer_cookie_strip(const bearer_cookie_names_t *names,
     for (; *at; at = *end ? end + 1 : end) {
         at += strspn(at, " \t");
         end = at + strcspn(at, ";");
-        if (end > at && !pair_is_own(names, at, end, p)) {
+        if (end > at && !pair_is_own(at, end, p)) {
             if (out > kept) {
                 *out++ = ';';
                 *out++ = ' ';

@@ -68,9 +68,9 @@ const apr_array_header_t *bearer_cookie_split(const bearer_cookie_names_t *names
                                               const char *value,
                                               const char *field, apr_pool_t *p);
 
-/** The field without this module's own cookies; NULL: nothing is left; field
- *  itself when it has none of them. */
-const char *bearer_cookie_strip(const bearer_cookie_names_t *names,
-                                const char *field, apr_pool_t *p);
+/** The field without this module's own cookies, whichever server of this host set
+ *  them (another port or scheme); NULL: nothing is left; field itself when it has
+ *  none of them. */
+const char *bearer_cookie_strip(const char *field, apr_pool_t *p);
 
 #endif

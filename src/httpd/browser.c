@@ -133,6 +133,7 @@ static int make_browser(server_rec *s, server_config_t *server, apr_pool_t *p)
         return HTTP_INTERNAL_SERVER_ERROR;
     }
     server->browser = b;
+    server->global->browsers++;
     return OK;
 }
 
@@ -140,6 +141,7 @@ int bearer_browser_post_config(apr_pool_t *pconf, server_rec *s)
 {
     int status = OK;
 
+    bearer_config_server(s)->global->browsers = 0;
     for (; s && status == OK; s = s->next) {
         server_config_t *server = bearer_config_server(s);
 

@@ -44,8 +44,9 @@ const char *bearer_browser_cookies(const request_rec *r)
 
 void bearer_browser_strip(request_rec *r)
 {
-    const browser_t *browser = bearer_config_server(r->server)->browser;
-    const char *field = browser ? apr_table_get(r->headers_in, "Cookie") : NULL;
+    const global_config_t *global = bearer_config_server(r->server)->global;
+    const char *field = global->browsers
+                        ? apr_table_get(r->headers_in, "Cookie") : NULL;
     const char *kept;
     const bearer_settings_t *settings;
 
@@ -53,8 +54,7 @@ void bearer_browser_strip(request_rec *r)
         return;
     }
     settings = bearer_config_of(r);
-    kept = settings->strip_cookies
-        ? bearer_cookie_strip(&browser->names, field, r->pool) : field;
+    kept = settings->strip_cookies ? bearer_cookie_strip(field, r->pool) : field;
     if (kept == field) {
         return;
     }
@@ -67,6 +67,21 @@ void bearer_browser_strip(request_rec *r)
         apr_table_setn(r->headers_in, "Cookie", kept);
     }
     else {
+        apr_table_unset(r->headers_in, "Cookie");
+    }
+}
+
+void bearer_browser_hide(request_rec *r)
+{
+    const global_config_t *global = bearer_config_server(r->server)->global;
+    const char *field = global->browsers
+                        ? apr_table_get(r->headers_in, "Cookie") : NULL;
+    const char *kept = field ? bearer_cookie_strip(field, r->pool) : NULL;
+
+    if (kept && kept != field) {
+        apr_table_setn(r->headers_in, "Cookie", kept);
+    }
+    else if (field && !kept) {
         apr_table_unset(r->headers_in, "Cookie");
     }
 }

@@ -130,6 +130,7 @@ int bearer_export_header_parser(request_rec *r)
 int bearer_export_log_transaction(request_rec *r)
 {
     for (; r; r = r->next) {
+        bearer_browser_hide(r);
         if (bearer_config_in_force(r)) {
             bearer_credential_strip(r, bearer_config_of(r), 0);
         }

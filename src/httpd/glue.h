@@ -87,6 +87,8 @@ typedef struct global_config_t {
     apr_array_header_t *sections;      /**< section_t, for check_config */
     apr_array_header_t *secrets;       /**< configured_secret_t */
     apr_array_header_t *session_checks;/**< configured_check_t */
+    int browsers;                      /**< vhosts that browsers have a session at;
+                                        *   made when the process starts */
     const bearer_settings_t *defaults;
 } global_config_t;
 
@@ -444,6 +446,8 @@ const bearer_issuer_t *bearer_browser_issuer(const server_config_t *server,
 const char *bearer_browser_origin(const server_rec *s);
 /** Takes this module's own cookies out of what others see of the request. */
 void bearer_browser_strip(request_rec *r);
+/** The same, of a request that is over, for the access log. */
+void bearer_browser_hide(request_rec *r);
 
 /* browser_session.c: the session that a cookie opens */
 /**

@@ -71,12 +71,9 @@ static const char *cookie_field(const request_rec *r)
 static const char *without_own(request_rec *r, const bearer_settings_t *settings,
                                const char *field)
 {
-    const browser_t *browser = bearer_config_server(r->server)->browser;
     int i;
 
-    if (browser) {
-        field = bearer_cookie_strip(&browser->names, field, r->pool);
-    }
+    field = bearer_cookie_strip(field, r->pool);
     for (i = 0; field && i < settings->token_from->nelts; i++) {
         const bearer_from_t *from = &APR_ARRAY_IDX(settings->token_from, i,
                                                    bearer_from_t);

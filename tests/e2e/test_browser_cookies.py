@@ -91,6 +91,59 @@ def test_attempt_of_another_vhost(one_server, op):
     assert browser.navigate(back, host="a.example.test").status == 303
 
 
+def test_cookies_of_other_servers_of_the_host(one_server, op, backend):
+    """A browser sends them to every port: what lies behind one server does not
+    get what opens a session at another, whether it has sessions or not."""
+    server = one_server("""
+<VirtualHost *>
+    ServerName a.example.test
+    %s
+</VirtualHost>
+<VirtualHost *>
+    ServerName b.example.test
+</VirtualHost>
+""" % conf(op, base="http://a.example.test"), files=SECRETS, backend=backend)
+    browser = Browser(server, "http://a.example.test")
+    res = browser.navigate("/app/x", host="a.example.test")
+    back = browser.provider(res.get("Location")).get("Location")
+    browser.navigate(browser.path_of(back), host="a.example.test")
+    browser.cookies.update({"__Host-bearer_session": "A" * 43, "mine": "1",
+                            "bearer_session_8443": "B" * 43,
+                            "__Host-bearer_login_8443.abcdefgh": "C" * 43})
+    for host in ("a", "b"):
+        res = browser.get("/app/be/x", host=host + ".example.test")
+        assert res.status == 200, res
+        assert dict(res.json()["headers"])["Cookie"] == "mine=1", res
+
+
+def test_an_access_log_that_shows_cookies(site, op):
+    """It shows an application's. Refused or answered at the endpoints, the session
+    lives on, and so does what would open it."""
+    server = site(end="""
+CustomLog "@ROOT@/logs/cookies.log" "%r|%{Cookie}i"
+<Location "/app/bob">
+    Require user bob
+    AuthMerging And
+</Location>
+<Location "/app/debug">
+    AuthBearerStripCookies Off
+</Location>
+""")
+    browser = Browser(server)
+    browser.cookies["app"] = "its-own"
+    signed_in(browser)
+    assert browser.get("/app/bob/x").status == 403
+    assert browser.get("/app/debug/x").status == 200
+    assert browser.get("/open/x").status in (200, 404)
+    res = browser.send("GET", "/.auth/logout", {
+        **NAVIGATE, "Sec-Fetch-Site": "cross-site"})
+    assert "Sign out?" in res.text
+    server.stop()
+    text = open(server.path("logs/cookies.log")).read()
+    assert text.count("|app=its-own") >= 6, text
+    assert "bearer_" not in text, text
+
+
 def test_sessions_of_another_store(site, op):
     """What was sealed for a cookie is nothing as a name in the cache."""
     server = site("AuthBearerSessionStore cookie")
