@@ -203,7 +203,7 @@ bearer_reason_t bearer_browser_client(bearer_login_t *login, request_rec *r,
     login->access = access;
     login->redirect_uri = browser->callback;
     login->post = post;
-    login->post_baton = process->clients[issuer->index];
+    login->post_baton = bearer_process_client(process, server, issuer->index);
     login->pushes = bearer_shared_pushes(issuer->index);
     login->flying = process->waiting;
     login->metadata = bearer_keyset_metadata(process->keysets[issuer->index],

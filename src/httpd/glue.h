@@ -193,6 +193,13 @@ const char *bearer_check_request(request_rec *r);
 
 /* ---- the process -------------------------------------------------------- */
 
+/** What a vhost is at an issuer that it did not declare itself. */
+typedef struct vhost_client_t {
+    const server_config_t *server;
+    int issuer;                        /**< its index */
+    bearer_client_t *client;
+} vhost_client_t;
+
 /** State of one child; made in child_init, only read afterwards. */
 typedef struct process_t {
     apr_pool_t *pool;
@@ -204,7 +211,9 @@ typedef struct process_t {
     int keyset_count;
     bearer_sha256_t *sha256;
     bearer_headers_t *headers;         /**< of tokens verified lately */
-    bearer_client_t **clients;         /**< by issuer index */
+    bearer_client_t **clients;         /**< by issuer index, as its vhost says */
+    apr_array_header_t *vhost_clients; /**< vhost_client_t: other vhosts', where
+                                        *   these say something else */
     bearer_introspect_t **introspects; /**< by issuer index; NULL: not asked */
     bearer_session_asker_t *sessions;  /**< NULL: no session store is asked */
     const bearer_cache_t *answers;     /**< NULL: none are kept */
@@ -228,6 +237,10 @@ void bearer_process_child_init(apr_pool_t *p, server_rec *s);
 
 /** The issuer's own view: S of the vhost that declared it, and I. */
 const bearer_issuer_access_t *bearer_process_access(process_t *process, int index);
+
+/** What that vhost is at that issuer, by its index, for logins. */
+bearer_client_t *bearer_process_client(const process_t *process,
+                                       const server_config_t *server, int issuer);
 
 /* asking.c: what is needed to ask issuers and session stores; after the clients */
 apr_status_t bearer_asking_create(process_t *process);

@@ -134,25 +134,41 @@ int bearer_process_post_config(apr_pool_t *pconf, apr_pool_t *plog,
     return status;
 }
 
-/* The issuer's own view: S of the vhost that declared it, and I. */
-const bearer_issuer_access_t *bearer_process_access(process_t *process, int index)
+static void resolve_for(bearer_settings_t *out, const process_t *process,
+                        const bearer_issuer_t *issuer, const server_rec *s)
 {
-    global_config_t *global = process->global;
-    const bearer_issuer_t *issuer = APR_ARRAY_IDX(global->issuers, index,
-                                                  const bearer_issuer_t *);
-    const server_rec *s = APR_ARRAY_IDX(global->issuer_servers, index,
-                                        const server_rec *);
+    bearer_settings_resolve(out, process->global->defaults,
+                            &bearer_config_server(s)->settings, &issuer->settings,
+                            NULL);
+}
+
+/* An issuer as a vhost sees it: S of that vhost, and I. */
+static const bearer_issuer_access_t *access_of(process_t *process,
+                                               const bearer_issuer_t *issuer,
+                                               const server_rec *s)
+{
     bearer_issuer_access_t *access = apr_pcalloc(process->pool, sizeof(*access));
     bearer_settings_t *settings = apr_palloc(process->pool, sizeof(*settings));
 
-    bearer_settings_resolve(settings, global->defaults,
-                            &bearer_config_server(s)->settings, &issuer->settings,
-                            NULL);
+    resolve_for(settings, process, issuer, s);
     access->issuer = issuer;
     access->settings = settings;
-    access->plain_http = global->plain_http;
+    access->plain_http = process->global->plain_http;
     access->world = &process->world;
     return access;
+}
+
+static const server_rec *declared_by(const process_t *process, int index)
+{
+    return APR_ARRAY_IDX(process->global->issuer_servers, index,
+                         const server_rec *);
+}
+
+const bearer_issuer_access_t *bearer_process_access(process_t *process, int index)
+{
+    return access_of(process, APR_ARRAY_IDX(process->global->issuers, index,
+                                            const bearer_issuer_t *),
+                     declared_by(process, index));
 }
 
 static apr_status_t make_keysets(process_t *process)
@@ -200,23 +216,87 @@ static const char *token_endpoint(void *keyset, const char **error, apr_pool_t *
     return metadata ? metadata->token_endpoint : NULL;
 }
 
+static apr_status_t make_client(bearer_client_t **client, process_t *process,
+                                const bearer_issuer_access_t *access)
+{
+    bearer_client_config_t config = {
+        access, NULL, token_endpoint, process->keysets[access->issuer->index]
+    };
+
+    config.key = bearer_config_key(process->global, access->settings->client_key);
+    return bearer_client_create(client, &config, process->pool);
+}
+
+/* Of one configuration: what was written once is in one place. */
+static int is_same_client(const bearer_settings_t *a, const bearer_settings_t *b)
+{
+    return a->client_id == b->client_id && a->client_secret == b->client_secret
+        && a->client_auth == b->client_auth && a->client_key == b->client_key
+        && a->client_cert == b->client_cert && a->ca_file == b->ca_file
+        && a->http_proxy == b->http_proxy
+        && a->timeout.connect == b->timeout.connect
+        && a->timeout.total == b->timeout.total;
+}
+
+/* A vhost that logs browsers in at an issuer which another one declared is there
+ * what its own directives say. */
+static apr_status_t make_vhost_clients(process_t *process, server_rec *s)
+{
+    const server_config_t *server = bearer_config_server(s);
+    int i, n = server->browser ? bearer_issuers_count(server->issuers) : 0;
+    apr_status_t rv = APR_SUCCESS;
+    bearer_settings_t here, there;
+
+    for (i = 0; i < n && rv == APR_SUCCESS; i++) {
+        const bearer_issuer_t *issuer = bearer_issuers_at(server->issuers, i);
+
+        resolve_for(&here, process, issuer, s);
+        resolve_for(&there, process, issuer, declared_by(process, issuer->index));
+        if (here.client_id && !is_same_client(&here, &there)) {
+            vhost_client_t *own = apr_array_push(process->vhost_clients);
+
+            own->server = server;
+            own->issuer = issuer->index;
+            rv = make_client(&own->client, process, access_of(process, issuer, s));
+        }
+    }
+    return rv;
+}
+
 static apr_status_t make_clients(process_t *process)
 {
+    server_rec *s = process->server;
     apr_status_t rv = APR_SUCCESS;
     int i, n = process->global->issuers->nelts;
 
     process->clients = apr_pcalloc(process->pool,
                                    sizeof(*process->clients) * (apr_size_t)n);
+    process->vhost_clients = apr_array_make(process->pool, 1,
+                                            sizeof(vhost_client_t));
     for (i = 0; i < n && rv == APR_SUCCESS; i++) {
-        bearer_client_config_t config = {
-            bearer_process_access(process, i), NULL, token_endpoint, process->keysets[i]
-        };
-
-        config.key = bearer_config_key(process->global,
-                                       config.access->settings->client_key);
-        rv = bearer_client_create(&process->clients[i], &config, process->pool);
+        rv = make_client(&process->clients[i], process,
+                         bearer_process_access(process, i));
+    }
+    for (; s && rv == APR_SUCCESS; s = s->next) {
+        rv = make_vhost_clients(process, s);
     }
     return rv;
+}
+
+bearer_client_t *bearer_process_client(const process_t *process,
+                                       const server_config_t *server, int issuer)
+{
+    int i;
+
+    for (i = 0; i < process->vhost_clients->nelts; i++) {
+        const vhost_client_t *own = &APR_ARRAY_IDX(process->vhost_clients, i,
+                                                   vhost_client_t);
+
+        if (own->server == server && own->issuer == issuer) {
+            return own->client;
+        }
+    }
+    return process->clients[issuer];
 }
 
 static apr_status_t make_tenants(process_t *process)

@@ -91,6 +91,54 @@ def test_attempt_of_another_vhost(one_server, op):
     assert browser.navigate(back, host="a.example.test").status == 303
 
 
+OWN_CLIENTS = """
+AuthBearerSecretFile "@ROOT@/secret"
+<AuthBearerIssuer "%s" main>
+</AuthBearerIssuer>
+"""
+OWN_CLIENT = """
+<VirtualHost *>
+    ServerName {0}.example.test
+    AuthBearerBaseURL http://{0}.example.test
+    AuthBearerClientID app-{0}
+    AuthBearerClientSecret "file:@ROOT@/client-{0}"
+    <Location "/app">
+        AuthType Bearer
+        AuthBearerSession On
+        AuthBearerLogin On
+        Require valid-user
+    </Location>
+</VirtualHost>
+"""
+
+
+def test_each_vhost_is_a_client_of_its_own(one_server, op):
+    """One issuer, declared once: at its endpoints each vhost is who its own
+    directives say."""
+    op.refresh, op.expires_in = True, 5
+    op.offer(revocation_endpoint="revoke",
+             pushed_authorization_request_endpoint="par")
+    server = one_server(
+        OWN_CLIENTS % op.url + "".join(OWN_CLIENT.format(n) for n in "ab"),
+        files={**SECRETS, "client-a": ("the-secret-of-client-a\n", 0o600),
+               "client-b": ("the-secret-of-client-b\n", 0o600)})
+    for name in "ab":
+        host = name + ".example.test"
+        who = ("app-" + name, "the-secret-of-client-" + name)
+        op.client_id = who[0]
+        browser = Browser(server, "http://" + host)
+        res = browser.navigate("/app/x", host=host)
+        assert res.status == 302 and op.last("par").basic == who
+        back = browser.provider(res.get("Location")).get("Location")
+        res = browser.navigate(browser.path_of(back), host=host)
+        assert res.status == 303 and op.last("token").basic == who, res
+        n = op.count("token")
+        assert browser.navigate("/app/x", host=host).status == 200
+        assert op.count("token") == n + 1 and op.last("token").basic == who
+        assert browser.navigate("/.auth/logout", host=host).status == 200
+        assert op.last("revoke").basic == who
+
+
 def test_cookies_of_other_servers_of_the_host(one_server, op, backend):
     """A browser sends them to every port: what lies behind one server does not
     get what opens a session at another, whether it has sessions or not."""
