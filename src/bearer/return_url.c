@@ -13,6 +13,28 @@ static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
                               "abcdefghijklmnopqrstuvwxyz0123456789"
                               "-._~!$&()*+,;=:@%/?[]|^{}";
 
+const char *bearer_return_escape(const char *target, apr_pool_t *p)
+{
+    static const char digits[] = "0123456789ABCDEF";
+    char *escaped = apr_palloc(p, 3 * strlen(target) + 1), *out = escaped;
+    int query = 0;
+
+    for (; *target; target++) {
+        unsigned char c = (unsigned char)*target;
+
+        query |= c == '?';
+        if (c > 0x7e || c == '\'' || (query && strchr("\"<>`\\", c))) {
+            *out++ = '%';
+            *out++ = digits[c >> 4];
+            *out++ = digits[c & 15];
+        } else {
+            *out++ = (char)c;
+        }
+    }
+    *out = '\0';
+    return escaped;
+}
+
 /* Does an encoded byte hide what would not be accepted as it is? One decoding
  * on the way (a proxy, an application) must not make another host of it. */
 static int hides_something(const char *path)

@@ -14,6 +14,12 @@
 /** Longer ones are not kept. */
 #define BEARER_RETURN_MAX 2000
 
+/** A path and query with those bytes encoded that browsers send as they are but that
+ *  no target may have: an apostrophe, bytes beyond ASCII, and in a query `"`, `<`,
+ *  `>`, a backtick and a backslash (which in a path is none, but a slash to them).
+ *  The page is the same. In p. */
+const char *bearer_return_escape(const char *target, apr_pool_t *p);
+
 /**
  * @param base    this server: SCHEME://HOST[:PORT], without a path
  * @param target  what is asked for: a path with or without a query

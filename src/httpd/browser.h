@@ -71,6 +71,11 @@ const char *bearer_browser_attempt_name(const browser_t *browser,
 /** Takes a cookie from the browser. */
 void bearer_browser_forget(request_rec *r, const browser_t *browser,
                            const char *name);
+/** Takes the oldest logins under way from the browser until at most so many stay
+ *  and their cookies fit into one header field, with so many bytes to come.
+ *  Returns how many bytes are too many all the same. */
+apr_size_t bearer_browser_make_room(request_rec *r, const browser_t *browser,
+                                    apr_size_t more, int most);
 /** A login for that page has succeeded; too many in a row, and the next one is
  *  an explanation. */
 void bearer_browser_count_try(request_rec *r, const browser_t *browser,

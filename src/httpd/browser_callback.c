@@ -229,6 +229,10 @@ static bearer_reason_t make_session(arrival_t *a)
                              "session could not be kept; does the cache answer "
                              "(AuthBearerSOCache for=sessions), and has it room?");
     }
+    if (store.in_cookie) {
+        bearer_browser_make_room(a->r, a->browser, strlen(value),
+                                 BEARER_LOGIN_ATTEMPTS);
+    }
     bearer_browser_set_session(a->r, a->browser, value);
     bearer_log(APLOG_INFO, a->r, "login, session %s, sub %s",
                bearer_text_fingerprint(a->r->pool, session->id,

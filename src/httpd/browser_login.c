@@ -16,6 +16,10 @@ APLOG_USE_MODULE(auth_bearer);
 #define TRIES_LIFE 60 /* seconds */
 #define TRIES_KEPT 4
 
+/** Of a Cookie field, for its name, the cookie of the tries, and what an
+ *  application sets meanwhile. */
+#define FIELD_MARGIN 512
+
 /* ---- logins that come back ---------------------------------------------- */
 
 /* One entry per page: HASH-N, the latest first, separated by `.`. */
@@ -108,6 +112,7 @@ static const char *target_of(request_rec *r, const browser_t *browser)
     if (scheme && *target != '/') {
         target = ap_strchr_c(scheme + 3, '/');  /* absolute-form */
     }
+    target = target ? bearer_return_escape(target, r->pool) : NULL;
     if (target && bearer_return_url(browser->origin, target, r->pool)) {
         return target;
     }
@@ -115,13 +120,20 @@ static const char *target_of(request_rec *r, const browser_t *browser)
     return bearer_return_url(browser->origin, target, r->pool) ? target : "/";
 }
 
-/** Cookies of logins under way. */
+/** A login under way, in the browser. */
+typedef struct kept_t {
+    const char *name;
+    apr_size_t len;                /**< of its pair in the Cookie field */
+    apr_time_t created;            /**< 0: it is taken away */
+} kept_t;
+
+/** All of them. */
 typedef struct attempts_t {
     request_rec *r;
     const browser_t *browser;
-    const char *oldest;
-    apr_time_t oldest_time;
-    int count;
+    apr_array_header_t *kept;      /**< kept_t */
+    int count;                     /**< of those that stay */
+    apr_size_t len;                /**< of the Cookie field that is going to come */
 } attempts_t;
 
 void bearer_browser_forget(request_rec *r, const browser_t *browser,
@@ -136,35 +148,67 @@ static int look_at_attempt(void *baton, const char *name, const char *value)
     attempts_t *a = baton;
     apr_size_t prefix = strlen(a->browser->names.login);
     bearer_attempt_t *attempt;
+    kept_t *kept;
 
     if (strncmp(name, a->browser->names.login, prefix) != 0
         || strlen(name) != prefix + BEARER_LOGIN_TAG) {
         return 1;
     }
+    kept = apr_array_push(a->kept);
+    kept->name = apr_pstrdup(a->r->pool, name);
+    kept->len = strlen(name) + strlen(value) + 2;
     if (bearer_attempt_open(&attempt, value, a->browser->login_seal,
                             a->browser->origin, &bearer_process()->world,
-                            a->r->pool) != APR_SUCCESS) {
-        bearer_browser_forget(a->r, a->browser, name);
+                            a->r->pool) == APR_SUCCESS) {
+        kept->created = attempt->created;
+        a->count++;
     }
     else {
-        a->count++;
-        if (!a->oldest || attempt->created < a->oldest_time) {
-            a->oldest = name;
-            a->oldest_time = attempt->created;
-        }
+        a->len -= kept->len;
+        bearer_browser_forget(a->r, a->browser, kept->name);
     }
     return 1;
 }
 
-/* A handful may be under way; who opens more tabs loses the oldest. */
-static void limit_attempts(request_rec *r, const browser_t *browser)
+static void forget_oldest(attempts_t *a)
 {
-    attempts_t a = { r, browser, NULL, 0, 0 };
+    kept_t *oldest = NULL;
+    int i;
 
-    bearer_cookie_each(bearer_browser_cookies(r), look_at_attempt, &a, r->pool);
-    if (a.count >= BEARER_LOGIN_ATTEMPTS) {
-        bearer_browser_forget(r, browser, a.oldest);
+    for (i = 0; i < a->kept->nelts; i++) {
+        kept_t *kept = &APR_ARRAY_IDX(a->kept, i, kept_t);
+
+        if (kept->created && (!oldest || kept->created < oldest->created)) {
+            oldest = kept;
+        }
     }
+    if (oldest) {
+        oldest->created = 0;
+        a->len -= oldest->len;
+        bearer_browser_forget(a->r, a->browser, oldest->name);
+    }
+    a->count--;
+}
+
+/* Who opens more tabs, or pages with longer addresses, loses the oldest login, or
+ * httpd would not take the field that holds them all (LimitRequestFieldSize). */
+apr_size_t bearer_browser_make_room(request_rec *r, const browser_t *browser,
+                                    apr_size_t more, int most)
+{
+    apr_size_t limit = (apr_size_t)r->server->limit_req_fieldsize;
+    const char *field = bearer_browser_cookies(r);
+    attempts_t a = { r, browser, NULL, 0, more };
+
+    limit = limit > 2 * FIELD_MARGIN ? limit - FIELD_MARGIN : limit;
+    if (field) {
+        a.kept = apr_array_make(r->pool, BEARER_LOGIN_ATTEMPTS, sizeof(kept_t));
+        a.len += strlen(field);
+        bearer_cookie_each(field, look_at_attempt, &a, r->pool);
+    }
+    while (a.count > 0 && (a.count > most || a.len > limit)) {
+        forget_oldest(&a);
+    }
+    return a.len > limit ? a.len - limit : 0;
 }
 
 const char *bearer_browser_attempt_name(const browser_t *browser,
@@ -174,13 +218,39 @@ const char *bearer_browser_attempt_name(const browser_t *browser,
                         state);
 }
 
+/* In the browser. Where even alone it would be too much, what follows the path of
+ * the page is left out. */
+static int keep(request_rec *r, const browser_t *browser, bearer_attempt_t *attempt)
+{
+    const char *name = bearer_browser_attempt_name(browser, attempt->state, r->pool);
+    const char *value = bearer_attempt_seal(attempt, browser->login_seal,
+                                            browser->origin,
+                                            &bearer_process()->world, r->pool);
+
+    if (value && bearer_browser_make_room(r, browser,
+                                          strlen(name) + strlen(value) + 3,
+                                          BEARER_LOGIN_ATTEMPTS - 1)
+        && strchr(attempt->target, '?')) {
+        attempt->target = apr_pstrmemdup(r->pool, attempt->target,
+                                         strcspn(attempt->target, "?"));
+        value = bearer_attempt_seal(attempt, browser->login_seal, browser->origin,
+                                    &bearer_process()->world, r->pool);
+    }
+    if (!value || strlen(value) > BEARER_COOKIE_CHUNK) {
+        return 0;
+    }
+    bearer_browser_set_cookie(r, bearer_cookie_set(&browser->names, name, value,
+        (int)apr_time_sec(BEARER_LOGIN_LIFE), r->pool));
+    return 1;
+}
+
 static bearer_reason_t begin(request_rec *r, const browser_t *browser,
                              const bearer_settings_t *settings,
                              const char *target, const char **url,
                              unsigned *wait, bearer_refusal_t *why)
 {
     const server_config_t *server = bearer_config_server(r->server);
-    const char *error, *value;
+    const char *error;
     const bearer_issuer_t *issuer = bearer_browser_issuer(server, settings, &error,
                                                           r->pool);
     bearer_attempt_t *attempt;
@@ -203,17 +273,9 @@ static bearer_reason_t begin(request_rec *r, const browser_t *browser,
     if (reason != BEARER_OK) {
         return reason;
     }
-    value = bearer_attempt_seal(attempt, browser->login_seal, browser->origin,
-                                &bearer_process()->world, r->pool);
-    if (!value || strlen(value) > BEARER_COOKIE_CHUNK) {
-        return bearer_refuse(why, r->pool, BEARER_INTERNAL, "the login could not "
-                             "be sealed into a cookie");
-    }
-    limit_attempts(r, browser);
-    bearer_browser_set_cookie(r, bearer_cookie_set(&browser->names,
-        bearer_browser_attempt_name(browser, attempt->state, r->pool), value,
-        (int)apr_time_sec(BEARER_LOGIN_LIFE), r->pool));
-    return BEARER_OK;
+    return keep(r, browser, attempt) ? BEARER_OK
+        : bearer_refuse(why, r->pool, BEARER_INTERNAL, "the login could not be "
+                        "sealed into a cookie");
 }
 
 int bearer_browser_login(request_rec *r, const bearer_settings_t *settings)

@@ -166,6 +166,11 @@ int bearer_browser_logout(request_rec *r, const browser_t *browser)
     }
     bearer_session_end(session, &store, r->pool);
     bearer_browser_set_session(r, browser, NULL);
+    if (bearer_cookie_get(bearer_browser_cookies(r), browser->names.tries,
+                          r->pool)) {
+        /* what comes back without a session now is no loop */
+        bearer_browser_forget(r, browser, browser->names.tries);
+    }
     bearer_log(APLOG_INFO, r, "logout, session %s",
                bearer_text_fingerprint(r->pool, session->id,
                                        BEARER_SESSION_ID_SIZE));

@@ -240,7 +240,7 @@ int bearer_page_refusal(request_rec *r, bearer_reason_t reason,
     if (status == HTTP_UNAUTHORIZED) {
         apr_table_setn(r->err_headers_out, "WWW-Authenticate",
                        apr_psprintf(r->pool, "Bearer realm=\"%s\"",
-                                    ap_get_server_name(r)));
+                                    r->server->server_hostname));
     }
     if (status == HTTP_SERVICE_UNAVAILABLE) {
         apr_table_setn(r->err_headers_out, "Retry-After",

@@ -667,6 +667,13 @@ def test_a_loop_ends_in_an_explanation(site, op):
     assert browser.go("/app/other").status == 200
 
 
+def test_signing_out_and_in_again_is_no_loop(site, op):
+    browser = Browser(site())
+    for _ in range(5):
+        signed_in(browser)
+        assert browser.navigate("/.auth/logout").status == 200
+
+
 # -- back-channel logout ------------------------------------------------------
 
 @pytest.mark.parametrize("by", ["sid", "sub", "both"])

@@ -1,6 +1,8 @@
 # Licensed under the Apache License, Version 2.0; see LICENSE.
 """Browsers: cookies that somebody has had in his hands, and addresses that would
 like to be gone to after a login."""
+import os
+
 import pytest
 
 from support.browsing import (SECRETS, callback, conf, no_session,  # noqa: F401
@@ -192,6 +194,46 @@ CustomLog "@ROOT@/logs/cookies.log" "%r|%{Cookie}i"
     assert "bearer_" not in text, text
 
 
+# -- how much room logins take ---------------------------------------------------
+
+FIELD = 8190    # LimitRequestFieldSize
+
+
+def test_tabs_with_long_addresses(site, op):
+    """All that is under way fits into the one field that httpd takes."""
+    server = site()
+    browser = Browser(server)
+    for i in range(6):
+        path = "/app/%d?%s" % (i, "a" * 1900)
+        res = browser.navigate(path)
+        assert res.status == 302, res
+        assert len(browser.field()) < FIELD - 300
+    back = browser.path_of(browser.provider(res.get("Location")).get("Location"))
+    res = browser.navigate(back)
+    assert res.status == 303 and res.get("Location") == server.url + path, res
+    assert browser.navigate("/app/x").status == 200
+
+
+def test_a_long_address_beside_an_applications_cookies(site, op):
+    """Where it does not fit, the page counts and its query does not."""
+    server = site()
+    browser = Browser(server)
+    browser.cookies["app"] = "x" * 5600
+    assert browser.go("/app/x?" + "a" * 1900).status == 200
+    assert browser.trail[-1] == server.url + "/app/x"
+
+
+def test_a_large_session_beside_other_tabs(site, op):
+    """A session in cookies takes the room of logins that are under way."""
+    server = site("AuthBearerSessionStore cookie")
+    op.user["blob"] = os.urandom(1700).hex()
+    browser = Browser(server)
+    for i in range(3):
+        browser.navigate("/app/%d?%s" % (i, "a" * 600))
+    assert browser.go("/app/x").status == 200
+    assert browser.navigate("/app/y").status == 200
+
+
 def test_sessions_of_another_store(site, op):
     """What was sealed for a cookie is nothing as a name in the cache."""
     server = site("AuthBearerSessionStore cookie")
@@ -276,6 +318,15 @@ def lands(server, op, target):
     res = browser.navigate(back)
     assert res.status == 303, res
     return res.get("Location")
+
+
+def test_back_to_the_page_whatever_its_name(site, op):
+    """Browsers do not encode all that a target may not have."""
+    server = site()
+    browser = Browser(server)
+    assert browser.go("/app/Moore's_law?q='x'&d=C:\\y&b=`").status == 200
+    assert browser.trail[-1] == \
+        server.url + "/app/Moore%27s_law?q=%27x%27&d=C:%5Cy&b=%60"
 
 
 @pytest.mark.allow_log("AH00127", "AH00026", "AH10244")

@@ -168,8 +168,8 @@ def test_pushes_under_way_leave_half_of_the_workers(site, op):
     try:
         for t in threads:
             t.start()
-        wait_until(lambda: len(results) == 4, 20)
-        assert results == [503] * 4 and op.count("par") == 8
+        wait_until(lambda: len(results) == 4 and op.count("par") == 8, 20)
+        assert results == [503] * 4
         refused(server.get("/app/x"), 401)
     finally:
         hold.set()

@@ -185,3 +185,14 @@ def test_json_of_the_endpoints(site, op):
             "cross_site")
     res = browser.get("/.auth/logout", headers=FETCH)
     assert res.status == 200 and res.json() == {"message": "You are signed out"}
+
+
+def test_the_realm_is_not_the_clients_word(site, op):
+    server = site()
+    browser = Browser(server)
+    op.id_token = {"nonce": "other"}
+    back = callback(browser, op)
+    res = browser.navigate(back, host="other.example.test")
+    assert res.status == 401 and res.check == "nonce", res
+    assert res.get("WWW-Authenticate").startswith("Bearer realm=")
+    assert "other" not in res.get("WWW-Authenticate")

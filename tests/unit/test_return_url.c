@@ -69,10 +69,43 @@ static void test_bounds(void **state)
     assert_null(bearer_return_url(BASE, NULL, p));
 }
 
+/* The page of a link is the one that is come back to. */
+static void test_escape(void **state)
+{
+    apr_pool_t *p = unit_pool(state);
+    static const struct {
+        const char *target, *escaped;
+    } cases[] = {
+        { "/", "/" }, { "/a?b=c&d=%20", "/a?b=c&d=%20" },
+        { "/Moore's_law", "/Moore%27s_law" },
+        { "/find?name='x'&dir=C:\\x&a=\"b\"`<>", "/find?name=%27x%27&dir=C:%5Cx&"
+          "a=%22b%22%60%3C%3E" },
+        { "/caf\xc3\xa9?\xff", "/caf%C3%A9?%FF" },
+    };
+    /* what may not be is not made so */
+    static const char *const never[] = {
+        "/\\evil.example", "/a b", "/\"x", "/<x>", "/a`b", "//evil.example", "/#x",
+        "/\x7f\n"
+    };
+    size_t i;
+
+    for (i = 0; i < UNIT_COUNT(cases); i++) {
+        const char *escaped = bearer_return_escape(cases[i].target, p);
+
+        assert_string_equal(escaped, cases[i].escaped);
+        assert_non_null(bearer_return_url(BASE, escaped, p));
+    }
+    for (i = 0; i < UNIT_COUNT(never); i++) {
+        UNIT_CHECK(!bearer_return_url(BASE, bearer_return_escape(never[i], p), p),
+                   "%s", never[i]);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = { UNIT_TEST(test_corpus),
-                                        UNIT_TEST(test_bounds) };
+                                        UNIT_TEST(test_bounds),
+                                        UNIT_TEST(test_escape) };
 
     return UNIT_RUN("return_url", tests);
 }
