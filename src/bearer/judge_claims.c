@@ -687,18 +687,10 @@ bearer_reason_t bearer_check_clients(bearer_judgement_t *j)
 
 bearer_reason_t bearer_check_revocation(bearer_judgement_t *j)
 {
-    const json_t *jti = json_object_get(j->claims, "jti");
-    const char *id = json_string_value(jti);
-
-    if (!j->revoked) {
-        return BEARER_OK;
-    }
-    if (json_is_integer(jti)) {
-        id = apr_psprintf(j->p, "%" APR_INT64_T_FMT,
-                          (apr_int64_t)json_integer_value(jti));
-    }
-    return j->revoked(j->revoked_baton, j->iss, id, j->token, j->token_len,
-                      &j->why, j->p);
+    return !j->revoked ? BEARER_OK
+        : j->revoked(j->revoked_baton, j->iss,
+                     bearer_principal_jti(j->claims, j->p), j->token,
+                     j->token_len, &j->why, j->p);
 }
 
 bearer_reason_t bearer_check_identifier(bearer_judgement_t *j)

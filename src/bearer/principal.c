@@ -255,6 +255,15 @@ const char *bearer_principal_client(const json_t *claims)
     return json_string_length(value) ? json_string_value(value) : NULL;
 }
 
+const char *bearer_principal_jti(const json_t *claims, apr_pool_t *p)
+{
+    const json_t *jti = json_object_get(claims, "jti");
+
+    return json_is_integer(jti) ? apr_psprintf(p, "%" APR_INT64_T_FMT,
+                                               (apr_int64_t)json_integer_value(jti))
+                                : json_string_value(jti);
+}
+
 /* ---- the whole --------------------------------------------------------- */
 
 static void fill_from_claims(bearer_principal_t *principal,
@@ -263,7 +272,7 @@ static void fill_from_claims(bearer_principal_t *principal,
     const json_t *claims = principal->claims;
 
     principal->client = bearer_principal_client(claims);
-    principal->jti = bearer_json_string(claims, "jti");
+    principal->jti = bearer_principal_jti(claims, p);
     bearer_json_date(&principal->expires, claims, "exp");
     bearer_json_date(&principal->not_before, claims, "nbf");
     bearer_json_date(&principal->issued, claims, "iat");

@@ -78,6 +78,11 @@ const char *bearer_principal_format_error(const char *format);
  *  there, if it is a string and not empty; else NULL. */
 const char *bearer_principal_client(const json_t *claims);
 
+/** What the revocation list knows the token by beside its digest: jti, a string;
+ *  an integer (which RFC 7519 does not allow, and some issue) in decimal, in p.
+ *  NULL: none. */
+const char *bearer_principal_jti(const json_t *claims, apr_pool_t *p);
+
 /** 1 if the granted scopes cover wanted under this strategy. */
 int bearer_principal_has_scope(const bearer_principal_t *principal,
                                const char *wanted,

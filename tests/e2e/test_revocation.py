@@ -83,6 +83,17 @@ def test_by_jti_within_an_issuer(server):
     granted(server.get("/a", mint()))
 
 
+@pytest.mark.parametrize("jti", ["j-1", 42, -7])
+def test_by_jti_of_a_verified_token(server, jti):
+    """A number is known by its decimal form, at the first look and at each hit
+    of the token cache."""
+    token = mint(jti=jti)
+    everywhere(server, token, 200)
+    server.write("revoked", by_jti(ISS, str(jti)))
+    everywhere(server, token, 401)
+    invalid(server.get("/a", token), "revoked", "revoked")
+
+
 def test_until(server):
     now = int(time.time())
     gone, there = mint(jti="gone"), mint(jti="there")

@@ -193,6 +193,19 @@ static void test_fields(void **state)
     assert_int_equal(principal->token_digest[0], 0);
 }
 
+/* The revocation list is asked again at each hit of the token cache: by what it
+ * was asked by at first. */
+static void test_jti(void **state)
+{
+    apr_pool_t *p = unit_pool(state);
+    bearer_settings_t s = settings_of(p, "sub");
+    bearer_refusal_t why;
+
+    assert_string_equal(build(p, "{'sub':'a','jti':42}", &s, &why)->jti, "42");
+    assert_string_equal(build(p, "{'sub':'a','jti':'42'}", &s, &why)->jti, "42");
+    assert_null(build(p, "{'sub':'a','jti':4.5}", &s, &why)->jti);
+}
+
 static void test_pooled_paths(void **state)
 {
     apr_pool_t *p = unit_pool(state);
@@ -345,6 +358,7 @@ int main(void)
         UNIT_TEST(test_user_regex),
         UNIT_TEST(test_user_format),
         UNIT_TEST(test_fields),
+        UNIT_TEST(test_jti),
         UNIT_TEST(test_pooled_paths),
         UNIT_TEST(test_client),
         UNIT_TEST(test_anonymous),
