@@ -6,8 +6,8 @@
  *
  * Whatever the caller asks, the client follows no redirect, takes no proxy
  * from the environment, accepts no compressed body, verifies TLS, stops at
- * max_body bytes, at total_timeout and below 1 byte/s for more than a few
- * seconds, and never logs a body or an Authorization field.
+ * max_body bytes, at total_timeout and when an answer that has begun stands still
+ * for some seconds, and never logs a body or an Authorization field.
  */
 #ifndef BEARER_HTTP_H
 #define BEARER_HTTP_H

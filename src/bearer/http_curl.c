@@ -30,8 +30,10 @@
 /** Field section of an answer: bytes and lines accepted. */
 #define FIELDS_MAX_BYTES (64 * 1024)
 #define FIELDS_MAX_LINES 200
-/** An answer that stays below 1 byte/s for so many seconds is given up. */
-#define LOW_SPEED_SECONDS 5L
+/** An answer of which nothing more comes for so long is given up. One that has
+ *  not begun has all the time that AuthBearerTimeout gives it: libcurl's own limit
+ *  (LOW_SPEED_TIME) knows no such difference. */
+#define STANDSTILL apr_time_from_sec(5)
 
 typedef struct client_t {
     bearer_http_client_t client;   /* first: a client is handed out as this */
@@ -55,6 +57,8 @@ typedef struct transfer_t {
     int field_lines;
     char *body;
     apr_size_t len, size;
+    apr_time_t moved;              /* when something of the answer came; 0: not
+                                      yet */
     const char *refusal;           /* why a callback of ours ended it */
     apr_status_t refusal_status;
     char message[CURL_ERROR_SIZE];
@@ -117,6 +121,7 @@ static size_t on_body(char *data, size_t one, size_t n, void *baton)
     transfer_t *t = baton;
     apr_size_t add = one * n;
 
+    t->moved = apr_time_now();
     if (add > t->request->max_body - t->len) {
         return end_transfer(t, APR_ENOSPC,
                             apr_psprintf(t->p, "the answer is larger than %lu"
@@ -158,6 +163,7 @@ static size_t on_field(char *line, size_t one, size_t n, void *baton)
     char *name, *value;
     const char *error;
 
+    t->moved = apr_time_now();
     t->field_bytes += len;
     if (t->field_bytes > FIELDS_MAX_BYTES
         || ++t->field_lines > FIELDS_MAX_LINES) {
@@ -201,6 +207,10 @@ static int on_progress(void *baton, curl_off_t dltotal, curl_off_t dlnow,
         end_transfer(t, APR_EGENERAL, "the server is stopping");
         return 1;
     }
+    if (t->moved && apr_time_now() - t->moved >= STANDSTILL) {
+        end_transfer(t, APR_TIMEUP, "the answer came to a standstill");
+        return 1;
+    }
     return 0;
 }
 
@@ -221,8 +231,6 @@ static const struct {
     { CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1 },
     { CURLOPT_HEADEROPT, CURLHEADER_SEPARATE },
     { CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L },
-    { CURLOPT_LOW_SPEED_LIMIT, 1L },
-    { CURLOPT_LOW_SPEED_TIME, LOW_SPEED_SECONDS },
     { CURLOPT_MAXCONNECTS, CONNECTIONS_PER_HANDLE },
 };
 

@@ -407,14 +407,15 @@ static void test_broken_answers(void **state)
 
 /* ---- time -------------------------------------------------------------- */
 
-static asked_t ask_slow(unit_server_mode_t mode, apr_pool_t *p)
+static asked_t ask_slow(unit_server_mode_t mode, apr_interval_time_t total,
+                        apr_pool_t *p)
 {
     unit_server_t *s = unit_server(p, NULL);
     bearer_http_request_t r = get(apr_pstrcat(p, s->url, "/?x=s3cret", NULL));
     asked_t a;
 
     unit_server_does(s, mode, "HTTP/1.1 200 OK\r\n\r\n{");
-    r.total_timeout = apr_time_from_msec(300);
+    r.total_timeout = total;
     a = ask(&r, p);
     unit_server_stop(s);
     return a;
@@ -428,13 +429,57 @@ static void test_slow_answers_end_in_time(void **state)
     size_t i;
 
     for (i = 0; i < UNIT_COUNT(modes); i++) {
-        asked_t a = ask_slow(modes[i], p);
+        asked_t a = ask_slow(modes[i], apr_time_from_msec(300), p);
 
         assert_int_equal(a.rv, APR_TIMEUP);
         assert_true(a.took >= apr_time_from_msec(250));
         assert_true(a.took < unit_slow() * apr_time_from_sec(3));
         assert_says(a.error, "AuthBearerTimeout total=");
         assert_false(unit_contains(a.error, "s3cret"));
+    }
+}
+
+typedef struct patient_t {
+    pthread_t thread;
+    unit_server_mode_t mode;
+    apr_pool_t *p;
+    asked_t a;
+} patient_t;
+
+static void *be_patient(void *patient_)
+{
+    patient_t *patient = patient_;
+
+    patient->a = ask_slow(patient->mode, apr_time_from_sec(7), patient->p);
+    return NULL;
+}
+
+/* Who allows for a slow issuer by AuthBearerTimeout total= is not cut short; an
+ * answer that has begun and does not go on is. Real seconds, side by side. */
+static void test_silence_and_standstill(void **state)
+{
+    patient_t silent = { .mode = UNIT_SERVER_SILENT };
+    patient_t stalled = { .mode = UNIT_SERVER_STALL };
+    patient_t *both[] = { &silent, &stalled };
+    size_t i;
+
+    (void)state;
+    for (i = 0; i < 2; i++) {
+        apr_pool_create_unmanaged(&both[i]->p);
+        assert_int_equal(pthread_create(&both[i]->thread, NULL, be_patient,
+                                        both[i]), 0);
+    }
+    for (i = 0; i < 2; i++) {
+        pthread_join(both[i]->thread, NULL);
+        assert_int_equal(both[i]->a.rv, APR_TIMEUP);
+    }
+    assert_true(silent.a.took >= apr_time_from_msec(6900));
+    assert_says(silent.a.error, "AuthBearerTimeout total=");
+    assert_true(stalled.a.took >= apr_time_from_msec(4900));
+    assert_true(stalled.a.took < apr_time_from_msec(6900));
+    assert_says(stalled.a.error, "standstill");
+    for (i = 0; i < 2; i++) {
+        apr_pool_destroy(both[i]->p);
     }
 }
 
@@ -828,6 +873,7 @@ int main(void)
         UNIT_TEST(test_attack_compressed_answers),
         UNIT_TEST(test_broken_answers),
         UNIT_TEST(test_slow_answers_end_in_time),
+        UNIT_TEST(test_silence_and_standstill),
         UNIT_TEST(test_connect_timeout),
         UNIT_TEST(test_slow_resolver_ends_in_time),
         UNIT_TEST(test_stopping_ends_a_transfer),

@@ -31,7 +31,8 @@ typedef enum {
     UNIT_SERVER_ANSWER,    /**< the answer, then the next request */
     UNIT_SERVER_CLOSE,     /**< the answer, then the connection is closed */
     UNIT_SERVER_TRICKLE,   /**< the answer, then a byte every 50 ms */
-    UNIT_SERVER_SILENT     /**< takes the request and says nothing */
+    UNIT_SERVER_SILENT,    /**< takes the request and says nothing */
+    UNIT_SERVER_STALL      /**< the answer, and no more: it holds the connection */
 } unit_server_mode_t;
 
 typedef struct unit_server_t {
@@ -101,6 +102,13 @@ static inline void unit_server_trickle(unit_server_t *s,
     }
 }
 
+static inline void unit_server_hold(unit_server_t *s)
+{
+    while (!atomic_load(&s->stopping)) {
+        (void)poll(NULL, 0, 20);
+    }
+}
+
 static inline void unit_server_talk(unit_server_t *s, unit_server_peer_t *peer)
 {
     while (unit_server_take(s, peer)) {
@@ -109,9 +117,7 @@ static inline void unit_server_talk(unit_server_t *s, unit_server_peer_t *peer)
 
         atomic_fetch_add(&s->requests, 1);
         if (mode == UNIT_SERVER_SILENT) {
-            while (!atomic_load(&s->stopping)) {
-                (void)poll(NULL, 0, 20);
-            }
+            unit_server_hold(s);
             return;
         }
         if (unit_server_write(peer, answer, strlen(answer)) <= 0) {
@@ -119,6 +125,8 @@ static inline void unit_server_talk(unit_server_t *s, unit_server_peer_t *peer)
         }
         if (mode == UNIT_SERVER_TRICKLE) {
             unit_server_trickle(s, peer);
+        } else if (mode == UNIT_SERVER_STALL) {
+            unit_server_hold(s);
         }
         if (mode != UNIT_SERVER_ANSWER) {
             return;
