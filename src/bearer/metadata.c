@@ -224,7 +224,22 @@ static apr_status_t build_request(bearer_http_request_t *r,
     return APR_SUCCESS;
 }
 
+/* What to do about a request that wants to know who asks. */
+static const char *auth_mend(const bearer_issuer_access_t *access,
+                             const char *url, apr_pool_t *p)
+{
+    if (!access->issuer->fetch_auth_file) {
+        return ": AuthBearerFetchAuth can send a token";
+    }
+    return is_own_host(access, url, p)
+        ? ": it does not accept the token of AuthBearerFetchAuth"
+        : ": the token of AuthBearerFetchAuth goes to hosts that the"
+          " configuration names, and this one is not among them:"
+          " AuthBearerKeys can name the URL";
+}
+
 static apr_status_t status_error(const bearer_http_response_t *response,
+                                 const bearer_issuer_access_t *access,
                                  const char *url, const char **error,
                                  apr_pool_t *p)
 {
@@ -237,7 +252,7 @@ static apr_status_t status_error(const bearer_http_response_t *response,
         mend = ": redirects are not followed, the configuration must name the"
                " final URL";
     } else if (response->status == 401 || response->status == 403) {
-        mend = ": AuthBearerFetchAuth can send a token";
+        mend = auth_mend(access, url, p);
     }
     *error = apr_psprintf(p, "%s answered %d%s", bearer_http_url_shown(url, p),
                           response->status, mend);
@@ -266,7 +281,8 @@ apr_status_t bearer_issuer_get(bearer_http_response_t **response,
         wipe_fetch_auth(&request);
     }
     if (rv == APR_SUCCESS) {
-        rv = *response ? status_error(*response, url, error, p) : APR_EGENERAL;
+        rv = *response ? status_error(*response, access, url, error, p)
+                       : APR_EGENERAL;
     }
     if (rv != APR_SUCCESS && !*error) {
         *error = apr_psprintf(p, "%s: no answer", bearer_http_url_shown(url, p));

@@ -699,6 +699,30 @@ static void test_fetch_auth_goes_to_own_hosts(void **state)
     unlink(path);
 }
 
+/* Kubernetes' metadata names its keys on an address of its own. */
+static void test_fetch_auth_in_messages(void **state)
+{
+    static const char own[] = "https://idp.example.com/keys";
+    static const char other[] = "https://10.0.0.1:6443/openid/v1/jwks";
+    apr_pool_t *p = unit_pool(state);
+    const char *path = apr_psprintf(p, "test_issuer.%ld", (long)getpid());
+    asking_t *a = asking(p);
+    bearer_http_response_t *r;
+    const char *error;
+
+    unit_http_page(a->http, own, 401, "");
+    unit_http_page(a->http, other, 403, "");
+    bearer_issuer_get(&r, &a->access, own, 77, &error, p);
+    assert_says(error, "answered 401: AuthBearerFetchAuth can send");
+    write_file(path, "t");
+    a->issuer->fetch_auth_file = path;
+    bearer_issuer_get(&r, &a->access, own, 77, &error, p);
+    assert_says(error, "does not accept the token of AuthBearerFetchAuth");
+    bearer_issuer_get(&r, &a->access, other, 77, &error, p);
+    assert_says(error, "AuthBearerKeys can name the URL");
+    unlink(path);
+}
+
 static void test_fetch_auth_unusable(void **state)
 {
     static const char *const texts[] = { "", " \n", "a b", "a\r\nX: y" };
@@ -759,6 +783,7 @@ int main(void)
         UNIT_TEST(test_deadline),
         UNIT_TEST(test_offline),
         UNIT_TEST(test_fetch_auth_goes_to_own_hosts),
+        UNIT_TEST(test_fetch_auth_in_messages),
         UNIT_TEST(test_fetch_auth_unusable),
     };
 
