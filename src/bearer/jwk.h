@@ -106,7 +106,8 @@ const unsigned char *bearer_jwks_digest(const bearer_jwks_t *set);
  * @param kid     the token's, NULL when it has none: then exactly one key of
  *                the set must be eligible
  * @param iss     the token's issuer: a key with its own `issuer` member must
- *                fit it ("{tenantid}" there stands for tenant); NULL: not asked
+ *                fit it ("{tenantid}" there stands for tenant, or for one
+ *                segment where that is NULL); NULL: not asked
  * @return BEARER_OK; BEARER_KID (no kid and several eligible keys);
  *         BEARER_KEY (none by that kid, or not eligible for alg: the detail
  *         says which of kty, use, key_ops, alg, curve it is)

@@ -507,7 +507,8 @@ static int find_kid(const bearer_jwks_t *set, const char *kid)
 }
 
 /* Entra's keys say whose they are; "{tenantid}" is any tenant that the issuer
- * stands for. A key without the member is its set's issuer's. */
+ * stands for: the token's, or, of an issuer that is one tenant, what iss has in
+ * that place. A key without the member is its set's issuer's. */
 static int issuer_fits(const bearer_jwk_t *key, const char *iss,
                        const char *tenant)
 {
@@ -522,15 +523,15 @@ static int issuer_fits(const bearer_jwk_t *key, const char *iss,
     if (!rest) {
         return strcmp(key->issuer, iss) == 0;
     }
-    if (!tenant) {
+    before = (apr_size_t)(rest - key->issuer);
+    rest += sizeof(placeholder) - 1;
+    if (strncmp(iss, key->issuer, before) != 0) {
         return 0;
     }
-    before = (apr_size_t)(rest - key->issuer);
-    middle = strlen(tenant);
-    rest += sizeof(placeholder) - 1;
-    return strncmp(iss, key->issuer, before) == 0
-           && strncmp(iss + before, tenant, middle) == 0
-           && strcmp(iss + before + middle, rest) == 0;
+    iss += before;
+    middle = tenant ? strlen(tenant) : strcspn(iss, "/");
+    return middle > 0 && (!tenant || strncmp(iss, tenant, middle) == 0)
+           && strcmp(iss + middle, rest) == 0;
 }
 
 static int eligible(const bearer_jwk_t *key, const bearer_alg_t *alg,
