@@ -27,12 +27,15 @@
 APLOG_USE_MODULE(auth_bearer);
 
 /** Changes whenever the layout below does: it names the memory. */
-#define LAYOUT "mod_auth_bearer handover 1"
+#define LAYOUT "mod_auth_bearer handover 2"
 
 /** A slot holds a value up to so many bytes; the large ones are for the few key
  *  sets that are very long. */
 static const apr_size_t room_of[] = { 16384, BEARER_STORE_KEYS_MAX };
 #define SIZES 2
+/** What is fetched by a changed policy has another name, and the one before stays
+ *  until it makes room: so many more, for what changes within one refresh. */
+#define SPARE 16
 
 /** Digest over everything that follows it. */
 typedef struct content_t {
@@ -47,7 +50,7 @@ typedef struct content_t {
 
 typedef struct slot_t {
     _Atomic apr_uint64_t name;   /**< first 8 bytes of the key; 0: free */
-    _Atomic apr_int64_t expires; /**< a copy, to choose whom to overwrite */
+    _Atomic apr_int64_t written; /**< when, to choose whom to overwrite */
 } slot_t;
 
 /** In the process pool; points into the shared memory. */
@@ -97,11 +100,11 @@ apr_status_t bearer_handover_create(unsigned sets, apr_pool_t *ptemp,
 
     apr_pool_userdata_get(&kept, LAYOUT, keep);
     memory = old = kept;
-    if (old && old->count[0] >= 2 * sets) {
+    if (old && old->count[0] >= 2 * sets + SPARE) {
         return APR_SUCCESS;
     }
     made = apr_pcalloc(keep, sizeof(*made));
-    made->count[0] = 2 * sets;          /* the document, the last attempt */
+    made->count[0] = 2 * sets + SPARE;  /* the document, the last attempt */
     made->count[1] = 1 + sets / 8;
     size = lay_out(made, NULL);
     rv = apr_shm_create(&made->shm, size, NULL, keep);
@@ -149,7 +152,8 @@ static int find(const memory_t *m, int size, apr_uint64_t name)
     return -1;
 }
 
-/* Claims a free slot, else the one that expires first. */
+/* Claims a free slot, else the one that was written longest ago: what is in use is
+ * written with each refresh. */
 static int claim(const memory_t *m, int size, apr_uint64_t name)
 {
     slot_t *slots = m->slots[size];
@@ -161,8 +165,8 @@ static int claim(const memory_t *m, int size, apr_uint64_t name)
         if (atomic_compare_exchange_strong(&slots[i].name, &seen, name)) {
             return (int)i;
         }
-        if (atomic_load(&slots[i].expires)
-            < atomic_load(&slots[oldest].expires)) {
+        if (atomic_load(&slots[i].written)
+            < atomic_load(&slots[oldest].written)) {
             oldest = i;
         }
     }
@@ -177,7 +181,7 @@ static void clear(const memory_t *m, int size, apr_uint64_t name)
 
     if (i >= 0) {
         memset(content_of(m, size, (unsigned)i)->digest, 0, BEARER_SHA256_SIZE);
-        atomic_store(&m->slots[size][i].expires, 0);
+        atomic_store(&m->slots[size][i].written, 0);
         atomic_compare_exchange_strong(&m->slots[size][i].name, &name, 0);
     }
 }
@@ -300,7 +304,7 @@ void bearer_handover_put(const unsigned char *key, const unsigned char *value,
     }
     if (i >= 0) {
         write_content(content_of(memory, size, (unsigned)i), made);
-        atomic_store(&memory->slots[size][i].expires, expires);
+        atomic_store(&memory->slots[size][i].written, apr_time_now());
     }
     free(made);
 }

@@ -489,6 +489,25 @@ def test_new_policy_takes_nothing_over(one_server, issuers):
         host.close()
 
 
+@TROUBLE
+def test_new_policy_is_handed_over(one_server, issuer):
+    """What was known by a policy before takes no room from what is known now."""
+    def conf(high):
+        return block(issuer.url, by_url(issuer, refresh("1h", high, "24h"))
+                     ) + location("/a")
+    server = one_server(conf("1h"))
+    granted(server.get("/a", issuer.mint()))
+    for high in ("2h", "3h", "4h"):
+        server.configure(conf(high))
+        server.graceful()
+        granted(server.get("/a", issuer.mint(sub=high)), high)
+    assert issuer.count("jwks") == 4
+    down(issuer)
+    server.graceful()
+    granted(server.get("/a", issuer.mint(sub="down")), "down")
+    assert issuer.count("jwks") == 4
+
+
 def test_unknown_kids_over_a_restart(one_server, issuer):
     """The new generation knows when an unknown kid was last looked for."""
     server = one(one_server, issuer, by_url(issuer))
