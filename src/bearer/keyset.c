@@ -335,11 +335,8 @@ void bearer_keyset_set_eager(bearer_keyset_t *ks, int eager)
 
 apr_uint64_t bearer_keyset_generation(const bearer_keyset_t *keyset)
 {
-    if (keyset->per_tenant) {
-        return 0;
-    }
-    return atomic_load(&keyset->generation) * 2
-         + (now_of(keyset) >= atomic_load(&keyset->alarm) ? 1 : 0);
+    return keyset->per_tenant || now_of(keyset) >= atomic_load(&keyset->alarm)
+        ? 0 : atomic_load(&keyset->generation);
 }
 
 void bearer_keyset_state(bearer_keyset_t *ks, bearer_keyset_state_t *state,
