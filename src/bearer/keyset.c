@@ -224,7 +224,7 @@ typedef enum { REST, REFRESH, WARM_UP, SYNC } task_t;
 /* Under the mutex. */
 static task_t task_of(bearer_keyset_t *ks, apr_time_t now)
 {
-    if (ks->in_flight || now < ks->pause_until) {
+    if (ks->in_flight || !bearer_keyset_pause_is_over(ks, now)) {
         return REST;
     }
     if (!ks->set) {
@@ -435,7 +435,8 @@ bearer_keyset_metadata(bearer_keyset_t *ks, const char **error, apr_pool_t *p)
     wait_for_metadata(ks);
     old = !ks->metadata || now - ks->metadata->fetched >= METADATA_LIFE
        || now < ks->metadata->fetched;
-    if (old && !ks->metadata_in_flight && now >= ks->metadata_retry) {
+    if (old && !ks->metadata_in_flight
+        && bearer_keyset_may_try_metadata(ks, now)) {
         fetch_metadata(ks, p);
     }
     if (ks->metadata) {

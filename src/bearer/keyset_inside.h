@@ -163,6 +163,9 @@ int bearer_keyset_may_try(const bearer_keyset_t *ks, purpose_t purpose,
 /** Is it time to look for what another process may have fetched? */
 int bearer_keyset_may_look(const bearer_keyset_t *ks, apr_time_t now);
 int bearer_keyset_due_and_allowed(const bearer_keyset_t *ks, apr_time_t now);
+/** Is no other process at it? */
+int bearer_keyset_pause_is_over(const bearer_keyset_t *ks, apr_time_t now);
+int bearer_keyset_may_try_metadata(const bearer_keyset_t *ks, apr_time_t now);
 /** After any change of the times: tells generation() when to differ. */
 void bearer_keyset_set_alarm(bearer_keyset_t *ks);
 void bearer_keyset_keys_changed(bearer_keyset_t *ks);

@@ -78,10 +78,25 @@ apr_time_t bearer_keyset_due_at(const bearer_keyset_t *ks)
     return ks->maintained ? ks->ahead : ks->expiry;
 }
 
+/* Is that time there? One further away than it was ever meant to be was noted
+ * before the clock was set back, and nobody waits for it. */
+static int is_over(apr_time_t until, apr_interval_time_t most, apr_time_t now)
+{
+    return now >= until || until - now > most + CLOCK_TOLERANCE;
+}
+
+/* No failure keeps from trying again for longer: what another process says is
+ * cut to this, too. */
+static apr_interval_time_t longest_pause(const bearer_keyset_t *ks)
+{
+    return 2 * refresh_of(ks)->min;
+}
+
 int bearer_keyset_is_due(const bearer_keyset_t *ks, apr_time_t now)
 {
     /* a clock that was set back must not make the set live longer */
     return now >= bearer_keyset_due_at(ks)
+        || (ks->watch && is_over(ks->expiry, BEARER_FILEWATCH_INTERVAL, now))
         || (ks->kept && now + CLOCK_TOLERANCE < ks->kept->record.fetched);
 }
 
@@ -89,14 +104,16 @@ int bearer_keyset_may_try(const bearer_keyset_t *ks, purpose_t purpose,
                           apr_time_t now)
 {
     if (ks->watch) {
-        return now >= ks->expiry;
+        return is_over(ks->expiry, BEARER_FILEWATCH_INTERVAL, now);
     }
     if (purpose == FOR_KID) {
         apr_time_t last = ks->attempt.kid_when;
+        apr_interval_time_t min = refresh_of(ks)->min;
 
-        return !last || now - last >= refresh_of(ks)->min || now < last;
+        return !last || is_over(last + min, min, now);
     }
-    return !ks->attempt.failed || now >= ks->attempt.retry_at;
+    return !ks->attempt.failed
+        || is_over(ks->attempt.retry_at, longest_pause(ks), now);
 }
 
 int bearer_keyset_may_look(const bearer_keyset_t *ks, apr_time_t now)
@@ -108,7 +125,18 @@ int bearer_keyset_may_look(const bearer_keyset_t *ks, apr_time_t now)
 int bearer_keyset_due_and_allowed(const bearer_keyset_t *ks, apr_time_t now)
 {
     return !ks->in_flight && bearer_keyset_is_due(ks, now)
-        && now >= ks->pause_until && bearer_keyset_may_try(ks, FOR_DUE, now);
+        && bearer_keyset_pause_is_over(ks, now)
+        && bearer_keyset_may_try(ks, FOR_DUE, now);
+}
+
+int bearer_keyset_pause_is_over(const bearer_keyset_t *ks, apr_time_t now)
+{
+    return is_over(ks->pause_until, LOOK_INTERVAL, now);
+}
+
+int bearer_keyset_may_try_metadata(const bearer_keyset_t *ks, apr_time_t now)
+{
+    return is_over(ks->metadata_retry, longest_pause(ks), now);
 }
 
 void bearer_keyset_set_alarm(bearer_keyset_t *ks)

@@ -74,8 +74,8 @@ typedef struct store_t {
 /** Values of so many bytes did not fit in shared memory (0: none yet): httpd logs
  *  each, so they are not tried again. */
 static atomic_uint too_long[STORE_KINDS];
-/** A back end that has refused a value is left alone until then. */
-static _Atomic apr_time_t resting[STORE_KINDS];
+/** When a back end last refused a value: it is left alone for a while. */
+static _Atomic apr_time_t refused[STORE_KINDS];
 /** When a server of a back end last did not answer. */
 static _Atomic apr_time_t failed[STORE_KINDS];
 static apr_global_mutex_t *mutex;
@@ -382,6 +382,14 @@ static unsigned char *retrieve(const store_t *store, const unsigned char *key,
     return buffer;
 }
 
+/* Was it so lately? Not what lies ahead, because the clock was set back. */
+static int is_recent(_Atomic apr_time_t *when, apr_interval_time_t lately)
+{
+    apr_interval_time_t past = apr_time_now() - atomic_load(when);
+
+    return past < lately && past > -lately;
+}
+
 /* "Not found", or nobody there to ask? */
 static apr_status_t why_not(const store_t *store, apr_status_t rv)
 {
@@ -395,8 +403,7 @@ static apr_status_t why_not(const store_t *store, apr_status_t rv)
         atomic_store(last, apr_time_now());
         return APR_EGENERAL;
     }
-    return apr_time_now() - atomic_load(last) < UNSURE ? APR_EGENERAL
-                                                        : APR_NOTFOUND;
+    return is_recent(last, UNSURE) ? APR_EGENERAL : APR_NOTFOUND;
 }
 
 /* Shared memory refuses nothing but what is longer than a part of it. */
@@ -417,7 +424,7 @@ static void note_refusal(const store_t *store, apr_size_t len)
                      store->kind->word, bearer_trace_suffix_here());
     }
     else if (store->kind->handed_over) {
-        atomic_store(&resting[store->kind - kinds], apr_time_now() + REST);
+        atomic_store(&refused[store->kind - kinds], apr_time_now());
     }
 }
 
@@ -425,7 +432,7 @@ static void note_refusal(const store_t *store, apr_size_t len)
 static int is_away(const store_t *store)
 {
     return !store->config->provider
-        || apr_time_now() < atomic_load(&resting[store->kind - kinds]);
+        || is_recent(&refused[store->kind - kinds], REST);
 }
 
 static apr_status_t get_value(const store_t *store, const unsigned char *key,

@@ -995,6 +995,68 @@ static void test_clock_is_set_back(void **state)
     assert_requests(lab, 2);
 }
 
+/* What was put off until a time of the clock before is not put off for hours. */
+static void test_clock_is_set_back_after_a_failure(void **state)
+{
+    apr_pool_t *p = unit_pool(state);
+    lab_t *lab = lab_open(p);
+    bearer_keyset_t *ks = process(lab, 1, p);
+
+    issuer_down(lab);
+    expect_nothing(ks, p);
+    assert_requests(lab, 1);
+    expect_nothing(ks, p);
+    assert_requests(lab, 1);
+    lab_pass(lab, -HOUR);
+    publish(lab, "a", p);
+    expect_keys(ks, "a", p);
+}
+
+static void test_clock_is_set_back_during_a_pause(void **state)
+{
+    apr_pool_t *p = unit_pool(state);
+    lab_t *lab = lab_open(p);
+    bearer_keyset_t *ks;
+
+    lab->world.keys_cache = &lab->cache;
+    publish(lab, "a", p);
+    ks = process(lab, 1, p);
+    expect_keys(ks, "a", p);
+    publish(lab, "b", p);
+    lab_pass(lab, HOUR);
+    lab->lease_until = lab_now(lab) + SECONDS(20); /* another process */
+    bearer_keyset_maintain(ks, p);
+    assert_requests(lab, 1);
+    lab->lease_until = 0;
+    lab_pass(lab, -2 * HOUR);
+    bearer_keyset_maintain(ks, p);
+    expect_keys(ks, "b", p);
+}
+
+/* A host whose clock is a little ahead has looked for a kid: it was looked for. */
+static void test_unknown_kid_of_another_clock(void **state)
+{
+    apr_pool_t *p = unit_pool(state);
+    lab_t *lab = lab_open(p);
+    bearer_keyset_t *one, *two;
+
+    lab->world.keys_cache = &lab->cache;
+    publish(lab, "a", p);
+    one = process(lab, 1, p);
+    two = process(lab, 1, p);
+    expect_keys(one, "a", p);
+    expect_keys(two, "a", p);
+    lab_pass(lab, SECONDS(100));
+    expect_kid(one, "x", BEARER_KEY, p);
+    assert_requests(lab, 2);
+    lab_pass(lab, -SECONDS(10));
+    expect_kid(two, "x", BEARER_KEY, p);
+    assert_requests(lab, 2);
+    lab_pass(lab, SECONDS(70));
+    expect_kid(two, "x", BEARER_KEY, p);
+    assert_requests(lab, 3);
+}
+
 /* ---- a new generation of the server ------------------------------------ */
 
 /* It finds in the cache what the one before knew, and asks nobody. */
@@ -1705,6 +1767,9 @@ int main(void)
         UNIT_TEST(test_policies_are_apart),
         UNIT_TEST(test_another_clock),
         UNIT_TEST(test_clock_is_set_back),
+        UNIT_TEST(test_clock_is_set_back_after_a_failure),
+        UNIT_TEST(test_clock_is_set_back_during_a_pause),
+        UNIT_TEST(test_unknown_kid_of_another_clock),
         UNIT_TEST(test_a_new_generation_does_not_start_cold),
         UNIT_TEST(test_discovered),
         UNIT_TEST(test_metadata_is_asked_again),
