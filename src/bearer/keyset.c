@@ -531,7 +531,7 @@ static apr_status_t initialize(bearer_keyset_t *ks)
                   && strstr(issuer->keys.value, "{tenant}") != NULL;
     ks->tenants = apr_hash_make(ks->own);
     ks->eager = 1;
-    atomic_init(&ks->generation, 1);
+    atomic_init(&ks->generation, FIRST_GENERATION);
     atomic_init(&ks->alarm, NEVER);
     rv = apr_thread_mutex_create(&ks->mutex, APR_THREAD_MUTEX_DEFAULT, ks->own);
     if (rv == APR_SUCCESS) {

@@ -125,10 +125,10 @@ void bearer_keyset_state(bearer_keyset_t *keyset, bearer_keyset_state_t *state,
 
 /**
  * For caches of verified tokens: differs from an earlier answer whenever the
- * keys in force changed. 0: keep no verified tokens, and use none that is kept:
- * the set is gone, or overdue in a process without maintenance, so that whoever
- * compares comes back to bearer_keyset_acquire() in time; always for keys by
- * tenant (bearer_keyset_of_tenant). Cheap, lock-free. Not state's generation.
+ * keys in force changed; never 1. 0: keep no verified tokens, and use none that
+ * is kept: the set is gone, or overdue in a process without maintenance, so that
+ * whoever compares comes back to bearer_keyset_acquire() in time; always for keys
+ * by tenant (bearer_keyset_of_tenant). Cheap, lock-free. Not state's generation.
  */
 apr_uint64_t bearer_keyset_generation(const bearer_keyset_t *keyset);
 

@@ -39,6 +39,8 @@
 #define CLOCK_TOLERANCE apr_time_from_sec(60)
 #define NEVER APR_INT64_MAX
 #define ERROR_MAX 512
+/** The generation of no keys at all; less means something else to those who ask. */
+#define FIRST_GENERATION 2
 
 /** Why a flight is made; decides when it is done. */
 typedef enum { FOR_DUE,
@@ -166,7 +168,7 @@ int bearer_keyset_due_and_allowed(const bearer_keyset_t *ks, apr_time_t now);
 /** Is no other process at it? */
 int bearer_keyset_pause_is_over(const bearer_keyset_t *ks, apr_time_t now);
 int bearer_keyset_may_try_metadata(const bearer_keyset_t *ks, apr_time_t now);
-/** After any change of the times: tells generation() when to differ. */
+/** After any change of the times: tells generation() when to be 0. */
 void bearer_keyset_set_alarm(bearer_keyset_t *ks);
 void bearer_keyset_keys_changed(bearer_keyset_t *ks);
 /** After `stale` a set serves no longer, whatever has become of its issuer. */

@@ -163,7 +163,7 @@ void bearer_keyset_set_alarm(bearer_keyset_t *ks)
 void bearer_keyset_keys_changed(bearer_keyset_t *ks)
 {
     ks->changes++;
-    atomic_store(&ks->generation, ks->changes + 1);
+    atomic_store(&ks->generation, ks->changes + FIRST_GENERATION);
 }
 
 void bearer_keyset_drop_if_gone(bearer_keyset_t *ks, apr_time_t now)
