@@ -237,7 +237,7 @@ class Httpd:
             load=self._load(modules, after_module, module, without),
             identity="User www-data\nGroup www-data" if os.getuid() == 0
             else "", loglevel=loglevel, workers=WORKERS[self.mpm].format(
-                children=children, limit=max(4, children),
+                children=children, limit=max(16, 2 * children),
                 threads=8 * max(2, children), workers=max(2, children)))
         self._text += early + faces
         if module and not throttle:
