@@ -120,7 +120,7 @@ static int make_browser(server_rec *s, server_config_t *server, apr_pool_t *p)
     b->path = login->path ? login->path : LOGIN_PATH;
     b->callback = apr_pstrcat(p, b->origin, b->path, "/callback", NULL);
     b->logout = apr_pstrcat(p, b->origin, b->path, "/logout", NULL);
-    b->in_cookie = login->store == 2;
+    b->in_cookie = login->store == SESSIONS_IN_COOKIE;
     b->max = login->max ? login->max : DEFAULT_MAX;
     b->idle = login->idle ? login->idle : DEFAULT_IDLE;
     bearer_cookie_names(&b->names, b->origin, p);

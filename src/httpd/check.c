@@ -77,8 +77,9 @@ static int names_path(const walk_t *w, const ap_directive_t *node, const char *p
 }
 
 /* The directive of that name that names this file, or NULL. */
-const ap_directive_t *bearer_check_find_file(const walk_t *w, const ap_directive_t *node,
-                                       const char *name, const char *path)
+const ap_directive_t *bearer_check_find_file(const walk_t *w,
+                                             const ap_directive_t *node,
+                                             const char *name, const char *path)
 {
     const ap_directive_t *found = NULL;
 
@@ -271,7 +272,7 @@ static void check_browser_section(walk_t *w, const bearer_section_t *s,
     if (!server->secret_files) {
         bearer_check_no_secret(w, s->auth_type);
     }
-    if (server->login.store != 2
+    if (server->login.store != SESSIONS_IN_COOKIE
         && !bearer_store_can_keep(w->global, STORE_SESSIONS)) {
         bearer_check_say(w, APLOG_ERR, s->auth_type, "there is no cache to keep "
                          "sessions in: load mod_socache_shmcb (a2enmod socache_shmcb), "

@@ -88,7 +88,7 @@ static void check_login(walk_t *w, server_rec *s)
         && !w->told_secret) {
         bearer_check_no_secret(w, bearer_check_find(ap_conftree, "AuthBearerSession"));
     }
-    if (server->login.store == 2) {
+    if (server->login.store == SESSIONS_IN_COOKIE) {
         bearer_check_say(w, APLOG_NOTICE, NULL, "server %s: AuthBearerSessionStore "
                          "cookie: the issuer cannot end a session (back-channel logout "
                          "answers 404)",

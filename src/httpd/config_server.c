@@ -150,7 +150,9 @@ static const char *login_base_url(const parse_t *in, login_config_t *login)
 
 static const char *login_store(const parse_t *in, login_config_t *login)
 {
-    static const word_t stores[] = { {"cache", 1}, {"cookie", 2}, {NULL, 0} };
+    static const word_t stores[] = {
+        {"cache", SESSIONS_IN_CACHE}, {"cookie", SESSIONS_IN_COOKIE}, {NULL, 0}
+    };
     const char *error = bearer_parse_want(in, 1, 1);
 
     return error ? error : bearer_parse_one_of(in, stores, WORD(in, 0), &login->store);

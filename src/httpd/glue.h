@@ -92,11 +92,14 @@ typedef struct global_config_t {
     const bearer_settings_t *defaults;
 } global_config_t;
 
+/** AuthBearerSessionStore; unset is the cache. */
+enum { SESSIONS_UNSET, SESSIONS_IN_CACHE, SESSIONS_IN_COOKIE };
+
 /** What a vhost says about browsers; unset members are NULL or 0. */
 typedef struct login_config_t {
     const char *path;            /**< AuthBearerLoginPath */
     const char *base_url;        /**< AuthBearerBaseURL */
-    int store;                   /**< AuthBearerSessionStore: 1 cache, 2 cookie */
+    int store;                   /**< SESSIONS_*: AuthBearerSessionStore */
     apr_interval_time_t max, idle;
     int used;                    /**< some section has a session or a login, or
                                   *   an .htaccess may: AuthBearerLoginPath */
