@@ -249,8 +249,26 @@ int bearer_export_fixups(request_rec *r)
             r->headers_in = apr_table_copy(r->pool, r->headers_in);
         }
         export_principal(r, record);
+        if (bearer_request_borrows(r)) {
+            r->user = apr_pstrdup(r->pool, record->principal->user);
+            r->ap_auth_type = apr_pstrdup(r->pool, "Bearer");
+        }
+        else if (r->main && record == bearer_request_peek(r)) {
+            bearer_request_lend(r);
+        }
     }
     return DECLINED;
+}
+
+/* mod_dir sends a request for a directory on as one for its index, after fixups
+ * and by no way that asks a hook of ours again. */
+static void catch_up(request_rec *r)
+{
+    const request_t *own = bearer_request_peek(r);
+
+    if (bearer_config_in_force(r) && !(own && own->scrubbed)) {
+        bearer_export_fixups(r);
+    }
 }
 
 /* ---- caches ------------------------------------------------------------- */
@@ -310,8 +328,10 @@ static apr_status_t not_for_others(ap_filter_t *f, apr_bucket_brigade *bb)
 
 static void insert_filter(request_rec *r)
 {
-    const request_t *record = cache_is_loaded ? bearer_request_principal(r) : NULL;
+    const request_t *record;
 
+    catch_up(r);
+    record = cache_is_loaded ? bearer_request_principal(r) : NULL;
     if (!record || !record->principal->user) {
         return;
     }

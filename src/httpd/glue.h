@@ -408,6 +408,9 @@ typedef struct request_t {
     bearer_throttle_token_t ahead_token;
     apr_array_header_t *unmet;   /**< const char *: what was asked and denied */
     int deciding;                /**< guard of the auth_checker hook */
+    const struct request_t *lent; /**< of a subrequest that was let in; it counts
+                                       once this request goes on under */
+    const void *lent_of;         /**< its configuration */
     int json;                    /**< the page that was prepared is JSON */
 } request_t;
 
@@ -419,6 +422,11 @@ request_t *bearer_request_peek(const request_rec *r);
 const request_rec *bearer_request_parent(const request_rec *r);
 /** The nearest record, of r or on the way back, that has a principal; or NULL. */
 const request_t *bearer_request_principal(const request_rec *r);
+/** r is a subrequest that was let in: mod_dir and mod_negotiation may go on with
+ *  it in place of the request that they made it from. */
+void bearer_request_lend(request_rec *r);
+/** Did r go on as such a subrequest, whose record was not made for it? */
+int bearer_request_borrows(const request_rec *r);
 
 /* credential.c */
 /** Finds the one token of the request (check 1). Idempotent. */

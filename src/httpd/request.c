@@ -36,6 +36,40 @@ const request_t *bearer_request_principal(const request_rec *r)
         if (own && own->principal) {
             return own;
         }
+        if (bearer_request_borrows(r)) {
+            return own->lent;
+        }
     }
     return NULL;
+}
+
+/* ---- ap_internal_fast_redirect ------------------------------------------- */
+
+/* The request takes the subrequest's configuration and environment, but neither
+ * its user nor its headers nor its record. */
+int bearer_request_borrows(const request_rec *r)
+{
+    const request_t *own = bearer_request_peek(r);
+
+    return own && own->lent && own->lent_of == r->per_dir_config;
+}
+
+static apr_status_t take_back(void *r_)
+{
+    const request_rec *r = r_;
+    request_t *to = bearer_request_peek(r->main);
+
+    if (to->lent == bearer_request_peek(r)) {
+        to->lent = NULL;
+    }
+    return APR_SUCCESS;
+}
+
+void bearer_request_lend(request_rec *r)
+{
+    request_t *to = bearer_request(r->main);
+
+    to->lent = bearer_request_peek(r);
+    to->lent_of = r->per_dir_config;
+    apr_pool_cleanup_register(r->pool, r, take_back, apr_pool_cleanup_null);
 }

@@ -240,6 +240,43 @@ def test_no_client_takes_our_headers_off(server, field):
     assert headers_of(both)["x-user-roles"] == ["staff"]
 
 
+@pytest.mark.allow_log("AH00687")
+@pytest.mark.parametrize("uri", ["/files/index/", "/files/index/page",
+                                 "/files/index/page.cgi"])
+def test_a_page_that_stands_for_another(one_server, uri):
+    """mod_dir and mod_negotiation find it by a request of their own, which is
+    let in, and go on with the client's in its place: with its headers."""
+    page = ("#!/bin/sh\nprintf 'Content-Type: text/plain\\r\\n\\r\\n'\n"
+            "exec env\n", 0o755)
+    server = one_server(issuer_conf() + """
+DirectoryIndex missing.html page.cgi
+AddHandler cgi-script .cgi
+AddType text/plain .cgi
+<Directory "@ROOT@/htdocs/files/index">
+    Options +ExecCGI +MultiViews
+    CGIPassAuth On
+    <Files "page.cgi">
+        AuthType Bearer
+        AuthName "test"
+        AuthBearerAudience api://test
+        Require valid-user
+    </Files>
+</Directory>
+TypesConfig @ROOT@/mime.types
+""", files=dict(key_files("rs256"), **{"htdocs/files/index/page.cgi": page,
+                                       "mime.types": ""}),
+                        modules=["mime", "negotiation"])
+    ours = {"X-Forwarded-User": "admin", "X_User_Roles": "root"}
+    res = server.get(uri, mint(), headers=ours)
+    assert res.status == 200
+    assert res.env["REMOTE_USER"] == res.env["HTTP_X_FORWARDED_USER"] == "alice"
+    assert res.env["BEARER_CLAIM_sub"] == "alice"
+    assert res.env["AUTH_TYPE"] == "Bearer"
+    assert "HTTP_X_USER_ROLES" not in res.env
+    assert "HTTP_AUTHORIZATION" not in res.env
+    assert server.get(uri, headers=ours).status in (401, 404)
+
+
 @pytest.mark.parametrize("quick", ["on", "off"])
 def test_answers_are_not_kept_for_others(one_server, quick):
     """RFC 9111 section 3.5: what was answered to a request with credentials is
