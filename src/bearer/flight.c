@@ -14,6 +14,9 @@
 
 #define DETAIL_MAX 512
 
+/** The log is told of failures at most so often. */
+#define TELL_EVERY apr_time_from_sec(60)
+
 /** One question under way; who asks and who waits hold references. */
 typedef struct flight_t {
     struct flight_t *next;
@@ -30,6 +33,7 @@ struct bearer_flights_t {
     apr_thread_mutex_t *mutex;
     apr_thread_cond_t *landed;
     flight_t *under_way;     /* under mutex */
+    apr_time_t told;         /* under mutex: when the log was told of a failure */
 };
 
 /* ---- one flight --------------------------------------------------------- */
@@ -104,6 +108,27 @@ static void land(bearer_flights_t *all, flight_t *flight,
     apr_thread_mutex_unlock(all->mutex);
 }
 
+/* A refused request's own line is at info, as all of them are; but whoever asks
+ * the log at its usual level why there are 503 must find it, too. */
+static void tell(bearer_flights_t *all, const bearer_ask_t *ask,
+                 const bearer_refusal_t *why)
+{
+    apr_time_t now = bearer_world_now(all->world);
+    int due;
+
+    apr_thread_mutex_lock(all->mutex);
+    due = !all->told || now - all->told >= TELL_EVERY;
+    if (due) {
+        all->told = now;
+    }
+    apr_thread_mutex_unlock(all->mutex);
+    if (due) {
+        bearer_world_log(all->world, BEARER_LOG_WARNING, "%s: %s; requests that "
+                         "need the answer get 503 (said once a minute)",
+                         bearer_reason_name(ask->unavailable), why->detail);
+    }
+}
+
 static void fly(bearer_flights_t *all, flight_t *flight, const bearer_ask_t *ask,
                 apr_pool_t *p)
 {
@@ -113,6 +138,9 @@ static void fly(bearer_flights_t *all, flight_t *flight, const bearer_ask_t *ask
     answer.asked = bearer_world_now(all->world);
     answer.reason = ask->ask(ask->baton, &answer, &why, p);
     land(all, flight, &answer, why.detail);
+    if (answer.reason == ask->unavailable) {
+        tell(all, ask, &why);
+    }
 }
 
 /* Under mutex. A question may need a token of ours first, hence two times. */
@@ -192,6 +220,7 @@ int bearer_flights_share(bearer_flights_t *all, const unsigned char *key,
         answer->reason = bearer_refuse(why, p, ask->unavailable, "too many "
                                        "requests wait for an issuer or a "
                                        "session store already; is it slow?");
+        tell(all, ask, why);
         return 0;
     }
     leader = share(all, key, ask, answer, why, p);

@@ -563,6 +563,19 @@ static int cookie_counts(const attempt_t *a)
         || a->credential->reason == BEARER_NO_CREDENTIAL;
 }
 
+static const char *no_token(const attempt_t *a)
+{
+    request_rec *r = a->r;
+
+    return apr_psprintf(r->pool, "the request carries no token where "
+                        "AuthBearerTokenFrom looks for one (%s)%s",
+                        bearer_settings_print(a->settings, BEARER_SET_TOKEN_FROM,
+                                              r->pool),
+                        apr_table_get(r->headers_in, "Authorization")
+                        ? "; its Authorization is of no scheme that is read there"
+                        : "");
+}
+
 static int without_credential(attempt_t *a)
 {
     int preflight = is_preflight(a->r), status;
@@ -580,11 +593,7 @@ static int without_credential(attempt_t *a)
                   preflight
                   ? "a CORS preflight carries no token; AuthBearerPreflight pass "
                     "lets it through"
-                  : apr_psprintf(a->r->pool, "the request carries no token where "
-                                 "AuthBearerTokenFrom looks for one (%s)",
-                                 bearer_settings_print(a->settings,
-                                                       BEARER_SET_TOKEN_FROM,
-                                                       a->r->pool)), 0);
+                  : no_token(a), 0);
 }
 
 static void begin(attempt_t *a, request_rec *r)

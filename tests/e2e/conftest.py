@@ -15,6 +15,8 @@ ORDINARY = (
     r"AH00170: ", r"AH00045: child process .* still did not exit",
     r"AH03092: process_lingering_close",
 )
+#: And ours about a 503 that is looked for.
+ORDINARY += (r"requests that need the answer get 503",)
 QUIET = ("emerg", "alert", "crit", "error", "warn", "raw")
 
 _servers = []

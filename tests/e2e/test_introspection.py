@@ -286,6 +286,19 @@ def test_issuer_down(new_server, issuer):
     assert int(res.get("Retry-After")) >= 1
 
 
+def test_an_issuer_that_is_down_shows_at_the_usual_log_level(one_server, issuer):
+    """Once, not for each request; what is said of a request is at info."""
+    server = one_server(asks(issuer, NO_AUTH, endpoint="http://127.0.0.1:%d/"
+                             % free_port()) + ALL, loglevel="warn",
+                        mpm="event")
+    for _ in range(3):
+        refused(server.get("/", opaque()), 503)
+    lines = [line for line in server.error_log().splitlines()
+             if "|auth_bearer|" in line]
+    assert len(lines) == 1 and "|warn|" in lines[0], lines
+    assert "introspection: " in lines[0] and "nothing listens" in lines[0]
+
+
 def test_nothing_is_asked_for_a_bad_request(server, issuer):
     token = opaque()
     refused(server.raw(b"GET / HTTP/1.1\r\nHost: server.test\r\n"
