@@ -107,6 +107,13 @@ const bearer_claim_rule_t *bearer_claim_compile(const char *spec,
                               "name~regex or name (at most 256 bytes)", spec);
         return NULL;
     }
+    if (rule->name[strspn(rule->name, "=!<>")] == '\0') {
+        /* in `dept == shop` the first word alone would let everybody in who has
+         * a dept, whatever it is */
+        *error = apr_psprintf(p, "\"%s\" is no claim, and there are no operators: "
+                              "write name:value or name~regex, in one word", spec);
+        return NULL;
+    }
     if (at && *at == ':') {
         rule->form = EQUAL;
         rule->value = unescape(at + 1, strlen(at + 1), 1, p);

@@ -64,6 +64,9 @@ static void test_bad_specs(void **state)
         { "", "names no claim" },
         { ":a", "names no claim" },
         { "~a", "names no claim" },
+        { "==", "there are no operators" }, /* dept == shop */
+        { "=~", "there are no operators" },
+        { "!=", "there are no operators" },
         { "a~", "would match every value" },
         { "a~(", "is no regular expression: unbalanced" },
     };
