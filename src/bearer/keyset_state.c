@@ -194,17 +194,22 @@ static apr_interval_time_t part_of(apr_interval_time_t t, double part)
 }
 
 /* Ahead of its expiry by 5 to 15 % of its life, differently in each process, so
- * that one of them fetches and the others find that done. */
+ * that one of them fetches and the others find that done; not before `min`, but
+ * always so far ahead of its end. */
 static void set_times(bearer_keyset_t *ks, const bearer_keyset_record_t *r,
                       double luck)
 {
     const bearer_refresh_t *refresh = refresh_of(ks);
+    apr_interval_time_t early = part_of(r->life, 0.05 + luck / 10);
 
     ks->expiry = r->fetched + r->life;
     ks->gone = ks->expiry + refresh->stale;
-    ks->ahead = ks->expiry - part_of(r->life, 0.05 + luck / 10);
+    ks->ahead = ks->expiry - early;
     if (ks->ahead < r->fetched + refresh->min) {
         ks->ahead = r->fetched + refresh->min;
+    }
+    if (ks->ahead > ks->gone - early) {
+        ks->ahead = ks->gone - early;
     }
     ks->pause_until = 0;
 }

@@ -265,6 +265,30 @@ static void test_refreshed_ahead_of_time(void **state)
     expect_keys(ks, "a b", p);
 }
 
+/* Keys that must not be stale (stale=0) are not gone before others are there,
+ * however short the issuer says that they live. */
+static void test_refreshed_before_they_are_gone(void **state)
+{
+    apr_pool_t *p = unit_pool(state);
+    lab_t *lab = lab_open(p);
+    bearer_keyset_t *ks = process(lab, 1, p);
+    unit_http_page_t *page = unit_http_page(lab->http, URL, 200,
+                                            document(p, "a"));
+    int i;
+
+    page->name = "Cache-Control";
+    page->value = "no-cache";
+    lab->settings.keys_refresh.stale = 0;
+    bearer_keyset_maintain(ks, p);
+    for (i = 0; i < 600; i++) {
+        assert_true(bearer_keyset_at_hand(ks));
+        lab_pass(lab, SECONDS(1));
+        bearer_keyset_maintain(ks, p);
+    }
+    assert_int_equal(lab_logged(lab, "too old"), 0);
+    assert_in_range(unit_http_requests(lab->http), 11, 13);
+}
+
 static void test_cache_headers_count(void **state)
 {
     apr_pool_t *p = unit_pool(state);
@@ -1739,6 +1763,7 @@ int main(void)
         UNIT_TEST(test_at_hand),
         UNIT_TEST(test_at_home),
         UNIT_TEST(test_refreshed_ahead_of_time),
+        UNIT_TEST(test_refreshed_before_they_are_gone),
         UNIT_TEST(test_cache_headers_count),
         UNIT_TEST(test_refreshed_by_a_request),
         UNIT_TEST(test_stale_then_gone_then_back),
