@@ -218,6 +218,18 @@ static void keep_private(request_rec *r, const credential_t *credential)
     }
 }
 
+/* An upgrade to h2c is httpd's first handler: it goes through the request once
+ * more, as HTTP/2 and as it finds it then, without the token. A server may leave
+ * an upgrade alone (RFC 9110 section 7.8). */
+static void leave_upgrade(request_rec *r)
+{
+    const char *field = apr_table_get(r->headers_in, "Upgrade");
+
+    if (field && ap_find_token(r->pool, field, "h2c")) {
+        apr_table_unset(r->headers_in, "Upgrade");
+    }
+}
+
 int bearer_export_fixups(request_rec *r)
 {
     const char *type = ap_auth_type(r);
@@ -233,6 +245,7 @@ int bearer_export_fixups(request_rec *r)
     record = bearer_request_principal(r);
     if (in_force) {
         scrub(r);
+        leave_upgrade(r);
         settings = bearer_config_of(r);
         credential = bearer_credential_get(r);
         keep_private(r, credential);

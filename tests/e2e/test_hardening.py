@@ -312,6 +312,21 @@ Header set Cache-Control "max-age=600"
     assert "cache hit" in res.get("X-Cache-Detail"), res.headers
 
 
+def test_a_client_that_would_rather_speak_http2(one_server):
+    """httpd goes through a request that asks for h2c twice; the second time the
+    token is gone. It is answered as it came."""
+    server = one_server("Protocols h2c http/1.1\nTimeout 1\n" + issuer_conf()
+                        + location("/x", "AuthBearerTokenFrom header query:tok"),
+                        files=key_files("rs256"), modules=["http2"],
+                        mpm="event")  # mod_http2 is not for prefork
+    h2c = [("Connection", "Upgrade, HTTP2-Settings"), ("Upgrade", "h2c"),
+           ("HTTP2-Settings", "AAMAAABkAARAAAAAAAIAAAAA")]
+    granted(server.get("/x", mint(), headers=h2c))
+    granted(server.get("/x?tok=" + mint(), headers=h2c))
+    anonymous(server.get("/x", headers=h2c))
+    assert server.get("/elsewhere", headers=h2c).status == 101
+
+
 # -- other sites -------------------------------------------------------------
 
 def test_websocket_by_cookie_from_elsewhere(server):
