@@ -186,9 +186,12 @@ apr_status_t bearer_seal_open(unsigned char **value, apr_size_t *len,
     int n = 0, ok;
 
     if (sealed_len < BEARER_SEAL_OVERHEAD || sealed_len > APR_INT32_MAX
-        || context_len > APR_INT32_MAX || in[0] != VERSION
-        || (secret = find(seal, in + 1)) == NULL) {
+        || context_len > APR_INT32_MAX || in[0] != VERSION) {
         return APR_EACCES;
+    }
+    secret = find(seal, in + 1);
+    if (!secret) {
+        return APR_NOTFOUND;
     }
     out_len = sealed_len - BEARER_SEAL_OVERHEAD;
     out = apr_palloc(p, out_len + 1);

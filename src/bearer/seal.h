@@ -44,7 +44,8 @@ apr_status_t bearer_seal_close(unsigned char **sealed, apr_size_t *sealed_len,
                                apr_size_t len, const bearer_world_t *world,
                                apr_pool_t *p);
 
-/** APR_SUCCESS, or APR_EACCES for whatever we did not seal so. */
+/** APR_SUCCESS; APR_NOTFOUND: it is of a secret that is none of these; APR_EACCES
+ *  for whatever else we did not seal so. */
 apr_status_t bearer_seal_open(unsigned char **value, apr_size_t *len,
                               const bearer_seal_t *seal, const void *context,
                               apr_size_t context_len, const void *sealed,

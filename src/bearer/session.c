@@ -102,8 +102,9 @@ static apr_status_t put_sealed(const bearer_session_store_t *store,
     return APR_SUCCESS;
 }
 
-/* APR_NOTFOUND: it is not there; APR_EGENERAL: nobody knows; APR_EINVAL: what is
- * there is not ours. */
+/* APR_NOTFOUND: it is not there, or of a server with another secret (or ours of
+ * before the last one was dropped); APR_EGENERAL: nobody knows; APR_EINVAL: what is
+ * there is not what we put there. */
 static apr_status_t get_sealed(const bearer_session_store_t *store,
                                const unsigned char *name, unsigned char **value,
                                apr_size_t *len, apr_pool_t *p)
@@ -117,9 +118,9 @@ static apr_status_t get_sealed(const bearer_session_store_t *store,
     if (rv != APR_SUCCESS) {
         return rv == APR_NOTFOUND ? APR_NOTFOUND : APR_EGENERAL;
     }
-    return bearer_seal_open(value, len, store->seal, name, BEARER_CACHE_KEY_SIZE,
-                            sealed, sealed_len, p) == APR_SUCCESS
-               ? APR_SUCCESS : APR_EINVAL;
+    rv = bearer_seal_open(value, len, store->seal, name, BEARER_CACHE_KEY_SIZE,
+                          sealed, sealed_len, p);
+    return rv == APR_SUCCESS || rv == APR_NOTFOUND ? rv : APR_EINVAL;
 }
 
 /* "Not there" may mean "down": does the cache keep anything? */
@@ -140,6 +141,11 @@ static int cache_answers(const bearer_session_store_t *store, apr_pool_t *p)
 
 /* ---- making and changing ----------------------------------------------- */
 
+/** Marks for sessions of a sub that have no sid, by a logout that has both. */
+#define WITHOUT_SID "sub without sid"
+
+static const unsigned char no_mark[BEARER_CACHE_KEY_SIZE];
+
 /* Where a logout by sid or sub will leave its mark for this session. A refreshed
  * ID token may come without sid (OpenID Connect Core section 12.2): the session
  * at the issuer is still that of the login. */
@@ -155,6 +161,9 @@ static apr_status_t set_marks(bearer_session_t *s, const json_t *body,
     client = client ? client : "";
     if (sid) {
         rv = mark_name(s->by_sid, "sid", s->issuer, client, sid, p);
+    }
+    else if (sub && memcmp(s->by_sid, no_mark, sizeof(no_mark)) == 0) {
+        rv = mark_name(s->by_sid, WITHOUT_SID, s->issuer, client, sub, p);
     }
     if (rv == APR_SUCCESS && sub) {
         rv = mark_name(s->by_sub, "sub", s->issuer, client, sub, p);
@@ -338,13 +347,12 @@ static apr_status_t look_for_mark(const bearer_session_t *s,
                                   const bearer_session_store_t *store,
                                   const unsigned char *name, apr_pool_t *p)
 {
-    static const unsigned char none[BEARER_CACHE_KEY_SIZE];
     unsigned char *value;
     apr_time_t when = 0;
     apr_size_t len;
     apr_status_t rv;
 
-    if (memcmp(name, none, sizeof(none)) == 0) {
+    if (memcmp(name, no_mark, sizeof(no_mark)) == 0) {
         return APR_SUCCESS;
     }
     rv = get_sealed(store, name, &value, &len, p);
@@ -579,20 +587,31 @@ apr_status_t bearer_session_again(bearer_session_t **session,
 
 /* ---- back-channel logout ----------------------------------------------- */
 
+static apr_status_t leave_mark(const bearer_session_store_t *store, const char *by,
+                               const char *issuer, const char *client,
+                               const char *value, apr_pool_t *p)
+{
+    unsigned char name[BEARER_CACHE_KEY_SIZE], when[8];
+    apr_time_t now = bearer_world_now(store->world);
+
+    if (mark_name(name, by, issuer, client, value, p) != APR_SUCCESS) {
+        return APR_EGENERAL;
+    }
+    bearer_session_put_time(when, now);
+    return put_sealed(store, name, when, sizeof(when), now + store->max, p);
+}
+
 apr_status_t bearer_session_logout(const bearer_session_store_t *store,
                                    const char *issuer, const char *client,
                                    const char *sid, const char *sub,
                                    apr_pool_t *p)
 {
-    unsigned char name[BEARER_CACHE_KEY_SIZE], when[8];
-    apr_time_t now = bearer_world_now(store->world);
+    apr_status_t rv = leave_mark(store, sid ? "sid" : "sub", issuer, client,
+                                 sid ? sid : sub, p);
 
-    if (mark_name(name, sid ? "sid" : "sub", issuer, client, sid ? sid : sub, p)
-        != APR_SUCCESS) {
-        return APR_EGENERAL;
-    }
-    bearer_session_put_time(when, now);
-    return put_sealed(store, name, when, sizeof(when), now + store->max, p);
+    /* an issuer need not have put the sid into the ID token */
+    return rv == APR_SUCCESS && sid && sub
+        ? leave_mark(store, WITHOUT_SID, issuer, client, sub, p) : rv;
 }
 
 static apr_status_t once_name(unsigned char *name, const char *what,

@@ -174,8 +174,9 @@ apr_status_t bearer_session_replace(const char **cookie,
 
 /**
  * Back-channel logout: ends all sessions of this issuer and client with that sid,
- * or where sid is NULL with that sub, made until now; in every process and on
- * every host that shares the cache.
+ * or where sid is NULL with that sub, made until now; where both are given also
+ * those of that sub that have no sid; in every process and on every host that
+ * shares the cache and the secret.
  */
 apr_status_t bearer_session_logout(const bearer_session_store_t *store,
                                    const char *issuer, const char *client,

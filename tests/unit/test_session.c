@@ -333,6 +333,24 @@ static void test_logout_by_the_issuer(void **state)
     assert_int_equal(load(f, cookie), APR_NOTFOUND);
 }
 
+/* An ID token need not have a sid, although logout tokens have. */
+static void test_logout_without_a_sid(void **state)
+{
+    fixture_t *f = fixture(unit_pool(state), 0);
+    const char *with = make(f, NULL), *without = NULL;
+    bearer_session_t *s;
+
+    assert_int_equal(bearer_session_new(&s, &f->store, ISSUER, body_of(f,
+        "{'sub':'ann','email':'a@b.example'}"), f->p), APR_SUCCESS);
+    bearer_session_save(&without, s, &f->store, f->p);
+    bearer_session_logout(&f->store, ISSUER, "app", "s9", "bob", f->p);
+    bearer_session_logout(&f->store, ISSUER, "app", "s9", NULL, f->p);
+    assert_int_equal(load(f, without), APR_SUCCESS);
+    bearer_session_logout(&f->store, ISSUER, "app", "s9", "ann", f->p);
+    assert_int_equal(load(f, without), APR_NOTFOUND);
+    assert_int_equal(load(f, with), APR_SUCCESS);
+}
+
 /* A deny-list that cannot be read is no permission: the record is there, and then
  * the cache fails. */
 static void test_marks_that_cannot_be_read(void **state)
@@ -363,6 +381,23 @@ static void test_marks_that_cannot_be_read(void **state)
     }
     cookie = make(f, NULL);
     assert_int_equal(load(f, cookie), APR_EGENERAL);
+}
+
+/* Two servers that share a cache and a client, but no secret: what one was told is
+ * not the other's trouble. Nor is, after a secret was replaced, what was sealed
+ * with the old one. */
+static void test_marks_by_another_secret(void **state)
+{
+    fixture_t *f = fixture(unit_pool(state), 0);
+    const bearer_seal_t *own = f->store.seal;
+    const char *cookie = make(f, NULL);
+
+    f->store.seal = unit_seal(f->p, "two", "session");
+    bearer_session_logout(&f->store, ISSUER, "app", NULL, "ann", f->p);
+    f->store.seal = own;
+    assert_int_equal(load(f, cookie), APR_SUCCESS);
+    bearer_session_logout(&f->store, ISSUER, "app", NULL, "ann", f->p);
+    assert_int_equal(load(f, cookie), APR_NOTFOUND);
 }
 
 static void test_once(void **state)
@@ -531,7 +566,9 @@ int main(void)
         UNIT_TEST(test_refresh_that_failed),
         UNIT_TEST(test_lasting), UNIT_TEST(test_logout_after_refresh),
         UNIT_TEST(test_refresh_due), UNIT_TEST(test_logout_by_the_issuer),
+        UNIT_TEST(test_logout_without_a_sid),
         UNIT_TEST(test_marks_that_cannot_be_read),
+        UNIT_TEST(test_marks_by_another_secret),
         UNIT_TEST(test_once), UNIT_TEST(test_once_beside_another_key),
         UNIT_TEST(test_store_that_is_down),
         UNIT_TEST(test_cache_holds_no_cookie), UNIT_TEST(test_too_large),
