@@ -98,6 +98,13 @@ static bearer_reason_t check_admission(bearer_judgement_t *j)
 
     if (j->tenants && issuer->tenants_file) {
         file = j->tenants(j->tenants_baton, issuer, j->p);
+        if (!file) {  /* not the token's fault, and none that the throttle counts */
+            return bearer_refuse(&j->why, j->p, BEARER_KEYS, "no tenant of issuer"
+                                 " %s is known: AuthBearerTenants file:%s was not"
+                                 " read; can the server's user read it?",
+                                 bearer_text_quote(j->p, issuer->url),
+                                 issuer->tenants_file);
+        }
     }
     if (bearer_issuer_tenant_admitted(issuer, j->tenant, file)) {
         return BEARER_OK;

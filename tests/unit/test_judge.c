@@ -449,7 +449,7 @@ static void test_tenants_file(void **state)
 
     issuer->tenants = NULL;
     issuer->tenants_file = "/tenants";
-    judge_expect(f, token, BEARER_DENIED, BEARER_TENANT, "file:/tenants",
+    judge_expect(f, token, BEARER_DENIED, BEARER_KEYS, "file:/tenants was not read",
                  "no file yet");
     f->file_tenants = unit_list(f->p, "t4 t5");
     judge_expect(f, token, BEARER_GRANTED, BEARER_OK, NULL, "in the file");
