@@ -319,6 +319,17 @@ static int judge_kept(question_t *q, bearer_verdict_t *verdict)
 
 /* ---- the whole ---------------------------------------------------------- */
 
+/* Check 11, as far as it needs no answer: nobody is asked about what is on the
+ * list, or while it cannot be read. */
+static int is_revoked(question_t *q)
+{
+    bearer_judgement_t *j = q->j;
+
+    return j->revoked
+        && j->revoked(j->revoked_baton, q->in->access.issuer->url, NULL, q->token,
+                      q->len, &j->why, j->p) != BEARER_OK;
+}
+
 static bearer_verdict_t refused(question_t *q, bearer_reason_t reason)
 {
     q->j->why.reason = reason;
@@ -348,6 +359,9 @@ bearer_verdict_t bearer_introspect_judge(bearer_introspect_t *in,
         bearer_world_event(in->access.world, BEARER_EVENT_ANSWER_KEPT,
                            in->access.issuer->index, 0);
         return verdict;
+    }
+    if (is_revoked(&q)) {
+        return refused(&q, j->why.reason);
     }
     leader = bearer_flights_share(in->flights, q.key, &how, &answer, &j->why,
                                   j->p);

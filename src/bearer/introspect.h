@@ -7,7 +7,9 @@
  * token's digest, issuer, endpoint and policy, for AuthBearerIntrospectionTTL
  * at most and never past its `exp`; it is judged again on every hit. Nothing of
  * a failure is kept, nor that a token is inactive: an issuer that replicates may
- * say so of a token that it has just issued.
+ * say so of a token that it has just issued. (The throttle remembers the latter for
+ * its window and the client's address.) What is on the revocation list is not asked
+ * about.
  *
  * Threads that ask about the same token under the same policy at once share one
  * flight. Whoever would have to wait passes a gate first, so that an issuer

@@ -39,13 +39,14 @@ static const bearer_throttle_token_t *presented(attempt_t *a)
     return &a->presented;
 }
 
-/* A refusal that time or the issuer can undo is not answered from memory. */
+/* A refusal that time or the issuer can undo is not answered from memory; but an
+ * inactive token is, or one client alone could make the issuer answer for ever: it
+ * counts only once. A session store's no may be a yes after the next login, with
+ * the same cookie. */
 static int lasting(bearer_reason_t reason)
 {
-    bearer_category_t category = bearer_reason_category(reason);
-
-    return category != BEARER_CATEGORY_KEY && category != BEARER_CATEGORY_INACTIVE
-        && reason != BEARER_TENANT;
+    return bearer_reason_category(reason) != BEARER_CATEGORY_KEY
+        && reason != BEARER_SESSION_DENIED && reason != BEARER_TENANT;
 }
 
 /* Nothing comes of what is judged ahead but this: where nobody is asked who he is

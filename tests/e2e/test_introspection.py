@@ -1,6 +1,7 @@
 # Licensed under the Apache License, Version 2.0; see LICENSE.
 """Introspection (RFC 7662): opaque tokens, and JWTs whose issuer wants to be
 asked about all of them. The issuer is scripted and records what it is asked."""
+import hashlib
 import json
 import shutil
 import socket
@@ -582,6 +583,26 @@ def test_each_place_judges_for_itself(server, issuer):
     granted(server.get("/noaud", known(issuer, aud=None)))
 
 
+@pytest.mark.allow_log("revocation list")
+def test_what_is_on_the_revocation_list_is_not_asked_about(new_server, issuer):
+    """What is known here is looked at first; so is a list that cannot be read."""
+    token, other = known(issuer), known(issuer)
+    server = new_server('AuthBearerRevocations "file:@ROOT@/revoked"\n'
+                        + asks(issuer, NO_AUTH) + ALL, files={
+                            "revoked": "token %s 0\n" % hashlib.sha256(
+                                token.encode()).hexdigest()})
+    for _ in range(2):
+        invalid(server.get("/", token), "revoked", "revoked")
+    assert issuer.count("introspect") == 0
+    granted(server.get("/", other))
+    server.write("revoked", "no such line\n")
+    wait_until(lambda: server.get("/", other).status == 503, 10, "the list")
+    asked = issuer.count("introspect")
+    refused(server.get("/", known(issuer)), 503, None, "unavailable",
+            "revocation_list")
+    assert issuer.count("introspect") == asked
+
+
 def test_revocation_list_counts_for_what_is_kept(new_server, issuer):
     server = new_server('AuthBearerRevocations "file:@ROOT@/revoked"\n'
                         + asks(issuer, NO_AUTH) + ALL, start=False)
@@ -590,7 +611,7 @@ def test_revocation_list_counts_for_what_is_kept(new_server, issuer):
     token = known(issuer)
     granted(server.get("/", token))
     server.write("revoked", "token %s 0\n"
-                 % __import__("hashlib").sha256(token.encode()).hexdigest())
+                 % hashlib.sha256(token.encode()).hexdigest())
     wait_until(lambda: server.get("/", token).status == 401, 10, "revocation")
     invalid(server.get("/", token), "revoked", "revoked")
     assert issuer.count("introspect") == 1
@@ -901,6 +922,34 @@ def test_throttle(new_server, issuer):
     refused(server.get("/", known(issuer)), 429)
     granted(server.get("/", honest))
     assert issuer.count("introspect") == before
+
+
+def test_the_same_inactive_token_is_asked_about_once(new_server, issuer):
+    """It counts once only, so nothing else would bound what one client can make
+    the issuer answer. Another token, and another place, are asked about."""
+    server = new_server(asks(issuer, NO_AUTH) + location(
+        "/", "AuthBearerThrottle threshold=5 window=60s penalty=60s") + location(
+        "/other", audience="api://other"), throttle=True)
+    token, honest = opaque(), known(issuer)
+    for _ in range(12):
+        invalid(server.get("/", token), "inactive", "inactive")
+    assert issuer.count("introspect") == 1
+    invalid(server.get("/other", token), "inactive", "inactive")
+    granted(server.get("/", honest))
+    assert issuer.count("introspect") == 3
+
+
+def test_an_inactive_token_is_asked_about_again_after_the_window(new_server,
+                                                                issuer):
+    server = new_server(asks(issuer, NO_AUTH) + location(
+        "/", "AuthBearerThrottle threshold=5 window=1s penalty=60s"),
+        throttle=True)
+    token = opaque()
+    invalid(server.get("/", token), "inactive", "inactive")
+    issuer.active[token] = answer()  # by a replica that has heard of it
+    wait_until(lambda: server.get("/", token).status == 200, 10,
+               "the end of the window")
+    assert issuer.count("introspect") == 2
 
 
 # --- configtest --------------------------------------------------------------
