@@ -45,24 +45,28 @@ static int is_ours(const char *name, const bearer_settings_t *settings)
 static void scrub_connection(request_rec *r, const bearer_settings_t *settings)
 {
     const char *field = apr_table_get(r->headers_in, "Connection");
-    const char *kept = "";
-    char *words, *last, *word;
+    char *kept, *out, *words, *last, *word;
     int ours = 0;
 
     if (!field) {
         return;
     }
     words = apr_pstrdup(r->pool, field);
+    kept = out = apr_palloc(r->pool, 2 * strlen(field) + 1);
     for (word = apr_strtok(words, " \t,;", &last); word;
          word = apr_strtok(NULL, " \t,;", &last)) {
         if (is_ours(word, settings)) {
             ours = 1;
         }
         else {
-            kept = apr_pstrcat(r->pool, kept, *kept ? ", " : "", word, NULL);
+            if (out > kept) {
+                out = apr_cpystrn(out, ", ", sizeof(", "));
+            }
+            out = apr_cpystrn(out, word, strlen(word) + 1);
         }
     }
     if (ours) {
+        *out = '\0';
         apr_table_setn(r->headers_in, "Connection", kept);
     }
 }
