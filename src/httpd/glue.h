@@ -395,6 +395,7 @@ typedef struct request_t {
     const char *checked_cookies; /**< the Cookie field as it was, once those of a
                                       session check are taken out of it */
     const struct session_said_t *session_said; /**< NULL: no store was asked */
+    const struct issuer_said_t *issuer_said; /**< NULL: no issuer was asked */
     const bearer_principal_t *principal;  /**< NULL: nobody was judged here */
     const bearer_settings_t *settings;    /**< resolved for that principal */
     bearer_reason_t reason;      /**< why it was refused; BEARER_OK: it was not */

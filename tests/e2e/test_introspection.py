@@ -562,6 +562,23 @@ def test_ttl_zero(new_server, issuer):
     invalid(server.get("/", token), "inactive", "inactive")
 
 
+def test_asked_once_in_a_request(new_server, issuer):
+    """An <If> is evaluated more than once ahead of authentication."""
+    server = new_server(asks(issuer, NO_AUTH + "\nAuthBearerIntrospectionTTL 0")
+                        + location("/", '<If "claim(\'sub\') == \'alice\'">\n'
+                                   "Header always set X-Alice yes\n</If>"),
+                        modules=["headers"])
+    token = known(issuer)
+    assert granted(server.get("/", token)).get("X-Alice") == "yes"
+    assert issuer.count("introspect") == 1
+    granted(server.get("/", token))  # each request asks
+    invalid(server.get("/", opaque()), "inactive", "inactive")
+    assert issuer.count("introspect") == 3
+    issuer.script("introspect", status=500)
+    refused(server.get("/", opaque()), 503, None, "unavailable", "introspection")
+    assert issuer.count("introspect") == 4
+
+
 def test_never_past_exp(new_server, issuer):
     """A TTL of an hour, a token of two seconds (and no skew)."""
     server = new_server("AuthBearerClockSkew 0\n" + asks(
