@@ -15,6 +15,7 @@ the token, on one. Needs: cc, wrk, openssl, and for the peers
 libapache2-mod-auth-openidc and libapache2-mod-oauth2. Bounded: see --help.
 """
 import argparse
+import hashlib
 import http.server
 import json
 import os
@@ -233,12 +234,19 @@ def mint(key, path, count):
             file.write(data + "." + tokens.b64(key.sign(data.encode())) + "\n")
 
 
+def revocations(base, n):
+    """A list of so many, as even as digests are."""
+    path = base / "revoked"
+    path.write_text("".join(
+        f"jti {hashlib.sha256(b'%d' % i).hexdigest()} 0\n" for i in range(n)))
+    path.chmod(0o644)
+    return path
+
+
 def servers(base, options, jwks_uri, kid):
     """Name -> configuration text and values."""
     module = {"module": options.module}
-    revoked = base / "revoked"
-    revoked.write_text("".join(f"jti {i:064x} 0\n" for i in range(100000)))
-    revoked.chmod(0o644)
+    revoked = revocations(base, 100000)
     plain = dict(module, extra="", inside="")
     table = {
         "open": ("", {}),

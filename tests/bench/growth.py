@@ -90,9 +90,7 @@ def configured(base, module, row):
     names = [f"https://issuer{i}.test/" for i in range(row["issuers"])]
     extra = ""
     if row["revocations"]:
-        revoked = base / "revoked"
-        revoked.write_text("".join(f"jti {i:064x} 0\n"
-                                   for i in range(row["revocations"])))
+        revoked = bench.revocations(base, row["revocations"])
         extra = f"AuthBearerRevocations file:{revoked}"
     rules = [f"Require claim tenant:t{i}" for i in range(row["rules"] - 1)]
     server = bench.Server(

@@ -63,6 +63,9 @@ static apr_status_t random_of(void *baton, unsigned char *bytes, apr_size_t len)
 
 /* ---- revocations --------------------------------------------------------- */
 
+/** The beginning of a digest, as even as one; no two of them are the same. */
+#define SPREAD(i) ((i) * 2654435761u)
+
 static bearer_revocation_t *revocations(const bearer_world_t *world,
                                         const char *path, unsigned entries,
                                         apr_pool_t *p)
@@ -72,7 +75,7 @@ static bearer_revocation_t *revocations(const bearer_world_t *world,
     unsigned i;
 
     for (i = 0; file && i < entries; i++) {
-        fprintf(file, "%s %064x 0\n", i % 2 ? "jti" : "token", (i + 1) * 2654435761u);
+        fprintf(file, "%s %08x%056x 0\n", i % 2 ? "jti" : "token", SPREAD(i), i);
     }
     if (!file || fclose(file)
         || bearer_revocation_create(&list, path, world, p) != APR_SUCCESS) {
@@ -86,15 +89,17 @@ static bearer_revocation_t *revocations(const bearer_world_t *world,
 static unsigned ask(bearer_revocation_t *list, char *token, int known,
                     apr_pool_t *request)
 {
-    unsigned char digest[BEARER_SHA256_SIZE] = { 0 };
+    unsigned char digest[BEARER_SHA256_SIZE];
     unsigned i, wrong = 0;
     double start = now_ns();
 
+    memset(digest, 0xff, sizeof(digest));  /* the list's go on with zeros */
     for (i = 0; i < ROUNDS; i++) {
+        const unsigned first = SPREAD(i);
         char jti[16];
 
         snprintf(jti, sizeof(jti), "jti-%u", i);
-        memcpy(digest + 4, &i, sizeof(i));
+        memcpy(digest, &first, sizeof(first));
         if (!known) {
             token[40 + i % 400] ^= 1;
             bearer_revocation_token_digest(NULL, digest, token, TOKEN_SIZE);
