@@ -27,7 +27,14 @@ def pytest_generate_tests(metafunc):
     """Tests marked core run with every MPM, the others with the first."""
     if "mpm" in metafunc.fixturenames:
         core = metafunc.definition.get_closest_marker("core")
-        metafunc.parametrize("mpm", MPMS if core else MPMS[:1], scope="module")
+        mpms = MPMS if core else MPMS[:1]
+        if "wire" in metafunc.fixturenames:
+            metafunc.parametrize("mpm,wire", [
+                (mpm, wire) for mpm in mpms for wire in ("h1", "h2")
+                if (mpm, wire) != ("prefork", "h2")], indirect=["wire"],
+                scope="module")
+        else:
+            metafunc.parametrize("mpm", mpms, scope="module")
 
 
 def pytest_collection_modifyitems(items):
@@ -73,6 +80,13 @@ def servers(mpm):
             _servers.remove(server)
         server.close()
         assert not leaked, "secrets in the log: %s" % leaked
+
+
+@pytest.fixture(scope="module")
+def wire(request):
+    """How a test talks to a server made with h2=True: request(h2=wire). Over
+    HTTP/1.1 and HTTP/2, the latter not with prefork, where httpd has none."""
+    return request.param == "h2"
 
 
 @pytest.fixture(scope="module")

@@ -28,6 +28,23 @@ def test_faces(server):
     assert headers_of(seen)["x-one"] == ["1"]
 
 
+@pytest.fixture(scope="module")
+def two_wires(new_server, backend):
+    return new_server(h2=True, backend=backend, module=False,
+                      conf='CustomLog "@ROOT@/logs/wire.log" "%H"\n')
+
+
+def test_wires(two_wires, wire):
+    res = two_wires.request("PUT", "/a/be/x?y=1", headers=[("X-One", "1"),
+                                                           ("Host", "a.test")],
+                            body=b"abc", h2=wire)
+    assert res.status == 200
+    assert headers_of(res)["x-one"] == ["1"]
+    assert res.json()["path"] == "/a/be/x?y=1"
+    with open(two_wires.path("logs/wire.log")) as log:
+        assert log.read().split()[-1] == ("HTTP/2.0" if wire else "HTTP/1.1")
+
+
 def test_graceful_restart_serves(server):
     server.graceful()
     assert server.get("/a").status == 200

@@ -15,10 +15,12 @@ Environment of a test run:
   BEARER_MPMS     "event prefork": the first serves all tests
   BEARER_WRAPPER  a command in front of httpd, such as valgrind with options
   BEARER_SLOW     factor on all waiting times (10 under valgrind)
+  BEARER_WIRE     h2: requests go over HTTP/2, except those of raw bytes
   BEARER_SESSIONS cache or cookie: every server takes browsers' sessions, kept
                   there, and every request comes with a cookie that opens none;
                   for machines nothing may change by it
 """
+import collections
 import glob
 import os
 import re
@@ -31,13 +33,14 @@ import tempfile
 import threading
 import time
 
-from . import client, secrets
+from . import client, secrets, wire2
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(
     os.path.abspath(__file__)))))
 HTTPD = os.environ.get("HTTPD", "/usr/sbin/apache2")
 MODULES = os.environ.get("HTTPD_MODULES", "/usr/lib/apache2/modules")
 SLOW = float(os.environ.get("BEARER_SLOW", "1"))
+H2 = os.environ.get("BEARER_WIRE") == "h2"
 SESSIONS = bool(os.environ.get("BEARER_SESSIONS"))
 
 
@@ -170,10 +173,19 @@ class LogLine:
         return self.raw
 
 
+#: Ports given away of late; see free_port().
+_reserved = collections.deque(maxlen=200)
+
+
 def free_port():
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return sock.getsockname()[1]
+    """A port that nobody else is given. The socket stays bound, so the kernel
+    gives the port to nobody who asks for any; a server may listen on it all the
+    same, since both say SO_REUSEADDR and only one of them listens."""
+    sock = socket.socket()
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    sock.bind(("127.0.0.1", 0))
+    _reserved.append(sock)
+    return sock.getsockname()[1]
 
 
 def wait_until(condition, seconds=10, what="condition"):
@@ -205,10 +217,13 @@ class Httpd:
     def __init__(self, conf="", modules=(), mpm=None, children=1, files=None,
                  loglevel=None, backend=None, module=True,
                  server_name="server.test", after_module=(), without=(),
-                 early="", throttle=False):
+                 early="", throttle=False, h2=False):
         loglevel = loglevel or (
             "info auth_bearer:trace8" if module else "info")
         self.mpm = mpm or MPMS[0]
+        self.h2 = (h2 or H2) and self.mpm != "prefork"
+        if self.h2:
+            modules, early = (*modules, *wire2.MODULES), wire2.CONF + early
         self.root = tempfile.mkdtemp(prefix="bearer-e2e-")
         os.chmod(self.root, 0o755)
         self.port = free_port()
@@ -406,7 +421,9 @@ class Httpd:
         answer = client.exchange(self.port, data, timeout * SLOW)
         return client.Response(answer, self.new_lines())
 
-    def request(self, method, path, token=None, headers=(), body=b"", **kw):
+    def request(self, method, path, token=None, headers=(), body=b"", h2=False,
+                **kw):
+        """h2: over HTTP/2, by a server made with h2=True."""
         headers = list(headers.items() if isinstance(headers, dict)
                        else headers)
         if SESSIONS and not any(n.lower() == "cookie" for n, _ in headers):
@@ -417,6 +434,11 @@ class Httpd:
             if isinstance(token, str):
                 token = token.encode("latin-1")
             headers.append(("Authorization", b"Bearer " + token))
+        if h2 or (H2 and self.h2):
+            self.new_lines()
+            answer = wire2.exchange(self.port, method, path, headers, body,
+                                    30 * SLOW, **kw)
+            return client.Response(answer, self.new_lines())
         return self.raw(client.build(method, path, headers, body, **kw))
 
     def get(self, path, token=None, headers=(), **kw):
