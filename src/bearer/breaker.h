@@ -1,0 +1,56 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/**
+ * @file breaker.h
+ * Keeps requests from a server that does not answer. After a failure the breaker
+ * is open: nobody asks that server, except one caller every
+ * BEARER_BREAKER_INTERVAL, the probe. The probe's success closes the breaker.
+ *
+ * A breaker is one word of the caller's memory, zeroed when new (closed). In
+ * memory that processes share it is the breaker of them all. No lock, no wait. A
+ * caller that dies as the probe keeps nobody else from probing after its `until`.
+ *
+ * Times are microseconds since the epoch. Thread-safe and process-safe.
+ */
+#ifndef BEARER_BREAKER_H
+#define BEARER_BREAKER_H
+
+#include <stdatomic.h>
+
+#include <apr_time.h>
+
+#define BEARER_BREAKER_INTERVAL apr_time_from_sec(1)
+
+/** When the next probe may begin; 0: closed. */
+typedef struct bearer_breaker_t {
+    _Atomic apr_int64_t next;
+} bearer_breaker_t;
+
+/** What a caller may do. */
+typedef enum {
+    BEARER_BREAKER_CLOSED,  /**< ask the server */
+    BEARER_BREAKER_PROBE,   /**< ask the server: this call decides */
+    BEARER_BREAKER_OPEN     /**< do not ask it */
+} bearer_breaker_pass_t;
+
+/**
+ * Before the server is asked. Who is not told OPEN asks it and then calls
+ * bearer_breaker_tell().
+ * @param until  the call is over then, whatever happens: there is no second
+ *               probe before
+ */
+bearer_breaker_pass_t bearer_breaker_ask(bearer_breaker_t *breaker,
+                                         apr_time_t now, apr_time_t until);
+
+/**
+ * After the server was asked.
+ * @param pass      what bearer_breaker_ask() answered
+ * @param answered  0: it failed as a server; a refusal is an answer
+ * @return 1: this call has opened or closed the breaker, which is worth a line in
+ *         the log
+ */
+int bearer_breaker_tell(bearer_breaker_t *breaker, bearer_breaker_pass_t pass,
+                        int answered, apr_time_t now);
+
+int bearer_breaker_is_open(const bearer_breaker_t *breaker);
+
+#endif
