@@ -4,10 +4,11 @@
  * The end of a session: asked for by the person (RP-initiated logout), or told
  * by the issuer (back-channel logout).
  *
- * A foreign page must not sign anybody out. The session cookie is SameSite=Lax,
- * so what is left is a link that is followed: unless the browser says that the
- * request began on this very site or was typed in, the person is asked; and what
- * the form then sends carries a value that only this session's pages know.
+ * No other party may sign a user out. The session cookie is SameSite=Lax, so what
+ * is left is a link that is followed, from a page, an e-mail or an application:
+ * unless the browser says that the request began on this very site, the user must
+ * confirm; and the form of that page carries a value that only this session's pages
+ * know.
  */
 #include "browser.h"
 
@@ -53,17 +54,24 @@ static const char *form_token(const bearer_session_t *session, apr_pool_t *p)
     return bearer_text_hex(p, hash, sizeof(hash));
 }
 
-/* Did the request begin on this very site, or in the address bar? */
+/* Did the request begin on this very site? `none` is no proof of it: a link in an
+ * e-mail or an application is that, too, not only a typed address. */
 static int from_here(request_rec *r, const browser_t *browser)
 {
     const char *site = apr_table_get(r->headers_in, "Sec-Fetch-Site");
     const char *origin = apr_table_get(r->headers_in, "Origin");
 
-    if (site) {
-        return !ap_cstr_casecmp(site, "same-origin")
-            || (!ap_cstr_casecmp(site, "none") && r->method_number == M_GET);
-    }
-    return origin && !ap_cstr_casecmp(origin, browser->origin);
+    return site ? !ap_cstr_casecmp(site, "same-origin")
+                : origin && !ap_cstr_casecmp(origin, browser->origin);
+}
+
+/* GET asks. So does a POST that no page began, as when a browser that was restored
+ * sends it again; one from another site's page is refused. */
+static int may_ask(request_rec *r)
+{
+    const char *site = apr_table_get(r->headers_in, "Sec-Fetch-Site");
+
+    return r->method_number == M_GET || (site && !ap_cstr_casecmp(site, "none"));
 }
 
 static int has_form_token(request_rec *r, const bearer_session_t *session)
@@ -82,8 +90,7 @@ static int has_form_token(request_rec *r, const bearer_session_t *session)
 static int ask_first(request_rec *r, const browser_t *browser,
                      const bearer_session_t *session)
 {
-    return bearer_page_say(r, "Sign out?", "Another page asks to sign you out of "
-                           "this site.",
+    return bearer_page_say(r, "Sign out?", "Do you want to sign out of this site?",
                            apr_psprintf(r->pool, "<form method=\"post\" action=\""
                                         "%s/logout\">\n<input type=\"hidden\" "
                                         "name=\"token\" value=\"%s\">\n<p><button>"
@@ -160,7 +167,7 @@ int bearer_browser_logout(request_rec *r, const browser_t *browser)
                                    "has asked for yet", NULL);
     }
     if (!from_here(r, browser) && !has_form_token(r, session)) {
-        return r->method_number == M_GET ? ask_first(r, browser, session)
+        return may_ask(r) ? ask_first(r, browser, session)
             : bearer_page_refusal(r, BEARER_CROSS_SITE, "a logout was asked for "
                                   "by another site", NULL);
     }

@@ -612,7 +612,7 @@ def test_logout(site, op, store):
     browser = Browser(server)
     signed_in(browser)
     kept = browser.clone()
-    res = browser.go("/.auth/logout")
+    res = browser.sign_out()
     assert res.status == 200 and "signed out" in res.text, res
     assert not [n for n in browser.cookies if "session" in n]
     assert op.ended["id_token_hint"].count(".") == 2
@@ -621,6 +621,27 @@ def test_logout(site, op, store):
     assert op.revoked[0]["token_type_hint"] == "refresh_token"
     assert browser.navigate("/app/x").status == 302
     assert kept.navigate("/app/x").status == 302  # in the other tab, too
+
+
+@pytest.mark.core
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_logout_that_no_page_of_this_site_began(site, op, method, wire):
+    """A link in an e-mail is `none`, as a typed address is: the user confirms."""
+    browser = Browser(site(h2=wire), h2=wire)
+    signed_in(browser)
+    res = browser.send(method, "/.auth/logout", NAVIGATE)
+    assert res.status == 200 and "Sign out?" in res.text, res
+    token = re.search(r'value="([0-9a-f]+)"', res.text).group(1)
+    assert browser.navigate("/app/x").status == 200
+    form = {**NAVIGATE, "Content-Type": "application/x-www-form-urlencoded"}
+    res = browser.send("POST", "/.auth/logout", form, b"token=wrong")
+    assert "signed out" not in res.text
+    assert browser.navigate("/app/x").status == 200
+    res = browser.send("POST", "/.auth/logout", {**form, "Sec-Fetch-Site":
+                                                 "same-origin"},
+                       b"token=" + token.encode())
+    assert res.status == 200 and "signed out" in res.text
+    assert browser.navigate("/app/x").status == 302
 
 
 def test_logout_by_another_site(site, op):
@@ -635,7 +656,6 @@ def test_logout_by_another_site(site, op):
     assert res.status == 403
     assert browser.navigate("/app/x").status == 200
     page = browser.send("GET", "/.auth/logout", cross).text
-    import re
     token = re.search(r'value="([0-9a-f]+)"', page).group(1)
     form = {"Content-Type": "application/x-www-form-urlencoded"}
     res = browser.send("POST", "/.auth/logout", form, b"token=wrong")
@@ -671,7 +691,7 @@ def test_signing_out_and_in_again_is_no_loop(site, op):
     browser = Browser(site())
     for _ in range(5):
         signed_in(browser)
-        assert browser.navigate("/.auth/logout").status == 200
+        assert browser.sign_out().status == 200
 
 
 # -- back-channel logout ------------------------------------------------------
@@ -829,7 +849,7 @@ def test_refresh_with_a_key_that_is_not_known_yet(site, op, store, jwks):
     assert browser.navigate("/app/x").status == 200
     assert browser.get("/app/env").env["BEARER_CLAIM_name"] == "Alice"
     assert len(op.refresh_tokens) == 1
-    assert browser.navigate("/.auth/logout").status == 200
+    assert browser.sign_out().status == 200
     assert not op.refresh_tokens, "it is the last one that was revoked"
 
 

@@ -60,7 +60,7 @@ def test_the_person_ends_it_in_every_child(site, op, store):
     signed_in(browser)
     kept = browser.clone()
     answers_of_all(server, kept, 200)
-    assert browser.go("/.auth/logout").status == 200
+    assert browser.sign_out().status == 200
     answers_of_all(server, kept, 302)
 
 

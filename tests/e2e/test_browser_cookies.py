@@ -137,7 +137,7 @@ def test_each_vhost_is_a_client_of_its_own(one_server, op):
         n = op.count("token")
         assert browser.navigate("/app/x", host=host).status == 200
         assert op.count("token") == n + 1 and op.last("token").basic == who
-        assert browser.navigate("/.auth/logout", host=host).status == 200
+        assert browser.sign_out(host=host).status == 200
         assert op.last("revoke").basic == who
 
 

@@ -322,7 +322,7 @@ def test_an_access_token_is_revoked_where_there_is_no_other(site, op, store):
     server = site("AuthBearerSessionStore " + store)
     browser = Browser(server)
     signed_in(browser)
-    assert browser.go("/.auth/logout").status == 200
+    assert browser.sign_out().status == 200
     assert [r["token_type_hint"] for r in op.revoked] == ["access_token"]
     assert op.revoked[0]["token"].startswith("at_")
 
@@ -335,7 +335,7 @@ def test_logout_whatever_the_issuer_says(site, op, answer):
     browser = Browser(site())
     signed_in(browser)
     kept = browser.clone()
-    res = browser.go("/.auth/logout")
+    res = browser.sign_out()
     assert res.status == 200 and "signed out" in res.text
     assert kept.navigate("/app/x").status == 302
 

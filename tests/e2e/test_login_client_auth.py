@@ -62,7 +62,7 @@ def questions(op, server):
     browser = Browser(server)
     res = browser.go("/app/x")
     assert res.status == 200 and res.user == "alice@example.test", res
-    assert browser.navigate("/.auth/logout").status == 200
+    assert browser.sign_out().status == 200
     asked = {r.form["grant_type"]: r for r in op.requests if r.kind == "token"}
     assert set(asked) == {"authorization_code", "refresh_token"}
     asked["revocation"] = op.last("revoke")

@@ -197,7 +197,7 @@ def test_logout_counts_everywhere(host):
     a, b = host(), host()
     browser = visitor(a)
     copy = browser.clone()
-    res = browser.navigate("/.auth/logout")
+    res = browser.sign_out()
     assert res.status == 200, res
     assert "__Host-bearer_session" not in browser.cookies
     assert statuses(copy, a, b) == {302}

@@ -104,7 +104,11 @@ const scenarios = {
     const page = await login(context);
     const other = await context.newPage();
     await other.goto(`${base}/app/y`);
+    // a typed address cannot be told from a link in an e-mail: the user confirms
     await page.goto(`${base}/.auth/logout`);
+    assert.match(await body(page), /Sign out\?/);
+    assert.equal(await status(other, '/app/y'), 200);
+    await page.click('button');
     await page.waitForURL((url) => url.href.startsWith(issuer));
     await page.click('button[name=logout]');
     await page.waitForURL((url) => url.href.startsWith(`${base}/.auth/logout`));

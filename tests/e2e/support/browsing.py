@@ -54,8 +54,8 @@ def conf(op, more="", inside="", end="", base="http://127.0.0.1:@PORT@"):
 def site(one_server, op, backend):
     """site(more, ...) starts a server that logs in at op."""
     def start(more="", files=None, **kw):
-        options = {k: kw.pop(k) for k in ("modules", "early", "children")
-                   if k in kw}
+        options = {k: kw.pop(k) for k in ("modules", "early", "children",
+                                              "h2") if k in kw}
         return one_server(conf(op, more, **kw),
                           files={**SECRETS, **(files or {})},
                           backend=backend, **options)

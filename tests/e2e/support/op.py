@@ -20,6 +20,7 @@ from .issuer import Answer, Issuer
 
 NAVIGATE = {"Accept": "text/html", "Sec-Fetch-Mode": "navigate",
             "Sec-Fetch-Site": "none"}
+FROM_HERE = {**NAVIGATE, "Sec-Fetch-Site": "same-origin"}
 
 
 class Provider(Issuer):
@@ -187,17 +188,18 @@ class Cookie:
 
 class Browser:
     """Cookies of one server, and redirects between it and the provider. origin:
-    how the server is known outside, if not by its address."""
+    how the server is known outside, if not by its address. h2: over HTTP/2."""
 
-    def __init__(self, server, origin=None):
+    def __init__(self, server, origin=None, h2=False):
         self.server = server
+        self.h2 = h2
         self.origin = origin or server.url
         self.cookies = {}
         self.set = []          # Cookie of the last answer
         self.trail = []        # URLs since the last go()
 
     def clone(self):
-        other = Browser(self.server, self.origin)
+        other = Browser(self.server, self.origin, self.h2)
         other.cookies = dict(self.cookies)
         return other
 
@@ -208,6 +210,7 @@ class Browser:
         headers = dict(headers or {})
         if self.cookies and "Cookie" not in headers:
             headers["Cookie"] = self.field()
+        kw.setdefault("h2", self.h2)
         res = self.server.request(method, path, headers=headers, body=body, **kw)
         self.set = [Cookie(line) for line in res.all("Set-Cookie")]
         for cookie in self.set:
@@ -220,9 +223,13 @@ class Browser:
     def get(self, path, headers=None, **kw):
         return self.send("GET", path, headers, **kw)
 
-    def navigate(self, path, **kw):
-        """One request as a browser that follows a link or an address."""
-        return self.send("GET", path, NAVIGATE, **kw)
+    def navigate(self, path, headers=NAVIGATE, **kw):
+        """One request as a browser whose user typed an address."""
+        return self.send("GET", path, headers, **kw)
+
+    def sign_out(self, **kw):
+        """Follows a link of this site to the end."""
+        return self.go("/.auth/logout", headers=FROM_HERE, **kw)
 
     def provider(self, url):
         """One request to the provider; returns where it sends us."""
@@ -237,11 +244,11 @@ class Browser:
             return url[len(self.origin):]
         return None
 
-    def go(self, path, limit=12, stop=None):
+    def go(self, path, limit=12, stop=None, headers=NAVIGATE, **kw):
         """Follows redirects from a navigation to the end, or to the first URL
         that matches stop."""
         self.trail = [self.origin + path]
-        res = self.navigate(path)
+        res = self.navigate(path, headers, **kw)
         while res.status in (302, 303):
             url = res.get("Location")
             self.trail.append(url)
@@ -249,5 +256,5 @@ class Browser:
             if stop and re.search(stop, url):
                 return res
             own = self.path_of(url)
-            res = self.navigate(own) if own else self.provider(url)
+            res = self.navigate(own, **kw) if own else self.provider(url)
         return res
