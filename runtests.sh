@@ -45,7 +45,7 @@ phase() {
 shown() {
     echo "== $1"
     shift
-    "$@"
+    ("$@")
 }
 
 # built DIR ARGUMENT...: configures and builds everything, runs nothing.
@@ -69,25 +69,35 @@ threads() {
     srcdir=$top tests/unit/test_keyset
 }
 
-# A real httpd, event and prefork.
+# A real httpd. The files run side by side, two for each processor: they wait
+# more than they compute.
 end_to_end() {
-    BEARER_BUILDDIR=$build/gcc HTBEARER=$build/gcc/htbearer \
-        BEARER_MODULE=$build/gcc/.libs/mod_auth_bearer.so \
+    cd "$top/tests/e2e"
+    env BEARER_BUILDDIR="$build/gcc" HTBEARER="$build/gcc/htbearer" \
+        BEARER_MODULE="$build/gcc/.libs/mod_auth_bearer.so" \
         PYTHONDONTWRITEBYTECODE=1 \
-        /usr/bin/pytest -p no:cacheprovider "$top/tests/e2e"
+        /usr/bin/pytest -q -p no:cacheprovider -n $((2 * jobs)) \
+        --dist loadfile "$@"
 }
 
-# What machines see is the same where browsers' sessions are on.
+# The tests of refusals.
+refusals="test_algorithms.py test_attacks.py test_credentials.py
+    test_excluded.py test_export.py test_introspection.py test_keys.py
+    test_providers.py test_require.py test_resource.py test_results.py
+    test_revocation.py test_smoke.py test_throttle.py test_vhosts.py"
+
+# What clients see is the same where browsers' sessions are on.
 with_sessions() {
-    cd "$top/tests/e2e"
-    BEARER_BUILDDIR=$build/gcc HTBEARER=$build/gcc/htbearer \
-        BEARER_MODULE=$build/gcc/.libs/mod_auth_bearer.so \
-        BEARER_MPMS=event BEARER_SESSIONS=cache PYTHONDONTWRITEBYTECODE=1 \
-        /usr/bin/pytest -q -p no:cacheprovider test_attacks.py \
-        test_credentials.py test_results.py test_require.py test_export.py \
-        test_throttle.py test_keys.py test_introspection.py test_providers.py \
-        test_algorithms.py test_revocation.py test_resource.py \
-        test_excluded.py test_vhosts.py
+    export BEARER_MPMS=event BEARER_SESSIONS=cache
+    # shellcheck disable=SC2086 # a list of words
+    end_to_end $refusals
+}
+
+# ... and over HTTP/2, which prefork does not have.
+over_http2() {
+    export BEARER_MPMS=event BEARER_WIRE=h2
+    # shellcheck disable=SC2086 # a list of words
+    end_to_end $refusals test_hardening.py test_table.py
 }
 
 phase 'packages' tests/build/install_packages.sh build run test lint

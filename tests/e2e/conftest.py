@@ -5,7 +5,7 @@ import re
 import pytest
 
 from support import secrets
-from support.httpd import MPMS, SESSIONS, Httpd
+from support.httpd import H2, MPMS, SESSIONS, Httpd
 from support.issuer import Backend, IssuerHost
 
 #: Lines at warn or above that httpd itself writes about ordinary refusals.
@@ -41,6 +41,9 @@ def pytest_collection_modifyitems(items):
     for item in items:
         marker = item.get_closest_marker("without_sessions")
         if SESSIONS and marker:
+            item.add_marker(pytest.mark.skip(reason=marker.args[0]))
+        marker = item.get_closest_marker("http1")
+        if H2 and marker:
             item.add_marker(pytest.mark.skip(reason=marker.args[0]))
 
 

@@ -107,6 +107,7 @@ def test_head_and_post(server, issuer):
     assert granted(seen, None).json()["body"] == "a=1&b=2"
 
 
+@pytest.mark.http1("the lines name the protocol")
 def test_access_log_has_user_and_error(server, issuer):
     server.get("/orders?granted", good(issuer))
     server.get("/orders?wrong", issuer.mint(aud="x"))

@@ -72,6 +72,21 @@ class _Stream:
         return "\r\n".join(lines).encode("latin-1") + b"\r\n\r\n" + self.body
 
 
+def _send(connection, body, trailers):
+    """Sends as much as the server takes just now; what is left of the body."""
+    while body:
+        size = min(len(body), connection.local_flow_control_window(1),
+                   connection.max_outbound_frame_size)
+        if not size:
+            return body
+        connection.send_data(1, body[:size],
+                             end_stream=size == len(body) and not trailers)
+        body = body[size:]
+    if trailers:
+        connection.send_headers(1, trailers, end_stream=True)
+    return b""
+
+
 def exchange(port, method, path, headers=(), body=b"", timeout=30,
              host="server.test", address="127.0.0.1", tls=None, trailers=()):
     """
@@ -90,11 +105,8 @@ def exchange(port, method, path, headers=(), body=b"", timeout=30,
         connection.send_headers(1, fields(
             method, path, headers, host, "https" if tls else "http"),
             end_stream=not body and not trailers)
-        if body:
-            connection.send_data(1, body, end_stream=not trailers)
-        if trailers:
-            connection.send_headers(1, [(_text(n), _text(v))
-                                        for n, v in trailers], end_stream=True)
+        trailers = [(_text(n), _text(v)) for n, v in trailers]
+        body = _send(connection, body, trailers)
         sock.sendall(connection.data_to_send())
         while not stream.ended:
             data = sock.recv(65536)
@@ -102,6 +114,8 @@ def exchange(port, method, path, headers=(), body=b"", timeout=30,
                 break
             for event in connection.receive_data(data):
                 stream.take(event)
+            if body and not stream.ended:
+                body = _send(connection, body, trailers)
             sock.sendall(connection.data_to_send())
     if stream.status is None:
         raise ConnectionError("no answer over HTTP/2")
