@@ -33,6 +33,40 @@ typedef enum {
  */
 #define BEARER_CACHE_KEY_SIZE 32
 typedef struct bearer_cache_t bearer_cache_t;
+
+/** What an entry is, and so what may happen to it when there is no room left. */
+typedef enum {
+    BEARER_KEPT_MARK,      /**< something has ended or was used: stays until it
+                                expires */
+    BEARER_KEPT_SESSION,   /**< may be ended, as its owner says */
+    BEARER_KEPT_ATTEMPT,   /**< a login's, which any client can begin: these have
+                                a part of the room, where the oldest goes first */
+    BEARER_KEPT_PROOF,     /**< a proof of possession that was used: stays */
+    BEARER_KEPT_LEASE      /**< see lease */
+} bearer_kept_t;
+
+/** Whose session it is: digests, all zero: none. */
+#define BEARER_OWNER_SIZE 16
+typedef enum {
+    BEARER_OWNER_SID,      /**< what a logout by the issuer's session ends */
+    BEARER_OWNER_SUB,      /**< what a logout by the user ends */
+    BEARER_OWNER_SUBJECT,  /**< a user of an issuer: has a bounded number of them */
+    BEARER_OWNER_ADDRESS,  /**< the client's: the one that has most makes room */
+    BEARER_OWNERS
+} bearer_owner_t;
+
+typedef struct bearer_cache_entry_t {
+    bearer_kept_t kind;
+    const unsigned char *value;
+    apr_size_t len;
+    apr_time_t expires;
+    /** BEARER_OWNERS digests, or NULL. A mark with an owner is the place for one:
+     *  its value begins with BEARER_MARK_PLACE until it is a mark. */
+    const unsigned char (*owners)[BEARER_OWNER_SIZE];
+} bearer_cache_entry_t;
+#define BEARER_MARK_PLACE '-'
+#define BEARER_MARK_ENDED '+'
+
 struct bearer_cache_t {
     /** Copies a value into p. APR_SUCCESS, APR_NOTFOUND, or APR_EGENERAL. */
     apr_status_t (*get)(const bearer_cache_t *cache, const unsigned char *key,
@@ -54,6 +88,25 @@ struct bearer_cache_t {
                           apr_time_t until, apr_pool_t *p);
     void (*unlease)(const bearer_cache_t *cache, const unsigned char *key,
                     apr_pool_t *p);
+    /*
+     * What lasting state needs. Both or none: where they are NULL, the caller makes
+     * do with get and put, and a configtest warning says what may be lost. A cache
+     * that has them answers APR_NOTFOUND only when it knows that nothing is there.
+     */
+    /** Keeps a new entry. APR_EEXIST: there is one, and it stays as it is;
+     *  APR_ENOSPC: no room; APR_EGENERAL: the cache cannot be asked. */
+    apr_status_t (*add)(const bearer_cache_t *cache, const unsigned char *key,
+                        const bearer_cache_entry_t *entry, apr_pool_t *p);
+    /** Puts it in the place of the one that is there, whose owners stay. Where none
+     *  is, none is made: APR_NOTFOUND. Else as add. */
+    apr_status_t (*replace)(const bearer_cache_t *cache, const unsigned char *key,
+                            const bearer_cache_entry_t *entry, apr_pool_t *p);
+    /** Removes all sessions of that owner. NULL: this cache cannot find them, so
+     *  marks are left that each look at a session finds. */
+    apr_status_t (*end)(const bearer_cache_t *cache, bearer_owner_t by,
+                        const unsigned char *owner, apr_pool_t *p);
+    /** 1: memory of this server's own processes, in which a mark needs no seal. */
+    int is_own;
     void *baton;
 };
 
