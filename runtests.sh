@@ -120,5 +120,6 @@ done
 shown 'arm64, where a cross compiler and qemu are installed' \
     tests/build/arm64.sh "$build/arm64"
 shown 'unit tests' make -s -C "$build/gcc" check
-phase 'machines, with sessions on' with_sessions
+phase 'refusals, with sessions on' with_sessions
+phase 'refusals, over HTTP/2' over_http2
 shown 'end to end' end_to_end
