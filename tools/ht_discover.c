@@ -68,7 +68,8 @@ static int prepare(look_t *l)
     }
     l->issuer.url = l->issuer.name = without_well_known(
         APR_ARRAY_IDX(call->operands, 0, const char *), l->p);
-    error = bearer_http_url_error(l->issuer.url, l->access.plain_http, l->p);
+    error = bearer_http_url_error(l->issuer.url, NULL, l->access.plain_http,
+                                  l->p);
     if (error) {
         return ht_usage(call, "%s", error);
     }

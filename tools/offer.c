@@ -48,7 +48,8 @@ int offer_key_count(const offer_t *offer)
 /* ---- metadata ----------------------------------------------------------------- */
 
 /* Entra ID's common endpoints: https://login.example/{tenantid}/v2.0 */
-static const char *name_error(const offer_t *offer, const char *named)
+static const char *name_error(const offer_t *offer, const char *source,
+                              const char *named)
 {
     const char *shown = bearer_text_quote(offer->p, named);
     const char *error;
@@ -61,12 +62,13 @@ static const char *name_error(const offer_t *offer, const char *named)
                             "ask with the id of one in the URL, or see "
                             "AuthBearerTenants", shown);
     }
-    error = bearer_http_url_error(named, offer->plain_http, offer->p);
+    error = bearer_http_url_error(named, source, offer->plain_http, offer->p);
     return error ? apr_psprintf(offer->p, "the metadata names an issuer of which "
                                 "nothing can be asked: %s", error) : NULL;
 }
 
-static const char *read_document(offer_t *offer, const char *text, apr_size_t len)
+static const char *read_document(offer_t *offer, const char *source,
+                                 const char *text, apr_size_t len)
 {
     const char *error = NULL, *named;
     bearer_metadata_t *metadata;
@@ -76,12 +78,12 @@ static const char *read_document(offer_t *offer, const char *text, apr_size_t le
         return error;
     }
     named = bearer_json_string(document, "issuer");
-    error = name_error(offer, named);
+    error = name_error(offer, source, named);
     if (error) {
         return error;
     }
-    if (bearer_metadata_parse(&metadata, text, len, named, offer->plain_http,
-                              &error, offer->p) != APR_SUCCESS) {
+    if (bearer_metadata_parse(&metadata, text, len, named, source,
+                              offer->plain_http, &error, offer->p) != APR_SUCCESS) {
         return error;
     }
     offer->document = document;
@@ -94,7 +96,7 @@ apr_status_t offer_read_metadata(offer_t *offer, const char *source,
                                  const char *text, apr_size_t len, int *stranger,
                                  const char **error)
 {
-    const char *problem = read_document(offer, text, len);
+    const char *problem = read_document(offer, source, text, len);
 
     *stranger = 0;
     *error = NULL;

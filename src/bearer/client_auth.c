@@ -148,7 +148,7 @@ static apr_status_t perform(bearer_post_t *post, bearer_http_response_t **respon
     const bearer_http_client_t *http = post->client->access.world->http;
     apr_status_t rv;
 
-    post->error = bearer_http_url_error(post->endpoint,
+    post->error = bearer_http_url_error(post->endpoint, NULL,
                                         post->client->access.plain_http,
                                         post->p);
     if (post->error) {

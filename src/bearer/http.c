@@ -246,12 +246,21 @@ static int entry_matches(const char *entry, const bearer_http_url_t *url)
     return len == strlen(url->host) && strncasecmp(entry, url->host, len) == 0;
 }
 
-static int plain_http_allowed(const bearer_http_url_t *url,
-                              const apr_array_header_t *plain_http)
+static int is_from_loopback(const char *url, apr_pool_t *p)
+{
+    bearer_http_url_t parts;
+
+    return !bearer_http_url_split(&parts, url, p)
+           && bearer_http_is_loopback(parts.host);
+}
+
+static int plain_http_allowed(const bearer_http_url_t *url, const char *found_in,
+                              const apr_array_header_t *plain_http, apr_pool_t *p)
 {
     int i;
 
-    if (bearer_http_is_loopback(url->host)) {
+    if (bearer_http_is_loopback(url->host)
+        && (!found_in || is_from_loopback(found_in, p))) {
         return 1;
     }
     for (i = 0; plain_http && i < plain_http->nelts; i++) {
@@ -262,7 +271,7 @@ static int plain_http_allowed(const bearer_http_url_t *url,
     return 0;
 }
 
-const char *bearer_http_url_error(const char *url,
+const char *bearer_http_url_error(const char *url, const char *found_in,
                                   const apr_array_header_t *plain_http,
                                   apr_pool_t *p)
 {
@@ -277,10 +286,13 @@ const char *bearer_http_url_error(const char *url,
         return apr_psprintf(p, "the URL %s cannot be used: %s",
                             bearer_http_url_shown(url, p), error);
     }
-    if (!parts.https && !plain_http_allowed(&parts, plain_http)) {
+    if (!parts.https && !plain_http_allowed(&parts, found_in, plain_http, p)) {
         return apr_psprintf(p, "the URL %s is not https: use https, or name "
-                               "%s in AuthBearerPlainHTTP",
-                            bearer_http_url_shown(url, p), parts.host);
+                               "%s in AuthBearerPlainHTTP%s",
+                            bearer_http_url_shown(url, p), parts.host,
+                            bearer_http_is_loopback(parts.host)
+                            ? " (the document that names it is from another host)"
+                            : "");
     }
     return NULL;
 }

@@ -109,11 +109,15 @@ apr_time_t bearer_http_date(const char *date);
 
 /**
  * Judges a URL that is going to be fetched: absolute, https, or http to a host
- * in plain_http ("host" or "host:port", loopback always), no credentials, no
+ * in plain_http ("host" or "host:port") or to loopback, no credentials, no
  * fragment, no control characters.
- * @return NULL if it may be fetched, else what is wrong with it and the mend
+ * @param found_in  URL of the document that names this one: only a document from
+ *                  loopback can name loopback over http, because another host's
+ *                  loopback is not its own. NULL: the administrator wrote the URL,
+ *                  or it was judged when the document was read
+ * @return NULL if it may be fetched, else what is wrong with it and how to fix it
  */
-const char *bearer_http_url_error(const char *url,
+const char *bearer_http_url_error(const char *url, const char *found_in,
                                   const apr_array_header_t *plain_http,
                                   apr_pool_t *p);
 

@@ -144,10 +144,12 @@ const apr_array_header_t *bearer_issuer_metadata_urls(const bearer_issuer_t *iss
  * for byte (RFC 8414 section 3.3), and its jwks_uri must be fetchable
  * (bearer_http_url_error); another endpoint that is not is left out and named
  * in left_out, so that it does not take the keys with it.
+ * @param source  URL that the document came from, not NULL: it bounds which URLs
+ *                may be named
  */
 apr_status_t bearer_metadata_parse(bearer_metadata_t **metadata,
                                    const char *text, apr_size_t len,
-                                   const char *issuer,
+                                   const char *issuer, const char *source,
                                    const apr_array_header_t *plain_http,
                                    const char **error, apr_pool_t *p);
 

@@ -189,6 +189,7 @@ static apr_status_t decode_metadata(bearer_keyset_record_t *record,
                                     apr_pool_t *p)
 {
     const json_t *object = json_object_get(header, "metadata");
+    const char *source = bearer_json_string(header, "metadata_source");
     bearer_metadata_t *metadata;
     const char *text, *error;
     apr_status_t rv;
@@ -197,15 +198,13 @@ static apr_status_t decode_metadata(bearer_keyset_record_t *record,
         return APR_SUCCESS;
     }
     text = text_of(object, p);
-    if (!text) {
+    if (!text || !source) {
         return APR_EINVAL;
     }
     rv = bearer_metadata_parse(&metadata, text, strlen(text),
-                               access->issuer->url, access->plain_http, &error,
-                               p);
+                               access->issuer->url, source, access->plain_http,
+                               &error, p);
     if (rv == APR_SUCCESS) {
-        metadata->source = apr_pstrdup(p, bearer_json_string(header,
-                                                             "metadata_source"));
         record->metadata = metadata;
         record->metadata_fetched = get_integer(header, "metadata_fetched");
     }

@@ -21,7 +21,7 @@ static apr_status_t get(bearer_http_response_t **response,
     apr_table_t *headers = apr_table_make(p, 2);
     bearer_http_request_t request;
 
-    *error = bearer_http_url_error(url, login->access->plain_http, p);
+    *error = bearer_http_url_error(url, NULL, login->access->plain_http, p);
     if (*error || !http) {
         return APR_EINVAL;
     }

@@ -79,7 +79,7 @@ static const char *source_error(const bearer_source_t *source,
         return NULL;
     }
     error = bearer_http_url_error(bearer_issuer_expand(source->value, "t", p),
-                                  plain_http, p);
+                                  NULL, plain_http, p);
     return error ? apr_pstrcat(p, directive, ": ", error, NULL) : NULL;
 }
 
@@ -107,7 +107,7 @@ const char *bearer_issuer_fetch_error(const bearer_issuer_t *issuer,
     if (error || !discovers(issuer)) {
         return error;
     }
-    error = bearer_http_url_error(issuer->url, plain_http, p);
+    error = bearer_http_url_error(issuer->url, NULL, plain_http, p);
     if (!error && strchr(issuer->url, '?')) {
         error = "an issuer with a query cannot be discovered";
     }
@@ -194,7 +194,7 @@ static apr_status_t build_request(bearer_http_request_t *r,
     apr_table_t *headers = apr_table_make(p, 2);
 
     memset(r, 0, sizeof(*r));
-    *error = bearer_http_url_error(url, access->plain_http, p);
+    *error = bearer_http_url_error(url, NULL, access->plain_http, p);
     if (*error) {
         return APR_EINVAL;
     }
@@ -325,7 +325,9 @@ static void take_endpoint(bearer_metadata_t *metadata, unsigned i,
                           apr_array_header_t *left_out, apr_pool_t *p)
 {
     const char *url = bearer_json_string(object, endpoints[i].name);
-    const char *error = url ? bearer_http_url_error(url, plain_http, p) : NULL;
+    const char *error = url ? bearer_http_url_error(url, metadata->source,
+                                                    plain_http, p)
+                            : NULL;
 
     if (error) {
         push(left_out, apr_pstrcat(p, endpoints[i].name, ": ", error, NULL));
@@ -372,7 +374,7 @@ static const char *issuer_error(const json_t *object, const char *issuer,
 
 apr_status_t bearer_metadata_parse(bearer_metadata_t **metadata,
                                    const char *text, apr_size_t len,
-                                   const char *issuer,
+                                   const char *issuer, const char *source,
                                    const apr_array_header_t *plain_http,
                                    const char **error, apr_pool_t *p)
 {
@@ -390,6 +392,7 @@ apr_status_t bearer_metadata_parse(bearer_metadata_t **metadata,
         return APR_EINVAL;
     }
     m->issuer = apr_pstrdup(p, issuer);
+    m->source = apr_pstrdup(p, source);
     for (i = 0; i < sizeof(endpoints) / sizeof(endpoints[0]); i++) {
         take_endpoint(m, i, object, plain_http, left_out, p);
     }
@@ -500,11 +503,9 @@ static apr_status_t fetch_one(bearer_metadata_t **metadata,
         return rv;
     }
     rv = bearer_metadata_parse(metadata, response->body, response->body_len,
-                               access->issuer->url, access->plain_http, error,
-                               p);
-    if (rv == APR_SUCCESS) {
-        (*metadata)->source = url;
-    } else {
+                               access->issuer->url, url, access->plain_http,
+                               error, p);
+    if (rv != APR_SUCCESS) {
         *error = apr_psprintf(p, "the metadata at %s cannot be used: %s",
                               bearer_http_url_shown(url, p), *error);
     }

@@ -505,7 +505,7 @@ const char *bearer_session_check_error(const bearer_session_check_t *check,
                                        const apr_array_header_t *plain_http,
                                        apr_pool_t *p)
 {
-    const char *error = bearer_http_url_error(check->url, plain_http, p);
+    const char *error = bearer_http_url_error(check->url, NULL, plain_http, p);
 
     return error ? apr_pstrcat(p, "AuthBearerSessionCheck: ", error, NULL) : NULL;
 }

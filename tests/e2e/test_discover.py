@@ -384,9 +384,15 @@ def test_a_stranger_does_not_choose_what_is_asked_here(issuers):
     issuer = issuers.issuer("elsewhere", "rs256")
     proxy = Proxy(issuers.port)
     issuer.metadata["issuer"] = "http://idp.test" + issuer.path
+    options = ("http://idp.test" + issuer.path, "--plain-http", "idp.test",
+               "--http-proxy", proxy.url)
     try:
-        said = discover("http://idp.test" + issuer.path, "--plain-http",
-                        "idp.test", "--http-proxy", proxy.url)
+        said = discover(*options)
+        assert said.status == 1 and "jwks_uri" in said.err, said
+        assert "from another host" in said.err and issuer.count("jwks") == 0
+        issuer.reset()
+        issuer.metadata["jwks_uri"] = issuer.jwks_url.replace("http:", "https:")
+        said = discover(*options)
         assert said.status == 1 and "on this very host" in said.odd, said
         assert "AuthBearerPlainHTTP idp.test:80\n" in said.json["configuration"]
         assert "AuthBearerHTTPProxy \"%s\"\n" % proxy.url in \

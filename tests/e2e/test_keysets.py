@@ -739,6 +739,36 @@ def test_plain_http_is_for_named_hosts(one_server, checker, issuer):
             log="AuthBearerPlainHTTP")
 
 
+@pytest.mark.core
+@TROUBLE
+@pytest.mark.allow_log("AuthBearerPlainHTTP idp.test", "from another host")
+@pytest.mark.parametrize("member,listed,status", [
+    ("jwks_uri", "", 503), ("jwks_uri", " 127.0.0.1", 200),
+    ("introspection_endpoint", "", 503),
+    ("introspection_endpoint", " 127.0.0.1", 200)])
+def test_another_host_names_no_loopback(one_server, wire, issuers, issuer,
+                                        proxied, member, listed, status):
+    """The loopback of AuthBearerPlainHTTP is for URLs that the administrator
+    wrote: a document from elsewhere must not have this host ask itself."""
+    url = "http://idp.test" + issuer.path
+    inside = issuer.metadata[member]
+    issuer.metadata = {"issuer": url, "jwks_uri": url + "/jwks", member: inside}
+    opaque = member == "introspection_endpoint"
+    server = one_server(
+        "AuthBearerPlainHTTP idp.test%s\n" % listed
+        + block(url, 'AuthBearerHTTPProxy "%s"\n' % proxied[0].url
+                + ("AuthBearerIntrospection discover\nAuthBearerClientID me\n"
+                   "AuthBearerClientAuth none\n" if opaque else ""))
+        + location("/a"), h2=True)
+    token = "opaque" if opaque else mint(iss=url)
+    issuer.active[token] = {"active": True, "sub": "alice", "aud": "api://test"}
+    answer = server.get("/a", token, h2=wire)
+    assert answer.status == status, answer
+    asked = [r[1] for r in proxied[0].requests]
+    assert "/.well-known/" in asked[0], asked
+    assert (inside in asked) == (status == 200), asked
+
+
 @pytest.fixture(scope="module")
 def shim(tmp_path_factory):
     """A library that makes a httpd believe things; see support/shim.c."""

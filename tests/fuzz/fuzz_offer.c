@@ -94,7 +94,7 @@ static void fuzz(const char *text, size_t len, apr_pool_t *p)
     }
     FUZZ_CHECK(stranger == (strcmp(offer->named, ASKED) != 0));
     url = offer_keys_url(offer);
-    FUZZ_CHECK(!url || !bearer_http_url_error(url, plain_http, p));
+    FUZZ_CHECK(!url || !bearer_http_url_error(url, SOURCE, plain_http, p));
     FUZZ_CHECK(!url || (strncasecmp(url, "https://localhost/", 18) != 0
                         && strncmp(url, "https://127.0.0.1", 17) != 0));
     if (url) {

@@ -34,7 +34,8 @@ static void test_urls_that_may_be_fetched(void **state)
     size_t i;
 
     for (i = 0; i < UNIT_COUNT(good); i++) {
-        const char *error = bearer_http_url_error(good[i], plain_hosts(p), p);
+        const char *error = bearer_http_url_error(good[i], NULL, plain_hosts(p),
+                                                  p);
 
         UNIT_CHECK(error == NULL, "%s: %s", good[i], error);
     }
@@ -56,12 +57,55 @@ static void test_plain_http_is_named(void **state)
     size_t i;
 
     for (i = 0; i < UNIT_COUNT(bad); i++) {
-        const char *error = bearer_http_url_error(bad[i], plain_hosts(p), p);
+        const char *error = bearer_http_url_error(bad[i], NULL, plain_hosts(p), p);
 
         UNIT_CHECK(unit_contains(error, "AuthBearerPlainHTTP"), "%s: %s",
                    bad[i], error ? error : "accepted");
     }
-    assert_non_null(bearer_http_url_error("http://idp.internal/", NULL, p));
+    assert_non_null(bearer_http_url_error("http://idp.internal/", NULL, NULL, p));
+}
+
+/* RFC 8414 lets a document name any URL; another host must not reach what listens
+ * on this host's loopback. */
+static void test_loopback_is_for_its_own_documents(void **state)
+{
+    static const struct {
+        const char *url, *found_in;
+        int allowed;
+    } cases[] = {
+        { "http://127.0.0.1:8080/x", "https://idp.example.com/m", 0 },
+        { "http://127.9.9.9/", "https://idp.example.com/m", 0 },
+        { "http://[::1]/x", "https://idp.example.com/m", 0 },
+        { "http://LOCALHOST/x", "https://idp.example.com/m", 0 },
+        { "http://localhost/x", "http://idp.internal/m", 0 },
+        { "http://localhost/x", "https://localhost.evil.example/m", 0 },
+        { "http://localhost/x", "https://127.0.0.1.evil.example/m", 0 },
+        { "http://localhost/x", "https://127.1/m", 0 },
+        { "http://localhost/x", "no URL", 0 },
+        { "http://localhost/x", "", 0 },
+        { "http://127.0.0.1:8080/x", "http://127.0.0.1/m", 1 },
+        { "http://127.0.0.1:8080/x", "http://localhost:99/m", 1 },
+        { "http://localhost/x", "https://[::1]:8443/m", 1 },
+        /* the hosts that AuthBearerPlainHTTP names, wherever they were found */
+        { "http://idp.internal/x", "https://idp.example.com/m", 1 },
+        { "http://127.0.0.2:81/x", "https://idp.example.com/m", 1 },
+        { "http://127.0.0.2:82/x", "https://idp.example.com/m", 0 },
+        { "https://127.0.0.1/x", "https://idp.example.com/m", 1 },
+    };
+    apr_pool_t *p = unit_pool(state);
+    apr_array_header_t *named = apr_array_copy(p, plain_hosts(p));
+    size_t i;
+
+    APR_ARRAY_PUSH(named, const char *) = "127.0.0.2:81";
+    for (i = 0; i < UNIT_COUNT(cases); i++) {
+        const char *error = bearer_http_url_error(cases[i].url, cases[i].found_in,
+                                                  named, p);
+
+        UNIT_CHECK((error == NULL) == cases[i].allowed, "%s in %s: %s", cases[i].url,
+                   cases[i].found_in, error ? error : "accepted");
+        UNIT_CHECK(!error || unit_contains(error, "from another host"), "%s",
+                   error);
+    }
 }
 
 static void test_urls_that_are_none(void **state)
@@ -102,7 +146,7 @@ static void test_urls_that_are_none(void **state)
     size_t i;
 
     for (i = 0; i < UNIT_COUNT(cases); i++) {
-        const char *error = bearer_http_url_error(cases[i].url, NULL, p);
+        const char *error = bearer_http_url_error(cases[i].url, NULL, NULL, p);
 
         UNIT_CHECK(unit_contains(error, cases[i].says), "%s: %s",
                    cases[i].url, error ? error : "accepted");
@@ -117,10 +161,10 @@ static void test_url_length_is_bounded(void **state)
     memset(url, 'a', BEARER_HTTP_URL_MAX + 1);
     memcpy(url, "https://h/", 10);
     url[BEARER_HTTP_URL_MAX] = '\0';
-    assert_null(bearer_http_url_error(url, NULL, p));
+    assert_null(bearer_http_url_error(url, NULL, NULL, p));
     url[BEARER_HTTP_URL_MAX] = 'a';
     url[BEARER_HTTP_URL_MAX + 1] = '\0';
-    assert_true(unit_contains(bearer_http_url_error(url, NULL, p), "longer"));
+    assert_true(unit_contains(bearer_http_url_error(url, NULL, NULL, p), "longer"));
 }
 
 static void test_parts_of_a_url(void **state)
@@ -211,6 +255,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         UNIT_TEST(test_urls_that_may_be_fetched),
         UNIT_TEST(test_plain_http_is_named),
+        UNIT_TEST(test_loopback_is_for_its_own_documents),
         UNIT_TEST(test_urls_that_are_none),
         UNIT_TEST(test_url_length_is_bounded),
         UNIT_TEST(test_parts_of_a_url),

@@ -441,7 +441,9 @@ static void test_well_known_urls(void **state)
 static apr_status_t parse(bearer_metadata_t **m, const char *text,
                           const char **error, apr_pool_t *p)
 {
-    return bearer_metadata_parse(m, text, strlen(text), ISSUER, NULL, error, p);
+    return bearer_metadata_parse(m, text, strlen(text), ISSUER,
+                                 ISSUER ".well-known/openid-configuration", NULL,
+                                 error, p);
 }
 
 static void test_metadata_document(void **state)
@@ -472,6 +474,37 @@ static void test_metadata_document(void **state)
     assert_int_equal(m->left_out->nelts, 1);
     assert_says(APR_ARRAY_IDX(m->left_out, 0, const char *),
                 "introspection_endpoint: ");
+}
+
+/* Every endpoint: another host's document must not have this host ask itself. */
+static void test_metadata_names_no_loopback(void **state)
+{
+    static const char *const others[] = {
+        "introspection_endpoint", "authorization_endpoint", "token_endpoint",
+        "userinfo_endpoint", "end_session_endpoint", "revocation_endpoint",
+        "pushed_authorization_request_endpoint",
+    };
+    apr_pool_t *p = unit_pool(state);
+    bearer_metadata_t *m;
+    const char *error, *text;
+    size_t i;
+
+    for (i = 0; i < UNIT_COUNT(others); i++) {
+        text = apr_psprintf(p, "{\"issuer\": \"" ISSUER "\", \"%s\": "
+                            "\"http://127.0.0.1:9/x\"}", others[i]);
+        assert_int_equal(parse(&m, text, &error, p), APR_SUCCESS);
+        assert_non_null(m->left_out);
+        assert_says(APR_ARRAY_IDX(m->left_out, 0, const char *), others[i]);
+        assert_null(m->token_endpoint);
+        assert_int_equal(bearer_metadata_parse(&m, text, strlen(text), ISSUER,
+                                               "http://127.0.0.1:8/m", NULL,
+                                               &error, p), APR_SUCCESS);
+        assert_null(m->left_out);
+    }
+    text = "{\"issuer\": \"" ISSUER "\", \"jwks_uri\": "
+           "\"http://localhost:9/x\"}";
+    assert_int_equal(parse(&m, text, &error, p), APR_EINVAL);
+    assert_says(error, "from another host");
 }
 
 static void test_metadata_refused(void **state)
@@ -776,6 +809,7 @@ int main(void)
         UNIT_TEST(test_expand),
         UNIT_TEST(test_well_known_urls),
         UNIT_TEST(test_metadata_document),
+        UNIT_TEST(test_metadata_names_no_loopback),
         UNIT_TEST(test_metadata_refused),
         UNIT_TEST(test_discovery_first_that_fits),
         UNIT_TEST(test_discovery_failures_are_told),

@@ -20,6 +20,9 @@ class _Handler(socketserver.StreamRequestHandler):
             head.append(header)
         if len(line) != 3:
             return
+        length = [int(h.split(b":")[1]) for h in head
+                  if h.lower().startswith(b"content-length:")]
+        body = self.rfile.read(length[0]) if length else b""
         proxy.requests.append((line[0], line[1],
                                b"".join(head).decode("latin-1")))
         if proxy.refuse:
@@ -33,7 +36,7 @@ class _Handler(socketserver.StreamRequestHandler):
                 path = "/" + line[1].split("/", 3)[3]
                 upstream.sendall(
                     ("%s %s HTTP/1.0\r\n" % (line[0], path)).encode()
-                    + b"".join(head) + b"\r\n")
+                    + b"".join(head) + b"\r\n" + body)
             self.wfile.flush()
             self._relay(upstream)
 
