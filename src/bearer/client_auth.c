@@ -139,6 +139,7 @@ static void address_request(bearer_post_t *post, const char *accept, apr_size_t 
     post->request.max_body = max;
     post->request.ca_file = s->ca_file;
     post->request.proxy = s->http_proxy;
+    post->request.party = post->client->access.issuer->party;
     apr_table_setn(post->headers, "Content-Type", FORM_TYPE);
     apr_table_setn(post->headers, "Accept", accept);
 }

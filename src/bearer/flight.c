@@ -29,7 +29,6 @@ typedef struct flight_t {
 
 struct bearer_flights_t {
     const bearer_world_t *world;
-    const bearer_gate_t *gate;
     apr_thread_mutex_t *mutex;
     apr_thread_cond_t *landed;
     flight_t *under_way;     /* under mutex */
@@ -174,21 +173,19 @@ static void copy_answer(const flight_t *flight, const bearer_ask_t *ask,
     }
 }
 
-static int share(bearer_flights_t *all, const unsigned char *key,
-                 const bearer_ask_t *ask, bearer_answer_t *answer,
-                 bearer_refusal_t *why, apr_pool_t *p)
+/* Under mutex; flight: joined already, or NULL. */
+static int share(bearer_flights_t *all, flight_t *flight,
+                 const unsigned char *key, const bearer_ask_t *ask,
+                 bearer_answer_t *answer, bearer_refusal_t *why, apr_pool_t *p)
 {
-    flight_t *flight;
     int leader;
 
-    apr_thread_mutex_lock(all->mutex);
-    flight = join(all, key);
+    flight = flight ? flight : join(all, key);
     leader = !flight;
     if (leader) {
         flight = take_off(all, key);
     }
     if (!flight) {
-        apr_thread_mutex_unlock(all->mutex);
         answer->reason = bearer_refuse(why, p, BEARER_INTERNAL, "out of memory");
         return 0;
     }
@@ -201,8 +198,22 @@ static int share(bearer_flights_t *all, const unsigned char *key,
     }
     copy_answer(flight, ask, answer, why, p);
     leave(flight);
-    apr_thread_mutex_unlock(all->mutex);
     return leader;
+}
+
+/* Under mutex: a flight may have landed while its caller waited for a place. */
+static void turn_away(flight_t *flight, const bearer_ask_t *ask, const char *full,
+                      bearer_answer_t *answer, bearer_refusal_t *why,
+                      apr_pool_t *p)
+{
+    if (flight && flight->landed) {
+        copy_answer(flight, ask, answer, why, p);
+    } else {
+        answer->reason = bearer_refuse(why, p, ask->unavailable, "%s", full);
+    }
+    if (flight) {
+        leave(flight);
+    }
 }
 
 /* Everybody who is going to wait passes the gate, also for another's flight:
@@ -211,35 +222,37 @@ int bearer_flights_share(bearer_flights_t *all, const unsigned char *key,
                          const bearer_ask_t *ask, bearer_answer_t *answer,
                          bearer_refusal_t *why, apr_pool_t *p)
 {
-    const bearer_gate_t *gate = all->gate;
-    apr_time_t until = bearer_world_now(all->world) + 4 * ask->total;
-    int leader, ticket = gate ? gate->enter(gate->baton, until) : 0;
+    bearer_ticket_t ticket;
+    flight_t *flight;
+    const char *full;
+    int leader = 0;
 
     memset(answer, 0, sizeof(*answer));
-    if (ticket < 0) {
-        answer->reason = bearer_refuse(why, p, ask->unavailable, "too many "
-                                       "requests wait for an issuer or a "
-                                       "session store already; is it slow?");
-        tell(all, ask, why);
-        return 0;
+    apr_thread_mutex_lock(all->mutex);
+    flight = join(all, key);
+    apr_thread_mutex_unlock(all->mutex);
+    full = bearer_gate_enter(&ticket, all->world->gate, ask->party, 2 * ask->total);
+    apr_thread_mutex_lock(all->mutex);
+    if (full) {
+        turn_away(flight, ask, full, answer, why, p);
+    } else {
+        leader = share(all, flight, key, ask, answer, why, p);
     }
-    leader = share(all, key, ask, answer, why, p);
-    if (gate) {
-        gate->leave(gate->baton, ticket, until);
+    apr_thread_mutex_unlock(all->mutex);
+    if (!full) {
+        bearer_gate_leave(&ticket);
     }
     return leader;
 }
 
 apr_status_t bearer_flights_create(bearer_flights_t **flights,
-                                   const bearer_world_t *world,
-                                   const bearer_gate_t *gate, apr_pool_t *p)
+                                   const bearer_world_t *world, apr_pool_t *p)
 {
     bearer_flights_t *all = apr_pcalloc(p, sizeof(*all));
     apr_status_t rv;
 
     *flights = all;
     all->world = world;
-    all->gate = gate;
     rv = apr_thread_mutex_create(&all->mutex, APR_THREAD_MUTEX_DEFAULT, p);
     return rv == APR_SUCCESS ? apr_thread_cond_create(&all->landed, p) : rv;
 }

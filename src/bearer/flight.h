@@ -3,8 +3,8 @@
  * @file flight.h
  * Asking somebody else who the caller is, whoever it is that is asked: threads
  * that have the same question at once share one flight, whoever would have to
- * wait passes a gate first, and an answer that was worth something is kept for
- * a while. introspect.c and session_check.c are its users.
+ * wait passes the world's gate first, and an answer that was worth something is
+ * kept for a while. introspect.c and session_check.c are its users.
  *
  * Which questions are the same is decided by a key of 32 bytes: everything that
  * may change the answer belongs into it.
@@ -27,16 +27,6 @@
 #define BEARER_ANSWER_KEPT_MAX (16 * 1024)
 #define BEARER_ANSWER_OVERHEAD 32
 
-/** How many may wait for an answer at once. Functions may be called from
- *  several threads. */
-typedef struct bearer_gate_t {
-    /** A ticket, or -1: too many are waiting. Who does not leave until `until`
-     *  (by the world's clock) has died. */
-    int (*enter)(void *baton, apr_time_t until);
-    void (*leave)(void *baton, int ticket, apr_time_t until);
-    void *baton;
-} bearer_gate_t;
-
 /** What came back. */
 typedef struct bearer_answer_t {
     bearer_reason_t reason;  /**< BEARER_OK: there is a text */
@@ -56,16 +46,15 @@ typedef struct bearer_ask_t {
                            bearer_refusal_t *why, apr_pool_t *p);
     void *baton;
     apr_interval_time_t total;    /**< the longest that one request may take */
+    int party;                    /**< who is asked, for the gate */
     bearer_reason_t unavailable;  /**< when nobody could be asked */
 } bearer_ask_t;
 
 typedef struct bearer_flights_t bearer_flights_t;
 
-/** @param gate  NULL: anybody may wait
- *  @param p     the process's pool; world and gate live as long */
+/** @param p  the process's pool; world lives as long */
 apr_status_t bearer_flights_create(bearer_flights_t **flights,
-                                   const bearer_world_t *world,
-                                   const bearer_gate_t *gate, apr_pool_t *p);
+                                   const bearer_world_t *world, apr_pool_t *p);
 
 /**
  * Asks, or waits for whoever is asking the same already.

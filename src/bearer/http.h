@@ -33,6 +33,8 @@ typedef struct bearer_http_request_t {
     const char *proxy;           /**< URL; NULL: none */
     const char *client_cert;     /**< PEM path for TLS client auth, or NULL */
     const char *client_key;      /**< PEM path, or NULL */
+    int party;                   /**< who is asked, as the gate knows it (gate.h);
+                                      0: nobody in particular */
 } bearer_http_request_t;
 
 typedef struct bearer_http_response_t {
@@ -52,6 +54,7 @@ struct bearer_http_client_t {
      *               the SELinux boolean); in p
      * @return APR_SUCCESS for any complete answer whatever its status;
      *         APR_TIMEUP; APR_ENOSPC when max_body was exceeded;
+     *         APR_EBUSY when the gate is full (gate.h), nothing was sent then;
      *         APR_EGENERAL for everything else
      */
     apr_status_t (*perform)(const bearer_http_client_t *client,

@@ -349,7 +349,7 @@ bearer_verdict_t bearer_introspect_judge(bearer_introspect_t *in,
     question_t q = { in, j, token, len, { 0 }, until };
     bearer_verdict_t verdict = BEARER_DENIED;
     bearer_ask_t how = { ask, &q, in->access.settings->timeout.total,
-                         BEARER_INTROSPECTION };
+                         in->access.issuer->party, BEARER_INTROSPECTION };
     bearer_answer_t answer;
     int leader;
 
@@ -385,6 +385,5 @@ apr_status_t bearer_introspect_create(bearer_introspect_t **out,
     *out = in;
     in->config = *config;
     in->access = *config->access;
-    return bearer_flights_create(&in->flights, in->access.world, config->gate,
-                                 p);
+    return bearer_flights_create(&in->flights, in->access.world, p);
 }

@@ -37,7 +37,6 @@ typedef struct bearer_introspect_config_t {
     const char *(*endpoint)(void *baton, const char **error, apr_pool_t *p);
     void *baton;
     const bearer_cache_t *cache;           /**< NULL: nothing is kept */
-    const bearer_gate_t *gate;             /**< NULL: anybody may wait */
 } bearer_introspect_config_t;
 
 /** @param p  the process's pool; what config points to lives as long */

@@ -35,6 +35,7 @@ typedef struct bearer_issuer_t {
     const char *url;          /**< as configured; may contain {tenant} */
     const char *name;         /**< short name; the url where none was given */
     int index;                /**< position in the process's table of key sets */
+    int party;                /**< as the gate knows it (gate.h) */
     const apr_array_header_t *aliases;         /**< const char * */
     const apr_array_header_t *tenants;         /**< const char *; NULL: none written */
     const char *tenants_file;                  /**< or NULL */

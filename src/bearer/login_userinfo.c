@@ -37,6 +37,7 @@ static apr_status_t get(bearer_http_response_t **response,
     request.max_body = BEARER_LOGIN_ANSWER_MAX;
     request.ca_file = s->ca_file;
     request.proxy = s->http_proxy;
+    request.party = login->access->issuer->party;
     return http->perform(http, &request, response, error, p);
 }
 

@@ -207,6 +207,7 @@ static apr_status_t build_request(bearer_http_request_t *r,
     r->max_body = max;
     r->ca_file = settings->ca_file;
     r->proxy = settings->http_proxy;
+    r->party = access->issuer->party;
     if (access->deadline) {
         apr_interval_time_t left = access->deadline
                                    - bearer_world_now(access->world);

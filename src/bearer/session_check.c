@@ -175,6 +175,7 @@ void bearer_session_question_prepare(bearer_session_question_t *q, apr_pool_t *p
     r->max_body = BEARER_ANSWER_MAX;
     r->ca_file = q->settings->ca_file;
     r->proxy = q->settings->http_proxy;
+    r->party = q->check->party;
     make_key(q, p);
 }
 
@@ -411,7 +412,7 @@ void bearer_session_ask(bearer_session_asker_t *asker,
 {
     asking_t asking = { asker, q };
     bearer_ask_t how = { ask, &asking, q->settings->timeout.total,
-                         BEARER_SESSION_CHECK };
+                         q->check->party, BEARER_SESSION_CHECK };
     bearer_answer_t text;
     json_t *answer = NULL;
     int leader;
@@ -438,12 +439,12 @@ void bearer_session_ask(bearer_session_asker_t *asker,
 apr_status_t bearer_session_asker_create(bearer_session_asker_t **out,
                                          const bearer_world_t *world,
                                          const bearer_cache_t *cache,
-                                         const bearer_gate_t *gate, apr_pool_t *p)
+                                         apr_pool_t *p)
 {
     bearer_session_asker_t *asker = apr_pcalloc(p, sizeof(*asker));
 
     *out = asker;
     asker->world = world;
     asker->cache = cache;
-    return bearer_flights_create(&asker->flights, world, gate, p);
+    return bearer_flights_create(&asker->flights, world, p);
 }

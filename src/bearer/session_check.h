@@ -48,6 +48,7 @@ struct bearer_session_check_t {
     const bearer_path_t *user;  /**< where the subject is among the claims */
     int subject_written;
     apr_interval_time_t ttl;    /**< 0: no answer is kept */
+    int party;                  /**< as the gate knows the service */
 };
 
 /* ---- the line (session_check_line.c) ------------------------------------ */
@@ -118,12 +119,10 @@ void bearer_session_question_prepare(bearer_session_question_t *question,
 typedef struct bearer_session_asker_t bearer_session_asker_t;
 
 /** @param cache  NULL: no answer is kept
- *  @param gate   NULL: anybody may wait
  *  @param p      the process's pool; the others live as long */
 apr_status_t bearer_session_asker_create(bearer_session_asker_t **asker,
                                          const bearer_world_t *world,
                                          const bearer_cache_t *cache,
-                                         const bearer_gate_t *gate,
                                          apr_pool_t *p);
 
 /** What came of a question. */

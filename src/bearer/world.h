@@ -13,6 +13,7 @@
 #include <apr_pools.h>
 #include <apr_time.h>
 
+#include "bearer/gate.h"
 #include "bearer/http.h"
 
 typedef enum {
@@ -133,6 +134,9 @@ typedef struct bearer_world_t {
     void *random_baton;
     /** NULL where nothing may be fetched (offline tools). */
     const bearer_http_client_t *http;
+    /** Whoever waits for somebody outside, or for a thread that does, is inside a
+     *  ticket of it. NULL: anybody may wait. */
+    bearer_gate_t *gate;
     /** NULL: nothing is shared between processes. */
     const bearer_cache_t *keys_cache;
     /** What this host has in its own memory of what is in keys_cache: only ever

@@ -1,13 +1,11 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /**
  * @file asking.c
- * What a process needs to ask somebody else who the caller is: a gate for those
- * who wait, a place for answers, a question for each issuer that has an
- * introspection endpoint, and one for all session stores. Made after fork.
+ * What a process needs to ask somebody else who the caller is: a place for answers,
+ * a question for each issuer that has an introspection endpoint, and one for all
+ * session stores. Made after fork.
  */
 #include "glue.h"
-
-#include <ap_mpm.h>
 
 #include "bearer/localcache.h"
 
@@ -16,35 +14,6 @@ APLOG_USE_MODULE(auth_bearer);
 /** Answers kept in a child's own memory where there is no shared cache. */
 #define OWN_ANSWERS 256
 #define OWN_ANSWER_MAX (BEARER_ANSWER_KEPT_MAX + BEARER_ANSWER_OVERHEAD)
-
-/* ---- the gate ----------------------------------------------------------- */
-
-/* Half of all workers may wait; the others go on serving. */
-static int waiting_limit(void)
-{
-    int processes = 1, threads = 1;
-
-    ap_mpm_query(AP_MPMQ_MAX_DAEMONS, &processes);
-    ap_mpm_query(AP_MPMQ_MAX_THREADS, &threads);
-    if (threads > 1) {
-        processes *= threads;
-    }
-    return processes > 3 ? processes / 2 : 1;
-}
-
-static int gate_enter(void *baton, apr_time_t until)
-{
-    const process_t *process = baton;
-
-    return bearer_shared_wait_begin(process->waiting,
-                                    bearer_world_now(&process->world), until);
-}
-
-static void gate_leave(void *baton, int place, apr_time_t until)
-{
-    (void)baton;
-    bearer_shared_wait_end(place, until);
-}
 
 /* ---- introspection ------------------------------------------------------ */
 
@@ -67,7 +36,6 @@ static apr_status_t make_introspect(process_t *process, int index)
     config.client = process->clients[index];
     config.endpoint = introspection_endpoint;
     config.baton = process->keysets[index];
-    config.gate = &process->gate;
     config.cache = config.access->issuer->introspection_ttl ? process->answers
                                                             : NULL;
     return bearer_introspect_create(&process->introspects[index], &config,
@@ -90,10 +58,6 @@ apr_status_t bearer_asking_create(process_t *process)
     apr_status_t rv = make_answers(process);
     int i;
 
-    process->waiting = waiting_limit();
-    process->gate.enter = gate_enter;
-    process->gate.leave = gate_leave;
-    process->gate.baton = process;
     process->introspects = apr_pcalloc(process->pool,
                                        sizeof(*process->introspects)
                                        * (apr_size_t)process->keyset_count);
@@ -102,8 +66,7 @@ apr_status_t bearer_asking_create(process_t *process)
     }
     if (rv == APR_SUCCESS && process->global->session_checks->nelts) {
         rv = bearer_session_asker_create(&process->sessions, &process->world,
-                                         process->answers, &process->gate,
-                                         process->pool);
+                                         process->answers, process->pool);
     }
     return rv;
 }

@@ -90,6 +90,8 @@ typedef struct global_config_t {
     int browsers;                      /**< vhosts that browsers have a session at;
                                         *   made when the process starts */
     const bearer_settings_t *defaults;
+    int parties;                       /**< issuers and session services that are
+                                        *   told apart at the gate; waiting.c */
 } global_config_t;
 
 /** AuthBearerSessionStore; unset is the cache. */
@@ -220,8 +222,7 @@ typedef struct process_t {
     bearer_introspect_t **introspects; /**< by issuer index; NULL: not asked */
     bearer_session_asker_t *sessions;  /**< NULL: no session store is asked */
     const bearer_cache_t *answers;     /**< NULL: none are kept */
-    int waiting;                       /**< who may wait for issuers at once */
-    bearer_gate_t gate;
+    int waiting;                       /**< workers of the host that may wait */
     bearer_tokencache_t *tokens;       /**< NULL: off */
     bearer_throttle_t *throttle;       /**< NULL: no memory for it */
     bearer_revocation_t *revocations;  /**< NULL: none */
@@ -245,6 +246,12 @@ const bearer_issuer_access_t *bearer_process_access(process_t *process, int inde
 bearer_client_t *bearer_process_client(const process_t *process,
                                        const server_config_t *server, int issuer);
 
+/* waiting.c: how many workers may wait */
+/** Tells apart who is waited for. */
+void bearer_waiting_post_config(server_rec *s, apr_pool_t *ptemp);
+/** The gate of this child, and the HTTP client behind it; after that client. */
+apr_status_t bearer_waiting_create(process_t *process);
+
 /* asking.c: what is needed to ask issuers and session stores; after the clients */
 apr_status_t bearer_asking_create(process_t *process);
 
@@ -266,10 +273,8 @@ void *bearer_shared_throttle(apr_size_t *size);
 int bearer_shared_lease(const unsigned char *key, apr_time_t now,
                         apr_time_t until);
 void bearer_shared_unlease(const unsigned char *key);
-/** Takes one of the host's first `limit` places for those who wait for somebody
- *  else's answer: a number to give back, or -1 when all are taken. */
-int bearer_shared_wait_begin(int limit, apr_time_t now, apr_time_t until);
-void bearer_shared_wait_end(int place, apr_time_t until);
+/** The host's part of the gate; NULL: none. */
+bearer_gate_host_t *bearer_shared_gate(void);
 /** How often that issuer may be pushed requests for browsers that nobody knows;
  *  never NULL.
  *  @param issuer  its index in the configuration */
@@ -326,6 +331,8 @@ void bearer_refresh_post_config(apr_pool_t *pconf, server_rec *s);
 void bearer_refresh_child_init(apr_pool_t *p, server_rec *s);
 /** Is a background thread looking after the key sets? */
 int bearer_refresh_active(void);
+/** Is this thread one of those, and no worker? */
+int bearer_refresh_in_background(void);
 /** For bearer_http_curl_stop_when: is this a transfer of the background, and the
  *  child is stopping? */
 int bearer_refresh_must_stop(void *nothing);

@@ -119,6 +119,7 @@ int bearer_process_post_config(apr_pool_t *pconf, apr_pool_t *plog,
     prepare_judging(pconf, s);
     bearer_resource_post_config(pconf, s);
     bearer_status_post_config(pconf, s);
+    bearer_waiting_post_config(s, ptemp);
     bearer_shared_create(pconf, s);  /* without it nothing is throttled */
     bearer_handover_create(count_sets(s), ptemp, s);
     status = start_secrets(pconf, s);
@@ -369,6 +370,9 @@ void bearer_process_child_init(apr_pool_t *p, server_rec *s)
                                    bearer_refresh_must_stop, NULL);
         process->world.http = bearer_trace_http(process->world.http, p);
         bearer_status_child_init(process);
+        rv = bearer_waiting_create(process);
+    }
+    if (rv == APR_SUCCESS) {
         rv = make_keysets(process);
     }
     if (rv == APR_SUCCESS) {

@@ -49,6 +49,11 @@ int bearer_refresh_active(void)
     return watchdog || own.running;
 }
 
+int bearer_refresh_in_background(void)
+{
+    return in_background;
+}
+
 static int own_must_stop(void)
 {
     int stop;

@@ -1,8 +1,8 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /**
  * @file shared.c
- * Memory that all children of one server share: leases (who fetches), places
- * for who waits, what may be pushed to issuers, the throttle's table, and which
+ * Memory that all children of one server share: leases (who fetches), the gate's
+ * places for who waits, what may be pushed to issuers, the throttle's table, and which
  * warnings have been given. It is made once and kept in the process pool, so that
  * a graceful restart loses no penalty; a build with another layout makes its own.
  */
@@ -17,17 +17,16 @@
 APLOG_USE_MODULE(auth_bearer);
 
 /** Changes whenever the layout below does; with the size it names the memory. */
-#define LAYOUT "mod_auth_bearer shared 4"
+#define LAYOUT "mod_auth_bearer shared 5"
 /** So many that two keys hardly ever share one. */
 #define LEASES 16384
-#define PLACES 4096
 #define PUSHES 64
 
 typedef struct shared_t {
     /** milliseconds since the epoch until when it is held, and by which process;
      *  0: free */
     _Atomic apr_uint64_t leases[LEASES];
-    bearer_place_t places[PLACES];
+    bearer_gate_host_t gate;
     bearer_budget_t pushes[PUSHES];
     _Atomic int warned[SHARED_WARNINGS];
     unsigned char host[BEARER_SHARED_HOST_SIZE];
@@ -112,6 +111,11 @@ int bearer_shared_was(shared_warning_t warning)
     return !shared || atomic_load(&shared->warned[warning]);
 }
 
+bearer_gate_host_t *bearer_shared_gate(void)
+{
+    return shared ? &shared->gate : NULL;
+}
+
 const unsigned char *bearer_shared_host(void)
 {
     return shared ? shared->host : NULL;
@@ -173,21 +177,5 @@ void bearer_shared_unlease(const unsigned char *key)
     seen = atomic_load(lease_of(key));
     if ((seen & PID_MASK) == me()) {
         atomic_compare_exchange_strong(lease_of(key), &seen, 0);
-    }
-}
-
-int bearer_shared_wait_begin(int limit, apr_time_t now, apr_time_t until)
-{
-    if (!shared) {
-        return 0;  /* nothing to count with: nobody is turned away */
-    }
-    return bearer_place_take(shared->places, limit < PLACES ? limit : PLACES, now,
-                             until);
-}
-
-void bearer_shared_wait_end(int place, apr_time_t until)
-{
-    if (shared) {
-        bearer_place_give(shared->places, place, until);
     }
 }

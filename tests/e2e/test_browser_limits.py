@@ -156,7 +156,8 @@ def test_required_pushes_are_bounded_without_a_throttle(site, op):
 
 
 def test_pushes_under_way_leave_half_of_the_workers(site, op):
-    """An issuer that does not answer holds up so many, not everybody."""
+    """An issuer that does not answer holds up half of each child's workers at
+    most, not everybody; which child gets how many is the kernel's choice."""
     op.offer(require_pushed_authorization_requests=True, **PAR)
     hold = threading.Event()
     op.script("par", status=201, body='{"request_uri":"urn:x"}', hold=hold)
@@ -168,14 +169,15 @@ def test_pushes_under_way_leave_half_of_the_workers(site, op):
     try:
         for t in threads:
             t.start()
-        wait_until(lambda: len(results) == 4 and op.count("par") == 8, 20)
-        assert results == [503] * 4
+        wait_until(lambda: len(results) + op.count("par") == 12, 20)
+        pushed = op.count("par")
+        assert 4 <= pushed <= 8 and results == [503] * (12 - pushed)
         refused(server.get("/app/x"), 401)
     finally:
         hold.set()
         for t in threads:
             t.join()
-    assert sorted(results) == [302] * 8 + [503] * 4
+    assert sorted(results) == [302] * pushed + [503] * (12 - pushed)
     assert Browser(server).navigate("/app/x").status == 302
 
 

@@ -740,7 +740,7 @@ def test_cap_on_waiting_workers(new_server, issuer, mpm):
     for thread in threads:
         thread.join(40)
     assert sorted({r.status for r in results}) == [200, 503]
-    assert server.wait_log("too many requests wait for an issuer")
+    assert server.wait_log("half of the workers are already waiting for issuers")
 
 
 # --- whose token it is -------------------------------------------------------

@@ -24,34 +24,12 @@ typedef struct bench_t {
     bearer_issuers_t *issuers;
     bearer_introspect_t *in;
     bearer_introspect_config_t config;
-    bearer_gate_t gate;
-    atomic_int inside;
-    int room;
     const char *discovered;
     unsigned char policy[32];
     bearer_judgement_t j;
     apr_time_t until;
     apr_pool_t *p;
 } bench_t;
-
-static int enter(void *baton, apr_time_t until)
-{
-    bench_t *b = baton;
-
-    assert_true(until > atomic_load(&b->lab->now));
-    if (atomic_fetch_add(&b->inside, 1) >= b->room) {
-        atomic_fetch_sub(&b->inside, 1);
-        return -1;
-    }
-    return 7;
-}
-
-static void leave(void *baton, int ticket, apr_time_t until)
-{
-    (void)until;
-    assert_int_equal(ticket, 7);
-    atomic_fetch_sub(&((bench_t *)baton)->inside, 1);
-}
 
 static const char *discover(void *baton, const char **error, apr_pool_t *p)
 {
@@ -78,10 +56,6 @@ static bench_t *bench(apr_pool_t *p)
     assert_null(bearer_issuers_add(b->issuers, &b->lab->issuer));
     bearer_settings_put(&b->dir, AUDIENCE, audience, unit_list(p,
                                                                "api://orders"));
-    b->room = 100;
-    b->gate.enter = enter;
-    b->gate.leave = leave;
-    b->gate.baton = b;
     client.access = &b->lab->access;
     assert_int_equal(bearer_client_create(&b->config.client, &client, p),
                      APR_SUCCESS);
@@ -89,7 +63,6 @@ static bench_t *bench(apr_pool_t *p)
     b->config.endpoint = discover;
     b->config.baton = b;
     b->config.cache = &b->lab->cache;
-    b->config.gate = &b->gate;
     unit_http_page(b->lab->http, ENDPOINT, 200, GOOD);
     return b;
 }
@@ -164,7 +137,6 @@ static void test_granted(void **state)
     assert_string_equal(b->j.principal->scope, "a b");
     assert_string_equal(b->j.principal->iss, b->lab->issuer.url);
     assert_int_equal(b->j.principal->expires, SECONDS(NOW + 100));
-    assert_int_equal(atomic_load(&b->inside), 0);
 }
 
 /* Every row: what is answered, and what it is refused for. The second request
@@ -233,7 +205,6 @@ static void test_bad_answers(void **state)
         unit_http_page(b->lab->http, ENDPOINT, 200, GOOD);
         granted(b, TOKEN);
         assert_int_equal(asked(b), 2);
-        assert_int_equal(atomic_load(&b->inside), 0);
     }
 }
 
@@ -525,7 +496,6 @@ static void together(bench_t *b, asker_t *askers, unsigned n)
     for (i = 0; i < n; i++) {
         pthread_join(threads[i], NULL);
     }
-    assert_int_equal(atomic_load(&b->inside), 0);
 }
 
 static void test_one_flight(void **state)
@@ -568,15 +538,18 @@ static void test_failure_is_shared(void **state)
 static void test_gate(void **state)
 {
     bench_t *b = bench(unit_pool(state));
+    unit_full_t full;
 
-    b->room = 0;
+    lab_gate(b->lab, 1, b->p);
+    unit_full(&full, b->lab->world.gate);
     refused(b, TOKEN, BEARER_INTROSPECTION);
-    assert_true(unit_contains(b->j.why.detail, "too many"));
+    assert_true(unit_contains(b->j.why.detail, "half of the workers"));
     assert_int_equal(asked(b), 0);
-    b->room = 1;
+    unit_not_full(&full);
     granted(b, TOKEN);
-    b->room = 0;
+    unit_full(&full, b->lab->world.gate);
     granted(b, TOKEN);   /* what is kept needs no gate */
+    unit_not_full(&full);
 }
 
 /* Who shares another's flight waits as well. */
@@ -586,7 +559,7 @@ static void test_gate_counts_who_waits(void **state)
     asker_t askers[12];
     unsigned i, turned_away = 0;
 
-    b->room = 3;
+    lab_gate(b->lab, 3, b->p);
     for (i = 0; i < 12; i++) {
         askers[i].token = TOKEN;
     }

@@ -275,23 +275,8 @@ typedef struct bench_t {
     bearer_refusal_t why;
     apr_table_t *headers;
     unsigned char policy[32];
-    bearer_gate_t gate;
-    int full;
     apr_pool_t *p;
 } bench_t;
-
-static int enter(void *baton, apr_time_t until)
-{
-    (void)until;
-    return ((bench_t *)baton)->full ? -1 : 7;
-}
-
-static void leave(void *baton, int ticket, apr_time_t until)
-{
-    (void)until;
-    (void)baton;
-    assert_int_equal(ticket, 7);
-}
 
 static bench_t *bench(apr_pool_t *p, const char *text)
 {
@@ -303,9 +288,6 @@ static bench_t *bench(apr_pool_t *p, const char *text)
     *settings = *bearer_settings_defaults(p);
     settings->timeout = b->lab->settings.timeout;
     b->headers = apr_table_make(p, 4);
-    b->gate.enter = enter;
-    b->gate.leave = leave;
-    b->gate.baton = b;
     b->q.check = line(p, text);
     b->q.settings = settings;
     b->q.policy = b->policy;
@@ -314,7 +296,7 @@ static bench_t *bench(apr_pool_t *p, const char *text)
     b->q.headers = b->headers;
     b->q.credential = TOKEN;
     assert_int_equal(bearer_session_asker_create(&b->asker, &b->lab->world,
-                                                 &b->lab->cache, &b->gate, p),
+                                                 &b->lab->cache, p),
                      APR_SUCCESS);
     unit_http_page(b->lab->http, b->q.check->url, 200, GOOD);
     return b;
@@ -759,15 +741,18 @@ static void test_key(void **state)
 static void test_gate(void **state)
 {
     bench_t *b = bench(unit_pool(state), URL);
+    unit_full_t full;
 
-    b->full = 1;
-    refused(b, BEARER_SESSION_CHECK, "too many requests wait");
+    lab_gate(b->lab, 1, b->p);
+    unit_full(&full, b->lab->world.gate);
+    refused(b, BEARER_SESSION_CHECK, "half of the workers");
     assert_int_equal(asked(b), 0);
-    b->full = 0;
+    unit_not_full(&full);
     check_of(b)->ttl = SECONDS(60);
     granted(b, "ann");
-    b->full = 1;
+    unit_full(&full, b->lab->world.gate);
     granted(b, "ann");   /* what is kept needs no gate */
+    unit_not_full(&full);
 }
 
 /* ---- many at once --------------------------------------------------------------- */

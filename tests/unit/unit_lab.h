@@ -7,6 +7,7 @@
 #ifndef BEARER_TESTS_UNIT_LAB_H
 #define BEARER_TESTS_UNIT_LAB_H
 
+#include <pthread.h>
 #include <stdatomic.h>
 
 #include "unit_http.h"
@@ -259,6 +260,58 @@ static inline lab_t *lab_open(apr_pool_t *p)
     lab->access.world = &lab->world;
     apr_pool_cleanup_register(p, lab, lab_close, apr_pool_cleanup_null);
     return lab;
+}
+
+/* ---- a gate ------------------------------------------------------------ */
+
+/** From now on so many threads may wait. */
+static inline void lab_gate(lab_t *lab, int places, apr_pool_t *p)
+{
+    bearer_gate_config_t config = { 0 };
+
+    config.world = &lab->world;
+    config.own_limit = places;
+    config.parties = 1;
+    assert_int_equal(bearer_gate_create(&lab->world.gate, &config, p),
+                     APR_SUCCESS);
+}
+
+/** Another thread that has taken a place, the last one or the only one. */
+typedef struct unit_full_t {
+    bearer_gate_t *gate;
+    pthread_t thread;
+    atomic_int in, leave;
+} unit_full_t;
+
+static inline void *unit_full_hold(void *full_)
+{
+    unit_full_t *full = full_;
+    bearer_ticket_t ticket;
+
+    atomic_store(&full->in, bearer_gate_enter(&ticket, full->gate, 0, SECONDS(60))
+                            ? 2 : 1);
+    while (!atomic_load(&full->leave)) {
+        apr_sleep(500);
+    }
+    bearer_gate_leave(&ticket);
+    return NULL;
+}
+
+static inline void unit_full(unit_full_t *full, bearer_gate_t *gate)
+{
+    memset(full, 0, sizeof(*full));
+    full->gate = gate;
+    assert_int_equal(pthread_create(&full->thread, NULL, unit_full_hold, full), 0);
+    while (!atomic_load(&full->in)) {
+        apr_sleep(500);
+    }
+    assert_int_equal(atomic_load(&full->in), 1);
+}
+
+static inline void unit_not_full(unit_full_t *full)
+{
+    atomic_store(&full->leave, 1);
+    pthread_join(full->thread, NULL);
 }
 
 #endif

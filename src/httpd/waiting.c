@@ -1,0 +1,168 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/**
+ * @file waiting.c
+ * The gate of a child (gate.h): how many of its workers, and of all workers of
+ * the host, may wait for servers outside, and who these servers are.
+ *
+ * HTTP/2 streams run on mod_http2's own threads: as many as a child has workers,
+ * up to half as many again, unless H2MaxWorkers says less. While a stream runs its
+ * connection holds one of the MPM's workers besides. So both kinds count against
+ * one bound, half of whichever are fewer.
+ */
+#include "glue.h"
+
+#include <ap_mpm.h>
+
+APLOG_USE_MODULE(auth_bearer);
+
+/** H2MaxWorkers; 0: not written, or more than it matters. Set before fork. */
+static int h2_workers;
+
+/* ---- who is waited for -------------------------------------------------- */
+
+static bearer_issuer_t *issuer_at(const global_config_t *global, int i)
+{
+    return APR_ARRAY_IDX(global->issuers, i, bearer_issuer_t *);
+}
+
+static bearer_session_check_t *check_at(const global_config_t *global, int i)
+{
+    return (bearer_session_check_t *)(apr_uintptr_t)APR_ARRAY_IDX(
+        global->session_checks, i, configured_check_t).check;
+}
+
+/* What several virtual hosts declare alike is one party. */
+static int number_issuers(const global_config_t *global)
+{
+    int i, k, n = 0;
+
+    for (i = 0; i < global->issuers->nelts; i++) {
+        for (k = 0; strcmp(issuer_at(global, k)->url, issuer_at(global, i)->url);
+             k++) {
+        }
+        issuer_at(global, i)->party = BEARER_PARTY_ISSUER(k);
+        n += k == i;
+    }
+    return n;
+}
+
+/* So are checks that ask one server. */
+static int number_services(const global_config_t *global, apr_pool_t *ptemp)
+{
+    int i, k, n = 0;
+
+    for (i = 0; i < global->session_checks->nelts; i++) {
+        for (k = 0; k < i && !bearer_http_same_origin(check_at(global, k)->url,
+                                                      check_at(global, i)->url,
+                                                      ptemp); k++) {
+        }
+        check_at(global, i)->party = BEARER_PARTY_SERVICE(k);
+        n += k == i;
+    }
+    return n;
+}
+
+static const char *name_of(void *global_, int party)
+{
+    const global_config_t *global = global_;
+    int i = (party - BEARER_PARTY_ISSUER(0)) / 2;
+
+    if (party == BEARER_PARTY_CACHE) {
+        return "AuthBearerSOCache";
+    }
+    if (party < BEARER_PARTY_ISSUER(0)) {
+        return NULL;
+    }
+    return party % 2 == 0
+        ? i < global->issuers->nelts ? issuer_at(global, i)->url : NULL
+        : i < global->session_checks->nelts ? check_at(global, i)->url : NULL;
+}
+
+/* ---- how many workers there are ----------------------------------------- */
+
+static int threads_of_a_child(void)
+{
+    int threads = 1;
+
+    ap_mpm_query(AP_MPMQ_MAX_THREADS, &threads);
+    return threads > 1 ? threads : 1;
+}
+
+static int half_of_all(void)
+{
+    int processes = 1, workers;
+
+    ap_mpm_query(AP_MPMQ_MAX_DAEMONS, &processes);
+    workers = (processes > 1 ? processes : 1) * threads_of_a_child();
+    return workers > 3 ? workers / 2 : 1;
+}
+
+static int half_of_a_child(void)
+{
+    int threads = threads_of_a_child();
+
+    if (h2_workers && h2_workers < threads) {
+        threads = h2_workers;
+    }
+    return threads > 3 ? threads / 2 : 1;
+}
+
+/* mod_http2 tells nobody. The directive belongs to the main server, perhaps
+ * inside <IfModule>. */
+static int find_h2_workers(const ap_directive_t *node)
+{
+    int found = 0;
+
+    for (; node; node = node->next) {
+        int n = node->first_child ? find_h2_workers(node->first_child)
+              : !ap_cstr_casecmp(node->directive, "H2MaxWorkers")
+                    ? atoi(node->args) : 0;
+
+        found = n > 0 ? n : found;
+    }
+    return found;
+}
+
+/* ---- the gate ----------------------------------------------------------- */
+
+void bearer_waiting_post_config(server_rec *s, apr_pool_t *ptemp)
+{
+    global_config_t *global = bearer_config_server(s)->global;
+
+    h2_workers = find_h2_workers(ap_conftree);
+    global->parties = number_issuers(global) + number_services(global, ptemp);
+}
+
+static int any_cache_outside(const global_config_t *global)
+{
+    int i, any = 0;
+
+    for (i = 0; i < STORE_KINDS; i++) {
+        any |= global->stores[i].provider
+            && bearer_store_is_foreign(&global->stores[i]);
+    }
+    return any;
+}
+
+apr_status_t bearer_waiting_create(process_t *process)
+{
+    bearer_gate_config_t config = { 0 };
+    apr_status_t rv;
+
+    process->waiting = half_of_all();
+    config.world = &process->world;
+    config.host = bearer_shared_gate();
+    config.host_limit = process->waiting;
+    config.own_limit = half_of_a_child();
+    config.parties = process->global->parties;
+    config.cache = any_cache_outside(process->global);
+    config.exempt = bearer_refresh_in_background;
+    config.name = name_of;
+    config.name_baton = process->global;
+    rv = bearer_gate_create(&process->world.gate, &config, process->pool);
+    if (rv == APR_SUCCESS) {
+        process->world.http = bearer_gate_http(process->world.gate,
+                                               process->world.http, process->pool);
+    }
+    return rv;
+}

@@ -1,0 +1,584 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/* How many threads may wait at once. */
+#include "unit.h"
+
+#include <stdatomic.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <apr_thread_proc.h>
+
+#include "bearer/gate.h"
+
+#define LONGEST apr_time_from_sec(5)
+#define A BEARER_PARTY_ISSUER(0)
+#define B BEARER_PARTY_ISSUER(1)
+#define THREADS 32
+
+/** One gate, and tickets as if each were of another thread. */
+typedef struct bench_t {
+    unit_world_t *w;
+    bearer_gate_config_t config;
+    bearer_gate_t *gate;
+    apr_pool_t *p;
+} bench_t;
+
+static bearer_gate_host_t *shared_memory(void)
+{
+    void *memory = mmap(NULL, sizeof(bearer_gate_host_t), PROT_READ | PROT_WRITE,
+                        MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+    assert_ptr_not_equal(memory, MAP_FAILED);
+    return memory;
+}
+
+static void begin(bench_t *b, apr_pool_t *p, int host, int own, int parties)
+{
+    memset(b, 0, sizeof(*b));
+    b->p = p;
+    b->w = unit_world(p);
+    b->config.world = &b->w->world;
+    b->config.host = shared_memory();
+    b->config.host_limit = host;
+    b->config.own_limit = own;
+    b->config.parties = parties;
+    assert_int_equal(bearer_gate_create(&b->gate, &b->config, p), APR_SUCCESS);
+}
+
+/* ---- threads that hold tickets ------------------------------------------ */
+
+typedef struct holder_t {
+    bench_t *b;
+    int party;
+    const char *full;
+    apr_thread_t *thread;
+    _Atomic int *answered;         /* how many have been told whether they may */
+    _Atomic int *leave;            /* 1: those that hold a ticket give it back */
+} holder_t;
+
+static void *APR_THREAD_FUNC hold(apr_thread_t *thread, void *baton)
+{
+    holder_t *h = baton;
+    bearer_ticket_t ticket;
+
+    (void)thread;
+    h->full = bearer_gate_enter(&ticket, h->b->gate, h->party, LONGEST);
+    atomic_fetch_add(h->answered, 1);
+    if (!h->full) {
+        while (!atomic_load(h->leave)) {
+            apr_sleep(1000);
+        }
+        bearer_gate_leave(&ticket);
+    }
+    return NULL;
+}
+
+/* So many threads of a party want in at once; when all have an answer, the number
+ * of those that got in. They stay until *leave. */
+typedef struct crowd_t {
+    holder_t holders[THREADS];
+    _Atomic int answered, leave;
+    int n;
+} crowd_t;
+
+static int crowd(crowd_t *c, bench_t *b, int party, int n)
+{
+    int i, in = 0;
+
+    memset(c, 0, sizeof(*c));
+    c->n = n;
+    for (i = 0; i < n; i++) {
+        c->holders[i].b = b;
+        c->holders[i].party = party;
+        c->holders[i].answered = &c->answered;
+        c->holders[i].leave = &c->leave;
+        assert_int_equal(apr_thread_create(&c->holders[i].thread, NULL, hold,
+                                           &c->holders[i], b->p), APR_SUCCESS);
+    }
+    while (atomic_load(&c->answered) < n) {
+        apr_sleep(1000);
+    }
+    for (i = 0; i < n; i++) {
+        in += !c->holders[i].full;
+    }
+    return in;
+}
+
+static void disperse(crowd_t *c)
+{
+    apr_status_t rv;
+    int i;
+
+    atomic_store(&c->leave, 1);
+    for (i = 0; i < c->n; i++) {
+        assert_int_equal(apr_thread_join(&rv, c->holders[i].thread), APR_SUCCESS);
+    }
+}
+
+static const char *why(const crowd_t *c)
+{
+    int i;
+
+    for (i = 0; i < c->n; i++) {
+        if (c->holders[i].full) {
+            return c->holders[i].full;
+        }
+    }
+    return NULL;
+}
+
+/* ---- the bounds --------------------------------------------------------- */
+
+static void test_own_bound(void **state)
+{
+    bench_t b;
+    crowd_t c;
+
+    begin(&b, unit_pool(state), 100, 4, 1);
+    assert_int_equal(crowd(&c, &b, A, 12), 4);
+    assert_true(unit_contains(why(&c), "half of the workers are already waiting"));
+    disperse(&c);
+    assert_int_equal(crowd(&c, &b, A, 4), 4);
+    disperse(&c);
+}
+
+static void test_host_bound(void **state)
+{
+    apr_pool_t *p = unit_pool(state);
+    bench_t b, other;
+    crowd_t c, d;
+
+    begin(&b, p, 6, 4, 1);
+    other = b;
+    assert_int_equal(bearer_gate_create(&other.gate, &b.config, p), APR_SUCCESS);
+    assert_int_equal(crowd(&c, &b, A, 8), 4);
+    assert_int_equal(crowd(&d, &other, A, 8), 2);
+    disperse(&c);
+    disperse(&d);
+    assert_int_equal(crowd(&d, &other, A, 8), 4);
+    disperse(&d);
+}
+
+/* A neighbour of an issuer that keeps silent finds half of the places free. */
+static void test_share(void **state)
+{
+    bench_t b;
+    crowd_t c, d;
+
+    begin(&b, unit_pool(state), 100, 8, 2);
+    assert_int_equal(crowd(&c, &b, A, 20), 4);
+    assert_true(unit_contains(why(&c), "this issuer's share"));
+    assert_int_equal(crowd(&d, &b, B, 20), 4);
+    disperse(&d);
+    disperse(&c);
+}
+
+static void test_share_of_the_host(void **state)
+{
+    bench_t b;
+    crowd_t c, d;
+
+    begin(&b, unit_pool(state), 6, 100, 3);
+    assert_int_equal(crowd(&c, &b, A, 20), 3);
+    assert_int_equal(crowd(&d, &b, B, 20), 3);
+    disperse(&d);
+    disperse(&c);
+}
+
+/* Even the smallest gate lets one through, of each party in turn. */
+static void test_one_place(void **state)
+{
+    bench_t b;
+    crowd_t c;
+
+    begin(&b, unit_pool(state), 0, 0, 5);
+    assert_int_equal(crowd(&c, &b, A, 3), 1);
+    disperse(&c);
+    assert_int_equal(crowd(&c, &b, B, 3), 1);
+    disperse(&c);
+}
+
+/* Sessions are in the cache: issuers that keep silent must not end them. */
+static void test_room_for_the_cache(void **state)
+{
+    apr_pool_t *p = unit_pool(state);
+    bench_t b;
+    crowd_t c, d, e;
+
+    begin(&b, p, 100, 8, 3);
+    b.config.cache = 1;
+    assert_int_equal(bearer_gate_create(&b.gate, &b.config, p), APR_SUCCESS);
+    assert_int_equal(crowd(&c, &b, A, 10), 4);
+    assert_int_equal(crowd(&d, &b, B, 10), 0);
+    assert_int_equal(crowd(&e, &b, BEARER_PARTY_CACHE, 10), 4);
+    assert_true(unit_contains(why(&e), "AuthBearerSOCache"));
+    disperse(&e);
+    disperse(&d);
+    disperse(&c);
+    assert_int_equal(crowd(&e, &b, BEARER_PARTY_CACHE, 10), 8);
+    disperse(&e);
+}
+
+/* ---- tickets ------------------------------------------------------------ */
+
+static void test_one_ticket_a_thread(void **state)
+{
+    bearer_ticket_t outer, inner, deeper;
+    bench_t b;
+    crowd_t c;
+
+    begin(&b, unit_pool(state), 100, 1, 1);
+    assert_null(bearer_gate_enter(&outer, b.gate, A, LONGEST));
+    assert_null(bearer_gate_enter(&inner, b.gate, A, LONGEST));
+    assert_null(bearer_gate_enter(&deeper, b.gate, B, LONGEST));
+    bearer_gate_leave(&deeper);
+    bearer_gate_leave(&inner);
+    assert_int_equal(crowd(&c, &b, A, 1), 0);
+    disperse(&c);
+    bearer_gate_leave(&outer);
+    assert_int_equal(crowd(&c, &b, A, 1), 1);
+    disperse(&c);
+}
+
+/* Who died holds nothing for ever; who is alive and asks on keeps its place. */
+static void test_deadline(void **state)
+{
+    bearer_ticket_t outer, inner;
+    bench_t b;
+    crowd_t c;
+
+    begin(&b, unit_pool(state), 1, 1, 1);
+    assert_null(bearer_gate_enter(&outer, b.gate, A, LONGEST));
+    b.w->now += LONGEST;
+    assert_null(bearer_gate_enter(&inner, b.gate, A, LONGEST));
+    bearer_gate_leave(&inner);
+    b.w->now += LONGEST;
+    assert_int_equal(crowd(&c, &b, A, 1), 0);
+    disperse(&c);
+    b.w->now += BEARER_GATE_MARGIN;
+    assert_int_equal(crowd(&c, &b, A, 1), 1);
+    /* what is given back late is another's by now */
+    bearer_gate_leave(&outer);
+    assert_null(bearer_gate_enter(&outer, NULL, A, LONGEST));
+    bearer_gate_leave(&outer);
+    {
+        crowd_t d;
+
+        assert_int_equal(crowd(&d, &b, A, 1), 0);
+        disperse(&d);
+    }
+    disperse(&c);
+}
+
+static int nobody(void)
+{
+    return 1;
+}
+
+static void test_exempt(void **state)
+{
+    apr_pool_t *p = unit_pool(state);
+    bench_t b;
+    crowd_t c;
+
+    begin(&b, p, 1, 1, 1);
+    b.config.exempt = nobody;
+    assert_int_equal(bearer_gate_create(&b.gate, &b.config, p), APR_SUCCESS);
+    assert_int_equal(crowd(&c, &b, A, 10), 10);
+    disperse(&c);
+}
+
+static void test_without_a_host(void **state)
+{
+    apr_pool_t *p = unit_pool(state);
+    bench_t b;
+    crowd_t c;
+
+    begin(&b, p, 1, 3, 1);
+    b.config.host = NULL;
+    assert_int_equal(bearer_gate_create(&b.gate, &b.config, p), APR_SUCCESS);
+    assert_int_equal(crowd(&c, &b, A, 10), 3);
+    disperse(&c);
+}
+
+/* ---- patience ----------------------------------------------------------- */
+
+typedef struct worker_t {
+    bench_t *b;
+    _Atomic int *waiting, *most, *refused, *done;
+    int rounds;
+    apr_interval_time_t each;
+} worker_t;
+
+static void *APR_THREAD_FUNC work(apr_thread_t *thread, void *baton)
+{
+    worker_t *w = baton;
+    bearer_ticket_t ticket;
+    int i, now, most;
+
+    (void)thread;
+    for (i = 0; i < w->rounds; i++) {
+        if (bearer_gate_enter(&ticket, w->b->gate, A, LONGEST)) {
+            atomic_fetch_add(w->refused, 1);
+            continue;
+        }
+        now = atomic_fetch_add(w->waiting, 1) + 1;
+        most = atomic_load(w->most);
+        while (now > most
+               && !atomic_compare_exchange_weak(w->most, &most, now)) {
+        }
+        if (w->each) {
+            apr_sleep(w->each);
+        }
+        atomic_fetch_sub(w->waiting, 1);
+        bearer_gate_leave(&ticket);
+        bearer_gate_answered(w->b->gate, A, w->each);
+        atomic_fetch_add(w->done, 1);
+    }
+    return NULL;
+}
+
+static void run_workers(bench_t *b, int n, int rounds, apr_interval_time_t each,
+                        int *most, int *refused)
+{
+    _Atomic int waiting = 0, highest = 0, turned_away = 0, done = 0;
+    worker_t w = { b, &waiting, &highest, &turned_away, &done, rounds, each };
+    apr_thread_t *threads[THREADS];
+    apr_status_t rv;
+    int i;
+
+    for (i = 0; i < n; i++) {
+        assert_int_equal(apr_thread_create(&threads[i], NULL, work, &w, b->p),
+                         APR_SUCCESS);
+    }
+    for (i = 0; i < n; i++) {
+        apr_thread_join(&rv, threads[i]);
+    }
+    assert_int_equal(done + turned_away, n * rounds);
+    *most = highest;
+    *refused = turned_away;
+}
+
+/* Of those that take and give all the time, never more than the bound are in; and
+ * as many as the bound are never turned away by each other. */
+static void test_many_threads(void **state)
+{
+    apr_pool_t *p = unit_pool(state);
+    int most, refused;
+    bench_t b;
+
+    begin(&b, p, 100, 8, 2);
+    run_workers(&b, 4, 20000, 0, &most, &refused);
+    assert_int_equal(refused, 0);
+    begin(&b, p, 8, 100, 2);
+    run_workers(&b, 16, 5000, 0, &most, &refused);
+    assert_in_range(most, 1, 4);
+}
+
+/* A server that answers swiftly is no outage, however many ask it at once. */
+static void test_a_crowd_is_patient(void **state)
+{
+    int most, refused;
+    bench_t b;
+
+    begin(&b, unit_pool(state), 100, 8, 1);
+    run_workers(&b, 16, 50, 1000, &most, &refused);
+    assert_int_equal(most, 8);
+    assert_int_equal(refused, 0);
+}
+
+/* One that keeps silent costs the patience once. */
+static void test_an_outage_is_not(void **state)
+{
+    apr_time_t started;
+    crowd_t c, d;
+    bench_t b;
+    int i;
+
+    begin(&b, unit_pool(state), 100, 2, 1);
+    assert_int_equal(crowd(&c, &b, A, 4), 2);
+    started = apr_time_now();
+    for (i = 0; i < 10; i++) {
+        assert_int_equal(crowd(&d, &b, A, 1), 0);
+        disperse(&d);
+    }
+    assert_true(apr_time_now() - started < 9 * BEARER_GATE_PATIENCE);
+    bearer_gate_answered(b.gate, A, BEARER_GATE_PATIENCE);
+    started = apr_time_now();
+    assert_int_equal(crowd(&d, &b, A, 1), 0);
+    disperse(&d);
+    assert_true(apr_time_now() - started < BEARER_GATE_PATIENCE);
+    bearer_gate_answered(b.gate, A, 1000);
+    started = apr_time_now();
+    assert_int_equal(crowd(&d, &b, A, 1), 0);
+    disperse(&d);
+    assert_true(apr_time_now() - started >= BEARER_GATE_PATIENCE);
+    disperse(&c);
+}
+
+/* ---- processes ---------------------------------------------------------- */
+
+/* Each child is one worker (prefork): one that comes finds the place of one that
+ * was killed when its time is over. */
+static void test_processes(void **state)
+{
+    apr_pool_t *p = unit_pool(state);
+    bearer_ticket_t ticket;
+    int i, status;
+    pid_t pids[4];
+    bench_t b;
+
+    begin(&b, p, 4, 1, 1);
+    for (i = 0; i < 4; i++) {
+        pids[i] = fork();
+        if (pids[i] == 0) {
+            if (bearer_gate_enter(&ticket, b.gate, A, LONGEST)) {
+                _exit(1);
+            }
+            for (;;) {
+                pause();
+            }
+        }
+    }
+    for (i = 0; i < 4; i++) {
+        int place, taken = 0;
+
+        while (!taken) {
+            for (place = 0; place < 4; place++) {
+                taken += atomic_load(&b.config.host->places[place]) != 0;
+            }
+            taken = taken == 4;
+            apr_sleep(1000);
+        }
+    }
+    assert_non_null(bearer_gate_enter(&ticket, b.gate, A, LONGEST));
+    for (i = 0; i < 4; i++) {
+        kill(pids[i], SIGKILL);
+        assert_int_equal(waitpid(pids[i], &status, 0), pids[i]);
+    }
+    assert_non_null(bearer_gate_enter(&ticket, b.gate, A, LONGEST));
+    b.w->now += LONGEST + BEARER_GATE_MARGIN;
+    assert_null(bearer_gate_enter(&ticket, b.gate, A, LONGEST));
+    bearer_gate_leave(&ticket);
+}
+
+/* The bell reaches a process that waits for a place of the host. */
+static void test_bell_between_processes(void **state)
+{
+    bearer_ticket_t ticket;
+    apr_time_t started;
+    int status;
+    pid_t pid;
+    bench_t b;
+
+    begin(&b, unit_pool(state), 1, 1, 1);
+    assert_null(bearer_gate_enter(&ticket, b.gate, A, LONGEST));
+    pid = fork();
+    if (pid == 0) {
+        bearer_gate_create(&b.gate, &b.config, b.p);
+        _exit(bearer_gate_enter(&ticket, b.gate, A, LONGEST) ? 1 : 0);
+    }
+    started = apr_time_now();
+    while (!atomic_load(&b.config.host->bell.waiting)
+           && apr_time_now() - started < apr_time_from_sec(2)) {
+        apr_sleep(100);
+    }
+    bearer_gate_leave(&ticket);
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+}
+
+/* ---- the log and the client --------------------------------------------- */
+
+static const char *name_of(void *baton, int party)
+{
+    (void)baton;
+    return party == A ? "https://a.test/" : NULL;
+}
+
+static void test_it_is_said_once_a_minute(void **state)
+{
+    apr_pool_t *p = unit_pool(state);
+    bearer_ticket_t ticket;
+    crowd_t c;
+    bench_t b;
+    int i;
+
+    begin(&b, p, 1, 1, 1);
+    b.config.name = name_of;
+    assert_int_equal(bearer_gate_create(&b.gate, &b.config, p), APR_SUCCESS);
+    assert_int_equal(crowd(&c, &b, A, 1), 1);
+    for (i = 0; i < 3; i++) {
+        assert_non_null(bearer_gate_enter(&ticket, b.gate, A, LONGEST));
+    }
+    assert_int_equal(unit_world_logged(b.w, "half of the workers"), 1);
+    assert_int_equal(unit_world_logged(b.w, "https://a.test/: half"), 1);
+    b.w->now += apr_time_from_sec(60);
+    disperse(&c);
+    assert_int_equal(crowd(&c, &b, A, 1), 1);
+    assert_non_null(bearer_gate_enter(&ticket, b.gate, B, LONGEST));
+    assert_int_equal(unit_world_logged(b.w, "half of the workers"), 2);
+    disperse(&c);
+}
+
+static int performed;
+
+static apr_status_t perform(const bearer_http_client_t *client,
+                            const bearer_http_request_t *request,
+                            bearer_http_response_t **response,
+                            const char **error, apr_pool_t *p)
+{
+    (void)client;
+    (void)request;
+    *error = NULL;
+    *response = apr_pcalloc(p, sizeof(**response));
+    performed++;
+    return APR_SUCCESS;
+}
+
+static void test_http(void **state)
+{
+    apr_pool_t *p = unit_pool(state);
+    bearer_http_client_t inner = { perform, NULL };
+    const bearer_http_client_t *http;
+    bearer_http_request_t request;
+    bearer_http_response_t *response;
+    const char *error;
+    bench_t b;
+    crowd_t c;
+
+    begin(&b, p, 1, 1, 1);
+    memset(&request, 0, sizeof(request));
+    request.party = A;
+    request.total_timeout = LONGEST;
+    http = bearer_gate_http(b.gate, &inner, p);
+    performed = 0;
+    assert_int_equal(http->perform(http, &request, &response, &error, p),
+                     APR_SUCCESS);
+    assert_int_equal(crowd(&c, &b, A, 1), 1);
+    assert_int_equal(http->perform(http, &request, &response, &error, p),
+                     APR_EBUSY);
+    assert_null(response);
+    assert_true(unit_contains(error, "half of the workers"));
+    disperse(&c);
+    assert_int_equal(performed, 1);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        UNIT_TEST(test_own_bound), UNIT_TEST(test_host_bound),
+        UNIT_TEST(test_share), UNIT_TEST(test_share_of_the_host),
+        UNIT_TEST(test_one_place), UNIT_TEST(test_room_for_the_cache),
+        UNIT_TEST(test_one_ticket_a_thread), UNIT_TEST(test_deadline),
+        UNIT_TEST(test_exempt), UNIT_TEST(test_without_a_host),
+        UNIT_TEST(test_many_threads), UNIT_TEST(test_a_crowd_is_patient),
+        UNIT_TEST(test_an_outage_is_not), UNIT_TEST(test_processes),
+        UNIT_TEST(test_bell_between_processes),
+        UNIT_TEST(test_it_is_said_once_a_minute), UNIT_TEST(test_http)
+    };
+
+    return UNIT_RUN("gate", tests);
+}
