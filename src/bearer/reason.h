@@ -9,7 +9,8 @@
  * in the glue, in one table; this file knows nothing of HTTP statuses.
  *
  * To add a reason: one row in BEARER_REASONS. To add a category: one row in
- * BEARER_CATEGORIES (and one in the glue's status table).
+ * BEARER_CATEGORIES, and its ANSWER_ in the glue's answer.c, without which that
+ * does not compile.
  */
 #ifndef BEARER_REASON_H
 #define BEARER_REASON_H

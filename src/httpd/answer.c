@@ -18,41 +18,61 @@ typedef struct answer_t {
     int level;       /**< of the log line */
 } answer_t;
 
-static const answer_t answers[BEARER_CATEGORY_COUNT] = {
-    [BEARER_CATEGORY_OK]            = { OK, 0, 0, APLOG_DEBUG },
-    [BEARER_CATEGORY_NO_CREDENTIAL] = { HTTP_UNAUTHORIZED, 1, 0, APLOG_INFO },
-    [BEARER_CATEGORY_REQUEST]       = { HTTP_BAD_REQUEST, 1, 0, APLOG_INFO },
-    [BEARER_CATEGORY_MALFORMED]     = { HTTP_UNAUTHORIZED, 1, 0, APLOG_INFO },
-    [BEARER_CATEGORY_ALGORITHM]     = { HTTP_UNAUTHORIZED, 1, 0, APLOG_INFO },
-    [BEARER_CATEGORY_KEY]           = { HTTP_UNAUTHORIZED, 1, 0, APLOG_INFO },
-    [BEARER_CATEGORY_SIGNATURE]     = { HTTP_UNAUTHORIZED, 1, 0, APLOG_INFO },
-    [BEARER_CATEGORY_ISSUER]        = { HTTP_UNAUTHORIZED, 1, 0, APLOG_INFO },
-    [BEARER_CATEGORY_TYPE]          = { HTTP_UNAUTHORIZED, 1, 0, APLOG_INFO },
-    [BEARER_CATEGORY_CLIENT]        = { HTTP_UNAUTHORIZED, 1, 0, APLOG_INFO },
-    [BEARER_CATEGORY_IDENTIFIER]    = { HTTP_UNAUTHORIZED, 1, 0, APLOG_INFO },
-    [BEARER_CATEGORY_INACTIVE]      = { HTTP_UNAUTHORIZED, 1, 0, APLOG_INFO },
-    [BEARER_CATEGORY_REVOKED]       = { HTTP_UNAUTHORIZED, 1, 0, APLOG_INFO },
-    [BEARER_CATEGORY_EXPIRED]       = { HTTP_UNAUTHORIZED, 1, 0, APLOG_INFO },
-    [BEARER_CATEGORY_NOT_YET_VALID] = { HTTP_UNAUTHORIZED, 1, 0, APLOG_INFO },
-    [BEARER_CATEGORY_AGE]           = { HTTP_UNAUTHORIZED, 1, 0, APLOG_INFO },
-    [BEARER_CATEGORY_AUDIENCE]      = { HTTP_UNAUTHORIZED, 1, 0, APLOG_INFO },
-    [BEARER_CATEGORY_AUTHENTICATION] = { HTTP_UNAUTHORIZED, 1, 0, APLOG_INFO },
-    [BEARER_CATEGORY_SCOPE]         = { HTTP_FORBIDDEN, 1, 0, APLOG_INFO },
-    [BEARER_CATEGORY_REQUIRE]       = { HTTP_FORBIDDEN, 0, 0, APLOG_INFO },
-    [BEARER_CATEGORY_CROSS_SITE]    = { HTTP_FORBIDDEN, 0, 0, APLOG_INFO },
-    [BEARER_CATEGORY_THROTTLED]     = { HTTP_TOO_MANY_REQUESTS, 0, 1, APLOG_INFO },
-    [BEARER_CATEGORY_UNAVAILABLE]   = { HTTP_SERVICE_UNAVAILABLE, 0, 1, APLOG_INFO },
-    [BEARER_CATEGORY_MISCONFIGURED] = { HTTP_INTERNAL_SERVER_ERROR, 0, 0, APLOG_ERR },
+/* One row for each category, by the category's name: the table is written by the
+ * list of categories, so one without its row does not compile. */
+#define ANSWER(status, challenge, retry) { status, challenge, retry, APLOG_INFO }
+#define ANSWER_INVALID_TOKEN  ANSWER(HTTP_UNAUTHORIZED, 1, 0)
+
+#define ANSWER_OK             { OK, 0, 0, APLOG_ERR }
+#define ANSWER_NO_CREDENTIAL  ANSWER(HTTP_UNAUTHORIZED, 1, 0)
+#define ANSWER_REQUEST        ANSWER(HTTP_BAD_REQUEST, 1, 0)
+#define ANSWER_MALFORMED      ANSWER_INVALID_TOKEN
+#define ANSWER_ALGORITHM      ANSWER_INVALID_TOKEN
+#define ANSWER_KEY            ANSWER_INVALID_TOKEN
+#define ANSWER_SIGNATURE      ANSWER_INVALID_TOKEN
+#define ANSWER_ISSUER         ANSWER_INVALID_TOKEN
+#define ANSWER_TYPE           ANSWER_INVALID_TOKEN
+#define ANSWER_CLIENT         ANSWER_INVALID_TOKEN
+#define ANSWER_IDENTIFIER     ANSWER_INVALID_TOKEN
+#define ANSWER_INACTIVE       ANSWER_INVALID_TOKEN
+#define ANSWER_REVOKED        ANSWER_INVALID_TOKEN
+#define ANSWER_EXPIRED        ANSWER_INVALID_TOKEN
+#define ANSWER_NOT_YET_VALID  ANSWER_INVALID_TOKEN
+#define ANSWER_AGE            ANSWER_INVALID_TOKEN
+#define ANSWER_AUDIENCE       ANSWER_INVALID_TOKEN
+#define ANSWER_AUTHENTICATION ANSWER(HTTP_UNAUTHORIZED, 1, 0)
+#define ANSWER_SCOPE          ANSWER(HTTP_FORBIDDEN, 1, 0)
+#define ANSWER_REQUIRE        ANSWER(HTTP_FORBIDDEN, 0, 0)
+#define ANSWER_CROSS_SITE     ANSWER(HTTP_FORBIDDEN, 0, 0)
+#define ANSWER_THROTTLED      ANSWER(HTTP_TOO_MANY_REQUESTS, 0, 1)
+#define ANSWER_UNAVAILABLE    ANSWER(HTTP_SERVICE_UNAVAILABLE, 0, 1)
+#define ANSWER_MISCONFIGURED  { HTTP_INTERNAL_SERVER_ERROR, 0, 0, APLOG_ERR }
+
+static const answer_t answers[] = {
+#define X(symbol, name, error, description, counted) \
+    [BEARER_CATEGORY_##symbol] = ANSWER_##symbol,
+    BEARER_CATEGORIES(X)
+#undef X
 };
+
+/* httpd takes a status of 0 for OK: where a refusal is answered, that is a fault of
+ * this module and ends in 500. */
+static const answer_t *answer_of(bearer_reason_t reason)
+{
+    static const answer_t fault = ANSWER_MISCONFIGURED;
+    const answer_t *answer = &answers[bearer_reason_category(reason)];
+
+    return answer->status < HTTP_BAD_REQUEST ? &fault : answer;
+}
 
 int bearer_answer_status(bearer_reason_t reason)
 {
-    return answers[bearer_reason_category(reason)].status;
+    return answer_of(reason)->status;
 }
 
 int bearer_answer_level(bearer_reason_t reason)
 {
-    return answers[bearer_reason_category(reason)].level;
+    return answer_of(reason)->level;
 }
 
 /* httpd keeps AuthName ready to stand between quotes, with its own quotes
@@ -132,7 +152,7 @@ int bearer_answer_refuse(request_rec *r, bearer_reason_t reason,
                          const bearer_judgement_t *j)
 {
     bearer_category_t category = bearer_reason_category(reason);
-    const answer_t *answer = &answers[category];
+    const answer_t *answer = answer_of(reason);
     request_t *own = bearer_request(r);
 
     own->reason = reason;
