@@ -185,25 +185,55 @@ int bearer_http_same_origin(const char *a, const char *b, apr_pool_t *p)
            && strcmp(left.host, right.host) == 0;
 }
 
+/* Where a URL's authority begins, and its host. A password that was not encoded may
+ * contain the characters that end an authority; it is one if what would be the port
+ * is not a number. */
+static const char *authority_of(const char *url, const char **host)
+{
+    const char *scheme = strstr(url, "://");
+    const char *authority = scheme ? scheme + 3 : url, *end, *port;
+
+    end = authority + strcspn(authority, "/?#");
+    port = authority;
+    port += *port == '[' ? strcspn(port, "]/?#") : strcspn(port, ":/?#");
+    port += *port == ']';
+    if (*port == ':' && port + 1 + strspn(port + 1, "0123456789") != end) {
+        end += strlen(end);
+    }
+    for (*host = end; *host > authority && (*host)[-1] != '@'; --*host) {
+    }
+    return authority;
+}
+
+const char *bearer_http_url_masked(const char *url, apr_pool_t *p)
+{
+    const char *host, *authority = authority_of(url, &host);
+    apr_size_t len = strcspn(host, "?#");
+
+    return apr_pstrcat(p, apr_pstrmemdup(p, url, (apr_size_t)(authority - url)),
+                       host > authority ? "***@" : "",
+                       apr_pstrmemdup(p, host, len), host[len] ? "?***" : "", NULL);
+}
+
 const char *bearer_http_url_shown(const char *url, apr_pool_t *p)
 {
-    apr_size_t len = strcspn(url, "?#");
-    const char *authority = strstr(url, "://");
-    const char *at = NULL;
+    const char *host, *authority = authority_of(url, &host);
 
-    if (authority && authority < url + len) {
-        authority += 3;
-        at = memchr(authority, '@', (apr_size_t)(url + len - authority));
-    }
-    if (at) {
-        url = apr_pstrcat(p, apr_pstrmemdup(p, url,
-                                            (apr_size_t)(authority - url)),
-                          apr_pstrmemdup(p, at + 1,
-                                         (apr_size_t)(url + len - at - 1)),
-                          NULL);
-        len = strlen(url);
-    }
-    return bearer_text_quote_n(p, url, len);
+    return bearer_text_quote(p, apr_pstrcat(
+        p, apr_pstrmemdup(p, url, (apr_size_t)(authority - url)),
+        apr_pstrmemdup(p, host, strcspn(host, "?#")), NULL));
+}
+
+const char *bearer_http_proxy_error(const char *url, apr_pool_t *p)
+{
+    const char *host, *authority = authority_of(url, &host);
+    bearer_http_url_t parts;
+
+    return authority + strcspn(authority, "/?#") < host
+        ? "its user and password are not percent-encoded"
+        : bearer_http_url_split(&parts, apr_pstrcat(
+              p, apr_pstrmemdup(p, url, (apr_size_t)(authority - url)), host, NULL),
+              p);
 }
 
 /* ---- what may be fetched ----------------------------------------------- */

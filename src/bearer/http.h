@@ -104,6 +104,13 @@ int bearer_http_same_origin(const char *a, const char *b, apr_pool_t *p);
 /** A URL for the log: quoted, bounded, without query and credentials. */
 const char *bearer_http_url_shown(const char *url, apr_pool_t *p);
 
+/** A URL for the dump of the configuration: not quoted, with *** for its query and
+ *  its credentials. */
+const char *bearer_http_url_masked(const char *url, apr_pool_t *p);
+
+/** Like bearer_http_url_split(), of a URL that may have user:password@. */
+const char *bearer_http_proxy_error(const char *url, apr_pool_t *p);
+
 /** localhost, 127.0.0.0/8, ::1. */
 int bearer_http_is_loopback(const char *host);
 

@@ -572,11 +572,15 @@ static const char *peer_of(const transfer_t *t, CURLcode code)
              : t->host;
 }
 
-/* libcurl's own words, for what has no row and for TLS' many ways. */
+/* libcurl's own words, for what has no row and for TLS' many ways; but not if it
+ * repeats the proxy, whose URL may have a password in it. */
 static const char *in_its_words(transfer_t *t, CURLcode code)
 {
-    return bearer_text_quote(t->p, t->message[0] ? t->message
-                                                 : curl_easy_strerror(code));
+    const char *proxy = t->request->proxy;
+
+    return bearer_text_quote(t->p, t->message[0]
+                                   && !(proxy && strstr(t->message, proxy))
+                                   ? t->message : curl_easy_strerror(code));
 }
 
 static apr_status_t explain(transfer_t *t, CURLcode code, const char **error)

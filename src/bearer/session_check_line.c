@@ -394,7 +394,7 @@ static const char *check_endpoint(const line_t *line)
                        "AuthBearerProvider introspection here, and "
                        "AuthBearerIntrospection %s inside <AuthBearerIssuer>",
                        bearer_http_url_shown(line->check->url, line->p),
-                       line->check->url) : NULL;
+                       bearer_http_url_masked(line->check->url, line->p)) : NULL;
 }
 
 static const char *check_whole(const line_t *line)
@@ -487,7 +487,8 @@ const char *bearer_session_check_print(const bearer_session_check_t *check,
         ? apr_psprintf(p, "%" APR_TIME_T_FMT "ms", check->ttl / 1000)
         : apr_psprintf(p, "%" APR_TIME_T_FMT "s", apr_time_sec(check->ttl));
 
-    return apr_pstrcat(p, check->url, " ", print_send(check, p),
+    return apr_pstrcat(p, bearer_http_url_masked(check->url, p), " ",
+                       print_send(check, p),
                        check->prefix ? " prefix=" : "",
                        check->prefix ? check->prefix : "",
                        " method=", check->method ? check->method : "same",

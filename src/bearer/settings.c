@@ -11,6 +11,7 @@
 
 #include <apr_strings.h>
 
+#include "bearer/http.h"
 #include "bearer/resource.h"
 #include "bearer/session_check.h"
 
@@ -283,13 +284,8 @@ static const char *print_proxy(const void *value, const printer_t *self,
                                apr_pool_t *p)
 {
     const char *url = *(const char *const *)value;
-    const char *at = url ? strrchr(url, '@') : NULL;
-    const char *host = at ? strstr(url, "://") : NULL;
 
-    if (!host || host > at) {
-        return print_string(value, self, p);
-    }
-    return word(apr_psprintf(p, "%.*s***%s", (int)(host + 3 - url), url, at), p);
+    return url ? word(bearer_http_url_masked(url, p), p) : self->absent;
 }
 
 static const char *print_list(const void *value, const printer_t *self,

@@ -137,7 +137,7 @@ static const char *source(const parse_t *in, bearer_source_t *out, int spiffe)
     }
     if (strncmp(word, "https:", 6) && strncmp(word, "http:", 5)) {
         return bearer_parse_complain(in, "%s is neither a URL nor one of this directive's "
-                        "words", bearer_text_quote(in->p, word));
+                        "words", bearer_http_url_shown(word, in->p));
     }
     out->kind = is_spiffe ? BEARER_SOURCE_SPIFFE_URL : BEARER_SOURCE_URL;
     out->value = word;

@@ -136,7 +136,7 @@ static const char *login_base_url(const parse_t *in, login_config_t *login)
     if (wrong || (*url.path && strcmp(url.path, "/") != 0)) {
         return bearer_parse_complain(in, "%s is not SCHEME://HOST[:PORT], this server as "
                         "browsers see it",
-                        bearer_text_quote(in->p, WORD(in, 0)));
+                        bearer_http_url_shown(WORD(in, 0), in->p));
     }
     login->base_url = apr_psprintf(in->p, "%s://%s%s%s", url.https ? "https"
                                                                    : "http",

@@ -9,7 +9,6 @@
 #include <limits.h>
 
 #include <apr_lib.h>
-#include <apr_uri.h>
 
 #include "bearer/login.h"
 #include "bearer/resource.h"
@@ -506,12 +505,13 @@ static void note_secret(const parse_t *in, bearer_secret_t *secret)
 
 static const char *parse_client_secret(const parse_t *in, const parser_t *row)
 {
-    const char *error = bearer_parse_want(in, 1, 1);
     bearer_secret_t *secret = NULL;
+    const char *error = bearer_parse_want(in, 1, INT_MAX);
 
     if (!error) {
-        error = bearer_secret_parse(&secret, WORD(in, 0), "AuthBearerClientSecret",
-                                    in->p);
+        /* a secret written here must not be repeated, not even in part */
+        error = bearer_secret_parse(&secret, in->words->nelts == 1 ? WORD(in, 0) : "",
+                                    "AuthBearerClientSecret", in->p);
         error = error ? bearer_parse_complain(in, "%s", error) : NULL;
     }
     if (!error && secret->kind == BEARER_SECRET_FILE) {
@@ -601,19 +601,15 @@ static const char *parse_resource(const parse_t *in, const parser_t *row)
 
 static const char *parse_http_proxy(const parse_t *in, const parser_t *row)
 {
-    const char *error = parse_string(in, row);
-    apr_uri_t uri;
+    const char *error = parse_string(in, row), *wrong;
 
     if (!error && !ap_cstr_casecmp(WORD(in, 0), "none")) {
         MEMBER(in, row, const char *) = NULL;
     }
-    else if (!error
-             && (apr_uri_parse(in->p, WORD(in, 0), &uri) != APR_SUCCESS
-                 || !uri.scheme || !uri.hostname
-                 || (strcmp(uri.scheme, "http") && strcmp(uri.scheme, "https")))) {
-        error = bearer_parse_complain(in, "%s is not the URL of a proxy, e.g. "
-                         "http://proxy.example.com:3128",
-                         bearer_text_quote(in->p, WORD(in, 0)));
+    else if (!error && (wrong = bearer_http_proxy_error(WORD(in, 0), in->p))) {
+        error = apr_psprintf(in->p, "%s: %s is not the URL of a proxy, e.g. "
+                             "http://proxy.example.com:3128: %s", in->cmd->cmd->name,
+                             bearer_http_url_shown(WORD(in, 0), in->p), wrong);
     }
     return error;
 }

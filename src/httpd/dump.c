@@ -86,17 +86,29 @@ static void dump_list(apr_file_t *out, const char *directive,
     }
 }
 
+static void dump_source(apr_file_t *out, const char *directive,
+                        const bearer_source_t *source, const char *behind,
+                        apr_pool_t *p)
+{
+    static const char *const kinds[] = {
+        [BEARER_SOURCE_DISCOVER] = "discover", [BEARER_SOURCE_OFF] = "off",
+        [BEARER_SOURCE_URL] = "", [BEARER_SOURCE_FILE] = "file:",
+        [BEARER_SOURCE_SPIFFE_URL] = "spiffe:", [BEARER_SOURCE_SPIFFE_FILE] = "spiffe:"
+    };
+    const int is_url = source->kind == BEARER_SOURCE_URL
+                       || source->kind == BEARER_SOURCE_SPIFFE_URL;
+
+    apr_file_printf(out, "    %s %s%s%s\n", directive, kinds[source->kind],
+                    is_url ? bearer_http_url_masked(source->value, p)
+                           : source->value ? source->value : "", behind);
+}
+
 static void dump_issuer(apr_file_t *out, const walk_t *w, int index)
 {
     const bearer_issuer_t *issuer = APR_ARRAY_IDX(w->global->issuers, index,
                                                   const bearer_issuer_t *);
     const server_rec *s = APR_ARRAY_IDX(w->global->issuer_servers, index,
                                         const server_rec *);
-    static const char *const kinds[] = {
-        [BEARER_SOURCE_DISCOVER] = "discover", [BEARER_SOURCE_OFF] = "off",
-        [BEARER_SOURCE_URL] = "", [BEARER_SOURCE_FILE] = "file:",
-        [BEARER_SOURCE_SPIFFE_URL] = "spiffe:", [BEARER_SOURCE_SPIFFE_FILE] = "spiffe:"
-    };
     bearer_settings_t settings;
     int i;
 
@@ -105,15 +117,10 @@ static void dump_issuer(apr_file_t *out, const walk_t *w, int index)
                             NULL);
     apr_file_printf(out, "<AuthBearerIssuer %s %s>   # %s:%d\n", issuer->url,
                     issuer->name, issuer->file, issuer->line);
-    apr_file_printf(out, "    AuthBearerKeys %s%s\n", kinds[issuer->keys.kind],
-                    issuer->keys.value ? issuer->keys.value : "");
-    apr_file_printf(out, "    AuthBearerMetadata %s%s\n",
-                    kinds[issuer->metadata.kind],
-                    issuer->metadata.value ? issuer->metadata.value : "");
-    apr_file_printf(out, "    AuthBearerIntrospection %s%s%s\n",
-                    kinds[issuer->introspection.kind],
-                    issuer->introspection.value ? issuer->introspection.value : "",
-                    issuer->introspect_all ? " for=all" : "");
+    dump_source(out, "AuthBearerKeys", &issuer->keys, "", w->p);
+    dump_source(out, "AuthBearerMetadata", &issuer->metadata, "", w->p);
+    dump_source(out, "AuthBearerIntrospection", &issuer->introspection,
+                issuer->introspect_all ? " for=all" : "", w->p);
     apr_file_printf(out, "    AuthBearerIntrospectionTTL %" APR_TIME_T_FMT "%s\n",
                     apr_time_usec(issuer->introspection_ttl)
                     ? apr_time_as_msec(issuer->introspection_ttl)

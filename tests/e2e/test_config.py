@@ -788,3 +788,57 @@ def test_dump_of_an_issuer(checker):
                  "AuthBearerHTTPProxy http://***@proxy.test:3128"):
         assert line in done.output, (line, done)
     assert "proxy-password" not in done.output
+
+
+def test_dump_masks_queries_and_credentials(checker):
+    """An address may carry a key of its owner (?api_key=...)."""
+    secrets.register("hidden-in-a-url-0001")
+    done = checker("""
+<AuthBearerIssuer "https://one.test/" one>
+    AuthBearerKeys "https://one.test/k?s=hidden-in-a-url-0001"
+    AuthBearerMetadata "https://one.test/m?hidden-in-a-url-0001"
+    AuthBearerIntrospection "https://one.test/i?s=hidden-in-a-url-0001" for=all
+    AuthBearerClientAuth none
+    AuthBearerHTTPProxy "http://u:hidden-in-a-url-0001@proxy.test/?hidden-in-a-url-0001"
+</AuthBearerIssuer>
+<AuthBearerIssuer "spiffe://two.test" two>
+    AuthBearerKeys "spiffe:https://two.test/k?s=hidden-in-a-url-0001"
+</AuthBearerIssuer>
+AuthBearerUserFormat %u
+""" + location("/a", 'AuthBearerProvider jwt session\nAuthBearerSessionCheck '
+               '"https://store.test/who?k=hidden-in-a-url-0001" query=url'),
+                   "-D", "DUMP_BEARER")
+    assert done.status == 0, done
+    for line in ("AuthBearerKeys https://one.test/k?***",
+                 "AuthBearerMetadata https://one.test/m?***",
+                 "AuthBearerIntrospection https://one.test/i?*** for=all",
+                 "AuthBearerHTTPProxy http://***@proxy.test/?***",
+                 "AuthBearerKeys spiffe:https://two.test/k?***",
+                 "AuthBearerSessionCheck https://store.test/who?*** "):
+        assert line in done.output, (line, done)
+    assert "hidden-in-a-url" not in done.output, done
+
+
+@pytest.mark.parametrize("line,says", [
+    ("AuthBearerHTTPProxy socks5://u:PASS@proxy.test", "socks5://proxy.test"),
+    # libcurl's own words about these would have the password in them
+    ("AuthBearerHTTPProxy http://u:PASS@proxy.test:99999", "65535"),
+    ("AuthBearerHTTPProxy http://u:PASS/x@proxy.test", "percent-encoded"),
+    ("AuthBearerHTTPProxy http://u:PASS#x@proxy.test", "percent-encoded"),
+    ("AuthBearerClientSecret PASS", "file:PATH"),
+    ("AuthBearerClientSecret my PASS", "file:PATH"),
+    ("AuthBearerBaseURL https://u:PASS@www.test/", "https://www.test"),
+    ("AuthBearerKeys ftp://u:PASS@one.test/k?PASS", "ftp://one.test/k"),
+    ("AuthBearerKeys https://u:PASS@one.test/k?PASS", "https://one.test/k"),
+    ("AuthBearerSessionCheck https://store.test/introspect?PASS",
+     "https://store.test/introspect"),
+])
+def test_a_mistake_does_not_repeat_a_secret(checker, line, says):
+    line = line.replace("PASS", "hidden-in-a-url-0002")
+    secrets.register("hidden-in-a-url-0002")
+    inside = line if "Keys" in line else ""
+    place = line if "SessionCheck" in line else ""
+    done = checker(("" if inside or place else line + "\n") + issuer_conf(inside)
+                   + location("/a", place), files=KEYS)
+    assert done.status and says in done.output, done
+    assert "hidden-in-a-url" not in done.output, done

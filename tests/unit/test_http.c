@@ -210,14 +210,67 @@ static void test_same_origin(void **state)
 
 static void test_shown_without_secrets(void **state)
 {
+    static const struct {
+        const char *url, *shown, *masked;
+    } cases[] = {
+        { "https://h/p?token=s3cret", "https://h/p", "https://h/p?***" },
+        { "https://h?s3cret", "https://h", "https://h?***" },
+        { "https://u:s3cret@h/p#s3cret", "https://h/p", "https://***@h/p?***" },
+        { "https://s3cret@h:81", "https://h:81", "https://***@h:81" },
+        { "https://u:s3@cret@h/", "https://h/", "https://***@h/" },
+        /* what should have been encoded */
+        { "https://u:s3cret/s3cret@h/", "https://h/", "https://***@h/" },
+        { "https://u:s3?cret@h/p?x", "https://h/p", "https://***@h/p?***" },
+        { "https://u:9s3#cret@[::1]:81/", "https://[::1]:81/",
+          "https://***@[::1]:81/" },
+        { "u:s3cret@h:81", "h:81", "***@h:81" },
+        /* an "@" that ends no credentials */
+        { "https://h/@p", "https://h/@p", "https://h/@p" },
+        { "https://h:81?e=s3cret@x", "https://h:81", "https://h:81?***" },
+        { "https://[::1]:81/@p", "https://[::1]:81/@p", "https://[::1]:81/@p" },
+        { "urn:x:y", "urn:x:y", "urn:x:y" },
+        { "", "", "" },
+    };
     apr_pool_t *p = unit_pool(state);
+    size_t i;
 
-    assert_string_equal(bearer_http_url_shown("https://h/p?token=s3cret", p),
-                        "\"https://h/p\"");
-    assert_string_equal(bearer_http_url_shown("https://u:s3cret@h/p#s3cret", p),
-                        "\"https://h/p\"");
+    for (i = 0; i < UNIT_COUNT(cases); i++) {
+        const char *shown = bearer_http_url_shown(cases[i].url, p);
+        const char *masked = bearer_http_url_masked(cases[i].url, p);
+
+        UNIT_CHECK(!strcmp(shown, apr_psprintf(p, "\"%s\"", cases[i].shown)),
+                   "%s: %s", cases[i].url, shown);
+        UNIT_CHECK(!strcmp(masked, cases[i].masked), "%s: %s", cases[i].url,
+                   masked);
+    }
     assert_string_equal(bearer_http_url_shown("http://h/\n", p),
                         "\"http://h/\\x0a\"");
+}
+
+/* Whatever is accepted, libcurl must take: its own complaint repeats the URL with
+ * the password. */
+static void test_proxies(void **state)
+{
+    static const char *const good[] = {
+        "http://h", "http://h:3128", "https://h:3128/", "http://u:p@h:3128",
+        "http://u:p%40%2f@[::1]:3128", "http://u@h",
+    };
+    static const char *const bad[] = {
+        "", "h:3128", "socks5://u:p@h", "http://", "http://u:p@", "http://u:p@h:x",
+        "http://u:p@h:99999", "http://u:p/q@h", "http://u:p?q@h", "http://u:p#q@h",
+        "http://h:3128/#x", "http://h h",
+    };
+    apr_pool_t *p = unit_pool(state);
+    size_t i;
+
+    for (i = 0; i < UNIT_COUNT(good); i++) {
+        const char *error = bearer_http_proxy_error(good[i], p);
+
+        UNIT_CHECK(!error, "%s: %s", good[i], error);
+    }
+    for (i = 0; i < UNIT_COUNT(bad); i++) {
+        UNIT_CHECK(bearer_http_proxy_error(bad[i], p) != NULL, "%s", bad[i]);
+    }
 }
 
 static void test_form_escape(void **state)
@@ -261,6 +314,7 @@ int main(void)
         UNIT_TEST(test_parts_of_a_url),
         UNIT_TEST(test_same_origin),
         UNIT_TEST(test_shown_without_secrets),
+        UNIT_TEST(test_proxies),
         UNIT_TEST(test_form_escape),
         UNIT_TEST(test_http_dates),
     };
