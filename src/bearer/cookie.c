@@ -29,9 +29,26 @@ void bearer_cookie_names(bearer_cookie_names_t *names, const char *base_url,
 
 /* ---- what a browser sends ---------------------------------------------- */
 
+#define BLANKS " \t"
+#define SEPARATORS ";,"
+
 static int is_blank(char c)
 {
     return c == ' ' || c == '\t';
+}
+
+static void cut_blanks(const char *start, char *end)
+{
+    while (end > start && is_blank(end[-1])) {
+        end--;
+    }
+    *end = '\0';
+}
+
+int bearer_cookie_counts(char before, const char *name)
+{
+    return before != ',' || (strncmp(name, "__Host-", 7) != 0
+                             && strncmp(name, "__Secure-", 9) != 0);
 }
 
 /* RFC 6265 section 4.2.1, and what is sent in its stead: pairs between
@@ -39,54 +56,47 @@ static int is_blank(char c)
 void bearer_cookie_each(const char *field, bearer_cookie_fn fn, void *baton,
                         apr_pool_t *p)
 {
-    char *rest = NULL;
-    char *pair = field ? apr_strtok(apr_pstrdup(p, field), ";", &rest) : NULL;
+    char *rest = field ? apr_pstrdup(p, field) : NULL;
+    char before = '\0';
 
-    for (; pair; pair = apr_strtok(NULL, ";", &rest)) {
-        char *value = strchr(pair, '='), *end;
+    while (rest) {
+        char *pair = rest + strspn(rest, BLANKS), *value, *end;
+        char separator;
 
-        while (is_blank(*pair)) {
-            pair++;
-        }
-        if (!value || value <= pair) {
-            continue;
-        }
-        for (end = value; end > pair && is_blank(end[-1]); end--) {
-        }
+        end = pair + strcspn(pair, SEPARATORS);
+        separator = *end;
+        rest = separator ? end + 1 : NULL;
         *end = '\0';
-        for (value++; is_blank(*value); value++) {
+        value = strchr(pair, '=');
+        if (value && value > pair && bearer_cookie_counts(before, pair)) {
+            cut_blanks(pair, value);
+            value += 1 + strspn(value + 1, BLANKS);
+            cut_blanks(value, end);
+            if (!fn(baton, pair, value)) {
+                return;
+            }
         }
-        for (end = value + strlen(value); end > value && is_blank(end[-1]);
-             end--) {
-        }
-        *end = '\0';
-        if (!fn(baton, pair, value)) {
-            return;
-        }
+        before = separator;
     }
 }
 
-/* Does a pair begin at this place? */
+/* Does a pair that counts begin at this place? */
 static int begins_pair(const char *field, const char *at)
 {
+    const char *name = at;
+
     while (at > field && is_blank(at[-1])) {
         at--;
     }
-    return at == field || at[-1] == ';';
+    return at == field || at[-1] == ';'
+        || (at[-1] == ',' && bearer_cookie_counts(',', name));
 }
 
 /* The value of a pair whose name ends here, or NULL: the name goes on. */
 static const char *value_at(const char *end)
 {
-    while (is_blank(*end)) {
-        end++;
-    }
-    if (*end != '=') {
-        return NULL;
-    }
-    for (end++; is_blank(*end); end++) {
-    }
-    return end;
+    end += strspn(end, BLANKS);
+    return *end == '=' ? end + 1 + strspn(end + 1, BLANKS) : NULL;
 }
 
 /* Every request: as bearer_cookie_each() reads the field, without a copy of it. */
@@ -107,7 +117,7 @@ const char *bearer_cookie_get(const char *field, const char *name,
     if (!found) {
         return NULL;
     }
-    for (len = strcspn(found, ";"); len && is_blank(found[len - 1]); len--) {
+    for (len = strcspn(found, SEPARATORS); len && is_blank(found[len - 1]); len--) {
     }
     return len ? apr_pstrmemdup(p, found, len) : NULL;
 }
@@ -193,47 +203,70 @@ static int is_own(const char *name)
         if (strncmp(name + 7, kinds[i], len) == 0) {
             name += 7 + len;
             name += *name == '_' ? 1 + strspn(name + 1, "0123456789") : 0;
-            return *name == '\0' || *name == '.';
+            return *name == '.' || value_at(name) != NULL;
         }
     }
     return 0;
 }
 
-/* The pair between start and end: is its name one of ours? */
-static int pair_is_own(const char *start, const char *end, apr_pool_t *p)
+/* The end of a pair: a comma may be part of a value, unless `bare` ones separate. */
+static const char *end_of(const char *pair, int bare)
 {
-    const char *equals = memchr(start, '=', (apr_size_t)(end - start));
+    const char *end = pair + strcspn(pair, SEPARATORS);
 
-    if (!equals) {
-        return 0;
+    while (*end == ',' && !bare && !is_blank(end[1])) {
+        end += 1 + strcspn(end + 1, SEPARATORS);
     }
-    while (equals > start && is_blank(equals[-1])) {
-        equals--;
+    return end;
+}
+
+const char *bearer_cookie_choose(const char *field, int bare,
+                                 bearer_cookie_choice_fn stays, const void *baton,
+                                 apr_pool_t *p)
+{
+    char *kept = apr_palloc(p, 2 * strlen(field) + 1), *out = kept;
+    const char *at = field, *pair, *end;
+    int some = 0, dropped = 0;  /* pairs that do not stay; the last one did not */
+    char before = '\0';
+
+    for (; *at; at = *end ? end + 1 : end) {
+        pair = at + strspn(at, BLANKS);
+        end = end_of(pair, bare);
+        if (!stays(baton, pair) || (dropped && !bearer_cookie_counts(before, pair))) {
+            some = dropped = 1;
+        }
+        else if (before == ',' && !dropped) {
+            *out++ = ',';  /* as it stands there: it may be part of a value */
+            memcpy(out, at, (apr_size_t)(end - at));
+            out += end - at;
+        }
+        else {
+            if (out > kept && end > pair) {
+                *out++ = ';';
+                *out++ = ' ';
+            }
+            memcpy(out, pair, (apr_size_t)(end - pair));
+            out += end - pair;
+            dropped = 0;
+        }
+        before = *end;
     }
-    return is_own(apr_pstrmemdup(p, start, (apr_size_t)(equals - start)));
+    *out = '\0';
+    return !some ? field : *kept ? kept : NULL;
+}
+
+static int is_chosen(const void *own, const char *pair)
+{
+    return is_own(pair) == (own != NULL);
 }
 
 const char *bearer_cookie_strip(const char *field, apr_pool_t *p)
 {
-    const char *at = field, *end;
-    char *kept, *out;
+    return strstr(field, "bearer_")
+        ? bearer_cookie_choose(field, 1, is_chosen, NULL, p) : field;
+}
 
-    if (!strstr(field, "bearer_")) {
-        return field;
-    }
-    kept = out = apr_palloc(p, 2 * strlen(field) + 1); /* `;` becomes `; ` */
-    for (; *at; at = *end ? end + 1 : end) {
-        at += strspn(at, " \t");
-        end = at + strcspn(at, ";");
-        if (end > at && !pair_is_own(at, end, p)) {
-            if (out > kept) {
-                *out++ = ';';
-                *out++ = ' ';
-            }
-            memcpy(out, at, (apr_size_t)(end - at));
-            out += end - at;
-        }
-    }
-    *out = '\0';
-    return *kept ? kept : NULL;
+const char *bearer_cookie_own(const char *field, apr_pool_t *p)
+{
+    return bearer_cookie_choose(field, 1, is_chosen, field, p);
 }

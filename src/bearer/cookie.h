@@ -36,7 +36,16 @@ typedef struct bearer_cookie_names_t {
 void bearer_cookie_names(bearer_cookie_names_t *names, const char *base_url,
                          apr_pool_t *p);
 
-/** One pair of a Cookie field; pointers into a copy. 0 ends the walk. */
+/**
+ * httpd joins two Cookie lines with a comma, so a comma separates pairs, too. But a
+ * browser lets any host of the domain set a cookie with a comma in its value: a name
+ * that the prefix `__Host-` or `__Secure-` protects from that does not count behind
+ * one. It is taken away there all the same.
+ * @param before  the separator in front of the name; '\0': it is the first
+ */
+int bearer_cookie_counts(char before, const char *name);
+
+/** One pair of a Cookie field that counts; pointers into a copy. 0 ends the walk. */
 typedef int (*bearer_cookie_fn)(void *baton, const char *name,
                                 const char *value);
 void bearer_cookie_each(const char *field, bearer_cookie_fn fn, void *baton,
@@ -68,9 +77,22 @@ const apr_array_header_t *bearer_cookie_split(const bearer_cookie_names_t *names
                                               const char *value,
                                               const char *field, apr_pool_t *p);
 
+/** Does the pair that begins here stay? */
+typedef int (*bearer_cookie_choice_fn)(const void *baton, const char *pair);
+
+/** The pairs of a field that stay; NULL: nothing is left; field itself: all of
+ *  them. What an application's value consists of is not touched.
+ *  @param bare  a comma separates without a blank behind it, too */
+const char *bearer_cookie_choose(const char *field, int bare,
+                                 bearer_cookie_choice_fn stays, const void *baton,
+                                 apr_pool_t *p);
+
 /** The field without this module's own cookies, whichever server of this host set
  *  them (another port or scheme); NULL: nothing is left; field itself when it has
  *  none of them. */
 const char *bearer_cookie_strip(const char *field, apr_pool_t *p);
+
+/** The other half of it: the own ones only; NULL: there are none. */
+const char *bearer_cookie_own(const char *field, apr_pool_t *p);
 
 #endif

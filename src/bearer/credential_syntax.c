@@ -12,6 +12,7 @@
 #include <apr_strings.h>
 #include <openssl/evp.h>
 
+#include "bearer/cookie.h"
 #include "bearer/text.h"
 
 #define MASK "***"
@@ -197,7 +198,8 @@ void bearer_syntax_cookie(bearer_found_t *found, const char *field,
         apr_size_t len;
 
         value = value_of_cookie(&piece, name);
-        if (!value || value == piece.text + piece.len) {
+        if (!value || value == piece.text + piece.len
+            || !bearer_cookie_counts(piece.before, name)) {
             continue;
         }
         len = (apr_size_t)(piece.text + piece.len - value);
@@ -205,44 +207,17 @@ void bearer_syntax_cookie(bearer_found_t *found, const char *field,
     }
 }
 
-const char *bearer_syntax_without_cookie(const char *field, const char *name,
-                                         apr_pool_t *p)
-{
-    char *kept = apr_palloc(p, strlen(field) + 1), *out = kept;
-    const char *at = field;
-    int removed = 0;
-    piece_t piece;
-
-    while (next_piece(&piece, field, &at, COOKIE_SEPARATORS)) {
-        if (value_of_cookie(&piece, name)) {
-            removed = 1;
-            continue;
-        }
-        if (out == kept) {
-            while (piece.len && is_blank(*piece.text)) {
-                piece.text++;
-                piece.len--;
-            }
-        } else {
-            *out++ = piece.before;
-        }
-        memcpy(out, piece.text, piece.len);
-        out += piece.len;
-    }
-    *out = '\0';
-    if (!removed) {
-        return field;
-    }
-    return kept[strspn(kept, BLANKS COOKIE_SEPARATORS)] ? kept : NULL;
-}
-
 /* A pair of a Cookie field up to `;`, or to `, `. */
-static int next_pair(piece_t *pair, const char **at)
+static int next_pair(piece_t *pair, const char *field, const char **at)
 {
     const char *s = *at, *end;
 
     if (!s) {
         return 0;
+    }
+    pair->before = '\0';
+    if (s > field) {
+        pair->before = s[-1];
     }
     while (is_blank(*s)) {
         s++;
@@ -255,7 +230,6 @@ static int next_pair(piece_t *pair, const char **at)
     for (; end > s && is_blank(end[-1]); end--) {
     }
     pair->len = (apr_size_t)(end - s);
-    pair->before = '\0';
     return 1;
 }
 
@@ -286,8 +260,9 @@ const char *bearer_syntax_cookies(const char *field,
     const char *at = field;
     piece_t pair;
 
-    while (next_pair(&pair, &at)) {
-        if (has_value(&pair) && (!names || is_named(&pair, names))) {
+    while (next_pair(&pair, field, &at)) {
+        if (has_value(&pair) && (!names || is_named(&pair, names))
+            && bearer_cookie_counts(pair.before, pair.text)) {
             if (pairs->nelts) {
                 APR_ARRAY_PUSH(pairs, const char *) = "; ";
             }
@@ -298,31 +273,34 @@ const char *bearer_syntax_cookies(const char *field,
     return pairs->nelts ? apr_array_pstrcat(p, pairs, 0) : NULL;
 }
 
+static int is_not_the_one(const void *name, const char *pair)
+{
+    const piece_t whole = { pair, strcspn(pair, COOKIE_SEPARATORS), '\0' };
+
+    return !value_of_cookie(&whole, name);
+}
+
+const char *bearer_syntax_without_cookie(const char *field, const char *name,
+                                         apr_pool_t *p)
+{
+    return bearer_cookie_choose(field, 1, is_not_the_one, name, p);
+}
+
+static int is_none_of(const void *names, const char *pair)
+{
+    const piece_t whole = { pair, strcspn(pair, COOKIE_SEPARATORS), '\0' };
+
+    return !is_named(&whole, names);
+}
+
+/* A value may have commas and goes as a whole; and a comma without a blank may have
+ * joined two fields on the way here. */
 const char *bearer_syntax_without_cookies(const char *field,
                                           const apr_array_header_t *names,
                                           apr_pool_t *p)
 {
-    apr_array_header_t *kept = apr_array_make(p, 4, sizeof(const char *));
-    const char *at = field;
-    int i, removed = 0;
-    piece_t pair;
-
-    while (next_pair(&pair, &at)) {
-        if (is_named(&pair, names)) {
-            removed = 1;
-            continue;
-        }
-        APR_ARRAY_PUSH(kept, const char *) = kept->nelts ? "; " : "";
-        APR_ARRAY_PUSH(kept, const char *) = apr_pstrmemdup(p, pair.text, pair.len);
-    }
-    if (removed) {
-        field = kept->nelts ? apr_array_pstrcat(p, kept, 0) : NULL;
-    }
-    for (i = 0; field && i < names->nelts; i++) {  /* a comma without a blank */
-        field = bearer_syntax_without_cookie(field, APR_ARRAY_IDX(names, i,
-                                                                  const char *), p);
-    }
-    return field;
+    field = bearer_cookie_choose(field, 0, is_none_of, names, p);
+    return field ? bearer_cookie_choose(field, 1, is_none_of, names, p) : NULL;
 }
 
 /* ---- queries ------------------------------------------------------------ */

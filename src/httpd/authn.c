@@ -501,8 +501,8 @@ static int judge(attempt_t *a)
 /* ---- no credential ------------------------------------------------------ */
 
 const char bearer_authn_cross_site[] =
-    "a request that changes state came with a cookie from another site "
-    "(Sec-Fetch-Site, Origin)";
+    "a request that changes state came with a cookie or a Basic password from "
+    "another site (Sec-Fetch-Site, Origin)";
 
 /* Fetch standard, CORS preflight: it never carries credentials. */
 static int is_preflight(request_rec *r)

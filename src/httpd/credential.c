@@ -308,12 +308,18 @@ static int changes_state(request_rec *r)
         || (upgrade && ap_cstr_casecmpn(upgrade, "websocket", 9) == 0);
 }
 
+/* Credentials that a browser adds to a request whoever had it sent. */
+static int is_ambient(bearer_from_kind_t kind)
+{
+    return kind == BEARER_FROM_COOKIE || kind == BEARER_FROM_BASIC;
+}
+
 int bearer_credential_cross_site(request_rec *r, const credential_t *credential)
 {
     const char *site = apr_table_get(r->headers_in, "Sec-Fetch-Site");
     const char *origin = apr_table_get(r->headers_in, "Origin");
 
-    if (!credential->from || credential->from->kind != BEARER_FROM_COOKIE
+    if (!credential->from || !is_ambient(credential->from->kind)
         || !changes_state(r)) {
         return 0;
     }

@@ -446,7 +446,8 @@ void bearer_credential_strip(request_rec *r, const bearer_settings_t *settings,
 /** Hides query tokens in everything that will be logged or passed on. */
 void bearer_credential_hide_query(request_rec *r,
                                   const bearer_settings_t *settings);
-/** A state-changing request, by cookie, from another site? */
+/** A state-changing request from another site, by a credential that browsers add
+ *  by themselves: a cookie, Basic? */
 int bearer_credential_cross_site(request_rec *r, const credential_t *credential);
 /** Does this SRC list have one of that kind? */
 int bearer_credential_from(const bearer_settings_t *settings,

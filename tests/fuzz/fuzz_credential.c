@@ -41,7 +41,7 @@ static void cookies(const char *text, apr_pool_t *p)
     (void)judge(&found, p);
     rest = bearer_syntax_without_cookie(text, "at", p);
     if (rest) {
-        FUZZ_CHECK(strlen(rest) <= strlen(text));
+        FUZZ_CHECK(strlen(rest) <= 2 * strlen(text)); /* `;` becomes `; ` */
         bearer_syntax_cookie(&left, rest, "at", p);
         FUZZ_CHECK(left.count == 0);
     }

@@ -35,7 +35,10 @@ static void test_get(void **state)
         { "a = 1 ;b=2", "1" }, { "\ta=1", "1" }, { "xa=1", NULL },
         { "a=1; a=2", NULL }, { "a=1; A=2", "1" }, { "a=", NULL }, { "a", NULL },
         { "=1; a=3", "3" }, { ";;; a=4;", "4" }, { "a=b=c", "b=c" },
-        { "aa=1; ab=2", NULL }
+        { "aa=1; ab=2", NULL },
+        /* two lines, joined by httpd or by what stands in front of it */
+        { "b=2, a=1", "1" }, { "b=2,a=1", "1" }, { "a=1, b=2", "1" },
+        { "a=1, a=2", NULL }, { "b=2, a = 1 , c=3", "1" }, { "b=2, xa=1", NULL }
     };
     size_t i;
 
@@ -46,6 +49,27 @@ static void test_get(void **state)
                        && (!v || strcmp(v, cases[i].value) == 0),
                    "%s gave %s", cases[i].field, v);
     }
+}
+
+/* A browser lets a neighbour's host set a cookie with a comma in it, but none of
+ * such a name. */
+static void test_prefix_behind_a_comma(void **state)
+{
+    apr_pool_t *p = unit_pool(state);
+    static const char *const planted[] = {
+        "x=1, __Host-a=bad", "x=1,__Host-a=bad", "x=1,\t__Host-a=bad"
+    };
+    size_t i;
+
+    for (i = 0; i < UNIT_COUNT(planted); i++) {
+        const char *both = apr_pstrcat(p, "__Host-a=good; ", planted[i], NULL);
+
+        assert_null(bearer_cookie_get(planted[i], "__Host-a", p));
+        assert_string_equal(bearer_cookie_get(both, "__Host-a", p), "good");
+    }
+    assert_null(bearer_cookie_get("x=1, __Secure-a=bad", "__Secure-a", p));
+    assert_string_equal(bearer_cookie_get("x=1; __Host-a=good", "__Host-a", p),
+                        "good");
 }
 
 static void test_set(void **state)
@@ -144,6 +168,21 @@ static void test_strip(void **state)
         { "bearer_login.abc=1; a=bearer_session=3", "a=bearer_session=3" },
         { "bearer_tries=1;x;y=2", "x; y=2" },
         { "a;b;c;d;e;f;bearer_tries=1", "a; b; c; d; e; f" },
+        /* two lines, joined by httpd or by what stands in front of it */
+        { "a=1, bearer_session=x", "a=1" },
+        { "a=1,bearer_session=x", "a=1" },
+        { "bearer_session=x, a=1", "a=1" },
+        { "a=1; bearer_session=x, b=2", "a=1; b=2" },
+        { "a=1, bearer_session=x, b=2; c=3", "a=1; b=2; c=3" },
+        { "x=1, __Host-bearer_session=y; a=1", "x=1; a=1" },
+        /* an application's commas are its own affair */
+        { "a=x, y,z ; bearer_session=x", "a=x, y,z " },
+        { "a=1,;bearer_session=x", "a=1," },
+        { "a=1, b=2", "a=1, b=2" },
+        /* what was part of a value must not become a cookie that browsers protect */
+        { "bearer_session=x, __Host-a=bad", NULL },
+        { "b=1; bearer_session=x,__Secure-a=bad; c=2", "b=1; c=2" },
+        { "b=1, __Host-a=1; bearer_tries=1", "b=1, __Host-a=1" },
     };
     size_t i;
 
@@ -154,13 +193,18 @@ static void test_strip(void **state)
                        && (!kept || strcmp(kept, cases[i].kept) == 0),
                    "%s gave %s", cases[i].field, kept);
     }
+    assert_string_equal(bearer_cookie_own("a=1; bearer_session=x, b=2; "
+                                          "bearer_tries=3", p),
+                        "bearer_session=x; bearer_tries=3");
+    assert_null(bearer_cookie_own("a=1; b=2", p));
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         UNIT_TEST(test_names), UNIT_TEST(test_get), UNIT_TEST(test_set),
-        UNIT_TEST(test_chunks), UNIT_TEST(test_strip)
+        UNIT_TEST(test_chunks), UNIT_TEST(test_strip),
+        UNIT_TEST(test_prefix_behind_a_comma)
     };
 
     return UNIT_RUN("cookie", tests);

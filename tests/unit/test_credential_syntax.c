@@ -145,6 +145,11 @@ static const struct {
     { { "at =abc", BEARER_OK, "abc" }, NULL },
     { { "a=1; \t at \t=abc", BEARER_OK, "abc" }, "a=1" },
     { { "a=1, at=abc", BEARER_OK, "abc" }, "a=1" },
+    { { "a=1,at=abc", BEARER_OK, "abc" }, "a=1" },
+    { { "at=abc, b=2", BEARER_OK, "abc" }, "b=2" },
+    { { "a=1; at=abc, b=2", BEARER_OK, "abc" }, "a=1; b=2" },
+    { { "a=x, y; at=abc", BEARER_OK, "abc" }, "a=x, y" },
+    { { "at=abc, __Host-b=2", BEARER_OK, "abc" }, NULL },
     { { "at=abc, at=abd", BEARER_CREDENTIAL_COUNT, NULL }, NULL },
     { { "at=a; at=b; c=d", BEARER_CREDENTIAL_COUNT, NULL }, "c=d" },
     { { "at=", BEARER_NO_CREDENTIAL, NULL }, NULL },
@@ -176,6 +181,20 @@ static void test_cookies(void **state)
                    || (left && cookies[i].left && !strcmp(left, cookies[i].left)),
                    "%s: left is %s", field, left ? left : "nothing");
     }
+}
+
+/* A browser lets a neighbour's host set a cookie with a comma in it. */
+static void test_prefixed_cookies(void **state)
+{
+    apr_pool_t *p = unit_pool(state);
+    bearer_found_t found = { NULL, NULL, 0 };
+    static const char planted[] = "x=1, __Host-at=bad; __Host-at=good";
+
+    bearer_syntax_cookie(&found, planted, "__Host-at", p);
+    assert_int_equal(found.count, 1);
+    assert_string_equal(found.token, "good");
+    assert_string_equal(bearer_syntax_without_cookie(planted, "__Host-at", p),
+                        "x=1");
 }
 
 /* ---- queries ------------------------------------------------------------- */
@@ -301,6 +320,7 @@ int main(void)
         UNIT_TEST(test_bare),
         UNIT_TEST(test_basic),
         UNIT_TEST(test_cookies),
+        UNIT_TEST(test_prefixed_cookies),
         UNIT_TEST(test_queries),
         UNIT_TEST(test_masked_in_other_text),
         UNIT_TEST(test_linear),

@@ -226,6 +226,9 @@ static void test_cookies(void **state)
         { "a", "a=1, b=2", "a=1", "b=2" },
         { "a", "b=2, a=x,y; c=3", "a=x,y", "b=2; c=3" },
         { "a", "b=2,a=1", NULL, "b=2" },
+        { "a", "b=x, y; a=1", "a=1", "b=x, y" },
+        { "__Host-a", "b=2, __Host-a=1", NULL, "b=2" },
+        { "__Host-a", "b=2; __Host-a=1", "__Host-a=1", "b=2" },
         { "a", "a=x=y==; b=1", "a=x=y==", "b=1" },
         { "a", "a=\"q;r\"", "a=\"q", "r\"" },
     };
