@@ -62,10 +62,11 @@ threads() {
     cd "$build/tsan"
     "$top/configure" --quiet --enable-sanitizers=thread CC=gcc CFLAGS='-g -O1'
     make -j"$jobs" tests/unit/stress_shared tests/unit/stress_keys \
-        tests/unit/stress_handover tests/unit/test_keyset
+        tests/unit/stress_handover tests/unit/stress_table tests/unit/test_keyset
     tests/unit/stress_shared
     tests/unit/stress_keys
     tests/unit/stress_handover
+    tests/unit/stress_table
     srcdir=$top tests/unit/test_keyset
 }
 
@@ -113,6 +114,7 @@ phase 'unit tests under ASan and UBSan' env \
     ASAN_OPTIONS=use_sigaltstack=0:detect_stack_use_after_return=1 \
     make -C "$build/asan" check
 phase 'threads under ThreadSanitizer' threads
+phase 'lasting state, processes killed' killed
 phase 'lint' make -C "$build/gcc" lint
 for script in tests/build/test_*.sh; do
     phase "$(basename "$script" .sh)" "$script" "$build/gcc"

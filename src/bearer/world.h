@@ -56,17 +56,17 @@ typedef enum {
     BEARER_OWNERS
 } bearer_owner_t;
 
+typedef struct bearer_owners_t {
+    unsigned char id[BEARER_OWNERS][BEARER_OWNER_SIZE];
+} bearer_owners_t;
+
 typedef struct bearer_cache_entry_t {
     bearer_kept_t kind;
     const unsigned char *value;
     apr_size_t len;
     apr_time_t expires;
-    /** BEARER_OWNERS digests, or NULL. A mark with an owner is the place for one:
-     *  its value begins with BEARER_MARK_PLACE until it is a mark. */
-    const unsigned char (*owners)[BEARER_OWNER_SIZE];
+    const bearer_owners_t *owners; /**< of a session; else NULL */
 } bearer_cache_entry_t;
-#define BEARER_MARK_PLACE '-'
-#define BEARER_MARK_ENDED '+'
 
 struct bearer_cache_t {
     /** Copies a value into p. APR_SUCCESS, APR_NOTFOUND, or APR_EGENERAL. */
