@@ -189,6 +189,9 @@ static int read_settings(inquiry_t *q)
         bearer_settings_put(&q->settings, HTTP_PROXY, http_proxy,
                             ht_value(call, "http-proxy"));
     }
+    if (ht_values(call, "tenant") && ht_values(call, "tenant")->nelts > 1) {
+        bearer_settings_put(&q->settings, USER_FORMAT, user_format, "%u@%t");
+    }
     bearer_settings_put(&q->settings, NO_AUDIENCE, no_audience_accept,
                         ht_has(call, "no-audience"));
     return HT_OK;

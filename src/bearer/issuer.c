@@ -99,6 +99,34 @@ int bearer_issuer_tenant_valid(const char *tenant)
     return tenant && tenant_valid(tenant, strlen(tenant));
 }
 
+/* What stands in iss where template has {tenant}; NULL: they differ elsewhere. */
+static const char *tenant_in(const char *template, const char *iss, apr_pool_t *p)
+{
+    const char *at = strstr(template, PLACEHOLDER);
+    apr_size_t before = at ? (apr_size_t)(at - template) : 0;
+    apr_size_t len;
+
+    if (!at || strncmp(template, iss, before) != 0) {
+        return NULL;
+    }
+    iss += before;
+    len = strcspn(iss, "/");
+    return tenant_valid(iss, len) && strcmp(iss + len, at + PLACEHOLDER_LEN) == 0
+               ? apr_pstrmemdup(p, iss, len) : NULL;
+}
+
+const char *bearer_issuer_tenant_of(const bearer_issuer_t *issuer,
+                                    const char *iss, apr_pool_t *p)
+{
+    const char *tenant = tenant_in(issuer->url, iss, p);
+    int i;
+
+    for (i = 0; !tenant && issuer->aliases && i < issuer->aliases->nelts; i++) {
+        tenant = tenant_in(APR_ARRAY_IDX(issuer->aliases, i, const char *), iss, p);
+    }
+    return tenant;
+}
+
 const char *bearer_issuer_expand(const char *url, const char *tenant,
                                  apr_pool_t *p)
 {

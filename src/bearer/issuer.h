@@ -91,6 +91,10 @@ const char *bearer_issuer_fetch_error(const bearer_issuer_t *issuer,
  *  which would be a step in a path. */
 int bearer_issuer_tenant_valid(const char *tenant);
 
+/** Which tenant of issuer an `iss` of its own names, in p; NULL: none. */
+const char *bearer_issuer_tenant_of(const bearer_issuer_t *issuer,
+                                    const char *iss, apr_pool_t *p);
+
 /** Content of an AuthBearerTenants file: one ID a line, `#` begins a comment.
  *  Sorted (bearer_issuer_tenant_admitted searches it). APR_EINVAL with *error
  *  naming the line. */

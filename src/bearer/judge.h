@@ -211,6 +211,25 @@ void bearer_judge_lint(apr_array_header_t *errors, apr_array_header_t *warnings,
                        const bearer_settings_t *server,
                        const bearer_settings_t *dir, apr_pool_t *p);
 
+/**
+ * What keeps two people apart that issuers know by the same claim: NULL, or what
+ * AuthBearerUserFormat lacks where several issuers are accepted, or several tenants
+ * of issuer (NULL: not known). Nothing is allocated for NULL.
+ * @param here  resolved
+ */
+const char *bearer_judge_names_error(const bearer_issuers_t *issuers,
+                                     const bearer_settings_t *here,
+                                     const bearer_issuer_t *issuer,
+                                     apr_pool_t *p);
+
+/** Warns if a format can give users of two issuers or tenants the same name because
+ *  a separator is part of a name. Layers as for bearer_judge_lint(). */
+void bearer_judge_lint_names(apr_array_header_t *warnings,
+                             const bearer_issuers_t *issuers,
+                             const bearer_settings_t *defaults,
+                             const bearer_settings_t *server,
+                             const bearer_settings_t *dir, apr_pool_t *p);
+
 /** The text of bearer_judge_lint for a chain with the provider session and no
  *  AuthBearerSessionCheck. */
 extern const char bearer_judge_no_session_check[];

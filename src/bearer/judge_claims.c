@@ -702,7 +702,11 @@ bearer_reason_t bearer_check_revocation(bearer_judgement_t *j)
 
 bearer_reason_t bearer_check_identifier(bearer_judgement_t *j)
 {
-    return bearer_principal_build(&j->principal, j->method, j->claims,
-                                  j->issuer, j->iss, &j->settings, &j->why,
-                                  j->p);
+    const char *error = bearer_judge_names_error(j->issuers, &j->settings,
+                                                 j->issuer, j->p);
+
+    return error ? bearer_refuse(&j->why, j->p, BEARER_CONFIGURATION, "%s", error)
+                 : bearer_principal_build(&j->principal, j->method, j->claims,
+                                          j->issuer, j->iss, j->tenant,
+                                          &j->settings, &j->why, j->p);
 }

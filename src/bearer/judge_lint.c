@@ -12,6 +12,7 @@
 
 #include "bearer/session_check.h"
 #include "bearer/text.h"
+#include "bearer/user_format.h"
 
 typedef struct place_t {
     apr_array_header_t *errors, *warnings;
@@ -196,20 +197,22 @@ static void lint_user_claim(place_t *place)
 
 static void lint_user_format(place_t *place)
 {
-    const char *error = bearer_principal_format_error(place->here.user_format);
+    const char *error = bearer_user_format_error(place->here.user_format);
+    int i;
 
     if (error) {
         SAY(place->errors, "AuthBearerUserFormat %s: %s",
             bearer_text_quote(place->p, place->here.user_format), error);
     }
-    if (place->accepted->nelts > 1
-        && (place->jwt || place->introspection)
-        && !bearer_settings_has(&place->here, USER_FORMAT)) {
-        SAY(place->errors, "%d issuers are accepted here, and the same sub from"
-            " two of them is two people: write AuthBearerUserFormat (%%i is the"
-            " issuer's name, e.g. \"%%u@%%i\"; \"%%u\" if they share their "
-            "users), or narrow with AuthBearerAcceptIssuer",
-            place->accepted->nelts);
+    if (!place->jwt && !place->introspection && !place->here.session) {
+        return;
+    }
+    for (i = 0, error = NULL; accepted(place, i) && !error; i++) {
+        error = bearer_judge_names_error(place->issuers, &place->here,
+                                         accepted(place, i), place->p);
+    }
+    if (error) {
+        SAY(place->errors, "%s", error);
     }
 }
 

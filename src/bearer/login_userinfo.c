@@ -73,6 +73,31 @@ bearer_reason_t bearer_login_userinfo(json_t **claims,
     return BEARER_OK;
 }
 
+static json_t *member(const json_t *claims, const char *name)
+{
+    json_t *value = json_object_get(claims, name);
+
+    return json_is_null(value) ? NULL : value;
+}
+
+/* "Verified" is said of an address by the source that names it. What the other
+ * source says counts only if it names the very same address. */
+static void pair_email(json_t *merged, const json_t *id_token,
+                       const json_t *userinfo)
+{
+    const json_t *own = member(id_token, "email");
+    const json_t *other = member(userinfo, "email");
+    json_t *verified = own ? member(id_token, "email_verified") : NULL;
+
+    if (!verified && other && (!own || json_equal(own, other))) {
+        verified = member(userinfo, "email_verified");
+    }
+    json_object_del(merged, "email_verified");
+    if (verified) {
+        json_object_set(merged, "email_verified", verified);
+    }
+}
+
 json_t *bearer_login_merge(const json_t *id_token, const json_t *userinfo,
                            apr_pool_t *p)
 {
@@ -92,13 +117,11 @@ json_t *bearer_login_merge(const json_t *id_token, const json_t *userinfo,
     for (i = 0; bound[i]; i++) {
         json_object_del(merged, bound[i]);
     }
-    /* "verified" is said of an address, and of no other one */
-    value = json_object_get(id_token, "email");
-    if (value && !json_equal(value, json_object_get(userinfo, "email"))) {
-        json_object_del(merged, "email_verified");
-    }
     json_object_foreach((json_t *)(apr_uintptr_t)id_token, name, value) {
-        json_object_set(merged, name, value);
+        if (!json_is_null(value) || !json_object_get(merged, name)) {
+            json_object_set(merged, name, value);
+        }
     }
+    pair_email(merged, id_token, userinfo);
     return merged;
 }

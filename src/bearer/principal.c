@@ -11,6 +11,7 @@
 
 #include "bearer/json.h"
 #include "bearer/text.h"
+#include "bearer/user_format.h"
 
 /** Pooled names are told apart up to so many; longer lists may repeat one. */
 #define DISTINCT_MAX 64
@@ -197,52 +198,6 @@ static bearer_reason_t check_identifier(const char *user,
                              settings->user_claim.path)), error);
 }
 
-const char *bearer_principal_format_error(const char *format)
-{
-    int user = 0;
-
-    for (; *format; format++) {
-        if (*format != '%') {
-            continue;
-        }
-        format++;
-        if (*format == 'u') {
-            user = 1;
-        } else if (*format != 'i' && *format != '%') {
-            return "only %u (the user claim), %i (the issuer's name) and %% "
-                   "have a meaning in AuthBearerUserFormat";
-        }
-    }
-    return user ? NULL : "AuthBearerUserFormat has no %u (the user claim): all "
-                         "users would be one";
-}
-
-/* A session store has no name of an issuer: its users are those of "session". */
-static const char *format_user(const char *format, const char *user,
-                               const bearer_issuer_t *issuer, const char *method,
-                               apr_pool_t *p)
-{
-    apr_array_header_t *parts;
-    const char *name = issuer ? issuer->name : method;
-
-    if (strcmp(format, "%u") == 0) {
-        return user;
-    }
-    parts = apr_array_make(p, 4, sizeof(const char *));
-    while (*format) {
-        apr_size_t len = strcspn(format, "%");
-        const char *part = apr_pstrmemdup(p, format, len);
-
-        format += len;
-        if (!len) {
-            part = format[1] == 'u' ? user : format[1] == 'i' ? name : "%";
-            format += format[1] ? 2 : 1;
-        }
-        APR_ARRAY_PUSH(parts, const char *) = part;
-    }
-    return apr_array_pstrcat(p, parts, 0);
-}
-
 const char *bearer_principal_client(const json_t *claims)
 {
     static const char *const names[] = { "azp", "client_id", "appid", "cid" };
@@ -285,7 +240,7 @@ static void fill_from_claims(bearer_principal_t *principal,
 bearer_reason_t bearer_principal_build(const bearer_principal_t **principal,
                                        const char *method, json_t *claims,
                                        const bearer_issuer_t *issuer,
-                                       const char *iss,
+                                       const char *iss, const char *tenant,
                                        const bearer_settings_t *settings,
                                        bearer_refusal_t *why, apr_pool_t *p)
 {
@@ -307,7 +262,10 @@ bearer_reason_t bearer_principal_build(const bearer_principal_t **principal,
     built->iss = iss ? iss : "";
     built->claims = claims;
     built->user_value = user;
-    built->user = format_user(settings->user_format, user, issuer, method, p);
+    /* a session service has no name of an issuer: its users are those of "session" */
+    built->user = bearer_user_format_apply(settings->user_format, user,
+                                           issuer ? issuer->name : method, tenant,
+                                           p);
     fill_from_claims(built, settings, p);
     *principal = built;
     return BEARER_OK;

@@ -51,6 +51,7 @@ const bearer_principal_t *bearer_principal_anonymous(apr_pool_t *p);
 /**
  * From claims that have passed the checks. Applies the user claim, its regex,
  * check 12 and the user format; collects scopes, roles and groups.
+ * @param tenant    of a {tenant} issuer, else NULL
  * @param settings  resolved; its user_claim is the one to use
  * @param claims    live as long as p does; no reference is taken
  * @return BEARER_OK, BEARER_USER_CLAIM (absent, wrong type, regex does not
@@ -59,7 +60,7 @@ const bearer_principal_t *bearer_principal_anonymous(apr_pool_t *p);
 bearer_reason_t bearer_principal_build(const bearer_principal_t **principal,
                                        const char *method, json_t *claims,
                                        const bearer_issuer_t *issuer,
-                                       const char *iss,
+                                       const char *iss, const char *tenant,
                                        const bearer_settings_t *settings,
                                        bearer_refusal_t *why, apr_pool_t *p);
 
@@ -70,9 +71,6 @@ bearer_reason_t bearer_principal_user_claim(const json_t *claims,
                                             const bearer_settings_t *settings,
                                             bearer_refusal_t *why,
                                             apr_pool_t *p);
-
-/** What is wrong with an AuthBearerUserFormat, or NULL. Static string. */
-const char *bearer_principal_format_error(const char *format);
 
 /** The calling client: the first of azp, client_id, appid and cid that is
  *  there, if it is a string and not empty; else NULL. */

@@ -368,7 +368,7 @@ static bearer_reason_t read_answer(const bearer_session_question_t *q,
     settings.user_claim.path = q->check->user;
     settings.user_claim.regex = NULL;
     return bearer_principal_build(principal, "session", claims, NULL, NULL,
-                                  &settings, why, p);
+                                  NULL, &settings, why, p);
 }
 
 /* ---- the whole ------------------------------------------------------------------ */

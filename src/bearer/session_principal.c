@@ -37,12 +37,15 @@ bearer_reason_t bearer_session_user_of(const bearer_principal_t **principal,
     const char *iss = bearer_json_string(claims, "iss");
     bearer_reason_t reason;
 
+    iss = iss ? iss : issuer->url;
+
     *principal = NULL;
     s.user_claim = s.session_user_claim;
     reason = check_email(claims, &s, why, p);
     if (reason == BEARER_OK) {
-        reason = bearer_principal_build(principal, "cookie", claims, issuer,
-                                        iss ? iss : issuer->url, &s, why, p);
+        reason = bearer_principal_build(principal, "cookie", claims, issuer, iss,
+                                        bearer_issuer_tenant_of(issuer, iss, p),
+                                        &s, why, p);
     }
     if (reason == BEARER_USER_CLAIM) {
         return bearer_refuse(why, p, BEARER_SESSION_USER, "claim %s is missing "

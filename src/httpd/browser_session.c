@@ -474,6 +474,7 @@ static bearer_reason_t principal_of(request_rec *r, bearer_session_t *session,
     unsigned char key[BEARER_SHA256_SIZE];
     bearer_settings_t settings;
     bearer_reason_t reason;
+    const char *error;
 
     principal_key(key, r, session);
     *principal = cache ? bearer_tokencache_get(cache, &entry, key, apr_time_now(),
@@ -486,8 +487,10 @@ static bearer_reason_t principal_of(request_rec *r, bearer_session_t *session,
     bearer_settings_resolve(&settings, server->global->defaults,
                             &server->settings, &issuer->settings,
                             &bearer_config_dir(r)->settings);
-    reason = bearer_session_principal(principal, session, issuer, &settings, why,
-                                      r->pool);
+    error = bearer_judge_names_error(server->issuers, &settings, issuer, r->pool);
+    reason = error ? bearer_refuse(why, r->pool, BEARER_CONFIGURATION, "%s", error)
+                   : bearer_session_principal(principal, session, issuer, &settings,
+                                              why, r->pool);
     if (reason == BEARER_OK && cache) {
         bearer_principal_t *own = apr_pmemdup(r->pool, *principal, sizeof(*own));
         apr_array_header_t *left_out = apr_array_make(r->pool, 1,

@@ -319,6 +319,8 @@ static void check_section(walk_t *w, const bearer_section_t *s)
     }
     bearer_judge_lint(errors, warnings, issuers, w->global->defaults,
                       &server->settings, &s->settings, w->p);
+    bearer_judge_lint_names(warnings, issuers, w->global->defaults,
+                            &server->settings, &s->settings, w->p);
     for (i = 0; i < errors->nelts; i++) {
         const char *error = APR_ARRAY_IDX(errors, i, const char *);
 

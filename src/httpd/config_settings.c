@@ -12,6 +12,7 @@
 
 #include "bearer/login.h"
 #include "bearer/resource.h"
+#include "bearer/user_format.h"
 
 APLOG_USE_MODULE(auth_bearer);
 
@@ -381,19 +382,11 @@ static const char *parse_user_claim(const parse_t *in, const parser_t *row)
 
 static const char *parse_user_format(const parse_t *in, const parser_t *row)
 {
-    const char *error = bearer_parse_want(in, 1, 1), *c;
+    const char *error = bearer_parse_want(in, 1, 1);
+    const char *wrong = error ? NULL : bearer_user_format_error(WORD(in, 0));
 
-    for (c = error ? "" : WORD(in, 0); *c; c++) {
-        if (*c == '%' && !strchr("ui%", *++c)) {
-            return bearer_parse_complain(in, "only %%u (the user claim), %%i (the issuer's "
-                            "NAME) and %%%% are known in %s", WORD(in, 0));
-        }
-    }
-    if (!error && !strstr(WORD(in, 0), "%u")) {
-        return bearer_parse_complain(in, "without %%u everybody would be the same user: %s",
-                        WORD(in, 0));
-    }
-    return error ? error : parse_string(in, row);
+    return error ? error
+         : wrong ? bearer_parse_complain(in, "%s", wrong) : parse_string(in, row);
 }
 
 static int has_prefix(const char *s, const char *const *prefixes)

@@ -151,6 +151,7 @@ ROWS = [
         sub="s-1", tid=TID, ver="2.0"),
         declare="https://login.microsoftonline.com/{tenant}/v2.0",
         inside="AuthBearerTenants %s other-tenant" % TID, audience=GUID,
+        place="AuthBearerUserFormat %u@%t", user="s-1@" + TID,
         miss={"iss": V2 % OTHER_TID, "tid": OTHER_TID},
         says="AuthBearerTenants"),
     Row("entra-group-overage", V1 % TID, times(

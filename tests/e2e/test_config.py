@@ -27,6 +27,8 @@ def weak(**over):
 
 TWO = (issuer_conf() + issuer_conf(url="https://two.test/", name="two"))
 TENANT = "https://login.test/{tenant}/v2"
+CORP = (issuer_conf(url="https://corp.test/", name="corp")
+        + issuer_conf(url="https://eu.test/", name="corp-eu"))
 
 # name, configuration, extra files, words that the message must have
 ERRORS = [
@@ -59,6 +61,20 @@ ServerName a.test
         url="https://three.test/", name="three") + location(
         "/a", "AuthBearerAcceptIssuer https://two.test/ https://three.test/"),
      {}, ["AuthBearerUserFormat"]),
+    ("two-tenants", issuer_conf("AuthBearerTenants a b", url=TENANT)
+     + location("/a"), {}, ["AuthBearerUserFormat", "%t"]),
+    ("two-tenants-user", issuer_conf("AuthBearerTenants a b", url=TENANT)
+     + location("/a", "AuthBearerUserFormat %u"), {}, ["%t"]),
+    ("two-tenants-issuer", TWO + issuer_conf(
+        "AuthBearerTenants a b", url=TENANT, name="t")
+     + location("/a", "AuthBearerUserFormat %u@%i"), {}, ["%i/%t/%u"]),
+    ("tenants-of-a-file", issuer_conf(
+        "AuthBearerTenants file:@ROOT@/tenants", url=TENANT)
+     + location("/a", "AuthBearerUserFormat %u"), {"tenants": "a\n"}, ["%t"]),
+    ("any-tenant", issuer_conf("AuthBearerTenants *", url=TENANT)
+     + location("/a"), {}, ["AuthBearerUserFormat", "%t"]),
+    ("user-format-without-user", ISSUER + location(
+        "/a", 'AuthBearerUserFormat "%%u@%i"'), {}, ["AuthBearerUserFormat"]),
     ("user-format-unknown", ISSUER + location(
         "/a", 'AuthBearerUserFormat "%x"'), {}, ["AuthBearerUserFormat"]),
     ("user-regex", ISSUER + location(
@@ -358,7 +374,16 @@ VALID = [
         "/a", "AuthBearerTokenFrom header header:X-A cookie:c query:q env:E "
         "basic basic:git"), {}),
     ("tenant-list", issuer_conf("AuthBearerTenants a b.c-d_e", url=TENANT)
+     + location("/a", "AuthBearerUserFormat %u@%t"), {}),
+    ("one-tenant", issuer_conf("AuthBearerTenants a a", url=TENANT)
      + location("/a"), {}),
+    ("format-of-tenants-and-issuers", TWO + issuer_conf(
+        "AuthBearerTenants a b a-b", url=TENANT, name="t") + location(
+            "/a", "AuthBearerUserFormat %i/%t/%u"), {}),
+    ("format-that-splits-one-way", CORP + location(
+        "/a", "AuthBearerUserFormat %u@%i") + location(
+            "/b", "AuthBearerUserFormat %i/%u"), {}),
+    ("shared-users", CORP + location("/a", "AuthBearerUserFormat corp-%u"), {}),
 ]
 
 
@@ -374,7 +399,19 @@ WARNINGS = [
         "/a", "AuthBearerNoAudience accept"), {},
      ["AuthBearerNoAudience", "AuthBearerClients"]),
     ("tenants-star", issuer_conf("AuthBearerTenants *", url=TENANT)
-     + location("/a"), {}, ["AuthBearerTenants"]),
+     + location("/a", "AuthBearerUserFormat %u@%t"), {}, ["AuthBearerTenants"]),
+    ("separator-in-a-name", CORP + location(
+        "/a", "AuthBearerUserFormat %i-%u"), {},
+     ["AuthBearerUserFormat \"%i-%u\" can give a user of \"corp\" and one of "
+      "\"corp-eu\" the same name"]),
+    ("separator-in-a-tenant", issuer_conf(
+        "AuthBearerTenants file:@ROOT@/tenants", url=TENANT) + location(
+            "/a", "AuthBearerUserFormat %t-%u"), {"tenants": "a\n"},
+     ["AuthBearerUserFormat \"%t-%u\" can give"]),
+    ("name-of-the-session-service", issuer_conf(name="session") + location(
+        "/a", "AuthBearerUserFormat %u@%i\nAuthBearerProvider session jwt\n"
+        "AuthBearerSessionCheck http://127.0.0.1:9/ prefix=s_"), {},
+     ["AuthBearerUserFormat", "another NAME"]),
     ("secret-file-readable", 'AuthBearerSecretFile "@ROOT@/open"\n' + ISSUER
      + location("/a"), {"open": ("x" * 40, 0o644)}, ["AuthBearerSecretFile"]),
     ("secret-readable", issuer_conf(
@@ -425,7 +462,8 @@ def test_the_throttle_stays_on_its_host(checker):
 
 
 def test_each_warning_comes_once(checker):
-    done = checker(issuer_conf("AuthBearerTenants *", url=TENANT)
+    done = checker('AuthBearerUserFormat "%u@%t"\n'
+                   + issuer_conf("AuthBearerTenants *", url=TENANT)
                    + location("/a") + location("/b"), files=KEYS)
     assert done.output.count("AuthBearerTenants *") == 1, done
 
@@ -780,6 +818,7 @@ def test_dump_of_an_issuer(checker):
     AuthBearerIntrospectionTTL 1500ms
     AuthBearerHTTPProxy http://me:proxy-password-0001@proxy.test:3128
 </AuthBearerIssuer>
+AuthBearerUserFormat "%u@%t"
 """ + location("/a"), "-D", "DUMP_BEARER", files=KEYS)
     assert done.status == 0, done
     for line in ("AuthBearerTenants t-1 t-2",

@@ -400,12 +400,12 @@ def test_a_tenants_keys_are_his_own(one_server, issuers):
     AuthBearerTenants one two
     AuthBearerKeys "%s/{tenant}/jwks"
 </AuthBearerIssuer>
-""" % (base, base) + location("/a"))
+""" % (base, base) + 'AuthBearerUserFormat "%u@%t"\n' + location("/a"))
 
     def token(tenant, key, **over):
         return mint(key, iss="%s/%s" % (base, tenant), **over)
-    granted(server.get("/a", token("one", "rs256")))
-    granted(server.get("/a", token("two", "rs256-2")))
+    granted(server.get("/a", token("one", "rs256")), "alice@one")
+    granted(server.get("/a", token("two", "rs256-2")), "alice@two")
     for tenant, key, kid in (("one", "rs256-2", "rs256"),
                              ("two", "rs256", "rs256-2")):
         invalid(server.get("/a", token(tenant, key, header={"kid": kid})),

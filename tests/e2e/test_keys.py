@@ -416,7 +416,7 @@ def many(new_server):
 <AuthBearerIssuer "urn:any-string" urn>
     AuthBearerKeys "file:@ROOT@/a.json"
 </AuthBearerIssuer>
-AuthBearerUserFormat "%i/%u"
+AuthBearerUserFormat "%i/%t/%u"
 """ + location("/a") + location(
         "/narrow", "AuthBearerAcceptIssuer https://adfs.test/adfs")
         + location("/narrow-urn", "AuthBearerAcceptIssuer urn:any-string\n"
@@ -431,16 +431,16 @@ AuthBearerUserFormat "%i/%u"
 def test_aliases(many):
     for iss in ("https://adfs.test/adfs", "adfs.test",
                 "http://adfs.test/adfs/services/trust"):
-        granted(many.get("/a", mint(iss=iss)), "adfs/alice")
+        granted(many.get("/a", mint(iss=iss)), "adfs//alice")
     invalid(many.get("/a", mint(iss="https://adfs.test/")), "issuer")
 
 
 def test_any_string_is_an_issuer(many):
-    granted(many.get("/a", mint(iss="urn:any-string")), "urn/alice")
+    granted(many.get("/a", mint(iss="urn:any-string")), "urn//alice")
 
 
 def test_accept_issuer(many):
-    granted(many.get("/narrow", mint(iss="adfs.test")), "adfs/alice")
+    granted(many.get("/narrow", mint(iss="adfs.test")), "adfs//alice")
     granted(many.get("/narrow-urn", mint(iss="urn:any-string")), "alice")
     invalid(many.get("/narrow", mint(iss="urn:any-string")), "issuer",
             log="AuthBearerAcceptIssuer")
@@ -452,9 +452,9 @@ def tenant(name):
 
 def test_tenants(many):
     for name in ("t-1", "t-2"):
-        granted(many.get("/a", mint("es256", iss=tenant(name))), "entra/alice")
-        granted(many.get("/a", mint("es256", iss=tenant(name), tid=name)),
-                "entra/alice")
+        user = "entra/%s/alice" % name
+        granted(many.get("/a", mint("es256", iss=tenant(name))), user)
+        granted(many.get("/a", mint("es256", iss=tenant(name), tid=name)), user)
     for name in ("t-3", "", "t-1/x", "T-1", "{tenant}", "t-1%2f", "..",
                  "x" * 65):
         invalid(many.get("/a", mint("es256", iss=tenant(name))), "issuer")
@@ -473,8 +473,9 @@ def test_tenants_file_grows(one_server):
     AuthBearerTenants file:@ROOT@/tenants
     AuthBearerKeys "file:@ROOT@/t.json"
 </AuthBearerIssuer>
+AuthBearerUserFormat "%u@%t"
 """ + location("/a"), files={"t.json": jwks("rs256"), "tenants": "t-1\n"})
-    granted(server.get("/a", mint(iss=tenant("t-1"))))
+    granted(server.get("/a", mint(iss=tenant("t-1"))), "alice@t-1")
     invalid(server.get("/a", mint(iss=tenant("t-2"))), "issuer")
     server.write("tenants", "# ours\nt-1\nt-2\n")
     wait_until(lambda: server.get("/a", mint(iss=tenant("t-2"))).status == 200,
@@ -493,18 +494,19 @@ def test_verified_token_goes_with_its_tenant(one_server):
     SetHandler bearer-status
     Require local
 </Location>
+AuthBearerUserFormat "%u@%t"
 """ + location("/a"), files={"t.json": jwks("rs256"), "tenants": "t-1\nt-2\n"})
     gone, stays = mint(iss=tenant("t-1")), mint(iss=tenant("t-2"))
     for _ in range(8):
-        granted(server.get("/a", gone))
-        granted(server.get("/a", stays))
+        granted(server.get("/a", gone), "alice@t-1")
+        granted(server.get("/a", stays), "alice@t-2")
     wait_until(lambda: server.get("/bearer-status?format=json").json()[
         "tokens"]["hits"] >= 4, 20, "they were kept")
     server.write("tenants", "t-2\n")
     started = time.monotonic()
     wait_until(lambda: server.get("/a", gone).status == 401, 10, "the tenant")
     assert time.monotonic() - started < 4
-    granted(server.get("/a", stays))
+    granted(server.get("/a", stays), "alice@t-2")
     server.write("tenants", "t-2\nt-1\n")
     wait_until(lambda: server.get("/a", gone).status == 200, 10, "it is back")
 
@@ -516,8 +518,9 @@ def test_tenants_star_warns(one_server):
     AuthBearerTenants *
     AuthBearerKeys "file:@ROOT@/t.json"
 </AuthBearerIssuer>
+AuthBearerUserFormat "%u@%t"
 """ + location("/a"), files={"t.json": jwks("rs256")})
-    granted(server.get("/a", mint(iss=tenant("anybody"))))
+    granted(server.get("/a", mint(iss=tenant("anybody"))), "alice@anybody")
     text = server.error_log() + server.start_output()
     assert "AuthBearerTenants" in text
 

@@ -567,6 +567,7 @@ def test_vhosts_have_issuers_of_their_own(one_server, issuers):
 
 
 TENANT = "https://login.test/%s/v2.0"
+TOLD_APART = 'AuthBearerUserFormat "%u@%t"\n'
 
 
 @TROUBLE
@@ -575,7 +576,7 @@ def test_tenants_by_url(one_server, issuers):
     a restart they are there still."""
     t1, t2, t3 = (issuers.issuer("tenant-%d" % i, "rs256-t%d" % i)
                   for i in (1, 2, 3))
-    server = one_server(block(TENANT % "{tenant}", """
+    server = one_server(TOLD_APART + block(TENANT % "{tenant}", """
 AuthBearerTenants tenant-1 tenant-2
 AuthBearerKeys "%s/t/{tenant}/jwks"
 """ % issuers.url) + location("/a"))
@@ -583,8 +584,8 @@ AuthBearerKeys "%s/t/{tenant}/jwks"
     def ask(name, signer):
         return server.get("/a", mint(signer, iss=TENANT % name))
     for _ in range(3):
-        granted(ask("tenant-1", "rs256-t1"))
-        granted(ask("tenant-2", "rs256-t2"))
+        granted(ask("tenant-1", "rs256-t1"), "alice@tenant-1")
+        granted(ask("tenant-2", "rs256-t2"), "alice@tenant-2")
         invalid(ask("tenant-3", "rs256-t3"), "issuer")
     invalid(ask("tenant-1", "rs256-t2"), "key")
     invalid(server.get("/a", mint("rs256-t2", iss=TENANT % "tenant-1",
@@ -594,14 +595,14 @@ AuthBearerKeys "%s/t/{tenant}/jwks"
     down(t1)
     down(t2)
     server.graceful()
-    granted(ask("tenant-1", "rs256-t1"))
-    granted(ask("tenant-2", "rs256-t2"))
+    granted(ask("tenant-1", "rs256-t1"), "alice@tenant-1")
+    granted(ask("tenant-2", "rs256-t2"), "alice@tenant-2")
     assert (t1.count(), t2.count()) == asked
 
 
 def test_tenants_file_with_keys_by_url(one_server, issuers):
     made = issuers.issuer("grown", "rs256")
-    server = one_server(block(TENANT % "{tenant}", """
+    server = one_server(TOLD_APART + block(TENANT % "{tenant}", """
 AuthBearerTenants "file:@ROOT@/tenants"
 AuthBearerKeys "%s/t/{tenant}/jwks"
 """ % issuers.url) + location("/a"), files={"tenants": "other\n"})
@@ -620,13 +621,13 @@ def test_a_keys_own_issuer_by_url(one_server, issuers):
     entra = issuers.issuer("entra", "rs256")
     entra.keys = [key("rs256").jwk(issuer=TENANT % "{tenantid}"),
                   key("rs256-own").jwk(issuer=TENANT % "t-1")]
-    server = one_server(block(TENANT % "{tenant}", """
+    server = one_server(TOLD_APART + block(TENANT % "{tenant}", """
 AuthBearerTenants t-1 t-2
 AuthBearerKeys "%s"
 """ % entra.jwks_url) + location("/a"))
     for tenant in ("t-1", "t-2"):
-        granted(server.get("/a", mint(iss=TENANT % tenant)))
-    granted(server.get("/a", mint("rs256-own", iss=TENANT % "t-1")))
+        granted(server.get("/a", mint(iss=TENANT % tenant)), "alice@" + tenant)
+    granted(server.get("/a", mint("rs256-own", iss=TENANT % "t-1")), "alice@t-1")
     invalid(server.get("/a", mint("rs256-own", iss=TENANT % "t-2")), "key")
     assert entra.count("jwks") <= 2
 

@@ -347,6 +347,42 @@ static void test_what_would_be_fetched(void **state)
 
 /* ---- tenants ----------------------------------------------------------- */
 
+static void test_tenant_of(void **state)
+{
+    static const struct {
+        const char *iss, *tenant;
+    } cases[] = {
+        { "https://login.example.com/t-1/v2.0", "t-1" },
+        { "https://sts.example.com/t-2/", "t-2" },
+        { "https://login.example.com/t-1/v2.0/", NULL },
+        { "https://login.example.com/t-1", NULL },
+        { "https://login.example.com/", NULL },
+        { "https://login.example.com//v2.0", NULL },
+        { "https://login.example.com/../v2.0", NULL },
+        { "https://login.example.com/a/b/v2.0", NULL },
+        { "https://login.example.com/{tenant}/v2.0", NULL },
+        { "https://other.example.com/t-1/v2.0", NULL },
+        { "http", NULL },
+        { "", NULL },
+    };
+    apr_pool_t *p = unit_pool(state);
+    bearer_issuer_t *issuer = apr_pcalloc(p, sizeof(*issuer));
+    size_t i;
+
+    issuer->url = "https://login.example.com/{tenant}/v2.0";
+    issuer->aliases = list_of(p, "https://x.example.com/{tenant}/v2.0",
+                              "https://sts.example.com/{tenant}/");
+    for (i = 0; i < UNIT_COUNT(cases); i++) {
+        const char *tenant = bearer_issuer_tenant_of(issuer, cases[i].iss, p);
+
+        assert_true(cases[i].tenant ? tenant && !strcmp(tenant, cases[i].tenant)
+                                    : !tenant);
+    }
+    issuer->url = "https://login.example.com/";
+    issuer->aliases = NULL;
+    assert_null(bearer_issuer_tenant_of(issuer, "https://login.example.com/", p));
+}
+
 static void test_tenants(void **state)
 {
     static const char file[] = "# who\n t-9 \r\n\nB.c # note\na_b";
@@ -806,6 +842,7 @@ int main(void)
         UNIT_TEST(test_contradictions),
         UNIT_TEST(test_what_would_be_fetched),
         UNIT_TEST(test_tenants),
+        UNIT_TEST(test_tenant_of),
         UNIT_TEST(test_expand),
         UNIT_TEST(test_well_known_urls),
         UNIT_TEST(test_metadata_document),

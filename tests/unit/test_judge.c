@@ -346,6 +346,7 @@ static void test_accept_issuer(void **state)
                  "issuer \"" ISS "\" is declared, but not accepted here by "
                  "AuthBearerAcceptIssuer (https://other.example)", "narrowed");
     f->dir.accept_issuer = unit_list(f->p, "https://other.example " ISS);
+    bearer_settings_put(&f->dir, USER_FORMAT, user_format, "%u");
     judge_expect(f, judge_token(f, NULL), BEARER_GRANTED, BEARER_OK, NULL,
                  "both");
     assert_true(bearer_judge_accepts(&f->dir, f->issuer));
@@ -410,7 +411,7 @@ static judge_fixture_t *tenant_fixture(apr_pool_t *p, bearer_issuer_t **issuer)
     (*issuer)->keys.value = "https://login.example/{tenant}/keys";
     (*issuer)->tenants = unit_list(p, "t1 t2");
     judge_declare(f, *issuer);
-    bearer_settings_put(&f->dir, USER_FORMAT, user_format, "%u");
+    bearer_settings_put(&f->dir, USER_FORMAT, user_format, "%u@%t");
     return f;
 }
 
@@ -454,10 +455,35 @@ static void test_tenants_file(void **state)
     f->file_tenants = unit_list(f->p, "t4 t5");
     judge_expect(f, token, BEARER_GRANTED, BEARER_OK, NULL, "in the file");
     assert_string_equal(f->j.tenant, "t5");
+    assert_string_equal(f->j.principal->user, "ann@t5");
     issuer->tenants_file = NULL;
     issuer->tenants_any = 1;
     judge_expect(f, judge_token(f, "{'iss':'https://login.example/t6/v2.0'}"),
                  BEARER_GRANTED, BEARER_OK, NULL, "anybody");
+}
+
+/* What configtest could not see is not let in either: the same sub of two tenants,
+ * or of two issuers, is two people. */
+static void test_two_people_one_name(void **state)
+{
+    bearer_issuer_t *issuer;
+    judge_fixture_t *f = tenant_fixture(unit_pool(state), &issuer);
+    const char *token = judge_token(f, "{'iss':'https://login.example/t1/v2.0'}");
+
+    judge_expect(f, token, BEARER_GRANTED, BEARER_OK, NULL, "told apart");
+    assert_string_equal(f->j.principal->user, "ann@t1");
+    f->dir.user_format = "%u";
+    judge_expect(f, token, BEARER_DENIED, BEARER_CONFIGURATION, "%t", "tenants");
+    judge_expect(f, judge_token(f, NULL), BEARER_GRANTED, BEARER_OK, NULL,
+                 "an issuer without tenants");
+    issuer->tenants = unit_list(f->p, "t1");
+    judge_expect(f, token, BEARER_GRANTED, BEARER_OK, NULL, "one tenant");
+    f->dir.set &= ~((apr_uint64_t)1 << BEARER_SET_USER_FORMAT);
+    judge_expect(f, token, BEARER_DENIED, BEARER_CONFIGURATION,
+                 "several issuers", "issuers");
+    bearer_settings_put(&f->dir, ACCEPT_ISSUER, accept_issuer,
+                        unit_list(f->p, "https://login.example/{tenant}/v2.0"));
+    judge_expect(f, token, BEARER_GRANTED, BEARER_OK, NULL, "one issuer");
 }
 
 /* ---- SPIFFE ------------------------------------------------------------ */
@@ -680,6 +706,7 @@ int main(void)
         UNIT_TEST(test_keys_are_of_one_issuer),
         UNIT_TEST(test_tenants),
         UNIT_TEST(test_tenants_file),
+        UNIT_TEST(test_two_people_one_name),
         UNIT_TEST(test_spiffe),
         UNIT_TEST(test_keys),
         UNIT_TEST(test_unknown_kid),

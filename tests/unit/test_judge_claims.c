@@ -651,7 +651,14 @@ static void test_answers_of_a_template(void **state)
     f->issuer->keys.value = "/keys.json";
     f->issuer->tenants = unit_list(f->p, "t1");
     judge_declare(f, f->issuer);
+    bearer_settings_put(&f->dir, USER_FORMAT, user_format, "%u@%t");
     answer_cases(f, cases, UNIT_COUNT(cases));
+    /* the tenant is part of the name, whichever member names it */
+    judge_begin(f);
+    assert_int_equal(bearer_judge_claims(&f->j, judge_claims(f->p, "{'iss':" ABSENT
+                                         ",'tid':'t1'}"), f->issuer, "opaque", 6),
+                     BEARER_GRANTED);
+    assert_string_equal(f->j.principal->user, "ann@t1");
 }
 
 int main(void)

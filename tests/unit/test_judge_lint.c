@@ -144,11 +144,11 @@ static void test_two_issuers(void **state)
     judge_fixture_t *f = judge_fixture(unit_pool(state));
 
     judge_declare(f, judge_issuer(f->p, "https://other.example"));
-    expect_error(f, "2 issuers are accepted here, and the same sub from two of "
-                 "them is two people: write AuthBearerUserFormat (%i is the");
+    expect_error(f, "several issuers are accepted here, and the same sub of two "
+                 "issuers is two people: write AuthBearerUserFormat (%i is the");
     bearer_settings_put(&f->dir, PROVIDERS, providers,
                         providers(f->p, BEARER_PROVIDER_JWT, -1));
-    expect_error(f, "2 issuers");
+    expect_error(f, "several issuers");
     f->dir.providers = providers(f->p, BEARER_PROVIDER_SESSION, -1);
     session_check(f, "https://k.test/whoami");
     expect_error(f, NULL);
@@ -161,7 +161,132 @@ static void test_two_issuers(void **state)
     bearer_settings_put(&f->server, USER_FORMAT, user_format, "%u");
     expect_error(f, NULL);
     f->server.user_format = "%i";
-    expect_error(f, "AuthBearerUserFormat \"%i\": AuthBearerUserFormat has no");
+    expect_error(f, "AuthBearerUserFormat \"%i\": without %u");
+}
+
+/* Sessions of two issuers are two people's as much as tokens are. */
+static void test_sessions_of_two_issuers(void **state)
+{
+    judge_fixture_t *f = judge_fixture(unit_pool(state));
+
+    judge_declare(f, judge_issuer(f->p, "https://other.example"));
+    bearer_settings_put(&f->dir, PROVIDERS, providers,
+                        providers(f->p, BEARER_PROVIDER_SESSION, -1));
+    session_check(f, "https://k.test/whoami");
+    bearer_settings_put(&f->dir, SESSION, session, 1);
+    expect_error(f, "several issuers");
+    bearer_settings_put(&f->dir, LOGIN_ISSUER, login_issuer, ISS);
+    expect_error(f, NULL);
+    bearer_settings_put(&f->dir, PROVIDERS, providers,
+                        providers(f->p, BEARER_PROVIDER_JWT, -1));
+    expect_error(f, "several issuers");
+}
+
+#define TEMPLATE "https://login.example/{tenant}/v2.0"
+
+static bearer_issuer_t *template(judge_fixture_t *f, const char *url)
+{
+    bearer_issuer_t *issuer = judge_issuer(f->p, url);
+
+    issuer->tenants = unit_list(f->p, "t1 t2");
+    issuer->keys.kind = BEARER_SOURCE_URL;
+    issuer->keys.value = "https://login.example/keys";
+    judge_declare(f, issuer);
+    return issuer;
+}
+
+static void test_tenants(void **state)
+{
+    judge_fixture_t *f = judge_fixture(unit_pool(state));
+    bearer_issuer_t *issuer = template(f, TEMPLATE);
+
+    bearer_settings_put(&f->dir, ACCEPT_ISSUER, accept_issuer,
+                        unit_list(f->p, TEMPLATE));
+    expect_error(f, "has more than one tenant");
+    /* not taken at its word: nobody makes sub unique over tenants */
+    bearer_settings_put(&f->dir, USER_FORMAT, user_format, "%u");
+    expect_error(f, "write AuthBearerUserFormat with %t");
+    f->dir.user_format = "%u@%i";
+    expect_error(f, "write AuthBearerUserFormat with %t");
+    f->dir.user_format = "%u@%t";
+    expect_error(f, NULL);
+    f->dir.user_format = "%u%%t";
+    expect_error(f, "with %t");
+    issuer->tenants = unit_list(f->p, "t1 t1");
+    expect_error(f, NULL);
+    issuer->tenants = NULL;
+    issuer->tenants_file = "/tenants";      /* may hold more than one at any time */
+    expect_error(f, "with %t");
+    issuer->tenants_file = NULL;
+    issuer->tenants_any = 1;
+    expect_error(f, "with %t");
+    f->dir.accept_issuer = unit_list(f->p, TEMPLATE " " ISS);
+    expect_error(f, "e.g. \"%i/%t/%u\"");
+    f->dir.user_format = "%i/%t/%u";
+    expect_error(f, NULL);
+    f->dir.accept_issuer = unit_list(f->p, ISS);
+    f->dir.user_format = "%u";
+    expect_error(f, NULL);
+}
+
+static const char *names_warning(judge_fixture_t *f, const char *format)
+{
+    apr_array_header_t *warnings = apr_array_make(f->p, 1, sizeof(const char *));
+
+    bearer_settings_put(&f->dir, USER_FORMAT, user_format, format);
+    bearer_judge_lint_names(warnings, f->issuers, bearer_settings_defaults(f->p),
+                            &f->server, &f->dir, f->p);
+    assert_true(warnings->nelts <= 1);
+    return warnings->nelts ? APR_ARRAY_IDX(warnings, 0, const char *) : NULL;
+}
+
+static void test_separators(void **state)
+{
+    judge_fixture_t *f = judge_fixture(unit_pool(state));
+    bearer_issuer_t *corp = judge_issuer(f->p, "https://corp.example");
+    bearer_issuer_t *eu = judge_issuer(f->p, "https://eu.example");
+    bearer_issuer_t *many;
+
+    corp->name = "corp";
+    eu->name = "corp-eu";
+    judge_declare(f, corp);
+    judge_declare(f, eu);
+    bearer_settings_put(&f->dir, ACCEPT_ISSUER, accept_issuer,
+                        unit_list(f->p, "https://corp.example"
+                                        " https://eu.example"));
+    assert_true(unit_contains(names_warning(f, "%i-%u"), "AuthBearerUserFormat "
+                              "\"%i-%u\" can give a user of \"corp\" and one of "
+                              "\"corp-eu\" the same name"));
+    assert_null(names_warning(f, "%u@%i"));
+    assert_null(names_warning(f, "%i/%u"));
+    assert_null(names_warning(f, "%u"));
+    assert_null(names_warning(f, "x-%u"));     /* they share their users */
+    f->dir.accept_issuer = unit_list(f->p, "https://corp.example");
+    assert_null(names_warning(f, "%i-%u"));
+    /* the users of a session service are of "session" */
+    bearer_settings_put(&f->dir, PROVIDERS, providers,
+                        providers(f->p, BEARER_PROVIDER_SESSION,
+                                  BEARER_PROVIDER_JWT));
+    assert_null(names_warning(f, "%u@%i"));
+    corp->name = "session";
+    assert_true(unit_contains(names_warning(f, "%u@%i"), "NAME"));
+    corp->name = "session-x";
+    assert_true(unit_contains(names_warning(f, "%i-%u"), "separator"));
+    f->dir.providers = providers(f->p, BEARER_PROVIDER_JWT, -1);
+    assert_null(names_warning(f, "%i-%u"));
+    /* tenants: as listed, or any */
+    many = template(f, TEMPLATE);
+    f->dir.accept_issuer = unit_list(f->p, TEMPLATE);
+    assert_null(names_warning(f, "%t-%u"));
+    many->tenants = unit_list(f->p, "a b a-b");
+    assert_true(unit_contains(names_warning(f, "%t-%u"), "(tenant \"a\")"));
+    assert_null(names_warning(f, "%u@%t"));
+    many->tenants = NULL;
+    many->tenants_file = "/tenants";
+    assert_true(unit_contains(names_warning(f, "%t-%u"), "(tenant any)"));
+    assert_true(unit_contains(names_warning(f, "%u%t"), "(tenant any)"));
+    assert_null(names_warning(f, "%t/%u"));
+    assert_null(names_warning(f, "%u@%t"));
 }
 
 static void test_accepted_but_not_declared(void **state)
@@ -292,6 +417,9 @@ int main(void)
         UNIT_TEST(test_audience_missing),
         UNIT_TEST(test_email),
         UNIT_TEST(test_two_issuers),
+        UNIT_TEST(test_sessions_of_two_issuers),
+        UNIT_TEST(test_tenants),
+        UNIT_TEST(test_separators),
         UNIT_TEST(test_accepted_but_not_declared),
         UNIT_TEST(test_none_accepted),
         UNIT_TEST(test_no_audience_without_clients),

@@ -491,17 +491,52 @@ static void test_merge(void **state)
 }
 
 /* Of which address is it said that it is verified? */
+/* email and email_verified are a pair of one source. */
 static void test_merge_email(void **state)
 {
+    static const struct {
+        const char *id_token, *userinfo, *email, *verified;
+    } cases[] = {
+        { "{'email':'yours'}", "{'email':'mine','email_verified':true}", "yours",
+          NULL },
+        { "{'email':'mine'}", "{'email':'mine','email_verified':true}", "mine",
+          "true" },
+        { "{'sub':'s'}", "{'email':'mine','email_verified':true}", "mine", "true" },
+        { "{'email_verified':true}", "{'email':'mine'}", "mine", NULL },
+        { "{'email_verified':true}", "{'email':'mine','email_verified':false}",
+          "mine", "false" },
+        { "{'email_verified':true,'email':null}", "{'email':'mine'}", "mine",
+          NULL },
+        { "{'email_verified':false}", "{'email':'mine','email_verified':true}",
+          "mine", "true" },
+        { "{'email':'yours','email_verified':true}", "{'email':'mine'}", "yours",
+          "true" },
+        { "{'email':'mine','email_verified':false}",
+          "{'email':'mine','email_verified':true}", "mine", "false" },
+        { "{'email':'mine','email_verified':null}",
+          "{'email':'mine','email_verified':true}", "mine", "true" },
+        { "{'email':'yours'}", "{'email_verified':true}", "yours", NULL },
+        { "{'email':'yours'}", "{'email':null,'email_verified':true}", "yours",
+          NULL },
+        { "{'email_verified':true}", "{'email_verified':true}", NULL, NULL },
+    };
     apr_pool_t *p = unit_pool(state);
-    json_t *more = unit_claims(p, "{'email':'mine','email_verified':true}");
+    unsigned i;
 
-    assert_null(json_object_get(bearer_login_merge(
-        unit_claims(p, "{'email':'yours'}"), more, p), "email_verified"));
-    assert_true(json_is_true(json_object_get(bearer_login_merge(
-        unit_claims(p, "{'email':'mine'}"), more, p), "email_verified")));
-    assert_true(json_is_true(json_object_get(bearer_login_merge(
-        unit_claims(p, "{'sub':'s'}"), more, p), "email_verified")));
+    for (i = 0; i < UNIT_COUNT(cases); i++) {
+        json_t *merged = bearer_login_merge(unit_claims(p, cases[i].id_token),
+                                            unit_claims(p, cases[i].userinfo), p);
+        const json_t *verified = json_object_get(merged, "email_verified");
+        const char *text = json_is_true(verified)    ? "true"
+                           : json_is_false(verified) ? "false"
+                                                     : NULL;
+        const char *email = json_string_value(json_object_get(merged, "email"));
+
+        assert_true(cases[i].email ? email && !strcmp(email, cases[i].email)
+                                   : !email);
+        assert_true(cases[i].verified ? text && !strcmp(text, cases[i].verified)
+                                      : !verified);
+    }
 }
 
 static void test_end(void **state)

@@ -3,6 +3,7 @@
 #include "claims.h"
 
 #include "bearer/principal.h"
+#include "bearer/user_format.h"
 #include "posix_regex.h"
 
 static bearer_settings_t settings_of(apr_pool_t *p, const char *user_claim)
@@ -34,7 +35,8 @@ static const bearer_principal_t *build(apr_pool_t *p, const char *claims,
     issuer = issuer_named("https://a.example/", "a");
     memset(why, 0, sizeof(*why));
     reason = bearer_principal_build(&principal, "jwt", unit_claims(p, claims),
-                                    &issuer, "https://a.example/", s, why, p);
+                                    &issuer, "https://a.example/", "t1", s, why,
+                                    p);
     assert_int_equal(reason, why->reason);
     assert_true((principal != NULL) == (reason == BEARER_OK));
     return principal;
@@ -140,6 +142,7 @@ static void test_user_format(void **state)
     } cases[] = {
         { "%u", "ann" },
         { "%u@%i", "ann@a" },
+        { "%i/%t/%u", "a/t1/ann" },
         { "%i/%u", "a/ann" },
         { "%%%u%%", "%ann%" },
         { "x%u", "xann" },
@@ -157,13 +160,13 @@ static void test_user_format(void **state)
         principal = build(p, "{'sub':'ann'}", &s, &why);
         assert_string_equal(principal->user, cases[i].user);
         assert_string_equal(principal->user_value, "ann");
-        assert_null(bearer_principal_format_error(cases[i].format));
+        assert_null(bearer_user_format_error(cases[i].format));
     }
-    assert_true(unit_contains(bearer_principal_format_error("%i"), "no %u"));
-    assert_true(unit_contains(bearer_principal_format_error("user"), "no %u"));
-    assert_true(unit_contains(bearer_principal_format_error("%u%"), "only %u"));
-    assert_true(unit_contains(bearer_principal_format_error("%u%x"), "only"));
-    assert_true(unit_contains(bearer_principal_format_error("%%u"), "no %u"));
+    assert_true(unit_contains(bearer_user_format_error("%i"), "without %u"));
+    assert_true(unit_contains(bearer_user_format_error("user"), "without %u"));
+    assert_true(unit_contains(bearer_user_format_error("%u%"), "only %u"));
+    assert_true(unit_contains(bearer_user_format_error("%u%x"), "only"));
+    assert_true(unit_contains(bearer_user_format_error("%%u"), "without %u"));
 }
 
 static void test_fields(void **state)
@@ -341,7 +344,8 @@ static void test_without_an_issuer(void **state)
     const bearer_principal_t *principal;
 
     assert_int_equal(bearer_principal_build(&principal, "session", claims, NULL,
-                                            NULL, &s, NULL, p), BEARER_OK);
+                                            NULL, NULL, &s, NULL, p),
+                     BEARER_OK);
     /* one owner, so that a cache may take them over */
     assert_int_equal(claims->refcount, 1);
     assert_string_equal(bearer_json_string(principal->claims, "sub"), "ann");

@@ -557,6 +557,26 @@ static void test_principal(void **state)
     }
 }
 
+/* Of the same sub in two tenants, or at two issuers, a session is of one. */
+static void test_tenant_of_a_session(void **state)
+{
+    apr_pool_t *p = unit_pool(state);
+    bearer_settings_t settings = *bearer_settings_defaults(p);
+    const bearer_principal_t *principal;
+    bearer_issuer_t issuer;
+
+    memset(&issuer, 0, sizeof(issuer));
+    issuer.url = "https://login.example/{tenant}/v2.0";
+    issuer.name = "login";
+    settings.session_user_claim.path = bearer_path_compile("sub", p);
+    settings.user_format = "%u@%t/%i";
+    assert_int_equal(bearer_session_user_of(
+        &principal, unit_claims(p, "{'sub':'ann','iss':"
+                                   "'https://login.example/t-1/v2.0'}"),
+        &issuer, &settings, NULL, p), BEARER_OK);
+    assert_string_equal(principal->user, "ann@t-1/login");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -572,7 +592,7 @@ int main(void)
         UNIT_TEST(test_once), UNIT_TEST(test_once_beside_another_key),
         UNIT_TEST(test_store_that_is_down),
         UNIT_TEST(test_cache_holds_no_cookie), UNIT_TEST(test_too_large),
-        UNIT_TEST(test_principal)
+        UNIT_TEST(test_principal), UNIT_TEST(test_tenant_of_a_session)
     };
 
     return UNIT_RUN("session", tests);
