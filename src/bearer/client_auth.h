@@ -94,6 +94,9 @@ apr_status_t bearer_client_post(bearer_http_response_t **response,
                                 apr_size_t max, const char **error,
                                 apr_pool_t *p);
 
+/** 1: bearer_client_maintain() would ask the issuer. */
+int bearer_client_is_due(bearer_client_t *client);
+
 /** For a background thread: renews a token that is due. */
 void bearer_client_maintain(bearer_client_t *client, apr_pool_t *ptemp);
 

@@ -200,15 +200,33 @@ void bearer_client_refuse_token(bearer_client_t *client, const char *token)
     apr_thread_mutex_unlock(client->mutex);
 }
 
+/* Under the mutex: is there a token, and should it be renewed? */
+static int is_due(const bearer_client_t *client)
+{
+    return client->token
+        && is_wanted(client, bearer_world_now(client->access.world));
+}
+
+int bearer_client_is_due(bearer_client_t *client)
+{
+    int due;
+
+    if (!bearer_client_by_credentials(client)) {
+        return 0;
+    }
+    apr_thread_mutex_lock(client->mutex);
+    due = is_due(client);
+    apr_thread_mutex_unlock(client->mutex);
+    return due;
+}
+
 void bearer_client_maintain(bearer_client_t *client, apr_pool_t *ptemp)
 {
-    apr_time_t now = bearer_world_now(client->access.world);
-
     if (!bearer_client_by_credentials(client)) {
         return;
     }
     apr_thread_mutex_lock(client->mutex);
-    if (client->token && is_wanted(client, now)) {
+    if (is_due(client)) {
         fly(client, ptemp);
     }
     apr_thread_mutex_unlock(client->mutex);

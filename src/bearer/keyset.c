@@ -9,8 +9,6 @@
 
 #include <apr_strings.h>
 
-/** A process with maintenance compares itself with the cache so often. */
-#define SYNC_INTERVAL apr_time_from_sec(10)
 /** Who found no set at all and brings an unknown kid does not have the set, as
  *  young as this, fetched again. */
 #define JUST_FETCHED apr_time_from_msec(100)
@@ -201,107 +199,6 @@ void bearer_keyset_prime(bearer_keyset_t *ks, apr_pool_t *ptemp)
 }
 
 /* ---- maintenance ------------------------------------------------------- */
-
-/* The cache may have been emptied (a restart, an eviction, a back end that came
- * back), and others may have fetched before this process is due. */
-static void sync_with_cache(bearer_keyset_t *ks, apr_pool_t *p)
-{
-    bearer_keyset_attempt_t attempt;
-    apr_time_t fetched;
-
-    lock(ks);
-    fetched = ks->kept ? ks->kept->record.fetched : 0;
-    unlock(ks);
-    if (bearer_keyset_attempt_get(&attempt, &ks->place, p) != APR_SUCCESS) {
-        bearer_keyset_tell_all(ks, p);
-    } else if (attempt.fetched > fetched) {
-        bearer_keyset_look_into_cache(ks, p);
-    }
-}
-
-typedef enum { REST, REFRESH, WARM_UP, SYNC } task_t;
-
-/* Under the mutex. */
-static task_t task_of(bearer_keyset_t *ks, apr_time_t now)
-{
-    if (ks->in_flight || !bearer_keyset_pause_is_over(ks, now)) {
-        return REST;
-    }
-    if (!ks->set) {
-        int may = bearer_keyset_may_try(ks, FOR_COLD, now)
-               || bearer_keyset_may_look(ks, now);
-
-        return may && ks->eager ? WARM_UP : REST;
-    }
-    if (bearer_keyset_due_and_allowed(ks, now)) {
-        return REFRESH;
-    }
-    if (ks->place.cache && !ks->watch
-        && (now - ks->synced >= SYNC_INTERVAL || now < ks->synced)) {
-        ks->synced = now;
-        return SYNC;
-    }
-    return REST;
-}
-
-static void maintain_one(bearer_keyset_t *ks, apr_pool_t *ptemp)
-{
-    task_t task;
-    apr_time_t now = now_of(ks);
-
-    lock(ks);
-    bearer_keyset_drop_if_gone(ks, now);
-    task = task_of(ks, now);
-    if (task == REFRESH || task == WARM_UP) {
-        bearer_keyset_take_off(ks);
-    }
-    unlock(ks);
-    switch (task) {
-    case REFRESH:
-        bearer_keyset_fly(ks, FOR_DUE, NULL, 0, 0, ptemp);
-        break;
-    case WARM_UP:
-        bearer_keyset_fly(ks, FOR_COLD, NULL, 0, 0, ptemp);
-        break;
-    case SYNC:
-        sync_with_cache(ks, ptemp);
-        break;
-    case REST:
-        break;
-    }
-}
-
-/* The key sets of tenants, as they are now; they live as long as ks. */
-static apr_array_header_t *tenants_of(bearer_keyset_t *ks, apr_pool_t *p)
-{
-    apr_array_header_t *list = apr_array_make(p, 4, sizeof(bearer_keyset_t *));
-    apr_hash_index_t *i;
-
-    lock(ks);
-    for (i = apr_hash_first(p, ks->tenants); i; i = apr_hash_next(i)) {
-        void *tenant;
-
-        apr_hash_this(i, NULL, NULL, &tenant);
-        APR_ARRAY_PUSH(list, bearer_keyset_t *) = tenant;
-    }
-    unlock(ks);
-    return list;
-}
-
-void bearer_keyset_maintain(bearer_keyset_t *ks, apr_pool_t *ptemp)
-{
-    apr_array_header_t *tenants;
-    int i;
-
-    if (!ks->per_tenant) {
-        maintain_one(ks, ptemp);
-        return;
-    }
-    tenants = tenants_of(ks, ptemp);
-    for (i = 0; i < tenants->nelts; i++) {
-        maintain_one(APR_ARRAY_IDX(tenants, i, bearer_keyset_t *), ptemp);
-    }
-}
 
 static void set_flags(bearer_keyset_t *ks, const int *maintained,
                       const int *eager)

@@ -107,6 +107,12 @@ bearer_reason_t bearer_keyset_refresh_for_kid(bearer_keyset_t *keyset,
  */
 void bearer_keyset_maintain(bearer_keyset_t *keyset, apr_pool_t *ptemp);
 
+/** The same for a crew (crew.h): appends what maintain would do now, which is
+ *  nothing most of the time. The key set outlives the crew.
+ *  @param errands  of bearer_errand_t */
+void bearer_keyset_errands(bearer_keyset_t *keyset, apr_array_header_t *errands,
+                           apr_pool_t *ptemp);
+
 /** Before the process serves: takes over what world->keys_home has, so that not
  *  even the first request waits. */
 void bearer_keyset_prime(bearer_keyset_t *keyset, apr_pool_t *ptemp);

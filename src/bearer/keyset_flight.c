@@ -10,6 +10,8 @@
 
 /** Steps in which a cold process waits for the one that fetches. */
 #define POLL_INTERVAL apr_time_from_msec(20)
+/** What telling the others of a fetch may take, once its time is over. */
+#define LEASE_SLACK apr_time_from_msec(500)
 
 /* ---- taking a document over -------------------------------------------- */
 
@@ -392,6 +394,23 @@ static void tell_counters(const bearer_keyset_t *ks, purpose_t purpose,
                        issuer, 0);
 }
 
+/* A fetch that had little time from the beginning, and got no answer in it, was not
+ * an attempt: it is made again, with all the time that it may take. */
+static int is_put_off(bearer_keyset_t *ks, apr_time_t started,
+                      apr_time_t deadline)
+{
+    int put_off = deadline
+               && deadline - started < ks->access.settings->timeout.total / 2
+               && now_of(ks) + apr_time_from_msec(10) >= deadline;
+
+    if (put_off) {
+        lock(ks);
+        ks->slow = 1;
+        unlock(ks);
+    }
+    return put_off;
+}
+
 static void fetch(bearer_keyset_t *ks, purpose_t purpose, apr_time_t deadline,
                   apr_pool_t *p)
 {
@@ -413,10 +432,14 @@ static void fetch(bearer_keyset_t *ks, purpose_t purpose, apr_time_t deadline,
                                  error);
         }
     }
-    if (rv != APR_SUCCESS && !error) {
-        error = "the fetch failed";
+    if (rv != APR_SUCCESS) {
+        if (is_put_off(ks, started, deadline)) {
+            return;
+        }
+        error = error ? error : "the fetch failed";
     }
     lock(ks);
+    ks->slow = apr_time_now() - ks->took_off > QUICK_FETCH;
     recovered = ks->attempt.failed && rv == APR_SUCCESS;
     if (purpose == FOR_COLD && rv == APR_SUCCESS) {
         ks->warmed_up = record.fetched;
@@ -463,11 +486,15 @@ static int settled(bearer_keyset_t *ks, purpose_t purpose,
     return done;
 }
 
-/* How long a fetch can take at most, when nothing but timeouts ends it: two
- * documents of metadata and the keys. */
-static apr_interval_time_t longest_fetch(const bearer_keyset_t *ks)
+/* Until when nobody else on this host fetches. A fetch of several documents may
+ * take longer; but a process that was stopped must not keep the others without
+ * keys for longer than one that is asked in vain. */
+static apr_time_t lease_ends(const bearer_keyset_t *ks, apr_time_t deadline)
 {
-    return 3 * ks->access.settings->timeout.total + apr_time_from_sec(5);
+    apr_time_t ends = deadline
+        ? deadline : now_of(ks) + ks->access.settings->timeout.total;
+
+    return ends + LEASE_SLACK;
 }
 
 /*
@@ -485,8 +512,7 @@ static void fly_over_network(bearer_keyset_t *ks, purpose_t purpose,
         return;
     }
     while (!settled(ks, purpose, known, ptemp)) {
-        if (bearer_keyset_lease(&ks->place, now_of(ks) + longest_fetch(ks),
-                                ptemp)
+        if (bearer_keyset_lease(&ks->place, lease_ends(ks, deadline), ptemp)
             == APR_SUCCESS) {
             /* who had it before may have fetched between look and lease */
             if (!settled(ks, purpose, known, ptemp)) {

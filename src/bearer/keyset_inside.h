@@ -12,11 +12,12 @@
  * the document and the last attempt, so that one process's fetch, and its
  * failure, is everybody's.
  *
- *   keyset.c         requests, maintenance, creation
- *   keyset_flight.c  flights: what takes time
- *   keyset_state.c   times and swaps: what the mutex guards
- *   keyset_record.c  what processes tell each other
- *   keyset_life.c    how long a document lives
+ *   keyset.c           requests, creation
+ *   keyset_maintain.c  the background
+ *   keyset_flight.c    flights: what takes time
+ *   keyset_state.c     times and swaps: what the mutex guards
+ *   keyset_record.c    what processes tell each other
+ *   keyset_life.c      how long a document lives
  */
 #ifndef BEARER_KEYSET_INSIDE_H
 #define BEARER_KEYSET_INSIDE_H
@@ -37,6 +38,9 @@
 #define LOOK_INTERVAL apr_time_from_sec(1)
 /** What comes from further in the future is another host's wrong clock. */
 #define CLOCK_TOLERANCE apr_time_from_sec(60)
+/** A limited fetch lasts at most this long, and a quarter of AuthBearerTimeout
+ *  total=. One that took longer is slow. */
+#define QUICK_FETCH apr_time_from_msec(500)
 #define NEVER APR_INT64_MAX
 #define ERROR_MAX 512
 /** The generation of no keys at all; less means something else to those who ask. */
@@ -89,6 +93,8 @@ struct bearer_keyset_t {
     unsigned char logged[BEARER_SHA256_SIZE]; /* skipped keys, of this one */
     int say_gone; /* the log is not written under the mutex */
     int maintained, eager;
+    int slow; /* the last fetch took long, or got no answer in little time */
+    int syncing;
     int metadata_in_flight;
     apr_time_t metadata_retry;
     char metadata_error[ERROR_MAX];

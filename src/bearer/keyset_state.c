@@ -194,14 +194,16 @@ static apr_interval_time_t part_of(apr_interval_time_t t, double part)
 }
 
 /* Ahead of its expiry by 5 to 15 % of its life, differently in each process, so
- * that one of them fetches and the others find that done; not before `min`, but
- * always so far ahead of its end. */
+ * that one of them fetches and the others find that done; and by what passes until
+ * maintenance comes by. Not before `min`, but always so far ahead of its end. */
 static void set_times(bearer_keyset_t *ks, const bearer_keyset_record_t *r,
                       double luck)
 {
     const bearer_refresh_t *refresh = refresh_of(ks);
     apr_interval_time_t early = part_of(r->life, 0.05 + luck / 10);
+    apr_interval_time_t quarter = r->life / 4;
 
+    early += quarter < LOOK_INTERVAL ? quarter : LOOK_INTERVAL;
     ks->expiry = r->fetched + r->life;
     ks->gone = ks->expiry + refresh->stale;
     ks->ahead = ks->expiry - early;

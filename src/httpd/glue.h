@@ -25,6 +25,7 @@
 
 #include "bearer/budget.h"
 #include "bearer/client_auth.h"
+#include "bearer/crew.h"
 #include "bearer/introspect.h"
 #include "bearer/issuer.h"
 #include "bearer/judge.h"
@@ -226,6 +227,7 @@ typedef struct process_t {
     bearer_tokencache_t *tokens;       /**< NULL: off */
     bearer_throttle_t *throttle;       /**< NULL: no memory for it */
     bearer_revocation_t *revocations;  /**< NULL: none */
+    bearer_crew_t *crew;               /**< the background's */
     /** htbearer explain: sees every check, of which none is left out. NULL in a
      *  server that serves. */
     void (*observe)(void *baton, const bearer_check_t *check,
@@ -336,9 +338,11 @@ int bearer_refresh_in_background(void);
 /** For bearer_http_curl_stop_when: is this a transfer of the background, and the
  *  child is stopping? */
 int bearer_refresh_must_stop(void *nothing);
+/** What the background sends to the issuers. */
+apr_status_t bearer_refresh_crew(bearer_crew_t **crew, apr_pool_t *p);
 /** The child ends, and bearer_process() is NULL already: returns when no
  *  background job uses it any longer. */
-void bearer_refresh_end(void);
+void bearer_refresh_end(bearer_crew_t *crew);
 
 /* explain.c: the server's side of htbearer explain, when it was started so */
 void bearer_explain_register(void);

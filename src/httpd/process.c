@@ -339,11 +339,10 @@ static void make_throttle(process_t *process)
 }
 
 /* Before anything that belongs to the child goes. */
-static apr_status_t forget(void *nothing)
+static apr_status_t forget(void *process)
 {
-    (void)nothing;
     atomic_store(&the_process, NULL);
-    bearer_refresh_end();
+    bearer_refresh_end(((process_t *)process)->crew);
     return APR_SUCCESS;
 }
 
@@ -388,6 +387,9 @@ void bearer_process_child_init(apr_pool_t *p, server_rec *s)
         rv = bearer_asking_create(process);
     }
     if (rv == APR_SUCCESS) {
+        rv = bearer_refresh_crew(&process->crew, p);
+    }
+    if (rv == APR_SUCCESS) {
         rv = bearer_tokencache_create(&process->tokens,
                                       process->global->token_cache_entries, p);
     }
@@ -404,6 +406,6 @@ void bearer_process_child_init(apr_pool_t *p, server_rec *s)
     prime_keysets(process);
     make_throttle(process);
     process->headers = bearer_headers_create(p);
-    apr_pool_pre_cleanup_register(p, NULL, forget);
+    apr_pool_pre_cleanup_register(p, process, forget);
     atomic_store(&the_process, process);
 }

@@ -1,10 +1,10 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /**
  * @file refresh.c
- * Two threads in each child that refresh key sets ahead of time and look at
- * watched files, so that no request does: mod_watchdog's, or where it is not
- * loaded threads of our own. A slow issuer keeps the one, never the one that
- * looks at files.
+ * Two threads in each child, so that no request has to refresh key sets or look at
+ * watched files: mod_watchdog's, or where it is not loaded threads of our own. The
+ * one looks at files; the other sends a crew (crew.h) to the issuers and never
+ * waits for it.
  */
 #include "glue.h"
 
@@ -82,13 +82,24 @@ int bearer_refresh_must_stop(void *nothing)
             || (own.running && own_must_stop()));
 }
 
+static void begin_thread(void)
+{
+    in_background = 1;
+}
+
+apr_status_t bearer_refresh_crew(bearer_crew_t **crew, apr_pool_t *p)
+{
+    return bearer_crew_create(crew, begin_thread, p);
+}
+
 /* mod_watchdog's threads belong to a pool that outlives the child's, and are not
  * joined before all that they work on is gone. */
-void bearer_refresh_end(void)
+void bearer_refresh_end(bearer_crew_t *crew)
 {
     apr_time_t until = apr_time_now() + PATIENCE;
 
     atomic_store(&is_ending, 1);
+    bearer_crew_end(crew, until);
     while (atomic_load(&jobs_under_way) && apr_time_now() < until) {
         apr_sleep(apr_time_from_msec(2));
     }
@@ -121,19 +132,32 @@ static void look_at_files(process_t *process, apr_pool_t *ptemp)
     }
 }
 
+/* It cannot be limited, so it is sent as a slow errand. */
+static void renew_token(void *client, int limited, apr_pool_t *ptemp)
+{
+    (void)limited;
+    bearer_client_maintain(client, ptemp);
+}
+
 static void ask_issuers(process_t *process, apr_pool_t *ptemp)
 {
+    apr_array_header_t *errands = apr_array_make(ptemp, 8,
+                                                 sizeof(bearer_errand_t));
     int i;
 
-    for (i = 0; i < process->keyset_count && !bearer_refresh_must_stop(NULL); i++) {
+    for (i = 0; i < process->keyset_count; i++) {
+        bearer_client_t *client = process->clients[i];
+
         if (!is_local(process, i)) {
-            bearer_keyset_maintain(process->keysets[i], ptemp);
+            bearer_keyset_errands(process->keysets[i], errands, ptemp);
         }
-        if (process->clients[i]) {
-            bearer_client_maintain(process->clients[i], ptemp);
+        if (client && bearer_client_is_due(client)) {
+            APR_ARRAY_PUSH(errands, bearer_errand_t)
+                = (bearer_errand_t){ renew_token, client, 1, 0 };
         }
-        apr_pool_clear(ptemp);
     }
+    bearer_crew_send(process->crew, (const bearer_errand_t *)errands->elts,
+                     errands->nelts);
 }
 
 static job_t jobs[] = {

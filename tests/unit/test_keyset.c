@@ -5,6 +5,7 @@
 
 #include "unit_lab.h"
 
+#include "bearer/crew.h"
 #include "bearer/keyset.h"
 
 #define URL "https://idp.example.com/keys"
@@ -287,6 +288,119 @@ static void test_refreshed_before_they_are_gone(void **state)
     }
     assert_int_equal(lab_logged(lab, "too old"), 0);
     assert_in_range(unit_http_requests(lab->http), 11, 13);
+}
+
+/* Short lives, too: maintenance comes by once a second. */
+static void test_refreshed_within_its_life(void **state)
+{
+    apr_pool_t *p = unit_pool(state);
+    lab_t *lab = lab_open(p);
+    apr_interval_time_t phase;
+
+    publish(lab, "a", p);
+    lab->settings.keys_refresh.min = SECONDS(1);
+    lab->settings.keys_refresh.max = SECONDS(4);
+    for (phase = 0; phase < SECONDS(1); phase += SECONDS(1) / 10) {
+        bearer_keyset_t *ks = process(lab, 1, p);
+        apr_time_t fetched;
+
+        bearer_keyset_maintain(ks, p);
+        fetched = state_of(ks, p).fetched;
+        lab_pass(lab, phase);
+        while (state_of(ks, p).fetched == fetched) {
+            lab_pass(lab, SECONDS(1));
+            assert_true(lab_now(lab) <= fetched + SECONDS(4));
+            bearer_keyset_maintain(ks, p);
+        }
+    }
+}
+
+/* ---- errands ------------------------------------------------------------ */
+
+/* The one errand that there is now; NULL: none. */
+static const bearer_errand_t *errand_of(bearer_keyset_t *ks, apr_pool_t *p)
+{
+    apr_array_header_t *list = apr_array_make(p, 1, sizeof(bearer_errand_t));
+
+    bearer_keyset_errands(ks, list, p);
+    assert_in_range(list->nelts, 0, 1);
+    return list->nelts ? &APR_ARRAY_IDX(list, 0, bearer_errand_t) : NULL;
+}
+
+static void test_errands(void **state)
+{
+    apr_pool_t *p = unit_pool(state);
+    lab_t *lab = lab_open(p);
+    bearer_keyset_t *ks = process(lab, 1, p);
+    const bearer_errand_t *errand = errand_of(ks, p);
+
+    publish(lab, "a", p);
+    assert_non_null(errand);
+    assert_int_equal(errand->slow, 0);
+    errand->run(errand->what, 1, p);
+    assert_requests(lab, 1);
+    expect_keys(ks, "a", p);
+    assert_null(errand_of(ks, p));
+    lab_pass(lab, HOUR);
+    errand = errand_of(ks, p);
+    assert_non_null(errand);
+    assert_true(errand->last > 0);
+    /* done meanwhile: there is nothing left to do */
+    bearer_keyset_maintain(ks, p);
+    assert_requests(lab, 2);
+    errand->run(errand->what, 0, p);
+    assert_requests(lab, 2);
+    issuer_down(lab);
+    lab_pass(lab, HOUR);
+    errand = errand_of(ks, p);
+    errand->run(errand->what, 0, p);
+    assert_int_equal(lab_logged(lab, "serve on"), 1);
+    lab_pass(lab, HOUR);
+    assert_int_equal(errand_of(ks, p)->slow, 1);
+}
+
+static void half_a_second(void *lab)
+{
+    lab_pass(lab, SECONDS(1) / 2);
+}
+
+/* What was limited and got no answer did not fail: it comes again at once, as a
+ * slow errand, and then it has all its time. */
+static void test_limited_errand(void **state)
+{
+    apr_pool_t *p = unit_pool(state);
+    lab_t *lab = lab_open(p);
+    bearer_keyset_t *ks = process(lab, 1, p);
+    const bearer_errand_t *errand;
+
+    lab->settings.timeout.total = SECONDS(5);
+    publish(lab, "a", p);
+    bearer_keyset_maintain(ks, p);
+    lab_pass(lab, HOUR);
+    issuer_down(lab);
+    lab->http->during = half_a_second;
+    lab->http->during_baton = lab;
+    errand = errand_of(ks, p);
+    assert_int_equal(errand->slow, 0);
+    errand->run(errand->what, 1, p);
+    assert_requests(lab, 2);
+    assert_int_equal(lab->http->request.total_timeout, SECONDS(1) / 2);
+    assert_false(state_of(ks, p).last_attempt_failed);
+    assert_int_equal(lab_logged(lab, "serve on"), 0);
+    errand = errand_of(ks, p);
+    assert_int_equal(errand->slow, 1);
+    publish(lab, "b", p);
+    errand->run(errand->what, 0, p);
+    assert_int_equal(lab->http->request.total_timeout, SECONDS(5));
+    expect_keys(ks, "b", p);
+    lab_pass(lab, HOUR);
+    assert_int_equal(errand_of(ks, p)->slow, 0);
+    /* a failure of another kind is one */
+    issuer_down(lab);
+    lab->http->during = NULL;
+    errand = errand_of(ks, p);
+    errand->run(errand->what, 1, p);
+    assert_true(state_of(ks, p).last_attempt_failed);
 }
 
 static void test_cache_headers_count(void **state)
@@ -849,6 +963,36 @@ static void test_another_process_fetches(void **state)
     assert_requests(lab, 2);
     expect_keys(warm, "a", p);
     assert_requests(lab, 2);
+}
+
+/* A process that was stopped while it fetched keeps the others waiting no longer
+ * than an issuer that keeps silent. */
+static void note_lease(void *baton)
+{
+    lab_t *lab = baton;
+
+    lab->http->during = NULL;
+    assert_true(lab->lease_until > lab_now(lab));
+    assert_true(lab->lease_until
+                <= lab_now(lab) + lab->settings.timeout.total + SECONDS(1));
+}
+
+static void test_lease_is_short(void **state)
+{
+    apr_pool_t *p = unit_pool(state);
+    lab_t *lab = lab_open(p);
+
+    publish(lab, "a", p);
+    lab->settings.timeout.total = SECONDS(5);
+    lab->world.keys_cache = &lab->cache;
+    lab->http->during = note_lease;
+    lab->http->during_baton = lab;
+    bearer_keyset_maintain(process(lab, 1, p), p);
+    assert_null(lab->http->during);
+    lab_empty_cache(lab);
+    lab->http->during = note_lease;
+    expect_keys(process(lab, 0, p), "a", p);
+    assert_null(lab->http->during);
 }
 
 static void deliver(void *baton)
@@ -1764,7 +1908,8 @@ int main(void)
         UNIT_TEST(test_at_home),
         UNIT_TEST(test_refreshed_ahead_of_time),
         UNIT_TEST(test_refreshed_before_they_are_gone),
-        UNIT_TEST(test_cache_headers_count),
+        UNIT_TEST(test_refreshed_within_its_life), UNIT_TEST(test_errands),
+        UNIT_TEST(test_limited_errand), UNIT_TEST(test_cache_headers_count),
         UNIT_TEST(test_refreshed_by_a_request),
         UNIT_TEST(test_stale_then_gone_then_back),
         UNIT_TEST(test_retries_slow_down),
@@ -1785,6 +1930,7 @@ int main(void)
         UNIT_TEST(test_unknown_kid_host_wide),
         UNIT_TEST(test_cold_failure_host_wide),
         UNIT_TEST(test_another_process_fetches),
+        UNIT_TEST(test_lease_is_short),
         UNIT_TEST(test_lease_is_held_during_a_fetch),
         UNIT_TEST(test_cache_down),
         UNIT_TEST(test_newer_keys_are_noticed),

@@ -1,0 +1,232 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/* Errands side by side: what takes long holds up nothing else. */
+#include "unit.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <unistd.h>
+
+#include "bearer/crew.h"
+
+/** A limited errand gives up after this, an unlimited one after LONG. */
+#define SHORT apr_time_from_msec(30)
+#define LONG apr_time_from_msec(600)
+
+/* What happens to an errand; the sender's thread sees it in `ends`. */
+typedef struct job_t {
+    int silent;
+    atomic_int begun, limited, ended;
+    apr_time_t end;
+} job_t;
+
+static atomic_int under_way, most, begun_threads;
+
+static void begin(void)
+{
+    atomic_fetch_add(&begun_threads, 1);
+}
+
+static void run(void *what, int limited, apr_pool_t *ptemp)
+{
+    job_t *job = what;
+    int now = atomic_fetch_add(&under_way, 1) + 1;
+
+    assert_non_null(apr_palloc(ptemp, 1000));
+    if (now > atomic_load(&most)) {
+        atomic_store(&most, now);
+    }
+    atomic_fetch_add(&job->begun, 1);
+    atomic_fetch_add(&job->limited, limited);
+    if (job->silent) {
+        apr_sleep(limited ? SHORT : LONG);
+    }
+    job->end = apr_time_now();
+    atomic_fetch_sub(&under_way, 1);
+    atomic_fetch_add(&job->ended, 1);
+}
+
+static bearer_crew_t *crew_of(apr_pool_t *p)
+{
+    bearer_crew_t *crew;
+
+    atomic_store(&under_way, 0);
+    atomic_store(&most, 0);
+    atomic_store(&begun_threads, 0);
+    assert_int_equal(bearer_crew_create(&crew, begin, p), APR_SUCCESS);
+    return crew;
+}
+
+/* All jobs that were not begun, or were limited and silent the last time. */
+static void send_due(bearer_crew_t *crew, job_t *jobs, int n)
+{
+    bearer_errand_t errands[64];
+    int i, due = 0;
+
+    for (i = 0; i < n; i++) {
+        int begun = atomic_load(&jobs[i].begun);
+        int again = jobs[i].silent && begun == 1
+                 && atomic_load(&jobs[i].limited) == 1;
+
+        if (begun == atomic_load(&jobs[i].ended) && (!begun || again)) {
+            errands[due++] = (bearer_errand_t){ run, &jobs[i], again, jobs[i].end };
+        }
+    }
+    bearer_crew_send(crew, errands, due);
+}
+
+static void wait_for(job_t *job)
+{
+    int i;
+
+    for (i = 0; i < 5000 && !atomic_load(&job->ended); i++) {
+        apr_sleep(1000);
+    }
+    assert_true(atomic_load(&job->ended) > 0);
+}
+
+static void test_side_by_side(void **state)
+{
+    apr_pool_t *p = unit_pool(state);
+    bearer_crew_t *crew = crew_of(p);
+    job_t jobs[20];
+    int i;
+
+    memset(jobs, 0, sizeof(jobs));
+    send_due(crew, jobs, 20);
+    for (i = 0; i < 20; i++) {
+        wait_for(&jobs[i]);
+        assert_int_equal(atomic_load(&jobs[i].begun), 1);
+    }
+    assert_int_equal(bearer_crew_end(crew, apr_time_now() + LONG), 1);
+    assert_in_range(atomic_load(&begun_threads), 1, BEARER_CREW_SIZE);
+    /* nothing begins any longer */
+    memset(jobs, 0, sizeof(jobs));
+    send_due(crew, jobs, 20);
+    assert_int_equal(atomic_load(&jobs[0].begun), 0);
+}
+
+/* Sixteen keep silent and one does not: nobody knows which, and it comes last. */
+static void test_silent_ones_hold_up_nobody(void **state)
+{
+    apr_pool_t *p = unit_pool(state);
+    bearer_crew_t *crew = crew_of(p);
+    apr_time_t start = apr_time_now();
+    job_t jobs[17];
+    int i;
+
+    memset(jobs, 0, sizeof(jobs));
+    for (i = 0; i < 16; i++) {
+        jobs[i].silent = 1;
+    }
+    send_due(crew, jobs, 17);
+    wait_for(&jobs[16]);
+    UNIT_CHECK(jobs[16].end - start < LONG, "%ld ms",
+               (long)apr_time_as_msec(jobs[16].end - start));
+    /* all of them had as long as they need in the end */
+    for (i = 0; i < 1000; i++) {
+        int j, done = 0;
+
+        send_due(crew, jobs, 17);
+        for (j = 0; j < 16; j++) {
+            done += atomic_load(&jobs[j].ended)
+                  > atomic_load(&jobs[j].limited);
+        }
+        if (done == 16) {
+            break;
+        }
+        apr_sleep(apr_time_from_msec(10));
+    }
+    assert_true(i < 1000);
+    assert_in_range(atomic_load(&most), 2, BEARER_CREW_SIZE);
+    assert_int_equal(bearer_crew_end(crew, apr_time_now() + LONG), 1);
+}
+
+/* What is known to be slow leaves room for the others, whenever they come. */
+static void test_room_for_others(void **state)
+{
+    apr_pool_t *p = unit_pool(state);
+    bearer_crew_t *crew = crew_of(p);
+    bearer_errand_t slow[16], quick;
+    job_t jobs[16], good = { 0 };
+    apr_time_t start;
+    int i, begun = 0;
+
+    memset(jobs, 0, sizeof(jobs));
+    for (i = 0; i < 16; i++) {
+        jobs[i].silent = 1;
+        slow[i] = (bearer_errand_t){ run, &jobs[i], 1, 1000 - i };
+    }
+    bearer_crew_send(crew, slow, 16);
+    apr_sleep(SHORT);
+    quick = (bearer_errand_t){ run, &good, 0, 0 };
+    start = apr_time_now();
+    bearer_crew_send(crew, &quick, 1);
+    wait_for(&good);
+    assert_true(good.end - start < LONG / 2);
+    for (i = 0; i < 16; i++) {
+        begun += atomic_load(&jobs[i].begun);
+        assert_int_equal(atomic_load(&jobs[i].limited), 0);
+    }
+    assert_int_equal(begun, BEARER_CREW_LONG);
+    /* which was not tried for the longest time comes first */
+    assert_int_equal(atomic_load(&jobs[15].begun), 1);
+    assert_int_equal(atomic_load(&jobs[0].begun), 0);
+    assert_int_equal(bearer_crew_end(crew, apr_time_now() + 4 * LONG), 1);
+}
+
+/* A few have all the time, and still one that comes later finds a thread. */
+static void test_late_one(void **state)
+{
+    apr_pool_t *p = unit_pool(state);
+    bearer_crew_t *crew = crew_of(p);
+    apr_time_t start;
+    job_t jobs[9];
+    int i, limited = 0;
+
+    memset(jobs, 0, sizeof(jobs));
+    for (i = 0; i < 8; i++) {
+        jobs[i].silent = 1;
+    }
+    send_due(crew, jobs, 8);
+    apr_sleep(2 * SHORT);
+    for (i = 0; i < 8; i++) {
+        limited += atomic_load(&jobs[i].limited);
+    }
+    assert_int_equal(limited, BEARER_CREW_SIZE - BEARER_CREW_LONG);
+    start = apr_time_now();
+    send_due(crew, jobs, 9);
+    wait_for(&jobs[8]);
+    assert_true(jobs[8].end - start < LONG / 2);
+    assert_int_equal(bearer_crew_end(crew, apr_time_now() + 4 * LONG), 1);
+}
+
+/* Who ends does not wait longer than it wants to. */
+static void test_end(void **state)
+{
+    apr_pool_t *p = unit_pool(state);
+    bearer_crew_t *crew = crew_of(p);
+    apr_time_t start;
+    job_t job;
+
+    memset(&job, 0, sizeof(job));
+    job.silent = 1;
+    send_due(crew, &job, 1);
+    apr_sleep(SHORT);
+    start = apr_time_now();
+    assert_int_equal(bearer_crew_end(crew, start + SHORT), 0);
+    assert_true(apr_time_now() - start < LONG / 2);
+    assert_int_equal(bearer_crew_end(crew, start + 4 * LONG), 1);
+    assert_int_equal(atomic_load(&job.ended), 1);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        UNIT_TEST(test_side_by_side),
+        UNIT_TEST(test_silent_ones_hold_up_nobody),
+        UNIT_TEST(test_room_for_others), UNIT_TEST(test_late_one),
+        UNIT_TEST(test_end)
+    };
+
+    return UNIT_RUN("crew", tests);
+}
