@@ -27,6 +27,13 @@
 #define IDLE_MAX 16
 /** Connections that an idle handle keeps open. */
 #define CONNECTIONS_PER_HANDLE 4L
+/** Seconds for which a connection, and the address of a name, is used. A server
+ *  that moves is followed in time, however often it is asked. */
+#define AGE_MAX 30L
+/** libcurl that has CURLOPT_MAXLIFETIME_CONN: 7.80. */
+#ifndef CURL_WITH_LIFETIME
+#define CURL_WITH_LIFETIME 0x075000
+#endif
 /** Field section of an answer: bytes and lines accepted. */
 #define FIELDS_MAX_BYTES (64 * 1024)
 #define FIELDS_MAX_LINES 200
@@ -41,6 +48,7 @@ typedef struct client_t {
     apr_thread_mutex_t *mutex;
     CURL *idle[IDLE_MAX];
     int idle_count;
+    apr_time_t since;              /* idle handles are younger than this */
     int (*stopping)(void *baton);
     void *stopping_baton;
 } client_t;
@@ -49,6 +57,7 @@ typedef struct transfer_t {
     client_t *client;
     const bearer_http_request_t *request;
     CURL *curl;
+    apr_time_t since;              /* the client's when curl was taken */
     struct curl_slist *fields;
     apr_pool_t *p;
     const char *host;              /* host:port, for messages */
@@ -66,26 +75,48 @@ typedef struct transfer_t {
 
 /* ---- the free list ----------------------------------------------------- */
 
-static CURL *handle_take(client_t *client)
+/* Under the mutex. libcurl before 7.80 bounds the age of no connection: then it is
+ * the handle's, which has its connections and addresses. */
+static void drop_old(client_t *client)
 {
-    CURL *curl = NULL;
+#if LIBCURL_VERSION_NUM < CURL_WITH_LIFETIME
+    apr_interval_time_t age = apr_time_now() - client->since;
 
+    if (age < 0 || age > apr_time_from_sec(AGE_MAX)) {
+        client->since += age;
+        while (client->idle_count) {
+            curl_easy_cleanup(client->idle[--client->idle_count]);
+        }
+    }
+#else
+    (void)client;
+#endif
+}
+
+static void handle_take(client_t *client, transfer_t *t)
+{
     apr_thread_mutex_lock(client->mutex);
+    drop_old(client);
+    t->since = client->since;
     if (client->idle_count) {
-        curl = client->idle[--client->idle_count];
+        t->curl = client->idle[--client->idle_count];
     }
     apr_thread_mutex_unlock(client->mutex);
-    return curl ? curl : curl_easy_init();
+    if (!t->curl) {
+        t->curl = curl_easy_init();
+    }
 }
 
 /* Reset keeps the connections and TLS sessions, nothing of the request. A
  * handle that saw an error may have a connection in an unknown state. */
-static void handle_return(client_t *client, CURL *curl, int sound)
+static void handle_return(client_t *client, const transfer_t *t, int sound)
 {
+    CURL *curl = t->curl;
+
     if (sound) {
         curl_easy_reset(curl);
         apr_thread_mutex_lock(client->mutex);
-        if (client->idle_count < IDLE_MAX) {
+        if (client->idle_count < IDLE_MAX && client->since == t->since) {
             client->idle[client->idle_count++] = curl;
             curl = NULL;
         }
@@ -232,6 +263,10 @@ static const struct {
     { CURLOPT_HEADEROPT, CURLHEADER_SEPARATE },
     { CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L },
     { CURLOPT_MAXCONNECTS, CONNECTIONS_PER_HANDLE },
+    { CURLOPT_DNS_CACHE_TIMEOUT, AGE_MAX },
+#if LIBCURL_VERSION_NUM >= CURL_WITH_LIFETIME
+    { CURLOPT_MAXLIFETIME_CONN, AGE_MAX },
+#endif
 };
 
 /*
@@ -687,13 +722,13 @@ static apr_status_t perform(const bearer_http_client_t *client,
     t.headers = apr_table_make(p, 16);
     t.body = apr_pstrdup(p, "");
     t.size = 1;
-    t.curl = handle_take(t.client);
+    handle_take(t.client, &t);
     if (!t.curl) {
         *error = "out of memory";
         return APR_EGENERAL;
     }
     rv = run(&t, response, error);
-    handle_return(t.client, t.curl, rv == APR_SUCCESS);
+    handle_return(t.client, &t, rv == APR_SUCCESS);
     forget_fields(&t);
     return rv;
 }

@@ -5,6 +5,10 @@
 #include <netdb.h>
 #include <pthread.h>
 #include <signal.h>
+#include <sys/syscall.h>
+#include <sys/time.h>
+#include <time.h>
+#include <unistd.h>
 
 #include <curl/curl.h>
 
@@ -524,6 +528,38 @@ int connect(int fd, __CONST_SOCKADDR_ARG address, socklen_t len)
 }
 
 static atomic_int resolver_released, resolver_ended;
+static atomic_int moved;   /* moving.test to 127.0.0.2 */
+static atomic_long passed; /* seconds, as far as libcurl and APR know */
+
+time_t time(time_t *to)
+{
+    struct timespec now;
+
+    (void)clock_gettime(CLOCK_REALTIME, &now);
+    if (to) {
+        *to = now.tv_sec;
+    }
+    return now.tv_sec;
+}
+
+int gettimeofday(struct timeval *now, void *zone)
+{
+    struct timespec precise;
+
+    (void)zone;
+    (void)clock_gettime(CLOCK_REALTIME, &precise);
+    now->tv_sec = precise.tv_sec;
+    now->tv_usec = precise.tv_nsec / 1000;
+    return 0;
+}
+
+int clock_gettime(clockid_t clock, struct timespec *now)
+{
+    long result = syscall(SYS_clock_gettime, clock, now);
+
+    now->tv_sec += atomic_load(&passed);
+    return (int)result;
+}
 
 int getaddrinfo(const char *host, const char *service,
                 const struct addrinfo *hints, struct addrinfo **result)
@@ -540,10 +576,51 @@ int getaddrinfo(const char *host, const char *service,
         atomic_store(&resolver_ended, 1);
         return EAI_AGAIN;
     }
+    if (host && strcmp(host, "moving.test") == 0) {
+        host = atomic_load(&moved) ? "127.0.0.2" : "127.0.0.1";
+    }
     memcpy(&real, &symbol, sizeof(real));
     return real(host, service, hints, result);
 }
 #endif
+
+/* A server that moves is found at its new address after a while, although it is
+ * asked all the time and the old one goes on answering. */
+static void test_a_server_that_moves(void **state)
+{
+#ifdef WITH_OWN_LIBC
+    apr_pool_t *p = unit_pool(state);
+    const bearer_http_client_t *client = new_client(p);
+    unit_server_t *before = unit_server(p, NULL);
+    unit_server_t *after = unit_server_at(p, NULL, 2, before->port);
+    bearer_http_request_t r =
+        get(apr_psprintf(p, "http://moving.test:%d/", before->port));
+    int i;
+
+    unit_server_does(before, UNIT_SERVER_ANSWER, OK_EMPTY);
+    unit_server_does(after, UNIT_SERVER_ANSWER, OK_EMPTY);
+    for (i = 0; i < 3; i++) {
+        assert_int_equal(ask_with(client, &r, p).rv, APR_SUCCESS);
+    }
+    assert_int_equal(atomic_load(&before->connections), 1);
+    atomic_store(&moved, 1);
+    for (i = 0; i < 90 && !atomic_load(&after->requests); i++) {
+        assert_int_equal(ask_with(client, &r, p).rv, APR_SUCCESS);
+        atomic_fetch_add(&passed, 1);
+    }
+    assert_in_range(i, 1, 62);
+    assert_int_equal(atomic_load(&before->connections), 1);
+    assert_int_equal(ask_with(client, &r, p).rv, APR_SUCCESS);
+    assert_int_equal(atomic_load(&after->connections), 1);
+    atomic_store(&passed, 0);
+    atomic_store(&moved, 0);
+    unit_server_stop(before);
+    unit_server_stop(after);
+#else
+    (void)state;
+    skip();
+#endif
+}
 
 static void test_slow_resolver_ends_in_time(void **state)
 {
@@ -875,6 +952,7 @@ int main(void)
         UNIT_TEST(test_slow_answers_end_in_time),
         UNIT_TEST(test_silence_and_standstill),
         UNIT_TEST(test_connect_timeout),
+        UNIT_TEST(test_a_server_that_moves),
         UNIT_TEST(test_slow_resolver_ends_in_time),
         UNIT_TEST(test_stopping_ends_a_transfer),
         UNIT_TEST(test_connections_are_used_again),

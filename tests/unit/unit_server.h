@@ -164,7 +164,10 @@ static inline void *unit_server_run(void *baton)
     return NULL;
 }
 
-static inline unit_server_t *unit_server(apr_pool_t *p, SSL_CTX *tls)
+/** @param host  its last number, of 127.0.0.x
+ *  @param port  0: a free one */
+static inline unit_server_t *unit_server_at(apr_pool_t *p, SSL_CTX *tls,
+                                            unsigned host, int port)
 {
     unit_server_t *s = apr_pcalloc(p, sizeof(*s));
     struct sockaddr_in address;
@@ -172,7 +175,8 @@ static inline unit_server_t *unit_server(apr_pool_t *p, SSL_CTX *tls)
 
     memset(&address, 0, sizeof(address));
     address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK - 1 + host);
+    address.sin_port = htons((unsigned short)port);
     s->fd = socket(AF_INET, SOCK_STREAM, 0);
     assert_true(s->fd >= 0);
     assert_int_equal(bind(s->fd, (struct sockaddr *)&address, len), 0);
@@ -180,11 +184,16 @@ static inline unit_server_t *unit_server(apr_pool_t *p, SSL_CTX *tls)
     assert_int_equal(getsockname(s->fd, (struct sockaddr *)&address, &len), 0);
     s->port = ntohs(address.sin_port);
     s->tls = tls;
-    s->url = apr_psprintf(p, "%s://127.0.0.1:%d", tls ? "https" : "http",
-                          s->port);
+    s->url = apr_psprintf(p, "%s://127.0.0.%u:%d", tls ? "https" : "http",
+                          host, s->port);
     atomic_init(&s->answer, "");
     assert_int_equal(pthread_create(&s->thread, NULL, unit_server_run, s), 0);
     return s;
+}
+
+static inline unit_server_t *unit_server(apr_pool_t *p, SSL_CTX *tls)
+{
+    return unit_server_at(p, tls, 1, 0);
 }
 
 static inline void unit_server_does(unit_server_t *s, unit_server_mode_t mode,
