@@ -158,6 +158,7 @@ static void register_hooks(apr_pool_t *p)
     bearer_status_register();
     bearer_page_register();
     bearer_export_register();
+    bearer_foreign_user_register();
     bearer_authz_register(p);
     bearer_explain_register();
 }

@@ -125,9 +125,10 @@ static int grant(attempt_t *a, const bearer_principal_t *principal)
     a->own->principal = principal;
     a->own->reason = BEARER_OK;
     a->r->ap_auth_type = apr_pstrdup(a->r->pool, "Bearer");
+    a->own->user = principal->user ? apr_pstrdup(a->r->pool, principal->user) : NULL;
     /* The core answers 500 for no user at all; authz.c makes an anonymous one
      * NULL before any Require is asked. */
-    a->r->user = apr_pstrdup(a->r->pool, principal->user ? principal->user : "");
+    a->r->user = a->own->user ? a->own->user : apr_pstrdup(a->r->pool, "");
     if (a->remembered && principal->user) {
         bearer_throttle_success(a->process->throttle, a->address, apr_time_now());
     }

@@ -315,12 +315,12 @@ static authz_status check(request_rec *r, const char *line, const void *parsed)
     request_t *own = bearer_request(r);
 
     (void)line;
-    if (!r->user) {
+    if (r->user && !own->principal && !bearer_config_in_force(r)) {
+        return AUTHZ_DENIED;  /* another scheme's user: nothing is known of him */
+    }
+    if (!r->user || !own->principal) {
         write_down(r, require);
         return AUTHZ_DENIED_NO_USER;
-    }
-    if (!own->principal) {
-        return AUTHZ_DENIED;  /* somebody else's user: nothing is known of him */
     }
     if (is_met(r, require, own->principal, own->settings)) {
         return AUTHZ_GRANTED;
@@ -504,12 +504,21 @@ int bearer_authz_checker(request_rec *r)
     request_t *own = bearer_request_peek(r);
     int status, anonymous;
 
-    if (!own || !own->principal || own->deciding || !bearer_config_in_force(r)) {
+    if ((own && own->deciding) || !bearer_config_in_force(r)) {
         return DECLINED;
+    }
+    if (!own || !own->principal) {  /* another module answered for this one */
+        bearer_foreign_user_settle(r);
+        status = bearer_trace_check_user_id(r);
+        if (status != OK) {
+            return status;
+        }
+        own = bearer_request(r);
     }
     anonymous = own->principal->user == NULL;
     if (anonymous) {
-        r->user = NULL;  /* so that valid-user and its kind do not count him */
+        /* so that valid-user and its kind do not count him */
+        bearer_foreign_user_settle(r);
         if (own->preflight) {
             return OK;   /* nothing but a user was missing so far */
         }

@@ -122,6 +122,13 @@ static void strip_what_was_left(request_rec *r)
 
 int bearer_export_header_parser(request_rec *r)
 {
+    request_rec *q;
+
+    /* A request that was refused by its address came to no other hook of ours; its
+     * error document is told of its user (REDIRECT_REMOTE_USER). */
+    for (q = r->prev; q; q = q->prev) {
+        bearer_foreign_user_settle(q);
+    }
     if (r->prev && !bearer_config_in_force(r)) {
         strip_what_was_left(r);
     }
@@ -134,6 +141,7 @@ int bearer_export_header_parser(request_rec *r)
 int bearer_export_log_transaction(request_rec *r)
 {
     for (; r; r = r->next) {
+        bearer_foreign_user_settle(r);
         bearer_browser_hide(r);
         if (bearer_config_in_force(r)) {
             bearer_credential_strip(r, bearer_config_of(r), 0);
@@ -247,6 +255,9 @@ int bearer_export_fixups(request_rec *r)
         return DECLINED;  /* another scheme says who the user is here */
     }
     record = bearer_request_principal(r);
+    if (r->user != (record ? record->user : NULL)) {
+        bearer_foreign_user_settle(r);
+    }
     if (in_force) {
         scrub(r);
         leave_upgrade(r);
@@ -266,11 +277,8 @@ int bearer_export_fixups(request_rec *r)
             r->headers_in = apr_table_copy(r->pool, r->headers_in);
         }
         export_principal(r, record);
-        if (bearer_request_borrows(r)) {
-            r->user = apr_pstrdup(r->pool, record->principal->user);
-            r->ap_auth_type = apr_pstrdup(r->pool, "Bearer");
-        }
-        else if (r->main && record == bearer_request_peek(r)) {
+        if (r->main && record == bearer_request_peek(r)
+            && !bearer_request_borrows(r)) {
             bearer_request_lend(r);
         }
     }

@@ -408,6 +408,7 @@ typedef struct request_t {
     const struct session_said_t *session_said; /**< NULL: no store was asked */
     const struct issuer_said_t *issuer_said; /**< NULL: no issuer was asked */
     const bearer_principal_t *principal;  /**< NULL: nobody was judged here */
+    char *user;                  /**< r->user as this module set it; NULL: none */
     const bearer_settings_t *settings;    /**< resolved for that principal */
     bearer_reason_t reason;      /**< why it was refused; BEARER_OK: it was not */
     apr_array_header_t *rules;   /**< require_t *: rules asked, see authz.c */
@@ -583,6 +584,12 @@ int bearer_export_fixups(request_rec *r);
 void bearer_export_register(void);
 /** Writes down which claims the application does not get, and why. */
 void bearer_export_tell(request_rec *r, const apr_array_header_t *left_out);
+
+/* foreign_user.c */
+/** Where AuthType Bearer is in force: makes r->user (and ap_auth_type) the user
+ *  that this module established for r, or none. */
+void bearer_foreign_user_settle(request_rec *r);
+void bearer_foreign_user_register(void);
 
 /* functions.c: claim() and claims() in expressions */
 int bearer_functions_lookup(ap_expr_lookup_parms *parms);

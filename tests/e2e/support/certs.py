@@ -59,13 +59,20 @@ def server(kind):
     """PEM of key and chain: 'good', 'wrong-host', 'expired', 'self-signed'."""
     private = ec.generate_private_key(ec.SECP256R1())
     ca, signer = authority()
-    hosts = ["other.test"] if kind == "wrong-host" else ["127.0.0.1",
-                                                         "localhost"]
+    hosts = ["other.test"] if kind == "wrong-host" else [
+        "127.0.0.1", "localhost", "server.test"]
     if kind == "self-signed":
         cert = _certificate("127.0.0.1", private, None, None, hosts=hosts)
     else:
         cert = _certificate("127.0.0.1", private, ca, signer, hosts=hosts,
                             days=-1 if kind == "expired" else 2)
+    return _pem_key(private) + cert.public_bytes(serialization.Encoding.PEM)
+
+
+def client(name, trusted=True):
+    """PEM of key and certificate of a client: of the test CA, or self-signed."""
+    private = ec.generate_private_key(ec.SECP256R1())
+    cert = _certificate(name, private, *(authority() if trusted else (None, None)))
     return _pem_key(private) + cert.public_bytes(serialization.Encoding.PEM)
 
 

@@ -1,0 +1,76 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/**
+ * @file foreign_user.c
+ * Where AuthType Bearer is in force, r->user is what this module established, and
+ * nothing else. Another module can set it early: mod_ssl does (SSLUserName), in its
+ * access checker and again in its fixup, from a certificate that nobody need have
+ * signed (SSLVerifyClient optional_no_ca). Such a user would pass `Require
+ * valid-user` in the round before authentication, and reach the application.
+ *
+ * So r->user is put right before that round, around the fixups that read it, and
+ * before it is logged; in subrequests and internal redirects, too. Where these come
+ * to a location without any AuthType, who is exported there is the user, too.
+ */
+#include "glue.h"
+
+/* The record whose principal is the user of r, or NULL. httpd hands a user on to a
+ * request with the same configuration and asks no hook then; what it hands on is
+ * looked up here by the same rule. */
+static const request_t *established(const request_rec *r)
+{
+    while (r) {
+        const request_t *own = bearer_request_peek(r);
+
+        if (own && own->principal) {
+            return own;
+        }
+        if (bearer_request_borrows(r)) {
+            return own->lent;
+        }
+        r = r->prev && r->prev->per_dir_config == r->per_dir_config ? r->prev
+          : r->main && r->main->per_dir_config == r->per_dir_config ? r->main : NULL;
+    }
+    return NULL;
+}
+
+/* Not inlined: it is rare, and settle_user() runs several times for each request. */
+__attribute__((noinline)) static void put_right(request_rec *r)
+{
+    static char bearer[] = "Bearer";
+    const char *type = ap_auth_type(r);
+    /* without a type: who is exported there was authenticated before (export.c) */
+    const request_t *record = type ? established(r) : bearer_request_principal(r);
+
+    if (type ? !ap_cstr_casecmp(type, bearer) : record != NULL) {
+        r->user = record ? record->user : NULL;
+        r->ap_auth_type = r->user ? bearer : NULL;
+    }
+}
+
+static int settle_user(request_rec *r)
+{
+    const request_t *own = bearer_request_peek(r);
+
+    /* not if it is as this module left it, or found it */
+    if (!own || own->lent || own->user != r->user || (!r->user && r->ap_auth_type)) {
+        put_right(r);
+    }
+    return DECLINED;
+}
+
+void bearer_foreign_user_settle(request_rec *r)
+{
+    settle_user(r);
+}
+
+void bearer_foreign_user_register(void)
+{
+    static const char *const ssl[] = { "mod_ssl.c", NULL };
+    static const char *const readers[] = { "mod_session.c", NULL };
+
+    ap_hook_check_access(settle_user, ssl, NULL, APR_HOOK_REALLY_LAST,
+                         AP_AUTH_INTERNAL_PER_CONF);
+    /* mod_headers' fixup, which puts the user into headers, is among the last */
+    ap_hook_fixups(settle_user, ssl, readers, APR_HOOK_MIDDLE);
+    ap_hook_fixups(settle_user, NULL, NULL, APR_HOOK_REALLY_LAST);
+}
