@@ -21,7 +21,7 @@ const char *const bearer_exports_identity_headers[] = {
 static const char *const fixed_variables[] = {
     "BEARER_METHOD", "BEARER_ISSUER", "BEARER_ISSUER_NAME", "BEARER_EXPIRES",
     "BEARER_SCOPE", "BEARER_ROLES", "BEARER_GROUPS", "BEARER_ERROR",
-    "BEARER_ERROR_CHECK", "REMOTE_USER", NULL
+    "BEARER_ERROR_CHECK", "REMOTE_USER", "AUTH_TYPE", NULL
 };
 
 /* ---- names ------------------------------------------------------------- */
@@ -133,6 +133,20 @@ const char *bearer_exports_header_prefix_error(const char *prefix)
                ? "header-prefix is 1 to 64 characters that a header name can "
                  "have"
                : NULL;
+}
+
+int bearer_exports_same_name(const char *a, const char *b)
+{
+    return same_folded(a, b, (apr_size_t)-1);
+}
+
+int bearer_exports_reserved_variable(const char *name,
+                                     const bearer_settings_t *settings)
+{
+    const char *prefix = settings->exports.env_prefix;
+
+    return is_reserved(fixed_variables, name)
+           || (prefix && *prefix && same_folded(prefix, name, strlen(prefix)));
 }
 
 int bearer_exports_reserved_header(const char *name,

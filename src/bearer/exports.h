@@ -56,6 +56,14 @@ void bearer_exports_apply(apr_table_t *env, apr_table_t *headers,
 int bearer_exports_reserved_header(const char *name,
                                    const bearer_settings_t *settings);
 
+/** 1 if a backend could take one header's name for the other's. */
+int bearer_exports_same_name(const char *a, const char *b);
+
+/** 1 for a variable that says who the user is: the prefix of claims and the fixed
+ *  names. */
+int bearer_exports_reserved_variable(const char *name,
+                                     const bearer_settings_t *settings);
+
 /** What is wrong with an env-prefix (2-64 of [A-Z0-9_], not HTTP_, REDIRECT_,
  *  REMOTE_, SSL_) or a header-prefix (1-64 characters that a header name can
  *  have) of AuthBearerExport, or NULL. Static string. */

@@ -213,29 +213,10 @@ void bearer_credential_hide_query(request_rec *r,
     }
 }
 
-static void strip_source(request_rec *r, const bearer_from_t *from)
-{
-    switch (from->kind) {
-    case BEARER_FROM_COOKIE:
-        strip_cookie(r, from->name);
-        break;
-    case BEARER_FROM_ENV:
-        apr_table_unset(r->subprocess_env, from->name);
-        break;
-    case BEARER_FROM_HEADER:
-        if (from->name) {
-            apr_table_unset(r->headers_in, from->name);
-        }
-        break;
-    case BEARER_FROM_QUERY:
-    case BEARER_FROM_BASIC:
-        break;
-    }
-}
-
-/* Is this where the token was that was verified? In another place there may be
- * one that nobody looked at, because a session won. */
-static int verified_from(const request_rec *r, const bearer_from_t *from)
+/* In another place there may be a token that nobody looked at, because a session
+ * won. */
+int bearer_credential_verified_from(const request_rec *r,
+                                    const bearer_from_t *from)
 {
     const request_t *record = bearer_request_principal(r);
     const credential_t *winner = record ? record->winner : NULL;
@@ -246,12 +227,19 @@ static int verified_from(const request_rec *r, const bearer_from_t *from)
                    from->name ? from->name : "");
 }
 
+static void strip_source(request_rec *r, const bearer_from_t *from, int keep)
+{
+    if (from->kind == BEARER_FROM_HEADER && from->name) {
+        bearer_scrub_header(r, from->name, keep);
+    }
+    else if (from->kind == BEARER_FROM_COOKIE && !keep) {
+        strip_cookie(r, from->name);
+    }
+}
+
 void bearer_credential_strip(request_rec *r, const bearer_settings_t *settings,
                              int keep)
 {
-    static const char *const copies[] = {
-        "HTTP_AUTHORIZATION", "REDIRECT_HTTP_AUTHORIZATION", NULL
-    };
     int i;
 
     bearer_credential_hide_query(r, settings); /* whatever is kept */
@@ -260,16 +248,12 @@ void bearer_credential_strip(request_rec *r, const bearer_settings_t *settings,
         const bearer_from_t *from = &APR_ARRAY_IDX(settings->token_from, i,
                                                    bearer_from_t);
 
-        if (!keep || !verified_from(r, from)) {
-            strip_source(r, from);
-        }
+        strip_source(r, from, keep && bearer_credential_verified_from(r, from));
     }
     if (!keep) {
         apr_table_unset(r->headers_in, "Authorization");
-        for (i = 0; copies[i]; i++) {
-            apr_table_unset(r->subprocess_env, copies[i]);
-        }
     }
+    bearer_scrub_environment(r, settings, keep);
 }
 
 /* ---- cross-site requests ------------------------------------------------ */

@@ -1,9 +1,8 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /**
  * @file export.c
- * What others see of the request (product.md 3.5): client copies of our headers
- * are removed before anybody looks, what carried the token is removed, and the
- * principal is written into environment and headers.
+ * What others see of the request (product.md 3.5): what carried the token is
+ * removed, and the principal is written into environment and headers.
  *
  * The fixup runs before mod_rewrite's, so that `RewriteCond %{ENV:...}` in a
  * directory sees the variables; it walks back to the main or the previous
@@ -16,94 +15,7 @@
 
 APLOG_USE_MODULE(auth_bearer);
 
-/* ---- scrubbing ---------------------------------------------------------- */
-
-typedef struct scan_t {
-    const bearer_settings_t *settings;
-    apr_array_header_t *names;
-} scan_t;
-
-static int scan_header(void *scan_, const char *name, const char *value)
-{
-    scan_t *scan = scan_;
-
-    (void)value;
-    if (bearer_exports_reserved_header(name, scan->settings)) {
-        APR_ARRAY_PUSH(scan->names, const char *) = name;
-    }
-    return 1;
-}
-
-static int is_ours(const char *name, const bearer_settings_t *settings)
-{
-    return bearer_exports_reserved_header(name, settings)
-        || !ap_cstr_casecmp(name, "Authorization");
-}
-
-/* RFC 9110 section 7.6.1: mod_proxy drops the fields that a client's Connection
- * names, those that are set here among them: the application would see nobody. */
-static void scrub_connection(request_rec *r, const bearer_settings_t *settings)
-{
-    const char *field = apr_table_get(r->headers_in, "Connection");
-    char *kept, *out, *words, *last, *word;
-    int ours = 0;
-
-    if (!field) {
-        return;
-    }
-    words = apr_pstrdup(r->pool, field);
-    kept = out = apr_palloc(r->pool, 2 * strlen(field) + 1);
-    for (word = apr_strtok(words, " \t,;", &last); word;
-         word = apr_strtok(NULL, " \t,;", &last)) {
-        if (is_ours(word, settings)) {
-            ours = 1;
-        }
-        else {
-            if (out > kept) {
-                out = apr_cpystrn(out, ", ", sizeof(", "));
-            }
-            out = apr_cpystrn(out, word, strlen(word) + 1);
-        }
-    }
-    if (ours) {
-        *out = '\0';
-        apr_table_setn(r->headers_in, "Connection", kept);
-    }
-}
-
-/* RFC 9700 section 4.13: only this module says who the user is. */
-static void scrub(request_rec *r)
-{
-    request_t *own = bearer_request(r);
-    const bearer_settings_t *settings;
-    scan_t scan;
-    int i;
-
-    if (own->scrubbed || !bearer_config_in_force(r)) {
-        return;
-    }
-    own->scrubbed = 1;
-    /* an <If> that used the claims had them looked for under the configuration
-     * before it; where a token may be is what the final one says */
-    own->credential = NULL;
-    settings = bearer_config_of(r);
-    if (r->main) {
-        /* the table is the main request's, who may have headers of ours in it */
-        r->headers_in = apr_table_copy(r->pool, r->headers_in);
-    }
-    scan.settings = settings;
-    scan.names = apr_array_make(r->pool, 2, sizeof(const char *));
-    apr_table_do(scan_header, &scan, r->headers_in, NULL);
-    for (i = 0; i < scan.names->nelts; i++) {
-        apr_table_unset(r->headers_in, APR_ARRAY_IDX(scan.names, i, const char *));
-    }
-    scrub_connection(r, settings);
-    if (bearer_credential_from(settings, BEARER_FROM_QUERY)) {
-        /* what is logged is logged whatever happens next: hide it now */
-        bearer_credential_get(r);
-        bearer_credential_hide_query(r, settings);
-    }
-}
+/* ---- before the request is served --------------------------------------- */
 
 /* A request that was made of one that was refused before it came to fixups, by
  * whomever: an error document elsewhere. */
@@ -132,7 +44,7 @@ int bearer_export_header_parser(request_rec *r)
     if (r->prev && !bearer_config_in_force(r)) {
         strip_what_was_left(r);
     }
-    scrub(r);
+    bearer_scrub(r);
     return DECLINED;
 }
 
@@ -152,7 +64,7 @@ int bearer_export_log_transaction(request_rec *r)
 
 int bearer_export_access_checker(request_rec *r)
 {
-    scrub(r);
+    bearer_scrub(r);
     return DECLINED;
 }
 
@@ -259,7 +171,7 @@ int bearer_export_fixups(request_rec *r)
         bearer_foreign_user_settle(r);
     }
     if (in_force) {
-        scrub(r);
+        bearer_scrub(r);
         leave_upgrade(r);
         settings = bearer_config_of(r);
         credential = bearer_credential_get(r);
@@ -356,6 +268,9 @@ static void insert_filter(request_rec *r)
     const request_t *record;
 
     catch_up(r);
+    if (r->main && bearer_config_in_force(r)) {
+        bearer_scrub_includer(r);
+    }
     record = cache_is_loaded ? bearer_request_principal(r) : NULL;
     if (!record || !record->principal->user) {
         return;

@@ -454,6 +454,9 @@ void bearer_credential_hide_query(request_rec *r,
 /** A state-changing request from another site, by a credential that browsers add
  *  by themselves: a cookie, Basic? */
 int bearer_credential_cross_site(request_rec *r, const credential_t *credential);
+/** Is this where the token was that was verified? */
+int bearer_credential_verified_from(const request_rec *r,
+                                    const bearer_from_t *from);
 /** Does this SRC list have one of that kind? */
 int bearer_credential_from(const bearer_settings_t *settings,
                            bearer_from_kind_t kind);
@@ -574,6 +577,21 @@ void bearer_resource_post_config(apr_pool_t *pconf, server_rec *s);
 int bearer_resource_quick(request_rec *r, int lookup);
 /** The URL of the document that is in force with these settings, or NULL. */
 const char *bearer_resource_metadata(const bearer_settings_t *settings);
+
+/* scrub.c */
+/** Removes from the client's request and environment what only this module may set
+ *  there, where it is in force; once. */
+void bearer_scrub(request_rec *r);
+/** Removes a header in every spelling that a backend folds to its name; keep: but
+ *  the name itself. */
+void bearer_scrub_header(request_rec *r, const char *name, int keep);
+/** Removes from the environment what carried a credential, once its copy in the
+ *  request is removed; keep: what was verified stays. */
+void bearer_scrub_environment(request_rec *r, const bearer_settings_t *settings,
+                              int keep);
+/** The same for a request that is about to be served as part of another: mod_include
+ *  lets a page that is included have the environment of the one that includes it. */
+void bearer_scrub_includer(request_rec *r);
 
 /* export.c */
 int bearer_export_header_parser(request_rec *r);

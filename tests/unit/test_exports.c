@@ -432,6 +432,24 @@ static void test_reserved_headers(void **state)
     assert_false(bearer_exports_reserved_header("Host", &s));
 }
 
+static void test_reserved_variables(void **state)
+{
+    apr_pool_t *p = unit_pool(state);
+    bearer_settings_t s = *bearer_settings_defaults(p);
+
+    assert_true(bearer_exports_reserved_variable("BEARER_CLAIM_sub", &s));
+    assert_true(bearer_exports_reserved_variable("BEARER_ROLES", &s));
+    assert_true(bearer_exports_reserved_variable("REMOTE_USER", &s));
+    assert_true(bearer_exports_reserved_variable("AUTH_TYPE", &s));
+    assert_false(bearer_exports_reserved_variable("REDIRECT_REMOTE_USER", &s));
+    assert_false(bearer_exports_reserved_variable("REMOTE_ADDR", &s));
+    s.exports.env_prefix = "OIDC_CLAIM_";
+    assert_true(bearer_exports_reserved_variable("OIDC_CLAIM_sub", &s));
+    assert_false(bearer_exports_reserved_variable("BEARER_CLAIM_sub", &s));
+    assert_true(bearer_exports_same_name("X-Token", "x_TOKEN"));
+    assert_false(bearer_exports_same_name("X-Token", "X-Tokens"));
+}
+
 static void test_prefix_lengths(void **state)
 {
     char text[66];
@@ -493,6 +511,7 @@ int main(void)
         UNIT_TEST(test_header_values),
         UNIT_TEST(test_identity),
         UNIT_TEST(test_reserved_headers),
+        UNIT_TEST(test_reserved_variables),
         UNIT_TEST(test_prefix_errors),
         UNIT_TEST(test_prefix_lengths),
     };

@@ -1,0 +1,261 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/**
+ * @file scrub.c
+ * RFC 9700 section 4.13: only this module says who the user is. What a client sent
+ * under the names of this module is removed from its request, and from an
+ * environment that was made before: of the request that includes this one, or
+ * that was redirected here.
+ */
+#include "glue.h"
+
+#include "bearer/credential_syntax.h"
+#include "bearer/exports.h"
+
+APLOG_USE_MODULE(auth_bearer);
+
+/* ---- headers ------------------------------------------------------------ */
+
+typedef struct scan_t {
+    const bearer_settings_t *settings;
+    const char *name;
+    const char *kept;              /* this spelling stays, or NULL */
+    apr_array_header_t *found;
+} scan_t;
+
+static int find_reserved(void *scan_, const char *name, const char *value)
+{
+    scan_t *scan = scan_;
+
+    (void)value;
+    if (bearer_exports_reserved_header(name, scan->settings)) {
+        APR_ARRAY_PUSH(scan->found, const char *) = name;
+    }
+    return 1;
+}
+
+static int find_spellings(void *scan_, const char *name, const char *value)
+{
+    scan_t *scan = scan_;
+
+    (void)value;
+    if (bearer_exports_same_name(scan->name, name)
+        && (!scan->kept || ap_cstr_casecmp(scan->kept, name))) {
+        APR_ARRAY_PUSH(scan->found, const char *) = name;
+    }
+    return 1;
+}
+
+static void remove_headers(request_rec *r, apr_table_do_callback_fn_t *find,
+                           scan_t *scan)
+{
+    int i;
+
+    scan->found = apr_array_make(r->pool, 2, sizeof(const char *));
+    apr_table_do(find, scan, r->headers_in, NULL);
+    for (i = 0; i < scan->found->nelts; i++) {
+        apr_table_unset(r->headers_in, APR_ARRAY_IDX(scan->found, i, const char *));
+    }
+}
+
+void bearer_scrub_header(request_rec *r, const char *name, int keep)
+{
+    scan_t scan = { NULL, NULL, NULL, NULL };
+
+    scan.name = name;
+    scan.kept = keep ? name : NULL;
+    remove_headers(r, find_spellings, &scan);
+}
+
+static int is_ours(const char *name, const bearer_settings_t *settings)
+{
+    return bearer_exports_reserved_header(name, settings)
+        || !ap_cstr_casecmp(name, "Authorization");
+}
+
+/* RFC 9110 section 7.6.1: mod_proxy drops the fields that a client's Connection
+ * names, those that are set here among them: the application would see nobody. */
+static void scrub_connection(request_rec *r, const bearer_settings_t *settings)
+{
+    const char *field = apr_table_get(r->headers_in, "Connection");
+    char *kept, *out, *words, *last, *word;
+    int ours = 0;
+
+    if (!field) {
+        return;
+    }
+    words = apr_pstrdup(r->pool, field);
+    kept = out = apr_palloc(r->pool, 2 * strlen(field) + 1);
+    for (word = apr_strtok(words, " \t,;", &last); word;
+         word = apr_strtok(NULL, " \t,;", &last)) {
+        if (is_ours(word, settings)) {
+            ours = 1;
+        }
+        else {
+            if (out > kept) {
+                out = apr_cpystrn(out, ", ", sizeof(", "));
+            }
+            out = apr_cpystrn(out, word, strlen(word) + 1);
+        }
+    }
+    if (ours) {
+        *out = '\0';
+        apr_table_setn(r->headers_in, "Connection", kept);
+    }
+}
+
+/* ---- the environment ------------------------------------------------------ */
+
+typedef struct cleaning_t {
+    request_rec *r;
+    const bearer_settings_t *settings;
+    int step;                          /* one of: */
+    int keep;                          /* the token goes on to the application */
+} cleaning_t;
+
+enum { CLEAN_NAMES, CLEAN_USER, CLEAN_CREDENTIALS };
+
+/* A variable's name as it was before internal redirects. */
+static const char *first_name(const char *name)
+{
+    while (!ap_cstr_casecmpn(name, "REDIRECT_", 9)) {
+        name += 9;
+    }
+    return name;
+}
+
+/* What carried a token under this name: the value that stays, or NULL. */
+static const char *without_token(const cleaning_t *c, const char *name,
+                                 const char *header, const char *value)
+{
+    int i;
+
+    for (i = 0; i < c->settings->token_from->nelts; i++) {
+        const bearer_from_t *from = &APR_ARRAY_IDX(c->settings->token_from, i,
+                                                   bearer_from_t);
+
+        if (from->kind == BEARER_FROM_QUERY) {  /* whichever variable has it */
+            value = bearer_syntax_mask_url(value, from->name, c->r->pool);
+            value = bearer_syntax_mask_query(value, from->name, c->r->pool);
+        }
+        else if ((from->kind == BEARER_FROM_ENV && !ap_cstr_casecmp(name, from->name))
+                 || (from->kind == BEARER_FROM_HEADER && from->name && header
+                     && bearer_exports_same_name(header, from->name))) {
+            return c->keep && bearer_credential_verified_from(c->r, from) ? value
+                                                                          : NULL;
+        }
+    }
+    return value;
+}
+
+/* The value that a variable keeps, another one, or NULL: it goes. */
+static const char *cleaned(const cleaning_t *c, const char *variable,
+                           const char *value)
+{
+    const char *name = first_name(variable), *field;
+    const char *header = ap_cstr_casecmpn(name, "HTTP_", 5) ? NULL : name + 5;
+
+    if (c->step == CLEAN_USER) {
+        return bearer_exports_reserved_variable(variable, c->settings) ? NULL : value;
+    }
+    if (header && bearer_exports_reserved_header(header, c->settings)) {
+        return NULL;
+    }
+    if (c->step == CLEAN_NAMES) {
+        return value;
+    }
+    if (header && !ap_cstr_casecmp(header, "AUTHORIZATION")) {
+        field = apr_table_get(c->r->headers_in, header);
+        return c->keep && field && !strcmp(field, value) ? value : NULL;
+    }
+    if (header && (!ap_cstr_casecmp(header, "COOKIE")
+                   || !ap_cstr_casecmp(header, "REFERER"))) {
+        return apr_table_get(c->r->headers_in, header);
+    }
+    return without_token(c, name, header, value);
+}
+
+static void clean(const cleaning_t *c, apr_table_t *env)
+{
+    const apr_array_header_t *entries = apr_table_elts(env);
+    apr_table_entry_t *entry;
+    int i = 0;
+
+    while (i < entries->nelts) {
+        const char *value;
+
+        entry = (apr_table_entry_t *)(void *)entries->elts + i;
+        value = cleaned(c, entry->key, entry->val);
+        if (value) {
+            entry->val = (char *)(apr_uintptr_t)value;
+            i++;
+        }
+        else {
+            apr_table_unset(env, entry->key);
+        }
+    }
+}
+
+void bearer_scrub_environment(request_rec *r, const bearer_settings_t *settings,
+                              int keep)
+{
+    const cleaning_t c = { r, settings, CLEAN_CREDENTIALS, keep };
+
+    if (!apr_is_empty_table(r->subprocess_env)) {
+        clean(&c, r->subprocess_env);
+    }
+}
+
+void bearer_scrub_includer(request_rec *r)
+{
+    const bearer_settings_t *settings = bearer_config_of(r);
+    const cleaning_t c = { r, settings, CLEAN_CREDENTIALS,
+                           settings->forward & BEARER_FORWARD_TOKEN };
+    const request_rec *q;
+
+    for (q = r->main; q; q = q->main) {
+        clean(&c, q->subprocess_env);
+    }
+}
+
+/* ---- the request ------------------------------------------------------------ */
+
+/* What an environment that was made before says of the user, and of headers. */
+static void scrub_environment(request_rec *r, const bearer_settings_t *settings)
+{
+    cleaning_t c = { r, settings, CLEAN_NAMES, 0 };
+
+    clean(&c, r->subprocess_env);
+    if (r->main) {  /* who its user is is said for the main request alone */
+        c.step = CLEAN_USER;
+        clean(&c, r->subprocess_env);
+    }
+}
+
+void bearer_scrub(request_rec *r)
+{
+    request_t *own = bearer_request(r);
+    scan_t scan = { NULL, NULL, NULL, NULL };
+
+    if (own->scrubbed || !bearer_config_in_force(r)) {
+        return;
+    }
+    own->scrubbed = 1;
+    /* an <If> that used the claims had them looked for under the configuration
+     * before it; where a token may be is what the final one says */
+    own->credential = NULL;
+    scan.settings = bearer_config_of(r);
+    if (r->main) {
+        /* the table is the main request's, who may have headers of ours in it */
+        r->headers_in = apr_table_copy(r->pool, r->headers_in);
+    }
+    remove_headers(r, find_reserved, &scan);
+    scrub_connection(r, scan.settings);
+    if (r->main || r->prev) {
+        scrub_environment(r, scan.settings);
+    }
+    if (bearer_credential_from(scan.settings, BEARER_FROM_QUERY)) {
+        /* what is logged is logged whatever happens next: hide it now */
+        bearer_credential_get(r);
+        bearer_credential_hide_query(r, scan.settings);
+    }
+}
