@@ -3,7 +3,7 @@
 import pytest
 
 from support import client, secrets, tokens
-from support.httpd import LogLine
+from support.httpd import LogLine, wait_until
 from support.issuer import headers_of
 from conftest import complaints
 
@@ -41,8 +41,12 @@ def test_wires(two_wires, wire):
     assert res.status == 200
     assert headers_of(res)["x-one"] == ["1"]
     assert res.json()["path"] == "/a/be/x?y=1"
-    with open(two_wires.path("logs/wire.log")) as log:
-        assert log.read().split()[-1] == ("HTTP/2.0" if wire else "HTTP/1.1")
+    protocol = "HTTP/2.0" if wire else "HTTP/1.1"
+
+    def logged():  # the line may be written after the answer
+        with open(two_wires.path("logs/wire.log")) as log:
+            return log.read().split()[-1] == protocol
+    wait_until(logged, what=protocol + " in the access log")
 
 
 def test_graceful_restart_serves(server):
