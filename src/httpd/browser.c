@@ -27,55 +27,6 @@ APLOG_USE_MODULE(auth_bearer);
 
 /* ---- configuration ------------------------------------------------------ */
 
-int bearer_browser_has_client(const server_config_t *server,
-                              const bearer_issuer_t *issuer)
-{
-    bearer_settings_t s;
-
-    bearer_settings_resolve(&s, server->global->defaults, &server->settings,
-                            &issuer->settings, NULL);
-    return s.client_id != NULL && !bearer_issuer_is_template(issuer);
-}
-
-const bearer_issuer_t *bearer_browser_issuer(const server_config_t *server,
-                                             const bearer_settings_t *settings,
-                                             const char **error, apr_pool_t *p)
-{
-    const bearer_issuer_t *only = NULL;
-    int i, n = 0, count = server->issuers ? bearer_issuers_count(server->issuers)
-                                          : 0;
-
-    *error = NULL;
-    if (settings->login_issuer) {
-        only = server->issuers ? bearer_issuers_by_url(server->issuers,
-                                                       settings->login_issuer)
-                               : NULL;
-        if (!only || !bearer_browser_has_client(server, only)) {
-            *error = apr_psprintf(p, "AuthBearerLoginIssuer %s is no issuer of "
-                                  "this server with an AuthBearerClientID (and "
-                                  "no template)", settings->login_issuer);
-            return NULL;
-        }
-        return only;
-    }
-    for (i = 0; i < count; i++) {
-        const bearer_issuer_t *issuer = bearer_issuers_at(server->issuers, i);
-
-        if (bearer_browser_has_client(server, issuer)) {
-            only = issuer;
-            n++;
-        }
-    }
-    if (n != 1) {
-        *error = n ? "several issuers have an AuthBearerClientID; name the one "
-                     "that logs browsers in: AuthBearerLoginIssuer URL"
-                   : "no issuer has an AuthBearerClientID, so no browser can be "
-                     "sent there; write the client id that it gave this server";
-        return NULL;
-    }
-    return only;
-}
-
 /* https by ServerName's scheme, or because the vhost speaks TLS itself. */
 static const char *scheme_of(server_rec *s, apr_pool_t *p)
 {
@@ -110,15 +61,29 @@ const char *bearer_browser_origin(const server_rec *s)
     return browser ? browser->origin : NULL;
 }
 
+const char *bearer_browser_path(const server_rec *s)
+{
+    const char *path = bearer_config_server(s)->login.path;
+
+    return path ? path : LOGIN_PATH;
+}
+
+const char *bearer_browser_base(server_rec *s, apr_pool_t *p)
+{
+    const char *base = bearer_config_server(s)->login.base_url;
+
+    return base ? base : origin_of(s, p);
+}
+
 static int make_browser(server_rec *s, server_config_t *server, apr_pool_t *p)
 {
     const login_config_t *login = &server->login;
     browser_t *b = apr_pcalloc(p, sizeof(*b));
     const char *error = NULL;
 
-    b->origin = login->base_url ? login->base_url : origin_of(s, p);
-    b->path = login->path ? login->path : LOGIN_PATH;
-    b->callback = apr_pstrcat(p, b->origin, b->path, "/callback", NULL);
+    b->origin = bearer_browser_base(s, p);
+    b->path = bearer_browser_path(s);
+    b->several = bearer_browser_issuers(s, p)->nelts > 1;
     b->logout = apr_pstrcat(p, b->origin, b->path, "/logout", NULL);
     b->in_cookie = login->store == SESSIONS_IN_COOKIE;
     b->max = login->max ? login->max : DEFAULT_MAX;
@@ -201,7 +166,7 @@ bearer_reason_t bearer_browser_client(bearer_login_t *login, request_rec *r,
     access->world = &process->world;
     memset(login, 0, sizeof(*login));
     login->access = access;
-    login->redirect_uri = browser->callback;
+    login->redirect_uri = bearer_browser_own_callback(browser, issuer, r->pool);
     login->post = post;
     login->post_baton = bearer_process_client(process, server, issuer->index);
     login->pushes = bearer_shared_pushes(issuer->index);
@@ -283,13 +248,25 @@ static const struct {
     const char *allow;
     int (*answer)(request_rec *r, const browser_t *browser);
 } endpoints[] = {
-    { "/callback", AP_METHOD_BIT << M_GET, "GET",
+    { CALLBACK, AP_METHOD_BIT << M_GET, "GET",
       bearer_browser_callback },
     { "/logout", AP_METHOD_BIT << M_GET | AP_METHOD_BIT << M_POST, "GET, POST",
       bearer_browser_logout },
     { "/backchannel-logout", AP_METHOD_BIT << M_POST, "POST",
       bearer_browser_backchannel },
 };
+
+/* Where several issuers log in, each has a callback below the common path. What
+ * comes to another path there is answered, too: a code is for nobody else. */
+static int is_endpoint(const browser_t *browser, const char *name,
+                       const char *path)
+{
+    apr_size_t len = strlen(name);
+
+    return strncmp(path, name, len) == 0
+        && (!path[len] || (browser->several && path[len] == '/'
+                           && !strcmp(name, CALLBACK)));
+}
 
 int bearer_browser_quick(request_rec *r, int lookup)
 {
@@ -304,7 +281,7 @@ int bearer_browser_quick(request_rec *r, int lookup)
         return DECLINED;
     }
     for (i = 0; i < sizeof(endpoints) / sizeof(endpoints[0]); i++) {
-        if (strcmp(endpoints[i].name, r->uri + len) != 0) {
+        if (!is_endpoint(browser, endpoints[i].name, r->uri + len)) {
             continue;
         }
         if (r->method_number < 0 || r->method_number >= METHODS

@@ -18,8 +18,8 @@
 struct browser_t {
     const char *origin;          /**< SCHEME://HOST[:PORT] */
     const char *path;            /**< AuthBearerLoginPath */
-    const char *callback;        /**< absolute URLs */
-    const char *logout;
+    int several;                 /**< issuers log in: each has its own callback */
+    const char *logout;          /**< absolute URL */
     bearer_cookie_names_t names;
     bearer_seal_t *session_seal, *login_seal;
     int in_cookie;
@@ -60,6 +60,14 @@ const char *bearer_browser_cookies(const request_rec *r);
 json_t *bearer_browser_body(const bearer_login_t *login,
                             const bearer_tokens_t *tokens, json_t *claims);
 
+/** What all callbacks end with, but for a NAME. */
+#define CALLBACK "/callback"
+
+/* browser_issuer.c */
+/** Where this issuer sends browsers of this virtual host back. */
+const char *bearer_browser_own_callback(const browser_t *browser,
+                                        const bearer_issuer_t *issuer,
+                                        apr_pool_t *p);
 /** Does this server have a client id at that issuer? */
 int bearer_browser_has_client(const server_config_t *server,
                               const bearer_issuer_t *issuer);

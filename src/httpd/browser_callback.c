@@ -58,16 +58,37 @@ static bearer_reason_t find_attempt(arrival_t *a)
                          : "the login's cookie was not made by this server");
 }
 
+/* RFC 9700 section 4.4.2.2: an answer at another issuer's callback brings that
+ * one's code. The issuer of the attempt must not get it. */
+static bearer_reason_t check_callback(arrival_t *a, const bearer_issuer_t *issuer)
+{
+    const char *own = bearer_browser_own_callback(a->browser, issuer, a->r->pool);
+
+    if (strcmp(own + strlen(a->browser->origin), a->r->uri) == 0) {
+        return BEARER_OK;
+    }
+    return bearer_refuse(&a->why, a->r->pool, BEARER_LOGIN_RESPONSE, "the answer "
+                         "came to %s, but the browser was sent to issuer %s, which "
+                         "answers at %s: is that URL registered there?",
+                         bearer_text_quote(a->r->pool, a->r->uri),
+                         bearer_text_quote(a->r->pool, issuer->url), own);
+}
+
 static bearer_reason_t find_issuer(arrival_t *a)
 {
     const server_config_t *server = bearer_config_server(a->r->server);
     const bearer_issuer_t *issuer = bearer_issuers_by_url(server->issuers,
                                                           a->attempt->issuer);
+    bearer_reason_t reason;
 
-    return issuer && bearer_browser_has_client(server, issuer)
+    if (!issuer || !bearer_browser_has_client(server, issuer)) {
+        return bearer_refuse(&a->why, a->r->pool, BEARER_LOGIN_STATE, "the issuer of "
+                             "this login is no longer declared");
+    }
+    reason = check_callback(a, issuer);
+    return reason == BEARER_OK
         ? bearer_browser_client(&a->login, a->r, a->browser, issuer, &a->why)
-        : bearer_refuse(&a->why, a->r->pool, BEARER_LOGIN_STATE, "the issuer of "
-                        "this login is no longer declared");
+        : reason;
 }
 
 /* The issuer is asked about one code of each attempt, however often the cookie is

@@ -71,6 +71,36 @@ static void check_secrets(walk_t *w)
     }
 }
 
+/* What is to be registered with each, as the callbacks differ. */
+static void check_callbacks(walk_t *w, server_rec *s)
+{
+    const apr_array_header_t *list = bearer_browser_issuers(s, w->p);
+    const char *base = bearer_browser_base(s, w->p);
+    const char *path = bearer_browser_path(s);
+    int i;
+
+    for (i = 0; list->nelts > 1 && i < list->nelts; i++) {
+        const bearer_issuer_t *issuer = APR_ARRAY_IDX(list, i,
+                                                      const bearer_issuer_t *);
+        ap_directive_t at = { 0 };
+
+        at.filename = issuer->file;
+        at.line_num = issuer->line;
+        if (!bearer_browser_has_name(issuer)) {
+            bearer_check_say(w, APLOG_ERR, &at, "browsers log in with %d issuers at "
+                             "%s, so each has its own callback %s/callback/NAME: "
+                             "write <AuthBearerIssuer \"%s\" NAME>, NAME of A-Z a-z "
+                             "0-9 - . _ ~", list->nelts, base, path, issuer->url);
+        }
+        else {
+            bearer_check_say(w, APLOG_NOTICE, &at, "browsers log in with %d issuers "
+                             "at %s; register with issuer %s the redirect URI %s",
+                             list->nelts, base, issuer->url,
+                             bearer_browser_callback_url(base, path, issuer, w->p));
+        }
+    }
+}
+
 static void check_login(walk_t *w, server_rec *s)
 {
     const server_config_t *server = bearer_config_server(s);
@@ -83,6 +113,7 @@ static void check_login(walk_t *w, server_rec *s)
     if (!server->login.used) {
         return;
     }
+    check_callbacks(w, s);
     /* the section with AuthType and the one with the session need not be one */
     if (server->login.on && server->issuers && !server->secret_files
         && !w->told_secret) {

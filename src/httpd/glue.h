@@ -483,6 +483,18 @@ int bearer_browser_login(request_rec *r, const bearer_settings_t *settings);
 const bearer_issuer_t *bearer_browser_issuer(const server_config_t *server,
                                              const bearer_settings_t *settings,
                                              const char **error, apr_pool_t *p);
+/** Those of all sections of a virtual host; const bearer_issuer_t *. */
+const apr_array_header_t *bearer_browser_issuers(const server_rec *s, apr_pool_t *p);
+/** Where an issuer sends the browser back.
+ *  @param issuer  NULL: it is the only one of the virtual host */
+const char *bearer_browser_callback_url(const char *base, const char *path,
+                                        const bearer_issuer_t *issuer, apr_pool_t *p);
+/** Has the issuer a NAME that can stand in a path as it is? */
+int bearer_browser_has_name(const bearer_issuer_t *issuer);
+/** The virtual host as browsers see it: SCHEME://HOST[:PORT], and the path of the
+ *  endpoints. */
+const char *bearer_browser_base(server_rec *s, apr_pool_t *p);
+const char *bearer_browser_path(const server_rec *s);
 /** This server as a browser sees it, without a path; NULL without a browser. */
 const char *bearer_browser_origin(const server_rec *s);
 /** Takes this module's own cookies out of what others see of the request. */

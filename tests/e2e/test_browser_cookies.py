@@ -247,6 +247,7 @@ def test_sessions_of_another_store(site, op):
     signed_in(browser)
 
 
+@pytest.mark.allow_log("the redirect URI http")
 def test_sessions_of_another_issuer(site, issuers, op):
     """Where another issuer logs in, a session of this one is no credential."""
     from support.op import Provider
