@@ -15,15 +15,23 @@
 
 /* ---- requests ---------------------------------------------------------- */
 
+const char *bearer_keyset_enter(bearer_keyset_t *ks, bearer_ticket_t *ticket)
+{
+    const char *full;
+
+    unlock(ks);
+    full = bearer_gate_enter(ticket, ks->access.world->gate,
+                             ks->access.issuer->party,
+                             ks->access.settings->timeout.total);
+    lock(ks);
+    return full;
+}
+
 /* Under the mutex: finds a set for a process that has none. */
-static void warm_up(bearer_keyset_t *ks, apr_pool_t *p)
+static void look_for_set(bearer_keyset_t *ks, apr_pool_t *p)
 {
     apr_time_t patience = apr_time_now() + ks->access.settings->timeout.total;
 
-    /* whoever is in flight may be waiting for a cache that hangs */
-    unlock(ks);
-    bearer_keyset_look_at_home(ks, p);
-    lock(ks);
     while (!ks->set) {
         apr_time_t seen = ks->attempt.when;
         apr_time_t now;
@@ -50,36 +58,77 @@ static void warm_up(bearer_keyset_t *ks, apr_pool_t *p)
     }
 }
 
-static bearer_reason_t nothing_usable(bearer_keyset_t *ks,
+const char *bearer_keyset_warm_up(bearer_keyset_t *ks, apr_pool_t *p)
+{
+    bearer_ticket_t ticket;
+    const char *full;
+    apr_time_t now;
+
+    /* whoever is in flight may be waiting for a cache that hangs */
+    unlock(ks);
+    bearer_keyset_look_at_home(ks, p);
+    lock(ks);
+    now = now_of(ks);
+    if (ks->set || ks->watch
+        || (!ks->in_flight && !bearer_keyset_may_try(ks, FOR_COLD, now)
+            && !bearer_keyset_may_look(ks, now))) {
+        look_for_set(ks, p);
+        return NULL;
+    }
+    full = bearer_keyset_enter(ks, &ticket);
+    if (!full) {
+        look_for_set(ks, p);
+        bearer_gate_leave(&ticket);
+    }
+    return full;
+}
+
+static bearer_reason_t nothing_usable(bearer_keyset_t *ks, const char *full,
                                       bearer_refusal_t *why, apr_pool_t *p)
 {
     return bearer_refuse(
         why, p, BEARER_KEYS, "no key of issuer %s is known: %s", ks->name,
-        ks->attempt.failed ? ks->error_text
+        full ? full
+        : ks->attempt.failed ? ks->error_text
         : ks->in_flight    ? "they are being fetched, for longer than"
                              " AuthBearerTimeout total="
                            : "another process is fetching them");
+}
+
+/* Under the mutex. Whoever finds the gate full goes on with the set that is
+ * there. */
+static void refresh_due(bearer_keyset_t *ks, apr_pool_t *p)
+{
+    bearer_ticket_t ticket;
+
+    if (!bearer_keyset_enter(ks, &ticket)) {
+        if (bearer_keyset_due_and_allowed(ks, now_of(ks))) {
+            bearer_keyset_fly_unlocked(ks, FOR_DUE, NULL, 0, p);
+        }
+        bearer_gate_leave(&ticket);
+    }
+    bearer_keyset_drop_if_gone(ks, now_of(ks));
 }
 
 bearer_reason_t bearer_keyset_acquire(bearer_keyset_t *ks, bearer_jwks_t **set,
                                       bearer_refusal_t *why, apr_pool_t *p)
 {
     bearer_reason_t reason = BEARER_OK;
+    const char *full = NULL;
     apr_time_t now = now_of(ks);
 
     *set = NULL;
     lock(ks);
     bearer_keyset_drop_if_gone(ks, now);
     if (!ks->set) {
-        warm_up(ks, p);
+        full = bearer_keyset_warm_up(ks, p);
     } else if (!ks->maintained && bearer_keyset_due_and_allowed(ks, now)) {
-        bearer_keyset_fly_unlocked(ks, FOR_DUE, NULL, 0, p);
-        bearer_keyset_drop_if_gone(ks, now_of(ks));
+        refresh_due(ks, p);
     }
     if (ks->set) {
         *set = bearer_jwks_retain(ks->set);
     } else {
-        reason = nothing_usable(ks, why, p);
+        reason = nothing_usable(ks, full, why, p);
     }
     unlock(ks);
     return reason;
@@ -114,22 +163,23 @@ static int may_look_for_kid(const bearer_keyset_t *ks, apr_time_t now)
 }
 
 static bearer_reason_t unknown_kid(bearer_keyset_t *ks, const char *kid,
-                                   int landed, bearer_refusal_t *why,
-                                   apr_pool_t *p)
+                                   int landed, const char *full,
+                                   bearer_refusal_t *why, apr_pool_t *p)
 {
     apr_time_t now = now_of(ks);
     apr_time_t next = ks->attempt.kid_when + refresh_of(ks)->min;
     const char *again = "";
 
     if (!ks->set) {
-        return nothing_usable(ks, why, p);
+        return nothing_usable(ks, full, why, p);
     }
     if (ks->attempt.failed || !landed) {
         return bearer_refuse(why, p, BEARER_KEYS,
                              "kid %s is not among the known keys of issuer %s,"
                              " and newer ones cannot be had: %s",
                              bearer_text_quote(p, kid), ks->name,
-                             ks->attempt.failed ? ks->error_text
+                             full ? full
+                             : ks->attempt.failed ? ks->error_text
                                                 : "they are being fetched");
     }
     if (!ks->watch && next > now) {
@@ -155,21 +205,13 @@ static apr_time_t patience_for_kid(const bearer_keyset_t *ks)
                                                : BEARER_KEYSET_KID_PATIENCE);
 }
 
-bearer_reason_t bearer_keyset_refresh_for_kid(bearer_keyset_t *ks,
-                                              const char *kid,
-                                              bearer_jwks_t **set,
-                                              bearer_refusal_t *why,
-                                              apr_pool_t *p)
+/* Under the mutex: 0 when nothing is known of the outcome. */
+static int look_for_kid(bearer_keyset_t *ks, const bearer_jwks_t *old,
+                        apr_pool_t *p)
 {
-    apr_time_t patience;
-    bearer_jwks_t *old = *set;
-    bearer_reason_t reason = BEARER_OK;
-    int landed;
+    apr_time_t patience = patience_for_kid(ks);
+    int landed = ks->set == old ? bearer_keyset_wait_for_landing(ks, patience) : 1;
 
-    lock(ks);
-    bearer_keyset_drop_if_gone(ks, now_of(ks));
-    patience = patience_for_kid(ks);
-    landed = ks->set == old ? bearer_keyset_wait_for_landing(ks, patience) : 1;
     if (landed && ks->set == old && may_look_for_kid(ks, now_of(ks))) {
         apr_time_t seen = ks->attempt.when;
 
@@ -177,12 +219,37 @@ bearer_reason_t bearer_keyset_refresh_for_kid(bearer_keyset_t *ks,
         landed = ks->attempt.when != seen
               || !bearer_keyset_may_try(ks, FOR_KID, now_of(ks));
     }
+    return landed;
+}
+
+bearer_reason_t bearer_keyset_refresh_for_kid(bearer_keyset_t *ks,
+                                              const char *kid,
+                                              bearer_jwks_t **set,
+                                              bearer_refusal_t *why,
+                                              apr_pool_t *p)
+{
+    bearer_jwks_t *old = *set;
+    bearer_reason_t reason = BEARER_OK;
+    bearer_ticket_t ticket = { 0 };
+    const char *full = NULL;
+    int landed = 0;
+
+    lock(ks);
+    bearer_keyset_drop_if_gone(ks, now_of(ks));
+    if (!ks->watch && ks->set == old
+        && (ks->in_flight || may_look_for_kid(ks, now_of(ks)))) {
+        full = bearer_keyset_enter(ks, &ticket);
+    }
+    if (!full) {
+        landed = look_for_kid(ks, old, p);
+    }
     if (ks->set && ks->set != old) {
         *set = bearer_jwks_retain(ks->set);
     } else {
-        reason = unknown_kid(ks, kid, landed, why, p);
+        reason = unknown_kid(ks, kid, landed, full, why, p);
     }
     unlock(ks);
+    bearer_gate_leave(&ticket);
     if (reason == BEARER_OK) {
         bearer_keyset_forget_set(old);
     }
@@ -258,92 +325,6 @@ void bearer_keyset_state(bearer_keyset_t *ks, bearer_keyset_state_t *state,
     state->metadata_error = *ks->metadata_error
         ? apr_pstrdup(p, ks->metadata_error) : NULL;
     unlock(ks);
-}
-
-/* ---- metadata ---------------------------------------------------------- */
-
-/* Discovered keys bring metadata with them, perhaps out of the cache. */
-static void warm_up_for_metadata(bearer_keyset_t *ks, apr_pool_t *p)
-{
-    if (ks->access.issuer->keys.kind == BEARER_SOURCE_DISCOVER && !ks->set
-        && !ks->metadata) {
-        warm_up(ks, p);
-    }
-}
-
-/* Under the mutex, which it leaves and takes again. */
-static void fetch_metadata(bearer_keyset_t *ks, apr_pool_t *p)
-{
-    bearer_issuer_access_t access = ks->access;
-    bearer_metadata_t *fetched;
-    kept_metadata_t *kept = NULL;
-    apr_time_t now = now_of(ks);
-    const char *error = NULL;
-
-    access.deadline = now + access.settings->timeout.total;
-    ks->metadata_in_flight = 1;
-    unlock(ks);
-    if (bearer_metadata_fetch(&fetched, &access, &error, p) == APR_SUCCESS) {
-        bearer_keyset_log_left_out(ks, fetched);
-        kept = bearer_keyset_keep_metadata(fetched, now);
-    } else {
-        bearer_world_log(access.world, BEARER_LOG_WARNING,
-                         "metadata of issuer %s: %s", ks->name, error);
-    }
-    lock(ks);
-    ks->metadata_in_flight = 0;
-    if (kept) {
-        bearer_keyset_forget_metadata(ks->metadata);
-        ks->metadata = kept;
-    } else {
-        ks->metadata_retry =
-            now_of(ks)
-            + bearer_keyset_retry_delay(ks, 4, bearer_keyset_chance(ks));
-        apr_cpystrn(ks->metadata_error, error ? error : "out of memory",
-                    sizeof(ks->metadata_error));
-    }
-    apr_thread_cond_broadcast(ks->landed);
-}
-
-static void wait_for_metadata(bearer_keyset_t *ks)
-{
-    apr_time_t patience = apr_time_now() + ks->access.settings->timeout.total;
-
-    while (!ks->metadata && ks->metadata_in_flight) {
-        apr_interval_time_t left = patience - apr_time_now();
-
-        if (left <= 0) {
-            return;
-        }
-        apr_thread_cond_timedwait(ks->landed, ks->mutex, left);
-    }
-}
-
-const bearer_metadata_t *
-bearer_keyset_metadata(bearer_keyset_t *ks, const char **error, apr_pool_t *p)
-{
-    const bearer_metadata_t *metadata = NULL;
-    apr_time_t now = now_of(ks);
-    int old;
-
-    *error = NULL;
-    lock(ks);
-    warm_up_for_metadata(ks, p);
-    wait_for_metadata(ks);
-    old = !ks->metadata || now - ks->metadata->fetched >= METADATA_LIFE
-       || now < ks->metadata->fetched;
-    if (old && !ks->metadata_in_flight
-        && bearer_keyset_may_try_metadata(ks, now)) {
-        fetch_metadata(ks, p);
-    }
-    if (ks->metadata) {
-        metadata = bearer_metadata_copy(ks->metadata->metadata, p);
-    } else {
-        *error = ks->metadata_error[0] ? apr_pstrdup(p, ks->metadata_error)
-                                       : "the metadata is being fetched";
-    }
-    unlock(ks);
-    return metadata;
 }
 
 /* ---- creation ---------------------------------------------------------- */

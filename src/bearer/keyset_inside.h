@@ -14,6 +14,7 @@
  *
  *   keyset.c           requests, creation
  *   keyset_maintain.c  the background
+ *   keyset_metadata.c  the issuer's metadata
  *   keyset_flight.c    flights: what takes time
  *   keyset_state.c     times and swaps: what the mutex guards
  *   keyset_record.c    what processes tell each other
@@ -140,6 +141,15 @@ static inline const bearer_refresh_t *refresh_of(const bearer_keyset_t *ks)
 {
     return &ks->access.settings->keys_refresh;
 }
+
+/* ---- keyset.c ---------------------------------------------------------- */
+
+/* under the mutex, which they leave and take again: */
+
+/** Whoever is going to wait passes the gate first. NULL, or why not. */
+const char *bearer_keyset_enter(bearer_keyset_t *ks, bearer_ticket_t *ticket);
+/** Looks for a set, in a process that has none. NULL, or why it did not. */
+const char *bearer_keyset_warm_up(bearer_keyset_t *ks, apr_pool_t *p);
 
 /* ---- keyset_state.c ---------------------------------------------------- */
 
