@@ -8,8 +8,6 @@
 
 #include <apr_strings.h>
 
-/** Steps in which a cold process waits for the one that fetches. */
-#define POLL_INTERVAL apr_time_from_msec(20)
 /** What telling the others of a fetch may take, once its time is over. */
 #define LEASE_SLACK apr_time_from_msec(500)
 
@@ -527,7 +525,7 @@ static void fly_over_network(bearer_keyset_t *ks, purpose_t purpose,
             unlock(ks);
             break;
         }
-        apr_sleep(POLL_INTERVAL);
+        bearer_keyset_await(&ks->place, patience - apr_time_now());
         apr_pool_clear(ptemp);
     }
     apr_pool_destroy(ptemp);

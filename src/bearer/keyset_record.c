@@ -348,6 +348,12 @@ apr_status_t bearer_keyset_lease(const bearer_keyset_place_t *place,
                : APR_SUCCESS;
 }
 
+void bearer_keyset_await(const bearer_keyset_place_t *place,
+                         apr_interval_time_t longest)
+{
+    bearer_cache_await(place->cache, place->lease, longest);
+}
+
 void bearer_keyset_unlease(const bearer_keyset_place_t *place, apr_pool_t *p)
 {
     const bearer_cache_t *cache = place->cache;

@@ -81,6 +81,9 @@ void bearer_keyset_attempt_put(const bearer_keyset_place_t *place,
  *  leases, or whose lease fails otherwise, shares no flights. */
 apr_status_t bearer_keyset_lease(const bearer_keyset_place_t *place,
                                  apr_time_t until, apr_pool_t *p);
+/** Waits while another process holds it, for `longest` or less. */
+void bearer_keyset_await(const bearer_keyset_place_t *place,
+                         apr_interval_time_t longest);
 void bearer_keyset_unlease(const bearer_keyset_place_t *place, apr_pool_t *p);
 
 #endif

@@ -498,6 +498,17 @@ apr_status_t bearer_session_lease(const bearer_session_t *session,
                ? APR_EBUSY : APR_SUCCESS;
 }
 
+void bearer_session_await(const bearer_session_t *session,
+                          const bearer_session_store_t *store,
+                          apr_interval_time_t longest)
+{
+    unsigned char name[BEARER_CACHE_KEY_SIZE];
+
+    if (record_name(name, store, "lease", session->id, NULL) == APR_SUCCESS) {
+        bearer_cache_await(store->cache, name, longest);
+    }
+}
+
 void bearer_session_unlease(const bearer_session_t *session,
                             const bearer_session_store_t *store, apr_pool_t *p)
 {
@@ -654,7 +665,7 @@ static int lease_soon(const bearer_session_store_t *store,
         if (store->cache->lease(store->cache, name, end, p) != APR_EBUSY) {
             return 1;
         }
-        apr_sleep(ONCE_LOOK);
+        bearer_cache_await(store->cache, name, ONCE_LOOK);
     }
     return 0;
 }

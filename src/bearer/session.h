@@ -154,6 +154,10 @@ int bearer_session_refresh_due(const bearer_session_t *session, apr_time_t now);
 apr_status_t bearer_session_lease(const bearer_session_t *session,
                                   const bearer_session_store_t *store,
                                   apr_time_t until, apr_pool_t *p);
+/** Waits for a lease that another process has, for `longest` or less. */
+void bearer_session_await(const bearer_session_t *session,
+                          const bearer_session_store_t *store,
+                          apr_interval_time_t longest);
 void bearer_session_unlease(const bearer_session_t *session,
                             const bearer_session_store_t *store, apr_pool_t *p);
 

@@ -67,3 +67,13 @@ void bearer_world_event(const bearer_world_t *world, bearer_event_t event,
         world->event(world->event_baton, event, issuer, elapsed);
     }
 }
+
+void bearer_cache_await(const bearer_cache_t *cache, const unsigned char *key,
+                        apr_interval_time_t longest)
+{
+    if (longest > 0 && cache->await) {
+        cache->await(cache, key, longest);
+    } else if (longest > 0) {
+        apr_sleep(longest < BEARER_AWAIT_STEP ? longest : BEARER_AWAIT_STEP);
+    }
+}

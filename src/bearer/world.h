@@ -89,6 +89,11 @@ struct bearer_cache_t {
                           apr_time_t until, apr_pool_t *p);
     void (*unlease)(const bearer_cache_t *cache, const unsigned char *key,
                     apr_pool_t *p);
+    /** Waits while another process of this host holds the lease: until it gives it
+     *  up, until `longest` is over, or less. If another host may hold it, a moment.
+     *  NULL: callers look again in steps. See bearer_cache_await(). */
+    void (*await)(const bearer_cache_t *cache, const unsigned char *key,
+                  apr_interval_time_t longest);
     /*
      * What lasting state needs. Both or none: where they are NULL, the caller makes
      * do with get and put, and a configtest warning says what may be lost. A cache
@@ -154,6 +159,12 @@ typedef struct bearer_world_t {
 void bearer_world_log(const bearer_world_t *world, bearer_log_level_t level,
                       const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
+
+/** Waits for a lease that is held, for as long as `longest` or less; then the caller
+ *  tries again. */
+#define BEARER_AWAIT_STEP apr_time_from_msec(20)
+void bearer_cache_await(const bearer_cache_t *cache, const unsigned char *key,
+                        apr_interval_time_t longest);
 
 /** Says that something happened, to whoever counts it. */
 void bearer_world_event(const bearer_world_t *world, bearer_event_t event,

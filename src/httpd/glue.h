@@ -275,6 +275,10 @@ void *bearer_shared_throttle(apr_size_t *size);
 int bearer_shared_lease(const unsigned char *key, apr_time_t now,
                         apr_time_t until);
 void bearer_shared_unlease(const unsigned char *key);
+/** Waits while a process of this host holds it, for `longest` or less. 0: none
+ *  does. */
+int bearer_shared_await(const unsigned char *key, apr_time_t now,
+                        apr_interval_time_t longest);
 /** The host's part of the gate; NULL: none. */
 bearer_gate_host_t *bearer_shared_gate(void);
 /** How often that issuer may be pushed requests for browsers that nobody knows;

@@ -17,15 +17,20 @@
 APLOG_USE_MODULE(auth_bearer);
 
 /** Changes whenever the layout below does; with the size it names the memory. */
-#define LAYOUT "mod_auth_bearer shared 5"
+#define LAYOUT "mod_auth_bearer shared 6"
 /** So many that two keys hardly ever share one. */
 #define LEASES 16384
 #define PUSHES 64
+/** Whoever waits for a lease waits for one of these to ring. */
+#define BELLS 64
+/** A process that dies rings no bell: who waits looks again after this. */
+#define LOOK_AGAIN apr_time_from_sec(1)
 
 typedef struct shared_t {
     /** milliseconds since the epoch until when it is held, and by which process;
      *  0: free */
     _Atomic apr_uint64_t leases[LEASES];
+    bearer_bell_t bells[BELLS];
     bearer_gate_host_t gate;
     bearer_budget_t pushes[PUSHES];
     _Atomic int warned[SHARED_WARNINGS];
@@ -134,6 +139,11 @@ static _Atomic apr_uint64_t *lease_of(const unsigned char *key)
     return &shared->leases[n % LEASES];
 }
 
+static bearer_bell_t *bell_of(const unsigned char *key)
+{
+    return &shared->bells[(lease_of(key) - shared->leases) % BELLS];
+}
+
 static apr_uint64_t me(void)
 {
     apr_uint64_t pid = (apr_uint64_t)getpid();
@@ -175,7 +185,24 @@ void bearer_shared_unlease(const unsigned char *key)
         return;
     }
     seen = atomic_load(lease_of(key));
-    if ((seen & PID_MASK) == me()) {
-        atomic_compare_exchange_strong(lease_of(key), &seen, 0);
+    if ((seen & PID_MASK) == me()
+        && atomic_compare_exchange_strong(lease_of(key), &seen, 0)) {
+        bearer_bell_ring(bell_of(key));
     }
+}
+
+int bearer_shared_await(const unsigned char *key, apr_time_t now,
+                        apr_interval_time_t longest)
+{
+    apr_uint32_t rung;
+
+    if (!shared) {
+        return 0;
+    }
+    rung = bearer_bell_rung(bell_of(key));
+    if (!is_held(atomic_load(lease_of(key)), now)) {
+        return 0;
+    }
+    bearer_bell_wait(bell_of(key), rung, longest < LOOK_AGAIN ? longest : LOOK_AGAIN);
+    return 1;
 }

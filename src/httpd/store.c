@@ -592,6 +592,16 @@ static void unlease(const bearer_cache_t *cache, const unsigned char *key,
     bearer_shared_unlease(key);
 }
 
+/* No bell rings from host to host: what another one holds is looked for again. */
+static void await(const bearer_cache_t *cache, const unsigned char *key,
+                  apr_interval_time_t longest)
+{
+    if (!bearer_shared_await(key, apr_time_now(), longest)
+        && is_among_hosts(cache->baton)) {
+        apr_sleep(longest < BEARER_AWAIT_STEP ? longest : BEARER_AWAIT_STEP);
+    }
+}
+
 /* ---- the library's interface -------------------------------------------- */
 
 /* What another host has fetched; how long it serves is said inside. Rarely
@@ -683,6 +693,7 @@ const bearer_cache_t *bearer_store_cache(store_kind_t kind)
     store->cache.remove = take_out;
     store->cache.lease = lease;
     store->cache.unlease = unlease;
+    store->cache.await = await;
     store->cache.baton = store;
     return &store->cache;
 }
