@@ -231,7 +231,9 @@ int bearer_flights_share(bearer_flights_t *all, const unsigned char *key,
     apr_thread_mutex_lock(all->mutex);
     flight = join(all, key);
     apr_thread_mutex_unlock(all->mutex);
-    full = bearer_gate_enter(&ticket, all->world->gate, ask->party, 2 * ask->total);
+    full = flight && ask->only_first
+        ? "another request asks already"
+        : bearer_gate_enter(&ticket, all->world->gate, ask->party, 2 * ask->total);
     apr_thread_mutex_lock(all->mutex);
     if (full) {
         turn_away(flight, ask, full, answer, why, p);

@@ -4,7 +4,8 @@
  * Asking somebody else who the caller is, whoever it is that is asked: threads
  * that have the same question at once share one flight, whoever would have to
  * wait passes the world's gate first, and an answer that was worth something is
- * kept for a while. introspect.c and session_check.c are its users.
+ * kept for a while. Introspection, session checks and the refreshes of sessions
+ * are its users.
  *
  * Which questions are the same is decided by a key of 32 bytes: everything that
  * may change the answer belongs into it.
@@ -48,6 +49,8 @@ typedef struct bearer_ask_t {
     apr_interval_time_t total;    /**< the longest that one request may take */
     int party;                    /**< who is asked, for the gate */
     bearer_reason_t unavailable;  /**< when nobody could be asked */
+    int only_first;               /**< does not wait for another's flight, which is
+                                       then as if nobody could be asked */
 } bearer_ask_t;
 
 typedef struct bearer_flights_t bearer_flights_t;

@@ -349,7 +349,7 @@ bearer_verdict_t bearer_introspect_judge(bearer_introspect_t *in,
     question_t q = { in, j, token, len, { 0 }, until };
     bearer_verdict_t verdict = BEARER_DENIED;
     bearer_ask_t how = { ask, &q, in->access.settings->timeout.total,
-                         in->access.issuer->party, BEARER_INTROSPECTION };
+                         in->access.issuer->party, BEARER_INTROSPECTION, 0 };
     bearer_answer_t answer;
     int leader;
 

@@ -412,7 +412,7 @@ void bearer_session_ask(bearer_session_asker_t *asker,
 {
     asking_t asking = { asker, q };
     bearer_ask_t how = { ask, &asking, q->settings->timeout.total,
-                         q->check->party, BEARER_SESSION_CHECK };
+                         q->check->party, BEARER_SESSION_CHECK, 0 };
     bearer_answer_t text;
     json_t *answer = NULL;
     int leader;

@@ -64,6 +64,10 @@ apr_status_t bearer_asking_create(process_t *process)
     for (i = 0; i < process->keyset_count && rv == APR_SUCCESS; i++) {
         rv = make_introspect(process, i);
     }
+    if (rv == APR_SUCCESS) {
+        rv = bearer_flights_create(&process->refreshes, &process->world,
+                                   process->pool);
+    }
     if (rv == APR_SUCCESS && process->global->session_checks->nelts) {
         rv = bearer_session_asker_create(&process->sessions, &process->world,
                                          process->answers, process->pool);

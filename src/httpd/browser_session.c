@@ -13,9 +13,9 @@ APLOG_USE_MODULE(auth_bearer);
 
 /** After a refresh that failed for want of an answer. */
 #define RETRY apr_time_from_sec(10)
-/** How often a request that waits for another's refresh looks. */
+/** How often a request looks for the refresh of another host, which cannot wake
+ *  it. */
 #define LOOK apr_time_from_msec(20)
-/** ... for the refresh of another host. */
 #define LOOKS 10
 
 /** What is known of a request's session. */
@@ -109,6 +109,7 @@ typedef struct visit_t {
     bearer_session_store_t store;
     bearer_session_t *session;
     const char *cookie;            /**< to tell the browser; or NULL */
+    apr_interval_time_t timeout;   /**< one call to the issuer takes no longer */
 } visit_t;
 
 static void log_refresh(const visit_t *v, int level, const char *what,
@@ -320,40 +321,66 @@ static bearer_reason_t refresh_alone(visit_t *v)
                ? ask(v) : BEARER_OK;
 }
 
-/* One call to the issuer takes no longer. */
-static apr_interval_time_t timeout_of(const visit_t *v)
+static int is_still_good(const visit_t *v)
+{
+    return bearer_world_now(v->store.world) < v->session->access_expires;
+}
+
+/* bearer_ask_t: of the requests of this process one comes here, and of those of the
+ * host the one that has the lease goes on to the issuer. The lease lasts for
+ * metadata, tokens and keys, if all have to be asked for. */
+static bearer_reason_t refresh_for_all(void *visit, bearer_answer_t *answer,
+                                       bearer_refusal_t *why, apr_pool_t *p)
+{
+    visit_t *v = visit;
+    apr_time_t now = apr_time_now(), give_up = now + 2 * v->timeout;
+    bearer_reason_t reason;
+
+    (void)answer;
+    (void)why;
+    while (bearer_session_lease(v->session, &v->store, now + 4 * v->timeout, p)
+           != APR_SUCCESS) {
+        if (is_still_good(v) || now >= give_up) {
+            return BEARER_OK;
+        }
+        bearer_session_await(v->session, &v->store, give_up - now);
+        now = apr_time_now();
+    }
+    reason = refresh_alone(v);
+    bearer_session_unlease(v->session, &v->store, p);
+    return reason;
+}
+
+/* One flight per session. A request whose access token is still good does not wait
+ * for it, and one that finds the gate full goes on without a refresh. */
+static bearer_reason_t refresh(visit_t *v)
 {
     const server_config_t *server = bearer_config_server(v->r->server);
     const bearer_issuer_t *issuer = bearer_issuers_by_url(server->issuers,
                                                           v->session->issuer);
+    bearer_ask_t how = { refresh_for_all, v, 0, 0, BEARER_LOGIN_ISSUER, 0 };
+    unsigned char key[BEARER_CACHE_KEY_SIZE] = { 0 };
+    bearer_refusal_t why = { BEARER_OK, NULL };
     bearer_settings_t settings;
+    bearer_answer_t answer;
 
-    bearer_settings_resolve(&settings, server->global->defaults,
-                            &server->settings, issuer ? &issuer->settings : NULL,
-                            NULL);
-    return settings.timeout.total;
-}
-
-/* One flight per session. Whose access token is still good does not wait. The
- * lease lasts for metadata, tokens and keys, if all have to be asked for. */
-static bearer_reason_t refresh(visit_t *v)
-{
-    apr_interval_time_t timeout = timeout_of(v);
-    apr_time_t now = apr_time_now(), give_up = now + 2 * timeout;
-    bearer_reason_t reason;
-
-    while (bearer_session_lease(v->session, &v->store, now + 4 * timeout,
-                                v->r->pool) != APR_SUCCESS) {
-        if (bearer_world_now(v->store.world) < v->session->access_expires
-            || now >= give_up) {
-            return BEARER_OK;
-        }
-        apr_sleep(LOOK);
-        now = apr_time_now();
+    bearer_settings_resolve(&settings, server->global->defaults, &server->settings,
+                            issuer ? &issuer->settings : NULL, NULL);
+    how.total = v->timeout = settings.timeout.total;
+    how.party = issuer ? issuer->party : BEARER_PARTY_NONE;
+    how.only_first = is_still_good(v);
+    memcpy(key, v->session->id, BEARER_SESSION_ID_SIZE);
+    if (bearer_flights_share(bearer_process()->refreshes, key, &how, &answer, &why,
+                             v->r->pool)) {
+        return answer.reason;
     }
-    reason = refresh_alone(v);
-    bearer_session_unlease(v->session, &v->store, v->r->pool);
-    return reason;
+    if (answer.reason == BEARER_OK && look_again(v) == APR_EOF) {
+        answer.reason = BEARER_INACTIVE;
+    }
+    if (why.detail && answer.reason == BEARER_LOGIN_ISSUER) {
+        log_refresh(v, APLOG_INFO, "not refreshed, goes on as it is", why.detail);
+    }
+    return answer.reason == BEARER_INACTIVE ? BEARER_INACTIVE : BEARER_OK;
 }
 
 static bearer_reason_t open_session(visit_t *v, bearer_refusal_t *why)

@@ -222,6 +222,7 @@ typedef struct process_t {
                                         *   these say something else */
     bearer_introspect_t **introspects; /**< by issuer index; NULL: not asked */
     bearer_session_asker_t *sessions;  /**< NULL: no session store is asked */
+    bearer_flights_t *refreshes;       /**< of browsers' sessions */
     const bearer_cache_t *answers;     /**< NULL: none are kept */
     int waiting;                       /**< workers of the host that may wait */
     bearer_tokencache_t *tokens;       /**< NULL: off */
