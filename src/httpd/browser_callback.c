@@ -21,16 +21,19 @@ typedef struct arrival_t {
     json_t *claims;
     bearer_settings_t settings;    /**< of the vhost */
     unsigned wait;                 /**< for Retry-After */
+    const char *cookie;            /**< of the attempt */
+    bearer_ticket_t ticket;        /**< for all that is asked of the issuer */
     bearer_refusal_t why;
 } arrival_t;
 
-/* The attempt by the state that the answer names; its cookie has served. */
+/* The attempt by the state that the answer names. */
 static bearer_reason_t find_attempt(arrival_t *a)
 {
     const char *state = apr_table_get(a->parameters, "state");
     const char *name, *value = NULL;
     apr_status_t rv;
 
+    a->cookie = NULL;
     if (!state || strlen(state) < BEARER_LOGIN_TAG
         || strspn(state, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
                   "0123456789-_") != strlen(state)) {
@@ -46,13 +49,14 @@ static bearer_reason_t find_attempt(arrival_t *a)
                              "or cookies are off (is AuthBearerBaseURL what the "
                              "browser sees?)");
     }
-    bearer_browser_forget(a->r, a->browser, name);
+    a->cookie = name;
     rv = bearer_attempt_open(&a->attempt, value, a->browser->login_seal,
                              a->browser->origin, &bearer_process()->world,
                              a->r->pool);
     if (rv == APR_SUCCESS) {
         return BEARER_OK;
     }
+    bearer_browser_forget(a->r, a->browser, name);
     return bearer_refuse(&a->why, a->r->pool, BEARER_LOGIN_STATE, rv == APR_TIMEUP
                          ? "the login took too long"
                          : "the login's cookie was not made by this server");
@@ -74,6 +78,25 @@ static bearer_reason_t check_callback(arrival_t *a, const bearer_issuer_t *issue
                          bearer_text_quote(a->r->pool, issuer->url), own);
 }
 
+static bearer_reason_t may_ask(arrival_t *a, const bearer_issuer_t *issuer)
+{
+    const char *full;
+
+    a->wait = bearer_throttling_callback(a->r, &a->settings);
+    if (a->wait) {
+        return bearer_refuse(&a->why, a->r->pool, BEARER_THROTTLED, "too many "
+                             "refused codes or tokens, or logins that failed, from "
+                             "this address (AuthBearerThrottle); the issuer was "
+                             "not asked");
+    }
+    full = bearer_gate_enter(&a->ticket, bearer_process()->world.gate,
+                             issuer->party, a->settings.timeout.total);
+    return full ? bearer_refuse(&a->why, a->r->pool, BEARER_LOGIN_ISSUER, "%s", full)
+                : BEARER_OK;
+}
+
+/* An address whose logins failed lately, and one that finds the gate full, keep the
+ * attempt and its cookie: the same answer serves when they come again. */
 static bearer_reason_t find_issuer(arrival_t *a)
 {
     const server_config_t *server = bearer_config_server(a->r->server);
@@ -82,10 +105,15 @@ static bearer_reason_t find_issuer(arrival_t *a)
     bearer_reason_t reason;
 
     if (!issuer || !bearer_browser_has_client(server, issuer)) {
-        return bearer_refuse(&a->why, a->r->pool, BEARER_LOGIN_STATE, "the issuer of "
-                             "this login is no longer declared");
+        reason = bearer_refuse(&a->why, a->r->pool, BEARER_LOGIN_STATE, "the issuer "
+                               "of this login is no longer declared");
+    } else {
+        reason = check_callback(a, issuer);
     }
-    reason = check_callback(a, issuer);
+    if (reason == BEARER_OK && may_ask(a, issuer) != BEARER_OK) {
+        return a->why.reason;
+    }
+    bearer_browser_forget(a->r, a->browser, a->cookie);
     return reason == BEARER_OK
         ? bearer_browser_client(&a->login, a->r, a->browser, issuer, &a->why)
         : reason;
@@ -117,16 +145,8 @@ static bearer_reason_t redeem(arrival_t *a, const char *code)
     static const bearer_throttle_token_t each = { 0, 0 };
     unsigned char address[BEARER_THROTTLE_KEY_SIZE];
     int counted = bearer_throttling_address(address, a->r, &a->settings);
-    bearer_reason_t reason;
+    bearer_reason_t reason = use_attempt(a);
 
-    a->wait = counted ? bearer_throttle_check(bearer_process()->throttle, address,
-                                              apr_time_now()) : 0;
-    if (a->wait) {
-        return bearer_refuse(&a->why, a->r->pool, BEARER_THROTTLED, "too many "
-                             "refused codes or tokens from this address "
-                             "(AuthBearerThrottle); the issuer was not asked");
-    }
-    reason = use_attempt(a);
     if (reason == BEARER_OK) {
         reason = bearer_login_redeem(&a->tokens, &a->login, a->attempt, code,
                                      &a->why, a->r->pool);
@@ -293,6 +313,7 @@ int bearer_browser_callback(request_rec *r, const browser_t *browser)
     for (i = 0; reason == BEARER_OK && i < sizeof(steps) / sizeof(steps[0]); i++) {
         reason = steps[i](&a);
     }
+    bearer_gate_leave(&a.ticket);
     if (a.attempt) {
         const char *url = bearer_return_url(browser->origin, a.attempt->target,
                                             r->pool);
@@ -302,6 +323,9 @@ int bearer_browser_callback(request_rec *r, const browser_t *browser)
         back = apr_pstrcat(r->pool, browser->origin, "/", NULL);
     }
     if (reason != BEARER_OK) {
+        if (bearer_reason_category(reason) == BEARER_CATEGORY_UNAVAILABLE) {
+            bearer_throttling_unanswered(r, &a.settings);
+        }
         if (a.wait) {
             apr_table_setn(r->err_headers_out, "Retry-After",
                            apr_psprintf(r->pool, "%u", a.wait));

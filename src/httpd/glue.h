@@ -564,6 +564,12 @@ void bearer_throttling_failure(request_rec *r, const bearer_settings_t *settings
 /** A login is about to ask the issuer on behalf of somebody unknown: 0, and it is
  *  counted; or the seconds until this address may again. */
 unsigned bearer_throttling_login(request_rec *r, const bearer_settings_t *settings);
+/** One comes back: the seconds until the issuer may be asked about it, or 0. */
+unsigned bearer_throttling_callback(request_rec *r,
+                                    const bearer_settings_t *settings);
+/** One that came back ended in 503: it is counted, for those that begin, too. */
+void bearer_throttling_unanswered(request_rec *r,
+                                  const bearer_settings_t *settings);
 /** One of them came to a good end. */
 void bearer_throttling_logged_in(request_rec *r, const bearer_settings_t *settings);
 

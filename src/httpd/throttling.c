@@ -78,11 +78,15 @@ void bearer_throttling_failure(request_rec *r, const bearer_settings_t *settings
 
 /* ---- logins ------------------------------------------------------------- */
 
-/* Logins are no failures: they are counted under a name of their own. */
-static int login_key(unsigned char *key, const unsigned char *address)
+/** Logins are no failures: they are counted under names of their own. */
+static const char begun[] = "login";        /* the issuer was pushed to */
+static const char unanswered[] = "callback"; /* it did not answer */
+
+static int login_key(unsigned char *key, const unsigned char *address,
+                     const char *name)
 {
     const bearer_sha256_piece_t pieces[] = {
-        { "login", 5 }, { address, BEARER_THROTTLE_KEY_SIZE }
+        { name, strlen(name) }, { address, BEARER_THROTTLE_KEY_SIZE }
     };
     unsigned char hash[BEARER_SHA256_SIZE];
 
@@ -94,7 +98,8 @@ static int login_key(unsigned char *key, const unsigned char *address)
     return 1;
 }
 
-unsigned bearer_throttling_login(request_rec *r, const bearer_settings_t *settings)
+static unsigned login_wait(request_rec *r, const bearer_settings_t *settings,
+                           const char *name, int count)
 {
     static const bearer_throttle_token_t each = { 0, 0 };
     bearer_throttle_t *throttle = bearer_process()->throttle;
@@ -103,18 +108,36 @@ unsigned bearer_throttling_login(request_rec *r, const bearer_settings_t *settin
     unsigned wait;
 
     if (!bearer_throttling_address(address, r, settings)
-        || !login_key(key, address)) {
+        || !login_key(key, address, name)) {
         return 0;
     }
     wait = bearer_throttle_check(throttle, address, now);
     if (!wait) {
         wait = bearer_throttle_check(throttle, key, now);
     }
-    if (!wait) {
+    if (!wait && count) {
         bearer_throttle_failure(throttle, key, &each, BEARER_THROTTLED,
                                 &settings->throttle, now);
     }
     return wait;
+}
+
+unsigned bearer_throttling_login(request_rec *r, const bearer_settings_t *settings)
+{
+    return login_wait(r, settings, begun, 1);
+}
+
+unsigned bearer_throttling_callback(request_rec *r,
+                                    const bearer_settings_t *settings)
+{
+    return login_wait(r, settings, unanswered, 0);
+}
+
+void bearer_throttling_unanswered(request_rec *r,
+                                  const bearer_settings_t *settings)
+{
+    login_wait(r, settings, begun, 1);
+    login_wait(r, settings, unanswered, 1);
 }
 
 void bearer_throttling_logged_in(request_rec *r, const bearer_settings_t *settings)
@@ -122,9 +145,14 @@ void bearer_throttling_logged_in(request_rec *r, const bearer_settings_t *settin
     bearer_throttle_t *throttle = bearer_process()->throttle;
     unsigned char address[BEARER_THROTTLE_KEY_SIZE], key[BEARER_THROTTLE_KEY_SIZE];
 
-    if (bearer_throttling_address(address, r, settings)
-        && login_key(key, address)) {
-        bearer_throttle_success(throttle, address, apr_time_now());
+    if (!bearer_throttling_address(address, r, settings)) {
+        return;
+    }
+    bearer_throttle_success(throttle, address, apr_time_now());
+    if (login_key(key, address, begun)) {
+        bearer_throttle_success(throttle, key, apr_time_now());
+    }
+    if (login_key(key, address, unanswered)) {
         bearer_throttle_success(throttle, key, apr_time_now());
     }
 }

@@ -85,6 +85,50 @@ def test_refused_codes_are_throttled(site, op, store):
     assert op.count("token") == asked
 
 
+@pytest.mark.core
+@pytest.mark.parametrize("silent", [False, True], ids=["error", "silence"])
+def test_an_attempt_without_an_answer_is_over(site, op, store, silent):
+    """The issuer was asked about one code: however that ended, the attempt's cookie
+    is worth nothing any more, with this code or another."""
+    hold = threading.Event()
+    server = site("AuthBearerTimeout total=1s\nAuthBearerSessionStore " + store)
+    browser = Browser(server)
+    back = callback(browser, op)
+    kept = browser.clone()
+    op.script("token", **({"hold": hold} if silent else
+                          {"status": 503, "body": "{}"}))
+    try:
+        no_session(browser, browser.navigate(back), 503, "login_issuer")
+        op.script("token")
+        for url in (back, re.sub(r"code=[^&]*", "code=guess", back)):
+            no_session(kept, kept.clone().navigate(url), 400, "login_state")
+        assert op.count("token") == 1
+    finally:
+        hold.set()
+
+
+@pytest.mark.core
+def test_logins_without_an_answer_are_throttled(site, op, store):
+    """A client may not have the issuer asked on and on while it is in trouble. What
+    was refused for that is no lost login."""
+    server = site("AuthBearerSessionStore %s\n"
+                  "AuthBearerThrottle threshold=3 window=60 penalty=2" % store)
+    op.script("token", status=503, body="{}")
+    good = Browser(server)
+    ready = callback(good, op)
+    for _ in range(3):
+        browser = Browser(server)
+        no_session(browser, browser.navigate(callback(browser, op)), 503,
+                   "login_issuer")
+    asked = op.count("token")
+    op.script("token")
+    res = no_session(good, good.navigate(ready), 429, "throttled")
+    assert 0 < int(res.get("Retry-After")) <= 2
+    assert op.count("token") == asked
+    wait_until(lambda: good.navigate(ready).status == 303, 10, "the login")
+    assert op.count("token") == asked + 1
+
+
 # -- pushed authorization requests -----------------------------------------------
 
 PAR = {"pushed_authorization_request_endpoint": "par"}
