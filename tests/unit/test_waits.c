@@ -160,7 +160,7 @@ static void test_waits_inside_waits(void **state)
 static void test_files(void **state)
 {
     apr_pool_t *p = unit_pool(state);
-    const char *path = apr_psprintf(p, "waits-%d.json", (int)getpid());
+    const char *path = apr_psprintf(p, "/tmp/bearer-waits-%d.json", (int)getpid());
     FILE *f = fopen(path, "w");
     bench_t b;
 
