@@ -112,6 +112,8 @@ static const command_rec directives[] = {
                      "PATH ... of >= 32 random bytes; the first seals, all open"),
     GLOBAL("AuthBearerTokenCache", "entries=N | off"),
     GLOBAL("AuthBearerRevocations", "file:PATH of the list of revoked tokens"),
+    AP_INIT_RAW_ARGS(BEARER_AUTHZ_WRAP, bearer_authz_wrap, NULL, S,
+                     "internal: put behind <AuthzProviderAlias>"),
     { .name = NULL }
 };
 

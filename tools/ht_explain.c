@@ -320,7 +320,7 @@ static int met_claim(const inquiry_t *q, const char *spec, const char **error)
             q->j.settings.scope_claim, i, const bearer_path_t *)),
             bearer_claim_name(rule));
     }
-    return bearer_claim_match(rule, q->j.principal->claims, NULL, is_scope);
+    return bearer_claim_match(rule, q->j.principal->claims, NULL, is_scope, NULL);
 }
 
 static int met_word(const inquiry_t *q, const char *kind, const char *word,

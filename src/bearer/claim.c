@@ -1,7 +1,6 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /*
- * The matcher of `Require claim`. See claim.h. Matching allocates nothing,
- * except for a scope name longer than MEMBER_MAX under a regular expression.
+ * The matcher of `Require claim`. See claim.h. Matching allocates nothing.
  */
 #include "bearer/claim.h"
 
@@ -11,8 +10,6 @@
 #include <string.h>
 
 #include <apr_strings.h>
-
-#define MEMBER_MAX 256
 
 typedef enum { PRESENT, EQUAL, MATCHES } form_t;
 
@@ -220,20 +217,13 @@ static int number_equals(const json_t *number, const char *text)
                : !(json_real_value(number) < d || json_real_value(number) > d);
 }
 
-/* true, false and null are JSON's: a string that is spelled so is something
- * else, and name~^true$ finds it. */
-static int is_literal(const char *text)
-{
-    return strcmp(text, "true") == 0 || strcmp(text, "false") == 0
-           || strcmp(text, "null") == 0;
-}
-
+/* Many issuers write "true" and "false" for the booleans. null is absence, so the
+ * word null is only ever a string. */
 static int scalar_equals(const json_t *value, const char *text)
 {
     switch (json_typeof(value)) {
     case JSON_STRING:
-        return strcmp(json_string_value(value), text) == 0
-               && !is_literal(text);
+        return strcmp(json_string_value(value), text) == 0;
     case JSON_INTEGER:
     case JSON_REAL:
         return number_equals(value, text);
@@ -241,8 +231,6 @@ static int scalar_equals(const json_t *value, const char *text)
         return strcmp(text, "true") == 0;
     case JSON_FALSE:
         return strcmp(text, "false") == 0;
-    case JSON_NULL:
-        return strcmp(text, "null") == 0;
     default:
         return 0;
     }
@@ -250,70 +238,81 @@ static int scalar_equals(const json_t *value, const char *text)
 
 /* ---- regular expressions ----------------------------------------------- */
 
-static int regex_matches(const bearer_regex_t *regex, const char *text)
+/** One question: a rule, and what it is asked with. */
+typedef struct question_t {
+    const bearer_claim_rule_t *rule;
+    const char *wanted;
+    const bearer_claim_effort_t *effort;
+} question_t;
+
+static int regex_matches(const question_t *q, const char *text, apr_size_t len)
 {
+    const bearer_regex_t *regex = q->rule->regex;
+
+    if (len > BEARER_REGEX_MAX_VALUE) {
+        return BEARER_REGEX_TOO_LONG;
+    }
+    if (q->effort && q->effort->spent(q->effort->baton)) {
+        return BEARER_REGEX_SPENT;
+    }
     return regex->match(regex->compiled, text, NULL, NULL, 0);
 }
 
-static int scalar_matches(const json_t *value, const bearer_regex_t *regex)
+static int scalar_matches(const question_t *q, const json_t *value)
 {
     char number[64];
+    const char *text = number;
 
     switch (json_typeof(value)) {
     case JSON_STRING:
-        return regex_matches(regex, json_string_value(value));
+        text = json_string_value(value);
+        break;
     case JSON_INTEGER:
         snprintf(number, sizeof(number), "%" JSON_INTEGER_FORMAT,
                  json_integer_value(value));
-        return regex_matches(regex, number);
+        break;
     case JSON_REAL:
         snprintf(number, sizeof(number), "%.15g", json_real_value(value));
-        return regex_matches(regex, number);
+        break;
     case JSON_TRUE:
-        return regex_matches(regex, "true");
+        text = "true";
+        break;
     case JSON_FALSE:
-        return regex_matches(regex, "false");
+        text = "false";
+        break;
     default:
         return 0;
     }
+    return regex_matches(q, text, strlen(text));
 }
 
 /* ---- matching ---------------------------------------------------------- */
 
-static int member_matches(const bearer_claim_rule_t *rule, const char *member,
-                          apr_size_t len, const char *wanted)
+static int member_matches(const question_t *q, const char *member,
+                          apr_size_t len)
 {
-    char room[MEMBER_MAX + 1];
-    char *text = room;
-    int yes;
+    char text[BEARER_REGEX_MAX_VALUE + 1];
 
-    if (rule->form == EQUAL) {
-        return strlen(wanted) == len && memcmp(member, wanted, len) == 0;
+    if (q->rule->form == EQUAL) {
+        return strlen(q->wanted) == len && memcmp(member, q->wanted, len) == 0;
     }
-    if (len > MEMBER_MAX) {
-        text = malloc(len + 1);
-        if (!text) {
-            return 0;
-        }
+    if (len > BEARER_REGEX_MAX_VALUE) {
+        return BEARER_REGEX_TOO_LONG;
     }
     memcpy(text, member, len);
     text[len] = '\0';
-    yes = regex_matches(rule->regex, text);
-    if (text != room) {
-        free(text);
-    }
-    return yes;
+    return regex_matches(q, text, len);
 }
 
 /* RFC 6749 section 3.3: names separated by single spaces. */
-static int any_member_matches(const bearer_claim_rule_t *rule,
-                              const char *scopes, const char *wanted)
+static int any_member_matches(const question_t *q, const char *scopes)
 {
     while (*scopes) {
         apr_size_t len = strcspn(scopes, " ");
+        int met = len ? member_matches(q, scopes, len) : 0;
 
-        if (len && member_matches(rule, scopes, len, wanted)) {
-            return 1;
+        if (met) {
+            return met;
         }
         scopes += len;
         scopes += strspn(scopes, " ");
@@ -321,35 +320,41 @@ static int any_member_matches(const bearer_claim_rule_t *rule,
     return 0;
 }
 
-static int scalar_fits(const bearer_claim_rule_t *rule, const json_t *value,
-                       const char *wanted)
+static int scalar_fits(const question_t *q, const json_t *value)
 {
-    return rule->form == EQUAL ? scalar_equals(value, wanted)
-                               : scalar_matches(value, rule->regex);
+    return q->rule->form == EQUAL ? scalar_equals(value, q->wanted)
+                                  : scalar_matches(q, value);
+}
+
+static int is_present(const json_t *value)
+{
+    return !json_is_null(value) && !scalar_equals(value, "false");
 }
 
 int bearer_claim_match(const bearer_claim_rule_t *rule, const json_t *claims,
-                       const char *value, int is_scope)
+                       const char *value, int is_scope,
+                       const bearer_claim_effort_t *effort)
 {
+    const question_t q = { rule, value ? value : rule->value, effort };
     const json_t *found = bearer_path_find(rule->path, claims);
-    const char *wanted = value ? value : rule->value;
+    int met = 0;
     apr_size_t i;
 
     if (!found) {
         return 0;
     }
     if (rule->form == PRESENT) {
-        return !json_is_null(found) && !json_is_false(found);
+        return is_present(found);
     }
     if (json_is_array(found)) {
-        for (i = 0; i < json_array_size(found); i++) {
-            if (scalar_fits(rule, json_array_get(found, i), wanted)) {
-                return 1;
-            }
+        for (i = 0; !met && i < json_array_size(found); i++) {
+            met = scalar_fits(&q, json_array_get(found, i));
         }
-        return 0;
+        return met;
     }
-    return scalar_fits(rule, found, wanted)
-           || (is_scope && json_is_string(found)
-               && any_member_matches(rule, json_string_value(found), wanted));
+    if (is_scope && json_is_string(found)) {
+        /* the whole may be longer than a regular expression reads */
+        met = any_member_matches(&q, json_string_value(found));
+    }
+    return met ? met : scalar_fits(&q, found);
 }

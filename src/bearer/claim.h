@@ -36,12 +36,22 @@ const char *bearer_claim_name(const bearer_claim_rule_t *rule);
 /** The SPEC as written. */
 const char *bearer_claim_spec(const bearer_claim_rule_t *rule);
 
+/** What a caller still spends on regular expressions, asked before each. */
+typedef struct bearer_claim_effort_t {
+    int (*spent)(void *baton);   /**< 1: no more, BEARER_REGEX_SPENT */
+    void *baton;
+} bearer_claim_effort_t;
+
 /**
  * @param value     replaces the rule's own value (expanded), or NULL
  * @param is_scope  the path is one of AuthBearerScopeClaim: a string matches by
  *                  any space-separated member, and whole
+ * @param effort    NULL: only each regular expression for itself is bounded
+ * @return 1 it is met, 0 it is not, or a bearer_regex_error_t: it cannot be
+ *         decided, which is no answer that could be negated
  */
 int bearer_claim_match(const bearer_claim_rule_t *rule, const json_t *claims,
-                       const char *value, int is_scope);
+                       const char *value, int is_scope,
+                       const bearer_claim_effort_t *effort);
 
 #endif

@@ -98,7 +98,22 @@ json_t *bearer_path_find(const bearer_path_t *path, const json_t *claims)
     return find(path, name, 0, 0, claims);
 }
 
-/* ---- substitution ------------------------------------------------------ */
+/* ---- regular expressions ----------------------------------------------- */
+
+const char *bearer_regex_error_text(int error)
+{
+    switch (error) {
+    case BEARER_REGEX_TOO_LONG:
+        return "a value is longer than the 2048 bytes that a regular expression "
+               "may read; compare it whole (name:value)";
+    case BEARER_REGEX_SPENT:
+        return "the regular expressions of one request take too long; write them "
+               "with ^ and without nested repetition";
+    default:
+        return "the regular expression takes too many steps over a value; write "
+               "it with ^ and without nested repetition";
+    }
+}
 
 #define GROUPS 10
 
@@ -131,24 +146,31 @@ static apr_size_t expand(char *out, const char *substitution,
     return len;
 }
 
-const char *bearer_regex_substitute(const bearer_regex_t *regex,
-                                    const char *substitution,
-                                    const char *subject, apr_pool_t *p)
+int bearer_regex_substitute(const char **out, const bearer_regex_t *regex,
+                            const char *substitution, const char *subject,
+                            apr_pool_t *p)
 {
     int starts[GROUPS], ends[GROUPS];
     apr_size_t len;
     char *text;
-    int i;
+    int i, met;
+
+    *out = NULL;
+    if (strlen(subject) > BEARER_REGEX_MAX_VALUE) {
+        return BEARER_REGEX_TOO_LONG;
+    }
 
     for (i = 0; i < GROUPS; i++) {
         starts[i] = ends[i] = -1;
     }
-    if (!regex->match(regex->compiled, subject, starts, ends, GROUPS)) {
-        return NULL;
+    met = regex->match(regex->compiled, subject, starts, ends, GROUPS);
+    if (met <= 0) {
+        return met;
     }
     len = expand(NULL, substitution, subject, starts, ends);
     text = apr_palloc(p, len + 1);
     expand(text, substitution, subject, starts, ends);
     text[len] = '\0';
-    return text;
+    *out = text;
+    return 1;
 }

@@ -152,6 +152,7 @@ static bearer_reason_t user_value(const char **user, const json_t *claims,
                                                          p);
     const json_t *value;
     const char *text;
+    int met;
 
     if (reason != BEARER_OK) {
         return reason;
@@ -165,10 +166,19 @@ static bearer_reason_t user_value(const char **user, const json_t *claims,
         *user = text;
         return BEARER_OK;
     }
-    *user = bearer_regex_substitute(claim->regex, claim->substitution
-                                                      ? claim->substitution
+    met = bearer_regex_substitute(user, claim->regex,
+                                  claim->substitution ? claim->substitution
                                                       : "$0", text, p);
-    if (!*user) {
+    if (met < 0) {
+        return bearer_refuse(why, p, BEARER_CONFIGURATION, "the user cannot be "
+                             "taken from claim %s by the regular expression %s "
+                             "(AuthBearerUserClaim, AuthBearerSessionUserClaim): "
+                             "%s",
+                             bearer_text_quote(p, bearer_path_text(claim->path)),
+                             bearer_text_quote(p, claim->regex->pattern),
+                             bearer_regex_error_text(met));
+    }
+    if (!met) {
         return bearer_refuse(why, p, BEARER_USER_CLAIM, "claim %s is %s, which "
                              "the regular expression %s of AuthBearerUserClaim "
                              "does not match",

@@ -55,7 +55,7 @@ const bearer_principal_t *bearer_principal_anonymous(apr_pool_t *p);
  * @param settings  resolved; its user_claim is the one to use
  * @param claims    live as long as p does; no reference is taken
  * @return BEARER_OK, BEARER_USER_CLAIM (absent, wrong type, regex does not
- *         match) or BEARER_IDENTIFIER
+ *         match), BEARER_IDENTIFIER, or BEARER_CONFIGURATION (regex gives up)
  */
 bearer_reason_t bearer_principal_build(const bearer_principal_t **principal,
                                        const char *method, json_t *claims,

@@ -7,27 +7,16 @@
  * Before: every rule answers "no user", and is written down, because the
  * challenge must name the scopes of all of them, and a negated one must not
  * open the location to somebody who was never asked (force_authn).
- * After: 403 rather than httpd's 401 for an authenticated principal.
+ * After: 403 rather than httpd's 401 for an authenticated principal. A rule that
+ * cannot be decided ends the request with 500: httpd negates yes and no only.
  */
-#include "glue.h"
-
-#include <mod_auth.h>
+#include "authz.h"
 
 #include "bearer/claim.h"
 
 APLOG_USE_MODULE(auth_bearer);
 
-typedef struct kind_t kind_t;
-
-/** One `Require` line of ours. */
-typedef struct require_t {
-    const kind_t *kind;
-    const char *line;
-    apr_array_header_t *items;     /**< item_t */
-    int negated;                   /**< `not`, RequireNone, or perhaps so */
-    const void *foreign;           /**< what another module's `claim` parsed */
-    const char *error;             /**< ours did not parse; another's did */
-} require_t;
+typedef bearer_authz_kind_t kind_t;
 
 /** One word of it. */
 typedef struct item_t {
@@ -36,9 +25,10 @@ typedef struct item_t {
     const ap_expr_info_t *expr;    /**< %{...} in a value, or bearer-expr */
 } item_t;
 
-struct kind_t {
+struct bearer_authz_kind_t {
     const char *name;
     const char *(*parse)(cmd_parms *cmd, const char *line, require_t *require);
+    /** 1, 0, or what undecided() returns. */
     int (*met)(request_rec *r, const item_t *item,
                const bearer_principal_t *principal,
                const bearer_settings_t *settings);
@@ -138,33 +128,37 @@ static int is_scope(const bearer_claim_rule_t *rule,
     return 0;
 }
 
-static const char *claim_value(request_rec *r, const item_t *item)
+/* The request ends with 500; the line names the rule, the cause and the mend. */
+static int undecided(request_rec *r, const char *kind, const item_t *item,
+                     const char *why)
 {
-    const char *error = NULL, *value;
-
-    if (!item->expr) {
-        return bearer_claim_value(item->rule);
-    }
-    value = ap_expr_str_exec(r, item->expr, &error);
-    if (error) {
-        bearer_log(APLOG_ERR, r, "Require claim "
-                   "%s: %s", item->word, error);
-        return NULL;
-    }
-    return value;
+    bearer_request(r)->undecided =
+        apr_psprintf(r->pool, "Require %s %s cannot be decided: %s", kind,
+                     bearer_text_quote(r->pool, item->word),
+                     why ? why : "its expression cannot be evaluated");
+    return -1;
 }
 
 static int met_claim(request_rec *r, const item_t *item,
                      const bearer_principal_t *principal,
                      const bearer_settings_t *settings)
 {
-    const char *value = item->expr ? claim_value(r, item) : NULL;
+    const bearer_claim_effort_t effort = {
+        bearer_regex_spent, &bearer_request(r)->regex_effort
+    };
+    const char *error = NULL, *value = NULL;
+    int met;
 
-    if (item->expr && !value) {
-        return 0;
+    if (item->expr) {
+        value = ap_expr_str_exec(r, item->expr, &error);
+        if (error || !value) {
+            return undecided(r, "claim", item, error);
+        }
     }
-    return bearer_claim_match(item->rule, principal->claims, value,
-                              is_scope(item->rule, settings));
+    met = bearer_claim_match(item->rule, principal->claims, value,
+                             is_scope(item->rule, settings), &effort);
+    return met < 0 ? undecided(r, "claim", item, bearer_regex_error_text(met))
+                   : met;
 }
 
 static int met_scope(request_rec *r, const item_t *item,
@@ -205,11 +199,7 @@ static int met_expr(request_rec *r, const item_t *item,
 
     (void)principal;
     (void)settings;
-    if (rc < 0) {
-        bearer_log(APLOG_ERR, r, "Require "
-                   "bearer-expr %s: %s", item->word, error);
-    }
-    return rc > 0;
+    return rc < 0 ? undecided(r, "bearer-expr", item, error) : rc > 0;
 }
 
 static const char *scope_of_word(request_rec *r, const item_t *item,
@@ -223,10 +213,15 @@ static const char *scope_of_word(request_rec *r, const item_t *item,
 static const char *scope_of_claim(request_rec *r, const item_t *item,
                                   const bearer_settings_t *settings)
 {
-    return bearer_claim_value(item->rule) && is_scope(item->rule, settings)
-        ? claim_value(r, item) : NULL;
+    const char *value = bearer_claim_value(item->rule), *error = NULL;
+
+    if (!value || !is_scope(item->rule, settings)) {
+        return NULL;
+    }
+    return item->expr ? ap_expr_str_exec(r, item->expr, &error) : value;
 }
 
+/* The order is that of BEARER_AUTHZ_KINDS. */
 static const kind_t kinds[] = {
     {"claim", parse_claim, met_claim, scope_of_claim},
     {"bearer-claim", parse_claim, met_claim, scope_of_claim},
@@ -235,68 +230,67 @@ static const kind_t kinds[] = {
     {"issuer", parse_words, met_issuer, NULL},
     {"bearer-expr", parse_expr, met_expr, NULL},
 };
-#define KIND_CLAIM (&kinds[0])
+_Static_assert(sizeof(kinds) / sizeof(kinds[0]) == BEARER_AUTHZ_KINDS,
+               "one provider for each kind");
+
+const char *bearer_authz_kind_name(int kind)
+{
+    return kinds[kind].name;
+}
 
 /* ---- reading ------------------------------------------------------------ */
 
-/* A rule that grants by not being met: it must not be answered for somebody
- * who was never asked who he is. An alias may be negated where it is used. */
-static int negated(cmd_parms *cmd)
+int bearer_authz_negated(cmd_parms *cmd)
 {
     const ap_directive_t *d = cmd->directive;
+    const char *args = d->args;
 
-    if (!strncasecmp(d->directive, "<AuthzProviderAlias", 19)) {
-        return 1;
-    }
     if (!strcasecmp(d->directive, "Require")
-        && !strncasecmp(d->args, "not", 3) && (d->args[3] == ' '
-                                               || d->args[3] == '\t')) {
+        && !ap_cstr_casecmp(ap_getword_conf(cmd->temp_pool, &args), "not")) {
         return 1;
     }
-    for (d = d->parent; d; d = d->parent) {
-        if (!strncasecmp(d->directive, "<RequireNone", 12)
-            || !strncasecmp(d->directive, "<AuthzProviderAlias", 19)) {
+    for (; d; d = d->parent) {
+        if (!strncasecmp(d->directive, "<RequireNone", 12)) {
             return 1;
         }
     }
     return 0;
 }
 
-static const char *parse(cmd_parms *cmd, const char *line, const kind_t *kind,
-                         require_t **out)
+const char *bearer_authz_parse(cmd_parms *cmd, const char *line, int kind,
+                               require_t **out)
 {
     require_t *require = apr_pcalloc(cmd->pool, sizeof(*require));
 
-    require->kind = kind;
+    require->kind = &kinds[kind];
     require->line = apr_pstrdup(cmd->pool, line);
     require->items = apr_array_make(cmd->pool, 2, sizeof(item_t));
-    require->negated = negated(cmd);
+    require->negated = bearer_authz_negated(cmd) || bearer_authz_alias(cmd);
     *out = require;
-    return kind->parse(cmd, line, require);
+    return require->kind->parse(cmd, line, require);
 }
 
 /* ---- asking ------------------------------------------------------------- */
 
+/* Any item of a line; 1, 0, or what undecided() returned for the first one. */
 static int is_met(request_rec *r, const require_t *require,
                   const bearer_principal_t *principal,
                   const bearer_settings_t *settings)
 {
-    int i;
+    int i, met = 0;
 
-    for (i = 0; i < require->items->nelts; i++) {
-        if (require->kind->met(r, &APR_ARRAY_IDX(require->items, i, item_t),
-                               principal, settings)) {
-            return 1;
-        }
+    for (i = 0; !met && i < require->items->nelts; i++) {
+        met = require->kind->met(r, &APR_ARRAY_IDX(require->items, i, item_t),
+                                 principal, settings);
     }
-    return 0;
+    return met;
 }
 
-static void write_down(request_rec *r, const require_t *require)
+static void write_down(request_rec *r, const require_t *require, int negated)
 {
     request_t *own = bearer_request(r);
 
-    if (require->negated) {
+    if (negated) {
         own->negated = 1;
         return;
     }
@@ -309,109 +303,41 @@ static void write_down(request_rec *r, const require_t *require)
     APR_ARRAY_PUSH(own->rules, const require_t *) = require;
 }
 
-static authz_status check(request_rec *r, const char *line, const void *parsed)
+static void note_unmet(request_rec *r, const require_t *require)
+{
+    request_t *own = bearer_request(r);
+
+    if (!own->unmet) {
+        own->unmet = apr_array_make(r->pool, 2, sizeof(const char *));
+    }
+    APR_ARRAY_PUSH(own->unmet, const char *) =
+        apr_pstrcat(r->pool, require->kind->name, " ", require->line, NULL);
+}
+
+authz_status bearer_authz_check(request_rec *r, const char *line,
+                                const void *parsed)
 {
     const require_t *require = parsed;
     request_t *own = bearer_request(r);
+    const int negated = own->alias ? own->alias->negated : require->negated;
+    int met;
 
     (void)line;
     if (r->user && !own->principal && !bearer_config_in_force(r)) {
         return AUTHZ_DENIED;  /* another scheme's user: nothing is known of him */
     }
     if (!r->user || !own->principal) {
-        write_down(r, require);
+        write_down(r, require, negated);
         return AUTHZ_DENIED_NO_USER;
     }
-    if (is_met(r, require, own->principal, own->settings)) {
-        return AUTHZ_GRANTED;
+    met = is_met(r, require, own->principal, own->settings);
+    if (met) {
+        return met > 0 ? AUTHZ_GRANTED : AUTHZ_GENERAL_ERROR;
     }
-    if (!require->negated) {
-        if (!own->unmet) {
-            own->unmet = apr_array_make(r->pool, 2, sizeof(const char *));
-        }
-        APR_ARRAY_PUSH(own->unmet, const char *) =
-            apr_pstrcat(r->pool, require->kind->name, " ", require->line, NULL);
+    if (!negated) {
+        note_unmet(r, require);
     }
     return AUTHZ_DENIED;
-}
-
-#define PARSER(function, index) \
-    static const char *function(cmd_parms *cmd, const char *line, \
-                                const void **parsed) \
-    { \
-        return parse(cmd, line, &kinds[index], (require_t **)(void *)parsed); \
-    }
-PARSER(parse_kind_0, 0)
-PARSER(parse_kind_1, 1)
-PARSER(parse_kind_2, 2)
-PARSER(parse_kind_3, 3)
-PARSER(parse_kind_4, 4)
-PARSER(parse_kind_5, 5)
-
-static const authz_provider authz_providers[] = {
-    {check, parse_kind_0}, {check, parse_kind_1}, {check, parse_kind_2},
-    {check, parse_kind_3}, {check, parse_kind_4}, {check, parse_kind_5},
-};
-
-void bearer_authz_register(apr_pool_t *p)
-{
-    apr_size_t i;
-
-    /* `claim` (row 0) waits for pre_config: another module may have one */
-    for (i = 1; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
-        ap_register_auth_provider(p, AUTHZ_PROVIDER_GROUP, kinds[i].name,
-                                  AUTHZ_PROVIDER_VERSION, &authz_providers[i],
-                                  AP_AUTH_INTERNAL_PER_CONF);
-    }
-}
-
-/* ---- `Require claim` beside another module's ----------------------------- */
-
-static const authz_provider *foreign; /* set anew in each pre_config */
-
-static const char *parse_shared_claim(cmd_parms *cmd, const char *line,
-                                      const void **parsed)
-{
-    require_t *require;
-    const char *error = parse(cmd, line, KIND_CLAIM, &require);
-    const char *theirs = foreign->parse_require_line
-        ? foreign->parse_require_line(cmd, line, &require->foreign) : NULL;
-
-    require->error = error;
-    *parsed = require;
-    return error && theirs ? error : NULL;
-}
-
-static authz_status check_shared_claim(request_rec *r, const char *line,
-                                       const void *parsed)
-{
-    const require_t *require = parsed;
-
-    if (!bearer_config_in_force(r)) {
-        return foreign->check_authorization(r, line, require->foreign);
-    }
-    if (require->error) {
-        bearer_log(APLOG_ERR, r, "%s",
-                   require->error);
-        return r->user ? AUTHZ_DENIED : AUTHZ_DENIED_NO_USER;
-    }
-    return check(r, line, parsed);
-}
-
-static const authz_provider shared_claim = {
-    check_shared_claim, parse_shared_claim
-};
-
-void bearer_authz_pre_config(apr_pool_t *pconf)
-{
-    const authz_provider *own = &authz_providers[0];
-
-    foreign = ap_lookup_provider(AUTHZ_PROVIDER_GROUP, "claim",
-                                 AUTHZ_PROVIDER_VERSION);
-    ap_register_auth_provider(pconf, AUTHZ_PROVIDER_GROUP, "claim",
-                              AUTHZ_PROVIDER_VERSION,
-                              foreign ? &shared_claim : own,
-                              AP_AUTH_INTERNAL_PER_CONF);
 }
 
 /* ---- the hooks ---------------------------------------------------------- */
@@ -423,13 +349,13 @@ int bearer_authz_force(request_rec *r)
 {
     const request_t *own = bearer_request_peek(r);
 
+    if (own && own->negated) {
+        return OK;  /* whoever is to say who it is: without, the rule says nothing */
+    }
     if (!bearer_config_in_force(r)) {
         return DECLINED;
     }
-    if (own && (own->negated || own->ahead)) {
-        return OK;
-    }
-    return bearer_config_of(r)->optional ? OK : DECLINED;
+    return (own && own->ahead) || bearer_config_of(r)->optional ? OK : DECLINED;
 }
 
 static int listed(const apr_array_header_t *list, const char *s)
@@ -458,7 +384,7 @@ apr_array_header_t *bearer_authz_scopes(request_rec *r,
     for (i = 0; own->rules && i < own->rules->nelts; i++) {
         const require_t *require = APR_ARRAY_IDX(own->rules, i, const require_t *);
 
-        if (principal && is_met(r, require, principal, settings)) {
+        if (principal && is_met(r, require, principal, settings) > 0) {
             continue;
         }
         for (k = 0; k < require->items->nelts; k++) {
@@ -526,6 +452,10 @@ int bearer_authz_checker(request_rec *r)
     own->deciding = 1;
     status = ap_run_auth_checker(r);
     own->deciding = 0;
+    if (own->undecided && status == HTTP_INTERNAL_SERVER_ERROR) {
+        return bearer_answer_refuse(r, BEARER_CONFIGURATION, own->undecided, 0,
+                                    NULL);
+    }
     if (status != HTTP_UNAUTHORIZED && status != HTTP_FORBIDDEN) {
         if (status == OK && !anonymous && ap_is_initial_req(r)) {
             bearer_status_granted(own->principal->issuer);

@@ -158,40 +158,6 @@ int bearer_config_in_force(request_rec *r)
     return type && !ap_cstr_casecmp(type, "Bearer");
 }
 
-/* ---- regular expressions ------------------------------------------------ */
-
-static int match_regex(const void *compiled, const char *subject, int *starts,
-                       int *ends, int n)
-{
-    ap_regmatch_t groups[10];
-    int i;
-
-    if (ap_regexec(compiled, subject, n > 10 ? 10 : (apr_size_t)n, groups, 0)) {
-        return 0;
-    }
-    for (i = 0; i < n && i < 10; i++) {
-        starts[i] = groups[i].rm_so;
-        ends[i] = groups[i].rm_eo;
-    }
-    return 1;
-}
-
-const bearer_regex_t *bearer_config_regex(const char *pattern,
-                                          const char **error, apr_pool_t *p)
-{
-    bearer_regex_t *regex = apr_pcalloc(p, sizeof(*regex));
-
-    regex->pattern = apr_pstrdup(p, pattern);
-    regex->match = match_regex;
-    regex->compiled = ap_pregcomp(p, pattern, AP_REG_EXTENDED);
-    if (!regex->compiled) {
-        *error = apr_psprintf(p, "%s is not a regular expression",
-                              bearer_text_quote(p, pattern));
-        return NULL;
-    }
-    return regex;
-}
-
 global_config_t *bearer_config_current(void)
 {
     return current;
@@ -246,6 +212,11 @@ static const char *layer(cmd_parms *cmd, void *dir_, int where,
     server_config_t *server = server_of(cmd);
     dir_config_t *dir = dir_;
 
+    if (bearer_authz_in_alias(cmd)) {
+        return apr_psprintf(cmd->pool, "%s has no effect in <AuthzProviderAlias>; "
+                            "write it in the <Location> or <Directory> that uses "
+                            "the alias", cmd->cmd->name);
+    }
     if (server->open) {
         *out = &server->open->settings;
         *digest = server->digest;

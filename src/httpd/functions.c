@@ -25,7 +25,15 @@ static const char *claim(ap_expr_eval_ctx_t *ctx, const void *compiled,
 {
     const json_t *value = find(ctx, compiled, name);
     const char *text = value ? bearer_exports_value(value, ctx->p) : NULL;
+    const request_t *own;
 
+    if (value && !text) {
+        own = bearer_request_peek(ctx->r);
+        if (own && own->deciding) {  /* "" would be an answer for Require */
+            *ctx->err = "the value of a claim() has CR, LF or NUL, or is over 8192 "
+                        "bytes; use Require claim";
+        }
+    }
     return text ? text : "";
 }
 

@@ -185,9 +185,17 @@ const bearer_secret_t *bearer_config_key(const global_config_t *global,
 int bearer_config_is_used(const global_config_t *global);
 /** Does anything keep answers of issuers (or session stores) for a while? */
 int bearer_config_keeps_answers(const global_config_t *global);
-/** httpd's regular expressions behind the library's interface. */
+
+/* regex.c: httpd's regular expressions behind the library's interface */
 const bearer_regex_t *bearer_config_regex(const char *pattern,
                                           const char **error, apr_pool_t *p);
+/** What the regular expressions of a request have taken; all 0 at first. */
+typedef struct regex_effort_t {
+    apr_time_t begun;            /**< 0: none was asked yet */
+    apr_time_t used;             /**< processor time of the thread, then */
+} regex_effort_t;
+/** For bearer_claim_effort_t: 1 when a request has used up its time. */
+int bearer_regex_spent(void *effort);
 
 /* check.c, and dump.c for -D DUMP_BEARER */
 int bearer_check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
@@ -418,6 +426,9 @@ typedef struct request_t {
     bearer_reason_t reason;      /**< why it was refused; BEARER_OK: it was not */
     apr_array_header_t *rules;   /**< require_t *: rules asked, see authz.c */
     int negated;                 /**< a `Require not` of ours was among them */
+    const struct alias_use_t *alias; /**< whose rule is being asked, or NULL */
+    const char *undecided;       /**< why a rule could not be decided, or NULL */
+    regex_effort_t regex_effort;
     int preflight;               /**< AuthBearerPreflight lets it pass */
     int asked;                   /**< check_user_id has been here */
     const void *ahead_of;        /**< configuration of the judgement ahead */
@@ -584,9 +595,16 @@ int bearer_authn_log_transaction(request_rec *r);
  */
 const bearer_principal_t *bearer_authn_ahead(request_rec *r);
 
-/* authz.c */
+/* authz_provider.c */
 void bearer_authz_register(apr_pool_t *p);
 void bearer_authz_pre_config(apr_pool_t *pconf);
+/** The name, and the handler, of a directive that stands in no file. */
+#define BEARER_AUTHZ_WRAP "AuthBearer:wrap-alias"
+const char *bearer_authz_wrap(cmd_parms *cmd, void *dir, const char *name);
+/** Does a directive stand in <AuthzProviderAlias>? */
+int bearer_authz_in_alias(const cmd_parms *cmd);
+
+/* authz.c */
 int bearer_authz_force(request_rec *r);
 int bearer_authz_checker(request_rec *r);
 /** Scopes that the location's rules name, as far as they were asked before

@@ -45,7 +45,10 @@ MATCH = [
     ("claim t:true", NESTED, 1),
     ("claim t:false", NESTED, 0),
     ("claim no:false", NESTED, 1),
-    ("claim nil:null", NESTED, 1),
+    ("claim nil:null", NESTED, 0),
+    ("claim nil:null", {"nil": "null"}, 1),
+    ("claim t:true", {"t": "true"}, 1),
+    ("claim t", {"t": "false"}, 0),
     ("claim arr:x", NESTED, 1),
     ("claim arr:2", NESTED, 1),
     ("claim arr:true", NESTED, 1),
@@ -349,7 +352,8 @@ def test_provider_alias(server):
     refused(server.get("/alias", mint(sub="bob")), 403)
     anonymous(server.get("/alias"))
     granted(server.get("/alias-scope", mint()))
-    refused(server.get("/alias-scope", mint(scope="x")), 403)
+    refused(server.get("/alias-scope", mint(scope="x")), 403, "insufficient_scope",
+            scope="orders.read")
 
 
 STRATEGIES = [

@@ -44,11 +44,11 @@ static void fuzz(const char *text, size_t len, apr_pool_t *p)
         claims = json_object();
         bearer_json_tie(claims, p);
     }
-    (void)bearer_claim_match(rule, claims, NULL, 0);
+    (void)bearer_claim_match(rule, claims, NULL, 0, NULL);
     if (bearer_claim_value(rule)) {
-        int met = bearer_claim_match(rule, claims, value, 1);
+        int met = bearer_claim_match(rule, claims, value, 1, NULL);
 
-        FUZZ_CHECK(met == bearer_claim_match(rule, claims, value, 1));
+        FUZZ_CHECK(met == bearer_claim_match(rule, claims, value, 1, NULL));
         FUZZ_CHECK(!met || json_object_size(claims));
     }
 }

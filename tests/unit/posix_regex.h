@@ -17,10 +17,11 @@ static inline int posix_regex_match(const void *compiled, const char *subject,
                                     int *starts, int *ends, int n)
 {
     regmatch_t found[10];
+    int rc = regexec(compiled, subject, 10, found, 0);
     int i;
 
-    if (regexec(compiled, subject, 10, found, 0) != 0) {
-        return 0;
+    if (rc != 0) {
+        return rc == REG_NOMATCH ? 0 : BEARER_REGEX_GAVE_UP;
     }
     for (i = 0; i < n && i < 10; i++) {
         starts[i] = (int)found[i].rm_so;
@@ -51,6 +52,33 @@ posix_regex_compile(const char *pattern, const char **error, apr_pool_t *p)
     regex->pattern = apr_pstrdup(p, pattern);
     regex->match = posix_regex_match;
     regex->compiled = compiled;
+    return regex;
+}
+
+/** A regular expression that gives up on values with an `!`, and on others
+ *  matches those with an `m`; that is all of its language. */
+static inline int giving_up_match(const void *compiled, const char *subject,
+                                  int *starts, int *ends, int n)
+{
+    int i;
+
+    (void)compiled;
+    for (i = 0; i < n; i++) {
+        starts[i] = ends[i] = 0;
+    }
+    return strchr(subject, '!') ? BEARER_REGEX_GAVE_UP
+                                : strchr(subject, 'm') != NULL;
+}
+
+/** A bearer_regex_compile_fn. */
+static inline const bearer_regex_t *
+giving_up_compile(const char *pattern, const char **error, apr_pool_t *p)
+{
+    bearer_regex_t *regex = apr_pcalloc(p, sizeof(*regex));
+
+    (void)error;
+    regex->pattern = apr_pstrdup(p, pattern);
+    regex->match = giving_up_match;
     return regex;
 }
 

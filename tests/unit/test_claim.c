@@ -98,7 +98,7 @@ static void check_matches(apr_pool_t *p, const match_case_t *cases,
     for (i = 0; i < count; i++) {
         int yes = bearer_claim_match(rule_of(p, cases[i].spec),
                                      unit_claims(p, cases[i].claims), NULL,
-                                     is_scope);
+                                     is_scope, NULL);
 
         UNIT_CHECK(yes == cases[i].yes, "%s on %s", cases[i].spec,
                    cases[i].claims);
@@ -115,6 +115,9 @@ static void test_present(void **state)
         { "a", "{'a':{}}", 1 },
         { "a", "{'a':true}", 1 },
         { "a", "{'a':false}", 0 },
+        { "a", "{'a':'false'}", 0 },
+        { "a", "{'a':'False'}", 1 },
+        { "a", "{'a':'null'}", 1 },
         { "a", "{'a':null}", 0 },
         { "a", "{'b':1}", 0 },
         { "a.b", "{'a':{'b':1}}", 1 },
@@ -164,17 +167,19 @@ static void test_equal_is_typed(void **state)
         /* ids come as numbers and as strings of digits */
         { "a:3", "{'a':'3'}", 1 },
         { "a:3", "{'a':'3.0'}", 0 },
-        /* true, false and null are JSON's */
+        /* true and false are JSON's and the strings that many write for them */
         { "a:true", "{'a':true}", 1 },
         { "a:true", "{'a':false}", 0 },
-        { "a:true", "{'a':'true'}", 0 },
+        { "a:true", "{'a':'true'}", 1 },
+        { "a:true", "{'a':'false'}", 0 },
         { "a:true", "{'a':1}", 0 },
         { "a:false", "{'a':false}", 1 },
-        { "a:false", "{'a':'false'}", 0 },
+        { "a:false", "{'a':'false'}", 1 },
         { "a:false", "{'a':null}", 0 },
         { "a:false", "{'b':1}", 0 },
-        { "a:null", "{'a':null}", 1 },
-        { "a:null", "{'a':'null'}", 0 },
+        /* null is absence */
+        { "a:null", "{'a':null}", 0 },
+        { "a:null", "{'a':'null'}", 1 },
         { "a:null", "{'b':1}", 0 },
         { "a:True", "{'a':true}", 0 },
         { "a:True", "{'a':'True'}", 1 },
@@ -192,8 +197,9 @@ static void test_arrays(void **state)
         { "a:x", "{'a':[['x']]}", 0 },
         { "a:x", "{'a':[{'x':'x'}]}", 0 },
         { "a:2", "{'a':[1,2]}", 1 },
-        { "a:true", "{'a':['true',true]}", 1 },
-        { "a:null", "{'a':[null]}", 1 },
+        { "a:true", "{'a':['x',true]}", 1 },
+        { "a:true", "{'a':['x','true']}", 1 },
+        { "a:null", "{'a':[null]}", 0 },
         { "a~^x", "{'a':['w','xy']}", 1 },
         { "a~^y", "{'a':['w','xy']}", 0 },
         { "realm_access.roles:admin", "{'realm_access':{'roles':['admin']}}",
@@ -262,9 +268,96 @@ static void test_long_scope_under_regex(void **state)
     memcpy(text, "read ", 5);
     strcpy(text + 1100, "z end");
     json_object_set_new(claims, "scope", json_string(text));
-    assert_true(bearer_claim_match(rule_of(p, "scope~^a+z$"), claims, NULL, 1));
+    assert_true(bearer_claim_match(rule_of(p, "scope~^a+z$"), claims, NULL, 1, NULL));
     assert_false(bearer_claim_match(rule_of(p, "scope~^a+y$"), claims, NULL,
-                                    1));
+                                    1, NULL));
+}
+
+static int asked(void *count)
+{
+    return --*(int *)count < 0;
+}
+
+/* What cannot be decided is neither yes nor no: `Require not` would make a grant
+ * of a no. */
+static void test_undecided(void **state)
+{
+    static const struct {
+        const char *claims;
+        int answer;
+    } cases[] = {
+        { "{'a':'m'}", 1 },
+        { "{'a':'x'}", 0 },
+        { "{'a':'!'}", BEARER_REGEX_GAVE_UP },
+        { "{'a':['x','!','m']}", BEARER_REGEX_GAVE_UP },
+        { "{'a':['x','m','!']}", 1 },
+        { "{'a':'x ! m'}", BEARER_REGEX_GAVE_UP },
+        { "{'b':'!'}", 0 },
+    };
+    apr_pool_t *p = unit_pool(state);
+    const char *error = NULL;
+    const bearer_claim_rule_t *rule = bearer_claim_compile("a~.", giving_up_compile,
+                                                           &error, p);
+    unsigned i;
+
+    for (i = 0; i < UNIT_COUNT(cases); i++) {
+        const json_t *claims = unit_claims(p, cases[i].claims);
+
+        UNIT_CHECK(bearer_claim_match(rule, claims, NULL, 1, NULL)
+                   == cases[i].answer, "%s", cases[i].claims);
+    }
+}
+
+static void test_effort_ends(void **state)
+{
+    apr_pool_t *p = unit_pool(state);
+    const char *error = NULL;
+    const bearer_claim_rule_t *rule = bearer_claim_compile("a~.", giving_up_compile,
+                                                           &error, p);
+    const json_t *claims = unit_claims(p, "{'a':['x','x','m']}");
+    int left;
+    const bearer_claim_effort_t effort = { asked, &left };
+
+    left = 3;
+    assert_int_equal(bearer_claim_match(rule, claims, NULL, 0, &effort), 1);
+    left = 2;
+    assert_int_equal(bearer_claim_match(rule, claims, NULL, 0, &effort),
+                     BEARER_REGEX_SPENT);
+    left = 0;  /* without a regular expression nobody asks */
+    assert_int_equal(bearer_claim_match(rule_of(p, "a:m"), claims, NULL, 0,
+                                        &effort), 1);
+}
+
+/* A scope's members are looked at first: a list of them may be longer than what a
+ * regular expression reads. */
+static void test_too_long_for_a_regex(void **state)
+{
+    apr_pool_t *p = unit_pool(state);
+    char text[BEARER_REGEX_MAX_VALUE + 2];
+    json_t *claims = json_object();
+
+    bearer_json_tie(claims, p);
+    memset(text, 'a', sizeof(text));
+    text[BEARER_REGEX_MAX_VALUE] = '\0';
+    json_object_set_new(claims, "a", json_string(text));
+    assert_int_equal(bearer_claim_match(rule_of(p, "a~^a+$"), claims, NULL, 0,
+                                        NULL), 1);
+    text[BEARER_REGEX_MAX_VALUE] = 'a';
+    text[BEARER_REGEX_MAX_VALUE + 1] = '\0';
+    json_object_set_new(claims, "a", json_string(text));
+    assert_int_equal(bearer_claim_match(rule_of(p, "a~^a+$"), claims, NULL, 0,
+                                        NULL), BEARER_REGEX_TOO_LONG);
+    assert_int_equal(bearer_claim_match(rule_of(p, "a~^a+$"), claims, NULL, 1,
+                                        NULL), BEARER_REGEX_TOO_LONG);
+    memcpy(text, "read ", 5);
+    text[1000] = ' ';
+    json_object_set_new(claims, "scope", json_string(text));
+    assert_int_equal(bearer_claim_match(rule_of(p, "scope~^re"), claims, NULL, 1,
+                                        NULL), 1);
+    assert_int_equal(bearer_claim_match(rule_of(p, "scope~^no"), claims, NULL, 1,
+                                        NULL), BEARER_REGEX_TOO_LONG);
+    assert_int_equal(bearer_claim_match(rule_of(p, "scope:read"), claims, NULL, 1,
+                                        NULL), 1);
 }
 
 static void test_expanded_value(void **state)
@@ -273,9 +366,9 @@ static void test_expanded_value(void **state)
     const bearer_claim_rule_t *rule = rule_of(p, "host:%{HTTP_HOST}");
     json_t *claims = unit_claims(p, "{'host':'a.example'}");
 
-    assert_true(bearer_claim_match(rule, claims, "a.example", 0));
-    assert_false(bearer_claim_match(rule, claims, "b.example", 0));
-    assert_false(bearer_claim_match(rule, claims, NULL, 0));
+    assert_true(bearer_claim_match(rule, claims, "a.example", 0, NULL));
+    assert_false(bearer_claim_match(rule, claims, "b.example", 0, NULL));
+    assert_false(bearer_claim_match(rule, claims, NULL, 0, NULL));
 }
 
 int main(void)
@@ -289,6 +382,9 @@ int main(void)
         UNIT_TEST(test_regex),
         UNIT_TEST(test_scope_strings),
         UNIT_TEST(test_long_scope_under_regex),
+        UNIT_TEST(test_undecided),
+        UNIT_TEST(test_effort_ends),
+        UNIT_TEST(test_too_long_for_a_regex),
         UNIT_TEST(test_expanded_value),
     };
 

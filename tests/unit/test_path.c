@@ -142,10 +142,11 @@ static void test_substitute(void **state)
         const char *error = NULL;
         const bearer_regex_t *regex = posix_regex_compile(cases[i].pattern,
                                                           &error, p);
-        const char *result = bearer_regex_substitute(regex,
-                                                     cases[i].substitution,
-                                                     cases[i].subject, p);
+        const char *result = "";
+        int met = bearer_regex_substitute(&result, regex, cases[i].substitution,
+                                          cases[i].subject, p);
 
+        assert_int_equal(met, cases[i].result != NULL);
         if (!cases[i].result) {
             assert_null(result);
             continue;
@@ -153,6 +154,24 @@ static void test_substitute(void **state)
         assert_non_null(result);
         assert_string_equal(result, cases[i].result);
     }
+}
+
+static void test_substitute_undecided(void **state)
+{
+    apr_pool_t *p = unit_pool(state);
+    const char *error = NULL, *result = "";
+    const bearer_regex_t *regex = giving_up_compile(".", &error, p);
+    char text[BEARER_REGEX_MAX_VALUE + 2];
+
+    assert_int_equal(bearer_regex_substitute(&result, regex, "$0", "!", p),
+                     BEARER_REGEX_GAVE_UP);
+    assert_null(result);
+    memset(text, 'm', sizeof(text));
+    text[sizeof(text) - 1] = '\0';
+    assert_int_equal(bearer_regex_substitute(&result, regex, "$0", text, p),
+                     BEARER_REGEX_TOO_LONG);
+    text[sizeof(text) - 2] = '\0';
+    assert_int_equal(bearer_regex_substitute(&result, regex, "$0", text, p), 1);
 }
 
 int main(void)
@@ -163,6 +182,7 @@ int main(void)
         UNIT_TEST(test_find_is_bounded),
         UNIT_TEST(test_find_in_nothing),
         UNIT_TEST(test_substitute),
+        UNIT_TEST(test_substitute_undecided),
     };
 
     return UNIT_RUN("path", tests);

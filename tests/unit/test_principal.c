@@ -135,6 +135,25 @@ static void test_user_regex(void **state)
     assert_int_equal(why.reason, BEARER_IDENTIFIER);
 }
 
+/* A server's regular expression that gives up is the server's affair: no user,
+ * and not the value as it came. */
+static void test_user_regex_gives_up(void **state)
+{
+    apr_pool_t *p = unit_pool(state);
+    bearer_settings_t s = settings_of(p, "upn");
+    const char *error = NULL;
+    bearer_refusal_t why;
+
+    s.user_claim.regex = giving_up_compile("^(m+)+$", &error, p);
+    s.user_claim.substitution = "ann";
+    assert_string_equal(build(p, "{'upn':'m'}", &s, &why)->user, "ann");
+    assert_null(build(p, "{'upn':'m!'}", &s, &why));
+    assert_int_equal(why.reason, BEARER_CONFIGURATION);
+    assert_true(unit_contains(why.detail, "claim \"upn\""));
+    assert_true(unit_contains(why.detail, "^(m+)+$"));
+    assert_true(unit_contains(why.detail, "too many steps"));
+}
+
 static void test_user_format(void **state)
 {
     static const struct {
@@ -360,6 +379,7 @@ int main(void)
         UNIT_TEST(test_user_claim),
         UNIT_TEST(test_user_chars),
         UNIT_TEST(test_user_regex),
+        UNIT_TEST(test_user_regex_gives_up),
         UNIT_TEST(test_user_format),
         UNIT_TEST(test_fields),
         UNIT_TEST(test_jti),

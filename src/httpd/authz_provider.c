@@ -1,0 +1,226 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/**
+ * @file authz_provider.c
+ * How httpd comes to know the rules of authz.c: one provider for each kind; a
+ * wrapper where another module has a `claim` too; and one around each
+ * <AuthzProviderAlias> of our rules.
+ */
+#include "authz.h"
+
+APLOG_USE_MODULE(auth_bearer);
+
+#define PARSER(function, index) \
+    static const char *function(cmd_parms *cmd, const char *line, \
+                                const void **parsed) \
+    { \
+        return bearer_authz_parse(cmd, line, index, \
+                                  (require_t **)(void *)parsed); \
+    }
+PARSER(parse_kind_0, 0)
+PARSER(parse_kind_1, 1)
+PARSER(parse_kind_2, 2)
+PARSER(parse_kind_3, 3)
+PARSER(parse_kind_4, 4)
+PARSER(parse_kind_5, 5)
+
+static const authz_provider providers[BEARER_AUTHZ_KINDS] = {
+    {bearer_authz_check, parse_kind_0}, {bearer_authz_check, parse_kind_1},
+    {bearer_authz_check, parse_kind_2}, {bearer_authz_check, parse_kind_3},
+    {bearer_authz_check, parse_kind_4}, {bearer_authz_check, parse_kind_5},
+};
+
+void bearer_authz_register(apr_pool_t *p)
+{
+    int i;
+
+    /* `claim` (row 0) waits for pre_config: another module may have one */
+    for (i = 1; i < BEARER_AUTHZ_KINDS; i++) {
+        ap_register_auth_provider(p, AUTHZ_PROVIDER_GROUP,
+                                  bearer_authz_kind_name(i),
+                                  AUTHZ_PROVIDER_VERSION, &providers[i],
+                                  AP_AUTH_INTERNAL_PER_CONF);
+    }
+}
+
+/* In place of a provider that is registered and counted already: httpd compares
+ * how many are AP_AUTH_INTERNAL_PER_CONF with how many there are. */
+static void replace(apr_pool_t *p, const char *name, const authz_provider *by)
+{
+    ap_register_provider(p, AUTHZ_PROVIDER_GROUP, name, AUTHZ_PROVIDER_VERSION, by);
+}
+
+/* ---- `Require claim` beside another module's ----------------------------- */
+
+static const authz_provider *foreign; /* set anew in each pre_config */
+
+/* Does the nearest AuthType beside or around a rule say that it is ours? One that
+ * stands elsewhere is known at the request only. */
+static int is_ours_for_sure(const cmd_parms *cmd)
+{
+    const ap_directive_t *section, *d;
+
+    for (section = cmd->directive->parent; section; section = section->parent) {
+        for (d = section->first_child; d; d = d->next) {
+            const char *args = d->args;
+
+            if (!strcasecmp(d->directive, "AuthType")) {
+                return !ap_cstr_casecmp(ap_getword_conf(cmd->temp_pool, &args),
+                                        "Bearer");
+            }
+        }
+    }
+    return 0;
+}
+
+static const char *parse_shared_claim(cmd_parms *cmd, const char *line,
+                                      const void **parsed)
+{
+    require_t *require;
+    const char *error = bearer_authz_parse(cmd, line, 0, &require);
+
+    require->error = error;
+    require->foreign_error = foreign->parse_require_line
+        ? foreign->parse_require_line(cmd, line, &require->foreign) : NULL;
+    *parsed = require;
+    return require->foreign_error || is_ours_for_sure(cmd) ? error : NULL;
+}
+
+/* Which of the two is meant is known only now. */
+static authz_status check_shared_claim(request_rec *r, const char *line,
+                                       const void *parsed)
+{
+    const require_t *require = parsed;
+    const int ours = bearer_config_in_force(r);
+    const char *error = ours ? require->error : require->foreign_error;
+    request_t *own;
+
+    if (!error) {
+        return ours ? bearer_authz_check(r, line, parsed)
+                    : foreign->check_authorization(r, line, require->foreign);
+    }
+    own = bearer_request(r);
+    if (ours && !own->principal && !own->deciding) {
+        own->negated = 1;  /* whatever it says: nobody gets by it unasked */
+        return AUTHZ_DENIED_NO_USER;
+    }
+    if (ours) {
+        own->undecided = error;
+    }
+    else {
+        bearer_log(APLOG_ERR, r, "%s", error);
+    }
+    return AUTHZ_GENERAL_ERROR;
+}
+
+static const authz_provider shared_claim = {
+    check_shared_claim, parse_shared_claim
+};
+
+void bearer_authz_pre_config(apr_pool_t *pconf)
+{
+    const char *name = bearer_authz_kind_name(0);
+
+    foreign = ap_lookup_provider(AUTHZ_PROVIDER_GROUP, name,
+                                 AUTHZ_PROVIDER_VERSION);
+    if (foreign) {
+        replace(pconf, name, &shared_claim);
+    }
+    else {
+        ap_register_auth_provider(pconf, AUTHZ_PROVIDER_GROUP, name,
+                                  AUTHZ_PROVIDER_VERSION, &providers[0],
+                                  AP_AUTH_INTERNAL_PER_CONF);
+    }
+}
+
+/* ---- <AuthzProviderAlias> ------------------------------------------------ */
+
+/*
+ * httpd reads an alias once, for all the lines that use it, and has no parser for
+ * those: whether one of them is negated is known to nobody. So each alias of a
+ * rule of ours gets a wrapper with a parser. httpd registers the alias after our
+ * rule was read; a directive that is put behind the section then wraps it.
+ */
+static const authz_provider *aliased; /* httpd's, the same for every alias */
+
+/* The section that cmd stands in, or NULL. */
+static ap_directive_t *alias_section(const cmd_parms *cmd)
+{
+    ap_directive_t *d = cmd->directive;
+
+    while (d && strncasecmp(d->directive, "<AuthzProviderAlias", 19) != 0) {
+        d = d->parent;
+    }
+    return d;
+}
+
+static const char *parse_alias(cmd_parms *cmd, const char *line,
+                               const void **parsed)
+{
+    alias_use_t *use = apr_pcalloc(cmd->pool, sizeof(*use));
+
+    (void)line;
+    if (alias_section(cmd)) {
+        return "an alias of an alias: httpd would not find its way out of it; name "
+               "the rule itself";
+    }
+    use->negated = bearer_authz_negated(cmd);
+    *parsed = use;
+    return NULL;
+}
+
+static authz_status check_alias(request_rec *r, const char *line,
+                                const void *parsed)
+{
+    request_t *own = bearer_request(r);
+    authz_status status;
+
+    own->alias = parsed;
+    status = aliased->check_authorization(r, line, NULL);
+    own->alias = NULL;
+    return status;
+}
+
+static const authz_provider alias = { check_alias, parse_alias };
+
+const char *bearer_authz_wrap(cmd_parms *cmd, void *dir, const char *name)
+{
+    const authz_provider *found = ap_lookup_provider(AUTHZ_PROVIDER_GROUP, name,
+                                                     AUTHZ_PROVIDER_VERSION);
+
+    (void)dir;
+    if (cmd->directive->data != &alias) {
+        return "is not for configurations";
+    }
+    if (found && found != &alias) {
+        aliased = found;
+        replace(cmd->pool, name, &alias);
+    }
+    return NULL;
+}
+
+int bearer_authz_in_alias(const cmd_parms *cmd)
+{
+    return alias_section(cmd) != NULL;
+}
+
+int bearer_authz_alias(cmd_parms *cmd)
+{
+    ap_directive_t *section = alias_section(cmd), *wrap;
+    const char *args;
+
+    if (!section) {
+        return 0;
+    }
+    args = section->args;
+    ap_getword_conf(cmd->temp_pool, &args);
+    wrap = apr_pcalloc(cmd->pool, sizeof(*wrap));
+    wrap->directive = BEARER_AUTHZ_WRAP;
+    wrap->args = ap_getword_conf(cmd->pool, &args);
+    wrap->filename = section->filename;
+    wrap->line_num = section->line_num;
+    wrap->parent = section->parent;
+    wrap->data = (void *)(apr_uintptr_t)&alias;
+    wrap->next = section->next;
+    section->next = wrap;
+    return 1;
+}

@@ -1,0 +1,89 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/**
+ * @file regex.c
+ * httpd's regular expressions behind the library's interface, bounded: what they
+ * read comes from clients, and a pattern that backtracks can take seconds over a
+ * few characters.
+ *
+ * One match is bounded by PCRE, for each position at which it may begin; with
+ * auto-possessification every repeated character counts as a step. Together with
+ * BEARER_REGEX_MAX_VALUE that is under 100 ms. All matches of a request together
+ * are bounded by the processor time that they took.
+ */
+#include "glue.h"
+
+#include <time.h>
+
+/* Options at the start of a pattern may stand in any order, and a limit in the
+ * pattern itself can only be lower. */
+#define BOUNDS "(*LIMIT_MATCH=4000)(*NO_AUTO_POSSESS)"
+
+#define GROUPS 10
+
+/** What the regular expressions of one request may take. */
+#define EFFORT_MAX apr_time_from_msec(20)
+
+static int match(const void *compiled, const char *subject, int *starts, int *ends,
+                 int n)
+{
+    ap_regmatch_t groups[GROUPS];
+    int rc, i;
+
+    if (n > GROUPS) {
+        n = GROUPS;
+    }
+    rc = ap_regexec(compiled, subject, (apr_size_t)n, groups, 0);
+    if (rc) {
+        return rc == AP_REG_NOMATCH ? 0 : BEARER_REGEX_GAVE_UP;
+    }
+    for (i = 0; i < n; i++) {
+        starts[i] = groups[i].rm_so;
+        ends[i] = groups[i].rm_eo;
+    }
+    return 1;
+}
+
+const bearer_regex_t *bearer_config_regex(const char *pattern,
+                                          const char **error, apr_pool_t *p)
+{
+    bearer_regex_t *regex = apr_pcalloc(p, sizeof(*regex));
+
+    regex->pattern = apr_pstrdup(p, pattern);
+    regex->match = match;
+    regex->compiled = ap_pregcomp(p, apr_pstrcat(p, BOUNDS, pattern, NULL),
+                                  AP_REG_EXTENDED);
+    if (!regex->compiled) {
+        *error = apr_psprintf(p, "%s is not a regular expression",
+                              bearer_text_quote(p, pattern));
+        return NULL;
+    }
+    return regex;
+}
+
+/* Processor time of this thread; where the system does not tell it, the clock's. */
+static apr_time_t thread_time(void)
+{
+#ifdef CLOCK_THREAD_CPUTIME_ID
+    struct timespec t;
+
+    if (clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t) == 0) {
+        return apr_time_make(t.tv_sec, t.tv_nsec / 1000);
+    }
+#endif
+    return apr_time_now();
+}
+
+int bearer_regex_spent(void *effort_)
+{
+    regex_effort_t *effort = effort_;
+    apr_time_t now = apr_time_now();
+
+    if (!effort->begun) {
+        effort->begun = now;
+        effort->used = thread_time();
+        return 0;
+    }
+    /* a thread uses no more than what passes, and that is cheaper to ask */
+    return now - effort->begun > EFFORT_MAX
+        && thread_time() - effort->used > EFFORT_MAX;
+}

@@ -1,0 +1,375 @@
+# Licensed under the Apache License, Version 2.0; see LICENSE.
+"""Require against an adversary: a rule that cannot be decided is no pass, however
+it is written, negated, named by an alias or put into a container."""
+import os
+import re
+
+import pytest
+
+from support.browsing import SECRETS, conf as site_conf
+from support.expect import (anonymous, granted, issuer_conf, key_files, location,
+                            refused)
+from support.httpd import MODULES
+from support.op import Browser, Provider
+from support.tokens import mint
+
+pytestmark = pytest.mark.core
+
+#: A function that cannot be evaluated; httpd says so itself, too.
+NO_FILE = "file('/nonexistent')"
+OWN_LINES = pytest.mark.allow_log(
+    "refused, misconfigured/configuration", "Evaluation of expression",
+    "Cannot open file", "AH03318")
+
+
+def block(*lines):
+    return "<RequireAll>\nRequire all granted\n%s\n</RequireAll>" % "\n".join(lines)
+
+
+def none(*lines):
+    return block("<RequireNone>", *lines, "</RequireNone>")
+
+
+#: Path: the rules; all of them meet a value that they cannot decide.
+UNDECIDED = {
+    "/claim": 'Require claim "g~(a+)+[yz]"',
+    "/not-claim": block('Require not claim "g~(a+)+[yz]"'),
+    "/not-bearer-claim": block('Require not bearer-claim "g~(a+)+[yz]"'),
+    "/quoted-not": block('Require "not" claim "g~(a+)+[yz]"'),
+    "/single-not": block("Require 'not' \"claim\" \"g~(a+)+[yz]\""),
+    "/upper-not": block('require NOT claim "g~(a+)+[yz]"'),
+    "/none": none('Require claim "g~(a+)+[yz]"'),
+    "/none-deep": none("<RequireAll>", 'Require claim "g~(a+)+[yz]"',
+                       "Require valid-user", "</RequireAll>"),
+    "/second-item": block('Require not claim blocked:true "g~(a+)+[yz]"'),
+    "/scope-regex": block('Require not claim "scope~(a+)+[yz]"'),
+    "/alias": "Require hostile",
+    "/not-alias": block("Require not hostile"),
+    "/none-alias": none("Require hostile"),
+    "/any": "<RequireAny>\nRequire claim \"g~(a+)+[yz]\"\nRequire claim sub:bob\n"
+            "</RequireAny>",
+    "/limit": block("<Limit GET>", 'Require not claim "g~(a+)+[yz]"', "</Limit>"),
+    "/merged": block('Require not claim "g~(a+)+[yz]"'),
+    "/expr": "Require bearer-expr \"%s == 'x'\"" % NO_FILE,
+    "/not-expr": block("Require not bearer-expr \"%s == 'x'\"" % NO_FILE),
+    "/none-expr": none("Require bearer-expr \"%s == 'x'\"" % NO_FILE),
+    "/value": 'Require claim "sub:%{file:/nonexistent}"',
+    "/not-value": block('Require not claim "sub:%{file:/nonexistent}"'),
+    "/not-alias-value": block("Require not unreadable"),
+    "/not-long": block('Require not claim "long~^x"'),
+    "/not-long-expr": block("Require not bearer-expr \"claim('long') == 'x'\""),
+    "/not-lines-expr": block("Require not bearer-expr \"claim('lines') == 'x'\""),
+}
+ALIASES = """
+<AuthzProviderAlias claim hostile "g~(a+)+[yz]">
+</AuthzProviderAlias>
+<AuthzProviderAlias bearer-claim unreadable "sub:%{file:/nonexistent}">
+</AuthzProviderAlias>
+<AuthzProviderAlias scope reader "orders.read">
+</AuthzProviderAlias>
+<AuthzProviderAlias role "the-staff" staff>
+</AuthzProviderAlias>
+LimitRequestFieldSize 131072
+"""
+HOSTILE = {"g": "a" * 40 + "!", "scope": "x " + "a" * 40 + "!",
+           "long": "x" * 9000, "lines": "a\nb"}
+
+
+@pytest.fixture(scope="module")
+def server(new_server):
+    conf = ALIASES + issuer_conf()
+    for path, rules in UNDECIDED.items():
+        conf += location(path, rules, None)
+    conf += "<Location /merged/more>\nAuthMerging And\nRequire valid-user\n</Location>\n"
+    for path, rules in DECIDED.items():
+        conf += location(path, rules, None)
+    return new_server(conf, files=key_files(), h2=True)
+
+
+@OWN_LINES
+@pytest.mark.parametrize("path", [*UNDECIDED, "/merged/more"])
+def test_undecided_is_500(server, wire, path):
+    anonymous(server.get(path, h2=wire))
+    res = server.get(path, mint(**HOSTILE), h2=wire)
+    refused(res, 500, None, "misconfigured", "configuration")
+    assert res.get("X-Test-User") in (None, "", "alice"), res
+    line = res.logged("refused, misconfigured/configuration", "error")
+    assert len(line) == 1 and "cannot be decided" in line[0].text, res
+    assert re.search(r'Require (not )?(claim|bearer-expr) "', line[0].text), res
+
+
+@pytest.mark.parametrize("path", [p for p in UNDECIDED
+                                  if "g~" in UNDECIDED[p] or "long~" in UNDECIDED[p]])
+def test_the_same_rules_decide_other_values(server, wire, path):
+    """The bound is no nuisance: ordinary values are decided as ever."""
+    positive = path in ("/claim", "/any")
+    yes = mint(g=["team", "za", "az"], scope="x az", long="xz")
+    no = mint(g=["team-" + "b" * 60] * 3, long="y")
+    met = server.get(path, yes, h2=wire)
+    unmet = server.get(path, no, h2=wire)
+    assert (met.status, unmet.status) == ((200, 403) if positive else (403, 200)), (
+        met, unmet)
+
+
+# --- negation, however it is written ---------------------------------------------
+
+NEGATED = {
+    "/n-plain": 'Require not claim blocked:true',
+    "/n-quoted": 'Require "not" claim blocked:true',
+    "/n-single": "Require 'not' 'claim' blocked:true",
+    "/n-upper": "REQUIRE NOT claim blocked:true",
+    "/n-tab": "Require\tnot\tbearer-claim\tblocked:true",
+    "/n-escaped": 'Require "not"  "bearer-claim" "blocked:true"',
+    "/n-alias": "Require not banned",
+    "/n-quoted-alias": 'Require "not" "banned"',
+}
+DECIDED = {path: block(rule) for path, rule in NEGATED.items()}
+DECIDED.update({
+    "/n-none-alias": none("Require banned"),
+    "/n-none-deep": none("<RequireAny>", "Require banned", "Require scope x",
+                         "</RequireAny>"),
+})
+ALIASES += """
+<AuthzProviderAlias claim banned "blocked:true">
+</AuthzProviderAlias>
+"""
+
+
+@pytest.mark.parametrize("path", list(DECIDED))
+def test_negation_never_opens(server, wire, path):
+    anonymous(server.get(path, h2=wire))
+    granted(server.get(path, mint(), h2=wire))
+    refused(server.get(path, mint(blocked=True), h2=wire), 403, None, "require")
+    # many issuers write booleans as strings
+    refused(server.get(path, mint(blocked="true"), h2=wire), 403, None, "require")
+
+
+# --- aliases -------------------------------------------------------------------------
+
+ALIAS_USES = {
+    "/a-scope": "Require reader",
+    "/a-two": "Require reader\nRequire scope orders.write",
+    "/a-all": "<RequireAll>\nRequire reader\nRequire valid-user\n</RequireAll>",
+    "/a-any-open": "<RequireAny>\nRequire all granted\nRequire reader\n</RequireAny>",
+    "/a-role": "Require the-staff",
+    "/a-not": block("Require not reader"),
+    "/a-none": none("Require reader"),
+    "/a-both": "<RequireAny>\nRequire scope orders.write\n<RequireAll>\n"
+               "Require valid-user\nRequire not reader\n</RequireAll>\n</RequireAny>",
+}
+
+
+@pytest.fixture(scope="module", params=["first", "last"])
+def aliased(request, new_server):
+    """httpd's module of the aliases is loaded before ours, and after it."""
+    order = {"without": ("authz_core",), "after_module": ("authz_core",)}
+    conf = ALIASES + issuer_conf() + "".join(
+        location(path, rules, None) for path, rules in ALIAS_USES.items()) + """
+<Directory "@ROOT@/htdocs/files">
+    AllowOverride AuthConfig
+</Directory>
+"""
+    files = dict(key_files())
+    for name, rule in (("yes", "Require reader"),
+                       ("no", block('Require "not" reader'))):
+        files["htdocs/files/%s/.htaccess" % name] = (
+            "AuthType Bearer\nAuthName x\nAuthBearerAudience api://test\n" + rule)
+        files["htdocs/files/%s/page" % name] = "page\n"
+    return new_server(conf, files=files, h2=True,
+                      **(order if request.param == "last" else {}))
+
+
+def test_alias_of_a_scope_keeps_the_challenge(aliased, wire):
+    for path in ("/a-scope", "/a-all", "/files/yes/page"):
+        anonymous(aliased.get(path, h2=wire), scope="orders.read")
+        granted(aliased.get(path, mint(), h2=wire))
+        refused(aliased.get(path, mint(scope="x"), h2=wire), 403,
+                "insufficient_scope", "scope", scope="orders.read")
+    anonymous(aliased.get("/a-two", h2=wire), scope="orders.read orders.write")
+    granted(aliased.get("/a-two", mint(), h2=wire))
+    refused(aliased.get("/a-role", mint(), h2=wire), 403, None, "require")
+    granted(aliased.get("/a-role", mint(roles=["staff"]), h2=wire))
+
+
+def test_negated_alias_is_in_no_challenge(aliased, wire):
+    for path in ("/a-not", "/a-none", "/files/no/page"):
+        res = anonymous(aliased.get(path, h2=wire))
+        assert "scope" not in res.challenge
+        refused(aliased.get(path, mint(), h2=wire), 403, None, "require")
+        granted(aliased.get(path, mint(scope="x"), h2=wire))
+    # wanted in one branch, forbidden under another name in the other
+    anonymous(aliased.get("/a-both", h2=wire), scope="orders.write")
+    refused(aliased.get("/a-both", mint(), h2=wire), 403, "insufficient_scope",
+            scope="orders.write")
+    granted(aliased.get("/a-both", mint(scope="x"), h2=wire))
+
+
+def test_alias_beside_open_rules_asks_nobody(aliased, wire):
+    """What `Require all granted` opens stays open: the alias is not negated here,
+    though it is in other sections."""
+    granted(aliased.get("/a-any-open", h2=wire), None)
+
+
+ALIAS_MISTAKES = [
+    ("in-alias", "<AuthzProviderAlias scope r x>\nAuthBearerScopeStrategy wildcard\n"
+                 "</AuthzProviderAlias>\n", "has no effect in <AuthzProviderAlias>"),
+    ("of-alias", "<AuthzProviderAlias scope r x>\n</AuthzProviderAlias>\n"
+                 "<AuthzProviderAlias r q x>\n</AuthzProviderAlias>\n",
+     "an alias of an alias"),
+    ("internal", "AuthBearer:wrap-alias reader\n", "not for configurations"),
+]
+
+
+@pytest.mark.parametrize("name,conf,said", ALIAS_MISTAKES,
+                         ids=[row[0] for row in ALIAS_MISTAKES])
+def test_mistakes_about_aliases(checker, name, conf, said):
+    done = checker(conf + issuer_conf(), files=key_files())
+    assert done.status != 0 and said in done.output, done
+
+
+# --- beside mod_auth_openidc ---------------------------------------------------------
+
+openidc = pytest.mark.skipif(
+    not os.path.exists(MODULES + "/mod_auth_openidc.so"),
+    reason="libapache2-mod-auth-openidc is not installed")
+ORDERS = {"theirs-first": {"modules": ["auth_openidc"]},
+          "ours-first": {"after_module": ["auth_openidc"]}}
+
+
+@openidc
+@OWN_LINES
+@pytest.mark.allow_log("auth_openidc", "oidc_", "AH01630")
+@pytest.mark.parametrize("order", sorted(ORDERS))
+def test_unreadable_rule_beside_openidc(one_server, wire, order):
+    """Whose rule it is, configtest can tell only where AuthType stands beside it."""
+    conf = "OIDCCryptoPassphrase not-a-secret\n" + issuer_conf()
+    for path, rule in (("/p", "Require claim g~("), ("/n", block(
+            "Require not claim g~(")), ("/q", none("Require claim g~("))):
+        conf += location(path, "", None)
+        conf += "<Location %s/x>\n%s\n</Location>\n" % (path, rule)
+    server = one_server(conf, files=key_files(), h2=True, **ORDERS[order])
+    for path in ("/p/x", "/n/x", "/q/x"):
+        anonymous(server.get(path, h2=wire))
+        res = server.get(path, mint(), h2=wire)
+        refused(res, 500, None, "misconfigured", "configuration")
+        assert res.logged("is no regular expression", "error"), res
+
+
+@openidc
+@pytest.mark.parametrize("order", sorted(ORDERS))
+def test_unreadable_rule_beside_openidc_fails_configtest(checker, order):
+    base = "OIDCCryptoPassphrase not-a-secret\n" + issuer_conf()
+    for rule in ("Require claim g~(", block("Require not claim g~("),
+                 none("Require claim dept == shop")):
+        done = checker(base + location("/a", rule, None), files=key_files(),
+                       **ORDERS[order])
+        assert done.status != 0, done
+        assert re.search(r"line \d+ of .*httpd.conf:\nRequire claim: ", done.output), done
+    theirs = '<Location "/b">\nAuthType oauth20\n%s\n</Location>\n' % block(
+        "Require not claim g~(")
+    assert checker(base + theirs, files=key_files(), **ORDERS[order]).status == 0
+
+
+# --- what else reads tokens with regular expressions ------------------------------------
+
+@OWN_LINES
+def test_user_claim_that_cannot_be_read_is_500(one_server, wire):
+    conf = issuer_conf() + "".join(
+        location(path, "AuthBearerUserClaim upn %s $1" % pattern)
+        for path, pattern in (("/u", '"^((a+)+)[$z]"'), ("/plain", '"^(.*)@x$"')))
+    server = one_server("LimitRequestFieldSize 131072\n" + conf, files=key_files(),
+                        h2=True, throttle=True)
+    granted(server.get("/u", mint(upn="aaz"), h2=wire), "aa")
+    refused(server.get("/u", mint(upn="bz"), h2=wire), 401, "invalid_token",
+            "identifier", "user_claim")
+    for path, upn in (("/u", "a" * 40 + "!"), ("/plain", "a" * 2100)):
+        res = server.get(path, mint(upn=upn), h2=wire)
+        refused(res, 500, None, "misconfigured", "configuration")
+        assert res.logged("the user cannot be taken from claim \"upn\"", "error"), res
+
+
+@OWN_LINES
+@pytest.mark.allow_log("AuthBearerSessionStore cookie: the issuer")
+@pytest.mark.parametrize("store", ["cache", "cookie"])
+def test_session_user_that_cannot_be_read_is_500(one_server, issuers, store, mpm):
+    op = Provider(issuers, "rules-%s-%s" % (store, mpm))
+    server = one_server(site_conf(
+        op, 'AuthBearerSessionStore %s\nAuthBearerSessionUserClaim nick '
+        '"^((a+)+)[$z]" $1' % store), files=SECRETS)
+    op.user["nick"] = "aaz"
+    assert Browser(server).go("/app/x").user == "aa"
+    op.user["nick"] = "a" * 40 + "!"
+    browser = Browser(server)
+    res = browser.go("/app/x")
+    assert res.status == 500, res
+    assert not [n for n in browser.cookies if "session" in n], browser.cookies
+
+
+# --- what it costs ---------------------------------------------------------------------
+
+PATTERNS = [
+    "(a+)+[yz]", "^(a+)+$", "(a|a)*[yz]", "(a|aa)+[yz]", "^(a|a?)+$", "(.*)(.*)(.*)[yz]",
+    "([a-zA-Z]+)*[yz]", "^(([a-z])+.)+[A-Z]([a-z])+$", "(a*)*[yz]", "a*a*[yz]",
+    "a*a*a*[yz]", "(?:a?){9}[yz]", "(?:a?a?){6}[yz]", "[^=]*[=;]", "((a|b)*)[yz]",
+    r"(a*)\1[yz]", r"(\w+\s?)+[yz]", ".*?.*?[yz]", "(?:a*?){4}[yz]", "(a+b?)+[yz]",
+]
+VALUES = {
+    "100 groups of 20": ["a" * 19 + "!"] * 100,
+    "100 groups of 60": ["a" * 59 + "!"] * 100,
+    "100 groups of 250": ["a" * 249 + "!"] * 100,
+    "30 groups of 2000": ["a" * 1999 + "!"] * 30,
+}
+
+
+def cpu_of(server):
+    """Seconds of processor time that the children have used, system included."""
+    used = 0
+    for pid in server.children():
+        for task in os.listdir("/proc/%d/task" % pid):
+            with open("/proc/%d/task/%s/schedstat" % (pid, task)) as f:
+                used += int(f.read().split()[0])
+    return used / 1e9
+
+
+@OWN_LINES
+def test_hostile_patterns_are_bounded(one_server, capsys, mpm):
+    """20 patterns times 100 groups: at most 100 ms of processor time each."""
+    conf = "LimitRequestFieldSize 131072\n" + issuer_conf()
+    for i, pattern in enumerate(PATTERNS):
+        conf += location("/%d" % i, block('Require not claim "g~%s"' % pattern), None)
+    server = one_server(conf, files=key_files())
+    worst = (0, None)
+    for name, groups in VALUES.items():
+        token = mint(g=groups)
+        for i, pattern in enumerate(PATTERNS):
+            server.get("/%d" % i, mint(g="b"))
+            before = cpu_of(server)
+            res = server.get("/%d" % i, token)
+            used = cpu_of(server) - before
+            worst = max(worst, (used, "%s, %s: %d" % (pattern, name, res.status)))
+            assert res.status in (200, 500), res
+            if i < 5 and "60" in name:
+                assert res.status == 500, (pattern, res)
+    with capsys.disabled():
+        print("\n%s: slowest of %d hostile patterns: %.1f ms of CPU (%s)" % (
+            mpm, len(PATTERNS), worst[0] * 1000, worst[1]))
+    assert worst[0] <= 0.1 * float(os.environ.get("BEARER_SLOW", "1")), worst
+
+
+def test_ordinary_patterns_are_not_bounded_away(one_server):
+    """200 groups, long scopes, ordinary regular expressions: decided."""
+    groups = ["CN=team-%03d,OU=groups,DC=example,DC=test" % i for i in range(200)]
+    scope = " ".join("https://api.example.test/mail.read.%d" % i for i in range(100))
+    patterns = [r"^CN=team-199,", r"OU=groups.*DC=test$", r"^CN=([a-z]+-)+199",
+                r".*team-199.*", r"^[^,]+199,OU=[a-z]+,", r"(^|,)CN=team-199(,|$)"]
+    conf = "LimitRequestFieldSize 131072\n" + issuer_conf()
+    for i, pattern in enumerate(patterns):
+        conf += location("/g%d" % i, "", 'claim "g~%s"' % pattern)
+    conf += location("/s0", "", r'claim "scope~mail\.read\.99$"')
+    conf += location("/s1", block(r'Require not claim "scope~\.write(\.|$)"'), None)
+    server = one_server(conf, files=key_files())
+    token = mint(g=groups, scope=scope)
+    for path in ["/g%d" % i for i in range(len(patterns))] + ["/s0"]:
+        granted(server.get(path, token))
+    token = mint(g=groups, scope=scope[:2000])
+    granted(server.get("/s1", token))
