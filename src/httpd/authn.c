@@ -621,6 +621,9 @@ int bearer_authn_check_user_id(request_rec *r)
     begin(&a, r);
     a.own->asked = 1;
     contradiction = bearer_check_request(r);
+    if (!contradiction && a.own->authorization) {
+        contradiction = bearer_check_foreign_request(r);
+    }
     if (contradiction) {
         return bearer_answer_refuse(r, BEARER_CONFIGURATION, contradiction, 0, NULL);
     }

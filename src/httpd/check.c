@@ -96,13 +96,13 @@ const ap_directive_t *bearer_check_find_file(const walk_t *w,
 
 /* ---- the tree ----------------------------------------------------------- */
 
-static int is_section(const ap_directive_t *node, const char *name)
+int bearer_check_is_section(const ap_directive_t *node, const char *name)
 {
     return node->directive[0] == '<' && !strncasecmp(node->directive + 1, name,
                                                      strlen(name));
 }
 
-static server_rec *vhost_of(const walk_t *w, const ap_directive_t *node)
+server_rec *bearer_check_vhost_of(const walk_t *w, const ap_directive_t *node)
 {
     server_rec *s;
 
@@ -172,14 +172,14 @@ static void walk(walk_t *w, const ap_directive_t *node, server_rec *server)
             w->htaccess = 1;
         }
         if (node->first_child) {
-            walk(w, node->first_child, is_section(node, "VirtualHost")
-                                       ? vhost_of(w, node) : server);
+            walk(w, node->first_child,
+                 bearer_check_is_section(node, "VirtualHost")
+                 ? bearer_check_vhost_of(w, node) : server);
         }
     }
 }
 
-/* The path of a section as it was written, quotes undone. */
-static const char *path_of(const walk_t *w, const ap_directive_t *node)
+const char *bearer_check_path_of(const walk_t *w, const ap_directive_t *node)
 {
     const char *args = node->args, *end = strrchr(args, '>');
 
@@ -194,7 +194,7 @@ static const char *path_of(const walk_t *w, const ap_directive_t *node)
 static int reached_from_elsewhere(const walk_t *w, const bearer_section_t *s,
                                   bearer_setting_t setting)
 {
-    const char *own = path_of(w, s->node), *path;
+    const char *own = bearer_check_path_of(w, s->node), *path;
     int i;
 
     for (i = 0; i < w->global->sections->nelts; i++) {
@@ -203,7 +203,7 @@ static int reached_from_elsewhere(const walk_t *w, const bearer_section_t *s,
         if (!((other->dir->settings.set >> setting) & 1u)) {
             continue;
         }
-        path = path_of(w, other->node);
+        path = bearer_check_path_of(w, other->node);
         if (strcasecmp(other->node->directive, "<Location") != 0
             || strcasecmp(s->node->directive, "<Location") != 0
             || *path == '~' || *own == '~' || strpbrk(path, "*?[")
@@ -368,6 +368,7 @@ int bearer_check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
         bearer_check_one_issuer(&w, i);
     }
     bearer_check_one_server(&w);
+    bearer_check_foreign(&w);
     return w.errors ? HTTP_INTERNAL_SERVER_ERROR : OK;
 }
 

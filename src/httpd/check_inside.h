@@ -50,6 +50,18 @@ const ap_directive_t *bearer_check_find_file(const walk_t *w,
 /** Finds the sections; p holds what is found. */
 void bearer_check_begin(walk_t *w, apr_pool_t *p, server_rec *s);
 
+/** Is this a section whose name begins so? */
+int bearer_check_is_section(const ap_directive_t *node, const char *name);
+
+/** The server of a <VirtualHost>. */
+server_rec *bearer_check_vhost_of(const walk_t *w, const ap_directive_t *node);
+
+/** The path of a section as it was written, quotes undone. */
+const char *bearer_check_path_of(const walk_t *w, const ap_directive_t *node);
+
+/** check_foreign.c: other modules' directives. */
+void bearer_check_foreign(walk_t *w);
+
 void bearer_check_one_issuer(walk_t *w, int index);
 void bearer_check_one_server(walk_t *w);
 

@@ -58,6 +58,14 @@ static int settle_user(request_rec *r)
     return DECLINED;
 }
 
+static int check_access(request_rec *r)
+{
+    if (r->user || r->ap_auth_type) {
+        put_right(r);
+    }
+    return bearer_check_foreign_watch ? bearer_check_foreign_access(r) : DECLINED;
+}
+
 void bearer_foreign_user_settle(request_rec *r)
 {
     settle_user(r);
@@ -68,7 +76,7 @@ void bearer_foreign_user_register(void)
     static const char *const ssl[] = { "mod_ssl.c", NULL };
     static const char *const readers[] = { "mod_session.c", NULL };
 
-    ap_hook_check_access(settle_user, ssl, NULL, APR_HOOK_REALLY_LAST,
+    ap_hook_check_access(check_access, ssl, NULL, APR_HOOK_REALLY_LAST,
                          AP_AUTH_INTERNAL_PER_CONF);
     /* mod_headers' fixup, which puts the user into headers, is among the last */
     ap_hook_fixups(settle_user, ssl, readers, APR_HOOK_MIDDLE);

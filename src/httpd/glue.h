@@ -205,6 +205,12 @@ void bearer_check_dump(apr_pool_t *p, server_rec *s);
  *  this request's settings, or NULL. */
 const char *bearer_check_request(request_rec *r);
 
+/* check_foreign.c: the same of other modules' directives, before anybody is asked,
+ * and of what they did since, where the record has `authorization` */
+extern int bearer_check_foreign_watch;  /**< 0: there is nothing to look at */
+int bearer_check_foreign_access(request_rec *r);
+const char *bearer_check_foreign_request(request_rec *r);
+
 /* ---- the process -------------------------------------------------------- */
 
 /** What a vhost is at an issuer that it did not declare itself. */
@@ -420,6 +426,8 @@ typedef struct request_t {
                                       session check are taken out of it */
     const struct session_said_t *session_said; /**< NULL: no store was asked */
     const struct issuer_said_t *issuer_said; /**< NULL: no issuer was asked */
+    const char *authorization;   /**< the field before authentication, "" for none;
+                                      NULL: nobody could have changed it since */
     const bearer_principal_t *principal;  /**< NULL: nobody was judged here */
     char *user;                  /**< r->user as this module set it; NULL: none */
     const bearer_settings_t *settings;    /**< resolved for that principal */

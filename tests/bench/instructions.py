@@ -33,7 +33,8 @@ DRIFT = 0.03
 REQUESTS = 1000
 HOOKS = ("bearer_export_header_parser", "bearer_export_access_checker",
          "bearer_authn_check_user_id", "bearer_authz_checker",
-         "bearer_export_fixups", "settle_user")
+         "bearer_export_fixups", "settle_user",
+         "check_access")
 
 
 def inside(out, module):

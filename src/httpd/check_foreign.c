@@ -1,0 +1,351 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/*
+ * Directives of other modules that AuthType Bearer cannot be beside. configtest
+ * finds them in the tree of directives, where Include and <IfModule> are resolved
+ * already; what only .htaccess, or sections of different kinds, bring together is
+ * found at the request.
+ */
+#include "check_inside.h"
+
+APLOG_USE_MODULE(auth_bearer);
+
+static const char merge_trailers[] =
+    "MergeTrailers On: a client's trailers become header fields after identity "
+    "headers were removed from these; beside AuthType Bearer, write MergeTrailers Off";
+static const char fake_basic_auth[] =
+    "SSLOptions +FakeBasicAuth: mod_ssl replaces the client's Authorization; where "
+    "AuthType Bearer is in force, write SSLOptions -FakeBasicAuth";
+static const char forward_proxy[] =
+    "ProxyRequests On: a forward proxy's clients send Authorization to the origin, so "
+    "AuthType Bearer cannot be used for them; for a reverse proxy, write ProxyRequests "
+    "Off";
+
+/* Where FakeBasicAuth may be written. */
+enum { HERE = 1, IN_HTACCESS = 2 };
+
+/* set anew with each configuration */
+static int may_be_faked;
+int bearer_check_foreign_watch;
+
+/* ---- a server's directives ------------------------------------------------ */
+
+static int is_word(const walk_t *w, const ap_directive_t *node, const char *word)
+{
+    const char *args = node->args;
+
+    return !strcasecmp(ap_getword_conf(w->p, &args), word);
+}
+
+/* The directives that stand in the main server (NULL), or in this virtual host. */
+static const ap_directive_t *inside(const walk_t *w, const server_rec *s)
+{
+    const ap_directive_t *node = ap_conftree;
+
+    while (s != w->main && node
+           && !(bearer_check_is_section(node, "VirtualHost")
+                && bearer_check_vhost_of(w, node) == s)) {
+        node = node->next;
+    }
+    return s == w->main ? node : node ? node->first_child : NULL;
+}
+
+/* Where the directive is switched on for a server: its own counts, else the main
+ * server's, of several the last; NULL: it is off. */
+static const ap_directive_t *switched_on(const walk_t *w, const server_rec *s,
+                                         const char *name)
+{
+    const ap_directive_t *found = NULL, *node;
+
+    for (node = inside(w, s); node; node = node->next) {
+        if (!strcasecmp(node->directive, name)) {
+            found = node;
+        }
+    }
+    if (!found && s != w->main) {
+        return switched_on(w, w->main, name);
+    }
+    return found && is_word(w, found, "on") ? found : NULL;
+}
+
+/* Sections of the main server count in every virtual host. */
+static int counts_in(const walk_t *w, const bearer_section_t *section,
+                     const server_rec *s)
+{
+    return section->server == s || section->server == w->main;
+}
+
+/* Says it once for a directive, in however many servers it counts. */
+static void say_once(walk_t *w, apr_array_header_t *said, const ap_directive_t *at,
+                     const char *text, const char *beside, const ap_directive_t *other)
+{
+    int i;
+
+    for (i = 0; i < said->nelts; i++) {
+        if (APR_ARRAY_IDX(said, i, const ap_directive_t *) == at) {
+            return;
+        }
+    }
+    APR_ARRAY_PUSH(said, const ap_directive_t *) = at;
+    bearer_check_say(w, APLOG_ERR, at, "%s (%s: %s:%d)", text, beside,
+                     other->filename, other->line_num);
+}
+
+static int is_in_proxy(const ap_directive_t *node)
+{
+    while (node && !bearer_check_is_section(node, "Proxy")) {
+        node = node->parent;
+    }
+    return node != NULL;
+}
+
+static void check_switches(walk_t *w, apr_array_header_t *said,
+                           const bearer_section_t *section, const server_rec *s)
+{
+    const ap_directive_t *node = switched_on(w, s, "MergeTrailers");
+
+    if (node) {
+        say_once(w, said, node, merge_trailers, "AuthType Bearer", section->auth_type);
+    }
+    if (is_in_proxy(section->node)
+        && (node = switched_on(w, s, "ProxyRequests")) != NULL) {
+        say_once(w, said, section->auth_type, forward_proxy, "ProxyRequests", node);
+    }
+}
+
+/* ---- SSLOptions ------------------------------------------------------------ */
+
+/* What is in force, as far as it was merged; NULL: not Bearer, not faked. */
+typedef struct view_t {
+    const ap_directive_t *bearer;
+    const ap_directive_t *fake;
+} view_t;
+
+/* mod_ssl: a word without a sign is the only option from there on. */
+static void merge_options(const walk_t *w, view_t *view, const ap_directive_t *node)
+{
+    const char *args = node->args;
+
+    while (*args) {
+        const char *word = ap_getword_conf(w->p, &args);
+        int sign = *word == '+' || *word == '-';
+
+        if (!strcasecmp(word + sign, "FakeBasicAuth")) {
+            view->fake = *word == '-' ? NULL : node;
+        }
+        else if (!sign) {
+            view->fake = NULL;
+        }
+    }
+}
+
+static void merge(const walk_t *w, view_t *view, const ap_directive_t *node)
+{
+    for (; node; node = node->next) {
+        if (!strcasecmp(node->directive, "SSLOptions")) {
+            merge_options(w, view, node);
+        }
+        else if (!strcasecmp(node->directive, "AuthType")) {
+            view->bearer = is_word(w, node, "Bearer") ? node : NULL;
+        }
+    }
+}
+
+/* Does a section count for every request that the other one counts for? Of what
+ * nobody can tell (patterns, a <Directory> beside a <Location>) the request says. */
+static int covers(const walk_t *w, const ap_directive_t *section,
+                  const ap_directive_t *other)
+{
+    const char *path, *longer;
+    apr_size_t len;
+
+    if (strcasecmp(section->directive, other->directive) != 0
+        || (strcasecmp(section->directive, "<Location") != 0
+            && strcasecmp(section->directive, "<Directory") != 0)) {
+        return 0;
+    }
+    path = bearer_check_path_of(w, section);
+    longer = bearer_check_path_of(w, other);
+    len = strlen(path);
+    return *path == '/' && !strpbrk(path, "*?[") && !strncmp(longer, path, len)
+        && (!len || path[len - 1] == '/' || !longer[len] || longer[len] == '/');
+}
+
+/* From the outermost section to this one. */
+static void merge_chain(const walk_t *w, view_t *view, const ap_directive_t *node,
+                        const ap_directive_t *outermost)
+{
+    if (node != outermost) {
+        merge_chain(w, view, node->parent, outermost);
+    }
+    merge(w, view, node->first_child);
+}
+
+/* Those of a server that cover a section, and itself: shorter directories first, as
+ * httpd applies them; locations as they stand. */
+static void list_covering(const walk_t *w, apr_array_header_t *list,
+                          const server_rec *s, const ap_directive_t *section)
+{
+    const int sorted = !strcasecmp(section->directive, "<Directory");
+    const ap_directive_t *o;
+    int i;
+
+    for (o = inside(w, s); o; o = o->next) {
+        if (o != section && !covers(w, o, section)) {
+            continue;
+        }
+        APR_ARRAY_PUSH(list, const ap_directive_t *) = o;
+        for (i = list->nelts - 1; sorted && i > 0; i--) {
+            const ap_directive_t **before = &APR_ARRAY_IDX(list, i - 1,
+                                                           const ap_directive_t *);
+
+            if (strlen(bearer_check_path_of(w, *before))
+                <= strlen(bearer_check_path_of(w, o))) {
+                break;
+            }
+            before[1] = *before;
+            *before = o;
+        }
+    }
+}
+
+static void check_options(walk_t *w, apr_array_header_t *said,
+                          const ap_directive_t *node, const server_rec *s)
+{
+    const ap_directive_t *outermost = node;
+    apr_array_header_t *list = apr_array_make(w->p, 4, sizeof(ap_directive_t *));
+    view_t view = { NULL, NULL };
+    int i;
+
+    while (outermost->parent
+           && !bearer_check_is_section(outermost->parent, "VirtualHost")) {
+        outermost = outermost->parent;
+    }
+    merge(w, &view, inside(w, w->main));
+    list_covering(w, list, w->main, outermost);
+    if (s != w->main) {
+        merge(w, &view, inside(w, s));
+        list_covering(w, list, s, outermost);
+    }
+    for (i = 0; i < list->nelts; i++) {
+        const ap_directive_t *o = APR_ARRAY_IDX(list, i, const ap_directive_t *);
+
+        if (o == outermost) {
+            merge_chain(w, &view, node, outermost);
+        }
+        else {
+            merge(w, &view, o->first_child);
+        }
+    }
+    if (view.bearer && view.fake) {
+        say_once(w, said, view.fake, fake_basic_auth, "AuthType Bearer", view.bearer);
+    }
+}
+
+static int has(const ap_directive_t *node, const char *name)
+{
+    while (node && strcasecmp(node->directive, name) != 0) {
+        node = node->next;
+    }
+    return node != NULL;
+}
+
+/* Each section that says something of either, for each server that it counts in. */
+static void check_sections(walk_t *w, apr_array_header_t *said,
+                           const ap_directive_t *node, const server_rec *owner)
+{
+    const server_rec *s;
+
+    for (; node; node = node->next) {
+        if (!node->first_child) {
+            continue;
+        }
+        if (bearer_check_is_section(node, "VirtualHost")) {
+            check_sections(w, said, node->first_child,
+                           bearer_check_vhost_of(w, node));
+            continue;
+        }
+        if (has(node->first_child, "SSLOptions") || has(node->first_child, "AuthType")) {
+            for (s = w->main; s; s = s->next) {
+                if (s == owner || owner == w->main) {
+                    check_options(w, said, node, s);
+                }
+            }
+        }
+        check_sections(w, said, node->first_child, owner);
+    }
+}
+
+static int mentions_fake(const walk_t *w, const ap_directive_t *node)
+{
+    int found = 0;
+
+    for (; node; node = node->next) {
+        if (!strcasecmp(node->directive, "SSLOptions")
+            && ap_strcasestr(node->args, "FakeBasicAuth")) {
+            found |= HERE;
+        }
+        else if (!strncasecmp(node->directive, "AllowOverride", 13)
+                 && !is_word(w, node, "None")) {
+            found |= IN_HTACCESS;
+        }
+        found |= mentions_fake(w, node->first_child);
+    }
+    return found;
+}
+
+void bearer_check_foreign(walk_t *w)
+{
+    apr_array_header_t *said = apr_array_make(w->p, 2, sizeof(ap_directive_t *));
+    const server_rec *s;
+    int i;
+
+    may_be_faked = ap_find_linked_module("mod_ssl.c") ? mentions_fake(w, ap_conftree)
+                                                      : 0;
+    bearer_check_foreign_watch = may_be_faked
+        || bearer_check_find(ap_conftree, "MergeTrailers")
+        || bearer_check_find(ap_conftree, "ProxyRequests");
+    for (i = 0; i < w->sections->nelts; i++) {
+        const bearer_section_t *section = &APR_ARRAY_IDX(w->sections, i,
+                                                         bearer_section_t);
+
+        for (s = w->main; s; s = s->next) {
+            if (counts_in(w, section, s)) {
+                check_switches(w, said, section, s);
+            }
+        }
+    }
+    if (may_be_faked & HERE) {
+        check_sections(w, said, ap_conftree, w->main);
+    }
+}
+
+/* ---- at a request ---------------------------------------------------------- */
+
+int bearer_check_foreign_access(request_rec *r)
+{
+    const core_server_config *core = ap_get_core_module_config(
+        r->server->module_config);
+    const char *field;
+
+    if (core->merge_trailers == AP_MERGE_TRAILERS_ENABLE
+        || r->proxyreq == PROXYREQ_PROXY) {
+        if (bearer_config_in_force(r)) {
+            return bearer_answer_refuse(r, BEARER_CONFIGURATION,
+                                        r->proxyreq == PROXYREQ_PROXY
+                                        ? forward_proxy : merge_trailers, 0, NULL);
+        }
+    }
+    if (may_be_faked) {
+        field = apr_table_get(r->headers_in, "Authorization");
+        bearer_request(r)->authorization = field ? field : "";
+    }
+    return DECLINED;
+}
+
+const char *bearer_check_foreign_request(request_rec *r)
+{
+    const char *now = apr_table_get(r->headers_in, "Authorization");
+
+    return now && now != bearer_request(r)->authorization
+        && !strncmp(now, "Basic ", 6) ? fake_basic_auth : NULL;
+}
