@@ -141,6 +141,8 @@ static void register_hooks(apr_pool_t *p)
                           APR_HOOK_REALLY_FIRST);
     ap_hook_quick_handler(bearer_resource_quick, NULL, NULL,
                           APR_HOOK_REALLY_FIRST);
+    ap_hook_map_to_storage(bearer_browser_map_to_storage, NULL, NULL,
+                           APR_HOOK_REALLY_FIRST);
     ap_hook_header_parser(bearer_export_header_parser, NULL, NULL,
                           APR_HOOK_REALLY_FIRST);
     ap_hook_check_access(bearer_export_access_checker, NULL, NULL,

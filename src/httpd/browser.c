@@ -84,6 +84,7 @@ static int make_browser(server_rec *s, server_config_t *server, apr_pool_t *p)
     b->origin = bearer_browser_base(s, p);
     b->path = bearer_browser_path(s);
     b->several = bearer_browser_issuers(s, p)->nelts > 1;
+    b->callback_path = apr_pstrcat(p, b->path, "/callback", NULL);
     b->logout = apr_pstrcat(p, b->origin, b->path, "/logout", NULL);
     b->in_cookie = login->store == SESSIONS_IN_COOKIE;
     b->max = login->max ? login->max : DEFAULT_MAX;
@@ -280,6 +281,7 @@ int bearer_browser_quick(request_rec *r, int lookup)
     if (strncmp(r->uri, browser->path, len) != 0 || r->uri[len] != '/') {
         return DECLINED;
     }
+    bearer_browser_hide_answer(r, browser);
     for (i = 0; i < sizeof(endpoints) / sizeof(endpoints[0]); i++) {
         if (!is_endpoint(browser, endpoints[i].name, r->uri + len)) {
             continue;

@@ -18,6 +18,7 @@
 struct browser_t {
     const char *origin;          /**< SCHEME://HOST[:PORT] */
     const char *path;            /**< AuthBearerLoginPath */
+    const char *callback_path;   /**< what every callback's path begins with */
     int several;                 /**< issuers log in: each has its own callback */
     const char *logout;          /**< absolute URL */
     bearer_cookie_names_t names;
@@ -71,6 +72,11 @@ const char *bearer_browser_own_callback(const browser_t *browser,
 /** Does this server have a client id at that issuer? */
 int bearer_browser_has_client(const server_config_t *server,
                               const bearer_issuer_t *issuer);
+
+/* browser_hide.c */
+/** Hides an issuer's answer from logs and from error documents; the callback finds
+ *  it in the request's record. */
+void bearer_browser_hide_answer(request_rec *r, const browser_t *browser);
 
 /* browser_login.c */
 /** The cookie of the login whose state that is. */

@@ -309,7 +309,8 @@ int bearer_browser_callback(request_rec *r, const browser_t *browser)
     a.browser = browser;
     bearer_settings_resolve(&a.settings, server->global->defaults,
                             &server->settings, NULL, NULL);
-    reason = bearer_login_parse(&a.parameters, r->args, &a.why, r->pool);
+    reason = bearer_login_parse(&a.parameters, bearer_request(r)->answer,
+                                &a.why, r->pool);
     for (i = 0; reason == BEARER_OK && i < sizeof(steps) / sizeof(steps[0]); i++) {
         reason = steps[i](&a);
     }

@@ -27,65 +27,6 @@ typedef struct browser_session_t {
 
 /* ---- finding ------------------------------------------------------------ */
 
-const char *bearer_browser_cookies(const request_rec *r)
-{
-    for (; r; r = bearer_request_parent(r)) {
-        const request_t *record = bearer_request_peek(r);
-
-        if (record && record->cookies) {
-            return record->cookies;
-        }
-        if (!bearer_request_parent(r)) {
-            return apr_table_get(r->headers_in, "Cookie");
-        }
-    }
-    return NULL;
-}
-
-void bearer_browser_strip(request_rec *r)
-{
-    const global_config_t *global = bearer_config_server(r->server)->global;
-    const char *field = global->browsers
-                        ? apr_table_get(r->headers_in, "Cookie") : NULL;
-    const char *kept;
-    const bearer_settings_t *settings;
-
-    if (!field) {
-        return;
-    }
-    settings = bearer_config_of(r);
-    kept = settings->strip_cookies ? bearer_cookie_strip(field, r->pool) : field;
-    if (kept == field) {
-        return;
-    }
-    bearer_request(r)->cookies = field;
-    if (r->main) {
-        /* the table is the main request's, who has not looked at it yet */
-        r->headers_in = apr_table_copy(r->pool, r->headers_in);
-    }
-    if (kept) {
-        apr_table_setn(r->headers_in, "Cookie", kept);
-    }
-    else {
-        apr_table_unset(r->headers_in, "Cookie");
-    }
-}
-
-void bearer_browser_hide(request_rec *r)
-{
-    const global_config_t *global = bearer_config_server(r->server)->global;
-    const char *field = global->browsers
-                        ? apr_table_get(r->headers_in, "Cookie") : NULL;
-    const char *kept = field ? bearer_cookie_strip(field, r->pool) : NULL;
-
-    if (kept && kept != field) {
-        apr_table_setn(r->headers_in, "Cookie", kept);
-    }
-    else if (field && !kept) {
-        apr_table_unset(r->headers_in, "Cookie");
-    }
-}
-
 void bearer_browser_store(bearer_session_store_t *store, const browser_t *browser)
 {
     store->seal = browser->session_seal;

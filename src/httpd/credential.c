@@ -170,7 +170,7 @@ static void show_in_scoreboard(request_rec *r, char *line)
 
 /* RFC 6750 section 5.3: a token in a URL ends up in logs and Referer fields.
  * Each copy is looked at by itself: another module may have rewritten one. */
-static void mask_query(request_rec *r, const char *name)
+void bearer_credential_mask(request_rec *r, const char *name)
 {
     const char *referer = masked(r, apr_table_get(r->headers_in, "Referer"), name);
     const char *line = masked(r, r->the_request, name);
@@ -208,7 +208,7 @@ void bearer_credential_hide_query(request_rec *r,
 
         /* what is logged in the end is the request that the client sent */
         for (; q; q = q->prev) {
-            mask_query(q, from->name);
+            bearer_credential_mask(q, from->name);
         }
     }
 }

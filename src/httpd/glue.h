@@ -422,6 +422,7 @@ typedef struct request_t {
     const char *cookies;         /**< the Cookie field as it was, once ours are
                                       taken out of it */
     struct browser_session_t *session; /**< NULL: not looked for yet */
+    const char *answer;          /**< the query of an issuer's answer, as it was */
     const char *checked_cookies; /**< the Cookie field as it was, once those of a
                                       session check are taken out of it */
     const struct session_said_t *session_said; /**< NULL: no store was asked */
@@ -472,6 +473,8 @@ const credential_t *bearer_credential_get(request_rec *r);
  *  keep: the token stays where it is (but never in a query). */
 void bearer_credential_strip(request_rec *r, const bearer_settings_t *settings,
                              int keep);
+/** Hides the parameters of that name in every copy of the request's URL. */
+void bearer_credential_mask(request_rec *r, const char *name);
 /** Hides query tokens in everything that will be logged or passed on. */
 void bearer_credential_hide_query(request_rec *r,
                                   const bearer_settings_t *settings);
@@ -521,9 +524,14 @@ const char *bearer_browser_base(server_rec *s, apr_pool_t *p);
 const char *bearer_browser_path(const server_rec *s);
 /** This server as a browser sees it, without a path; NULL without a browser. */
 const char *bearer_browser_origin(const server_rec *s);
-/** Takes this module's own cookies out of what others see of the request. */
+/* browser_hide.c */
+/** Takes this module's own cookies out of what others see of the request: before
+ *  an .htaccess is read. */
+int bearer_browser_map_to_storage(request_rec *r);
+/** The same for a part of a page; and gives them back where the application may
+ *  see them. In fixups. */
 void bearer_browser_strip(request_rec *r);
-/** The same, of a request that is over, for the access log. */
+/** Hides them, and an issuer's answer, from the access log. */
 void bearer_browser_hide(request_rec *r);
 
 /* browser_session.c: the session that a cookie opens */
@@ -638,6 +646,8 @@ void bearer_scrub_header(request_rec *r, const char *name, int keep);
  *  request is removed; keep: what was verified stays. */
 void bearer_scrub_environment(request_rec *r, const bearer_settings_t *settings,
                               int keep);
+/** Cookies that are removed from the request go from the environment too. */
+void bearer_scrub_cookies(request_rec *r);
 /** The same for a request that is about to be served as part of another: mod_include
  *  lets a page that is included have the environment of the one that includes it. */
 void bearer_scrub_includer(request_rec *r);

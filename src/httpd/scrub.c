@@ -112,7 +112,7 @@ typedef struct cleaning_t {
     int keep;                          /* the token goes on to the application */
 } cleaning_t;
 
-enum { CLEAN_NAMES, CLEAN_USER, CLEAN_CREDENTIALS };
+enum { CLEAN_NAMES, CLEAN_USER, CLEAN_COOKIES, CLEAN_CREDENTIALS };
 
 /* A variable's name as it was before internal redirects. */
 static const char *first_name(const char *name)
@@ -157,6 +157,13 @@ static const char *cleaned(const cleaning_t *c, const char *variable,
     if (c->step == CLEAN_USER) {
         return bearer_exports_reserved_variable(variable, c->settings) ? NULL : value;
     }
+    if (header && c->step >= CLEAN_COOKIES && (!ap_cstr_casecmp(header, "COOKIE")
+                                               || !ap_cstr_casecmp(header, "REFERER"))) {
+        return apr_table_get(c->r->headers_in, header);
+    }
+    if (c->step == CLEAN_COOKIES) {
+        return value;
+    }
     if (header && bearer_exports_reserved_header(header, c->settings)) {
         return NULL;
     }
@@ -166,10 +173,6 @@ static const char *cleaned(const cleaning_t *c, const char *variable,
     if (header && !ap_cstr_casecmp(header, "AUTHORIZATION")) {
         field = apr_table_get(c->r->headers_in, header);
         return c->keep && field && !strcmp(field, value) ? value : NULL;
-    }
-    if (header && (!ap_cstr_casecmp(header, "COOKIE")
-                   || !ap_cstr_casecmp(header, "REFERER"))) {
-        return apr_table_get(c->r->headers_in, header);
     }
     return without_token(c, name, header, value);
 }
@@ -203,6 +206,13 @@ void bearer_scrub_environment(request_rec *r, const bearer_settings_t *settings,
     if (!apr_is_empty_table(r->subprocess_env)) {
         clean(&c, r->subprocess_env);
     }
+}
+
+void bearer_scrub_cookies(request_rec *r)
+{
+    const cleaning_t c = { r, NULL, CLEAN_COOKIES, 0 };
+
+    clean(&c, r->subprocess_env);
 }
 
 void bearer_scrub_includer(request_rec *r)

@@ -418,6 +418,57 @@ static const struct {
     { "", "text/html; charset=utf-8", bearer_status_html },  /* the others */
 };
 
+static int contains(ap_conf_vector_t *conf, const ap_expr_info_t *handler);
+
+static int some_contains(const apr_array_header_t *sections,
+                         const ap_expr_info_t *handler)
+{
+    int i, found = 0;
+
+    for (i = 0; sections && !found && i < sections->nelts; i++) {
+        found = contains(APR_ARRAY_IDX(sections, i, ap_conf_vector_t *), handler);
+    }
+    return found;
+}
+
+/* Is this SetHandler line in an .htaccess, or in a section of it? */
+static int contains(ap_conf_vector_t *conf, const ap_expr_info_t *handler)
+{
+    const core_dir_config *core = ap_get_core_module_config(conf);
+
+    return core && (core->expr_handler == handler
+                    || some_contains(core->sec_file, handler)
+                    || some_contains(core->sec_if, handler));
+}
+
+/* AllowOverride FileInfo lets who writes an .htaccess choose any handler, but what
+ * this one shows is the administrator's. Where an .htaccess was read, the line must
+ * be one of the server configuration. */
+static int is_by_the_administrator(request_rec *r)
+{
+    const core_dir_config *core = ap_get_core_module_config(r->per_dir_config);
+    const ap_expr_info_t *line = core ? core->expr_handler : NULL;
+    const struct htaccess_result *file = r->htaccess;
+    const char *error = NULL, *name;
+
+    while (file && !file->htaccess) {
+        file = file->next;  /* it is not there */
+    }
+    if (!file) {
+        return 1;
+    }
+    name = line ? ap_expr_str_exec(r, line, &error) : NULL;
+    if (error || !name || ap_cstr_casecmp(name, r->handler)) {
+        return 0;
+    }
+    for (; file; file = file->next) {
+        if (file->htaccess && contains(file->htaccess, line)) {
+            return 0;
+        }
+    }
+    return 1;
+}
+
 int bearer_status_handler(request_rec *r)
 {
     json_t *status;
@@ -425,6 +476,12 @@ int bearer_status_handler(request_rec *r)
 
     if (!r->handler || strcmp(r->handler, "bearer-status") != 0) {
         return DECLINED;
+    }
+    if (!is_by_the_administrator(r)) {
+        bearer_log(APLOG_ERR, r, "the handler bearer-status was chosen where an "
+                   ".htaccess file applies; the page is served only by SetHandler "
+                   "bearer-status in the server configuration (in a <Location>)");
+        return HTTP_FORBIDDEN;
     }
     if (r->method_number != M_GET) {
         ap_allow_standard_methods(r, REPLACE_ALLOW, M_GET, -1);

@@ -1,0 +1,163 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/**
+ * @file browser_hide.c
+ * What others must not see of browsers: this module's own cookies, and the code and
+ * state that an issuer's answer brings.
+ *
+ * Both are gone from the request before an .htaccess is read: who may write one may
+ * not collect what signs people in.
+ */
+#include "browser.h"
+
+#include "bearer/credential_syntax.h"
+
+APLOG_USE_MODULE(auth_bearer);
+
+/* ---- cookies ------------------------------------------------------------ */
+
+const char *bearer_browser_cookies(const request_rec *r)
+{
+    for (; r; r = bearer_request_parent(r)) {
+        const request_t *record = bearer_request_peek(r);
+
+        if (record && record->cookies) {
+            return record->cookies;
+        }
+        if (!bearer_request_parent(r)) {
+            return apr_table_get(r->headers_in, "Cookie");
+        }
+    }
+    return NULL;
+}
+
+static void set_cookies(request_rec *r, const char *field)
+{
+    if (r->main) {
+        /* the table may be the main request's, who has not looked at it yet */
+        r->headers_in = apr_table_copy(r->pool, r->headers_in);
+    }
+    if (field) {
+        apr_table_setn(r->headers_in, "Cookie", field);
+    }
+    else {
+        apr_table_unset(r->headers_in, "Cookie");
+    }
+}
+
+static void take_cookies(request_rec *r)
+{
+    const char *field = apr_table_get(r->headers_in, "Cookie");
+    const char *kept = field ? bearer_cookie_strip(field, r->pool) : NULL;
+
+    if (kept != field) {
+        bearer_request(r)->cookies = field;
+        set_cookies(r, kept);
+        bearer_scrub_cookies(r);
+    }
+}
+
+/* AuthBearerStripCookies Off: where the application may see them. */
+static void give_cookies_back(request_rec *r)
+{
+    const char *all = bearer_browser_cookies(r);
+    const char *own = all ? bearer_cookie_own(all, r->pool) : NULL;
+    const char *field = own ? apr_table_get(r->headers_in, "Cookie") : NULL;
+
+    if (own && !(field && bearer_cookie_own(field, r->pool))) {
+        set_cookies(r, field ? apr_pstrcat(r->pool, field, "; ", own, NULL) : own);
+    }
+}
+
+void bearer_browser_strip(request_rec *r)
+{
+    if (!bearer_config_server(r->server)->global->browsers) {
+        return;
+    }
+    if (r->main) {  /* a file that is included has not come by here before */
+        take_cookies(r);
+    }
+    if (bearer_browser_cookies(r) && !bearer_config_of(r)->strip_cookies) {
+        give_cookies_back(r);
+    }
+}
+
+/* ---- the issuer's answer -------------------------------------------------- */
+
+static const char *const answer_names[] = {
+    "code", "state", "id_token", "access_token", "response", NULL
+};
+
+static int is_callback(const char *url, const browser_t *browser)
+{
+    return strncmp(url, browser->callback_path, strlen(browser->callback_path)) == 0;
+}
+
+static void mask_answer(request_rec *r)
+{
+    const char *const *name = answer_names;
+
+    for (; *name; name++) {
+        bearer_credential_mask(r, *name);
+    }
+}
+
+void bearer_browser_hide_answer(request_rec *r, const browser_t *browser)
+{
+    if (is_callback(r->uri, browser)) {
+        bearer_request(r)->answer = r->args;
+        mask_answer(r);
+    }
+}
+
+/* The page that an answer ended on, if it did not end on another one. */
+static void hide_referer(request_rec *r, const browser_t *browser)
+{
+    const char *referer = apr_table_get(r->headers_in, "Referer");
+    const char *const *name = answer_names;
+
+    if (referer && strstr(referer, browser->callback_path)) {
+        for (; *name; name++) {
+            referer = bearer_syntax_mask_url(referer, *name, r->pool);
+        }
+        apr_table_setn(r->headers_in, "Referer", referer);
+    }
+}
+
+/* An answer that httpd refused before it was asked whose it is, or that is spelled
+ * in another way. */
+static int has_answer(const request_rec *r, const browser_t *browser)
+{
+    return r->the_request && strchr(r->the_request, '?')
+        && ((r->uri && is_callback(r->uri, browser))
+            || strstr(r->the_request, browser->callback_path));
+}
+
+/* ---- the hooks -------------------------------------------------------------- */
+
+int bearer_browser_map_to_storage(request_rec *r)
+{
+    const server_config_t *server = bearer_config_server(r->server);
+
+    if (server->global->browsers) {
+        take_cookies(r);
+    }
+    if (server->browser) {
+        hide_referer(r, server->browser);
+    }
+    return DECLINED;
+}
+
+void bearer_browser_hide(request_rec *r)
+{
+    const server_config_t *server = bearer_config_server(r->server);
+
+    if (server->global->browsers) {
+        take_cookies(r);
+    }
+    if (server->browser) {
+        hide_referer(r, server->browser);
+    }
+    if (server->browser && has_answer(r, server->browser)) {
+        mask_answer(r);
+    }
+}
