@@ -1,0 +1,374 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/*
+ * The calls, and what is said about the server. See redis.h.
+ */
+#include "bearer/redis_inside.h"
+
+#include <string.h>
+
+#include <apr_strings.h>
+#include <sys/un.h>
+
+#include "bearer/text.h"
+
+/** Most calls are over in this time: they do not pass the gate. */
+#define MOMENT apr_time_from_msec(20)
+#define REFUSED_EVERY apr_time_from_sec(60)
+
+/* ---- what is said ------------------------------------------------------- */
+
+/** Nobody is there, or nobody who speaks as expected. */
+#define AWAY 1
+#define TROUBLES 2
+
+/** What a server refuses with, and what to change. In this order. */
+static const struct {
+    const char *begins;
+    int writing;                   /**< only a write is refused */
+    const char *change;
+} errors[] = {
+    { "OOM", 1, "raise maxmemory, or set maxmemory-policy volatile-ttl" },
+    { "READONLY", 1, "this is a replica; name the primary" },
+    { "MISCONF", 1, "redis cannot write to its disk" },
+    { "NOREPLICAS", 1, "too few replicas are connected" },
+    { "NOPERM", 1, "allow +get +mget +set +del +select ~bearer-*" },
+    { "NOPERM", 0, "allow +get +mget +set +del +select ~bearer-*" },
+    { "NOAUTH", 0, "it needs password=" },
+    { "WRONGPASS", 0, "check the user and password=" },
+    { "ERR invalid password", 0, "check password=" },
+    { "ERR AUTH", 0, "this user has no password; remove password=" },
+    { "ERR Client sent AUTH", 0, "it has no password; remove password=" },
+    { "LOADING", 0, "it is starting" },
+    { "MOVED", 0, "a cluster is not supported; name a single server" },
+    { "ASK", 0, "a cluster is not supported; name a single server" },
+    { "CLUSTERDOWN", 0, "a cluster is not supported; name a single server" },
+    { "CROSSSLOT", 0, "a cluster is not supported; name a single server" },
+    { "ERR SELECT", 0, "a cluster is not supported; name a single server" },
+    { "ERR DB index", 0, "check the database number" },
+    { "ERR invalid DB", 0, "check the database number" },
+    { "", 0, "this is not expected" },
+};
+#define ERRORS ((int)(sizeof(errors) / sizeof(errors[0])))
+
+static int error_of(const char *text, int writing)
+{
+    int i = 0;
+
+    while (i < ERRORS - 1
+           && (strncmp(text, errors[i].begins, strlen(errors[i].begins)) != 0
+               || (errors[i].writing && !writing))) {
+        i++;
+    }
+    return i;
+}
+
+static void say_trouble(const bearer_redis_call_t *call, int trouble, const char *what,
+                        const char *change)
+{
+    const bearer_redis_t *redis = call->redis;
+
+    if (atomic_load(&redis->shared->trouble) != trouble
+        && atomic_exchange(&redis->shared->trouble, trouble) != trouble) {
+        bearer_world_log(redis->world, BEARER_LOG_ERROR, "AuthBearerSOCache %s: "
+                         "%s%s%s; no values can be read or kept there; next attempt "
+                         "in 1 s", redis->config->name, what, change ? "; " : "",
+                         change ? change : "");
+    }
+}
+
+static void say_over(const bearer_redis_t *redis)
+{
+    if (atomic_exchange(&redis->shared->trouble, 0)) {
+        bearer_world_log(redis->world, BEARER_LOG_NOTICE, "AuthBearerSOCache %s: "
+                         "answers again", redis->config->name);
+    }
+}
+
+/* Once a minute for all processes of the host. */
+static void say_refused(const bearer_redis_call_t *call, const char *what,
+                        const char *change)
+{
+    const bearer_redis_t *redis = call->redis;
+    apr_time_t now = bearer_world_now(redis->world);
+    apr_int64_t last = atomic_load(&redis->shared->refused);
+
+    if ((now - last >= REFUSED_EVERY || now < last)
+        && atomic_compare_exchange_strong(&redis->shared->refused, &last, now)) {
+        bearer_world_log(redis->world, BEARER_LOG_WARNING, "AuthBearerSOCache %s: "
+                         "%s; %s", redis->config->name, what, change);
+    }
+}
+
+/* ---- a call ------------------------------------------------------------- */
+
+/* Cut before anything of the reply came: by a restart, or because redis is tired
+ * of an idle connection. */
+static bearer_redis_end_t try_twice(bearer_redis_call_t *call)
+{
+    bearer_redis_end_t end = bearer_redis_try(call);
+
+    if (end == BEARER_REDIS_CUT) {
+        bearer_redis_drop_idle(call->redis);
+        call->spared = call->once;
+        if (!call->once) {
+            end = bearer_redis_try(call);
+        }
+    }
+    return end;
+}
+
+static void tell_breaker(const bearer_redis_call_t *call, int answered)
+{
+    bearer_redis_t *redis = call->redis;
+
+    if (answered || !call->spared || call->pass == BEARER_BREAKER_PROBE) {
+        int changed = bearer_breaker_tell(&redis->shared->breaker, call->pass,
+                                          answered,
+                                          bearer_world_now(redis->world));
+
+        if (changed && answered) {
+            say_over(redis);
+        }
+    }
+    if (!answered && !call->spared) {
+        bearer_redis_drop_idle(redis);
+        if (redis->resolver) {
+            bearer_resolver_expire(redis->resolver);
+        }
+    }
+}
+
+static const char *why(const bearer_redis_call_t *call, bearer_redis_end_t end)
+{
+    return call->detail ? call->detail
+        : end == BEARER_REDIS_LATE
+        ? apr_psprintf(call->p, "no answer within %" APR_TIME_T_FMT " ms",
+                       apr_time_as_msec(call->redis->config->timeout))
+        : "it cannot be asked";
+}
+
+/* The server's own words, and the status that they are. */
+static apr_status_t judge_error(const bearer_redis_call_t *call)
+{
+    const char *text = bearer_text_quote(call->p, call->reply->text);
+    int i = error_of(call->reply->text, call->writes);
+
+    if (errors[i].writing) {
+        say_refused(call, text, errors[i].change);
+        tell_breaker(call, 1);
+        return APR_ENOSPC;
+    }
+    say_trouble(call, TROUBLES + i, text, errors[i].change);
+    tell_breaker(call, 0);
+    return APR_EGENERAL;
+}
+
+static apr_status_t judge(bearer_redis_call_t *call, bearer_redis_end_t end)
+{
+    if (end == BEARER_REDIS_DONE && call->reply->is_error) {
+        return judge_error(call);
+    }
+    if (end == BEARER_REDIS_DONE) {
+        bearer_gate_answered(call->redis->world->gate, BEARER_PARTY_CACHE,
+                             bearer_monotonic() - call->wait.begun);
+        tell_breaker(call, 1);
+        return APR_SUCCESS;
+    }
+    if (end == BEARER_REDIS_UNFIT) {
+        say_refused(call, "a value is too long, or of another kind",
+                    "let no other program write to bearer-*");
+        tell_breaker(call, 1);
+        return APR_EGENERAL;
+    }
+    if (!call->spared && end != BEARER_REDIS_CROWDED) {
+        say_trouble(call, AWAY, why(call, end), NULL);
+    }
+    call->spared |= end == BEARER_REDIS_CROWDED;
+    tell_breaker(call, 0);
+    return APR_EGENERAL;
+}
+
+static apr_status_t perform(bearer_redis_call_t *call)
+{
+    bearer_redis_t *redis = call->redis;
+    apr_time_t now = bearer_world_now(redis->world);
+    apr_status_t rv;
+
+    call->pass = bearer_breaker_ask(&redis->shared->breaker, now,
+                                    now + redis->config->timeout);
+    if (call->pass == BEARER_BREAKER_OPEN) {
+        return APR_EGENERAL;
+    }
+    call->wait.begun = bearer_monotonic();
+    call->wait.until = call->wait.begun + redis->config->timeout;
+    call->wait.moment = call->wait.begun + MOMENT;
+    /* one a second of the host */
+    call->wait.gate = call->pass == BEARER_BREAKER_PROBE ? NULL
+                                                         : redis->world->gate;
+    rv = judge(call, try_twice(call));
+    if (call->wait.entered) {
+        bearer_gate_leave(&call->wait.ticket);
+    }
+    return rv;
+}
+
+static void begin(bearer_redis_call_t *call, bearer_redis_t *redis,
+                  bearer_redis_command_t *command, bearer_redis_reply_t *reply,
+                  apr_pool_t *p)
+{
+    memset(call, 0, sizeof(*call));
+    memset(command, 0, sizeof(*command));
+    memset(reply, 0, sizeof(*reply));
+    call->redis = redis;
+    call->command = command;
+    call->reply = reply;
+    call->p = reply->p = p;
+}
+
+apr_status_t bearer_redis_get(bearer_redis_t *redis, const char *const *keys,
+                              int n, bearer_redis_value_t *values,
+                              apr_size_t max, apr_pool_t *p)
+{
+    bearer_redis_command_t command;
+    bearer_redis_reply_t reply;
+    apr_status_t rv;
+    bearer_redis_call_t call;
+    int i;
+
+    if (n < 1 || n > BEARER_REDIS_VALUES) {
+        return APR_EGENERAL;
+    }
+    begin(&call, redis, &command, &reply, p);
+    memset(values, 0, sizeof(*values) * (apr_size_t)n);
+    reply.values = values;
+    reply.count = n;
+    reply.max = max;
+    bearer_redis_add(&command, n == 1 ? "GET" : "MGET", n == 1 ? 3 : 4);
+    for (i = 0; i < n; i++) {
+        bearer_redis_add(&command, keys[i], strlen(keys[i]));
+    }
+    rv = perform(&call);
+    if (rv == APR_SUCCESS
+        && (n > 1 ? !reply.is_array
+                  : reply.is_array || (!values[0].data && !reply.is_nil))) {
+        rv = APR_EGENERAL;  /* no answer to this question */
+    }
+    return rv;
+}
+
+apr_status_t bearer_redis_set(bearer_redis_t *redis, const char *key,
+                              const void *value, apr_size_t len,
+                              apr_interval_time_t life, bearer_redis_when_t when,
+                              apr_pool_t *p)
+{
+    bearer_redis_command_t command;
+    bearer_redis_reply_t reply;
+    apr_status_t rv;
+    bearer_redis_call_t call;
+    const char *ms;
+
+    if (life <= 0) {
+        return APR_EGENERAL;
+    }
+    begin(&call, redis, &command, &reply, p);
+    ms = apr_psprintf(p, "%" APR_TIME_T_FMT, (life + 999) / 1000);
+    bearer_redis_add(&command, "SET", 3);
+    bearer_redis_add(&command, key, strlen(key));
+    bearer_redis_add(&command, value, len);
+    bearer_redis_add(&command, "PX", 2);
+    bearer_redis_add(&command, ms, strlen(ms));
+    if (when != BEARER_REDIS_ALWAYS) {
+        bearer_redis_add(&command, when == BEARER_REDIS_IF_ABSENT ? "NX" : "XX", 2);
+    }
+    call.once = when == BEARER_REDIS_IF_ABSENT;
+    call.writes = 1;
+    rv = perform(&call);
+    if (rv == APR_SUCCESS && reply.is_nil) {
+        rv = when == BEARER_REDIS_IF_ABSENT ? APR_EEXIST : APR_NOTFOUND;
+    } else if (rv == APR_SUCCESS && strcmp(reply.text, "OK") != 0) {
+        rv = APR_EGENERAL;
+    }
+    return rv;
+}
+
+apr_status_t bearer_redis_remove(bearer_redis_t *redis, const char *key,
+                                 apr_pool_t *p)
+{
+    bearer_redis_command_t command;
+    bearer_redis_reply_t reply;
+    apr_status_t rv;
+    bearer_redis_call_t call;
+
+    begin(&call, redis, &command, &reply, p);
+    bearer_redis_add(&command, "DEL", 3);
+    bearer_redis_add(&command, key, strlen(key));
+    call.writes = 1;
+    rv = perform(&call);
+    return rv == APR_SUCCESS && !reply.integer ? APR_NOTFOUND : rv;
+}
+
+/* ---- life --------------------------------------------------------------- */
+
+static apr_status_t close_all(void *data)
+{
+    bearer_redis_t *redis = data;
+
+    bearer_redis_drop_idle(redis);
+    return APR_SUCCESS;
+}
+
+static apr_status_t find_socket(bearer_redis_t *redis)
+{
+    struct sockaddr_un *to = (struct sockaddr_un *)&redis->socket.address;
+    const char *path = redis->config->path;
+
+    if (strlen(path) >= sizeof(to->sun_path)) {
+        return APR_ENAMETOOLONG;
+    }
+    to->sun_family = AF_UNIX;
+    apr_cpystrn(to->sun_path, path, sizeof(to->sun_path));
+    redis->socket.len = sizeof(*to);
+    return APR_SUCCESS;
+}
+
+apr_status_t bearer_redis_create(bearer_redis_t **result,
+                                 const bearer_redis_config_t *config,
+                                 const bearer_world_t *world,
+                                 bearer_redis_shared_t *shared,
+                                 bearer_lookup_fn lookup, apr_pool_t *p)
+{
+    bearer_redis_t *redis = apr_pcalloc(p, sizeof(*redis));
+    const char *error = bearer_redis_lacks(config->tls);
+    apr_status_t rv = error ? APR_ENOTIMPL : APR_SUCCESS;
+
+    redis->config = config;
+    redis->world = world;
+    redis->shared = shared;
+    if (rv == APR_SUCCESS && config->tls) {
+        redis->tls = bearer_redis_tls(config->ca_file, &error, p);
+        rv = redis->tls ? APR_SUCCESS : APR_EGENERAL;
+    }
+    if (rv == APR_SUCCESS && config->password) {
+        rv = bearer_secret_watch(&redis->password, config->password, world, p);
+    }
+    if (rv == APR_SUCCESS) {
+        rv = config->host ? bearer_resolver_create(&redis->resolver, config->host,
+                                                   config->port, lookup, p)
+                          : find_socket(redis);
+    }
+    if (rv == APR_SUCCESS) {
+        rv = apr_thread_mutex_create(&redis->mutex, APR_THREAD_MUTEX_DEFAULT, p);
+    }
+    if (rv == APR_SUCCESS) {
+        rv = apr_thread_cond_create(&redis->changed, p);
+    }
+    if (rv != APR_SUCCESS) {
+        bearer_world_log(world, BEARER_LOG_ERROR, "AuthBearerSOCache %s: it cannot "
+                         "be used%s%s", config->name, error ? ": " : "",
+                         error ? error : "");
+        return rv;
+    }
+    apr_pool_cleanup_register(p, redis, close_all, apr_pool_cleanup_null);
+    *result = redis;
+    return APR_SUCCESS;
+}
