@@ -313,11 +313,16 @@ static apr_status_t load_by_id(bearer_session_t **session,
 {
     unsigned char name[BEARER_CACHE_KEY_SIZE], *record;
     apr_size_t len;
+    apr_status_t rv;
 
     if (record_name(name, store, "record", id, NULL) != APR_SUCCESS) {
         return APR_EGENERAL;
     }
-    if (get_sealed(store, name, &record, &len, p) != APR_SUCCESS) {
+    rv = get_sealed(store, name, &record, &len, p);
+    if (rv == APR_EGENERAL || (rv == APR_NOTFOUND && store->cache->add)) {
+        return rv;  /* it is known: nobody waits for the cache once more */
+    }
+    if (rv != APR_SUCCESS) {
         return cache_answers(store, p) ? APR_NOTFOUND : APR_EGENERAL;
     }
     *session = bearer_session_decode(record, len, p);
