@@ -5,7 +5,7 @@
  * issuer, the verified tokens, the throttle, the revocations. Made after fork,
  * released with the child's pool.
  */
-#include "glue.h"
+#include "store_redis.h"
 
 #include <stdatomic.h>
 
@@ -372,6 +372,7 @@ void bearer_process_child_init(apr_pool_t *p, server_rec *s)
         rv = bearer_waiting_create(process);
     }
     if (rv == APR_SUCCESS) {
+        bearer_store_redis_child_init(process);
         rv = make_keysets(process);
     }
     if (rv == APR_SUCCESS) {

@@ -7,7 +7,7 @@
  * sealed: who can write to redis must not be able to add a key. Key sets have a
  * second copy on this host (handover.c), for when the cache has lost them.
  */
-#include "glue.h"
+#include "store_redis.h"
 
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -84,6 +84,12 @@ static store_t stores[STORE_KINDS];  /* filled in post_config */
 int bearer_store_is_foreign(const store_config_t *store)
 {
     return store->name && strcmp(store->name, "shmcb") != 0;
+}
+
+/* This module's own client: it knows what is absent, and has a breaker. */
+static int is_own_client(const store_config_t *store)
+{
+    return store->provider == &bearer_store_redis_provider;
 }
 
 int bearer_store_can_keep(const global_config_t *global, store_kind_t kind)
@@ -170,65 +176,101 @@ static const char *args_of(apr_pool_t *p, const char *name, const char *args,
                 : apr_psprintf(p, "%s.%s", args, kinds[kind].word);
 }
 
+/* Takes for=KIND,... out of the words. */
+static const char *take_kinds(cmd_parms *cmd, apr_array_header_t *words,
+                              unsigned *bits)
+{
+    const char **word = (const char **)words->elts, *list;
+    int i;
+
+    *bits = ~0u;
+    for (i = 1; i < words->nelts && strncmp(word[i], "for=", 4); i++) {
+    }
+    if (i >= words->nelts) {
+        return NULL;
+    }
+    list = word[i] + 4;
+    words->nelts--;
+    for (; i < words->nelts; i++) {
+        word[i] = word[i + 1];
+    }
+    return kinds_named(cmd, list, bits);
+}
+
+/* One of httpd's. */
+static const char *find_provider(cmd_parms *cmd, const char *word,
+                                 store_config_t *store)
+{
+    const char *colon = strchr(word, ':');
+
+    store->name = colon ? apr_pstrmemdup(cmd->pool, word, (apr_size_t)(colon - word))
+                        : word;
+    store->args = colon ? colon + 1 : NULL;
+    store->provider = ap_lookup_provider(AP_SOCACHE_PROVIDER_GROUP, store->name,
+                                         AP_SOCACHE_PROVIDER_VERSION);
+    return store->provider ? NULL
+        : apr_psprintf(cmd->pool, "AuthBearerSOCache: there is no cache %s; "
+                       "load it: LoadModule socache_%s_module "
+                       "modules/mod_socache_%s.so (a2enmod socache_%s)",
+                       bearer_text_quote(cmd->pool, store->name), store->name,
+                       store->name, store->name);
+}
+
+static const char *read_line(const parse_t *in, store_config_t *store)
+{
+    memset(store, 0, sizeof(*store));
+    if (in->words->nelts && bearer_store_redis_is(WORD(in, 0))) {
+        store->name = STORE_REDIS_NAME;
+        store->provider = &bearer_store_redis_provider;
+        return bearer_store_redis_parse(&store->instance, in);
+    }
+    return in->words->nelts == 1
+        ? find_provider(in->cmd, WORD(in, 0), store)
+        : "AuthBearerSOCache PROVIDER[:ARGS] [for=KIND,...]";
+}
+
+/* For one kind of value. */
+static const char *set_store(store_config_t *store, const store_config_t *line,
+                             int kind, cmd_parms *cmd)
+{
+    const char *error = NULL;
+
+    *store = *line;
+    if (is_own_client(line)) {
+        store->instance = bearer_store_redis_share(line->instance, cmd->pool);
+    } else {
+        store->args = args_of(cmd->pool, line->name, line->args, kind);
+        error = line->provider->create(&store->instance, store->args,
+                                       cmd->temp_pool, cmd->pool);
+    }
+    return error ? apr_psprintf(cmd->pool, "AuthBearerSOCache: %s", error) : NULL;
+}
+
 const char *bearer_store_directive(cmd_parms *cmd, void *dir, const char *args)
 {
     global_config_t *global = bearer_config_server(cmd->server)->global;
-    apr_array_header_t *words = bearer_config_words(cmd->pool, args);
     const char *error = ap_check_cmd_context(cmd, GLOBAL_ONLY);
-    const ap_socache_provider_t *provider;
-    const char *name, *colon;
-    unsigned bits = ~0u;
+    store_config_t line;
+    unsigned bits;
+    parse_t in;
     int i;
 
     (void)dir;
-    if (error || (error = bearer_config_not_inside(cmd))) {
+    bearer_parse_begin(&in, cmd, args);
+    if (error || (error = bearer_config_not_inside(cmd))
+        || (error = take_kinds(cmd, in.words, &bits))
+        || (error = read_line(&in, &line))) {
         return error;
     }
-    if (words->nelts < 1 || words->nelts > 2) {
-        return "AuthBearerSOCache PROVIDER[:ARGS] [for=KIND,...]";
-    }
-    if (words->nelts == 2) {
-        const char *list = APR_ARRAY_IDX(words, 1, const char *);
-
-        error = strncmp(list, "for=", 4) ? "AuthBearerSOCache: the second word "
-                                           "is for=KIND,..."
-                                         : kinds_named(cmd, list + 4, &bits);
-        if (error) {
-            return error;
-        }
-    }
-    name = APR_ARRAY_IDX(words, 0, const char *);
-    colon = strchr(name, ':');
-    if (colon) {
-        name = apr_pstrmemdup(cmd->pool, name, (apr_size_t)(colon - name));
-    }
-    provider = ap_lookup_provider(AP_SOCACHE_PROVIDER_GROUP, name,
-                                  AP_SOCACHE_PROVIDER_VERSION);
-    if (!provider) {
-        return apr_psprintf(cmd->pool, "AuthBearerSOCache: there is no cache %s; "
-                            "load it: LoadModule socache_%s_module "
-                            "modules/mod_socache_%s.so (a2enmod socache_%s)",
-                            bearer_text_quote(cmd->pool, name), name, name, name);
-    }
-    if (words->nelts == 2 && bits & THROTTLE && strcmp(name, "shmcb") != 0) {
+    if (bits != ~0u && bits & THROTTLE && bearer_store_is_foreign(&line)) {
         global->throttle_store = cmd->directive;
     }
-    for (i = 0; i < STORE_KINDS; i++) {
-        store_config_t *store = &global->stores[i];
-
-        if (!(bits & (1u << i))) {
-            continue;
-        }
-        store->provider = provider;
-        store->name = name;
-        store->args = args_of(cmd->pool, name, colon ? colon + 1 : NULL, i);
-        error = provider->create(&store->instance, store->args, cmd->temp_pool,
-                                 cmd->pool);
-        if (error) {
-            return apr_psprintf(cmd->pool, "AuthBearerSOCache: %s", error);
+    for (i = 0; i < STORE_KINDS && !error; i++) {
+        if (bits & (1u << i)) {
+            error = set_store(&global->stores[i], &line, i, cmd);
         }
     }
-    return NULL;
+    return error;
 }
 
 /* ---- start -------------------------------------------------------------- */
@@ -396,6 +438,9 @@ static apr_status_t why_not(const store_t *store, apr_status_t rv)
     _Atomic apr_time_t *last = &failed[store->kind - kinds];
     const char *name = store->config->name;
 
+    if (is_own_client(store->config)) {
+        return rv;
+    }
     if (strcmp(name, "redis") != 0 && strcmp(name, "memcache") != 0) {
         return APR_NOTFOUND;
     }
@@ -462,9 +507,30 @@ static apr_status_t get_value(const store_t *store, const unsigned char *key,
     return rv == APR_SUCCESS ? APR_SUCCESS : APR_NOTFOUND;
 }
 
-static apr_status_t put_value(const store_t *store, const unsigned char *key,
-                              const unsigned char *value, apr_size_t len,
-                              apr_time_t expires, apr_pool_t *p)
+static apr_status_t hand_over(const store_t *store, const unsigned char *key,
+                              unsigned char *value, apr_size_t len,
+                              apr_time_t expires, bearer_redis_when_t when,
+                              apr_pool_t *p)
+{
+    apr_status_t rv;
+
+    if (when != BEARER_REDIS_ALWAYS) {
+        return bearer_store_redis_set(store->config->instance, key, value, len,
+                                      expires, when, p);
+    }
+    lock(store);
+    rv = store->config->provider->store(store->config->instance, store->server,
+                                        key, BEARER_CACHE_KEY_SIZE, expires,
+                                        value, (unsigned)len, p);
+    unlock(store);
+    return rv;
+}
+
+/* when: anything but BEARER_REDIS_ALWAYS is for our own client only. */
+static apr_status_t put_when(const store_t *store, const unsigned char *key,
+                             const unsigned char *value, apr_size_t len,
+                             apr_time_t expires, bearer_redis_when_t when,
+                             apr_pool_t *p)
 {
     unsigned char *sealed = (unsigned char *)(apr_uintptr_t)value;
     apr_time_t now = apr_time_now();
@@ -486,16 +552,19 @@ static apr_status_t put_value(const store_t *store, const unsigned char *key,
     if (expires > now + MAX_LIFE) {
         expires = now + MAX_LIFE;
     }
-    lock(store);
-    rv = store->config->provider->store(store->config->instance, store->server,
-                                        key, BEARER_CACHE_KEY_SIZE, expires,
-                                        sealed, (unsigned)len, p);
-    unlock(store);
-    if (rv != APR_SUCCESS) {
+    rv = hand_over(store, key, sealed, len, expires, when, p);
+    if (rv != APR_SUCCESS && !is_own_client(store->config)) {
         (void)why_not(store, rv);
         note_refusal(store, len);
     }
     return rv;
+}
+
+static apr_status_t put_value(const store_t *store, const unsigned char *key,
+                              const unsigned char *value, apr_size_t len,
+                              apr_time_t expires, apr_pool_t *p)
+{
+    return put_when(store, key, value, len, expires, BEARER_REDIS_ALWAYS, p);
 }
 
 static apr_status_t remove_value(const store_t *store, const unsigned char *key,
@@ -537,9 +606,9 @@ static int held_elsewhere(const store_t *store, const unsigned char *key,
         && memcmp(lease.host, bearer_shared_host(), sizeof(lease.host)) != 0;
 }
 
-/* A cache has no exchange, only a last writer: each writes its name and, a moment
- * later, reads whose it is. Two hosts that are further apart than the moment both
- * have the lease, and fetch twice. */
+/* httpd's caches have no exchange, only a last writer: each writes its name and, a
+ * moment later, reads whose it is. Two hosts that are further apart than the moment
+ * both have the lease, and fetch twice. */
 static int lease_among_hosts(const store_t *store, const unsigned char *key,
                              apr_time_t until, apr_pool_t *p)
 {
@@ -551,6 +620,11 @@ static int lease_among_hosts(const store_t *store, const unsigned char *key,
     }
     memcpy(lease.host, bearer_shared_host(), sizeof(lease.host));
     lease.until = until < now + LEASE_MAX ? until : now + LEASE_MAX;
+    if (is_own_client(store->config)) {
+        return put_when(store, key, (const unsigned char *)&lease, sizeof(lease),
+                        lease.until, BEARER_REDIS_IF_ABSENT, p) != APR_EEXIST
+            || !held_elsewhere(store, key, now, p);
+    }
     if (put_value(store, key, (const unsigned char *)&lease, sizeof(lease),
                   lease.until, p) != APR_SUCCESS) {
         return 1;
@@ -664,6 +738,20 @@ static apr_status_t take_out(const bearer_cache_t *cache,
     return remove_value(store, key, p);
 }
 
+static apr_status_t add(const bearer_cache_t *cache, const unsigned char *key,
+                        const bearer_cache_entry_t *entry, apr_pool_t *p)
+{
+    return put_when(cache->baton, key, entry->value, entry->len, entry->expires,
+                    BEARER_REDIS_IF_ABSENT, p);
+}
+
+static apr_status_t replace(const bearer_cache_t *cache, const unsigned char *key,
+                            const bearer_cache_entry_t *entry, apr_pool_t *p)
+{
+    return put_when(cache->baton, key, entry->value, entry->len, entry->expires,
+                    BEARER_REDIS_IF_PRESENT, p);
+}
+
 static apr_status_t get_at_home(const bearer_cache_t *cache,
                                 const unsigned char *key, unsigned char **value,
                                 apr_size_t *len, apr_pool_t *p)
@@ -694,6 +782,10 @@ const bearer_cache_t *bearer_store_cache(store_kind_t kind)
     store->cache.lease = lease;
     store->cache.unlease = unlease;
     store->cache.await = await;
+    if (is_own_client(store->config)) {
+        store->cache.add = add;
+        store->cache.replace = replace;
+    }
     store->cache.baton = store;
     return &store->cache;
 }

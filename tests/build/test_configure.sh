@@ -110,3 +110,41 @@ if make -C "$scratch/accepted" check-TESTS >"$scratch/out" 2>&1; then
     fail 'make check passes without cmocka'
 fi
 says 'the unit tests need cmocka >= 1.1.5' "$scratch/out"
+
+# --- hiredis: used where it is, left out where it is not or not wanted --------
+
+has_hiredis() {
+    grep -q '^#define HAVE_HIREDIS 1' "$scratch/$1/config.h"
+}
+if pkg-config --exists 'hiredis >= 0.14'; then
+    has_hiredis accepted || fail 'hiredis is installed, and not used'
+fi
+export OLD=hiredis
+configure hidden --with-apxs="$scratch/apxs" PKG_CONFIG="$scratch/pkg-config"
+says 'redis://        no' "$scratch/out"
+! has_hiredis hidden || fail 'hiredis is not installed, and used'
+refused PKG_CONFIG="$scratch/pkg-config" --with-hiredis
+says '--with-hiredis: hiredis >= 0.14 not found' "$scratch/out"
+
+# A build without it: no warning, and redis:// says how to get it.
+unset OLD
+configure without --with-apxs="$scratch/apxs" --without-hiredis \
+    --enable-maintainer-mode
+make -C "$scratch/without" -j2 mod_auth_bearer.la tests/unit/test_redis \
+    >"$scratch/out" 2>&1 || {
+    cat "$scratch/out"
+    fail 'it does not build without hiredis'
+}
+! ldd "$scratch/without/.libs/mod_auth_bearer.so" | grep hiredis ||
+    fail '--without-hiredis, and linked with it'
+no_client() {
+    smallest "$1" >"$scratch/httpd.conf"
+    echo 'AuthBearerSOCache redis://127.0.0.1' >>"$scratch/httpd.conf"
+    ! "$httpd" -t -f "$scratch/httpd.conf" >"$scratch/out" 2>&1 ||
+        fail 'redis:// is accepted without hiredis'
+    says 'built without hiredis; install libhiredis-dev' "$scratch/out"
+}
+no_client "$scratch/without/.libs/mod_auth_bearer.so"
+status=0
+"$scratch/without/tests/unit/test_redis" >"$scratch/out" || status=$?
+test "$status" = 77 || fail "test_redis without hiredis: $status, not 77 (skipped)"

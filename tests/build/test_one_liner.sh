@@ -25,3 +25,9 @@ test -f "$etc/mods-enabled/auth_bearer.load" ||
     fail 'apxs -a did not enable the module'
 smallest "$scratch/modules/mod_auth_bearer.so" >"$scratch/httpd.conf"
 "$httpd" -t -f "$scratch/httpd.conf"
+
+# What needs configure says so.
+echo 'AuthBearerSOCache redis://127.0.0.1' >>"$scratch/httpd.conf"
+! "$httpd" -t -f "$scratch/httpd.conf" >"$scratch/out" 2>&1 ||
+    fail 'redis:// is accepted without hiredis'
+says 'built without hiredis; install libhiredis-dev' "$scratch/out"

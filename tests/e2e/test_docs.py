@@ -48,6 +48,7 @@ SCRATCH = {
     "/etc/apache2/bearer/client-secret": (lambda: "secret\n", 0o600),
     "/etc/apache2/bearer/client-key.pem": (_pem_key, 0o600),
     "/etc/apache2/bearer/client.pem": (certs.authority_pem, 0o644),
+    "/etc/apache2/bearer/redis-password": (lambda: "password\n", 0o600),
     "/etc/apache2/bearer/secret": (lambda: "s" * 64 + "\n", 0o600),
     SERVICE_ACCOUNT + "token": (lambda: "abc.def.ghi\n", 0o600),
     SERVICE_ACCOUNT + "ca.crt": (certs.authority_pem, 0o644),

@@ -2,9 +2,11 @@
 """A real redis and a real memcached of the tests' own, on loopback."""
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
+import threading
 
 from .httpd import free_port, wait_until
 
@@ -73,9 +75,92 @@ class Redis(Backend):
                 "--unixsocket", self.socket, "--unixsocketperm", "777",
                 "--save", "", "--appendonly", "no", "--dir", self.dir]
 
-    def client(self):
+    def client(self, **kw):
         import redis
-        return redis.Redis(host="127.0.0.1", port=self.port)
+        return redis.Redis(host="127.0.0.1", port=self.port, **kw)
+
+
+class OwnRedis(Redis):
+    """A redis for the module's own client, which keeps its content over stop() and
+    start(). options: arguments of redis-server; words: what stands behind the
+    URL in AuthBearerSOCache."""
+
+    MODULE = "socache_shmcb"      # none that speaks with redis
+
+    def __init__(self, options=(), url="redis://127.0.0.1:{port}", words=()):
+        self.options, self.url, self.words = list(options), url, list(words)
+        super().__init__()
+
+    def command(self):
+        command = super().command()
+        command[command.index("--appendonly") + 1] = "yes"
+        return command + ["--appendfsync", "always"] + [
+            option.format(dir=self.dir) for option in self.options]
+
+    @property
+    def conf(self):
+        return 'AuthBearerSOCache "%s" %s\n' % (
+            self.url.format(port=self.port, socket=self.socket),
+            " ".join(self.words))
+
+    def answers(self):
+        """It listens, and has loaded what it kept."""
+        try:
+            with socket.create_connection(("127.0.0.1", self.port), 1) as s:
+                s.sendall(b"PING\r\n")
+                return not s.recv(100).startswith(b"-LOADING")
+        except OSError:
+            return False
+
+    def pause(self):
+        """It is there, takes connections, and says nothing."""
+        self.process.send_signal(signal.SIGSTOP)
+
+    def resume(self):
+        self.process.send_signal(signal.SIGCONT)
+
+    def close(self):
+        if self.process:
+            self.resume()
+        super().close()
+
+
+class FakeRedis:
+    """Takes connections and has talk(connection) deal with each in a thread."""
+
+    def __init__(self, talk, words=("timeout=1s",)):
+        self.talk, self.words = talk, words
+        self.listener = socket.create_server(("127.0.0.1", 0), backlog=64)
+        self.port = self.listener.getsockname()[1]
+        self.connections = 0
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    MODULE = "socache_shmcb"
+
+    @property
+    def conf(self):
+        return 'AuthBearerSOCache redis://127.0.0.1:%d %s\n' % (
+            self.port, " ".join(self.words))
+
+    def _accept(self):
+        while True:
+            try:
+                connection, _ = self.listener.accept()
+            except OSError:
+                return
+            self.connections += 1
+            threading.Thread(target=self._serve, args=(connection,),
+                             daemon=True).start()
+
+    def _serve(self, connection):
+        try:
+            with connection:
+                self.talk(connection)
+        except OSError:
+            pass
+
+    def close(self):
+        self.listener.close()
 
 
 class Memcached(Backend):

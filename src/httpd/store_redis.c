@@ -1,0 +1,376 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/* See store_redis.h. */
+#include "store_redis.h"
+
+#include <ap_mpm.h>
+#include <apr_lib.h>
+
+APLOG_USE_MODULE(auth_bearer);
+
+#define TIMEOUT apr_time_from_sec(1)
+#define TIMEOUT_MAX apr_time_from_sec(30)
+#define DATABASES 65536
+/** mod_watchdog's threads. */
+#define BACKGROUND 2
+
+/** A line of the configuration, and its client in this process. */
+typedef struct line_t {
+    bearer_redis_config_t config;
+    bearer_redis_shared_t *shared;
+    bearer_redis_t *client;        /**< NULL: it cannot be used */
+} line_t;
+
+struct ap_socache_instance_t {
+    line_t *line;
+    const char *prefix;            /**< of the keys: what mod_socache_redis uses */
+};
+
+/* ---- configuration ------------------------------------------------------ */
+
+int bearer_store_redis_is(const char *word)
+{
+    return !strncmp(word, "redis://", 8) || !strncmp(word, "rediss://", 9)
+        || !strncmp(word, "unix:", 5);
+}
+
+/* 1: it is a number below the limit. */
+static int take_number(const char *text, int limit, int *number)
+{
+    const char *at = text;
+
+    for (*number = 0; apr_isdigit(*at) && *number < limit; at++) {
+        *number = *number * 10 + (*at - '0');
+    }
+    return at != text && !*at && *number < limit;
+}
+
+static int is_host(const char *host, const char *others)
+{
+    const char *at = host;
+
+    while (apr_isalnum(*at) || (*at && strchr(others, *at))) {
+        at++;
+    }
+    return at != host && !*at;
+}
+
+/* HOST[:PORT], [IPV6][:PORT] */
+static const char *parse_host(const parse_t *in, bearer_redis_config_t *config,
+                              char *text)
+{
+    char *end = *text == '[' ? strchr(text, ']') : NULL;
+    char *colon = strchr(end ? end : text, ':');
+
+    if (end && end[1] && end[1] != ':') {
+        return bearer_parse_complain(in, "a port stands behind the address%s", "");
+    }
+    if (colon) {
+        *colon++ = '\0';
+        if (!take_number(colon, 65536, &config->port) || !config->port) {
+            return bearer_parse_complain(in, "%s is not a port",
+                                         bearer_text_quote(in->p, colon));
+        }
+    }
+    if (end) {
+        *end = '\0';
+        text++;
+    }
+    if (!is_host(text, end ? ":." : ".-_")) {
+        return bearer_parse_complain(in, "%s is not a host",
+                                     bearer_text_quote(in->p, text));
+    }
+    config->host = text;
+    return NULL;
+}
+
+/* [USER@]HOST[:PORT][/DB]. What stands before an @ is not shown: it may be a
+ * password. */
+static const char *parse_url(const parse_t *in, bearer_redis_config_t *config,
+                             char *text)
+{
+    char *at = strrchr(text, '@'), *slash;
+
+    if (at) {
+        *at = '\0';
+        if (strpbrk(text, ":%/?#")) {
+            return bearer_parse_complain(in, "a password is not allowed in the URL, "
+                                         "nor is any of :%%/?# in a user name; "
+                                         "write redis://USER@HOST and "
+                                         "password=file:PATH%s", "");
+        }
+        config->user = *text ? text : NULL;
+        text = at + 1;
+    }
+    slash = strchr(text, '/');
+    if (slash) {
+        *slash++ = '\0';
+    }
+    if (slash && *slash && !take_number(slash, DATABASES, &config->database)) {
+        return bearer_parse_complain(in, "%s is not the number of a database",
+                                     bearer_text_quote(in->p, slash));
+    }
+    return parse_host(in, config, text);
+}
+
+static const char *parse_server(const parse_t *in, bearer_redis_config_t *config)
+{
+    const char *word = WORD(in, 0), *error;
+
+    if (!strncmp(word, "unix:", 5)) {
+        config->path = word + 5;
+        config->name = word;
+        return *config->path == '/' && strlen(config->path) < 100
+            ? NULL
+            : bearer_parse_complain(in, "unix: needs the absolute path of a socket, "
+                                    "of less than 100 bytes%s", "");
+    }
+    config->tls = word[5] == 's';
+    config->port = 6379;
+    error = parse_url(in, config, apr_pstrdup(in->p, strchr(word, '/') + 2));
+    config->name = word;  /* no password is in it, now that this is known */
+    return error;
+}
+
+static const char *parse_password(const parse_t *in, bearer_redis_config_t *config,
+                                  const char *text)
+{
+    configured_secret_t *noted;
+    bearer_secret_t *secret;
+
+    if (bearer_secret_parse(&secret, text, "AuthBearerSOCache", in->p)
+        || secret->kind == BEARER_SECRET_EXEC) {
+        return bearer_parse_complain(in, "a literal password is not allowed; write "
+                                     "password=file:PATH or password=env:NAME%s", "");
+    }
+    if (secret->kind == BEARER_SECRET_FILE) {
+        secret->source = ap_server_root_relative(in->p, secret->source);
+    }
+    noted = apr_array_push(bearer_config_current()->secrets);
+    noted->secret = secret;
+    noted->node = in->cmd->directive;
+    config->password = secret;
+    return NULL;
+}
+
+static const char *parse_ca(const parse_t *in, bearer_redis_config_t *config,
+                            const char *text)
+{
+    const char *error;
+
+    if (!config->tls) {
+        return bearer_parse_complain(in, "ca= needs rediss://%s", "");
+    }
+    config->ca_file = ap_server_root_relative(in->p, text);
+    error = bearer_http_ca_file_error(config->ca_file, in->p);
+    return error ? bearer_parse_complain(in, "ca=: %s", error) : NULL;
+}
+
+static const char *parse_timeout(const parse_t *in, bearer_redis_config_t *config,
+                                 const char *text)
+{
+    const char *error = bearer_parse_duration(in, text, &config->timeout);
+
+    return error ? error
+         : config->timeout < 1000 || config->timeout > TIMEOUT_MAX
+         ? bearer_parse_complain(in, "timeout= is between 1ms and 30s%s", "") : NULL;
+}
+
+static const char *parse_option(const parse_t *in, bearer_redis_config_t *config,
+                                const char *word)
+{
+    const char *value;
+
+    if (bearer_parse_keyed(word, "password", &value)) {
+        return parse_password(in, config, value);
+    }
+    if (bearer_parse_keyed(word, "ca", &value)) {
+        return parse_ca(in, config, value);
+    }
+    if (bearer_parse_keyed(word, "timeout", &value)) {
+        return parse_timeout(in, config, value);
+    }
+    if (config->path && bearer_parse_keyed(word, "user", &value) && *value) {
+        config->user = value;
+        return NULL;
+    }
+    if (config->path && bearer_parse_keyed(word, "db", &value)
+        && take_number(value, DATABASES, &config->database)) {
+        return NULL;
+    }
+    return bearer_parse_complain(in, "unknown argument; expected password=file:PATH, "
+                                 "password=env:NAME, timeout=TIME, for=KIND,...%s",
+                                 config->tls ? ", ca=PATH"
+                                 : config->path ? ", user=NAME, db=NUMBER" : "");
+}
+
+const char *bearer_store_redis_parse(ap_socache_instance_t **instance,
+                                     const parse_t *in)
+{
+    line_t *line = apr_pcalloc(in->p, sizeof(*line));
+    const char *error = parse_server(in, &line->config);
+    int i;
+
+    line->config.timeout = TIMEOUT;
+    for (i = 1; i < in->words->nelts && !error; i++) {
+        error = parse_option(in, &line->config, WORD(in, i));
+    }
+    if (!error && line->config.user && !line->config.password) {
+        error = bearer_parse_complain(in, "a user needs password=file:PATH or "
+                                      "password=env:NAME%s", "");
+    }
+    if (!error && bearer_redis_lacks(line->config.tls)) {
+        error = bearer_parse_complain(in, "%s", bearer_redis_lacks(line->config.tls));
+    }
+    *instance = apr_pcalloc(in->p, sizeof(**instance));
+    (*instance)->line = line;
+    return error;
+}
+
+ap_socache_instance_t *bearer_store_redis_share(const ap_socache_instance_t *from,
+                                                apr_pool_t *p)
+{
+    return apr_pmemdup(p, from, sizeof(*from));
+}
+
+/* ---- start -------------------------------------------------------------- */
+
+/* What is known of a server outlasts a restart. */
+static apr_status_t init(ap_socache_instance_t *instance, const char *name,
+                         const struct ap_socache_hints *hints, server_rec *s,
+                         apr_pool_t *p)
+{
+    line_t *line = instance->line;
+    apr_status_t rv = APR_SUCCESS;
+    int made;
+
+    (void)hints;
+    instance->prefix = apr_pstrcat(p, name, ":", NULL);
+    if (!line->shared) {
+        line->shared = bearer_shared_keep(
+            apr_pstrcat(p, "mod_auth_bearer redis 1 ", line->config.name, NULL),
+            "auth_bearer_redis", sizeof(*line->shared), &made, p, s, &rv);
+    }
+    if (!line->shared) {
+        line->shared = apr_pcalloc(p, sizeof(*line->shared));
+    }
+    return APR_SUCCESS;
+}
+
+static void start_client(const process_t *process, line_t *line)
+{
+    int threads = 1;
+
+    ap_mpm_query(AP_MPMQ_MAX_THREADS, &threads);
+    threads = (threads > 1 ? threads : 1) + BACKGROUND;
+    line->config.connections = (unsigned)(threads < BEARER_REDIS_CONNECTIONS
+                                              ? threads : BEARER_REDIS_CONNECTIONS);
+    if (bearer_redis_create(&line->client, &line->config, &process->world,
+                            line->shared, NULL, process->pool) != APR_SUCCESS) {
+        line->client = NULL;
+    }
+}
+
+void bearer_store_redis_child_init(const process_t *process)
+{
+    int i;
+
+    for (i = 0; i < STORE_KINDS; i++) {
+        const store_config_t *store = &process->global->stores[i];
+
+        if (store->provider == &bearer_store_redis_provider
+            && store->instance->prefix && !store->instance->line->client) {
+            start_client(process, store->instance->line);
+        }
+    }
+}
+
+/* ---- the provider ------------------------------------------------------- */
+
+static const char *name_of(const ap_socache_instance_t *instance,
+                           const unsigned char *key, apr_pool_t *p)
+{
+    apr_size_t len = strlen(instance->prefix);
+    char *name = apr_palloc(p, len + 2 * BEARER_CACHE_KEY_SIZE + 1);
+    int i;
+
+    memcpy(name, instance->prefix, len);
+    for (i = 0; i < BEARER_CACHE_KEY_SIZE; i++) {
+        static const char digits[] = "0123456789ABCDEF";
+
+        name[len++] = digits[key[i] >> 4];
+        name[len++] = digits[key[i] & 15];
+    }
+    name[len] = '\0';
+    return name;
+}
+
+static apr_status_t retrieve(ap_socache_instance_t *instance, server_rec *s,
+                             const unsigned char *key, unsigned key_len,
+                             unsigned char *to, unsigned *len, apr_pool_t *p)
+{
+    const char *name = name_of(instance, key, p);
+    bearer_redis_value_t value = { NULL, 0 };
+    apr_status_t rv = APR_EGENERAL;
+
+    (void)s, (void)key_len;
+    if (instance->line->client) {
+        rv = bearer_redis_get(instance->line->client, &name, 1, &value, *len, p);
+    }
+    if (rv == APR_SUCCESS && !value.data) {
+        return APR_NOTFOUND;
+    }
+    if (rv == APR_SUCCESS) {
+        memcpy(to, value.data, value.len);
+        *len = (unsigned)value.len;
+    }
+    return rv;
+}
+
+apr_status_t bearer_store_redis_set(const ap_socache_instance_t *instance,
+                                    const unsigned char *key, const void *value,
+                                    apr_size_t len, apr_time_t expires,
+                                    bearer_redis_when_t when, apr_pool_t *p)
+{
+    return instance->line->client
+        ? bearer_redis_set(instance->line->client, name_of(instance, key, p), value,
+                           len, expires - apr_time_now(), when, p)
+        : APR_EGENERAL;
+}
+
+static apr_status_t store(ap_socache_instance_t *instance, server_rec *s,
+                          const unsigned char *key, unsigned key_len,
+                          apr_time_t expires, unsigned char *value, unsigned len,
+                          apr_pool_t *p)
+{
+    (void)s, (void)key_len;
+    return bearer_store_redis_set(instance, key, value, len, expires,
+                                  BEARER_REDIS_ALWAYS, p);
+}
+
+static apr_status_t remove_key(ap_socache_instance_t *instance, server_rec *s,
+                               const unsigned char *key, unsigned key_len,
+                               apr_pool_t *p)
+{
+    apr_status_t rv = APR_EGENERAL;
+
+    (void)s, (void)key_len;
+    if (instance->line->client) {
+        rv = bearer_redis_remove(instance->line->client, name_of(instance, key, p),
+                                 p);
+    }
+    return rv == APR_NOTFOUND ? APR_SUCCESS : rv;
+}
+
+static void destroy(ap_socache_instance_t *instance, server_rec *s)
+{
+    (void)instance, (void)s;  /* clients belong to the children */
+}
+
+const ap_socache_provider_t bearer_store_redis_provider = {
+    .name = STORE_REDIS_NAME,
+    .init = init,
+    .destroy = destroy,
+    .store = store,
+    .retrieve = retrieve,
+    .remove = remove_key
+};

@@ -1,0 +1,44 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/**
+ * @file store_redis.h
+ * AuthBearerSOCache redis://, rediss:// and unix:, which are this module's own
+ * client (bearer/redis.h): as a provider for store.c, and what httpd's providers
+ * cannot do.
+ */
+#ifndef STORE_REDIS_H
+#define STORE_REDIS_H
+
+#include "config_parse.h"
+
+#include "bearer/redis.h"
+
+/** Does the first word of AuthBearerSOCache name such a server? */
+int bearer_store_redis_is(const char *word);
+
+/**
+ * Reads a line, for= not among its words.
+ * @param instance  for one kind of value; bearer_store_redis_share() for others
+ * @return NULL, or what is wrong with it
+ */
+const char *bearer_store_redis_parse(ap_socache_instance_t **instance,
+                                     const parse_t *in);
+
+/** The same server, for another kind of value. */
+ap_socache_instance_t *bearer_store_redis_share(const ap_socache_instance_t *from,
+                                                apr_pool_t *p);
+
+/** What store.c knows it as. retrieve() is APR_NOTFOUND only where the server says
+ *  so, and APR_EGENERAL where it cannot be asked. */
+extern const ap_socache_provider_t bearer_store_redis_provider;
+#define STORE_REDIS_NAME "redis://"
+
+/** After fork, and after the gate. */
+void bearer_store_redis_child_init(const process_t *process);
+
+/** As bearer_redis_set(). */
+apr_status_t bearer_store_redis_set(const ap_socache_instance_t *instance,
+                                    const unsigned char *key, const void *value,
+                                    apr_size_t len, apr_time_t expires,
+                                    bearer_redis_when_t when, apr_pool_t *p);
+
+#endif

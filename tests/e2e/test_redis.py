@@ -1,0 +1,648 @@
+# Licensed under the Apache License, Version 2.0; see LICENSE.
+"""AuthBearerSOCache redis://: the module's own client and a real redis, which is
+stopped, killed, cut off, full, locked, and comes back. Whatever it does, a request
+waits for it no longer than its timeout, one a second, and nobody has to sign in
+because of it.
+"""
+import os
+import re
+import shutil
+import subprocess
+import threading
+import time
+
+import pytest
+
+from support import certs, secrets, tokens
+from support.backends import FakeRedis, OwnRedis
+from support.expect import issuer_conf, location, refused
+from support.httpd import SLOW, free_port, wait_until
+from support.load import Load
+from support.op import Browser, Provider
+from test_browser import backchannel, signed_in
+from test_sessions_fleet import BASE, CONF, SECRET, at, statuses, visitor
+
+PASSWORD = "the-password-of-redis"
+TIMEOUT = 1.0
+#: Under prefork, so that no request waits for a child to be forked.
+MANY = 8
+#: What a loaded machine adds to a wait.
+SLACK = 0.6 * SLOW
+
+pytestmark = pytest.mark.skipif(not shutil.which("redis-server"),
+                                reason="redis-server is not installed")
+
+#: What the module may say while redis is away, and once it is back.
+AWAY = pytest.mark.allow_log("AuthBearerSOCache rediss?://", "session store",
+                             "the session")
+
+
+def made(cls, *args, **kw):
+    server = cls(*args, **kw)
+    try:
+        yield server
+    finally:
+        server.close()
+
+
+@pytest.fixture
+def redis():
+    yield from made(OwnRedis)
+
+
+@pytest.fixture
+def op(issuers, request):
+    provider = Provider(issuers, "redis-" + "".join(
+        c if c.isalnum() else "-" for c in request.node.name))
+    tokens.jwks(*provider.keys)
+    return provider
+
+
+@pytest.fixture
+def host(one_server, op, backend):
+    """host(redis) starts a server of the fleet."""
+    def start(redis, more="", children=2, kinds="for=sessions", files=None, **kw):
+        secrets.register(PASSWORD)
+        return one_server(
+            redis.conf.rstrip("\n") + " " + kinds + "\n" + CONF.format(
+                issuer=op.url, more=more, secrets='"@ROOT@/secret"'),
+            children=children, backend=backend,
+            files={"secret": (SECRET, 0o600), "redis-password": (PASSWORD + "\n", 0o600),
+                   "client": ("the-secret-of-the-client\n", 0o600),
+                   **(files or {})}, **kw)
+    return start
+
+
+def said(server, pattern):
+    """Lines of the log that match, since the server was started."""
+    with open(server.path("logs/error.log"), encoding="latin-1") as log:
+        return [line for line in log if re.search(pattern, line)]
+
+
+# --- what redis is asked for ---------------------------------------------------
+
+def users(*rules):
+    return ["--user", *rules]
+
+
+WAYS = {
+    "plain": lambda: OwnRedis(),
+    "database": lambda: OwnRedis(url="redis://127.0.0.1:{port}/3"),
+    "name": lambda: OwnRedis(url="redis://localhost:{port}"),
+    "password": lambda: OwnRedis(["--requirepass", PASSWORD],
+                                 words=['"password=file:@ROOT@/redis-password"']),
+    "user": lambda: OwnRedis(
+        ["--user", "web", "on", ">" + PASSWORD, "~bearer-*", "+get", "+mget",
+         "+set", "+del", "+select"], url="redis://web@127.0.0.1:{port}/5",
+        words=["password=env:REDIS_PASSWORD", "timeout=2s"]),
+    "socket": lambda: OwnRedis(url="unix:{socket}"),
+    "socket-user": lambda: OwnRedis(
+        ["--user", "web", "on", ">" + PASSWORD, "~bearer-*", "+get", "+mget",
+         "+set", "+del", "+select"], url="unix:{socket}",
+        words=['"password=file:@ROOT@/redis-password"', "user=web", "db=2"]),
+}
+
+
+def password_of(way):
+    return {"password": PASSWORD} if way == "password" else {}
+
+
+@pytest.mark.core
+@pytest.mark.parametrize("way", sorted(WAYS))
+def test_sessions_of_a_fleet(host, op, way, monkeypatch):
+    """One session on two hosts, however redis is reached."""
+    monkeypatch.setenv("REDIS_PASSWORD", PASSWORD)
+    for redis in made(WAYS[way]):
+        a, b = host(redis), host(redis)
+        browser = visitor(a)
+        asked = op.count("authorize")
+        assert statuses(browser, a, b) == {200}
+        assert op.count("authorize") == asked, "nobody was asked again"
+        database = {"database": 3, "user": 5, "socket-user": 2}.get(way, 0)
+        client = redis.client(db=database, **password_of(way))
+        names = client.keys("*")
+        assert names and all(re.fullmatch(rb"bearer-sess:[0-9A-F]{64}", name)
+                             for name in names), names
+        assert all(0 < client.ttl(name) <= 9 * 3600 for name in names)
+        for name in names:
+            assert b"alice" not in client.get(name)
+        assert client.info("keyspace").keys() == {"db%d" % database}
+        assert browser.sign_out().status == 200
+        assert statuses(browser, a, b) == {302}
+        for server in (a, b):
+            assert not said(server, PASSWORD)
+
+
+def test_every_kind(one_server, issuers, redis):
+    """Without for=: key sets, too. Two hosts that are cold fetch them once."""
+    issuer = issuers.issuer("redis-keys", "rs256")
+    conf = redis.conf + 'AuthBearerSecretFile "@ROOT@/secret"\n' \
+        '<AuthBearerIssuer "%s">\nAuthBearerMetadata off\nAuthBearerKeys "%s"\n' \
+        '</AuthBearerIssuer>\n' % (issuer.url, issuer.jwks_url) + location("/a")
+    hosts = [one_server(conf, files={"secret": (SECRET, 0o600)}, children=2)
+             for _ in range(2)]
+    for server in hosts:
+        for _ in range(12):
+            assert server.get("/a", issuer.mint()).status == 200
+    assert issuer.count("jwks") == 1
+    assert any(name.startswith(b"bearer-keys:") for name in
+               redis.client().keys("*"))
+
+
+def test_cold_hosts_at_once(one_server, issuers, redis):
+    """Set-if-absent decides who fetches: one does, not two."""
+    issuer = issuers.issuer("redis-cold", "rs256")
+    issuer.script("jwks", delay=0.5)
+    conf = redis.conf + 'AuthBearerSecretFile "@ROOT@/secret"\n' \
+        '<AuthBearerIssuer "%s">\nAuthBearerMetadata off\nAuthBearerKeys "%s"\n' \
+        '</AuthBearerIssuer>\n' % (issuer.url, issuer.jwks_url) + location("/a")
+    hosts = [one_server(conf, files={"secret": (SECRET, 0o600)}, children=2)
+             for _ in range(2)]
+    token, results = issuer.mint(), []
+    threads = [threading.Thread(target=lambda s=s: results.append(
+        s.get("/a", token).status)) for s in hosts * 8]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert results == [200] * 16
+    assert issuer.count("jwks") == 1
+
+
+def test_backchannel_logout_counts_everywhere(host, op, redis):
+    a, b = host(redis), host(redis)
+    browser = visitor(a)
+    token = op.logout_token()
+    assert backchannel(b, token).status == 200
+    assert statuses(browser, a, b) == {302}
+    assert backchannel(a, token).status == 400, "a jti counts once"
+
+
+# --- redis is away -------------------------------------------------------------
+
+class Watch:
+    """Navigates all the time, in several threads, each with its own cookies, and
+    keeps (when, status, seconds, answer) of each request."""
+
+    def __init__(self, browsers, threads=6):
+        self.results, self.going = [], True
+        self.threads = [threading.Thread(target=self._go, daemon=True,
+                                         args=(browsers[i % len(browsers)],))
+                        for i in range(threads)]
+        for thread in self.threads:
+            thread.start()
+
+    def _go(self, browser):
+        while self.going:
+            mine, begun = browser.clone(), time.monotonic()
+            res = mine.navigate("/app/x")
+            self.results.append((begun, res.status, time.monotonic() - begun,
+                                 res))
+            time.sleep(0.02)
+
+    def stop(self):
+        self.going = False
+        for thread in self.threads:
+            thread.join()
+        return self.results
+
+
+def seen_during(browsers, seconds, back):
+    """What users meet from now on: redis is back after so many seconds."""
+    gone, watch = time.monotonic(), Watch(browsers)
+    time.sleep(seconds)
+    back()
+    returned = time.monotonic()
+    time.sleep(4)
+    return [(when - gone, when - returned, status, took, res)
+            for when, status, took, res in watch.stop()]
+
+
+def assert_kept(results, op, asked, seconds):
+    """The promises: 503 with the cookie kept, no wait beyond the timeout, one wait
+    a second once it is known, and all is well two seconds after the return."""
+    slow = []
+    for since, after, status, took, res in results:
+        assert status in (200, 503), res
+        assert not res.all("Set-Cookie"), res
+        assert took < TIMEOUT + SLACK, (since, took, res)
+        if status == 503:
+            refused(res, 503, None, "unavailable", "session_store")
+        if after > 2 * SLOW:
+            assert status == 200, (after, res)
+        if TIMEOUT + SLACK < since and after < 0 and took > 0.5:
+            slow.append((since, took))
+    assert [r for r in results if r[2] == 503], "nobody noticed"
+    assert len(slow) <= seconds + 1, slow
+    assert op.count("authorize") == asked, "somebody was sent to the issuer"
+
+
+@AWAY
+@pytest.mark.core
+def test_stopped(host, op, redis):
+    """It hangs: connections are taken, nothing is answered."""
+    a = host(redis, children=MANY)
+    browser = visitor(a)
+    asked = op.count("authorize")
+    redis.pause()
+    results = seen_during([browser], 5, redis.resume)
+    assert_kept(results, op, asked, 5)
+    lines = said(a, "AuthBearerSOCache redis://")
+    assert len([l for l in lines if "no answer within 1000 ms" in l]) == 1, lines
+    assert len([l for l in lines if "answers again" in l]) == 1, lines
+
+
+@AWAY
+@pytest.mark.core
+def test_killed(host, op, redis):
+    """Nobody listens. What redis kept on its disk is there when it is back."""
+    a = host(redis)
+    browser = visitor(a)
+    asked = op.count("authorize")
+    redis.stop()
+    results = seen_during([browser], 3, redis.start)
+    assert_kept(results, op, asked, 3)
+    assert not [took for _, _, _, took, _ in results if took > 0.5 * SLOW]
+    assert len(said(a, "Connection refused")) == 1
+
+
+@AWAY
+def test_both_hosts(host, op, redis):
+    """Each host finds out for itself; neither sends anybody to sign in."""
+    a, b = host(redis), host(redis)
+    browser = visitor(a)
+    asked = op.count("authorize")
+    redis.pause()
+    results = seen_during([browser, at(browser, b)], 3, redis.resume)
+    assert_kept(results, op, asked, 2 * 3)
+
+
+@AWAY
+def test_connections_cut(host, op, redis):
+    """CLIENT KILL, again and again: no request fails, nobody is told."""
+    a = host(redis)
+    browser = visitor(a)
+    watch, killed = Watch([browser]), 0
+    for _ in range(40):
+        killed += redis.client().execute_command("CLIENT", "KILL", "TYPE",
+                                                 "normal", "SKIPME", "yes")
+        time.sleep(0.05)
+    results = watch.stop()
+    bad = [res for _, status, _, res in results if status != 200]
+    assert killed > 20 and len(results) > 100
+    # one that is cut between question and answer, twice, is rare
+    assert len(bad) <= 1, bad
+    assert all(res.status == 503 for res in bad)
+
+
+@AWAY
+def test_restarted(host, op, redis):
+    """Between two requests: the second one does not notice."""
+    a = host(redis, children=1)
+    browser = visitor(a)
+    for _ in range(5):
+        redis.stop()
+        redis.start()
+        assert statuses(browser, a, n=3) == {200}
+    assert not said(a, "AuthBearerSOCache redis://")
+
+
+@AWAY
+@pytest.mark.core
+def test_dripping(host, op):
+    """A byte each half second is cut off at the deadline."""
+    def talk(connection):
+        connection.recv(65536)
+        for byte in b"$400\r\n" + b"x" * 400:
+            connection.sendall(bytes([byte]))
+            time.sleep(0.5)
+    for redis in made(FakeRedis, talk):
+        a = host(redis, children=MANY)
+        browser = Browser(a, BASE)
+        browser.cookies["__Host-bearer_session"] = "A" * 43
+        results = seen_during([browser], 4, lambda: None)
+        assert {status for _, _, status, _, _ in results} == {503}
+        assert max(took for *_, took, _ in results) < TIMEOUT + SLACK
+        slow = [took for since, _, _, took, _ in results
+                if since > TIMEOUT + SLACK and took > 0.5]
+        assert len(slow) <= 9, slow
+        assert op.count("authorize") == 0
+
+
+@AWAY
+@pytest.mark.allow_log("keys of issuer")
+@pytest.mark.parametrize("reply", ["longer", "flood", "http", "nested", "junk",
+                                   "closes"])
+def test_what_is_not_redis(host, op, reply):
+    """Nothing of it is believed, nothing is kept, nobody waits for the end."""
+    says = {"longer": b"$300000000\r\n" + b"x" * 100000,
+            "flood": b"+" + b"x" * 100000,
+            "http": b"HTTP/1.1 400 Bad Request\r\n\r\n",
+            "nested": b"*1000000000\r\n" * 8, "junk": os.urandom(64), "closes": b""}
+
+    def talk(connection):
+        while connection.recv(65536):
+            connection.sendall(says[reply])
+            if reply in ("closes", "junk"):
+                return
+    for redis in made(FakeRedis, talk):
+        a = host(redis, children=1)
+        browser = Browser(a, BASE)
+        browser.cookies["__Host-bearer_session"] = "A" * 43
+        for _ in range(3):
+            begun = time.monotonic()
+            res = browser.clone().navigate("/app/x")
+            refused(res, 503, None, "unavailable", "session_store")
+            assert time.monotonic() - begun < TIMEOUT + SLACK
+        assert op.count("authorize") == 0
+
+
+# --- redis does not want -------------------------------------------------------
+
+def fill(client):
+    client.config_set("maxmemory-policy", "noeviction")
+    client.config_set("maxmemory", "1")
+
+
+def make_replica(client):
+    client.execute_command("REPLICAOF", "127.0.0.1", "9")
+
+
+def unmake_replica(client):
+    client.execute_command("REPLICAOF", "NO", "ONE")
+
+
+REFUSALS = {
+    "full": (fill, lambda client: client.config_set("maxmemory", "0"), "OOM"),
+    "replica": (make_replica, unmake_replica, "READONLY"),
+    "few-replicas": (lambda client: client.config_set("min-replicas-to-write", 1),
+                     lambda client: client.config_set("min-replicas-to-write", 0),
+                     "NOREPLICAS"),
+}
+
+
+@pytest.mark.core
+@pytest.mark.parametrize("why", sorted(REFUSALS))
+@pytest.mark.allow_log("AuthBearerSOCache redis://", "session store", "the session")
+def test_writes_refused(host, op, redis, why):
+    """Sessions go on, a login gets 503, and the log says why once a minute."""
+    begin, end, word = REFUSALS[why]
+    a = host(redis)
+    browser = visitor(a)
+    begin(redis.client())
+    assert statuses(browser, a, n=12) == {200}
+    for _ in range(4):
+        res = Browser(a, BASE).go("/app/x")
+        refused(res, 503, None, "unavailable", "session_store")
+        assert not [c for c in res.all("Set-Cookie")
+                    if re.match(r"__Host-bearer_session=[^;]", c)]
+    assert statuses(browser, a, n=12) == {200}
+    assert len(said(a, "AuthBearerSOCache redis://.*%s" % word)) == 1
+    end(redis.client())
+    signed_in(Browser(a, BASE))
+    assert statuses(browser, a) == {200}
+
+
+@AWAY
+@pytest.mark.core
+@pytest.mark.allow_log("redis-password can be read by others")
+def test_password_changed(host, op):
+    """503 and a line that says what to change, on each host once; with the new
+    password in the file all goes on, without a restart."""
+    for redis in made(WAYS["password"]):
+        a = host(redis, files={"redis-password": PASSWORD + "\n"})
+        browser = visitor(a)
+        asked = op.count("authorize")
+        client = redis.client(password=PASSWORD)
+        client.config_set("requirepass", "another-password")
+        client.execute_command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+        wait_until(lambda: statuses(browser, a) == {503}, 10, "it is noticed")
+        time.sleep(2.5)                      # several probes, one line
+        assert statuses(browser, a) == {503}
+        lines = said(a, "WRONGPASS")
+        assert len(lines) == 1 and "check the user and password=" in lines[0], lines
+        assert op.count("authorize") == asked
+        a.write("redis-password", "another-password\n", 0o644)
+        wait_until(lambda: statuses(browser, a) == {200}, 20, "the new password")
+        assert len(said(a, "answers again")) == 1
+
+
+@AWAY
+@pytest.mark.parametrize("case", ["no-password", "cluster", "no-such-database",
+                                  "not-allowed"])
+def test_what_to_change(host, op, case):
+    """What the log says once about a redis that will never do."""
+    options, url, words, line = {
+        "no-password": (["--requirepass", PASSWORD], "redis://127.0.0.1:{port}", [],
+                        "NOAUTH.*it needs password="),
+        "cluster": (["--cluster-enabled", "yes", "--cluster-config-file",
+                     "{dir}/nodes.conf"], "redis://127.0.0.1:{port}", [],
+                    "CLUSTERDOWN.*name a single server"),
+        "no-such-database": ([], "redis://127.0.0.1:{port}/99", [],
+                             "ERR DB index.*check the database number"),
+        "not-allowed": (["--user", "web", "on", ">" + PASSWORD, "~other:*", "+get"],
+                        "redis://web@127.0.0.1:{port}",
+                        ['"password=file:@ROOT@/redis-password"'],
+                        r"NOPERM.*\+get \+mget \+set \+del"),
+    }[case]
+    for redis in made(OwnRedis, options, url, words):
+        a = host(redis)
+        browser = Browser(a, BASE)
+        browser.cookies["__Host-bearer_session"] = "A" * 43
+        for _ in range(6):
+            refused(browser.clone().navigate("/app/x"), 503, None, "unavailable",
+                    "session_store")
+        lines = said(a, "AuthBearerSOCache redis:")
+        assert len(lines) == 1, lines
+        assert said(a, line)
+
+
+# --- connections ---------------------------------------------------------------
+
+def sockets_of(pid):
+    out = set()
+    for fd in os.listdir("/proc/%d/fd" % pid):
+        try:
+            out.add(os.readlink("/proc/%d/fd/%s" % (pid, fd)))
+        except OSError:
+            pass
+    return {name for name in out if name.startswith("socket:")}
+
+
+def to_redis(redis):
+    """Sockets of the connections whose other end is redis."""
+    with open("/proc/net/tcp", encoding="ascii") as table:
+        rows = [line.split() for line in table][1:]
+    return {"socket:[%s]" % row[9] for row in rows
+            if row[2].endswith(":%04X" % redis.port) and row[3] == "01"}
+
+
+@pytest.mark.core
+def test_connections_of_children(host, op, redis):
+    """Made after the fork, shared by nobody, bounded, closed by who ends."""
+    a = host(redis, children=2)
+    browser = visitor(a)
+    watch = Watch([browser], threads=12)
+    time.sleep(2)
+    ours = to_redis(redis)
+    held = [sockets_of(pid) & ours for pid in a.children()]
+    results = watch.stop()
+    assert {status for _, status, _, _ in results} == {200}
+    assert sum(1 for sockets in held if sockets) >= 2, "several children"
+    for i, mine in enumerate(held):
+        assert len(mine) <= 16
+        for other in held[i + 1:]:
+            assert not mine & other, "two children share a connection"
+    a.graceful()
+    assert statuses(browser, a) == {200}
+    wait_until(lambda: not any(
+        sockets & to_redis(redis) for sockets in held), 20, "the old ones end")
+    a.stop()
+    wait_until(lambda: not to_redis(redis), 10, "all connections are closed")
+
+
+def test_no_connection_without_need(host, op, redis):
+    """Neither configtest nor the parent asks anybody."""
+    redis.stop()
+    a = host(redis)
+    assert a.configtest().status == 0
+    assert not said(a, "AuthBearerSOCache")
+    redis.start()
+    assert redis.client().info("stats")["total_connections_received"] <= 2
+    visitor(a)
+
+
+# --- configuration -------------------------------------------------------------
+
+BAD = {
+    "redis://": "is not a host",
+    "redis://:6379": "is not a host",
+    "redis://h:0": "is not a port",
+    "redis://h:65536": "is not a port",
+    "redis://h:6379x": "is not a port",
+    "redis://h/x": "is not the number of a database",
+    "redis://h/70000": "is not the number of a database",
+    "redis://h/1?x=y": "is not the number of a database",
+    "redis://[::1": "is not a port",
+    "redis://[::1]x": "a port stands behind the address",
+    "redis://h%41": "is not a host",
+    "redis://u:geheimnis@h": "a password is not allowed in the URL",
+    "redis://:geheimnis@h": "a password is not allowed in the URL",
+    "redis://u@h": "a user needs password=",
+    "redis://h password=geheimnis": "a literal password is not allowed",
+    "redis://h password=exec:/bin/geheimnis": "a literal password is not allowed",
+    "redis://h password=": "a literal password is not allowed",
+    "redis://h ca=/x": "ca= needs rediss://",
+    "redis://h timeout=0s": "between 1ms and 30s",
+    "redis://h timeout=31s": "between 1ms and 30s",
+    "redis://h timeout=soon": "is not a time",
+    "redis://h user=x": "unknown argument",
+    "redis://h db=1": "unknown argument",
+    "redis://h geheimnis": "unknown argument",
+    "redis://h for=nothing": "for=nothing is not known",
+    "unix:redis.sock": "the absolute path of a socket",
+    "unix:/" + "x" * 100: "of less than 100 bytes",
+    "unix:/x db=x": "unknown argument",
+}
+GOOD = ["redis://h", "redis://h:1/0 timeout=20ms", "redis://[::1]:7/1 for=sessions",
+        "redis://cache_1.example.com password=env:HOME", "redis://h/",
+        "for=keys", "unix:/run/redis.sock db=3 timeout=30s"]
+
+
+def with_issuer(line):
+    return 'AuthBearerSOCache %s\nAuthBearerSecretFile "@ROOT@/secret"\n' % line \
+        + issuer_conf() + location("/a")
+
+
+FILES = {"jwks.json": tokens.jwks("rs256"), "secret": (SECRET, 0o600)}
+
+
+@pytest.mark.parametrize("line", sorted(BAD))
+def test_bad_lines(checker, line):
+    result = checker(with_issuer(line), files=FILES)
+    assert result.status and BAD[line] in result.output, result
+    assert "geheimnis" not in result.output, result
+
+
+@pytest.mark.parametrize("line", GOOD)
+def test_good_lines(checker, line):
+    result = checker(with_issuer(line), "-D", "DUMP_BEARER", files=FILES)
+    assert (result.status == 0) == (line != "for=keys"), result
+
+
+def test_secret_file_is_needed(checker):
+    """Who can write to redis must not be able to add a key."""
+    result = checker("AuthBearerSOCache redis://h\n" + issuer_conf()
+                     + location("/a"), files=FILES)
+    assert result.status and "AuthBearerSecretFile" in result.output, result
+
+
+def test_missing_password_file(checker):
+    result = checker(with_issuer("redis://h password=file:/nowhere/to/be/found"),
+                     files=FILES)
+    assert result.status and "/nowhere/to/be/found" in result.output, result
+
+
+# --- TLS -----------------------------------------------------------------------
+
+def has_tls(checker):
+    result = checker(with_issuer("rediss://h"), files=FILES)
+    return result.status == 0, result
+
+
+def test_tls_is_there_or_refused(checker):
+    """hiredis has TLS from 1.0 on."""
+    there, result = has_tls(checker)
+    assert there or "hiredis that has no TLS" in result.output, result
+
+
+@pytest.fixture
+def tls(checker, tmp_path):
+    if not has_tls(checker)[0]:
+        pytest.skip("this hiredis has no TLS")
+
+    def start(kind="good", words=()):
+        pem = tmp_path / "server.pem"
+        pem.write_bytes(certs.server(kind))
+        (tmp_path / "ca.pem").write_bytes(certs.authority_pem())
+        port = free_port()
+        return OwnRedis(
+            ["--tls-port", str(port), "--tls-cert-file", str(pem),
+             "--tls-key-file", str(pem), "--tls-ca-cert-file",
+             str(tmp_path / "ca.pem"), "--tls-auth-clients", "no",
+             "--requirepass", PASSWORD], url="rediss://localhost:%d/1" % port,
+            words=['"password=file:@ROOT@/redis-password"', *words])
+    return start
+
+
+@AWAY
+def test_tls(host, op, tls):
+    redis = tls(words=['"ca=@ROOT@/ca.pem"'])
+    try:
+        a, b = (host(redis, files={"ca.pem": certs.authority_pem()})
+                for _ in range(2))
+        browser = visitor(a)
+        assert statuses(browser, a, b) == {200}
+        asked = op.count("authorize")
+        redis.pause()
+        results = seen_during([browser], 3, redis.resume)
+        assert_kept(results, op, asked, 3)
+    finally:
+        redis.close()
+
+
+@AWAY
+@pytest.mark.parametrize("kind", ["wrong-host", "expired", "self-signed", "no-ca"])
+def test_tls_of_another(host, op, tls, kind):
+    """No password goes to who cannot prove that it is this server."""
+    redis = tls("good" if kind == "no-ca" else kind,
+                words=[] if kind == "no-ca" else ['"ca=@ROOT@/ca.pem"'])
+    try:
+        a = host(redis, files={"ca.pem": certs.authority_pem()})
+        browser = Browser(a, BASE)
+        browser.cookies["__Host-bearer_session"] = "A" * 43
+        refused(browser.navigate("/app/x"), 503, None, "unavailable",
+                "session_store")
+        assert said(a, "the certificate is not accepted")
+    finally:
+        redis.close()
