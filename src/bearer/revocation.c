@@ -17,6 +17,7 @@
 
 #include <apr_strings.h>
 
+#include "bearer/bell.h"
 #include "bearer/revocation_file.h"
 
 /* The current table, and old ones that somebody still reads. */
@@ -31,9 +32,10 @@
  * times are as coarse as the file system's. The next look reads it again. */
 #define SETTLED_AFTER 2
 
-/* How long a request waits for another thread's look that is overdue. */
-#define WAITS 1000
-#define WAIT_NANOSECONDS 1000000L
+/* How long a request waits for another thread's look that is overdue; and when it
+ * looks itself, if that one failed. */
+#define LOOK_TAKES apr_time_from_sec(1)
+#define LOOK_AGAIN apr_time_from_msec(20)
 
 typedef struct entry_t {
     unsigned char digest[KEPT];
@@ -68,6 +70,7 @@ struct bearer_revocation_t {
     _Atomic unsigned current;
     _Atomic uint64_t generation;
     _Atomic apr_time_t looked;    /* when the last look began */
+    bearer_bell_t looked_bell;    /* rings when a look is over */
     atomic_flag looking;          /* what follows belongs to its holder */
     identity_t identity;
     int settled;                  /* same identity means same content */
@@ -416,6 +419,7 @@ static void refresh(bearer_revocation_t *list, apr_time_t now)
         atomic_store(&list->looked, now);
     }
     atomic_flag_clear(&list->looking);
+    bearer_bell_ring(&list->looked_bell);
 }
 
 void bearer_revocation_refresh(bearer_revocation_t *list)
@@ -430,18 +434,23 @@ void bearer_revocation_refresh(bearer_revocation_t *list)
  * long. */
 static int is_fresh(bearer_revocation_t *list, apr_time_t now)
 {
-    const struct timespec moment = { 0, WAIT_NANOSECONDS };
-    int waits;
+    apr_time_t give_up = 0;
+    apr_uint32_t rung;
 
     refresh(list, now);
-    for (waits = 0; is_older(list, BEARER_REVOCATION_FRESH, now); waits++) {
-        if (waits == WAITS) {
+    for (;;) {
+        rung = bearer_bell_rung(&list->looked_bell);
+        if (!is_older(list, BEARER_REVOCATION_FRESH, now)) {
+            return 1;
+        }
+        if (!give_up) {
+            give_up = apr_time_now() + LOOK_TAKES;
+        } else if (apr_time_now() >= give_up) {
             return 0;
         }
-        nanosleep(&moment, NULL);
+        bearer_bell_wait(&list->looked_bell, rung, LOOK_AGAIN);
         refresh(list, now);
     }
-    return 1;
 }
 
 /* ---- questions ----------------------------------------------------------- */
