@@ -93,7 +93,7 @@ bearer_reason_t bearer_login_suffices(const apr_array_header_t *parameters,
  * @param target      to come back to; validated by the caller
  * @return BEARER_OK, BEARER_LOGIN_ISSUER, BEARER_INTERNAL; where it would have to
  *         be pushed: BEARER_THROTTLED (login->quiet), BEARER_LOGIN_LIMIT
- *         (login->pushes)
+ *         (login->pushes, or the gate is full)
  */
 bearer_reason_t bearer_login_begin(bearer_attempt_t **attempt, const char **url,
                                    const bearer_login_t *login,

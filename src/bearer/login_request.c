@@ -126,11 +126,11 @@ static bearer_reason_t ask(const char **uri, const bearer_login_t *login,
                                "could not be pushed", why, p);
 }
 
-/* RFC 9126. Anybody can make us do this, so it has two bounds: what one address
- * may cause, and what all of them may, which no directive turns off. */
-static bearer_reason_t push(const char **uri, const bearer_login_t *login,
-                            const apr_table_t *request, bearer_refusal_t *why,
-                            apr_pool_t *p)
+/* What all addresses together may cause. */
+static bearer_reason_t push_within_budget(const char **uri,
+                                          const bearer_login_t *login,
+                                          const apr_table_t *request,
+                                          bearer_refusal_t *why, apr_pool_t *p)
 {
     const bearer_timeout_t *timeout = &login->access->settings->timeout;
     apr_time_t now = bearer_world_now(login->access->world);
@@ -138,12 +138,6 @@ static bearer_reason_t push(const char **uri, const bearer_login_t *login,
     bearer_reason_t reason;
     int place = 0;
 
-    *uri = NULL;
-    if (login->quiet) {
-        return bearer_refuse(why, p, BEARER_THROTTLED, "too many logins of this "
-                             "address are under way (AuthBearerThrottle); nothing "
-                             "was pushed to the issuer");
-    }
     if (login->pushes) {
         place = bearer_budget_begin(login->pushes, login->flying, now, until);
     }
@@ -164,6 +158,33 @@ static bearer_reason_t push(const char **uri, const bearer_login_t *login,
     if (login->pushes) {
         bearer_budget_end(login->pushes, place, until);
     }
+    return reason;
+}
+
+/* RFC 9126. Anybody can make us do this, so it has bounds: what one address may
+ * cause, who may wait, and what all of them may, which no directive turns off. */
+static bearer_reason_t push(const char **uri, const bearer_login_t *login,
+                            const apr_table_t *request, bearer_refusal_t *why,
+                            apr_pool_t *p)
+{
+    const bearer_issuer_access_t *access = login->access;
+    bearer_ticket_t ticket;
+    bearer_reason_t reason;
+    const char *full;
+
+    *uri = NULL;
+    if (login->quiet) {
+        return bearer_refuse(why, p, BEARER_THROTTLED, "too many logins of this "
+                             "address are under way (AuthBearerThrottle); nothing "
+                             "was pushed to the issuer");
+    }
+    full = bearer_gate_enter(&ticket, access->world->gate, access->issuer->party,
+                             access->settings->timeout.total);
+    if (full) {
+        return bearer_refuse(why, p, BEARER_LOGIN_LIMIT, "%s", full);
+    }
+    reason = push_within_budget(uri, login, request, why, p);
+    bearer_gate_leave(&ticket);
     return reason;
 }
 

@@ -4,6 +4,7 @@ all servers outside, one issuer has at most half of these where there are more
 issuers, and who finds that full gets 503 at once (a session goes on without its
 refresh). Pages that need no token, known tokens, good sessions and the tokens of
 another issuer do not notice."""
+import json
 import re
 import threading
 import time
@@ -329,7 +330,8 @@ class Tenants(Scene):
     """As many key sets as there are tenants."""
     check = "keys"
     inside = "AuthBearerTenants {tenants}\nAuthBearerKeys {host}/t/{{tenant}}/jwks"
-    places = location("/a", "AuthBearerAcceptIssuer {silent}")
+    places = location("/a", 'AuthBearerUserFormat "%u@%t@%i"\n'
+                      "AuthBearerAcceptIssuer {silent}")
 
     def prepare(self):
         self.names = ["waits-%s" % uuid.uuid4().hex[:8] for _ in range(CROWD)]
@@ -457,6 +459,84 @@ class OneSession(ExpiredTokens):
         assert self.op.count("token") == self.before + 1
 
 
+class Userinfo(Callbacks):
+    """Codes that are good, at an issuer that then says nothing of the user."""
+    kinds = ("userinfo",)
+    at_last = (303,)
+
+    def prepare(self):
+        self.op.offer(userinfo_endpoint="userinfo")
+
+    def crowd(self):
+        self.op.id_token = {"email": None, "email_verified": None}
+        return super().crowd()
+
+    def silence(self):
+        self.op.script("userinfo", hold=self.hold, body=json.dumps(self.op.user))
+
+    def send(self, i):
+        browser, back = self.tokens[i]
+        return self.navigate(back, browser)
+
+    def after(self, told):
+        browser, back = self.tokens[told[0][0]]
+        assert self.navigate(back, browser).status == 303
+
+
+class Logouts(Browsers):
+    """People are signed out here, whether the issuer is told or not."""
+    kinds = ("revoke",)
+    others = 200
+
+    def prepare(self):
+        self.op.offer(revocation_endpoint="revoke")
+
+    def crowd(self):
+        return [self.signed_in() for _ in range(CROWD)]
+
+    def send(self, i):
+        return self.exchange("GET", "/.auth/logout", list({
+            **NAVIGATE, "Sec-Fetch-Site": "same-origin",
+            "Cookie": self.tokens[i].field()}.items()))
+
+    def held(self, told):
+        assert self.op.count("revoke") == SHARE
+        for i, _ in told:
+            assert self.navigate("/app/x", self.tokens[i]).status == 302
+
+
+class Pushes(Browsers):
+    """An issuer that offers pushed requests: the others are sent there without."""
+    kinds, inside = ("par",), ""
+    others, at_last = 302, (503,)   # what came is no answer to a push
+
+    def prepare(self):
+        self.op.offer(pushed_authorization_request_endpoint="par")
+
+    def crowd(self):
+        for _ in range(3):      # every child has seen the metadata
+            Crowd(self.send).end()
+        return super().crowd()
+
+    def send(self, i):
+        return self.exchange("GET", "/app/x", list(NAVIGATE.items()))
+
+    def held(self, told):
+        for _, res in told:
+            assert "code_challenge=" in res.get("Location")
+
+
+class PushesRequired(Pushes):
+    check, others = "login_limit", 503
+
+    def prepare(self):
+        super().prepare()
+        self.op.offer(require_pushed_authorization_requests=True)
+
+    def held(self, told):
+        pass
+
+
 class Metadata(Scene):
     """Browsers that are sent to an issuer of which nothing is known yet."""
     kinds, check = ("oauth", "oidc"), "login_issuer"
@@ -493,7 +573,8 @@ class BackChannel(Scene):
 
 
 SCENES = [Introspection, OneToken, SessionService, ColdKeys, Tenants, Callbacks,
-          ExpiredTokens, OneSession, Metadata, BackChannel]
+          Userinfo, ExpiredTokens, OneSession, Logouts, Pushes, PushesRequired,
+          Metadata, BackChannel]
 
 
 @pytest.mark.parametrize("scene", SCENES, ids=lambda s: s.__name__)
