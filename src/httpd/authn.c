@@ -96,6 +96,9 @@ static int refuse(attempt_t *a, bearer_reason_t reason, const char *detail,
         bearer_throttling_failure(a->r, a->settings, a->address, presented(a),
                                   reason);
     }
+    if (a->vouched && bearer_category_counted(bearer_reason_category(reason))) {
+        bearer_vouch_end(bearer_shared_vouched(), presented(a)->digest);
+    }
     return bearer_answer_refuse(a->r, reason, detail, retry, &a->judgement);
 }
 
@@ -272,9 +275,19 @@ static void remember(attempt_t *a, apr_uint64_t generation, apr_time_t until)
     bearer_tokencache_put(a->process->tokens, a->key, keep, generation, until);
 }
 
+/* For when its address is throttled: a child of the next generation knows nothing
+ * of what this one has verified. */
+static void vouch(attempt_t *a)
+{
+    if (a->throttling && a->process->tokens) {
+        bearer_vouch(bearer_shared_vouched(), presented(a)->digest);
+    }
+}
+
 void bearer_authn_remember_until(attempt_t *a, apr_time_t until)
 {
     if (until) {
+        vouch(a);
         remember(a, NO_KEYS, until);
     }
 }
@@ -391,10 +404,12 @@ static bearer_verdict_t provider_jwt(attempt_t *a)
     bearer_authn_begin_judgement(a, "jwt");
     verdict = bearer_judge_jwt(&a->judgement, a->credential->token,
                                a->credential->len);
-    /* one that is used once is not worth its place */
-    if (verdict == BEARER_GRANTED && a->keyed
-        && bearer_tokencache_note(a->process->tokens, a->key)) {
-        remember(a, a->generation, 0);
+    if (verdict == BEARER_GRANTED && a->keyed) {
+        vouch(a);
+        /* one that is used once is not worth its place */
+        if (bearer_tokencache_note(a->process->tokens, a->key)) {
+            remember(a, a->generation, 0);
+        }
     }
     return verdict;
 }
@@ -449,16 +464,25 @@ static int cookies_first(const attempt_t *a)
                          != BEARER_PROVIDER_SESSION;
 }
 
-/* Seconds of it that are left, 0: none, or not for this token: it was verified
- * before and is about to be again. */
-static unsigned penalty(const attempt_t *a)
+/* It was verified before, in this child or another, of this generation or an earlier
+ * one, and is about to be again. */
+static int is_vouched(attempt_t *a)
 {
-    if (!a->remembered
-        || (!cookies_first(a) && a->keyed
-            && bearer_tokencache_noted(a->process->tokens, a->key))) {
+    if (cookies_first(a) || !a->keyed || !a->process->tokens) {
         return 0;
     }
-    return bearer_throttle_check(a->process->throttle, a->address, apr_time_now());
+    a->vouched = bearer_vouched(bearer_shared_vouched(), presented(a)->digest);
+    return a->vouched || bearer_tokencache_noted(a->process->tokens, a->key);
+}
+
+/* Seconds of it that are left, 0: none, or not for this token. */
+static unsigned penalty(attempt_t *a)
+{
+    unsigned wait = a->remembered ? bearer_throttle_check(a->process->throttle,
+                                                          a->address,
+                                                          apr_time_now()) : 0;
+
+    return wait && is_vouched(a) ? 0 : wait;
 }
 
 static int judge(attempt_t *a)

@@ -29,6 +29,7 @@ typedef struct attempt_t {
     unsigned char revocable[BEARER_SHA256_SIZE]; /**< the revocation list's */
     int throttling;           /**< failures count for the address */
     int remembered;           /**< something is known of it */
+    int vouched;              /**< it is throttled; the token was verified before */
     unsigned char address[BEARER_THROTTLE_KEY_SIZE];
     bearer_throttle_token_t presented;
     apr_uint64_t generation;       /**< of the keys it is judged with; 0: unsure */

@@ -38,6 +38,7 @@
 #include "bearer/text.h"
 #include "bearer/throttle.h"
 #include "bearer/tokencache.h"
+#include "bearer/vouch.h"
 #include "bearer/world.h"
 
 extern module AP_MODULE_DECLARE_DATA auth_bearer_module;
@@ -294,6 +295,8 @@ void bearer_shared_unlease(const unsigned char *key);
  *  does. */
 int bearer_shared_await(const unsigned char *key, apr_time_t now,
                         apr_interval_time_t longest);
+/** Tokens that were verified on this host; NULL: none are remembered. */
+bearer_vouched_t *bearer_shared_vouched(void);
 /** The host's part of the gate; NULL: none. */
 bearer_gate_host_t *bearer_shared_gate(void);
 /** How often that issuer may be pushed requests for browsers that nobody knows;

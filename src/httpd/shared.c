@@ -17,7 +17,7 @@
 APLOG_USE_MODULE(auth_bearer);
 
 /** Changes whenever the layout below does; with the size it names the memory. */
-#define LAYOUT "mod_auth_bearer shared 6"
+#define LAYOUT "mod_auth_bearer shared 7"
 /** So many that two keys hardly ever share one. */
 #define LEASES 16384
 #define PUSHES 64
@@ -33,6 +33,7 @@ typedef struct shared_t {
     bearer_bell_t bells[BELLS];
     bearer_gate_host_t gate;
     bearer_budget_t pushes[PUSHES];
+    bearer_vouched_t vouched;
     _Atomic int warned[SHARED_WARNINGS];
     unsigned char host[BEARER_SHARED_HOST_SIZE];
 } shared_t;
@@ -114,6 +115,11 @@ int bearer_shared_first(shared_warning_t warning)
 int bearer_shared_was(shared_warning_t warning)
 {
     return !shared || atomic_load(&shared->warned[warning]);
+}
+
+bearer_vouched_t *bearer_shared_vouched(void)
+{
+    return shared ? &shared->vouched : NULL;
 }
 
 bearer_gate_host_t *bearer_shared_gate(void)

@@ -92,6 +92,53 @@ def test_new_children_know_it(new_server):
     granted(get(server, fresh(), "198.51.100.9"))
 
 
+@pytest.mark.core
+@pytest.mark.parametrize("changed", [False, True], ids=["same", "changed"])
+def test_known_tokens_pass_after_a_graceful_restart(one_server, changed, mpm):
+    """A token that passed during a penalty goes on passing, in children that have
+    not seen it and under another configuration; it is verified there. A token
+    with the same claims and another signature is none that was verified."""
+    conf = REMOTE + issuer_conf() + location("/t", PENALTY % 3)
+    server = one_server(conf, files=key_files("rs256"), modules=["remoteip"],
+                        children=2)
+    who, known = "198.51.100.11", fresh()
+    for _ in range(4):
+        granted(get(server, known, who))
+    for _ in range(3):
+        get(server, bad(), who)
+    for round_ in range(3):
+        refused(get(server, fresh(), who), 429)
+        for _ in range(8):
+            granted(get(server, known, who))
+            refused(get(server, known[:-8] + "AAAAAAAA", who), 429)
+        if changed:
+            server.configure(conf + location("/more%d" % round_))
+        before = set(server.children())
+        server.graceful()
+        wait_until(lambda: not before & set(server.children()), 20,
+                   "the old children's end")
+
+
+def test_known_tokens_are_verified_all_the_same(one_server):
+    """Revoked since: the penalty does not hide it, and it is not let in."""
+    server = one_server(REMOTE + 'AuthBearerRevocations "file:@ROOT@/revoked"\n'
+                        + issuer_conf() + location("/t", PENALTY % 3),
+                        files={**key_files("rs256"), "revoked": ""},
+                        modules=["remoteip"])
+    who, known = "198.51.100.12", mint(jti="to-be-revoked")
+    for _ in range(3):
+        granted(get(server, known, who))
+    for _ in range(3):
+        get(server, bad(), who)
+    server.graceful()
+    granted(get(server, known, who))
+    digest = hashlib.sha256((ISS + "\0to-be-revoked").encode()).hexdigest()
+    server.write("revoked", "jti %s 0\n" % digest)
+    wait_until(lambda: get(server, known, who).status != 200, 10, "revocation")
+    server.graceful()
+    assert get(server, known, who).status in (401, 429)
+
+
 @pytest.fixture(scope="module")
 def server(new_server):
     return new_server(REMOTE + issuer_conf()
