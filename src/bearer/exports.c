@@ -297,17 +297,22 @@ const char *bearer_exports_header_value(const char *value, apr_pool_t *p)
 {
     static const char hex[] = "0123456789ABCDEF";
     apr_size_t len = 0, more = 0;
+    const char *first = value, *last;
     char *text, *out;
 
     for (; value[len]; len++) {
         more += is_plain(value[len]) ? 0 : 2;
     }
+    /* a blank at an end is not part of a field's value (RFC 9110 section 5.5) */
+    last = len ? value + len - 1 : value;
+    more += 2 * ((apr_size_t)(*first == ' ') + (*last == ' '));
     if (!more) {
         return value;
     }
     text = out = apr_palloc(p, len + more + 1);
     for (; *value; value++) {
-        if (is_plain(*value)) {
+        if (is_plain(*value)
+            && (*value != ' ' || (value != first && value != last))) {
             *out++ = *value;
         } else {
             *out++ = '%';
@@ -340,6 +345,7 @@ typedef struct export_t {
     pairs_t *headers;       /* NULL: no claims there */
     int env_clash, header_clash;  /* a claim could spell a name of ours */
     const bearer_export_settings_t *settings;
+    const bearer_settings_t *all;
     apr_array_header_t *left_out;
     apr_pool_t *p;
 } export_t;
@@ -354,36 +360,11 @@ static void leave_out(const export_t *x, const char *what, const char *name,
     }
 }
 
-static int has_control(const char *s)
-{
-    for (; *s; s++) {
-        if ((unsigned char)*s < 0x20 || *s == 0x7f) {
-            return 1;
-        }
-    }
-    return 0;
-}
-
 /* Names in one line; NULL: there are none. */
-static const char *name_list(const export_t *x, const char *what,
-                             const apr_array_header_t *names, char separator)
+static const char *name_list(apr_pool_t *p, const apr_array_header_t *names,
+                             char separator)
 {
-    apr_array_header_t *good = apr_array_make(x->p, names->nelts,
-                                              sizeof(const char *));
-    int i;
-
-    for (i = 0; i < names->nelts; i++) {
-        const char *name = APR_ARRAY_IDX(names, i, const char *);
-
-        if (has_control(name)) {
-            leave_out(x, what, name, "it has a control character");
-        } else if (separator == ',' && strchr(name, ',')) {
-            leave_out(x, what, name, "it has a comma, which separates names");
-        } else {
-            APR_ARRAY_PUSH(good, const char *) = name;
-        }
-    }
-    return good->nelts ? apr_array_pstrcat(x->p, good, separator) : NULL;
+    return names->nelts ? apr_array_pstrcat(p, names, separator) : NULL;
 }
 
 static void set(pairs_t *pairs, const char *name, const char *value)
@@ -406,19 +387,24 @@ static void export_fixed(const export_t *x, pairs_t *env,
         set(env, "BEARER_EXPIRES",
             number(x->p, apr_time_sec(principal->expires)));
     }
-    set(env, "BEARER_SCOPE", name_list(x, "scope", principal->scopes, ' '));
-    set(env, "BEARER_ROLES", name_list(x, "role", principal->roles, ','));
-    set(env, "BEARER_GROUPS", name_list(x, "group", principal->groups, ','));
+    set(env, "BEARER_SCOPE", name_list(x->p, principal->scopes, ' '));
+    set(env, "BEARER_ROLES", name_list(x->p, principal->roles,
+                                       BEARER_NAMES_SEPARATOR));
+    set(env, "BEARER_GROUPS", name_list(x->p, principal->groups,
+                                        BEARER_NAMES_SEPARATOR));
+    if (x->left_out && principal->left_out) {
+        apr_array_cat(x->left_out, principal->left_out);
+    }
 }
 
 static void export_identity(pairs_t *headers,
                             const bearer_principal_t *principal, apr_pool_t *p)
 {
-    const export_t x = { NULL, NULL, 0, 0, NULL, NULL, p };
+    const char separator = BEARER_NAMES_SEPARATOR;
     const char *const values[] = {
         principal->user,
-        principal->user ? name_list(&x, "role", principal->roles, ',') : NULL,
-        principal->user ? name_list(&x, "group", principal->groups, ',') : NULL
+        principal->user ? name_list(p, principal->roles, separator) : NULL,
+        principal->user ? name_list(p, principal->groups, separator) : NULL
     };
     int i;
 
@@ -543,10 +529,11 @@ static void find_candidates(candidates_t *all, json_t *claims,
 
 static void export_claim(const export_t *x, const candidate_t *c)
 {
-    const char *value = bearer_exports_value(c->value, x->p);
+    const json_t *shown = bearer_exports_shown(c->value, c->name, x->all, x->p);
+    const char *value = bearer_exports_value(shown, x->p);
     const char *name;
 
-    if (json_is_null(c->value)) {
+    if (!shown || json_is_null(shown)) {
         return;
     }
     if (!value) {
@@ -603,11 +590,8 @@ static void build(pairs_t *env, pairs_t *headers,
                   apr_array_header_t *left_out, apr_pool_t *p)
 {
     const bearer_export_settings_t *e = &settings->exports;
-    export_t x = { NULL, NULL, 0, 0, NULL, NULL, NULL };
+    export_t x = { NULL, NULL, 0, 0, e, settings, left_out, p };
 
-    x.settings = e;
-    x.left_out = left_out;
-    x.p = p;
     export_fixed(&x, env, principal);
     if ((e->mode & BEARER_EXPORT_ENV) && e->env_prefix && *e->env_prefix) {
         x.env = env;

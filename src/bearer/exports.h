@@ -74,7 +74,13 @@ const char *bearer_exports_header_prefix_error(const char *prefix);
  *  it holds CR, LF or NUL or is too long. */
 const char *bearer_exports_value(const json_t *value, apr_pool_t *p);
 
-/** Percent-encodes bytes outside printable ASCII, and `%`. */
+/** What is shown of a claim: where roles or groups are found, without those that the
+ *  principal left out. NULL: nothing. Compact JSON of an object is as it is. */
+const json_t *bearer_exports_shown(const json_t *value, const char *name,
+                                   const bearer_settings_t *settings,
+                                   apr_pool_t *p);
+
+/** Percent-encodes bytes outside printable ASCII, `%`, and a blank at an end. */
 const char *bearer_exports_header_value(const char *value, apr_pool_t *p);
 
 #endif

@@ -75,9 +75,8 @@ void bearer_principal_collect(apr_array_header_t *out, const json_t *claims,
     }
 }
 
-static const apr_array_header_t *pooled(const apr_array_header_t *paths,
-                                        const json_t *claims, int split,
-                                        apr_pool_t *p)
+static apr_array_header_t *pooled(const apr_array_header_t *paths,
+                                  const json_t *claims, int split, apr_pool_t *p)
 {
     apr_array_header_t *out = apr_array_make(p, 4, sizeof(const char *));
     int i;
@@ -87,6 +86,43 @@ static const apr_array_header_t *pooled(const apr_array_header_t *paths,
                                  APR_ARRAY_IDX(paths, i,
                                                const bearer_path_t *), split);
     }
+    return out;
+}
+
+static void leave_out(bearer_principal_t *principal, const char *what,
+                      const char *name, const char *why, apr_pool_t *p)
+{
+    apr_array_header_t *lines = principal->left_out
+        ? apr_array_copy(p, principal->left_out)
+        : apr_array_make(p, 1, sizeof(const char *));
+
+    APR_ARRAY_PUSH(lines, const char *) =
+        apr_psprintf(p, "%s %s is left out: %s", what, bearer_text_quote(p, name),
+                     why);
+    principal->left_out = lines;
+}
+
+/* The names of one kind; those that an application would not read as they are
+ * count for nothing, neither there nor here. */
+static const apr_array_header_t *names(bearer_principal_t *principal,
+                                       const char *what,
+                                       const apr_array_header_t *paths,
+                                       char separator, apr_pool_t *p)
+{
+    apr_array_header_t *out = pooled(paths, principal->claims, separator == ' ', p);
+    int i, kept = 0;
+
+    for (i = 0; i < out->nelts; i++) {
+        const char *name = APR_ARRAY_IDX(out, i, const char *);
+        const char *error = bearer_text_member_error(name, separator);
+
+        if (error) {
+            leave_out(principal, what, name, error, p);
+        } else {
+            APR_ARRAY_IDX(out, kept++, const char *) = name;
+        }
+    }
+    out->nelts = kept;
     return out;
 }
 
@@ -241,9 +277,11 @@ static void fill_from_claims(bearer_principal_t *principal,
     bearer_json_date(&principal->expires, claims, "exp");
     bearer_json_date(&principal->not_before, claims, "nbf");
     bearer_json_date(&principal->issued, claims, "iat");
-    principal->scopes = pooled(settings->scope_claim, claims, 1, p);
-    principal->roles = pooled(settings->roles_claim, claims, 0, p);
-    principal->groups = pooled(settings->groups_claim, claims, 0, p);
+    principal->scopes = names(principal, "scope", settings->scope_claim, ' ', p);
+    principal->roles = names(principal, "role", settings->roles_claim,
+                             BEARER_NAMES_SEPARATOR, p);
+    principal->groups = names(principal, "group", settings->groups_claim,
+                              BEARER_NAMES_SEPARATOR, p);
     principal->scope = apr_array_pstrcat(p, principal->scopes, ' ');
 }
 

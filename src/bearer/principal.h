@@ -19,6 +19,9 @@
 #include "bearer/reason.h"
 #include "bearer/settings.h"
 
+/** Between names in BEARER_ROLES, BEARER_GROUPS and their headers. */
+#define BEARER_NAMES_SEPARATOR ','
+
 typedef struct bearer_principal_t {
     const char *method;       /**< "jwt", "introspection", "session", "cookie",
                                    "anonymous" */
@@ -35,6 +38,9 @@ typedef struct bearer_principal_t {
     const apr_array_header_t *roles;   /**< roles only, pooled paths */
     const apr_array_header_t *groups;
     const char *scope;        /**< scopes joined by a space, "" if none */
+    /** A line for the log (const char *) for each scope, role and group that counts
+     *  for nothing, since an application would read another; NULL: none. */
+    const apr_array_header_t *left_out;
     json_t *claims;           /**< an object; never modified; never NULL */
     /** Name, value, name, value ... (const char *) of what the application gets,
      *  prepared once by whoever keeps the principal (bearer_exports_prepare);

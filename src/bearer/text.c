@@ -342,9 +342,14 @@ static int is_space(unsigned c)
            || c == 0x202f || c == 0x205f || c == 0x3000;
 }
 
+static int is_control(unsigned c)
+{
+    return c < 0x20 || (c >= 0x7f && c <= 0x9f);
+}
+
 static const char *character_error(unsigned c, int printable)
 {
-    if (c < 0x20 || (c >= 0x7f && c <= 0x9f)) {
+    if (is_control(c)) {
         return "it contains a control character";
     }
     if ((c >= 0x202a && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069)) {
@@ -387,6 +392,38 @@ const char *bearer_text_identifier_error(const char *s, apr_size_t len,
         }
     }
     return is_space(c) ? "it ends with white space" : NULL;
+}
+
+const char *bearer_text_member_error(const char *s, char separator)
+{
+    const char *start = s;
+    unsigned c = 0;
+    int blank = 0;
+
+    while (*s) {
+        const int first = s == start;
+
+        if (*s > ' ' && *s < 0x7f && *s != separator) {
+            s++;
+            blank = 0;
+            continue;
+        }
+        c = bearer_text_next(&s);
+        blank = is_space(c) || c == 0xfeff;  /* a BOM, for JavaScript's trim() */
+        if (is_control(c)) {
+            return "it has a control character";
+        }
+        if (blank && separator == ' ') {
+            return "it has white space";
+        }
+        if (blank && first) {
+            return "it begins with white space";
+        }
+        if (c == (unsigned char)separator) {
+            return "it has a comma, which separates names";
+        }
+    }
+    return blank ? "it ends with white space" : NULL;
 }
 
 /* ---- files ------------------------------------------------------------- */

@@ -83,6 +83,15 @@ const char *bearer_text_identifier_error(const char *s, apr_size_t len,
                                          int printable);
 
 /**
+ * What is wrong with a name that goes on in a list of such (a role, a scope), or
+ * NULL: readers split lists at the separator and many take white space off, so that
+ * another name would be read. No control characters, no separator, no white space
+ * at either end; where the separator is a blank, none at all.
+ * @param s  valid UTF-8
+ */
+const char *bearer_text_member_error(const char *s, char separator);
+
+/**
  * Reads a whole file of at most max bytes; NUL-terminated in p.
  * @param error  why not, without the path ("it ..."); untouched on success
  * @return APR_ENOSPC when it is larger

@@ -130,6 +130,7 @@ static bearer_principal_t *copy_flat(arena_t *arena,
         ? copy_strings(arena, from->exported_env) : NULL;
     copy.exported_headers = from->exported_headers
         ? copy_strings(arena, from->exported_headers) : NULL;
+    copy.left_out = NULL;  /* it was told when the token came */
     copy.claims = NULL;
     if (to) {
         *to = copy;

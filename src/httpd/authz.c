@@ -57,6 +57,33 @@ static const char *parse_words(cmd_parms *cmd, const char *line,
     return NULL;
 }
 
+/* A word that no role and no scope can equal: the rule would never be met, and its
+ * negation always. */
+static const char *parse_names(cmd_parms *cmd, const char *line,
+                               require_t *require)
+{
+    const int scope = require->kind->scope != NULL;
+    const char *error = parse_words(cmd, line, require);
+    int i;
+
+    for (i = 0; !error && i < require->items->nelts; i++) {
+        const char *word = APR_ARRAY_IDX(require->items, i, item_t).word;
+
+        error = *word ? bearer_text_member_error(word, scope ? ' '
+                                                 : BEARER_NAMES_SEPARATOR)
+                      : "it is empty";
+        if (error) {
+            return apr_psprintf(cmd->pool, "Require %s: %s never matches: %s%s",
+                                require->kind->name,
+                                bearer_text_quote(cmd->pool, word), error,
+                                scope ? "; write one word for each scope"
+                                : "; Require claim reads the claim as it is, e.g. "
+                                  "\"groups:CN=a,OU=b\"");
+        }
+    }
+    return error;
+}
+
 static unsigned expr_flags(cmd_parms *cmd)
 {
     return ap_check_cmd_context(cmd, NOT_IN_HTACCESS) ? AP_EXPR_FLAG_RESTRICTED : 0;
@@ -225,8 +252,8 @@ static const char *scope_of_claim(request_rec *r, const item_t *item,
 static const kind_t kinds[] = {
     {"claim", parse_claim, met_claim, scope_of_claim},
     {"bearer-claim", parse_claim, met_claim, scope_of_claim},
-    {"scope", parse_words, met_scope, scope_of_word},
-    {"role", parse_words, met_role, NULL},
+    {"scope", parse_names, met_scope, scope_of_word},
+    {"role", parse_names, met_role, NULL},
     {"issuer", parse_words, met_issuer, NULL},
     {"bearer-expr", parse_expr, met_expr, NULL},
 };
@@ -413,6 +440,9 @@ static int forbid(request_rec *r, const request_t *own)
                          "AuthBearerScopeClaim)",
                          bearer_text_quote(r->pool, own->principal->scope),
                          bearer_text_quote_list(r->pool, scopes)), 0, NULL);
+    }
+    if (own->principal->left_out) {
+        bearer_export_tell(r, own->principal->left_out);
     }
     return bearer_answer_refuse(r, BEARER_REQUIRE,
         apr_psprintf(r->pool, "the token is good, but these Require lines are "

@@ -10,6 +10,7 @@ from support.browsing import SECRETS, conf as site_conf
 from support.expect import (anonymous, granted, issuer_conf, key_files, location,
                             refused)
 from support.httpd import MODULES
+from support.issuer import headers_of
 from support.op import Browser, Provider
 from support.tokens import mint
 
@@ -225,6 +226,96 @@ ALIAS_MISTAKES = [
 def test_mistakes_about_aliases(checker, name, conf, said):
     done = checker(conf + issuer_conf(), files=key_files())
     assert done.status != 0 and said in done.output, done
+
+
+# --- roles, groups and scopes that an application would read as others ---------------
+
+ODD = [" admin", "admin ", "\tadmin", "admin\u00a0", "\u2003admin", "\ufeffadmin",
+       "user,admin", "admin,", "ad\u0085min", "admin\n", "\u3000"]
+NAMES = {
+    "/r-admin": "Require role admin",
+    "/r-user": "Require role user",
+    "/r-not": block("Require not role admin"),
+    "/r-claim": "Require claim roles:admin",
+    "/r-regex": "Require claim roles~admin",
+    "/r-scope": "Require scope orders.read",
+    "/r-open": "Require valid-user",
+}
+
+
+@pytest.fixture(scope="module")
+def names(new_server, backend):
+    return new_server(issuer_conf() + "".join(
+        location(path, rule + "\nAuthBearerExport both", None)
+        for path, rule in NAMES.items()), files=key_files(), h2=True,
+        backend=backend)
+
+
+@pytest.mark.parametrize("kind,var,header", [
+    ("roles", "BEARER_ROLES", "x-user-roles"),
+    ("groups", "BEARER_GROUPS", "x-user-groups")])
+@pytest.mark.parametrize("odd", ODD, ids=[ascii(o) for o in ODD])
+def test_odd_role_counts_nowhere(names, wire, kind, var, header, odd):
+    """Require, variable and header agree: such a role is none."""
+    token = mint(jti=os.urandom(8).hex(), **{kind: ["user", odd]})
+    refused(names.get("/r-admin", mint(**{kind: [odd]}), h2=wire), 403, None,
+            "require")
+    res = granted(names.get("/r-user/env", token, h2=wire))
+    assert res.logged("%s .* is left out: " % kind[:-1], "info"), res
+    assert res.env[var] == "user"
+    granted(names.get("/r-not", token, h2=wire))
+    seen = headers_of(granted(names.get("/r-user/be/x", token, h2=wire), None))
+    assert seen[header] == ["user"]
+    claim = seen.get("x-claim-" + kind, [""])[0]
+    if "," not in odd:
+        assert [part.strip() for part in claim.split(",")].count("admin") == 0, claim
+    alone = names.get("/r-open/env", mint(**{kind: odd}), h2=wire)
+    assert var not in granted(alone).env, alone
+    if "," not in odd:
+        assert "BEARER_CLAIM_" + kind not in alone.env, alone
+
+
+def test_a_refusal_says_what_was_left_out(names, wire):
+    res = names.get("/r-admin", mint(jti=os.urandom(8).hex(), roles=[" admin"]),
+                    h2=wire)
+    refused(res, 403, None, "require", log='role " admin" is left out')
+
+
+def test_rules_on_the_raw_claim(names, wire):
+    """They compare what the token says; what they grant, no header repeats."""
+    refused(names.get("/r-claim", mint(roles=[" admin"]), h2=wire), 403)
+    res = granted(names.get("/r-regex/be/x", mint(roles=[" admin"]), h2=wire), None)
+    seen = headers_of(res)
+    assert "x-user-roles" not in seen and not seen.get("x-claim-roles", [""])[0]
+
+
+def test_odd_scopes_count_nowhere(names, wire):
+    for scope in ("x\torders.read", "x\u00a0orders.read", "orders.read\u2003",
+                  ["orders.read\n"], ["\u3000orders.read"]):
+        refused(names.get("/r-scope", mint(scope=scope), h2=wire), 403,
+                "insufficient_scope", scope="orders.read")
+        res = granted(names.get("/r-open/env", mint(scope=scope), h2=wire))
+        assert "BEARER_SCOPE" not in res.env, res
+
+
+def test_blanks_at_the_ends_of_a_claim_reach_the_backend(names, wire):
+    """A server takes blanks off the ends of a field."""
+    res = granted(names.get("/r-open/be/x", mint(level=" admin "), h2=wire), None)
+    assert headers_of(res)["x-claim-level"] == ["%20admin%20"]
+
+
+NEVER = [('Require role " admin"', "begins with white space"),
+         ('Require role "CN=a,OU=b"', "Require claim"),
+         ('Require role "" x', "it is empty"),
+         ('Require scope "orders.read orders.write"', "one word for each scope"),
+         (block('Require not role "staff "'), "ends with white space")]
+
+
+@pytest.mark.parametrize("rule,said", NEVER, ids=[row[1] for row in NEVER])
+def test_a_name_that_no_token_can_have_fails_configtest(checker, rule, said):
+    done = checker(issuer_conf() + location("/a", rule, None), files=key_files())
+    assert done.status != 0 and "never matches" in done.output, done
+    assert said in done.output, done
 
 
 # --- beside mod_auth_openidc ---------------------------------------------------------

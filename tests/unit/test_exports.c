@@ -63,22 +63,21 @@ static void test_fixed_names(void **state)
     f->principal.iss = "https://alias/";
     f->principal.expires = apr_time_from_sec(1700000000) + 1;
     f->principal.scopes = unit_list(p, "read write");
-    f->principal.roles = unit_list(p, "r,x s");
-    f->principal.groups = unit_list(p, "g h\ti");
+    f->principal.roles = unit_list(p, "r s");
+    f->principal.groups = unit_list(p, "g");
     export(f);
     expect(f->env, "BEARER_METHOD", "jwt");
     expect(f->env, "BEARER_ISSUER", "https://alias/");
     expect(f->env, "BEARER_ISSUER_NAME", "a");
     expect(f->env, "BEARER_EXPIRES", "1700000000");
     expect(f->env, "BEARER_SCOPE", "read write");
-    expect(f->env, "BEARER_ROLES", "s");
+    expect(f->env, "BEARER_ROLES", "r,s");
     expect(f->env, "BEARER_GROUPS", "g");
     assert_int_equal(entries(f->headers), 0);
-    assert_string_equal(unit_lines(p, f->left_out),
-                        "role \"r,x\" is not exported: it has a comma, which "
-                        "separates names\n"
-                        "group \"h\\x09i\" is not exported: it has a control "
-                        "character");
+    assert_int_equal(f->left_out->nelts, 0);
+    f->principal.left_out = unit_list(p, "what was left out");
+    export(f);
+    assert_string_equal(unit_lines(p, f->left_out), "what\nwas\nleft\nout");
     f->principal.iss = "";
     export(f);
     expect(f->env, "BEARER_ISSUER", "https://a/");
@@ -237,6 +236,57 @@ static void test_names(void **state)
     assert_int_equal(f->left_out->nelts, 0);
 }
 
+/* An application splits at commas and takes white space off: "r, admin". */
+static void test_odd_roles_in_their_claims(void **state)
+{
+    static const struct {
+        const char *roles, *shown;   /* NULL: not exported */
+    } cases[] = {
+        { "['r','s']", "r,s" },
+        { "['r',' admin']", "r" },
+        { "[' admin','r','admin\\u00a0','s']", "r,s" },
+        { "[' admin']", "" },
+        { "['a\\tadmin','r']", "r" },
+        { "['a,b','r']", "a\\,b,r" },
+        { "[1,true,' x']", "1,true" },
+        { "' admin'", NULL },
+        { "'admin'", "admin" },
+        { "{'x':' admin'}", "{\"x\":\" admin\"}" },
+    };
+    apr_pool_t *p = unit_pool(state);
+    unsigned i;
+
+    for (i = 0; i < UNIT_COUNT(cases); i++) {
+        fixture_t *f = fixture(p, apr_psprintf(p, "{'roles':%s,'g.h':%s,'x':%s}",
+                                               cases[i].roles, cases[i].roles,
+                                               cases[i].roles));
+
+        f->settings.roles_claim = UNIT_PATHS(p, "roles");
+        f->settings.groups_claim = UNIT_PATHS(p, "nowhere g.h");
+        export(f);
+        expect(f->env, "BEARER_CLAIM_roles", cases[i].shown);
+        expect(f->headers, "X-Claim-roles", cases[i].shown);
+        expect(f->headers, "X-Claim-g.h", cases[i].shown);
+    }
+}
+
+/* A field's value ends at its blanks. */
+static void test_blanks_at_the_ends_of_headers(void **state)
+{
+    static const char *const cases[][2] = {
+        { " a", "%20a" }, { "a ", "a%20" }, { "  a  b ", "%20 a  b%20" },
+        { " ", "%20" }, { "  ", "%20%20" }, { "a b", "a b" }, { "", "" },
+        { " \xc3\xa9", "%20%C3%A9" },
+    };
+    apr_pool_t *p = unit_pool(state);
+    unsigned i;
+
+    for (i = 0; i < UNIT_COUNT(cases); i++) {
+        assert_string_equal(bearer_exports_header_value(cases[i][0], p),
+                            cases[i][1]);
+    }
+}
+
 static void test_prefixes_are_as_written(void **state)
 {
     fixture_t *f = fixture(unit_pool(state), "{'sub':'u'}");
@@ -358,7 +408,7 @@ static void test_header_values(void **state)
         { "caf\xc3\xa9", "caf%C3%A9" },
         { "a\tb\x7f\x01", "a%09b%7F%01" },
         { "", "" },
-        { " a ~", " a ~" },
+        { " a ~", "%20a ~" },
     };
     apr_pool_t *p = unit_pool(state);
     fixture_t *f = fixture(p, "{'a':'caf\xc3\xa9 %'}");
@@ -379,7 +429,7 @@ static void test_identity(void **state)
     fixture_t *f = fixture(p, "{}");
 
     f->principal.user = "ann\xc3\xa9";
-    f->principal.roles = unit_list(p, "r s,t u");
+    f->principal.roles = unit_list(p, "r u");
     f->settings.forward = BEARER_FORWARD_IDENTITY;
     export(f);
     expect(f->headers, "X-Forwarded-User", "ann%C3%A9");
@@ -502,6 +552,8 @@ int main(void)
         UNIT_TEST(test_values),
         UNIT_TEST(test_value_limit),
         UNIT_TEST(test_names),
+        UNIT_TEST(test_odd_roles_in_their_claims),
+        UNIT_TEST(test_blanks_at_the_ends_of_headers),
         UNIT_TEST(test_prefixes_are_as_written),
         UNIT_TEST(test_named_claims),
         UNIT_TEST(test_collisions),

@@ -342,6 +342,38 @@ static void test_scope_strategies(void **state)
     }
 }
 
+/* What an application would read as another name counts for nothing. */
+static void test_odd_names_are_left_out(void **state)
+{
+    apr_pool_t *p = unit_pool(state);
+    bearer_settings_t s = settings_of(p, "sub");
+    bearer_refusal_t why;
+    const bearer_principal_t *principal = build(
+        p, "{'sub':'a','roles':['r',' admin','admin\\u00a0','x,y','two words',"
+        "'t\\tb','n\\u0085l','\\ufeffbom',' '],'groups':' staff',"
+        "'scope':'read a\\tb x\\u2003y  write'}", &s, &why);
+
+    assert_string_equal(unit_lines(p, principal->roles), "r\ntwo words");
+    assert_int_equal(principal->groups->nelts, 0);
+    assert_string_equal(unit_lines(p, principal->scopes), "read\nwrite");
+    assert_string_equal(principal->scope, "read write");
+    assert_false(bearer_principal_has_role(principal, " admin"));
+    assert_false(bearer_principal_has_role(principal, "x,y"));
+    assert_string_equal(unit_lines(p, principal->left_out),
+        "scope \"a\\x09b\" is left out: it has a control character\n"
+        "scope \"x\\xe2\\x80\\x83y\" is left out: it has white space\n"
+        "role \" admin\" is left out: it begins with white space\n"
+        "role \"admin\\xc2\\xa0\" is left out: it ends with white space\n"
+        "role \"x,y\" is left out: it has a comma, which separates names\n"
+        "role \"t\\x09b\" is left out: it has a control character\n"
+        "role \"n\\xc2\\x85l\" is left out: it has a control character\n"
+        "role \"\\xef\\xbb\\xbfbom\" is left out: it begins with white space\n"
+        "role \" \" is left out: it begins with white space\n"
+        "group \" staff\" is left out: it begins with white space");
+    principal = build(p, "{'sub':'a','roles':['r']}", &s, &why);
+    assert_null(principal->left_out);
+}
+
 static void test_roles_and_groups_are_pooled(void **state)
 {
     apr_pool_t *p = unit_pool(state);
@@ -387,6 +419,7 @@ int main(void)
         UNIT_TEST(test_client),
         UNIT_TEST(test_anonymous),
         UNIT_TEST(test_scope_strategies),
+        UNIT_TEST(test_odd_names_are_left_out),
         UNIT_TEST(test_roles_and_groups_are_pooled),
         UNIT_TEST(test_without_an_issuer),
     };
