@@ -86,6 +86,36 @@ bearer_secret_t *bearer_secret_of_file(const char *path, const char *directive,
     return secret;
 }
 
+void bearer_secret_take(bearer_secret_t *secret, apr_pool_t *keep,
+                        apr_pool_t *ptemp)
+{
+    bearer_secret_env_t *taken;
+    char *key, *value = NULL;
+    void *data = NULL;
+
+    if (secret->kind != BEARER_SECRET_ENV) {
+        return;
+    }
+    /* the value is found under this name by the next build of the module, too */
+    key = apr_pstrcat(ptemp, "mod_auth_bearer env 1 ", secret->source, NULL);
+    apr_pool_userdata_get(&data, key, keep);
+    taken = data;
+    if (apr_env_get(&value, secret->source, ptemp) == APR_SUCCESS) {
+        if (!taken) {
+            taken = apr_pcalloc(keep, sizeof(*taken));
+            /* no clean-up: this code is unloaded before that pool ends */
+            apr_pool_userdata_set(taken, key, NULL, keep);
+        }
+        bearer_secret_wipe(taken->value, taken->len);
+        taken->len = strlen(value);
+        taken->value = apr_pstrmemdup(keep, value, taken->len);
+        /* in place: /proc shows where the variables were at first */
+        bearer_secret_wipe(value, taken->len);
+        apr_env_delete(secret->source, ptemp);
+    }
+    secret->taken = taken;
+}
+
 /* ---- reading ------------------------------------------------------------ */
 
 /* Takes blanks off the end and judges the rest. */
@@ -198,16 +228,17 @@ static apr_status_t read_exec(const bearer_secret_t *secret, const char **data,
 static apr_status_t read_env(const bearer_secret_t *secret, const char **data,
                              apr_size_t *len, const char **error, apr_pool_t *p)
 {
-    char *value = NULL;
-    apr_status_t rv = apr_env_get(&value, secret->source, p);
+    const bearer_secret_env_t *taken = secret->taken;
+    char *value = taken ? taken->value : NULL;
+    apr_status_t rv = taken ? APR_SUCCESS : apr_env_get(&value, secret->source, p);
 
     if (rv != APR_SUCCESS) {
-        *error = "there is no such variable in the environment that the server"
-                 " was started with";
+        *error = "there is no such variable in the environment: start the server with"
+                 " it, and run configtest where it is set, too";
         return rv;
     }
-    *data = apr_pstrdup(p, value);   /* it is wiped, the environment is not */
-    *len = strlen(value);
+    *len = taken ? taken->len : strlen(value);
+    *data = apr_pstrmemdup(p, value, *len);   /* it is wiped, the original is not */
     return APR_SUCCESS;
 }
 

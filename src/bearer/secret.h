@@ -28,12 +28,19 @@ typedef enum {
     BEARER_SECRET_ENV
 } bearer_secret_kind_t;
 
+/** The value of a variable that was taken out of the environment. */
+typedef struct bearer_secret_env_t {
+    char *value;
+    apr_size_t len;
+} bearer_secret_env_t;
+
 struct bearer_secret_t {
     bearer_secret_kind_t kind;
     const char *source;      /**< path, command or name */
     const char *directive;   /**< for messages: "AuthBearerClientSecret" */
     int whole;               /**< 1: a file with lines (a key), taken as it is;
                                   0: one line, blanks at its end do not count */
+    const bearer_secret_env_t *taken;  /**< env: by bearer_secret_take(), or NULL */
     char *value;             /**< as read at start, NUL-terminated; NULL: not yet */
     apr_size_t len;
 };
@@ -44,6 +51,16 @@ struct bearer_secret_t {
  */
 const char *bearer_secret_parse(bearer_secret_t **secret, const char *text,
                                 const char *directive, apr_pool_t *p);
+
+/**
+ * Moves the variable of an `env:` out of the environment of this process, where
+ * programs, scripts and .htaccess could read it (PassEnv, osenv(), /proc). Another
+ * secret of the same name, and the next configuration, find it in keep. Nothing is
+ * done for other secrets. Not thread-safe: it changes the environment.
+ * @param keep  outlives the configuration; holds the value until the process ends
+ */
+void bearer_secret_take(bearer_secret_t *secret, apr_pool_t *keep,
+                        apr_pool_t *ptemp);
 
 /** A file that is taken as it is, such as a private key. */
 bearer_secret_t *bearer_secret_of_file(const char *path, const char *directive,

@@ -82,3 +82,12 @@ const char *bearer_parse_times(const parse_t *in, const time_key_t *keys)
     }
     return error;
 }
+
+void bearer_parse_note_secret(const parse_t *in, bearer_secret_t *secret)
+{
+    configured_secret_t *noted = apr_array_push(bearer_config_current()->secrets);
+
+    bearer_secret_take(secret, in->cmd->server->process->pool, in->cmd->temp_pool);
+    noted->secret = secret;
+    noted->node = in->cmd->directive;
+}

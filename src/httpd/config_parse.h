@@ -60,6 +60,10 @@ typedef struct time_key_t {
  *  unknown. */
 const char *bearer_parse_times(const parse_t *in, const time_key_t *keys);
 
+/** A secret that a directive points to: read when the server starts, and by children
+ *  when it changes; the variable of an `env:` is taken at once. */
+void bearer_parse_note_secret(const parse_t *in, bearer_secret_t *secret);
+
 /** The configuration being read. */
 global_config_t *bearer_config_current(void);
 /** digest = SHA-256(digest, more): order counts. */

@@ -487,15 +487,6 @@ static const char *parse_forward(const parse_t *in, const parser_t *row)
     return error;
 }
 
-/* Read when the server starts, and by children when it changes. */
-static void note_secret(const parse_t *in, bearer_secret_t *secret)
-{
-    configured_secret_t *noted = apr_array_push(bearer_config_current()->secrets);
-
-    noted->secret = secret;
-    noted->node = in->cmd->directive;
-}
-
 static const char *parse_client_secret(const parse_t *in, const parser_t *row)
 {
     bearer_secret_t *secret = NULL;
@@ -511,7 +502,7 @@ static const char *parse_client_secret(const parse_t *in, const parser_t *row)
         secret->source = ap_server_root_relative(in->p, secret->source);
     }
     if (!error) {
-        note_secret(in, secret);
+        bearer_parse_note_secret(in, secret);
         MEMBER(in, row, bearer_secret_t *) = secret;
     }
     return error;
@@ -522,8 +513,8 @@ static const char *parse_client_key(const parse_t *in, const parser_t *row)
     const char *error = parse_file(in, row);
 
     if (!error) {
-        note_secret(in, bearer_secret_of_file(MEMBER(in, row, const char *),
-                                              "AuthBearerClientKey", in->p));
+        bearer_parse_note_secret(in, bearer_secret_of_file(
+            MEMBER(in, row, const char *), "AuthBearerClientKey", in->p));
     }
     return error;
 }

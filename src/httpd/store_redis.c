@@ -134,7 +134,6 @@ static const char *parse_server(const parse_t *in, bearer_redis_config_t *config
 static const char *parse_password(const parse_t *in, bearer_redis_config_t *config,
                                   const char *text)
 {
-    configured_secret_t *noted;
     bearer_secret_t *secret;
 
     if (bearer_secret_parse(&secret, text, "AuthBearerSOCache", in->p)
@@ -145,9 +144,7 @@ static const char *parse_password(const parse_t *in, bearer_redis_config_t *conf
     if (secret->kind == BEARER_SECRET_FILE) {
         secret->source = ap_server_root_relative(in->p, secret->source);
     }
-    noted = apr_array_push(bearer_config_current()->secrets);
-    noted->secret = secret;
-    noted->node = in->cmd->directive;
+    bearer_parse_note_secret(in, secret);
     config->password = secret;
     return NULL;
 }

@@ -141,6 +141,57 @@ static void test_env(void **state)
                               "no such variable"));
 }
 
+/* Out of the environment, also out of the bytes where it was (/proc/PID/environ);
+ * found again by another secret, in the next configuration, and for a new value. */
+static void test_env_is_taken(void **state)
+{
+    static char where[] = "BEARER_TEST_SECRET=s3cret";
+    apr_pool_t *keep = unit_pool(state), *p, *next;
+    bearer_secret_t *one, *two;
+    const char *error, *warning;
+
+    apr_pool_create(&p, keep);
+    apr_pool_create(&next, keep);
+    one = parsed(p, "env:BEARER_TEST_SECRET");
+    two = parsed(next, "env:BEARER_TEST_SECRET");
+    setenv("BEARER_TEST_OTHER", "another", 1);
+    putenv(where);
+    bearer_secret_take(one, keep, p);
+    assert_null(getenv("BEARER_TEST_SECRET"));
+    assert_null(memmem(where, sizeof(where), "s3cret", 6));
+    assert_string_equal(getenv("BEARER_TEST_OTHER"), "another");
+    assert_null(bearer_secret_lint(one, &warning, p));
+    assert_int_equal(bearer_secret_start(one, &error, p), APR_SUCCESS);
+    assert_string_equal(one->value, "s3cret");
+    apr_pool_destroy(p);
+    bearer_secret_take(two, keep, next);
+    assert_null(bearer_secret_lint(two, &warning, next));
+    assert_int_equal(bearer_secret_start(two, &error, next), APR_SUCCESS);
+    assert_string_equal(two->value, "s3cret");
+    setenv("BEARER_TEST_SECRET", "n3w", 1);
+    bearer_secret_take(two, keep, next);
+    assert_null(getenv("BEARER_TEST_SECRET"));
+    assert_int_equal(bearer_secret_start(two, &error, next), APR_SUCCESS);
+    assert_string_equal(two->value, "n3w");
+    unsetenv("BEARER_TEST_OTHER");
+}
+
+/* What was never there stays an error; what is there and empty, too. */
+static void test_env_that_cannot_be_taken(void **state)
+{
+    apr_pool_t *p = unit_pool(state);
+    bearer_secret_t *none = parsed(p, "env:BEARER_NOT_SET");
+    bearer_secret_t *empty = parsed(p, "env:BEARER_TEST_EMPTY");
+    const char *warning;
+
+    bearer_secret_take(none, p, p);
+    assert_true(unit_contains(bearer_secret_lint(none, &warning, p),
+                              "no such variable"));
+    setenv("BEARER_TEST_EMPTY", "", 1);
+    bearer_secret_take(empty, p, p);
+    assert_true(unit_contains(bearer_secret_lint(empty, &warning, p), "empty"));
+}
+
 /* configtest: what cannot be read is an error, what others can read a warning,
  * and nothing is run. */
 static void test_lint(void **state)
@@ -242,6 +293,8 @@ int main(void)
         UNIT_TEST(test_whole_file),
         UNIT_TEST(test_exec),
         UNIT_TEST(test_env),
+        UNIT_TEST(test_env_is_taken),
+        UNIT_TEST(test_env_that_cannot_be_taken),
         UNIT_TEST(test_lint),
         UNIT_TEST(test_wiped),
         UNIT_TEST(test_rotation),
