@@ -267,32 +267,20 @@ void bearer_keyset_prime(bearer_keyset_t *ks, apr_pool_t *ptemp)
 
 /* ---- maintenance ------------------------------------------------------- */
 
-static void set_flags(bearer_keyset_t *ks, const int *maintained,
-                      const int *eager)
-{
-    apr_hash_index_t *i;
-
-    lock(ks);
-    ks->maintained = maintained ? *maintained : ks->maintained;
-    ks->eager = eager ? *eager : ks->eager;
-    bearer_keyset_set_alarm(ks);
-    for (i = apr_hash_first(NULL, ks->tenants); i; i = apr_hash_next(i)) {
-        void *tenant;
-
-        apr_hash_this(i, NULL, NULL, &tenant);
-        set_flags(tenant, maintained, NULL);
-    }
-    unlock(ks);
-}
-
 void bearer_keyset_set_maintained(bearer_keyset_t *ks, int maintained)
 {
-    set_flags(ks, &maintained, NULL);
+    lock(ks);
+    ks->maintained = maintained;
+    bearer_keyset_set_alarm(ks);
+    bearer_keyset_tenants_maintained(ks);
+    unlock(ks);
 }
 
 void bearer_keyset_set_eager(bearer_keyset_t *ks, int eager)
 {
-    set_flags(ks, NULL, &eager);
+    lock(ks);
+    ks->eager = eager;
+    unlock(ks);
 }
 
 /* ---- what others want to know ------------------------------------------ */
@@ -329,14 +317,18 @@ void bearer_keyset_state(bearer_keyset_t *ks, bearer_keyset_state_t *state,
 
 /* ---- creation ---------------------------------------------------------- */
 
-static apr_status_t destroy(void *data)
+void bearer_keyset_destroy(bearer_keyset_t *ks)
 {
-    bearer_keyset_t *ks = data;
-
+    bearer_keyset_tenants_destroy(ks);
     bearer_keyset_forget_set(ks->set);
     bearer_keyset_forget_record(ks->kept);
     bearer_keyset_forget_metadata(ks->metadata);
     apr_pool_destroy(ks->own);
+}
+
+static apr_status_t destroy(void *ks)
+{
+    bearer_keyset_destroy(ks);
     return APR_SUCCESS;
 }
 
@@ -407,7 +399,9 @@ static apr_status_t initialize(bearer_keyset_t *ks)
                    : BEARER_JWKS_REMOTE;
     ks->per_tenant = !ks->access.tenant && issuer->keys.value
                   && strstr(issuer->keys.value, "{tenant}") != NULL;
-    ks->tenants = apr_hash_make(ks->own);
+    if (ks->per_tenant) {
+        bearer_keyset_tenants_init(ks);
+    }
     ks->eager = 1;
     atomic_init(&ks->generation, FIRST_GENERATION);
     atomic_init(&ks->alarm, NEVER);
@@ -423,60 +417,54 @@ static apr_status_t initialize(bearer_keyset_t *ks)
              : rv;
 }
 
-apr_status_t bearer_keyset_create(bearer_keyset_t **keyset,
-                                  const bearer_issuer_access_t *access,
-                                  apr_pool_t *p)
+/* In a pool of its own, no child of another: threads use it that know of none. */
+static apr_status_t create(bearer_keyset_t **keyset,
+                           const bearer_issuer_access_t *access)
 {
-    bearer_keyset_t *ks = apr_pcalloc(p, sizeof(*ks));
-    apr_status_t rv;
+    bearer_keyset_t *ks;
+    apr_pool_t *own;
+    apr_status_t rv = apr_pool_create_unmanaged(&own);
 
     *keyset = NULL;
-    ks->access = *access;
-    /* not a child of p: it is used by threads that p knows nothing of */
-    rv = apr_pool_create_unmanaged(&ks->own);
     if (rv != APR_SUCCESS) {
         return rv;
     }
-    apr_pool_cleanup_register(p, ks, destroy, apr_pool_cleanup_null);
+    ks = apr_pcalloc(own, sizeof(*ks));
+    ks->own = own;
+    ks->access = *access;
+    ks->access.tenant = apr_pstrdup(own, access->tenant);
     rv = initialize(ks);
     if (rv == APR_SUCCESS) {
         *keyset = ks;
+    } else {
+        apr_pool_destroy(own);
     }
     return rv;
 }
 
-/* Under the mutex. */
-static bearer_keyset_t *create_tenant(bearer_keyset_t *ks, const char *tenant)
+apr_status_t bearer_keyset_create(bearer_keyset_t **keyset,
+                                  const bearer_issuer_access_t *access,
+                                  apr_pool_t *p)
 {
-    bearer_issuer_access_t access = ks->access;
-    bearer_keyset_t *child;
+    apr_status_t rv = create(keyset, access);
 
-    access.tenant = apr_pstrdup(ks->own, tenant);
-    if (bearer_keyset_create(&child, &access, ks->own) != APR_SUCCESS) {
-        return NULL;
+    if (rv == APR_SUCCESS) {
+        apr_pool_cleanup_register(p, *keyset, destroy, apr_pool_cleanup_null);
     }
-    child->maintained = ks->maintained;
-    child->eager = 0;
-    apr_hash_set(ks->tenants, access.tenant, APR_HASH_KEY_STRING, child);
-    return child;
+    return rv;
 }
 
-bearer_keyset_t *bearer_keyset_of_tenant(bearer_keyset_t *ks,
+apr_status_t bearer_keyset_create_tenant(bearer_keyset_t **keyset,
+                                         const bearer_keyset_t *of,
                                          const char *tenant)
 {
-    bearer_keyset_t *child;
+    bearer_issuer_access_t access = of->access;
+    apr_status_t rv;
 
-    if (!ks->per_tenant) {
-        return ks;
+    access.tenant = tenant;
+    rv = create(keyset, &access);
+    if (rv == APR_SUCCESS) {
+        (*keyset)->eager = 0;
     }
-    if (!bearer_issuer_tenant_valid(tenant)) {
-        return NULL;
-    }
-    lock(ks);
-    child = apr_hash_get(ks->tenants, tenant, APR_HASH_KEY_STRING);
-    if (!child && apr_hash_count(ks->tenants) < BEARER_KEYSET_MAX_TENANTS) {
-        child = create_tenant(ks, tenant);
-    }
-    unlock(ks);
-    return child;
+    return rv;
 }

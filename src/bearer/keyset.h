@@ -65,11 +65,17 @@ apr_status_t bearer_keyset_create(bearer_keyset_t **keyset,
  * (otherwise one tenant's key would sign for another): this is it, created at
  * its first use, or keyset itself where the source is the same for all. The
  * caller has admitted the tenant (bearer_issuer_tenant_admitted), so that no
- * token decides what is fetched. NULL: not a tenant, or more than
- * BEARER_KEYSET_MAX_TENANTS.
+ * token decides what is fetched. With more than BEARER_KEYSET_MAX_TENANTS the one
+ * that is least worth it makes room. Call bearer_keyset_release() when done.
+ * NULL: not a tenant, or all sets are being used just now.
  */
 bearer_keyset_t *bearer_keyset_of_tenant(bearer_keyset_t *keyset,
                                          const char *tenant);
+/** For any set, of a tenant or not; NULL is fine. */
+void bearer_keyset_release(bearer_keyset_t *keyset);
+/** A token of that tenant was accepted: its keys stay before those of tenants that
+ *  only unverified tokens have named. keyset, tenant: as above; tenant may be NULL. */
+void bearer_keyset_served(bearer_keyset_t *keyset, const char *tenant);
 #define BEARER_KEYSET_MAX_TENANTS 1000
 
 /**

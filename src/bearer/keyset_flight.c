@@ -505,11 +505,16 @@ static void fly_over_network(bearer_keyset_t *ks, purpose_t purpose,
                              apr_time_t deadline)
 {
     apr_pool_t *ptemp;
+    int turn = 0;
 
     if (apr_pool_create_unmanaged(&ptemp) != APR_SUCCESS) {
         return;
     }
     while (!settled(ks, purpose, known, ptemp)) {
+        turn = turn || bearer_keyset_take_turn(ks, purpose);
+        if (!turn) {
+            break;
+        }
         if (bearer_keyset_lease(&ks->place, lease_ends(ks, deadline), ptemp)
             == APR_SUCCESS) {
             /* who had it before may have fetched between look and lease */

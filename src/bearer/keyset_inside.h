@@ -13,6 +13,7 @@
  * failure, is everybody's.
  *
  *   keyset.c           requests, creation
+ *   keyset_tenants.c   key sets by tenant
  *   keyset_maintain.c  the background
  *   keyset_metadata.c  the issuer's metadata
  *   keyset_flight.c    flights: what takes time
@@ -65,6 +66,19 @@ typedef struct kept_metadata_t {
     apr_time_t fetched;
 } kept_metadata_t;
 
+typedef struct tenants_t tenants_t;
+
+/** Where the key set of a tenant is kept. It stays as long as the issuer's set; its
+ *  set does not, unless somebody uses it. */
+typedef struct tenant_place_t {
+    bearer_keyset_t *of;
+    /* under the mutex of that one */
+    bearer_keyset_t *set; /* NULL: none */
+    int users;
+    int proved; /* a token was accepted by it */
+    apr_uint64_t used; /* the higher, the later */
+} tenant_place_t;
+
 struct bearer_keyset_t {
     /* fixed at creation */
     bearer_issuer_access_t access;
@@ -99,7 +113,9 @@ struct bearer_keyset_t {
     int metadata_in_flight;
     apr_time_t metadata_retry;
     char metadata_error[ERROR_MAX];
-    apr_hash_t *tenants; /* bearer_keyset_t * */
+    tenants_t *tenants; /* NULL: the source is the same for all */
+    tenant_place_t *home; /* NULL: not of a tenant. Fixed */
+    unsigned turns; /* 1 << purpose: it had one to fetch */
     apr_uint64_t changes;
     /* read without it */
     _Atomic apr_uint64_t generation;
@@ -203,6 +219,29 @@ void bearer_keyset_note_attempt(bearer_keyset_t *ks, purpose_t purpose,
 /** Takes the references over; 1 if the usable keys changed. */
 int bearer_keyset_put_in_force(bearer_keyset_t *ks, news_t *news,
                                int fetched_here);
+
+/* ---- keyset.c ---------------------------------------------------------- */
+
+/** A set of a tenant, in no other pool; both outside of its mutex. */
+apr_status_t bearer_keyset_create_tenant(bearer_keyset_t **keyset,
+                                         const bearer_keyset_t *of,
+                                         const char *tenant);
+void bearer_keyset_destroy(bearer_keyset_t *ks);
+
+/* ---- keyset_tenants.c -------------------------------------------------- */
+
+void bearer_keyset_tenants_init(bearer_keyset_t *ks);
+void bearer_keyset_tenants_destroy(bearer_keyset_t *ks);
+/** Under the mutex: tells the sets whether a background thread looks after them. It
+ *  does so only after a token was accepted: forged ones do not keep it busy. */
+void bearer_keyset_tenants_maintained(bearer_keyset_t *ks);
+/** tenant_place_t *: those that the background looks after. */
+apr_array_header_t *bearer_keyset_proved_places(bearer_keyset_t *ks, apr_pool_t *p);
+/** The set that is there now, for bearer_keyset_release(); or NULL. */
+bearer_keyset_t *bearer_keyset_hold(tenant_place_t *place);
+/** Without the mutex, before a fetch for a request: may a tenant's keys be fetched
+ *  now? Waits a little for it. 0: it was noted as an attempt that failed. */
+int bearer_keyset_take_turn(bearer_keyset_t *ks, purpose_t purpose);
 
 /* ---- keyset_flight.c --------------------------------------------------- */
 

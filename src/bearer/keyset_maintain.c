@@ -98,35 +98,28 @@ static void maintain_one(bearer_keyset_t *ks, int limited, apr_pool_t *ptemp)
     }
 }
 
-/* The set itself, or those of its tenants as they are now: bearer_keyset_t *. They
- * live as long as ks. */
-static apr_array_header_t *parts_of(bearer_keyset_t *ks, apr_pool_t *p)
+static void maintain_place(void *what, int limited, apr_pool_t *ptemp)
 {
-    apr_array_header_t *list = apr_array_make(p, 4, sizeof(bearer_keyset_t *));
-    apr_hash_index_t *i;
+    bearer_keyset_t *set = bearer_keyset_hold(what);
 
-    if (!ks->per_tenant) {
-        APR_ARRAY_PUSH(list, bearer_keyset_t *) = ks;
-        return list;
+    if (set) {
+        maintain_one(set, limited, ptemp);
+        bearer_keyset_release(set);
     }
-    lock(ks);
-    for (i = apr_hash_first(p, ks->tenants); i; i = apr_hash_next(i)) {
-        void *tenant;
-
-        apr_hash_this(i, NULL, NULL, &tenant);
-        APR_ARRAY_PUSH(list, bearer_keyset_t *) = tenant;
-    }
-    unlock(ks);
-    return list;
 }
 
 void bearer_keyset_maintain(bearer_keyset_t *ks, apr_pool_t *ptemp)
 {
-    apr_array_header_t *parts = parts_of(ks, ptemp);
+    apr_array_header_t *places;
     int i;
 
-    for (i = 0; i < parts->nelts; i++) {
-        maintain_one(APR_ARRAY_IDX(parts, i, bearer_keyset_t *), 0, ptemp);
+    if (!ks->per_tenant) {
+        maintain_one(ks, 0, ptemp);
+        return;
+    }
+    places = bearer_keyset_proved_places(ks, ptemp);
+    for (i = 0; i < places->nelts; i++) {
+        maintain_place(APR_ARRAY_IDX(places, i, tenant_place_t *), 0, ptemp);
     }
 }
 
@@ -135,26 +128,45 @@ static void run_errand(void *what, int limited, apr_pool_t *ptemp)
     maintain_one(what, limited, ptemp);
 }
 
+static void add_errand(apr_array_header_t *errands, bearer_keyset_t *ks,
+                       bearer_errand_t errand)
+{
+    apr_time_t now = now_of(ks);
+    task_t task;
+
+    lock(ks);
+    bearer_keyset_drop_if_gone(ks, now);
+    task = task_of(ks, now);
+    errand.slow = ks->slow || ks->attempt.failed;
+    errand.last = ks->took_off;
+    unlock(ks);
+    if (task != REST) {
+        APR_ARRAY_PUSH(errands, bearer_errand_t) = errand;
+    }
+}
+
+/* A tenant's set may make room before its errand is run: that is for its place. */
 void bearer_keyset_errands(bearer_keyset_t *ks, apr_array_header_t *errands,
                            apr_pool_t *ptemp)
 {
-    apr_array_header_t *parts = parts_of(ks, ptemp);
+    bearer_errand_t errand = { run_errand, ks, 0, 0 };
+    apr_array_header_t *places;
     int i;
 
-    for (i = 0; i < parts->nelts; i++) {
-        bearer_keyset_t *part = APR_ARRAY_IDX(parts, i, bearer_keyset_t *);
-        apr_time_t now = now_of(part);
-        bearer_errand_t errand = { run_errand, part, 0, 0 };
-        task_t task;
+    if (!ks->per_tenant) {
+        add_errand(errands, ks, errand);
+        return;
+    }
+    places = bearer_keyset_proved_places(ks, ptemp);
+    errand.run = maintain_place;
+    for (i = 0; i < places->nelts; i++) {
+        bearer_keyset_t *set;
 
-        lock(part);
-        bearer_keyset_drop_if_gone(part, now);
-        task = task_of(part, now);
-        errand.slow = part->slow || part->attempt.failed;
-        errand.last = part->took_off;
-        unlock(part);
-        if (task != REST) {
-            APR_ARRAY_PUSH(errands, bearer_errand_t) = errand;
+        errand.what = APR_ARRAY_IDX(places, i, tenant_place_t *);
+        set = bearer_keyset_hold(errand.what);
+        if (set) {
+            add_errand(errands, set, errand);
+            bearer_keyset_release(set);
         }
     }
 }

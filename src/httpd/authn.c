@@ -307,9 +307,10 @@ static const apr_array_header_t *tenants_of(void *baton,
     return tenants ? bearer_tenants_get(tenants, p) : NULL;
 }
 
-/* The key set to ask: the issuer's, or where its URL names the tenant, that
- * tenant's; NULL: not a tenant, or too many. A token must not decide what is
- * fetched or kept, so the tenant is admitted here, before the judge's own check. */
+/* The key set to ask, to be released: the issuer's, or where its URL names the
+ * tenant, that tenant's; NULL: not a tenant, or none is free. A token must not decide
+ * what is fetched or kept, so the tenant is admitted here, before the judge's own
+ * check. */
 static bearer_keyset_t *keyset_of(attempt_t *a, const bearer_issuer_t *issuer)
 {
     bearer_keyset_t *keyset = a->process->keysets[issuer->index];
@@ -327,7 +328,10 @@ static int keys_at_hand(void *baton, const bearer_issuer_t *issuer)
 {
     bearer_keyset_t *keyset = keyset_of(baton, issuer);
 
-    return keyset && bearer_keyset_at_hand(keyset);
+    int at_hand = keyset && bearer_keyset_at_hand(keyset);
+
+    bearer_keyset_release(keyset);
+    return at_hand;
 }
 
 static bearer_reason_t keys_of(void *baton, const bearer_issuer_t *issuer,
@@ -337,19 +341,25 @@ static bearer_reason_t keys_of(void *baton, const bearer_issuer_t *issuer,
 {
     attempt_t *a = baton;
     bearer_keyset_t *keyset = keyset_of(a, issuer);
+    bearer_reason_t reason;
 
     if (!keyset) {
-        return bearer_refuse(why, p, BEARER_KEYS, "the keys of more than %d "
-                             "tenants are not kept", BEARER_KEYSET_MAX_TENANTS);
+        return bearer_refuse(why, p, BEARER_KEYS, "the keys of %d tenants are being "
+                             "used or fetched just now, which is as many as are kept",
+                             BEARER_KEYSET_MAX_TENANTS);
     }
     if (unknown_kid) {
         a->generation = 0;
-        return bearer_keyset_refresh_for_kid(keyset, kid, set, why, p);
+        reason = bearer_keyset_refresh_for_kid(keyset, kid, set, why, p);
     }
-    /* Read before the keys are: if they change meanwhile, the next look-up
-     * finds another number and judges again. */
-    a->generation = keys_generation(a->process, issuer);
-    return bearer_keyset_acquire(keyset, set, why, p);
+    else {
+        /* Read before the keys are: if they change meanwhile, the next look-up
+         * finds another number and judges again. */
+        a->generation = keys_generation(a->process, issuer);
+        reason = bearer_keyset_acquire(keyset, set, why, p);
+    }
+    bearer_keyset_release(keyset);
+    return reason;
 }
 
 void bearer_authn_policy(const attempt_t *a, unsigned char *policy)
@@ -404,6 +414,10 @@ static bearer_verdict_t provider_jwt(attempt_t *a)
     bearer_authn_begin_judgement(a, "jwt");
     verdict = bearer_judge_jwt(&a->judgement, a->credential->token,
                                a->credential->len);
+    if (verdict == BEARER_GRANTED && a->judgement.tenant) {
+        bearer_keyset_served(a->process->keysets[a->judgement.issuer->index],
+                             a->judgement.tenant);
+    }
     if (verdict == BEARER_GRANTED && a->keyed) {
         vouch(a);
         /* one that is used once is not worth its place */

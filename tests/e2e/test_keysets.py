@@ -616,6 +616,40 @@ AuthBearerKeys "%s/t/{tenant}/jwks"
                "the tenant that was one")
 
 
+@pytest.mark.core
+def test_forged_tokens_of_more_tenants_than_are_kept(one_server, issuers, wire):
+    """Anybody can name all tenants of a large file: those that have a user keep
+    their keys, one more gets in, and what is fetched for it all has a bound."""
+    kept, names = 1000, ["many-%d" % i for i in range(1060)]
+    made = issuers.issuer("many-0", "rs256")
+    issuers.issuers.update({name: made for name in names})
+    server = one_server(TOLD_APART + block(TENANT % "{tenant}", """
+AuthBearerTenants "file:@ROOT@/tenants"
+AuthBearerKeys "%s/t/{tenant}/jwks"
+""" % issuers.url) + location("/a"), files={"tenants": "\n".join(names)},
+                        children=1, h2=wire)
+
+    def honest(i):
+        granted(server.get("/a", mint(iss=TENANT % names[i]), h2=wire),
+                "alice@" + names[i])
+    started = time.monotonic()
+    for i in range(10):
+        honest(i)
+    for i in range(10, 1020):
+        invalid(server.get("/a", mint("rs256-thief", header={"kid": "rs256"},
+                                      iss=TENANT % names[i]),
+                           h2=wire and i % 50 == 0), "signature")
+    honest(1050)
+    turns = kept + (time.monotonic() - started) / (60 / kept)
+    assert 1000 <= made.count("jwks") <= turns + 1
+    fetched = made.count("jwks")
+    for i in range(10):
+        honest(i)
+    honest(1050)
+    # another child of prefork may find that the cache was too small for all
+    assert made.count("jwks") <= fetched + (11 if server.mpm == "prefork" else 0)
+
+
 def test_a_keys_own_issuer_by_url(one_server, issuers):
     """Entra: one document for all tenants, some keys for one only."""
     entra = issuers.issuer("entra", "rs256")
