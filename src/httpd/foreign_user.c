@@ -76,8 +76,14 @@ void bearer_foreign_user_register(void)
     static const char *const ssl[] = { "mod_ssl.c", NULL };
     static const char *const readers[] = { "mod_session.c", NULL };
 
+    static const char *const authorization[] = { "mod_authz_core.c", NULL };
+
     ap_hook_check_access(check_access, ssl, NULL, APR_HOOK_REALLY_LAST,
                          AP_AUTH_INTERNAL_PER_CONF);
+    /* under `Satisfy any` a hook that says no keeps the later ones from being called,
+     * and the round before authentication follows all the same */
+    ap_hook_check_access_ex(check_access, NULL, authorization, APR_HOOK_REALLY_FIRST,
+                            AP_AUTH_INTERNAL_PER_CONF);
     /* mod_headers' fixup, which puts the user into headers, is among the last */
     ap_hook_fixups(settle_user, ssl, readers, APR_HOOK_MIDDLE);
     ap_hook_fixups(settle_user, NULL, NULL, APR_HOOK_REALLY_LAST);

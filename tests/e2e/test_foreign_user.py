@@ -36,6 +36,10 @@ CONF = ('AuthBearerUserFormat "%u"\n' + issuer_conf()
         + location("/any", require="valid-user\nRequire claim sub:nobody")
         + location("/not", "<RequireAll>\nRequire all granted\n"
                    "Require not claim sub:nobody\n</RequireAll>", None)
+        # the hook before authorization is not the last one that is called
+        + location("/either", "Order Deny,Allow\nDeny from all\nSatisfy any")
+        + location("/host", "Order Deny,Allow\nDeny from all\nAllow from 127.0.0.1\n"
+                   "Satisfy any")
         + location("/shut", "Order Deny,Allow\nDeny from all\nSatisfy all")
         + location("/files/pages", "AuthBearerOptional On\nForceType text/html\n"
                    "SetOutputFilter INCLUDES\nAddHandler cgi-script .cgi", "all granted")
@@ -119,7 +123,7 @@ def cert(request):
 
 @pytest.mark.core
 @pytest.mark.parametrize("path", ["/a", "/any", "/scope", "/role", "/claim",
-                                  "/not", "/known"])
+                                  "/not", "/known", "/either"])
 def test_a_certificate_alone_is_no_user(site, cert, path):
     refused(site.get(path, cert=cert), 401)
     assert site.logged_user() == "-"
@@ -133,7 +137,7 @@ def test_it_is_one_elsewhere(site):
 
 @pytest.mark.core
 @pytest.mark.parametrize("path", ["/a", "/any", "/scope", "/claim", "/not",
-                                  "/known", "/opt"])
+                                  "/known", "/opt", "/either"])
 def test_a_token_beside_a_certificate(site, cert, path):
     granted(site.get(path, mint(), cert))
     assert site.logged_user() == "alice"
@@ -154,7 +158,7 @@ def test_a_refusal_beside_a_certificate_is_logged(site, cert, path, error):
 
 
 @pytest.mark.core
-@pytest.mark.parametrize("path", ["/opt", "/open", "/preflight"])
+@pytest.mark.parametrize("path", ["/opt", "/open", "/preflight", "/host"])
 def test_nobody_is_nobody(site, cert, path):
     """Anonymous, a preflight, and where nobody is asked."""
     kw = {"cert": cert, "method": "OPTIONS", "headers": {
