@@ -19,9 +19,7 @@
  * The revision is a random name of the body's content: whoever has built a
  * principal of it may keep that under the revision.
  *
- * A back-channel logout does not look for records: it leaves a mark under sid
- * or sub that every look at a session of theirs finds, so a session that is
- * being made at that moment on another host is not missed.
+ * How a session ends, for good: session_end.c.
  *
  * Everything lives in the caller's pool; thread-safe.
  */
@@ -52,8 +50,6 @@ typedef struct bearer_session_store_t {
     int in_cookie;
     apr_interval_time_t max, idle;
     bearer_sha256_t *sha256;       /**< NULL: for each call anew */
-    int no_marks;                  /**< nobody who shares this cache has left a
-                                        mark of a logout yet: none is looked for */
 } bearer_session_store_t;
 
 typedef struct bearer_session_t {
@@ -96,18 +92,24 @@ apr_status_t bearer_session_renew(bearer_session_t *session,
                                   json_t *body, apr_pool_t *p);
 
 /**
- * Keeps it.
- * @param cookie  the cookie's value; may be NULL. The same as before where the
- *                record is in a cache.
+ * Keeps a new one, and a place for the mark of its end where it needs one.
+ * @param cookie   the cookie's value
+ * @param address  the client's, BEARER_OWNER_SIZE bytes; NULL: not known
  * @return APR_SUCCESS; APR_ENOSPC when it is larger than the store takes;
- *         APR_EGENERAL when the store does not answer
+ *         APR_ENOMEM when the store is full; APR_EOF when the issuer has ended it
+ *         since `created`; APR_EGENERAL when the store does not answer
  */
-apr_status_t bearer_session_save(const char **cookie, bearer_session_t *session,
-                                 const bearer_session_store_t *store,
-                                 apr_pool_t *p);
+apr_status_t bearer_session_begin(const char **cookie, bearer_session_t *session,
+                                  const bearer_session_store_t *store,
+                                  const unsigned char *address, apr_pool_t *p);
 
-/** Saves one that was there before. Like bearer_session_save(), but APR_EOF when
- *  it was ended meanwhile. */
+/** The cookie's value of one that is kept. */
+apr_status_t bearer_session_cookie(const char **cookie, bearer_session_t *session,
+                                   const bearer_session_store_t *store,
+                                   apr_pool_t *p);
+
+/** Keeps one that was there before; *cookie is set where the record is in it. As
+ *  bearer_session_begin(); APR_EOF when it was ended meanwhile. */
 apr_status_t bearer_session_update(const char **cookie,
                                    bearer_session_t *session,
                                    const bearer_session_store_t *store,
@@ -128,8 +130,9 @@ void bearer_session_touch(const char **cookie, bearer_session_t *session,
                           const bearer_session_store_t *store, apr_pool_t *p);
 
 /** Ends it for good, also for requests that are under way; telling the browser is
- *  the caller's matter. */
-void bearer_session_end(const bearer_session_t *session,
+ *  the caller's matter. APR_EGENERAL: the store does not answer, or a mark that it
+ *  needs found no room, and it goes on. */
+apr_status_t bearer_session_end(const bearer_session_t *session,
                         const bearer_session_store_t *store, apr_pool_t *p);
 
 /** The body, parsed; NULL: no such (never, unless memory ran out). */
@@ -187,7 +190,10 @@ apr_status_t bearer_session_logout(const bearer_session_store_t *store,
                                    const char *sid, const char *sub,
                                    apr_pool_t *p);
 
-/** What serves once (`what`: "jti" of a logout token, "state" of a login):
+/** Of a login, which any client can begin: these do not displace anything else. */
+#define BEARER_SESSION_STATE "state"
+
+/** What serves once (`what`: "jti" of a logout token, BEARER_SESSION_STATE):
  *  APR_SUCCESS the first time that id of the issuer is seen until `until`, then
  *  APR_EEXIST; APR_EGENERAL: the cache does not answer. */
 apr_status_t bearer_session_once(const bearer_session_store_t *store,

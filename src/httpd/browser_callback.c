@@ -23,6 +23,7 @@ typedef struct arrival_t {
     unsigned wait;                 /**< for Retry-After */
     const char *cookie;            /**< of the attempt */
     bearer_ticket_t ticket;        /**< for all that is asked of the issuer */
+    apr_time_t began;              /**< before the issuer was asked */
     bearer_refusal_t why;
 } arrival_t;
 
@@ -120,14 +121,15 @@ static bearer_reason_t find_issuer(arrival_t *a)
 }
 
 /* The issuer is asked about one code of each attempt, however often the cookie is
- * sent. Without a cache (AuthBearerSessionStore cookie) there is the throttle. */
+ * sent. */
 static bearer_reason_t use_attempt(arrival_t *a)
 {
     bearer_session_store_t store;
     apr_status_t rv;
 
+    a->began = apr_time_now();
     bearer_browser_store(&store, a->browser);
-    rv = bearer_session_once(&store, "state", a->attempt->issuer,
+    rv = bearer_session_once(&store, BEARER_SESSION_STATE, a->attempt->issuer,
                              a->attempt->state,
                              a->attempt->created + BEARER_LOGIN_LIFE,
                              a->r->pool);
@@ -135,7 +137,7 @@ static bearer_reason_t use_attempt(arrival_t *a)
         return bearer_refuse(&a->why, a->r->pool, BEARER_LOGIN_STATE, "this login "
                              "has been completed, or has failed, before");
     }
-    return rv == APR_SUCCESS || store.in_cookie ? BEARER_OK
+    return rv == APR_SUCCESS ? BEARER_OK
         : bearer_refuse(&a->why, a->r->pool, BEARER_SESSION_STORE, "the session "
                         "store does not answer (AuthBearerSOCache for=sessions)");
 }
@@ -237,6 +239,40 @@ static bearer_reason_t too_large(arrival_t *a, const bearer_session_store_t *sto
         store->in_cookie ? BEARER_COOKIE_MAX * 3 / 4 : BEARER_SESSION_MAX);
 }
 
+/* Whose session makes room when there is none; see BEARER_OWNER_ADDRESS. */
+static apr_status_t begin_session(const char **value, bearer_session_t *session,
+                                  const bearer_session_store_t *store, arrival_t *a)
+{
+    unsigned char address[BEARER_OWNER_SIZE];
+
+    _Static_assert(BEARER_OWNER_SIZE == BEARER_THROTTLE_KEY_SIZE, "an address");
+    /* a logout that came while the issuer was asked counts */
+    session->created = a->began;
+    session->access_expires = a->tokens.refresh_token ? a->tokens.access_expires : 0;
+    return bearer_session_begin(value, session, store,
+                                bearer_throttle_address(address, a->r->useragent_ip)
+                                == APR_SUCCESS ? address : NULL, a->r->pool);
+}
+
+static bearer_reason_t no_session(arrival_t *a, const bearer_session_store_t *store,
+                                  apr_status_t rv)
+{
+    if (rv == APR_ENOSPC) {
+        return too_large(a, store);
+    }
+    if (rv == APR_EOF) {
+        return bearer_refuse(&a->why, a->r->pool, BEARER_LOGIN_STATE, "the issuer has "
+                             "ended this session while it began (back-channel "
+                             "logout)");
+    }
+    return bearer_refuse(&a->why, a->r->pool, BEARER_SESSION_STORE, "%s "
+                         "(AuthBearerSOCache for=sessions)", rv == APR_ENOMEM
+                         ? "the session store is full, and nothing in it may make "
+                           "room: give it more memory, shm:SIZE"
+                         : "the session could not be kept: the session store does not "
+                           "answer, or has no room");
+}
+
 static bearer_reason_t make_session(arrival_t *a)
 {
     const bearer_settings_t *settings = a->login.access->settings;
@@ -258,17 +294,10 @@ static bearer_reason_t make_session(arrival_t *a)
         json_decref(body);
     }
     if (rv == APR_SUCCESS) {
-        session->access_expires = a->tokens.refresh_token
-                                  ? a->tokens.access_expires : 0;
-        rv = bearer_session_save(&value, session, &store, a->r->pool);
-    }
-    if (rv == APR_ENOSPC) {
-        return too_large(a, &store);
+        rv = begin_session(&value, session, &store, a);
     }
     if (rv != APR_SUCCESS) {
-        return bearer_refuse(&a->why, a->r->pool, BEARER_SESSION_STORE, "the "
-                             "session could not be kept; does the cache answer "
-                             "(AuthBearerSOCache for=sessions), and has it room?");
+        return no_session(a, &store, rv);
     }
     if (store.in_cookie) {
         bearer_browser_make_room(a->r, a->browser, strlen(value),

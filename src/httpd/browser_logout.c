@@ -171,7 +171,13 @@ int bearer_browser_logout(request_rec *r, const browser_t *browser)
             : bearer_page_refusal(r, BEARER_CROSS_SITE, "a logout was asked for "
                                   "by another site", NULL);
     }
-    bearer_session_end(session, &store, r->pool);
+    if (bearer_session_end(session, &store, r->pool) != APR_SUCCESS) {
+        reason = bearer_refuse(&why, r->pool, BEARER_SESSION_STORE, "the session "
+                               "cannot be ended: its store does not answer, or has "
+                               "no room for the mark (AuthBearerSOCache "
+                               "for=sessions)");
+        return bearer_page_refusal(r, reason, why.detail, NULL);
+    }
     bearer_browser_set_session(r, browser, NULL);
     if (bearer_cookie_get(bearer_browser_cookies(r), browser->names.tries,
                           r->pool)) {
@@ -245,7 +251,6 @@ static bearer_reason_t logout_by(request_rec *r, const browser_t *browser,
         return bearer_refuse(why, r->pool, BEARER_LOGOUT_TOKEN, "the logout token "
                              "was used before (jti)");
     }
-    bearer_shared_first(SHARED_LOGOUT);  /* before the mark: see no_marks */
     if (rv == APR_SUCCESS) {
         rv = bearer_session_logout(&store, j->issuer->url, j->settings.client_id,
                                    sid, sub, r->pool);

@@ -37,8 +37,6 @@ void bearer_browser_store(bearer_session_store_t *store, const browser_t *browse
     store->max = browser->max;
     store->idle = browser->idle;
     store->sha256 = bearer_process()->sha256;
-    store->no_marks = bearer_store_is_local(STORE_SESSIONS)
-                      && !bearer_shared_was(SHARED_LOGOUT);
 }
 
 /* ---- refreshing --------------------------------------------------------- */
@@ -181,7 +179,7 @@ static apr_status_t look_again(visit_t *v)
     apr_status_t rv = bearer_session_again(&v->session, &v->store, v->r->pool);
 
     if (rv == APR_SUCCESS && v->store.in_cookie) {
-        bearer_session_save(&v->cookie, v->session, &v->store, v->r->pool);
+        bearer_session_cookie(&v->cookie, v->session, &v->store, v->r->pool);
     }
     return rv;
 }

@@ -309,12 +309,9 @@ const unsigned char *bearer_shared_host(void);
 /** 1 for the first caller on this host since the server was started. */
 typedef enum {
     SHARED_WARN_FORWARDED_FOR,
-    SHARED_LOGOUT,                     /**< an issuer has ended a session */
     SHARED_WARNINGS
 } shared_warning_t;
 int bearer_shared_first(shared_warning_t warning);
-/** Was there a first caller? 1 also where nothing can be shared. */
-int bearer_shared_was(shared_warning_t warning);
 
 /* store.c: socache behind the library's cache interface */
 const char *bearer_store_directive(cmd_parms *cmd, void *dir, const char *args);

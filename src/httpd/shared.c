@@ -17,7 +17,7 @@
 APLOG_USE_MODULE(auth_bearer);
 
 /** Changes whenever the layout below does; with the size it names the memory. */
-#define LAYOUT "mod_auth_bearer shared 7"
+#define LAYOUT "mod_auth_bearer shared 8"
 /** So many that two keys hardly ever share one. */
 #define LEASES 16384
 #define PUSHES 64
@@ -110,11 +110,6 @@ int bearer_shared_first(shared_warning_t warning)
 {
     return shared && !atomic_load(&shared->warned[warning])
         && !atomic_exchange(&shared->warned[warning], 1);
-}
-
-int bearer_shared_was(shared_warning_t warning)
-{
-    return !shared || atomic_load(&shared->warned[warning]);
 }
 
 bearer_vouched_t *bearer_shared_vouched(void)

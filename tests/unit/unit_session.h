@@ -12,6 +12,7 @@
 
 #include "bearer/seal.h"
 #include "bearer/session.h"
+#include "bearer/table.h"
 
 typedef struct unit_cache_t {
     bearer_cache_t cache;
@@ -122,6 +123,129 @@ static inline unit_cache_t *unit_cache(unit_world_t *world)
     c->cache.unlease = unit_cache_unlease;
     c->cache.baton = c;
     return c;
+}
+
+/* ---- the module's own memory as a cache ---------------------------------- */
+
+typedef struct unit_own_t {
+    bearer_cache_t cache;
+    bearer_table_t *table;
+    unit_world_t *world;
+    int down;
+} unit_own_t;
+
+static inline apr_status_t unit_own_get(const bearer_cache_t *cache,
+                                        const unsigned char *key,
+                                        unsigned char **value, apr_size_t *len,
+                                        apr_pool_t *p)
+{
+    unit_own_t *o = cache->baton;
+
+    return o->down ? APR_EGENERAL
+                   : bearer_table_get(o->table, key, o->world->now, value, len, p);
+}
+
+static inline apr_status_t unit_own_put(const bearer_cache_t *cache,
+                                        const unsigned char *key,
+                                        const unsigned char *value, apr_size_t len,
+                                        apr_time_t expires, apr_pool_t *p)
+{
+    unit_own_t *o = cache->baton;
+    const bearer_cache_entry_t entry = { BEARER_KEPT_MARK, value, len, expires, NULL };
+
+    (void)p;
+    return o->down ? APR_EGENERAL
+                   : bearer_table_put(o->table, key, &entry, o->world->now);
+}
+
+static inline apr_status_t unit_own_add(const bearer_cache_t *cache,
+                                        const unsigned char *key,
+                                        const bearer_cache_entry_t *entry,
+                                        apr_pool_t *p)
+{
+    unit_own_t *o = cache->baton;
+
+    (void)p;
+    return o->down ? APR_EGENERAL
+                   : bearer_table_add(o->table, key, entry, o->world->now);
+}
+
+static inline apr_status_t unit_own_replace(const bearer_cache_t *cache,
+                                            const unsigned char *key,
+                                            const bearer_cache_entry_t *entry,
+                                            apr_pool_t *p)
+{
+    unit_own_t *o = cache->baton;
+
+    (void)p;
+    return o->down ? APR_EGENERAL
+                   : bearer_table_replace(o->table, key, entry, o->world->now);
+}
+
+static inline apr_status_t unit_own_remove(const bearer_cache_t *cache,
+                                           const unsigned char *key, apr_pool_t *p)
+{
+    unit_own_t *o = cache->baton;
+
+    (void)p;
+    return o->down ? APR_EGENERAL : bearer_table_remove(o->table, key);
+}
+
+static inline apr_status_t unit_own_end(const bearer_cache_t *cache,
+                                        bearer_owner_t by,
+                                        const unsigned char *owner, apr_pool_t *p)
+{
+    unit_own_t *o = cache->baton;
+
+    (void)p;
+    return o->down ? APR_EGENERAL : bearer_table_end(o->table, by, owner, NULL);
+}
+
+static inline int unit_own_alive(apr_uint64_t holder)
+{
+    (void)holder;
+    return 1;
+}
+
+static inline apr_status_t unit_own_lease(const bearer_cache_t *cache,
+                                          const unsigned char *key,
+                                          apr_time_t until, apr_pool_t *p)
+{
+    unit_own_t *o = cache->baton;
+
+    (void)p;
+    return bearer_table_lease(o->table, key, 1, unit_own_alive, until,
+                              o->world->now);
+}
+
+static inline void unit_own_unlease(const bearer_cache_t *cache,
+                                    const unsigned char *key, apr_pool_t *p)
+{
+    unit_own_t *o = cache->baton;
+
+    (void)p;
+    bearer_table_unlease(o->table, key, 1);
+}
+
+static inline unit_own_t *unit_own(unit_world_t *world, apr_size_t size)
+{
+    unit_own_t *o = apr_pcalloc(world->p, sizeof(*o));
+    apr_uintptr_t block = (apr_uintptr_t)apr_pcalloc(world->p, size + 128);
+
+    assert_int_equal(bearer_table_attach(&o->table, (void *)((block + 127) / 128 * 128),
+                                         size, world->p), APR_SUCCESS);
+    o->world = world;
+    o->cache.get = unit_own_get;
+    o->cache.put = unit_own_put;
+    o->cache.add = unit_own_add;
+    o->cache.replace = unit_own_replace;
+    o->cache.remove = unit_own_remove;
+    o->cache.end = unit_own_end;
+    o->cache.lease = unit_own_lease;
+    o->cache.unlease = unit_own_unlease;
+    o->cache.is_own = 1;
+    o->cache.baton = o;
+    return o;
 }
 
 /** A seal of secrets that are given as texts, separated by spaces. */
