@@ -292,6 +292,24 @@ static const char *plain(const page_t *page, apr_int64_t n)
     return apr_psprintf(page->p, "%" APR_INT64_T_FMT, n);
 }
 
+/* Browsers' sessions, where they are in the module's own memory. */
+static void add_sessions(page_t *page)
+{
+    const json_t *sessions = member(page->status, "sessions");
+
+    if (sessions) {
+        add_card(page, "Sessions", plain(page, number(sessions, "count")),
+                 apr_psprintf(page->p, "%s of %s used; ended for want of room: %"
+                              APR_INT64_T_FMT ", logins refused for it: %"
+                              APR_INT64_T_FMT ", ended by newer ones of their user: %"
+                              APR_INT64_T_FMT, bytes(page, number(sessions, "used")),
+                              bytes(page, number(sessions, "bytes")),
+                              number(sessions, "evicted"),
+                              number(sessions, "refused"),
+                              number(sessions, "surplus")));
+    }
+}
+
 static void add_cards(page_t *page)
 {
     const json_t *tokens = member(page->status, "tokens");
@@ -327,6 +345,7 @@ static void add_cards(page_t *page)
              : is_true(revocations, "closed")
              ? "the list cannot be read: every token is answered 503"
              : "entries of the list");
+    add_sessions(page);
     add(page, "</div>\n");
 }
 
@@ -677,6 +696,15 @@ static const struct {
       "entries" },
     { "revocation_list_closed", "gauge", "1: the revocation list cannot be read, "
       "access is closed", "revocations", "closed" },
+    { "sessions", "gauge", "Sessions kept", "sessions", "count" },
+    { "sessions_bytes", "gauge", "Memory for sessions", "sessions", "bytes" },
+    { "sessions_used_bytes", "gauge", "What is used of it", "sessions", "used" },
+    { "sessions_evicted_total", "counter", "Sessions ended for want of room",
+      "sessions", "evicted" },
+    { "sessions_refused_total", "counter", "Logins refused for want of room",
+      "sessions", "refused" },
+    { "sessions_surplus_total", "counter", "Sessions ended by newer ones of their "
+      "user", "sessions", "surplus" },
 };
 
 static void add_singles(page_t *page)

@@ -14,6 +14,7 @@
  *   tokens      entries, used, bytes, hits, misses, evictions, children
  *   throttle    penalised, remembered, started
  *   revocations configured, closed, entries
+ *   sessions    count, bytes, used, evicted, refused, surplus
  *
  * Times are seconds since the epoch, 0: never. A member that is missing is left
  * out. Every string is escaped for where it is written.

@@ -189,7 +189,7 @@ static apr_uint32_t room_for(const bearer_table_t *t, bearer_kept_t kind)
     apr_uint32_t small = t->header->small < t->share ? t->header->small : t->share;
     apr_uint32_t others = t->reserve + t->share - small;
 
-    if (table_is_small(kind)) {
+    if (kind == BEARER_KEPT_ATTEMPT) {
         return t->share - small;
     }
     return chunks_free(t) > others ? chunks_free(t) - others : 0;
@@ -203,7 +203,7 @@ static apr_status_t make_room(bearer_table_t *t, bearer_kept_t kind, apr_uint32_
         sweep_all(t, now);
     }
     while (room_for(t, kind) < n) {
-        chunk_t i = table_is_small(kind) ? t->header->oldest
+        chunk_t i = kind == BEARER_KEPT_ATTEMPT ? t->header->oldest
                                          : bearer_table_victim(t, but);
 
         if (!i) {
@@ -213,7 +213,7 @@ static apr_status_t make_room(bearer_table_t *t, bearer_kept_t kind, apr_uint32_
         if (drop(t, i) != APR_SUCCESS) {
             return APR_EGENERAL;
         }
-        if (!table_is_small(kind)) {
+        if (kind != BEARER_KEPT_ATTEMPT) {
             atomic_fetch_add_explicit(&t->header->evicted, 1, memory_order_relaxed);
         }
     }
@@ -402,50 +402,6 @@ apr_status_t bearer_table_end(bearer_table_t *t, bearer_owner_t by,
     return rv;
 }
 
-/* ---- leases ------------------------------------------------------------- */
-
-static apr_uint64_t holder_of(const bearer_table_t *t, chunk_t i)
-{
-    apr_uint64_t holder;
-
-    memcpy(&holder, table_head(t, i)->value, sizeof(holder));
-    return holder;
-}
-
-apr_status_t bearer_table_lease(bearer_table_t *t, const unsigned char *key,
-                                apr_uint64_t holder,
-                                int (*is_alive)(apr_uint64_t holder),
-                                apr_time_t until, apr_time_t now)
-{
-    const bearer_cache_entry_t entry = {
-        BEARER_KEPT_LEASE, (const unsigned char *)&holder, sizeof(holder), until, NULL
-    };
-    apr_status_t rv = bearer_table_begin(t);
-    chunk_t i;
-
-    if (rv == APR_SUCCESS) {
-        i = bearer_table_find(t, key);
-        rv = i && table_head(t, i)->expires > now && is_alive(holder_of(t, i))
-            ? APR_EBUSY : keep(t, key, &entry, now, NEW | OLD);
-        bearer_table_finish(t);
-    }
-    return rv;
-}
-
-apr_status_t bearer_table_unlease(bearer_table_t *t, const unsigned char *key,
-                                  apr_uint64_t holder)
-{
-    apr_status_t rv = bearer_table_begin(t);
-    chunk_t i;
-
-    if (rv == APR_SUCCESS) {
-        i = bearer_table_find(t, key);
-        rv = i && holder_of(t, i) == holder ? drop(t, i) : APR_NOTFOUND;
-        bearer_table_finish(t);
-    }
-    return rv;
-}
-
 /* ---- the rest ----------------------------------------------------------- */
 
 void bearer_table_sweep(bearer_table_t *t, apr_time_t now)
@@ -469,4 +425,24 @@ void bearer_table_stats(const bearer_table_t *t, bearer_table_stats_t *out)
     out->surplus = atomic_load(&h->surplus);
     out->refused = atomic_load(&h->refused);
     out->repaired = atomic_load(&h->repaired);
+}
+
+int bearer_table_is_short(bearer_table_t *t, apr_time_t now,
+                          apr_interval_time_t every, apr_uint64_t *evicted,
+                          apr_uint64_t *refused)
+{
+    header_t *h = t->header;
+    apr_int64_t told = atomic_load(&h->told);
+
+    *evicted = atomic_load(&h->evicted);
+    *refused = atomic_load(&h->refused);
+    if ((*evicted == atomic_load(&h->told_evicted)
+         && *refused == atomic_load(&h->told_refused))
+        || (now - told < every && now >= told)
+        || !atomic_compare_exchange_strong(&h->told, &told, now)) {
+        return 0;
+    }
+    *evicted -= atomic_exchange(&h->told_evicted, *evicted);
+    *refused -= atomic_exchange(&h->told_refused, *refused);
+    return 1;
 }

@@ -2,7 +2,7 @@
 /**
  * @file table.h
  * Lasting state in one block of memory that all children share: sessions, what has
- * ended or was used, logins that were redeemed, leases. The caller maps the block,
+ * ended or was used, logins that were redeemed. The caller maps the block,
  * zeroed, before the children start, and keeps it over a graceful restart, so that
  * the children of before and the new ones work on the same records.
  *
@@ -12,8 +12,8 @@
  *
  *   marks      stay until they expire
  *   sessions   the address with the most of them loses the one unused for longest
- *   attempts   and leases have a sixteenth of the room, which nothing else gets; the
- *              oldest attempt goes first
+ *   attempts   have a sixteenth of the room, which nothing else gets; the oldest goes
+ *              first
  *
  * A user (BEARER_OWNER_SUBJECT) has at most BEARER_TABLE_EACH sessions; one more
  * ends the one of them that was unused for longest.
@@ -82,20 +82,6 @@ apr_status_t bearer_table_remove(bearer_table_t *table, const unsigned char *key
 apr_status_t bearer_table_end(bearer_table_t *table, bearer_owner_t by,
                               const unsigned char *owner, unsigned *ended);
 
-/**
- * A lease: APR_SUCCESS for one taker at a time, until unlease, or `until`, or
- * until is_alive() says that its holder is gone.
- * @param holder  names the process
- * @return APR_EBUSY: another has it; APR_ENOSPC; APR_EGENERAL
- */
-apr_status_t bearer_table_lease(bearer_table_t *table, const unsigned char *key,
-                                apr_uint64_t holder,
-                                int (*is_alive)(apr_uint64_t holder),
-                                apr_time_t until, apr_time_t now);
-/** APR_NOTFOUND: it is not, or no longer, the holder's. */
-apr_status_t bearer_table_unlease(bearer_table_t *table, const unsigned char *key,
-                                  apr_uint64_t holder);
-
 /** Removes what has expired in the next part of the block; seldom and often alike. */
 void bearer_table_sweep(bearer_table_t *table, apr_time_t now);
 
@@ -110,5 +96,11 @@ typedef struct bearer_table_stats_t {
 } bearer_table_stats_t;
 
 void bearer_table_stats(const bearer_table_t *table, bearer_table_stats_t *out);
+
+/** Has room been short since this was last said? 1 once in `every`, of all who ask;
+ *  then the numbers are those since. */
+int bearer_table_is_short(bearer_table_t *table, apr_time_t now,
+                          apr_interval_time_t every, apr_uint64_t *evicted,
+                          apr_uint64_t *refused);
 
 #endif

@@ -295,7 +295,7 @@ static void count(bearer_table_t *t, const head_t *head, int sign)
 
     atomic_fetch_add_explicit(head->owned ? &h->sessions : &h->others,
                               (apr_uint64_t)(apr_int64_t)sign, memory_order_relaxed);
-    if (table_is_small((bearer_kept_t)head->kind)) {
+    if (head->kind == BEARER_KEPT_ATTEMPT) {
         h->small += sign > 0 ? chunks : -chunks;
     }
 }

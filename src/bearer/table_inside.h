@@ -87,13 +87,15 @@ typedef struct header_t {
     chunk_t hand;                  /**< where sweeping goes on */
     /* derived */
     chunk_t free;                  /**< chunks given back */
-    apr_uint32_t small;            /**< chunks of attempts and leases */
+    apr_uint32_t small;            /**< chunks of attempts */
     chunk_t oldest, newest;        /**< attempts */
     apr_int64_t soonest;           /**< nothing expires before */
     chunk_t ranks[RANKS + 1];
     _Atomic apr_uint64_t used, sessions, others;
-    /* told */
+    /* counted, and how many of that have been told of, when */
     _Atomic apr_uint64_t evicted, surplus, refused, repaired;
+    _Atomic apr_uint64_t told_evicted, told_refused;
+    _Atomic apr_int64_t told;
 } header_t;
 
 struct bearer_table_t {
@@ -106,7 +108,7 @@ struct bearer_table_t {
     unsigned char *chunks;
     apr_uint32_t bucket_mask, owner_mask;
     apr_uint32_t reserve;          /**< chunks that only a replacement may use */
-    apr_uint32_t share;            /**< of attempts and leases */
+    apr_uint32_t share;            /**< of attempts */
 };
 
 static inline head_t *table_head(const bearer_table_t *t, chunk_t i)
@@ -140,11 +142,6 @@ static inline apr_uint32_t table_chunks(apr_size_t len, int owned)
 {
     return (owned ? 2u : 1u)
         + (len > INLINE ? (apr_uint32_t)((len - INLINE + CHUNK - 1) / CHUNK) : 0u);
-}
-
-static inline int table_is_small(bearer_kept_t kind)
-{
-    return kind == BEARER_KEPT_ATTEMPT || kind == BEARER_KEPT_LEASE;
 }
 
 /* table_record.c: under the lock of changes, but for the copy */

@@ -42,8 +42,7 @@ typedef enum {
     BEARER_KEPT_SESSION,   /**< may be ended, as its owner says */
     BEARER_KEPT_ATTEMPT,   /**< a login's, which any client can begin: these have
                                 a part of the room, where the oldest goes first */
-    BEARER_KEPT_PROOF,     /**< a proof of possession that was used: stays */
-    BEARER_KEPT_LEASE      /**< see lease */
+    BEARER_KEPT_PROOF      /**< a proof of possession that was used: stays */
 } bearer_kept_t;
 
 /** Whose session it is: digests, all zero: none. */

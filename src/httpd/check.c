@@ -272,13 +272,6 @@ static void check_browser_section(walk_t *w, const bearer_section_t *s,
     if (!server->secret_files) {
         bearer_check_no_secret(w, s->auth_type);
     }
-    if (server->login.store != SESSIONS_IN_COOKIE
-        && !bearer_store_can_keep(w->global, STORE_SESSIONS)) {
-        bearer_check_say(w, APLOG_ERR, s->auth_type, "there is no cache to keep "
-                         "sessions in: load mod_socache_shmcb (a2enmod socache_shmcb), "
-                         "or write AuthBearerSOCache, or AuthBearerSessionStore "
-                         "cookie");
-    }
     issuer = bearer_browser_issuer(server, settings, &error, w->p);
     if (issuer) {
         bearer_settings_t own;

@@ -4,6 +4,7 @@
  * secrets, logins, caches. See check.c.
  */
 #include "check_inside.h"
+#include "store_redis.h"
 
 #include <stdlib.h>
 
@@ -144,6 +145,47 @@ static int is_loopback(const char *entry, apr_pool_t *p)
             && bearer_http_is_loopback(url.host));
 }
 
+static const char *size_text(apr_uint64_t size, apr_pool_t *p)
+{
+    return size % (1024 * 1024)
+        ? apr_psprintf(p, "%" APR_UINT64_T_FMT, size)
+        : apr_psprintf(p, "%" APR_UINT64_T_FMT "M", size / (1024 * 1024));
+}
+
+/** Of a session whose access token is a JWT. */
+#define RECORD 3000
+
+/* Where sessions are kept, and how many there may be; what a cache of httpd's
+ * cannot promise. */
+static void check_sessions(walk_t *w)
+{
+    const store_config_t *store = &w->global->stores[STORE_SESSIONS];
+    apr_uint64_t size = bearer_store_own_size(w->global);
+
+    if (!size && bearer_store_redis_has(store)) {
+        return;
+    }
+    if (!size) {
+        bearer_check_say(w, APLOG_WARNING, store->node, "AuthBearerSOCache %s: this "
+                         "cache may lose the mark of a logout, and a session that has "
+                         "ended is then good again; for sessions, write shm:SIZE, or "
+                         "redis://HOST for several hosts", store->name);
+        return;
+    }
+    if (store->own && store->args) {
+        bearer_check_say(w, APLOG_NOTICE, store->node, "AuthBearerSOCache shmcb: for "
+                         "sessions this is shm:%s, the module's own memory; the file "
+                         "%s is not used for them", size_text(size, w->p),
+                         bearer_text_quote(w->p, store->args));
+    }
+    if (ap_state_query(AP_SQ_RUN_MODE) == AP_SQ_RM_CONFIG_TEST) {  /* no news later */
+        bearer_check_say(w, APLOG_NOTICE, store->node, "AuthBearerSOCache shm:%s: room "
+                         "for %" APR_UINT64_T_FMT " sessions of %d bytes (a JWT as "
+                         "access token)", size_text(size, w->p),
+                         bearer_table_room(size, RECORD), RECORD);
+    }
+}
+
 static void check_global(walk_t *w)
 {
     const global_config_t *global = w->global;
@@ -214,7 +256,7 @@ static void note_environment(walk_t *w)
 void bearer_check_one_server(walk_t *w)
 {
     server_rec *vhost;
-    int i;
+    int i, logins = 0;
 
     for (i = 0; i < w->global->session_checks->nelts; i++) {
         check_session_check(w, &APR_ARRAY_IDX(w->global->session_checks, i,
@@ -222,6 +264,10 @@ void bearer_check_one_server(walk_t *w)
     }
     for (vhost = w->main; vhost; vhost = vhost->next) {
         check_login(w, vhost);
+        logins |= bearer_config_server(vhost)->login.used;
+    }
+    if (logins) {
+        check_sessions(w);
     }
     check_secrets(w);
     check_global(w);

@@ -64,6 +64,13 @@ const char *bearer_parse_times(const parse_t *in, const time_key_t *keys);
  *  when it changes; the variable of an `env:` is taken at once. */
 void bearer_parse_note_secret(const parse_t *in, bearer_secret_t *secret);
 
+/* store_own.c: AuthBearerSOCache shm[:SIZE] */
+int bearer_store_own_is(const char *word);
+const char *bearer_store_own_parse(store_config_t *store, const parse_t *in);
+/** For sessions: what shmcb (its args) means there. args is then the file, which is
+ *  not used, or NULL. */
+const char *bearer_store_own_instead(store_config_t *store, apr_pool_t *p);
+
 /** The configuration being read. */
 global_config_t *bearer_config_current(void);
 /** digest = SHA-256(digest, more): order counts. */

@@ -34,6 +34,7 @@
 #include "bearer/seal.h"
 #include "bearer/session_check.h"
 #include "bearer/sha256.h"
+#include "bearer/table.h"
 #include "bearer/tenants.h"
 #include "bearer/text.h"
 #include "bearer/throttle.h"
@@ -55,6 +56,9 @@ typedef enum {
 
 /** One AuthBearerSOCache line, or the default. */
 typedef struct store_config_t {
+    apr_uint64_t own;            /**< bytes of the module's own memory; 0: not there,
+                                  *   unless it is the default */
+    const ap_directive_t *node;  /**< NULL: the default */
     const ap_socache_provider_t *provider;
     const char *name;            /**< provider name, e.g. "shmcb" */
     const char *args;
@@ -313,8 +317,12 @@ typedef enum {
 } shared_warning_t;
 int bearer_shared_first(shared_warning_t warning);
 
-/* store.c: socache behind the library's cache interface */
+/* store_line.c */
 const char *bearer_store_directive(cmd_parms *cmd, void *dir, const char *args);
+
+/* store.c: socache behind the library's cache interface */
+/** What for= calls such values. */
+const char *bearer_store_word(store_kind_t kind);
 int bearer_store_pre_config(apr_pool_t *pconf);
 int bearer_store_post_config(apr_pool_t *pconf, apr_pool_t *ptemp,
                              server_rec *s);
@@ -325,13 +333,23 @@ const bearer_cache_t *bearer_store_cache(store_kind_t kind);
 const bearer_cache_t *bearer_store_home(void);
 /** 1 where values leave the host or may be written by others. */
 int bearer_store_is_foreign(const store_config_t *store);
-/** While the configuration is checked: will there be a cache for such values? */
-int bearer_store_can_keep(const global_config_t *global, store_kind_t kind);
+/** While the configuration is checked: bytes of the module's own memory that keep
+ *  sessions; 0: something else does. */
+apr_uint64_t bearer_store_own_size(const global_config_t *global);
 /** 1 where all who share a store are children of this server. */
 int bearer_store_is_local(store_kind_t kind);
 
 /** The longest value of STORE_KEYS. */
 #define BEARER_STORE_KEYS_MAX (BEARER_JWKS_MAX_BYTES + 65536)
+
+/* store_own.c: the module's own memory, for STORE_SESSIONS */
+int bearer_store_own_create(apr_uint64_t size, apr_pool_t *pconf, server_rec *s);
+/** All but the leases. */
+void bearer_store_own_fill(bearer_cache_t *cache);
+/** 0: it is not used. */
+int bearer_store_own_stats(bearer_table_stats_t *stats);
+/** From a background thread, once a second. */
+void bearer_store_own_tick(void);
 
 /* handover.c: the key cache's copy, which outlives a restart. Any process of the
  * server, any thread. */

@@ -150,6 +150,7 @@ void bearer_status_tick(const process_t *process)
 {
     static unsigned ticks;  /* of the one watchdog thread */
 
+    bearer_store_own_tick();
     if (own.meter && ticks++ % TELL_EVERY == 0) {
         tell_caches(process);
     }
@@ -363,6 +364,19 @@ static json_t *throttle_json(const process_t *process, apr_time_t now)
     return out;
 }
 
+static json_t *sessions_json(const bearer_table_stats_t *stats)
+{
+    json_t *out = json_object();
+
+    put_number(out, "count", stats->sessions);
+    put_number(out, "bytes", stats->size);
+    put_number(out, "used", stats->size / stats->all * stats->used);
+    put_number(out, "evicted", stats->evicted);
+    put_number(out, "refused", stats->refused);
+    put_number(out, "surplus", stats->surplus);
+    return out;
+}
+
 static json_t *revocations_json(const process_t *process)
 {
     bearer_revocation_state_t state = { 0 };
@@ -381,6 +395,7 @@ static json_t *collect(apr_pool_t *p)
 {
     const process_t *process = bearer_process();
     apr_time_t now = apr_time_now();
+    bearer_table_stats_t stats;
     json_t *out = json_object();
 
     put_time(out, "now", now);
@@ -388,6 +403,9 @@ static json_t *collect(apr_pool_t *p)
     put(out, "configuration", json_string(fingerprint));
     put(out, "issuers", process ? issuers_json(process, p) : json_array());
     put(out, "refusals", refusals_json(now));
+    if (bearer_store_own_stats(&stats)) {
+        put(out, "sessions", sessions_json(&stats));
+    }
     if (process) {
         put(out, "tokens", tokens_json(process, now));
         put(out, "throttle", throttle_json(process, now));

@@ -31,16 +31,13 @@ APLOG_USE_MODULE(auth_bearer);
 /* So that a back end that is down is not asked, and complained of, all the time. */
 #define REST apr_time_from_sec(5)
 
-/** The throttle, among kinds that are named. */
-#define THROTTLE (1u << STORE_KINDS)
-
 /** One kind of value. */
 typedef struct kind_t {
     const char *word;            /**< in for= */
     const char *id;              /**< socache name, at most 14 characters */
     struct ap_socache_hints hints;
     unsigned max_value;          /**< bytes, sealed */
-    const char *default_size;    /**< of a default shmcb */
+    const char *default_size;    /**< of a default shmcb; NULL: own memory */
     int sealed;                  /**< its owner seals what he keeps */
     int handed_over;             /**< to the next generation; see handover.c */
 } kind_t;
@@ -52,7 +49,7 @@ static const kind_t kinds[STORE_KINDS] = {
     },
     [STORE_SESSIONS] = {
         "sessions", "bearer-sess", { 32, 512, 8 * 3600 * (apr_time_t)1000000 },
-        BEARER_SESSION_MAX, "8388608", 1, 0
+        BEARER_SESSION_MAX, NULL, 1, 0
     },
     [STORE_INTROSPECTION] = {
         "introspection", "bearer-answer", { 32, 1024, 60 * (apr_time_t)1000000 },
@@ -83,20 +80,19 @@ static store_t stores[STORE_KINDS];  /* filled in post_config */
 
 int bearer_store_is_foreign(const store_config_t *store)
 {
-    return store->name && strcmp(store->name, "shmcb") != 0;
+    return store->name && !store->own && strcmp(store->name, "shmcb") != 0;
 }
 
-/* This module's own client: it knows what is absent, and has a breaker. */
-static int is_own_client(const store_config_t *store)
+const char *bearer_store_word(store_kind_t kind)
 {
-    return store->provider == &bearer_store_redis_provider;
+    return kinds[kind].word;
 }
 
-int bearer_store_can_keep(const global_config_t *global, store_kind_t kind)
+apr_uint64_t bearer_store_own_size(const global_config_t *global)
 {
-    return global->stores[kind].provider
-        || ap_lookup_provider(AP_SOCACHE_PROVIDER_GROUP, "shmcb",
-                              AP_SOCACHE_PROVIDER_VERSION);
+    const store_config_t *store = &global->stores[STORE_SESSIONS];
+
+    return store->provider ? 0 : store->own ? store->own : BEARER_TABLE_DEFAULT;
 }
 
 static int any_login(server_rec *s)
@@ -135,142 +131,6 @@ int bearer_store_pre_config(apr_pool_t *pconf)
     mutex = NULL;
     return ap_mutex_register(pconf, MUTEX_TYPE, NULL, APR_LOCK_DEFAULT, 0)
         == APR_SUCCESS ? OK : HTTP_INTERNAL_SERVER_ERROR;
-}
-
-/* The kinds that for= names, as bits; all where it is absent. The throttle may be
- * named and keeps its counts in this host's memory all the same: an address with
- * bad tokens must not cause calls over the network. */
-static const char *kinds_named(cmd_parms *cmd, const char *list, unsigned *bits)
-{
-    char *rest, *word = apr_strtok(apr_pstrdup(cmd->temp_pool, list), ",", &rest);
-    int i;
-
-    for (*bits = 0; word; word = apr_strtok(NULL, ",", &rest)) {
-        for (i = 0; i < STORE_KINDS && strcmp(kinds[i].word, word) != 0; i++) {
-        }
-        if (i < STORE_KINDS) {
-            *bits |= 1u << i;
-        } else if (strcmp(word, "throttle") == 0) {
-            *bits |= THROTTLE;
-        } else {
-            return apr_psprintf(cmd->pool, "AuthBearerSOCache: for=%s is not "
-                                "known in this version; known are: keys, "
-                                "introspection, sessions, throttle", word);
-        }
-    }
-    return NULL;
-}
-
-/* Two kinds cannot share a segment: each gets a file of its own beside the one
- * that is named. */
-static const char *args_of(apr_pool_t *p, const char *name, const char *args,
-                           int kind)
-{
-    const char *size = args ? strchr(args, '(') : NULL;
-
-    if (!args || strcmp(name, "shmcb") != 0 || kind == STORE_KEYS) {
-        return args;
-    }
-    return size ? apr_psprintf(p, "%.*s.%s%s", (int)(size - args), args,
-                               kinds[kind].word, size)
-                : apr_psprintf(p, "%s.%s", args, kinds[kind].word);
-}
-
-/* Takes for=KIND,... out of the words. */
-static const char *take_kinds(cmd_parms *cmd, apr_array_header_t *words,
-                              unsigned *bits)
-{
-    const char **word = (const char **)words->elts, *list;
-    int i;
-
-    *bits = ~0u;
-    for (i = 1; i < words->nelts && strncmp(word[i], "for=", 4); i++) {
-    }
-    if (i >= words->nelts) {
-        return NULL;
-    }
-    list = word[i] + 4;
-    words->nelts--;
-    for (; i < words->nelts; i++) {
-        word[i] = word[i + 1];
-    }
-    return kinds_named(cmd, list, bits);
-}
-
-/* One of httpd's. */
-static const char *find_provider(cmd_parms *cmd, const char *word,
-                                 store_config_t *store)
-{
-    const char *colon = strchr(word, ':');
-
-    store->name = colon ? apr_pstrmemdup(cmd->pool, word, (apr_size_t)(colon - word))
-                        : word;
-    store->args = colon ? colon + 1 : NULL;
-    store->provider = ap_lookup_provider(AP_SOCACHE_PROVIDER_GROUP, store->name,
-                                         AP_SOCACHE_PROVIDER_VERSION);
-    return store->provider ? NULL
-        : apr_psprintf(cmd->pool, "AuthBearerSOCache: there is no cache %s; "
-                       "load it: LoadModule socache_%s_module "
-                       "modules/mod_socache_%s.so (a2enmod socache_%s)",
-                       bearer_text_quote(cmd->pool, store->name), store->name,
-                       store->name, store->name);
-}
-
-static const char *read_line(const parse_t *in, store_config_t *store)
-{
-    memset(store, 0, sizeof(*store));
-    if (in->words->nelts && bearer_store_redis_is(WORD(in, 0))) {
-        store->name = STORE_REDIS_NAME;
-        store->provider = &bearer_store_redis_provider;
-        return bearer_store_redis_parse(&store->instance, in);
-    }
-    return in->words->nelts == 1
-        ? find_provider(in->cmd, WORD(in, 0), store)
-        : "AuthBearerSOCache PROVIDER[:ARGS] [for=KIND,...]";
-}
-
-/* For one kind of value. */
-static const char *set_store(store_config_t *store, const store_config_t *line,
-                             int kind, cmd_parms *cmd)
-{
-    const char *error = NULL;
-
-    *store = *line;
-    if (is_own_client(line)) {
-        store->instance = bearer_store_redis_share(line->instance, cmd->pool);
-    } else {
-        store->args = args_of(cmd->pool, line->name, line->args, kind);
-        error = line->provider->create(&store->instance, store->args,
-                                       cmd->temp_pool, cmd->pool);
-    }
-    return error ? apr_psprintf(cmd->pool, "AuthBearerSOCache: %s", error) : NULL;
-}
-
-const char *bearer_store_directive(cmd_parms *cmd, void *dir, const char *args)
-{
-    global_config_t *global = bearer_config_server(cmd->server)->global;
-    const char *error = ap_check_cmd_context(cmd, GLOBAL_ONLY);
-    store_config_t line;
-    unsigned bits;
-    parse_t in;
-    int i;
-
-    (void)dir;
-    bearer_parse_begin(&in, cmd, args);
-    if (error || (error = bearer_config_not_inside(cmd))
-        || (error = take_kinds(cmd, in.words, &bits))
-        || (error = read_line(&in, &line))) {
-        return error;
-    }
-    if (bits != ~0u && bits & THROTTLE && bearer_store_is_foreign(&line)) {
-        global->throttle_store = cmd->directive;
-    }
-    for (i = 0; i < STORE_KINDS && !error; i++) {
-        if (bits & (1u << i)) {
-            error = set_store(&global->stores[i], &line, i, cmd);
-        }
-    }
-    return error;
 }
 
 /* ---- start -------------------------------------------------------------- */
@@ -335,6 +195,12 @@ int bearer_store_post_config(apr_pool_t *pconf, apr_pool_t *ptemp, server_rec *s
         store_config_t *config = &global->stores[i];
 
         if (!is_wanted(i, s)) {
+            continue;
+        }
+        if (i == STORE_SESSIONS && !config->provider) {
+            stores[i].config = config;
+            stores[i].kind = &kinds[i];
+            status = bearer_store_own_create(bearer_store_own_size(global), pconf, s);
             continue;
         }
         if (!config->provider) {
@@ -438,7 +304,7 @@ static apr_status_t why_not(const store_t *store, apr_status_t rv)
     _Atomic apr_time_t *last = &failed[store->kind - kinds];
     const char *name = store->config->name;
 
-    if (is_own_client(store->config)) {
+    if (bearer_store_redis_has(store->config)) {
         return rv;
     }
     if (strcmp(name, "redis") != 0 && strcmp(name, "memcache") != 0) {
@@ -553,7 +419,7 @@ static apr_status_t put_when(const store_t *store, const unsigned char *key,
         expires = now + MAX_LIFE;
     }
     rv = hand_over(store, key, sealed, len, expires, when, p);
-    if (rv != APR_SUCCESS && !is_own_client(store->config)) {
+    if (rv != APR_SUCCESS && !bearer_store_redis_has(store->config)) {
         (void)why_not(store, rv);
         note_refusal(store, len);
     }
@@ -620,7 +486,7 @@ static int lease_among_hosts(const store_t *store, const unsigned char *key,
     }
     memcpy(lease.host, bearer_shared_host(), sizeof(lease.host));
     lease.until = until < now + LEASE_MAX ? until : now + LEASE_MAX;
-    if (is_own_client(store->config)) {
+    if (bearer_store_redis_has(store->config)) {
         return put_when(store, key, (const unsigned char *)&lease, sizeof(lease),
                         lease.until, BEARER_REDIS_IF_ABSENT, p) != APR_EEXIST
             || !held_elsewhere(store, key, now, p);
@@ -782,10 +648,13 @@ const bearer_cache_t *bearer_store_cache(store_kind_t kind)
     store->cache.lease = lease;
     store->cache.unlease = unlease;
     store->cache.await = await;
-    if (is_own_client(store->config)) {
+    if (bearer_store_redis_has(store->config)) {
         store->cache.add = add;
         store->cache.replace = replace;
     }
     store->cache.baton = store;
+    if (kind == STORE_SESSIONS && !store->config->provider) {
+        bearer_store_own_fill(&store->cache);
+    }
     return &store->cache;
 }

@@ -32,6 +32,12 @@ ap_socache_instance_t *bearer_store_redis_share(const ap_socache_instance_t *fro
 extern const ap_socache_provider_t bearer_store_redis_provider;
 #define STORE_REDIS_NAME "redis://"
 
+/** Is it this client? It knows what is absent, and has a breaker. */
+static inline int bearer_store_redis_has(const store_config_t *store)
+{
+    return store->provider == &bearer_store_redis_provider;
+}
+
 /** After fork, and after the gate. */
 void bearer_store_redis_child_init(const process_t *process);
 

@@ -224,7 +224,8 @@ ServerName a.test
         "/a", "AuthBearerTokenFrom header:cookie"), {},
      ["AuthBearerTokenFrom", "write cookie:NAME"]),
     ("socache-kind-unknown", "AuthBearerSOCache shmcb for=keys,tokens\n" + ISSUER
-     + location("/a"), {}, ["AuthBearerSOCache", "for=tokens", "throttle"]),
+     + location("/a"), {}, ["AuthBearerSOCache", "for=tokens", "proofs",
+                            "throttle"]),
     ("tokencache-negative", "AuthBearerTokenCache entries=-1\n" + ISSUER
      + location("/a"), {}, ["AuthBearerTokenCache"]),
     ("fetchauth-inline", issuer_conf("AuthBearerFetchAuth some-token")
@@ -742,22 +743,71 @@ BROWSER_FILES = dict(KEYS, **{"session.secret": ("x" * 40, 0o600),
                               "client.secret": ("y" * 40, 0o600)})
 
 
-def test_sessions_need_a_cache(checker):
-    done = checker(BROWSERS, files=BROWSER_FILES, without=("socache_shmcb",))
-    assert done.status != 0, done
-    for words in ("no cache to keep sessions in", "AuthBearerSOCache",
-                  "AuthBearerSessionStore cookie"):
-        assert words in done.output, (words, done)
+def room(done):
+    """What configtest says of the memory for sessions."""
+    found = re.search(r"AuthBearerSOCache shm:(\w+): room for (\d+) sessions",
+                      done.output)
+    return found and (found.group(1), int(found.group(2)))
 
 
-def test_sessions_in_cookies_need_none(checker):
-    done = checker("AuthBearerSessionStore cookie\n" + BROWSERS,
+@pytest.mark.parametrize("store", ["cache", "cookie"])
+def test_sessions_need_no_cache_of_httpd(checker, store):
+    done = checker("AuthBearerSessionStore %s\n" % store + BROWSERS,
                    files=BROWSER_FILES, without=("socache_shmcb",))
     assert done.status == 0, done
+    size, sessions = room(done)
+    assert size == "8M" and sessions >= 2000, done
 
 
-def test_sessions_with_the_default_cache(checker):
-    assert checker(BROWSERS, files=BROWSER_FILES).status == 0
+@pytest.mark.parametrize("line,size,sessions", [
+    ("shm", "8M", 2000), ("shm:8M for=sessions", "8M", 2000),
+    ("shm:64M for=sessions", "64M", 10000), ("shm:64m", "64M", 10000),
+    ("shm:1G for=sessions,proofs", "1024M", 160000),
+    ("shm:10000000 for=sessions", "10000000", 2000),
+    ("shm:256K", "262144", 30), ("shmcb", "8M", 2000),
+    ("shmcb for=sessions,proofs", "8M", 2000),
+    ('"shmcb:@ROOT@/run/cache(16777216)" for=sessions', "16M", 4000),
+    ('"shmcb:@ROOT@/run/cache(9000)"', "131072", 1)])
+def test_memory_for_sessions(checker, line, size, sessions):
+    done = checker("AuthBearerSOCache %s\n" % line + BROWSERS, files=BROWSER_FILES)
+    assert done.status == 0, done
+    found = room(done)
+    assert found[0] == size and found[1] >= sessions, done
+    assert ("is not used for them" in done.output) == ("@ROOT@" in line), done
+    # nobody is told who has no sessions
+    done = checker("AuthBearerSOCache %s\n" % line + ISSUER + location("/a"),
+                   files=KEYS)
+    assert done.status == 0 and "sessions" not in done.output, done
+
+
+@pytest.mark.parametrize("line,words", [
+    ("shm:8X", ["\"shm:8X\" is not a size"]), ("shm:", ["not a size"]),
+    ("shm:64K", ["from 128K to 16G"]), ("shm:17G", ["from 128K to 16G"]),
+    ("shm:99999999999999999999", ["not a size"]), ("shm:-1", ["not a size"]),
+    ("shm:8MB", ["not a size"]), ("shm for=keys", ["write shmcb"]),
+    ("shm for=sessions,introspection", ["write shmcb"]),
+    ("memcache:127.0.0.1:9 for=proofs", ["for=proofs: write shm"]),
+    ("shm for=sessions more", ["PROVIDER[:ARGS]"])])
+def test_memory_that_cannot_be(checker, line, words):
+    done = checker("AuthBearerSOCache %s\n" % line + BROWSERS, files=BROWSER_FILES,
+                   modules=["socache_memcache"])
+    assert done.status != 0, done
+    for word in words:
+        assert word in done.output, (word, done)
+
+
+@pytest.mark.parametrize("kind", ["redis", "memcache"])
+def test_marks_may_be_lost(checker, kind):
+    """With a cache of httpd's that other hosts share."""
+    line = "AuthBearerSOCache %s:127.0.0.1:9\n" % kind
+    done = checker(line + BROWSERS, files=BROWSER_FILES,
+                   modules=["socache_" + kind])
+    assert done.status == 0 and room(done) is None, done
+    assert ("AuthBearerSOCache %s: this cache may lose the mark of a logout" % kind
+            in done.output), done
+    done = checker(line.replace("\n", " for=keys,introspection\n") + BROWSERS,
+                   files=BROWSER_FILES, modules=["socache_" + kind])
+    assert "may lose" not in done.output and room(done), done
 
 
 def section_of(output, path):

@@ -18,6 +18,8 @@ from test_browser import backchannel, signed_in
 from test_fleet import overwrite, stored
 
 KINDS = {"redis": Redis, "memcache": Memcached}
+#: configtest says so at start
+pytestmark = pytest.mark.allow_log("this cache may lose the mark of a logout")
 BASE = "https://www.fleet.test"
 SECRET, NEWER = os.urandom(48), os.urandom(48)
 

@@ -27,7 +27,7 @@ from test_attacks import (GOOD_BODY, NOW, _gzip_bomb, alg, body, edit, forged_e1
                           weak_jwks)
 from test_revocation import by_jti
 
-pytestmark = pytest.mark.allow_log("keys of issuer", "scache_rd:")
+pytestmark = pytest.mark.allow_log("keys of issuer", "scache_rd:", "may lose the mark")
 
 _numbers = itertools.count(1)
 

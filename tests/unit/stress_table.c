@@ -102,28 +102,6 @@ static void check_own(worker_t *w)
     }
 }
 
-static int is_alive(apr_uint64_t holder)
-{
-    return kill((pid_t)holder, 0) == 0;
-}
-
-/* A counter that only the holder of a lease may change. */
-static void under_lease(worker_t *w)
-{
-    static _Atomic unsigned inside;
-    unsigned char key[32];
-
-    table_key(key, 9999999);
-    if (bearer_table_lease(w->t, key, (apr_uint64_t)getpid(), is_alive,
-                           TABLE_T0 + apr_time_from_sec(60), TABLE_T0)
-        == APR_SUCCESS) {
-        CHECK(atomic_fetch_add(&inside, 1) == 0);
-        atomic_fetch_sub(&inside, 1);
-        CHECK(bearer_table_unlease(w->t, key, (apr_uint64_t)getpid())
-              == APR_SUCCESS);
-    }
-}
-
 static void change_one(worker_t *w)
 {
     static _Thread_local unsigned char value[BEARER_TABLE_VALUE];
@@ -169,9 +147,6 @@ static void work(worker_t *w)
         known_t *known = &w->shared->known[w->number][record];
 
         CHECK(version_of(w, w->number, record) == known->done);
-    }
-    if (next(w, 16) == 0) {
-        under_lease(w);
     }
     if (next(w, 64) == 0) {
         bearer_table_sweep(w->t, TABLE_T0);

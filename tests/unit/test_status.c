@@ -22,7 +22,9 @@ static const char full[] =
     "\"tokens\":{\"entries\":1024,\"used\":3,\"bytes\":4096,\"hits\":3,"
     "\"misses\":1,\"evictions\":0,\"children\":2},"
     "\"throttle\":{\"penalised\":1,\"remembered\":4,\"started\":6},"
-    "\"revocations\":{\"configured\":true,\"closed\":false,\"entries\":8}}";
+    "\"revocations\":{\"configured\":true,\"closed\":false,\"entries\":8},"
+    "\"sessions\":{\"count\":12,\"bytes\":8388608,\"used\":65536,\"evicted\":3,"
+    "\"refused\":2,\"surplus\":1}}";
 
 static const json_t *parsed(apr_pool_t *p, const char *text)
 {
@@ -66,6 +68,11 @@ static void test_prometheus(void **state)
         "auth_bearer_throttled_addresses 1\n",
         "auth_bearer_throttle_started_total 6\n",
         "auth_bearer_revocations 8\n", "auth_bearer_revocation_list_closed 0\n",
+        "auth_bearer_sessions 12\n", "auth_bearer_sessions_bytes 8388608\n",
+        "auth_bearer_sessions_used_bytes 65536\n",
+        "auth_bearer_sessions_evicted_total 3\n",
+        "auth_bearer_sessions_refused_total 2\n",
+        "auth_bearer_sessions_surplus_total 1\n",
         "# TYPE auth_bearer_introspection_seconds histogram\n",
     };
     size_t i;
@@ -105,6 +112,8 @@ static void test_page(void **state)
     has(text, "All issuers serve");
     has(text, "read 100 s ago<br>again in 60 s<br>good for another 22 h 13 min");
     has(text, "500.0 ms");
+    has(text, "<b>12</b>");
+    has(text, "ended for want of room: 3, logins refused for it: 2");
     assert_null(strstr(text, "<k>"));
     assert_null(strstr(text, "<script"));
     assert_null(strstr(text, "src="));

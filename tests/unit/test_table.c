@@ -495,46 +495,6 @@ static void test_room(void **state)
     assert_true(bearer_table_room(64 << 20, 3000) >= 10000);
 }
 
-/* ---- leases ------------------------------------------------------------- */
-
-static apr_uint64_t dead;
-
-static int is_alive(apr_uint64_t holder)
-{
-    return holder != dead;
-}
-
-static apr_status_t lease(fixture_t *f, unsigned n, apr_uint64_t holder)
-{
-    unsigned char key[32];
-
-    table_key(key, n);
-    return bearer_table_lease(f->t, key, holder, is_alive, f->now + SECONDS(10),
-                              f->now);
-}
-
-static void test_leases(void **state)
-{
-    fixture_t f = table_of(state, SIZE);
-    unsigned char key[32];
-
-    assert_int_equal(lease(&f, 1, 100), APR_SUCCESS);
-    assert_int_equal(lease(&f, 1, 200), APR_EBUSY);
-    assert_int_equal(lease(&f, 1, 100), APR_EBUSY);     /* another thread */
-    assert_int_equal(lease(&f, 2, 200), APR_SUCCESS);
-    table_key(key, 1);
-    assert_int_equal(bearer_table_unlease(f.t, key, 200), APR_NOTFOUND);
-    assert_int_equal(lease(&f, 1, 200), APR_EBUSY);
-    assert_int_equal(bearer_table_unlease(f.t, key, 100), APR_SUCCESS);
-    assert_int_equal(lease(&f, 1, 200), APR_SUCCESS);
-    dead = 200;
-    assert_int_equal(lease(&f, 1, 300), APR_SUCCESS);
-    assert_int_equal(lease(&f, 1, 400), APR_EBUSY);
-    f.now += SECONDS(10);
-    assert_int_equal(lease(&f, 1, 400), APR_SUCCESS);
-    done(&f);
-}
-
 /* ---- all of it, against a model ------------------------------------------ */
 
 #define RECORDS 300
@@ -648,7 +608,6 @@ int main(void)
         UNIT_TEST(test_attempts),
         UNIT_TEST(test_grows_when_full),
         UNIT_TEST(test_room),
-        UNIT_TEST(test_leases),
         UNIT_TEST(test_model),
     };
     return UNIT_RUN("table", tests);

@@ -154,19 +154,6 @@ static void end(bearer_table_t *t)
     bearer_table_end(t, BEARER_OWNER_SUB, last.owners.id[BEARER_OWNER_SUB], NULL);
 }
 
-static int is_alive(apr_uint64_t holder)
-{
-    return holder != 0;
-}
-
-static void lease_and_unlease(bearer_table_t *t)
-{
-    const unsigned char *key = prepare(777, 0, 8);
-
-    bearer_table_lease(t, key, 1, is_alive, LATER, TABLE_T0);
-    bearer_table_unlease(t, key, 1);
-}
-
 static void sweep(bearer_table_t *t)
 {
     bearer_table_sweep(t, TABLE_T0 + 1);  /* to the end, and from the beginning */
@@ -363,11 +350,6 @@ static void test_attempt_for_attempt(void **state)
     try(state, fill_attempts, add_attempt);
 }
 
-static void test_lease(void **state)
-{
-    try(state, NULL, lease_and_unlease);
-}
-
 static void test_sweep(void **state)
 {
     try(state, NULL, sweep);
@@ -410,7 +392,6 @@ int main(void)
         UNIT_TEST(test_remove),
         UNIT_TEST(test_end),
         UNIT_TEST(test_attempt_for_attempt),
-        UNIT_TEST(test_lease),
         UNIT_TEST(test_sweep),
         UNIT_TEST(test_killed_while_mending),
     };

@@ -131,6 +131,7 @@ typedef struct unit_own_t {
     bearer_cache_t cache;
     bearer_table_t *table;
     unit_world_t *world;
+    unit_cache_t *beside;          /**< for leases */
     int down;
 } unit_own_t;
 
@@ -201,21 +202,13 @@ static inline apr_status_t unit_own_end(const bearer_cache_t *cache,
     return o->down ? APR_EGENERAL : bearer_table_end(o->table, by, owner, NULL);
 }
 
-static inline int unit_own_alive(apr_uint64_t holder)
-{
-    (void)holder;
-    return 1;
-}
-
 static inline apr_status_t unit_own_lease(const bearer_cache_t *cache,
                                           const unsigned char *key,
                                           apr_time_t until, apr_pool_t *p)
 {
     unit_own_t *o = cache->baton;
 
-    (void)p;
-    return bearer_table_lease(o->table, key, 1, unit_own_alive, until,
-                              o->world->now);
+    return o->beside->cache.lease(&o->beside->cache, key, until, p);
 }
 
 static inline void unit_own_unlease(const bearer_cache_t *cache,
@@ -223,8 +216,7 @@ static inline void unit_own_unlease(const bearer_cache_t *cache,
 {
     unit_own_t *o = cache->baton;
 
-    (void)p;
-    bearer_table_unlease(o->table, key, 1);
+    o->beside->cache.unlease(&o->beside->cache, key, p);
 }
 
 static inline unit_own_t *unit_own(unit_world_t *world, apr_size_t size)
@@ -235,6 +227,7 @@ static inline unit_own_t *unit_own(unit_world_t *world, apr_size_t size)
     assert_int_equal(bearer_table_attach(&o->table, (void *)((block + 127) / 128 * 128),
                                          size, world->p), APR_SUCCESS);
     o->world = world;
+    o->beside = unit_cache(world);
     o->cache.get = unit_own_get;
     o->cache.put = unit_own_put;
     o->cache.add = unit_own_add;

@@ -1,0 +1,174 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/**
+ * @file store_line.c
+ * The lines AuthBearerSOCache: what is kept where. What is done with that: store.c.
+ */
+#include "store_redis.h"
+
+/** The throttle and proofs, among kinds that are named. */
+#define THROTTLE (1u << STORE_KINDS)
+#define PROOFS (2u << STORE_KINDS)
+/** What the module's own memory is for. */
+#define OWN (1u << STORE_SESSIONS | PROOFS)
+
+/* The kinds that for= names, as bits; all where it is absent. The throttle may be
+ * named and keeps its counts in this host's memory all the same: an address with
+ * bad tokens must not cause calls over the network. */
+static const char *kinds_named(cmd_parms *cmd, const char *list, unsigned *bits)
+{
+    char *rest, *word = apr_strtok(apr_pstrdup(cmd->temp_pool, list), ",", &rest);
+    int i;
+
+    for (*bits = 0; word; word = apr_strtok(NULL, ",", &rest)) {
+        for (i = 0; i < STORE_KINDS && strcmp(bearer_store_word((store_kind_t)i), word) != 0; i++) {
+        }
+        if (i < STORE_KINDS) {
+            *bits |= 1u << i;
+        } else if (strcmp(word, "throttle") == 0) {
+            *bits |= THROTTLE;
+        } else if (strcmp(word, "proofs") == 0) {
+            *bits |= PROOFS;
+        } else {
+            return apr_psprintf(cmd->pool, "AuthBearerSOCache: for=%s is not "
+                                "known in this version; known are: keys, "
+                                "introspection, sessions, proofs, throttle", word);
+        }
+    }
+    return NULL;
+}
+
+/* Two kinds cannot share a segment: each gets a file of its own beside the one
+ * that is named. */
+static const char *args_of(apr_pool_t *p, const char *name, const char *args,
+                           int kind)
+{
+    const char *size = args ? strchr(args, '(') : NULL;
+
+    if (!args || strcmp(name, "shmcb") != 0 || kind == STORE_KEYS) {
+        return args;
+    }
+    return size ? apr_psprintf(p, "%.*s.%s%s", (int)(size - args), args,
+                               bearer_store_word((store_kind_t)kind), size)
+                : apr_psprintf(p, "%s.%s", args, bearer_store_word((store_kind_t)kind));
+}
+
+/* Takes for=KIND,... out of the words. */
+static const char *take_kinds(cmd_parms *cmd, apr_array_header_t *words,
+                              unsigned *bits)
+{
+    const char **word = (const char **)words->elts, *list;
+    int i;
+
+    *bits = ~0u;
+    for (i = 1; i < words->nelts && strncmp(word[i], "for=", 4); i++) {
+    }
+    if (i >= words->nelts) {
+        return NULL;
+    }
+    list = word[i] + 4;
+    words->nelts--;
+    for (; i < words->nelts; i++) {
+        word[i] = word[i + 1];
+    }
+    return kinds_named(cmd, list, bits);
+}
+
+/* One of httpd's. */
+static const char *find_provider(cmd_parms *cmd, const char *word,
+                                 store_config_t *store)
+{
+    const char *colon = strchr(word, ':');
+
+    store->name = colon ? apr_pstrmemdup(cmd->pool, word, (apr_size_t)(colon - word))
+                        : word;
+    store->args = colon ? colon + 1 : NULL;
+    store->provider = ap_lookup_provider(AP_SOCACHE_PROVIDER_GROUP, store->name,
+                                         AP_SOCACHE_PROVIDER_VERSION);
+    return store->provider ? NULL
+        : apr_psprintf(cmd->pool, "AuthBearerSOCache: there is no cache %s; "
+                       "load it: LoadModule socache_%s_module "
+                       "modules/mod_socache_%s.so (a2enmod socache_%s)",
+                       bearer_text_quote(cmd->pool, store->name), store->name,
+                       store->name, store->name);
+}
+
+static const char *read_line(const parse_t *in, store_config_t *store)
+{
+    memset(store, 0, sizeof(*store));
+    store->node = in->cmd->directive;
+    if (in->words->nelts && bearer_store_redis_is(WORD(in, 0))) {
+        store->name = STORE_REDIS_NAME;
+        store->provider = &bearer_store_redis_provider;
+        return bearer_store_redis_parse(&store->instance, in);
+    }
+    if (in->words->nelts != 1) {
+        return "AuthBearerSOCache PROVIDER[:ARGS] [for=KIND,...]";
+    }
+    return bearer_store_own_is(WORD(in, 0))
+        ? bearer_store_own_parse(store, in)
+        : find_provider(in->cmd, WORD(in, 0), store);
+}
+
+/* What a line is not for. */
+static const char *refuse_kinds(const store_config_t *line, unsigned *bits)
+{
+    int named = *bits != ~0u;
+
+    if (line->own && named && *bits & ~(OWN | THROTTLE)) {
+        return "AuthBearerSOCache shm: this memory is for sessions and proofs; for "
+               "keys and introspection write shmcb";
+    }
+    if (named && *bits & PROOFS && bearer_store_is_foreign(line)
+        && !bearer_store_redis_has(line)) {
+        return "AuthBearerSOCache for=proofs: write shm[:SIZE], or redis://HOST";
+    }
+    *bits &= line->own ? OWN : ~0u;
+    return NULL;
+}
+
+/* For one kind of value. */
+static const char *set_store(store_config_t *store, const store_config_t *line,
+                             int kind, cmd_parms *cmd)
+{
+    const char *error = NULL;
+
+    *store = *line;
+    if (kind == STORE_SESSIONS && !bearer_store_is_foreign(line)) {
+        return bearer_store_own_instead(store, cmd->pool);
+    }
+    if (bearer_store_redis_has(line)) {
+        store->instance = bearer_store_redis_share(line->instance, cmd->pool);
+    } else {
+        store->args = args_of(cmd->pool, line->name, line->args, kind);
+        error = line->provider->create(&store->instance, store->args,
+                                       cmd->temp_pool, cmd->pool);
+    }
+    return error ? apr_psprintf(cmd->pool, "AuthBearerSOCache: %s", error) : NULL;
+}
+
+const char *bearer_store_directive(cmd_parms *cmd, void *dir, const char *args)
+{
+    global_config_t *global = bearer_config_server(cmd->server)->global;
+    const char *error = ap_check_cmd_context(cmd, GLOBAL_ONLY);
+    store_config_t line;
+    unsigned bits;
+    parse_t in;
+    int i;
+
+    (void)dir;
+    bearer_parse_begin(&in, cmd, args);
+    if (error || (error = bearer_config_not_inside(cmd))
+        || (error = take_kinds(cmd, in.words, &bits))
+        || (error = read_line(&in, &line)) || (error = refuse_kinds(&line, &bits))) {
+        return error;
+    }
+    if (bits != ~0u && bits & THROTTLE && bearer_store_is_foreign(&line)) {
+        global->throttle_store = cmd->directive;
+    }
+    for (i = 0; i < STORE_KINDS && !error; i++) {
+        if (bits & (1u << i)) {
+            error = set_store(&global->stores[i], &line, i, cmd);
+        }
+    }
+    return error;
+}

@@ -1,0 +1,251 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/**
+ * @file store_own.c
+ * The module's own memory behind the library's cache interface (AuthBearerSOCache
+ * shm): sessions, attempts and marks in a table (bearer/table.h) that is made
+ * once, in the process pool, so that the children of before a graceful restart and
+ * the new ones work on the same records. Only stop and start, or a build with another
+ * layout, begins with an empty one.
+ */
+#include "config_parse.h"
+
+#include <stdlib.h>
+
+#include <apr_lib.h>
+#include <apr_shm.h>
+
+#include "bearer/session.h"
+
+APLOG_USE_MODULE(auth_bearer);
+
+/** What the memory is found by in the process pool, whatever its layout is. */
+#define KEPT "mod_auth_bearer table"
+#define FILE_NAME "auth_bearer_table"
+/** A block is aligned to so much; apr_shm does not care. */
+#define ALIGNMENT 128
+#define TELL_EVERY apr_time_from_sec(60)
+
+static bearer_table_t *table;      /* NULL: not used */
+static server_rec *main_server;
+
+/* ---- configuration ------------------------------------------------------ */
+
+int bearer_store_own_is(const char *word)
+{
+    return !strcmp(word, "shm") || !strncmp(word, "shm:", 4);
+}
+
+/* A number of bytes, with K, M or G; 0: it is none, or out of range. */
+static apr_uint64_t size_of(const char *text)
+{
+    static const char units[] = "KMG";
+    char *end = NULL;
+    apr_int64_t n = *text >= '0' && *text <= '9' ? apr_strtoi64(text, &end, 10) : 0;
+    const char *unit = end && *end ? strchr(units, apr_toupper(*end)) : NULL;
+
+    if (n <= 0 || n > (apr_int64_t)BEARER_TABLE_MAX || (*end && (!unit || end[1]))) {
+        return 0;
+    }
+    n <<= unit ? 10 * (unit - units + 1) : 0;
+    return n < BEARER_TABLE_MIN || n > (apr_int64_t)BEARER_TABLE_MAX
+        ? 0 : (apr_uint64_t)n;
+}
+
+const char *bearer_store_own_parse(store_config_t *store, const parse_t *in)
+{
+    const char *word = WORD(in, 0);
+
+    store->name = "shm";
+    store->own = word[3] ? size_of(word + 4) : BEARER_TABLE_DEFAULT;
+    return store->own ? NULL
+        : bearer_parse_complain(in, "%s is not a size; write shm:8M, shm:64M or a "
+                                "number of bytes, from 128K to 16G",
+                                bearer_text_quote(in->p, word));
+}
+
+const char *bearer_store_own_instead(store_config_t *store, apr_pool_t *p)
+{
+    const char *size = store->args ? strchr(store->args, '(') : NULL;
+
+    if (!store->own) {
+        store->own = size ? (apr_uint64_t)apr_atoi64(size + 1) : BEARER_TABLE_DEFAULT;
+        if (store->own < BEARER_TABLE_MIN) {
+            store->own = BEARER_TABLE_MIN;
+        }
+    }
+    if (size) {
+        store->args = size == store->args ? NULL
+            : apr_pstrmemdup(p, store->args, (apr_size_t)(size - store->args));
+    }
+    store->provider = NULL;
+    return store->own <= BEARER_TABLE_MAX ? NULL
+        : "AuthBearerSOCache: sessions have 16G at most";
+}
+
+/* ---- creation ----------------------------------------------------------- */
+
+static apr_status_t attach(apr_shm_t *shm, apr_pool_t *pconf)
+{
+    char *base = apr_shm_baseaddr_get(shm);
+    apr_size_t size = apr_shm_size_get(shm) - ALIGNMENT;
+
+    base += (ALIGNMENT - (apr_uintptr_t)base % ALIGNMENT) % ALIGNMENT;
+    return bearer_table_attach(&table, base, size, pconf);
+}
+
+static apr_status_t make(apr_size_t size, apr_pool_t *pconf, server_rec *s)
+{
+    apr_pool_t *keep = s->process->pool;
+    apr_shm_t *shm = NULL;
+    apr_status_t rv = apr_shm_create(&shm, size + ALIGNMENT, NULL, keep);
+
+    if (APR_STATUS_IS_ENOTIMPL(rv)) {
+        const char *file = ap_runtime_dir_relative(pconf, FILE_NAME);
+
+        apr_shm_remove(file, pconf);
+        rv = apr_shm_create(&shm, size + ALIGNMENT, file, keep);
+    }
+    if (rv == APR_SUCCESS) {
+        rv = attach(shm, pconf);
+    }
+    return rv == APR_SUCCESS ? apr_pool_userdata_set(shm, KEPT, NULL, keep) : rv;
+}
+
+static void tell_of_size(apr_uint64_t wanted, server_rec *s)
+{
+    bearer_table_stats_t stats;
+
+    bearer_table_stats(table, &stats);
+    if (stats.size != wanted) {
+        ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, s, "AuthBearerSOCache shm: the new "
+                     "size takes effect when the server is stopped and started; until "
+                     "then %" APR_UINT64_T_FMT " bytes are used, with %"
+                     APR_UINT64_T_FMT " sessions", stats.size, stats.sessions);
+    }
+}
+
+int bearer_store_own_create(apr_uint64_t size, apr_pool_t *pconf, server_rec *s)
+{
+    void *kept = NULL;
+    apr_status_t rv;
+
+    main_server = s;
+    table = NULL;
+    apr_pool_userdata_get(&kept, KEPT, s->process->pool);
+    if (kept && attach(kept, pconf) == APR_SUCCESS) {
+        tell_of_size(size, s);
+        return OK;
+    }
+    if (kept) {
+        apr_shm_destroy(kept);  /* children keep their mapping of it */
+        apr_pool_userdata_set(NULL, KEPT, NULL, s->process->pool);
+        ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, s, "this build keeps sessions in "
+                     "another layout: those of before are not read");
+    }
+    rv = make((apr_size_t)size, pconf, s);
+    if (rv != APR_SUCCESS) {
+        table = NULL;
+        ap_log_error(APLOG_MARK, APLOG_EMERG, rv, s, "no shared memory of %"
+                     APR_UINT64_T_FMT " bytes for sessions (AuthBearerSOCache "
+                     "for=sessions)", size);
+        return HTTP_INTERNAL_SERVER_ERROR;
+    }
+    return OK;
+}
+
+/* ---- the library's interface -------------------------------------------- */
+
+static apr_status_t get(const bearer_cache_t *cache, const unsigned char *key,
+                        unsigned char **value, apr_size_t *len, apr_pool_t *p)
+{
+    (void)cache;
+    return bearer_table_get(table, key, apr_time_now(), value, len, p);
+}
+
+/* Once a minute, whatever happens how often. */
+static apr_status_t told(apr_status_t rv)
+{
+    bearer_table_stats_t stats;
+    apr_uint64_t evicted, refused;
+
+    if (bearer_table_is_short(table, apr_time_now(), TELL_EVERY, &evicted,
+                              &refused)) {
+        bearer_table_stats(table, &stats);
+        ap_log_error(APLOG_MARK, APLOG_WARNING, 0, main_server, "the memory for "
+                     "sessions is full (%" APR_UINT64_T_FMT " bytes, %"
+                     APR_UINT64_T_FMT " sessions): %" APR_UINT64_T_FMT " sessions "
+                     "ended to make room, %" APR_UINT64_T_FMT " logins refused; give "
+                     "it more (AuthBearerSOCache shm:SIZE for=sessions)", stats.size,
+                     stats.sessions, evicted, refused);
+    }
+    return rv;
+}
+
+static apr_status_t put(const bearer_cache_t *cache, const unsigned char *key,
+                        const unsigned char *value, apr_size_t len,
+                        apr_time_t expires, apr_pool_t *p)
+{
+    const bearer_cache_entry_t entry = { BEARER_KEPT_MARK, value, len, expires, NULL };
+
+    (void)cache;
+    (void)p;
+    return told(bearer_table_put(table, key, &entry, apr_time_now()));
+}
+
+static apr_status_t add(const bearer_cache_t *cache, const unsigned char *key,
+                        const bearer_cache_entry_t *entry, apr_pool_t *p)
+{
+    (void)cache;
+    (void)p;
+    return told(bearer_table_add(table, key, entry, apr_time_now()));
+}
+
+static apr_status_t replace(const bearer_cache_t *cache, const unsigned char *key,
+                            const bearer_cache_entry_t *entry, apr_pool_t *p)
+{
+    (void)cache;
+    (void)p;
+    return told(bearer_table_replace(table, key, entry, apr_time_now()));
+}
+
+static apr_status_t take_out(const bearer_cache_t *cache, const unsigned char *key,
+                             apr_pool_t *p)
+{
+    (void)cache;
+    (void)p;
+    return bearer_table_remove(table, key);
+}
+
+static apr_status_t end(const bearer_cache_t *cache, bearer_owner_t by,
+                        const unsigned char *owner, apr_pool_t *p)
+{
+    (void)cache;
+    (void)p;
+    return bearer_table_end(table, by, owner, NULL);
+}
+
+void bearer_store_own_fill(bearer_cache_t *cache)
+{
+    cache->get = get;
+    cache->put = put;
+    cache->remove = take_out;
+    cache->add = add;
+    cache->replace = replace;
+    cache->end = end;
+    cache->is_own = 1;
+}
+
+int bearer_store_own_stats(bearer_table_stats_t *stats)
+{
+    if (table) {
+        bearer_table_stats(table, stats);
+    }
+    return table != NULL;
+}
+
+void bearer_store_own_tick(void)
+{
+    if (table) {
+        bearer_table_sweep(table, apr_time_now());
+    }
+}

@@ -1,0 +1,367 @@
+# Licensed under the Apache License, Version 2.0; see LICENSE.
+"""Lasting state: people stay signed in over reloads, what ended stays ended, and
+who makes room when the memory is full.
+"""
+import os
+import re
+import signal
+import threading
+import time
+
+import pytest
+
+from support.browsing import (backchannel, callback, op, signed_in,  # noqa: F401
+                              site, store)
+from support.httpd import wait_until
+from support.load import _Connection
+from support.op import Browser
+from test_memory import about, shared_memory
+
+pytestmark = pytest.mark.allow_log("AuthBearerSessionStore cookie: the issuer")
+
+MB = 1024 * 1024
+
+#: Each request from an address of its own choice.
+REMOTEIP = "RemoteIPHeader X-Forwarded-For\nRemoteIPInternalProxy 127.0.0.1"
+
+
+class At(Browser):
+    """A browser at that address."""
+
+    address = "192.0.2.1"
+
+    def send(self, method, path, headers=None, body=b"", **kw):
+        return super().send(method, path, {
+            **(headers or {}), "X-Forwarded-For": self.address}, body, **kw)
+
+    def clone(self):
+        other = At(self.server, self.origin)
+        other.cookies, other.address = dict(self.cookies), self.address
+        return other
+
+
+def visitor(op, server, name, address=None):
+    """Somebody else, signed in."""
+    op.user = {"sub": name, "email": name + "@example.test",
+               "email_verified": True}
+    op.sid = "sid-of-" + name
+    browser = At(server) if address else Browser(server)
+    if address:
+        browser.address = address
+    res = browser.navigate(callback(browser, op))
+    assert res.status == 303, res
+    return browser
+
+
+def status(browser):
+    return browser.clone().navigate("/app/x").status
+
+
+class Crowd:
+    """Requests of all these browsers, in turn, all the while."""
+
+    def __init__(self, server, browsers, threads=4):
+        self.results, self._stop = [], threading.Event()
+        raws = [b"GET /app/x HTTP/1.1\r\nHost: server.test\r\nAccept: text/html"
+                b"\r\nCookie: %s\r\n\r\n" % b.field().encode() for b in browsers]
+        self._threads = [threading.Thread(
+            target=self._run, args=(server.port, raws[i::threads]), daemon=True)
+            for i in range(threads)]
+
+    def _run(self, port, raws):
+        connection, i = _Connection(port), 0
+        while not self._stop.is_set():
+            self.results.append(connection.request(raws[i % len(raws)]))
+            i += 1
+        connection.close()
+
+    def __enter__(self):
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *exc):
+        self._stop.set()
+        for thread in self._threads:
+            thread.join(60)
+
+    def more(self, n):
+        wanted = len(self.results) + n
+        wait_until(lambda: len(self.results) >= wanted, 60, "more requests")
+
+
+# -- reloads ---------------------------------------------------------------------
+
+@pytest.mark.core
+def test_reloads_under_load(site, op, store):
+    """Nobody is signed out, nobody is signed in again, the issuer is not asked."""
+    op.tokens = {"access_token": None}
+    op.refresh = True
+    server = site("AuthBearerSessionStore " + store, children=2)
+    op.tokens = {"access_token": op.mint(aud="api://test")}
+    op.id_token = {"at_hash": None}
+    people = [visitor(op, server, "u%d" % i) for i in range(24)]
+    ended = [visitor(op, server, "e%d" % i) for i in range(8)]
+    kept = [b.clone() for b in ended]
+    for i, browser in enumerate(ended):
+        if i % 2 or store == "cookie":
+            assert browser.sign_out().status == 200
+        else:
+            over = {"sub": None} if i % 4 else {"sid": None, "sub": "e%d" % i}
+            token = op.logout_token(**{"sid": "sid-of-e%d" % i, **over})
+            assert backchannel(server, token).status == 200
+    assert {status(b) for b in kept} == {302}
+    asked = op.count()
+    with Crowd(server, people) as crowd:
+        for _ in range(5):
+            crowd.more(50)
+            server.graceful()
+            assert {status(b) for b in kept} == {302}
+        crowd.more(50)
+    assert set(crowd.results) == {200}
+    assert {status(b) for b in people} == {200}
+    assert op.count() == asked
+
+
+def reload_during(server, what, hold):
+    """The answer to a request that the children of before are busy with while the
+    server is reloaded. hold: an Event that their answer waits for."""
+    results = []
+    thread = threading.Thread(target=lambda: results.append(what()))
+    thread.start()
+    yield
+    server.graceful()
+    yield
+    hold.set()
+    thread.join(60)
+    yield results[0]
+
+
+@pytest.mark.core
+def test_a_login_that_a_draining_child_completes(site, op, store):
+    server = site("AuthBearerSessionStore " + store, children=2)
+    server.graceful()
+    browser, hold, asked = Browser(server), threading.Event(), op.count("token")
+    back = callback(browser, op)
+    issue = op._token
+    op._token = lambda request: (hold.wait(20), issue(request))[1]
+    steps = reload_during(server, lambda: browser.navigate(back), hold)
+    next(steps)
+    before = browser.clone()
+    wait_until(lambda: server.new_lines() is not None
+               and op.count("token") == asked + 1, 10, "the issuer is asked")
+    next(steps)
+    assert next(steps).status == 303
+    assert status(browser) == 200
+    # and its attempt has been used
+    assert before.navigate(back).status == 400
+    assert op.count("token") == asked + 1
+
+
+@pytest.mark.core
+def test_one_refresh_over_a_reload(site, op, store):
+    """An old child is refreshing; a new one waits for it and does not ask, too."""
+    server = site("AuthBearerSessionStore " + store, children=2)
+    op.refresh, op.expires_in = True, 1
+    browser = Browser(server)
+    assert browser.navigate(callback(browser, op)).status == 303
+    time.sleep(1.1)         # the token expires: who comes has to wait
+    op.expires_in = 3600
+    hold, asked, issue = threading.Event(), op.count("token"), op._token
+    op._token = lambda request: (hold.wait(20), issue(request))[1]
+    steps = reload_during(server, lambda: status(browser), hold)
+    next(steps)
+    wait_until(lambda: op.count("token") == asked + 1, 10, "the issuer is asked")
+    next(steps)
+    results = []
+    others = [threading.Thread(target=lambda: results.append(status(browser)))
+              for _ in range(3)]
+    for thread in others:
+        thread.start()
+    time.sleep(0.3)
+    assert next(steps) == 200
+    for thread in others:
+        thread.join(60)
+    assert results == [200] * 3
+    assert op.count("token") == asked + 1
+
+
+@pytest.mark.core
+def test_used_things_stay_used(site, op):
+    server = site()
+    browser = Browser(server)
+    back = callback(browser, op)
+    before = browser.clone()
+    assert browser.navigate(back).status == 303
+    token = op.logout_token(sid="another", sub=None)
+    assert backchannel(server, token).status == 200
+    server.graceful()
+    asked = op.count("token")
+    assert before.navigate(back.replace("code=", "code=x")).status == 400
+    assert op.count("token") == asked, "no second code"
+    assert backchannel(server, token).status == 400
+    assert status(browser) == 200
+
+
+@pytest.mark.core
+def test_killed_children(site, op):
+    """In the middle of whatever they do."""
+    server = site(children=2)
+    people = [visitor(op, server, "u%d" % i) for i in range(8)]
+    gone = visitor(op, server, "gone")
+    kept = gone.clone()
+    gone.sign_out()
+    with Crowd(server, people) as crowd:
+        for _ in range(20):
+            crowd.more(10)
+            for pid in server.children()[:1]:
+                os.kill(pid, signal.SIGKILL)
+            wait_until(lambda: len(server.children()) >= 1, 20, "a child")
+    assert {s for s in crowd.results if isinstance(s, int)} == {200}
+    assert {status(b) for b in people} == {200}
+    assert status(kept) == 302
+
+
+@pytest.mark.allow_log("for sessions this is shm:1M, .* the file .*/run/cache\" is not")
+@pytest.mark.parametrize("more", [
+    "AuthBearerSOCache shm:1M for=sessions\n",
+    'AuthBearerSOCache "shmcb:@ROOT@/run/cache(1048576)"\n'])
+def test_another_size(site, op, more):
+    """In force after a full start; until then nothing is lost."""
+    server = site("AuthBearerSOCache shm:2M for=sessions")
+    browser = visitor(op, server, "ann")
+    with open(server.path("httpd.conf")) as f:
+        conf = f.read()
+    server.write("httpd.conf", conf.replace("AuthBearerSOCache shm:2M for=sessions",
+                                            more).replace("@ROOT@", server.root))
+    server.graceful()
+    assert status(browser) == 200
+    line = server.wait_log("the new size takes effect when the server is stopped")[0]
+    assert line.level == "notice" and "1 sessions" in line.text, line
+    assert any(map(about(2 * MB), shared_memory(server)))
+    server.restart()
+    assert any(map(about(MB), shared_memory(server)))
+    assert not any(map(about(2 * MB), shared_memory(server)))
+    assert status(browser) == 302
+    # and it is of use
+    assert status(visitor(op, server, "bob")) == 200
+
+
+@pytest.mark.core
+def test_rotation(site, op, store):
+    """The procedure of docs/operations.md: nobody is signed out."""
+    server = site("AuthBearerSessionStore " + store
+                  + "\nAuthBearerSessionLifetime max=60s idle=30s")
+    with open(server.path("httpd.conf")) as f:
+        conf = f.read()
+    line = 'AuthBearerSecretFile "%s"' % server.path("secret")
+    assert line in conf
+    people = [visitor(op, server, "u0")]
+    under_way = Browser(server)
+    back = callback(under_way, op)
+    for i, names in enumerate([("secret", "newer"), ("newer", "secret")]):
+        server.write("httpd.conf", conf.replace(line, "AuthBearerSecretFile %s"
+                     % " ".join('"%s"' % server.path(n) for n in names)))
+        server.graceful()
+        people.append(visitor(op, server, "u%d" % (i + 1)))
+        assert [status(b) for b in people] == [200] * len(people)
+    assert under_way.navigate(back).status == 303
+    ended = people.pop()
+    kept = ended.clone()
+    assert ended.sign_out().status == 200
+    # those who are there are sealed anew while they are in use
+    time.sleep(2.2)
+    for browser in people:
+        assert browser.navigate("/app/x").status == 200
+    server.write("httpd.conf", conf.replace(line, 'AuthBearerSecretFile "%s"'
+                                            % server.path("newer")))
+    server.graceful()
+    assert [status(b) for b in people] == [200] * len(people)
+    assert status(kept) == 302
+
+
+# -- room ------------------------------------------------------------------------
+
+@pytest.mark.core
+@pytest.mark.allow_log("the memory for sessions is full")
+def test_foreign_logins(site, op):
+    """A flood from one address: nobody else is signed out, and nothing that was
+    ended comes back."""
+    server = site("AuthBearerSOCache shm:128K for=sessions\n" + REMOTEIP,
+                  modules=("remoteip",))
+    people = [visitor(op, server, "p%d" % i, "192.0.2.%d" % i) for i in range(10)]
+    ended = [visitor(op, server, "e%d" % i, "192.0.2.%d" % (50 + i))
+             for i in range(10)]
+    for i in range(10):
+        token = op.logout_token(sid="sid-of-e%d" % i, sub=None)
+        assert backchannel(server, token).status == 200
+    flood = [visitor(op, server, "f%d" % i, "198.51.100.7") for i in range(150)]
+    assert [status(b) for b in people] == [200] * 10
+    assert [status(b) for b in ended] == [302] * 10
+    there = [status(b) for b in flood]
+    assert there[0] == 302 and there[-1] == 200, "its own oldest ones make room"
+    server.graceful()
+    assert [status(b) for b in people] == [200] * 10
+    assert [status(b) for b in ended] == [302] * 10
+    lines = [line for line in server.error_log().splitlines()
+             if "the memory for sessions is full" in line]
+    assert len(lines) == 1, lines      # one a minute
+    assert re.search(r"\|warn\|.* sessions ended to make room, 0 logins refused",
+                     lines[0]), lines
+
+
+@pytest.mark.core
+def test_thirty_two(site, op):
+    """One more login of somebody ends the session that was unused for longest."""
+    server = site()
+    other = visitor(op, server, "other")
+    sessions = [visitor(op, server, "ann") for _ in range(33)]
+    assert status(sessions[0]) == 302
+    assert [status(b) for b in sessions[1:]] == [200] * 32
+    assert status(other) == 200
+
+
+@pytest.mark.core
+@pytest.mark.allow_log("the memory for sessions is full")
+def test_no_place_for_a_mark(site, op):
+    """No login whose end could not be kept; those who are there can sign out."""
+    server = site("AuthBearerSessionStore cookie\n"
+                  "AuthBearerSOCache shm:128K for=sessions\n" + REMOTEIP,
+                  modules=("remoteip",))
+    people = []
+    for i in range(2000):
+        op.user = {"sub": "u%d" % i, "email": "u%d@example.test" % i,
+                   "email_verified": True}
+        browser = Browser(server)
+        res = browser.navigate(callback(browser, op))
+        if res.status != 303:
+            break
+        people.append(browser)
+    assert res.status == 503 and res.error == "unavailable", res
+    assert not [n for n in browser.cookies if "session" in n]
+    assert res.logged("AuthBearerSOCache"), res
+    assert len(people) > 500
+    server.wait_log("the memory for sessions is full.* logins refused")
+    for browser in people[::100]:
+        kept = browser.clone()
+        assert browser.sign_out().status == 200
+        assert status(kept) == 302
+    server.graceful()
+    assert status(kept) == 302
+    assert status(people[1]) == 200
+
+
+# -- where it is, and what it is called ------------------------------------------
+
+def test_status(site, op):
+    server = site(end='<Location "/bearer-status">\nSetHandler bearer-status\n'
+                  "Require all granted\n</Location>", early="")
+    for i in range(3):
+        visitor(op, server, "u%d" % i)
+    shown = server.get("/bearer-status?format=json").json()["sessions"]
+    assert shown["count"] == 3 and shown["bytes"] == 8 * MB
+    assert 0 < shown["used"] < 64 * 1024
+    assert shown["evicted"] == shown["refused"] == shown["surplus"] == 0
+    assert "<b>3</b>" in server.get("/bearer-status").text
+    assert "auth_bearer_sessions 3\n" in server.get(
+        "/bearer-status?format=prometheus").text
