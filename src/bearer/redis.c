@@ -180,7 +180,14 @@ static apr_status_t judge(bearer_redis_call_t *call, bearer_redis_end_t end)
         tell_breaker(call, 1);
         return APR_EGENERAL;
     }
-    if (!call->spared && end != BEARER_REDIS_CROWDED) {
+    if (end == BEARER_REDIS_LATE
+        && call->wait.until - call->asked < call->redis->config->timeout / 2) {
+        call->spared = 1;  /* it got its turn too late to judge the server */
+    }
+    if (call->spared && end == BEARER_REDIS_LATE) {
+        say_refused(call, "all connections were busy for the whole timeout",
+                    "redis is too slow");
+    } else if (!call->spared && end != BEARER_REDIS_CROWDED) {
         say_trouble(call, AWAY, why(call, end), NULL);
     }
     call->spared |= end == BEARER_REDIS_CROWDED;

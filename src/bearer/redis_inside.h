@@ -114,6 +114,7 @@ typedef struct bearer_redis_call_t {
     const bearer_redis_command_t *command;
     bearer_redis_reply_t *reply;
     bearer_redis_wait_t wait;
+    apr_time_t asked;              /**< by bearer_monotonic(): then it got its turn */
     bearer_breaker_pass_t pass;
     int once;                      /**< the server may do it once only */
     int writes;

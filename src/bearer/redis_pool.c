@@ -300,6 +300,7 @@ bearer_redis_end_t bearer_redis_try(bearer_redis_call_t *call)
     if (end != BEARER_REDIS_DONE) {
         return end;
     }
+    call->asked = bearer_monotonic();
     if (!slot.connection) {
         end = open_slot(call, &slot);
     }

@@ -239,10 +239,11 @@ def assert_kept(results, op, asked, seconds):
 
 @AWAY
 @pytest.mark.core
-def test_stopped(host, op, redis):
+def test_stopped(host, op, redis, wire):
     """It hangs: connections are taken, nothing is answered."""
-    a = host(redis, children=MANY)
+    a = host(redis, children=MANY, h2=wire)
     browser = visitor(a)
+    browser.h2 = wire
     asked = op.count("authorize")
     redis.pause()
     results = seen_during([browser], 5, redis.resume)
@@ -384,15 +385,16 @@ REFUSALS = {
 @pytest.mark.core
 @pytest.mark.parametrize("why", sorted(REFUSALS))
 @pytest.mark.allow_log("AuthBearerSOCache redis://", "session store", "the session")
-def test_writes_refused(host, op, redis, why):
+def test_writes_refused(host, op, redis, why, wire):
     """Sessions go on, a login gets 503, and the log says why once a minute."""
     begin, end, word = REFUSALS[why]
-    a = host(redis)
+    a = host(redis, h2=wire)
     browser = visitor(a)
+    browser.h2 = wire
     begin(redis.client())
     assert statuses(browser, a, n=12) == {200}
     for _ in range(4):
-        res = Browser(a, BASE).go("/app/x")
+        res = Browser(a, BASE, h2=wire).go("/app/x")
         refused(res, 503, None, "unavailable", "session_store")
         assert not [c for c in res.all("Set-Cookie")
                     if re.match(r"__Host-bearer_session=[^;]", c)]

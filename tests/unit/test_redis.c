@@ -447,6 +447,49 @@ static void test_many_callers(void **state)
     unit_redis_stop(lab->server);
 }
 
+static void *call_once(void *baton)
+{
+    caller_t *caller = baton;
+    bearer_redis_value_t value;
+    const char *key = "k";
+    apr_pool_t *p;
+
+    apr_pool_create(&p, NULL);
+    caller->wrong = bearer_redis_get(caller->lab->redis, &key, 1, &value, 64, p)
+                    != APR_SUCCESS;
+    apr_pool_destroy(p);
+    return NULL;
+}
+
+/* Slow is not away: those who get no turn in time say so, and the breaker stays
+ * closed. */
+static void test_slow_server(void **state)
+{
+    apr_pool_t *p = unit_pool(state);
+    lab_t *lab = lab_of(p, NULL);
+    caller_t callers[8];
+    pthread_t threads[8];
+    int refused = 0;
+    size_t i;
+
+    lab->config.connections = 1;
+    lab->config.timeout = 3 * TIMEOUT;
+    start_client(lab, NULL);
+    says(lab, UNIT_REDIS_DRIP, "$-1\r\n");  /* 150 ms */
+    for (i = 0; i < UNIT_COUNT(threads); i++) {
+        callers[i] = (caller_t){ lab, 0, 0 };
+        pthread_create(&threads[i], NULL, call_once, &callers[i]);
+    }
+    for (i = 0; i < UNIT_COUNT(threads); i++) {
+        pthread_join(threads[i], NULL);
+        refused += callers[i].wrong;
+    }
+    assert_in_range(refused, 1, 7);
+    assert_int_equal(unit_world_logged(lab->w, "connections were busy"), 1);
+    assert_false(bearer_breaker_is_open(&lab->shared.breaker));
+    unit_redis_stop(lab->server);
+}
+
 /* ---- the gate ----------------------------------------------------------- */
 
 /* One thread may wait. */
@@ -720,6 +763,7 @@ int main(void)
         UNIT_TEST(test_cut_when_used_again),
         UNIT_TEST(test_age),
         UNIT_TEST(test_many_callers),
+        UNIT_TEST(test_slow_server),
         UNIT_TEST(test_gate),
         UNIT_TEST(test_full_gate),
         UNIT_TEST(test_second_address),
