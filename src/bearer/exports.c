@@ -345,7 +345,7 @@ typedef struct export_t {
     pairs_t *headers;       /* NULL: no claims there */
     int env_clash, header_clash;  /* a claim could spell a name of ours */
     const bearer_export_settings_t *settings;
-    const bearer_settings_t *all;
+    const bearer_settings_t *odd;  /* NULL: the principal has left nothing out */
     apr_array_header_t *left_out;
     apr_pool_t *p;
 } export_t;
@@ -529,7 +529,8 @@ static void find_candidates(candidates_t *all, json_t *claims,
 
 static void export_claim(const export_t *x, const candidate_t *c)
 {
-    const json_t *shown = bearer_exports_shown(c->value, c->name, x->all, x->p);
+    const json_t *shown = x->odd ? bearer_exports_shown(c->value, c->name, x->odd,
+                                                        x->p) : c->value;
     const char *value = bearer_exports_value(shown, x->p);
     const char *name;
 
@@ -590,7 +591,8 @@ static void build(pairs_t *env, pairs_t *headers,
                   apr_array_header_t *left_out, apr_pool_t *p)
 {
     const bearer_export_settings_t *e = &settings->exports;
-    export_t x = { NULL, NULL, 0, 0, e, settings, left_out, p };
+    export_t x = { NULL, NULL, 0, 0, e, principal->left_out ? settings : NULL,
+                   left_out, p };
 
     export_fixed(&x, env, principal);
     if ((e->mode & BEARER_EXPORT_ENV) && e->env_prefix && *e->env_prefix) {

@@ -89,27 +89,39 @@ static apr_array_header_t *pooled(const apr_array_header_t *paths,
     return out;
 }
 
-static void leave_out(bearer_principal_t *principal, const char *what,
-                      const char *name, const char *why, apr_pool_t *p)
-{
-    apr_array_header_t *lines = principal->left_out
-        ? apr_array_copy(p, principal->left_out)
-        : apr_array_make(p, 1, sizeof(const char *));
+/** Of the names that are left out at most so many are said. */
+#define LEFT_OUT_MAX 8
 
-    APR_ARRAY_PUSH(lines, const char *) =
-        apr_psprintf(p, "%s %s is left out: %s", what, bearer_text_quote(p, name),
-                     why);
-    principal->left_out = lines;
+typedef struct names_t {
+    const json_t *claims;
+    apr_array_header_t *left_out;   /**< NULL: none so far */
+    int more;
+    apr_pool_t *p;
+} names_t;
+
+static void leave_out(names_t *names, const char *what, const char *name,
+                      const char *why)
+{
+    if (!names->left_out) {
+        names->left_out = apr_array_make(names->p, 1, sizeof(const char *));
+    }
+    if (names->left_out->nelts == LEFT_OUT_MAX) {
+        names->more++;
+        return;
+    }
+    APR_ARRAY_PUSH(names->left_out, const char *) =
+        apr_psprintf(names->p, "%s %s is left out: %s", what,
+                     bearer_text_quote(names->p, name), why);
 }
 
 /* The names of one kind; those that an application would not read as they are
  * count for nothing, neither there nor here. */
-static const apr_array_header_t *names(bearer_principal_t *principal,
-                                       const char *what,
-                                       const apr_array_header_t *paths,
-                                       char separator, apr_pool_t *p)
+static const apr_array_header_t *take(names_t *names, const char *what,
+                                      const apr_array_header_t *paths,
+                                      char separator)
 {
-    apr_array_header_t *out = pooled(paths, principal->claims, separator == ' ', p);
+    apr_array_header_t *out = pooled(paths, names->claims, separator == ' ',
+                                     names->p);
     int i, kept = 0;
 
     for (i = 0; i < out->nelts; i++) {
@@ -117,13 +129,30 @@ static const apr_array_header_t *names(bearer_principal_t *principal,
         const char *error = bearer_text_member_error(name, separator);
 
         if (error) {
-            leave_out(principal, what, name, error, p);
+            leave_out(names, what, name, error);
         } else {
             APR_ARRAY_IDX(out, kept++, const char *) = name;
         }
     }
     out->nelts = kept;
     return out;
+}
+
+static void take_all(bearer_principal_t *principal,
+                     const bearer_settings_t *settings, apr_pool_t *p)
+{
+    names_t names = { principal->claims, NULL, 0, p };
+
+    principal->scopes = take(&names, "scope", settings->scope_claim, ' ');
+    principal->roles = take(&names, "role", settings->roles_claim,
+                            BEARER_NAMES_SEPARATOR);
+    principal->groups = take(&names, "group", settings->groups_claim,
+                             BEARER_NAMES_SEPARATOR);
+    if (names.more) {
+        APR_ARRAY_PUSH(names.left_out, const char *) =
+            apr_psprintf(p, "%d more names are left out", names.more);
+    }
+    principal->left_out = names.left_out;
 }
 
 /* ---- the user ---------------------------------------------------------- */
@@ -277,11 +306,7 @@ static void fill_from_claims(bearer_principal_t *principal,
     bearer_json_date(&principal->expires, claims, "exp");
     bearer_json_date(&principal->not_before, claims, "nbf");
     bearer_json_date(&principal->issued, claims, "iat");
-    principal->scopes = names(principal, "scope", settings->scope_claim, ' ', p);
-    principal->roles = names(principal, "role", settings->roles_claim,
-                             BEARER_NAMES_SEPARATOR, p);
-    principal->groups = names(principal, "group", settings->groups_claim,
-                              BEARER_NAMES_SEPARATOR, p);
+    take_all(principal, settings, p);
     principal->scope = apr_array_pstrcat(p, principal->scopes, ' ');
 }
 

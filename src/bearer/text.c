@@ -396,18 +396,18 @@ const char *bearer_text_identifier_error(const char *s, apr_size_t len,
 
 const char *bearer_text_member_error(const char *s, char separator)
 {
-    const char *start = s;
-    unsigned c = 0;
+    const char *start = s, *plain;
     int blank = 0;
 
-    while (*s) {
-        const int first = s == start;
+    for (;;) {
+        unsigned c;
 
-        if (*s > ' ' && *s < 0x7f && *s != separator) {
-            s++;
-            blank = 0;
-            continue;
+        for (plain = s; *s > ' ' && *s < 0x7f && *s != separator; s++) {
         }
+        if (!*s) {
+            return blank && s == plain ? "it ends with white space" : NULL;
+        }
+        plain = s;
         c = bearer_text_next(&s);
         blank = is_space(c) || c == 0xfeff;  /* a BOM, for JavaScript's trim() */
         if (is_control(c)) {
@@ -416,14 +416,13 @@ const char *bearer_text_member_error(const char *s, char separator)
         if (blank && separator == ' ') {
             return "it has white space";
         }
-        if (blank && first) {
+        if (blank && plain == start) {
             return "it begins with white space";
         }
         if (c == (unsigned char)separator) {
             return "it has a comma, which separates names";
         }
     }
-    return blank ? "it ends with white space" : NULL;
 }
 
 /* ---- files ------------------------------------------------------------- */

@@ -126,6 +126,20 @@ static const char *unquoted(cmd_parms *cmd, const char *line)
         ? apr_pstrmemdup(cmd->pool, line + 1, len - 2) : line;
 }
 
+/* httpd's expressions do not tell "no match" from "gave up". */
+static void warn_of_regex(cmd_parms *cmd, const char *line,
+                          const require_t *require)
+{
+    if ((ap_strstr_c(line, "!~") || (require->negated && ap_strstr_c(line, "=~")))
+        && !ap_check_cmd_context(cmd, NOT_IN_HTACCESS)) {
+        ap_log_error(APLOG_MARK, APLOG_WARNING | APLOG_STARTUP, 0, cmd->server,
+                     "%s:%d: warning: Require bearer-expr: a value over which the "
+                     "regular expression gives up counts as not matching, which "
+                     "grants here; use Require claim name~regex",
+                     cmd->directive->filename, cmd->directive->line_num);
+    }
+}
+
 static const char *parse_expr(cmd_parms *cmd, const char *line,
                               require_t *require)
 {
@@ -134,6 +148,7 @@ static const char *parse_expr(cmd_parms *cmd, const char *line,
 
     line = unquoted(cmd, line);
     item->word = apr_pstrdup(cmd->pool, line);
+    warn_of_regex(cmd, line, require);
     item->expr = ap_expr_parse_cmd(cmd, line, expr_flags(cmd), &error, NULL);
     return item->expr ? NULL
         : apr_psprintf(cmd->pool, "Require bearer-expr: %s", error);

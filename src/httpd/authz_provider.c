@@ -188,10 +188,8 @@ const char *bearer_authz_wrap(cmd_parms *cmd, void *dir, const char *name)
                                                      AUTHZ_PROVIDER_VERSION);
 
     (void)dir;
-    if (cmd->directive->data != &alias) {
-        return "is not for configurations";
-    }
-    if (found && found != &alias) {
+    /* in a file it means nothing: mod_info's dump of a configuration has it */
+    if (cmd->directive->data == &alias && found && found != &alias) {
         aliased = found;
         replace(cmd->pool, name, &alias);
     }

@@ -217,7 +217,6 @@ ALIAS_MISTAKES = [
     ("of-alias", "<AuthzProviderAlias scope r x>\n</AuthzProviderAlias>\n"
                  "<AuthzProviderAlias r q x>\n</AuthzProviderAlias>\n",
      "an alias of an alias"),
-    ("internal", "AuthBearer:wrap-alias reader\n", "not for configurations"),
 ]
 
 
@@ -226,6 +225,99 @@ ALIAS_MISTAKES = [
 def test_mistakes_about_aliases(checker, name, conf, said):
     done = checker(conf + issuer_conf(), files=key_files())
     assert done.status != 0 and said in done.output, done
+
+
+def test_the_internal_directive_does_nothing_in_a_file(checker):
+    """mod_info's dump of a configuration has it, and may be loaded."""
+    assert checker(ALIASES + "AuthBearer:wrap-alias reader\n"
+                   "AuthBearer:wrap-alias valid-user\n" + issuer_conf(),
+                   files=key_files()).status == 0
+
+
+# --- where else a rule may stand ------------------------------------------------------
+
+NOT_BLOCKED = block("Require not bearer-claim blocked:true")
+DENY = "Satisfy any\nOrder deny,allow\nDeny from all\n"
+
+
+@pytest.fixture(scope="module")
+def elsewhere(new_server):
+    conf = ALIASES + issuer_conf()
+    for path, more in (("/no-type", ""), ("/type-none", "AuthType None"), (
+            "/basic", 'AuthType Basic\nAuthName x\nAuthBasicProvider file\n'
+            'AuthUserFile "@ROOT@/users"')):
+        conf += '<Location "%s">\n%s\n%s\n</Location>\n' % (path, more, NOT_BLOCKED)
+    for path, inside in (
+            ("/satisfy", DENY + NOT_BLOCKED),
+            ("/satisfy-undecided", DENY + block('Require not claim "g~(a+)+[yz]"')),
+            ("/optional", "AuthBearerOptional On\n" + NOT_BLOCKED),
+            ("/method", "<RequireAny>\nRequire method OPTIONS\nRequire reader\n"
+             "</RequireAny>"),
+            ("/limit", "<Limit POST>\nRequire reader\n</Limit>\n<LimitExcept POST>\n"
+             + NOT_BLOCKED + "\n</LimitExcept>"),
+            ("/if", "<If \"claim('sub') == 'alice'\">\n%s\n</If>\n<Else>\n"
+             "Require all denied\n</Else>" % NOT_BLOCKED)):
+        conf += location(path, inside, None)
+    conf += ("<VirtualHost *:@PORT@>\nServerName v.test\n"
+             + location("/v", "Require reader", None)
+             + location("/vn", block("Require not reader"), None) + "</VirtualHost>\n")
+    return new_server(conf, files=dict(
+        key_files(), users="bob:{SHA}nU4eI71bcnBGqeO0t9tXvY1u5oQ=\n"), h2=True,
+        modules=("access_compat", "auth_basic", "authn_file"))
+
+
+@pytest.mark.allow_log("AH00027", "AH01614", "AH01797")
+def test_negation_opens_nothing_without_bearer(elsewhere, wire):
+    """Under another AuthType that one says who it is; without any nobody can."""
+    for token in (None, mint()):
+        assert elsewhere.get("/no-type", token, h2=wire).status == 500
+        assert elsewhere.get("/type-none", token, h2=wire).status == 500
+        assert elsewhere.get("/basic", token, h2=wire).status == 401
+    bob = {"Authorization": "Basic Ym9iOnBhc3M="}
+    assert elsewhere.get("/basic", headers=bob, h2=wire).status == 200
+
+
+@OWN_LINES
+@pytest.mark.allow_log("AH01797", "AH01630")
+def test_other_containers(elsewhere, wire):
+    def status(path, **over):
+        return elsewhere.get(path, mint(**over), h2=wire).status
+    for path in ("/satisfy", "/satisfy-undecided", "/limit"):
+        anonymous(elsewhere.get(path, h2=wire))
+    assert (status("/satisfy"), status("/satisfy", blocked=True)) == (200, 403)
+    assert status("/satisfy-undecided", **HOSTILE) == 500
+    assert (status("/limit"), status("/limit", blocked="true")) == (200, 403)
+    res = elsewhere.request("POST", "/limit", h2=wire)
+    anonymous(res, scope="orders.read")
+    granted(elsewhere.request("OPTIONS", "/method", h2=wire), None)
+    anonymous(elsewhere.get("/method", h2=wire), scope="orders.read")
+    assert elsewhere.get("/if", h2=wire).status == 403
+    assert (status("/if"), status("/if", blocked=True)) == (200, 403)
+    # who needs no token has no claims that could be forbidden
+    assert elsewhere.get("/optional", h2=wire).status == 200
+    assert (status("/optional"), status("/optional", blocked=True)) == (200, 403)
+
+
+def test_aliases_in_a_virtual_host(elsewhere, wire):
+    kw = {"host": "v.test", "h2": wire}
+    anonymous(elsewhere.get("/v", **kw), scope="orders.read")
+    granted(elsewhere.get("/v", mint(), **kw))
+    res = anonymous(elsewhere.get("/vn", **kw))
+    assert "scope" not in res.challenge
+    refused(elsewhere.get("/vn", mint(), **kw), 403, None, "require")
+    granted(elsewhere.get("/vn", mint(scope="x"), **kw))
+
+
+def test_a_regex_in_an_expression_that_grants_by_not_matching_warns(checker):
+    for rule, warns in (
+            (block("Require not bearer-expr \"claim('g') =~ /a/\""), True),
+            ("Require bearer-expr \"claim('g') !~ /a/\"", True),
+            (none("Require bearer-expr \"claim('g') =~ /a/\""), True),
+            ("Require bearer-expr \"claim('g') =~ /a/\"", False)):
+        done = checker(issuer_conf() + location("/a", rule, None), files=key_files())
+        assert done.status == 0, done
+        assert bool(re.search(r"httpd.conf:\d+: warning: Require bearer-expr",
+                              done.output)) == warns, done
 
 
 # --- roles, groups and scopes that an application would read as others ---------------

@@ -261,6 +261,7 @@ static void test_odd_roles_in_their_claims(void **state)
                                                cases[i].roles, cases[i].roles,
                                                cases[i].roles));
 
+        f->principal.left_out = unit_list(p, "something");
         f->settings.roles_claim = UNIT_PATHS(p, "roles");
         f->settings.groups_claim = UNIT_PATHS(p, "nowhere g.h");
         export(f);

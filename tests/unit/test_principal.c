@@ -368,8 +368,10 @@ static void test_odd_names_are_left_out(void **state)
         "role \"t\\x09b\" is left out: it has a control character\n"
         "role \"n\\xc2\\x85l\" is left out: it has a control character\n"
         "role \"\\xef\\xbb\\xbfbom\" is left out: it begins with white space\n"
-        "role \" \" is left out: it begins with white space\n"
-        "group \" staff\" is left out: it begins with white space");
+        "2 more names are left out");
+    principal = build(p, "{'sub':'a','groups':' staff'}", &s, &why);
+    assert_string_equal(unit_lines(p, principal->left_out),
+                        "group \" staff\" is left out: it begins with white space");
     principal = build(p, "{'sub':'a','roles':['r']}", &s, &why);
     assert_null(principal->left_out);
 }
