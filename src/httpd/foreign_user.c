@@ -18,7 +18,7 @@
  * looked up here by the same rule. */
 static const request_t *established(const request_rec *r)
 {
-    while (r) {
+    do {
         const request_t *own = bearer_request_peek(r);
 
         if (own && own->principal) {
@@ -29,7 +29,7 @@ static const request_t *established(const request_rec *r)
         }
         r = r->prev && r->prev->per_dir_config == r->per_dir_config ? r->prev
           : r->main && r->main->per_dir_config == r->per_dir_config ? r->main : NULL;
-    }
+    } while (r);
     return NULL;
 }
 
@@ -52,7 +52,8 @@ static int settle_user(request_rec *r)
     const request_t *own = bearer_request_peek(r);
 
     /* not if it is as this module left it, or found it */
-    if (!own || own->lent || own->user != r->user || (!r->user && r->ap_auth_type)) {
+    if (r->user != (own ? own->user : NULL) || (own && own->lent)
+        || (!r->user && r->ap_auth_type)) {
         put_right(r);
     }
     return DECLINED;
@@ -75,7 +76,6 @@ void bearer_foreign_user_register(void)
 {
     static const char *const ssl[] = { "mod_ssl.c", NULL };
     static const char *const readers[] = { "mod_session.c", NULL };
-
     static const char *const authorization[] = { "mod_authz_core.c", NULL };
 
     ap_hook_check_access(check_access, ssl, NULL, APR_HOOK_REALLY_LAST,

@@ -238,6 +238,47 @@ def test_dump(served):
     assert not served.search(out)
 
 
+@pytest.mark.allow_log("keys of issuer", "metadata of issuer",
+                       "AuthBearerTokenPrefix says whose")
+def test_queries_of_urls(one_server, issuers):
+    """A configured URL may have an API key in its query: whoever is asked, and
+    whatever goes wrong, the log and the status page leave it out."""
+    key = "api-key-0123456789abcdefghijklmnopqrs"
+    secrets.register(key)
+    bad = issuers.issuer("queries", "rs256")
+    for kind in ("jwks", "introspect", "oauth", "oidc"):
+        bad.script(kind, status=418)
+    nobody = "http://127.0.0.1:1/x?key=" + key
+    text = 'AuthBearerUserFormat %u\n'
+    for n, lines in enumerate((
+            ('AuthBearerKeys "%s"' % nobody,),
+            ('AuthBearerKeys "%s?key=%s"' % (bad.jwks_url, key),),
+            ('AuthBearerMetadata "%s"' % nobody,),
+            ('AuthBearerMetadata "%s/.well-known/x?key=%s"' % (bad.url, key),),
+            ('AuthBearerIntrospection "%s"' % nobody, 'AuthBearerKeys "%s"' % nobody),
+            ('AuthBearerIntrospection "%s?key=%s"' % (bad.introspect_url, key),
+             'AuthBearerKeys "%s"' % nobody))):
+        text += '<AuthBearerIssuer "https://i%d.test" i%d>\n%s\n' \
+            "AuthBearerClientAuth none\nAuthBearerTokenPrefix p%d\n" \
+            "</AuthBearerIssuer>\n" % (n, n, "\n".join(lines), n)
+    server = one_server(text + location("/a") + location(
+        "/s", 'AuthBearerProvider session\nAuthBearerSessionCheck "%s" query=url'
+        % nobody, audience=None) + """
+<Location "/bearer-status">
+    SetHandler bearer-status
+    Require all granted
+</Location>
+""")
+    for n in range(6):
+        server.get("/a", mint(iss="https://i%d.test" % n))
+        server.get("/a", "p%d-opaque-token" % n)
+    assert server.get("/s", "some-opaque-token-of-a-session").status == 503
+    for query in ("", "?format=json", "?format=prometheus"):
+        res = server.get("/bearer-status" + query)
+        assert res.status == 200 and key not in res.text
+    assert key not in server.error_log() + server.access_log()
+
+
 def test_answers(served):
     """No refusal sends back what it was sent."""
     for name, token in served.tokens.items():
