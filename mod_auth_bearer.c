@@ -161,7 +161,7 @@ static void register_hooks(apr_pool_t *p)
     ap_hook_handler(bearer_status_handler, NULL, NULL, APR_HOOK_MIDDLE);
     bearer_status_register();
     bearer_page_register();
-    bearer_export_register();
+    bearer_caches_register();
     bearer_foreign_user_register();
     bearer_authz_register(p);
     bearer_explain_register();

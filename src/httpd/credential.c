@@ -179,8 +179,6 @@ void bearer_credential_mask(request_rec *r, const char *name)
 
     if (args != r->args) {
         r->args = apr_pstrdup(r->pool, args);
-        /* RFC 6750 section 2.3: not into a shared cache */
-        apr_table_mergen(r->headers_out, "Cache-Control", "private");
     }
     r->parsed_uri.query = r->args;
     if (line != r->the_request) {
@@ -253,7 +251,6 @@ void bearer_credential_strip(request_rec *r, const bearer_settings_t *settings,
     if (!keep) {
         apr_table_unset(r->headers_in, "Authorization");
     }
-    bearer_scrub_environment(r, settings, keep);
 }
 
 /* ---- cross-site requests ------------------------------------------------ */

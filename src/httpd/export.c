@@ -28,6 +28,7 @@ static void strip_what_was_left(request_rec *r)
 
         if (bearer_config_in_force(q) && !(own && own->principal)) {
             bearer_credential_strip(r, bearer_config_of(q), 0);
+            bearer_scrub_environment(r, bearer_config_of(q), 0);
         }
     }
 }
@@ -48,6 +49,19 @@ int bearer_export_header_parser(request_rec *r)
     return DECLINED;
 }
 
+/* The headers once more: mod_cache for one brings back those of before. */
+static void strip_for_logs(request_rec *r)
+{
+    const bearer_settings_t *settings = bearer_config_of(r);
+    const request_t *own = bearer_request_peek(r);
+
+    bearer_credential_strip(r, settings, 0);
+    if (!own || !own->principal || own->reason != BEARER_OK
+        || (settings->forward & BEARER_FORWARD_TOKEN)) {
+        bearer_scrub_environment(r, settings, 0);
+    }
+}
+
 /* What was kept for the application is not for the access log: it shows headers
  * where it is told to. */
 int bearer_export_log_transaction(request_rec *r)
@@ -56,7 +70,7 @@ int bearer_export_log_transaction(request_rec *r)
         bearer_foreign_user_settle(r);
         bearer_browser_hide(r);
         if (bearer_config_in_force(r)) {
-            bearer_credential_strip(r, bearer_config_of(r), 0);
+            strip_for_logs(r);
         }
     }
     return DECLINED;
@@ -132,16 +146,6 @@ static void forward_token(request_rec *r, const credential_t *credential)
     }
 }
 
-/* RFC 6750 section 2.3: what a URL with a token in it brought is no page for
- * shared caches. */
-static void keep_private(request_rec *r, const credential_t *credential)
-{
-    if (credential->reason == BEARER_OK && credential->from
-        && credential->from->kind == BEARER_FROM_QUERY && !r->main) {
-        apr_table_mergen(r->err_headers_out, "Cache-Control", "private");
-    }
-}
-
 /* An upgrade to h2c is httpd's first handler: it goes through the request once
  * more, as HTTP/2 and as it finds it then, without the token. A server may leave
  * an upgrade alone (RFC 9110 section 7.8). */
@@ -157,7 +161,7 @@ static void leave_upgrade(request_rec *r)
 int bearer_export_fixups(request_rec *r)
 {
     const char *type = ap_auth_type(r);
-    int in_force = bearer_config_in_force(r);
+    int in_force = bearer_config_in_force(r), keep;
     const credential_t *credential;
     const request_t *record;
     const bearer_settings_t *settings;
@@ -175,13 +179,13 @@ int bearer_export_fixups(request_rec *r)
         leave_upgrade(r);
         settings = bearer_config_of(r);
         credential = bearer_credential_get(r);
-        keep_private(r, credential);
-        if (settings->forward & BEARER_FORWARD_TOKEN) {
+        keep = settings->forward & BEARER_FORWARD_TOKEN;
+        if (keep) {
             forward_token(r, record && record->winner ? record->winner
                                                       : credential);
         }
-        bearer_credential_strip(r, settings,
-                                settings->forward & BEARER_FORWARD_TOKEN);
+        bearer_credential_strip(r, settings, keep);
+        bearer_scrub_environment(r, settings, keep);
     }
     export_refusal(r);
     if (record) {
@@ -199,97 +203,14 @@ int bearer_export_fixups(request_rec *r)
 
 /* mod_dir sends a request for a directory on as one for its index, after fixups
  * and by no way that asks a hook of ours again. */
-static void catch_up(request_rec *r)
+void bearer_export_catch_up(request_rec *r)
 {
     const request_t *own = bearer_request_peek(r);
 
-    if (bearer_config_in_force(r) && !(own && own->scrubbed)) {
+    if (!(own && own->scrubbed) && bearer_config_in_force(r)) {
         bearer_export_fixups(r);
     }
-}
-
-/* ---- caches ------------------------------------------------------------- */
-
-static int cache_is_loaded; /* set anew with each configuration */
-
-static void look_for_cache(void)
-{
-    cache_is_loaded = ap_find_linked_module("mod_cache.c") != NULL;
-}
-
-/* RFC 9111 section 3.5: what lets a shared cache keep such an answer. */
-static int lets_others(const char *item)
-{
-    static const char *const words[] = {
-        "public", "s-maxage", "must-revalidate", "proxy-revalidate"
-    };
-    const apr_size_t len = strcspn(item, "=");
-    apr_size_t i;
-
-    for (i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
-        if (strlen(words[i]) == len && !strncasecmp(item, words[i], len)) {
-            return 1;
-        }
-    }
-    return 0;
-}
-
-static int is_for_others(const request_rec *r)
-{
-    const char *field = apr_table_getm(r->pool, r->err_headers_out,
-                                       "Cache-Control");
-    const char *item;
-
-    if (!field) {
-        field = apr_table_getm(r->pool, r->headers_out, "Cache-Control");
-    }
-    while (field && (item = ap_get_list_item(r->pool, &field)) != NULL) {
-        if (lets_others(item)) {
-            return 1;
-        }
-    }
-    return 0;
-}
-
-/* mod_cache would ask the same of a request with Authorization, but it does when
- * the answer is there, and the field is gone by then; and its quick handler
- * serves before any Require is asked. So it is told in words of its own. */
-static apr_status_t not_for_others(ap_filter_t *f, apr_bucket_brigade *bb)
-{
-    if (!is_for_others(f->r)) {
-        apr_table_setn(f->r->subprocess_env, "no-cache", "1");
-    }
-    ap_remove_output_filter(f);
-    return ap_pass_brigade(f->next, bb);
-}
-
-static void insert_filter(request_rec *r)
-{
-    const request_t *record;
-
-    catch_up(r);
     if (r->main && bearer_config_in_force(r)) {
         bearer_scrub_includer(r);
     }
-    record = cache_is_loaded ? bearer_request_principal(r) : NULL;
-    if (!record || !record->principal->user) {
-        return;
-    }
-    if (r->main) {  /* its filters stand behind those that keep its answer */
-        apr_table_setn(r->subprocess_env, "no-cache", "1");
-    }
-    else {
-        ap_add_output_filter("BEARER_NOT_FOR_OTHERS", NULL, r, r->connection);
-    }
-}
-
-void bearer_export_register(void)
-{
-    /* what mod_headers says of the answer counts */
-    static const char *const after[] = { "mod_headers.c", NULL };
-
-    ap_hook_optional_fn_retrieve(look_for_cache, NULL, NULL, APR_HOOK_MIDDLE);
-    ap_register_output_filter("BEARER_NOT_FOR_OTHERS", not_for_others, NULL,
-                              AP_FTYPE_CONTENT_SET);
-    ap_hook_insert_filter(insert_filter, after, NULL, APR_HOOK_LAST);
 }

@@ -675,8 +675,8 @@ int bearer_export_header_parser(request_rec *r);
 int bearer_export_log_transaction(request_rec *r);
 int bearer_export_access_checker(request_rec *r);
 int bearer_export_fixups(request_rec *r);
-/** Registers what keeps mod_cache from giving answers to others. */
-void bearer_export_register(void);
+/** In the last hook before a request is served: for those that no other saw. */
+void bearer_export_catch_up(request_rec *r);
 /** Writes down which claims the application does not get, and why. */
 void bearer_export_tell(request_rec *r, const apr_array_header_t *left_out);
 
@@ -685,6 +685,9 @@ void bearer_export_tell(request_rec *r, const apr_array_header_t *left_out);
  *  that this module established for r, or none. */
 void bearer_foreign_user_settle(request_rec *r);
 void bearer_foreign_user_register(void);
+
+/* caches.c: what caches are told of a response */
+void bearer_caches_register(void);
 
 /* functions.c: claim() and claims() in expressions */
 int bearer_functions_lookup(ap_expr_lookup_parms *parms);

@@ -177,17 +177,27 @@ static const char *cleaned(const cleaning_t *c, const char *variable,
     return without_token(c, name, header, value);
 }
 
+/* Is it HTTP_ and REDIRECT_ names only that are looked for? */
+static int is_about_headers(const cleaning_t *c)
+{
+    return c->step != CLEAN_USER
+        && (c->step != CLEAN_CREDENTIALS
+            || !(bearer_credential_from(c->settings, BEARER_FROM_ENV)
+                 || bearer_credential_from(c->settings, BEARER_FROM_QUERY)));
+}
+
 static void clean(const cleaning_t *c, apr_table_t *env)
 {
     const apr_array_header_t *entries = apr_table_elts(env);
-    apr_table_entry_t *entry;
+    const int about_headers = is_about_headers(c);
     int i = 0;
 
     while (i < entries->nelts) {
-        const char *value;
+        apr_table_entry_t *entry = (apr_table_entry_t *)(void *)entries->elts + i;
+        const char first = (char)(*entry->key | 0x20);
+        const char *value = about_headers && first != 'h' && first != 'r'
+                            ? entry->val : cleaned(c, entry->key, entry->val);
 
-        entry = (apr_table_entry_t *)(void *)entries->elts + i;
-        value = cleaned(c, entry->key, entry->val);
         if (value) {
             entry->val = (char *)(apr_uintptr_t)value;
             i++;

@@ -1,0 +1,291 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/**
+ * @file caches.c
+ * What caches are told (product.md 3.2): a response that was granted to a credential
+ * is for its owner alone. A shared cache in front of this server sees no cookie or
+ * query that it would take for a credential, and mod_cache inside does not even see
+ * Authorization, which is removed when it looks.
+ */
+#include "glue.h"
+
+APLOG_USE_MODULE(auth_bearer);
+
+#define FIELD "Cache-Control"
+#define NOTE "bearer-cache-control"
+
+/* What a response is: the filter's context. */
+enum { IS_PRIVATE = 1, BY_AUTHORIZATION = 2, VARIES = 4 };
+
+static int cache_is_loaded;          /* set anew with each configuration */
+static ap_filter_rec_t *filter;
+
+static void look_for_cache(void)
+{
+    cache_is_loaded = ap_find_linked_module("mod_cache.c") != NULL;
+}
+
+/* ---- the fields --------------------------------------------------------- */
+
+static int is_one_of(const char *item, const char *const *words)
+{
+    const apr_size_t len = strcspn(item, "=;");
+
+    for (; *words; words++) {
+        if (strlen(*words) == len && !ap_cstr_casecmpn(item, *words, len)) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* RFC 9111 section 3.5: what lets a shared cache keep an answer to Authorization. */
+static int is_for_others(request_rec *r, const char *field)
+{
+    static const char *const words[] = { "public", "s-maxage", "must-revalidate",
+                                         "proxy-revalidate", NULL };
+    const char *item;
+
+    while ((item = ap_get_list_item(r->pool, &field)) != NULL) {
+        if (is_one_of(item, words)) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* `private` stands first: nothing before it can take it for a part of itself. */
+static const char *for_the_owner(request_rec *r, const char *field)
+{
+    static const char *const words[] = { "public", "s-maxage", "proxy-revalidate",
+                                         "private", NULL };
+    const char *kept = "private", *item;
+
+    while (field && (item = ap_get_list_item(r->pool, &field)) != NULL) {
+        if (!is_one_of(item, words)) {
+            kept = apr_pstrcat(r->pool, kept, ", ", item, NULL);
+        }
+    }
+    return kept;
+}
+
+/* All that says anything, in one field: a cache may look at one of two. */
+static const char *both(request_rec *r)
+{
+    const char *error = apr_table_get(r->err_headers_out, FIELD);
+    const char *field = apr_table_get(r->headers_out, FIELD);
+
+    if (field) {
+        field = apr_table_getm(r->pool, r->headers_out, FIELD);
+    }
+    if (!error) {
+        return field;
+    }
+    error = apr_table_getm(r->pool, r->err_headers_out, FIELD);
+    apr_table_unset(r->err_headers_out, FIELD);
+    return field ? apr_pstrcat(r->pool, error, ", ", field, NULL) : error;
+}
+
+static void set_control(request_rec *r, int what)
+{
+    const char *field = both(r);
+
+    /* what the application says of such a token's answer is its own affair */
+    int its_own = field && (what & BY_AUTHORIZATION);
+
+    if (!its_own) {
+        field = for_the_owner(r, field);
+    }
+    apr_table_setn(r->headers_out, FIELD, field);
+    if (cache_is_loaded && !(its_own && is_for_others(r, field))) {
+        apr_table_setn(r->subprocess_env, "no-cache", "1");
+    }
+}
+
+static int has_item(request_rec *r, const apr_table_t *headers, const char *item)
+{
+    const char *vary = apr_table_getm(r->pool, headers, "Vary");
+
+    return vary && (ap_find_list_item(r->pool, vary, item)
+                    || ap_find_list_item(r->pool, vary, "*"));
+}
+
+static void vary_by_cookie(request_rec *r)
+{
+    if (!has_item(r, r->headers_out, "cookie")
+        && !has_item(r, r->err_headers_out, "cookie")) {
+        apr_table_mergen(r->headers_out, "Vary", "Cookie");
+    }
+}
+
+static apr_status_t tell(ap_filter_t *f, apr_bucket_brigade *bb)
+{
+    int what = (int)(apr_uintptr_t)f->ctx;
+
+    if (what & IS_PRIVATE) {
+        set_control(f->r, what);
+    }
+    if (what & VARIES) {
+        vary_by_cookie(f->r);
+    }
+    ap_remove_output_filter(f);
+    return ap_pass_brigade(f->next, bb);
+}
+
+/* ---- whose response it is --------------------------------------------------- */
+
+static int by_credential(const credential_t *credential)
+{
+    const bearer_from_t *from = credential ? credential->from : NULL;
+
+    return from && from->kind == BEARER_FROM_HEADER && !from->name
+               ? IS_PRIVATE | BY_AUTHORIZATION : IS_PRIVATE;
+}
+
+/* RFC 6750 section 2.3: what a URL with a token in it brought, whoever looked. */
+static int by_query(const request_rec *r)
+{
+    const request_t *own = bearer_request_peek(r);
+    const credential_t *credential = own ? own->credential : NULL;
+
+    return credential && credential->reason == BEARER_OK
+                   && credential->from->kind == BEARER_FROM_QUERY
+               ? IS_PRIVATE : 0;
+}
+
+/* An open page may include what is protected, and its header is sent before it
+ * does: what a browser or a client presents there counts as if it were asked for. */
+static int by_parts(request_rec *r)
+{
+    const request_t *own = bearer_request_peek(r);
+    const ap_filter_t *f = r->output_filters;
+    int what = own && own->cookies ? IS_PRIVATE
+             : apr_table_get(r->headers_in, "Authorization")
+                   ? IS_PRIVATE | BY_AUTHORIZATION : 0;
+
+    if (!what || ap_auth_type(r)) {
+        return 0;
+    }
+    while (f && strcmp(f->frec->name, "includes") != 0) {
+        f = f->next;
+    }
+    return f ? what : 0;
+}
+
+/* The settings that were in force when the request was looked at first, or NULL. */
+static const bearer_settings_t *settings_of(request_rec *r)
+{
+    const request_t *own = bearer_request_peek(r);
+
+    return own && own->scrubbed ? bearer_config_of(r) : NULL;
+}
+
+/* Where it depends on a cookie alone whether somebody is known. */
+static int varies(request_rec *r)
+{
+    for (; r; r = r->prev) {
+        const bearer_settings_t *settings = settings_of(r);
+
+        if (settings && settings->session && settings->optional) {
+            return VARIES;
+        }
+    }
+    return 0;
+}
+
+static int what_it_is(request_rec *r)
+{
+    const request_t *record = bearer_request_principal(r);
+
+    if (record && record->principal->user && record->reason == BEARER_OK) {
+        return by_credential(record->winner) | varies(r);
+    }
+    return by_query(r) | by_parts(r) | varies(r);
+}
+
+/* ---- the hooks ---------------------------------------------------------------- */
+
+static void add_filter(request_rec *r, int what)
+{
+    if (what) {
+        ap_add_output_filter_handle(filter, (void *)(apr_uintptr_t)what, r,
+                                    r->connection);
+    }
+}
+
+static void insert_error_filter(request_rec *r)
+{
+    add_filter(r, what_it_is(r));
+}
+
+/* What was sent of the page that includes this part is not kept to its end. */
+static void stop_saving(request_rec *r)
+{
+    ap_filter_t *f;
+
+    for (; r; r = r->main) {
+        apr_table_setn(r->subprocess_env, "no-cache", "1");
+        for (f = r->output_filters; f; f = f->next) {
+            if (!strncmp(f->frec->name, "cache_save", 10)) {  /* _subreq */
+                ap_remove_output_filter(f);
+            }
+        }
+    }
+}
+
+/* mod_cache looks when nothing in the request says any more who is known; where one
+ * need not be, what it has may be the page for all others. */
+static void do_not_look(request_rec *r)
+{
+    const char *field = apr_table_get(r->headers_in, FIELD);
+    const bearer_settings_t *settings = settings_of(r);
+
+    if (settings && settings->optional) {
+        apr_table_setn(r->notes, NOTE, field ? field : "");
+        apr_table_setn(r->headers_in, FIELD, "no-cache");
+    }
+}
+
+/* The handler behind mod_cache's: the application gets the field as it was. */
+static int undo(request_rec *r)
+{
+    const char *field = cache_is_loaded ? apr_table_get(r->notes, NOTE) : NULL;
+
+    if (field && *field) {
+        apr_table_setn(r->headers_in, FIELD, field);
+    }
+    else if (field) {
+        apr_table_unset(r->headers_in, FIELD);
+    }
+    return DECLINED;
+}
+
+static void insert_filter(request_rec *r)
+{
+    int what;
+
+    bearer_export_catch_up(r);
+    what = what_it_is(r);
+    if (!r->main) {
+        add_filter(r, what);
+    }
+    if (cache_is_loaded && (what & IS_PRIVATE)) {
+        do_not_look(r);
+        if (r->main) {
+            stop_saving(r);
+        }
+    }
+}
+
+void bearer_caches_register(void)
+{
+    /* what mod_headers says of the answer counts */
+    static const char *const after[] = { "mod_headers.c", NULL };
+    static const char *const after_cache[] = { "mod_cache.c", NULL };
+
+    ap_hook_optional_fn_retrieve(look_for_cache, NULL, NULL, APR_HOOK_MIDDLE);
+    filter = ap_register_output_filter("BEARER_CACHES", tell, NULL,
+                                       AP_FTYPE_CONTENT_SET);
+    ap_hook_insert_filter(insert_filter, after, NULL, APR_HOOK_LAST);
+    ap_hook_insert_error_filter(insert_error_filter, after, NULL, APR_HOOK_LAST);
+    ap_hook_handler(undo, after_cache, NULL, APR_HOOK_REALLY_FIRST);
+}
