@@ -165,7 +165,8 @@ static int by_parts(request_rec *r)
     if (!what || ap_auth_type(r)) {
         return 0;
     }
-    while (f && strcmp(f->frec->name, "includes") != 0) {
+    /* also in the name that AddOutputFilterByType gives it */
+    while (f && !ap_strcasestr(f->frec->name, "includes")) {
         f = f->next;
     }
     return f ? what : 0;

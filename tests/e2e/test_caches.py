@@ -335,6 +335,13 @@ CacheQuickHandler %s
     SetOutputFilter INCLUDES
     Header set Cache-Control "max-age=600"
 </Files>
+<IfModule filter_module>
+    <Files "*.html">
+        ForceType text/html
+        AddOutputFilterByType INCLUDES text/html
+        Header set Cache-Control "max-age=600"
+    </Files>
+</IfModule>
 """
 
 
@@ -376,11 +383,12 @@ def test_parts_in_a_cache(caching, op, quick):
         conf(op, INSIDE % quick, end=location("/in")), h2=True, early=CONF, files={
             **SECRETS, **key_files(), "htdocs/app.cgi": (CGI, 0o755),
             "htdocs/files/part.shtml": PAGE % "/app/app",
-            "htdocs/files/first.shtml": (PAGE % "/app/app")[8:]},
-        modules=CACHE)
+            "htdocs/files/first.shtml": (PAGE % "/app/app")[8:],
+            "htdocs/files/typed.html": PAGE % "/app/app"},
+        modules=[*CACHE, "filter"])
     browser, nobody = Browser(server), Browser(server)
     signed_in(browser)
-    for page in ("/files/part.shtml", "/files/first.shtml"):
+    for page in ("/files/part.shtml", "/files/first.shtml", "/files/typed.html"):
         res = browser.get(page)
         assert "REMOTE_USER=alice@example.test" in res.text
         assert control(res) == ["max-age=600", "private"], res.headers

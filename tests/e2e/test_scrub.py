@@ -71,6 +71,8 @@ def server(new_server, backend):
             + location("/opt", "AuthBearerTokenFrom " + SOURCES
                        + "\nAuthBearerOptional On\nAuthBearerExport both",
                        "all granted")
+            + location("/rule", require='expr "%{ENV:HTTP_X_USER_ROLES} == '
+                       "'evil'\"")
             + location("/anyone", "AuthBearerOptional On", "all granted")
             + location("/free", "AuthBearerTokenFrom " + SOURCES, "all granted")
             + location("/other", "AuthBearerExport both claims=email "
@@ -86,6 +88,7 @@ def server(new_server, backend):
     files = {"htdocs/files/open/page.shtml":
              "".join(INCLUDE % (part, part) for part in PARTS),
              "htdocs/files/open/again.cgi": (REDIRECT % "/shut/cgi", 0o755),
+             "htdocs/files/open/rule.shtml": INCLUDE % ("", "/rule/cgi"),
              "htdocs/files/basic/page.shtml": INCLUDE % ("", "/anyone/cgi"),
              "htdocs/files/fb/x": "x", "htdocs/files/gone/x": "x",
              "htdocs/files/rw/x": "x", "htdocs/files/open/env.cgi": (CGI, 0o755),
@@ -130,6 +133,14 @@ def test_parts_of_an_open_page(server, wire, part):
         assert "evil" not in text and hidden(text, token), text
     if part.endswith(("cgi", "be/x")) and not part.startswith(("/opt", "/free")):
         assert "alice" in text, res.text
+
+
+@pytest.mark.allow_log("AH01630")
+def test_no_rule_of_a_part_sees_them(server, wire):
+    """The page's environment is the part's, before anybody is asked who it is."""
+    for headers in (FORGED, [*FORGED, ("Authorization", "Bearer " + mint())]):
+        res = server.get("/files/open/rule.shtml", headers=headers, h2=wire)
+        assert res.status == 200 and "REMOTE_ADDR" not in res.text, res.text
 
 
 @pytest.mark.parametrize("carrier", ["header", "named", "cookie", "basic"])
