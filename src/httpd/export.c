@@ -161,7 +161,7 @@ static void leave_upgrade(request_rec *r)
 int bearer_export_fixups(request_rec *r)
 {
     const char *type = ap_auth_type(r);
-    int in_force = bearer_config_in_force(r), keep;
+    int in_force = type && !ap_cstr_casecmp(type, "Bearer"), keep;
     const credential_t *credential;
     const request_t *record;
     const bearer_settings_t *settings;

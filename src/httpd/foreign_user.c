@@ -49,7 +49,8 @@ __attribute__((noinline)) static void put_right(request_rec *r)
 
 static int settle_user(request_rec *r)
 {
-    const request_t *own = bearer_request_peek(r);
+    const request_t *own = ap_get_module_config(r->request_config,
+                                                &auth_bearer_module);
 
     /* not if it is as this module left it, or found it */
     if (r->user != (own ? own->user : NULL) || (own && own->lent)
