@@ -233,7 +233,7 @@ static void begin(bearer_redis_call_t *call, bearer_redis_t *redis,
 }
 
 apr_status_t bearer_redis_get(bearer_redis_t *redis, const char *const *keys,
-                              int n, bearer_redis_value_t *values,
+                              int n, bearer_cache_value_t *values,
                               apr_size_t max, apr_pool_t *p)
 {
     bearer_redis_command_t command;

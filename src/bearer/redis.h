@@ -69,12 +69,6 @@ typedef struct bearer_redis_config_t {
     unsigned connections;          /**< 1..BEARER_REDIS_CONNECTIONS */
 } bearer_redis_config_t;
 
-/** A value that was found; data is NULL where there is none. */
-typedef struct bearer_redis_value_t {
-    unsigned char *data;
-    apr_size_t len;
-} bearer_redis_value_t;
-
 typedef enum {
     BEARER_REDIS_ALWAYS,
     BEARER_REDIS_IF_ABSENT,
@@ -102,7 +96,7 @@ apr_status_t bearer_redis_create(bearer_redis_t **redis,
  *  @param max     of a value's length; a longer one is APR_EGENERAL
  *  @return APR_SUCCESS, APR_EGENERAL */
 apr_status_t bearer_redis_get(bearer_redis_t *redis, const char *const *keys,
-                              int n, bearer_redis_value_t *values,
+                              int n, bearer_cache_value_t *values,
                               apr_size_t max, apr_pool_t *p);
 
 /** SET.

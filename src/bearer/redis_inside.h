@@ -40,7 +40,7 @@ typedef struct bearer_redis_reply_t {
     int is_error, is_nil, is_array;
     long long integer;
     char text[160];                /**< of a status or an error, cut */
-    bearer_redis_value_t *values;
+    bearer_cache_value_t *values;
     int count;                     /**< of values */
     apr_size_t max;                /**< of a value's length */
     apr_pool_t *p;                 /**< where values are copied to */

@@ -115,23 +115,19 @@ apr_status_t bearer_session_end(const bearer_session_t *s,
 
 static const unsigned char no_mark[BEARER_CACHE_KEY_SIZE];
 
-static apr_status_t look_for_mark(const bearer_session_t *s,
-                                  const bearer_session_store_t *store,
-                                  const unsigned char *name, apr_pool_t *p)
+/* Was it made before the logout that left this mark? */
+static apr_status_t judge_mark(const bearer_session_t *s,
+                               const bearer_cache_value_t *mark)
 {
-    unsigned char *value;
     apr_time_t when = 0;
-    apr_size_t len;
-    apr_status_t rv;
 
-    if (memcmp(name, no_mark, sizeof(no_mark)) == 0) {
+    if (!mark->data) {
         return APR_SUCCESS;
     }
-    rv = bearer_session_fetch(store, BEARER_KEPT_MARK, name, &value, &len, p);
-    if (rv != APR_SUCCESS || len != sizeof(apr_uint64_t)) {
-        return rv == APR_NOTFOUND ? APR_SUCCESS : APR_EGENERAL;
+    if (mark->len != sizeof(apr_uint64_t)) {
+        return APR_EGENERAL;
     }
-    bearer_session_take_time(value, &when);
+    bearer_session_take_time(mark->data, &when);
     return s->created <= when ? APR_EOF : APR_SUCCESS;
 }
 
@@ -139,9 +135,24 @@ apr_status_t bearer_session_look_for_logout(const bearer_session_t *s,
                                             const bearer_session_store_t *store,
                                             apr_pool_t *p)
 {
-    apr_status_t rv = look_for_mark(s, store, s->by_sid, p);
+    const unsigned char *names[2];
+    bearer_cache_value_t marks[2];
+    apr_status_t rv = APR_SUCCESS;
+    int i, n = 0;
 
-    return rv == APR_SUCCESS ? look_for_mark(s, store, s->by_sub, p) : rv;
+    if (memcmp(s->by_sid, no_mark, sizeof(no_mark)) != 0) {
+        names[n++] = s->by_sid;
+    }
+    if (memcmp(s->by_sub, no_mark, sizeof(no_mark)) != 0) {
+        names[n++] = s->by_sub;
+    }
+    if (n) {
+        rv = bearer_session_fetch_marks(store, names, n, marks, p);
+    }
+    for (i = 0; i < n && rv == APR_SUCCESS; i++) {
+        rv = judge_mark(s, &marks[i]);
+    }
+    return rv;
 }
 
 /* The mark first: a login that is under way finds it, or is found. */

@@ -65,6 +65,11 @@ apr_status_t bearer_session_fetch(const bearer_session_store_t *store,
                                   bearer_kept_t kind, const unsigned char *name,
                                   unsigned char **value, apr_size_t *len,
                                   apr_pool_t *p);
+/** Several marks, in one round trip if the cache can. APR_SUCCESS, whatever is there;
+ *  APR_EGENERAL: it is not known, or not what we put there. */
+apr_status_t bearer_session_fetch_marks(const bearer_session_store_t *store,
+                                        const unsigned char *const *names, int n,
+                                        bearer_cache_value_t *values, apr_pool_t *p);
 /** Of a cache that is not certain: does it keep anything? */
 int bearer_session_cache_answers(const bearer_session_store_t *store, apr_pool_t *p);
 

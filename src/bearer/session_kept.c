@@ -110,28 +110,65 @@ apr_status_t bearer_session_mark(const bearer_session_store_t *store,
     return bearer_session_keep(store, BEARER_KEEP_PUT, name, &entry, p);
 }
 
+/* What was kept, opened. APR_NOTFOUND: under another secret. */
+static apr_status_t open_kept(bearer_cache_value_t *value,
+                              const bearer_session_store_t *store,
+                              bearer_kept_t kind, const unsigned char *name,
+                              apr_pool_t *p)
+{
+    apr_status_t rv;
+
+    if (!is_sealed(store, kind)) {
+        return APR_SUCCESS;
+    }
+    rv = bearer_seal_open(&value->data, &value->len, store->seal, name,
+                          BEARER_CACHE_KEY_SIZE, value->data, value->len, p);
+    return rv == APR_SUCCESS || rv == APR_NOTFOUND ? rv : APR_EINVAL;
+}
+
 apr_status_t bearer_session_fetch(const bearer_session_store_t *store,
                                   bearer_kept_t kind, const unsigned char *name,
                                   unsigned char **value, apr_size_t *len,
                                   apr_pool_t *p)
 {
-    unsigned char *kept;
-    apr_size_t kept_len;
+    bearer_cache_value_t kept;
     apr_status_t rv = store->cache
-        ? store->cache->get(store->cache, name, &kept, &kept_len, p)
+        ? store->cache->get(store->cache, name, &kept.data, &kept.len, p)
         : APR_NOTFOUND;
 
     if (rv != APR_SUCCESS) {
         return rv == APR_NOTFOUND ? APR_NOTFOUND : APR_EGENERAL;
     }
-    if (!is_sealed(store, kind)) {
-        *value = kept;
-        *len = kept_len;
-        return APR_SUCCESS;
+    rv = open_kept(&kept, store, kind, name, p);
+    if (rv == APR_SUCCESS) {
+        *value = kept.data;
+        *len = kept.len;
     }
-    rv = bearer_seal_open(value, len, store->seal, name, BEARER_CACHE_KEY_SIZE,
-                          kept, kept_len, p);
-    return rv == APR_SUCCESS || rv == APR_NOTFOUND ? rv : APR_EINVAL;
+    return rv;
+}
+
+apr_status_t bearer_session_fetch_marks(const bearer_session_store_t *store,
+                                        const unsigned char *const *names, int n,
+                                        bearer_cache_value_t *values, apr_pool_t *p)
+{
+    const bearer_cache_t *cache = store->cache;
+    int many = cache && cache->get_many, i;
+    apr_status_t rv = many ? cache->get_many(cache, names, n, values, p)
+                           : APR_SUCCESS;
+
+    for (i = 0; i < n && rv == APR_SUCCESS; i++) {
+        if (!many) {
+            rv = bearer_session_fetch(store, BEARER_KEPT_MARK, names[i],
+                                      &values[i].data, &values[i].len, p);
+        } else if (values[i].data) {
+            rv = open_kept(&values[i], store, BEARER_KEPT_MARK, names[i], p);
+        }
+        if (rv == APR_NOTFOUND) {
+            values[i].data = NULL;
+            rv = APR_SUCCESS;
+        }
+    }
+    return rv == APR_SUCCESS ? APR_SUCCESS : APR_EGENERAL;
 }
 
 /* "Not there" may mean "down": does the cache keep anything? */

@@ -67,10 +67,21 @@ typedef struct bearer_cache_entry_t {
     const bearer_owners_t *owners; /**< of a session; else NULL */
 } bearer_cache_entry_t;
 
+/** A value of a cache; data is NULL where there is none. */
+typedef struct bearer_cache_value_t {
+    unsigned char *data;
+    apr_size_t len;
+} bearer_cache_value_t;
+
 struct bearer_cache_t {
     /** Copies a value into p. APR_SUCCESS, APR_NOTFOUND, or APR_EGENERAL. */
     apr_status_t (*get)(const bearer_cache_t *cache, const unsigned char *key,
                         unsigned char **value, apr_size_t *len, apr_pool_t *p);
+    /** Several at once, into p. APR_SUCCESS, whatever is there, or APR_EGENERAL.
+     *  NULL: no round trip would be saved. */
+    apr_status_t (*get_many)(const bearer_cache_t *cache,
+                             const unsigned char *const *keys, int n,
+                             bearer_cache_value_t *values, apr_pool_t *p);
     /** Keeps a value until expires at the latest. A failure is normal life. */
     apr_status_t (*put)(const bearer_cache_t *cache, const unsigned char *key,
                         const unsigned char *value, apr_size_t len,

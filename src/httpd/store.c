@@ -604,6 +604,17 @@ static apr_status_t take_out(const bearer_cache_t *cache,
     return remove_value(store, key, p);
 }
 
+/* For values that their owner seals. */
+static apr_status_t get_many(const bearer_cache_t *cache,
+                             const unsigned char *const *keys, int n,
+                             bearer_cache_value_t *values, apr_pool_t *p)
+{
+    const store_t *store = cache->baton;
+
+    return bearer_store_redis_get(store->config->instance, keys, n, values,
+                                  store->kind->max_value, p);
+}
+
 static apr_status_t add(const bearer_cache_t *cache, const unsigned char *key,
                         const bearer_cache_entry_t *entry, apr_pool_t *p)
 {
@@ -649,6 +660,7 @@ const bearer_cache_t *bearer_store_cache(store_kind_t kind)
     store->cache.unlease = unlease;
     store->cache.await = await;
     if (bearer_store_redis_has(store->config)) {
+        store->cache.get_many = store->kind->sealed ? get_many : NULL;
         store->cache.add = add;
         store->cache.replace = replace;
     }

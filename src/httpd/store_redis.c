@@ -301,18 +301,30 @@ static const char *name_of(const ap_socache_instance_t *instance,
     return name;
 }
 
+apr_status_t bearer_store_redis_get(const ap_socache_instance_t *instance,
+                                    const unsigned char *const *keys, int n,
+                                    bearer_cache_value_t *values, apr_size_t max,
+                                    apr_pool_t *p)
+{
+    const char *names[BEARER_REDIS_VALUES];
+    int i;
+
+    for (i = 0; i < n && i < BEARER_REDIS_VALUES; i++) {
+        names[i] = name_of(instance, keys[i], p);
+    }
+    return instance->line->client
+        ? bearer_redis_get(instance->line->client, names, n, values, max, p)
+        : APR_EGENERAL;
+}
+
 static apr_status_t retrieve(ap_socache_instance_t *instance, server_rec *s,
                              const unsigned char *key, unsigned key_len,
                              unsigned char *to, unsigned *len, apr_pool_t *p)
 {
-    const char *name = name_of(instance, key, p);
-    bearer_redis_value_t value = { NULL, 0 };
-    apr_status_t rv = APR_EGENERAL;
+    bearer_cache_value_t value = { NULL, 0 };
+    apr_status_t rv = bearer_store_redis_get(instance, &key, 1, &value, *len, p);
 
     (void)s, (void)key_len;
-    if (instance->line->client) {
-        rv = bearer_redis_get(instance->line->client, &name, 1, &value, *len, p);
-    }
     if (rv == APR_SUCCESS && !value.data) {
         return APR_NOTFOUND;
     }

@@ -41,6 +41,12 @@ static inline int bearer_store_redis_has(const store_config_t *store)
 /** After fork, and after the gate. */
 void bearer_store_redis_child_init(const process_t *process);
 
+/** As bearer_redis_get(), for at most BEARER_REDIS_VALUES keys. */
+apr_status_t bearer_store_redis_get(const ap_socache_instance_t *instance,
+                                    const unsigned char *const *keys, int n,
+                                    bearer_cache_value_t *values, apr_size_t max,
+                                    apr_pool_t *p);
+
 /** As bearer_redis_set(). */
 apr_status_t bearer_store_redis_set(const ap_socache_instance_t *instance,
                                     const unsigned char *key, const void *value,

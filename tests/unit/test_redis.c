@@ -56,14 +56,14 @@ static void says(lab_t *lab, unit_redis_mode_t mode, const char *reply)
     unit_redis_says(lab->server, mode, reply, strlen(reply));
 }
 
-static apr_status_t get(lab_t *lab, const char *key, bearer_redis_value_t *value)
+static apr_status_t get(lab_t *lab, const char *key, bearer_cache_value_t *value)
 {
     return bearer_redis_get(lab->redis, &key, 1, value, 64, lab->p);
 }
 
 static apr_status_t get_it(lab_t *lab)
 {
-    bearer_redis_value_t value;
+    bearer_cache_value_t value;
 
     return get(lab, "bearer-test:00", &value);
 }
@@ -79,7 +79,7 @@ static void test_values(void **state)
 {
     apr_pool_t *p = unit_pool(state);
     lab_t *lab = lab_with_client(p);
-    bearer_redis_value_t value;
+    bearer_cache_value_t value;
 
     unit_redis_says(lab->server, UNIT_REDIS_SAY, "$5\r\na\0\r\nb\r\n", 11);
     assert_int_equal(get(lab, "bearer-test:00FF", &value), APR_SUCCESS);
@@ -102,7 +102,7 @@ static void test_many_values(void **state)
     static const char *const keys[] = { "a", "b", "c" };
     apr_pool_t *p = unit_pool(state);
     lab_t *lab = lab_with_client(p);
-    bearer_redis_value_t values[3];
+    bearer_cache_value_t values[3];
 
     says(lab, UNIT_REDIS_SAY, "*3\r\n$1\r\nx\r\n$-1\r\n$2\r\nyz\r\n");
     assert_int_equal(bearer_redis_get(lab->redis, keys, 3, values, 64, p),
@@ -412,7 +412,7 @@ static void *call_often(void *baton)
     apr_pool_create(&p, NULL);
     for (i = 0; i < 200; i++) {
         const char *key = apr_psprintf(p, "k-%d-%d", caller->number, i);
-        bearer_redis_value_t value;
+        bearer_cache_value_t value;
 
         caller->wrong += bearer_redis_get(caller->lab->redis, &key, 1, &value, 64, p)
                              != APR_SUCCESS
@@ -450,7 +450,7 @@ static void test_many_callers(void **state)
 static void *call_once(void *baton)
 {
     caller_t *caller = baton;
-    bearer_redis_value_t value;
+    bearer_cache_value_t value;
     const char *key = "k";
     apr_pool_t *p;
 
@@ -661,7 +661,7 @@ static void test_replies_to_refuse(void **state)
 
     for (i = 0; i < UNIT_COUNT(replies); i++) {
         lab_t *lab = lab_with_client(p);
-        bearer_redis_value_t value = { NULL, 0 };
+        bearer_cache_value_t value = { NULL, 0 };
         apr_status_t rv;
 
         says(lab, UNIT_REDIS_SAY_CLOSE, replies[i]);
@@ -717,7 +717,7 @@ static void test_mutated_replies(void **state)
     for (i = 0; i < 1500; i++) {
         const char *from = good[i % (int)UNIT_COUNT(good)];
         size_t len = strlen(from), j;
-        bearer_redis_value_t values[2];
+        bearer_cache_value_t values[2];
         apr_status_t rv;
         char reply[64];
         apr_pool_t *sub;

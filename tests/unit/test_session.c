@@ -350,9 +350,29 @@ static void logout_by_the_issuer(fixture_t *f)
     assert_int_equal(load(f, cookie), APR_NOTFOUND);
 }
 
+/* A cache that gives several marks at once. */
+static fixture_t *many_fixture(apr_pool_t *p)
+{
+    fixture_t *f = fixture(p, 0);
+
+    f->cache->cache.get_many = unit_cache_get_many;
+    return f;
+}
+
+static void test_marks_at_once(void **state)
+{
+    fixture_t *f = many_fixture(unit_pool(state));
+    const char *cookie = make(f, NULL);
+
+    f->cache->manys = 0;
+    assert_int_equal(load(f, cookie), APR_SUCCESS);
+    assert_int_equal(f->cache->manys, 1);
+}
+
 static void test_logout_by_the_issuer(void **state)
 {
     logout_by_the_issuer(fixture(unit_pool(state), 0));
+    logout_by_the_issuer(many_fixture(unit_pool(state)));
     logout_by_the_issuer(own_fixture(unit_pool(state), 0));
 }
 
@@ -376,14 +396,14 @@ static void logout_without_a_sid(fixture_t *f)
 static void test_logout_without_a_sid(void **state)
 {
     logout_without_a_sid(fixture(unit_pool(state), 0));
+    logout_without_a_sid(many_fixture(unit_pool(state)));
     logout_without_a_sid(own_fixture(unit_pool(state), 0));
 }
 
 /* A deny-list that cannot be read is no permission: the record is there, and then
  * the cache fails. */
-static void test_marks_that_cannot_be_read(void **state)
+static void marks_that_cannot_be_read(fixture_t *f)
 {
-    fixture_t *f = fixture(unit_pool(state), 0);
     const char *cookie = make(f, NULL);
     apr_hash_index_t *i;
     int gets;
@@ -406,12 +426,17 @@ static void test_marks_that_cannot_be_read(void **state)
     assert_int_equal(load(f, cookie), APR_EGENERAL);
 }
 
+static void test_marks_that_cannot_be_read(void **state)
+{
+    marks_that_cannot_be_read(fixture(unit_pool(state), 0));
+    marks_that_cannot_be_read(many_fixture(unit_pool(state)));
+}
+
 /* Two servers that share a cache and a client, but no secret: what one was told is
  * not the other's trouble. Nor is, after a secret was replaced, what was sealed
  * with the old one. */
-static void test_marks_by_another_secret(void **state)
+static void marks_by_another_secret(fixture_t *f)
 {
-    fixture_t *f = fixture(unit_pool(state), 0);
     const bearer_seal_t *own = f->store.seal;
     const char *cookie = make(f, NULL);
 
@@ -421,6 +446,12 @@ static void test_marks_by_another_secret(void **state)
     assert_int_equal(load(f, cookie), APR_SUCCESS);
     bearer_session_logout(&f->store, ISSUER, "app", NULL, "ann", f->p);
     assert_int_equal(load(f, cookie), APR_NOTFOUND);
+}
+
+static void test_marks_by_another_secret(void **state)
+{
+    marks_by_another_secret(fixture(unit_pool(state), 0));
+    marks_by_another_secret(many_fixture(unit_pool(state)));
 }
 
 static void once(fixture_t *f)
@@ -619,7 +650,8 @@ int main(void)
         UNIT_TEST(test_ended), UNIT_TEST(test_refreshed),
         UNIT_TEST(test_refresh_that_failed),
         UNIT_TEST(test_lasting), UNIT_TEST(test_logout_after_refresh),
-        UNIT_TEST(test_refresh_due), UNIT_TEST(test_logout_by_the_issuer),
+        UNIT_TEST(test_refresh_due), UNIT_TEST(test_marks_at_once),
+        UNIT_TEST(test_logout_by_the_issuer),
         UNIT_TEST(test_logout_without_a_sid),
         UNIT_TEST(test_marks_that_cannot_be_read),
         UNIT_TEST(test_marks_by_another_secret),
