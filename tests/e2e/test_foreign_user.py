@@ -22,6 +22,7 @@ FILES = {
         for path in ("same.cgi", "/a/cgi", "/b/cgi", "/opt/cgi", "/open/cgi")),
     "htdocs/files/pages/same.cgi": SHOW,
     "htdocs/files/from/show": SHOW,
+    "htdocs/files/dir/index.cgi": SHOW,
 }
 CONF = ('AuthBearerUserFormat "%u"\n' + issuer_conf()
         + location("/a") + location("/b", "AuthBearerUserClaim client_id")
@@ -45,6 +46,16 @@ CONF = ('AuthBearerUserFormat "%u"\n' + issuer_conf()
                    "SetOutputFilter INCLUDES\nAddHandler cgi-script .cgi", "all granted")
         + """
 TypesConfig /dev/null
+DirectoryIndex index.cgi
+<Directory "@ROOT@/htdocs/files/dir">
+    <Files "index.cgi">
+        SetHandler cgi-script
+        AuthType Bearer
+        AuthBearerAudience api://test
+        AuthBearerOptional On
+        Require all granted
+    </Files>
+</Directory>
 <Location "/errors">
     Require all granted
 </Location>
@@ -197,6 +208,16 @@ def test_internal_redirects(site, cert):
     assert env["QUERY_STRING"] == "by=alice", env
     assert env["REMOTE_USER"] == env["BEARER_CLAIM_sub"] == "alice", env
     assert site.get("/files/from/same", cert=cert).status == 401
+
+
+@pytest.mark.core
+@pytest.mark.parametrize("token", [True, False])
+def test_index_of_an_open_directory(site, cert, token):
+    """mod_dir goes on with the request for the directory, whose user mod_ssl set."""
+    res = site.get("/files/dir/", mint() if token else None, cert)
+    assert res.status == 200, res
+    assert res.env.get("REMOTE_USER") == ("alice" if token else None), res.text
+    assert site.logged_user() == ("alice" if token else "-")
 
 
 @pytest.mark.core
