@@ -20,9 +20,15 @@ OBJECT = "mod_auth_bearer_la-answer.o"
 
 
 def variable(name):
+    """Words of a variable of the build's Makefile."""
     with open(os.path.join(BUILD, "Makefile")) as f:
-        found = re.search(r"^%s = (.*)$" % name, f.read(), re.M)
-    return shlex.split(found.group(1)) if found else []
+        text = f.read().replace("\\\n", " ")
+
+    def expand(name):
+        found = re.search(r"^%s = (.*)$" % re.escape(name), text, re.M)
+        return re.sub(r"\$\((\w+)\)", lambda used: expand(used.group(1)),
+                      found.group(1) if found else "")
+    return shlex.split(expand(name))
 
 
 def compile_answers(scratch, patches):
@@ -55,11 +61,12 @@ def link(scratch):
                if os.path.basename(o) != OBJECT]
     shared = {os.path.basename(o): o for o in objects}
     module = str(scratch / "mod_auth_bearer.so")
+    libraries = [word for name in ("mod_auth_bearer_la_LIBADD", "libbearer_la_LIBADD")
+                 for word in variable(name) if not word.endswith(".la")]
     subprocess.run(
         [*variable("CC"), "-shared", "-o", module, *shared.values(),
          str(scratch / OBJECT), BUILD + "/.libs/libbearer.a",
-         *variable("CURL_LIBS"), *variable("JANSSON_LIBS"),
-         *variable("CRYPTO_LIBS"), *variable("ZLIB_LIBS")], check=True)
+         *libraries], check=True)
     os.chmod(module, 0o755)
     return module
 
