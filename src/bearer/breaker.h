@@ -19,8 +19,11 @@
 #include <apr_time.h>
 
 #define BEARER_BREAKER_INTERVAL apr_time_from_sec(1)
+/** No probe is taken for under way for longer. */
+#define BEARER_BREAKER_LONGEST apr_time_from_sec(10)
 
-/** When the next probe may begin; 0: closed. */
+/** When the next probe may begin; 0: closed; negative: the same, while one who
+ *  doubts (bearer_breaker_doubt) is the probe. */
 typedef struct bearer_breaker_t {
     _Atomic apr_int64_t next;
 } bearer_breaker_t;
@@ -42,6 +45,14 @@ bearer_breaker_pass_t bearer_breaker_ask(bearer_breaker_t *breaker,
                                          apr_time_t now, apr_time_t until);
 
 /**
+ * Something speaks against a server, and a quick look can tell: PROBE, and until
+ * bearer_breaker_tell() the others keep off; or OPEN: somebody looks already. If the
+ * server answers after all, nothing has happened.
+ */
+bearer_breaker_pass_t bearer_breaker_doubt(bearer_breaker_t *breaker,
+                                           apr_time_t now, apr_time_t until);
+
+/**
  * After the server was asked.
  * @param pass      what bearer_breaker_ask() answered
  * @param answered  0: it failed as a server; a refusal is an answer
@@ -51,6 +62,27 @@ bearer_breaker_pass_t bearer_breaker_ask(bearer_breaker_t *breaker,
 int bearer_breaker_tell(bearer_breaker_t *breaker, bearer_breaker_pass_t pass,
                         int answered, apr_time_t now);
 
+/** 1: bearer_breaker_ask() would not say CLOSED. */
 int bearer_breaker_is_open(const bearer_breaker_t *breaker);
+
+/** Calls of a server that are under way, for one that may never answer; zeroed when
+ *  new, in memory that the callers share. */
+#define BEARER_CALLS 64
+typedef struct bearer_calls_t {
+    _Atomic apr_int64_t until[BEARER_CALLS];
+} bearer_calls_t;
+
+/**
+ * @param until  then it takes too long
+ * @param late   set to 1 if another call takes too long, or its caller has died; each
+ *               is told once
+ * @return a place for bearer_calls_end(), or -1: there are too many to notice this
+ *         one
+ */
+int bearer_calls_begin(bearer_calls_t *calls, apr_time_t now, apr_time_t until,
+                       int *late);
+
+/** @param until  that of its begin */
+void bearer_calls_end(bearer_calls_t *calls, int place, apr_time_t until);
 
 #endif

@@ -232,12 +232,8 @@ static apr_status_t load_by_id(bearer_session_t **session,
         return APR_EGENERAL;
     }
     rv = bearer_session_fetch(store, BEARER_KEPT_SESSION, name, &record, &len, p);
-    if (rv == APR_EGENERAL) {
-        return rv;  /* nobody waits for the cache once more */
-    }
     if (rv != APR_SUCCESS) {
-        return bearer_session_is_certain(store)
-            || bearer_session_cache_answers(store, p) ? APR_NOTFOUND : APR_EGENERAL;
+        return rv == APR_EGENERAL ? APR_EGENERAL : APR_NOTFOUND;
     }
     *session = bearer_session_decode(record, len, p);
     return *session && bearer_text_equal_ct((*session)->id, id,

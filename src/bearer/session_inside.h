@@ -70,8 +70,6 @@ apr_status_t bearer_session_fetch(const bearer_session_store_t *store,
 apr_status_t bearer_session_fetch_marks(const bearer_session_store_t *store,
                                         const unsigned char *const *names, int n,
                                         bearer_cache_value_t *values, apr_pool_t *p);
-/** Of a cache that is not certain: does it keep anything? */
-int bearer_session_cache_answers(const bearer_session_store_t *store, apr_pool_t *p);
 
 /** What a mark of one session begins with: it has ended, or this is the place for
  *  saying so. */

@@ -11,9 +11,6 @@
 
 #include "bearer/text.h"
 
-/** The cache is asked whether it answers at all, and how often at most. */
-#define PROBE_LIFE apr_time_from_sec(60)
-
 /* ---- names -------------------------------------------------------------- */
 
 /* Texts one behind the other, each with its length: no two lists of texts have
@@ -169,22 +166,4 @@ apr_status_t bearer_session_fetch_marks(const bearer_session_store_t *store,
         }
     }
     return rv == APR_SUCCESS ? APR_SUCCESS : APR_EGENERAL;
-}
-
-/* "Not there" may mean "down": does the cache keep anything? */
-int bearer_session_cache_answers(const bearer_session_store_t *store, apr_pool_t *p)
-{
-    static const char *const texts[] = { "session", "probe" };
-    unsigned char name[BEARER_CACHE_KEY_SIZE];
-    unsigned char *value;
-    apr_size_t len;
-
-    return bearer_session_name(name, p, 2, texts) == APR_SUCCESS
-        && (bearer_session_fetch(store, BEARER_KEPT_MARK, name, &value, &len, p)
-            == APR_SUCCESS
-            || (bearer_session_mark(store, name, "1", 1,
-                                    bearer_world_now(store->world) + PROBE_LIFE, p)
-                == APR_SUCCESS
-                && bearer_session_fetch(store, BEARER_KEPT_MARK, name, &value, &len,
-                                        p) == APR_SUCCESS));
 }

@@ -27,10 +27,9 @@ typedef enum {
 /**
  * A cache shared by children or hosts. Keys are 32 bytes, always a SHA-256, so
  * that an implementation which picks its shard by the first byte spreads them.
- * A value that is not there, has expired, cannot be opened or whose back end
- * is down is APR_NOTFOUND: "not there" may always mean "down". A cache that
- * knows that it cannot be asked just now says so (APR_EGENERAL), for those whose
- * answer hangs on the difference.
+ * A value that is not there, has expired or cannot be opened is APR_NOTFOUND. If
+ * the cache cannot be asked just now it is APR_EGENERAL, for callers whose answer
+ * depends on the difference.
  */
 #define BEARER_CACHE_KEY_SIZE 32
 typedef struct bearer_cache_t bearer_cache_t;

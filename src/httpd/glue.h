@@ -23,6 +23,7 @@
 #include <apr_strings.h>
 #include <util_mutex.h>
 
+#include "bearer/breaker.h"
 #include "bearer/budget.h"
 #include "bearer/client_auth.h"
 #include "bearer/crew.h"
@@ -307,6 +308,14 @@ bearer_gate_host_t *bearer_shared_gate(void);
  *  never NULL.
  *  @param issuer  its index in the configuration */
 bearer_budget_t *bearer_shared_pushes(int issuer);
+/** What this host knows of a cache over the network; kind: a store_kind_t. */
+typedef struct shared_cache_t {
+    bearer_breaker_t down;             /**< it does not answer */
+    bearer_breaker_t full;             /**< it refuses what it should keep */
+    bearer_calls_t calls;
+    _Atomic apr_uint32_t epoch;        /**< how often it has come back */
+} shared_cache_t;
+shared_cache_t *bearer_shared_cache(int kind);
 /** What tells this server from others that share a cache; NULL: nothing does. */
 #define BEARER_SHARED_HOST_SIZE 16
 const unsigned char *bearer_shared_host(void);

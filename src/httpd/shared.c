@@ -2,9 +2,10 @@
 /**
  * @file shared.c
  * Memory that all children of one server share: leases (who fetches), the gate's
- * places for who waits, what may be pushed to issuers, the throttle's table, and which
- * warnings have been given. It is made once and kept in the process pool, so that
- * a graceful restart loses no penalty; a build with another layout makes its own.
+ * places for who waits, what may be pushed to issuers, which caches answer, the
+ * throttle's table, and which warnings have been given. It is made once and kept in
+ * the process pool, so that a graceful restart loses no penalty; a build with another
+ * layout makes its own.
  */
 #include "glue.h"
 
@@ -34,6 +35,7 @@ typedef struct shared_t {
     bearer_gate_host_t gate;
     bearer_budget_t pushes[PUSHES];
     bearer_vouched_t vouched;
+    shared_cache_t caches[STORE_KINDS];
     _Atomic int warned[SHARED_WARNINGS];
     unsigned char host[BEARER_SHARED_HOST_SIZE];
 } shared_t;
@@ -104,6 +106,13 @@ bearer_budget_t *bearer_shared_pushes(int issuer)
     static bearer_budget_t own[PUSHES];
 
     return &(shared ? shared->pushes : own)[issuer % PUSHES];
+}
+
+shared_cache_t *bearer_shared_cache(int kind)
+{
+    static shared_cache_t own[STORE_KINDS];
+
+    return &(shared ? shared->caches : own)[kind];
 }
 
 int bearer_shared_first(shared_warning_t warning)

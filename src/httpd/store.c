@@ -7,6 +7,7 @@
  * sealed: who can write to redis must not be able to add a key. Key sets have a
  * second copy on this host (handover.c), for when the cache has lost them.
  */
+#include "remote.h"
 #include "store_redis.h"
 
 #include <stdatomic.h>
@@ -25,11 +26,6 @@ APLOG_USE_MODULE(auth_bearer);
  * died keeps the others waiting for the other. */
 #define LEASE_SETTLES apr_time_from_msec(20)
 #define LEASE_MAX apr_time_from_sec(10)
-/* httpd's clients for redis and memcached call a server that failed dead for five
- * seconds, and until then whatever is looked for "not found". */
-#define UNSURE apr_time_from_sec(10)
-/* So that a back end that is down is not asked, and complained of, all the time. */
-#define REST apr_time_from_sec(5)
 
 /** One kind of value. */
 typedef struct kind_t {
@@ -40,22 +36,24 @@ typedef struct kind_t {
     const char *default_size;    /**< of a default shmcb; NULL: own memory */
     int sealed;                  /**< its owner seals what he keeps */
     int handed_over;             /**< to the next generation; see handover.c */
+    const char *loss;            /**< where the cache cannot be asked */
 } kind_t;
 
 static const kind_t kinds[STORE_KINDS] = {
     [STORE_KEYS] = {
         "keys", "bearer-keys", { 32, 4096, 3600 * (apr_time_t)1000000 },
-        BEARER_STORE_KEYS_MAX, "6291456", 0, 1
+        BEARER_STORE_KEYS_MAX, "6291456", 0, 1,
+        "each host fetches key sets for itself"
     },
     [STORE_SESSIONS] = {
         "sessions", "bearer-sess", { 32, 512, 8 * 3600 * (apr_time_t)1000000 },
-        BEARER_SESSION_MAX, NULL, 1, 0
+        BEARER_SESSION_MAX, NULL, 1, 0, "requests with a session get 503"
     },
     [STORE_INTROSPECTION] = {
         "introspection", "bearer-answer", { 32, 1024, 60 * (apr_time_t)1000000 },
         BEARER_ANSWER_KEPT_MAX + BEARER_ANSWER_OVERHEAD
             + BEARER_SEAL_OVERHEAD,
-        "1048576", 0, 0
+        "1048576", 0, 0, "responses are not cached"
     },
 };
 
@@ -65,16 +63,13 @@ typedef struct store_t {
     const kind_t *kind;
     bearer_cache_t cache;
     bearer_seal_t *seal;         /**< NULL: stays in this host's memory */
+    remote_t *remote;            /**< NULL: not over the network */
     server_rec *server;
 } store_t;
 
 /** Values of so many bytes did not fit in shared memory (0: none yet): httpd logs
  *  each, so they are not tried again. */
 static atomic_uint too_long[STORE_KINDS];
-/** When a back end last refused a value: it is left alone for a while. */
-static _Atomic apr_time_t refused[STORE_KINDS];
-/** When a server of a back end last did not answer. */
-static _Atomic apr_time_t failed[STORE_KINDS];
 static apr_global_mutex_t *mutex;
 static store_t stores[STORE_KINDS];  /* filled in post_config */
 
@@ -161,6 +156,17 @@ static void choose_default(store_config_t *store, const kind_t *kind,
     store->name = "shmcb";
 }
 
+static remote_t *make_remote(const store_t *store, apr_pool_t *pconf)
+{
+    const kind_t *kind = store->kind;
+    remote_config_t config = { store->config, kind->id, &kind->hints,
+                               (int)(kind - kinds), kind->word, kind->loss,
+                               kind->handed_over, store->server };
+
+    return bearer_store_redis_has(store->config)
+        ? NULL : bearer_remote_create(&config, pconf);
+}
+
 static int open_store(store_t *store, const global_config_t *global,
                       apr_pool_t *pconf, server_rec *s)
 {
@@ -176,6 +182,7 @@ static int open_store(store_t *store, const global_config_t *global,
         return HTTP_INTERNAL_SERVER_ERROR;
     }
     apr_pool_cleanup_register(pconf, store, destroy, apr_pool_cleanup_null);
+    store->remote = make_remote(store, pconf);
     if (bearer_store_is_foreign(config) && !store->kind->sealed
         && bearer_seal_create(&store->seal, global->secret_files,
                               store->kind->word, &error, pconf) != APR_SUCCESS) {
@@ -247,7 +254,7 @@ void bearer_store_child_init(apr_pool_t *p, server_rec *s)
 /* ---- the provider ------------------------------------------------------- */
 
 /* Only shared memory wants a lock, reads included (they move data); for redis
- * and memcache it would be held over the network. */
+ * and memcache, where it would be held over the network, see remote.c. */
 static void lock(const store_t *store)
 {
     if (store->config->provider->flags & AP_SOCACHE_FLAG_NOTMPSAFE) {
@@ -262,6 +269,23 @@ static void unlock(const store_t *store)
     }
 }
 
+static apr_status_t ask(const store_t *store, const unsigned char *key,
+                        unsigned char *buffer, unsigned *size, apr_pool_t *ptemp)
+{
+    apr_status_t rv;
+
+    if (store->remote) {
+        return bearer_remote_retrieve(store->remote, key, buffer, size, ptemp);
+    }
+    lock(store);
+    rv = store->config->provider->retrieve(store->config->instance, store->server,
+                                           key, BEARER_CACHE_KEY_SIZE, buffer, size,
+                                           ptemp);
+    unlock(store);
+    return rv == APR_SUCCESS || bearer_store_redis_has(store->config)
+        ? rv : APR_NOTFOUND;
+}
+
 /* The value as it is kept: in a buffer that malloc() made, because a pool would
  * keep so large a block. NULL: not there. */
 static unsigned char *retrieve(const store_t *store, const unsigned char *key,
@@ -270,51 +294,20 @@ static unsigned char *retrieve(const store_t *store, const unsigned char *key,
 {
     unsigned char *buffer = malloc(store->kind->max_value);
     apr_pool_t *ptemp;
-    apr_status_t rv = APR_ENOMEM;
+    apr_status_t rv = APR_EGENERAL;
 
     *size = store->kind->max_value;
     if (buffer && apr_pool_create(&ptemp, p) == APR_SUCCESS) {
-        lock(store);
-        rv = store->config->provider->retrieve(store->config->instance,
-                                               store->server, key,
-                                               BEARER_CACHE_KEY_SIZE, buffer,
-                                               size, ptemp);
-        unlock(store);
+        rv = ask(store, key, buffer, size, ptemp);
         apr_pool_destroy(ptemp);
     }
     if (rv != APR_SUCCESS) {
         free(buffer);
         buffer = NULL;
+        rv = rv == APR_EGENERAL ? rv : APR_NOTFOUND;
     }
     *status = rv;
     return buffer;
-}
-
-/* Was it so lately? Not what lies ahead, because the clock was set back. */
-static int is_recent(_Atomic apr_time_t *when, apr_interval_time_t lately)
-{
-    apr_interval_time_t past = apr_time_now() - atomic_load(when);
-
-    return past < lately && past > -lately;
-}
-
-/* "Not found", or nobody there to ask? */
-static apr_status_t why_not(const store_t *store, apr_status_t rv)
-{
-    _Atomic apr_time_t *last = &failed[store->kind - kinds];
-    const char *name = store->config->name;
-
-    if (bearer_store_redis_has(store->config)) {
-        return rv;
-    }
-    if (strcmp(name, "redis") != 0 && strcmp(name, "memcache") != 0) {
-        return APR_NOTFOUND;
-    }
-    if (rv != APR_NOTFOUND) {
-        atomic_store(last, apr_time_now());
-        return APR_EGENERAL;
-    }
-    return is_recent(last, UNSURE) ? APR_EGENERAL : APR_NOTFOUND;
 }
 
 /* Shared memory refuses nothing but what is longer than a part of it. */
@@ -334,16 +327,6 @@ static void note_refusal(const store_t *store, apr_size_t len)
                      "cache for %s: give it more memory (AuthBearerSOCache)%s", len,
                      store->kind->word, bearer_trace_suffix_here());
     }
-    else if (store->kind->handed_over) {
-        atomic_store(&refused[store->kind - kinds], apr_time_now());
-    }
-}
-
-/* What has a second copy on this host can do without the back end for a while. */
-static int is_away(const store_t *store)
-{
-    return !store->config->provider
-        || is_recent(&refused[store->kind - kinds], REST);
 }
 
 static apr_status_t get_value(const store_t *store, const unsigned char *key,
@@ -354,12 +337,12 @@ static apr_status_t get_value(const store_t *store, const unsigned char *key,
     unsigned char *buffer;
     unsigned size;
 
-    if (is_away(store)) {
+    if (!store->config->provider) {
         return APR_NOTFOUND;
     }
     buffer = retrieve(store, key, &size, &rv, p);
     if (!buffer) {
-        return why_not(store, rv);
+        return rv;
     }
     if (store->seal) {
         rv = bearer_seal_open(value, len, store->seal, key, BEARER_CACHE_KEY_SIZE,
@@ -384,6 +367,10 @@ static apr_status_t hand_over(const store_t *store, const unsigned char *key,
         return bearer_store_redis_set(store->config->instance, key, value, len,
                                       expires, when, p);
     }
+    if (store->remote) {
+        return bearer_remote_store(store->remote, key, value, (unsigned)len,
+                                   expires, p);
+    }
     lock(store);
     rv = store->config->provider->store(store->config->instance, store->server,
                                         key, BEARER_CACHE_KEY_SIZE, expires,
@@ -402,7 +389,7 @@ static apr_status_t put_when(const store_t *store, const unsigned char *key,
     apr_time_t now = apr_time_now();
     apr_status_t rv;
 
-    if (is_away(store)) {
+    if (!store->config->provider) {
         return APR_NOTFOUND;
     }
     if (store->seal
@@ -419,8 +406,7 @@ static apr_status_t put_when(const store_t *store, const unsigned char *key,
         expires = now + MAX_LIFE;
     }
     rv = hand_over(store, key, sealed, len, expires, when, p);
-    if (rv != APR_SUCCESS && !bearer_store_redis_has(store->config)) {
-        (void)why_not(store, rv);
+    if (rv != APR_SUCCESS) {
         note_refusal(store, len);
     }
     return rv;
@@ -438,7 +424,10 @@ static apr_status_t remove_value(const store_t *store, const unsigned char *key,
 {
     apr_status_t rv = APR_SUCCESS;
 
-    if (!is_away(store)) {
+    if (store->remote) {
+        return bearer_remote_remove(store->remote, key, p);
+    }
+    if (store->config->provider) {
         lock(store);
         rv = store->config->provider->remove(store->config->instance,
                                              store->server, key,

@@ -21,7 +21,8 @@ KINDS = {"redis": Redis, "memcache": Memcached}
 SECRET = "s" * 48 + "\n"
 
 #: What httpd and we may say while the backend or the issuer is away.
-AWAY = pytest.mark.allow_log("keys of issuer", "AH0347[89]", "AH0079")
+AWAY = pytest.mark.allow_log("keys of issuer", "AH0347[89]", "AH0079",
+                             "AuthBearerSOCache .* for=keys: ")
 CROWDED = pytest.mark.allow_log("AH00484", "AH00161")
 
 _names = itertools.count()

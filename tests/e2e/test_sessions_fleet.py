@@ -25,7 +25,8 @@ SECRET, NEWER = os.urandom(48), os.urandom(48)
 
 #: What httpd and we may say while the backend is away.
 AWAY = pytest.mark.allow_log("AH0347[89]", "AH0079", "session store",
-                             "the session")
+                             "the session",
+                             "AuthBearerSOCache .* for=(keys|sessions): ")
 
 CONF = """
 AuthBearerSecretFile {secrets}
@@ -68,12 +69,12 @@ def op(issuers, request):
 @pytest.fixture
 def host(cache, one_server, op, backend):
     """host(more, names) starts a server of the fleet; names: of its secrets."""
-    def start(more="", names=("secret",)):
+    def start(more="", names=("secret",), children=2):
         return one_server(
             cache.conf + CONF.format(
                 issuer=op.url, more=more, secrets=" ".join(
                     '"@ROOT@/%s"' % name for name in names)),
-            modules=(cache.MODULE,), children=2, backend=backend,
+            modules=(cache.MODULE,), children=children, backend=backend,
             files={"secret": (SECRET, 0o600), "newer": (NEWER, 0o600),
                    "client": ("the-secret-of-the-client\n", 0o600)})
     return start

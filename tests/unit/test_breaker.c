@@ -114,6 +114,72 @@ static void test_closes(void **state)
     assert_int_equal(ask(&b, NOW + 3 * INTERVAL), BEARER_BREAKER_PROBE);
 }
 
+/* A false alarm is none; a true one opens the breaker. */
+static void test_doubt(void **state)
+{
+    bearer_breaker_t b = { 0 };
+    apr_time_t until = NOW + 3 * SECOND;
+
+    (void)state;
+    assert_int_equal(bearer_breaker_doubt(&b, NOW, until), BEARER_BREAKER_PROBE);
+    assert_int_equal(bearer_breaker_doubt(&b, NOW, until), BEARER_BREAKER_OPEN);
+    assert_int_equal(ask(&b, NOW), BEARER_BREAKER_OPEN);
+    assert_int_equal(bearer_breaker_tell(&b, BEARER_BREAKER_PROBE, 1, NOW), 0);
+    assert_int_equal(ask(&b, NOW), BEARER_BREAKER_CLOSED);
+    assert_int_equal(bearer_breaker_doubt(&b, NOW, until), BEARER_BREAKER_PROBE);
+    assert_int_equal(bearer_breaker_tell(&b, BEARER_BREAKER_PROBE, 0, NOW), 1);
+    assert_true(bearer_breaker_is_open(&b));
+    assert_int_equal(bearer_breaker_doubt(&b, NOW, until), BEARER_BREAKER_OPEN);
+    assert_int_equal(ask(&b, NOW + INTERVAL), BEARER_BREAKER_PROBE);
+    assert_int_equal(bearer_breaker_tell(&b, BEARER_BREAKER_PROBE, 1,
+                                         NOW + INTERVAL), 1);
+    /* who doubted has died */
+    assert_int_equal(bearer_breaker_doubt(&b, NOW, until), BEARER_BREAKER_PROBE);
+    assert_int_equal(ask(&b, until), BEARER_BREAKER_PROBE);
+    assert_int_equal(ask(&b, until), BEARER_BREAKER_OPEN);
+    assert_int_equal(bearer_breaker_tell(&b, BEARER_BREAKER_PROBE, 0, until), 1);
+}
+
+/* Calls that never end are noticed, once each. */
+static void test_calls(void **state)
+{
+    bearer_calls_t calls;
+    apr_time_t until = NOW + SECOND;
+    int places[BEARER_CALLS], i, late;
+
+    (void)state;
+    memset(&calls, 0, sizeof(calls));
+    for (i = 0; i < 1000; i++) {
+        places[0] = bearer_calls_begin(&calls, NOW + i * SECOND,
+                                       until + i * SECOND, &late);
+        assert_true(places[0] >= 0);
+        assert_int_equal(late, 0);
+        bearer_calls_end(&calls, places[0], until + i * SECOND);
+    }
+    for (i = 0; i < BEARER_CALLS; i++) {
+        places[i] = bearer_calls_begin(&calls, NOW + i, until + i, &late);
+        assert_int_equal(places[i], i);
+        assert_int_equal(late, 0);
+    }
+    assert_int_equal(bearer_calls_begin(&calls, NOW, until, &late), -1);
+    assert_int_equal(late, 0);
+    bearer_calls_end(&calls, -1, until);
+    for (i = 1; i < BEARER_CALLS; i++) {
+        bearer_calls_end(&calls, places[i], until + i);
+    }
+    i = bearer_calls_begin(&calls, until - 1, 2 * until, &late);
+    assert_int_equal(late, 0);
+    bearer_calls_end(&calls, i, 2 * until);
+    i = bearer_calls_begin(&calls, until, 2 * until, &late);
+    assert_int_equal(late, 1);
+    bearer_calls_end(&calls, i, 2 * until);
+    i = bearer_calls_begin(&calls, until, 2 * until, &late);
+    assert_int_equal(late, 0);
+    /* its end, after all, takes nobody else's place */
+    bearer_calls_end(&calls, places[0], until);
+    assert_true(atomic_load(&calls.until[i]) == 2 * until);
+}
+
 static void test_clock_set_back(void **state)
 {
     bearer_breaker_t b = { 0 };
@@ -158,7 +224,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         UNIT_TEST(test_closed), UNIT_TEST(test_opens_once),
         UNIT_TEST(test_one_probe_a_second), UNIT_TEST(test_slow_probe),
-        UNIT_TEST(test_closes), UNIT_TEST(test_clock_set_back),
+        UNIT_TEST(test_closes), UNIT_TEST(test_doubt),
+        UNIT_TEST(test_calls), UNIT_TEST(test_clock_set_back),
         UNIT_TEST(test_shared)
     };
 

@@ -523,6 +523,19 @@ static void test_store_that_is_down(void **state)
     assert_int_equal(load(f, kept), APR_SUCCESS);
 }
 
+/* A cookie that opens nothing is a question to the cache, and nothing more. */
+static void test_unknown_session_writes_nothing(void **state)
+{
+    fixture_t *f = fixture(unit_pool(state), 0);
+    const char *cookie = make(f, NULL);
+    int puts;
+
+    apr_hash_clear(f->cache->values);
+    puts = f->cache->puts;
+    assert_int_equal(load(f, cookie), APR_NOTFOUND);
+    assert_int_equal(f->cache->puts, puts);
+}
+
 /* What is in the cache opens nothing: neither key nor value is the cookie's. */
 static void test_cache_holds_no_cookie(void **state)
 {
@@ -657,6 +670,7 @@ int main(void)
         UNIT_TEST(test_marks_by_another_secret),
         UNIT_TEST(test_once), UNIT_TEST(test_once_beside_another_key),
         UNIT_TEST(test_store_that_is_down),
+        UNIT_TEST(test_unknown_session_writes_nothing),
         UNIT_TEST(test_cache_holds_no_cookie), UNIT_TEST(test_too_large),
         UNIT_TEST(test_principal), UNIT_TEST(test_tenant_of_a_session)
     };

@@ -41,7 +41,10 @@ static inline apr_status_t unit_cache_get(const bearer_cache_t *cache,
         return APR_EGENERAL;
     }
     c->gets_left -= c->gets_left > 0;
-    if (c->down || !v || v->expires <= c->world->now) {
+    if (c->down) {
+        return APR_EGENERAL;
+    }
+    if (!v || v->expires <= c->world->now) {
         return APR_NOTFOUND;
     }
     *value = apr_pmemdup(p, v->bytes, v->len);

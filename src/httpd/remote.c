@@ -1,0 +1,459 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/**
+ * @file remote.c
+ * Calls of httpd's providers for caches over the network, redis and memcache. Their
+ * clients have no time limit that holds, and log each failure. After one they say
+ * "not found" of everything for five seconds, and connections that the server closed
+ * meanwhile fail one after the other. So:
+ *
+ *   the gate     bounds how many workers are inside such a call
+ *   the breaker  of the host is opened by a failure, or by a call that does not end;
+ *                then nobody calls, and once a second one request looks for a sign
+ *                of life over a connection of its own (ping.h)
+ *   the client   of a process is replaced after a failure, and after each time that
+ *                the server was away
+ *   the canary   is an entry that is always there: where another call may just have
+ *                failed, "not found" is an answer only if the canary is found
+ *
+ * A cache that refuses a value, because its memory is full, answers. It is not asked
+ * to keep more for a second.
+ */
+#include "remote.h"
+
+#include <stdatomic.h>
+
+#include <apr_thread_mutex.h>
+
+#include "bearer/ping.h"
+
+APLOG_USE_MODULE(auth_bearer);
+
+/** A call that takes longer is looked after. */
+#define LATE_AFTER apr_time_from_sec(1)
+/** A sign of life, of each server. */
+#define PING_TIME apr_time_from_sec(1)
+/** How long the gate keeps the place of a call that does not end. */
+#define CALL_TIME apr_time_from_sec(10)
+/** Clients that failed are replaced at most so often. */
+#define CLIENT_LASTS apr_time_from_sec(1)
+/** A call that failed as fast as this is made once more, with another client. */
+#define FAST apr_time_from_msec(200)
+#define CANARY_LIFE apr_time_from_sec(3600)
+
+/** A provider's client. Under the mutex. */
+typedef struct client_t {
+    ap_socache_instance_t *instance;
+    apr_pool_t *pool;              /**< NULL: that of the configuration */
+    apr_time_t made;
+    apr_uint32_t epoch;            /**< how often the server had come back */
+    int users;                     /**< calls under way */
+    int failed;                    /**< one did */
+} client_t;
+
+struct remote_t {
+    remote_config_t config;
+    int protocol;                  /**< of ping; -1: none is known */
+    apr_interval_time_t ping_time; /**< of all servers */
+    shared_cache_t *shared;
+    apr_thread_mutex_t *mutex;
+    client_t *client;              /**< under the mutex: the one to use */
+};
+
+/** A call that is under way. */
+typedef struct call_t {
+    remote_t *remote;
+    apr_pool_t *p;
+    bearer_breaker_pass_t pass;
+    bearer_ticket_t ticket;
+    apr_time_t begun;
+    int place;
+    client_t *client;
+} call_t;
+
+remote_t *bearer_remote_create(const remote_config_t *config, apr_pool_t *p)
+{
+    const store_config_t *store = config->store;
+    remote_t *remote;
+    const char *c;
+
+    if (!bearer_store_is_foreign(store)
+        || store->provider->flags & AP_SOCACHE_FLAG_NOTMPSAFE) {
+        return NULL;
+    }
+    remote = apr_pcalloc(p, sizeof(*remote));
+    remote->config = *config;
+    remote->protocol = !strcmp(store->name, "redis") ? BEARER_PING_REDIS
+                     : !strcmp(store->name, "memcache") ? BEARER_PING_MEMCACHED
+                                                        : -1;
+    remote->shared = bearer_shared_cache(config->kind);
+    remote->ping_time = PING_TIME;
+    for (c = store->args ? store->args : ""; *c; c++) {
+        remote->ping_time += *c == ',' ? PING_TIME : 0;
+    }
+    remote->client = apr_pcalloc(p, sizeof(client_t));
+    remote->client->instance = store->instance;
+    remote->client->epoch = atomic_load(&remote->shared->epoch);
+    return apr_thread_mutex_create(&remote->mutex, APR_THREAD_MUTEX_DEFAULT, p)
+        == APR_SUCCESS ? remote : NULL;
+}
+
+/* ---- clients -------------------------------------------------------------- */
+
+/* It connects when it is first used. NULL: out of memory. */
+static client_t *make_client(const remote_config_t *config, apr_time_t now,
+                             apr_uint32_t epoch)
+{
+    const ap_socache_provider_t *provider = config->store->provider;
+    apr_pool_t *pool;
+    client_t *client;
+
+    if (apr_pool_create_unmanaged(&pool) != APR_SUCCESS) {
+        return NULL;
+    }
+    client = apr_pcalloc(pool, sizeof(*client));
+    client->pool = pool;
+    client->made = now;
+    client->epoch = epoch;
+    if (provider->create(&client->instance, config->store->args, pool, pool)
+        || provider->init(client->instance, config->id, config->hints,
+                          config->server, pool) != APR_SUCCESS) {
+        apr_pool_destroy(pool);
+        return NULL;
+    }
+    return client;
+}
+
+/* Under the mutex: nobody takes it any longer. */
+static void drop_client(const remote_t *remote, client_t *client)
+{
+    if (client != remote->client && !client->users && client->pool) {
+        apr_pool_destroy(client->pool);
+    }
+}
+
+static client_t *take_client(remote_t *remote, apr_time_t now)
+{
+    apr_uint32_t epoch = atomic_load(&remote->shared->epoch);
+    client_t *client, *other;
+
+    apr_thread_mutex_lock(remote->mutex);
+    client = remote->client;
+    if (remote->protocol >= 0
+        && (client->epoch != epoch
+            || (client->failed && now - client->made >= CLIENT_LASTS))) {
+        other = make_client(&remote->config, now, epoch);
+        if (other) {
+            remote->client = other;
+            drop_client(remote, client);
+            client = other;
+        }
+    }
+    client->users++;
+    apr_thread_mutex_unlock(remote->mutex);
+    return client;
+}
+
+static void give_client(remote_t *remote, client_t *client, int failed)
+{
+    apr_thread_mutex_lock(remote->mutex);
+    client->users--;
+    client->failed |= failed;
+    drop_client(remote, client);
+    apr_thread_mutex_unlock(remote->mutex);
+}
+
+/* ---- what becomes known --------------------------------------------------- */
+
+static void say(const remote_t *remote, int level, const char *text,
+                const char *more)
+{
+    const store_config_t *store = remote->config.store;
+
+    ap_log_error(APLOG_MARK, level, 0, remote->config.server,
+                 "AuthBearerSOCache %s:%s for=%s: %s%s", store->name,
+                 store->args ? store->args : "", remote->config.word, text, more);
+}
+
+/* @param why  NULL: the servers can be asked */
+static void tell(const remote_t *remote, bearer_breaker_pass_t pass,
+                 const char *why, apr_pool_t *p)
+{
+    if (!bearer_breaker_tell(&remote->shared->down, pass, !why, apr_time_now())) {
+        return;
+    }
+    if (why) {
+        say(remote,
+            remote->config.kind == STORE_SESSIONS ? APLOG_ERR : APLOG_WARNING, why,
+            apr_pstrcat(p, "; ", remote->config.loss, "; next attempt in 1 s", NULL));
+    } else {
+        atomic_fetch_add(&remote->shared->epoch, 1);
+        say(remote, APLOG_NOTICE, "answers again", "");
+    }
+}
+
+static int shows_life(const remote_t *remote, bearer_breaker_pass_t pass,
+                      apr_pool_t *p)
+{
+    const char *why = bearer_ping((bearer_ping_protocol_t)remote->protocol,
+                                  remote->config.store->args, PING_TIME, p);
+
+    tell(remote, pass, why, p);
+    return !why;
+}
+
+/* Did the server fail, or does it only have no such value, or no room for it? */
+static int is_failure(apr_status_t rv, int reading)
+{
+    switch (rv) {
+    case APR_SUCCESS:
+    case APR_NOTFOUND:
+    case APR_EEXIST:
+    case APR_EINVAL:
+    case APR_ENOMEM:
+    case APR_ENOSPC:
+        return 0;
+    case APR_EGENERAL: /* an error is no answer to a question */
+        return reading;
+    default:
+        return 1;
+    }
+}
+
+/* ---- one call ------------------------------------------------------------- */
+
+/* A sign of life is looked for where the breaker asks for one, and before each call
+ * of a cache that is seldom asked. */
+static int may_call(call_t *call)
+{
+    remote_t *remote = call->remote;
+    shared_cache_t *shared = remote->shared;
+    apr_time_t now = call->begun, until = now + remote->ping_time;
+    int late;
+
+    call->pass = bearer_breaker_ask(&shared->down, now, until);
+    if (call->pass == BEARER_BREAKER_CLOSED) {
+        call->place = bearer_calls_begin(&shared->calls, now, now + LATE_AFTER,
+                                         &late);
+        if (late) {
+            call->pass = bearer_breaker_doubt(&shared->down, now, until);
+        }
+    }
+    if (call->pass == BEARER_BREAKER_OPEN) {
+        return 0;
+    }
+    if (remote->protocol < 0
+        || (call->pass == BEARER_BREAKER_CLOSED && !remote->config.seldom)) {
+        return 1;
+    }
+    if (!shows_life(remote, call->pass, call->p)) {
+        return 0;
+    }
+    call->pass = BEARER_BREAKER_CLOSED;
+    return 1;
+}
+
+static bearer_gate_t *the_gate(void)
+{
+    process_t *process = bearer_process();
+
+    return process ? process->world.gate : NULL;
+}
+
+static int begin(call_t *call, remote_t *remote, apr_pool_t *p)
+{
+    memset(call, 0, sizeof(*call));
+    call->remote = remote;
+    call->p = p;
+    call->begun = apr_time_now();
+    call->place = -1;
+    if (!may_call(call)
+        || bearer_gate_enter(&call->ticket, the_gate(), BEARER_PARTY_CACHE,
+                             CALL_TIME)) {
+        bearer_calls_end(&remote->shared->calls, call->place,
+                         call->begun + LATE_AFTER);
+        return 0;
+    }
+    call->client = take_client(remote, call->begun);
+    return 1;
+}
+
+static void look_after_failure(const call_t *call, apr_status_t rv)
+{
+    remote_t *remote = call->remote;
+    apr_time_t now = apr_time_now();
+    char text[80];
+
+    if (remote->protocol < 0) {
+        tell(remote, call->pass, apr_strerror(rv, text, sizeof(text)), call->p);
+    } else if (bearer_breaker_doubt(&remote->shared->down, now,
+                                    now + remote->ping_time)
+               == BEARER_BREAKER_PROBE) {
+        (void)shows_life(remote, BEARER_BREAKER_PROBE, call->p);
+    }
+}
+
+/* 1: it failed, and may be made once more. */
+static int end(call_t *call, apr_status_t rv, int reading)
+{
+    remote_t *remote = call->remote;
+    apr_interval_time_t took = apr_time_now() - call->begun;
+    int failed = is_failure(rv, reading);
+
+    give_client(remote, call->client, failed);
+    bearer_calls_end(&remote->shared->calls, call->place,
+                     call->begun + LATE_AFTER);
+    bearer_gate_answered(the_gate(), BEARER_PARTY_CACHE, took);
+    bearer_gate_leave(&call->ticket);
+    if (failed) {
+        look_after_failure(call, rv);
+    } else if (call->pass == BEARER_BREAKER_PROBE) {
+        tell(remote, call->pass, NULL, call->p);
+    }
+    return failed && took < FAST;
+}
+
+/* ---- what is asked --------------------------------------------------------- */
+
+typedef struct question_t {
+    enum { RETRIEVE, STORE, REMOVE } what;
+    const unsigned char *key;
+    unsigned char *value;
+    unsigned len;                  /**< of value; RETRIEVE: its room, then its length */
+    apr_time_t expires;
+} question_t;
+
+static apr_status_t ask(const call_t *call, question_t *q)
+{
+    const remote_config_t *config = &call->remote->config;
+    const ap_socache_provider_t *provider = config->store->provider;
+    ap_socache_instance_t *instance = call->client->instance;
+
+    switch (q->what) {
+    case RETRIEVE:
+        return provider->retrieve(instance, config->server, q->key,
+                                  BEARER_CACHE_KEY_SIZE, q->value, &q->len, call->p);
+    case STORE:
+        return provider->store(instance, config->server, q->key,
+                               BEARER_CACHE_KEY_SIZE, q->expires, q->value, q->len,
+                               call->p);
+    case REMOVE:
+        break;
+    }
+    return provider->remove(instance, config->server, q->key, BEARER_CACHE_KEY_SIZE,
+                            call->p);
+}
+
+/* A canary that is missing is put there: a client that does not ask the server
+ * finds "not found" again, and one that does is answered, if only by a refusal. */
+static int finds_canary(const call_t *call)
+{
+    static const unsigned char key[BEARER_CACHE_KEY_SIZE] = "canary";
+    unsigned char value[16] = "1";
+    question_t q = { RETRIEVE, key, value, sizeof(value), 0 };
+    apr_status_t rv = ask(call, &q);
+
+    if (rv == APR_NOTFOUND) {
+        if (bearer_breaker_is_open(&call->remote->shared->full)) {
+            return 1;
+        }
+        q.what = STORE;
+        q.len = 1;
+        q.expires = apr_time_now() + CANARY_LIFE;
+        rv = ask(call, &q);
+    }
+    return rv == APR_SUCCESS || rv == APR_EGENERAL;
+}
+
+/* Is "not found" an answer? */
+static int is_sure(const call_t *call)
+{
+    remote_t *remote = call->remote;
+    int failed, others;
+
+    if (remote->protocol < 0) {
+        return 1;
+    }
+    apr_thread_mutex_lock(remote->mutex);
+    failed = call->client->failed;
+    others = call->client->users > 1;
+    apr_thread_mutex_unlock(remote->mutex);
+    return !failed && (!others || finds_canary(call));
+}
+
+/* APR_EGENERAL: there is no answer. */
+static apr_status_t answer_to(remote_t *remote, question_t *question, apr_pool_t *p)
+{
+    int tries, reading = question->what == RETRIEVE;
+
+    for (tries = 0; tries < 2; tries++) {
+        question_t q = *question;
+        apr_status_t rv;
+        call_t call;
+        int sure, fast;
+
+        if (!begin(&call, remote, p)) {
+            break;
+        }
+        rv = ask(&call, &q);
+        if (!reading && rv == APR_EGENERAL) {
+            rv = APR_ENOSPC;       /* it refuses */
+        }
+        sure = rv != APR_NOTFOUND || (q.what != STORE && is_sure(&call));
+        fast = end(&call, rv, reading);
+        if (sure && !is_failure(rv, reading)) {
+            question->len = q.len;
+            return rv;
+        }
+        if (!fast) {
+            break;
+        }
+    }
+    return APR_EGENERAL;
+}
+
+apr_status_t bearer_remote_retrieve(remote_t *remote, const unsigned char *key,
+                                    unsigned char *value, unsigned *len,
+                                    apr_pool_t *p)
+{
+    question_t q = { RETRIEVE, key, value, *len, 0 };
+    apr_status_t rv = answer_to(remote, &q, p);
+
+    *len = q.len;
+    return rv;
+}
+
+apr_status_t bearer_remote_store(remote_t *remote, const unsigned char *key,
+                                 unsigned char *value, unsigned len,
+                                 apr_time_t expires, apr_pool_t *p)
+{
+    question_t q = { STORE, key, value, len, expires };
+    bearer_breaker_t *full = &remote->shared->full;
+    apr_time_t now = apr_time_now();
+    bearer_breaker_pass_t pass = bearer_breaker_ask(full, now, now + LATE_AFTER);
+    apr_status_t rv;
+
+    if (pass == BEARER_BREAKER_OPEN) {
+        return APR_ENOSPC;
+    }
+    rv = answer_to(remote, &q, p);
+    if (rv == APR_EGENERAL) {
+        return rv;
+    }
+    if (bearer_breaker_tell(full, pass, rv == APR_SUCCESS, apr_time_now())) {
+        if (rv == APR_SUCCESS) {
+            say(remote, APLOG_NOTICE, "takes new values again", "");
+        } else {
+            say(remote, APLOG_WARNING, "refuses new values; check whether its memory "
+                "is full, or it is a replica; next attempt in 1 s", "");
+        }
+    }
+    return rv;
+}
+
+apr_status_t bearer_remote_remove(remote_t *remote, const unsigned char *key,
+                                  apr_pool_t *p)
+{
+    question_t q = { REMOVE, key, NULL, 0, 0 };
+
+    return answer_to(remote, &q, p);
+}

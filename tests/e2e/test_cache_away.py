@@ -1,0 +1,250 @@
+# Licensed under the Apache License, Version 2.0; see LICENSE.
+"""A cache over the network that stops, dies or is full: how long requests wait,
+what they get, what the log says, and when it is over.
+"""
+import re
+import signal
+import threading
+import time
+
+import pytest
+
+from support import client
+from support.backends import Redis
+from support.httpd import SLOW, wait_until
+from support.load import Load
+from support.op import NAVIGATE, Browser
+from test_sessions_fleet import (BASE, CONF, SECRET, cache, host, op,  # noqa: F401
+                                 statuses, visitor)
+
+pytestmark = [
+    pytest.mark.core,
+    pytest.mark.allow_log("AH0347[89]", "AH0079", "AuthBearerSOCache",
+                          "the session", "session store"),
+]
+
+
+@pytest.fixture
+def redis(one_server, op, backend):     # noqa: F811
+    """redis with a host of its own: redis.host()"""
+    server = Redis()
+
+    def start(more="", socache=server.conf, **kw):
+        return one_server(
+            socache + CONF.format(issuer=op.url, more=more,
+                                      secrets='"@ROOT@/secret"'),
+            modules=(server.MODULE,), backend=backend,
+            files={"secret": (SECRET, 0o600),
+                   "client": ("the-secret-of-the-client\n", 0o600)}, **kw)
+    server.host = start
+    yield server
+    server.close()
+
+
+class Visits:
+    """Session requests from many browsers at once, until it is left."""
+
+    def __init__(self, server, browser, threads):
+        self.results = []               # (when, status, seconds)
+        self._port, self._stop = server.port, threading.Event()
+        self._raw = client.build("GET", "/app/x", {**NAVIGATE,
+                                                   "Cookie": browser.field()})
+        self._threads = [threading.Thread(target=self._run, daemon=True)
+                         for _ in range(threads)]
+
+    def _run(self):
+        while not self._stop.is_set():
+            start = time.monotonic()
+            try:
+                answer = client.exchange(self._port, self._raw, 60)
+                status = int(answer.split(b" ", 2)[1])
+            except (OSError, IndexError) as e:
+                status = repr(e)
+            self.results.append((start, status, time.monotonic() - start))
+            self._stop.wait(0.2)
+
+    def since(self, when):
+        return [r for r in list(self.results) if r[0] >= when]
+
+    def __enter__(self):
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *exc):
+        self._stop.set()
+        for thread in self._threads:
+            thread.join(60)
+
+
+def lines(server, text):
+    return [line for line in server.error_log().splitlines()
+            if re.search(text, line)]
+
+
+def workers(server):
+    return 16 if server.mpm == "prefork" else 32
+
+
+def good_again(browser, server, seconds):
+    """Seconds until every child serves the session; no more than that."""
+    started = time.monotonic()
+    wait_until(lambda: statuses(browser, server, n=24) == {200}, seconds,
+               "the session is good")
+    return time.monotonic() - started
+
+
+# --- it is stopped -------------------------------------------------------------
+
+def test_stopped_cache(cache, host, op, mpm):   # noqa: F811
+    """It takes connections and says nothing: what else is served goes on, and
+    after a few nobody waits for it. Nobody is sent to sign in."""
+    server = host(children=16 if mpm == "prefork" else 4)
+    browser = visitor(server)
+    assert statuses(browser, server, n=24) == {200}
+    asked = op.count()
+    with Load(server.port, "x", path="/open", threads=2, rate=100) as open_, \
+            Visits(server, browser, workers(server) + 8) as visits:
+        open_.keep_on_for(2)
+        before = open_.percentile(0.99, open_.began)
+        cache.process.send_signal(signal.SIGSTOP)
+        try:
+            stopped = time.monotonic()
+            open_.keep_on_for(5)
+            noticed = stopped + 2.5 * SLOW
+            quiet = visits.since(noticed)
+            slow = open_.percentile(0.99, stopped)
+            assert {r[1] for r in quiet} == {503}, quiet[:5]
+            late = [r for r in quiet if r[2] > 0.3 * SLOW]
+            assert len(late) <= 4, late     # the probe of each second
+        finally:
+            cache.process.send_signal(signal.SIGCONT)
+        took = good_again(browser, server, 20)
+    assert slow <= before + 0.05 * SLOW, (before, slow)
+    assert {r[1] for r in visits.results} <= {200, 503}
+    assert took < 3.5 * SLOW, took
+    assert op.count() == asked
+    waited = [r for r in visits.results if r[2] > 1 * SLOW]
+    assert len(waited) <= workers(server) / 2 + 8, waited   # the gate, and probes
+    expect_few_lines(server)
+    print("figures:", server.mpm, cache.PROGRAM, "open p99 %.1f ms, then %.1f ms;"
+          " waited %d; good again after %.2f s" % (
+              1e3 * before, 1e3 * slow,
+              len(waited), took))
+
+
+def expect_few_lines(server, changes=1, crit=8):
+    """One for each change of state, whatever the load; httpd's clients have lines
+    of their own for each call, of which there are few."""
+    assert len(lines(server, r"\|error\|.*for=sessions: .*next attempt")) == changes
+    assert len(lines(server, r"\|notice\|.*for=sessions: answers again")) == changes
+    assert len(lines(server, r"\|(crit|err\w*)\|.*AH0")) <= crit
+
+
+# --- it dies -------------------------------------------------------------------
+
+def test_dead_cache(cache, host, op):       # noqa: F811
+    """503 at once; it comes back empty, and then a browser may sign in again."""
+    server = host(children=4)
+    browser = visitor(server)
+    assert statuses(browser, server, n=24) == {200}
+    asked = op.count()
+    cache.stop()
+    with Visits(server, browser, workers(server)) as visits:
+        time.sleep(3 * SLOW)
+        assert {r[1] for r in visits.results} == {503}
+        assert max(r[2] for r in visits.since(time.monotonic() - 2)) < 0.5 * SLOW
+        assert op.count() == asked
+        cache.start()
+        started = time.monotonic()
+        wait_until(lambda: statuses(browser, server, n=24) == {302}, 30,
+                   "every child knows that the session is gone")
+        print("figures:", server.mpm, cache.PROGRAM,
+              "empty again known after %.2f s" % (time.monotonic() - started))
+    assert {r[1] for r in visits.results} <= {302, 503}
+    browser = visitor(server)
+    assert statuses(browser, server, n=24) == {200}
+    expect_few_lines(server, crit=24)
+
+
+def test_redis_restarts_with_what_it_had(redis):
+    """The same sessions are good; no browser is sent to sign in."""
+    server = redis.host(children=4)
+    browser = visitor(server)
+    assert statuses(browser, server, n=24) == {200}
+    redis.client().save()
+    with Visits(server, browser, workers(server)) as visits:
+        time.sleep(0.5)
+        redis.stop()
+        time.sleep(2 * SLOW)
+        redis.start()
+        took = good_again(browser, server, 20)
+    print("figures:", server.mpm, "redis restarted: good again after %.2f s" % took)
+    assert took < 2.5 * SLOW
+    assert {r[1] for r in visits.results} <= {200, 503}
+
+
+def test_redis_restarts_unnoticed(redis):
+    """Between two requests: the connections of before cost no request anything."""
+    server = redis.host(children=4)
+    browser = visitor(server)
+    with Visits(server, browser, workers(server)) as visits:
+        time.sleep(1)
+    assert {r[1] for r in visits.results} == {200}
+    redis.client().save()
+    redis.stop()
+    redis.start()
+    for _ in range(40):
+        assert browser.navigate("/app/x").status == 200
+    assert not lines(server, r"SOCache.*for=sessions: .*get 503")
+
+
+@pytest.mark.parametrize("away", ["refuses", "is stopped"])
+def test_one_of_two(redis, away):
+    """What the one has that is away is not taken for ended."""
+    other = Redis()
+    try:
+        server = redis.host(children=4, socache='AuthBearerSOCache "redis:%s,%s"\n'
+                            % (redis.args, other.args))
+        browsers = []
+        while len(browsers) < 2 or not all(
+                [k for k in r.client().keys("*") if b"sess" in k]
+                for r in (redis, other)):
+            browsers.append(visitor(server))
+        if away == "refuses":
+            other.stop()
+        else:
+            other.process.send_signal(signal.SIGSTOP)
+        time.sleep(0.5)
+        with Visits(server, browsers[0], 4), Visits(server, browsers[-1], 4):
+            time.sleep(3 * SLOW)
+            seen = [statuses(b, server, n=12) for b in browsers]
+            if away != "refuses":
+                other.process.send_signal(signal.SIGCONT)
+        assert set.union(*seen) <= {200, 503}
+        if away != "refuses":
+            assert set.union(*seen) == {503}
+            assert len(lines(server, r"\|error\|.*for=sessions: .*no answer in time")) == 1
+    finally:
+        other.close()
+
+
+# --- it is full ----------------------------------------------------------------
+
+def test_full_redis(redis):
+    """It answers, and keeps nothing new: sessions are good, a login is not."""
+    server = redis.host()
+    browser = visitor(server)
+    redis.client().config_set("maxmemory", "1")
+    for _ in range(20):
+        assert Browser(server, BASE).go("/app/x").status == 503
+        assert statuses(browser, server) == {200}
+    assert len(lines(server, r"\|warn\|.*for=sessions: refuses new values")) == 1
+    assert not lines(server, r"SOCache.*for=sessions: .*get 503")
+    assert len(lines(server, r"\|crit\|")) <= 10
+    redis.client().config_set("maxmemory", "0")
+    started = time.monotonic()
+    wait_until(lambda: Browser(server, BASE).go("/app/x").status == 200, 10,
+               "a login")
+    assert time.monotonic() - started < 2.5 * SLOW
+    assert len(lines(server, r"\|notice\|.*for=sessions: takes new values")) == 1
