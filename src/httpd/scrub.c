@@ -110,6 +110,7 @@ typedef struct cleaning_t {
     const bearer_settings_t *settings;
     int step;                          /* one of: */
     int keep;                          /* the token goes on to the application */
+    int trusted;                       /* the names are there by this module */
 } cleaning_t;
 
 enum { CLEAN_NAMES, CLEAN_USER, CLEAN_COOKIES, CLEAN_CREDENTIALS };
@@ -164,7 +165,7 @@ static const char *cleaned(const cleaning_t *c, const char *variable,
     if (c->step == CLEAN_COOKIES) {
         return value;
     }
-    if (header && bearer_exports_reserved_header(header, c->settings)) {
+    if (header && !c->trusted && bearer_exports_reserved_header(header, c->settings)) {
         return NULL;
     }
     if (c->step == CLEAN_NAMES) {
@@ -211,7 +212,7 @@ static void clean(const cleaning_t *c, apr_table_t *env)
 void bearer_scrub_environment(request_rec *r, const bearer_settings_t *settings,
                               int keep)
 {
-    const cleaning_t c = { r, settings, CLEAN_CREDENTIALS, keep };
+    const cleaning_t c = { r, settings, CLEAN_CREDENTIALS, keep, 0 };
 
     if (!apr_is_empty_table(r->subprocess_env)) {
         clean(&c, r->subprocess_env);
@@ -220,7 +221,7 @@ void bearer_scrub_environment(request_rec *r, const bearer_settings_t *settings,
 
 void bearer_scrub_cookies(request_rec *r)
 {
-    const cleaning_t c = { r, NULL, CLEAN_COOKIES, 0 };
+    const cleaning_t c = { r, NULL, CLEAN_COOKIES, 0, 0 };
 
     clean(&c, r->subprocess_env);
 }
@@ -228,11 +229,12 @@ void bearer_scrub_cookies(request_rec *r)
 void bearer_scrub_includer(request_rec *r)
 {
     const bearer_settings_t *settings = bearer_config_of(r);
-    const cleaning_t c = { r, settings, CLEAN_CREDENTIALS,
-                           settings->forward & BEARER_FORWARD_TOKEN };
-    const request_rec *q;
+    cleaning_t c = { r, settings, CLEAN_CREDENTIALS,
+                     settings->forward & BEARER_FORWARD_TOKEN, 0 };
+    request_rec *q;
 
     for (q = r->main; q; q = q->main) {
+        c.trusted = bearer_config_in_force(q);
         clean(&c, q->subprocess_env);
     }
 }
@@ -242,7 +244,7 @@ void bearer_scrub_includer(request_rec *r)
 /* What an environment that was made before says of the user, and of headers. */
 static void scrub_environment(request_rec *r, const bearer_settings_t *settings)
 {
-    cleaning_t c = { r, settings, CLEAN_NAMES, 0 };
+    cleaning_t c = { r, settings, CLEAN_NAMES, 0, 0 };
 
     clean(&c, r->subprocess_env);
     if (r->main) {  /* who its user is is said for the main request alone */

@@ -77,17 +77,21 @@ def server(new_server, backend):
             + location("/free", "AuthBearerTokenFrom " + SOURCES, "all granted")
             + location("/other", "AuthBearerExport both claims=email "
                        "env-prefix=BEARER_CLAIM_")
-            + location("/keep", "AuthBearerTokenFrom header:X-Token\n"
-                       "AuthBearerForward token")
+            + location("/keep", "AuthBearerTokenFrom header header:X-Token\n"
+                       "AuthBearerForward token identity\nCGIPassAuth On")
             + location("/keep-cookie", "AuthBearerTokenFrom cookie:tok\n"
                        "AuthBearerForward token\nSetEnvIf Authorization "
                        '"(.*)" HTTP_AUTHORIZATION=$1'))
-    early = "".join(
+    early = ('AliasMatch "^/keep/page$" "@ROOT@/htdocs/files/open/inner.shtml"\n')
+    early += "".join(
         'ProxyPassMatch "^/(shut|opt)/%s$" "%s/$1"\n' % (
             gateway.url.partition(":")[0], gateway.url) for gateway in gateways)
     files = {"htdocs/files/open/page.shtml":
              "".join(INCLUDE % (part, part) for part in PARTS),
              "htdocs/files/open/again.cgi": (REDIRECT % "/shut/cgi", 0o755),
+             "htdocs/files/open/inner.shtml": "-- \n<!--#printenv -->\n" + "".join(
+                 INCLUDE % (part, part)
+                 for part in ("/shut/env", "/keep/env", "/shut/cgi")),
              "htdocs/files/open/rule.shtml": INCLUDE % ("", "/rule/cgi"),
              "htdocs/files/basic/page.shtml": INCLUDE % ("", "/anyone/cgi"),
              "htdocs/files/fb/x": "x", "htdocs/files/gone/x": "x",
@@ -133,6 +137,19 @@ def test_parts_of_an_open_page(server, wire, part):
         assert "evil" not in text and hidden(text, token), text
     if part.endswith(("cgi", "be/x")) and not part.startswith(("/opt", "/free")):
         assert "alice" in text, res.text
+
+
+def test_parts_of_a_protected_page(server, wire):
+    """Its user is known to the parts, before and after, and its token, which it
+    may have, is not."""
+    token = mint()
+    res = granted(server.get("/keep/page", token, headers=FORGED, h2=wire))
+    for name in ("", "/shut/env", "/keep/env", "/shut/cgi"):
+        text = part_of(res.text, name)
+        assert "HTTP_X_FORWARDED_USER=alice" in text, (name, res.text)
+        assert "evil" not in text and "REMOTE_USER=alice" in text
+        assert hidden(text, token) or name == "", text
+    assert not hidden(part_of(res.text, ""), token)
 
 
 @pytest.mark.allow_log("AH01630")
