@@ -162,6 +162,7 @@ static void register_hooks(apr_pool_t *p)
     bearer_status_register();
     bearer_page_register();
     bearer_caches_register();
+    bearer_browser_register();
     bearer_foreign_user_register();
     bearer_authz_register(p);
     bearer_explain_register();

@@ -121,12 +121,6 @@ int bearer_browser_post_config(apr_pool_t *pconf, server_rec *s)
 
 /* ---- this server as a client -------------------------------------------- */
 
-void bearer_browser_set_cookie(request_rec *r, const char *line)
-{
-    apr_table_addn(r->err_headers_out, "Set-Cookie", line);
-    apr_table_mergen(r->err_headers_out, "Cache-Control", "no-store");
-}
-
 void bearer_browser_set_session(request_rec *r, const browser_t *browser,
                                 const char *value)
 {

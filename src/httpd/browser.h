@@ -49,8 +49,6 @@ void bearer_browser_judgement(bearer_judgement_t *j, request_rec *r,
 /** Is it fetched ahead, before anybody has asked for it? */
 int bearer_browser_speculates(const request_rec *r);
 
-/** Set-Cookie that goes with errors and redirects, too. */
-void bearer_browser_set_cookie(request_rec *r, const char *line);
 void bearer_browser_set_session(request_rec *r, const browser_t *browser,
                                 const char *value);
 
@@ -74,6 +72,9 @@ int bearer_browser_has_client(const server_config_t *server,
                               const bearer_issuer_t *issuer);
 
 /* browser_hide.c */
+/** Set-Cookie that goes with errors and redirects, too. No other module sees the
+ *  value. */
+void bearer_browser_set_cookie(request_rec *r, const char *line);
 /** Hides an issuer's answer from logs and from error documents; the callback finds
  *  it in the request's record. */
 void bearer_browser_hide_answer(request_rec *r, const browser_t *browser);

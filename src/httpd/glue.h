@@ -448,6 +448,8 @@ typedef struct request_t {
     const credential_t *winner;  /**< the one that the principal comes from */
     const char *cookies;         /**< the Cookie field as it was, once ours are
                                       taken out of it */
+    apr_array_header_t *set_cookies; /**< const char *: lines of Set-Cookie; in the
+                                          first request, NULL for none */
     struct browser_session_t *session; /**< NULL: not looked for yet */
     const char *answer;          /**< the query of an issuer's answer, as it was */
     const char *checked_cookies; /**< the Cookie field as it was, once those of a
@@ -560,6 +562,7 @@ int bearer_browser_map_to_storage(request_rec *r);
 void bearer_browser_strip(request_rec *r);
 /** Hides them, and an issuer's answer, from the access log. */
 void bearer_browser_hide(request_rec *r);
+void bearer_browser_register(void);
 
 /* browser_session.c: the session that a cookie opens */
 /**

@@ -1,6 +1,8 @@
 # Licensed under the Apache License, Version 2.0; see LICENSE.
 """What whoever writes an .htaccess can get hold of: with AllowOverride FileInfo it
 copies request headers into variables, tests them, chooses handlers."""
+import time
+
 import pytest
 
 from support.browsing import (SECRETS, conf, op,  # noqa: F401
@@ -142,6 +144,58 @@ def test_proxied(one_server, op, backend, wire):
     for path, there in (("/app/be/x", 0), ("/be/x", 0), ("/app/off/be/x", 1)):
         cookie = headers_of(browser.get(path))["cookie"][0]
         assert cookie.count(name) == there and "own=1" in cookie
+
+
+#: Ways to the cookies that this module sets.
+RESPONSE = """
+RequestHeader set X-Copy "expr=%{resp:Set-Cookie}"
+RewriteEngine On
+RewriteCond expr "%{resp:Set-Cookie} =~ /(.*)/"
+RewriteRule ^ - [E=BY_REWRITE:%1]
+Header set X-Copy "expr=%{resp:Set-Cookie}"
+Header always set X-Copied "expr=%{resp:Set-Cookie}"
+Header edit Set-Cookie "(?i);\\s*HttpOnly" ""
+Header always edit Set-Cookie "$" "; Domain=127.0.0.1; Path=/"
+"""
+
+
+@pytest.mark.allow_log("AuthBearerSessionStore cookie: the issuer")
+@pytest.mark.parametrize("kind", ["cookie", "cache"])
+def test_no_cookie_that_is_set(one_server, op, wire, kind):
+    """A session that is prolonged, a login that begins; nor does the log show them."""
+    server = one_server(conf(op, """
+AuthBearerSessionStore %s
+AuthBearerSessionLifetime max=1h idle=4s
+CustomLog "@ROOT@/logs/all.log" "%%{Set-Cookie}o"
+""" % kind, end=PLACES), files={
+        **files(), "htdocs/files/shut/.htaccess": RESPONSE,
+        "htdocs/files/shut/index.html": "x"}, h2=True)
+    browser = Browser(server, h2=wire)
+    begun = browser.navigate("/files/shut/x.cgi")
+    assert begun.status == 302, begun
+    signed_in(browser, "/files/shut/x.cgi")
+    name = session_cookie(browser)
+    answers, values = [], [browser.cookies[name]]
+    time.sleep(1.5)
+    for uri in ("x.cgi", "index.html", "missing"):
+        time.sleep(0.6)
+        answers.append(browser.get("/files/shut/" + uri))
+        assert answers[-1].user == "alice@example.test", answers[-1]
+        values.append(browser.cookies[name])
+    assert len(set(values)) > 1 or kind == "cache"
+    values += [line.partition("=")[2].partition(";")[0]
+               for res in (begun, *answers) for line in res.all("Set-Cookie")]
+    lines = [line for res in (begun, *answers) for line in res.all("Set-Cookie")]
+    assert lines and all("; HttpOnly; SameSite=Lax" in line and "Domain" not in line
+                         for line in lines), lines
+    with open(server.path("logs/all.log")) as f:
+        texts = [f.read()]
+    assert name + "=***" in texts[0]
+    texts += [res.text + str([pair for pair in res.headers
+                              if pair[0].lower() != "set-cookie"])
+              for res in (begun, *answers)]
+    for value in values:
+        assert not [text for text in texts if value[:24] in text], texts
 
 
 # -- handlers --------------------------------------------------------------------
