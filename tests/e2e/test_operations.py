@@ -15,7 +15,8 @@ PAGE = os.path.join(TOP, "docs", "operations.md")
 ROOMS = ["bearer/client_auth*", "bearer/filewatch.c", "bearer/keyset*",
          "bearer/metadata.c", "bearer/revocation*.c", "bearer/secret.c",
          "bearer/tenants.c", "httpd/handover.c", "httpd/process.c",
-         "httpd/refresh.c", "httpd/shared.c", "httpd/store.c"]
+         "httpd/refresh.c", "httpd/remote.c", "httpd/shared.c",
+         "httpd/store.c"]
 CALL = re.compile(r"\b(?:bearer_world_log|ap_log_r?error|bearer_log)\(")
 LITERAL = re.compile(r'"((?:[^"\\]|\\.)*)"')
 
