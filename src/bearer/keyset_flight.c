@@ -9,7 +9,7 @@
 #include <apr_strings.h>
 
 /** What telling the others of a fetch may take, once its time is over. */
-#define LEASE_SLACK apr_time_from_msec(500)
+#define LEASE_SLACK apr_time_from_msec(250)
 
 /* ---- taking a document over -------------------------------------------- */
 

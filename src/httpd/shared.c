@@ -204,15 +204,20 @@ void bearer_shared_unlease(const unsigned char *key)
 int bearer_shared_await(const unsigned char *key, apr_time_t now,
                         apr_interval_time_t longest)
 {
+    apr_interval_time_t left;
+    apr_uint64_t lease;
     apr_uint32_t rung;
 
     if (!shared) {
         return 0;
     }
     rung = bearer_bell_rung(bell_of(key));
-    if (!is_held(atomic_load(lease_of(key)), now)) {
+    lease = atomic_load(lease_of(key));
+    if (!is_held(lease, now)) {
         return 0;
     }
-    bearer_bell_wait(bell_of(key), rung, longest < LOOK_AGAIN ? longest : LOOK_AGAIN);
+    left = (apr_time_t)((lease >> PID_BITS) + 1) * 1000 - now; /* it may just run out */
+    longest = longest < LOOK_AGAIN ? longest : LOOK_AGAIN;
+    bearer_bell_wait(bell_of(key), rung, longest < left ? longest : left);
     return 1;
 }

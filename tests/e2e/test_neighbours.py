@@ -152,7 +152,7 @@ def test_a_stopped_fetcher_wedges_nothing(one_server, issuer, issuers):
         wait_until(lambda: all(map(is_stopped, stopped)), 5, "it is stopped")
         wait_until(lambda: _if(server.get("/a", issuer.mint()), 200), 20,
                    "keys")
-        assert time.monotonic() - started < 4.5 * SLOW
+        assert time.monotonic() - started < 3.5 * SLOW
     finally:
         held.set()
         for child in stopped:
