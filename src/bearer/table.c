@@ -247,6 +247,7 @@ apr_status_t bearer_table_get(bearer_table_t *t, const unsigned char *key,
                               apr_size_t *len, apr_pool_t *p)
 {
     stripe_t *stripe = table_stripe(t, key);
+    unsigned char kind = BEARER_KEPT_MARK;
     apr_uint32_t sum = 0;
     chunk_t i;
 
@@ -262,13 +263,15 @@ apr_status_t bearer_table_get(bearer_table_t *t, const unsigned char *key,
         *value = apr_palloc(p, *len + 1);
         bearer_table_copy(t, i, *value);
         sum = table_head(t, i)->sum;
+        kind = table_head(t, i)->kind;
     }
     pthread_mutex_unlock(&stripe->lock);
     if (!i) {
         return APR_NOTFOUND;
     }
     /* nothing that this code does changes a value; what else might is not trusted */
-    return sum == bearer_table_sum(*value, *len) ? APR_SUCCESS : APR_EGENERAL;
+    return kind == BEARER_KEPT_SESSION || sum == bearer_table_sum(*value, *len)
+        ? APR_SUCCESS : APR_EGENERAL;
 }
 
 /* ---- changing ----------------------------------------------------------- */
@@ -315,8 +318,8 @@ static apr_status_t keep(bearer_table_t *t, const unsigned char *key,
         return rv != APR_SUCCESS ? rv : old ? APR_EEXIST : APR_NOTFOUND;
     }
     if (old) {
-        n = table_chunks(entry->len, table_head(t, old)->owned);
-        has = table_chunks(table_head(t, old)->len, table_head(t, old)->owned);
+        n = table_chunks(entry->len, table_is_owned(table_head(t, old)));
+        has = table_chunks_of(table_head(t, old));
     }
     if (n > has) {
         rv = make_room(t, entry->kind, n - has, old, now);

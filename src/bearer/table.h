@@ -60,7 +60,8 @@ apr_status_t bearer_table_attach(bearer_table_t **table, void *block,
 /** How many sessions with values of so many bytes fit into a block of that size. */
 apr_uint64_t bearer_table_room(apr_uint64_t size, apr_size_t len);
 
-/** Copies a value into p. APR_SUCCESS, APR_NOTFOUND, APR_EGENERAL. */
+/** Copies a value into p. APR_SUCCESS, APR_NOTFOUND; APR_EGENERAL also for a value that
+ *  is not as it was kept, unless it is a session's: those are sealed. */
 apr_status_t bearer_table_get(bearer_table_t *table, const unsigned char *key,
                               apr_time_t now, unsigned char **value,
                               apr_size_t *len, apr_pool_t *p);

@@ -291,9 +291,9 @@ static void dequeue(bearer_table_t *t, chunk_t i)
 static void count(bearer_table_t *t, const head_t *head, int sign)
 {
     header_t *h = t->header;
-    apr_uint32_t chunks = table_chunks(head->len, head->owned);
+    apr_uint32_t chunks = table_chunks_of(head);
 
-    atomic_fetch_add_explicit(head->owned ? &h->sessions : &h->others,
+    atomic_fetch_add_explicit(table_is_owned(head) ? &h->sessions : &h->others,
                               (apr_uint64_t)(apr_int64_t)sign, memory_order_relaxed);
     if (head->kind == BEARER_KEPT_ATTEMPT) {
         h->small += sign > 0 ? chunks : -chunks;
@@ -304,7 +304,7 @@ void bearer_table_enlist(bearer_table_t *t, chunk_t i)
 {
     const head_t *head = table_head(t, i);
 
-    if (head->owned) {
+    if (table_is_owned(head)) {
         enlist_owners(t, i);
     }
     if (head->kind == BEARER_KEPT_ATTEMPT) {
@@ -320,7 +320,7 @@ void bearer_table_delist(bearer_table_t *t, chunk_t i)
 {
     const head_t *head = table_head(t, i);
 
-    if (head->owned) {
+    if (table_is_owned(head)) {
         delist_owners(t, i);
     }
     if (head->kind == BEARER_KEPT_ATTEMPT) {

@@ -39,17 +39,21 @@
 
 enum { CHUNK_FREE, CHUNK_HEAD, CHUNK_MORE };
 
+/** Of a head: a chunk of owners follows it; its chunks lie one after the other. */
+enum { OWNED = 1, STRAIGHT = 2 };
+
 typedef apr_uint32_t chunk_t;      /**< index of one */
 
 typedef struct head_t {
     _Atomic apr_uint32_t state;    /**< COMMITTED: it counts */
     unsigned char kind;            /**< bearer_kept_t */
-    unsigned char owned;           /**< a chunk of owners follows */
+    unsigned char how;             /**< OWNED, STRAIGHT */
     apr_uint16_t len;              /**< of the value */
     unsigned char key[BEARER_CACHE_KEY_SIZE];
     apr_uint64_t serial;           /**< of two with one key the later counts */
     apr_int64_t expires, touched;
-    apr_uint32_t sum;              /**< of the value */
+    apr_uint32_t sum;              /**< of the value; 0: of a session, whose seal says
+                                        whether it is whole */
     apr_uint32_t check;            /**< of the members above, and of the owners */
     chunk_t chain;                 /**< the next in its bucket */
     chunk_t older, newer;          /**< among attempts */
@@ -116,6 +120,11 @@ static inline head_t *table_head(const bearer_table_t *t, chunk_t i)
     return (head_t *)(void *)(t->chunks + (apr_size_t)i * CHUNK);
 }
 
+static inline int table_is_owned(const head_t *head)
+{
+    return head->how & OWNED;
+}
+
 /** Of an owned record. */
 static inline owners_t *table_owners(const bearer_table_t *t, chunk_t i)
 {
@@ -142,6 +151,11 @@ static inline apr_uint32_t table_chunks(apr_size_t len, int owned)
 {
     return (owned ? 2u : 1u)
         + (len > INLINE ? (apr_uint32_t)((len - INLINE + CHUNK - 1) / CHUNK) : 0u);
+}
+
+static inline apr_uint32_t table_chunks_of(const head_t *head)
+{
+    return table_chunks(head->len, table_is_owned(head));
 }
 
 /* table_record.c: under the lock of changes, but for the copy */

@@ -17,7 +17,7 @@ apr_uint32_t bearer_table_check(const bearer_table_t *t, chunk_t i)
     uLong sum = crc32(0, &head->kind, offsetof(head_t, check)
                                       - offsetof(head_t, kind));
 
-    return (apr_uint32_t)(head->owned
+    return (apr_uint32_t)(table_is_owned(head)
         ? crc32(sum, table_owners(t, i)->of.id[0], sizeof(bearer_owners_t)) : sum);
 }
 
@@ -26,34 +26,19 @@ apr_uint32_t bearer_table_sum(const unsigned char *value, apr_size_t len)
     return (apr_uint32_t)crc32(0, value, (uInt)len);
 }
 
-/* The value's bytes that do not fit into the head. Chunks that were taken one after
- * the other are one piece. */
-static void copy_more(const bearer_table_t *t, chunk_t i, unsigned char *to,
-                      apr_size_t len)
-{
-    while (len) {
-        chunk_t first = t->next[i], last = first;
-        apr_size_t n = CHUNK;
-
-        while (n < len && t->next[last] == last + 1) {
-            last++;
-            n += CHUNK;
-        }
-        n = n < len ? n : len;
-        memcpy(to, t->chunks + (apr_size_t)first * CHUNK, n);
-        to += n;
-        len -= n;
-        i = last;
-    }
-}
-
 void bearer_table_copy(const bearer_table_t *t, chunk_t i, unsigned char *to)
 {
     const head_t *head = table_head(t, i);
-    apr_size_t begin = head->len < INLINE ? head->len : INLINE;
+    apr_size_t len = head->len, n = len < INLINE ? len : INLINE;
 
-    memcpy(to, head->value, begin);
-    copy_more(t, head->owned ? t->next[i] : i, to + begin, head->len - begin);
+    memcpy(to, head->value, n);
+    i = table_is_owned(head) ? t->next[i] : i;
+    while ((len -= n) != 0) {
+        to += n;
+        i = t->next[i];
+        n = len < CHUNK || head->how & STRAIGHT ? len : CHUNK;
+        memcpy(to, t->chunks + (apr_size_t)i * CHUNK, n);
+    }
 }
 
 static void write_more(const bearer_table_t *t, chunk_t i, const unsigned char *from,
@@ -82,15 +67,18 @@ static chunk_t take_chunk(bearer_table_t *t)
     return i;
 }
 
-static chunk_t take_chunks(bearer_table_t *t, apr_uint32_t n)
+/* *how: STRAIGHT, or 0. */
+static chunk_t take_chunks(bearer_table_t *t, apr_uint32_t n, int *how)
 {
     chunk_t first = take_chunk(t), i = first;
 
+    *how = STRAIGHT;
     atomic_fetch_add_explicit(&t->header->used, n, memory_order_relaxed);
     bearer_table_commit(table_head(t, first), 0);
     t->kinds[first] = CHUNK_HEAD;
     while (--n) {
         t->next[i] = take_chunk(t);
+        *how = t->next[i] == i + 1 ? *how : 0;
         i = t->next[i];
         t->kinds[i] = CHUNK_MORE;
     }
@@ -102,7 +90,7 @@ static chunk_t take_chunks(bearer_table_t *t, apr_uint32_t n)
 void bearer_table_release(bearer_table_t *t, chunk_t first)
 {
     const head_t *head = table_head(t, first);
-    apr_uint32_t n = table_chunks(head->len, head->owned);
+    apr_uint32_t n = table_chunks_of(head);
     chunk_t last = first;
 
     atomic_fetch_sub_explicit(&t->header->used, n, memory_order_relaxed);
@@ -119,13 +107,14 @@ chunk_t bearer_table_compose(bearer_table_t *t, const unsigned char *key,
                              const bearer_cache_entry_t *entry, chunk_t old,
                              apr_time_t now)
 {
-    int owned = old ? table_head(t, old)->owned : entry->owners != NULL;
-    chunk_t i = take_chunks(t, table_chunks(entry->len, owned)), more = i;
+    int owned = old ? table_is_owned(table_head(t, old)) : entry->owners != NULL;
+    int how;
+    chunk_t i = take_chunks(t, table_chunks(entry->len, owned), &how), more = i;
     apr_size_t begin = entry->len < INLINE ? entry->len : INLINE;
     head_t *head = table_head(t, i);
 
     head->kind = (unsigned char)entry->kind;
-    head->owned = (unsigned char)owned;
+    head->how = (unsigned char)(how | (owned ? OWNED : 0));
     head->len = (apr_uint16_t)entry->len;
     memcpy(head->key, key, sizeof(head->key));
     head->serial = ++t->header->serial;
@@ -137,7 +126,8 @@ chunk_t bearer_table_compose(bearer_table_t *t, const unsigned char *key,
         more = t->next[i];
     }
     write_more(t, more, entry->value + begin, entry->len - begin);
-    head->sum = bearer_table_sum(entry->value, entry->len);
+    head->sum = entry->kind == BEARER_KEPT_SESSION
+        ? 0 : bearer_table_sum(entry->value, entry->len);
     head->check = bearer_table_check(t, i);
     return i;
 }

@@ -138,7 +138,7 @@ static void forget_derived(bearer_table_t *t)
 static int has_chain(const bearer_table_t *t, chunk_t i)
 {
     const head_t *head = table_head(t, i);
-    apr_uint32_t n = table_chunks(head->len, head->owned);
+    apr_uint32_t n = table_chunks_of(head);
 
     while (--n) {
         i = t->next[i];
@@ -161,7 +161,7 @@ static int counts(const bearer_table_t *t, chunk_t i)
 static void set_chain(bearer_table_t *t, chunk_t i, unsigned char kind)
 {
     const head_t *head = table_head(t, i);
-    apr_uint32_t n = table_chunks(head->len, head->owned);
+    apr_uint32_t n = table_chunks_of(head);
 
     atomic_fetch_add(&t->header->used, kind == CHUNK_FREE ? -(apr_uint64_t)n : n);
     t->kinds[i] = kind == CHUNK_FREE ? CHUNK_FREE : CHUNK_HEAD;

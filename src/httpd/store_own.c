@@ -39,9 +39,9 @@ int bearer_store_own_is(const char *word)
 static apr_uint64_t size_of(const char *text)
 {
     static const char units[] = "KMG";
-    char *end = NULL;
+    char none[1] = "", *end = none;
     apr_int64_t n = *text >= '0' && *text <= '9' ? apr_strtoi64(text, &end, 10) : 0;
-    const char *unit = end && *end ? strchr(units, apr_toupper(*end)) : NULL;
+    const char *unit = *end ? strchr(units, apr_toupper(*end)) : NULL;
 
     if (n <= 0 || n > (apr_int64_t)BEARER_TABLE_MAX || (*end && (!unit || end[1]))) {
         return 0;

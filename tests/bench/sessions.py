@@ -3,14 +3,17 @@
 """What a browser's session costs, in a real httpd with real logins.
 
     tests/bench/sessions.py --module build/gcc/.libs/mod_auth_bearer.so
-    tests/bench/sessions.py --module ... --sessions 100000 --size 300
+    tests/bench/sessions.py --module ... --sessions 100000 --size 160
+    tests/bench/sessions.py --module ... --instructions
 
-The first: CPU of a request with a good session (cache store, shmcb) over an
+The first: CPU of a request with a good session (cache store, shm) over an
 unauthenticated one on the same httpd, driven in turn by wrk, medians; the target
 is at most 12 us, or 0.15 of the unauthenticated request, whichever is more. The
-second also fills a shmcb of so many MB with so many sessions and asks for each of
-them again: how many are still there? The provider is a process of this script
-(RS256, opaque access and refresh tokens). Needs: wrk, python3-cryptography.
+second also fills a memory of so many MB with so many sessions and asks for each of
+them again: how many are still there? The third counts the instructions of such a
+request, which repeat (callgrind): inside the module, and with what libraries do for
+it. The provider is a process of this script (RS256, opaque access and refresh
+tokens). Needs: wrk, or valgrind; python3-cryptography.
 """
 import argparse
 import json
@@ -32,6 +35,7 @@ import urllib.parse
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 import bench  # noqa: E402
+import instructions  # noqa: E402
 from support import tokens  # noqa: E402
 
 #: Absolute, and as a part of an unauthenticated request.
@@ -41,7 +45,7 @@ CONF = """
 LoadModule auth_bearer_module {module}
 AuthBearerSecretFile {root}/secret
 AuthBearerBaseURL http://localhost:{port}
-AuthBearerSOCache shmcb:{root}/sessions({size}) for=sessions
+AuthBearerSOCache {cache} for=sessions
 AuthBearerSessionLifetime max=8h idle=8h
 AuthBearerThrottle off
 <AuthBearerIssuer {issuer} bench>
@@ -68,7 +72,8 @@ USER = {"email": "alice.example@mail.example", "email_verified": True,
 # -- the provider ----------------------------------------------------------------
 
 class Provider(socketserver.StreamRequestHandler):
-    """Metadata, and a token endpoint that believes every code: it is the nonce."""
+    """Metadata, and a token endpoint that believes every code: it is the nonce, and
+    perhaps a sid."""
 
     issuer, key, disable_nagle_algorithm = None, None, True
 
@@ -85,23 +90,25 @@ class Provider(socketserver.StreamRequestHandler):
                 return
             body = self.rfile.read(length)
             answer = json.dumps(self.tokens(body) if line[0] == b"POST"
-                                else self.metadata()).encode()
+                                else self.document(line[1])).encode()
             self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/json"
                              b"\r\nContent-Length: %d\r\n\r\n%s"
                              % (len(answer), answer))
 
-    def metadata(self):
+    def document(self, path):
+        """Metadata, whatever the path."""
         return {"issuer": self.issuer, "jwks_uri": self.issuer + "/jwks",
                 "authorization_endpoint": self.issuer + "/authorize",
                 "token_endpoint": self.issuer + "/token"}
 
     def tokens(self, body):
-        nonce = dict(urllib.parse.parse_qsl(body.decode()))["code"]
+        code = dict(urllib.parse.parse_qsl(body.decode()))["code"]
+        nonce, _, sid = code.partition(" ")
         now = int(time.time())
         header = tokens.b64(json.dumps({"alg": "RS256", "typ": "JWT",
                                         "kid": self.key.kid}))
         claims = {"iss": self.issuer, "aud": "www", "iat": now, "exp": now + 300,
-                  "sub": "u-" + nonce[:12], "sid": nonce[:22], "nonce": nonce,
+                  "sub": "u-" + nonce[:12], "sid": sid or nonce[:22], "nonce": nonce,
                   "auth_time": now, **USER}
         data = header + "." + tokens.b64(json.dumps(claims))
         return {"access_token": secrets.token_urlsafe(32), "token_type": "Bearer",
@@ -143,15 +150,17 @@ class Connection:
         self.answers.read(length)
         return int(status.split()[1]), headers
 
-    def login(self):
-        """The session's cookie, NAME=VALUE."""
+    def login(self, sid=None):
+        """The session's cookie, NAME=VALUE. sid: of the session at the provider, or
+        whatever it likes."""
         status, headers = self.get("/in/index.html")
         assert status == 302, (status, headers)
         asked = dict(urllib.parse.parse_qsl(urllib.parse.urlsplit(
             first(headers, "Location")).query))
         attempt = first(headers, "Set-Cookie").split(";")[0]
         status, headers = self.get("/.auth/callback?code=%s&state=%s" % (
-            asked["nonce"], asked["state"]), attempt)
+            asked["nonce"] + (" " + sid if sid else "").replace(" ", "%20"),
+            asked["state"]), attempt)
         assert status == 303, (status, headers)
         return next(h[12:].split(";")[0] for h in headers
                     if re.match(r"Set-Cookie: \S*bearer_session", h))
@@ -214,15 +223,39 @@ def fill(server, options):
     return found == len(cookies)
 
 
+def count_some(server, module, out, requests):
+    """Instructions inside the module, and with libraries, of a login and so many
+    requests."""
+    with instructions.counted(server, out):
+        line = Connection(server.port)
+        cookie = line.login()
+        for _ in range(requests):
+            assert line.get("/in/index.html", cookie)[0] == 200
+    return (instructions.inside(out, pathlib.Path(module).name),
+            int(re.search(r"(?m)^(?:summary|totals): (\d+)", out.read_text()).group(1)))
+
+
+def count(server, module, base):
+    few, many = (count_some(server, module, base / f"callgrind.{n}", n)
+                 for n in (50, 50 + instructions.REQUESTS))
+    inside, everything = (round((m - f) / instructions.REQUESTS)
+                          for f, m in zip(few, many))
+    print(f"a request with a session: {inside} instructions inside the module, "
+          f"{everything} with what libraries do for it")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("--module", required=True)
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=5, help="0: no CPU is measured")
     parser.add_argument("--seconds", type=int, default=2, help="of each drive")
     parser.add_argument("--connections", type=int, default=8)
     parser.add_argument("--sessions", type=int, default=0, help="to fill with")
     parser.add_argument("--clients", type=int, default=3, help="that log in")
-    parser.add_argument("--size", type=int, default=64, help="MB of the shmcb")
+    parser.add_argument("--size", type=int, default=64, help="MB of memory")
+    parser.add_argument("--cache", default="shm:{size}",
+                        help="AuthBearerSOCache, of this and other versions")
+    parser.add_argument("--instructions", action="store_true")
     options = parser.parse_args()
     base = pathlib.Path(tempfile.mkdtemp(prefix="bearer-bench-"))
     key = tokens.key("rs256")
@@ -232,7 +265,8 @@ def main():
     provider = multiprocessing.Process(target=provide, args=(listener, key),
                                        daemon=True)
     provider.start()
-    server = bench.Server("site", base, CONF, size=options.size * 2**20,
+    server = bench.Server("site", base, CONF, cache=options.cache.format(
+                              size=options.size * 2**20, base=base),
                           module=str(pathlib.Path(options.module).resolve()),
                           issuer="http://127.0.0.1:%d"
                           % listener.server_address[1])
@@ -243,12 +277,16 @@ def main():
         (server.root / name).write_bytes(content)
         (server.root / name).chmod(0o600)
     try:
+        if options.instructions:
+            count(server, options.module, base)
+            return
         server.start()
-        good = cost(server, options)
+        good = options.rounds == 0 or cost(server, options)
         if options.sessions:
             good = fill(server, options) and good
     finally:
-        server.stop()
+        if not options.instructions:
+            server.stop()
         provider.terminate()
         shutil.rmtree(base, ignore_errors=True)
     sys.exit(0 if good else 1)

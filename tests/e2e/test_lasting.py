@@ -35,17 +35,17 @@ class At(Browser):
             **(headers or {}), "X-Forwarded-For": self.address}, body, **kw)
 
     def clone(self):
-        other = At(self.server, self.origin)
+        other = At(self.server, self.origin, self.h2)
         other.cookies, other.address = dict(self.cookies), self.address
         return other
 
 
-def visitor(op, server, name, address=None):
+def visitor(op, server, name, address=None, h2=False):
     """Somebody else, signed in."""
     op.user = {"sub": name, "email": name + "@example.test",
                "email_verified": True}
     op.sid = "sid-of-" + name
-    browser = At(server) if address else Browser(server)
+    browser = (At if address else Browser)(server, h2=h2)
     if address:
         browser.address = address
     res = browser.navigate(callback(browser, op))
@@ -187,9 +187,9 @@ def test_one_refresh_over_a_reload(site, op, store):
 
 
 @pytest.mark.core
-def test_used_things_stay_used(site, op):
-    server = site()
-    browser = Browser(server)
+def test_used_things_stay_used(site, op, wire):
+    server = site(h2=wire)
+    browser = Browser(server, h2=wire)
     back = callback(browser, op)
     before = browser.clone()
     assert browser.navigate(back).status == 303
@@ -284,13 +284,14 @@ def test_rotation(site, op, store):
 
 @pytest.mark.core
 @pytest.mark.allow_log("the memory for sessions is full")
-def test_foreign_logins(site, op):
+def test_foreign_logins(site, op, wire):
     """A flood from one address: nobody else is signed out, and nothing that was
     ended comes back."""
     server = site("AuthBearerSOCache shm:128K for=sessions\n" + REMOTEIP,
-                  modules=("remoteip",))
-    people = [visitor(op, server, "p%d" % i, "192.0.2.%d" % i) for i in range(10)]
-    ended = [visitor(op, server, "e%d" % i, "192.0.2.%d" % (50 + i))
+                  modules=("remoteip",), h2=wire)
+    people = [visitor(op, server, "p%d" % i, "192.0.2.%d" % i, wire)
+              for i in range(10)]
+    ended = [visitor(op, server, "e%d" % i, "192.0.2.%d" % (50 + i), wire)
              for i in range(10)]
     for i in range(10):
         token = op.logout_token(sid="sid-of-e%d" % i, sub=None)
@@ -311,11 +312,11 @@ def test_foreign_logins(site, op):
 
 
 @pytest.mark.core
-def test_thirty_two(site, op):
+def test_thirty_two(site, op, wire):
     """One more login of somebody ends the session that was unused for longest."""
-    server = site()
+    server = site(h2=wire)
     other = visitor(op, server, "other")
-    sessions = [visitor(op, server, "ann") for _ in range(33)]
+    sessions = [visitor(op, server, "ann", h2=wire) for _ in range(33)]
     assert status(sessions[0]) == 302
     assert [status(b) for b in sessions[1:]] == [200] * 32
     assert status(other) == 200
@@ -323,16 +324,15 @@ def test_thirty_two(site, op):
 
 @pytest.mark.core
 @pytest.mark.allow_log("the memory for sessions is full")
-def test_no_place_for_a_mark(site, op):
+def test_no_place_for_a_mark(site, op, wire):
     """No login whose end could not be kept; those who are there can sign out."""
     server = site("AuthBearerSessionStore cookie\n"
-                  "AuthBearerSOCache shm:128K for=sessions\n" + REMOTEIP,
-                  modules=("remoteip",))
+                  "AuthBearerSOCache shm:128K for=sessions\n", h2=wire)
     people = []
     for i in range(2000):
         op.user = {"sub": "u%d" % i, "email": "u%d@example.test" % i,
                    "email_verified": True}
-        browser = Browser(server)
+        browser = Browser(server, h2=wire)
         res = browser.navigate(callback(browser, op))
         if res.status != 303:
             break

@@ -123,7 +123,7 @@ static inline int table_is_sound(const bearer_table_t *t)
     for (b = 0; b <= t->bucket_mask; b++) {
         for (i = t->buckets[b]; i; i = table_head(t, i)->chain) {
             const head_t *head = table_head(t, i);
-            apr_uint32_t n = table_chunks(head->len, head->owned);
+            apr_uint32_t n = table_chunks_of(head);
 
             if (t->kinds[i] != CHUNK_HEAD || head->state != COMMITTED
                 || head->check != bearer_table_check(t, i)
@@ -136,8 +136,8 @@ static inline int table_is_sound(const bearer_table_t *t)
                 }
             }
             records++;
-            owned += head->owned;
-            used += table_chunks(head->len, head->owned);
+            owned += table_is_owned(head) != 0;
+            used += table_chunks_of(head);
         }
     }
     if (records != t->header->sessions + t->header->others
@@ -162,7 +162,7 @@ static inline int table_is_indexed(const bearer_table_t *t)
         for (i = t->buckets[b]; i; i = table_head(t, i)->chain) {
             int by;
 
-            for (by = 0; table_head(t, i)->owned && by < BEARER_OWNER_ADDRESS;
+            for (by = 0; table_is_owned(table_head(t, i)) && by < BEARER_OWNER_ADDRESS;
                  by++) {
                 for (j = bearer_table_first(t, (bearer_owner_t)by,
                                             table_owners(t, i)->of.id[by]);
