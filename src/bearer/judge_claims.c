@@ -516,6 +516,18 @@ static bearer_reason_t check_token_use(bearer_judgement_t *j)
                                                          : "another token");
 }
 
+/* RFC 7662 wants Bearer there; some issuers say which of the tokens it is. */
+static bearer_reason_t check_token_type(bearer_judgement_t *j)
+{
+    const char *type = j->on == BEARER_ON_CLAIMS
+                           ? bearer_json_string(j->claims, "token_type") : NULL;
+
+    return type && strcasecmp(type, "refresh_token") == 0
+               ? not_an_access_token(j, "claim \"token_type\" is "
+                                     "\"refresh_token\"", "a refresh token")
+               : BEARER_OK;
+}
+
 static bearer_reason_t check_payload_typ(bearer_judgement_t *j)
 {
     const char *typ = bearer_json_string(j->claims, "typ");
@@ -554,8 +566,8 @@ static bearer_reason_t check_telling_claims(bearer_judgement_t *j)
 bearer_reason_t bearer_check_type(bearer_judgement_t *j)
 {
     static bearer_reason_t (*const parts[])(bearer_judgement_t *) = {
-        check_header_typ, check_token_use, check_payload_typ,
-        check_telling_claims
+        check_header_typ, check_token_use, check_token_type,
+        check_payload_typ, check_telling_claims
     };
     bearer_reason_t reason = BEARER_OK;
     unsigned i;

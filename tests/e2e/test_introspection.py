@@ -190,6 +190,7 @@ INVALID = [
     ("id-token", _answer(nonce="n-1"), "type", "type"),
     ("id-token-hash", _answer(at_hash="x"), "type", "type"),
     ("refresh-token", _answer(token_use="refresh_token"), "type", "type"),
+    ("refresh-token-type", _answer(token_type="refresh_token"), "type", "type"),
     ("offline-token", _answer(typ="Offline"), "type", "type"),
     ("no-sub", _answer(sub=None), "identifier", "user_claim"),
     ("bad-sub", _answer(sub="a,b"), "identifier", "identifier"),

@@ -167,6 +167,8 @@ static void test_bad_answers(void **state)
                "\"nonce\":\"n\"}", BEARER_TYPE },
         { 200, "{\"active\":true,\"sub\":\"ann\",\"aud\":\"api://orders\","
                "\"token_use\":\"refresh_token\"}", BEARER_TYPE },
+        { 200, "{\"active\":true,\"sub\":\"ann\",\"aud\":\"api://orders\","
+               "\"token_type\":\"refresh_token\"}", BEARER_TYPE },
         { 200, "{\"active\":true,\"sub\":\"a,b\",\"aud\":\"api://orders\"}",
           BEARER_IDENTIFIER },
         { 200, "{\"active\":true,\"aud\":\"api://orders\"}",
