@@ -27,7 +27,7 @@ static const struct {
     int writing;                   /**< only a write is refused */
     const char *change;
 } errors[] = {
-    { "OOM", 1, "raise maxmemory, or set maxmemory-policy volatile-ttl" },
+    { "OOM", 1, "raise maxmemory" },
     { "READONLY", 1, "this is a replica; name the primary" },
     { "MISCONF", 1, "redis cannot write to its disk" },
     { "NOREPLICAS", 1, "too few replicas are connected" },
