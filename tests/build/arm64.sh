@@ -15,7 +15,8 @@ dir=$(cd "$1" && pwd)
 triplet=aarch64-linux-gnu
 root=$dir/sysroot
 packages='libc6-dev libapr1-dev libaprutil1-dev libcmocka-dev
-    libcurl4-openssl-dev libjansson-dev libssl-dev zlib1g-dev'
+    libcurl4-openssl-dev libhiredis-dev libjansson-dev libssl-dev
+    zlib1g-dev'
 
 skip() {
     echo "arm64: skipped: $*"
