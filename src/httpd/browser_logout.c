@@ -54,6 +54,15 @@ static const char *form_token(const bearer_session_t *session, apr_pool_t *p)
     return bearer_text_hex(p, hash, sizeof(hash));
 }
 
+/* A picture in a page that others may write to (a wiki, a forum) is no wish of the
+ * user who reads it. */
+static int is_part_of_a_page(request_rec *r)
+{
+    const char *mode = apr_table_get(r->headers_in, "Sec-Fetch-Mode");
+
+    return r->method_number == M_GET && mode && !ap_cstr_casecmp(mode, "no-cors");
+}
+
 /* Did the request begin on this very site? `none` is no proof of it: a link in an
  * e-mail or an application is that, too, not only a typed address. */
 static int from_here(request_rec *r, const browser_t *browser)
@@ -61,6 +70,9 @@ static int from_here(request_rec *r, const browser_t *browser)
     const char *site = apr_table_get(r->headers_in, "Sec-Fetch-Site");
     const char *origin = apr_table_get(r->headers_in, "Origin");
 
+    if (is_part_of_a_page(r)) {
+        return 0;
+    }
     return site ? !ap_cstr_casecmp(site, "same-origin")
                 : origin && !ap_cstr_casecmp(origin, browser->origin);
 }

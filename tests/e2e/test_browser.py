@@ -666,6 +666,23 @@ def test_logout_by_another_site(site, op):
     assert browser.navigate("/app/x").status == 302
 
 
+@pytest.mark.core
+def test_logout_by_a_picture_of_this_site(site, op, wire):
+    """What others may write into a page signs nobody out who reads it; a script of
+    this site may, and so may a beacon."""
+    browser = Browser(site(h2=wire), h2=wire)
+    signed_in(browser)
+    part = {"Sec-Fetch-Site": "same-origin", "Sec-Fetch-Mode": "no-cors"}
+    for dest in ("image", "script", "style"):
+        browser.send("GET", "/.auth/logout", {**part, "Sec-Fetch-Dest": dest})
+        assert browser.navigate("/app/x").status == 200
+    for method, fields in (("GET", {**part, "Sec-Fetch-Mode": "cors"}),
+                           ("POST", part)):
+        assert browser.send(method, "/.auth/logout", fields).status == 200
+        assert browser.navigate("/app/x").status == 302
+        signed_in(browser)
+
+
 def test_logout_without_a_session(site, op):
     res = Browser(site()).navigate("/.auth/logout")
     assert res.status == 200 and "signed out" in res.text
