@@ -10,7 +10,7 @@
 
 /** A limited errand gives up after this, an unlimited one after LONG. */
 #define SHORT apr_time_from_msec(30)
-#define LONG apr_time_from_msec(600)
+#define LONG apr_time_from_msec(1000)
 
 /* What happens to an errand; the sender's thread sees it in `ends`. */
 typedef struct job_t {

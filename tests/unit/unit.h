@@ -26,6 +26,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -81,9 +82,12 @@ static inline apr_pool_t *unit_pool(void **state)
 #define UNIT_TEST(f) \
     cmocka_unit_test_setup_teardown(f, unit_setup, unit_teardown)
 
+/** Seconds after which a program that hangs is ended by SIGALRM. */
+#define UNIT_LONGEST 600
+
 #define UNIT_RUN(name, tests) \
-    cmocka_run_group_tests_name(name, tests, unit_group_setup, \
-                                unit_group_teardown)
+    (alarm(UNIT_LONGEST), \
+     cmocka_run_group_tests_name(name, tests, unit_group_setup, unit_group_teardown))
 
 /* ---- assertions that say which case of a table failed ------------------ */
 
