@@ -22,6 +22,7 @@ typedef struct flight_t {
     struct flight_t *next;
     unsigned char key[BEARER_CACHE_KEY_SIZE];
     int references, landed;
+    apr_time_t began;        /* by the real clock */
     bearer_answer_t answer;  /* its text is malloc'd; NULL unless BEARER_OK */
     char *text;
     char detail[DETAIL_MAX];
@@ -59,6 +60,7 @@ static flight_t *take_off(bearer_flights_t *all, const unsigned char *key)
     if (flight) {
         memcpy(flight->key, key, sizeof(flight->key));
         flight->references = 1;
+        flight->began = apr_time_now();
         flight->next = all->under_way;
         all->under_way = flight;
     }
@@ -142,12 +144,9 @@ static void fly(bearer_flights_t *all, flight_t *flight, const bearer_ask_t *ask
     }
 }
 
-/* Under mutex. A question may need a token of ours first, hence two times. */
-static void wait_for(bearer_flights_t *all, const flight_t *flight,
-                     apr_interval_time_t total)
+/* Under mutex. */
+static void wait_until(bearer_flights_t *all, const flight_t *flight, apr_time_t end)
 {
-    apr_time_t end = apr_time_now() + 2 * total;
-
     while (!flight->landed && apr_time_now() < end) {
         apr_thread_cond_timedwait(all->landed, all->mutex, end - apr_time_now());
     }
@@ -194,18 +193,24 @@ static int share(bearer_flights_t *all, flight_t *flight,
         fly(all, flight, ask, p);
         apr_thread_mutex_lock(all->mutex);
     } else {
-        wait_for(all, flight, ask->total);
+        /* a question may need a token of ours first, hence two times */
+        wait_until(all, flight, apr_time_now() + 2 * ask->total);
     }
     copy_answer(flight, ask, answer, why, p);
     leave(flight);
     return leader;
 }
 
-/* Under mutex: a flight may have landed while its caller waited for a place. */
-static void turn_away(flight_t *flight, const bearer_ask_t *ask, const char *full,
+/* Under mutex: one that is young is waited for all the same, or a crowd with one
+ * question would be turned away for an answer that takes some milliseconds. */
+static void turn_away(bearer_flights_t *all, flight_t *flight,
+                      const bearer_ask_t *ask, const char *full,
                       bearer_answer_t *answer, bearer_refusal_t *why,
                       apr_pool_t *p)
 {
+    if (flight && !ask->only_first) {
+        wait_until(all, flight, flight->began + BEARER_GATE_PATIENCE);
+    }
     if (flight && flight->landed) {
         copy_answer(flight, ask, answer, why, p);
     } else {
@@ -236,7 +241,7 @@ int bearer_flights_share(bearer_flights_t *all, const unsigned char *key,
         : bearer_gate_enter(&ticket, all->world->gate, ask->party, 2 * ask->total);
     apr_thread_mutex_lock(all->mutex);
     if (full) {
-        turn_away(flight, ask, full, answer, why, p);
+        turn_away(all, flight, ask, full, answer, why, p);
     } else {
         leader = share(all, flight, key, ask, answer, why, p);
     }

@@ -39,7 +39,7 @@ struct bearer_gate_t {
     bearer_bell_t bell;
     apr_threadkey_t *current;      /* the thread's outermost ticket */
     _Atomic apr_time_t told;
-    _Atomic unsigned char hurried[BEARER_GATE_PARTIES]; /* 1: no patience */
+    atomic_int hurried;            /* the cache keeps silent: no patience */
 };
 
 typedef struct count_t {
@@ -183,8 +183,8 @@ static int try(bearer_ticket_t *ticket, bearer_gate_t *gate, apr_time_t now,
 static int wait_for_place(bearer_ticket_t *ticket, bearer_gate_t *gate,
                           apr_interval_time_t longest, int *why)
 {
-    apr_time_t give_up = apr_time_now() + BEARER_GATE_PATIENCE;
-    _Atomic unsigned char *hurried = &gate->hurried[ticket->party];
+    apr_time_t give_up = ticket->party == BEARER_PARTY_CACHE
+                           ? apr_time_now() + BEARER_GATE_PATIENCE : 0;
 
     for (;;) {
         apr_uint32_t own = bearer_bell_rung(gate->own.bell), host = 0;
@@ -199,9 +199,12 @@ static int wait_for_place(bearer_ticket_t *ticket, bearer_gate_t *gate,
         if (try(ticket, gate, now, why, &where)) {
             return 1;
         }
+        if (!give_up) {
+            return 0;
+        }
         left = give_up - apr_time_now();
-        if (left <= 0 || atomic_load(hurried)) {
-            atomic_store(hurried, 1);
+        if (left <= 0 || atomic_load(&gate->hurried)) {
+            atomic_store(&gate->hurried, 1);
             return 0;
         }
         bearer_bell_wait(where->bell, where == &gate->own ? own : host, left);
@@ -288,8 +291,9 @@ void bearer_gate_leave(bearer_ticket_t *ticket)
 void bearer_gate_answered(bearer_gate_t *gate, int party,
                           apr_interval_time_t elapsed)
 {
-    if (gate && elapsed < BEARER_GATE_PATIENCE) {
-        atomic_store(&gate->hurried[(unsigned)party & PARTY_MASK], 0);
+    if (gate && party == BEARER_PARTY_CACHE && elapsed < BEARER_GATE_PATIENCE
+        && atomic_load(&gate->hurried)) {
+        atomic_store(&gate->hurried, 0);
     }
 }
 
@@ -348,7 +352,6 @@ static apr_status_t perform(const bearer_http_client_t *client,
 {
     const gated_t *gated = client->baton;
     bearer_ticket_t ticket;
-    apr_time_t started;
     apr_status_t rv;
 
     *response = NULL;
@@ -357,9 +360,7 @@ static apr_status_t perform(const bearer_http_client_t *client,
     if (*error) {
         return APR_EBUSY;
     }
-    started = apr_time_now();
     rv = gated->inner->perform(gated->inner, request, response, error, p);
-    bearer_gate_answered(gated->gate, request->party, apr_time_now() - started);
     bearer_gate_leave(&ticket);
     return rv;
 }

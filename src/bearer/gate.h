@@ -28,9 +28,19 @@
  * ticket is prolonged if need be. Threads that are no workers need none
  * (`exempt`).
  *
- * If the gate is full the caller is turned away at once. Only if the party has
- * answered swiftly until now, so that this is a crowd and no outage, it waits up
- * to BEARER_GATE_PATIENCE for a place.
+ * If the gate is full the caller is turned away at once. The exception is a cache,
+ * which every request may need and which answers in a fraction of a millisecond:
+ * as long as it does, a caller waits up to BEARER_GATE_PATIENCE for a place. Around
+ * a call of the cache's client:
+ *
+ *     full = bearer_gate_enter(&ticket, gate, BEARER_PARTY_CACHE, timeout);
+ *     if (full) {
+ *         return APR_EGENERAL;              // as if the cache did not answer
+ *     }
+ *     started = apr_time_now();
+ *     rv = provider->retrieve(...);
+ *     bearer_gate_answered(gate, BEARER_PARTY_CACHE, apr_time_now() - started);
+ *     bearer_gate_leave(&ticket);
  *
  * No lock is held while a thread waits, and none at all elsewhere. A process that
  * dies gives its places back when their time is over. Thread-safe.
@@ -50,9 +60,9 @@ struct bearer_world_t;
 
 /** Workers of a host that may wait at once; half of more of them is this. */
 #define BEARER_GATE_PLACES 4096
-/** Parties that are told apart; numbers beyond share. */
-#define BEARER_GATE_PARTIES 4096
-/** How long a thread waits for a place. */
+/** How long a thread waits for a place, for a cache that answers. A flight that is
+ *  younger may be waited for without a place: that is once for each flight, not
+ *  once for each thread. */
 #define BEARER_GATE_PATIENCE apr_time_from_msec(50)
 /** A place is kept for so much longer than the wait should last. */
 #define BEARER_GATE_MARGIN apr_time_from_sec(2)

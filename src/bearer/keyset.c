@@ -79,6 +79,8 @@ const char *bearer_keyset_warm_up(bearer_keyset_t *ks, apr_pool_t *p)
     if (!full) {
         look_for_set(ks, p);
         bearer_gate_leave(&ticket);
+    } else {
+        bearer_keyset_wait_for_landing(ks, ks->took_off + BEARER_GATE_PATIENCE);
     }
     return full;
 }

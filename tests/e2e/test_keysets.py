@@ -153,6 +153,9 @@ def test_cold_thousand_is_one_fetch(one_server, issuer):
     issuer.script("jwks", delay=0.5)
     server = one(one_server, issuer, by_url(issuer), children=3)
     n, token = crowd(server), issuer.mint()
+    seen = burst([(server.port, token, "/a")] * n)
+    # who finds half of the workers waiting is told to come again
+    assert set(seen) <= {200, 503} and seen[200] and sum(seen.values()) == n
     assert burst([(server.port, token, "/a")] * n) == {200: n}
     assert issuer.count("jwks") == 1
 

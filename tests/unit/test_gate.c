@@ -121,12 +121,9 @@ static const char *why(const crowd_t *c)
 {
     int i;
 
-    for (i = 0; i < c->n; i++) {
-        if (c->holders[i].full) {
-            return c->holders[i].full;
-        }
+    for (i = 0; i < c->n && !c->holders[i].full; i++) {
     }
-    return NULL;
+    return i < c->n ? c->holders[i].full : NULL;
 }
 
 /* ---- the bounds --------------------------------------------------------- */
@@ -247,7 +244,7 @@ static void test_deadline(void **state)
 {
     bearer_ticket_t outer, inner;
     bench_t b;
-    crowd_t c;
+    crowd_t c, d;
 
     begin(&b, unit_pool(state), 1, 1, 1);
     assert_null(bearer_gate_enter(&outer, b.gate, A, LONGEST));
@@ -263,12 +260,8 @@ static void test_deadline(void **state)
     bearer_gate_leave(&outer);
     assert_null(bearer_gate_enter(&outer, NULL, A, LONGEST));
     bearer_gate_leave(&outer);
-    {
-        crowd_t d;
-
-        assert_int_equal(crowd(&d, &b, A, 1), 0);
-        disperse(&d);
-    }
+    assert_int_equal(crowd(&d, &b, A, 1), 0);
+    disperse(&d);
     disperse(&c);
 }
 
@@ -308,7 +301,7 @@ static void test_without_a_host(void **state)
 typedef struct worker_t {
     bench_t *b;
     _Atomic int *waiting, *most, *refused, *done;
-    int rounds;
+    int party, rounds;
     apr_interval_time_t each;
 } worker_t;
 
@@ -320,7 +313,7 @@ static void *APR_THREAD_FUNC work(apr_thread_t *thread, void *baton)
 
     (void)thread;
     for (i = 0; i < w->rounds; i++) {
-        if (bearer_gate_enter(&ticket, w->b->gate, A, LONGEST)) {
+        if (bearer_gate_enter(&ticket, w->b->gate, w->party, LONGEST)) {
             atomic_fetch_add(w->refused, 1);
             continue;
         }
@@ -334,17 +327,18 @@ static void *APR_THREAD_FUNC work(apr_thread_t *thread, void *baton)
         }
         atomic_fetch_sub(w->waiting, 1);
         bearer_gate_leave(&ticket);
-        bearer_gate_answered(w->b->gate, A, w->each);
+        bearer_gate_answered(w->b->gate, w->party, w->each);
         atomic_fetch_add(w->done, 1);
     }
     return NULL;
 }
 
-static void run_workers(bench_t *b, int n, int rounds, apr_interval_time_t each,
-                        int *most, int *refused)
+static void run_workers(bench_t *b, int party, int n, int rounds,
+                        apr_interval_time_t each, int *most, int *refused)
 {
     _Atomic int waiting = 0, highest = 0, turned_away = 0, done = 0;
-    worker_t w = { b, &waiting, &highest, &turned_away, &done, rounds, each };
+    worker_t w = { b, &waiting, &highest, &turned_away, &done, party,
+                   rounds, each };
     apr_thread_t *threads[THREADS];
     apr_status_t rv;
     int i;
@@ -370,51 +364,71 @@ static void test_many_threads(void **state)
     bench_t b;
 
     begin(&b, p, 100, 8, 2);
-    run_workers(&b, 4, 20000, 0, &most, &refused);
+    run_workers(&b, A, 4, 20000, 0, &most, &refused);
     assert_int_equal(refused, 0);
     begin(&b, p, 8, 100, 2);
-    run_workers(&b, 16, 5000, 0, &most, &refused);
+    run_workers(&b, A, 16, 5000, 0, &most, &refused);
     assert_in_range(most, 1, 4);
 }
 
-/* A server that answers swiftly is no outage, however many ask it at once. */
+/* A cache that answers is no outage, however many threads ask it at once. */
 static void test_a_crowd_is_patient(void **state)
 {
     int most, refused;
     bench_t b;
 
     begin(&b, unit_pool(state), 100, 8, 1);
-    run_workers(&b, 16, 50, 1000, &most, &refused);
+    run_workers(&b, BEARER_PARTY_CACHE, 16, 50, 1000, &most, &refused);
     assert_int_equal(most, 8);
     assert_int_equal(refused, 0);
+}
+
+static apr_interval_time_t turned_away_after(bench_t *b, int party)
+{
+    apr_time_t started = apr_time_now();
+    crowd_t c;
+
+    assert_int_equal(crowd(&c, b, party, 1), 0);
+    disperse(&c);
+    return apr_time_now() - started;
 }
 
 /* One that keeps silent costs the patience once. */
 static void test_an_outage_is_not(void **state)
 {
-    apr_time_t started;
-    crowd_t c, d;
+    apr_interval_time_t all = 0;
+    crowd_t c;
     bench_t b;
     int i;
 
     begin(&b, unit_pool(state), 100, 2, 1);
-    assert_int_equal(crowd(&c, &b, A, 4), 2);
-    started = apr_time_now();
+    assert_int_equal(crowd(&c, &b, BEARER_PARTY_CACHE, 4), 2);
     for (i = 0; i < 10; i++) {
-        assert_int_equal(crowd(&d, &b, A, 1), 0);
-        disperse(&d);
+        all += turned_away_after(&b, BEARER_PARTY_CACHE);
     }
-    assert_true(apr_time_now() - started < 9 * BEARER_GATE_PATIENCE);
-    bearer_gate_answered(b.gate, A, BEARER_GATE_PATIENCE);
-    started = apr_time_now();
-    assert_int_equal(crowd(&d, &b, A, 1), 0);
-    disperse(&d);
-    assert_true(apr_time_now() - started < BEARER_GATE_PATIENCE);
-    bearer_gate_answered(b.gate, A, 1000);
-    started = apr_time_now();
-    assert_int_equal(crowd(&d, &b, A, 1), 0);
-    disperse(&d);
-    assert_true(apr_time_now() - started >= BEARER_GATE_PATIENCE);
+    assert_true(all < 9 * BEARER_GATE_PATIENCE);
+    bearer_gate_answered(b.gate, BEARER_PARTY_CACHE, BEARER_GATE_PATIENCE);
+    assert_true(turned_away_after(&b, BEARER_PARTY_CACHE) < BEARER_GATE_PATIENCE);
+    bearer_gate_answered(b.gate, BEARER_PARTY_CACHE, 1000);
+    assert_true(turned_away_after(&b, BEARER_PARTY_CACHE) >= BEARER_GATE_PATIENCE);
+    disperse(&c);
+}
+
+/* Who waits for a place holds a worker, so nobody does so for an issuer. */
+static void test_issuers_are_not_queued_for(void **state)
+{
+    apr_interval_time_t all = 0;
+    crowd_t c;
+    bench_t b;
+    int i;
+
+    begin(&b, unit_pool(state), 100, 2, 1);
+    assert_int_equal(crowd(&c, &b, A, 2), 2);
+    for (i = 0; i < 10; i++) {
+        bearer_gate_answered(b.gate, BEARER_PARTY_CACHE, 1000);
+        all += turned_away_after(&b, A);
+    }
+    assert_true(all < 9 * BEARER_GATE_PATIENCE);
     disperse(&c);
 }
 
@@ -478,7 +492,7 @@ static void test_bell_between_processes(void **state)
     pid = fork();
     if (pid == 0) {
         bearer_gate_create(&b.gate, &b.config, b.p);
-        _exit(bearer_gate_enter(&ticket, b.gate, A, LONGEST) ? 1 : 0);
+        _exit(bearer_gate_enter(&ticket, b.gate, BEARER_PARTY_CACHE, LONGEST) ? 1 : 0);
     }
     started = apr_time_now();
     while (!atomic_load(&b.config.host->bell.waiting)
@@ -575,7 +589,8 @@ int main(void)
         UNIT_TEST(test_one_ticket_a_thread), UNIT_TEST(test_deadline),
         UNIT_TEST(test_exempt), UNIT_TEST(test_without_a_host),
         UNIT_TEST(test_many_threads), UNIT_TEST(test_a_crowd_is_patient),
-        UNIT_TEST(test_an_outage_is_not), UNIT_TEST(test_processes),
+        UNIT_TEST(test_an_outage_is_not),
+        UNIT_TEST(test_issuers_are_not_queued_for), UNIT_TEST(test_processes),
         UNIT_TEST(test_bell_between_processes),
         UNIT_TEST(test_it_is_said_once_a_minute), UNIT_TEST(test_http)
     };

@@ -244,13 +244,52 @@ static void test_who_waits_for_a_thread_counts(void **state)
     assert_int_equal(acquire(&b), BEARER_OK);
 }
 
+static void takes_a_moment(void *baton)
+{
+    (void)baton;
+    apr_sleep(BEARER_GATE_PATIENCE / 4);
+}
+
+/* A fetch that has just begun is waited for without a place, so that a crowd at a
+ * cold start is not turned away for an issuer that answers. */
+static void test_a_young_flight_is_waited_for(void **state)
+{
+    asker_t askers[CROWD];
+    pthread_t threads[CROWD];
+    atomic_int turned_away = 0;
+    int i, granted = 0;
+    bench_t b;
+
+    begin(&b, 1, unit_pool(state));
+    b.lab->settings.timeout.total = SECONDS(20);
+    b.lab->http->during = takes_a_moment;
+    memset(askers, 0, sizeof(askers));
+    for (i = 0; i < CROWD; i++) {
+        askers[i].b = &b;
+        askers[i].turned_away = &turned_away;
+        assert_int_equal(pthread_create(&threads[i], NULL, asking, &askers[i]), 0);
+    }
+    for (i = 0; i < CROWD; i++) {
+        pthread_join(threads[i], NULL);
+        granted += askers[i].reason == BEARER_OK;
+    }
+    assert_int_equal(requests(&b), 1);
+    /* under a load that keeps threads from running for so long, fewer */
+    assert_in_range(granted, 1, CROWD);
+    assert_int_equal(granted + atomic_load(&turned_away), CROWD);
+    if (unit_slow() == 1) {
+        assert_in_range(granted, 2, CROWD);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         UNIT_TEST(test_cold_keys), UNIT_TEST(test_unknown_kid),
         UNIT_TEST(test_due), UNIT_TEST(test_metadata),
         UNIT_TEST(test_waits_inside_waits), UNIT_TEST(test_files),
-        UNIT_TEST(test_who_waits_for_a_thread_counts)
+        UNIT_TEST(test_who_waits_for_a_thread_counts),
+        UNIT_TEST(test_a_young_flight_is_waited_for)
     };
 
     return UNIT_RUN("waits", tests);
