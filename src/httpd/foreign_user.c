@@ -73,6 +73,18 @@ void bearer_foreign_user_settle(request_rec *r)
     settle_user(r);
 }
 
+int bearer_foreign_user_forget(request_rec *r)
+{
+    const request_t *record = established(r);
+
+    if (record && record->user) {
+        return 0;
+    }
+    r->user = NULL;
+    r->ap_auth_type = NULL;
+    return 1;
+}
+
 void bearer_foreign_user_register(void)
 {
     static const char *const ssl[] = { "mod_ssl.c", NULL };

@@ -696,6 +696,9 @@ void bearer_export_tell(request_rec *r, const apr_array_header_t *left_out);
 /** Where AuthType Bearer is in force: makes r->user (and ap_auth_type) the user
  *  that this module established for r, or none. */
 void bearer_foreign_user_settle(request_rec *r);
+/** r was redirected to a location of AuthType Bearer: its user stays if this module
+ *  established it. 1: there is none now. */
+int bearer_foreign_user_forget(request_rec *r);
 void bearer_foreign_user_register(void);
 
 /* caches.c: what caches are told of a response */

@@ -111,6 +111,7 @@ typedef struct cleaning_t {
     int step;                          /* one of: */
     int keep;                          /* the token goes on to the application */
     int trusted;                       /* the names are there by this module */
+    int foreign;                       /* the user before a redirect is not ours */
 } cleaning_t;
 
 enum { CLEAN_NAMES, CLEAN_USER, CLEAN_COOKIES, CLEAN_CREDENTIALS };
@@ -155,6 +156,10 @@ static const char *cleaned(const cleaning_t *c, const char *variable,
     const char *name = first_name(variable), *field;
     const char *header = ap_cstr_casecmpn(name, "HTTP_", 5) ? NULL : name + 5;
 
+    if (c->foreign && name != variable && (!ap_cstr_casecmp(name, "REMOTE_USER")
+                                           || !ap_cstr_casecmp(name, "AUTH_TYPE"))) {
+        return NULL;
+    }
     if (c->step == CLEAN_USER) {
         return bearer_exports_reserved_variable(variable, c->settings) ? NULL : value;
     }
@@ -212,7 +217,7 @@ static void clean(const cleaning_t *c, apr_table_t *env)
 void bearer_scrub_environment(request_rec *r, const bearer_settings_t *settings,
                               int keep)
 {
-    const cleaning_t c = { r, settings, CLEAN_CREDENTIALS, keep, 0 };
+    const cleaning_t c = { r, settings, CLEAN_CREDENTIALS, keep, 0, 0 };
 
     if (!apr_is_empty_table(r->subprocess_env)) {
         clean(&c, r->subprocess_env);
@@ -221,7 +226,7 @@ void bearer_scrub_environment(request_rec *r, const bearer_settings_t *settings,
 
 void bearer_scrub_cookies(request_rec *r)
 {
-    const cleaning_t c = { r, NULL, CLEAN_COOKIES, 0, 0 };
+    const cleaning_t c = { r, NULL, CLEAN_COOKIES, 0, 0, 0 };
 
     clean(&c, r->subprocess_env);
 }
@@ -230,7 +235,7 @@ void bearer_scrub_includer(request_rec *r)
 {
     const bearer_settings_t *settings = bearer_config_of(r);
     cleaning_t c = { r, settings, CLEAN_CREDENTIALS,
-                     settings->forward & BEARER_FORWARD_TOKEN, 0 };
+                     settings->forward & BEARER_FORWARD_TOKEN, 0, 0 };
     request_rec *q;
 
     for (q = r->main; q; q = q->main) {
@@ -244,8 +249,14 @@ void bearer_scrub_includer(request_rec *r)
 /* What an environment that was made before says of the user, and of headers. */
 static void scrub_environment(request_rec *r, const bearer_settings_t *settings)
 {
-    cleaning_t c = { r, settings, CLEAN_NAMES, 0, 0 };
+    cleaning_t c = { r, settings, CLEAN_NAMES, 0, 0, 0 };
+    request_rec *q;
 
+    /* applications fall back to REDIRECT_REMOTE_USER, which httpd takes from the
+     * variables and from the user of the request before the redirect */
+    for (q = r->prev; q; q = q->prev) {
+        c.foreign |= bearer_foreign_user_forget(q);
+    }
     clean(&c, r->subprocess_env);
     if (r->main) {  /* who its user is is said for the main request alone */
         c.step = CLEAN_USER;

@@ -16,6 +16,7 @@ from support.issuer import headers_of
 from support.tokens import mint
 
 SHOW = ("#!/bin/sh\nprintf 'Content-Type: text/plain\\r\\n\\r\\n'\nexec env\n", 0o755)
+MOVED = "#!/bin/sh\nprintf 'Location: /%s/cgi\\r\\n\\r\\n'\n"
 FILES = {
     "htdocs/files/pages/all": "".join(
         '<!--#include virtual="%s" -->\n' % path
@@ -23,6 +24,8 @@ FILES = {
     "htdocs/files/pages/same.cgi": SHOW,
     "htdocs/files/from/show": SHOW,
     "htdocs/files/dir/index.cgi": SHOW,
+    "htdocs/files/moved/opt": (MOVED % "opt", 0o755),
+    "htdocs/files/moved/a": (MOVED % "a", 0o755),
 }
 CONF = ('AuthBearerUserFormat "%u"\n' + issuer_conf()
         + location("/a") + location("/b", "AuthBearerUserClaim client_id")
@@ -65,6 +68,14 @@ DirectoryIndex index.cgi
 </LocationMatch>
 <Location "/plain">
     Require valid-user
+</Location>
+<Location "/lost">
+    Require all denied
+    ErrorDocument 403 /opt/cgi
+</Location>
+<Location "/files/moved">
+    SetHandler cgi-script
+    Require all granted
 </Location>
 <LocationMatch "/be/">
     RequestHeader set X-Remote "expr=%{REMOTE_USER}"
@@ -130,6 +141,19 @@ def site(new_server, backend, wire):
 @pytest.fixture(params=sorted(CERTS))
 def cert(request):
     return request.param
+
+
+@pytest.mark.core
+@pytest.mark.allow_log("AH01630", "AH01276")
+def test_no_user_of_before_a_redirect(site, cert):
+    """Applications fall back to REDIRECT_REMOTE_USER."""
+    for path, token in (("/files/moved/opt", None), ("/files/moved/a", mint()),
+                        ("/lost", None)):
+        env = site.get(path, token, cert).env
+        assert "BEARER_METHOD" in env, (path, env)
+        assert env.get("REMOTE_USER") == ("alice" if token else None)
+        assert not [name for name in env if name.startswith("REDIRECT_")
+                    and name.endswith(("REMOTE_USER", "AUTH_TYPE"))], env
 
 
 @pytest.mark.core
