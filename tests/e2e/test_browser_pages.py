@@ -158,7 +158,8 @@ def test_the_requests_id(site, op):
     assert res.logged("request [A-Za-z0-9@_-]{20,}")
 
 
-@pytest.mark.allow_log("AH0347[89]", "may lose the mark of a logout")
+@pytest.mark.allow_log("AH0347[89]", "may lose the mark of a logout",
+                       "AuthBearerSOCache redis:.*Connection refused")
 def test_store_that_is_down(site, op):
     server = site("AuthBearerSOCache redis:127.0.0.1:9 for=sessions", end=PLACES,
                   modules=("socache_redis",))

@@ -294,6 +294,7 @@ RESULTS = [
 IDS = [row[0] for row in RESULTS]
 
 
+@pytest.mark.allow_log("AuthBearerSOCache redis:.*Connection refused")
 @pytest.mark.parametrize("row", RESULTS, ids=IDS)
 def test_result(world, row):
     _, asked, status, error, category, _, questions = row
