@@ -5,9 +5,9 @@
  * the host, may wait for servers outside, and who these servers are.
  *
  * HTTP/2 streams run on mod_http2's own threads: as many as a child has workers,
- * up to half as many again, unless H2MaxWorkers says less. While a stream runs its
- * connection holds one of the MPM's workers besides. So both kinds count against
- * one bound, half of whichever are fewer.
+ * and half as many again when they are needed, unless H2MinWorkers and H2MaxWorkers
+ * say otherwise. While a stream runs its connection holds one of the MPM's workers
+ * besides. So both kinds count against one bound, half of whichever are fewer.
  */
 #include "glue.h"
 
@@ -15,7 +15,8 @@
 
 APLOG_USE_MODULE(auth_bearer);
 
-/** H2MaxWorkers; 0: not written, or more than it matters. Set before fork. */
+/** Threads of mod_http2 at most; 0: not written, and so more than workers. Set
+ *  before fork. */
 static int h2_workers;
 
 /* ---- who is waited for -------------------------------------------------- */
@@ -107,20 +108,26 @@ static int half_of_a_child(void)
     return threads > 3 ? threads / 2 : 1;
 }
 
-/* mod_http2 tells nobody. The directive belongs to the main server, perhaps
- * inside <IfModule>. */
-static int find_h2_workers(const ap_directive_t *node)
+/* The number that a directive of mod_http2 has; 0: none. It belongs to the main
+ * server, perhaps inside <IfModule>. mod_http2 itself tells nobody. */
+static int number_of(const ap_directive_t *node, const char *name)
 {
     int found = 0;
 
     for (; node; node = node->next) {
-        int n = node->first_child ? find_h2_workers(node->first_child)
-              : !ap_cstr_casecmp(node->directive, "H2MaxWorkers")
-                    ? atoi(node->args) : 0;
+        int n = node->first_child ? number_of(node->first_child, name)
+              : !ap_cstr_casecmp(node->directive, name) ? atoi(node->args) : 0;
 
         found = n > 0 ? n : found;
     }
     return found;
+}
+
+static int find_h2_workers(void)
+{
+    int most = number_of(ap_conftree, "H2MaxWorkers");
+
+    return most ? most : number_of(ap_conftree, "H2MinWorkers") * 3 / 2;
 }
 
 /* ---- the gate ----------------------------------------------------------- */
@@ -129,7 +136,7 @@ void bearer_waiting_post_config(server_rec *s, apr_pool_t *ptemp)
 {
     global_config_t *global = bearer_config_server(s)->global;
 
-    h2_workers = find_h2_workers(ap_conftree);
+    h2_workers = find_h2_workers();
     global->parties = number_issuers(global) + number_services(global, ptemp);
 }
 

@@ -125,7 +125,7 @@ class Scene:
     #: what the issuer keeps silent about
     kinds = ()
     #: how the others are served, and those that waited in the end
-    others, at_last = 503, (200,)
+    others, at_last, share = 503, (200,), SHARE
     inside = places = end = ""
     check = None
 
@@ -215,7 +215,7 @@ class Scene:
         self.silence()
         crowd = Crowd(self.send)
         try:
-            told = crowd.told(CROWD - SHARE)
+            told = crowd.told(CROWD - self.share)
             for _, res in told:
                 assert res.status == self.others, res
                 if self.others == 503:
@@ -231,7 +231,7 @@ class Scene:
             self.speak()
         results = crowd.end()
         waited = [res for res in results if res not in [r for _, r in told]]
-        assert len(waited) == SHARE
+        assert len(waited) == self.share
         assert {res.status for res in waited} <= set(self.at_last), waited
         if self.others == 503:
             assert self.server.wait_log("of the half of the workers that may wait|"
@@ -261,7 +261,7 @@ class Introspection(Scene):
         return tokens
 
     def held(self, told):
-        assert self.op.count("introspect") == SHARE
+        assert self.op.count("introspect") == self.share
 
     def after(self, told):
         for i, _ in told[:3]:
@@ -356,6 +356,14 @@ class Tenants(Scene):
 
     def held(self, told):
         assert sum(one.count("jwks") for one in self.ones) == SHARE
+
+
+class FewStreams(Introspection):
+    """mod_http2 has fewer threads than httpd has workers: half of these."""
+    share = 1                   # of 2
+
+    def conf(self, mpm):
+        return "H2MinWorkers 2\nH2MaxWorkers 4\n" + super().conf(mpm)
 
 
 #: A place that browsers log in to.
@@ -514,8 +522,10 @@ class Pushes(Browsers):
         self.op.offer(pushed_authorization_request_endpoint="par")
 
     def crowd(self):
-        for _ in range(3):      # every child has seen the metadata
-            Crowd(self.send).end()
+        # every child knows the metadata, which it takes from the one that asked
+        wait_until(lambda: len(set(re.findall(
+            r"\|(\d+)\|keys of issuer \"%s" % re.escape(self.op.url),
+            self.server.error_log()))) >= len(self.server.children()), 20, "keys")
         return super().crowd()
 
     def send(self, i):
@@ -528,13 +538,11 @@ class Pushes(Browsers):
 
 class PushesRequired(Pushes):
     check, others = "login_limit", 503
+    held = Scene.held
 
     def prepare(self):
         super().prepare()
         self.op.offer(require_pushed_authorization_requests=True)
-
-    def held(self, told):
-        pass
 
 
 class Metadata(Scene):
@@ -582,3 +590,11 @@ def test_half_of_the_workers_wait_at_most(hosts, service, one_server, wire, mpm,
                                           scene):
     """And of these half for one issuer."""
     scene(hosts, service, one_server, wire, mpm).play()
+
+
+def test_threads_of_http2_count(hosts, service, one_server, mpm):
+    """Where mod_http2 has fewer threads than there are workers, streams that need
+    nothing are served by the other half of these."""
+    if mpm == "prefork":
+        pytest.skip("no HTTP/2 with prefork")
+    FewStreams(hosts, service, one_server, True, mpm).play()
