@@ -164,10 +164,11 @@ static apr_status_t add_record(bearer_session_t *s,
 static apr_status_t find_owners(bearer_owners_t *owners, bearer_session_t *s,
                                 const unsigned char *address, apr_pool_t *p)
 {
-    const char *sub = bearer_json_string(json_object_get(bearer_session_body(s, p),
-                                                         BEARER_SESSION_CLAIMS),
-                                         "sub");
-    const char *const texts[] = { "subject", s->issuer, sub ? sub : "" };
+    const json_t *claims = json_object_get(bearer_session_body(s, p),
+                                           BEARER_SESSION_CLAIMS);
+    const char *sub = bearer_json_string(claims, "sub");
+    const char *iss = bearer_json_string(claims, "iss");  /* of its tenant */
+    const char *const texts[] = { "subject", iss ? iss : s->issuer, sub ? sub : "" };
     unsigned char name[BEARER_CACHE_KEY_SIZE];
     apr_status_t rv = bearer_session_name(name, p, 3, texts);
 

@@ -8,6 +8,8 @@
 /** Chunks that are looked at for what has expired, at each change and by sweep. */
 #define SWEEP 32
 #define SWEEP_MORE 1024
+/** And all of them, when there is no room, once in so long. */
+#define SWEEP_AGAIN apr_time_from_sec(1)
 /** What a chunk takes of the block: itself, its kind and its next, and a part of the
  *  buckets. */
 #define CHUNK_COST (CHUNK + 7)
@@ -27,7 +29,7 @@ static apr_uint32_t reserve_of(apr_uint32_t chunks)
 {
     apr_uint32_t most = table_chunks(BEARER_TABLE_VALUE, 1);
 
-    return chunks / 16 < most ? chunks / 16 : most;
+    return chunks / 8 < most ? chunks / 8 : most;
 }
 
 /* The largest power of two up to n. */
@@ -166,13 +168,16 @@ static void sweep_on(bearer_table_t *t, apr_uint32_t n, apr_time_t now)
     }
 }
 
+/* Seldom: a large block takes a while, and nobody else changes it then. */
 static void sweep_all(bearer_table_t *t, apr_time_t now)
 {
+    header_t *h = t->header;
     apr_int64_t soonest = APR_INT64_MAX;
 
-    if (now >= t->header->soonest) {
-        sweep(t, 1, t->header->fresh, now, &soonest);
-        t->header->soonest = soonest;
+    if (now >= h->soonest && (now - h->swept >= SWEEP_AGAIN || now < h->swept)) {
+        sweep(t, 1, h->fresh, now, &soonest);
+        h->soonest = soonest;
+        h->swept = now;
     }
 }
 

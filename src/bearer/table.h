@@ -40,10 +40,10 @@
 typedef struct bearer_table_t bearer_table_t;
 
 /** Bytes of a block: at least, at most, and where nothing is said. */
-#define BEARER_TABLE_MIN (128 * 1024)
+#define BEARER_TABLE_MIN (64 * 1024)
 #define BEARER_TABLE_MAX ((apr_uint64_t)16 << 30)
 #define BEARER_TABLE_DEFAULT (8 * 1024 * 1024)
-/** The longest value, in a block of 300 KB or more. */
+/** The longest value, in a block of 160 KB or more. */
 #define BEARER_TABLE_VALUE (16 * 1024)
 /** Sessions of one user. */
 #define BEARER_TABLE_EACH 32

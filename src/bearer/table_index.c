@@ -6,6 +6,9 @@
  */
 #include "bearer/table_inside.h"
 
+/** Sessions of an address that are looked at for the one that makes room. */
+#define VICTIMS 64
+
 /* ---- by key ------------------------------------------------------------- */
 
 chunk_t bearer_table_find(const bearer_table_t *t, const unsigned char *key)
@@ -220,9 +223,12 @@ static chunk_t largest(const bearer_table_t *t, chunk_t but)
     return found;
 }
 
+/* Who is used goes to the end of the ring, so the first was unused for longest, but
+ * for the order in which the ring was made after a change that was broken off. */
 chunk_t bearer_table_victim(const bearer_table_t *t, chunk_t but)
 {
     chunk_t first = largest(t, but), i = first, oldest = 0;
+    int looks = VICTIMS;
 
     if (!first) {
         return 0;
@@ -234,7 +240,7 @@ chunk_t bearer_table_victim(const bearer_table_t *t, chunk_t but)
             oldest = i;
         }
         i = table_owners(t, i)->lists[RING_MATES].next;
-    } while (i != first);
+    } while (i != first && --looks);
     return oldest;
 }
 

@@ -94,6 +94,7 @@ typedef struct header_t {
     apr_uint32_t small;            /**< chunks of attempts */
     chunk_t oldest, newest;        /**< attempts */
     apr_int64_t soonest;           /**< nothing expires before */
+    apr_int64_t swept;             /**< when all of it was looked at last */
     chunk_t ranks[RANKS + 1];
     _Atomic apr_uint64_t used, sessions, others;
     /* counted, and how many of that have been told of, when */

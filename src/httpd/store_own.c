@@ -59,7 +59,7 @@ const char *bearer_store_own_parse(store_config_t *store, const parse_t *in)
     store->own = word[3] ? size_of(word + 4) : BEARER_TABLE_DEFAULT;
     return store->own ? NULL
         : bearer_parse_complain(in, "%s is not a size; write shm:8M, shm:64M or a "
-                                "number of bytes, from 128K to 16G",
+                                "number of bytes, from 64K to 16G",
                                 bearer_text_quote(in->p, word));
 }
 

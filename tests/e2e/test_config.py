@@ -767,7 +767,7 @@ def test_sessions_need_no_cache_of_httpd(checker, store):
     ("shm:256K", "262144", 30), ("shmcb", "8M", 2000),
     ("shmcb for=sessions,proofs", "8M", 2000),
     ('"shmcb:@ROOT@/run/cache(16777216)" for=sessions', "16M", 4000),
-    ('"shmcb:@ROOT@/run/cache(9000)"', "131072", 1)])
+    ('"shmcb:@ROOT@/run/cache(9000)"', "65536", 1)])
 def test_memory_for_sessions(checker, line, size, sessions):
     done = checker("AuthBearerSOCache %s\n" % line + BROWSERS, files=BROWSER_FILES)
     assert done.status == 0, done
@@ -782,7 +782,7 @@ def test_memory_for_sessions(checker, line, size, sessions):
 
 @pytest.mark.parametrize("line,words", [
     ("shm:8X", ["\"shm:8X\" is not a size"]), ("shm:", ["not a size"]),
-    ("shm:64K", ["from 128K to 16G"]), ("shm:17G", ["from 128K to 16G"]),
+    ("shm:63K", ["from 64K to 16G"]), ("shm:17G", ["from 64K to 16G"]),
     ("shm:99999999999999999999", ["not a size"]), ("shm:-1", ["not a size"]),
     ("shm:8MB", ["not a size"]), ("shm for=keys", ["write shmcb"]),
     ("shm for=sessions,introspection", ["write shmcb"]),

@@ -296,10 +296,10 @@ int main(void)
     apr_initialize();
     setvbuf(stdout, NULL, _IOLBF, 0);
     run("threads", threads, 8 * BEARER_TABLE_DEFAULT, 0);
-    run("threads, too little room", threads, 4 * BEARER_TABLE_MIN, 1);
+    run("threads, too little room", threads, 4 * (128 * 1024), 1);
     if (KILLS) {
         run("processes", processes, 8 * BEARER_TABLE_DEFAULT, 0);
-        run("processes, too little room", processes, 4 * BEARER_TABLE_MIN, 1);
+        run("processes, too little room", processes, 4 * (128 * 1024), 1);
     }
     apr_terminate();
     return atomic_load(&wrong) ? 1 : 0;

@@ -38,7 +38,7 @@ static fixture_t *own_fixture(apr_pool_t *p, int in_cookie)
 {
     fixture_t *f = fixture(p, in_cookie);
 
-    f->own = unit_own(f->w, BEARER_TABLE_MIN);
+    f->own = unit_own(f->w, (128 * 1024));
     f->store.cache = &f->own->cache;
     return f;
 }

@@ -25,7 +25,7 @@ static fixture_t *fixture(void **state, int in_cookie)
     f->p = p;
     f->w = unit_world(p);
     f->w->world.random = NULL;      /* many ids */
-    f->own = unit_own(f->w, 2 * BEARER_TABLE_MIN);
+    f->own = unit_own(f->w, 2 * (128 * 1024));
     f->store.seal = unit_seal(p, "one", "session");
     f->store.cache = &f->own->cache;
     f->store.world = &f->w->world;
@@ -254,7 +254,7 @@ static void test_signing_out_without_a_place(void **state)
     const char *cookie = make(f, "ann", "s1");
     bearer_session_t *s;
 
-    f->store.cache = &unit_own(f->w, BEARER_TABLE_MIN)->cache;
+    f->store.cache = &unit_own(f->w, (128 * 1024))->cache;
     assert_int_equal(bearer_session_load(&s, &f->store, cookie, f->p), APR_SUCCESS);
     assert_int_equal(bearer_session_end(s, &f->store, f->p), APR_SUCCESS);
     assert_int_equal(load(f, cookie), APR_NOTFOUND);
