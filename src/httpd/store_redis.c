@@ -321,8 +321,9 @@ static apr_status_t retrieve(ap_socache_instance_t *instance, server_rec *s,
                              const unsigned char *key, unsigned key_len,
                              unsigned char *to, unsigned *len, apr_pool_t *p)
 {
+    const unsigned char *const keys[] = { key };
     bearer_cache_value_t value = { NULL, 0 };
-    apr_status_t rv = bearer_store_redis_get(instance, &key, 1, &value, *len, p);
+    apr_status_t rv = bearer_store_redis_get(instance, keys, 1, &value, *len, p);
 
     (void)s, (void)key_len;
     if (rv == APR_SUCCESS && !value.data) {
