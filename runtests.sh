@@ -70,6 +70,12 @@ threads() {
     srcdir=$top tests/unit/test_keyset
 }
 
+# Without a sanitizer: ThreadSanitizer sees one process only.
+killed() {
+    make -C "$build/gcc" -j"$jobs" tests/unit/stress_table
+    "$build/gcc/tests/unit/stress_table"
+}
+
 # A real httpd. The files run side by side, two for each processor: they wait
 # more than they compute.
 end_to_end() {
