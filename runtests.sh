@@ -83,8 +83,22 @@ end_to_end() {
     env BEARER_BUILDDIR="$build/gcc" HTBEARER="$build/gcc/htbearer" \
         BEARER_MODULE="$build/gcc/.libs/mod_auth_bearer.so" \
         PYTHONDONTWRITEBYTECODE=1 \
-        /usr/bin/pytest -q -p no:cacheprovider -n $((2 * jobs)) \
+        /usr/bin/pytest -q -p no:cacheprovider -n "${workers:-$((2 * jobs))}" \
         --dist loadfile "$@"
+}
+
+# Those that measure time run alone.
+timing="test_cache_away.py test_neighbours.py test_redis.py test_waits.py"
+side_by_side() {
+    for file in $timing; do
+        set -- "$@" --ignore="$file"
+    done
+    end_to_end "$@" .
+}
+one_after_another() {
+    workers=1
+    # shellcheck disable=SC2086 # a list of words
+    end_to_end $timing
 }
 
 # The tests of refusals.
@@ -130,4 +144,5 @@ shown 'arm64, where a cross compiler and qemu are installed' \
 shown 'unit tests' make -s -C "$build/gcc" check
 phase 'refusals, with sessions on' with_sessions
 phase 'refusals, over HTTP/2' over_http2
-shown 'end to end' end_to_end
+shown 'end to end, what measures time' one_after_another
+shown 'end to end' side_by_side
