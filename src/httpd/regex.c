@@ -14,8 +14,8 @@
 
 #include <time.h>
 
-/* Options at the start of a pattern may stand in any order, and a limit in the
- * pattern itself can only be lower. */
+/* Options at the start of a pattern may stand in any order. A limit that the pattern
+ * sets itself replaces this one (PCRE2 10.42): its author configures the server. */
 #define BOUNDS "(*LIMIT_MATCH=4000)(*NO_AUTO_POSSESS)"
 
 #define GROUPS 10
