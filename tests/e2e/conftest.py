@@ -13,7 +13,14 @@ ORDINARY = (
     r"AH01631: user .*: authorization failure for",
     r"^caught SIGTERM, shutting down", r"AH00169: ",
     r"AH00170: ", r"AH00045: child process .* still did not exit",
-    r"AH03092: process_lingering_close",
+    # Of single connections that end while they change hands: mpm_event puts a
+    # socket into (or takes it out of) its pollset that the client, mod_http2
+    # or the end of the child has closed. It logs that as an error, ends the
+    # connection and serves on. No module can keep it from doing so.
+    r"^AH(03092|03093|03465|10503): process_\w+: apr_pollset_add failure",
+    r"^AH03094: pollset remove failed", r"^AH00468: error closing socket",
+    # mod_http2 says so of a session that a stopping child cuts off.
+    r"^AH03199: .* connection disappeared without proper goodbye",
 )
 #: And ours about a 503 that is looked for.
 ORDINARY += (r"requests that need the answer get 503",)
