@@ -106,6 +106,19 @@ else
     echo "lint: $CC is not gcc, no -fanalyzer"
 fi
 
+# --- the mutation driver, which is run by hand --------------------------------
+
+if command -v python3 >/dev/null; then
+    (cd "$srcdir/tests/mutation" &&
+        PYTHONDONTWRITEBYTECODE=1 python3 -m unittest -q test_mutants) \
+        >"$scratch/mutation" 2>&1 || {
+        cat "$scratch/mutation" >&2
+        complain 'tests/mutation'
+    }
+else
+    echo 'lint: no python3, tests/mutation left out'
+fi
+
 test $failures -eq 0 || {
     echo "lint: $failures complaints" >&2
     exit 1

@@ -1,0 +1,63 @@
+# Licensed under the Apache License, Version 2.0; see LICENSE.
+"""The end-to-end tests that concern each file of the glue: files of tests/e2e
+without test_ and .py, the fast and near ones first."""
+
+CONCERNS = {
+    "answer": "smoke results answers table resource browser_pages",
+    "asking": "introspection session_check waits",
+    "authn": "smoke table credentials attacks vhosts identity introspection "
+             "session_check throttle caches revocation results",
+    "authz": "require rules results attacks caches identity",
+    "authz_provider": "require rules config beside_openidc",
+    "browser": "browser browser_pages browser_cookies browser_limits config "
+               "resource",
+    "browser_callback": "browser browser_cookies browser_limits browser_hostile "
+                        "login_issuers answer_leaks login_client_auth",
+    "browser_hide": "browser browser_hostile browser_cookies answer_leaks "
+                    "ambient silence",
+    "browser_issuer": "login_issuers browser config",
+    "browser_login": "browser browser_cookies browser_limits browser_pages "
+                     "login_issuers browser_hostile",
+    "browser_logout": "browser browser_limits browser_children browser_pages "
+                      "browser_hostile lasting",
+    "browser_session": "browser browser_hostile browser_children "
+                       "browser_limits browser_cookies lasting caches "
+                       "sessions_fleet",
+    "caches": "caches browser introspection results",
+    "check": "config foreign_config broken docs",
+    "check_foreign": "foreign_config foreign_user config broken",
+    "check_issuer": "config broken docs",
+    "check_server": "config broken memory docs",
+    "config": "config vhosts htaccess docs broken",
+    "config_issuer": "config keys docs vhosts",
+    "config_parse": "config docs",
+    "config_server": "config throttle memory docs browser",
+    "config_settings": "config credentials docs htaccess export",
+    "credential": "credentials ambient scrub excluded hardening attacks "
+                  "silence",
+    "dump": "config secret_env docs",
+    "explain": "explain config docs",
+    "export": "export scrub excluded identity require hardening",
+    "foreign_user": "foreign_user excluded scrub",
+    "functions": "require rules export",
+    "handover": "keysets keys lasting",
+    "page": "browser_pages browser results",
+    "process": "smoke keys revocation introspection keysets status config",
+    "provider_introspection": "introspection attacks session_check",
+    "provider_session_check": "session_check attacks waits",
+    "refresh": "keysets revocation keys lasting status",
+    "regex": "rules session_check config",
+    "remote": "cache_away fleet",
+    "request": "export caches browser hardening excluded",
+    "resource": "resource config results mcp",
+    "scrub": "scrub excluded export hardening htaccess credentials",
+    "shared": "throttle_shared keysets waits lasting status memory",
+    "status": "status operations throttle memory",
+    "store": "introspection config lasting fleet cache_away memory",
+    "store_line": "config lasting redis memory",
+    "store_own": "lasting memory introspection config status",
+    "store_redis": "redis fleet config",
+    "throttling": "throttle throttle_shared table",
+    "trace": "status silence introspection",
+    "waiting": "waits session_check neighbours status",
+}

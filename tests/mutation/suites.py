@@ -1,0 +1,214 @@
+# Licensed under the Apache License, Version 2.0; see LICENSE.
+"""Which tests concern a file, and whether they notice a mutant of it.
+
+A program or file of tests counts only once it has passed here without a mutant;
+a failure counts when it comes a second time.
+"""
+import glob
+import os
+import re
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+import build
+from concerns import CONCERNS
+
+
+def limits(usual):
+    """A mutant may compute, write and allocate without end. Processor time
+    tells a loop from a machine with much to do."""
+    busy = int(min(20, 3 + 3 * usual))
+    resource.setrlimit(resource.RLIMIT_CPU, (busy, busy + 1))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 28, 1 << 28))
+    resource.setrlimit(resource.RLIMIT_AS, (1 << 32, 1 << 32))
+
+
+class Suite:
+    """What both have in common: rooms to work in and how long tests take."""
+
+    def __init__(self, tree, times):
+        self.tree, self.times = tree, times
+        self.good, self.locks = {}, {}
+        self.lock = threading.Lock()
+        self.originals = {}
+
+    def room(self):
+        path = tempfile.mkdtemp(prefix="ab_mutant.")
+        os.chmod(path, 0o755)
+        return path
+
+    def object_of(self, room, file, text):
+        """(object, its bytes), or (None, None)."""
+        path = self.tree.compile(room, file, text)
+        if not path:
+            return None, None
+        with open(path, "rb") as data:
+            return path, data.read()
+
+    def original(self, room, file, source):
+        if file not in self.originals:
+            self.originals[file] = self.object_of(room, file, source)[1]
+        return self.originals[file]
+
+    def usable(self, test, room):
+        """Whether the test passes as it is; measured once."""
+        with self.lock:
+            lock = self.locks.setdefault(test, threading.Lock())
+        with lock:
+            if test not in self.good:
+                start = time.monotonic()
+                self.good[test] = self.passes_unchanged(test, room)
+                self.times[test] = round(time.monotonic() - start, 2)
+                if not self.good[test]:
+                    print("mutation: %s fails without a mutant, left out" %
+                          test, file=sys.stderr)
+            return self.good[test]
+
+    def seconds(self, test):
+        return max(30, 10 * self.times.get(test, 10))
+
+    def judge(self, room, file, found):
+        """(the test that fails or None, the tests that were run)."""
+        tried = []
+        for test in self.tests_of(file):
+            if not self.usable(test, room):
+                continue
+            tried.append(test)
+            by = self.fails(test, room, file, found)
+            if by:
+                return by, tried
+        return None, tried
+
+
+class Units(Suite):
+    """The library: programs of tests/unit, linked with the one object anew."""
+
+    def __init__(self, tree, times):
+        super().__init__(tree, times)
+        names = sorted(
+            os.path.basename(p)[:-2] for p in glob.glob(
+                os.path.join(tree.top, "tests/unit/test_*.c"))
+            if os.path.exists(os.path.join(
+                tree.build, "tests/unit", os.path.basename(p)[:-2] + ".o")))
+        self.names = names
+        self.links = tree.programs(self.names)
+        self.uses = {n: tree.symbols([tree.unit_object(n)])[n + ".o"][1]
+                     for n in self.names}
+
+    def tests_of(self, file):
+        """By name, by symbols, and by those that use a file that uses it; the
+        fast ones first, the last kind only if it is fast."""
+        stem = os.path.basename(file)[:-2]
+        members = self.tree.members
+        defined = members[stem + ".o"][0]
+        near = set(m for m, (_, wanted) in members.items() if wanted & defined)
+        through = set().union(*(members[m][0] for m in near)) if near else set()
+        named, far = [], []
+        for name in self.names:
+            about = name[len("test_"):]
+            if about == stem or stem.startswith(about + "_") or \
+                    about.startswith(stem + "_") or self.uses[name] & defined:
+                named.append(name)
+            elif self.uses[name] & through and self.times.get(name, 1) < 2:
+                far.append(name)
+        fast = lambda n: self.times.get(n, 1)
+        return sorted(named, key=fast) + sorted(far, key=fast)
+
+    def passes_unchanged(self, test, room):
+        return self.run(test, room, None) == 0
+
+    def run(self, test, room, found):
+        program = os.path.join(room, "program")
+        words = []
+        for word in self.links[test]:
+            if word == build.OUT:
+                words.append(program)
+            elif word != build.OUT + ".o":
+                words.append(word)
+            elif found:
+                words.append(found)
+        subprocess.run(words, check=True, cwd=room)
+        where = tempfile.mkdtemp(dir=room)
+        env = dict(os.environ, TMPDIR=where, srcdir=self.tree.top)
+        status, _ = build.run(
+            [program], self.seconds(test), cwd=where, env=env,
+            preexec_fn=lambda: limits(self.times.get(test, 5)))
+        build.ended(where)
+        shutil.rmtree(where, ignore_errors=True)
+        return None if status == -signal.SIGXCPU else status
+
+    def fails(self, test, room, file, found):
+        status = self.run(test, room, found)
+        if status is None:
+            return test + " (timeout)"
+        if status == 0 or self.run(test, room, found) == 0:
+            return None
+        return test
+
+
+class EndToEnd(Suite):
+    """The glue: files of tests/e2e with the module linked anew."""
+
+    def __init__(self, tree, times):
+        super().__init__(tree, times)
+        self.objects = tree.module_objects()
+
+    def tests_of(self, file):
+        return CONCERNS[os.path.basename(file)[:-2]].split()
+
+    def linked(self, room, file, found):
+        target = os.path.join(room, "mod_auth_bearer.so")
+        objects = [found if name == file else path
+                   for name, path in self.objects.items()]
+        if not self.tree.link_module(objects, target):
+            raise RuntimeError("the module does not link")
+        return target
+
+    def passes_unchanged(self, test, room):
+        module = self.linked(room, None, None)
+        status, _ = self.pytest(room, module, [self.path(test)])
+        return status == 0
+
+    def path(self, test):
+        return "test_%s.py" % test
+
+    def pytest(self, room, module, args, seconds=900):
+        where = tempfile.mkdtemp(dir=room)
+        os.chmod(where, 0o755)
+        env = dict(os.environ, BEARER_MODULE=module, TMPDIR=where,
+                   HTBEARER=os.path.join(self.tree.build, "htbearer"),
+                   BEARER_BUILDDIR=self.tree.build, BEARER_MPMS="event",
+                   PYTHONDONTWRITEBYTECODE="1")
+        status, output = build.run(
+            ["/usr/bin/pytest", "-q", "-x", "-p", "no:cacheprovider",
+             "--tb=no", "-rfE", *args], seconds, env=env,
+            cwd=os.path.join(self.tree.top, "tests/e2e"))
+        build.ended(where)
+        shutil.rmtree(where, ignore_errors=True)
+        return status, output
+
+    def fails(self, test, room, file, found):
+        module = self.linked(room, file, found)
+        limit = max(120, 5 * self.times.get(test, 60))
+        status, output = self.pytest(room, module, [self.path(test)], limit)
+        if status is None:
+            return test + " (timeout)"
+        if status in (0, 5):
+            return None
+        failed = re.search(r"^(?:FAILED|ERROR) (\S+\.py::\S+)", output, re.M)
+        if status == 3 or not failed:
+            return test
+        node = failed.group(1)
+        again, _ = self.pytest(room, module, [node], limit)
+        if again not in (0, 5):
+            return node
+        status, _ = self.pytest(room, module, [self.path(test), "--deselect",
+                                               node], limit)
+        return test if status not in (0, 5) else None
