@@ -592,12 +592,14 @@ def test_never_past_exp(new_server, issuer):
 
 
 def test_each_place_judges_for_itself(server, issuer):
+    """And asks for itself: an answer is kept for those rules it was asked for."""
     token = known(issuer)
     granted(server.get("/", token))
     invalid(server.get("/other", token), "audience", "aud",
             log="AuthBearerAudience")
     invalid(server.get("/clients", token), "client", "clients")
     granted(server.get("/", token))
+    assert issuer.count("introspect") == 3
     granted(server.get("/noaud", known(issuer, aud=None)))
 
 

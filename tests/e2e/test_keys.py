@@ -112,6 +112,25 @@ def test_verified_token_expires(one_server):
     invalid(server.get("/a", token), "expired")
 
 
+def test_verified_token_becomes_too_old(one_server, issuers):
+    """AuthBearerMaxTokenAge counts for as long as the token is known, be it by its
+    signature or by its issuer's answer."""
+    issuer = issuers.issuer("ages", "rs256")
+    server = one_server(issuer_block(
+        issuer.url, "AuthBearerKeys %s\nAuthBearerIntrospection %s\n"
+        "AuthBearerClientAuth none\n" % (issuer.jwks_url, issuer.introspect_url))
+        + location("/a", "AuthBearerMaxTokenAge 4s\nAuthBearerClockSkew 0"))
+    claims = tokens.claims(iss=issuer.url, iat=int(time.time()))
+    opaque = "opaque-" + tokens.b64(os.urandom(24))
+    issuer.active[opaque] = {"active": True, **claims}
+    both = (issuer.mint(payload=claims), opaque)
+    for token in both:
+        assert everywhere(server, token) == {200}
+    for token in both:
+        wait_until(lambda: server.get("/a", token).status == 401, 10, "its age")
+        invalid(server.get("/a", token), "age")
+
+
 def test_verified_token_is_judged_anew_elsewhere(one_server):
     """What one place found good says nothing for another."""
     server = one_server(

@@ -608,7 +608,8 @@ def test_tenants_file_with_keys_by_url(one_server, issuers):
     server = one_server(TOLD_APART + block(TENANT % "{tenant}", """
 AuthBearerTenants "file:@ROOT@/tenants"
 AuthBearerKeys "%s/t/{tenant}/jwks"
-""" % issuers.url) + location("/a"), files={"tenants": "other\n"})
+""" % issuers.url) + location("/a", "AuthBearerThrottle threshold=20"),
+                        files={"tenants": "other\n"})
     token = mint(iss=TENANT % "grown")
     invalid(server.get("/a", token), "issuer")
     assert made.count() == 0

@@ -735,6 +735,22 @@ def test_throttle(new_server, store):
     assert store.count == count
 
 
+@pytest.mark.core
+@pytest.mark.parametrize("keys", ["", "cookies=sid"])
+def test_a_refusal_that_the_next_login_undoes(new_server, store, keys):
+    """A throttle remembers refused tokens; but a store that says no today may have
+    signed the same cookie in tomorrow."""
+    server = new_server(check("/t", store, keys, "AuthBearerThrottle threshold=20"))
+    credential = secret()
+    fields = [("Cookie", "sid=" + credential)] if keys \
+        else [("Authorization", "Bearer " + credential)]
+    for n in (1, 2):
+        invalid(server.get("/t", headers=fields), "inactive", "session_denied")
+        assert store.count == n
+    store.known[credential] = {"sub": "alice"}
+    granted(server.get("/t", headers=fields))
+
+
 # --- the chain ---------------------------------------------------------------------------
 
 @pytest.fixture(scope="module")

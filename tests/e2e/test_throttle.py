@@ -12,7 +12,7 @@ from support import client
 from support.expect import (granted, invalid, issuer_conf, key_files,
                             location, refused)
 from support.httpd import SLOW, wait_until
-from support.tokens import mint
+from support.tokens import jwks, mint
 
 pytestmark = [pytest.mark.core, pytest.mark.allow_log("throttle-down")]
 _hosts = itertools.count(1)
@@ -158,6 +158,23 @@ def test_same_token_is_refused_from_memory(server):
     again = get(server, "/t", who, token)
     invalid(again, "signature")
     assert again.challenge == first.challenge
+
+
+def test_a_key_that_comes_later(one_server):
+    """A token is not refused from memory for want of a key: the key may be there
+    by now."""
+    server = one_server(
+        "RemoteIPHeader X-Client\nRemoteIPInternalProxy 127.0.0.1\n"
+        + issuer_conf() + location("/t", "AuthBearerThrottle threshold=20")
+        + location("/known", "AuthBearerThrottle off"),
+        files=key_files("rs256"), modules=["remoteip"])
+    who, token = address(), mint("es256")
+    for _ in range(2):
+        invalid(get(server, "/t", who, token), "key")
+    server.write("jwks.json", jwks("rs256", "es256"))
+    wait_until(lambda: {server.get("/known", mint("es256")).status
+                        for _ in range(12)} == {200}, 10, "the new key is known")
+    granted(get(server, "/t", who, token))
 
 
 @pytest.mark.parametrize("make", [

@@ -1,9 +1,12 @@
 # Licensed under the Apache License, Version 2.0; see LICENSE.
 """What one virtual host knows of a token is nothing in another."""
+import json
+import os
+
 import pytest
 
 from support.expect import (granted, invalid, issuer_conf, key_files, location)
-from support.tokens import mint
+from support.tokens import b64, claims, mint
 
 HOST = """<VirtualHost *:@PORT@>
 ServerName %s.test
@@ -34,3 +37,31 @@ def test_nor_is_it_good_where_its_issuer_is_not_trusted(server):
     token = mint()
     granted(server.get("/a", token, host="one.test"), user=None)
     invalid(server.get("/a", token, host="three.test"), "issuer", "iss")
+
+
+ASKED = """
+<AuthBearerIssuer "%s">
+    AuthBearerKeys %s
+    AuthBearerIntrospection %s
+    AuthBearerClientID %s
+    AuthBearerClientSecret file:@ROOT@/client
+    AuthBearerClientAuth client_secret_post
+</AuthBearerIssuer>
+"""
+
+
+@pytest.mark.core
+def test_what_an_issuer_says_to_one_it_does_not_say_to_another(new_server, issuers):
+    """RFC 7662 section 4: what is true of a token depends on who asks."""
+    issuer = issuers.issuer("asked-by-vhosts")
+    issuer.script("introspect", body=lambda request: json.dumps({
+        "active": request.form["client_id"] == "one", **claims(iss=issuer.url)}))
+    server = new_server("".join(
+        HOST % (name, ASKED % (issuer.url, issuer.jwks_url, issuer.introspect_url,
+                               name), location("/a")) for name in ("one", "two")),
+        files={"client": ("the-secret-of-both\n", 0o600)})
+    token = "opaque-" + b64(os.urandom(24))
+    for _ in range(3):
+        granted(server.get("/a", token, host="one.test"))
+        invalid(server.get("/a", token, host="two.test"), "inactive")
+    assert {r.form["client_id"] for r in issuer.requests} == {"one", "two"}
