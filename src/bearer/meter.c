@@ -9,6 +9,8 @@
 
 #include <apr_strings.h>
 
+#include "bearer/text.h"
+
 /* The last minute is the period going on and eleven before it; likewise the
  * hour. So each is up to a period short. */
 #define PERIODS 12
@@ -31,7 +33,7 @@ enum { FREE, NAMING, NAMED };
 
 typedef struct slot_t {
     _Atomic int state;
-    char name[BEARER_METER_NAME];
+    char label[BEARER_METER_LABEL];
     counter_t granted;
     counter_t events[BEARER_EVENTS];
     counter_t latency[BEARER_METER_BUCKETS];
@@ -49,7 +51,7 @@ struct bearer_meter_t {
     _Atomic apr_int64_t since;
     counter_t throttled;
     counter_t hits, misses, evictions;
-    slot_t slots[BEARER_METER_ISSUERS];
+    slot_t slots[BEARER_METER_SLOTS];
     child_t children[BEARER_METER_CHILDREN];
 };
 
@@ -98,20 +100,50 @@ static int state_of(const slot_t *slot)
     return atomic_load(&((slot_t *)(apr_uintptr_t)slot)->state);
 }
 
-/* Takes a free slot for a name; 0: another one has it now. */
-static int take(slot_t *slot, const char *name)
+/* 64 bits of SHA-256 tell long names apart. */
+#define DIGEST 8
+#define TAIL (sizeof("~") - 1 + 2 * (size_t)DIGEST)
+
+static const char others[] = BEARER_METER_OTHERS_LABEL;
+
+/* As the header says; not cut within a character of UTF-8. */
+static void make_label(char *label, const char *name)
+{
+    static const char hex[] = "0123456789abcdef";
+    unsigned char digest[BEARER_SHA256_SIZE] = { 0 };
+    size_t i, n = BEARER_METER_LABEL - 1 - TAIL;
+
+    if (strlen(name) < BEARER_METER_LABEL) {
+        apr_cpystrn(label, name, BEARER_METER_LABEL);
+        return;
+    }
+    while (n > 0 && ((unsigned char)name[n] & 0xc0) == 0x80) {
+        n--;
+    }
+    memcpy(label, name, n);
+    label[n++] = '~';
+    bearer_text_sha256(name, strlen(name), digest);
+    for (i = 0; i < DIGEST; i++) {
+        label[n++] = hex[digest[i] >> 4];
+        label[n++] = hex[digest[i] & 15];
+    }
+    label[n] = '\0';
+}
+
+/* Takes a free slot for a label; 0: another one has it now. */
+static int take(slot_t *slot, const char *label)
 {
     int state = FREE;
 
     if (!atomic_compare_exchange_strong(&slot->state, &state, NAMING)) {
         return 0;
     }
-    apr_cpystrn(slot->name, name, sizeof(slot->name));
+    apr_cpystrn(slot->label, label, sizeof(slot->label));
     atomic_store(&slot->state, NAMED);
     return 1;
 }
 
-/* A process that died while it named a slot leaves it to nobody. */
+/* A process that died while it named a slot leaves it to no one. */
 static void wait_for_name(const slot_t *slot)
 {
     int tries;
@@ -121,44 +153,45 @@ static void wait_for_name(const slot_t *slot)
     }
 }
 
-static int is_named(const slot_t *slot, const char *name)
+static int is_of(const slot_t *slot, const char *label)
 {
-    return state_of(slot) == NAMED
-        && !strncmp(slot->name, name, sizeof(slot->name) - 1);
+    return state_of(slot) == NAMED && !strcmp(slot->label, label);
 }
 
 int bearer_meter_slot(bearer_meter_t *meter, const char *name)
 {
+    char label[BEARER_METER_LABEL];
     int i;
 
     if (!meter) {
         return BEARER_METER_NONE;
     }
-    for (i = 0; i < BEARER_METER_OTHERS; i++) {
+    make_label(label, name);
+    for (i = 0; i < BEARER_METER_OTHERS && strcmp(label, others) != 0; i++) {
         slot_t *slot = &meter->slots[i];
 
-        if (state_of(slot) == FREE && take(slot, name)) {
+        if (state_of(slot) == FREE && take(slot, label)) {
             return i;
         }
         wait_for_name(slot);
-        if (is_named(slot, name)) {
+        if (is_of(slot, label)) {
             return i;
         }
     }
-    take(&meter->slots[BEARER_METER_OTHERS], "(others)");
+    take(&meter->slots[BEARER_METER_OTHERS], others);
     return BEARER_METER_OTHERS;
 }
 
-const char *bearer_meter_name(const bearer_meter_t *meter, int slot)
+const char *bearer_meter_label(const bearer_meter_t *meter, int slot)
 {
-    return meter && slot >= 0 && slot < BEARER_METER_ISSUERS
-        && state_of(&meter->slots[slot]) == NAMED ? meter->slots[slot].name
+    return meter && slot >= 0 && slot < BEARER_METER_SLOTS
+        && state_of(&meter->slots[slot]) == NAMED ? meter->slots[slot].label
                                                   : NULL;
 }
 
 static slot_t *slot_at(bearer_meter_t *meter, int slot)
 {
-    return meter && slot >= 0 && slot < BEARER_METER_ISSUERS
+    return meter && slot >= 0 && slot < BEARER_METER_SLOTS
         ? &meter->slots[slot] : NULL;
 }
 
@@ -244,7 +277,7 @@ void bearer_meter_event(bearer_meter_t *meter, int slot, bearer_event_t event,
     }
 }
 
-static child_t *child_of(bearer_meter_t *meter, apr_uint64_t pid, apr_time_t now)
+static child_t *find_child(bearer_meter_t *meter, apr_uint64_t pid)
 {
     int i, n;
 
@@ -253,6 +286,17 @@ static child_t *child_of(bearer_meter_t *meter, apr_uint64_t pid, apr_time_t now
         if (get(&meter->children[n].pid) == pid) {
             return &meter->children[n];
         }
+    }
+    return NULL;
+}
+
+static child_t *child_of(bearer_meter_t *meter, apr_uint64_t pid, apr_time_t now)
+{
+    child_t *known = find_child(meter, pid);
+    int i, n;
+
+    if (known) {
+        return known;
     }
     for (i = 0; i < BEARER_METER_CHILDREN; i++) {
         child_t *child;
@@ -285,6 +329,15 @@ void bearer_meter_child(bearer_meter_t *meter, apr_uint64_t pid,
         atomic_store(&child->used, cache->used);
         atomic_store(&child->bytes, cache->bytes);
         atomic_store(&child->spoken, (apr_uint64_t)now);
+    }
+}
+
+void bearer_meter_child_ended(bearer_meter_t *meter, apr_uint64_t pid)
+{
+    child_t *child = meter ? find_child(meter, pid) : NULL;
+
+    if (child) {
+        atomic_compare_exchange_strong(&child->pid, &pid, 0);
     }
 }
 
@@ -355,7 +408,17 @@ void bearer_meter_read_latency(const bearer_meter_t *meter, int slot,
     out->sum = s ? get(&s->latency_sum) : 0;
 }
 
+static int is_counted(const child_t *child, apr_time_t now,
+                      bearer_meter_alive_t alive)
+{
+    apr_uint64_t pid = get(&child->pid);
+
+    return pid && (apr_time_t)get(&child->spoken) + BEARER_METER_SILENT >= now
+        && (!alive || alive(pid));
+}
+
 void bearer_meter_read_caches(const bearer_meter_t *meter, apr_time_t now,
+                              bearer_meter_alive_t alive,
                               bearer_meter_cache_t *out, int *children)
 {
     int i;
@@ -365,8 +428,7 @@ void bearer_meter_read_caches(const bearer_meter_t *meter, apr_time_t now,
     for (i = 0; meter && i < BEARER_METER_CHILDREN; i++) {
         const child_t *child = &meter->children[i];
 
-        if (get(&child->pid)
-            && (apr_time_t)get(&child->spoken) + BEARER_METER_SILENT >= now) {
+        if (is_counted(child, now, alive)) {
             out->entries += get(&child->entries);
             out->used += get(&child->used);
             out->bytes += get(&child->bytes);

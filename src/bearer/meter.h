@@ -5,9 +5,9 @@
  * figures of the status page and of metrics. Every count is one atomic addition
  * (a refusal is three); nothing is locked, nothing waits, nothing allocates.
  *
- * Labels are bounded: an issuer is a slot given to its name (the last slot is for
- * all that found none), a reason is a member of bearer_reason_t. No value of a
- * client gets in.
+ * Labels are bounded: an issuer counts in a slot that is given to its name, or in
+ * the last slot, where all issuers that found none are summed; a reason is a member
+ * of bearer_reason_t. No value of a client gets in.
  *
  * A refusal is also counted in two rings of periods, so that the last minute and
  * the last hour can be told; a cell says which period it counts. Thread-safe and
@@ -25,12 +25,16 @@
 
 typedef struct bearer_meter_t bearer_meter_t;
 
-/** Slots: 0 is for no issuer, the last for those that found no slot. */
-#define BEARER_METER_ISSUERS 32
+/** So many issuers have a slot of their own. */
+#define BEARER_METER_NAMED 32
+/** The first slot is for no issuer, the last for the issuers beyond those. */
+#define BEARER_METER_SLOTS (BEARER_METER_NAMED + 2)
 #define BEARER_METER_NONE 0
-#define BEARER_METER_OTHERS (BEARER_METER_ISSUERS - 1)
-/** A name is kept up to so many bytes. */
-#define BEARER_METER_NAME 64
+#define BEARER_METER_OTHERS (BEARER_METER_SLOTS - 1)
+#define BEARER_METER_OTHERS_LABEL "(others)"
+/** A label is shorter than this. Of a longer name it is the beginning, `~`, and 16
+ *  hex digits of the name's SHA-256, so that two long names are two labels. */
+#define BEARER_METER_LABEL 128
 /** Children whose caches are summed up. */
 #define BEARER_METER_CHILDREN 512
 
@@ -45,8 +49,8 @@ apr_time_t bearer_meter_since(const bearer_meter_t *meter);
 
 /** The slot of a name, taken if it is new. Not for the way of a request. */
 int bearer_meter_slot(bearer_meter_t *meter, const char *name);
-/** The name of a slot, or NULL where it is not taken. */
-const char *bearer_meter_name(const bearer_meter_t *meter, int slot);
+/** The label of a slot, or NULL where it is not taken. */
+const char *bearer_meter_label(const bearer_meter_t *meter, int slot);
 
 /* ---- counting ----------------------------------------------------------- */
 
@@ -65,10 +69,12 @@ typedef struct bearer_meter_cache_t {
 } bearer_meter_cache_t;
 
 /** By child (its pid); a child that has not spoken for BEARER_METER_SILENT no
- *  longer counts. */
+ *  longer counts among those that live. */
 void bearer_meter_child(bearer_meter_t *meter, apr_uint64_t pid,
                         const bearer_meter_cache_t *cache, apr_time_t now);
 #define BEARER_METER_SILENT apr_time_from_sec(60)
+/** A child ends: what it counted stays, what its caches held does not. */
+void bearer_meter_child_ended(bearer_meter_t *meter, apr_uint64_t pid);
 
 /* ---- reading ------------------------------------------------------------ */
 
@@ -96,8 +102,13 @@ typedef struct bearer_meter_latency_t {
 void bearer_meter_read_latency(const bearer_meter_t *meter, int slot,
                                bearer_meter_latency_t *out);
 
-/** Sums over the children; *children: how many have spoken lately. */
+/** Is there such a process? */
+typedef int (*bearer_meter_alive_t)(apr_uint64_t pid);
+
+/** Sums over the children; *children: how many live and have spoken lately. A child
+ *  that was killed has not said that it ends, so alive is asked; NULL: all live. */
 void bearer_meter_read_caches(const bearer_meter_t *meter, apr_time_t now,
+                              bearer_meter_alive_t alive,
                               bearer_meter_cache_t *out, int *children);
 
 #endif

@@ -1,118 +1,19 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /*
- * The status as text. See status.h.
+ * The status as a page, and as lines for mod_status. See status.h.
  */
-#include "bearer/status.h"
-
-#include <stdarg.h>
-#include <stdio.h>
-#include <string.h>
-
-#include <apr_strings.h>
+#include "bearer/status_inside.h"
 
 #include "bearer/meter.h"
-
-/** Pieces that become one string. */
-typedef struct page_t {
-    apr_pool_t *p;
-    apr_array_header_t *pieces;
-    const json_t *status;
-    apr_int64_t now;
-} page_t;
-
-static void begin(page_t *page, const json_t *status, apr_pool_t *p)
-{
-    page->p = p;
-    page->pieces = apr_array_make(p, 64, sizeof(const char *));
-    page->status = status;
-    page->now = (apr_int64_t)json_integer_value(json_object_get(status, "now"));
-}
-
-static void add(page_t *page, const char *fmt, ...)
-    __attribute__((format(printf, 2, 3)));
-
-static void add(page_t *page, const char *fmt, ...)
-{
-    va_list args;
-
-    va_start(args, fmt);
-    APR_ARRAY_PUSH(page->pieces, const char *) = apr_pvsprintf(page->p, fmt, args);
-    va_end(args);
-}
-
-static const char *end(page_t *page)
-{
-    return apr_array_pstrcat(page->p, page->pieces, 0);
-}
-
-/* ---- values --------------------------------------------------------------- */
-
-static const json_t *member(const json_t *object, const char *name)
-{
-    return json_object_get(object, name);
-}
-
-static apr_int64_t number(const json_t *object, const char *name)
-{
-    return (apr_int64_t)json_integer_value(member(object, name));
-}
-
-static const char *string(const json_t *object, const char *name)
-{
-    const char *s = json_string_value(member(object, name));
-
-    return s ? s : "";
-}
-
-static int is_true(const json_t *object, const char *name)
-{
-    return json_is_true(member(object, name));
-}
-
-/* ---- escaping ------------------------------------------------------------- */
-
-typedef struct escape_t {
-    char c;
-    const char *text;
-} escape_t;
 
 static const escape_t html_escapes[] = {
     {'&', "&amp;"}, {'<', "&lt;"}, {'>', "&gt;"}, {'"', "&quot;"},
     {'\'', "&#39;"}, {0, NULL}
 };
-static const escape_t label_escapes[] = {
-    {'\\', "\\\\"}, {'"', "\\\""}, {'\n', "\\n"}, {0, NULL}
-};
-
-static const char *escape(const char *s, const escape_t *escapes, apr_pool_t *p)
-{
-    char *out = apr_palloc(p, 6 * strlen(s) + 1), *o = out;
-
-    for (; *s; s++) {
-        const escape_t *e = escapes;
-
-        while (e->c && e->c != *s) {
-            e++;
-        }
-        if (e->c) {
-            o = apr_cpystrn(o, e->text, strlen(e->text) + 1);
-        }
-        else {
-            *o++ = (unsigned char)*s < ' ' || *s == 0x7f ? '?' : *s;
-        }
-    }
-    *o = '\0';
-    return out;
-}
 
 static const char *html(const page_t *page, const char *s)
 {
     return escape(s, html_escapes, page->p);
-}
-
-static const char *label(const page_t *page, const char *s)
-{
-    return escape(s, label_escapes, page->p);
 }
 
 /* ---- times ---------------------------------------------------------------- */
@@ -212,12 +113,12 @@ static totals_t totals_of(const json_t *status)
 
 static apr_int64_t granted_of(const json_t *status)
 {
-    const json_t *issuer;
+    const json_t *row;
     apr_int64_t sum = 0;
     size_t i;
 
-    json_array_foreach(member(status, "issuers"), i, issuer) {
-        sum += number(issuer, "granted");
+    json_array_foreach(member(status, "counters"), i, row) {
+        sum += number(row, "granted");
     }
     return sum;
 }
@@ -397,10 +298,24 @@ static void add_error(page_t *page, const char *what, const char *style_,
     }
 }
 
+/* The cells of what is counted; none are shown where others count with it. */
+static void add_counts(page_t *page, const json_t *row)
+{
+    const json_t *fetches = member(row, "fetches");
+
+    if (fetches) {
+        add(page, "<td class=\"n\">%" APR_INT64_T_FMT "<br>%" APR_INT64_T_FMT
+            " failed</td><td class=\"n\">%" APR_INT64_T_FMT "</td></tr>\n",
+            number(fetches, "ok"), number(fetches, "failed"),
+            number(row, "granted"));
+    } else {
+        add(page, "<td class=\"n\">&ndash;</td><td class=\"n\">&ndash;</td></tr>\n");
+    }
+}
+
 static void add_issuer(page_t *page, const json_t *issuer)
 {
     const json_t *keys = member(issuer, "keys");
-    const json_t *fetches = member(issuer, "fetches");
     condition_t condition = condition_of(page, issuer);
     const char *style_ = conditions[condition].style;
     const char *error = string(keys, "last_error");
@@ -412,25 +327,50 @@ static void add_issuer(page_t *page, const json_t *issuer)
     add_keys(page, member(keys, "list"));
     add(page, "</td>");
     add_ages(page, keys);
-    add(page, "<td class=\"n\">%" APR_INT64_T_FMT "<br>%" APR_INT64_T_FMT
-        " failed</td><td class=\"n\">%" APR_INT64_T_FMT "</td></tr>\n",
-        number(fetches, "ok"), number(fetches, "failed"),
-        number(issuer, "granted"));
+    add_counts(page, issuer);
     add_error(page, "", style_, error);
     add_error(page, " (metadata)", "warn", strstr(error, metadata) ? ""
                                                                    : metadata);
 }
 
+static const char *label_of(const page_t *page, const json_t *row)
+{
+    return *string(row, "issuer") ? html(page, string(row, "issuer"))
+                                  : "<span class=\"soft\">(none)</span>";
+}
+
+/* What is counted under a label that is not of one issuer alone. */
+static void add_shared_counts(page_t *page, const json_t *row)
+{
+    apr_int64_t n = number(row, "issuers");
+
+    if (n == 1 && strcmp(string(row, "issuer"), BEARER_METER_OTHERS_LABEL) != 0) {
+        return;
+    }
+    if (n || number(row, "granted") || *string(row, "issuer")) {
+        add(page, "<tr><td>%s</td><td colspan=\"3\" class=\"soft\">%s</td>",
+            label_of(page, row),
+            n ? apr_psprintf(page->p, "%" APR_INT64_T_FMT " issuers, counted together",
+                             n)
+              : *string(row, "issuer") ? "no longer in the configuration"
+                                       : "without an issuer");
+        add_counts(page, row);
+    }
+}
+
 static void add_issuers(page_t *page)
 {
-    const json_t *issuer;
+    const json_t *row;
     size_t i;
 
     add(page, "<h2>Issuers</h2>\n<div class=\"wide\"><table id=\"issuers\"><tr>"
         "<th>issuer<th>state<th>keys<th>age<th class=\"n\">fetches"
         "<th class=\"n\">granted</tr>\n");
-    json_array_foreach(member(page->status, "issuers"), i, issuer) {
-        add_issuer(page, issuer);
+    json_array_foreach(member(page->status, "issuers"), i, row) {
+        add_issuer(page, row);
+    }
+    json_array_foreach(member(page->status, "counters"), i, row) {
+        add_shared_counts(page, row);
     }
     add(page, "</table></div>\n");
 }
@@ -447,10 +387,9 @@ static void add_refusals(page_t *page)
         add(page, "<tr><td>%s<td>%s<td>%s<td class=\"n\">%" APR_INT64_T_FMT
             "<td class=\"n\">%" APR_INT64_T_FMT "<td class=\"n\">%"
             APR_INT64_T_FMT "</tr>\n",
-            *string(row, "issuer") ? html(page, string(row, "issuer"))
-                                   : "<span class=\"soft\">(none)</span>",
-            html(page, string(row, "category")), html(page, string(row, "reason")),
-            number(row, "minute"), number(row, "hour"), number(row, "total"));
+            label_of(page, row), html(page, string(row, "category")),
+            html(page, string(row, "reason")), number(row, "minute"),
+            number(row, "hour"), number(row, "total"));
     }
     if (!json_array_size(member(page->status, "refusals"))) {
         add(page, "<tr><td colspan=\"6\" class=\"soft\">none yet</td></tr>\n");
@@ -460,12 +399,12 @@ static void add_refusals(page_t *page)
 
 static void add_introspection(page_t *page)
 {
-    const json_t *issuer;
+    const json_t *row;
     size_t i;
     int any = 0;
 
-    json_array_foreach(member(page->status, "issuers"), i, issuer) {
-        const json_t *in = member(issuer, "introspection");
+    json_array_foreach(member(page->status, "counters"), i, row) {
+        const json_t *in = member(row, "introspection");
         apr_int64_t n = number(in, "ok") + number(in, "failed");
 
         if (!n && !number(in, "kept")) {
@@ -480,7 +419,7 @@ static void add_introspection(page_t *page)
         add(page, "<tr><td>%s<td class=\"n\">%" APR_INT64_T_FMT
             "<td class=\"n\">%" APR_INT64_T_FMT "<td class=\"n\">%.1f ms"
             "<td class=\"n\">%" APR_INT64_T_FMT "<td class=\"n\">%s</tr>\n",
-            html(page, string(issuer, "name")), n, number(in, "failed"),
+            label_of(page, row), n, number(in, "failed"),
             n ? (double)number(in, "sum") / (double)n / 1000.0 : 0.0,
             number(in, "kept"), rate(page, number(in, "kept"), n));
     }
@@ -530,7 +469,7 @@ const char *bearer_status_section(const json_t *status, apr_pool_t *p)
 
 const char *bearer_status_auto(const json_t *status, apr_pool_t *p)
 {
-    const json_t *tokens = member(status, "tokens"), *issuer;
+    const json_t *tokens = member(status, "tokens"), *row;
     totals_t t = totals_of(status);
     page_t page;
     size_t i;
@@ -545,203 +484,12 @@ const char *bearer_status_auto(const json_t *status, apr_pool_t *p)
         "\nBearerThrottledAddresses: %" APR_INT64_T_FMT "\n",
         number(tokens, "hits"), number(tokens, "misses"),
         number(member(status, "throttle"), "penalised"));
-    json_array_foreach(member(status, "issuers"), i, issuer) {
-        add(&page, "BearerIssuerKeys[%s]: %" APR_INT64_T_FMT "\n",
-            html(&page, string(issuer, "name")),
-            number(member(issuer, "keys"), "count"));
-    }
-    return end(&page);
-}
-
-/* ---- Prometheus ------------------------------------------------------------- */
-
-static void head(page_t *page, const char *name, const char *type,
-                 const char *help)
-{
-    add(page, "# HELP auth_bearer_%s %s\n# TYPE auth_bearer_%s %s\n", name, help,
-        name, type);
-}
-
-static void single(page_t *page, const char *name, const char *type,
-                   const char *help, apr_int64_t value)
-{
-    head(page, name, type, help);
-    add(page, "auth_bearer_%s %" APR_INT64_T_FMT "\n", name, value);
-}
-
-/** One figure of each issuer. */
-typedef struct figure_t {
-    const char *name, *type, *help;
-    const char *group;   /**< member of the issuer, or NULL */
-    const char *member;
-    int relative;        /**< 1: seconds since, -1: seconds until, 0: as it is */
-    const char *labels;
-} figure_t;
-
-static const figure_t figures[] = {
-    { "granted_total", "counter", "Requests let in by a token or session", NULL,
-      "granted", 0, "" },
-    { "keys", "gauge", "Usable keys of the issuer", "keys", "count", 0, "" },
-    { "keys_age_seconds", "gauge", "Since the key set was read", "keys", "fetched",
-      1, "" },
-    { "keys_remaining_seconds", "gauge", "Until the key set stops serving if the "
-      "issuer stays unreachable", "keys", "gone", -1, "" },
-    { "metadata_age_seconds", "gauge", "Since the issuer's metadata was read",
-      "keys", "metadata_fetched", 1, "" },
-    { "fetches_total", "counter", "Key sets asked for", "fetches", "ok", 0,
-      ",result=\"ok\"" },
-    { "fetches_total", NULL, NULL, "fetches", "failed", 0, ",result=\"failed\"" },
-    { "unknown_kid_refreshes_total", "counter", "Key sets asked for because of an "
-      "unknown kid", "fetches", "unknown_kid", 0, "" },
-    { "introspections_total", "counter", "Introspection requests", "introspection",
-      "ok", 0, ",result=\"ok\"" },
-    { "introspections_total", NULL, NULL, "introspection", "failed", 0,
-      ",result=\"failed\"" },
-    { "introspection_cache_hits_total", "counter", "Kept answers used instead of "
-      "asking", "introspection", "kept", 0, "" },
-};
-
-static void add_figure(page_t *page, const figure_t *f)
-{
-    const json_t *issuer;
-    size_t i;
-
-    if (f->type) {
-        head(page, f->name, f->type, f->help);
-    }
-    json_array_foreach(member(page->status, "issuers"), i, issuer) {
-        const json_t *group = f->group ? member(issuer, f->group) : issuer;
-        apr_int64_t value = number(group, f->member);
-
-        if (f->relative && !value) {
-            continue;  /* never */
-        }
-        value = f->relative > 0 ? page->now - value
-              : f->relative < 0 ? value - page->now : value;
-        add(page, "auth_bearer_%s{issuer=\"%s\"%s} %" APR_INT64_T_FMT "\n",
-            f->name, label(page, string(issuer, "name")), f->labels, value);
-    }
-}
-
-static void add_refused(page_t *page)
-{
-    const json_t *row;
-    size_t i;
-
-    head(page, "refused_total", "counter", "Requests refused, by check");
-    json_array_foreach(member(page->status, "refusals"), i, row) {
-        add(page, "auth_bearer_refused_total{issuer=\"%s\",reason=\"%s\","
-            "category=\"%s\"} %" APR_INT64_T_FMT "\n",
-            label(page, string(row, "issuer")), label(page, string(row, "reason")),
-            label(page, string(row, "category")), number(row, "total"));
-    }
-}
-
-static void add_unavailable(page_t *page)
-{
-    const json_t *row;
-    apr_int64_t sum = 0;
-    size_t i;
-
-    json_array_foreach(member(page->status, "refusals"), i, row) {
-        if (!strcmp(string(row, "category"), "unavailable")) {
-            sum += number(row, "total");
+    json_array_foreach(member(status, "counters"), i, row) {
+        if (number(row, "issuers")) {
+            add(&page, "BearerIssuerKeys[%s]: %" APR_INT64_T_FMT "\n",
+                html(&page, string(row, "issuer")),
+                number(member(row, "keys"), "count"));
         }
     }
-    single(page, "unavailable_total", "counter", "Requests answered 503", sum);
-}
-
-static void add_histogram(page_t *page, const json_t *issuer)
-{
-    const char *name = label(page, string(issuer, "name"));
-    const json_t *in = member(issuer, "introspection");
-    const json_t *buckets = member(in, "buckets");
-    size_t i, n = json_array_size(buckets);
-
-    for (i = 0; i < n; i++) {
-        add(page, "auth_bearer_introspection_seconds_bucket{issuer=\"%s\",le=\"%s\"}"
-            " %" APR_INT64_T_FMT "\n", name,
-            i < BEARER_METER_BUCKETS - 1
-            ? apr_psprintf(page->p, "%.3f", (double)bearer_meter_bounds[i] / 1e6)
-            : "+Inf",
-            (apr_int64_t)json_integer_value(json_array_get(buckets, i)));
-    }
-    add(page, "auth_bearer_introspection_seconds_sum{issuer=\"%s\"} %.6f\n"
-        "auth_bearer_introspection_seconds_count{issuer=\"%s\"} %"
-        APR_INT64_T_FMT "\n", name, (double)number(in, "sum") / 1e6, name,
-        n ? (apr_int64_t)json_integer_value(json_array_get(buckets, n - 1)) : 0);
-}
-
-/** One figure of the whole. */
-static const struct {
-    const char *name, *type, *help;
-    const char *group, *member;   /**< where in the status: a number or a truth */
-} singles[] = {
-    { "token_cache_entries", "gauge", "Room for verified tokens", "tokens",
-      "entries" },
-    { "token_cache_used", "gauge", "Verified tokens kept", "tokens", "used" },
-    { "token_cache_bytes", "gauge", "Memory of verified tokens", "tokens",
-      "bytes" },
-    { "token_cache_hits_total", "counter", "Tokens seen before", "tokens",
-      "hits" },
-    { "token_cache_misses_total", "counter", "Tokens not seen before", "tokens",
-      "misses" },
-    { "token_cache_evictions_total", "counter", "Tokens that made room", "tokens",
-      "evictions" },
-    { "throttled_addresses", "gauge", "Addresses with a penalty now", "throttle",
-      "penalised" },
-    { "throttle_started_total", "counter", "Penalties begun", "throttle",
-      "started" },
-    { "revocations", "gauge", "Entries of the revocation list", "revocations",
-      "entries" },
-    { "revocation_list_closed", "gauge", "1: the revocation list cannot be read, "
-      "access is closed", "revocations", "closed" },
-    { "sessions", "gauge", "Sessions kept", "sessions", "count" },
-    { "sessions_bytes", "gauge", "Memory for sessions", "sessions", "bytes" },
-    { "sessions_used_bytes", "gauge", "What is used of it", "sessions", "used" },
-    { "sessions_evicted_total", "counter", "Sessions ended for want of room",
-      "sessions", "evicted" },
-    { "sessions_refused_total", "counter", "Logins refused for want of room",
-      "sessions", "refused" },
-    { "sessions_surplus_total", "counter", "Sessions ended by newer ones of their "
-      "user", "sessions", "surplus" },
-};
-
-static void add_singles(page_t *page)
-{
-    size_t i;
-
-    for (i = 0; i < sizeof(singles) / sizeof(singles[0]); i++) {
-        const json_t *group = member(page->status, singles[i].group);
-
-        single(page, singles[i].name, singles[i].type, singles[i].help,
-               is_true(group, singles[i].member)
-                   ? 1 : number(group, singles[i].member));
-    }
-}
-
-const char *bearer_status_prometheus(const json_t *status, apr_pool_t *p)
-{
-    const json_t *issuer;
-    page_t page;
-    size_t i;
-
-    begin(&page, status, p);
-    head(&page, "info", "gauge", "The configuration by its fingerprint");
-    add(&page, "auth_bearer_info{configuration=\"%s\"} 1\n",
-        label(&page, string(status, "configuration")));
-    single(&page, "start_time_seconds", "gauge", "Since when it is counted",
-           number(status, "since"));
-    for (i = 0; i < sizeof(figures) / sizeof(figures[0]); i++) {
-        add_figure(&page, &figures[i]);
-    }
-    add_refused(&page);
-    add_unavailable(&page);
-    head(&page, "introspection_seconds", "histogram", "Time that an introspection "
-         "took");
-    json_array_foreach(member(status, "issuers"), i, issuer) {
-        add_histogram(&page, issuer);
-    }
-    add_singles(&page);
     return end(&page);
 }

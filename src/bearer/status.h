@@ -6,10 +6,14 @@
  * that the caller collected:
  *
  *   since, now, configuration
- *   issuers[]   name, url, granted, fetches {ok, failed, unknown_kid},
- *               introspection {ok, failed, kept, sum, buckets[]},
- *               keys {count, fetched, due, gone, last_attempt, last_error,
- *               metadata_fetched, metadata_error, list[]}
+ *   issuers[]   name, url, keys {count, fetched, due, gone, last_attempt,
+ *               last_error, metadata_fetched, metadata_error, list[]}; and, where
+ *               no other issuer is counted under its label, the counts below
+ *   counters[]  issuer (a label), issuers (how many the configuration has of it),
+ *               granted, fetches {ok, failed, unknown_kid}, introspection {ok,
+ *               failed, kept, sum, buckets[]}; with issuers also keys {count: the
+ *               sum; fetched, gone, metadata_fetched: the earliest}. What is
+ *               counted stands here once, so that these add up
  *   refusals[]  issuer, reason, category, minute, hour, total
  *   tokens      entries, used, bytes, hits, misses, evictions, children
  *   throttle    penalised, remembered, started

@@ -404,6 +404,8 @@ void bearer_status_refused(const bearer_issuer_t *issuer, bearer_reason_t reason
 void bearer_status_throttled(void);
 /** From the watchdog's thread. */
 void bearer_status_tick(const process_t *process);
+/** No thread of this child serves or ticks any longer. */
+void bearer_status_child_ends(const process_t *process);
 
 /* trace.c: which request a thread works for */
 int bearer_trace_check_user_id(request_rec *r);

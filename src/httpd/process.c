@@ -343,6 +343,7 @@ static apr_status_t forget(void *process)
 {
     atomic_store(&the_process, NULL);
     bearer_refresh_end(((process_t *)process)->crew);
+    bearer_status_child_ends(process);
     return APR_SUCCESS;
 }
 

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "bearer/meter.h"
+#include "bearer/text.h"
 
 #define T0 apr_time_from_sec(1000000)
 
@@ -32,30 +33,80 @@ static void test_names_have_slots(void **state)
     assert_int_equal(bearer_meter_slot(meter, ""), BEARER_METER_NONE);
     assert_int_not_equal(a, BEARER_METER_NONE);
     assert_int_equal(bearer_meter_slot(meter, "a"), a);
-    assert_string_equal(bearer_meter_name(meter, a), "a");
-    assert_null(bearer_meter_name(meter, a + 1));
-    assert_null(bearer_meter_name(meter, -1));
-    assert_null(bearer_meter_name(meter, BEARER_METER_ISSUERS));
+    assert_string_equal(bearer_meter_label(meter, a), "a");
+    assert_null(bearer_meter_label(meter, a + 1));
+    assert_null(bearer_meter_label(meter, -1));
+    assert_null(bearer_meter_label(meter, BEARER_METER_SLOTS));
     for (i = 0; i < 100; i++) {
         bearer_meter_slot(meter, apr_psprintf(unit_pool(state), "n%d", i));
     }
     assert_int_equal(bearer_meter_slot(meter, "late"), BEARER_METER_OTHERS);
     assert_int_equal(bearer_meter_slot(meter, "a"), a);
-    assert_string_equal(bearer_meter_name(meter, BEARER_METER_OTHERS), "(others)");
+    assert_string_equal(bearer_meter_label(meter, BEARER_METER_OTHERS), "(others)");
 }
 
-static void test_long_names_are_cut(void **state)
+static char *long_name(char last, apr_pool_t *p)
+{
+    char *name = apr_pcalloc(p, 201);
+
+    memset(name, 'x', 199);
+    name[199] = last;
+    return name;
+}
+
+/* Cut alike, and yet two labels. */
+static void test_long_names_are_told_apart(void **state)
+{
+    apr_pool_t *p = unit_pool(state);
+    bearer_meter_t *meter = meter_in(p);
+    int a = bearer_meter_slot(meter, long_name('a', p));
+    int b = bearer_meter_slot(meter, long_name('b', p));
+    const char *label = bearer_meter_label(meter, a);
+
+    assert_int_not_equal(a, b);
+    assert_int_equal(bearer_meter_slot(meter, long_name('a', p)), a);
+    assert_int_equal(strlen(label), BEARER_METER_LABEL - 1);
+    assert_int_equal(label[BEARER_METER_LABEL - 1 - 17], '~');
+    assert_int_equal(strncmp(label, bearer_meter_label(meter, b),
+                             BEARER_METER_LABEL - 1 - 16), 0);
+}
+
+static void test_no_character_is_cut(void **state)
+{
+    apr_pool_t *p = unit_pool(state);
+    bearer_meter_t *meter = meter_in(p);
+    char *name = long_name('a', p);
+    const char *label;
+
+    memcpy(name + BEARER_METER_LABEL - 1 - 18, "\xc3\xa4", 2);
+    label = bearer_meter_label(meter, bearer_meter_slot(meter, name));
+    assert_true(bearer_text_is_utf8(label, strlen(label)));
+}
+
+/* The bound is the documented one; who comes later is counted with the others. */
+static void test_named_issuers(void **state)
+{
+    apr_pool_t *p = unit_pool(state);
+    bearer_meter_t *meter = meter_in(p);
+    int i, slot = 0;
+
+    for (i = 0; i < BEARER_METER_NAMED; i++) {
+        slot = bearer_meter_slot(meter, apr_psprintf(p, "n%d", i));
+        assert_int_equal(slot, i + 1);
+    }
+    assert_null(bearer_meter_label(meter, BEARER_METER_OTHERS));
+    assert_int_equal(bearer_meter_slot(meter, "one more"), BEARER_METER_OTHERS);
+    bearer_meter_granted(meter, slot);
+    bearer_meter_granted(meter, BEARER_METER_OTHERS);
+    assert_true(bearer_meter_read_granted(meter, slot) == 1);
+}
+
+/* An issuer with the name of the last slot gets no second one of that label. */
+static void test_named_like_the_others(void **state)
 {
     bearer_meter_t *meter = meter_in(unit_pool(state));
-    char name[200];
-    int slot;
 
-    memset(name, 'x', sizeof(name) - 1);
-    name[sizeof(name) - 1] = '\0';
-    slot = bearer_meter_slot(meter, name);
-    assert_int_equal(bearer_meter_slot(meter, name), slot);
-    assert_int_equal(strlen(bearer_meter_name(meter, slot)),
-                     BEARER_METER_NAME - 1);
+    assert_int_equal(bearer_meter_slot(meter, "(others)"), BEARER_METER_OTHERS);
 }
 
 static void test_last_minute_and_hour(void **state)
@@ -113,11 +164,11 @@ static void test_children(void **state)
     bearer_meter_child(meter, 77, &one, T0);
     bearer_meter_child(meter, 77 + BEARER_METER_CHILDREN, &one, T0);
     bearer_meter_child(meter, 77, &one, T0 + 1);
-    bearer_meter_read_caches(meter, T0 + 2, &sum, &children);
+    bearer_meter_read_caches(meter, T0 + 2, NULL, &sum, &children);
     assert_int_equal(children, 2);
     assert_true(sum.entries == 2048 && sum.used == 20 && sum.bytes == 2000);
     assert_true(sum.hits == 15 && sum.misses == 12 && sum.evictions == 9);
-    bearer_meter_read_caches(meter, T0 + 2 * BEARER_METER_SILENT, &sum, &children);
+    bearer_meter_read_caches(meter, T0 + 2 * BEARER_METER_SILENT, NULL, &sum, &children);
     assert_int_equal(children, 0);
     assert_true(sum.used == 0 && sum.hits == 15);
     /* the places of the silent ones are given away */
@@ -125,8 +176,35 @@ static void test_children(void **state)
         bearer_meter_child(meter, (apr_uint64_t)children, &one,
                            T0 + 2 * BEARER_METER_SILENT);
     }
-    bearer_meter_read_caches(meter, T0 + 2 * BEARER_METER_SILENT, &sum, &children);
+    bearer_meter_read_caches(meter, T0 + 2 * BEARER_METER_SILENT, NULL, &sum, &children);
     assert_int_equal(children, BEARER_METER_CHILDREN);
+}
+
+static int is_even(apr_uint64_t pid)
+{
+    return pid % 2 == 0;
+}
+
+/* One said that it ends, one was killed: what both counted stays. */
+static void test_ended_children(void **state)
+{
+    bearer_meter_t *meter = meter_in(unit_pool(state));
+    bearer_meter_cache_t one = { 1024, 10, 1000, 5, 4, 3 }, sum;
+    int children;
+
+    bearer_meter_child(meter, 2, &one, T0);
+    bearer_meter_child(meter, 3, &one, T0);
+    bearer_meter_child(meter, 4, &one, T0);
+    bearer_meter_child_ended(meter, 4);
+    bearer_meter_child_ended(meter, 5);
+    bearer_meter_read_caches(meter, T0, is_even, &sum, &children);
+    assert_int_equal(children, 1);
+    assert_true(sum.entries == 1024 && sum.used == 10 && sum.bytes == 1000);
+    assert_true(sum.hits == 15 && sum.misses == 12 && sum.evictions == 9);
+    /* a pid that comes again is a child again */
+    bearer_meter_child(meter, 4, &one, T0);
+    bearer_meter_read_caches(meter, T0, is_even, &sum, &children);
+    assert_int_equal(children, 2);
 }
 
 static void test_no_meter_is_zero(void **state)
@@ -143,7 +221,7 @@ static void test_no_meter_is_zero(void **state)
     bearer_meter_event(NULL, 1, BEARER_EVENT_FETCHED, 1);
     bearer_meter_child(NULL, 1, &c, T0);
     bearer_meter_read_refusals(NULL, 1, BEARER_AUD, T0, &r);
-    bearer_meter_read_caches(NULL, T0, &c, &children);
+    bearer_meter_read_caches(NULL, T0, NULL, &c, &children);
     bearer_meter_read_latency(NULL, 1, &l);
     assert_true(!r.total && !c.entries && !children && !l.sum);
     assert_int_equal(bearer_meter_slot(NULL, "a"), BEARER_METER_NONE);
@@ -160,7 +238,7 @@ static void test_wrong_labels(void **state)
     bearer_meter_refused(meter, 1000, BEARER_AUD, T0);
     bearer_meter_granted(meter, -1);
     bearer_meter_event(meter, 0, (bearer_event_t)1000, 1);
-    for (i = 0; i < BEARER_METER_ISSUERS; i++) {
+    for (i = 0; i < BEARER_METER_SLOTS; i++) {
         assert_true(bearer_meter_read_granted(meter, i) == 0);
         assert_true(refusals(meter, i, BEARER_AUD, T0).total == 0);
     }
@@ -195,17 +273,25 @@ static void test_processes_lose_nothing(void **state)
     slot = bearer_meter_slot(meter, "shared");
     assert_true(bearer_meter_read_granted(meter, slot) == 40000);
     assert_true(refusals(meter, slot, BEARER_EXP, T0).minute == 40000);
-    assert_null(bearer_meter_name(meter, slot + 1));
+    assert_null(bearer_meter_label(meter, slot + 1));
     munmap(block, bearer_meter_size());
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        UNIT_TEST(test_names_have_slots),     UNIT_TEST(test_long_names_are_cut),
-        UNIT_TEST(test_last_minute_and_hour), UNIT_TEST(test_latency),
-        UNIT_TEST(test_children),             UNIT_TEST(test_no_meter_is_zero),
-        UNIT_TEST(test_wrong_labels),         UNIT_TEST(test_processes_lose_nothing),
+        UNIT_TEST(test_names_have_slots),
+        UNIT_TEST(test_long_names_are_told_apart),
+        UNIT_TEST(test_no_character_is_cut),
+        UNIT_TEST(test_named_issuers),
+        UNIT_TEST(test_named_like_the_others),
+        UNIT_TEST(test_last_minute_and_hour),
+        UNIT_TEST(test_latency),
+        UNIT_TEST(test_children),
+        UNIT_TEST(test_ended_children),
+        UNIT_TEST(test_no_meter_is_zero),
+        UNIT_TEST(test_wrong_labels),
+        UNIT_TEST(test_processes_lose_nothing),
     };
 
     return UNIT_RUN("meter", tests);

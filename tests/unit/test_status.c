@@ -14,7 +14,21 @@ static const char full[] =
     "\"fetches\":{\"ok\":3,\"failed\":1,\"unknown_kid\":2},"
     "\"introspection\":{\"ok\":2,\"failed\":1,\"kept\":9,"
     "\"sum\":1500000,"
-    "\"buckets\":[1,1,1,1,1,1,1,1,2,3,3]}}],"
+    "\"buckets\":[1,1,1,1,1,1,1,1,2,3,3]}},"
+    "{\"name\":\"late\",\"url\":\"https://late.test\",\"keys\":{\"count\":2}}],"
+    "\"counters\":["
+    "{\"issuer\":\"\",\"issuers\":0,\"granted\":5,\"fetches\":{\"ok\":0},"
+    "\"introspection\":{\"ok\":0,\"failed\":0,\"buckets\":[0]}},"
+    "{\"issuer\":\"main\",\"issuers\":1,\"granted\":7,"
+    "\"keys\":{\"count\":1,\"fetched\":999900,\"gone\":1080000,"
+    "\"metadata_fetched\":999800},"
+    "\"fetches\":{\"ok\":3,\"failed\":1,\"unknown_kid\":2},"
+    "\"introspection\":{\"ok\":2,\"failed\":1,\"kept\":9,"
+    "\"sum\":1500000,"
+    "\"buckets\":[1,1,1,1,1,1,1,1,2,3,3]}},"
+    "{\"issuer\":\"old\",\"issuers\":0,\"granted\":2,\"fetches\":{\"ok\":4}},"
+    "{\"issuer\":\"(others)\",\"issuers\":968,\"granted\":11,"
+    "\"keys\":{\"count\":900},\"fetches\":{\"ok\":6}}],"
     "\"refusals\":[{\"issuer\":\"\",\"reason\":\"no_credential\",\"category\":"
     "\"no_credential\",\"minute\":1,\"hour\":2,\"total\":3},"
     "{\"issuer\":\"main\",\"reason\":\"keys\",\"category\":\"unavailable\","
@@ -48,7 +62,11 @@ static void test_prometheus(void **state)
     const char *text = bearer_status_prometheus(parsed(p, full), p);
     static const char *const lines[] = {
         "auth_bearer_info{configuration=\"ab12\"} 1\n",
+        "auth_bearer_granted_total{issuer=\"\"} 5\n",
         "auth_bearer_granted_total{issuer=\"main\"} 7\n",
+        "auth_bearer_granted_total{issuer=\"old\"} 2\n",
+        "auth_bearer_granted_total{issuer=\"(others)\"} 11\n",
+        "auth_bearer_keys{issuer=\"(others)\"} 900\n",
         "auth_bearer_keys{issuer=\"main\"} 1\n",
         "auth_bearer_keys_age_seconds{issuer=\"main\"} 100\n",
         "auth_bearer_keys_remaining_seconds{issuer=\"main\"} 80000\n",
@@ -80,6 +98,11 @@ static void test_prometheus(void **state)
     for (i = 0; i < UNIT_COUNT(lines); i++) {
         has(text, lines[i]);
     }
+    /* an issuer without a label of its own, and what never happened to none */
+    assert_null(strstr(text, "late"));
+    assert_null(strstr(text, "auth_bearer_keys{issuer=\"\"}"));
+    assert_null(strstr(text, "introspection_seconds_count{issuer=\"\"}"));
+    assert_null(strstr(text, "introspection_seconds_count{issuer=\"old\"}"));
 }
 
 /* Each family is declared once, and its samples follow one another. */
@@ -113,6 +136,12 @@ static void test_page(void **state)
     has(text, "read 100 s ago<br>again in 60 s<br>good for another 22 h 13 min");
     has(text, "500.0 ms");
     has(text, "<b>12</b>");
+    has(text, "<b>25</b>");  /* granted: the sum of all labels */
+    has(text, "<b>late</b>");
+    has(text, "968 issuers, counted together");
+    has(text, "old</td><td colspan=\"3\" class=\"soft\">no longer in the "
+        "configuration");
+    has(text, "without an issuer");
     has(text, "ended for want of room: 3, logins refused for it: 2");
     assert_null(strstr(text, "<k>"));
     assert_null(strstr(text, "<script"));
@@ -149,10 +178,12 @@ static void test_auto(void **state)
     apr_pool_t *p = unit_pool(state);
     const char *text = bearer_status_auto(parsed(p, full), p);
 
-    has(text, "BearerGranted: 7\n");
+    has(text, "BearerGranted: 25\n");
     has(text, "BearerRefused: 8\n");
     has(text, "BearerRefusedLastMinute: 1\n");
     has(text, "BearerIssuerKeys[main]: 1\n");
+    has(text, "BearerIssuerKeys[(others)]: 900\n");
+    assert_null(strstr(text, "late"));
     assert_null(strchr(text, '<'));
 }
 
@@ -160,8 +191,10 @@ static void test_auto(void **state)
 static void test_hostile_and_empty(void **state)
 {
     apr_pool_t *p = unit_pool(state);
-    const json_t *hostile = parsed(p, "{\"issuers\":[{\"name\":"
-                                   "\"a\\\"} 1\\nx\\\\<script>\\u0007\"}]}");
+    const json_t *hostile = parsed(p, "{\"counters\":[{\"issuers\":1,"
+                                   "\"issuer\":"
+                                   "\"a\\\"} 1\\nx\\\\<script>\\u0007\"}],"
+                                   "\"issuers\":[{\"name\":\"<script>\"}]}");
     const json_t *empty = parsed(p, "{}");
 
     has(bearer_status_prometheus(hostile, p),

@@ -1,0 +1,26 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/**
+ * @file status_inside.h
+ * Between status.c, which counts and answers, and status_collect.c, which makes one
+ * JSON value (bearer/status.h) of what is known.
+ */
+#ifndef BEARER_HTTPD_STATUS_INSIDE_H
+#define BEARER_HTTPD_STATUS_INSIDE_H
+
+#include "glue.h"
+
+#include <jansson.h>
+
+#include "bearer/meter.h"
+
+typedef struct status_counters_t {
+    const bearer_meter_t *meter;  /**< NULL: nothing is counted */
+    const int *slots;             /**< by issuer index */
+    int count;                    /**< of slots */
+} status_counters_t;
+
+/** A new reference. Fetches nothing. */
+json_t *bearer_status_collect(const status_counters_t *counters,
+                              const char *fingerprint, apr_pool_t *p);
+
+#endif
