@@ -15,7 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define SIZE (128 * 1024)
+#define SIZE (64 * 1024)
 #define RECORDS 80
 #define NEW_RECORD 70
 #define EXPIRED 60
