@@ -259,8 +259,9 @@ static apr_interval_time_t ttl_of(const bearer_introspect_t *in)
     return in->access.issuer->introspection_ttl;
 }
 
-static void make_key(question_t *q, const unsigned char *digest,
-                     const unsigned char *policy)
+/* 0: without it, answers about different tokens could not be told apart. */
+static int make_key(question_t *q, const unsigned char *digest,
+                    const unsigned char *policy)
 {
     const bearer_issuer_t *issuer = q->in->access.issuer;
     const char *endpoint = issuer->introspection.value
@@ -270,7 +271,12 @@ static void make_key(question_t *q, const unsigned char *digest,
                                    bearer_text_hex(q->j->p, policy, 32), " ",
                                    endpoint, " ", issuer->url, NULL);
 
-    bearer_text_sha256(text, strlen(text), q->key);
+    if (bearer_text_sha256(text, strlen(text), q->key) != APR_SUCCESS) {
+        bearer_refuse(&q->j->why, q->j->p, BEARER_INTERNAL, "OpenSSL could not make "
+                      "a SHA-256");
+        return 0;
+    }
+    return 1;
 }
 
 /* The last moment for an answer: the TTL and its own exp, whichever is first. */
@@ -354,7 +360,9 @@ bearer_verdict_t bearer_introspect_judge(bearer_introspect_t *in,
     int leader;
 
     *until = 0;
-    make_key(&q, digest, policy);
+    if (!make_key(&q, digest, policy)) {
+        return refused(&q, BEARER_INTERNAL);
+    }
     if (judge_kept(&q, &verdict)) {
         bearer_world_event(in->access.world, BEARER_EVENT_ANSWER_KEPT,
                            in->access.issuer->index, 0);

@@ -114,13 +114,15 @@ static void set_index(bearer_jwks_t *set)
 }
 
 /* Lengths in front of the free texts, so that no two sets read the same. */
-static apr_status_t set_digest(bearer_jwks_t *set, apr_pool_t *p)
+static apr_status_t set_finish(bearer_jwks_t *set, const char **error, apr_pool_t *p)
 {
     apr_array_header_t *lines = apr_array_make(p, set->usable + 1,
                                                sizeof(const char *));
     const char *text;
+    apr_status_t rv;
     int i;
 
+    set_index(set);
     for (i = 0; i < set->usable; i++) {
         const bearer_jwk_t *key = &set->keys[i];
 
@@ -132,13 +134,9 @@ static apr_status_t set_digest(bearer_jwks_t *set, apr_pool_t *p)
             key->issuer ? key->issuer : "");
     }
     text = apr_array_pstrcat(p, lines, 0);
-    return bearer_text_sha256(text, strlen(text), set->digest);
-}
-
-static apr_status_t set_finish(bearer_jwks_t *set, apr_pool_t *p)
-{
-    set_index(set);
-    return set_digest(set, p);
+    rv = bearer_text_sha256(text, strlen(text), set->digest);
+    *error = rv == APR_SUCCESS ? NULL : "OpenSSL could not make its digest";
+    return rv;
 }
 
 int bearer_jwks_count(const bearer_jwks_t *set)
@@ -243,7 +241,7 @@ static apr_status_t read_keys(bearer_jwks_t **set, const json_t *document,
         read_one(*set, json_array_get(keys, i), (int)i, origin, report, p);
         wipe_secret_members(json_array_get(keys, i));
     }
-    return set_finish(*set, scratch);
+    return set_finish(*set, error, scratch);
 }
 
 static apr_status_t too_large(const char **error, apr_pool_t *p)
@@ -444,7 +442,7 @@ apr_status_t bearer_jwks_parse_pem(bearer_jwks_t **set, const char *text,
     if (bio) {
         ERR_set_mark();
         *error = read_blocks(*set, bio, p, scratch);
-        rv = *error ? APR_EINVAL : set_finish(*set, scratch);
+        rv = *error ? APR_EINVAL : set_finish(*set, error, scratch);
         ERR_pop_to_mark();
     } else {
         *error = "out of memory";

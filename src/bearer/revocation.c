@@ -187,8 +187,7 @@ static size_t count_lines(const bearer_revocation_text_t *text)
     const char *s = text->text, *end = s + text->len;
     size_t n = 0;
 
-    while ((s = memchr(s, '\n', (size_t)(end - s))) != NULL) {
-        s++;
+    for (; (s = memchr(s, '\n', (size_t)(end - s))) != NULL; s++) {
         n++;
     }
     return n;
@@ -209,15 +208,11 @@ static void add_entry(table_t *table, const bearer_revocation_line_t *line)
 static int fill_table(table_t *table, bearer_revocation_text_t *text,
                       apr_time_t now)
 {
-    const size_t lines = count_lines(text);
     bearer_revocation_line_t line;
 
-    table->entries = malloc((lines ? lines : 1) * sizeof(entry_t));
-    if (!table->entries) {
-        snprintf(table->closed, sizeof(table->closed), "no memory for it");
-        return 0;
-    }
-    while (bearer_revocation_file_next(text, &line)) {
+    snprintf(table->closed, sizeof(table->closed), "no memory for it");
+    table->entries = malloc((count_lines(text) + 1) * sizeof(entry_t));
+    while (table->entries && bearer_revocation_file_next(text, &line)) {
         if (line.kind == BEARER_REVOCATION_BAD) {
             bearer_revocation_file_bad(text, table->closed);
             return 0;
@@ -228,10 +223,10 @@ static int fill_table(table_t *table, bearer_revocation_text_t *text,
         }
     }
     sort_entries(table);
-    if (!index_entries(table)) {
-        snprintf(table->closed, sizeof(table->closed), "no memory for it");
+    if (!table->entries || !index_entries(table)) {
         return 0;
     }
+    table->closed[0] = '\0';
     return 1;
 }
 
@@ -516,6 +511,20 @@ bearer_reason_t bearer_revocation_ask(bearer_revocation_t *list,
                  : ask_table(table, list->sha256, iss, jti, token_sha256, now, why, p);
     leave(list, place);
     return reason;
+}
+
+bearer_reason_t bearer_revocation_ask_token(bearer_revocation_t *list,
+                                            const char *iss, const char *jti,
+                                            const char *token, apr_size_t len,
+                                            unsigned char *token_sha256,
+                                            bearer_refusal_t *why, apr_pool_t *p)
+{
+    if (list && bearer_revocation_token_digest(list->sha256, token_sha256, token, len)
+                    != APR_SUCCESS) {
+        memset(token_sha256, 0, BEARER_SHA256_SIZE);
+        return closed(list, "cannot be searched: no SHA-256 of the token", why, p);
+    }
+    return bearer_revocation_ask(list, iss, jti, token_sha256, why, p);
 }
 
 void bearer_revocation_state(bearer_revocation_t *list,

@@ -82,6 +82,16 @@ bearer_reason_t bearer_revocation_ask(bearer_revocation_t *list,
                                       const unsigned char *token_sha256,
                                       bearer_refusal_t *why, apr_pool_t *p);
 
+/**
+ * The same of a token, whose digest is made here, for later questions too.
+ * @param token_sha256  filled; zero if it could not be made
+ */
+bearer_reason_t bearer_revocation_ask_token(bearer_revocation_t *list,
+                                            const char *iss, const char *jti,
+                                            const char *token, apr_size_t len,
+                                            unsigned char *token_sha256,
+                                            bearer_refusal_t *why, apr_pool_t *p);
+
 typedef struct bearer_revocation_state_t {
     int closed;               /**< every question gets BEARER_REVOCATION_LIST */
     unsigned entries;

@@ -158,7 +158,7 @@ static void make_key(bearer_session_question_t *q, apr_pool_t *p)
     }
     APR_ARRAY_PUSH(text, const char *) = r->body ? r->body : "";
     whole = apr_array_pstrcat(p, text, '\n');
-    bearer_text_sha256(whole, strlen(whole), q->key);
+    q->keyed = bearer_text_sha256(whole, strlen(whole), q->key) == APR_SUCCESS;
 }
 
 void bearer_session_question_prepare(bearer_session_question_t *q, apr_pool_t *p)
@@ -418,6 +418,11 @@ void bearer_session_ask(bearer_session_asker_t *asker,
     int leader;
 
     memset(result, 0, sizeof(*result));
+    if (!q->keyed) {
+        result->reason = bearer_refuse(why, p, BEARER_INTERNAL, "OpenSSL could not "
+                                       "make a SHA-256");
+        return;
+    }
     if (take_kept(asker, q, result, p)) {
         return;
     }

@@ -109,6 +109,7 @@ typedef struct bearer_session_question_t {
     bearer_http_request_t request;
     unsigned char key[BEARER_CACHE_KEY_SIZE]; /**< the same for questions that
                                             have the same answer */
+    int keyed;                         /**< 0: there is no key, and no answer */
 } bearer_session_question_t;
 
 void bearer_session_question_prepare(bearer_session_question_t *question,
@@ -136,8 +137,9 @@ typedef struct bearer_session_result_t {
  * Asks, or takes what was kept.
  * @param question  prepared
  * @param why       filled unless the result is BEARER_OK: BEARER_SESSION_DENIED,
- *                  BEARER_SESSION_LIMIT (it wants to be left alone) or
- *                  BEARER_SESSION_CHECK (no answer that can be used)
+ *                  BEARER_SESSION_LIMIT (it wants to be left alone),
+ *                  BEARER_SESSION_CHECK (no answer that can be used) or
+ *                  BEARER_INTERNAL
  */
 void bearer_session_ask(bearer_session_asker_t *asker,
                         const bearer_session_question_t *question,

@@ -98,7 +98,7 @@ apr_status_t bearer_session_remove(const bearer_session_t *s,
 apr_status_t bearer_session_end(const bearer_session_t *s,
                                 const bearer_session_store_t *store, apr_pool_t *p)
 {
-    apr_status_t rv;
+    apr_status_t rv, removed;
 
     if (store->in_cookie) {
         return mark_end(s, store, s->ends, p);
@@ -107,8 +107,8 @@ apr_status_t bearer_session_end(const bearer_session_t *s,
         return bearer_session_remove(s, store, p);
     }
     rv = mark_end(s, store, bearer_world_now(store->world) + DEAD_FOR, p);
-    bearer_session_remove(s, store, p);
-    return rv;
+    removed = bearer_session_remove(s, store, p);
+    return rv == APR_SUCCESS ? removed : rv;
 }
 
 /* ---- logout by the issuer ----------------------------------------------- */

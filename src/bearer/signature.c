@@ -418,11 +418,11 @@ static apr_status_t make_with_pkey(unsigned char **signature,
 {
     EVP_MD_CTX *md = EVP_MD_CTX_new();
     EVP_PKEY_CTX *ctx = NULL;
-    size_t size = (size_t)EVP_PKEY_get_size(pkey);
-    int good;
+    int most = EVP_PKEY_get_size(pkey), good;
+    size_t size = most > 0 ? (size_t)most : 0;
 
     *signature = apr_palloc(p, size);
-    good = md
+    good = md && size
            && EVP_DigestSignInit_ex(md, &ctx, alg->digest, NULL, NULL, pkey,
                                     NULL) > 0
            && set_padding(ctx, alg)

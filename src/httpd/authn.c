@@ -195,9 +195,8 @@ static bearer_reason_t ask_revoked(void *baton, const char *iss, const char *jti
 {
     attempt_t *a = baton;
 
-    bearer_revocation_token_digest(a->process->sha256, a->revocable, token, len);
-    return bearer_revocation_ask(a->process->revocations, iss, jti, a->revocable,
-                                 why, p);
+    return bearer_revocation_ask_token(a->process->revocations, iss, jti, token, len,
+                                       a->revocable, why, p);
 }
 
 static const bearer_principal_t *seen_before(attempt_t *a, bearer_refusal_t *why)

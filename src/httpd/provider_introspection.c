@@ -77,7 +77,12 @@ static bearer_verdict_t ask(attempt_t *a, const bearer_issuer_t *issuer)
     bearer_verdict_t verdict;
     apr_time_t until;
 
-    bearer_text_sha256(credential->token, credential->len, digest);
+    if (bearer_text_sha256(credential->token, credential->len, digest)
+        != APR_SUCCESS) {
+        bearer_refuse(&a->judgement.why, a->r->pool, BEARER_INTERNAL,
+                      "OpenSSL could not make a SHA-256");
+        return BEARER_DENIED;
+    }
     bearer_authn_policy(a, policy);
     verdict = bearer_introspect_judge(a->process->introspects[issuer->index],
                                       &a->judgement, credential->token,

@@ -191,7 +191,7 @@ static const session_said_t *ask(attempt_t *a)
     session_said_t *said;
 
     make_question(a, &question, policy);
-    before = said_before(a->r, question.key);
+    before = question.keyed ? said_before(a->r, question.key) : NULL;
     if (before) {
         return before;
     }

@@ -3,6 +3,7 @@
  * Proving who we are at an endpoint: what each method sends, what it needs, and
  * the life of a token by client_credentials.
  */
+#include "unit_fault.h"
 #include "unit_lab.h"
 
 #include <unistd.h>
@@ -819,6 +820,92 @@ static void test_plain_http_endpoint(void **state)
     assert_int_equal(unit_http_requests(b->lab->http), 0);
 }
 
+/* ---- what fails ---------------------------------------------------------- */
+
+/* At each call in turn. What is sent is whole, or nothing is sent. */
+static void fault_each(bench_t *b, json_t *jwk)
+{
+    int n, sent = 0, kept_back = 0;
+
+    asked(b);  /* the files have been read */
+    UNIT_FAULTS(n) {
+        int before = unit_http_requests(b->lab->http);
+        apr_status_t rv = ask(b);
+
+        unit_fault.failing = 0;
+        UNIT_CHECK(unit_http_requests(b->lab->http) == before + (rv == APR_SUCCESS),
+                   "%s", unit_fault_name());
+        if (rv == APR_SUCCESS) {
+            check_assertion(b, b->lab->issuer.url, jwk);
+            sent++;
+        } else {
+            UNIT_CHECK(b->error && unit_fault_happened(), "%s: %s", b->error, unit_fault_name());
+            kept_back++;
+        }
+    }
+    assert_true(sent > 0);
+    assert_true(kept_back > 4);
+}
+
+static void test_faults_of_a_secret(void **state)
+{
+    apr_pool_t *p = unit_pool(state);
+    bench_t *b = bench(p, BEARER_CLIENT_SECRET_JWT, "my-id", LONG_SECRET);
+    json_t *jwk = json_pack("{s:s, s:s}", "kty", "oct", "k",
+                            bearer_b64url_encode(p, LONG_SECRET, 32));
+
+    bearer_json_tie(jwk, p);
+    b->lab->world.random = NULL;  /* OpenSSL's */
+    fault_each(b, jwk);
+}
+
+static void test_faults_of_a_key(void **state)
+{
+    static const struct {
+        const char *alg;
+        int pem;
+    } cases[] = { { "RS256", 0 }, { "ES256", 1 }, { "EdDSA", 0 } };
+    apr_pool_t *p = unit_pool(state);
+    unsigned i;
+
+    unit_fault.pairs_are_good = 1;
+    for (i = 0; i < UNIT_COUNT(cases); i++) {
+        bench_t *b = bench(p, BEARER_CLIENT_PRIVATE_KEY_JWT, "my-id", NULL);
+        json_t *jwk = unit_key_for(p, cases[i].alg);
+        const char *error;
+        EVP_PKEY *pkey;
+
+        json_object_set_new(jwk, "kid", json_string("k1"));
+        assert_int_equal(bearer_jwk_private(&pkey, jwk, &error, p), APR_SUCCESS);
+        b->lab->world.random = NULL;
+        b->lab->settings.client_key = temporary(p, cases[i].pem ? pem_of(p, pkey)
+                                                                : dumped(p, jwk));
+        b->lab->settings.client_cert = i == 0 ? new_cert(p, jwk) : NULL;
+        fault_each(b, jwk);
+        unlink(b->lab->settings.client_key);
+        if (b->lab->settings.client_cert) {
+            unlink(b->lab->settings.client_cert);
+        }
+    }
+}
+
+static apr_status_t no_random(void *baton, unsigned char *bytes, apr_size_t len)
+{
+    (void)baton, (void)bytes, (void)len;
+    return APR_EGENERAL;
+}
+
+static void test_no_random_bytes(void **state)
+{
+    bench_t *b = bench(unit_pool(state), BEARER_CLIENT_SECRET_JWT, "my-id",
+                       LONG_SECRET);
+
+    b->lab->world.random = no_random;
+    assert_int_not_equal(ask(b), APR_SUCCESS);
+    assert_true(unit_contains(b->error, "no random bytes"));
+    assert_int_equal(unit_http_requests(b->lab->http), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -849,6 +936,9 @@ int main(void)
         UNIT_TEST(test_unwritten),
         UNIT_TEST(test_metadata_off),
         UNIT_TEST(test_plain_http_endpoint),
+        UNIT_TEST(test_faults_of_a_secret),
+        UNIT_TEST(test_faults_of_a_key),
+        UNIT_TEST(test_no_random_bytes),
     };
     return UNIT_RUN("client_auth", tests);
 }

@@ -3,6 +3,7 @@
  * Asking an issuer about a token: whom, what is sent, what an answer is worth,
  * what is kept and for how long, and what happens when many ask at once.
  */
+#include "unit_fault.h"
 #include "unit_lab.h"
 
 #include <unistd.h>
@@ -676,6 +677,51 @@ static void test_whom_is_accepted(void **state)
     assert_string_equal(whom(b, "ory_at_1"), "nobody");
 }
 
+/* Without a digest of the question no answer is known to be the one of this token:
+ * nobody is asked, and no answer about another token serves. */
+static void test_no_digest(void **state)
+{
+    static const char *const tokens[] = { "another", TOKEN };
+    bench_t *b = bench(unit_pool(state));
+    unsigned char digest[32] = { 0 };
+    size_t i;
+
+    assert_int_equal(bearer_introspect_create(&b->in, &b->config, b->p), APR_SUCCESS);
+    for (i = 0; i < UNIT_COUNT(tokens); i++) {
+        begin(b, &b->j, b->p);
+        unit_fault_next(1);
+        assert_int_equal(bearer_introspect_judge(b->in, &b->j, tokens[i],
+                                                 strlen(tokens[i]), digest, b->policy,
+                                                 &b->until), BEARER_DENIED);
+        assert_string_equal(unit_fault_name(), "EVP_Digest");
+        assert_int_equal(b->j.why.reason, BEARER_INTERNAL);
+        assert_null(b->j.principal);
+        assert_int_equal(asked(b), 0);
+        assert_int_equal(b->until, 0);
+        unit_no_fault();
+    }
+    granted(b, TOKEN);
+    assert_int_equal(asked(b), 1);
+}
+
+/* Whatever fails: what the issuer refuses is refused. */
+static void test_faults(void **state)
+{
+    bench_t *b = bench(unit_pool(state));
+    int n;
+
+    unit_http_page(b->lab->http, ENDPOINT, 200, "{\"active\":false}");
+    refused(b, TOKEN, BEARER_INACTIVE);
+    UNIT_FAULTS(n) {
+        UNIT_CHECK(judge(b, TOKEN) == BEARER_DENIED, "%s", unit_fault_name());
+        UNIT_CHECK(b->j.why.reason == BEARER_INACTIVE
+                   || (unit_fault_happened() && b->j.why.reason == BEARER_INTERNAL)
+                   || (unit_fault_happened() && b->j.why.reason == BEARER_INTROSPECTION),
+                   "%s: %s", bearer_reason_name(b->j.why.reason), unit_fault_name());
+    }
+    assert_true(n > 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -703,6 +749,8 @@ int main(void)
         UNIT_TEST(test_whom),
         UNIT_TEST(test_whom_has_an_endpoint),
         UNIT_TEST(test_whom_is_accepted),
+        UNIT_TEST(test_no_digest),
+        UNIT_TEST(test_faults),
     };
     return UNIT_RUN("introspect", tests);
 }

@@ -3,6 +3,7 @@
  * Session stores: how the line reads, what is asked of a store, what its answer
  * is worth, what is kept and for how long.
  */
+#include "unit_fault.h"
 #include "unit_lab.h"
 
 #include <unistd.h>
@@ -805,6 +806,27 @@ static void test_one_flight(void **state)
     assert_in_range(asked(b), 1, 3);
 }
 
+/* Without a digest of the question no answer is known to be the one of this
+ * credential: nobody is asked, and no answer about another one serves. */
+static void test_no_digest(void **state)
+{
+    static const char *const credentials[] = { "another", TOKEN };
+    bench_t *b = bench(unit_pool(state), URL);
+    size_t i;
+
+    check_of(b)->ttl = SECONDS(60);
+    for (i = 0; i < UNIT_COUNT(credentials); i++) {
+        b->q.credential = credentials[i];
+        unit_fault_next(1);
+        refused(b, BEARER_INTERNAL, "OpenSSL");
+        assert_string_equal(unit_fault_name(), "EVP_Digest");
+        assert_int_equal(asked(b), 0);
+        unit_no_fault();
+    }
+    granted(b, "ann");
+    assert_int_equal(asked(b), 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -836,6 +858,7 @@ int main(void)
         UNIT_TEST(test_key),
         UNIT_TEST(test_gate),
         UNIT_TEST(test_one_flight),
+        UNIT_TEST(test_no_digest),
     };
 
     return UNIT_RUN("session_check", tests);
