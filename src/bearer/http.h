@@ -55,6 +55,8 @@ struct bearer_http_client_t {
      * @return APR_SUCCESS for any complete answer whatever its status;
      *         APR_TIMEUP; APR_ENOSPC when max_body was exceeded;
      *         APR_EBUSY when the gate is full (gate.h), nothing was sent then;
+     *         APR_EINTR when this process stops (bearer_http_curl_stop_when),
+     *         which says nothing about the server;
      *         APR_EGENERAL for everything else
      */
     apr_status_t (*perform)(const bearer_http_client_t *client,
@@ -73,7 +75,7 @@ apr_status_t bearer_http_curl_create(const bearer_http_client_t **client,
                                      const char *user_agent, apr_pool_t *p);
 
 /**
- * Transfers end early (APR_EGENERAL, within about a second) once stopping()
+ * Transfers end early (APR_EINTR, within about a second) once stopping()
  * answers non-zero: whoever joins a thread at shutdown need not wait for a slow
  * issuer. Call it once, before the client is used; stopping() is asked from
  * every thread that has a transfer and must be cheap.

@@ -235,7 +235,7 @@ static int on_progress(void *baton, curl_off_t dltotal, curl_off_t dlnow,
     (void)ulnow;
     if (t->client->stopping
         && t->client->stopping(t->client->stopping_baton)) {
-        end_transfer(t, APR_EGENERAL, "the server is stopping");
+        end_transfer(t, APR_EINTR, "the server is stopping");
         return 1;
     }
     if (t->moved && apr_time_now() - t->moved >= STANDSTILL) {

@@ -392,14 +392,14 @@ static void tell_counters(const bearer_keyset_t *ks, purpose_t purpose,
                        issuer, 0);
 }
 
-/* A fetch that had little time from the beginning, and got no answer in it, was not
- * an attempt: it is made again, with all the time that it may take. */
-static int is_put_off(bearer_keyset_t *ks, apr_time_t started,
+/* A fetch that ended with this process, or had little time from the beginning and
+ * got no answer in it, was not an attempt: it is made again, with all its time. */
+static int is_put_off(bearer_keyset_t *ks, apr_status_t rv, apr_time_t started,
                       apr_time_t deadline)
 {
-    int put_off = deadline
-               && deadline - started < ks->access.settings->timeout.total / 2
-               && now_of(ks) + apr_time_from_msec(10) >= deadline;
+    apr_interval_time_t half = ks->access.settings->timeout.total / 2;
+    int put_off = rv == APR_EINTR || (deadline && deadline - started < half
+               && now_of(ks) + apr_time_from_msec(10) >= deadline);
 
     if (put_off) {
         lock(ks);
@@ -431,7 +431,7 @@ static void fetch(bearer_keyset_t *ks, purpose_t purpose, apr_time_t deadline,
         }
     }
     if (rv != APR_SUCCESS) {
-        if (is_put_off(ks, started, deadline)) {
+        if (is_put_off(ks, rv, started, deadline)) {
             return;
         }
         error = error ? error : "the fetch failed";

@@ -145,6 +145,9 @@ static void ask_issuers(process_t *process, apr_pool_t *ptemp)
                                                  sizeof(bearer_errand_t));
     int i;
 
+    if (bearer_refresh_must_stop(NULL)) {
+        return;
+    }
     for (i = 0; i < process->keyset_count; i++) {
         bearer_client_t *client = process->clients[i];
 

@@ -221,7 +221,7 @@ def test_id_token_rules(site, op, claims, check):
 
 def test_id_token_by_somebody_else(site, op):
     server = site()
-    op.keys[0] = "rs256-thief"
+    op.keys = ["rs256-thief"]
     op.script("jwks", body=lambda r: __import__("support.tokens").tokens.jwks(
         "rs256"))
     op.id_token_header = {"kid": "rs256"}
@@ -860,7 +860,7 @@ def test_refresh_with_a_key_that_is_not_known_yet(site, op, store, jwks):
     browser = Browser(server)
     assert browser.navigate(callback(browser, op)).status == 303
     op.script("jwks", **jwks)
-    op.keys[0] = "es256"
+    op.keys = ["es256"]
     op.expires_in = 3600
     op.user["name"] = "Not Read"
     assert browser.navigate("/app/x").status == 200

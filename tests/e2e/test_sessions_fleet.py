@@ -9,7 +9,6 @@ import threading
 
 import pytest
 
-from support import tokens
 from support.backends import Memcached, Redis
 from support.expect import refused
 from support.httpd import MODULES, wait_until
@@ -62,7 +61,6 @@ def cache(request):
 def op(issuers, request):
     made = Provider(issuers, "fleet-" + "".join(
         c if c.isalnum() else "-" for c in request.node.name))
-    tokens.jwks(*made.keys)  # made now, not while a server waits for them
     return made
 
 

@@ -265,7 +265,7 @@ AuthBearerIssuer %s
 AuthBearerKeysRefresh min=1s max=24h stale=24h
 %s""" % (issuer.url, location("/a")))
     assert server.get("/a", issuer.mint(aud=tokens.AUD)).status == 200
-    issuer.keys.append("rs256-2")
+    issuer.keys += ["rs256-2"]
     wait_until(lambda: server.get(
         "/a", issuer.mint(signer="rs256-2", aud=tokens.AUD),
         headers=headers).status == 200, 20, "the new key is fetched")

@@ -599,6 +599,12 @@ static void test_renewal_in_background(void **state)
     bearer_client_maintain(b->client, b->p);
     assert_int_equal(s->n, 3);
     assert_string_equal(s->url[2], TOKEN_ENDPOINT);
+    /* a renewal that ends with its process is no trouble of the issuer's */
+    unit_http_page(b->lab->http, TOKEN_ENDPOINT, 0, NULL)->rv = APR_EINTR;
+    lab_pass(b->lab, SECONDS(81));
+    bearer_client_maintain(b->client, b->p);
+    assert_int_equal(s->n, 4);
+    assert_int_equal(b->lab->line_count, 0);
 }
 
 /* Revoked before its time: one more try with a new one, not more. */

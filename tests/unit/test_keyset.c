@@ -36,13 +36,18 @@ static void publish(lab_t *lab, const char *kids, apr_pool_t *p)
     unit_http_page(lab->http, URL, 200, document(p, kids));
 }
 
-static void issuer_down(lab_t *lab)
+static void no_answer(lab_t *lab, apr_status_t rv)
 {
     unit_http_page_t *page = unit_http_page(lab->http, URL, 0, NULL);
 
     pthread_mutex_lock(&lab->http->mutex);
-    page->rv = APR_TIMEUP;
+    page->rv = rv;
     pthread_mutex_unlock(&lab->http->mutex);
+}
+
+static void issuer_down(lab_t *lab)
+{
+    no_answer(lab, APR_TIMEUP);
 }
 
 static bearer_keyset_t *process(lab_t *lab, int maintained, apr_pool_t *p)
@@ -401,6 +406,34 @@ static void test_limited_errand(void **state)
     errand = errand_of(ks, p);
     errand->run(errand->what, 1, p);
     assert_true(state_of(ks, p).last_attempt_failed);
+}
+
+/* A fetch that ends with its process says nothing about the issuer: no line, and
+ * another process fetches at once. */
+static void test_ended_with_its_process(void **state)
+{
+    apr_pool_t *p = unit_pool(state);
+    lab_t *lab = lab_open(p);
+    bearer_keyset_t *ending, *other;
+
+    lab->world.keys_cache = &lab->cache;
+    publish(lab, "a", p);
+    ending = process(lab, 1, p);
+    other = process(lab, 1, p);
+    bearer_keyset_maintain(ending, p);
+    expect_keys(other, "a", p);
+    lab_forget_log(lab);
+    no_answer(lab, APR_EINTR);
+    lab_pass(lab, HOUR);
+    bearer_keyset_maintain(ending, p);
+    assert_requests(lab, 2);
+    assert_int_equal(lab->line_count, 0);
+    assert_false(state_of(ending, p).last_attempt_failed);
+    publish(lab, "b", p);
+    bearer_keyset_maintain(other, p);
+    assert_requests(lab, 3);
+    assert_false(state_of(other, p).last_attempt_failed);
+    expect_keys(other, "b", p);
 }
 
 static void test_cache_headers_count(void **state)
@@ -1895,7 +1928,8 @@ int main(void)
         UNIT_TEST(test_refreshed_ahead_of_time),
         UNIT_TEST(test_refreshed_before_they_are_gone),
         UNIT_TEST(test_refreshed_within_its_life), UNIT_TEST(test_errands),
-        UNIT_TEST(test_limited_errand), UNIT_TEST(test_cache_headers_count),
+        UNIT_TEST(test_limited_errand), UNIT_TEST(test_ended_with_its_process),
+        UNIT_TEST(test_cache_headers_count),
         UNIT_TEST(test_refreshed_by_a_request),
         UNIT_TEST(test_stale_then_gone_then_back),
         UNIT_TEST(test_retries_slow_down),

@@ -65,7 +65,7 @@ class Issuer:
         self.host, self.name = host, name
         self.path = "/t/" + name
         self.url = host.url + self.path
-        self.keys = list(keys)
+        self.keys = keys
         self.metadata = {"issuer": self.url, "jwks_uri": self.jwks_url,
                          "introspection_endpoint": self.introspect_url,
                          "token_endpoint": self.url + "/token"}
@@ -73,6 +73,19 @@ class Issuer:
         self.requests = []
         self._answers = {}
         self._lock = threading.Lock()
+
+    @property
+    def keys(self):
+        return self._keys
+
+    @keys.setter
+    def keys(self, keys):
+        """Makes those that do not exist yet: on a loaded machine an RSA key may
+        take longer than httpd waits for the answer that has it."""
+        self._keys = list(keys)
+        for one in self._keys:
+            if isinstance(one, str):
+                tokens.key(one)
 
     @property
     def jwks_url(self):
