@@ -21,6 +21,9 @@
 #define AWAY 1
 #define TROUBLES 2
 
+/** What a user of the server needs. */
+#define ALLOW "+get +mget +set +del +select +eval +pttl ~bearer-*"
+
 /** What a server refuses with, and what to change. In this order. */
 static const struct {
     const char *begins;
@@ -31,8 +34,12 @@ static const struct {
     { "READONLY", 1, "this is a replica; name the primary" },
     { "MISCONF", 1, "redis cannot write to its disk" },
     { "NOREPLICAS", 1, "too few replicas are connected" },
-    { "NOPERM", 1, "allow +get +mget +set +del +select ~bearer-*" },
-    { "NOPERM", 0, "allow +get +mget +set +del +select ~bearer-*" },
+    { "NOPERM", 1, "allow " ALLOW },
+    { "NOPERM", 0, "allow " ALLOW },
+    /* what redis calls it when a script meets it */
+    { "ERR The user executing the script", 1, "allow " ALLOW },
+    { "ERR ACL failure in script", 1, "allow " ALLOW },
+    { "ERR unknown command", 1, "rename none of GET, MGET, SET, DEL, EVAL, PTTL" },
     { "NOAUTH", 0, "it needs password=" },
     { "WRONGPASS", 0, "check the user and password=" },
     { "ERR invalid password", 0, "check password=" },
@@ -263,6 +270,35 @@ apr_status_t bearer_redis_get(bearer_redis_t *redis, const char *const *keys,
     return rv;
 }
 
+static void add_number(bearer_redis_command_t *command, apr_int64_t number,
+                       apr_pool_t *p)
+{
+    const char *text = apr_psprintf(p, "%" APR_INT64_T_FMT, number);
+
+    bearer_redis_add(command, text, strlen(text));
+}
+
+/* Rounded up. */
+static apr_int64_t milliseconds(apr_interval_time_t life)
+{
+    return (life + 999) / 1000;
+}
+
+static apr_status_t write_new(bearer_redis_call_t *call, bearer_redis_when_t when)
+{
+    apr_status_t rv;
+
+    call->once = when == BEARER_REDIS_IF_ABSENT;
+    call->writes = 1;
+    rv = perform(call);
+    if (rv == APR_SUCCESS && call->reply->is_nil) {
+        rv = when == BEARER_REDIS_IF_ABSENT ? APR_EEXIST : APR_NOTFOUND;
+    } else if (rv == APR_SUCCESS && strcmp(call->reply->text, "OK") != 0) {
+        rv = APR_EGENERAL;
+    }
+    return rv;
+}
+
 apr_status_t bearer_redis_set(bearer_redis_t *redis, const char *key,
                               const void *value, apr_size_t len,
                               apr_interval_time_t life, bearer_redis_when_t when,
@@ -270,32 +306,77 @@ apr_status_t bearer_redis_set(bearer_redis_t *redis, const char *key,
 {
     bearer_redis_command_t command;
     bearer_redis_reply_t reply;
-    apr_status_t rv;
     bearer_redis_call_t call;
-    const char *ms;
 
     if (life <= 0) {
         return APR_EGENERAL;
     }
     begin(&call, redis, &command, &reply, p);
-    ms = apr_psprintf(p, "%" APR_TIME_T_FMT, (life + 999) / 1000);
     bearer_redis_add(&command, "SET", 3);
     bearer_redis_add(&command, key, strlen(key));
     bearer_redis_add(&command, value, len);
     bearer_redis_add(&command, "PX", 2);
-    bearer_redis_add(&command, ms, strlen(ms));
+    add_number(&command, milliseconds(life), p);
     if (when != BEARER_REDIS_ALWAYS) {
         bearer_redis_add(&command, when == BEARER_REDIS_IF_ABSENT ? "NX" : "XX", 2);
     }
-    call.once = when == BEARER_REDIS_IF_ABSENT;
-    call.writes = 1;
-    rv = perform(&call);
-    if (rv == APR_SUCCESS && reply.is_nil) {
-        rv = when == BEARER_REDIS_IF_ABSENT ? APR_EEXIST : APR_NOTFOUND;
-    } else if (rv == APR_SUCCESS && strcmp(reply.text, "OK") != 0) {
-        rv = APR_EGENERAL;
+    return write_new(&call, when);
+}
+
+/* KEYS: the value's, the list's; ARGV: the value, its life, the list's life, the length
+ * of the prefix, how many there may be. The list names keys without their prefix; of
+ * those that are no more nothing is kept. Whoever writes to the list can make it end
+ * any of our keys, as he can without it, but not make it longer. What is refused is
+ * refused before anything was changed, by the server's own words. */
+static const char add_to_list[] =
+    "local list = redis.pcall('GET', KEYS[2]) "
+    "if type(list) == 'table' then return list end "
+    "local n, most = tonumber(ARGV[4]), tonumber(ARGV[5]) "
+    "local prefix, last = string.sub(KEYS[1], 1, n), tonumber(ARGV[3]) "
+    "local there = {} "
+    "for name in string.gmatch(string.sub(list or '', -64 * most), "
+        "string.rep('%x', 64)) do "
+      "local left = redis.pcall('PTTL', prefix .. name) "
+      "if type(left) == 'table' then return left end "
+      "if left ~= -2 then table.insert(there, { name, left }) end "
+      "if left > last then last = left end "
+    "end "
+    "local set = redis.pcall('SET', KEYS[1], ARGV[1], 'PX', ARGV[2], 'NX') "
+    "if not set or set.err then return set end "
+    "table.sort(there, function(a, b) return a[2] > b[2] end) "
+    "while #there >= most do "
+      "redis.call('DEL', prefix .. table.remove(there)[1]) "
+    "end "
+    "local names = { string.sub(KEYS[1], n + 1) } "
+    "for i = 1, #there do names[i + 1] = there[i][1] end "
+    "redis.call('SET', KEYS[2], table.concat(names), 'PX', last) "
+    "return set";
+
+apr_status_t bearer_redis_add_to_list(bearer_redis_t *redis, const char *key,
+                                      const void *value, apr_size_t len,
+                                      apr_interval_time_t life,
+                                      const bearer_redis_list_t *list,
+                                      apr_pool_t *p)
+{
+    bearer_redis_command_t command;
+    bearer_redis_reply_t reply;
+    bearer_redis_call_t call;
+
+    if (life <= 0) {
+        return APR_EGENERAL;
     }
-    return rv;
+    begin(&call, redis, &command, &reply, p);
+    bearer_redis_add(&command, "EVAL", 4);
+    bearer_redis_add(&command, add_to_list, sizeof(add_to_list) - 1);
+    bearer_redis_add(&command, "2", 1);
+    bearer_redis_add(&command, key, strlen(key));
+    bearer_redis_add(&command, list->key, strlen(list->key));
+    bearer_redis_add(&command, value, len);
+    add_number(&command, milliseconds(life), p);
+    add_number(&command, milliseconds(list->life > life ? list->life : life), p);
+    add_number(&command, (apr_int64_t)strlen(list->prefix), p);
+    add_number(&command, BEARER_REDIS_EACH, p);
+    return write_new(&call, BEARER_REDIS_IF_ABSENT);
 }
 
 apr_status_t bearer_redis_remove(bearer_redis_t *redis, const char *key,

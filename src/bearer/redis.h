@@ -42,6 +42,8 @@
 #define BEARER_REDIS_CONNECTIONS 16
 /** At most so many values in one call. */
 #define BEARER_REDIS_VALUES 16
+/** At most so many keys in one list. */
+#define BEARER_REDIS_EACH 32
 /** Older connections, and those unused for so long, are not used any more. */
 #define BEARER_REDIS_AGE apr_time_from_sec(300)
 #define BEARER_REDIS_IDLE apr_time_from_sec(30)
@@ -106,6 +108,26 @@ apr_status_t bearer_redis_set(bearer_redis_t *redis, const char *key,
                               const void *value, apr_size_t len,
                               apr_interval_time_t life, bearer_redis_when_t when,
                               apr_pool_t *p);
+
+/** What may be added beside others of its kind, such as sessions of one user. */
+typedef struct bearer_redis_list_t {
+    const char *key;               /**< of the list of them */
+    const char *prefix;            /**< of the keys that it names, in 64 digits each */
+    apr_interval_time_t life;      /**< of the list, at least */
+} bearer_redis_list_t;
+
+/**
+ * SET with BEARER_REDIS_IF_ABSENT, in one round trip with the list: of those that
+ * it names there are BEARER_REDIS_EACH at most, so one more ends the one that has the
+ * least time left. The server does all of it at once, or nothing.
+ * @param key   the list's prefix and 64 digits
+ * @return as bearer_redis_set()
+ */
+apr_status_t bearer_redis_add_to_list(bearer_redis_t *redis, const char *key,
+                                      const void *value, apr_size_t len,
+                                      apr_interval_time_t life,
+                                      const bearer_redis_list_t *list,
+                                      apr_pool_t *p);
 
 /** DEL. @return APR_SUCCESS, APR_NOTFOUND, APR_ENOSPC, APR_EGENERAL */
 apr_status_t bearer_redis_remove(bearer_redis_t *redis, const char *key,

@@ -129,7 +129,7 @@ static apr_status_t keep_record(bearer_session_t *s,
                                 const bearer_owners_t *owners, apr_pool_t *p)
 {
     bearer_cache_entry_t entry = { BEARER_KEPT_SESSION, NULL, 0, until(s, store),
-                                   owners };
+                                   owners, s->ends };
     unsigned char name[BEARER_CACHE_KEY_SIZE];
     apr_status_t rv;
 
@@ -459,7 +459,7 @@ apr_status_t bearer_session_replace(const char **cookie,
                                     apr_pool_t *p)
 {
     bearer_cache_entry_t entry = { BEARER_KEPT_SESSION, NULL, 0,
-                                   bearer_world_now(store->world) + SHARED_FOR, NULL };
+                                   bearer_world_now(store->world) + SHARED_FOR, NULL, 0 };
     unsigned char name[BEARER_CACHE_KEY_SIZE];
 
     if (store->in_cookie && store->cache

@@ -5,7 +5,9 @@
  * Where the cache is certain (bearer_session_is_certain), a record is the truth: who
  * ends a session removes it, and nobody who was under way brings it back, because a
  * record is only ever replaced. A logout by the issuer removes those of its sid or
- * sub, and leaves a mark for logins that are under way.
+ * sub, and leaves a mark for logins that are under way. Marks of logouts, and which
+ * tokens asked for them, have room of their own there: when an issuer asks for more
+ * than that holds in the time of a login, the oldest go.
  *
  * With other caches whoever ends a session leaves a mark before he removes the
  * record, and whoever saves one that was there before looks for it afterwards; and a
@@ -67,7 +69,7 @@ apr_status_t bearer_session_reserve(const bearer_session_t *s,
                                     apr_pool_t *p)
 {
     static const unsigned char place = BEARER_SESSION_PLACE;
-    const bearer_cache_entry_t entry = { BEARER_KEPT_MARK, &place, 1, s->ends, NULL };
+    const bearer_cache_entry_t entry = { BEARER_KEPT_MARK, &place, 1, s->ends, NULL, 0 };
     unsigned char name[BEARER_CACHE_KEY_SIZE];
     apr_status_t rv;
 
@@ -155,6 +157,31 @@ apr_status_t bearer_session_look_for_logout(const bearer_session_t *s,
     return rv;
 }
 
+/* Where records are found by their owner, only a login under way needs the mark: the
+ * issuer may leave as many as it likes, and takes no room from sessions. */
+static apr_status_t mark_logout(const bearer_session_store_t *store,
+                                const unsigned char *name, apr_time_t now,
+                                apr_pool_t *p)
+{
+    unsigned char when[8];
+    bearer_cache_entry_t entry = { BEARER_KEPT_LOGOUT, when, sizeof(when),
+                                   now + LOGIN_FOR, NULL, 0 };
+    apr_status_t rv = APR_NOTFOUND;
+    int how;
+
+    bearer_session_put_time(when, now);
+    if (!store->cache->end) {
+        return bearer_session_mark(store, name, when, sizeof(when), now + store->max,
+                                   p);
+    }
+    for (how = BEARER_KEEP_ADD; how <= BEARER_KEEP_REPLACE && rv != APR_SUCCESS;
+         how++) {
+        rv = bearer_session_keep(store, how, name, &entry, p);
+    }
+    return rv == APR_NOTFOUND  /* it went between the two */
+        ? bearer_session_keep(store, BEARER_KEEP_ADD, name, &entry, p) : rv;
+}
+
 /* The mark first: a login that is under way finds it, or is found. */
 static apr_status_t end_all(const bearer_session_store_t *store, const char *by,
                             const char *issuer, const char *client,
@@ -163,8 +190,7 @@ static apr_status_t end_all(const bearer_session_store_t *store, const char *by,
     const bearer_cache_t *cache = store->cache;
     bearer_owner_t owner = strcmp(by, "sub") == 0 ? BEARER_OWNER_SUB
                                                   : BEARER_OWNER_SID;
-    unsigned char name[BEARER_CACHE_KEY_SIZE], when[8];
-    apr_time_t now = bearer_world_now(store->world);
+    unsigned char name[BEARER_CACHE_KEY_SIZE];
     apr_status_t rv;
 
     if (!cache
@@ -172,9 +198,7 @@ static apr_status_t end_all(const bearer_session_store_t *store, const char *by,
            != APR_SUCCESS) {
         return APR_EGENERAL;
     }
-    bearer_session_put_time(when, now);
-    rv = bearer_session_mark(store, name, when, sizeof(when),
-                             now + (cache->end ? LOGIN_FOR : store->max), p);
+    rv = mark_logout(store, name, bearer_world_now(store->world), p);
     if (cache->end && cache->end(cache, owner, name, p) != APR_SUCCESS) {
         rv = APR_EGENERAL;
     }
@@ -263,8 +287,12 @@ apr_status_t bearer_session_once(const bearer_session_store_t *store,
                                  const char *what, const char *issuer,
                                  const char *id, apr_time_t end, apr_pool_t *p)
 {
-    bearer_cache_entry_t entry = { BEARER_KEPT_MARK, (const unsigned char *)"1", 1,
-                                   end, NULL };
+    /* of an attempt: any client can use these; else of a logout token */
+    const bearer_cache_entry_t entry = {
+        strcmp(what, BEARER_SESSION_STATE) == 0 ? BEARER_KEPT_ATTEMPT
+                                                : BEARER_KEPT_LOGOUT,
+        (const unsigned char *)"1", 1, end, NULL, 0
+    };
     unsigned char name[BEARER_CACHE_KEY_SIZE];
     apr_status_t rv;
 
@@ -273,9 +301,6 @@ apr_status_t bearer_session_once(const bearer_session_store_t *store,
     }
     if (!bearer_session_is_certain(store)) {
         return look_and_mark(store, name, end, p);
-    }
-    if (strcmp(what, BEARER_SESSION_STATE) == 0) {
-        entry.kind = BEARER_KEPT_ATTEMPT;  /* which any client can use */
     }
     rv = bearer_session_keep(store, BEARER_KEEP_ADD, name, &entry, p);
     return rv == APR_SUCCESS || rv == APR_EEXIST ? rv : APR_EGENERAL;

@@ -102,7 +102,7 @@ apr_status_t bearer_session_mark(const bearer_session_store_t *store,
                                  apr_size_t len, apr_time_t expires, apr_pool_t *p)
 {
     const bearer_cache_entry_t entry = { BEARER_KEPT_MARK, value, len, expires,
-                                         NULL };
+                                         NULL, 0 };
 
     return bearer_session_keep(store, BEARER_KEEP_PUT, name, &entry, p);
 }

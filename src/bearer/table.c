@@ -10,6 +10,10 @@
 #define SWEEP_MORE 1024
 /** And all of them, when there is no room, once in so long. */
 #define SWEEP_AGAIN apr_time_from_sec(1)
+/** The part of the chunks that only attempts, and only logouts, may take: one in so
+ *  many. */
+#define ATTEMPTS 16
+#define LOGOUTS 64
 /** What a chunk takes of the block: itself, its kind and its next, and a part of the
  *  buckets. */
 #define CHUNK_COST (CHUNK + 7)
@@ -65,7 +69,8 @@ static void lay_out(bearer_table_t *t, char *at, apr_uint32_t chunks)
     t->chunks = part(&at, 0);
     t->bucket_mask = buckets - 1;
     t->owner_mask = owners - 1;
-    t->share = chunks / 16;
+    t->shares[QUEUE_ATTEMPTS] = chunks / ATTEMPTS;
+    t->shares[QUEUE_LOGOUTS] = chunks / LOGOUTS;
     t->reserve = reserve_of(chunks);
 }
 
@@ -117,7 +122,8 @@ apr_uint64_t bearer_table_room(apr_uint64_t size, apr_size_t len)
         return 0;
     }
     chunks = chunks_of(size);
-    return (chunks - 1 - chunks / 16 - reserve_of(chunks)) / table_chunks(len, 1);
+    return (chunks - 1 - chunks / ATTEMPTS - chunks / LOGOUTS - reserve_of(chunks))
+        / table_chunks(len, 1);
 }
 
 /* ---- room --------------------------------------------------------------- */
@@ -188,16 +194,41 @@ static apr_uint32_t chunks_free(const bearer_table_t *t)
         - (apr_uint32_t)atomic_load_explicit(&t->header->used, memory_order_relaxed);
 }
 
-/* Chunks that a record of that kind may take. */
+/* Of its share, what a queue has not got yet. */
+static apr_uint32_t unused(const bearer_table_t *t, int queue)
+{
+    apr_uint32_t chunks = t->header->queues[queue].chunks;
+
+    return chunks < t->shares[queue] ? t->shares[queue] - chunks : 0;
+}
+
+/* Chunks that a record of that kind may take. Logouts may have more than their share
+ * as long as nobody else wants it. */
 static apr_uint32_t room_for(const bearer_table_t *t, bearer_kept_t kind)
 {
-    apr_uint32_t small = t->header->small < t->share ? t->header->small : t->share;
-    apr_uint32_t others = t->reserve + t->share - small;
+    apr_uint32_t own = unused(t, QUEUE_ATTEMPTS), room = chunks_free(t);
+    apr_uint32_t others = t->reserve + own + unused(t, QUEUE_LOGOUTS);
 
     if (kind == BEARER_KEPT_ATTEMPT) {
-        return t->share - small;
+        return own;
     }
-    return chunks_free(t) > others ? chunks_free(t) - others : 0;
+    own = kind == BEARER_KEPT_LOGOUT ? unused(t, QUEUE_LOGOUTS) : 0;
+    return own + (room > others ? room - others : 0);
+}
+
+/* Who goes, so that a record of that kind finds room; 0: there is none. */
+static chunk_t who_goes(const bearer_table_t *t, bearer_kept_t kind, chunk_t but)
+{
+    const queue_t *logouts = &t->header->queues[QUEUE_LOGOUTS];
+    int queue = table_queue(kind);
+    chunk_t i;
+
+    if (queue < 0) {
+        return logouts->chunks > t->shares[QUEUE_LOGOUTS] ? logouts->oldest
+                                                          : bearer_table_victim(t, but);
+    }
+    i = t->header->queues[queue].oldest;
+    return i == but ? table_head(t, i)->newer : i;
 }
 
 /* For n chunks more; `but` stays. */
@@ -208,8 +239,8 @@ static apr_status_t make_room(bearer_table_t *t, bearer_kept_t kind, apr_uint32_
         sweep_all(t, now);
     }
     while (room_for(t, kind) < n) {
-        chunk_t i = kind == BEARER_KEPT_ATTEMPT ? t->header->oldest
-                                         : bearer_table_victim(t, but);
+        chunk_t i = who_goes(t, kind, but);
+        int is_session = i && table_is_owned(table_head(t, i));
 
         if (!i) {
             atomic_fetch_add_explicit(&t->header->refused, 1, memory_order_relaxed);
@@ -218,7 +249,7 @@ static apr_status_t make_room(bearer_table_t *t, bearer_kept_t kind, apr_uint32_
         if (drop(t, i) != APR_SUCCESS) {
             return APR_EGENERAL;
         }
-        if (kind != BEARER_KEPT_ATTEMPT) {
+        if (is_session) {
             atomic_fetch_add_explicit(&t->header->evicted, 1, memory_order_relaxed);
         }
     }

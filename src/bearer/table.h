@@ -14,6 +14,7 @@
  *   sessions   the address with the most of them loses the one unused for longest
  *   attempts   have a sixteenth of the room, which nothing else gets; the oldest goes
  *              first
+ *   logouts    have a sixty-fourth, and what nobody else needs; the oldest goes first
  *
  * A user (BEARER_OWNER_SUBJECT) has at most BEARER_TABLE_EACH sessions; one more
  * ends the one of them that was unused for longest.

@@ -274,47 +274,51 @@ static void delist_owners(bearer_table_t *t, chunk_t i)
     leave_address(t, i);
 }
 
-static void enqueue(bearer_table_t *t, chunk_t i)
+static queue_t *queue_of(const bearer_table_t *t, const head_t *head)
 {
-    header_t *h = t->header;
+    int queue = table_queue(head->kind);
+
+    return queue < 0 ? NULL : &t->header->queues[queue];
+}
+
+static void enqueue(bearer_table_t *t, queue_t *q, chunk_t i)
+{
     head_t *head = table_head(t, i);
 
     head->newer = 0;
-    head->older = h->newest;
-    *(h->newest ? &table_head(t, h->newest)->newer : &h->oldest) = i;
-    h->newest = i;
+    head->older = q->newest;
+    *(q->newest ? &table_head(t, q->newest)->newer : &q->oldest) = i;
+    q->newest = i;
+    q->chunks += table_chunks_of(head);
 }
 
-static void dequeue(bearer_table_t *t, chunk_t i)
+static void dequeue(bearer_table_t *t, queue_t *q, chunk_t i)
 {
-    header_t *h = t->header;
     const head_t *head = table_head(t, i);
 
-    *(head->older ? &table_head(t, head->older)->newer : &h->oldest) = head->newer;
-    *(head->newer ? &table_head(t, head->newer)->older : &h->newest) = head->older;
+    *(head->older ? &table_head(t, head->older)->newer : &q->oldest) = head->newer;
+    *(head->newer ? &table_head(t, head->newer)->older : &q->newest) = head->older;
+    q->chunks -= table_chunks_of(head);
 }
 
 static void count(bearer_table_t *t, const head_t *head, int sign)
 {
     header_t *h = t->header;
-    apr_uint32_t chunks = table_chunks_of(head);
 
     atomic_fetch_add_explicit(table_is_owned(head) ? &h->sessions : &h->others,
                               (apr_uint64_t)(apr_int64_t)sign, memory_order_relaxed);
-    if (head->kind == BEARER_KEPT_ATTEMPT) {
-        h->small += sign > 0 ? chunks : -chunks;
-    }
 }
 
 void bearer_table_enlist(bearer_table_t *t, chunk_t i)
 {
     const head_t *head = table_head(t, i);
+    queue_t *q = queue_of(t, head);
 
     if (table_is_owned(head)) {
         enlist_owners(t, i);
     }
-    if (head->kind == BEARER_KEPT_ATTEMPT) {
-        enqueue(t, i);
+    if (q) {
+        enqueue(t, q, i);
     }
     if (head->expires < t->header->soonest) {
         t->header->soonest = head->expires;
@@ -325,12 +329,13 @@ void bearer_table_enlist(bearer_table_t *t, chunk_t i)
 void bearer_table_delist(bearer_table_t *t, chunk_t i)
 {
     const head_t *head = table_head(t, i);
+    queue_t *q = queue_of(t, head);
 
     if (table_is_owned(head)) {
         delist_owners(t, i);
     }
-    if (head->kind == BEARER_KEPT_ATTEMPT) {
-        dequeue(t, i);
+    if (q) {
+        dequeue(t, q, i);
     }
     count(t, head, -1);
 }

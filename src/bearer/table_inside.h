@@ -28,7 +28,7 @@
 #include "bearer/table.h"
 
 /** Changes whenever the layout below does. */
-#define LAYOUT 1
+#define LAYOUT 2
 #define MAGIC "bearer\0t"
 #define CHUNK 128
 #define STRIPES 64
@@ -56,7 +56,7 @@ typedef struct head_t {
                                         whether it is whole */
     apr_uint32_t check;            /**< of the members above, and of the owners */
     chunk_t chain;                 /**< the next in its bucket */
-    chunk_t older, newer;          /**< among attempts */
+    chunk_t older, newer;          /**< in its queue */
     unsigned char value[INLINE];   /**< its beginning */
 } head_t;
 
@@ -75,6 +75,14 @@ typedef struct owners_t {
     apr_uint32_t count;            /**< of its address; 0: another stands for it */
 } owners_t;
 
+/** Records of which the oldest makes room for the next, and their chunks. */
+enum { QUEUE_ATTEMPTS, QUEUE_LOGOUTS, QUEUES };
+
+typedef struct queue_t {
+    chunk_t oldest, newest;
+    apr_uint32_t chunks;
+} queue_t;
+
 typedef struct stripe_t {
     _Alignas(CHUNK) pthread_mutex_t lock;
     _Atomic apr_uint32_t changing;
@@ -91,8 +99,7 @@ typedef struct header_t {
     chunk_t hand;                  /**< where sweeping goes on */
     /* derived */
     chunk_t free;                  /**< chunks given back */
-    apr_uint32_t small;            /**< chunks of attempts */
-    chunk_t oldest, newest;        /**< attempts */
+    queue_t queues[QUEUES];
     apr_int64_t soonest;           /**< nothing expires before */
     apr_int64_t swept;             /**< when all of it was looked at last */
     chunk_t ranks[RANKS + 1];
@@ -113,7 +120,7 @@ struct bearer_table_t {
     unsigned char *chunks;
     apr_uint32_t bucket_mask, owner_mask;
     apr_uint32_t reserve;          /**< chunks that only a replacement may use */
-    apr_uint32_t share;            /**< of attempts */
+    apr_uint32_t shares[QUEUES];   /**< chunks that nothing else gets */
 };
 
 static inline head_t *table_head(const bearer_table_t *t, chunk_t i)
@@ -124,6 +131,13 @@ static inline head_t *table_head(const bearer_table_t *t, chunk_t i)
 static inline int table_is_owned(const head_t *head)
 {
     return head->how & OWNED;
+}
+
+/** The queue of a kind; -1: it has none. */
+static inline int table_queue(bearer_kept_t kind)
+{
+    return kind == BEARER_KEPT_ATTEMPT ? QUEUE_ATTEMPTS
+         : kind == BEARER_KEPT_LOGOUT ? QUEUE_LOGOUTS : -1;
 }
 
 /** Of an owned record. */

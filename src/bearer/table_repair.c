@@ -127,7 +127,8 @@ static void forget_derived(bearer_table_t *t)
         memset(t->by_owner[i], 0, sizeof(chunk_t) * ((apr_size_t)t->owner_mask + 1));
     }
     memset(h->ranks, 0, sizeof(h->ranks));
-    h->free = h->small = h->oldest = h->newest = 0;
+    memset(h->queues, 0, sizeof(h->queues));
+    h->free = 0;
     h->soonest = 0;
     atomic_store(&h->used, 0);
     atomic_store(&h->sessions, 0);

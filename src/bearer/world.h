@@ -41,7 +41,9 @@ typedef enum {
     BEARER_KEPT_SESSION,   /**< may be ended, as its owner says */
     BEARER_KEPT_ATTEMPT,   /**< a login's, which any client can begin: these have
                                 a part of the room, where the oldest goes first */
-    BEARER_KEPT_PROOF      /**< a proof of possession that was used: stays */
+    BEARER_KEPT_PROOF,     /**< a proof of possession that was used: stays */
+    BEARER_KEPT_LOGOUT     /**< the issuer's, of sessions that may not be there: takes
+                                nothing from sessions, the oldest goes first */
 } bearer_kept_t;
 
 /** Whose session it is: digests, all zero: none. */
@@ -64,6 +66,8 @@ typedef struct bearer_cache_entry_t {
     apr_size_t len;
     apr_time_t expires;
     const bearer_owners_t *owners; /**< of a session; else NULL */
+    apr_time_t ends;               /**< of a session: never kept for longer, however
+                                        often it is replaced */
 } bearer_cache_entry_t;
 
 /** A value of a cache; data is NULL where there is none. */

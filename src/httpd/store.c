@@ -357,57 +357,55 @@ static apr_status_t get_value(const store_t *store, const unsigned char *key,
 }
 
 static apr_status_t hand_over(const store_t *store, const unsigned char *key,
-                              unsigned char *value, apr_size_t len,
-                              apr_time_t expires, bearer_redis_when_t when,
-                              apr_pool_t *p)
+                              const bearer_cache_entry_t *entry,
+                              bearer_redis_when_t when, apr_pool_t *p)
 {
+    unsigned char *value = (unsigned char *)(apr_uintptr_t)entry->value;
     apr_status_t rv;
 
     if (when != BEARER_REDIS_ALWAYS) {
-        return bearer_store_redis_set(store->config->instance, key, value, len,
-                                      expires, when, p);
+        return bearer_store_redis_set(store->config->instance, key, entry, when, p);
     }
     if (store->remote) {
-        return bearer_remote_store(store->remote, key, value, (unsigned)len,
-                                   expires, p);
+        return bearer_remote_store(store->remote, key, value, (unsigned)entry->len,
+                                   entry->expires, p);
     }
     lock(store);
-    rv = store->config->provider->store(store->config->instance, store->server,
-                                        key, BEARER_CACHE_KEY_SIZE, expires,
-                                        value, (unsigned)len, p);
+    rv = store->config->provider->store(store->config->instance, store->server, key,
+                                        BEARER_CACHE_KEY_SIZE, entry->expires, value,
+                                        (unsigned)entry->len, p);
     unlock(store);
     return rv;
 }
 
 /* when: anything but BEARER_REDIS_ALWAYS is for our own client only. */
 static apr_status_t put_when(const store_t *store, const unsigned char *key,
-                             const unsigned char *value, apr_size_t len,
-                             apr_time_t expires, bearer_redis_when_t when,
-                             apr_pool_t *p)
+                             const bearer_cache_entry_t *entry,
+                             bearer_redis_when_t when, apr_pool_t *p)
 {
-    unsigned char *sealed = (unsigned char *)(apr_uintptr_t)value;
+    bearer_cache_entry_t kept = *entry;
     apr_time_t now = apr_time_now();
+    unsigned char *sealed = (unsigned char *)(apr_uintptr_t)entry->value;
     apr_status_t rv;
 
     if (!store->config->provider) {
         return APR_NOTFOUND;
     }
     if (store->seal
-        && bearer_seal_close(&sealed, &len, store->seal, key,
-                             BEARER_CACHE_KEY_SIZE, value, len, NULL, p)
+        && bearer_seal_close(&sealed, &kept.len, store->seal, key,
+                             BEARER_CACHE_KEY_SIZE, entry->value, entry->len, NULL, p)
            != APR_SUCCESS) {
         return APR_EGENERAL;
     }
-    if (len > store->kind->max_value || expires < now + MIN_LIFE
-        || is_too_long(store, len)) {
+    kept.value = sealed;
+    if (kept.len > store->kind->max_value || kept.expires < now + MIN_LIFE
+        || is_too_long(store, kept.len)) {
         return APR_EINVAL;
     }
-    if (expires > now + MAX_LIFE) {
-        expires = now + MAX_LIFE;
-    }
-    rv = hand_over(store, key, sealed, len, expires, when, p);
+    kept.expires = kept.expires < now + MAX_LIFE ? kept.expires : now + MAX_LIFE;
+    rv = hand_over(store, key, &kept, when, p);
     if (rv != APR_SUCCESS) {
-        note_refusal(store, len);
+        note_refusal(store, kept.len);
     }
     return rv;
 }
@@ -416,7 +414,9 @@ static apr_status_t put_value(const store_t *store, const unsigned char *key,
                               const unsigned char *value, apr_size_t len,
                               apr_time_t expires, apr_pool_t *p)
 {
-    return put_when(store, key, value, len, expires, BEARER_REDIS_ALWAYS, p);
+    const bearer_cache_entry_t entry = { BEARER_KEPT_MARK, value, len, expires, NULL, 0 };
+
+    return put_when(store, key, &entry, BEARER_REDIS_ALWAYS, p);
 }
 
 static apr_status_t remove_value(const store_t *store, const unsigned char *key,
@@ -469,19 +469,21 @@ static int lease_among_hosts(const store_t *store, const unsigned char *key,
 {
     apr_time_t now = apr_time_now();
     among_hosts_t lease;
+    const bearer_cache_entry_t entry = {
+        BEARER_KEPT_MARK, (const unsigned char *)&lease, sizeof(lease),
+        until < now + LEASE_MAX ? until : now + LEASE_MAX, NULL, 0
+    };
 
     if (held_elsewhere(store, key, now, p)) {
         return 0;
     }
     memcpy(lease.host, bearer_shared_host(), sizeof(lease.host));
-    lease.until = until < now + LEASE_MAX ? until : now + LEASE_MAX;
+    lease.until = entry.expires;
     if (bearer_store_redis_has(store->config)) {
-        return put_when(store, key, (const unsigned char *)&lease, sizeof(lease),
-                        lease.until, BEARER_REDIS_IF_ABSENT, p) != APR_EEXIST
+        return put_when(store, key, &entry, BEARER_REDIS_IF_ABSENT, p) != APR_EEXIST
             || !held_elsewhere(store, key, now, p);
     }
-    if (put_value(store, key, (const unsigned char *)&lease, sizeof(lease),
-                  lease.until, p) != APR_SUCCESS) {
+    if (put_when(store, key, &entry, BEARER_REDIS_ALWAYS, p) != APR_SUCCESS) {
         return 1;
     }
     apr_sleep(LEASE_SETTLES);
@@ -607,15 +609,13 @@ static apr_status_t get_many(const bearer_cache_t *cache,
 static apr_status_t add(const bearer_cache_t *cache, const unsigned char *key,
                         const bearer_cache_entry_t *entry, apr_pool_t *p)
 {
-    return put_when(cache->baton, key, entry->value, entry->len, entry->expires,
-                    BEARER_REDIS_IF_ABSENT, p);
+    return put_when(cache->baton, key, entry, BEARER_REDIS_IF_ABSENT, p);
 }
 
 static apr_status_t replace(const bearer_cache_t *cache, const unsigned char *key,
                             const bearer_cache_entry_t *entry, apr_pool_t *p)
 {
-    return put_when(cache->baton, key, entry->value, entry->len, entry->expires,
-                    BEARER_REDIS_IF_PRESENT, p);
+    return put_when(cache->baton, key, entry, BEARER_REDIS_IF_PRESENT, p);
 }
 
 static apr_status_t get_at_home(const bearer_cache_t *cache,

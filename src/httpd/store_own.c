@@ -185,7 +185,8 @@ static apr_status_t put(const bearer_cache_t *cache, const unsigned char *key,
                         const unsigned char *value, apr_size_t len,
                         apr_time_t expires, apr_pool_t *p)
 {
-    const bearer_cache_entry_t entry = { BEARER_KEPT_MARK, value, len, expires, NULL };
+    const bearer_cache_entry_t entry = { BEARER_KEPT_MARK, value, len, expires, NULL,
+                                         0 };
 
     (void)cache;
     (void)p;

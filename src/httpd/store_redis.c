@@ -284,14 +284,14 @@ void bearer_store_redis_child_init(const process_t *process)
 /* ---- the provider ------------------------------------------------------- */
 
 static const char *name_of(const ap_socache_instance_t *instance,
-                           const unsigned char *key, apr_pool_t *p)
+                           const unsigned char *key, int size, apr_pool_t *p)
 {
     apr_size_t len = strlen(instance->prefix);
-    char *name = apr_palloc(p, len + 2 * BEARER_CACHE_KEY_SIZE + 1);
+    char *name = apr_palloc(p, len + 2 * (apr_size_t)size + 1);
     int i;
 
     memcpy(name, instance->prefix, len);
-    for (i = 0; i < BEARER_CACHE_KEY_SIZE; i++) {
+    for (i = 0; i < size; i++) {
         static const char digits[] = "0123456789ABCDEF";
 
         name[len++] = digits[key[i] >> 4];
@@ -310,7 +310,7 @@ apr_status_t bearer_store_redis_get(const ap_socache_instance_t *instance,
     int i;
 
     for (i = 0; i < n && i < BEARER_REDIS_VALUES; i++) {
-        names[i] = name_of(instance, keys[i], p);
+        names[i] = name_of(instance, keys[i], BEARER_CACHE_KEY_SIZE, p);
     }
     return instance->line->client
         ? bearer_redis_get(instance->line->client, names, n, values, max, p)
@@ -336,15 +336,29 @@ static apr_status_t retrieve(ap_socache_instance_t *instance, server_rec *s,
     return rv;
 }
 
+/* A list is shorter than other keys, so it is none of these. */
 apr_status_t bearer_store_redis_set(const ap_socache_instance_t *instance,
-                                    const unsigned char *key, const void *value,
-                                    apr_size_t len, apr_time_t expires,
+                                    const unsigned char *key,
+                                    const bearer_cache_entry_t *entry,
                                     bearer_redis_when_t when, apr_pool_t *p)
 {
-    return instance->line->client
-        ? bearer_redis_set(instance->line->client, name_of(instance, key, p), value,
-                           len, expires - apr_time_now(), when, p)
-        : APR_EGENERAL;
+    const char *name = name_of(instance, key, BEARER_CACHE_KEY_SIZE, p);
+    apr_interval_time_t life = entry->expires - apr_time_now();
+    bearer_redis_t *client = instance->line->client;
+    bearer_redis_list_t list;
+
+    if (!client) {
+        return APR_EGENERAL;
+    }
+    if (!entry->owners || when != BEARER_REDIS_IF_ABSENT) {
+        return bearer_redis_set(client, name, entry->value, entry->len, life, when, p);
+    }
+    list.key = name_of(instance, entry->owners->id[BEARER_OWNER_SUBJECT],
+                       BEARER_OWNER_SIZE, p);
+    list.prefix = instance->prefix;
+    list.life = entry->ends - apr_time_now();
+    return bearer_redis_add_to_list(client, name, entry->value, entry->len, life,
+                                    &list, p);
 }
 
 static apr_status_t store(ap_socache_instance_t *instance, server_rec *s,
@@ -352,9 +366,11 @@ static apr_status_t store(ap_socache_instance_t *instance, server_rec *s,
                           apr_time_t expires, unsigned char *value, unsigned len,
                           apr_pool_t *p)
 {
+    const bearer_cache_entry_t entry = { BEARER_KEPT_MARK, value, len, expires, NULL,
+                                         0 };
+
     (void)s, (void)key_len;
-    return bearer_store_redis_set(instance, key, value, len, expires,
-                                  BEARER_REDIS_ALWAYS, p);
+    return bearer_store_redis_set(instance, key, &entry, BEARER_REDIS_ALWAYS, p);
 }
 
 static apr_status_t remove_key(ap_socache_instance_t *instance, server_rec *s,
@@ -365,8 +381,8 @@ static apr_status_t remove_key(ap_socache_instance_t *instance, server_rec *s,
 
     (void)s, (void)key_len;
     if (instance->line->client) {
-        rv = bearer_redis_remove(instance->line->client, name_of(instance, key, p),
-                                 p);
+        rv = bearer_redis_remove(instance->line->client, name_of(
+            instance, key, BEARER_CACHE_KEY_SIZE, p), p);
     }
     return rv == APR_NOTFOUND ? APR_SUCCESS : rv;
 }

@@ -47,10 +47,11 @@ apr_status_t bearer_store_redis_get(const ap_socache_instance_t *instance,
                                     bearer_cache_value_t *values, apr_size_t max,
                                     apr_pool_t *p);
 
-/** As bearer_redis_set(). */
+/** As bearer_redis_set(); a new session as bearer_redis_add_to_list(), in that of its
+ *  user. */
 apr_status_t bearer_store_redis_set(const ap_socache_instance_t *instance,
-                                    const unsigned char *key, const void *value,
-                                    apr_size_t len, apr_time_t expires,
+                                    const unsigned char *key,
+                                    const bearer_cache_entry_t *entry,
                                     bearer_redis_when_t when, apr_pool_t *p);
 
 #endif

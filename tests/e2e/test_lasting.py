@@ -334,6 +334,23 @@ def test_foreign_logins(site, op, wire):
 
 
 @pytest.mark.core
+def test_many_logouts(site, op, wire):
+    """The issuer tells of logouts of nobody whom this server knows, as often as users
+    make it: it costs nobody a session, nor an answer."""
+    server = site("AuthBearerSOCache shm:128K for=sessions\n", h2=wire)
+    people = [visitor(op, server, "p%d" % i, h2=wire) for i in range(20)]
+    for i in range(450):
+        token = op.logout_token(sid="unknown-%d" % i, sub=None)
+        assert backchannel(server, token).status == 200
+    assert backchannel(server, token).status == 400, "a jti counts once"
+    assert [status(b) for b in people] == [200] * 20
+    token = op.logout_token(sid="sid-of-p3", sub=None)
+    assert backchannel(server, token).status == 200
+    assert [status(b) for b in people].count(302) == 1
+    assert "the memory for sessions is full" not in server.error_log()
+
+
+@pytest.mark.core
 def test_thirty_two(site, op, wire):
     """One more login of somebody ends the session that was unused for longest."""
     server = site(h2=wire)

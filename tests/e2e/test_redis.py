@@ -20,7 +20,8 @@ from support.httpd import SLOW, free_port, wait_until
 from support.load import Load
 from support.op import Browser, Provider
 from test_browser import backchannel, signed_in
-from test_sessions_fleet import BASE, CONF, SECRET, at, statuses, visitor
+from test_sessions_fleet import (BASE, CONF, SECRET, at, somebody_else, statuses,
+                                 visitor)
 
 PASSWORD = "the-password-of-redis"
 TIMEOUT = 1.0
@@ -80,9 +81,9 @@ def said(server, pattern):
 
 # --- what redis is asked for ---------------------------------------------------
 
-def users(*rules):
-    return ["--user", *rules]
-
+#: The user of docs/operations.md.
+USER = ["web", "on", ">" + PASSWORD, "~bearer-*", "+get", "+mget", "+set", "+del",
+        "+select", "+eval", "+pttl"]
 
 WAYS = {
     "plain": lambda: OwnRedis(),
@@ -91,13 +92,11 @@ WAYS = {
     "password": lambda: OwnRedis(["--requirepass", PASSWORD],
                                  words=['"password=file:@ROOT@/redis-password"']),
     "user": lambda: OwnRedis(
-        ["--user", "web", "on", ">" + PASSWORD, "~bearer-*", "+get", "+mget",
-         "+set", "+del", "+select"], url="redis://web@127.0.0.1:{port}/5",
+        ["--user", *USER], url="redis://web@127.0.0.1:{port}/5",
         words=["password=env:REDIS_PASSWORD", "timeout=2s"]),
     "socket": lambda: OwnRedis(url="unix:{socket}"),
     "socket-user": lambda: OwnRedis(
-        ["--user", "web", "on", ">" + PASSWORD, "~bearer-*", "+get", "+mget",
-         "+set", "+del", "+select"], url="unix:{socket}",
+        ["--user", *USER], url="unix:{socket}",
         words=['"password=file:@ROOT@/redis-password"', "user=web", "db=2"]),
 }
 
@@ -120,7 +119,8 @@ def test_sessions_of_a_fleet(host, op, way, monkeypatch):
         database = {"database": 3, "user": 5, "socket-user": 2}.get(way, 0)
         client = redis.client(db=database, **password_of(way))
         names = client.keys("*")
-        assert names and all(re.fullmatch(rb"bearer-sess:[0-9A-F]{64}", name)
+        assert names and all(re.fullmatch(rb"bearer-sess:[0-9A-F]{32}([0-9A-F]{32})?",
+                                          name)
                              for name in names), names
         assert all(0 < client.ttl(name) <= 9 * 3600 for name in names)
         for name in names:
@@ -187,6 +187,54 @@ def test_round_trips(host, op, redis):
              redis.client().info("commandstats").items()}
     assert calls["cmdstat_get"] == calls["cmdstat_mget"] == 20, calls
     assert not {"cmdstat_set", "cmdstat_del"} & calls.keys(), calls
+
+
+# --- sessions of one user ------------------------------------------------------
+
+def records(redis):
+    """Names of the sessions that redis names as somebody's, and those lists."""
+    client = redis.client()
+    lists = {name: client.get(name).decode() for name in client.keys("*")
+             if len(name) == len("bearer-sess:") + 32}
+    return [text[i:i + 64] for text in lists.values() for i in range(0, len(text), 64)], \
+        lists
+
+
+@pytest.mark.core
+def test_thirty_two(host, op, redis):
+    """One more login ends the session that was unused for longest, whichever hosts
+    they were made on; what ended by itself does not count."""
+    hosts = [host(redis, "AuthBearerSessionLifetime max=600s idle=64s")
+             for _ in range(2)]
+    bob = somebody_else(op, hosts[0])
+    op.user = {**op.user, "sub": "alice", "email": "alice@example.test"}
+    sessions, begun = [visitor(hosts[0])], time.monotonic()
+    sessions += [visitor(hosts[i % 2]) for i in range(1, 32)]
+    assert sessions[7].clone().sign_out().status == 200
+    sessions.append(visitor(hosts[0]))          # in its place
+    wait_until(lambda: time.monotonic() - begun > 4.5, 20, "idle/16 is over")
+    assert statuses(sessions[0], hosts[1], n=1) == {200}   # it is in use
+    sessions.append(visitor(hosts[1]))
+    there = [statuses(b, hosts[0], n=1) for b in sessions]
+    assert there[1] == there[7] == {302}, there
+    assert there.count({200}) == 32, there
+    threads = [threading.Thread(target=lambda h=h: sessions.append(visitor(h)))
+               for h in hosts]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(sessions) == 36
+    assert [statuses(b, hosts[0], n=1) for b in sessions].count({200}) == 32
+    assert statuses(bob, *hosts) == {200}
+    client = redis.client()
+    lists = [name for name in client.keys("*") if len(name) == len("bearer-sess:") + 32]
+    assert sorted(len(client.get(name)) for name in lists) == [64, 32 * 64]
+    for name in lists:
+        text = client.get(name)
+        lives = [client.pttl(b"bearer-sess:" + text[i:i + 64])
+                 for i in range(0, len(text), 64)]
+        assert 0 < max(lives) <= client.pttl(name) <= 600000
 
 
 def test_refresh_brings_nothing_back(host, op, redis):

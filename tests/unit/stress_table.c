@@ -111,7 +111,7 @@ static void change_one(worker_t *w)
                                                   1 + next(w, 30));
     bearer_cache_entry_t entry = {
         BEARER_KEPT_SESSION, value, 8 + next(w, 3000),
-        TABLE_T0 + apr_time_from_sec(60), &owners
+        TABLE_T0 + apr_time_from_sec(60), &owners, 0
     };
     unsigned char key[32];
     apr_status_t rv;

@@ -148,6 +148,48 @@ static void test_writes(void **state)
 
 /* ---- who asks ----------------------------------------------------------- */
 
+/* A session beside others of its user: one round trip, once. */
+static void test_list(void **state)
+{
+    static const bearer_redis_list_t list = { "b:L", "b:", 5000 };
+    static const struct {
+        const char *reply;
+        apr_status_t rv;
+    } replies[] = {
+        { "+OK\r\n", APR_SUCCESS }, { "$-1\r\n", APR_EEXIST },
+        { "-OOM command not allowed\r\n", APR_ENOSPC },
+        { "-READONLY You can't\r\n", APR_ENOSPC },
+        { "-NOPERM this user\r\n", APR_ENOSPC },
+        { "-ERR The user executing the script can't\r\n", APR_ENOSPC },
+        { "-ERR unknown command 'EVAL'\r\n", APR_ENOSPC },
+        { ":1\r\n", APR_EGENERAL }, { "*1\r\n:1\r\n", APR_EGENERAL },
+    };
+    apr_pool_t *p = unit_pool(state);
+    lab_t *lab = lab_with_client(p);
+    const char *log, *after;
+    unsigned i;
+
+    for (i = 0; i < UNIT_COUNT(replies); i++) {
+        says(lab, UNIT_REDIS_SAY, replies[i].reply);
+        UNIT_CHECK(bearer_redis_add_to_list(lab->redis, "b:K", "v", 1, 1500, &list, p)
+                   == replies[i].rv, "%s", replies[i].reply);
+        if (i == 0) {
+            log = unit_redis_log(lab->server, p);
+            after = strstr(log, " 2 b:K b:L v 2 5 2 32\n");
+            assert_memory_equal(log, "EVAL local ", 11);
+            assert_non_null(after);
+            assert_null(strchr(after, '\n')[1] ? log : NULL);
+        }
+    }
+    /* the list lives as long as what it names */
+    says(lab, UNIT_REDIS_SAY, "+OK\r\n");
+    bearer_redis_add_to_list(lab->redis, "b:K", "v", 1, 9000, &list, p);
+    assert_non_null(strstr(unit_redis_log(lab->server, p), " b:K b:L v 9 9 2 32\n"));
+    assert_int_equal(bearer_redis_add_to_list(lab->redis, "b:K", "v", 1, 0, &list, p),
+                     APR_EGENERAL);
+    unit_redis_stop(lab->server);
+}
+
 static void test_login(void **state)
 {
     apr_pool_t *p = unit_pool(state);
@@ -753,6 +795,7 @@ int main(void)
         UNIT_TEST(test_values),
         UNIT_TEST(test_many_values),
         UNIT_TEST(test_writes),
+        UNIT_TEST(test_list),
         UNIT_TEST(test_login),
         UNIT_TEST(test_refused_writes),
         UNIT_TEST(test_troubles),

@@ -84,7 +84,7 @@ static void fill(fixture_t *f)
 {
     unsigned char key[BEARER_CACHE_KEY_SIZE] = { 0 };
     const bearer_cache_entry_t entry = {
-        BEARER_KEPT_MARK, key, 1, f->w->now + apr_time_from_sec(86400), NULL
+        BEARER_KEPT_MARK, key, 1, f->w->now + apr_time_from_sec(86400), NULL, 0
     };
     unsigned n = 1;
 
@@ -301,6 +301,40 @@ static void test_attempts_displace_nothing(void **state)
     assert_int_equal(stats(f).evicted, 0);
 }
 
+/* Whoever can make the issuer tell of logouts signs nobody else out, and a login that
+ * is under way meets the latest of them. */
+static void test_logouts_displace_nothing(void **state)
+{
+    fixture_t *f = fixture(state, 0);
+    apr_time_t end = f->w->now + apr_time_from_sec(600);
+    const char *cookies[40], *late;
+    bearer_session_t *under_way = new_session(f, "bob", "s-bob");
+    int i;
+
+    for (i = 0; i < 40; i++) {
+        cookies[i] = make(f, apr_psprintf(f->p, "u%d", i), "s");
+    }
+    for (i = 0; i < 4000; i++, f->w->now++) {
+        const char *sid = apr_psprintf(f->p, "unknown%d", i);
+
+        assert_int_equal(bearer_session_once(&f->store, "jti", ISSUER, sid, end, f->p),
+                         APR_SUCCESS);
+        assert_int_equal(bearer_session_logout(&f->store, ISSUER, "app",
+                                               i == 3999 ? "s-bob" : sid, NULL, f->p),
+                         APR_SUCCESS);
+    }
+    /* one that comes twice is noted twice */
+    assert_int_equal(bearer_session_logout(&f->store, ISSUER, "app", "s-bob", NULL,
+                                           f->p), APR_SUCCESS);
+    for (i = 0; i < 40; i++) {
+        assert_int_equal(load(f, cookies[i]), APR_SUCCESS);
+    }
+    assert_int_equal(stats(f).evicted, 0);
+    assert_int_equal(begin(f, under_way, &late, 1), APR_EOF);
+    assert_int_equal(bearer_session_once(&f->store, "jti", ISSUER, "unknown3999", end,
+                                         f->p), APR_EEXIST);
+}
+
 /* ---- what lies in the memory ------------------------------------------------ */
 
 /* Tokens do not, in clear. */
@@ -339,6 +373,7 @@ int main(void)
         UNIT_TEST(test_signing_out_without_a_place),
         UNIT_TEST(test_memory_that_cannot_be_used),
         UNIT_TEST(test_attempts_displace_nothing),
+        UNIT_TEST(test_logouts_displace_nothing),
         UNIT_TEST(test_sealed),
     };
 

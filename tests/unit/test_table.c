@@ -53,7 +53,8 @@ static apr_status_t do_it(fixture_t *f, change_fn change, bearer_kept_t kind,
                           unsigned n, apr_size_t len, const bearer_owners_t *owners)
 {
     static unsigned char value[BEARER_TABLE_VALUE + 1];
-    const bearer_cache_entry_t entry = { kind, value, len, f->now + HOUR, owners };
+    const bearer_cache_entry_t entry = { kind, value, len, f->now + HOUR, owners,
+                                         0 };
     unsigned char key[32];
 
     table_key(key, n);
@@ -437,7 +438,7 @@ static void test_attempts(void **state)
     for (i = 0; i < n; i++) {
         assert_int_equal(session(&f, i, i, i + 1), APR_SUCCESS);
     }
-    share = f.t->share;
+    share = f.t->shares[QUEUE_ATTEMPTS];
     for (i = 0; i < 3 * share; i++) {
         assert_int_equal(do_it(&f, bearer_table_add, BEARER_KEPT_ATTEMPT, 10000 + i,
                                8, NULL), APR_SUCCESS);
@@ -449,6 +450,45 @@ static void test_attempts(void **state)
         assert_int_equal(session(&f, n + i, n + i, n + i + 1), APR_SUCCESS);
     }
     assert_int_equal(there(&f, 10000 + 2 * share, 10000 + 3 * share), share);
+    done(&f);
+}
+
+/* However many logouts the issuer tells of, no session makes room for them; sessions
+ * take back what logouts have beyond their share, the oldest first. */
+static void test_logouts(void **state)
+{
+    fixture_t f = table_of(state, SIZE);
+    unsigned i, n = (unsigned)bearer_table_room(SIZE, 1000), share, all;
+
+    share = f.t->shares[QUEUE_LOGOUTS];
+    all = f.t->header->chunks;
+    assert_true(share > 8);
+    for (i = 0; i < 2 * all; i++) {
+        assert_int_equal(do_it(&f, bearer_table_add, BEARER_KEPT_LOGOUT, 10000 + i,
+                               8, NULL), APR_SUCCESS);
+    }
+    assert_true(there(&f, 10000 + all, 10000 + 2 * all) > all / 2);
+    assert_true(is_there(&f, 10000 + 2 * all - 1));
+    for (i = 0; i < n; i++) {
+        assert_int_equal(session(&f, i, i, i + 1), APR_SUCCESS);
+    }
+    assert_int_equal(there(&f, 0, n), n);
+    assert_int_equal(there(&f, 10000 + 2 * all - share, 10000 + 2 * all), share);
+    assert_true(there(&f, 10000, 10000 + 2 * all) < 2 * share);
+    for (i = 0; i < 3 * share; i++) {
+        assert_int_equal(do_it(&f, bearer_table_add, BEARER_KEPT_LOGOUT, 90000 + i,
+                               8, NULL), APR_SUCCESS);
+    }
+    assert_int_equal(there(&f, 0, n), n);
+    assert_int_equal(there(&f, 90000 + 2 * share, 90000 + 3 * share), share);
+    assert_int_equal(stats(&f).evicted + stats(&f).refused, 0);
+    /* attempts have theirs beside them */
+    for (i = 0; i < f.t->shares[QUEUE_ATTEMPTS]; i++) {
+        assert_int_equal(do_it(&f, bearer_table_add, BEARER_KEPT_ATTEMPT, 50000 + i,
+                               8, NULL), APR_SUCCESS);
+    }
+    assert_int_equal(there(&f, 50000, 50000 + i), i);
+    assert_int_equal(there(&f, 90000 + 2 * share, 90000 + 3 * share), share);
     done(&f);
 }
 
@@ -484,7 +524,7 @@ static void test_room(void **state)
         for (j = 0; j < UNIT_COUNT(sizes); j++) {
             apr_uint64_t n = bearer_table_room(sizes[j], lengths[i]);
             double formula = ((double)sizes[j] - 65536)
-                           / ((double)(lengths[i] + 340) * 1.125);
+                           / ((double)(lengths[i] + 340) * 1.145);
 
             UNIT_CHECK((double)n >= formula - 1 && (double)n < formula * 1.15,
                        "%d bytes in %d MB: %d, by the formula %d", (int)lengths[i],
@@ -606,6 +646,7 @@ int main(void)
         UNIT_TEST(test_full_of_equals),
         UNIT_TEST(test_marks_stay),
         UNIT_TEST(test_attempts),
+        UNIT_TEST(test_logouts),
         UNIT_TEST(test_grows_when_full),
         UNIT_TEST(test_room),
         UNIT_TEST(test_model),

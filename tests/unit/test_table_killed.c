@@ -52,7 +52,7 @@ static apr_status_t put(bearer_table_t *t, unsigned n, bearer_kept_t kind,
     const unsigned char *key = prepare(n, version, len);
     const bearer_cache_entry_t entry = {
         kind, last.value, len, expires,
-        kind == BEARER_KEPT_SESSION ? &last.owners : NULL
+        kind == BEARER_KEPT_SESSION ? &last.owners : NULL, 0
     };
 
     return bearer_table_put(t, key, &entry, TABLE_T0);
@@ -92,7 +92,7 @@ static void fill_attempts(bearer_table_t *t)
 {
     unsigned n;
 
-    for (n = 0; n < t->share; n++) {
+    for (n = 0; n < t->shares[QUEUE_ATTEMPTS]; n++) {
         assert_int_equal(put(t, ATTEMPTS + n, BEARER_KEPT_ATTEMPT, 8, 0, LATER),
                          APR_SUCCESS);
     }
@@ -361,7 +361,7 @@ static void break_off(bearer_table_t *t)
     unsigned char key[32];
     chunk_t old;
     const bearer_cache_entry_t entry = {
-        BEARER_KEPT_SESSION, (const unsigned char *)"\3\0\0\0\1\0\0\0", 8, LATER, NULL
+        BEARER_KEPT_SESSION, (const unsigned char *)"\3\0\0\0\1\0\0\0", 8, LATER, NULL, 0
     };
 
     table_key(key, 3);

@@ -173,7 +173,8 @@ static inline apr_status_t unit_own_put(const bearer_cache_t *cache,
                                         apr_time_t expires, apr_pool_t *p)
 {
     unit_own_t *o = cache->baton;
-    const bearer_cache_entry_t entry = { BEARER_KEPT_MARK, value, len, expires, NULL };
+    const bearer_cache_entry_t entry = { BEARER_KEPT_MARK, value, len, expires, NULL,
+                                         0 };
 
     (void)p;
     return o->down ? APR_EGENERAL
