@@ -2,10 +2,12 @@
 """Lasting state: people stay signed in over reloads, what ended stays ended, and
 who makes room when the memory is full.
 """
+import glob
 import os
 import re
 import shutil
 import signal
+import subprocess
 import threading
 import time
 
@@ -14,7 +16,7 @@ import pytest
 from support.backends import Memcached, OwnRedis, Redis
 from support.browsing import (backchannel, callback, op, signed_in,  # noqa: F401
                               site, store)
-from support.httpd import MODULES, wait_until
+from support.httpd import MODULE, MODULES, TOP, wait_until
 from support.load import _Connection
 from support.op import Browser
 from test_memory import about, shared_memory
@@ -22,6 +24,7 @@ from test_memory import about, shared_memory
 pytestmark = pytest.mark.allow_log("AuthBearerSessionStore cookie: the issuer")
 
 MB = 1024 * 1024
+BUILD = os.environ.get("BEARER_BUILDDIR")
 
 #: Each request from an address of its own choice.
 REMOTEIP = "RemoteIPHeader X-Forwarded-For\nRemoteIPInternalProxy 127.0.0.1"
@@ -247,6 +250,53 @@ def test_another_size(site, op, more):
     assert status(browser) == 302
     # and it is of use
     assert status(visitor(op, server, "bob")) == 200
+
+
+def another_build(where):
+    """This module, with another layout of the memory for sessions."""
+    if not BUILD or not os.path.exists(os.path.join(BUILD, ".libs", "libbearer.a")):
+        pytest.skip("BEARER_BUILDDIR names no build")
+    source = os.path.join(TOP, "src")
+    with open(os.path.join(source, "bearer", "table_inside.h")) as f:
+        header, n = re.subn(r"(?m)^#define LAYOUT \d+$", "#define LAYOUT 9999", f.read())
+    assert n == 1
+    (where / "bearer").mkdir()
+    (where / "bearer" / "table_inside.h").write_text(header)
+    with open(MODULE, "rb") as f:       # what this one is linked with
+        libraries = set(re.findall(rb"\0(lib[a-z_]+\.so\.[0-9.]+)(?=\0)", f.read()))
+    module = where / "another.so"
+    subprocess.run(
+        ["gcc", "-shared", "-fPIC", "-O1", "-I", str(where), "-I", source,
+         *subprocess.check_output(["pkg-config", "--cflags", "apr-1"],
+                                  text=True).split(),
+         *sorted(glob.glob(os.path.join(source, "bearer", "table*.c"))),
+         *sorted(glob.glob(os.path.join(BUILD, ".libs", "mod_auth_bearer_la-*.o"))),
+         *sorted(glob.glob(os.path.join(BUILD, "src", "httpd", ".libs", "*.o"))),
+         os.path.join(BUILD, ".libs", "libbearer.a"),
+         *("-l:" + name.decode() for name in sorted(libraries)), "-o", str(module)],
+        check=True)
+    return str(module)
+
+
+@pytest.mark.allow_log("this build keeps sessions in another layout")
+def test_another_layout(site, op, tmp_path):
+    """A graceful restart loads a build that has another layout: what is there is not
+    read, nobody gets another one's session, users sign in again. The same on the way
+    back."""
+    server = site(children=2)
+    with open(server.path("httpd.conf")) as f:
+        conf = f.read()
+    assert MODULE in conf
+    other = another_build(tmp_path)
+    people = [visitor(op, server, "u%d" % i) for i in range(3)]
+    for n, module in enumerate((other, MODULE)):
+        server.write("httpd.conf", conf.replace(MODULE, module))
+        server.graceful()
+        assert [status(b) for b in people] == [302] * 3
+        assert len(server.wait_log("this build keeps sessions in another layout: those "
+                                   "of before are not read")) == n + 1
+        people = [visitor(op, server, "v%d" % i) for i in range(3)]
+        assert [status(b) for b in people] == [200] * 3
 
 
 STORES = {"shm": None, "redis": Redis, "memcache": Memcached, "redis://": OwnRedis}

@@ -16,7 +16,7 @@ import pytest
 from support import certs, secrets, tokens
 from support.backends import FakeRedis, OwnRedis
 from support.expect import issuer_conf, location, refused
-from support.httpd import SLOW, free_port, wait_until
+from support.httpd import MODULE, SLOW, free_port, wait_until
 from support.load import Load
 from support.op import Browser, Provider
 from test_browser import backchannel, signed_in
@@ -690,20 +690,36 @@ def test_missing_password_file(checker):
 
 # --- TLS -----------------------------------------------------------------------
 
-def has_tls(checker):
-    result = checker(with_issuer("rediss://h"), files=FILES)
-    return result.status == 0, result
+def is_linked(library):
+    """Does the module need this library?"""
+    with open(MODULE, "rb") as module:
+        return b"\0%s.so" % library in module.read()
+
+
+def has_tls():
+    return is_linked(b"libhiredis_ssl")
 
 
 def test_tls_is_there_or_refused(checker):
-    """hiredis has TLS from 1.0 on."""
-    there, result = has_tls(checker)
-    assert there or "hiredis that has no TLS" in result.output, result
+    """hiredis has TLS from 1.0 on; a module that was built with that can do it, and
+    one that was not says so at once."""
+    result = checker(with_issuer("rediss://h"), files=FILES)
+    if has_tls():
+        assert result.status == 0, result
+    else:
+        assert result.status and "hiredis that has no TLS" in result.output, result
+
+
+def test_tls_is_built_where_it_can_be():
+    """Where hiredis' headers for TLS are, ./configure has found them."""
+    if not is_linked(b"libhiredis"):
+        pytest.skip("built without hiredis")
+    assert has_tls() == os.path.exists("/usr/include/hiredis/hiredis_ssl.h")
 
 
 @pytest.fixture
-def tls(checker, tmp_path):
-    if not has_tls(checker)[0]:
+def tls(tmp_path):
+    if not has_tls():
         pytest.skip("this hiredis has no TLS")
 
     def start(kind="good", words=()):
@@ -737,13 +753,18 @@ def test_tls(host, op, tls):
 
 
 @AWAY
-@pytest.mark.parametrize("kind", ["wrong-host", "expired", "self-signed", "no-ca"])
+@pytest.mark.parametrize("kind", ["wrong-host", "expired", "self-signed", "no-ca",
+                                  "wrong-ca"])
 def test_tls_of_another(host, op, tls, kind):
     """No password goes to who cannot prove that it is this server."""
-    redis = tls("good" if kind == "no-ca" else kind,
+    redis = tls("good" if kind in ("no-ca", "wrong-ca") else kind,
                 words=[] if kind == "no-ca" else ['"ca=@ROOT@/ca.pem"'])
+    ca = certs.authority_pem()
+    if kind == "wrong-ca":        # a certificate that signs nobody but itself
+        ca = re.search(rb"(?s)-----BEGIN CERTIFICATE.*END CERTIFICATE-----\n",
+                       certs.server("self-signed")).group()
     try:
-        a = host(redis, files={"ca.pem": certs.authority_pem()})
+        a = host(redis, files={"ca.pem": ca})
         browser = Browser(a, BASE)
         browser.cookies["__Host-bearer_session"] = "A" * 43
         refused(browser.navigate("/app/x"), 503, None, "unavailable",
