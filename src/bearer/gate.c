@@ -247,6 +247,33 @@ static void tell(bearer_gate_t *gate, int party, const char *text)
     }
 }
 
+static void count_refusal(const bearer_gate_t *gate, int party)
+{
+    int is_issuer = party >= BEARER_PARTY_ISSUER(0) && party % 2 == 0;
+
+    bearer_world_event(gate->config.world,
+                       party == BEARER_PARTY_CACHE ? BEARER_EVENT_NO_PLACE_CACHE
+                       : party > BEARER_PARTY_CACHE && !is_issuer
+                       ? BEARER_EVENT_NO_PLACE_SERVICE : BEARER_EVENT_NO_PLACE,
+                       is_issuer ? (party - BEARER_PARTY_ISSUER(0)) / 2 : -1, 0);
+}
+
+void bearer_gate_stats(const bearer_gate_t *gate, int *inside, int *limit)
+{
+    const level_t *level = !gate ? NULL : gate->host.limit ? &gate->host : &gate->own;
+    apr_time_t now;
+    int i;
+
+    *inside = 0;
+    *limit = level ? level->limit : 0;
+    if (level) {
+        now = bearer_world_now(gate->config.world);
+        for (i = 0; i < level->limit; i++) {
+            *inside += !is_free(atomic_load(&level->places[i]), now);
+        }
+    }
+}
+
 /* ---- the whole ---------------------------------------------------------- */
 
 const char *bearer_gate_enter(bearer_ticket_t *ticket, bearer_gate_t *gate,
@@ -272,6 +299,7 @@ const char *bearer_gate_enter(bearer_ticket_t *ticket, bearer_gate_t *gate,
     }
     ticket->gate = NULL;
     text = text_of(why, party);
+    count_refusal(gate, party);
     tell(gate, party, text);
     return text;
 }

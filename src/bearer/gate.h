@@ -42,6 +42,8 @@
  *     bearer_gate_answered(gate, BEARER_PARTY_CACHE, apr_time_now() - started);
  *     bearer_gate_leave(&ticket);
  *
+ * Who is turned away is counted (BEARER_EVENT_NO_PLACE and its like).
+ *
  * No lock is held while a thread waits, and none at all elsewhere. A process that
  * dies gives its places back when their time is over. Thread-safe.
  */
@@ -121,6 +123,10 @@ const char *bearer_gate_enter(bearer_ticket_t *ticket, bearer_gate_t *gate,
 
 /** By the thread that entered; the outermost ticket last. */
 void bearer_gate_leave(bearer_ticket_t *ticket);
+
+/** How many threads of the host are inside, and how many may be; of the process where
+ *  nothing is shared. NULL: none. */
+void bearer_gate_stats(const bearer_gate_t *gate, int *inside, int *limit);
 
 /** The party has answered, this long after it was asked. */
 void bearer_gate_answered(bearer_gate_t *gate, int party,

@@ -211,6 +211,23 @@ static void add_sessions(page_t *page)
     }
 }
 
+static void add_waiting(page_t *page)
+{
+    const json_t *waiting = member(page->status, "waiting"), *row;
+    apr_int64_t away = number(waiting, "services") + number(waiting, "cache");
+    size_t i;
+
+    json_array_foreach(member(page->status, "counters"), i, row) {
+        away += number(row, "turned_away");
+    }
+    if (waiting) {
+        add_card(page, "Workers that wait", plain(page, number(waiting, "now")),
+                 apr_psprintf(page->p, "of %" APR_INT64_T_FMT " that may wait for "
+                              "servers outside; turned away: %" APR_INT64_T_FMT,
+                              number(waiting, "limit"), away));
+    }
+}
+
 static void add_cards(page_t *page)
 {
     const json_t *tokens = member(page->status, "tokens");
@@ -247,6 +264,7 @@ static void add_cards(page_t *page)
              ? "the list cannot be read: every token is answered 503"
              : "entries of the list");
     add_sessions(page);
+    add_waiting(page);
     add(page, "</div>\n");
 }
 

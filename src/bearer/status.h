@@ -10,7 +10,7 @@
  *               last_error, metadata_fetched, metadata_error, list[]}; and, where
  *               no other issuer is counted under its label, the counts below
  *   counters[]  issuer (a label), issuers (how many the configuration has of it),
- *               granted, fetches {ok, failed, unknown_kid}, introspection {ok,
+ *               granted, turned_away, fetches {ok, failed, unknown_kid}, introspection {ok,
  *               failed, kept, sum, buckets[]}; with issuers also keys {count: the
  *               sum; fetched, gone, metadata_fetched: the earliest}. What is
  *               counted stands here once, so that these add up
@@ -19,6 +19,7 @@
  *   throttle    penalised, remembered, started
  *   revocations configured, closed, entries
  *   sessions    count, bytes, used, evicted, refused, surplus
+ *   waiting     now, limit, services, cache (turned away there)
  *
  * Times are seconds since the epoch, 0: never. A member that is missing is left
  * out. Every string is escaped for where it is written.

@@ -59,6 +59,8 @@ static const figure_t figures[] = {
       ",result=\"failed\"" },
     { "introspection_cache_hits_total", "counter", "Kept answers used instead of "
       "asking", "introspection", "kept", 0, "" },
+    { "turned_away_total", "counter", "Requests that found no place to wait for the "
+      "issuer", NULL, "turned_away", 0, "" },
 };
 
 /* Of a label that no issuer of the configuration has, what never happened is left
@@ -162,6 +164,13 @@ static const struct {
       "penalised" },
     { "throttle_started_total", "counter", "Penalties begun", "throttle",
       "started" },
+    { "waiting_workers", "gauge", "Workers that wait for servers outside", "waiting",
+      "now" },
+    { "waiting_workers_limit", "gauge", "How many of them may", "waiting", "limit" },
+    { "turned_away_services_total", "counter", "Requests that found no place to wait "
+      "for a session service", "waiting", "services" },
+    { "turned_away_cache_total", "counter", "Requests that found no place to wait for "
+      "a cache", "waiting", "cache" },
     { "revocations", "gauge", "Entries of the revocation list", "revocations",
       "entries" },
     { "revocation_list_closed", "gauge", "1: the revocation list cannot be read, "

@@ -137,6 +137,9 @@ typedef enum {
     BEARER_EVENT_INTROSPECTED,         /**< an answer came, whatever it says */
     BEARER_EVENT_INTROSPECTION_FAILED, /**< none, or none that can be used */
     BEARER_EVENT_ANSWER_KEPT,          /**< it was at hand, nobody was asked */
+    BEARER_EVENT_NO_PLACE,             /**< at the gate, to wait for this issuer */
+    BEARER_EVENT_NO_PLACE_SERVICE,     /**< for a session service */
+    BEARER_EVENT_NO_PLACE_CACHE,       /**< for a cache */
     BEARER_EVENTS
 } bearer_event_t;
 

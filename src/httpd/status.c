@@ -21,7 +21,7 @@
 
 APLOG_USE_MODULE(auth_bearer);
 
-#define LAYOUT "mod_auth_bearer meter 3"
+#define LAYOUT "mod_auth_bearer meter 4"
 /** Children tell what their caches hold once in so many ticks. */
 #define TELL_EVERY 5
 

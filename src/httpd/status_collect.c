@@ -165,6 +165,8 @@ static void put_counts(json_t *object, const status_counters_t *c, int slot)
     put_number(object, "granted", bearer_meter_read_granted(c->meter, slot));
     put(object, "fetches", fetches_json(c, slot));
     put(object, "introspection", introspection_json(c, slot));
+    put_number(object, "turned_away", bearer_meter_read_event(c->meter, slot,
+                                                              BEARER_EVENT_NO_PLACE));
 }
 
 static int slot_of(const status_counters_t *c, int issuer)
@@ -314,6 +316,21 @@ static json_t *throttle_json(const status_counters_t *c, const process_t *proces
     return out;
 }
 
+static json_t *waiting_json(const status_counters_t *c, const process_t *process)
+{
+    json_t *out = json_object();
+    int inside, limit;
+
+    bearer_gate_stats(process->world.gate, &inside, &limit);
+    put_number(out, "now", (apr_uint64_t)inside);
+    put_number(out, "limit", (apr_uint64_t)limit);
+    put_number(out, "services", bearer_meter_read_event(
+        c->meter, BEARER_METER_NONE, BEARER_EVENT_NO_PLACE_SERVICE));
+    put_number(out, "cache", bearer_meter_read_event(
+        c->meter, BEARER_METER_NONE, BEARER_EVENT_NO_PLACE_CACHE));
+    return out;
+}
+
 static json_t *sessions_json(const bearer_table_stats_t *stats)
 {
     json_t *out = json_object();
@@ -354,6 +371,7 @@ static void put_process(json_t *out, const status_counters_t *c,
         put(out, "tokens", tokens_json(c, now));
         put(out, "throttle", throttle_json(c, process, now));
         put(out, "revocations", revocations_json(process));
+        put(out, "waiting", waiting_json(c, process));
     }
 }
 

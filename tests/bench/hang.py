@@ -11,7 +11,8 @@ rate: a page that needs no token, a known token, a good session, and new tokens 
 another issuer, which is asked about each. Their latency counts from the moment
 they were due. The baseline is the same with a server that answers at once. The
 first three may be 50 ms slower at the 99th percentile and none may be refused; of
-the fourth 1 % may get 503. event with HTTP/1.1 (h1) and HTTP/2 (h2), prefork with
+the fourth 1 % may get 503. Where the server is the redis that sessions are in, these
+are refused meanwhile, as quickly as they are served otherwise. event with HTTP/1.1 (h1) and HTTP/2 (h2), prefork with
 KeepAlive Off. By hand; loopback only; bounded: some 20 s for each line.
 """
 import argparse
@@ -58,6 +59,7 @@ AuthBearerBaseURL http://127.0.0.1:@PORT@
 AuthBearerClientID app
 AuthBearerClientSecret "file:@ROOT@/client"
 AuthBearerSessionLifetime max=1h idle=1h
+{more}
 <AuthBearerIssuer "{host}/far{template}" far>
     AuthBearerTokenPrefix a_
     {inside}
@@ -319,6 +321,7 @@ async def sign_in(line, place):
 class Hang:
     """kinds: what the server outside does not answer; cold: from the beginning."""
     kinds, cold, template = ("introspect",), False, ""
+    redis, refused = False, ()    # is it that; kinds that cannot be served then
     inside = "AuthBearerKeys {host}/far/jwks"
     place = "AuthBearerAcceptIssuer {host}/far"
 
@@ -411,10 +414,20 @@ class BackChannel(Browsers):
             b"logout_token=" + token.encode())
 
 
+class StoppedRedis(Hang):
+    kinds, redis, refused = (), True, ("session",)
+
+    async def prepare(self, line):
+        self.jars = [await sign_in(line, "/in/x") for _ in range(20)]
+
+    async def step(self, i, line):
+        await line.ask("/in/x", {**NAVIGATE, "Cookie": self.jars[i % 20]})
+
+
 HANGS = {"callbacks": Callbacks, "expired": Expired, "one-session": OneSession,
          "cold-keys": ColdKeys, "tenants": Tenants, "metadata": Metadata,
          "back-channel": BackChannel, "introspection": Introspection,
-         "service": Service}
+         "service": Service, "redis": StoppedRedis}
 
 
 # -- a run -------------------------------------------------------------------------
@@ -486,6 +499,7 @@ def figures(samples):
 def run(kind, mpm, wire, port, silent, seconds):
     """One httpd, one load; figures()."""
     from support import tokens
+    from support.backends import OwnRedis
     from support.httpd import Httpd
     host = "http://127.0.0.1:%d" % port
     hang = HANGS[kind]
@@ -494,8 +508,10 @@ def run(kind, mpm, wire, port, silent, seconds):
     def silence(kinds):
         asyncio.run(Line(port).ask("/silence?" + ",".join(kinds)))
     silence(hang.kinds if silent and hang.cold else ())
+    redis = OwnRedis() if hang.redis else None
     server = Httpd(CONF.format(
         mpm=MPM[mpm], host=host, template=hang.template,
+        more=redis.conf.rstrip() + " for=sessions" if redis else "",
         inside=hang.inside.format(host=host), place=hang.place.format(host=host)),
         mpm=mpm, h2=wire == "h2", loglevel="warn",
         files={"secret": (os.urandom(48), 0o600), "client": ("secret\n", 0o600)})
@@ -513,7 +529,9 @@ def run(kind, mpm, wire, port, silent, seconds):
             kind, host, server.port, line, barrier, seconds + 2, theirs))
         load.start()
         assert mine.poll(200) and mine.recv() == "prepared"
-        if silent:
+        if silent and redis:
+            redis.pause()
+        elif silent:
             silence(hang.kinds)
         barrier.wait(60)
         samples = asyncio.run(measure(server.port, line, seconds, known, jar))
@@ -522,12 +540,17 @@ def run(kind, mpm, wire, port, silent, seconds):
     finally:
         silence(())
         server.close()
+        if redis:
+            redis.close()
 
 
-def judge(base, hung):
+def judge(base, hung, refused):
     """What is not as it should be."""
     wrong = []
     for kind, (p99, bad, n) in hung.items():
+        if kind in refused:
+            if not bad.pop(503, 0):
+                wrong.append(kind + ": nobody noticed")
         if kind == "neighbour":
             if sum(bad.values()) > n / 100:
                 wrong.append("%s: %s of %d" % (kind, dict(bad), n))
@@ -559,7 +582,7 @@ def main():
             for _ in range(options.rounds):
                 base = run(kind, mpm, wire, port, False, options.seconds)
                 hung = run(kind, mpm, wire, port, True, options.seconds)
-                wrong = judge(base, hung)
+                wrong = judge(base, hung, HANGS[kind].refused)
                 print("%-8s %-14s %s%s" % (wire, kind, "  ".join(
                     "%s %.0f/%.0f ms" % (k, base[k][0] * 1e3, hung[k][0] * 1e3)
                     for k in RATE), "   FAILED: " + "; ".join(wrong) if wrong

@@ -120,6 +120,13 @@ def test_unknown_kid_and_throttle(server, issuer):
                                     "entries": 1}
 
 
+def test_workers_that_wait(server):
+    """None does; half of all may."""
+    waiting = status(server)["waiting"]
+    assert waiting.pop("limit") >= 1
+    assert waiting == {"now": 0, "services": 0, "cache": 0}
+
+
 def test_page(server):
     res = server.get("/bearer-status")
     assert res.get("Content-Type").startswith("text/html")

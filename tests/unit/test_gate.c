@@ -512,6 +512,76 @@ static const char *name_of(void *baton, int party)
     return party == A ? "https://a.test/" : NULL;
 }
 
+typedef struct counts_t {
+    int issuers[2], services, caches, others;
+} counts_t;
+
+static void count(void *baton, bearer_event_t event, int issuer,
+                  apr_interval_time_t elapsed)
+{
+    counts_t *counts = baton;
+
+    (void)elapsed;
+    if (event == BEARER_EVENT_NO_PLACE && issuer >= 0 && issuer < 2) {
+        counts->issuers[issuer]++;
+    } else if (issuer != -1) {
+        counts->others += 100;
+    } else {
+        *(event == BEARER_EVENT_NO_PLACE_SERVICE ? &counts->services
+          : event == BEARER_EVENT_NO_PLACE_CACHE ? &counts->caches
+                                                 : &counts->others) += 1;
+    }
+}
+
+static int inside(const bearer_gate_t *gate, int limit)
+{
+    int n, most;
+
+    bearer_gate_stats(gate, &n, &most);
+    assert_int_equal(most, limit);
+    return n;
+}
+
+/* Who is inside, how many may be, and for whom there was no place. */
+static void test_it_is_counted(void **state)
+{
+    static const int parties[] = {
+        BEARER_PARTY_ISSUER(0), BEARER_PARTY_ISSUER(1), BEARER_PARTY_ISSUER(1),
+        BEARER_PARTY_SERVICE(0), BEARER_PARTY_SERVICE(1), BEARER_PARTY_CACHE
+    };
+    counts_t counts = { { 0, 0 }, 0, 0, 0 };
+    apr_pool_t *p = unit_pool(state);
+    bearer_ticket_t ticket;
+    bench_t b, alone;
+    crowd_t c;
+    unsigned i;
+
+    begin(&b, p, 2, 4, 1);
+    assert_int_equal(inside(b.gate, 2), 0);
+    assert_int_equal(crowd(&c, &b, A, 2), 2);
+    assert_int_equal(inside(b.gate, 2), 2);
+    b.w->world.event = count;
+    b.w->world.event_baton = &counts;
+    for (i = 0; i < UNIT_COUNT(parties); i++) {
+        assert_non_null(bearer_gate_enter(&ticket, b.gate, parties[i], 1));
+    }
+    assert_int_equal(counts.issuers[0], 1);
+    assert_int_equal(counts.issuers[1], 2);
+    assert_int_equal(counts.services, 2);
+    assert_int_equal(counts.caches, 1);
+    assert_int_equal(counts.others, 0);
+    disperse(&c);
+    assert_int_equal(inside(b.gate, 2), 0);
+    /* of the process, where nothing is shared */
+    alone = b;
+    alone.config.host = NULL;
+    assert_int_equal(bearer_gate_create(&alone.gate, &alone.config, p), APR_SUCCESS);
+    assert_int_equal(crowd(&c, &alone, A, 3), 3);
+    assert_int_equal(inside(alone.gate, 4), 3);
+    disperse(&c);
+    assert_int_equal(inside(NULL, 0), 0);
+}
+
 static void test_it_is_said_once_a_minute(void **state)
 {
     apr_pool_t *p = unit_pool(state);
@@ -592,7 +662,8 @@ int main(void)
         UNIT_TEST(test_an_outage_is_not),
         UNIT_TEST(test_issuers_are_not_queued_for), UNIT_TEST(test_processes),
         UNIT_TEST(test_bell_between_processes),
-        UNIT_TEST(test_it_is_said_once_a_minute), UNIT_TEST(test_http)
+        UNIT_TEST(test_it_is_counted), UNIT_TEST(test_it_is_said_once_a_minute),
+        UNIT_TEST(test_http)
     };
 
     return UNIT_RUN("gate", tests);

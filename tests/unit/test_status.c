@@ -19,7 +19,7 @@ static const char full[] =
     "\"counters\":["
     "{\"issuer\":\"\",\"issuers\":0,\"granted\":5,\"fetches\":{\"ok\":0},"
     "\"introspection\":{\"ok\":0,\"failed\":0,\"buckets\":[0]}},"
-    "{\"issuer\":\"main\",\"issuers\":1,\"granted\":7,"
+    "{\"issuer\":\"main\",\"issuers\":1,\"granted\":7,\"turned_away\":4,"
     "\"keys\":{\"count\":1,\"fetched\":999900,\"gone\":1080000,"
     "\"metadata_fetched\":999800},"
     "\"fetches\":{\"ok\":3,\"failed\":1,\"unknown_kid\":2},"
@@ -37,6 +37,7 @@ static const char full[] =
     "\"misses\":1,\"evictions\":0,\"children\":2},"
     "\"throttle\":{\"penalised\":1,\"remembered\":4,\"started\":6},"
     "\"revocations\":{\"configured\":true,\"closed\":false,\"entries\":8},"
+    "\"waiting\":{\"now\":3,\"limit\":16,\"services\":5,\"cache\":6},"
     "\"sessions\":{\"count\":12,\"bytes\":8388608,\"used\":65536,\"evicted\":3,"
     "\"refused\":2,\"surplus\":1}}";
 
@@ -91,6 +92,10 @@ static void test_prometheus(void **state)
         "auth_bearer_sessions_evicted_total 3\n",
         "auth_bearer_sessions_refused_total 2\n",
         "auth_bearer_sessions_surplus_total 1\n",
+        "auth_bearer_waiting_workers 3\n", "auth_bearer_waiting_workers_limit 16\n",
+        "auth_bearer_turned_away_total{issuer=\"main\"} 4\n",
+        "auth_bearer_turned_away_services_total 5\n",
+        "auth_bearer_turned_away_cache_total 6\n",
         "# TYPE auth_bearer_introspection_seconds histogram\n",
     };
     size_t i;
@@ -142,6 +147,7 @@ static void test_page(void **state)
     has(text, "old</td><td colspan=\"3\" class=\"soft\">no longer in the "
         "configuration");
     has(text, "without an issuer");
+    has(text, "of 16 that may wait for servers outside; turned away: 15");
     has(text, "ended for want of room: 3, logins refused for it: 2");
     assert_null(strstr(text, "<k>"));
     assert_null(strstr(text, "<script"));
