@@ -796,16 +796,17 @@ def test_memory_that_cannot_be(checker, line, words):
         assert word in done.output, (word, done)
 
 
+@pytest.mark.parametrize("store", ["cache", "cookie"])
 @pytest.mark.parametrize("kind", ["redis", "memcache"])
-def test_marks_may_be_lost(checker, kind):
+def test_marks_may_be_lost(checker, kind, store):
     """With a cache of httpd's that other hosts share."""
-    line = "AuthBearerSOCache %s:127.0.0.1:9\n" % kind
+    line = "AuthBearerSessionStore %s\nAuthBearerSOCache %s:127.0.0.1:9\n" % (store, kind)
     done = checker(line + BROWSERS, files=BROWSER_FILES,
                    modules=["socache_" + kind])
     assert done.status == 0 and room(done) is None, done
     assert ("AuthBearerSOCache %s: this cache may lose the mark of a logout" % kind
             in done.output), done
-    done = checker(line.replace("\n", " for=keys,introspection\n") + BROWSERS,
+    done = checker(line.rstrip() + " for=keys,introspection\n" + BROWSERS,
                    files=BROWSER_FILES, modules=["socache_" + kind])
     assert "may lose" not in done.output and room(done), done
 

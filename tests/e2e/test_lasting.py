@@ -360,7 +360,9 @@ def test_foreign_logins(site, op, wire):
     """A flood from one address: nobody else is signed out, and nothing that was
     ended comes back."""
     server = site("AuthBearerSOCache shm:128K for=sessions\n" + REMOTEIP,
-                  modules=("remoteip",), h2=wire)
+                  modules=("remoteip",), h2=wire,
+                  end='<Location "/bearer-status">\nSetHandler bearer-status\n'
+                  "Require all granted\n</Location>")
     people = [visitor(op, server, "p%d" % i, "192.0.2.%d" % i, wire)
               for i in range(10)]
     ended = [visitor(op, server, "e%d" % i, "192.0.2.%d" % (50 + i), wire)
@@ -381,6 +383,10 @@ def test_foreign_logins(site, op, wire):
     assert len(lines) == 1, lines      # one a minute
     assert re.search(r"\|warn\|.* sessions ended to make room, 0 logins refused",
                      lines[0]), lines
+    shown = server.get("/bearer-status?format=json").json()["sessions"]
+    assert shown["evicted"] == there.count(302) and shown["refused"] == 0
+    assert "ended for want of room: %d," % shown["evicted"] in server.get(
+        "/bearer-status").text
 
 
 @pytest.mark.core
