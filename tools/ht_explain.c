@@ -417,17 +417,17 @@ static void add_refusal(const inquiry_t *q, json_t *answer, int authenticated)
 
 static json_t *answer_of(inquiry_t *q, bearer_verdict_t verdict)
 {
-    json_t *answer = json_object(), *requires = json_array();
+    json_t *answer = json_object(), *rules = json_array();
     int authenticated = verdict == BEARER_GRANTED, granted;
 
     bearer_json_tie(answer, q->p);
     json_object_set_new(answer, "checks", bearer_explain_checks(q->explain));
-    granted = authorize(q, requires) && authenticated;
+    granted = authorize(q, rules) && authenticated;
     if (authenticated) {
         json_object_set_new(answer, "principal",
                             bearer_explain_principal(q->j.principal));
     }
-    json_object_set_new(answer, "requires", requires);
+    json_object_set_new(answer, "requires", rules);
     json_object_set_new(answer, "granted", json_boolean(granted));
     if (granted) {
         add_exports(q, answer);

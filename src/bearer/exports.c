@@ -5,6 +5,7 @@
  */
 #include "bearer/exports.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -190,12 +191,14 @@ static const char *as_json(const json_t *value, apr_pool_t *p)
     return len > 0 && len <= sizeof(text) ? apr_pstrmemdup(p, text, len) : NULL;
 }
 
-static const char *number(apr_pool_t *p, apr_int64_t n)
+/* By the C library: APR's functions negate, which the smallest number has no room
+ * for; and apr_psprintf() is slow. */
+static const char *number(apr_pool_t *p, json_int_t n)
 {
-    const char *text = apr_off_t_toa(p, (apr_off_t)n);  /* apr_psprintf is slow */
+    char text[32];
+    int len = snprintf(text, sizeof(text), "%" JSON_INTEGER_FORMAT, n);
 
-    return (apr_int64_t)(apr_off_t)n == n ? text
-               : apr_psprintf(p, "%" APR_INT64_T_FMT, n);
+    return apr_pstrmemdup(p, text, (apr_size_t)len);
 }
 
 static const char *scalar(const json_t *value, apr_pool_t *p)

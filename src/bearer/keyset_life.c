@@ -11,7 +11,7 @@
 #include <apr_strings.h>
 
 /** Nothing is said about the life. */
-#define UNSAID ((apr_interval_time_t)-1)
+#define UNSAID APR_INT64_C(-1)
 /** RFC 9111 section 1.2.2: a number too large counts as this. */
 #define SECONDS_MAX 2147483648LL
 

@@ -76,6 +76,7 @@ struct bearer_throttle_t {
     bucket_t *buckets;
     uint32_t count;
     uint64_t secret[2];
+    int renumbered;                  /* its reasons are those of another version */
 };
 
 /* An address, located. */
@@ -164,7 +165,7 @@ apr_status_t bearer_throttle_attach(bearer_throttle_t **throttle, void *block,
                             | bucket_count(entries);
     header_t *header = block;
     bearer_throttle_t *t;
-    uint64_t secret[2];
+    uint64_t secret[2], magic;
     apr_status_t rv;
     int i;
 
@@ -174,8 +175,7 @@ apr_status_t bearer_throttle_attach(bearer_throttle_t **throttle, void *block,
         return APR_EINVAL;
     }
     if (atomic_load(&header->magic) == 0) {
-        rv = bearer_world_random(world, (unsigned char *)secret,
-                                 sizeof(secret));
+        rv = bearer_world_random(world, (unsigned char *)secret, sizeof(secret));
         if (rv != APR_SUCCESS) {
             return rv;
         }
@@ -184,11 +184,12 @@ apr_status_t bearer_throttle_attach(bearer_throttle_t **throttle, void *block,
         }
         settle(&header->layout, layout);
     }
-    if (atomic_load(&header->layout) != layout
-        || settle(&header->magic, MAGIC) != MAGIC) {
+    magic = atomic_load(&header->layout) == layout ? settle(&header->magic, MAGIC) : 0;
+    if ((magic ^ MAGIC) >> 16) {     /* below: how reasons are numbered */
         return APR_EMISMATCH;
     }
     t = apr_pcalloc(p, sizeof(*t));
+    t->renumbered = magic != MAGIC;
     t->header = header;
     t->buckets = (bucket_t *)(void *)(header + 1);
     t->count = bucket_count(entries);
@@ -442,8 +443,7 @@ static mark_t mark_of(const bearer_throttle_t *t,
                       const bearer_throttle_token_t *token,
                       bearer_reason_t reason)
 {
-    const uint64_t judged = keyed_hash(t->secret, token->digest,
-                                       token->policy);
+    const uint64_t judged = keyed_hash(t->secret, token->digest, token->policy);
     mark_t mark;
 
     mark.token = (uint32_t)keyed_hash(t->secret, token->digest, UINT64_MAX);
@@ -667,8 +667,8 @@ int bearer_throttle_known_bad(bearer_throttle_t *throttle,
     place_t place;
     int slot;
 
-    if (!is_on(throttle, settings) || token->digest == 0) {
-        return 0;
+    if (!is_on(throttle, settings) || token->digest == 0 || throttle->renumbered) {
+        return 0;  /* judged anew */
     }
     place = locate(throttle, key);
     if (find(&place) < 0 || !take_flag(place.bucket, now)) {
@@ -677,8 +677,7 @@ int bearer_throttle_known_bad(bearer_throttle_t *throttle,
     mark = mark_of(throttle, token, BEARER_OK);
     slot = find(&place);
     if (slot >= 0) {
-        tally = tally_records(place.bucket, slot, &mark, settings->window,
-                              now);
+        tally = tally_records(place.bucket, slot, &mark, settings->window, now);
     }
     release_flag(place.bucket, now);
     if (tally.judged) {

@@ -67,9 +67,10 @@ apr_size_t bearer_throttle_size(unsigned entries);
  * @param block    aligned to 8 bytes, of bearer_throttle_size(entries) bytes,
  *                 zeroed when new; outlives p
  * @param world    for the random bytes of a new block
- * @return APR_EINVAL: size or alignment; APR_EMISMATCH: made by another version
- *         or for another size, zero it or map a new one; APR_EGENERAL: no
- *         random bytes
+ * @return APR_EINVAL: size or alignment; APR_EMISMATCH: of another layout or
+ *         size, zero it or map a new one; APR_EGENERAL: no random bytes. A version
+ *         that numbers reasons otherwise has the same layout: penalties and counts
+ *         go on, only bearer_throttle_known_bad() knows no token then.
  */
 apr_status_t bearer_throttle_attach(bearer_throttle_t **throttle, void *block,
                                     apr_size_t size, unsigned entries,

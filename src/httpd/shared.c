@@ -2,10 +2,11 @@
 /**
  * @file shared.c
  * Memory that all children of one server share: leases (who fetches), the gate's
- * places for who waits, what may be pushed to issuers, which caches answer, the
- * throttle's table, and which warnings have been given. It is made once and kept in
- * the process pool, so that a graceful restart loses no penalty; a build with another
- * layout makes its own.
+ * places for who waits, what may be pushed to issuers, which caches answer, which
+ * warnings have been given, and the throttle's table. It is made once and kept in
+ * the process pool, so that a graceful restart loses no penalty. A build with another
+ * layout makes its own; the throttle's table has a mapping and a layout of its own,
+ * because penalties go on over an upgrade, too.
  */
 #include "glue.h"
 
@@ -18,7 +19,7 @@
 APLOG_USE_MODULE(auth_bearer);
 
 /** Changes whenever the layout below does; with the size it names the memory. */
-#define LAYOUT "mod_auth_bearer shared 8"
+#define LAYOUT "mod_auth_bearer shared 9"
 /** So many that two keys hardly ever share one. */
 #define LEASES 16384
 #define PUSHES 64
@@ -26,6 +27,12 @@ APLOG_USE_MODULE(auth_bearer);
 #define BELLS 64
 /** A process that dies rings no bell: who waits looks again after this. */
 #define LOOK_AGAIN apr_time_from_sec(1)
+
+/** The throttle's: see there. The next layout takes penalties over from this one. */
+#define THROTTLE_LAYOUT "mod_auth_bearer throttle 1"
+/** Of version 0.1.0, where the same table stood behind this much of the rest. */
+#define LAYOUT_0_1 "mod_auth_bearer shared 4"
+#define REST_0_1 ((apr_size_t)0x2a240)
 
 typedef struct shared_t {
     /** milliseconds since the epoch until when it is held, and by which process;
@@ -41,15 +48,19 @@ typedef struct shared_t {
 } shared_t;
 
 static shared_t *shared;           /* NULL: no shared memory to be had */
+static void *throttle;             /* likewise */
 
-#define ALIGNED(n) (((n) + 63) & ~(apr_size_t)63)
+static const char *name_of(const char *layout, apr_size_t size, apr_pool_t *p)
+{
+    return apr_psprintf(p, "%s %" APR_SIZE_T_FMT, layout, size);
+}
 
 void *bearer_shared_keep(const char *layout, const char *file, apr_size_t size,
                          int *made, apr_pool_t *pconf, server_rec *s,
                          apr_status_t *rv)
 {
     apr_pool_t *keep = s->process->pool;
-    const char *name = apr_psprintf(keep, "%s %" APR_SIZE_T_FMT, layout, size);
+    const char *name = name_of(layout, size, keep);
     apr_shm_t *shm = NULL;
     void *block = NULL;
 
@@ -74,13 +85,32 @@ void *bearer_shared_keep(const char *layout, const char *file, apr_size_t size,
     return block;
 }
 
-apr_status_t bearer_shared_create(apr_pool_t *pconf, server_rec *s)
+/* The table that version 0.1.0 left is used where it is: children of that version
+ * that still answer count in it, too. */
+static void create_throttle(apr_pool_t *pconf, server_rec *s)
 {
-    apr_size_t size = ALIGNED(sizeof(shared_t))
-                    + bearer_throttle_size(BEARER_THROTTLE_ENTRIES);
+    apr_size_t size = bearer_throttle_size(BEARER_THROTTLE_ENTRIES);
+    void *old = NULL;
     apr_status_t rv;
     int made;
 
+    apr_pool_userdata_get(&old, name_of(LAYOUT_0_1, REST_0_1 + size, pconf),
+                          s->process->pool);
+    if (old) {
+        throttle = (char *)old + REST_0_1;
+        return;
+    }
+    throttle = bearer_shared_keep(THROTTLE_LAYOUT, "auth_bearer_throttle", size,
+                                  &made, pconf, s, &rv);
+}
+
+apr_status_t bearer_shared_create(apr_pool_t *pconf, server_rec *s)
+{
+    apr_size_t size = sizeof(shared_t);
+    apr_status_t rv;
+    int made;
+
+    create_throttle(pconf, s);
     shared = bearer_shared_keep(LAYOUT, "auth_bearer_shared", size, &made, pconf, s,
                                 &rv);
     if (!shared) {
@@ -97,7 +127,7 @@ apr_status_t bearer_shared_create(apr_pool_t *pconf, server_rec *s)
 void *bearer_shared_throttle(apr_size_t *size)
 {
     *size = bearer_throttle_size(BEARER_THROTTLE_ENTRIES);
-    return shared ? (char *)shared + ALIGNED(sizeof(shared_t)) : NULL;
+    return throttle;
 }
 
 /* A child that shares nothing has bounds of its own. */

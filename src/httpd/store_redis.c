@@ -306,7 +306,7 @@ apr_status_t bearer_store_redis_get(const ap_socache_instance_t *instance,
                                     bearer_cache_value_t *values, apr_size_t max,
                                     apr_pool_t *p)
 {
-    const char *names[BEARER_REDIS_VALUES];
+    const char *names[BEARER_REDIS_VALUES] = { NULL };
     int i;
 
     for (i = 0; i < n && i < BEARER_REDIS_VALUES; i++) {

@@ -20,7 +20,7 @@ pytestmark = [
 
 SECRET = b"oidc-shared-key-0123456789abcdef"
 CONF = """
-OIDCOAuthVerifySharedKeys plain##%s
+OIDCOAuthVerifySharedKeys plain#shared#%s
 OIDCCryptoPassphrase not-a-secret
 OIDCOAuthRemoteUserClaim sub
 OIDCProviderIssuer https://op.test/
@@ -81,7 +81,7 @@ ORDERS = {"theirs-first": {"modules": ["auth_openidc"]},
 
 
 def their_token(sub):
-    return mint("hs256", secret=SECRET, alg="HS256", header={"kid": None},
+    return mint("hs256", secret=SECRET, alg="HS256", header={"kid": "shared"},
                 sub=sub)
 
 

@@ -478,7 +478,7 @@ def test_htaccess_forward_none(htaccess):
 # --- beside mod_auth_openidc -------------------------------------------------
 
 OIDC = """
-OIDCOAuthVerifySharedKeys plain##oidc-shared-key-0123456789abcdef
+OIDCOAuthVerifySharedKeys plain#shared#oidc-shared-key-0123456789abcdef
 OIDCCryptoPassphrase not-a-secret
 OIDCOAuthRemoteUserClaim sub
 <Location "/oidc">
@@ -510,10 +510,10 @@ def test_beside_mod_auth_openidc(new_server, first):
             refused(server.get(path, mint(sub="carol")), 403)
             anonymous(server.get(path))
         token = mint("hs256", secret=b"oidc-shared-key-0123456789abcdef",
-                     alg="HS256", header={"kid": None}, sub="carol")
+                     alg="HS256", header={"kid": "shared"}, sub="carol")
         assert server.get("/oidc", token).status == 200
         token = mint("hs256", secret=b"oidc-shared-key-0123456789abcdef",
-                     alg="HS256", header={"kid": None}, sub="dave")
+                     alg="HS256", header={"kid": "shared"}, sub="dave")
         assert server.get("/oidc", token).status in (401, 403)
         assert server.get("/oidc-any", token).status == 200
         assert server.get("/oidc").status == 401

@@ -346,6 +346,15 @@ static void test_other_protocols(void **state)
     }
 }
 
+/* In our words or in those of libcurl, of which newer versions see more. */
+static void assert_says_either(const char *text, const char *ours,
+                               const char *theirs)
+{
+    if (!unit_contains(text, theirs)) {
+        assert_says(text, ours);
+    }
+}
+
 static void test_body_is_bounded(void **state)
 {
     apr_pool_t *p = unit_pool(state);
@@ -360,7 +369,7 @@ static void test_body_is_bounded(void **state)
     assert_int_equal(a.rv, APR_ENOSPC);
     a = ask_for(apr_pstrcat(p, "HTTP/1.1 200 OK\r\n\r\n", long_body, NULL), p);
     assert_int_equal(a.rv, APR_ENOSPC);
-    assert_says(a.error, "larger than 1000 bytes");
+    assert_says_either(a.error, "larger than 1000 bytes", "too large");
     a = ask_for(apr_pstrcat(p, "HTTP/1.1 200 OK\r\n\r\n", long_body + 1, NULL),
                 p);
     assert_int_equal(a.rv, APR_SUCCESS);
@@ -398,7 +407,7 @@ static void test_attack_compressed_answers(void **state)
                                          codings[i]), p);
 
         assert_int_equal(a.rv, APR_EGENERAL);
-        assert_says(a.error, "compressed");
+        assert_says_either(a.error, "compressed", "Transfer-Encoding (gzip)");
     }
     assert_int_equal(ask_for("HTTP/1.1 200 OK\r\nContent-Encoding: identity\r\n"
                              "Content-Length: 0\r\n\r\n", p).rv, APR_SUCCESS);

@@ -581,7 +581,7 @@ static void test_block_that_does_not_fit(void **state)
     assert_int_equal(bearer_throttle_attach(&t, f.block, f.size, 500,
                                             &f.w->world, f.p),
                      APR_EMISMATCH);
-    ((unsigned char *)f.block)[1] ^= 1; /* of another version */
+    ((unsigned char *)f.block)[2] ^= 2; /* of another version */
     assert_int_equal(bearer_throttle_attach(&t, f.block, f.size, 1000,
                                             &f.w->world, f.p),
                      APR_EMISMATCH);
@@ -590,6 +590,31 @@ static void test_block_that_does_not_fit(void **state)
                                             &f.w->world, f.p),
                      APR_EGENERAL);
     assert_null(t);
+}
+
+/* An upgrade goes on with penalties and counts, but has reasons of its own. */
+static void test_reasons_of_another_version(void **state)
+{
+    fixture_t f = table(state, 1000);
+    const bearer_throttle_token_t token = { 1, 7 };
+    bearer_reason_t reason;
+    unsigned n;
+
+    for (n = 1; n <= 20; n++) {
+        fail_by(&f, 1, n, T0);
+        fail_by(&f, 2, n % 19 + 1, T0);
+    }
+    assert_true(bearer_throttle_known_bad(f.t, address(2), &token, &defaults, T0,
+                                          &reason));
+    ((unsigned char *)f.block)[0] += 1; /* one reason more than ours */
+    assert_int_equal(bearer_throttle_attach(&f.t, f.block, f.size, 1000,
+                                            &f.w->world, f.p),
+                     APR_SUCCESS);
+    assert_int_equal(check(&f, 1, T0 + SECONDS(59)), 1);
+    assert_int_equal(check(&f, 2, T0), 0);
+    assert_false(bearer_throttle_known_bad(f.t, address(2), &token, &defaults, T0,
+                                           &reason));
+    assert_true(fail_by(&f, 2, 20, T0));
 }
 
 /* Where addresses land differs from block to block. */
@@ -744,6 +769,7 @@ int main(void)
         UNIT_TEST(test_clock_set_back),
         UNIT_TEST(test_penalty_survives_a_restart),
         UNIT_TEST(test_block_that_does_not_fit),
+        UNIT_TEST(test_reasons_of_another_version),
         UNIT_TEST(test_places_depend_on_the_secret),
         UNIT_TEST(test_processes_count_together),
         UNIT_TEST(test_flag_of_the_dead),

@@ -32,7 +32,7 @@ def authority_pem():
 
 
 def _certificate(name, private, issuer, signer, ca=False, hosts=(), days=2):
-    now = datetime.datetime.utcnow()
+    now = datetime.datetime.now(datetime.timezone.utc)
     start = now - datetime.timedelta(days=30)
     builder = (x509.CertificateBuilder()
                .subject_name(_name(name))

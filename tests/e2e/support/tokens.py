@@ -104,6 +104,32 @@ class Key:
         return self.private.sign(data)
 
 
+class RawRSA:
+    """RSA of 512 bits, by its numbers: newer python3-cryptography makes and loads
+    none so small. As much of a private key as Key needs."""
+
+    P = 108612767946255516879314777958068093452554049323739587080149865100009224500559
+    Q = 90211617164459238078334952597127819898616613404112573146494304608000710340531
+    E = 65537
+    SHA256 = bytes.fromhex("3031300d060960864801650304020105000420")
+
+    def public_key(self):
+        return self
+
+    def public_numbers(self):
+        return rsa.RSAPublicNumbers(self.E, self.P * self.Q)
+
+    def sign(self, data, padding_, algorithm):
+        """RSASSA-PKCS1-v1_5 with SHA-256: there is no room for another."""
+        assert isinstance(padding_, padding.PKCS1v15), padding_
+        assert isinstance(algorithm, hashes.SHA256), algorithm
+        info = self.SHA256 + hashlib.sha256(data).digest()
+        block = b"\0\1" + b"\xff" * (61 - len(info)) + b"\0" + info
+        d = pow(self.E, -1, (self.P - 1) * (self.Q - 1))
+        return pow(int.from_bytes(block, "big"), d,
+                   self.P * self.Q).to_bytes(64, "big")
+
+
 _one_at_a_time = threading.RLock()
 
 
@@ -121,7 +147,9 @@ def _key(name):
     kind = name.partition("-")[0]
     if kind.startswith("rsa"):
         size = int(kind[3:])
-        return Key(rsa.generate_private_key(65537, size), "RS256", name, "RSA")
+        private = (RawRSA() if size == 512
+                   else rsa.generate_private_key(65537, size))
+        return Key(private, "RS256", name, "RSA")
     if kind[:2] in ("rs", "ps"):
         return Key(rsa.generate_private_key(65537, 2048), kind.upper(), name,
                    "RSA")
