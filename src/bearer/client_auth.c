@@ -71,12 +71,12 @@ static const char *lint_bearer(const bearer_settings_t *s,
                                const bearer_issuer_t *issuer, apr_pool_t *p)
 {
     if (!s->client_secret && !(s->client_id && s->client_key)) {
-        return "AuthBearerClientAuth bearer needs AuthBearerClientSecret: the "
+        return AB(0741) "AuthBearerClientAuth bearer needs AuthBearerClientSecret: the "
                "token itself (file:PATH), or with AuthBearerClientID the secret"
                " that a token is obtained with";
     }
     if (s->client_id && issuer->metadata.kind == BEARER_SOURCE_OFF) {
-        return apr_psprintf(p, "AuthBearerClientAuth bearer with "
+        return apr_psprintf(p, AB(0742) "AuthBearerClientAuth bearer with "
                             "AuthBearerClientID asks the token endpoint of "
                             "issuer %s for a token, which AuthBearerMetadata "
                             "off leaves unknown", issuer->url);
@@ -91,7 +91,7 @@ const char *bearer_client_lint(const bearer_settings_t *s,
     const char *lacking = missing(s, methods[method].needs);
 
     if (lacking) {
-        return apr_psprintf(p, "issuer %s: AuthBearerClientAuth %s needs %s%s",
+        return apr_psprintf(p, AB(0743) "issuer %s: AuthBearerClientAuth %s needs %s%s",
                             issuer->url, methods[method].name, lacking,
                             bearer_settings_has(s, CLIENT_AUTH) ? ""
                             : "; write it, or AuthBearerClientAuth none if the "
@@ -99,7 +99,7 @@ const char *bearer_client_lint(const bearer_settings_t *s,
     }
     if (method == BEARER_CLIENT_JWT_FILE
         && s->client_secret->kind != BEARER_SECRET_FILE) {
-        return "AuthBearerClientAuth jwt_file needs AuthBearerClientSecret "
+        return AB(0744) "AuthBearerClientAuth jwt_file needs AuthBearerClientSecret "
                "file:PATH, the file in which the assertion rotates";
     }
     lacking = method == BEARER_CLIENT_BEARER ? lint_bearer(s, issuer, p) : NULL;

@@ -183,11 +183,11 @@ static const char *lint_key(const bearer_settings_t *s, apr_pool_t *p)
 
     bearer_json_tie(signer.header, p);
     if (bearer_secret_start(key, &error, p) != APR_SUCCESS) {
-        return error;
+        return apr_psprintf(p, AB(0747) "%s", error);
     }
     return bearer_signer_load(&signer, key->value, key->len, &problem, p) == APR_SUCCESS
                ? NULL
-               : apr_psprintf(p, "AuthBearerClientKey %s: %s", s->client_key,
+               : apr_psprintf(p, AB(0746) "AuthBearerClientKey %s: %s", s->client_key,
                               problem ? problem : "no usable key");
 }
 
@@ -197,7 +197,7 @@ static const char *lint_cert(const bearer_settings_t *s, apr_pool_t *p)
 
     X509_free(cert);
     return cert ? NULL
-                : apr_psprintf(p, "AuthBearerClientCert %s holds no PEM "
+                : apr_psprintf(p, AB(0745) "AuthBearerClientCert %s holds no PEM "
                                "certificate, or cannot be read",
                                s->client_cert);
 }

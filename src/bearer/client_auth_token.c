@@ -138,7 +138,7 @@ static void fly(bearer_client_t *client, apr_pool_t *p)
     }
     if (rv != APR_SUCCESS && rv != APR_EINTR) {
         bearer_world_log(client->access.world, BEARER_LOG_WARNING,
-                         "no token for requests to issuer %s: %s",
+                         AB(0251) "no token for requests to issuer %s: %s",
                          bearer_text_quote(p, client->access.issuer->url),
                          error);
     }

@@ -115,7 +115,7 @@ const char *bearer_filewatch_error(bearer_filewatch_t *w, apr_pool_t *p)
 
 static void log_failure(bearer_filewatch_t *w, const char *error)
 {
-    bearer_world_log(w->world, BEARER_LOG_ERROR, "%s%s", error,
+    bearer_world_log(w->world, BEARER_LOG_ERROR, AB(0254) "%s%s", error,
                      w->loaded_once ? "; what was read before stays in force"
                                     : "");
 }
@@ -125,7 +125,7 @@ static void log_success(bearer_filewatch_t *w, int recovered, apr_pool_t *ptemp)
     if (w->loaded_once || recovered) {
         bearer_world_log(w->world,
                          recovered ? BEARER_LOG_NOTICE : BEARER_LOG_INFO,
-                         "%s: %s was read again", w->directive,
+                         AB(0255) "%s: %s was read again", w->directive,
                          bearer_text_quote(ptemp, w->path));
     }
 }

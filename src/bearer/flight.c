@@ -124,7 +124,7 @@ static void tell(bearer_flights_t *all, const bearer_ask_t *ask,
     }
     apr_thread_mutex_unlock(all->mutex);
     if (due) {
-        bearer_world_log(all->world, BEARER_LOG_WARNING, "%s: %s; requests that "
+        bearer_world_log(all->world, BEARER_LOG_WARNING, AB(0253) "%s: %s; requests that "
                          "need the answer get 503 (said once a minute)",
                          bearer_reason_name(ask->unavailable), why->detail);
     }

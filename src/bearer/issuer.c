@@ -211,14 +211,14 @@ static const char *text_error(const char *iss)
     const unsigned char *c;
 
     if (!iss || !*iss) {
-        return "an issuer cannot be empty";
+        return AB(0541) "an issuer cannot be empty";
     }
     if (strlen(iss) > BEARER_HTTP_URL_MAX) {
-        return "an issuer is at most 2048 bytes long";
+        return AB(0542) "an issuer is at most 2048 bytes long";
     }
     for (c = (const unsigned char *)iss; *c; c++) {
         if (*c < 0x20 || *c == 0x7f) {
-            return "an issuer cannot contain control characters";
+            return AB(0543) "an issuer cannot contain control characters";
         }
     }
     return NULL;
@@ -262,11 +262,11 @@ static const char *aliases_error(const bearer_issuer_t *issuer)
             return error;
         }
         if (is_template(alias) != template) {
-            return "AuthBearerIssuerAlias: the issuer and its aliases must all"
+            return AB(0544) "AuthBearerIssuerAlias: the issuer and its aliases must all"
                    " contain {tenant}, or none of them";
         }
         if (template && tenant_position(alias) < 0) {
-            return "AuthBearerIssuerAlias: {tenant} must be one whole segment"
+            return AB(0545) "AuthBearerIssuerAlias: {tenant} must be one whole segment"
                    " of the path";
         }
     }
@@ -282,7 +282,7 @@ static const char *listed_tenants_error(const bearer_issuer_t *issuer,
         const char *tenant = APR_ARRAY_IDX(issuer->tenants, i, const char *);
 
         if (!bearer_issuer_tenant_valid(tenant)) {
-            return apr_psprintf(p, "AuthBearerTenants: %s is no tenant: 1-64"
+            return apr_psprintf(p, AB(0546) "AuthBearerTenants: %s is no tenant: 1-64"
                                    " characters of A-Z a-z 0-9 . _ -",
                                 bearer_text_quote(p, tenant));
         }
@@ -293,26 +293,26 @@ static const char *listed_tenants_error(const bearer_issuer_t *issuer,
 static const char *template_error(const bearer_issuer_t *issuer, apr_pool_t *p)
 {
     if (tenant_position(issuer->url) < 0) {
-        return "{tenant} must be one whole segment of the issuer's path, once";
+        return AB(0547) "{tenant} must be one whole segment of the issuer's path, once";
     }
     if (!issuer->tenants && !issuer->tenants_file && !issuer->tenants_any) {
-        return "an issuer with {tenant} needs AuthBearerTenants: the tenants to"
+        return AB(0548) "an issuer with {tenant} needs AuthBearerTenants: the tenants to"
                " trust, or * for everybody in the world";
     }
     if (issuer->keys.kind == BEARER_SOURCE_DISCOVER) {
-        return "the keys of an issuer with {tenant} cannot be discovered:"
+        return AB(0549) "the keys of an issuer with {tenant} cannot be discovered:"
                " AuthBearerKeys names their URL or file";
     }
     if (issuer->metadata.kind == BEARER_SOURCE_URL) {
-        return "an issuer with {tenant} cannot have AuthBearerMetadata URL: a"
+        return AB(0550) "an issuer with {tenant} cannot have AuthBearerMetadata URL: a"
                " document that names every tenant as its issuer proves nothing";
     }
     if (issuer->introspection.kind == BEARER_SOURCE_DISCOVER) {
-        return "the introspection endpoint of an issuer with {tenant} cannot be"
+        return AB(0551) "the introspection endpoint of an issuer with {tenant} cannot be"
                " discovered: AuthBearerIntrospection names its URL";
     }
     if (issuer->tenants_any && is_template(issuer->keys.value)) {
-        return "AuthBearerKeys with {tenant} and AuthBearerTenants * together"
+        return AB(0552) "AuthBearerKeys with {tenant} and AuthBearerTenants * together"
                " would let a token choose what is fetched: list the tenants, or"
                " name one URL for all";
     }
@@ -322,10 +322,10 @@ static const char *template_error(const bearer_issuer_t *issuer, apr_pool_t *p)
 static const char *plain_error(const bearer_issuer_t *issuer)
 {
     if (issuer->tenants || issuer->tenants_file || issuer->tenants_any) {
-        return "AuthBearerTenants is for an issuer whose URL contains {tenant}";
+        return AB(0553) "AuthBearerTenants is for an issuer whose URL contains {tenant}";
     }
     if (is_template(issuer->keys.value)) {
-        return "AuthBearerKeys contains {tenant}, but the issuer does not";
+        return AB(0554) "AuthBearerKeys contains {tenant}, but the issuer does not";
     }
     return NULL;
 }
@@ -333,17 +333,17 @@ static const char *plain_error(const bearer_issuer_t *issuer)
 static const char *sources_error(const bearer_issuer_t *issuer)
 {
     if (issuer->keys.kind == BEARER_SOURCE_OFF) {
-        return "AuthBearerKeys cannot be off";
+        return AB(0555) "AuthBearerKeys cannot be off";
     }
     if (issuer->metadata.kind != BEARER_SOURCE_OFF) {
         return NULL;
     }
     if (issuer->keys.kind == BEARER_SOURCE_DISCOVER) {
-        return "with AuthBearerMetadata off nothing says where the keys are:"
+        return AB(0556) "with AuthBearerMetadata off nothing says where the keys are:"
                " AuthBearerKeys names their URL or file";
     }
     if (issuer->introspection.kind == BEARER_SOURCE_DISCOVER) {
-        return "with AuthBearerMetadata off the introspection endpoint cannot"
+        return AB(0557) "with AuthBearerMetadata off the introspection endpoint cannot"
                " be discovered: AuthBearerIntrospection names its URL";
     }
     return NULL;
@@ -386,11 +386,11 @@ static const char *add_trust_domain(bearer_issuers_t *issuers,
     const char *domain = trust_domain(issuer->url, &path, issuers->p);
 
     if (!domain || *path) {
-        return "an issuer with AuthBearerKeys spiffe: is written as its trust"
+        return AB(0558) "an issuer with AuthBearerKeys spiffe: is written as its trust"
                " domain: spiffe://example.org";
     }
     if (apr_hash_get(issuers->by_trust_domain, domain, APR_HASH_KEY_STRING)) {
-        return "this trust domain is declared twice";
+        return AB(0559) "this trust domain is declared twice";
     }
     apr_hash_set(issuers->by_trust_domain, domain, APR_HASH_KEY_STRING, issuer);
     return NULL;
@@ -433,7 +433,7 @@ static const char *declared_already(const bearer_issuers_t *issuers,
     if (!other) {
         return NULL;
     }
-    return apr_psprintf(issuers->p, "%s is declared already%s%s",
+    return apr_psprintf(issuers->p, AB(0560) "%s is declared already%s%s",
                         bearer_text_quote(issuers->p, iss),
                         other->file ? apr_psprintf(issuers->p, ", at %s:%d",
                                                    other->file, other->line)
@@ -468,7 +468,7 @@ static const char *prefix_taken(const bearer_issuers_t *issuers,
             const char *prefix = APR_ARRAY_IDX(list, k, const char *);
 
             if (has_prefix(other, prefix)) {
-                return apr_psprintf(issuers->p, "AuthBearerTokenPrefix %s is "
+                return apr_psprintf(issuers->p, AB(0561) "AuthBearerTokenPrefix %s is "
                                     "issuer %s's already: a token that begins "
                                     "so could be either's; write a longer one",
                                     bearer_text_quote(issuers->p, prefix),

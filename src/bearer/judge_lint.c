@@ -98,14 +98,14 @@ static void lint_issuers(place_t *place)
 
     if (!bearer_issuers_count(place->issuers) && !place->session
         && !place->here.session) {
-        SAY(place->errors, "no issuer is declared, so no token can be accepted:"
+        SAY(place->errors, AB(0711) "no issuer is declared, so no token can be accepted:"
             " write AuthBearerIssuer URL in this virtual host");
     }
     for (i = 0; list && i < list->nelts; i++) {
         const char *url = APR_ARRAY_IDX(list, i, const char *);
 
         if (!bearer_issuers_by_url(place->issuers, url)) {
-            SAY(place->errors, "AuthBearerAcceptIssuer names %s, which no "
+            SAY(place->errors, AB(0712) "AuthBearerAcceptIssuer names %s, which no "
                 "AuthBearerIssuer of this virtual host declares (byte for byte,"
                 " trailing slash included)", bearer_text_quote(place->p, url));
         }
@@ -142,7 +142,7 @@ static const char *audience_error(const place_t *place)
     without_audience(place, &any);
     /* where sessions are let in there need not be tokens: they are refused */
     return any || place->here.session ? NULL
-               : "no AuthBearerAudience is in force here, so tokens for any "
+               : AB(0713) "no AuthBearerAudience is in force here, so tokens for any "
                  "other service would do: write the audience of this one, e.g. "
                  "AuthBearerAudience https://api.example.com/";
 }
@@ -165,7 +165,7 @@ static void lint_audience(place_t *place)
         return;  /* only sessions are let in here */
     }
     if (lacking && (place->jwt || place->introspection)) {
-        SAY(place->warnings, "no AuthBearerAudience is in force here for issuer"
+        SAY(place->warnings, AB(0714) "no AuthBearerAudience is in force here for issuer"
             " %s, so its tokens get 500: write one here or with the issuer, or "
             "leave the issuer out of AuthBearerAcceptIssuer",
             bearer_text_quote(place->p, lacking->url));
@@ -189,7 +189,7 @@ static void lint_user_claim(place_t *place)
         bad = is_email(&s);
     }
     if (bad && (place->jwt || place->introspection)) {
-        SAY(place->errors, "AuthBearerUserClaim email: an address that nobody "
+        SAY(place->errors, AB(0715) "AuthBearerUserClaim email: an address that nobody "
             "has verified would become the user; use sub, or another claim that"
             " the issuer vouches for");
     }
@@ -201,7 +201,7 @@ static void lint_user_format(place_t *place)
     int i;
 
     if (error) {
-        SAY(place->errors, "AuthBearerUserFormat %s: %s",
+        SAY(place->errors, AB(0716) "AuthBearerUserFormat %s: %s",
             bearer_text_quote(place->p, place->here.user_format), error);
     }
     if (!place->jwt && !place->introspection && !place->here.session) {
@@ -212,7 +212,7 @@ static void lint_user_format(place_t *place)
                                          accepted(place, i), place->p);
     }
     if (error) {
-        SAY(place->errors, "%s", error);
+        SAY(place->errors, AB(0717) "%s", error);
     }
 }
 
@@ -224,7 +224,7 @@ static void lint_no_audience(place_t *place)
     for (i = 0; accepted(place, i); i++) {
         resolve_for(&s, place, accepted(place, i));
         if (s.no_audience_accept && is_empty(s.clients)) {
-            SAY(place->warnings, "AuthBearerNoAudience accept without "
+            SAY(place->warnings, AB(0718) "AuthBearerNoAudience accept without "
                 "AuthBearerClients accepts tokens that issuer %s gave any "
                 "client for any purpose: name the clients",
                 bearer_text_quote(place->p, accepted(place, i)->url));
@@ -248,11 +248,11 @@ static void lint_algorithms(place_t *place)
         symmetric = s.algorithms & bearer_alg_symmetric();
         names = bearer_alg_names(symmetric, place->p);
         if (!bearer_judge_algorithms(&s, issuer)) {
-            SAY(place->errors, "AuthBearerAlgorithms leaves no algorithm for "
+            SAY(place->errors, AB(0719) "AuthBearerAlgorithms leaves no algorithm for "
                 "issuer %s%s", url, symmetric
                     ? ": HS* works only with AuthBearerKeys file:PATH" : "");
         } else if (symmetric && issuer->keys.kind != BEARER_SOURCE_FILE) {
-            SAY(place->warnings, "AuthBearerAlgorithms %s has no effect for "
+            SAY(place->warnings, AB(0720) "AuthBearerAlgorithms %s has no effect for "
                 "issuer %s, whose keys are not in a local file "
                 "(AuthBearerKeys file:PATH)", names, url);
         }
@@ -278,7 +278,7 @@ static void lint_introspection(place_t *place)
             continue;
         }
         if (catch_all && place->introspection) {
-            SAY(place->errors, "issuers %s and %s could both be asked about an "
+            SAY(place->errors, AB(0721) "issuers %s and %s could both be asked about an "
                 "opaque token: give one of them AuthBearerTokenPrefix, or "
                 "narrow with AuthBearerAcceptIssuer",
                 bearer_text_quote(place->p, catch_all->url),
@@ -288,14 +288,14 @@ static void lint_introspection(place_t *place)
         catch_all = issuer;
     }
     if (place->introspection && !place->jwt && !endpoints) {
-        SAY(place->errors, "AuthBearerProvider names introspection, but no "
+        SAY(place->errors, AB(0722) "AuthBearerProvider names introspection, but no "
             "issuer accepted here has an endpoint: write AuthBearerIntrospection"
             " URL or discover inside <AuthBearerIssuer>");
     }
 }
 
 const char bearer_judge_no_session_check[] =
-    "AuthBearerProvider names session, but no session store is named here: write "
+    AB(0723) "AuthBearerProvider names session, but no session store is named here: write "
     "AuthBearerSessionCheck URL";
 
 /* A check that is asked about every token leaves none to the next provider. */
@@ -306,7 +306,7 @@ static void lint_session_first(place_t *place)
 
     if (!bearer_session_check_by_cookie(check) && !check->prefix
         && APR_ARRAY_IDX(chain, chain->nelts - 1, int) != BEARER_PROVIDER_SESSION) {
-        SAY(place->warnings, "AuthBearerSessionCheck takes every token here, so "
+        SAY(place->warnings, AB(0724) "AuthBearerSessionCheck takes every token here, so "
             "the providers behind session are never asked: put session last in "
             "AuthBearerProvider, or say with prefix= which tokens are the session"
             " store's");
@@ -317,7 +317,7 @@ static void lint_session(place_t *place)
 {
     if (!place->session) {
         if (place->here.session_check) {
-            SAY(place->warnings, "AuthBearerSessionCheck has no effect here: "
+            SAY(place->warnings, AB(0725) "AuthBearerSessionCheck has no effect here: "
                 "AuthBearerProvider does not name session");
         }
         return;
@@ -329,7 +329,8 @@ static void lint_session(place_t *place)
     lint_session_first(place);
     if ((place->jwt || place->introspection)
         && !bearer_issuers_count(place->issuers)) {
-        SAY(place->warnings, "AuthBearerProvider names jwt or introspection, but "
+        SAY(place->warnings,
+            AB(0726) "AuthBearerProvider names jwt or introspection, but "
             "no issuer is trusted here whose tokens they could take: write "
             "AuthBearerIssuer URL, or leave session alone in the chain");
     }

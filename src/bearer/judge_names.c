@@ -156,7 +156,8 @@ void bearer_judge_lint_names(apr_array_header_t *warnings,
     }
     if (bearer_user_format_collides(here.user_format, sources, &a, &b, p)) {
         APR_ARRAY_PUSH(warnings, const char *) = apr_psprintf(
-            warnings->pool, "AuthBearerUserFormat %s can give a user of %s and one "
+            warnings->pool,
+            AB(0727) "AuthBearerUserFormat %s can give a user of %s and one "
             "of %s the same name%s", bearer_text_quote(p, here.user_format),
             describe(b, p), describe(a, p),
             a != b && strcmp(a->name, b->name) == 0

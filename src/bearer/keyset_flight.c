@@ -20,7 +20,7 @@ void bearer_keyset_log_skipped(bearer_keyset_t *ks,
 
     for (i = 0; report->lines && i < report->lines->nelts; i++) {
         bearer_world_log(ks->access.world, BEARER_LOG_WARNING,
-                         "keys of issuer %s: %s", ks->name,
+                         AB(0201) "keys of issuer %s: %s", ks->name,
                          APR_ARRAY_IDX(report->lines, i, const char *));
     }
 }
@@ -140,12 +140,12 @@ static void adopt_from(bearer_keyset_t *ks, const bearer_keyset_place_t *place,
     }
     if (adopt(ks, &record, 0, &changed, &error, p) != APR_SUCCESS) {
         bearer_world_log(ks->access.world, BEARER_LOG_WARNING,
-                         "keys of issuer %s: the document in the cache cannot"
+                         AB(0202) "keys of issuer %s: the document in the cache cannot"
                          " be used: %s",
                          ks->name, error);
     } else if (changed) {
         bearer_world_log(ks->access.world, BEARER_LOG_DEBUG,
-                         "keys of issuer %s: taken from the cache", ks->name);
+                         AB(0203) "keys of issuer %s: taken from the cache", ks->name);
     }
 }
 
@@ -277,7 +277,7 @@ void bearer_keyset_log_left_out(bearer_keyset_t *ks,
 
     for (i = 0; metadata->left_out && i < metadata->left_out->nelts; i++) {
         bearer_world_log(ks->access.world, BEARER_LOG_INFO,
-                         "metadata of issuer %s: not used: %s", ks->name,
+                         AB(0204) "metadata of issuer %s: not used: %s", ks->name,
                          APR_ARRAY_IDX(metadata->left_out, i, const char *));
     }
 }
@@ -354,7 +354,7 @@ static void log_failure(bearer_keyset_t *ks, const char *error, apr_pool_t *p)
     unlock(ks);
     bearer_world_log(
         ks->access.world, gone ? BEARER_LOG_WARNING : BEARER_LOG_ERROR,
-        "keys of issuer %s: %s; %s, next try in %s", ks->name, error,
+        AB(0205) "keys of issuer %s: %s; %s, next try in %s", ks->name, error,
         gone ? apr_pstrcat(p, "the known keys serve on for ",
                            bearer_keyset_seconds(gone - now, p), NULL)
              : "no key is known, its tokens cannot be verified",
@@ -371,7 +371,7 @@ static void log_success(bearer_keyset_t *ks, const bearer_keyset_record_t *r,
                      recovered ? BEARER_LOG_NOTICE
                      : changed ? BEARER_LOG_INFO
                                : BEARER_LOG_DEBUG,
-                     "keys of issuer %s: %d %s from %s%s, next refresh in %s",
+                     AB(0206) "keys of issuer %s: %d %s from %s%s, next refresh in %s",
                      ks->name, state.keys, state.keys == 1 ? "key" : "keys",
                      bearer_http_url_shown(r->source, p),
                      changed ? "" : ", unchanged",

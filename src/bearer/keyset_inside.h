@@ -142,7 +142,7 @@ static inline void unlock(bearer_keyset_t *ks)
     apr_thread_mutex_unlock(ks->mutex);
     if (say_gone) {
         bearer_world_log(ks->access.world, BEARER_LOG_ERROR,
-                         "keys of issuer %s: the known keys are too old to be"
+                         AB(0207) "keys of issuer %s: the known keys are too old to be"
                          " used any longer (AuthBearerKeysRefresh stale=)",
                          ks->name);
     }

@@ -33,7 +33,7 @@ static void fetch_metadata(bearer_keyset_t *ks, apr_pool_t *p)
         kept = bearer_keyset_keep_metadata(fetched, now);
     } else {
         bearer_world_log(access.world, BEARER_LOG_WARNING,
-                         "metadata of issuer %s: %s", ks->name, error);
+                         AB(0208) "metadata of issuer %s: %s", ks->name, error);
     }
     lock(ks);
     ks->metadata_in_flight = 0;

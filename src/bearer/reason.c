@@ -21,6 +21,7 @@ typedef struct category_row_t {
 } category_row_t;
 
 typedef struct reason_row_t {
+    const char *number;
     const char *name;
     bearer_category_t category;
 } reason_row_t;
@@ -33,7 +34,8 @@ static const category_row_t categories[] = {
 };
 
 static const reason_row_t reasons[] = {
-#define X(symbol, name, category) { name, BEARER_CATEGORY_##category },
+#define X(number, symbol, name, category) \
+    { AB(number), name, BEARER_CATEGORY_##category },
     BEARER_REASONS(X)
 #undef X
 };
@@ -55,6 +57,11 @@ static const category_row_t *category_row(bearer_category_t category)
 const char *bearer_reason_name(bearer_reason_t reason)
 {
     return reason_row(reason)->name;
+}
+
+const char *bearer_reason_number(bearer_reason_t reason)
+{
+    return reason_row(reason)->number;
 }
 
 bearer_category_t bearer_reason_category(bearer_reason_t reason)

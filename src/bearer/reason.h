@@ -8,7 +8,8 @@
  * for the administrator's log. Which HTTP status a category becomes is decided
  * in the glue, in one table; this file knows nothing of HTTP statuses.
  *
- * To add a reason: one row in BEARER_REASONS. To add a category: one row in
+ * To add a reason: one row in BEARER_REASONS, and its number's in messages.txt.
+ * To add a category: one row in
  * BEARER_CATEGORIES, and its ANSWER_ in the glue's answer.c, without which that
  * does not compile.
  */
@@ -16,6 +17,8 @@
 #define BEARER_REASON_H
 
 #include <apr_pools.h>
+
+#include "bearer/message.h"
 
 /**
  * X(symbol, name, error, description, counted)
@@ -60,84 +63,85 @@ typedef enum {
 } bearer_category_t;
 
 /**
- * X(symbol, name, category)
- *   name   BEARER_ERROR_CHECK: the check that failed
+ * X(number, symbol, name, category)
+ *   number  of the refusal's line in the log: message.h
+ *   name    BEARER_ERROR_CHECK: the check that failed
  */
 #define BEARER_REASONS(X) \
-    X(OK, "ok", OK) \
+    X(0001, OK, "ok", OK) \
     /* check 1: the credential */ \
-    X(NO_CREDENTIAL, "no_credential", NO_CREDENTIAL) \
-    X(CREDENTIAL_SYNTAX, "credential_syntax", REQUEST) \
-    X(CREDENTIAL_COUNT, "credential_count", REQUEST) \
+    X(0002, NO_CREDENTIAL, "no_credential", NO_CREDENTIAL) \
+    X(0003, CREDENTIAL_SYNTAX, "credential_syntax", REQUEST) \
+    X(0004, CREDENTIAL_COUNT, "credential_count", REQUEST) \
     /* check 2: size, segments, base64url, JSON */ \
-    X(SIZE, "size", MALFORMED) \
-    X(SEGMENTS, "segments", MALFORMED) \
-    X(BASE64URL, "base64url", MALFORMED) \
-    X(JSON, "json", MALFORMED) \
+    X(0005, SIZE, "size", MALFORMED) \
+    X(0006, SEGMENTS, "segments", MALFORMED) \
+    X(0007, BASE64URL, "base64url", MALFORMED) \
+    X(0008, JSON, "json", MALFORMED) \
     /* check 3: header */ \
-    X(ALG, "alg", ALGORITHM) \
-    X(CRIT, "crit", MALFORMED) \
-    X(B64, "b64", MALFORMED) \
-    X(HEADER, "header", MALFORMED) \
+    X(0009, ALG, "alg", ALGORITHM) \
+    X(0010, CRIT, "crit", MALFORMED) \
+    X(0011, B64, "b64", MALFORMED) \
+    X(0012, HEADER, "header", MALFORMED) \
     /* checks 4 to 7: kid, issuer, key, signature */ \
-    X(KID, "kid", KEY) \
-    X(ISS, "iss", ISSUER) \
-    X(KEYS, "keys", UNAVAILABLE) \
-    X(KEY, "key", KEY) \
-    X(SIGNATURE, "signature", SIGNATURE) \
+    X(0013, KID, "kid", KEY) \
+    X(0014, ISS, "iss", ISSUER) \
+    X(0015, KEYS, "keys", UNAVAILABLE) \
+    X(0016, KEY, "key", KEY) \
+    X(0017, SIGNATURE, "signature", SIGNATURE) \
     /* check 8: claims */ \
-    X(TENANT, "tenant", ISSUER) \
-    X(AUD, "aud", AUDIENCE) \
-    X(AUD_TYPE, "aud_type", MALFORMED) \
-    X(EXP, "exp", EXPIRED) \
-    X(EXP_TYPE, "exp_type", MALFORMED) \
-    X(NBF, "nbf", NOT_YET_VALID) \
-    X(NBF_TYPE, "nbf_type", MALFORMED) \
-    X(IAT, "iat", NOT_YET_VALID) \
-    X(IAT_TYPE, "iat_type", MALFORMED) \
-    X(AGE, "age", AGE) \
-    X(USER_CLAIM, "user_claim", IDENTIFIER) \
-    X(PROFILE, "profile", TYPE) \
+    X(0018, TENANT, "tenant", ISSUER) \
+    X(0019, AUD, "aud", AUDIENCE) \
+    X(0020, AUD_TYPE, "aud_type", MALFORMED) \
+    X(0021, EXP, "exp", EXPIRED) \
+    X(0022, EXP_TYPE, "exp_type", MALFORMED) \
+    X(0023, NBF, "nbf", NOT_YET_VALID) \
+    X(0024, NBF_TYPE, "nbf_type", MALFORMED) \
+    X(0025, IAT, "iat", NOT_YET_VALID) \
+    X(0026, IAT_TYPE, "iat_type", MALFORMED) \
+    X(0027, AGE, "age", AGE) \
+    X(0028, USER_CLAIM, "user_claim", IDENTIFIER) \
+    X(0029, PROFILE, "profile", TYPE) \
     /* check 9: only access tokens */ \
-    X(TYPE, "type", TYPE) \
-    X(ID_TOKEN, "id_token", TYPE) \
+    X(0030, TYPE, "type", TYPE) \
+    X(0031, ID_TOKEN, "id_token", TYPE) \
     /* checks 10 to 12 */ \
-    X(AZP, "azp", CLIENT) \
-    X(CLIENTS, "clients", CLIENT) \
-    X(REVOKED, "revoked", REVOKED) \
-    X(REVOCATION_LIST, "revocation_list", UNAVAILABLE) \
-    X(IDENTIFIER, "identifier", IDENTIFIER) \
+    X(0032, AZP, "azp", CLIENT) \
+    X(0033, CLIENTS, "clients", CLIENT) \
+    X(0034, REVOKED, "revoked", REVOKED) \
+    X(0035, REVOCATION_LIST, "revocation_list", UNAVAILABLE) \
+    X(0036, IDENTIFIER, "identifier", IDENTIFIER) \
     /* the chain */ \
-    X(CHAIN, "chain", ISSUER) \
-    X(INACTIVE, "inactive", INACTIVE) \
-    X(INTROSPECTION, "introspection", UNAVAILABLE) \
-    X(SESSION_CHECK, "session_check", UNAVAILABLE) \
-    X(SESSION_DENIED, "session_denied", INACTIVE) \
-    X(SESSION_LIMIT, "session_limit", THROTTLED) \
+    X(0037, CHAIN, "chain", ISSUER) \
+    X(0038, INACTIVE, "inactive", INACTIVE) \
+    X(0039, INTROSPECTION, "introspection", UNAVAILABLE) \
+    X(0040, SESSION_CHECK, "session_check", UNAVAILABLE) \
+    X(0041, SESSION_DENIED, "session_denied", INACTIVE) \
+    X(0042, SESSION_LIMIT, "session_limit", THROTTLED) \
     /* browsers: the login and its ID token, the session */ \
-    X(LOGIN_STATE, "login_state", REQUEST) \
-    X(LOGIN_RESPONSE, "login_response", REQUEST) \
-    X(LOGIN_DENIED, "login_denied", REQUIRE) \
-    X(LOGIN_LOOP, "login_loop", REQUIRE) \
-    X(LOGIN_ISSUER, "login_issuer", UNAVAILABLE) \
-    X(LOGIN_LIMIT, "login_limit", UNAVAILABLE) \
-    X(NONCE, "nonce", MALFORMED) \
-    X(AT_HASH, "at_hash", MALFORMED) \
-    X(ACR, "acr", AUTHENTICATION) \
-    X(LOGOUT_TOKEN, "logout_token", TYPE) \
-    X(SESSION_USER, "session_user", REQUIRE) \
-    X(SESSION_STORE, "session_store", UNAVAILABLE) \
-    X(SESSION_SIZE, "session_size", MISCONFIGURED) \
+    X(0043, LOGIN_STATE, "login_state", REQUEST) \
+    X(0044, LOGIN_RESPONSE, "login_response", REQUEST) \
+    X(0045, LOGIN_DENIED, "login_denied", REQUIRE) \
+    X(0046, LOGIN_LOOP, "login_loop", REQUIRE) \
+    X(0047, LOGIN_ISSUER, "login_issuer", UNAVAILABLE) \
+    X(0048, LOGIN_LIMIT, "login_limit", UNAVAILABLE) \
+    X(0049, NONCE, "nonce", MALFORMED) \
+    X(0050, AT_HASH, "at_hash", MALFORMED) \
+    X(0051, ACR, "acr", AUTHENTICATION) \
+    X(0052, LOGOUT_TOKEN, "logout_token", TYPE) \
+    X(0053, SESSION_USER, "session_user", REQUIRE) \
+    X(0054, SESSION_STORE, "session_store", UNAVAILABLE) \
+    X(0055, SESSION_SIZE, "session_size", MISCONFIGURED) \
     /* the door and the authorization */ \
-    X(THROTTLED, "throttled", THROTTLED) \
-    X(CROSS_SITE, "cross_site", CROSS_SITE) \
-    X(SCOPE, "scope", SCOPE) \
-    X(REQUIRE, "require", REQUIRE) \
-    X(CONFIGURATION, "configuration", MISCONFIGURED) \
-    X(INTERNAL, "internal", UNAVAILABLE)
+    X(0056, THROTTLED, "throttled", THROTTLED) \
+    X(0057, CROSS_SITE, "cross_site", CROSS_SITE) \
+    X(0058, SCOPE, "scope", SCOPE) \
+    X(0059, REQUIRE, "require", REQUIRE) \
+    X(0060, CONFIGURATION, "configuration", MISCONFIGURED) \
+    X(0061, INTERNAL, "internal", UNAVAILABLE)
 
 typedef enum {
-#define X(symbol, name, category) BEARER_##symbol,
+#define X(number, symbol, name, category) BEARER_##symbol,
     BEARER_REASONS(X)
 #undef X
     BEARER_REASON_COUNT
@@ -153,6 +157,9 @@ typedef struct bearer_refusal_t {
 
 /** Name of the check, e.g. "aud". Static string, never NULL. */
 const char *bearer_reason_name(bearer_reason_t reason);
+
+/** What a line about this refusal begins with, e.g. `AB0019: `. */
+const char *bearer_reason_number(bearer_reason_t reason);
 
 /** Category of a reason. */
 bearer_category_t bearer_reason_category(bearer_reason_t reason);

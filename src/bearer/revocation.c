@@ -333,18 +333,18 @@ static void log_table(const bearer_revocation_t *list, const table_t *old,
 {
     if (table->closed[0]) {
         bearer_world_log(list->world, BEARER_LOG_ERROR,
-                         "revocation list %s %s: access is closed until it is "
+                         AB(0261) "revocation list %s %s: access is closed until it is "
                          "whole again (AuthBearerRevocations)",
                          list->path, table->closed);
     }
     else if (old && old->closed[0]) {
         bearer_world_log(list->world, BEARER_LOG_NOTICE,
-                         "revocation list %s is whole again, %lu entries",
+                         AB(0262) "revocation list %s is whole again, %lu entries",
                          list->path, (unsigned long)table->count);
     }
     else {
         bearer_world_log(list->world, BEARER_LOG_INFO,
-                         "revocation list %s: %lu entries", list->path,
+                         AB(0263) "revocation list %s: %lu entries", list->path,
                          (unsigned long)table->count);
     }
 }

@@ -532,18 +532,19 @@ void bearer_session_check_lint(apr_array_header_t *warnings,
 
     if (is_introspection(check)) {
         APR_ARRAY_PUSH(warnings, const char *) =
-            "AuthBearerSessionCheck asks an introspection endpoint: what it says "
+            AB(0732) "AuthBearerSessionCheck asks an introspection endpoint: what it says "
             "of audience, issuer and times is not looked at, and this server does"
             " not authenticate itself; AuthBearerProvider introspection does both";
     }
     if (ends_in(check->url, "/sessions/whoami") && !check->subject_written) {
         APR_ARRAY_PUSH(warnings, const char *) =
-            "AuthBearerSessionCheck: Ory Kratos' answer has no sub, so nobody will"
+            AB(0733) "AuthBearerSessionCheck: Ory Kratos' answer has no sub, so nobody will"
             " get in; write subject=identity.id extra=identity.traits";
     }
     if (is_email(bearer_path_text(check->subject))) {
         APR_ARRAY_PUSH(warnings, const char *) =
-            apr_psprintf(p, "AuthBearerSessionCheck subject=%s: where people may "
+            apr_psprintf(p,
+                         AB(0734) "AuthBearerSessionCheck subject=%s: where people may "
                          "change their address themselves, anybody can become "
                          "anybody; use an identifier, e.g. subject=identity.id",
                          bearer_path_text(check->subject));

@@ -15,6 +15,7 @@
 
 #include "bearer/gate.h"
 #include "bearer/http.h"
+#include "bearer/message.h"
 
 typedef enum {
     BEARER_LOG_ERROR,

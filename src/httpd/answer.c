@@ -176,7 +176,7 @@ int bearer_answer_refuse(request_rec *r, bearer_reason_t reason,
                          "WWW-Authenticate");
     }
     bearer_log(answer->level, r,
-               "refused, %s/%s: %s%s",
+               "%srefused, %s/%s: %s%s", bearer_reason_number(reason),
                bearer_category_name(category), bearer_reason_name(reason),
                detail ? detail : "no detail",
                about(r, own->credential, j));

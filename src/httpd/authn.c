@@ -556,7 +556,7 @@ static int step_up(attempt_t *a, const bearer_refusal_t *why)
     if (!a->settings->login.on) {
         return DECLINED;
     }
-    bearer_log(APLOG_DEBUG, a->r, "another login is needed: %s", why->detail);
+    bearer_log(APLOG_DEBUG, a->r, AB(0110) "another login is needed: %s", why->detail);
     return bearer_browser_login(a->r, a->settings);
 }
 
@@ -662,7 +662,8 @@ int bearer_authn_check_user_id(request_rec *r)
         contradiction = bearer_check_foreign_request(r);
     }
     if (contradiction) {
-        return bearer_answer_refuse(r, BEARER_CONFIGURATION, contradiction, 0, NULL);
+        return bearer_answer_refuse(r, BEARER_CONFIGURATION,
+                                    bearer_message_text(contradiction), 0, NULL);
     }
     a.credential = bearer_credential_get(r);
     status = cookie_counts(&a) ? by_session(&a) : DECLINED;

@@ -46,7 +46,7 @@ static const char *parse_words(cmd_parms *cmd, const char *line,
     int i;
 
     if (!words->nelts) {
-        return apr_psprintf(cmd->pool, "Require %s needs at least one value",
+        return apr_psprintf(cmd->pool, AB(0661) "Require %s needs at least one value",
                             require->kind->name);
     }
     for (i = 0; i < words->nelts; i++) {
@@ -73,7 +73,7 @@ static const char *parse_names(cmd_parms *cmd, const char *line,
                                                  : BEARER_NAMES_SEPARATOR)
                       : "it is empty";
         if (error) {
-            return apr_psprintf(cmd->pool, "Require %s: %s never matches: %s%s",
+            return apr_psprintf(cmd->pool, AB(0662) "Require %s: %s never matches: %s%s",
                                 require->kind->name,
                                 bearer_text_quote(cmd->pool, word), error,
                                 scope ? "; write one word for each scope"
@@ -102,14 +102,14 @@ static const char *parse_claim(cmd_parms *cmd, const char *line,
         item->rule = bearer_claim_compile(item->word, bearer_config_regex, &error,
                                           cmd->pool);
         if (!item->rule) {
-            return apr_psprintf(cmd->pool, "Require claim: %s", error);
+            return apr_psprintf(cmd->pool, AB(0663) "Require claim: %s", error);
         }
         value = bearer_claim_value(item->rule);
         if (value && ap_strstr_c(value, "%{")) {
             item->expr = ap_expr_parse_cmd(cmd, value, AP_EXPR_FLAG_STRING_RESULT
                                            | expr_flags(cmd), &error, NULL);
             if (!item->expr) {
-                return apr_psprintf(cmd->pool, "Require claim: in %s: %s",
+                return apr_psprintf(cmd->pool, AB(0664) "Require claim: in %s: %s",
                                     bearer_text_quote(cmd->pool, value), error);
             }
         }
@@ -133,7 +133,7 @@ static void warn_of_regex(cmd_parms *cmd, const char *line,
     if ((ap_strstr_c(line, "!~") || (require->negated && ap_strstr_c(line, "=~")))
         && !ap_check_cmd_context(cmd, NOT_IN_HTACCESS)) {
         ap_log_error(APLOG_MARK, APLOG_WARNING | APLOG_STARTUP, 0, cmd->server,
-                     "%s:%d: warning: Require bearer-expr: a value over which the "
+                     AB(0706) "%s:%d: warning: Require bearer-expr: a value over which the "
                      "regular expression gives up counts as not matching, which "
                      "grants here; use Require claim name~regex",
                      cmd->directive->filename, cmd->directive->line_num);
@@ -151,7 +151,7 @@ static const char *parse_expr(cmd_parms *cmd, const char *line,
     warn_of_regex(cmd, line, require);
     item->expr = ap_expr_parse_cmd(cmd, line, expr_flags(cmd), &error, NULL);
     return item->expr ? NULL
-        : apr_psprintf(cmd->pool, "Require bearer-expr: %s", error);
+        : apr_psprintf(cmd->pool, AB(0665) "Require bearer-expr: %s", error);
 }
 
 /* Is this rule about one of AuthBearerScopeClaim? */

@@ -104,10 +104,10 @@ static authz_status check_shared_claim(request_rec *r, const char *line,
         return AUTHZ_DENIED_NO_USER;
     }
     if (ours) {
-        own->undecided = error;
+        own->undecided = bearer_message_text(error);
     }
     else {
-        bearer_log(APLOG_ERR, r, "%s", error);
+        bearer_log(APLOG_ERR, r, AB(0106) "%s", error);
     }
     return AUTHZ_GENERAL_ERROR;
 }
@@ -160,7 +160,7 @@ static const char *parse_alias(cmd_parms *cmd, const char *line,
 
     (void)line;
     if (alias_section(cmd)) {
-        return "an alias of an alias: httpd would not find its way out of it; name "
+        return AB(0666) "an alias of an alias: httpd would not find its way out of it; name "
                "the rule itself";
     }
     use->negated = bearer_authz_negated(cmd);

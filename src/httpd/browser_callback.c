@@ -304,7 +304,7 @@ static bearer_reason_t make_session(arrival_t *a)
                                  BEARER_LOGIN_ATTEMPTS);
     }
     bearer_browser_set_session(a->r, a->browser, value);
-    bearer_log(APLOG_INFO, a->r, "login, session %s, sub %s",
+    bearer_log(APLOG_INFO, a->r, AB(0303) "login, session %s, sub %s",
                bearer_text_fingerprint(a->r->pool, session->id,
                                        BEARER_SESSION_ID_SIZE),
                bearer_text_fingerprint(a->r->pool,

@@ -305,7 +305,7 @@ int bearer_browser_login(request_rec *r, const bearer_settings_t *settings)
     }
     bearer_page_no_store(r);
     apr_table_setn(r->headers_out, "Location", url);
-    bearer_log(APLOG_DEBUG, r, "a browser without a session is "
+    bearer_log(APLOG_DEBUG, r, AB(0301) "a browser without a session is "
                "sent to the issuer");
     return HTTP_MOVED_TEMPORARILY;
 }

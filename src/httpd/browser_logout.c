@@ -143,7 +143,7 @@ static const char *tell_issuer(request_rec *r, const browser_t *browser,
             session, BEARER_SESSION_ID_TOKEN, r->pool), browser->logout, r->pool);
     }
     if (why.detail) {
-        bearer_log(APLOG_INFO, r, "logout: %s", why.detail);
+        bearer_log(APLOG_INFO, r, AB(0322) "logout: %s", why.detail);
     }
     return url;
 }
@@ -196,7 +196,7 @@ int bearer_browser_logout(request_rec *r, const browser_t *browser)
         /* what comes back without a session now is no loop */
         bearer_browser_forget(r, browser, browser->names.tries);
     }
-    bearer_log(APLOG_INFO, r, "logout, session %s",
+    bearer_log(APLOG_INFO, r, AB(0321) "logout, session %s",
                bearer_text_fingerprint(r->pool, session->id,
                                        BEARER_SESSION_ID_SIZE));
     url = tell_issuer(r, browser, session);
@@ -228,7 +228,7 @@ static int answer_issuer(request_rec *r, bearer_reason_t reason,
         bearer_reason_category(reason)));
     apr_table_setn(r->subprocess_env, "BEARER_ERROR_CHECK",
                    bearer_reason_name(reason));
-    bearer_log(APLOG_INFO, r, "back-channel logout refused, "
+    bearer_log(APLOG_INFO, r, AB(0323) "back-channel logout refused, "
                "%s: %s", bearer_reason_name(reason), detail);
     if (unavailable) {
         apr_table_setn(r->err_headers_out, "Retry-After",
@@ -302,7 +302,7 @@ int bearer_browser_backchannel(request_rec *r, const browser_t *browser)
     }
     reason = logout_by(r, browser, &j, &j.why);
     if (reason == BEARER_OK) {
-        bearer_log(APLOG_INFO, r, "back-channel logout by the "
+        bearer_log(APLOG_INFO, r, AB(0324) "back-channel logout by the "
                    "issuer");
     }
     return answer_issuer(r, reason, j.why.detail);

@@ -141,7 +141,8 @@ static bearer_reason_t take_refreshed(visit_t *v, const bearer_login_t *login,
     if (reason == BEARER_KEYS || reason == BEARER_KEY) {
         /* its key is not known yet: nothing of it is believed, but the refresh
          * token of before may be worth nothing any more */
-        log_refresh(v, APLOG_WARNING, "refreshed, but for what the ID token says",
+        log_refresh(v, APLOG_WARNING,
+                    AB(0312) "refreshed, but for what the ID token says",
                     why->detail);
         tokens->id_token = NULL;
         reason = new_claims(v, tokens, login->access, &claims, why);
@@ -230,18 +231,18 @@ static bearer_reason_t ask(visit_t *v)
         reason = take_refreshed(v, &login, &tokens, &why);
     }
     if (reason == BEARER_OK) {
-        log_refresh(v, APLOG_DEBUG, "refreshed", "the issuer gave new tokens");
+        log_refresh(v, APLOG_DEBUG, AB(0313) "refreshed", "the issuer gave new tokens");
     }
     else if (reason == BEARER_INACTIVE && refreshed_elsewhere(v)) {
-        log_refresh(v, APLOG_DEBUG, "refreshed", "by another host");
+        log_refresh(v, APLOG_DEBUG, AB(0314) "refreshed", "by another host");
         reason = BEARER_OK;
     }
     else if (reason == BEARER_INACTIVE) {
-        log_refresh(v, APLOG_INFO, "ended", why.detail);
+        log_refresh(v, APLOG_INFO, AB(0315) "ended", why.detail);
         bearer_session_end(v->session, &v->store, v->r->pool);
     }
     else {
-        log_refresh(v, APLOG_WARNING, "not refreshed, goes on as it is",
+        log_refresh(v, APLOG_WARNING, AB(0316) "not refreshed, goes on as it is",
                     why.detail ? why.detail : bearer_reason_name(reason));
         put_off(v);
         reason = BEARER_OK;
@@ -317,7 +318,8 @@ static bearer_reason_t refresh(visit_t *v)
         answer.reason = BEARER_INACTIVE;
     }
     if (why.detail && answer.reason == BEARER_LOGIN_ISSUER) {
-        log_refresh(v, APLOG_INFO, "not refreshed, goes on as it is", why.detail);
+        log_refresh(v, APLOG_INFO,
+                    AB(0317) "not refreshed, goes on as it is", why.detail);
     }
     return answer.reason == BEARER_INACTIVE ? BEARER_INACTIVE : BEARER_OK;
 }
@@ -338,7 +340,7 @@ static bearer_reason_t open_session(visit_t *v, bearer_refusal_t *why)
                              "does not answer (AuthBearerSOCache for=sessions)");
     }
     if (rv != APR_SUCCESS) {
-        bearer_log(APLOG_DEBUG, v->r, "a session cookie opens "
+        bearer_log(APLOG_DEBUG, v->r, AB(0311) "a session cookie opens "
                    "no session: it is not of this server, or the session has "
                    "ended");
         return BEARER_NO_CREDENTIAL;

@@ -30,18 +30,17 @@ void bearer_check_say(walk_t *w, int level, const ap_directive_t *at,
         w->errors++;
     }
     if (at) {
-        ap_log_error(APLOG_MARK, level | APLOG_STARTUP, 0, w->main,
-                     "%s:%d: %s", at->filename, at->line_num, text);
+        text = bearer_message_with(w->p, text, apr_psprintf(w->p, "%s:%d: ",
+                                                            at->filename,
+                                                            at->line_num));
     }
-    else {
-        ap_log_error(APLOG_MARK, level | APLOG_STARTUP, 0, w->main,
-                     "%s", text);
-    }
+    ap_log_error(APLOG_MARK, level | APLOG_STARTUP, 0, w->main, "%s", text);
 }
 
 void bearer_check_no_secret(walk_t *w, const ap_directive_t *at)
 {
-    bearer_check_say(w, APLOG_ERR, at, "sessions and logins are sealed with a secret: "
+    bearer_check_say(w, APLOG_ERR, at,
+                     AB(0701) "sessions and logins are sealed with a secret: "
                      "AuthBearerSecretFile PATH (openssl rand -out PATH 48)");
     w->told_secret = 1;
 }
@@ -273,18 +272,22 @@ static void check_browser_section(walk_t *w, const bearer_section_t *s,
         bearer_check_no_secret(w, s->auth_type);
     }
     issuer = bearer_browser_issuer(server, settings, &error, w->p);
-    if (issuer) {
+    if (!issuer) {
+        bearer_check_say(w, APLOG_ERR, s->auth_type, AB(0705) "%s", error);
+    }
+    else {
         bearer_settings_t own;
 
         bearer_settings_resolve(&own, w->global->defaults, &server->settings,
                                 &issuer->settings, NULL);
         error = bearer_client_lint(&own, issuer, w->p);
-    }
-    if (error) {
-        bearer_check_say(w, APLOG_ERR, s->auth_type, "%s", error);
+        if (error) {
+            bearer_check_say(w, APLOG_ERR, s->auth_type, "%s", error);
+        }
     }
     if (settings->login.on && !settings->session) {
-        bearer_check_say(w, APLOG_ERR, s->auth_type, "AuthBearerLogin On without "
+        bearer_check_say(w, APLOG_ERR, s->auth_type,
+                         AB(0702) "AuthBearerLogin On without "
                          "AuthBearerSession On: whoever has logged in would not be "
                          "known afterwards, and be sent to log in again");
     }
@@ -302,7 +305,8 @@ static void check_section(walk_t *w, const bearer_section_t *s)
     bearer_settings_resolve(&settings, w->global->defaults, &server->settings,
                             NULL, &s->settings);
     if (!issuers && !bearer_session_in_chain(&settings)) {
-        bearer_check_say(w, APLOG_ERR, s->auth_type, "AuthType Bearer, but no issuer "
+        bearer_check_say(w, APLOG_ERR, s->auth_type,
+                         AB(0703) "AuthType Bearer, but no issuer "
                          "is trusted in this server; declare one: AuthBearerIssuer "
                          "URL");
         return;
@@ -327,7 +331,8 @@ static void check_section(walk_t *w, const bearer_section_t *s)
     }
     check_browser_section(w, s, server, &settings);
     if (settings.forward == BEARER_FORWARD_NONE && proxies(ap_conftree)) {
-        bearer_check_say(w, APLOG_NOTICE, s->auth_type, "AuthBearerForward none: a "
+        bearer_check_say(w, APLOG_NOTICE, s->auth_type,
+                         AB(0704) "AuthBearerForward none: a "
                          "proxied application learns nothing of the user; "
                          "AuthBearerForward identity tells it");
     }
@@ -374,7 +379,8 @@ static const char *nobody_to_ask(const bearer_settings_t *settings)
         return "no issuer is trusted in this server; declare one: "
                "AuthBearerIssuer URL";
     }
-    return settings->session_check ? NULL : bearer_judge_no_session_check;
+    return settings->session_check ? NULL
+        : bearer_message_text(bearer_judge_no_session_check);
 }
 
 const char *bearer_check_request(request_rec *r)
@@ -396,14 +402,14 @@ const char *bearer_check_request(request_rec *r)
     if (!dir->from_htaccess) {  /* configtest has judged the rest */
         return bearer_settings_has(&dir->settings, AUDIENCE)
             || bearer_settings_has(&server->settings, AUDIENCE) ? NULL
-            : bearer_judge_audience_error(server->issuers,
-                                          server->global->defaults,
-                                          &server->settings, &dir->settings,
-                                          r->pool);
+            : bearer_message_text(bearer_judge_audience_error(
+                  server->issuers, server->global->defaults, &server->settings,
+                  &dir->settings, r->pool));
     }
     errors = apr_array_make(r->pool, 1, sizeof(const char *));
     warnings = apr_array_make(r->pool, 1, sizeof(const char *));
     bearer_judge_lint(errors, warnings, server->issuers, server->global->defaults,
                       &server->settings, &dir->settings, r->pool);
-    return errors->nelts ? APR_ARRAY_IDX(errors, 0, const char *) : NULL;
+    return errors->nelts
+        ? bearer_message_text(APR_ARRAY_IDX(errors, 0, const char *)) : NULL;
 }

@@ -10,13 +10,13 @@
 APLOG_USE_MODULE(auth_bearer);
 
 static const char merge_trailers[] =
-    "MergeTrailers On: a client's trailers become header fields after identity "
+    AB(0801) "MergeTrailers On: a client's trailers become header fields after identity "
     "headers were removed from these; beside AuthType Bearer, write MergeTrailers Off";
 static const char fake_basic_auth[] =
-    "SSLOptions +FakeBasicAuth: mod_ssl replaces the client's Authorization; where "
+    AB(0802) "SSLOptions +FakeBasicAuth: mod_ssl replaces the client's Authorization; where "
     "AuthType Bearer is in force, write SSLOptions -FakeBasicAuth";
 static const char forward_proxy[] =
-    "ProxyRequests On: a forward proxy's clients send Authorization to the origin, so "
+    AB(0803) "ProxyRequests On: a forward proxy's clients send Authorization to the origin, so "
     "AuthType Bearer cannot be used for them; for a reverse proxy, write ProxyRequests "
     "Off";
 

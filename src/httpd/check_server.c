@@ -19,7 +19,7 @@ static void check_session_check(walk_t *w, const configured_check_t *noted)
     int i;
 
     if (error) {
-        bearer_check_say(w, APLOG_ERR, noted->node, "%s", error);
+        bearer_check_say(w, APLOG_ERR, noted->node, AB(0731) "%s", error);
     }
     bearer_session_check_lint(warnings, check);
     for (i = 0; i < warnings->nelts; i++) {
@@ -27,7 +27,7 @@ static void check_session_check(walk_t *w, const configured_check_t *noted)
                          APR_ARRAY_IDX(warnings, i, const char *));
     }
     if (bearer_session_check_by_cookie(check) && !check->cookies) {
-        bearer_check_say(w, APLOG_NOTICE, noted->node, "AuthBearerSessionCheck "
+        bearer_check_say(w, APLOG_NOTICE, noted->node, AB(0735) "AuthBearerSessionCheck "
                          "send=cookie: every cookie of the client goes to the session "
                          "store, and none reaches the application; name the session's: "
                          "cookies=a,b");
@@ -49,7 +49,7 @@ static void check_secret_permissions(walk_t *w, const apr_array_header_t *files)
             bearer_check_say(w, APLOG_WARNING,
                              bearer_check_find_file(w, ap_conftree,
                                                     "AuthBearerSecretFile", path),
-                             "AuthBearerSecretFile: secret file %s can be read by "
+                             AB(0751) "AuthBearerSecretFile: secret file %s can be read by "
                              "others: chmod o-rwx %s", path, path);
         }
     }
@@ -65,9 +65,11 @@ static void check_secrets(walk_t *w)
         const char *warning, *error = bearer_secret_lint(noted->secret, &warning,
                                                          w->p);
 
-        if (error || warning) {
-            bearer_check_say(w, error ? APLOG_ERR : APLOG_WARNING, noted->node, "%s",
-                             error ? error : warning);
+        if (error) {
+            bearer_check_say(w, APLOG_ERR, noted->node, AB(0752) "%s", error);
+        }
+        else if (warning) {
+            bearer_check_say(w, APLOG_WARNING, noted->node, AB(0753) "%s", warning);
         }
     }
 }
@@ -88,13 +90,15 @@ static void check_callbacks(walk_t *w, server_rec *s)
         at.filename = issuer->file;
         at.line_num = issuer->line;
         if (!bearer_browser_has_name(issuer)) {
-            bearer_check_say(w, APLOG_ERR, &at, "browsers log in with %d issuers at "
+            bearer_check_say(w, APLOG_ERR, &at,
+                             AB(0761) "browsers log in with %d issuers at "
                              "%s, so each has its own callback %s/callback/NAME: "
                              "write <AuthBearerIssuer \"%s\" NAME>, NAME of A-Z a-z "
                              "0-9 - . _ ~", list->nelts, base, path, issuer->url);
         }
         else {
-            bearer_check_say(w, APLOG_NOTICE, &at, "browsers log in with %d issuers "
+            bearer_check_say(w, APLOG_NOTICE, &at,
+                             AB(0762) "browsers log in with %d issuers "
                              "at %s; register with issuer %s the redirect URI %s",
                              list->nelts, base, issuer->url,
                              bearer_browser_callback_url(base, path, issuer, w->p));
@@ -121,7 +125,8 @@ static void check_login(walk_t *w, server_rec *s)
         bearer_check_no_secret(w, bearer_check_find(ap_conftree, "AuthBearerSession"));
     }
     if (server->login.store == SESSIONS_IN_COOKIE) {
-        bearer_check_say(w, APLOG_NOTICE, NULL, "server %s: AuthBearerSessionStore "
+        bearer_check_say(w, APLOG_NOTICE, NULL,
+                         AB(0763) "server %s: AuthBearerSessionStore "
                          "cookie: the issuer cannot end a session (back-channel logout "
                          "answers 404)",
                          s->server_hostname ? s->server_hostname : "(main)");
@@ -130,7 +135,8 @@ static void check_login(walk_t *w, server_rec *s)
         && server->secret_files != w->global->secret_files
         && bearer_seal_create(&seal, server->secret_files, "check", &error, w->p)
            != APR_SUCCESS) {
-        bearer_check_say(w, APLOG_ERR, NULL, "AuthBearerSecretFile: %s", error);
+        bearer_check_say(w, APLOG_ERR, NULL, AB(0754) "AuthBearerSecretFile: %s",
+                         error);
     }
 }
 
@@ -166,20 +172,23 @@ static void check_sessions(walk_t *w)
         return;
     }
     if (!size) {
-        bearer_check_say(w, APLOG_WARNING, store->node, "AuthBearerSOCache %s: this "
+        bearer_check_say(w, APLOG_WARNING, store->node,
+                         AB(0764) "AuthBearerSOCache %s: this "
                          "cache may lose the mark of a logout, and a session that has "
                          "ended is then good again; for sessions, write shm:SIZE, or "
                          "redis://HOST for several hosts", store->name);
         return;
     }
     if (store->own && store->args) {
-        bearer_check_say(w, APLOG_NOTICE, store->node, "AuthBearerSOCache shmcb: for "
+        bearer_check_say(w, APLOG_NOTICE, store->node,
+                         AB(0765) "AuthBearerSOCache shmcb: for "
                          "sessions this is shm:%s, the module's own memory; the file "
                          "%s is not used for them", size_text(size, w->p),
                          bearer_text_quote(w->p, store->args));
     }
     if (ap_state_query(AP_SQ_RUN_MODE) == AP_SQ_RM_CONFIG_TEST) {  /* no news later */
-        bearer_check_say(w, APLOG_NOTICE, store->node, "AuthBearerSOCache shm:%s: room "
+        bearer_check_say(w, APLOG_NOTICE, store->node,
+                         AB(0766) "AuthBearerSOCache shm:%s: room "
                          "for %" APR_UINT64_T_FMT " sessions of %d bytes (a JWT as "
                          "access token)", size_text(size, w->p),
                          bearer_table_room(size, RECORD), RECORD);
@@ -199,7 +208,7 @@ static void check_global(walk_t *w)
         if (!is_loopback(host, w->p)) {
             bearer_check_say(w, APLOG_WARNING,
                              bearer_check_find(ap_conftree, "AuthBearerPlainHTTP"),
-                             "AuthBearerPlainHTTP %s: whoever is on the way to that "
+                             AB(0769) "AuthBearerPlainHTTP %s: whoever is on the way to that "
                              "host can give you keys of his own; use https", host);
         }
     }
@@ -207,7 +216,7 @@ static void check_global(walk_t *w)
         && (error = bearer_revocation_file_error(global->revocations, w->p))) {
         bearer_check_say(w, APLOG_ERR,
                          bearer_check_find(ap_conftree, "AuthBearerRevocations"),
-                         "AuthBearerRevocations: %s", error);
+                         AB(0770) "AuthBearerRevocations: %s", error);
     }
     for (i = 0; i < STORE_KINDS; i++) {
         foreign |= bearer_store_is_foreign(&global->stores[i]);
@@ -215,12 +224,13 @@ static void check_global(walk_t *w)
     if (foreign && !global->secret_files) {
         bearer_check_say(w, APLOG_ERR,
                          bearer_check_find(ap_conftree, "AuthBearerSOCache"),
-                         "AuthBearerSOCache: whoever can write to this cache could add "
+                         AB(0767) "AuthBearerSOCache: whoever can write to this cache could add "
                          "a key; values are sealed with a secret: AuthBearerSecretFile "
                          "PATH (openssl rand -out PATH 48), in the main server");
     }
     if (global->throttle_store) {
-        bearer_check_say(w, APLOG_NOTICE, global->throttle_store, "AuthBearerSOCache "
+        bearer_check_say(w, APLOG_NOTICE, global->throttle_store,
+                         AB(0768) "AuthBearerSOCache "
                          "for=throttle: the throttle counts in memory of this host, "
                          "whatever the cache: an address with bad tokens must not "
                          "cause calls over the network; each host of a fleet has its "
@@ -232,7 +242,7 @@ static void check_global(walk_t *w)
            != APR_SUCCESS) {
         bearer_check_say(w, APLOG_ERR,
                          bearer_check_find(ap_conftree, "AuthBearerSecretFile"),
-                         "AuthBearerSecretFile: %s", error);
+                         AB(0755) "AuthBearerSecretFile: %s", error);
     }
 }
 
@@ -245,7 +255,8 @@ static void note_environment(walk_t *w)
 
     for (i = 0; names[i]; i++) {
         if (getenv(names[i])) {
-            bearer_check_say(w, APLOG_NOTICE, NULL, "the environment's %s is not used "
+            bearer_check_say(w, APLOG_NOTICE, NULL,
+                             AB(0771) "the environment's %s is not used "
                              "for requests to issuers; write AuthBearerHTTPProxy if it "
                              "is needed", names[i]);
             return;

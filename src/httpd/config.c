@@ -213,7 +213,8 @@ static const char *layer(cmd_parms *cmd, void *dir_, int where,
     dir_config_t *dir = dir_;
 
     if (bearer_authz_in_alias(cmd)) {
-        return apr_psprintf(cmd->pool, "%s has no effect in <AuthzProviderAlias>; "
+        return apr_psprintf(cmd->pool,
+                            AB(0511) "%s has no effect in <AuthzProviderAlias>; "
                             "write it in the <Location> or <Directory> that uses "
                             "the alias", cmd->cmd->name);
     }
@@ -221,24 +222,25 @@ static const char *layer(cmd_parms *cmd, void *dir_, int where,
         *out = &server->open->settings;
         *digest = server->digest;
         return where & BEARER_WHERE_I ? NULL
-            : apr_psprintf(cmd->pool, "%s does not belong into "
+            : apr_psprintf(cmd->pool, AB(0512) "%s does not belong into "
                            "<AuthBearerIssuer>", cmd->cmd->name);
     }
     if (!cmd->path) {
         *out = &server->settings;
         *digest = server->digest;
         return where & BEARER_WHERE_S ? NULL
-            : apr_psprintf(cmd->pool, "%s belongs into %s", cmd->cmd->name,
+            : apr_psprintf(cmd->pool, AB(0513) "%s belongs into %s", cmd->cmd->name,
                            where & BEARER_WHERE_D
                            ? "a <Location> or <Directory>"
                            : "<AuthBearerIssuer>");
     }
     if (!(where & BEARER_WHERE_D)) {
-        return apr_psprintf(cmd->pool, "%s belongs into the server or a "
+        return apr_psprintf(cmd->pool, AB(0514) "%s belongs into the server or a "
                             "<VirtualHost>, not into a section", cmd->cmd->name);
     }
     if (!(where & BEARER_WHERE_H) && ap_check_cmd_context(cmd, NOT_IN_HTACCESS)) {
-        return apr_psprintf(cmd->pool, "%s is not allowed in .htaccess; write it "
+        return apr_psprintf(cmd->pool,
+                            AB(0515) "%s is not allowed in .htaccess; write it "
                             "in a <Directory> or <Location> of the server's "
                             "configuration", cmd->cmd->name);
     }
@@ -257,7 +259,7 @@ const char *bearer_config_setting(cmd_parms *cmd, void *dir, const char *args)
     const char *error, *text;
 
     if (!row) {
-        return "has no parser in this version";
+        return AB(0516) "has no parser in this version";
     }
     in.cmd = cmd;
     in.p = cmd->pool;

@@ -13,7 +13,7 @@ APLOG_USE_MODULE(auth_bearer);
 const char *bearer_config_not_inside(cmd_parms *cmd)
 {
     return !bearer_config_server(cmd->server)->open ? NULL
-        : apr_psprintf(cmd->pool, "%s does not belong into <AuthBearerIssuer>",
+        : apr_psprintf(cmd->pool, AB(0517) "%s does not belong into <AuthBearerIssuer>",
                        cmd->cmd->name);
 }
 
@@ -28,7 +28,8 @@ static const char *name_taken(const bearer_issuers_t *issuers,
 
         if (!strcmp(other->name, issuer->name)
             && strcmp(other->url, issuer->url) != 0) {
-            return apr_psprintf(p, "the name %s is taken by issuer %s: their users "
+            return apr_psprintf(p,
+                                AB(0521) "the name %s is taken by issuer %s: their users "
                                 "would be the same people; choose another NAME",
                                 bearer_text_quote(p, issuer->name), other->url);
         }
@@ -50,7 +51,7 @@ static const char *declare_issuer(cmd_parms *cmd, bearer_issuer_t *issuer)
         error = bearer_issuers_add(server->issuers, issuer);
     }
     if (error) {
-        return apr_psprintf(cmd->pool, "AuthBearerIssuer: %s", error);
+        return bearer_message_with(cmd->pool, error, "AuthBearerIssuer: ");
     }
     APR_ARRAY_PUSH(bearer_config_current()->issuers, bearer_issuer_t *) = issuer;
     APR_ARRAY_PUSH(bearer_config_current()->issuer_servers, server_rec *) = cmd->server;
@@ -74,8 +75,8 @@ static const char *new_issuer(cmd_parms *cmd, const char *args,
         return error;
     }
     if (words->nelts < 1 || words->nelts > (named ? 2 : 1)) {
-        return named ? "<AuthBearerIssuer URL [NAME]> names one issuer"
-                     : "AuthBearerIssuer names one issuer; repeat the directive "
+        return named ? AB(0522) "<AuthBearerIssuer URL [NAME]> names one issuer"
+                     : AB(0523) "AuthBearerIssuer names one issuer; repeat the directive "
                        "for each, or use <AuthBearerIssuer URL NAME>";
     }
     issuer = apr_pcalloc(cmd->pool, sizeof(*issuer));
@@ -86,7 +87,7 @@ static const char *new_issuer(cmd_parms *cmd, const char *args,
     issuer->file = cmd->directive->filename;
     issuer->line = cmd->directive->line_num;
     *out = issuer;
-    return *issuer->url ? NULL : "AuthBearerIssuer: the name is empty";
+    return *issuer->url ? NULL : AB(0524) "AuthBearerIssuer: the name is empty";
 }
 
 const char *bearer_config_issuer(cmd_parms *cmd, void *dir, const char *args)
@@ -107,7 +108,7 @@ const char *bearer_config_issuer_section(cmd_parms *cmd, void *dir,
 
     (void)dir;
     if (!end) {
-        return "<AuthBearerIssuer> lacks its closing >";
+        return AB(0525) "<AuthBearerIssuer> lacks its closing >";
     }
     error = new_issuer(cmd, apr_pstrmemdup(cmd->temp_pool, args,
                                            (apr_size_t)(end - args)),
@@ -133,10 +134,12 @@ static const char *source(const parse_t *in, bearer_source_t *out, int spiffe)
         out->kind = is_spiffe ? BEARER_SOURCE_SPIFFE_FILE : BEARER_SOURCE_FILE;
         out->value = ap_server_root_relative(in->p, word
                                              + (*word == '/' ? 0 : 5));
-        return out->value ? NULL : bearer_parse_complain(in, "%s is not a path", word);
+        return out->value ? NULL : bearer_parse_complain(in,
+                                                         AB(0526) "%s is not a path", word);
     }
     if (strncmp(word, "https:", 6) && strncmp(word, "http:", 5)) {
-        return bearer_parse_complain(in, "%s is neither a URL nor one of this directive's "
+        return bearer_parse_complain(in,
+                        AB(0527) "%s is neither a URL nor one of this directive's "
                         "words", bearer_http_url_shown(word, in->p));
     }
     out->kind = is_spiffe ? BEARER_SOURCE_SPIFFE_URL : BEARER_SOURCE_URL;
@@ -201,7 +204,8 @@ static const char *issuer_fetch_auth(const parse_t *in, bearer_issuer_t *issuer)
 
     if (error || strncmp(WORD(in, 0), "file:", 5)) {
         return error ? error
-                     : bearer_parse_complain(in, "write file:PATH; a token does not belong "
+                     : bearer_parse_complain(in,
+                                AB(0528) "write file:PATH; a token does not belong "
                                 "into the configuration%s", "");
     }
     issuer->fetch_auth_file = ap_server_root_relative(in->p, WORD(in, 0) + 5);
@@ -225,7 +229,8 @@ static const char *issuer_introspection(const parse_t *in,
         error = source(in, &issuer->introspection, 0);
     }
     if (!error && issuer->introspection.kind == BEARER_SOURCE_FILE) {
-        error = bearer_parse_complain(in, "a file cannot be asked; write the endpoint's URL%s",
+        error = bearer_parse_complain(in,
+                         AB(0529) "a file cannot be asked; write the endpoint's URL%s",
                          "");
     }
     if (error || in->words->nelts == 1) {
@@ -233,7 +238,8 @@ static const char *issuer_introspection(const parse_t *in,
     }
     return bearer_parse_keyed(WORD(in, 1), "for", &value)
         ? bearer_parse_one_of(in, whom, value, &issuer->introspect_all)
-        : bearer_parse_complain(in, "the second word is for=opaque or for=all%s", "");
+        : bearer_parse_complain(in,
+                                AB(0530) "the second word is for=opaque or for=all%s", "");
 }
 
 static const char *issuer_introspection_ttl(const parse_t *in,
@@ -251,7 +257,8 @@ static const char *issuer_token_prefix(const parse_t *in, bearer_issuer_t *issue
 
     for (i = 0; !error && i < in->words->nelts; i++) {
         if (!*WORD(in, i)) {
-            error = bearer_parse_complain(in, "an empty prefix would be every token's%s", "");
+            error = bearer_parse_complain(in,
+                                          AB(0531) "an empty prefix would be every token's%s", "");
         }
     }
     issuer->token_prefixes = in->words;
@@ -282,7 +289,7 @@ const char *bearer_config_in_issuer(cmd_parms *cmd, void *dir, const char *args)
 
     (void)dir;
     if (!server->open) {
-        return apr_psprintf(cmd->pool, "%s belongs into <AuthBearerIssuer URL> "
+        return apr_psprintf(cmd->pool, AB(0518) "%s belongs into <AuthBearerIssuer URL> "
                             "... </AuthBearerIssuer>", cmd->cmd->name);
     }
     while (strcasecmp(issuer_parsers[i].name, cmd->cmd->name) != 0) {

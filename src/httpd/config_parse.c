@@ -13,17 +13,18 @@ void bearer_parse_begin(parse_t *in, cmd_parms *cmd, const char *args)
 
 const char *bearer_parse_complain(const parse_t *in, const char *format, const char *a)
 {
-    return apr_psprintf(in->p, "%s: %s", in->cmd->cmd->name,
-                        apr_psprintf(in->p, format, a));
+    return bearer_message_with(in->p, apr_psprintf(in->p, format, a),
+                               apr_pstrcat(in->p, in->cmd->cmd->name, ": ", NULL));
 }
 
 const char *bearer_parse_want(const parse_t *in, int min, int max)
 {
     if (in->words->nelts < min) {
-        return bearer_parse_complain(in, "a value is missing%s", "");
+        return bearer_parse_complain(in, AB(0501) "a value is missing%s", "");
     }
     return in->words->nelts > max
-        ? bearer_parse_complain(in, "unexpected %s", bearer_text_quote(in->p, WORD(in, max)))
+        ? bearer_parse_complain(in,
+                                AB(0502) "unexpected %s", bearer_text_quote(in->p, WORD(in, max)))
         : NULL;
 }
 
@@ -40,7 +41,7 @@ const char *bearer_parse_one_of(const parse_t *in, const word_t *words,
         }
         known = apr_pstrcat(in->p, known, *known ? ", " : "", w->word, NULL);
     }
-    return apr_psprintf(in->p, "%s: %s is none of: %s", in->cmd->cmd->name,
+    return apr_psprintf(in->p, AB(0503) "%s: %s is none of: %s", in->cmd->cmd->name,
                         bearer_text_quote(in->p, given), known);
 }
 
@@ -49,7 +50,8 @@ const char *bearer_parse_duration(const parse_t *in, const char *text,
 {
     if (!apr_isdigit(*text)
         || ap_timeout_parameter_parse(text, out, "s") != APR_SUCCESS) {
-        return bearer_parse_complain(in, "%s is not a time; write a number with ms, s, min "
+        return bearer_parse_complain(in,
+                        AB(0504) "%s is not a time; write a number with ms, s, min "
                         "or h, e.g. 60s", bearer_text_quote(in->p, text));
     }
     return NULL;
@@ -77,7 +79,7 @@ const char *bearer_parse_times(const parse_t *in, const time_key_t *keys)
             k++;
         }
         error = k->key ? bearer_parse_duration(in, value, k->into)
-                       : bearer_parse_complain(in, "%s is not known here",
+                       : bearer_parse_complain(in, AB(0505) "%s is not known here",
                                   bearer_text_quote(in->p, WORD(in, i)));
     }
     return error;

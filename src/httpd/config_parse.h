@@ -38,7 +38,8 @@ struct parser_t {
 
 /** The words of a directive that belongs to no layer. */
 void bearer_parse_begin(parse_t *in, cmd_parms *cmd, const char *args);
-/** "DIRECTIVE: text", with one string put into it. */
+/** "AB0000: DIRECTIVE: text", with one string put into it. The format begins with
+ *  AB(). */
 const char *bearer_parse_complain(const parse_t *in, const char *format,
                                   const char *a);
 /** NULL, or what is wrong with the number of words. */

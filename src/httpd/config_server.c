@@ -35,7 +35,8 @@ static const char *global_plain_http(const parse_t *in)
 
         if (!is_host(entry, in->p)
             && !is_host(apr_pstrcat(in->p, "[", entry, "]", NULL), in->p)) {
-            error = bearer_parse_complain(in, "%s is not HOST or HOST:PORT; leave "
+            error = bearer_parse_complain(in,
+                             AB(0611) "%s is not HOST or HOST:PORT; leave "
                              "out the scheme and the path",
                              bearer_text_quote(in->p, entry));
         }
@@ -55,11 +56,12 @@ static const char *global_token_cache(const parse_t *in)
         return NULL;
     }
     if (error || !bearer_parse_keyed(WORD(in, 0), "entries", &value)) {
-        return bearer_parse_complain(in, "write entries=N or off%s", "");
+        return bearer_parse_complain(in, AB(0612) "write entries=N or off%s", "");
     }
     n = apr_strtoi64(value, &end, 10);
     if (!apr_isdigit(*value) || *end || n < 1 || n > MAX_TOKEN_CACHE) {
-        return bearer_parse_complain(in, "entries is a number from 1 to 1000000%s", "");
+        return bearer_parse_complain(in,
+                                     AB(0613) "entries is a number from 1 to 1000000%s", "");
     }
     bearer_config_current()->token_cache_entries = (unsigned)n;
     return NULL;
@@ -70,7 +72,8 @@ static const char *global_revocations(const parse_t *in)
     const char *error = bearer_parse_want(in, 1, 1);
 
     if (error || strncmp(WORD(in, 0), "file:", 5)) {
-        return error ? error : bearer_parse_complain(in, "write file:PATH%s", "");
+        return error ? error : bearer_parse_complain(in,
+                                                     AB(0614) "write file:PATH%s", "");
     }
     bearer_config_current()->revocations = ap_server_root_relative(in->p, WORD(in, 0) + 5);
     return NULL;
@@ -114,7 +117,8 @@ static const char *login_path(const parse_t *in, login_config_t *login)
                    || path[strspn(path, "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
                                     "abcdefghijklmnopqrstuvwxyz0123456789"
                                     "-._~/")])) {
-        error = bearer_parse_complain(in, "%s is not a path such as /.auth (letters, digits, "
+        error = bearer_parse_complain(in,
+                         AB(0615) "%s is not a path such as /.auth (letters, digits, "
                          "- . _ ~, no slash at its end)",
                          bearer_text_quote(in->p, path));
     }
@@ -134,7 +138,8 @@ static const char *login_base_url(const parse_t *in, login_config_t *login)
     }
     wrong = bearer_http_url_split(&url, WORD(in, 0), in->p);
     if (wrong || (*url.path && strcmp(url.path, "/") != 0)) {
-        return bearer_parse_complain(in, "%s is not SCHEME://HOST[:PORT], this server as "
+        return bearer_parse_complain(in,
+                        AB(0616) "%s is not SCHEME://HOST[:PORT], this server as "
                         "browsers see it",
                         bearer_http_url_shown(WORD(in, 0), in->p));
     }
@@ -168,7 +173,8 @@ static const char *login_lifetime(const parse_t *in, login_config_t *login)
     if (!error && ((login->max && login->max < apr_time_from_sec(1))
                    || (login->idle && login->idle < apr_time_from_sec(1))
                    || login->max > apr_time_from_sec(29 * 24 * 3600))) {
-        error = bearer_parse_complain(in, "max and idle are at least 1s, max at most 696h%s",
+        error = bearer_parse_complain(in,
+                         AB(0617) "max and idle are at least 1s, max at most 696h%s",
                          "");
     }
     return error;
@@ -193,7 +199,7 @@ const char *bearer_config_login(cmd_parms *cmd, void *dir, const char *args)
 
     (void)dir;
     if (error || bearer_config_server(cmd->server)->open) {
-        return error ? error : apr_psprintf(cmd->pool, "%s belongs into the "
+        return error ? error : apr_psprintf(cmd->pool, AB(0519) "%s belongs into the "
                                             "server or a <VirtualHost>",
                                             cmd->cmd->name);
     }
@@ -217,7 +223,7 @@ const char *bearer_config_secret_file(cmd_parms *cmd, void *dir,
         return error;
     }
     if (!words->nelts) {
-        return "AuthBearerSecretFile: a path is missing";
+        return AB(0618) "AuthBearerSecretFile: a path is missing";
     }
     for (i = 0; i < words->nelts; i++) {
         const char **path = &APR_ARRAY_IDX(words, i, const char *);

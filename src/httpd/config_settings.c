@@ -106,7 +106,8 @@ static const char *parse_list(const parse_t *in, const parser_t *row)
 
     for (i = 0; !error && i < in->words->nelts; i++) {
         if (!*WORD(in, i)) {
-            error = bearer_parse_complain(in, "an empty value means nothing here%s", "");
+            error = bearer_parse_complain(in,
+                                          AB(0571) "an empty value means nothing here%s", "");
         }
     }
     if (!error) {
@@ -125,7 +126,7 @@ static const char *parse_paths(const parse_t *in, const parser_t *row)
         const bearer_path_t *path = bearer_path_compile(WORD(in, i), in->p);
 
         if (!path) {
-            return bearer_parse_complain(in, "%s is not the name of a claim",
+            return bearer_parse_complain(in, AB(0572) "%s is not the name of a claim",
                             bearer_text_quote(in->p, WORD(in, i)));
         }
         APR_ARRAY_PUSH(paths, const bearer_path_t *) = path;
@@ -144,11 +145,13 @@ static const char *parse_algorithms(const parse_t *in, const parser_t *row)
         const bearer_alg_t *alg = bearer_alg_find(WORD(in, i));
 
         if (!ap_cstr_casecmp(WORD(in, i), "none")) {
-            return bearer_parse_complain(in, "a token without a signature proves nothing; "
+            return bearer_parse_complain(in,
+                            AB(0573) "a token without a signature proves nothing; "
                             "remove \"none\"%s", "");
         }
         if (!alg) {
-            return bearer_parse_complain(in, "%s is not a JWS algorithm; known are "
+            return bearer_parse_complain(in,
+                            AB(0574) "%s is not a JWS algorithm; known are "
                             "RS256 RS384 RS512 PS256 PS384 PS512 ES256 ES384 "
                             "ES512 EdDSA Ed25519 Ed448 ES256K HS256 HS384 HS512",
                             bearer_text_quote(in->p, WORD(in, i)));
@@ -176,11 +179,12 @@ static const char *parse_duration(const parse_t *in, const parser_t *row)
         return error;
     }
     if (row->setting == BEARER_SET_CLOCK_SKEW && in->out->clock_skew > MAX_SKEW) {
-        return bearer_parse_complain(in, "at most 5min; set the clocks (NTP) rather than "
+        return bearer_parse_complain(in,
+                        AB(0575) "at most 5min; set the clocks (NTP) rather than "
                         "this%s", "");
     }
     if (row->setting == BEARER_SET_MAX_TOKEN_AGE && in->out->max_token_age == 0) {
-        return bearer_parse_complain(in, "write off for no bound%s", "");
+        return bearer_parse_complain(in, AB(0576) "write off for no bound%s", "");
     }
     return NULL;
 }
@@ -196,7 +200,7 @@ static const char *parse_timeout(const parse_t *in, const parser_t *row)
     *t = bearer_config_current()->defaults->timeout;
     error = bearer_parse_times(in, keys);
     if (!error && (t->connect <= 0 || t->total <= 0)) {
-        error = bearer_parse_complain(in, "a time must be above 0%s", "");
+        error = bearer_parse_complain(in, AB(0577) "a time must be above 0%s", "");
     }
     return error;
 }
@@ -212,7 +216,8 @@ static const char *parse_refresh(const parse_t *in, const parser_t *row)
     *t = bearer_config_current()->defaults->keys_refresh;
     error = bearer_parse_times(in, keys);
     if (!error && (t->min <= 0 || t->max < t->min)) {
-        error = bearer_parse_complain(in, "min must be above 0 and max not below min%s", "");
+        error = bearer_parse_complain(in,
+                                      AB(0578) "min must be above 0 and max not below min%s", "");
     }
     return error;
 }
@@ -244,7 +249,8 @@ static const char *parse_throttle(const parse_t *in, const parser_t *row)
         t->threshold = (int)apr_strtoi64(value, &end, 10);
         if (!apr_isdigit(*value) || *end || t->threshold < 1
             || t->threshold > 100000) {
-            error = bearer_parse_complain(in, "threshold is a number from 1 to 100000%s", "");
+            error = bearer_parse_complain(in,
+                                          AB(0579) "threshold is a number from 1 to 100000%s", "");
         }
     }
     rest.words = times;
@@ -252,7 +258,8 @@ static const char *parse_throttle(const parse_t *in, const parser_t *row)
         error = bearer_parse_times(&rest, keys);
     }
     if (!error && (t->window <= 0 || t->penalty <= 0)) {
-        error = bearer_parse_complain(in, "window and penalty must be above 0%s", "");
+        error = bearer_parse_complain(in,
+                                      AB(0580) "window and penalty must be above 0%s", "");
     }
     t->on = 1;
     return error;
@@ -264,7 +271,7 @@ static const char *provider_elsewhere(const parse_t *in, const char *word)
 
     for (i = 0; i < sizeof(oathkeeper) / sizeof(oathkeeper[0]); i++) {
         if (!ap_cstr_casecmp(oathkeeper[i].handler, word)) {
-            return apr_psprintf(in->p, "%s: %s has another name here: %s",
+            return apr_psprintf(in->p, AB(0581) "%s: %s has another name here: %s",
                                 in->cmd->cmd->name, word, oathkeeper[i].mend);
         }
     }
@@ -284,7 +291,8 @@ static const char *parse_providers(const parse_t *in, const parser_t *row)
         }
         for (k = 0; !error && k < chain->nelts; k++) {
             if (APR_ARRAY_IDX(chain, k, int) == id) {
-                error = bearer_parse_complain(in, "%s stands twice", WORD(in, i));
+                error = bearer_parse_complain(in,
+                                              AB(0582) "%s stands twice", WORD(in, i));
             }
         }
         APR_ARRAY_PUSH(chain, int) = id;
@@ -328,13 +336,14 @@ static const char *parse_token_from(const parse_t *in, const parser_t *row)
         }
         if (!kinds[k].word || (kinds[k].named && !name) || (name && !*name)
             || (name && kinds[k].kind != BEARER_FROM_BASIC && !is_token(name))) {
-            return bearer_parse_complain(in, "%s is none of: header, header:NAME, "
+            return bearer_parse_complain(in,
+                            AB(0583) "%s is none of: header, header:NAME, "
                             "cookie:NAME, query:NAME, env:NAME, basic, "
                             "basic:USER", bearer_text_quote(in->p, WORD(in, i)));
         }
         if (kinds[k].kind == BEARER_FROM_HEADER && name
             && !ap_cstr_casecmp(name, "Cookie")) {
-            return bearer_parse_complain(in, "%s would take all cookies for one "
+            return bearer_parse_complain(in, AB(0584) "%s would take all cookies for one "
                             "token; write cookie:NAME",
                             bearer_text_quote(in->p, WORD(in, i)));
         }
@@ -360,22 +369,23 @@ static const char *parse_user_claim(const parse_t *in, const parser_t *row)
     memset(claim, 0, sizeof(*claim));
     claim->path = bearer_path_compile(WORD(in, 0), in->p);
     if (!claim->path) {
-        return bearer_parse_complain(in, "%s is not the name of a claim",
+        return bearer_parse_complain(in, AB(0585) "%s is not the name of a claim",
                         bearer_text_quote(in->p, WORD(in, 0)));
     }
     if (!strcmp(WORD(in, 0), "email") && row->setting == BEARER_SET_USER_CLAIM) {
-        return bearer_parse_complain(in, "an e-mail address in a token need not be verified, "
+        return bearer_parse_complain(in,
+                        AB(0586) "an e-mail address in a token need not be verified, "
                         "so another person's can be claimed (spoofing); use "
                         "sub, or a claim that only your issuer can set%s", "");
     }
     if (in->words->nelts == 2) {
-        return bearer_parse_complain(in, "a REGEX needs a SUBST behind it, e.g. "
+        return bearer_parse_complain(in, AB(0587) "a REGEX needs a SUBST behind it, e.g. "
                         "AuthBearerUserClaim sub \"^auth0\\|(.+)$\" $1%s", "");
     }
     if (in->words->nelts == 3) {
         claim->regex = bearer_config_regex(WORD(in, 1), &error, in->p);
         claim->substitution = WORD(in, 2);
-        return claim->regex ? NULL : bearer_parse_complain(in, "%s", error);
+        return claim->regex ? NULL : bearer_parse_complain(in, AB(0588) "%s", error);
     }
     return NULL;
 }
@@ -386,7 +396,8 @@ static const char *parse_user_format(const parse_t *in, const parser_t *row)
     const char *wrong = error ? NULL : bearer_user_format_error(WORD(in, 0));
 
     return error ? error
-         : wrong ? bearer_parse_complain(in, "%s", wrong) : parse_string(in, row);
+         : wrong ? bearer_parse_complain(in, AB(0589) "%s", wrong)
+         : parse_string(in, row);
 }
 
 static int has_prefix(const char *s, const char *const *prefixes)
@@ -407,11 +418,13 @@ static const char *check_env_prefix(const parse_t *in, const char *prefix)
     apr_size_t n = strspn(prefix, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_");
 
     if (prefix[n] || n < 2 || n > 64) {
-        return bearer_parse_complain(in, "env-prefix is 2 to 64 characters of A-Z, 0-9, _; "
+        return bearer_parse_complain(in,
+                        AB(0590) "env-prefix is 2 to 64 characters of A-Z, 0-9, _; "
                         "not %s", bearer_text_quote(in->p, prefix));
     }
     if (has_prefix(prefix, taken)) {
-        return bearer_parse_complain(in, "env-prefix %s would overwrite variables of httpd; "
+        return bearer_parse_complain(in,
+                        AB(0591) "env-prefix %s would overwrite variables of httpd; "
                         "HTTP_, REDIRECT_, REMOTE_ and SSL_ are taken", prefix);
     }
     return NULL;
@@ -427,7 +440,8 @@ static const char *split_commas(const parse_t *in, const char *text,
         APR_ARRAY_PUSH(names, const char *) = name;
     }
     *list = names;
-    return names->nelts ? NULL : bearer_parse_complain(in, "claims= names no claim%s", "");
+    return names->nelts ? NULL : bearer_parse_complain(in,
+                                                       AB(0592) "claims= names no claim%s", "");
 }
 
 static const char *parse_export(const parse_t *in, const parser_t *row)
@@ -447,7 +461,8 @@ static const char *parse_export(const parse_t *in, const parser_t *row)
         else if (bearer_parse_keyed(word, "header-prefix", &value)) {
             e->header_prefix = value;
             if (!is_token(value) || strlen(value) < 2 || strlen(value) > 64) {
-                error = bearer_parse_complain(in, "header-prefix is 2 to 64 characters that "
+                error = bearer_parse_complain(in,
+                                 AB(0593) "header-prefix is 2 to 64 characters that "
                                  "a header name can have; not %s",
                                  bearer_text_quote(in->p, value));
             }
@@ -474,12 +489,13 @@ static const char *parse_forward(const parse_t *in, const parser_t *row)
         error = bearer_parse_one_of(in, row->words, WORD(in, i), &bit);
         bits |= bit;
         if (!error && bit == BEARER_FORWARD_NONE && in->words->nelts > 1) {
-            error = bearer_parse_complain(in, "none stands alone%s", "");
+            error = bearer_parse_complain(in, AB(0594) "none stands alone%s", "");
         }
     }
     if (!error && (bits & BEARER_FORWARD_TOKEN)
         && ap_check_cmd_context(in->cmd, NOT_IN_HTACCESS)) {
-        error = bearer_parse_complain(in, "token is not allowed in .htaccess: who may write "
+        error = bearer_parse_complain(in,
+                         AB(0595) "token is not allowed in .htaccess: who may write "
                          "there must not collect tokens; write it in a "
                          "<Directory> or <Location>%s", "");
     }
@@ -496,7 +512,7 @@ static const char *parse_client_secret(const parse_t *in, const parser_t *row)
         /* a secret written here must not be repeated, not even in part */
         error = bearer_secret_parse(&secret, in->words->nelts == 1 ? WORD(in, 0) : "",
                                     "AuthBearerClientSecret", in->p);
-        error = error ? bearer_parse_complain(in, "%s", error) : NULL;
+        error = error ? bearer_parse_complain(in, AB(0596) "%s", error) : NULL;
     }
     if (!error && secret->kind == BEARER_SECRET_FILE) {
         secret->source = ap_server_root_relative(in->p, secret->source);
@@ -530,7 +546,8 @@ static const char *parse_client_auth(const parse_t *in, const parser_t *row)
     if (!error && in->words->nelts == 2) {
         error = bearer_parse_keyed(WORD(in, 1), "aud", &value)
             ? bearer_parse_one_of(in, assertion_audiences, value, &audience)
-            : bearer_parse_complain(in, "the second word is aud=issuer or aud=endpoint%s", "");
+            : bearer_parse_complain(in,
+                                    AB(0597) "the second word is aud=issuer or aud=endpoint%s", "");
     }
     MEMBER(in, row, int) = method | audience;
     return error;
@@ -564,7 +581,7 @@ static const char *parse_login(const parse_t *in, const parser_t *row)
     }
     for (i = 1; !error && i < in->words->nelts; i++) {
         error = bearer_login_parameter_error(WORD(in, i), in->p);
-        error = error ? bearer_parse_complain(in, "%s", error) : NULL;
+        error = error ? bearer_parse_complain(in, AB(0598) "%s", error) : NULL;
         APR_ARRAY_PUSH(list, const char *) = WORD(in, i);
     }
     login->parameters = list->nelts ? list : NULL;
@@ -578,7 +595,7 @@ static const char *parse_resource(const parse_t *in, const parser_t *row)
     if (!error) {
         error = bearer_resource_parse(&MEMBER(in, row, const bearer_resource_t *),
                                       in->words, in->p);
-        error = error ? bearer_parse_complain(in, "%s", error) : NULL;
+        error = error ? bearer_parse_complain(in, AB(0599) "%s", error) : NULL;
     }
     return error;
 }
@@ -591,7 +608,7 @@ static const char *parse_http_proxy(const parse_t *in, const parser_t *row)
         MEMBER(in, row, const char *) = NULL;
     }
     else if (!error && (wrong = bearer_http_proxy_error(WORD(in, 0), in->p))) {
-        error = apr_psprintf(in->p, "%s: %s is not the URL of a proxy, e.g. "
+        error = apr_psprintf(in->p, AB(0600) "%s: %s is not the URL of a proxy, e.g. "
                              "http://proxy.example.com:3128: %s", in->cmd->cmd->name,
                              bearer_http_url_shown(WORD(in, 0), in->p), wrong);
     }
@@ -610,7 +627,7 @@ static const char *take_ttl(const parse_t *in, apr_array_header_t *rest,
             APR_ARRAY_PUSH(rest, const char *) = WORD(in, i);
         }
         else if (seen++) {
-            error = bearer_parse_complain(in, "ttl= stands twice%s", "");
+            error = bearer_parse_complain(in, AB(0601) "ttl= stands twice%s", "");
         }
         else {
             error = bearer_parse_duration(in, value, ttl);
@@ -635,7 +652,7 @@ static const char *parse_session_check(const parse_t *in, const parser_t *row)
     }
     error = bearer_session_check_parse(&check, rest, in->p);
     if (error) {
-        return bearer_parse_complain(in, "%s", error);
+        return bearer_parse_complain(in, AB(0602) "%s", error);
     }
     check->ttl = ttl;
     MEMBER(in, row, const bearer_session_check_t *) = check;

@@ -89,7 +89,7 @@ void bearer_export_tell(request_rec *r, const apr_array_header_t *left_out)
     int i;
 
     for (i = 0; i < left_out->nelts && !r->main && !r->prev; i++) {
-        bearer_log(APLOG_INFO, r, "%s",
+        bearer_log(APLOG_INFO, r, AB(0105) "%s",
                    APR_ARRAY_IDX(left_out, i, const char *));
     }
 }

@@ -31,6 +31,7 @@
 #include "bearer/issuer.h"
 #include "bearer/judge.h"
 #include "bearer/keyset.h"
+#include "bearer/message.h"
 #include "bearer/revocation.h"
 #include "bearer/seal.h"
 #include "bearer/session_check.h"

@@ -109,7 +109,7 @@ apr_status_t bearer_handover_create(unsigned sets, apr_pool_t *ptemp,
     size = lay_out(made, NULL);
     rv = apr_shm_create(&made->shm, size, NULL, keep);
     if (rv != APR_SUCCESS) {
-        ap_log_error(APLOG_MARK, APLOG_WARNING, rv, s, "no shared memory of %"
+        ap_log_error(APLOG_MARK, APLOG_WARNING, rv, s, AB(0904) "no shared memory of %"
                      APR_SIZE_T_FMT " bytes: after a graceful restart keys are "
                      "fetched again", size);
         return rv;

@@ -235,8 +235,9 @@ int bearer_page_refusal(request_rec *r, bearer_reason_t reason,
     apr_table_setn(r->subprocess_env, "BEARER_ERROR_CHECK",
                    bearer_reason_name(reason));
     bearer_log(bearer_answer_level(reason), r,
-               "refused, %s/%s, page %s: %s", bearer_category_name(category),
-               bearer_reason_name(reason), ref, detail ? detail : "no detail");
+               "%srefused, %s/%s, page %s: %s", bearer_reason_number(reason),
+               bearer_category_name(category), bearer_reason_name(reason), ref,
+               detail ? detail : "no detail");
     if (status == HTTP_UNAUTHORIZED) {
         apr_table_setn(r->err_headers_out, "WWW-Authenticate",
                        apr_psprintf(r->pool, "Bearer realm=\"%s\"",
@@ -290,7 +291,7 @@ void bearer_page_prepare(request_rec *r, int status, bearer_reason_t reason)
         return;
     }
     ref = reference(r);
-    bearer_log(APLOG_INFO, r, "page %s is about: %s", ref,
+    bearer_log(APLOG_INFO, r, AB(0101) "page %s is about: %s", ref,
                bearer_reason_name(reason));
     bearer_page_no_store(r);
     bearer_request(r)->json = json;

@@ -68,7 +68,7 @@ static int start_secrets(apr_pool_t *pconf, server_rec *s)
         if (bearer_secret_start(APR_ARRAY_IDX(secrets, i,
                                               configured_secret_t).secret,
                                 &error, pconf) != APR_SUCCESS) {
-            ap_log_error(APLOG_MARK, APLOG_EMERG, 0, s, "%s", error);
+            ap_log_error(APLOG_MARK, APLOG_EMERG, 0, s, AB(0902) "%s", error);
             return HTTP_INTERNAL_SERVER_ERROR;
         }
     }
@@ -112,7 +112,7 @@ int bearer_process_post_config(apr_pool_t *pconf, apr_pool_t *plog,
     }
     if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
         ap_log_error(APLOG_MARK, APLOG_EMERG, 0, s,
-                     "libcurl cannot be used");
+                     AB(0901) "libcurl cannot be used");
         return HTTP_INTERNAL_SERVER_ERROR;
     }
     apr_pool_cleanup_register(pconf, NULL, end_curl, apr_pool_cleanup_null);
@@ -332,7 +332,7 @@ static void make_throttle(process_t *process)
 
     if (rv != APR_SUCCESS) {
         process->throttle = NULL;
-        ap_log_error(APLOG_MARK, APLOG_WARNING, rv, process->server, "no client "
+        ap_log_error(APLOG_MARK, APLOG_WARNING, rv, process->server, AB(0912) "no client "
                      "is throttled: the throttle's memory cannot be used; stop "
                      "and start the server");
     }
@@ -401,7 +401,7 @@ void bearer_process_child_init(apr_pool_t *p, server_rec *s)
                                       &process->world, p);
     }
     if (rv != APR_SUCCESS) {
-        ap_log_error(APLOG_MARK, APLOG_CRIT, rv, s, "a child cannot "
+        ap_log_error(APLOG_MARK, APLOG_CRIT, rv, s, AB(0913) "a child cannot "
                      "verify tokens and refuses all of them");
         return;
     }

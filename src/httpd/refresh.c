@@ -285,7 +285,7 @@ void bearer_refresh_child_init(apr_pool_t *p, server_rec *s)
     }
     rv = start_threads(p);
     if (rv != APR_SUCCESS) {
-        ap_log_error(APLOG_MARK, APLOG_WARNING, rv, s, "no thread to look after "
+        ap_log_error(APLOG_MARK, APLOG_WARNING, rv, s, AB(0911) "no thread to look after "
                      "key sets: requests refresh them, and wait for it");
         return;
     }
@@ -307,7 +307,7 @@ void bearer_refresh_post_config(apr_pool_t *pconf, server_rec *s)
 
     watchdog = 0;
     if (!get_instance || !register_callback) {
-        ap_log_error(APLOG_MARK, APLOG_INFO, 0, s, "mod_watchdog "
+        ap_log_error(APLOG_MARK, APLOG_INFO, 0, s, AB(0907) "mod_watchdog "
                      "is not loaded, so each child looks after key sets with "
                      "threads of its own");
         return;

@@ -164,13 +164,13 @@ static void give_client(remote_t *remote, client_t *client, int failed)
 
 /* ---- what becomes known --------------------------------------------------- */
 
-static void say(const remote_t *remote, int level, const char *text,
-                const char *more)
+static void say(const remote_t *remote, int level, const char *number,
+                const char *text, const char *more)
 {
     const store_config_t *store = remote->config.store;
 
     ap_log_error(APLOG_MARK, level, 0, remote->config.server,
-                 "AuthBearerSOCache %s:%s for=%s: %s%s", store->name,
+                 "%sAuthBearerSOCache %s:%s for=%s: %s%s", number, store->name,
                  store->args ? store->args : "", remote->config.word, text, more);
 }
 
@@ -183,11 +183,12 @@ static void tell(const remote_t *remote, bearer_breaker_pass_t pass,
     }
     if (why) {
         say(remote,
-            remote->config.kind == STORE_SESSIONS ? APLOG_ERR : APLOG_WARNING, why,
+            remote->config.kind == STORE_SESSIONS ? APLOG_ERR : APLOG_WARNING,
+            AB(0421), why,
             apr_pstrcat(p, "; ", remote->config.loss, "; next attempt in 1 s", NULL));
     } else {
         atomic_fetch_add(&remote->shared->epoch, 1);
-        say(remote, APLOG_NOTICE, "answers again", "");
+        say(remote, APLOG_NOTICE, AB(0422), "answers again", "");
     }
 }
 
@@ -441,9 +442,10 @@ apr_status_t bearer_remote_store(remote_t *remote, const unsigned char *key,
     }
     if (bearer_breaker_tell(full, pass, rv == APR_SUCCESS, apr_time_now())) {
         if (rv == APR_SUCCESS) {
-            say(remote, APLOG_NOTICE, "takes new values again", "");
+            say(remote, APLOG_NOTICE, AB(0423), "takes new values again", "");
         } else {
-            say(remote, APLOG_WARNING, "refuses new values; check whether its memory "
+            say(remote, APLOG_WARNING,
+                AB(0424), "refuses new values; check whether its memory "
                 "is full, or it is a replica; next attempt in 1 s", "");
         }
     }

@@ -114,7 +114,7 @@ apr_status_t bearer_shared_create(apr_pool_t *pconf, server_rec *s)
     shared = bearer_shared_keep(LAYOUT, "auth_bearer_shared", size, &made, pconf, s,
                                 &rv);
     if (!shared) {
-        ap_log_error(APLOG_MARK, APLOG_ERR, rv, s, "no shared "
+        ap_log_error(APLOG_MARK, APLOG_ERR, rv, s, AB(0905) "no shared "
                      "memory of %" APR_SIZE_T_FMT " bytes", size);
         return rv;
     }

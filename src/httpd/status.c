@@ -48,7 +48,7 @@ static void create_block(apr_pool_t *pconf, server_rec *s)
     block = bearer_shared_keep(LAYOUT, "auth_bearer_meter", size, &made, pconf, s,
                                &rv);
     if (!block) {
-        ap_log_error(APLOG_MARK, APLOG_WARNING, rv, s, "nothing is counted: no "
+        ap_log_error(APLOG_MARK, APLOG_WARNING, rv, s, AB(0906) "nothing is counted: no "
                      "shared memory of %" APR_SIZE_T_FMT " bytes", size);
     }
 }
@@ -264,7 +264,7 @@ int bearer_status_handler(request_rec *r)
         return DECLINED;
     }
     if (!is_by_the_administrator(r)) {
-        bearer_log(APLOG_ERR, r, "the handler bearer-status was chosen where an "
+        bearer_log(APLOG_ERR, r, AB(0102) "the handler bearer-status was chosen where an "
                    ".htaccess file applies; the page is served only by SetHandler "
                    "bearer-status in the server configuration (in a <Location>)");
         return HTTP_FORBIDDEN;

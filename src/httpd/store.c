@@ -177,7 +177,7 @@ static int open_store(store_t *store, const global_config_t *global,
     rv = config->provider->init(config->instance, store->kind->id,
                                 &store->kind->hints, s, pconf);
     if (rv != APR_SUCCESS) {
-        ap_log_error(APLOG_MARK, APLOG_EMERG, rv, s, "the cache %s "
+        ap_log_error(APLOG_MARK, APLOG_EMERG, rv, s, AB(0402) "the cache %s "
                      "could not be made (AuthBearerSOCache)", config->name);
         return HTTP_INTERNAL_SERVER_ERROR;
     }
@@ -186,7 +186,7 @@ static int open_store(store_t *store, const global_config_t *global,
     if (bearer_store_is_foreign(config) && !store->kind->sealed
         && bearer_seal_create(&store->seal, global->secret_files,
                               store->kind->word, &error, pconf) != APR_SUCCESS) {
-        ap_log_error(APLOG_MARK, APLOG_EMERG, 0, s, "%s "
+        ap_log_error(APLOG_MARK, APLOG_EMERG, 0, s, AB(0403) "%s "
                      "(AuthBearerSecretFile)", error);
         return HTTP_INTERNAL_SERVER_ERROR;
     }
@@ -224,7 +224,7 @@ int bearer_store_post_config(apr_pool_t *pconf, apr_pool_t *ptemp, server_rec *s
         }
     }
     if (missing) {
-        ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, s, "no shared "
+        ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, s, AB(0401) "no shared "
                      "cache: mod_socache_shmcb is not loaded; key sets are shared "
                      "all the same, but each child keeps issuers' answers for "
                      "itself (a2enmod socache_shmcb)");
@@ -246,7 +246,7 @@ void bearer_store_child_init(apr_pool_t *p, server_rec *s)
     }
     rv = apr_global_mutex_child_init(&mutex, apr_global_mutex_lockfile(mutex), p);
     if (rv != APR_SUCCESS) {
-        ap_log_error(APLOG_MARK, APLOG_ERR, rv, s, "a child could "
+        ap_log_error(APLOG_MARK, APLOG_ERR, rv, s, AB(0404) "a child could "
                      "not open the cache's lock");
     }
 }
@@ -323,7 +323,7 @@ static void note_refusal(const store_t *store, apr_size_t len)
     if (!bearer_store_is_foreign(store->config)) {
         atomic_store(&too_long[store->kind - kinds], (unsigned)len);
         ap_log_error(APLOG_MARK, APLOG_WARNING, 0, store->server,
-                     "a value of %" APR_SIZE_T_FMT " bytes does not fit into the "
+                     AB(0405) "a value of %" APR_SIZE_T_FMT " bytes does not fit into the "
                      "cache for %s: give it more memory (AuthBearerSOCache)%s", len,
                      store->kind->word, bearer_trace_suffix_here());
     }

@@ -29,7 +29,7 @@ static const char *kinds_named(cmd_parms *cmd, const char *list, unsigned *bits)
         } else if (strcmp(word, "proofs") == 0) {
             *bits |= PROOFS;
         } else {
-            return apr_psprintf(cmd->pool, "AuthBearerSOCache: for=%s is not "
+            return apr_psprintf(cmd->pool, AB(0631) "AuthBearerSOCache: for=%s is not "
                                 "known in this version; known are: keys, "
                                 "introspection, sessions, proofs, throttle", word);
         }
@@ -85,7 +85,7 @@ static const char *find_provider(cmd_parms *cmd, const char *word,
     store->provider = ap_lookup_provider(AP_SOCACHE_PROVIDER_GROUP, store->name,
                                          AP_SOCACHE_PROVIDER_VERSION);
     return store->provider ? NULL
-        : apr_psprintf(cmd->pool, "AuthBearerSOCache: there is no cache %s; "
+        : apr_psprintf(cmd->pool, AB(0632) "AuthBearerSOCache: there is no cache %s; "
                        "load it: LoadModule socache_%s_module "
                        "modules/mod_socache_%s.so (a2enmod socache_%s)",
                        bearer_text_quote(cmd->pool, store->name), store->name,
@@ -102,7 +102,7 @@ static const char *read_line(const parse_t *in, store_config_t *store)
         return bearer_store_redis_parse(&store->instance, in);
     }
     if (in->words->nelts != 1) {
-        return "AuthBearerSOCache PROVIDER[:ARGS] [for=KIND,...]";
+        return AB(0633) "AuthBearerSOCache PROVIDER[:ARGS] [for=KIND,...]";
     }
     return bearer_store_own_is(WORD(in, 0))
         ? bearer_store_own_parse(store, in)
@@ -115,12 +115,12 @@ static const char *refuse_kinds(const store_config_t *line, unsigned *bits)
     int named = *bits != ~0u;
 
     if (line->own && named && *bits & ~(OWN | THROTTLE)) {
-        return "AuthBearerSOCache shm: this memory is for sessions and proofs; for "
+        return AB(0634) "AuthBearerSOCache shm: this memory is for sessions and proofs; for "
                "keys and introspection write shmcb";
     }
     if (named && *bits & PROOFS && bearer_store_is_foreign(line)
         && !bearer_store_redis_has(line)) {
-        return "AuthBearerSOCache for=proofs: write shm[:SIZE], or redis://HOST";
+        return AB(0635) "AuthBearerSOCache for=proofs: write shm[:SIZE], or redis://HOST";
     }
     *bits &= line->own ? OWN : ~0u;
     return NULL;
@@ -143,7 +143,8 @@ static const char *set_store(store_config_t *store, const store_config_t *line,
         error = line->provider->create(&store->instance, store->args,
                                        cmd->temp_pool, cmd->pool);
     }
-    return error ? apr_psprintf(cmd->pool, "AuthBearerSOCache: %s", error) : NULL;
+    return error ? apr_psprintf(cmd->pool,
+                                AB(0636) "AuthBearerSOCache: %s", error) : NULL;
 }
 
 const char *bearer_store_directive(cmd_parms *cmd, void *dir, const char *args)

@@ -58,7 +58,8 @@ const char *bearer_store_own_parse(store_config_t *store, const parse_t *in)
     store->name = "shm";
     store->own = word[3] ? size_of(word + 4) : BEARER_TABLE_DEFAULT;
     return store->own ? NULL
-        : bearer_parse_complain(in, "%s is not a size; write shm:8M, shm:64M or a "
+        : bearer_parse_complain(in,
+                                AB(0637) "%s is not a size; write shm:8M, shm:64M or a "
                                 "number of bytes, from 64K to 16G",
                                 bearer_text_quote(in->p, word));
 }
@@ -79,7 +80,7 @@ const char *bearer_store_own_instead(store_config_t *store, apr_pool_t *p)
     }
     store->provider = NULL;
     return store->own <= BEARER_TABLE_MAX ? NULL
-        : "AuthBearerSOCache: sessions have 16G at most";
+        : AB(0638) "AuthBearerSOCache: sessions have 16G at most";
 }
 
 /* ---- creation ----------------------------------------------------------- */
@@ -117,7 +118,8 @@ static void tell_of_size(apr_uint64_t wanted, server_rec *s)
 
     bearer_table_stats(table, &stats);
     if (stats.size != wanted) {
-        ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, s, "AuthBearerSOCache shm: the new "
+        ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, s,
+                     AB(0411) "AuthBearerSOCache shm: the new "
                      "size takes effect when the server is stopped and started; until "
                      "then %" APR_UINT64_T_FMT " bytes are used, with %"
                      APR_UINT64_T_FMT " sessions", stats.size, stats.sessions);
@@ -139,13 +141,14 @@ int bearer_store_own_create(apr_uint64_t size, apr_pool_t *pconf, server_rec *s)
     if (kept) {
         apr_shm_destroy(kept);  /* children keep their mapping of it */
         apr_pool_userdata_set(NULL, KEPT, NULL, s->process->pool);
-        ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, s, "this build keeps sessions in "
+        ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, s,
+                     AB(0412) "this build keeps sessions in "
                      "another layout: those of before are not read");
     }
     rv = make((apr_size_t)size, pconf, s);
     if (rv != APR_SUCCESS) {
         table = NULL;
-        ap_log_error(APLOG_MARK, APLOG_EMERG, rv, s, "no shared memory of %"
+        ap_log_error(APLOG_MARK, APLOG_EMERG, rv, s, AB(0413) "no shared memory of %"
                      APR_UINT64_T_FMT " bytes for sessions (AuthBearerSOCache "
                      "for=sessions)", size);
         return HTTP_INTERNAL_SERVER_ERROR;
@@ -171,7 +174,7 @@ static apr_status_t told(apr_status_t rv)
     if (bearer_table_is_short(table, apr_time_now(), TELL_EVERY, &evicted,
                               &refused)) {
         bearer_table_stats(table, &stats);
-        ap_log_error(APLOG_MARK, APLOG_WARNING, 0, main_server, "the memory for "
+        ap_log_error(APLOG_MARK, APLOG_WARNING, 0, main_server, AB(0414) "the memory for "
                      "sessions is full (%" APR_UINT64_T_FMT " bytes, %"
                      APR_UINT64_T_FMT " sessions): %" APR_UINT64_T_FMT " sessions "
                      "ended to make room, %" APR_UINT64_T_FMT " logins refused; give "

@@ -62,12 +62,13 @@ static const char *parse_host(const parse_t *in, bearer_redis_config_t *config,
     char *colon = strchr(end ? end : text, ':');
 
     if (end && end[1] && end[1] != ':') {
-        return bearer_parse_complain(in, "a port stands behind the address%s", "");
+        return bearer_parse_complain(in,
+                                     AB(0641) "a port stands behind the address%s", "");
     }
     if (colon) {
         *colon++ = '\0';
         if (!take_number(colon, 65536, &config->port) || !config->port) {
-            return bearer_parse_complain(in, "%s is not a port",
+            return bearer_parse_complain(in, AB(0642) "%s is not a port",
                                          bearer_text_quote(in->p, colon));
         }
     }
@@ -76,7 +77,7 @@ static const char *parse_host(const parse_t *in, bearer_redis_config_t *config,
         text++;
     }
     if (!is_host(text, end ? ":." : ".-_")) {
-        return bearer_parse_complain(in, "%s is not a host",
+        return bearer_parse_complain(in, AB(0643) "%s is not a host",
                                      bearer_text_quote(in->p, text));
     }
     config->host = text;
@@ -93,7 +94,8 @@ static const char *parse_url(const parse_t *in, bearer_redis_config_t *config,
     if (at) {
         *at = '\0';
         if (strpbrk(text, ":%/?#")) {
-            return bearer_parse_complain(in, "a password is not allowed in the URL, "
+            return bearer_parse_complain(in,
+                                         AB(0644) "a password is not allowed in the URL, "
                                          "nor is any of :%%/?# in a user name; "
                                          "write redis://USER@HOST and "
                                          "password=file:PATH%s", "");
@@ -106,7 +108,7 @@ static const char *parse_url(const parse_t *in, bearer_redis_config_t *config,
         *slash++ = '\0';
     }
     if (slash && *slash && !take_number(slash, DATABASES, &config->database)) {
-        return bearer_parse_complain(in, "%s is not the number of a database",
+        return bearer_parse_complain(in, AB(0645) "%s is not the number of a database",
                                      bearer_text_quote(in->p, slash));
     }
     return parse_host(in, config, text);
@@ -121,7 +123,8 @@ static const char *parse_server(const parse_t *in, bearer_redis_config_t *config
         config->name = word;
         return *config->path == '/' && strlen(config->path) < 100
             ? NULL
-            : bearer_parse_complain(in, "unix: needs the absolute path of a socket, "
+            : bearer_parse_complain(in,
+                                    AB(0646) "unix: needs the absolute path of a socket, "
                                     "of less than 100 bytes%s", "");
     }
     config->tls = word[5] == 's';
@@ -138,7 +141,8 @@ static const char *parse_password(const parse_t *in, bearer_redis_config_t *conf
 
     if (bearer_secret_parse(&secret, text, "AuthBearerSOCache", in->p)
         || secret->kind == BEARER_SECRET_EXEC) {
-        return bearer_parse_complain(in, "a literal password is not allowed; write "
+        return bearer_parse_complain(in,
+                                     AB(0647) "a literal password is not allowed; write "
                                      "password=file:PATH or password=env:NAME%s", "");
     }
     if (secret->kind == BEARER_SECRET_FILE) {
@@ -155,11 +159,11 @@ static const char *parse_ca(const parse_t *in, bearer_redis_config_t *config,
     const char *error;
 
     if (!config->tls) {
-        return bearer_parse_complain(in, "ca= needs rediss://%s", "");
+        return bearer_parse_complain(in, AB(0648) "ca= needs rediss://%s", "");
     }
     config->ca_file = ap_server_root_relative(in->p, text);
     error = bearer_http_ca_file_error(config->ca_file, in->p);
-    return error ? bearer_parse_complain(in, "ca=: %s", error) : NULL;
+    return error ? bearer_parse_complain(in, AB(0649) "ca=: %s", error) : NULL;
 }
 
 static const char *parse_timeout(const parse_t *in, bearer_redis_config_t *config,
@@ -169,7 +173,8 @@ static const char *parse_timeout(const parse_t *in, bearer_redis_config_t *confi
 
     return error ? error
          : config->timeout < 1000 || config->timeout > TIMEOUT_MAX
-         ? bearer_parse_complain(in, "timeout= is between 1ms and 30s%s", "") : NULL;
+         ? bearer_parse_complain(in,
+                                 AB(0650) "timeout= is between 1ms and 30s%s", "") : NULL;
 }
 
 static const char *parse_option(const parse_t *in, bearer_redis_config_t *config,
@@ -194,7 +199,8 @@ static const char *parse_option(const parse_t *in, bearer_redis_config_t *config
         && take_number(value, DATABASES, &config->database)) {
         return NULL;
     }
-    return bearer_parse_complain(in, "unknown argument; expected password=file:PATH, "
+    return bearer_parse_complain(in,
+                                 AB(0651) "unknown argument; expected password=file:PATH, "
                                  "password=env:NAME, timeout=TIME, for=KIND,...%s",
                                  config->tls ? ", ca=PATH"
                                  : config->path ? ", user=NAME, db=NUMBER" : "");
@@ -212,11 +218,12 @@ const char *bearer_store_redis_parse(ap_socache_instance_t **instance,
         error = parse_option(in, &line->config, WORD(in, i));
     }
     if (!error && line->config.user && !line->config.password) {
-        error = bearer_parse_complain(in, "a user needs password=file:PATH or "
+        error = bearer_parse_complain(in, AB(0652) "a user needs password=file:PATH or "
                                       "password=env:NAME%s", "");
     }
     if (!error && bearer_redis_lacks(line->config.tls)) {
-        error = bearer_parse_complain(in, "%s", bearer_redis_lacks(line->config.tls));
+        error = bearer_parse_complain(in, AB(0653) "%s",
+                                      bearer_redis_lacks(line->config.tls));
     }
     *instance = apr_pcalloc(in->p, sizeof(**instance));
     (*instance)->line = line;

@@ -41,7 +41,7 @@ static int behind_balancer(request_rec *r)
     }
     if (bearer_shared_first(SHARED_WARN_FORWARDED_FOR)) {
         bearer_log(APLOG_WARNING, r,
-                   "requests arrive from a proxy (%s) with "
+                   AB(0103) "requests arrive from a proxy (%s) with "
                    "X-Forwarded-For, so all clients have one address and "
                    "none is throttled; configure mod_remoteip "
                    "(RemoteIPHeader, RemoteIPInternalProxy), or "
@@ -69,7 +69,7 @@ void bearer_throttling_failure(request_rec *r, const bearer_settings_t *settings
     if (bearer_throttle_failure(bearer_process()->throttle, address, token, reason,
                                 &settings->throttle, apr_time_now())) {
         bearer_status_throttled();
-        bearer_log(APLOG_NOTICE, r, "address %s is throttled for %d s after %d "
+        bearer_log(APLOG_NOTICE, r, AB(0104) "address %s is throttled for %d s after %d "
                    "refused tokens (AuthBearerThrottle)", r->useragent_ip,
                    (int)apr_time_sec(settings->throttle.penalty),
                    settings->throttle.threshold);

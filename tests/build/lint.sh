@@ -67,6 +67,11 @@ if grep -nE '#include "(httpd|tools)/' "$srcdir"/src/bearer/*.[ch] \
     complain 'an include goes up or sideways'
 fi
 
+# --- messages: each has its number, docs/messages.md says what it means --------
+
+srcdir="$srcdir" python3 "$srcdir/tests/build/messages.py" ||
+    complain 'the numbers of messages (src/bearer/message.h)'
+
 # --- analyzers ---------------------------------------------------------------
 
 if test -n "$CPPCHECK"; then

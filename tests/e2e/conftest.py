@@ -141,6 +141,10 @@ def checker(mpm):
         server.close()
 
 
+#: httpd puts the cause of a failed call before a text.
+NUMBERED = re.compile(r"(\(\d+\)[^:]*: )?(\[client [^]]*\] )?AB\d{4}: ")
+
+
 def complaints(lines, allowed):
     """What is wrong with these log lines, whatever the test was about."""
     out = []
@@ -150,6 +154,8 @@ def complaints(lines, allowed):
             out.append("unexpected: " + line.raw)
         if line.module == "auth_bearer" and line.unescaped_bytes:
             out.append("raw bytes: " + line.raw)
+        if line.module == "auth_bearer" and not NUMBERED.match(line.text):
+            out.append("without a number: " + line.raw)
         if re.search(r"[\x00-\x08\x0b-\x1f\x7f-\uffff]", line.raw):
             out.append("unprintable: %r" % line.raw)
     out += ["secret in the log: " + piece

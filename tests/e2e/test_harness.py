@@ -76,9 +76,13 @@ def test_secrets_are_found_in_part():
 
 
 def test_complaints():
-    line = "2026-01-01 00:00:00.000000|auth_bearer|info|1|value \\x07"
+    line = "2026-01-01 00:00:00.000000|auth_bearer|info|1|AB0001: value \\x07"
     assert complaints([LogLine(line)], ())
-    line = "2026-01-01 00:00:00.000000|auth_bearer|info|1|value \\\\x07"
+    line = "2026-01-01 00:00:00.000000|auth_bearer|info|1|AB0001: value \\\\x07"
+    assert not complaints([LogLine(line)], ())
+    line = "2026-01-01 00:00:00.000000|auth_bearer|info|1|a value"
+    assert complaints([LogLine(line)], ())
+    line = "2026-01-01 00:00:00.000000|auth_bearer|info|1|(2)No such file: AB0001: x"
     assert not complaints([LogLine(line)], ())
     line = "2026-01-01 00:00:00.000000|core|warn|1|some warning"
     assert complaints([LogLine(line)], ())

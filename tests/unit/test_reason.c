@@ -103,6 +103,43 @@ static void test_a_detail_is_one_bounded_printable_line(void **state)
     assert_in_range(strlen(why.detail), 100, 1000);
 }
 
+static void test_every_reason_has_a_number_of_its_own(void **state)
+{
+    int i, k;
+
+    (void)state;
+    for (i = 0; i < BEARER_REASON_COUNT; i++) {
+        const char *number = bearer_reason_number((bearer_reason_t)i);
+
+        UNIT_CHECK(strlen(number) == BEARER_MESSAGE_NUMBER
+                   && !*bearer_message_text(number), "%s", number);
+        for (k = 0; k < i; k++) {
+            UNIT_CHECK(strcmp(number, bearer_reason_number((bearer_reason_t)k)) != 0,
+                       "%s", number);
+        }
+    }
+}
+
+static void test_a_number_stands_before_everything(void **state)
+{
+    static const char *const others[] = {
+        "", "a", "AB", "AB0001", "AB0001:", "AB0001:x", "AB001: x", "AB00a1: x",
+        "xAB0001: x", "AH0001: x"
+    };
+    apr_pool_t *p = unit_pool(state);
+    unsigned i;
+
+    assert_string_equal(AB(0101) "x", "AB0101: x");
+    assert_string_equal(bearer_message_text("AB0101: x"), "x");
+    assert_string_equal(bearer_message_text("AB0101: "), "");
+    assert_null(bearer_message_text(NULL));
+    assert_string_equal(bearer_message_with(p, "AB0101: x", "a:1: "), "AB0101: a:1: x");
+    assert_string_equal(bearer_message_with(p, "x", "a:1: "), "a:1: x");
+    for (i = 0; i < UNIT_COUNT(others); i++) {
+        assert_ptr_equal(bearer_message_text(others[i]), others[i]);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -112,6 +149,8 @@ int main(void)
         UNIT_TEST(test_a_reason_outside_the_enum_is_never_ok),
         UNIT_TEST(test_refuse_records_reason_and_detail),
         UNIT_TEST(test_a_detail_is_one_bounded_printable_line),
+        UNIT_TEST(test_every_reason_has_a_number_of_its_own),
+        UNIT_TEST(test_a_number_stands_before_everything),
     };
 
     return UNIT_RUN("reason", tests);
