@@ -77,15 +77,18 @@ killed() {
 }
 
 # A real httpd. The files run side by side, two for each processor: they wait
-# more than they compute.
+# more than they compute. What fails beside others may pass alone, but has its
+# name in the summary.
+again=$logs/failed-at-first
+: >"$again"
 end_to_end() {
-    cd "$top/tests/e2e"
-    env BEARER_BUILDDIR="$build/gcc" HTBEARER="$build/gcc/htbearer" \
-        BEARER_MODULE="$build/gcc/.libs/mod_auth_bearer.so" \
-        PYTHONDONTWRITEBYTECODE=1 \
-        /usr/bin/pytest -q -p no:cacheprovider -n "${workers:-$((2 * jobs))}" \
-        --dist loadfile "$@"
+    E2E_AGAIN=$again E2E_WORKERS=${workers:-$((2 * jobs))} \
+        "$top/tests/e2e.sh" "$build/gcc" "$@"
 }
+named() {
+    sed 's/^/failed at first: /' "$again"
+}
+trap named EXIT
 
 # Those that measure time run alone.
 timing="test_cache_away.py test_neighbours.py test_redis.py test_waits.py"

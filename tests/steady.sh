@@ -38,16 +38,15 @@ while test "$loops" -gt 0; do
     loops=$((loops - 1))
 done
 
-cd "$top/tests/e2e"
 round=0
 while test $round -lt "$times"; do
     round=$((round + 1))
-    env BEARER_BUILDDIR="$build" HTBEARER="$build/htbearer" \
-        BEARER_MODULE="$build/.libs/mod_auth_bearer.so" \
-        PYTHONDONTWRITEBYTECODE=1 /usr/bin/pytest -q -rfE --tb=short \
-        -p no:cacheprovider -n "${workers:-2}" "$@" \
-        >"$logs/$round.log" 2>&1 && rm "$logs/$round.log" ||
-        printf 'round %d of %d failed\n' $round "$times"
+    if E2E_WORKERS=${E2E_WORKERS:-2} "$top/tests/e2e.sh" "$build" \
+        -rfE --tb=short "$@" >"$logs/$round.log" 2>&1; then
+        rm "$logs/$round.log"
+    else
+        echo "round $round of $times failed"
+    fi
 done
 stop
 

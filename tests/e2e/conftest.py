@@ -1,5 +1,7 @@
 # Licensed under the Apache License, Version 2.0; see LICENSE.
 """Fixtures of the end-to-end tests; see support/ for what they are made of."""
+import os
+import random
 import re
 
 import pytest
@@ -24,7 +26,12 @@ ORDINARY = (
 )
 #: And ours about a 503 that is looked for.
 ORDINARY += (r"requests that need the answer get 503",)
+#: Of a child that ended by a signal that nobody sent.
+CRASH = re.compile(r"^AH0005[12]: child .* exit signal (?!Killed|Terminated)")
 QUIET = ("emerg", "alert", "crit", "error", "warn", "raw")
+
+#: "reversed" or the seed of a random order of the tests; see tests/order.sh.
+ORDER = os.environ.get("BEARER_ORDER")
 
 _servers = []
 _last_lines = []
@@ -44,7 +51,12 @@ def pytest_generate_tests(metafunc):
             metafunc.parametrize("mpm", mpms, scope="module")
 
 
+@pytest.hookimpl(tryfirst=True)  # pytest puts those of one server together again
 def pytest_collection_modifyitems(items):
+    if ORDER == "reversed":
+        items.reverse()
+    elif ORDER:
+        random.Random(ORDER).shuffle(items)
     for item in items:
         marker = item.get_closest_marker("without_sessions")
         if SESSIONS and marker:
@@ -156,6 +168,8 @@ def complaints(lines, allowed):
             out.append("raw bytes: " + line.raw)
         if line.module == "auth_bearer" and not NUMBERED.match(line.text):
             out.append("without a number: " + line.raw)
+        if CRASH.search(line.text):
+            out.append("a process crashed: " + line.raw)
         if re.search(r"[\x00-\x08\x0b-\x1f\x7f-\uffff]", line.raw):
             out.append("unprintable: %r" % line.raw)
     out += ["secret in the log: " + piece
@@ -178,6 +192,22 @@ def watch_logs(request):
     for server in _servers:
         found += complaints(server.take_pending(), allowed)
     assert not found, "\n".join(found)
+
+
+_crashed = []
+
+
+def pytest_runtest_logreport(report):
+    if report.failed and re.search(r"a process crashed: |crashed while running",
+                                   report.longreprtext):
+        _crashed.append(report.nodeid)
+
+
+def pytest_sessionfinish(session):
+    """A crash is another end than a failure: tests/e2e.sh tries no second time."""
+    if _crashed and not hasattr(session.config, "workerinput"):
+        print("\na process crashed:", *_crashed)
+        session.exitstatus = 3
 
 
 def pytest_sessionstart(session):
