@@ -19,15 +19,15 @@ ORDINARY = (
     # socket into (or takes it out of) its pollset that the client, mod_http2
     # or the end of the child has closed. It logs that as an error, ends the
     # connection and serves on. No module can keep it from doing so.
-    r"^AH(03092|03093|03465|10503): process_\w+: apr_pollset_add failure",
-    r"^AH03094: pollset remove failed", r"^AH00468: error closing socket",
+    r"\bAH(03092|03093|03465|10503): process_\w+: apr_pollset_add failure",
+    r"\bAH03094: pollset remove failed", r"\bAH00468: error closing socket",
     # mod_http2 says so of a session that a stopping child cuts off.
-    r"^AH03199: .* connection disappeared without proper goodbye",
+    r"\bAH03199: .* connection disappeared without proper goodbye",
 )
 #: And ours about a 503 that is looked for.
 ORDINARY += (r"requests that need the answer get 503",)
 #: Of a child that ended by a signal that nobody sent.
-CRASH = re.compile(r"^AH0005[12]: child .* exit signal (?!Killed|Terminated)")
+CRASH = re.compile(r"\bAH0005[12]: child .* exit signal (?!Killed|Terminated)")
 QUIET = ("emerg", "alert", "crit", "error", "warn", "raw")
 
 #: "reversed" or the seed of a random order of the tests; see tests/order.sh.

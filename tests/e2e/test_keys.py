@@ -10,6 +10,7 @@ import pytest
 from support import certs, tokens
 from support.expect import (granted, invalid, issuer_conf, location, refused)
 from support.httpd import wait_until
+from support.pace import Stopwatch
 from support.tokens import ISS, jwks, key, mint
 
 pytestmark = pytest.mark.core
@@ -257,9 +258,9 @@ def test_metadata_has_a_bound(one_server, issuer, more):
 def test_metadata_with_unusable_jwks_uri(one_server, issuer, uri):
     issuer.metadata["jwks_uri"] = uri
     server = one(one_server, issuer)
-    start = time.monotonic()
+    watch = Stopwatch(server)
     refused(server.get("/a", issuer.mint()), 503, None, "unavailable", "keys")
-    assert time.monotonic() - start < 5
+    assert watch.seconds < 5
 
 
 # --- unknown kid, nothing usable --------------------------------------------
@@ -524,9 +525,9 @@ AuthBearerUserFormat "%u@%t"
     wait_until(lambda: server.get("/bearer-status?format=json").json()[
         "tokens"]["hits"] >= 4, 20, "they were kept")
     server.write("tenants", "t-2\n")
-    started = time.monotonic()
+    watch = Stopwatch(server)
     wait_until(lambda: server.get("/a", gone).status == 401, 10, "the tenant")
-    assert time.monotonic() - started < 4
+    assert watch.seconds < 4
     granted(server.get("/a", stays), "alice@t-2")
     server.write("tenants", "t-2\nt-1\n")
     wait_until(lambda: server.get("/a", gone).status == 200, 10, "it is back")

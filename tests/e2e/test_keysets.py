@@ -21,6 +21,7 @@ from support.expect import granted, invalid, location, refused
 from support.httpd import wait_until
 from support.issuer import IssuerHost
 from support.load import Load, burst, crowd
+from support.pace import Stopwatch
 from support.proxy import Proxy
 from support.tokens import b64, jwks, key, mint
 
@@ -168,9 +169,9 @@ def test_cold_thousand_of_a_silent_issuer(one_server, issuer):
     issuer.script("jwks", delay=30)
     server = one(one_server, issuer, by_url(
         issuer, "AuthBearerTimeout connect=1s total=1s"))
-    started = time.monotonic()
+    watch = Stopwatch(server)
     assert burst([(server.port, issuer.mint(), "/a")] * 300) == {503: 300}
-    assert time.monotonic() - started < 10
+    assert watch.seconds < 10
     assert issuer.count("jwks") <= 3
 
 
@@ -186,9 +187,9 @@ def test_a_fetcher_that_dies_wedges_nothing(one_server, issuer):
                    "a fetch")
         for child in server.children():
             os.kill(child, signal.SIGKILL)
-        started = time.monotonic()
-        wait_until(lambda: _quick(server, issuer), 10, "another fetch")
-        assert time.monotonic() - started < 10
+        watch = Stopwatch(server)
+        wait_until(lambda: _quick(server, issuer), 20, "another fetch")
+        assert watch.seconds < 10
         assert issuer.count("jwks") == 2
     finally:
         held.set()
@@ -889,12 +890,12 @@ def test_a_child_ends_without_watchdog(one_server, issuer, shim, monkeypatch):
     before = issuer.count("jwks")
     wait_until(lambda: issuer.count("jwks") > before, 20, "a fetch hangs")
     old = set(server.children())
-    started = time.monotonic()
+    watch = Stopwatch(server)
     server.graceful()
     wait_until(lambda: not old & set(server.children()), 20, "the old are gone")
     granted(server.get("/a", issuer.mint()))
     server.stop()
-    assert time.monotonic() - started < 10
+    assert watch.seconds < 10
 
 
 def test_a_slow_issuer_keeps_no_file_waiting(one_server, issuers):
@@ -911,7 +912,7 @@ def test_a_slow_issuer_keeps_no_file_waiting(one_server, issuers):
     granted(server.get("/a", mint(iss="https://file.test")))
     wait_until(lambda: sum(i.count("jwks") for i in made), 10, "a fetch")
     server.write("k.json", jwks("es256"))
-    started = time.monotonic()
+    watch = Stopwatch(server)
     wait_until(lambda: _if(server.get("/a", mint(
         "es256", iss="https://file.test")), 200), 20, "the new file")
-    assert time.monotonic() - started < 9
+    assert watch.seconds < 9
