@@ -17,6 +17,7 @@ APLOG_USE_MODULE(auth_bearer);
 
 /* ---- telling ------------------------------------------------------------- */
 
+/* An error stands last, where httpd says that the configuration failed. */
 void bearer_check_say(walk_t *w, int level, const ap_directive_t *at,
                       const char *format, ...)
 {
@@ -26,15 +27,28 @@ void bearer_check_say(walk_t *w, int level, const ap_directive_t *at,
     va_start(args, format);
     text = apr_pvsprintf(w->p, format, args);
     va_end(args);
-    if (level <= APLOG_ERR) {
-        w->errors++;
-    }
     if (at) {
         text = bearer_message_with(w->p, text, apr_psprintf(w->p, "%s:%d: ",
                                                             at->filename,
                                                             at->line_num));
     }
-    ap_log_error(APLOG_MARK, level | APLOG_STARTUP, 0, w->main, "%s", text);
+    if (level <= APLOG_ERR) {
+        APR_ARRAY_PUSH(w->errors, const char *) = text;
+        return;
+    }
+    ap_log_error(APLOG_MARK, level | APLOG_STARTUP, 0, w->main, "%s: %s",
+                 level == APLOG_WARNING ? "warning" : "note", text);
+}
+
+static int say_errors(const walk_t *w)
+{
+    int i;
+
+    for (i = 0; i < w->errors->nelts; i++) {
+        ap_log_error(APLOG_MARK, APLOG_ERR | APLOG_STARTUP, 0, w->main, "%s",
+                     APR_ARRAY_IDX(w->errors, i, const char *));
+    }
+    return w->errors->nelts ? HTTP_INTERNAL_SERVER_ERROR : OK;
 }
 
 void bearer_check_no_secret(walk_t *w, const ap_directive_t *at)
@@ -114,6 +128,18 @@ server_rec *bearer_check_vhost_of(const walk_t *w, const ap_directive_t *node)
     return w->main;
 }
 
+const ap_directive_t *bearer_check_inside(const walk_t *w, const server_rec *s)
+{
+    const ap_directive_t *node = ap_conftree;
+
+    while (s != w->main && node
+           && !(bearer_check_is_section(node, "VirtualHost")
+                && bearer_check_vhost_of(w, node) == s)) {
+        node = node->next;
+    }
+    return s == w->main ? node : node ? node->first_child : NULL;
+}
+
 static const dir_config_t *record_of(const walk_t *w, const ap_directive_t *node)
 {
     int i;
@@ -129,13 +155,13 @@ static const dir_config_t *record_of(const walk_t *w, const ap_directive_t *node
 }
 
 /* What the section and those around it wrote. */
-static void collect_settings(const walk_t *w, const ap_directive_t *node,
-                             bearer_settings_t *out)
+void bearer_check_collect(const walk_t *w, const ap_directive_t *node,
+                          bearer_settings_t *out)
 {
     const dir_config_t *dir;
 
     if (node->parent) {
-        collect_settings(w, node->parent, out);
+        bearer_check_collect(w, node->parent, out);
     }
     dir = record_of(w, node);
     if (dir) {
@@ -162,7 +188,7 @@ static void walk(walk_t *w, const ap_directive_t *node, server_rec *server)
                 s->server = server;
                 s->node = node->parent;
                 s->auth_type = node;
-                collect_settings(w, node->parent, &s->settings);
+                bearer_check_collect(w, node->parent, &s->settings);
             }
         }
         else if (!strncasecmp(node->directive, "AllowOverride", 13)
@@ -187,26 +213,28 @@ const char *bearer_check_path_of(const walk_t *w, const ap_directive_t *node)
     return ap_getword_conf(w->p, &args);
 }
 
-/* Could some other section still reach this one with the setting? One whose
- * path is not a prefix of this one's cannot; a pattern, a <Directory> beside a
- * <Location>, an <If> or <Files> might. */
-static int reached_from_elsewhere(const walk_t *w, const bearer_section_t *s,
-                                  bearer_setting_t setting)
+int bearer_check_may_reach(const walk_t *w, const ap_directive_t *other,
+                           const ap_directive_t *node)
 {
-    const char *own = bearer_check_path_of(w, s->node), *path;
+    const char *own = bearer_check_path_of(w, node);
+    const char *path = bearer_check_path_of(w, other);
+
+    return strcasecmp(other->directive, "<Location") != 0
+        || strcasecmp(node->directive, "<Location") != 0
+        || *path == '~' || *own == '~' || strpbrk(path, "*?[")
+        || !strncmp(own, path, strlen(path));
+}
+
+int bearer_check_reached(const walk_t *w, const ap_directive_t *node,
+                         bearer_setting_t setting)
+{
     int i;
 
     for (i = 0; i < w->global->sections->nelts; i++) {
         const section_t *other = &APR_ARRAY_IDX(w->global->sections, i, section_t);
 
-        if (!((other->dir->settings.set >> setting) & 1u)) {
-            continue;
-        }
-        path = bearer_check_path_of(w, other->node);
-        if (strcasecmp(other->node->directive, "<Location") != 0
-            || strcasecmp(s->node->directive, "<Location") != 0
-            || *path == '~' || *own == '~' || strpbrk(path, "*?[")
-            || !strncmp(own, path, strlen(path))) {
+        if (((other->dir->settings.set >> setting) & 1u)
+            && bearer_check_may_reach(w, other->node, node)) {
             return 1;
         }
     }
@@ -247,9 +275,9 @@ static int is_pardoned(const walk_t *w, const bearer_section_t *s,
     const char *audience;
 
     if (!strcmp(error, bearer_judge_no_session_check)) {
-        return reached_from_elsewhere(w, s, BEARER_SET_SESSION_CHECK);
+        return bearer_check_reached(w, s->node, BEARER_SET_SESSION_CHECK);
     }
-    if (!w->htaccess && !reached_from_elsewhere(w, s, BEARER_SET_AUDIENCE)) {
+    if (!w->htaccess && !bearer_check_reached(w, s->node, BEARER_SET_AUDIENCE)) {
         return 0;
     }
     audience = bearer_judge_audience_error(issuers, w->global->defaults,
@@ -284,12 +312,6 @@ static void check_browser_section(walk_t *w, const bearer_section_t *s,
         if (error) {
             bearer_check_say(w, APLOG_ERR, s->auth_type, "%s", error);
         }
-    }
-    if (settings->login.on && !settings->session) {
-        bearer_check_say(w, APLOG_ERR, s->auth_type,
-                         AB(0702) "AuthBearerLogin On without "
-                         "AuthBearerSession On: whoever has logged in would not be "
-                         "known afterwards, and be sent to log in again");
     }
 }
 
@@ -347,6 +369,7 @@ void bearer_check_begin(walk_t *w, apr_pool_t *p, server_rec *s)
     w->main = s;
     w->global = bearer_config_server(s)->global;
     w->sections = apr_array_make(p, 8, sizeof(bearer_section_t));
+    w->errors = apr_array_make(p, 2, sizeof(const char *));
     walk(w, ap_conftree, s);
 }
 
@@ -366,8 +389,9 @@ int bearer_check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
         bearer_check_one_issuer(&w, i);
     }
     bearer_check_one_server(&w);
+    bearer_check_without_effect(&w);
     bearer_check_foreign(&w);
-    return w.errors ? HTTP_INTERNAL_SERVER_ERROR : OK;
+    return say_errors(&w);
 }
 
 /* ---- at a request -------------------------------------------------------- */

@@ -36,19 +36,6 @@ static int is_word(const walk_t *w, const ap_directive_t *node, const char *word
     return !strcasecmp(ap_getword_conf(w->p, &args), word);
 }
 
-/* The directives that stand in the main server (NULL), or in this virtual host. */
-static const ap_directive_t *inside(const walk_t *w, const server_rec *s)
-{
-    const ap_directive_t *node = ap_conftree;
-
-    while (s != w->main && node
-           && !(bearer_check_is_section(node, "VirtualHost")
-                && bearer_check_vhost_of(w, node) == s)) {
-        node = node->next;
-    }
-    return s == w->main ? node : node ? node->first_child : NULL;
-}
-
 /* Where the directive is switched on for a server: its own counts, else the main
  * server's, of several the last; NULL: it is off. */
 static const ap_directive_t *switched_on(const walk_t *w, const server_rec *s,
@@ -56,7 +43,7 @@ static const ap_directive_t *switched_on(const walk_t *w, const server_rec *s,
 {
     const ap_directive_t *found = NULL, *node;
 
-    for (node = inside(w, s); node; node = node->next) {
+    for (node = bearer_check_inside(w, s); node; node = node->next) {
         if (!strcasecmp(node->directive, name)) {
             found = node;
         }
@@ -189,7 +176,7 @@ static void list_covering(const walk_t *w, apr_array_header_t *list,
     const ap_directive_t *o;
     int i;
 
-    for (o = inside(w, s); o; o = o->next) {
+    for (o = bearer_check_inside(w, s); o; o = o->next) {
         if (o != section && !covers(w, o, section)) {
             continue;
         }
@@ -220,10 +207,10 @@ static void check_options(walk_t *w, apr_array_header_t *said,
            && !bearer_check_is_section(outermost->parent, "VirtualHost")) {
         outermost = outermost->parent;
     }
-    merge(w, &view, inside(w, w->main));
+    merge(w, &view, bearer_check_inside(w, w->main));
     list_covering(w, list, w->main, outermost);
     if (s != w->main) {
-        merge(w, &view, inside(w, s));
+        merge(w, &view, bearer_check_inside(w, s));
         list_covering(w, list, s, outermost);
     }
     for (i = 0; i < list->nelts; i++) {

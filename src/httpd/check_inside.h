@@ -22,7 +22,7 @@ typedef struct walk_t {
     global_config_t *global;
     apr_array_header_t *sections;     /**< bearer_section_t */
     int htaccess;                     /**< some AllowOverride lets AuthConfig in */
-    int errors;
+    apr_array_header_t *errors;       /**< const char *, said at the end */
     int told_secret;                  /**< that a secret lacks was said */
 } walk_t;
 
@@ -56,11 +56,33 @@ int bearer_check_is_section(const ap_directive_t *node, const char *name);
 /** The server of a <VirtualHost>. */
 server_rec *bearer_check_vhost_of(const walk_t *w, const ap_directive_t *node);
 
+/** The directives that stand in the main server, or in this virtual host. */
+const ap_directive_t *bearer_check_inside(const walk_t *w, const server_rec *s);
+
+/** What the section and those around it wrote, over *out. */
+void bearer_check_collect(const walk_t *w, const ap_directive_t *node,
+                          bearer_settings_t *out);
+
+/**
+ * Could the section `other` still reach the section `node`? One whose path is
+ * not a prefix of the other's cannot; a pattern, a <Directory> beside a
+ * <Location>, an <If> or <Files> might.
+ */
+int bearer_check_may_reach(const walk_t *w, const ap_directive_t *other,
+                           const ap_directive_t *node);
+
+/** Could some other section reach this one with the setting? */
+int bearer_check_reached(const walk_t *w, const ap_directive_t *node,
+                         bearer_setting_t setting);
+
 /** The path of a section as it was written, quotes undone. */
 const char *bearer_check_path_of(const walk_t *w, const ap_directive_t *node);
 
 /** check_foreign.c: other modules' directives. */
 void bearer_check_foreign(walk_t *w);
+
+/** check_vhost.c: directives that are written and do not count. */
+void bearer_check_without_effect(walk_t *w);
 
 void bearer_check_one_issuer(walk_t *w, int index);
 void bearer_check_one_server(walk_t *w);

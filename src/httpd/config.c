@@ -83,6 +83,8 @@ void *bearer_config_merge_server(apr_pool_t *p, void *base_, void *over_)
     server_config_t *server = apr_pmemdup(p, base, sizeof(*base));
 
     bearer_settings_merge(&server->settings, &base->settings, &over->settings);
+    server->own = over->settings.set;
+    server->inherits_issuers = !over->issuers;
     if (over->issuers) {
         server->issuers = over->issuers;
     }

@@ -146,9 +146,34 @@ static void dump_issuer(apr_file_t *out, const walk_t *w, int index)
     apr_file_printf(out, "</AuthBearerIssuer>\n");
 }
 
+/* What a server wrote that its issuers may override; which of them do. */
+static void dump_server(apr_file_t *out, const server_rec *s, const walk_t *w)
+{
+    const server_config_t *server = bearer_config_server(s);
+    const apr_uint64_t own = s->is_virtual ? server->own : server->settings.set;
+    int i, named = 0;
+
+    for (i = 0; i < BEARER_SETTING_COUNT; i++) {
+        bearer_setting_t setting = (bearer_setting_t)i;
+
+        if (!((own >> i) & 1u) || !may_stand(setting, BEARER_WHERE_I)) {
+            continue;
+        }
+        if (!named++) {
+            apr_file_printf(out, "server %s   # %s:%d\n",
+                            s->server_hostname ? s->server_hostname : "(main)",
+                            s->defn_name ? s->defn_name : "(main)",
+                            (int)s->defn_line_number);
+        }
+        dump_setting(out, &server->settings, setting, w->p);
+        dump_issuers(out, server->issuers, &server->settings, setting, w->p);
+    }
+}
+
 void bearer_check_dump(apr_pool_t *p, server_rec *s)
 {
     apr_file_t *out = NULL;
+    server_rec *one;
     walk_t w;
     int i;
 
@@ -160,6 +185,10 @@ void bearer_check_dump(apr_pool_t *p, server_rec *s)
     apr_file_printf(out, "mod_auth_bearer: issuers\n");
     for (i = 0; i < w.global->issuers->nelts; i++) {
         dump_issuer(out, &w, i);
+    }
+    apr_file_printf(out, "mod_auth_bearer: servers\n");
+    for (one = s; one; one = one->next) {
+        dump_server(out, one, &w);
     }
     apr_file_printf(out, "mod_auth_bearer: sections with AuthType Bearer\n");
     for (i = 0; i < w.sections->nelts; i++) {

@@ -125,7 +125,9 @@ typedef struct resources_t resources_t;
 /** A vhost. */
 typedef struct server_config_t {
     bearer_settings_t settings;        /**< layer S */
+    apr_uint64_t own;                  /**< which of them it wrote itself */
     bearer_issuers_t *issuers;         /**< NULL: none declared here */
+    int inherits_issuers;              /**< a vhost that declares none */
     bearer_issuer_t *open;             /**< inside <AuthBearerIssuer> just now */
     const apr_array_header_t *secret_files; /**< const char *, or NULL */
     login_config_t login;

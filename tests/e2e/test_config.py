@@ -583,7 +583,10 @@ def standing(where, line):
         url = TENANT if line.startswith("AuthBearerTenants") else \
             "https://issuer.test/"
         return issuer_conf(line, url) + location("/a")
-    return ISSUER + location("/a", "AuthBearerUserFormat %u\n" + line)
+    place = location("/a", "AuthBearerUserFormat %u\n" + line)
+    if line.startswith("AuthBearerAudience"):  # twice is an error
+        place = place.replace("AuthBearerAudience", "#", 1)
+    return ISSUER + place
 
 
 def may_stand(allowed, where):

@@ -210,6 +210,11 @@ class ConfigTest:
     def __repr__(self):
         return "<status %d>\n%s" % (self.status, self.output)
 
+    def says(self, *words):
+        """The first line that has all of these words, or None."""
+        return next((line for line in self.output.splitlines()
+                     if all(word in line for word in words)), None)
+
 
 class Httpd:
     """One server. conf may use @ROOT@ for its ServerRoot and @PORT@."""

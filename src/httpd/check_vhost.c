@@ -1,0 +1,276 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/*
+ * Directives that are written and do not count: a list that a second line
+ * replaces, what the issuers of a virtual host override, a Require that lets
+ * everybody in. See check.c.
+ */
+#include "check_inside.h"
+
+/* ---- lists ----------------------------------------------------------------- */
+
+static const char *const lists[] = {
+    "AuthBearerAlgorithms", "AuthBearerProvider", "AuthBearerAcceptIssuer",
+    "AuthBearerAudience", "AuthBearerClients", "AuthBearerTokenFrom",
+    "AuthBearerRolesClaim", "AuthBearerGroupsClaim", "AuthBearerScopeClaim",
+    "AuthBearerLoginScopes", "AuthBearerSecretFile", "AuthBearerIssuerAlias",
+    "AuthBearerTenants", "AuthBearerTokenPrefix", NULL
+};
+
+/* Names are separated by spaces; a comma makes one name of two. */
+static const char *const comma_lists[] = {
+    "AuthBearerAudience", "AuthBearerClients", NULL
+};
+
+static int is_one_of(const char *const *names, const char *directive)
+{
+    while (*names && strcasecmp(*names, directive) != 0) {
+        names++;
+    }
+    return *names != NULL;
+}
+
+/* The same directive earlier in this section, or NULL. */
+static const ap_directive_t *earlier(const ap_directive_t *first,
+                                     const ap_directive_t *node)
+{
+    while (first != node && strcasecmp(first->directive, node->directive) != 0) {
+        first = first->next;
+    }
+    return first != node ? first : NULL;
+}
+
+static void check_commas(walk_t *w, const ap_directive_t *node)
+{
+    const char *args = node->args, *word;
+
+    while (*args) {
+        word = ap_getword_conf(w->p, &args);
+        if (strpbrk(word, ", \t")) {
+            bearer_check_say(w, APLOG_WARNING, node, AB(0814) "%s: %s is one name here; names "
+                             "are separated by spaces, without commas or quotes "
+                             "around several", node->directive,
+                             bearer_text_quote(w->p, word));
+            return;
+        }
+    }
+}
+
+static void check_lists(walk_t *w, const ap_directive_t *first)
+{
+    const ap_directive_t *node, *other;
+
+    for (node = first; node; node = node->next) {
+        if (is_one_of(lists, node->directive)
+            && (other = earlier(first, node)) != NULL) {
+            bearer_check_say(w, APLOG_ERR, node, AB(0811) "%s stands twice in this section, and "
+                             "the second line would replace the first (%s:%d); write "
+                             "one line with all values", node->directive,
+                             other->filename, other->line_num);
+        }
+        if (is_one_of(comma_lists, node->directive)) {
+            check_commas(w, node);
+        }
+        if (node->first_child) {
+            check_lists(w, node->first_child);
+        }
+    }
+}
+
+/* ---- what issuers override --------------------------------------------------- */
+
+static const bearer_setting_t about_tokens[] = {
+    BEARER_SET_AUDIENCE, BEARER_SET_NO_AUDIENCE, BEARER_SET_CLIENTS
+};
+
+static int has(const bearer_settings_t *settings, bearer_setting_t setting)
+{
+    return (int)((settings->set >> setting) & 1u);
+}
+
+static int overrides(const bearer_issuer_t *issuer, const bearer_settings_t *vhost,
+                     bearer_setting_t setting, apr_pool_t *p)
+{
+    return has(&issuer->settings, setting)
+        && strcmp(bearer_settings_print(&issuer->settings, setting, p),
+                  bearer_settings_print(vhost, setting, p)) != 0;
+}
+
+/* Where the virtual host itself wrote it. */
+static const ap_directive_t *written(const walk_t *w, const server_rec *s,
+                                     const char *name)
+{
+    const ap_directive_t *node = bearer_check_inside(w, s);
+
+    while (node && strcasecmp(node->directive, name) != 0) {
+        node = node->next;
+    }
+    return node;
+}
+
+/* An issuer section counts before the server's own directives, so a virtual host
+ * may write an audience that no token is ever held against. */
+static void check_overridden(walk_t *w, server_rec *s, bearer_setting_t setting)
+{
+    const server_config_t *server = bearer_config_server(s);
+    const char *name = bearer_settings_directive(setting);
+    const bearer_issuer_t *issuer = NULL;
+    int i, n = bearer_issuers_count(server->issuers), count = 0;
+
+    for (i = 0; i < n; i++) {
+        const bearer_issuer_t *one = bearer_issuers_at(server->issuers, i);
+
+        if (overrides(one, &server->settings, setting, w->p)) {
+            issuer = issuer ? issuer : one;
+            count++;
+        }
+    }
+    if (count && count == n) {
+        bearer_check_say(w, APLOG_ERR, written(w, s, name),
+                         AB(0812) "%s has no effect in this virtual host: every issuer has a "
+                         "%s of its own, which counts instead (%s, at %s:%d); write it "
+                         "in the sections with AuthType Bearer, or take it out of "
+                         "<AuthBearerIssuer>", name, name, issuer->name, issuer->file,
+                         issuer->line);
+    }
+    else if (count) {
+        bearer_check_say(w, APLOG_WARNING,
+                         written(w, s, name), AB(0813) "%s does "
+                         "not count for the tokens of %d of %d issuers, which have a "
+                         "%s of their own (%s, at %s:%d); to set it for all, write it "
+                         "in the sections with AuthType Bearer", name, count, n, name,
+                         issuer->name, issuer->file, issuer->line);
+    }
+}
+
+static void check_vhost(walk_t *w, server_rec *s)
+{
+    const server_config_t *server = bearer_config_server(s);
+    unsigned i;
+
+    if (!server->issuers || !server->inherits_issuers) {
+        return;
+    }
+    for (i = 0; i < sizeof(about_tokens) / sizeof(about_tokens[0]); i++) {
+        if ((server->own >> about_tokens[i]) & 1u) {
+            check_overridden(w, s, about_tokens[i]);
+        }
+    }
+}
+
+/* ---- Require ------------------------------------------------------------------ */
+
+/* Lets everybody in, or nobody: no reason to look at a token. */
+static int asks_for_no_user(const walk_t *w, const ap_directive_t *require)
+{
+    const char *args = require->args;
+
+    return !strcasecmp(ap_getword_conf(w->p, &args), "all");
+}
+
+/* The <Location>, <Directory> ... that a Require stands in, or NULL. */
+static const ap_directive_t *section_of(const ap_directive_t *node)
+{
+    do {
+        node = node->parent;
+    } while (node && (bearer_check_is_section(node, "Require")
+                      || bearer_check_is_section(node, "Limit")));
+    return node;
+}
+
+/* Does a Require that wants a user reach the section from elsewhere, as far as
+ * the tree shows it? *granted becomes a `Require all granted` that does. */
+static int reached_by_require(const walk_t *w, const bearer_section_t *s,
+                              const ap_directive_t *node,
+                              const ap_directive_t **granted)
+{
+    const ap_directive_t *in;
+
+    for (; node; node = node->next) {
+        if (bearer_check_is_section(node, "VirtualHost")
+            && s->server != w->main && bearer_check_vhost_of(w, node) != s->server) {
+            continue;
+        }
+        if (!strcasecmp(node->directive, "Require")
+            && (in = section_of(node)) != NULL
+            && bearer_check_may_reach(w, in, s->node)) {
+            if (!asks_for_no_user(w, node)) {
+                return 1;
+            }
+            *granted = ap_strcasestr(node->args, "granted") ? node : *granted;
+        }
+        if (node->first_child
+            && reached_by_require(w, s, node->first_child, granted)) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+static void check_require(walk_t *w, const bearer_section_t *s)
+{
+    const ap_directive_t *granted = NULL;
+
+    if (w->htaccess || bearer_check_find(s->node->first_child, "Require")
+        || reached_by_require(w, s, ap_conftree, &granted)) {
+        return;
+    }
+    if (granted) {
+        bearer_check_say(w, APLOG_WARNING, s->auth_type, AB(0815) "AuthType Bearer, but no "
+                         "Require of this section asks for a user, and an inherited "
+                         "one is all granted (%s:%d): requests get in without a "
+                         "token, and with a bad one; write Require valid-user, or a "
+                         "rule such as Require scope", granted->filename,
+                         granted->line_num);
+    }
+    else {
+        bearer_check_say(w, APLOG_WARNING, s->auth_type, AB(0816) "AuthType Bearer, but no "
+                         "Require asks for a user here: requests get in without a "
+                         "token, and with a bad one; write Require valid-user, or a "
+                         "rule such as Require scope");
+    }
+}
+
+/* ---- logins ------------------------------------------------------------------- */
+
+static void check_login_section(walk_t *w, const section_t *section)
+{
+    bearer_settings_t settings;
+
+    memset(&settings, 0, sizeof(settings));
+    bearer_check_collect(w, section->node, &settings);
+    if (settings.login.on && !settings.session
+        && !bearer_check_reached(w, section->node, BEARER_SET_SESSION)) {
+        bearer_check_say(w, APLOG_ERR,
+                         bearer_check_find(section->node->first_child,
+                                           has(&section->dir->settings,
+                                               BEARER_SET_LOGIN)
+                                           ? "AuthBearerLogin" : "AuthBearerSession"),
+                         AB(0702) "AuthBearerLogin On without AuthBearerSession On: a browser "
+                         "that has logged in would be sent to log in again; write "
+                         "AuthBearerSession On beside it");
+    }
+}
+
+void bearer_check_without_effect(walk_t *w)
+{
+    server_rec *s;
+    int i;
+
+    check_lists(w, ap_conftree);
+    for (s = w->main; s; s = s->next) {
+        if (s->is_virtual) {
+            check_vhost(w, s);
+        }
+    }
+    for (i = 0; i < w->sections->nelts; i++) {
+        check_require(w, &APR_ARRAY_IDX(w->sections, i, bearer_section_t));
+    }
+    for (i = 0; i < w->global->sections->nelts; i++) {
+        const section_t *section = &APR_ARRAY_IDX(w->global->sections, i, section_t);
+
+        if (has(&section->dir->settings, BEARER_SET_LOGIN)
+            || has(&section->dir->settings, BEARER_SET_SESSION)) {
+            check_login_section(w, section);
+        }
+    }
+}
