@@ -27,18 +27,57 @@ APLOG_USE_MODULE(auth_bearer);
 
 /* ---- configuration ------------------------------------------------------ */
 
-/* https by ServerName's scheme, or because the vhost speaks TLS itself. */
-static const char *scheme_of(server_rec *s, apr_pool_t *p)
+/* The section of a virtual host, or NULL. */
+static const ap_directive_t *section_of(const server_rec *s,
+                                        const ap_directive_t *node)
 {
-    request_rec r;
+    const ap_directive_t *found = NULL;
 
-    if (s->server_scheme) {
-        return s->server_scheme;
+    for (; node && !found; node = node->next) {
+        found = s->defn_name && s->defn_line_number == (unsigned)node->line_num
+                     && !ap_cstr_casecmp(node->directive, "<VirtualHost")
+                     && !strcmp(s->defn_name, node->filename)
+                  ? node
+                  : section_of(s, node->first_child);
     }
-    memset(&r, 0, sizeof(r));  /* what the hook looks at is the server */
-    r.server = s;
-    r.pool = p;
-    return ap_run_http_scheme(&r);
+    return found;
+}
+
+/* The last SSLEngine here, perhaps inside <IfModule>, or NULL. */
+static const char *engine_in(const ap_directive_t *node)
+{
+    const char *found = NULL;
+
+    for (; node; node = node->next) {
+        const char *here = !ap_cstr_casecmp(node->directive, "SSLEngine")
+                             ? node->args
+                         : ap_cstr_casecmp(node->directive, "<VirtualHost")
+                             ? engine_in(node->first_child)
+                             : NULL;
+
+        found = here ? here : found;
+    }
+    return found;
+}
+
+/* mod_ssl itself tells of connections only, and there is none yet. */
+static int speaks_tls(const server_rec *s, apr_pool_t *p)
+{
+    const ap_directive_t *section = s->is_virtual ? section_of(s, ap_conftree)
+                                                  : NULL;
+    const char *engine = section ? engine_in(section->first_child) : NULL;
+
+    if (!engine) {
+        engine = engine_in(ap_conftree);
+    }
+    return engine && !ap_cstr_casecmp(ap_getword_conf(p, &engine), "on");
+}
+
+/* https by ServerName's scheme, or because the vhost speaks TLS itself. */
+static const char *scheme_of(const server_rec *s, apr_pool_t *p)
+{
+    return s->server_scheme ? s->server_scheme : speaks_tls(s, p) ? "https"
+                                                                  : "http";
 }
 
 static const char *origin_of(server_rec *s, apr_pool_t *p)

@@ -5,10 +5,12 @@ import urllib.parse
 
 import pytest
 
+from support import certs, clientcert
 from support.browsing import (SECRETS, no_session, op, signed_in,  # noqa: F401
                               site)
+from support.clientcert import ClientCert
 from support.expect import location
-from support.op import FROM_HERE, Browser, Provider
+from support.op import FROM_HERE, Browser, Cookie, Provider
 
 #: configtest says so at start
 pytestmark = pytest.mark.allow_log("the redirect URI http")
@@ -115,8 +117,9 @@ def test_pushed_and_refreshed(both, op, second):
     signed_in(browser, "/app/second/x", "alice@example.test@second")
     assert second.last("par").form["redirect_uri"] == \
         server.url + "/.auth/callback/second"
-    assert second.last("token").form.get("redirect_uri", "").endswith("/second") \
-        or second.count("token") > 1
+    asked = [r.form["redirect_uri"] for r in second.requests
+             if r.form.get("grant_type") == "authorization_code"]
+    assert asked == [server.url + "/.auth/callback/second"]
     res = browser.go("/.auth/logout", headers=FROM_HERE)
     assert "signed out" in res.text
     assert second.ended["post_logout_redirect_uri"] == server.url + "/.auth/logout"
@@ -138,89 +141,163 @@ AuthBearerLoginIssuer %s
     assert server.get("/.auth/callback/main?code=x&state=" + "A" * 43).status == 404
 
 
-def vhost(name, op, inside=""):
-    return """
-<VirtualHost *:@PORT@>
-ServerName %s.test
-AuthBearerBaseURL http://%s.test
+VHOST = """
+<VirtualHost {address}>
+ServerName {server}
+{base}
+<AuthBearerIssuer "{url}" {name}>
+    AuthBearerClientID app
+    AuthBearerClientSecret "file:@ROOT@/client"
+</AuthBearerIssuer>
+{inside}
+{place}
+</VirtualHost>
+"""
+#: An issuer more, which sections can name.
+ANOTHER = """
+AuthBearerUserFormat %%u
+AuthBearerLoginIssuer %s
 <AuthBearerIssuer "%s" %s>
     AuthBearerClientID app
     AuthBearerClientSecret "file:@ROOT@/client"
 </AuthBearerIssuer>
-%s
-%s
-</VirtualHost>
-""" % (name, name, op.url, name, inside, location(
-        "/app", "AuthBearerSession On\nAuthBearerLogin On"))
+"""
+NAMED = """
+<Location "/app/second">
+    AuthBearerLoginIssuer %s
+</Location>
+"""
+SECRET = 'AuthBearerSecretFile "@ROOT@/secret"\n'
+
+
+def vhost(name, op, inside="", address="*:@PORT@", server=None,
+          base="AuthBearerBaseURL http://%s.test"):
+    return VHOST.format(
+        address=address, server=server or name + ".test", name=name, url=op.url,
+        base=base % name if "%" in base else base, inside=inside,
+        place=location("/app", "AuthBearerSession On\nAuthBearerLogin On"))
+
+
+def two(op, second, name="second", **kw):
+    """A virtual host that logs in with both."""
+    return SECRET + vhost("a", op, ANOTHER % (op.url, second.url, name)
+                          + NAMED % second.url, **kw)
+
+
+def callback_of(res):
+    """Where the issuer is asked to send this browser back to."""
+    assert res.status == 302, res
+    query = urllib.parse.parse_qs(urllib.parse.urlsplit(
+        res.get("Location")).query)
+    uri, = query["redirect_uri"]
+    return uri
 
 
 def test_virtual_hosts_with_one_issuer_each(one_server, op, second):
-    server = one_server('AuthBearerSecretFile "@ROOT@/secret"\n'
-                        + vhost("a", op) + vhost("b", second), files=SECRETS)
-    for name, issuer in (("a", op), ("b", second)):
+    server = one_server(SECRET + vhost("a", op) + vhost("b", second),
+                        files=SECRETS)
+    for name in ("a", "b"):
         res = server.get("/app/x", headers={"Accept": "text/html"},
                          host=name + ".test")
-        assert res.status == 302, res
-        query = urllib.parse.parse_qs(urllib.parse.urlsplit(
-            res.get("Location")).query)
-        assert query["redirect_uri"] == ["http://%s.test/.auth/callback" % name]
+        assert callback_of(res) == "http://%s.test/.auth/callback" % name
 
 
 def test_a_section_of_the_main_server_counts_in_virtual_hosts(one_server, op,
                                                               second):
     server = one_server(
-        'AuthBearerSecretFile "@ROOT@/secret"\n'
-        '<Location "/app/second">\nAuthBearerLoginIssuer %s\n</Location>\n'
-        % second.url + vhost("a", op, """
-AuthBearerUserFormat %%u
-AuthBearerLoginIssuer %s
-<AuthBearerIssuer "%s" second>
-    AuthBearerClientID app
-    AuthBearerClientSecret "file:@ROOT@/client"
-</AuthBearerIssuer>
-""" % (op.url, second.url)), files=SECRETS)
+        SECRET + NAMED % second.url
+        + vhost("a", op, ANOTHER % (op.url, second.url, "second")), files=SECRETS)
     for path, name in (("/app/x", "a"), ("/app/second/x", "second")):
         res = server.get(path, headers={"Accept": "text/html"}, host="a.test")
-        query = urllib.parse.parse_qs(urllib.parse.urlsplit(
-            res.get("Location")).query)
-        assert query["redirect_uri"] == ["http://a.test/.auth/callback/" + name]
+        assert callback_of(res) == "http://a.test/.auth/callback/" + name
 
 
 @pytest.mark.parametrize("name", ["", "a/b", "a%20b", "..", "a b", "a?b"])
 def test_configtest_wants_a_name(checker, op, second, name):
-    conf = ('AuthBearerSecretFile "@ROOT@/secret"\n' + vhost("a", op, """
-AuthBearerUserFormat %%u
-AuthBearerLoginIssuer %s
-<AuthBearerIssuer "%s" %s>
-    AuthBearerClientID app
-    AuthBearerClientSecret "file:@ROOT@/client"
-</AuthBearerIssuer>
-<Location "/app/second">
-AuthBearerLoginIssuer %s
-</Location>
-""" % (op.url, second.url, '"%s"' % name if name else "", second.url)))
-    done = checker(conf, files=SECRETS)
+    done = checker(two(op, second, '"%s"' % name if name else ""), files=SECRETS)
     assert done.status == 1, done
     assert "/.auth/callback/NAME" in done.output, done
     assert '<AuthBearerIssuer "%s" NAME>' % second.url in done.output, done
 
 
 def test_configtest_says_what_to_register(checker, op, second):
-    conf = ('AuthBearerSecretFile "@ROOT@/secret"\nAuthBearerLoginPath /in\n'
-            + vhost("a", op, """
-AuthBearerUserFormat %%u
-AuthBearerLoginIssuer %s
-<AuthBearerIssuer "%s" second>
-    AuthBearerClientID app
-    AuthBearerClientSecret "file:@ROOT@/client"
-</AuthBearerIssuer>
-<Location "/app/second">
-AuthBearerLoginIssuer %s
-</Location>
-""" % (op.url, second.url, second.url)))
-    done = checker(conf, files=SECRETS)
+    done = checker("AuthBearerLoginPath /in\n" + two(op, second), files=SECRETS)
     assert done.status == 0, done
     for issuer, name in ((op, "a"), (second, "second")):
         assert ("register with issuer %s the redirect URI "
                 "http://a.test/in/callback/%s" % (issuer.url, name)) \
             in done.output, done
+
+
+#: <VirtualHost>, its ServerName, and the server as browsers see it.
+BASES = [
+    ("*:8443", "www.test", "http://www.test:8443"),
+    ("*:80", "www.test", "http://www.test"),
+    ("*:443", "www.test", "http://www.test:443"),
+    ("*", "www.test", "http://www.test"),
+    ("*:8443", "www.test:9000", "http://www.test:9000"),
+    ("*:8443", "www.test:80", "http://www.test"),
+    ("*:8443", "https://www.test", "https://www.test:8443"),
+    ("*:443", "https://www.test", "https://www.test"),
+    ("*:80", "https://www.test:443", "https://www.test"),
+    ("*:443", "https://www.test:80", "https://www.test:80"),
+]
+
+
+@pytest.mark.parametrize("address,server,base", BASES,
+                         ids=["%s-%s" % row[:2] for row in BASES])
+def test_base_url_by_server_name(checker, op, second, address, server, base):
+    """Without AuthBearerBaseURL: an issuer compares every byte of it."""
+    done = checker(two(op, second, address=address, server=server, base=""),
+                   files=SECRETS)
+    assert done.status == 0, done
+    assert "the redirect URI %s/.auth/callback/second\n" % base in done.output, done
+
+
+#: What stands in the main server, in the virtual host, and its scheme.
+ENGINES = [
+    ("", "SSLEngine On", "https"), ("", "sslengine on", "https"),
+    ("", '<IfModule mod_ssl.c>\nSSLEngine "On"\n</IfModule>', "https"),
+    ("", "SSLEngine Off\nSSLEngine On", "https"), ("", "SSLEngine Off", "http"),
+    ("", "SSLEngine Optional", "http"), ("SSLEngine On", "", "https"),
+    ("SSLEngine On", "SSLEngine Off", "http"),
+    ("<VirtualHost *:8444>\nServerName other.test\nSSLEngine On\n"
+     'SSLCertificateFile "@ROOT@/tls.pem"\n</VirtualHost>', "", "http")]
+
+
+@pytest.mark.parametrize("outside,inside,scheme", ENGINES)
+def test_base_url_of_a_server_that_speaks_tls(checker, op, second, outside, inside,
+                                              scheme):
+    done = checker('SSLCertificateFile "@ROOT@/tls.pem"\n' + outside + "\n" + two(
+        op, second, address="*:8443", server="www.test", base=inside),
+        modules=("ssl",), files={**SECRETS, "tls.pem": certs.server("good")})
+    assert done.status == 0, done
+    assert "the redirect URI %s://www.test:8443/.auth/callback/second\n" % scheme \
+        in done.output, done
+
+
+@pytest.mark.core
+@pytest.mark.allow_log(*clientcert.WARNINGS)
+def test_a_login_over_tls(one_server, op):
+    """Its own address is https, so the cookies are for https only."""
+    tls = ClientCert("""
+<AuthBearerIssuer "%s" a>
+    AuthBearerClientID app
+    AuthBearerClientSecret "file:@ROOT@/client"
+</AuthBearerIssuer>
+""" % op.url + location("/app", "AuthBearerSession On\nAuthBearerLogin On"))
+    server = one_server(SECRET + tls.conf, files={**SECRETS, **tls.files},
+                        modules=clientcert.MODULES)
+    res = tls.request(server, "GET", "/app/x", headers=[("Accept", "text/html")])
+    assert callback_of(res) == "https://server.test:%d/.auth/callback" % tls.port
+    cookie, = [Cookie(line) for line in res.all("Set-Cookie")]
+    assert cookie.name.startswith("__Host-bearer_")
+    assert "secure" in cookie.attributes
+
+
+def test_base_url_by_the_main_servers_name(checker, op, second):
+    """A virtual host has its own name, not the one that is written outside."""
+    done = checker("AuthBearerBaseURL https://outside.test\n" + two(
+        op, second, address="*:8080", base=""), files=SECRETS)
+    assert "the redirect URI http://a.test:8080/.auth/callback/second\n" \
+        in done.output, done
