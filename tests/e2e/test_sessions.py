@@ -1,12 +1,13 @@
 # Licensed under the Apache License, Version 2.0; see LICENSE.
 """Sessions: where they count, and what a refresh, a logout and a change of the
 configuration make of one."""
-import json
+import shutil
 import threading
 import time
 
 import pytest
 
+from support.backends import OwnRedis
 from support.browsing import (SECRETS, backchannel, callback, conf,  # noqa: F401
                               no_session, op, session_cookie, signed_in, site,
                               store)
@@ -203,3 +204,34 @@ def test_an_issuer_that_is_no_longer_declared(site, op, store):
     server.write("httpd.conf", text)
     server.graceful()
     assert [b.navigate("/app/x").status for b in copies] == [302, 302]
+
+
+# -- a logout token ------------------------------------------------------------------
+
+@pytest.fixture
+def redis():
+    if not shutil.which(OwnRedis.PROGRAM):
+        pytest.fail("no " + OwnRedis.PROGRAM)
+    backend = OwnRedis()
+    yield backend
+    backend.close()
+
+
+@pytest.mark.core
+def test_a_logout_token_is_remembered_for_a_time(site, op, redis):
+    """As long as a session can last, and the clocks may differ: its exp may be of
+    any year, and memory is not the issuer's to fill."""
+    server = site(redis.conf.rstrip("\n") + " for=sessions\n"
+                  "AuthBearerSessionLifetime max=100s idle=50s\n"
+                  "AuthBearerClockSkew 10s")
+    client = redis.client()
+    for seconds, wanted in ((4 * 10 ** 8, 120), (30, 50)):
+        client.flushdb()
+        token = op.logout_token(exp=int(time.time()) + seconds, sid="another",
+                                sub=None)
+        assert backchannel(server, token).status == 200
+        assert backchannel(server, token).status == 400
+        # the mark of the logout, as long as a session lasts, and the jti
+        lives = [client.ttl(key) for key in client.keys()]
+        assert len(lives) == 2 and max(lives) <= max(wanted, 100), lives
+        assert [n for n in lives if wanted - 20 < n <= wanted], lives
