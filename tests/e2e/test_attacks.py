@@ -112,6 +112,7 @@ AuthBearerMaxTokenAge 25h
                "single.json": tokens.jwks("rs256-single")})
     granted(server.get("/a", mint(iss=warm.url)))
     granted(server.get("/a", mint("rs256-other", iss=other.url)))
+    server.take_pending()       # what is said, once, of the warm issuer's weak keys
     return server
 
 

@@ -40,7 +40,7 @@ def get(server, token, who=None, path="/t", **headers):
 
 def pids(server):
     """Children that have answered refusals, by their lines in the log."""
-    return set(re.findall(r"\|auth_bearer\|info\|(\d+)\|refused",
+    return set(re.findall(r"\|auth_bearer\|info\|(\d+)\|AB\d+: refused",
                           server.error_log()))
 
 
