@@ -152,12 +152,45 @@ static int revoke_token(const ht_call_t *call, apr_time_t until)
     return status;
 }
 
+/* As the list has it, with a date that can be read. */
+static void print_entry(void *baton, const bearer_revocation_listed_t *entry)
+{
+    const ht_call_t *call = baton;
+    apr_time_exp_t date;
+    char until[APR_RFC822_DATE_LEN] = "never";
+    apr_size_t len;
+    const char *line;
+
+    if (entry->until && entry->until <= SECONDS_MAX
+        && apr_time_exp_gmt(&date, apr_time_from_sec(entry->until)) == APR_SUCCESS) {
+        apr_strftime(until, &len, sizeof(until), "%Y-%m-%dT%H:%M:%SZ", &date);
+    }
+    line = apr_psprintf(call->p, "%s %s %s%s\n", entry->kind,
+                        bearer_text_hex(call->p, entry->digest, BEARER_SHA256_SIZE),
+                        until, entry->is_live ? "" : " (over)");
+    ht_write(call, line, strlen(line));
+}
+
+static int list(const ht_call_t *call)
+{
+    const char *error = NULL;
+
+    return bearer_revocation_list_entries(ht_value(call, "file"), apr_time_now(),
+                                          print_entry, (void *)(apr_uintptr_t)call,
+                                          &error, call->p) == APR_SUCCESS
+               ? HT_OK : ht_fail(call, HT_USAGE, "%s", error);
+}
+
 static int run(const ht_call_t *call)
 {
     const char *jti = ht_value(call, "jti");
     const char *issuer = ht_value(call, "issuer");
     apr_time_t until;
 
+    if (ht_has(call, "list")) {
+        return jti || issuer || ht_has(call, "until")
+            ? ht_usage(call, "--list takes no other option but --file") : list(call);
+    }
     if (read_until(call, &until) != HT_OK) {
         return HT_USAGE;
     }
@@ -172,6 +205,7 @@ static int run(const ht_call_t *call)
 
 static const ht_option_t options[] = {
     { "file", "PATH", HT_REQUIRED, "the list; made when it is not there" },
+    { "list", NULL, 0, "show the entries instead: kind, digest, until when" },
     { "jti", "JTI", 0, "revoke by jti instead of a token; with --issuer and "
       "--until" },
     { "issuer", "ISS", 0, "iss of the tokens with that jti" },
@@ -182,7 +216,7 @@ static const ht_option_t options[] = {
 
 const ht_command_t ht_revoke = {
     "revoke", NULL, 1, "Add a token to the list of AuthBearerRevocations.",
-    "The token is read from standard input, except with --jti. The list is "
+    "The token is read from standard input, except with --jti or --list. The list is "
     "replaced in one step, entries that are over are left out; an empty file "
     "is a valid list. Servers follow within a second.",
     options, run

@@ -21,8 +21,8 @@ const char *const bearer_exports_identity_headers[] = {
 /* No claim may take the place of these, whatever the prefix. */
 static const char *const fixed_variables[] = {
     "BEARER_METHOD", "BEARER_ISSUER", "BEARER_ISSUER_NAME", "BEARER_EXPIRES",
-    "BEARER_SCOPE", "BEARER_ROLES", "BEARER_GROUPS", "BEARER_ERROR",
-    "BEARER_ERROR_CHECK", "REMOTE_USER", "AUTH_TYPE", NULL
+    "BEARER_TOKEN_ID", "BEARER_SCOPE", "BEARER_ROLES", "BEARER_GROUPS",
+    "BEARER_ERROR", "BEARER_ERROR_CHECK", "REMOTE_USER", "AUTH_TYPE", NULL
 };
 
 /* ---- names ------------------------------------------------------------- */

@@ -1,9 +1,14 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /*
- * The revocation list in memory. A table never changes once readers can see it.
- * Tables sit in a few places; a reader counts itself in at the current place
- * and makes sure that it still is the current one, so that a place is reused,
- * and its table freed, only when nobody is there.
+ * The revocation list in memory. Tables (revocation_table.h) sit in a few places;
+ * a reader counts itself in at the current place and makes sure that it still is
+ * the current one, so that a place is reused, and its table freed, only when
+ * nobody is there.
+ *
+ * A file may be looked at while it is being written in its place (cp), when it is
+ * empty, or ends anywhere. So a change of the same file is read when the file has
+ * been left alone for a moment, and one that cannot be read gets another chance;
+ * for this time the table of the last look counts, or requests wait.
  */
 #include "bearer/revocation.h"
 
@@ -13,43 +18,34 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include <apr_strings.h>
 
 #include "bearer/bell.h"
-#include "bearer/revocation_file.h"
+#include "bearer/revocation_table.h"
 
 /* The current table, and old ones that somebody still reads. */
 #define PLACES 4
-
-/* Of a digest so many bytes are compared: enough against second preimages. */
-#define KEPT 16
-
-#define INDEX_BITS_MAX 20
 
 /* A file that changed so recently may change again without showing it: its
  * times are as coarse as the file system's. The next look reads it again. */
 #define SETTLED_AFTER 2
 
+/* A file that was written in its place so recently may be half written, all the more
+ * if it has become shorter. One that is appended to again and again is waited for no
+ * longer than LEFT_ALONE_WITHIN. With a look's interval each is less than
+ * BEARER_REVOCATION_FRESH. */
+#define LEFT_ALONE apr_time_from_msec(100)
+#define LEFT_ALONE_SHORTER apr_time_from_msec(350)
+#define LEFT_ALONE_WITHIN apr_time_from_msec(350)
+
+/* A list that cannot be read closes access if it is not whole after this time. */
+#define WHOLE_WITHIN apr_time_from_msec(900)
+
 /* How long a request waits for another thread's look that is overdue; and when it
  * looks itself, if that one failed. */
 #define LOOK_TAKES apr_time_from_sec(1)
 #define LOOK_AGAIN apr_time_from_msec(20)
-
-typedef struct entry_t {
-    unsigned char digest[KEPT];
-    apr_int64_t until;            /* seconds; 0: for ever */
-} entry_t;
-
-typedef struct table_t {
-    char closed[BEARER_REVOCATION_ERROR_SIZE]; /* why, or "" */
-    int tokens, jtis;             /* are there any? */
-    unsigned bits;                /* entries are found by so many first bits */
-    uint32_t *index;              /* 2^bits + 1 */
-    size_t count;
-    entry_t *entries;             /* sorted by digest */
-} table_t;
 
 /* What tells one state of the file from another. */
 typedef struct identity_t {
@@ -65,7 +61,7 @@ struct bearer_revocation_t {
     bearer_sha256_t *sha256;
     struct {
         _Atomic unsigned readers;
-        table_t *table;
+        bearer_revocation_table_t *table;
     } places[PLACES];
     _Atomic unsigned current;
     _Atomic uint64_t generation;
@@ -73,187 +69,13 @@ struct bearer_revocation_t {
     bearer_bell_t looked_bell;    /* rings when a look is over */
     atomic_flag looking;          /* what follows belongs to its holder */
     identity_t identity;
+    identity_t writing;           /* another state of that file, */
+    apr_time_t written;           /* and when it was first seen */
     int settled;                  /* same identity means same content */
+    apr_time_t unsure;            /* since when a change is not taken; 0: none is.
+                                   * By the system's clock, like the other two */
+    apr_time_t tried;             /* the last look that came to nothing */
 };
-
-/* ---- tables -------------------------------------------------------------- */
-
-static void free_table(table_t *table)
-{
-    if (table) {
-        free(table->index);
-        free(table->entries);
-        free(table);
-    }
-}
-
-static int compare_entries(const void *a, const void *b)
-{
-    return memcmp(((const entry_t *)a)->digest, ((const entry_t *)b)->digest,
-                  KEPT);
-}
-
-/* Of several entries for one digest the one that lives longest. */
-static void sort_entries(table_t *table)
-{
-    size_t i, n = 0;
-
-    if (table->count == 0) {
-        return;
-    }
-    qsort(table->entries, table->count, sizeof(entry_t), compare_entries);
-    for (i = 1; i < table->count; i++) {
-        const entry_t *next = &table->entries[i];
-        entry_t *last = &table->entries[n];
-
-        if (compare_entries(last, next) != 0) {
-            table->entries[++n] = *next;
-        }
-        else if (last->until != 0
-                 && (next->until == 0 || next->until > last->until)) {
-            last->until = next->until;
-        }
-    }
-    table->count = n + 1;
-}
-
-static size_t prefix_of(const table_t *table, const unsigned char *digest)
-{
-    const uint32_t first = (uint32_t)digest[0] << 24 | (uint32_t)digest[1] << 16
-                           | (uint32_t)digest[2] << 8 | digest[3];
-
-    return table->bits ? first >> (32 - table->bits) : 0;
-}
-
-/* index[n]: where entries whose first bits are n or more start. */
-static int index_entries(table_t *table)
-{
-    size_t n, slots, i = 0;
-
-    while (table->bits < INDEX_BITS_MAX
-           && ((size_t)1 << table->bits) < table->count) {
-        table->bits++;
-    }
-    slots = (size_t)1 << table->bits;
-    table->index = malloc((slots + 1) * sizeof(*table->index));
-    if (!table->index) {
-        return 0;
-    }
-    for (n = 0; n <= slots; n++) {
-        while (i < table->count
-               && prefix_of(table, table->entries[i].digest) < n) {
-            i++;
-        }
-        table->index[n] = (uint32_t)i;
-    }
-    return 1;
-}
-
-static int table_has(const table_t *table, const unsigned char *digest,
-                     apr_time_t now)
-{
-    const size_t n = prefix_of(table, digest);
-    size_t low = table->index[n], high = table->index[n + 1];
-
-    while (low < high) {
-        const size_t middle = low + (high - low) / 2;
-        const entry_t *entry = &table->entries[middle];
-        const int order = memcmp(digest, entry->digest, KEPT);
-
-        if (order == 0) {
-            return bearer_revocation_is_live(entry->until, now);
-        }
-        if (order < 0) {
-            high = middle;
-        }
-        else {
-            low = middle + 1;
-        }
-    }
-    return 0;
-}
-
-static int is_same_table(const table_t *a, const table_t *b)
-{
-    return strcmp(a->closed, b->closed) == 0 && a->count == b->count
-           && a->tokens == b->tokens && a->jtis == b->jtis
-           && (a->count == 0
-               || memcmp(a->entries, b->entries, a->count * sizeof(entry_t))
-                      == 0);
-}
-
-static size_t count_lines(const bearer_revocation_text_t *text)
-{
-    const char *s = text->text, *end = s + text->len;
-    size_t n = 0;
-
-    for (; (s = memchr(s, '\n', (size_t)(end - s))) != NULL; s++) {
-        n++;
-    }
-    return n;
-}
-
-static void add_entry(table_t *table, const bearer_revocation_line_t *line)
-{
-    entry_t *entry = &table->entries[table->count++];
-
-    memcpy(entry->digest, line->digest, KEPT);
-    entry->until = line->until;
-    table->tokens |= line->kind == BEARER_REVOCATION_TOKEN;
-    table->jtis |= line->kind == BEARER_REVOCATION_JTI;
-}
-
-/* Tokens and jtis share the table: no token contains the NUL of a jti's text.
- * 0, with table->closed, when a line is bad. */
-static int fill_table(table_t *table, bearer_revocation_text_t *text,
-                      apr_time_t now)
-{
-    bearer_revocation_line_t line;
-
-    snprintf(table->closed, sizeof(table->closed), "no memory for it");
-    table->entries = malloc((count_lines(text) + 1) * sizeof(entry_t));
-    while (table->entries && bearer_revocation_file_next(text, &line)) {
-        if (line.kind == BEARER_REVOCATION_BAD) {
-            bearer_revocation_file_bad(text, table->closed);
-            return 0;
-        }
-        if (line.kind != BEARER_REVOCATION_NOTHING
-            && bearer_revocation_is_live(line.until, now)) {
-            add_entry(table, &line);
-        }
-    }
-    sort_entries(table);
-    if (!table->entries || !index_entries(table)) {
-        return 0;
-    }
-    table->closed[0] = '\0';
-    return 1;
-}
-
-/* The file as a table, a closed one if it is not whole; NULL: no memory.
- * st->st_mode is 0 where it could not be read at all. */
-static table_t *load_table(const char *path, struct stat *st, apr_time_t now)
-{
-    table_t *table = calloc(1, sizeof(*table));
-    bearer_revocation_text_t text;
-
-    memset(st, 0, sizeof(*st));
-    if (!table) {
-        return NULL;
-    }
-    if (bearer_revocation_file_read(&text, st, path, table->closed)
-        != APR_SUCCESS) {
-        st->st_mode = 0;
-        return table;
-    }
-    if (!fill_table(table, &text, now)) {
-        free(table->entries);
-        table->entries = NULL;
-        table->count = 0;
-    }
-    free(text.text);
-    return table;
-}
 
 /* ---- readers and places -------------------------------------------------- */
 
@@ -284,7 +106,7 @@ static int tidy_places(bearer_revocation_t *list)
 
     for (i = 0; i < PLACES; i++) {
         if (i != current && atomic_load(&list->places[i].readers) == 0) {
-            free_table(list->places[i].table);
+            bearer_revocation_table_free(list->places[i].table);
             list->places[i].table = NULL;
             place = (int)i;
         }
@@ -316,20 +138,42 @@ static int is_same_file(const identity_t *a, const identity_t *b)
            && is_same_time(&a->ctime, &b->ctime);
 }
 
-static int is_unchanged(const bearer_revocation_t *list)
+static int is_unchanged(const bearer_revocation_t *list, const identity_t *seen)
 {
-    identity_t now;
-    struct stat st;
-
-    if (!list->settled || stat(list->path, &st) != 0) {
-        return 0;
-    }
-    identify(&now, &st);
-    return is_same_file(&now, &list->identity);
+    return list->settled && is_same_file(seen, &list->identity);
 }
 
-static void log_table(const bearer_revocation_t *list, const table_t *old,
-                      const table_t *table)
+/* Is this the file that was read before, and has it been written to since we last
+ * saw it? What is told by its own clock may be another one than ours, or late. */
+static int is_being_written(bearer_revocation_t *list, const identity_t *seen,
+                            apr_time_t present)
+{
+    const apr_interval_time_t left_alone =
+        seen->size < list->identity.size ? LEFT_ALONE_SHORTER : LEFT_ALONE;
+
+    if (seen->dev != list->identity.dev || seen->ino != list->identity.ino
+        || is_same_file(seen, &list->identity)) {
+        return 0;
+    }
+    if (!is_same_file(seen, &list->writing) || list->written > present) {
+        list->writing = *seen;
+        list->written = present;
+    }
+    return present - list->written < left_alone;
+}
+
+/* May what is not sure yet be left for the next look? */
+static int may_wait(bearer_revocation_t *list, apr_time_t present,
+                    apr_interval_time_t longest)
+{
+    if (!list->unsure || list->unsure > present) {
+        list->unsure = present;
+    }
+    return present - list->unsure < longest;
+}
+
+static void log_table(const bearer_revocation_t *list, const bearer_revocation_table_t *old,
+                      const bearer_revocation_table_t *table)
 {
     if (table->closed[0]) {
         bearer_world_log(list->world, BEARER_LOG_ERROR,
@@ -350,18 +194,18 @@ static void log_table(const bearer_revocation_t *list, const table_t *old,
 }
 
 /* Makes table the current one, if it says anything new. 0: not possible now. */
-static int publish(bearer_revocation_t *list, table_t *table)
+static int publish(bearer_revocation_t *list, bearer_revocation_table_t *table)
 {
-    const table_t *old = list->places[atomic_load(&list->current)].table;
+    const bearer_revocation_table_t *old = list->places[atomic_load(&list->current)].table;
     int place;
 
-    if (old && is_same_table(old, table)) {
-        free_table(table);
+    if (old && bearer_revocation_table_same(old, table)) {
+        bearer_revocation_table_free(table);
         return 1;
     }
     place = tidy_places(list);
     if (place < 0) {
-        free_table(table);
+        bearer_revocation_table_free(table);
         return 0;
     }
     log_table(list, old, table);
@@ -372,26 +216,70 @@ static int publish(bearer_revocation_t *list, table_t *table)
     return 1;
 }
 
-/* 1: what is in memory now is what the file said during this call. */
-static int look(bearer_revocation_t *list, apr_time_t now)
+static int is_open(const bearer_revocation_t *list)
 {
-    const time_t present = time(NULL); /* the file system's, not the world's */
-    struct stat st;
-    table_t *table;
+    const bearer_revocation_table_t *table =
+        list->places[atomic_load(&list->current)].table;
 
-    if (is_unchanged(list)) {
-        tidy_places(list);
-        return 1;
+    return table && !table->closed[0];
+}
+
+/* 1: what is in memory now is what the file said during this call. seen: what was
+ * seen of it before, NULL: nothing. */
+static int read_file(bearer_revocation_t *list, const identity_t *seen, apr_time_t now,
+                     apr_time_t present)
+{
+    const time_t begun = apr_time_sec(present);
+    bearer_revocation_table_t *table;
+    identity_t read;
+    struct stat st;
+
+    table = bearer_revocation_table_load(list->path, &st, now);
+    identify(&read, &st);
+    if (table && is_open(list) && (table->closed[0] || !seen || !is_same_file(seen, &read))
+        && may_wait(list, present, WHOLE_WITHIN)) {
+        bearer_revocation_table_free(table);
+        return 0;
     }
-    table = load_table(list->path, &st, now);
     if (!table || !publish(list, table)) {
         list->settled = 0;
         return 0;
     }
-    identify(&list->identity, &st);
+    list->identity = read;
     list->settled = st.st_mode != 0
-                    && (st.st_ctime < present - SETTLED_AFTER
-                        || st.st_ctime > present + SETTLED_AFTER);
+                    && (st.st_ctime < begun - SETTLED_AFTER
+                        || st.st_ctime > begun + SETTLED_AFTER);
+    return 1;
+}
+
+/* The same, where the file need not be read if it has not changed. */
+static int look(bearer_revocation_t *list, apr_time_t now)
+{
+    const apr_time_t present = apr_time_now(); /* the file system's, not the world's */
+    identity_t seen;
+    struct stat st;
+    int there;
+
+    if (present >= list->tried && present - list->tried < LOOK_AGAIN) {
+        return 0;
+    }
+    list->tried = present;
+    there = stat(list->path, &st) == 0;
+    if (there) {
+        identify(&seen, &st);
+        if (is_being_written(list, &seen, present)
+            && (may_wait(list, present, LEFT_ALONE_WITHIN)
+                || seen.size < list->identity.size)) {
+            return 0;
+        }
+    }
+    if (there && is_unchanged(list, &seen)) {
+        tidy_places(list);
+    } else if (!read_file(list, there ? &seen : NULL, now, present)) {
+        return 0;
+    }
+    list->unsure = 0;
+    list->tried = 0;
     return 1;
 }
 
@@ -459,7 +347,7 @@ static bearer_reason_t closed(const bearer_revocation_t *list,
                          list->path, cause);
 }
 
-static bearer_reason_t ask_table(const table_t *table, bearer_sha256_t *sha256,
+static bearer_reason_t ask_table(const bearer_revocation_table_t *table, bearer_sha256_t *sha256,
                                  const char *iss, const char *jti,
                                  const unsigned char *token_sha256,
                                  apr_time_t now, bearer_refusal_t *why,
@@ -467,7 +355,7 @@ static bearer_reason_t ask_table(const table_t *table, bearer_sha256_t *sha256,
 {
     unsigned char digest[BEARER_SHA256_SIZE];
 
-    if (table->tokens && token_sha256 && table_has(table, token_sha256, now)) {
+    if (table->tokens && token_sha256 && bearer_revocation_table_has(table, token_sha256, now)) {
         return bearer_refuse(why, p, BEARER_REVOKED,
                              "the token is in AuthBearerRevocations");
     }
@@ -478,7 +366,7 @@ static bearer_reason_t ask_table(const table_t *table, bearer_sha256_t *sha256,
         return bearer_refuse(why, p, BEARER_REVOCATION_LIST,
                              "the jti's digest could not be made");
     }
-    if (table_has(table, digest, now)) {
+    if (bearer_revocation_table_has(table, digest, now)) {
         return bearer_refuse(why, p, BEARER_REVOKED,
                              "jti %s of issuer %s is in AuthBearerRevocations",
                              bearer_text_quote(p, jti),
@@ -492,7 +380,7 @@ bearer_reason_t bearer_revocation_ask(bearer_revocation_t *list,
                                       const unsigned char *token_sha256,
                                       bearer_refusal_t *why, apr_pool_t *p)
 {
-    const table_t *table;
+    const bearer_revocation_table_t *table;
     bearer_reason_t reason;
     unsigned place;
     apr_time_t now;
@@ -530,7 +418,7 @@ bearer_reason_t bearer_revocation_ask_token(bearer_revocation_t *list,
 void bearer_revocation_state(bearer_revocation_t *list,
                              bearer_revocation_state_t *state)
 {
-    const table_t *table;
+    const bearer_revocation_table_t *table;
     unsigned place;
 
     memset(state, 0, sizeof(*state));
@@ -553,7 +441,7 @@ static apr_status_t free_list(void *data)
     int i;
 
     for (i = 0; i < PLACES; i++) {
-        free_table(list->places[i].table);
+        bearer_revocation_table_free(list->places[i].table);
         list->places[i].table = NULL;
     }
     return APR_SUCCESS;
@@ -583,7 +471,7 @@ apr_status_t bearer_revocation_create(bearer_revocation_t **list,
 const char *bearer_revocation_file_error(const char *path, apr_pool_t *p)
 {
     struct stat st;
-    table_t *table = load_table(path, &st, apr_time_now());
+    bearer_revocation_table_t *table = bearer_revocation_table_load(path, &st, apr_time_now());
     const char *error = NULL;
 
     if (!table) {
@@ -595,6 +483,6 @@ const char *bearer_revocation_file_error(const char *path, apr_pool_t *p)
                              "an empty one to begin with",
                              path, table->closed);
     }
-    free_table(table);
+    bearer_revocation_table_free(table);
     return error;
 }

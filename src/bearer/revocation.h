@@ -9,7 +9,8 @@
  *   jti   SHA256-HEX-OF-ISSUER-NUL-JTI UNTIL
  *
  * Fields are separated by blanks or tabs. UNTIL is seconds since the epoch, the
- * token's exp (0: for ever); an entry lives BEARER_REVOCATION_GRACE longer, for
+ * token's exp (0: for ever; less than BEARER_REVOCATION_UNTIL_MIN is no date but a
+ * mistake, as is a digest of nothing: such a line is bad); an entry lives BEARER_REVOCATION_GRACE longer, for
  * a token may be accepted so long after its exp. Every line ends with a line
  * feed: a last line without one shows a file that was cut. Nothing in the file
  * is a secret.
@@ -41,6 +42,10 @@ typedef struct bearer_revocation_t bearer_revocation_t;
  *  this time everywhere. */
 #define BEARER_REVOCATION_FRESH apr_time_from_msec(900)
 
+/** 2001-09-09: no token expired earlier; who writes less means a number of seconds
+ *  from now. */
+#define BEARER_REVOCATION_UNTIL_MIN APR_INT64_C(1000000000)
+
 /** The largest AuthBearerClockSkew. */
 #define BEARER_REVOCATION_GRACE apr_time_from_sec(300)
 
@@ -56,6 +61,12 @@ apr_status_t bearer_revocation_create(bearer_revocation_t **list,
 
 /** For configtest: NULL, or what is wrong with the file and the mend. */
 const char *bearer_revocation_file_error(const char *path, apr_pool_t *p);
+
+/** 8 hex digits of a token's digest, as a list has it: how the log and
+ *  BEARER_TOKEN_ID name a token. "" if there is no SHA-256. */
+#define BEARER_REVOCATION_ID_SIZE 4
+const char *bearer_revocation_token_id(bearer_sha256_t *sha256, const char *token,
+                                       apr_size_t len, apr_pool_t *p);
 
 /**
  * What a token is named by in the list: SHA-256 of a JWT's signing input (all
@@ -106,6 +117,22 @@ void bearer_revocation_state(bearer_revocation_t *list,
  *  BEARER_REVOCATION_LOOK. Requests call it through bearer_revocation_ask; a
  *  watchdog may, so that no request pays for reading a long list. */
 void bearer_revocation_refresh(bearer_revocation_t *list);
+
+/** One entry of a list. */
+typedef struct bearer_revocation_listed_t {
+    const char *kind;         /**< "token" or "jti" */
+    const unsigned char *digest;
+    apr_int64_t until;        /**< seconds since the epoch; 0: for ever */
+    int is_live;              /**< 0: it is of no effect any more */
+} bearer_revocation_listed_t;
+
+/** Calls each for every entry, in the order of the file. APR_SUCCESS, or *error
+ *  says in p what is wrong with the file; then entries before a bad line may have
+ *  been told. For htbearer. */
+apr_status_t bearer_revocation_list_entries(
+    const char *path, apr_time_t now,
+    void (*each)(void *baton, const bearer_revocation_listed_t *entry), void *baton,
+    const char **error, apr_pool_t *p);
 
 /**
  * Appends one entry and prunes expired ones, atomically: lock file (PATH.lock,

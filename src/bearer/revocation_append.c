@@ -116,7 +116,7 @@ static apr_status_t merge(change_t *change, bearer_revocation_text_t *old)
 
 static apr_status_t make_text(change_t *change)
 {
-    bearer_revocation_text_t old = { NULL, 0, 0, 0 };
+    bearer_revocation_text_t old = { NULL, 0, 0, 0, NULL };
     char error[BEARER_REVOCATION_ERROR_SIZE];
     apr_status_t rv;
 
@@ -361,4 +361,33 @@ apr_status_t bearer_revocation_append_jti(const char *path, const char *iss,
         return no_digest(error);
     }
     return append(path, BEARER_REVOCATION_JTI, digest, until, now, error, p);
+}
+
+apr_status_t bearer_revocation_list_entries(
+    const char *path, apr_time_t now,
+    void (*each)(void *baton, const bearer_revocation_listed_t *entry), void *baton,
+    const char **error, apr_pool_t *p)
+{
+    bearer_revocation_text_t text = { NULL, 0, 0, 0, NULL };
+    char wrong[BEARER_REVOCATION_ERROR_SIZE];
+    bearer_revocation_line_t line;
+    struct stat st;
+    apr_status_t rv = bearer_revocation_file_read(&text, &st, path, wrong);
+
+    while (rv == APR_SUCCESS && bearer_revocation_file_next(&text, &line)) {
+        bearer_revocation_listed_t entry = {
+            line.kind == BEARER_REVOCATION_TOKEN ? "token" : "jti", line.digest,
+            line.until, bearer_revocation_is_live(line.until, now)
+        };
+
+        if (line.kind == BEARER_REVOCATION_BAD) {
+            bearer_revocation_file_bad(&text, wrong);
+            rv = APR_EINVAL;
+        } else if (line.kind != BEARER_REVOCATION_NOTHING) {
+            each(baton, &entry);
+        }
+    }
+    free(text.text);
+    *error = rv == APR_SUCCESS ? NULL : apr_psprintf(p, "%s: %s", path, wrong);
+    return rv;
 }

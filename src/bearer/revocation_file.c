@@ -102,19 +102,44 @@ static int take_until(apr_int64_t *until, const char **s, const char *end)
     return digits > 0;
 }
 
+/* What is well-formed and yet revokes nothing. */
+static const char *mistake_in(const bearer_revocation_line_t *line)
+{
+    /* SHA-256 of nothing, and of a line feed: a command without its input */
+    static const unsigned char nothings[2][BEARER_SHA256_SIZE] = {
+        { 0xe3, 0xb0, 0xc4, 0x42, 0x98, 0xfc, 0x1c, 0x14, 0x9a, 0xfb, 0xf4,
+          0xc8, 0x99, 0x6f, 0xb9, 0x24, 0x27, 0xae, 0x41, 0xe4, 0x64, 0x9b,
+          0x93, 0x4c, 0xa4, 0x95, 0x99, 0x1b, 0x78, 0x52, 0xb8, 0x55 },
+        { 0x01, 0xba, 0x47, 0x19, 0xc8, 0x0b, 0x6f, 0xe9, 0x11, 0xb0, 0x91,
+          0xa7, 0xc0, 0x51, 0x24, 0xb6, 0x4e, 0xee, 0xce, 0x96, 0x4e, 0x09,
+          0xc0, 0x58, 0xef, 0x8f, 0x98, 0x05, 0xda, 0xca, 0x54, 0x6b }
+    };
+
+    if (line->until && line->until < BEARER_REVOCATION_UNTIL_MIN) {
+        return "has an UNTIL before 2001: it is seconds since 1970, or 0 for never";
+    }
+    return !memcmp(line->digest, nothings[0], BEARER_SHA256_SIZE)
+                   || !memcmp(line->digest, nothings[1], BEARER_SHA256_SIZE)
+               ? "has the SHA-256 of no token at all: write it with htbearer revoke"
+               : NULL;
+}
+
 static bearer_revocation_kind_t parse_line(bearer_revocation_line_t *line,
-                                           const char *end)
+                                           const char *end, const char **wrong)
 {
     const char *s = skip_blanks(line->start, end);
     bearer_revocation_kind_t kind;
 
+    *wrong = NULL;
     if (s == end || *s == '#') {
         return BEARER_REVOCATION_NOTHING;
     }
-    return take_kind(&kind, &s, end) && take_digest(line->digest, &s, end)
-                   && take_until(&line->until, &s, end) && s == end
-               ? kind
-               : BEARER_REVOCATION_BAD;
+    if (!take_kind(&kind, &s, end) || !take_digest(line->digest, &s, end)
+        || !take_until(&line->until, &s, end) || s != end) {
+        return BEARER_REVOCATION_BAD;
+    }
+    *wrong = mistake_in(line);
+    return *wrong ? BEARER_REVOCATION_BAD : kind;
 }
 
 int bearer_revocation_file_next(bearer_revocation_text_t *text,
@@ -131,12 +156,13 @@ int bearer_revocation_file_next(bearer_revocation_text_t *text,
     if (!end) {
         /* "UNTIL" may be the first digits of another one */
         text->at = text->len;
+        text->wrong = NULL;
         line->kind = BEARER_REVOCATION_BAD;
         return 1;
     }
     line->len = (apr_size_t)(end - line->start) + 1;
     text->at += line->len;
-    line->kind = parse_line(line, end);
+    line->kind = parse_line(line, end, &text->wrong);
     return 1;
 }
 
@@ -147,8 +173,10 @@ void bearer_revocation_file_bad(const bearer_revocation_text_t *text,
         snprintf(error, BEARER_REVOCATION_ERROR_SIZE,
                  "line %u has no line feed, the file may have been cut",
                  text->line);
-    }
-    else {
+    } else if (text->wrong) {
+        snprintf(error, BEARER_REVOCATION_ERROR_SIZE, "line %u %s", text->line,
+                 text->wrong);
+    } else {
         snprintf(error, BEARER_REVOCATION_ERROR_SIZE,
                  "line %u is not `token SHA256-HEX UNTIL` or "
                  "`jti SHA256-HEX UNTIL`", text->line);
@@ -193,6 +221,16 @@ apr_status_t bearer_revocation_token_digest(bearer_sha256_t *sha256,
     return bearer_sha256_of(sha256, digest, &signed_part, 1);
 }
 
+const char *bearer_revocation_token_id(bearer_sha256_t *sha256, const char *token,
+                                       apr_size_t len, apr_pool_t *p)
+{
+    unsigned char digest[BEARER_SHA256_SIZE];
+
+    return bearer_revocation_token_digest(sha256, digest, token, len) == APR_SUCCESS
+               ? bearer_text_hex(p, digest, BEARER_REVOCATION_ID_SIZE)
+               : "";
+}
+
 /* ---- the file ------------------------------------------------------------ */
 
 static apr_status_t fail(char *error, const char *what, int code)
@@ -227,6 +265,16 @@ static int read_all(int fd, char *to, size_t *len)
     return 0;
 }
 
+/* Was it left alone while it was read? Only then it is one state of the file. */
+static int is_as_before(const struct stat *st, int fd)
+{
+    struct stat now;
+
+    return fstat(fd, &now) == 0 && now.st_size == st->st_size
+           && now.st_mtim.tv_sec == st->st_mtim.tv_sec
+           && now.st_mtim.tv_nsec == st->st_mtim.tv_nsec;
+}
+
 static apr_status_t read_open_file(bearer_revocation_text_t *text,
                                    struct stat *st, int fd, char *error)
 {
@@ -255,6 +303,13 @@ static apr_status_t read_open_file(bearer_revocation_text_t *text,
         free(text->text);
         text->text = NULL;
         return fail(error, "cannot be read", rv);
+    }
+    if (!is_as_before(st, fd)) {
+        free(text->text);
+        text->text = NULL;
+        snprintf(error, BEARER_REVOCATION_ERROR_SIZE, "was written to while it was "
+                                                      "read");
+        return APR_EAGAIN;
     }
     text->len = len;
     return APR_SUCCESS;

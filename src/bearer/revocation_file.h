@@ -32,12 +32,13 @@ typedef struct bearer_revocation_line_t {
     apr_size_t len;
 } bearer_revocation_line_t;
 
-/** A file in memory; start with { text, len, 0, 0 }. */
+/** A file in memory; start with { text, len, 0, 0, NULL }. */
 typedef struct bearer_revocation_text_t {
     char *text;                  /**< malloc'ed */
     apr_size_t len;
     apr_size_t at;               /**< where the next line starts */
     unsigned line;               /**< number of the line read last, from 1 */
+    const char *wrong;           /**< what is wrong with it; NULL: its form */
 } bearer_revocation_text_t;
 
 /**

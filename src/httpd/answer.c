@@ -136,8 +136,8 @@ static const char *about(request_rec *r, const credential_t *credential,
     }
     if (credential && credential->token && credential->len) {
         text = apr_psprintf(r->pool, "%s, token %s", text,
-                            bearer_text_fingerprint(r->pool, credential->token,
-                                                    credential->len));
+                            bearer_revocation_token_id(NULL, credential->token,
+                                                       credential->len, r->pool));
     }
     if (r->user && *r->user) {
         text = apr_psprintf(r->pool, "%s, user %s", text,
@@ -163,6 +163,7 @@ int bearer_answer_refuse(request_rec *r, bearer_reason_t reason,
                    bearer_category_name(category));
     apr_table_setn(r->subprocess_env, "BEARER_ERROR_CHECK",
                    bearer_reason_name(reason));
+    bearer_export_token_id(r, own->credential);
     if (answer->challenge) {
         challenge(r, category);
     }

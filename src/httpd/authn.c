@@ -265,6 +265,10 @@ static void remember(attempt_t *a, apr_uint64_t generation, apr_time_t until)
         until = old;
     }
     keep = apr_pmemdup(a->r->pool, judged, sizeof(*keep));
+    if (!a->process->revocations && a->credential->len) {  /* nobody asked for it yet */
+        bearer_revocation_token_digest(a->process->sha256, a->revocable,
+                                       a->credential->token, a->credential->len);
+    }
     memcpy(keep->token_digest, a->revocable, sizeof(keep->token_digest));
     left_out = apr_array_make(a->r->pool, 1, sizeof(const char *));
     bearer_exports_prepare(keep, settings_of(a, keep->issuer), left_out,

@@ -94,6 +94,29 @@ void bearer_export_tell(request_rec *r, const apr_array_header_t *left_out)
     }
 }
 
+void bearer_export_token_id(request_rec *r, const credential_t *credential)
+{
+    if (credential && credential->token && credential->len) {
+        apr_table_setn(r->subprocess_env, "BEARER_TOKEN_ID",
+                       bearer_revocation_token_id(NULL, credential->token,
+                                                  credential->len, r->pool));
+    }
+}
+
+/* What a cache knows need not be worked out. */
+static void export_known_token_id(request_rec *r, const request_t *record)
+{
+    static const unsigned char unknown[BEARER_SHA256_SIZE];
+    const unsigned char *digest = record->principal->token_digest;
+
+    if (memcmp(digest, unknown, sizeof(unknown)) != 0) {
+        apr_table_setn(r->subprocess_env, "BEARER_TOKEN_ID",
+                       bearer_text_hex(r->pool, digest, BEARER_REVOCATION_ID_SIZE));
+    } else {
+        bearer_export_token_id(r, record->winner);
+    }
+}
+
 static void export_principal(request_rec *r, const request_t *record)
 {
     const bearer_settings_t *settings = record->settings;
@@ -102,6 +125,7 @@ static void export_principal(request_rec *r, const request_t *record)
 
     bearer_exports_apply(r->subprocess_env, r->headers_in, principal, settings,
                          left_out, r->pool);
+    export_known_token_id(r, record);
     bearer_export_tell(r, left_out);
 }
 

@@ -696,6 +696,8 @@ int bearer_export_fixups(request_rec *r);
 void bearer_export_catch_up(request_rec *r);
 /** Writes down which claims the application does not get, and why. */
 void bearer_export_tell(request_rec *r, const apr_array_header_t *left_out);
+/** Sets BEARER_TOKEN_ID, if there is a token. */
+void bearer_export_token_id(request_rec *r, const credential_t *credential);
 
 /* foreign_user.c */
 /** Where AuthType Bearer is in force: makes r->user (and ap_auth_type) the user

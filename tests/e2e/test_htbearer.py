@@ -1094,6 +1094,22 @@ def test_revoke_keeps_what_is_in_the_list(revoked):
         ["token", sha256(word), "0"] for word in ("one", "two", "three"))
 
 
+def test_revoke_lists_what_is_there(revoked, token):
+    made = token(claims(exp=1893456000, jti=None))
+    run("revoke", "--file", revoked, stdin=made).ok()
+    run("revoke", "--file", revoked, stdin="opaque").ok()
+    with open(revoked, "a") as f:
+        f.write("jti %s 1000000000\n" % ("0" * 64))
+    before = revoked.read_text()
+    assert run("revoke", "--file", revoked, "--list").ok().out.decode() == (
+        "token %s 2030-01-01T00:00:00Z\ntoken %s never\n"
+        "jti %s 2001-09-09T01:46:40Z (over)\n"
+        % (sha256(signed(made)), sha256("opaque"), "0" * 64))
+    assert revoked.read_text() == before
+    run("revoke", "--file", revoked, "--list", "--until", "never").failed(2)
+    run("revoke", "--file", str(revoked) + ".none", "--list").failed(2)
+
+
 def test_revoke_leaves_a_broken_list_alone(revoked):
     revoked.write_text("no such line\n")
     run("revoke", "--file", revoked, stdin="opaque").failed(2)

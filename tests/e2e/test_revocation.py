@@ -64,6 +64,26 @@ def test_the_twin_of_an_ecdsa_signature_is_revoked_too(server):
     invalid(server.get("/a", twin), "revoked")
 
 
+def test_log_list_and_variables_name_a_token_alike(server):
+    """By its header and payload: with the other signature, too."""
+    token = mint("es256", jti="named")
+    data, _, sig = token.rpartition(".")
+    s = P256_N - int.from_bytes(unb64(sig)[32:], "big")
+    twin = data + "." + b64(unb64(sig)[:32] + s.to_bytes(32, "big"))
+    name = by_token(token).split()[1][:8]
+    for one in (token, twin, token, token):
+        assert server.get("/a/env", one).env["BEARER_TOKEN_ID"] == name
+    server.write("revoked", by_token(token))
+    everywhere(server, token, 401)
+    for one in (token, twin):
+        invalid(server.get("/a", one), "revoked", log=", token %s" % name)
+
+
+def test_an_opaque_word_is_named_by_the_whole(server):
+    name = hashlib.sha256(b"a.word").hexdigest()[:8]
+    invalid(server.get("/a", "a.word"), log=", token %s" % name)
+
+
 def test_within_a_second(server):
     token = mint()
     everywhere(server, token, 200)
@@ -125,7 +145,7 @@ def test_unreadable_list_closes(server, content):
         os.unlink(server.path("revoked"))
     else:
         server.write("revoked", content)
-    everywhere(server, token, 503)
+    everywhere(server, token, 503, 4)  # it gets a moment to be whole again
     refused(server.get("/a", token), 503, None, "unavailable",
             "revocation_list", log="revo")
     everywhere(server, mint(jti="new"), 503)
@@ -182,3 +202,23 @@ def test_htbearer_revoke_jti(server):
            str(int(time.time()) + 3600))
     everywhere(server, mint(jti="j-9"), 401)
     granted(server.get("/a", mint(jti="j-8")))
+
+
+def test_a_list_replaced_by_cp_under_load(server):
+    """cp truncates the list and writes it again: no request meets half of it."""
+    token, other = mint(jti="revoked"), mint(jti="good")
+    lines = "".join("token %s 0\n" % hashlib.sha256(b"%d" % i).hexdigest()
+                    for i in range(50000)) + by_token(token)
+    server.write("revoked", lines)
+    server.write("copy", lines + "# again\n")
+    start = time.monotonic()
+    while time.monotonic() - start < 1.0 * SLOW:
+        server.get("/a", token)
+    seen = set()
+    for _ in range(3):
+        copy = subprocess.Popen(["cp", server.path("copy"), server.path("revoked")])
+        end = time.monotonic() + 1.2
+        while time.monotonic() < end or copy.poll() is None:
+            seen |= {("revoked", server.get("/a", token).status),
+                     ("good", server.get("/a", other).status)}
+    assert seen == {("revoked", 401), ("good", 200)}

@@ -234,5 +234,7 @@ def resign(token, signer="rs256", alg=None):
 
 
 def digest8(text):
-    """What the log says in place of a token or user."""
+    """What the log says in place of a token or user; of a JWT without signature."""
+    if text.count(".") == 2:
+        text = text.rpartition(".")[0]
     return hashlib.sha256(text.encode()).hexdigest()[:8]
