@@ -10,6 +10,7 @@ from support.browsing import (SECRETS, backchannel, callback, conf,  # noqa: F40
 from support.expect import refused
 from support.issuer import headers_of
 from support.op import NAVIGATE, Browser
+from support.tokens import digest8
 
 #: configtest says so at start
 pytestmark = pytest.mark.allow_log("AuthBearerSessionStore cookie: the issuer")
@@ -702,6 +703,18 @@ def test_a_loop_ends_in_an_explanation(site, op):
     assert "cookies" in res.text
     assert Browser(server).go("/app/x").status == 200
     assert browser.go("/app/other").status == 200
+
+
+def test_a_loop_is_one_however_often_it_went_round(site, op):
+    """The count stays at its largest: it does not begin again."""
+    browser = Browser(site())
+    back = callback(browser, op)
+    browser.cookies["bearer_tries_%d" % browser.server.port] = \
+        digest8("/app/x") + "-9"
+    assert browser.navigate(back).status == 303
+    browser.cookies.pop(session_cookie(browser))
+    res = browser.navigate("/app/x")
+    assert res.status == 403 and res.check == "login_loop", res
 
 
 def test_signing_out_and_in_again_is_no_loop(site, op):

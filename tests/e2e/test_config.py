@@ -106,7 +106,11 @@ ServerName a.test
     ("plain-http-with-path", "AuthBearerPlainHTTP idp.example/jwks\n" + keys_of(
         "", "http://idp.example/jwks"), {}, ["HOST:PORT"]),
     ("ftp-keys", keys_of("", "ftp://idp.example/jwks"), {},
-     ["AuthBearerKeys"]),
+     ["AuthBearerKeys: ", "is neither a URL nor one of this directive's words"]),
+    ("key-path-as-url", keys_of("", "/etc/keys.json"), {},
+     ["AuthBearerKeys: ", "is neither a URL nor one of this directive's words"]),
+    ("client-key-twice", issuer_conf('AuthBearerClientKey "@ROOT@/a" b')
+     + location("/a"), {}, ["AuthBearerClientKey"]),
     ("discover-of-no-url", "AuthBearerIssuer urn:x\n" + location("/a"), {},
      ["AuthBearerKeys"]),
     ("metadata-off-discover", '<AuthBearerIssuer "https://i.test/">\n'
@@ -608,6 +612,15 @@ def test_places(checker, name):
         else:
             assert done.status != 0, (where, done)
             assert name in done.output, (where, done)
+
+
+@pytest.mark.parametrize("name", sorted(DIRECTIVES))
+@pytest.mark.parametrize("value", ["", ' ""'], ids=["none", "empty"])
+def test_without_a_value(checker, name, value):
+    """An error that names it, not a default, and not what stands in memory there."""
+    where = [w for w in "IDSG" if may_stand(DIRECTIVES[name][0], w)][0]
+    done = checker(standing(where, name + value), files=more_files())
+    assert done.status == 1 and name in done.output, done
 
 
 def test_every_directive_of_the_module_is_in_the_table(checker):

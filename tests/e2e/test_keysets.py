@@ -90,7 +90,7 @@ def test_rotation_under_load_refuses_nothing(one_server, issuer):
             signer[0] = new
             load.more(100)
     load.expect_only(200)
-    assert issuer.count("jwks") <= 8
+    assert 4 <= issuer.count("jwks") <= 8
 
 
 def test_removed_key_stops_everywhere(one_server, issuer):
@@ -172,7 +172,7 @@ def test_cold_thousand_of_a_silent_issuer(one_server, issuer):
     watch = Stopwatch(server)
     assert burst([(server.port, issuer.mint(), "/a")] * 300) == {503: 300}
     assert watch.seconds < 10
-    assert issuer.count("jwks") <= 3
+    assert 1 <= issuer.count("jwks") <= 3
 
 
 @TROUBLE
@@ -236,7 +236,7 @@ def test_unknown_kid_flood_is_one_fetch(one_server, issuer):
         flood.more(10000, 120)
     flood.expect_only(401)
     valid.expect_only(200)
-    assert issuer.count("jwks") - before <= 1
+    assert issuer.count("jwks") - before == 1
 
 
 @TROUBLE
@@ -854,7 +854,7 @@ def test_without_watchdog(one_server, issuer, shim, monkeypatch, without):
         wait_until(lambda: set(load.statuses(time.monotonic() - 0.5)) == {200},
                    20, "the key is back")
     asked = [r.time for r in list(issuer.requests)]
-    assert len(asked) <= asked[-1] - asked[0] + 5, "more than one per min"
+    assert len(asked) <= asked[-1] - asked[0] + 5, "more than one per min=1s"
 
 
 @TROUBLE
