@@ -3,8 +3,8 @@
 #
 # usage: make lint, or make lint-deep. What the compilers do not say: layout, the
 # direction of includes, cppcheck, clang-tidy, gcc's analyzer; deep: clang's
-# analyzer too, which takes longer than all the rest. Tools that configure did
-# not find are left out with a line that says so.
+# analyzer too, which takes longer than all the rest. A tool that configure did not
+# find is a complaint (tests/build/without.sh).
 set -eu
 : "${srcdir:?run by make lint}"
 failures=0
@@ -53,7 +53,7 @@ if test -n "$CLANG_FORMAT"; then
             complain "spacing of $file (<: is, >: .clang-format)"
     done
 else
-    echo 'lint: no clang-format'
+    "$srcdir"/tests/build/without.sh clang-format >&2 || complain clang-format
 fi
 
 # --- the floors of docs/architecture.md: nothing calls upwards ---------------
@@ -88,7 +88,7 @@ if test -n "$CPPCHECK"; then
         --suppress=returnDanglingLifetime -j 2 -I "$srcdir/src" $products >&2 ||
         complain cppcheck
 else
-    echo 'lint: no cppcheck'
+    "$srcdir"/tests/build/without.sh cppcheck >&2 || complain cppcheck
 fi
 
 if test -n "$CLANG_TIDY"; then
@@ -101,7 +101,7 @@ if test -n "$CLANG_TIDY"; then
         exec $tidy --quiet "$@" -- $flags 2>/dev/null' \
         tidy "$CLANG_TIDY" "$CPPFLAGS $WARNINGS" >&2 || complain clang-tidy
 else
-    echo 'lint: no clang-tidy'
+    "$srcdir"/tests/build/without.sh clang-tidy >&2 || complain clang-tidy
 fi
 
 # Leaks are valgrind's and ASan's: the analyzer takes a pointer that is kept in a

@@ -9,6 +9,7 @@ import pytest
 from support import secrets
 from support.httpd import H2, MPMS, SESSIONS, Httpd
 from support.issuer import Backend, IssuerHost
+from support.missing import pytest_runtest_setup, pytest_terminal_summary
 
 #: Lines at warn or above that httpd itself writes about ordinary refusals.
 ORDINARY = (

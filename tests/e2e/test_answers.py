@@ -9,7 +9,7 @@ import subprocess
 
 import pytest
 
-from support import httpd
+from support import httpd, missing
 from support.expect import granted, issuer_conf, key_files, location, refused
 from support.tokens import mint
 
@@ -71,9 +71,9 @@ def link(scratch):
     return module
 
 
-needs_build = pytest.mark.skipif(
-    not BUILD or not os.path.exists(BUILD + "/.libs/libbearer.a"),
-    reason="BEARER_BUILDDIR names no build")
+#: A build directory, which BEARER_BUILDDIR names.
+needs_build = missing.needs(
+    "build", BUILD and os.path.exists(BUILD + "/.libs/libbearer.a"))
 
 
 @needs_build

@@ -7,20 +7,20 @@ import re
 
 import pytest
 
+from support import certs, missing
 from support.expect import (anonymous, granted, invalid, issuer_conf,
                             key_files, location, refused)
 from support.httpd import MODULES
 from support.issuer import headers_of
-from support.tokens import mint
+from support.tokens import key, mint
 
 pytestmark = [
-    pytest.mark.skipif(not os.path.exists(MODULES + "/mod_auth_openidc.so"),
-                       reason="libapache2-mod-auth-openidc is not installed"),
+    missing.needs("mod_auth_openidc",
+                  os.path.exists(MODULES + "/mod_auth_openidc.so")),
     pytest.mark.allow_log("auth_openidc", "oidc_", "AH01630")]
 
-SECRET = b"oidc-shared-key-0123456789abcdef"
 CONF = """
-OIDCOAuthVerifySharedKeys plain#shared#%s
+OIDCOAuthVerifyCertFiles theirs#@ROOT@/theirs.pem
 OIDCCryptoPassphrase not-a-secret
 OIDCOAuthRemoteUserClaim sub
 OIDCProviderIssuer https://op.test/
@@ -56,7 +56,7 @@ OIDCRedirectURI http://server.test/browser/callback
         Require not claim sub:carol
     </RequireAll>
 </Location>
-""" % SECRET.decode() + issuer_conf() + "".join(
+""" + issuer_conf() + "".join(
     location("/ours" + path, require=rule) for path, rule in (
         ("", "claim sub:alice"), ("-path", "claim realm_access.roles:admin"),
         ("-number", "claim level:3"), ("-own", "bearer-claim sub:alice"),
@@ -81,14 +81,18 @@ ORDERS = {"theirs-first": {"modules": ["auth_openidc"]},
 
 
 def their_token(sub):
-    return mint("hs256", secret=SECRET, alg="HS256", header={"kid": "shared"},
-                sub=sub)
+    return mint("rs256-theirs", header={"kid": "theirs"}, sub=sub)
+
+
+def files():
+    return dict(key_files("rs256"),
+                **{"theirs.pem": certs.signing_certificate(key("rs256-theirs"))})
 
 
 @pytest.fixture(scope="module", params=sorted(ORDERS))
 def server(request, new_server, backend):
     return new_server(CONF, files=dict(
-        key_files("rs256"), **{
+        files(), **{
             "htdocs/files/ours/.htaccess": HTACCESS,
             "htdocs/files/theirs/.htaccess": THEIR_HTACCESS,
             "htdocs/files/ours/x": "x", "htdocs/files/theirs/x": "x"}),
@@ -172,7 +176,7 @@ def test_its_requests_are_left_alone(server):
 
 def test_without_it_after_a_graceful_restart(new_server):
     """It is taken away while the server runs: ours alone is left."""
-    server = new_server(CONF, files=key_files("rs256"),
+    server = new_server(CONF, files=files(),
                         modules=["auth_openidc"])
     granted(server.get("/ours", mint()))
     server._text = re.sub(r"LoadModule auth_openidc_module .*\n", "",

@@ -33,7 +33,7 @@ import time
 
 import pytest
 
-from support import certs, secrets, tokens
+from support import certs, missing, secrets, tokens
 from support.httpd import HTBEARER, HTTPD, SLOW, TOP
 from support.issuer import IssuerHost
 from support.proxy import Proxy
@@ -137,8 +137,7 @@ def proxy(issuers):
 def shim(tmp_path_factory):
     out = str(tmp_path_factory.mktemp("shim") / "shim.so")
     compiler = shutil.which("cc") or shutil.which("gcc")
-    if not compiler:
-        pytest.skip("no C compiler")
+    missing.need("cc", compiler)
     os.chmod(os.path.dirname(out), 0o755)
     subprocess.run([compiler, "-shared", "-fPIC", "-o", out, os.path.join(
         os.path.dirname(__file__), "support", "shim.c"), "-ldl"], check=True,

@@ -7,12 +7,11 @@ import os
 
 import pytest
 
-from support import node
+from support import missing, node
 from support.httpd import free_port
 
 pytestmark = [
-    pytest.mark.skipif(not os.path.exists(node.CHROMIUM),
-                       reason="chromium is not installed"),
+    missing.needs("chromium", os.path.exists(node.CHROMIUM)),
     pytest.mark.allow_log("AuthBearerSessionStore cookie: the issuer",
                           "larger than cookies can hold"),
 ]
@@ -49,9 +48,7 @@ STEP_UP = """
 
 @pytest.fixture(scope="module")
 def node_is_there():
-    reason = node.missing()
-    if reason:
-        pytest.skip(reason)
+    node.need()
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from support import secrets
+from support import missing, secrets
 from support.expect import (anonymous, granted, invalid, issuer_conf,
                             key_files, location, refused)
 from support.issuer import headers_of
@@ -376,7 +376,7 @@ def with_password(server, path, token):
     return "http://oauth2:%s@127.0.0.1:%d%s" % (token, server.port, path)
 
 
-@pytest.mark.skipif(not shutil.which("git"), reason="git is not installed")
+@missing.needs("git", shutil.which("git"))
 def test_git(packages):
     server, env, work = packages
     target = str(work / ("clone-" + server.mpm))
@@ -390,8 +390,7 @@ def test_git(packages):
     assert "Authentication failed" in out or "401" in out
 
 
-@pytest.mark.skipif(not os.path.exists("/usr/bin/pip3"),
-                    reason="python3-pip is not installed")
+@missing.needs("pip3", os.path.exists("/usr/bin/pip3"))
 def test_pip(packages):
     server, env, work = packages
     import io

@@ -211,9 +211,7 @@ def real_token(provider, resource):
 
 
 def test_real_provider(one_server):
-    reason = node.missing()
-    if reason:
-        pytest.skip(reason)
+    node.need()
     provider = node.RealProvider(
         [{"client_id": "app", "client_secret": "the-secret-of-the-client",
           "redirect_uris": [], "response_types": [],

@@ -6,11 +6,13 @@ import base64
 import itertools
 import json
 import os
+import shutil
 import signal
 import urllib.parse
 
 import pytest
 
+from support import missing
 from support.backends import Memcached, MemcachedClient, Redis
 from support.expect import granted, invalid, location, refused
 from support.httpd import MODULES, wait_until
@@ -30,10 +32,11 @@ _names = itertools.count()
 
 @pytest.fixture(params=sorted(KINDS))
 def backend(request):
-    server = KINDS[request.param]()
-    if not os.path.exists("%s/mod_%s.so" % (MODULES, server.MODULE)):
-        server.close()
-        pytest.skip("no mod_" + server.MODULE)
+    kind = KINDS[request.param]
+    missing.need(kind.PROGRAM, shutil.which(kind.PROGRAM))
+    missing.need("mod_" + kind.MODULE, os.path.exists(
+        "%s/mod_%s.so" % (MODULES, kind.MODULE)))
+    server = kind()
     yield server
     server.close()
 

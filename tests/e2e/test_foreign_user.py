@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from support import certs
+from support import certs, missing
 from support.clientcert import MODULES as TLS, WARNINGS, ClientCert
 from support.expect import (anonymous, granted, issuer_conf, key_files, location,
                             refused)
@@ -272,7 +272,7 @@ HOOKS = {
 
 
 @pytest.mark.core
-@pytest.mark.skipif(not LUA, reason="httpd without mod_lua")
+@missing.needs("mod_lua", LUA)
 @pytest.mark.parametrize("hook", sorted(HOOKS))
 def test_a_user_set_by_a_script(one_server, backend, wire, hook):
     """Whatever the moment: nobody gets in as that user, nobody is shown as it, and a

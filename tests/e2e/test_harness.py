@@ -1,9 +1,13 @@
 # Licensed under the Apache License, Version 2.0; see LICENSE.
 """The harness itself: a test suite that cannot fail proves nothing."""
+import os
+import subprocess
+import sys
+
 import pytest
 
 from support import client, secrets, tokens
-from support.httpd import LogLine, wait_until
+from support.httpd import TOP, LogLine, wait_until
 from support.issuer import headers_of
 from conftest import complaints
 
@@ -96,3 +100,55 @@ def test_challenge_parser():
                 'Bearer error="a\\"b"'):
         with pytest.raises(AssertionError):
             client.parse_challenge(bad)
+
+
+# --- what is missing ---------------------------------------------------------------
+
+MISSING = """
+import pytest
+from support import missing
+
+@missing.needs("fire", False)
+def test_mark(): pass
+
+@pytest.fixture
+def water(): missing.need("water", False, "the well is dry")
+
+def test_fixture(water): pass
+
+@missing.needs("air", True)
+def test_there(): missing.need("earth", True)
+"""
+
+
+@pytest.mark.parametrize("without,passes", [("", False), ("water", False),
+                                            ("fire water", True)])
+def test_what_is_missing_is_a_failure(tmp_path, without, passes):
+    """It names what is missing, unless a variable says to go without that; then it
+    is counted."""
+    (tmp_path / "test_it.py").write_text(MISSING)
+    (tmp_path / "pytest.ini").write_text(
+        "[pytest]\nmarkers =\n    needs(what, there): x\n")
+    env = dict(os.environ, BEARER_WITHOUT=without, PYTHONPATH=os.path.join(
+        TOP, "tests", "e2e"), BEARER_LEFT_OUT=str(tmp_path / "left"))
+    env.pop("PYTEST_XDIST_WORKER", None)
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p",
+         "support.missing", "--strict-markers"], cwd=tmp_path, env=env,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60)
+    assert (done.returncode == 0) == passes, done.stdout
+    for what, why in (("fire", ""), ("water", ": the well is dry")):
+        left = "left out: 1 cases without " + what
+        if what in without.split():
+            assert left in done.stdout.splitlines(), done.stdout
+            assert left in (tmp_path / "left").read_text().splitlines()
+        else:
+            assert "%s is missing%s; BEARER_WITHOUT=%s" % (what, why, what) \
+                in done.stdout, done.stdout
+            assert left not in done.stdout
+    script = subprocess.run(
+        [os.path.join(TOP, "tests", "build", "without.sh"), "fire", "no wood"],
+        env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    assert (script.returncode == 0) == passes, script.stdout
+    assert ("left out: fire (no wood)" if passes else "fire is missing: no wood") \
+        in script.stdout, script.stdout

@@ -14,7 +14,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.x509 import load_der_x509_certificate
 
-from support import certs, secrets, tokens
+from support import certs, missing, secrets, tokens
 from support.expect import granted, invalid, key_files, location, refused
 from support.httpd import free_port, wait_until
 from support.issuer import IssuerHost, headers_of
@@ -657,8 +657,7 @@ def test_revocation_list_counts_for_what_is_kept(new_server, issuer):
 @pytest.fixture(scope="module")
 def redis():
     program = shutil.which("redis-server")
-    if not program:
-        pytest.skip("redis-server is not installed")
+    missing.need("redis-server", program)
     port = free_port()
     process = subprocess.Popen(
         [program, "--port", str(port), "--bind", "127.0.0.1", "--save", "",

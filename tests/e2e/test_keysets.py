@@ -16,7 +16,7 @@ import time
 
 import pytest
 
-from support import certs, client, secrets
+from support import certs, client, missing, secrets
 from support.expect import granted, invalid, location, refused
 from support.httpd import wait_until
 from support.issuer import IssuerHost
@@ -813,8 +813,7 @@ def test_another_host_names_no_loopback(one_server, wire, issuers, issuer,
 def shim(tmp_path_factory):
     """A library that makes a httpd believe things; see support/shim.c."""
     compiler = shutil.which("cc") or shutil.which("gcc")
-    if not compiler:
-        pytest.skip("no C compiler")
+    missing.need("cc", compiler)
     out = str(tmp_path_factory.mktemp("shim") / "shim.so")
     os.chmod(os.path.dirname(out), 0o755)
     source = os.path.join(os.path.dirname(__file__), "support", "shim.c")

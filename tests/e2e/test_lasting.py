@@ -13,6 +13,7 @@ import time
 
 import pytest
 
+from support import missing
 from support.backends import Memcached, OwnRedis, Redis
 from support.browsing import (backchannel, callback, op, signed_in,  # noqa: F401
                               site, store)
@@ -254,8 +255,8 @@ def test_another_size(site, op, more):
 
 def another_build(where):
     """This module, with another layout of the memory for sessions."""
-    if not BUILD or not os.path.exists(os.path.join(BUILD, ".libs", "libbearer.a")):
-        pytest.skip("BEARER_BUILDDIR names no build")
+    missing.need("build", BUILD and os.path.exists(
+        os.path.join(BUILD, ".libs", "libbearer.a")), "BEARER_BUILDDIR names it")
     source = os.path.join(TOP, "src")
     with open(os.path.join(source, "bearer", "table_inside.h")) as f:
         header, n = re.subn(r"(?m)^#define LAYOUT \d+$", "#define LAYOUT 9999", f.read())
@@ -309,9 +310,9 @@ def kept(request):
     if not made:
         yield "", ()
         return
-    if not shutil.which(made.PROGRAM) or not os.path.exists(
-            "%s/mod_%s.so" % (MODULES, made.MODULE)):
-        pytest.skip("no " + made.PROGRAM)
+    missing.need(made.PROGRAM, shutil.which(made.PROGRAM))
+    missing.need("mod_" + made.MODULE, os.path.exists(
+        "%s/mod_%s.so" % (MODULES, made.MODULE)))
     backend = made()
     yield backend.conf.rstrip("\n") + " for=sessions\n", (backend.MODULE,)
     backend.close()

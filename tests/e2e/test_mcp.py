@@ -11,23 +11,19 @@ import urllib.parse
 
 import pytest
 
-from support import tokens
+from support import missing, node, tokens
 from support.httpd import SLOW
 
 HERE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "mcp")
 WELL_KNOWN = "/.well-known/oauth-protected-resource"
 
-pytestmark = pytest.mark.skipif(
-    not shutil.which("npm"), reason="npm is not installed")
+pytestmark = missing.needs("npm", shutil.which("npm"))
 
 
 @pytest.fixture(scope="module")
 def sdk():
     """The locked versions of package-lock.json, installed once."""
-    if not os.path.isdir(os.path.join(HERE, "node_modules")):
-        subprocess.run(["npm", "ci", "--ignore-scripts", "--no-audit",
-                        "--no-fund"], cwd=HERE, check=True, timeout=600,
-                       stdout=subprocess.DEVNULL)
+    node.need(HERE)
     return HERE
 
 

@@ -59,9 +59,7 @@ pytestmark = pytest.mark.allow_log("AH00957", "AH01114", "(keys|metadata) of iss
 
 @pytest.fixture(scope="module")
 def node_is_there():
-    reason = node.missing()
-    if reason:
-        pytest.skip(reason)
+    node.need()
 
 
 def real_provider(node_client=CLIENT):

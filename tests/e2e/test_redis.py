@@ -13,7 +13,7 @@ import time
 
 import pytest
 
-from support import certs, secrets, tokens
+from support import certs, missing, secrets, tokens
 from support.backends import FakeRedis, OwnRedis
 from support.expect import issuer_conf, location, refused
 from support.httpd import MODULE, SLOW, free_port, wait_until
@@ -31,8 +31,7 @@ MANY = 8
 #: What a loaded machine adds to a wait.
 SLACK = 0.6 * SLOW
 
-pytestmark = pytest.mark.skipif(not shutil.which("redis-server"),
-                                reason="redis-server is not installed")
+pytestmark = missing.needs("redis-server", shutil.which("redis-server"))
 
 #: What the module may say while redis is away, and once it is back.
 AWAY = pytest.mark.allow_log("AuthBearerSOCache rediss?://", "session store",
@@ -724,15 +723,13 @@ def test_tls_is_there_or_refused(checker):
 
 def test_tls_is_built_where_it_can_be():
     """Where hiredis' headers for TLS are, ./configure has found them."""
-    if not is_linked(b"libhiredis"):
-        pytest.skip("built without hiredis")
+    missing.need("hiredis", is_linked(b"libhiredis"))
     assert has_tls() == os.path.exists("/usr/include/hiredis/hiredis_ssl.h")
 
 
 @pytest.fixture
 def tls(tmp_path):
-    if not has_tls():
-        pytest.skip("this hiredis has no TLS")
+    missing.need("hiredis-tls", has_tls())
 
     def start(kind="good", words=()):
         pem = tmp_path / "server.pem"

@@ -6,10 +6,11 @@ import re
 
 import pytest
 
+from support import certs, missing
 from support.expect import (anonymous, granted, invalid, issuer_conf,
                             key_files, refused)
 from support.httpd import MODULES
-from support.tokens import ISS, mint
+from support.tokens import ISS, key, mint
 
 pytestmark = pytest.mark.core
 
@@ -478,7 +479,7 @@ def test_htaccess_forward_none(htaccess):
 # --- beside mod_auth_openidc -------------------------------------------------
 
 OIDC = """
-OIDCOAuthVerifySharedKeys plain#shared#oidc-shared-key-0123456789abcdef
+OIDCOAuthVerifyCertFiles theirs#@ROOT@/theirs.pem
 OIDCCryptoPassphrase not-a-secret
 OIDCOAuthRemoteUserClaim sub
 <Location "/oidc">
@@ -492,8 +493,8 @@ OIDCOAuthRemoteUserClaim sub
 """
 
 
-@pytest.mark.skipif(not os.path.exists(MODULES + "/mod_auth_openidc.so"),
-                    reason="libapache2-mod-auth-openidc is not installed")
+@missing.needs("mod_auth_openidc",
+               os.path.exists(MODULES + "/mod_auth_openidc.so"))
 @pytest.mark.parametrize("first", ["openidc-first", "bearer-first"])
 @pytest.mark.allow_log("auth_openidc", "oidc_")
 def test_beside_mod_auth_openidc(new_server, first):
@@ -502,18 +503,18 @@ def test_beside_mod_auth_openidc(new_server, first):
     server = new_server(
         issuer_conf() + place("/bearer", "Require claim sub:alice")
         + place("/own", "Require bearer-claim sub:alice") + OIDC,
-        files=key_files("rs256"), **modules)
+        files=dict(key_files("rs256"), **{
+            "theirs.pem": certs.signing_certificate(key("rs256-theirs"))}),
+        **modules)
 
     def works():
         for path in ("/bearer", "/own"):
             granted(server.get(path, mint()))
             refused(server.get(path, mint(sub="carol")), 403)
             anonymous(server.get(path))
-        token = mint("hs256", secret=b"oidc-shared-key-0123456789abcdef",
-                     alg="HS256", header={"kid": "shared"}, sub="carol")
+        token = mint("rs256-theirs", header={"kid": "theirs"}, sub="carol")
         assert server.get("/oidc", token).status == 200
-        token = mint("hs256", secret=b"oidc-shared-key-0123456789abcdef",
-                     alg="HS256", header={"kid": "shared"}, sub="dave")
+        token = mint("rs256-theirs", header={"kid": "theirs"}, sub="dave")
         assert server.get("/oidc", token).status in (401, 403)
         assert server.get("/oidc-any", token).status == 200
         assert server.get("/oidc").status == 401

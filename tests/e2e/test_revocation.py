@@ -8,6 +8,7 @@ import time
 
 import pytest
 
+from support import missing
 from support.expect import (granted, invalid, issuer_conf, key_files,
                             location, refused)
 from support.httpd import HTBEARER, SLOW, wait_until
@@ -169,8 +170,7 @@ def test_many_entries(server):
     granted(server.get("/a", mint()))
 
 
-needs_htbearer = pytest.mark.skipif(not HTBEARER,
-                                    reason="htbearer is not built")
+needs_htbearer = missing.needs("htbearer", HTBEARER)
 
 
 def revoke(server, *options, token=None):

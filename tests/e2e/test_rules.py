@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+from support import missing
 from support.browsing import SECRETS, conf as site_conf
 from support.expect import (anonymous, granted, issuer_conf, key_files, location,
                             refused)
@@ -412,9 +413,8 @@ def test_a_name_that_no_token_can_have_fails_configtest(checker, rule, said):
 
 # --- beside mod_auth_openidc ---------------------------------------------------------
 
-openidc = pytest.mark.skipif(
-    not os.path.exists(MODULES + "/mod_auth_openidc.so"),
-    reason="libapache2-mod-auth-openidc is not installed")
+openidc = missing.needs(
+    "mod_auth_openidc", os.path.exists(MODULES + "/mod_auth_openidc.so"))
 ORDERS = {"theirs-first": {"modules": ["auth_openidc"]},
           "ours-first": {"after_module": ["auth_openidc"]}}
 

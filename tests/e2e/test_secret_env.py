@@ -3,7 +3,7 @@
 out of the server's environment, and its value outlives every restart but a stop."""
 import pytest
 
-from support import secrets
+from support import missing, secrets
 from support.expect import granted, location
 
 SECRET = "env-secret-0123456789abcdefghijklmnop"
@@ -145,7 +145,7 @@ def test_password_of_redis(one_server, issuer):
 AuthBearerSOCache redis://127.0.0.1:1 for=introspection password=env:ORDERS_SECRET
 AuthBearerSecretFile "@ROOT@/sealing"
 """, start=False, files={**FILES, "sealing": ("s" * 48, 0o600)})
-    if "built without hiredis" in server.configtest().output:
-        pytest.skip("built without hiredis")
+    missing.need("hiredis",
+                 "built without hiredis" not in server.configtest().output)
     server.start()
     shows_nothing(server)

@@ -5,10 +5,12 @@ one redis or memcached, and nothing else in common.
 import json
 import os
 import re
+import shutil
 import threading
 
 import pytest
 
+from support import missing
 from support.backends import Memcached, Redis
 from support.expect import refused
 from support.httpd import MODULES, wait_until
@@ -49,10 +51,11 @@ AuthBearerTimeout connect=10s total=20s
 
 @pytest.fixture(params=sorted(KINDS))
 def cache(request):
-    server = KINDS[request.param]()
-    if not os.path.exists("%s/mod_%s.so" % (MODULES, server.MODULE)):
-        server.close()
-        pytest.skip("no mod_" + server.MODULE)
+    kind = KINDS[request.param]
+    missing.need(kind.PROGRAM, shutil.which(kind.PROGRAM))
+    missing.need("mod_" + kind.MODULE, os.path.exists(
+        "%s/mod_%s.so" % (MODULES, kind.MODULE)))
+    server = kind()
     yield server
     server.close()
 

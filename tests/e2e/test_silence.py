@@ -16,7 +16,7 @@ import urllib.parse
 
 import pytest
 
-from support import secrets
+from support import missing, secrets
 from support.expect import granted, invalid, issuer_conf, key_files, location
 from support.httpd import MPMS, Httpd, LogLine, free_port, wait_until
 from support.tokens import mint
@@ -310,8 +310,8 @@ def mappings(pid, wanted):
                     continue
 
 
-needs_root = pytest.mark.skipif(os.getuid() != 0,
-                                reason="reads other processes' memory")
+#: To read other processes' memory.
+needs_root = missing.needs("root", os.getuid() == 0)
 
 
 @needs_root
@@ -404,8 +404,8 @@ def memcached(tmp_path):
 def test_remote_cache(start, tmp_path, issuers, backend):
     """Keys are digests, values are sealed: who reads them learns nothing, not
     even what the key documents say."""
-    if not shutil.which({redis: "redis-server", memcached: "memcached"}[start]):
-        pytest.skip("not installed")
+    program = {redis: "redis-server", memcached: "memcached"}[start]
+    missing.need(program, shutil.which(program))
     process, args, module, content = start(tmp_path)
     issuer = issuers.issuer("silent-" + start.__name__)
     try:

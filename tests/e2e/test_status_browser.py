@@ -8,13 +8,12 @@ import os
 
 import pytest
 
-from support import node, tokens
+from support import missing, node, tokens
 from support.expect import location
 from support.httpd import wait_until
 
 pytestmark = [
-    pytest.mark.skipif(not os.path.exists(node.CHROMIUM),
-                       reason="chromium is not installed"),
+    missing.needs("chromium", os.path.exists(node.CHROMIUM)),
     pytest.mark.allow_log("refused the connection"),
 ]
 
@@ -63,8 +62,6 @@ def server(one_server, issuers):
 
 
 def test_status_page(server):
-    reason = node.missing()
-    if reason:
-        pytest.skip(reason)
+    node.need()
     node.run_browser("status", base=server.url,
                      shots=os.environ.get("BEARER_SCREENSHOTS") or server.root)

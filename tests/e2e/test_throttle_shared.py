@@ -12,7 +12,7 @@ import time
 
 import pytest
 
-from support import client
+from support import client, missing
 from support.expect import (granted, invalid, issuer_conf, key_files,
                             location, refused)
 from support.httpd import SLOW, wait_until
@@ -180,7 +180,7 @@ def has_ipv6():
         return False
 
 
-@pytest.mark.skipif(not has_ipv6(), reason="no ::1")
+@missing.needs("ipv6", has_ipv6())
 def test_a_real_ipv6_connection(new_server):
     server = new_server("Listen [::1]:@PORT@\n" + issuer_conf()
                         + location("/t", PENALTY % 3), files=key_files("rs256"))

@@ -12,7 +12,7 @@ import subprocess
 
 import pytest
 
-from support import httpd
+from support import httpd, missing
 from support.expect import granted, location
 from support.httpd import TOP, wait_until
 from support.load import Load
@@ -43,8 +43,9 @@ def history():
 @pytest.fixture(scope="module")
 def old_module(tmp_path_factory):
     """mod_auth_bearer.so of the old version, as quickly as can be."""
-    if not shutil.which("git") or not history():
-        pytest.skip("no history")
+    missing.need("git", shutil.which("git"))
+    if not history():
+        missing.leave_out("history")
     top = tmp_path_factory.mktemp("old")
     archive = subprocess.run(
         ["git", "-c", "safe.directory=*", "-C", TOP, "archive", OLD, "src",

@@ -1,11 +1,14 @@
 # Licensed under the Apache License, Version 2.0; see LICENSE.
 """The real provider (npm oidc-provider) and the real browser (Chromium) of
 tests/e2e/node, with the versions that its package-lock.json names."""
+import fcntl
+import functools
 import json
 import os
 import shutil
 import subprocess
 
+from . import missing
 from .httpd import SLOW, free_port
 
 HERE = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))),
@@ -13,24 +16,33 @@ HERE = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))),
 CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
 
 
-def missing():
-    """What is not there for these tests, or None. Installs the packages of the
-    lock file when npm can."""
-    if not shutil.which("node"):
-        return "node is not installed"
-    lock = os.path.join(HERE, "package-lock.json")
-    done = os.path.join(HERE, "node_modules", ".package-lock.json")
-    if not os.path.exists(done) or \
-            os.path.getmtime(done) < os.path.getmtime(lock):
+@functools.lru_cache(maxsize=None)
+def _missing(where):
+    """What keeps npm from installing the packages of the lock file there; None: they
+    are installed."""
+    lock = os.path.join(where, "package-lock.json")
+    done = os.path.join(where, "node_modules", ".package-lock.json")
+    with open(lock) as f:
+        fcntl.flock(f, fcntl.LOCK_EX)  # other processes want them, too
+        if os.path.exists(done) and \
+                os.path.getmtime(done) >= os.path.getmtime(lock):
+            return None
         if not shutil.which("npm"):
-            return "npm is not installed"
+            return "it is not installed"
         result = subprocess.run(
             ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"],
-            cwd=HERE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-            timeout=300)
-        if result.returncode:
-            return "npm ci failed: " + result.stdout.decode()[-300:]
+            cwd=where, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            timeout=600)
+    if result.returncode:
+        return "npm ci failed: " + result.stdout.decode()[-300:]
     return None
+
+
+def need(where=HERE):
+    """Node.js, and the packages of the lock file."""
+    missing.need("node", shutil.which("node"))
+    why = _missing(where)
+    missing.need("npm", not why, why)
 
 
 class RealProvider:
