@@ -12,7 +12,8 @@ another issuer, which is asked about each. Their latency counts from the moment
 they were due. The baseline is the same with a server that answers at once. The
 first three may be 50 ms slower at the 99th percentile and none may be refused; of
 the fourth 1 % may get 503. Where the server is the redis that sessions are in, these
-are refused meanwhile, as quickly as they are served otherwise. event with HTTP/1.1 (h1) and HTTP/2 (h2), prefork with
+are refused meanwhile, as quickly as they are served otherwise, but for one a second;
+what would have been sent while that one waited is left out. event with HTTP/1.1 (h1) and HTTP/2 (h2), prefork with
 KeepAlive Off. By hand; loopback only; bounded: some 20 s for each line.
 """
 import argparse
@@ -459,7 +460,7 @@ def press_process(kind, host, port, wire, barrier, seconds, pipe):
     asyncio.run(asyncio.wait_for(run(), 240))
 
 
-async def measure(port, wire, seconds, known, jar):
+async def measure(port, wire, seconds, known, jar, refused):
     """Samples (kind, seconds, status)."""
     samples, start = [], time.monotonic() + 1
 
@@ -479,7 +480,7 @@ async def measure(port, wire, seconds, known, jar):
             await asyncio.sleep(max(0, due - time.monotonic()))
             status, _ = await line.ask(*request(kind))
             samples.append((kind, time.monotonic() - due, status))
-            due += step
+            due = max(due + step, time.monotonic() if kind in refused else 0)
         line.close()
     await asyncio.gather(*(one(kind, n) for kind in RATE for n in range(LINES)))
     return samples
@@ -534,7 +535,8 @@ def run(kind, mpm, wire, port, silent, seconds):
         elif silent:
             silence(hang.kinds)
         barrier.wait(60)
-        samples = asyncio.run(measure(server.port, line, seconds, known, jar))
+        samples = asyncio.run(measure(server.port, line, seconds, known, jar,
+                                      hang.refused if silent else ()))
         load.join(60)
         return figures(samples)
     finally:
