@@ -130,12 +130,23 @@ static const char *source(const parse_t *in, bearer_source_t *out, int spiffe)
     if (is_spiffe) {
         word += 7;
     }
+    if (!spiffe && !strncmp(word, "file:", 5)) {
+        return bearer_parse_complain(in,
+                        AB(0533) "%s is a file, and a URL is needed; keys in a file "
+                        "need AuthBearerKeys file:PATH and no metadata",
+                        bearer_text_quote(in->p, word));
+    }
     if (!strncmp(word, "file:", 5) || (is_spiffe && *word == '/')) {
         out->kind = is_spiffe ? BEARER_SOURCE_SPIFFE_FILE : BEARER_SOURCE_FILE;
         out->value = ap_server_root_relative(in->p, word
                                              + (*word == '/' ? 0 : 5));
         return out->value ? NULL : bearer_parse_complain(in,
                                                          AB(0526) "%s is not a path", word);
+    }
+    if (spiffe && *word == '/') {
+        return bearer_parse_complain(in,
+                        AB(0532) "%s is not a URL; for a file, write file: before the "
+                        "path", bearer_text_quote(in->p, word));
     }
     if (strncmp(word, "https:", 6) && strncmp(word, "http:", 5)) {
         return bearer_parse_complain(in,

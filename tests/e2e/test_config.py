@@ -50,6 +50,12 @@ ServerName a.test
 """ % (ISSUER, location("/a", audience=None)), {}, ["AuthBearerAudience"]),
     ("no-issuer-at-all", location("/a"), {}, ["AuthBearerIssuer"]),
     # --- who
+    ("keys-path-without-file", issuer_conf(keys="x").replace("file:@ROOT@", "@ROOT@")
+     + location("/a"), {}, ["AB0532", "AuthBearerKeys", "write file: before"]),
+    ("metadata-file", issuer_conf("AuthBearerMetadata file:@ROOT@/m.json")
+     + location("/a"), {}, ["AB0533", "AuthBearerMetadata", "a URL is needed"]),
+    ("introspection-file", issuer_conf("AuthBearerIntrospection file:@ROOT@/m.json")
+     + location("/a"), {}, ["AB0533", "AuthBearerIntrospection"]),
     ("email-as-user", ISSUER + location("/a", "AuthBearerUserClaim email"), {},
      ["AuthBearerUserClaim"]),
     ("email-as-user-server", ISSUER + "AuthBearerUserClaim email\n"

@@ -11,7 +11,7 @@ from support.expect import (anonymous, granted, invalid, issuer_conf,
                             key_files, location, refused)
 from support.httpd import wait_until
 from support.issuer import headers_of
-from support.tokens import mint
+from support.tokens import jwks, mint
 
 # CGI joins two challenges in one line; hence not where there are two.
 ERROR_PAGES = """
@@ -427,3 +427,15 @@ def test_anonymous_is_asked(server):
         anonymous(server.get(path), scope="nobody-has-it"
                   if path == "/scope" else None)
     assert server.get("/forward").status == 200
+
+
+def test_trace_is_answered_before_authentication(one_server):
+    """As documented: only TraceEnable keeps the token out of the response."""
+    conf = issuer_conf() + location("/a")
+    files, token = {"jwks.json": jwks("rs256")}, mint()
+    on, off = (one_server(conf + "TraceEnable %s\n" % value, files=files)
+               for value in ("On", "Off"))
+    res = on.request("TRACE", "/a", token)
+    assert res.status == 200 and token.encode() in res.body
+    res = off.request("TRACE", "/a", token)
+    assert res.status == 405 and token.encode() not in res.body
