@@ -52,6 +52,8 @@ static void test_id_token(void **state)
         { "", BEARER_OK, NULL },
         { "'iss':'https://evil.example/'", BEARER_ISS, NULL },
         { "'iss':7", BEARER_ISS, NULL },
+        { "'iss':" ABSENT, BEARER_ISS, NULL },
+        { "'iss':''", BEARER_ISS, NULL },
         { "'aud':'other'", BEARER_AUD, NULL },
         { "'aud':['other']", BEARER_AUD, NULL },
         { "'aud':" ABSENT, BEARER_AUD, NULL },
@@ -94,6 +96,12 @@ static void test_id_token_header(void **state)
     assert_int_equal(judge_id(l, "{'typ':'jwt'}", ""), BEARER_OK);
     assert_int_equal(judge_id(l, "{'typ':'at+jwt'}", ""), BEARER_TYPE);
     assert_int_equal(judge_id(l, "{'typ':'logout+jwt'}", ""), BEARER_TYPE);
+    assert_int_equal(judge_id(l, "{'typ':'application/JWT'}", ""), BEARER_OK);
+    assert_int_equal(judge_id(l, "{'typ':'Application/jwt'}", ""), BEARER_OK);
+    assert_int_equal(judge_id(l, "{'typ':'application/at+jwt'}", ""), BEARER_TYPE);
+    assert_int_equal(judge_id(l, "{'typ':'application/logout+jwt'}", ""), BEARER_TYPE);
+    assert_int_equal(judge_id(l, "{'typ':'applicatio/jwt'}", ""), BEARER_TYPE);
+    assert_int_equal(judge_id(l, "{'typ':'application/'}", ""), BEARER_TYPE);
     assert_int_equal(judge_id(l, "{'kid':'two'}", ""), BEARER_KEY);
 }
 
@@ -123,16 +131,6 @@ static void test_another_issuer_of_ours(void **state)
                      BEARER_ISS);
 }
 
-static void test_refreshed(void **state)
-{
-    login_fixture_t *l = begin(unit_pool(state));
-
-    l->expected.nonce = NULL;
-    l->expected.sub = "ann";
-    assert_int_equal(judge_id(l, NULL, "'nonce':" ABSENT), BEARER_OK);
-    assert_int_equal(judge_id(l, NULL, "'sub':'bob'"), BEARER_USER_CLAIM);
-}
-
 static bearer_reason_t judge_logout(login_fixture_t *l, const char *header,
                                     const char *patch)
 {
@@ -146,6 +144,68 @@ static bearer_reason_t judge_logout(login_fixture_t *l, const char *header,
     j->dir = NULL;
     bearer_judge_logout_token(j, token, strlen(token));
     return j->why.reason;
+}
+
+/* Logins and logouts are of an issuer, not of a pattern of issuers. */
+static void test_tenants(void **state)
+{
+    static const char *const iss = "'iss':'https://login.example/t1/v2.0'";
+    login_fixture_t *l = begin(unit_pool(state));
+    bearer_issuer_t *many = judge_issuer(l->f->p,
+                                         "https://login.example/{tenant}/v2.0");
+
+    many->keys.kind = BEARER_SOURCE_URL;
+    many->keys.value = "https://login.example/{tenant}/keys";
+    many->tenants = unit_list(l->f->p, "t1");
+    judge_declare(l->f, many);
+    assert_int_equal(judge_logout(l, NULL, iss), BEARER_ISS);
+    l->expected.issuer = many;
+    assert_int_equal(judge_id(l, NULL, iss), BEARER_ISS);
+    assert_true(unit_contains(l->f->j.why.detail, "https://login.example/t1/v2.0"));
+}
+
+/* What is exactly as much as allowed, and one more. */
+static void test_limits(void **state)
+{
+    login_fixture_t *l = begin(unit_pool(state));
+    apr_time_t skew = bearer_settings_defaults(l->f->p)->clock_skew;
+    int recent = NOW - 600 - (int)apr_time_sec(skew), n;
+
+    for (n = 256; n <= 257; n++) {
+        char *text = apr_palloc(l->f->p, 300);
+
+        memset(text, 'x', 300);
+        text[n] = '\0';
+        assert_int_equal(judge_id(l, NULL, apr_psprintf(l->f->p, "'sub':'%s'", text)),
+                         n == 256 ? BEARER_OK : BEARER_USER_CLAIM);
+        assert_int_equal(judge_logout(l, NULL, apr_psprintf(l->f->p, "'jti':'%s'",
+                                                            text)),
+                         n == 256 ? BEARER_OK : BEARER_LOGOUT_TOKEN);
+    }
+    assert_int_equal(judge_id(l, NULL, apr_psprintf(l->f->p, "'iat':%d", recent)),
+                     BEARER_OK);
+    assert_int_equal(judge_id(l, NULL, apr_psprintf(l->f->p, "'iat':%d", recent - 1)),
+                     BEARER_AGE);
+    l->expected.max_age = apr_time_from_sec(100);
+    assert_int_equal(judge_id(l, NULL, apr_psprintf(l->f->p, "'auth_time':%d",
+        NOW - 100 - (int)apr_time_sec(skew))), BEARER_OK);
+    assert_int_equal(judge_id(l, NULL, apr_psprintf(l->f->p, "'auth_time':%d",
+        NOW - 101 - (int)apr_time_sec(skew))), BEARER_ACR);
+    l->expected.max_age = 0;
+    assert_int_equal(judge_id(l, NULL, apr_psprintf(l->f->p, "'auth_time':%d",
+        NOW - (int)apr_time_sec(skew))), BEARER_OK);
+    assert_int_equal(judge_id(l, NULL, apr_psprintf(l->f->p, "'auth_time':%d",
+        NOW - 1 - (int)apr_time_sec(skew))), BEARER_ACR);
+}
+
+static void test_refreshed(void **state)
+{
+    login_fixture_t *l = begin(unit_pool(state));
+
+    l->expected.nonce = NULL;
+    l->expected.sub = "ann";
+    assert_int_equal(judge_id(l, NULL, "'nonce':" ABSENT), BEARER_OK);
+    assert_int_equal(judge_id(l, NULL, "'sub':'bob'"), BEARER_USER_CLAIM);
 }
 
 static void test_logout_token(void **state)
@@ -162,6 +222,7 @@ static void test_logout_token(void **state)
         { "'events':{'http://schemas.openid.net/event/backchannel-logout':1}",
           BEARER_LOGOUT_TOKEN, NULL },
         { "'iss':'https://evil.example/'", BEARER_ISS, NULL },
+        { "'iss':" ABSENT, BEARER_ISS, NULL },
         { "'aud':'other'", BEARER_AUD, NULL },
         { "'exp':" ABSENT, BEARER_EXP_TYPE, NULL },
         { "'iat':" ABSENT, BEARER_IAT_TYPE, NULL },
@@ -178,6 +239,12 @@ static void test_logout_token(void **state)
     }
     assert_int_equal(judge_logout(l, "{'typ':'logout+jwt'}", ""), BEARER_OK);
     assert_int_equal(judge_logout(l, "{'typ':'at+jwt'}", ""), BEARER_TYPE);
+    assert_int_equal(judge_logout(l, "{'typ':'application/logout+jwt'}", ""),
+                     BEARER_OK);
+    assert_int_equal(judge_logout(l, "{'typ':'APPLICATION/LOGOUT+JWT'}", ""),
+                     BEARER_OK);
+    assert_int_equal(judge_logout(l, "{'typ':'JWT'}", ""), BEARER_OK);
+    assert_int_equal(judge_logout(l, "{'typ':'application/at+jwt'}", ""), BEARER_TYPE);
 }
 
 /* What one kind of token must not do, another cannot either. */
@@ -195,7 +262,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         UNIT_TEST(test_id_token), UNIT_TEST(test_id_token_header),
         UNIT_TEST(test_what_was_asked_for),
-        UNIT_TEST(test_another_issuer_of_ours), UNIT_TEST(test_refreshed),
+        UNIT_TEST(test_another_issuer_of_ours), UNIT_TEST(test_tenants),
+        UNIT_TEST(test_limits), UNIT_TEST(test_refreshed),
         UNIT_TEST(test_logout_token), UNIT_TEST(test_not_as_an_access_token)
     };
 

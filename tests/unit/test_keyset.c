@@ -1179,6 +1179,38 @@ static void test_another_clock(void **state)
     expect_keys(ks, "b", p);
 }
 
+/* A fetch that failed in the far future, by another host's clock, is none of now. */
+static void test_failure_of_another_clock(void **state)
+{
+    apr_pool_t *p = unit_pool(state);
+    lab_t *lab = lab_open(p);
+    bearer_keyset_t *ks;
+
+    lab->world.keys_cache = &lab->cache;
+    issuer_down(lab);
+    lab_pass(lab, DAY * 3650);
+    expect_nothing(process(lab, 1, p), p);
+    assert_requests(lab, 1);
+    lab_pass(lab, -DAY * 3650);
+    publish(lab, "a", p);
+    ks = process(lab, 1, p);
+    expect_keys(ks, "a", p);
+    assert_requests(lab, 2);
+    /* a clock that is ahead by less is believed, but not for longer than that */
+    issuer_down(lab);
+    lab_empty_cache(lab);
+    lab_pass(lab, SECONDS(50));
+    expect_nothing(process(lab, 1, p), p);
+    assert_requests(lab, 3);
+    lab_pass(lab, -SECONDS(50));
+    publish(lab, "b", p);
+    ks = process(lab, 1, p);
+    expect_nothing(ks, p);
+    assert_requests(lab, 3);
+    lab_pass(lab, SECONDS(110));
+    expect_keys(ks, "b", p);
+}
+
 /* Nor does one that is set back here. */
 static void test_clock_is_set_back(void **state)
 {
@@ -1957,6 +1989,7 @@ int main(void)
         UNIT_TEST(test_attack_garbage_in_the_cache),
         UNIT_TEST(test_policies_are_apart),
         UNIT_TEST(test_another_clock),
+        UNIT_TEST(test_failure_of_another_clock),
         UNIT_TEST(test_clock_is_set_back),
         UNIT_TEST(test_clock_is_set_back_after_a_failure),
         UNIT_TEST(test_clock_is_set_back_during_a_pause),

@@ -17,6 +17,47 @@
 #define HEX1 "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
 #define ISSUER "https://idp.example.com/"
 
+/* What the list hears of the file system's clock and of its file (the linker puts these
+ * in the place of time and stat): the truth, unless a test says otherwise. */
+static time_t pretended_time;
+static struct stat pretended;
+static int pretending;
+
+time_t __real_time(time_t *now);
+time_t __wrap_time(time_t *now);
+int __real_stat(const char *path, struct stat *st);
+int __wrap_stat(const char *path, struct stat *st);
+int __real_stat64(const char *path, struct stat *st);  /* stat's name on many systems */
+int __wrap_stat64(const char *path, struct stat *st);
+
+time_t __wrap_time(time_t *now)
+{
+    time_t t = pretended_time ? pretended_time : __real_time(NULL);
+
+    if (now) {
+        *now = t;
+    }
+    return t;
+}
+
+static int pretend(int rv, struct stat *st)
+{
+    if (rv == 0 && pretending) {
+        *st = pretended;
+    }
+    return rv;
+}
+
+int __wrap_stat(const char *path, struct stat *st)
+{
+    return pretend(__real_stat(path, st), st);
+}
+
+int __wrap_stat64(const char *path, struct stat *st)
+{
+    return pretend(__real_stat64(path, st), st);
+}
+
 typedef struct fixture_t {
     apr_pool_t *p;
     unit_world_t *w;
@@ -342,8 +383,7 @@ static void test_bad_lines_close(void **state)
         "\x01\n",
         "token " HEX0 " 1",           /* cut: 1 may be the start of 1767225600 */
         "token " HEX0 " 0\n# no line feed",
-        "<<<<<<< HEAD\n",
-        /* well-formed, and would revoke nothing */
+        "        /* well-formed, and would revoke nothing */
         "token " HEX0 " 3600\n",
         "jti " HEX0 " 999999999\n",
         "token e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855 0\n",
@@ -532,6 +572,7 @@ static void test_change_without_a_trace(void **state)
     clean_up(&f);
 }
 
+<<<<<<< HEAD
 /* As cp writes: the file is empty first, then ends anywhere. Neither counts, and
  * what was revoked stays revoked. 0: this machine was too slow for the file to look
  * as if it were being written. */
@@ -594,6 +635,94 @@ static void test_not_whole_for_a_moment(void **state)
     assert_int_equal(unit_world_logged(f.w, "closed"), 0);
     assert_int_equal(waitpid(writer, NULL, 0), writer);
     clean_up(&f);
+}
+
+/* A list of "a" that has been read `age` seconds after it was written, and after that
+ * says "b" behind an unchanged identity. */
+static fixture_t read_and_changed(void **state, long age)
+{
+    fixture_t f = fixture(state);
+
+    pretending = 0;
+    write_list(&f, apr_psprintf(f.p, "token %s 0\n", hex_of(&f, "a")));
+    assert_int_equal(stat(f.path, &pretended), 0);
+    pretended_time = pretended.st_ctime + age;
+    create(&f);
+    write_list(&f, apr_psprintf(f.p, "token %s 0\n", hex_of(&f, "b")));
+    pretending = 1;
+    return f;
+}
+
+static int is_seen(fixture_t *f)
+{
+    bearer_reason_t a, b;
+
+    later(f);
+    a = ask_token(f, "a");
+    b = ask_token(f, "b");
+    assert_true((a == BEARER_REVOKED && b == BEARER_OK)
+                || (a == BEARER_OK && b == BEARER_REVOKED));
+    return b == BEARER_REVOKED;
+}
+
+static void no_pretence(fixture_t *f)
+{
+    pretending = 0;
+    pretended_time = 0;
+    clean_up(f);
+}
+
+/* What was changed just now may change again without a trace; later on a file that
+ * looks the same is not read. */
+static void test_settled(void **state)
+{
+    long age;
+
+    for (age = -4; age <= 4; age++) {
+        fixture_t f = read_and_changed(state, age);
+
+        UNIT_CHECK(is_seen(&f) == (age >= -2 && age <= 2), "%ld s", age);
+        /* and then the time passes */
+        pretended_time += 10;
+        is_seen(&f);
+        UNIT_CHECK(is_seen(&f) == (age >= -2 && age <= 2), "%ld s, later", age);
+        no_pretence(&f);
+    }
+}
+
+/* Long after the last change each trace of another one is seen. */
+static void test_change_of_what_was_settled(void **state)
+{
+    int which;
+
+    for (which = 0; which < 7; which++) {
+        fixture_t f = read_and_changed(state, 3600);
+
+        assert_false(is_seen(&f));
+        pretended.st_dev += which == 0;
+        pretended.st_ino += which == 1;
+        pretended.st_size += which == 2;
+        pretended.st_mtim.tv_sec += which == 3;
+        pretended.st_mtim.tv_nsec ^= which == 4;
+        pretended.st_ctim.tv_sec += which == 5;
+        pretended.st_ctim.tv_nsec ^= which == 6;
+        UNIT_CHECK(is_seen(&f), "%d", which);
+        no_pretence(&f);
+    }
+}
+
+static void test_settled_and_gone(void **state)
+{
+    fixture_t f = read_and_changed(state, 3600);
+
+    assert_false(is_seen(&f));
+    unlink(f.path);
+    later(&f);
+    assert_int_equal(ask_token(&f, "a"), BEARER_REVOCATION_LIST);
+    write_list(&f, "");
+    later(&f);
+    assert_int_equal(ask_token(&f, "a"), BEARER_OK);
+    no_pretence(&f);
 }
 
 static void test_same_content_is_no_change(void **state)
@@ -867,6 +996,9 @@ int main(void)
         UNIT_TEST(test_change_without_a_trace),
         UNIT_TEST(test_written_in_its_place),
         UNIT_TEST(test_not_whole_for_a_moment),
+        UNIT_TEST(test_settled),
+        UNIT_TEST(test_change_of_what_was_settled),
+        UNIT_TEST(test_settled_and_gone),
         UNIT_TEST(test_same_content_is_no_change),
         UNIT_TEST(test_clock_set_back),
         UNIT_TEST(test_refresh_looks),

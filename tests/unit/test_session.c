@@ -5,6 +5,7 @@
 
 #include "bearer/b64url.h"
 #include "bearer/cookie.h"
+#include "bearer/session_inside.h"
 
 #define ISSUER "https://idp.example/"
 
@@ -655,6 +656,268 @@ static void test_tenant_of_a_session(void **state)
     assert_string_equal(principal->user, "ann@t-1/login");
 }
 
+/* ---- ends that are not the idle ones ------------------------------------- */
+
+/* A longer maximum does not prolong what has begun. */
+static void own_end(fixture_t *f)
+{
+    const char *cookie;
+    apr_time_t start = f->w->now;
+
+    f->store.idle = 100 * f->store.max;
+    cookie = make(f, NULL);
+    f->store.max *= 10;
+    f->w->now = start + f->store.max / 10 - 1;
+    assert_int_equal(load(f, cookie), APR_SUCCESS);
+    f->w->now++;
+    assert_int_equal(load(f, cookie), APR_NOTFOUND);
+}
+
+static void test_longer_maximum(void **state)
+{
+    both(state, own_end);
+}
+
+/* What a refresh waits for may meanwhile have been logged out by the issuer, or have
+ * ended by itself: nothing goes on then. */
+static void ended_meanwhile(fixture_t *f)
+{
+    int which;
+
+    for (which = 0; which < 4; which++) {
+        unsigned char before[BEARER_SESSION_REVISION_SIZE];
+        bearer_session_t *mine, *theirs;
+        const char *told = NULL, *cookie;
+
+        f->w->now++;
+        cookie = make(f, &mine);
+        assert_int_equal(bearer_session_load(&theirs, &f->store, cookie, f->p),
+                         APR_SUCCESS);
+        memcpy(before, mine->revision, sizeof(before));
+        assert_int_equal(bearer_session_renew(mine, &f->store, body_of(f, CLAIMS),
+                                              f->p), APR_SUCCESS);
+        assert_int_equal(bearer_session_replace(&told, mine, before, &f->store, f->p),
+                         APR_SUCCESS);
+        f->w->now++;
+        switch (which) {
+        case 0:
+            bearer_session_logout(&f->store, ISSUER, "app", "s1", NULL, f->p);
+            break;
+        case 1:
+            bearer_session_logout(&f->store, ISSUER, "app", NULL, "ann", f->p);
+            break;
+        case 2:
+            f->store.max = 1;
+            break;
+        default:
+            f->w->now += f->store.idle;
+        }
+        UNIT_CHECK(bearer_session_again(&theirs, &f->store, f->p) == APR_EOF, "%d",
+                   which);
+        f->store.max = apr_time_from_sec(8 * 3600);
+    }
+}
+
+static void test_ended_meanwhile(void **state)
+{
+    ended_meanwhile(fixture(unit_pool(state), 0));
+    ended_meanwhile(many_fixture(unit_pool(state)));
+    ended_meanwhile(own_fixture(unit_pool(state), 0));
+}
+
+/* The cache cannot be asked: nobody knows, and the session stays what it was. */
+static void test_again_while_the_cache_is_down(void **state)
+{
+    fixture_t *f = fixture(unit_pool(state), 0);
+    bearer_session_t *s, *same;
+
+    make(f, &s);
+    same = s;
+    f->cache->down = 1;
+    assert_int_equal(bearer_session_again(&s, &f->store, f->p), APR_NOTFOUND);
+    assert_ptr_equal(s, same);
+}
+
+/* A cache that cannot remove it has not ended it. */
+static apr_status_t cannot_remove(const bearer_cache_t *cache, const unsigned char *key,
+                                  apr_pool_t *p)
+{
+    (void)cache, (void)key, (void)p;
+    return APR_EGENERAL;
+}
+
+static void test_end_that_is_none(void **state)
+{
+    fixture_t *f = fixture(unit_pool(state), 0);
+    bearer_session_t *s;
+    const char *cookie = make(f, &s);
+
+    f->cache->cache.remove = cannot_remove;
+    assert_int_equal(bearer_session_end(s, &f->store, f->p), APR_EGENERAL);
+    f->cache->cache.remove = unit_cache_remove;
+    assert_int_equal(bearer_session_end(s, &f->store, f->p), APR_SUCCESS);
+    assert_int_equal(load(f, cookie), APR_NOTFOUND);
+    /* what is gone already has ended */
+    assert_int_equal(bearer_session_end(s, &f->store, f->p), APR_SUCCESS);
+}
+
+/* Whoever can write into the cache cannot give one session the name of another. */
+static void record_of_another(fixture_t *f)
+{
+    bearer_cache_entry_t entry = { BEARER_KEPT_SESSION, NULL, 0, 0, NULL };
+    unsigned char name[BEARER_CACHE_KEY_SIZE];
+    const char *cookie;
+    bearer_session_t *mine, *theirs;
+
+    make(f, &theirs);
+    cookie = make(f, &mine);
+    assert_int_equal(load(f, cookie), APR_SUCCESS);
+    entry.value = bearer_session_encode(theirs, &entry.len, f->p);
+    entry.expires = theirs->ends;
+    assert_int_equal(bearer_session_record_name(name, &f->store, "record", mine->id,
+                                                NULL), APR_SUCCESS);
+    assert_int_equal(bearer_session_keep(&f->store, f->own ? BEARER_KEEP_REPLACE
+                                                           : BEARER_KEEP_PUT,
+                                         name, &entry, f->p), APR_SUCCESS);
+    assert_int_equal(load(f, cookie), APR_NOTFOUND);
+}
+
+static void test_record_of_another(void **state)
+{
+    record_of_another(fixture(unit_pool(state), 0));
+    record_of_another(own_fixture(unit_pool(state), 0));
+}
+
+/* ---- waiting ------------------------------------------------------------- */
+
+static apr_interval_time_t awaited;
+
+static void note_await(const bearer_cache_t *cache, const unsigned char *key,
+                       apr_interval_time_t longest)
+{
+    (void)cache;
+    assert_non_null(key);
+    awaited = longest;
+}
+
+static void test_await(void **state)
+{
+    fixture_t *f = fixture(unit_pool(state), 0);
+    bearer_session_t *s;
+
+    make(f, &s);
+    f->cache->cache.await = note_await;
+    awaited = 0;
+    bearer_session_await(s, &f->store, 123456);
+    assert_int_equal(awaited, 123456);
+    awaited = 0;
+    bearer_session_await(s, &f->store, 0);
+    assert_int_equal(awaited, 0);
+}
+
+/* ---- who it is ------------------------------------------------------------ */
+
+static void test_principal_of_a_session(void **state)
+{
+    fixture_t *f = fixture(unit_pool(state), 1);
+    bearer_settings_t settings = *bearer_settings_defaults(f->p);
+    const bearer_principal_t *principal = NULL;
+    bearer_refusal_t why = { BEARER_OK, NULL };
+    bearer_issuer_t issuer;
+    bearer_session_t *s;
+
+    memset(&issuer, 0, sizeof(issuer));
+    issuer.url = issuer.name = ISSUER;
+    settings.session_user_claim.path = bearer_path_compile("sub", f->p);
+    assert_int_equal(bearer_session_new(&s, &f->store, ISSUER, body_of(f,
+        "{'sub':'ann','exp':1,'nbf':4102444800}"), f->p), APR_SUCCESS);
+    assert_int_equal(bearer_session_principal(&principal, s, &issuer, &settings, &why,
+                                              f->p), BEARER_OK);
+    assert_string_equal(principal->user, "ann");
+    assert_int_equal(principal->expires, s->ends);
+    assert_int_equal(principal->not_before, 0);
+    settings.session_user_claim.path = bearer_path_compile("email", f->p);
+    assert_int_equal(bearer_session_principal(&principal, s, &issuer, &settings, &why,
+                                              f->p), BEARER_SESSION_USER);
+    assert_null(principal);
+    /* a record that cannot be read is nobody's */
+    s->body = NULL;
+    s->packed = (const unsigned char *)"\0\0\0\7no zlib";
+    s->packed_len = 11;
+    assert_int_equal(bearer_session_principal(&principal, s, &issuer, &settings, &why,
+                                              f->p), BEARER_INTERNAL);
+    assert_true(unit_contains(why.detail, "record cannot be read"));
+    s->packed_len = 3;
+    assert_null(bearer_session_body(s, f->p));
+    assert_null(bearer_session_string(s, "client", f->p));
+    assert_null(bearer_session_lasting(s, "email", f->p));
+}
+
+/* Deflated, a body can be much larger than what is kept: not larger than said. */
+static void test_body_that_is_too_large(void **state)
+{
+    fixture_t *f = fixture(unit_pool(state), 1);
+    char *text = apr_palloc(f->p, BEARER_SESSION_BODY_MAX + 100);
+    bearer_session_t *s;
+    apr_size_t len;
+    int more;
+
+    for (more = 0; more < 2; more++) {
+        /* {"claims":{"x":"..."}} */
+        len = BEARER_SESSION_BODY_MAX - strlen("{\"claims\":{\"x\":\"\"}}")
+            + (apr_size_t)more;
+        memset(text, 'a', len);
+        text[len] = '\0';
+        assert_int_equal(bearer_session_new(&s, &f->store, ISSUER, unit_claims(f->p,
+            apr_pstrcat(f->p, "{'claims':{'x':'", text, "'}}", NULL)), f->p),
+                         more ? APR_ENOSPC : APR_SUCCESS);
+    }
+    /* and one that says so is not even begun to be read */
+    make(f, &s);
+    s->body = NULL;
+    s->packed = (const unsigned char *)"\0\1\0\1more than 64 KiB";
+    s->packed_len = 20;
+    assert_null(bearer_session_body(s, f->p));
+}
+
+static void test_long_issuer(void **state)
+{
+    fixture_t *f = fixture(unit_pool(state), 0);
+    char *url = apr_palloc(f->p, 2050);
+    bearer_session_t *s;
+
+    memset(url, 'i', 2050);
+    url[2048] = '\0';
+    assert_int_equal(bearer_session_new(&s, &f->store, url, body_of(f, CLAIMS), f->p),
+                     APR_SUCCESS);
+    url[2048] = 'i';
+    url[2049] = '\0';
+    assert_int_equal(bearer_session_new(&s, &f->store, url, body_of(f, CLAIMS), f->p),
+                     APR_ENOSPC);
+}
+
+/* A record cut at any byte is none, or has all of its head. */
+static void test_records_that_are_cut(void **state)
+{
+    fixture_t *f = fixture(unit_pool(state), 0);
+    const unsigned char *record;
+    bearer_session_t *s, *cut;
+    apr_size_t len, n, head = 1 + 32 + 16 + 5 * 8 + 2 * 32 + 2 + strlen(ISSUER);
+
+    make(f, &s);
+    record = bearer_session_encode(s, &len, f->p);
+    assert_true(len > head);
+    for (n = 0; n <= len; n++) {
+        cut = bearer_session_decode(apr_pmemdup(f->p, record, n ? n : 1), n, f->p);
+        UNIT_CHECK((cut != NULL) == (n >= head), "%d bytes", (int)n);
+        if (cut) {
+            assert_string_equal(cut->issuer, ISSUER);
+            UNIT_CHECK((bearer_session_body(cut, f->p) != NULL) == (n == len),
+                       "%d bytes", (int)n);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -672,7 +935,17 @@ int main(void)
         UNIT_TEST(test_store_that_is_down),
         UNIT_TEST(test_unknown_session_writes_nothing),
         UNIT_TEST(test_cache_holds_no_cookie), UNIT_TEST(test_too_large),
-        UNIT_TEST(test_principal), UNIT_TEST(test_tenant_of_a_session)
+        UNIT_TEST(test_principal), UNIT_TEST(test_tenant_of_a_session),
+        UNIT_TEST(test_longer_maximum),
+        UNIT_TEST(test_ended_meanwhile),
+        UNIT_TEST(test_again_while_the_cache_is_down),
+        UNIT_TEST(test_end_that_is_none),
+        UNIT_TEST(test_record_of_another),
+        UNIT_TEST(test_await),
+        UNIT_TEST(test_principal_of_a_session),
+        UNIT_TEST(test_body_that_is_too_large),
+        UNIT_TEST(test_long_issuer),
+        UNIT_TEST(test_records_that_are_cut),
     };
 
     return UNIT_RUN("session", tests);
