@@ -831,6 +831,67 @@ static void test_fetch_auth_unusable(void **state)
     assert_int_equal(unit_http_requests(a->http), 1);
 }
 
+/* A token of the API server goes to no other host, whatever the kind of its keys. */
+static void test_fetch_auth_of_other_sources(void **state)
+{
+    static const struct {
+        bearer_source_kind_t kind;
+        const char *value;
+        int sent;
+    } cases[] = {
+        { BEARER_SOURCE_SPIFFE_URL, "https://bundle.example.com/b", 1 },
+        { BEARER_SOURCE_URL, "https://bundle.example.com/b", 1 },
+        { BEARER_SOURCE_FILE, "https://bundle.example.com/b", 0 },
+        { BEARER_SOURCE_DISCOVER, NULL, 0 },
+    };
+    apr_pool_t *p = unit_pool(state);
+    const char *path = apr_psprintf(p, "test_issuer.%ld", (long)getpid());
+    asking_t *a = asking(p);
+    bearer_http_response_t *r;
+    const char *error;
+    size_t i;
+
+    a->issuer->fetch_auth_file = path;
+    write_file(path, "s3cret");
+    unit_http_page(a->http, "https://bundle.example.com/x", 200, "x");
+    for (i = 0; i < UNIT_COUNT(cases); i++) {
+        a->issuer->keys.kind = cases[i].kind;
+        a->issuer->keys.value = cases[i].value;
+        assert_int_equal(bearer_issuer_get(&r, &a->access, "https://bundle.example.com"
+                                           "/x", 77, &error, p), APR_SUCCESS);
+        UNIT_CHECK((*a->http->authorization != '\0') == cases[i].sent, "%d", (int)i);
+    }
+    unlink(path);
+}
+
+static void test_names_of_tenants(void **state)
+{
+    static const struct {
+        const char *name;
+        int good;
+    } cases[] = {
+        { ".", 0 }, { "..", 0 }, { ".a", 1 }, { "a.", 1 }, { "...", 1 }, { "", 0 },
+        { "a", 1 }, { "a/b", 0 }, { "a%b", 0 }, { "a b", 0 }, { "\xc3\xa4", 0 },
+        { "-_", 1 }, { "a@b", 0 },
+        { "0123456789012345678901234567890123456789012345678901234567890123", 1 },
+        { "01234567890123456789012345678901234567890123456789012345678901234", 0 }
+    };
+    apr_pool_t *p = unit_pool(state);
+    bearer_issuers_t *issuers = bearer_issuers_create(p);
+    bearer_issuer_t *issuer = declare(p, TEMPLATE);
+    const char *tenant;
+    size_t i;
+
+    assert_null(bearer_issuers_add(issuers, issuer));
+    for (i = 0; i < UNIT_COUNT(cases); i++) {
+        const char *url = apr_pstrcat(p, "https://login.example.com/", cases[i].name,
+                                      "/v2.0", NULL);
+
+        UNIT_CHECK((bearer_issuers_find(issuers, url, &tenant, p) != NULL)
+                   == cases[i].good, "%s", cases[i].name);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -856,6 +917,8 @@ int main(void)
         UNIT_TEST(test_fetch_auth_goes_to_own_hosts),
         UNIT_TEST(test_fetch_auth_in_messages),
         UNIT_TEST(test_fetch_auth_unusable),
+        UNIT_TEST(test_fetch_auth_of_other_sources),
+        UNIT_TEST(test_names_of_tenants),
     };
 
     return UNIT_RUN("issuer", tests);

@@ -6,7 +6,7 @@
 #include "unit_lab.h"
 
 #include "bearer/crew.h"
-#include "bearer/keyset.h"
+#include "bearer/keyset_inside.h"
 
 #define URL "https://idp.example.com/keys"
 #define MINUTE SECONDS(60)
@@ -1950,6 +1950,38 @@ static void test_stress(void **state)
     apr_pool_destroy(documents);
 }
 
+/* ---- what has no effect ----------------------------------------------------- */
+
+static void test_served_without_tenants(void **state)
+{
+    apr_pool_t *p = unit_pool(state);
+    lab_t *lab = lab_open(p);
+    bearer_keyset_t *ks = process(lab, 1, p);
+
+    bearer_keyset_served(ks, "t-1");
+    bearer_keyset_served(ks, NULL);
+    publish(lab, "a", p);
+    expect_keys(ks, "a", p);
+}
+
+/* However soon the configuration wants to try again: not at once, for ever. */
+static void test_delay_of_another_try(void **state)
+{
+    apr_pool_t *p = unit_pool(state);
+    lab_t *lab = lab_open(p);
+    bearer_keyset_t *ks;
+
+    lab->settings.keys_refresh.min = 0;
+    ks = process(lab, 1, p);
+    assert_int_equal(bearer_keyset_retry_delay(ks, 1, 0.5), SECONDS(1));
+    assert_int_equal(bearer_keyset_retry_delay(ks, 100, 0.5), SECONDS(1));
+    assert_int_equal(bearer_keyset_retry_delay(ks, 100, 0), SECONDS(1) * 3 / 4);
+    lab->settings.keys_refresh.min = SECONDS(60);
+    assert_true(bearer_keyset_retry_delay(ks, 1, 0.5) == BEARER_KEYSET_RETRY);
+    assert_true(bearer_keyset_retry_delay(ks, 2, 0.5) == 2 * BEARER_KEYSET_RETRY);
+    assert_int_equal(bearer_keyset_retry_delay(ks, 100, 0.5), SECONDS(60));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -2010,6 +2042,8 @@ int main(void)
         UNIT_TEST(test_a_thousand_arrive_cold_in_vain),
         UNIT_TEST(test_a_stalled_issuer_stops_nobody),
         UNIT_TEST(test_stress),
+        UNIT_TEST(test_served_without_tenants),
+        UNIT_TEST(test_delay_of_another_try),
     };
 
     return UNIT_RUN("keyset", tests);

@@ -105,6 +105,22 @@ static void test_who_goes(void **state)
     }
 }
 
+/* However few entries are asked for, one has its place. */
+static void test_few(void **state)
+{
+    apr_pool_t *p = unit_pool(state);
+    unit_world_t *w = unit_world(p);
+    const bearer_cache_t *cache;
+    unsigned n;
+
+    for (n = 1; n < 20; n++) {
+        assert_int_equal(bearer_localcache_create(&cache, n, 10, &w->world, p),
+                         APR_SUCCESS);
+        assert_int_equal(put(cache, p, 1, "one", w->now + 10), APR_SUCCESS);
+        assert_string_equal(get(cache, p, 1), "one");
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -112,6 +128,7 @@ int main(void)
         UNIT_TEST(test_life),
         UNIT_TEST(test_limits),
         UNIT_TEST(test_who_goes),
+        UNIT_TEST(test_few),
     };
     return UNIT_RUN("localcache", tests);
 }

@@ -561,6 +561,67 @@ static void test_end(void **state)
     assert_string_equal(apr_table_get(f->form, "token"), "t");
 }
 
+static void test_length_of_a_parameter(void **state)
+{
+    apr_pool_t *p = unit_pool(state);
+    char *text = apr_palloc(p, 514);
+
+    memset(text, 'x', 513);
+    text[1] = '=';
+    text[512] = '\0';
+    assert_null(bearer_login_parameter_error(text, p));
+    text[512] = 'x';
+    text[513] = '\0';
+    assert_non_null(bearer_login_parameter_error(text, p));
+    assert_null(bearer_login_parameter_error("max_age=12345678", p));
+    assert_non_null(bearer_login_parameter_error("max_age=123456789", p));
+}
+
+/* The access token goes over https only, and only where there is a client for it. */
+static void test_userinfo_request(void **state)
+{
+    fixture_t *f = fixture(unit_pool(state));
+    json_t *claims;
+
+    f->metadata.userinfo_endpoint = "https://idp.example/me";
+    unit_http_page(f->http, "https://idp.example/me", 200, "{\"sub\":\"ann\"}");
+    f->settings.ca_file = "/ca.pem";
+    f->settings.http_proxy = "http://proxy:3128";
+    assert_int_equal(bearer_login_userinfo(&claims, &f->login, "at", "ann", &f->why,
+                                           f->p), BEARER_OK);
+    assert_string_equal(f->http->method, "GET");
+    assert_true(unit_contains(f->http->fields, "Accept: application/json\n"));
+    assert_string_equal(f->http->request.ca_file, "/ca.pem");
+    assert_string_equal(f->http->request.proxy, "http://proxy:3128");
+    assert_int_equal(f->http->request.total_timeout, f->settings.timeout.total);
+    assert_int_equal(f->http->request.connect_timeout, f->settings.timeout.connect);
+    assert_int_equal(f->http->request.max_body, BEARER_LOGIN_ANSWER_MAX);
+    assert_int_equal(unit_http_requests(f->http), 1);
+    /* whatever else is answered is no userinfo */
+    unit_http_page(f->http, "https://idp.example/me", 201, "{\"sub\":\"ann\"}");
+    assert_int_equal(bearer_login_userinfo(&claims, &f->login, "at", "ann", &f->why,
+                                           f->p), BEARER_LOGIN_ISSUER);
+    assert_null(claims);
+    unit_http_page(f->http, "https://idp.example/me", 200, "{\"name\":\"ann\"}");
+    assert_int_equal(bearer_login_userinfo(&claims, &f->login, "at", "ann", &f->why,
+                                           f->p), BEARER_LOGIN_ISSUER);
+    /* http */
+    f->metadata.userinfo_endpoint = "http://idp.example/me";
+    unit_http_page(f->http, "http://idp.example/me", 200, "{\"sub\":\"ann\"}");
+    assert_int_equal(bearer_login_userinfo(&claims, &f->login, "at", "ann", &f->why,
+                                           f->p), BEARER_LOGIN_ISSUER);
+    assert_null(claims);
+    assert_int_equal(unit_http_requests(f->http), 3);
+    /* no endpoint or no token: nothing to ask, and nothing is wrong */
+    assert_int_equal(bearer_login_userinfo(&claims, &f->login, NULL, "ann", &f->why,
+                                           f->p), BEARER_OK);
+    assert_null(claims);
+    f->metadata.userinfo_endpoint = "https://idp.example/me";
+    f->w->world.http = NULL;
+    assert_int_equal(bearer_login_userinfo(&claims, &f->login, "at", "ann", &f->why,
+                                           f->p), BEARER_LOGIN_ISSUER);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -569,7 +630,9 @@ int main(void)
         UNIT_TEST(test_attempt_cookie),
         UNIT_TEST(test_parse), UNIT_TEST(test_response), UNIT_TEST(test_redeem),
         UNIT_TEST(test_refresh), UNIT_TEST(test_userinfo), UNIT_TEST(test_merge),
-        UNIT_TEST(test_merge_email), UNIT_TEST(test_end)
+        UNIT_TEST(test_merge_email), UNIT_TEST(test_end),
+        UNIT_TEST(test_length_of_a_parameter),
+        UNIT_TEST(test_userinfo_request),
     };
 
     return UNIT_RUN("login", tests);

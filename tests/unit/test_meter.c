@@ -277,6 +277,24 @@ static void test_processes_lose_nothing(void **state)
     munmap(block, bearer_meter_size());
 }
 
+/* Who died while it named a place has it for ever; the others go on without it. */
+static void test_a_name_that_is_never_ready(void **state)
+{
+    bearer_meter_t *meter = meter_in(unit_pool(state));
+    int first = bearer_meter_slot(meter, "a"), other;
+    const char *label = bearer_meter_label(meter, first);
+    /* the state stands before the name */
+    atomic_int *place = (atomic_int *)(apr_uintptr_t)(label - sizeof(atomic_int));
+    apr_time_t begun = apr_time_now();
+
+    assert_int_equal(atomic_load(place), 2);
+    atomic_store(place, 1);
+    other = bearer_meter_slot(meter, "a");
+    assert_int_not_equal(other, first);
+    assert_string_equal(bearer_meter_label(meter, other), "a");
+    assert_true(apr_time_now() - begun < apr_time_from_sec(60));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -292,6 +310,7 @@ int main(void)
         UNIT_TEST(test_no_meter_is_zero),
         UNIT_TEST(test_wrong_labels),
         UNIT_TEST(test_processes_lose_nothing),
+        UNIT_TEST(test_a_name_that_is_never_ready),
     };
 
     return UNIT_RUN("meter", tests);

@@ -140,6 +140,19 @@ static void test_a_number_stands_before_everything(void **state)
     }
 }
 
+static void test_printable(void **state)
+{
+    bearer_refusal_t why;
+    int c;
+
+    for (c = 1; c < 256; c++) {
+        bearer_refuse(&why, unit_pool(state), BEARER_KID, "a%cb", c);
+        assert_int_equal(strlen(why.detail), 3);
+        UNIT_CHECK((unsigned char)why.detail[1] == (c < 0x20 || c > 0x7e ? '?' : c),
+                   "%d", c);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -151,6 +164,7 @@ int main(void)
         UNIT_TEST(test_a_detail_is_one_bounded_printable_line),
         UNIT_TEST(test_every_reason_has_a_number_of_its_own),
         UNIT_TEST(test_a_number_stands_before_everything),
+        UNIT_TEST(test_printable),
     };
 
     return UNIT_RUN("reason", tests);

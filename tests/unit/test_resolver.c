@@ -2,6 +2,7 @@
 /* The resolver: who waits, for how long, and what serves meanwhile. */
 #include <arpa/inet.h>
 #include <dirent.h>
+#include <netdb.h>
 #include <netinet/in.h>
 #include <stdatomic.h>
 #include <time.h>
@@ -49,6 +50,21 @@ static int lookup(const char *host, int port, bearer_address_t *addresses,
     to->sin_port = htons((uint16_t)(port + number));
     addresses[0].len = sizeof(*to);
     return 1;
+}
+
+static atomic_int system_error;
+
+int __real_getaddrinfo(const char *host, const char *service,
+                       const struct addrinfo *hints, struct addrinfo **found);
+int __wrap_getaddrinfo(const char *host, const char *service,
+                       const struct addrinfo *hints, struct addrinfo **found);
+
+int __wrap_getaddrinfo(const char *host, const char *service,
+                       const struct addrinfo *hints, struct addrinfo **found)
+{
+    int error = hints->ai_flags & AI_NUMERICHOST ? 0 : atomic_load(&system_error);
+
+    return error ? error : __real_getaddrinfo(host, service, hints, found);
 }
 
 static bearer_resolver_t *resolver(apr_pool_t *p, int delay, int failing)
@@ -211,6 +227,27 @@ static void test_abandoned(void **state)
     assert_true(threads() <= before);
 }
 
+/* The system is asked where the owner brings nothing else. */
+static void test_system(void **state)
+{
+    bearer_address_t addresses[BEARER_RESOLVER_MAX];
+    bearer_resolver_t *r;
+    const char *error;
+
+    atomic_store(&system_error, EAI_AGAIN);
+    assert_int_equal(bearer_resolver_create(&r, "cache.test", 100, NULL,
+                                            unit_pool(state)), APR_SUCCESS);
+    assert_int_equal(ask(r, MS(60000), addresses, &error), 0);
+    assert_string_equal(error, gai_strerror(EAI_AGAIN));
+    atomic_store(&system_error, 0);
+    assert_int_equal(bearer_resolver_create(&r, "localhost", 6379, NULL,
+                                            unit_pool(state)), APR_SUCCESS);
+    assert_true(ask(r, MS(60000), addresses, &error) >= 1);
+    assert_null(error);
+    assert_int_equal(port_of(&addresses[0]), 6379);
+    assert_true(addresses[0].len >= sizeof(struct sockaddr_in));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -220,6 +257,7 @@ int main(void)
         UNIT_TEST(test_next_lookup),
         UNIT_TEST(test_freshness),
         UNIT_TEST(test_abandoned),
+        UNIT_TEST(test_system),
     };
 
     return UNIT_RUN("resolver", tests);

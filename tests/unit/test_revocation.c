@@ -5,7 +5,9 @@
  */
 #include "unit.h"
 
+#include <errno.h>
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -974,6 +976,178 @@ static void test_concurrent_writers_lose_nothing(void **state)
     clean_up(&f);
 }
 
+/* ---- a system that fails --------------------------------------------------- */
+
+/* Each of these calls can be told to fail, in turn; read comes in pieces. */
+static struct {
+    int calls, failing;
+    const char *name;
+    size_t piece;               /* of a read at most; 0: no limit */
+    int interrupted;            /* so many calls end with EINTR first */
+} faults;
+
+static int fails(const char *name)
+{
+    if (faults.interrupted > 0 && (!strcmp(name, "read") || !strcmp(name, "write")
+                                   || !strcmp(name, "flock"))) {
+        faults.interrupted--;
+        errno = EINTR;
+        return 1;
+    }
+    if (++faults.calls != faults.failing) {
+        return 0;
+    }
+    faults.name = name;
+    errno = EPERM;
+    return 1;
+}
+
+#define FAULTY(type, name, parameters, arguments) \
+    type __real_##name parameters; \
+    type __wrap_##name parameters; \
+    type __wrap_##name parameters \
+    { \
+        return fails(#name) ? -1 : __real_##name arguments; \
+    }
+
+FAULTY(int, fchmod, (int fd, mode_t mode), (fd, mode))
+FAULTY(int, fsync, (int fd), (fd))
+FAULTY(int, rename, (const char *from, const char *to), (from, to))
+FAULTY(int, flock, (int fd, int what), (fd, what))
+FAULTY(ssize_t, write, (int fd, const void *data, size_t n), (fd, data, n))
+
+ssize_t __real_read(int fd, void *to, size_t n);
+ssize_t __wrap_read(int fd, void *to, size_t n);
+
+ssize_t __wrap_read(int fd, void *to, size_t n)
+{
+    return fails("read")
+        ? -1 : __real_read(fd, to, faults.piece && n > faults.piece ? faults.piece : n);
+}
+
+/* A list is the old one or the new one, and what is said of it is so. */
+static void test_append_when_the_system_fails(void **state)
+{
+    fixture_t f = fixture(state);
+    const char *old = apr_psprintf(f.p, "token %s 0\n", hex_of(&f, "old"));
+    const char *more = apr_psprintf(f.p, "%stoken %s 0\n", old, hex_of(&f, "new"));
+    int n = 0, failed = 0;
+
+    do {
+        const char *error = NULL, *text;
+        apr_status_t rv;
+
+        memset(&faults, 0, sizeof(faults));
+        write_list(&f, old);
+        faults.calls = 0;
+        faults.failing = ++n;
+        rv = bearer_revocation_append_token(f.path, "new", 3, 0, f.w->now, &error, f.p);
+        faults.failing = 0;
+        UNIT_CHECK((rv == APR_SUCCESS) == (error == NULL), "%s", faults.name);
+        UNIT_CHECK((rv == APR_SUCCESS) == (faults.name == NULL), "%s", faults.name);
+        failed += rv != APR_SUCCESS;
+        text = read_list(&f);
+        UNIT_CHECK(strcmp(text, old) == 0 || strcmp(text, more) == 0, "%s", faults.name);
+        assert_true(rv != APR_SUCCESS || strcmp(text, more) == 0);
+        UNIT_CHECK(access(apr_pstrcat(f.p, f.path, ".new", NULL), F_OK) != 0, "%s",
+                   faults.name);
+    } while (faults.name);
+    assert_true(failed >= 6);
+    clean_up(&f);
+}
+
+/* Of a list that cannot be read nothing is known, so access is closed. */
+static void test_reading_when_the_system_fails(void **state)
+{
+    fixture_t f = fixture(state);
+
+    memset(&faults, 0, sizeof(faults));
+    write_list(&f, apr_psprintf(f.p, "token %s 0\n", hex_of(&f, "a")));
+    faults.piece = 7;
+    faults.interrupted = 3;
+    create(&f);
+    assert_int_equal(state_of(&f).entries, 1);
+    assert_int_equal(ask_token(&f, "a"), BEARER_REVOKED);
+    write_list(&f, apr_psprintf(f.p, "token %s 0\n", hex_of(&f, "b")));
+    faults.piece = 0;
+    faults.calls = 0;
+    faults.failing = 1;
+    later(&f);
+    assert_int_equal(ask_token(&f, "b"), BEARER_REVOCATION_LIST);
+    assert_string_equal(faults.name, "read");
+    later(&f);
+    assert_int_equal(ask_token(&f, "b"), BEARER_REVOKED);
+    clean_up(&f);
+}
+
+/* A signal is no failure, and neither is a descriptor that is 0. */
+static void test_append_is_interrupted(void **state)
+{
+    fixture_t f = fixture(state);
+    int in = dup(0);
+
+    write_list(&f, "");
+    memset(&faults, 0, sizeof(faults));
+    faults.interrupted = 4;
+    assert_int_equal(add_token(&f, "a", 0), APR_SUCCESS);
+    assert_int_equal(faults.interrupted, 0);
+    close(0);
+    assert_int_equal(add_token(&f, "b", 0), APR_SUCCESS);
+    if (in >= 0) {
+        dup2(in, 0);
+        close(in);
+    }
+    create(&f);
+    assert_int_equal(state_of(&f).entries, 2);
+    clean_up(&f);
+}
+
+static void test_append_to_what_is_no_file(void **state)
+{
+    fixture_t f = fixture(state);
+    const char *error = NULL;
+
+    assert_int_equal(mkdir(f.path, 0700), 0);
+    assert_int_not_equal(bearer_revocation_append_token(f.path, "a", 1, 0, f.w->now,
+                                                        &error, f.p), APR_SUCCESS);
+    assert_true(unit_contains(error, "not a regular file"));
+    assert_int_not_equal(bearer_revocation_append_token(f.path, "a", 1, 0, f.w->now,
+                                                        NULL, f.p), APR_SUCCESS);
+    rmdir(f.path);
+    assert_int_not_equal(bearer_revocation_append_token("/no/such/place/list", "a", 1, 0,
+                                                        f.w->now, &error, f.p),
+                         APR_SUCCESS);
+    assert_true(unit_contains(error, "cannot open"));
+    clean_up(&f);
+}
+
+/* As much as is read, and not a byte more. */
+static void test_append_to_a_full_list(void **state)
+{
+    fixture_t f = fixture(state);
+    apr_size_t line = strlen("token  0\n") + 64;
+    char *text = malloc(BEARER_REVOCATION_MAX + 1);
+    const char *error = NULL;
+    int more;
+
+    for (more = 1; more >= 0; more--) {
+        apr_size_t n = BEARER_REVOCATION_MAX - line + (apr_size_t)more;
+
+        memset(text, '#', n);
+        text[n - 1] = '\n';
+        write_n(&f, text, n);
+        assert_int_equal(bearer_revocation_append_token(f.path, "a", 1, 0, f.w->now,
+                                                        &error, f.p),
+                         more ? APR_ENOSPC : APR_SUCCESS);
+        assert_true(more == 0 || unit_contains(error, "larger"));
+    }
+    free(text);
+    create(&f);
+    assert_int_equal(state_of(&f).closed, 0);
+    assert_int_equal(ask_token(&f, "a"), BEARER_REVOKED);
+    clean_up(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -1011,6 +1185,11 @@ int main(void)
         UNIT_TEST(test_append_says_what_is_wrong),
         UNIT_TEST(test_append_over_a_leftover),
         UNIT_TEST(test_concurrent_writers_lose_nothing),
+        UNIT_TEST(test_append_when_the_system_fails),
+        UNIT_TEST(test_reading_when_the_system_fails),
+        UNIT_TEST(test_append_is_interrupted),
+        UNIT_TEST(test_append_to_what_is_no_file),
+        UNIT_TEST(test_append_to_a_full_list),
     };
 
     return UNIT_RUN("revocation", tests);

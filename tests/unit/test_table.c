@@ -247,6 +247,8 @@ static void test_expired_makes_room_first(void **state)
     }
     assert_int_equal(stats(&f).evicted, 0);
     assert_int_equal(there(&f, n / 2 + 1, n + n / 2), n - 1);
+    /* and it is known when there is something to look for again */
+    assert_true(f.t->header->soonest > f.now);
     done(&f);
 }
 

@@ -275,6 +275,82 @@ static void test_read_file(void **state)
     assert_int_equal(len, 0);
 }
 
+/* In blocks of a register's width or byte by byte: the same characters. */
+static void test_b64token_characters(void **state)
+{
+    static const char good[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~+/";
+    int c, at;
+
+    (void)state;
+    for (at = 0; at < 40; at++) {
+        for (c = 0; c < 256; c++) {
+            char text[64];
+            apr_size_t n;
+
+            memset(text, 'a', sizeof(text));
+            text[at] = (char)c;
+            n = bearer_text_b64token(text, sizeof(text));
+            if (c && strchr(good, c)) {
+                UNIT_CHECK(n == sizeof(text), "%d at %d", c, at);
+            } else if (c == '=' && at) {
+                UNIT_CHECK(n == (apr_size_t)at + 1, "= at %d", at);
+            } else {
+                UNIT_CHECK(n == (apr_size_t)at, "%d at %d", c, at);
+            }
+        }
+    }
+}
+
+static const char *utf8(unsigned c, char *out)
+{
+    if (c < 0x80) {
+        *out++ = (char)c;
+    } else if (c < 0x800) {
+        *out++ = (char)(0xc0 | c >> 6);
+        *out++ = (char)(0x80 | (c & 63));
+    } else {
+        *out++ = (char)(0xe0 | c >> 12);
+        *out++ = (char)(0x80 | (c >> 6 & 63));
+        *out++ = (char)(0x80 | (c & 63));
+    }
+    *out = '\0';
+    return out;
+}
+
+/* What no identifier begins or ends with, what it has nowhere, and their neighbours. */
+static void test_every_character_of_identifiers(void **state)
+{
+    static const unsigned spaces[] = { 0x20, 0xa0, 0x1680, 0x2028, 0x2029, 0x202f,
+                                       0x205f, 0x3000 };
+    unsigned c, i;
+
+    (void)state;
+    for (c = 1; c < 0xd800; c++) {
+        int control = c < 0x20 || (c >= 0x7f && c <= 0x9f)
+                   || (c >= 0x202a && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069);
+        int special = c == ',' || c == ';' || c == '=';
+        int space = c >= 0x2000 && c <= 0x200a;
+        char one[8], begin[16], middle[16], end[16];
+
+        for (i = 0; i < UNIT_COUNT(spaces); i++) {
+            space |= c == spaces[i];
+        }
+        utf8(c, one);
+        snprintf(begin, sizeof(begin), "%sx", one);
+        snprintf(middle, sizeof(middle), "x%sx", one);
+        snprintf(end, sizeof(end), "x%s", one);
+        UNIT_CHECK(!bearer_text_identifier_error(begin, strlen(begin), 1)
+                   == (!control && !space), "U+%04X begins", c);
+        UNIT_CHECK(!bearer_text_identifier_error(end, strlen(end), 1)
+                   == (!control && !space), "U+%04X ends", c);
+        UNIT_CHECK(!bearer_text_identifier_error(middle, strlen(middle), 1)
+                   == !control, "U+%04X", c);
+        UNIT_CHECK(!bearer_text_identifier_error(middle, strlen(middle), 0)
+                   == (!control && !special), "U+%04X", c);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -290,6 +366,8 @@ int main(void)
         UNIT_TEST(test_identifier),
         UNIT_TEST(test_identifier_length),
         UNIT_TEST(test_read_file),
+        UNIT_TEST(test_b64token_characters),
+        UNIT_TEST(test_every_character_of_identifiers),
     };
 
     return UNIT_RUN("text", tests);

@@ -739,6 +739,60 @@ static void test_killed_processes(void **state)
     munmap(f.block, f.size);
 }
 
+/* ---- one bucket ----------------------------------------------------------- */
+
+/* A client of IPv6 is counted as its /64, in a place that another had before. */
+static void test_ipv6(void **state)
+{
+    fixture_t f = table(state, 1);
+    unsigned char a[BEARER_THROTTLE_KEY_SIZE], b[BEARER_THROTTLE_KEY_SIZE];
+    unsigned n;
+
+    assert_int_equal(bearer_throttle_address(a, "2001:db8:1:2::1"), APR_SUCCESS);
+    assert_int_equal(bearer_throttle_address(b, "2001:db8:1:3::1"), APR_SUCCESS);
+    for (n = 1; n <= 20; n++) {
+        const bearer_throttle_token_t token = { n, 7 };
+
+        assert_int_equal(bearer_throttle_failure(f.t, a, &token, BEARER_SIGNATURE,
+                                                 &defaults, T0), n == 20);
+    }
+    assert_int_equal(bearer_throttle_check(f.t, a, T0), 60);
+    assert_int_equal(bearer_throttle_check(f.t, b, T0), 0);
+    assert_true(bearer_throttle_remembers(f.t, a));
+    assert_false(bearer_throttle_remembers(f.t, b));
+}
+
+/* Who sends one bad token after the other displaces its own, and not those by which
+ * another's token is known to be bad. */
+static void test_a_flood_displaces_its_own(void **state)
+{
+    bearer_throttle_settings_t settings = defaults;
+    bearer_reason_t reason;
+    unsigned n, late;
+
+    settings.threshold = 100000;
+    for (late = 0; late < 2; late++) {  /* whichever has the first place */
+        fixture_t f = table(state, 1);
+
+        if (late) {
+            fail_with(&f, 2, 999, &settings, T0);
+        }
+        for (n = 1; n <= 3; n++) {
+            fail_with(&f, 1, n, &settings, T0 + n);
+        }
+        for (n = 1000; n < 3000; n++) {
+            fail_with(&f, 2, n, &settings, T0 + n);
+        }
+        for (n = 1; n <= 3; n++) {
+            const bearer_throttle_token_t token = { n, 7 };
+
+            UNIT_CHECK(bearer_throttle_known_bad(f.t, address(1), &token, &settings,
+                                                 T0 + 3000, &reason), "%u, %u", late, n);
+            assert_int_equal(reason, BEARER_SIGNATURE);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -774,6 +828,8 @@ int main(void)
         UNIT_TEST(test_processes_count_together),
         UNIT_TEST(test_flag_of_the_dead),
         UNIT_TEST(test_killed_processes),
+        UNIT_TEST(test_ipv6),
+        UNIT_TEST(test_a_flood_displaces_its_own),
     };
 
     return UNIT_RUN("throttle", tests);

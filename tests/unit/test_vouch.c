@@ -70,11 +70,23 @@ static void test_bounded(void **state)
     assert_int_equal(held, BEARER_VOUCH_WAYS - 1);
 }
 
+/* What stands beside a set is not in it. */
+static void test_neighbours(void **state)
+{
+    bearer_vouched_t *t = table(unit_pool(state));
+
+    atomic_store(&t->digests[6][0], in_set(5, 0));
+    assert_false(bearer_vouched(t, in_set(5, 0)));
+    atomic_store(&t->digests[5][BEARER_VOUCH_WAYS - 1], in_set(5, 0));
+    assert_true(bearer_vouched(t, in_set(5, 0)));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         UNIT_TEST(test_entered_and_ended), UNIT_TEST(test_nothing),
-        UNIT_TEST(test_bounded)
+        UNIT_TEST(test_bounded),
+        UNIT_TEST(test_neighbours),
     };
 
     return UNIT_RUN("vouch", tests);

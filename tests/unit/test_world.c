@@ -46,12 +46,95 @@ static void test_the_given_parts_are_used(void **state)
     assert_memory_equal(bytes, "\x07\x08\x09", 3);
 }
 
+/* Every byte that a terminal or a log reader could take for something else. */
+static void test_control_characters(void **state)
+{
+    unit_world_t *w = unit_world(unit_pool(state));
+    int c;
+
+    for (c = 1; c < 256; c++) {
+        const char *line;
+
+        bearer_world_log(&w->world, BEARER_LOG_INFO, "a%cb", c);
+        line = APR_ARRAY_IDX(w->lines, c - 1, const char *);
+        assert_int_equal(strlen(line), 3);
+        UNIT_CHECK((unsigned char)line[1] == (c < 0x20 || c == 0x7f ? '?' : c), "%d", c);
+    }
+}
+
+typedef struct spy_t {
+    bearer_event_t event;
+    int issuer, n;
+    apr_interval_time_t elapsed;
+} spy_t;
+
+static void note(void *baton, bearer_event_t event, int issuer,
+                 apr_interval_time_t elapsed)
+{
+    spy_t *spy = baton;
+
+    spy->event = event;
+    spy->issuer = issuer;
+    spy->elapsed = elapsed;
+    spy->n++;
+}
+
+static void test_events(void **state)
+{
+    unit_world_t *w = unit_world(unit_pool(state));
+    spy_t spy = { BEARER_EVENTS, 0, 0, 0 };
+
+    bearer_world_event(NULL, BEARER_EVENT_FETCHED, 1, 2);
+    bearer_world_event(&w->world, BEARER_EVENT_FETCHED, 1, 2);
+    w->world.event = note;
+    w->world.event_baton = &spy;
+    bearer_world_event(&w->world, BEARER_EVENT_INTROSPECTED, 3, 4);
+    assert_int_equal(spy.n, 1);
+    assert_int_equal(spy.event, BEARER_EVENT_INTROSPECTED);
+    assert_int_equal(spy.issuer, 3);
+    assert_int_equal(spy.elapsed, 4);
+}
+
+static void own_await(const bearer_cache_t *cache, const unsigned char *key,
+                      apr_interval_time_t longest)
+{
+    (void)key;
+    *(apr_interval_time_t *)cache->baton = longest;
+}
+
+/* With a cache that cannot wake anybody, in steps; not at all without time. */
+static void test_await(void **state)
+{
+    static const unsigned char key[BEARER_CACHE_KEY_SIZE];
+    apr_interval_time_t waited = 0;
+    bearer_cache_t cache = { .await = own_await, .baton = &waited };
+    apr_time_t begun = apr_time_now();
+
+    (void)state;
+    bearer_cache_await(&cache, key, 0);
+    assert_int_equal(waited, 0);
+    bearer_cache_await(&cache, key, 77);
+    assert_int_equal(waited, 77);
+    cache.await = NULL;
+    bearer_cache_await(&cache, key, 0);
+    bearer_cache_await(&cache, key, -1);
+    bearer_cache_await(&cache, key, 2000);
+    assert_true(apr_time_now() - begun >= 2000);
+    begun = apr_time_now();
+    bearer_cache_await(&cache, key, apr_time_from_sec(1000));
+    assert_true(apr_time_now() - begun >= BEARER_AWAIT_STEP);
+    assert_true(apr_time_now() - begun < apr_time_from_sec(100));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         UNIT_TEST(test_a_log_line_is_one_line_of_at_most_1024_bytes),
         UNIT_TEST(test_a_world_without_parts_works),
         UNIT_TEST(test_the_given_parts_are_used),
+        UNIT_TEST(test_control_characters),
+        UNIT_TEST(test_events),
+        UNIT_TEST(test_await),
     };
 
     return UNIT_RUN("world", tests);
