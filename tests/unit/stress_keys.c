@@ -18,6 +18,7 @@
 #include <openssl/evp.h>
 #include <openssl/rsa.h>
 
+#include "stress.h"
 #include "bearer/headers.h"
 #include "bearer/issuer.h"
 #include "bearer/json.h"
@@ -31,15 +32,6 @@
 #define KINDS 3
 
 static _Atomic apr_time_t clock_now = apr_time_from_sec(1767225600);
-static _Atomic unsigned wrong;
-
-#define CHECK(condition) \
-    do { \
-        if (!(condition)) { \
-            fprintf(stderr, "line %d: not so: %s\n", __LINE__, #condition); \
-            atomic_fetch_add(&wrong, 1); \
-        } \
-    } while (0)
 
 static apr_time_t tick(void *baton)
 {

@@ -16,6 +16,7 @@
 #include <apr_general.h>
 #include <apr_strings.h>
 
+#include "stress.h"
 #include "bearer/json.h"
 #include "bearer/revocation.h"
 #include "bearer/throttle.h"
@@ -26,15 +27,6 @@
 #define TOKENS 48
 
 static _Atomic apr_time_t clock_now = apr_time_from_sec(1767225600);
-static _Atomic unsigned wrong;
-
-#define CHECK(condition) \
-    do { \
-        if (!(condition)) { \
-            fprintf(stderr, "line %d: not so: %s\n", __LINE__, #condition); \
-            atomic_fetch_add(&wrong, 1); \
-        } \
-    } while (0)
 
 static apr_time_t tick(void *baton)
 {

@@ -7,6 +7,7 @@
  * nothing else may, and whoever looks sees a record whole or not at all. Some 20
  * seconds. Exit 0: so it was.
  */
+#include "stress.h"
 #include "unit_table.h"
 
 #include <signal.h>
@@ -24,15 +25,6 @@
 #endif
 #define ROUNDS 15000   /* of a thread */
 
-static _Atomic unsigned wrong;
-
-#define CHECK(condition) \
-    do { \
-        if (!(condition)) { \
-            fprintf(stderr, "line %d: not so: %s\n", __LINE__, #condition); \
-            atomic_fetch_add(&wrong, 1); \
-        } \
-    } while (0)
 
 /** What a worker knows of a record of its own; -1: it is not there. */
 typedef struct known_t {

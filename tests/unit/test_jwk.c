@@ -69,6 +69,7 @@ static void test_published_thumbprints(void **state)
     size_t i;
 
     assert_int_equal(json_array_size(rows), 2);
+    assert_true(json_array_size(rows) > 0);
     json_array_foreach(rows, i, row) {
         const json_t *key = json_object_get(row, "key");
 

@@ -145,6 +145,7 @@ static void test_published_tokens_verify(void **state)
     size_t i;
 
     assert_int_equal(json_array_size(rows), 9);
+    assert_true(json_array_size(rows) > 0);
     json_array_foreach(rows, i, row) {
         check_vector(p, row);
     }

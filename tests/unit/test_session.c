@@ -764,7 +764,7 @@ static void test_end_that_is_none(void **state)
 /* Whoever can write into the cache cannot give one session the name of another. */
 static void record_of_another(fixture_t *f)
 {
-    bearer_cache_entry_t entry = { BEARER_KEPT_SESSION, NULL, 0, 0, NULL };
+    bearer_cache_entry_t entry = { .kind = BEARER_KEPT_SESSION };
     unsigned char name[BEARER_CACHE_KEY_SIZE];
     const char *cookie;
     bearer_session_t *mine, *theirs;

@@ -167,18 +167,28 @@ static inline apr_status_t unit_own_get(const bearer_cache_t *cache,
                    : bearer_table_get(o->table, key, o->world->now, value, len, p);
 }
 
+typedef apr_status_t unit_own_fn(bearer_table_t *table, const unsigned char *key,
+                                 const bearer_cache_entry_t *entry, apr_time_t now);
+
+static inline apr_status_t unit_own_do(const bearer_cache_t *cache, unit_own_fn *change,
+                                       const unsigned char *key,
+                                       const bearer_cache_entry_t *entry)
+{
+    unit_own_t *o = cache->baton;
+
+    return o->down ? APR_EGENERAL : change(o->table, key, entry, o->world->now);
+}
+
 static inline apr_status_t unit_own_put(const bearer_cache_t *cache,
                                         const unsigned char *key,
                                         const unsigned char *value, apr_size_t len,
                                         apr_time_t expires, apr_pool_t *p)
 {
-    unit_own_t *o = cache->baton;
-    const bearer_cache_entry_t entry = { BEARER_KEPT_MARK, value, len, expires, NULL,
-                                         0 };
+    const bearer_cache_entry_t entry = { .kind = BEARER_KEPT_MARK, .value = value,
+                                         .len = len, .expires = expires };
 
     (void)p;
-    return o->down ? APR_EGENERAL
-                   : bearer_table_put(o->table, key, &entry, o->world->now);
+    return unit_own_do(cache, bearer_table_put, key, &entry);
 }
 
 static inline apr_status_t unit_own_add(const bearer_cache_t *cache,
@@ -186,11 +196,8 @@ static inline apr_status_t unit_own_add(const bearer_cache_t *cache,
                                         const bearer_cache_entry_t *entry,
                                         apr_pool_t *p)
 {
-    unit_own_t *o = cache->baton;
-
     (void)p;
-    return o->down ? APR_EGENERAL
-                   : bearer_table_add(o->table, key, entry, o->world->now);
+    return unit_own_do(cache, bearer_table_add, key, entry);
 }
 
 static inline apr_status_t unit_own_replace(const bearer_cache_t *cache,
@@ -198,11 +205,8 @@ static inline apr_status_t unit_own_replace(const bearer_cache_t *cache,
                                             const bearer_cache_entry_t *entry,
                                             apr_pool_t *p)
 {
-    unit_own_t *o = cache->baton;
-
     (void)p;
-    return o->down ? APR_EGENERAL
-                   : bearer_table_replace(o->table, key, entry, o->world->now);
+    return unit_own_do(cache, bearer_table_replace, key, entry);
 }
 
 static inline apr_status_t unit_own_remove(const bearer_cache_t *cache,
