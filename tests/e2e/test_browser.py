@@ -1004,7 +1004,7 @@ def test_the_same_house(site, op):
 
 def described(res, face):
     """What the application learns, without what only one of the two has."""
-    own = re.compile(r"(?i)(BEARER_METHOD|BEARER_EXPIRES|.*[_-](nonce|at_?hash|sid|"
+    own = re.compile(r"(?i)(BEARER_(METHOD|EXPIRES|TOKEN_ID)|.*[_-](nonce|at_?hash|sid|"
                      r"auth_?time|iat|exp|aud|azp|at-hash|auth-time|jti)$|HTTP_.*|"
                      r"REMOTE_PORT|UNIQUE_ID|x-forwarded-(for|host|server)|"
                      r"REQUEST_.*|DATE_.*|.*odd$)")

@@ -181,7 +181,7 @@ def test_more_parts_than_there_are(site, op):
     signed_in(browser)
     first, second = [n for n in browser.cookies if "session" in n]
     browser.cookies[second[:-1] + "2"] = browser.cookies[second]
-    assert browser.get("/app/x").status in (200, 401)
+    assert browser.get("/app/x").status == 200
     for i in range(2, 10):
         browser.cookies["%s.%d" % (first, i)] = "A"
     browser.cookies.pop(second)

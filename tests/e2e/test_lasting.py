@@ -18,7 +18,7 @@ from support.backends import Memcached, OwnRedis, Redis
 from support.browsing import (backchannel, callback, op, signed_in,  # noqa: F401
                               site, store)
 from support.httpd import MODULE, MODULES, TOP, wait_until
-from support.load import _Connection
+from support.load import Connection
 from support.op import Browser
 from test_memory import about, shared_memory
 
@@ -75,7 +75,7 @@ class Crowd:
             for i in range(threads)]
 
     def _run(self, port, raws):
-        connection, i = _Connection(port), 0
+        connection, i = Connection(port), 0
         while not self._stop.is_set():
             self.results.append(connection.request(raws[i % len(raws)]))
             i += 1

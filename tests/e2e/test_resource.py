@@ -41,6 +41,31 @@ AuthBearerUserFormat %%i/%%u
 <Location "/inherits">
     AuthBearerResource https://api.test/long/inherits
 </Location>
+<Location "/inherits/deep">
+    Require scope deep.read
+</Location>
+<Location "/inher">
+    AuthBearerAcceptIssuer %(two)s
+    Require scope another.place
+</Location>
+<LocationMatch "^/inherits/[0-9]">
+    Require scope numbers
+</LocationMatch>
+<Location "/outer/">
+    AuthBearerAcceptIssuer %(two)s
+    AuthBearerTokenFrom header query:t
+    Require scope outer.read
+</Location>
+<Location "/outer/inner">
+    AuthBearerResource https://api.test/outer/inner
+    AuthBearerTokenFrom header
+</Location>
+<Location "/outer/inner/most">
+    AuthBearerResource https://api.test/outer/inner/most
+    <IfModule mod_headers.c>
+        Require scope most.read most.write
+    </IfModule>
+</Location>
 <Location "/bare">
     AuthBearerResource https://api.test/bare
     AuthBearerChallenge Off
@@ -84,6 +109,22 @@ def test_settings_and_scopes_of_the_location_around_count(server):
         "authorization_servers": [tokens.ISS],
         "scopes_supported": ["base.read", "base.write"],
         "bearer_methods_supported": ["header"]}
+
+
+def test_locations_around_each_other(server):
+    """What is around counts, segment by segment; what is inside or beside does not."""
+    assert document(server, "/outer/inner") == {
+        "resource": "https://api.test/outer/inner",
+        "authorization_servers": [TWO], "scopes_supported": ["outer.read"],
+        "bearer_methods_supported": ["header"]}
+    assert document(server, "/outer/inner/most") == {
+        "resource": "https://api.test/outer/inner/most",
+        "authorization_servers": [TWO],
+        "scopes_supported": ["most.read", "most.write"],
+        "bearer_methods_supported": ["header"]}
+    url = "https://api.test" + WELL_KNOWN + "/outer/inner"
+    for path, most in (("/outer/inner/x", ""), ("/outer/inner/most/x", "/most")):
+        assert server.get(path).challenge["resource_metadata"] == url + most
 
 
 def test_root_form_is_the_shortest_path(server):

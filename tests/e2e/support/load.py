@@ -15,7 +15,7 @@ from .httpd import SLOW, wait_until
 Result = collections.namedtuple("Result", "when status seconds")
 
 
-class _Connection:
+class Connection:
     """One connection that is used again as long as the server keeps it."""
 
     def __init__(self, port):
@@ -89,7 +89,7 @@ class Load:
                          for _ in range(threads)]
 
     def _run(self):
-        connection = _Connection(self.port)
+        connection = Connection(self.port)
         due, first = time.monotonic(), True
         while not self._stop.is_set():
             raw = (b"GET %s HTTP/1.1\r\nHost: server.test\r\n"
