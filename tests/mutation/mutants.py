@@ -239,7 +239,11 @@ class Walk:
             return
         digits, suffix = match.groups()
         value = int(digits, 8 if re.match(r"0\d", digits) else 0)
-        for new in sorted({0, abs(value - 1), value + 1} - {value}):
+        news = {0, abs(value - 1), value + 1} - {value}
+        if value == 1 and self.toks[i - 1].text in ("return", "=") and \
+                self.toks[i + 1].text == ";":
+            news = {0}  # yes or no: 2 is 1
+        for new in sorted(news):
             self.add("constant", i, i, "%d%s" % (new, suffix))
 
     def mark(self, i):

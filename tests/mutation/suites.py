@@ -4,6 +4,7 @@
 A program or file of tests counts only once it has passed here without a mutant;
 a failure counts when it comes a second time.
 """
+import collections
 import glob
 import os
 import re
@@ -38,6 +39,7 @@ class Suite:
         self.good, self.locks = {}, {}
         self.lock = threading.Lock()
         self.originals = {}
+        self.kills = {}  # what noticed one mutant of a file notices another
 
     def room(self):
         path = tempfile.mkdtemp(prefix="ab_mutant.")
@@ -77,12 +79,14 @@ class Suite:
     def judge(self, room, file, found):
         """(the test that fails or None, the tests that were run)."""
         tried = []
-        for test in self.tests_of(file):
+        kills = self.kills.setdefault(file, collections.Counter())
+        for test in sorted(self.tests_of(file), key=lambda t: -kills[t]):
             if not self.usable(test, room):
                 continue
             tried.append(test)
             by = self.fails(test, room, file, found)
             if by:
+                kills[test] += 1
                 return by, tried
         return None, tried
 
@@ -104,22 +108,27 @@ class Units(Suite):
 
     def tests_of(self, file):
         """By name, by symbols, and by those that use a file that uses it; the
-        fast ones first, the last kind only if it is fast."""
+        fast ones first, and slow ones only by name, or where none has it."""
         stem = os.path.basename(file)[:-2]
         members = self.tree.members
         defined = members[stem + ".o"][0]
-        near = set(m for m, (_, wanted) in members.items() if wanted & defined)
-        through = set().union(*(members[m][0] for m in near)) if near else set()
-        named, far = [], []
+        users = [m for m, (_, wanted) in members.items() if wanted & defined]
+        through = set().union(*(members[m][0] for m in users))
+        named, near, far = [], [], []
         for name in self.names:
             about = name[len("test_"):]
             if about == stem or stem.startswith(about + "_") or \
-                    about.startswith(stem + "_") or self.uses[name] & defined:
+                    about.startswith(stem + "_"):
                 named.append(name)
-            elif self.uses[name] & through and self.times.get(name, 1) < 2:
+            elif self.uses[name] & defined:
+                near.append(name)
+            elif self.uses[name] & through:
                 far.append(name)
-        fast = lambda n: self.times.get(n, 1)
-        return sorted(named, key=fast) + sorted(far, key=fast)
+        seconds = lambda n: self.times.get(n, 1)
+        quick = lambda names: [n for n in names if seconds(n) < 3]
+        near = quick(near) if named or quick(near) else near
+        return [n for names in (named, near, quick(far))
+                for n in sorted(names, key=seconds)]
 
     def passes_unchanged(self, test, room):
         return self.run(test, room, None) == 0
@@ -136,7 +145,8 @@ class Units(Suite):
                 words.append(found)
         subprocess.run(words, check=True, cwd=room)
         where = tempfile.mkdtemp(dir=room)
-        env = dict(os.environ, TMPDIR=where, srcdir=self.tree.top)
+        env = dict(os.environ, TMPDIR=where, srcdir=self.tree.top,
+                   CMOCKA_TEST_ABORT="1")
         status, _ = build.run(
             [program], self.seconds(test), cwd=where, env=env,
             preexec_fn=lambda: limits(self.times.get(test, 5)))
@@ -159,27 +169,27 @@ class EndToEnd(Suite):
     def __init__(self, tree, times):
         super().__init__(tree, times)
         self.objects = tree.module_objects()
+        self.unfit = set()
 
     def tests_of(self, file):
         return CONCERNS[os.path.basename(file)[:-2]].split()
 
-    def linked(self, room, file, found):
-        target = os.path.join(room, "mod_auth_bearer.so")
+    def linked(self, room, file=None, found=None):
+        target = os.path.join(room, "mutant.so" if found else "original.so")
         objects = [found if name == file else path
                    for name, path in self.objects.items()]
         if not self.tree.link_module(objects, target):
             raise RuntimeError("the module does not link")
         return target
 
-    def passes_unchanged(self, test, room):
-        module = self.linked(room, None, None)
-        status, _ = self.pytest(room, module, [self.path(test)])
-        return status == 0
+    def usable(self, test, room):
+        """A whole file takes long: fails() looks at what failed alone."""
+        return True
 
     def path(self, test):
         return "test_%s.py" % test
 
-    def pytest(self, room, module, args, seconds=900):
+    def pytest(self, room, module, args, seconds):
         where = tempfile.mkdtemp(dir=room)
         os.chmod(where, 0o755)
         env = dict(os.environ, BEARER_MODULE=module, TMPDIR=where,
@@ -196,19 +206,35 @@ class EndToEnd(Suite):
 
     def fails(self, test, room, file, found):
         module = self.linked(room, file, found)
-        limit = max(120, 5 * self.times.get(test, 60))
-        status, output = self.pytest(room, module, [self.path(test)], limit)
-        if status is None:
-            return test + " (timeout)"
-        if status in (0, 5):
-            return None
-        failed = re.search(r"^(?:FAILED|ERROR) (\S+\.py::\S+)", output, re.M)
-        if status == 3 or not failed:
-            return test
-        node = failed.group(1)
-        again, _ = self.pytest(room, module, [node], limit)
-        if again not in (0, 5):
-            return node
-        status, _ = self.pytest(room, module, [self.path(test), "--deselect",
-                                               node], limit)
-        return test if status not in (0, 5) else None
+        left_out = set(self.unfit)
+        while True:
+            limit = max(300, 6 * self.times.get(test, 0))
+            args = ["--deselect=" + node for node in sorted(left_out)]
+            start = time.monotonic()
+            status, output = self.pytest(room, module,
+                                         [self.path(test)] + args, limit)
+            if status in (0, 5):
+                self.times[test] = round(time.monotonic() - start, 1)
+                return None
+            node = re.search(r"^(?:FAILED|ERROR) (\S+\.py::.+?)(?: - .*)?$",
+                             output, re.M)
+            if status is None or not node:
+                return test + (" (timeout)" if status is None else "")
+            node = node.group(1)
+            if node in left_out:
+                return test
+            if self.fit(node, room) and \
+                    self.pytest(room, module, [node], limit)[0] not in (0, 5):
+                return node
+            left_out.add(node)
+
+    def fit(self, node, room):
+        """Whether the test passes without a mutant."""
+        if node not in self.good:
+            self.good[node] = self.pytest(room, self.linked(room), [node],
+                                          300)[0] == 0
+            if not self.good[node]:
+                self.unfit.add(node)
+                print("mutation: %s fails without a mutant, left out" % node,
+                      file=sys.stderr)
+        return self.good[node]

@@ -35,6 +35,7 @@ static int toy(const char *text, size_t n)
         return n - 1;
     default:
         found += *text;
+        found = 1;
         break;
     }
     return thing->left > 5;
@@ -52,20 +53,24 @@ class Mutants(unittest.TestCase):
     def test_each_kind_has_its_places(self):
         self.assertEqual(changed("relation"), [
             (11, "<", "<="), (11, "<", ">="), (15, "<", "<="),
-            (15, "<", ">="), (28, ">", "<="), (28, ">", ">=")])
+            (15, "<", ">="), (29, ">", "<="), (29, ">", ">=")])
         self.assertEqual(changed("logic"), [(16, "&&", "||")])
         self.assertEqual(changed("not"), [(16, "!", "")])
         self.assertEqual(changed("negate"), [
             (16, "!text[i] && found", "!(!text[i] && found)")])
-        self.assertEqual([c[0] for c in changed("drop")], [17, 25, 26])
+        self.assertEqual([c[0] for c in changed("drop")], [17, 25, 26, 27])
         self.assertEqual(changed("return"), [
             (23, "n - 1", "0"), (23, "n - 1", "1"),
-            (28, "thing->left > 5", "0"), (28, "thing->left > 5", "1")])
+            (29, "thing->left > 5", "0"), (29, "thing->left > 5", "1")])
         self.assertEqual(changed("arithmetic"), [
             (15, "++", "--"), (18, "+", "-"), (23, "-", "+"),
             (25, "+=", "-=")])
         self.assertEqual(sorted(set(c[0] for c in changed("constant"))),
-                         [11, 15, 18, 23, 28])
+                         [11, 15, 18, 23, 26, 29])
+        self.assertEqual([c[2] for c in changed("constant") if c[0] == 11],
+                         ["0", "2", "4"])
+        self.assertEqual([c[2] for c in changed("constant") if c[0] == 26],
+                         ["0"])
 
     def test_the_rest_is_left_alone(self):
         """Comments, strings, preprocessor, declarations, asserts, labels."""
