@@ -54,6 +54,14 @@ def equivalents():
     return out
 
 
+def replace(path, text):
+    """Readers see the old text or the new one."""
+    temporary = "%s.%d" % (path, threading.get_ident())
+    with open(temporary, "w", encoding="utf-8") as file:
+        file.write(text)
+    os.replace(temporary, path)
+
+
 class Results:
     """A line for each mutant that was tried; the last one counts."""
 
@@ -88,7 +96,6 @@ class Driver:
         os.makedirs(self.place, exist_ok=True)
         self.results = Results(os.path.join(
             self.place, options.floor + ".jsonl"))
-        self.read(TOP)
 
     def read(self, top):
         """The sources, and the mutants of each in the order of the sample."""
@@ -102,6 +109,7 @@ class Driver:
                 self.sources[file] = text.read()
             self.all[file] = mutants.shuffled(
                 mutants.many_of(file, self.sources[file]), self.options.seed)
+        self.here = {m.id: m for found in self.all.values() for m in found}
 
     def wanted(self):
         """{file: how many}"""
@@ -118,7 +126,7 @@ class Driver:
         self.commit = subprocess.run(
             ["git", "rev-parse", "--short", "HEAD"], cwd=TOP, text=True,
             stdout=subprocess.PIPE, check=False).stdout.strip()
-        times_file = os.path.join(self.place, "times.json")
+        times_file = os.path.join(self.place, "%s.times" % self.options.floor)
         times = {}
         if os.path.exists(times_file):
             with open(times_file, encoding="utf-8") as file:
@@ -130,8 +138,7 @@ class Driver:
             self.work(self.tasks())
         finally:
             tree.close()
-            with open(times_file, "w", encoding="utf-8") as file:
-                json.dump(self.suite.times, file, indent=0, sort_keys=True)
+            replace(times_file, json.dumps(times, indent=0, sort_keys=True))
 
     def tasks(self):
         tasks = queue.Queue()
@@ -212,11 +219,10 @@ class Driver:
 
     def counted(self):
         """The last results of the mutants that the sources still have."""
-        here = {m.id: m for found in self.all.values() for m in found}
         out = []
         for record in list(self.results.last.values()):
-            if record["id"] in here:
-                out.append(dict(record, line=here[record["id"]].line))
+            if record["id"] in self.here:
+                out.append(dict(record, line=self.here[record["id"]].line))
         return sorted(out, key=lambda r: (r["file"], r["line"]))
 
     def list_survivors(self):
@@ -229,10 +235,7 @@ class Driver:
             "%s:%d %s %s\n    is:  %s\n    new: %s\n    run: %s\n" % (
                 r["file"], r["line"], r["kind"], r["id"], r["old"], r["new"],
                 " ".join(r["tests"])) for r in left)
-        temporary = "%s.%d" % (self.options.survivors, threading.get_ident())
-        with open(temporary, "w", encoding="utf-8") as file:
-            file.write(text)
-        os.replace(temporary, self.options.survivors)
+        replace(self.options.survivors, text)
 
     def report(self):
         known = equivalents()
@@ -270,7 +273,9 @@ def main():
     driver = Driver(options)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        if not options.report:
+        if options.report:
+            driver.read(TOP)
+        else:
             driver.run()
     except KeyboardInterrupt:
         return 130

@@ -1,8 +1,8 @@
 # Licensed under the Apache License, Version 2.0; see LICENSE.
 """Which tests concern a file, and whether they notice a mutant of it.
 
-A program or file of tests counts only once it has passed here without a mutant;
-a failure counts when it comes a second time.
+A failure counts when it comes a second time, and when the same test passes
+without a mutant.
 """
 import collections
 import glob
@@ -59,15 +59,13 @@ class Suite:
             self.originals[file] = self.object_of(room, file, source)[1]
         return self.originals[file]
 
-    def usable(self, test, room):
-        """Whether the test passes as it is; measured once."""
+    def fit(self, test, room):
+        """Whether the test passes without a mutant; looked at once."""
         with self.lock:
             lock = self.locks.setdefault(test, threading.Lock())
         with lock:
             if test not in self.good:
-                start = time.monotonic()
                 self.good[test] = self.passes_unchanged(test, room)
-                self.times[test] = round(time.monotonic() - start, 2)
                 if not self.good[test]:
                     print("mutation: %s fails without a mutant, left out" %
                           test, file=sys.stderr)
@@ -81,8 +79,6 @@ class Suite:
         tried = []
         kills = self.kills.setdefault(file, collections.Counter())
         for test in sorted(self.tests_of(file), key=lambda t: -kills[t]):
-            if not self.usable(test, room):
-                continue
             tried.append(test)
             by = self.fails(test, room, file, found)
             if by:
@@ -107,14 +103,15 @@ class Units(Suite):
                      for n in self.names}
 
     def tests_of(self, file):
-        """By name, by symbols, and by those that use a file that uses it; the
-        fast ones first, and slow ones only by name, or where none has it."""
+        """By name, by symbols, by the first word of the name, and by those that
+        use a file that uses it; the fast ones first, and slow ones only by
+        name, or where none has it."""
         stem = os.path.basename(file)[:-2]
         members = self.tree.members
         defined = members[stem + ".o"][0]
         users = [m for m, (_, wanted) in members.items() if wanted & defined]
         through = set().union(*(members[m][0] for m in users))
-        named, near, far = [], [], []
+        named, near, kin, far = [], [], [], []
         for name in self.names:
             about = name[len("test_"):]
             if about == stem or stem.startswith(about + "_") or \
@@ -122,12 +119,14 @@ class Units(Suite):
                 named.append(name)
             elif self.uses[name] & defined:
                 near.append(name)
+            elif about.split("_")[0] == stem.split("_")[0]:
+                kin.append(name)
             elif self.uses[name] & through:
                 far.append(name)
         seconds = lambda n: self.times.get(n, 1)
         quick = lambda names: [n for n in names if seconds(n) < 3]
         near = quick(near) if named or quick(near) else near
-        return [n for names in (named, near, quick(far))
+        return [n for names in (named, near, kin, quick(far))
                 for n in sorted(names, key=seconds)]
 
     def passes_unchanged(self, test, room):
@@ -146,7 +145,7 @@ class Units(Suite):
         subprocess.run(words, check=True, cwd=room)
         where = tempfile.mkdtemp(dir=room)
         env = dict(os.environ, TMPDIR=where, srcdir=self.tree.top,
-                   CMOCKA_TEST_ABORT="1")
+                   CMOCKA_TEST_ABORT="1", MALLOC_PERTURB_="165")
         status, _ = build.run(
             [program], self.seconds(test), cwd=where, env=env,
             preexec_fn=lambda: limits(self.times.get(test, 5)))
@@ -155,12 +154,15 @@ class Units(Suite):
         return None if status == -signal.SIGXCPU else status
 
     def fails(self, test, room, file, found):
+        start = time.monotonic()
         status = self.run(test, room, found)
+        if status == 0:
+            self.times[test] = round(time.monotonic() - start, 2)
+        if status == 0 or not self.fit(test, room):
+            return None
         if status is None:
             return test + " (timeout)"
-        if status == 0 or self.run(test, room, found) == 0:
-            return None
-        return test
+        return test if self.run(test, room, found) != 0 else None
 
 
 class EndToEnd(Suite):
@@ -181,10 +183,6 @@ class EndToEnd(Suite):
         if not self.tree.link_module(objects, target):
             raise RuntimeError("the module does not link")
         return target
-
-    def usable(self, test, room):
-        """A whole file takes long: fails() looks at what failed alone."""
-        return True
 
     def path(self, test):
         return "test_%s.py" % test
@@ -223,18 +221,13 @@ class EndToEnd(Suite):
             node = node.group(1)
             if node in left_out:
                 return test
-            if self.fit(node, room) and \
+            fit = self.fit(node, room)
+            if not fit:
+                self.unfit.add(node)
+            if fit and \
                     self.pytest(room, module, [node], limit)[0] not in (0, 5):
                 return node
             left_out.add(node)
 
-    def fit(self, node, room):
-        """Whether the test passes without a mutant."""
-        if node not in self.good:
-            self.good[node] = self.pytest(room, self.linked(room), [node],
-                                          300)[0] == 0
-            if not self.good[node]:
-                self.unfit.add(node)
-                print("mutation: %s fails without a mutant, left out" % node,
-                      file=sys.stderr)
-        return self.good[node]
+    def passes_unchanged(self, test, room):
+        return self.pytest(room, self.linked(room), [test], 300)[0] == 0

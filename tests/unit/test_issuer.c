@@ -765,6 +765,10 @@ static void test_fetch_auth_goes_to_own_hosts(void **state)
     assert_int_equal(bearer_issuer_get(&r, &a->access, cases[0].url, 77, &error,
                                        p), APR_SUCCESS);
     assert_string_equal(a->http->authorization, "Bearer second");
+    a->issuer->keys.kind = BEARER_SOURCE_SPIFFE_URL;
+    assert_int_equal(bearer_issuer_get(&r, &a->access, cases[2].url, 77, &error,
+                                       p), APR_SUCCESS);
+    assert_string_equal(a->http->authorization, "Bearer second");
     unlink(path);
 }
 

@@ -314,6 +314,8 @@ static void test_entra_version_hint(void **state)
     bearer_issuer_t *entra =
         judge_issuer(f->p, "https://login.microsoftonline.com/t1/v2.0");
 
+    judge_it(f, judge_token(f, "{'iss':'https://sts.windows.net/t1/'}"));
+    assert_false(unit_contains(f->j.why.detail, "requestedAccessTokenVersion"));
     judge_declare(f, entra);
     judge_expect(f, judge_token(f, "{'iss':'https://sts.windows.net/t1/'}"),
                  BEARER_NOT_MINE, BEARER_ISS, "requestedAccessTokenVersion",

@@ -110,6 +110,7 @@ static void test_forged_tokens_do_not_fill_the_places(void **state)
     lab_pass(f->lab, MINUTE);
     assert_int_equal(ask(f, "one-more", p), BEARER_OK);
     bearer_keyset_served(f->ks, "one-more");
+    bearer_keyset_served(f->ks, NULL);      /* a token without a tenant */
     lab_pass(f->lab, MINUTE);
     ask_many(f, MANY, 2 * MANY, p);
     /* what has verified a token stayed: nothing is fetched for it */

@@ -238,6 +238,7 @@ static void test_words_are_quoted_where_needed(void **state)
         { "", "\"\"" },
         { "two words", "\"two words\"" },
         { "\"", "\"\\\"\"" },
+        { "\"\"\"", "\"\\\"\\\"\\\"\"" },
         { "a\"b", "a\"b" },
         { "a \"b\"", "\"a \\\"b\\\"\"" },
         { "#1", "\"#1\"" },
@@ -251,9 +252,12 @@ static void test_words_are_quoted_where_needed(void **state)
 
     memset(&s, 0, sizeof(s));
     for (i = 0; i < UNIT_COUNT(cases); i++) {
+        const char *text;
+
         s.client_id = cases[i].value;
-        assert_string_equal(bearer_settings_print(&s, BEARER_SET_CLIENT_ID, p),
-                            cases[i].text);
+        text = bearer_settings_print(&s, BEARER_SET_CLIENT_ID, p);
+        apr_pstrdup(p, "what is allocated next");
+        assert_string_equal(text, cases[i].text);
     }
 }
 

@@ -155,6 +155,27 @@ static void test_page(void **state)
     assert_null(strstr(text, "http:"));
 }
 
+static void test_times(void **state)
+{
+    apr_pool_t *p = unit_pool(state);
+    static const struct {
+        int seconds;
+        const char *text;
+    } cases[] = {
+        { 119, "in 119 s" }, { 120, "in 2 min" }, { 3540, "in 59 min" },
+        { 7199, "in 119 min" }, { 7200, "in 2 h 0 min" },
+        { 172799, "in 47 h 59 min" }, { 172800, "in 2 d 0 h" }
+    };
+    size_t i;
+
+    for (i = 0; i < UNIT_COUNT(cases); i++) {
+        has(bearer_status_html(parsed(p, apr_psprintf(p, "{\"now\":10,"
+            "\"issuers\":[{\"name\":\"a\",\"keys\":{\"count\":1,"
+            "\"fetched\":9,\"due\":%d,\"gone\":999999}}]}",
+            10 + cases[i].seconds)), p), cases[i].text);
+    }
+}
+
 static void test_trouble_is_seen_first(void **state)
 {
     apr_pool_t *p = unit_pool(state);
@@ -216,7 +237,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         UNIT_TEST(test_prometheus),            UNIT_TEST(test_families_stand_together),
-        UNIT_TEST(test_page),                  UNIT_TEST(test_trouble_is_seen_first),
+        UNIT_TEST(test_page), UNIT_TEST(test_times),                  UNIT_TEST(test_trouble_is_seen_first),
         UNIT_TEST(test_auto),                  UNIT_TEST(test_hostile_and_empty),
     };
 
