@@ -7,7 +7,7 @@ library (src/bearer) the unit tests have to, of the glue (src/httpd) the
 end-to-end tests. By hand: takes long. What was found is kept in the build
 directory, and a run that was stopped goes on where it was.
 
-  --build DIR        a built tree (default: build/gcc)
+  --build DIR        a tree in which make check was run (default: build/gcc)
   --sample N         how many mutants (default: 300 of lib, 100 of glue)
   --seed TEXT        which ones (default: 1)
   --jobs N           how many at a time (default: 2)
@@ -277,6 +277,10 @@ def main():
             driver.read(TOP)
         else:
             driver.run()
+    except subprocess.CalledProcessError as error:
+        print("mutation: %s\nIs %s built from these sources?" % (
+            error, options.build), file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         return 130
     driver.report()
