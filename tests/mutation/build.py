@@ -27,7 +27,8 @@ class Tree:
 
     def __init__(self, top, build):
         self.top, self.build = top, build
-        make(build, "-q", "libbearer.la", "mod_auth_bearer.la", "htbearer")
+        make(build, "-q", "-o", "config.h", "libbearer.la",
+             "mod_auth_bearer.la", "htbearer")
         self.at = tempfile.mkdtemp(prefix="auth_bearer_mutation.")
         os.chmod(self.at, 0o755)
         self.archive = os.path.join(self.at, "libbearer.a")

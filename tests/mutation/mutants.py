@@ -32,6 +32,7 @@ KINDS = {"&&": "logic", "||": "logic", "<": "relation", "<=": "relation",
          ">": "relation", ">=": "relation", "==": "relation", "!=": "relation"}
 WORDS = {"true": "false", "false": "true"}
 ASSERTS = {"assert", "static_assert", "_Static_assert"}
+LEFT_ALONE = ASSERTS | {"sizeof", "AB"}  # a message's number is a string
 KEYWORDS = {"return", "goto", "case", "else", "sizeof", "if", "while", "for",
             "do", "switch", "break", "continue", "default"}
 OPENING, CLOSING = "([{", ")]}"
@@ -223,7 +224,7 @@ class Walk:
     def token(self, i):
         tok, toks = self.toks[i], self.toks
         if tok.kind == "word":
-            if tok.text in ASSERTS or tok.text == "sizeof":
+            if tok.text in LEFT_ALONE:
                 if toks[i + 1].text == "(":
                     self.skipped.update(range(i, self.pairs[i + 1]))
             elif tok.text in WORDS:
@@ -234,7 +235,7 @@ class Walk:
             self.mark(i)
 
     def number(self, i):
-        match = re.match(r"(0[xX][0-9a-fA-F]+|\d+)([uUlL]*)$", self.toks[i].text)
+        match = re.match(r"(0[xX][0-9a-fA-F]+|0[0-7]*|[1-9]\d*)([uUlL]*)$", self.toks[i].text)
         if not match:
             return
         digits, suffix = match.groups()

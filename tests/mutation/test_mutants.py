@@ -26,7 +26,7 @@ static int toy(const char *text, size_t n)
     assert(n != 7);
     for (size_t i = 0; i < n; i++) {
         if (!text[i] && found) { // n > 1
-            tell("1 + 1 == 2",
+            tell(AB(0899) "1 + 1 == 2",
                  sizeof(room) + 1);
         }
     }
