@@ -235,7 +235,9 @@ class Walk:
             self.mark(i)
 
     def number(self, i):
-        match = re.match(r"(0[xX][0-9a-fA-F]+|0[0-7]*|[1-9]\d*)([uUlL]*)$", self.toks[i].text)
+        match = re.match(
+            r"(0[xX][0-9a-fA-F]+|0[0-7]*|[1-9]\d*)([uUlL]*)$",
+            self.toks[i].text)
         if not match:
             return
         digits, suffix = match.groups()
