@@ -95,7 +95,7 @@ named() {
 }
 trap named EXIT
 
-# Those that measure time run alone.
+# Those that measure time run apart, one for each processor.
 timing="test_cache_away.py test_neighbours.py test_redis.py test_waits.py"
 side_by_side() {
     for file in $timing; do
@@ -103,8 +103,8 @@ side_by_side() {
     done
     end_to_end "$@" .
 }
-one_after_another() {
-    workers=1
+what_measures_time() {
+    workers=$jobs
     # shellcheck disable=SC2086 # a list of words
     end_to_end $timing
 }
@@ -153,7 +153,7 @@ fi
 shown 'unit tests' make -s -C "$build/gcc" check
 phase 'refusals, with sessions on' with_sessions
 phase 'refusals, over HTTP/2' over_http2
-shown 'end to end, what measures time' one_after_another
+shown 'end to end, what measures time' what_measures_time
 shown 'end to end' side_by_side
 if test -s "$BEARER_LEFT_OUT"; then
     echo '== left out, over all phases'
