@@ -1,5 +1,6 @@
 # Licensed under the Apache License, Version 2.0; see LICENSE.
 """Fixtures of the end-to-end tests; see support/ for what they are made of."""
+import collections
 import os
 import random
 import re
@@ -58,6 +59,9 @@ def pytest_collection_modifyitems(items):
         items.reverse()
     elif ORDER:
         random.Random(ORDER).shuffle(items)
+    # Files side by side: the longest begin, so that none is left for the end.
+    sizes = collections.Counter(item.path for item in items)
+    items.sort(key=lambda item: (-sizes[item.path], item.path))
     for item in items:
         marker = item.get_closest_marker("without_sessions")
         if SESSIONS and marker:

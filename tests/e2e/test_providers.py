@@ -102,7 +102,7 @@ def test_near_miss(server, i):
     assert res.logged(row.says, "info"), res
     if row.status == 401:
         assert res.challenge["error"] == "invalid_token"
-    line, = [l.text for l in res.log if l.text.startswith("refused, ")]
+    line, = [l.text for l in res.log if re.match(r"AB\d+: refused, ", l.text)]
     assert re.search("AuthBearer[A-Z]|Require (lines|scope)", line), line
     if row.drop:
         assert row.drop.split()[0] in line, line

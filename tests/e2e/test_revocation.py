@@ -12,6 +12,7 @@ from support import missing
 from support.expect import (granted, invalid, issuer_conf, key_files,
                             location, refused)
 from support.httpd import HTBEARER, SLOW, wait_until
+from support.pace import Stopwatch
 from support.tokens import ISS, P256_N, b64, mint, unb64
 
 pytestmark = pytest.mark.core
@@ -37,8 +38,8 @@ def server(one_server):
                       children=3)
 
 
-def everywhere(server, token, status, seconds=2):
-    """All children answer so, within the time (a second, and some slack)."""
+def everywhere(server, token, status, seconds=20):
+    """All children answer so; how soon is what test_within_a_second is about."""
     def same():
         return {server.get("/a", token).status for _ in range(12)} == {status}
     wait_until(same, seconds, "status %d everywhere" % status)
@@ -89,11 +90,13 @@ def test_within_a_second(server):
     token = mint()
     everywhere(server, token, 200)
     server.write("revoked", LIST + by_token(token))
-    start = time.monotonic()
-    while time.monotonic() - start < 1.0 * SLOW:
-        server.get("/a", token)
-    for _ in range(12):
-        assert server.get("/a", token).status == 401
+    watch, begun = Stopwatch(server), []
+
+    def refused_everywhere():
+        begun.append(watch.seconds)
+        return {server.get("/a", token).status for _ in range(12)} == {401}
+    wait_until(refused_everywhere, 20, "it is revoked")
+    assert max(begun[:-1], default=0) < 1.0 * SLOW, "when one was let in last"
 
 
 def test_by_jti_within_an_issuer(server):
@@ -166,7 +169,7 @@ def test_many_entries(server):
     lines = "".join("token %s 0\n" % hashlib.sha256(b"%d" % i).hexdigest()
                     for i in range(20000))
     server.write("revoked", lines + by_token(token))
-    everywhere(server, token, 401, 10)
+    everywhere(server, token, 401)
     granted(server.get("/a", mint()))
 
 

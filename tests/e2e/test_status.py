@@ -184,7 +184,11 @@ def test_require_restricts_it(server, issuer):
         aud=tokens.AUD, roles=["admin"])).status == 200
 
 
-def test_mod_status_has_a_section(server):
+def test_mod_status_has_a_section(server, issuer):
+    # every child has the keys, whichever tells of them
+    wait_until(lambda: server.get("/a", issuer.mint()).status == 200 and re.search(
+        r"^BearerIssuerKeys\[main\]: 2$",
+        server.get("/server-status?auto").text, re.M), what="keys")
     page = server.get("/server-status").body.decode()
     assert "<h1>mod_auth_bearer</h1>" in page and page.rstrip().endswith("</html>")
     auto = server.get("/server-status?auto").body.decode()

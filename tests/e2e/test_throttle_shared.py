@@ -51,19 +51,20 @@ def test_many_children_are_one(new_server):
                         children=8, files=key_files("rs256"),
                         modules=["remoteip"])
     wait_until(lambda: len(server.children()) >= 8, 10, "children")
-    barrier = threading.Barrier(12)
+    barrier, answers = threading.Barrier(12), []
 
     def fail():
         barrier.wait()
         request = client.build("GET", "/t", {
             "X-Client": "198.51.100.7", "Authorization": "Bearer " + bad()})
-        client.exchange(server.port, request)
+        answers.append(client.exchange(server.port, request)[:13])
     # each on a connection of its own and all at once, so on many children
     threads = [threading.Thread(target=fail) for _ in range(12)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
+    assert answers == [b"HTTP/1.1 401 "] * 12
     assert len(pids(server)) >= 3, pids(server)
     for _ in range(24):
         refused(get(server, fresh(), "198.51.100.7"), 429, None, "throttled")
