@@ -190,9 +190,10 @@ static bearer_reason_t unknown_kid(bearer_keyset_t *ks, const char *kid,
                              bearer_keyset_seconds(next - now, p));
     }
     return bearer_refuse(why, p, BEARER_KEY,
-                         "kid %s is not among the %d keys of issuer %s%s",
+                         "kid %s is not among the %d %s of issuer %s%s",
                          bearer_text_quote(p, kid), bearer_jwks_count(ks->set),
-                         ks->name, again);
+                         bearer_jwks_count(ks->set) == 1 ? "key" : "keys", ks->name,
+                         again);
 }
 
 /* Under the mutex: until when, by the real clock. It counts from the flight's

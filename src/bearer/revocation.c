@@ -175,6 +175,8 @@ static int may_wait(bearer_revocation_t *list, apr_time_t present,
 static void log_table(const bearer_revocation_t *list, const bearer_revocation_table_t *old,
                       const bearer_revocation_table_t *table)
 {
+    const char *entries = table->count == 1 ? "entry" : "entries";
+
     if (table->closed[0]) {
         bearer_world_log(list->world, BEARER_LOG_ERROR,
                          AB(0261) "revocation list %s %s: access is closed until it is "
@@ -183,13 +185,13 @@ static void log_table(const bearer_revocation_t *list, const bearer_revocation_t
     }
     else if (old && old->closed[0]) {
         bearer_world_log(list->world, BEARER_LOG_NOTICE,
-                         AB(0262) "revocation list %s is whole again, %lu entries",
-                         list->path, (unsigned long)table->count);
+                         AB(0262) "revocation list %s is whole again, %lu %s",
+                         list->path, (unsigned long)table->count, entries);
     }
     else {
         bearer_world_log(list->world, BEARER_LOG_INFO,
-                         AB(0263) "revocation list %s: %lu entries", list->path,
-                         (unsigned long)table->count);
+                         AB(0263) "revocation list %s: %lu %s", list->path,
+                         (unsigned long)table->count, entries);
     }
 }
 

@@ -9,11 +9,11 @@
  *   jti   SHA256-HEX-OF-ISSUER-NUL-JTI UNTIL
  *
  * Fields are separated by blanks or tabs. UNTIL is seconds since the epoch, the
- * token's exp (0: for ever; less than BEARER_REVOCATION_UNTIL_MIN is no date but a
- * mistake, as is a digest of nothing: such a line is bad); an entry lives BEARER_REVOCATION_GRACE longer, for
- * a token may be accepted so long after its exp. Every line ends with a line
- * feed: a last line without one shows a file that was cut. Nothing in the file
- * is a secret.
+ * token's exp (0: for ever); an entry lives BEARER_REVOCATION_GRACE longer, for
+ * a token may be accepted so long after its exp. Less than
+ * BEARER_REVOCATION_UNTIL_MIN is no date but a mistake, as is a digest of nothing:
+ * such a line is bad. Every line ends with a line feed: a last line without one
+ * shows a file that was cut. Nothing in the file is a secret.
  *
  * Readers keep an immutable table in memory and look at the file's identity at
  * most every BEARER_REVOCATION_LOOK, one thread at a time, the others going on

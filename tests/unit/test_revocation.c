@@ -516,7 +516,7 @@ static void test_closing_is_logged_once(void **state)
         later(&f);
         assert_int_equal(ask_token(&f, "a"), BEARER_OK);
     }
-    assert_int_equal(unit_world_logged(f.w, "is whole again, 1 "), 1);
+    assert_int_equal(unit_world_logged(f.w, "is whole again, 1 entry"), 1);
     assert_int_equal(unit_world_logged(f.w, "closed"), 1);
     clean_up(&f);
 }
