@@ -4,6 +4,8 @@
 
 #include "bearer/cookie.h"
 
+static apr_pool_t *pool_of_pairs;
+
 static void names_for(bearer_cookie_names_t *names, const char *url,
                       const char *session, int secure, apr_pool_t *p)
 {
@@ -230,12 +232,47 @@ static void test_strip(void **state)
     assert_null(bearer_cookie_own("a=1; b=2", p));
 }
 
+static int put_pair(void *baton, const char *name, const char *value)
+{
+    const char **all = baton;
+
+    *all = apr_psprintf(pool_of_pairs, "%s[%s=%s]", *all, name, value);
+    return !strstr(*all, "stop");
+}
+
+/* Every pair, with its blanks cut, until it was enough. */
+static void test_each(void **state)
+{
+    static const struct {
+        const char *field, *pairs;
+    } cases[] = {
+        { NULL, "" }, { "", "" }, { " ", "" }, { ";", "" }, { "a", "" }, { "=1", "" },
+        { "a=1", "[a=1]" }, { " a = 1 ", "[a=1]" }, { "\ta\t=\t1\t", "[a=1]" },
+        { "a=", "[a=]" }, { "a= ", "[a=]" }, { "a=  1  2  ", "[a=1  2]" },
+        { "a=1;b=2", "[a=1][b=2]" }, { "a=1, b=2", "[a=1][b=2]" },
+        { "a=1;;b=2;", "[a=1][b=2]" }, { "a=b=c", "[a=b=c]" },
+        { "a=1,__Host-b=2", "[a=1]" }, { "a=1,__Secure-b=2", "[a=1]" },
+        { "a=1;__Host-b=2", "[a=1][__Host-b=2]" },
+        { "stop=1; b=2", "[stop=1]" }, { " =1;a=2", "[a=2]" }
+    };
+    size_t i;
+
+    pool_of_pairs = unit_pool(state);
+    for (i = 0; i < UNIT_COUNT(cases); i++) {
+        const char *all = "";
+
+        bearer_cookie_each(cases[i].field, put_pair, &all, pool_of_pairs);
+        UNIT_CHECK(strcmp(all, cases[i].pairs) == 0, "%s: %s", cases[i].field, all);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         UNIT_TEST(test_names), UNIT_TEST(test_get), UNIT_TEST(test_each), UNIT_TEST(test_set),
         UNIT_TEST(test_chunks), UNIT_TEST(test_strip),
-        UNIT_TEST(test_prefix_behind_a_comma)
+        UNIT_TEST(test_prefix_behind_a_comma),
+        UNIT_TEST(test_each),
     };
 
     return UNIT_RUN("cookie", tests);

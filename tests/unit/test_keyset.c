@@ -1982,6 +1982,39 @@ static void test_delay_of_another_try(void **state)
     assert_int_equal(bearer_keyset_retry_delay(ks, 100, 0.5), SECONDS(60));
 }
 
+/* ---- locks ---------------------------------------------------------------- */
+
+/* Each unlocking has its locking (the linker puts these in the place of APR's). */
+static _Thread_local int held;
+static atomic_int unheld;
+
+apr_status_t __real_apr_thread_mutex_lock(apr_thread_mutex_t *mutex);
+apr_status_t __wrap_apr_thread_mutex_lock(apr_thread_mutex_t *mutex);
+apr_status_t __real_apr_thread_mutex_unlock(apr_thread_mutex_t *mutex);
+apr_status_t __wrap_apr_thread_mutex_unlock(apr_thread_mutex_t *mutex);
+
+apr_status_t __wrap_apr_thread_mutex_lock(apr_thread_mutex_t *mutex)
+{
+    held++;
+    return __real_apr_thread_mutex_lock(mutex);
+}
+
+apr_status_t __wrap_apr_thread_mutex_unlock(apr_thread_mutex_t *mutex)
+{
+    if (--held < 0) {
+        atomic_fetch_add(&unheld, 1);
+    }
+    return __real_apr_thread_mutex_unlock(mutex);
+}
+
+/* After all other tests, in all of their threads. */
+static void test_locks_are_paired(void **state)
+{
+    (void)state;
+    assert_int_equal(held, 0);
+    assert_int_equal(atomic_load(&unheld), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -2044,6 +2077,7 @@ int main(void)
         UNIT_TEST(test_stress),
         UNIT_TEST(test_served_without_tenants),
         UNIT_TEST(test_delay_of_another_try),
+        UNIT_TEST(test_locks_are_paired),
     };
 
     return UNIT_RUN("keyset", tests);

@@ -4,6 +4,7 @@
  */
 #include "unit.h"
 
+#include <malloc.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -285,6 +286,26 @@ static void test_read_at_start_only(void **state)
     assert_int_equal(unit_world_logged(w, "graceful restart"), 1);
 }
 
+/* The copy that a process keeps ends where the secret ends, whatever was there. */
+static void test_end_of_a_secret(void **state)
+{
+    apr_pool_t *p = unit_pool(state);
+    const char *path = new_file(p, "s3cret-of-16-b.\n"), *error = NULL;
+    bearer_secret_t *secret = parsed(p, apr_pstrcat(p, "file:", path, NULL));
+    bearer_secret_watch_t *watch;
+    int i;
+
+    mallopt(M_PERTURB, 0x5a);    /* what malloc gives is not zero */
+    assert_int_equal(bearer_secret_start(secret, &error, p), APR_SUCCESS);
+    assert_int_equal(bearer_secret_watch(&watch, secret, &unit_world(p)->world, p),
+                     APR_SUCCESS);
+    for (i = 0; i < 3; i++) {
+        assert_string_equal(got(p, watch), "s3cret-of-16-b.");
+    }
+    mallopt(M_PERTURB, 0);
+    unlink(path);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -300,6 +321,7 @@ int main(void)
         UNIT_TEST(test_rotation),
         UNIT_TEST(test_missing_file),
         UNIT_TEST(test_read_at_start_only),
+        UNIT_TEST(test_end_of_a_secret),
     };
     return UNIT_RUN("secret", tests);
 }

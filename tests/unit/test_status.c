@@ -233,12 +233,40 @@ static void test_hostile_and_empty(void **state)
     has(bearer_status_section(empty, p), "mod_auth_bearer");
 }
 
+static const char *page_of(apr_pool_t *p, int fetched, const char *name)
+{
+    return bearer_status_html(parsed(p, apr_psprintf(p, "{\"now\":1000000,\"issuers\":[{"
+        "\"name\":\"%s\",\"keys\":{\"count\":1,\"fetched\":%d}}]}", name,
+        1000000 - fetched)), p);
+}
+
+/* Where one unit ends and the next begins. */
+static void test_spans(void **state)
+{
+    static const struct {
+        int seconds;
+        const char *text;
+    } cases[] = {
+        { 0, "read 0 s ago" }, { 119, "read 119 s ago" }, { 120, "read 2 min ago" },
+        { 3599, "read 59 min ago" }, { 7199, "read 119 min ago" },
+        { 7200, "read 2 h 0 min ago" }, { 172799, "read 47 h 59 min ago" },
+        { 172800, "read 2 d 0 h ago" }, { -5, "read 0 s ago" }
+    };
+    apr_pool_t *p = unit_pool(state);
+    size_t i;
+
+    for (i = 0; i < UNIT_COUNT(cases); i++) {
+        has(page_of(p, cases[i].seconds, "a"), cases[i].text);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         UNIT_TEST(test_prometheus),            UNIT_TEST(test_families_stand_together),
         UNIT_TEST(test_page), UNIT_TEST(test_times),                  UNIT_TEST(test_trouble_is_seen_first),
         UNIT_TEST(test_auto),                  UNIT_TEST(test_hostile_and_empty),
+        UNIT_TEST(test_spans),
     };
 
     return UNIT_RUN("status", tests);

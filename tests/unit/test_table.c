@@ -631,6 +631,37 @@ static void test_model(void **state)
     done(&f);
 }
 
+/* A server that was started anew takes its records back, the long ones whole. */
+static void test_taken_back(void **state)
+{
+    fixture_t f = table_of(state, SIZE);
+    unsigned char key[32], *value;
+    apr_size_t len;
+    unsigned n;
+
+    for (n = 0; n < 20; n++) {
+        assert_int_equal(mark(&f, n, 8 + 150 * n), APR_SUCCESS);
+    }
+    f.t->header->free = 12345678;            /* whoever changed it died then */
+    atomic_store(&f.t->header->changing, 1);
+    assert_int_equal(bearer_table_begin(f.t), APR_SUCCESS);
+    bearer_table_finish(f.t);
+    assert_true(table_is_sound(f.t));
+    for (n = 0; n < 20; n++) {
+        table_key(key, n);
+        assert_int_equal(bearer_table_get(f.t, key, f.now, &value, &len, f.p),
+                         APR_SUCCESS);
+        assert_int_equal(len, 8 + 150 * n);
+    }
+    /* and their chunks are theirs: new records take others */
+    for (n = 20; n < 40; n++) {
+        assert_int_equal(mark(&f, n, 8 + 150 * (n - 20)), APR_SUCCESS);
+    }
+    assert_int_equal(there(&f, 0, 40), 40);
+    assert_true(table_is_sound(f.t));
+    done(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -652,6 +683,7 @@ int main(void)
         UNIT_TEST(test_grows_when_full),
         UNIT_TEST(test_room),
         UNIT_TEST(test_model),
+        UNIT_TEST(test_taken_back),
     };
     return UNIT_RUN("table", tests);
 }

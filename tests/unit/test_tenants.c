@@ -155,6 +155,63 @@ static void test_configtest_says_what_is_wrong(void **state)
     assert_non_null(bearer_tenants_file_error(f->path, p));
 }
 
+/* ---- what a list leaves behind ---------------------------------------------- */
+
+/* The pools that lists live in (the linker puts these in the place of APR's). */
+static apr_pool_t *lists[64];
+static int list_count;
+
+apr_status_t __real_apr_pool_create_unmanaged_ex(apr_pool_t **p, apr_abortfunc_t abort_fn,
+                                                 apr_allocator_t *allocator);
+apr_status_t __wrap_apr_pool_create_unmanaged_ex(apr_pool_t **p, apr_abortfunc_t abort_fn,
+                                                 apr_allocator_t *allocator);
+void __real_apr_pool_destroy(apr_pool_t *p);
+void __wrap_apr_pool_destroy(apr_pool_t *p);
+
+apr_status_t __wrap_apr_pool_create_unmanaged_ex(apr_pool_t **p, apr_abortfunc_t abort_fn,
+                                                 apr_allocator_t *allocator)
+{
+    apr_status_t rv = __real_apr_pool_create_unmanaged_ex(p, abort_fn, allocator);
+
+    assert_true(rv == APR_SUCCESS && list_count < 64);
+    lists[list_count++] = *p;
+    return rv;
+}
+
+void __wrap_apr_pool_destroy(apr_pool_t *p)
+{
+    int i;
+
+    for (i = 0; i < list_count; i++) {
+        if (lists[i] == p) {
+            lists[i] = lists[--list_count];
+            break;
+        }
+    }
+    __real_apr_pool_destroy(p);
+}
+
+/* The former list goes when the new one comes and nobody uses it any more. */
+static void test_former_list_goes(void **state)
+{
+    apr_pool_t *p = unit_pool(state), *request;
+    int i, before = list_count;
+    file_t *f = watched("t1\n", p);
+
+    assert_int_equal(list_count, before + 1);
+    for (i = 0; i < 4; i++) {
+        apr_pool_create(&request, p);
+        assert_true(admits(f, i % 2 ? "t2" : "t1", request));
+        put(f, i % 2 ? "t1\n" : "t2\n");
+        later(f);
+        assert_true(admits(f, i % 2 ? "t1" : "t2", request));
+        assert_int_equal(list_count, before + 2);
+        apr_pool_destroy(request);
+        assert_int_equal(list_count, before + 1);
+    }
+    unlink(f->path);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -164,6 +221,7 @@ int main(void)
         UNIT_TEST(test_a_reader_keeps_its_version),
         UNIT_TEST(test_version_counts_contents),
         UNIT_TEST(test_configtest_says_what_is_wrong),
+        UNIT_TEST(test_former_list_goes),
     };
 
     return UNIT_RUN("tenants", tests);
