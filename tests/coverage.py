@@ -33,18 +33,23 @@ def build(directory, again):
     if not again:
         for counts in directory.rglob('*.gcda'):
             counts.unlink()
-    subprocess.run(['make', '-s', f'-j{os.cpu_count()}', 'check', 'TESTS='],
-                   cwd=directory, check=True)
+    subprocess.run(['make', '-s', f'-j{os.cpu_count()}', *programs()], cwd=directory,
+                   check=True)
+
+
+def programs():
+    return [f'tests/unit/{source.stem}'
+            for source in sorted((TOP / 'tests/unit').glob('test_*.c'))]
 
 
 def run(directory):
     environment = dict(os.environ, srcdir=str(TOP))
-    for source in sorted((TOP / 'tests/unit').glob('test_*.c')):
-        done = subprocess.run([str(directory / 'tests/unit' / source.stem)],
-                              cwd=directory, env=environment, text=True,
-                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    for program in programs():
+        done = subprocess.run([str(directory / program)], cwd=directory, text=True,
+                              env=environment, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT)
         if done.returncode != 0:
-            sys.exit(f'{source.stem} fails:\n{done.stdout[-2000:]}')
+            sys.exit(f'{program} fails:\n{done.stdout[-2000:]}')
 
 
 def read(directory):

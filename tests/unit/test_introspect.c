@@ -722,6 +722,29 @@ static void test_faults(void **state)
     assert_true(n > 1);
 }
 
+/* A prefix of nothing is none: it takes no token, and leaves none to its issuer. */
+static void test_empty_prefix(void **state)
+{
+    bench_t *b = bench(unit_pool(state));
+    bearer_issuer_t *issuer = declare(b, "https://empty.example/",
+                                      "https://empty.example/introspect", NULL, 0);
+    bearer_refusal_t why = { BEARER_OK, NULL };
+    bearer_settings_t settings = *bearer_settings_defaults(b->p);
+
+    issuer->token_prefixes = apr_array_make(b->p, 1, sizeof(const char *));
+    APR_ARRAY_PUSH((apr_array_header_t *)(apr_uintptr_t)issuer->token_prefixes,
+                   const char *) = "";
+    assert_ptr_equal(bearer_introspect_whom(b->issuers, &settings, "opaque", 6, &why,
+                                            b->p), &b->lab->issuer);
+    b->lab->issuer.token_prefixes = unit_list(b->p, "ory_");
+    assert_null(bearer_introspect_whom(b->issuers, &settings, "opaque", 6, &why, b->p));
+    assert_ptr_equal(bearer_introspect_whom(b->issuers, &settings, "ory_x", 5, &why,
+                                            b->p), &b->lab->issuer);
+    assert_ptr_equal(bearer_introspect_whom(b->issuers, &settings, "ory_", 4, &why,
+                                            b->p), &b->lab->issuer);
+    assert_null(bearer_introspect_whom(b->issuers, &settings, "ory", 3, &why, b->p));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -751,6 +774,7 @@ int main(void)
         UNIT_TEST(test_whom_is_accepted),
         UNIT_TEST(test_no_digest),
         UNIT_TEST(test_faults),
+        UNIT_TEST(test_empty_prefix),
     };
     return UNIT_RUN("introspect", tests);
 }

@@ -686,6 +686,85 @@ static void test_keep_going(void **state)
     assert_int_equal(f->j.not_mine, 0);  /* whose it is was asked too late */
 }
 
+/* Only what a key of the issuer has signed is remembered. */
+static void test_headers_of_good_tokens_only(void **state)
+{
+    judge_fixture_t *f = judge_fixture(unit_pool(state));
+    bearer_headers_t *headers = bearer_headers_create(f->p);
+    const char *good = judge_token(f, NULL);
+    char *bad = apr_pstrdup(f->p, good);
+    apr_size_t len = strcspn(good, ".");
+    bearer_header_facts_t facts;
+    int known;
+
+    bad[strlen(bad) - 10] = bad[strlen(bad) - 10] == 'A' ? 'B' : 'A';
+    for (known = 0; known < 2; known++) {
+        const char *token = known ? good : bad;
+        bearer_judgement_t *j = judge_begin(f);
+
+        j->headers = headers;
+        assert_int_equal(bearer_judge_jwt(j, token, strlen(token)),
+                         known ? BEARER_GRANTED : BEARER_DENIED);
+        assert_int_equal(bearer_headers_find(headers, &facts, good, len, f->p), known);
+    }
+    /* and a header that is known makes no signature good */
+    judge_begin(f)->headers = headers;
+    assert_int_equal(bearer_judge_jwt(&f->j, bad, strlen(bad)), BEARER_DENIED);
+    assert_int_equal(f->j.why.reason, BEARER_SIGNATURE);
+}
+
+/* What was said of an issuer of Entra's first version is said of no other. */
+static void test_hints_about_the_issuer(void **state)
+{
+    judge_fixture_t *f = judge_fixture(unit_pool(state));
+
+    judge_expect(f, judge_token(f, "{'iss':'https://sts.windows.net/t1/'}"),
+                 BEARER_NOT_MINE, BEARER_ISS, NULL, "another issuer");
+    assert_false(unit_contains(f->j.why.detail, "version 1"));
+    judge_declare(f, judge_issuer(f->p, "https://login.microsoftonline.com/t1/v2.0"));
+    judge_expect(f, judge_token(f, "{'iss':'https://sts.windows.net/t1/'}"),
+                 BEARER_NOT_MINE, BEARER_ISS, "Entra token of version 1", "Entra");
+}
+
+/* ---- key sets are given back ------------------------------------------------ */
+
+/* Of each that was taken (the linker puts these in the place of the library's). */
+static int taken;
+
+bearer_jwks_t *__real_bearer_jwks_retain(bearer_jwks_t *set);
+bearer_jwks_t *__wrap_bearer_jwks_retain(bearer_jwks_t *set);
+void __real_bearer_jwks_release(bearer_jwks_t *set);
+void __wrap_bearer_jwks_release(bearer_jwks_t *set);
+
+bearer_jwks_t *__wrap_bearer_jwks_retain(bearer_jwks_t *set)
+{
+    taken++;
+    return __real_bearer_jwks_retain(set);
+}
+
+void __wrap_bearer_jwks_release(bearer_jwks_t *set)
+{
+    taken -= set != NULL;
+    __real_bearer_jwks_release(set);
+}
+
+static void test_key_sets_are_given_back(void **state)
+{
+    judge_fixture_t *f = judge_fixture(unit_pool(state));
+    const char *good = judge_token(f, NULL);
+    char *bad = apr_pstrdup(f->p, good);
+
+    bad[strlen(bad) - 10] = bad[strlen(bad) - 10] == 'A' ? 'B' : 'A';
+    taken = 0;
+    judge_expect(f, good, BEARER_GRANTED, BEARER_OK, NULL, "good");
+    assert_int_equal(taken, 0);
+    judge_expect(f, bad, BEARER_DENIED, BEARER_SIGNATURE, NULL, "bad");
+    assert_int_equal(taken, 0);
+    judge_expect(f, judge_sign(f, 1, NULL, NULL), BEARER_DENIED, BEARER_KEY, NULL,
+                 "unknown kid");
+    assert_int_equal(taken, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -716,6 +795,9 @@ int main(void)
         UNIT_TEST(test_no_fetch_for_a_lost_token),
         UNIT_TEST(test_observed_in_order),
         UNIT_TEST(test_keep_going),
+        UNIT_TEST(test_headers_of_good_tokens_only),
+        UNIT_TEST(test_hints_about_the_issuer),
+        UNIT_TEST(test_key_sets_are_given_back),
     };
 
     return UNIT_RUN("judge", tests);

@@ -1982,6 +1982,96 @@ static void test_delay_of_another_try(void **state)
     assert_int_equal(bearer_keyset_retry_delay(ks, 100, 0.5), SECONDS(60));
 }
 
+/* ---- who waits for what another thread fetches ------------------------------ */
+
+typedef struct waiting_t {
+    bearer_keyset_t *ks;
+    const char *kid;              /* NULL: the metadata */
+    atomic_int fetching, asking;
+    int good;
+} waiting_t;
+
+/* The issuer answers when another thread has asked, and a moment later. */
+static void until_another_asks(void *waiting_)
+{
+    waiting_t *waiting = waiting_;
+    int i;
+
+    atomic_store(&waiting->fetching, 1);
+    for (i = 0; i < 20000 && !atomic_load(&waiting->asking); i++) {
+        usleep(1000);
+    }
+    usleep(200000);
+}
+
+static int ask_once(waiting_t *waiting)
+{
+    bearer_refusal_t why = { BEARER_OK, NULL };
+    const char *error;
+    apr_pool_t *p;
+    int good;
+
+    apr_pool_create_unmanaged(&p);
+    good = waiting->kid ? ask_kid(waiting->ks, waiting->kid, &why, p) == BEARER_OK
+                        : bearer_keyset_metadata(waiting->ks, &error, p) != NULL;
+    apr_pool_destroy(p);
+    return good;
+}
+
+static void *fetch_first(void *waiting_)
+{
+    waiting_t *waiting = waiting_;
+
+    waiting->good = ask_once(waiting);
+    return NULL;
+}
+
+static void wait_for_another(lab_t *lab, bearer_keyset_t *ks, const char *kid)
+{
+    waiting_t waiting = { .ks = ks, .kid = kid };
+    pthread_t thread;
+
+    lab->http->during = until_another_asks;
+    lab->http->during_baton = &waiting;
+    assert_int_equal(pthread_create(&thread, NULL, fetch_first, &waiting), 0);
+    while (!atomic_load(&waiting.fetching)) {
+        usleep(1000);
+    }
+    atomic_store(&waiting.asking, 1);
+    assert_true(ask_once(&waiting));
+    pthread_join(thread, NULL);
+    assert_true(waiting.good);
+    lab->http->during = NULL;
+}
+
+static void test_wait_for_a_kid(void **state)
+{
+    apr_pool_t *p = unit_pool(state);
+    lab_t *lab = lab_open(p);
+    bearer_keyset_t *ks = process(lab, 1, p);
+
+    lab->settings.timeout.total = SECONDS(20);
+    publish(lab, "a", p);
+    expect_keys(ks, "a", p);
+    lab_pass(lab, SECONDS(100));
+    publish(lab, "a b", p);
+    wait_for_another(lab, ks, "b");
+    assert_requests(lab, 2);
+}
+
+static void test_wait_for_metadata(void **state)
+{
+    apr_pool_t *p = unit_pool(state);
+    lab_t *lab = lab_open(p);
+    bearer_keyset_t *ks;
+
+    lab->settings.timeout.total = SECONDS(20);
+    unit_http_page(lab->http, OAUTH, 200, METADATA);
+    ks = process(lab, 1, p);
+    wait_for_another(lab, ks, NULL);
+    assert_requests(lab, 1);
+}
+
 /* ---- locks ---------------------------------------------------------------- */
 
 /* Each unlocking has its locking (the linker puts these in the place of APR's). */
@@ -2077,6 +2167,8 @@ int main(void)
         UNIT_TEST(test_stress),
         UNIT_TEST(test_served_without_tenants),
         UNIT_TEST(test_delay_of_another_try),
+        UNIT_TEST(test_wait_for_a_kid),
+        UNIT_TEST(test_wait_for_metadata),
         UNIT_TEST(test_locks_are_paired),
     };
 
