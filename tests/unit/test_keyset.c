@@ -2072,6 +2072,40 @@ static void test_wait_for_metadata(void **state)
     assert_requests(lab, 1);
 }
 
+static lab_t *slow_lab;
+
+static apr_status_t slow_lease(const bearer_cache_t *cache, const unsigned char *key,
+                               apr_time_t until, apr_pool_t *p)
+{
+    lab_pass(slow_lab, SECONDS(2));
+    return lab_lease(cache, key, until, p);
+}
+
+static void the_rest_of_the_time(void *lab)
+{
+    lab_pass(lab, SECONDS(3));
+}
+
+/* A fetch that had most of its time, and was not answered, has failed. */
+static void test_most_of_the_time_is_an_attempt(void **state)
+{
+    apr_pool_t *p = unit_pool(state);
+    lab_t *lab = lab_open(p);
+    bearer_keyset_t *ks;
+
+    slow_lab = lab;
+    lab->world.keys_cache = &lab->cache;
+    lab->cache.lease = slow_lease;
+    lab->settings.timeout.total = SECONDS(5);
+    issuer_down(lab);
+    lab->http->during = the_rest_of_the_time;
+    lab->http->during_baton = lab;
+    ks = process(lab, 1, p);
+    expect_nothing(ks, p);
+    assert_requests(lab, 1);
+    assert_true(state_of(ks, p).last_attempt_failed);
+}
+
 /* ---- locks ---------------------------------------------------------------- */
 
 /* Each unlocking has its locking (the linker puts these in the place of APR's). */
@@ -2169,6 +2203,7 @@ int main(void)
         UNIT_TEST(test_delay_of_another_try),
         UNIT_TEST(test_wait_for_a_kid),
         UNIT_TEST(test_wait_for_metadata),
+        UNIT_TEST(test_most_of_the_time_is_an_attempt),
         UNIT_TEST(test_locks_are_paired),
     };
 

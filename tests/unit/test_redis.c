@@ -789,6 +789,21 @@ static void test_mutated_replies(void **state)
     unit_redis_stop(lab->server);
 }
 
+/* A login that is refused is no write that has no room. */
+static void test_refused_login_of_a_write(void **state)
+{
+    apr_pool_t *p = unit_pool(state);
+    lab_t *lab = lab_of(p, NULL);
+
+    lab->config.database = 7;
+    lab->server->auth = "-OOM command not allowed\r\n";
+    start_client(lab, NULL);
+    says(lab, UNIT_REDIS_SAY, "+OK\r\n");
+    assert_int_equal(set(lab, BEARER_REDIS_ALWAYS), APR_EGENERAL);
+    assert_string_equal(unit_redis_log(lab->server, p), "SELECT 7\n");
+    unit_redis_stop(lab->server);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -814,6 +829,7 @@ int main(void)
         UNIT_TEST(test_replies_to_refuse),
         UNIT_TEST(test_reply_that_is_too_long),
         UNIT_TEST(test_mutated_replies),
+        UNIT_TEST(test_refused_login_of_a_write),
     };
 
     if (bearer_redis_lacks(0)) {
