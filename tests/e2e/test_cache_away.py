@@ -11,12 +11,12 @@ import pytest
 
 from support import client
 from support.backends import Redis
+from support.fleet import (BASE, CONF, SECRET, cache, host, op,  # noqa: F401
+                           statuses, visitor)
 from support.httpd import SLOW, wait_until
 from support.load import Load
 from support.op import NAVIGATE, Browser
 from support.pace import Record, Stopwatch
-from test_sessions_fleet import (BASE, CONF, SECRET, cache, host, op,  # noqa: F401
-                                 statuses, visitor)
 
 pytestmark = [
     pytest.mark.core,

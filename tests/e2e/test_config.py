@@ -8,6 +8,7 @@ import re
 import pytest
 
 from support import secrets
+from support.directives import DIRECTIVES
 from support.expect import issuer_conf, location
 from support.tokens import jwks, key, mint
 
@@ -502,68 +503,6 @@ def test_error_names_the_line(checker):
 
 # --- where directives may stand ---------------------------------------------
 
-# name: (where, a value). S: server and vhost; G: server only; I; D; H.
-DIRECTIVES = {
-    "AuthBearerIssuer": ("S", "https://one.test/"),
-    "AuthBearerIssuerAlias": ("I", "b.test"),
-    "AuthBearerTenants": ("I", "t-1"),
-    "AuthBearerMetadata": ("I", "discover"),
-    "AuthBearerKeys": ("I", '"file:@ROOT@/jwks.json"'),
-    "AuthBearerFetchAuth": ("I", '"file:@ROOT@/token"'),
-    "AuthBearerAlgorithms": ("SI", "RS256"),
-    "AuthBearerIntrospection": ("I", "off"),
-    "AuthBearerIntrospectionTTL": ("I", "60s"),
-    "AuthBearerTokenPrefix": ("I", "ory_at_"),
-    "AuthBearerClientID": ("SI", "me"),
-    "AuthBearerClientSecret": ("SI", '"file:@ROOT@/secret"'),
-    "AuthBearerClientAuth": ("SI", "client_secret_post"),
-    "AuthBearerClientKey": ("SI", '"@ROOT@/key.pem"'),
-    "AuthBearerClientCert": ("SI", '"@ROOT@/cert.pem"'),
-    "AuthBearerCAFile": ("SI", '"@ROOT@/ca.pem"'),
-    "AuthBearerPlainHTTP": ("G", "127.0.0.1:81"),
-    "AuthBearerHTTPProxy": ("SI", "none"),
-    "AuthBearerTimeout": ("SI", "connect=1s total=2s"),
-    "AuthBearerKeysRefresh": ("SI", "min=60s max=24h stale=24h"),
-    "AuthBearerProvider": ("DH", "jwt"),
-    "AuthBearerAcceptIssuer": ("DH", "https://issuer.test/"),
-    "AuthBearerAudience": ("SIDH", "x"),
-    "AuthBearerNoAudience": ("SID", "refuse"),
-    "AuthBearerClients": ("SIDH", "client-1"),
-    "AuthBearerTokenFrom": ("D", "header"),
-    "AuthBearerMaxTokenAge": ("SID", "1h"),
-    "AuthBearerClockSkew": ("SID", "30s"),
-    "AuthBearerTokenProfile": ("SID", "auto"),
-    "AuthBearerThrottle": ("SD", "off"),
-    "AuthBearerChallenge": ("DH", "On"),
-    "AuthBearerOptional": ("DH", "Off"),
-    "AuthBearerPreflight": ("DH", "off"),
-    "AuthBearerSessionCheck": ("D", "https://h.test/whoami"),
-    "AuthBearerUserClaim": ("SIDH", "sub"),
-    "AuthBearerUserFormat": ("SDH", "%u"),
-    "AuthBearerUserChars": ("SI", "strict"),
-    "AuthBearerRolesClaim": ("SID", "roles"),
-    "AuthBearerGroupsClaim": ("SID", "groups"),
-    "AuthBearerScopeClaim": ("SID", "scope scp"),
-    "AuthBearerScopeStrategy": ("SDH", "exact"),
-    "AuthBearerExport": ("DH", "env"),
-    "AuthBearerForward": ("DH", "identity"),
-    "AuthBearerStripCookies": ("D", "On"),
-    "AuthBearerSession": ("DH", "Off"),
-    "AuthBearerLogin": ("DH", "Off"),
-    "AuthBearerPrefer": ("DH", "cookie"),
-    "AuthBearerLoginIssuer": ("SD", "https://issuer.test/"),
-    "AuthBearerLoginPath": ("S", "/.auth"),
-    "AuthBearerBaseURL": ("S", "https://server.test"),
-    "AuthBearerLoginScopes": ("SI", "openid"),
-    "AuthBearerSessionStore": ("S", "cache"),
-    "AuthBearerSessionLifetime": ("S", "max=8h idle=30min"),
-    "AuthBearerSessionUserClaim": ("SI", "email"),
-    "AuthBearerSecretFile": ("S", '"@ROOT@/secret"'),
-    "AuthBearerSOCache": ("G", "shmcb"),
-    "AuthBearerTokenCache": ("G", "entries=16"),
-    "AuthBearerRevocations": ("G", '"file:@ROOT@/revocations"'),
-    "AuthBearerResource": ("D", "https://server.test/a"),
-}
 
 FILES = {"token": "fetch-token-1234\n",
          "secret": ("s" * 16 + "0123456789abcdef", 0o600),

@@ -17,8 +17,8 @@ import sys
 import pytest
 
 from support import certs, tokens
+from support.directives import DIRECTIVES
 from support.httpd import TOP, Httpd
-from test_config import DIRECTIVES
 
 PAGES = ["README.md", "SECURITY.md"] + sorted(
     os.path.relpath(path, TOP) for path in

@@ -2,19 +2,18 @@
 """Several hosts behind one redis or memcached: two servers with nothing in
 common but the backend, which dies and comes back.
 """
-import base64
 import itertools
 import json
 import os
 import shutil
 import signal
-import urllib.parse
 
 import pytest
 
 from support import missing
-from support.backends import Memcached, MemcachedClient, Redis
-from support.expect import granted, invalid, location, refused
+from support.backends import Memcached, Redis
+from support.expect import everywhere, granted, invalid, location
+from support.fleet import overwrite, stored
 from support.httpd import MODULES, wait_until
 from support.load import Load, burst, crowd
 from support.tokens import b64, jwks, mint
@@ -77,10 +76,6 @@ def host(one_server, issuer):
 
 def refresh(low="1s", high="1s"):
     return "AuthBearerKeysRefresh min=%s max=%s stale=1h" % (low, high)
-
-
-def everywhere(server, token, n=24):
-    return {server.get("/a", token).status for _ in range(n)}
 
 
 # --- one fetch for all -------------------------------------------------------
@@ -253,31 +248,9 @@ def test_redis_that_wants_a_password(redis, host, issuer):
 
 # --- who can write to the backend cannot add a key -----------------------------
 
-def stored(backend):
-    """{key: value} of everything in the backend."""
-    if isinstance(backend, Redis):
-        client = backend.client()
-        return {key: client.get(key) for key in client.keys("*")}
-    client = MemcachedClient(backend.port)
-    out = {key: client.get(key) for key in
-           map(urllib.parse.unquote_to_bytes, client.keys())}
-    client.close()
-    return out
-
 
 def _many(values, n):
     return values if len(values) >= n else None
-
-
-def overwrite(backend, values):
-    if isinstance(backend, Redis):
-        for key, value in values.items():
-            backend.client().set(key, value)
-    else:
-        client = MemcachedClient(backend.port)
-        for key, value in values.items():
-            client.set(key, value)
-        client.close()
 
 
 def _in_clear(issuer, value):

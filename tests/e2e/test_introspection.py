@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.x509 import load_der_x509_certificate
 
 from support import certs, missing, secrets, tokens
+from support.assertions import LONG_SECRET, private_jwk, verify_assertion
 from support.expect import granted, invalid, key_files, location, refused
 from support.httpd import free_port, wait_until
 from support.issuer import IssuerHost, headers_of
@@ -24,7 +25,6 @@ from support.pace import Stopwatch
 pytestmark = pytest.mark.allow_log("AuthBearerTokenPrefix says whose")
 
 SECRET = "s3cret%of+the:client &c"
-LONG_SECRET = "0123456789abcdef0123456789abcdef-long"
 
 
 def opaque(prefix="opaque-"):
@@ -318,29 +318,6 @@ def conf_for(issuer, lines):
     return asks(issuer, "\n    ".join(lines)) + ALL
 
 
-def verify_assertion(issuer, form, key, audience=None):
-    """RFC 7523: signature and claims of a client assertion."""
-    assert form["client_assertion_type"] == (
-        "urn:ietf:params:oauth:client-assertion-type:jwt-bearer")
-    head, body, signature = form["client_assertion"].split(".")
-    claims = json.loads(tokens.unb64(body))
-    now = time.time()
-    assert claims["iss"] == claims["sub"] == form["client_id"] == "me"
-    assert claims["aud"] == (audience or issuer.url)
-    assert 30 <= claims["exp"] - claims["iat"] <= 300
-    assert abs(claims["iat"] - now) < 30
-    header = json.loads(tokens.unb64(head))
-    signed = (head + "." + body).encode()
-    if key.kind == "oct":
-        assert tokens.unb64(signature) == key.sign(signed, header["alg"])
-    else:
-        import jwt
-        jwt.api_jws.PyJWS().decode(form["client_assertion"],
-                                   key.private.public_key(),
-                                   algorithms=[header["alg"]])
-    return header, claims
-
-
 def asked_once(new_server, issuer, lines, files):
     """The recorded question of one good request."""
     server = new_server(conf_for(issuer, lines), start=False)
@@ -418,13 +395,6 @@ def test_a_client_key_is_of_one_issuer(new_server, issuer, issuers):
         granted(server.get("/", known(one, prefix)))
         assert ("client_assertion" in one.last("introspect").form) == (
             one is issuer)
-
-
-def private_jwk(key):
-    n = key.private.private_numbers()
-    b64int = tokens.b64int
-    return dict(key.jwk(), d=b64int(n.d), p=b64int(n.p), q=b64int(n.q),
-                dp=b64int(n.dmp1), dq=b64int(n.dmq1), qi=b64int(n.iqmp))
 
 
 def test_assertions_differ(new_server, issuer):

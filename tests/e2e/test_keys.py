@@ -8,7 +8,8 @@ import time
 import pytest
 
 from support import certs, tokens
-from support.expect import (granted, invalid, issuer_conf, location, refused)
+from support.expect import (everywhere, granted, invalid, issuer_conf, location,
+                            refused)
 from support.httpd import wait_until
 from support.pace import Stopwatch
 from support.tokens import ISS, jwks, key, mint
@@ -65,11 +66,6 @@ def test_relative_to_server_root(one_server):
     server = one_server(issuer_conf(keys="x").replace("@ROOT@/x", "k.json")
                         + location("/a"), files={"k.json": jwks("rs256")})
     granted(server.get("/a", mint()))
-
-
-def everywhere(server, token):
-    """Answers of more requests than there are children."""
-    return {server.get("/a", token).status for _ in range(12)}
 
 
 @pytest.mark.allow_log("rotating")

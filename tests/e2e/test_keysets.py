@@ -17,49 +17,19 @@ import time
 import pytest
 
 from support import certs, client, missing, secrets
-from support.expect import granted, invalid, location, refused
+from support.expect import (everywhere, granted, invalid, location, refused,
+                            with_status)
 from support.httpd import wait_until
 from support.issuer import IssuerHost
+from support.keysets import (TROUBLE, block, by_url, issuer, names,  # noqa: F401
+                             one, refresh)
 from support.load import Load, burst, crowd
 from support.pace import Stopwatch
 from support.proxy import Proxy
 from support.tokens import b64, jwks, key, mint
 
-#: What a server may say while its issuer is down or talks nonsense.
-TROUBLE = pytest.mark.allow_log("keys of issuer|metadata of issuer")
 #: More requests than workers: what httpd says of it.
 CROWDED = pytest.mark.allow_log("AH00484", "AH00161")
-
-_names = itertools.count()
-
-
-@pytest.fixture
-def issuer(issuers):
-    return issuers.issuer("s%d" % next(_names), "rs256")
-
-
-def block(url, inside="", name=""):
-    return '<AuthBearerIssuer "%s" %s>\n%s\n</AuthBearerIssuer>\n' % (
-        url, name, inside)
-
-
-def refresh(low="1s", high="1s", stale="1h"):
-    return "AuthBearerKeysRefresh min=%s max=%s stale=%s" % (low, high, stale)
-
-
-def one(one_server, issuer, inside="", conf="", **kw):
-    return one_server(conf + block(issuer.url, inside) + location("/a"), **kw)
-
-
-def by_url(issuer, inside=""):
-    """Keys from their URL: one request is one fetch."""
-    return 'AuthBearerMetadata off\nAuthBearerKeys "%s"\n%s' % (
-        issuer.jwks_url, inside)
-
-
-def everywhere(server, token, n=24):
-    """Answers of so many requests that every child has had one."""
-    return {server.get("/a", token).status for _ in range(n)}
 
 
 def down(issuer):
@@ -137,16 +107,12 @@ def test_stale_then_gone_then_back(one_server, issuer):
     granted(server.get("/a", token))
     down(issuer)
     started = time.monotonic()
-    res = wait_until(lambda: _if(server.get("/a", token), 503), 15, "gone")
+    res = wait_until(lambda: with_status(server.get("/a", token), 503), 15, "gone")
     assert time.monotonic() - started >= 1.5
     refused(res, 503, None, "unavailable", "keys")
     assert "stale=" in server.error_log()
     issuer.reset()
-    wait_until(lambda: _if(server.get("/a", token), 200), 15, "back")
-
-
-def _if(res, status):
-    return res if res.status == status else None
+    wait_until(lambda: with_status(server.get("/a", token), 200), 15, "back")
 
 
 @CROWDED
@@ -316,7 +282,7 @@ def scripted(issuer, name, issuers):
     """Makes the issuer answer so."""
     answer = dict(BAD[name][0])
     if "headers" in answer:
-        other = issuers.issuer("s%d" % next(_names), "rs256")
+        other = issuers.issuer("s%d" % next(names), "rs256")
         answer["headers"] = {n: v.replace("@JWKS@", other.jwks_url)
                              for n, v in answer["headers"].items()}
     issuer.script("jwks", **answer)
@@ -452,7 +418,7 @@ def test_new_generation_is_not_cold(one_server, issuer, without):
 @TROUBLE
 def test_new_generation_with_more_issuers(one_server, issuers):
     """The memory grows with the configuration, and loses nothing by it."""
-    made = [issuers.issuer("s%d" % next(_names), "rs256") for _ in range(30)]
+    made = [issuers.issuer("s%d" % next(names), "rs256") for _ in range(30)]
 
     def conf(n):
         return "AuthBearerUserFormat %u\n" + "".join(
@@ -529,7 +495,7 @@ def test_unknown_kids_over_a_restart(one_server, issuer):
 # --- several issuers ---------------------------------------------------------
 
 def test_fifty_issuers(one_server, issuers):
-    made = [issuers.issuer("s%d" % next(_names), "es256-%d" % (i % 3))
+    made = [issuers.issuer("s%d" % next(names), "es256-%d" % (i % 3))
             for i in range(50)]
     server = one_server("AuthBearerUserFormat %u\n" + "".join(
         block(i.url, by_url(i)) for i in made) + location("/a"))
@@ -546,7 +512,7 @@ def test_fifty_issuers(one_server, issuers):
 
 def test_vhosts_have_issuers_of_their_own(one_server, issuers):
     """The same kid in both; the same issuer's URL in both, by other keys."""
-    a, b = (issuers.issuer("s%d" % next(_names), "rs256") for _ in "ab")
+    a, b = (issuers.issuer("s%d" % next(names), "rs256") for _ in "ab")
     b.keys = [key("rs256-other").jwk(kid="rs256")]
     shared = "https://shared.test"
 
@@ -615,9 +581,9 @@ AuthBearerKeys "%s/t/{tenant}/jwks"
     invalid(server.get("/a", token), "issuer")
     assert made.count() == 0
     server.write("tenants", "other\ngrown\n")
-    wait_until(lambda: _if(server.get("/a", token), 200), 15, "the new tenant")
+    wait_until(lambda: with_status(server.get("/a", token), 200), 15, "the new tenant")
     server.write("tenants", "other\n")
-    wait_until(lambda: _if(server.get("/a", token), 401), 15,
+    wait_until(lambda: with_status(server.get("/a", token), 401), 15,
                "the tenant that was one")
 
 
@@ -732,7 +698,7 @@ def proxied(issuers):
 def test_http_proxy(one_server, issuers, proxied):
     """A plain request and a tunnel; the names need not resolve here."""
     plain, tunnel, host = proxied
-    http = issuers.issuer("s%d" % next(_names), "rs256")
+    http = issuers.issuer("s%d" % next(names), "rs256")
     https = host.issuer("tunnelled", "rs256")
     http_url = "http://idp.test/t/" + http.name
     https_url = "https://localhost:%d/t/tunnelled" % host.port
@@ -899,7 +865,7 @@ def test_a_child_ends_without_watchdog(one_server, issuer, shim, monkeypatch):
 
 def test_a_slow_issuer_keeps_no_file_waiting(one_server, issuers):
     """Keys in a file are looked at by a thread of their own."""
-    made = [issuers.issuer("s%d" % next(_names), "rs256") for _ in range(4)]
+    made = [issuers.issuer("s%d" % next(names), "rs256") for _ in range(4)]
     for issuer in made:
         issuer.script("jwks", delay=20)
     server = one_server(
@@ -912,6 +878,6 @@ def test_a_slow_issuer_keeps_no_file_waiting(one_server, issuers):
     wait_until(lambda: sum(i.count("jwks") for i in made), 10, "a fetch")
     server.write("k.json", jwks("es256"))
     watch = Stopwatch(server)
-    wait_until(lambda: _if(server.get("/a", mint(
+    wait_until(lambda: with_status(server.get("/a", mint(
         "es256", iss="https://file.test")), 200), 20, "the new file")
     assert watch.seconds < 9

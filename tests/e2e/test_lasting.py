@@ -19,8 +19,8 @@ from support.browsing import (backchannel, callback, op, signed_in,  # noqa: F40
                               site, store)
 from support.httpd import MODULE, MODULES, TOP, wait_until
 from support.load import Connection
+from support.memory import about, shared_memory
 from support.op import Browser
-from test_memory import about, shared_memory
 
 pytestmark = pytest.mark.allow_log("AuthBearerSessionStore cookie: the issuer")
 

@@ -11,10 +11,10 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.x509 import load_der_x509_certificate
 
 from support import certs, secrets, tokens
+from support.assertions import LONG_SECRET, private_jwk, verify_assertion
 from support.expect import refused
 from support.issuer import IssuerHost, Request
 from support.op import Browser, Provider
-from test_introspection import LONG_SECRET, private_jwk, verify_assertion
 
 SECRET = "s3cret%of+the:login client &c"
 

@@ -16,6 +16,7 @@ import pytest
 from support import secrets
 from support.expect import granted, location
 from support.httpd import wait_until
+from support.memory import about, shared_memory
 
 LIMIT = 64 * 1024 * 1024
 #: The shared caches that a configuration gets unless it chooses otherwise.
@@ -153,23 +154,6 @@ def test_starts_and_serves_inside_64_mib(new_server, issuer, cgroup, capsys,
 
 
 # --- what is disabled is not there -------------------------------------------
-
-def shared_memory(server):
-    """Sizes of the anonymous shared mappings of the server."""
-    sizes = []
-    with open("/proc/%d/maps" % server.process.pid) as f:
-        for line in f:
-            found = re.match(r"([0-9a-f]+)-([0-9a-f]+) rw-s \S+ \S+ \S+\s+"
-                             r"(/dev/zero|\[anon_shmem)", line)
-            if found:
-                sizes.append(int(found.group(2), 16) - int(found.group(1), 16))
-    return sizes
-
-
-def about(size):
-    """A mapping of the size, the rest of its last page and APR's word of
-    bookkeeping included."""
-    return lambda mapped: size <= mapped <= size + 8192
 
 
 @pytest.mark.parametrize("inside,endpoint,kept", [

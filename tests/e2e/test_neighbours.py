@@ -9,13 +9,11 @@ import threading
 
 import pytest
 
-from support.expect import granted, location
+from support.expect import everywhere, granted, location, with_status
 from support.httpd import SLOW, wait_until
+from support.keysets import (TROUBLE, block, by_url, issuer, one,  # noqa: F401
+                             refresh)
 from support.pace import Stopwatch
-from test_keysets import (TROUBLE, _if, block, by_url, everywhere, issuer,
-                          one, refresh)
-
-__all__ = ["issuer"]    # a fixture
 
 SILENT = 16
 
@@ -152,7 +150,7 @@ def test_a_stopped_fetcher_wedges_nothing(one_server, issuer, issuers):
         for child in stopped:
             os.kill(child, signal.SIGSTOP)
         wait_until(lambda: all(map(is_stopped, stopped)), 5, "it is stopped")
-        wait_until(lambda: _if(server.get("/a", issuer.mint()), 200), 20,
+        wait_until(lambda: with_status(server.get("/a", issuer.mint()), 200), 20,
                    "keys")
         assert watch.seconds < 3.5 * SLOW
     finally:

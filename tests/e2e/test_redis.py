@@ -15,14 +15,14 @@ import pytest
 
 from support import certs, missing, secrets, tokens
 from support.backends import FakeRedis, OwnRedis
+from support.browsing import backchannel, signed_in
 from support.expect import issuer_conf, location, refused
+from support.fleet import (BASE, CONF, SECRET, at, somebody_else, statuses,
+                           visitor)
 from support.httpd import MODULE, SLOW, free_port, wait_until
 from support.load import Load
 from support.op import Browser, Provider
 from support.pace import Record, Stopwatch
-from test_browser import backchannel, signed_in
-from test_sessions_fleet import (BASE, CONF, SECRET, at, somebody_else, statuses,
-                                 visitor)
 
 PASSWORD = "the-password-of-redis"
 TIMEOUT = 1.0

@@ -13,7 +13,7 @@ from support.expect import (granted, invalid, issuer_conf, key_files,
                             location, refused)
 from support.httpd import HTBEARER, SLOW, wait_until
 from support.pace import Stopwatch
-from support.tokens import ISS, P256_N, b64, mint, unb64
+from support.tokens import ISS, P256_N, b64, by_jti, by_token, mint, unb64
 
 pytestmark = pytest.mark.core
 CONF = ('AuthBearerRevocations "file:@ROOT@/revoked"\nAuthBearerUserFormat %u\n'
@@ -22,23 +22,13 @@ CONF = ('AuthBearerRevocations "file:@ROOT@/revoked"\nAuthBearerUserFormat %u\n'
 LIST = "# revoked tokens\n"
 
 
-def by_token(token, until=0):
-    signed = token.rpartition(".")[0].encode()
-    return "token %s %d\n" % (hashlib.sha256(signed).hexdigest(), until)
-
-
-def by_jti(iss, jti, until=0):
-    digest = hashlib.sha256((iss + "\0" + jti).encode()).hexdigest()
-    return "jti %s %d\n" % (digest, until)
-
-
 @pytest.fixture
 def server(one_server):
     return one_server(CONF, files=dict(key_files("rs256", "es256"), revoked=LIST),
                       children=3)
 
 
-def everywhere(server, token, status, seconds=20):
+def all_answer(server, token, status, seconds=20):
     """All children answer so; how soon is what test_within_a_second is about."""
     def same():
         return {server.get("/a", token).status for _ in range(12)} == {status}
@@ -47,9 +37,9 @@ def everywhere(server, token, status, seconds=20):
 
 def test_by_token(server):
     token, other = mint(jti="1"), mint(jti="2")
-    everywhere(server, token, 200)
+    all_answer(server, token, 200)
     server.write("revoked", LIST + by_token(token))
-    everywhere(server, token, 401)
+    all_answer(server, token, 401)
     invalid(server.get("/a", token), "revoked", "revoked", log="revo")
     granted(server.get("/a", other))
 
@@ -60,9 +50,9 @@ def test_the_twin_of_an_ecdsa_signature_is_revoked_too(server):
     data, _, sig = token.rpartition(".")
     s = P256_N - int.from_bytes(unb64(sig)[32:], "big")
     twin = data + "." + b64(unb64(sig)[:32] + s.to_bytes(32, "big"))
-    everywhere(server, twin, 200)
+    all_answer(server, twin, 200)
     server.write("revoked", by_token(token))
-    everywhere(server, token, 401)
+    all_answer(server, token, 401)
     invalid(server.get("/a", twin), "revoked")
 
 
@@ -76,7 +66,7 @@ def test_log_list_and_variables_name_a_token_alike(server):
     for one in (token, twin, token, token):
         assert server.get("/a/env", one).env["BEARER_TOKEN_ID"] == name
     server.write("revoked", by_token(token))
-    everywhere(server, token, 401)
+    all_answer(server, token, 401)
     for one in (token, twin):
         invalid(server.get("/a", one), "revoked", log=", token %s" % name)
 
@@ -88,7 +78,7 @@ def test_an_opaque_word_is_named_by_the_whole(server):
 
 def test_within_a_second(server):
     token = mint()
-    everywhere(server, token, 200)
+    all_answer(server, token, 200)
     server.write("revoked", LIST + by_token(token))
     watch, begun = Stopwatch(server), []
 
@@ -101,7 +91,7 @@ def test_within_a_second(server):
 
 def test_by_jti_within_an_issuer(server):
     server.write("revoked", by_jti(ISS, "j-1"))
-    everywhere(server, mint(jti="j-1"), 401)
+    all_answer(server, mint(jti="j-1"), 401)
     granted(server.get("/a", mint(jti="j-1", iss="https://two.test/")))
     granted(server.get("/a", mint(jti="j-2")))
     granted(server.get("/a", mint()))
@@ -112,9 +102,9 @@ def test_by_jti_of_a_verified_token(server, jti):
     """A number is known by its decimal form, at the first look and at each hit
     of the token cache."""
     token = mint(jti=jti)
-    everywhere(server, token, 200)
+    all_answer(server, token, 200)
     server.write("revoked", by_jti(ISS, str(jti)))
-    everywhere(server, token, 401)
+    all_answer(server, token, 401)
     invalid(server.get("/a", token), "revoked", "revoked")
 
 
@@ -123,14 +113,14 @@ def test_until(server):
     gone, there = mint(jti="gone"), mint(jti="there")
     server.write("revoked", by_token(gone, now - 86400)
                  + by_token(there, now + 600))
-    everywhere(server, there, 401)
+    all_answer(server, there, 401)
     granted(server.get("/a", gone))
 
 
 def test_survives_restarts(server):
     token = mint()
     server.write("revoked", by_token(token))
-    everywhere(server, token, 401)
+    all_answer(server, token, 401)
     server.graceful()
     for _ in range(6):
         invalid(server.get("/a", token), "revoked")
@@ -144,17 +134,17 @@ def test_survives_restarts(server):
                                      b"jti\n", b"\0\0\0", None])
 def test_unreadable_list_closes(server, content):
     token = mint()
-    everywhere(server, token, 200)
+    all_answer(server, token, 200)
     if content is None:
         os.unlink(server.path("revoked"))
     else:
         server.write("revoked", content)
-    everywhere(server, token, 503, 4)  # it gets a moment to be whole again
+    all_answer(server, token, 503, 4)  # it gets a moment to be whole again
     refused(server.get("/a", token), 503, None, "unavailable",
             "revocation_list", log="revo")
-    everywhere(server, mint(jti="new"), 503)
+    all_answer(server, mint(jti="new"), 503)
     server.write("revoked", "")
-    everywhere(server, token, 200)
+    all_answer(server, token, 200)
 
 
 def test_refused_before_revocation_is_asked(server):
@@ -169,7 +159,7 @@ def test_many_entries(server):
     lines = "".join("token %s 0\n" % hashlib.sha256(b"%d" % i).hexdigest()
                     for i in range(20000))
     server.write("revoked", lines + by_token(token))
-    everywhere(server, token, 401)
+    all_answer(server, token, 401)
     granted(server.get("/a", mint()))
 
 
@@ -188,11 +178,11 @@ def revoke(server, *options, token=None):
 @needs_htbearer
 def test_htbearer_revoke_token(server):
     token, other = mint(jti="1"), mint(jti="2")
-    everywhere(server, token, 200)
+    all_answer(server, token, 200)
     revoke(server, token=token)
-    everywhere(server, token, 401)
+    all_answer(server, token, 401)
     revoke(server, token=other + "\n")
-    everywhere(server, other, 401)
+    all_answer(server, other, 401)
     invalid(server.get("/a", token), "revoked")
     with open(server.path("revoked")) as f:
         text = f.read()
@@ -203,7 +193,7 @@ def test_htbearer_revoke_token(server):
 def test_htbearer_revoke_jti(server):
     revoke(server, "--jti", "j-9", "--issuer", ISS, "--until",
            str(int(time.time()) + 3600))
-    everywhere(server, mint(jti="j-9"), 401)
+    all_answer(server, mint(jti="j-9"), 401)
     granted(server.get("/a", mint(jti="j-8")))
 
 

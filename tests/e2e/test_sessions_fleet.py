@@ -3,107 +3,26 @@
 one redis or memcached, and nothing else in common.
 """
 import json
-import os
 import re
-import shutil
 import threading
 
 import pytest
 
-from support import missing
-from support.backends import Memcached, Redis
+from support.backends import Redis
+from support.browsing import backchannel
 from support.expect import refused
-from support.httpd import MODULES, wait_until
-from support.op import Browser, Provider
-from test_browser import backchannel, signed_in
-from test_fleet import overwrite, stored
+from support.fleet import (BASE, at, cache, host, op, overwrite,  # noqa: F401
+                           somebody_else, statuses, stored, visitor)
+from support.httpd import wait_until
+from support.op import Browser
 
-KINDS = {"redis": Redis, "memcache": Memcached}
 #: configtest says so at start
 pytestmark = pytest.mark.allow_log("this cache may lose the mark of a logout")
-BASE = "https://www.fleet.test"
-SECRET, NEWER = os.urandom(48), os.urandom(48)
 
 #: What httpd and we may say while the backend is away.
 AWAY = pytest.mark.allow_log("AH0347[89]", "AH0079", "session store",
                              "the session",
                              "AuthBearerSOCache .* for=(keys|sessions): ")
-
-CONF = """
-AuthBearerSecretFile {secrets}
-AuthBearerBaseURL %s
-AuthBearerClientID app
-AuthBearerClientSecret "file:@ROOT@/client"
-AuthBearerTimeout connect=10s total=20s
-{more}
-<AuthBearerIssuer "{issuer}" main>
-</AuthBearerIssuer>
-<Location "/app">
-    AuthType Bearer
-    AuthName "app"
-    AuthBearerSession On
-    AuthBearerLogin On
-    AuthBearerForward identity token
-    Require valid-user
-</Location>
-""" % BASE
-
-
-@pytest.fixture(params=sorted(KINDS))
-def cache(request):
-    kind = KINDS[request.param]
-    missing.need(kind.PROGRAM, shutil.which(kind.PROGRAM))
-    missing.need("mod_" + kind.MODULE, os.path.exists(
-        "%s/mod_%s.so" % (MODULES, kind.MODULE)))
-    server = kind()
-    yield server
-    server.close()
-
-
-@pytest.fixture
-def op(issuers, request):
-    made = Provider(issuers, "fleet-" + "".join(
-        c if c.isalnum() else "-" for c in request.node.name))
-    return made
-
-
-@pytest.fixture
-def host(cache, one_server, op, backend):
-    """host(more, names) starts a server of the fleet; names: of its secrets."""
-    def start(more="", names=("secret",), children=2):
-        return one_server(
-            cache.conf + CONF.format(
-                issuer=op.url, more=more, secrets=" ".join(
-                    '"@ROOT@/%s"' % name for name in names)),
-            modules=(cache.MODULE,), children=children, backend=backend,
-            files={"secret": (SECRET, 0o600), "newer": (NEWER, 0o600),
-                   "client": ("the-secret-of-the-client\n", 0o600)})
-    return start
-
-
-def at(browser, server):
-    """The same browser, whose next request another host gets."""
-    other = browser.clone()
-    other.server = server
-    return other
-
-
-def visitor(server, user="alice@example.test"):
-    browser = Browser(server, BASE)
-    signed_in(browser, user=user)
-    return browser
-
-
-def somebody_else(op, server):
-    """Bob, with a session of his own at the provider."""
-    op.user = {**op.user, "sub": "bob", "email": "bob@example.test"}
-    op.sid = "sid-of-bob"
-    return visitor(server, "bob@example.test")
-
-
-def statuses(browser, *servers, n=4):
-    return {at(browser, server).navigate("/app/x").status
-            for server in servers for _ in range(n)}
 
 
 # --- one session, every host ---------------------------------------------------

@@ -17,15 +17,14 @@ import pytest
 from support import certs, client, secrets, tokens
 from support.expect import (granted, invalid, issuer_conf, key_files,
                             location, refused)
+from support.forging import (GOOD_BODY, NOW, alg, body, edit, forged_e1, gzip_bomb,
+                             half, head, in_segment, nested, noncanonical_payload,
+                             raw_body, raw_head, rs, signature, unused_bits,
+                             weak_jwks)
 from support.httpd import H2, SLOW, free_port, wait_until
 from support.issuer import IssuerHost, headers_of
 from support.op import NAVIGATE, Provider
-from support.tokens import AUD, ISS, P256_N, b64, claims, compact, key, mint
-from test_attacks import (GOOD_BODY, NOW, _gzip_bomb, alg, body, edit, forged_e1,
-                          half, head, in_segment, nested, noncanonical_payload,
-                          raw_body, raw_head, rs, signature, unused_bits,
-                          weak_jwks)
-from test_revocation import by_jti
+from support.tokens import AUD, ISS, P256_N, b64, by_jti, claims, compact, key, mint
 
 pytestmark = pytest.mark.allow_log("keys of issuer", "scache_rd:", "may lose the mark")
 
@@ -55,7 +54,7 @@ def faults(target):
             jwk, "y" * (10 << 20))),
         "ten-thousand-keys": dict(body=lambda r: '{"keys":[%s]}' % ",".join(
             [jwk] + ['{"kty":"x"}'] * 10000)),
-        "gzip-bomb": dict(body=_gzip_bomb(),
+        "gzip-bomb": dict(body=gzip_bomb(),
                           headers={"Content-Encoding": "gzip"}),
         "redirect": dict(status=302, headers={"Location": target.jwks_url}),
         "trickle": dict(trickle=1),

@@ -86,3 +86,13 @@ def location(path, inside="", require="valid-user", audience="api://test"):
 
 def key_files(*keys):
     return {"jwks.json": jwks(*(keys or ("rs256",)))}
+
+
+def with_status(res, status):
+    """The answer if it has this status: what wait_until() waits for."""
+    return res if res.status == status else None
+
+
+def everywhere(server, token, n=24):
+    """Statuses of so many requests at /a that every child has had one."""
+    return {server.get("/a", token).status for _ in range(n)}

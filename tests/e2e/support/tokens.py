@@ -238,3 +238,13 @@ def digest8(text):
     if text.count(".") == 2:
         text = text.rpartition(".")[0]
     return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+
+def by_token(token, until=0):
+    signed = token.rpartition(".")[0].encode()
+    return "token %s %d\n" % (hashlib.sha256(signed).hexdigest(), until)
+
+
+def by_jti(iss, jti, until=0):
+    digest = hashlib.sha256((iss + "\0" + jti).encode()).hexdigest()
+    return "jti %s %d\n" % (digest, until)
