@@ -99,6 +99,32 @@ remote_t *bearer_remote_create(const remote_config_t *config, apr_pool_t *p)
 
 /* ---- clients -------------------------------------------------------------- */
 
+/* For many threads: httpd's memcached and redis clients take the memory of each
+ * connection from the allocator of the pool that they were made in. */
+static apr_status_t create_shared_pool(apr_pool_t **pool)
+{
+    apr_allocator_t *allocator;
+    apr_thread_mutex_t *mutex;
+    apr_status_t rv = apr_allocator_create(&allocator);
+
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    rv = apr_pool_create_unmanaged_ex(pool, NULL, allocator);
+    if (rv != APR_SUCCESS) {
+        apr_allocator_destroy(allocator);
+        return rv;
+    }
+    apr_allocator_owner_set(allocator, *pool);
+    rv = apr_thread_mutex_create(&mutex, APR_THREAD_MUTEX_DEFAULT, *pool);
+    if (rv != APR_SUCCESS) {
+        apr_pool_destroy(*pool);
+        return rv;
+    }
+    apr_allocator_mutex_set(allocator, mutex);
+    return APR_SUCCESS;
+}
+
 /* It connects when it is first used. NULL: out of memory. */
 static client_t *make_client(const remote_config_t *config, apr_time_t now,
                              apr_uint32_t epoch)
@@ -107,7 +133,7 @@ static client_t *make_client(const remote_config_t *config, apr_time_t now,
     apr_pool_t *pool;
     client_t *client;
 
-    if (apr_pool_create_unmanaged(&pool) != APR_SUCCESS) {
+    if (create_shared_pool(&pool) != APR_SUCCESS) {
         return NULL;
     }
     client = apr_pcalloc(pool, sizeof(*client));
