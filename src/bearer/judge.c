@@ -192,10 +192,11 @@ static bearer_verdict_t end(bearer_judgement_t *j, bearer_reason_t reason)
     return j->not_mine ? BEARER_NOT_MINE : BEARER_DENIED;
 }
 
-static bearer_verdict_t not_mine(bearer_judgement_t *j, const char *detail)
+static bearer_verdict_t not_mine(bearer_judgement_t *j, bearer_reason_t reason,
+                                 const char *detail)
 {
     j->not_mine = 1;
-    j->why.reason = BEARER_CHAIN;
+    j->why.reason = reason;
     j->why.detail = detail;
     return BEARER_NOT_MINE;
 }
@@ -241,18 +242,18 @@ bearer_verdict_t bearer_judge_jwt(bearer_judgement_t *j, const char *token,
                                          j->p);
     }
     if (has_prefix(j)) {
-        return not_mine(j, "it begins with an AuthBearerTokenPrefix, so it "
-                           "counts as opaque");
+        return not_mine(j, BEARER_CHAIN, "it begins with an AuthBearerTokenPrefix, "
+                                         "so it counts as opaque");
     }
     if (j->observe && !looks_like_jwt(j)) {
-        return not_mine(j, no_jwt);
+        return not_mine(j, BEARER_SEGMENTS, no_jwt);
     }
     bearer_settings_resolve(&j->settings, j->defaults, j->server, NULL, j->dir);
     reason = run_checks(j);
     /* asked only now: what parsed as a JWS looks like one */
     if (reason != BEARER_OK && !(j->has & BEARER_HAS_JWS)
         && !looks_like_jwt(j)) {
-        return not_mine(j, no_jwt);
+        return not_mine(j, BEARER_SEGMENTS, no_jwt);
     }
     return end(j, reason);
 }

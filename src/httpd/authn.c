@@ -438,19 +438,27 @@ static bearer_verdict_t (*const provider_table[])(attempt_t *a) = {
     [BEARER_PROVIDER_SESSION] = bearer_provider_session
 };
 
-/* What the chain's refusal says, when nobody takes the token: the first word of
- * weight (its issuer is not declared), else the last one. */
+/* How much a provider says about a token that is not its own: that its issuer is
+ * not declared, that an opaque token is nobody's, that it is no JWT. */
+static int weight(bearer_reason_t reason)
+{
+    return reason == BEARER_OK ? 0
+         : reason == BEARER_SEGMENTS ? 1 : reason == BEARER_CHAIN ? 2 : 3;
+}
+
+/* What the chain's refusal says when no provider takes the token. A token that is
+ * no JWT is malformed, unless an opaque one might have been taken. */
 static void note_not_mine(bearer_refusal_t *best, const bearer_refusal_t *why)
 {
-    if (why->reason != BEARER_OK && best->reason == BEARER_CHAIN) {
+    if (weight(why->reason) > weight(best->reason)
+        || (why->reason == BEARER_CHAIN && best->reason == BEARER_CHAIN)) {
         *best = *why;
     }
 }
 
 static int run_chain(attempt_t *a)
 {
-    bearer_refusal_t best = { BEARER_CHAIN, "no provider of AuthBearerProvider "
-                              "takes this token" };
+    bearer_refusal_t best = { BEARER_OK, NULL };
     int i;
 
     for (i = 0; i < a->settings->providers->nelts; i++) {
@@ -467,6 +475,10 @@ static int run_chain(attempt_t *a)
                           a->retry);
         }
         note_not_mine(&best, &a->judgement.why);
+    }
+    if (best.reason == BEARER_OK) {
+        return refuse(a, BEARER_CHAIN, "no provider of AuthBearerProvider takes this "
+                      "token", 0);
     }
     return refuse(a, best.reason, best.detail, 0);
 }

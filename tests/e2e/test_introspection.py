@@ -821,13 +821,13 @@ def test_issuer_that_is_not_accepted_is_not_asked(several):
 
 def test_chain_without_introspection(several):
     server, hydra, special, rest, mute = several
-    invalid(server.get("/jwt", known(rest)), "issuer", "chain")
+    invalid(server.get("/jwt", known(rest)), "malformed", "segments")
     assert sum(i.count("introspect") for i in several[1:]) == 0
 
 
 def test_without_an_endpoint_nobody_is_asked(new_server, issuer):
     server = new_server(asks(issuer, endpoint="off") + ALL)
-    invalid(server.get("/", known(issuer)), "issuer", "chain")
+    invalid(server.get("/", known(issuer)), "malformed", "segments")
     assert issuer.count("introspect") == 0
 
 
