@@ -264,7 +264,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         UNIT_TEST(test_prometheus),            UNIT_TEST(test_families_stand_together),
-        UNIT_TEST(test_page), UNIT_TEST(test_times),                  UNIT_TEST(test_trouble_is_seen_first),
+        UNIT_TEST(test_page),                  UNIT_TEST(test_times),
+        UNIT_TEST(test_trouble_is_seen_first),
         UNIT_TEST(test_auto),                  UNIT_TEST(test_hostile_and_empty),
         UNIT_TEST(test_spans),
     };
