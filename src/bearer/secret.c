@@ -423,10 +423,12 @@ apr_status_t bearer_secret_watch(bearer_secret_watch_t **watch,
         return APR_SUCCESS;
     }
     if (secret->value && access(secret->source, R_OK) != 0) {
-        bearer_world_log(world, BEARER_LOG_INFO, AB(0256) "%s: %s was read at start and "
-                         "cannot be read by this process: a change takes effect"
-                         " with the next graceful restart", secret->directive,
-                         bearer_text_quote(p, secret->source));
+        if (!world || !world->is_told) {
+            bearer_world_log(world, BEARER_LOG_INFO, AB(0256) "%s: %s was read at start "
+                             "and cannot be read by this process: a change takes effect"
+                             " with the next graceful restart", secret->directive,
+                             bearer_text_quote(p, secret->source));
+        }
         return APR_SUCCESS;
     }
     return bearer_filewatch_create(&w->file, secret->directive, secret->source,

@@ -148,6 +148,9 @@ typedef struct bearer_world_t {
     /** message: printable, one line, complete. */
     void (*log)(void *baton, bearer_log_level_t level, const char *message);
     void *log_baton;
+    /** 1: another process of this server says what each would find alike when it
+     *  starts (a secret that only root can read). */
+    int is_told;
     /** Microseconds since the epoch. */
     apr_time_t (*now)(void *baton);
     void *now_baton;

@@ -325,6 +325,7 @@ const unsigned char *bearer_shared_host(void);
 /** 1 for the first caller on this host since the server was started. */
 typedef enum {
     SHARED_WARN_FORWARDED_FOR,
+    SHARED_WARN_CHILD,  /**< what each child finds alike */
     SHARED_WARNINGS
 } shared_warning_t;
 int bearer_shared_first(shared_warning_t warning);

@@ -362,6 +362,7 @@ void bearer_process_child_init(apr_pool_t *p, server_rec *s)
     process->global = bearer_config_server(s)->global;
     process->world.log = world_log;
     process->world.log_baton = s;
+    process->world.is_told = !bearer_shared_first(SHARED_WARN_CHILD);
     process->world.keys_cache = bearer_store_cache(STORE_KEYS);
     process->world.keys_home = bearer_store_home();
     rv = bearer_http_curl_create(&process->world.http, "mod_auth_bearer", p);

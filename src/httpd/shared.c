@@ -19,7 +19,7 @@
 APLOG_USE_MODULE(auth_bearer);
 
 /** Changes whenever the layout below does; with the size it names the memory. */
-#define LAYOUT "mod_auth_bearer shared 9"
+#define LAYOUT "mod_auth_bearer shared 10"
 /** So many that two keys hardly ever share one. */
 #define LEASES 16384
 #define PUSHES 64

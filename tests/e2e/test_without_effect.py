@@ -1,10 +1,13 @@
 # Licensed under the Apache License, Version 2.0; see LICENSE.
 """What configtest says of directives that are written and do not count."""
+import os
 import re
 
 import pytest
 
+from support import missing
 from support.expect import issuer_conf, key_files, location
+from support.httpd import wait_until
 
 ISSUER = issuer_conf()
 KEYS = key_files()
@@ -133,3 +136,22 @@ def test_findings_that_do_not_prevent_the_start_say_so(checker):
     assert all(re.match("(warning|note): AB0", line) for line in lines[:-1]), done
     assert done.says("warning: AB", "open can be read by others"), done
     assert done.says("note: AB", "without authentication"), done
+
+
+@missing.needs("root", os.getuid() == 0)
+def test_one_line_for_a_secret_that_only_root_reads(new_server):
+    """Not one for each child, nor again for those of a graceful restart."""
+    server = new_server(
+        issuer_conf('AuthBearerIntrospection "http://127.0.0.1:9/"\n'
+                    "AuthBearerClientID me\nAuthBearerClientSecret "
+                    '"file:@ROOT@/client.secret"') + location("/a"),
+        files=dict(KEYS, **{"client.secret": ("y" * 40, 0o600)}), children=3)
+
+    def lines():
+        return len(re.findall(r"AB0256: .*client\.secret", server.error_log()))
+    wait_until(lambda: len(server.children()) >= 3 and lines(), 10, "children")
+    for _ in range(20):
+        server.get("/a")
+    server.graceful()
+    server.get("/a")
+    assert lines() == 1

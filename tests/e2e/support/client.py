@@ -58,6 +58,8 @@ class Response:
                                for value in self.all("WWW-Authenticate"))
         if self.status < 300:
             assert not self.challenges, "a granted response has a challenge"
+        fields = self.all("Cache-Control")
+        assert len(fields) < 2, "Cache-Control twice: %s" % fields
 
     def get(self, name, default=None):
         values = self.all(name)
