@@ -2,9 +2,10 @@
 /*
  * Counters in shared memory. See meter.h.
  */
-#include "bearer/meter.h"
+#include "bearer/meter_inside.h"
 
 #include <stdatomic.h>
+#include <stddef.h>
 #include <string.h>
 
 #include <apr_strings.h>
@@ -29,7 +30,7 @@ typedef struct refusals_t {
     ring_t minute, hour;
 } refusals_t;
 
-enum { FREE, NAMING, NAMED };
+enum { FREE, NAMING, NAMED = METER_NAMED };
 
 typedef struct slot_t {
     _Atomic int state;
@@ -48,6 +49,7 @@ typedef struct child_t {
 } child_t;
 
 struct bearer_meter_t {
+    meter_shape_t shape;
     _Atomic apr_int64_t since;
     counter_t throttled;
     counter_t hits, misses, evictions;
@@ -75,12 +77,34 @@ apr_size_t bearer_meter_size(void)
     return sizeof(bearer_meter_t);
 }
 
+/* Everyone who attaches writes the same. */
+static void describe(meter_shape_t *shape)
+{
+    int i;
+
+    for (i = 0; i < BEARER_REASON_COUNT; i++) {
+        apr_cpystrn(shape->names[i], bearer_reason_name((bearer_reason_t)i),
+                    METER_REASON_NAME);
+    }
+    shape->head = offsetof(bearer_meter_t, since);
+    shape->slots = BEARER_METER_SLOTS;
+    shape->label = BEARER_METER_LABEL;
+    shape->periods = PERIODS;
+    shape->events = BEARER_EVENTS;
+    shape->buckets = BEARER_METER_BUCKETS;
+    shape->reasons = BEARER_REASON_COUNT;
+    shape->magic = METER_MAGIC;
+}
+
 bearer_meter_t *bearer_meter_attach(void *block, apr_time_t now)
 {
     bearer_meter_t *meter = block;
     apr_int64_t never = 0;
 
     if (meter) {
+        if (meter->shape.magic != METER_MAGIC) {
+            describe(&meter->shape);
+        }
         atomic_compare_exchange_strong(&meter->since, &never, now);
         bearer_meter_slot(meter, "");
     }

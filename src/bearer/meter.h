@@ -44,6 +44,19 @@ apr_size_t bearer_meter_size(void);
 /** block: of bearer_meter_size() bytes, aligned to 8, zeroed when new. */
 bearer_meter_t *bearer_meter_attach(void *block, apr_time_t now);
 
+/** Whose block it is. */
+typedef enum {
+    BEARER_METER_0_1,  /**< version 0.1.0 */
+    BEARER_METER_LATER /**< it says itself how it is laid out */
+} bearer_meter_version_t;
+#define BEARER_METER_0_1_SIZE 418088
+
+/** Adds the counters of another version's block, which no process counts in any
+ *  longer, or only to end; before anyone counts in this one, which has been
+ *  attached. What this version does not know (a reason) is left out. */
+void bearer_meter_take_over(bearer_meter_t *meter, const void *old,
+                            bearer_meter_version_t version);
+
 /** When the block was first attached: counters count since then. */
 apr_time_t bearer_meter_since(const bearer_meter_t *meter);
 

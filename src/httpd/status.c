@@ -7,7 +7,7 @@
  * status_collect.c reads them.
  *
  * The counters have a mapping of their own, kept in the process pool: a graceful
- * restart loses none, and another layout gets another one.
+ * restart loses none, and another layout gets another one and takes them over.
  */
 #include "status_inside.h"
 
@@ -21,7 +21,10 @@
 
 APLOG_USE_MODULE(auth_bearer);
 
-#define LAYOUT "mod_auth_bearer meter 4"
+#define LAYOUT "mod_auth_bearer meter 5"
+/** The last block, whatever its layout; and that of version 0.1.0. */
+#define LAST "mod_auth_bearer meter"
+#define LAST_0_1 "mod_auth_bearer meter 2 " APR_STRINGIFY(BEARER_METER_0_1_SIZE)
 /** Children tell what their caches hold once in so many ticks. */
 #define TELL_EVERY 5
 
@@ -39,9 +42,26 @@ static struct {
 
 /* ---- the mapping ----------------------------------------------------------- */
 
+/* An upgrade counts on. */
+static void take_over(apr_pool_t *keep)
+{
+    bearer_meter_version_t version = BEARER_METER_LATER;
+    void *old = NULL;
+
+    apr_pool_userdata_get(&old, LAST, keep);
+    if (!old) {
+        apr_pool_userdata_get(&old, LAST_0_1, keep);
+        version = BEARER_METER_0_1;
+    }
+    if (old) {
+        bearer_meter_take_over(bearer_meter_attach(block, apr_time_now()), old, version);
+    }
+}
+
 static void create_block(apr_pool_t *pconf, server_rec *s)
 {
     apr_size_t size = bearer_meter_size();
+    apr_pool_t *keep = s->process->pool;
     apr_status_t rv;
     int made;
 
@@ -50,7 +70,12 @@ static void create_block(apr_pool_t *pconf, server_rec *s)
     if (!block) {
         ap_log_error(APLOG_MARK, APLOG_WARNING, rv, s, AB(0906) "nothing is counted: no "
                      "shared memory of %" APR_SIZE_T_FMT " bytes", size);
+        return;
     }
+    if (made) {
+        take_over(keep);
+    }
+    apr_pool_userdata_set(block, LAST, NULL, keep);
 }
 
 /* Two servers with the same one have read the same directives of ours. */

@@ -6,7 +6,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "bearer/meter.h"
+#include "bearer/meter_inside.h"
 #include "bearer/text.h"
 
 #define T0 apr_time_from_sec(1000000)
@@ -295,6 +295,92 @@ static void test_a_name_that_is_never_ready(void **state)
     assert_true(apr_time_now() - begun < apr_time_from_sec(60));
 }
 
+/* ---- another version's --------------------------------------------------- */
+
+/* A word of a block of version 0.1.0: 32 slots of 1553 words, of which 9 are before
+ * the counters, behind 5 words. */
+static apr_uint64_t *word_0_1(apr_uint64_t *block, int slot, int word)
+{
+    return block + 5 + slot * 1553 + 9 + word;
+}
+
+static void name_0_1(apr_uint64_t *block, int slot, const char *name)
+{
+    char *at = (char *)(block + 5 + slot * 1553);
+    int named = 2;
+
+    memcpy(at, &named, sizeof(named));
+    strcpy(at + sizeof(named), name);
+}
+
+static void test_counters_of_0_1_go_on(void **state)
+{
+    apr_pool_t *p = unit_pool(state);
+    apr_uint64_t *old = apr_pcalloc(p, BEARER_METER_0_1_SIZE);
+    bearer_meter_t *meter = meter_in(p);
+    bearer_meter_latency_t latency;
+    bearer_meter_refusals_t seen;
+    int slot;
+
+    old[0] = (apr_uint64_t)T0 - 1000;               /* since */
+    old[1] = 7;                                     /* throttled */
+    name_0_1(old, 0, "");
+    name_0_1(old, 3, "main");
+    *word_0_1(old, 3, 0) = 11;                      /* granted */
+    *word_0_1(old, 3, 1) = 2;                       /* BEARER_EVENT_FETCHED */
+    *word_0_1(old, 3, 6) = 3;                       /* BEARER_EVENT_ANSWER_KEPT */
+    *word_0_1(old, 3, 7) = 4;                       /* the lowest latency */
+    *word_0_1(old, 3, 18) = 4000;                   /* its sum */
+    *word_0_1(old, 3, 19 + 60 * 25) = 5;            /* "internal", the last reason */
+    *word_0_1(old, 3, 19 + 18 * 25) = 6;            /* "aud" */
+    *word_0_1(old, 3, 19 + 18 * 25 + 1 + T0 / apr_time_from_sec(5) % 12) =
+        (apr_uint64_t)(T0 / apr_time_from_sec(5)) << 32 | 1;
+    *word_0_1(old, 5, 0) = 99;                      /* no name: no counter */
+
+    bearer_meter_take_over(meter, old, BEARER_METER_0_1);
+    slot = bearer_meter_slot(meter, "main");
+    assert_int_equal(bearer_meter_since(meter), T0 - 1000);
+    assert_int_equal(bearer_meter_read_throttled(meter), 7);
+    assert_int_equal(bearer_meter_read_granted(meter, slot), 11);
+    assert_int_equal(bearer_meter_read_event(meter, slot, BEARER_EVENT_FETCHED), 2);
+    assert_int_equal(bearer_meter_read_event(meter, slot, BEARER_EVENT_ANSWER_KEPT), 3);
+    assert_int_equal(bearer_meter_read_event(meter, slot, BEARER_EVENT_NO_PLACE), 0);
+    bearer_meter_read_latency(meter, slot, &latency);
+    assert_int_equal(latency.below[0], 4);
+    assert_int_equal(latency.sum, 4000);
+    assert_int_equal(refusals(meter, slot, BEARER_INTERNAL, T0).total, 5);
+    seen = refusals(meter, slot, BEARER_AUD, T0);
+    assert_int_equal(seen.total, 6);
+    assert_int_equal(seen.minute, 1);
+    assert_int_equal(refusals(meter, slot, BEARER_AUD_TYPE, T0).total, 0);
+    assert_null(bearer_meter_label(meter, 2));
+}
+
+/* A block that says how it is laid out: here one with its reasons in another order. */
+static void test_counters_go_on_by_name(void **state)
+{
+    apr_pool_t *p = unit_pool(state);
+    bearer_meter_t *old = meter_in(p), *meter = meter_in(p);
+    meter_shape_t *shape = (meter_shape_t *)old;
+    int slot = bearer_meter_slot(old, "main");
+
+    bearer_meter_granted(old, slot);
+    bearer_meter_refused(old, slot, BEARER_AUD, T0);
+    bearer_meter_refused(old, slot, BEARER_SCOPE, T0);
+    strcpy(shape->names[BEARER_AUD], "scope");
+    strcpy(shape->names[BEARER_SCOPE], "of_the_future");
+    assert_int_equal(bearer_meter_slot(meter, "other"), 1);
+    bearer_meter_take_over(meter, old, BEARER_METER_LATER);
+    slot = bearer_meter_slot(meter, "main");
+    assert_int_equal(bearer_meter_read_granted(meter, slot), 1);
+    assert_int_equal(refusals(meter, slot, BEARER_AUD, T0).total, 0);
+    assert_int_equal(refusals(meter, slot, BEARER_SCOPE, T0).total, 1);
+    assert_int_equal(refusals(meter, slot, BEARER_SCOPE, T0).minute, 1);
+    shape->magic++;
+    bearer_meter_take_over(meter, old, BEARER_METER_LATER);
+    assert_int_equal(bearer_meter_read_granted(meter, slot), 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -311,6 +397,8 @@ int main(void)
         UNIT_TEST(test_wrong_labels),
         UNIT_TEST(test_processes_lose_nothing),
         UNIT_TEST(test_a_name_that_is_never_ready),
+        UNIT_TEST(test_counters_of_0_1_go_on),
+        UNIT_TEST(test_counters_go_on_by_name),
     };
 
     return UNIT_RUN("meter", tests);
