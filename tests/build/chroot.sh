@@ -62,8 +62,11 @@ mkdir "$run/src"
 (cd "$top" && git -c safe.directory='*' ls-files -z |
     tar -c --null --no-recursion --ignore-failed-read -T - 2>/dev/null) |
     tar -xo -C "$run/src"
-# Without its history, but a repository: `make dist` and others ask git.
-git -c safe.directory='*' -C "$run/src" init -q
+# A repository, with its history: `make dist` asks git, and a test builds version
+# 0.1.0 from it.
+git -c safe.directory='*' clone -q --bare "$top" "$run/src/.git"
+git -C "$run/src" config core.bare false
+git -C "$run/src" reset -q
 
 # What this machine needs to reach its mirrors and registries.
 for file in /etc/resolv.conf /etc/hosts /etc/pip.conf /root/.npmrc \
