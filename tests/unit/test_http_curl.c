@@ -945,6 +945,29 @@ static void test_plain_port_asked_for_tls(void **state)
     assert_int_equal(atomic_load(&s->requests), 0);
 }
 
+/* ---- libcurl stays mapped ---------------------------------------------------- */
+
+static int opened_with;
+
+void *__real_dlopen(const char *name, int flags);
+void *__wrap_dlopen(const char *name, int flags);
+
+void *__wrap_dlopen(const char *name, int flags)
+{
+    opened_with = flags;
+    return __real_dlopen(name, flags);
+}
+
+/* The module may be unloaded while libcurl's threads look a name up. */
+static void test_libcurl_stays(void **state)
+{
+    opened_with = 0;
+    new_client(unit_pool(state));
+    if (opened_with) {  /* this system can */
+        assert_int_equal(opened_with, RTLD_NOW | RTLD_NOLOAD | RTLD_NODELETE);
+    }
+}
+
 static int group_setup(void **state)
 {
     signal(SIGPIPE, SIG_IGN);   /* OpenSSL writes without MSG_NOSIGNAL */
@@ -994,6 +1017,7 @@ int main(void)
         UNIT_TEST(test_attack_tls_not_verified),
         UNIT_TEST(test_ca_file_that_is_not_there),
         UNIT_TEST(test_plain_port_asked_for_tls),
+        UNIT_TEST(test_libcurl_stays),
     };
 
     return cmocka_run_group_tests_name("http_curl", tests, group_setup,

@@ -2106,6 +2106,27 @@ static void test_most_of_the_time_is_an_attempt(void **state)
     assert_true(state_of(ks, p).last_attempt_failed);
 }
 
+/* The keys that a request has may have become too old before it asks for newer ones. */
+static void test_unknown_kid_when_the_keys_are_gone(void **state)
+{
+    apr_pool_t *p = unit_pool(state);
+    lab_t *lab = lab_open(p);
+    bearer_keyset_t *ks = process(lab, 1, p);
+    bearer_refusal_t why = { BEARER_OK, NULL };
+    bearer_jwks_t *set = NULL, *had;
+
+    publish(lab, "a", p);
+    assert_int_equal(bearer_keyset_acquire(ks, &set, &why, p), BEARER_OK);
+    had = set;
+    issuer_down(lab);
+    lab_pass(lab, 10 * DAY);
+    assert_int_equal(bearer_keyset_refresh_for_kid(ks, "b", &set, &why, p), BEARER_KEYS);
+    assert_ptr_equal(set, had);
+    assert_int_equal(why.reason, BEARER_KEYS);
+    assert_non_null(why.detail);
+    bearer_jwks_release(set);
+}
+
 /* ---- locks ---------------------------------------------------------------- */
 
 /* Each unlocking has its locking (the linker puts these in the place of APR's). */
@@ -2204,6 +2225,7 @@ int main(void)
         UNIT_TEST(test_wait_for_a_kid),
         UNIT_TEST(test_wait_for_metadata),
         UNIT_TEST(test_most_of_the_time_is_an_attempt),
+        UNIT_TEST(test_unknown_kid_when_the_keys_are_gone),
         UNIT_TEST(test_locks_are_paired),
     };
 
