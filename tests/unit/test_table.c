@@ -6,6 +6,8 @@
 #include "unit.h"
 #include "unit_table.h"
 
+#include <errno.h>
+#include <pthread.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -662,6 +664,195 @@ static void test_taken_back(void **state)
     done(&f);
 }
 
+/* ---- locks that fail, and holders that die ----------------------------------- */
+
+/* Which call of these fails, counted from 1 (the linker puts them in the place of
+ * libc's); 0: none. */
+static struct {
+    int calls, failing, happened;
+} locks;
+
+static int lock_fails(void)
+{
+    int fails = ++locks.calls == locks.failing;
+
+    locks.happened |= fails;
+    return fails;
+}
+
+#define FAULTY_LOCK(name, parameters, arguments) \
+    int __real_##name parameters; \
+    int __wrap_##name parameters; \
+    int __wrap_##name parameters \
+    { \
+        return lock_fails() ? EINVAL : __real_##name arguments; \
+    }
+
+FAULTY_LOCK(pthread_mutex_trylock, (pthread_mutex_t *lock), (lock))
+FAULTY_LOCK(pthread_mutex_init, (pthread_mutex_t *lock, const pthread_mutexattr_t *how),
+            (lock, how))
+FAULTY_LOCK(pthread_mutexattr_init, (pthread_mutexattr_t *how), (how))
+FAULTY_LOCK(pthread_mutexattr_settype, (pthread_mutexattr_t *how, int type), (how, type))
+FAULTY_LOCK(pthread_mutexattr_setpshared, (pthread_mutexattr_t *how, int shared),
+            (how, shared))
+FAULTY_LOCK(pthread_mutexattr_setrobust, (pthread_mutexattr_t *how, int robust),
+            (how, robust))
+
+static void test_locks_that_cannot_be_made(void **state)
+{
+    pthread_mutex_t lock;
+    int n = 0;
+
+    (void)state;
+    do {
+        memset(&locks, 0, sizeof(locks));
+        locks.failing = ++n;
+        assert_int_equal(bearer_table_make_lock(&lock),
+                         n <= 5 ? APR_EGENERAL : APR_SUCCESS);
+    } while (locks.happened);
+    assert_int_equal(n, 6);
+    pthread_mutex_destroy(&lock);
+    memset(&locks, 0, sizeof(locks));
+}
+
+enum { DO_ADD, DO_REPLACE, DO_REMOVE, DO_END, DO_GET, DO_SWEEP, DO_REPAIR, DOINGS };
+
+static apr_status_t do_one(fixture_t *f, int what)
+{
+    bearer_owners_t owners = table_owned_by(1000000 + 3, 7, 8);
+    unsigned char key[32], *value;
+    apr_size_t len;
+    apr_status_t rv = APR_SUCCESS;
+
+    table_key(key, 3);
+    switch (what) {
+    case DO_ADD:
+        return mark(f, 50, 900);
+    case DO_REPLACE:
+        return do_it(f, bearer_table_put, BEARER_KEPT_SESSION, 3, 500, &owners);
+    case DO_REMOVE:
+        return bearer_table_remove(f->t, key);
+    case DO_END:
+        return bearer_table_end(f->t, BEARER_OWNER_SUB, owners.id[BEARER_OWNER_SUB],
+                                NULL);
+    case DO_GET:
+        return bearer_table_get(f->t, key, f->now, &value, &len, f->p);
+    case DO_SWEEP:
+        bearer_table_sweep(f->t, f->now + HOUR);
+        break;
+    default:
+        atomic_store(&f->t->header->changing, 1);
+        rv = bearer_table_begin(f->t);
+        if (rv == APR_SUCCESS) {
+            bearer_table_finish(f->t);
+        }
+    }
+    return rv;
+}
+
+/* A lock that cannot be had is no "not there", and the table is whole afterwards. */
+static void test_locks_that_fail(void **state)
+{
+    int what, n, failed = 0;
+
+    for (what = 0; what < DOINGS; what++) {
+        n = 0;
+        do {
+            fixture_t f = table_of(state, SIZE);
+            apr_status_t rv;
+            unsigned i;
+
+            for (i = 0; i < 6; i++) {
+                assert_int_equal(session(&f, i, 7, i), APR_SUCCESS);
+            }
+            memset(&locks, 0, sizeof(locks));
+            locks.failing = ++n;
+            rv = do_one(&f, what);
+            locks.failing = 0;
+            UNIT_CHECK(rv == APR_EGENERAL || rv == APR_SUCCESS, "%d, call %d: %d", what,
+                       n, rv);
+            UNIT_CHECK(locks.happened || rv == APR_SUCCESS, "%d, call %d", what, n);
+            failed += rv == APR_EGENERAL;
+            assert_int_equal(do_one(&f, DO_REPAIR), APR_SUCCESS);
+            assert_int_equal(mark(&f, 60, 100), APR_SUCCESS);
+            assert_true(is_there(&f, 60));
+            done(&f);
+        } while (locks.happened);
+        UNIT_CHECK(n > 1, "%d", what);
+    }
+    assert_true(failed > DOINGS);
+}
+
+/* Forks a process that does that, and dies at once or ends in time. */
+static void another(fixture_t *f, stripe_t *stripe, int dies)
+{
+    int ready[2];
+    pid_t child;
+    char c;
+
+    assert_int_equal(pipe(ready), 0);
+    child = fork();
+    if (child == 0) {
+        int good = bearer_table_begin(f->t) == APR_SUCCESS
+                && (!stripe || bearer_table_enter(f->t, stripe, 1) == APR_SUCCESS)
+                && write(ready[1], "x", 1) == 1;
+
+        if (!dies) {
+            usleep(50000);
+            bearer_table_finish(f->t);
+        }
+        _exit(!good);
+    }
+    assert_true(child > 0);
+    close(ready[1]);
+    assert_int_equal(read(ready[0], &c, 1), 1);
+    close(ready[0]);
+    if (dies) {
+        int status;
+
+        assert_int_equal(waitpid(child, &status, 0), child);
+        assert_int_equal(status, 0);
+    }
+}
+
+static void test_holder_that_died(void **state)
+{
+    int which;
+
+    for (which = 0; which < 3; which++) {
+        fixture_t f = table_of(state, SIZE);
+        unsigned char key[32];
+        unsigned i;
+
+        for (i = 0; i < 20; i++) {
+            assert_int_equal(mark(&f, i, 300), APR_SUCCESS);
+        }
+        table_key(key, 3);
+        another(&f, which ? table_stripe(f.t, key) : NULL, 1);
+        if (which == 1) {
+            assert_true(is_there(&f, 3));  /* who only reads mends as well */
+        }
+        assert_int_equal(mark(&f, 30, 300), APR_SUCCESS);
+        assert_int_equal(do_it(&f, bearer_table_put, BEARER_KEPT_MARK, 3, 200, NULL),
+                         APR_SUCCESS);
+        assert_int_equal(there(&f, 0, 20), 20);
+        assert_true(is_there(&f, 30));
+        assert_int_equal(atomic_load(&f.t->header->repaired), 1);
+        done(&f);
+    }
+}
+
+static void test_holder_that_takes_a_moment(void **state)
+{
+    fixture_t f = table_of(state, SIZE);
+
+    another(&f, NULL, 0);
+    assert_int_equal(mark(&f, 1, 300), APR_SUCCESS);
+    assert_true(is_there(&f, 1));
+    assert_true(wait(NULL) > 0);
+    done(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -684,6 +875,10 @@ int main(void)
         UNIT_TEST(test_room),
         UNIT_TEST(test_model),
         UNIT_TEST(test_taken_back),
+        UNIT_TEST(test_locks_that_cannot_be_made),
+        UNIT_TEST(test_locks_that_fail),
+        UNIT_TEST(test_holder_that_died),
+        UNIT_TEST(test_holder_that_takes_a_moment),
     };
     return UNIT_RUN("table", tests);
 }

@@ -90,6 +90,9 @@ static inline void unit_no_fault(void)
         return unit_fault_now(#name) ? (failure) : __real_##name arguments; \
     }
 
+/* clang-format takes the parameters for products */
+/* clang-format off */
+
 /* ---- memory ------------------------------------------------------------- */
 
 UNIT_FAULTY(void *, malloc, (size_t n), (n), NULL)
@@ -287,5 +290,7 @@ UNIT_FAULTY(int, EVP_DecryptUpdate,
 UNIT_FAULTY(int, EVP_DecryptFinal_ex,
             (EVP_CIPHER_CTX *ctx, unsigned char *out, int *len), (ctx, out, len),
             unit_fault.result)
+
+/* clang-format on */
 
 #endif
