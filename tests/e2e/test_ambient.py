@@ -142,6 +142,23 @@ def test_cross_site_basic(server, wire, path):
         granted(server.get(path, headers={**basic(token), **headers}, h2=wire))
 
 
+def test_cross_site_cookie_is_not_even_looked_into(one_server):
+    """An <If> is evaluated ahead: it is told of nobody then."""
+    server = one_server(issuer_conf() + location("/if", """
+    AuthBearerTokenFrom cookie:tok
+    <If "claim('sub') == 'alice'">
+        Header always set X-Alice yes
+    </If>"""), files=key_files())
+    cookie = {"Cookie": "tok=" + mint()}
+    for headers in OWN:
+        res = server.request("POST", "/if/cgi", headers={**cookie, **headers})
+        assert granted(res).get("X-Alice") == "yes"
+    for headers in FOREIGN:
+        res = refused(server.request("POST", "/if/cgi", headers={
+            **cookie, **headers}), 403, None, "cross_site")
+        assert res.get("X-Alice") is None
+
+
 def test_cross_site_header_is_no_browsers_doing(server, wire):
     for headers in FOREIGN:
         granted(server.request("POST", "/basic/be/x", mint(), headers=headers,

@@ -347,6 +347,8 @@ def test_an_administrators_page_at_the_endpoints(site, op):
     res = Browser(server).navigate("/.auth/callback?state=AAAAAAAAAAAA&code=x")
     assert res.status == 400, res
     assert "REDIRECT_BEARER_ERROR=request" in res.text
+    assert "no-store" in res.get("Cache-Control")
+    assert res.get("Referrer-Policy") == "no-referrer"
     assert "REDIRECT_BEARER_ERROR_CHECK=login_state" in res.text
     for error, status, check in (("access_denied", 403, "login_denied"),
                                  ("server_error", 503, "login_issuer")):

@@ -40,6 +40,7 @@ def page_of(res, status, title):
     assert res.status == status, res
     assert res.get("Content-Type").startswith("text/html"), res
     assert "no-store" in res.get("Cache-Control")
+    assert res.get("Referrer-Policy") == "no-referrer"
     text = res.text
     assert text.startswith("<!DOCTYPE html>") and '<html lang="en">' in text
     assert "<title>%s</title>" % title in text and "<h1>%s</h1>" % title in text

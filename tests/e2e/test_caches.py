@@ -285,6 +285,21 @@ def is_hit(res):
     return "cache hit" in res.get("X-Cache-Detail", "")
 
 
+@pytest.mark.parametrize("quick", ["On", "Off"])
+def test_a_cache_that_keeps_what_is_private(caching, quick):
+    """CacheStorePrivate is for those who know whose it is; nobody here does."""
+    server = caching(issuer_conf() + DISK + "CacheStorePrivate On\nCacheQuickHandler "
+                     "%s\n" % quick + location("/in", "AuthBearerTokenFrom cookie:tok"),
+                     modules=CACHE, early=CONF,
+                     files={**key_files(), "htdocs/app.cgi": (CGI, 0o755)})
+    for said in ("max-age=600", "public, max-age=600"):
+        for sub in ("alice", "bob"):
+            res = server.get("/in/app", headers=[
+                ("Cookie", "tok=" + mint(sub=sub)), ("X-App", said)])
+            assert granted(res, None).env["REMOTE_USER"] == sub
+        anonymous(server.get("/in/app"))
+
+
 STORABLE = [("X-Set", "public, max-age=600")]
 
 

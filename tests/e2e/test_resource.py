@@ -48,9 +48,10 @@ AuthBearerUserFormat %%i/%%u
     AuthBearerAcceptIssuer %(two)s
     Require scope another.place
 </Location>
-<LocationMatch "^/inherits/[0-9]">
-    Require scope numbers
-</LocationMatch>
+<Directory "/inherits">
+    AuthBearerAcceptIssuer %(two)s
+    Require scope of.a.directory
+</Directory>
 <Location "/outer/">
     AuthBearerAcceptIssuer %(two)s
     AuthBearerTokenFrom header query:t
@@ -184,13 +185,18 @@ def test_vhosts_have_their_own():
     ServerName %s.test
     %s
 </VirtualHost>
-""" % (name, location("/x", "AuthBearerResource https://%s.test/x" % name))
+""" % (name, location("/x", "AuthBearerResource https://%s.test/x" % name)
+       + location("/only", "AuthBearerResource https://api.test/only-" + name))
         for name in ("one", "two")), files={"jwks.json": tokens.jwks("rs256")})
     try:
         made.start()
         for name in ("one", "two"):
             assert document(made, "/x", host=name + ".test")["resource"] == (
                 "https://%s.test/x" % name)
+            document(made, "/only-" + name, host=name + ".test")
+        for name, other in (("one", "two"), ("two", "one")):
+            res = made.get(WELL_KNOWN + "/only-" + other, host=name + ".test")
+            assert res.status == 404, res
     finally:
         made.close()
 

@@ -732,6 +732,17 @@ def test_throttle(new_server, store):
     assert store.count == count
 
 
+def test_what_stands_beside_the_cookie_stays_here(new_server, store, backend):
+    """A password that nobody looked at is not what the application is to see."""
+    server = new_server(check("/c", store, "cookies=sid",
+                              "AuthBearerForward identity token"), backend=backend)
+    for value in ("Basic YWxpY2U6eA==", "Bearer a.b.c", "Other x"):
+        seen = headers_of(granted(server.get("/c/be/1", headers=[
+            ("Cookie", "sid=" + known(store)), ("Authorization", value)])))
+        assert seen["x-forwarded-user"] == ["alice"]
+        assert "authorization" not in seen, value
+
+
 @pytest.mark.core
 @pytest.mark.parametrize("keys", ["", "cookies=sid"])
 def test_a_refusal_that_the_next_login_undoes(new_server, store, keys):

@@ -40,6 +40,27 @@ def test_only_where_they_are_on(site, op, store, wire):
     signed_in(browser)
 
 
+@pytest.mark.core
+def test_a_token_beside_it_is_passed_on_by_nobody(site, op, store):
+    """It was not looked at: the application would take it for one that was."""
+    server = site("AuthBearerSessionStore " + store, end="""
+SetEnvIf X-Via "(.+)" TOK=$1
+<Location "/app/places">
+    AuthBearerTokenFrom header env:TOK
+    AuthBearerForward identity token
+</Location>
+""")
+    browser = Browser(server)
+    signed_in(browser)
+    token = op.mint(aud="api://test", sub="bob")
+    for face in ("env", "cgi"):
+        env = granted(server.get("/app/places/" + face, headers={"X-Via": token}),
+                      None).env
+        assert env["REMOTE_USER"] == "bob" and env["TOK"] == token
+        env = browser.get("/app/places/" + face, {"X-Via": token}).env
+        assert env["REMOTE_USER"] == "alice@example.test" and "TOK" not in env
+
+
 # -- refreshing ------------------------------------------------------------------
 
 def due(op, browser, seconds=5):

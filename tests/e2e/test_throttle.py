@@ -13,7 +13,7 @@ from support.expect import (granted, invalid, issuer_conf, key_files,
                             location, refused)
 from support.httpd import SLOW, wait_until
 from support.pace import Stopwatch
-from support.tokens import jwks, mint
+from support.tokens import by_token, jwks, mint
 
 pytestmark = [pytest.mark.core, pytest.mark.allow_log("throttle-down")]
 _hosts = itertools.count(1)
@@ -213,6 +213,23 @@ def test_failures_count(server, make):
     throttled(get(server, "/t", who, fresh()))
 
 
+def test_tokens_that_only_an_expression_looks_at_count(one_server):
+    """Nobody is asked who he is, but an <If> had a signature verified."""
+    server = one_server(
+        "RemoteIPHeader X-Client\nRemoteIPInternalProxy 127.0.0.1\n"
+        "AuthBearerThrottle threshold=3 window=60s penalty=60s\n" + issuer_conf()
+        + location("/t") + location(
+            "/if", "<If \"claim('sub') == 'alice'\">\nHeader set X-A yes\n</If>",
+            "all granted"), files=key_files("rs256"), modules=["remoteip"],
+        throttle=True)
+    who, token = address(), bad()
+    for _ in range(4):
+        fail(server, who, 1, "/if", lambda: token, 200)
+    granted(get(server, "/t", who, mint(jti="once")))
+    fail(server, who, 3, "/if", status=200)
+    throttled(get(server, "/t", who, fresh()))
+
+
 def test_malformed_requests_count(server):
     who = address()
     fail(server, who, 5, make=lambda: "{bad%d" % next(_hosts), status=400)
@@ -299,6 +316,26 @@ def test_survives_a_graceful_restart(server):
     server.graceful()
     throttled(get(server, "/t", who, fresh()))
     granted(get(server, "/t", address(), fresh()))
+
+
+def test_a_token_that_was_good_before(one_server):
+    """During a penalty it is looked at once more, and not again when it is refused:
+    what one process knew of it the next one does not."""
+    server = one_server(
+        'AuthBearerRevocations "file:@ROOT@/revoked"\nRemoteIPHeader X-Client\n'
+        "RemoteIPInternalProxy 127.0.0.1\n" + issuer_conf() + location(
+            "/t", "AuthBearerThrottle threshold=3 window=60s penalty=60s"),
+        files={**key_files("rs256"), "revoked": ""}, modules=["remoteip"])
+    who, good, ended = address(), fresh(), fresh()
+    for token in (good, ended):
+        granted(get(server, "/t", who, token))
+    server.write("revoked", by_token(ended))
+    server.graceful()
+    fail(server, who, 3)
+    throttled(get(server, "/t", who, fresh()))
+    invalid(get(server, "/t", who, ended), "revoked")
+    throttled(get(server, "/t", who, ended))
+    granted(get(server, "/t", who, good))
 
 
 def test_shared_by_all_children(new_server):
