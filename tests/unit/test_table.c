@@ -688,6 +688,8 @@ static int lock_fails(void)
         return lock_fails() ? EINVAL : __real_##name arguments; \
     }
 
+/* clang-format takes the parameters for products */
+/* clang-format off */
 FAULTY_LOCK(pthread_mutex_trylock, (pthread_mutex_t *lock), (lock))
 FAULTY_LOCK(pthread_mutex_init, (pthread_mutex_t *lock, const pthread_mutexattr_t *how),
             (lock, how))
@@ -697,6 +699,7 @@ FAULTY_LOCK(pthread_mutexattr_setpshared, (pthread_mutexattr_t *how, int shared)
             (how, shared))
 FAULTY_LOCK(pthread_mutexattr_setrobust, (pthread_mutexattr_t *how, int robust),
             (how, robust))
+/* clang-format on */
 
 static void test_locks_that_cannot_be_made(void **state)
 {
