@@ -1,5 +1,7 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /* The redis client against a server that does what the test says. */
+#include <errno.h>
+
 #include <signal.h>
 
 #include "unit.h"
@@ -804,6 +806,47 @@ static void test_refused_login_of_a_write(void **state)
     unit_redis_stop(lab->server);
 }
 
+/* ---- a system that has no socket -------------------------------------------- */
+
+static atomic_int socket_error, connect_error;
+
+int __real_socket(int domain, int type, int protocol);
+int __wrap_socket(int domain, int type, int protocol);
+int __real_connect(int fd, const struct sockaddr *to, socklen_t len);
+int __wrap_connect(int fd, const struct sockaddr *to, socklen_t len);
+
+int __wrap_socket(int domain, int type, int protocol)
+{
+    errno = atomic_load(&socket_error);
+    return errno ? -1 : __real_socket(domain, type, protocol);
+}
+
+int __wrap_connect(int fd, const struct sockaddr *to, socklen_t len)
+{
+    errno = atomic_load(&connect_error);
+    return errno ? -1 : __real_connect(fd, to, len);
+}
+
+static void test_no_socket(void **state)
+{
+    apr_pool_t *p = unit_pool(state);
+    int which;
+
+    for (which = 0; which < 2; which++) {
+        lab_t *lab = lab_with_client(p);
+
+        says(lab, UNIT_REDIS_SAY, "+OK\r\n");
+        atomic_store(which ? &connect_error : &socket_error,
+                     which ? ENETUNREACH : EMFILE);
+        assert_int_equal(set(lab, BEARER_REDIS_ALWAYS), APR_EGENERAL);
+        assert_int_equal(unit_world_logged(lab->w, which ? "unreachable" : "open files"),
+                         1);
+        atomic_store(&socket_error, 0);
+        atomic_store(&connect_error, 0);
+        unit_redis_stop(lab->server);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -830,6 +873,7 @@ int main(void)
         UNIT_TEST(test_reply_that_is_too_long),
         UNIT_TEST(test_mutated_replies),
         UNIT_TEST(test_refused_login_of_a_write),
+        UNIT_TEST(test_no_socket),
     };
 
     if (bearer_redis_lacks(0)) {
