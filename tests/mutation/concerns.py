@@ -19,10 +19,10 @@ CONCERNS = {
     "browser_login": "browser browser_cookies browser_limits browser_pages "
                      "login_issuers browser_hostile",
     "browser_logout": "browser browser_limits browser_children browser_pages "
-                      "browser_hostile lasting",
+                      "browser_hostile lasting sessions",
     "browser_session": "browser browser_hostile browser_children "
                        "browser_limits browser_cookies lasting caches "
-                       "sessions_fleet",
+                       "sessions_fleet sessions",
     "caches": "caches browser introspection results",
     "check": "config foreign_config broken docs",
     "check_foreign": "foreign_config foreign_user config broken",
@@ -33,7 +33,8 @@ CONCERNS = {
     "config_issuer": "config keys docs vhosts",
     "config_parse": "config docs",
     "config_server": "config throttle memory docs browser",
-    "config_settings": "config credentials docs htaccess export",
+    "config_settings": "config credentials docs htaccess export "
+                       "introspection",
     "credential": "credentials ambient scrub excluded hardening attacks "
                   "silence",
     "dump": "config secret_env docs",
@@ -42,13 +43,13 @@ CONCERNS = {
     "foreign_user": "foreign_user excluded scrub",
     "functions": "require rules export",
     "handover": "keysets keys lasting",
-    "page": "browser_pages browser results",
+    "page": "browser_pages browser browser_hostile results",
     "process": "smoke keys revocation introspection keysets status config",
     "provider_introspection": "introspection attacks session_check",
     "provider_session_check": "session_check attacks waits",
     "refresh": "keysets revocation keys lasting status",
     "regex": "rules session_check config",
-    "remote": "cache_away fleet",
+    "remote": "cache_away fleet introspection",
     "request": "export caches browser hardening excluded",
     "resource": "resource config results mcp",
     "scrub": "scrub excluded export hardening htaccess credentials",
