@@ -911,7 +911,7 @@ def test_claim_checks(payload, args, check, token, jwks):
 
 def test_the_reason_is_that_of_the_server_log(token, jwks):
     run(*verify(jwks("rsa")), stdin=token(claims(aud="account"))).failed(
-        1, 'refused: aud: audience "account" is not in AuthBearerAudience '
+        1, 'refused: aud: audience "account" is not in --audience '
            '(api://orders)')
 
 
