@@ -241,8 +241,7 @@ static void tell(bearer_gate_t *gate, int party, const char *text)
 
     if ((!told || now - told >= TELL_EVERY || now < told)
         && atomic_compare_exchange_strong(&gate->told, &told, now)) {
-        bearer_world_log(c->world, BEARER_LOG_WARNING,
-                         AB(0252) "%s%s%s; requests that need "
+        bearer_world_log(c->world, BEARER_LOG_WARNING, AB(0252) "%s%s%s; requests that need "
                          "the answer get 503 (said once a minute)",
                          name ? name : "", name ? ": " : "", text);
     }

@@ -188,7 +188,7 @@ static bearer_reason_t check_active(const json_t *answer, bearer_refusal_t *why,
                              " token is not active: expired, revoked, or not "
                              "one of its own");
     }
-    return bearer_refuse(why, p, BEARER_INACTIVE, "\"active\" is %s; only JSON "
+    return bearer_refuse(why, p, BEARER_INACTIVE, "'active' is %s; only JSON "
                          "true counts (RFC 7662 section 2.2)",
                          active ? "neither true nor false" : "missing");
 }

@@ -61,7 +61,7 @@ static const char *clock_hint(apr_interval_time_t off)
 static bearer_reason_t no_date(bearer_judgement_t *j, bearer_reason_t reason,
                                const char *name)
 {
-    return bearer_refuse(&j->why, j->p, reason, "claim \"%s\" is not a number "
+    return bearer_refuse(&j->why, j->p, reason, "claim '%s' is not a number "
                          "of seconds since 1970 (RFC 7519 section 2)", name);
 }
 
@@ -76,7 +76,7 @@ bearer_reason_t bearer_check_iss(bearer_judgement_t *j)
         return BEARER_OK;
     }
     if (!json_is_string(iss)) {
-        return bearer_refuse(&j->why, j->p, BEARER_ISS, "claim \"iss\" is not "
+        return bearer_refuse(&j->why, j->p, BEARER_ISS, "claim 'iss' is not "
                              "a string (RFC 7519 section 4.1.1)");
     }
     j->iss = json_string_value(iss);
@@ -136,7 +136,7 @@ bearer_reason_t bearer_check_tenant(bearer_judgement_t *j)
                              " tenant, neither in iss nor in tid");
     }
     if (tid && (!named || strcmp(named, j->tenant) != 0)) {
-        return bearer_refuse(&j->why, j->p, BEARER_TENANT, "claim \"tid\" is "
+        return bearer_refuse(&j->why, j->p, BEARER_TENANT, "claim 'tid' is "
                              "%s, but iss speaks of tenant %s",
                              named ? bearer_text_quote(j->p, named)
                                    : "not a string",
@@ -239,7 +239,7 @@ bearer_reason_t bearer_check_audience(bearer_judgement_t *j)
     apr_size_t i;
 
     if (!aud_has_type(aud)) {
-        return bearer_refuse(&j->why, j->p, BEARER_AUD_TYPE, "claim \"aud\" is "
+        return bearer_refuse(&j->why, j->p, BEARER_AUD_TYPE, "claim 'aud' is "
                              "neither a string nor an array of strings (RFC "
                              "7519 section 4.1.3)");
     }
@@ -419,13 +419,13 @@ bearer_reason_t bearer_check_profile(bearer_judgement_t *j)
     if (!is_at_jwt(j)) {
         return bearer_refuse(&j->why, j->p, BEARER_PROFILE, "header typ is %s, "
                              "but AuthBearerTokenProfile rfc9068 demands "
-                             "\"at+jwt\"", bearer_text_quote(j->p, j->jws.typ));
+                             "'at+jwt'", bearer_text_quote(j->p, j->jws.typ));
     }
     for (i = 0; i < sizeof(required) / sizeof(required[0]); i++) {
         const json_t *value = json_object_get(j->claims, required[i]);
 
         if (!value || json_is_null(value)) {
-            return bearer_refuse(&j->why, j->p, BEARER_PROFILE, "claim \"%s\" "
+            return bearer_refuse(&j->why, j->p, BEARER_PROFILE, "claim '%s' "
                                  "is missing, which AuthBearerTokenProfile "
                                  "rfc9068 demands", required[i]);
         }
@@ -508,7 +508,7 @@ static bearer_reason_t check_token_use(bearer_judgement_t *j)
     if (!use || is_access_use(j, use)) {
         return BEARER_OK;
     }
-    return not_an_access_token(j, apr_psprintf(j->p, "claim \"token_use\" is "
+    return not_an_access_token(j, apr_psprintf(j->p, "claim 'token_use' is "
                                                "%s, wanted is access",
                                                s ? bearer_text_quote(j->p, s)
                                                  : "not a string"),
@@ -523,8 +523,8 @@ static bearer_reason_t check_token_type(bearer_judgement_t *j)
                            ? bearer_json_string(j->claims, "token_type") : NULL;
 
     return type && strcasecmp(type, "refresh_token") == 0
-               ? not_an_access_token(j, "claim \"token_type\" is "
-                                     "\"refresh_token\"", "a refresh token")
+               ? not_an_access_token(j, "claim 'token_type' is "
+                                     "'refresh_token'", "a refresh token")
                : BEARER_OK;
 }
 
@@ -535,8 +535,8 @@ static bearer_reason_t check_payload_typ(bearer_judgement_t *j)
 
     for (row = payload_types; typ && row->seen; row++) {
         if (strcasecmp(typ, row->seen) == 0) {
-            return not_an_access_token(j, apr_psprintf(j->p, "claim \"typ\" is "
-                                                       "\"%s\"", row->seen),
+            return not_an_access_token(j, apr_psprintf(j->p, "claim 'typ' is "
+                                                       "'%s'", row->seen),
                                        row->is);
         }
     }
@@ -553,12 +553,12 @@ static bearer_reason_t check_telling_claims(bearer_judgement_t *j)
     for (row = telling_claims; row->seen; row++) {
         if (json_object_get(j->claims, row->seen)) {
             return not_an_access_token(j, apr_psprintf(j->p, "it has a claim "
-                                                       "\"%s\"", row->seen),
+                                                       "'%s'", row->seen),
                                        row->is);
         }
     }
     return json_object_get(events, logout)
-               ? not_an_access_token(j, "its claim \"events\" has a logout",
+               ? not_an_access_token(j, "its claim 'events' has a logout",
                                      "a logout token")
                : BEARER_OK;
 }
@@ -647,7 +647,7 @@ static bearer_reason_t check_client_type(bearer_judgement_t *j)
         const json_t *value = json_object_get(j->claims, names[i]);
 
         if (value && !json_string_length(value)) {
-            return bearer_refuse(&j->why, j->p, BEARER_AZP, "claim \"%s\", the "
+            return bearer_refuse(&j->why, j->p, BEARER_AZP, "claim '%s', the "
                                  "calling client, is empty or not a string",
                                  names[i]);
         }

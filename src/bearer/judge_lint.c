@@ -329,8 +329,7 @@ static void lint_session(place_t *place)
     lint_session_first(place);
     if ((place->jwt || place->introspection)
         && !bearer_issuers_count(place->issuers)) {
-        SAY(place->warnings,
-            AB(0726) "AuthBearerProvider names jwt or introspection, but "
+        SAY(place->warnings, AB(0726) "AuthBearerProvider names jwt or introspection, but "
             "no issuer is trusted here whose tokens they could take: write "
             "AuthBearerIssuer URL, or leave session alone in the chain");
     }

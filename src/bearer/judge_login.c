@@ -218,7 +218,7 @@ bearer_reason_t bearer_check_login_type(bearer_judgement_t *j)
 
     if (typ && !typ_is(typ, "JWT")
         && !(j->on == BEARER_ON_LOGOUT && typ_is(typ, "logout+jwt"))) {
-        return bearer_refuse(&j->why, j->p, BEARER_TYPE, "header \"typ\" is %s, "
+        return bearer_refuse(&j->why, j->p, BEARER_TYPE, "header 'typ' is %s, "
                              "which is another kind of token",
                              bearer_text_quote(j->p, typ));
     }

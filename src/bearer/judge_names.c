@@ -73,13 +73,13 @@ const char *bearer_judge_names_error(const bearer_issuers_t *issuers,
         return apr_psprintf(p, "issuer %s has more than one tenant, and the same "
                             "sub of two tenants is two people: write "
                             "AuthBearerUserFormat with %%t (the tenant), e.g. "
-                            "\"%s\"", bearer_text_quote(p, issuer->url),
+                            "'%s'", bearer_text_quote(p, issuer->url),
                             several ? "%i/%t/%u" : "%u@%t");
     }
     if (several && !bearer_settings_has(here, USER_FORMAT)) {
         return "several issuers are accepted here, and the same sub of two issuers "
                "is two people: write AuthBearerUserFormat (%i is the issuer's NAME, "
-               "e.g. \"%u@%i\"; \"%u\" if the issuers share their users), or narrow "
+               "e.g. '%u@%i'; '%u' if the issuers share their users), or narrow "
                "with AuthBearerAcceptIssuer";
     }
     return NULL;
@@ -162,9 +162,9 @@ void bearer_judge_lint_names(apr_array_header_t *warnings,
             describe(b, p), describe(a, p),
             a != b && strcmp(a->name, b->name) == 0
                 && strcmp(a->name, "session") == 0
-                ? ": %i of a session service's users is \"session\"; give the "
+                ? ": %i of a session service's users is 'session'; give the "
                   "issuer another NAME"
                 : ": a separator is part of a name; use one that is not, as in "
-                  "\"%u@%i\" or \"%i/%t/%u\"");
+                  "'%u@%i' or '%i/%t/%u'");
     }
 }

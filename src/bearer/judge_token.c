@@ -235,7 +235,7 @@ bearer_reason_t bearer_check_issuer(bearer_judgement_t *j)
     const json_t *iss = json_object_get(j->claims, "iss");
 
     if (iss && !json_is_string(iss)) {
-        return bearer_refuse(&j->why, j->p, BEARER_ISS, "claim \"iss\" is not "
+        return bearer_refuse(&j->why, j->p, BEARER_ISS, "claim 'iss' is not "
                              "a string (RFC 7519 section 4.1.1)");
     }
     j->iss = iss ? json_string_value(iss) : "";
@@ -274,12 +274,12 @@ bearer_reason_t bearer_check_algorithm(bearer_judgement_t *j)
         return BEARER_OK;
     }
     if (alg->bit & j->settings.algorithms) {
-        return bearer_refuse(&j->why, j->p, BEARER_ALG, "alg \"%s\" needs a "
+        return bearer_refuse(&j->why, j->p, BEARER_ALG, "alg '%s' needs a "
                              "shared key from a local file: give issuer %s "
                              "AuthBearerKeys file:PATH", alg->name,
                              bearer_text_quote(j->p, j->issuer->url));
     }
-    return bearer_refuse(&j->why, j->p, BEARER_ALG, "alg \"%s\" is not among "
+    return bearer_refuse(&j->why, j->p, BEARER_ALG, "alg '%s' is not among "
                          "the AuthBearerAlgorithms of issuer %s (%s)",
                          alg->name, bearer_text_quote(j->p, j->issuer->url),
                          bearer_alg_names(j->settings.algorithms, j->p));

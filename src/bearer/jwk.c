@@ -82,11 +82,11 @@ static const char *octets(unsigned char **bytes, apr_size_t *len,
     *bytes = NULL;
     *len = 0;
     if (!text) {
-        return apr_psprintf(p, "member \"%s\" is missing", name);
+        return apr_psprintf(p, "member '%s' is missing", name);
     }
     if (bearer_b64url_decode_p(bytes, len, text, strlen(text), p)
         != APR_SUCCESS) {
-        return apr_psprintf(p, "member \"%s\" is not base64url", name);
+        return apr_psprintf(p, "member '%s' is not base64url", name);
     }
     return NULL;
 }
@@ -105,7 +105,7 @@ static const char *number(BIGNUM **bn, const json_t *jwk, const char *name,
     }
     /* twice the limit leaves room for leading zeros, and no more */
     if (len > 2 * BEARER_RSA_MAX_BITS / 8) {
-        return apr_psprintf(p, "member \"%s\" is too long", name);
+        return apr_psprintf(p, "member '%s' is too long", name);
     }
     *bn = secret ? BN_secure_new() : BN_new();
     if (*bn && !BN_bin2bn(bytes, (int)len, *bn)) {
@@ -124,7 +124,7 @@ static const char *optional_string(const char **value, const json_t *jwk,
 
     *value = json_string_value(member);
     if (member && !*value) {
-        return apr_psprintf(p, "member \"%s\" is not a string", name);
+        return apr_psprintf(p, "member '%s' is not a string", name);
     }
     return NULL;
 }
@@ -213,7 +213,7 @@ static const char *coordinate(unsigned char *out, const json_t *jwk,
         return problem;
     }
     if (len != size) {
-        return apr_psprintf(p, "member \"%s\" has %lu octets, not %lu", name,
+        return apr_psprintf(p, "member '%s' has %lu octets, not %lu", name,
                             (unsigned long)len, (unsigned long)size);
     }
     memcpy(out, bytes, len);
@@ -281,7 +281,7 @@ static const char *read_curve(bearer_jwk_t *key, const curve_t **curve,
     const char *crv = bearer_json_string(jwk, "crv");
 
     if (!crv) {
-        return "member \"crv\" is missing";
+        return "member 'crv' is missing";
     }
     *curve = curve_by_crv(crv, key->kty);
     if (!*curve) {
@@ -389,7 +389,7 @@ static const char *read_key_ops(bearer_jwk_t *key, const json_t *jwk)
         return NULL;
     }
     if (!json_is_array(ops)) {
-        return "member \"key_ops\" is not an array";
+        return "member 'key_ops' is not an array";
     }
     for (i = 0; i < json_array_size(ops); i++) {
         const char *op = json_string_value(json_array_get(ops, i));
@@ -399,7 +399,7 @@ static const char *read_key_ops(bearer_jwk_t *key, const json_t *jwk)
         }
     }
     key->algs = 0;
-    key->unfit = "its key_ops lack \"verify\"";
+    key->unfit = "its key_ops lack 'verify'";
     return NULL;
 }
 
@@ -574,7 +574,7 @@ static const char *origin_problem(const bearer_jwk_t *key, const json_t *jwk,
     }
     /* whoever reads that URL can sign: the key proves nothing */
     member = bearer_jwk_private_member(jwk);
-    return member ? apr_psprintf(p, "it shows the private member \"%s\"",
+    return member ? apr_psprintf(p, "it shows the private member '%s'",
                                  member)
                   : NULL;
 }
@@ -593,7 +593,7 @@ static const char *read_key(bearer_jwk_t *key, const json_t *jwk,
     if (!row) {
         return kty ? apr_pstrcat(p, "unknown kty ", bearer_text_quote(p, kty),
                                  NULL)
-                   : "member \"kty\" is missing";
+                   : "member 'kty' is missing";
     }
     key->kty = row->kty;
     problem = origin_problem(key, jwk, origin, p);

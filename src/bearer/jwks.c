@@ -224,7 +224,7 @@ static apr_status_t read_keys(bearer_jwks_t **set, const json_t *document,
     apr_status_t rv;
 
     if (!json_is_array(keys)) {
-        *error = "it has no array \"keys\": not a JWK Set";
+        *error = "it has no array 'keys': not a JWK Set";
         return APR_EINVAL;
     }
     if (n > BEARER_JWKS_MAX_KEYS) {

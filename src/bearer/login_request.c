@@ -207,8 +207,7 @@ static bearer_reason_t send_request(const char **uri, const bearer_login_t *logi
     }
     reason = push(uri, login, request, &own, p);
     if (!required && (reason == BEARER_THROTTLED || reason == BEARER_LOGIN_LIMIT)) {
-        bearer_world_log(login->access->world, BEARER_LOG_INFO,
-                         AB(0302) "a browser is sent "
+        bearer_world_log(login->access->world, BEARER_LOG_INFO, AB(0302) "a browser is sent "
                          "to the issuer the plain way: %s", own.detail);
         return BEARER_OK;
     }

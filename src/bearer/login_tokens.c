@@ -103,7 +103,7 @@ bearer_reason_t bearer_login_redeem(bearer_tokens_t *tokens,
                  BEARER_LOGIN_RESPONSE, why, p);
     if (reason == BEARER_OK && !tokens->id_token) {
         return bearer_refuse(why, p, BEARER_LOGIN_ISSUER, "the issuer's token "
-                             "answer has no id_token; is \"openid\" among "
+                             "answer has no id_token; is 'openid' among "
                              "AuthBearerLoginScopes?");
     }
     return reason;

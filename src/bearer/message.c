@@ -23,6 +23,17 @@ const char *bearer_message_text(const char *message)
                ? message + BEARER_MESSAGE_NUMBER : message;
 }
 
+void bearer_message_tame(char *line)
+{
+    for (; *line; line++) {
+        if (*line == '"') {
+            *line = '\'';
+        } else if (*line < 0x20 || *line > 0x7e || *line == '\\') {
+            *line = '?';
+        }
+    }
+}
+
 const char *bearer_message_with(apr_pool_t *p, const char *message, const char *more)
 {
     const char *text = bearer_message_text(message);

@@ -26,6 +26,11 @@
 /** The text behind the number; all of it where it has none. */
 const char *bearer_message_text(const char *message);
 
+/** Makes a line of it that can stand in a string of JSON as it is: no control
+ *  characters, no bytes but ASCII, no double quotes and backslashes. The net below
+ *  bearer_text_quote(), for texts of other libraries. */
+void bearer_message_tame(char *line);
+
 /** The number, then more, then the text behind the number: for a directive or a
  *  place in a file that belongs before the text. */
 const char *bearer_message_with(apr_pool_t *p, const char *message, const char *more);

@@ -187,7 +187,7 @@ bearer_reason_t bearer_principal_user_claim(const json_t *claims,
     const json_t *value;
 
     if (sub && !json_is_string(sub)) {
-        return bearer_refuse(why, p, BEARER_USER_CLAIM, "claim \"sub\" is %s; "
+        return bearer_refuse(why, p, BEARER_USER_CLAIM, "claim 'sub' is %s; "
                              "it has to be a string (RFC 7519 section 4.1.2)",
                              type_name(sub));
     }

@@ -89,16 +89,6 @@ int bearer_category_counted(bearer_category_t category)
     return category_row(category)->counted;
 }
 
-/* The callers quote what came from outside; this is the net below them. */
-static void make_printable(char *s)
-{
-    for (; *s; s++) {
-        if (*s < 0x20 || *s > 0x7e) {
-            *s = '?';
-        }
-    }
-}
-
 bearer_reason_t bearer_refuse(bearer_refusal_t *why, apr_pool_t *p,
                               bearer_reason_t reason, const char *fmt, ...)
 {
@@ -111,7 +101,7 @@ bearer_reason_t bearer_refuse(bearer_refusal_t *why, apr_pool_t *p,
             line[0] = '\0';
         }
         va_end(args);
-        make_printable(line);
+        bearer_message_tame(line);
         why->reason = reason;
         why->detail = apr_pstrdup(p, line);
     }

@@ -86,8 +86,7 @@ static void say_trouble(const bearer_redis_call_t *call, int trouble, const char
 static void say_over(const bearer_redis_t *redis)
 {
     if (atomic_exchange(&redis->shared->trouble, 0)) {
-        bearer_world_log(redis->world, BEARER_LOG_NOTICE,
-                         AB(0432) "AuthBearerSOCache %s: "
+        bearer_world_log(redis->world, BEARER_LOG_NOTICE, AB(0432) "AuthBearerSOCache %s: "
                          "answers again", redis->config->name);
     }
 }
@@ -102,8 +101,7 @@ static void say_refused(const bearer_redis_call_t *call, const char *what,
 
     if ((now - last >= REFUSED_EVERY || now < last)
         && atomic_compare_exchange_strong(&redis->shared->refused, &last, now)) {
-        bearer_world_log(redis->world, BEARER_LOG_WARNING,
-                         AB(0433) "AuthBearerSOCache %s: "
+        bearer_world_log(redis->world, BEARER_LOG_WARNING, AB(0433) "AuthBearerSOCache %s: "
                          "%s; %s", redis->config->name, what, change);
     }
 }
@@ -453,8 +451,7 @@ apr_status_t bearer_redis_create(bearer_redis_t **result,
         rv = apr_thread_cond_create(&redis->changed, p);
     }
     if (rv != APR_SUCCESS) {
-        bearer_world_log(world, BEARER_LOG_ERROR,
-                         AB(0434) "AuthBearerSOCache %s: it cannot "
+        bearer_world_log(world, BEARER_LOG_ERROR, AB(0434) "AuthBearerSOCache %s: it cannot "
                          "be used%s%s", config->name, error ? ": " : "",
                          error ? error : "");
         return rv;

@@ -298,7 +298,7 @@ static bearer_reason_t read_subject(const bearer_session_question_t *q,
     const char *error;
 
     if (active && !json_is_true(active)) {
-        return unusable(q, why, p, "its \"active\" is not JSON true", "; a session"
+        return unusable(q, why, p, "its 'active' is not JSON true", "; a session"
                         " store answers 401 when a session has ended, and an "
                         "introspection endpoint is asked by AuthBearerProvider "
                         "introspection");

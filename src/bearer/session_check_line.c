@@ -187,7 +187,7 @@ static const char *parse_add(line_t *line, const char *value)
 
     if (!colon) {
         return "add= needs a name, a colon and a value: add=X-Api-Key:abc, in "
-               "quotes as a whole where it has blanks (\"add=X-Of: two words\")";
+               "quotes as a whole where it has blanks ('add=X-Of: two words')";
     }
     name = apr_pstrmemdup(line->p, value, (apr_size_t)(colon - value));
     if (!is_token(name) || is_framing(name)) {
@@ -543,8 +543,7 @@ void bearer_session_check_lint(apr_array_header_t *warnings,
     }
     if (is_email(bearer_path_text(check->subject))) {
         APR_ARRAY_PUSH(warnings, const char *) =
-            apr_psprintf(p,
-                         AB(0734) "AuthBearerSessionCheck subject=%s: where people may "
+            apr_psprintf(p, AB(0734) "AuthBearerSessionCheck subject=%s: where people may "
                          "change their address themselves, anybody can become "
                          "anybody; use an identifier, e.g. subject=identity.id",
                          bearer_path_text(check->subject));

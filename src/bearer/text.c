@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include <apr_file_io.h>
+#include <apr_lib.h>
 #include <apr_strings.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
@@ -19,6 +20,13 @@ static const char hex_digits[] = "0123456789abcdef";
 
 /* ---- for the log ------------------------------------------------------- */
 
+/* The apostrophe of a word, as in other libraries' texts, ends no value. */
+static int is_apostrophe(const char *s, apr_size_t len, apr_size_t i)
+{
+    return s[i] == '\'' && i > 0 && i + 1 < len && apr_isalpha(s[i - 1])
+           && apr_isalpha(s[i + 1]);
+}
+
 static char *put_escaped(char *out, const char *s, apr_size_t len)
 {
     apr_size_t i;
@@ -26,11 +34,10 @@ static char *put_escaped(char *out, const char *s, apr_size_t len)
     for (i = 0; i < len; i++) {
         unsigned char c = (unsigned char)s[i];
 
-        if (c >= 0x20 && c < 0x7f && c != '"' && c != '\\') {
+        if ((c >= 0x20 && c < 0x7f && !strchr("'\"\\", c)) || is_apostrophe(s, len, i)) {
             *out++ = (char)c;
         } else {
-            *out++ = '\\';
-            *out++ = 'x';
+            *out++ = '%';
             *out++ = hex_digits[c >> 4];
             *out++ = hex_digits[c & 15];
         }
@@ -46,10 +53,10 @@ const char *bearer_text_quote_n(apr_pool_t *p, const char *s, apr_size_t len)
     if (!s) {
         return "(none)";
     }
-    out = quoted = apr_palloc(p, 4 * shown + sizeof("\"\"..."));
-    *out++ = '"';
+    out = quoted = apr_palloc(p, 3 * shown + sizeof("''..."));
+    *out++ = '\'';
     out = put_escaped(out, s, shown);
-    *out++ = '"';
+    *out++ = '\'';
     if (shown < len) {
         memcpy(out, "...", 3);
         out += 3;

@@ -16,8 +16,9 @@
 #define BEARER_QUOTE_MAX 128
 
 /**
- * A value for the log: in double quotes, printable ASCII, everything else (and
- * `"` and `\`) as \xNN, cut at BEARER_QUOTE_MAX bytes with "..." behind.
+ * A value for the log: in single quotes, printable ASCII, everything else (and
+ * quotes and `\`) as %NN, cut at BEARER_QUOTE_MAX bytes with "..." behind: what
+ * needs no escaping in a log of JSON.
  * NULL gives `(none)`.
  */
 const char *bearer_text_quote(apr_pool_t *p, const char *s);

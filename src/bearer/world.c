@@ -13,16 +13,6 @@
 
 #define LOG_LINE_MAX 1024
 
-/* A line feed in a message would forge a line of the log. */
-static void make_one_line(char *s)
-{
-    for (; *s; s++) {
-        if ((unsigned char)*s < 0x20 || *s == 0x7f) {
-            *s = '?';
-        }
-    }
-}
-
 void bearer_world_log(const bearer_world_t *world, bearer_log_level_t level,
                       const char *fmt, ...)
 {
@@ -39,7 +29,7 @@ void bearer_world_log(const bearer_world_t *world, bearer_log_level_t level,
     if (n < 0) {
         return;
     }
-    make_one_line(line);
+    bearer_message_tame(line);  /* a line feed would forge a line */
     world->log(world->log_baton, level, line);
 }
 

@@ -678,8 +678,8 @@ int bearer_authn_check_user_id(request_rec *r)
         contradiction = bearer_check_foreign_request(r);
     }
     if (contradiction) {
-        return bearer_answer_refuse(r, BEARER_CONFIGURATION,
-                                    bearer_message_text(contradiction), 0, NULL);
+        contradiction = bearer_message_text(contradiction);
+        return bearer_answer_refuse(r, BEARER_CONFIGURATION, contradiction, 0, NULL);
     }
     a.credential = bearer_credential_get(r);
     status = cookie_counts(&a) ? by_session(&a) : DECLINED;

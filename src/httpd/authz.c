@@ -78,7 +78,7 @@ static const char *parse_names(cmd_parms *cmd, const char *line,
                                 bearer_text_quote(cmd->pool, word), error,
                                 scope ? "; write one word for each scope"
                                 : "; Require claim reads the claim as it is, e.g. "
-                                  "\"groups:CN=a,OU=b\"");
+                                  "'groups:CN=a,OU=b'");
         }
     }
     return error;

@@ -141,8 +141,7 @@ static bearer_reason_t take_refreshed(visit_t *v, const bearer_login_t *login,
     if (reason == BEARER_KEYS || reason == BEARER_KEY) {
         /* its key is not known yet: nothing of it is believed, but the refresh
          * token of before may be worth nothing any more */
-        log_refresh(v, APLOG_WARNING,
-                    AB(0312) "refreshed, but for what the ID token says",
+        log_refresh(v, APLOG_WARNING, AB(0312) "refreshed, but for what the ID token says",
                     why->detail);
         tokens->id_token = NULL;
         reason = new_claims(v, tokens, login->access, &claims, why);
@@ -318,8 +317,7 @@ static bearer_reason_t refresh(visit_t *v)
         answer.reason = BEARER_INACTIVE;
     }
     if (why.detail && answer.reason == BEARER_LOGIN_ISSUER) {
-        log_refresh(v, APLOG_INFO,
-                    AB(0317) "not refreshed, goes on as it is", why.detail);
+        log_refresh(v, APLOG_INFO, AB(0317) "not refreshed, goes on as it is", why.detail);
     }
     return answer.reason == BEARER_INACTIVE ? BEARER_INACTIVE : BEARER_OK;
 }

@@ -23,6 +23,7 @@ void bearer_check_say(walk_t *w, int level, const ap_directive_t *at,
 {
     const char *text;
     va_list args;
+    char *line;
 
     va_start(args, format);
     text = apr_pvsprintf(w->p, format, args);
@@ -32,12 +33,14 @@ void bearer_check_say(walk_t *w, int level, const ap_directive_t *at,
                                                             at->filename,
                                                             at->line_num));
     }
+    line = apr_pstrdup(w->p, text);
+    bearer_message_tame(line);
     if (level <= APLOG_ERR) {
-        APR_ARRAY_PUSH(w->errors, const char *) = text;
+        APR_ARRAY_PUSH(w->errors, const char *) = line;
         return;
     }
     ap_log_error(APLOG_MARK, level | APLOG_STARTUP, 0, w->main, "%s: %s",
-                 level == APLOG_WARNING ? "warning" : "note", text);
+                 level == APLOG_WARNING ? "warning" : "note", line);
 }
 
 static int say_errors(const walk_t *w)
@@ -53,8 +56,7 @@ static int say_errors(const walk_t *w)
 
 void bearer_check_no_secret(walk_t *w, const ap_directive_t *at)
 {
-    bearer_check_say(w, APLOG_ERR, at,
-                     AB(0701) "sessions and logins are sealed with a secret: "
+    bearer_check_say(w, APLOG_ERR, at, AB(0701) "sessions and logins are sealed with a secret: "
                      "AuthBearerSecretFile PATH (openssl rand -out PATH 48)");
     w->told_secret = 1;
 }
@@ -327,8 +329,7 @@ static void check_section(walk_t *w, const bearer_section_t *s)
     bearer_settings_resolve(&settings, w->global->defaults, &server->settings,
                             NULL, &s->settings);
     if (!issuers && !bearer_session_in_chain(&settings)) {
-        bearer_check_say(w, APLOG_ERR, s->auth_type,
-                         AB(0703) "AuthType Bearer, but no issuer "
+        bearer_check_say(w, APLOG_ERR, s->auth_type, AB(0703) "AuthType Bearer, but no issuer "
                          "is trusted in this server; declare one: AuthBearerIssuer "
                          "URL");
         return;
@@ -353,8 +354,7 @@ static void check_section(walk_t *w, const bearer_section_t *s)
     }
     check_browser_section(w, s, server, &settings);
     if (settings.forward == BEARER_FORWARD_NONE && proxies(ap_conftree)) {
-        bearer_check_say(w, APLOG_NOTICE, s->auth_type,
-                         AB(0704) "AuthBearerForward none: a "
+        bearer_check_say(w, APLOG_NOTICE, s->auth_type, AB(0704) "AuthBearerForward none: a "
                          "proxied application learns nothing of the user; "
                          "AuthBearerForward identity tells it");
     }

@@ -26,8 +26,7 @@ static void check_served(walk_t *w, const ap_directive_t *at,
                          bearer_alg_names(served, w->p));
     }
     else if (symmetric && !(served & symmetric)) {
-        bearer_check_say(w, APLOG_ERR, at,
-                         AB(0782) "issuer %s: AuthBearerAlgorithms names %s, "
+        bearer_check_say(w, APLOG_ERR, at, AB(0782) "issuer %s: AuthBearerAlgorithms names %s, "
                          "but AuthBearerKeys file:%s has no key of kty oct",
                          issuer->url, bearer_alg_names(symmetric, w->p),
                          issuer->keys.value);
@@ -63,8 +62,7 @@ static void check_key_file(walk_t *w, const ap_directive_t *at,
     }
     check_served(w, at, issuer, settings, set);
     if (!bearer_jwks_count(set) && !found.skipped) {
-        bearer_check_say(w, APLOG_ERR, at,
-                         AB(0785) "AuthBearerKeys file:%s: no usable key in "
+        bearer_check_say(w, APLOG_ERR, at, AB(0785) "AuthBearerKeys file:%s: no usable key in "
                          "it; make one: htbearer keygen", issuer->keys.value);
     }
     bearer_jwks_release(set);
@@ -86,8 +84,7 @@ static void check_algorithms(walk_t *w, const ap_directive_t *at,
                          bearer_alg_names(lacking, w->p));
     }
     if (symmetric && issuer->keys.kind != BEARER_SOURCE_FILE) {
-        bearer_check_say(w, APLOG_ERR, at,
-                         AB(0787) "issuer %s: %s of AuthBearerAlgorithms "
+        bearer_check_say(w, APLOG_ERR, at, AB(0787) "issuer %s: %s of AuthBearerAlgorithms "
                          "needs AuthBearerKeys file:PATH with a key of kty oct; a "
                          "shared secret never comes from a URL", issuer->url,
                          bearer_alg_names(symmetric, w->p));
@@ -105,8 +102,7 @@ static void check_urls(walk_t *w, const ap_directive_t *at,
     }
     if (issuer->keys.kind == BEARER_SOURCE_DISCOVER
         && issuer->metadata.kind == BEARER_SOURCE_OFF) {
-        bearer_check_say(w, APLOG_ERR, at,
-                         AB(0789) "issuer %s: AuthBearerMetadata off leaves "
+        bearer_check_say(w, APLOG_ERR, at, AB(0789) "issuer %s: AuthBearerMetadata off leaves "
                          "its keys unknown; name them: AuthBearerKeys URL or file:PATH",
                          issuer->url);
     }
@@ -120,8 +116,7 @@ static void check_files(walk_t *w, const ap_directive_t *at,
 
     if (settings->ca_file
         && (error = bearer_http_ca_file_error(settings->ca_file, w->p))) {
-        bearer_check_say(w, APLOG_ERR, at,
-                         AB(0790) "AuthBearerCAFile %s: %s", settings->ca_file,
+        bearer_check_say(w, APLOG_ERR, at, AB(0790) "AuthBearerCAFile %s: %s", settings->ca_file,
                          error);
     }
     if (issuer->tenants_file
@@ -138,8 +133,7 @@ static void check_introspection(walk_t *w, const ap_directive_t *at,
 
     if (issuer->introspection.kind == BEARER_SOURCE_OFF) {
         if (issuer->token_prefixes) {
-            bearer_check_say(w, APLOG_WARNING, at,
-                             AB(0792) "issuer %s: AuthBearerTokenPrefix "
+            bearer_check_say(w, APLOG_WARNING, at, AB(0792) "issuer %s: AuthBearerTokenPrefix "
                              "says whose an opaque token is, but nobody can be asked "
                              "about it; write AuthBearerIntrospection", issuer->url);
         }
@@ -151,8 +145,7 @@ static void check_introspection(walk_t *w, const ap_directive_t *at,
     }
     else if (bearer_client_method(settings) == BEARER_CLIENT_NONE
              && !bearer_settings_has(settings, CLIENT_AUTH)) {
-        bearer_check_say(w, APLOG_NOTICE, at,
-                         AB(0793) "issuer %s is asked about tokens without "
+        bearer_check_say(w, APLOG_NOTICE, at, AB(0793) "issuer %s is asked about tokens without "
                          "authentication; if it wants some: AuthBearerClientID and "
                          "AuthBearerClientSecret, else AuthBearerClientAuth none says "
                          "that this is meant", issuer->url);
@@ -179,8 +172,7 @@ void bearer_check_one_issuer(walk_t *w, int index)
     check_files(w, &at, issuer, &settings);
     check_introspection(w, &at, issuer, &settings);
     if (issuer->tenants_any) {
-        bearer_check_say(w, APLOG_WARNING, &at,
-                         AB(0794) "issuer %s: AuthBearerTenants * trusts "
+        bearer_check_say(w, APLOG_WARNING, &at, AB(0794) "issuer %s: AuthBearerTenants * trusts "
                          "every tenant in the world; name yours unless that is meant",
                          issuer->url);
     }

@@ -90,15 +90,13 @@ static void check_callbacks(walk_t *w, server_rec *s)
         at.filename = issuer->file;
         at.line_num = issuer->line;
         if (!bearer_browser_has_name(issuer)) {
-            bearer_check_say(w, APLOG_ERR, &at,
-                             AB(0761) "browsers log in with %d issuers at "
+            bearer_check_say(w, APLOG_ERR, &at, AB(0761) "browsers log in with %d issuers at "
                              "%s, so each has its own callback %s/callback/NAME: "
-                             "write <AuthBearerIssuer \"%s\" NAME>, NAME of A-Z a-z "
+                             "write <AuthBearerIssuer '%s' NAME>, NAME of A-Z a-z "
                              "0-9 - . _ ~", list->nelts, base, path, issuer->url);
         }
         else {
-            bearer_check_say(w, APLOG_NOTICE, &at,
-                             AB(0762) "browsers log in with %d issuers "
+            bearer_check_say(w, APLOG_NOTICE, &at, AB(0762) "browsers log in with %d issuers "
                              "at %s; register with issuer %s the redirect URI %s",
                              list->nelts, base, issuer->url,
                              bearer_browser_callback_url(base, path, issuer, w->p));
@@ -125,8 +123,7 @@ static void check_login(walk_t *w, server_rec *s)
         bearer_check_no_secret(w, bearer_check_find(ap_conftree, "AuthBearerSession"));
     }
     if (server->login.store == SESSIONS_IN_COOKIE) {
-        bearer_check_say(w, APLOG_NOTICE, NULL,
-                         AB(0763) "server %s: AuthBearerSessionStore "
+        bearer_check_say(w, APLOG_NOTICE, NULL, AB(0763) "server %s: AuthBearerSessionStore "
                          "cookie: the issuer cannot end a session (back-channel logout "
                          "answers 404)",
                          s->server_hostname ? s->server_hostname : "(main)");
@@ -172,23 +169,20 @@ static void check_sessions(walk_t *w)
         return;
     }
     if (!size) {
-        bearer_check_say(w, APLOG_WARNING, store->node,
-                         AB(0764) "AuthBearerSOCache %s: this "
+        bearer_check_say(w, APLOG_WARNING, store->node, AB(0764) "AuthBearerSOCache %s: this "
                          "cache may lose the mark of a logout, and a session that has "
                          "ended is then good again; for sessions, write shm:SIZE, or "
                          "redis://HOST for several hosts", store->name);
         return;
     }
     if (store->own && store->args) {
-        bearer_check_say(w, APLOG_NOTICE, store->node,
-                         AB(0765) "AuthBearerSOCache shmcb: for "
+        bearer_check_say(w, APLOG_NOTICE, store->node, AB(0765) "AuthBearerSOCache shmcb: for "
                          "sessions this is shm:%s, the module's own memory; the file "
                          "%s is not used for them", size_text(size, w->p),
                          bearer_text_quote(w->p, store->args));
     }
     if (ap_state_query(AP_SQ_RUN_MODE) == AP_SQ_RM_CONFIG_TEST) {  /* no news later */
-        bearer_check_say(w, APLOG_NOTICE, store->node,
-                         AB(0766) "AuthBearerSOCache shm:%s: room "
+        bearer_check_say(w, APLOG_NOTICE, store->node, AB(0766) "AuthBearerSOCache shm:%s: room "
                          "for %" APR_UINT64_T_FMT " sessions of %d bytes (a JWT as "
                          "access token)", size_text(size, w->p),
                          bearer_table_room(size, RECORD), RECORD);
@@ -229,8 +223,7 @@ static void check_global(walk_t *w)
                          "PATH (openssl rand -out PATH 48), in the main server");
     }
     if (global->throttle_store) {
-        bearer_check_say(w, APLOG_NOTICE, global->throttle_store,
-                         AB(0768) "AuthBearerSOCache "
+        bearer_check_say(w, APLOG_NOTICE, global->throttle_store, AB(0768) "AuthBearerSOCache "
                          "for=throttle: the throttle counts in memory of this host, "
                          "whatever the cache: an address with bad tokens must not "
                          "cause calls over the network; each host of a fleet has its "
@@ -255,8 +248,7 @@ static void note_environment(walk_t *w)
 
     for (i = 0; names[i]; i++) {
         if (getenv(names[i])) {
-            bearer_check_say(w, APLOG_NOTICE, NULL,
-                             AB(0771) "the environment's %s is not used "
+            bearer_check_say(w, APLOG_NOTICE, NULL, AB(0771) "the environment's %s is not used "
                              "for requests to issuers; write AuthBearerHTTPProxy if it "
                              "is needed", names[i]);
             return;

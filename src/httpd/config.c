@@ -215,8 +215,7 @@ static const char *layer(cmd_parms *cmd, void *dir_, int where,
     dir_config_t *dir = dir_;
 
     if (bearer_authz_in_alias(cmd)) {
-        return apr_psprintf(cmd->pool,
-                            AB(0511) "%s has no effect in <AuthzProviderAlias>; "
+        return apr_psprintf(cmd->pool, AB(0511) "%s has no effect in <AuthzProviderAlias>; "
                             "write it in the <Location> or <Directory> that uses "
                             "the alias", cmd->cmd->name);
     }
@@ -241,8 +240,7 @@ static const char *layer(cmd_parms *cmd, void *dir_, int where,
                             "<VirtualHost>, not into a section", cmd->cmd->name);
     }
     if (!(where & BEARER_WHERE_H) && ap_check_cmd_context(cmd, NOT_IN_HTACCESS)) {
-        return apr_psprintf(cmd->pool,
-                            AB(0515) "%s is not allowed in .htaccess; write it "
+        return apr_psprintf(cmd->pool, AB(0515) "%s is not allowed in .htaccess; write it "
                             "in a <Directory> or <Location> of the server's "
                             "configuration", cmd->cmd->name);
     }

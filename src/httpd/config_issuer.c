@@ -28,8 +28,7 @@ static const char *name_taken(const bearer_issuers_t *issuers,
 
         if (!strcmp(other->name, issuer->name)
             && strcmp(other->url, issuer->url) != 0) {
-            return apr_psprintf(p,
-                                AB(0521) "the name %s is taken by issuer %s: their users "
+            return apr_psprintf(p, AB(0521) "the name %s is taken by issuer %s: their users "
                                 "would be the same people; choose another NAME",
                                 bearer_text_quote(p, issuer->name), other->url);
         }
@@ -140,8 +139,7 @@ static const char *source(const parse_t *in, bearer_source_t *out, int spiffe)
         out->kind = is_spiffe ? BEARER_SOURCE_SPIFFE_FILE : BEARER_SOURCE_FILE;
         out->value = ap_server_root_relative(in->p, word
                                              + (*word == '/' ? 0 : 5));
-        return out->value ? NULL : bearer_parse_complain(in,
-                                                         AB(0526) "%s is not a path", word);
+        return out->value ? NULL : bearer_parse_complain(in, AB(0526) "%s is not a path", word);
     }
     if (spiffe && *word == '/') {
         return bearer_parse_complain(in,
@@ -149,8 +147,7 @@ static const char *source(const parse_t *in, bearer_source_t *out, int spiffe)
                         "path", bearer_text_quote(in->p, word));
     }
     if (strncmp(word, "https:", 6) && strncmp(word, "http:", 5)) {
-        return bearer_parse_complain(in,
-                        AB(0527) "%s is neither a URL nor one of this directive's "
+        return bearer_parse_complain(in, AB(0527) "%s is neither a URL nor one of this directive's "
                         "words", bearer_http_url_shown(word, in->p));
     }
     out->kind = is_spiffe ? BEARER_SOURCE_SPIFFE_URL : BEARER_SOURCE_URL;
@@ -249,8 +246,7 @@ static const char *issuer_introspection(const parse_t *in,
     }
     return bearer_parse_keyed(WORD(in, 1), "for", &value)
         ? bearer_parse_one_of(in, whom, value, &issuer->introspect_all)
-        : bearer_parse_complain(in,
-                                AB(0530) "the second word is for=opaque or for=all%s", "");
+        : bearer_parse_complain(in, AB(0530) "the second word is for=opaque or for=all%s", "");
 }
 
 static const char *issuer_introspection_ttl(const parse_t *in,

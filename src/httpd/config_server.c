@@ -35,8 +35,7 @@ static const char *global_plain_http(const parse_t *in)
 
         if (!is_host(entry, in->p)
             && !is_host(apr_pstrcat(in->p, "[", entry, "]", NULL), in->p)) {
-            error = bearer_parse_complain(in,
-                             AB(0611) "%s is not HOST or HOST:PORT; leave "
+            error = bearer_parse_complain(in, AB(0611) "%s is not HOST or HOST:PORT; leave "
                              "out the scheme and the path",
                              bearer_text_quote(in->p, entry));
         }
@@ -60,8 +59,7 @@ static const char *global_token_cache(const parse_t *in)
     }
     n = apr_strtoi64(value, &end, 10);
     if (!apr_isdigit(*value) || *end || n < 1 || n > MAX_TOKEN_CACHE) {
-        return bearer_parse_complain(in,
-                                     AB(0613) "entries is a number from 1 to 1000000%s", "");
+        return bearer_parse_complain(in, AB(0613) "entries is a number from 1 to 1000000%s", "");
     }
     bearer_config_current()->token_cache_entries = (unsigned)n;
     return NULL;
@@ -72,8 +70,7 @@ static const char *global_revocations(const parse_t *in)
     const char *error = bearer_parse_want(in, 1, 1);
 
     if (error || strncmp(WORD(in, 0), "file:", 5)) {
-        return error ? error : bearer_parse_complain(in,
-                                                     AB(0614) "write file:PATH%s", "");
+        return error ? error : bearer_parse_complain(in, AB(0614) "write file:PATH%s", "");
     }
     bearer_config_current()->revocations = ap_server_root_relative(in->p, WORD(in, 0) + 5);
     return NULL;
@@ -138,8 +135,7 @@ static const char *login_base_url(const parse_t *in, login_config_t *login)
     }
     wrong = bearer_http_url_split(&url, WORD(in, 0), in->p);
     if (wrong || (*url.path && strcmp(url.path, "/") != 0)) {
-        return bearer_parse_complain(in,
-                        AB(0616) "%s is not SCHEME://HOST[:PORT], this server as "
+        return bearer_parse_complain(in, AB(0616) "%s is not SCHEME://HOST[:PORT], this server as "
                         "browsers see it",
                         bearer_http_url_shown(WORD(in, 0), in->p));
     }

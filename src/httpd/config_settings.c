@@ -106,8 +106,7 @@ static const char *parse_list(const parse_t *in, const parser_t *row)
 
     for (i = 0; !error && i < in->words->nelts; i++) {
         if (!*WORD(in, i)) {
-            error = bearer_parse_complain(in,
-                                          AB(0571) "an empty value means nothing here%s", "");
+            error = bearer_parse_complain(in, AB(0571) "an empty value means nothing here%s", "");
         }
     }
     if (!error) {
@@ -145,13 +144,11 @@ static const char *parse_algorithms(const parse_t *in, const parser_t *row)
         const bearer_alg_t *alg = bearer_alg_find(WORD(in, i));
 
         if (!ap_cstr_casecmp(WORD(in, i), "none")) {
-            return bearer_parse_complain(in,
-                            AB(0573) "a token without a signature proves nothing; "
-                            "remove \"none\"%s", "");
+            return bearer_parse_complain(in, AB(0573) "a token without a signature proves nothing; "
+                            "remove 'none'%s", "");
         }
         if (!alg) {
-            return bearer_parse_complain(in,
-                            AB(0574) "%s is not a JWS algorithm; known are "
+            return bearer_parse_complain(in, AB(0574) "%s is not a JWS algorithm; known are "
                             "RS256 RS384 RS512 PS256 PS384 PS512 ES256 ES384 "
                             "ES512 EdDSA Ed25519 Ed448 ES256K HS256 HS384 HS512",
                             bearer_text_quote(in->p, WORD(in, i)));
@@ -179,8 +176,7 @@ static const char *parse_duration(const parse_t *in, const parser_t *row)
         return error;
     }
     if (row->setting == BEARER_SET_CLOCK_SKEW && in->out->clock_skew > MAX_SKEW) {
-        return bearer_parse_complain(in,
-                        AB(0575) "at most 5min; set the clocks (NTP) rather than "
+        return bearer_parse_complain(in, AB(0575) "at most 5min; set the clocks (NTP) rather than "
                         "this%s", "");
     }
     if (row->setting == BEARER_SET_MAX_TOKEN_AGE && in->out->max_token_age == 0) {
@@ -258,8 +254,7 @@ static const char *parse_throttle(const parse_t *in, const parser_t *row)
         error = bearer_parse_times(&rest, keys);
     }
     if (!error && (t->window <= 0 || t->penalty <= 0)) {
-        error = bearer_parse_complain(in,
-                                      AB(0580) "window and penalty must be above 0%s", "");
+        error = bearer_parse_complain(in, AB(0580) "window and penalty must be above 0%s", "");
     }
     t->on = 1;
     return error;
@@ -291,8 +286,7 @@ static const char *parse_providers(const parse_t *in, const parser_t *row)
         }
         for (k = 0; !error && k < chain->nelts; k++) {
             if (APR_ARRAY_IDX(chain, k, int) == id) {
-                error = bearer_parse_complain(in,
-                                              AB(0582) "%s stands twice", WORD(in, i));
+                error = bearer_parse_complain(in, AB(0582) "%s stands twice", WORD(in, i));
             }
         }
         APR_ARRAY_PUSH(chain, int) = id;
@@ -336,8 +330,7 @@ static const char *parse_token_from(const parse_t *in, const parser_t *row)
         }
         if (!kinds[k].word || (kinds[k].named && !name) || (name && !*name)
             || (name && kinds[k].kind != BEARER_FROM_BASIC && !is_token(name))) {
-            return bearer_parse_complain(in,
-                            AB(0583) "%s is none of: header, header:NAME, "
+            return bearer_parse_complain(in, AB(0583) "%s is none of: header, header:NAME, "
                             "cookie:NAME, query:NAME, env:NAME, basic, "
                             "basic:USER", bearer_text_quote(in->p, WORD(in, i)));
         }
@@ -380,7 +373,7 @@ static const char *parse_user_claim(const parse_t *in, const parser_t *row)
     }
     if (in->words->nelts == 2) {
         return bearer_parse_complain(in, AB(0587) "a REGEX needs a SUBST behind it, e.g. "
-                        "AuthBearerUserClaim sub \"^auth0\\|(.+)$\" $1%s", "");
+                        "AuthBearerUserClaim sub '^auth0[|](.+)$' $1%s", "");
     }
     if (in->words->nelts == 3) {
         claim->regex = bearer_config_regex(WORD(in, 1), &error, in->p);
@@ -440,8 +433,7 @@ static const char *split_commas(const parse_t *in, const char *text,
         APR_ARRAY_PUSH(names, const char *) = name;
     }
     *list = names;
-    return names->nelts ? NULL : bearer_parse_complain(in,
-                                                       AB(0592) "claims= names no claim%s", "");
+    return names->nelts ? NULL : bearer_parse_complain(in, AB(0592) "claims= names no claim%s", "");
 }
 
 static const char *parse_export(const parse_t *in, const parser_t *row)

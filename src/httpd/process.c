@@ -111,8 +111,7 @@ int bearer_process_post_config(apr_pool_t *pconf, apr_pool_t *plog,
         return OK;
     }
     if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
-        ap_log_error(APLOG_MARK, APLOG_EMERG, 0, s,
-                     AB(0901) "libcurl cannot be used");
+        ap_log_error(APLOG_MARK, APLOG_EMERG, 0, s, AB(0901) "libcurl cannot be used");
         return HTTP_INTERNAL_SERVER_ERROR;
     }
     apr_pool_cleanup_register(pconf, NULL, end_curl, apr_pool_cleanup_null);

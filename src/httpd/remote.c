@@ -470,8 +470,7 @@ apr_status_t bearer_remote_store(remote_t *remote, const unsigned char *key,
         if (rv == APR_SUCCESS) {
             say(remote, APLOG_NOTICE, AB(0423), "takes new values again", "");
         } else {
-            say(remote, APLOG_WARNING,
-                AB(0424), "refuses new values; check whether its memory "
+            say(remote, APLOG_WARNING, AB(0424), "refuses new values; check whether its memory "
                 "is full, or it is a replica; next attempt in 1 s", "");
         }
     }

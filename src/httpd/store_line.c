@@ -143,8 +143,7 @@ static const char *set_store(store_config_t *store, const store_config_t *line,
         error = line->provider->create(&store->instance, store->args,
                                        cmd->temp_pool, cmd->pool);
     }
-    return error ? apr_psprintf(cmd->pool,
-                                AB(0636) "AuthBearerSOCache: %s", error) : NULL;
+    return error ? apr_psprintf(cmd->pool, AB(0636) "AuthBearerSOCache: %s", error) : NULL;
 }
 
 const char *bearer_store_directive(cmd_parms *cmd, void *dir, const char *args)

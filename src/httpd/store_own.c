@@ -58,8 +58,7 @@ const char *bearer_store_own_parse(store_config_t *store, const parse_t *in)
     store->name = "shm";
     store->own = word[3] ? size_of(word + 4) : BEARER_TABLE_DEFAULT;
     return store->own ? NULL
-        : bearer_parse_complain(in,
-                                AB(0637) "%s is not a size; write shm:8M, shm:64M or a "
+        : bearer_parse_complain(in, AB(0637) "%s is not a size; write shm:8M, shm:64M or a "
                                 "number of bytes, from 64K to 16G",
                                 bearer_text_quote(in->p, word));
 }
@@ -118,8 +117,7 @@ static void tell_of_size(apr_uint64_t wanted, server_rec *s)
 
     bearer_table_stats(table, &stats);
     if (stats.size != wanted) {
-        ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, s,
-                     AB(0411) "AuthBearerSOCache shm: the new "
+        ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, s, AB(0411) "AuthBearerSOCache shm: the new "
                      "size takes effect when the server is stopped and started; until "
                      "then %" APR_UINT64_T_FMT " bytes are used, with %"
                      APR_UINT64_T_FMT " sessions", stats.size, stats.sessions);
@@ -141,8 +139,7 @@ int bearer_store_own_create(apr_uint64_t size, apr_pool_t *pconf, server_rec *s)
     if (kept) {
         apr_shm_destroy(kept);  /* children keep their mapping of it */
         apr_pool_userdata_set(NULL, KEPT, NULL, s->process->pool);
-        ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, s,
-                     AB(0412) "this build keeps sessions in "
+        ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, s, AB(0412) "this build keeps sessions in "
                      "another layout: those of before are not read");
     }
     rv = make((apr_size_t)size, pconf, s);

@@ -62,8 +62,7 @@ static const char *parse_host(const parse_t *in, bearer_redis_config_t *config,
     char *colon = strchr(end ? end : text, ':');
 
     if (end && end[1] && end[1] != ':') {
-        return bearer_parse_complain(in,
-                                     AB(0641) "a port stands behind the address%s", "");
+        return bearer_parse_complain(in, AB(0641) "a port stands behind the address%s", "");
     }
     if (colon) {
         *colon++ = '\0';
@@ -94,8 +93,7 @@ static const char *parse_url(const parse_t *in, bearer_redis_config_t *config,
     if (at) {
         *at = '\0';
         if (strpbrk(text, ":%/?#")) {
-            return bearer_parse_complain(in,
-                                         AB(0644) "a password is not allowed in the URL, "
+            return bearer_parse_complain(in, AB(0644) "a password is not allowed in the URL, "
                                          "nor is any of :%%/?# in a user name; "
                                          "write redis://USER@HOST and "
                                          "password=file:PATH%s", "");
@@ -123,8 +121,7 @@ static const char *parse_server(const parse_t *in, bearer_redis_config_t *config
         config->name = word;
         return *config->path == '/' && strlen(config->path) < 100
             ? NULL
-            : bearer_parse_complain(in,
-                                    AB(0646) "unix: needs the absolute path of a socket, "
+            : bearer_parse_complain(in, AB(0646) "unix: needs the absolute path of a socket, "
                                     "of less than 100 bytes%s", "");
     }
     config->tls = word[5] == 's';
@@ -141,8 +138,7 @@ static const char *parse_password(const parse_t *in, bearer_redis_config_t *conf
 
     if (bearer_secret_parse(&secret, text, "AuthBearerSOCache", in->p)
         || secret->kind == BEARER_SECRET_EXEC) {
-        return bearer_parse_complain(in,
-                                     AB(0647) "a literal password is not allowed; write "
+        return bearer_parse_complain(in, AB(0647) "a literal password is not allowed; write "
                                      "password=file:PATH or password=env:NAME%s", "");
     }
     if (secret->kind == BEARER_SECRET_FILE) {
@@ -173,8 +169,7 @@ static const char *parse_timeout(const parse_t *in, bearer_redis_config_t *confi
 
     return error ? error
          : config->timeout < 1000 || config->timeout > TIMEOUT_MAX
-         ? bearer_parse_complain(in,
-                                 AB(0650) "timeout= is between 1ms and 30s%s", "") : NULL;
+         ? bearer_parse_complain(in, AB(0650) "timeout= is between 1ms and 30s%s", "") : NULL;
 }
 
 static const char *parse_option(const parse_t *in, bearer_redis_config_t *config,
@@ -199,8 +194,7 @@ static const char *parse_option(const parse_t *in, bearer_redis_config_t *config
         && take_number(value, DATABASES, &config->database)) {
         return NULL;
     }
-    return bearer_parse_complain(in,
-                                 AB(0651) "unknown argument; expected password=file:PATH, "
+    return bearer_parse_complain(in, AB(0651) "unknown argument; expected password=file:PATH, "
                                  "password=env:NAME, timeout=TIME, for=KIND,...%s",
                                  config->tls ? ", ca=PATH"
                                  : config->path ? ", user=NAME, db=NUMBER" : "");

@@ -40,8 +40,7 @@ static int behind_balancer(request_rec *r)
         return 0;
     }
     if (bearer_shared_first(SHARED_WARN_FORWARDED_FOR)) {
-        bearer_log(APLOG_WARNING, r,
-                   AB(0103) "requests arrive from a proxy (%s) with "
+        bearer_log(APLOG_WARNING, r, AB(0103) "requests arrive from a proxy (%s) with "
                    "X-Forwarded-For, so all clients have one address and "
                    "none is throttled; configure mod_remoteip "
                    "(RemoteIPHeader, RemoteIPInternalProxy), or "

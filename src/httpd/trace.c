@@ -67,12 +67,13 @@ const char *bearer_trace_suffix(const request_rec *r)
 void bearer_trace_log(const char *file, int line, int module_index, int level,
                       const request_rec *r, const char *fmt, ...)
 {
-    const char *message;
+    char *message;
     va_list args;
 
     va_start(args, fmt);
     message = apr_pvsprintf(r->pool, fmt, args);
     va_end(args);
+    bearer_message_tame(message);
     ap_log_rerror(file, line, module_index, level, 0, r, "%s%s", message,
                   bearer_trace_suffix(r));
 }

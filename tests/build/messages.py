@@ -42,6 +42,9 @@ PASSED_ON = {
 # Where a text that is returned or assigned to an error is a directive's.
 RETURNING = re.compile(r"(httpd/(config\w*|store_line|store_own|store_redis)"
                        r"|bearer/issuer)\.c$")
+# Not for the log: pages, header fields, JSON, the dump of the configuration.
+NO_MESSAGES = re.compile(r"httpd/(page|browser_logout|dump)\.c$"
+                         r"|bearer/(status\w*|challenge|resource)\.c$")
 LEVELS = {
     "EMERG": "emerg", "ALERT": "alert", "CRIT": "crit", "ERR": "error",
     "ERROR": "error", "WARNING": "warning", "NOTICE": "notice", "INFO": "info",
@@ -145,6 +148,14 @@ def read_returns(name, tokens):
         statement = []
 
 
+def read_quotes(name, tokens):
+    """A line must be fit for an ErrorLogFormat of JSON as it is."""
+    for token in tokens:
+        if token.kind == "string" and re.search(r'\\["\\]', token.text) \
+                and re.search(r"[ %]", token.text):
+            complain(f"{name}:{token.line}", "a text has a double quote or a backslash")
+
+
 def read_sources():
     uses, reasons = collections.defaultdict(list), {}
     for path in sorted(glob.glob(os.path.join(ROOT, "src", "*", "*.[ch]"))):
@@ -153,6 +164,8 @@ def read_sources():
             tokens = tokens_of(file.read())
         logged = collections.defaultdict(list)
         read_calls(name, tokens, logged)
+        if not NO_MESSAGES.search(name):
+            read_quotes(name, tokens)
         if RETURNING.search(name):
             read_returns(name, tokens)
         for i, token in enumerate(tokens):

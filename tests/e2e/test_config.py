@@ -414,12 +414,12 @@ WARNINGS = [
      + location("/a", "AuthBearerUserFormat %u@%t"), {}, ["AuthBearerTenants"]),
     ("separator-in-a-name", CORP + location(
         "/a", "AuthBearerUserFormat %i-%u"), {},
-     ["AuthBearerUserFormat \"%i-%u\" can give a user of \"corp\" and one of "
-      "\"corp-eu\" the same name"]),
+     ["AuthBearerUserFormat '%i-%u' can give a user of 'corp' and one of "
+      "'corp-eu' the same name"]),
     ("separator-in-a-tenant", issuer_conf(
         "AuthBearerTenants file:@ROOT@/tenants", url=TENANT) + location(
             "/a", "AuthBearerUserFormat %t-%u"), {"tenants": "a\n"},
-     ["AuthBearerUserFormat \"%t-%u\" can give"]),
+     ["AuthBearerUserFormat '%t-%u' can give"]),
     ("name-of-the-session-service", issuer_conf(name="session") + location(
         "/a", "AuthBearerUserFormat %u@%i\nAuthBearerProvider session jwt\n"
         "AuthBearerSessionCheck http://127.0.0.1:9/ prefix=s_"), {},
@@ -742,7 +742,7 @@ def test_memory_for_sessions(checker, line, size, sessions):
 
 
 @pytest.mark.parametrize("line,words", [
-    ("shm:8X", ["\"shm:8X\" is not a size"]), ("shm:", ["not a size"]),
+    ("shm:8X", ["'shm:8X' is not a size"]), ("shm:", ["not a size"]),
     ("shm:63K", ["from 64K to 16G"]), ("shm:17G", ["from 64K to 16G"]),
     ("shm:99999999999999999999", ["not a size"]), ("shm:-1", ["not a size"]),
     ("shm:8MB", ["not a size"]), ("shm for=keys", ["write shmcb"]),

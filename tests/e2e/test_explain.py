@@ -246,7 +246,7 @@ def test_configuration_that_httpd_refuses():
     made = Httpd(issuer_conf() + location("/x", audience=None), files=FILES)
     try:
         said = at(made, tokens.mint(), "/x")
-        assert said.status == 2 and "--audience" in said.err
+        assert said.status == 2 and "AuthBearerAudience" in said.err
     finally:
         made.close()
 

@@ -82,8 +82,10 @@ def test_secrets_are_found_in_part():
 def test_complaints():
     line = "2026-01-01 00:00:00.000000|auth_bearer|info|1|AB0001: value \\x07"
     assert complaints([LogLine(line)], ())
-    line = "2026-01-01 00:00:00.000000|auth_bearer|info|1|AB0001: value \\\\x07"
+    line = "2026-01-01 00:00:00.000000|auth_bearer|info|1|AB0001: value %07"
     assert not complaints([LogLine(line)], ())
+    for character in '"', "\\":
+        assert complaints([LogLine(line + character)], ())
     line = "2026-01-01 00:00:00.000000|auth_bearer|info|1|a value"
     assert complaints([LogLine(line)], ())
     line = "2026-01-01 00:00:00.000000|auth_bearer|info|1|(2)No such file: AB0001: x"

@@ -237,15 +237,15 @@ def test_the_man_page_names_every_option(command):
 @pytest.mark.parametrize("args, phrase", [
     (["frobnicate"], "htbearer help"),
     (["help", "frobnicate"], "htbearer help"),
-    (["verify", "--frobnicate"], '"--frobnicate"'),
-    (["verify", "--frobnicate=1"], '"--frobnicate"'),
-    (["verify", "-k"], '"-k"'),
+    (["verify", "--frobnicate"], "'--frobnicate'"),
+    (["verify", "--frobnicate=1"], "'--frobnicate'"),
+    (["verify", "-k"], "'-k'"),
     (["verify", "--jws-only"], "--keys FILE is missing"),
     (["verify", "--keys"], "--keys needs FILE"),
     (["verify", "--keys", "a", "--keys", "b"], "--keys is given twice"),
     (["verify", "--keys", "a", "--jws-only=yes"], "--jws-only takes no value"),
-    (["verify", "--keys", "a", "--alg", "none"], 'unknown algorithm "none"'),
-    (["verify", "--keys", "a", "--alg", "RS256,rs256"], '"rs256"'),
+    (["verify", "--keys", "a", "--alg", "none"], "unknown algorithm 'none'"),
+    (["verify", "--keys", "a", "--alg", "RS256,rs256"], "'rs256'"),
     (["verify", "--keys", "a", "--alg", ","], "--alg names no algorithm"),
     (["verify", "--keys", "a", "--jws-only", "--audience", "x"], "--audience"),
     (["sign"], "--key FILE is missing"),
@@ -350,7 +350,7 @@ def test_keygen_bits(alg, bits, octets, tmp_path):
     (["--alg", "RS256", "--bits", "1024"], "2048"),
     (["--alg", "RS256", "--bits", "16384"], "8192"),
     (["--alg", "RS256", "--bits", "2049"], "multiple of 8"),
-    (["--alg", "RS256", "--bits", "many"], '"many"'),
+    (["--alg", "RS256", "--bits", "many"], "'many'"),
     (["--alg", "ES256", "--bits", "256"], "ES256 fixes"),
     (["--alg", "HS256"], "one secret"),
     (["--alg", "HS512", "--bits", "256"], "512"),
@@ -509,8 +509,8 @@ def test_sign_leaves_typ_out_on_request(pair):
     (["--claim", b"x=\xff"], "UTF-8"), (["--subject", b"\xff"], "UTF-8"),
     (["--audience", "a", "--audience", b"\xff"], "UTF-8"),
     (["--claim", "deep=" + "[" * 40 + "]" * 40], "nested"),
-    (["--expires", "1h"], '"1h"'), (["--expires", ""], '""'),
-    (["--now", "-1"], '"-1"'),
+    (["--expires", "1h"], "'1h'"), (["--expires", ""], "''"),
+    (["--now", "-1"], "'-1'"),
     (["--expires", "99999999999999999999"], "--expires"),
     (["--alg", "RS256"], "no key that fits"),
     (["--kid", "another"], "no key that fits"),
@@ -911,7 +911,7 @@ def test_claim_checks(payload, args, check, token, jwks):
 
 def test_the_reason_is_that_of_the_server_log(token, jwks):
     run(*verify(jwks("rsa")), stdin=token(claims(aud="account"))).failed(
-        1, 'refused: aud: audience "account" is not in --audience '
+        1, 'refused: aud: audience \'account\' is not in --audience '
            '(api://orders)')
 
 
@@ -986,7 +986,7 @@ def test_keys_that_are_skipped_are_named(keys, jwks, token, tmp_path):
     ("--max-age", "1d")])
 def test_verify_numbers(option, value, jwks, token):
     run(*verify(jwks("rsa"), option, value), stdin=token()).failed(
-        2, '"%s"' % value)
+        2, "'%s'" % value)
 
 
 def test_verify_never_repeats_the_token(jwks, token, keys, one_key):

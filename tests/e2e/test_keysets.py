@@ -302,7 +302,7 @@ def test_bad_documents_displace_nothing(one_server, issuers):
     for name, issuer in made.items():
         scripted(issuer, name, issuers)
     for name, issuer in made.items():
-        server.wait_log("/warm-%s\".*(%s).*serve on" % (name, BAD[name][1]), 90)
+        server.wait_log("/warm-%s'.*(%s).*serve on" % (name, BAD[name][1]), 90)
         granted(server.get("/a", issuer.mint()))
         granted(server.get("/a", issuer.mint(sub="bob")), "bob")
 
@@ -375,7 +375,7 @@ def test_odd_keys_are_one_line_each(one_server, issuer):
              if "keys of issuer" in line and "|warn|" in line]
     assert len(lines) == len(odd), "\n".join(lines)
     for jwk, words in odd:
-        name = ('kid "%s"' % jwk["kid"] if len(jwk["kid"]) < 40
+        name = ("kid '%s'" % jwk["kid"] if len(jwk["kid"]) < 40
                 else "key 11")
         mine = [line for line in lines if name in line]
         assert len(mine) == 1, (name, lines)

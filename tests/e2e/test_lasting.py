@@ -228,7 +228,7 @@ def test_killed_children(site, op):
     assert status(kept) == 302
 
 
-@pytest.mark.allow_log("for sessions this is shm:1M, .* the file .*/run/cache\" is not")
+@pytest.mark.allow_log("for sessions this is shm:1M, .* the file .*/run/cache' is not")
 @pytest.mark.parametrize("more", [
     "AuthBearerSOCache shm:1M for=sessions\n",
     'AuthBearerSOCache "shmcb:@ROOT@/run/cache(1048576)"\n'])

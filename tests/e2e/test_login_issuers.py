@@ -217,7 +217,7 @@ def test_configtest_wants_a_name(checker, op, second, name):
     done = checker(two(op, second, '"%s"' % name if name else ""), files=SECRETS)
     assert done.status == 1, done
     assert "/.auth/callback/NAME" in done.output, done
-    assert '<AuthBearerIssuer "%s" NAME>' % second.url in done.output, done
+    assert "<AuthBearerIssuer '%s' NAME>" % second.url in done.output, done
 
 
 def test_configtest_says_what_to_register(checker, op, second):

@@ -102,7 +102,7 @@ ROWS = [
      "age", "age", "AuthBearerMaxTokenAge"),
     ("audience", "/any", lambda: mint(aud="account"), 401, "invalid_token",
      "audience", "aud",
-     r'audience "account" is not in AuthBearerAudience \(api://test\)'),
+     r'audience \'account\' is not in AuthBearerAudience \(api://test\)'),
     ("opaque", "/any", lambda: "opaque-token-of-nobody", 401, "invalid_token",
      "malformed", "segments", None),
     ("junk", "/any", lambda: "a.b.c", 401, "invalid_token", "malformed",
@@ -220,7 +220,7 @@ def test_log_line_says_everything(server):
     res = invalid(server.get("/any", token), "audience")
     line = [line.text for line in res.log if line.module == "auth_bearer"
             and line.level == "info" and "account" in line.text][0]
-    for part in ("aud", '"account"', "AuthBearerAudience", "api://test",
+    for part in ("aud", "'account'", "AuthBearerAudience", "api://test",
                  "https://issuer.test/", "rs256", digest8(token)):
         assert part in line, (part, line)
     assert "alice" not in line
@@ -238,11 +238,15 @@ def test_log_line_of_a_403_names_the_user_by_digest(server):
 
 
 def test_log_values_are_bounded_and_escaped(server):
-    for value in ("x" * 3000, "a\x1b[31mred\n\r\x07", "\u202e\u00e9", "\\x1b"):
+    for value in ("x" * 3000, "a\x1b[31mred\n\r\x07", "\u202e\u00e9", "\\x1b",
+                  'a"b\\c'):
         res = invalid(server.get("/any", mint(aud=value)), "audience")
         for line in res.log:
             assert len(line.raw) < 1500, len(line.raw)
             assert re.fullmatch(r"[\x20-\x7e]*", line.raw), line.raw
+            # fit for an ErrorLogFormat of JSON
+            assert line.module != "auth_bearer" \
+                or not re.search(r'["\\]', line.raw), line.raw
 
 
 def test_error_document_knows_why(server):

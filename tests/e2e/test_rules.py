@@ -97,7 +97,7 @@ def test_undecided_is_500(server, wire, path):
     assert res.get("X-Test-User") in (None, "", "alice"), res
     line = res.logged("refused, misconfigured/configuration", "error")
     assert len(line) == 1 and "cannot be decided" in line[0].text, res
-    assert re.search(r'Require (not )?(claim|bearer-expr) "', line[0].text), res
+    assert re.search(r"Require (not )?(claim|bearer-expr) '", line[0].text), res
 
 
 @pytest.mark.parametrize("path", [p for p in UNDECIDED
@@ -371,7 +371,7 @@ def test_odd_role_counts_nowhere(names, wire, kind, var, header, odd):
 def test_a_refusal_says_what_was_left_out(names, wire):
     res = names.get("/r-admin", mint(jti=os.urandom(8).hex(), roles=[" admin"]),
                     h2=wire)
-    refused(res, 403, None, "require", log='role " admin" is left out')
+    refused(res, 403, None, "require", log="role ' admin' is left out")
 
 
 def test_rules_on_the_raw_claim(names, wire):
@@ -448,7 +448,7 @@ def test_unreadable_rule_beside_openidc_fails_configtest(checker, order):
         done = checker(base + location("/a", rule, None), files=key_files(),
                        **ORDERS[order])
         assert done.status != 0, done
-        assert re.search(r"line \d+ of .*httpd.conf:\nAB\d+: Require claim: ", done.output), done
+        assert re.search(r"line \d+ of .*httpd.conf:\nAB0663: Require claim: ", done.output), done
     theirs = '<Location "/b">\nAuthType oauth20\n%s\n</Location>\n' % block(
         "Require not claim g~(")
     assert checker(base + theirs, files=key_files(), **ORDERS[order]).status == 0
@@ -469,7 +469,7 @@ def test_user_claim_that_cannot_be_read_is_500(one_server, wire):
     for path, upn in (("/u", "a" * 40 + "!"), ("/plain", "a" * 2100)):
         res = server.get(path, mint(upn=upn), h2=wire)
         refused(res, 500, None, "misconfigured", "configuration")
-        assert res.logged("the user cannot be taken from claim \"upn\"", "error"), res
+        assert res.logged("the user cannot be taken from claim 'upn'", "error"), res
 
 
 @OWN_LINES

@@ -298,7 +298,7 @@ def test_add(server, store):
 def test_prefix(server, store):
     _, asked, _ = ask(server, store, "/prefix")
     res = invalid(server.get("/prefix", known(store, prefix="other_")), "issuer",
-                  "chain", log="does not begin with \"ory_st_\"")
+                  "chain", log="does not begin with 'ory_st_'")
     assert store.count == 1, res
 
 

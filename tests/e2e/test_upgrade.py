@@ -121,6 +121,7 @@ def refused_until_throttled(server, who):
     raise AssertionError("never throttled")
 
 
+@pytest.mark.other_build
 def test_upgrade(one_server, issuers, old_module):
     """No 503, the penalty still counts, and so do metrics."""
     made = [issuers.issuer("upgrade-%d" % next(_numbers), "rs256")

@@ -525,7 +525,7 @@ class Pushes(Browsers):
     def crowd(self):
         # every child knows the metadata, which it takes from the one that asked
         wait_until(lambda: len(set(re.findall(
-            r"\|(\d+)\|AB\d+: keys of issuer \"%s" % re.escape(self.op.url),
+            r"\|(\d+)\|AB\d+: keys of issuer '%s" % re.escape(self.op.url),
             self.server.error_log()))) >= len(self.server.children()), 20, "keys")
         return super().crowd()
 

@@ -378,7 +378,7 @@ static void test_line_ends_are_left_out(void **state)
     expect(f->env, "BEARER_CLAIM_c", "{\"d\":\"\\n\"}");
     expect(f->env, "BEARER_CLAIM_e", "ok");
     assert_int_equal(f->left_out->nelts, 2);
-    assert_true(unit_contains(unit_lines(p, f->left_out), "claim \"a\" is not "
+    assert_true(unit_contains(unit_lines(p, f->left_out), "claim 'a' is not "
                               "exported: it has CR, LF or NUL"));
 }
 

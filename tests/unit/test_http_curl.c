@@ -805,7 +805,7 @@ static void test_connection_refused(void **state)
     a = ask(&r, p);
     assert_int_equal(a.rv, APR_EGENERAL);
     assert_says(a.error, "refused the connection");
-    assert_says(a.error, apr_psprintf(p, "127.0.0.1:%d/k\"", s->port));
+    assert_says(a.error, apr_psprintf(p, "127.0.0.1:%d/k'", s->port));
     assert_false(unit_contains(a.error, "secret"));
 }
 

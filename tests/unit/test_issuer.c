@@ -95,7 +95,7 @@ static void test_prefix_taken(void **state)
     b->token_prefixes = list_of(p, "y_", "ory_at_");
     add(issuers, a);
     error = bearer_issuers_add(issuers, b);
-    assert_true(unit_contains(error, "AuthBearerTokenPrefix \"ory_at_\""));
+    assert_true(unit_contains(error, "AuthBearerTokenPrefix 'ory_at_'"));
     assert_true(unit_contains(error, ISSUER));
     b->token_prefixes = list_of(p, "ory_at_b", NULL);
     add(issuers, b);
@@ -284,7 +284,7 @@ static void test_contradictions(void **state)
         { ISSUER, declared_alias, "declared already" },
         { "the-alias", no_change, "as an alias" },
         { TEMPLATE, no_tenants, "needs AuthBearerTenants" },
-        { TEMPLATE, bad_tenant, "\"..\" is no tenant" },
+        { TEMPLATE, bad_tenant, "'..' is no tenant" },
         { ISSUER, with_tenants, "contains {tenant}" },
         { TEMPLATE, discovered_keys, "AuthBearerKeys names their URL" },
         { TEMPLATE, everybody_by_template, "AuthBearerTenants *" },
@@ -408,7 +408,7 @@ static void test_tenants(void **state)
     assert_false(bearer_issuer_tenant_admitted(issuer, "..", NULL));
     assert_int_equal(bearer_issuer_tenants_parse(&tenants, "a\nb c\nd/e", 9,
                                                  &error, p), APR_EINVAL);
-    assert_says(error, "line 3: \"d/e\"");
+    assert_says(error, "line 3: 'd/e'");
     assert_int_equal(bearer_issuer_tenants_parse(&tenants, "", 0, &error, p),
                      APR_SUCCESS);
     assert_int_equal(tenants->nelts, 0);
@@ -676,7 +676,7 @@ static void test_get_bounds_and_status(void **state)
     unit_http_page(a->http, "https://h/a", 410, "x");
     assert_int_equal(bearer_issuer_get(&r, &a->access, "https://h/a", 77, &error,
                                        p), APR_NOTFOUND);
-    assert_says(error, "\"https://h/a\" answered 410");
+    assert_says(error, "'https://h/a' answered 410");
     assert_int_equal(bearer_issuer_get(&r, &a->access, "http://h/a", 77, &error,
                                        p), APR_EINVAL);
     assert_says(error, "AuthBearerPlainHTTP");

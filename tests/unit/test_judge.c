@@ -200,8 +200,8 @@ static void test_algorithms_of_the_issuer(void **state)
     judge_declare(f, other);
     bearer_settings_put(&f->dir, USER_FORMAT, user_format, "%u");
     judge_expect(f, judge_token(f, NULL), BEARER_DENIED, BEARER_ALG,
-                 "alg \"ES256\" is not among the AuthBearerAlgorithms of issuer "
-                 "\"" ISS "\" (RS256)", "another issuer's");
+                 "alg 'ES256' is not among the AuthBearerAlgorithms of issuer "
+                 "'" ISS "' (RS256)", "another issuer's");
     assert_ptr_equal(f->j.issuer, f->issuer);
     assert_int_equal(f->asked, 0);
     bearer_settings_put(&f->issuer->settings, ALGORITHMS, algorithms,
@@ -270,9 +270,9 @@ static void test_issuer(void **state)
         const char *iss;
         const char *detail;
     } strangers[] = {
-        { "'https://evil.example'", "issuer \"https://evil.example\" is not "
+        { "'https://evil.example'", "issuer 'https://evil.example' is not "
           "declared by AuthBearerIssuer (" ISS ")" },
-        { "'https://idp.example'", "from \"" ISS "\" it differs only by a "
+        { "'https://idp.example'", "from '" ISS "' it differs only by a "
           "trailing slash" },
         { "'https://IDP.example/'", "only in upper and lower case" },
         { "'http://idp.example/'", "only in what stands before the name" },
@@ -280,7 +280,7 @@ static void test_issuer(void **state)
         { "'idp.example/'", "only in what stands before the name" },
         { "''", "the token names no issuer" },
         { ABSENT, "the token names no issuer (iss)" },
-        { "'https://idp.example/\\n'", "\\x0a" },
+        { "'https://idp.example/\\n'", "%0a" },
     };
     static const char *const no_strings[] = { "['" ISS "']", "7", "null",
                                               "{}", "true" };
@@ -345,7 +345,7 @@ static void test_accept_issuer(void **state)
     bearer_settings_put(&f->dir, ACCEPT_ISSUER, accept_issuer,
                         unit_list(f->p, "https://other.example"));
     judge_expect(f, judge_token(f, NULL), BEARER_NOT_MINE, BEARER_ISS,
-                 "issuer \"" ISS "\" is declared, but not accepted here by "
+                 "issuer '" ISS "' is declared, but not accepted here by "
                  "AuthBearerAcceptIssuer (https://other.example)", "narrowed");
     f->dir.accept_issuer = unit_list(f->p, "https://other.example " ISS);
     bearer_settings_put(&f->dir, USER_FORMAT, user_format, "%u");
@@ -426,9 +426,9 @@ static void test_tenants(void **state)
         { "{'iss':'https://login.example/t2/v2.0','tid':'t2'}", BEARER_OK,
           NULL },
         { "{'iss':'https://login.example/t3/v2.0'}", BEARER_TENANT,
-          "tenant \"t3\" is not in AuthBearerTenants (t1, t2)" },
+          "tenant 't3' is not in AuthBearerTenants (t1, t2)" },
         { "{'iss':'https://login.example/t1/v2.0','tid':'t2'}", BEARER_TENANT,
-          "claim \"tid\" is \"t2\", but iss speaks of tenant \"t1\"" },
+          "claim 'tid' is 't2', but iss speaks of tenant 't1'" },
         { "{'iss':'https://login.example/t1/v2.0','tid':7}", BEARER_TENANT,
           "not a string" },
         { "{'tid':'whatever'}", BEARER_OK, NULL },
@@ -576,7 +576,7 @@ static void test_no_refresh_for_a_lost_token(void **state)
     judge_fixture_t *f = judge_fixture(unit_pool(state));
 
     judge_expect(f, judge_sign(f, 1, NULL, "{'exp':1}"), BEARER_DENIED,
-                 BEARER_KEY, "no key of issuer \"" ISS "\" has kid \"two\", and "
+                 BEARER_KEY, "no key of issuer '" ISS "' has kid 'two', and "
                  "newer keys are not asked for, as the token is refused anyway:"
                  " the token expired", "expired");
     assert_int_equal(f->refreshed, 0);

@@ -16,15 +16,15 @@ static void test_audience(void **state)
         { "{'aud':['" AUD "']}", BEARER_OK, NULL },
         { "{'aud':['x','" AUD "'],'azp':'web'}", BEARER_OK, NULL },
         { "{'aud':'account'}", BEARER_AUD,
-          "audience \"account\" is not in AuthBearerAudience (" AUD ")" },
+          "audience 'account' is not in AuthBearerAudience (" AUD ")" },
         { "{'aud':['a','b']}", BEARER_AUD,
           "none of the audiences (a, b) is in AuthBearerAudience (" AUD ")" },
         { "{'aud':'api://orders/'}", BEARER_AUD,
           "differs only by a trailing slash" },
         { "{'aud':'API://ORDERS'}", BEARER_AUD, "upper and lower case" },
         { "{'aud':'orders'}", BEARER_AUD, "in what stands before the name" },
-        { "{'aud':''}", BEARER_AUD, "audience \"\" is not in" },
-        { "{'aud':'x\\ny'}", BEARER_AUD, "\"x\\x0ay\"" },
+        { "{'aud':''}", BEARER_AUD, "audience '' is not in" },
+        { "{'aud':'x\\ny'}", BEARER_AUD, "'x%0ay'" },
         { "{'aud':[]}", BEARER_AUD, "AuthBearerNoAudience accept" },
         { "{'aud':" ABSENT "}", BEARER_AUD, "names no audience" },
         { "{'aud':null}", BEARER_AUD_TYPE, NULL },
@@ -62,8 +62,8 @@ static void test_audience_layers(void **state)
     f->dir.set = 0;
     f->dir.audience = NULL;
     judge_expect(f, judge_token(f, NULL), BEARER_DENIED, BEARER_CONFIGURATION,
-                 "no AuthBearerAudience is in force here for issuer \"" ISS
-                 "\"", "nowhere");
+                 "no AuthBearerAudience is in force here for issuer '" ISS
+                 "'", "nowhere");
     bearer_settings_put(&f->server, AUDIENCE, audience, unit_list(f->p, "x"));
     judge_expect(f, judge_token(f, NULL), BEARER_DENIED, BEARER_AUD, NULL, "S");
     bearer_settings_put(&f->issuer->settings, AUDIENCE, audience,
@@ -190,7 +190,7 @@ static void test_time_types(void **state)
 {
     static const judge_case_t cases[] = {
         { "{'exp':" ABSENT "}", BEARER_EXP_TYPE, "no exp" },
-        { "{'exp':'1767225900'}", BEARER_EXP_TYPE, "\"exp\" is not a number" },
+        { "{'exp':'1767225900'}", BEARER_EXP_TYPE, "'exp' is not a number" },
         { "{'exp':true}", BEARER_EXP_TYPE, NULL },
         { "{'exp':null}", BEARER_EXP_TYPE, NULL },
         { "{'exp':-1}", BEARER_EXP_TYPE, NULL },
@@ -263,7 +263,7 @@ static void test_time_texts(void **state)
 static void test_user_claim(void **state)
 {
     static const judge_case_t cases[] = {
-        { "{'sub':" ABSENT "}", BEARER_USER_CLAIM, "claim \"sub\" is missing" },
+        { "{'sub':" ABSENT "}", BEARER_USER_CLAIM, "claim 'sub' is missing" },
         { "{'sub':7}", BEARER_USER_CLAIM, NULL },
         { "{'sub':{}}", BEARER_USER_CLAIM, NULL },
         { "{'sub':null}", BEARER_USER_CLAIM, NULL },
@@ -308,8 +308,8 @@ static void test_rfc9068_profile(void **state)
                      BEARER_GRANTED, BEARER_OK, NULL, good[i]);
     }
     judge_expect(f, judge_sign(f, 0, "{'typ':'JWT'}", claims), BEARER_DENIED,
-                 BEARER_PROFILE, "header typ is \"JWT\", but "
-                 "AuthBearerTokenProfile rfc9068 demands \"at+jwt\"", "JWT");
+                 BEARER_PROFILE, "header typ is 'JWT', but "
+                 "AuthBearerTokenProfile rfc9068 demands 'at+jwt'", "JWT");
     judge_expect(f, judge_token(f, claims), BEARER_DENIED, BEARER_PROFILE,
                  "header typ is (none)", "no typ");
     for (i = 0; i < UNIT_COUNT(required); i++) {
@@ -319,7 +319,7 @@ static void test_rfc9068_profile(void **state)
         judge_expect(f, judge_sign(f, 0, "{'typ':'at+jwt'}",
                                    unit_json(f->p, all)),
                      BEARER_DENIED, BEARER_PROFILE,
-                     apr_psprintf(f->p, "claim \"%s\" is missing", required[i]),
+                     apr_psprintf(f->p, "claim '%s' is missing", required[i]),
                      required[i]);
     }
 }
@@ -329,13 +329,13 @@ static void test_rfc9068_profile(void **state)
 static void test_never_an_access_token(void **state)
 {
     static const judge_case_t cases[] = {
-        { "{'nonce':'n'}", BEARER_TYPE, "claim \"nonce\": this is an ID token, "
+        { "{'nonce':'n'}", BEARER_TYPE, "claim 'nonce': this is an ID token, "
           "not an access token; the client has to send the access_token" },
         { "{'nonce':null}", BEARER_TYPE, NULL },
         { "{'at_hash':'x'}", BEARER_TYPE, "at_hash" },
         { "{'c_hash':'x'}", BEARER_TYPE, "c_hash" },
         { "{'token_use':'access'}", BEARER_OK, NULL },
-        { "{'token_use':'id'}", BEARER_TYPE, "\"token_use\" is \"id\", wanted "
+        { "{'token_use':'id'}", BEARER_TYPE, "'token_use' is 'id', wanted "
           "is access: this is an ID token" },
         { "{'token_use':'refresh'}", BEARER_TYPE, NULL },
         { "{'token_use':'Access'}", BEARER_TYPE, NULL },
@@ -344,7 +344,7 @@ static void test_never_an_access_token(void **state)
         { "{'token_use':true}", BEARER_TYPE, "not a string" },
         { "{'token_use':null}", BEARER_TYPE, NULL },
         { "{'typ':'Bearer'}", BEARER_OK, NULL },
-        { "{'typ':'ID'}", BEARER_TYPE, "claim \"typ\" is \"ID\": this is an ID "
+        { "{'typ':'ID'}", BEARER_TYPE, "claim 'typ' is 'ID': this is an ID "
           "token" },
         { "{'typ':'Refresh'}", BEARER_TYPE, "a refresh token" },
         { "{'typ':'Offline'}", BEARER_TYPE, "an offline token" },
@@ -380,7 +380,7 @@ static void test_header_typ(void **state)
         { "application/application/jwt", BEARER_TYPE, NULL },
         { "JOSE", BEARER_TYPE, NULL },
         { "id_token", BEARER_TYPE, NULL },
-        { "dpop+jwt", BEARER_TYPE, "header typ is \"dpop+jwt\", wanted is JWT "
+        { "dpop+jwt", BEARER_TYPE, "header typ is 'dpop+jwt', wanted is JWT "
           "or at+jwt: this is a DPoP proof" },
         { "logout+jwt", BEARER_TYPE, "a logout token" },
         { "token-introspection+jwt", BEARER_TYPE, "an introspection answer" },
@@ -405,7 +405,7 @@ static void test_header_typ(void **state)
 static void test_own_client_id_as_audience(void **state)
 {
     static const judge_case_t cases[] = {
-        { "{'aud':'web'}", BEARER_ID_TOKEN, "the only audience is \"web\", this "
+        { "{'aud':'web'}", BEARER_ID_TOKEN, "the only audience is 'web', this "
           "server's own AuthBearerClientID" },
         { "{'aud':['web']}", BEARER_ID_TOKEN, NULL },
         { "{'aud':'web','azp':'web'}", BEARER_ID_TOKEN, NULL },
@@ -437,7 +437,7 @@ static void test_own_client_id_as_audience(void **state)
 static void test_calling_client(void **state)
 {
     static const judge_case_t cases[] = {
-        { "{'aud':['" AUD "','x']}", BEARER_AZP, "the token is for \"x\" too, "
+        { "{'aud':['" AUD "','x']}", BEARER_AZP, "the token is for 'x' too, "
           "which is not in AuthBearerAudience (" AUD ", api://two)" },
         { "{'aud':['" AUD "','x'],'azp':'web'}", BEARER_OK, NULL },
         { "{'aud':['" AUD "','x'],'client_id':'web'}", BEARER_OK, NULL },
@@ -445,7 +445,7 @@ static void test_calling_client(void **state)
         { "{'aud':['" AUD "','x'],'cid':'web'}", BEARER_OK, NULL },
         { "{'aud':['" AUD "','api://two']}", BEARER_OK, NULL },
         { "{'aud':['" AUD "','" AUD "']}", BEARER_OK, NULL },
-        { "{'azp':7}", BEARER_AZP, "claim \"azp\", the calling client, is "
+        { "{'azp':7}", BEARER_AZP, "claim 'azp', the calling client, is "
           "empty or not a string" },
         { "{'azp':''}", BEARER_AZP, NULL },
         { "{'azp':null,'client_id':'web'}", BEARER_AZP, NULL },
@@ -462,7 +462,7 @@ static void test_clients(void **state)
     static const judge_case_t cases[] = {
         { "{'azp':'web'}", BEARER_OK, NULL },
         { "{'cid':'app'}", BEARER_OK, NULL },
-        { "{'azp':'other'}", BEARER_CLIENTS, "client \"other\" is not in "
+        { "{'azp':'other'}", BEARER_CLIENTS, "client 'other' is not in "
           "AuthBearerClients (web, app)" },
         { "{'azp':'Web'}", BEARER_CLIENTS, NULL },
         /* azp decides, whatever the others say */
@@ -587,7 +587,7 @@ static void test_answers(void **state)
         { "{'iat':9999999999}", BEARER_IAT, NULL },
         { "{'iat':1}", BEARER_OK, NULL },
         { "{'iss':'https://evil.example'}", BEARER_ISS, "the answer speaks of "
-          "issuer \"https://evil.example\", but issuer \"" ISS "\" was asked" },
+          "issuer 'https://evil.example', but issuer '" ISS "' was asked" },
         { "{'iss':7}", BEARER_ISS, NULL },
         { "{'aud':'x'}", BEARER_AUD, NULL },
         { "{'aud':[]}", BEARER_AUD, NULL },

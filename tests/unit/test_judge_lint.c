@@ -103,7 +103,7 @@ static void test_audience_missing(void **state)
     judge_declare(f, other);
     bearer_settings_put(&f->dir, USER_FORMAT, user_format, "%u");
     expect_warning(f, "no AuthBearerAudience is in force here for issuer "
-                   "\"https://other.example\"");
+                   "'https://other.example'");
     assert_null(bearer_judge_audience_error(f->issuers, defaults, &f->server,
                                             &f->dir, f->p));
     bearer_settings_put(&f->dir, ACCEPT_ISSUER, accept_issuer,
@@ -161,7 +161,7 @@ static void test_two_issuers(void **state)
     bearer_settings_put(&f->server, USER_FORMAT, user_format, "%u");
     expect_error(f, NULL);
     f->server.user_format = "%i";
-    expect_error(f, "AuthBearerUserFormat \"%i\": without %u");
+    expect_error(f, "AuthBearerUserFormat '%i': without %u");
 }
 
 /* Sessions of two issuers are two people's as much as tokens are. */
@@ -221,7 +221,7 @@ static void test_tenants(void **state)
     issuer->tenants_any = 1;
     expect_error(f, "with %t");
     f->dir.accept_issuer = unit_list(f->p, TEMPLATE " " ISS);
-    expect_error(f, "e.g. \"%i/%t/%u\"");
+    expect_error(f, "e.g. '%i/%t/%u'");
     f->dir.user_format = "%i/%t/%u";
     expect_error(f, NULL);
     f->dir.accept_issuer = unit_list(f->p, ISS);
@@ -255,8 +255,8 @@ static void test_separators(void **state)
                         unit_list(f->p, "https://corp.example"
                                         " https://eu.example"));
     assert_true(unit_contains(names_warning(f, "%i-%u"), "AuthBearerUserFormat "
-                              "\"%i-%u\" can give a user of \"corp\" and one of "
-                              "\"corp-eu\" the same name"));
+                              "'%i-%u' can give a user of 'corp' and one of "
+                              "'corp-eu' the same name"));
     assert_null(names_warning(f, "%u@%i"));
     assert_null(names_warning(f, "%i/%u"));
     assert_null(names_warning(f, "%u"));
@@ -279,7 +279,7 @@ static void test_separators(void **state)
     f->dir.accept_issuer = unit_list(f->p, TEMPLATE);
     assert_null(names_warning(f, "%t-%u"));
     many->tenants = unit_list(f->p, "a b a-b");
-    assert_true(unit_contains(names_warning(f, "%t-%u"), "(tenant \"a\")"));
+    assert_true(unit_contains(names_warning(f, "%t-%u"), "(tenant 'a')"));
     assert_null(names_warning(f, "%u@%t"));
     many->tenants = NULL;
     many->tenants_file = "/tenants";
@@ -295,7 +295,7 @@ static void test_accepted_but_not_declared(void **state)
 
     bearer_settings_put(&f->dir, ACCEPT_ISSUER, accept_issuer,
                         unit_list(f->p, ISS " https://idp.example"));
-    expect_error(f, "AuthBearerAcceptIssuer names \"https://idp.example\", "
+    expect_error(f, "AuthBearerAcceptIssuer names 'https://idp.example', "
                  "which no AuthBearerIssuer");
 }
 
@@ -331,8 +331,8 @@ static void test_algorithms_without_keys(void **state)
     bearer_algs_t hs256 = bearer_alg_find("HS256")->bit;
 
     bearer_settings_put(&f->server, ALGORITHMS, algorithms, hs256);
-    expect_error(f, "AuthBearerAlgorithms leaves no algorithm for issuer \"" ISS
-                 "\": HS* works only with AuthBearerKeys file:PATH");
+    expect_error(f, "AuthBearerAlgorithms leaves no algorithm for issuer '" ISS
+                 "': HS* works only with AuthBearerKeys file:PATH");
     f->server.algorithms = hs256 | bearer_alg_defaults();
     expect_warning(f, "AuthBearerAlgorithms HS256 has no effect for issuer");
     f->issuer->keys.kind = BEARER_SOURCE_FILE;

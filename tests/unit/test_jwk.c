@@ -229,7 +229,7 @@ static void test_okp_lengths_and_curves(void **state)
                             BEARER_JWKS_REMOTE));
     assert_true(unit_contains(
         skipped(p, unit_with(p, jwk, "crv", json_string("X25519")),
-                BEARER_JWKS_REMOTE), "curve \"X25519\""));
+                BEARER_JWKS_REMOTE), "curve 'X25519'"));
     assert_non_null(skipped(p, unit_with(p, jwk, "x", json_string("AAAA")),
                             BEARER_JWKS_REMOTE));
 }
@@ -241,24 +241,24 @@ static void test_malformed_keys_are_skipped(void **state)
     static const struct {
         const char *jwk, *phrase;
     } cases[] = {
-        { "{}", "\"kty\" is missing" },
-        { "{\"kty\":1}", "\"kty\" is missing" },
-        { "{\"kty\":\"AKP\"}", "unknown kty \"AKP\"" },
+        { "{}", "'kty' is missing" },
+        { "{\"kty\":1}", "'kty' is missing" },
+        { "{\"kty\":\"AKP\"}", "unknown kty 'AKP'" },
         { "{\"kty\":\"rsa\"}", "unknown kty" },
-        { "{\"kty\":\"a\\nb\"}", "unknown kty \"a\\x0ab\"" },
-        { "{\"kty\":\"RSA\"}", "\"n\" is missing" },
-        { "{\"kty\":\"RSA\",\"n\":\"AQAB\"}", "\"e\" is missing" },
+        { "{\"kty\":\"a\\nb\"}", "unknown kty 'a%0ab'" },
+        { "{\"kty\":\"RSA\"}", "'n' is missing" },
+        { "{\"kty\":\"RSA\",\"n\":\"AQAB\"}", "'e' is missing" },
         { "{\"kty\":\"RSA\",\"n\":\"AQ==\",\"e\":\"AQAB\"}",
-          "\"n\" is not base64url" },
+          "'n' is not base64url" },
         { "{\"kty\":\"RSA\",\"n\":\"A+B/\",\"e\":\"AQAB\"}",
-          "\"n\" is not base64url" },
-        { "{\"kty\":\"EC\"}", "\"crv\" is missing" },
-        { "{\"kty\":\"EC\",\"crv\":\"P-192\"}", "curve \"P-192\"" },
-        { "{\"kty\":\"EC\",\"crv\":\"Ed25519\"}", "curve \"Ed25519\"" },
-        { "{\"kty\":\"OKP\",\"crv\":\"P-256\"}", "curve \"P-256\"" },
-        { "{\"kid\":1,\"kty\":\"RSA\"}", "\"kid\" is not a string" },
-        { "{\"kid\":\"me\",\"kty\":\"RSA\"}", "key 1 (kid \"me\"): " },
-        { "{\"issuer\":[],\"kty\":\"RSA\"}", "\"issuer\" is not a string" },
+          "'n' is not base64url" },
+        { "{\"kty\":\"EC\"}", "'crv' is missing" },
+        { "{\"kty\":\"EC\",\"crv\":\"P-192\"}", "curve 'P-192'" },
+        { "{\"kty\":\"EC\",\"crv\":\"Ed25519\"}", "curve 'Ed25519'" },
+        { "{\"kty\":\"OKP\",\"crv\":\"P-256\"}", "curve 'P-256'" },
+        { "{\"kid\":1,\"kty\":\"RSA\"}", "'kid' is not a string" },
+        { "{\"kid\":\"me\",\"kty\":\"RSA\"}", "key 1 (kid 'me'): " },
+        { "{\"issuer\":[],\"kty\":\"RSA\"}", "'issuer' is not a string" },
         { "1", "not an object" },
         { "null", "not an object" },
         { "[]", "not an object" },
@@ -436,7 +436,7 @@ static void test_attack_private_key_in_a_remote_set(void **state)
         bearer_jwks_report_t report;
 
         assert_true(unit_contains(skipped(p, jwk, BEARER_JWKS_REMOTE),
-                                  "private member \"d\""));
+                                  "private member 'd'"));
         assert_null(skipped(p, unit_public(p, jwk), BEARER_JWKS_REMOTE));
         /* in one's own file it is a mistake that does no harm: named, used */
         unit_set_text(p, unit_jwks_text(p, jwk), BEARER_JWKS_LOCAL, &report);

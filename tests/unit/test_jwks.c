@@ -121,9 +121,9 @@ static void test_other_keys_do_not_spoil_a_set(void **state)
     assert_int_equal(report.skipped, 2);
     assert_int_equal(report.lines->nelts, 2);
     assert_string_equal(APR_ARRAY_IDX(report.lines, 0, const char *),
-                        "key 1 (kid \"new\"): unknown kty \"PQC\"");
+                        "key 1 (kid 'new'): unknown kty 'PQC'");
     assert_string_equal(APR_ARRAY_IDX(report.lines, 1, const char *),
-                        "key 2 (kid \"x\"): RSA 17 bits is below 2048");
+                        "key 2 (kid 'x'): RSA 17 bits is below 2048");
     json_decref(keys[0]);
     json_decref(keys[1]);
 }
@@ -217,7 +217,7 @@ static void test_select_by_kid(void **state)
     c = choose(p, set, "RS256", "k", NULL, NULL);
     assert_int_equal(c.reason, BEARER_KEY);
     assert_int_equal(c.unknown_kid, 1);
-    assert_true(unit_contains(c.detail, "no key \"k\""));
+    assert_true(unit_contains(c.detail, "no key 'k'"));
     assert_int_equal(choose(p, set, "RS256", "K1", NULL, NULL).unknown_kid, 1);
     assert_int_equal(choose(p, set, "RS256", "k30", NULL, NULL).unknown_kid, 1);
     assert_int_equal(choose(p, set, "RS256", "a", NULL, NULL).unknown_kid, 1);
@@ -247,12 +247,12 @@ static void test_select_says_why_a_key_does_not_do(void **state)
         { "RS256", "ec", "it is EC P-256" },
         { "ES384", "ec", "it is EC P-256" },
         { "ES256K", "ec", "it is EC P-256" },
-        { "RS256", "enc", "its use is \"enc\"" },
-        { "RS256", "ops", "its key_ops lack \"verify\"" },
-        { "RS256", "ps", "its alg is \"PS256\"" },
+        { "RS256", "enc", "its use is 'enc'" },
+        { "RS256", "ops", "its key_ops lack 'verify'" },
+        { "RS256", "ps", "its alg is 'PS256'" },
         { "ES256", "ps", "it is RSA 2048" },
         { "RS256", "weak", "RSA 17 bits is below 2048" },
-        { "RS256", "new", "unknown kty \"new\"" },
+        { "RS256", "new", "unknown kty 'new'" },
     };
     bearer_jwks_t *set = unit_set_text(p, text_of(p, keys, UNIT_COUNT(keys)),
                                        BEARER_JWKS_REMOTE, NULL);
@@ -363,7 +363,7 @@ static void test_select_with_the_keys_own_issuer(void **state)
     }
     assert_true(unit_contains(
         choose(p, set, "RS256", "msa", "https://x", "t").detail,
-        "of issuer \"https://login.example/9188/v2.0\""));
+        "of issuer 'https://login.example/9188/v2.0'"));
 }
 
 /* ---- PEM --------------------------------------------------------------- */
@@ -543,7 +543,7 @@ static void test_bad_pem_is_refused(void **state)
           "RSA 1024 bits" },
         { pem(p, x25519, write_public), "neither RSA, EC" },
         { "-----BEGIN DH PARAMETERS-----\nMAA=\n-----END DH PARAMETERS-----\n",
-          "\"DH PARAMETERS\" is neither" },
+          "'DH PARAMETERS' is neither" },
         { "-----BEGIN PUBLIC KEY-----\nMAA=\n-----END PUBLIC KEY-----\n",
           "cannot be decoded" },
         { "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",

@@ -242,7 +242,7 @@ static void test_fetched_once(void **state)
     assert_int_equal(state_of(ks, p).keys, 2);
     assert_int_equal(state_of(ks, p).fetched, lab_now(lab));
     assert_int_equal(state_of(ks, p).gone, lab_now(lab) + HOUR + DAY);
-    assert_int_equal(lab_logged(lab, "2 keys from \"" URL "\""), 1);
+    assert_int_equal(lab_logged(lab, "2 keys from '" URL "'"), 1);
 }
 
 static void test_refreshed_ahead_of_time(void **state)
@@ -753,7 +753,7 @@ static void test_skipped_keys_of_a_useless_document(void **state)
         lab_pass(lab, HOUR);
     }
     assert_requests(lab, 5);
-    assert_int_equal(lab_logged(lab, "\"weak\""), 1);
+    assert_int_equal(lab_logged(lab, "'weak'"), 1);
 }
 
 /* ---- unknown kid ------------------------------------------------------- */
@@ -791,7 +791,7 @@ static void test_attack_unknown_kid_flood(void **state)
     }
     assert_requests(lab, 1 + 2);
     assert_int_equal(ask_kid(ks, "x\n", &why, p), BEARER_KEY);
-    assert_true(unit_contains(why.detail, "\"x\\x0a\" is not among the 1 key of"));
+    assert_true(unit_contains(why.detail, "'x%0a' is not among the 1 key of"));
     assert_true(unit_contains(why.detail, "AuthBearerKeysRefresh min="));
 }
 

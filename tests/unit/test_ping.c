@@ -124,7 +124,7 @@ static void test_not_alive(void **state)
     } cases[] = {
         { "", "no answer in time" },
         { "+PON", "no answer in time" },
-        { "-LOADING Redis is loading\r\n", "\"-LOADING Redis is loading\"" },
+        { "-LOADING Redis is loading\r\n", "'-LOADING Redis is loading'" },
         { "-NOAUTH Authentication required.\r\n", "-NOAUTH" },
         { "HTTP/1.1 400 Bad Request\r\n\r\n", "HTTP/1.1 400" },
         { "\x01\x02\x7f\xff\r\n", "answered" },

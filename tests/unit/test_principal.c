@@ -53,7 +53,7 @@ static void test_user_claim(void **state)
         { "sub", "{'sub':'auth0|5f7@clients'}", BEARER_OK, "auth0|5f7@clients" },
         { "sub", "{'sub':'system:serviceaccount:ns:n'}", BEARER_OK,
           "system:serviceaccount:ns:n" },
-        { "sub", "{}", BEARER_USER_CLAIM, "claim \"sub\" is missing" },
+        { "sub", "{}", BEARER_USER_CLAIM, "claim 'sub' is missing" },
         { "sub", "{'sub':1}", BEARER_USER_CLAIM, "is an integer" },
         { "sub", "{'sub':{}}", BEARER_USER_CLAIM, "is an object" },
         { "sub", "{'sub':null}", BEARER_USER_CLAIM, "is null" },
@@ -64,7 +64,7 @@ static void test_user_claim(void **state)
         { "uid", "{'uid':4.5}", BEARER_USER_CLAIM, "number with a fraction" },
         { "uid", "{'uid':true}", BEARER_USER_CLAIM, "is a boolean" },
         /* sub is a string even where it is not the user */
-        { "uid", "{'sub':1,'uid':42}", BEARER_USER_CLAIM, "\"sub\" is an int" },
+        { "uid", "{'sub':1,'uid':42}", BEARER_USER_CLAIM, "'sub' is an int" },
         { "act.sub", "{'sub':'a','act':{'sub':'b'}}", BEARER_OK, "b" },
         { "act.sub", "{'sub':'a','act':{'sub':7}}", BEARER_OK, "7" },
         { "sub", "{'sub':''}", BEARER_IDENTIFIER, "it is empty" },
@@ -123,9 +123,9 @@ static void test_user_regex(void **state)
                         "ann");
     assert_null(build(p, "{'upn':'ann@evil.example'}", &s, &why));
     assert_int_equal(why.reason, BEARER_USER_CLAIM);
-    assert_string_equal(why.detail, "claim \"upn\" is \"ann@evil.example\", "
+    assert_string_equal(why.detail, "claim 'upn' is 'ann@evil.example', "
                         "which the regular expression "
-                        "\"^([^@]+)@example\\x5c.com$\" of AuthBearerUserClaim "
+                        "'^([^@]+)@example%5c.com$' of AuthBearerUserClaim "
                         "does not match");
     /* what comes out is checked, not what went in */
     assert_null(build(p, "{'upn':'a,b@example.com'}", &s, &why));
@@ -149,7 +149,7 @@ static void test_user_regex_gives_up(void **state)
     assert_string_equal(build(p, "{'upn':'m'}", &s, &why)->user, "ann");
     assert_null(build(p, "{'upn':'m!'}", &s, &why));
     assert_int_equal(why.reason, BEARER_CONFIGURATION);
-    assert_true(unit_contains(why.detail, "claim \"upn\""));
+    assert_true(unit_contains(why.detail, "claim 'upn'"));
     assert_true(unit_contains(why.detail, "^(m+)+$"));
     assert_true(unit_contains(why.detail, "too many steps"));
 }
@@ -360,18 +360,18 @@ static void test_odd_names_are_left_out(void **state)
     assert_false(bearer_principal_has_role(principal, " admin"));
     assert_false(bearer_principal_has_role(principal, "x,y"));
     assert_string_equal(unit_lines(p, principal->left_out),
-        "scope \"a\\x09b\" is left out: it has a control character\n"
-        "scope \"x\\xe2\\x80\\x83y\" is left out: it has white space\n"
-        "role \" admin\" is left out: it begins with white space\n"
-        "role \"admin\\xc2\\xa0\" is left out: it ends with white space\n"
-        "role \"x,y\" is left out: it has a comma, which separates names\n"
-        "role \"t\\x09b\" is left out: it has a control character\n"
-        "role \"n\\xc2\\x85l\" is left out: it has a control character\n"
-        "role \"\\xef\\xbb\\xbfbom\" is left out: it begins with white space\n"
+        "scope 'a%09b' is left out: it has a control character\n"
+        "scope 'x%e2%80%83y' is left out: it has white space\n"
+        "role ' admin' is left out: it begins with white space\n"
+        "role 'admin%c2%a0' is left out: it ends with white space\n"
+        "role 'x,y' is left out: it has a comma, which separates names\n"
+        "role 't%09b' is left out: it has a control character\n"
+        "role 'n%c2%85l' is left out: it has a control character\n"
+        "role '%ef%bb%bfbom' is left out: it begins with white space\n"
         "2 more names are left out");
     principal = build(p, "{'sub':'a','groups':' staff'}", &s, &why);
     assert_string_equal(unit_lines(p, principal->left_out),
-                        "group \" staff\" is left out: it begins with white space");
+                        "group ' staff' is left out: it begins with white space");
     principal = build(p, "{'sub':'a','roles':['r']}", &s, &why);
     assert_null(principal->left_out);
 }

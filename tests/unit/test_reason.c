@@ -81,10 +81,10 @@ static void test_refuse_records_reason_and_detail(void **state)
     bearer_refusal_t why = { BEARER_OK, NULL };
 
     assert_int_equal(bearer_refuse(&why, unit_pool(state), BEARER_AUD,
-                                   "audience %s is not in %d", "\"x\"", 3),
+                                   "audience %s is not in %d", "'x'", 3),
                      BEARER_AUD);
     assert_int_equal(why.reason, BEARER_AUD);
-    assert_string_equal(why.detail, "audience \"x\" is not in 3");
+    assert_string_equal(why.detail, "audience 'x' is not in 3");
     assert_int_equal(bearer_refuse(NULL, unit_pool(state), BEARER_EXP, "x"),
                      BEARER_EXP);
 }

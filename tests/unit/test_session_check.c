@@ -555,7 +555,7 @@ static void test_answers_that_cannot_be_used(void **state)
         { "[]", "not a JSON object" },
         { "{\"sub\":\"ann\",\"sub\":\"bob\"}", "not a JSON object" },
         { "{\"sub\":\"ann\"}x", "not a JSON object" },
-        { "{}", "there is no string at \"sub\"" },
+        { "{}", "there is no string at 'sub'" },
         { "{\"sub\":null}", "there is no string" },
         { "{\"sub\":7}", "there is no string" },
         { "{\"sub\":\"\"}", "there is no string" },
@@ -563,9 +563,9 @@ static void test_answers_that_cannot_be_used(void **state)
         { "{\"sub\":\"a\\nb\"}", "no acceptable user name" },
         { "{\"sub\":\" ann\"}", "no acceptable user name" },
         { "{\"sub\":\"a,b\"}", "no acceptable user name" },
-        { "{\"sub\":\"ann\",\"active\":false}", "\"active\" is not JSON true" },
-        { "{\"sub\":\"ann\",\"active\":\"true\"}", "\"active\" is not JSON true" },
-        { "{\"sub\":\"ann\",\"active\":1}", "\"active\" is not JSON true" },
+        { "{\"sub\":\"ann\",\"active\":false}", "'active' is not JSON true" },
+        { "{\"sub\":\"ann\",\"active\":\"true\"}", "'active' is not JSON true" },
+        { "{\"sub\":\"ann\",\"active\":1}", "'active' is not JSON true" },
         { "{\"sub\":\"ann\",\"active\":null}", "AuthBearerProvider introspection" },
     };
     apr_pool_t *p = unit_pool(state);

@@ -8,12 +8,17 @@ static void test_quote_shows_no_raw_byte(void **state)
 {
     apr_pool_t *p = unit_pool(state);
 
-    assert_string_equal(bearer_text_quote(p, "a b"), "\"a b\"");
-    assert_string_equal(bearer_text_quote(p, ""), "\"\"");
+    assert_string_equal(bearer_text_quote(p, "a b"), "'a b'");
+    assert_string_equal(bearer_text_quote(p, ""), "''");
     assert_string_equal(bearer_text_quote(p, NULL), "(none)");
     assert_string_equal(bearer_text_quote(p, "\"\\\n\x7f\xff"),
-                        "\"\\x22\\x5c\\x0a\\x7f\\xff\"");
-    assert_string_equal(bearer_text_quote_n(p, "a\0b", 3), "\"a\\x00b\"");
+                        "'%22%5c%0a%7f%ff'");
+    assert_string_equal(bearer_text_quote_n(p, "a\0b", 3), "'a%00b'");
+    /* no value ends before its end */
+    assert_string_equal(bearer_text_quote(p, "don't"), "'don't'");
+    assert_string_equal(bearer_text_quote(p, "a', user 'b"), "'a%27, user %27b'");
+    assert_string_equal(bearer_text_quote(p, "'a"), "'%27a'");
+    assert_string_equal(bearer_text_quote(p, "a'"), "'a%27'");
 }
 
 static void test_quote_is_bounded(void **state)
@@ -26,7 +31,7 @@ static void test_quote_is_bounded(void **state)
     big[BEARER_QUOTE_MAX + 1] = '\0';
     quoted = bearer_text_quote(p, big);
     assert_int_equal(strlen(quoted), BEARER_QUOTE_MAX + 2 + 3);
-    assert_true(unit_contains(quoted, "z\"..."));
+    assert_true(unit_contains(quoted, "z'..."));
     big[BEARER_QUOTE_MAX] = '\0';
     assert_false(unit_contains(bearer_text_quote(p, big), "..."));
 }
@@ -43,7 +48,7 @@ static void test_quote_list(void **state)
     APR_ARRAY_PUSH(list, const char *) = "api://orders";
     APR_ARRAY_PUSH(list, const char *) = "b\n";
     assert_string_equal(bearer_text_quote_list(p, list),
-                        "(api://orders, b\\x0a)");
+                        "(api://orders, b%0a)");
     for (i = 0; i < 1000; i++) {
         APR_ARRAY_PUSH(list, const char *) = "\x01\x02\x03\x04";
     }
