@@ -99,6 +99,13 @@ static inline apr_pool_t *unit_pool(void **state)
         fail(); \
     } while (0)
 
+/** What a line of the log has of a character: bearer_message_tame(). */
+static inline int unit_tame(int c)
+{
+    return c == '"' ? '\'' : c < 0x20 || c > 0x7e || c == '\\' ? '?' : c;
+}
+
+
 /** Like assert_true, with a printf message about the case at hand. */
 #define UNIT_CHECK(condition, ...) \
     do { \
