@@ -115,7 +115,7 @@ ServerName a.test
     ("ftp-keys", keys_of("", "ftp://idp.example/jwks"), {},
      ["AuthBearerKeys: ", "is neither a URL nor one of this directive's words"]),
     ("key-path-as-url", keys_of("", "/etc/keys.json"), {},
-     ["AuthBearerKeys: ", "is neither a URL nor one of this directive's words"]),
+     ["AB0532", "/etc/keys.json", "file:"]),
     ("client-key-twice", issuer_conf('AuthBearerClientKey "@ROOT@/a" b')
      + location("/a"), {}, ["AuthBearerClientKey"]),
     ("discover-of-no-url", "AuthBearerIssuer urn:x\n" + location("/a"), {},

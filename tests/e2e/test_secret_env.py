@@ -123,7 +123,7 @@ def test_configtest(one_server, issuer, monkeypatch):
     assert SECRET not in server.configtest("-DDUMP_BEARER").output
     monkeypatch.delenv("ORDERS_SECRET")
     done = server.configtest()
-    assert done.status and "env:\"ORDERS_SECRET\"" in done.output, done
+    assert done.status and "env:'ORDERS_SECRET'" in done.output, done
     assert "run configtest where it is set" in done.output, done
     assert "httpd.conf:" in done.output
     server.graceful()
