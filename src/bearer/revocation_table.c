@@ -35,7 +35,7 @@ static void sort_entries(table_t *table)
 {
     size_t i, n = 0;
 
-    if (table->count == 0) {
+    if (!table->entries || table->count == 0) {
         return;
     }
     qsort(table->entries, table->count, sizeof(entry_t), compare_entries);
