@@ -98,6 +98,8 @@ class Tree:
              "-Werror=incompatible-pointer-types",
              "-Werror=implicit-function-declaration", "-c", file, "-o", target],
             cwd=room, stderr=subprocess.DEVNULL, check=False)
+        if done.returncode < 0:
+            raise RuntimeError("the compiler was stopped")
         return target if done.returncode == 0 else None
 
     def programs(self, names):
