@@ -578,7 +578,7 @@ static int is_half_written(fixture_t *f, const char *half)
 {
     FILE *file = fopen(f->path, "w");
     apr_time_t begun = apr_time_now();
-    int reason;
+    bearer_reason_t reason;
 
     assert_non_null(file);
     fputs(half, file);
