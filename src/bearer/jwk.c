@@ -853,8 +853,9 @@ static const char *build_private(EVP_PKEY **pkey, const bearer_jwk_t *half,
         if (problem) {
             return problem;
         }
-        bn = BN_bin2bn(d, (int)curve->octets, BN_secure_new());
-        problem = ec_build(pkey, curve, jwk, bn, p);
+        bn = BN_secure_new();
+        problem = bn && BN_bin2bn(d, (int)curve->octets, bn)
+                  ? ec_build(pkey, curve, jwk, bn, p) : "OpenSSL refuses the key";
         BN_clear_free(bn);
         break;
     case BEARER_KTY_OKP:
