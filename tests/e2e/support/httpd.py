@@ -141,8 +141,8 @@ exec env
 
 
 #: Where BEARER_SESSIONS is set.
-WITH_SESSIONS = """
-AuthBearerSecretFile "{root}/sessions.secret"
+SESSION_SECRET = 'AuthBearerSecretFile "@ROOT@/sessions.secret"\n'
+WITH_SESSIONS = SESSION_SECRET + """
 AuthBearerSessionStore {store}
 <Location "/">
     AuthBearerSession On
@@ -272,12 +272,15 @@ class Httpd:
         if module and SESSIONS:
             self.write("sessions.secret", os.urandom(48), 0o600)
             self._text += WITH_SESSIONS.format(
-                root=self.root, store=os.environ["BEARER_SESSIONS"])
+                store=os.environ["BEARER_SESSIONS"])
         self.configure(conf)
 
     def configure(self, conf):
         """Replaces the test's part of the configuration."""
-        text = (self._text + "\n# --- test\n" + conf).replace(
+        common = self._text
+        if "AuthBearerSecretFile" in conf:  # twice is an error
+            common = common.replace(SESSION_SECRET, "")
+        text = (common + "\n# --- test\n" + conf).replace(
             "@ROOT@", self.root).replace("@PORT@", str(self.port))
         self.write("httpd.conf", text)
 
