@@ -527,7 +527,8 @@ def test_password_changed(host, op):
         assert op.count("authorize") == asked
         a.write("redis-password", "another-password\n", 0o644)
         wait_until(lambda: statuses(browser, a) == {200}, 20, "the new password")
-        assert len(said(a, "answers again")) == 1
+        # a probe that began with the old password may end in between
+        assert 1 <= len(said(a, "answers again")) <= 2
 
 
 @AWAY
@@ -719,7 +720,8 @@ def test_tls_is_built_where_it_can_be():
 
 @pytest.fixture
 def tls(tmp_path):
-    missing.need("hiredis-tls", has_tls())
+    if not has_tls():  # Debian 12: test_tls_is_there_or_refused
+        pytest.skip("this hiredis has no TLS")
 
     def start(kind="good", words=()):
         pem = tmp_path / "server.pem"
