@@ -201,22 +201,24 @@ apr_status_t bearer_revocation_jti_digest(bearer_sha256_t *sha256,
     return bearer_sha256_of(sha256, digest, pieces, 2);
 }
 
+/* Behind the next dot; NULL: there is none, or was none before. */
+static const char *next_dot(const char *from, const char *end)
+{
+    const char *dot = from ? memchr(from, '.', (apr_size_t)(end - from)) : NULL;
+
+    return dot ? dot + 1 : NULL;
+}
+
 apr_status_t bearer_revocation_token_digest(bearer_sha256_t *sha256,
                                             unsigned char *digest,
                                             const char *token, apr_size_t len)
 {
     bearer_sha256_piece_t signed_part = { token, len };
-    apr_size_t i;
-    int dots = 0;
+    const char *end = token + len;
+    const char *first = next_dot(token, end), *second = next_dot(first, end);
 
-    for (i = 0; i < len; i++) {
-        if (token[i] == '.') {
-            dots++;
-            signed_part.len = i;
-        }
-    }
-    if (dots != 2) {
-        signed_part.len = len;
+    if (second && !next_dot(second, end)) {
+        signed_part.len = (apr_size_t)(second - 1 - token);
     }
     return bearer_sha256_of(sha256, digest, &signed_part, 1);
 }
