@@ -166,7 +166,7 @@ json_t *bearer_explain_settings(const bearer_settings_t *settings,
     int i;
 
     for (i = 0; i < BEARER_SETTING_COUNT; i++) {
-        if ((settings->set >> i) & 1u) {
+        if (bearer_settings_wrote(settings, i)) {
             bearer_setting_t setting = (bearer_setting_t)i;
 
             json_array_append_new(out, bearer_explain_string(

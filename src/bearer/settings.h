@@ -161,9 +161,9 @@ typedef struct bearer_settings_t {
 #undef X
 } bearer_settings_t;
 
-/** Did this layer write it? */
-#define bearer_settings_has(s, symbol) \
-    (((s)->set >> BEARER_SET_##symbol) & 1u)
+/** Did this layer write it? By its bearer_setting_t, and by its SYMBOL. */
+#define bearer_settings_wrote(s, setting) (((s)->set >> (setting)) & 1u)
+#define bearer_settings_has(s, symbol) bearer_settings_wrote(s, BEARER_SET_##symbol)
 
 /** Writes one member and its bit. */
 #define bearer_settings_put(s, symbol, member_, value) \

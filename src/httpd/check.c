@@ -235,7 +235,7 @@ int bearer_check_reached(const walk_t *w, const ap_directive_t *node,
     for (i = 0; i < w->global->sections->nelts; i++) {
         const section_t *other = &APR_ARRAY_IDX(w->global->sections, i, section_t);
 
-        if (((other->dir->settings.set >> setting) & 1u)
+        if (bearer_settings_wrote(&other->dir->settings, setting)
             && bearer_check_may_reach(w, other->node, node)) {
             return 1;
         }

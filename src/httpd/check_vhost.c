@@ -82,15 +82,10 @@ static const bearer_setting_t about_tokens[] = {
     BEARER_SET_AUDIENCE, BEARER_SET_NO_AUDIENCE, BEARER_SET_CLIENTS
 };
 
-static int has(const bearer_settings_t *settings, bearer_setting_t setting)
-{
-    return (int)((settings->set >> setting) & 1u);
-}
-
 static int overrides(const bearer_issuer_t *issuer, const bearer_settings_t *vhost,
                      bearer_setting_t setting, apr_pool_t *p)
 {
-    return has(&issuer->settings, setting)
+    return bearer_settings_wrote(&issuer->settings, setting)
         && strcmp(bearer_settings_print(&issuer->settings, setting, p),
                   bearer_settings_print(vhost, setting, p)) != 0;
 }
@@ -159,7 +154,7 @@ static void check_vhost(walk_t *w, server_rec *s)
 
 /* ---- Require ------------------------------------------------------------------ */
 
-/* Lets everybody in, or nobody: no reason to look at a token. */
+/* It lets every request in, or none, whatever the token is. */
 static int asks_for_no_user(const walk_t *w, const ap_directive_t *require)
 {
     const char *args = require->args;
@@ -234,6 +229,8 @@ static void check_require(walk_t *w, const bearer_section_t *s)
 
 static void check_login_section(walk_t *w, const section_t *section)
 {
+    const char *name = bearer_settings_has(&section->dir->settings, LOGIN)
+                       ? "AuthBearerLogin" : "AuthBearerSession";
     bearer_settings_t settings;
 
     memset(&settings, 0, sizeof(settings));
@@ -241,10 +238,7 @@ static void check_login_section(walk_t *w, const section_t *section)
     if (settings.login.on && !settings.session
         && !bearer_check_reached(w, section->node, BEARER_SET_SESSION)) {
         bearer_check_say(w, APLOG_ERR,
-                         bearer_check_find(section->node->first_child,
-                                           has(&section->dir->settings,
-                                               BEARER_SET_LOGIN)
-                                           ? "AuthBearerLogin" : "AuthBearerSession"),
+                         bearer_check_find(section->node->first_child, name),
                          AB(0702) "AuthBearerLogin On without AuthBearerSession On: a browser "
                          "that has logged in would be sent to log in again; write "
                          "AuthBearerSession On beside it");
@@ -268,8 +262,8 @@ void bearer_check_without_effect(walk_t *w)
     for (i = 0; i < w->global->sections->nelts; i++) {
         const section_t *section = &APR_ARRAY_IDX(w->global->sections, i, section_t);
 
-        if (has(&section->dir->settings, BEARER_SET_LOGIN)
-            || has(&section->dir->settings, BEARER_SET_SESSION)) {
+        if (bearer_settings_has(&section->dir->settings, LOGIN)
+            || bearer_settings_has(&section->dir->settings, SESSION)) {
             check_login_section(w, section);
         }
     }

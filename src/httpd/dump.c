@@ -5,11 +5,6 @@
  */
 #include "check_inside.h"
 
-static int has(const bearer_settings_t *settings, bearer_setting_t setting)
-{
-    return (int)((settings->set >> setting) & 1u);
-}
-
 static int may_stand(bearer_setting_t setting, int where)
 {
     return (bearer_settings_where(setting) & where)
@@ -22,7 +17,7 @@ static void dump_setting(apr_file_t *out, const bearer_settings_t *settings,
 {
     apr_file_printf(out, "    %s %s%s\n", bearer_settings_directive(setting),
                     bearer_settings_print(settings, setting, p),
-                    has(settings, setting) ? "" : "   # default");
+                    bearer_settings_wrote(settings, setting) ? "" : "   # default");
 }
 
 /* What counts for the tokens of an issuer that has a value of its own. Not 0: so
@@ -39,7 +34,7 @@ static int dump_issuers(apr_file_t *out, const bearer_issuers_t *issuers,
         if (!bearer_judge_accepts(here, issuer)) {
             continue;
         }
-        if (!has(&issuer->settings, setting)) {
+        if (!bearer_settings_wrote(&issuer->settings, setting)) {
             others++;
             continue;
         }
@@ -70,7 +65,7 @@ static void dump_section(apr_file_t *out, const bearer_section_t *section,
         bearer_setting_t setting = (bearer_setting_t)i;
 
         if (may_stand(setting, BEARER_WHERE_D | BEARER_WHERE_H)
-            && (has(&section->settings, setting)
+            && (bearer_settings_wrote(&section->settings, setting)
                 || !dump_issuers(out, server->issuers, &here, setting, w->p))) {
             dump_setting(out, &here, setting, w->p);
         }
