@@ -4,21 +4,18 @@ common but the backend, which dies and comes back.
 """
 import itertools
 import json
-import os
-import shutil
 import signal
 
 import pytest
 
-from support import missing
-from support.backends import Memcached, Redis
+from support.backends import Redis
 from support.expect import everywhere, granted, invalid, location
-from support.fleet import overwrite, stored
-from support.httpd import MODULES, wait_until
+from support.fleet import KINDS, overwrite, stored
+from support.fleet import cache as backend  # noqa: F401
+from support.httpd import wait_until
 from support.load import Load, burst, crowd
 from support.tokens import b64, jwks, mint
 
-KINDS = {"redis": Redis, "memcache": Memcached}
 SECRET = "s" * 48 + "\n"
 
 #: What httpd and we may say while the backend or the issuer is away.
@@ -27,17 +24,6 @@ AWAY = pytest.mark.allow_log("keys of issuer", "AH0347[89]", "AH0079",
 CROWDED = pytest.mark.allow_log("AH00484", "AH00161")
 
 _names = itertools.count()
-
-
-@pytest.fixture(params=sorted(KINDS))
-def backend(request):
-    kind = KINDS[request.param]
-    missing.need(kind.PROGRAM, shutil.which(kind.PROGRAM))
-    missing.need("mod_" + kind.MODULE, os.path.exists(
-        "%s/mod_%s.so" % (MODULES, kind.MODULE)))
-    server = kind()
-    yield server
-    server.close()
 
 
 @pytest.fixture

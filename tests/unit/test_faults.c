@@ -464,25 +464,8 @@ static void test_digests(void **state)
 
 static bearer_session_store_t store_of(unit_world_t *w, int in_cookie, int own)
 {
-    bearer_session_store_t store = { 0 };
-
-    store.seal = unit_seal(w->p, "one", "session");
-    store.cache = own ? &unit_own(w, 128 * 1024)->cache : &unit_cache(w)->cache;
-    store.world = &w->world;
-    store.server = "https://app.example";
-    store.in_cookie = in_cookie;
-    store.max = apr_time_from_sec(28800);
-    store.idle = apr_time_from_sec(1800);
-    return store;
-}
-
-static json_t *body_of(apr_pool_t *p)
-{
-    json_t *body = json_pack("{s:s,s:{s:s,s:s}}", "client", "app", "claims", "sub",
-                             "ann", "sid", "s1");
-
-    bearer_json_tie(body, p);
-    return body;
+    return unit_store(w, own ? &unit_own(w, 128 * 1024)->cache : &unit_cache(w)->cache,
+                      in_cookie);
 }
 
 /* A session is begun whole or not at all, and found whole or not at all. */
@@ -490,7 +473,7 @@ static void test_sessions(void **state)
 {
     apr_pool_t *p = unit_pool(state);
     unit_world_t *w = unit_world(p);
-    json_t *body = body_of(p);
+    json_t *body = unit_session_body(p);
     int n, kind;
 
     for (kind = 0; kind < 4; kind++) {
@@ -539,7 +522,7 @@ static void test_ends_of_sessions(void **state)
 
             unit_fault.failing = 0;
             assert_int_equal(bearer_session_new(&s, &store, "https://idp.example/",
-                                                body_of(p), p), APR_SUCCESS);
+                                                unit_session_body(p), p), APR_SUCCESS);
             assert_int_equal(bearer_session_begin(&cookie, s, &store, NULL, p),
                              APR_SUCCESS);
             unit_fault.calls = 0;
@@ -579,7 +562,7 @@ static void test_sessions_without_random_bytes(void **state)
         apr_status_t rv;
 
         left = asked;
-        rv = bearer_session_new(&s, &store, "https://idp.example/", body_of(p), p);
+        rv = bearer_session_new(&s, &store, "https://idp.example/", unit_session_body(p), p);
         if (rv == APR_SUCCESS) {
             rv = bearer_session_begin(&cookie, s, &store, NULL, p);
         }
@@ -590,7 +573,7 @@ static void test_sessions_without_random_bytes(void **state)
 
             memcpy(before, s->revision, sizeof(before));
             left = 0;
-            assert_int_equal(bearer_session_renew(s, &store, body_of(p), p),
+            assert_int_equal(bearer_session_renew(s, &store, unit_session_body(p), p),
                              APR_EGENERAL);
         }
     }

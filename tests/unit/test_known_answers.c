@@ -12,7 +12,6 @@
 #include "bearer/sha256.h"
 #include "bearer/throttle.h"
 
-#define SERVER "https://app.example"
 #define ISSUER "https://idp.example/"
 
 static const unsigned char *bytes_of(apr_pool_t *p, const char *hex)
@@ -81,8 +80,8 @@ static void test_attempt(void **state)
     bearer_attempt_t *a = bearer_attempt_new(&login, "/x?y=1", p), *back;
 
     assert_non_null(a);
-    assert_string_equal(bearer_attempt_seal(a, seal, SERVER, &w->world, p), ATTEMPT);
-    assert_int_equal(bearer_attempt_open(&back, ATTEMPT, seal, SERVER, &w->world, p),
+    assert_string_equal(bearer_attempt_seal(a, seal, UNIT_SERVER, &w->world, p), ATTEMPT);
+    assert_int_equal(bearer_attempt_open(&back, ATTEMPT, seal, UNIT_SERVER, &w->world, p),
                      APR_SUCCESS);
     assert_string_equal(back->state, "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8");
     assert_string_equal(back->nonce, "ICEiIyQlJicoKSorLC0uLzAxMjM0NTY3ODk6Ozw9Pj8");
@@ -108,37 +107,13 @@ static void test_attempt(void **state)
 #define BY_SID "731eb9ea206064d06d6586bd7ec9652864b2b44d868230ab24867a5d7aa0c15f"
 #define BY_SUB "7a090f01d2ca9ccb4c4e9c9e9889b0d0d31db6f8d2716d7699fd3ac3a461cdc7"
 
-static bearer_session_store_t store_of(unit_world_t *w, const bearer_cache_t *cache,
-                                       int in_cookie)
-{
-    bearer_session_store_t store = { 0 };
-
-    store.seal = unit_seal(w->p, "one", "session");
-    store.cache = cache;
-    store.world = &w->world;
-    store.server = SERVER;
-    store.in_cookie = in_cookie;
-    store.max = apr_time_from_sec(28800);
-    store.idle = apr_time_from_sec(1800);
-    return store;
-}
-
-static json_t *body_of(apr_pool_t *p)
-{
-    json_t *body = json_pack("{s:s,s:{s:s,s:s}}", "client", "app", "claims", "sub",
-                             "ann", "sid", "s1");
-
-    bearer_json_tie(body, p);
-    return body;
-}
-
 /* What an earlier version has put into a browser opens. */
 static void test_session_cookie(void **state)
 {
     apr_pool_t *p = unit_pool(state);
     unit_world_t *w = unit_world(p);
     unit_cache_t *cache = unit_cache(w);
-    bearer_session_store_t store = store_of(w, &cache->cache, 1);
+    bearer_session_store_t store = unit_store(w, &cache->cache, 1);
     bearer_session_t *s;
     const char *again;
 
@@ -175,11 +150,11 @@ static void test_names(void **state)
     apr_pool_t *p = unit_pool(state);
     unit_world_t *w = unit_world(p);
     unit_cache_t *cache = unit_cache(w);
-    bearer_session_store_t store = store_of(w, &cache->cache, 0);
+    bearer_session_store_t store = unit_store(w, &cache->cache, 0);
     bearer_session_t *s;
     const char *cookie;
 
-    assert_int_equal(bearer_session_new(&s, &store, ISSUER, body_of(p), p), APR_SUCCESS);
+    assert_int_equal(bearer_session_new(&s, &store, ISSUER, unit_session_body(p), p), APR_SUCCESS);
     assert_string_equal(bearer_text_hex(p, s->by_sid, 32), BY_SID);
     assert_string_equal(bearer_text_hex(p, s->by_sub, 32), BY_SUB);
     assert_int_equal(bearer_session_begin(&cookie, s, &store, NULL, p), APR_SUCCESS);
@@ -210,7 +185,7 @@ static void test_owners(void **state)
     apr_pool_t *p = unit_pool(state);
     unit_world_t *w = unit_world(p);
     unit_own_t *own = unit_own(w, 128 * 1024);
-    bearer_session_store_t store = store_of(w, &own->cache, 0);
+    bearer_session_store_t store = unit_store(w, &own->cache, 0);
     static const struct {
         bearer_owner_t by;
         const char *hex;
@@ -227,7 +202,7 @@ static void test_owners(void **state)
         unsigned char address[16], another[16] = { 0 };
 
         memcpy(address, bytes_of(p, owners[3].hex), 16);
-        assert_int_equal(bearer_session_new(&s, &store, ISSUER, body_of(p), p),
+        assert_int_equal(bearer_session_new(&s, &store, ISSUER, unit_session_body(p), p),
                          APR_SUCCESS);
         assert_int_equal(bearer_session_begin(&cookie, s, &store, address, p),
                          APR_SUCCESS);
@@ -268,7 +243,7 @@ static void test_pkce(void **state)
     bearer_metadata_t metadata = { .authorization_endpoint = ISSUER "auth",
                                    .token_endpoint = ISSUER "token" };
     bearer_login_t login = { .access = &access, .metadata = &metadata,
-                             .redirect_uri = SERVER "/.auth/callback" };
+                             .redirect_uri = UNIT_SERVER "/.auth/callback" };
     bearer_attempt_t *a;
     const char *url;
 

@@ -24,13 +24,7 @@ static fixture_t *fixture(apr_pool_t *p, int in_cookie)
     f->p = p;
     f->w = unit_world(p);
     f->cache = unit_cache(f->w);
-    f->store.seal = unit_seal(p, "one", "session");
-    f->store.cache = &f->cache->cache;
-    f->store.world = &f->w->world;
-    f->store.server = "https://app.example";
-    f->store.in_cookie = in_cookie;
-    f->store.max = apr_time_from_sec(8 * 3600);
-    f->store.idle = apr_time_from_sec(1800);
+    f->store = unit_store(f->w, &f->cache->cache, in_cookie);
     return f;
 }
 

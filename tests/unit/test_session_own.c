@@ -26,13 +26,7 @@ static fixture_t *fixture(void **state, int in_cookie)
     f->w = unit_world(p);
     f->w->world.random = NULL;      /* many ids */
     f->own = unit_own(f->w, 2 * (128 * 1024));
-    f->store.seal = unit_seal(p, "one", "session");
-    f->store.cache = &f->own->cache;
-    f->store.world = &f->w->world;
-    f->store.server = "https://app.example";
-    f->store.in_cookie = in_cookie;
-    f->store.max = apr_time_from_sec(8 * 3600);
-    f->store.idle = apr_time_from_sec(1800);
+    f->store = unit_store(f->w, &f->own->cache, in_cookie);
     return f;
 }
 

@@ -296,4 +296,33 @@ static inline bearer_seal_t *unit_seal(apr_pool_t *p, const char *secrets,
     return seal;
 }
 
+#define UNIT_SERVER "https://app.example"
+
+/** A store with the usual times, sealed by one secret. */
+static inline bearer_session_store_t unit_store(unit_world_t *w,
+                                                const bearer_cache_t *cache,
+                                                int in_cookie)
+{
+    bearer_session_store_t store = { 0 };
+
+    store.seal = unit_seal(w->p, "one", "session");
+    store.cache = cache;
+    store.world = &w->world;
+    store.server = UNIT_SERVER;
+    store.in_cookie = in_cookie;
+    store.max = apr_time_from_sec(8 * 3600);
+    store.idle = apr_time_from_sec(1800);
+    return store;
+}
+
+/** What a session of ann keeps. */
+static inline json_t *unit_session_body(apr_pool_t *p)
+{
+    json_t *body = json_pack("{s:s,s:{s:s,s:s}}", "client", "app", "claims", "sub",
+                             "ann", "sid", "s1");
+
+    bearer_json_tie(body, p);
+    return body;
+}
+
 #endif
