@@ -324,10 +324,10 @@ apr_status_t bearer_redis_set(bearer_redis_t *redis, const char *key,
 }
 
 /* KEYS: the value's, the list's; ARGV: the value, its life, the list's life, the length
- * of the prefix, how many there may be. The list names keys without their prefix; of
- * those that are no more nothing is kept. Whoever writes to the list can make it end
- * any of our keys, as he can without it, but not make it longer. What is refused is
- * refused before anything was changed, by the server's own words. */
+ * of the prefix, how many there may be. The list names keys without their prefix;
+ * names of keys that have expired are dropped. A client that can write to the list can
+ * make this end any of our keys, as it could without the list. Every refusal comes from
+ * the server, before anything has been changed. */
 static const char add_to_list[] =
     "local list = redis.pcall('GET', KEYS[2]) "
     "if type(list) == 'table' then return list end "

@@ -3,7 +3,7 @@
  * The revocation list in memory. Tables (revocation_table.h) sit in a few places;
  * a reader counts itself in at the current place and makes sure that it still is
  * the current one, so that a place is reused, and its table freed, only when
- * nobody is there.
+ * no reader is left there.
  *
  * A file may be looked at while it is being written in its place (cp), when it is
  * empty, or ends anywhere. So a change of the same file is read when the file has

@@ -9,8 +9,8 @@
  *   jti   SHA256-HEX-OF-ISSUER-NUL-JTI UNTIL
  *
  * Fields are separated by blanks or tabs. UNTIL is seconds since the epoch, the
- * token's exp (0: for ever); an entry lives BEARER_REVOCATION_GRACE longer, for
- * a token may be accepted so long after its exp. Less than
+ * token's exp (0: for ever); an entry lives BEARER_REVOCATION_GRACE longer, because
+ * a token may be accepted for that long after its exp. Less than
  * BEARER_REVOCATION_UNTIL_MIN is no date but a mistake, as is a digest of nothing:
  * such a line is bad. Every line ends with a line feed: a last line without one
  * shows a file that was cut. Nothing in the file is a secret.

@@ -109,7 +109,7 @@ typedef struct bearer_session_question_t {
     bearer_http_request_t request;
     unsigned char key[BEARER_CACHE_KEY_SIZE]; /**< the same for questions that
                                             have the same answer */
-    int keyed;                         /**< 0: there is no key, and no answer */
+    int keyed;                         /**< 0: the key could not be made */
 } bearer_session_question_t;
 
 void bearer_session_question_prepare(bearer_session_question_t *question,

@@ -439,7 +439,7 @@ static bearer_verdict_t (*const provider_table[])(attempt_t *a) = {
 };
 
 /* How much a provider says about a token that is not its own: that its issuer is
- * not declared, that an opaque token is nobody's, that it is no JWT. */
+ * not declared, that no provider takes an opaque token, that it is no JWT. */
 static int weight(bearer_reason_t reason)
 {
     return reason == BEARER_OK ? 0
