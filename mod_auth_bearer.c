@@ -3,7 +3,7 @@
  * @file mod_auth_bearer.c
  * The door: which directives there are and where they may stand, which hooks
  * are taken and when. What they do is in src/httpd/, one room per step; what a
- * token is, is in src/bearer/.
+ * token is, is in the other folders of src/.
  */
 #include "src/httpd/glue.h"
 

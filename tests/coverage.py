@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # Licensed under the Apache License, Version 2.0; see LICENSE.
-"""Coverage of the library (src/bearer) by the unit tests alone, with gcc and gcov.
+"""Coverage of the library (src, without src/httpd) by the unit tests alone, with gcc and gcov.
 
     tests/coverage.py [--left] [--again] [BUILD-DIRECTORY] [FILE...]
 
@@ -15,6 +15,7 @@ import gzip
 import json
 import os
 import pathlib
+import re
 import subprocess
 import sys
 import tempfile
@@ -56,7 +57,9 @@ def read(directory):
     """{file: ({line: count}, {(line, branch): count})}"""
     files = collections.defaultdict(lambda: ({}, {}))
     objects = {}
-    for notes in sorted((directory / 'src/bearer').rglob('*.gcno')):
+    for notes in sorted((directory / 'src').rglob('*.gcno')):
+        if '/src/httpd/' in str(notes):
+            continue
         # of two objects of a file the one that ran; one that no test links counts, too
         if notes.stem not in objects or notes.with_suffix('.gcda').exists():
             objects[notes.stem] = notes
@@ -75,10 +78,10 @@ def read(directory):
 
 def add(files, report):
     for part in report['files']:
-        name = os.path.basename(part['file'])
-        if '/src/bearer/' not in part['file'] or not name.endswith('.c'):
+        name = re.search(r'/(src/(?!httpd/)\w+/\w+\.c)$', part['file'])
+        if not name:
             continue
-        lines, branches = files[name]
+        lines, branches = files[name.group(1)]
         for line in part['lines']:
             number = line['line_number']
             lines[number] = lines.get(number, 0) + line['count']
@@ -93,7 +96,7 @@ def share(counts):
 
 
 def tell_left(name, lines, branches):
-    text = (TOP / 'src/bearer' / name).read_text(encoding='utf-8').splitlines()
+    text = (TOP / name).read_text(encoding='utf-8').splitlines()
     for number in sorted(set(lines) | {line for line, _ in branches}):
         of_line = [n for (line, _), n in branches.items() if line == number]
         if not lines.get(number):

@@ -15,9 +15,9 @@
 #include <apr_tables.h>
 #include <jansson.h>
 
-#include "bearer/alg.h"
-#include "bearer/reason.h"
-#include "bearer/world.h"
+#include "base/reason.h"
+#include "base/world.h"
+#include "jose/alg.h"
 
 /** Exit statuses, the same for every command. */
 enum {

@@ -7,10 +7,10 @@
 
 #include <apr_strings.h>
 
-#include "bearer/b64url.h"
-#include "bearer/json.h"
-#include "bearer/jws.h"
-#include "bearer/text.h"
+#include "base/b64url.h"
+#include "base/json.h"
+#include "base/text.h"
+#include "jose/jws.h"
 
 /* A payload that is no JSON object: as a string, or what cannot be one in
  * base64url. */

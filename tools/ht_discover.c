@@ -13,7 +13,7 @@
 #include <apr_file_info.h>
 #include <apr_strings.h>
 
-#include "bearer/http.h"
+#include "base/http.h"
 #include "offer.h"
 #include "tell.h"
 

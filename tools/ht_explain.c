@@ -13,14 +13,14 @@
 
 #include <apr_strings.h>
 
-#include "bearer/claim.h"
-#include "bearer/explain.h"
-#include "bearer/exports.h"
-#include "bearer/json.h"
-#include "bearer/jws.h"
-#include "bearer/keyset.h"
-#include "bearer/revocation.h"
-#include "bearer/text.h"
+#include "base/json.h"
+#include "base/text.h"
+#include "jose/jws.h"
+#include "judge/claim.h"
+#include "judge/exports.h"
+#include "keys/keyset.h"
+#include "report/explain.h"
+#include "state/revocation.h"
 #include "tell.h"
 
 #define SECONDS_MAX APR_INT64_C(1000000000000)

@@ -21,8 +21,8 @@
 #include <apr_strings.h>
 #include <apr_time.h>
 
-#include "bearer/explain.h"
-#include "bearer/text.h"
+#include "base/text.h"
+#include "report/explain.h"
 #include "tell.h"
 
 #define OUT_MAX (4 * 1024 * 1024)

@@ -17,9 +17,9 @@
 #include <openssl/crypto.h>
 #include <openssl/rand.h>
 
-#include "bearer/b64url.h"
-#include "bearer/jws.h"
-#include "bearer/text.h"
+#include "base/b64url.h"
+#include "base/text.h"
+#include "jose/jws.h"
 
 /* ---- messages ------------------------------------------------------------ */
 

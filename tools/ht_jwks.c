@@ -8,9 +8,9 @@
 
 #include <apr_strings.h>
 
-#include "bearer/json.h"
-#include "bearer/jwk.h"
-#include "bearer/text.h"
+#include "base/json.h"
+#include "base/text.h"
+#include "jose/jwk.h"
 
 static int has_key(const json_t *keys, const char *kid)
 {

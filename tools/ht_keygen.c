@@ -12,9 +12,9 @@
 #include <openssl/crypto.h>
 #include <openssl/rand.h>
 
-#include "bearer/b64url.h"
-#include "bearer/json.h"
-#include "bearer/jwk.h"
+#include "base/b64url.h"
+#include "base/json.h"
+#include "jose/jwk.h"
 
 /** Octets of the longest oct key made. */
 #define OCT_MAX 512

@@ -7,7 +7,7 @@
 
 #include <curl/curl.h>
 
-#include "bearer/explain.h"
+#include "report/explain.h"
 
 static void world_log(void *call, bearer_log_level_t level, const char *message)
 {

@@ -12,7 +12,7 @@
 
 #include <apr_strings.h>
 
-#include "bearer/text.h"
+#include "base/text.h"
 
 /** Width that help is wrapped at. */
 #define WIDTH 78

@@ -10,10 +10,10 @@
 #include <apr_strings.h>
 #include <apr_time.h>
 
-#include "bearer/json.h"
-#include "bearer/jws.h"
-#include "bearer/revocation.h"
-#include "bearer/text.h"
+#include "base/json.h"
+#include "base/text.h"
+#include "jose/jws.h"
+#include "state/revocation.h"
 
 #define SECONDS_MAX APR_INT64_C(1000000000000)
 

@@ -12,11 +12,11 @@
 #include <openssl/crypto.h>
 #include <openssl/rand.h>
 
-#include "bearer/b64url.h"
-#include "bearer/json.h"
-#include "bearer/jwk.h"
-#include "bearer/jws.h"
-#include "bearer/text.h"
+#include "base/b64url.h"
+#include "base/json.h"
+#include "base/text.h"
+#include "jose/jwk.h"
+#include "jose/jws.h"
 
 /** Seconds; far enough either way, and no sum of two overflows. */
 #define SECONDS_MAX APR_INT64_C(1000000000000)

@@ -11,11 +11,11 @@
 #include <apr_strings.h>
 #include <apr_time.h>
 
-#include "bearer/judge.h"
-#include "bearer/json.h"
-#include "bearer/jwk.h"
-#include "bearer/jws.h"
-#include "bearer/text.h"
+#include "base/json.h"
+#include "base/text.h"
+#include "jose/jwk.h"
+#include "jose/jws.h"
+#include "judge/judge.h"
 
 #define SECONDS_MAX APR_INT64_C(1000000000000)
 #define SKEW_MAX 300  /* as for AuthBearerClockSkew */

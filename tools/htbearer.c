@@ -17,7 +17,7 @@
 #include <apr_general.h>
 #include <openssl/crypto.h>
 
-#include "bearer/text.h"
+#include "base/text.h"
 
 #ifdef PACKAGE_VERSION
 #define VERSION_TEXT PACKAGE_VERSION

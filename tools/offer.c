@@ -10,10 +10,10 @@
 
 #include <apr_strings.h>
 
-#include "bearer/alg.h"
-#include "bearer/http.h"
-#include "bearer/json.h"
-#include "bearer/text.h"
+#include "base/http.h"
+#include "base/json.h"
+#include "base/text.h"
+#include "jose/alg.h"
 
 /** A list says no more than so many of its members, a member so many bytes. */
 #define LIST_MAX 100

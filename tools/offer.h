@@ -13,8 +13,8 @@
 #include <apr_tables.h>
 #include <jansson.h>
 
-#include "bearer/issuer.h"
-#include "bearer/jwk.h"
+#include "jose/jwk.h"
+#include "trust/issuer.h"
 
 typedef struct offer_t {
     apr_pool_t *p;

@@ -9,9 +9,9 @@
 
 #include <apr_strings.h>
 
-#include "bearer/explain.h"
-#include "bearer/json.h"
-#include "bearer/text.h"
+#include "base/json.h"
+#include "base/text.h"
+#include "report/explain.h"
 
 const char *tell_shown(const char *s, apr_pool_t *p)
 {

@@ -6,7 +6,7 @@
  */
 #include "glue.h"
 
-#include "bearer/challenge.h"
+#include "judge/challenge.h"
 
 APLOG_USE_MODULE(auth_bearer);
 

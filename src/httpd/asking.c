@@ -7,7 +7,7 @@
  */
 #include "glue.h"
 
-#include "bearer/localcache.h"
+#include "base/localcache.h"
 
 APLOG_USE_MODULE(auth_bearer);
 

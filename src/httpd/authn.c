@@ -6,7 +6,7 @@
  */
 #include "authn.h"
 
-#include "bearer/exports.h"
+#include "judge/exports.h"
 
 APLOG_USE_MODULE(auth_bearer);
 

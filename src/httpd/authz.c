@@ -12,7 +12,7 @@
  */
 #include "authz.h"
 
-#include "bearer/claim.h"
+#include "judge/claim.h"
 
 APLOG_USE_MODULE(auth_bearer);
 

@@ -10,10 +10,10 @@
 
 #include "glue.h"
 
-#include "bearer/cookie.h"
-#include "bearer/json.h"
-#include "bearer/login.h"
-#include "bearer/session.h"
+#include "base/cookie.h"
+#include "base/json.h"
+#include "login/login.h"
+#include "login/session.h"
 
 struct browser_t {
     const char *origin;          /**< SCHEME://HOST[:PORT] */

@@ -6,7 +6,7 @@
  */
 #include "browser.h"
 
-#include "bearer/return_url.h"
+#include "login/return_url.h"
 
 APLOG_USE_MODULE(auth_bearer);
 

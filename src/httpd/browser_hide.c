@@ -10,7 +10,7 @@
  */
 #include "browser.h"
 
-#include "bearer/credential_syntax.h"
+#include "judge/credential_syntax.h"
 
 APLOG_USE_MODULE(auth_bearer);
 

@@ -7,7 +7,7 @@
  */
 #include "browser.h"
 
-#include "bearer/exports.h"
+#include "judge/exports.h"
 
 APLOG_USE_MODULE(auth_bearer);
 

@@ -10,9 +10,9 @@
 
 #include <apr_lib.h>
 
-#include "bearer/login.h"
-#include "bearer/resource.h"
-#include "bearer/user_format.h"
+#include "judge/user_format.h"
+#include "login/login.h"
+#include "trust/resource.h"
 
 APLOG_USE_MODULE(auth_bearer);
 

@@ -12,7 +12,7 @@
 
 #include <scoreboard.h>
 
-#include "bearer/credential_syntax.h"
+#include "judge/credential_syntax.h"
 
 APLOG_USE_MODULE(auth_bearer);
 

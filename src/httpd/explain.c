@@ -19,8 +19,8 @@
 #include <curl/curl.h>
 #include <http_vhost.h>
 
-#include "bearer/explain.h"
-#include "bearer/json.h"
+#include "base/json.h"
+#include "report/explain.h"
 
 APLOG_USE_MODULE(auth_bearer);
 

@@ -6,7 +6,7 @@
  */
 #include "glue.h"
 
-#include "bearer/exports.h"
+#include "judge/exports.h"
 
 static const json_t *find(ap_expr_eval_ctx_t *ctx, const void *compiled,
                           const char *name)

@@ -3,7 +3,7 @@
  * @file glue.h
  * What the rooms of the glue share: configuration records, the record of one
  * request, the state of one process. Everything here knows httpd; nothing in
- * src/bearer/ may include it.
+ * the library may include it.
  *
  * The way of one request (each step is a room of the same name):
  *   scrub (export) -> credential -> authn -> authz -> export -> content
@@ -23,26 +23,26 @@
 #include <apr_strings.h>
 #include <util_mutex.h>
 
-#include "bearer/breaker.h"
-#include "bearer/budget.h"
-#include "bearer/client_auth.h"
-#include "bearer/crew.h"
-#include "bearer/introspect.h"
-#include "bearer/issuer.h"
-#include "bearer/judge.h"
-#include "bearer/keyset.h"
-#include "bearer/message.h"
-#include "bearer/revocation.h"
-#include "bearer/seal.h"
-#include "bearer/session_check.h"
-#include "bearer/sha256.h"
-#include "bearer/table.h"
-#include "bearer/tenants.h"
-#include "bearer/text.h"
-#include "bearer/throttle.h"
-#include "bearer/tokencache.h"
-#include "bearer/vouch.h"
-#include "bearer/world.h"
+#include "ask/client_auth.h"
+#include "ask/introspect.h"
+#include "ask/session_check.h"
+#include "base/breaker.h"
+#include "base/budget.h"
+#include "base/crew.h"
+#include "base/message.h"
+#include "base/seal.h"
+#include "base/sha256.h"
+#include "base/text.h"
+#include "base/world.h"
+#include "judge/judge.h"
+#include "keys/keyset.h"
+#include "state/revocation.h"
+#include "state/table.h"
+#include "state/throttle.h"
+#include "state/tokencache.h"
+#include "state/vouch.h"
+#include "trust/issuer.h"
+#include "trust/tenants.h"
 
 extern module AP_MODULE_DECLARE_DATA auth_bearer_module;
 

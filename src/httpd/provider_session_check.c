@@ -9,8 +9,8 @@
 
 #include "browser.h"
 
-#include "bearer/credential_syntax.h"
-#include "bearer/session_check.h"
+#include "ask/session_check.h"
+#include "judge/credential_syntax.h"
 
 APLOG_USE_MODULE(auth_bearer);
 

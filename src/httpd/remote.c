@@ -24,7 +24,7 @@
 
 #include <apr_thread_mutex.h>
 
-#include "bearer/ping.h"
+#include "base/ping.h"
 
 APLOG_USE_MODULE(auth_bearer);
 

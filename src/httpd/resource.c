@@ -7,7 +7,7 @@
  */
 #include "glue.h"
 
-#include "bearer/resource.h"
+#include "trust/resource.h"
 
 APLOG_USE_MODULE(auth_bearer);
 

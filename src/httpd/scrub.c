@@ -8,8 +8,8 @@
  */
 #include "glue.h"
 
-#include "bearer/credential_syntax.h"
-#include "bearer/exports.h"
+#include "judge/credential_syntax.h"
+#include "judge/exports.h"
 
 APLOG_USE_MODULE(auth_bearer);
 

@@ -17,7 +17,7 @@
 #include <mod_status.h>
 #include <unistd.h>
 
-#include "bearer/status.h"
+#include "report/status.h"
 
 APLOG_USE_MODULE(auth_bearer);
 

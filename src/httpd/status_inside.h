@@ -2,7 +2,7 @@
 /**
  * @file status_inside.h
  * Between status.c, which counts and answers, and status_collect.c, which makes one
- * JSON value (bearer/status.h) of what is known.
+ * JSON value (report/status.h) of what is known.
  */
 #ifndef BEARER_HTTPD_STATUS_INSIDE_H
 #define BEARER_HTTPD_STATUS_INSIDE_H
@@ -11,7 +11,7 @@
 
 #include <jansson.h>
 
-#include "bearer/meter.h"
+#include "state/meter.h"
 
 typedef struct status_counters_t {
     const bearer_meter_t *meter;  /**< NULL: nothing is counted */

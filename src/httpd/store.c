@@ -13,7 +13,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
-#include "bearer/session.h"
+#include "login/session.h"
 
 APLOG_USE_MODULE(auth_bearer);
 

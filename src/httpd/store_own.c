@@ -2,7 +2,7 @@
 /**
  * @file store_own.c
  * The module's own memory behind the library's cache interface (AuthBearerSOCache
- * shm): sessions, attempts and marks in a table (bearer/table.h) that is made
+ * shm): sessions, attempts and marks in a table (state/table.h) that is made
  * once, in the process pool, so that the children of before a graceful restart and
  * the new ones work on the same records. Only stop and start, or a build with another
  * layout, begins with an empty one.
@@ -14,7 +14,7 @@
 #include <apr_lib.h>
 #include <apr_shm.h>
 
-#include "bearer/session.h"
+#include "login/session.h"
 
 APLOG_USE_MODULE(auth_bearer);
 

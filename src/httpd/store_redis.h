@@ -2,7 +2,7 @@
 /**
  * @file store_redis.h
  * AuthBearerSOCache redis://, rediss:// and unix:, which are this module's own
- * client (bearer/redis.h): as a provider for store.c, and what httpd's providers
+ * client (state/redis.h): as a provider for store.c, and what httpd's providers
  * cannot do.
  */
 #ifndef STORE_REDIS_H
@@ -10,7 +10,7 @@
 
 #include "config_parse.h"
 
-#include "bearer/redis.h"
+#include "state/redis.h"
 
 /** Does the first word of AuthBearerSOCache name such a server? */
 int bearer_store_redis_is(const char *word);

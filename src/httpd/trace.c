@@ -7,7 +7,7 @@
  */
 #include "glue.h"
 
-#include "bearer/traceparent.h"
+#include "base/traceparent.h"
 #include "browser.h"
 
 APLOG_USE_MODULE(auth_bearer);

@@ -16,9 +16,9 @@
 #include <openssl/ec.h>
 #include <openssl/rsa.h>
 
-#include "bearer/revocation.h"
-#include "bearer/text.h"
-#include "bearer/throttle.h"
+#include "state/revocation.h"
+#include "base/text.h"
+#include "state/throttle.h"
 
 #define ENTRIES 100000
 #define ROUNDS 200000

@@ -12,7 +12,7 @@ trap 'rm -f "$program"' EXIT
 trap 'exit 130' INT TERM
 # shellcheck disable=SC2046
 "${CC:-cc}" -std=gnu11 -O2 -Isrc $(apr-1-config --includes --cppflags) \
-    -o "$program" tests/bench/rooms.c src/bearer/*.c \
+    -o "$program" tests/bench/rooms.c $(ls src/*/*.c | grep -v ^src/httpd/) \
     $(pkg-config --cflags --libs jansson libcurl libcrypto zlib) \
     $(apr-1-config --link-ld --libs)
 "$program"

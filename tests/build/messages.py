@@ -2,8 +2,8 @@
 # Licensed under the Apache License, Version 2.0; see LICENSE.
 """usage: messages.py [--write]
 
-Compares the numbers of messages in the sources (src/bearer/message.h) with the
-catalogue src/bearer/messages.txt, and the catalogue with docs/messages.md, which
+Compares the numbers of messages in the sources (src/base/message.h) with the
+catalogue src/base/messages.txt, and the catalogue with docs/messages.md, which
 --write makes anew. make lint runs it."""
 
 import collections
@@ -14,7 +14,7 @@ import sys
 import textwrap
 
 ROOT = os.environ.get("srcdir") or os.path.join(os.path.dirname(__file__), "..", "..")
-CATALOGUE = "src/bearer/messages.txt"
+CATALOGUE = "src/base/messages.txt"
 PAGE = "docs/messages.md"
 
 # Where a text is logged or said: the argument that is its level, and the text's.
@@ -37,14 +37,14 @@ PASSED_ON = {
     "httpd/check_foreign.c": {"%s (%s: %s:%d)"},
     "httpd/check_issuer.c": {"%s"},
     "httpd/check_server.c": {"%s"},
-    "bearer/judge_lint.c": {"%s"},
+    "judge/judge_lint.c": {"%s"},
 }
 # Where a text that is returned or assigned to an error is a directive's.
 RETURNING = re.compile(r"(httpd/(config\w*|store_line|store_own|store_redis)"
-                       r"|bearer/issuer)\.c$")
+                       r"|trust/issuer)\.c$")
 # Not for the log: pages, header fields, JSON, the dump of the configuration.
 NO_MESSAGES = re.compile(r"httpd/(page|browser_logout|dump)\.c$"
-                         r"|bearer/(status\w*|challenge|resource)\.c$")
+                         r"|(report/status\w*|judge/challenge|trust/resource)\.c$")
 LEVELS = {
     "EMERG": "emerg", "ALERT": "alert", "CRIT": "crit", "ERR": "error",
     "ERROR": "error", "WARNING": "warning", "NOTICE": "notice", "INFO": "info",
@@ -180,7 +180,7 @@ def read_sources():
 
 def read_reasons():
     """number: (level, category/check), from the two tables that say so."""
-    with open(os.path.join(ROOT, "src/bearer/reason.h"), encoding="utf-8") as file:
+    with open(os.path.join(ROOT, "src/base/reason.h"), encoding="utf-8") as file:
         text = file.read()
     with open(os.path.join(ROOT, "src/httpd/answer.c"), encoding="utf-8") as file:
         answers = file.read()
@@ -247,7 +247,7 @@ def compare(ranges, uses, reasons):
                          f", not as {CATALOGUE} says")
     for number, (level, area) in reasons.items():
         if number not in rows:
-            complain("bearer/reason.h", f"AB{number} is not in {CATALOGUE}")
+            complain("base/reason.h", f"AB{number} is not in {CATALOGUE}")
         elif (rows[number].levels, rows[number].area) != ({level}, area):
             complain(f"{CATALOGUE}:{rows[number].line}",
                      f"AB{number} is {level} {area} in the sources")
@@ -273,7 +273,7 @@ after it can change between versions. Search the log for numbers, and base alert
 - **Check**: for a refused request, the category and the check that failed (`BEARER_ERROR` and
   `BEARER_ERROR_CHECK`); otherwise the area.
 
-This page is generated from `src/bearer/messages.txt`.
+This page is generated from `src/base/messages.txt`.
 """
 
 

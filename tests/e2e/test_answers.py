@@ -33,7 +33,7 @@ def variable(name):
 
 def compile_answers(scratch, patches):
     """Compiles a copy of answer.c; patches: file -> (pattern, replacement)."""
-    for name in ("src/httpd/answer.c", "src/bearer/reason.h"):
+    for name in ("src/httpd/answer.c", "src/base/reason.h"):
         with open(os.path.join(httpd.TOP, name)) as f:
             text = f.read()
         if name in patches:
@@ -79,7 +79,7 @@ needs_build = missing.needs(
 @needs_build
 def test_a_forgotten_row_does_not_compile(tmp_path):
     assert compile_answers(tmp_path, {}).returncode == 0
-    done = compile_answers(tmp_path, {"src/bearer/reason.h": (
+    done = compile_answers(tmp_path, {"src/base/reason.h": (
         r'( X\(MISCONFIGURED, "misconfigured", NULL, NULL, 0\))',
         r' X(FORGOTTEN, "forgotten", NULL, NULL, 0) \\\n   \1')})
     assert done.returncode != 0

@@ -219,7 +219,7 @@ def test_reference_has_every_directive(known):
 def test_every_refusal_is_in_troubleshooting():
     """Each reason of reason.h has a row, unless the version cannot give it."""
     reasons = set(re.findall(r'X\(\d+, [A-Z_0-9]+, "(\w+)", [A-Z_]+\)',
-                             read("src/bearer/reason.h")))
+                             read("src/base/reason.h")))
     later = {"ok"}
     rows = set()
     for cell in re.findall(r"^\| (`.*?) \|",
@@ -230,35 +230,35 @@ def test_every_refusal_is_in_troubleshooting():
 
 #: Row of directives.md, "Limits" -> (what it must say, header, constants).
 LIMITS = {
-    "a token": ("100 KiB", "jws.h", "BEARER_TOKEN_MAX"),
-    "`kid`": ("256 bytes", "jwk.h", "BEARER_KID_MAX"),
-    "JSON, wherever": ("32 levels", "json.h", "BEARER_JSON_DEPTH"),
-    "claims exported": ("200, each of 8 KiB", "exports.h",
+    "a token": ("100 KiB", "jose/jws.h", "BEARER_TOKEN_MAX"),
+    "`kid`": ("256 bytes", "jose/jwk.h", "BEARER_KID_MAX"),
+    "JSON, wherever": ("32 levels", "base/json.h", "BEARER_JSON_DEPTH"),
+    "claims exported": ("200, each of 8 KiB", "judge/exports.h",
                         "BEARER_EXPORT_MAX_CLAIMS BEARER_EXPORT_MAX_VALUE"),
-    "a key set": ("256 KiB, 100 keys", "jwk.h",
+    "a key set": ("256 KiB, 100 keys", "jose/jwk.h",
                   "BEARER_JWKS_MAX_BYTES BEARER_JWKS_MAX_KEYS"),
-    "an RSA key": ("2048 to 8192 bits", "jwk.h",
+    "an RSA key": ("2048 to 8192 bits", "jose/jwk.h",
                    "BEARER_RSA_MIN_BITS BEARER_RSA_MAX_BITS"),
-    "an issuer's metadata": ("64 KiB", "issuer.h", "BEARER_METADATA_MAX"),
-    "an answer": ("64 KiB; kept for the next request: 16 KiB", "flight.h",
+    "an issuer's metadata": ("64 KiB", "trust/issuer.h", "BEARER_METADATA_MAX"),
+    "an answer": ("64 KiB; kept for the next request: 16 KiB", "base/flight.h",
                   "BEARER_ANSWER_MAX BEARER_ANSWER_KEPT_MAX"),
-    "a verified token": ("32 KiB", "tokencache.h", "BEARER_TOKENCACHE_ENTRY_MAX"),
-    "a file of tenants": ("1 MiB", "tenants.h", "BEARER_TENANTS_MAX"),
-    "a file of tenants; tenants": ("1000", "keyset.h",
+    "a verified token": ("32 KiB", "state/tokencache.h", "BEARER_TOKENCACHE_ENTRY_MAX"),
+    "a file of tenants": ("1 MiB", "trust/tenants.h", "BEARER_TENANTS_MAX"),
+    "a file of tenants; tenants": ("1000", "keys/keyset.h",
                                    "BEARER_KEYSET_MAX_TENANTS"),
-    "the revocation list": ("64 MiB", "revocation.h", "BEARER_REVOCATION_MAX"),
-    "the throttle": ("100000 addresses", "throttle.h",
+    "the revocation list": ("64 MiB", "state/revocation.h", "BEARER_REVOCATION_MAX"),
+    "the throttle": ("100000 addresses", "state/throttle.h",
                      "BEARER_THROTTLE_ENTRIES"),
-    "a session": ("16 KiB", "session.h", "BEARER_SESSION_MAX"),
-    "a session | 16 KiB in the cache;": ("3600 characters", "cookie.h",
+    "a session": ("16 KiB", "login/session.h", "BEARER_SESSION_MAX"),
+    "a session | 16 KiB in the cache;": ("3600 characters", "base/cookie.h",
                                          "BEARER_COOKIE_CHUNK"),
-    "logins under way": ("5, for", "login.h", "BEARER_LOGIN_ATTEMPTS"),
+    "logins under way": ("5, for", "login/login.h", "BEARER_LOGIN_ATTEMPTS"),
 }
 
 
 def value_of(header, name):
     text = re.search(r"#define %s \(?([^)\n/]*)" % name,
-                     read("src/bearer/" + header)).group(1)
+                     read("src/" + header)).group(1)
     number = 1
     for factor in text.split("*"):
         number *= int(factor)

@@ -11,7 +11,7 @@ import pytest
 
 from support.httpd import TOP
 
-CATALOGUE = "src/bearer/messages.txt"
+CATALOGUE = "src/base/messages.txt"
 
 
 def copied(tmp_path):

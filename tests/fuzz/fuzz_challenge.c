@@ -5,7 +5,7 @@
  */
 #include "fuzz.h"
 
-#include "bearer/challenge.h"
+#include "judge/challenge.h"
 
 static void fuzz_setup(apr_pool_t *p)
 {

@@ -4,8 +4,8 @@
 
 #include "../unit/posix_regex.h"
 
-#include "bearer/claim.h"
-#include "bearer/json.h"
+#include "base/json.h"
+#include "judge/claim.h"
 
 static void fuzz_setup(apr_pool_t *p)
 {

@@ -7,8 +7,8 @@
  */
 #include "fuzz.h"
 
-#include "bearer/cookie.h"
-#include "bearer/return_url.h"
+#include "base/cookie.h"
+#include "login/return_url.h"
 
 static bearer_cookie_names_t names[2];
 

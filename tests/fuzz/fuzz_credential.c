@@ -5,7 +5,7 @@
  */
 #include "fuzz.h"
 
-#include "bearer/credential_syntax.h"
+#include "judge/credential_syntax.h"
 
 static void fuzz_setup(apr_pool_t *p)
 {

@@ -2,9 +2,9 @@
 /* JSON as it is taken from everywhere, dates, paths. */
 #include "fuzz.h"
 
-#include "bearer/json.h"
-#include "bearer/path.h"
-#include "bearer/text.h"
+#include "base/json.h"
+#include "base/path.h"
+#include "base/text.h"
 
 static const bearer_path_t *paths[3];
 

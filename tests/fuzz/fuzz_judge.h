@@ -9,10 +9,10 @@
 
 #include "fuzz.h"
 
-#include "bearer/exports.h"
-#include "bearer/json.h"
-#include "bearer/judge.h"
-#include "bearer/text.h"
+#include "base/json.h"
+#include "base/text.h"
+#include "judge/exports.h"
+#include "judge/judge.h"
 
 #define ISS "https://idp.example/"
 #define ISS_TENANT "https://tenants.example/{tenant}/v2.0"

@@ -6,7 +6,7 @@
 #include <openssl/core_names.h>
 #include <openssl/evp.h>
 
-#include "bearer/jwk.h"
+#include "jose/jwk.h"
 
 static void fuzz_setup(apr_pool_t *p)
 {

@@ -7,8 +7,8 @@
 #include <arpa/inet.h>
 #include <curl/curl.h>
 
-#include "bearer/http.h"
-#include "bearer/issuer.h"
+#include "base/http.h"
+#include "trust/issuer.h"
 
 #define ISSUER "https://idp.example/"
 #define SOURCE ISSUER ".well-known/openid-configuration"

@@ -8,7 +8,7 @@
 
 #include <strings.h>
 
-#include "bearer/http.h"
+#include "base/http.h"
 
 #include "../../tools/offer.c"
 

@@ -2,7 +2,7 @@
 /* A PEM file of public keys and certificates. */
 #include "fuzz.h"
 
-#include "bearer/jwk.h"
+#include "jose/jwk.h"
 
 static void fuzz_setup(apr_pool_t *p)
 {

@@ -3,8 +3,8 @@
  * do more than be refused. `@PLACE@` stands for the name of this entry. */
 #include "fuzz.h"
 
-#include "bearer/keyset_record.h"
-#include "bearer/text.h"
+#include "base/text.h"
+#include "keys/keyset_record.h"
 
 static bearer_issuer_t issuer;
 static bearer_settings_t settings;

@@ -6,9 +6,9 @@
  */
 #include "fuzz.h"
 
-#include "bearer/json.h"
-#include "bearer/login.h"
-#include "bearer/session_inside.h"
+#include "base/json.h"
+#include "login/login.h"
+#include "login/session_inside.h"
 
 static void fuzz_setup(apr_pool_t *p)
 {

@@ -9,8 +9,8 @@
 
 #include "fuzz_judge.h"
 
-#include "bearer/b64url.h"
-#include "bearer/signature.h"
+#include "base/b64url.h"
+#include "jose/signature.h"
 
 /** A header and, on the next line, a payload: a token signed with SECRET. */
 static const char *fuzz_sign(const char *text, apr_pool_t *p)

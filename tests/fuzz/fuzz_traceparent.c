@@ -2,7 +2,7 @@
 /* A client's traceparent, some of which goes on to issuers. */
 #include "fuzz.h"
 
-#include "bearer/traceparent.h"
+#include "base/traceparent.h"
 
 static void fuzz_setup(apr_pool_t *p)
 {

@@ -9,6 +9,7 @@ column one, a declaration begins with a type and a name.
 import bisect
 import collections
 import hashlib
+import os
 import re
 
 TOKEN = re.compile(r"""
@@ -56,8 +57,9 @@ class Mutant:
 
     @property
     def key(self):
-        """What stays the same while other lines of the file change."""
-        return "\0".join((self.file, self.kind, self.before, self.old,
+        """What stays the same while other lines of the file change, or the file
+        moves."""
+        return "\0".join((os.path.basename(self.file), self.kind, self.before, self.old,
                           self.after, self.new))
 
     def apply(self, source):

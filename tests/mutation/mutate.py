@@ -3,7 +3,7 @@
 """usage: mutate.py [options] lib|glue
 
 Changes one place of the code at a time and looks whether a test notices. Of the
-library (src/bearer) the unit tests have to, of the glue (src/httpd) the
+library the unit tests have to, of the glue (src/httpd) the
 end-to-end tests. By hand: takes long. What was found is kept in the build
 directory, and a run that was stopped goes on where it was.
 
@@ -18,6 +18,7 @@ directory, and a run that was stopped goes on where it was.
 """
 import argparse
 import collections
+import glob
 import json
 import os
 import queue
@@ -34,8 +35,8 @@ import suites
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 TOP = os.path.dirname(os.path.dirname(HERE))
-FLOORS = {"lib": ("src/bearer", 300, suites.Units),
-          "glue": ("src/httpd", 100, suites.EndToEnd)}
+GLUE = "src/httpd"
+SUITES = {"lib": (300, suites.Units), "glue": (100, suites.EndToEnd)}
 
 
 def equivalents():
@@ -90,7 +91,7 @@ class Results:
 class Driver:
     def __init__(self, options):
         self.options = options
-        self.folder, size, self.suite_type = FLOORS[options.floor]
+        size, self.suite_type = SUITES[options.floor]
         self.size = options.sample or size
         self.place = os.path.join(options.build, "mutation")
         os.makedirs(self.place, exist_ok=True)
@@ -100,11 +101,10 @@ class Driver:
     def read(self, top):
         """The sources, and the mutants of each in the order of the sample."""
         self.sources, self.all = {}, {}
-        folder = os.path.join(top, self.folder)
-        for name in sorted(os.listdir(folder)):
-            if not name.endswith(".c"):
+        for path in sorted(glob.glob(os.path.join(top, "src/*/*.c"))):
+            file = os.path.relpath(path, top)
+            if (os.path.dirname(file) == GLUE) != (self.options.floor == "glue"):
                 continue
-            file = os.path.join(self.folder, name)
             with open(os.path.join(top, file), encoding="utf-8") as text:
                 self.sources[file] = text.read()
             self.all[file] = mutants.shuffled(
@@ -259,7 +259,7 @@ class Driver:
 
 def main():
     parser = argparse.ArgumentParser(usage=__doc__[len("usage: "):])
-    parser.add_argument("floor", choices=sorted(FLOORS))
+    parser.add_argument("floor", choices=sorted(SUITES))
     parser.add_argument("--build", default=os.path.join(TOP, "build/gcc"))
     parser.add_argument("--sample", type=int)
     parser.add_argument("--seed", default="1")

@@ -64,7 +64,7 @@ static inline apr_array_header_t *unit_list(apr_pool_t *p, const char *words)
 /** "a b" as an array of const bearer_path_t *. */
 #define UNIT_PATHS(p, words) unit_paths(p, unit_list(p, words))
 
-#include "bearer/path.h"
+#include "base/path.h"
 
 static inline apr_array_header_t *unit_paths(apr_pool_t *p,
                                              const apr_array_header_t *words)

@@ -12,8 +12,8 @@
 #include <openssl/ec.h>
 #include <openssl/evp.h>
 
-#include "bearer/b64url.h"
-#include "bearer/judge.h"
+#include "base/b64url.h"
+#include "judge/judge.h"
 
 /** 2026-01-01T00:00:00Z */
 #define NOW 1767225600

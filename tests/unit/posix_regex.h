@@ -11,7 +11,7 @@
 
 #include <apr_strings.h>
 
-#include "bearer/path.h"
+#include "base/path.h"
 
 static inline int posix_regex_match(const void *compiled, const char *subject,
                                     int *starts, int *ends, int n)

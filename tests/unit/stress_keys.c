@@ -19,13 +19,13 @@
 #include <openssl/rsa.h>
 
 #include "stress.h"
-#include "bearer/headers.h"
-#include "bearer/issuer.h"
-#include "bearer/json.h"
-#include "bearer/jwk.h"
-#include "bearer/jws.h"
-#include "bearer/sha256.h"
-#include "bearer/tenants.h"
+#include "base/json.h"
+#include "base/sha256.h"
+#include "jose/headers.h"
+#include "jose/jwk.h"
+#include "jose/jws.h"
+#include "trust/issuer.h"
+#include "trust/tenants.h"
 
 #define THREADS 4
 #define ROUNDS 1500

@@ -17,10 +17,10 @@
 #include <apr_strings.h>
 
 #include "stress.h"
-#include "bearer/json.h"
-#include "bearer/revocation.h"
-#include "bearer/throttle.h"
-#include "bearer/tokencache.h"
+#include "base/json.h"
+#include "state/revocation.h"
+#include "state/throttle.h"
+#include "state/tokencache.h"
 
 #define THREADS 4
 #define ROUNDS 20000

@@ -2,7 +2,7 @@
 /* The algorithm table. */
 #include "unit.h"
 
-#include "bearer/alg.h"
+#include "jose/alg.h"
 
 static void test_rows_are_consistent(void **state)
 {

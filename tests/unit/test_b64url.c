@@ -2,7 +2,7 @@
 /* Strict base64url: one spelling for every text. */
 #include "unit.h"
 
-#include "bearer/b64url.h"
+#include "base/b64url.h"
 
 static apr_status_t decode(apr_pool_t *p, const char *in, apr_size_t len,
                            apr_size_t *out_len)

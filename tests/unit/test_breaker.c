@@ -6,7 +6,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "bearer/breaker.h"
+#include "base/breaker.h"
 
 #define NOW apr_time_from_sec(1000000)
 #define SECOND apr_time_from_sec(1)

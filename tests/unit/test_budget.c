@@ -6,7 +6,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "bearer/budget.h"
+#include "base/budget.h"
 
 #define NOW apr_time_from_sec(1000000)
 #define LATER (NOW + apr_time_from_sec(10))

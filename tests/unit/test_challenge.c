@@ -2,7 +2,7 @@
 /* WWW-Authenticate. */
 #include "claims.h"
 
-#include "bearer/challenge.h"
+#include "judge/challenge.h"
 
 static const char *written(apr_pool_t *p, const char *realm,
                            bearer_category_t category, const char *scopes,

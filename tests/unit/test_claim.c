@@ -2,7 +2,7 @@
 /* `Require claim`: reading a SPEC, matching it. */
 #include "claims.h"
 
-#include "bearer/claim.h"
+#include "judge/claim.h"
 #include "posix_regex.h"
 
 static const bearer_claim_rule_t *rule_of(apr_pool_t *p, const char *spec)

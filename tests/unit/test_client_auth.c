@@ -13,8 +13,8 @@
 
 #include "unit_jose.h"
 
-#include "bearer/client_auth.h"
-#include "bearer/filewatch.h"
+#include "ask/client_auth.h"
+#include "base/filewatch.h"
 
 #define ENDPOINT "https://idp.example.com/introspect"
 #define TOKEN_ENDPOINT "https://idp.example.com/token"

@@ -2,7 +2,7 @@
 /* Cookies: names, attributes, chunks, and what a browser may send. */
 #include "unit.h"
 
-#include "bearer/cookie.h"
+#include "base/cookie.h"
 
 static apr_pool_t *pool_of_pairs;
 

@@ -3,7 +3,7 @@
  * is taken away. */
 #include "unit.h"
 
-#include "bearer/credential_syntax.h"
+#include "judge/credential_syntax.h"
 
 typedef struct case_t {
     const char *field;

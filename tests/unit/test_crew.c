@@ -6,7 +6,7 @@
 #include <stdatomic.h>
 #include <unistd.h>
 
-#include "bearer/crew.h"
+#include "base/crew.h"
 
 /** As long as anything is waited for here: what takes longer has failed. */
 #define PATIENCE apr_time_from_sec(60)

@@ -2,7 +2,7 @@
 /* A judgement as JSON: each check, the principal, the settings, and who is asked. */
 #include "judge_fixture.h"
 
-#include "bearer/explain.h"
+#include "report/explain.h"
 
 static json_t *tied(json_t *value, apr_pool_t *p)
 {

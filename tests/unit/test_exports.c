@@ -2,7 +2,7 @@
 /* What the application gets, and what it must not get from a client. */
 #include "claims.h"
 
-#include "bearer/exports.h"
+#include "judge/exports.h"
 
 typedef struct fixture_t {
     bearer_settings_t settings;

@@ -11,15 +11,15 @@
 
 #include <openssl/err.h>
 
-#include "bearer/headers.h"
-#include "bearer/jwk_key.h"
-#include "bearer/localcache.h"
-#include "bearer/login.h"
-#include "bearer/revocation.h"
-#include "bearer/settings.h"
-#include "bearer/sha256.h"
-#include "bearer/signature.h"
-#include "bearer/tokencache.h"
+#include "base/localcache.h"
+#include "base/sha256.h"
+#include "jose/headers.h"
+#include "jose/jwk_key.h"
+#include "jose/signature.h"
+#include "login/login.h"
+#include "state/revocation.h"
+#include "state/tokencache.h"
+#include "trust/settings.h"
 
 static const char data[] = "what was signed";
 

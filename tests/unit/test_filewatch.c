@@ -5,7 +5,7 @@
 
 #include "unit.h"
 
-#include "bearer/filewatch.h"
+#include "base/filewatch.h"
 
 typedef struct reader_t {
     unit_world_t *w;

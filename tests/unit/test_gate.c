@@ -10,7 +10,7 @@
 
 #include <apr_thread_proc.h>
 
-#include "bearer/gate.h"
+#include "base/gate.h"
 
 #define LONGEST apr_time_from_sec(5)
 #define A BEARER_PARTY_ISSUER(0)

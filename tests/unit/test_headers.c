@@ -3,9 +3,9 @@
  * that brings one has still to show. With it what they lie on, and SHA-256. */
 #include "unit_jose.h"
 
-#include "bearer/headers.h"
-#include "bearer/sha256.h"
-#include "bearer/shelf.h"
+#include "base/sha256.h"
+#include "base/shelf.h"
+#include "jose/headers.h"
 
 static const char good[] = "{\"alg\":\"RS256\",\"kid\":\"k1\",\"typ\":\"at+jwt\"}";
 

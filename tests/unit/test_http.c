@@ -2,7 +2,7 @@
 /* Which URLs may be fetched, and the small encodings of HTTP. */
 #include "unit.h"
 
-#include "bearer/http.h"
+#include "base/http.h"
 
 static const apr_array_header_t *plain_hosts(apr_pool_t *p)
 {

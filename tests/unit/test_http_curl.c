@@ -14,7 +14,7 @@
 
 #include "unit_server.h"
 
-#include "bearer/http.h"
+#include "base/http.h"
 
 #define OK_EMPTY "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
 

@@ -10,8 +10,8 @@
 
 #include "claims.h"
 
-#include "bearer/b64url.h"
-#include "bearer/introspect.h"
+#include "ask/introspect.h"
+#include "base/b64url.h"
 
 #define ENDPOINT "https://idp.example.com/introspect"
 #define TOKEN "ory_at_0123456789"

@@ -4,7 +4,7 @@
 
 #include "unit_http.h"
 
-#include "bearer/issuer.h"
+#include "trust/issuer.h"
 
 #define ISSUER "https://idp.example.com/"
 #define TEMPLATE "https://login.example.com/{tenant}/v2.0"

@@ -2,7 +2,7 @@
 /* What configtest is told. */
 #include "judge_fixture.h"
 
-#include "bearer/session_check.h"
+#include "ask/session_check.h"
 #include "posix_regex.h"
 
 typedef struct lint_t {

@@ -5,8 +5,8 @@
 
 #include "unit_lab.h"
 
-#include "bearer/crew.h"
-#include "bearer/keyset_inside.h"
+#include "base/crew.h"
+#include "keys/keyset_inside.h"
 
 #define URL "https://idp.example.com/keys"
 #define MINUTE SECONDS(60)

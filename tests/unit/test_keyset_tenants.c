@@ -6,7 +6,7 @@
  */
 #include "unit_lab.h"
 
-#include "bearer/keyset.h"
+#include "keys/keyset.h"
 
 #define MANY BEARER_KEYSET_MAX_TENANTS
 #define MINUTE SECONDS(60)

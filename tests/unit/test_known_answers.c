@@ -7,10 +7,10 @@
 #include "unit_jose.h"
 #include "unit_session.h"
 
-#include "bearer/keyset_record.h"
-#include "bearer/login_inside.h"
-#include "bearer/sha256.h"
-#include "bearer/throttle.h"
+#include "base/sha256.h"
+#include "keys/keyset_record.h"
+#include "login/login_inside.h"
+#include "state/throttle.h"
 
 #define ISSUER "https://idp.example/"
 

@@ -4,7 +4,7 @@
  */
 #include "unit.h"
 
-#include "bearer/localcache.h"
+#include "base/localcache.h"
 
 static const unsigned char *key_of(apr_pool_t *p, int n)
 {

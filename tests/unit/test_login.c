@@ -4,8 +4,8 @@
 #include "unit_http.h"
 #include "unit_session.h"
 
-#include "bearer/b64url.h"
-#include "bearer/login.h"
+#include "base/b64url.h"
+#include "login/login.h"
 
 #define ISSUER "https://idp.example/"
 #define SERVER "https://app.example"

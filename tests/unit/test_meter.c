@@ -6,8 +6,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "bearer/meter_inside.h"
-#include "bearer/text.h"
+#include "base/text.h"
+#include "state/meter_inside.h"
 
 #define T0 apr_time_from_sec(1000000)
 

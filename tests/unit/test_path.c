@@ -2,7 +2,7 @@
 /* Paths into the claims; substitution. */
 #include "unit.h"
 
-#include "bearer/path.h"
+#include "base/path.h"
 #include "claims.h"
 #include "posix_regex.h"
 

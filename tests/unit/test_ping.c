@@ -4,7 +4,7 @@
 
 #include <sys/un.h>
 
-#include "bearer/ping.h"
+#include "base/ping.h"
 
 #define TIMEOUT apr_time_from_msec(200)
 

@@ -2,8 +2,8 @@
 /* From claims to a principal: user, scopes, roles, and questions to it. */
 #include "claims.h"
 
-#include "bearer/principal.h"
-#include "bearer/user_format.h"
+#include "judge/principal.h"
+#include "judge/user_format.h"
 #include "posix_regex.h"
 
 static bearer_settings_t settings_of(apr_pool_t *p, const char *user_claim)

@@ -2,7 +2,7 @@
 /* The reason tables, and the promise that no detail carries raw bytes. */
 #include "unit.h"
 
-#include "bearer/reason.h"
+#include "base/reason.h"
 
 static void test_every_reason_has_a_name_of_its_own(void **state)
 {

@@ -7,7 +7,7 @@
 #include "unit.h"
 #include "unit_redis.h"
 
-#include "bearer/redis.h"
+#include "state/redis.h"
 
 /** Of a call; tests wait for it, so it is short. */
 #define TIMEOUT apr_time_from_msec(150 * (apr_time_t)unit_slow())

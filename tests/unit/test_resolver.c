@@ -9,7 +9,7 @@
 
 #include "unit.h"
 
-#include "bearer/resolver.h"
+#include "base/resolver.h"
 
 #define MS(n) apr_time_from_msec((n) * (apr_time_t)unit_slow())
 

@@ -2,7 +2,7 @@
 /* Protected resource metadata, RFC 9728. */
 #include "claims.h"
 
-#include "bearer/resource.h"
+#include "trust/resource.h"
 
 static const char *parse(const bearer_resource_t **resource, const char *line,
                          apr_pool_t *p)

@@ -2,7 +2,7 @@
 /* Where a browser may be sent: a corpus of payloads, and the bounds. */
 #include "unit.h"
 
-#include "bearer/return_url.h"
+#include "login/return_url.h"
 
 #define BASE "https://app.example"
 

@@ -13,7 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "bearer/revocation.h"
+#include "state/revocation.h"
 
 #define HEX0 "0000000000000000000000000000000000000000000000000000000000000000"
 #define HEX1 "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"

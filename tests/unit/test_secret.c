@@ -8,8 +8,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "bearer/filewatch.h"
-#include "bearer/secret.h"
+#include "base/filewatch.h"
+#include "base/secret.h"
 
 #define DIRECTIVE "AuthBearerClientSecret"
 

@@ -3,9 +3,9 @@
 #include "claims.h"
 #include "unit_session.h"
 
-#include "bearer/b64url.h"
-#include "bearer/cookie.h"
-#include "bearer/session_inside.h"
+#include "base/b64url.h"
+#include "base/cookie.h"
+#include "login/session_inside.h"
 
 #define ISSUER "https://idp.example/"
 

@@ -10,10 +10,10 @@
 
 #include "claims.h"
 
-#include "bearer/credential_syntax.h"
-#include "bearer/exports.h"
-#include "bearer/session_check.h"
-#include "bearer/text.h"
+#include "ask/session_check.h"
+#include "base/text.h"
+#include "judge/credential_syntax.h"
+#include "judge/exports.h"
 
 #define URL "https://kratos.example.com/sessions/whoami"
 #define TOKEN "ory_st_0123456789"

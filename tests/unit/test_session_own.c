@@ -6,7 +6,7 @@
 #include "claims.h"
 #include "unit_session.h"
 
-#include "bearer/session_inside.h"
+#include "login/session_inside.h"
 
 #define ISSUER "https://idp.example/"
 

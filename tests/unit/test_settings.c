@@ -2,8 +2,8 @@
 /* Settings: defaults, layers, and how they print. */
 #include "unit.h"
 
-#include "bearer/session_check.h"
-#include "bearer/settings.h"
+#include "ask/session_check.h"
+#include "trust/settings.h"
 #include "claims.h"
 #include "posix_regex.h"
 

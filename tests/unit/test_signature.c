@@ -9,7 +9,7 @@
 
 #include <apr_thread_proc.h>
 
-#include "bearer/signature.h"
+#include "jose/signature.h"
 
 static const char data[] = "what was signed";
 

@@ -2,7 +2,7 @@
 /* The status as a page, as lines for mod_status, and for Prometheus. */
 #include "unit.h"
 
-#include "bearer/status.h"
+#include "report/status.h"
 
 static const char full[] =
     "{\"now\":1000000,\"since\":990000,\"configuration\":\"ab12\",\"issuers\":["

@@ -4,8 +4,8 @@
 
 #include "unit.h"
 
-#include "bearer/issuer.h"
-#include "bearer/tenants.h"
+#include "trust/issuer.h"
+#include "trust/tenants.h"
 
 typedef struct file_t {
     unit_world_t *w;

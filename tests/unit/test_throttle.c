@@ -10,7 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "bearer/throttle.h"
+#include "state/throttle.h"
 
 #define T0 apr_time_from_sec(1767225600)
 #define SECONDS(n) apr_time_from_sec(n)

@@ -5,7 +5,7 @@
  */
 #include "unit.h"
 
-#include "bearer/tokencache.h"
+#include "state/tokencache.h"
 
 #define NOW apr_time_from_sec(1767225600)
 #define SKEW apr_time_from_sec(60)

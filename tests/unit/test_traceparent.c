@@ -1,7 +1,7 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 #include "unit.h"
 
-#include "bearer/traceparent.h"
+#include "base/traceparent.h"
 
 #define IDS "-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-"
 

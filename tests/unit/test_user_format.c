@@ -2,7 +2,7 @@
 /* AuthBearerUserFormat: when two users of two sources can get one name. */
 #include "unit.h"
 
-#include "bearer/user_format.h"
+#include "judge/user_format.h"
 
 /* "name" or "name|tenant" (`*`: any), separated by blanks. */
 static apr_array_header_t *sources_of(apr_pool_t *p, const char *text,

@@ -2,7 +2,7 @@
 /* Digests of tokens that were verified. */
 #include "unit.h"
 
-#include "bearer/vouch.h"
+#include "state/vouch.h"
 
 static bearer_vouched_t *table(apr_pool_t *p)
 {

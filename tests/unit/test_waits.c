@@ -5,7 +5,7 @@
 
 #include "unit_lab.h"
 
-#include "bearer/keyset.h"
+#include "keys/keyset.h"
 
 #define URL "https://idp.example.com/keys"
 #define OAUTH "https://idp.example.com/.well-known/oauth-authorization-server"

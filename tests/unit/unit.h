@@ -36,9 +36,9 @@
 #include <apr_tables.h>
 #include <apr_time.h>
 
-#include "bearer/json.h"
-#include "bearer/text.h"
-#include "bearer/world.h"
+#include "base/json.h"
+#include "base/text.h"
+#include "base/world.h"
 
 /** Elements of a table of cases. */
 #define UNIT_COUNT(a) (sizeof(a) / sizeof((a)[0]))

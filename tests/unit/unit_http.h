@@ -11,7 +11,7 @@
 
 #include "unit.h"
 
-#include "bearer/http.h"
+#include "base/http.h"
 
 #define UNIT_HTTP_PAGES 16
 

@@ -8,10 +8,10 @@
 
 #include "unit.h"
 
-#include "bearer/alg.h"
-#include "bearer/b64url.h"
-#include "bearer/jwk.h"
-#include "bearer/jws.h"
+#include "base/b64url.h"
+#include "jose/alg.h"
+#include "jose/jwk.h"
+#include "jose/jws.h"
 
 /** Key (private parts included) of a row of tests/vectors/jose.json, by name:
  *  "RFC 7520 4.1" is RSA 2048, "RFC 7515 A.3" P-256, "RFC 7520 4.3" P-521,

@@ -12,7 +12,7 @@
 
 #include "unit_http.h"
 
-#include "bearer/issuer.h"
+#include "trust/issuer.h"
 
 #define LAB_ENTRIES 64
 #define LAB_LINES 256

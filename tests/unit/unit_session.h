@@ -10,9 +10,9 @@
 
 #include <unistd.h>
 
-#include "bearer/seal.h"
-#include "bearer/session.h"
-#include "bearer/table.h"
+#include "base/seal.h"
+#include "login/session.h"
+#include "state/table.h"
 
 typedef struct unit_cache_t {
     bearer_cache_t cache;

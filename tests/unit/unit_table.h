@@ -14,8 +14,8 @@
 
 #include <apr_strings.h>
 
-#include "bearer/table_inside.h"
-#include "bearer/text.h"
+#include "base/text.h"
+#include "state/table_inside.h"
 
 #define TABLE_T0 apr_time_from_sec(1767225600)
 

@@ -1,0 +1,275 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/*
+ * Proving who we are at an issuer's endpoint. See client_auth.h. Each method is
+ * a row of one table: what it needs of the configuration, and what it adds to a
+ * request (client_auth_prove.c).
+ */
+#include "ask/client_auth_inside.h"
+
+#include <string.h>
+
+#include <apr_strings.h>
+
+#include "base/text.h"
+
+#define FORM_TYPE "application/x-www-form-urlencoded"
+
+/* ---- the table ---------------------------------------------------------- */
+
+#define NEEDS_ID 1
+#define NEEDS_SECRET 2
+#define NEEDS_KEY 4
+#define NEEDS_CERT 8
+
+static const struct {
+    const char *name;
+    int needs;
+    apr_status_t (*prove)(bearer_post_t *post);
+} methods[] = {
+    [BEARER_CLIENT_SECRET_BASIC] = { "client_secret_basic",
+                                     NEEDS_ID | NEEDS_SECRET, bearer_prove_basic },
+    [BEARER_CLIENT_SECRET_POST] = { "client_secret_post",
+                                    NEEDS_ID | NEEDS_SECRET, bearer_prove_post },
+    [BEARER_CLIENT_SECRET_JWT] = { "client_secret_jwt",
+                                   NEEDS_ID | NEEDS_SECRET, bearer_prove_secret_jwt },
+    [BEARER_CLIENT_PRIVATE_KEY_JWT] = { "private_key_jwt", NEEDS_ID | NEEDS_KEY,
+                                        bearer_prove_private_key_jwt },
+    [BEARER_CLIENT_JWT_FILE] = { "jwt_file", NEEDS_SECRET, bearer_prove_jwt_file },
+    [BEARER_CLIENT_TLS] = { "tls_client_auth", NEEDS_ID | NEEDS_CERT,
+                            bearer_prove_tls },
+    [BEARER_CLIENT_BEARER] = { "bearer", 0, bearer_prove_bearer },
+    [BEARER_CLIENT_NONE] = { "none", 0, bearer_prove_none },
+};
+
+bearer_client_auth_t bearer_client_method(const bearer_settings_t *s)
+{
+    if (!bearer_settings_has(s, CLIENT_AUTH) && !s->client_id
+        && !s->client_secret && !s->client_key) {
+        return BEARER_CLIENT_NONE;
+    }
+    return (bearer_client_auth_t)(s->client_auth & ~BEARER_CLIENT_AUD_ENDPOINT);
+}
+
+/* ---- what is missing ---------------------------------------------------- */
+
+static const char *missing(const bearer_settings_t *s, int needs)
+{
+    if ((needs & NEEDS_ID) && !s->client_id) {
+        return "AuthBearerClientID";
+    }
+    if ((needs & NEEDS_SECRET) && !s->client_secret) {
+        return "AuthBearerClientSecret";
+    }
+    if ((needs & NEEDS_KEY) && !s->client_key) {
+        return "AuthBearerClientKey";
+    }
+    return (needs & NEEDS_CERT) && !s->client_cert ? "AuthBearerClientCert"
+                                                   : NULL;
+}
+
+static const char *lint_bearer(const bearer_settings_t *s,
+                               const bearer_issuer_t *issuer, apr_pool_t *p)
+{
+    if (!s->client_secret && !(s->client_id && s->client_key)) {
+        return AB(0741) "AuthBearerClientAuth bearer needs AuthBearerClientSecret: the "
+               "token itself (file:PATH), or with AuthBearerClientID the secret"
+               " that a token is obtained with";
+    }
+    if (s->client_id && issuer->metadata.kind == BEARER_SOURCE_OFF) {
+        return apr_psprintf(p, AB(0742) "AuthBearerClientAuth bearer with "
+                            "AuthBearerClientID asks the token endpoint of "
+                            "issuer %s for a token, which AuthBearerMetadata "
+                            "off leaves unknown", issuer->url);
+    }
+    return NULL;
+}
+
+const char *bearer_client_lint(const bearer_settings_t *s,
+                               const bearer_issuer_t *issuer, apr_pool_t *p)
+{
+    bearer_client_auth_t method = bearer_client_method(s);
+    const char *lacking = missing(s, methods[method].needs);
+
+    if (lacking) {
+        return apr_psprintf(p, AB(0743) "issuer %s: AuthBearerClientAuth %s needs %s%s",
+                            issuer->url, methods[method].name, lacking,
+                            bearer_settings_has(s, CLIENT_AUTH) ? ""
+                            : "; write it, or AuthBearerClientAuth none if the "
+                              "endpoint asks for no authentication");
+    }
+    if (method == BEARER_CLIENT_JWT_FILE
+        && s->client_secret->kind != BEARER_SECRET_FILE) {
+        return AB(0744) "AuthBearerClientAuth jwt_file needs AuthBearerClientSecret "
+               "file:PATH, the file in which the assertion rotates";
+    }
+    lacking = method == BEARER_CLIENT_BEARER ? lint_bearer(s, issuer, p) : NULL;
+    return lacking ? lacking : bearer_signer_lint(s, method, p);
+}
+
+/* ---- one request -------------------------------------------------------- */
+
+static const char *encode_form(bearer_post_t *post)
+{
+    const apr_array_header_t *fields = apr_table_elts(post->form);
+    apr_array_header_t *parts = apr_array_make(post->p, 8, sizeof(char *));
+    int i;
+
+    for (i = 0; i < fields->nelts; i++) {
+        const apr_table_entry_t *field = &APR_ARRAY_IDX(fields, i,
+                                                        apr_table_entry_t);
+
+        APR_ARRAY_PUSH(parts, const char *) = i ? "&" : "";
+        APR_ARRAY_PUSH(parts, const char *) =
+            bearer_http_form_escape(post->p, field->key);
+        APR_ARRAY_PUSH(parts, const char *) = "=";
+        APR_ARRAY_PUSH(parts, const char *) = bearer_post_escape(post, field->val);
+    }
+    return bearer_post_keep(post, apr_array_pstrcat(post->p, parts, 0));
+}
+
+static void address_request(bearer_post_t *post, const char *accept, apr_size_t max)
+{
+    const bearer_settings_t *s = bearer_client_settings(post->client);
+
+    post->request.method = "POST";
+    post->request.url = post->endpoint;
+    post->request.headers = post->headers;
+    post->request.connect_timeout = s->timeout.connect;
+    post->request.total_timeout = s->timeout.total;
+    post->request.max_body = max;
+    post->request.ca_file = s->ca_file;
+    post->request.proxy = s->http_proxy;
+    post->request.party = post->client->access.issuer->party;
+    apr_table_setn(post->headers, "Content-Type", FORM_TYPE);
+    apr_table_setn(post->headers, "Accept", accept);
+}
+
+static apr_status_t perform(bearer_post_t *post, bearer_http_response_t **response)
+{
+    const bearer_http_client_t *http = post->client->access.world->http;
+    apr_status_t rv;
+
+    post->error = bearer_http_url_error(post->endpoint, NULL,
+                                        post->client->access.plain_http,
+                                        post->p);
+    if (post->error) {
+        return APR_EINVAL;
+    }
+    if (!http) {
+        post->error = "nothing may be asked here";
+        return APR_ENOTIMPL;
+    }
+    rv = methods[post->method].prove(post);
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    post->request.body = encode_form(post);
+    post->request.body_len = strlen(post->request.body);
+    return http->perform(http, &post->request, response, &post->error, post->p);
+}
+
+/* *sent: the bearer token of ours that went with it, in p, to be wiped. */
+apr_status_t bearer_client_post_as(bearer_http_response_t **response,
+                                   bearer_client_t *client,
+                                   bearer_client_auth_t method,
+                                   const char *endpoint, const apr_table_t *form,
+                                   const char *accept, apr_size_t max, char **sent,
+                                   const char **error, apr_pool_t *p)
+{
+    bearer_post_t post;
+    apr_status_t rv;
+
+    memset(&post, 0, sizeof(post));
+    post.client = client;
+    post.method = method;
+    post.endpoint = endpoint;
+    post.headers = apr_table_make(p, 4);
+    post.form = apr_table_clone(p, form);
+    post.secrets = apr_array_make(p, 8, sizeof(char *));
+    post.p = p;
+    *response = NULL;
+    address_request(&post, accept, max);
+    rv = perform(&post, response);
+    *sent = post.bearer ? apr_pstrdup(p, post.bearer) : NULL;
+    bearer_post_wipe(&post);
+    *error = post.error;
+    if (rv != APR_SUCCESS && !*error) {
+        *error = apr_psprintf(p, "%s: no answer",
+                              bearer_http_url_shown(endpoint, p));
+    }
+    return rv;
+}
+
+/* ---- the whole ---------------------------------------------------------- */
+
+apr_status_t bearer_client_post(bearer_http_response_t **response,
+                                bearer_client_t *client, const char *endpoint,
+                                const apr_table_t *form, const char *accept,
+                                apr_size_t max, const char **error,
+                                apr_pool_t *p)
+{
+    char *sent = NULL;
+    apr_status_t rv;
+    int tries;
+
+    for (tries = 0; tries < 2; tries++) {
+        rv = bearer_client_post_as(response, client, client->method, endpoint, form,
+                                   accept, max, &sent, error, p);
+        if (rv != APR_SUCCESS || !sent || (*response)->status != 401) {
+            break;
+        }
+        bearer_client_refuse_token(client, sent);   /* revoked before its time */
+        bearer_secret_wipe(sent, strlen(sent));
+    }
+    if (sent) {
+        bearer_secret_wipe(sent, strlen(sent));
+    }
+    return rv;
+}
+
+static apr_status_t forget(void *baton)
+{
+    bearer_client_drop_token(baton);
+    return APR_SUCCESS;
+}
+
+static apr_status_t watch_secrets(bearer_client_t *client, apr_pool_t *p)
+{
+    const bearer_settings_t *s = bearer_client_settings(client);
+    const bearer_secret_t *key = client->config.key;
+    apr_status_t rv = APR_SUCCESS;
+
+    if (s->client_secret) {
+        rv = bearer_secret_watch(&client->secret, s->client_secret,
+                                 client->access.world, p);
+    }
+    if (rv == APR_SUCCESS && s->client_key
+        && client->method != BEARER_CLIENT_TLS) {
+        key = key ? key : bearer_secret_of_file(s->client_key,
+                                                "AuthBearerClientKey", p);
+        rv = bearer_secret_watch(&client->key, key, client->access.world, p);
+    }
+    return rv;
+}
+
+apr_status_t bearer_client_create(bearer_client_t **out,
+                                  const bearer_client_config_t *config,
+                                  apr_pool_t *p)
+{
+    bearer_client_t *client = apr_pcalloc(p, sizeof(*client));
+    apr_status_t rv;
+
+    *out = client;
+    client->config = *config;
+    client->access = *config->access;
+    client->method = bearer_client_method(client->access.settings);
+    rv = apr_thread_mutex_create(&client->mutex, APR_THREAD_MUTEX_DEFAULT, p);
+    if (rv == APR_SUCCESS) {
+        rv = apr_thread_cond_create(&client->landed, p);
+    }
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    apr_pool_cleanup_register(p, client, forget, apr_pool_cleanup_null);
+    return watch_secrets(client, p);
+}

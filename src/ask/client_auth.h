@@ -1,0 +1,103 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/**
+ * @file client_auth.h
+ * Proving who we are at an issuer's endpoint (AuthBearerClientAuth): a form is
+ * posted, and with it goes whatever the method demands.
+ *
+ *   client_secret_basic   RFC 6749 section 2.3.1, id and secret form-encoded
+ *   client_secret_post    the same section, in the body
+ *   client_secret_jwt     RFC 7523, HS256 with the secret
+ *   private_key_jwt       RFC 7523, AuthBearerClientKey
+ *   jwt_file              RFC 7523, an assertion that somebody else rotates in
+ *                         the file that AuthBearerClientSecret names
+ *   tls_client_auth       RFC 8705, AuthBearerClientCert
+ *   bearer                RFC 6750: without AuthBearerClientID the content of
+ *                         AuthBearerClientSecret is the token; with it, a token
+ *                         obtained by client_credentials at the token endpoint,
+ *                         renewed ahead of time, one flight
+ *   none                  client_id in the body where there is one
+ *
+ * An assertion of our own lives a minute, has a jti of its own, and its aud is
+ * the issuer (RFC 7523bis: a token endpoint named as audience can be another
+ * server's); `aud=endpoint` names the URL instead, for issuers that insist.
+ *
+ * Used for introspection, and for the token endpoint. Thread-safe.
+ */
+#ifndef BEARER_CLIENT_AUTH_H
+#define BEARER_CLIENT_AUTH_H
+
+#include <apr_pools.h>
+#include <apr_tables.h>
+
+#include "base/secret.h"
+#include "trust/issuer.h"
+#include "trust/settings.h"
+
+/** In the order of their names in settings.c. */
+typedef enum {
+    BEARER_CLIENT_SECRET_BASIC,
+    BEARER_CLIENT_SECRET_POST,
+    BEARER_CLIENT_SECRET_JWT,
+    BEARER_CLIENT_PRIVATE_KEY_JWT,
+    BEARER_CLIENT_JWT_FILE,
+    BEARER_CLIENT_TLS,
+    BEARER_CLIENT_BEARER,
+    BEARER_CLIENT_NONE
+} bearer_client_auth_t;
+
+/** An assertion of our own is good for so long. */
+#define BEARER_CLIENT_ASSERTION_LIFE apr_time_from_sec(60)
+
+/** Where a token's answer does not say how long it is good. */
+#define BEARER_CLIENT_TOKEN_LIFE apr_time_from_sec(60)
+
+/** An answer of the token endpoint is at most so long. */
+#define BEARER_CLIENT_TOKEN_MAX (64 * 1024)
+
+/** The method in force: `none` where nothing about a client is written. */
+bearer_client_auth_t bearer_client_method(const bearer_settings_t *settings);
+
+/** What is missing for the method in force, with the mend; or NULL.
+ *  @param settings  resolved with the issuer's layer */
+const char *bearer_client_lint(const bearer_settings_t *settings,
+                               const bearer_issuer_t *issuer, apr_pool_t *p);
+
+typedef struct bearer_client_t bearer_client_t;
+
+typedef struct bearer_client_config_t {
+    const bearer_issuer_access_t *access;  /**< copied */
+    /** AuthBearerClientKey as read at start; NULL: read when first needed. */
+    const bearer_secret_t *key;
+    /** The issuer's token endpoint, for `bearer`; NULL with *error. */
+    const char *(*token_endpoint)(void *baton, const char **error,
+                                  apr_pool_t *p);
+    void *baton;
+} bearer_client_config_t;
+
+/** @param p  the process's pool; what config points to lives as long */
+apr_status_t bearer_client_create(bearer_client_t **client,
+                                  const bearer_client_config_t *config,
+                                  apr_pool_t *p);
+
+/**
+ * Posts a form to an endpoint, authenticated, with the issuer's timeouts, CA
+ * file and proxy.
+ * @param form    names and values, not escaped; not changed
+ * @param accept  the Accept field
+ * @param max     bytes of answer accepted
+ * @return APR_SUCCESS for any complete answer whatever its status; else *error,
+ *         one sentence for the log
+ */
+apr_status_t bearer_client_post(bearer_http_response_t **response,
+                                bearer_client_t *client, const char *endpoint,
+                                const apr_table_t *form, const char *accept,
+                                apr_size_t max, const char **error,
+                                apr_pool_t *p);
+
+/** 1: bearer_client_maintain() would ask the issuer. */
+int bearer_client_is_due(bearer_client_t *client);
+
+/** For a background thread: renews a token that is due. */
+void bearer_client_maintain(bearer_client_t *client, apr_pool_t *ptemp);
+
+#endif

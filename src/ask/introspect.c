@@ -1,0 +1,397 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/*
+ * Asking an issuer about a token (RFC 7662). See introspect.h.
+ */
+#include "ask/introspect.h"
+
+#include <string.h>
+
+#include <apr_strings.h>
+
+#include "base/json.h"
+#include "base/text.h"
+#include "jose/jws.h"
+
+struct bearer_introspect_t {
+    bearer_introspect_config_t config;
+    bearer_issuer_access_t access;
+    bearer_flights_t *flights;
+};
+
+/** One judgement by question. */
+typedef struct question_t {
+    bearer_introspect_t *in;
+    bearer_judgement_t *j;
+    const char *token;
+    apr_size_t len;
+    unsigned char key[BEARER_CACHE_KEY_SIZE];
+    apr_time_t *until;
+} question_t;
+
+/* ---- whom to ask -------------------------------------------------------- */
+
+static int has_endpoint(const bearer_issuer_t *issuer)
+{
+    return issuer->introspection.kind != BEARER_SOURCE_OFF;
+}
+
+static const bearer_issuer_t *by_prefix(const bearer_issuers_t *issuers,
+                                        const char *token, apr_size_t len)
+{
+    const bearer_issuer_t *found = NULL;
+    apr_size_t longest = 0;
+    int i, k;
+
+    for (i = 0; i < bearer_issuers_count(issuers); i++) {
+        const bearer_issuer_t *issuer = bearer_issuers_at(issuers, i);
+        const apr_array_header_t *prefixes = issuer->token_prefixes;
+
+        for (k = 0; prefixes && k < prefixes->nelts; k++) {
+            const char *prefix = APR_ARRAY_IDX(prefixes, k, const char *);
+            apr_size_t n = strlen(prefix);
+
+            if (n > longest && n <= len && memcmp(token, prefix, n) == 0) {
+                longest = n;
+                found = issuer;
+            }
+        }
+    }
+    return found;
+}
+
+/* The unverified issuer of a JWT: it decides who is asked, no more. */
+static const bearer_issuer_t *by_iss(const bearer_issuers_t *issuers,
+                                     const char *token, apr_size_t len,
+                                     apr_pool_t *p)
+{
+    const char *iss, *tenant;
+    bearer_jws_t jws;
+    json_t *claims;
+
+    memset(&jws, 0, sizeof(jws));
+    if (bearer_jws_parse(&jws, token, len, NULL, p) != BEARER_OK
+        || bearer_json_parse(&claims, jws.payload, jws.payload_len, NULL, p)
+               != APR_SUCCESS) {
+        return NULL;
+    }
+    iss = bearer_json_string(claims, "iss");
+    return iss ? bearer_issuers_find(issuers, iss, &tenant, p) : NULL;
+}
+
+static const bearer_issuer_t *catch_all(const bearer_issuers_t *issuers,
+                                        const bearer_settings_t *settings)
+{
+    int i;
+
+    for (i = 0; i < bearer_issuers_count(issuers); i++) {
+        const bearer_issuer_t *issuer = bearer_issuers_at(issuers, i);
+
+        if (has_endpoint(issuer) && bearer_judge_accepts(settings, issuer)
+            && !(issuer->token_prefixes && issuer->token_prefixes->nelts)) {
+            return issuer;
+        }
+    }
+    return NULL;
+}
+
+static const bearer_issuer_t *nobody(bearer_refusal_t *why, apr_pool_t *p,
+                                     const char *detail)
+{
+    bearer_refuse(why, p, BEARER_CHAIN, "%s", detail);
+    return NULL;
+}
+
+const bearer_issuer_t *bearer_introspect_whom(const bearer_issuers_t *issuers,
+                                              const bearer_settings_t *settings,
+                                              const char *token, apr_size_t len,
+                                              bearer_refusal_t *why,
+                                              apr_pool_t *p)
+{
+    const bearer_issuer_t *issuer = by_prefix(issuers, token, len);
+    int jwt = !issuer && bearer_jws_looks_like(token, len, p);
+
+    if (len > BEARER_TOKEN_MAX) {
+        bearer_refuse(why, p, BEARER_SIZE, "the token is %lu bytes long, more "
+                      "than %d; nobody is asked about it", (unsigned long)len,
+                      BEARER_TOKEN_MAX);
+        return NULL;
+    }
+    if (jwt) {
+        issuer = by_iss(issuers, token, len, p);
+        if (!issuer || !issuer->introspect_all) {
+            return nobody(why, p, "a JWT is asked about only where its issuer "
+                                  "has AuthBearerIntrospection ... for=all");
+        }
+    } else if (!issuer) {
+        issuer = catch_all(issuers, settings);
+        if (!issuer) {
+            return nobody(why, p, "the token is opaque and begins with no "
+                                  "AuthBearerTokenPrefix, and no issuer without"
+                                  " a prefix is accepted here that can be asked"
+                                  " about it (AuthBearerIntrospection)");
+        }
+    }
+    if (!has_endpoint(issuer)) {
+        return nobody(why, p, "the token's prefix belongs to an issuer that "
+                              "cannot be asked about it "
+                              "(AuthBearerIntrospection)");
+    }
+    if (!bearer_judge_accepts(settings, issuer)) {
+        return nobody(why, p, "the token belongs to an issuer that is not "
+                              "accepted here (AuthBearerAcceptIssuer)");
+    }
+    return issuer;
+}
+
+/* ---- asking ------------------------------------------------------------- */
+
+static const char *endpoint_of(bearer_introspect_t *in, const char **error,
+                               apr_pool_t *p)
+{
+    const bearer_source_t *source = &in->access.issuer->introspection;
+
+    return source->kind == BEARER_SOURCE_URL
+               ? source->value
+               : in->config.endpoint(in->config.baton, error, p);
+}
+
+static bearer_reason_t not_answered(bearer_refusal_t *why, apr_pool_t *p,
+                                    const char *endpoint, int status)
+{
+    const char *mend = "";
+
+    if (status == 401 || status == 403) {
+        mend = ": it does not accept this server as a client "
+               "(AuthBearerClientAuth, AuthBearerClientID, "
+               "AuthBearerClientSecret)";
+    } else if (status / 100 == 3) {
+        mend = ": redirects are not followed, AuthBearerIntrospection must name"
+               " the final URL";
+    } else if (status == 404 || status == 405) {
+        mend = ": AuthBearerIntrospection must name the issuer's introspection "
+               "endpoint";
+    }
+    return bearer_refuse(why, p, BEARER_INTROSPECTION, "%s answered %d%s",
+                         bearer_http_url_shown(endpoint, p), status, mend);
+}
+
+static bearer_reason_t check_active(const json_t *answer, bearer_refusal_t *why,
+                                    apr_pool_t *p)
+{
+    const json_t *active = json_object_get(answer, "active");
+
+    if (json_is_true(active)) {
+        return BEARER_OK;
+    }
+    if (json_is_false(active)) {
+        return bearer_refuse(why, p, BEARER_INACTIVE, "the issuer says that the"
+                             " token is not active: expired, revoked, or not "
+                             "one of its own");
+    }
+    return bearer_refuse(why, p, BEARER_INACTIVE, "'active' is %s; only JSON "
+                         "true counts (RFC 7662 section 2.2)",
+                         active ? "neither true nor false" : "missing");
+}
+
+static bearer_reason_t judge_answer(const bearer_http_response_t *response,
+                                    const char *endpoint, bearer_refusal_t *why,
+                                    apr_pool_t *p)
+{
+    const char *problem = NULL;
+    json_t *answer;
+
+    if (response->status != 200) {
+        return not_answered(why, p, endpoint, response->status);
+    }
+    if (bearer_json_parse(&answer, response->body, response->body_len, &problem,
+                          p) != APR_SUCCESS) {
+        return bearer_refuse(why, p, BEARER_INTROSPECTION, "%s: the answer is "
+                             "not a JSON object: %s",
+                             bearer_http_url_shown(endpoint, p), problem);
+    }
+    return check_active(answer, why, p);
+}
+
+/* Section 2.1: a form, no more in it than the token. */
+static bearer_reason_t ask_endpoint(question_t *q, bearer_answer_t *answer,
+                                    bearer_refusal_t *why, apr_pool_t *p)
+{
+    const char *error = NULL, *endpoint = endpoint_of(q->in, &error, p);
+    apr_table_t *form = apr_table_make(p, 1);
+    bearer_http_response_t *response;
+
+    if (!endpoint) {
+        return bearer_refuse(why, p, BEARER_INTROSPECTION, "the introspection "
+                             "endpoint is not known: %s",
+                             error ? error : "the issuer's metadata names none");
+    }
+    apr_table_setn(form, "token", apr_pstrmemdup(p, q->token, q->len));
+    if (bearer_client_post(&response, q->in->config.client, endpoint, form,
+                           "application/json", BEARER_ANSWER_MAX, &error, p)
+        != APR_SUCCESS) {
+        return bearer_refuse(why, p, BEARER_INTROSPECTION, "%s", error);
+    }
+    answer->text = response->body;
+    answer->len = response->body_len;
+    return judge_answer(response, endpoint, why, p);
+}
+
+/* The same, counted. */
+static bearer_reason_t ask(void *question, bearer_answer_t *answer,
+                           bearer_refusal_t *why, apr_pool_t *p)
+{
+    question_t *q = question;
+    const bearer_issuer_access_t *access = &q->in->access;
+    apr_time_t started = bearer_world_now(access->world);
+    bearer_reason_t reason = ask_endpoint(q, answer, why, p);
+
+    bearer_world_event(access->world, reason == BEARER_INTROSPECTION
+                       ? BEARER_EVENT_INTROSPECTION_FAILED
+                       : BEARER_EVENT_INTROSPECTED, access->issuer->index,
+                       bearer_world_now(access->world) - started);
+    return reason;
+}
+
+/* ---- what is kept ------------------------------------------------------- */
+
+static apr_interval_time_t ttl_of(const bearer_introspect_t *in)
+{
+    return in->access.issuer->introspection_ttl;
+}
+
+/* 0: without it, answers about different tokens could not be told apart. */
+static int make_key(question_t *q, const unsigned char *digest,
+                    const unsigned char *policy)
+{
+    const bearer_issuer_t *issuer = q->in->access.issuer;
+    const char *endpoint = issuer->introspection.value
+                               ? issuer->introspection.value : "discover";
+    const char *text = apr_pstrcat(q->j->p, "introspection",
+                                   bearer_text_hex(q->j->p, digest, 32),
+                                   bearer_text_hex(q->j->p, policy, 32), " ",
+                                   endpoint, " ", issuer->url, NULL);
+
+    if (bearer_text_sha256(text, strlen(text), q->key) != APR_SUCCESS) {
+        bearer_refuse(&q->j->why, q->j->p, BEARER_INTERNAL, "OpenSSL could not make "
+                      "a SHA-256");
+        return 0;
+    }
+    return 1;
+}
+
+/* The last moment for an answer: the TTL and its own exp, whichever is first. */
+static apr_time_t until_when(const question_t *q, apr_time_t fetched)
+{
+    apr_time_t until = fetched + ttl_of(q->in), exp;
+
+    if (bearer_json_date(&exp, q->j->claims, "exp") == APR_SUCCESS
+        && exp < until) {
+        until = exp;
+    }
+    return until > q->j->now ? until : 0;
+}
+
+static bearer_verdict_t judge_text(question_t *q, const char *text,
+                                   apr_size_t len, apr_time_t fetched)
+{
+    bearer_verdict_t verdict;
+    json_t *claims;
+
+    if (bearer_json_parse(&claims, text, len, NULL, q->j->p) != APR_SUCCESS) {
+        bearer_refuse(&q->j->why, q->j->p, BEARER_INTERNAL, "an answer that was"
+                      " read before cannot be read");
+        return BEARER_DENIED;
+    }
+    verdict = bearer_judge_claims(q->j, claims, q->in->access.issuer, q->token,
+                                  q->len);
+    *q->until = verdict == BEARER_GRANTED && ttl_of(q->in)
+                    ? until_when(q, fetched) : 0;
+    return verdict;
+}
+
+/* 1: something was kept, and *verdict is what it is worth now. */
+static int judge_kept(question_t *q, bearer_verdict_t *verdict)
+{
+    bearer_answer_t kept;
+
+    if (!bearer_answer_kept(q->in->config.cache, q->key, ttl_of(q->in),
+                            q->j->now, &kept, q->j->p)) {
+        return 0;
+    }
+    *verdict = judge_text(q, kept.text, kept.len, kept.asked);
+    /* past its exp: the issuer may have prolonged it */
+    return *verdict != BEARER_GRANTED || *q->until;
+}
+
+/* ---- the whole ---------------------------------------------------------- */
+
+/* Check 11, as far as it needs no answer: nobody is asked about what is on the
+ * list, or while it cannot be read. */
+static int is_revoked(question_t *q)
+{
+    bearer_judgement_t *j = q->j;
+
+    return j->revoked
+        && j->revoked(j->revoked_baton, q->in->access.issuer->url, NULL, q->token,
+                      q->len, &j->why, j->p) != BEARER_OK;
+}
+
+static bearer_verdict_t refused(question_t *q, bearer_reason_t reason)
+{
+    q->j->why.reason = reason;
+    q->j->issuer = q->in->access.issuer;
+    q->j->iss = q->in->access.issuer->url;
+    q->j->principal = NULL;
+    return BEARER_DENIED;
+}
+
+bearer_verdict_t bearer_introspect_judge(bearer_introspect_t *in,
+                                         bearer_judgement_t *j,
+                                         const char *token, apr_size_t len,
+                                         const unsigned char *digest,
+                                         const unsigned char *policy,
+                                         apr_time_t *until)
+{
+    question_t q = { in, j, token, len, { 0 }, until };
+    bearer_verdict_t verdict = BEARER_DENIED;
+    bearer_ask_t how = { ask, &q, in->access.settings->timeout.total,
+                         in->access.issuer->party, BEARER_INTROSPECTION, 0 };
+    bearer_answer_t answer;
+    int leader;
+
+    *until = 0;
+    if (!make_key(&q, digest, policy)) {
+        return refused(&q, BEARER_INTERNAL);
+    }
+    if (judge_kept(&q, &verdict)) {
+        bearer_world_event(in->access.world, BEARER_EVENT_ANSWER_KEPT,
+                           in->access.issuer->index, 0);
+        return verdict;
+    }
+    if (is_revoked(&q)) {
+        return refused(&q, j->why.reason);
+    }
+    leader = bearer_flights_share(in->flights, q.key, &how, &answer, &j->why,
+                                  j->p);
+    if (answer.reason != BEARER_OK) {
+        return refused(&q, answer.reason);
+    }
+    j->now = bearer_world_now(in->access.world);
+    verdict = judge_text(&q, answer.text, answer.len, answer.asked);
+    if (leader) {
+        bearer_answer_keep(in->config.cache, q.key, &answer, *until, j->p);
+    }
+    return verdict;
+}
+
+apr_status_t bearer_introspect_create(bearer_introspect_t **out,
+                                      const bearer_introspect_config_t *config,
+                                      apr_pool_t *p)
+{
+    bearer_introspect_t *in = apr_pcalloc(p, sizeof(*in));
+
+    *out = in;
+    in->config = *config;
+    in->access = *config->access;
+    return bearer_flights_create(&in->flights, in->access.world, p);
+}

@@ -1,0 +1,70 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/* See budget.h. */
+#include "base/budget.h"
+
+/** What can be spent ahead. */
+#define AHEAD (BEARER_BUDGET_AT_ONCE * BEARER_BUDGET_EACH)
+/** So far apart may be what two processes take for now; what is further ahead
+ *  was written before the clock was set back. */
+#define CLOCKS apr_time_from_sec(60)
+
+/* Not all begin to look at the same one. */
+int bearer_place_take(bearer_place_t *places, int n, apr_time_t now,
+                      apr_time_t until)
+{
+    int i, first = n > 0 ? (int)(now % n) : 0;
+
+    for (i = 0; i < n; i++) {
+        int place = (first + i) % n;
+        apr_int64_t seen = atomic_load(&places[place]);
+
+        if (seen <= now
+            && atomic_compare_exchange_strong(&places[place], &seen, until)) {
+            return place;
+        }
+    }
+    return -1;
+}
+
+void bearer_place_give(bearer_place_t *places, int place, apr_time_t until)
+{
+    apr_int64_t mine = until;
+
+    atomic_compare_exchange_strong(&places[place], &mine, 0);
+}
+
+/* A bucket of tokens in one word: when it would be full again. */
+static int spend(bearer_budget_t *b, apr_time_t now)
+{
+    apr_int64_t seen = atomic_load(&b->even), from;
+
+    do {
+        from = seen > now && seen <= now + AHEAD + CLOCKS ? seen : now;
+        if (from + BEARER_BUDGET_EACH > now + AHEAD) {
+            return 0;
+        }
+    } while (!atomic_compare_exchange_weak(&b->even, &seen,
+                                           from + BEARER_BUDGET_EACH));
+    return 1;
+}
+
+/* Places are looked at first: a call that finds none costs no budget. */
+int bearer_budget_begin(bearer_budget_t *budget, int flying, apr_time_t now,
+                        apr_time_t until)
+{
+    int place = bearer_place_take(budget->flying,
+                                  flying < BEARER_BUDGET_FLYING
+                                      ? flying : BEARER_BUDGET_FLYING,
+                                  now, until);
+
+    if (place >= 0 && !spend(budget, now)) {
+        bearer_budget_end(budget, place, until);
+        place = -1;
+    }
+    return place;
+}
+
+void bearer_budget_end(bearer_budget_t *budget, int place, apr_time_t until)
+{
+    bearer_place_give(budget->flying, place, until);
+}

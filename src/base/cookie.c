@@ -1,0 +1,272 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/* See cookie.h. */
+#include "base/cookie.h"
+
+#include <string.h>
+
+#include <apr_strings.h>
+
+#include "base/http.h"
+
+/* ---- names ------------------------------------------------------------- */
+
+void bearer_cookie_names(bearer_cookie_names_t *names, const char *base_url,
+                         apr_pool_t *p)
+{
+    bearer_http_url_t url = { 0, "", 80, "" };
+    const char *prefix, *port = "";
+
+    bearer_http_url_split(&url, base_url, p);
+    if (url.port != (url.https ? 443 : 80)) {
+        port = apr_psprintf(p, "_%d", url.port);
+    }
+    prefix = url.https ? "__Host-" : "";
+    names->secure = url.https;
+    names->session = apr_pstrcat(p, prefix, "bearer_session", port, NULL);
+    names->login = apr_pstrcat(p, prefix, "bearer_login", port, ".", NULL);
+    names->tries = apr_pstrcat(p, prefix, "bearer_tries", port, NULL);
+}
+
+/* ---- what a browser sends ---------------------------------------------- */
+
+#define BLANKS " \t"
+#define SEPARATORS ";,"
+
+static int is_blank(char c)
+{
+    return c == ' ' || c == '\t';
+}
+
+static void cut_blanks(const char *start, char *end)
+{
+    while (end > start && is_blank(end[-1])) {
+        end--;
+    }
+    *end = '\0';
+}
+
+int bearer_cookie_counts(char before, const char *name)
+{
+    return before != ',' || (strncmp(name, "__Host-", 7) != 0
+                             && strncmp(name, "__Secure-", 9) != 0);
+}
+
+/* RFC 6265 section 4.2.1, and what is sent in its stead: pairs between
+ * semicolons, blanks around them, a value perhaps in quotes. */
+void bearer_cookie_each(const char *field, bearer_cookie_fn fn, void *baton,
+                        apr_pool_t *p)
+{
+    char *rest = field ? apr_pstrdup(p, field) : NULL;
+    char before = '\0';
+
+    while (rest) {
+        char *pair = rest + strspn(rest, BLANKS), *value, *end;
+        char separator;
+
+        end = pair + strcspn(pair, SEPARATORS);
+        separator = *end;
+        rest = separator ? end + 1 : NULL;
+        *end = '\0';
+        value = strchr(pair, '=');
+        if (value && value > pair && bearer_cookie_counts(before, pair)) {
+            cut_blanks(pair, value);
+            value += 1 + strspn(value + 1, BLANKS);
+            cut_blanks(value, end);
+            if (!fn(baton, pair, value)) {
+                return;
+            }
+        }
+        before = separator;
+    }
+}
+
+/* Does a pair that counts begin at this place? */
+static int begins_pair(const char *field, const char *at)
+{
+    const char *name = at;
+
+    while (at > field && is_blank(at[-1])) {
+        at--;
+    }
+    return at == field || at[-1] == ';'
+        || (at[-1] == ',' && bearer_cookie_counts(',', name));
+}
+
+/* The value of a pair whose name ends here, or NULL: the name goes on. */
+static const char *value_at(const char *end)
+{
+    end += strspn(end, BLANKS);
+    return *end == '=' ? end + 1 + strspn(end + 1, BLANKS) : NULL;
+}
+
+/* Every request: as bearer_cookie_each() reads the field, without a copy of it. */
+const char *bearer_cookie_get(const char *field, const char *name,
+                              apr_pool_t *p)
+{
+    const char *at = field, *value, *found = NULL;
+    apr_size_t len = strlen(name);
+
+    while (at && (at = strstr(at, name)) != NULL) {
+        value = begins_pair(field, at) ? value_at(at + len) : NULL;
+        if (value && found) {
+            return NULL;
+        }
+        found = value ? value : found;
+        at += len;
+    }
+    if (!found) {
+        return NULL;
+    }
+    for (len = strcspn(found, SEPARATORS); len && is_blank(found[len - 1]); len--) {
+    }
+    return len ? apr_pstrmemdup(p, found, len) : NULL;
+}
+
+static const char *chunk_name(const char *name, int i, apr_pool_t *p)
+{
+    return i ? apr_psprintf(p, "%s.%d", name, i) : name;
+}
+
+const char *bearer_cookie_join(const char *field, const char *name,
+                               apr_pool_t *p)
+{
+    const char *value = bearer_cookie_get(field, name, p);
+    const char *more = value;
+    int i;
+
+    /* a chunk that is not full is the last one */
+    for (i = 1; more && strlen(more) == BEARER_COOKIE_CHUNK
+                && i < BEARER_COOKIE_CHUNKS; i++) {
+        more = bearer_cookie_get(field, chunk_name(name, i, p), p);
+        value = more ? apr_pstrcat(p, value, more, NULL) : value;
+    }
+    return value;
+}
+
+/* ---- what it is told --------------------------------------------------- */
+
+const char *bearer_cookie_set(const bearer_cookie_names_t *names,
+                              const char *name, const char *value, int max_age,
+                              apr_pool_t *p)
+{
+    const char *age = max_age < 0 ? ""
+        : apr_psprintf(p, "; Max-Age=%d%s", max_age, max_age ? ""
+                       : "; Expires=Thu, 01 Jan 1970 00:00:00 GMT");
+
+    return apr_pstrcat(p, name, "=", value, "; Path=/", age, "; HttpOnly",
+                       names->secure ? "; Secure" : "", "; SameSite=Lax", NULL);
+}
+
+const apr_array_header_t *bearer_cookie_split(const bearer_cookie_names_t *names,
+                                              const char *name,
+                                              const char *value,
+                                              const char *field, apr_pool_t *p)
+{
+    apr_array_header_t *lines = apr_array_make(p, 2, sizeof(const char *));
+    apr_size_t left = value ? strlen(value) : 0;
+    int i;
+
+    if (left > BEARER_COOKIE_MAX) {
+        return NULL;
+    }
+    for (i = 0; i < BEARER_COOKIE_CHUNKS; i++) {
+        const char *chunk = chunk_name(name, i, p);
+        apr_size_t n = left < BEARER_COOKIE_CHUNK ? left : BEARER_COOKIE_CHUNK;
+
+        if (n) {
+            APR_ARRAY_PUSH(lines, const char *) = bearer_cookie_set(
+                names, chunk, apr_pstrmemdup(p, value, n), -1, p);
+            value += n;
+            left -= n;
+        }
+        else if (i == 0 || (field && strstr(field, chunk))) {
+            APR_ARRAY_PUSH(lines, const char *) =
+                bearer_cookie_set(names, chunk, "", 0, p);
+        }
+    }
+    return lines;
+}
+
+/* ---- what a backend sees ----------------------------------------------- */
+
+/* Also of a server on another port or scheme of this host: the browser sends them
+ * here as well, and what lies behind this one must not get into that one. */
+static int is_own(const char *name)
+{
+    static const char *const kinds[] = { "session", "login", "tries" };
+    apr_size_t i, len;
+
+    name += strncmp(name, "__Host-", 7) == 0 ? 7 : 0;
+    for (i = 0; strncmp(name, "bearer_", 7) == 0
+                && i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+        len = strlen(kinds[i]);
+        if (strncmp(name + 7, kinds[i], len) == 0) {
+            name += 7 + len;
+            name += *name == '_' ? 1 + strspn(name + 1, "0123456789") : 0;
+            return *name == '.' || value_at(name) != NULL;
+        }
+    }
+    return 0;
+}
+
+/* The end of a pair: a comma may be part of a value, unless `bare` ones separate. */
+static const char *end_of(const char *pair, int bare)
+{
+    const char *end = pair + strcspn(pair, SEPARATORS);
+
+    while (*end == ',' && !bare && !is_blank(end[1])) {
+        end += 1 + strcspn(end + 1, SEPARATORS);
+    }
+    return end;
+}
+
+const char *bearer_cookie_choose(const char *field, int bare,
+                                 bearer_cookie_choice_fn stays, const void *baton,
+                                 apr_pool_t *p)
+{
+    char *kept = apr_palloc(p, 2 * strlen(field) + 1), *out = kept;
+    const char *at = field, *pair, *end;
+    int some = 0, dropped = 0;  /* pairs that do not stay; the last one did not */
+    char before = '\0';
+
+    for (; *at; at = *end ? end + 1 : end) {
+        pair = at + strspn(at, BLANKS);
+        end = end_of(pair, bare);
+        if (!stays(baton, pair) || (dropped && !bearer_cookie_counts(before, pair))) {
+            some = dropped = 1;
+        }
+        else if (before == ',' && !dropped) {
+            *out++ = ',';  /* as it stands there: it may be part of a value */
+            memcpy(out, at, (apr_size_t)(end - at));
+            out += end - at;
+        }
+        else {
+            if (out > kept && end > pair) {
+                *out++ = ';';
+                *out++ = ' ';
+            }
+            memcpy(out, pair, (apr_size_t)(end - pair));
+            out += end - pair;
+            dropped = 0;
+        }
+        before = *end;
+    }
+    *out = '\0';
+    return !some ? field : *kept ? kept : NULL;
+}
+
+static int is_chosen(const void *own, const char *pair)
+{
+    return is_own(pair) == (own != NULL);
+}
+
+const char *bearer_cookie_strip(const char *field, apr_pool_t *p)
+{
+    return strstr(field, "bearer_")
+        ? bearer_cookie_choose(field, 1, is_chosen, NULL, p) : field;
+}
+
+const char *bearer_cookie_own(const char *field, apr_pool_t *p)
+{
+    return bearer_cookie_choose(field, 1, is_chosen, field, p);
+}

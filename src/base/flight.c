@@ -1,0 +1,305 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/*
+ * One flight for the same question, behind a gate; answers that are kept. See
+ * flight.h.
+ */
+#include "base/flight.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <apr_strings.h>
+#include <apr_thread_cond.h>
+#include <apr_thread_mutex.h>
+
+#define DETAIL_MAX 512
+
+/** The log is told of failures at most so often. */
+#define TELL_EVERY apr_time_from_sec(60)
+
+/** One question under way; who asks and who waits hold references. */
+typedef struct flight_t {
+    struct flight_t *next;
+    unsigned char key[BEARER_CACHE_KEY_SIZE];
+    int references, landed;
+    apr_time_t began;        /* by the real clock */
+    bearer_answer_t answer;  /* its text is malloc'd; NULL unless BEARER_OK */
+    char *text;
+    char detail[DETAIL_MAX];
+} flight_t;
+
+struct bearer_flights_t {
+    const bearer_world_t *world;
+    apr_thread_mutex_t *mutex;
+    apr_thread_cond_t *landed;
+    flight_t *under_way;     /* under mutex */
+    apr_time_t told;         /* under mutex: when the log was told of a failure */
+};
+
+/* ---- one flight --------------------------------------------------------- */
+
+/* Under mutex. */
+static flight_t *join(bearer_flights_t *all, const unsigned char *key)
+{
+    flight_t *flight;
+
+    for (flight = all->under_way; flight; flight = flight->next) {
+        if (memcmp(flight->key, key, sizeof(flight->key)) == 0) {
+            flight->references++;
+            return flight;
+        }
+    }
+    return NULL;
+}
+
+/* Under mutex. */
+static flight_t *take_off(bearer_flights_t *all, const unsigned char *key)
+{
+    flight_t *flight = calloc(1, sizeof(*flight));
+
+    if (flight) {
+        memcpy(flight->key, key, sizeof(flight->key));
+        flight->references = 1;
+        flight->began = apr_time_now();
+        flight->next = all->under_way;
+        all->under_way = flight;
+    }
+    return flight;
+}
+
+/* Under mutex: nobody joins it any more. */
+static void unlist(bearer_flights_t *all, flight_t *flight)
+{
+    flight_t **at = &all->under_way;
+
+    while (*at && *at != flight) {
+        at = &(*at)->next;
+    }
+    if (*at) {
+        *at = flight->next;
+    }
+}
+
+/* Under mutex. */
+static void leave(flight_t *flight)
+{
+    if (--flight->references == 0) {
+        free(flight->text);
+        free(flight);
+    }
+}
+
+static void land(bearer_flights_t *all, flight_t *flight,
+                 const bearer_answer_t *answer, const char *detail)
+{
+    apr_thread_mutex_lock(all->mutex);
+    flight->answer = *answer;
+    apr_cpystrn(flight->detail, detail ? detail : "", DETAIL_MAX);
+    if (answer->reason == BEARER_OK) {
+        flight->text = malloc(answer->len + 1);
+        if (flight->text) {
+            memcpy(flight->text, answer->text, answer->len + 1);
+        } else {
+            flight->answer.reason = BEARER_INTERNAL;
+        }
+    }
+    flight->landed = 1;
+    unlist(all, flight);
+    apr_thread_cond_broadcast(all->landed);
+    apr_thread_mutex_unlock(all->mutex);
+}
+
+/* A refused request's own line is at info, as all of them are; but whoever asks
+ * the log at its usual level why there are 503 must find it, too. */
+static void tell(bearer_flights_t *all, const bearer_ask_t *ask,
+                 const bearer_refusal_t *why)
+{
+    apr_time_t now = bearer_world_now(all->world);
+    int due;
+
+    apr_thread_mutex_lock(all->mutex);
+    due = !all->told || now - all->told >= TELL_EVERY;
+    if (due) {
+        all->told = now;
+    }
+    apr_thread_mutex_unlock(all->mutex);
+    if (due) {
+        bearer_world_log(all->world, BEARER_LOG_WARNING, AB(0253) "%s: %s; requests that "
+                         "need the answer get 503 (said once a minute)",
+                         bearer_reason_name(ask->unavailable), why->detail);
+    }
+}
+
+static void fly(bearer_flights_t *all, flight_t *flight, const bearer_ask_t *ask,
+                apr_pool_t *p)
+{
+    bearer_answer_t answer = { BEARER_OK, "", 0, 0, 0 };
+    bearer_refusal_t why = { BEARER_OK, NULL };
+
+    answer.asked = bearer_world_now(all->world);
+    answer.reason = ask->ask(ask->baton, &answer, &why, p);
+    land(all, flight, &answer, why.detail);
+    if (answer.reason == ask->unavailable) {
+        tell(all, ask, &why);
+    }
+}
+
+/* Under mutex. */
+static void wait_until(bearer_flights_t *all, const flight_t *flight, apr_time_t end)
+{
+    while (!flight->landed && apr_time_now() < end) {
+        apr_thread_cond_timedwait(all->landed, all->mutex, end - apr_time_now());
+    }
+}
+
+/* Under mutex: for one of those who waited. */
+static void copy_answer(const flight_t *flight, const bearer_ask_t *ask,
+                        bearer_answer_t *answer, bearer_refusal_t *why,
+                        apr_pool_t *p)
+{
+    if (!flight->landed) {
+        answer->reason = bearer_refuse(why, p, ask->unavailable, "somebody "
+                                       "else's question about the same caller "
+                                       "takes too long");
+        return;
+    }
+    *answer = flight->answer;
+    answer->text = NULL;
+    if (answer->reason == BEARER_OK) {
+        answer->text = apr_pstrmemdup(p, flight->text, answer->len);
+    } else {
+        bearer_refuse(why, p, answer->reason, "%s", flight->detail);
+    }
+}
+
+/* Under mutex; flight: joined already, or NULL. */
+static int share(bearer_flights_t *all, flight_t *flight,
+                 const unsigned char *key, const bearer_ask_t *ask,
+                 bearer_answer_t *answer, bearer_refusal_t *why, apr_pool_t *p)
+{
+    int leader;
+
+    flight = flight ? flight : join(all, key);
+    leader = !flight;
+    if (leader) {
+        flight = take_off(all, key);
+    }
+    if (!flight) {
+        answer->reason = bearer_refuse(why, p, BEARER_INTERNAL, "out of memory");
+        return 0;
+    }
+    if (leader) {
+        apr_thread_mutex_unlock(all->mutex);
+        fly(all, flight, ask, p);
+        apr_thread_mutex_lock(all->mutex);
+    } else {
+        /* a question may need a token of ours first, hence two times */
+        wait_until(all, flight, apr_time_now() + 2 * ask->total);
+    }
+    copy_answer(flight, ask, answer, why, p);
+    leave(flight);
+    return leader;
+}
+
+/* Under mutex: one that is young is waited for all the same, or a crowd with one
+ * question would be turned away for an answer that takes some milliseconds. */
+static void turn_away(bearer_flights_t *all, flight_t *flight,
+                      const bearer_ask_t *ask, const char *full,
+                      bearer_answer_t *answer, bearer_refusal_t *why,
+                      apr_pool_t *p)
+{
+    if (flight && !ask->only_first) {
+        wait_until(all, flight, flight->began + BEARER_GATE_PATIENCE);
+    }
+    if (flight && flight->landed) {
+        copy_answer(flight, ask, answer, why, p);
+    } else {
+        answer->reason = bearer_refuse(why, p, ask->unavailable, "%s", full);
+    }
+    if (flight) {
+        leave(flight);
+    }
+}
+
+/* Everybody who is going to wait passes the gate, also for another's flight:
+ * a worker that waits is a worker that is missing. */
+int bearer_flights_share(bearer_flights_t *all, const unsigned char *key,
+                         const bearer_ask_t *ask, bearer_answer_t *answer,
+                         bearer_refusal_t *why, apr_pool_t *p)
+{
+    bearer_ticket_t ticket;
+    flight_t *flight;
+    const char *full;
+    int leader = 0;
+
+    memset(answer, 0, sizeof(*answer));
+    apr_thread_mutex_lock(all->mutex);
+    flight = join(all, key);
+    apr_thread_mutex_unlock(all->mutex);
+    full = flight && ask->only_first
+        ? "another request asks already"
+        : bearer_gate_enter(&ticket, all->world->gate, ask->party, 2 * ask->total);
+    apr_thread_mutex_lock(all->mutex);
+    if (full) {
+        turn_away(all, flight, ask, full, answer, why, p);
+    } else {
+        leader = share(all, flight, key, ask, answer, why, p);
+    }
+    apr_thread_mutex_unlock(all->mutex);
+    if (!full) {
+        bearer_gate_leave(&ticket);
+    }
+    return leader;
+}
+
+apr_status_t bearer_flights_create(bearer_flights_t **flights,
+                                   const bearer_world_t *world, apr_pool_t *p)
+{
+    bearer_flights_t *all = apr_pcalloc(p, sizeof(*all));
+    apr_status_t rv;
+
+    *flights = all;
+    all->world = world;
+    rv = apr_thread_mutex_create(&all->mutex, APR_THREAD_MUTEX_DEFAULT, p);
+    return rv == APR_SUCCESS ? apr_thread_cond_create(&all->landed, p) : rv;
+}
+
+/* ---- what is kept ------------------------------------------------------- */
+
+/* "TIME\nANSWER": when it was asked for, so that a shorter TTL counts at once. */
+void bearer_answer_keep(const bearer_cache_t *cache, const unsigned char *key,
+                        const bearer_answer_t *answer, apr_time_t until,
+                        apr_pool_t *p)
+{
+    const char *value;
+
+    if (!cache || !until || answer->len > BEARER_ANSWER_KEPT_MAX) {
+        return;
+    }
+    value = apr_psprintf(p, "%" APR_TIME_T_FMT "\n%s", answer->asked,
+                         answer->text);
+    cache->put(cache, key, (const unsigned char *)value, strlen(value), until, p);
+}
+
+int bearer_answer_kept(const bearer_cache_t *cache, const unsigned char *key,
+                       apr_interval_time_t ttl, apr_time_t now,
+                       bearer_answer_t *answer, apr_pool_t *p)
+{
+    unsigned char *value;
+    apr_size_t len;
+    char *text, *rest;
+
+    memset(answer, 0, sizeof(*answer));
+    if (!cache || !ttl
+        || cache->get(cache, key, &value, &len, p) != APR_SUCCESS) {
+        return 0;
+    }
+    text = apr_pstrmemdup(p, (const char *)value, len);
+    answer->asked = apr_strtoi64(text, &rest, 10);
+    if (*rest != '\n' || answer->asked > now || answer->asked + ttl <= now) {
+        return 0;
+    }
+    answer->text = rest + 1;
+    answer->len = strlen(answer->text);
+    return 1;
+}

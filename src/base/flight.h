@@ -1,0 +1,84 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/**
+ * @file flight.h
+ * Asking somebody else who the caller is, whoever it is that is asked: threads
+ * that have the same question at once share one flight, whoever would have to
+ * wait passes the world's gate first, and an answer that was worth something is
+ * kept for a while. Introspection, session checks and the refreshes of sessions
+ * are its users.
+ *
+ * Which questions are the same is decided by a key of 32 bytes: everything that
+ * may change the answer belongs into it.
+ *
+ * Thread-safe.
+ */
+#ifndef BEARER_FLIGHT_H
+#define BEARER_FLIGHT_H
+
+#include <apr_pools.h>
+#include <apr_time.h>
+
+#include "base/reason.h"
+#include "base/world.h"
+
+/** An answer is at most so long. */
+#define BEARER_ANSWER_MAX (64 * 1024)
+
+/** One that is longer is used, but not kept; and what a kept one grows by. */
+#define BEARER_ANSWER_KEPT_MAX (16 * 1024)
+#define BEARER_ANSWER_OVERHEAD 32
+
+/** What came back. */
+typedef struct bearer_answer_t {
+    bearer_reason_t reason;  /**< BEARER_OK: there is a text */
+    const char *text;        /**< NUL-terminated */
+    apr_size_t len;
+    apr_time_t asked;        /**< by the world's clock, before it was asked: the
+                                  answer is never older than it is taken for */
+    unsigned retry;          /**< seconds after which asking makes sense again,
+                                  where the other side said so; else 0 */
+} bearer_answer_t;
+
+/** How to ask; called by one of those who have the question. */
+typedef struct bearer_ask_t {
+    /** @param answer  text, len and retry are to be filled, in p
+     *  @return the reason; anything but BEARER_OK with why */
+    bearer_reason_t (*ask)(void *baton, bearer_answer_t *answer,
+                           bearer_refusal_t *why, apr_pool_t *p);
+    void *baton;
+    apr_interval_time_t total;    /**< the longest that one request may take */
+    int party;                    /**< who is asked, for the gate */
+    bearer_reason_t unavailable;  /**< when nobody could be asked */
+    int only_first;               /**< does not wait for another's flight, which is
+                                       then as if nobody could be asked */
+} bearer_ask_t;
+
+typedef struct bearer_flights_t bearer_flights_t;
+
+/** @param p  the process's pool; world lives as long */
+apr_status_t bearer_flights_create(bearer_flights_t **flights,
+                                   const bearer_world_t *world, apr_pool_t *p);
+
+/**
+ * Asks, or waits for whoever is asking the same already.
+ * @param key     BEARER_CACHE_KEY_SIZE bytes
+ * @param answer  filled, in p
+ * @param why     filled where answer->reason is not BEARER_OK
+ * @return 1: this caller was the one who asked
+ */
+int bearer_flights_share(bearer_flights_t *flights, const unsigned char *key,
+                         const bearer_ask_t *ask, bearer_answer_t *answer,
+                         bearer_refusal_t *why, apr_pool_t *p);
+
+/** Keeps an answer until then at the latest; cache NULL or `until` 0: not. */
+void bearer_answer_keep(const bearer_cache_t *cache, const unsigned char *key,
+                        const bearer_answer_t *answer, apr_time_t until,
+                        apr_pool_t *p);
+
+/** 1: an answer was kept that is younger than ttl; it is in p. A ttl that was
+ *  shortened counts for what is kept already. cache NULL or ttl 0: none is. */
+int bearer_answer_kept(const bearer_cache_t *cache, const unsigned char *key,
+                       apr_interval_time_t ttl, apr_time_t now,
+                       bearer_answer_t *answer, apr_pool_t *p);
+
+#endif

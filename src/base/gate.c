@@ -1,0 +1,407 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/*
+ * Places are words that are taken by exchange, without a lock. Bounds of a party
+ * are kept by looking again: who has taken a place counts, and gives it back if
+ * there are too many by now. Of two who take the last one at the same moment both
+ * may give theirs back; they try again. See gate.h.
+ */
+#include "base/gate.h"
+
+#include <string.h>
+
+#include <apr_thread_proc.h>
+
+#include "base/world.h"
+
+/** A place's word: microseconds since the epoch above the party. */
+#define PARTY_BITS 12
+#define PARTY_MASK ((1u << PARTY_BITS) - 1)
+/** How often a thread gives a place back and tries again. */
+#define TRIES 16
+/** The log is told of a full gate at most so often. */
+#define TELL_EVERY apr_time_from_sec(60)
+
+/** Why there is no place. */
+enum { FULL = -1, SHARE = -2 };
+
+/** A bound: the host's, or the process's. */
+typedef struct level_t {
+    bearer_gate_place_t *places;
+    bearer_bell_t *bell;
+    int limit;                     /* places */
+    int share;                     /* of one party */
+    int others;                    /* of all parties but the cache */
+} level_t;
+
+struct bearer_gate_t {
+    bearer_gate_config_t config;
+    level_t own, host;             /* host.limit 0: there is none */
+    bearer_bell_t bell;
+    apr_threadkey_t *current;      /* the thread's outermost ticket */
+    _Atomic apr_time_t told;
+    atomic_int hurried;            /* the cache keeps silent: no patience */
+};
+
+typedef struct count_t {
+    int free;                      /* a place; -1: none */
+    int party, others;             /* taken by this party; not by the cache */
+} count_t;
+
+/* ---- one level ---------------------------------------------------------- */
+
+static apr_uint64_t word_of(apr_time_t until, int party)
+{
+    return (apr_uint64_t)until << PARTY_BITS | ((unsigned)party & PARTY_MASK);
+}
+
+static int is_free(apr_uint64_t word, apr_time_t now)
+{
+    return (apr_time_t)(word >> PARTY_BITS) <= now;
+}
+
+/* Not all begin to look at the same place. */
+static void look(count_t *count, const level_t *level, int party, apr_time_t now)
+{
+    int first = (int)(now % level->limit), i;
+
+    count->free = -1;
+    count->party = count->others = 0;
+    for (i = 0; i < level->limit; i++) {
+        int place = first + i < level->limit ? first + i : first + i - level->limit;
+        apr_uint64_t word = atomic_load(&level->places[place]);
+        int holder = (int)(word & PARTY_MASK);
+
+        if (is_free(word, now)) {
+            count->free = count->free < 0 ? place : count->free;
+        } else {
+            count->party += holder == party;
+            count->others += holder != BEARER_PARTY_CACHE;
+        }
+    }
+}
+
+static void give(const level_t *level, int place, apr_uint64_t word)
+{
+    if (place >= 0 && atomic_compare_exchange_strong(&level->places[place], &word,
+                                                     0)) {
+        bearer_bell_ring(level->bell);
+    }
+}
+
+/* 1: there are so many, or more, of a kind that is bounded. */
+static int is_beyond(const level_t *level, int party, const count_t *count,
+                     int more)
+{
+    return party != BEARER_PARTY_CACHE
+        && (count->party >= level->share + more
+            || count->others >= level->others + more);
+}
+
+/* The number of a place, FULL or SHARE. */
+static int take(const level_t *level, int party, apr_uint64_t word, apr_time_t now)
+{
+    int tries = TRIES;
+    count_t count;
+
+    while (tries) {
+        apr_uint64_t seen;
+
+        look(&count, level, party, now);
+        if (count.free < 0 || is_beyond(level, party, &count, 0)) {
+            return count.free < 0 ? FULL : SHARE;
+        }
+        seen = atomic_load(&level->places[count.free]);
+        if (!is_free(seen, now)
+            || !atomic_compare_exchange_strong(&level->places[count.free], &seen,
+                                               word)) {
+            continue;              /* somebody else was faster: another place */
+        }
+        tries--;
+        seen = (apr_uint64_t)count.free;
+        look(&count, level, party, now);
+        if (!is_beyond(level, party, &count, 1)) {
+            return (int)seen;
+        }
+        give(level, (int)seen, word);
+    }
+    return SHARE;
+}
+
+/* ---- a thread's ticket -------------------------------------------------- */
+
+static bearer_ticket_t *current(const bearer_gate_t *gate)
+{
+    void *ticket = NULL;
+
+    return apr_threadkey_private_get(&ticket, gate->current) == APR_SUCCESS
+        ? ticket : NULL;
+}
+
+static void prolong_one(const level_t *level, int place, apr_uint64_t word,
+                        apr_uint64_t later)
+{
+    if (place >= 0) {
+        (void)atomic_compare_exchange_strong(&level->places[place], &word, later);
+    }
+}
+
+static void prolong(bearer_ticket_t *ticket, apr_time_t until)
+{
+    apr_uint64_t later = word_of(until, ticket->party);
+
+    if (later > ticket->word) {
+        prolong_one(&ticket->gate->own, ticket->own, ticket->word, later);
+        prolong_one(&ticket->gate->host, ticket->host, ticket->word, later);
+        ticket->word = later;
+    }
+}
+
+/* 1, or 0 with the reason and the level that has no place. */
+static int try(bearer_ticket_t *ticket, bearer_gate_t *gate, apr_time_t now,
+               int *why, const level_t **where)
+{
+    *where = &gate->own;
+    ticket->own = take(&gate->own, ticket->party, ticket->word, now);
+    if (ticket->own < 0) {
+        *why = ticket->own;
+        return 0;
+    }
+    if (gate->host.limit) {
+        *where = &gate->host;
+        ticket->host = take(&gate->host, ticket->party, ticket->word, now);
+        if (ticket->host < 0) {
+            *why = ticket->host;
+            give(&gate->own, ticket->own, ticket->word);
+            return 0;
+        }
+    }
+    ticket->gate = gate;
+    return 1;
+}
+
+/* Both bells are read before a place is looked for, so no ring is missed. */
+static int wait_for_place(bearer_ticket_t *ticket, bearer_gate_t *gate,
+                          apr_interval_time_t longest, int *why)
+{
+    apr_time_t give_up = ticket->party == BEARER_PARTY_CACHE
+                           ? apr_time_now() + BEARER_GATE_PATIENCE : 0;
+
+    for (;;) {
+        apr_uint32_t own = bearer_bell_rung(gate->own.bell), host = 0;
+        apr_time_t now = bearer_world_now(gate->config.world);
+        apr_interval_time_t left;
+        const level_t *where;
+
+        if (gate->host.limit) {
+            host = bearer_bell_rung(gate->host.bell);
+        }
+        ticket->word = word_of(now + longest + BEARER_GATE_MARGIN, ticket->party);
+        if (try(ticket, gate, now, why, &where)) {
+            return 1;
+        }
+        if (!give_up) {
+            return 0;
+        }
+        left = give_up - apr_time_now();
+        if (left <= 0 || atomic_load(&gate->hurried)) {
+            atomic_store(&gate->hurried, 1);
+            return 0;
+        }
+        bearer_bell_wait(where->bell, where == &gate->own ? own : host, left);
+    }
+}
+
+/* ---- what is said about it ---------------------------------------------- */
+
+static const char *text_of(int why, int party)
+{
+    if (party == BEARER_PARTY_CACHE) {
+        return "half of the workers are already waiting; check the cache server "
+               "(AuthBearerSOCache)";
+    }
+    if (party > BEARER_PARTY_CACHE && party % 2) {
+        return "half of the workers, or this server's share of them, are already "
+               "waiting; check the session service, or lower AuthBearerTimeout "
+               "total=";
+    }
+    return why == FULL
+        ? "half of the workers are already waiting for issuers; check the issuer, "
+          "or lower AuthBearerTimeout total="
+        : "of the half of the workers that may wait, this issuer's share is "
+          "already waiting; check the issuer, or lower AuthBearerTimeout total=";
+}
+
+/* A refused request's own line is at info; but an administrator who looks for the
+ * cause of a 503 at the usual level must find it, too. */
+static void tell(bearer_gate_t *gate, int party, const char *text)
+{
+    const bearer_gate_config_t *c = &gate->config;
+    apr_time_t now = bearer_world_now(c->world), told = atomic_load(&gate->told);
+    const char *name = c->name ? c->name(c->name_baton, party) : NULL;
+
+    if ((!told || now - told >= TELL_EVERY || now < told)
+        && atomic_compare_exchange_strong(&gate->told, &told, now)) {
+        bearer_world_log(c->world, BEARER_LOG_WARNING, AB(0252) "%s%s%s; requests that need "
+                         "the answer get 503 (said once a minute)",
+                         name ? name : "", name ? ": " : "", text);
+    }
+}
+
+static void count_refusal(const bearer_gate_t *gate, int party)
+{
+    int is_issuer = party >= BEARER_PARTY_ISSUER(0) && party % 2 == 0;
+
+    bearer_world_event(gate->config.world,
+                       party == BEARER_PARTY_CACHE ? BEARER_EVENT_NO_PLACE_CACHE
+                       : party > BEARER_PARTY_CACHE && !is_issuer
+                       ? BEARER_EVENT_NO_PLACE_SERVICE : BEARER_EVENT_NO_PLACE,
+                       is_issuer ? (party - BEARER_PARTY_ISSUER(0)) / 2 : -1, 0);
+}
+
+void bearer_gate_stats(const bearer_gate_t *gate, int *inside, int *limit)
+{
+    const level_t *level = !gate ? NULL : gate->host.limit ? &gate->host : &gate->own;
+    apr_time_t now;
+    int i;
+
+    *inside = 0;
+    *limit = level ? level->limit : 0;
+    if (level) {
+        now = bearer_world_now(gate->config.world);
+        for (i = 0; i < level->limit; i++) {
+            *inside += !is_free(atomic_load(&level->places[i]), now);
+        }
+    }
+}
+
+/* ---- the whole ---------------------------------------------------------- */
+
+const char *bearer_gate_enter(bearer_ticket_t *ticket, bearer_gate_t *gate,
+                              int party, apr_interval_time_t longest)
+{
+    bearer_ticket_t *outer = gate ? current(gate) : NULL;
+    const char *text;
+    int why = FULL;
+
+    memset(ticket, 0, sizeof(*ticket));
+    ticket->own = ticket->host = -1;
+    ticket->party = (int)((unsigned)party & PARTY_MASK);
+    if (outer) {
+        prolong(outer, bearer_world_now(gate->config.world) + longest
+                       + BEARER_GATE_MARGIN);
+    }
+    if (!gate || outer || (gate->config.exempt && gate->config.exempt())) {
+        return NULL;
+    }
+    if (wait_for_place(ticket, gate, longest, &why)) {
+        apr_threadkey_private_set(ticket, gate->current);
+        return NULL;
+    }
+    ticket->gate = NULL;
+    text = text_of(why, party);
+    count_refusal(gate, party);
+    tell(gate, party, text);
+    return text;
+}
+
+void bearer_gate_leave(bearer_ticket_t *ticket)
+{
+    bearer_gate_t *gate = ticket->gate;
+
+    if (gate) {
+        ticket->gate = NULL;
+        apr_threadkey_private_set(NULL, gate->current);
+        give(&gate->host, ticket->host, ticket->word);
+        give(&gate->own, ticket->own, ticket->word);
+    }
+}
+
+void bearer_gate_answered(bearer_gate_t *gate, int party,
+                          apr_interval_time_t elapsed)
+{
+    if (gate && party == BEARER_PARTY_CACHE && elapsed < BEARER_GATE_PATIENCE
+        && atomic_load(&gate->hurried)) {
+        atomic_store(&gate->hurried, 0);
+    }
+}
+
+static void set_bounds(level_t *level, const bearer_gate_config_t *config,
+                       int limit)
+{
+    level->limit = limit < 1 ? 1 : limit;
+    level->share = config->parties > 1 && level->limit > 1 ? level->limit / 2
+                                                           : level->limit;
+    level->others = config->cache ? level->limit - level->limit / 2 : level->limit;
+}
+
+static apr_status_t forget(void *key)
+{
+    return apr_threadkey_private_delete(key);
+}
+
+apr_status_t bearer_gate_create(bearer_gate_t **out,
+                                const bearer_gate_config_t *config, apr_pool_t *p)
+{
+    bearer_gate_t *gate = apr_pcalloc(p, sizeof(*gate));
+    apr_status_t rv;
+
+    gate->config = *config;
+    set_bounds(&gate->own, config, config->own_limit);
+    gate->own.places = apr_pcalloc(p, sizeof(*gate->own.places)
+                                      * (apr_size_t)gate->own.limit);
+    gate->own.bell = &gate->bell;
+    if (config->host) {
+        set_bounds(&gate->host, config, config->host_limit < BEARER_GATE_PLACES
+                                            ? config->host_limit
+                                            : BEARER_GATE_PLACES);
+        gate->host.places = config->host->places;
+        gate->host.bell = &config->host->bell;
+    }
+    *out = gate;
+    rv = apr_threadkey_private_create(&gate->current, NULL, p);
+    if (rv == APR_SUCCESS) {
+        apr_pool_cleanup_register(p, gate->current, forget, apr_pool_cleanup_null);
+    }
+    return rv;
+}
+
+/* ---- the HTTP client ---------------------------------------------------- */
+
+typedef struct gated_t {
+    bearer_http_client_t client;
+    const bearer_http_client_t *inner;
+    bearer_gate_t *gate;
+} gated_t;
+
+static apr_status_t perform(const bearer_http_client_t *client,
+                            const bearer_http_request_t *request,
+                            bearer_http_response_t **response,
+                            const char **error, apr_pool_t *p)
+{
+    const gated_t *gated = client->baton;
+    bearer_ticket_t ticket;
+    apr_status_t rv;
+
+    *response = NULL;
+    *error = bearer_gate_enter(&ticket, gated->gate, request->party,
+                               request->total_timeout);
+    if (*error) {
+        return APR_EBUSY;
+    }
+    rv = gated->inner->perform(gated->inner, request, response, error, p);
+    bearer_gate_leave(&ticket);
+    return rv;
+}
+
+const bearer_http_client_t *bearer_gate_http(bearer_gate_t *gate,
+                                             const bearer_http_client_t *inner,
+                                             apr_pool_t *p)
+{
+    gated_t *gated = apr_pcalloc(p, sizeof(*gated));
+
+    gated->client.perform = perform;
+    gated->client.baton = gated;
+    gated->inner = inner;
+    gated->gate = gate;
+    return &gated->client;
+}

@@ -1,0 +1,786 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/*
+ * The HTTP client over libcurl. See http.h for what it promises. Thread-safe:
+ * an easy handle belongs to one transfer at a time, the free list has a mutex
+ * that is held for a push or a pop only.
+ *
+ * Everything libcurl would take from its surroundings is set explicitly: the
+ * environment's proxies, redirects, protocols, .netrc. Compiles with 7.76.
+ */
+#include "base/http.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <apr_lib.h>
+#include <apr_strings.h>
+#include <apr_thread_mutex.h>
+#include <curl/curl.h>
+#include <openssl/crypto.h>
+#include <openssl/x509_vfy.h>
+
+#include "base/text.h"
+
+/** Idle handles kept, each with its connections; more are closed. */
+#define IDLE_MAX 16
+/** Connections that an idle handle keeps open. */
+#define CONNECTIONS_PER_HANDLE 4L
+/** Seconds for which a connection, and the address of a name, is used. A server
+ *  that moves is followed in time, however often it is asked. */
+#define AGE_MAX 30L
+/** libcurl that has CURLOPT_MAXLIFETIME_CONN: 7.80. */
+#ifndef CURL_WITH_LIFETIME
+#define CURL_WITH_LIFETIME 0x075000
+#endif
+/** Field section of an answer: bytes and lines accepted. */
+#define FIELDS_MAX_BYTES (64 * 1024)
+#define FIELDS_MAX_LINES 200
+/** An answer of which nothing more comes for so long is given up. One that has
+ *  not begun has all the time that AuthBearerTimeout gives it: libcurl's own limit
+ *  (LOW_SPEED_TIME) knows no such difference. */
+#define STANDSTILL apr_time_from_sec(5)
+
+typedef struct client_t {
+    bearer_http_client_t client;   /* first: a client is handed out as this */
+    const char *user_agent;
+    apr_thread_mutex_t *mutex;
+    CURL *idle[IDLE_MAX];
+    int idle_count;
+    apr_time_t since;              /* idle handles are younger than this */
+    int (*stopping)(void *baton);
+    void *stopping_baton;
+} client_t;
+
+typedef struct transfer_t {
+    client_t *client;
+    const bearer_http_request_t *request;
+    CURL *curl;
+    apr_time_t since;              /* the client's when curl was taken */
+    struct curl_slist *fields;
+    apr_pool_t *p;
+    const char *host;              /* host:port, for messages */
+    apr_table_t *headers;
+    apr_size_t field_bytes;
+    int field_lines;
+    char *body;
+    apr_size_t len, size;
+    apr_time_t moved;              /* when something of the answer came; 0: not
+                                      yet */
+    const char *refusal;           /* why a callback of ours ended it */
+    apr_status_t refusal_status;
+    char message[CURL_ERROR_SIZE];
+} transfer_t;
+
+/* ---- the free list ----------------------------------------------------- */
+
+/* Under the mutex. libcurl before 7.80 bounds the age of no connection: then it is
+ * the handle's, which has its connections and addresses. */
+static void drop_old(client_t *client)
+{
+#if LIBCURL_VERSION_NUM < CURL_WITH_LIFETIME
+    apr_interval_time_t age = apr_time_now() - client->since;
+
+    if (age < 0 || age > apr_time_from_sec(AGE_MAX)) {
+        client->since += age;
+        while (client->idle_count) {
+            curl_easy_cleanup(client->idle[--client->idle_count]);
+        }
+    }
+#else
+    (void)client;
+#endif
+}
+
+static void handle_take(client_t *client, transfer_t *t)
+{
+    apr_thread_mutex_lock(client->mutex);
+    drop_old(client);
+    t->since = client->since;
+    if (client->idle_count) {
+        t->curl = client->idle[--client->idle_count];
+    }
+    apr_thread_mutex_unlock(client->mutex);
+    if (!t->curl) {
+        t->curl = curl_easy_init();
+    }
+}
+
+/* Reset keeps the connections and TLS sessions, nothing of the request. A
+ * handle that saw an error may have a connection in an unknown state. */
+static void handle_return(client_t *client, const transfer_t *t, int sound)
+{
+    CURL *curl = t->curl;
+
+    if (sound) {
+        curl_easy_reset(curl);
+        apr_thread_mutex_lock(client->mutex);
+        if (client->idle_count < IDLE_MAX && client->since == t->since) {
+            client->idle[client->idle_count++] = curl;
+            curl = NULL;
+        }
+        apr_thread_mutex_unlock(client->mutex);
+    }
+    if (curl) {
+        curl_easy_cleanup(curl);
+    }
+}
+
+static apr_status_t release_handles(void *data)
+{
+    client_t *client = data;
+
+    while (client->idle_count) {
+        curl_easy_cleanup(client->idle[--client->idle_count]);
+    }
+    return APR_SUCCESS;
+}
+
+/* ---- what libcurl calls ------------------------------------------------ */
+
+/* Returns 0, which every callback may return to end the transfer. */
+static size_t end_transfer(transfer_t *t, apr_status_t status, const char *why)
+{
+    t->refusal = why;
+    t->refusal_status = status;
+    return 0;
+}
+
+static size_t on_body(char *data, size_t one, size_t n, void *baton)
+{
+    transfer_t *t = baton;
+    apr_size_t add = one * n;
+
+    t->moved = apr_time_now();
+    if (add > t->request->max_body - t->len) {
+        return end_transfer(t, APR_ENOSPC,
+                            apr_psprintf(t->p, "the answer is larger than %lu"
+                                               " bytes",
+                                         (unsigned long)t->request->max_body));
+    }
+    if (t->len + add >= t->size) {
+        char *larger;
+
+        t->size = 2 * (t->len + add) + 1;
+        larger = apr_palloc(t->p, t->size);
+        memcpy(larger, t->body, t->len);
+        t->body = larger;
+    }
+    memcpy(t->body + t->len, data, add);
+    t->len += add;
+    t->body[t->len] = '\0';
+    return add;
+}
+
+/* Bodies must arrive as they are: a few compressed KB can become gigabytes. */
+static const char *coding_error(const char *name, const char *value)
+{
+    if (strcasecmp(name, "Content-Encoding") == 0
+        && strcasecmp(value, "identity") != 0 && *value) {
+        return "the answer is compressed (Content-Encoding)";
+    }
+    if (strcasecmp(name, "Transfer-Encoding") == 0
+        && strcasecmp(value, "chunked") != 0) {
+        return "the answer is compressed (Transfer-Encoding)";
+    }
+    return NULL;
+}
+
+static size_t on_field(char *line, size_t one, size_t n, void *baton)
+{
+    transfer_t *t = baton;
+    apr_size_t len = one * n;
+    char *name, *value;
+    const char *error;
+
+    t->moved = apr_time_now();
+    t->field_bytes += len;
+    if (t->field_bytes > FIELDS_MAX_BYTES
+        || ++t->field_lines > FIELDS_MAX_LINES) {
+        return end_transfer(t, APR_EGENERAL, "the answer has too many headers");
+    }
+    if (len >= 5 && memcmp(line, "HTTP/", 5) == 0) {
+        apr_table_clear(t->headers);   /* a 1xx answer came before this one */
+        return len;
+    }
+    name = apr_pstrmemdup(t->p, line, len);
+    value = strchr(name, ':');
+    if (!value) {
+        return len;
+    }
+    *value++ = '\0';
+    apr_collapse_spaces(name, name);
+    value[strcspn(value, "\r\n")] = '\0';
+    value += strspn(value, " \t");
+    for (len = strlen(value); len && strchr(" \t", value[len - 1]); len--) {
+        value[len - 1] = '\0';
+    }
+    error = coding_error(name, value);
+    if (error) {
+        return end_transfer(t, APR_EGENERAL, error);
+    }
+    apr_table_setn(t->headers, name, value);
+    return one * n;
+}
+
+static int on_progress(void *baton, curl_off_t dltotal, curl_off_t dlnow,
+                       curl_off_t ultotal, curl_off_t ulnow)
+{
+    transfer_t *t = baton;
+
+    (void)dltotal;
+    (void)dlnow;
+    (void)ultotal;
+    (void)ulnow;
+    if (t->client->stopping
+        && t->client->stopping(t->client->stopping_baton)) {
+        end_transfer(t, APR_EINTR, "the server is stopping");
+        return 1;
+    }
+    if (t->moved && apr_time_now() - t->moved >= STANDSTILL) {
+        end_transfer(t, APR_TIMEUP, "the answer came to a standstill");
+        return 1;
+    }
+    return 0;
+}
+
+/* ---- what libcurl is told ---------------------------------------------- */
+
+static const struct {
+    CURLoption option;
+    long value;
+} fixed_options[] = {
+    { CURLOPT_NOSIGNAL, 1L },           /* threads: no SIGALRM for DNS */
+    { CURLOPT_NOPROGRESS, 0L },         /* the stop hook */
+    { CURLOPT_FOLLOWLOCATION, 0L },
+    { CURLOPT_SSL_VERIFYPEER, 1L },
+    { CURLOPT_SSL_VERIFYHOST, 2L },
+    { CURLOPT_SSLVERSION, CURL_SSLVERSION_TLSv1_2 },
+    { CURLOPT_NETRC, CURL_NETRC_IGNORED },
+    { CURLOPT_DISALLOW_USERNAME_IN_URL, 1L },
+    { CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1 },
+    { CURLOPT_HEADEROPT, CURLHEADER_SEPARATE },
+    { CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L },
+    { CURLOPT_MAXCONNECTS, CONNECTIONS_PER_HANDLE },
+    { CURLOPT_DNS_CACHE_TIMEOUT, AGE_MAX },
+#if LIBCURL_VERSION_NUM >= CURL_WITH_LIFETIME
+    { CURLOPT_MAXLIFETIME_CONN, AGE_MAX },
+#endif
+};
+
+/*
+ * libcurl asks getaddrinfo() in a thread of its own, and without QUICK_EXIT a
+ * transfer whose time is over still waits for that thread: ten seconds and more
+ * with a resolver that does not answer. With it the thread is left to itself.
+ */
+static int set_resolver(CURL *curl)
+{
+#if LIBCURL_VERSION_NUM >= 0x075700
+    return curl_easy_setopt(curl, CURLOPT_QUICK_EXIT, 1L) == CURLE_OK;
+#else
+    (void)curl;
+    return 1;
+#endif
+}
+
+static int set_fixed(CURL *curl)
+{
+    apr_size_t i;
+    int ok = 1;
+
+    for (i = 0; i < sizeof(fixed_options) / sizeof(fixed_options[0]); i++) {
+        ok &= curl_easy_setopt(curl, fixed_options[i].option,
+                               fixed_options[i].value) == CURLE_OK;
+    }
+#if LIBCURL_VERSION_NUM >= 0x075500
+    ok &= curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https")
+          == CURLE_OK;
+#else
+    ok &= curl_easy_setopt(curl, CURLOPT_PROTOCOLS,
+                           (long)(CURLPROTO_HTTP | CURLPROTO_HTTPS))
+          == CURLE_OK;
+#endif
+    return ok && set_resolver(curl);
+}
+
+static long milliseconds(apr_interval_time_t t)
+{
+    return t < 1000 ? 1 : (long)(t / 1000);
+}
+
+static int set_callbacks(transfer_t *t)
+{
+    CURL *curl = t->curl;
+
+    return curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_body) == CURLE_OK
+           && curl_easy_setopt(curl, CURLOPT_WRITEDATA, t) == CURLE_OK
+           && curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, on_field)
+                  == CURLE_OK
+           && curl_easy_setopt(curl, CURLOPT_HEADERDATA, t) == CURLE_OK
+           && curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, on_progress)
+                  == CURLE_OK
+           && curl_easy_setopt(curl, CURLOPT_XFERINFODATA, t) == CURLE_OK
+           && curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, t->message)
+                  == CURLE_OK;
+}
+
+static int set_string(CURL *curl, CURLoption option, const char *value)
+{
+    return curl_easy_setopt(curl, option, value) == CURLE_OK;
+}
+
+static int target_is_clean(const char *target)
+{
+    const char *c;
+
+    for (c = target; *c > 0x20 && *c < 0x7f && *c != '#'; c++) {
+    }
+    return *target == '/' && !*c && c - target <= BEARER_HTTP_TARGET_MAX;
+}
+
+/* Whom to ask is the URL's matter alone, what for may be the target's. NULL: not
+ * with this target. */
+static const char *url_of(const transfer_t *t)
+{
+    const bearer_http_request_t *r = t->request;
+    const char *authority = strstr(r->url, "://");
+    apr_size_t len;
+
+    if (!r->target) {
+        return r->url;
+    }
+    if (!authority || !target_is_clean(r->target)) {
+        return NULL;
+    }
+    authority += 3;
+    len = (apr_size_t)(authority - r->url) + strcspn(authority, "/?");
+    return apr_pstrcat(t->p, apr_pstrmemdup(t->p, r->url, len), r->target, NULL);
+}
+
+static int set_url(transfer_t *t)
+{
+    const char *url = url_of(t);
+
+    if (!url) {
+        end_transfer(t, APR_EGENERAL, "the path and query to ask for are too long"
+                                      " or have characters that a URL cannot "
+                                      "have");
+    }
+    return url && set_string(t->curl, CURLOPT_URL, url)
+        && curl_easy_setopt(t->curl, CURLOPT_PATH_AS_IS, 1L) == CURLE_OK;
+}
+
+static int set_peer(transfer_t *t)
+{
+    const bearer_http_request_t *r = t->request;
+    CURL *curl = t->curl;
+    int ok = set_url(t)
+             && set_string(curl, CURLOPT_USERAGENT, t->client->user_agent)
+             /* "" and not NULL, which would mean the environment's */
+             && set_string(curl, CURLOPT_PROXY, r->proxy ? r->proxy : "")
+             && set_string(curl, CURLOPT_NOPROXY, "")
+             && curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS,
+                                 milliseconds(r->connect_timeout)) == CURLE_OK
+             && curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS,
+                                 milliseconds(r->total_timeout)) == CURLE_OK
+             && curl_easy_setopt(curl, CURLOPT_MAXFILESIZE_LARGE,
+                                 (curl_off_t)r->max_body) == CURLE_OK;
+
+    if (ok && r->ca_file) {
+        /* the directory is libcurl's default and would be trusted as well */
+        ok = set_string(curl, CURLOPT_CAINFO, r->ca_file)
+             && set_string(curl, CURLOPT_CAPATH, NULL);
+    }
+    if (ok && r->client_cert) {
+        ok = set_string(curl, CURLOPT_SSLCERT, r->client_cert);
+    }
+    if (ok && r->client_key) {
+        ok = set_string(curl, CURLOPT_SSLKEY, r->client_key);
+    }
+    return ok;
+}
+
+static int set_method(transfer_t *t)
+{
+    const bearer_http_request_t *r = t->request;
+    CURL *curl = t->curl;
+    int ok = 1;
+
+    if (strcmp(r->method, "HEAD") == 0) {
+        return curl_easy_setopt(curl, CURLOPT_NOBODY, 1L) == CURLE_OK;
+    }
+    if (r->body || strcmp(r->method, "POST") == 0) {
+        ok = curl_easy_setopt(curl, CURLOPT_POST, 1L) == CURLE_OK
+             && curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE,
+                                 (curl_off_t)(r->body ? r->body_len : 0))
+                    == CURLE_OK
+             && curl_easy_setopt(curl, CURLOPT_POSTFIELDS,
+                                 r->body ? r->body : "") == CURLE_OK;
+    }
+    if (strcmp(r->method, "GET") != 0 && strcmp(r->method, "POST") != 0) {
+        ok = ok && set_string(curl, CURLOPT_CUSTOMREQUEST, r->method);
+    }
+    return ok;
+}
+
+/* One of them may be Authorization. */
+static void forget_fields(transfer_t *t)
+{
+    struct curl_slist *field;
+
+    for (field = t->fields; field; field = field->next) {
+        OPENSSL_cleanse(field->data, strlen(field->data));
+    }
+    curl_slist_free_all(t->fields);
+}
+
+static int add_field(transfer_t *t, const char *line)
+{
+    struct curl_slist *longer = curl_slist_append(t->fields, line);
+
+    if (longer) {
+        t->fields = longer;
+    }
+    return longer != NULL;
+}
+
+/* 0 when a field would not survive as one line: nothing is smuggled. */
+static int field_is_clean(const char *name, const char *value)
+{
+    const unsigned char *c;
+
+    if (!*name || strpbrk(name, ": \t\r\n;")) {
+        return 0;
+    }
+    for (c = (const unsigned char *)value; *c; c++) {
+        if ((*c < 0x20 && *c != '\t') || *c == 0x7f) {
+            return 0;
+        }
+    }
+    return 1;
+}
+
+static int set_fields(transfer_t *t)
+{
+    const apr_array_header_t *fields;
+    char *line;
+    int i, ok = add_field(t, "Expect:");   /* no 100-continue round trip */
+
+    fields = t->request->headers ? apr_table_elts(t->request->headers) : NULL;
+    for (i = 0; ok && fields && i < fields->nelts; i++) {
+        apr_table_entry_t *e = &APR_ARRAY_IDX(fields, i, apr_table_entry_t);
+
+        if (!field_is_clean(e->key, e->val)) {
+            end_transfer(t, APR_EGENERAL, "a header cannot be sent: it contains"
+                                          " control characters");
+            return 0;
+        }
+        /* libcurl's spelling of an empty value is "Name;" */
+        line = apr_pstrcat(t->p, e->key, *e->val ? ": " : ";", e->val, NULL);
+        ok = add_field(t, line);
+        OPENSSL_cleanse(line, strlen(line));
+    }
+    return ok && curl_easy_setopt(t->curl, CURLOPT_HTTPHEADER, t->fields)
+                     == CURLE_OK;
+}
+
+/* ---- what went wrong, and the mend ------------------------------------- */
+
+/* code, and where it matters a second condition; the first row that fits */
+typedef enum {
+    ALWAYS, CONNECTING, OS_ERROR, VERIFY_RESULT, PROXY_SAID_NO
+} condition_t;
+
+static const struct {
+    CURLcode code;
+    condition_t condition;
+    long value;
+    apr_status_t status;
+    const char *text;       /* %s: the host and port */
+} explanations[] = {
+    { CURLE_COULDNT_RESOLVE_HOST, ALWAYS, 0, APR_EGENERAL,
+      "the name of %s cannot be resolved: check its spelling and this server's"
+      " resolver; if it can be reached only through a proxy,"
+      " AuthBearerHTTPProxy names it" },
+    { CURLE_COULDNT_RESOLVE_PROXY, ALWAYS, 0, APR_EGENERAL,
+      "the proxy's name cannot be resolved (AuthBearerHTTPProxy), for %s" },
+    /* which of the two it is depends on libcurl's version */
+    { CURLE_RECV_ERROR, PROXY_SAID_NO, 0, APR_EGENERAL,
+      "the proxy (AuthBearerHTTPProxy) does not connect to %s" },
+    { CURLE_COULDNT_CONNECT, PROXY_SAID_NO, 0, APR_EGENERAL,
+      "%s does not connect to the issuer" },
+    { CURLE_COULDNT_CONNECT, OS_ERROR, EACCES, APR_EGENERAL,
+      "this server may not connect to %s: where SELinux is enforcing, "
+      "`setsebool -P httpd_can_network_connect on` allows it" },
+    { CURLE_COULDNT_CONNECT, OS_ERROR, EPERM, APR_EGENERAL,
+      "this server may not connect to %s: a local firewall or a sandbox"
+      " forbids it" },
+    { CURLE_COULDNT_CONNECT, OS_ERROR, ECONNREFUSED, APR_EGENERAL,
+      "%s refused the connection: nothing listens there" },
+    { CURLE_COULDNT_CONNECT, OS_ERROR, ENETUNREACH, APR_EGENERAL,
+      "there is no route to %s" },
+    { CURLE_COULDNT_CONNECT, OS_ERROR, EHOSTUNREACH, APR_EGENERAL,
+      "there is no route to %s" },
+    { CURLE_COULDNT_CONNECT, ALWAYS, 0, APR_EGENERAL,
+      "no connection to %s" },
+    { CURLE_OPERATION_TIMEDOUT, CONNECTING, 0, APR_TIMEUP,
+      "no connection to %s in time (AuthBearerTimeout connect=); if it can be"
+      " reached only through a proxy, AuthBearerHTTPProxy names it" },
+    { CURLE_OPERATION_TIMEDOUT, ALWAYS, 0, APR_TIMEUP,
+      "%s gave no complete answer in time (AuthBearerTimeout total=)" },
+    { CURLE_PEER_FAILED_VERIFICATION, VERIFY_RESULT,
+      X509_V_ERR_CERT_HAS_EXPIRED, APR_EGENERAL,
+      "the TLS certificate of %s, or one above it, has expired (or this"
+      " server's clock is wrong)" },
+    { CURLE_PEER_FAILED_VERIFICATION, VERIFY_RESULT,
+      X509_V_ERR_CERT_NOT_YET_VALID, APR_EGENERAL,
+      "the TLS certificate of %s is not valid yet (or this server's clock is"
+      " wrong)" },
+    { CURLE_PEER_FAILED_VERIFICATION, VERIFY_RESULT,
+      X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT, APR_EGENERAL,
+      "the TLS certificate of %s is self-signed: AuthBearerCAFile names the"
+      " certificate to trust" },
+    { CURLE_PEER_FAILED_VERIFICATION, VERIFY_RESULT,
+      X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN, APR_EGENERAL,
+      "the TLS certificate of %s comes from a private authority:"
+      " AuthBearerCAFile names the one to trust" },
+    { CURLE_PEER_FAILED_VERIFICATION, VERIFY_RESULT,
+      X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY, APR_EGENERAL,
+      "the TLS certificate of %s comes from an unknown authority, or the"
+      " server does not send its intermediate certificate: AuthBearerCAFile"
+      " names the one to trust" },
+    /* libcurl compares the names itself, and then leaves the result like this */
+    { CURLE_PEER_FAILED_VERIFICATION, VERIFY_RESULT,
+      X509_V_ERR_UNSPECIFIED, APR_EGENERAL,
+      "the TLS certificate of %s names another host" },
+    { CURLE_PEER_FAILED_VERIFICATION, VERIFY_RESULT,
+      X509_V_ERR_HOSTNAME_MISMATCH, APR_EGENERAL,
+      "the TLS certificate of %s names another host" },
+    { CURLE_PEER_FAILED_VERIFICATION, ALWAYS, 0, APR_EGENERAL,
+      "the TLS certificate of %s cannot be verified (AuthBearerCAFile)" },
+    { CURLE_SSL_CACERT_BADFILE, ALWAYS, 0, APR_EGENERAL,
+      "AuthBearerCAFile cannot be read, for %s" },
+    { CURLE_SSL_CERTPROBLEM, ALWAYS, 0, APR_EGENERAL,
+      "the client certificate for %s cannot be used (AuthBearerClientCert,"
+      " AuthBearerClientKey)" },
+    { CURLE_SSL_CONNECT_ERROR, ALWAYS, 0, APR_EGENERAL,
+      "no TLS with %s: is it an https port, and does it speak TLS 1.2?" },
+    { CURLE_FILESIZE_EXCEEDED, ALWAYS, 0, APR_ENOSPC,
+      "the answer of %s is too large" },
+    { CURLE_GOT_NOTHING, ALWAYS, 0, APR_EGENERAL,
+      "%s closed the connection without an answer" },
+    { CURLE_PARTIAL_FILE, ALWAYS, 0, APR_EGENERAL,
+      "%s closed the connection in the middle of its answer" },
+};
+
+static int condition_holds(transfer_t *t, condition_t condition, long value)
+{
+    curl_off_t ready = 0;
+    long seen = 0;
+
+    switch (condition) {
+    case CONNECTING:
+        /* name, TCP and TLS; set for a connection used again, too */
+        curl_easy_getinfo(t->curl, CURLINFO_PRETRANSFER_TIME_T, &ready);
+        return ready == 0;
+    case OS_ERROR:
+        curl_easy_getinfo(t->curl, CURLINFO_OS_ERRNO, &seen);
+        return seen == value;
+    case VERIFY_RESULT:
+        curl_easy_getinfo(t->curl, CURLINFO_SSL_VERIFYRESULT, &seen);
+        return seen == value;
+    case PROXY_SAID_NO:
+        curl_easy_getinfo(t->curl, CURLINFO_HTTP_CONNECTCODE, &seen);
+        return seen >= 300;
+    case ALWAYS:
+        break;
+    }
+    return 1;
+}
+
+/* With whom it went wrong. */
+static const char *peer_of(const transfer_t *t, CURLcode code)
+{
+    return t->request->proxy && code == CURLE_COULDNT_CONNECT
+             ? "the proxy (AuthBearerHTTPProxy)"
+             : t->host;
+}
+
+/* libcurl's own words, for what has no row and for TLS' many ways; but not if it
+ * repeats the proxy, whose URL may have a password in it. */
+static const char *in_its_words(transfer_t *t, CURLcode code)
+{
+    const char *proxy = t->request->proxy;
+
+    return bearer_text_quote(t->p, t->message[0]
+                                   && !(proxy && strstr(t->message, proxy))
+                                   ? t->message : curl_easy_strerror(code));
+}
+
+static apr_status_t explain(transfer_t *t, CURLcode code, const char **error)
+{
+    const char *url = bearer_http_url_shown(t->request->url, t->p);
+    apr_size_t i;
+
+    if (t->refusal) {
+        *error = apr_psprintf(t->p, "%s: %s", url, t->refusal);
+        return t->refusal_status;
+    }
+    for (i = 0; i < sizeof(explanations) / sizeof(explanations[0]); i++) {
+        if (explanations[i].code == code
+            && condition_holds(t, explanations[i].condition,
+                               explanations[i].value)) {
+            *error = apr_pstrcat(t->p, url, ": ",
+                                 apr_psprintf(t->p, explanations[i].text,
+                                              peer_of(t, code)),
+                                 " (", in_its_words(t, code), ")", NULL);
+            return explanations[i].status;
+        }
+    }
+    *error = apr_psprintf(t->p, "%s: %s", url, in_its_words(t, code));
+    return APR_EGENERAL;
+}
+
+/* ---- one request ------------------------------------------------------- */
+
+static apr_status_t prepare(transfer_t *t, const char **error)
+{
+    bearer_http_url_t parts;
+    const char *wrong = bearer_http_url_split(&parts, t->request->url, t->p);
+
+    if (wrong) {
+        *error = apr_psprintf(t->p, "%s: %s",
+                              bearer_http_url_shown(t->request->url, t->p),
+                              wrong);
+        return APR_EGENERAL;
+    }
+    t->host = apr_psprintf(t->p, strchr(parts.host, ':') ? "[%s]:%d" : "%s:%d",
+                           parts.host, parts.port);
+    if (set_fixed(t->curl) && set_callbacks(t) && set_peer(t)
+        && set_method(t) && set_fields(t)) {
+        return APR_SUCCESS;
+    }
+    if (!t->refusal) {
+        end_transfer(t, APR_EGENERAL, "libcurl does not take its options");
+    }
+    return explain(t, CURLE_FAILED_INIT, error);
+}
+
+static apr_status_t finish(transfer_t *t, bearer_http_response_t **response,
+                           apr_interval_time_t elapsed, const char **error)
+{
+    bearer_http_response_t *r = apr_pcalloc(t->p, sizeof(*r));
+    long status = 0;
+
+    curl_easy_getinfo(t->curl, CURLINFO_RESPONSE_CODE, &status);
+    if (status < 100 || status > 599) {
+        *error = apr_psprintf(t->p, "%s: the answer has no HTTP status",
+                              bearer_http_url_shown(t->request->url, t->p));
+        return APR_EGENERAL;
+    }
+    r->status = (int)status;
+    r->headers = t->headers;
+    r->body = t->body;
+    r->body_len = t->len;
+    r->elapsed = elapsed;
+    *response = r;
+    return APR_SUCCESS;
+}
+
+static apr_status_t run(transfer_t *t, bearer_http_response_t **response,
+                        const char **error)
+{
+    apr_time_t start = apr_time_now();
+    apr_status_t rv = prepare(t, error);
+    CURLcode code;
+
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    code = curl_easy_perform(t->curl);
+    if (code != CURLE_OK) {
+        return explain(t, code, error);
+    }
+    return finish(t, response, apr_time_now() - start, error);
+}
+
+static apr_status_t perform(const bearer_http_client_t *client,
+                            const bearer_http_request_t *request,
+                            bearer_http_response_t **response,
+                            const char **error, apr_pool_t *p)
+{
+    transfer_t t;
+    apr_status_t rv;
+
+    memset(&t, 0, sizeof(t));
+    *response = NULL;
+    *error = NULL;
+    t.client = client->baton;
+    t.request = request;
+    t.p = p;
+    t.headers = apr_table_make(p, 16);
+    t.body = apr_pstrdup(p, "");
+    t.size = 1;
+    handle_take(t.client, &t);
+    if (!t.curl) {
+        *error = "out of memory";
+        return APR_EGENERAL;
+    }
+    rv = run(&t, response, error);
+    handle_return(t.client, &t, rv == APR_SUCCESS);
+    forget_fields(&t);
+    return rv;
+}
+
+/* ---- creation ---------------------------------------------------------- */
+
+/* A resolver thread that was left to itself returns into libcurl: it must not
+ * be unmapped with the module when the process ends. */
+static void keep_libcurl_mapped(void)
+{
+#ifdef RTLD_NODELETE
+    CURL *(*function)(void) = curl_easy_init;
+    void *address;
+    Dl_info info;
+
+    memcpy(&address, &function, sizeof(address));
+    if (dladdr(address, &info) && info.dli_fname) {
+        void *library = dlopen(info.dli_fname,
+                               RTLD_NOW | RTLD_NOLOAD | RTLD_NODELETE);
+
+        if (library) {
+            dlclose(library);
+        }
+    }
+#endif
+}
+
+apr_status_t bearer_http_curl_create(const bearer_http_client_t **client,
+                                     const char *user_agent, apr_pool_t *p)
+{
+    client_t *c = apr_pcalloc(p, sizeof(*c));
+    apr_status_t rv;
+
+    *client = NULL;
+    rv = apr_thread_mutex_create(&c->mutex, APR_THREAD_MUTEX_DEFAULT, p);
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    c->client.perform = perform;
+    c->client.baton = c;
+    c->user_agent = apr_pstrdup(p, user_agent);
+    apr_pool_cleanup_register(p, c, release_handles, apr_pool_cleanup_null);
+    keep_libcurl_mapped();
+    *client = &c->client;
+    return APR_SUCCESS;
+}
+
+void bearer_http_curl_stop_when(const bearer_http_client_t *client,
+                                int (*stopping)(void *baton), void *baton)
+{
+    client_t *c = client->baton;
+
+    c->stopping_baton = baton;
+    c->stopping = stopping;
+}

@@ -1,0 +1,191 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/**
+ * @file reason.h
+ * Why a credential was refused: one enum for the whole product.
+ *
+ * A reason is the check that failed. It belongs to a category, and the
+ * category is all that a client is ever told; the reason and its detail are
+ * for the administrator's log. Which HTTP status a category becomes is decided
+ * in the glue, in one table; this file knows nothing of HTTP statuses.
+ *
+ * To add a reason: one row in BEARER_REASONS, and its number's in messages.txt.
+ * To add a category: one row in
+ * BEARER_CATEGORIES, and its ANSWER_ in the glue's answer.c, without which that
+ * does not compile.
+ */
+#ifndef BEARER_REASON_H
+#define BEARER_REASON_H
+
+#include <apr_pools.h>
+
+#include "base/message.h"
+
+/**
+ * X(symbol, name, error, description, counted)
+ *   name         BEARER_ERROR, the word in the log and in metrics
+ *   error        RFC 6750 section 3.1 error code, NULL: none is sent
+ *   description  error_description for the client (only %x20-21/23-5B/5D-7E)
+ *   counted      1: the throttle counts such a failure
+ */
+#define BEARER_CATEGORIES(X) \
+    X(OK, "ok", NULL, NULL, 0) \
+    X(NO_CREDENTIAL, "no_credential", NULL, NULL, 0) \
+    X(REQUEST, "request", "invalid_request", \
+      "The request must carry exactly one well-formed token", 1) \
+    X(MALFORMED, "malformed", "invalid_token", "The token is malformed", 1) \
+    X(ALGORITHM, "algorithm", "invalid_token", "The token's algorithm is not accepted", 1) \
+    X(KEY, "key", "invalid_token", "The token's key is not known", 1) \
+    X(SIGNATURE, "signature", "invalid_token", "The token's signature is not valid", 1) \
+    X(ISSUER, "issuer", "invalid_token", "The token's issuer is not accepted", 1) \
+    X(TYPE, "type", "invalid_token", "The token is not an access token", 1) \
+    X(CLIENT, "client", "invalid_token", "The token's client is not accepted", 1) \
+    X(IDENTIFIER, "identifier", "invalid_token", "The token's identifier is not accepted", 1) \
+    X(INACTIVE, "inactive", "invalid_token", "The token is not active", 1) \
+    X(REVOKED, "revoked", "invalid_token", "The token was revoked", 1) \
+    X(EXPIRED, "expired", "invalid_token", "The token has expired", 0) \
+    X(NOT_YET_VALID, "not_yet_valid", "invalid_token", "The token is not valid yet", 0) \
+    X(AGE, "age", "invalid_token", "The token is too old", 0) \
+    X(AUDIENCE, "audience", "invalid_token", "The token is meant for another audience", 0) \
+    X(AUTHENTICATION, "authentication", "insufficient_user_authentication", \
+      "A different authentication is required", 0) \
+    X(SCOPE, "scope", "insufficient_scope", "The token lacks a required scope", 0) \
+    X(REQUIRE, "require", NULL, NULL, 0) \
+    X(CROSS_SITE, "cross_site", NULL, NULL, 0) \
+    X(THROTTLED, "throttled", NULL, NULL, 0) \
+    X(UNAVAILABLE, "unavailable", NULL, NULL, 0) \
+    X(MISCONFIGURED, "misconfigured", NULL, NULL, 0)
+
+typedef enum {
+#define X(symbol, name, error, description, counted) BEARER_CATEGORY_##symbol,
+    BEARER_CATEGORIES(X)
+#undef X
+    BEARER_CATEGORY_COUNT
+} bearer_category_t;
+
+/**
+ * X(number, symbol, name, category)
+ *   number  of the refusal's line in the log: message.h
+ *   name    BEARER_ERROR_CHECK: the check that failed
+ */
+#define BEARER_REASONS(X) \
+    X(0001, OK, "ok", OK) \
+    /* check 1: the credential */ \
+    X(0002, NO_CREDENTIAL, "no_credential", NO_CREDENTIAL) \
+    X(0003, CREDENTIAL_SYNTAX, "credential_syntax", REQUEST) \
+    X(0004, CREDENTIAL_COUNT, "credential_count", REQUEST) \
+    /* check 2: size, segments, base64url, JSON */ \
+    X(0005, SIZE, "size", MALFORMED) \
+    X(0006, SEGMENTS, "segments", MALFORMED) \
+    X(0007, BASE64URL, "base64url", MALFORMED) \
+    X(0008, JSON, "json", MALFORMED) \
+    /* check 3: header */ \
+    X(0009, ALG, "alg", ALGORITHM) \
+    X(0010, CRIT, "crit", MALFORMED) \
+    X(0011, B64, "b64", MALFORMED) \
+    X(0012, HEADER, "header", MALFORMED) \
+    /* checks 4 to 7: kid, issuer, key, signature */ \
+    X(0013, KID, "kid", KEY) \
+    X(0014, ISS, "iss", ISSUER) \
+    X(0015, KEYS, "keys", UNAVAILABLE) \
+    X(0016, KEY, "key", KEY) \
+    X(0017, SIGNATURE, "signature", SIGNATURE) \
+    /* check 8: claims */ \
+    X(0018, TENANT, "tenant", ISSUER) \
+    X(0019, AUD, "aud", AUDIENCE) \
+    X(0020, AUD_TYPE, "aud_type", MALFORMED) \
+    X(0021, EXP, "exp", EXPIRED) \
+    X(0022, EXP_TYPE, "exp_type", MALFORMED) \
+    X(0023, NBF, "nbf", NOT_YET_VALID) \
+    X(0024, NBF_TYPE, "nbf_type", MALFORMED) \
+    X(0025, IAT, "iat", NOT_YET_VALID) \
+    X(0026, IAT_TYPE, "iat_type", MALFORMED) \
+    X(0027, AGE, "age", AGE) \
+    X(0028, USER_CLAIM, "user_claim", IDENTIFIER) \
+    X(0029, PROFILE, "profile", TYPE) \
+    /* check 9: only access tokens */ \
+    X(0030, TYPE, "type", TYPE) \
+    X(0031, ID_TOKEN, "id_token", TYPE) \
+    /* checks 10 to 12 */ \
+    X(0032, AZP, "azp", CLIENT) \
+    X(0033, CLIENTS, "clients", CLIENT) \
+    X(0034, REVOKED, "revoked", REVOKED) \
+    X(0035, REVOCATION_LIST, "revocation_list", UNAVAILABLE) \
+    X(0036, IDENTIFIER, "identifier", IDENTIFIER) \
+    /* the chain */ \
+    X(0037, CHAIN, "chain", ISSUER) \
+    X(0038, INACTIVE, "inactive", INACTIVE) \
+    X(0039, INTROSPECTION, "introspection", UNAVAILABLE) \
+    X(0040, SESSION_CHECK, "session_check", UNAVAILABLE) \
+    X(0041, SESSION_DENIED, "session_denied", INACTIVE) \
+    X(0042, SESSION_LIMIT, "session_limit", THROTTLED) \
+    /* browsers: the login and its ID token, the session */ \
+    X(0043, LOGIN_STATE, "login_state", REQUEST) \
+    X(0044, LOGIN_RESPONSE, "login_response", REQUEST) \
+    X(0045, LOGIN_DENIED, "login_denied", REQUIRE) \
+    X(0046, LOGIN_LOOP, "login_loop", REQUIRE) \
+    X(0047, LOGIN_ISSUER, "login_issuer", UNAVAILABLE) \
+    X(0048, LOGIN_LIMIT, "login_limit", UNAVAILABLE) \
+    X(0049, NONCE, "nonce", MALFORMED) \
+    X(0050, AT_HASH, "at_hash", MALFORMED) \
+    X(0051, ACR, "acr", AUTHENTICATION) \
+    X(0052, LOGOUT_TOKEN, "logout_token", TYPE) \
+    X(0053, SESSION_USER, "session_user", REQUIRE) \
+    X(0054, SESSION_STORE, "session_store", UNAVAILABLE) \
+    X(0055, SESSION_SIZE, "session_size", MISCONFIGURED) \
+    /* the door and the authorization */ \
+    X(0056, THROTTLED, "throttled", THROTTLED) \
+    X(0057, CROSS_SITE, "cross_site", CROSS_SITE) \
+    X(0058, SCOPE, "scope", SCOPE) \
+    X(0059, REQUIRE, "require", REQUIRE) \
+    X(0060, CONFIGURATION, "configuration", MISCONFIGURED) \
+    X(0061, INTERNAL, "internal", UNAVAILABLE)
+
+typedef enum {
+#define X(number, symbol, name, category) BEARER_##symbol,
+    BEARER_REASONS(X)
+#undef X
+    BEARER_REASON_COUNT
+} bearer_reason_t;
+
+/** A refusal: the check, and for the log what was seen, wanted and to change. */
+typedef struct bearer_refusal_t {
+    bearer_reason_t reason;
+    /** One sentence for the log, printable ASCII, bounded; never a token,
+     *  a secret or raw client bytes. NULL when reason is BEARER_OK. */
+    const char *detail;
+} bearer_refusal_t;
+
+/** Name of the check, e.g. "aud". Static string, never NULL. */
+const char *bearer_reason_name(bearer_reason_t reason);
+
+/** What a line about this refusal begins with, e.g. `AB0019: `. */
+const char *bearer_reason_number(bearer_reason_t reason);
+
+/** Category of a reason. */
+bearer_category_t bearer_reason_category(bearer_reason_t reason);
+
+/** Name of a category, e.g. "audience". Static string, never NULL. */
+const char *bearer_category_name(bearer_category_t category);
+
+/** RFC 6750 section 3.1 error code of a category, or NULL. */
+const char *bearer_category_error(bearer_category_t category);
+
+/** error_description of a category, or NULL. */
+const char *bearer_category_description(bearer_category_t category);
+
+/** 1 if the throttle counts a failure of this category. */
+int bearer_category_counted(bearer_category_t category);
+
+/**
+ * Records a refusal and returns its reason, so that a check can write
+ * `return bearer_refuse(why, p, BEARER_AUD, "audience %s is not ...", ...)`.
+ * Values that came from a client or an issuer must be passed through
+ * bearer_text_quote() by the caller.
+ * @param why  filled; may be NULL when the caller does not want the detail
+ * @param p    lifetime of the detail
+ */
+bearer_reason_t bearer_refuse(bearer_refusal_t *why, apr_pool_t *p,
+                              bearer_reason_t reason, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
+
+#endif

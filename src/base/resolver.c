@@ -1,0 +1,216 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/* See resolver.h. */
+#include "base/resolver.h"
+
+#include <netdb.h>
+#include <pthread.h>
+#include <string.h>
+#include <time.h>
+
+#include <apr_strings.h>
+#include <apr_thread_cond.h>
+#include <apr_thread_proc.h>
+
+/** How long the end of the process waits for a lookup. */
+#define PATIENCE apr_time_from_sec(1)
+/** From one lookup to the next, if the first one was of no use. */
+#define AGAIN apr_time_from_sec(1)
+/** Belongs to its owner and to the lookup under way: the last one releases it. */
+struct bearer_resolver_t {
+    apr_pool_t *own;             /**< all of this lives in it */
+    apr_thread_mutex_t *mutex;
+    apr_thread_cond_t *changed;
+    bearer_lookup_fn lookup;     /**< NULL: there is nothing to look up */
+    const char *host;
+    int port;
+    /* under the mutex */
+    int owned, looking;
+    int count;                   /**< of addresses; 0: none is known yet */
+    bearer_address_t addresses[BEARER_RESOLVER_MAX];
+    apr_time_t due;              /**< the next lookup begins no sooner */
+    const char *error;           /**< of the last lookup; NULL: it was good */
+};
+
+apr_time_t bearer_monotonic(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return apr_time_from_sec(now.tv_sec) + now.tv_nsec / 1000;
+}
+
+/* ---- looking up --------------------------------------------------------- */
+
+static int ask_system(const char *host, int port, bearer_address_t *addresses,
+                      const char **error, int flags)
+{
+    struct addrinfo hints, *found, *next;
+    char service[16];
+    int rv, n = 0;
+
+    memset(&hints, 0, sizeof(hints));
+    hints.ai_socktype = SOCK_STREAM;
+    hints.ai_flags = flags;
+    apr_snprintf(service, sizeof(service), "%d", port);
+    rv = getaddrinfo(host, service, &hints, &found);
+    if (rv != 0) {
+        *error = gai_strerror(rv);
+        return -1;
+    }
+    for (next = found; next && n < BEARER_RESOLVER_MAX; next = next->ai_next) {
+        memcpy(&addresses[n].address, next->ai_addr, next->ai_addrlen);
+        addresses[n++].len = next->ai_addrlen;
+    }
+    freeaddrinfo(found);
+    return n;
+}
+
+static int system_lookup(const char *host, int port, bearer_address_t *addresses,
+                         const char **error)
+{
+    return ask_system(host, port, addresses, error, 0);
+}
+
+static void *look_up(void *data)
+{
+    bearer_address_t addresses[BEARER_RESOLVER_MAX];
+    bearer_resolver_t *r = data;
+    const char *error = "no address";
+    int owned, n;
+
+    apr_setup_signal_thread();  /* signals are for the server's threads */
+    n = r->lookup(r->host, r->port, addresses, &error);
+    apr_thread_mutex_lock(r->mutex);
+    if (n > 0) {
+        memcpy(r->addresses, addresses, sizeof(*addresses) * (size_t)n);
+        r->count = n;
+    }
+    r->due = bearer_monotonic() + (n > 0 ? BEARER_RESOLVER_FRESH : AGAIN);
+    r->error = n > 0 ? NULL : error;
+    r->looking = 0;
+    owned = r->owned;
+    apr_thread_cond_broadcast(r->changed);
+    apr_thread_mutex_unlock(r->mutex);
+    if (!owned) {
+        apr_pool_destroy(r->own);
+    }
+    return NULL;
+}
+
+/* Under the mutex. */
+static void start(bearer_resolver_t *r)
+{
+    pthread_t thread;
+
+    r->looking = pthread_create(&thread, NULL, look_up, r) == 0;
+    if (r->looking) {
+        pthread_detach(thread);
+    } else {
+        r->error = "no thread to look it up";
+    }
+}
+
+/* Under the mutex. 0: it is later than `until`. */
+static int wait_for_change(bearer_resolver_t *r, apr_time_t until)
+{
+    apr_interval_time_t left = until - bearer_monotonic();
+
+    if (left > 0) {
+        (void)apr_thread_cond_timedwait(r->changed, r->mutex, left);
+    }
+    return left > 0;
+}
+
+/* ---- life --------------------------------------------------------------- */
+
+static apr_status_t leave(void *data)
+{
+    apr_time_t until = bearer_monotonic() + PATIENCE;
+    bearer_resolver_t *r = data;
+    int looking;
+
+    apr_thread_mutex_lock(r->mutex);
+    while (r->looking && wait_for_change(r, until)) {
+    }
+    looking = r->looking;
+    r->owned = 0;
+    apr_thread_mutex_unlock(r->mutex);
+    if (!looking) {
+        apr_pool_destroy(r->own);
+    }
+    return APR_SUCCESS;
+}
+
+static apr_status_t make(bearer_resolver_t **resolver)
+{
+    bearer_resolver_t *r = NULL;
+    apr_pool_t *own;
+    apr_status_t rv = apr_pool_create_unmanaged(&own);
+
+    if (rv == APR_SUCCESS) {
+        r = apr_pcalloc(own, sizeof(*r));
+        r->own = own;
+        rv = apr_thread_mutex_create(&r->mutex, APR_THREAD_MUTEX_DEFAULT, own);
+    }
+    if (rv == APR_SUCCESS) {
+        rv = apr_thread_cond_create(&r->changed, own);
+    }
+    *resolver = r;
+    return rv;
+}
+
+apr_status_t bearer_resolver_create(bearer_resolver_t **resolver,
+                                    const char *host, int port,
+                                    bearer_lookup_fn lookup, apr_pool_t *p)
+{
+    apr_status_t rv = make(resolver);
+    bearer_resolver_t *r = *resolver;
+
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    r->host = apr_pstrdup(r->own, host);
+    r->port = port;
+    r->owned = 1;
+    apr_pool_cleanup_register(p, r, leave, apr_pool_cleanup_null);
+    r->count = ask_system(host, port, r->addresses, &r->error, AI_NUMERICHOST);
+    if (r->count <= 0) {
+        r->count = 0;
+        r->lookup = lookup ? lookup : system_lookup;
+        apr_thread_mutex_lock(r->mutex);
+        start(r);
+        apr_thread_mutex_unlock(r->mutex);
+    }
+    return APR_SUCCESS;
+}
+
+/* ---- asking ------------------------------------------------------------- */
+
+int bearer_resolver_get(bearer_resolver_t *r, bearer_address_t *addresses,
+                        apr_time_t until, const char **error)
+{
+    int n;
+
+    apr_thread_mutex_lock(r->mutex);
+    if (r->lookup && !r->looking && bearer_monotonic() >= r->due) {
+        start(r);
+    }
+    while (!r->count && r->looking && wait_for_change(r, until)) {
+    }
+    n = r->count;
+    memcpy(addresses, r->addresses, sizeof(*addresses) * (size_t)n);
+    *error = n ? NULL : r->looking ? "its address is still being looked up" : r->error;
+    apr_thread_mutex_unlock(r->mutex);
+    return n;
+}
+
+void bearer_resolver_expire(bearer_resolver_t *r)
+{
+    apr_time_t soon = bearer_monotonic() + AGAIN;
+
+    apr_thread_mutex_lock(r->mutex);
+    if (r->due > soon) {
+        r->due = soon;
+    }
+    apr_thread_mutex_unlock(r->mutex);
+}

@@ -1,0 +1,496 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/*
+ * Strings that came from outside. See text.h; nothing here keeps state.
+ */
+#include "base/text.h"
+
+#include <stdint.h>
+#include <string.h>
+
+#include <apr_file_io.h>
+#include <apr_lib.h>
+#include <apr_strings.h>
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
+
+/** A list in a log line shows at most so many bytes before "...". */
+#define LIST_MAX 384
+
+static const char hex_digits[] = "0123456789abcdef";
+
+/* ---- for the log ------------------------------------------------------- */
+
+/* The apostrophe of a word, as in other libraries' texts, ends no value. */
+static int is_apostrophe(const char *s, apr_size_t len, apr_size_t i)
+{
+    return s[i] == '\'' && i > 0 && i + 1 < len && apr_isalpha(s[i - 1])
+           && apr_isalpha(s[i + 1]);
+}
+
+static char *put_escaped(char *out, const char *s, apr_size_t len)
+{
+    apr_size_t i;
+
+    for (i = 0; i < len; i++) {
+        unsigned char c = (unsigned char)s[i];
+
+        if ((c >= 0x20 && c < 0x7f && !strchr("'\"\\", c)) || is_apostrophe(s, len, i)) {
+            *out++ = (char)c;
+        } else {
+            *out++ = '%';
+            *out++ = hex_digits[c >> 4];
+            *out++ = hex_digits[c & 15];
+        }
+    }
+    return out;
+}
+
+const char *bearer_text_quote_n(apr_pool_t *p, const char *s, apr_size_t len)
+{
+    apr_size_t shown = len > BEARER_QUOTE_MAX ? BEARER_QUOTE_MAX : len;
+    char *quoted, *out;
+
+    if (!s) {
+        return "(none)";
+    }
+    out = quoted = apr_palloc(p, 3 * shown + sizeof("''..."));
+    *out++ = '\'';
+    out = put_escaped(out, s, shown);
+    *out++ = '\'';
+    if (shown < len) {
+        memcpy(out, "...", 3);
+        out += 3;
+    }
+    *out = '\0';
+    return quoted;
+}
+
+const char *bearer_text_quote(apr_pool_t *p, const char *s)
+{
+    return bearer_text_quote_n(p, s, s ? strlen(s) : 0);
+}
+
+const char *bearer_text_quote_list(apr_pool_t *p,
+                                   const apr_array_header_t *list)
+{
+    char *line = apr_palloc(p, LIST_MAX + 4 * BEARER_QUOTE_MAX + 16);
+    char *out = line;
+    int i;
+
+    *out++ = '(';
+    for (i = 0; list && i < list->nelts; i++) {
+        const char *s = APR_ARRAY_IDX(list, i, const char *);
+        apr_size_t len = strlen(s);
+
+        if (i) {
+            *out++ = ',';
+            *out++ = ' ';
+        }
+        if (out - line > LIST_MAX) {
+            memcpy(out, "...", 3);
+            out += 3;
+            break;
+        }
+        out = put_escaped(out, s,
+                          len > BEARER_QUOTE_MAX ? BEARER_QUOTE_MAX : len);
+        if (len > BEARER_QUOTE_MAX) {
+            memcpy(out, "...", 3);
+            out += 3;
+        }
+    }
+    *out++ = ')';
+    *out = '\0';
+    return line;
+}
+
+const char *bearer_text_hex(apr_pool_t *p, const unsigned char *data,
+                            apr_size_t len)
+{
+    char *hex = apr_palloc(p, 2 * len + 1);
+    char *out = hex;
+    apr_size_t i;
+
+    for (i = 0; i < len; i++) {
+        *out++ = hex_digits[data[i] >> 4];
+        *out++ = hex_digits[data[i] & 15];
+    }
+    *out = '\0';
+    return hex;
+}
+
+const char *bearer_text_fingerprint(apr_pool_t *p, const void *data,
+                                    apr_size_t len)
+{
+    unsigned char digest[BEARER_SHA256_SIZE];
+
+    if (bearer_text_sha256(data, len, digest) != APR_SUCCESS) {
+        return "????????";
+    }
+    return bearer_text_hex(p, digest, 4);
+}
+
+/* ---- digests and comparison -------------------------------------------- */
+
+apr_status_t bearer_text_sha256(const void *data, apr_size_t len,
+                                unsigned char *out)
+{
+    /* NULL with length 0 is the empty string here, an error to some providers */
+    return EVP_Digest(data ? data : "", len, out, NULL, EVP_sha256(), NULL) == 1
+               ? APR_SUCCESS
+               : APR_EGENERAL;
+}
+
+int bearer_text_equal_ct(const void *a, const void *b, apr_size_t len)
+{
+    return CRYPTO_memcmp(a, b, len) == 0;
+}
+
+int bearer_text_same_ct(const char *a, const char *b)
+{
+    apr_size_t len = strlen(a);
+
+    return len == strlen(b) && bearer_text_equal_ct(a, b, len);
+}
+
+/* ---- escapes (RFC 3986 section 2.1, forms) ------------------------------ */
+
+int bearer_text_hex_digit(char c)
+{
+    return c >= '0' && c <= '9' ? c - '0'
+         : (c | 32) >= 'a' && (c | 32) <= 'f' ? (c | 32) - 'a' + 10 : -1;
+}
+
+int bearer_text_form_next(const char **s, const char *end)
+{
+    int high, low, c = (unsigned char)*(*s)++;
+
+    if (c != '%') {
+        return c == '+' ? ' ' : c ? c : -1;
+    }
+    if (end - *s < 2) {
+        return -1;
+    }
+    high = bearer_text_hex_digit((*s)[0]);
+    low = bearer_text_hex_digit((*s)[1]);
+    *s += 2;
+    c = high < 0 || low < 0 ? -1 : high * 16 + low;
+    return c == 0 ? -1 : c;
+}
+
+char *bearer_text_form_decode(apr_pool_t *p, const char *s, apr_size_t len)
+{
+    char *plain = apr_palloc(p, len + 1), *out = plain;
+    const char *end = s + len;
+
+    while (s < end) {
+        int c = bearer_text_form_next(&s, end);
+
+        if (c < 0) {
+            return NULL;
+        }
+        *out++ = (char)c;
+    }
+    *out = '\0';
+    return plain;
+}
+
+/* ---- UTF-8 (RFC 3629) -------------------------------------------------- */
+
+/* What may follow a lead byte: the second byte's range is where overlong forms,
+ * surrogates and code points above U+10FFFF are kept out. */
+typedef struct utf8_row_t {
+    unsigned char first_min, first_max;
+    unsigned char more;
+    unsigned char second_min, second_max;
+} utf8_row_t;
+
+static const utf8_row_t utf8_rows[] = {
+    { 0xc2, 0xdf, 1, 0x80, 0xbf },
+    { 0xe0, 0xe0, 2, 0xa0, 0xbf },
+    { 0xe1, 0xec, 2, 0x80, 0xbf },
+    { 0xed, 0xed, 2, 0x80, 0x9f },
+    { 0xee, 0xef, 2, 0x80, 0xbf },
+    { 0xf0, 0xf0, 3, 0x90, 0xbf },
+    { 0xf1, 0xf3, 3, 0x80, 0xbf },
+    { 0xf4, 0xf4, 3, 0x80, 0x8f },
+};
+
+static const utf8_row_t *utf8_row(unsigned char first)
+{
+    apr_size_t i;
+
+    for (i = 0; i < sizeof(utf8_rows) / sizeof(utf8_rows[0]); i++) {
+        if (first >= utf8_rows[i].first_min && first <= utf8_rows[i].first_max) {
+            return &utf8_rows[i];
+        }
+    }
+    return NULL;
+}
+
+/* Octets of the character at s, 0 if it is none. */
+static apr_size_t utf8_length(const unsigned char *s, apr_size_t len)
+{
+    const utf8_row_t *row;
+    apr_size_t i;
+
+    if (s[0] < 0x80) {
+        return 1;
+    }
+    row = utf8_row(s[0]);
+    if (!row || len <= row->more
+        || s[1] < row->second_min || s[1] > row->second_max) {
+        return 0;
+    }
+    for (i = 2; i <= row->more; i++) {
+        if ((s[i] & 0xc0) != 0x80) {
+            return 0;
+        }
+    }
+    return (apr_size_t)row->more + 1;
+}
+
+int bearer_text_is_utf8(const char *s, apr_size_t len)
+{
+    const unsigned char *u = (const unsigned char *)s;
+    const unsigned char *end = u + len;
+
+    while (u < end) {
+        apr_size_t n = utf8_length(u, (apr_size_t)(end - u));
+
+        if (!n) {
+            return 0;
+        }
+        u += n;
+    }
+    return 1;
+}
+
+unsigned bearer_text_next(const char **s)
+{
+    const unsigned char *u = (const unsigned char *)*s;
+    unsigned code = *u++;
+    unsigned more = code < 0xc0 ? 0 : code < 0xe0 ? 1 : code < 0xf0 ? 2 : 3;
+
+    if (more) {
+        code &= 0x3fU >> more;
+    }
+    /* the second test keeps a truncated character inside the string */
+    for (; more && (*u & 0xc0) == 0x80; more--) {
+        code = code << 6 | (*u++ & 0x3fU);
+    }
+    *s = (const char *)u;
+    return code;
+}
+
+/* ---- tokens ------------------------------------------------------------- */
+
+/* A register's width of them at once (gcc and clang): each token is looked at. */
+typedef unsigned char block_t __attribute__((vector_size(16)));
+
+static int is_b64token_block(const char *s)
+{
+    block_t c, good;
+    uint64_t half[2];
+
+    memcpy(&c, s, sizeof(c));
+    /* from `-` to `9` there are - . / and the digits */
+    good = (block_t)(((c | 0x20) - 'a' < 26) | (c - '-' < 13) | (c == '_')
+                     | (c == '~') | (c == '+'));
+    memcpy(half, &good, sizeof(half));
+    return (half[0] & half[1]) == UINT64_MAX;
+}
+
+apr_size_t bearer_text_b64token(const char *s, apr_size_t len)
+{
+    static const char characters[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~+/";
+    apr_size_t n = 0;
+
+    while (n + sizeof(block_t) <= len && is_b64token_block(s + n)) {
+        n += sizeof(block_t);
+    }
+    while (n < len && s[n] && strchr(characters, s[n])) {
+        n++;
+    }
+    if (n) {
+        while (n < len && s[n] == '=') {
+            n++;
+        }
+    }
+    return n;
+}
+
+/* ---- lists and identifiers --------------------------------------------- */
+
+int bearer_text_list_has(const char *list, const char *member)
+{
+    static const char blank[] = " \t\r\n\f\v";
+    apr_size_t len = member ? strlen(member) : 0;
+
+    if (!list || !len) {
+        return 0;
+    }
+    for (list += strspn(list, blank); *list; list += strspn(list, blank)) {
+        apr_size_t n = strcspn(list, blank);
+
+        if (n == len && memcmp(list, member, len) == 0) {
+            return 1;
+        }
+        list += n;
+    }
+    return 0;
+}
+
+/* Unicode White_Space; the control characters among them never get here. */
+static int is_space(unsigned c)
+{
+    return c == 0x20 || c == 0xa0 || c == 0x1680
+           || (c >= 0x2000 && c <= 0x200a) || c == 0x2028 || c == 0x2029
+           || c == 0x202f || c == 0x205f || c == 0x3000;
+}
+
+static int is_control(unsigned c)
+{
+    return c < 0x20 || (c >= 0x7f && c <= 0x9f);
+}
+
+static const char *character_error(unsigned c, int printable)
+{
+    if (is_control(c)) {
+        return "it contains a control character";
+    }
+    if ((c >= 0x202a && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069)) {
+        return "it contains a bidirectional control character";
+    }
+    if (!printable && (c == ',' || c == ';' || c == '=')) {
+        return "it contains one of , ; = "
+               "(AuthBearerUserChars printable lifts that)";
+    }
+    return NULL;
+}
+
+const char *bearer_text_identifier_error(const char *s, apr_size_t len,
+                                         int printable)
+{
+    const char *end = s + len;
+    const char *start = s;
+    unsigned c = 0;
+
+    if (len == 0) {
+        return "it is empty";
+    }
+    if (len > 256) {
+        return "it is longer than 256 bytes";
+    }
+    if (!bearer_text_is_utf8(s, len)) {
+        return "it is not valid UTF-8";
+    }
+    while (s < end) {
+        int first = s == start;
+        const char *error;
+
+        c = bearer_text_next(&s);
+        error = character_error(c, printable);
+        if (error) {
+            return error;
+        }
+        if (first && is_space(c)) {
+            return "it begins with white space";
+        }
+    }
+    return is_space(c) ? "it ends with white space" : NULL;
+}
+
+const char *bearer_text_member_error(const char *s, char separator)
+{
+    const char *start = s, *plain;
+    int blank = 0;
+
+    for (;;) {
+        unsigned c;
+
+        for (plain = s; *s > ' ' && *s < 0x7f && *s != separator; s++) {
+        }
+        if (!*s) {
+            return blank && s == plain ? "it ends with white space" : NULL;
+        }
+        plain = s;
+        c = bearer_text_next(&s);
+        blank = is_space(c) || c == 0xfeff;  /* a BOM, for JavaScript's trim() */
+        if (is_control(c)) {
+            return "it has a control character";
+        }
+        if (blank && separator == ' ') {
+            return "it has white space";
+        }
+        if (blank && plain == start) {
+            return "it begins with white space";
+        }
+        if (c == (unsigned char)separator) {
+            return "it has a comma, which separates names";
+        }
+    }
+}
+
+/* ---- files ------------------------------------------------------------- */
+
+static apr_status_t read_file(const char **data, apr_size_t *len, const char *path,
+                              apr_size_t max, apr_pool_t *p)
+{
+    apr_file_t *file;
+    apr_finfo_t info;
+    apr_size_t size = max, got = 0;
+    char *buffer;
+    apr_status_t rv;
+
+    *data = NULL;
+    *len = 0;
+    rv = apr_file_open(&file, path, APR_FOPEN_READ | APR_FOPEN_BINARY,
+                       APR_FPROT_OS_DEFAULT, p);
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    rv = apr_file_info_get(&info, APR_FINFO_SIZE | APR_FINFO_TYPE, file);
+    if (rv == APR_SUCCESS && info.filetype == APR_DIR) {
+        rv = APR_EACCES;
+    }
+    if (rv == APR_SUCCESS && info.filetype == APR_REG) {
+        if (info.size > (apr_off_t)max) {
+            rv = APR_ENOSPC;
+        } else {
+            size = (apr_size_t)info.size;
+        }
+    }
+    if (rv == APR_SUCCESS) {
+        /* one byte more than allowed tells "full" from "too large", also for
+         * a pipe and for a file that grows meanwhile */
+        buffer = apr_palloc(p, size + 2);
+        rv = apr_file_read_full(file, buffer, size + 1, &got);
+        if (rv == APR_SUCCESS) {
+            rv = APR_ENOSPC;
+        } else if (APR_STATUS_IS_EOF(rv)) {
+            buffer[got] = '\0';
+            *data = buffer;
+            *len = got;
+            rv = APR_SUCCESS;
+        }
+    }
+    apr_file_close(file);
+    return rv;
+}
+
+apr_status_t bearer_text_read_file(const char **data, apr_size_t *len,
+                                   const char *path, apr_size_t max,
+                                   const char **error, apr_pool_t *p)
+{
+    apr_status_t rv = read_file(data, len, path, max, p);
+    char reason[120];
+
+    if (rv == APR_ENOSPC) {
+        *error = apr_psprintf(p, "it is larger than %" APR_SIZE_T_FMT " bytes", max);
+    } else if (rv != APR_SUCCESS) {
+        *error = apr_psprintf(p, "it cannot be read: %s",
+                              apr_strerror(rv, reason, sizeof(reason)));
+    }
+    return rv;
+}

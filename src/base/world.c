@@ -1,0 +1,69 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/*
+ * The few conveniences over bearer_world_t, and what stands in for a part of
+ * the world that was not given. Thread-safe as far as its functions are.
+ */
+#include "base/world.h"
+
+#include <limits.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include <openssl/rand.h>
+
+#define LOG_LINE_MAX 1024
+
+void bearer_world_log(const bearer_world_t *world, bearer_log_level_t level,
+                      const char *fmt, ...)
+{
+    char line[LOG_LINE_MAX + 1];
+    va_list args;
+    int n;
+
+    if (!world || !world->log) {
+        return;
+    }
+    va_start(args, fmt);
+    n = vsnprintf(line, sizeof(line), fmt, args);
+    va_end(args);
+    if (n < 0) {
+        return;
+    }
+    bearer_message_tame(line);  /* a line feed would forge a line */
+    world->log(world->log_baton, level, line);
+}
+
+apr_time_t bearer_world_now(const bearer_world_t *world)
+{
+    return world && world->now ? world->now(world->now_baton) : apr_time_now();
+}
+
+apr_status_t bearer_world_random(const bearer_world_t *world,
+                                 unsigned char *bytes, apr_size_t len)
+{
+    if (world && world->random) {
+        return world->random(world->random_baton, bytes, len);
+    }
+    if (len > INT_MAX) {
+        return APR_EGENERAL;
+    }
+    return RAND_bytes(bytes, (int)len) == 1 ? APR_SUCCESS : APR_EGENERAL;
+}
+
+void bearer_world_event(const bearer_world_t *world, bearer_event_t event,
+                        int issuer, apr_interval_time_t elapsed)
+{
+    if (world && world->event) {
+        world->event(world->event_baton, event, issuer, elapsed);
+    }
+}
+
+void bearer_cache_await(const bearer_cache_t *cache, const unsigned char *key,
+                        apr_interval_time_t longest)
+{
+    if (longest > 0 && cache->await) {
+        cache->await(cache, key, longest);
+    } else if (longest > 0) {
+        apr_sleep(longest < BEARER_AWAIT_STEP ? longest : BEARER_AWAIT_STEP);
+    }
+}

@@ -1,0 +1,634 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/*
+ * A set of keys. Once parsed it is constant, so that any number of threads
+ * read it without a lock; only its count of references changes. It lives in a
+ * pool of its own that hangs below no other, and may end in any thread.
+ */
+#include "jose/jwk_key.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <apr_lib.h>
+#include <apr_strings.h>
+#include <openssl/core_names.h>
+#include <openssl/crypto.h>
+#include <openssl/err.h>
+#include <openssl/pem.h>
+#include <openssl/x509.h>
+
+#include "base/json.h"
+#include "base/text.h"
+
+struct bearer_jwks_t {
+    apr_pool_t *pool;
+    atomic_uint references;
+    bearer_jwk_t *keys;          /* usable ones first, then the others: these */
+    int usable;                  /* only serve to explain a refusal */
+    int total;
+    const bearer_jwk_t **by_kid; /* those with a kid, sorted by it */
+    int named;
+    unsigned char digest[BEARER_SHA256_SIZE];
+};
+
+/* ---- life -------------------------------------------------------------- */
+
+static apr_status_t set_create(bearer_jwks_t **set, int max_keys)
+{
+    apr_pool_t *pool;
+    bearer_jwks_t *s;
+    apr_status_t rv = apr_pool_create_unmanaged_ex(&pool, NULL, NULL);
+
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    s = apr_pcalloc(pool, sizeof(*s));
+    s->pool = pool;
+    s->keys = apr_pcalloc(pool, sizeof(*s->keys)
+                                    * ((apr_size_t)max_keys + 1));
+    atomic_init(&s->references, 1);
+    *set = s;
+    return APR_SUCCESS;
+}
+
+bearer_jwks_t *bearer_jwks_retain(bearer_jwks_t *set)
+{
+    if (set) {
+        atomic_fetch_add_explicit(&set->references, 1, memory_order_relaxed);
+    }
+    return set;
+}
+
+void bearer_jwks_release(bearer_jwks_t *set)
+{
+    int i;
+
+    if (!set
+        || atomic_fetch_sub_explicit(&set->references, 1,
+                                     memory_order_acq_rel) != 1) {
+        return;
+    }
+    for (i = 0; i < set->total; i++) {
+        OPENSSL_cleanse((void *)(apr_uintptr_t)set->keys[i].oct,
+                        set->keys[i].oct_len);
+        bearer_jwk_clear(&set->keys[i]);
+    }
+    apr_pool_destroy(set->pool);
+}
+
+/* Usable keys go in front of the others; both keep the document's order. */
+static void set_add(bearer_jwks_t *set, const bearer_jwk_t *key)
+{
+    int at = key->algs ? set->usable++ : set->total;
+
+    memmove(&set->keys[at + 1], &set->keys[at],
+            sizeof(*set->keys) * (apr_size_t)(set->total - at));
+    set->keys[at] = *key;
+    set->total++;
+}
+
+/* By kid, then by place in the document. */
+static int compare_kids(const void *a, const void *b)
+{
+    const bearer_jwk_t *x = *(const bearer_jwk_t *const *)a;
+    const bearer_jwk_t *y = *(const bearer_jwk_t *const *)b;
+    int order = strcmp(x->kid, y->kid);
+
+    return order ? order : (x > y) - (x < y);
+}
+
+static void set_index(bearer_jwks_t *set)
+{
+    int i;
+
+    set->by_kid = apr_palloc(set->pool, sizeof(*set->by_kid)
+                                            * ((apr_size_t)set->total + 1));
+    for (i = 0; i < set->total; i++) {
+        if (set->keys[i].kid) {
+            set->by_kid[set->named++] = &set->keys[i];
+        }
+    }
+    qsort(set->by_kid, (apr_size_t)set->named, sizeof(*set->by_kid),
+          compare_kids);
+}
+
+/* Lengths in front of the free texts, so that no two sets read the same. */
+static apr_status_t set_finish(bearer_jwks_t *set, const char **error, apr_pool_t *p)
+{
+    apr_array_header_t *lines = apr_array_make(p, set->usable + 1,
+                                               sizeof(const char *));
+    const char *text;
+    apr_status_t rv;
+    int i;
+
+    set_index(set);
+    for (i = 0; i < set->usable; i++) {
+        const bearer_jwk_t *key = &set->keys[i];
+
+        APR_ARRAY_PUSH(lines, const char *) = apr_psprintf(
+            p, "%s %lx %d:%s %d:%s\n", key->thumbprint,
+            (unsigned long)key->algs,
+            key->kid ? (int)strlen(key->kid) : -1, key->kid ? key->kid : "",
+            key->issuer ? (int)strlen(key->issuer) : -1,
+            key->issuer ? key->issuer : "");
+    }
+    text = apr_array_pstrcat(p, lines, 0);
+    rv = bearer_text_sha256(text, strlen(text), set->digest);
+    *error = rv == APR_SUCCESS ? NULL : "OpenSSL could not make its digest";
+    return rv;
+}
+
+int bearer_jwks_count(const bearer_jwks_t *set)
+{
+    return set->usable;
+}
+
+const bearer_jwk_t *bearer_jwks_at(const bearer_jwks_t *set, int i)
+{
+    return i >= 0 && i < set->usable ? &set->keys[i] : NULL;
+}
+
+const unsigned char *bearer_jwks_digest(const bearer_jwks_t *set)
+{
+    return set->digest;
+}
+
+/* ---- JWK Set (RFC 7517 section 5) -------------------------------------- */
+
+static void report_line(bearer_jwks_report_t *report, int index,
+                        const bearer_jwk_t *key, const char *text,
+                        apr_pool_t *p)
+{
+    if (report) {
+        APR_ARRAY_PUSH(report->lines, const char *) =
+            key->kid ? apr_psprintf(p, "key %d (kid %s): %s", index + 1,
+                                    bearer_text_quote(p, key->kid), text)
+                     : apr_psprintf(p, "key %d: %s", index + 1, text);
+    }
+}
+
+static void report_start(bearer_jwks_report_t *report, apr_pool_t *p)
+{
+    if (report) {
+        report->keys = 0;
+        report->skipped = 0;
+        report->lines = apr_array_make(p, 4, sizeof(const char *));
+    }
+}
+
+static void read_one(bearer_jwks_t *set, const json_t *jwk, int index,
+                     bearer_jwks_origin_t origin, bearer_jwks_report_t *report,
+                     apr_pool_t *p)
+{
+    bearer_jwk_t key;
+    const char *problem = bearer_jwk_read(&key, jwk, origin, set->pool);
+
+    set_add(set, &key);
+    if (problem) {
+        report_line(report, index, &key, problem, p);
+    } else if (key.algs && bearer_jwk_private_member(jwk)) {
+        report_line(report, index, &key, "it is a private key, of which the "
+                    "public part is enough here", p);
+    }
+    if (report) {
+        report->skipped += problem != NULL;
+        report->keys += key.algs != 0;
+    }
+}
+
+/* What a local file says in secret is in the keys now, if anywhere; jansson
+ * would give it back to the heap as it is. */
+static void wipe_secret_members(const json_t *jwk)
+{
+    static const char *const names[] = { "k", "d", "p", "q", "dp", "dq", "qi" };
+    size_t i;
+
+    for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        const json_t *member = json_object_get(jwk, names[i]);
+
+        if (json_is_string(member)) {
+            OPENSSL_cleanse((void *)(apr_uintptr_t)json_string_value(member),
+                            json_string_length(member));
+        }
+    }
+}
+
+static apr_status_t read_keys(bearer_jwks_t **set, const json_t *document,
+                              bearer_jwks_origin_t origin,
+                              bearer_jwks_report_t *report, const char **error,
+                              apr_pool_t *p, apr_pool_t *scratch)
+{
+    const json_t *keys = json_object_get(document, "keys");
+    size_t i, n = json_array_size(keys);
+    apr_status_t rv;
+
+    if (!json_is_array(keys)) {
+        *error = "it has no array 'keys': not a JWK Set";
+        return APR_EINVAL;
+    }
+    if (n > BEARER_JWKS_MAX_KEYS) {
+        *error = apr_psprintf(p, "it has %lu keys; %d are accepted",
+                              (unsigned long)n, BEARER_JWKS_MAX_KEYS);
+        return APR_ENOSPC;
+    }
+    rv = set_create(set, (int)n);
+    if (rv != APR_SUCCESS) {
+        *error = "out of memory";
+        return rv;
+    }
+    for (i = 0; i < n; i++) {
+        read_one(*set, json_array_get(keys, i), (int)i, origin, report, p);
+        wipe_secret_members(json_array_get(keys, i));
+    }
+    return set_finish(*set, error, scratch);
+}
+
+static apr_status_t too_large(const char **error, apr_pool_t *p)
+{
+    *error = apr_psprintf(p, "it is larger than %d KiB",
+                          BEARER_JWKS_MAX_BYTES / 1024);
+    return APR_ENOSPC;
+}
+
+/* Whatever happened: scratch ends, and a set that is not handed out too. */
+static apr_status_t finish(bearer_jwks_t **set, apr_status_t rv,
+                           apr_pool_t *scratch)
+{
+    apr_pool_destroy(scratch);
+    if (rv != APR_SUCCESS) {
+        bearer_jwks_release(*set);
+        *set = NULL;
+    }
+    return rv;
+}
+
+apr_status_t bearer_jwks_parse(bearer_jwks_t **set, const char *text,
+                               apr_size_t len, bearer_jwks_origin_t origin,
+                               bearer_jwks_report_t *report,
+                               const char **error, apr_pool_t *p)
+{
+    const char *problem = NULL;
+    apr_pool_t *scratch;
+    json_t *document;
+    apr_status_t rv;
+
+    *set = NULL;
+    error = error ? error : &problem;
+    *error = NULL;
+    report_start(report, p);
+    if (len > BEARER_JWKS_MAX_BYTES) {
+        return too_large(error, p);
+    }
+    rv = apr_pool_create(&scratch, p);
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    rv = bearer_json_parse(&document, text, len, &problem, scratch);
+    if (rv == APR_SUCCESS) {
+        rv = read_keys(set, document, origin, report, error, p, scratch);
+    } else {
+        *error = apr_pstrcat(p, "it is not strict JSON: ", problem, NULL);
+    }
+    return finish(set, rv, scratch);
+}
+
+/* ---- PEM (RFC 7468) ---------------------------------------------------- */
+
+typedef struct pem_block_t {
+    char *name;
+    char *header;
+    unsigned char *data;
+    long len;
+} pem_block_t;
+
+static EVP_PKEY *certificate_key(const unsigned char **der, long len)
+{
+    X509 *certificate = d2i_X509(NULL, der, len);
+    EVP_PKEY *pkey = certificate ? X509_get_pubkey(certificate) : NULL;
+
+    X509_free(certificate);
+    return pkey;
+}
+
+/* The public key of a block. NULL, or what is wrong with it. */
+static const char *block_key(EVP_PKEY **pkey, const pem_block_t *block,
+                             apr_pool_t *p)
+{
+    const unsigned char *at = block->data;
+    size_t len = strlen(block->name);
+
+    *pkey = NULL;
+    if (len >= 11 && strcmp(block->name + len - 11, "PRIVATE KEY") == 0) {
+        return "it contains a private key; the server needs the public one";
+    }
+    if (strcmp(block->name, "PUBLIC KEY") == 0) {
+        *pkey = d2i_PUBKEY(NULL, &at, block->len);
+    } else if (strcmp(block->name, "RSA PUBLIC KEY") == 0) {
+        *pkey = d2i_PublicKey(EVP_PKEY_RSA, NULL, &at, block->len);
+    } else if (strcmp(block->name, "CERTIFICATE") == 0) {
+        *pkey = certificate_key(&at, block->len);
+    } else {
+        return apr_psprintf(p, "PEM block %s is neither PUBLIC KEY nor "
+                            "CERTIFICATE", bearer_text_quote(p, block->name));
+    }
+    if (!*pkey || at != block->data + block->len) {
+        return apr_psprintf(p, "PEM block %s cannot be decoded",
+                            bearer_text_quote(p, block->name));
+    }
+    return NULL;
+}
+
+/* A key that its certificate binds to RSASSA-PSS is for PS* only, and for one
+ * hash where its parameters name one (RFC 4055 section 1.2). */
+static const char *pss_alg(EVP_PKEY *pkey, apr_pool_t *p)
+{
+    char hash[32] = "";
+
+    if (!EVP_PKEY_is_a(pkey, "RSA-PSS")) {
+        return NULL;
+    }
+    EVP_PKEY_get_utf8_string_param(pkey, OSSL_PKEY_PARAM_RSA_DIGEST, hash,
+                                   sizeof(hash), NULL);
+    return strlen(hash) > 3
+               ? apr_pstrcat(p, "PS", hash + strlen(hash) - 3, NULL)
+               : "PS256";
+}
+
+/* By way of its JWK, so that the same limits hold for both forms. */
+static const char *add_pkey(bearer_jwks_t *set, EVP_PKEY *pkey, apr_pool_t *p,
+                            apr_pool_t *scratch)
+{
+    const char *alg = pss_alg(pkey, scratch);
+    const char *problem;
+    bearer_jwk_t key;
+    json_t *jwk;
+
+    if (bearer_jwk_from_pkey(&jwk, pkey, 0, scratch) != APR_SUCCESS) {
+        return "a key is neither RSA, EC on a known curve, Ed25519 nor Ed448";
+    }
+    json_object_del(jwk, "kid");
+    if (alg) {
+        json_object_set_new(jwk, "alg", json_string(alg));
+    }
+    problem = bearer_jwk_read(&key, jwk, BEARER_JWKS_LOCAL, set->pool);
+    set_add(set, &key);
+    return apr_pstrdup(p, problem);
+}
+
+static const char *add_block(bearer_jwks_t *set, const pem_block_t *block,
+                             apr_pool_t *p, apr_pool_t *scratch)
+{
+    EVP_PKEY *pkey;
+    const char *problem;
+
+    if (set->total >= BEARER_JWKS_MAX_KEYS) {
+        return apr_psprintf(p, "it has more than %d keys",
+                            BEARER_JWKS_MAX_KEYS);
+    }
+    problem = block_key(&pkey, block, p);
+    if (!problem) {
+        problem = add_pkey(set, pkey, p, scratch);
+    }
+    EVP_PKEY_free(pkey);
+    return problem;
+}
+
+static const char *read_blocks(bearer_jwks_t *set, BIO *bio, apr_pool_t *p,
+                               apr_pool_t *scratch)
+{
+    const char *problem = NULL;
+    pem_block_t block;
+
+    while (!problem
+           && PEM_read_bio(bio, &block.name, &block.header, &block.data,
+                           &block.len)) {
+        problem = add_block(set, &block, p, scratch);
+        OPENSSL_free(block.name);
+        OPENSSL_free(block.header);
+        OPENSSL_clear_free(block.data, (size_t)block.len);
+    }
+    if (!problem
+        && ERR_GET_REASON(ERR_peek_last_error()) != PEM_R_NO_START_LINE) {
+        problem = "a PEM block is damaged";
+    }
+    if (!problem && !set->total) {
+        problem = "it contains no PEM block";
+    }
+    return problem;
+}
+
+apr_status_t bearer_jwks_parse_pem(bearer_jwks_t **set, const char *text,
+                                   apr_size_t len, const char **error,
+                                   apr_pool_t *p)
+{
+    const char *problem = NULL;
+    apr_pool_t *scratch;
+    apr_status_t rv;
+    BIO *bio;
+
+    *set = NULL;
+    error = error ? error : &problem;
+    *error = NULL;
+    if (len > BEARER_JWKS_MAX_BYTES) {
+        return too_large(error, p);
+    }
+    rv = apr_pool_create(&scratch, p);
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    rv = set_create(set, BEARER_JWKS_MAX_KEYS);
+    bio = rv == APR_SUCCESS ? BIO_new_mem_buf(text, (int)len) : NULL;
+    if (bio) {
+        ERR_set_mark();
+        *error = read_blocks(*set, bio, p, scratch);
+        rv = *error ? APR_EINVAL : set_finish(*set, error, scratch);
+        ERR_pop_to_mark();
+    } else {
+        *error = "out of memory";
+        rv = APR_ENOMEM;
+    }
+    BIO_free(bio);
+    return finish(set, rv, scratch);
+}
+
+/* ---- files ------------------------------------------------------------- */
+
+apr_status_t bearer_jwks_load(bearer_jwks_t **set, const char *path,
+                              bearer_jwks_origin_t origin,
+                              bearer_jwks_report_t *report,
+                              const char **error, apr_pool_t *p)
+{
+    const char *data, *first, *ignored = NULL;
+    apr_size_t len;
+    apr_status_t rv;
+
+    *set = NULL;
+    error = error ? error : &ignored;
+    rv = bearer_text_read_file(&data, &len, path, BEARER_JWKS_MAX_BYTES, error, p);
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    for (first = data; apr_isspace(*first); first++) {
+    }
+    if (*first == '{') {
+        rv = bearer_jwks_parse(set, data, len, origin, report, error, p);
+    } else {
+        report_start(report, p);
+        rv = bearer_jwks_parse_pem(set, data, len, error, p);
+        if (report && rv == APR_SUCCESS) {
+            report->keys = (*set)->usable;
+        }
+    }
+    /* there may be oct keys in it */
+    OPENSSL_cleanse((void *)(apr_uintptr_t)data, len);
+    return rv;
+}
+
+/* ---- check 6: the key for a token -------------------------------------- */
+
+/* Place of the first key of that kid in by_kid, or of the next greater one. */
+static int find_kid(const bearer_jwks_t *set, const char *kid)
+{
+    int low = 0, high = set->named;
+
+    while (low < high) {
+        int middle = low + (high - low) / 2;
+
+        if (strcmp(set->by_kid[middle]->kid, kid) < 0) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return low;
+}
+
+/* Entra's keys say whose they are; "{tenantid}" is any tenant that the issuer
+ * stands for: the token's, or, of an issuer that is one tenant, what iss has in
+ * that place. A key without the member is its set's issuer's. */
+static int issuer_fits(const bearer_jwk_t *key, const char *iss,
+                       const char *tenant)
+{
+    static const char placeholder[] = "{tenantid}";
+    const char *rest;
+    apr_size_t before, middle;
+
+    if (!key->issuer || !iss) {
+        return 1;
+    }
+    rest = strstr(key->issuer, placeholder);
+    if (!rest) {
+        return strcmp(key->issuer, iss) == 0;
+    }
+    before = (apr_size_t)(rest - key->issuer);
+    rest += sizeof(placeholder) - 1;
+    if (strncmp(iss, key->issuer, before) != 0) {
+        return 0;
+    }
+    iss += before;
+    middle = tenant ? strlen(tenant) : strcspn(iss, "/");
+    return middle > 0 && (!tenant || strncmp(iss, tenant, middle) == 0)
+           && strcmp(iss + middle, rest) == 0;
+}
+
+static int eligible(const bearer_jwk_t *key, const bearer_alg_t *alg,
+                    const char *iss, const char *tenant)
+{
+    return (key->algs & alg->bit) && issuer_fits(key, iss, tenant);
+}
+
+/* Why the named key does not do: which of type, curve, use, ... it is. */
+static bearer_reason_t refuse_key(bearer_refusal_t *why, apr_pool_t *p,
+                                  const bearer_jwk_t *key,
+                                  const bearer_alg_t *alg, const char *iss)
+{
+    const char *kid, *because;
+
+    if (!why) {
+        return BEARER_KEY;
+    }
+    kid = bearer_text_quote(p, key->kid);
+    if (key->algs & alg->bit) {
+        because = apr_psprintf(p, "it is of issuer %s, not of %s",
+                               bearer_text_quote(p, key->issuer),
+                               bearer_text_quote(p, iss));
+    } else if (key->unfit
+               && (!key->thumbprint
+                   || (bearer_alg_for_key(key->kty, key->curve) & alg->bit))) {
+        because = key->unfit;
+    } else {
+        because = apr_pstrcat(p, "it is ", bearer_jwk_describe(key, p), NULL);
+    }
+    return bearer_refuse(why, p, BEARER_KEY, "key %s cannot verify %s: %s", kid,
+                         alg->name, because);
+}
+
+static bearer_reason_t select_by_kid(const bearer_jwk_t **key, int *unknown_kid,
+                                     const bearer_jwks_t *set,
+                                     const bearer_alg_t *alg, const char *kid,
+                                     const char *iss, const char *tenant,
+                                     bearer_refusal_t *why, apr_pool_t *p)
+{
+    int first = find_kid(set, kid);
+    int i;
+
+    for (i = first; i < set->named && strcmp(set->by_kid[i]->kid, kid) == 0;
+         i++) {
+        if (eligible(set->by_kid[i], alg, iss, tenant)) {
+            *key = set->by_kid[i];
+            return BEARER_OK;
+        }
+    }
+    if (i > first) {
+        return refuse_key(why, p, set->by_kid[first], alg, iss);
+    }
+    *unknown_kid = 1;
+    return bearer_refuse(why, p, BEARER_KEY,
+                         "no key %s among the issuer's %d usable keys",
+                         bearer_text_quote(p, kid), set->usable);
+}
+
+static bearer_reason_t select_only(const bearer_jwk_t **key, int *unknown_kid,
+                                   const bearer_jwks_t *set,
+                                   const bearer_alg_t *alg, const char *iss,
+                                   const char *tenant, bearer_refusal_t *why,
+                                   apr_pool_t *p)
+{
+    const bearer_jwk_t *only = NULL;
+    int i, n = 0;
+
+    for (i = 0; i < set->usable; i++) {
+        if (eligible(&set->keys[i], alg, iss, tenant)) {
+            only = &set->keys[i];
+            n++;
+        }
+    }
+    if (n == 1) {
+        *key = only;
+        return BEARER_OK;
+    }
+    if (n > 1) {
+        return bearer_refuse(why, p, BEARER_KID,
+                             "the token has no kid, and %d keys of the issuer "
+                             "can verify %s", n, alg->name);
+    }
+    *unknown_kid = 1;
+    return bearer_refuse(why, p, BEARER_KEY,
+                         "the token has no kid, and none of the issuer's %d "
+                         "usable keys can verify %s", set->usable, alg->name);
+}
+
+bearer_reason_t bearer_jwks_select(const bearer_jwk_t **key, int *unknown_kid,
+                                   const bearer_jwks_t *set,
+                                   const bearer_alg_t *alg, const char *kid,
+                                   const char *iss, const char *tenant,
+                                   bearer_refusal_t *why, apr_pool_t *p)
+{
+    *key = NULL;
+    *unknown_kid = 0;
+    /* Where no key has a name (PEM), the token's kid names none of them. */
+    return kid && set->named ? select_by_kid(key, unknown_kid, set, alg, kid, iss, tenant,
+                               why, p)
+               : select_only(key, unknown_kid, set, alg, iss, tenant, why, p);
+}

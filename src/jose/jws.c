@@ -1,0 +1,407 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/*
+ * The envelope of a token. See jws.h. Cheap checks come first, and nothing is
+ * allocated before the token has the right shape (CVE-2025-30204).
+ */
+#include "jose/jws.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <apr_strings.h>
+
+#include "base/b64url.h"
+#include "base/json.h"
+#include "base/text.h"
+#include "jose/jwk_key.h"
+
+/* ---- shape ------------------------------------------------------------- */
+
+int bearer_jws_looks_like(const char *token, apr_size_t len, apr_pool_t *p)
+{
+    const char *first, *second;
+    unsigned char *text;
+    apr_size_t text_len;
+    json_t *header;
+    int is_object;
+
+    /* a JWT that is too long is one, and a bad one: nobody is asked about it */
+    first = memchr(token, '.', len < BEARER_TOKEN_MAX ? len : BEARER_TOKEN_MAX);
+    if (!first || first == token) {
+        return 0;
+    }
+    second = memchr(first + 1, '.', len - (apr_size_t)(first + 1 - token));
+    if (!second
+        || bearer_b64url_decode_p(&text, &text_len, token,
+                                  (apr_size_t)(first - token), p)
+               != APR_SUCCESS) {
+        return 0;
+    }
+    /* not strict: a header with duplicate members is a JWT, and a bad one */
+    header = json_loadb((const char *)text, text_len, 0, NULL);
+    is_object = json_is_object(header);
+    json_decref(header);
+    return is_object;
+}
+
+/* Finds the three segments: neither more nor fewer (five would be a JWE). */
+static int split(bearer_jws_t *jws, const char *token, apr_size_t len)
+{
+    const char *at = token, *end = token + len;
+    int i;
+
+    for (i = 0; i < 3; i++) {
+        const char *dot = memchr(at, '.', (apr_size_t)(end - at));
+
+        if ((dot == NULL) != (i == 2)) {
+            return 0;
+        }
+        jws->segment[i] = at;
+        jws->segment_len[i] = (apr_size_t)((dot ? dot : end) - at);
+        at = dot ? dot + 1 : end;
+    }
+    jws->signing_input_len = (apr_size_t)(jws->segment[2] - 1 - token);
+    return 1;
+}
+
+static bearer_reason_t decode(const bearer_jws_t *jws, int i,
+                              unsigned char **bytes, apr_size_t *len,
+                              bearer_refusal_t *why, apr_pool_t *p)
+{
+    static const char *const names[] = { "header", "payload", "signature" };
+
+    if (bearer_b64url_decode_p(bytes, len, jws->segment[i],
+                               jws->segment_len[i], p) != APR_SUCCESS) {
+        return bearer_refuse(why, p, BEARER_BASE64URL,
+                             "the token's %s is not strict base64url",
+                             names[i]);
+    }
+    return BEARER_OK;
+}
+
+static bearer_reason_t parse_header(bearer_jws_t *jws, bearer_refusal_t *why,
+                                    apr_pool_t *p)
+{
+    unsigned char *text;
+    apr_size_t len;
+    const char *error;
+    bearer_reason_t reason = decode(jws, 0, &text, &len, why, p);
+
+    if (reason == BEARER_OK
+        && bearer_json_parse(&jws->header, (const char *)text, len, &error, p)
+               != APR_SUCCESS) {
+        return bearer_refuse(why, p, BEARER_JSON,
+                             "the token's header is not a strict JSON object: "
+                             "%s", error);
+    }
+    return reason;
+}
+
+/* 1: this very header was accepted before. */
+static int known_header(bearer_jws_t *jws, bearer_headers_t *headers,
+                        apr_pool_t *p)
+{
+    bearer_header_facts_t facts;
+
+    if (!bearer_headers_find(headers, &facts, jws->segment[0],
+                             jws->segment_len[0], p)) {
+        return 0;
+    }
+    jws->alg = facts.alg;
+    jws->kid = facts.kid;
+    jws->typ = facts.typ;
+    return 1;
+}
+
+void bearer_jws_remember_header(const bearer_jws_t *jws,
+                                bearer_headers_t *headers)
+{
+    const bearer_header_facts_t facts = { jws->alg, jws->kid, jws->typ };
+
+    if (jws->header) {
+        bearer_headers_keep(headers, jws->segment[0], jws->segment_len[0], &facts);
+    }
+}
+
+bearer_reason_t bearer_jws_parse_known(bearer_jws_t *jws,
+                                       bearer_headers_t *headers,
+                                       const char *token, apr_size_t len,
+                                       bearer_refusal_t *why, apr_pool_t *p)
+{
+    unsigned char *payload, *signature;
+    bearer_reason_t reason;
+
+    memset(jws, 0, sizeof(*jws));
+    jws->token = token;
+    jws->token_len = len;
+    if (len > BEARER_TOKEN_MAX) {
+        return bearer_refuse(why, p, BEARER_SIZE,
+                             "the token has %lu bytes; %d are accepted",
+                             (unsigned long)len, BEARER_TOKEN_MAX);
+    }
+    if (!split(jws, token, len)) {
+        return bearer_refuse(why, p, BEARER_SEGMENTS,
+                             "the token does not consist of three segments");
+    }
+    reason = known_header(jws, headers, p) ? BEARER_OK : parse_header(jws, why, p);
+    if (reason == BEARER_OK) {
+        reason = decode(jws, 1, &payload, &jws->payload_len, why, p);
+    }
+    if (reason == BEARER_OK) {
+        reason = decode(jws, 2, &signature, &jws->signature_len, why, p);
+    }
+    if (reason == BEARER_OK) {
+        jws->payload = (const char *)payload;
+        jws->signature = signature;
+    }
+    return reason;
+}
+
+bearer_reason_t bearer_jws_parse(bearer_jws_t *jws, const char *token,
+                                 apr_size_t len, bearer_refusal_t *why,
+                                 apr_pool_t *p)
+{
+    return bearer_jws_parse_known(jws, NULL, token, len, why, p);
+}
+
+/* ---- check 3: the header ----------------------------------------------- */
+
+/* name: as the header spells it */
+static bearer_reason_t check_allowed(const bearer_alg_t *alg, const char *name,
+                                     bearer_algs_t allowed,
+                                     bearer_refusal_t *why, apr_pool_t *p)
+{
+    if (alg && (alg->bit & allowed)) {
+        return BEARER_OK;
+    }
+    return bearer_refuse(why, p, BEARER_ALG,
+                         "algorithm %s is not in AuthBearerAlgorithms (%s)",
+                         bearer_text_quote(p, name),
+                         bearer_alg_names(allowed, p));
+}
+
+static bearer_reason_t check_alg(bearer_jws_t *jws, bearer_algs_t allowed,
+                                 bearer_refusal_t *why, apr_pool_t *p)
+{
+    const char *name = bearer_json_string(jws->header, "alg");
+    const bearer_alg_t *alg = bearer_alg_find(name);
+    bearer_reason_t reason;
+
+    if (!name) {
+        return bearer_refuse(why, p, BEARER_ALG,
+                             "the header has no alg that is a string");
+    }
+    reason = check_allowed(alg, name, allowed, why, p);
+    if (reason == BEARER_OK) {
+        jws->alg = alg;
+    }
+    return reason;
+}
+
+static bearer_reason_t check_members(bearer_jws_t *jws, bearer_refusal_t *why,
+                                     apr_pool_t *p)
+{
+    const json_t *typ = json_object_get(jws->header, "typ");
+
+    /* RFC 7515 section 4.1.11: no extension is understood here, and a list
+     * that is empty or no list is as wrong as one that names something */
+    if (json_object_get(jws->header, "crit")) {
+        return bearer_refuse(why, p, BEARER_CRIT,
+                             "the header has crit, and no critical extension "
+                             "is understood");
+    }
+    /* RFC 7797 section 7: JWTs do not use it */
+    if (json_object_get(jws->header, "b64")) {
+        return bearer_refuse(why, p, BEARER_B64,
+                             "the header has b64, which JWTs do not use");
+    }
+    jws->typ = json_string_value(typ);
+    if (typ && !jws->typ) {
+        return bearer_refuse(why, p, BEARER_HEADER,
+                             "the header's typ is not a string");
+    }
+    return BEARER_OK;
+}
+
+bearer_reason_t bearer_jws_check_header(bearer_jws_t *jws,
+                                        bearer_algs_t allowed,
+                                        bearer_refusal_t *why, apr_pool_t *p)
+{
+    bearer_reason_t reason = jws->header
+        ? check_alg(jws, allowed, why, p)
+        : check_allowed(jws->alg, jws->alg->name, allowed, why, p);
+
+    if (reason == BEARER_OK && jws->header) {
+        reason = check_members(jws, why, p);
+    }
+    if (reason == BEARER_OK && jws->segment_len[2] == 0) {
+        /* RFC 7515 A.5 with another alg: no key is needed to refuse it */
+        return bearer_refuse(why, p, BEARER_SIGNATURE,
+                             "the token has no signature");
+    }
+    return reason;
+}
+
+/* ---- check 4: kid ------------------------------------------------------ */
+
+/* len is the string's own: a NUL in it (which jansson keeps out) is no member
+ * of the set either. */
+static int is_kid(const char *kid, apr_size_t len)
+{
+    static const char characters[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+        "._~+/=:-";
+
+    return len >= 1 && strspn(kid, characters) == len;
+}
+
+bearer_reason_t bearer_jws_read_kid(bearer_jws_t *jws, bearer_refusal_t *why,
+                                    apr_pool_t *p)
+{
+    const json_t *member = json_object_get(jws->header, "kid");
+    const char *kid = json_string_value(member);
+    apr_size_t len = json_string_length(member);
+
+    jws->kid = NULL;
+    if (!member) {
+        return BEARER_OK;
+    }
+    if (!kid) {
+        return bearer_refuse(why, p, BEARER_KID, "the kid is not a string");
+    }
+    if (len > BEARER_KID_MAX) {
+        return bearer_refuse(why, p, BEARER_KID,
+                             "the kid has %lu bytes; %d are accepted",
+                             (unsigned long)len, BEARER_KID_MAX);
+    }
+    jws->kid = kid;
+    return BEARER_OK;
+}
+
+bearer_reason_t bearer_jws_check_kid(bearer_jws_t *jws, bearer_refusal_t *why,
+                                     apr_pool_t *p)
+{
+    bearer_reason_t reason;
+    const char *kid;
+    apr_size_t len;
+
+    if (!jws->header) {
+        return BEARER_OK;
+    }
+    reason = bearer_jws_read_kid(jws, why, p);
+    kid = jws->kid;
+    len = json_string_length(json_object_get(jws->header, "kid"));
+    if (reason == BEARER_OK && kid && !is_kid(kid, len)) {
+        jws->kid = NULL;
+        return bearer_refuse(why, p, BEARER_KID,
+                             "the kid %s is not made of [A-Za-z0-9._~+/=:-]",
+                             bearer_text_quote_n(p, kid, len));
+    }
+    return reason;
+}
+
+/* ---- check 7: the signature -------------------------------------------- */
+
+bearer_reason_t bearer_jws_verify(const bearer_jws_t *jws,
+                                  const bearer_jwk_t *key,
+                                  bearer_refusal_t *why, apr_pool_t *p)
+{
+    bearer_verifier_t *verifier = bearer_jwk_verifier(key, jws->alg);
+    const char *alg = jws->alg ? jws->alg->name : "(none)";
+
+    if (!verifier) {
+        return bearer_refuse(why, p, BEARER_KEY,
+                             "the key (%s) does not verify %s",
+                             bearer_jwk_describe(key, p), alg);
+    }
+    switch (bearer_verifier_check(verifier, jws->token, jws->signing_input_len,
+                                  jws->signature, jws->signature_len)) {
+    case BEARER_VERIFY_OK:
+        return BEARER_OK;
+    case BEARER_VERIFY_BAD:
+        return bearer_refuse(why, p, BEARER_SIGNATURE,
+                             "the %s signature is not one by key %s (%s)", alg,
+                             bearer_text_quote(p, key->kid),
+                             bearer_jwk_describe(key, p));
+    default:
+        return bearer_refuse(why, p, BEARER_INTERNAL,
+                             "OpenSSL could not carry out %s with key %s", alg,
+                             bearer_text_quote(p, key->kid));
+    }
+}
+
+/* ---- signing ----------------------------------------------------------- */
+
+/* Does the key fit? What would go wrong in OpenSSL's words otherwise. */
+static const char *signing_problem(const bearer_alg_t *alg, EVP_PKEY *pkey,
+                                   apr_size_t oct_len, apr_pool_t *p)
+{
+    const char *kty, *crv;
+    json_t *jwk;
+
+    if (alg->kty == BEARER_KTY_OCT) {
+        return oct_len >= alg->min_key ? NULL
+                                       : "the oct key is shorter than the hash";
+    }
+    if (!pkey || bearer_jwk_from_pkey(&jwk, pkey, 0, p) != APR_SUCCESS) {
+        return "there is no key that signs";
+    }
+    kty = bearer_json_string(jwk, "kty");
+    crv = bearer_json_string(jwk, "crv");
+    if (!(bearer_alg_for_key(strcmp(kty, "RSA") == 0   ? BEARER_KTY_RSA
+                             : strcmp(kty, "EC") == 0 ? BEARER_KTY_EC
+                                                      : BEARER_KTY_OKP, crv)
+          & alg->bit)) {
+        return apr_psprintf(p, "a key of type %s %s does not sign %s", kty,
+                            crv ? crv : "", alg->name);
+    }
+    return NULL;
+}
+
+static char *signing_input(json_t *header, const void *payload, apr_size_t len,
+                           const bearer_alg_t *alg, apr_pool_t *p)
+{
+    char *text = NULL, *input = NULL;
+
+    if (json_object_set_new(header, "alg", json_string(alg->name)) == 0) {
+        text = json_dumps(header, JSON_COMPACT);
+    }
+    if (text) {
+        input = apr_pstrcat(p, bearer_b64url_encode(p, text, strlen(text)),
+                            ".", bearer_b64url_encode(p, payload, len), NULL);
+        free(text);
+    }
+    return input;
+}
+
+apr_status_t bearer_jws_sign(char **token, json_t *header, const void *payload,
+                             apr_size_t len, const bearer_alg_t *alg,
+                             EVP_PKEY *pkey, const unsigned char *oct,
+                             apr_size_t oct_len, const char **error,
+                             apr_pool_t *p)
+{
+    unsigned char *signature;
+    apr_size_t signature_len;
+    const char *ignored = NULL;
+    const char *problem = signing_problem(alg, pkey, oct_len, p);
+    char *input;
+
+    *token = NULL;
+    error = error ? error : &ignored;
+    *error = problem;
+    if (problem) {
+        return APR_EINVAL;
+    }
+    input = signing_input(header, payload, len, alg, p);
+    if (!input
+        || bearer_signature_make(&signature, &signature_len, alg, pkey, oct,
+                                 oct_len, input, strlen(input), p)
+               != APR_SUCCESS) {
+        *error = apr_psprintf(p, "OpenSSL could not sign with %s", alg->name);
+        return APR_EGENERAL;
+    }
+    *token = apr_pstrcat(p, input, ".",
+                         bearer_b64url_encode(p, signature, signature_len),
+                         NULL);
+    return APR_SUCCESS;
+}

@@ -1,0 +1,663 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/*
+ * Claims as environment variables and headers. See exports.h. Pure functions;
+ * thread-safe on an immutable principal.
+ */
+#include "judge/exports.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <apr_lib.h>
+#include <apr_strings.h>
+
+#include "base/text.h"
+
+const char *const bearer_exports_identity_headers[] = {
+    "X-Forwarded-User", "X-User-Roles", "X-User-Groups", NULL
+};
+
+/* No claim may take the place of these, whatever the prefix. */
+static const char *const fixed_variables[] = {
+    "BEARER_METHOD", "BEARER_ISSUER", "BEARER_ISSUER_NAME", "BEARER_EXPIRES",
+    "BEARER_TOKEN_ID", "BEARER_SCOPE", "BEARER_ROLES", "BEARER_GROUPS",
+    "BEARER_ERROR", "BEARER_ERROR_CHECK", "REMOTE_USER", "AUTH_TYPE", NULL
+};
+
+/* ---- names ------------------------------------------------------------- */
+
+/* Letters (as small ones) and digits; 0: anything else. */
+static const char alnums[256] = {
+    ['0'] = '0', '1', '2', '3', '4', '5', '6', '7', '8', '9',
+    ['A'] = 'a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', 'i', 'j', 'k', 'l', 'm',
+    'n', 'o', 'p', 'q', 'r', 's', 't', 'u', 'v', 'w', 'x', 'y', 'z',
+    ['a'] = 'a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', 'i', 'j', 'k', 'l', 'm',
+    'n', 'o', 'p', 'q', 'r', 's', 't', 'u', 'v', 'w', 'x', 'y', 'z'
+};
+
+static int is_alnum(char c)
+{
+    return alnums[(unsigned char)c] != 0;
+}
+
+/* What a backend may make of a character of a name: CGI, WSGI, PHP and their
+ * kind fold case and put `_` for everything else. */
+static char fold(char c)
+{
+    return is_alnum(c) ? alnums[(unsigned char)c] : '_';
+}
+
+/* The first n characters, folded, are equal (both ends included). */
+static int same_folded(const char *a, const char *b, apr_size_t n)
+{
+    for (; n && *a && *b && fold(*a) == fold(*b); n--) {
+        a++;
+        b++;
+    }
+    return !n || (!*a && !*b);
+}
+
+static int is_reserved(const char *const *names, const char *name)
+{
+    for (; *names; names++) {
+        if (same_folded(*names, name, (apr_size_t)-1)) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* Can a name that begins with prefix be one of names at all? Seldom; so most
+ * exports need not compare each of their names. */
+static int may_be_reserved(const char *const *names, const char *prefix)
+{
+    const apr_size_t len = strlen(prefix);
+
+    while (*names && !same_folded(*names, prefix, len)) {
+        names++;
+    }
+    return *names != NULL;
+}
+
+/* RFC 9110 section 5.6.2. */
+static int is_tchar(char c)
+{
+    return c && (is_alnum(c) || strchr("!#$%&'*+-.^_`|~", c));
+}
+
+static const char *mapped(const char *prefix, const char *name, int header,
+                          apr_pool_t *p)
+{
+    const apr_size_t before = strlen(prefix), len = strlen(name);
+    char *text = apr_palloc(p, before + len + 1);
+    char *out = apr_cpystrn(text, prefix, before + 1);
+    apr_size_t i;
+
+    for (i = 0; i < len; i++) {
+        const char c = name[i];
+
+        out[i] = is_alnum(c) || (header && is_tchar(c)) ? c : '_';
+    }
+    out[len] = '\0';
+    return text;
+}
+
+const char *bearer_exports_env_prefix_error(const char *prefix)
+{
+    static const char *const banned[] = { "HTTP_", "REDIRECT_", "REMOTE_",
+                                          "SSL_" };
+    apr_size_t len = strlen(prefix);
+    unsigned i;
+
+    if (len < 2 || len > 64
+        || strspn(prefix, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") != len) {
+        return "env-prefix is 2 to 64 of A-Z, 0-9 and _";
+    }
+    for (i = 0; i < sizeof(banned) / sizeof(banned[0]); i++) {
+        if (strncmp(prefix, banned[i], strlen(banned[i])) == 0) {
+            return "env-prefix must not begin with HTTP_, REDIRECT_, REMOTE_ "
+                   "or SSL_: those names belong to others";
+        }
+    }
+    return NULL;
+}
+
+const char *bearer_exports_header_prefix_error(const char *prefix)
+{
+    const char *s = prefix;
+
+    while (is_tchar(*s)) {
+        s++;
+    }
+    return *s || s == prefix || s - prefix > 64
+               ? "header-prefix is 1 to 64 characters that a header name can "
+                 "have"
+               : NULL;
+}
+
+int bearer_exports_same_name(const char *a, const char *b)
+{
+    return same_folded(a, b, (apr_size_t)-1);
+}
+
+int bearer_exports_reserved_variable(const char *name,
+                                     const bearer_settings_t *settings)
+{
+    const char *prefix = settings->exports.env_prefix;
+
+    return is_reserved(fixed_variables, name)
+           || (prefix && *prefix && same_folded(prefix, name, strlen(prefix)));
+}
+
+int bearer_exports_reserved_header(const char *name,
+                                   const bearer_settings_t *settings)
+{
+    const char *prefix = settings->exports.header_prefix;
+
+    return is_reserved(bearer_exports_identity_headers, name)
+           || (prefix && *prefix && same_folded(prefix, name, strlen(prefix)));
+}
+
+/* ---- values ------------------------------------------------------------ */
+
+static int is_scalar(const json_t *value)
+{
+    return !json_is_object(value) && !json_is_array(value);
+}
+
+static int has_line_end(const char *s)
+{
+    return strchr(s, '\n') || strchr(s, '\r');
+}
+
+/* Compact JSON of any value; a real in as few digits as give it back. */
+static const char *as_json(const json_t *value, apr_pool_t *p)
+{
+    char text[BEARER_EXPORT_MAX_VALUE];
+    const size_t flags = JSON_COMPACT | JSON_ENCODE_ANY;
+    size_t len;
+
+    if (json_is_real(value)) {
+        len = json_dumpb(value, text, sizeof(text) - 1,
+                         flags | JSON_REAL_PRECISION(15));
+        text[len] = '\0';
+        if (!(strtod(text, NULL) < json_real_value(value))
+            && !(strtod(text, NULL) > json_real_value(value))) {
+            return apr_pstrmemdup(p, text, len);
+        }
+    }
+    len = json_dumpb(value, text, sizeof(text), flags);
+    return len > 0 && len <= sizeof(text) ? apr_pstrmemdup(p, text, len) : NULL;
+}
+
+/* By the C library: APR's functions negate, which the smallest number has no room
+ * for; and apr_psprintf() is slow. */
+static const char *number(apr_pool_t *p, json_int_t n)
+{
+    char text[32];
+    int len = snprintf(text, sizeof(text), "%" JSON_INTEGER_FORMAT, n);
+
+    return apr_pstrmemdup(p, text, (apr_size_t)len);
+}
+
+static const char *scalar(const json_t *value, apr_pool_t *p)
+{
+    switch (json_typeof(value)) {
+    case JSON_STRING:
+        /* jansson's parser admits no NUL; a value that was made by hand might */
+        return strlen(json_string_value(value)) == json_string_length(value)
+                       && !has_line_end(json_string_value(value))
+                   ? json_string_value(value) : NULL;
+    case JSON_TRUE:
+        return "true";
+    case JSON_FALSE:
+        return "false";
+    case JSON_NULL:
+        return "null";
+    case JSON_INTEGER:
+        return number(p, json_integer_value(value));
+    default:
+        return as_json(value, p);
+    }
+}
+
+typedef struct buffer_t {
+    char text[BEARER_EXPORT_MAX_VALUE];
+    apr_size_t len;
+    int full;
+} buffer_t;
+
+static void put(buffer_t *b, char c)
+{
+    if (b->len == sizeof(b->text)) {
+        b->full = 1;
+    } else {
+        b->text[b->len++] = c;
+    }
+}
+
+/* Scalars with `,` between them; NULL where one cannot be exported. */
+static const char *joined(const json_t *array, apr_pool_t *p)
+{
+    buffer_t b;
+    apr_size_t i;
+
+    b.len = 0;
+    b.full = 0;
+    for (i = 0; i < json_array_size(array); i++) {
+        const char *s = scalar(json_array_get(array, i), p);
+
+        if (!s) {
+            return NULL;
+        }
+        if (i) {
+            put(&b, ',');
+        }
+        for (; *s && !b.full; s++) {
+            if (*s == ',' || *s == '\\') {
+                put(&b, '\\');
+            }
+            put(&b, *s);
+        }
+    }
+    return b.full ? NULL : apr_pstrmemdup(p, b.text, b.len);
+}
+
+static int all_scalars(const json_t *array)
+{
+    apr_size_t i;
+
+    for (i = 0; i < json_array_size(array); i++) {
+        if (!is_scalar(json_array_get(array, i))) {
+            return 0;
+        }
+    }
+    return 1;
+}
+
+const char *bearer_exports_value(const json_t *value, apr_pool_t *p)
+{
+    const char *text;
+
+    if (!value) {
+        return NULL;
+    }
+    if (is_scalar(value)) {
+        text = scalar(value, p);
+        return text && strlen(text) <= BEARER_EXPORT_MAX_VALUE ? text : NULL;
+    }
+    return json_is_array(value) && all_scalars(value) ? joined(value, p)
+                                                      : as_json(value, p);
+}
+
+static int is_plain(char c)
+{
+    return c >= 0x20 && c <= 0x7e && c != '%';
+}
+
+const char *bearer_exports_header_value(const char *value, apr_pool_t *p)
+{
+    static const char hex[] = "0123456789ABCDEF";
+    apr_size_t len = 0, more = 0;
+    const char *first = value, *last;
+    char *text, *out;
+
+    for (; value[len]; len++) {
+        more += is_plain(value[len]) ? 0 : 2;
+    }
+    /* a blank at an end is not part of a field's value (RFC 9110 section 5.5) */
+    last = len ? value + len - 1 : value;
+    more += 2 * ((apr_size_t)(*first == ' ') + (*last == ' '));
+    if (!more) {
+        return value;
+    }
+    text = out = apr_palloc(p, len + more + 1);
+    for (; *value; value++) {
+        if (is_plain(*value)
+            && (*value != ' ' || (value != first && value != last))) {
+            *out++ = *value;
+        } else {
+            *out++ = '%';
+            *out++ = hex[(unsigned char)*value >> 4];
+            *out++ = hex[(unsigned char)*value & 15];
+        }
+    }
+    *out = '\0';
+    return text;
+}
+
+/* ---- one export -------------------------------------------------------- */
+
+/* Where names and values go, in turns; no name comes twice, see collisions. */
+typedef apr_array_header_t pairs_t;
+
+static pairs_t *pairs_make(apr_pool_t *p, int n)
+{
+    return apr_array_make(p, 2 * n, sizeof(const char *));
+}
+
+static void pair(pairs_t *pairs, const char *name, const char *value)
+{
+    APR_ARRAY_PUSH(pairs, const char *) = name;
+    APR_ARRAY_PUSH(pairs, const char *) = value;
+}
+
+typedef struct export_t {
+    pairs_t *env;           /* NULL: no claims there */
+    pairs_t *headers;       /* NULL: no claims there */
+    int env_clash, header_clash;  /* a claim could spell a name of ours */
+    const bearer_export_settings_t *settings;
+    const bearer_settings_t *odd;  /* NULL: the principal has left nothing out */
+    apr_array_header_t *left_out;
+    apr_pool_t *p;
+} export_t;
+
+static void leave_out(const export_t *x, const char *what, const char *name,
+                      const char *why)
+{
+    if (x->left_out) {
+        APR_ARRAY_PUSH(x->left_out, const char *) =
+            apr_psprintf(x->left_out->pool, "%s %s is not exported: %s", what,
+                         bearer_text_quote(x->left_out->pool, name), why);
+    }
+}
+
+/* Names in one line; NULL: there are none. */
+static const char *name_list(apr_pool_t *p, const apr_array_header_t *names,
+                             char separator)
+{
+    return names->nelts ? apr_array_pstrcat(p, names, separator) : NULL;
+}
+
+static void set(pairs_t *pairs, const char *name, const char *value)
+{
+    if (value && *value) {
+        pair(pairs, name, value);
+    }
+}
+
+static void export_fixed(const export_t *x, pairs_t *env,
+                         const bearer_principal_t *principal)
+{
+    const bearer_issuer_t *issuer = principal->issuer;
+
+    set(env, "BEARER_METHOD", principal->method);
+    set(env, "BEARER_ISSUER",
+        !*principal->iss && issuer ? issuer->url : principal->iss);
+    set(env, "BEARER_ISSUER_NAME", issuer ? issuer->name : NULL);
+    if (principal->expires) {
+        set(env, "BEARER_EXPIRES",
+            number(x->p, apr_time_sec(principal->expires)));
+    }
+    set(env, "BEARER_SCOPE", name_list(x->p, principal->scopes, ' '));
+    set(env, "BEARER_ROLES", name_list(x->p, principal->roles,
+                                       BEARER_NAMES_SEPARATOR));
+    set(env, "BEARER_GROUPS", name_list(x->p, principal->groups,
+                                        BEARER_NAMES_SEPARATOR));
+    if (x->left_out && principal->left_out) {
+        apr_array_cat(x->left_out, principal->left_out);
+    }
+}
+
+static void export_identity(pairs_t *headers,
+                            const bearer_principal_t *principal, apr_pool_t *p)
+{
+    const char separator = BEARER_NAMES_SEPARATOR;
+    const char *const values[] = {
+        principal->user,
+        principal->user ? name_list(p, principal->roles, separator) : NULL,
+        principal->user ? name_list(p, principal->groups, separator) : NULL
+    };
+    int i;
+
+    for (i = 0; bearer_exports_identity_headers[i]; i++) {
+        if (values[i]) {
+            set(headers, bearer_exports_identity_headers[i],
+                bearer_exports_header_value(values[i], p));
+        }
+    }
+}
+
+/* ---- collisions -------------------------------------------------------- */
+
+#define TABLE_SIZE 512   /* a power of two, over twice as many as claims */
+
+_Static_assert(TABLE_SIZE >= 2 * BEARER_EXPORT_MAX_CLAIMS, "room to probe");
+
+typedef struct candidate_t {
+    const char *name;
+    const json_t *value;
+    unsigned exact : 1;     /* spelled [A-Za-z0-9_] throughout */
+    unsigned collided : 1;
+} candidate_t;
+
+typedef struct candidates_t {
+    candidate_t list[BEARER_EXPORT_MAX_CLAIMS];
+    int count;
+    int beyond;                           /* how many found no room */
+    short slots[TABLE_SIZE];              /* index + 1 by folded name */
+} candidates_t;
+
+static int is_exact(const char *name)
+{
+    while (is_alnum(*name) || *name == '_') {
+        name++;
+    }
+    return !*name;
+}
+
+static short *slot_of(candidates_t *all, const char *name)
+{
+    unsigned h = 2166136261u;   /* FNV-1a */
+    const char *s;
+
+    for (s = name; *s; s++) {
+        h = (h ^ (unsigned char)fold(*s)) * 16777619u;
+    }
+    for (;; h++) {
+        short *slot = &all->slots[h & (TABLE_SIZE - 1)];
+
+        if (!*slot || same_folded(all->list[*slot - 1].name, name,
+                                  (apr_size_t)-1)) {
+            return slot;
+        }
+    }
+}
+
+/* The slot of a name holds its exact spelling if there is one: that one is
+ * unharmed by all but another exact spelling. */
+static void collide(candidates_t *all, short *slot, short newcomer)
+{
+    candidate_t *holder = &all->list[*slot - 1];
+    candidate_t *other = &all->list[newcomer];
+
+    other->collided = !other->exact || holder->exact;
+    holder->collided |= !holder->exact || other->exact;
+    if (other->exact && !holder->exact) {
+        *slot = (short)(newcomer + 1);
+    }
+}
+
+static void add_candidate(candidates_t *all, const char *name,
+                          const json_t *value)
+{
+    candidate_t *c = &all->list[all->count];
+    short *slot;
+
+    if (all->count == BEARER_EXPORT_MAX_CLAIMS) {
+        all->beyond++;
+        return;
+    }
+    c->name = name;
+    c->value = value;
+    c->exact = is_exact(name) ? 1 : 0;
+    c->collided = 0;
+    slot = slot_of(all, name);
+    if (*slot) {
+        collide(all, slot, (short)all->count);
+    } else {
+        *slot = (short)(all->count + 1);
+    }
+    all->count++;
+}
+
+static void find_candidates(candidates_t *all, json_t *claims,
+                            const apr_array_header_t *wanted)
+{
+    int i;
+
+    all->count = all->beyond = 0;
+    memset(all->slots, 0, sizeof(all->slots));
+    if (!wanted) {
+        const char *name;
+        json_t *value;
+
+        json_object_foreach(claims, name, value) {
+            add_candidate(all, name, value);
+        }
+        return;
+    }
+    for (i = 0; i < wanted->nelts; i++) {
+        const char *name = APR_ARRAY_IDX(wanted, i, const char *);
+        const json_t *value = json_object_get(claims, name);
+
+        if (value) {
+            add_candidate(all, name, value);
+        }
+    }
+}
+
+/* ---- the claims -------------------------------------------------------- */
+
+static void export_claim(const export_t *x, const candidate_t *c)
+{
+    const json_t *shown = x->odd ? bearer_exports_shown(c->value, c->name, x->odd,
+                                                        x->p) : c->value;
+    const char *value = bearer_exports_value(shown, x->p);
+    const char *name;
+
+    if (!shown || json_is_null(shown)) {
+        return;
+    }
+    if (!value) {
+        leave_out(x, "claim", c->name,
+                  "it has CR, LF or NUL, or is over 8192 bytes");
+        return;
+    }
+    if (x->env) {
+        name = mapped(x->settings->env_prefix, c->name, 0, x->p);
+        if (x->env_clash && is_reserved(fixed_variables, name)) {
+            leave_out(x, "claim", c->name, "its variable has another meaning");
+        } else {
+            pair(x->env, name, value);
+        }
+    }
+    if (x->headers) {
+        name = mapped(x->settings->header_prefix, c->name, 1, x->p);
+        if (x->header_clash && is_reserved(bearer_exports_identity_headers, name)) {
+            leave_out(x, "claim", c->name, "its header has another meaning");
+        } else {
+            pair(x->headers, name, bearer_exports_header_value(value, x->p));
+        }
+    }
+}
+
+static void export_claims(const export_t *x, json_t *claims)
+{
+    candidates_t all;
+    int i;
+
+    find_candidates(&all, claims, x->settings->claims);
+    for (i = 0; i < all.count; i++) {
+        if (all.list[i].collided) {
+            leave_out(x, "claim", all.list[i].name,
+                      "another claim's name would read the same");
+        } else {
+            export_claim(x, &all.list[i]);
+        }
+    }
+    if (all.beyond && x->left_out) {
+        APR_ARRAY_PUSH(x->left_out, const char *) =
+            apr_psprintf(x->left_out->pool, "%d claims are not exported: only "
+                         "%d are; name the ones you need with claims= of "
+                         "AuthBearerExport", all.beyond,
+                         BEARER_EXPORT_MAX_CLAIMS);
+    }
+}
+
+/* ---- the whole --------------------------------------------------------- */
+
+static void build(pairs_t *env, pairs_t *headers,
+                  const bearer_principal_t *principal,
+                  const bearer_settings_t *settings,
+                  apr_array_header_t *left_out, apr_pool_t *p)
+{
+    const bearer_export_settings_t *e = &settings->exports;
+    export_t x = { NULL, NULL, 0, 0, e, principal->left_out ? settings : NULL,
+                   left_out, p };
+
+    export_fixed(&x, env, principal);
+    if ((e->mode & BEARER_EXPORT_ENV) && e->env_prefix && *e->env_prefix) {
+        x.env = env;
+        x.env_clash = may_be_reserved(fixed_variables, e->env_prefix);
+    }
+    if ((e->mode & BEARER_EXPORT_HEADERS) && e->header_prefix
+        && *e->header_prefix) {
+        x.headers = headers;
+        x.header_clash = may_be_reserved(bearer_exports_identity_headers,
+                                         e->header_prefix);
+    }
+    if (x.env || x.headers) {
+        export_claims(&x, principal->claims);
+    }
+    if (settings->forward & BEARER_FORWARD_IDENTITY) {
+        export_identity(headers, principal, p);
+    }
+}
+
+void bearer_exports_prepare(bearer_principal_t *principal,
+                            const bearer_settings_t *settings,
+                            apr_array_header_t *left_out, apr_pool_t *p)
+{
+    pairs_t *env = pairs_make(p, 32), *headers = pairs_make(p, 4);
+
+    build(env, headers, principal, settings, left_out, p);
+    principal->exported_env = env;
+    principal->exported_headers = headers;
+}
+
+/* Names that the table does not have, the usual case, are added without a search
+ * through those that were added before. */
+static void overlay(apr_table_t *table, const apr_array_header_t *pairs)
+{
+    int i;
+
+    for (i = 0; i + 1 < pairs->nelts; i += 2) {
+        const char *name = APR_ARRAY_IDX(pairs, i, const char *);
+
+        if (apr_table_get(table, name)) {
+            apr_table_unset(table, name);
+        }
+    }
+    for (i = 0; i + 1 < pairs->nelts; i += 2) {
+        apr_table_addn(table, APR_ARRAY_IDX(pairs, i, const char *),
+                       APR_ARRAY_IDX(pairs, i + 1, const char *));
+    }
+}
+
+void bearer_exports_apply(apr_table_t *env, apr_table_t *headers,
+                          const bearer_principal_t *principal,
+                          const bearer_settings_t *settings,
+                          apr_array_header_t *left_out, apr_pool_t *p)
+{
+    bearer_principal_t prepared;
+
+    if (!principal->exported_env || !principal->exported_headers) {
+        prepared = *principal;
+        bearer_exports_prepare(&prepared, settings, left_out, p);
+        principal = &prepared;
+    }
+    overlay(env, principal->exported_env);
+    overlay(headers, principal->exported_headers);
+}

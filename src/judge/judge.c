@@ -1,0 +1,328 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/*
+ * The table of checks and the one loop that runs it. See judge.h; the rows'
+ * functions are in judge_token.c and judge_claims.c.
+ */
+#include "judge/judge.h"
+
+#include <string.h>
+
+#include "judge/judge_checks.h"
+
+#define JWT BEARER_ON_JWT
+#define CLAIMS BEARER_ON_CLAIMS
+#define BOTH (JWT | CLAIMS)
+#define ID BEARER_ON_ID
+#define LOGOUT BEARER_ON_LOGOUT
+#define LOGIN (ID | LOGOUT)
+#define SIGNED (JWT | LOGIN)
+
+/*
+ * Product order, cheap and local first. A tenant is looked at before its keys
+ * are: a client must not choose whose keys are fetched.
+ */
+static const bearer_check_t checks[] = {
+    { 1, "credential", NULL, SIGNED, 0, 0, bearer_check_credential },
+    { 2, "envelope", NULL, SIGNED, 0, BEARER_HAS_JWS, bearer_check_envelope },
+    { 2, "payload", NULL, SIGNED, BEARER_HAS_JWS, BEARER_HAS_CLAIMS,
+      bearer_check_payload },
+    { 3, "header", "AuthBearerAlgorithms", SIGNED, BEARER_HAS_JWS, BEARER_HAS_ALG,
+      bearer_check_header },
+    { 4, "kid", NULL, SIGNED, BEARER_HAS_JWS, BEARER_HAS_KID, bearer_check_kid },
+    { 5, "issuer", "AuthBearerIssuer", JWT, BEARER_HAS_CLAIMS,
+      BEARER_HAS_ISSUER, bearer_check_issuer },
+    { 5, "login issuer", "AuthBearerLoginIssuer", LOGIN, BEARER_HAS_CLAIMS,
+      BEARER_HAS_ISSUER, bearer_check_login_issuer },
+    { 5, "tenant", "AuthBearerTenants", JWT, BEARER_HAS_ISSUER, 0,
+      bearer_check_tenant },
+    { 6, "algorithm", "AuthBearerAlgorithms", SIGNED,
+      BEARER_HAS_ISSUER | BEARER_HAS_ALG, 0, bearer_check_algorithm },
+    { 6, "key", "AuthBearerKeys", SIGNED,
+      BEARER_HAS_ISSUER | BEARER_HAS_ALG | BEARER_HAS_KID, BEARER_HAS_KEY,
+      bearer_check_key },
+    { 7, "signature", NULL, SIGNED, BEARER_HAS_KEY, 0, bearer_check_signature },
+    { 8, "issuer", "AuthBearerIssuer", CLAIMS, BEARER_HAS_CLAIMS, 0,
+      bearer_check_iss },
+    { 8, "tenant", "AuthBearerTenants", CLAIMS, BEARER_HAS_CLAIMS, 0,
+      bearer_check_tenant },
+    { 8, "audience", "AuthBearerAudience", BOTH, BEARER_HAS_CLAIMS, 0,
+      bearer_check_audience },
+    { 8, "client audience", "AuthBearerClientID", LOGIN, BEARER_HAS_CLAIMS, 0,
+      bearer_check_own_audience },
+    { 8, "authorized party", "AuthBearerClientID", ID, BEARER_HAS_CLAIMS, 0,
+      bearer_check_own_azp },
+    { 8, "expiry", "AuthBearerClockSkew", BOTH | LOGIN, BEARER_HAS_CLAIMS, 0,
+      bearer_check_exp },
+    { 8, "not before", "AuthBearerClockSkew", BOTH | LOGIN, BEARER_HAS_CLAIMS, 0,
+      bearer_check_nbf },
+    { 8, "issued at", "AuthBearerClockSkew", BOTH | LOGIN, BEARER_HAS_CLAIMS, 0,
+      bearer_check_iat },
+    { 8, "issued recently", "AuthBearerClockSkew", LOGIN, BEARER_HAS_CLAIMS, 0,
+      bearer_check_recent },
+    { 8, "age", "AuthBearerMaxTokenAge", BOTH, BEARER_HAS_CLAIMS, 0,
+      bearer_check_age },
+    { 8, "user claim", "AuthBearerUserClaim", BOTH, BEARER_HAS_CLAIMS, 0,
+      bearer_check_user_claim },
+    { 8, "profile", "AuthBearerTokenProfile", JWT, BEARER_HAS_CLAIMS, 0,
+      bearer_check_profile },
+    { 8, "subject", NULL, ID, BEARER_HAS_CLAIMS, 0, bearer_check_subject },
+    { 8, "nonce", NULL, ID, BEARER_HAS_CLAIMS, 0, bearer_check_nonce },
+    { 8, "access token hash", NULL, ID, BEARER_HAS_CLAIMS | BEARER_HAS_ALG, 0,
+      bearer_check_at_hash },
+    { 8, "authentication", "AuthBearerLogin", ID, BEARER_HAS_CLAIMS, 0,
+      bearer_check_authentication },
+    { 9, "login token", NULL, LOGIN, BEARER_HAS_CLAIMS, 0,
+      bearer_check_login_type },
+    { 9, "logout", NULL, LOGOUT, BEARER_HAS_CLAIMS, 0, bearer_check_logout },
+    { 9, "access token", NULL, BOTH, BEARER_HAS_CLAIMS, 0, bearer_check_type },
+    { 9, "ID token", "AuthBearerClientID", BOTH, BEARER_HAS_CLAIMS, 0,
+      bearer_check_id_token },
+    { 10, "calling client", "AuthBearerAudience", BOTH, BEARER_HAS_CLAIMS, 0,
+      bearer_check_client },
+    { 10, "clients", "AuthBearerClients", BOTH, BEARER_HAS_CLAIMS, 0,
+      bearer_check_clients },
+    { 11, "revocation", "AuthBearerRevocations", BOTH, BEARER_HAS_CLAIMS, 0,
+      bearer_check_revocation },
+    { 12, "identifier", "AuthBearerUserChars", BOTH, BEARER_HAS_CLAIMS, 0,
+      bearer_check_identifier },
+};
+
+#define CHECK_COUNT ((int)(sizeof(checks) / sizeof(checks[0])))
+
+const bearer_check_t *bearer_judge_check(int i)
+{
+    return i >= 0 && i < CHECK_COUNT ? &checks[i] : NULL;
+}
+
+static bearer_reason_t run_check(bearer_judgement_t *j, const bearer_check_t *c)
+{
+    bearer_reason_t reason;
+
+    j->why.reason = BEARER_OK;
+    j->why.detail = NULL;
+    reason = c->run(j);
+    if (reason == BEARER_OK) {
+        j->has |= c->gives;
+    }
+    return reason;
+}
+
+/* All checks of this path from a number on. The first refusal counts; with
+ * keep_going the others are shown to the observer, too. */
+static bearer_reason_t run_checks(bearer_judgement_t *j)
+{
+    bearer_refusal_t first = { BEARER_OK, NULL };
+    int i, not_mine = 0;
+
+    for (i = 0; i < CHECK_COUNT; i++) {
+        const bearer_check_t *c = &checks[i];
+        bearer_reason_t reason;
+
+        if (!(c->on & j->on) || (c->needs & ~j->has)) {
+            continue;
+        }
+        reason = run_check(j, c);
+        if (j->observe) {
+            j->observe(j->observe_baton, c, reason, j);
+        }
+        if (reason == BEARER_OK) {
+            continue;
+        }
+        if (first.reason == BEARER_OK) {
+            first = j->why;
+            not_mine = j->not_mine;
+        }
+        if (!j->keep_going) {
+            break;
+        }
+    }
+    j->why = first;
+    j->not_mine = not_mine;
+    return first.reason;
+}
+
+bearer_reason_t bearer_judge_screen(bearer_judgement_t *j)
+{
+    bearer_reason_t reason = BEARER_OK;
+    int i;
+
+    for (i = 0; i < CHECK_COUNT && reason == BEARER_OK; i++) {
+        if (checks[i].number >= 8 && (checks[i].on & j->on)) {
+            reason = run_check(j, &checks[i]);
+        }
+    }
+    j->principal = NULL;
+    return reason;
+}
+
+/* ---- the two ways in --------------------------------------------------- */
+
+static void begin(bearer_judgement_t *j, int on, const char *token,
+                  apr_size_t len)
+{
+    j->on = on;
+    j->has = 0;
+    j->token = token;
+    j->token_len = len;
+    memset(&j->jws, 0, sizeof(j->jws));
+    j->claims = NULL;
+    j->iss = "";
+    j->issuer = NULL;
+    j->tenant = NULL;
+    j->key = NULL;
+    j->key_digest = 0;
+    j->set = NULL;
+    j->not_mine = 0;
+    j->principal = NULL;
+    j->why.reason = BEARER_OK;
+    j->why.detail = NULL;
+}
+
+static bearer_verdict_t end(bearer_judgement_t *j, bearer_reason_t reason)
+{
+    if (j->set) {
+        bearer_jwks_release(j->set);
+        j->set = NULL;
+        j->key = NULL;
+    }
+    if (reason == BEARER_OK) {
+        return BEARER_GRANTED;
+    }
+    j->principal = NULL;
+    return j->not_mine ? BEARER_NOT_MINE : BEARER_DENIED;
+}
+
+static bearer_verdict_t not_mine(bearer_judgement_t *j, bearer_reason_t reason,
+                                 const char *detail)
+{
+    j->not_mine = 1;
+    j->why.reason = reason;
+    j->why.detail = detail;
+    return BEARER_NOT_MINE;
+}
+
+/* An AuthBearerTokenPrefix makes a token opaque, whatever it looks like. */
+static int has_prefix(const bearer_judgement_t *j)
+{
+    int i;
+
+    if (!j->common->prefixes || !j->token_len
+        || !j->common->first[(unsigned char)*j->token]) {
+        return 0;
+    }
+    for (i = 0; i < j->common->prefixes->nelts; i++) {
+        const char *prefix = APR_ARRAY_IDX(j->common->prefixes, i,
+                                           const char *);
+        apr_size_t len = strlen(prefix);
+
+        if (len <= j->token_len && memcmp(j->token, prefix, len) == 0) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+static int looks_like_jwt(const bearer_judgement_t *j)
+{
+    return bearer_jws_looks_like(j->token, j->token_len, j->p);
+}
+
+bearer_verdict_t bearer_judge_jwt(bearer_judgement_t *j, const char *token,
+                                  apr_size_t len)
+{
+    static const char no_jwt[] = "it is not a JWT (two dots or more, the first "
+                                 "part a JSON object); an issuer is asked about "
+                                 "opaque tokens where AuthBearerIntrospection "
+                                 "says so";
+    bearer_reason_t reason;
+
+    begin(j, JWT, token, len);
+    if (!j->common) {
+        j->common = bearer_judge_prepare(j->issuers, j->defaults, j->server,
+                                         j->p);
+    }
+    if (has_prefix(j)) {
+        return not_mine(j, BEARER_CHAIN, "it begins with an AuthBearerTokenPrefix, "
+                                         "so it counts as opaque");
+    }
+    if (j->observe && !looks_like_jwt(j)) {
+        return not_mine(j, BEARER_SEGMENTS, no_jwt);
+    }
+    bearer_settings_resolve(&j->settings, j->defaults, j->server, NULL, j->dir);
+    reason = run_checks(j);
+    /* asked only now: what parsed as a JWS looks like one */
+    if (reason != BEARER_OK && !(j->has & BEARER_HAS_JWS)
+        && !looks_like_jwt(j)) {
+        return not_mine(j, BEARER_SEGMENTS, no_jwt);
+    }
+    return end(j, reason);
+}
+
+/* What is not for this module is refused here: there is no next provider. */
+static bearer_verdict_t judge_login(bearer_judgement_t *j, int on,
+                                    const char *token, apr_size_t len)
+{
+    begin(j, on, token, len);
+    if (!j->common) {
+        j->common = bearer_judge_prepare(j->issuers, j->defaults, j->server,
+                                         j->p);
+    }
+    bearer_settings_resolve(&j->settings, j->defaults, j->server, NULL, NULL);
+    return end(j, run_checks(j));
+}
+
+bearer_verdict_t bearer_judge_id_token(bearer_judgement_t *j, const char *token,
+                                       apr_size_t len)
+{
+    return judge_login(j, ID, token, len);
+}
+
+bearer_verdict_t bearer_judge_logout_token(bearer_judgement_t *j,
+                                           const char *token, apr_size_t len)
+{
+    return judge_login(j, LOGOUT, token, len);
+}
+
+bearer_verdict_t bearer_judge_claims(bearer_judgement_t *j, json_t *claims,
+                                     const bearer_issuer_t *issuer,
+                                     const char *token, apr_size_t len)
+{
+    begin(j, CLAIMS, token, len);
+    j->claims = claims;
+    j->issuer = issuer;
+    j->iss = issuer->url;
+    j->has = BEARER_HAS_CLAIMS | BEARER_HAS_ISSUER;
+    bearer_settings_resolve(&j->settings, j->defaults, j->server,
+                            &issuer->settings, j->dir);
+    return end(j, run_checks(j));
+}
+
+/* ---- questions of others ----------------------------------------------- */
+
+int bearer_judge_accepts(const bearer_settings_t *settings,
+                         const bearer_issuer_t *issuer)
+{
+    const apr_array_header_t *list = settings->accept_issuer;
+    int i;
+
+    if (!list || !list->nelts) {
+        return 1;
+    }
+    for (i = 0; i < list->nelts; i++) {
+        if (strcmp(APR_ARRAY_IDX(list, i, const char *), issuer->url) == 0) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+const char *bearer_judge_client(const json_t *claims)
+{
+    return bearer_principal_client(claims);
+}
+
+int bearer_judge_is_spiffe(const bearer_issuer_t *issuer)
+{
+    return issuer->keys.kind == BEARER_SOURCE_SPIFFE_URL
+           || issuer->keys.kind == BEARER_SOURCE_SPIFFE_FILE;
+}

@@ -1,0 +1,369 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/*
+ * What a configuration contradicts itself in, before the first request comes
+ * (product 3.7). See judge.h. Each rule is a function of one place with
+ * `AuthType Bearer`; each text names the mend.
+ */
+#include "judge/judge.h"
+
+#include <string.h>
+
+#include <apr_strings.h>
+
+#include "base/text.h"
+#include "judge/user_format.h"
+#include "trust/session_check_line.h"
+
+typedef struct place_t {
+    apr_array_header_t *errors, *warnings;
+    const bearer_issuers_t *issuers;
+    const bearer_settings_t *defaults, *server, *dir;
+    bearer_settings_t here;            /* resolved without an issuer */
+    apr_array_header_t *accepted;      /* const bearer_issuer_t * */
+    int jwt, introspection, session;   /* providers */
+    apr_pool_t *p;
+} place_t;
+
+#define SAY(list, ...) \
+    (APR_ARRAY_PUSH((list), const char *) = \
+         apr_psprintf((list)->pool, __VA_ARGS__))
+
+static int provides(const place_t *place, int provider)
+{
+    const apr_array_header_t *list = place->here.providers;
+    int i;
+
+    for (i = 0; list && i < list->nelts; i++) {
+        if (APR_ARRAY_IDX(list, i, int) == provider) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+static void look_at(place_t *place, const bearer_issuers_t *issuers,
+                    const bearer_settings_t *defaults,
+                    const bearer_settings_t *server,
+                    const bearer_settings_t *dir, apr_pool_t *p)
+{
+    int i;
+
+    place->errors = place->warnings = NULL;
+    place->issuers = issuers;
+    place->defaults = defaults;
+    place->server = server;
+    place->dir = dir;
+    place->p = p;
+    bearer_settings_resolve(&place->here, place->defaults, place->server, NULL,
+                            place->dir);
+    place->jwt = provides(place, BEARER_PROVIDER_JWT);
+    place->introspection = provides(place, BEARER_PROVIDER_INTROSPECTION);
+    place->session = provides(place, BEARER_PROVIDER_SESSION);
+    place->accepted = apr_array_make(place->p, 4,
+                                     sizeof(const bearer_issuer_t *));
+    for (i = 0; i < bearer_issuers_count(place->issuers); i++) {
+        const bearer_issuer_t *issuer = bearer_issuers_at(place->issuers, i);
+
+        if (bearer_judge_accepts(&place->here, issuer)) {
+            APR_ARRAY_PUSH(place->accepted, const bearer_issuer_t *) = issuer;
+        }
+    }
+}
+
+static const bearer_issuer_t *accepted(const place_t *place, int i)
+{
+    return i < place->accepted->nelts
+               ? APR_ARRAY_IDX(place->accepted, i, const bearer_issuer_t *)
+               : NULL;
+}
+
+static void resolve_for(bearer_settings_t *s, const place_t *place,
+                        const bearer_issuer_t *issuer)
+{
+    bearer_settings_resolve(s, place->defaults, place->server,
+                            &issuer->settings, place->dir);
+}
+
+static int is_empty(const apr_array_header_t *list)
+{
+    return !list || !list->nelts;
+}
+
+/* ---- the rules --------------------------------------------------------- */
+
+static void lint_issuers(place_t *place)
+{
+    const apr_array_header_t *list = place->here.accept_issuer;
+    int i;
+
+    if (!bearer_issuers_count(place->issuers) && !place->session
+        && !place->here.session) {
+        SAY(place->errors, AB(0711) "no issuer is declared, so no token can be accepted:"
+            " write AuthBearerIssuer URL in this virtual host");
+    }
+    for (i = 0; list && i < list->nelts; i++) {
+        const char *url = APR_ARRAY_IDX(list, i, const char *);
+
+        if (!bearer_issuers_by_url(place->issuers, url)) {
+            SAY(place->errors, AB(0712) "AuthBearerAcceptIssuer names %s, which no "
+                "AuthBearerIssuer of this virtual host declares (byte for byte,"
+                " trailing slash included)", bearer_text_quote(place->p, url));
+        }
+    }
+}
+
+/* How many accepted issuers have no audience in force here; *any: one has. */
+static const bearer_issuer_t *without_audience(const place_t *place, int *any)
+{
+    const bearer_issuer_t *lacking = NULL;
+    bearer_settings_t s;
+    int i;
+
+    *any = !is_empty(place->here.audience);
+    for (i = 0; accepted(place, i); i++) {
+        resolve_for(&s, place, accepted(place, i));
+        if (is_empty(s.audience)) {
+            lacking = accepted(place, i);
+        } else {
+            *any = 1;
+        }
+    }
+    return lacking;
+}
+
+static const char *audience_error(const place_t *place)
+{
+    int any;
+
+    if (!(place->jwt || place->introspection)
+        || !bearer_issuers_count(place->issuers)) {
+        return NULL;
+    }
+    without_audience(place, &any);
+    /* where sessions are let in there need not be tokens: they are refused */
+    return any || place->here.session ? NULL
+               : AB(0713) "no AuthBearerAudience is in force here, so tokens for any "
+                 "other service would do: write the audience of this one, e.g. "
+                 "AuthBearerAudience https://api.example.com/";
+}
+
+static void lint_audience(place_t *place)
+{
+    const char *error = audience_error(place);
+    const bearer_issuer_t *lacking;
+    int any;
+
+    if (!accepted(place, 0) && !is_empty(place->here.accept_issuer)) {
+        return;  /* AuthBearerAcceptIssuer names none: that is the error */
+    }
+    if (error) {
+        SAY(place->errors, "%s", error);
+        return;
+    }
+    lacking = without_audience(place, &any);
+    if (!any && place->here.session) {
+        return;  /* only sessions are let in here */
+    }
+    if (lacking && (place->jwt || place->introspection)) {
+        SAY(place->warnings, AB(0714) "no AuthBearerAudience is in force here for issuer"
+            " %s, so its tokens get 500: write one here or with the issuer, or "
+            "leave the issuer out of AuthBearerAcceptIssuer",
+            bearer_text_quote(place->p, lacking->url));
+    }
+}
+
+static int is_email(const bearer_settings_t *s)
+{
+    return s->user_claim.path
+           && strcmp(bearer_path_text(s->user_claim.path), "email") == 0;
+}
+
+static void lint_user_claim(place_t *place)
+{
+    bearer_settings_t s;
+    int bad = is_email(&place->here);
+    int i;
+
+    for (i = 0; accepted(place, i) && !bad; i++) {
+        resolve_for(&s, place, accepted(place, i));
+        bad = is_email(&s);
+    }
+    if (bad && (place->jwt || place->introspection)) {
+        SAY(place->errors, AB(0715) "AuthBearerUserClaim email: an address that nobody "
+            "has verified would become the user; use sub, or another claim that"
+            " the issuer vouches for");
+    }
+}
+
+static void lint_user_format(place_t *place)
+{
+    const char *error = bearer_user_format_error(place->here.user_format);
+    int i;
+
+    if (error) {
+        SAY(place->errors, AB(0716) "AuthBearerUserFormat %s: %s",
+            bearer_text_quote(place->p, place->here.user_format), error);
+    }
+    if (!place->jwt && !place->introspection && !place->here.session) {
+        return;
+    }
+    for (i = 0, error = NULL; accepted(place, i) && !error; i++) {
+        error = bearer_judge_names_error(place->issuers, &place->here,
+                                         accepted(place, i), place->p);
+    }
+    if (error) {
+        SAY(place->errors, AB(0717) "%s", error);
+    }
+}
+
+static void lint_no_audience(place_t *place)
+{
+    bearer_settings_t s;
+    int i;
+
+    for (i = 0; accepted(place, i); i++) {
+        resolve_for(&s, place, accepted(place, i));
+        if (s.no_audience_accept && is_empty(s.clients)) {
+            SAY(place->warnings, AB(0718) "AuthBearerNoAudience accept without "
+                "AuthBearerClients accepts tokens that issuer %s gave any "
+                "client for any purpose: name the clients",
+                bearer_text_quote(place->p, accepted(place, i)->url));
+        }
+    }
+}
+
+/* HS* is a matter of a key file; without one it is no algorithm at all. */
+static void lint_algorithms(place_t *place)
+{
+    bearer_settings_t s;
+    const char *names;
+    int i;
+
+    for (i = 0; accepted(place, i); i++) {
+        const bearer_issuer_t *issuer = accepted(place, i);
+        const char *url = bearer_text_quote(place->p, issuer->url);
+        bearer_algs_t symmetric;
+
+        resolve_for(&s, place, issuer);
+        symmetric = s.algorithms & bearer_alg_symmetric();
+        names = bearer_alg_names(symmetric, place->p);
+        if (!bearer_judge_algorithms(&s, issuer)) {
+            SAY(place->errors, AB(0719) "AuthBearerAlgorithms leaves no algorithm for "
+                "issuer %s%s", url, symmetric
+                    ? ": HS* works only with AuthBearerKeys file:PATH" : "");
+        } else if (symmetric && issuer->keys.kind != BEARER_SOURCE_FILE) {
+            SAY(place->warnings, AB(0720) "AuthBearerAlgorithms %s has no effect for "
+                "issuer %s, whose keys are not in a local file "
+                "(AuthBearerKeys file:PATH)", names, url);
+        }
+    }
+}
+
+/* Whom to ask about an opaque token must be clear before it is shown to
+ * anybody. */
+static void lint_introspection(place_t *place)
+{
+    const bearer_issuer_t *catch_all = NULL;
+    int endpoints = 0;
+    int i;
+
+    for (i = 0; accepted(place, i); i++) {
+        const bearer_issuer_t *issuer = accepted(place, i);
+
+        if (issuer->introspection.kind == BEARER_SOURCE_OFF) {
+            continue;
+        }
+        endpoints++;
+        if (!is_empty(issuer->token_prefixes)) {
+            continue;
+        }
+        if (catch_all && place->introspection) {
+            SAY(place->errors, AB(0721) "issuers %s and %s could both be asked about an "
+                "opaque token: give one of them AuthBearerTokenPrefix, or "
+                "narrow with AuthBearerAcceptIssuer",
+                bearer_text_quote(place->p, catch_all->url),
+                bearer_text_quote(place->p, issuer->url));
+            return;
+        }
+        catch_all = issuer;
+    }
+    if (place->introspection && !place->jwt && !endpoints) {
+        SAY(place->errors, AB(0722) "AuthBearerProvider names introspection, but no "
+            "issuer accepted here has an endpoint: write AuthBearerIntrospection"
+            " URL or discover inside <AuthBearerIssuer>");
+    }
+}
+
+const char bearer_judge_no_session_check[] =
+    AB(0723) "AuthBearerProvider names session, but no session store is named here: write "
+    "AuthBearerSessionCheck URL";
+
+/* A check that is asked about every token leaves none to the next provider. */
+static void lint_session_first(place_t *place)
+{
+    const bearer_session_check_t *check = place->here.session_check;
+    const apr_array_header_t *chain = place->here.providers;
+
+    if (!bearer_session_check_by_cookie(check) && !check->prefix
+        && APR_ARRAY_IDX(chain, chain->nelts - 1, int) != BEARER_PROVIDER_SESSION) {
+        SAY(place->warnings, AB(0724) "AuthBearerSessionCheck takes every token here, so "
+            "the providers behind session are never asked: put session last in "
+            "AuthBearerProvider, or say with prefix= which tokens are the session"
+            " store's");
+    }
+}
+
+static void lint_session(place_t *place)
+{
+    if (!place->session) {
+        if (place->here.session_check) {
+            SAY(place->warnings, AB(0725) "AuthBearerSessionCheck has no effect here: "
+                "AuthBearerProvider does not name session");
+        }
+        return;
+    }
+    if (!place->here.session_check) {
+        SAY(place->errors, "%s", bearer_judge_no_session_check);
+        return;
+    }
+    lint_session_first(place);
+    if ((place->jwt || place->introspection)
+        && !bearer_issuers_count(place->issuers)) {
+        SAY(place->warnings, AB(0726) "AuthBearerProvider names jwt or introspection, but "
+            "no issuer is trusted here whose tokens they could take: write "
+            "AuthBearerIssuer URL, or leave session alone in the chain");
+    }
+}
+
+void bearer_judge_lint(apr_array_header_t *errors, apr_array_header_t *warnings,
+                       const bearer_issuers_t *issuers,
+                       const bearer_settings_t *defaults,
+                       const bearer_settings_t *server,
+                       const bearer_settings_t *dir, apr_pool_t *p)
+{
+    static void (*const rules[])(place_t *) = {
+        lint_issuers, lint_audience, lint_user_claim, lint_user_format,
+        lint_no_audience, lint_algorithms, lint_introspection, lint_session
+    };
+    place_t place;
+    unsigned i;
+
+    look_at(&place, issuers, defaults, server, dir, p);
+    place.errors = errors;
+    place.warnings = warnings;
+    for (i = 0; i < sizeof(rules) / sizeof(rules[0]); i++) {
+        rules[i](&place);
+    }
+}
+
+const char *bearer_judge_audience_error(const bearer_issuers_t *issuers,
+                                        const bearer_settings_t *defaults,
+                                        const bearer_settings_t *server,
+                                        const bearer_settings_t *dir,
+                                        apr_pool_t *p)
+{
+    place_t place;
+
+    look_at(&place, issuers, defaults, server, dir, p);
+    return audience_error(&place);
+}

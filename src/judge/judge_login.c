@@ -1,0 +1,253 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/*
+ * Rows of the judge's table for what an issuer says about a login: ID tokens
+ * (OpenID Connect Core 1.0 section 3.1.3.7) and logout tokens (Back-Channel
+ * Logout 1.0 section 2.6). See judge.h. Bytes, key, signature and times are the
+ * rows of every token.
+ */
+#include "judge/judge_checks.h"
+
+#include <string.h>
+#include <strings.h>
+
+#include <openssl/evp.h>
+
+#include "base/b64url.h"
+#include "base/json.h"
+#include "base/text.h"
+
+/** An ID token is fetched the moment it is made; a logout token is delivered at
+ *  once. One that is older was kept by somebody. */
+#define RECENT apr_time_from_sec(600)
+
+static const char logout_event[] =
+    "http://schemas.openid.net/event/backchannel-logout";
+
+/* ---- issuer and audience ----------------------------------------------- */
+
+bearer_reason_t bearer_check_login_issuer(bearer_judgement_t *j)
+{
+    const bearer_issuer_t *asked = j->expected->issuer;
+
+    j->iss = bearer_json_string(j->claims, "iss");
+    if (!j->iss) {
+        j->iss = "";
+    }
+    j->issuer = bearer_issuers_find(j->issuers, j->iss, &j->tenant, j->p);
+    if (!j->issuer || j->tenant || (asked && j->issuer != asked)) {
+        return bearer_refuse(&j->why, j->p, BEARER_ISS, "the token is of issuer "
+                             "%s, wanted is %s, byte for byte",
+                             bearer_text_quote(j->p, j->iss),
+                             asked ? bearer_text_quote(j->p, asked->url)
+                                   : "one that is declared here");
+    }
+    bearer_settings_resolve(&j->settings, j->defaults, j->server,
+                            &j->issuer->settings, NULL);
+    return BEARER_OK;
+}
+
+static int audience_has(const json_t *aud, const char *client)
+{
+    apr_size_t i;
+
+    if (json_is_string(aud)) {
+        return strcmp(json_string_value(aud), client) == 0;
+    }
+    for (i = 0; i < json_array_size(aud); i++) {
+        const char *one = json_string_value(json_array_get(aud, i));
+
+        if (one && strcmp(one, client) == 0) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+bearer_reason_t bearer_check_own_audience(bearer_judgement_t *j)
+{
+    const char *client = j->settings.client_id;
+
+    if (client && audience_has(json_object_get(j->claims, "aud"), client)) {
+        return BEARER_OK;
+    }
+    return bearer_refuse(&j->why, j->p, BEARER_AUD, "the token's aud does not "
+                         "name this server's AuthBearerClientID %s",
+                         bearer_text_quote(j->p, client));
+}
+
+/* Rules 4 and 5 of section 3.1.3.7. */
+bearer_reason_t bearer_check_own_azp(bearer_judgement_t *j)
+{
+    const json_t *aud = json_object_get(j->claims, "aud");
+    const json_t *azp = json_object_get(j->claims, "azp");
+    const char *client = j->settings.client_id;
+
+    if (azp ? client && json_is_string(azp)
+                  && strcmp(json_string_value(azp), client) == 0
+            : json_array_size(aud) <= 1) {
+        return BEARER_OK;
+    }
+    return bearer_refuse(&j->why, j->p, BEARER_AZP, azp
+                         ? "the ID token was made for another client (azp %s)"
+                         : "the ID token has several audiences and no azp (%s)",
+                         bearer_text_quote(j->p, json_string_value(azp)));
+}
+
+/* ---- times ------------------------------------------------------------- */
+
+bearer_reason_t bearer_check_recent(bearer_judgement_t *j)
+{
+    apr_time_t iat = 0;
+
+    if (bearer_json_date(&iat, j->claims, "iat") != APR_SUCCESS) {
+        return bearer_refuse(&j->why, j->p, BEARER_IAT_TYPE, "the token has no "
+                             "iat");
+    }
+    if (j->now - iat <= RECENT + j->settings.clock_skew) {
+        return BEARER_OK;
+    }
+    return bearer_refuse(&j->why, j->p, BEARER_AGE, "the token was issued %"
+                         APR_TIME_T_FMT " s ago, yet it is said to be new; "
+                         "compare this server's clock with the issuer's",
+                         apr_time_sec(j->now - iat));
+}
+
+/* acr and auth_time where they were asked for (rules 12 and 13). */
+bearer_reason_t bearer_check_authentication(bearer_judgement_t *j)
+{
+    const apr_array_header_t *wanted = j->expected->acr_values;
+    const char *acr = bearer_json_string(j->claims, "acr");
+    apr_time_t when = 0;
+    int i, met = !wanted || !wanted->nelts;
+
+    for (i = 0; !met && acr && i < wanted->nelts; i++) {
+        met = strcmp(acr, APR_ARRAY_IDX(wanted, i, const char *)) == 0;
+    }
+    if (!met) {
+        return bearer_refuse(&j->why, j->p, BEARER_ACR, "the issuer "
+                             "authenticated the user by acr %s, asked for was "
+                             "one of %s (AuthBearerLogin acr_values=)",
+                             bearer_text_quote(j->p, acr),
+                             bearer_text_quote_list(j->p, wanted));
+    }
+    if (j->expected->max_age < 0) {
+        return BEARER_OK;
+    }
+    if (bearer_json_date(&when, j->claims, "auth_time") == APR_SUCCESS
+        && j->now - when <= j->expected->max_age + j->settings.clock_skew) {
+        return BEARER_OK;
+    }
+    return bearer_refuse(&j->why, j->p, BEARER_ACR, "the user's authentication "
+                         "is older than the max_age that was asked for, or the "
+                         "ID token does not say (auth_time)");
+}
+
+/* ---- identity and binding ---------------------------------------------- */
+
+bearer_reason_t bearer_check_subject(bearer_judgement_t *j)
+{
+    const char *sub = bearer_json_string(j->claims, "sub");
+
+    if (!sub || !*sub || strlen(sub) > 256) {
+        return bearer_refuse(&j->why, j->p, BEARER_USER_CLAIM, "the ID token's "
+                             "sub is missing, empty or too long");
+    }
+    if (j->expected->sub && strcmp(sub, j->expected->sub) != 0) {
+        return bearer_refuse(&j->why, j->p, BEARER_USER_CLAIM, "the refreshed "
+                             "ID token is about another person (sub)");
+    }
+    return BEARER_OK;
+}
+
+/* Rule 11: without it an ID token of another login could be slipped in. */
+bearer_reason_t bearer_check_nonce(bearer_judgement_t *j)
+{
+    const json_t *nonce = json_object_get(j->claims, "nonce");
+    const char *wanted = j->expected->nonce;
+
+    if (!wanted || (json_is_string(nonce)
+                    && bearer_text_same_ct(json_string_value(nonce), wanted))) {
+        return BEARER_OK;
+    }
+    return bearer_refuse(&j->why, j->p, BEARER_NONCE, nonce
+                         ? "the ID token's nonce is not the one of this login"
+                         : "the ID token has no nonce");
+}
+
+/* Section 3.1.3.6: the left half of the hash that the signature uses. EdDSA's
+ * is SHA-512 (Ed25519) or SHAKE256 (Ed448), which issuers do not agree upon:
+ * for the latter at_hash is not looked at. */
+bearer_reason_t bearer_check_at_hash(bearer_judgement_t *j)
+{
+    const json_t *claim = json_object_get(j->claims, "at_hash");
+    const char *digest = j->jws.alg->digest ? j->jws.alg->digest : "SHA512";
+    unsigned char hash[EVP_MAX_MD_SIZE];
+    size_t len = 0;
+
+    if (!claim || !j->expected->access_token
+        || (j->key && j->key->curve && strcmp(j->key->curve, "Ed448") == 0)) {
+        return BEARER_OK;
+    }
+    if (json_is_string(claim)
+        && EVP_Q_digest(NULL, digest, NULL, j->expected->access_token,
+                        strlen(j->expected->access_token), hash, &len)
+        && bearer_text_same_ct(bearer_b64url_encode(j->p, hash, len / 2),
+                               json_string_value(claim))) {
+        return BEARER_OK;
+    }
+    return bearer_refuse(&j->why, j->p, BEARER_AT_HASH, "the access token is "
+                         "not the one that the ID token was issued with "
+                         "(at_hash)");
+}
+
+/* ---- kinds of token ---------------------------------------------------- */
+
+static int typ_is(const char *typ, const char *name)
+{
+    if (strncasecmp(typ, "application/", 12) == 0) {
+        typ += 12;
+    }
+    return strcasecmp(typ, name) == 0;
+}
+
+/* RFC 8725 section 3.11: one kind of token must not do for another. */
+bearer_reason_t bearer_check_login_type(bearer_judgement_t *j)
+{
+    const char *typ = j->jws.typ;
+    int logout = json_object_get(j->claims, "events") != NULL;
+
+    if (typ && !typ_is(typ, "JWT")
+        && !(j->on == BEARER_ON_LOGOUT && typ_is(typ, "logout+jwt"))) {
+        return bearer_refuse(&j->why, j->p, BEARER_TYPE, "header 'typ' is %s, "
+                             "which is another kind of token",
+                             bearer_text_quote(j->p, typ));
+    }
+    if (logout != (j->on == BEARER_ON_LOGOUT)) {
+        return bearer_refuse(&j->why, j->p, BEARER_TYPE, logout
+                             ? "a logout token is no ID token"
+                             : "the token has no events: it is no logout "
+                               "token");
+    }
+    return BEARER_OK;
+}
+
+bearer_reason_t bearer_check_logout(bearer_judgement_t *j)
+{
+    const json_t *events = json_object_get(j->claims, "events");
+    const char *jti = bearer_json_string(j->claims, "jti");
+    const char *lacks = NULL;
+
+    if (!json_is_object(json_object_get(events, logout_event))) {
+        lacks = "events does not name the back-channel logout event";
+    } else if (json_object_get(j->claims, "nonce")) {
+        lacks = "it has a nonce, which a logout token must not have";
+    } else if (!jti || !*jti || strlen(jti) > 256) {
+        lacks = "jti is missing or no short string";
+    } else if (!bearer_json_string(j->claims, "sid")
+               && !bearer_json_string(j->claims, "sub")) {
+        lacks = "neither sid nor sub says who is logged out";
+    }
+    return lacks ? bearer_refuse(&j->why, j->p, BEARER_LOGOUT_TOKEN,
+                                 "the logout token cannot be used: %s", lacks)
+                 : BEARER_OK;
+}

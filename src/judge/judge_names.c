@@ -1,0 +1,170 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/*
+ * Two people must not get one user name: what AuthBearerUserFormat has to say where
+ * several issuers or tenants are accepted. See judge.h.
+ */
+#include "judge/judge.h"
+
+#include <string.h>
+
+#include <apr_strings.h>
+
+#include "base/text.h"
+#include "judge/user_format.h"
+
+/** So many listed tenants of an issuer are compared one by one; more count as any. */
+#define TENANTS_MAX 64
+
+static int has_several(const apr_array_header_t *list)
+{
+    int i;
+
+    for (i = 1; list && i < list->nelts; i++) {
+        if (strcmp(APR_ARRAY_IDX(list, i, const char *),
+                   APR_ARRAY_IDX(list, 0, const char *)) != 0) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* A file may grow at any time. */
+static int has_tenants(const bearer_issuer_t *issuer)
+{
+    return issuer->tenants_any || issuer->tenants_file
+        || has_several(issuer->tenants);
+}
+
+static int provides(const bearer_settings_t *here, int provider)
+{
+    int i;
+
+    for (i = 0; here->providers && i < here->providers->nelts; i++) {
+        if (APR_ARRAY_IDX(here->providers, i, int) == provider) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* Where no token counts, AuthBearerLoginIssuer narrows what sessions do. */
+static int several_issuers(const bearer_issuers_t *issuers,
+                           const bearer_settings_t *here)
+{
+    const apr_array_header_t *list = here->accept_issuer;
+
+    if (here->login_issuer && !provides(here, BEARER_PROVIDER_JWT)
+        && !provides(here, BEARER_PROVIDER_INTROSPECTION)) {
+        return 0;
+    }
+    return list && list->nelts ? has_several(list)
+                               : bearer_issuers_count(issuers) > 1;
+}
+
+const char *bearer_judge_names_error(const bearer_issuers_t *issuers,
+                                     const bearer_settings_t *here,
+                                     const bearer_issuer_t *issuer,
+                                     apr_pool_t *p)
+{
+    int several = several_issuers(issuers, here);
+
+    if (issuer && has_tenants(issuer)
+        && !bearer_user_format_has(here->user_format, 't')) {
+        return apr_psprintf(p, "issuer %s has more than one tenant, and the same "
+                            "sub of two tenants is two people: write "
+                            "AuthBearerUserFormat with %%t (the tenant), e.g. "
+                            "'%s'", bearer_text_quote(p, issuer->url),
+                            several ? "%i/%t/%u" : "%u@%t");
+    }
+    if (several && !bearer_settings_has(here, USER_FORMAT)) {
+        return "several issuers are accepted here, and the same sub of two issuers "
+               "is two people: write AuthBearerUserFormat (%i is the issuer's NAME, "
+               "e.g. '%u@%i'; '%u' if the issuers share their users), or narrow "
+               "with AuthBearerAcceptIssuer";
+    }
+    return NULL;
+}
+
+/* ---- separators that are part of a name ----------------------------------- */
+
+static void add(apr_array_header_t *sources, const char *name, const char *tenant,
+                int printable)
+{
+    bearer_user_source_t *source = apr_array_push(sources);
+
+    source->name = name;
+    source->tenant = tenant;
+    source->printable = printable;
+}
+
+static void add_issuer(apr_array_header_t *sources, const bearer_issuer_t *issuer,
+                       int printable)
+{
+    const apr_array_header_t *tenants = issuer->tenants;
+    int i;
+
+    if (!bearer_issuer_is_template(issuer)) {
+        add(sources, issuer->name, "", printable);
+    } else if (!tenants || tenants->nelts > TENANTS_MAX) {
+        add(sources, issuer->name, NULL, printable);
+    }
+    for (i = 0; tenants && i < tenants->nelts && tenants->nelts <= TENANTS_MAX;
+         i++) {
+        add(sources, issuer->name, APR_ARRAY_IDX(tenants, i, const char *),
+            printable);
+    }
+}
+
+static const char *describe(const bearer_user_source_t *source, apr_pool_t *p)
+{
+    const char *name = bearer_text_quote(p, source->name);
+
+    return source->tenant && !*source->tenant ? name
+        : apr_psprintf(p, "%s (tenant %s)", name,
+                       source->tenant ? bearer_text_quote(p, source->tenant)
+                                      : "any");
+}
+
+void bearer_judge_lint_names(apr_array_header_t *warnings,
+                             const bearer_issuers_t *issuers,
+                             const bearer_settings_t *defaults,
+                             const bearer_settings_t *server,
+                             const bearer_settings_t *dir, apr_pool_t *p)
+{
+    apr_array_header_t *sources = apr_array_make(p, 4,
+                                                 sizeof(bearer_user_source_t));
+    const bearer_user_source_t *a, *b;
+    bearer_settings_t here, own;
+    int i;
+
+    bearer_settings_resolve(&here, defaults, server, NULL, dir);
+    if (strcmp(here.user_format, "%u") == 0
+        || bearer_user_format_error(here.user_format)) {
+        return;
+    }
+    for (i = 0; i < bearer_issuers_count(issuers); i++) {
+        const bearer_issuer_t *issuer = bearer_issuers_at(issuers, i);
+
+        if (bearer_judge_accepts(&here, issuer)) {
+            bearer_settings_resolve(&own, defaults, server, &issuer->settings,
+                                    dir);
+            add_issuer(sources, issuer, own.user_chars_printable);
+        }
+    }
+    if (provides(&here, BEARER_PROVIDER_SESSION)) {
+        add(sources, "session", "", here.user_chars_printable);
+    }
+    if (bearer_user_format_collides(here.user_format, sources, &a, &b, p)) {
+        APR_ARRAY_PUSH(warnings, const char *) = apr_psprintf(
+            warnings->pool,
+            AB(0727) "AuthBearerUserFormat %s can give a user of %s and one "
+            "of %s the same name%s", bearer_text_quote(p, here.user_format),
+            describe(b, p), describe(a, p),
+            a != b && strcmp(a->name, b->name) == 0
+                && strcmp(a->name, "session") == 0
+                ? ": %i of a session service's users is 'session'; give the "
+                  "issuer another NAME"
+                : ": a separator is part of a name; use one that is not, as in "
+                  "'%u@%i' or '%i/%t/%u'");
+    }
+}

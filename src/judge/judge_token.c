@@ -1,0 +1,369 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/*
+ * Checks 1 to 7: a token from its bytes to its signature. See judge.h.
+ */
+#include "judge/judge_checks.h"
+
+#include <string.h>
+#include <strings.h>
+
+#include <apr_strings.h>
+
+#include "base/json.h"
+#include "base/text.h"
+
+/* ---- checks 1 and 2: bytes --------------------------------------------- */
+
+bearer_reason_t bearer_check_credential(bearer_judgement_t *j)
+{
+    apr_size_t i;
+
+    if (j->token_len > BEARER_TOKEN_MAX) {
+        return BEARER_OK;   /* check 2 says so */
+    }
+    i = bearer_text_b64token(j->token, j->token_len);
+    if (i == 0) {
+        return bearer_refuse(&j->why, j->p, BEARER_CREDENTIAL_SYNTAX,
+                             "the token is empty or begins with a character "
+                             "that no token has (RFC 6750 section 2.1)");
+    }
+    if (i < j->token_len) {
+        return bearer_refuse(&j->why, j->p, BEARER_CREDENTIAL_SYNTAX,
+                             "byte %lu of the token is no character of a token "
+                             "(RFC 6750 section 2.1): was it copied whole, "
+                             "without quotes, blanks and line ends?",
+                             (unsigned long)i);
+    }
+    return BEARER_OK;
+}
+
+bearer_reason_t bearer_check_envelope(bearer_judgement_t *j)
+{
+    return bearer_jws_parse_known(&j->jws, j->headers, j->token, j->token_len,
+                                  &j->why, j->p);
+}
+
+bearer_reason_t bearer_check_payload(bearer_judgement_t *j)
+{
+    const char *error = NULL;
+
+    if (bearer_json_parse(&j->claims, j->jws.payload, j->jws.payload_len,
+                          &error, j->p) != APR_SUCCESS) {
+        return bearer_refuse(&j->why, j->p, BEARER_JSON, "the token's payload "
+                             "is no JSON object: %s", error);
+    }
+    return BEARER_OK;
+}
+
+/* ---- checks 3 and 4: header -------------------------------------------- */
+
+bearer_reason_t bearer_check_header(bearer_judgement_t *j)
+{
+    return bearer_jws_check_header(&j->jws, j->common->algorithms, &j->why,
+                                   j->p);
+}
+
+bearer_reason_t bearer_check_kid(bearer_judgement_t *j)
+{
+    return bearer_jws_check_kid(&j->jws, &j->why, j->p);
+}
+
+/* ---- check 5: issuer --------------------------------------------------- */
+
+/* A refusal looks through so many issuers for the one that was meant. */
+#define ISSUERS_LOOKED_AT 100
+
+typedef struct scheme_t {
+    const char *prefix;
+    apr_size_t len;
+} scheme_t;
+
+static const scheme_t schemes[] = {
+    { "https://", 8 }, { "http://", 7 }, { "api://", 6 }, { "", 0 }
+};
+
+static apr_size_t scheme_length(const char *s)
+{
+    const scheme_t *scheme = schemes;
+
+    while (strncasecmp(s, scheme->prefix, scheme->len) != 0) {
+        scheme++;
+    }
+    return scheme->len;
+}
+
+static apr_size_t length_without_slash(const char *s)
+{
+    apr_size_t len = strlen(s);
+
+    return len && s[len - 1] == '/' ? len - 1 : len;
+}
+
+const char *bearer_judge_difference(const char *seen, const char *wanted)
+{
+    apr_size_t seen_scheme = scheme_length(seen);
+    apr_size_t wanted_scheme = scheme_length(wanted);
+    const char *a = seen + seen_scheme;
+    const char *b = wanted + wanted_scheme;
+    apr_size_t n = length_without_slash(a);
+    int scheme, letters, slash;
+
+    if (n != length_without_slash(b) || strncasecmp(a, b, n) != 0) {
+        return NULL;
+    }
+    scheme = seen_scheme != wanted_scheme;
+    letters = memcmp(a, b, n) != 0
+              || (!scheme && memcmp(seen, wanted, seen_scheme) != 0);
+    slash = strlen(a) != strlen(b);
+    if (scheme + letters + slash != 1) {
+        return scheme + letters + slash
+                   ? "only in spelling (scheme, case or trailing slash)" : NULL;
+    }
+    return scheme ? "only in what stands before the name"
+           : letters ? "only in upper and lower case"
+                     : "only by a trailing slash";
+}
+
+/* The issuers that would have been accepted, for the log. */
+static const char *accepted_issuers(const bearer_judgement_t *j)
+{
+    apr_array_header_t *urls = apr_array_make(j->p, 8, sizeof(const char *));
+    int count = bearer_issuers_count(j->issuers);
+    int i;
+
+    for (i = 0; i < count && i < ISSUERS_LOOKED_AT; i++) {
+        const bearer_issuer_t *issuer = bearer_issuers_at(j->issuers, i);
+
+        if (bearer_judge_accepts(&j->settings, issuer)) {
+            APR_ARRAY_PUSH(urls, const char *) = issuer->url;
+        }
+    }
+    return bearer_text_quote_list(j->p, urls);
+}
+
+/* What usually is behind an issuer that is not declared; "" if nothing is
+ * known. */
+static const char *issuer_hint(const bearer_judgement_t *j, const char *iss)
+{
+    int count = bearer_issuers_count(j->issuers);
+    int i;
+
+    for (i = 0; i < count && i < ISSUERS_LOOKED_AT; i++) {
+        const char *url = bearer_issuers_at(j->issuers, i)->url;
+        const char *difference = bearer_judge_difference(iss, url);
+
+        if (difference) {
+            return apr_psprintf(j->p, "; from %s it differs %s, and iss has to "
+                                "equal it byte for byte",
+                                bearer_text_quote(j->p, url), difference);
+        }
+        if (strncmp(iss, "https://sts.windows.net/", 24) == 0
+            && strncmp(url, "https://login.microsoftonline.com/", 34) == 0) {
+            return "; it is an Entra token of version 1, and declared is the "
+                   "issuer of version 2: set requestedAccessTokenVersion of "
+                   "the API's app registration to 2, or declare the issuer of "
+                   "version 1";
+        }
+    }
+    return "";
+}
+
+static bearer_reason_t not_declared(bearer_judgement_t *j)
+{
+    j->not_mine = 1;
+    if (!*j->iss) {
+        return bearer_refuse(&j->why, j->p, BEARER_ISS, "the token names no "
+                             "issuer (iss), and its sub is in no trust domain "
+                             "of an issuer with AuthBearerKeys spiffe:");
+    }
+    return bearer_refuse(&j->why, j->p, BEARER_ISS, "issuer %s is not declared "
+                         "by AuthBearerIssuer %s, nor named by an "
+                         "AuthBearerIssuerAlias%s",
+                         bearer_text_quote(j->p, j->iss), accepted_issuers(j),
+                         issuer_hint(j, j->iss));
+}
+
+/* Declared, but not for this way into this place. */
+static bearer_reason_t not_responsible(bearer_judgement_t *j)
+{
+    const bearer_issuer_t *issuer = j->issuer;
+    const char *url = bearer_text_quote(j->p, issuer->url);
+
+    j->not_mine = 1;
+    if (!bearer_judge_accepts(&j->settings, issuer)) {
+        return bearer_refuse(&j->why, j->p, BEARER_ISS, "issuer %s is declared, "
+                             "but not accepted here by AuthBearerAcceptIssuer "
+                             "%s", url,
+                             bearer_text_quote_list(j->p,
+                                                    j->settings.accept_issuer));
+    }
+    return bearer_refuse(&j->why, j->p, BEARER_ISS, "issuer %s is asked about "
+                         "its tokens (AuthBearerIntrospection ... for=all), "
+                         "which is the introspection provider's business", url);
+}
+
+static int is_responsible(const bearer_judgement_t *j)
+{
+    const bearer_issuer_t *issuer = j->issuer;
+
+    return bearer_judge_accepts(&j->settings, issuer)
+           && !(issuer->introspect_all
+                && issuer->introspection.kind != BEARER_SOURCE_OFF);
+}
+
+/* By iss; a JWT-SVID by the trust domain of its sub, whatever iss says (the
+ * SPIFFE documents give iss no meaning). */
+static const bearer_issuer_t *select_issuer(bearer_judgement_t *j)
+{
+    const char *sub = bearer_json_string(j->claims, "sub");
+    const bearer_issuer_t *issuer = NULL;
+
+    if (*j->iss) {
+        issuer = bearer_issuers_find(j->issuers, j->iss, &j->tenant, j->p);
+    }
+    if (issuer && !bearer_judge_is_spiffe(issuer)) {
+        return issuer;
+    }
+    if (!sub || strncmp(sub, "spiffe://", 9) != 0) {
+        return NULL;
+    }
+    return bearer_issuers_find_spiffe(j->issuers, sub, j->p);
+}
+
+bearer_reason_t bearer_check_issuer(bearer_judgement_t *j)
+{
+    const json_t *iss = json_object_get(j->claims, "iss");
+
+    if (iss && !json_is_string(iss)) {
+        return bearer_refuse(&j->why, j->p, BEARER_ISS, "claim 'iss' is not "
+                             "a string (RFC 7519 section 4.1.1)");
+    }
+    j->iss = iss ? json_string_value(iss) : "";
+    j->issuer = select_issuer(j);
+    if (!j->issuer) {
+        return not_declared(j);
+    }
+    if (!is_responsible(j)) {
+        return not_responsible(j);
+    }
+    if (bearer_judge_is_spiffe(j->issuer)) {
+        j->iss = j->issuer->url;
+    }
+    bearer_settings_resolve(&j->settings, j->defaults, j->server,
+                            &j->issuer->settings, j->dir);
+    return BEARER_OK;
+}
+
+/* ---- check 6: algorithm and key of that issuer ------------------------- */
+
+bearer_algs_t bearer_judge_algorithms(const bearer_settings_t *settings,
+                                      const bearer_issuer_t *issuer)
+{
+    /* RS256 -> HS256 confusion ends here as well: what came by a URL is no
+     * shared secret */
+    return issuer->keys.kind == BEARER_SOURCE_FILE
+               ? settings->algorithms
+               : settings->algorithms & ~bearer_alg_symmetric();
+}
+
+bearer_reason_t bearer_check_algorithm(bearer_judgement_t *j)
+{
+    const bearer_alg_t *alg = j->jws.alg;
+
+    if (alg->bit & bearer_judge_algorithms(&j->settings, j->issuer)) {
+        return BEARER_OK;
+    }
+    if (alg->bit & j->settings.algorithms) {
+        return bearer_refuse(&j->why, j->p, BEARER_ALG, "alg '%s' needs a "
+                             "shared key from a local file: give issuer %s "
+                             "AuthBearerKeys file:PATH", alg->name,
+                             bearer_text_quote(j->p, j->issuer->url));
+    }
+    return bearer_refuse(&j->why, j->p, BEARER_ALG, "alg '%s' is not among "
+                         "the AuthBearerAlgorithms of issuer %s (%s)",
+                         alg->name, bearer_text_quote(j->p, j->issuer->url),
+                         bearer_alg_names(j->settings.algorithms, j->p));
+}
+
+static bearer_reason_t select_key(bearer_judgement_t *j, int *unknown_kid)
+{
+    return bearer_jwks_select(&j->key, unknown_kid, j->set, j->jws.alg,
+                              j->jws.kid, j->iss, j->tenant, &j->why, j->p);
+}
+
+static bearer_reason_t ask_for_keys(bearer_judgement_t *j, int unknown_kid)
+{
+    return j->keys(j->keys_baton, j->issuer, unknown_kid, j->jws.kid, &j->set,
+                   &j->why, j->p);
+}
+
+/* keep_going wants each check in its turn. */
+static int may_screen(const bearer_judgement_t *j)
+{
+    return j->keys_at_hand && !j->keep_going;
+}
+
+/* No key has that kid: a newer set may, but only a token that has nothing else
+ * against it is worth a question to the issuer. */
+static bearer_reason_t refresh_keys(bearer_judgement_t *j)
+{
+    const char *url = bearer_text_quote(j->p, j->issuer->url);
+    bearer_reason_t reason;
+    int unknown_kid = 0;
+
+    if (may_screen(j) && bearer_judge_screen(j) != BEARER_OK) {
+        const char *detail = j->why.detail;
+
+        return bearer_refuse(&j->why, j->p, BEARER_KEY, "no key of issuer %s "
+                             "has kid %s, and newer keys are not asked for, as "
+                             "the token is refused anyway: %s", url,
+                             bearer_text_quote(j->p, j->jws.kid), detail);
+    }
+    reason = ask_for_keys(j, 1);
+    return reason == BEARER_OK ? select_key(j, &unknown_kid) : reason;
+}
+
+static bearer_reason_t find_key(bearer_judgement_t *j)
+{
+    bearer_reason_t reason = BEARER_OK;
+    int unknown_kid = 0;
+
+    if (may_screen(j) && !j->keys_at_hand(j->keys_baton, j->issuer)) {
+        reason = bearer_judge_screen(j);
+    }
+    if (reason == BEARER_OK) {
+        reason = ask_for_keys(j, 0);
+    }
+    if (reason == BEARER_OK) {
+        reason = select_key(j, &unknown_kid);
+    }
+    return unknown_kid ? refresh_keys(j) : reason;
+}
+
+bearer_reason_t bearer_check_key(bearer_judgement_t *j)
+{
+    bearer_reason_t reason;
+
+    if (!j->keys) {
+        return bearer_refuse(&j->why, j->p, BEARER_KEYS, "there are no keys to "
+                             "verify with");
+    }
+    reason = find_key(j);
+    if (reason == BEARER_OK) {
+        memcpy(&j->key_digest, bearer_jwks_digest(j->set),
+               sizeof(j->key_digest));
+    }
+    return reason;
+}
+
+/* ---- check 7 ----------------------------------------------------------- */
+
+bearer_reason_t bearer_check_signature(bearer_judgement_t *j)
+{
+    bearer_reason_t reason = bearer_jws_verify(&j->jws, j->key, &j->why, j->p);
+
+    if (reason == BEARER_OK) {
+        bearer_jws_remember_header(&j->jws, j->headers);
+    }
+    return reason;
+}

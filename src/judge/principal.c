@@ -1,0 +1,431 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/*
+ * From claims to a principal. See principal.h. Everything a principal holds is
+ * in its pool or in the claims that it keeps a reference to.
+ */
+#include "judge/principal.h"
+
+#include <string.h>
+
+#include <apr_strings.h>
+
+#include "base/json.h"
+#include "base/text.h"
+#include "judge/user_format.h"
+
+/** Pooled names are told apart up to so many; longer lists may repeat one. */
+#define DISTINCT_MAX 64
+
+/* ---- lists ------------------------------------------------------------- */
+
+static int has(const apr_array_header_t *list, const char *name)
+{
+    int i;
+
+    for (i = 0; i < list->nelts; i++) {
+        if (strcmp(APR_ARRAY_IDX(list, i, const char *), name) == 0) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+static void add(apr_array_header_t *out, const char *name)
+{
+    if (*name && (out->nelts > DISTINCT_MAX || !has(out, name))) {
+        APR_ARRAY_PUSH(out, const char *) = name;
+    }
+}
+
+/* RFC 6749 section 3.3: separated by spaces. */
+static void add_split(apr_array_header_t *out, const char *names)
+{
+    char *rest, *end;
+
+    if (!strchr(names, ' ')) {
+        add(out, names);
+        return;
+    }
+    for (rest = apr_pstrdup(out->pool, names); *rest; rest = end) {
+        rest += strspn(rest, " ");
+        end = rest + strcspn(rest, " ");
+        if (*end) {
+            *end++ = '\0';
+        }
+        add(out, rest);
+    }
+}
+
+void bearer_principal_collect(apr_array_header_t *out, const json_t *claims,
+                              const bearer_path_t *path, int split)
+{
+    const json_t *found = bearer_path_find(path, claims);
+    void (*put)(apr_array_header_t *, const char *) = split ? add_split : add;
+    apr_size_t i;
+
+    if (json_is_string(found)) {
+        put(out, json_string_value(found));
+    }
+    for (i = 0; i < json_array_size(found); i++) {
+        const char *name = json_string_value(json_array_get(found, i));
+
+        if (name) {
+            put(out, name);
+        }
+    }
+}
+
+static apr_array_header_t *pooled(const apr_array_header_t *paths,
+                                  const json_t *claims, int split, apr_pool_t *p)
+{
+    apr_array_header_t *out = apr_array_make(p, 4, sizeof(const char *));
+    int i;
+
+    for (i = 0; paths && i < paths->nelts; i++) {
+        bearer_principal_collect(out, claims,
+                                 APR_ARRAY_IDX(paths, i,
+                                               const bearer_path_t *), split);
+    }
+    return out;
+}
+
+/** Of the names that are left out at most so many are said. */
+#define LEFT_OUT_MAX 8
+
+typedef struct names_t {
+    const json_t *claims;
+    apr_array_header_t *left_out;   /**< NULL: none so far */
+    int more;
+    apr_pool_t *p;
+} names_t;
+
+static void leave_out(names_t *names, const char *what, const char *name,
+                      const char *why)
+{
+    if (!names->left_out) {
+        names->left_out = apr_array_make(names->p, 1, sizeof(const char *));
+    }
+    if (names->left_out->nelts == LEFT_OUT_MAX) {
+        names->more++;
+        return;
+    }
+    APR_ARRAY_PUSH(names->left_out, const char *) =
+        apr_psprintf(names->p, "%s %s is left out: %s", what,
+                     bearer_text_quote(names->p, name), why);
+}
+
+/* The names of one kind; those that an application would not read as they are
+ * count for nothing, neither there nor here. */
+static const apr_array_header_t *take(names_t *names, const char *what,
+                                      const apr_array_header_t *paths,
+                                      char separator)
+{
+    apr_array_header_t *out = pooled(paths, names->claims, separator == ' ',
+                                     names->p);
+    int i, kept = 0;
+
+    for (i = 0; i < out->nelts; i++) {
+        const char *name = APR_ARRAY_IDX(out, i, const char *);
+        const char *error = bearer_text_member_error(name, separator);
+
+        if (error) {
+            leave_out(names, what, name, error);
+        } else {
+            APR_ARRAY_IDX(out, kept++, const char *) = name;
+        }
+    }
+    out->nelts = kept;
+    return out;
+}
+
+static void take_all(bearer_principal_t *principal,
+                     const bearer_settings_t *settings, apr_pool_t *p)
+{
+    names_t names = { principal->claims, NULL, 0, p };
+
+    principal->scopes = take(&names, "scope", settings->scope_claim, ' ');
+    principal->roles = take(&names, "role", settings->roles_claim,
+                            BEARER_NAMES_SEPARATOR);
+    principal->groups = take(&names, "group", settings->groups_claim,
+                             BEARER_NAMES_SEPARATOR);
+    if (names.more) {
+        APR_ARRAY_PUSH(names.left_out, const char *) =
+            apr_psprintf(p, "%d more names are left out", names.more);
+    }
+    principal->left_out = names.left_out;
+}
+
+/* ---- the user ---------------------------------------------------------- */
+
+static const char *type_name(const json_t *value)
+{
+    switch (json_typeof(value)) {
+    case JSON_OBJECT:
+        return "an object";
+    case JSON_ARRAY:
+        return "an array";
+    case JSON_STRING:
+        return "a string";
+    case JSON_INTEGER:
+        return "an integer";
+    case JSON_REAL:
+        return "a number with a fraction";
+    case JSON_NULL:
+        return "null";
+    default:
+        return "a boolean";
+    }
+}
+
+bearer_reason_t bearer_principal_user_claim(const json_t *claims,
+                                            const bearer_settings_t *settings,
+                                            bearer_refusal_t *why,
+                                            apr_pool_t *p)
+{
+    const char *path = bearer_path_text(settings->user_claim.path);
+    const json_t *sub = json_object_get(claims, "sub");
+    const json_t *value;
+
+    if (sub && !json_is_string(sub)) {
+        return bearer_refuse(why, p, BEARER_USER_CLAIM, "claim 'sub' is %s; "
+                             "it has to be a string (RFC 7519 section 4.1.2)",
+                             type_name(sub));
+    }
+    value = bearer_path_find(settings->user_claim.path, claims);
+    if (!value) {
+        return bearer_refuse(why, p, BEARER_USER_CLAIM, "claim %s is missing, "
+                             "from which AuthBearerUserClaim takes the user; "
+                             "name one there that these tokens carry",
+                             bearer_text_quote(p, path));
+    }
+    if (!json_is_string(value)
+        && !(json_is_integer(value) && strcmp(path, "sub") != 0)) {
+        return bearer_refuse(why, p, BEARER_USER_CLAIM, "claim %s is %s; "
+                             "AuthBearerUserClaim needs a string or an integer",
+                             bearer_text_quote(p, path), type_name(value));
+    }
+    return BEARER_OK;
+}
+
+/* The claim as text, after its regular expression. */
+static bearer_reason_t user_value(const char **user, const json_t *claims,
+                                  const bearer_settings_t *settings,
+                                  bearer_refusal_t *why, apr_pool_t *p)
+{
+    const bearer_user_claim_t *claim = &settings->user_claim;
+    bearer_reason_t reason = bearer_principal_user_claim(claims, settings, why,
+                                                         p);
+    const json_t *value;
+    const char *text;
+    int met;
+
+    if (reason != BEARER_OK) {
+        return reason;
+    }
+    value = bearer_path_find(claim->path, claims);
+    text = json_is_integer(value)
+               ? apr_psprintf(p, "%" APR_INT64_T_FMT,
+                              (apr_int64_t)json_integer_value(value))
+               : json_string_value(value);
+    if (!claim->regex) {
+        *user = text;
+        return BEARER_OK;
+    }
+    met = bearer_regex_substitute(user, claim->regex,
+                                  claim->substitution ? claim->substitution
+                                                      : "$0", text, p);
+    if (met < 0) {
+        return bearer_refuse(why, p, BEARER_CONFIGURATION, "the user cannot be "
+                             "taken from claim %s by the regular expression %s "
+                             "(AuthBearerUserClaim, AuthBearerSessionUserClaim): "
+                             "%s",
+                             bearer_text_quote(p, bearer_path_text(claim->path)),
+                             bearer_text_quote(p, claim->regex->pattern),
+                             bearer_regex_error_text(met));
+    }
+    if (!met) {
+        return bearer_refuse(why, p, BEARER_USER_CLAIM, "claim %s is %s, which "
+                             "the regular expression %s of AuthBearerUserClaim "
+                             "does not match",
+                             bearer_text_quote(p, bearer_path_text(claim->path)),
+                             bearer_text_quote(p, text),
+                             bearer_text_quote(p, claim->regex->pattern));
+    }
+    return BEARER_OK;
+}
+
+/* Check 12. */
+static bearer_reason_t check_identifier(const char *user,
+                                        const bearer_settings_t *settings,
+                                        bearer_refusal_t *why, apr_pool_t *p)
+{
+    const char *error =
+        bearer_text_identifier_error(user, strlen(user),
+                                     settings->user_chars_printable);
+
+    if (!error) {
+        return BEARER_OK;
+    }
+    return bearer_refuse(why, p, BEARER_IDENTIFIER, "%s, taken from claim %s "
+                         "(AuthBearerUserClaim), is no acceptable user name: "
+                         "%s", bearer_text_quote(p, user),
+                         bearer_text_quote(p, bearer_path_text(
+                             settings->user_claim.path)), error);
+}
+
+const char *bearer_principal_client(const json_t *claims)
+{
+    static const char *const names[] = { "azp", "client_id", "appid", "cid" };
+    const json_t *value = NULL;
+    unsigned i;
+
+    for (i = 0; i < sizeof(names) / sizeof(names[0]) && !value; i++) {
+        value = json_object_get(claims, names[i]);
+    }
+    return json_string_length(value) ? json_string_value(value) : NULL;
+}
+
+const char *bearer_principal_jti(const json_t *claims, apr_pool_t *p)
+{
+    const json_t *jti = json_object_get(claims, "jti");
+
+    return json_is_integer(jti) ? apr_psprintf(p, "%" APR_INT64_T_FMT,
+                                               (apr_int64_t)json_integer_value(jti))
+                                : json_string_value(jti);
+}
+
+/* ---- the whole --------------------------------------------------------- */
+
+static void fill_from_claims(bearer_principal_t *principal,
+                             const bearer_settings_t *settings, apr_pool_t *p)
+{
+    const json_t *claims = principal->claims;
+
+    principal->client = bearer_principal_client(claims);
+    principal->jti = bearer_principal_jti(claims, p);
+    bearer_json_date(&principal->expires, claims, "exp");
+    bearer_json_date(&principal->not_before, claims, "nbf");
+    bearer_json_date(&principal->issued, claims, "iat");
+    take_all(principal, settings, p);
+    principal->scope = apr_array_pstrcat(p, principal->scopes, ' ');
+}
+
+bearer_reason_t bearer_principal_build(const bearer_principal_t **principal,
+                                       const char *method, json_t *claims,
+                                       const bearer_issuer_t *issuer,
+                                       const char *iss, const char *tenant,
+                                       const bearer_settings_t *settings,
+                                       bearer_refusal_t *why, apr_pool_t *p)
+{
+    const char *user = NULL;
+    bearer_principal_t *built;
+    bearer_reason_t reason;
+
+    *principal = NULL;
+    reason = user_value(&user, claims, settings, why, p);
+    if (reason == BEARER_OK) {
+        reason = check_identifier(user, settings, why, p);
+    }
+    if (reason != BEARER_OK) {
+        return reason;
+    }
+    built = apr_pcalloc(p, sizeof(*built));
+    built->method = method;
+    built->issuer = issuer;
+    built->iss = iss ? iss : "";
+    built->claims = claims;
+    built->user_value = user;
+    /* a session service has no name of an issuer: its users are those of "session" */
+    built->user = bearer_user_format_apply(settings->user_format, user,
+                                           issuer ? issuer->name : method, tenant,
+                                           p);
+    fill_from_claims(built, settings, p);
+    *principal = built;
+    return BEARER_OK;
+}
+
+const bearer_principal_t *bearer_principal_anonymous(apr_pool_t *p)
+{
+    bearer_principal_t *nobody = apr_pcalloc(p, sizeof(*nobody));
+    const apr_array_header_t *none = apr_array_make(p, 0, sizeof(const char *));
+
+    nobody->method = "anonymous";
+    nobody->iss = "";
+    nobody->scope = "";
+    nobody->scopes = nobody->roles = nobody->groups = none;
+    nobody->claims = json_object();
+    bearer_json_tie(nobody->claims, p);
+    return nobody;
+}
+
+/* ---- questions --------------------------------------------------------- */
+
+/* foo covers foo.bar, not foobar. */
+static int covers_hierarchic(const char *granted, const char *wanted)
+{
+    apr_size_t len = strlen(granted);
+
+    return strncmp(granted, wanted, len) == 0
+           && (wanted[len] == '\0' || wanted[len] == '.');
+}
+
+/*
+ * Part by part; `*` stands for one part that is not empty, and at the end for
+ * one or more: foo.* covers foo.a and foo.a.b, not foo and not "foo.".
+ */
+static int covers_wildcard(const char *granted, const char *wanted)
+{
+    for (;;) {
+        apr_size_t g = strcspn(granted, ".");
+        apr_size_t w = strcspn(wanted, ".");
+        int any = g == 1 && *granted == '*';
+
+        if (any ? w == 0 : g != w || memcmp(granted, wanted, g) != 0) {
+            return 0;
+        }
+        granted += g;
+        wanted += w;
+        if (!*granted) {
+            return any || !*wanted;
+        }
+        if (!*wanted) {
+            return 0;
+        }
+        granted++;
+        wanted++;
+    }
+}
+
+static int covers(const char *granted, const char *wanted,
+                  bearer_scope_strategy_t strategy)
+{
+    switch (strategy) {
+    case BEARER_SCOPE_HIERARCHIC:
+        return covers_hierarchic(granted, wanted);
+    case BEARER_SCOPE_WILDCARD:
+        return covers_wildcard(granted, wanted);
+    default:
+        return strcmp(granted, wanted) == 0;
+    }
+}
+
+int bearer_principal_has_scope(const bearer_principal_t *principal,
+                               const char *wanted,
+                               bearer_scope_strategy_t strategy)
+{
+    int i;
+
+    for (i = 0; i < principal->scopes->nelts; i++) {
+        if (covers(APR_ARRAY_IDX(principal->scopes, i, const char *), wanted,
+                   strategy)) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+int bearer_principal_has_role(const bearer_principal_t *principal,
+                              const char *role)
+{
+    return has(principal->roles, role) || has(principal->groups, role);
+}

@@ -1,0 +1,473 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/*
+ * The life of a key set, as its callers see it. See keyset.h, and for how it
+ * works keyset_inside.h.
+ */
+#include "keys/keyset_inside.h"
+
+#include <string.h>
+
+#include <apr_strings.h>
+
+/** Who found no set at all and brings an unknown kid does not have the set, as
+ *  young as this, fetched again. */
+#define JUST_FETCHED apr_time_from_msec(100)
+
+/* ---- requests ---------------------------------------------------------- */
+
+const char *bearer_keyset_enter(bearer_keyset_t *ks, bearer_ticket_t *ticket)
+{
+    const char *full;
+
+    unlock(ks);
+    full = bearer_gate_enter(ticket, ks->access.world->gate,
+                             ks->access.issuer->party,
+                             ks->access.settings->timeout.total);
+    lock(ks);
+    return full;
+}
+
+/* Under the mutex: finds a set for a process that has none. */
+static void look_for_set(bearer_keyset_t *ks, apr_pool_t *p)
+{
+    apr_time_t patience = apr_time_now() + ks->access.settings->timeout.total;
+
+    while (!ks->set) {
+        apr_time_t seen = ks->attempt.when;
+        apr_time_t now;
+
+        if (!bearer_keyset_wait_for_landing(ks, patience) || ks->set) {
+            return;
+        }
+        /* the outcome of a flight that was waited for is this one's, too */
+        now = now_of(ks);
+        if (ks->attempt.when != seen
+            && !bearer_keyset_may_try(ks, FOR_COLD, now)) {
+            return;
+        }
+        if (!bearer_keyset_may_try(ks, FOR_COLD, now)
+            && !bearer_keyset_may_look(ks, now)) {
+            return;
+        }
+        seen = ks->attempt.when;
+        bearer_keyset_fly_unlocked(ks, FOR_COLD, NULL, patience, p);
+        if (ks->attempt.when != seen || apr_time_now() >= patience
+            || !bearer_keyset_may_try(ks, FOR_COLD, now_of(ks))) {
+            return;
+        }
+    }
+}
+
+const char *bearer_keyset_warm_up(bearer_keyset_t *ks, apr_pool_t *p)
+{
+    bearer_ticket_t ticket;
+    const char *full;
+    apr_time_t now;
+
+    /* whoever is in flight may be waiting for a cache that hangs */
+    unlock(ks);
+    bearer_keyset_look_at_home(ks, p);
+    lock(ks);
+    now = now_of(ks);
+    if (ks->set || ks->watch
+        || (!ks->in_flight && !bearer_keyset_may_try(ks, FOR_COLD, now)
+            && !bearer_keyset_may_look(ks, now))) {
+        look_for_set(ks, p);
+        return NULL;
+    }
+    full = bearer_keyset_enter(ks, &ticket);
+    if (!full) {
+        look_for_set(ks, p);
+        bearer_gate_leave(&ticket);
+    } else {
+        bearer_keyset_wait_for_landing(ks, ks->took_off + BEARER_GATE_PATIENCE);
+    }
+    return full;
+}
+
+static bearer_reason_t nothing_usable(bearer_keyset_t *ks, const char *full,
+                                      bearer_refusal_t *why, apr_pool_t *p)
+{
+    return bearer_refuse(
+        why, p, BEARER_KEYS, "no key of issuer %s is known: %s", ks->name,
+        full ? full
+        : ks->attempt.failed ? ks->error_text
+        : ks->in_flight    ? "they are being fetched, for longer than"
+                             " AuthBearerTimeout total="
+                           : "another process is fetching them");
+}
+
+/* Under the mutex. Whoever finds the gate full goes on with the set that is
+ * there. */
+static void refresh_due(bearer_keyset_t *ks, apr_pool_t *p)
+{
+    bearer_ticket_t ticket;
+
+    if (!bearer_keyset_enter(ks, &ticket)) {
+        if (bearer_keyset_due_and_allowed(ks, now_of(ks))) {
+            bearer_keyset_fly_unlocked(ks, FOR_DUE, NULL, 0, p);
+        }
+        bearer_gate_leave(&ticket);
+    }
+    bearer_keyset_drop_if_gone(ks, now_of(ks));
+}
+
+bearer_reason_t bearer_keyset_acquire(bearer_keyset_t *ks, bearer_jwks_t **set,
+                                      bearer_refusal_t *why, apr_pool_t *p)
+{
+    bearer_reason_t reason = BEARER_OK;
+    const char *full = NULL;
+    apr_time_t now = now_of(ks);
+
+    *set = NULL;
+    lock(ks);
+    bearer_keyset_drop_if_gone(ks, now);
+    if (!ks->set) {
+        full = bearer_keyset_warm_up(ks, p);
+    } else if (!ks->maintained && bearer_keyset_due_and_allowed(ks, now)) {
+        refresh_due(ks, p);
+    }
+    if (ks->set) {
+        *set = bearer_jwks_retain(ks->set);
+    } else {
+        reason = nothing_usable(ks, full, why, p);
+    }
+    unlock(ks);
+    return reason;
+}
+
+int bearer_keyset_at_hand(bearer_keyset_t *ks)
+{
+    apr_time_t now = now_of(ks);
+    int at_hand;
+
+    lock(ks);
+    bearer_keyset_drop_if_gone(ks, now);
+    at_hand = ks->watch
+              || (ks->set
+                  && (ks->maintained
+                      || !bearer_keyset_due_and_allowed(ks, now)));
+    unlock(ks);
+    return at_hand;
+}
+
+/* Under the mutex: may this request cause a look for a newer set? */
+static int may_look_for_kid(const bearer_keyset_t *ks, apr_time_t now)
+{
+    if (ks->watch) {
+        return bearer_keyset_may_try(ks, FOR_KID, now);
+    }
+    if (now - ks->warmed_up < JUST_FETCHED && now >= ks->warmed_up) {
+        return 0;
+    }
+    return bearer_keyset_may_try(ks, FOR_KID, now)
+        || bearer_keyset_may_look(ks, now);
+}
+
+static bearer_reason_t unknown_kid(bearer_keyset_t *ks, const char *kid,
+                                   int landed, const char *full,
+                                   bearer_refusal_t *why, apr_pool_t *p)
+{
+    apr_time_t now = now_of(ks);
+    apr_time_t next = ks->attempt.kid_when + refresh_of(ks)->min;
+    const char *again = "";
+
+    if (!ks->set) {
+        return nothing_usable(ks, full, why, p);
+    }
+    if (ks->attempt.failed || !landed) {
+        return bearer_refuse(why, p, BEARER_KEYS,
+                             "kid %s is not among the known keys of issuer %s,"
+                             " and newer ones cannot be had: %s",
+                             bearer_text_quote(p, kid), ks->name,
+                             full ? full
+                             : ks->attempt.failed ? ks->error_text
+                                                : "they are being fetched");
+    }
+    if (!ks->watch && next > now) {
+        again = apr_psprintf(p, "; unknown ones are looked for again in %s"
+                                " (AuthBearerKeysRefresh min=)",
+                             bearer_keyset_seconds(next - now, p));
+    }
+    return bearer_refuse(why, p, BEARER_KEY,
+                         "kid %s is not among the %d %s of issuer %s%s",
+                         bearer_text_quote(p, kid), bearer_jwks_count(ks->set),
+                         bearer_jwks_count(ks->set) == 1 ? "key" : "keys", ks->name,
+                         again);
+}
+
+/* Under the mutex: until when, by the real clock. It counts from the flight's
+ * beginning: unknown kids that keep coming must not hold a thread each for as long
+ * as the issuer keeps silent. */
+static apr_time_t patience_for_kid(const bearer_keyset_t *ks)
+{
+    apr_interval_time_t total = ks->access.settings->timeout.total;
+
+    return (ks->in_flight ? ks->took_off : apr_time_now())
+         + (total < BEARER_KEYSET_KID_PATIENCE ? total
+                                               : BEARER_KEYSET_KID_PATIENCE);
+}
+
+/* Under the mutex: 0 when nothing is known of the outcome. */
+static int look_for_kid(bearer_keyset_t *ks, const bearer_jwks_t *old,
+                        apr_pool_t *p)
+{
+    apr_time_t patience = patience_for_kid(ks);
+    int landed = ks->set == old ? bearer_keyset_wait_for_landing(ks, patience) : 1;
+
+    if (landed && ks->set == old && may_look_for_kid(ks, now_of(ks))) {
+        apr_time_t seen = ks->attempt.when;
+
+        bearer_keyset_fly_unlocked(ks, FOR_KID, old, patience, p);
+        landed = ks->attempt.when != seen
+              || !bearer_keyset_may_try(ks, FOR_KID, now_of(ks));
+    }
+    return landed;
+}
+
+bearer_reason_t bearer_keyset_refresh_for_kid(bearer_keyset_t *ks,
+                                              const char *kid,
+                                              bearer_jwks_t **set,
+                                              bearer_refusal_t *why,
+                                              apr_pool_t *p)
+{
+    bearer_jwks_t *old = *set;
+    bearer_reason_t reason = BEARER_OK;
+    bearer_ticket_t ticket = { 0 };
+    const char *full = NULL;
+    int landed = 0;
+
+    lock(ks);
+    bearer_keyset_drop_if_gone(ks, now_of(ks));
+    if (!ks->watch && ks->set == old
+        && (ks->in_flight || may_look_for_kid(ks, now_of(ks)))) {
+        full = bearer_keyset_enter(ks, &ticket);
+    }
+    if (!full) {
+        landed = look_for_kid(ks, old, p);
+    }
+    if (ks->set && ks->set != old) {
+        *set = bearer_jwks_retain(ks->set);
+    } else {
+        reason = unknown_kid(ks, kid, landed, full, why, p);
+    }
+    unlock(ks);
+    bearer_gate_leave(&ticket);
+    if (reason == BEARER_OK) {
+        bearer_keyset_forget_set(old);
+    }
+    return reason;
+}
+
+/* ---- before the first request ------------------------------------------ */
+
+void bearer_keyset_prime(bearer_keyset_t *ks, apr_pool_t *ptemp)
+{
+    if (!ks->per_tenant) {
+        bearer_keyset_look_at_home(ks, ptemp);
+    }
+}
+
+/* ---- maintenance ------------------------------------------------------- */
+
+void bearer_keyset_set_maintained(bearer_keyset_t *ks, int maintained)
+{
+    lock(ks);
+    ks->maintained = maintained;
+    bearer_keyset_set_alarm(ks);
+    bearer_keyset_tenants_maintained(ks);
+    unlock(ks);
+}
+
+void bearer_keyset_set_eager(bearer_keyset_t *ks, int eager)
+{
+    lock(ks);
+    ks->eager = eager;
+    unlock(ks);
+}
+
+/* ---- what others want to know ------------------------------------------ */
+
+apr_uint64_t bearer_keyset_generation(const bearer_keyset_t *keyset)
+{
+    return keyset->per_tenant || now_of(keyset) >= atomic_load(&keyset->alarm)
+        ? 0 : atomic_load(&keyset->generation);
+}
+
+void bearer_keyset_state(bearer_keyset_t *ks, bearer_keyset_state_t *state,
+                         apr_pool_t *p)
+{
+    memset(state, 0, sizeof(*state));
+    lock(ks);
+    if (ks->set) {
+        state->keys = bearer_jwks_count(ks->set);
+        state->fetched = ks->kept ? ks->kept->record.fetched : ks->loaded;
+        state->due = bearer_keyset_due_at(ks);
+        state->gone = ks->gone == NEVER ? 0 : ks->gone;
+    }
+    if (ks->attempt.failed && state->due < ks->attempt.retry_at) {
+        state->due = ks->attempt.retry_at;
+    }
+    state->last_attempt = ks->attempt.when;
+    state->last_attempt_failed = ks->attempt.failed;
+    state->last_error = apr_pstrdup(p, ks->attempt.error);
+    state->generation = ks->changes;
+    state->metadata_fetched = ks->metadata ? ks->metadata->fetched : 0;
+    state->metadata_error = *ks->metadata_error
+        ? apr_pstrdup(p, ks->metadata_error) : NULL;
+    unlock(ks);
+}
+
+/* ---- creation ---------------------------------------------------------- */
+
+void bearer_keyset_destroy(bearer_keyset_t *ks)
+{
+    bearer_keyset_tenants_destroy(ks);
+    bearer_keyset_forget_set(ks->set);
+    bearer_keyset_forget_record(ks->kept);
+    bearer_keyset_forget_metadata(ks->metadata);
+    apr_pool_destroy(ks->own);
+}
+
+static apr_status_t destroy(void *ks)
+{
+    bearer_keyset_destroy(ks);
+    return APR_SUCCESS;
+}
+
+/* bearer_filewatch_load_fn: JWKS when it begins like JSON, else PEM. */
+static apr_status_t load_file(void *baton, const char *data, apr_size_t len,
+                              const char **error, apr_pool_t *p)
+{
+    bearer_keyset_t *ks = baton;
+    bearer_jwks_report_t report;
+    bearer_jwks_t *set = NULL, *old;
+    apr_status_t rv;
+
+    memset(&report, 0, sizeof(report));
+    if (data[strspn(data, " \t\r\n")] == '{') {
+        rv = bearer_jwks_parse(&set, data, len, ks->origin, &report, error, p);
+    } else {
+        rv = bearer_jwks_parse_pem(&set, data, len, error, p);
+    }
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    bearer_keyset_log_skipped(ks, &report);
+    if (bearer_jwks_count(set) == 0) {
+        bearer_jwks_release(set);
+        *error = "it has no usable key";
+        return APR_EINVAL;
+    }
+    lock(ks);
+    old = set;
+    if (!bearer_keyset_equal_sets(set, ks->set)) {
+        old = ks->set;
+        ks->set = set;
+        ks->gone = NEVER;
+        bearer_keyset_keys_changed(ks);
+    }
+    ks->loaded = now_of(ks);
+    unlock(ks);
+    bearer_keyset_forget_set(old);
+    return APR_SUCCESS;
+}
+
+static apr_status_t create_watch(bearer_keyset_t *ks)
+{
+    const bearer_source_t *keys = &ks->access.issuer->keys;
+
+    if (keys->kind != BEARER_SOURCE_FILE
+        && keys->kind != BEARER_SOURCE_SPIFFE_FILE) {
+        return APR_SUCCESS;
+    }
+    if (keys->kind == BEARER_SOURCE_FILE) {
+        ks->origin = BEARER_JWKS_LOCAL;
+    }
+    return bearer_filewatch_create(&ks->watch, "AuthBearerKeys", keys->value,
+                                   BEARER_JWKS_MAX_BYTES, load_file, ks,
+                                   ks->access.world, ks->own);
+}
+
+static apr_status_t initialize(bearer_keyset_t *ks)
+{
+    const bearer_issuer_t *issuer = ks->access.issuer;
+    apr_status_t rv;
+
+    ks->name = bearer_text_quote(
+        ks->own, bearer_issuer_expand(issuer->url, ks->access.tenant, ks->own));
+    ks->origin = issuer->keys.kind == BEARER_SOURCE_SPIFFE_URL
+                      || issuer->keys.kind == BEARER_SOURCE_SPIFFE_FILE
+                   ? BEARER_JWKS_SPIFFE
+                   : BEARER_JWKS_REMOTE;
+    ks->per_tenant = !ks->access.tenant && issuer->keys.value
+                  && strstr(issuer->keys.value, "{tenant}") != NULL;
+    if (ks->per_tenant) {
+        bearer_keyset_tenants_init(ks);
+    }
+    ks->eager = 1;
+    atomic_init(&ks->generation, FIRST_GENERATION);
+    atomic_init(&ks->alarm, NEVER);
+    rv = apr_thread_mutex_create(&ks->mutex, APR_THREAD_MUTEX_DEFAULT, ks->own);
+    if (rv == APR_SUCCESS) {
+        rv = apr_thread_cond_create(&ks->landed, ks->own);
+    }
+    if (rv == APR_SUCCESS) {
+        rv = create_watch(ks);
+    }
+    return rv == APR_SUCCESS
+             ? bearer_keyset_place_init(&ks->place, &ks->access, ks->own)
+             : rv;
+}
+
+/* In a pool of its own, no child of another: threads use it that know of none. */
+static apr_status_t create(bearer_keyset_t **keyset,
+                           const bearer_issuer_access_t *access)
+{
+    bearer_keyset_t *ks;
+    apr_pool_t *own;
+    apr_status_t rv = apr_pool_create_unmanaged(&own);
+
+    *keyset = NULL;
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    ks = apr_pcalloc(own, sizeof(*ks));
+    ks->own = own;
+    ks->access = *access;
+    ks->access.tenant = apr_pstrdup(own, access->tenant);
+    rv = initialize(ks);
+    if (rv == APR_SUCCESS) {
+        *keyset = ks;
+    } else {
+        apr_pool_destroy(own);
+    }
+    return rv;
+}
+
+apr_status_t bearer_keyset_create(bearer_keyset_t **keyset,
+                                  const bearer_issuer_access_t *access,
+                                  apr_pool_t *p)
+{
+    apr_status_t rv = create(keyset, access);
+
+    if (rv == APR_SUCCESS) {
+        apr_pool_cleanup_register(p, *keyset, destroy, apr_pool_cleanup_null);
+    }
+    return rv;
+}
+
+apr_status_t bearer_keyset_create_tenant(bearer_keyset_t **keyset,
+                                         const bearer_keyset_t *of,
+                                         const char *tenant)
+{
+    bearer_issuer_access_t access = of->access;
+    apr_status_t rv;
+
+    access.tenant = tenant;
+    rv = create(keyset, &access);
+    if (rv == APR_SUCCESS) {
+        (*keyset)->eager = 0;
+    }
+    return rv;
+}

@@ -1,0 +1,602 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/*
+ * Flights: what takes time in the life of a key set. See keyset_inside.h.
+ */
+#include "keys/keyset_inside.h"
+
+#include <string.h>
+
+#include <apr_strings.h>
+
+/** What telling the others of a fetch may take, once its time is over. */
+#define LEASE_SLACK apr_time_from_msec(250)
+
+/* ---- taking a document over -------------------------------------------- */
+
+void bearer_keyset_log_skipped(bearer_keyset_t *ks,
+                               const bearer_jwks_report_t *report)
+{
+    int i;
+
+    for (i = 0; report->lines && i < report->lines->nelts; i++) {
+        bearer_world_log(ks->access.world, BEARER_LOG_WARNING,
+                         AB(0201) "keys of issuer %s: %s", ks->name,
+                         APR_ARRAY_IDX(report->lines, i, const char *));
+    }
+}
+
+/* Parses; a document without a usable key is an error. Skipped keys are logged
+ * once per document, by the process that fetched it. */
+static apr_status_t parse(bearer_keyset_t *ks, bearer_jwks_t **set,
+                          const bearer_keyset_record_t *record,
+                          const unsigned char *digest, int fetched_here,
+                          const char **error, apr_pool_t *p)
+{
+    bearer_jwks_report_t report;
+    apr_status_t rv;
+    int log;
+
+    memset(&report, 0, sizeof(report));
+    rv = bearer_jwks_parse(set, record->document, record->len, ks->origin,
+                           &report, error, p);
+    if (rv != APR_SUCCESS) {
+        *set = NULL;
+        return rv;
+    }
+    lock(ks);
+    log = fetched_here && memcmp(ks->logged, digest, sizeof(ks->logged)) != 0;
+    memcpy(ks->logged, digest, sizeof(ks->logged));
+    unlock(ks);
+    if (log) {
+        bearer_keyset_log_skipped(ks, &report);
+    }
+    if (bearer_jwks_count(*set) > 0) {
+        return APR_SUCCESS;
+    }
+    bearer_jwks_release(*set);
+    *set = NULL;
+    *error = apr_psprintf(p, "the document has no usable key (%d skipped)",
+                          report.skipped);
+    return APR_EINVAL;
+}
+
+/* The document in force, if it is this very one: nothing to parse then. */
+static bearer_jwks_t *same_document(bearer_keyset_t *ks,
+                                    const unsigned char *digest)
+{
+    bearer_jwks_t *set = NULL;
+
+    lock(ks);
+    if (ks->set && ks->kept
+        && memcmp(ks->kept->digest, digest, sizeof(ks->kept->digest)) == 0) {
+        set = bearer_jwks_retain(ks->set);
+    }
+    unlock(ks);
+    return set;
+}
+
+/* Parses a document and puts it in force. */
+static apr_status_t adopt(bearer_keyset_t *ks, bearer_keyset_record_t *record,
+                          int fetched_here, int *changed, const char **error,
+                          apr_pool_t *p)
+{
+    unsigned char digest[BEARER_SHA256_SIZE];
+    apr_time_t now = now_of(ks);
+    news_t news;
+    apr_status_t rv = bearer_text_sha256(record->document, record->len, digest);
+
+    if (rv != APR_SUCCESS) {
+        *error = "no SHA-256";
+        return rv;
+    }
+    news.set = same_document(ks, digest);
+    if (!news.set) {
+        rv = parse(ks, &news.set, record, digest, fetched_here, error, p);
+        if (rv != APR_SUCCESS) {
+            return rv;
+        }
+    }
+    /* a little ahead of this host's clock: it does not live longer for it */
+    record->fetched = record->fetched > now ? now : record->fetched;
+    news.kept = bearer_keyset_keep_record(record, digest);
+    if (!news.kept) {
+        bearer_jwks_release(news.set);
+        *error = "out of memory";
+        return APR_ENOMEM;
+    }
+    news.metadata =
+        bearer_keyset_keep_metadata(record->metadata, record->metadata_fetched);
+    *changed = bearer_keyset_put_in_force(ks, &news, fetched_here);
+    return APR_SUCCESS;
+}
+
+/* ---- the cache --------------------------------------------------------- */
+
+/* Is this record newer than what is in force, and does it serve at all? */
+static int is_newer(bearer_keyset_t *ks, const bearer_keyset_record_t *record)
+{
+    apr_time_t now = now_of(ks);
+    int newer;
+
+    lock(ks);
+    newer = !ks->set || !ks->kept || record->fetched > ks->kept->record.fetched;
+    unlock(ks);
+    /* from the future it would be newer for ever, and nothing be fetched */
+    return newer && record->fetched <= now + CLOCK_TOLERANCE
+        && record->fetched + record->life + refresh_of(ks)->stale > now;
+}
+
+static void adopt_from(bearer_keyset_t *ks, const bearer_keyset_place_t *place,
+                       apr_pool_t *p)
+{
+    bearer_keyset_record_t record;
+    const char *error = NULL;
+    int changed = 0;
+
+    if (bearer_keyset_record_get(&record, place, &ks->access, p)
+            != APR_SUCCESS
+        || !is_newer(ks, &record)) {
+        return;
+    }
+    if (adopt(ks, &record, 0, &changed, &error, p) != APR_SUCCESS) {
+        bearer_world_log(ks->access.world, BEARER_LOG_WARNING,
+                         AB(0202) "keys of issuer %s: the document in the cache cannot"
+                         " be used: %s",
+                         ks->name, error);
+    } else if (changed) {
+        bearer_world_log(ks->access.world, BEARER_LOG_DEBUG,
+                         AB(0203) "keys of issuer %s: taken from the cache", ks->name);
+    }
+}
+
+static void attempt_from_cache(bearer_keyset_t *ks, apr_pool_t *p)
+{
+    bearer_keyset_attempt_t attempt;
+    apr_time_t now = now_of(ks);
+    apr_time_t latest = now + CLOCK_TOLERANCE + 2 * refresh_of(ks)->min;
+
+    if (bearer_keyset_attempt_get(&attempt, &ks->place, p) != APR_SUCCESS
+        || attempt.when > now + CLOCK_TOLERANCE) {
+        return;
+    }
+    lock(ks);
+    if (attempt.when > ks->attempt.when) {
+        if (attempt.kid_when < ks->attempt.kid_when) {
+            attempt.kid_when = ks->attempt.kid_when;
+        }
+        if (attempt.retry_at > latest) {
+            attempt.retry_at = latest;
+        }
+        bearer_keyset_take_attempt(ks, &attempt);
+    }
+    unlock(ks);
+}
+
+void bearer_keyset_look_into_cache(bearer_keyset_t *ks, apr_pool_t *p)
+{
+    if (ks->place.cache) {
+        adopt_from(ks, &ks->place, p);
+        attempt_from_cache(ks, p);
+        lock(ks);
+        ks->looked = now_of(ks);
+        unlock(ks);
+    }
+}
+
+void bearer_keyset_look_at_home(bearer_keyset_t *ks, apr_pool_t *p)
+{
+    bearer_keyset_place_t place = ks->place;
+
+    place.cache = ks->access.world->keys_home;
+    if (place.cache && !ks->watch) {
+        adopt_from(ks, &place, p);
+    }
+}
+
+/* What is in force as a record in p, document and metadata too. */
+static apr_status_t copy_record(bearer_keyset_t *ks,
+                                bearer_keyset_record_t *record,
+                                apr_time_t *expires, apr_pool_t *p)
+{
+    apr_status_t rv = APR_NOTFOUND;
+
+    lock(ks);
+    if (ks->set && ks->kept && !ks->watch) {
+        *record = ks->kept->record;
+        record->source = apr_pstrdup(p, record->source);
+        record->document = apr_pmemdup(p, record->document, record->len);
+        if (ks->metadata) {
+            record->metadata = bearer_metadata_copy(ks->metadata->metadata, p);
+            record->metadata_fetched = ks->metadata->fetched;
+        }
+        *expires = ks->gone;
+        rv = APR_SUCCESS;
+    }
+    unlock(ks);
+    return rv;
+}
+
+static void tell_attempt(bearer_keyset_t *ks, apr_pool_t *p)
+{
+    bearer_keyset_attempt_t attempt;
+
+    lock(ks);
+    attempt = ks->attempt;
+    attempt.error = apr_pstrdup(p, attempt.error);
+    attempt.fetched = ks->kept ? ks->kept->record.fetched : 0;
+    unlock(ks);
+    if (!attempt.when) {
+        attempt.when = attempt.fetched; /* another process's, or restored */
+    }
+    bearer_keyset_attempt_put(
+        &ks->place, &attempt,
+        now_of(ks) + refresh_of(ks)->max + refresh_of(ks)->stale, p);
+}
+
+void bearer_keyset_tell_all(bearer_keyset_t *ks, apr_pool_t *p)
+{
+    bearer_keyset_record_t record;
+    apr_time_t expires;
+
+    if (!ks->place.cache) {
+        return;
+    }
+    if (copy_record(ks, &record, &expires, p) == APR_SUCCESS) {
+        bearer_keyset_record_put(&ks->place, &record, expires, p);
+    }
+    tell_attempt(ks, p);
+}
+
+/* ---- fetching ---------------------------------------------------------- */
+
+/* Under the mutex. After a failure the keys may have moved: not young then. */
+static int metadata_is_young(const bearer_keyset_t *ks, apr_time_t now)
+{
+    return !ks->attempt.failed && now - ks->metadata->fetched < METADATA_LIFE
+        && now >= ks->metadata->fetched;
+}
+
+/* Metadata into the record; 0 when there is none (that is young enough). */
+static int take_known_metadata(bearer_keyset_t *ks,
+                               bearer_keyset_record_t *record, int old_too,
+                               apr_pool_t *p)
+{
+    lock(ks);
+    if (ks->metadata && (old_too || metadata_is_young(ks, now_of(ks)))) {
+        record->metadata = bearer_metadata_copy(ks->metadata->metadata, p);
+        record->metadata_fetched = ks->metadata->fetched;
+    }
+    unlock(ks);
+    return record->metadata != NULL;
+}
+
+void bearer_keyset_log_left_out(bearer_keyset_t *ks,
+                                const bearer_metadata_t *metadata)
+{
+    int i;
+
+    for (i = 0; metadata->left_out && i < metadata->left_out->nelts; i++) {
+        bearer_world_log(ks->access.world, BEARER_LOG_INFO,
+                         AB(0204) "metadata of issuer %s: not used: %s", ks->name,
+                         APR_ARRAY_IDX(metadata->left_out, i, const char *));
+    }
+}
+
+static apr_status_t discover(bearer_keyset_t *ks,
+                             const bearer_issuer_access_t *access,
+                             bearer_keyset_record_t *record, const char **error,
+                             apr_pool_t *p)
+{
+    bearer_metadata_t *fetched;
+    apr_status_t rv;
+
+    if (!take_known_metadata(ks, record, 0, p)) {
+        rv = bearer_metadata_fetch(&fetched, access, error, p);
+        if (rv == APR_SUCCESS) {
+            bearer_keyset_log_left_out(ks, fetched);
+            record->metadata = fetched;
+            record->metadata_fetched = now_of(ks);
+        } else if (!take_known_metadata(ks, record, 1, p)) {
+            return rv;
+        }
+    }
+    record->source = record->metadata->jwks_uri;
+    if (!record->source) {
+        *error = apr_psprintf(p, "the metadata at %s has no jwks_uri:"
+                                 " AuthBearerKeys can name the URL",
+                              bearer_http_url_shown(record->metadata->source,
+                                                    p));
+        return APR_EINVAL;
+    }
+    return APR_SUCCESS;
+}
+
+static apr_status_t fetch_document(bearer_keyset_t *ks,
+                                   const bearer_issuer_access_t *access,
+                                   bearer_keyset_record_t *record,
+                                   const char **error, apr_pool_t *p)
+{
+    const bearer_refresh_t *refresh = refresh_of(ks);
+    bearer_http_response_t *response;
+    apr_status_t rv = APR_SUCCESS;
+
+    memset(record, 0, sizeof(*record));
+    record->fetched = now_of(ks);
+    if (access->issuer->keys.kind == BEARER_SOURCE_DISCOVER) {
+        rv = discover(ks, access, record, error, p);
+    } else {
+        record->source =
+            bearer_issuer_expand(access->issuer->keys.value, access->tenant, p);
+    }
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    rv = bearer_issuer_get(&response, access, record->source,
+                           BEARER_JWKS_MAX_BYTES, error, p);
+    if (rv == APR_SUCCESS) {
+        record->document = response->body;
+        record->len = response->body_len;
+        record->life = bearer_keyset_life(response->headers, now_of(ks),
+                                          refresh->min, refresh->max);
+    }
+    return rv;
+}
+
+static void log_failure(bearer_keyset_t *ks, const char *error, apr_pool_t *p)
+{
+    apr_time_t now = now_of(ks), gone = 0, retry_at;
+
+    lock(ks);
+    if (ks->set) {
+        gone = ks->gone;
+    }
+    retry_at = ks->attempt.retry_at;
+    unlock(ks);
+    bearer_world_log(
+        ks->access.world, gone ? BEARER_LOG_WARNING : BEARER_LOG_ERROR,
+        AB(0205) "keys of issuer %s: %s; %s, next try in %s", ks->name, error,
+        gone ? apr_pstrcat(p, "the known keys serve on for ",
+                           bearer_keyset_seconds(gone - now, p), NULL)
+             : "no key is known, its tokens cannot be verified",
+        bearer_keyset_seconds(retry_at - now, p));
+}
+
+static void log_success(bearer_keyset_t *ks, const bearer_keyset_record_t *r,
+                        int changed, int recovered, apr_pool_t *p)
+{
+    bearer_keyset_state_t state;
+
+    bearer_keyset_state(ks, &state, p);
+    bearer_world_log(ks->access.world,
+                     recovered ? BEARER_LOG_NOTICE
+                     : changed ? BEARER_LOG_INFO
+                               : BEARER_LOG_DEBUG,
+                     AB(0206) "keys of issuer %s: %d %s from %s%s, next refresh in %s",
+                     ks->name, state.keys, state.keys == 1 ? "key" : "keys",
+                     bearer_http_url_shown(r->source, p),
+                     changed ? "" : ", unchanged",
+                     bearer_keyset_seconds(state.due - now_of(ks), p));
+}
+
+static void tell_counters(const bearer_keyset_t *ks, purpose_t purpose,
+                          apr_status_t rv)
+{
+    const bearer_world_t *world = ks->access.world;
+    int issuer = ks->access.issuer->index;
+
+    if (purpose == FOR_KID) {
+        bearer_world_event(world, BEARER_EVENT_UNKNOWN_KID, issuer, 0);
+    }
+    bearer_world_event(world, rv == APR_SUCCESS ? BEARER_EVENT_FETCHED
+                                                : BEARER_EVENT_FETCH_FAILED,
+                       issuer, 0);
+}
+
+/* A fetch that ended with this process, or had little time from the beginning and
+ * got no answer in it, was not an attempt: it is made again, with all its time. */
+static int is_put_off(bearer_keyset_t *ks, apr_status_t rv, apr_time_t started,
+                      apr_time_t deadline)
+{
+    apr_interval_time_t half = ks->access.settings->timeout.total / 2;
+    int put_off = rv == APR_EINTR || (deadline && deadline - started < half
+               && now_of(ks) + apr_time_from_msec(10) >= deadline);
+
+    if (put_off) {
+        lock(ks);
+        ks->slow = 1;
+        unlock(ks);
+    }
+    return put_off;
+}
+
+static void fetch(bearer_keyset_t *ks, purpose_t purpose, apr_time_t deadline,
+                  apr_pool_t *p)
+{
+    bearer_issuer_access_t access = ks->access;
+    bearer_keyset_record_t record;
+    apr_time_t started = now_of(ks);
+    const char *error = NULL;
+    int changed = 0, recovered, lasting = 0;
+    apr_status_t rv;
+
+    access.deadline = deadline;
+    rv = fetch_document(ks, &access, &record, &error, p);
+    if (rv == APR_SUCCESS) {
+        rv = adopt(ks, &record, 1, &changed, &error, p);
+        lasting = rv != APR_SUCCESS;
+        if (lasting) {
+            error = apr_psprintf(p, "%s cannot be used: %s",
+                                 bearer_http_url_shown(record.source, p),
+                                 error);
+        }
+    }
+    if (rv != APR_SUCCESS) {
+        if (is_put_off(ks, rv, started, deadline)) {
+            return;
+        }
+        error = error ? error : "the fetch failed";
+    }
+    lock(ks);
+    ks->slow = apr_time_now() - ks->took_off > QUICK_FETCH;
+    recovered = ks->attempt.failed && rv == APR_SUCCESS;
+    if (purpose == FOR_COLD && rv == APR_SUCCESS) {
+        ks->warmed_up = record.fetched;
+    }
+    bearer_keyset_note_attempt(ks, purpose, started,
+                               rv == APR_SUCCESS ? NULL : error, lasting);
+    unlock(ks);
+    tell_counters(ks, purpose, rv);
+    if (rv == APR_SUCCESS) {
+        bearer_keyset_tell_all(ks, p);
+        log_success(ks, &record, changed, recovered, p);
+    } else {
+        tell_attempt(ks, p);
+        log_failure(ks, error, p);
+    }
+}
+
+/* ---- flights ----------------------------------------------------------- */
+
+/* Is there nothing left to fetch for this purpose? known: FOR_KID, the set that
+ * does not have it. */
+static int settled(bearer_keyset_t *ks, purpose_t purpose,
+                   const bearer_jwks_t *known, apr_pool_t *p)
+{
+    apr_time_t now;
+    int done = 0;
+
+    bearer_keyset_look_into_cache(ks, p);
+    lock(ks);
+    now = now_of(ks);
+    switch (purpose) {
+    case FOR_DUE:
+        done = ks->set && !bearer_keyset_is_due(ks, now);
+        break;
+    case FOR_COLD:
+        done = ks->set != NULL;
+        break;
+    case FOR_KID:
+        done = ks->set && ks->set != known;
+        break;
+    }
+    done = done || !bearer_keyset_may_try(ks, purpose, now);
+    unlock(ks);
+    return done;
+}
+
+/* Until when nobody else on this host fetches. A fetch of several documents may
+ * take longer; but a process that was stopped must not keep the others without
+ * keys for longer than one that is asked in vain. */
+static apr_time_t lease_ends(const bearer_keyset_t *ks, apr_time_t deadline)
+{
+    apr_time_t ends = deadline
+        ? deadline : now_of(ks) + ks->access.settings->timeout.total;
+
+    return ends + LEASE_SLACK;
+}
+
+/*
+ * @param patience  by the real clock: until then it waits for another process
+ *                  that has the lease; 0: not at all
+ * @param deadline  by the world's clock, for all requests together; 0: none
+ */
+static void fly_over_network(bearer_keyset_t *ks, purpose_t purpose,
+                             const bearer_jwks_t *known, apr_time_t patience,
+                             apr_time_t deadline)
+{
+    apr_pool_t *ptemp;
+    int turn = 0;
+
+    if (apr_pool_create_unmanaged(&ptemp) != APR_SUCCESS) {
+        return;
+    }
+    while (!settled(ks, purpose, known, ptemp)) {
+        turn = turn || bearer_keyset_take_turn(ks, purpose);
+        if (!turn) {
+            break;
+        }
+        if (bearer_keyset_lease(&ks->place, lease_ends(ks, deadline), ptemp)
+            == APR_SUCCESS) {
+            /* who had it before may have fetched between look and lease */
+            if (!settled(ks, purpose, known, ptemp)) {
+                fetch(ks, purpose, deadline, ptemp);
+            }
+            bearer_keyset_unlease(&ks->place, ptemp);
+            break;
+        }
+        if (apr_time_now() >= patience) {
+            lock(ks);
+            ks->pause_until = now_of(ks) + LOOK_INTERVAL;
+            unlock(ks);
+            break;
+        }
+        bearer_keyset_await(&ks->place, patience - apr_time_now());
+        apr_pool_clear(ptemp);
+    }
+    apr_pool_destroy(ptemp);
+}
+
+static void fly_to_file(bearer_keyset_t *ks, purpose_t purpose, apr_pool_t *p)
+{
+    apr_status_t rv = bearer_filewatch_look(ks->watch, 0, p);
+    const char *error =
+        rv == APR_SUCCESS ? NULL : bearer_filewatch_error(ks->watch, p);
+
+    lock(ks);
+    ks->expiry = ks->ahead = now_of(ks) + BEARER_FILEWATCH_INTERVAL;
+    bearer_keyset_note_attempt(ks, purpose, now_of(ks), error, 0);
+    ks->attempt.retry_at = 0; /* a file may be looked at again soon */
+    bearer_keyset_set_alarm(ks);
+    unlock(ks);
+}
+
+/* Called with in_flight set by this thread and without the mutex. */
+void bearer_keyset_fly(bearer_keyset_t *ks, purpose_t purpose,
+                       const bearer_jwks_t *known, apr_time_t patience,
+                       apr_time_t deadline, apr_pool_t *p)
+{
+    if (ks->watch) {
+        fly_to_file(ks, purpose, p);
+    } else {
+        fly_over_network(ks, purpose, known, patience, deadline);
+    }
+    lock(ks);
+    ks->in_flight = 0;
+    bearer_keyset_set_alarm(ks);
+    apr_thread_cond_broadcast(ks->landed);
+    unlock(ks);
+}
+
+void bearer_keyset_take_off(bearer_keyset_t *ks)
+{
+    ks->in_flight = 1;
+    ks->took_off = apr_time_now();
+    bearer_keyset_set_alarm(ks);
+}
+
+/* Under the mutex, which it leaves and takes again. */
+void bearer_keyset_fly_unlocked(bearer_keyset_t *ks, purpose_t purpose,
+                                const bearer_jwks_t *known, apr_time_t patience,
+                                apr_pool_t *p)
+{
+    apr_time_t deadline = now_of(ks) + ks->access.settings->timeout.total;
+
+    bearer_keyset_take_off(ks);
+    unlock(ks);
+    bearer_keyset_fly(ks, purpose, known, patience, deadline, p);
+    lock(ks);
+}
+
+/* Under the mutex: 0 when a flight was still under way at that (real) time. */
+int bearer_keyset_wait_for_landing(bearer_keyset_t *ks, apr_time_t patience)
+{
+    while (ks->in_flight) {
+        apr_interval_time_t left = patience - apr_time_now();
+
+        if (left <= 0) {
+            return 0;
+        }
+        apr_thread_cond_timedwait(ks->landed, ks->mutex, left);
+    }
+    return 1;
+}

@@ -1,0 +1,89 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/**
+ * @file keyset_record.h
+ * What processes tell each other about a key set through world->keys_cache: the
+ * document (a record), the last attempt to fetch it, and who is fetching (the
+ * lease). For keyset.c only.
+ *
+ * A cache entry is named by a SHA-256 over the issuer and the policy under which
+ * it is fetched: two virtual hosts that trust the same issuer by different CA
+ * files share nothing.
+ */
+#ifndef BEARER_KEYSET_RECORD_H
+#define BEARER_KEYSET_RECORD_H
+
+#include "base/world.h"
+#include "trust/issuer.h"
+
+/** A document as it was fetched. */
+typedef struct bearer_keyset_record_t {
+    apr_time_t fetched;
+    apr_interval_time_t life;            /**< clamped */
+    const char *source;                  /**< URL it came from */
+    const bearer_metadata_t *metadata;   /**< NULL: keys were not discovered */
+    apr_time_t metadata_fetched;
+    const char *document;
+    apr_size_t len;
+} bearer_keyset_record_t;
+
+/** The last time somebody tried. */
+typedef struct bearer_keyset_attempt_t {
+    apr_time_t when;        /**< 0: never */
+    int failed;
+    int failures;           /**< in a row */
+    apr_time_t retry_at;    /**< not before, when failed */
+    apr_time_t kid_when;    /**< the last one for an unknown kid */
+    apr_time_t fetched;     /**< of the record that was in force then */
+    const char *error;      /**< NULL unless failed */
+} bearer_keyset_attempt_t;
+
+/** Where in the cache a key set is. */
+typedef struct bearer_keyset_place_t {
+    const bearer_cache_t *cache;   /**< NULL: nothing is shared */
+    unsigned char record[BEARER_CACHE_KEY_SIZE];
+    unsigned char attempt[BEARER_CACHE_KEY_SIZE];
+    unsigned char lease[BEARER_CACHE_KEY_SIZE];
+} bearer_keyset_place_t;
+
+apr_status_t bearer_keyset_place_init(bearer_keyset_place_t *place,
+                                      const bearer_issuer_access_t *access,
+                                      apr_pool_t *p);
+
+/** The record as bytes in p, good for this place only. */
+apr_status_t bearer_keyset_record_encode(unsigned char **value, apr_size_t *len,
+                                         const bearer_keyset_place_t *place,
+                                         const bearer_keyset_record_t *record,
+                                         apr_pool_t *p);
+
+/** The reverse, strictly: APR_EINVAL for anything but what encode wrote. */
+apr_status_t bearer_keyset_record_decode(bearer_keyset_record_t *record,
+                                         const bearer_keyset_place_t *place,
+                                         const bearer_issuer_access_t *access,
+                                         const unsigned char *value,
+                                         apr_size_t len, apr_pool_t *p);
+
+/* Through the cache. "Not there" may always mean "down". */
+apr_status_t bearer_keyset_record_get(bearer_keyset_record_t *record,
+                                      const bearer_keyset_place_t *place,
+                                      const bearer_issuer_access_t *access,
+                                      apr_pool_t *p);
+void bearer_keyset_record_put(const bearer_keyset_place_t *place,
+                              const bearer_keyset_record_t *record,
+                              apr_time_t expires, apr_pool_t *p);
+apr_status_t bearer_keyset_attempt_get(bearer_keyset_attempt_t *attempt,
+                                       const bearer_keyset_place_t *place,
+                                       apr_pool_t *p);
+void bearer_keyset_attempt_put(const bearer_keyset_place_t *place,
+                               const bearer_keyset_attempt_t *attempt,
+                               apr_time_t expires, apr_pool_t *p);
+
+/** APR_SUCCESS, or APR_EBUSY while another process holds it. A cache without
+ *  leases, or whose lease fails otherwise, shares no flights. */
+apr_status_t bearer_keyset_lease(const bearer_keyset_place_t *place,
+                                 apr_time_t until, apr_pool_t *p);
+/** Waits while another process holds it, for `longest` or less. */
+void bearer_keyset_await(const bearer_keyset_place_t *place,
+                         apr_interval_time_t longest);
+void bearer_keyset_unlease(const bearer_keyset_place_t *place, apr_pool_t *p);
+
+#endif

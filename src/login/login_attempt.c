@@ -1,0 +1,118 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/*
+ * A login under way, and how the browser keeps it: sealed, good for one server
+ * and for BEARER_LOGIN_LIFE. See login.h.
+ */
+#include "login/login_inside.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <apr_strings.h>
+
+#include "base/b64url.h"
+#include "base/json.h"
+
+/** 256 bits each: state, nonce, verifier (RFC 7636 section 4.1: 43 characters). */
+#define RANDOM_SIZE 32
+/** A login may begin on one host and end on another whose clock is behind. */
+#define CLOCKS_DIFFER apr_time_from_sec(60)
+
+static const char *random_text(const bearer_world_t *world, apr_pool_t *p)
+{
+    unsigned char bytes[RANDOM_SIZE];
+
+    return bearer_world_random(world, bytes, sizeof(bytes)) == APR_SUCCESS
+               ? bearer_b64url_encode(p, bytes, sizeof(bytes)) : NULL;
+}
+
+bearer_attempt_t *bearer_attempt_new(const bearer_login_t *login,
+                                     const char *target, apr_pool_t *p)
+{
+    const bearer_world_t *world = login->access->world;
+    bearer_attempt_t *a = apr_pcalloc(p, sizeof(*a));
+
+    a->state = random_text(world, p);
+    a->nonce = random_text(world, p);
+    a->verifier = random_text(world, p);
+    a->issuer = login->access->issuer->url;
+    a->target = target;
+    a->created = bearer_world_now(world);
+    a->max_age = -1;
+    return a->state && a->nonce && a->verifier ? a : NULL;
+}
+
+static const char *attempt_context(const char *server, apr_pool_t *p)
+{
+    return apr_pstrcat(p, "login attempt ", server, NULL);
+}
+
+const char *bearer_attempt_seal(const bearer_attempt_t *a,
+                                const bearer_seal_t *seal, const char *server,
+                                const bearer_world_t *world, apr_pool_t *p)
+{
+    const char *context = attempt_context(server, p);
+    json_t *o = json_pack("{s:s,s:s,s:s,s:s,s:s,s:I,s:I}", "s", a->state,
+                          "n", a->nonce, "v", a->verifier, "i", a->issuer,
+                          "t", a->target, "c", (json_int_t)a->created,
+                          "m", (json_int_t)a->max_age);
+    unsigned char *sealed;
+    apr_size_t len;
+    const char *value = NULL;
+    char *text;
+
+    if (o && a->acr_values) {
+        json_object_set_new(o, "a", json_string(apr_array_pstrcat(
+                                            p, a->acr_values, ' ')));
+    }
+    text = o ? json_dumps(o, JSON_COMPACT) : NULL;
+    if (text
+        && bearer_seal_close(&sealed, &len, seal, context, strlen(context), text,
+                             strlen(text), world, p) == APR_SUCCESS) {
+        value = bearer_b64url_encode(p, sealed, len);
+    }
+    free(text);
+    json_decref(o);
+    return value;
+}
+
+static int attempt_from(bearer_attempt_t *a, const json_t *o, apr_pool_t *p)
+{
+    const char *acr = bearer_json_string(o, "a");
+
+    a->state = bearer_json_string(o, "s");
+    a->nonce = bearer_json_string(o, "n");
+    a->verifier = bearer_json_string(o, "v");
+    a->issuer = bearer_json_string(o, "i");
+    a->target = bearer_json_string(o, "t");
+    a->created = json_integer_value(json_object_get(o, "c"));
+    a->max_age = json_integer_value(json_object_get(o, "m"));
+    a->acr_values = acr ? bearer_login_words(acr, p) : NULL;
+    return a->state && a->nonce && a->verifier && a->issuer && a->target;
+}
+
+apr_status_t bearer_attempt_open(bearer_attempt_t **attempt, const char *value,
+                                 const bearer_seal_t *seal, const char *server,
+                                 const bearer_world_t *world, apr_pool_t *p)
+{
+    const char *context = attempt_context(server, p);
+    bearer_attempt_t *a = apr_pcalloc(p, sizeof(*a));
+    unsigned char *sealed, *text;
+    apr_size_t sealed_len, len;
+    apr_time_t now = bearer_world_now(world);
+    json_t *o;
+
+    *attempt = NULL;
+    if (strlen(value) > 8192
+        || bearer_b64url_decode_p(&sealed, &sealed_len, value, strlen(value), p)
+           != APR_SUCCESS
+        || bearer_seal_open(&text, &len, seal, context, strlen(context), sealed,
+                            sealed_len, p) != APR_SUCCESS
+        || bearer_json_parse(&o, (const char *)text, len, NULL, p) != APR_SUCCESS
+        || !attempt_from(a, o, p)) {
+        return APR_NOTFOUND;
+    }
+    *attempt = a;
+    return now - a->created < BEARER_LOGIN_LIFE && a->created - now < CLOCKS_DIFFER
+               ? APR_SUCCESS : APR_TIMEUP;
+}

@@ -1,0 +1,98 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/*
+ * What the rooms of the relying party share. See login_inside.h.
+ */
+#include "login/login_inside.h"
+
+#include <string.h>
+
+#include <apr_strings.h>
+
+#include "base/http.h"
+#include "base/json.h"
+#include "base/text.h"
+
+const apr_array_header_t *bearer_login_words(const char *text, apr_pool_t *p)
+{
+    apr_array_header_t *list = apr_array_make(p, 2, sizeof(const char *));
+    char *rest, *word = apr_strtok(apr_pstrdup(p, text), " ", &rest);
+
+    for (; word; word = apr_strtok(NULL, " ", &rest)) {
+        APR_ARRAY_PUSH(list, const char *) = word;
+    }
+    return list;
+}
+
+typedef struct query_t {
+    apr_pool_t *p;
+    const char *text;
+} query_t;
+
+static int add_pair(void *baton, const char *name, const char *value)
+{
+    query_t *q = baton;
+
+    q->text = apr_pstrcat(q->p, q->text, *q->text ? "&" : "",
+                          bearer_http_form_escape(q->p, name), "=",
+                          bearer_http_form_escape(q->p, value), NULL);
+    return 1;
+}
+
+const char *bearer_login_with_query(const char *url, const apr_table_t *t,
+                                    apr_pool_t *p)
+{
+    query_t q = { p, "" };
+
+    apr_table_do(add_pair, &q, t, NULL);
+    return apr_pstrcat(p, url, strchr(url, '?') ? "&" : "?", q.text, NULL);
+}
+
+apr_status_t bearer_login_ask(json_t **answer, int *status,
+                              const bearer_login_t *login, const char *endpoint,
+                              const apr_table_t *form, const char **error,
+                              apr_pool_t *p)
+{
+    bearer_http_response_t *response = NULL;
+    apr_status_t rv = login->post(login->post_baton, &response, endpoint, form,
+                                  error, p);
+
+    *answer = NULL;
+    *status = 0;
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    *status = response->status;
+    *error = NULL;
+    if (bearer_json_parse(answer, response->body, response->body_len, error, p)
+        != APR_SUCCESS) {
+        *answer = NULL;
+    }
+    return APR_SUCCESS;
+}
+
+const char *bearer_login_error_of(const json_t *answer)
+{
+    const char *code = answer ? bearer_json_string(answer, "error") : NULL;
+
+    return code ? code : "";
+}
+
+bearer_reason_t bearer_login_no_use(const json_t *answer, int status,
+                                    const char *error, const char *what,
+                                    bearer_refusal_t *why, apr_pool_t *p)
+{
+    const char *code = bearer_login_error_of(answer);
+
+    if (!status) {
+        return bearer_refuse(why, p, BEARER_LOGIN_ISSUER, "%s: %s", what, error);
+    }
+    return bearer_refuse(why, p, BEARER_LOGIN_ISSUER, "%s: the issuer answered "
+                         "%d, error %s, %s%s", what, status,
+                         bearer_text_quote(p, code),
+                         answer ? bearer_text_quote(p, bearer_json_string(answer,
+                                                        "error_description"))
+                                : "no JSON object",
+                         strcmp(code, "invalid_client") == 0
+                             ? "; compare AuthBearerClientID, ClientSecret and "
+                               "ClientAuth with the registration" : "");
+}

@@ -1,0 +1,121 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/*
+ * The way back: the parameters that a browser brings from the issuer, and
+ * whether they are the answer to the attempt that it keeps. Nothing here asks
+ * anybody. See login.h.
+ */
+#include "login/login_inside.h"
+
+#include <string.h>
+
+#include <apr_strings.h>
+
+#include "base/text.h"
+
+/** Parameters of one answer. */
+#define PARAMETERS_MAX 32
+
+bearer_reason_t bearer_login_parse(apr_table_t **parameters, const char *text,
+                                   bearer_refusal_t *why, apr_pool_t *p)
+{
+    apr_table_t *t = *parameters = apr_table_make(p, 8);
+    char *rest, *pair = text ? apr_strtok(apr_pstrdup(p, text), "&", &rest) : NULL;
+    int n = 0;
+
+    for (; pair; pair = apr_strtok(NULL, "&", &rest)) {
+        const char *value = pair + strcspn(pair, "=");
+        const char *name = bearer_text_form_decode(p, pair,
+                                                   (apr_size_t)(value - pair));
+
+        value += *value == '=';
+        if (++n > PARAMETERS_MAX || strlen(value) > 3 * BEARER_LOGIN_PARAMETER_MAX
+            || !name
+            || !(value = bearer_text_form_decode(p, value, strlen(value)))
+            || strlen(value) > BEARER_LOGIN_PARAMETER_MAX) {
+            return bearer_refuse(why, p, BEARER_LOGIN_RESPONSE, "the parameters "
+                                 "are too many, too long or wrongly encoded");
+        }
+        if (apr_table_get(t, name)) {
+            return bearer_refuse(why, p, BEARER_LOGIN_RESPONSE, "a parameter "
+                                 "stands there twice (RFC 6749 section 3.1)");
+        }
+        apr_table_setn(t, name, value);
+    }
+    return BEARER_OK;
+}
+
+/* RFC 6749 section 4.1.2.1 and OpenID Connect Core section 3.1.2.6: what the
+ * user or the issuer decided, what it could not do just now; all else is a
+ * mistake in the request. */
+static bearer_reason_t reason_of_error(const char *error)
+{
+    static const struct {
+        const char *error;
+        bearer_reason_t reason;
+    } rows[] = {
+        { "access_denied", BEARER_LOGIN_DENIED },
+        { "consent_required", BEARER_LOGIN_DENIED },
+        { "login_required", BEARER_LOGIN_DENIED },
+        { "interaction_required", BEARER_LOGIN_DENIED },
+        { "account_selection_required", BEARER_LOGIN_DENIED },
+        { "unmet_authentication_requirements", BEARER_LOGIN_DENIED },
+        { "server_error", BEARER_LOGIN_ISSUER },
+        { "temporarily_unavailable", BEARER_LOGIN_ISSUER },
+    };
+    unsigned i;
+
+    for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        if (strcmp(rows[i].error, error) == 0) {
+            return rows[i].reason;
+        }
+    }
+    return BEARER_LOGIN_RESPONSE;
+}
+
+/* RFC 9207 section 2.4: mix-up of issuers. */
+static bearer_reason_t check_iss(const bearer_attempt_t *attempt, const char *iss,
+                                 const bearer_metadata_t *metadata,
+                                 bearer_refusal_t *why, apr_pool_t *p)
+{
+    if (iss ? strcmp(iss, attempt->issuer) == 0
+            : !metadata->authorization_response_iss_parameter_supported) {
+        return BEARER_OK;
+    }
+    return bearer_refuse(why, p, BEARER_LOGIN_RESPONSE, "the answer is of issuer "
+                         "%s, but the browser was sent to %s (RFC 9207)",
+                         bearer_text_quote(p, iss),
+                         bearer_text_quote(p, attempt->issuer));
+}
+
+bearer_reason_t bearer_login_response(const char **code,
+                                      const bearer_attempt_t *attempt,
+                                      const apr_table_t *parameters,
+                                      const bearer_metadata_t *metadata,
+                                      bearer_refusal_t *why, apr_pool_t *p)
+{
+    const char *state = apr_table_get(parameters, "state");
+    const char *error = apr_table_get(parameters, "error");
+    bearer_reason_t reason;
+
+    *code = apr_table_get(parameters, "code");
+    if (!state || !bearer_text_same_ct(state, attempt->state)) {
+        return bearer_refuse(why, p, BEARER_LOGIN_STATE, "the answer's state is "
+                             "not the one of this login");
+    }
+    reason = check_iss(attempt, apr_table_get(parameters, "iss"), metadata, why,
+                       p);
+    if (reason != BEARER_OK) {
+        return reason;
+    }
+    if (error) {
+        return bearer_refuse(why, p, reason_of_error(error), "the issuer "
+                             "answered %s: %s", bearer_text_quote(p, error),
+                             bearer_text_quote(p, apr_table_get(
+                                 parameters, "error_description")));
+    }
+    if (!*code || !**code) {
+        return bearer_refuse(why, p, BEARER_LOGIN_RESPONSE, "the answer has "
+                             "neither a code nor an error");
+    }
+    return BEARER_OK;
+}

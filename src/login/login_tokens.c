@@ -1,0 +1,169 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/*
+ * What the token endpoint is asked (a code's tokens, newer ones), and how a
+ * session ends at the issuer: revocation, and where a browser signs out. See
+ * login.h.
+ */
+#include "login/login_inside.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include <apr_strings.h>
+
+#include "base/json.h"
+
+/* A token goes into a header field some day: nothing but visible ASCII. */
+static const char *token_in(const json_t *answer, const char *name)
+{
+    const char *token = bearer_json_string(answer, name);
+    const char *c;
+
+    for (c = token; c && *c; c++) {
+        if (*c < 0x21 || *c > 0x7e) {
+            return NULL;
+        }
+    }
+    return token && *token ? token : NULL;
+}
+
+static apr_time_t expiry_in(const json_t *answer, apr_time_t now)
+{
+    const json_t *value = json_object_get(answer, "expires_in");
+    double seconds = json_number_value(value);
+
+    /* some issuers write it as a string (RFC 6749 says number) */
+    if (json_is_string(value)) {
+        seconds = atoi(json_string_value(value));
+    }
+    return seconds > 0 && seconds < 1e9 ? now + apr_time_from_sec((int)seconds)
+                                        : 0;
+}
+
+static bearer_reason_t take_tokens(bearer_tokens_t *tokens, const json_t *answer,
+                                   apr_time_t now, bearer_refusal_t *why,
+                                   apr_pool_t *p)
+{
+    const char *type = bearer_json_string(answer, "token_type");
+
+    memset(tokens, 0, sizeof(*tokens));
+    tokens->id_token = token_in(answer, "id_token");
+    tokens->access_token = token_in(answer, "access_token");
+    tokens->refresh_token = token_in(answer, "refresh_token");
+    tokens->scope = bearer_json_string(answer, "scope");
+    tokens->access_expires = expiry_in(answer, now);
+    if (!tokens->access_token || !type || strcasecmp(type, "Bearer") != 0) {
+        return bearer_refuse(why, p, BEARER_LOGIN_ISSUER, "the issuer's token "
+                             "answer has no access_token of token_type Bearer");
+    }
+    return BEARER_OK;
+}
+
+/* RFC 6749 section 5. What a refused grant means, its user knows. */
+static bearer_reason_t ask(bearer_tokens_t *tokens, const bearer_login_t *login,
+                           const apr_table_t *form, const char *what,
+                           bearer_reason_t invalid_grant, bearer_refusal_t *why,
+                           apr_pool_t *p)
+{
+    const char *endpoint = login->metadata->token_endpoint, *error = NULL;
+    apr_time_t now = bearer_world_now(login->access->world);
+    bearer_reason_t reason;
+    json_t *answer;
+    int status;
+
+    if (!endpoint) {
+        return bearer_refuse(why, p, BEARER_LOGIN_ISSUER, "no token_endpoint");
+    }
+    if (bearer_login_ask(&answer, &status, login, endpoint, form, &error, p)
+        == APR_SUCCESS && status == 200 && answer) {
+        return take_tokens(tokens, answer, now, why, p);
+    }
+    reason = bearer_login_no_use(answer, status, error, what, why, p);
+    if (strcmp(bearer_login_error_of(answer), "invalid_grant") == 0) {
+        why->reason = reason = invalid_grant;
+    }
+    return reason;
+}
+
+bearer_reason_t bearer_login_redeem(bearer_tokens_t *tokens,
+                                    const bearer_login_t *login,
+                                    const bearer_attempt_t *attempt,
+                                    const char *code, bearer_refusal_t *why,
+                                    apr_pool_t *p)
+{
+    apr_table_t *form = apr_table_make(p, 4);
+    bearer_reason_t reason;
+
+    apr_table_setn(form, "grant_type", "authorization_code");
+    apr_table_setn(form, "code", code);
+    apr_table_setn(form, "redirect_uri", login->redirect_uri);
+    apr_table_setn(form, "code_verifier", attempt->verifier);
+    reason = ask(tokens, login, form, "the code could not be redeemed",
+                 BEARER_LOGIN_RESPONSE, why, p);
+    if (reason == BEARER_OK && !tokens->id_token) {
+        return bearer_refuse(why, p, BEARER_LOGIN_ISSUER, "the issuer's token "
+                             "answer has no id_token; is 'openid' among "
+                             "AuthBearerLoginScopes?");
+    }
+    return reason;
+}
+
+bearer_reason_t bearer_login_refresh(bearer_tokens_t *tokens,
+                                     const bearer_login_t *login,
+                                     const char *refresh_token,
+                                     bearer_refusal_t *why, apr_pool_t *p)
+{
+    apr_table_t *form = apr_table_make(p, 2);
+    bearer_reason_t reason;
+
+    apr_table_setn(form, "grant_type", "refresh_token");
+    apr_table_setn(form, "refresh_token", refresh_token);
+    reason = ask(tokens, login, form, "the session could not be refreshed",
+                 BEARER_INACTIVE, why, p);
+    if (reason == BEARER_OK && !tokens->refresh_token) {
+        tokens->refresh_token = refresh_token;  /* RFC 6749 section 6 */
+    }
+    return reason;
+}
+
+const char *bearer_login_end_session(const bearer_login_t *login,
+                                     const char *id_token,
+                                     const char *back_to, apr_pool_t *p)
+{
+    apr_table_t *t = apr_table_make(p, 3);
+
+    if (!login->metadata->end_session_endpoint) {
+        return NULL;
+    }
+    if (id_token) {
+        apr_table_setn(t, "id_token_hint", id_token);
+    }
+    apr_table_setn(t, "client_id", login->access->settings->client_id);
+    apr_table_setn(t, "post_logout_redirect_uri", back_to);
+    return bearer_login_with_query(login->metadata->end_session_endpoint, t, p);
+}
+
+bearer_reason_t bearer_login_revoke(const bearer_login_t *login,
+                                    const char *token, const char *hint,
+                                    bearer_refusal_t *why, apr_pool_t *p)
+{
+    apr_table_t *form = apr_table_make(p, 2);
+    bearer_http_response_t *response = NULL;
+    const char *error = NULL;
+
+    if (!login->metadata->revocation_endpoint || !token) {
+        return BEARER_OK;
+    }
+    apr_table_setn(form, "token", token);
+    apr_table_setn(form, "token_type_hint", hint);
+    if (login->post(login->post_baton, &response,
+                    login->metadata->revocation_endpoint, form, &error, p)
+        == APR_SUCCESS && response->status == 200) {
+        return BEARER_OK;
+    }
+    return bearer_refuse(why, p, BEARER_LOGIN_ISSUER, "the %s was not revoked: "
+                         "%s", hint, response ? apr_psprintf(p, "status %d",
+                                                             response->status)
+                                              : error);
+}

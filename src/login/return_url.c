@@ -1,0 +1,76 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/* See return_url.h. */
+#include "login/return_url.h"
+
+#include <string.h>
+
+#include <apr_strings.h>
+
+/* RFC 3986 section 3.3 and 3.4: pchar, "/" and "?"; and what browsers send
+ * besides without encoding it. Not the backslash, which they read as a slash,
+ * nor "#", nor anything that could end a header field or an HTML attribute. */
+static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                              "abcdefghijklmnopqrstuvwxyz0123456789"
+                              "-._~!$&()*+,;=:@%/?[]|^{}";
+
+const char *bearer_return_escape(const char *target, apr_pool_t *p)
+{
+    static const char digits[] = "0123456789ABCDEF";
+    char *escaped = apr_palloc(p, 3 * strlen(target) + 1), *out = escaped;
+    int query = 0;
+
+    for (; *target; target++) {
+        unsigned char c = (unsigned char)*target;
+
+        query |= c == '?';
+        if (c > 0x7e || c == '\'' || (query && strchr("\"<>`\\", c))) {
+            *out++ = '%';
+            *out++ = digits[c >> 4];
+            *out++ = digits[c & 15];
+        } else {
+            *out++ = (char)c;
+        }
+    }
+    *out = '\0';
+    return escaped;
+}
+
+/* Does an encoded byte hide what would not be accepted as it is? One decoding
+ * on the way (a proxy, an application) must not make another host of it. */
+static int hides_something(const char *path)
+{
+    static const char *const hidden[] = {
+        "%00", "%09", "%0a", "%0d", "%5c", "%2f%2f", "/%2f", NULL
+    };
+    char low[BEARER_RETURN_MAX + 1];
+    apr_size_t n = strcspn(path, "?"), i;
+
+    for (i = 0; i < n; i++) {
+        low[i] = path[i] >= 'A' && path[i] <= 'Z' ? (char)(path[i] + 32)
+                                                  : path[i];
+    }
+    low[n] = '\0';
+    for (i = 0; hidden[i]; i++) {
+        if (strstr(low, hidden[i])) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+const char *bearer_return_url(const char *base, const char *target,
+                              apr_pool_t *p)
+{
+    apr_size_t len = target ? strlen(target) : 0;
+
+    if (len == 0 || len > BEARER_RETURN_MAX || *target != '/'
+        || target[1] == '/' || target[strspn(target, allowed)]
+        || hides_something(target)) {
+        return NULL;
+    }
+    /* "/./" + "/host": dot segments go before the path is looked at again */
+    if (strstr(apr_pstrmemdup(p, target, strcspn(target, "?")), "//")) {
+        return NULL;
+    }
+    return apr_pstrcat(p, base, target, NULL);
+}

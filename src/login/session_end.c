@@ -1,0 +1,307 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/*
+ * The end of sessions, and what serves once.
+ *
+ * Where the cache is certain (bearer_session_is_certain), a record is the truth: who
+ * ends a session removes it, and nobody who was under way brings it back, because a
+ * record is only ever replaced. A logout by the issuer removes those of its sid or
+ * sub, and leaves a mark for logins that are under way. Marks of logouts, and which
+ * tokens asked for them, have room of their own there: when an issuer asks for more
+ * than that holds in the time of a login, the oldest go.
+ *
+ * With other caches whoever ends a session leaves a mark before he removes the
+ * record, and whoever saves one that was there before looks for it afterwards; and a
+ * logout by the issuer is a mark that every look at a session finds.
+ *
+ * A cookie cannot be taken back from who has a copy, so where the record is in the
+ * cookie a mark ends it, for as long as the cookie might serve. Its place is
+ * reserved when the session begins.
+ */
+#include "login/session_inside.h"
+
+#include <string.h>
+
+/** A request that was under way when the session ended is over by then. */
+#define DEAD_FOR apr_time_from_sec(120)
+/** ... and a login, that the issuer had answered when it ended the session. */
+#define LOGIN_FOR apr_time_from_sec(600)
+/** Whoever uses something once is done with it in less time than this. */
+#define ONCE_LOOKS 10
+#define ONCE_LOOK apr_time_from_msec(20)
+
+/* ---- one session -------------------------------------------------------- */
+
+static apr_status_t end_name(unsigned char *out, const bearer_session_store_t *store,
+                             const bearer_session_t *s)
+{
+    return bearer_session_record_name(out, store, "dead", s->id, NULL);
+}
+
+apr_status_t bearer_session_look_for_end(const bearer_session_t *s,
+                                         const bearer_session_store_t *store,
+                                         apr_pool_t *p)
+{
+    unsigned char name[BEARER_CACHE_KEY_SIZE], *value;
+    apr_size_t len = 0;
+    apr_status_t rv = end_name(name, store, s);
+
+    if (rv == APR_SUCCESS) {
+        rv = bearer_session_fetch(store, BEARER_KEPT_MARK, name, &value, &len, p);
+    }
+    return rv == APR_NOTFOUND ? APR_SUCCESS
+         : rv != APR_SUCCESS ? APR_EGENERAL
+         : len && *value == BEARER_SESSION_PLACE ? APR_SUCCESS : APR_EOF;
+}
+
+static apr_status_t mark_end(const bearer_session_t *s,
+                             const bearer_session_store_t *store,
+                             apr_time_t expires, apr_pool_t *p)
+{
+    static const unsigned char ended = BEARER_SESSION_ENDED;
+    unsigned char name[BEARER_CACHE_KEY_SIZE];
+
+    return end_name(name, store, s) == APR_SUCCESS
+        ? bearer_session_mark(store, name, &ended, 1, expires, p) : APR_EGENERAL;
+}
+
+apr_status_t bearer_session_reserve(const bearer_session_t *s,
+                                    const bearer_session_store_t *store,
+                                    apr_pool_t *p)
+{
+    static const unsigned char place = BEARER_SESSION_PLACE;
+    const bearer_cache_entry_t entry = { BEARER_KEPT_MARK, &place, 1, s->ends, NULL, 0 };
+    unsigned char name[BEARER_CACHE_KEY_SIZE];
+    apr_status_t rv;
+
+    if (!bearer_session_is_certain(store)) {
+        return APR_SUCCESS;
+    }
+    rv = end_name(name, store, s);
+    if (rv == APR_SUCCESS) {
+        rv = bearer_session_keep(store, BEARER_KEEP_ADD, name, &entry, p);
+    }
+    return rv == APR_SUCCESS ? APR_SUCCESS
+         : rv == APR_ENOSPC ? APR_ENOMEM : APR_EGENERAL;
+}
+
+apr_status_t bearer_session_remove(const bearer_session_t *s,
+                                   const bearer_session_store_t *store,
+                                   apr_pool_t *p)
+{
+    unsigned char name[BEARER_CACHE_KEY_SIZE];
+    apr_status_t rv = bearer_session_record_name(name, store, "record", s->id, NULL);
+
+    if (rv == APR_SUCCESS) {
+        rv = store->cache->remove(store->cache, name, p);
+    }
+    return rv == APR_SUCCESS || rv == APR_NOTFOUND ? APR_SUCCESS : APR_EGENERAL;
+}
+
+apr_status_t bearer_session_end(const bearer_session_t *s,
+                                const bearer_session_store_t *store, apr_pool_t *p)
+{
+    apr_status_t rv, removed;
+
+    if (store->in_cookie) {
+        return mark_end(s, store, s->ends, p);
+    }
+    if (bearer_session_is_certain(store)) {
+        return bearer_session_remove(s, store, p);
+    }
+    rv = mark_end(s, store, bearer_world_now(store->world) + DEAD_FOR, p);
+    removed = bearer_session_remove(s, store, p);
+    return rv == APR_SUCCESS ? removed : rv;
+}
+
+/* ---- logout by the issuer ----------------------------------------------- */
+
+static const unsigned char no_mark[BEARER_CACHE_KEY_SIZE];
+
+/* Was it made before the logout that left this mark? */
+static apr_status_t judge_mark(const bearer_session_t *s,
+                               const bearer_cache_value_t *mark)
+{
+    apr_time_t when = 0;
+
+    if (!mark->data) {
+        return APR_SUCCESS;
+    }
+    if (mark->len != sizeof(apr_uint64_t)) {
+        return APR_EGENERAL;
+    }
+    bearer_session_take_time(mark->data, &when);
+    return s->created <= when ? APR_EOF : APR_SUCCESS;
+}
+
+apr_status_t bearer_session_look_for_logout(const bearer_session_t *s,
+                                            const bearer_session_store_t *store,
+                                            apr_pool_t *p)
+{
+    const unsigned char *names[2];
+    bearer_cache_value_t marks[2];
+    apr_status_t rv = APR_SUCCESS;
+    int i, n = 0;
+
+    if (memcmp(s->by_sid, no_mark, sizeof(no_mark)) != 0) {
+        names[n++] = s->by_sid;
+    }
+    if (memcmp(s->by_sub, no_mark, sizeof(no_mark)) != 0) {
+        names[n++] = s->by_sub;
+    }
+    if (n) {
+        rv = bearer_session_fetch_marks(store, names, n, marks, p);
+    }
+    for (i = 0; i < n && rv == APR_SUCCESS; i++) {
+        rv = judge_mark(s, &marks[i]);
+    }
+    return rv;
+}
+
+/* Where records are found by their owner, only a login under way needs the mark: the
+ * issuer may leave as many as it likes, and takes no room from sessions. */
+static apr_status_t mark_logout(const bearer_session_store_t *store,
+                                const unsigned char *name, apr_time_t now,
+                                apr_pool_t *p)
+{
+    unsigned char when[8];
+    bearer_cache_entry_t entry = { BEARER_KEPT_LOGOUT, when, sizeof(when),
+                                   now + LOGIN_FOR, NULL, 0 };
+    apr_status_t rv = APR_NOTFOUND;
+    int how;
+
+    bearer_session_put_time(when, now);
+    if (!store->cache->end) {
+        return bearer_session_mark(store, name, when, sizeof(when), now + store->max,
+                                   p);
+    }
+    for (how = BEARER_KEEP_ADD; how <= BEARER_KEEP_REPLACE && rv != APR_SUCCESS;
+         how++) {
+        rv = bearer_session_keep(store, how, name, &entry, p);
+    }
+    return rv == APR_NOTFOUND  /* it went between the two */
+        ? bearer_session_keep(store, BEARER_KEEP_ADD, name, &entry, p) : rv;
+}
+
+/* The mark first: a login that is under way finds it, or is found. */
+static apr_status_t end_all(const bearer_session_store_t *store, const char *by,
+                            const char *issuer, const char *client,
+                            const char *value, apr_pool_t *p)
+{
+    const bearer_cache_t *cache = store->cache;
+    bearer_owner_t owner = strcmp(by, "sub") == 0 ? BEARER_OWNER_SUB
+                                                  : BEARER_OWNER_SID;
+    unsigned char name[BEARER_CACHE_KEY_SIZE];
+    apr_status_t rv;
+
+    if (!cache
+        || bearer_session_mark_name(name, by, issuer, client, value, p)
+           != APR_SUCCESS) {
+        return APR_EGENERAL;
+    }
+    rv = mark_logout(store, name, bearer_world_now(store->world), p);
+    if (cache->end && cache->end(cache, owner, name, p) != APR_SUCCESS) {
+        rv = APR_EGENERAL;
+    }
+    return rv;
+}
+
+apr_status_t bearer_session_logout(const bearer_session_store_t *store,
+                                   const char *issuer, const char *client,
+                                   const char *sid, const char *sub,
+                                   apr_pool_t *p)
+{
+    apr_status_t rv = end_all(store, sid ? "sid" : "sub", issuer, client,
+                              sid ? sid : sub, p);
+
+    /* an issuer need not have put the sid into the ID token */
+    return rv == APR_SUCCESS && sid && sub
+        ? end_all(store, BEARER_SESSION_WITHOUT_SID, issuer, client, sub, p) : rv;
+}
+
+/* ---- once --------------------------------------------------------------- */
+
+static apr_status_t once_name(unsigned char *name, const char *what,
+                              const char *issuer, const char *id, apr_pool_t *p)
+{
+    const char *const texts[] = { "once", what, issuer, id };
+
+    return bearer_session_name(name, p, 4, texts);
+}
+
+static apr_status_t is_used(const bearer_session_store_t *store,
+                            const unsigned char *name, apr_pool_t *p)
+{
+    unsigned char *value;
+    apr_size_t len;
+    apr_status_t rv = bearer_session_fetch(store, BEARER_KEPT_MARK, name, &value,
+                                           &len, p);
+
+    return rv == APR_SUCCESS ? APR_EEXIST
+         : rv == APR_NOTFOUND ? APR_SUCCESS : APR_EGENERAL;
+}
+
+apr_status_t bearer_session_used(const bearer_session_store_t *store,
+                                 const char *what, const char *issuer,
+                                 const char *id, apr_pool_t *p)
+{
+    unsigned char name[BEARER_CACHE_KEY_SIZE];
+
+    return once_name(name, what, issuer, id, p) == APR_SUCCESS
+        ? is_used(store, name, p) : APR_EGENERAL;
+}
+
+/* Keys may share a lease, and that of a refresh lasts: who has waited so long has
+ * waited for another key's. */
+static int lease_soon(const bearer_session_store_t *store,
+                      const unsigned char *name, apr_time_t end, apr_pool_t *p)
+{
+    int looks = store->cache && store->cache->lease ? ONCE_LOOKS : 0;
+
+    for (; looks; looks--) {
+        if (store->cache->lease(store->cache, name, end, p) != APR_EBUSY) {
+            return 1;
+        }
+        bearer_cache_await(store->cache, name, ONCE_LOOK);
+    }
+    return 0;
+}
+
+/* With a cache that cannot do both in one. */
+static apr_status_t look_and_mark(const bearer_session_store_t *store,
+                                  const unsigned char *name, apr_time_t end,
+                                  apr_pool_t *p)
+{
+    int leased = lease_soon(store, name, end, p);
+    apr_status_t rv = is_used(store, name, p);
+
+    if (rv == APR_SUCCESS) {
+        rv = bearer_session_mark(store, name, "1", 1, end, p);
+    }
+    if (leased && store->cache->unlease) {
+        store->cache->unlease(store->cache, name, p);
+    }
+    return rv;
+}
+
+apr_status_t bearer_session_once(const bearer_session_store_t *store,
+                                 const char *what, const char *issuer,
+                                 const char *id, apr_time_t end, apr_pool_t *p)
+{
+    /* of an attempt: any client can use these; else of a logout token */
+    const bearer_cache_entry_t entry = {
+        strcmp(what, BEARER_SESSION_STATE) == 0 ? BEARER_KEPT_ATTEMPT
+                                                : BEARER_KEPT_LOGOUT,
+        (const unsigned char *)"1", 1, end, NULL, 0
+    };
+    unsigned char name[BEARER_CACHE_KEY_SIZE];
+    apr_status_t rv;
+
+    if (once_name(name, what, issuer, id, p) != APR_SUCCESS) {
+        return APR_EGENERAL;
+    }
+    if (!bearer_session_is_certain(store)) {
+        return look_and_mark(store, name, end, p);
+    }
+    rv = bearer_session_keep(store, BEARER_KEEP_ADD, name, &entry, p);
+    return rv == APR_SUCCESS || rv == APR_EEXIST ? rv : APR_EGENERAL;
+}

@@ -1,0 +1,84 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/* Who a session's claims speak of. See session.h. */
+#include "login/session.h"
+
+#include <string.h>
+
+#include <apr_strings.h>
+
+#include "base/json.h"
+#include "base/text.h"
+
+/* Anybody can claim an address that nobody has verified. */
+static bearer_reason_t check_email(const json_t *claims,
+                                   const bearer_settings_t *settings,
+                                   bearer_refusal_t *why, apr_pool_t *p)
+{
+    const char *path = bearer_path_text(settings->session_user_claim.path);
+
+    if (strcmp(path, "email") != 0
+        || json_is_true(json_object_get(claims, "email_verified"))) {
+        return BEARER_OK;
+    }
+    return bearer_refuse(why, p, BEARER_SESSION_USER, "the issuer does not say "
+                         "that this user's e-mail address is verified "
+                         "(email_verified is not true), so it cannot be the "
+                         "user's name; let the issuer verify it, or write "
+                         "AuthBearerSessionUserClaim with another claim (sub)");
+}
+
+bearer_reason_t bearer_session_user_of(const bearer_principal_t **principal,
+                                       json_t *claims,
+                                       const bearer_issuer_t *issuer,
+                                       const bearer_settings_t *settings,
+                                       bearer_refusal_t *why, apr_pool_t *p)
+{
+    bearer_settings_t s = *settings;
+    const char *iss = bearer_json_string(claims, "iss");
+    bearer_reason_t reason;
+
+    iss = iss ? iss : issuer->url;
+
+    *principal = NULL;
+    s.user_claim = s.session_user_claim;
+    reason = check_email(claims, &s, why, p);
+    if (reason == BEARER_OK) {
+        reason = bearer_principal_build(principal, "cookie", claims, issuer, iss,
+                                        bearer_issuer_tenant_of(issuer, iss, p),
+                                        &s, why, p);
+    }
+    if (reason == BEARER_USER_CLAIM) {
+        return bearer_refuse(why, p, BEARER_SESSION_USER, "claim %s is missing "
+                             "or of no use, from which AuthBearerSessionUserClaim"
+                             " takes the user; ask for the scope that brings it "
+                             "(AuthBearerLoginScopes) or name another claim",
+                             bearer_text_quote(p, bearer_path_text(
+                                 s.session_user_claim.path)));
+    }
+    return reason;
+}
+
+bearer_reason_t bearer_session_principal(const bearer_principal_t **principal,
+                                         bearer_session_t *session,
+                                         const bearer_issuer_t *issuer,
+                                         const bearer_settings_t *settings,
+                                         bearer_refusal_t *why, apr_pool_t *p)
+{
+    const json_t *body = bearer_session_body(session, p);
+    json_t *claims = body ? json_object_get(body, BEARER_SESSION_CLAIMS) : NULL;
+    bearer_principal_t *own;
+    bearer_reason_t reason;
+
+    if (!claims) {
+        return bearer_refuse(why, p, BEARER_INTERNAL, "the session's record "
+                             "cannot be read");
+    }
+    reason = bearer_session_user_of(principal, claims, issuer, settings, why, p);
+    if (reason == BEARER_OK) {
+        own = apr_pmemdup(p, *principal, sizeof(*own));
+        own->expires = session->ends;  /* the ID token's exp was for the login */
+        own->not_before = 0;
+        *principal = own;
+    }
+    return reason;
+}

@@ -1,0 +1,271 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/* What is kept of a session, as bytes: see session_inside.h. */
+#include "login/session_inside.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <apr_strings.h>
+#include <zlib.h>
+
+#include "base/b64url.h"
+#include "base/json.h"
+
+#define VERSION 1
+/** version, id, revision, five times, two marks, length of the issuer */
+#define HEAD_SIZE (1 + BEARER_SESSION_ID_SIZE + BEARER_SESSION_REVISION_SIZE \
+                   + 5 * 8 + 2 * BEARER_CACHE_KEY_SIZE + 2)
+
+/* ---- the body ---------------------------------------------------------- */
+
+static apr_status_t deflate_body(unsigned char **out, apr_size_t *out_len,
+                                 const char *text, apr_size_t len,
+                                 apr_pool_t *p)
+{
+    uLongf n = compressBound((uLong)len);
+    unsigned char *to = apr_palloc(p, n + 4);
+
+    if (len > BEARER_SESSION_BODY_MAX
+        || compress2(to + 4, &n, (const Bytef *)text, (uLong)len, 6) != Z_OK) {
+        return APR_ENOSPC;
+    }
+    to[0] = (unsigned char)(len >> 24);
+    to[1] = (unsigned char)(len >> 16);
+    to[2] = (unsigned char)(len >> 8);
+    to[3] = (unsigned char)len;
+    *out = to;
+    *out_len = n + 4;
+    return APR_SUCCESS;
+}
+
+/* Only what we sealed gets here; the bound is for the day that is not so. */
+static char *inflate_body(apr_size_t *len, const unsigned char *in,
+                          apr_size_t in_len, apr_pool_t *p)
+{
+    uLongf n;
+    char *text;
+
+    if (in_len < 4) {
+        return NULL;
+    }
+    n = (uLongf)in[0] << 24 | (uLongf)in[1] << 16 | (uLongf)in[2] << 8 | in[3];
+    if (n > BEARER_SESSION_BODY_MAX) {
+        return NULL;
+    }
+    text = apr_palloc(p, n + 1);
+    if (uncompress((Bytef *)text, &n, in + 4, (uLong)(in_len - 4)) != Z_OK) {
+        return NULL;
+    }
+    text[n] = '\0';
+    *len = n;
+    return text;
+}
+
+/* The claims of an ID token that was judged when it came; NULL: there is none. */
+static json_t *payload_of(const json_t *body, apr_pool_t *p)
+{
+    const char *token = bearer_json_string(body, BEARER_SESSION_ID_TOKEN);
+    const char *start = token ? strchr(token, '.') : NULL;
+    const char *end = start ? strchr(start + 1, '.') : NULL;
+    unsigned char *text;
+    apr_size_t len;
+    json_t *claims;
+
+    if (!end || bearer_b64url_decode_p(&text, &len, start + 1,
+                                       (apr_size_t)(end - start - 1), p)
+                != APR_SUCCESS
+        || bearer_json_parse(&claims, (const char *)text, len, NULL, p)
+           != APR_SUCCESS) {
+        return NULL;
+    }
+    return claims;
+}
+
+/* The body with those claims left out that its ID token has as well. */
+static json_t *slim(const json_t *body, apr_pool_t *p)
+{
+    json_t *out = json_deep_copy(body), *said = payload_of(body, p);
+    json_t *claims = json_object_get(out, BEARER_SESSION_CLAIMS), *value;
+    const char *name;
+
+    bearer_json_tie(out, p);
+    json_object_foreach(said, name, value) {
+        if (json_equal(json_object_get(claims, name), value)) {
+            json_object_del(claims, name);
+        }
+    }
+    return out;
+}
+
+/* The reverse. */
+static void fill(json_t *body, apr_pool_t *p)
+{
+    json_t *said = payload_of(body, p);
+    json_t *claims = json_object_get(body, BEARER_SESSION_CLAIMS);
+
+    if (said && claims) {
+        json_object_update(said, claims);
+        json_object_set(body, BEARER_SESSION_CLAIMS, said);
+    }
+}
+
+apr_status_t bearer_session_pack(bearer_session_t *session, json_t *body,
+                                 apr_pool_t *p)
+{
+    char *text = json_dumps(slim(body, p), JSON_COMPACT);
+    unsigned char *packed;
+    apr_status_t rv = APR_EGENERAL;
+
+    if (text) {
+        rv = deflate_body(&packed, &session->packed_len, text, strlen(text), p);
+        memset(text, 0, strlen(text));
+        free(text);
+    }
+    if (rv == APR_SUCCESS) {
+        session->packed = packed;
+        session->body = json_incref(body);
+        bearer_json_tie(session->body, p);
+    }
+    return rv;
+}
+
+const json_t *bearer_session_body(bearer_session_t *session, apr_pool_t *p)
+{
+    apr_size_t len = 0;
+    char *text;
+
+    if (!session->body) {
+        text = inflate_body(&len, session->packed, session->packed_len, p);
+        if (!text || bearer_json_parse(&session->body, text, len, NULL, p)
+                     != APR_SUCCESS) {
+            session->body = NULL;
+        }
+        else {
+            fill(session->body, p);
+        }
+    }
+    return session->body;
+}
+
+json_t *bearer_session_lasting(bearer_session_t *session,
+                               const char *user_claim, apr_pool_t *p)
+{
+    const json_t *body = bearer_session_body(session, p);
+    const json_t *all = json_object_get(body, BEARER_SESSION_CLAIMS);
+    const char *const who[] = { "email", "email_verified", user_claim };
+    json_t *kept = json_deep_copy(json_object_get(body ? slim(body, p) : NULL,
+                                                  BEARER_SESSION_CLAIMS));
+    apr_size_t i;
+
+    if (!kept) {
+        return NULL;
+    }
+    bearer_json_tie(kept, p);
+    for (i = 0; i < sizeof(who) / sizeof(who[0]); i++) {
+        if (json_object_get(all, who[i])) {
+            json_object_set(kept, who[i], json_object_get(all, who[i]));
+        }
+    }
+    return kept;
+}
+
+const char *bearer_session_string(bearer_session_t *session, const char *member,
+                                  apr_pool_t *p)
+{
+    const json_t *body = bearer_session_body(session, p);
+
+    return body ? bearer_json_string(body, member) : NULL;
+}
+
+/* ---- the record -------------------------------------------------------- */
+
+static unsigned char *put_bytes(unsigned char *at, const void *from, apr_size_t n)
+{
+    memcpy(at, from, n);
+    return at + n;
+}
+
+unsigned char *bearer_session_put_time(unsigned char *at, apr_time_t t)
+{
+    int i;
+
+    for (i = 0; i < 8; i++) {
+        *at++ = (unsigned char)((apr_uint64_t)t >> (56 - 8 * i));
+    }
+    return at;
+}
+
+static const unsigned char *take_bytes(const unsigned char *at, void *to,
+                                       apr_size_t n)
+{
+    memcpy(to, at, n);
+    return at + n;
+}
+
+const unsigned char *bearer_session_take_time(const unsigned char *at,
+                                              apr_time_t *t)
+{
+    apr_uint64_t n = 0;
+    int i;
+
+    for (i = 0; i < 8; i++) {
+        n = n << 8 | *at++;
+    }
+    *t = (apr_time_t)n;
+    return at;
+}
+
+unsigned char *bearer_session_encode(const bearer_session_t *s, apr_size_t *len,
+                                     apr_pool_t *p)
+{
+    apr_size_t issuer = strlen(s->issuer);
+    unsigned char *out = apr_palloc(p, HEAD_SIZE + issuer + s->packed_len);
+    unsigned char *at = out;
+
+    *at++ = VERSION;
+    at = put_bytes(at, s->id, sizeof(s->id));
+    at = put_bytes(at, s->revision, sizeof(s->revision));
+    at = bearer_session_put_time(at, s->created);
+    at = bearer_session_put_time(at, s->ends);
+    at = bearer_session_put_time(at, s->seen);
+    at = bearer_session_put_time(at, s->access_expires);
+    at = bearer_session_put_time(at, s->retry);
+    at = put_bytes(at, s->by_sid, sizeof(s->by_sid));
+    at = put_bytes(at, s->by_sub, sizeof(s->by_sub));
+    *at++ = (unsigned char)(issuer >> 8);
+    *at++ = (unsigned char)issuer;
+    at = put_bytes(at, s->issuer, issuer);
+    at = put_bytes(at, s->packed, s->packed_len);
+    *len = (apr_size_t)(at - out);
+    return out;
+}
+
+bearer_session_t *bearer_session_decode(const unsigned char *in, apr_size_t len,
+                                        apr_pool_t *p)
+{
+    bearer_session_t *s = apr_pcalloc(p, sizeof(*s));
+    const unsigned char *at = in + 1;
+    apr_size_t issuer;
+
+    if (len < HEAD_SIZE || in[0] != VERSION) {
+        return NULL;
+    }
+    at = take_bytes(at, s->id, sizeof(s->id));
+    at = take_bytes(at, s->revision, sizeof(s->revision));
+    at = bearer_session_take_time(at, &s->created);
+    at = bearer_session_take_time(at, &s->ends);
+    at = bearer_session_take_time(at, &s->seen);
+    at = bearer_session_take_time(at, &s->access_expires);
+    at = bearer_session_take_time(at, &s->retry);
+    at = take_bytes(at, s->by_sid, sizeof(s->by_sid));
+    at = take_bytes(at, s->by_sub, sizeof(s->by_sub));
+    issuer = (apr_size_t)at[0] << 8 | at[1];
+    at += 2;
+    if (len - HEAD_SIZE < issuer) {
+        return NULL;
+    }
+    s->issuer = apr_pstrmemdup(p, (const char *)at, issuer);
+    s->packed = at + issuer;
+    s->packed_len = len - HEAD_SIZE - issuer;
+    return s;
+}

@@ -1,0 +1,252 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/*
+ * A judgement as JSON. See explain.h.
+ */
+#include "report/explain.h"
+
+#include <string.h>
+
+#include <apr_strings.h>
+
+#include "base/text.h"
+#include "judge/exports.h"
+
+/** Rows that the judge's table may have. */
+#define ROWS_MAX 64
+
+struct bearer_explain_t {
+    apr_pool_t *p;
+    int on;                              /**< the path judged last */
+    unsigned char seen[ROWS_MAX];
+    bearer_reason_t reason[ROWS_MAX];
+    const char *detail[ROWS_MAX];
+    const bearer_check_t *asked;         /**< the one that is not of the table */
+    bearer_reason_t asked_reason;
+    const char *asked_detail;
+};
+
+bearer_explain_t *bearer_explain_create(apr_pool_t *p)
+{
+    bearer_explain_t *explain = apr_pcalloc(p, sizeof(*explain));
+
+    explain->p = p;
+    explain->on = BEARER_ON_JWT;
+    return explain;
+}
+
+static int row_of(const bearer_check_t *check)
+{
+    int i;
+
+    for (i = 0; i < ROWS_MAX && bearer_judge_check(i); i++) {
+        if (bearer_judge_check(i) == check) {
+            return i;
+        }
+    }
+    return -1;
+}
+
+void bearer_explain_observe(void *explain_, const bearer_check_t *check,
+                            bearer_reason_t reason, const bearer_judgement_t *j)
+{
+    bearer_explain_t *explain = explain_;
+    int row = row_of(check);
+
+    if (row < 0) {
+        explain->asked = check;
+        explain->asked_reason = reason;
+        explain->asked_detail = j->why.detail
+            ? apr_pstrdup(explain->p, j->why.detail) : NULL;
+        return;
+    }
+    if (explain->on != j->on || explain->seen[row]) {  /* another judgement */
+        memset(explain->seen, 0, sizeof(explain->seen));
+        explain->on = j->on;
+    }
+    explain->seen[row] = 1;
+    explain->reason[row] = reason;
+    explain->detail[row] = j->why.detail
+        ? apr_pstrdup(explain->p, j->why.detail) : NULL;
+}
+
+static json_t *check_json(const bearer_check_t *check, int seen,
+                          bearer_reason_t reason, const char *detail)
+{
+    int failed = seen && reason != BEARER_OK;
+    json_t *out = json_pack("{s:i, s:s, s:s}", "number", check->number, "check",
+                            check->name, "result",
+                            failed ? "failed" : seen ? "passed" : "not reached");
+
+    if (out && failed) {
+        json_object_set_new(out, "reason", json_string(bearer_reason_name(reason)));
+        json_object_set_new(out, "category", json_string(
+            bearer_category_name(bearer_reason_category(reason))));
+        json_object_set_new(out, "detail", json_string(detail ? detail : ""));
+        if (check->directive) {
+            json_object_set_new(out, "directive", json_string(check->directive));
+        }
+    }
+    return out;
+}
+
+/* Where somebody else was asked and nothing was judged here, the table says
+ * nothing. */
+static int is_judged(const bearer_explain_t *explain)
+{
+    return !explain->asked
+        || memchr(explain->seen, 1, sizeof(explain->seen)) != NULL;
+}
+
+json_t *bearer_explain_checks(const bearer_explain_t *explain)
+{
+    json_t *list = json_array();
+    int i;
+
+    for (i = 0; i < ROWS_MAX && bearer_judge_check(i) && is_judged(explain); i++) {
+        if (bearer_judge_check(i)->on & explain->on) {
+            json_array_append_new(list, check_json(bearer_judge_check(i),
+                                                   explain->seen[i],
+                                                   explain->reason[i],
+                                                   explain->detail[i]));
+        }
+    }
+    if (explain->asked) {
+        json_array_append_new(list, check_json(explain->asked, 1,
+                                               explain->asked_reason,
+                                               explain->asked_detail));
+    }
+    return list;
+}
+
+/* ---- strings ------------------------------------------------------------ */
+
+/* A header may carry any byte, JSON only UTF-8. */
+json_t *bearer_explain_string(const char *s, apr_pool_t *p)
+{
+    if (!s) {
+        return json_null();
+    }
+    return json_string(bearer_text_is_utf8(s, strlen(s))
+                       ? s : bearer_exports_header_value(s, p));
+}
+
+static json_t *strings(const apr_array_header_t *list, apr_pool_t *p)
+{
+    json_t *out = json_array();
+    int i;
+
+    for (i = 0; list && i < list->nelts; i++) {
+        json_array_append_new(out, bearer_explain_string(
+            APR_ARRAY_IDX(list, i, const char *), p));
+    }
+    return out;
+}
+
+json_t *bearer_explain_table(const apr_table_t *table, apr_pool_t *p)
+{
+    const apr_array_header_t *rows = apr_table_elts(table);
+    json_t *out = json_object();
+    int i;
+
+    for (i = 0; i < rows->nelts; i++) {
+        const apr_table_entry_t *row = &APR_ARRAY_IDX(rows, i, apr_table_entry_t);
+
+        if (row->key && bearer_text_is_utf8(row->key, strlen(row->key))) {
+            json_object_set_new(out, row->key,
+                                bearer_explain_string(row->val, p));
+        }
+    }
+    return out;
+}
+
+json_t *bearer_explain_settings(const bearer_settings_t *settings,
+                                apr_pool_t *p)
+{
+    json_t *out = json_array();
+    int i;
+
+    for (i = 0; i < BEARER_SETTING_COUNT; i++) {
+        if (bearer_settings_wrote(settings, i)) {
+            bearer_setting_t setting = (bearer_setting_t)i;
+
+            json_array_append_new(out, bearer_explain_string(
+                apr_pstrcat(p, bearer_settings_directive(setting), " ",
+                            bearer_settings_print(settings, setting, p), NULL),
+                p));
+        }
+    }
+    return out;
+}
+
+/* ---- the principal ------------------------------------------------------ */
+
+json_t *bearer_explain_principal(const bearer_principal_t *principal)
+{
+    json_t *out = json_object();
+    apr_pool_t *p = NULL;
+
+    if (apr_pool_create(&p, NULL) != APR_SUCCESS) {
+        return out;
+    }
+    json_object_set_new(out, "user", bearer_explain_string(principal->user, p));
+    json_object_set_new(out, "method",
+                        bearer_explain_string(principal->method, p));
+    json_object_set_new(out, "issuer", bearer_explain_string(principal->iss, p));
+    json_object_set_new(out, "client",
+                        bearer_explain_string(principal->client, p));
+    json_object_set_new(out, "expires", principal->expires
+                        ? json_integer(apr_time_sec(principal->expires))
+                        : json_null());
+    json_object_set_new(out, "scopes", strings(principal->scopes, p));
+    json_object_set_new(out, "roles", strings(principal->roles, p));
+    json_object_set_new(out, "groups", strings(principal->groups, p));
+    json_object_set_new(out, "claims", json_deep_copy(principal->claims));
+    apr_pool_destroy(p);
+    return out;
+}
+
+/* ---- requests that are announced ----------------------------------------- */
+
+typedef struct announced_t {
+    bearer_http_client_t client;
+    const bearer_http_client_t *inner;
+    void (*say)(void *baton, const char *line);
+    void *baton;
+} announced_t;
+
+static apr_status_t perform(const bearer_http_client_t *client,
+                            const bearer_http_request_t *request,
+                            bearer_http_response_t **response,
+                            const char **error, apr_pool_t *p)
+{
+    const announced_t *announced = client->baton;
+
+    if (!announced->inner) {
+        *error = apr_pstrcat(p, bearer_http_url_shown(request->url, p), " is not "
+                             "asked: offline", NULL);
+        return APR_EGENERAL;
+    }
+    if (announced->say) {
+        announced->say(announced->baton,
+                       apr_psprintf(p, "asking %s (%s)",
+                                    bearer_http_url_shown(request->url, p),
+                                    request->method));
+    }
+    return announced->inner->perform(announced->inner, request, response, error,
+                                     p);
+}
+
+const bearer_http_client_t *
+bearer_explain_http(const bearer_http_client_t *client,
+                    void (*say)(void *baton, const char *line), void *baton,
+                    apr_pool_t *p)
+{
+    announced_t *announced = apr_pcalloc(p, sizeof(*announced));
+
+    announced->client.perform = perform;
+    announced->client.baton = announced;
+    announced->inner = client;
+    announced->say = say;
+    announced->baton = baton;
+    return &announced->client;
+}

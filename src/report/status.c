@@ -1,0 +1,513 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/*
+ * The status as a page, and as lines for mod_status. See status.h.
+ */
+#include "report/status_inside.h"
+
+#include "state/meter.h"
+
+static const escape_t html_escapes[] = {
+    {'&', "&amp;"}, {'<', "&lt;"}, {'>', "&gt;"}, {'"', "&quot;"},
+    {'\'', "&#39;"}, {0, NULL}
+};
+
+static const char *html(const page_t *page, const char *s)
+{
+    return escape(s, html_escapes, page->p);
+}
+
+/* ---- times ---------------------------------------------------------------- */
+
+/* "3 min", "2 h 5 min", "4 d 3 h" */
+static const char *span(const page_t *page, apr_int64_t seconds)
+{
+    if (seconds < 0) {
+        seconds = 0;
+    }
+    if (seconds < 120) {
+        return apr_psprintf(page->p, "%" APR_INT64_T_FMT " s", seconds);
+    }
+    if (seconds < 7200) {
+        return apr_psprintf(page->p, "%" APR_INT64_T_FMT " min", seconds / 60);
+    }
+    if (seconds < 172800) {
+        return apr_psprintf(page->p, "%" APR_INT64_T_FMT " h %"
+                            APR_INT64_T_FMT " min", seconds / 3600,
+                            seconds % 3600 / 60);
+    }
+    return apr_psprintf(page->p, "%" APR_INT64_T_FMT " d %"
+                        APR_INT64_T_FMT " h", seconds / 86400,
+                        seconds % 86400 / 3600);
+}
+
+static const char *ago(const page_t *page, apr_int64_t when)
+{
+    return when ? apr_psprintf(page->p, "%s ago", span(page, page->now - when))
+                : "never";
+}
+
+static const char *until(const page_t *page, apr_int64_t when)
+{
+    return !when ? "never"
+         : when <= page->now ? "now"
+         : apr_psprintf(page->p, "in %s", span(page, when - page->now));
+}
+
+static const char *bytes(const page_t *page, apr_int64_t n)
+{
+    return n < 10240 ? apr_psprintf(page->p, "%" APR_INT64_T_FMT " bytes", n)
+         : n < 10485760 ? apr_psprintf(page->p, "%" APR_INT64_T_FMT " KiB",
+                                       n / 1024)
+         : apr_psprintf(page->p, "%" APR_INT64_T_FMT " MiB", n / 1048576);
+}
+
+static const char *rate(const page_t *page, apr_int64_t hits, apr_int64_t misses)
+{
+    return hits + misses ? apr_psprintf(page->p, "%.1f %%", 100.0 * (double)hits
+                                        / (double)(hits + misses)) : "&ndash;";
+}
+
+/* ---- HTML ------------------------------------------------------------------ */
+
+static const char style[] =
+    ":root{color-scheme:light dark;--ink:#1a1d21;--soft:#5b6470;--paper:#fff;"
+    "--card:#f4f6f8;--line:#d9dee4;--good:#18794e;--bad:#c62a2f;--warn:#946800}"
+    "@media(prefers-color-scheme:dark){:root{--ink:#e8eaed;--soft:#a2abb6;"
+    "--paper:#16181c;--card:#1f2328;--line:#343a42;--good:#4cc38a;--bad:#ff8a8d;"
+    "--warn:#f0c000}}"
+    "body{margin:0;background:var(--paper);color:var(--ink);"
+    "font:15px/1.45 system-ui,sans-serif}"
+    "main{max-width:70rem;margin:0 auto;padding:1.2rem}"
+    "h1{font-size:1.35rem;margin:.2rem 0}h2{font-size:1.05rem;margin:1.6rem 0 .5rem}"
+    ".soft{color:var(--soft)}.good{color:var(--good)}.bad{color:var(--bad)}"
+    ".warn{color:var(--warn)}"
+    ".verdict{font-weight:600;font-size:1.1rem;margin:.6rem 0}"
+    ".cards{display:grid;gap:.7rem;grid-template-columns:"
+    "repeat(auto-fill,minmax(10.5rem,1fr));margin:1rem 0}"
+    ".card{background:var(--card);border:1px solid var(--line);border-radius:.5rem;"
+    "padding:.6rem .8rem}.card b{display:block;font-size:1.35rem}"
+    ".wide{overflow-x:auto}table{border-collapse:collapse;width:100%}"
+    "th,td{text-align:left;padding:.35rem .6rem;border-bottom:1px solid var(--line);"
+    "vertical-align:top}th{font-weight:600;color:var(--soft)}"
+    "tr:has(+.error) td{border-bottom:0}.whole{white-space:nowrap}"
+    "td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}"
+    "code{font-size:.88em;overflow-wrap:anywhere}";
+
+typedef struct totals_t {
+    apr_int64_t minute, hour, total;
+} totals_t;
+
+static totals_t totals_of(const json_t *status)
+{
+    totals_t sum = { 0, 0, 0 };
+    const json_t *row;
+    size_t i;
+
+    json_array_foreach(member(status, "refusals"), i, row) {
+        sum.minute += number(row, "minute");
+        sum.hour += number(row, "hour");
+        sum.total += number(row, "total");
+    }
+    return sum;
+}
+
+static apr_int64_t granted_of(const json_t *status)
+{
+    const json_t *row;
+    apr_int64_t sum = 0;
+    size_t i;
+
+    json_array_foreach(member(status, "counters"), i, row) {
+        sum += number(row, "granted");
+    }
+    return sum;
+}
+
+/** How an issuer's keys are, the worst last. */
+typedef enum { FRESH, NOT_ASKED, STALE, NO_KEYS } condition_t;
+
+static const struct {
+    const char *style, *word;
+} conditions[] = {
+    [FRESH] = { "good", "&#10003; fresh" },
+    [NOT_ASKED] = { "soft", "not asked yet" },
+    [STALE] = { "warn", "! serving on" },
+    [NO_KEYS] = { "bad", "&#10007; no keys" }
+};
+
+/* Nobody has had its keys so far, though they were asked for: the counters know
+ * of all children, the rest is what one child sees. */
+static int in_vain(const json_t *issuer)
+{
+    const json_t *fetches = member(issuer, "fetches");
+
+    return number(fetches, "failed") && !number(fetches, "ok");
+}
+
+/* What an administrator would look at first. Keys by tenant, and those that
+ * nobody has needed yet, are no trouble. */
+static condition_t condition_of(const page_t *page, const json_t *issuer)
+{
+    const json_t *keys = member(issuer, "keys");
+    apr_int64_t gone = number(keys, "gone");
+
+    if (gone && gone <= page->now) {
+        return NO_KEYS;
+    }
+    if (!number(keys, "count")) {
+        return *string(keys, "last_error") || number(keys, "fetched")
+               || in_vain(issuer) ? NO_KEYS : NOT_ASKED;
+    }
+    return *string(keys, "last_error") ? STALE : FRESH;
+}
+
+static void add_verdict(page_t *page)
+{
+    const json_t *issuer;
+    condition_t worst = FRESH, one;
+    size_t i;
+
+    json_array_foreach(member(page->status, "issuers"), i, issuer) {
+        one = condition_of(page, issuer);
+        worst = one > worst ? one : worst;
+    }
+    if (is_true(member(page->status, "revocations"), "closed")) {
+        worst = NO_KEYS;
+    }
+    add(page, "<p class=\"verdict %s\" id=\"verdict\">%s</p>\n",
+        worst == NO_KEYS ? "bad" : worst == STALE ? "warn" : "good",
+        worst == NO_KEYS ? "&#10007; Some tokens cannot be verified; see below"
+        : worst == STALE ? "! An issuer has trouble; what is known serves on"
+                         : "&#10003; All issuers serve");
+}
+
+static void add_card(page_t *page, const char *title, const char *value,
+                     const char *small)
+{
+    add(page, "<div class=\"card\">%s<b>%s</b><span class=\"soft\">%s</span>"
+        "</div>\n", title, value, small);
+}
+
+static const char *plain(const page_t *page, apr_int64_t n)
+{
+    return apr_psprintf(page->p, "%" APR_INT64_T_FMT, n);
+}
+
+/* Browsers' sessions, where they are in the module's own memory. */
+static void add_sessions(page_t *page)
+{
+    const json_t *sessions = member(page->status, "sessions");
+
+    if (sessions) {
+        add_card(page, "Sessions", plain(page, number(sessions, "count")),
+                 apr_psprintf(page->p, "%s of %s used; ended for want of room: %"
+                              APR_INT64_T_FMT ", logins refused for it: %"
+                              APR_INT64_T_FMT ", ended by newer ones of their user: %"
+                              APR_INT64_T_FMT, bytes(page, number(sessions, "used")),
+                              bytes(page, number(sessions, "bytes")),
+                              number(sessions, "evicted"),
+                              number(sessions, "refused"),
+                              number(sessions, "surplus")));
+    }
+}
+
+static void add_waiting(page_t *page)
+{
+    const json_t *waiting = member(page->status, "waiting"), *row;
+    apr_int64_t away = number(waiting, "services") + number(waiting, "cache");
+    size_t i;
+
+    json_array_foreach(member(page->status, "counters"), i, row) {
+        away += number(row, "turned_away");
+    }
+    if (waiting) {
+        add_card(page, "Workers that wait", plain(page, number(waiting, "now")),
+                 apr_psprintf(page->p, "of %" APR_INT64_T_FMT " that may wait for "
+                              "servers outside; turned away: %" APR_INT64_T_FMT,
+                              number(waiting, "limit"), away));
+    }
+}
+
+static void add_cards(page_t *page)
+{
+    const json_t *tokens = member(page->status, "tokens");
+    const json_t *throttle = member(page->status, "throttle");
+    const json_t *revocations = member(page->status, "revocations");
+    totals_t t = totals_of(page->status);
+
+    add(page, "<div class=\"cards\">\n");
+    add_card(page, "Granted", plain(page, granted_of(page->status)),
+             "since the start");
+    add_card(page, "Refused, last minute", plain(page, t.minute),
+             apr_psprintf(page->p, "%" APR_INT64_T_FMT " in the last hour, %"
+                          APR_INT64_T_FMT " since the start", t.hour, t.total));
+    add_card(page, "Token cache", rate(page, number(tokens, "hits"),
+                                       number(tokens, "misses")),
+             apr_psprintf(page->p, "hits; %" APR_INT64_T_FMT " of %"
+                          APR_INT64_T_FMT " entries, %s, %"
+                          APR_INT64_T_FMT " evicted; children: %"
+                          APR_INT64_T_FMT, number(tokens, "used"),
+                          number(tokens, "entries"),
+                          bytes(page, number(tokens, "bytes")),
+                          number(tokens, "evictions"),
+                          number(tokens, "children")));
+    add_card(page, "Throttled addresses", plain(page, number(throttle,
+                                                             "penalised")),
+             apr_psprintf(page->p, "penalties begun: %" APR_INT64_T_FMT,
+                          number(throttle, "started")));
+    add_card(page, "Revoked",
+             !is_true(revocations, "configured") ? "&ndash;"
+             : is_true(revocations, "closed") ? "closed"
+             : plain(page, number(revocations, "entries")),
+             !is_true(revocations, "configured") ? "no list"
+             : is_true(revocations, "closed")
+             ? "the list cannot be read: every token is answered 503"
+             : "entries of the list");
+    add_sessions(page);
+    add_waiting(page);
+    add(page, "</div>\n");
+}
+
+static void add_keys(page_t *page, const json_t *list)
+{
+    const json_t *key;
+    size_t i;
+
+    json_array_foreach(list, i, key) {
+        add(page, "<code>%s</code> <span class=\"soft\">%s %s %"
+            APR_INT64_T_FMT " bits, %s</span><br>",
+            *string(key, "kid") ? html(page, string(key, "kid")) : "(no kid)",
+            html(page, string(key, "type")), html(page, string(key, "curve")),
+            number(key, "bits"), html(page, string(key, "algorithms")));
+    }
+}
+
+static const char *limit_of(const page_t *page, apr_int64_t gone)
+{
+    return gone > page->now ? apr_psprintf(page->p, "good for another %s",
+                                           span(page, gone - page->now))
+         : gone ? "no longer good" : "good until replaced";
+}
+
+static void add_ages(page_t *page, const json_t *keys)
+{
+    add(page, "<td class=\"whole\">");
+    if (number(keys, "fetched")) {
+        add(page, "keys read %s<br>again %s<br>%s",
+            ago(page, number(keys, "fetched")), until(page, number(keys, "due")),
+            limit_of(page, number(keys, "gone")));
+    } else if (number(keys, "due")) {
+        add(page, "asked again %s", until(page, number(keys, "due")));
+    }
+    if (number(keys, "metadata_fetched")) {
+        add(page, "<br>metadata read %s",
+            ago(page, number(keys, "metadata_fetched")));
+    }
+    add(page, "</td>");
+}
+
+static void add_error(page_t *page, const char *what, const char *style_,
+                      const char *error)
+{
+    if (*error) {
+        add(page, "<tr class=\"error\"><td colspan=\"6\" class=\"%s\">last error%s: "
+            "%s</td></tr>"
+            "\n", style_, what, html(page, error));
+    }
+}
+
+/* The cells of what is counted; none are shown where others count with it. */
+static void add_counts(page_t *page, const json_t *row)
+{
+    const json_t *fetches = member(row, "fetches");
+
+    if (fetches) {
+        add(page, "<td class=\"n\">%" APR_INT64_T_FMT "<br>%" APR_INT64_T_FMT
+            " failed</td><td class=\"n\">%" APR_INT64_T_FMT "</td></tr>\n",
+            number(fetches, "ok"), number(fetches, "failed"),
+            number(row, "granted"));
+    } else {
+        add(page, "<td class=\"n\">&ndash;</td><td class=\"n\">&ndash;</td></tr>\n");
+    }
+}
+
+static void add_issuer(page_t *page, const json_t *issuer)
+{
+    const json_t *keys = member(issuer, "keys");
+    condition_t condition = condition_of(page, issuer);
+    const char *style_ = conditions[condition].style;
+    const char *error = string(keys, "last_error");
+    const char *metadata = string(keys, "metadata_error");
+
+    add(page, "<tr><td><b>%s</b><br><code class=\"soft\">%s</code>"
+        "</td><td class=\"whole %s\">%s</td><td>", html(page, string(issuer, "name")),
+        html(page, string(issuer, "url")), style_, conditions[condition].word);
+    add_keys(page, member(keys, "list"));
+    add(page, "</td>");
+    add_ages(page, keys);
+    add_counts(page, issuer);
+    add_error(page, "", style_, error);
+    add_error(page, " (metadata)", "warn", strstr(error, metadata) ? ""
+                                                                   : metadata);
+}
+
+static const char *label_of(const page_t *page, const json_t *row)
+{
+    return *string(row, "issuer") ? html(page, string(row, "issuer"))
+                                  : "<span class=\"soft\">(none)</span>";
+}
+
+/* What is counted under a label that is not of one issuer alone. */
+static void add_shared_counts(page_t *page, const json_t *row)
+{
+    apr_int64_t n = number(row, "issuers");
+
+    if (n == 1 && strcmp(string(row, "issuer"), BEARER_METER_OTHERS_LABEL) != 0) {
+        return;
+    }
+    if (n || number(row, "granted") || *string(row, "issuer")) {
+        add(page, "<tr><td>%s</td><td colspan=\"3\" class=\"soft\">%s</td>",
+            label_of(page, row),
+            n ? apr_psprintf(page->p, "%" APR_INT64_T_FMT " issuers, counted together",
+                             n)
+              : *string(row, "issuer") ? "no longer in the configuration"
+                                       : "without an issuer");
+        add_counts(page, row);
+    }
+}
+
+static void add_issuers(page_t *page)
+{
+    const json_t *row;
+    size_t i;
+
+    add(page, "<h2>Issuers</h2>\n<div class=\"wide\"><table id=\"issuers\"><tr>"
+        "<th>issuer<th>state<th>keys<th>age<th class=\"n\">fetches"
+        "<th class=\"n\">granted</tr>\n");
+    json_array_foreach(member(page->status, "issuers"), i, row) {
+        add_issuer(page, row);
+    }
+    json_array_foreach(member(page->status, "counters"), i, row) {
+        add_shared_counts(page, row);
+    }
+    add(page, "</table></div>\n");
+}
+
+static void add_refusals(page_t *page)
+{
+    const json_t *row;
+    size_t i;
+
+    add(page, "<h2>Refusals</h2>\n<div class=\"wide\"><table id=\"refusals\"><tr>"
+        "<th>issuer<th>category<th>check<th class=\"n\">last minute"
+        "<th class=\"n\">last hour<th class=\"n\">since the start</tr>\n");
+    json_array_foreach(member(page->status, "refusals"), i, row) {
+        add(page, "<tr><td>%s<td>%s<td>%s<td class=\"n\">%" APR_INT64_T_FMT
+            "<td class=\"n\">%" APR_INT64_T_FMT "<td class=\"n\">%"
+            APR_INT64_T_FMT "</tr>\n",
+            label_of(page, row), html(page, string(row, "category")),
+            html(page, string(row, "reason")), number(row, "minute"),
+            number(row, "hour"), number(row, "total"));
+    }
+    if (!json_array_size(member(page->status, "refusals"))) {
+        add(page, "<tr><td colspan=\"6\" class=\"soft\">none yet</td></tr>\n");
+    }
+    add(page, "</table></div>\n");
+}
+
+static void add_introspection(page_t *page)
+{
+    const json_t *row;
+    size_t i;
+    int any = 0;
+
+    json_array_foreach(member(page->status, "counters"), i, row) {
+        const json_t *in = member(row, "introspection");
+        apr_int64_t n = number(in, "ok") + number(in, "failed");
+
+        if (!n && !number(in, "kept")) {
+            continue;
+        }
+        if (!any++) {
+            add(page, "<h2>Introspection</h2>\n<div class=\"wide\"><table><tr>"
+                "<th>issuer<th class=\"n\">asked<th class=\"n\">failed"
+                "<th class=\"n\">mean time<th class=\"n\">kept answers used"
+                "<th class=\"n\">hits</tr>\n");
+        }
+        add(page, "<tr><td>%s<td class=\"n\">%" APR_INT64_T_FMT
+            "<td class=\"n\">%" APR_INT64_T_FMT "<td class=\"n\">%.1f ms"
+            "<td class=\"n\">%" APR_INT64_T_FMT "<td class=\"n\">%s</tr>\n",
+            label_of(page, row), n, number(in, "failed"),
+            n ? (double)number(in, "sum") / (double)n / 1000.0 : 0.0,
+            number(in, "kept"), rate(page, number(in, "kept"), n));
+    }
+    if (any) {
+        add(page, "</table></div>\n");
+    }
+}
+
+static void add_body(page_t *page)
+{
+    add_verdict(page);
+    add_cards(page);
+    add_issuers(page);
+    add_refusals(page);
+    add_introspection(page);
+    add(page, "<p class=\"soft\">Counted since %s, by all children together. Keys "
+        "as the child sees them that wrote this. Configuration <code>%s</code>. "
+        "</p>\n", ago(page, number(page->status, "since")),
+        html(page, string(page->status, "configuration")));
+}
+
+const char *bearer_status_html(const json_t *status, apr_pool_t *p)
+{
+    page_t page;
+
+    begin(&page, status, p);
+    add(&page, "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">"
+        "<meta name=\"viewport\" content=\"width=device-width\">"
+        "<title>mod_auth_bearer</title><style>%s</style></head>\n<body><main>"
+        "<h1>mod_auth_bearer</h1>\n", style);
+    add_body(&page);
+    add(&page, "<p class=\"soft\">The same as <a href=\"?format=json\">JSON</a> and "
+        "for <a href=\"?format=prometheus\">Prometheus</a>.</p>\n"
+        "</main></body></html>\n");
+    return end(&page);
+}
+
+const char *bearer_status_section(const json_t *status, apr_pool_t *p)
+{
+    page_t page;
+
+    begin(&page, status, p);
+    add(&page, "<hr><h1>mod_auth_bearer</h1>\n");
+    add_body(&page);
+    return end(&page);
+}
+
+const char *bearer_status_auto(const json_t *status, apr_pool_t *p)
+{
+    const json_t *tokens = member(status, "tokens"), *row;
+    totals_t t = totals_of(status);
+    page_t page;
+    size_t i;
+
+    begin(&page, status, p);
+    add(&page, "BearerGranted: %" APR_INT64_T_FMT "\nBearerRefused: %"
+        APR_INT64_T_FMT "\nBearerRefusedLastMinute: %" APR_INT64_T_FMT
+        "\nBearerRefusedLastHour: %" APR_INT64_T_FMT "\n", granted_of(status),
+        t.total, t.minute, t.hour);
+    add(&page, "BearerTokenCacheHits: %" APR_INT64_T_FMT
+        "\nBearerTokenCacheMisses: %" APR_INT64_T_FMT
+        "\nBearerThrottledAddresses: %" APR_INT64_T_FMT "\n",
+        number(tokens, "hits"), number(tokens, "misses"),
+        number(member(status, "throttle"), "penalised"));
+    json_array_foreach(member(status, "counters"), i, row) {
+        if (number(row, "issuers")) {
+            add(&page, "BearerIssuerKeys[%s]: %" APR_INT64_T_FMT "\n",
+                html(&page, string(row, "issuer")),
+                number(member(row, "keys"), "count"));
+        }
+    }
+    return end(&page);
+}

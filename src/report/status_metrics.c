@@ -1,0 +1,226 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/*
+ * The status for Prometheus. See status.h.
+ */
+#include "report/status_inside.h"
+
+#include "state/meter.h"
+
+static const escape_t label_escapes[] = {
+    {'\\', "\\\\"}, {'"', "\\\""}, {'\n', "\\n"}, {0, NULL}
+};
+
+static const char *label(const page_t *page, const char *s)
+{
+    return escape(s, label_escapes, page->p);
+}
+
+static void head(page_t *page, const char *name, const char *type,
+                 const char *help)
+{
+    add(page, "# HELP auth_bearer_%s %s\n# TYPE auth_bearer_%s %s\n", name, help,
+        name, type);
+}
+
+static void single(page_t *page, const char *name, const char *type,
+                   const char *help, apr_int64_t value)
+{
+    head(page, name, type, help);
+    add(page, "auth_bearer_%s %" APR_INT64_T_FMT "\n", name, value);
+}
+
+/** One figure of each label. */
+typedef struct figure_t {
+    const char *name, *type, *help;
+    const char *group;   /**< member of the row of `counters`, or NULL */
+    const char *member;
+    int relative;        /**< 1: seconds since, -1: seconds until, 0: as it is */
+    const char *labels;
+} figure_t;
+
+static const figure_t figures[] = {
+    { "granted_total", "counter", "Requests let in by a token or session", NULL,
+      "granted", 0, "" },
+    { "keys", "gauge", "Usable keys of the issuer", "keys", "count", 0, "" },
+    { "keys_age_seconds", "gauge", "Since the key set was read", "keys", "fetched",
+      1, "" },
+    { "keys_remaining_seconds", "gauge", "Until the key set stops serving if the "
+      "issuer stays unreachable", "keys", "gone", -1, "" },
+    { "metadata_age_seconds", "gauge", "Since the issuer's metadata was read",
+      "keys", "metadata_fetched", 1, "" },
+    { "fetches_total", "counter", "Key sets asked for", "fetches", "ok", 0,
+      ",result=\"ok\"" },
+    { "fetches_total", NULL, NULL, "fetches", "failed", 0, ",result=\"failed\"" },
+    { "unknown_kid_refreshes_total", "counter", "Key sets asked for because of an "
+      "unknown kid", "fetches", "unknown_kid", 0, "" },
+    { "introspections_total", "counter", "Introspection requests", "introspection",
+      "ok", 0, ",result=\"ok\"" },
+    { "introspections_total", NULL, NULL, "introspection", "failed", 0,
+      ",result=\"failed\"" },
+    { "introspection_cache_hits_total", "counter", "Kept answers used instead of "
+      "asking", "introspection", "kept", 0, "" },
+    { "turned_away_total", "counter", "Requests that found no place to wait for the "
+      "issuer", NULL, "turned_away", 0, "" },
+};
+
+/* Of a label that no issuer of the configuration has, what never happened is left
+ * out: such a label may have counted one thing only, or be of the past. */
+static int is_told(const json_t *row, apr_int64_t value)
+{
+    return value || number(row, "issuers");
+}
+
+static void add_figure(page_t *page, const figure_t *f)
+{
+    const json_t *row;
+    size_t i;
+
+    if (f->type) {
+        head(page, f->name, f->type, f->help);
+    }
+    json_array_foreach(member(page->status, "counters"), i, row) {
+        const json_t *group = f->group ? member(row, f->group) : row;
+        apr_int64_t value = number(group, f->member);
+
+        if (!is_told(row, value) || (f->relative && !value)) {
+            continue;
+        }
+        value = f->relative > 0 ? page->now - value
+              : f->relative < 0 ? value - page->now : value;
+        add(page, "auth_bearer_%s{issuer=\"%s\"%s} %" APR_INT64_T_FMT "\n",
+            f->name, label(page, string(row, "issuer")), f->labels, value);
+    }
+}
+
+static void add_refused(page_t *page)
+{
+    const json_t *row;
+    size_t i;
+
+    head(page, "refused_total", "counter", "Requests refused, by check");
+    json_array_foreach(member(page->status, "refusals"), i, row) {
+        add(page, "auth_bearer_refused_total{issuer=\"%s\",reason=\"%s\","
+            "category=\"%s\"} %" APR_INT64_T_FMT "\n",
+            label(page, string(row, "issuer")), label(page, string(row, "reason")),
+            label(page, string(row, "category")), number(row, "total"));
+    }
+}
+
+static void add_unavailable(page_t *page)
+{
+    const json_t *row;
+    apr_int64_t sum = 0;
+    size_t i;
+
+    json_array_foreach(member(page->status, "refusals"), i, row) {
+        if (!strcmp(string(row, "category"), "unavailable")) {
+            sum += number(row, "total");
+        }
+    }
+    single(page, "unavailable_total", "counter", "Requests answered 503", sum);
+}
+
+static void add_histogram(page_t *page, const json_t *row)
+{
+    const char *name = label(page, string(row, "issuer"));
+    const json_t *in = member(row, "introspection");
+    const json_t *buckets = member(in, "buckets");
+    size_t i, n = json_array_size(buckets);
+
+    if (!is_told(row, number(in, "ok") + number(in, "failed"))) {
+        return;
+    }
+    for (i = 0; i < n; i++) {
+        add(page, "auth_bearer_introspection_seconds_bucket{issuer=\"%s\",le=\"%s\"}"
+            " %" APR_INT64_T_FMT "\n", name,
+            i < BEARER_METER_BUCKETS - 1
+            ? apr_psprintf(page->p, "%.3f", (double)bearer_meter_bounds[i] / 1e6)
+            : "+Inf",
+            (apr_int64_t)json_integer_value(json_array_get(buckets, i)));
+    }
+    add(page, "auth_bearer_introspection_seconds_sum{issuer=\"%s\"} %.6f\n"
+        "auth_bearer_introspection_seconds_count{issuer=\"%s\"} %"
+        APR_INT64_T_FMT "\n", name, (double)number(in, "sum") / 1e6, name,
+        n ? (apr_int64_t)json_integer_value(json_array_get(buckets, n - 1)) : 0);
+}
+
+/** One figure of the whole. */
+static const struct {
+    const char *name, *type, *help;
+    const char *group, *member;   /**< where in the status: a number or a truth */
+} singles[] = {
+    { "token_cache_entries", "gauge", "Room for verified tokens", "tokens",
+      "entries" },
+    { "token_cache_used", "gauge", "Verified tokens kept", "tokens", "used" },
+    { "token_cache_bytes", "gauge", "Memory of verified tokens", "tokens",
+      "bytes" },
+    { "token_cache_hits_total", "counter", "Tokens seen before", "tokens",
+      "hits" },
+    { "token_cache_misses_total", "counter", "Tokens not seen before", "tokens",
+      "misses" },
+    { "token_cache_evictions_total", "counter", "Tokens that made room", "tokens",
+      "evictions" },
+    { "throttled_addresses", "gauge", "Addresses with a penalty now", "throttle",
+      "penalised" },
+    { "throttle_started_total", "counter", "Penalties begun", "throttle",
+      "started" },
+    { "waiting_workers", "gauge", "Workers that wait for servers outside", "waiting",
+      "now" },
+    { "waiting_workers_limit", "gauge", "How many of them may", "waiting", "limit" },
+    { "turned_away_services_total", "counter", "Requests that found no place to wait "
+      "for a session service", "waiting", "services" },
+    { "turned_away_cache_total", "counter", "Requests that found no place to wait for "
+      "a cache", "waiting", "cache" },
+    { "revocations", "gauge", "Entries of the revocation list", "revocations",
+      "entries" },
+    { "revocation_list_closed", "gauge", "1: the revocation list cannot be read, "
+      "access is closed", "revocations", "closed" },
+    { "sessions", "gauge", "Sessions kept", "sessions", "count" },
+    { "sessions_bytes", "gauge", "Memory for sessions", "sessions", "bytes" },
+    { "sessions_used_bytes", "gauge", "What is used of it", "sessions", "used" },
+    { "sessions_evicted_total", "counter", "Sessions ended for want of room",
+      "sessions", "evicted" },
+    { "sessions_refused_total", "counter", "Logins refused for want of room",
+      "sessions", "refused" },
+    { "sessions_surplus_total", "counter", "Sessions ended by newer ones of their "
+      "user", "sessions", "surplus" },
+};
+
+static void add_singles(page_t *page)
+{
+    size_t i;
+
+    for (i = 0; i < sizeof(singles) / sizeof(singles[0]); i++) {
+        const json_t *group = member(page->status, singles[i].group);
+
+        single(page, singles[i].name, singles[i].type, singles[i].help,
+               is_true(group, singles[i].member)
+                   ? 1 : number(group, singles[i].member));
+    }
+}
+
+const char *bearer_status_prometheus(const json_t *status, apr_pool_t *p)
+{
+    const json_t *row;
+    page_t page;
+    size_t i;
+
+    begin(&page, status, p);
+    head(&page, "info", "gauge", "The configuration by its fingerprint");
+    add(&page, "auth_bearer_info{configuration=\"%s\"} 1\n",
+        label(&page, string(status, "configuration")));
+    single(&page, "start_time_seconds", "gauge", "Since when it is counted",
+           number(status, "since"));
+    for (i = 0; i < sizeof(figures) / sizeof(figures[0]); i++) {
+        add_figure(&page, &figures[i]);
+    }
+    add_refused(&page);
+    add_unavailable(&page);
+    head(&page, "introspection_seconds", "histogram", "Time that an introspection "
+         "took");
+    json_array_foreach(member(status, "counters"), i, row) {
+        add_histogram(&page, row);
+    }
+    add_singles(&page);
+    return end(&page);
+}

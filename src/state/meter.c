@@ -1,0 +1,467 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/*
+ * Counters in shared memory. See meter.h.
+ */
+#include "state/meter_inside.h"
+
+#include <stdatomic.h>
+#include <stddef.h>
+#include <string.h>
+
+#include <apr_strings.h>
+
+#include "base/text.h"
+
+/* The last minute is the period going on and eleven before it; likewise the
+ * hour. So each is up to a period short. */
+#define PERIODS 12
+#define MINUTE_PERIOD apr_time_from_sec(5)
+#define HOUR_PERIOD apr_time_from_sec(300)
+
+typedef _Atomic apr_uint64_t counter_t;
+
+/** period << 32 | count */
+typedef struct ring_t {
+    counter_t cells[PERIODS];
+} ring_t;
+
+typedef struct refusals_t {
+    counter_t total;
+    ring_t minute, hour;
+} refusals_t;
+
+enum { FREE, NAMING, NAMED = METER_NAMED };
+
+typedef struct slot_t {
+    _Atomic int state;
+    char label[BEARER_METER_LABEL];
+    counter_t granted;
+    counter_t events[BEARER_EVENTS];
+    counter_t latency[BEARER_METER_BUCKETS];
+    counter_t latency_sum;
+    refusals_t refusals[BEARER_REASON_COUNT];
+} slot_t;
+
+typedef struct child_t {
+    counter_t pid;
+    counter_t spoken;
+    counter_t entries, used, bytes;
+} child_t;
+
+struct bearer_meter_t {
+    meter_shape_t shape;
+    _Atomic apr_int64_t since;
+    counter_t throttled;
+    counter_t hits, misses, evictions;
+    slot_t slots[BEARER_METER_SLOTS];
+    child_t children[BEARER_METER_CHILDREN];
+};
+
+const apr_interval_time_t bearer_meter_bounds[BEARER_METER_BUCKETS - 1] = {
+    5000, 10000, 25000, 50000, 100000, 250000, 500000, 1000000, 2500000, 5000000
+};
+
+static void add(counter_t *counter, apr_uint64_t n)
+{
+    atomic_fetch_add_explicit(counter, n, memory_order_relaxed);
+}
+
+static apr_uint64_t get(const counter_t *counter)
+{
+    return atomic_load_explicit((counter_t *)(apr_uintptr_t)counter,
+                                memory_order_relaxed);
+}
+
+apr_size_t bearer_meter_size(void)
+{
+    return sizeof(bearer_meter_t);
+}
+
+/* Everyone who attaches writes the same. */
+static void describe(meter_shape_t *shape)
+{
+    int i;
+
+    for (i = 0; i < BEARER_REASON_COUNT; i++) {
+        apr_cpystrn(shape->names[i], bearer_reason_name((bearer_reason_t)i),
+                    METER_REASON_NAME);
+    }
+    shape->head = offsetof(bearer_meter_t, since);
+    shape->slots = BEARER_METER_SLOTS;
+    shape->label = BEARER_METER_LABEL;
+    shape->periods = PERIODS;
+    shape->events = BEARER_EVENTS;
+    shape->buckets = BEARER_METER_BUCKETS;
+    shape->reasons = BEARER_REASON_COUNT;
+    shape->magic = METER_MAGIC;
+}
+
+bearer_meter_t *bearer_meter_attach(void *block, apr_time_t now)
+{
+    bearer_meter_t *meter = block;
+    apr_int64_t never = 0;
+
+    if (meter) {
+        if (meter->shape.magic != METER_MAGIC) {
+            describe(&meter->shape);
+        }
+        atomic_compare_exchange_strong(&meter->since, &never, now);
+        bearer_meter_slot(meter, "");
+    }
+    return meter;
+}
+
+apr_time_t bearer_meter_since(const bearer_meter_t *meter)
+{
+    return meter ? atomic_load(&((bearer_meter_t *)(apr_uintptr_t)meter)->since)
+                 : 0;
+}
+
+/* ---- slots --------------------------------------------------------------- */
+
+static int state_of(const slot_t *slot)
+{
+    return atomic_load(&((slot_t *)(apr_uintptr_t)slot)->state);
+}
+
+/* 64 bits of SHA-256 tell long names apart. */
+#define DIGEST 8
+#define TAIL (sizeof("~") - 1 + 2 * (size_t)DIGEST)
+
+static const char others[] = BEARER_METER_OTHERS_LABEL;
+
+/* As the header says; not cut within a character of UTF-8. */
+static void make_label(char *label, const char *name)
+{
+    static const char hex[] = "0123456789abcdef";
+    unsigned char digest[BEARER_SHA256_SIZE] = { 0 };
+    size_t i, n = BEARER_METER_LABEL - 1 - TAIL;
+
+    if (strlen(name) < BEARER_METER_LABEL) {
+        apr_cpystrn(label, name, BEARER_METER_LABEL);
+        return;
+    }
+    while (n > 0 && ((unsigned char)name[n] & 0xc0) == 0x80) {
+        n--;
+    }
+    memcpy(label, name, n);
+    label[n++] = '~';
+    bearer_text_sha256(name, strlen(name), digest);
+    for (i = 0; i < DIGEST; i++) {
+        label[n++] = hex[digest[i] >> 4];
+        label[n++] = hex[digest[i] & 15];
+    }
+    label[n] = '\0';
+}
+
+/* Takes a free slot for a label; 0: another one has it now. */
+static int take(slot_t *slot, const char *label)
+{
+    int state = FREE;
+
+    if (!atomic_compare_exchange_strong(&slot->state, &state, NAMING)) {
+        return 0;
+    }
+    apr_cpystrn(slot->label, label, sizeof(slot->label));
+    atomic_store(&slot->state, NAMED);
+    return 1;
+}
+
+/* A process that died while it named a slot leaves it to no one. */
+static void wait_for_name(const slot_t *slot)
+{
+    int tries;
+
+    for (tries = 0; tries < 1000 && state_of(slot) == NAMING; tries++) {
+        apr_sleep(100);
+    }
+}
+
+static int is_of(const slot_t *slot, const char *label)
+{
+    return state_of(slot) == NAMED && !strcmp(slot->label, label);
+}
+
+int bearer_meter_slot(bearer_meter_t *meter, const char *name)
+{
+    char label[BEARER_METER_LABEL];
+    int i;
+
+    if (!meter) {
+        return BEARER_METER_NONE;
+    }
+    make_label(label, name);
+    for (i = 0; i < BEARER_METER_OTHERS && strcmp(label, others) != 0; i++) {
+        slot_t *slot = &meter->slots[i];
+
+        if (state_of(slot) == FREE && take(slot, label)) {
+            return i;
+        }
+        wait_for_name(slot);
+        if (is_of(slot, label)) {
+            return i;
+        }
+    }
+    take(&meter->slots[BEARER_METER_OTHERS], others);
+    return BEARER_METER_OTHERS;
+}
+
+const char *bearer_meter_label(const bearer_meter_t *meter, int slot)
+{
+    return meter && slot >= 0 && slot < BEARER_METER_SLOTS
+        && state_of(&meter->slots[slot]) == NAMED ? meter->slots[slot].label
+                                                  : NULL;
+}
+
+static slot_t *slot_at(bearer_meter_t *meter, int slot)
+{
+    return meter && slot >= 0 && slot < BEARER_METER_SLOTS
+        ? &meter->slots[slot] : NULL;
+}
+
+static const slot_t *slot_of(const bearer_meter_t *meter, int slot)
+{
+    return slot_at((bearer_meter_t *)(apr_uintptr_t)meter, slot);
+}
+
+/* ---- counting ------------------------------------------------------------ */
+
+static apr_uint64_t period_at(apr_time_t now, apr_interval_time_t period)
+{
+    return (apr_uint64_t)(now / period) & 0xffffffffu;
+}
+
+/* A cell of an earlier period begins anew. Two that begin it at once: one wins,
+ * the other adds. */
+static void count(ring_t *ring, apr_time_t now, apr_interval_time_t length)
+{
+    apr_uint64_t period = period_at(now, length);
+    counter_t *cell = &ring->cells[period % PERIODS];
+    apr_uint64_t seen = get(cell);
+
+    while (seen >> 32 != period) {
+        if (atomic_compare_exchange_weak(cell, &seen, period << 32 | 1)) {
+            return;
+        }
+    }
+    add(cell, 1);
+}
+
+void bearer_meter_granted(bearer_meter_t *meter, int slot)
+{
+    slot_t *s = slot_at(meter, slot);
+
+    if (s) {
+        add(&s->granted, 1);
+    }
+}
+
+void bearer_meter_refused(bearer_meter_t *meter, int slot,
+                          bearer_reason_t reason, apr_time_t now)
+{
+    slot_t *s = slot_at(meter, slot);
+
+    if (s && (unsigned)reason < BEARER_REASON_COUNT) {
+        add(&s->refusals[reason].total, 1);
+        count(&s->refusals[reason].minute, now, MINUTE_PERIOD);
+        count(&s->refusals[reason].hour, now, HOUR_PERIOD);
+    }
+}
+
+void bearer_meter_throttled(bearer_meter_t *meter)
+{
+    if (meter) {
+        add(&meter->throttled, 1);
+    }
+}
+
+static int bucket_of(apr_interval_time_t elapsed)
+{
+    int i = 0;
+
+    while (i < BEARER_METER_BUCKETS - 1 && elapsed > bearer_meter_bounds[i]) {
+        i++;
+    }
+    return i;
+}
+
+void bearer_meter_event(bearer_meter_t *meter, int slot, bearer_event_t event,
+                        apr_interval_time_t elapsed)
+{
+    slot_t *s = slot_at(meter, slot);
+
+    if (!s || (unsigned)event >= BEARER_EVENTS) {
+        return;
+    }
+    add(&s->events[event], 1);
+    if (event == BEARER_EVENT_INTROSPECTED
+        || event == BEARER_EVENT_INTROSPECTION_FAILED) {
+        add(&s->latency[bucket_of(elapsed)], 1);
+        add(&s->latency_sum, elapsed > 0 ? (apr_uint64_t)elapsed : 0);
+    }
+}
+
+static child_t *find_child(bearer_meter_t *meter, apr_uint64_t pid)
+{
+    int i, n;
+
+    for (i = 0; i < BEARER_METER_CHILDREN; i++) {
+        n = (int)((pid + (apr_uint64_t)i) % BEARER_METER_CHILDREN);
+        if (get(&meter->children[n].pid) == pid) {
+            return &meter->children[n];
+        }
+    }
+    return NULL;
+}
+
+static child_t *child_of(bearer_meter_t *meter, apr_uint64_t pid, apr_time_t now)
+{
+    child_t *known = find_child(meter, pid);
+    int i, n;
+
+    if (known) {
+        return known;
+    }
+    for (i = 0; i < BEARER_METER_CHILDREN; i++) {
+        child_t *child;
+        apr_uint64_t seen;
+
+        n = (int)((pid + (apr_uint64_t)i) % BEARER_METER_CHILDREN);
+        child = &meter->children[n];
+        seen = get(&child->pid);
+        if ((!seen || (apr_time_t)get(&child->spoken) + BEARER_METER_SILENT < now)
+            && atomic_compare_exchange_strong(&child->pid, &seen, pid)) {
+            return child;
+        }
+    }
+    return NULL;
+}
+
+void bearer_meter_child(bearer_meter_t *meter, apr_uint64_t pid,
+                        const bearer_meter_cache_t *cache, apr_time_t now)
+{
+    child_t *child = meter ? child_of(meter, pid, now) : NULL;
+
+    if (!meter) {
+        return;
+    }
+    add(&meter->hits, cache->hits);
+    add(&meter->misses, cache->misses);
+    add(&meter->evictions, cache->evictions);
+    if (child) {
+        atomic_store(&child->entries, cache->entries);
+        atomic_store(&child->used, cache->used);
+        atomic_store(&child->bytes, cache->bytes);
+        atomic_store(&child->spoken, (apr_uint64_t)now);
+    }
+}
+
+void bearer_meter_child_ended(bearer_meter_t *meter, apr_uint64_t pid)
+{
+    child_t *child = meter ? find_child(meter, pid) : NULL;
+
+    if (child) {
+        atomic_compare_exchange_strong(&child->pid, &pid, 0);
+    }
+}
+
+/* ---- reading ------------------------------------------------------------- */
+
+static apr_uint64_t sum(const ring_t *ring, apr_time_t now,
+                        apr_interval_time_t length)
+{
+    apr_uint64_t period = period_at(now, length), all = 0;
+    int i;
+
+    for (i = 0; i < PERIODS; i++) {
+        apr_uint64_t cell = get(&ring->cells[i]);
+
+        if (((period - (cell >> 32)) & 0xffffffffu) < PERIODS) {
+            all += cell & 0xffffffffu;
+        }
+    }
+    return all;
+}
+
+void bearer_meter_read_refusals(const bearer_meter_t *meter, int slot,
+                                bearer_reason_t reason, apr_time_t now,
+                                bearer_meter_refusals_t *out)
+{
+    const slot_t *s = slot_of(meter, slot);
+
+    memset(out, 0, sizeof(*out));
+    if (s && (unsigned)reason < BEARER_REASON_COUNT) {
+        out->total = get(&s->refusals[reason].total);
+        out->minute = sum(&s->refusals[reason].minute, now, MINUTE_PERIOD);
+        out->hour = sum(&s->refusals[reason].hour, now, HOUR_PERIOD);
+    }
+}
+
+apr_uint64_t bearer_meter_read_granted(const bearer_meter_t *meter, int slot)
+{
+    const slot_t *s = slot_of(meter, slot);
+
+    return s ? get(&s->granted) : 0;
+}
+
+apr_uint64_t bearer_meter_read_throttled(const bearer_meter_t *meter)
+{
+    return meter ? get(&meter->throttled) : 0;
+}
+
+apr_uint64_t bearer_meter_read_event(const bearer_meter_t *meter, int slot,
+                                     bearer_event_t event)
+{
+    const slot_t *s = slot_of(meter, slot);
+
+    return s && (unsigned)event < BEARER_EVENTS ? get(&s->events[event]) : 0;
+}
+
+void bearer_meter_read_latency(const bearer_meter_t *meter, int slot,
+                               bearer_meter_latency_t *out)
+{
+    const slot_t *s = slot_of(meter, slot);
+    apr_uint64_t below = 0;
+    int i;
+
+    memset(out, 0, sizeof(*out));
+    for (i = 0; s && i < BEARER_METER_BUCKETS; i++) {
+        below += get(&s->latency[i]);
+        out->below[i] = below;
+    }
+    out->sum = s ? get(&s->latency_sum) : 0;
+}
+
+static int is_counted(const child_t *child, apr_time_t now,
+                      bearer_meter_alive_t alive)
+{
+    apr_uint64_t pid = get(&child->pid);
+
+    return pid && (apr_time_t)get(&child->spoken) + BEARER_METER_SILENT >= now
+        && (!alive || alive(pid));
+}
+
+void bearer_meter_read_caches(const bearer_meter_t *meter, apr_time_t now,
+                              bearer_meter_alive_t alive,
+                              bearer_meter_cache_t *out, int *children)
+{
+    int i;
+
+    memset(out, 0, sizeof(*out));
+    *children = 0;
+    for (i = 0; meter && i < BEARER_METER_CHILDREN; i++) {
+        const child_t *child = &meter->children[i];
+
+        if (is_counted(child, now, alive)) {
+            out->entries += get(&child->entries);
+            out->used += get(&child->used);
+            out->bytes += get(&child->bytes);
+            ++*children;
+        }
+    }
+    if (meter) {
+        out->hits = get(&meter->hits);
+        out->misses = get(&meter->misses);
+        out->evictions = get(&meter->evictions);
+    }
+}

@@ -1,0 +1,33 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/**
+ * @file meter_inside.h
+ * How a block of counters is laid out, said in the block itself: a later version,
+ * which has more reasons or slots, takes the counters over (meter_upgrade.c).
+ */
+#ifndef BEARER_METER_INSIDE_H
+#define BEARER_METER_INSIDE_H
+
+#include "state/meter.h"
+
+/** Changes only if this structure does. */
+#define METER_MAGIC APR_UINT64_C(0x4265617265724d35)
+#define METER_REASON_NAME 24
+
+/**
+ * Behind it, `head` bytes from the start of the block: since, throttled, hits,
+ * misses, evictions; then the slots. A slot: its state (an int; METER_NAMED: it has
+ * a label), the label, padding to 8 bytes, granted, events, latency and its sum, and
+ * for each reason its total and two rings of periods. All are 64-bit words.
+ */
+typedef struct meter_shape_t {
+    apr_uint64_t magic;
+    apr_uint32_t head, slots, label, periods;
+    apr_uint32_t events;    /**< new ones come behind the others */
+    apr_uint32_t buckets, reasons, reserved;
+    /** Reasons go by name. */
+    char names[BEARER_REASON_COUNT][METER_REASON_NAME];
+} meter_shape_t;
+
+#define METER_NAMED 2
+
+#endif

@@ -1,0 +1,336 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/*
+ * Reading the revocation list's file and its lines.
+ */
+#include "state/revocation_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <apr_errno.h>
+
+#include "base/text.h"
+#include "state/revocation.h"
+
+/* More digits than the year 30,000,000 needs are no date. */
+#define UNTIL_DIGITS_MAX 15
+
+/* Issuer and jti of nearly all tokens; longer ones are put together in memory
+ * of their own. */
+
+/* ---- lines --------------------------------------------------------------- */
+
+static const char *skip_blanks(const char *s, const char *end)
+{
+    while (s < end && (*s == ' ' || *s == '\t')) {
+        s++;
+    }
+    return s;
+}
+
+/* Each takes one field and the blanks behind it from *s, or gives 0. */
+
+static int take_kind(bearer_revocation_kind_t *kind, const char **s,
+                     const char *end)
+{
+    static const struct {
+        const char *word;
+        bearer_revocation_kind_t kind;
+    } words[] = { { "token", BEARER_REVOCATION_TOKEN },
+                  { "jti", BEARER_REVOCATION_JTI } };
+    size_t i;
+
+    for (i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+        const size_t len = strlen(words[i].word);
+        const char *next;
+
+        if ((size_t)(end - *s) <= len || memcmp(*s, words[i].word, len) != 0) {
+            continue;
+        }
+        next = skip_blanks(*s + len, end);
+        if (next > *s + len) {
+            *kind = words[i].kind;
+            *s = next;
+            return 1;
+        }
+    }
+    return 0;
+}
+
+static int take_digest(unsigned char *digest, const char **s, const char *end)
+{
+    const char *next;
+    int i;
+
+    if (end - *s <= 2 * BEARER_SHA256_SIZE) {
+        return 0;
+    }
+    for (i = 0; i < BEARER_SHA256_SIZE; i++) {
+        const int high = bearer_text_hex_digit((*s)[2 * i]);
+        const int low = bearer_text_hex_digit((*s)[2 * i + 1]);
+
+        if (high < 0 || low < 0) {
+            return 0;
+        }
+        digest[i] = (unsigned char)(high << 4 | low);
+    }
+    *s += 2 * BEARER_SHA256_SIZE;
+    next = skip_blanks(*s, end);
+    if (next == *s) {
+        return 0;
+    }
+    *s = next;
+    return 1;
+}
+
+static int take_until(apr_int64_t *until, const char **s, const char *end)
+{
+    int digits = 0;
+
+    *until = 0;
+    while (*s < end && **s >= '0' && **s <= '9') {
+        if (++digits > UNTIL_DIGITS_MAX) {
+            return 0;
+        }
+        *until = *until * 10 + (*(*s)++ - '0');
+    }
+    *s = skip_blanks(*s, end);
+    return digits > 0;
+}
+
+/* What is well-formed and yet revokes nothing. */
+static const char *mistake_in(const bearer_revocation_line_t *line)
+{
+    /* SHA-256 of nothing, and of a line feed: a command without its input */
+    static const unsigned char nothings[2][BEARER_SHA256_SIZE] = {
+        { 0xe3, 0xb0, 0xc4, 0x42, 0x98, 0xfc, 0x1c, 0x14, 0x9a, 0xfb, 0xf4,
+          0xc8, 0x99, 0x6f, 0xb9, 0x24, 0x27, 0xae, 0x41, 0xe4, 0x64, 0x9b,
+          0x93, 0x4c, 0xa4, 0x95, 0x99, 0x1b, 0x78, 0x52, 0xb8, 0x55 },
+        { 0x01, 0xba, 0x47, 0x19, 0xc8, 0x0b, 0x6f, 0xe9, 0x11, 0xb0, 0x91,
+          0xa7, 0xc0, 0x51, 0x24, 0xb6, 0x4e, 0xee, 0xce, 0x96, 0x4e, 0x09,
+          0xc0, 0x58, 0xef, 0x8f, 0x98, 0x05, 0xda, 0xca, 0x54, 0x6b }
+    };
+
+    if (line->until && line->until < BEARER_REVOCATION_UNTIL_MIN) {
+        return "has an UNTIL before 2001: it is seconds since 1970, or 0 for never";
+    }
+    return !memcmp(line->digest, nothings[0], BEARER_SHA256_SIZE)
+                   || !memcmp(line->digest, nothings[1], BEARER_SHA256_SIZE)
+               ? "has the SHA-256 of no token at all: write it with htbearer revoke"
+               : NULL;
+}
+
+static bearer_revocation_kind_t parse_line(bearer_revocation_line_t *line,
+                                           const char *end, const char **wrong)
+{
+    const char *s = skip_blanks(line->start, end);
+    bearer_revocation_kind_t kind;
+
+    *wrong = NULL;
+    if (s == end || *s == '#') {
+        return BEARER_REVOCATION_NOTHING;
+    }
+    if (!take_kind(&kind, &s, end) || !take_digest(line->digest, &s, end)
+        || !take_until(&line->until, &s, end) || s != end) {
+        return BEARER_REVOCATION_BAD;
+    }
+    *wrong = mistake_in(line);
+    return *wrong ? BEARER_REVOCATION_BAD : kind;
+}
+
+int bearer_revocation_file_next(bearer_revocation_text_t *text,
+                                bearer_revocation_line_t *line)
+{
+    const char *end;
+
+    if (text->at >= text->len) {
+        return 0;
+    }
+    line->start = text->text + text->at;
+    end = memchr(line->start, '\n', text->len - text->at);
+    text->line++;
+    if (!end) {
+        /* "UNTIL" may be the first digits of another one */
+        text->at = text->len;
+        text->wrong = NULL;
+        line->kind = BEARER_REVOCATION_BAD;
+        return 1;
+    }
+    line->len = (apr_size_t)(end - line->start) + 1;
+    text->at += line->len;
+    line->kind = parse_line(line, end, &text->wrong);
+    return 1;
+}
+
+void bearer_revocation_file_bad(const bearer_revocation_text_t *text,
+                                char *error)
+{
+    if (text->at == text->len && text->text[text->len - 1] != '\n') {
+        snprintf(error, BEARER_REVOCATION_ERROR_SIZE,
+                 "line %u has no line feed, the file may have been cut",
+                 text->line);
+    } else if (text->wrong) {
+        snprintf(error, BEARER_REVOCATION_ERROR_SIZE, "line %u %s", text->line,
+                 text->wrong);
+    } else {
+        snprintf(error, BEARER_REVOCATION_ERROR_SIZE,
+                 "line %u is not `token SHA256-HEX UNTIL` or "
+                 "`jti SHA256-HEX UNTIL`", text->line);
+    }
+}
+
+int bearer_revocation_is_live(apr_int64_t until, apr_time_t now)
+{
+    return until == 0
+           || apr_time_sec(now)
+                  < until + apr_time_sec(BEARER_REVOCATION_GRACE);
+}
+
+apr_status_t bearer_revocation_jti_digest(bearer_sha256_t *sha256,
+                                          unsigned char *digest,
+                                          const char *iss, const char *jti)
+{
+    const bearer_sha256_piece_t pieces[] = {
+        { iss, strlen(iss) + 1 }, { jti, strlen(jti) }
+    };
+
+    return bearer_sha256_of(sha256, digest, pieces, 2);
+}
+
+/* Behind the next dot; NULL: there is none, or was none before. */
+static const char *next_dot(const char *from, const char *end)
+{
+    const char *dot = from ? memchr(from, '.', (apr_size_t)(end - from)) : NULL;
+
+    return dot ? dot + 1 : NULL;
+}
+
+apr_status_t bearer_revocation_token_digest(bearer_sha256_t *sha256,
+                                            unsigned char *digest,
+                                            const char *token, apr_size_t len)
+{
+    bearer_sha256_piece_t signed_part = { token, len };
+    const char *end = token + len;
+    const char *first = next_dot(token, end), *second = next_dot(first, end);
+
+    if (second && !next_dot(second, end)) {
+        signed_part.len = (apr_size_t)(second - 1 - token);
+    }
+    return bearer_sha256_of(sha256, digest, &signed_part, 1);
+}
+
+const char *bearer_revocation_token_id(bearer_sha256_t *sha256, const char *token,
+                                       apr_size_t len, apr_pool_t *p)
+{
+    unsigned char digest[BEARER_SHA256_SIZE];
+
+    return bearer_revocation_token_digest(sha256, digest, token, len) == APR_SUCCESS
+               ? bearer_text_hex(p, digest, BEARER_REVOCATION_ID_SIZE)
+               : "";
+}
+
+/* ---- the file ------------------------------------------------------------ */
+
+static apr_status_t fail(char *error, const char *what, int code)
+{
+    char reason[BEARER_REVOCATION_ERROR_SIZE / 2];
+
+    snprintf(error, BEARER_REVOCATION_ERROR_SIZE, "%s: %s", what,
+             apr_strerror(code, reason, sizeof(reason)));
+    return code;
+}
+
+/* Reads len bytes, or less where the file ends earlier. */
+static int read_all(int fd, char *to, size_t *len)
+{
+    size_t got = 0;
+
+    while (got < *len) {
+        const ssize_t n = read(fd, to + got, *len - got);
+
+        if (n < 0 && errno == EINTR) {
+            continue;
+        }
+        if (n < 0) {
+            return errno;
+        }
+        if (n == 0) {
+            break;
+        }
+        got += (size_t)n;
+    }
+    *len = got;
+    return 0;
+}
+
+/* Was it left alone while it was read? Only then it is one state of the file. */
+static int is_as_before(const struct stat *st, int fd)
+{
+    struct stat now;
+
+    return fstat(fd, &now) == 0 && now.st_size == st->st_size
+           && now.st_mtim.tv_sec == st->st_mtim.tv_sec
+           && now.st_mtim.tv_nsec == st->st_mtim.tv_nsec;
+}
+
+static apr_status_t read_open_file(bearer_revocation_text_t *text,
+                                   struct stat *st, int fd, char *error)
+{
+    size_t len;
+    int rv;
+
+    if (fstat(fd, st) != 0) {
+        return fail(error, "cannot be looked at", errno);
+    }
+    if (!S_ISREG(st->st_mode)) {
+        snprintf(error, BEARER_REVOCATION_ERROR_SIZE, "is not a regular file");
+        return APR_EGENERAL;
+    }
+    if (st->st_size > BEARER_REVOCATION_MAX) {
+        snprintf(error, BEARER_REVOCATION_ERROR_SIZE,
+                 "is larger than %d bytes", BEARER_REVOCATION_MAX);
+        return APR_ENOSPC;
+    }
+    len = (size_t)st->st_size;
+    text->text = malloc(len + 1);
+    if (!text->text) {
+        return fail(error, "cannot be read", ENOMEM);
+    }
+    rv = read_all(fd, text->text, &len);
+    if (rv != 0) {
+        free(text->text);
+        text->text = NULL;
+        return fail(error, "cannot be read", rv);
+    }
+    if (!is_as_before(st, fd)) {
+        free(text->text);
+        text->text = NULL;
+        snprintf(error, BEARER_REVOCATION_ERROR_SIZE, "was written to while it was "
+                                                      "read");
+        return APR_EAGAIN;
+    }
+    text->len = len;
+    return APR_SUCCESS;
+}
+
+apr_status_t bearer_revocation_file_read(bearer_revocation_text_t *text,
+                                         struct stat *st, const char *path,
+                                         char *error)
+{
+    apr_status_t rv;
+    int fd;
+
+    memset(text, 0, sizeof(*text));
+    /* O_NONBLOCK: a fifo must not hold us */
+    fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0) {
+        return fail(error, "cannot be opened", errno);
+    }
+    rv = read_open_file(text, st, fd, error);
+    close(fd);
+    return rv;
+}

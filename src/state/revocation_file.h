@@ -1,0 +1,70 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/**
+ * @file revocation_file.h
+ * The file format of revocation.h, for its reader and its writer; nobody else
+ * calls this. Pure functions and file reading; memory is malloc'ed, for the
+ * reader runs in any thread and without a pool. Thread-safe.
+ */
+#ifndef BEARER_REVOCATION_FILE_H
+#define BEARER_REVOCATION_FILE_H
+
+#include <sys/stat.h>
+
+#include <apr_time.h>
+
+#include "base/sha256.h"
+
+/** Room for what is wrong with a file. */
+#define BEARER_REVOCATION_ERROR_SIZE 160
+
+typedef enum {
+    BEARER_REVOCATION_NOTHING,   /**< an empty line or a comment */
+    BEARER_REVOCATION_TOKEN,
+    BEARER_REVOCATION_JTI,
+    BEARER_REVOCATION_BAD
+} bearer_revocation_kind_t;
+
+typedef struct bearer_revocation_line_t {
+    bearer_revocation_kind_t kind;
+    unsigned char digest[BEARER_SHA256_SIZE];
+    apr_int64_t until;           /**< seconds since the epoch; 0: for ever */
+    const char *start;           /**< the line, with its line feed */
+    apr_size_t len;
+} bearer_revocation_line_t;
+
+/** A file in memory; start with { text, len, 0, 0, NULL }. */
+typedef struct bearer_revocation_text_t {
+    char *text;                  /**< malloc'ed */
+    apr_size_t len;
+    apr_size_t at;               /**< where the next line starts */
+    unsigned line;               /**< number of the line read last, from 1 */
+    const char *wrong;           /**< what is wrong with it; NULL: its form */
+} bearer_revocation_text_t;
+
+/**
+ * Reads the whole file.
+ * @param st     of what was read
+ * @param error  BEARER_REVOCATION_ERROR_SIZE bytes, written on failure
+ * @return APR_SUCCESS, or why it cannot be read; then nothing is to be freed
+ */
+apr_status_t bearer_revocation_file_read(bearer_revocation_text_t *text,
+                                         struct stat *st, const char *path,
+                                         char *error);
+
+/** The next line; 0 at the end. */
+int bearer_revocation_file_next(bearer_revocation_text_t *text,
+                                bearer_revocation_line_t *line);
+
+/** Says in error which line is bad. */
+void bearer_revocation_file_bad(const bearer_revocation_text_t *text,
+                                char *error);
+
+/** Does an entry with this until still matter? */
+int bearer_revocation_is_live(apr_int64_t until, apr_time_t now);
+
+/** SHA-256 of iss, NUL, jti. */
+apr_status_t bearer_revocation_jti_digest(bearer_sha256_t *sha256,
+                                          unsigned char *digest,
+                                          const char *iss, const char *jti);
+
+#endif

@@ -1,0 +1,341 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/*
+ * How records of a table are found: by key, by owner, by age, and of the address
+ * that has most sessions. Nothing here counts: it follows from the records, and is
+ * made anew after a change that was broken off. See table_inside.h.
+ */
+#include "state/table_inside.h"
+
+/** Sessions of an address that are looked at for the one that makes room. */
+#define VICTIMS 64
+
+/* ---- by key ------------------------------------------------------------- */
+
+chunk_t bearer_table_find(const bearer_table_t *t, const unsigned char *key)
+{
+    chunk_t i = t->buckets[table_bucket(t, key)];
+
+    while (i && memcmp(table_head(t, i)->key, key, BEARER_CACHE_KEY_SIZE) != 0) {
+        i = table_head(t, i)->chain;
+    }
+    return i;
+}
+
+void bearer_table_link(bearer_table_t *t, chunk_t i)
+{
+    head_t *head = table_head(t, i);
+    chunk_t *first = &t->buckets[table_bucket(t, head->key)];
+
+    head->chain = *first;
+    *first = i;
+}
+
+void bearer_table_unlink(bearer_table_t *t, chunk_t i)
+{
+    const head_t *head = table_head(t, i);
+    chunk_t *at = &t->buckets[table_bucket(t, head->key)];
+
+    while (*at && *at != i) {
+        at = &table_head(t, *at)->chain;
+    }
+    if (*at) {
+        *at = head->chain;
+    }
+}
+
+/* ---- lists of sessions -------------------------------------------------- */
+
+static void push(bearer_table_t *t, chunk_t *first, int list, chunk_t i)
+{
+    links_t *links = &table_owners(t, i)->lists[list];
+
+    links->prev = 0;
+    links->next = *first;
+    if (*first) {
+        table_owners(t, *first)->lists[list].prev = i;
+    }
+    *first = i;
+}
+
+static void pull(bearer_table_t *t, chunk_t *first, int list, chunk_t i)
+{
+    const links_t *links = &table_owners(t, i)->lists[list];
+
+    if (links->prev) {
+        table_owners(t, links->prev)->lists[list].next = links->next;
+    } else {
+        *first = links->next;
+    }
+    if (links->next) {
+        table_owners(t, links->next)->lists[list].prev = links->prev;
+    }
+}
+
+static chunk_t *list_of(const bearer_table_t *t, bearer_owner_t by,
+                        const unsigned char *owner)
+{
+    apr_uint32_t n;
+
+    memcpy(&n, owner, sizeof(n));
+    return &t->by_owner[by][n & t->owner_mask];
+}
+
+static chunk_t seek(const bearer_table_t *t, bearer_owner_t by,
+                    const unsigned char *owner, chunk_t i)
+{
+    while (i && memcmp(table_owners(t, i)->of.id[by], owner, BEARER_OWNER_SIZE)) {
+        i = table_owners(t, i)->lists[by].next;
+    }
+    return i;
+}
+
+chunk_t bearer_table_first(const bearer_table_t *t, bearer_owner_t by,
+                           const unsigned char *owner)
+{
+    return seek(t, by, owner, *list_of(t, by, owner));
+}
+
+chunk_t bearer_table_after(const bearer_table_t *t, bearer_owner_t by, chunk_t i)
+{
+    const owners_t *owners = table_owners(t, i);
+
+    return seek(t, by, owners->of.id[by], owners->lists[by].next);
+}
+
+/* ---- by address --------------------------------------------------------- */
+
+/* At the end of the ring that begins with first; 0: a new one. */
+static void ring_add(bearer_table_t *t, chunk_t first, int ring, chunk_t i)
+{
+    links_t *links = &table_owners(t, i)->lists[ring], *other;
+
+    if (!first) {
+        links->next = links->prev = i;
+        return;
+    }
+    other = &table_owners(t, first)->lists[ring];
+    links->next = first;
+    links->prev = other->prev;
+    table_owners(t, other->prev)->lists[ring].next = i;
+    other->prev = i;
+}
+
+/* Returns what came after it; 0: it was alone. */
+static chunk_t ring_remove(bearer_table_t *t, int ring, chunk_t i)
+{
+    const links_t *links = &table_owners(t, i)->lists[ring];
+
+    if (links->next == i) {
+        return 0;
+    }
+    table_owners(t, links->prev)->lists[ring].next = links->next;
+    table_owners(t, links->next)->lists[ring].prev = links->prev;
+    return links->next;
+}
+
+static void rank(bearer_table_t *t, chunk_t i, apr_uint32_t count)
+{
+    chunk_t *first = &t->header->ranks[count < RANKS ? count : RANKS];
+
+    table_owners(t, i)->count = count;
+    ring_add(t, *first, RING_RANK, i);
+    if (!*first) {
+        *first = i;
+    }
+}
+
+static void unrank(bearer_table_t *t, chunk_t i)
+{
+    apr_uint32_t count = table_owners(t, i)->count;
+    chunk_t *first = &t->header->ranks[count < RANKS ? count : RANKS];
+    chunk_t after = ring_remove(t, RING_RANK, i);
+
+    if (*first == i) {
+        *first = after;
+    }
+}
+
+static void join_address(bearer_table_t *t, chunk_t i)
+{
+    owners_t *owners = table_owners(t, i);
+    const unsigned char *address = owners->of.id[BEARER_OWNER_ADDRESS];
+    chunk_t leader = bearer_table_first(t, BEARER_OWNER_ADDRESS, address);
+
+    ring_add(t, leader, RING_MATES, i);
+    if (!leader) {
+        push(t, list_of(t, BEARER_OWNER_ADDRESS, address), LIST_ADDRESS, i);
+        rank(t, i, 1);
+        return;
+    }
+    owners->count = 0;
+    unrank(t, leader);
+    rank(t, leader, table_owners(t, leader)->count + 1);
+}
+
+static void leave_address(bearer_table_t *t, chunk_t i)
+{
+    owners_t *owners = table_owners(t, i);
+    const unsigned char *address = owners->of.id[BEARER_OWNER_ADDRESS];
+    chunk_t leader = bearer_table_first(t, BEARER_OWNER_ADDRESS, address);
+    chunk_t mate = ring_remove(t, RING_MATES, i);
+    apr_uint32_t n = table_owners(t, leader)->count - 1;
+
+    unrank(t, leader);
+    if (leader == i) {
+        pull(t, list_of(t, BEARER_OWNER_ADDRESS, address), LIST_ADDRESS, i);
+        leader = mate;
+        if (leader) {
+            push(t, list_of(t, BEARER_OWNER_ADDRESS, address), LIST_ADDRESS,
+                 leader);
+        }
+    }
+    if (leader) {
+        rank(t, leader, n);
+    }
+}
+
+/* Can it give one that is not `but`? */
+static int can_give(const bearer_table_t *t, chunk_t i, chunk_t but)
+{
+    return i != but || table_owners(t, i)->count > 1;
+}
+
+static chunk_t largest(const bearer_table_t *t, chunk_t but)
+{
+    chunk_t first, i, found = 0;
+    int n = RANKS;
+
+    while (n && !t->header->ranks[n]) {
+        n--;
+    }
+    first = i = n ? t->header->ranks[n] : 0;
+    while (i) {
+        if (can_give(t, i, but)
+            && (!found
+                || table_owners(t, i)->count > table_owners(t, found)->count)) {
+            found = i;
+        }
+        i = table_owners(t, i)->lists[RING_RANK].next;
+        if (i == first || (found && n < RANKS)) {
+            break;
+        }
+    }
+    return found;
+}
+
+/* Who is used goes to the end of the ring, so the first was unused for longest, but
+ * for the order in which the ring was made after a change that was broken off. */
+chunk_t bearer_table_victim(const bearer_table_t *t, chunk_t but)
+{
+    chunk_t first = largest(t, but), i = first, oldest = 0;
+    int looks = VICTIMS;
+
+    if (!first) {
+        return 0;
+    }
+    do {
+        if (i != but
+            && (!oldest
+                || table_head(t, i)->touched < table_head(t, oldest)->touched)) {
+            oldest = i;
+        }
+        i = table_owners(t, i)->lists[RING_MATES].next;
+    } while (i != first && --looks);
+    return oldest;
+}
+
+/* ---- all of them -------------------------------------------------------- */
+
+static const unsigned char nobody[BEARER_OWNER_SIZE];
+
+static void enlist_owners(bearer_table_t *t, chunk_t i)
+{
+    const owners_t *owners = table_owners(t, i);
+    int by;
+
+    for (by = 0; by < BEARER_OWNER_ADDRESS; by++) {
+        if (memcmp(owners->of.id[by], nobody, sizeof(nobody))) {
+            push(t, list_of(t, (bearer_owner_t)by, owners->of.id[by]), by, i);
+        }
+    }
+    join_address(t, i);
+}
+
+static void delist_owners(bearer_table_t *t, chunk_t i)
+{
+    const owners_t *owners = table_owners(t, i);
+    int by;
+
+    for (by = 0; by < BEARER_OWNER_ADDRESS; by++) {
+        if (memcmp(owners->of.id[by], nobody, sizeof(nobody))) {
+            pull(t, list_of(t, (bearer_owner_t)by, owners->of.id[by]), by, i);
+        }
+    }
+    leave_address(t, i);
+}
+
+static queue_t *queue_of(const bearer_table_t *t, const head_t *head)
+{
+    int queue = table_queue(head->kind);
+
+    return queue < 0 ? NULL : &t->header->queues[queue];
+}
+
+static void enqueue(bearer_table_t *t, queue_t *q, chunk_t i)
+{
+    head_t *head = table_head(t, i);
+
+    head->newer = 0;
+    head->older = q->newest;
+    *(q->newest ? &table_head(t, q->newest)->newer : &q->oldest) = i;
+    q->newest = i;
+    q->chunks += table_chunks_of(head);
+}
+
+static void dequeue(bearer_table_t *t, queue_t *q, chunk_t i)
+{
+    const head_t *head = table_head(t, i);
+
+    *(head->older ? &table_head(t, head->older)->newer : &q->oldest) = head->newer;
+    *(head->newer ? &table_head(t, head->newer)->older : &q->newest) = head->older;
+    q->chunks -= table_chunks_of(head);
+}
+
+static void count(bearer_table_t *t, const head_t *head, int sign)
+{
+    header_t *h = t->header;
+
+    atomic_fetch_add_explicit(table_is_owned(head) ? &h->sessions : &h->others,
+                              (apr_uint64_t)(apr_int64_t)sign, memory_order_relaxed);
+}
+
+void bearer_table_enlist(bearer_table_t *t, chunk_t i)
+{
+    const head_t *head = table_head(t, i);
+    queue_t *q = queue_of(t, head);
+
+    if (table_is_owned(head)) {
+        enlist_owners(t, i);
+    }
+    if (q) {
+        enqueue(t, q, i);
+    }
+    if (head->expires < t->header->soonest) {
+        t->header->soonest = head->expires;
+    }
+    count(t, head, 1);
+}
+
+void bearer_table_delist(bearer_table_t *t, chunk_t i)
+{
+    const head_t *head = table_head(t, i);
+    queue_t *q = queue_of(t, head);
+
+    if (table_is_owned(head)) {
+        delist_owners(t, i);
+    }
+    if (q) {
+        dequeue(t, q, i);
+    }
+    count(t, head, -1);
+}

@@ -1,0 +1,266 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/*
+ * The locks of a table, and what is done when their holder died: the records are
+ * looked through, those that count are kept, and everything else is made of them.
+ *
+ * Why that suffices, wherever the holder was: a head counts from the moment its
+ * state says so, which is written last, and no longer from the moment it does not,
+ * which is written first; a chunk of a head that counts is written to by nobody.
+ * Where a record was being replaced both may count: the later one stays. The work is
+ * the same however often it is begun. See table_inside.h.
+ */
+#include "state/table_inside.h"
+
+#include <errno.h>
+#include <time.h>
+
+/** Longer than any change takes; the holder is not running. */
+#define LOCK_WAIT 2 /* seconds */
+/** Holders of one lock that die one after the other, before somebody gives up. */
+#define MENDED 16
+
+/* ---- locks -------------------------------------------------------------- */
+
+apr_status_t bearer_table_make_lock(pthread_mutex_t *lock)
+{
+    pthread_mutexattr_t how;
+    int rv = pthread_mutexattr_init(&how);
+
+    if (rv) {
+        return APR_EGENERAL;
+    }
+    /* a process that is ended by a signal may call us again while it has a lock */
+    if (pthread_mutexattr_settype(&how, PTHREAD_MUTEX_ERRORCHECK)
+        || pthread_mutexattr_setpshared(&how, PTHREAD_PROCESS_SHARED)
+        || pthread_mutexattr_setrobust(&how, PTHREAD_MUTEX_ROBUST)) {
+        rv = EINVAL;
+    }
+    rv = rv ? rv : pthread_mutex_init(lock, &how);
+    pthread_mutexattr_destroy(&how);
+    return rv ? APR_EGENERAL : APR_SUCCESS;
+}
+
+static apr_status_t take(pthread_mutex_t *lock)
+{
+    int rv = pthread_mutex_trylock(lock);
+    struct timespec end;
+
+    if (rv == EBUSY) {
+        clock_gettime(CLOCK_REALTIME, &end);
+        end.tv_sec += LOCK_WAIT;
+        rv = pthread_mutex_timedlock(lock, &end);
+    }
+    if (rv == EOWNERDEAD) {
+        rv = pthread_mutex_consistent(lock);  /* `changing` says what that means */
+    }
+    return rv ? APR_EGENERAL : APR_SUCCESS;
+}
+
+/* In this order, whatever the compiler would like better. */
+static void set(_Atomic apr_uint32_t *changing, apr_uint32_t value)
+{
+    atomic_thread_fence(memory_order_seq_cst);
+    atomic_store(changing, value);
+    atomic_thread_fence(memory_order_seq_cst);
+}
+
+void bearer_table_commit(head_t *head, apr_uint32_t state)
+{
+    set(&head->state, state);
+}
+
+void bearer_table_leave(stripe_t *stripe)
+{
+    set(&stripe->changing, 0);
+    pthread_mutex_unlock(&stripe->lock);
+}
+
+void bearer_table_finish(bearer_table_t *t)
+{
+    set(&t->header->changing, 0);
+    pthread_mutex_unlock(&t->header->change);
+}
+
+/* Whoever died in the middle of a change of this stripe had begun one. */
+static apr_status_t mend(bearer_table_t *t)
+{
+    apr_status_t rv = bearer_table_begin(t);
+
+    if (rv == APR_SUCCESS) {
+        bearer_table_finish(t);
+    }
+    return rv;
+}
+
+apr_status_t bearer_table_enter(bearer_table_t *t, stripe_t *stripe, int change)
+{
+    int tries;
+
+    for (tries = 0; tries < MENDED; tries++) {
+        if (take(&stripe->lock) != APR_SUCCESS) {
+            return APR_EGENERAL;
+        }
+        if (change) {
+            set(&stripe->changing, 1);
+            return APR_SUCCESS;
+        }
+        if (!atomic_load_explicit(&stripe->changing, memory_order_relaxed)) {
+            return APR_SUCCESS;
+        }
+        pthread_mutex_unlock(&stripe->lock);
+        if (mend(t) != APR_SUCCESS) {
+            return APR_EGENERAL;
+        }
+    }
+    return APR_EGENERAL;
+}
+
+/* ---- mending ------------------------------------------------------------ */
+
+static void forget_derived(bearer_table_t *t)
+{
+    header_t *h = t->header;
+    int i;
+
+    memset(t->buckets, 0, sizeof(chunk_t) * ((apr_size_t)t->bucket_mask + 1));
+    for (i = 0; i < BEARER_OWNERS; i++) {
+        memset(t->by_owner[i], 0, sizeof(chunk_t) * ((apr_size_t)t->owner_mask + 1));
+    }
+    memset(h->ranks, 0, sizeof(h->ranks));
+    memset(h->queues, 0, sizeof(h->queues));
+    h->free = 0;
+    h->soonest = 0;
+    atomic_store(&h->used, 0);
+    atomic_store(&h->sessions, 0);
+    atomic_store(&h->others, 0);
+}
+
+/* The chunks after a head: are they as many as it says, and nobody else's? */
+static int has_chain(const bearer_table_t *t, chunk_t i)
+{
+    const head_t *head = table_head(t, i);
+    apr_uint32_t n = table_chunks_of(head);
+
+    while (--n) {
+        i = t->next[i];
+        if (i == 0 || i >= t->header->fresh || t->kinds[i] != CHUNK_FREE) {
+            return 0;
+        }
+    }
+    return t->next[i] == 0;
+}
+
+static int counts(const bearer_table_t *t, chunk_t i)
+{
+    const head_t *head = table_head(t, i);
+
+    return atomic_load(&head->state) == COMMITTED
+        && head->len <= BEARER_TABLE_VALUE && has_chain(t, i)
+        && head->check == bearer_table_check(t, i);
+}
+
+static void set_chain(bearer_table_t *t, chunk_t i, unsigned char kind)
+{
+    const head_t *head = table_head(t, i);
+    apr_uint32_t n = table_chunks_of(head);
+
+    atomic_fetch_add(&t->header->used, kind == CHUNK_FREE ? -(apr_uint64_t)n : n);
+    t->kinds[i] = kind == CHUNK_FREE ? CHUNK_FREE : CHUNK_HEAD;
+    while (--n) {
+        i = t->next[i];
+        t->kinds[i] = kind;
+    }
+}
+
+/* Back into the lists; of two with one key the later. */
+static void take_in(bearer_table_t *t, chunk_t i)
+{
+    head_t *head = table_head(t, i);
+    chunk_t other;
+
+    if (!counts(t, i)) {
+        bearer_table_commit(head, 0);
+        t->kinds[i] = CHUNK_FREE;
+        return;
+    }
+    other = bearer_table_find(t, head->key);
+    if (other && table_head(t, other)->serial > head->serial) {
+        bearer_table_commit(head, 0);
+        t->kinds[i] = CHUNK_FREE;
+        return;
+    }
+    if (other) {
+        bearer_table_unlink(t, other);
+        bearer_table_delist(t, other);
+        bearer_table_commit(table_head(t, other), 0);
+        set_chain(t, other, CHUNK_FREE);
+    }
+    set_chain(t, i, CHUNK_MORE);
+    bearer_table_link(t, i);
+    bearer_table_enlist(t, i);
+}
+
+static void make_anew(bearer_table_t *t)
+{
+    header_t *h = t->header;
+    chunk_t i;
+
+    forget_derived(t);
+    for (i = 1; i < h->fresh; i++) {
+        if (t->kinds[i] != CHUNK_HEAD) {
+            t->kinds[i] = CHUNK_FREE;
+        }
+    }
+    for (i = 1; i < h->fresh; i++) {
+        if (t->kinds[i] == CHUNK_HEAD) {
+            take_in(t, i);
+        }
+    }
+    for (i = h->fresh; --i > 0;) {
+        if (t->kinds[i] == CHUNK_FREE) {
+            t->next[i] = h->free;
+            h->free = i;
+        }
+    }
+    atomic_fetch_add(&h->repaired, 1);
+}
+
+/* With no reader in it. */
+static apr_status_t rebuild(bearer_table_t *t)
+{
+    apr_status_t rv = APR_SUCCESS;
+    int n, done;
+
+    for (n = 0; n < STRIPES && rv == APR_SUCCESS; n++) {
+        rv = bearer_table_enter(t, &t->stripes[n], 1);
+    }
+    done = rv == APR_SUCCESS;
+    if (done) {
+        make_anew(t);
+    } else {
+        n--;  /* that one was not to be had */
+    }
+    while (n-- > 0) {
+        if (done) {
+            bearer_table_leave(&t->stripes[n]);
+        } else {
+            pthread_mutex_unlock(&t->stripes[n].lock);  /* and is `changing` */
+        }
+    }
+    return rv;
+}
+
+apr_status_t bearer_table_begin(bearer_table_t *t)
+{
+    header_t *h = t->header;
+
+    if (take(&h->change) != APR_SUCCESS) {
+        return APR_EGENERAL;
+    }
+    if (atomic_load(&h->changing) && rebuild(t) != APR_SUCCESS) {
+        pthread_mutex_unlock(&h->change);
+        return APR_EGENERAL;
+    }
+    set(&h->changing, 1);
+    return APR_SUCCESS;
+}

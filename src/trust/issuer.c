@@ -1,0 +1,582 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/*
+ * Who is trusted: the table of issuers, found by `iss`. See issuer.h. Filled at
+ * configuration time by one thread, only read afterwards.
+ *
+ * A plain `iss` is one hash look-up. So is one that a {tenant} template covers:
+ * templates are kept by their own text, and the token's segment at the position
+ * where some template has {tenant} is replaced before the look-up.
+ */
+#include "trust/issuer.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <apr_lib.h>
+#include <apr_strings.h>
+
+#include "base/text.h"
+
+#define PLACEHOLDER "{tenant}"
+#define PLACEHOLDER_LEN (sizeof(PLACEHOLDER) - 1)
+#define TENANT_MAX 64
+/** Templates may have {tenant} behind so many slashes at most. */
+#define SEGMENTS_MAX 16
+#define SPIFFE_SCHEME "spiffe://"
+#define SPIFFE_SCHEME_LEN (sizeof(SPIFFE_SCHEME) - 1)
+
+struct bearer_issuers_t {
+    apr_pool_t *p;
+    apr_array_header_t *all;        /* const bearer_issuer_t * */
+    apr_hash_t *by_iss;             /* url or alias, templates included */
+    apr_hash_t *by_url;
+    apr_hash_t *by_trust_domain;
+    unsigned positions;             /* bit n: a template has it behind n '/' */
+};
+
+bearer_issuers_t *bearer_issuers_create(apr_pool_t *p)
+{
+    bearer_issuers_t *issuers = apr_pcalloc(p, sizeof(*issuers));
+
+    issuers->p = p;
+    issuers->all = apr_array_make(p, 4, sizeof(const bearer_issuer_t *));
+    issuers->by_iss = apr_hash_make(p);
+    issuers->by_url = apr_hash_make(p);
+    issuers->by_trust_domain = apr_hash_make(p);
+    return issuers;
+}
+
+int bearer_issuers_count(const bearer_issuers_t *issuers)
+{
+    return issuers->all->nelts;
+}
+
+const bearer_issuer_t *bearer_issuers_at(const bearer_issuers_t *issuers, int i)
+{
+    return i >= 0 && i < issuers->all->nelts
+               ? APR_ARRAY_IDX(issuers->all, i, const bearer_issuer_t *)
+               : NULL;
+}
+
+const bearer_issuer_t *bearer_issuers_by_url(const bearer_issuers_t *issuers,
+                                             const char *url)
+{
+    return apr_hash_get(issuers->by_url, url, APR_HASH_KEY_STRING);
+}
+
+/* ---- tenants ----------------------------------------------------------- */
+
+static int is_template(const char *s)
+{
+    return s && strstr(s, PLACEHOLDER) != NULL;
+}
+
+int bearer_issuer_is_template(const bearer_issuer_t *issuer)
+{
+    return is_template(issuer->url);
+}
+
+static int tenant_valid(const char *tenant, apr_size_t len)
+{
+    apr_size_t i;
+
+    if (len == 0 || len > TENANT_MAX || (len == 1 && tenant[0] == '.')
+        || (len == 2 && tenant[0] == '.' && tenant[1] == '.')) {
+        return 0;
+    }
+    for (i = 0; i < len; i++) {
+        unsigned char c = (unsigned char)tenant[i];
+
+        if (c >= 0x80 || (!apr_isalnum(c) && !strchr("._-", c)) || !c) {
+            return 0;
+        }
+    }
+    return 1;
+}
+
+int bearer_issuer_tenant_valid(const char *tenant)
+{
+    return tenant && tenant_valid(tenant, strlen(tenant));
+}
+
+/* What stands in iss where template has {tenant}; NULL: they differ elsewhere. */
+static const char *tenant_in(const char *template, const char *iss, apr_pool_t *p)
+{
+    const char *at = strstr(template, PLACEHOLDER);
+    apr_size_t before = at ? (apr_size_t)(at - template) : 0;
+    apr_size_t len;
+
+    if (!at || strncmp(template, iss, before) != 0) {
+        return NULL;
+    }
+    iss += before;
+    len = strcspn(iss, "/");
+    return tenant_valid(iss, len) && strcmp(iss + len, at + PLACEHOLDER_LEN) == 0
+               ? apr_pstrmemdup(p, iss, len) : NULL;
+}
+
+const char *bearer_issuer_tenant_of(const bearer_issuer_t *issuer,
+                                    const char *iss, apr_pool_t *p)
+{
+    const char *tenant = tenant_in(issuer->url, iss, p);
+    int i;
+
+    for (i = 0; !tenant && issuer->aliases && i < issuer->aliases->nelts; i++) {
+        tenant = tenant_in(APR_ARRAY_IDX(issuer->aliases, i, const char *), iss, p);
+    }
+    return tenant;
+}
+
+const char *bearer_issuer_expand(const char *url, const char *tenant,
+                                 apr_pool_t *p)
+{
+    const char *at = url ? strstr(url, PLACEHOLDER) : NULL;
+
+    if (!at || !tenant) {
+        return url;
+    }
+    return apr_pstrcat(p, apr_pstrmemdup(p, url, (apr_size_t)(at - url)),
+                       tenant, at + PLACEHOLDER_LEN, NULL);
+}
+
+static int compare_tenants(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+apr_status_t bearer_issuer_tenants_parse(const apr_array_header_t **tenants,
+                                         const char *text, apr_size_t len,
+                                         const char **error, apr_pool_t *p)
+{
+    static const char blank[] = " \t\r";
+    apr_array_header_t *list = apr_array_make(p, 16, sizeof(const char *));
+    char *line = apr_pstrmemdup(p, text, len);
+    int number = 1;
+
+    for (; line; number++) {
+        char *next = strchr(line, '\n');
+
+        if (next) {
+            *next++ = '\0';
+        }
+        line[strcspn(line, "#")] = '\0';
+        line += strspn(line, blank);
+        line[strcspn(line, blank)] = '\0';
+        if (*line && !bearer_issuer_tenant_valid(line)) {
+            *error = apr_psprintf(p, "line %d: %s is no tenant: 1-64 characters"
+                                     " of A-Z a-z 0-9 . _ -",
+                                  number, bearer_text_quote(p, line));
+            return APR_EINVAL;
+        }
+        if (*line) {
+            APR_ARRAY_PUSH(list, const char *) = line;
+        }
+        line = next;
+    }
+    if (list->nelts) {
+        qsort(list->elts, (size_t)list->nelts, sizeof(const char *),
+              compare_tenants);
+    }
+    *tenants = list;
+    return APR_SUCCESS;
+}
+
+int bearer_issuer_tenant_admitted(const bearer_issuer_t *issuer,
+                                  const char *tenant,
+                                  const apr_array_header_t *file_tenants)
+{
+    int i;
+
+    if (!bearer_issuer_tenant_valid(tenant)) {
+        return 0;
+    }
+    if (issuer->tenants_any) {
+        return 1;
+    }
+    for (i = 0; issuer->tenants && i < issuer->tenants->nelts; i++) {
+        if (strcmp(APR_ARRAY_IDX(issuer->tenants, i, const char *), tenant)
+            == 0) {
+            return 1;
+        }
+    }
+    return file_tenants && file_tenants->nelts
+           && bsearch(&tenant, file_tenants->elts, (size_t)file_tenants->nelts,
+                      sizeof(const char *), compare_tenants) != NULL;
+}
+
+/* ---- what a declaration may say ---------------------------------------- */
+
+static const char *text_error(const char *iss)
+{
+    const unsigned char *c;
+
+    if (!iss || !*iss) {
+        return AB(0541) "an issuer cannot be empty";
+    }
+    if (strlen(iss) > BEARER_HTTP_URL_MAX) {
+        return AB(0542) "an issuer is at most 2048 bytes long";
+    }
+    for (c = (const unsigned char *)iss; *c; c++) {
+        if (*c < 0x20 || *c == 0x7f) {
+            return AB(0543) "an issuer cannot contain control characters";
+        }
+    }
+    return NULL;
+}
+
+/* Slashes before {tenant}, which must be one whole segment of a path; -1. */
+static int tenant_position(const char *template)
+{
+    const char *at = strstr(template, PLACEHOLDER);
+    const char *scheme = strstr(template, "://");
+    const char *end, *c;
+    int slashes = 0;
+
+    if (!at || at == template || at[-1] != '/') {
+        return -1;
+    }
+    /* the host must not be the tenant's choice */
+    if (scheme && scheme + 3 == at) {
+        return -1;
+    }
+    end = at + PLACEHOLDER_LEN;
+    if ((*end && *end != '/') || strstr(end, PLACEHOLDER)) {
+        return -1;
+    }
+    for (c = template; c < at; c++) {
+        slashes += *c == '/';
+    }
+    return slashes < SEGMENTS_MAX ? slashes : -1;
+}
+
+static const char *aliases_error(const bearer_issuer_t *issuer)
+{
+    int template = bearer_issuer_is_template(issuer);
+    int i;
+
+    for (i = 0; issuer->aliases && i < issuer->aliases->nelts; i++) {
+        const char *alias = APR_ARRAY_IDX(issuer->aliases, i, const char *);
+        const char *error = text_error(alias);
+
+        if (error) {
+            return error;
+        }
+        if (is_template(alias) != template) {
+            return AB(0544) "AuthBearerIssuerAlias: the issuer and its aliases must all"
+                   " contain {tenant}, or none of them";
+        }
+        if (template && tenant_position(alias) < 0) {
+            return AB(0545) "AuthBearerIssuerAlias: {tenant} must be one whole segment"
+                   " of the path";
+        }
+    }
+    return NULL;
+}
+
+static const char *listed_tenants_error(const bearer_issuer_t *issuer,
+                                        apr_pool_t *p)
+{
+    int i;
+
+    for (i = 0; issuer->tenants && i < issuer->tenants->nelts; i++) {
+        const char *tenant = APR_ARRAY_IDX(issuer->tenants, i, const char *);
+
+        if (!bearer_issuer_tenant_valid(tenant)) {
+            return apr_psprintf(p, AB(0546) "AuthBearerTenants: %s is no tenant: 1-64"
+                                   " characters of A-Z a-z 0-9 . _ -",
+                                bearer_text_quote(p, tenant));
+        }
+    }
+    return NULL;
+}
+
+static const char *template_error(const bearer_issuer_t *issuer, apr_pool_t *p)
+{
+    if (tenant_position(issuer->url) < 0) {
+        return AB(0547) "{tenant} must be one whole segment of the issuer's path, once";
+    }
+    if (!issuer->tenants && !issuer->tenants_file && !issuer->tenants_any) {
+        return AB(0548) "an issuer with {tenant} needs AuthBearerTenants: the tenants to"
+               " trust, or * for everybody in the world";
+    }
+    if (issuer->keys.kind == BEARER_SOURCE_DISCOVER) {
+        return AB(0549) "the keys of an issuer with {tenant} cannot be discovered:"
+               " AuthBearerKeys names their URL or file";
+    }
+    if (issuer->metadata.kind == BEARER_SOURCE_URL) {
+        return AB(0550) "an issuer with {tenant} cannot have AuthBearerMetadata URL: a"
+               " document that names every tenant as its issuer proves nothing";
+    }
+    if (issuer->introspection.kind == BEARER_SOURCE_DISCOVER) {
+        return AB(0551) "the introspection endpoint of an issuer with {tenant} cannot be"
+               " discovered: AuthBearerIntrospection names its URL";
+    }
+    if (issuer->tenants_any && is_template(issuer->keys.value)) {
+        return AB(0552) "AuthBearerKeys with {tenant} and AuthBearerTenants * together"
+               " would let a token choose what is fetched: list the tenants, or"
+               " name one URL for all";
+    }
+    return listed_tenants_error(issuer, p);
+}
+
+static const char *plain_error(const bearer_issuer_t *issuer)
+{
+    if (issuer->tenants || issuer->tenants_file || issuer->tenants_any) {
+        return AB(0553) "AuthBearerTenants is for an issuer whose URL contains {tenant}";
+    }
+    if (is_template(issuer->keys.value)) {
+        return AB(0554) "AuthBearerKeys contains {tenant}, but the issuer does not";
+    }
+    return NULL;
+}
+
+static const char *sources_error(const bearer_issuer_t *issuer)
+{
+    if (issuer->keys.kind == BEARER_SOURCE_OFF) {
+        return AB(0555) "AuthBearerKeys cannot be off";
+    }
+    if (issuer->metadata.kind != BEARER_SOURCE_OFF) {
+        return NULL;
+    }
+    if (issuer->keys.kind == BEARER_SOURCE_DISCOVER) {
+        return AB(0556) "with AuthBearerMetadata off nothing says where the keys are:"
+               " AuthBearerKeys names their URL or file";
+    }
+    if (issuer->introspection.kind == BEARER_SOURCE_DISCOVER) {
+        return AB(0557) "with AuthBearerMetadata off the introspection endpoint cannot"
+               " be discovered: AuthBearerIntrospection names its URL";
+    }
+    return NULL;
+}
+
+/* ---- SPIFFE ------------------------------------------------------------ */
+
+static int is_spiffe(const bearer_issuer_t *issuer)
+{
+    return issuer->keys.kind == BEARER_SOURCE_SPIFFE_URL
+           || issuer->keys.kind == BEARER_SOURCE_SPIFFE_FILE;
+}
+
+/* The trust domain of a SPIFFE ID (SPIFFE-ID section 2.1: lower-case letters,
+ * digits, . - _), and what is behind it; NULL when it is none. */
+static const char *trust_domain(const char *id, const char **path,
+                                apr_pool_t *p)
+{
+    const char *start, *end;
+
+    if (strncmp(id, SPIFFE_SCHEME, SPIFFE_SCHEME_LEN) != 0) {
+        return NULL;
+    }
+    start = end = id + SPIFFE_SCHEME_LEN;
+    while (apr_islower(*end) || apr_isdigit(*end)
+           || (*end && strchr(".-_", *end))) {
+        end++;
+    }
+    if (end == start || end - start > 255 || (*end && *end != '/')) {
+        return NULL;
+    }
+    *path = end;
+    return apr_pstrmemdup(p, start, (apr_size_t)(end - start));
+}
+
+static const char *add_trust_domain(bearer_issuers_t *issuers,
+                                    const bearer_issuer_t *issuer)
+{
+    const char *path;
+    const char *domain = trust_domain(issuer->url, &path, issuers->p);
+
+    if (!domain || *path) {
+        return AB(0558) "an issuer with AuthBearerKeys spiffe: is written as its trust"
+               " domain: spiffe://example.org";
+    }
+    if (apr_hash_get(issuers->by_trust_domain, domain, APR_HASH_KEY_STRING)) {
+        return AB(0559) "this trust domain is declared twice";
+    }
+    apr_hash_set(issuers->by_trust_domain, domain, APR_HASH_KEY_STRING, issuer);
+    return NULL;
+}
+
+const bearer_issuer_t *bearer_issuers_find_spiffe(const bearer_issuers_t *issuers,
+                                                  const char *sub, apr_pool_t *p)
+{
+    const char *path;
+    const char *domain = sub ? trust_domain(sub, &path, p) : NULL;
+
+    return domain ? apr_hash_get(issuers->by_trust_domain, domain,
+                                 APR_HASH_KEY_STRING)
+                  : NULL;
+}
+
+/* ---- adding ------------------------------------------------------------ */
+
+static const char *declaration_error(const bearer_issuer_t *issuer,
+                                     apr_pool_t *p)
+{
+    const char *error = text_error(issuer->url);
+
+    if (!error) {
+        error = bearer_issuer_is_template(issuer) ? template_error(issuer, p)
+                                                  : plain_error(issuer);
+    }
+    if (!error) {
+        error = aliases_error(issuer);
+    }
+    return error ? error : sources_error(issuer);
+}
+
+static const char *declared_already(const bearer_issuers_t *issuers,
+                                    const char *iss)
+{
+    const bearer_issuer_t *other = apr_hash_get(issuers->by_iss, iss,
+                                                APR_HASH_KEY_STRING);
+
+    if (!other) {
+        return NULL;
+    }
+    return apr_psprintf(issuers->p, AB(0560) "%s is declared already%s%s",
+                        bearer_text_quote(issuers->p, iss),
+                        other->file ? apr_psprintf(issuers->p, ", at %s:%d",
+                                                   other->file, other->line)
+                                    : "",
+                        strcmp(other->url, iss) == 0 ? "" : ", as an alias");
+}
+
+static int has_prefix(const bearer_issuer_t *issuer, const char *prefix)
+{
+    const apr_array_header_t *list = issuer->token_prefixes;
+    int i;
+
+    for (i = 0; list && i < list->nelts; i++) {
+        if (strcmp(APR_ARRAY_IDX(list, i, const char *), prefix) == 0) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* Whose token it is must be clear before it is shown to anybody. */
+static const char *prefix_taken(const bearer_issuers_t *issuers,
+                                const bearer_issuer_t *issuer)
+{
+    const apr_array_header_t *list = issuer->token_prefixes;
+    int i, k;
+
+    for (i = 0; i < issuers->all->nelts; i++) {
+        const bearer_issuer_t *other = bearer_issuers_at(issuers, i);
+
+        for (k = 0; list && k < list->nelts; k++) {
+            const char *prefix = APR_ARRAY_IDX(list, k, const char *);
+
+            if (has_prefix(other, prefix)) {
+                return apr_psprintf(issuers->p, AB(0561) "AuthBearerTokenPrefix %s is "
+                                    "issuer %s's already: a token that begins "
+                                    "so could be either's; write a longer one",
+                                    bearer_text_quote(issuers->p, prefix),
+                                    bearer_text_quote(issuers->p, other->url));
+            }
+        }
+    }
+    return NULL;
+}
+
+static void add_iss(bearer_issuers_t *issuers, const bearer_issuer_t *issuer,
+                    const char *iss)
+{
+    int position = is_template(iss) ? tenant_position(iss) : -1;
+
+    apr_hash_set(issuers->by_iss, iss, APR_HASH_KEY_STRING, issuer);
+    if (position >= 0) {
+        issuers->positions |= 1u << position;
+    }
+}
+
+const char *bearer_issuers_add(bearer_issuers_t *issuers,
+                               const bearer_issuer_t *issuer)
+{
+    const apr_array_header_t *aliases = issuer->aliases;
+    const char *error = declaration_error(issuer, issuers->p);
+    int i;
+
+    if (!error) {
+        error = declared_already(issuers, issuer->url);
+    }
+    if (!error) {
+        error = prefix_taken(issuers, issuer);
+    }
+    for (i = 0; !error && aliases && i < aliases->nelts; i++) {
+        error = declared_already(issuers, APR_ARRAY_IDX(aliases, i,
+                                                        const char *));
+    }
+    if (!error && is_spiffe(issuer)) {
+        error = add_trust_domain(issuers, issuer);
+    }
+    if (error) {
+        return error;
+    }
+    add_iss(issuers, issuer, issuer->url);
+    for (i = 0; aliases && i < aliases->nelts; i++) {
+        add_iss(issuers, issuer, APR_ARRAY_IDX(aliases, i, const char *));
+    }
+    apr_hash_set(issuers->by_url, issuer->url, APR_HASH_KEY_STRING, issuer);
+    APR_ARRAY_PUSH(issuers->all, const bearer_issuer_t *) = issuer;
+    return NULL;
+}
+
+/* ---- finding ----------------------------------------------------------- */
+
+/* The segment of iss behind n slashes, and its length. */
+static const char *segment(const char *iss, int n, apr_size_t *len)
+{
+    for (; n > 0; n--) {
+        iss = strchr(iss, '/');
+        if (!iss) {
+            return NULL;
+        }
+        iss++;
+    }
+    *len = strcspn(iss, "/");
+    return iss;
+}
+
+static const bearer_issuer_t *find_template(const bearer_issuers_t *issuers,
+                                            const char *iss, int position,
+                                            const char **tenant, apr_pool_t *p)
+{
+    const bearer_issuer_t *issuer;
+    apr_size_t len;
+    const char *at = segment(iss, position, &len);
+    const char *template;
+
+    if (!at || !tenant_valid(at, len)) {
+        return NULL;
+    }
+    template = apr_pstrcat(p, apr_pstrmemdup(p, iss, (apr_size_t)(at - iss)),
+                           PLACEHOLDER, at + len, NULL);
+    issuer = apr_hash_get(issuers->by_iss, template, APR_HASH_KEY_STRING);
+    if (issuer) {
+        *tenant = apr_pstrmemdup(p, at, len);
+    }
+    return issuer;
+}
+
+const bearer_issuer_t *bearer_issuers_find(const bearer_issuers_t *issuers,
+                                           const char *iss, const char **tenant,
+                                           apr_pool_t *p)
+{
+    const bearer_issuer_t *issuer;
+    int position;
+
+    *tenant = NULL;
+    /* a token that says "{tenant}" itself means nobody; and nothing longer
+     * than any declaration is copied */
+    if (!iss || strlen(iss) > BEARER_HTTP_URL_MAX || is_template(iss)) {
+        return NULL;
+    }
+    issuer = apr_hash_get(issuers->by_iss, iss, APR_HASH_KEY_STRING);
+    for (position = 0; !issuer && position < SEGMENTS_MAX; position++) {
+        if (issuers->positions & 1u << position) {
+            issuer = find_template(issuers, iss, position, tenant, p);
+        }
+    }
+    return issuer;
+}

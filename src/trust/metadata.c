@@ -1,0 +1,540 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/*
+ * What an issuer publishes about itself (RFC 8414, OpenID Connect Discovery),
+ * and the bounded requests by which it is asked. Declared in issuer.h.
+ * Thread-safe: nothing is kept here.
+ */
+#include "trust/issuer.h"
+
+#include <string.h>
+
+#include <apr_strings.h>
+#include <openssl/crypto.h>
+
+#include "base/json.h"
+#include "base/text.h"
+
+/** An AuthBearerFetchAuth file is at most so long. */
+#define FETCH_AUTH_MAX (16 * 1024)
+/** Scopes that an issuer may list; more are not kept. */
+#define SCOPES_MAX 200
+
+/* ---- where metadata is asked ------------------------------------------- */
+
+static void push(apr_array_header_t *list, const char *s)
+{
+    APR_ARRAY_PUSH(list, const char *) = s;
+}
+
+/* RFC 8414 section 3.1 and Discovery section 4: an issuer with a query or a
+ * fragment cannot be discovered, and a final slash does not count. */
+static void push_well_known(apr_array_header_t *urls, const char *issuer,
+                            apr_pool_t *p)
+{
+    bearer_http_url_t parts;
+    apr_size_t len = strlen(issuer);
+    apr_size_t path_len;
+
+    if (bearer_http_url_split(&parts, issuer, p) || strchr(issuer, '?')) {
+        return;
+    }
+    path_len = strlen(parts.path);
+    if (path_len && parts.path[path_len - 1] == '/') {
+        path_len--;
+        len--;
+    }
+    issuer = apr_pstrmemdup(p, issuer, len);
+    push(urls, apr_pstrcat(p, apr_pstrmemdup(p, issuer, len - path_len),
+                           "/.well-known/oauth-authorization-server",
+                           issuer + len - path_len, NULL));
+    push(urls, apr_pstrcat(p, issuer, "/.well-known/openid-configuration",
+                           NULL));
+}
+
+const apr_array_header_t *bearer_issuer_metadata_urls(const bearer_issuer_t *issuer,
+                                                      apr_pool_t *p)
+{
+    apr_array_header_t *urls = apr_array_make(p, 2, sizeof(const char *));
+
+    if (issuer->metadata.kind == BEARER_SOURCE_URL) {
+        push(urls, issuer->metadata.value);
+    } else if (issuer->metadata.kind == BEARER_SOURCE_DISCOVER
+               && !bearer_issuer_is_template(issuer)) {
+        push_well_known(urls, issuer->url, p);
+    }
+    return urls;
+}
+
+/* ---- what a configuration would fetch ---------------------------------- */
+
+static const char *source_error(const bearer_source_t *source,
+                                const char *directive,
+                                const apr_array_header_t *plain_http,
+                                apr_pool_t *p)
+{
+    const char *error;
+
+    if (source->kind != BEARER_SOURCE_URL
+        && source->kind != BEARER_SOURCE_SPIFFE_URL) {
+        return NULL;
+    }
+    error = bearer_http_url_error(bearer_issuer_expand(source->value, "t", p),
+                                  NULL, plain_http, p);
+    return error ? apr_pstrcat(p, directive, ": ", error, NULL) : NULL;
+}
+
+static int discovers(const bearer_issuer_t *issuer)
+{
+    return issuer->metadata.kind == BEARER_SOURCE_DISCOVER
+           && (issuer->keys.kind == BEARER_SOURCE_DISCOVER
+               || issuer->introspection.kind == BEARER_SOURCE_DISCOVER);
+}
+
+const char *bearer_issuer_fetch_error(const bearer_issuer_t *issuer,
+                                      const apr_array_header_t *plain_http,
+                                      apr_pool_t *p)
+{
+    const char *error = source_error(&issuer->metadata, "AuthBearerMetadata",
+                                     plain_http, p);
+
+    if (!error) {
+        error = source_error(&issuer->keys, "AuthBearerKeys", plain_http, p);
+    }
+    if (!error) {
+        error = source_error(&issuer->introspection, "AuthBearerIntrospection",
+                             plain_http, p);
+    }
+    if (error || !discovers(issuer)) {
+        return error;
+    }
+    error = bearer_http_url_error(issuer->url, NULL, plain_http, p);
+    if (!error && strchr(issuer->url, '?')) {
+        error = "an issuer with a query cannot be discovered";
+    }
+    return error ? apr_pstrcat(p, "AuthBearerIssuer: ", error,
+                               "; or name the keys (AuthBearerKeys URL or"
+                               " file:PATH), then any string is an issuer",
+                               NULL)
+                 : NULL;
+}
+
+/* ---- one request ------------------------------------------------------- */
+
+static int is_own_host(const bearer_issuer_access_t *access, const char *url,
+                       apr_pool_t *p)
+{
+    const bearer_issuer_t *issuer = access->issuer;
+    const char *own[3];
+    int i;
+
+    own[0] = issuer->url;
+    own[1] = issuer->keys.kind == BEARER_SOURCE_URL
+                     || issuer->keys.kind == BEARER_SOURCE_SPIFFE_URL
+                 ? issuer->keys.value
+                 : NULL;
+    own[2] = issuer->metadata.kind == BEARER_SOURCE_URL ? issuer->metadata.value
+                                                        : NULL;
+    for (i = 0; i < 3; i++) {
+        /* {tenant} is no URL character, and never part of the host */
+        if (bearer_http_same_origin(bearer_issuer_expand(own[i], "t", p), url,
+                                    p)) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* Read at each fetch: Kubernetes rotates it. */
+static apr_status_t add_fetch_auth(apr_table_t *headers, const char *path,
+                                   const char **error, apr_pool_t *p)
+{
+    static const char scheme[] = "Bearer ";
+    const char *text, *token, *end;
+    char *field;
+    apr_size_t len;
+    apr_status_t rv = bearer_text_read_file(&text, &len, path, FETCH_AUTH_MAX,
+                                            error, p);
+
+    if (rv != APR_SUCCESS) {
+        *error = apr_psprintf(p, "AuthBearerFetchAuth: %s: %s",
+                              bearer_text_quote(p, path), *error);
+        return rv;
+    }
+    token = text + strspn(text, " \t\r\n");
+    end = token + strcspn(token, " \t\r\n");
+    if (end == token || end[strspn(end, " \t\r\n")]) {
+        *error = apr_psprintf(p, "AuthBearerFetchAuth: %s does not hold one"
+                                 " token", bearer_text_quote(p, path));
+        rv = APR_EINVAL;
+    } else {
+        field = apr_pcalloc(p, sizeof(scheme) + (apr_size_t)(end - token));
+        memcpy(field, scheme, sizeof(scheme) - 1);
+        memcpy(field + sizeof(scheme) - 1, token, (apr_size_t)(end - token));
+        apr_table_setn(headers, "Authorization", field);
+    }
+    OPENSSL_cleanse((void *)(apr_uintptr_t)text, len);
+    return rv;
+}
+
+static void wipe_fetch_auth(const bearer_http_request_t *r)
+{
+    const char *field = apr_table_get(r->headers, "Authorization");
+
+    if (field) {
+        OPENSSL_cleanse((void *)(apr_uintptr_t)field, strlen(field));
+    }
+}
+
+static apr_status_t build_request(bearer_http_request_t *r,
+                                  const bearer_issuer_access_t *access,
+                                  const char *url, apr_size_t max,
+                                  const char **error, apr_pool_t *p)
+{
+    const bearer_settings_t *settings = access->settings;
+    apr_table_t *headers = apr_table_make(p, 2);
+
+    memset(r, 0, sizeof(*r));
+    *error = bearer_http_url_error(url, NULL, access->plain_http, p);
+    if (*error) {
+        return APR_EINVAL;
+    }
+    apr_table_setn(headers, "Accept", "application/json, */*;q=0.1");
+    r->method = "GET";
+    r->url = url;
+    r->headers = headers;
+    r->connect_timeout = settings->timeout.connect;
+    r->total_timeout = settings->timeout.total;
+    r->max_body = max;
+    r->ca_file = settings->ca_file;
+    r->proxy = settings->http_proxy;
+    r->party = access->issuer->party;
+    if (access->deadline) {
+        apr_interval_time_t left = access->deadline
+                                   - bearer_world_now(access->world);
+
+        if (left <= 0) {
+            *error = "no time is left (AuthBearerTimeout total=)";
+            return APR_TIMEUP;
+        }
+        r->total_timeout = left < r->total_timeout ? left : r->total_timeout;
+    }
+    if (access->issuer->fetch_auth_file && is_own_host(access, url, p)) {
+        return add_fetch_auth(headers, access->issuer->fetch_auth_file, error,
+                              p);
+    }
+    return APR_SUCCESS;
+}
+
+/* What to do about a request that wants to know who asks. */
+static const char *auth_mend(const bearer_issuer_access_t *access,
+                             const char *url, apr_pool_t *p)
+{
+    if (!access->issuer->fetch_auth_file) {
+        return ": AuthBearerFetchAuth can send a token";
+    }
+    return is_own_host(access, url, p)
+        ? ": it does not accept the token of AuthBearerFetchAuth"
+        : ": the token of AuthBearerFetchAuth goes to hosts that the"
+          " configuration names, and this one is not among them:"
+          " AuthBearerKeys can name the URL";
+}
+
+static apr_status_t status_error(const bearer_http_response_t *response,
+                                 const bearer_issuer_access_t *access,
+                                 const char *url, const char **error,
+                                 apr_pool_t *p)
+{
+    const char *mend = "";
+
+    if (response->status == 200) {
+        return APR_SUCCESS;
+    }
+    if (response->status / 100 == 3) {
+        mend = ": redirects are not followed, the configuration must name the"
+               " final URL";
+    } else if (response->status == 401 || response->status == 403) {
+        mend = auth_mend(access, url, p);
+    }
+    *error = apr_psprintf(p, "%s answered %d%s", bearer_http_url_shown(url, p),
+                          response->status, mend);
+    return response->status == 404 || response->status == 410 ? APR_NOTFOUND
+                                                              : APR_EGENERAL;
+}
+
+apr_status_t bearer_issuer_get(bearer_http_response_t **response,
+                               const bearer_issuer_access_t *access,
+                               const char *url, apr_size_t max,
+                               const char **error, apr_pool_t *p)
+{
+    const bearer_http_client_t *http = access->world->http;
+    bearer_http_request_t request;
+    apr_status_t rv;
+
+    *response = NULL;
+    *error = NULL;
+    if (!http) {
+        *error = "nothing may be fetched here";
+        return APR_ENOTIMPL;
+    }
+    rv = build_request(&request, access, url, max, error, p);
+    if (rv == APR_SUCCESS) {
+        rv = http->perform(http, &request, response, error, p);
+        wipe_fetch_auth(&request);
+    }
+    if (rv == APR_SUCCESS) {
+        rv = *response ? status_error(*response, access, url, error, p)
+                       : APR_EGENERAL;
+    }
+    if (rv != APR_SUCCESS && !*error) {
+        *error = apr_psprintf(p, "%s: no answer", bearer_http_url_shown(url, p));
+    }
+    return rv;
+}
+
+/* ---- one document ------------------------------------------------------ */
+
+static const struct {
+    const char *name;
+    apr_size_t offset;
+} endpoints[] = {
+#define ENDPOINT(name) { #name, offsetof(bearer_metadata_t, name) }
+    ENDPOINT(jwks_uri),
+    ENDPOINT(introspection_endpoint),
+    ENDPOINT(authorization_endpoint),
+    ENDPOINT(token_endpoint),
+    ENDPOINT(userinfo_endpoint),
+    ENDPOINT(end_session_endpoint),
+    ENDPOINT(revocation_endpoint),
+    ENDPOINT(pushed_authorization_request_endpoint),
+#undef ENDPOINT
+};
+
+static const char **endpoint_of(bearer_metadata_t *metadata, unsigned i)
+{
+    return (const char **)(void *)((char *)metadata + endpoints[i].offset);
+}
+
+static const char *endpoint_in(const bearer_metadata_t *metadata, unsigned i)
+{
+    return *(const char *const *)(const void *)((const char *)metadata
+                                                + endpoints[i].offset);
+}
+
+static void take_endpoint(bearer_metadata_t *metadata, unsigned i,
+                          const json_t *object,
+                          const apr_array_header_t *plain_http,
+                          apr_array_header_t *left_out, apr_pool_t *p)
+{
+    const char *url = bearer_json_string(object, endpoints[i].name);
+    const char *error = url ? bearer_http_url_error(url, metadata->source,
+                                                    plain_http, p)
+                            : NULL;
+
+    if (error) {
+        push(left_out, apr_pstrcat(p, endpoints[i].name, ": ", error, NULL));
+    } else if (url) {
+        *endpoint_of(metadata, i) = apr_pstrdup(p, url);
+    }
+}
+
+static const apr_array_header_t *take_scopes(const json_t *object,
+                                             apr_pool_t *p)
+{
+    const json_t *scopes = json_object_get(object, "scopes_supported");
+    apr_array_header_t *list;
+    size_t i;
+
+    if (!json_is_array(scopes)) {
+        return NULL;
+    }
+    list = apr_array_make(p, 8, sizeof(const char *));
+    for (i = 0; i < json_array_size(scopes) && i < SCOPES_MAX; i++) {
+        const char *scope = json_string_value(json_array_get(scopes, i));
+
+        if (scope) {
+            push(list, apr_pstrdup(p, scope));
+        }
+    }
+    return list;
+}
+
+/* RFC 8414 section 3.3: otherwise one issuer could speak for another. */
+static const char *issuer_error(const json_t *object, const char *issuer,
+                                apr_pool_t *p)
+{
+    const char *found = bearer_json_string(object, "issuer");
+
+    if (found && strcmp(found, issuer) == 0) {
+        return NULL;
+    }
+    return apr_psprintf(p, "its issuer is %s, not %s as configured (byte for"
+                           " byte, a final slash too)",
+                        bearer_text_quote(p, found),
+                        bearer_text_quote(p, issuer));
+}
+
+apr_status_t bearer_metadata_parse(bearer_metadata_t **metadata,
+                                   const char *text, apr_size_t len,
+                                   const char *issuer, const char *source,
+                                   const apr_array_header_t *plain_http,
+                                   const char **error, apr_pool_t *p)
+{
+    apr_array_header_t *left_out = apr_array_make(p, 2, sizeof(const char *));
+    bearer_metadata_t *m = apr_pcalloc(p, sizeof(*m));
+    json_t *object;
+    unsigned i;
+
+    *metadata = NULL;
+    if (bearer_json_parse(&object, text, len, error, p) != APR_SUCCESS) {
+        return APR_EINVAL;
+    }
+    *error = issuer_error(object, issuer, p);
+    if (*error) {
+        return APR_EINVAL;
+    }
+    m->issuer = apr_pstrdup(p, issuer);
+    m->source = apr_pstrdup(p, source);
+    for (i = 0; i < sizeof(endpoints) / sizeof(endpoints[0]); i++) {
+        take_endpoint(m, i, object, plain_http, left_out, p);
+    }
+    if (!m->jwks_uri && json_object_get(object, "jwks_uri")) {
+        *error = left_out->nelts ? APR_ARRAY_IDX(left_out, 0, const char *)
+                                 : "jwks_uri is no string";
+        return APR_EINVAL;
+    }
+    m->require_pushed_authorization_requests = json_is_true(
+        json_object_get(object, "require_pushed_authorization_requests"));
+    m->authorization_response_iss_parameter_supported =
+        json_is_true(json_object_get(
+            object, "authorization_response_iss_parameter_supported"));
+    m->scopes_supported = take_scopes(object, p);
+    m->left_out = left_out->nelts ? left_out : NULL;
+    *metadata = m;
+    return APR_SUCCESS;
+}
+
+/* ---- copies ------------------------------------------------------------ */
+
+static const apr_array_header_t *copy_list(const apr_array_header_t *list,
+                                           apr_pool_t *p)
+{
+    apr_array_header_t *copy;
+    int i;
+
+    if (!list) {
+        return NULL;
+    }
+    copy = apr_array_make(p, list->nelts, sizeof(const char *));
+    for (i = 0; i < list->nelts; i++) {
+        push(copy, apr_pstrdup(p, APR_ARRAY_IDX(list, i, const char *)));
+    }
+    return copy;
+}
+
+bearer_metadata_t *bearer_metadata_copy(const bearer_metadata_t *metadata,
+                                        apr_pool_t *p)
+{
+    bearer_metadata_t *copy = apr_pmemdup(p, metadata, sizeof(*metadata));
+    unsigned i;
+
+    for (i = 0; i < sizeof(endpoints) / sizeof(endpoints[0]); i++) {
+        *endpoint_of(copy, i) = apr_pstrdup(p, endpoint_in(metadata, i));
+    }
+    copy->issuer = apr_pstrdup(p, metadata->issuer);
+    copy->source = apr_pstrdup(p, metadata->source);
+    copy->scopes_supported = copy_list(metadata->scopes_supported, p);
+    copy->left_out = copy_list(metadata->left_out, p);
+    return copy;
+}
+
+static int put_scopes(json_t *object, const apr_array_header_t *scopes)
+{
+    json_t *list = json_array();
+    int i, bad = 0;
+
+    for (i = 0; i < scopes->nelts; i++) {
+        bad |= json_array_append_new(
+            list, json_string(APR_ARRAY_IDX(scopes, i, const char *)));
+    }
+    return json_object_set_new(object, "scopes_supported", list) | bad;
+}
+
+json_t *bearer_metadata_json(const bearer_metadata_t *metadata)
+{
+    json_t *object = json_object();
+    unsigned i;
+    int bad = json_object_set_new(object, "issuer",
+                                  json_string(metadata->issuer));
+
+    for (i = 0; i < sizeof(endpoints) / sizeof(endpoints[0]); i++) {
+        if (endpoint_in(metadata, i)) {
+            bad |= json_object_set_new(object, endpoints[i].name,
+                                       json_string(endpoint_in(metadata, i)));
+        }
+    }
+    bad |= json_object_set_new(
+        object, "require_pushed_authorization_requests",
+        json_boolean(metadata->require_pushed_authorization_requests));
+    bad |= json_object_set_new(
+        object, "authorization_response_iss_parameter_supported",
+        json_boolean(metadata->authorization_response_iss_parameter_supported));
+    if (metadata->scopes_supported) {
+        bad |= put_scopes(object, metadata->scopes_supported);
+    }
+    if (bad) {
+        json_decref(object);
+        return NULL;
+    }
+    return object;
+}
+
+/* ---- asking ------------------------------------------------------------ */
+
+static apr_status_t fetch_one(bearer_metadata_t **metadata,
+                              const bearer_issuer_access_t *access,
+                              const char *url, int *answered,
+                              const char **error, apr_pool_t *p)
+{
+    bearer_http_response_t *response;
+    apr_status_t rv = bearer_issuer_get(&response, access, url,
+                                        BEARER_METADATA_MAX, error, p);
+
+    *answered = response || rv == APR_ENOSPC;
+    if (!response || rv != APR_SUCCESS) {
+        return rv;
+    }
+    rv = bearer_metadata_parse(metadata, response->body, response->body_len,
+                               access->issuer->url, url, access->plain_http,
+                               error, p);
+    if (rv != APR_SUCCESS) {
+        *error = apr_psprintf(p, "the metadata at %s cannot be used: %s",
+                              bearer_http_url_shown(url, p), *error);
+    }
+    return rv;
+}
+
+apr_status_t bearer_metadata_fetch(bearer_metadata_t **metadata,
+                                   const bearer_issuer_access_t *access,
+                                   const char **error, apr_pool_t *p)
+{
+    const apr_array_header_t *urls = bearer_issuer_metadata_urls(access->issuer,
+                                                                 p);
+    const char *errors = NULL;
+    apr_status_t rv = APR_NOTFOUND;
+    int i, answered = 1;
+
+    *metadata = NULL;
+    *error = NULL;
+    /* all are on one host: when it does not answer, the next would not either */
+    for (i = 0; answered && i < urls->nelts; i++) {
+        rv = fetch_one(metadata, access, APR_ARRAY_IDX(urls, i, const char *),
+                       &answered, error, p);
+        if (rv == APR_SUCCESS) {
+            *error = NULL;
+            return APR_SUCCESS;
+        }
+        errors = errors ? apr_pstrcat(p, errors, "; ", *error, NULL) : *error;
+    }
+    *error = errors ? errors : "this issuer's metadata cannot be discovered";
+    return rv;
+}

@@ -1,0 +1,556 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/*
+ * A line AuthBearerSessionCheck: read, printed, and looked at for what cannot be
+ * meant. See session_check_line.h.
+ */
+#include "trust/session_check_line.h"
+
+#include <string.h>
+#include <strings.h>
+
+#include <apr_strings.h>
+
+#include "base/text.h"
+
+/** A line that is being read. */
+typedef struct line_t {
+    bearer_session_check_t *check;
+    unsigned seen;           /* 1 << row of keys */
+    apr_table_t *add;
+    apr_pool_t *p;
+} line_t;
+
+/* ---- words --------------------------------------------------------------- */
+
+/* RFC 9110 section 5.6.2 */
+static int is_token(const char *s)
+{
+    apr_size_t n = strspn(s, "!#$%&'*+-.^_`|~0123456789"
+                          "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ");
+
+    return n > 0 && s[n] == '\0';
+}
+
+/* What frames a message or belongs to one connection (RFC 9110 section 7.6.1):
+ * a client's value would change where the question ends. */
+static int is_framing(const char *name)
+{
+    static const char *const names[] = {
+        "Host", "Content-Length", "Content-Encoding", "Transfer-Encoding",
+        "Connection", "Keep-Alive", "Proxy-Connection", "Proxy-Authorization",
+        "Proxy-Authenticate", "TE", "Trailer", "Upgrade", "Expect", NULL
+    };
+    int i;
+
+    for (i = 0; names[i]; i++) {
+        if (!strcasecmp(names[i], name)) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+static const char *quoted(const line_t *line, const char *s)
+{
+    return bearer_text_quote(line->p, s);
+}
+
+/* a,b,c */
+static const char *split(const line_t *line, const char *value, const char *what,
+                         const apr_array_header_t **list)
+{
+    apr_array_header_t *names = apr_array_make(line->p, 2, sizeof(const char *));
+    char *state, *name = apr_strtok(apr_pstrdup(line->p, value), ",", &state);
+
+    for (; name; name = apr_strtok(NULL, ",", &state)) {
+        if (!is_token(name)) {
+            return apr_psprintf(line->p, "%s is not the name of a %s",
+                                quoted(line, name), what);
+        }
+        APR_ARRAY_PUSH(names, const char *) = name;
+    }
+    *list = names;
+    return names->nelts ? NULL : apr_psprintf(line->p, "the list of %ss is empty",
+                                              what);
+}
+
+/* ---- keys ---------------------------------------------------------------- */
+
+static const char *parse_send(line_t *line, const char *value)
+{
+    bearer_session_check_t *check = line->check;
+    const char *colon = strchr(value, ':');
+
+    check->name = colon ? colon + 1 : NULL;
+    if (!strcmp(value, "authorization")) {
+        check->send = BEARER_SEND_AUTHORIZATION;
+    } else if (!strcmp(value, "cookie")) {
+        check->send = BEARER_SEND_COOKIE;
+    } else if (colon && !strncmp(value, "form:", 5) && colon[1]) {
+        check->send = BEARER_SEND_FORM;
+    } else if (colon && !strncmp(value, "header:", 7) && is_token(colon + 1)) {
+        check->send = BEARER_SEND_HEADER;
+    } else {
+        return apr_psprintf(line->p, "send=%s is none of: send=authorization, "
+                            "send=form:NAME, send=header:NAME, send=cookie",
+                            quoted(line, value));
+    }
+    return NULL;
+}
+
+static const char *parse_cookies(line_t *line, const char *value)
+{
+    return split(line, value, "cookie", &line->check->cookies);
+}
+
+static const char *parse_prefix(line_t *line, const char *value)
+{
+    line->check->prefix = value;
+    return *value ? NULL : "prefix= is empty: leave it out for all tokens";
+}
+
+static const char *parse_method(line_t *line, const char *value)
+{
+    if (!strcmp(value, "same")) {
+        line->check->method = NULL;
+        return NULL;
+    }
+    if (!*value || value[strspn(value, "ABCDEFGHIJKLMNOPQRSTUVWXYZ-")]) {
+        return apr_psprintf(line->p, "method=%s is no method; write GET, POST or "
+                            "another in capitals, or same for the client's",
+                            quoted(line, value));
+    }
+    if (!strcmp(value, "HEAD") || !strcmp(value, "CONNECT")
+        || !strcmp(value, "TRACE")) {
+        return apr_psprintf(line->p, "method=%s brings no answer that says who "
+                            "the caller is; use GET", value);
+    }
+    line->check->method = value;
+    return NULL;
+}
+
+static const char *parse_whose(const line_t *line, const char *key,
+                               const char *value, int *clients)
+{
+    *clients = !strcmp(value, "request");
+    return *clients || !strcmp(value, "url") ? NULL
+        : apr_psprintf(line->p, "%s=%s is neither %s=url (as configured) nor "
+                       "%s=request (the client's)", key, quoted(line, value), key,
+                       key);
+}
+
+static const char *parse_path(line_t *line, const char *value)
+{
+    return parse_whose(line, "path", value, &line->check->client_path);
+}
+
+static const char *parse_query(line_t *line, const char *value)
+{
+    return parse_whose(line, "query", value, &line->check->client_query);
+}
+
+static const char *parse_host(line_t *line, const char *value)
+{
+    return parse_whose(line, "host", value, &line->check->client_host);
+}
+
+static const char *parse_headers(line_t *line, const char *value)
+{
+    const apr_array_header_t *list = NULL;
+    const char *error = split(line, value, "header", &list);
+    int i;
+
+    for (i = 0; !error && list && i < list->nelts; i++) {
+        const char *name = APR_ARRAY_IDX(list, i, const char *);
+
+        if (!strcasecmp(name, "Authorization")) {
+            error = "headers=Authorization would send the token a second time, or"
+                    " one that was not asked about: send= says how the token "
+                    "is sent";
+        } else if (!strcasecmp(name, "Cookie")) {
+            error = "headers=Cookie would send every cookie: cookies=a,b names "
+                    "those that the session store needs";
+        } else if (is_framing(name)) {
+            error = apr_psprintf(line->p, "headers=%s: this field belongs to the "
+                                 "client's own connection and is not forwarded%s",
+                                 name, strcasecmp(name, "Host") ? ""
+                                       : "; host=request sends the client's host");
+        }
+    }
+    line->check->headers = list;
+    return error;
+}
+
+static const char *parse_add(line_t *line, const char *value)
+{
+    const char *colon = strchr(value, ':'), *name, *c;
+
+    if (!colon) {
+        return "add= needs a name, a colon and a value: add=X-Api-Key:abc, in "
+               "quotes as a whole where it has blanks ('add=X-Of: two words')";
+    }
+    name = apr_pstrmemdup(line->p, value, (apr_size_t)(colon - value));
+    if (!is_token(name) || is_framing(name)) {
+        return apr_psprintf(line->p, "add=%s: %s", quoted(line, name),
+                            is_token(name) ? "this field is not for the "
+                            "configuration to set" : "this is not the name of a "
+                            "header");
+    }
+    for (colon++; *colon == ' '; colon++) {
+    }
+    for (c = colon; *c; c++) {
+        if ((unsigned char)*c < 0x20 || *c == 0x7f) {
+            return "add=: the value has a control character";
+        }
+    }
+    apr_table_setn(line->add, name, colon);
+    line->check->add = line->add;
+    return NULL;
+}
+
+static const char *parse_subject(line_t *line, const char *value)
+{
+    line->check->subject = bearer_path_compile(value, line->p);
+    line->check->subject_written = 1;
+    return line->check->subject && strcmp(value, "@this") ? NULL
+        : apr_psprintf(line->p, "subject=%s names no place in the answer, e.g. "
+                       "subject=identity.id", quoted(line, value));
+}
+
+static const char *parse_extra(line_t *line, const char *value)
+{
+    line->check->extra = bearer_path_compile(value, line->p);
+    return line->check->extra ? NULL
+        : "extra= names no place in the answer, e.g. extra=identity.traits, or "
+          "@this for the whole";
+}
+
+static const struct {
+    const char *key;
+    const char *(*parse)(line_t *line, const char *value);
+    int many;
+} keys[] = {
+    { "send", parse_send, 0 }, { "cookies", parse_cookies, 0 },
+    { "prefix", parse_prefix, 0 }, { "method", parse_method, 0 },
+    { "path", parse_path, 0 }, { "query", parse_query, 0 },
+    { "host", parse_host, 0 }, { "headers", parse_headers, 0 },
+    { "add", parse_add, 1 }, { "subject", parse_subject, 0 },
+    { "extra", parse_extra, 0 }
+};
+
+/* What Ory Oathkeeper's handlers call the same. */
+static const struct {
+    const char *key, *mend;
+} elsewhere[] = {
+    { "check_session_url", "the URL is the first word, without a key" },
+    { "introspection_url", "an introspection endpoint is asked by the provider "
+      "introspection: AuthBearerIntrospection URL inside <AuthBearerIssuer>" },
+    { "token_from", "AuthBearerTokenFrom says where the token is" },
+    { "subject_from", "write subject=" },
+    { "extra_from", "write extra=" },
+    { "only", "write cookies=" },
+    { "force_method", "write method=" },
+    { "preserve_path", "true is the default here (path=url), false is "
+      "path=request" },
+    { "preserve_query", "true is the default here (query=url), false is "
+      "query=request" },
+    { "preserve_host", "true is host=request" },
+    { "forward_http_headers", "write headers=; the credential itself is sent as "
+      "send= or cookies= says" },
+    { "additional_headers", "write add=Name:value" }
+};
+
+static const char *unknown(const line_t *line, const char *word)
+{
+    apr_size_t len = strcspn(word, "=:"), i;
+
+    for (i = 0; i < sizeof(elsewhere) / sizeof(elsewhere[0]); i++) {
+        if (strlen(elsewhere[i].key) == len
+            && !strncmp(word, elsewhere[i].key, len)) {
+            return apr_psprintf(line->p, "%s has another name here: %s",
+                                elsewhere[i].key, elsewhere[i].mend);
+        }
+    }
+    return apr_psprintf(line->p, "%s is none of: send=, cookies=, prefix=, "
+                        "method=, path=, query=, host=, headers=, add=, subject=,"
+                        " extra=, ttl=", quoted(line, word));
+}
+
+static const char *parse_word(line_t *line, const char *word)
+{
+    apr_size_t i, len = strcspn(word, "=");
+
+    for (i = 0; word[len] && i < sizeof(keys) / sizeof(keys[0]); i++) {
+        if (strlen(keys[i].key) != len || strncmp(word, keys[i].key, len) != 0) {
+            continue;
+        }
+        if ((line->seen & 1u << i) && !keys[i].many) {
+            return apr_psprintf(line->p, "%s= stands twice", keys[i].key);
+        }
+        line->seen |= 1u << i;
+        return keys[i].parse(line, apr_pstrdup(line->p, word + len + 1));
+    }
+    return unknown(line, word);
+}
+
+/* ---- what fits together ---------------------------------------------------- */
+
+static int seen(const line_t *line, const char *key)
+{
+    apr_size_t i;
+
+    for (i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+        if (!strcmp(keys[i].key, key)) {
+            return (line->seen >> i) & 1u;
+        }
+    }
+    return 0;
+}
+
+static const char *check_send(const line_t *line)
+{
+    bearer_session_check_t *check = line->check;
+
+    if (check->cookies && seen(line, "send")
+        && check->send != BEARER_SEND_COOKIE) {
+        return "cookies= sends these cookies as they are; it does not go with "
+               "another send=";
+    }
+    if (check->cookies) {
+        check->send = BEARER_SEND_COOKIE;
+    }
+    if (check->send == BEARER_SEND_COOKIE && check->prefix) {
+        return "prefix= speaks of tokens, but cookies are sent here; cookies=a,b "
+               "says which";
+    }
+    if (check->send == BEARER_SEND_HEADER
+        && (is_framing(check->name) || !strcasecmp(check->name, "Cookie")
+            || !strcasecmp(check->name, "Authorization"))) {
+        return apr_psprintf(line->p, "send=header:%s cannot be used; for "
+                            "Authorization write send=authorization, for cookies "
+                            "cookies=a,b", check->name);
+    }
+    return NULL;
+}
+
+/* RFC 9110 section 9.3.1: a body with GET means nothing. */
+static const char *check_method(const line_t *line)
+{
+    bearer_session_check_t *check = line->check;
+
+    if (check->send != BEARER_SEND_FORM) {
+        return NULL;
+    }
+    if (!seen(line, "method")) {
+        check->method = "POST";
+    }
+    return check->method && strcmp(check->method, "GET") ? NULL
+        : "send=form: needs a method with a body: leave method= out, or write "
+          "method=POST";
+}
+
+static const char *check_add(const line_t *line)
+{
+    const bearer_session_check_t *check = line->check;
+    const char *taken = check->send == BEARER_SEND_AUTHORIZATION ? "Authorization"
+        : check->send == BEARER_SEND_COOKIE ? "Cookie"
+        : check->send == BEARER_SEND_FORM ? "Content-Type" : check->name;
+
+    return apr_table_get(line->add, taken)
+        ? apr_psprintf(line->p, "add=%s: this field carries the credential, or "
+                       "belongs to it (send=)", taken) : NULL;
+}
+
+/* Where the last segment of the path begins, and how long it is. */
+static const char *last_segment(const char *url, apr_size_t *len)
+{
+    apr_size_t end = strcspn(url, "?");
+    const char *from;
+
+    while (end && url[end - 1] == '/') {
+        end--;
+    }
+    for (from = url + end; from > url && from[-1] != '/'; from--) {
+    }
+    *len = (apr_size_t)(url + end - from);
+    return from;
+}
+
+static int is_introspection(const bearer_session_check_t *check)
+{
+    apr_size_t len;
+    const char *segment = last_segment(check->url, &len);
+
+    return len >= 10 && !strncasecmp(segment, "introspect", 10);
+}
+
+static const char *check_endpoint(const line_t *line)
+{
+    return is_introspection(line->check)
+           && line->check->send != BEARER_SEND_FORM
+        ? apr_psprintf(line->p, "%s is an introspection endpoint (RFC 7662): it "
+                       "wants the token in a form and would not understand the "
+                       "question. Use the introspection provider: "
+                       "AuthBearerProvider introspection here, and "
+                       "AuthBearerIntrospection %s inside <AuthBearerIssuer>",
+                       bearer_http_url_shown(line->check->url, line->p),
+                       bearer_http_url_masked(line->check->url, line->p)) : NULL;
+}
+
+static const char *check_whole(const line_t *line)
+{
+    static const char *(*const rules[])(const line_t *) = {
+        check_send, check_method, check_add, check_endpoint
+    };
+    const char *error = NULL;
+    apr_size_t i;
+
+    for (i = 0; !error && i < sizeof(rules) / sizeof(rules[0]); i++) {
+        error = rules[i](line);
+    }
+    return error;
+}
+
+const char *bearer_session_check_parse(bearer_session_check_t **out,
+                                       const apr_array_header_t *words,
+                                       apr_pool_t *p)
+{
+    bearer_session_check_t *check = apr_pcalloc(p, sizeof(*check));
+    line_t line = { check, 0, apr_table_make(p, 2), p };
+    bearer_http_url_t parts;
+    const char *error;
+    int i;
+
+    *out = check;
+    check->subject = check->user = bearer_path_compile("sub", p);
+    check->extra = bearer_path_compile("extra", p);
+    if (!words->nelts) {
+        return "the URL of the session store is missing";
+    }
+    check->url = apr_pstrdup(p, APR_ARRAY_IDX(words, 0, const char *));
+    error = bearer_http_url_split(&parts, check->url, p);
+    if (error) {
+        return apr_psprintf(p, "%s cannot be asked: %s; the URL of the session "
+                            "store is the first word",
+                            bearer_http_url_shown(check->url, p), error);
+    }
+    for (i = 1; !error && i < words->nelts; i++) {
+        error = parse_word(&line, APR_ARRAY_IDX(words, i, const char *));
+    }
+    return error ? error : check_whole(&line);
+}
+
+/* ---- printed -------------------------------------------------------------- */
+
+static const char *whose(int clients)
+{
+    return clients ? "request" : "url";
+}
+
+static const char *print_send(const bearer_session_check_t *check, apr_pool_t *p)
+{
+    switch (check->send) {
+    case BEARER_SEND_FORM:
+        return apr_pstrcat(p, "send=form:", check->name, NULL);
+    case BEARER_SEND_HEADER:
+        return apr_pstrcat(p, "send=header:", check->name, NULL);
+    case BEARER_SEND_COOKIE:
+        return check->cookies
+            ? apr_pstrcat(p, "cookies=", apr_array_pstrcat(p, check->cookies, ','),
+                          NULL)
+            : "send=cookie";
+    default:
+        return "send=authorization";
+    }
+}
+
+static const char *print_names(const bearer_session_check_t *check, apr_pool_t *p)
+{
+    const apr_array_header_t *rows = check->add ? apr_table_elts(check->add) : NULL;
+    const char *text = check->headers
+        ? apr_pstrcat(p, " headers=", apr_array_pstrcat(p, check->headers, ','),
+                      NULL) : "";
+    int i;
+
+    for (i = 0; rows && i < rows->nelts; i++) {
+        text = apr_pstrcat(p, text, " add=",
+                           APR_ARRAY_IDX(rows, i, apr_table_entry_t).key, ":***",
+                           NULL);
+    }
+    return text;
+}
+
+const char *bearer_session_check_print(const bearer_session_check_t *check,
+                                       apr_pool_t *p)
+{
+    const char *ttl = check->ttl % APR_USEC_PER_SEC
+        ? apr_psprintf(p, "%" APR_TIME_T_FMT "ms", check->ttl / 1000)
+        : apr_psprintf(p, "%" APR_TIME_T_FMT "s", apr_time_sec(check->ttl));
+
+    return apr_pstrcat(p, bearer_http_url_masked(check->url, p), " ",
+                       print_send(check, p),
+                       check->prefix ? " prefix=" : "",
+                       check->prefix ? check->prefix : "",
+                       " method=", check->method ? check->method : "same",
+                       " path=", whose(check->client_path),
+                       " query=", whose(check->client_query),
+                       " host=", whose(check->client_host), print_names(check, p),
+                       " subject=", bearer_path_text(check->subject),
+                       " extra=", bearer_path_text(check->extra), " ttl=", ttl,
+                       NULL);
+}
+
+/* ---- what may be wrong ----------------------------------------------------- */
+
+const char *bearer_session_check_error(const bearer_session_check_t *check,
+                                       const apr_array_header_t *plain_http,
+                                       apr_pool_t *p)
+{
+    const char *error = bearer_http_url_error(check->url, NULL, plain_http, p);
+
+    return error ? apr_pstrcat(p, "AuthBearerSessionCheck: ", error, NULL) : NULL;
+}
+
+static int ends_in(const char *url, const char *path)
+{
+    apr_size_t end = strcspn(url, "?"), len = strlen(path);
+
+    return end >= len && !strncmp(url + end - len, path, len);
+}
+
+static int is_email(const char *path)
+{
+    const char *dot = strrchr(path, '.');
+
+    return !strcasecmp(dot ? dot + 1 : path, "email");
+}
+
+void bearer_session_check_lint(apr_array_header_t *warnings,
+                               const bearer_session_check_t *check)
+{
+    apr_pool_t *p = warnings->pool;
+
+    if (is_introspection(check)) {
+        APR_ARRAY_PUSH(warnings, const char *) =
+            AB(0732) "AuthBearerSessionCheck asks an introspection endpoint: what it says "
+            "of audience, issuer and times is not looked at, and this server does"
+            " not authenticate itself; AuthBearerProvider introspection does both";
+    }
+    if (ends_in(check->url, "/sessions/whoami") && !check->subject_written) {
+        APR_ARRAY_PUSH(warnings, const char *) =
+            AB(0733) "AuthBearerSessionCheck: Ory Kratos' answer has no sub, so nobody will"
+            " get in; write subject=identity.id extra=identity.traits";
+    }
+    if (is_email(bearer_path_text(check->subject))) {
+        APR_ARRAY_PUSH(warnings, const char *) =
+            apr_psprintf(p, AB(0734) "AuthBearerSessionCheck subject=%s: where people may "
+                         "change their address themselves, anybody can become "
+                         "anybody; use an identifier, e.g. subject=identity.id",
+                         bearer_path_text(check->subject));
+    }
+}
+
+int bearer_session_check_by_cookie(const bearer_session_check_t *check)
+{
+    return check->send == BEARER_SEND_COOKIE;
+}
