@@ -17,19 +17,19 @@
 #define H OR_AUTHCFG
 
 #define SETTING(name, where, help) \
-    AP_INIT_RAW_ARGS(name, bearer_config_setting, NULL, where, help)
+    AP_INIT_RAW_ARGS(name, ab_config_setting, NULL, where, help)
 #define IN_ISSUER(name, help) \
-    AP_INIT_RAW_ARGS(name, bearer_config_in_issuer, NULL, I, help)
+    AP_INIT_RAW_ARGS(name, ab_config_in_issuer, NULL, I, help)
 #define LOGIN(name, help) \
-    AP_INIT_RAW_ARGS(name, bearer_config_login, NULL, S, help)
+    AP_INIT_RAW_ARGS(name, ab_config_login, NULL, S, help)
 #define GLOBAL(name, help) \
-    AP_INIT_RAW_ARGS(name, bearer_config_global, NULL, S, help)
+    AP_INIT_RAW_ARGS(name, ab_config_global, NULL, S, help)
 
 static const command_rec directives[] = {
     /* who is trusted */
-    AP_INIT_RAW_ARGS("AuthBearerIssuer", bearer_config_issuer, NULL, S,
+    AP_INIT_RAW_ARGS("AuthBearerIssuer", ab_config_issuer, NULL, S,
                      "URL of an issuer to trust, equal to the tokens' iss"),
-    AP_INIT_RAW_ARGS("<AuthBearerIssuer", bearer_config_issuer_section, NULL, S,
+    AP_INIT_RAW_ARGS("<AuthBearerIssuer", ab_config_issuer_section, NULL, S,
                      "URL [NAME]: an issuer to trust, with directives of its own"),
     IN_ISSUER("AuthBearerIssuerAlias", "further iss values of this issuer"),
     IN_ISSUER("AuthBearerTenants", "ID ... | file:PATH | *: what {tenant} may be"),
@@ -106,13 +106,13 @@ static const command_rec directives[] = {
     LOGIN("AuthBearerSessionLifetime", "max=TIME idle=TIME"),
 
     /* the server */
-    AP_INIT_RAW_ARGS("AuthBearerSOCache", bearer_store_directive, NULL, S,
+    AP_INIT_RAW_ARGS("AuthBearerSOCache", ab_store_directive, NULL, S,
                      "PROVIDER[:ARGS] [for=keys,introspection,sessions]"),
-    AP_INIT_RAW_ARGS("AuthBearerSecretFile", bearer_config_secret_file, NULL, S,
+    AP_INIT_RAW_ARGS("AuthBearerSecretFile", ab_config_secret_file, NULL, S,
                      "PATH ... of >= 32 random bytes; the first seals, all open"),
     GLOBAL("AuthBearerTokenCache", "entries=N | off"),
     GLOBAL("AuthBearerRevocations", "file:PATH of the list of revoked tokens"),
-    AP_INIT_RAW_ARGS(BEARER_AUTHZ_WRAP, bearer_authz_wrap, NULL, S,
+    AP_INIT_RAW_ARGS(AB_AUTHZ_WRAP, ab_authz_wrap, NULL, S,
                      "internal: put behind <AuthzProviderAlias>"),
     { .name = NULL }
 };
@@ -127,53 +127,53 @@ static void register_hooks(apr_pool_t *p)
     static const char *const before_rewrite[] = { "mod_rewrite.c", NULL };
     const int per_conf = AP_AUTH_INTERNAL_PER_CONF;
 
-    bearer_config_begin(p);
+    ab_config_begin(p);
     /* last: another module's `Require claim` is known by then */
-    ap_hook_pre_config(bearer_config_pre, NULL, NULL, APR_HOOK_LAST);
-    ap_hook_check_config(bearer_check_config, NULL, NULL, APR_HOOK_MIDDLE);
-    ap_hook_test_config(bearer_check_dump, NULL, NULL, APR_HOOK_MIDDLE);
-    ap_hook_post_config(bearer_process_post_config, NULL, NULL, APR_HOOK_MIDDLE);
-    ap_hook_child_init(bearer_process_child_init, NULL, NULL, APR_HOOK_MIDDLE);
-    ap_hook_child_init(bearer_refresh_child_init, NULL, NULL, APR_HOOK_LAST);
+    ap_hook_pre_config(ab_config_pre, NULL, NULL, APR_HOOK_LAST);
+    ap_hook_check_config(ab_check_config, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_test_config(ab_check_dump, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_post_config(ab_process_post_config, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_child_init(ab_process_child_init, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_child_init(ab_refresh_child_init, NULL, NULL, APR_HOOK_LAST);
 
     /* before everything that could answer or refuse: see browser.c */
-    ap_hook_quick_handler(bearer_trace_browser_quick, NULL, NULL,
+    ap_hook_quick_handler(ab_trace_browser_quick, NULL, NULL,
                           APR_HOOK_REALLY_FIRST);
-    ap_hook_quick_handler(bearer_resource_quick, NULL, NULL,
+    ap_hook_quick_handler(ab_resource_quick, NULL, NULL,
                           APR_HOOK_REALLY_FIRST);
-    ap_hook_map_to_storage(bearer_browser_map_to_storage, NULL, NULL,
+    ap_hook_map_to_storage(ab_browser_map_to_storage, NULL, NULL,
                            APR_HOOK_REALLY_FIRST);
-    ap_hook_header_parser(bearer_export_header_parser, NULL, NULL,
+    ap_hook_header_parser(ab_export_header_parser, NULL, NULL,
                           APR_HOOK_REALLY_FIRST);
-    ap_hook_check_access(bearer_export_access_checker, NULL, NULL,
+    ap_hook_check_access(ab_export_access_checker, NULL, NULL,
                          APR_HOOK_REALLY_FIRST, per_conf);
-    ap_hook_check_authn(bearer_trace_check_user_id, NULL, NULL, APR_HOOK_MIDDLE,
+    ap_hook_check_authn(ab_trace_check_user_id, NULL, NULL, APR_HOOK_MIDDLE,
                         per_conf);
-    ap_hook_force_authn(bearer_authz_force, NULL, NULL, APR_HOOK_MIDDLE);
-    ap_hook_check_authz(bearer_authz_checker, NULL, NULL, APR_HOOK_FIRST, per_conf);
-    ap_hook_fixups(bearer_export_fixups, NULL, before_rewrite,
+    ap_hook_force_authn(ab_authz_force, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_check_authz(ab_authz_checker, NULL, NULL, APR_HOOK_FIRST, per_conf);
+    ap_hook_fixups(ab_export_fixups, NULL, before_rewrite,
                    APR_HOOK_REALLY_FIRST);
-    ap_hook_log_transaction(bearer_export_log_transaction, NULL, NULL,
+    ap_hook_log_transaction(ab_export_log_transaction, NULL, NULL,
                             APR_HOOK_REALLY_FIRST);
-    ap_hook_log_transaction(bearer_authn_log_transaction, NULL, NULL,
+    ap_hook_log_transaction(ab_authn_log_transaction, NULL, NULL,
                             APR_HOOK_MIDDLE);
-    ap_hook_expr_lookup(bearer_functions_lookup, NULL, NULL, APR_HOOK_MIDDLE);
-    ap_hook_handler(bearer_status_handler, NULL, NULL, APR_HOOK_MIDDLE);
-    bearer_status_register();
-    bearer_page_register();
-    bearer_caches_register();
-    bearer_browser_register();
-    bearer_foreign_user_register();
-    bearer_authz_register(p);
-    bearer_explain_register();
+    ap_hook_expr_lookup(ab_functions_lookup, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_handler(ab_status_handler, NULL, NULL, APR_HOOK_MIDDLE);
+    ab_status_register();
+    ab_page_register();
+    ab_caches_register();
+    ab_browser_register();
+    ab_foreign_user_register();
+    ab_authz_register(p);
+    ab_explain_register();
 }
 
 AP_DECLARE_MODULE(auth_bearer) = {
     STANDARD20_MODULE_STUFF,
-    bearer_config_create_dir,
-    bearer_config_merge_dir,
-    bearer_config_create_server,
-    bearer_config_merge_server,
+    ab_config_create_dir,
+    ab_config_merge_dir,
+    ab_config_create_server,
+    ab_config_merge_server,
     directives,
     register_hooks,
     AP_MODULE_FLAG_NONE

@@ -65,12 +65,12 @@ static const answer_t *answer_of(bearer_reason_t reason)
     return answer->status < HTTP_BAD_REQUEST ? &fault : answer;
 }
 
-int bearer_answer_status(bearer_reason_t reason)
+int ab_answer_status(bearer_reason_t reason)
 {
     return answer_of(reason)->status;
 }
 
-int bearer_answer_level(bearer_reason_t reason)
+int ab_answer_level(bearer_reason_t reason)
 {
     return answer_of(reason)->level;
 }
@@ -97,24 +97,24 @@ static const char *realm(request_rec *r)
 
 static void challenge(request_rec *r, bearer_category_t category)
 {
-    const bearer_settings_t *settings = bearer_config_of(r);
+    const bearer_settings_t *settings = ab_config_of(r);
     bearer_challenge_t c = { NULL, category, NULL, NULL, NULL, 0 };
-    const request_t *own = bearer_request(r);
+    const request_t *own = ab_request(r);
 
     c.realm = realm(r);
     c.bare = !settings->challenge;
     if (category != BEARER_CATEGORY_REQUEST) {  /* 401, and 403 for a scope */
-        c.resource_metadata = bearer_resource_metadata(settings);
+        c.resource_metadata = ab_resource_metadata(settings);
     }
     if (category == BEARER_CATEGORY_SCOPE || category == BEARER_CATEGORY_NO_CREDENTIAL) {
-        c.scopes = bearer_authz_scopes(r, own->principal, own->settings);
+        c.scopes = ab_authz_scopes(r, own->principal, own->settings);
     }
     if (category == BEARER_CATEGORY_AUTHENTICATION) {
         c.login = settings->login.parameters;
     }
     apr_table_setn(r->err_headers_out, "WWW-Authenticate",
                    bearer_challenge_write(&c, r->pool));
-    if (bearer_credential_from(settings, BEARER_FROM_BASIC)) {
+    if (ab_credential_from(settings, BEARER_FROM_BASIC)) {
         apr_table_addn(r->err_headers_out, "WWW-Authenticate",
                        bearer_challenge_basic(c.realm, r->pool));
     }
@@ -147,23 +147,23 @@ static const char *about(request_rec *r, const credential_t *credential,
     return text;
 }
 
-int bearer_answer_refuse(request_rec *r, bearer_reason_t reason,
-                         const char *detail, unsigned retry,
-                         const bearer_judgement_t *j)
+int ab_answer_refuse(request_rec *r, bearer_reason_t reason,
+                     const char *detail, unsigned retry,
+                     const bearer_judgement_t *j)
 {
     bearer_category_t category = bearer_reason_category(reason);
     const answer_t *answer = answer_of(reason);
-    request_t *own = bearer_request(r);
+    request_t *own = ab_request(r);
 
     own->reason = reason;
-    bearer_status_refused(j && j->issuer ? j->issuer
-                          : own->principal ? own->principal->issuer : NULL,
-                          reason);
+    ab_status_refused(j && j->issuer ? j->issuer
+                      : own->principal ? own->principal->issuer : NULL,
+                      reason);
     apr_table_setn(r->subprocess_env, "BEARER_ERROR",
                    bearer_category_name(category));
     apr_table_setn(r->subprocess_env, "BEARER_ERROR_CHECK",
                    bearer_reason_name(reason));
-    bearer_export_token_id(r, own->credential);
+    ab_export_token_id(r, own->credential);
     if (answer->challenge) {
         challenge(r, category);
     }
@@ -176,15 +176,15 @@ int bearer_answer_refuse(request_rec *r, bearer_reason_t reason,
         apr_table_mergen(r->err_headers_out, "Access-Control-Expose-Headers",
                          "WWW-Authenticate");
     }
-    bearer_log(answer->level, r,
-               "%srefused, %s/%s: %s%s", bearer_reason_number(reason),
-               bearer_category_name(category), bearer_reason_name(reason),
-               detail ? detail : "no detail",
-               about(r, own->credential, j));
-    bearer_page_prepare(r, answer->status, reason);
+    ab_log(answer->level, r,
+           "%srefused, %s/%s: %s%s", bearer_reason_number(reason),
+           bearer_category_name(category), bearer_reason_name(reason),
+           detail ? detail : "no detail",
+           about(r, own->credential, j));
+    ab_page_prepare(r, answer->status, reason);
     /* an error document may be anybody's; fixups are not reached any more */
-    bearer_credential_get(r);
-    bearer_credential_strip(r, own->settings ? own->settings
-                                             : bearer_config_of(r), 0);
+    ab_credential_get(r);
+    ab_credential_strip(r, own->settings ? own->settings
+                                             : ab_config_of(r), 0);
     return answer->status;
 }

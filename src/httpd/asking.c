@@ -29,7 +29,7 @@ static apr_status_t make_introspect(process_t *process, int index)
 {
     bearer_introspect_config_t config = { 0 };
 
-    config.access = bearer_process_access(process, index);
+    config.access = ab_process_access(process, index);
     if (config.access->issuer->introspection.kind == BEARER_SOURCE_OFF) {
         return APR_SUCCESS;
     }
@@ -46,14 +46,14 @@ static apr_status_t make_introspect(process_t *process, int index)
 
 static apr_status_t make_answers(process_t *process)
 {
-    process->answers = bearer_store_cache(STORE_INTROSPECTION);
-    return process->answers || !bearer_config_keeps_answers(process->global)
+    process->answers = ab_store_cache(STORE_INTROSPECTION);
+    return process->answers || !ab_config_keeps_answers(process->global)
         ? APR_SUCCESS
         : bearer_localcache_create(&process->answers, OWN_ANSWERS, OWN_ANSWER_MAX,
                                    &process->world, process->pool);
 }
 
-apr_status_t bearer_asking_create(process_t *process)
+apr_status_t ab_asking_create(process_t *process)
 {
     apr_status_t rv = make_answers(process);
     int i;

@@ -14,7 +14,7 @@ APLOG_USE_MODULE(auth_bearer);
 
 static void throttle_begin(attempt_t *a)
 {
-    a->throttling = bearer_throttling_address(a->address, a->r, a->settings);
+    a->throttling = ab_throttling_address(a->address, a->r, a->settings);
     a->remembered = a->throttling
         && bearer_throttle_remembers(a->process->throttle, a->address);
 }
@@ -56,29 +56,29 @@ static void note_ahead(attempt_t *a, bearer_reason_t reason)
     const request_rec *first = a->r, *parent;
     request_t *own;
 
-    while ((parent = bearer_request_parent(first)) != NULL) {
+    while ((parent = ab_request_parent(first)) != NULL) {
         first = parent;
     }
     if (a->throttling) {
-        own = bearer_request((request_rec *)(apr_uintptr_t)first);
+        own = ab_request((request_rec *)(apr_uintptr_t)first);
         own->ahead_reason = reason;
         own->ahead_token = *presented(a);
     }
 }
 
-int bearer_authn_log_transaction(request_rec *r)
+int ab_authn_log_transaction(request_rec *r)
 {
-    const request_t *own = bearer_request_peek(r);
+    const request_t *own = ab_request_peek(r);
     unsigned char address[BEARER_THROTTLE_KEY_SIZE];
     const bearer_settings_t *settings;
 
     if (!own || own->ahead_reason == BEARER_OK || own->asked) {
         return DECLINED;
     }
-    settings = bearer_config_of(r);
-    if (bearer_throttling_address(address, r, settings)) {
-        bearer_throttling_failure(r, settings, address, &own->ahead_token,
-                                  own->ahead_reason);
+    settings = ab_config_of(r);
+    if (ab_throttling_address(address, r, settings)) {
+        ab_throttling_failure(r, settings, address, &own->ahead_token,
+                              own->ahead_reason);
     }
     return DECLINED;
 }
@@ -93,13 +93,13 @@ static int refuse(attempt_t *a, bearer_reason_t reason, const char *detail,
         return HTTP_UNAUTHORIZED;
     }
     if (a->throttling) {
-        bearer_throttling_failure(a->r, a->settings, a->address, presented(a),
-                                  reason);
+        ab_throttling_failure(a->r, a->settings, a->address, presented(a),
+                              reason);
     }
     if (a->vouched && bearer_category_counted(bearer_reason_category(reason))) {
-        bearer_vouch_end(bearer_shared_vouched(), presented(a)->digest);
+        bearer_vouch_end(ab_shared_vouched(), presented(a)->digest);
     }
-    return bearer_answer_refuse(a->r, reason, detail, retry, &a->judgement);
+    return ab_answer_refuse(a->r, reason, detail, retry, &a->judgement);
 }
 
 /* The issuer's layer is known now, where it has one. */
@@ -273,7 +273,7 @@ static void remember(attempt_t *a, apr_uint64_t generation, apr_time_t until)
     left_out = apr_array_make(a->r->pool, 1, sizeof(const char *));
     bearer_exports_prepare(keep, settings_of(a, keep->issuer), left_out,
                            a->r->pool);
-    bearer_export_tell(a->r, left_out);
+    ab_export_tell(a->r, left_out);
     a->judgement.principal = keep;
     bearer_tokencache_put(a->process->tokens, a->key, keep, generation, until);
 }
@@ -283,11 +283,11 @@ static void remember(attempt_t *a, apr_uint64_t generation, apr_time_t until)
 static void vouch(attempt_t *a)
 {
     if (a->throttling && a->process->tokens) {
-        bearer_vouch(bearer_shared_vouched(), presented(a)->digest);
+        bearer_vouch(ab_shared_vouched(), presented(a)->digest);
     }
 }
 
-void bearer_authn_remember_until(attempt_t *a, apr_time_t until)
+void ab_authn_remember_until(attempt_t *a, apr_time_t until)
 {
     if (until) {
         vouch(a);
@@ -365,7 +365,7 @@ static bearer_reason_t keys_of(void *baton, const bearer_issuer_t *issuer,
     return reason;
 }
 
-void bearer_authn_policy(const attempt_t *a, unsigned char *policy)
+void ab_authn_policy(const attempt_t *a, unsigned char *policy)
 {
     const bearer_sha256_piece_t pieces[] = {
         {a->server->digest, BEARER_SHA256_SIZE},
@@ -378,7 +378,7 @@ void bearer_authn_policy(const attempt_t *a, unsigned char *policy)
     }
 }
 
-void bearer_authn_begin_judgement(attempt_t *a, const char *method)
+void ab_authn_begin_judgement(attempt_t *a, const char *method)
 {
     bearer_judgement_t *j = &a->judgement;
 
@@ -414,7 +414,7 @@ static bearer_verdict_t provider_jwt(attempt_t *a)
     if (!ATTEMPT_HAS_TOKEN(a) || !a->server->issuers) {
         return BEARER_NOT_MINE;
     }
-    bearer_authn_begin_judgement(a, "jwt");
+    ab_authn_begin_judgement(a, "jwt");
     verdict = bearer_judge_jwt(&a->judgement, a->credential->token,
                                a->credential->len);
     if (verdict == BEARER_GRANTED && a->judgement.tenant) {
@@ -434,8 +434,8 @@ static bearer_verdict_t provider_jwt(attempt_t *a)
 /** The providers by bearer_provider_id_t. */
 static bearer_verdict_t (*const provider_table[])(attempt_t *a) = {
     [BEARER_PROVIDER_JWT] = provider_jwt,
-    [BEARER_PROVIDER_INTROSPECTION] = bearer_provider_introspection,
-    [BEARER_PROVIDER_SESSION] = bearer_provider_session
+    [BEARER_PROVIDER_INTROSPECTION] = ab_provider_introspection,
+    [BEARER_PROVIDER_SESSION] = ab_provider_session
 };
 
 /* How much a provider says about a token that is not its own: that its issuer is
@@ -500,7 +500,7 @@ static int is_vouched(attempt_t *a)
     if (cookies_first(a) || !a->keyed || !a->process->tokens) {
         return 0;
     }
-    a->vouched = bearer_vouched(bearer_shared_vouched(), presented(a)->digest);
+    a->vouched = bearer_vouched(ab_shared_vouched(), presented(a)->digest);
     return a->vouched || bearer_tokencache_noted(a->process->tokens, a->key);
 }
 
@@ -554,7 +554,7 @@ static int judge(attempt_t *a)
 
 /* ---- no credential ------------------------------------------------------ */
 
-const char bearer_authn_cross_site[] =
+const char ab_authn_cross_site[] =
     "a request that changes state came with a cookie or a Basic password from "
     "another site (Sec-Fetch-Site, Origin)";
 
@@ -572,8 +572,8 @@ static int step_up(attempt_t *a, const bearer_refusal_t *why)
     if (!a->settings->login.on) {
         return DECLINED;
     }
-    bearer_log(APLOG_DEBUG, a->r, AB(0110) "another login is needed: %s", why->detail);
-    return bearer_browser_login(a->r, a->settings);
+    ab_log(APLOG_DEBUG, a->r, AB(0110) "another login is needed: %s", why->detail);
+    return ab_browser_login(a->r, a->settings);
 }
 
 /* A cookie that opens no session is no credential: DECLINED. */
@@ -587,8 +587,8 @@ static int by_session(attempt_t *a)
     if (!a->settings->session || !a->server->issuers) {
         return DECLINED;
     }
-    reason = bearer_browser_principal(a->r, a->settings, &principal, &credential,
-                                      &why);
+    reason = ab_browser_principal(a->r, a->settings, &principal, &credential,
+                                  &why);
     if (reason == BEARER_NO_CREDENTIAL) {
         return DECLINED;
     }
@@ -596,9 +596,9 @@ static int by_session(attempt_t *a)
         a->own->winner = credential;
     }
     if ((reason == BEARER_OK || reason == BEARER_ACR)
-        && bearer_credential_cross_site(a->r, credential)) {
+        && ab_credential_cross_site(a->r, credential)) {
         reason = BEARER_CROSS_SITE;
-        why.detail = bearer_authn_cross_site;
+        why.detail = ab_authn_cross_site;
     }
     if (reason == BEARER_ACR && !a->ahead) {
         int status = step_up(a, &why);
@@ -639,7 +639,7 @@ static int without_credential(attempt_t *a)
     if (a->settings->optional || a->own->preflight) {
         return grant(a, bearer_principal_anonymous(a->r->pool));
     }
-    status = a->settings->login.on ? bearer_browser_login(a->r, a->settings)
+    status = a->settings->login.on ? ab_browser_login(a->r, a->settings)
                                    : DECLINED;
     if (status != DECLINED) {
         return status;
@@ -655,44 +655,44 @@ static void begin(attempt_t *a, request_rec *r)
 {
     memset(a, 0, sizeof(*a));
     a->r = r;
-    a->process = bearer_process();
-    a->server = bearer_config_server(r->server);
-    a->dir = bearer_config_dir(r);
-    a->own = bearer_request(r);
-    a->settings = bearer_config_of(r);
+    a->process = ab_process();
+    a->server = ab_config_server(r->server);
+    a->dir = ab_config_dir(r);
+    a->own = ab_request(r);
+    a->settings = ab_config_of(r);
 }
 
-int bearer_authn_check_user_id(request_rec *r)
+int ab_authn_check_user_id(request_rec *r)
 {
     const char *contradiction;
     attempt_t a;
     int status;
 
-    if (!bearer_config_in_force(r)) {
+    if (!ab_config_in_force(r)) {
         return DECLINED;
     }
     begin(&a, r);
     a.own->asked = 1;
-    contradiction = bearer_check_request(r);
+    contradiction = ab_check_request(r);
     if (!contradiction && a.own->authorization) {
-        contradiction = bearer_check_foreign_request(r);
+        contradiction = ab_check_foreign_request(r);
     }
     if (contradiction) {
         contradiction = bearer_message_text(contradiction);
-        return bearer_answer_refuse(r, BEARER_CONFIGURATION, contradiction, 0, NULL);
+        return ab_answer_refuse(r, BEARER_CONFIGURATION, contradiction, 0, NULL);
     }
-    a.credential = bearer_credential_get(r);
+    a.credential = ab_credential_get(r);
     status = cookie_counts(&a) ? by_session(&a) : DECLINED;
     if (status != DECLINED) {
         return status;
     }
     a.own->winner = a.credential;
-    a.cookies = bearer_session_cookies(r, a.settings);
+    a.cookies = ab_session_cookies(r, a.settings);
     if (a.credential->reason == BEARER_NO_CREDENTIAL && !a.cookies) {
         return without_credential(&a);
     }
-    if (bearer_credential_cross_site(r, a.credential)) {
-        return refuse(&a, BEARER_CROSS_SITE, bearer_authn_cross_site, 0);
+    if (ab_credential_cross_site(r, a.credential)) {
+        return refuse(&a, BEARER_CROSS_SITE, ab_authn_cross_site, 0);
     }
     return judge(&a);
 }
@@ -700,7 +700,7 @@ int bearer_authn_check_user_id(request_rec *r)
 /* Only what may be granted: nobody is told of a refusal. */
 static void judge_ahead(attempt_t *a)
 {
-    a->cookies = bearer_session_cookies(a->r, a->settings);
+    a->cookies = ab_session_cookies(a->r, a->settings);
     if (a->credential->reason == BEARER_OK
         || (a->credential->reason == BEARER_NO_CREDENTIAL && a->cookies)) {
         judge(a);
@@ -712,8 +712,8 @@ static int asked(const request_rec *r)
 {
     const request_t *own;
 
-    for (; r; r = bearer_request_parent(r)) {
-        own = bearer_request_peek(r);
+    for (; r; r = ab_request_parent(r)) {
+        own = ab_request_peek(r);
         if (own && own->asked) {
             return 1;
         }
@@ -725,7 +725,7 @@ static const bearer_principal_t *ahead(request_rec *r)
 {
     attempt_t a;
 
-    if (asked(r) || !bearer_config_in_force(r) || bearer_check_request(r)) {
+    if (asked(r) || !ab_config_in_force(r) || ab_check_request(r)) {
         return NULL;
     }
     begin(&a, r);
@@ -734,9 +734,9 @@ static const bearer_principal_t *ahead(request_rec *r)
     }
     a.own->ahead_of = r->per_dir_config;
     a.ahead = 1;
-    a.credential = bearer_credential_get(r);
+    a.credential = ab_credential_get(r);
     if ((!cookie_counts(&a) || by_session(&a) == DECLINED)
-        && !bearer_credential_cross_site(r, a.credential)) {
+        && !ab_credential_cross_site(r, a.credential)) {
         judge_ahead(&a);
     }
     a.own->ahead = a.found;
@@ -745,11 +745,11 @@ static const bearer_principal_t *ahead(request_rec *r)
 
 /* No hook of ours runs around it: the library's log lines and requests to the
  * issuer are for this request all the same. */
-const bearer_principal_t *bearer_authn_ahead(request_rec *r)
+const bearer_principal_t *ab_authn_ahead(request_rec *r)
 {
-    request_rec *before = bearer_trace_enter(r);
+    request_rec *before = ab_trace_enter(r);
     const bearer_principal_t *found = ahead(r);
 
-    bearer_trace_leave(before);
+    ab_trace_leave(before);
     return found;
 }

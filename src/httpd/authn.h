@@ -44,23 +44,23 @@ typedef struct attempt_t {
 #define ATTEMPT_HAS_TOKEN(a) ((a)->credential->reason == BEARER_OK)
 
 /** Fills a->judgement with what every judgement needs. */
-void bearer_authn_begin_judgement(attempt_t *a, const char *method);
+void ab_authn_begin_judgement(attempt_t *a, const char *method);
 
 /** Keeps the principal that was granted among the verified tokens.
  *  @param until  the last moment it may be used at without asking again */
-void bearer_authn_remember_until(attempt_t *a, apr_time_t until);
+void ab_authn_remember_until(attempt_t *a, apr_time_t until);
 
 /** 32 bytes that differ wherever something else was written for this place or its
  *  server. */
-void bearer_authn_policy(const attempt_t *a, unsigned char *policy);
+void ab_authn_policy(const attempt_t *a, unsigned char *policy);
 
 /** Why a cookie from another site is refused, for the log. */
-extern const char bearer_authn_cross_site[];
+extern const char ab_authn_cross_site[];
 
 /* provider_introspection.c */
-bearer_verdict_t bearer_provider_introspection(attempt_t *a);
+bearer_verdict_t ab_provider_introspection(attempt_t *a);
 
 /* provider_session_check.c */
-bearer_verdict_t bearer_provider_session(attempt_t *a);
+bearer_verdict_t ab_provider_session(attempt_t *a);
 
 #endif

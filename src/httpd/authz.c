@@ -16,7 +16,7 @@
 
 APLOG_USE_MODULE(auth_bearer);
 
-typedef bearer_authz_kind_t kind_t;
+typedef ab_authz_kind_t kind_t;
 
 /** One word of it. */
 typedef struct item_t {
@@ -25,7 +25,7 @@ typedef struct item_t {
     const ap_expr_info_t *expr;    /**< %{...} in a value, or bearer-expr */
 } item_t;
 
-struct bearer_authz_kind_t {
+struct ab_authz_kind_t {
     const char *name;
     const char *(*parse)(cmd_parms *cmd, const char *line, require_t *require);
     /** 1, 0, or what undecided() returns. */
@@ -42,7 +42,7 @@ struct bearer_authz_kind_t {
 static const char *parse_words(cmd_parms *cmd, const char *line,
                                require_t *require)
 {
-    apr_array_header_t *words = bearer_config_words(cmd->pool, line);
+    apr_array_header_t *words = ab_config_words(cmd->pool, line);
     int i;
 
     if (!words->nelts) {
@@ -99,7 +99,7 @@ static const char *parse_claim(cmd_parms *cmd, const char *line,
         item_t *item = &APR_ARRAY_IDX(require->items, i, item_t);
         const char *value;
 
-        item->rule = bearer_claim_compile(item->word, bearer_config_regex, &error,
+        item->rule = bearer_claim_compile(item->word, ab_config_regex, &error,
                                           cmd->pool);
         if (!item->rule) {
             return apr_psprintf(cmd->pool, AB(0663) "Require claim: %s", error);
@@ -174,7 +174,7 @@ static int is_scope(const bearer_claim_rule_t *rule,
 static int undecided(request_rec *r, const char *kind, const item_t *item,
                      const char *why)
 {
-    bearer_request(r)->undecided =
+    ab_request(r)->undecided =
         apr_psprintf(r->pool, "Require %s %s cannot be decided: %s", kind,
                      bearer_text_quote(r->pool, item->word),
                      why ? why : "its expression cannot be evaluated");
@@ -186,7 +186,7 @@ static int met_claim(request_rec *r, const item_t *item,
                      const bearer_settings_t *settings)
 {
     const bearer_claim_effort_t effort = {
-        bearer_regex_spent, &bearer_request(r)->regex_effort
+        ab_regex_spent, &ab_request(r)->regex_effort
     };
     const char *error = NULL, *value = NULL;
     int met;
@@ -263,7 +263,7 @@ static const char *scope_of_claim(request_rec *r, const item_t *item,
     return item->expr ? ap_expr_str_exec(r, item->expr, &error) : value;
 }
 
-/* The order is that of BEARER_AUTHZ_KINDS. */
+/* The order is that of AB_AUTHZ_KINDS. */
 static const kind_t kinds[] = {
     {"claim", parse_claim, met_claim, scope_of_claim},
     {"bearer-claim", parse_claim, met_claim, scope_of_claim},
@@ -272,17 +272,17 @@ static const kind_t kinds[] = {
     {"issuer", parse_words, met_issuer, NULL},
     {"bearer-expr", parse_expr, met_expr, NULL},
 };
-_Static_assert(sizeof(kinds) / sizeof(kinds[0]) == BEARER_AUTHZ_KINDS,
+_Static_assert(sizeof(kinds) / sizeof(kinds[0]) == AB_AUTHZ_KINDS,
                "one provider for each kind");
 
-const char *bearer_authz_kind_name(int kind)
+const char *ab_authz_kind_name(int kind)
 {
     return kinds[kind].name;
 }
 
 /* ---- reading ------------------------------------------------------------ */
 
-int bearer_authz_negated(cmd_parms *cmd)
+int ab_authz_negated(cmd_parms *cmd)
 {
     const ap_directive_t *d = cmd->directive;
     const char *args = d->args;
@@ -299,15 +299,15 @@ int bearer_authz_negated(cmd_parms *cmd)
     return 0;
 }
 
-const char *bearer_authz_parse(cmd_parms *cmd, const char *line, int kind,
-                               require_t **out)
+const char *ab_authz_parse(cmd_parms *cmd, const char *line, int kind,
+                           require_t **out)
 {
     require_t *require = apr_pcalloc(cmd->pool, sizeof(*require));
 
     require->kind = &kinds[kind];
     require->line = apr_pstrdup(cmd->pool, line);
     require->items = apr_array_make(cmd->pool, 2, sizeof(item_t));
-    require->negated = bearer_authz_negated(cmd) || bearer_authz_alias(cmd);
+    require->negated = ab_authz_negated(cmd) || ab_authz_alias(cmd);
     *out = require;
     return require->kind->parse(cmd, line, require);
 }
@@ -330,7 +330,7 @@ static int is_met(request_rec *r, const require_t *require,
 
 static void write_down(request_rec *r, const require_t *require, int negated)
 {
-    request_t *own = bearer_request(r);
+    request_t *own = ab_request(r);
 
     if (negated) {
         own->negated = 1;
@@ -347,7 +347,7 @@ static void write_down(request_rec *r, const require_t *require, int negated)
 
 static void note_unmet(request_rec *r, const require_t *require)
 {
-    request_t *own = bearer_request(r);
+    request_t *own = ab_request(r);
 
     if (!own->unmet) {
         own->unmet = apr_array_make(r->pool, 2, sizeof(const char *));
@@ -356,16 +356,16 @@ static void note_unmet(request_rec *r, const require_t *require)
         apr_pstrcat(r->pool, require->kind->name, " ", require->line, NULL);
 }
 
-authz_status bearer_authz_check(request_rec *r, const char *line,
-                                const void *parsed)
+authz_status ab_authz_check(request_rec *r, const char *line,
+                            const void *parsed)
 {
     const require_t *require = parsed;
-    request_t *own = bearer_request(r);
+    request_t *own = ab_request(r);
     const int negated = own->alias ? own->alias->negated : require->negated;
     int met;
 
     (void)line;
-    if (r->user && !own->principal && !bearer_config_in_force(r)) {
+    if (r->user && !own->principal && !ab_config_in_force(r)) {
         return AUTHZ_DENIED;  /* another scheme's user: nothing is known of him */
     }
     if (!r->user || !own->principal) {
@@ -387,17 +387,17 @@ authz_status bearer_authz_check(request_rec *r, const char *line,
 /* `Require all granted` asks nobody who he is. Three cases want it asked all the
  * same: a `Require not` of ours, an expression that used the claims already, and
  * AuthBearerOptional, under which a bad credential is refused. */
-int bearer_authz_force(request_rec *r)
+int ab_authz_force(request_rec *r)
 {
-    const request_t *own = bearer_request_peek(r);
+    const request_t *own = ab_request_peek(r);
 
     if (own && own->negated) {
         return OK;  /* whoever is to say who it is: without, the rule says nothing */
     }
-    if (!bearer_config_in_force(r)) {
+    if (!ab_config_in_force(r)) {
         return DECLINED;
     }
-    return (own && own->ahead) || bearer_config_of(r)->optional ? OK : DECLINED;
+    return (own && own->ahead) || ab_config_of(r)->optional ? OK : DECLINED;
 }
 
 static int listed(const apr_array_header_t *list, const char *s)
@@ -412,16 +412,16 @@ static int listed(const apr_array_header_t *list, const char *s)
     return 0;
 }
 
-apr_array_header_t *bearer_authz_scopes(request_rec *r,
-                                        const bearer_principal_t *principal,
-                                        const bearer_settings_t *settings)
+apr_array_header_t *ab_authz_scopes(request_rec *r,
+                                    const bearer_principal_t *principal,
+                                    const bearer_settings_t *settings)
 {
-    const request_t *own = bearer_request(r);
+    const request_t *own = ab_request(r);
     apr_array_header_t *scopes = apr_array_make(r->pool, 2, sizeof(const char *));
     int i, k;
 
     if (!settings) {
-        settings = bearer_config_of(r);
+        settings = ab_config_of(r);
     }
     for (i = 0; own->rules && i < own->rules->nelts; i++) {
         const require_t *require = APR_ARRAY_IDX(own->rules, i, const require_t *);
@@ -443,13 +443,13 @@ apr_array_header_t *bearer_authz_scopes(request_rec *r,
 
 static int forbid(request_rec *r, const request_t *own)
 {
-    const apr_array_header_t *scopes = bearer_authz_scopes(r, own->principal,
-                                                           own->settings);
+    const apr_array_header_t *scopes = ab_authz_scopes(r, own->principal,
+                                                       own->settings);
     const char *asked = own->unmet
         ? bearer_text_quote_list(r->pool, own->unmet) : "(none of this module's)";
 
     if (scopes) {
-        return bearer_answer_refuse(r, BEARER_SCOPE,
+        return ab_answer_refuse(r, BEARER_SCOPE,
             apr_psprintf(r->pool, "the token's scopes are %s, wanted is %s "
                          "(Require scope; where scopes are found: "
                          "AuthBearerScopeClaim)",
@@ -457,9 +457,9 @@ static int forbid(request_rec *r, const request_t *own)
                          bearer_text_quote_list(r->pool, scopes)), 0, NULL);
     }
     if (own->principal->left_out) {
-        bearer_export_tell(r, own->principal->left_out);
+        ab_export_tell(r, own->principal->left_out);
     }
-    return bearer_answer_refuse(r, BEARER_REQUIRE,
+    return ab_answer_refuse(r, BEARER_REQUIRE,
         apr_psprintf(r->pool, "the token is good, but these Require lines are "
                      "not met: %s; roles are %s (AuthBearerRolesClaim), "
                      "groups are %s (AuthBearerGroupsClaim)", asked,
@@ -470,26 +470,26 @@ static int forbid(request_rec *r, const request_t *own)
 
 /* httpd answers 401 to a user who may not, or a bare 403; the challenge and the
  * log line must come with it, so its decision is taken here and translated. */
-int bearer_authz_checker(request_rec *r)
+int ab_authz_checker(request_rec *r)
 {
-    request_t *own = bearer_request_peek(r);
+    request_t *own = ab_request_peek(r);
     int status, anonymous;
 
-    if ((own && own->deciding) || !bearer_config_in_force(r)) {
+    if ((own && own->deciding) || !ab_config_in_force(r)) {
         return DECLINED;
     }
     if (!own || !own->principal) {  /* another module answered for this one */
-        bearer_foreign_user_settle(r);
-        status = bearer_trace_check_user_id(r);
+        ab_foreign_user_settle(r);
+        status = ab_trace_check_user_id(r);
         if (status != OK) {
             return status;
         }
-        own = bearer_request(r);
+        own = ab_request(r);
     }
     anonymous = own->principal->user == NULL;
     if (anonymous) {
         /* so that valid-user and its kind do not count him */
-        bearer_foreign_user_settle(r);
+        ab_foreign_user_settle(r);
         if (own->preflight) {
             return OK;   /* nothing but a user was missing so far */
         }
@@ -498,21 +498,21 @@ int bearer_authz_checker(request_rec *r)
     status = ap_run_auth_checker(r);
     own->deciding = 0;
     if (own->undecided && status == HTTP_INTERNAL_SERVER_ERROR) {
-        return bearer_answer_refuse(r, BEARER_CONFIGURATION, own->undecided, 0,
-                                    NULL);
+        return ab_answer_refuse(r, BEARER_CONFIGURATION, own->undecided, 0,
+                                NULL);
     }
     if (status != HTTP_UNAUTHORIZED && status != HTTP_FORBIDDEN) {
         if (status == OK && !anonymous && ap_is_initial_req(r)) {
-            bearer_status_granted(own->principal->issuer);
+            ab_status_granted(own->principal->issuer);
         }
         return status;
     }
     if (anonymous) {
         own->principal = NULL;
-        return bearer_answer_refuse(r, BEARER_NO_CREDENTIAL,
-                                    "the request carries no token; "
-                                    "AuthBearerOptional lets it in only where "
-                                    "the Require lines do", 0, NULL);
+        return ab_answer_refuse(r, BEARER_NO_CREDENTIAL,
+                                "the request carries no token; "
+                                "AuthBearerOptional lets it in only where "
+                                "the Require lines do", 0, NULL);
     }
     return forbid(r, own);
 }

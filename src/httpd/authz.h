@@ -12,14 +12,14 @@
 #include <mod_auth.h>
 
 /** One kind of rule, e.g. `Require scope`. */
-typedef struct bearer_authz_kind_t bearer_authz_kind_t;
+typedef struct ab_authz_kind_t ab_authz_kind_t;
 
 /** How many there are; the first is `claim`, a name that others use too. */
-#define BEARER_AUTHZ_KINDS 6
+#define AB_AUTHZ_KINDS 6
 
 /** One `Require` line of ours. */
 typedef struct require_t {
-    const bearer_authz_kind_t *kind;
+    const ab_authz_kind_t *kind;
     const char *line;
     apr_array_header_t *items;     /**< item_t */
     int negated;                   /**< `not`, RequireNone, or an alias's */
@@ -33,18 +33,18 @@ typedef struct alias_use_t {
     int negated;
 } alias_use_t;
 
-const char *bearer_authz_kind_name(int kind);
+const char *ab_authz_kind_name(int kind);
 /** Reads a rule of that kind, for a provider. */
-const char *bearer_authz_parse(cmd_parms *cmd, const char *line, int kind,
-                               require_t **out);
+const char *ab_authz_parse(cmd_parms *cmd, const char *line, int kind,
+                           require_t **out);
 /** The answer of a rule; require_t. */
-authz_status bearer_authz_check(request_rec *r, const char *line,
-                                const void *parsed);
+authz_status ab_authz_check(request_rec *r, const char *line,
+                            const void *parsed);
 /** A rule that grants by not being met: it must not be answered for a client that
  *  was never asked who it is. */
-int bearer_authz_negated(cmd_parms *cmd);
+int ab_authz_negated(cmd_parms *cmd);
 /** Is an <AuthzProviderAlias> being read, whose uses may be negated or not? Then
  *  they will be told apart. */
-int bearer_authz_alias(cmd_parms *cmd);
+int ab_authz_alias(cmd_parms *cmd);
 
 #endif

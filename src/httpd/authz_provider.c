@@ -13,8 +13,8 @@ APLOG_USE_MODULE(auth_bearer);
     static const char *function(cmd_parms *cmd, const char *line, \
                                 const void **parsed) \
     { \
-        return bearer_authz_parse(cmd, line, index, \
-                                  (require_t **)(void *)parsed); \
+        return ab_authz_parse(cmd, line, index, \
+                              (require_t **)(void *)parsed); \
     }
 PARSER(parse_kind_0, 0)
 PARSER(parse_kind_1, 1)
@@ -23,20 +23,20 @@ PARSER(parse_kind_3, 3)
 PARSER(parse_kind_4, 4)
 PARSER(parse_kind_5, 5)
 
-static const authz_provider providers[BEARER_AUTHZ_KINDS] = {
-    {bearer_authz_check, parse_kind_0}, {bearer_authz_check, parse_kind_1},
-    {bearer_authz_check, parse_kind_2}, {bearer_authz_check, parse_kind_3},
-    {bearer_authz_check, parse_kind_4}, {bearer_authz_check, parse_kind_5},
+static const authz_provider providers[AB_AUTHZ_KINDS] = {
+    {ab_authz_check, parse_kind_0}, {ab_authz_check, parse_kind_1},
+    {ab_authz_check, parse_kind_2}, {ab_authz_check, parse_kind_3},
+    {ab_authz_check, parse_kind_4}, {ab_authz_check, parse_kind_5},
 };
 
-void bearer_authz_register(apr_pool_t *p)
+void ab_authz_register(apr_pool_t *p)
 {
     int i;
 
     /* `claim` (row 0) waits for pre_config: another module may have one */
-    for (i = 1; i < BEARER_AUTHZ_KINDS; i++) {
+    for (i = 1; i < AB_AUTHZ_KINDS; i++) {
         ap_register_auth_provider(p, AUTHZ_PROVIDER_GROUP,
-                                  bearer_authz_kind_name(i),
+                                  ab_authz_kind_name(i),
                                   AUTHZ_PROVIDER_VERSION, &providers[i],
                                   AP_AUTH_INTERNAL_PER_CONF);
     }
@@ -76,7 +76,7 @@ static const char *parse_shared_claim(cmd_parms *cmd, const char *line,
                                       const void **parsed)
 {
     require_t *require;
-    const char *error = bearer_authz_parse(cmd, line, 0, &require);
+    const char *error = ab_authz_parse(cmd, line, 0, &require);
 
     require->error = error;
     require->foreign_error = foreign->parse_require_line
@@ -90,15 +90,15 @@ static authz_status check_shared_claim(request_rec *r, const char *line,
                                        const void *parsed)
 {
     const require_t *require = parsed;
-    const int ours = bearer_config_in_force(r);
+    const int ours = ab_config_in_force(r);
     const char *error = ours ? require->error : require->foreign_error;
     request_t *own;
 
     if (!error) {
-        return ours ? bearer_authz_check(r, line, parsed)
+        return ours ? ab_authz_check(r, line, parsed)
                     : foreign->check_authorization(r, line, require->foreign);
     }
-    own = bearer_request(r);
+    own = ab_request(r);
     if (ours && !own->principal && !own->deciding) {
         own->negated = 1;  /* whatever it says: nobody gets by it unasked */
         return AUTHZ_DENIED_NO_USER;
@@ -107,7 +107,7 @@ static authz_status check_shared_claim(request_rec *r, const char *line,
         own->undecided = bearer_message_text(error);
     }
     else {
-        bearer_log(APLOG_ERR, r, AB(0106) "%s", error);
+        ab_log(APLOG_ERR, r, AB(0106) "%s", error);
     }
     return AUTHZ_GENERAL_ERROR;
 }
@@ -116,9 +116,9 @@ static const authz_provider shared_claim = {
     check_shared_claim, parse_shared_claim
 };
 
-void bearer_authz_pre_config(apr_pool_t *pconf)
+void ab_authz_pre_config(apr_pool_t *pconf)
 {
-    const char *name = bearer_authz_kind_name(0);
+    const char *name = ab_authz_kind_name(0);
 
     foreign = ap_lookup_provider(AUTHZ_PROVIDER_GROUP, name,
                                  AUTHZ_PROVIDER_VERSION);
@@ -163,7 +163,7 @@ static const char *parse_alias(cmd_parms *cmd, const char *line,
         return AB(0666) "an alias of an alias: httpd would not find its way out of it; name "
                "the rule itself";
     }
-    use->negated = bearer_authz_negated(cmd);
+    use->negated = ab_authz_negated(cmd);
     *parsed = use;
     return NULL;
 }
@@ -171,7 +171,7 @@ static const char *parse_alias(cmd_parms *cmd, const char *line,
 static authz_status check_alias(request_rec *r, const char *line,
                                 const void *parsed)
 {
-    request_t *own = bearer_request(r);
+    request_t *own = ab_request(r);
     authz_status status;
 
     own->alias = parsed;
@@ -182,7 +182,7 @@ static authz_status check_alias(request_rec *r, const char *line,
 
 static const authz_provider alias = { check_alias, parse_alias };
 
-const char *bearer_authz_wrap(cmd_parms *cmd, void *dir, const char *name)
+const char *ab_authz_wrap(cmd_parms *cmd, void *dir, const char *name)
 {
     const authz_provider *found = ap_lookup_provider(AUTHZ_PROVIDER_GROUP, name,
                                                      AUTHZ_PROVIDER_VERSION);
@@ -196,12 +196,12 @@ const char *bearer_authz_wrap(cmd_parms *cmd, void *dir, const char *name)
     return NULL;
 }
 
-int bearer_authz_in_alias(const cmd_parms *cmd)
+int ab_authz_in_alias(const cmd_parms *cmd)
 {
     return alias_section(cmd) != NULL;
 }
 
-int bearer_authz_alias(cmd_parms *cmd)
+int ab_authz_alias(cmd_parms *cmd)
 {
     ap_directive_t *section = alias_section(cmd), *wrap;
     const char *args;
@@ -212,7 +212,7 @@ int bearer_authz_alias(cmd_parms *cmd)
     args = section->args;
     ap_getword_conf(cmd->temp_pool, &args);
     wrap = apr_pcalloc(cmd->pool, sizeof(*wrap));
-    wrap->directive = BEARER_AUTHZ_WRAP;
+    wrap->directive = AB_AUTHZ_WRAP;
     wrap->args = ap_getword_conf(cmd->pool, &args);
     wrap->filename = section->filename;
     wrap->line_num = section->line_num;

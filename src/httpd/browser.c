@@ -93,23 +93,23 @@ static const char *origin_of(server_rec *s, apr_pool_t *p)
                             : apr_psprintf(p, "%s://%s:%d", scheme, host, port);
 }
 
-const char *bearer_browser_origin(const server_rec *s)
+const char *ab_browser_origin(const server_rec *s)
 {
-    const browser_t *browser = bearer_config_server(s)->browser;
+    const browser_t *browser = ab_config_server(s)->browser;
 
     return browser ? browser->origin : NULL;
 }
 
-const char *bearer_browser_path(const server_rec *s)
+const char *ab_browser_path(const server_rec *s)
 {
-    const char *path = bearer_config_server(s)->login.path;
+    const char *path = ab_config_server(s)->login.path;
 
     return path ? path : LOGIN_PATH;
 }
 
-const char *bearer_browser_base(server_rec *s, apr_pool_t *p)
+const char *ab_browser_base(server_rec *s, apr_pool_t *p)
 {
-    const char *base = bearer_config_server(s)->login.base_url;
+    const char *base = ab_config_server(s)->login.base_url;
 
     return base ? base : origin_of(s, p);
 }
@@ -120,9 +120,9 @@ static int make_browser(server_rec *s, server_config_t *server, apr_pool_t *p)
     browser_t *b = apr_pcalloc(p, sizeof(*b));
     const char *error = NULL;
 
-    b->origin = bearer_browser_base(s, p);
-    b->path = bearer_browser_path(s);
-    b->several = bearer_browser_issuers(s, p)->nelts > 1;
+    b->origin = ab_browser_base(s, p);
+    b->path = ab_browser_path(s);
+    b->several = ab_browser_issuers(s, p)->nelts > 1;
     b->callback_path = apr_pstrcat(p, b->path, "/callback", NULL);
     b->logout = apr_pstrcat(p, b->origin, b->path, "/logout", NULL);
     b->in_cookie = login->store == SESSIONS_IN_COOKIE;
@@ -142,13 +142,13 @@ static int make_browser(server_rec *s, server_config_t *server, apr_pool_t *p)
     return OK;
 }
 
-int bearer_browser_post_config(apr_pool_t *pconf, server_rec *s)
+int ab_browser_post_config(apr_pool_t *pconf, server_rec *s)
 {
     int status = OK;
 
-    bearer_config_server(s)->global->browsers = 0;
+    ab_config_server(s)->global->browsers = 0;
     for (; s && status == OK; s = s->next) {
-        server_config_t *server = bearer_config_server(s);
+        server_config_t *server = ab_config_server(s);
 
         server->browser = NULL;
         if (server->login.used && server->issuers && server->secret_files) {
@@ -160,16 +160,16 @@ int bearer_browser_post_config(apr_pool_t *pconf, server_rec *s)
 
 /* ---- this server as a client -------------------------------------------- */
 
-void bearer_browser_set_session(request_rec *r, const browser_t *browser,
-                                const char *value)
+void ab_browser_set_session(request_rec *r, const browser_t *browser,
+                            const char *value)
 {
     const apr_array_header_t *lines =
         bearer_cookie_split(&browser->names, browser->names.session, value,
-                            bearer_browser_cookies(r), r->pool);
+                            ab_browser_cookies(r), r->pool);
     int i;
 
     for (i = 0; lines && i < lines->nelts; i++) {
-        bearer_browser_set_cookie(r, APR_ARRAY_IDX(lines, i, const char *));
+        ab_browser_set_cookie(r, APR_ARRAY_IDX(lines, i, const char *));
     }
 }
 
@@ -181,13 +181,13 @@ static apr_status_t post(void *baton, bearer_http_response_t **response,
                               BEARER_LOGIN_ANSWER_MAX, error, p);
 }
 
-bearer_reason_t bearer_browser_client(bearer_login_t *login, request_rec *r,
-                                      const browser_t *browser,
-                                      const bearer_issuer_t *issuer,
-                                      bearer_refusal_t *why)
+bearer_reason_t ab_browser_client(bearer_login_t *login, request_rec *r,
+                                  const browser_t *browser,
+                                  const bearer_issuer_t *issuer,
+                                  bearer_refusal_t *why)
 {
-    const server_config_t *server = bearer_config_server(r->server);
-    process_t *process = bearer_process();
+    const server_config_t *server = ab_config_server(r->server);
+    process_t *process = ab_process();
     bearer_issuer_access_t *access = apr_pcalloc(r->pool, sizeof(*access));
     bearer_settings_t *settings = apr_palloc(r->pool, sizeof(*settings));
     const char *error = NULL;
@@ -200,10 +200,10 @@ bearer_reason_t bearer_browser_client(bearer_login_t *login, request_rec *r,
     access->world = &process->world;
     memset(login, 0, sizeof(*login));
     login->access = access;
-    login->redirect_uri = bearer_browser_own_callback(browser, issuer, r->pool);
+    login->redirect_uri = ab_browser_own_callback(browser, issuer, r->pool);
     login->post = post;
-    login->post_baton = bearer_process_client(process, server, issuer->index);
-    login->pushes = bearer_shared_pushes(issuer->index);
+    login->post_baton = ab_process_client(process, server, issuer->index);
+    login->pushes = ab_shared_pushes(issuer->index);
     login->flying = process->waiting;
     login->metadata = bearer_keyset_metadata(process->keysets[issuer->index],
                                              &error, r->pool);
@@ -221,21 +221,21 @@ static bearer_reason_t keys_of(void *baton, const bearer_issuer_t *issuer,
                                bearer_jwks_t **set, bearer_refusal_t *why,
                                apr_pool_t *p)
 {
-    bearer_keyset_t *keyset = bearer_process()->keysets[issuer->index];
+    bearer_keyset_t *keyset = ab_process()->keysets[issuer->index];
 
     (void)baton;
     return unknown_kid ? bearer_keyset_refresh_for_kid(keyset, kid, set, why, p)
                        : bearer_keyset_acquire(keyset, set, why, p);
 }
 
-void bearer_browser_judgement(bearer_judgement_t *j, request_rec *r,
-                              const bearer_expected_t *expected)
+void ab_browser_judgement(bearer_judgement_t *j, request_rec *r,
+                          const bearer_expected_t *expected)
 {
-    const server_config_t *server = bearer_config_server(r->server);
+    const server_config_t *server = ab_config_server(r->server);
 
     memset(j, 0, sizeof(*j));
     j->p = r->pool;
-    j->now = bearer_world_now(&bearer_process()->world);
+    j->now = bearer_world_now(&ab_process()->world);
     j->issuers = server->issuers;
     j->defaults = server->global->defaults;
     j->server = &server->settings;
@@ -244,8 +244,8 @@ void bearer_browser_judgement(bearer_judgement_t *j, request_rec *r,
     j->expected = expected;
 }
 
-json_t *bearer_browser_body(const bearer_login_t *login,
-                            const bearer_tokens_t *tokens, json_t *claims)
+json_t *ab_browser_body(const bearer_login_t *login,
+                        const bearer_tokens_t *tokens, json_t *claims)
 {
     const struct {
         const char *name, *value;
@@ -283,11 +283,11 @@ static const struct {
     int (*answer)(request_rec *r, const browser_t *browser);
 } endpoints[] = {
     { CALLBACK, AP_METHOD_BIT << M_GET, "GET",
-      bearer_browser_callback },
+      ab_browser_callback },
     { "/logout", AP_METHOD_BIT << M_GET | AP_METHOD_BIT << M_POST, "GET, POST",
-      bearer_browser_logout },
+      ab_browser_logout },
     { "/backchannel-logout", AP_METHOD_BIT << M_POST, "POST",
-      bearer_browser_backchannel },
+      ab_browser_backchannel },
 };
 
 /* Where several issuers log in, each has a callback below the common path. What
@@ -302,9 +302,9 @@ static int is_endpoint(const browser_t *browser, const char *name,
                            && !strcmp(name, CALLBACK)));
 }
 
-int bearer_browser_quick(request_rec *r, int lookup)
+int ab_browser_quick(request_rec *r, int lookup)
 {
-    const browser_t *browser = bearer_config_server(r->server)->browser;
+    const browser_t *browser = ab_config_server(r->server)->browser;
     apr_size_t len, i;
 
     if (!browser || lookup || !r->uri) {
@@ -314,7 +314,7 @@ int bearer_browser_quick(request_rec *r, int lookup)
     if (strncmp(r->uri, browser->path, len) != 0 || r->uri[len] != '/') {
         return DECLINED;
     }
-    bearer_browser_hide_answer(r, browser);
+    ab_browser_hide_answer(r, browser);
     for (i = 0; i < sizeof(endpoints) / sizeof(endpoints[0]); i++) {
         if (!is_endpoint(browser, endpoints[i].name, r->uri + len)) {
             continue;
@@ -324,10 +324,10 @@ int bearer_browser_quick(request_rec *r, int lookup)
             apr_table_setn(r->err_headers_out, "Allow", endpoints[i].allow);
             return HTTP_METHOD_NOT_ALLOWED;
         }
-        return bearer_process()
+        return ab_process()
             ? endpoints[i].answer(r, browser)
-            : bearer_page_refusal(r, BEARER_CONFIGURATION, "this child could not "
-                                  "be started", NULL);
+            : ab_page_refusal(r, BEARER_CONFIGURATION, "this child could not "
+                              "be started", NULL);
     }
     return DECLINED;
 }

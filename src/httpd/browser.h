@@ -28,79 +28,79 @@ struct browser_t {
 };
 
 /** The sessions of a vhost. */
-void bearer_browser_store(bearer_session_store_t *store, const browser_t *browser);
+void ab_browser_store(bearer_session_store_t *store, const browser_t *browser);
 
 /** The session of a request, before it is asked whether it counts at the place:
  *  BEARER_OK, BEARER_NO_CREDENTIAL, BEARER_SESSION_STORE. */
-bearer_reason_t bearer_browser_session(request_rec *r, const browser_t *browser,
-                                       bearer_session_t **session,
-                                       bearer_refusal_t *why);
+bearer_reason_t ab_browser_session(request_rec *r, const browser_t *browser,
+                                   bearer_session_t **session,
+                                   bearer_refusal_t *why);
 
 /** This server as a client of an issuer. BEARER_OK or BEARER_LOGIN_ISSUER. */
-bearer_reason_t bearer_browser_client(bearer_login_t *login, request_rec *r,
-                                      const browser_t *browser,
-                                      const bearer_issuer_t *issuer,
-                                      bearer_refusal_t *why);
+bearer_reason_t ab_browser_client(bearer_login_t *login, request_rec *r,
+                                  const browser_t *browser,
+                                  const bearer_issuer_t *issuer,
+                                  bearer_refusal_t *why);
 
 /** A judgement of this server's issuers with their keys. */
-void bearer_browser_judgement(bearer_judgement_t *j, request_rec *r,
-                              const bearer_expected_t *expected);
+void ab_browser_judgement(bearer_judgement_t *j, request_rec *r,
+                          const bearer_expected_t *expected);
 
 /** Is it fetched ahead, before anybody has asked for it? */
-int bearer_browser_speculates(const request_rec *r);
+int ab_browser_speculates(const request_rec *r);
 
-void bearer_browser_set_session(request_rec *r, const browser_t *browser,
-                                const char *value);
+void ab_browser_set_session(request_rec *r, const browser_t *browser,
+                            const char *value);
 
 /** The Cookie field as the browser sent it, or NULL. */
-const char *bearer_browser_cookies(const request_rec *r);
+const char *ab_browser_cookies(const request_rec *r);
 
 /** Body of a session from tokens and claims; the caller owns the reference. */
-json_t *bearer_browser_body(const bearer_login_t *login,
-                            const bearer_tokens_t *tokens, json_t *claims);
+json_t *ab_browser_body(const bearer_login_t *login,
+                        const bearer_tokens_t *tokens, json_t *claims);
 
 /** What all callbacks end with, but for a NAME. */
 #define CALLBACK "/callback"
 
 /* browser_issuer.c */
 /** Where this issuer sends browsers of this virtual host back. */
-const char *bearer_browser_own_callback(const browser_t *browser,
-                                        const bearer_issuer_t *issuer,
-                                        apr_pool_t *p);
+const char *ab_browser_own_callback(const browser_t *browser,
+                                    const bearer_issuer_t *issuer,
+                                    apr_pool_t *p);
 /** Does this server have a client id at that issuer? */
-int bearer_browser_has_client(const server_config_t *server,
-                              const bearer_issuer_t *issuer);
+int ab_browser_has_client(const server_config_t *server,
+                          const bearer_issuer_t *issuer);
 
 /* browser_hide.c */
 /** Set-Cookie that goes with errors and redirects, too. No other module sees the
  *  value. */
-void bearer_browser_set_cookie(request_rec *r, const char *line);
+void ab_browser_set_cookie(request_rec *r, const char *line);
 /** Hides an issuer's answer from logs and from error documents; the callback finds
  *  it in the request's record. */
-void bearer_browser_hide_answer(request_rec *r, const browser_t *browser);
+void ab_browser_hide_answer(request_rec *r, const browser_t *browser);
 
 /* browser_login.c */
 /** The cookie of the login whose state that is. */
-const char *bearer_browser_attempt_name(const browser_t *browser,
-                                        const char *state, apr_pool_t *p);
+const char *ab_browser_attempt_name(const browser_t *browser,
+                                    const char *state, apr_pool_t *p);
 /** Takes a cookie from the browser. */
-void bearer_browser_forget(request_rec *r, const browser_t *browser,
-                           const char *name);
+void ab_browser_forget(request_rec *r, const browser_t *browser,
+                       const char *name);
 /** Takes the oldest logins under way from the browser until at most so many stay
  *  and their cookies fit into one header field, with so many bytes to come.
  *  Returns how many bytes are too many all the same. */
-apr_size_t bearer_browser_make_room(request_rec *r, const browser_t *browser,
-                                    apr_size_t more, int most);
+apr_size_t ab_browser_make_room(request_rec *r, const browser_t *browser,
+                                apr_size_t more, int most);
 /** A login for that page has succeeded; too many in a row, and the next one is
  *  an explanation. */
-void bearer_browser_count_try(request_rec *r, const browser_t *browser,
-                              const char *target);
+void ab_browser_count_try(request_rec *r, const browser_t *browser,
+                          const char *target);
 
 /* browser_callback.c */
-int bearer_browser_callback(request_rec *r, const browser_t *browser);
+int ab_browser_callback(request_rec *r, const browser_t *browser);
 
 /* browser_logout.c */
-int bearer_browser_logout(request_rec *r, const browser_t *browser);
-int bearer_browser_backchannel(request_rec *r, const browser_t *browser);
+int ab_browser_logout(request_rec *r, const browser_t *browser);
+int ab_browser_backchannel(request_rec *r, const browser_t *browser);
 
 #endif

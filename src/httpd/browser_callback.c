@@ -41,8 +41,8 @@ static bearer_reason_t find_attempt(arrival_t *a)
         return bearer_refuse(&a->why, a->r->pool, BEARER_LOGIN_STATE, "the answer "
                              "has no state of ours");
     }
-    name = bearer_browser_attempt_name(a->browser, state, a->r->pool);
-    value = bearer_cookie_get(bearer_browser_cookies(a->r), name, a->r->pool);
+    name = ab_browser_attempt_name(a->browser, state, a->r->pool);
+    value = bearer_cookie_get(ab_browser_cookies(a->r), name, a->r->pool);
     if (!value) {
         return bearer_refuse(&a->why, a->r->pool, BEARER_LOGIN_STATE, "the browser"
                              " brings no login under way for this state: it was "
@@ -52,12 +52,12 @@ static bearer_reason_t find_attempt(arrival_t *a)
     }
     a->cookie = name;
     rv = bearer_attempt_open(&a->attempt, value, a->browser->login_seal,
-                             a->browser->origin, &bearer_process()->world,
+                             a->browser->origin, &ab_process()->world,
                              a->r->pool);
     if (rv == APR_SUCCESS) {
         return BEARER_OK;
     }
-    bearer_browser_forget(a->r, a->browser, name);
+    ab_browser_forget(a->r, a->browser, name);
     return bearer_refuse(&a->why, a->r->pool, BEARER_LOGIN_STATE, rv == APR_TIMEUP
                          ? "the login took too long"
                          : "the login's cookie was not made by this server");
@@ -67,7 +67,7 @@ static bearer_reason_t find_attempt(arrival_t *a)
  * one's code. The issuer of the attempt must not get it. */
 static bearer_reason_t check_callback(arrival_t *a, const bearer_issuer_t *issuer)
 {
-    const char *own = bearer_browser_own_callback(a->browser, issuer, a->r->pool);
+    const char *own = ab_browser_own_callback(a->browser, issuer, a->r->pool);
 
     if (strcmp(own + strlen(a->browser->origin), a->r->uri) == 0) {
         return BEARER_OK;
@@ -83,14 +83,14 @@ static bearer_reason_t may_ask(arrival_t *a, const bearer_issuer_t *issuer)
 {
     const char *full;
 
-    a->wait = bearer_throttling_callback(a->r, &a->settings);
+    a->wait = ab_throttling_callback(a->r, &a->settings);
     if (a->wait) {
         return bearer_refuse(&a->why, a->r->pool, BEARER_THROTTLED, "too many "
                              "refused codes or tokens, or logins that failed, from "
                              "this address (AuthBearerThrottle); the issuer was "
                              "not asked");
     }
-    full = bearer_gate_enter(&a->ticket, bearer_process()->world.gate,
+    full = bearer_gate_enter(&a->ticket, ab_process()->world.gate,
                              issuer->party, a->settings.timeout.total);
     return full ? bearer_refuse(&a->why, a->r->pool, BEARER_LOGIN_ISSUER, "%s", full)
                 : BEARER_OK;
@@ -100,12 +100,12 @@ static bearer_reason_t may_ask(arrival_t *a, const bearer_issuer_t *issuer)
  * attempt and its cookie: the same answer serves when they come again. */
 static bearer_reason_t find_issuer(arrival_t *a)
 {
-    const server_config_t *server = bearer_config_server(a->r->server);
+    const server_config_t *server = ab_config_server(a->r->server);
     const bearer_issuer_t *issuer = bearer_issuers_by_url(server->issuers,
                                                           a->attempt->issuer);
     bearer_reason_t reason;
 
-    if (!issuer || !bearer_browser_has_client(server, issuer)) {
+    if (!issuer || !ab_browser_has_client(server, issuer)) {
         reason = bearer_refuse(&a->why, a->r->pool, BEARER_LOGIN_STATE, "the issuer "
                                "of this login is no longer declared");
     } else {
@@ -114,9 +114,9 @@ static bearer_reason_t find_issuer(arrival_t *a)
     if (reason == BEARER_OK && may_ask(a, issuer) != BEARER_OK) {
         return a->why.reason;
     }
-    bearer_browser_forget(a->r, a->browser, a->cookie);
+    ab_browser_forget(a->r, a->browser, a->cookie);
     return reason == BEARER_OK
-        ? bearer_browser_client(&a->login, a->r, a->browser, issuer, &a->why)
+        ? ab_browser_client(&a->login, a->r, a->browser, issuer, &a->why)
         : reason;
 }
 
@@ -128,7 +128,7 @@ static bearer_reason_t use_attempt(arrival_t *a)
     apr_status_t rv;
 
     a->began = apr_time_now();
-    bearer_browser_store(&store, a->browser);
+    ab_browser_store(&store, a->browser);
     rv = bearer_session_once(&store, BEARER_SESSION_STATE, a->attempt->issuer,
                              a->attempt->state,
                              a->attempt->created + BEARER_LOGIN_LIFE,
@@ -146,14 +146,14 @@ static bearer_reason_t redeem(arrival_t *a, const char *code)
 {
     static const bearer_throttle_token_t each = { 0, 0 };
     unsigned char address[BEARER_THROTTLE_KEY_SIZE];
-    int counted = bearer_throttling_address(address, a->r, &a->settings);
+    int counted = ab_throttling_address(address, a->r, &a->settings);
     bearer_reason_t reason = use_attempt(a);
 
     if (reason == BEARER_OK) {
         reason = bearer_login_redeem(&a->tokens, &a->login, a->attempt, code,
                                      &a->why, a->r->pool);
         if (counted) {
-            bearer_throttling_failure(a->r, &a->settings, address, &each, reason);
+            ab_throttling_failure(a->r, &a->settings, address, &each, reason);
         }
     }
     return reason;
@@ -179,7 +179,7 @@ static bearer_reason_t judge_id_token(arrival_t *a)
     };
     bearer_judgement_t j;
 
-    bearer_browser_judgement(&j, a->r, &expected);
+    ab_browser_judgement(&j, a->r, &expected);
     if (bearer_judge_id_token(&j, a->tokens.id_token, strlen(a->tokens.id_token))
         != BEARER_GRANTED) {
         a->why = j.why;
@@ -219,7 +219,7 @@ static bearer_reason_t find_user(arrival_t *a)
 static void end_earlier(arrival_t *a, const bearer_session_store_t *store)
 {
     bearer_session_t *earlier;
-    const char *value = bearer_cookie_join(bearer_browser_cookies(a->r),
+    const char *value = bearer_cookie_join(ab_browser_cookies(a->r),
                                            a->browser->names.session, a->r->pool);
 
     if (value && bearer_session_load(&earlier, store, value, a->r->pool)
@@ -285,9 +285,9 @@ static bearer_reason_t make_session(arrival_t *a)
     if (!a->tokens.scope) {  /* RFC 6749 section 5.1: as was asked for */
         a->tokens.scope = apr_array_pstrcat(a->r->pool, settings->login_scopes, ' ');
     }
-    bearer_browser_store(&store, a->browser);
+    ab_browser_store(&store, a->browser);
     end_earlier(a, &store);
-    body = bearer_browser_body(&a->login, &a->tokens, a->claims);
+    body = ab_browser_body(&a->login, &a->tokens, a->claims);
     if (body) {
         rv = bearer_session_new(&session, &store, a->login.access->issuer->url,
                                 body, a->r->pool);
@@ -300,34 +300,34 @@ static bearer_reason_t make_session(arrival_t *a)
         return no_session(a, &store, rv);
     }
     if (store.in_cookie) {
-        bearer_browser_make_room(a->r, a->browser, strlen(value),
-                                 BEARER_LOGIN_ATTEMPTS);
+        ab_browser_make_room(a->r, a->browser, strlen(value),
+                             BEARER_LOGIN_ATTEMPTS);
     }
-    bearer_browser_set_session(a->r, a->browser, value);
-    bearer_log(APLOG_INFO, a->r, AB(0303) "login, session %s, sub %s",
-               bearer_text_fingerprint(a->r->pool, session->id,
-                                       BEARER_SESSION_ID_SIZE),
-               bearer_text_fingerprint(a->r->pool,
-                                       bearer_json_string(a->claims, "sub"),
-                                       strlen(bearer_json_string(a->claims,
-                                                                 "sub"))));
+    ab_browser_set_session(a->r, a->browser, value);
+    ab_log(APLOG_INFO, a->r, AB(0303) "login, session %s, sub %s",
+           bearer_text_fingerprint(a->r->pool, session->id,
+                                   BEARER_SESSION_ID_SIZE),
+           bearer_text_fingerprint(a->r->pool,
+                                   bearer_json_string(a->claims, "sub"),
+                                   strlen(bearer_json_string(a->claims,
+                                                             "sub"))));
     return BEARER_OK;
 }
 
 static int redirect(request_rec *r, const char *url)
 {
-    bearer_page_no_store(r);
+    ab_page_no_store(r);
     apr_table_setn(r->headers_out, "Location", url);
     return HTTP_SEE_OTHER;
 }
 
-int bearer_browser_callback(request_rec *r, const browser_t *browser)
+int ab_browser_callback(request_rec *r, const browser_t *browser)
 {
     static bearer_reason_t (*const steps[])(arrival_t *a) = {
         find_attempt, find_issuer, take_code, judge_id_token, find_user,
         make_session
     };
-    const server_config_t *server = bearer_config_server(r->server);
+    const server_config_t *server = ab_config_server(r->server);
     const char *back = browser->origin;
     bearer_reason_t reason;
     arrival_t a;
@@ -338,7 +338,7 @@ int bearer_browser_callback(request_rec *r, const browser_t *browser)
     a.browser = browser;
     bearer_settings_resolve(&a.settings, server->global->defaults,
                             &server->settings, NULL, NULL);
-    reason = bearer_login_parse(&a.parameters, bearer_request(r)->answer,
+    reason = bearer_login_parse(&a.parameters, ab_request(r)->answer,
                                 &a.why, r->pool);
     for (i = 0; reason == BEARER_OK && i < sizeof(steps) / sizeof(steps[0]); i++) {
         reason = steps[i](&a);
@@ -354,15 +354,15 @@ int bearer_browser_callback(request_rec *r, const browser_t *browser)
     }
     if (reason != BEARER_OK) {
         if (bearer_reason_category(reason) == BEARER_CATEGORY_UNAVAILABLE) {
-            bearer_throttling_unanswered(r, &a.settings);
+            ab_throttling_unanswered(r, &a.settings);
         }
         if (a.wait) {
             apr_table_setn(r->err_headers_out, "Retry-After",
                            apr_psprintf(r->pool, "%u", a.wait));
         }
-        return bearer_page_refusal(r, reason, a.why.detail, back);
+        return ab_page_refusal(r, reason, a.why.detail, back);
     }
-    bearer_throttling_logged_in(r, &a.settings);
-    bearer_browser_count_try(r, browser, a.attempt->target);
+    ab_throttling_logged_in(r, &a.settings);
+    ab_browser_count_try(r, browser, a.attempt->target);
     return redirect(r, back);
 }

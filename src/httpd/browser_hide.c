@@ -16,15 +16,15 @@ APLOG_USE_MODULE(auth_bearer);
 
 /* ---- cookies ------------------------------------------------------------ */
 
-const char *bearer_browser_cookies(const request_rec *r)
+const char *ab_browser_cookies(const request_rec *r)
 {
-    for (; r; r = bearer_request_parent(r)) {
-        const request_t *record = bearer_request_peek(r);
+    for (; r; r = ab_request_parent(r)) {
+        const request_t *record = ab_request_peek(r);
 
         if (record && record->cookies) {
             return record->cookies;
         }
-        if (!bearer_request_parent(r)) {
+        if (!ab_request_parent(r)) {
             return apr_table_get(r->headers_in, "Cookie");
         }
     }
@@ -51,16 +51,16 @@ static void take_cookies(request_rec *r)
     const char *kept = field ? bearer_cookie_strip(field, r->pool) : NULL;
 
     if (kept != field) {
-        bearer_request(r)->cookies = field;
+        ab_request(r)->cookies = field;
         set_cookies(r, kept);
-        bearer_scrub_cookies(r);
+        ab_scrub_cookies(r);
     }
 }
 
 /* AuthBearerStripCookies Off: where the application may see them. */
 static void give_cookies_back(request_rec *r)
 {
-    const char *all = bearer_browser_cookies(r);
+    const char *all = ab_browser_cookies(r);
     const char *own = all ? bearer_cookie_own(all, r->pool) : NULL;
     const char *field = own ? apr_table_get(r->headers_in, "Cookie") : NULL;
 
@@ -69,15 +69,15 @@ static void give_cookies_back(request_rec *r)
     }
 }
 
-void bearer_browser_strip(request_rec *r)
+void ab_browser_strip(request_rec *r)
 {
-    if (!bearer_config_server(r->server)->global->browsers) {
+    if (!ab_config_server(r->server)->global->browsers) {
         return;
     }
     if (r->main) {  /* a file that is included has not come by here before */
         take_cookies(r);
     }
-    if (bearer_browser_cookies(r) && !bearer_config_of(r)->strip_cookies) {
+    if (ab_browser_cookies(r) && !ab_config_of(r)->strip_cookies) {
         give_cookies_back(r);
     }
 }
@@ -91,7 +91,7 @@ static ap_filter_rec_t *sender;
 /* The request that the client made keeps the lines of all that are made from it. */
 static request_rec *first_request(request_rec *r)
 {
-    while (bearer_request_parent(r)) {
+    while (ab_request_parent(r)) {
         r = r->main ? r->main : r->prev;
     }
     return r;
@@ -99,10 +99,10 @@ static request_rec *first_request(request_rec *r)
 
 /* httpd carries the field to the response, through redirects and indexes; in it
  * stands which line is meant. */
-void bearer_browser_set_cookie(request_rec *r, const char *line)
+void ab_browser_set_cookie(request_rec *r, const char *line)
 {
     request_rec *first = first_request(r);
-    request_t *record = bearer_request(first);
+    request_t *record = ab_request(first);
 
     if (!record->set_cookies) {
         record->set_cookies = apr_array_make(first->pool, 2, sizeof(const char *));
@@ -175,7 +175,7 @@ static void replace_lines(request_rec *r, apr_table_t *headers,
 
 static void replace_cookies(request_rec *r, int put)
 {
-    const request_t *record = bearer_request_peek(first_request(r));
+    const request_t *record = ab_request_peek(first_request(r));
 
     if (record && record->set_cookies) {
         replace_lines(r, r->headers_out, record->set_cookies, put);
@@ -192,14 +192,14 @@ static apr_status_t send_cookies(ap_filter_t *f, apr_bucket_brigade *bb)
 
 static void insert_sender(request_rec *r)
 {
-    const request_t *record = bearer_request_peek(first_request(r));
+    const request_t *record = ab_request_peek(first_request(r));
 
     if (record && record->set_cookies && !r->main) {
         ap_add_output_filter_handle(sender, NULL, r, r->connection);
     }
 }
 
-void bearer_browser_register(void)
+void ab_browser_register(void)
 {
     static const char *const after[] = { "mod_headers.c", NULL };
 
@@ -226,14 +226,14 @@ static void mask_answer(request_rec *r)
     const char *const *name = answer_names;
 
     for (; *name; name++) {
-        bearer_credential_mask(r, *name);
+        ab_credential_mask(r, *name);
     }
 }
 
-void bearer_browser_hide_answer(request_rec *r, const browser_t *browser)
+void ab_browser_hide_answer(request_rec *r, const browser_t *browser)
 {
     if (is_callback(r->uri, browser)) {
-        bearer_request(r)->answer = r->args;
+        ab_request(r)->answer = r->args;
         mask_answer(r);
     }
 }
@@ -263,9 +263,9 @@ static int has_answer(const request_rec *r, const browser_t *browser)
 
 /* ---- the hooks -------------------------------------------------------------- */
 
-int bearer_browser_map_to_storage(request_rec *r)
+int ab_browser_map_to_storage(request_rec *r)
 {
-    const server_config_t *server = bearer_config_server(r->server);
+    const server_config_t *server = ab_config_server(r->server);
 
     if (server->global->browsers) {
         take_cookies(r);
@@ -276,9 +276,9 @@ int bearer_browser_map_to_storage(request_rec *r)
     return DECLINED;
 }
 
-void bearer_browser_hide(request_rec *r)
+void ab_browser_hide(request_rec *r)
 {
-    const server_config_t *server = bearer_config_server(r->server);
+    const server_config_t *server = ab_config_server(r->server);
 
     if (server->global->browsers) {
         take_cookies(r);

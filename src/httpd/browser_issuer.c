@@ -11,8 +11,8 @@
 
 #include <apr_lib.h>
 
-int bearer_browser_has_client(const server_config_t *server,
-                              const bearer_issuer_t *issuer)
+int ab_browser_has_client(const server_config_t *server,
+                          const bearer_issuer_t *issuer)
 {
     bearer_settings_t s;
 
@@ -21,9 +21,9 @@ int bearer_browser_has_client(const server_config_t *server,
     return s.client_id != NULL && !bearer_issuer_is_template(issuer);
 }
 
-const bearer_issuer_t *bearer_browser_issuer(const server_config_t *server,
-                                             const bearer_settings_t *settings,
-                                             const char **error, apr_pool_t *p)
+const bearer_issuer_t *ab_browser_issuer(const server_config_t *server,
+                                         const bearer_settings_t *settings,
+                                         const char **error, apr_pool_t *p)
 {
     const bearer_issuer_t *only = NULL;
     int i, n = 0, count = server->issuers ? bearer_issuers_count(server->issuers)
@@ -34,7 +34,7 @@ const bearer_issuer_t *bearer_browser_issuer(const server_config_t *server,
         only = server->issuers ? bearer_issuers_by_url(server->issuers,
                                                        settings->login_issuer)
                                : NULL;
-        if (!only || !bearer_browser_has_client(server, only)) {
+        if (!only || !ab_browser_has_client(server, only)) {
             *error = apr_psprintf(p, "AuthBearerLoginIssuer %s is no issuer of "
                                   "this server with an AuthBearerClientID (and "
                                   "no template)", settings->login_issuer);
@@ -45,7 +45,7 @@ const bearer_issuer_t *bearer_browser_issuer(const server_config_t *server,
     for (i = 0; i < count; i++) {
         const bearer_issuer_t *issuer = bearer_issuers_at(server->issuers, i);
 
-        if (bearer_browser_has_client(server, issuer)) {
+        if (ab_browser_has_client(server, issuer)) {
             only = issuer;
             n++;
         }
@@ -74,9 +74,9 @@ static void add(apr_array_header_t *list, const bearer_issuer_t *issuer)
     APR_ARRAY_PUSH(list, const bearer_issuer_t *) = issuer;
 }
 
-const apr_array_header_t *bearer_browser_issuers(const server_rec *s, apr_pool_t *p)
+const apr_array_header_t *ab_browser_issuers(const server_rec *s, apr_pool_t *p)
 {
-    const server_config_t *server = bearer_config_server(s);
+    const server_config_t *server = ab_config_server(s);
     const apr_array_header_t *sections = server->global->sections;
     apr_array_header_t *list = apr_array_make(p, 2, sizeof(const bearer_issuer_t *));
     const bearer_issuer_t *issuer;
@@ -86,7 +86,7 @@ const apr_array_header_t *bearer_browser_issuers(const server_rec *s, apr_pool_t
 
     bearer_settings_resolve(&here, server->global->defaults, &server->settings, NULL,
                             NULL);
-    issuer = bearer_browser_issuer(server, &here, &error, p);
+    issuer = ab_browser_issuer(server, &here, &error, p);
     if (issuer) {
         add(list, issuer);
     }
@@ -96,30 +96,30 @@ const apr_array_header_t *bearer_browser_issuers(const server_rec *s, apr_pool_t
         /* the main server's sections count in every virtual host */
         if ((section->server == s || !section->server->is_virtual)
             && section->dir->settings.login_issuer
-            && (issuer = bearer_browser_issuer(server, &section->dir->settings,
-                                               &error, p))) {
+            && (issuer = ab_browser_issuer(server, &section->dir->settings,
+                                           &error, p))) {
             add(list, issuer);
         }
     }
     return list;
 }
 
-const char *bearer_browser_callback_url(const char *base, const char *path,
-                                        const bearer_issuer_t *issuer, apr_pool_t *p)
+const char *ab_browser_callback_url(const char *base, const char *path,
+                                    const bearer_issuer_t *issuer, apr_pool_t *p)
 {
     return apr_pstrcat(p, base, path, CALLBACK, issuer ? "/" : NULL,
                        issuer ? issuer->name : NULL, NULL);
 }
 
-const char *bearer_browser_own_callback(const browser_t *browser,
-                                        const bearer_issuer_t *issuer,
-                                        apr_pool_t *p)
+const char *ab_browser_own_callback(const browser_t *browser,
+                                    const bearer_issuer_t *issuer,
+                                    apr_pool_t *p)
 {
-    return bearer_browser_callback_url(browser->origin, browser->path,
-                                       browser->several ? issuer : NULL, p);
+    return ab_browser_callback_url(browser->origin, browser->path,
+                                   browser->several ? issuer : NULL, p);
 }
 
-int bearer_browser_has_name(const bearer_issuer_t *issuer)
+int ab_browser_has_name(const bearer_issuer_t *issuer)
 {
     const char *c;
 

@@ -52,22 +52,22 @@ static int tries_of(const browser_t *browser, const char *cookies,
     return tries;
 }
 
-void bearer_browser_count_try(request_rec *r, const browser_t *browser,
-                              const char *target)
+void ab_browser_count_try(request_rec *r, const browser_t *browser,
+                          const char *target)
 {
     const char *hash = bearer_text_fingerprint(r->pool, target, strlen(target));
     const char *others;
-    int n = tries_of(browser, bearer_browser_cookies(r), hash, &others, r->pool);
+    int n = tries_of(browser, ab_browser_cookies(r), hash, &others, r->pool);
 
     n = n < 9 ? n + 1 : 9;
-    bearer_browser_set_cookie(r, bearer_cookie_set(&browser->names,
+    ab_browser_set_cookie(r, bearer_cookie_set(&browser->names,
         browser->names.tries, apr_psprintf(r->pool, "%s-%d%s", hash, n, others),
         TRIES_LIFE, r->pool));
 }
 
 /* ---- the way to the issuer ---------------------------------------------- */
 
-int bearer_browser_speculates(const request_rec *r)
+int ab_browser_speculates(const request_rec *r)
 {
     static const char *const fields[] = { "Sec-Purpose", "Purpose", "X-Purpose",
                                           "X-Moz" };
@@ -91,7 +91,7 @@ static int is_navigation(request_rec *r)
     const char *accept = apr_table_get(r->headers_in, "Accept");
 
     if (r->main || r->method_number != M_GET || r->header_only
-        || bearer_browser_speculates(r)
+        || ab_browser_speculates(r)
         || apr_table_get(r->headers_in, "X-Requested-With")) {
         return 0;
     }
@@ -136,11 +136,11 @@ typedef struct attempts_t {
     apr_size_t len;                /**< of the Cookie field that is going to come */
 } attempts_t;
 
-void bearer_browser_forget(request_rec *r, const browser_t *browser,
-                           const char *name)
+void ab_browser_forget(request_rec *r, const browser_t *browser,
+                       const char *name)
 {
-    bearer_browser_set_cookie(r, bearer_cookie_set(&browser->names, name, "", 0,
-                                                   r->pool));
+    ab_browser_set_cookie(r, bearer_cookie_set(&browser->names, name, "", 0,
+                                               r->pool));
 }
 
 static int look_at_attempt(void *baton, const char *name, const char *value)
@@ -158,14 +158,14 @@ static int look_at_attempt(void *baton, const char *name, const char *value)
     kept->name = apr_pstrdup(a->r->pool, name);
     kept->len = strlen(name) + strlen(value) + 2;
     if (bearer_attempt_open(&attempt, value, a->browser->login_seal,
-                            a->browser->origin, &bearer_process()->world,
+                            a->browser->origin, &ab_process()->world,
                             a->r->pool) == APR_SUCCESS) {
         kept->created = attempt->created;
         a->count++;
     }
     else {
         a->len -= kept->len;
-        bearer_browser_forget(a->r, a->browser, kept->name);
+        ab_browser_forget(a->r, a->browser, kept->name);
     }
     return 1;
 }
@@ -185,18 +185,18 @@ static void forget_oldest(attempts_t *a)
     if (oldest) {
         oldest->created = 0;
         a->len -= oldest->len;
-        bearer_browser_forget(a->r, a->browser, oldest->name);
+        ab_browser_forget(a->r, a->browser, oldest->name);
     }
     a->count--;
 }
 
 /* Who opens more tabs, or pages with longer addresses, loses the oldest login, or
  * httpd would not take the field that holds them all (LimitRequestFieldSize). */
-apr_size_t bearer_browser_make_room(request_rec *r, const browser_t *browser,
-                                    apr_size_t more, int most)
+apr_size_t ab_browser_make_room(request_rec *r, const browser_t *browser,
+                                apr_size_t more, int most)
 {
     apr_size_t limit = (apr_size_t)r->server->limit_req_fieldsize;
-    const char *field = bearer_browser_cookies(r);
+    const char *field = ab_browser_cookies(r);
     attempts_t a = { r, browser, NULL, 0, more };
 
     limit = limit > 2 * FIELD_MARGIN ? limit - FIELD_MARGIN : limit;
@@ -211,8 +211,8 @@ apr_size_t bearer_browser_make_room(request_rec *r, const browser_t *browser,
     return a.len > limit ? a.len - limit : 0;
 }
 
-const char *bearer_browser_attempt_name(const browser_t *browser,
-                                        const char *state, apr_pool_t *p)
+const char *ab_browser_attempt_name(const browser_t *browser,
+                                    const char *state, apr_pool_t *p)
 {
     return apr_psprintf(p, "%s%.*s", browser->names.login, BEARER_LOGIN_TAG,
                         state);
@@ -222,24 +222,24 @@ const char *bearer_browser_attempt_name(const browser_t *browser,
  * the page is left out. */
 static int keep(request_rec *r, const browser_t *browser, bearer_attempt_t *attempt)
 {
-    const char *name = bearer_browser_attempt_name(browser, attempt->state, r->pool);
+    const char *name = ab_browser_attempt_name(browser, attempt->state, r->pool);
     const char *value = bearer_attempt_seal(attempt, browser->login_seal,
                                             browser->origin,
-                                            &bearer_process()->world, r->pool);
+                                            &ab_process()->world, r->pool);
 
-    if (value && bearer_browser_make_room(r, browser,
-                                          strlen(name) + strlen(value) + 3,
-                                          BEARER_LOGIN_ATTEMPTS - 1)
+    if (value && ab_browser_make_room(r, browser,
+                                      strlen(name) + strlen(value) + 3,
+                                      BEARER_LOGIN_ATTEMPTS - 1)
         && strchr(attempt->target, '?')) {
         attempt->target = apr_pstrmemdup(r->pool, attempt->target,
                                          strcspn(attempt->target, "?"));
         value = bearer_attempt_seal(attempt, browser->login_seal, browser->origin,
-                                    &bearer_process()->world, r->pool);
+                                    &ab_process()->world, r->pool);
     }
     if (!value || strlen(value) > BEARER_COOKIE_CHUNK) {
         return 0;
     }
-    bearer_browser_set_cookie(r, bearer_cookie_set(&browser->names, name, value,
+    ab_browser_set_cookie(r, bearer_cookie_set(&browser->names, name, value,
         (int)apr_time_sec(BEARER_LOGIN_LIFE), r->pool));
     return 1;
 }
@@ -249,10 +249,10 @@ static bearer_reason_t begin(request_rec *r, const browser_t *browser,
                              const char *target, const char **url,
                              unsigned *wait, bearer_refusal_t *why)
 {
-    const server_config_t *server = bearer_config_server(r->server);
+    const server_config_t *server = ab_config_server(r->server);
     const char *error;
-    const bearer_issuer_t *issuer = bearer_browser_issuer(server, settings, &error,
-                                                          r->pool);
+    const bearer_issuer_t *issuer = ab_browser_issuer(server, settings, &error,
+                                                      r->pool);
     bearer_attempt_t *attempt;
     bearer_login_t login;
     bearer_reason_t reason;
@@ -260,10 +260,10 @@ static bearer_reason_t begin(request_rec *r, const browser_t *browser,
     if (!issuer) {
         return bearer_refuse(why, r->pool, BEARER_CONFIGURATION, "%s", error);
     }
-    reason = bearer_browser_client(&login, r, browser, issuer, why);
+    reason = ab_browser_client(&login, r, browser, issuer, why);
     if (reason == BEARER_OK) {
         if (login.metadata->pushed_authorization_request_endpoint) {
-            *wait = bearer_throttling_login(r, settings);
+            *wait = ab_throttling_login(r, settings);
             login.quiet = *wait != 0;
         }
         reason = bearer_login_begin(&attempt, url, &login,
@@ -278,9 +278,9 @@ static bearer_reason_t begin(request_rec *r, const browser_t *browser,
                         "sealed into a cookie");
 }
 
-int bearer_browser_login(request_rec *r, const bearer_settings_t *settings)
+int ab_browser_login(request_rec *r, const bearer_settings_t *settings)
 {
-    const browser_t *browser = bearer_config_server(r->server)->browser;
+    const browser_t *browser = ab_config_server(r->server)->browser;
     bearer_refusal_t why = { BEARER_OK, NULL };
     const char *target, *hash, *others, *url = NULL;
     bearer_reason_t reason;
@@ -291,9 +291,9 @@ int bearer_browser_login(request_rec *r, const bearer_settings_t *settings)
     }
     target = target_of(r, browser);
     hash = bearer_text_fingerprint(r->pool, target, strlen(target));
-    if (tries_of(browser, bearer_browser_cookies(r), hash, &others, r->pool)
+    if (tries_of(browser, ab_browser_cookies(r), hash, &others, r->pool)
         >= TRIES_MAX) {
-        return bearer_answer_refuse(r, BEARER_LOGIN_LOOP, "the browser has just "
+        return ab_answer_refuse(r, BEARER_LOGIN_LOOP, "the browser has just "
             "been signed in several times for this page, and comes without a "
             "session again: does it keep cookies, is AuthBearerBaseURL the URL "
             "that it uses, does the session store keep sessions, is the login "
@@ -301,11 +301,11 @@ int bearer_browser_login(request_rec *r, const bearer_settings_t *settings)
     }
     reason = begin(r, browser, settings, target, &url, &wait, &why);
     if (reason != BEARER_OK) {
-        return bearer_answer_refuse(r, reason, why.detail, wait, NULL);
+        return ab_answer_refuse(r, reason, why.detail, wait, NULL);
     }
-    bearer_page_no_store(r);
+    ab_page_no_store(r);
     apr_table_setn(r->headers_out, "Location", url);
-    bearer_log(APLOG_DEBUG, r, AB(0301) "a browser without a session is "
-               "sent to the issuer");
+    ab_log(APLOG_DEBUG, r, AB(0301) "a browser without a session is "
+           "sent to the issuer");
     return HTTP_MOVED_TEMPORARILY;
 }

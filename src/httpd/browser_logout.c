@@ -102,22 +102,22 @@ static int has_form_token(request_rec *r, const bearer_session_t *session)
 static int ask_first(request_rec *r, const browser_t *browser,
                      const bearer_session_t *session)
 {
-    return bearer_page_say(r, "Sign out?", "Do you want to sign out of this site?",
-                           apr_psprintf(r->pool, "<form method=\"post\" action=\""
-                                        "%s/logout\">\n<input type=\"hidden\" "
-                                        "name=\"token\" value=\"%s\">\n<p><button>"
-                                        "Sign out</button></p>\n</form>\n"
-                                        "<p><a href=\"/\">Stay signed in</a></p>\n",
-                                        browser->path,
-                                        form_token(session, r->pool)));
+    return ab_page_say(r, "Sign out?", "Do you want to sign out of this site?",
+                       apr_psprintf(r->pool, "<form method=\"post\" action=\""
+                                    "%s/logout\">\n<input type=\"hidden\" "
+                                    "name=\"token\" value=\"%s\">\n<p><button>"
+                                    "Sign out</button></p>\n</form>\n"
+                                    "<p><a href=\"/\">Stay signed in</a></p>\n",
+                                    browser->path,
+                                    form_token(session, r->pool)));
 }
 
 static int signed_out(request_rec *r)
 {
-    return bearer_page_say(r, "You are signed out", "This site does not know you "
-                           "any more. Close the browser if others use this "
-                           "computer, too.",
-                           "<p><a href=\"/\">Go to the start page</a></p>\n");
+    return ab_page_say(r, "You are signed out", "This site does not know you "
+                       "any more. Close the browser if others use this "
+                       "computer, too.",
+                       "<p><a href=\"/\">Go to the start page</a></p>\n");
 }
 
 /* What the issuer is to know; it never keeps the person from being signed out
@@ -125,14 +125,14 @@ static int signed_out(request_rec *r)
 static const char *tell_issuer(request_rec *r, const browser_t *browser,
                                bearer_session_t *session)
 {
-    const server_config_t *server = bearer_config_server(r->server);
+    const server_config_t *server = ab_config_server(r->server);
     const bearer_issuer_t *issuer = bearer_issuers_by_url(server->issuers,
                                                           session->issuer);
     bearer_refusal_t why = { BEARER_OK, NULL };
     const char *refresh, *url = NULL;
     bearer_login_t login;
 
-    if (issuer && bearer_browser_client(&login, r, browser, issuer, &why)
+    if (issuer && ab_browser_client(&login, r, browser, issuer, &why)
                   == BEARER_OK) {
         refresh = bearer_session_string(session, BEARER_SESSION_REFRESH_TOKEN,
                                         r->pool);
@@ -143,12 +143,12 @@ static const char *tell_issuer(request_rec *r, const browser_t *browser,
             session, BEARER_SESSION_ID_TOKEN, r->pool), browser->logout, r->pool);
     }
     if (why.detail) {
-        bearer_log(APLOG_INFO, r, AB(0322) "logout: %s", why.detail);
+        ab_log(APLOG_INFO, r, AB(0322) "logout: %s", why.detail);
     }
     return url;
 }
 
-int bearer_browser_logout(request_rec *r, const browser_t *browser)
+int ab_browser_logout(request_rec *r, const browser_t *browser)
 {
     bearer_refusal_t why = { BEARER_OK, NULL };
     bearer_session_store_t store;
@@ -156,54 +156,54 @@ int bearer_browser_logout(request_rec *r, const browser_t *browser)
     bearer_reason_t reason;
     const char *value, *url;
 
-    bearer_browser_store(&store, browser);
-    value = bearer_cookie_join(bearer_browser_cookies(r), browser->names.session,
+    ab_browser_store(&store, browser);
+    value = bearer_cookie_join(ab_browser_cookies(r), browser->names.session,
                                r->pool);
     if (value && (store.cache || store.in_cookie)
         && bearer_session_load(&session, &store, value, r->pool) == APR_EGENERAL) {
         reason = bearer_refuse(&why, r->pool, BEARER_SESSION_STORE, "the session "
                                "store does not answer (AuthBearerSOCache "
                                "for=sessions)");
-        return bearer_page_refusal(r, reason, why.detail, NULL);
+        return ab_page_refusal(r, reason, why.detail, NULL);
     }
     if (!session) {
         if (value) {
-            bearer_browser_set_session(r, browser, NULL);
+            ab_browser_set_session(r, browser, NULL);
         }
         return signed_out(r);
     }
-    if (bearer_browser_speculates(r)) {
+    if (ab_browser_speculates(r)) {
         /* any refusal: the browser asks again when somebody wants the page */
-        return bearer_page_refusal(r, BEARER_CROSS_SITE, "a logout was fetched "
-                                   "ahead (Sec-Purpose, Purpose), which nobody "
-                                   "has asked for yet", NULL);
+        return ab_page_refusal(r, BEARER_CROSS_SITE, "a logout was fetched "
+                               "ahead (Sec-Purpose, Purpose), which nobody "
+                               "has asked for yet", NULL);
     }
     if (!from_here(r, browser) && !has_form_token(r, session)) {
         return may_ask(r) ? ask_first(r, browser, session)
-            : bearer_page_refusal(r, BEARER_CROSS_SITE, "a logout was asked for "
-                                  "by another site", NULL);
+            : ab_page_refusal(r, BEARER_CROSS_SITE, "a logout was asked for "
+                              "by another site", NULL);
     }
     if (bearer_session_end(session, &store, r->pool) != APR_SUCCESS) {
         reason = bearer_refuse(&why, r->pool, BEARER_SESSION_STORE, "the session "
                                "cannot be ended: its store does not answer, or has "
                                "no room for the mark (AuthBearerSOCache "
                                "for=sessions)");
-        return bearer_page_refusal(r, reason, why.detail, NULL);
+        return ab_page_refusal(r, reason, why.detail, NULL);
     }
-    bearer_browser_set_session(r, browser, NULL);
-    if (bearer_cookie_get(bearer_browser_cookies(r), browser->names.tries,
+    ab_browser_set_session(r, browser, NULL);
+    if (bearer_cookie_get(ab_browser_cookies(r), browser->names.tries,
                           r->pool)) {
         /* what comes back without a session now is no loop */
-        bearer_browser_forget(r, browser, browser->names.tries);
+        ab_browser_forget(r, browser, browser->names.tries);
     }
-    bearer_log(APLOG_INFO, r, AB(0321) "logout, session %s",
-               bearer_text_fingerprint(r->pool, session->id,
-                                       BEARER_SESSION_ID_SIZE));
+    ab_log(APLOG_INFO, r, AB(0321) "logout, session %s",
+           bearer_text_fingerprint(r->pool, session->id,
+                                   BEARER_SESSION_ID_SIZE));
     url = tell_issuer(r, browser, session);
     if (!url) {
         return signed_out(r);
     }
-    bearer_page_no_store(r);
+    ab_page_no_store(r);
     apr_table_setn(r->headers_out, "Location", url);
     return HTTP_SEE_OTHER;
 }
@@ -216,7 +216,7 @@ static int answer_issuer(request_rec *r, bearer_reason_t reason,
 {
     int unavailable = bearer_reason_category(reason) == BEARER_CATEGORY_UNAVAILABLE;
 
-    bearer_page_no_store(r);
+    ab_page_no_store(r);
     ap_run_insert_filter(r);
     r->status = reason == BEARER_OK ? HTTP_OK
               : unavailable ? HTTP_SERVICE_UNAVAILABLE : HTTP_BAD_REQUEST;
@@ -228,8 +228,8 @@ static int answer_issuer(request_rec *r, bearer_reason_t reason,
         bearer_reason_category(reason)));
     apr_table_setn(r->subprocess_env, "BEARER_ERROR_CHECK",
                    bearer_reason_name(reason));
-    bearer_log(APLOG_INFO, r, AB(0323) "back-channel logout refused, "
-               "%s: %s", bearer_reason_name(reason), detail);
+    ab_log(APLOG_INFO, r, AB(0323) "back-channel logout refused, "
+           "%s: %s", bearer_reason_name(reason), detail);
     if (unavailable) {
         apr_table_setn(r->err_headers_out, "Retry-After",
                        apr_psprintf(r->pool, "%d", ANSWER_RETRY_AFTER));
@@ -253,7 +253,7 @@ static bearer_reason_t logout_by(request_rec *r, const browser_t *browser,
     apr_time_t until = j->now;
     apr_status_t rv;
 
-    bearer_browser_store(&store, browser);
+    ab_browser_store(&store, browser);
     bearer_json_date(&until, j->claims, "exp");
     if (until > j->now + browser->max) {
         until = j->now + browser->max;
@@ -277,7 +277,7 @@ static bearer_reason_t logout_by(request_rec *r, const browser_t *browser,
                         "does not answer (AuthBearerSOCache for=sessions)");
 }
 
-int bearer_browser_backchannel(request_rec *r, const browser_t *browser)
+int ab_browser_backchannel(request_rec *r, const browser_t *browser)
 {
     static const bearer_expected_t any = { NULL, NULL, NULL, NULL, NULL, -1 };
     const char *body, *token = NULL;
@@ -296,14 +296,14 @@ int bearer_browser_backchannel(request_rec *r, const browser_t *browser)
         return answer_issuer(r, BEARER_LOGOUT_TOKEN, "the body is no form with a "
                              "logout_token");
     }
-    bearer_browser_judgement(&j, r, &any);
+    ab_browser_judgement(&j, r, &any);
     if (bearer_judge_logout_token(&j, token, strlen(token)) != BEARER_GRANTED) {
         return answer_issuer(r, j.why.reason, j.why.detail);
     }
     reason = logout_by(r, browser, &j, &j.why);
     if (reason == BEARER_OK) {
-        bearer_log(APLOG_INFO, r, AB(0324) "back-channel logout by the "
-                   "issuer");
+        ab_log(APLOG_INFO, r, AB(0324) "back-channel logout by the "
+               "issuer");
     }
     return answer_issuer(r, reason, j.why.detail);
 }

@@ -27,16 +27,16 @@ typedef struct browser_session_t {
 
 /* ---- finding ------------------------------------------------------------ */
 
-void bearer_browser_store(bearer_session_store_t *store, const browser_t *browser)
+void ab_browser_store(bearer_session_store_t *store, const browser_t *browser)
 {
     store->seal = browser->session_seal;
-    store->cache = bearer_store_cache(STORE_SESSIONS);
-    store->world = &bearer_process()->world;
+    store->cache = ab_store_cache(STORE_SESSIONS);
+    store->world = &ab_process()->world;
     store->server = browser->origin;
     store->in_cookie = browser->in_cookie;
     store->max = browser->max;
     store->idle = browser->idle;
-    store->sha256 = bearer_process()->sha256;
+    store->sha256 = ab_process()->sha256;
 }
 
 /* ---- refreshing --------------------------------------------------------- */
@@ -54,9 +54,9 @@ typedef struct visit_t {
 static void log_refresh(const visit_t *v, int level, const char *what,
                         const char *detail)
 {
-    bearer_log(level, v->r, "%s (session %s): %s", what,
-               bearer_text_fingerprint(v->r->pool, v->session->id,
-                                       BEARER_SESSION_ID_SIZE), detail);
+    ab_log(level, v->r, "%s (session %s): %s", what,
+           bearer_text_fingerprint(v->r->pool, v->session->id,
+                                   BEARER_SESSION_ID_SIZE), detail);
 }
 
 /* How and when the person was authenticated is of the login; a refreshed ID token
@@ -90,7 +90,7 @@ static bearer_reason_t new_claims(visit_t *v, const bearer_tokens_t *tokens,
         return BEARER_OK;
     }
     expected.sub = bearer_json_string(*claims, "sub");
-    bearer_browser_judgement(&j, v->r, &expected);
+    ab_browser_judgement(&j, v->r, &expected);
     if (bearer_judge_id_token(&j, tokens->id_token, strlen(tokens->id_token))
         != BEARER_GRANTED) {
         *why = j.why;
@@ -151,7 +151,7 @@ static bearer_reason_t take_refreshed(visit_t *v, const bearer_login_t *login,
     }
     keep(tokens, v);
     memcpy(before, v->session->revision, sizeof(before));
-    body = bearer_browser_body(login, tokens, claims);
+    body = ab_browser_body(login, tokens, claims);
     if (body) {
         rv = bearer_session_renew(v->session, &v->store, body, v->r->pool);
         json_decref(body);
@@ -188,7 +188,7 @@ static apr_status_t look_again(visit_t *v)
  * rotates refuses one, which the other's tokens are good for as well. */
 static int refreshed_elsewhere(visit_t *v)
 {
-    int looks = bearer_store_is_local(STORE_SESSIONS) ? 1 : LOOKS;
+    int looks = ab_store_is_local(STORE_SESSIONS) ? 1 : LOOKS;
     apr_status_t rv = look_again(v);
 
     while (rv == APR_NOTFOUND && --looks > 0) {
@@ -211,7 +211,7 @@ static void put_off(visit_t *v)
 /* The issuer is asked; by who has the lease only. */
 static bearer_reason_t ask(visit_t *v)
 {
-    const server_config_t *server = bearer_config_server(v->r->server);
+    const server_config_t *server = ab_config_server(v->r->server);
     const bearer_issuer_t *issuer = bearer_issuers_by_url(server->issuers,
                                                           v->session->issuer);
     bearer_refusal_t why = { BEARER_OK, NULL };
@@ -219,7 +219,7 @@ static bearer_reason_t ask(visit_t *v)
     bearer_login_t login;
     bearer_reason_t reason;
 
-    reason = issuer ? bearer_browser_client(&login, v->r, v->browser, issuer, &why)
+    reason = issuer ? ab_browser_client(&login, v->r, v->browser, issuer, &why)
                     : BEARER_NO_CREDENTIAL;
     if (reason == BEARER_OK) {
         reason = bearer_login_refresh(&tokens, &login, bearer_session_string(
@@ -294,7 +294,7 @@ static bearer_reason_t refresh_for_all(void *visit, bearer_answer_t *answer,
  * for it, and one that finds the gate full goes on without a refresh. */
 static bearer_reason_t refresh(visit_t *v)
 {
-    const server_config_t *server = bearer_config_server(v->r->server);
+    const server_config_t *server = ab_config_server(v->r->server);
     const bearer_issuer_t *issuer = bearer_issuers_by_url(server->issuers,
                                                           v->session->issuer);
     bearer_ask_t how = { refresh_for_all, v, 0, 0, BEARER_LOGIN_ISSUER, 0 };
@@ -309,7 +309,7 @@ static bearer_reason_t refresh(visit_t *v)
     how.party = issuer ? issuer->party : BEARER_PARTY_NONE;
     how.only_first = is_still_good(v);
     memcpy(key, v->session->id, BEARER_SESSION_ID_SIZE);
-    if (bearer_flights_share(bearer_process()->refreshes, key, &how, &answer, &why,
+    if (bearer_flights_share(ab_process()->refreshes, key, &how, &answer, &why,
                              v->r->pool)) {
         return answer.reason;
     }
@@ -325,7 +325,7 @@ static bearer_reason_t refresh(visit_t *v)
 static bearer_reason_t open_session(visit_t *v, bearer_refusal_t *why)
 {
     apr_pool_t *p = v->r->pool;
-    const char *value = bearer_cookie_join(bearer_browser_cookies(v->r),
+    const char *value = bearer_cookie_join(ab_browser_cookies(v->r),
                                            v->browser->names.session, p);
     apr_status_t rv;
 
@@ -338,9 +338,9 @@ static bearer_reason_t open_session(visit_t *v, bearer_refusal_t *why)
                              "does not answer (AuthBearerSOCache for=sessions)");
     }
     if (rv != APR_SUCCESS) {
-        bearer_log(APLOG_DEBUG, v->r, AB(0311) "a session cookie opens "
-                   "no session: it is not of this server, or the session has "
-                   "ended");
+        ab_log(APLOG_DEBUG, v->r, AB(0311) "a session cookie opens "
+               "no session: it is not of this server, or the session has "
+               "ended");
         return BEARER_NO_CREDENTIAL;
     }
     if (bearer_session_refresh_due(v->session, bearer_world_now(v->store.world))
@@ -361,24 +361,24 @@ static browser_session_t *find(request_rec *r, const browser_t *browser)
     memset(&v, 0, sizeof(v));
     v.r = r;
     v.browser = browser;
-    bearer_browser_store(&v.store, browser);
+    ab_browser_store(&v.store, browser);
     found->reason = open_session(&v, &found->why);
     found->session = v.session;
     if (v.cookie && v.store.in_cookie) {
-        bearer_browser_set_session(r, browser, v.cookie);
+        ab_browser_set_session(r, browser, v.cookie);
     }
     return found;
 }
 
-bearer_reason_t bearer_browser_session(request_rec *r, const browser_t *browser,
-                                       bearer_session_t **session,
-                                       bearer_refusal_t *why)
+bearer_reason_t ab_browser_session(request_rec *r, const browser_t *browser,
+                                   bearer_session_t **session,
+                                   bearer_refusal_t *why)
 {
-    request_t *own = bearer_request(r);
+    request_t *own = ab_request(r);
     const request_rec *parent = r;
 
-    while (!own->session && (parent = bearer_request_parent(parent)) != NULL) {
-        const request_t *record = bearer_request_peek(parent);
+    while (!own->session && (parent = ab_request_parent(parent)) != NULL) {
+        const request_t *record = ab_request_peek(parent);
 
         own->session = record ? record->session : NULL;
     }
@@ -397,7 +397,7 @@ static const bearer_issuer_t *accepted(request_rec *r,
                                        const bearer_settings_t *settings,
                                        const bearer_session_t *session)
 {
-    const server_config_t *server = bearer_config_server(r->server);
+    const server_config_t *server = ab_config_server(r->server);
     const bearer_issuer_t *issuer = bearer_issuers_by_url(server->issuers,
                                                           session->issuer);
 
@@ -418,8 +418,8 @@ static apr_status_t release_entry(void *entry)
 static void principal_key(unsigned char *key, request_rec *r,
                           const bearer_session_t *session)
 {
-    const unsigned char *server = bearer_config_server(r->server)->digest;
-    const unsigned char *dir = bearer_config_dir(r)->digest;
+    const unsigned char *server = ab_config_server(r->server)->digest;
+    const unsigned char *dir = ab_config_dir(r)->digest;
     int i;
 
     memcpy(key, session->revision, BEARER_SESSION_REVISION_SIZE);
@@ -434,8 +434,8 @@ static bearer_reason_t principal_of(request_rec *r, bearer_session_t *session,
                                     const bearer_principal_t **principal,
                                     bearer_refusal_t *why)
 {
-    const server_config_t *server = bearer_config_server(r->server);
-    bearer_tokencache_t *cache = bearer_process()->tokens;
+    const server_config_t *server = ab_config_server(r->server);
+    bearer_tokencache_t *cache = ab_process()->tokens;
     bearer_tokencache_entry_t *entry = NULL;
     unsigned char key[BEARER_SHA256_SIZE];
     bearer_settings_t settings;
@@ -452,7 +452,7 @@ static bearer_reason_t principal_of(request_rec *r, bearer_session_t *session,
     }
     bearer_settings_resolve(&settings, server->global->defaults,
                             &server->settings, &issuer->settings,
-                            &bearer_config_dir(r)->settings);
+                            &ab_config_dir(r)->settings);
     error = bearer_judge_names_error(server->issuers, &settings, issuer, r->pool);
     reason = error ? bearer_refuse(why, r->pool, BEARER_CONFIGURATION, "%s", error)
                    : bearer_session_principal(principal, session, issuer, &settings,
@@ -463,7 +463,7 @@ static bearer_reason_t principal_of(request_rec *r, bearer_session_t *session,
                                                       sizeof(const char *));
 
         bearer_exports_prepare(own, &settings, left_out, r->pool);
-        bearer_export_tell(r, left_out);
+        ab_export_tell(r, left_out);
         *principal = own;
         bearer_tokencache_put(cache, key, *principal, 1, session->ends);
     }
@@ -493,13 +493,13 @@ static const credential_t *credential_of(request_rec *r, bearer_session_t *sessi
     return credential;
 }
 
-bearer_reason_t bearer_browser_principal(request_rec *r,
-                                         const bearer_settings_t *settings,
-                                         const bearer_principal_t **principal,
-                                         const credential_t **credential,
-                                         bearer_refusal_t *why)
+bearer_reason_t ab_browser_principal(request_rec *r,
+                                     const bearer_settings_t *settings,
+                                     const bearer_principal_t **principal,
+                                     const credential_t **credential,
+                                     bearer_refusal_t *why)
 {
-    const browser_t *browser = bearer_config_server(r->server)->browser;
+    const browser_t *browser = ab_config_server(r->server)->browser;
     const bearer_issuer_t *issuer;
     bearer_session_t *session;
     bearer_reason_t reason;
@@ -507,7 +507,7 @@ bearer_reason_t bearer_browser_principal(request_rec *r,
     if (!browser) {
         return BEARER_NO_CREDENTIAL;
     }
-    reason = bearer_browser_session(r, browser, &session, why);
+    reason = ab_browser_session(r, browser, &session, why);
     if (reason != BEARER_OK) {
         return reason;
     }
@@ -519,7 +519,7 @@ bearer_reason_t bearer_browser_principal(request_rec *r,
     reason = principal_of(r, session, issuer, principal, why);
     return reason == BEARER_OK && settings->login.parameters
         ? bearer_login_suffices(settings->login.parameters, (*principal)->claims,
-                                bearer_world_now(&bearer_process()->world),
+                                bearer_world_now(&ab_process()->world),
                                 settings->clock_skew, why, r->pool)
         : reason;
 }

@@ -144,7 +144,7 @@ static int by_credential(const credential_t *credential)
 /* RFC 6750 section 2.3: what a URL with a token in it brought, whoever looked. */
 static int by_query(const request_rec *r)
 {
-    const request_t *own = bearer_request_peek(r);
+    const request_t *own = ab_request_peek(r);
     const credential_t *credential = own ? own->credential : NULL;
 
     return credential && credential->reason == BEARER_OK
@@ -156,7 +156,7 @@ static int by_query(const request_rec *r)
  * does: what a browser or a client presents there counts as if it were asked for. */
 static int by_parts(request_rec *r)
 {
-    const request_t *own = bearer_request_peek(r);
+    const request_t *own = ab_request_peek(r);
     const ap_filter_t *f = r->output_filters;
     int what = own && own->cookies ? IS_PRIVATE
              : apr_table_get(r->headers_in, "Authorization")
@@ -175,9 +175,9 @@ static int by_parts(request_rec *r)
 /* The settings that were in force when the request was looked at first, or NULL. */
 static const bearer_settings_t *settings_of(request_rec *r)
 {
-    const request_t *own = bearer_request_peek(r);
+    const request_t *own = ab_request_peek(r);
 
-    return own && own->scrubbed ? bearer_config_of(r) : NULL;
+    return own && own->scrubbed ? ab_config_of(r) : NULL;
 }
 
 /* Where it depends on a cookie alone whether somebody is known. */
@@ -195,7 +195,7 @@ static int varies(request_rec *r)
 
 static int what_it_is(request_rec *r)
 {
-    const request_t *record = bearer_request_principal(r);
+    const request_t *record = ab_request_principal(r);
 
     if (record && record->principal->user && record->reason == BEARER_OK) {
         return by_credential(record->winner) | varies(r);
@@ -264,7 +264,7 @@ static void insert_filter(request_rec *r)
 {
     int what;
 
-    bearer_export_catch_up(r);
+    ab_export_catch_up(r);
     what = what_it_is(r);
     if (!r->main) {
         add_filter(r, what);
@@ -277,7 +277,7 @@ static void insert_filter(request_rec *r)
     }
 }
 
-void bearer_caches_register(void)
+void ab_caches_register(void)
 {
     /* what mod_headers says of the answer counts */
     static const char *const after[] = { "mod_headers.c", NULL };

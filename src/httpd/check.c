@@ -18,8 +18,8 @@ APLOG_USE_MODULE(auth_bearer);
 /* ---- telling ------------------------------------------------------------- */
 
 /* An error stands last, where httpd says that the configuration failed. */
-void bearer_check_say(walk_t *w, int level, const ap_directive_t *at,
-                      const char *format, ...)
+void ab_check_say(walk_t *w, int level, const ap_directive_t *at,
+                  const char *format, ...)
 {
     const char *text;
     va_list args;
@@ -54,14 +54,14 @@ static int say_errors(const walk_t *w)
     return w->errors->nelts ? HTTP_INTERNAL_SERVER_ERROR : OK;
 }
 
-void bearer_check_no_secret(walk_t *w, const ap_directive_t *at)
+void ab_check_no_secret(walk_t *w, const ap_directive_t *at)
 {
-    bearer_check_say(w, APLOG_ERR, at, AB(0701) "sessions and logins are sealed with a secret: "
-                     "AuthBearerSecretFile PATH (openssl rand -out PATH 48)");
+    ab_check_say(w, APLOG_ERR, at, AB(0701) "sessions and logins are sealed with a secret: "
+                 "AuthBearerSecretFile PATH (openssl rand -out PATH 48)");
     w->told_secret = 1;
 }
 
-const ap_directive_t *bearer_check_find(const ap_directive_t *node, const char *name)
+const ap_directive_t *ab_check_find(const ap_directive_t *node, const char *name)
 {
     const ap_directive_t *found;
 
@@ -69,7 +69,7 @@ const ap_directive_t *bearer_check_find(const ap_directive_t *node, const char *
         if (!strcasecmp(node->directive, name)) {
             return node;
         }
-        if (node->first_child && (found = bearer_check_find(node->first_child, name))) {
+        if (node->first_child && (found = ab_check_find(node->first_child, name))) {
             return found;
         }
     }
@@ -92,9 +92,9 @@ static int names_path(const walk_t *w, const ap_directive_t *node, const char *p
 }
 
 /* The directive of that name that names this file, or NULL. */
-const ap_directive_t *bearer_check_find_file(const walk_t *w,
-                                             const ap_directive_t *node,
-                                             const char *name, const char *path)
+const ap_directive_t *ab_check_find_file(const walk_t *w,
+                                         const ap_directive_t *node,
+                                         const char *name, const char *path)
 {
     const ap_directive_t *found = NULL;
 
@@ -103,7 +103,7 @@ const ap_directive_t *bearer_check_find_file(const walk_t *w,
             found = node;
         }
         else if (node->first_child) {
-            found = bearer_check_find_file(w, node->first_child, name, path);
+            found = ab_check_find_file(w, node->first_child, name, path);
         }
     }
     return found;
@@ -111,13 +111,13 @@ const ap_directive_t *bearer_check_find_file(const walk_t *w,
 
 /* ---- the tree ----------------------------------------------------------- */
 
-int bearer_check_is_section(const ap_directive_t *node, const char *name)
+int ab_check_is_section(const ap_directive_t *node, const char *name)
 {
     return node->directive[0] == '<' && !strncasecmp(node->directive + 1, name,
                                                      strlen(name));
 }
 
-server_rec *bearer_check_vhost_of(const walk_t *w, const ap_directive_t *node)
+server_rec *ab_check_vhost_of(const walk_t *w, const ap_directive_t *node)
 {
     server_rec *s;
 
@@ -130,13 +130,13 @@ server_rec *bearer_check_vhost_of(const walk_t *w, const ap_directive_t *node)
     return w->main;
 }
 
-const ap_directive_t *bearer_check_inside(const walk_t *w, const server_rec *s)
+const ap_directive_t *ab_check_inside(const walk_t *w, const server_rec *s)
 {
     const ap_directive_t *node = ap_conftree;
 
     while (s != w->main && node
-           && !(bearer_check_is_section(node, "VirtualHost")
-                && bearer_check_vhost_of(w, node) == s)) {
+           && !(ab_check_is_section(node, "VirtualHost")
+                && ab_check_vhost_of(w, node) == s)) {
         node = node->next;
     }
     return s == w->main ? node : node ? node->first_child : NULL;
@@ -157,13 +157,13 @@ static const dir_config_t *record_of(const walk_t *w, const ap_directive_t *node
 }
 
 /* What the section and those around it wrote. */
-void bearer_check_collect(const walk_t *w, const ap_directive_t *node,
-                          bearer_settings_t *out)
+void ab_check_collect(const walk_t *w, const ap_directive_t *node,
+                      bearer_settings_t *out)
 {
     const dir_config_t *dir;
 
     if (node->parent) {
-        bearer_check_collect(w, node->parent, out);
+        ab_check_collect(w, node->parent, out);
     }
     dir = record_of(w, node);
     if (dir) {
@@ -184,13 +184,13 @@ static void walk(walk_t *w, const ap_directive_t *node, server_rec *server)
 
             if (!strcasecmp(ap_getword_conf(w->p, &args), "Bearer")
                 && node->parent) {
-                bearer_section_t *s = apr_array_push(w->sections);
+                ab_section_t *s = apr_array_push(w->sections);
 
                 memset(s, 0, sizeof(*s));
                 s->server = server;
                 s->node = node->parent;
                 s->auth_type = node;
-                bearer_check_collect(w, node->parent, &s->settings);
+                ab_check_collect(w, node->parent, &s->settings);
             }
         }
         else if (!strncasecmp(node->directive, "AllowOverride", 13)
@@ -200,13 +200,13 @@ static void walk(walk_t *w, const ap_directive_t *node, server_rec *server)
         }
         if (node->first_child) {
             walk(w, node->first_child,
-                 bearer_check_is_section(node, "VirtualHost")
-                 ? bearer_check_vhost_of(w, node) : server);
+                 ab_check_is_section(node, "VirtualHost")
+                 ? ab_check_vhost_of(w, node) : server);
         }
     }
 }
 
-const char *bearer_check_path_of(const walk_t *w, const ap_directive_t *node)
+const char *ab_check_path_of(const walk_t *w, const ap_directive_t *node)
 {
     const char *args = node->args, *end = strrchr(args, '>');
 
@@ -215,11 +215,11 @@ const char *bearer_check_path_of(const walk_t *w, const ap_directive_t *node)
     return ap_getword_conf(w->p, &args);
 }
 
-int bearer_check_may_reach(const walk_t *w, const ap_directive_t *other,
-                           const ap_directive_t *node)
+int ab_check_may_reach(const walk_t *w, const ap_directive_t *other,
+                       const ap_directive_t *node)
 {
-    const char *own = bearer_check_path_of(w, node);
-    const char *path = bearer_check_path_of(w, other);
+    const char *own = ab_check_path_of(w, node);
+    const char *path = ab_check_path_of(w, other);
 
     return strcasecmp(other->directive, "<Location") != 0
         || strcasecmp(node->directive, "<Location") != 0
@@ -227,8 +227,8 @@ int bearer_check_may_reach(const walk_t *w, const ap_directive_t *other,
         || !strncmp(own, path, strlen(path));
 }
 
-int bearer_check_reached(const walk_t *w, const ap_directive_t *node,
-                         bearer_setting_t setting)
+int ab_check_reached(const walk_t *w, const ap_directive_t *node,
+                     bearer_setting_t setting)
 {
     int i;
 
@@ -236,7 +236,7 @@ int bearer_check_reached(const walk_t *w, const ap_directive_t *node,
         const section_t *other = &APR_ARRAY_IDX(w->global->sections, i, section_t);
 
         if (bearer_settings_wrote(&other->dir->settings, setting)
-            && bearer_check_may_reach(w, other->node, node)) {
+            && ab_check_may_reach(w, other->node, node)) {
             return 1;
         }
     }
@@ -270,16 +270,16 @@ static int proxies(const ap_directive_t *node)
 }
 
 /* An error that another section, or .htaccess, may still mend. */
-static int is_pardoned(const walk_t *w, const bearer_section_t *s,
+static int is_pardoned(const walk_t *w, const ab_section_t *s,
                        const bearer_issuers_t *issuers, const char *error)
 {
-    const server_config_t *server = bearer_config_server(s->server);
+    const server_config_t *server = ab_config_server(s->server);
     const char *audience;
 
     if (!strcmp(error, bearer_judge_no_session_check)) {
-        return bearer_check_reached(w, s->node, BEARER_SET_SESSION_CHECK);
+        return ab_check_reached(w, s->node, BEARER_SET_SESSION_CHECK);
     }
-    if (!w->htaccess && !bearer_check_reached(w, s->node, BEARER_SET_AUDIENCE)) {
+    if (!w->htaccess && !ab_check_reached(w, s->node, BEARER_SET_AUDIENCE)) {
         return 0;
     }
     audience = bearer_judge_audience_error(issuers, w->global->defaults,
@@ -288,7 +288,7 @@ static int is_pardoned(const walk_t *w, const bearer_section_t *s,
 }
 
 /* What a session or a login needs besides. */
-static void check_browser_section(walk_t *w, const bearer_section_t *s,
+static void check_browser_section(walk_t *w, const ab_section_t *s,
                                   const server_config_t *server,
                                   const bearer_settings_t *settings)
 {
@@ -299,11 +299,11 @@ static void check_browser_section(walk_t *w, const bearer_section_t *s,
         return;
     }
     if (!server->secret_files) {
-        bearer_check_no_secret(w, s->auth_type);
+        ab_check_no_secret(w, s->auth_type);
     }
-    issuer = bearer_browser_issuer(server, settings, &error, w->p);
+    issuer = ab_browser_issuer(server, settings, &error, w->p);
     if (!issuer) {
-        bearer_check_say(w, APLOG_ERR, s->auth_type, AB(0705) "%s", error);
+        ab_check_say(w, APLOG_ERR, s->auth_type, AB(0705) "%s", error);
     }
     else {
         bearer_settings_t own;
@@ -312,14 +312,14 @@ static void check_browser_section(walk_t *w, const bearer_section_t *s,
                                 &issuer->settings, NULL);
         error = bearer_client_lint(&own, issuer, w->p);
         if (error) {
-            bearer_check_say(w, APLOG_ERR, s->auth_type, "%s", error);
+            ab_check_say(w, APLOG_ERR, s->auth_type, "%s", error);
         }
     }
 }
 
-static void check_section(walk_t *w, const bearer_section_t *s)
+static void check_section(walk_t *w, const ab_section_t *s)
 {
-    const server_config_t *server = bearer_config_server(s->server);
+    const server_config_t *server = ab_config_server(s->server);
     apr_array_header_t *errors = apr_array_make(w->p, 2, sizeof(const char *));
     apr_array_header_t *warnings = apr_array_make(w->p, 2, sizeof(const char *));
     const bearer_issuers_t *issuers = server->issuers;
@@ -328,10 +328,10 @@ static void check_section(walk_t *w, const bearer_section_t *s)
 
     bearer_settings_resolve(&settings, w->global->defaults, &server->settings,
                             NULL, &s->settings);
-    if (!issuers && !bearer_session_in_chain(&settings)) {
-        bearer_check_say(w, APLOG_ERR, s->auth_type, AB(0703) "AuthType Bearer, but no issuer "
-                         "is trusted in this server; declare one: AuthBearerIssuer "
-                         "URL");
+    if (!issuers && !ab_session_in_chain(&settings)) {
+        ab_check_say(w, APLOG_ERR, s->auth_type, AB(0703) "AuthType Bearer, but no issuer "
+                     "is trusted in this server; declare one: AuthBearerIssuer "
+                     "URL");
         return;
     }
     if (!issuers) {
@@ -345,52 +345,52 @@ static void check_section(walk_t *w, const bearer_section_t *s)
         const char *error = APR_ARRAY_IDX(errors, i, const char *);
 
         if (!is_pardoned(w, s, issuers, error)) {
-            bearer_check_say(w, APLOG_ERR, s->auth_type, "%s", error);
+            ab_check_say(w, APLOG_ERR, s->auth_type, "%s", error);
         }
     }
     for (i = 0; i < warnings->nelts; i++) {
-        bearer_check_say(w, APLOG_WARNING, s->auth_type, "%s",
-                         APR_ARRAY_IDX(warnings, i, const char *));
+        ab_check_say(w, APLOG_WARNING, s->auth_type, "%s",
+                     APR_ARRAY_IDX(warnings, i, const char *));
     }
     check_browser_section(w, s, server, &settings);
     if (settings.forward == BEARER_FORWARD_NONE && proxies(ap_conftree)) {
-        bearer_check_say(w, APLOG_NOTICE, s->auth_type, AB(0704) "AuthBearerForward none: a "
-                         "proxied application learns nothing of the user; "
-                         "AuthBearerForward identity tells it");
+        ab_check_say(w, APLOG_NOTICE, s->auth_type, AB(0704) "AuthBearerForward none: a "
+                     "proxied application learns nothing of the user; "
+                     "AuthBearerForward identity tells it");
     }
 }
 
 /* ---- the whole ---------------------------------------------------------- */
 
-void bearer_check_begin(walk_t *w, apr_pool_t *p, server_rec *s)
+void ab_check_begin(walk_t *w, apr_pool_t *p, server_rec *s)
 {
     memset(w, 0, sizeof(*w));
     w->p = p;
     w->main = s;
-    w->global = bearer_config_server(s)->global;
-    w->sections = apr_array_make(p, 8, sizeof(bearer_section_t));
+    w->global = ab_config_server(s)->global;
+    w->sections = apr_array_make(p, 8, sizeof(ab_section_t));
     w->errors = apr_array_make(p, 2, sizeof(const char *));
     walk(w, ap_conftree, s);
 }
 
-int bearer_check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
-                        server_rec *s)
+int ab_check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
+                    server_rec *s)
 {
     walk_t w;
     int i;
 
     (void)pconf;
     (void)plog;
-    bearer_check_begin(&w, ptemp, s);
+    ab_check_begin(&w, ptemp, s);
     for (i = 0; i < w.sections->nelts; i++) {
-        check_section(&w, &APR_ARRAY_IDX(w.sections, i, bearer_section_t));
+        check_section(&w, &APR_ARRAY_IDX(w.sections, i, ab_section_t));
     }
     for (i = 0; i < w.global->issuers->nelts; i++) {
-        bearer_check_one_issuer(&w, i);
+        ab_check_one_issuer(&w, i);
     }
-    bearer_check_one_server(&w);
-    bearer_check_without_effect(&w);
-    bearer_check_foreign(&w);
+    ab_check_one_server(&w);
+    ab_check_without_effect(&w);
+    ab_check_foreign(&w);
     return say_errors(&w);
 }
 
@@ -399,7 +399,7 @@ int bearer_check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
 /* Where no issuer is trusted: NULL if there is a session store, else what lacks. */
 static const char *nobody_to_ask(const bearer_settings_t *settings)
 {
-    if (!bearer_session_in_chain(settings)) {
+    if (!ab_session_in_chain(settings)) {
         return "no issuer is trusted in this server; declare one: "
                "AuthBearerIssuer URL";
     }
@@ -407,17 +407,17 @@ static const char *nobody_to_ask(const bearer_settings_t *settings)
         : bearer_message_text(bearer_judge_no_session_check);
 }
 
-const char *bearer_check_request(request_rec *r)
+const char *ab_check_request(request_rec *r)
 {
-    const server_config_t *server = bearer_config_server(r->server);
-    const dir_config_t *dir = bearer_config_dir(r);
+    const server_config_t *server = ab_config_server(r->server);
+    const dir_config_t *dir = ab_config_dir(r);
     apr_array_header_t *errors, *warnings;
     const char *error;
 
-    if (!server->issuers && (error = nobody_to_ask(bearer_config_of(r)))) {
+    if (!server->issuers && (error = nobody_to_ask(ab_config_of(r)))) {
         return error;
     }
-    if (!bearer_process()) {
+    if (!ab_process()) {
         return "this child could not be started; the log of its start says why";
     }
     if (!server->issuers) {

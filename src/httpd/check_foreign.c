@@ -25,7 +25,7 @@ enum { HERE = 1, IN_HTACCESS = 2 };
 
 /* set anew with each configuration */
 static int may_be_faked;
-int bearer_check_foreign_watch;
+int ab_check_foreign_watch;
 
 /* ---- a server's directives ------------------------------------------------ */
 
@@ -43,7 +43,7 @@ static const ap_directive_t *switched_on(const walk_t *w, const server_rec *s,
 {
     const ap_directive_t *found = NULL, *node;
 
-    for (node = bearer_check_inside(w, s); node; node = node->next) {
+    for (node = ab_check_inside(w, s); node; node = node->next) {
         if (!strcasecmp(node->directive, name)) {
             found = node;
         }
@@ -55,7 +55,7 @@ static const ap_directive_t *switched_on(const walk_t *w, const server_rec *s,
 }
 
 /* Sections of the main server count in every virtual host. */
-static int counts_in(const walk_t *w, const bearer_section_t *section,
+static int counts_in(const walk_t *w, const ab_section_t *section,
                      const server_rec *s)
 {
     return section->server == s || section->server == w->main;
@@ -73,20 +73,20 @@ static void say_once(walk_t *w, apr_array_header_t *said, const ap_directive_t *
         }
     }
     APR_ARRAY_PUSH(said, const ap_directive_t *) = at;
-    bearer_check_say(w, APLOG_ERR, at, "%s (%s: %s:%d)", text, beside,
-                     other->filename, other->line_num);
+    ab_check_say(w, APLOG_ERR, at, "%s (%s: %s:%d)", text, beside,
+                 other->filename, other->line_num);
 }
 
 static int is_in_proxy(const ap_directive_t *node)
 {
-    while (node && !bearer_check_is_section(node, "Proxy")) {
+    while (node && !ab_check_is_section(node, "Proxy")) {
         node = node->parent;
     }
     return node != NULL;
 }
 
 static void check_switches(walk_t *w, apr_array_header_t *said,
-                           const bearer_section_t *section, const server_rec *s)
+                           const ab_section_t *section, const server_rec *s)
 {
     const ap_directive_t *node = switched_on(w, s, "MergeTrailers");
 
@@ -150,8 +150,8 @@ static int covers(const walk_t *w, const ap_directive_t *section,
             && strcasecmp(section->directive, "<Directory") != 0)) {
         return 0;
     }
-    path = bearer_check_path_of(w, section);
-    longer = bearer_check_path_of(w, other);
+    path = ab_check_path_of(w, section);
+    longer = ab_check_path_of(w, other);
     len = strlen(path);
     return *path == '/' && !strpbrk(path, "*?[") && !strncmp(longer, path, len)
         && (!len || path[len - 1] == '/' || !longer[len] || longer[len] == '/');
@@ -176,7 +176,7 @@ static void list_covering(const walk_t *w, apr_array_header_t *list,
     const ap_directive_t *o;
     int i;
 
-    for (o = bearer_check_inside(w, s); o; o = o->next) {
+    for (o = ab_check_inside(w, s); o; o = o->next) {
         if (o != section && !covers(w, o, section)) {
             continue;
         }
@@ -185,8 +185,8 @@ static void list_covering(const walk_t *w, apr_array_header_t *list,
             const ap_directive_t **before = &APR_ARRAY_IDX(list, i - 1,
                                                            const ap_directive_t *);
 
-            if (strlen(bearer_check_path_of(w, *before))
-                <= strlen(bearer_check_path_of(w, o))) {
+            if (strlen(ab_check_path_of(w, *before))
+                <= strlen(ab_check_path_of(w, o))) {
                 break;
             }
             before[1] = *before;
@@ -204,13 +204,13 @@ static void check_options(walk_t *w, apr_array_header_t *said,
     int i;
 
     while (outermost->parent
-           && !bearer_check_is_section(outermost->parent, "VirtualHost")) {
+           && !ab_check_is_section(outermost->parent, "VirtualHost")) {
         outermost = outermost->parent;
     }
-    merge(w, &view, bearer_check_inside(w, w->main));
+    merge(w, &view, ab_check_inside(w, w->main));
     list_covering(w, list, w->main, outermost);
     if (s != w->main) {
-        merge(w, &view, bearer_check_inside(w, s));
+        merge(w, &view, ab_check_inside(w, s));
         list_covering(w, list, s, outermost);
     }
     for (i = 0; i < list->nelts; i++) {
@@ -246,9 +246,9 @@ static void check_sections(walk_t *w, apr_array_header_t *said,
         if (!node->first_child) {
             continue;
         }
-        if (bearer_check_is_section(node, "VirtualHost")) {
+        if (ab_check_is_section(node, "VirtualHost")) {
             check_sections(w, said, node->first_child,
-                           bearer_check_vhost_of(w, node));
+                           ab_check_vhost_of(w, node));
             continue;
         }
         if (has(node->first_child, "SSLOptions") || has(node->first_child, "AuthType")) {
@@ -280,7 +280,7 @@ static int mentions_fake(const walk_t *w, const ap_directive_t *node)
     return found;
 }
 
-void bearer_check_foreign(walk_t *w)
+void ab_check_foreign(walk_t *w)
 {
     apr_array_header_t *said = apr_array_make(w->p, 2, sizeof(ap_directive_t *));
     const server_rec *s;
@@ -288,12 +288,12 @@ void bearer_check_foreign(walk_t *w)
 
     may_be_faked = ap_find_linked_module("mod_ssl.c") ? mentions_fake(w, ap_conftree)
                                                       : 0;
-    bearer_check_foreign_watch = may_be_faked
-        || bearer_check_find(ap_conftree, "MergeTrailers")
-        || bearer_check_find(ap_conftree, "ProxyRequests");
+    ab_check_foreign_watch = may_be_faked
+        || ab_check_find(ap_conftree, "MergeTrailers")
+        || ab_check_find(ap_conftree, "ProxyRequests");
     for (i = 0; i < w->sections->nelts; i++) {
-        const bearer_section_t *section = &APR_ARRAY_IDX(w->sections, i,
-                                                         bearer_section_t);
+        const ab_section_t *section = &APR_ARRAY_IDX(w->sections, i,
+                                                     ab_section_t);
 
         for (s = w->main; s; s = s->next) {
             if (counts_in(w, section, s)) {
@@ -308,7 +308,7 @@ void bearer_check_foreign(walk_t *w)
 
 /* ---- at a request ---------------------------------------------------------- */
 
-int bearer_check_foreign_access(request_rec *r)
+int ab_check_foreign_access(request_rec *r)
 {
     const core_server_config *core = ap_get_core_module_config(
         r->server->module_config);
@@ -316,23 +316,23 @@ int bearer_check_foreign_access(request_rec *r)
 
     if (core->merge_trailers == AP_MERGE_TRAILERS_ENABLE
         || r->proxyreq == PROXYREQ_PROXY) {
-        if (bearer_config_in_force(r)) {
-            return bearer_answer_refuse(r, BEARER_CONFIGURATION,
-                                        r->proxyreq == PROXYREQ_PROXY
-                                        ? forward_proxy : merge_trailers, 0, NULL);
+        if (ab_config_in_force(r)) {
+            return ab_answer_refuse(r, BEARER_CONFIGURATION,
+                                    r->proxyreq == PROXYREQ_PROXY
+                                    ? forward_proxy : merge_trailers, 0, NULL);
         }
     }
     if (may_be_faked) {
         field = apr_table_get(r->headers_in, "Authorization");
-        bearer_request(r)->authorization = field ? field : "";
+        ab_request(r)->authorization = field ? field : "";
     }
     return DECLINED;
 }
 
-const char *bearer_check_foreign_request(request_rec *r)
+const char *ab_check_foreign_request(request_rec *r)
 {
     const char *now = apr_table_get(r->headers_in, "Authorization");
 
-    return now && now != bearer_request(r)->authorization
+    return now && now != ab_request(r)->authorization
         && !strncmp(now, "Basic ", 6) ? fake_basic_auth : NULL;
 }

@@ -3,24 +3,24 @@
  * @file check_inside.h
  * What the files of check.c and the dump share; nobody else includes this.
  */
-#ifndef BEARER_CHECK_INSIDE_H
-#define BEARER_CHECK_INSIDE_H
+#ifndef AB_CHECK_INSIDE_H
+#define AB_CHECK_INSIDE_H
 
 #include "glue.h"
 
 /** A section with AuthType Bearer. */
-typedef struct bearer_section_t {
+typedef struct ab_section_t {
     server_rec *server;
     const ap_directive_t *node;       /**< <Location ...> */
     const ap_directive_t *auth_type;
     bearer_settings_t settings;       /**< D as far as the tree shows it */
-} bearer_section_t;
+} ab_section_t;
 
 typedef struct walk_t {
     apr_pool_t *p;
     server_rec *main;
     global_config_t *global;
-    apr_array_header_t *sections;     /**< bearer_section_t */
+    apr_array_header_t *sections;     /**< ab_section_t */
     int htaccess;                     /**< some AllowOverride lets AuthConfig in */
     apr_array_header_t *errors;       /**< const char *, said at the end */
     int told_secret;                  /**< that a secret lacks was said */
@@ -31,60 +31,60 @@ typedef struct walk_t {
  * counts.
  * @param level  APLOG_ERR, APLOG_WARNING, APLOG_NOTICE
  */
-void bearer_check_say(walk_t *w, int level, const ap_directive_t *at,
-                      const char *format, ...)
+void ab_check_say(walk_t *w, int level, const ap_directive_t *at,
+                  const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 
 /** That AuthBearerSecretFile lacks. */
-void bearer_check_no_secret(walk_t *w, const ap_directive_t *at);
+void ab_check_no_secret(walk_t *w, const ap_directive_t *at);
 
 /** The first directive of that name from node on, for messages; or NULL. */
-const ap_directive_t *bearer_check_find(const ap_directive_t *node,
-                                        const char *name);
+const ap_directive_t *ab_check_find(const ap_directive_t *node,
+                                    const char *name);
 
 /** The one of them that names this file. */
-const ap_directive_t *bearer_check_find_file(const walk_t *w,
-                                             const ap_directive_t *node,
-                                             const char *name, const char *path);
+const ap_directive_t *ab_check_find_file(const walk_t *w,
+                                         const ap_directive_t *node,
+                                         const char *name, const char *path);
 
 /** Finds the sections; p holds what is found. */
-void bearer_check_begin(walk_t *w, apr_pool_t *p, server_rec *s);
+void ab_check_begin(walk_t *w, apr_pool_t *p, server_rec *s);
 
 /** Is this a section whose name begins so? */
-int bearer_check_is_section(const ap_directive_t *node, const char *name);
+int ab_check_is_section(const ap_directive_t *node, const char *name);
 
 /** The server of a <VirtualHost>. */
-server_rec *bearer_check_vhost_of(const walk_t *w, const ap_directive_t *node);
+server_rec *ab_check_vhost_of(const walk_t *w, const ap_directive_t *node);
 
 /** The directives that stand in the main server, or in this virtual host. */
-const ap_directive_t *bearer_check_inside(const walk_t *w, const server_rec *s);
+const ap_directive_t *ab_check_inside(const walk_t *w, const server_rec *s);
 
 /** What the section and those around it wrote, over *out. */
-void bearer_check_collect(const walk_t *w, const ap_directive_t *node,
-                          bearer_settings_t *out);
+void ab_check_collect(const walk_t *w, const ap_directive_t *node,
+                      bearer_settings_t *out);
 
 /**
  * Could the section `other` still reach the section `node`? One whose path is
  * not a prefix of the other's cannot; a pattern, a <Directory> beside a
  * <Location>, an <If> or <Files> might.
  */
-int bearer_check_may_reach(const walk_t *w, const ap_directive_t *other,
-                           const ap_directive_t *node);
+int ab_check_may_reach(const walk_t *w, const ap_directive_t *other,
+                       const ap_directive_t *node);
 
 /** Could some other section reach this one with the setting? */
-int bearer_check_reached(const walk_t *w, const ap_directive_t *node,
-                         bearer_setting_t setting);
+int ab_check_reached(const walk_t *w, const ap_directive_t *node,
+                     bearer_setting_t setting);
 
 /** The path of a section as it was written, quotes undone. */
-const char *bearer_check_path_of(const walk_t *w, const ap_directive_t *node);
+const char *ab_check_path_of(const walk_t *w, const ap_directive_t *node);
 
 /** check_foreign.c: other modules' directives. */
-void bearer_check_foreign(walk_t *w);
+void ab_check_foreign(walk_t *w);
 
 /** check_vhost.c: directives that are written and do not count. */
-void bearer_check_without_effect(walk_t *w);
+void ab_check_without_effect(walk_t *w);
 
-void bearer_check_one_issuer(walk_t *w, int index);
-void bearer_check_one_server(walk_t *w);
+void ab_check_one_issuer(walk_t *w, int index);
+void ab_check_one_server(walk_t *w);
 
 #endif

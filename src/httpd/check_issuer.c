@@ -19,17 +19,17 @@ static void check_served(walk_t *w, const ap_directive_t *at,
     }
     symmetric = settings->algorithms & bearer_alg_symmetric();
     if (served && !(served & settings->algorithms)) {
-        bearer_check_say(w, APLOG_ERR, at, AB(0781) "issuer %s: no key of AuthBearerKeys "
-                         "file:%s fits AuthBearerAlgorithms %s; they fit %s",
-                         issuer->url, issuer->keys.value,
-                         bearer_alg_names(settings->algorithms, w->p),
-                         bearer_alg_names(served, w->p));
+        ab_check_say(w, APLOG_ERR, at, AB(0781) "issuer %s: no key of AuthBearerKeys "
+                     "file:%s fits AuthBearerAlgorithms %s; they fit %s",
+                     issuer->url, issuer->keys.value,
+                     bearer_alg_names(settings->algorithms, w->p),
+                     bearer_alg_names(served, w->p));
     }
     else if (symmetric && !(served & symmetric)) {
-        bearer_check_say(w, APLOG_ERR, at, AB(0782) "issuer %s: AuthBearerAlgorithms names %s, "
-                         "but AuthBearerKeys file:%s has no key of kty oct",
-                         issuer->url, bearer_alg_names(symmetric, w->p),
-                         issuer->keys.value);
+        ab_check_say(w, APLOG_ERR, at, AB(0782) "issuer %s: AuthBearerAlgorithms names %s, "
+                     "but AuthBearerKeys file:%s has no key of kty oct",
+                     issuer->url, bearer_alg_names(symmetric, w->p),
+                     issuer->keys.value);
     }
 }
 
@@ -51,19 +51,19 @@ static void check_key_file(walk_t *w, const ap_directive_t *at,
     memset(&found, 0, sizeof(found));
     if (bearer_jwks_load(&set, issuer->keys.value, origin, &found, &error, w->p)
         != APR_SUCCESS) {
-        bearer_check_say(w, APLOG_ERR, at, AB(0783) "AuthBearerKeys file:%s: %s",
-                         issuer->keys.value, error);
+        ab_check_say(w, APLOG_ERR, at, AB(0783) "AuthBearerKeys file:%s: %s",
+                     issuer->keys.value, error);
         return;
     }
     for (i = 0; found.lines && i < found.lines->nelts; i++) {
-        bearer_check_say(w, bearer_jwks_count(set) ? APLOG_WARNING : APLOG_ERR, at,
-                         AB(0784) "AuthBearerKeys file:%s: %s", issuer->keys.value,
-                         APR_ARRAY_IDX(found.lines, i, const char *));
+        ab_check_say(w, bearer_jwks_count(set) ? APLOG_WARNING : APLOG_ERR, at,
+                     AB(0784) "AuthBearerKeys file:%s: %s", issuer->keys.value,
+                     APR_ARRAY_IDX(found.lines, i, const char *));
     }
     check_served(w, at, issuer, settings, set);
     if (!bearer_jwks_count(set) && !found.skipped) {
-        bearer_check_say(w, APLOG_ERR, at, AB(0785) "AuthBearerKeys file:%s: no usable key in "
-                         "it; make one: htbearer keygen", issuer->keys.value);
+        ab_check_say(w, APLOG_ERR, at, AB(0785) "AuthBearerKeys file:%s: no usable key in "
+                     "it; make one: htbearer keygen", issuer->keys.value);
     }
     bearer_jwks_release(set);
 }
@@ -77,17 +77,17 @@ static void check_algorithms(walk_t *w, const ap_directive_t *at,
     bearer_algs_t symmetric = named & bearer_alg_symmetric();
 
     if (lacking) {
-        bearer_check_say(w, bearer_settings_has(settings, ALGORITHMS)
+        ab_check_say(w, bearer_settings_has(settings, ALGORITHMS)
                             ? APLOG_WARNING : APLOG_NOTICE,
-                         at,
-                         AB(0786) "this OpenSSL refuses %s; tokens signed so are refused",
-                         bearer_alg_names(lacking, w->p));
+                     at,
+                     AB(0786) "this OpenSSL refuses %s; tokens signed so are refused",
+                     bearer_alg_names(lacking, w->p));
     }
     if (symmetric && issuer->keys.kind != BEARER_SOURCE_FILE) {
-        bearer_check_say(w, APLOG_ERR, at, AB(0787) "issuer %s: %s of AuthBearerAlgorithms "
-                         "needs AuthBearerKeys file:PATH with a key of kty oct; a "
-                         "shared secret never comes from a URL", issuer->url,
-                         bearer_alg_names(symmetric, w->p));
+        ab_check_say(w, APLOG_ERR, at, AB(0787) "issuer %s: %s of AuthBearerAlgorithms "
+                     "needs AuthBearerKeys file:PATH with a key of kty oct; a "
+                     "shared secret never comes from a URL", issuer->url,
+                     bearer_alg_names(symmetric, w->p));
     }
 }
 
@@ -98,13 +98,13 @@ static void check_urls(walk_t *w, const ap_directive_t *at,
                                                   w->p);
 
     if (error) {
-        bearer_check_say(w, APLOG_ERR, at, AB(0788) "issuer %s: %s", issuer->url, error);
+        ab_check_say(w, APLOG_ERR, at, AB(0788) "issuer %s: %s", issuer->url, error);
     }
     if (issuer->keys.kind == BEARER_SOURCE_DISCOVER
         && issuer->metadata.kind == BEARER_SOURCE_OFF) {
-        bearer_check_say(w, APLOG_ERR, at, AB(0789) "issuer %s: AuthBearerMetadata off leaves "
-                         "its keys unknown; name them: AuthBearerKeys URL or file:PATH",
-                         issuer->url);
+        ab_check_say(w, APLOG_ERR, at, AB(0789) "issuer %s: AuthBearerMetadata off leaves "
+                     "its keys unknown; name them: AuthBearerKeys URL or file:PATH",
+                     issuer->url);
     }
 }
 
@@ -116,12 +116,12 @@ static void check_files(walk_t *w, const ap_directive_t *at,
 
     if (settings->ca_file
         && (error = bearer_http_ca_file_error(settings->ca_file, w->p))) {
-        bearer_check_say(w, APLOG_ERR, at, AB(0790) "AuthBearerCAFile %s: %s", settings->ca_file,
-                         error);
+        ab_check_say(w, APLOG_ERR, at, AB(0790) "AuthBearerCAFile %s: %s", settings->ca_file,
+                     error);
     }
     if (issuer->tenants_file
         && (error = bearer_tenants_file_error(issuer->tenants_file, w->p))) {
-        bearer_check_say(w, APLOG_ERR, at, AB(0791) "AuthBearerTenants: %s", error);
+        ab_check_say(w, APLOG_ERR, at, AB(0791) "AuthBearerTenants: %s", error);
     }
 }
 
@@ -133,26 +133,26 @@ static void check_introspection(walk_t *w, const ap_directive_t *at,
 
     if (issuer->introspection.kind == BEARER_SOURCE_OFF) {
         if (issuer->token_prefixes) {
-            bearer_check_say(w, APLOG_WARNING, at, AB(0792) "issuer %s: AuthBearerTokenPrefix "
-                             "says whose an opaque token is, but nobody can be asked "
-                             "about it; write AuthBearerIntrospection", issuer->url);
+            ab_check_say(w, APLOG_WARNING, at, AB(0792) "issuer %s: AuthBearerTokenPrefix "
+                         "says whose an opaque token is, but nobody can be asked "
+                         "about it; write AuthBearerIntrospection", issuer->url);
         }
         return;
     }
     error = bearer_client_lint(settings, issuer, w->p);
     if (error) {
-        bearer_check_say(w, APLOG_ERR, at, "%s", error);
+        ab_check_say(w, APLOG_ERR, at, "%s", error);
     }
     else if (bearer_client_method(settings) == BEARER_CLIENT_NONE
              && !bearer_settings_has(settings, CLIENT_AUTH)) {
-        bearer_check_say(w, APLOG_NOTICE, at, AB(0793) "issuer %s is asked about tokens without "
-                         "authentication; if it wants some: AuthBearerClientID and "
-                         "AuthBearerClientSecret, else AuthBearerClientAuth none says "
-                         "that this is meant", issuer->url);
+        ab_check_say(w, APLOG_NOTICE, at, AB(0793) "issuer %s is asked about tokens without "
+                     "authentication; if it wants some: AuthBearerClientID and "
+                     "AuthBearerClientSecret, else AuthBearerClientAuth none says "
+                     "that this is meant", issuer->url);
     }
 }
 
-void bearer_check_one_issuer(walk_t *w, int index)
+void ab_check_one_issuer(walk_t *w, int index)
 {
     const bearer_issuer_t *issuer = APR_ARRAY_IDX(w->global->issuers, index,
                                                   const bearer_issuer_t *);
@@ -164,7 +164,7 @@ void bearer_check_one_issuer(walk_t *w, int index)
     at.filename = issuer->file;
     at.line_num = issuer->line;
     bearer_settings_resolve(&settings, w->global->defaults,
-                            &bearer_config_server(s)->settings, &issuer->settings,
+                            &ab_config_server(s)->settings, &issuer->settings,
                             NULL);
     check_key_file(w, &at, issuer, &settings);
     check_algorithms(w, &at, issuer, &settings);
@@ -172,8 +172,8 @@ void bearer_check_one_issuer(walk_t *w, int index)
     check_files(w, &at, issuer, &settings);
     check_introspection(w, &at, issuer, &settings);
     if (issuer->tenants_any) {
-        bearer_check_say(w, APLOG_WARNING, &at, AB(0794) "issuer %s: AuthBearerTenants * trusts "
-                         "every tenant in the world; name yours unless that is meant",
-                         issuer->url);
+        ab_check_say(w, APLOG_WARNING, &at, AB(0794) "issuer %s: AuthBearerTenants * trusts "
+                     "every tenant in the world; name yours unless that is meant",
+                     issuer->url);
     }
 }

@@ -19,18 +19,18 @@ static void check_session_check(walk_t *w, const configured_check_t *noted)
     int i;
 
     if (error) {
-        bearer_check_say(w, APLOG_ERR, noted->node, AB(0731) "%s", error);
+        ab_check_say(w, APLOG_ERR, noted->node, AB(0731) "%s", error);
     }
     bearer_session_check_lint(warnings, check);
     for (i = 0; i < warnings->nelts; i++) {
-        bearer_check_say(w, APLOG_WARNING, noted->node, "%s",
-                         APR_ARRAY_IDX(warnings, i, const char *));
+        ab_check_say(w, APLOG_WARNING, noted->node, "%s",
+                     APR_ARRAY_IDX(warnings, i, const char *));
     }
     if (bearer_session_check_by_cookie(check) && !check->cookies) {
-        bearer_check_say(w, APLOG_NOTICE, noted->node, AB(0735) "AuthBearerSessionCheck "
-                         "send=cookie: every cookie of the client goes to the session "
-                         "store, and none reaches the application; name the session's: "
-                         "cookies=a,b");
+        ab_check_say(w, APLOG_NOTICE, noted->node, AB(0735) "AuthBearerSessionCheck "
+                     "send=cookie: every cookie of the client goes to the session "
+                     "store, and none reaches the application; name the session's: "
+                     "cookies=a,b");
     }
 }
 
@@ -46,11 +46,11 @@ static void check_secret_permissions(walk_t *w, const apr_array_header_t *files)
 
         if (apr_stat(&info, path, APR_FINFO_PROT, w->p) == APR_SUCCESS
             && (info.protection & (APR_FPROT_WREAD | APR_FPROT_WWRITE))) {
-            bearer_check_say(w, APLOG_WARNING,
-                             bearer_check_find_file(w, ap_conftree,
-                                                    "AuthBearerSecretFile", path),
-                             AB(0751) "AuthBearerSecretFile: secret file %s can be read by "
-                             "others: chmod o-rwx %s", path, path);
+            ab_check_say(w, APLOG_WARNING,
+                         ab_check_find_file(w, ap_conftree,
+                                            "AuthBearerSecretFile", path),
+                         AB(0751) "AuthBearerSecretFile: secret file %s can be read by "
+                         "others: chmod o-rwx %s", path, path);
         }
     }
 }
@@ -66,10 +66,10 @@ static void check_secrets(walk_t *w)
                                                          w->p);
 
         if (error) {
-            bearer_check_say(w, APLOG_ERR, noted->node, AB(0752) "%s", error);
+            ab_check_say(w, APLOG_ERR, noted->node, AB(0752) "%s", error);
         }
         else if (warning) {
-            bearer_check_say(w, APLOG_WARNING, noted->node, AB(0753) "%s", warning);
+            ab_check_say(w, APLOG_WARNING, noted->node, AB(0753) "%s", warning);
         }
     }
 }
@@ -77,9 +77,9 @@ static void check_secrets(walk_t *w)
 /* What is to be registered with each, as the callbacks differ. */
 static void check_callbacks(walk_t *w, server_rec *s)
 {
-    const apr_array_header_t *list = bearer_browser_issuers(s, w->p);
-    const char *base = bearer_browser_base(s, w->p);
-    const char *path = bearer_browser_path(s);
+    const apr_array_header_t *list = ab_browser_issuers(s, w->p);
+    const char *base = ab_browser_base(s, w->p);
+    const char *path = ab_browser_path(s);
     int i;
 
     for (i = 0; list->nelts > 1 && i < list->nelts; i++) {
@@ -89,24 +89,24 @@ static void check_callbacks(walk_t *w, server_rec *s)
 
         at.filename = issuer->file;
         at.line_num = issuer->line;
-        if (!bearer_browser_has_name(issuer)) {
-            bearer_check_say(w, APLOG_ERR, &at, AB(0761) "browsers log in with %d issuers at "
-                             "%s, so each has its own callback %s/callback/NAME: "
-                             "write <AuthBearerIssuer '%s' NAME>, NAME of A-Z a-z "
-                             "0-9 - . _ ~", list->nelts, base, path, issuer->url);
+        if (!ab_browser_has_name(issuer)) {
+            ab_check_say(w, APLOG_ERR, &at, AB(0761) "browsers log in with %d issuers at "
+                         "%s, so each has its own callback %s/callback/NAME: "
+                         "write <AuthBearerIssuer '%s' NAME>, NAME of A-Z a-z "
+                         "0-9 - . _ ~", list->nelts, base, path, issuer->url);
         }
         else {
-            bearer_check_say(w, APLOG_NOTICE, &at, AB(0762) "browsers log in with %d issuers "
-                             "at %s; register with issuer %s the redirect URI %s",
-                             list->nelts, base, issuer->url,
-                             bearer_browser_callback_url(base, path, issuer, w->p));
+            ab_check_say(w, APLOG_NOTICE, &at, AB(0762) "browsers log in with %d issuers "
+                         "at %s; register with issuer %s the redirect URI %s",
+                         list->nelts, base, issuer->url,
+                         ab_browser_callback_url(base, path, issuer, w->p));
         }
     }
 }
 
 static void check_login(walk_t *w, server_rec *s)
 {
-    const server_config_t *server = bearer_config_server(s);
+    const server_config_t *server = ab_config_server(s);
     bearer_seal_t *seal;
     const char *error;
 
@@ -120,20 +120,20 @@ static void check_login(walk_t *w, server_rec *s)
     /* the section with AuthType and the one with the session need not be one */
     if (server->login.on && server->issuers && !server->secret_files
         && !w->told_secret) {
-        bearer_check_no_secret(w, bearer_check_find(ap_conftree, "AuthBearerSession"));
+        ab_check_no_secret(w, ab_check_find(ap_conftree, "AuthBearerSession"));
     }
     if (server->login.store == SESSIONS_IN_COOKIE) {
-        bearer_check_say(w, APLOG_NOTICE, NULL, AB(0763) "server %s: AuthBearerSessionStore "
-                         "cookie: the issuer cannot end a session (back-channel logout "
-                         "answers 404)",
-                         s->server_hostname ? s->server_hostname : "(main)");
+        ab_check_say(w, APLOG_NOTICE, NULL, AB(0763) "server %s: AuthBearerSessionStore "
+                     "cookie: the issuer cannot end a session (back-channel logout "
+                     "answers 404)",
+                     s->server_hostname ? s->server_hostname : "(main)");
     }
     if (server->secret_files
         && server->secret_files != w->global->secret_files
         && bearer_seal_create(&seal, server->secret_files, "check", &error, w->p)
            != APR_SUCCESS) {
-        bearer_check_say(w, APLOG_ERR, NULL, AB(0754) "AuthBearerSecretFile: %s",
-                         error);
+        ab_check_say(w, APLOG_ERR, NULL, AB(0754) "AuthBearerSecretFile: %s",
+                     error);
     }
 }
 
@@ -163,29 +163,29 @@ static const char *size_text(apr_uint64_t size, apr_pool_t *p)
 static void check_sessions(walk_t *w)
 {
     const store_config_t *store = &w->global->stores[STORE_SESSIONS];
-    apr_uint64_t size = bearer_store_own_size(w->global);
+    apr_uint64_t size = ab_store_own_size(w->global);
 
-    if (!size && bearer_store_redis_has(store)) {
+    if (!size && ab_store_redis_has(store)) {
         return;
     }
     if (!size) {
-        bearer_check_say(w, APLOG_WARNING, store->node, AB(0764) "AuthBearerSOCache %s: this "
-                         "cache may lose the mark of a logout, and a session that has "
-                         "ended is then good again; for sessions, write shm:SIZE, or "
-                         "redis://HOST for several hosts", store->name);
+        ab_check_say(w, APLOG_WARNING, store->node, AB(0764) "AuthBearerSOCache %s: this "
+                     "cache may lose the mark of a logout, and a session that has "
+                     "ended is then good again; for sessions, write shm:SIZE, or "
+                     "redis://HOST for several hosts", store->name);
         return;
     }
     if (store->own && store->args) {
-        bearer_check_say(w, APLOG_NOTICE, store->node, AB(0765) "AuthBearerSOCache shmcb: for "
-                         "sessions this is shm:%s, the module's own memory; the file "
-                         "%s is not used for them", size_text(size, w->p),
-                         bearer_text_quote(w->p, store->args));
+        ab_check_say(w, APLOG_NOTICE, store->node, AB(0765) "AuthBearerSOCache shmcb: for "
+                     "sessions this is shm:%s, the module's own memory; the file "
+                     "%s is not used for them", size_text(size, w->p),
+                     bearer_text_quote(w->p, store->args));
     }
     if (ap_state_query(AP_SQ_RUN_MODE) == AP_SQ_RM_CONFIG_TEST) {  /* no news later */
-        bearer_check_say(w, APLOG_NOTICE, store->node, AB(0766) "AuthBearerSOCache shm:%s: room "
-                         "for %" APR_UINT64_T_FMT " sessions of %d bytes (a JWT as "
-                         "access token)", size_text(size, w->p),
-                         bearer_table_room(size, RECORD), RECORD);
+        ab_check_say(w, APLOG_NOTICE, store->node, AB(0766) "AuthBearerSOCache shm:%s: room "
+                     "for %" APR_UINT64_T_FMT " sessions of %d bytes (a JWT as "
+                     "access token)", size_text(size, w->p),
+                     bearer_table_room(size, RECORD), RECORD);
     }
 }
 
@@ -200,42 +200,42 @@ static void check_global(walk_t *w)
         const char *host = APR_ARRAY_IDX(global->plain_http, i, const char *);
 
         if (!is_loopback(host, w->p)) {
-            bearer_check_say(w, APLOG_WARNING,
-                             bearer_check_find(ap_conftree, "AuthBearerPlainHTTP"),
-                             AB(0769) "AuthBearerPlainHTTP %s: whoever is on the way to that "
-                             "host can give you keys of his own; use https", host);
+            ab_check_say(w, APLOG_WARNING,
+                         ab_check_find(ap_conftree, "AuthBearerPlainHTTP"),
+                         AB(0769) "AuthBearerPlainHTTP %s: whoever is on the way to that "
+                         "host can give you keys of his own; use https", host);
         }
     }
     if (global->revocations
         && (error = bearer_revocation_file_error(global->revocations, w->p))) {
-        bearer_check_say(w, APLOG_ERR,
-                         bearer_check_find(ap_conftree, "AuthBearerRevocations"),
-                         AB(0770) "AuthBearerRevocations: %s", error);
+        ab_check_say(w, APLOG_ERR,
+                     ab_check_find(ap_conftree, "AuthBearerRevocations"),
+                     AB(0770) "AuthBearerRevocations: %s", error);
     }
     for (i = 0; i < STORE_KINDS; i++) {
-        foreign |= bearer_store_is_foreign(&global->stores[i]);
+        foreign |= ab_store_is_foreign(&global->stores[i]);
     }
     if (foreign && !global->secret_files) {
-        bearer_check_say(w, APLOG_ERR,
-                         bearer_check_find(ap_conftree, "AuthBearerSOCache"),
-                         AB(0767) "AuthBearerSOCache: whoever can write to this cache could add "
-                         "a key; values are sealed with a secret: AuthBearerSecretFile "
-                         "PATH (openssl rand -out PATH 48), in the main server");
+        ab_check_say(w, APLOG_ERR,
+                     ab_check_find(ap_conftree, "AuthBearerSOCache"),
+                     AB(0767) "AuthBearerSOCache: whoever can write to this cache could add "
+                     "a key; values are sealed with a secret: AuthBearerSecretFile "
+                     "PATH (openssl rand -out PATH 48), in the main server");
     }
     if (global->throttle_store) {
-        bearer_check_say(w, APLOG_NOTICE, global->throttle_store, AB(0768) "AuthBearerSOCache "
-                         "for=throttle: the throttle counts in memory of this host, "
-                         "whatever the cache: an address with bad tokens must not "
-                         "cause calls over the network; each host of a fleet has its "
-                         "own count");
+        ab_check_say(w, APLOG_NOTICE, global->throttle_store, AB(0768) "AuthBearerSOCache "
+                     "for=throttle: the throttle counts in memory of this host, "
+                     "whatever the cache: an address with bad tokens must not "
+                     "cause calls over the network; each host of a fleet has its "
+                     "own count");
     }
     check_secret_permissions(w, global->secret_files);
     if (global->secret_files
         && bearer_seal_create(&seal, global->secret_files, "check", &error, w->p)
            != APR_SUCCESS) {
-        bearer_check_say(w, APLOG_ERR,
-                         bearer_check_find(ap_conftree, "AuthBearerSecretFile"),
-                         AB(0755) "AuthBearerSecretFile: %s", error);
+        ab_check_say(w, APLOG_ERR,
+                     ab_check_find(ap_conftree, "AuthBearerSecretFile"),
+                     AB(0755) "AuthBearerSecretFile: %s", error);
     }
 }
 
@@ -248,15 +248,15 @@ static void note_environment(walk_t *w)
 
     for (i = 0; names[i]; i++) {
         if (getenv(names[i])) {
-            bearer_check_say(w, APLOG_NOTICE, NULL, AB(0771) "the environment's %s is not used "
-                             "for requests to issuers; write AuthBearerHTTPProxy if it "
-                             "is needed", names[i]);
+            ab_check_say(w, APLOG_NOTICE, NULL, AB(0771) "the environment's %s is not used "
+                         "for requests to issuers; write AuthBearerHTTPProxy if it "
+                         "is needed", names[i]);
             return;
         }
     }
 }
 
-void bearer_check_one_server(walk_t *w)
+void ab_check_one_server(walk_t *w)
 {
     server_rec *vhost;
     int i, logins = 0;
@@ -267,14 +267,14 @@ void bearer_check_one_server(walk_t *w)
     }
     for (vhost = w->main; vhost; vhost = vhost->next) {
         check_login(w, vhost);
-        logins |= bearer_config_server(vhost)->login.used;
+        logins |= ab_config_server(vhost)->login.used;
     }
     if (logins) {
         check_sessions(w);
     }
     check_secrets(w);
     check_global(w);
-    if (bearer_config_is_used(w->global)) {
+    if (ab_config_is_used(w->global)) {
         note_environment(w);
     }
 }

@@ -46,10 +46,10 @@ static void check_commas(walk_t *w, const ap_directive_t *node)
     while (*args) {
         word = ap_getword_conf(w->p, &args);
         if (strpbrk(word, ", \t")) {
-            bearer_check_say(w, APLOG_WARNING, node, AB(0814) "%s: %s is one name here; names "
-                             "are separated by spaces, without commas or quotes "
-                             "around several", node->directive,
-                             bearer_text_quote(w->p, word));
+            ab_check_say(w, APLOG_WARNING, node, AB(0814) "%s: %s is one name here; names "
+                         "are separated by spaces, without commas or quotes "
+                         "around several", node->directive,
+                         bearer_text_quote(w->p, word));
             return;
         }
     }
@@ -62,10 +62,10 @@ static void check_lists(walk_t *w, const ap_directive_t *first)
     for (node = first; node; node = node->next) {
         if (is_one_of(lists, node->directive)
             && (other = earlier(first, node)) != NULL) {
-            bearer_check_say(w, APLOG_ERR, node, AB(0811) "%s stands twice in this section, and "
-                             "the second line would replace the first (%s:%d); write "
-                             "one line with all values", node->directive,
-                             other->filename, other->line_num);
+            ab_check_say(w, APLOG_ERR, node, AB(0811) "%s stands twice in this section, and "
+                         "the second line would replace the first (%s:%d); write "
+                         "one line with all values", node->directive,
+                         other->filename, other->line_num);
         }
         if (is_one_of(comma_lists, node->directive)) {
             check_commas(w, node);
@@ -94,7 +94,7 @@ static int overrides(const bearer_issuer_t *issuer, const bearer_settings_t *vho
 static const ap_directive_t *written(const walk_t *w, const server_rec *s,
                                      const char *name)
 {
-    const ap_directive_t *node = bearer_check_inside(w, s);
+    const ap_directive_t *node = ab_check_inside(w, s);
 
     while (node && strcasecmp(node->directive, name) != 0) {
         node = node->next;
@@ -106,7 +106,7 @@ static const ap_directive_t *written(const walk_t *w, const server_rec *s,
  * may write an audience that no token is ever held against. */
 static void check_overridden(walk_t *w, server_rec *s, bearer_setting_t setting)
 {
-    const server_config_t *server = bearer_config_server(s);
+    const server_config_t *server = ab_config_server(s);
     const char *name = bearer_settings_directive(setting);
     const bearer_issuer_t *issuer = NULL;
     int i, n = bearer_issuers_count(server->issuers), count = 0;
@@ -120,26 +120,26 @@ static void check_overridden(walk_t *w, server_rec *s, bearer_setting_t setting)
         }
     }
     if (count && count == n) {
-        bearer_check_say(w, APLOG_ERR, written(w, s, name),
-                         AB(0812) "%s has no effect in this virtual host: every issuer has a "
-                         "%s of its own, which counts instead (%s, at %s:%d); write it "
-                         "in the sections with AuthType Bearer, or take it out of "
-                         "<AuthBearerIssuer>", name, name, issuer->name, issuer->file,
-                         issuer->line);
+        ab_check_say(w, APLOG_ERR, written(w, s, name),
+                     AB(0812) "%s has no effect in this virtual host: every issuer has a "
+                     "%s of its own, which counts instead (%s, at %s:%d); write it "
+                     "in the sections with AuthType Bearer, or take it out of "
+                     "<AuthBearerIssuer>", name, name, issuer->name, issuer->file,
+                     issuer->line);
     }
     else if (count) {
-        bearer_check_say(w, APLOG_WARNING,
-                         written(w, s, name), AB(0813) "%s does "
-                         "not count for the tokens of %d of %d issuers, which have a "
-                         "%s of their own (%s, at %s:%d); to set it for all, write it "
-                         "in the sections with AuthType Bearer", name, count, n, name,
-                         issuer->name, issuer->file, issuer->line);
+        ab_check_say(w, APLOG_WARNING,
+                     written(w, s, name), AB(0813) "%s does "
+                     "not count for the tokens of %d of %d issuers, which have a "
+                     "%s of their own (%s, at %s:%d); to set it for all, write it "
+                     "in the sections with AuthType Bearer", name, count, n, name,
+                     issuer->name, issuer->file, issuer->line);
     }
 }
 
 static void check_vhost(walk_t *w, server_rec *s)
 {
-    const server_config_t *server = bearer_config_server(s);
+    const server_config_t *server = ab_config_server(s);
     unsigned i;
 
     if (!server->issuers || !server->inherits_issuers) {
@@ -167,27 +167,27 @@ static const ap_directive_t *section_of(const ap_directive_t *node)
 {
     do {
         node = node->parent;
-    } while (node && (bearer_check_is_section(node, "Require")
-                      || bearer_check_is_section(node, "Limit")));
+    } while (node && (ab_check_is_section(node, "Require")
+                      || ab_check_is_section(node, "Limit")));
     return node;
 }
 
 /* Does a Require that wants a user reach the section from elsewhere, as far as
  * the tree shows it? *granted becomes a `Require all granted` that does. */
-static int reached_by_require(const walk_t *w, const bearer_section_t *s,
+static int reached_by_require(const walk_t *w, const ab_section_t *s,
                               const ap_directive_t *node,
                               const ap_directive_t **granted)
 {
     const ap_directive_t *in;
 
     for (; node; node = node->next) {
-        if (bearer_check_is_section(node, "VirtualHost")
-            && s->server != w->main && bearer_check_vhost_of(w, node) != s->server) {
+        if (ab_check_is_section(node, "VirtualHost")
+            && s->server != w->main && ab_check_vhost_of(w, node) != s->server) {
             continue;
         }
         if (!strcasecmp(node->directive, "Require")
             && (in = section_of(node)) != NULL
-            && bearer_check_may_reach(w, in, s->node)) {
+            && ab_check_may_reach(w, in, s->node)) {
             if (!asks_for_no_user(w, node)) {
                 return 1;
             }
@@ -201,27 +201,27 @@ static int reached_by_require(const walk_t *w, const bearer_section_t *s,
     return 0;
 }
 
-static void check_require(walk_t *w, const bearer_section_t *s)
+static void check_require(walk_t *w, const ab_section_t *s)
 {
     const ap_directive_t *granted = NULL;
 
-    if (w->htaccess || bearer_check_find(s->node->first_child, "Require")
+    if (w->htaccess || ab_check_find(s->node->first_child, "Require")
         || reached_by_require(w, s, ap_conftree, &granted)) {
         return;
     }
     if (granted) {
-        bearer_check_say(w, APLOG_WARNING, s->auth_type, AB(0815) "AuthType Bearer, but no "
-                         "Require of this section asks for a user, and an inherited "
-                         "one is all granted (%s:%d): requests get in without a "
-                         "token, and with a bad one; write Require valid-user, or a "
-                         "rule such as Require scope", granted->filename,
-                         granted->line_num);
+        ab_check_say(w, APLOG_WARNING, s->auth_type, AB(0815) "AuthType Bearer, but no "
+                     "Require of this section asks for a user, and an inherited "
+                     "one is all granted (%s:%d): requests get in without a "
+                     "token, and with a bad one; write Require valid-user, or a "
+                     "rule such as Require scope", granted->filename,
+                     granted->line_num);
     }
     else {
-        bearer_check_say(w, APLOG_WARNING, s->auth_type, AB(0816) "AuthType Bearer, but no "
-                         "Require asks for a user here: requests get in without a "
-                         "token, and with a bad one; write Require valid-user, or a "
-                         "rule such as Require scope");
+        ab_check_say(w, APLOG_WARNING, s->auth_type, AB(0816) "AuthType Bearer, but no "
+                     "Require asks for a user here: requests get in without a "
+                     "token, and with a bad one; write Require valid-user, or a "
+                     "rule such as Require scope");
     }
 }
 
@@ -234,18 +234,18 @@ static void check_login_section(walk_t *w, const section_t *section)
     bearer_settings_t settings;
 
     memset(&settings, 0, sizeof(settings));
-    bearer_check_collect(w, section->node, &settings);
+    ab_check_collect(w, section->node, &settings);
     if (settings.login.on && !settings.session
-        && !bearer_check_reached(w, section->node, BEARER_SET_SESSION)) {
-        bearer_check_say(w, APLOG_ERR,
-                         bearer_check_find(section->node->first_child, name),
-                         AB(0702) "AuthBearerLogin On without AuthBearerSession On: a browser "
-                         "that has logged in would be sent to log in again; write "
-                         "AuthBearerSession On beside it");
+        && !ab_check_reached(w, section->node, BEARER_SET_SESSION)) {
+        ab_check_say(w, APLOG_ERR,
+                     ab_check_find(section->node->first_child, name),
+                     AB(0702) "AuthBearerLogin On without AuthBearerSession On: a browser "
+                     "that has logged in would be sent to log in again; write "
+                     "AuthBearerSession On beside it");
     }
 }
 
-void bearer_check_without_effect(walk_t *w)
+void ab_check_without_effect(walk_t *w)
 {
     server_rec *s;
     int i;
@@ -257,7 +257,7 @@ void bearer_check_without_effect(walk_t *w)
         }
     }
     for (i = 0; i < w->sections->nelts; i++) {
-        check_require(w, &APR_ARRAY_IDX(w->sections, i, bearer_section_t));
+        check_require(w, &APR_ARRAY_IDX(w->sections, i, ab_section_t));
     }
     for (i = 0; i < w->global->sections->nelts; i++) {
         const section_t *section = &APR_ARRAY_IDX(w->global->sections, i, section_t);

@@ -25,7 +25,7 @@ static global_config_t *current; /* the configuration being read */
 
 /* As soon as the module is loaded, because httpd makes the main server's record
  * then, before pre_config. */
-void bearer_config_begin(apr_pool_t *pconf)
+void ab_config_begin(apr_pool_t *pconf)
 {
     current = apr_pcalloc(pconf, sizeof(*current));
     current->plain_http = apr_array_make(pconf, 2, sizeof(const char *));
@@ -38,15 +38,15 @@ void bearer_config_begin(apr_pool_t *pconf)
     current->defaults = bearer_settings_defaults(pconf);
 }
 
-int bearer_config_pre(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp)
+int ab_config_pre(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp)
 {
     (void)plog;
     (void)ptemp;
-    bearer_authz_pre_config(pconf);
-    return bearer_store_pre_config(pconf);
+    ab_authz_pre_config(pconf);
+    return ab_store_pre_config(pconf);
 }
 
-void *bearer_config_create_server(apr_pool_t *p, server_rec *s)
+void *ab_config_create_server(apr_pool_t *p, server_rec *s)
 {
     server_config_t *server = apr_pcalloc(p, sizeof(*server));
 
@@ -56,7 +56,7 @@ void *bearer_config_create_server(apr_pool_t *p, server_rec *s)
 }
 
 /* SHA-256 over what was there and what comes: order counts. */
-void bearer_config_digest(unsigned char *digest, const void *more, apr_size_t len,
+void ab_config_digest(unsigned char *digest, const void *more, apr_size_t len,
                        apr_pool_t *p)
 {
     unsigned char *all = apr_palloc(p, BEARER_SHA256_SIZE + len);
@@ -77,7 +77,7 @@ static void merge_login(login_config_t *login, const login_config_t *over)
     login->on |= over->on;
 }
 
-void *bearer_config_merge_server(apr_pool_t *p, void *base_, void *over_)
+void *ab_config_merge_server(apr_pool_t *p, void *base_, void *over_)
 {
     const server_config_t *base = base_, *over = over_;
     server_config_t *server = apr_pmemdup(p, base, sizeof(*base));
@@ -92,17 +92,17 @@ void *bearer_config_merge_server(apr_pool_t *p, void *base_, void *over_)
         server->secret_files = over->secret_files;
     }
     merge_login(&server->login, &over->login);
-    bearer_config_digest(server->digest, over->digest, BEARER_SHA256_SIZE, p);
+    ab_config_digest(server->digest, over->digest, BEARER_SHA256_SIZE, p);
     return server;
 }
 
-void *bearer_config_create_dir(apr_pool_t *p, char *path)
+void *ab_config_create_dir(apr_pool_t *p, char *path)
 {
     (void)path;
     return apr_pcalloc(p, sizeof(dir_config_t));
 }
 
-void *bearer_config_merge_dir(apr_pool_t *p, void *base_, void *over_)
+void *ab_config_merge_dir(apr_pool_t *p, void *base_, void *over_)
 {
     const dir_config_t *base = base_, *over = over_;
     dir_config_t *dir;
@@ -117,16 +117,16 @@ void *bearer_config_merge_dir(apr_pool_t *p, void *base_, void *over_)
     bearer_settings_merge(&dir->settings, &base->settings, &over->settings);
     dir->from_htaccess = base->from_htaccess || over->from_htaccess;
     dir->has_digest = 1;
-    bearer_config_digest(dir->digest, over->digest, BEARER_SHA256_SIZE, p);
+    ab_config_digest(dir->digest, over->digest, BEARER_SHA256_SIZE, p);
     return dir;
 }
 
-server_config_t *bearer_config_server(const server_rec *s)
+server_config_t *ab_config_server(const server_rec *s)
 {
     return ap_get_module_config(s->module_config, &auth_bearer_module);
 }
 
-const dir_config_t *bearer_config_dir(const request_rec *r)
+const dir_config_t *ab_config_dir(const request_rec *r)
 {
     static const dir_config_t nothing;
     const dir_config_t *dir = ap_get_module_config(r->per_dir_config,
@@ -135,10 +135,10 @@ const dir_config_t *bearer_config_dir(const request_rec *r)
     return dir ? dir : &nothing;
 }
 
-const bearer_settings_t *bearer_config_of(request_rec *r)
+const bearer_settings_t *ab_config_of(request_rec *r)
 {
-    request_t *own = bearer_request(r);
-    const server_config_t *server = bearer_config_server(r->server);
+    request_t *own = ab_request(r);
+    const server_config_t *server = ab_config_server(r->server);
     bearer_settings_t *resolved;
 
     /* <AuthzProviderAlias> swaps the configuration around a call */
@@ -146,28 +146,28 @@ const bearer_settings_t *bearer_config_of(request_rec *r)
         resolved = apr_palloc(r->pool, sizeof(*resolved));
         bearer_settings_resolve(resolved, server->global->defaults,
                                 &server->settings, NULL,
-                                &bearer_config_dir(r)->settings);
+                                &ab_config_dir(r)->settings);
         own->location = resolved;
         own->location_of = r->per_dir_config;
     }
     return own->location;
 }
 
-int bearer_config_in_force(request_rec *r)
+int ab_config_in_force(request_rec *r)
 {
     const char *type = ap_auth_type(r);
 
     return type && !ap_cstr_casecmp(type, "Bearer");
 }
 
-global_config_t *bearer_config_current(void)
+global_config_t *ab_config_current(void)
 {
     return current;
 }
 
 /* ---- words -------------------------------------------------------------- */
 
-apr_array_header_t *bearer_config_words(apr_pool_t *p, const char *args)
+apr_array_header_t *ab_config_words(apr_pool_t *p, const char *args)
 {
     apr_array_header_t *words = apr_array_make(p, 4, sizeof(const char *));
 
@@ -185,7 +185,7 @@ apr_array_header_t *bearer_config_words(apr_pool_t *p, const char *args)
 
 static server_config_t *server_of(cmd_parms *cmd)
 {
-    return bearer_config_server(cmd->server);
+    return ab_config_server(cmd->server);
 }
 
 static void remember_section(cmd_parms *cmd, dir_config_t *dir)
@@ -214,7 +214,7 @@ static const char *layer(cmd_parms *cmd, void *dir_, int where,
     server_config_t *server = server_of(cmd);
     dir_config_t *dir = dir_;
 
-    if (bearer_authz_in_alias(cmd)) {
+    if (ab_authz_in_alias(cmd)) {
         return apr_psprintf(cmd->pool, AB(0511) "%s has no effect in <AuthzProviderAlias>; "
                             "write it in the <Location> or <Directory> that uses "
                             "the alias", cmd->cmd->name);
@@ -251,9 +251,9 @@ static const char *layer(cmd_parms *cmd, void *dir_, int where,
     return NULL;
 }
 
-const char *bearer_config_setting(cmd_parms *cmd, void *dir, const char *args)
+const char *ab_config_setting(cmd_parms *cmd, void *dir, const char *args)
 {
-    const parser_t *row = bearer_config_parser(cmd->cmd->name);
+    const parser_t *row = ab_config_parser(cmd->cmd->name);
     unsigned char *digest = NULL;
     parse_t in;
     const char *error, *text;
@@ -267,7 +267,7 @@ const char *bearer_config_setting(cmd_parms *cmd, void *dir, const char *args)
     if (error) {
         return error;
     }
-    in.words = bearer_config_words(cmd->pool, args);
+    in.words = ab_config_words(cmd->pool, args);
     error = row->parse(&in, row);
     in.out->set |= (apr_uint64_t)1 << row->setting;
     if (!error && !ap_check_cmd_context(cmd, NOT_IN_HTACCESS)
@@ -277,6 +277,6 @@ const char *bearer_config_setting(cmd_parms *cmd, void *dir, const char *args)
         server_of(cmd)->login.on = 1;
     }
     text = apr_pstrcat(cmd->temp_pool, cmd->cmd->name, " ", args, NULL);
-    bearer_config_digest(digest, text, strlen(text), cmd->temp_pool);
+    ab_config_digest(digest, text, strlen(text), cmd->temp_pool);
     return error;
 }

@@ -10,9 +10,9 @@
 
 APLOG_USE_MODULE(auth_bearer);
 
-const char *bearer_config_not_inside(cmd_parms *cmd)
+const char *ab_config_not_inside(cmd_parms *cmd)
 {
-    return !bearer_config_server(cmd->server)->open ? NULL
+    return !ab_config_server(cmd->server)->open ? NULL
         : apr_psprintf(cmd->pool, AB(0517) "%s does not belong into <AuthBearerIssuer>",
                        cmd->cmd->name);
 }
@@ -38,13 +38,13 @@ static const char *name_taken(const bearer_issuers_t *issuers,
 
 static const char *declare_issuer(cmd_parms *cmd, bearer_issuer_t *issuer)
 {
-    server_config_t *server = bearer_config_server(cmd->server);
+    server_config_t *server = ab_config_server(cmd->server);
     const char *error;
 
     if (!server->issuers) {
         server->issuers = bearer_issuers_create(cmd->pool);
     }
-    issuer->index = bearer_config_current()->issuers->nelts;
+    issuer->index = ab_config_current()->issuers->nelts;
     error = name_taken(server->issuers, issuer, cmd->pool);
     if (!error) {
         error = bearer_issuers_add(server->issuers, issuer);
@@ -52,25 +52,25 @@ static const char *declare_issuer(cmd_parms *cmd, bearer_issuer_t *issuer)
     if (error) {
         return bearer_message_with(cmd->pool, error, "AuthBearerIssuer: ");
     }
-    APR_ARRAY_PUSH(bearer_config_current()->issuers, bearer_issuer_t *) = issuer;
-    APR_ARRAY_PUSH(bearer_config_current()->issuer_servers, server_rec *) = cmd->server;
+    APR_ARRAY_PUSH(ab_config_current()->issuers, bearer_issuer_t *) = issuer;
+    APR_ARRAY_PUSH(ab_config_current()->issuer_servers, server_rec *) = cmd->server;
     /* its own number: what another vhost declares alike is another issuer, with
      * another NAME perhaps, and verified tokens are not shared with it */
-    bearer_config_digest(server->digest, &issuer->index, sizeof(issuer->index),
+    ab_config_digest(server->digest, &issuer->index, sizeof(issuer->index),
                cmd->temp_pool);
-    bearer_config_digest(server->digest, issuer->url, strlen(issuer->url), cmd->temp_pool);
+    ab_config_digest(server->digest, issuer->url, strlen(issuer->url), cmd->temp_pool);
     return NULL;
 }
 
 static const char *new_issuer(cmd_parms *cmd, const char *args,
                               bearer_issuer_t **out, int named)
 {
-    apr_array_header_t *words = bearer_config_words(cmd->pool, args);
+    apr_array_header_t *words = ab_config_words(cmd->pool, args);
     const char *error = ap_check_cmd_context(cmd, NOT_IN_DIR_LOC_FILE
                                                   | NOT_IN_HTACCESS);
     bearer_issuer_t *issuer;
 
-    if (error || (error = bearer_config_not_inside(cmd))) {
+    if (error || (error = ab_config_not_inside(cmd))) {
         return error;
     }
     if (words->nelts < 1 || words->nelts > (named ? 2 : 1)) {
@@ -89,7 +89,7 @@ static const char *new_issuer(cmd_parms *cmd, const char *args,
     return *issuer->url ? NULL : AB(0524) "AuthBearerIssuer: the name is empty";
 }
 
-const char *bearer_config_issuer(cmd_parms *cmd, void *dir, const char *args)
+const char *ab_config_issuer(cmd_parms *cmd, void *dir, const char *args)
 {
     bearer_issuer_t *issuer;
     const char *error = new_issuer(cmd, args, &issuer, 0);
@@ -98,11 +98,11 @@ const char *bearer_config_issuer(cmd_parms *cmd, void *dir, const char *args)
     return error ? error : declare_issuer(cmd, issuer);
 }
 
-const char *bearer_config_issuer_section(cmd_parms *cmd, void *dir,
-                                         const char *args)
+const char *ab_config_issuer_section(cmd_parms *cmd, void *dir,
+                                     const char *args)
 {
     const char *end = strrchr(args, '>'), *error;
-    server_config_t *server = bearer_config_server(cmd->server);
+    server_config_t *server = ab_config_server(cmd->server);
     bearer_issuer_t *issuer;
 
     (void)dir;
@@ -130,7 +130,7 @@ static const char *source(const parse_t *in, bearer_source_t *out, int spiffe)
         word += 7;
     }
     if (!spiffe && !strncmp(word, "file:", 5)) {
-        return bearer_parse_complain(in,
+        return ab_parse_complain(in,
                         AB(0533) "%s is a file, and a URL is needed; keys in a file "
                         "need AuthBearerKeys file:PATH and no metadata",
                         bearer_text_quote(in->p, word));
@@ -139,15 +139,15 @@ static const char *source(const parse_t *in, bearer_source_t *out, int spiffe)
         out->kind = is_spiffe ? BEARER_SOURCE_SPIFFE_FILE : BEARER_SOURCE_FILE;
         out->value = ap_server_root_relative(in->p, word
                                              + (*word == '/' ? 0 : 5));
-        return out->value ? NULL : bearer_parse_complain(in, AB(0526) "%s is not a path", word);
+        return out->value ? NULL : ab_parse_complain(in, AB(0526) "%s is not a path", word);
     }
     if (spiffe && *word == '/') {
-        return bearer_parse_complain(in,
+        return ab_parse_complain(in,
                         AB(0532) "%s is not a URL; for a file, write file: before the "
                         "path", bearer_text_quote(in->p, word));
     }
     if (strncmp(word, "https:", 6) && strncmp(word, "http:", 5)) {
-        return bearer_parse_complain(in, AB(0527) "%s is neither a URL nor one of this directive's "
+        return ab_parse_complain(in, AB(0527) "%s is neither a URL nor one of this directive's "
                         "words", bearer_http_url_shown(word, in->p));
     }
     out->kind = is_spiffe ? BEARER_SOURCE_SPIFFE_URL : BEARER_SOURCE_URL;
@@ -158,12 +158,12 @@ static const char *source(const parse_t *in, bearer_source_t *out, int spiffe)
 static const char *issuer_alias(const parse_t *in, bearer_issuer_t *issuer)
 {
     issuer->aliases = in->words;
-    return bearer_parse_want(in, 1, INT_MAX);
+    return ab_parse_want(in, 1, INT_MAX);
 }
 
 static const char *issuer_tenants(const parse_t *in, bearer_issuer_t *issuer)
 {
-    const char *error = bearer_parse_want(in, 1, INT_MAX);
+    const char *error = ab_parse_want(in, 1, INT_MAX);
 
     if (error) {
         return error;
@@ -185,10 +185,10 @@ static const char *issuer_metadata(const parse_t *in, bearer_issuer_t *issuer)
     static const word_t words[] = {
         {"discover", BEARER_SOURCE_DISCOVER}, {"off", BEARER_SOURCE_OFF}, {NULL, 0}
     };
-    const char *error = bearer_parse_want(in, 1, 1);
+    const char *error = ab_parse_want(in, 1, 1);
     int kind = 0;
 
-    if (!error && !bearer_parse_one_of(in, words, WORD(in, 0), &kind)) {
+    if (!error && !ab_parse_one_of(in, words, WORD(in, 0), &kind)) {
         issuer->metadata.kind = (bearer_source_kind_t)kind;
         return NULL;
     }
@@ -197,7 +197,7 @@ static const char *issuer_metadata(const parse_t *in, bearer_issuer_t *issuer)
 
 static const char *issuer_keys(const parse_t *in, bearer_issuer_t *issuer)
 {
-    const char *error = bearer_parse_want(in, 1, 1);
+    const char *error = ab_parse_want(in, 1, 1);
 
     if (!error && !ap_cstr_casecmp(WORD(in, 0), "discover")) {
         issuer->keys.kind = BEARER_SOURCE_DISCOVER;
@@ -208,11 +208,11 @@ static const char *issuer_keys(const parse_t *in, bearer_issuer_t *issuer)
 
 static const char *issuer_fetch_auth(const parse_t *in, bearer_issuer_t *issuer)
 {
-    const char *error = bearer_parse_want(in, 1, 1);
+    const char *error = ab_parse_want(in, 1, 1);
 
     if (error || strncmp(WORD(in, 0), "file:", 5)) {
         return error ? error
-                     : bearer_parse_complain(in,
+                     : ab_parse_complain(in,
                                 AB(0528) "write file:PATH; a token does not belong "
                                 "into the configuration%s", "");
     }
@@ -227,45 +227,45 @@ static const char *issuer_introspection(const parse_t *in,
         {"discover", BEARER_SOURCE_DISCOVER}, {"off", BEARER_SOURCE_OFF}, {NULL, 0}
     };
     static const word_t whom[] = { {"opaque", 0}, {"all", 1}, {NULL, 0} };
-    const char *error = bearer_parse_want(in, 1, 2), *value;
+    const char *error = ab_parse_want(in, 1, 2), *value;
     int kind = 0;
 
-    if (!error && !bearer_parse_one_of(in, words, WORD(in, 0), &kind)) {
+    if (!error && !ab_parse_one_of(in, words, WORD(in, 0), &kind)) {
         issuer->introspection.kind = (bearer_source_kind_t)kind;
     }
     else if (!error) {
         error = source(in, &issuer->introspection, 0);
     }
     if (!error && issuer->introspection.kind == BEARER_SOURCE_FILE) {
-        error = bearer_parse_complain(in,
+        error = ab_parse_complain(in,
                          AB(0529) "a file cannot be asked; write the endpoint's URL%s",
                          "");
     }
     if (error || in->words->nelts == 1) {
         return error;
     }
-    return bearer_parse_keyed(WORD(in, 1), "for", &value)
-        ? bearer_parse_one_of(in, whom, value, &issuer->introspect_all)
-        : bearer_parse_complain(in, AB(0530) "the second word is for=opaque or for=all%s", "");
+    return ab_parse_keyed(WORD(in, 1), "for", &value)
+        ? ab_parse_one_of(in, whom, value, &issuer->introspect_all)
+        : ab_parse_complain(in, AB(0530) "the second word is for=opaque or for=all%s", "");
 }
 
 static const char *issuer_introspection_ttl(const parse_t *in,
                                             bearer_issuer_t *issuer)
 {
-    const char *error = bearer_parse_want(in, 1, 1);
+    const char *error = ab_parse_want(in, 1, 1);
 
-    return error ? error : bearer_parse_duration(in, WORD(in, 0), &issuer->introspection_ttl);
+    return error ? error : ab_parse_duration(in, WORD(in, 0), &issuer->introspection_ttl);
 }
 
 static const char *issuer_token_prefix(const parse_t *in, bearer_issuer_t *issuer)
 {
-    const char *error = bearer_parse_want(in, 1, INT_MAX);
+    const char *error = ab_parse_want(in, 1, INT_MAX);
     int i;
 
     for (i = 0; !error && i < in->words->nelts; i++) {
         if (!*WORD(in, i)) {
-            error = bearer_parse_complain(in,
-                                          AB(0531) "an empty prefix would be every token's%s", "");
+            error = ab_parse_complain(in,
+                                      AB(0531) "an empty prefix would be every token's%s", "");
         }
     }
     issuer->token_prefixes = in->words;
@@ -287,9 +287,9 @@ static const struct {
     {"AuthBearerTokenPrefix", issuer_token_prefix},
 };
 
-const char *bearer_config_in_issuer(cmd_parms *cmd, void *dir, const char *args)
+const char *ab_config_in_issuer(cmd_parms *cmd, void *dir, const char *args)
 {
-    server_config_t *server = bearer_config_server(cmd->server);
+    server_config_t *server = ab_config_server(cmd->server);
     const char *text;
     parse_t in;
     int i = 0;
@@ -302,8 +302,8 @@ const char *bearer_config_in_issuer(cmd_parms *cmd, void *dir, const char *args)
     while (strcasecmp(issuer_parsers[i].name, cmd->cmd->name) != 0) {
         i++;
     }
-    bearer_parse_begin(&in, cmd, args);
+    ab_parse_begin(&in, cmd, args);
     text = apr_pstrcat(cmd->temp_pool, cmd->cmd->name, " ", args, NULL);
-    bearer_config_digest(server->digest, text, strlen(text), cmd->temp_pool);
+    ab_config_digest(server->digest, text, strlen(text), cmd->temp_pool);
     return issuer_parsers[i].parse(&in, server->open);
 }

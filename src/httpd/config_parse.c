@@ -3,32 +3,32 @@
 
 #include <apr_lib.h>
 
-void bearer_parse_begin(parse_t *in, cmd_parms *cmd, const char *args)
+void ab_parse_begin(parse_t *in, cmd_parms *cmd, const char *args)
 {
     in->cmd = cmd;
     in->p = cmd->pool;
     in->out = NULL;
-    in->words = bearer_config_words(cmd->pool, args);
+    in->words = ab_config_words(cmd->pool, args);
 }
 
-const char *bearer_parse_complain(const parse_t *in, const char *format, const char *a)
+const char *ab_parse_complain(const parse_t *in, const char *format, const char *a)
 {
     return bearer_message_with(in->p, apr_psprintf(in->p, format, a),
                                apr_pstrcat(in->p, in->cmd->cmd->name, ": ", NULL));
 }
 
-const char *bearer_parse_want(const parse_t *in, int min, int max)
+const char *ab_parse_want(const parse_t *in, int min, int max)
 {
     if (in->words->nelts < min) {
-        return bearer_parse_complain(in, AB(0501) "a value is missing%s", "");
+        return ab_parse_complain(in, AB(0501) "a value is missing%s", "");
     }
     return in->words->nelts > max
-        ? bearer_parse_complain(in,
-                                AB(0502) "unexpected %s", bearer_text_quote(in->p, WORD(in, max)))
+        ? ab_parse_complain(in,
+                            AB(0502) "unexpected %s", bearer_text_quote(in->p, WORD(in, max)))
         : NULL;
 }
 
-const char *bearer_parse_one_of(const parse_t *in, const word_t *words,
+const char *ab_parse_one_of(const parse_t *in, const word_t *words,
                           const char *given, int *value)
 {
     const char *known = "";
@@ -45,12 +45,12 @@ const char *bearer_parse_one_of(const parse_t *in, const word_t *words,
                         bearer_text_quote(in->p, given), known);
 }
 
-const char *bearer_parse_duration(const parse_t *in, const char *text,
+const char *ab_parse_duration(const parse_t *in, const char *text,
                             apr_interval_time_t *out)
 {
     if (!apr_isdigit(*text)
         || ap_timeout_parameter_parse(text, out, "s") != APR_SUCCESS) {
-        return bearer_parse_complain(in,
+        return ab_parse_complain(in,
                         AB(0504) "%s is not a time; write a number with ms, s, min "
                         "or h, e.g. 60s", bearer_text_quote(in->p, text));
     }
@@ -58,7 +58,7 @@ const char *bearer_parse_duration(const parse_t *in, const char *text,
 }
 
 /* key=value; *value is what is behind the `=`, or NULL */
-int bearer_parse_keyed(const char *word, const char *key, const char **value)
+int ab_parse_keyed(const char *word, const char *key, const char **value)
 {
     apr_size_t len = strlen(key);
 
@@ -67,27 +67,27 @@ int bearer_parse_keyed(const char *word, const char *key, const char **value)
     return *value != NULL;
 }
 
-const char *bearer_parse_times(const parse_t *in, const time_key_t *keys)
+const char *ab_parse_times(const parse_t *in, const time_key_t *keys)
 {
-    const char *error = bearer_parse_want(in, 1, 3), *value;
+    const char *error = ab_parse_want(in, 1, 3), *value;
     int i;
 
     for (i = 0; !error && i < in->words->nelts; i++) {
         const time_key_t *k = keys;
 
-        while (k->key && !bearer_parse_keyed(WORD(in, i), k->key, &value)) {
+        while (k->key && !ab_parse_keyed(WORD(in, i), k->key, &value)) {
             k++;
         }
-        error = k->key ? bearer_parse_duration(in, value, k->into)
-                       : bearer_parse_complain(in, AB(0505) "%s is not known here",
+        error = k->key ? ab_parse_duration(in, value, k->into)
+                       : ab_parse_complain(in, AB(0505) "%s is not known here",
                                   bearer_text_quote(in->p, WORD(in, i)));
     }
     return error;
 }
 
-void bearer_parse_note_secret(const parse_t *in, bearer_secret_t *secret)
+void ab_parse_note_secret(const parse_t *in, bearer_secret_t *secret)
 {
-    configured_secret_t *noted = apr_array_push(bearer_config_current()->secrets);
+    configured_secret_t *noted = apr_array_push(ab_config_current()->secrets);
 
     bearer_secret_take(secret, in->cmd->server->process->pool, in->cmd->temp_pool);
     noted->secret = secret;

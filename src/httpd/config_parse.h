@@ -37,20 +37,20 @@ struct parser_t {
 #define WORD(in, i) APR_ARRAY_IDX((in)->words, i, const char *)
 
 /** The words of a directive that belongs to no layer. */
-void bearer_parse_begin(parse_t *in, cmd_parms *cmd, const char *args);
+void ab_parse_begin(parse_t *in, cmd_parms *cmd, const char *args);
 /** "AB0000: DIRECTIVE: text", with one string put into it. The format begins with
  *  AB(). */
-const char *bearer_parse_complain(const parse_t *in, const char *format,
-                                  const char *a);
+const char *ab_parse_complain(const parse_t *in, const char *format,
+                              const char *a);
 /** NULL, or what is wrong with the number of words. */
-const char *bearer_parse_want(const parse_t *in, int min, int max);
+const char *ab_parse_want(const parse_t *in, int min, int max);
 /** The value of a keyword, or which there are. */
-const char *bearer_parse_one_of(const parse_t *in, const word_t *words,
-                                const char *given, int *value);
-const char *bearer_parse_duration(const parse_t *in, const char *text,
-                                  apr_interval_time_t *out);
+const char *ab_parse_one_of(const parse_t *in, const word_t *words,
+                            const char *given, int *value);
+const char *ab_parse_duration(const parse_t *in, const char *text,
+                              apr_interval_time_t *out);
 /** key=value: 1, and *value is what is behind the `=`; else 0 and NULL. */
-int bearer_parse_keyed(const char *word, const char *key, const char **value);
+int ab_parse_keyed(const char *word, const char *key, const char **value);
 
 typedef struct time_key_t {
     const char *key;
@@ -59,25 +59,25 @@ typedef struct time_key_t {
 
 /** key=TIME words into the times they name; all keys are optional, none may be
  *  unknown. */
-const char *bearer_parse_times(const parse_t *in, const time_key_t *keys);
+const char *ab_parse_times(const parse_t *in, const time_key_t *keys);
 
 /** A secret that a directive points to: read when the server starts, and by children
  *  when it changes; the variable of an `env:` is taken at once. */
-void bearer_parse_note_secret(const parse_t *in, bearer_secret_t *secret);
+void ab_parse_note_secret(const parse_t *in, bearer_secret_t *secret);
 
 /* store_own.c: AuthBearerSOCache shm[:SIZE] */
-int bearer_store_own_is(const char *word);
-const char *bearer_store_own_parse(store_config_t *store, const parse_t *in);
+int ab_store_own_is(const char *word);
+const char *ab_store_own_parse(store_config_t *store, const parse_t *in);
 /** For sessions: what shmcb (its args) means there. args is then the file, which is
  *  not used, or NULL. */
-const char *bearer_store_own_instead(store_config_t *store, apr_pool_t *p);
+const char *ab_store_own_instead(store_config_t *store, apr_pool_t *p);
 
 /** The configuration being read. */
-global_config_t *bearer_config_current(void);
+global_config_t *ab_config_current(void);
 /** digest = SHA-256(digest, more): order counts. */
-void bearer_config_digest(unsigned char *digest, const void *more,
-                          apr_size_t len, apr_pool_t *p);
+void ab_config_digest(unsigned char *digest, const void *more,
+                      apr_size_t len, apr_pool_t *p);
 /** The row of a directive of a layer. */
-const parser_t *bearer_config_parser(const char *directive);
+const parser_t *ab_config_parser(const char *directive);
 
 #endif

@@ -27,7 +27,7 @@ static int is_host(const char *text, apr_pool_t *p)
 
 static const char *global_plain_http(const parse_t *in)
 {
-    const char *error = bearer_parse_want(in, 1, INT_MAX);
+    const char *error = ab_parse_want(in, 1, INT_MAX);
     int i;
 
     for (i = 0; !error && i < in->words->nelts; i++) {
@@ -35,44 +35,44 @@ static const char *global_plain_http(const parse_t *in)
 
         if (!is_host(entry, in->p)
             && !is_host(apr_pstrcat(in->p, "[", entry, "]", NULL), in->p)) {
-            error = bearer_parse_complain(in, AB(0611) "%s is not HOST or HOST:PORT; leave "
+            error = ab_parse_complain(in, AB(0611) "%s is not HOST or HOST:PORT; leave "
                              "out the scheme and the path",
                              bearer_text_quote(in->p, entry));
         }
     }
-    apr_array_cat(bearer_config_current()->plain_http, in->words);
+    apr_array_cat(ab_config_current()->plain_http, in->words);
     return error;
 }
 
 static const char *global_token_cache(const parse_t *in)
 {
-    const char *error = bearer_parse_want(in, 1, 1), *value;
+    const char *error = ab_parse_want(in, 1, 1), *value;
     char *end;
     apr_int64_t n;
 
     if (!error && !ap_cstr_casecmp(WORD(in, 0), "off")) {
-        bearer_config_current()->token_cache_entries = 0;
+        ab_config_current()->token_cache_entries = 0;
         return NULL;
     }
-    if (error || !bearer_parse_keyed(WORD(in, 0), "entries", &value)) {
-        return bearer_parse_complain(in, AB(0612) "write entries=N or off%s", "");
+    if (error || !ab_parse_keyed(WORD(in, 0), "entries", &value)) {
+        return ab_parse_complain(in, AB(0612) "write entries=N or off%s", "");
     }
     n = apr_strtoi64(value, &end, 10);
     if (!apr_isdigit(*value) || *end || n < 1 || n > MAX_TOKEN_CACHE) {
-        return bearer_parse_complain(in, AB(0613) "entries is a number from 1 to 1000000%s", "");
+        return ab_parse_complain(in, AB(0613) "entries is a number from 1 to 1000000%s", "");
     }
-    bearer_config_current()->token_cache_entries = (unsigned)n;
+    ab_config_current()->token_cache_entries = (unsigned)n;
     return NULL;
 }
 
 static const char *global_revocations(const parse_t *in)
 {
-    const char *error = bearer_parse_want(in, 1, 1);
+    const char *error = ab_parse_want(in, 1, 1);
 
     if (error || strncmp(WORD(in, 0), "file:", 5)) {
-        return error ? error : bearer_parse_complain(in, AB(0614) "write file:PATH%s", "");
+        return error ? error : ab_parse_complain(in, AB(0614) "write file:PATH%s", "");
     }
-    bearer_config_current()->revocations = ap_server_root_relative(in->p, WORD(in, 0) + 5);
+    ab_config_current()->revocations = ap_server_root_relative(in->p, WORD(in, 0) + 5);
     return NULL;
 }
 
@@ -85,20 +85,20 @@ static const struct {
     {"AuthBearerRevocations", global_revocations},
 };
 
-const char *bearer_config_global(cmd_parms *cmd, void *dir, const char *args)
+const char *ab_config_global(cmd_parms *cmd, void *dir, const char *args)
 {
     const char *error = ap_check_cmd_context(cmd, GLOBAL_ONLY);
     parse_t in;
     int i = 0;
 
     (void)dir;
-    if (error || (error = bearer_config_not_inside(cmd))) {
+    if (error || (error = ab_config_not_inside(cmd))) {
         return error;
     }
     while (strcasecmp(global_parsers[i].name, cmd->cmd->name) != 0) {
         i++;
     }
-    bearer_parse_begin(&in, cmd, args);
+    ab_parse_begin(&in, cmd, args);
     return global_parsers[i].parse(&in);
 }
 
@@ -106,7 +106,7 @@ const char *bearer_config_global(cmd_parms *cmd, void *dir, const char *args)
 
 static const char *login_path(const parse_t *in, login_config_t *login)
 {
-    const char *error = bearer_parse_want(in, 1, 1), *path = error ? "" : WORD(in, 0);
+    const char *error = ab_parse_want(in, 1, 1), *path = error ? "" : WORD(in, 0);
     apr_size_t len = strlen(path);
 
     if (!error && (len < 2 || len > 128 || *path != '/' || path[len - 1] == '/'
@@ -114,7 +114,7 @@ static const char *login_path(const parse_t *in, login_config_t *login)
                    || path[strspn(path, "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
                                     "abcdefghijklmnopqrstuvwxyz0123456789"
                                     "-._~/")])) {
-        error = bearer_parse_complain(in,
+        error = ab_parse_complain(in,
                          AB(0615) "%s is not a path such as /.auth (letters, digits, "
                          "- . _ ~, no slash at its end)",
                          bearer_text_quote(in->p, path));
@@ -127,7 +127,7 @@ static const char *login_path(const parse_t *in, login_config_t *login)
 /* The origin alone: cookies and the return to a page know no path before it. */
 static const char *login_base_url(const parse_t *in, login_config_t *login)
 {
-    const char *error = bearer_parse_want(in, 1, 1), *wrong;
+    const char *error = ab_parse_want(in, 1, 1), *wrong;
     bearer_http_url_t url;
 
     if (error) {
@@ -135,7 +135,7 @@ static const char *login_base_url(const parse_t *in, login_config_t *login)
     }
     wrong = bearer_http_url_split(&url, WORD(in, 0), in->p);
     if (wrong || (*url.path && strcmp(url.path, "/") != 0)) {
-        return bearer_parse_complain(in, AB(0616) "%s is not SCHEME://HOST[:PORT], this server as "
+        return ab_parse_complain(in, AB(0616) "%s is not SCHEME://HOST[:PORT], this server as "
                         "browsers see it",
                         bearer_http_url_shown(WORD(in, 0), in->p));
     }
@@ -154,9 +154,9 @@ static const char *login_store(const parse_t *in, login_config_t *login)
     static const word_t stores[] = {
         {"cache", SESSIONS_IN_CACHE}, {"cookie", SESSIONS_IN_COOKIE}, {NULL, 0}
     };
-    const char *error = bearer_parse_want(in, 1, 1);
+    const char *error = ab_parse_want(in, 1, 1);
 
-    return error ? error : bearer_parse_one_of(in, stores, WORD(in, 0), &login->store);
+    return error ? error : ab_parse_one_of(in, stores, WORD(in, 0), &login->store);
 }
 
 static const char *login_lifetime(const parse_t *in, login_config_t *login)
@@ -164,12 +164,12 @@ static const char *login_lifetime(const parse_t *in, login_config_t *login)
     const time_key_t keys[] = {
         {"max", &login->max}, {"idle", &login->idle}, {NULL, NULL}
     };
-    const char *error = bearer_parse_times(in, keys);
+    const char *error = ab_parse_times(in, keys);
 
     if (!error && ((login->max && login->max < apr_time_from_sec(1))
                    || (login->idle && login->idle < apr_time_from_sec(1))
                    || login->max > apr_time_from_sec(29 * 24 * 3600))) {
-        error = bearer_parse_complain(in,
+        error = ab_parse_complain(in,
                          AB(0617) "max and idle are at least 1s, max at most 696h%s",
                          "");
     }
@@ -186,7 +186,7 @@ static const struct {
     {"AuthBearerSessionLifetime", login_lifetime},
 };
 
-const char *bearer_config_login(cmd_parms *cmd, void *dir, const char *args)
+const char *ab_config_login(cmd_parms *cmd, void *dir, const char *args)
 {
     const char *error = ap_check_cmd_context(cmd, NOT_IN_DIR_LOC_FILE
                                                   | NOT_IN_HTACCESS);
@@ -194,7 +194,7 @@ const char *bearer_config_login(cmd_parms *cmd, void *dir, const char *args)
     int i = 0;
 
     (void)dir;
-    if (error || bearer_config_server(cmd->server)->open) {
+    if (error || ab_config_server(cmd->server)->open) {
         return error ? error : apr_psprintf(cmd->pool, AB(0519) "%s belongs into the "
                                             "server or a <VirtualHost>",
                                             cmd->cmd->name);
@@ -202,20 +202,20 @@ const char *bearer_config_login(cmd_parms *cmd, void *dir, const char *args)
     while (strcasecmp(login_parsers[i].name, cmd->cmd->name) != 0) {
         i++;
     }
-    bearer_parse_begin(&in, cmd, args);
-    return login_parsers[i].parse(&in, &bearer_config_server(cmd->server)->login);
+    ab_parse_begin(&in, cmd, args);
+    return login_parsers[i].parse(&in, &ab_config_server(cmd->server)->login);
 }
 
-const char *bearer_config_secret_file(cmd_parms *cmd, void *dir,
-                                      const char *args)
+const char *ab_config_secret_file(cmd_parms *cmd, void *dir,
+                                  const char *args)
 {
-    apr_array_header_t *words = bearer_config_words(cmd->pool, args);
+    apr_array_header_t *words = ab_config_words(cmd->pool, args);
     const char *error = ap_check_cmd_context(cmd, NOT_IN_DIR_LOC_FILE
                                                   | NOT_IN_HTACCESS);
     int i;
 
     (void)dir;
-    if (error || (error = bearer_config_not_inside(cmd))) {
+    if (error || (error = ab_config_not_inside(cmd))) {
         return error;
     }
     if (!words->nelts) {
@@ -226,9 +226,9 @@ const char *bearer_config_secret_file(cmd_parms *cmd, void *dir,
 
         *path = ap_server_root_relative(cmd->pool, *path);
     }
-    bearer_config_server(cmd->server)->secret_files = words;
+    ab_config_server(cmd->server)->secret_files = words;
     if (!cmd->server->is_virtual) {
-        bearer_config_current()->secret_files = words;
+        ab_config_current()->secret_files = words;
     }
     return NULL;
 }

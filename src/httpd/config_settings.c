@@ -73,15 +73,15 @@ static const struct {
 
 static const char *parse_word(const parse_t *in, const parser_t *row)
 {
-    const char *error = bearer_parse_want(in, 1, 1);
+    const char *error = ab_parse_want(in, 1, 1);
 
     return error ? error
-                 : bearer_parse_one_of(in, row->words, WORD(in, 0), &MEMBER(in, row, int));
+                 : ab_parse_one_of(in, row->words, WORD(in, 0), &MEMBER(in, row, int));
 }
 
 static const char *parse_string(const parse_t *in, const parser_t *row)
 {
-    const char *error = bearer_parse_want(in, 1, 1);
+    const char *error = ab_parse_want(in, 1, 1);
 
     if (!error) {
         MEMBER(in, row, const char *) = WORD(in, 0);
@@ -91,7 +91,7 @@ static const char *parse_string(const parse_t *in, const parser_t *row)
 
 static const char *parse_file(const parse_t *in, const parser_t *row)
 {
-    const char *error = bearer_parse_want(in, 1, 1);
+    const char *error = ab_parse_want(in, 1, 1);
 
     if (!error) {
         MEMBER(in, row, const char *) = ap_server_root_relative(in->p, WORD(in, 0));
@@ -101,12 +101,12 @@ static const char *parse_file(const parse_t *in, const parser_t *row)
 
 static const char *parse_list(const parse_t *in, const parser_t *row)
 {
-    const char *error = bearer_parse_want(in, 1, INT_MAX);
+    const char *error = ab_parse_want(in, 1, INT_MAX);
     int i;
 
     for (i = 0; !error && i < in->words->nelts; i++) {
         if (!*WORD(in, i)) {
-            error = bearer_parse_complain(in, AB(0571) "an empty value means nothing here%s", "");
+            error = ab_parse_complain(in, AB(0571) "an empty value means nothing here%s", "");
         }
     }
     if (!error) {
@@ -117,7 +117,7 @@ static const char *parse_list(const parse_t *in, const parser_t *row)
 
 static const char *parse_paths(const parse_t *in, const parser_t *row)
 {
-    const char *error = bearer_parse_want(in, 1, INT_MAX);
+    const char *error = ab_parse_want(in, 1, INT_MAX);
     apr_array_header_t *paths = apr_array_make(in->p, 2, sizeof(bearer_path_t *));
     int i;
 
@@ -125,7 +125,7 @@ static const char *parse_paths(const parse_t *in, const parser_t *row)
         const bearer_path_t *path = bearer_path_compile(WORD(in, i), in->p);
 
         if (!path) {
-            return bearer_parse_complain(in, AB(0572) "%s is not the name of a claim",
+            return ab_parse_complain(in, AB(0572) "%s is not the name of a claim",
                             bearer_text_quote(in->p, WORD(in, i)));
         }
         APR_ARRAY_PUSH(paths, const bearer_path_t *) = path;
@@ -136,7 +136,7 @@ static const char *parse_paths(const parse_t *in, const parser_t *row)
 
 static const char *parse_algorithms(const parse_t *in, const parser_t *row)
 {
-    const char *error = bearer_parse_want(in, 1, INT_MAX);
+    const char *error = ab_parse_want(in, 1, INT_MAX);
     bearer_algs_t set = 0;
     int i;
 
@@ -144,11 +144,11 @@ static const char *parse_algorithms(const parse_t *in, const parser_t *row)
         const bearer_alg_t *alg = bearer_alg_find(WORD(in, i));
 
         if (!ap_cstr_casecmp(WORD(in, i), "none")) {
-            return bearer_parse_complain(in, AB(0573) "a token without a signature proves nothing; "
+            return ab_parse_complain(in, AB(0573) "a token without a signature proves nothing; "
                             "remove 'none'%s", "");
         }
         if (!alg) {
-            return bearer_parse_complain(in, AB(0574) "%s is not a JWS algorithm; known are "
+            return ab_parse_complain(in, AB(0574) "%s is not a JWS algorithm; known are "
                             "RS256 RS384 RS512 PS256 PS384 PS512 ES256 ES384 "
                             "ES512 EdDSA Ed25519 Ed448 ES256K HS256 HS384 HS512",
                             bearer_text_quote(in->p, WORD(in, i)));
@@ -161,7 +161,7 @@ static const char *parse_algorithms(const parse_t *in, const parser_t *row)
 
 static const char *parse_duration(const parse_t *in, const parser_t *row)
 {
-    const char *error = bearer_parse_want(in, 1, 1);
+    const char *error = ab_parse_want(in, 1, 1);
 
     if (error) {
         return error;
@@ -171,16 +171,16 @@ static const char *parse_duration(const parse_t *in, const parser_t *row)
         MEMBER(in, row, apr_interval_time_t) = 0;
         return NULL;
     }
-    error = bearer_parse_duration(in, WORD(in, 0), &MEMBER(in, row, apr_interval_time_t));
+    error = ab_parse_duration(in, WORD(in, 0), &MEMBER(in, row, apr_interval_time_t));
     if (error) {
         return error;
     }
     if (row->setting == BEARER_SET_CLOCK_SKEW && in->out->clock_skew > MAX_SKEW) {
-        return bearer_parse_complain(in, AB(0575) "at most 5min; set the clocks (NTP) rather than "
+        return ab_parse_complain(in, AB(0575) "at most 5min; set the clocks (NTP) rather than "
                         "this%s", "");
     }
     if (row->setting == BEARER_SET_MAX_TOKEN_AGE && in->out->max_token_age == 0) {
-        return bearer_parse_complain(in, AB(0576) "write off for no bound%s", "");
+        return ab_parse_complain(in, AB(0576) "write off for no bound%s", "");
     }
     return NULL;
 }
@@ -193,10 +193,10 @@ static const char *parse_timeout(const parse_t *in, const parser_t *row)
     };
     const char *error;
 
-    *t = bearer_config_current()->defaults->timeout;
-    error = bearer_parse_times(in, keys);
+    *t = ab_config_current()->defaults->timeout;
+    error = ab_parse_times(in, keys);
     if (!error && (t->connect <= 0 || t->total <= 0)) {
-        error = bearer_parse_complain(in, AB(0577) "a time must be above 0%s", "");
+        error = ab_parse_complain(in, AB(0577) "a time must be above 0%s", "");
     }
     return error;
 }
@@ -209,11 +209,11 @@ static const char *parse_refresh(const parse_t *in, const parser_t *row)
     };
     const char *error;
 
-    *t = bearer_config_current()->defaults->keys_refresh;
-    error = bearer_parse_times(in, keys);
+    *t = ab_config_current()->defaults->keys_refresh;
+    error = ab_parse_times(in, keys);
     if (!error && (t->min <= 0 || t->max < t->min)) {
-        error = bearer_parse_complain(in,
-                                      AB(0578) "min must be above 0 and max not below min%s", "");
+        error = ab_parse_complain(in,
+                                  AB(0578) "min must be above 0 and max not below min%s", "");
     }
     return error;
 }
@@ -226,10 +226,10 @@ static const char *parse_throttle(const parse_t *in, const parser_t *row)
         {"window", &t->window}, {"penalty", &t->penalty}, {NULL, NULL}
     };
     parse_t rest = *in;
-    const char *error = bearer_parse_want(in, 1, 3), *value;
+    const char *error = ab_parse_want(in, 1, 3), *value;
     int i;
 
-    *t = bearer_config_current()->defaults->throttle;
+    *t = ab_config_current()->defaults->throttle;
     if (!error && in->words->nelts == 1
         && !ap_cstr_casecmp(WORD(in, 0), "off")) {
         t->on = 0;
@@ -238,23 +238,23 @@ static const char *parse_throttle(const parse_t *in, const parser_t *row)
     for (i = 0; !error && i < in->words->nelts; i++) {
         char *end;
 
-        if (!bearer_parse_keyed(WORD(in, i), "threshold", &value)) {
+        if (!ab_parse_keyed(WORD(in, i), "threshold", &value)) {
             APR_ARRAY_PUSH(times, const char *) = WORD(in, i);
             continue;
         }
         t->threshold = (int)apr_strtoi64(value, &end, 10);
         if (!apr_isdigit(*value) || *end || t->threshold < 1
             || t->threshold > 100000) {
-            error = bearer_parse_complain(in,
-                                          AB(0579) "threshold is a number from 1 to 100000%s", "");
+            error = ab_parse_complain(in,
+                                      AB(0579) "threshold is a number from 1 to 100000%s", "");
         }
     }
     rest.words = times;
     if (!error && times->nelts) {
-        error = bearer_parse_times(&rest, keys);
+        error = ab_parse_times(&rest, keys);
     }
     if (!error && (t->window <= 0 || t->penalty <= 0)) {
-        error = bearer_parse_complain(in, AB(0580) "window and penalty must be above 0%s", "");
+        error = ab_parse_complain(in, AB(0580) "window and penalty must be above 0%s", "");
     }
     t->on = 1;
     return error;
@@ -275,18 +275,18 @@ static const char *provider_elsewhere(const parse_t *in, const char *word)
 
 static const char *parse_providers(const parse_t *in, const parser_t *row)
 {
-    const char *error = bearer_parse_want(in, 1, 3);
+    const char *error = ab_parse_want(in, 1, 3);
     apr_array_header_t *chain = apr_array_make(in->p, 3, sizeof(int));
     int i, k, id = 0;
 
     for (i = 0; !error && i < in->words->nelts; i++) {
         error = provider_elsewhere(in, WORD(in, i));
         if (!error) {
-            error = bearer_parse_one_of(in, row->words, WORD(in, i), &id);
+            error = ab_parse_one_of(in, row->words, WORD(in, i), &id);
         }
         for (k = 0; !error && k < chain->nelts; k++) {
             if (APR_ARRAY_IDX(chain, k, int) == id) {
-                error = bearer_parse_complain(in, AB(0582) "%s stands twice", WORD(in, i));
+                error = ab_parse_complain(in, AB(0582) "%s stands twice", WORD(in, i));
             }
         }
         APR_ARRAY_PUSH(chain, int) = id;
@@ -314,7 +314,7 @@ static const char *parse_token_from(const parse_t *in, const parser_t *row)
         {"query", BEARER_FROM_QUERY, 1},   {"env", BEARER_FROM_ENV, 1},
         {"basic", BEARER_FROM_BASIC, 0},   {NULL, 0, 0}
     };
-    const char *error = bearer_parse_want(in, 1, 16);
+    const char *error = ab_parse_want(in, 1, 16);
     apr_array_header_t *list = apr_array_make(in->p, 2, sizeof(bearer_from_t));
     int i, k;
 
@@ -330,13 +330,13 @@ static const char *parse_token_from(const parse_t *in, const parser_t *row)
         }
         if (!kinds[k].word || (kinds[k].named && !name) || (name && !*name)
             || (name && kinds[k].kind != BEARER_FROM_BASIC && !is_token(name))) {
-            return bearer_parse_complain(in, AB(0583) "%s is none of: header, header:NAME, "
+            return ab_parse_complain(in, AB(0583) "%s is none of: header, header:NAME, "
                             "cookie:NAME, query:NAME, env:NAME, basic, "
                             "basic:USER", bearer_text_quote(in->p, WORD(in, i)));
         }
         if (kinds[k].kind == BEARER_FROM_HEADER && name
             && !ap_cstr_casecmp(name, "Cookie")) {
-            return bearer_parse_complain(in, AB(0584) "%s would take all cookies for one "
+            return ab_parse_complain(in, AB(0584) "%s would take all cookies for one "
                             "token; write cookie:NAME",
                             bearer_text_quote(in->p, WORD(in, i)));
         }
@@ -354,7 +354,7 @@ static const char *parse_token_from(const parse_t *in, const parser_t *row)
 static const char *parse_user_claim(const parse_t *in, const parser_t *row)
 {
     bearer_user_claim_t *claim = &MEMBER(in, row, bearer_user_claim_t);
-    const char *error = bearer_parse_want(in, 1, 3);
+    const char *error = ab_parse_want(in, 1, 3);
 
     if (error) {
         return error;
@@ -362,34 +362,34 @@ static const char *parse_user_claim(const parse_t *in, const parser_t *row)
     memset(claim, 0, sizeof(*claim));
     claim->path = bearer_path_compile(WORD(in, 0), in->p);
     if (!claim->path) {
-        return bearer_parse_complain(in, AB(0585) "%s is not the name of a claim",
+        return ab_parse_complain(in, AB(0585) "%s is not the name of a claim",
                         bearer_text_quote(in->p, WORD(in, 0)));
     }
     if (!strcmp(WORD(in, 0), "email") && row->setting == BEARER_SET_USER_CLAIM) {
-        return bearer_parse_complain(in,
+        return ab_parse_complain(in,
                         AB(0586) "an e-mail address in a token need not be verified, "
                         "so another person's can be claimed (spoofing); use "
                         "sub, or a claim that only your issuer can set%s", "");
     }
     if (in->words->nelts == 2) {
-        return bearer_parse_complain(in, AB(0587) "a REGEX needs a SUBST behind it, e.g. "
+        return ab_parse_complain(in, AB(0587) "a REGEX needs a SUBST behind it, e.g. "
                         "AuthBearerUserClaim sub '^auth0[|](.+)$' $1%s", "");
     }
     if (in->words->nelts == 3) {
-        claim->regex = bearer_config_regex(WORD(in, 1), &error, in->p);
+        claim->regex = ab_config_regex(WORD(in, 1), &error, in->p);
         claim->substitution = WORD(in, 2);
-        return claim->regex ? NULL : bearer_parse_complain(in, AB(0588) "%s", error);
+        return claim->regex ? NULL : ab_parse_complain(in, AB(0588) "%s", error);
     }
     return NULL;
 }
 
 static const char *parse_user_format(const parse_t *in, const parser_t *row)
 {
-    const char *error = bearer_parse_want(in, 1, 1);
+    const char *error = ab_parse_want(in, 1, 1);
     const char *wrong = error ? NULL : bearer_user_format_error(WORD(in, 0));
 
     return error ? error
-         : wrong ? bearer_parse_complain(in, AB(0589) "%s", wrong)
+         : wrong ? ab_parse_complain(in, AB(0589) "%s", wrong)
          : parse_string(in, row);
 }
 
@@ -411,12 +411,12 @@ static const char *check_env_prefix(const parse_t *in, const char *prefix)
     apr_size_t n = strspn(prefix, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_");
 
     if (prefix[n] || n < 2 || n > 64) {
-        return bearer_parse_complain(in,
+        return ab_parse_complain(in,
                         AB(0590) "env-prefix is 2 to 64 characters of A-Z, 0-9, _; "
                         "not %s", bearer_text_quote(in->p, prefix));
     }
     if (has_prefix(prefix, taken)) {
-        return bearer_parse_complain(in,
+        return ab_parse_complain(in,
                         AB(0591) "env-prefix %s would overwrite variables of httpd; "
                         "HTTP_, REDIRECT_, REMOTE_ and SSL_ are taken", prefix);
     }
@@ -433,40 +433,40 @@ static const char *split_commas(const parse_t *in, const char *text,
         APR_ARRAY_PUSH(names, const char *) = name;
     }
     *list = names;
-    return names->nelts ? NULL : bearer_parse_complain(in, AB(0592) "claims= names no claim%s", "");
+    return names->nelts ? NULL : ab_parse_complain(in, AB(0592) "claims= names no claim%s", "");
 }
 
 static const char *parse_export(const parse_t *in, const parser_t *row)
 {
     bearer_export_settings_t *e = &MEMBER(in, row, bearer_export_settings_t);
-    const char *error = bearer_parse_want(in, 1, 4), *value;
+    const char *error = ab_parse_want(in, 1, 4), *value;
     int i;
 
-    *e = bearer_config_current()->defaults->exports;
+    *e = ab_config_current()->defaults->exports;
     for (i = 0; !error && i < in->words->nelts; i++) {
         const char *word = WORD(in, i);
 
-        if (bearer_parse_keyed(word, "env-prefix", &value)) {
+        if (ab_parse_keyed(word, "env-prefix", &value)) {
             e->env_prefix = value;
             error = check_env_prefix(in, value);
         }
-        else if (bearer_parse_keyed(word, "header-prefix", &value)) {
+        else if (ab_parse_keyed(word, "header-prefix", &value)) {
             e->header_prefix = value;
             if (!is_token(value) || strlen(value) < 2 || strlen(value) > 64) {
-                error = bearer_parse_complain(in,
+                error = ab_parse_complain(in,
                                  AB(0593) "header-prefix is 2 to 64 characters that "
                                  "a header name can have; not %s",
                                  bearer_text_quote(in->p, value));
             }
         }
-        else if (bearer_parse_keyed(word, "claims", &value)) {
+        else if (ab_parse_keyed(word, "claims", &value)) {
             e->claims = NULL;
             if (strcmp(value, "*") != 0) {
                 error = split_commas(in, value, &e->claims);
             }
         }
         else {
-            error = bearer_parse_one_of(in, row->words, word, &e->mode);
+            error = ab_parse_one_of(in, row->words, word, &e->mode);
         }
     }
     return error;
@@ -474,19 +474,19 @@ static const char *parse_export(const parse_t *in, const parser_t *row)
 
 static const char *parse_forward(const parse_t *in, const parser_t *row)
 {
-    const char *error = bearer_parse_want(in, 1, 2);
+    const char *error = ab_parse_want(in, 1, 2);
     int i, bits = 0, bit = 0;
 
     for (i = 0; !error && i < in->words->nelts; i++) {
-        error = bearer_parse_one_of(in, row->words, WORD(in, i), &bit);
+        error = ab_parse_one_of(in, row->words, WORD(in, i), &bit);
         bits |= bit;
         if (!error && bit == BEARER_FORWARD_NONE && in->words->nelts > 1) {
-            error = bearer_parse_complain(in, AB(0594) "none stands alone%s", "");
+            error = ab_parse_complain(in, AB(0594) "none stands alone%s", "");
         }
     }
     if (!error && (bits & BEARER_FORWARD_TOKEN)
         && ap_check_cmd_context(in->cmd, NOT_IN_HTACCESS)) {
-        error = bearer_parse_complain(in,
+        error = ab_parse_complain(in,
                          AB(0595) "token is not allowed in .htaccess: who may write "
                          "there must not collect tokens; write it in a "
                          "<Directory> or <Location>%s", "");
@@ -498,19 +498,19 @@ static const char *parse_forward(const parse_t *in, const parser_t *row)
 static const char *parse_client_secret(const parse_t *in, const parser_t *row)
 {
     bearer_secret_t *secret = NULL;
-    const char *error = bearer_parse_want(in, 1, INT_MAX);
+    const char *error = ab_parse_want(in, 1, INT_MAX);
 
     if (!error) {
         /* a secret written here must not be repeated, not even in part */
         error = bearer_secret_parse(&secret, in->words->nelts == 1 ? WORD(in, 0) : "",
                                     "AuthBearerClientSecret", in->p);
-        error = error ? bearer_parse_complain(in, AB(0596) "%s", error) : NULL;
+        error = error ? ab_parse_complain(in, AB(0596) "%s", error) : NULL;
     }
     if (!error && secret->kind == BEARER_SECRET_FILE) {
         secret->source = ap_server_root_relative(in->p, secret->source);
     }
     if (!error) {
-        bearer_parse_note_secret(in, secret);
+        ab_parse_note_secret(in, secret);
         MEMBER(in, row, bearer_secret_t *) = secret;
     }
     return error;
@@ -521,7 +521,7 @@ static const char *parse_client_key(const parse_t *in, const parser_t *row)
     const char *error = parse_file(in, row);
 
     if (!error) {
-        bearer_parse_note_secret(in, bearer_secret_of_file(
+        ab_parse_note_secret(in, bearer_secret_of_file(
             MEMBER(in, row, const char *), "AuthBearerClientKey", in->p));
     }
     return error;
@@ -529,24 +529,24 @@ static const char *parse_client_key(const parse_t *in, const parser_t *row)
 
 static const char *parse_client_auth(const parse_t *in, const parser_t *row)
 {
-    const char *error = bearer_parse_want(in, 1, 2), *value;
+    const char *error = ab_parse_want(in, 1, 2), *value;
     int method = 0, audience = 0;
 
     if (!error) {
-        error = bearer_parse_one_of(in, row->words, WORD(in, 0), &method);
+        error = ab_parse_one_of(in, row->words, WORD(in, 0), &method);
     }
     if (!error && in->words->nelts == 2) {
-        error = bearer_parse_keyed(WORD(in, 1), "aud", &value)
-            ? bearer_parse_one_of(in, assertion_audiences, value, &audience)
-            : bearer_parse_complain(in,
-                                    AB(0597) "the second word is aud=issuer or aud=endpoint%s", "");
+        error = ab_parse_keyed(WORD(in, 1), "aud", &value)
+            ? ab_parse_one_of(in, assertion_audiences, value, &audience)
+            : ab_parse_complain(in,
+                                AB(0597) "the second word is aud=issuer or aud=endpoint%s", "");
     }
     MEMBER(in, row, int) = method | audience;
     return error;
 }
 
-const bearer_secret_t *bearer_config_key(const global_config_t *global,
-                                         const char *path)
+const bearer_secret_t *ab_config_key(const global_config_t *global,
+                                     const char *path)
 {
     int i;
 
@@ -565,15 +565,15 @@ static const char *parse_login(const parse_t *in, const parser_t *row)
 {
     bearer_login_settings_t *login = &MEMBER(in, row, bearer_login_settings_t);
     apr_array_header_t *list = apr_array_make(in->p, 2, sizeof(const char *));
-    const char *error = bearer_parse_want(in, 1, 16);
+    const char *error = ab_parse_want(in, 1, 16);
     int i;
 
     if (!error) {
-        error = bearer_parse_one_of(in, row->words, WORD(in, 0), &login->on);
+        error = ab_parse_one_of(in, row->words, WORD(in, 0), &login->on);
     }
     for (i = 1; !error && i < in->words->nelts; i++) {
         error = bearer_login_parameter_error(WORD(in, i), in->p);
-        error = error ? bearer_parse_complain(in, AB(0598) "%s", error) : NULL;
+        error = error ? ab_parse_complain(in, AB(0598) "%s", error) : NULL;
         APR_ARRAY_PUSH(list, const char *) = WORD(in, i);
     }
     login->parameters = list->nelts ? list : NULL;
@@ -582,12 +582,12 @@ static const char *parse_login(const parse_t *in, const parser_t *row)
 
 static const char *parse_resource(const parse_t *in, const parser_t *row)
 {
-    const char *error = bearer_parse_want(in, 1, 64);
+    const char *error = ab_parse_want(in, 1, 64);
 
     if (!error) {
         error = bearer_resource_parse(&MEMBER(in, row, const bearer_resource_t *),
                                       in->words, in->p);
-        error = error ? bearer_parse_complain(in, AB(0599) "%s", error) : NULL;
+        error = error ? ab_parse_complain(in, AB(0599) "%s", error) : NULL;
     }
     return error;
 }
@@ -615,14 +615,14 @@ static const char *take_ttl(const parse_t *in, apr_array_header_t *rest,
     int i, seen = 0;
 
     for (i = 0; !error && i < in->words->nelts; i++) {
-        if (!bearer_parse_keyed(WORD(in, i), "ttl", &value)) {
+        if (!ab_parse_keyed(WORD(in, i), "ttl", &value)) {
             APR_ARRAY_PUSH(rest, const char *) = WORD(in, i);
         }
         else if (seen++) {
-            error = bearer_parse_complain(in, AB(0601) "ttl= stands twice%s", "");
+            error = ab_parse_complain(in, AB(0601) "ttl= stands twice%s", "");
         }
         else {
-            error = bearer_parse_duration(in, value, ttl);
+            error = ab_parse_duration(in, value, ttl);
         }
     }
     return error;
@@ -631,7 +631,7 @@ static const char *take_ttl(const parse_t *in, apr_array_header_t *rest,
 static const char *parse_session_check(const parse_t *in, const parser_t *row)
 {
     apr_array_header_t *rest = apr_array_make(in->p, 8, sizeof(const char *));
-    const char *error = bearer_parse_want(in, 1, 64);
+    const char *error = ab_parse_want(in, 1, 64);
     bearer_session_check_t *check = NULL;
     apr_interval_time_t ttl = 0;
     configured_check_t *noted;
@@ -644,22 +644,22 @@ static const char *parse_session_check(const parse_t *in, const parser_t *row)
     }
     error = bearer_session_check_parse(&check, rest, in->p);
     if (error) {
-        return bearer_parse_complain(in, AB(0602) "%s", error);
+        return ab_parse_complain(in, AB(0602) "%s", error);
     }
     check->ttl = ttl;
     MEMBER(in, row, const bearer_session_check_t *) = check;
-    noted = apr_array_push(bearer_config_current()->session_checks);
+    noted = apr_array_push(ab_config_current()->session_checks);
     noted->check = check;
     noted->node = in->cmd->directive;
     return NULL;
 }
 
-int bearer_config_is_used(const global_config_t *global)
+int ab_config_is_used(const global_config_t *global)
 {
     return global->issuers->nelts > 0 || global->session_checks->nelts > 0;
 }
 
-int bearer_config_keeps_answers(const global_config_t *global)
+int ab_config_keeps_answers(const global_config_t *global)
 {
     int i;
 
@@ -729,7 +729,7 @@ static const parser_t parsers[] = {
     ROW(RESOURCE, parse_resource, resource, NULL),
 };
 
-const parser_t *bearer_config_parser(const char *directive)
+const parser_t *ab_config_parser(const char *directive)
 {
     apr_size_t i;
 

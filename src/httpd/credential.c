@@ -77,8 +77,8 @@ static void (*const readers[])(search_t *s, const bearer_from_t *from) = {
 
 static credential_t *inherited(const request_rec *r)
 {
-    while ((r = bearer_request_parent(r)) != NULL) {
-        const request_t *earlier = bearer_request_peek(r);
+    while ((r = ab_request_parent(r)) != NULL) {
+        const request_t *earlier = ab_request_peek(r);
 
         if (earlier && earlier->credential
             && earlier->credential->reason != BEARER_NO_CREDENTIAL) {
@@ -97,7 +97,7 @@ static credential_t *search(request_rec *r)
     search_t s = { r, { NULL, NULL, 0 } };
     int i;
 
-    settings = bearer_config_of(r);
+    settings = ab_config_of(r);
     for (i = 0; i < settings->token_from->nelts; i++) {
         const bearer_from_t *from = &APR_ARRAY_IDX(settings->token_from, i,
                                                    bearer_from_t);
@@ -113,9 +113,9 @@ static credential_t *search(request_rec *r)
     return credential;
 }
 
-const credential_t *bearer_credential_get(request_rec *r)
+const credential_t *ab_credential_get(request_rec *r)
 {
-    request_t *own = bearer_request(r);
+    request_t *own = ab_request(r);
 
     if (!own->credential) {
         own->credential = inherited(r);
@@ -126,8 +126,8 @@ const credential_t *bearer_credential_get(request_rec *r)
     return own->credential;
 }
 
-int bearer_credential_from(const bearer_settings_t *settings,
-                           bearer_from_kind_t kind)
+int ab_credential_from(const bearer_settings_t *settings,
+                       bearer_from_kind_t kind)
 {
     int i;
 
@@ -170,7 +170,7 @@ static void show_in_scoreboard(request_rec *r, char *line)
 
 /* RFC 6750 section 5.3: a token in a URL ends up in logs and Referer fields.
  * Each copy is looked at by itself: another module may have rewritten one. */
-void bearer_credential_mask(request_rec *r, const char *name)
+void ab_credential_mask(request_rec *r, const char *name)
 {
     const char *referer = masked(r, apr_table_get(r->headers_in, "Referer"), name);
     const char *line = masked(r, r->the_request, name);
@@ -194,8 +194,8 @@ void bearer_credential_mask(request_rec *r, const char *name)
     }
 }
 
-void bearer_credential_hide_query(request_rec *r,
-                                  const bearer_settings_t *settings)
+void ab_credential_hide_query(request_rec *r,
+                              const bearer_settings_t *settings)
 {
     int i;
 
@@ -206,17 +206,17 @@ void bearer_credential_hide_query(request_rec *r,
 
         /* what is logged in the end is the request that the client sent */
         for (; q; q = q->prev) {
-            bearer_credential_mask(q, from->name);
+            ab_credential_mask(q, from->name);
         }
     }
 }
 
 /* In another place there may be a token that nobody looked at, because a session
  * won. */
-int bearer_credential_verified_from(const request_rec *r,
-                                    const bearer_from_t *from)
+int ab_credential_verified_from(const request_rec *r,
+                                const bearer_from_t *from)
 {
-    const request_t *record = bearer_request_principal(r);
+    const request_t *record = ab_request_principal(r);
     const credential_t *winner = record ? record->winner : NULL;
 
     return winner && winner->reason == BEARER_OK
@@ -228,25 +228,25 @@ int bearer_credential_verified_from(const request_rec *r,
 static void strip_source(request_rec *r, const bearer_from_t *from, int keep)
 {
     if (from->kind == BEARER_FROM_HEADER && from->name) {
-        bearer_scrub_header(r, from->name, keep);
+        ab_scrub_header(r, from->name, keep);
     }
     else if (from->kind == BEARER_FROM_COOKIE && !keep) {
         strip_cookie(r, from->name);
     }
 }
 
-void bearer_credential_strip(request_rec *r, const bearer_settings_t *settings,
-                             int keep)
+void ab_credential_strip(request_rec *r, const bearer_settings_t *settings,
+                         int keep)
 {
     int i;
 
-    bearer_credential_hide_query(r, settings); /* whatever is kept */
-    bearer_session_strip(r, settings, keep);
+    ab_credential_hide_query(r, settings); /* whatever is kept */
+    ab_session_strip(r, settings, keep);
     for (i = 0; i < settings->token_from->nelts; i++) {
         const bearer_from_t *from = &APR_ARRAY_IDX(settings->token_from, i,
                                                    bearer_from_t);
 
-        strip_source(r, from, keep && bearer_credential_verified_from(r, from));
+        strip_source(r, from, keep && ab_credential_verified_from(r, from));
     }
     if (!keep) {
         apr_table_unset(r->headers_in, "Authorization");
@@ -261,7 +261,7 @@ static int own_origin(request_rec *r, const char *origin)
 {
     const char *authority = strstr(origin, "://");
     const char *host = apr_table_get(r->headers_in, "Host");
-    const char *name = bearer_browser_origin(r->server);
+    const char *name = ab_browser_origin(r->server);
 
     if (name && !ap_cstr_casecmp(name, origin)) {
         return 1;  /* AuthBearerBaseURL */
@@ -295,7 +295,7 @@ static int is_ambient(bearer_from_kind_t kind)
     return kind == BEARER_FROM_COOKIE || kind == BEARER_FROM_BASIC;
 }
 
-int bearer_credential_cross_site(request_rec *r, const credential_t *credential)
+int ab_credential_cross_site(request_rec *r, const credential_t *credential)
 {
     const char *site = apr_table_get(r->headers_in, "Sec-Fetch-Site");
     const char *origin = apr_table_get(r->headers_in, "Origin");

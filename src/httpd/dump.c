@@ -47,10 +47,10 @@ static int dump_issuers(apr_file_t *out, const bearer_issuers_t *issuers,
     return own && !others;
 }
 
-static void dump_section(apr_file_t *out, const bearer_section_t *section,
+static void dump_section(apr_file_t *out, const ab_section_t *section,
                          const walk_t *w)
 {
-    const server_config_t *server = bearer_config_server(section->server);
+    const server_config_t *server = ab_config_server(section->server);
     bearer_settings_t here;
     int i;
 
@@ -108,7 +108,7 @@ static void dump_issuer(apr_file_t *out, const walk_t *w, int index)
     int i;
 
     bearer_settings_resolve(&settings, w->global->defaults,
-                            &bearer_config_server(s)->settings, &issuer->settings,
+                            &ab_config_server(s)->settings, &issuer->settings,
                             NULL);
     apr_file_printf(out, "<AuthBearerIssuer %s %s>   # %s:%d\n", issuer->url,
                     issuer->name, issuer->file, issuer->line);
@@ -144,7 +144,7 @@ static void dump_issuer(apr_file_t *out, const walk_t *w, int index)
 /* What a server wrote that its issuers may override; which of them do. */
 static void dump_server(apr_file_t *out, const server_rec *s, const walk_t *w)
 {
-    const server_config_t *server = bearer_config_server(s);
+    const server_config_t *server = ab_config_server(s);
     const apr_uint64_t own = s->is_virtual ? server->own : server->settings.set;
     int i, named = 0;
 
@@ -165,7 +165,7 @@ static void dump_server(apr_file_t *out, const server_rec *s, const walk_t *w)
     }
 }
 
-void bearer_check_dump(apr_pool_t *p, server_rec *s)
+void ab_check_dump(apr_pool_t *p, server_rec *s)
 {
     apr_file_t *out = NULL;
     server_rec *one;
@@ -176,7 +176,7 @@ void bearer_check_dump(apr_pool_t *p, server_rec *s)
         return;
     }
     apr_file_open_stdout(&out, p);
-    bearer_check_begin(&w, p, s);
+    ab_check_begin(&w, p, s);
     apr_file_printf(out, "mod_auth_bearer: issuers\n");
     for (i = 0; i < w.global->issuers->nelts; i++) {
         dump_issuer(out, &w, i);
@@ -187,6 +187,6 @@ void bearer_check_dump(apr_pool_t *p, server_rec *s)
     }
     apr_file_printf(out, "mod_auth_bearer: sections with AuthType Bearer\n");
     for (i = 0; i < w.sections->nelts; i++) {
-        dump_section(out, &APR_ARRAY_IDX(w.sections, i, bearer_section_t), &w);
+        dump_section(out, &APR_ARRAY_IDX(w.sections, i, ab_section_t), &w);
     }
 }

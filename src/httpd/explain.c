@@ -252,7 +252,7 @@ static int is_bearer(inquiry_t *q, server_rec *s, const char *path)
     request_rec *r = request(q, s);
 
     return set_path(r, path) == OK && walk(q, r) == OK
-        && bearer_config_in_force(r);
+        && ab_config_in_force(r);
 }
 
 static server_rec *by_name(inquiry_t *q, const char *host, const char *path)
@@ -361,7 +361,7 @@ static int authorize(inquiry_t *q, request_rec *r)
     int rc;
 
     q->authenticated = 1;
-    rc = bearer_authz_checker(r);
+    rc = ab_authz_checker(r);
     return rc == DECLINED ? ap_run_auth_checker(r) : rc;
 }
 
@@ -370,7 +370,7 @@ static void exports(inquiry_t *q, request_rec *r)
     apr_table_t *env = apr_table_copy(q->p, r->subprocess_env);
     apr_table_t *headers = apr_table_copy(q->p, r->headers_in);
 
-    bearer_export_fixups(r);
+    ab_export_fixups(r);
     put(q, "environment", added(env, r->subprocess_env, q->p));
     put(q, "headers", added(headers, r->headers_in, q->p));
 }
@@ -378,15 +378,15 @@ static void exports(inquiry_t *q, request_rec *r)
 static void judge(inquiry_t *q, request_rec *r)
 {
     const request_t *own;
-    int rc = bearer_authn_check_user_id(r);
+    int rc = ab_authn_check_user_id(r);
 
-    own = bearer_request_peek(r);
+    own = ab_request_peek(r);
     put(q, "checks", bearer_explain_checks(q->explain));
     if (rc == OK && own && own->principal) {
         put(q, "principal", bearer_explain_principal(own->principal));
         put(q, "settings", bearer_explain_settings(own->settings, q->p));
         rc = authorize(q, r);
-        own = bearer_request_peek(r);
+        own = ab_request_peek(r);
     }
     put(q, "requires", requires(q));
     if (rc == OK) {
@@ -423,7 +423,7 @@ static void examine(inquiry_t *q, server_rec *s, const char *path)
                              "is asked for a token", rc));
         return;
     }
-    if (!bearer_config_in_force(r)) {
+    if (!ab_config_in_force(r)) {
         fail(q, "AuthType Bearer is not in force for this path: no token is asked "
              "for; write AuthType Bearer into a <Location> or <Directory> that "
              "covers it (an .htaccess counts under AllowOverride AuthConfig "
@@ -432,7 +432,7 @@ static void examine(inquiry_t *q, server_rec *s, const char *path)
     }
     apr_table_set(r->headers_in, "Authorization",
                   apr_pstrcat(q->p, "Bearer ", token, NULL));
-    bearer_export_header_parser(r);
+    ab_export_header_parser(r);
     put(q, "open", json_boolean(without_user(r)));
     judge(q, r);
 }
@@ -488,8 +488,8 @@ static int start(inquiry_t *q)
     if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
         return 0;
     }
-    bearer_process_child_init(q->p, q->main);
-    process = bearer_process();
+    ab_process_child_init(q->p, q->main);
+    process = ab_process();
     if (!process) {
         return 0;
     }
@@ -546,7 +546,7 @@ static void test_config(apr_pool_t *p, server_rec *s)
     free(text);
 }
 
-void bearer_explain_register(void)
+void ab_explain_register(void)
 {
     if (ap_exists_config_define("BEARER_EXPLAIN")) {
         ap_hook_test_config(test_config, NULL, NULL, APR_HOOK_LAST);

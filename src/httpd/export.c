@@ -24,77 +24,77 @@ static void strip_what_was_left(request_rec *r)
     request_rec *q;
 
     for (q = r->prev; q; q = q->prev) {
-        const request_t *own = bearer_request_peek(q);
+        const request_t *own = ab_request_peek(q);
 
-        if (bearer_config_in_force(q) && !(own && own->principal)) {
-            bearer_credential_strip(r, bearer_config_of(q), 0);
-            bearer_scrub_environment(r, bearer_config_of(q), 0);
+        if (ab_config_in_force(q) && !(own && own->principal)) {
+            ab_credential_strip(r, ab_config_of(q), 0);
+            ab_scrub_environment(r, ab_config_of(q), 0);
         }
     }
 }
 
-int bearer_export_header_parser(request_rec *r)
+int ab_export_header_parser(request_rec *r)
 {
     request_rec *q;
 
     /* A request that was refused by its address came to no other hook of ours; its
      * error document is told of its user (REDIRECT_REMOTE_USER). */
     for (q = r->prev; q; q = q->prev) {
-        bearer_foreign_user_settle(q);
+        ab_foreign_user_settle(q);
     }
-    if (r->prev && !bearer_config_in_force(r)) {
+    if (r->prev && !ab_config_in_force(r)) {
         strip_what_was_left(r);
     }
-    bearer_scrub(r);
+    ab_scrub(r);
     return DECLINED;
 }
 
 /* The headers once more: mod_cache for one brings back those of before. */
 static void strip_for_logs(request_rec *r)
 {
-    const bearer_settings_t *settings = bearer_config_of(r);
-    const request_t *own = bearer_request_peek(r);
+    const bearer_settings_t *settings = ab_config_of(r);
+    const request_t *own = ab_request_peek(r);
 
-    bearer_credential_strip(r, settings, 0);
+    ab_credential_strip(r, settings, 0);
     if (!own || !own->principal || own->reason != BEARER_OK
         || (settings->forward & BEARER_FORWARD_TOKEN)) {
-        bearer_scrub_environment(r, settings, 0);
+        ab_scrub_environment(r, settings, 0);
     }
 }
 
 /* What was kept for the application is not for the access log: it shows headers
  * where it is told to. */
-int bearer_export_log_transaction(request_rec *r)
+int ab_export_log_transaction(request_rec *r)
 {
     for (; r; r = r->next) {
-        bearer_foreign_user_settle(r);
-        bearer_browser_hide(r);
-        if (bearer_config_in_force(r)) {
+        ab_foreign_user_settle(r);
+        ab_browser_hide(r);
+        if (ab_config_in_force(r)) {
             strip_for_logs(r);
         }
     }
     return DECLINED;
 }
 
-int bearer_export_access_checker(request_rec *r)
+int ab_export_access_checker(request_rec *r)
 {
-    bearer_scrub(r);
+    ab_scrub(r);
     return DECLINED;
 }
 
 /* ---- export ------------------------------------------------------------- */
 
-void bearer_export_tell(request_rec *r, const apr_array_header_t *left_out)
+void ab_export_tell(request_rec *r, const apr_array_header_t *left_out)
 {
     int i;
 
     for (i = 0; i < left_out->nelts && !r->main && !r->prev; i++) {
-        bearer_log(APLOG_INFO, r, AB(0105) "%s",
-                   APR_ARRAY_IDX(left_out, i, const char *));
+        ab_log(APLOG_INFO, r, AB(0105) "%s",
+               APR_ARRAY_IDX(left_out, i, const char *));
     }
 }
 
-void bearer_export_token_id(request_rec *r, const credential_t *credential)
+void ab_export_token_id(request_rec *r, const credential_t *credential)
 {
     if (credential && credential->token && credential->len) {
         apr_table_setn(r->subprocess_env, "BEARER_TOKEN_ID",
@@ -113,7 +113,7 @@ static void export_known_token_id(request_rec *r, const request_t *record)
         apr_table_setn(r->subprocess_env, "BEARER_TOKEN_ID",
                        bearer_text_hex(r->pool, digest, BEARER_REVOCATION_ID_SIZE));
     } else {
-        bearer_export_token_id(r, record->winner);
+        ab_export_token_id(r, record->winner);
     }
 }
 
@@ -126,7 +126,7 @@ static void export_principal(request_rec *r, const request_t *record)
     bearer_exports_apply(r->subprocess_env, r->headers_in, principal, settings,
                          left_out, r->pool);
     export_known_token_id(r, record);
-    bearer_export_tell(r, left_out);
+    ab_export_tell(r, left_out);
 }
 
 /* An error document shows why: httpd renamed the variables of the refused
@@ -135,8 +135,8 @@ static void export_refusal(request_rec *r)
 {
     const request_rec *from;
 
-    for (from = r; from; from = bearer_request_parent(from)) {
-        const request_t *record = bearer_request_peek(from);
+    for (from = r; from; from = ab_request_parent(from)) {
+        const request_t *record = ab_request_peek(from);
 
         if (record && record->reason != BEARER_OK) {
             apr_table_setn(r->subprocess_env, "BEARER_ERROR",
@@ -182,7 +182,7 @@ static void leave_upgrade(request_rec *r)
     }
 }
 
-int bearer_export_fixups(request_rec *r)
+int ab_export_fixups(request_rec *r)
 {
     const char *type = ap_auth_type(r);
     int in_force = type && !ap_cstr_casecmp(type, "Bearer"), keep;
@@ -190,26 +190,26 @@ int bearer_export_fixups(request_rec *r)
     const request_t *record;
     const bearer_settings_t *settings;
 
-    bearer_browser_strip(r);
+    ab_browser_strip(r);
     if (type && !in_force) {
         return DECLINED;  /* another scheme says who the user is here */
     }
-    record = bearer_request_principal(r);
+    record = ab_request_principal(r);
     if (r->user != (record ? record->user : NULL)) {
-        bearer_foreign_user_settle(r);
+        ab_foreign_user_settle(r);
     }
     if (in_force) {
-        bearer_scrub(r);
+        ab_scrub(r);
         leave_upgrade(r);
-        settings = bearer_config_of(r);
-        credential = bearer_credential_get(r);
+        settings = ab_config_of(r);
+        credential = ab_credential_get(r);
         keep = settings->forward & BEARER_FORWARD_TOKEN;
         if (keep) {
             forward_token(r, record && record->winner ? record->winner
                                                       : credential);
         }
-        bearer_credential_strip(r, settings, keep);
-        bearer_scrub_environment(r, settings, keep);
+        ab_credential_strip(r, settings, keep);
+        ab_scrub_environment(r, settings, keep);
     }
     export_refusal(r);
     if (record) {
@@ -217,9 +217,9 @@ int bearer_export_fixups(request_rec *r)
             r->headers_in = apr_table_copy(r->pool, r->headers_in);
         }
         export_principal(r, record);
-        if (r->main && record == bearer_request_peek(r)
-            && !bearer_request_borrows(r)) {
-            bearer_request_lend(r);
+        if (r->main && record == ab_request_peek(r)
+            && !ab_request_borrows(r)) {
+            ab_request_lend(r);
         }
     }
     return DECLINED;
@@ -227,14 +227,14 @@ int bearer_export_fixups(request_rec *r)
 
 /* mod_dir sends a request for a directory on as one for its index, after fixups
  * and by no way that asks a hook of ours again. */
-void bearer_export_catch_up(request_rec *r)
+void ab_export_catch_up(request_rec *r)
 {
-    const request_t *own = bearer_request_peek(r);
+    const request_t *own = ab_request_peek(r);
 
-    if (!(own && own->scrubbed) && bearer_config_in_force(r)) {
-        bearer_export_fixups(r);
+    if (!(own && own->scrubbed) && ab_config_in_force(r)) {
+        ab_export_fixups(r);
     }
-    if (r->main && bearer_config_in_force(r)) {
-        bearer_scrub_includer(r);
+    if (r->main && ab_config_in_force(r)) {
+        ab_scrub_includer(r);
     }
 }

@@ -19,12 +19,12 @@
 static const request_t *established(const request_rec *r)
 {
     do {
-        const request_t *own = bearer_request_peek(r);
+        const request_t *own = ab_request_peek(r);
 
         if (own && own->principal) {
             return own;
         }
-        if (bearer_request_borrows(r)) {
+        if (ab_request_borrows(r)) {
             return own->lent;
         }
         r = r->prev && r->prev->per_dir_config == r->per_dir_config ? r->prev
@@ -39,7 +39,7 @@ __attribute__((noinline)) static void put_right(request_rec *r)
     static char bearer[] = "Bearer";
     const char *type = ap_auth_type(r);
     /* without a type: who is exported there was authenticated before (export.c) */
-    const request_t *record = type ? established(r) : bearer_request_principal(r);
+    const request_t *record = type ? established(r) : ab_request_principal(r);
 
     if (type ? !ap_cstr_casecmp(type, bearer) : record != NULL) {
         r->user = record ? record->user : NULL;
@@ -65,15 +65,15 @@ static int check_access(request_rec *r)
     if (r->user || r->ap_auth_type) {
         put_right(r);
     }
-    return bearer_check_foreign_watch ? bearer_check_foreign_access(r) : DECLINED;
+    return ab_check_foreign_watch ? ab_check_foreign_access(r) : DECLINED;
 }
 
-void bearer_foreign_user_settle(request_rec *r)
+void ab_foreign_user_settle(request_rec *r)
 {
     settle_user(r);
 }
 
-int bearer_foreign_user_forget(request_rec *r)
+int ab_foreign_user_forget(request_rec *r)
 {
     const request_t *record = established(r);
 
@@ -85,7 +85,7 @@ int bearer_foreign_user_forget(request_rec *r)
     return 1;
 }
 
-void bearer_foreign_user_register(void)
+void ab_foreign_user_register(void)
 {
     static const char *const ssl[] = { "mod_ssl.c", NULL };
     static const char *const readers[] = { "mod_session.c", NULL };

@@ -11,9 +11,9 @@
 static const json_t *find(ap_expr_eval_ctx_t *ctx, const void *compiled,
                           const char *name)
 {
-    const request_t *record = bearer_request_principal(ctx->r);
+    const request_t *record = ab_request_principal(ctx->r);
     const bearer_principal_t *principal = record ? record->principal
-                                                 : bearer_authn_ahead(ctx->r);
+                                                 : ab_authn_ahead(ctx->r);
     const bearer_path_t *path = compiled ? compiled
                                          : bearer_path_compile(name, ctx->p);
 
@@ -28,7 +28,7 @@ static const char *claim(ap_expr_eval_ctx_t *ctx, const void *compiled,
     const request_t *own;
 
     if (value && !text) {
-        own = bearer_request_peek(ctx->r);
+        own = ab_request_peek(ctx->r);
         if (own && own->deciding) {  /* "" would be an answer for Require */
             *ctx->err = "the value of a claim() has CR, LF or NUL, or is over 8192 "
                         "bytes; use Require claim";
@@ -62,7 +62,7 @@ static apr_array_header_t *claims(ap_expr_eval_ctx_t *ctx, const void *compiled,
 static ap_expr_list_func_t *const list_function = claims;
 static ap_expr_string_func_t *const string_function = claim;
 
-int bearer_functions_lookup(ap_expr_lookup_parms *parms)
+int ab_functions_lookup(ap_expr_lookup_parms *parms)
 {
     int list = parms->type == AP_EXPR_FUNC_LIST;
 

@@ -31,7 +31,7 @@ APLOG_USE_MODULE(auth_bearer);
 
 /** A slot holds a value up to so many bytes; the large ones are for the few key
  *  sets that are very long. */
-static const apr_size_t room_of[] = { 16384, BEARER_STORE_KEYS_MAX };
+static const apr_size_t room_of[] = { 16384, AB_STORE_KEYS_MAX };
 #define SIZES 2
 /** What is fetched by a changed policy has another name, and the one before stays
  *  until it makes room: so many more, for what changes within one refresh. */
@@ -89,8 +89,8 @@ static apr_size_t lay_out(memory_t *m, char *base)
 
 static void take_over(const memory_t *old, apr_pool_t *ptemp);
 
-apr_status_t bearer_handover_create(unsigned sets, apr_pool_t *ptemp,
-                                    server_rec *s)
+apr_status_t ab_handover_create(unsigned sets, apr_pool_t *ptemp,
+                                server_rec *s)
 {
     apr_pool_t *keep = s->process->pool;
     memory_t *old = NULL, *made;
@@ -217,8 +217,8 @@ static void take_over(const memory_t *old, apr_pool_t *ptemp)
             const content_t *content = copy_of(old, size, i, ptemp);
 
             if (content) {
-                bearer_handover_put(content->key, content->value,
-                                    (apr_size_t)content->len, content->expires);
+                ab_handover_put(content->key, content->value,
+                                (apr_size_t)content->len, content->expires);
             }
         }
     }
@@ -226,9 +226,9 @@ static void take_over(const memory_t *old, apr_pool_t *ptemp)
 
 /* ---- values ------------------------------------------------------------- */
 
-apr_status_t bearer_handover_get(const unsigned char *key, unsigned char **value,
-                                 apr_size_t *len, apr_time_t *expires,
-                                 apr_pool_t *p)
+apr_status_t ab_handover_get(const unsigned char *key, unsigned char **value,
+                             apr_size_t *len, apr_time_t *expires,
+                             apr_pool_t *p)
 {
     apr_uint64_t name = name_of(key);
     int size;
@@ -282,8 +282,8 @@ static void write_content(content_t *there, const content_t *made)
     memcpy(there->digest, made->digest, sizeof(there->digest));
 }
 
-void bearer_handover_put(const unsigned char *key, const unsigned char *value,
-                         apr_size_t len, apr_time_t expires)
+void ab_handover_put(const unsigned char *key, const unsigned char *value,
+                     apr_size_t len, apr_time_t expires)
 {
     apr_uint64_t name = name_of(key);
     int size = len > room_of[0];
@@ -309,7 +309,7 @@ void bearer_handover_put(const unsigned char *key, const unsigned char *value,
     free(made);
 }
 
-void bearer_handover_remove(const unsigned char *key)
+void ab_handover_remove(const unsigned char *key)
 {
     int size;
 

@@ -144,13 +144,13 @@ static const char *link_to(apr_pool_t *p, const char *url)
 /* The number of a page: it says nothing, but finds the line. */
 static const char *reference(request_rec *r)
 {
-    const char *id = bearer_trace_id(r);
+    const char *id = ab_trace_id(r);
     unsigned char bytes[5];
 
     if (id) {
         return id;
     }
-    if (bearer_world_random(bearer_process() ? &bearer_process()->world : NULL,
+    if (bearer_world_random(ab_process() ? &ab_process()->world : NULL,
                             bytes, sizeof(bytes)) != APR_SUCCESS) {
         return "none";
     }
@@ -196,7 +196,7 @@ static int is_replaced(request_rec *r, int status)
 
 /* ---- sending ------------------------------------------------------------ */
 
-void bearer_page_no_store(request_rec *r)
+void ab_page_no_store(request_rec *r)
 {
     apr_table_setn(r->err_headers_out, "Cache-Control", "no-store");
     apr_table_setn(r->err_headers_out, "Pragma", "no-cache");
@@ -205,7 +205,7 @@ void bearer_page_no_store(request_rec *r)
 
 static void send_page(request_rec *r, int status, const char *type, const char *text)
 {
-    bearer_page_no_store(r);
+    ab_page_no_store(r);
     apr_table_setn(r->err_headers_out, "X-Content-Type-Options", "nosniff");
     apr_table_setn(r->err_headers_out, "Content-Security-Policy",
                    /* no form-action: browsers hold the issuer's address, where
@@ -220,24 +220,24 @@ static void send_page(request_rec *r, int status, const char *type, const char *
     ap_rputs(text, r);
 }
 
-int bearer_page_refusal(request_rec *r, bearer_reason_t reason,
-                        const char *detail, const char *again)
+int ab_page_refusal(request_rec *r, bearer_reason_t reason,
+                    const char *detail, const char *again)
 {
     bearer_category_t category = bearer_reason_category(reason);
-    int status = bearer_answer_status(reason);
+    int status = ab_answer_status(reason);
     const text_t *text = text_for(r, reason, status);
     const char *ref = reference(r);
 
-    bearer_request(r)->reason = reason;
-    bearer_status_refused(NULL, reason);
+    ab_request(r)->reason = reason;
+    ab_status_refused(NULL, reason);
     apr_table_setn(r->subprocess_env, "BEARER_ERROR",
                    bearer_category_name(category));
     apr_table_setn(r->subprocess_env, "BEARER_ERROR_CHECK",
                    bearer_reason_name(reason));
-    bearer_log(bearer_answer_level(reason), r,
-               "%srefused, %s/%s, page %s: %s", bearer_reason_number(reason),
-               bearer_category_name(category), bearer_reason_name(reason), ref,
-               detail ? detail : "no detail");
+    ab_log(ab_answer_level(reason), r,
+           "%srefused, %s/%s, page %s: %s", bearer_reason_number(reason),
+           bearer_category_name(category), bearer_reason_name(reason), ref,
+           detail ? detail : "no detail");
     if (status == HTTP_UNAUTHORIZED) {
         apr_table_setn(r->err_headers_out, "WWW-Authenticate",
                        apr_psprintf(r->pool, "Bearer realm=\"%s\"",
@@ -248,7 +248,7 @@ int bearer_page_refusal(request_rec *r, bearer_reason_t reason,
                        apr_psprintf(r->pool, "%d", ANSWER_RETRY_AFTER));
     }
     if (is_replaced(r, status)) {
-        bearer_page_no_store(r);
+        ab_page_no_store(r);
         return status;
     }
     if (wants_json(r)) {
@@ -261,8 +261,8 @@ int bearer_page_refusal(request_rec *r, bearer_reason_t reason,
     return OK;
 }
 
-int bearer_page_say(request_rec *r, const char *title, const char *what,
-                    const char *form)
+int ab_page_say(request_rec *r, const char *title, const char *what,
+                const char *form)
 {
     if (wants_json(r)) {
         send_page(r, HTTP_OK, "application/json",
@@ -275,26 +275,26 @@ int bearer_page_say(request_rec *r, const char *title, const char *what,
     return OK;
 }
 
-void bearer_page_prepare(request_rec *r, int status, bearer_reason_t reason)
+void ab_page_prepare(request_rec *r, int status, bearer_reason_t reason)
 {
     const bearer_settings_t *settings;
     int json = wants_json(r);
     const text_t *text;
     const char *ref;
 
-    if (!bearer_config_server(r->server)->browser
+    if (!ab_config_server(r->server)->browser
         || (!json && !accepts(r, "text/html")) || is_replaced(r, status)) {
         return;
     }
-    settings = bearer_config_of(r);
+    settings = ab_config_of(r);
     if (!settings->session && !settings->login.on) {
         return;
     }
     ref = reference(r);
-    bearer_log(APLOG_INFO, r, AB(0101) "page %s is about: %s", ref,
-               bearer_reason_name(reason));
-    bearer_page_no_store(r);
-    bearer_request(r)->json = json;
+    ab_log(APLOG_INFO, r, AB(0101) "page %s is about: %s", ref,
+           bearer_reason_name(reason));
+    ab_page_no_store(r);
+    ab_request(r)->json = json;
     text = text_for(r, reason, status);
     /* all of it is ASCII, so the charset that httpd names does not matter; what
      * failed is the log's matter, a program is told the category */
@@ -314,14 +314,14 @@ static apr_status_t type_filter(ap_filter_t *f, apr_bucket_brigade *bb)
 
 static void insert_type_filter(request_rec *r)
 {
-    const request_t *own = bearer_request_peek(r);
+    const request_t *own = ab_request_peek(r);
 
-    if (own && own->json && bearer_answer_status(own->reason) == r->status) {
+    if (own && own->json && ab_answer_status(own->reason) == r->status) {
         ap_add_output_filter("BEARER_PAGE", NULL, r, r->connection);
     }
 }
 
-void bearer_page_register(void)
+void ab_page_register(void)
 {
     ap_register_output_filter("BEARER_PAGE", type_filter, NULL, AP_FTYPE_RESOURCE);
     ap_hook_insert_error_filter(insert_type_filter, NULL, NULL, APR_HOOK_MIDDLE);

@@ -20,7 +20,7 @@ APLOG_USE_MODULE(auth_bearer);
 /* Set once; mod_watchdog's threads may run before. */
 static _Atomic(process_t *) the_process;
 
-process_t *bearer_process(void)
+process_t *ab_process(void)
 {
     return atomic_load(&the_process);
 }
@@ -34,19 +34,19 @@ static void world_log(void *server, bearer_log_level_t level, const char *messag
     };
 
     ap_log_error(APLOG_MARK, levels[level], 0, (server_rec *)server,
-                 "%s%s", message, bearer_trace_suffix_here());
+                 "%s%s", message, ab_trace_suffix_here());
 }
 
 static int is_used(server_rec *s)
 {
-    return bearer_config_is_used(bearer_config_server(s)->global);
+    return ab_config_is_used(ab_config_server(s)->global);
 }
 
 /* What judging needs of each vhost's issuers together. */
 static void prepare_judging(apr_pool_t *pconf, server_rec *s)
 {
     for (; s; s = s->next) {
-        server_config_t *server = bearer_config_server(s);
+        server_config_t *server = ab_config_server(s);
 
         if (server->issuers) {
             server->common = bearer_judge_prepare(server->issuers,
@@ -60,7 +60,7 @@ static void prepare_judging(apr_pool_t *pconf, server_rec *s)
  * them. */
 static int start_secrets(apr_pool_t *pconf, server_rec *s)
 {
-    const apr_array_header_t *secrets = bearer_config_server(s)->global->secrets;
+    const apr_array_header_t *secrets = ab_config_server(s)->global->secrets;
     const char *error;
     int i;
 
@@ -78,7 +78,7 @@ static int start_secrets(apr_pool_t *pconf, server_rec *s)
 /* Key sets that are fetched; of one issuer's tenants as many as are worth it. */
 static unsigned count_sets(server_rec *s)
 {
-    const apr_array_header_t *issuers = bearer_config_server(s)->global->issuers;
+    const apr_array_header_t *issuers = ab_config_server(s)->global->issuers;
     int i, sets = 0;
 
     for (i = 0; i < issuers->nelts; i++) {
@@ -99,8 +99,8 @@ static apr_status_t end_curl(void *nothing)
 
 /* Runs twice at start: the first pass only proves that the configuration can
  * be used. */
-int bearer_process_post_config(apr_pool_t *pconf, apr_pool_t *plog,
-                               apr_pool_t *ptemp, server_rec *s)
+int ab_process_post_config(apr_pool_t *pconf, apr_pool_t *plog,
+                           apr_pool_t *ptemp, server_rec *s)
 {
     int status;
 
@@ -116,20 +116,20 @@ int bearer_process_post_config(apr_pool_t *pconf, apr_pool_t *plog,
     }
     apr_pool_cleanup_register(pconf, NULL, end_curl, apr_pool_cleanup_null);
     prepare_judging(pconf, s);
-    bearer_resource_post_config(pconf, s);
-    bearer_status_post_config(pconf, s);
-    bearer_waiting_post_config(s, ptemp);
-    bearer_shared_create(pconf, s);  /* without it nothing is throttled */
-    bearer_handover_create(count_sets(s), ptemp, s);
+    ab_resource_post_config(pconf, s);
+    ab_status_post_config(pconf, s);
+    ab_waiting_post_config(s, ptemp);
+    ab_shared_create(pconf, s);  /* without it nothing is throttled */
+    ab_handover_create(count_sets(s), ptemp, s);
     status = start_secrets(pconf, s);
     if (status == OK) {
-        status = bearer_store_post_config(pconf, ptemp, s);
+        status = ab_store_post_config(pconf, ptemp, s);
     }
     if (status == OK) {
-        status = bearer_browser_post_config(pconf, s);
+        status = ab_browser_post_config(pconf, s);
     }
     if (status == OK) {
-        bearer_refresh_post_config(pconf, s);
+        ab_refresh_post_config(pconf, s);
     }
     return status;
 }
@@ -138,7 +138,7 @@ static void resolve_for(bearer_settings_t *out, const process_t *process,
                         const bearer_issuer_t *issuer, const server_rec *s)
 {
     bearer_settings_resolve(out, process->global->defaults,
-                            &bearer_config_server(s)->settings, &issuer->settings,
+                            &ab_config_server(s)->settings, &issuer->settings,
                             NULL);
 }
 
@@ -164,7 +164,7 @@ static const server_rec *declared_by(const process_t *process, int index)
                          const server_rec *);
 }
 
-const bearer_issuer_access_t *bearer_process_access(process_t *process, int index)
+const bearer_issuer_access_t *ab_process_access(process_t *process, int index)
 {
     return access_of(process, APR_ARRAY_IDX(process->global->issuers, index,
                                             const bearer_issuer_t *),
@@ -179,11 +179,11 @@ static apr_status_t make_keysets(process_t *process)
     process->keysets = apr_pcalloc(process->pool,
                                    sizeof(*process->keysets) * (apr_size_t)n);
     for (i = 0; i < n && rv == APR_SUCCESS; i++) {
-        rv = bearer_keyset_create(&process->keysets[i], bearer_process_access(process, i),
+        rv = bearer_keyset_create(&process->keysets[i], ab_process_access(process, i),
                                   process->pool);
         if (rv == APR_SUCCESS) {
             bearer_keyset_set_maintained(process->keysets[i],
-                                         bearer_refresh_active());
+                                         ab_refresh_active());
         }
     }
     process->keyset_count = rv == APR_SUCCESS ? n : 0;
@@ -223,7 +223,7 @@ static apr_status_t make_client(bearer_client_t **client, process_t *process,
         access, NULL, token_endpoint, process->keysets[access->issuer->index]
     };
 
-    config.key = bearer_config_key(process->global, access->settings->client_key);
+    config.key = ab_config_key(process->global, access->settings->client_key);
     return bearer_client_create(client, &config, process->pool);
 }
 
@@ -242,7 +242,7 @@ static int is_same_client(const bearer_settings_t *a, const bearer_settings_t *b
  * what its own directives say. */
 static apr_status_t make_vhost_clients(process_t *process, server_rec *s)
 {
-    const server_config_t *server = bearer_config_server(s);
+    const server_config_t *server = ab_config_server(s);
     int i, n = server->browser ? bearer_issuers_count(server->issuers) : 0;
     apr_status_t rv = APR_SUCCESS;
     bearer_settings_t here, there;
@@ -275,7 +275,7 @@ static apr_status_t make_clients(process_t *process)
                                             sizeof(vhost_client_t));
     for (i = 0; i < n && rv == APR_SUCCESS; i++) {
         rv = make_client(&process->clients[i], process,
-                         bearer_process_access(process, i));
+                         ab_process_access(process, i));
     }
     for (; s && rv == APR_SUCCESS; s = s->next) {
         rv = make_vhost_clients(process, s);
@@ -283,8 +283,8 @@ static apr_status_t make_clients(process_t *process)
     return rv;
 }
 
-bearer_client_t *bearer_process_client(const process_t *process,
-                                       const server_config_t *server, int issuer)
+bearer_client_t *ab_process_client(const process_t *process,
+                                   const server_config_t *server, int issuer)
 {
     int i;
 
@@ -321,7 +321,7 @@ static apr_status_t make_tenants(process_t *process)
 static void make_throttle(process_t *process)
 {
     apr_size_t size;
-    void *block = bearer_shared_throttle(&size);
+    void *block = ab_shared_throttle(&size);
 
     apr_status_t rv = block
         ? bearer_throttle_attach(&process->throttle, block, size,
@@ -341,12 +341,12 @@ static void make_throttle(process_t *process)
 static apr_status_t forget(void *process)
 {
     atomic_store(&the_process, NULL);
-    bearer_refresh_end(((process_t *)process)->crew);
-    bearer_status_child_ends(process);
+    ab_refresh_end(((process_t *)process)->crew);
+    ab_status_child_ends(process);
     return APR_SUCCESS;
 }
 
-void bearer_process_child_init(apr_pool_t *p, server_rec *s)
+void ab_process_child_init(apr_pool_t *p, server_rec *s)
 {
     process_t *process;
     apr_status_t rv;
@@ -354,26 +354,26 @@ void bearer_process_child_init(apr_pool_t *p, server_rec *s)
     if (!is_used(s)) {
         return;
     }
-    bearer_store_child_init(p, s);
+    ab_store_child_init(p, s);
     process = apr_pcalloc(p, sizeof(*process));
     process->pool = p;
     process->server = s;
-    process->global = bearer_config_server(s)->global;
+    process->global = ab_config_server(s)->global;
     process->world.log = world_log;
     process->world.log_baton = s;
-    process->world.is_told = !bearer_shared_first(SHARED_WARN_CHILD);
-    process->world.keys_cache = bearer_store_cache(STORE_KEYS);
-    process->world.keys_home = bearer_store_home();
+    process->world.is_told = !ab_shared_first(SHARED_WARN_CHILD);
+    process->world.keys_cache = ab_store_cache(STORE_KEYS);
+    process->world.keys_home = ab_store_home();
     rv = bearer_http_curl_create(&process->world.http, "mod_auth_bearer", p);
     if (rv == APR_SUCCESS) {
         bearer_http_curl_stop_when(process->world.http,
-                                   bearer_refresh_must_stop, NULL);
-        process->world.http = bearer_trace_http(process->world.http, p);
-        bearer_status_child_init(process);
-        rv = bearer_waiting_create(process);
+                                   ab_refresh_must_stop, NULL);
+        process->world.http = ab_trace_http(process->world.http, p);
+        ab_status_child_init(process);
+        rv = ab_waiting_create(process);
     }
     if (rv == APR_SUCCESS) {
-        bearer_store_redis_child_init(process);
+        ab_store_redis_child_init(process);
         rv = make_keysets(process);
     }
     if (rv == APR_SUCCESS) {
@@ -386,10 +386,10 @@ void bearer_process_child_init(apr_pool_t *p, server_rec *s)
         rv = bearer_sha256_create(&process->sha256, process->pool);
     }
     if (rv == APR_SUCCESS) {
-        rv = bearer_asking_create(process);
+        rv = ab_asking_create(process);
     }
     if (rv == APR_SUCCESS) {
-        rv = bearer_refresh_crew(&process->crew, p);
+        rv = ab_refresh_crew(&process->crew, p);
     }
     if (rv == APR_SUCCESS) {
         rv = bearer_tokencache_create(&process->tokens,

@@ -37,8 +37,8 @@ static const issuer_said_t *said_before(const attempt_t *a)
 {
     const request_rec *r;
 
-    for (r = a->keyed ? a->r : NULL; r; r = bearer_request_parent(r)) {
-        const request_t *record = bearer_request_peek(r);
+    for (r = a->keyed ? a->r : NULL; r; r = ab_request_parent(r)) {
+        const request_t *record = ab_request_peek(r);
 
         if (record && record->issuer_said
             && !memcmp(record->issuer_said->key, a->key, BEARER_SHA256_SIZE)) {
@@ -83,12 +83,12 @@ static bearer_verdict_t ask(attempt_t *a, const bearer_issuer_t *issuer)
                       "OpenSSL could not make a SHA-256");
         return BEARER_DENIED;
     }
-    bearer_authn_policy(a, policy);
+    ab_authn_policy(a, policy);
     verdict = bearer_introspect_judge(a->process->introspects[issuer->index],
                                       &a->judgement, credential->token,
                                       credential->len, digest, policy, &until);
     if (verdict == BEARER_GRANTED) {
-        bearer_authn_remember_until(a, until);
+        ab_authn_remember_until(a, until);
     }
     if (a->keyed) {
         write_down(a, verdict);
@@ -96,7 +96,7 @@ static bearer_verdict_t ask(attempt_t *a, const bearer_issuer_t *issuer)
     return verdict;
 }
 
-bearer_verdict_t bearer_provider_introspection(attempt_t *a)
+bearer_verdict_t ab_provider_introspection(attempt_t *a)
 {
     const credential_t *credential = a->credential;
     const bearer_issuer_t *issuer;
@@ -106,7 +106,7 @@ bearer_verdict_t bearer_provider_introspection(attempt_t *a)
         || !anybody_to_ask(a->server->issuers)) {
         return BEARER_NOT_MINE;
     }
-    bearer_authn_begin_judgement(a, "introspection");
+    ab_authn_begin_judgement(a, "introspection");
     issuer = bearer_introspect_whom(a->server->issuers, a->settings,
                                     credential->token, credential->len,
                                     &a->judgement.why, a->r->pool);

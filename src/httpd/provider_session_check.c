@@ -32,7 +32,7 @@ typedef struct session_said_t {
 
 /* ---- cookies --------------------------------------------------------------- */
 
-int bearer_session_in_chain(const bearer_settings_t *settings)
+int ab_session_in_chain(const bearer_settings_t *settings)
 {
     int i;
 
@@ -47,7 +47,7 @@ int bearer_session_in_chain(const bearer_settings_t *settings)
 /* The check of a place whose chain has the provider; or NULL. */
 static const bearer_session_check_t *in_force(const bearer_settings_t *settings)
 {
-    return settings->session_check && bearer_session_in_chain(settings)
+    return settings->session_check && ab_session_in_chain(settings)
         ? settings->session_check : NULL;
 }
 
@@ -56,8 +56,8 @@ static const char *cookie_field(const request_rec *r)
 {
     const request_rec *q;
 
-    for (q = r; q; q = bearer_request_parent(q)) {
-        const request_t *record = bearer_request_peek(q);
+    for (q = r; q; q = ab_request_parent(q)) {
+        const request_t *record = ab_request_peek(q);
 
         if (record && record->checked_cookies) {
             return record->checked_cookies;
@@ -85,8 +85,8 @@ static const char *without_own(request_rec *r, const bearer_settings_t *settings
     return field;
 }
 
-const char *bearer_session_cookies(request_rec *r,
-                                   const bearer_settings_t *settings)
+const char *ab_session_cookies(request_rec *r,
+                               const bearer_settings_t *settings)
 {
     const bearer_session_check_t *check = in_force(settings);
     const char *field;
@@ -101,11 +101,11 @@ const char *bearer_session_cookies(request_rec *r,
     return bearer_session_check_cookies(check, field, r->pool);
 }
 
-void bearer_session_strip(request_rec *r, const bearer_settings_t *settings,
-                          int keep)
+void ab_session_strip(request_rec *r, const bearer_settings_t *settings,
+                      int keep)
 {
     const bearer_session_check_t *check = in_force(settings);
-    const request_t *record = bearer_request_principal(r);
+    const request_t *record = ab_request_principal(r);
     const char *field, *kept;
 
     if (!check || !bearer_session_check_by_cookie(check)
@@ -118,8 +118,8 @@ void bearer_session_strip(request_rec *r, const bearer_settings_t *settings,
     if (kept == field) {
         return;
     }
-    if (!bearer_request(r)->checked_cookies) {
-        bearer_request(r)->checked_cookies = field;
+    if (!ab_request(r)->checked_cookies) {
+        ab_request(r)->checked_cookies = field;
     }
     if (kept) {
         apr_table_setn(r->headers_in, "Cookie", kept);
@@ -156,7 +156,7 @@ static void make_question(attempt_t *a, bearer_session_question_t *q,
     request_rec *r = a->r;
 
     memset(q, 0, sizeof(*q));
-    bearer_authn_policy(a, policy);
+    ab_authn_policy(a, policy);
     q->check = a->settings->session_check;
     q->settings = a->settings;
     q->policy = policy;
@@ -172,8 +172,8 @@ static void make_question(attempt_t *a, bearer_session_question_t *q,
 static const session_said_t *said_before(const request_rec *r,
                                          const unsigned char *key)
 {
-    for (; r; r = bearer_request_parent(r)) {
-        const request_t *record = bearer_request_peek(r);
+    for (; r; r = ab_request_parent(r)) {
+        const request_t *record = ab_request_peek(r);
 
         if (record && record->session_said
             && !memcmp(record->session_said->key, key, BEARER_CACHE_KEY_SIZE)) {
@@ -287,7 +287,7 @@ static bearer_verdict_t judge_by(attempt_t *a, const session_said_t *said)
     return BEARER_DENIED;
 }
 
-bearer_verdict_t bearer_provider_session(attempt_t *a)
+bearer_verdict_t ab_provider_session(attempt_t *a)
 {
     const bearer_session_check_t *check = a->settings->session_check;
 
@@ -297,13 +297,13 @@ bearer_verdict_t bearer_provider_session(attempt_t *a)
     if (!is_responsible(a, check)) {
         return BEARER_NOT_MINE;
     }
-    bearer_authn_begin_judgement(a, "session");
+    ab_authn_begin_judgement(a, "session");
     if (a->cookies) {
         if (!a->ahead) {
             a->own->winner = &cookie_credential;
         }
-        if (bearer_credential_cross_site(a->r, &cookie_credential)) {
-            return denied(a, BEARER_CROSS_SITE, bearer_authn_cross_site);
+        if (ab_credential_cross_site(a->r, &cookie_credential)) {
+            return denied(a, BEARER_CROSS_SITE, ab_authn_cross_site);
         }
     }
     return is_revoked(a) ? BEARER_DENIED : judge_by(a, ask(a));

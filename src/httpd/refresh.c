@@ -44,12 +44,12 @@ static struct {
     int running;                 /**< set before and after there are any */
 } own;
 
-int bearer_refresh_active(void)
+int ab_refresh_active(void)
 {
     return watchdog || own.running;
 }
 
-int bearer_refresh_in_background(void)
+int ab_refresh_in_background(void)
 {
     return in_background;
 }
@@ -74,7 +74,7 @@ static int is_stopping(void)
 
 /* A child that stops waits for these threads; its requests are served to the
  * end. */
-int bearer_refresh_must_stop(void *nothing)
+int ab_refresh_must_stop(void *nothing)
 {
     (void)nothing;
     return in_background
@@ -87,14 +87,14 @@ static void begin_thread(void)
     in_background = 1;
 }
 
-apr_status_t bearer_refresh_crew(bearer_crew_t **crew, apr_pool_t *p)
+apr_status_t ab_refresh_crew(bearer_crew_t **crew, apr_pool_t *p)
 {
     return bearer_crew_create(crew, begin_thread, p);
 }
 
 /* mod_watchdog's threads belong to a pool that outlives the child's, and are not
  * joined before all that they work on is gone. */
-void bearer_refresh_end(bearer_crew_t *crew)
+void ab_refresh_end(bearer_crew_t *crew)
 {
     apr_time_t until = apr_time_now() + PATIENCE;
 
@@ -120,7 +120,7 @@ static void look_at_files(process_t *process, apr_pool_t *ptemp)
     int i;
 
     bearer_revocation_refresh(process->revocations);
-    bearer_status_tick(process);
+    ab_status_tick(process);
     for (i = 0; i < process->keyset_count; i++) {
         if (is_local(process, i)) {
             bearer_keyset_maintain(process->keysets[i], ptemp);
@@ -145,7 +145,7 @@ static void ask_issuers(process_t *process, apr_pool_t *ptemp)
                                                  sizeof(bearer_errand_t));
     int i;
 
-    if (bearer_refresh_must_stop(NULL)) {
+    if (ab_refresh_must_stop(NULL)) {
         return;
     }
     for (i = 0; i < process->keyset_count; i++) {
@@ -182,7 +182,7 @@ static apr_status_t tick(int state, void *job, apr_pool_t *p)
         return APR_SUCCESS;
     }
     atomic_fetch_add(&jobs_under_way, 1);
-    process = bearer_process();
+    process = ab_process();
     if (process && apr_pool_create(&ptemp, p) == APR_SUCCESS) {
         in_background = 1;
         ((const job_t *)job)->run(process, ptemp);
@@ -218,7 +218,7 @@ static void *APR_THREAD_FUNC work(apr_thread_t *thread, void *job)
     /* shares no allocator with the requests' threads */
     if (apr_pool_create_unmanaged(&ptemp) == APR_SUCCESS) {
         do {
-            process_t *process = bearer_process();
+            process_t *process = ab_process();
 
             if (process) {
                 ((const job_t *)job)->run(process, ptemp);
@@ -274,9 +274,9 @@ static apr_status_t start_threads(apr_pool_t *p)
 
 /* Without a thread, which a system out of memory may refuse, a request refreshes
  * what it finds due: the one thing that remains. */
-void bearer_refresh_child_init(apr_pool_t *p, server_rec *s)
+void ab_refresh_child_init(apr_pool_t *p, server_rec *s)
 {
-    process_t *process = bearer_process();
+    process_t *process = ab_process();
     apr_status_t rv;
     int i;
 
@@ -296,7 +296,7 @@ void bearer_refresh_child_init(apr_pool_t *p, server_rec *s)
 
 /* ---- start -------------------------------------------------------------- */
 
-void bearer_refresh_post_config(apr_pool_t *pconf, server_rec *s)
+void ab_refresh_post_config(apr_pool_t *pconf, server_rec *s)
 {
     APR_OPTIONAL_FN_TYPE(ap_watchdog_get_instance) *get_instance =
         APR_RETRIEVE_OPTIONAL_FN(ap_watchdog_get_instance);

@@ -43,8 +43,8 @@ static int match(const void *compiled, const char *subject, int *starts, int *en
     return 1;
 }
 
-const bearer_regex_t *bearer_config_regex(const char *pattern,
-                                          const char **error, apr_pool_t *p)
+const bearer_regex_t *ab_config_regex(const char *pattern,
+                                      const char **error, apr_pool_t *p)
 {
     bearer_regex_t *regex = apr_pcalloc(p, sizeof(*regex));
 
@@ -73,7 +73,7 @@ static apr_time_t thread_time(void)
     return apr_time_now();
 }
 
-int bearer_regex_spent(void *effort_)
+int ab_regex_spent(void *effort_)
 {
     regex_effort_t *effort = effort_;
     apr_time_t now = apr_time_now();

@@ -70,13 +70,13 @@ typedef struct call_t {
     client_t *client;
 } call_t;
 
-remote_t *bearer_remote_create(const remote_config_t *config, apr_pool_t *p)
+remote_t *ab_remote_create(const remote_config_t *config, apr_pool_t *p)
 {
     const store_config_t *store = config->store;
     remote_t *remote;
     const char *c;
 
-    if (!bearer_store_is_foreign(store)
+    if (!ab_store_is_foreign(store)
         || store->provider->flags & AP_SOCACHE_FLAG_NOTMPSAFE) {
         return NULL;
     }
@@ -85,7 +85,7 @@ remote_t *bearer_remote_create(const remote_config_t *config, apr_pool_t *p)
     remote->protocol = !strcmp(store->name, "redis") ? BEARER_PING_REDIS
                      : !strcmp(store->name, "memcache") ? BEARER_PING_MEMCACHED
                                                         : -1;
-    remote->shared = bearer_shared_cache(config->kind);
+    remote->shared = ab_shared_cache(config->kind);
     remote->ping_time = PING_TIME;
     for (c = store->args ? store->args : ""; *c; c++) {
         remote->ping_time += *c == ',' ? PING_TIME : 0;
@@ -281,7 +281,7 @@ static int may_call(call_t *call)
 
 static bearer_gate_t *the_gate(void)
 {
-    process_t *process = bearer_process();
+    process_t *process = ab_process();
 
     return process ? process->world.gate : NULL;
 }
@@ -438,9 +438,9 @@ static apr_status_t answer_to(remote_t *remote, question_t *question, apr_pool_t
     return APR_EGENERAL;
 }
 
-apr_status_t bearer_remote_retrieve(remote_t *remote, const unsigned char *key,
-                                    unsigned char *value, unsigned *len,
-                                    apr_pool_t *p)
+apr_status_t ab_remote_retrieve(remote_t *remote, const unsigned char *key,
+                                unsigned char *value, unsigned *len,
+                                apr_pool_t *p)
 {
     question_t q = { RETRIEVE, key, value, *len, 0 };
     apr_status_t rv = answer_to(remote, &q, p);
@@ -449,9 +449,9 @@ apr_status_t bearer_remote_retrieve(remote_t *remote, const unsigned char *key,
     return rv;
 }
 
-apr_status_t bearer_remote_store(remote_t *remote, const unsigned char *key,
-                                 unsigned char *value, unsigned len,
-                                 apr_time_t expires, apr_pool_t *p)
+apr_status_t ab_remote_store(remote_t *remote, const unsigned char *key,
+                             unsigned char *value, unsigned len,
+                             apr_time_t expires, apr_pool_t *p)
 {
     question_t q = { STORE, key, value, len, expires };
     bearer_breaker_t *full = &remote->shared->full;
@@ -477,8 +477,8 @@ apr_status_t bearer_remote_store(remote_t *remote, const unsigned char *key,
     return rv;
 }
 
-apr_status_t bearer_remote_remove(remote_t *remote, const unsigned char *key,
-                                  apr_pool_t *p)
+apr_status_t ab_remote_remove(remote_t *remote, const unsigned char *key,
+                              apr_pool_t *p)
 {
     question_t q = { REMOVE, key, NULL, 0, 0 };
 

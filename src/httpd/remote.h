@@ -23,17 +23,17 @@ typedef struct remote_config_t {
     server_rec *server;
 } remote_config_t;
 /** NULL: the provider does not use the network. */
-remote_t *bearer_remote_create(const remote_config_t *config, apr_pool_t *p);
+remote_t *ab_remote_create(const remote_config_t *config, apr_pool_t *p);
 /** APR_NOTFOUND: it is not there; APR_EGENERAL: the cache cannot be asked; others
  *  are the provider's. */
-apr_status_t bearer_remote_retrieve(remote_t *remote, const unsigned char *key,
-                                    unsigned char *value, unsigned *len,
-                                    apr_pool_t *p);
+apr_status_t ab_remote_retrieve(remote_t *remote, const unsigned char *key,
+                                unsigned char *value, unsigned *len,
+                                apr_pool_t *p);
 /** APR_EGENERAL: the cache cannot be asked; others: it refuses. */
-apr_status_t bearer_remote_store(remote_t *remote, const unsigned char *key,
-                                 unsigned char *value, unsigned len,
-                                 apr_time_t expires, apr_pool_t *p);
-apr_status_t bearer_remote_remove(remote_t *remote, const unsigned char *key,
-                                  apr_pool_t *p);
+apr_status_t ab_remote_store(remote_t *remote, const unsigned char *key,
+                             unsigned char *value, unsigned len,
+                             apr_time_t expires, apr_pool_t *p);
+apr_status_t ab_remote_remove(remote_t *remote, const unsigned char *key,
+                              apr_pool_t *p);
 
 #endif

@@ -7,14 +7,14 @@
  */
 #include "glue.h"
 
-request_t *bearer_request_peek(const request_rec *r)
+request_t *ab_request_peek(const request_rec *r)
 {
     return ap_get_module_config(r->request_config, &auth_bearer_module);
 }
 
-request_t *bearer_request(request_rec *r)
+request_t *ab_request(request_rec *r)
 {
-    request_t *own = bearer_request_peek(r);
+    request_t *own = ab_request_peek(r);
 
     if (!own) {
         own = apr_pcalloc(r->pool, sizeof(*own));
@@ -23,20 +23,20 @@ request_t *bearer_request(request_rec *r)
     return own;
 }
 
-const request_rec *bearer_request_parent(const request_rec *r)
+const request_rec *ab_request_parent(const request_rec *r)
 {
     return r->main ? r->main : r->prev;
 }
 
-const request_t *bearer_request_principal(const request_rec *r)
+const request_t *ab_request_principal(const request_rec *r)
 {
-    for (; r; r = bearer_request_parent(r)) {
-        const request_t *own = bearer_request_peek(r);
+    for (; r; r = ab_request_parent(r)) {
+        const request_t *own = ab_request_peek(r);
 
         if (own && own->principal) {
             return own;
         }
-        if (bearer_request_borrows(r)) {
+        if (ab_request_borrows(r)) {
             return own->lent;
         }
     }
@@ -47,9 +47,9 @@ const request_t *bearer_request_principal(const request_rec *r)
 
 /* The request takes the subrequest's configuration and environment, but neither
  * its user nor its headers nor its record. */
-int bearer_request_borrows(const request_rec *r)
+int ab_request_borrows(const request_rec *r)
 {
-    const request_t *own = bearer_request_peek(r);
+    const request_t *own = ab_request_peek(r);
 
     return own && own->lent && own->lent_of == r->per_dir_config;
 }
@@ -57,19 +57,19 @@ int bearer_request_borrows(const request_rec *r)
 static apr_status_t take_back(void *r_)
 {
     const request_rec *r = r_;
-    request_t *to = bearer_request_peek(r->main);
+    request_t *to = ab_request_peek(r->main);
 
-    if (to->lent == bearer_request_peek(r)) {
+    if (to->lent == ab_request_peek(r)) {
         to->lent = NULL;
     }
     return APR_SUCCESS;
 }
 
-void bearer_request_lend(request_rec *r)
+void ab_request_lend(request_rec *r)
 {
-    request_t *to = bearer_request(r->main);
+    request_t *to = ab_request(r->main);
 
-    to->lent = bearer_request_peek(r);
+    to->lent = ab_request_peek(r);
     to->lent_of = r->per_dir_config;
     apr_pool_cleanup_register(r->pool, r, take_back, apr_pool_cleanup_null);
 }

@@ -76,7 +76,7 @@ static int collect_scopes(apr_array_header_t *scopes, const ap_directive_t *node
 
     for (; node; node = node->next) {
         if (!strcasecmp(node->directive, "Require")) {
-            apr_array_header_t *words = bearer_config_words(p, node->args);
+            apr_array_header_t *words = ab_config_words(p, node->args);
 
             any = 1;
             for (i = 1; i < words->nelts
@@ -168,7 +168,7 @@ static void add_document(resources_t *out, const server_config_t *server,
 /* A vhost has the main server's sections, too. */
 static resources_t *resources_of(server_rec *s, apr_pool_t *p)
 {
-    const server_config_t *server = bearer_config_server(s);
+    const server_config_t *server = ab_config_server(s);
     const apr_array_header_t *sections = server->global->sections;
     resources_t *out = NULL;
     int i;
@@ -190,10 +190,10 @@ static resources_t *resources_of(server_rec *s, apr_pool_t *p)
     return out;
 }
 
-void bearer_resource_post_config(apr_pool_t *pconf, server_rec *s)
+void ab_resource_post_config(apr_pool_t *pconf, server_rec *s)
 {
     for (; s; s = s->next) {
-        bearer_config_server(s)->resources = resources_of(s, pconf);
+        ab_config_server(s)->resources = resources_of(s, pconf);
     }
 }
 
@@ -202,7 +202,7 @@ void bearer_resource_post_config(apr_pool_t *pconf, server_rec *s)
 /* The document of this path here, or NULL. */
 static const char *document_for(request_rec *r)
 {
-    const resources_t *own = bearer_config_server(r->server)->resources;
+    const resources_t *own = ab_config_server(r->server)->resources;
     int i;
 
     if (!own || !r->uri
@@ -226,7 +226,7 @@ static int preflight(request_rec *r)
     return OK;
 }
 
-int bearer_resource_quick(request_rec *r, int lookup)
+int ab_resource_quick(request_rec *r, int lookup)
 {
     const char *document = lookup ? NULL : document_for(r);
 
@@ -248,7 +248,7 @@ int bearer_resource_quick(request_rec *r, int lookup)
     return OK;
 }
 
-const char *bearer_resource_metadata(const bearer_settings_t *settings)
+const char *ab_resource_metadata(const bearer_settings_t *settings)
 {
     return settings->resource ? settings->resource->metadata : NULL;
 }

@@ -57,7 +57,7 @@ static void remove_headers(request_rec *r, apr_table_do_callback_fn_t *find,
     }
 }
 
-void bearer_scrub_header(request_rec *r, const char *name, int keep)
+void ab_scrub_header(request_rec *r, const char *name, int keep)
 {
     scan_t scan = { NULL, NULL, NULL, NULL };
 
@@ -142,7 +142,7 @@ static const char *without_token(const cleaning_t *c, const char *name,
         else if ((from->kind == BEARER_FROM_ENV && !ap_cstr_casecmp(name, from->name))
                  || (from->kind == BEARER_FROM_HEADER && from->name && header
                      && bearer_exports_same_name(header, from->name))) {
-            return c->keep && bearer_credential_verified_from(c->r, from) ? value
+            return c->keep && ab_credential_verified_from(c->r, from) ? value
                                                                           : NULL;
         }
     }
@@ -188,8 +188,8 @@ static int is_about_headers(const cleaning_t *c)
 {
     return c->step != CLEAN_USER
         && (c->step != CLEAN_CREDENTIALS
-            || !(bearer_credential_from(c->settings, BEARER_FROM_ENV)
-                 || bearer_credential_from(c->settings, BEARER_FROM_QUERY)));
+            || !(ab_credential_from(c->settings, BEARER_FROM_ENV)
+                 || ab_credential_from(c->settings, BEARER_FROM_QUERY)));
 }
 
 static void clean(const cleaning_t *c, apr_table_t *env)
@@ -214,8 +214,8 @@ static void clean(const cleaning_t *c, apr_table_t *env)
     }
 }
 
-void bearer_scrub_environment(request_rec *r, const bearer_settings_t *settings,
-                              int keep)
+void ab_scrub_environment(request_rec *r, const bearer_settings_t *settings,
+                          int keep)
 {
     const cleaning_t c = { r, settings, CLEAN_CREDENTIALS, keep, 0, 0 };
 
@@ -224,22 +224,22 @@ void bearer_scrub_environment(request_rec *r, const bearer_settings_t *settings,
     }
 }
 
-void bearer_scrub_cookies(request_rec *r)
+void ab_scrub_cookies(request_rec *r)
 {
     const cleaning_t c = { r, NULL, CLEAN_COOKIES, 0, 0, 0 };
 
     clean(&c, r->subprocess_env);
 }
 
-void bearer_scrub_includer(request_rec *r)
+void ab_scrub_includer(request_rec *r)
 {
-    const bearer_settings_t *settings = bearer_config_of(r);
+    const bearer_settings_t *settings = ab_config_of(r);
     cleaning_t c = { r, settings, CLEAN_CREDENTIALS,
                      settings->forward & BEARER_FORWARD_TOKEN, 0, 0 };
     request_rec *q;
 
     for (q = r->main; q; q = q->main) {
-        c.trusted = bearer_config_in_force(q);
+        c.trusted = ab_config_in_force(q);
         clean(&c, q->subprocess_env);
     }
 }
@@ -255,7 +255,7 @@ static void scrub_environment(request_rec *r, const bearer_settings_t *settings)
     /* applications fall back to REDIRECT_REMOTE_USER, which httpd takes from the
      * variables and from the user of the request before the redirect */
     for (q = r->prev; q; q = q->prev) {
-        c.foreign |= bearer_foreign_user_forget(q);
+        c.foreign |= ab_foreign_user_forget(q);
     }
     clean(&c, r->subprocess_env);
     if (r->main) {  /* who its user is is said for the main request alone */
@@ -264,19 +264,19 @@ static void scrub_environment(request_rec *r, const bearer_settings_t *settings)
     }
 }
 
-void bearer_scrub(request_rec *r)
+void ab_scrub(request_rec *r)
 {
-    request_t *own = bearer_request(r);
+    request_t *own = ab_request(r);
     scan_t scan = { NULL, NULL, NULL, NULL };
 
-    if (own->scrubbed || !bearer_config_in_force(r)) {
+    if (own->scrubbed || !ab_config_in_force(r)) {
         return;
     }
     own->scrubbed = 1;
     /* an <If> that used the claims had them looked for under the configuration
      * before it; where a token may be is what the final one says */
     own->credential = NULL;
-    scan.settings = bearer_config_of(r);
+    scan.settings = ab_config_of(r);
     if (r->main) {
         /* the table is the main request's, who may have headers of ours in it */
         r->headers_in = apr_table_copy(r->pool, r->headers_in);
@@ -286,9 +286,9 @@ void bearer_scrub(request_rec *r)
     if (r->main || r->prev) {
         scrub_environment(r, scan.settings);
     }
-    if (bearer_credential_from(scan.settings, BEARER_FROM_QUERY)) {
+    if (ab_credential_from(scan.settings, BEARER_FROM_QUERY)) {
         /* what is logged is logged whatever happens next: hide it now */
-        bearer_credential_get(r);
-        bearer_credential_hide_query(r, scan.settings);
+        ab_credential_get(r);
+        ab_credential_hide_query(r, scan.settings);
     }
 }

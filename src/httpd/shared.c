@@ -44,7 +44,7 @@ typedef struct shared_t {
     bearer_vouched_t vouched;
     shared_cache_t caches[STORE_KINDS];
     _Atomic int warned[SHARED_WARNINGS];
-    unsigned char host[BEARER_SHARED_HOST_SIZE];
+    unsigned char host[AB_SHARED_HOST_SIZE];
 } shared_t;
 
 static shared_t *shared;           /* NULL: no shared memory to be had */
@@ -55,9 +55,9 @@ static const char *name_of(const char *layout, apr_size_t size, apr_pool_t *p)
     return apr_psprintf(p, "%s %" APR_SIZE_T_FMT, layout, size);
 }
 
-void *bearer_shared_keep(const char *layout, const char *file, apr_size_t size,
-                         int *made, apr_pool_t *pconf, server_rec *s,
-                         apr_status_t *rv)
+void *ab_shared_keep(const char *layout, const char *file, apr_size_t size,
+                     int *made, apr_pool_t *pconf, server_rec *s,
+                     apr_status_t *rv)
 {
     apr_pool_t *keep = s->process->pool;
     const char *name = name_of(layout, size, keep);
@@ -100,19 +100,19 @@ static void create_throttle(apr_pool_t *pconf, server_rec *s)
         throttle = (char *)old + REST_0_1;
         return;
     }
-    throttle = bearer_shared_keep(THROTTLE_LAYOUT, "auth_bearer_throttle", size,
-                                  &made, pconf, s, &rv);
+    throttle = ab_shared_keep(THROTTLE_LAYOUT, "auth_bearer_throttle", size,
+                              &made, pconf, s, &rv);
 }
 
-apr_status_t bearer_shared_create(apr_pool_t *pconf, server_rec *s)
+apr_status_t ab_shared_create(apr_pool_t *pconf, server_rec *s)
 {
     apr_size_t size = sizeof(shared_t);
     apr_status_t rv;
     int made;
 
     create_throttle(pconf, s);
-    shared = bearer_shared_keep(LAYOUT, "auth_bearer_shared", size, &made, pconf, s,
-                                &rv);
+    shared = ab_shared_keep(LAYOUT, "auth_bearer_shared", size, &made, pconf, s,
+                            &rv);
     if (!shared) {
         ap_log_error(APLOG_MARK, APLOG_ERR, rv, s, AB(0905) "no shared "
                      "memory of %" APR_SIZE_T_FMT " bytes", size);
@@ -124,44 +124,44 @@ apr_status_t bearer_shared_create(apr_pool_t *pconf, server_rec *s)
     return APR_SUCCESS;
 }
 
-void *bearer_shared_throttle(apr_size_t *size)
+void *ab_shared_throttle(apr_size_t *size)
 {
     *size = bearer_throttle_size(BEARER_THROTTLE_ENTRIES);
     return throttle;
 }
 
 /* A child that shares nothing has bounds of its own. */
-bearer_budget_t *bearer_shared_pushes(int issuer)
+bearer_budget_t *ab_shared_pushes(int issuer)
 {
     static bearer_budget_t own[PUSHES];
 
     return &(shared ? shared->pushes : own)[issuer % PUSHES];
 }
 
-shared_cache_t *bearer_shared_cache(int kind)
+shared_cache_t *ab_shared_cache(int kind)
 {
     static shared_cache_t own[STORE_KINDS];
 
     return &(shared ? shared->caches : own)[kind];
 }
 
-int bearer_shared_first(shared_warning_t warning)
+int ab_shared_first(shared_warning_t warning)
 {
     return shared && !atomic_load(&shared->warned[warning])
         && !atomic_exchange(&shared->warned[warning], 1);
 }
 
-bearer_vouched_t *bearer_shared_vouched(void)
+bearer_vouched_t *ab_shared_vouched(void)
 {
     return shared ? &shared->vouched : NULL;
 }
 
-bearer_gate_host_t *bearer_shared_gate(void)
+bearer_gate_host_t *ab_shared_gate(void)
 {
     return shared ? &shared->gate : NULL;
 }
 
-const unsigned char *bearer_shared_host(void)
+const unsigned char *ab_shared_host(void)
 {
     return shared ? shared->host : NULL;
 }
@@ -203,8 +203,8 @@ static int is_held(apr_uint64_t lease, apr_time_t now)
 /* One word per key, no probing: two keys that share one take turns. It is taken
  * by exchanging a word that is not held for one that is, so two takers cannot
  * both succeed. */
-int bearer_shared_lease(const unsigned char *key, apr_time_t now,
-                        apr_time_t until)
+int ab_shared_lease(const unsigned char *key, apr_time_t now,
+                    apr_time_t until)
 {
     apr_uint64_t mine = (apr_uint64_t)apr_time_as_msec(until) << PID_BITS | me();
     apr_uint64_t seen;
@@ -217,7 +217,7 @@ int bearer_shared_lease(const unsigned char *key, apr_time_t now,
         && atomic_compare_exchange_strong(lease_of(key), &seen, mine);
 }
 
-void bearer_shared_unlease(const unsigned char *key)
+void ab_shared_unlease(const unsigned char *key)
 {
     apr_uint64_t seen;
 
@@ -231,8 +231,8 @@ void bearer_shared_unlease(const unsigned char *key)
     }
 }
 
-int bearer_shared_await(const unsigned char *key, apr_time_t now,
-                        apr_interval_time_t longest)
+int ab_shared_await(const unsigned char *key, apr_time_t now,
+                    apr_interval_time_t longest)
 {
     apr_interval_time_t left;
     apr_uint64_t lease;

@@ -65,8 +65,8 @@ static void create_block(apr_pool_t *pconf, server_rec *s)
     apr_status_t rv;
     int made;
 
-    block = bearer_shared_keep(LAYOUT, "auth_bearer_meter", size, &made, pconf, s,
-                               &rv);
+    block = ab_shared_keep(LAYOUT, "auth_bearer_meter", size, &made, pconf, s,
+                           &rv);
     if (!block) {
         ap_log_error(APLOG_MARK, APLOG_WARNING, rv, s, AB(0906) "nothing is counted: no "
                      "shared memory of %" APR_SIZE_T_FMT " bytes", size);
@@ -81,12 +81,12 @@ static void create_block(apr_pool_t *pconf, server_rec *s)
 /* Two servers with the same one have read the same directives of ours. */
 static const char *fingerprint_of(server_rec *s, apr_pool_t *p)
 {
-    const apr_array_header_t *sections = bearer_config_server(s)->global->sections;
+    const apr_array_header_t *sections = ab_config_server(s)->global->sections;
     unsigned char all[2 * BEARER_SHA256_SIZE] = { 0 };
     int i;
 
     for (; s; s = s->next) {
-        memcpy(all + BEARER_SHA256_SIZE, bearer_config_server(s)->digest,
+        memcpy(all + BEARER_SHA256_SIZE, ab_config_server(s)->digest,
                BEARER_SHA256_SIZE);
         bearer_text_sha256(all, sizeof(all), all);
     }
@@ -99,7 +99,7 @@ static const char *fingerprint_of(server_rec *s, apr_pool_t *p)
     return bearer_text_hex(p, all, 8);
 }
 
-void bearer_status_post_config(apr_pool_t *pconf, server_rec *s)
+void ab_status_post_config(apr_pool_t *pconf, server_rec *s)
 {
     create_block(pconf, s);
     fingerprint = fingerprint_of(s, pconf);
@@ -122,7 +122,7 @@ static void event(void *nothing, bearer_event_t what, int issuer,
                        what, elapsed);
 }
 
-void bearer_status_child_init(process_t *process)
+void ab_status_child_init(process_t *process)
 {
     const apr_array_header_t *issuers = process->global->issuers;
     int i;
@@ -142,17 +142,17 @@ void bearer_status_child_init(process_t *process)
     process->world.event = event;
 }
 
-void bearer_status_granted(const bearer_issuer_t *issuer)
+void ab_status_granted(const bearer_issuer_t *issuer)
 {
     bearer_meter_granted(own.meter, slot_of(issuer));
 }
 
-void bearer_status_refused(const bearer_issuer_t *issuer, bearer_reason_t reason)
+void ab_status_refused(const bearer_issuer_t *issuer, bearer_reason_t reason)
 {
     bearer_meter_refused(own.meter, slot_of(issuer), reason, apr_time_now());
 }
 
-void bearer_status_throttled(void)
+void ab_status_throttled(void)
 {
     bearer_meter_throttled(own.meter);
 }
@@ -180,17 +180,17 @@ static void tell_caches(const process_t *process)
     bearer_meter_child(own.meter, (apr_uint64_t)getpid(), &cache, apr_time_now());
 }
 
-void bearer_status_child_ends(const process_t *process)
+void ab_status_child_ends(const process_t *process)
 {
     tell_caches(process);
     bearer_meter_child_ended(own.meter, (apr_uint64_t)getpid());
 }
 
-void bearer_status_tick(const process_t *process)
+void ab_status_tick(const process_t *process)
 {
     static unsigned ticks;  /* of the one watchdog thread */
 
-    bearer_store_own_tick();
+    ab_store_own_tick();
     if (own.meter && ticks++ % TELL_EVERY == 0) {
         tell_caches(process);
     }
@@ -274,13 +274,13 @@ static json_t *collect(apr_pool_t *p)
 {
     status_counters_t counters = { own.meter, own.slots, own.count };
 
-    if (bearer_process()) {
-        tell_caches(bearer_process());
+    if (ab_process()) {
+        tell_caches(ab_process());
     }
-    return bearer_status_collect(&counters, fingerprint, p);
+    return ab_status_collect(&counters, fingerprint, p);
 }
 
-int bearer_status_handler(request_rec *r)
+int ab_status_handler(request_rec *r)
 {
     json_t *status;
     int i = 0;
@@ -289,9 +289,9 @@ int bearer_status_handler(request_rec *r)
         return DECLINED;
     }
     if (!is_by_the_administrator(r)) {
-        bearer_log(APLOG_ERR, r, AB(0102) "the handler bearer-status was chosen where an "
-                   ".htaccess file applies; the page is served only by SetHandler "
-                   "bearer-status in the server configuration (in a <Location>)");
+        ab_log(APLOG_ERR, r, AB(0102) "the handler bearer-status was chosen where an "
+               ".htaccess file applies; the page is served only by SetHandler "
+               "bearer-status in the server configuration (in a <Location>)");
         return HTTP_FORBIDDEN;
     }
     if (r->method_number != M_GET) {
@@ -326,7 +326,7 @@ static int section(request_rec *r, int flags)
     return OK;
 }
 
-void bearer_status_register(void)
+void ab_status_register(void)
 {
     APR_OPTIONAL_HOOK(ap, status_hook, section, NULL, NULL, APR_HOOK_MIDDLE);
 }

@@ -375,8 +375,8 @@ static void put_process(json_t *out, const status_counters_t *c,
     }
 }
 
-json_t *bearer_status_collect(const status_counters_t *counters,
-                              const char *fingerprint, apr_pool_t *p)
+json_t *ab_status_collect(const status_counters_t *counters,
+                          const char *fingerprint, apr_pool_t *p)
 {
     apr_time_t now = apr_time_now();
     bearer_table_stats_t stats;
@@ -385,9 +385,9 @@ json_t *bearer_status_collect(const status_counters_t *counters,
     put_time(out, "now", now);
     put_time(out, "since", bearer_meter_since(counters->meter));
     put(out, "configuration", json_string(fingerprint));
-    put_process(out, counters, bearer_process(), now, p);
+    put_process(out, counters, ab_process(), now, p);
     put(out, "refusals", refusals_json(counters, now, p));
-    if (bearer_store_own_stats(&stats)) {
+    if (ab_store_own_stats(&stats)) {
         put(out, "sessions", sessions_json(&stats));
     }
     return out;

@@ -20,7 +20,7 @@ typedef struct status_counters_t {
 } status_counters_t;
 
 /** A new reference. Fetches nothing. */
-json_t *bearer_status_collect(const status_counters_t *counters,
-                              const char *fingerprint, apr_pool_t *p);
+json_t *ab_status_collect(const status_counters_t *counters,
+                          const char *fingerprint, apr_pool_t *p);
 
 #endif

@@ -42,7 +42,7 @@ typedef struct kind_t {
 static const kind_t kinds[STORE_KINDS] = {
     [STORE_KEYS] = {
         "keys", "bearer-keys", { 32, 4096, 3600 * (apr_time_t)1000000 },
-        BEARER_STORE_KEYS_MAX, "6291456", 0, 1,
+        AB_STORE_KEYS_MAX, "6291456", 0, 1,
         "each host fetches key sets for itself"
     },
     [STORE_SESSIONS] = {
@@ -73,17 +73,17 @@ static atomic_uint too_long[STORE_KINDS];
 static apr_global_mutex_t *mutex;
 static store_t stores[STORE_KINDS];  /* filled in post_config */
 
-int bearer_store_is_foreign(const store_config_t *store)
+int ab_store_is_foreign(const store_config_t *store)
 {
     return store->name && !store->own && strcmp(store->name, "shmcb") != 0;
 }
 
-const char *bearer_store_word(store_kind_t kind)
+const char *ab_store_word(store_kind_t kind)
 {
     return kinds[kind].word;
 }
 
-apr_uint64_t bearer_store_own_size(const global_config_t *global)
+apr_uint64_t ab_store_own_size(const global_config_t *global)
 {
     const store_config_t *store = &global->stores[STORE_SESSIONS];
 
@@ -93,7 +93,7 @@ apr_uint64_t bearer_store_own_size(const global_config_t *global)
 static int any_login(server_rec *s)
 {
     for (; s; s = s->next) {
-        if (bearer_config_server(s)->login.used) {
+        if (ab_config_server(s)->login.used) {
             return 1;
         }
     }
@@ -105,7 +105,7 @@ static int is_wanted(int kind, server_rec *s)
 {
     switch (kind) {
     case STORE_INTROSPECTION:
-        return bearer_config_keeps_answers(bearer_config_server(s)->global);
+        return ab_config_keeps_answers(ab_config_server(s)->global);
     case STORE_SESSIONS:
         return any_login(s);
     default:
@@ -113,14 +113,14 @@ static int is_wanted(int kind, server_rec *s)
     }
 }
 
-int bearer_store_is_local(store_kind_t kind)
+int ab_store_is_local(store_kind_t kind)
 {
-    return stores[kind].config && !bearer_store_is_foreign(stores[kind].config);
+    return stores[kind].config && !ab_store_is_foreign(stores[kind].config);
 }
 
 /* ---- configuration ------------------------------------------------------ */
 
-int bearer_store_pre_config(apr_pool_t *pconf)
+int ab_store_pre_config(apr_pool_t *pconf)
 {
     memset(stores, 0, sizeof(stores));
     mutex = NULL;
@@ -163,8 +163,8 @@ static remote_t *make_remote(const store_t *store, apr_pool_t *pconf)
                                (int)(kind - kinds), kind->word, kind->loss,
                                kind->handed_over, store->server };
 
-    return bearer_store_redis_has(store->config)
-        ? NULL : bearer_remote_create(&config, pconf);
+    return ab_store_redis_has(store->config)
+        ? NULL : ab_remote_create(&config, pconf);
 }
 
 static int open_store(store_t *store, const global_config_t *global,
@@ -183,7 +183,7 @@ static int open_store(store_t *store, const global_config_t *global,
     }
     apr_pool_cleanup_register(pconf, store, destroy, apr_pool_cleanup_null);
     store->remote = make_remote(store, pconf);
-    if (bearer_store_is_foreign(config) && !store->kind->sealed
+    if (ab_store_is_foreign(config) && !store->kind->sealed
         && bearer_seal_create(&store->seal, global->secret_files,
                               store->kind->word, &error, pconf) != APR_SUCCESS) {
         ap_log_error(APLOG_MARK, APLOG_EMERG, 0, s, AB(0403) "%s "
@@ -193,9 +193,9 @@ static int open_store(store_t *store, const global_config_t *global,
     return OK;
 }
 
-int bearer_store_post_config(apr_pool_t *pconf, apr_pool_t *ptemp, server_rec *s)
+int ab_store_post_config(apr_pool_t *pconf, apr_pool_t *ptemp, server_rec *s)
 {
-    global_config_t *global = bearer_config_server(s)->global;
+    global_config_t *global = ab_config_server(s)->global;
     int i, status = OK, missing = 0;
 
     for (i = 0; i < STORE_KINDS && status == OK; i++) {
@@ -207,7 +207,7 @@ int bearer_store_post_config(apr_pool_t *pconf, apr_pool_t *ptemp, server_rec *s
         if (i == STORE_SESSIONS && !config->provider) {
             stores[i].config = config;
             stores[i].kind = &kinds[i];
-            status = bearer_store_own_create(bearer_store_own_size(global), pconf, s);
+            status = ab_store_own_create(ab_store_own_size(global), pconf, s);
             continue;
         }
         if (!config->provider) {
@@ -237,7 +237,7 @@ int bearer_store_post_config(apr_pool_t *pconf, apr_pool_t *ptemp, server_rec *s
     return status;
 }
 
-void bearer_store_child_init(apr_pool_t *p, server_rec *s)
+void ab_store_child_init(apr_pool_t *p, server_rec *s)
 {
     apr_status_t rv;
 
@@ -275,14 +275,14 @@ static apr_status_t ask(const store_t *store, const unsigned char *key,
     apr_status_t rv;
 
     if (store->remote) {
-        return bearer_remote_retrieve(store->remote, key, buffer, size, ptemp);
+        return ab_remote_retrieve(store->remote, key, buffer, size, ptemp);
     }
     lock(store);
     rv = store->config->provider->retrieve(store->config->instance, store->server,
                                            key, BEARER_CACHE_KEY_SIZE, buffer, size,
                                            ptemp);
     unlock(store);
-    return rv == APR_SUCCESS || bearer_store_redis_has(store->config)
+    return rv == APR_SUCCESS || ab_store_redis_has(store->config)
         ? rv : APR_NOTFOUND;
 }
 
@@ -320,12 +320,12 @@ static int is_too_long(const store_t *store, apr_size_t len)
 
 static void note_refusal(const store_t *store, apr_size_t len)
 {
-    if (!bearer_store_is_foreign(store->config)) {
+    if (!ab_store_is_foreign(store->config)) {
         atomic_store(&too_long[store->kind - kinds], (unsigned)len);
         ap_log_error(APLOG_MARK, APLOG_WARNING, 0, store->server,
                      AB(0405) "a value of %" APR_SIZE_T_FMT " bytes does not fit into the "
                      "cache for %s: give it more memory (AuthBearerSOCache)%s", len,
-                     store->kind->word, bearer_trace_suffix_here());
+                     store->kind->word, ab_trace_suffix_here());
     }
 }
 
@@ -364,11 +364,11 @@ static apr_status_t hand_over(const store_t *store, const unsigned char *key,
     apr_status_t rv;
 
     if (when != BEARER_REDIS_ALWAYS) {
-        return bearer_store_redis_set(store->config->instance, key, entry, when, p);
+        return ab_store_redis_set(store->config->instance, key, entry, when, p);
     }
     if (store->remote) {
-        return bearer_remote_store(store->remote, key, value, (unsigned)entry->len,
-                                   entry->expires, p);
+        return ab_remote_store(store->remote, key, value, (unsigned)entry->len,
+                               entry->expires, p);
     }
     lock(store);
     rv = store->config->provider->store(store->config->instance, store->server, key,
@@ -425,7 +425,7 @@ static apr_status_t remove_value(const store_t *store, const unsigned char *key,
     apr_status_t rv = APR_SUCCESS;
 
     if (store->remote) {
-        return bearer_remote_remove(store->remote, key, p);
+        return ab_remote_remove(store->remote, key, p);
     }
     if (store->config->provider) {
         lock(store);
@@ -440,7 +440,7 @@ static apr_status_t remove_value(const store_t *store, const unsigned char *key,
 /* ---- leases ------------------------------------------------------------- */
 
 typedef struct among_hosts_t {
-    unsigned char host[BEARER_SHARED_HOST_SIZE];
+    unsigned char host[AB_SHARED_HOST_SIZE];
     apr_time_t until;
 } among_hosts_t;
 
@@ -458,7 +458,7 @@ static int held_elsewhere(const store_t *store, const unsigned char *key,
     }
     memcpy(&lease, value, sizeof(lease));
     return lease.until > now && lease.until <= now + 2 * LEASE_MAX
-        && memcmp(lease.host, bearer_shared_host(), sizeof(lease.host)) != 0;
+        && memcmp(lease.host, ab_shared_host(), sizeof(lease.host)) != 0;
 }
 
 /* httpd's caches have no exchange, only a last writer: each writes its name and, a
@@ -477,9 +477,9 @@ static int lease_among_hosts(const store_t *store, const unsigned char *key,
     if (held_elsewhere(store, key, now, p)) {
         return 0;
     }
-    memcpy(lease.host, bearer_shared_host(), sizeof(lease.host));
+    memcpy(lease.host, ab_shared_host(), sizeof(lease.host));
     lease.until = entry.expires;
-    if (bearer_store_redis_has(store->config)) {
+    if (ab_store_redis_has(store->config)) {
         return put_when(store, key, &entry, BEARER_REDIS_IF_ABSENT, p) != APR_EEXIST
             || !held_elsewhere(store, key, now, p);
     }
@@ -493,8 +493,8 @@ static int lease_among_hosts(const store_t *store, const unsigned char *key,
 /* Among hosts only for what another host's flight has the answer to. */
 static int is_among_hosts(const store_t *store)
 {
-    return store->kind->handed_over && bearer_store_is_foreign(store->config)
-        && bearer_shared_host();
+    return store->kind->handed_over && ab_store_is_foreign(store->config)
+        && ab_shared_host();
 }
 
 static apr_status_t lease(const bearer_cache_t *cache, const unsigned char *key,
@@ -502,11 +502,11 @@ static apr_status_t lease(const bearer_cache_t *cache, const unsigned char *key,
 {
     const store_t *store = cache->baton;
 
-    if (!bearer_shared_lease(key, apr_time_now(), until)) {
+    if (!ab_shared_lease(key, apr_time_now(), until)) {
         return APR_EBUSY;
     }
     if (is_among_hosts(store) && !lease_among_hosts(store, key, until, p)) {
-        bearer_shared_unlease(key);
+        ab_shared_unlease(key);
         return APR_EBUSY;
     }
     return APR_SUCCESS;
@@ -520,14 +520,14 @@ static void unlease(const bearer_cache_t *cache, const unsigned char *key,
     if (is_among_hosts(store) && !held_elsewhere(store, key, apr_time_now(), p)) {
         (void)remove_value(store, key, p);
     }
-    bearer_shared_unlease(key);
+    ab_shared_unlease(key);
 }
 
 /* No bell rings from host to host: what another one holds is looked for again. */
 static void await(const bearer_cache_t *cache, const unsigned char *key,
                   apr_interval_time_t longest)
 {
-    if (!bearer_shared_await(key, apr_time_now(), longest)
+    if (!ab_shared_await(key, apr_time_now(), longest)
         && is_among_hosts(cache->baton)) {
         apr_sleep(longest < BEARER_AWAIT_STEP ? longest : BEARER_AWAIT_STEP);
     }
@@ -544,9 +544,9 @@ static void keep_at_home(const unsigned char *key, const unsigned char *value,
     apr_size_t size;
     apr_time_t expires;
 
-    if (bearer_handover_get(key, &there, &size, &expires, p) != APR_SUCCESS
+    if (ab_handover_get(key, &there, &size, &expires, p) != APR_SUCCESS
         || size != len || memcmp(there, value, len) != 0) {
-        bearer_handover_put(key, value, len, apr_time_now() + MAX_LIFE);
+        ab_handover_put(key, value, len, apr_time_now() + MAX_LIFE);
     }
 }
 
@@ -561,7 +561,7 @@ static apr_status_t get(const bearer_cache_t *cache, const unsigned char *key,
         return rv;
     }
     if (rv != APR_SUCCESS) {
-        rv = bearer_handover_get(key, value, len, &expires, p);
+        rv = ab_handover_get(key, value, len, &expires, p);
         if (rv == APR_SUCCESS) {
             (void)put_value(store, key, *value, *len, expires, p);
         }
@@ -579,7 +579,7 @@ static apr_status_t put(const bearer_cache_t *cache, const unsigned char *key,
     const store_t *store = cache->baton;
 
     if (store->kind->handed_over) {
-        bearer_handover_put(key, value, len, expires);
+        ab_handover_put(key, value, len, expires);
     }
     return put_value(store, key, value, len, expires, p);
 }
@@ -590,7 +590,7 @@ static apr_status_t take_out(const bearer_cache_t *cache,
     const store_t *store = cache->baton;
 
     if (store->kind->handed_over) {
-        bearer_handover_remove(key);
+        ab_handover_remove(key);
     }
     return remove_value(store, key, p);
 }
@@ -602,8 +602,8 @@ static apr_status_t get_many(const bearer_cache_t *cache,
 {
     const store_t *store = cache->baton;
 
-    return bearer_store_redis_get(store->config->instance, keys, n, values,
-                                  store->kind->max_value, p);
+    return ab_store_redis_get(store->config->instance, keys, n, values,
+                              store->kind->max_value, p);
 }
 
 static apr_status_t add(const bearer_cache_t *cache, const unsigned char *key,
@@ -625,17 +625,17 @@ static apr_status_t get_at_home(const bearer_cache_t *cache,
     apr_time_t expires;
 
     (void)cache;
-    return bearer_handover_get(key, value, len, &expires, p);
+    return ab_handover_get(key, value, len, &expires, p);
 }
 
-const bearer_cache_t *bearer_store_home(void)
+const bearer_cache_t *ab_store_home(void)
 {
     static const bearer_cache_t home = { .get = get_at_home };
 
     return &home;
 }
 
-const bearer_cache_t *bearer_store_cache(store_kind_t kind)
+const bearer_cache_t *ab_store_cache(store_kind_t kind)
 {
     store_t *store = &stores[kind];
 
@@ -648,14 +648,14 @@ const bearer_cache_t *bearer_store_cache(store_kind_t kind)
     store->cache.lease = lease;
     store->cache.unlease = unlease;
     store->cache.await = await;
-    if (bearer_store_redis_has(store->config)) {
+    if (ab_store_redis_has(store->config)) {
         store->cache.get_many = store->kind->sealed ? get_many : NULL;
         store->cache.add = add;
         store->cache.replace = replace;
     }
     store->cache.baton = store;
     if (kind == STORE_SESSIONS && !store->config->provider) {
-        bearer_store_own_fill(&store->cache);
+        ab_store_own_fill(&store->cache);
     }
     return &store->cache;
 }

@@ -20,7 +20,7 @@ static const char *kinds_named(cmd_parms *cmd, const char *list, unsigned *bits)
     int i;
 
     for (*bits = 0; word; word = apr_strtok(NULL, ",", &rest)) {
-        for (i = 0; i < STORE_KINDS && strcmp(bearer_store_word((store_kind_t)i), word) != 0; i++) {
+        for (i = 0; i < STORE_KINDS && strcmp(ab_store_word((store_kind_t)i), word) != 0; i++) {
         }
         if (i < STORE_KINDS) {
             *bits |= 1u << i;
@@ -48,8 +48,8 @@ static const char *args_of(apr_pool_t *p, const char *name, const char *args,
         return args;
     }
     return size ? apr_psprintf(p, "%.*s.%s%s", (int)(size - args), args,
-                               bearer_store_word((store_kind_t)kind), size)
-                : apr_psprintf(p, "%s.%s", args, bearer_store_word((store_kind_t)kind));
+                               ab_store_word((store_kind_t)kind), size)
+                : apr_psprintf(p, "%s.%s", args, ab_store_word((store_kind_t)kind));
 }
 
 /* Takes for=KIND,... out of the words. */
@@ -96,16 +96,16 @@ static const char *read_line(const parse_t *in, store_config_t *store)
 {
     memset(store, 0, sizeof(*store));
     store->node = in->cmd->directive;
-    if (in->words->nelts && bearer_store_redis_is(WORD(in, 0))) {
+    if (in->words->nelts && ab_store_redis_is(WORD(in, 0))) {
         store->name = STORE_REDIS_NAME;
-        store->provider = &bearer_store_redis_provider;
-        return bearer_store_redis_parse(&store->instance, in);
+        store->provider = &ab_store_redis_provider;
+        return ab_store_redis_parse(&store->instance, in);
     }
     if (in->words->nelts != 1) {
         return AB(0633) "AuthBearerSOCache PROVIDER[:ARGS] [for=KIND,...]";
     }
-    return bearer_store_own_is(WORD(in, 0))
-        ? bearer_store_own_parse(store, in)
+    return ab_store_own_is(WORD(in, 0))
+        ? ab_store_own_parse(store, in)
         : find_provider(in->cmd, WORD(in, 0), store);
 }
 
@@ -118,8 +118,8 @@ static const char *refuse_kinds(const store_config_t *line, unsigned *bits)
         return AB(0634) "AuthBearerSOCache shm: this memory is for sessions and proofs; for "
                "keys and introspection write shmcb";
     }
-    if (named && *bits & PROOFS && bearer_store_is_foreign(line)
-        && !bearer_store_redis_has(line)) {
+    if (named && *bits & PROOFS && ab_store_is_foreign(line)
+        && !ab_store_redis_has(line)) {
         return AB(0635) "AuthBearerSOCache for=proofs: write shm[:SIZE], or redis://HOST";
     }
     *bits &= line->own ? OWN : ~0u;
@@ -133,11 +133,11 @@ static const char *set_store(store_config_t *store, const store_config_t *line,
     const char *error = NULL;
 
     *store = *line;
-    if (kind == STORE_SESSIONS && !bearer_store_is_foreign(line)) {
-        return bearer_store_own_instead(store, cmd->pool);
+    if (kind == STORE_SESSIONS && !ab_store_is_foreign(line)) {
+        return ab_store_own_instead(store, cmd->pool);
     }
-    if (bearer_store_redis_has(line)) {
-        store->instance = bearer_store_redis_share(line->instance, cmd->pool);
+    if (ab_store_redis_has(line)) {
+        store->instance = ab_store_redis_share(line->instance, cmd->pool);
     } else {
         store->args = args_of(cmd->pool, line->name, line->args, kind);
         error = line->provider->create(&store->instance, store->args,
@@ -146,9 +146,9 @@ static const char *set_store(store_config_t *store, const store_config_t *line,
     return error ? apr_psprintf(cmd->pool, AB(0636) "AuthBearerSOCache: %s", error) : NULL;
 }
 
-const char *bearer_store_directive(cmd_parms *cmd, void *dir, const char *args)
+const char *ab_store_directive(cmd_parms *cmd, void *dir, const char *args)
 {
-    global_config_t *global = bearer_config_server(cmd->server)->global;
+    global_config_t *global = ab_config_server(cmd->server)->global;
     const char *error = ap_check_cmd_context(cmd, GLOBAL_ONLY);
     store_config_t line;
     unsigned bits;
@@ -156,13 +156,13 @@ const char *bearer_store_directive(cmd_parms *cmd, void *dir, const char *args)
     int i;
 
     (void)dir;
-    bearer_parse_begin(&in, cmd, args);
-    if (error || (error = bearer_config_not_inside(cmd))
+    ab_parse_begin(&in, cmd, args);
+    if (error || (error = ab_config_not_inside(cmd))
         || (error = take_kinds(cmd, in.words, &bits))
         || (error = read_line(&in, &line)) || (error = refuse_kinds(&line, &bits))) {
         return error;
     }
-    if (bits != ~0u && bits & THROTTLE && bearer_store_is_foreign(&line)) {
+    if (bits != ~0u && bits & THROTTLE && ab_store_is_foreign(&line)) {
         global->throttle_store = cmd->directive;
     }
     for (i = 0; i < STORE_KINDS && !error; i++) {

@@ -30,7 +30,7 @@ static server_rec *main_server;
 
 /* ---- configuration ------------------------------------------------------ */
 
-int bearer_store_own_is(const char *word)
+int ab_store_own_is(const char *word)
 {
     return !strcmp(word, "shm") || !strncmp(word, "shm:", 4);
 }
@@ -51,19 +51,19 @@ static apr_uint64_t size_of(const char *text)
         ? 0 : (apr_uint64_t)n;
 }
 
-const char *bearer_store_own_parse(store_config_t *store, const parse_t *in)
+const char *ab_store_own_parse(store_config_t *store, const parse_t *in)
 {
     const char *word = WORD(in, 0);
 
     store->name = "shm";
     store->own = word[3] ? size_of(word + 4) : BEARER_TABLE_DEFAULT;
     return store->own ? NULL
-        : bearer_parse_complain(in, AB(0637) "%s is not a size; write shm:8M, shm:64M or a "
-                                "number of bytes, from 64K to 16G",
-                                bearer_text_quote(in->p, word));
+        : ab_parse_complain(in, AB(0637) "%s is not a size; write shm:8M, shm:64M or a "
+                            "number of bytes, from 64K to 16G",
+                            bearer_text_quote(in->p, word));
 }
 
-const char *bearer_store_own_instead(store_config_t *store, apr_pool_t *p)
+const char *ab_store_own_instead(store_config_t *store, apr_pool_t *p)
 {
     const char *size = store->args ? strchr(store->args, '(') : NULL;
 
@@ -124,7 +124,7 @@ static void tell_of_size(apr_uint64_t wanted, server_rec *s)
     }
 }
 
-int bearer_store_own_create(apr_uint64_t size, apr_pool_t *pconf, server_rec *s)
+int ab_store_own_create(apr_uint64_t size, apr_pool_t *pconf, server_rec *s)
 {
     void *kept = NULL;
     apr_status_t rv;
@@ -225,7 +225,7 @@ static apr_status_t end(const bearer_cache_t *cache, bearer_owner_t by,
     return bearer_table_end(table, by, owner, NULL);
 }
 
-void bearer_store_own_fill(bearer_cache_t *cache)
+void ab_store_own_fill(bearer_cache_t *cache)
 {
     cache->get = get;
     cache->put = put;
@@ -236,7 +236,7 @@ void bearer_store_own_fill(bearer_cache_t *cache)
     cache->is_own = 1;
 }
 
-int bearer_store_own_stats(bearer_table_stats_t *stats)
+int ab_store_own_stats(bearer_table_stats_t *stats)
 {
     if (table) {
         bearer_table_stats(table, stats);
@@ -244,7 +244,7 @@ int bearer_store_own_stats(bearer_table_stats_t *stats)
     return table != NULL;
 }
 
-void bearer_store_own_tick(void)
+void ab_store_own_tick(void)
 {
     if (table) {
         bearer_table_sweep(table, apr_time_now());

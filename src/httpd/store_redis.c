@@ -27,7 +27,7 @@ struct ap_socache_instance_t {
 
 /* ---- configuration ------------------------------------------------------ */
 
-int bearer_store_redis_is(const char *word)
+int ab_store_redis_is(const char *word)
 {
     return !strncmp(word, "redis://", 8) || !strncmp(word, "rediss://", 9)
         || !strncmp(word, "unix:", 5);
@@ -62,13 +62,13 @@ static const char *parse_host(const parse_t *in, bearer_redis_config_t *config,
     char *colon = strchr(end ? end : text, ':');
 
     if (end && end[1] && end[1] != ':') {
-        return bearer_parse_complain(in, AB(0641) "a port stands behind the address%s", "");
+        return ab_parse_complain(in, AB(0641) "a port stands behind the address%s", "");
     }
     if (colon) {
         *colon++ = '\0';
         if (!take_number(colon, 65536, &config->port) || !config->port) {
-            return bearer_parse_complain(in, AB(0642) "%s is not a port",
-                                         bearer_text_quote(in->p, colon));
+            return ab_parse_complain(in, AB(0642) "%s is not a port",
+                                     bearer_text_quote(in->p, colon));
         }
     }
     if (end) {
@@ -76,8 +76,8 @@ static const char *parse_host(const parse_t *in, bearer_redis_config_t *config,
         text++;
     }
     if (!is_host(text, end ? ":." : ".-_")) {
-        return bearer_parse_complain(in, AB(0643) "%s is not a host",
-                                     bearer_text_quote(in->p, text));
+        return ab_parse_complain(in, AB(0643) "%s is not a host",
+                                 bearer_text_quote(in->p, text));
     }
     config->host = text;
     return NULL;
@@ -93,10 +93,10 @@ static const char *parse_url(const parse_t *in, bearer_redis_config_t *config,
     if (at) {
         *at = '\0';
         if (strpbrk(text, ":%/?#")) {
-            return bearer_parse_complain(in, AB(0644) "a password is not allowed in the URL, "
-                                         "nor is any of :%%/?# in a user name; "
-                                         "write redis://USER@HOST and "
-                                         "password=file:PATH%s", "");
+            return ab_parse_complain(in, AB(0644) "a password is not allowed in the URL, "
+                                     "nor is any of :%%/?# in a user name; "
+                                     "write redis://USER@HOST and "
+                                     "password=file:PATH%s", "");
         }
         config->user = *text ? text : NULL;
         text = at + 1;
@@ -106,8 +106,8 @@ static const char *parse_url(const parse_t *in, bearer_redis_config_t *config,
         *slash++ = '\0';
     }
     if (slash && *slash && !take_number(slash, DATABASES, &config->database)) {
-        return bearer_parse_complain(in, AB(0645) "%s is not the number of a database",
-                                     bearer_text_quote(in->p, slash));
+        return ab_parse_complain(in, AB(0645) "%s is not the number of a database",
+                                 bearer_text_quote(in->p, slash));
     }
     return parse_host(in, config, text);
 }
@@ -121,8 +121,8 @@ static const char *parse_server(const parse_t *in, bearer_redis_config_t *config
         config->name = word;
         return *config->path == '/' && strlen(config->path) < 100
             ? NULL
-            : bearer_parse_complain(in, AB(0646) "unix: needs the absolute path of a socket, "
-                                    "of less than 100 bytes%s", "");
+            : ab_parse_complain(in, AB(0646) "unix: needs the absolute path of a socket, "
+                                "of less than 100 bytes%s", "");
     }
     config->tls = word[5] == 's';
     config->port = 6379;
@@ -138,13 +138,13 @@ static const char *parse_password(const parse_t *in, bearer_redis_config_t *conf
 
     if (bearer_secret_parse(&secret, text, "AuthBearerSOCache", in->p)
         || secret->kind == BEARER_SECRET_EXEC) {
-        return bearer_parse_complain(in, AB(0647) "a literal password is not allowed; write "
-                                     "password=file:PATH or password=env:NAME%s", "");
+        return ab_parse_complain(in, AB(0647) "a literal password is not allowed; write "
+                                 "password=file:PATH or password=env:NAME%s", "");
     }
     if (secret->kind == BEARER_SECRET_FILE) {
         secret->source = ap_server_root_relative(in->p, secret->source);
     }
-    bearer_parse_note_secret(in, secret);
+    ab_parse_note_secret(in, secret);
     config->password = secret;
     return NULL;
 }
@@ -155,21 +155,21 @@ static const char *parse_ca(const parse_t *in, bearer_redis_config_t *config,
     const char *error;
 
     if (!config->tls) {
-        return bearer_parse_complain(in, AB(0648) "ca= needs rediss://%s", "");
+        return ab_parse_complain(in, AB(0648) "ca= needs rediss://%s", "");
     }
     config->ca_file = ap_server_root_relative(in->p, text);
     error = bearer_http_ca_file_error(config->ca_file, in->p);
-    return error ? bearer_parse_complain(in, AB(0649) "ca=: %s", error) : NULL;
+    return error ? ab_parse_complain(in, AB(0649) "ca=: %s", error) : NULL;
 }
 
 static const char *parse_timeout(const parse_t *in, bearer_redis_config_t *config,
                                  const char *text)
 {
-    const char *error = bearer_parse_duration(in, text, &config->timeout);
+    const char *error = ab_parse_duration(in, text, &config->timeout);
 
     return error ? error
          : config->timeout < 1000 || config->timeout > TIMEOUT_MAX
-         ? bearer_parse_complain(in, AB(0650) "timeout= is between 1ms and 30s%s", "") : NULL;
+         ? ab_parse_complain(in, AB(0650) "timeout= is between 1ms and 30s%s", "") : NULL;
 }
 
 static const char *parse_option(const parse_t *in, bearer_redis_config_t *config,
@@ -177,31 +177,31 @@ static const char *parse_option(const parse_t *in, bearer_redis_config_t *config
 {
     const char *value;
 
-    if (bearer_parse_keyed(word, "password", &value)) {
+    if (ab_parse_keyed(word, "password", &value)) {
         return parse_password(in, config, value);
     }
-    if (bearer_parse_keyed(word, "ca", &value)) {
+    if (ab_parse_keyed(word, "ca", &value)) {
         return parse_ca(in, config, value);
     }
-    if (bearer_parse_keyed(word, "timeout", &value)) {
+    if (ab_parse_keyed(word, "timeout", &value)) {
         return parse_timeout(in, config, value);
     }
-    if (config->path && bearer_parse_keyed(word, "user", &value) && *value) {
+    if (config->path && ab_parse_keyed(word, "user", &value) && *value) {
         config->user = value;
         return NULL;
     }
-    if (config->path && bearer_parse_keyed(word, "db", &value)
+    if (config->path && ab_parse_keyed(word, "db", &value)
         && take_number(value, DATABASES, &config->database)) {
         return NULL;
     }
-    return bearer_parse_complain(in, AB(0651) "unknown argument; expected password=file:PATH, "
-                                 "password=env:NAME, timeout=TIME, for=KIND,...%s",
-                                 config->tls ? ", ca=PATH"
-                                 : config->path ? ", user=NAME, db=NUMBER" : "");
+    return ab_parse_complain(in, AB(0651) "unknown argument; expected password=file:PATH, "
+                             "password=env:NAME, timeout=TIME, for=KIND,...%s",
+                             config->tls ? ", ca=PATH"
+                             : config->path ? ", user=NAME, db=NUMBER" : "");
 }
 
-const char *bearer_store_redis_parse(ap_socache_instance_t **instance,
-                                     const parse_t *in)
+const char *ab_store_redis_parse(ap_socache_instance_t **instance,
+                                 const parse_t *in)
 {
     line_t *line = apr_pcalloc(in->p, sizeof(*line));
     const char *error = parse_server(in, &line->config);
@@ -212,20 +212,20 @@ const char *bearer_store_redis_parse(ap_socache_instance_t **instance,
         error = parse_option(in, &line->config, WORD(in, i));
     }
     if (!error && line->config.user && !line->config.password) {
-        error = bearer_parse_complain(in, AB(0652) "a user needs password=file:PATH or "
-                                      "password=env:NAME%s", "");
+        error = ab_parse_complain(in, AB(0652) "a user needs password=file:PATH or "
+                                  "password=env:NAME%s", "");
     }
     if (!error && bearer_redis_lacks(line->config.tls)) {
-        error = bearer_parse_complain(in, AB(0653) "%s",
-                                      bearer_redis_lacks(line->config.tls));
+        error = ab_parse_complain(in, AB(0653) "%s",
+                                  bearer_redis_lacks(line->config.tls));
     }
     *instance = apr_pcalloc(in->p, sizeof(**instance));
     (*instance)->line = line;
     return error;
 }
 
-ap_socache_instance_t *bearer_store_redis_share(const ap_socache_instance_t *from,
-                                                apr_pool_t *p)
+ap_socache_instance_t *ab_store_redis_share(const ap_socache_instance_t *from,
+                                            apr_pool_t *p)
 {
     return apr_pmemdup(p, from, sizeof(*from));
 }
@@ -244,7 +244,7 @@ static apr_status_t init(ap_socache_instance_t *instance, const char *name,
     (void)hints;
     instance->prefix = apr_pstrcat(p, name, ":", NULL);
     if (!line->shared) {
-        line->shared = bearer_shared_keep(
+        line->shared = ab_shared_keep(
             apr_pstrcat(p, "mod_auth_bearer redis 1 ", line->config.name, NULL),
             "auth_bearer_redis", sizeof(*line->shared), &made, p, s, &rv);
     }
@@ -268,14 +268,14 @@ static void start_client(const process_t *process, line_t *line)
     }
 }
 
-void bearer_store_redis_child_init(const process_t *process)
+void ab_store_redis_child_init(const process_t *process)
 {
     int i;
 
     for (i = 0; i < STORE_KINDS; i++) {
         const store_config_t *store = &process->global->stores[i];
 
-        if (store->provider == &bearer_store_redis_provider
+        if (store->provider == &ab_store_redis_provider
             && store->instance->prefix && !store->instance->line->client) {
             start_client(process, store->instance->line);
         }
@@ -302,10 +302,10 @@ static const char *name_of(const ap_socache_instance_t *instance,
     return name;
 }
 
-apr_status_t bearer_store_redis_get(const ap_socache_instance_t *instance,
-                                    const unsigned char *const *keys, int n,
-                                    bearer_cache_value_t *values, apr_size_t max,
-                                    apr_pool_t *p)
+apr_status_t ab_store_redis_get(const ap_socache_instance_t *instance,
+                                const unsigned char *const *keys, int n,
+                                bearer_cache_value_t *values, apr_size_t max,
+                                apr_pool_t *p)
 {
     const char *names[BEARER_REDIS_VALUES] = { NULL };
     int i;
@@ -324,7 +324,7 @@ static apr_status_t retrieve(ap_socache_instance_t *instance, server_rec *s,
 {
     const unsigned char *const keys[] = { key };
     bearer_cache_value_t value = { NULL, 0 };
-    apr_status_t rv = bearer_store_redis_get(instance, keys, 1, &value, *len, p);
+    apr_status_t rv = ab_store_redis_get(instance, keys, 1, &value, *len, p);
 
     (void)s, (void)key_len;
     if (rv == APR_SUCCESS && !value.data) {
@@ -338,10 +338,10 @@ static apr_status_t retrieve(ap_socache_instance_t *instance, server_rec *s,
 }
 
 /* A list is shorter than other keys, so it is none of these. */
-apr_status_t bearer_store_redis_set(const ap_socache_instance_t *instance,
-                                    const unsigned char *key,
-                                    const bearer_cache_entry_t *entry,
-                                    bearer_redis_when_t when, apr_pool_t *p)
+apr_status_t ab_store_redis_set(const ap_socache_instance_t *instance,
+                                const unsigned char *key,
+                                const bearer_cache_entry_t *entry,
+                                bearer_redis_when_t when, apr_pool_t *p)
 {
     const char *name = name_of(instance, key, BEARER_CACHE_KEY_SIZE, p);
     apr_interval_time_t life = entry->expires - apr_time_now();
@@ -371,7 +371,7 @@ static apr_status_t store(ap_socache_instance_t *instance, server_rec *s,
                                          0 };
 
     (void)s, (void)key_len;
-    return bearer_store_redis_set(instance, key, &entry, BEARER_REDIS_ALWAYS, p);
+    return ab_store_redis_set(instance, key, &entry, BEARER_REDIS_ALWAYS, p);
 }
 
 static apr_status_t remove_key(ap_socache_instance_t *instance, server_rec *s,
@@ -393,7 +393,7 @@ static void destroy(ap_socache_instance_t *instance, server_rec *s)
     (void)instance, (void)s;  /* clients belong to the children */
 }
 
-const ap_socache_provider_t bearer_store_redis_provider = {
+const ap_socache_provider_t ab_store_redis_provider = {
     .name = STORE_REDIS_NAME,
     .init = init,
     .destroy = destroy,

@@ -39,39 +39,39 @@ static int behind_balancer(request_rec *r)
         || !is_private(r)) {
         return 0;
     }
-    if (bearer_shared_first(SHARED_WARN_FORWARDED_FOR)) {
-        bearer_log(APLOG_WARNING, r, AB(0103) "requests arrive from a proxy (%s) with "
-                   "X-Forwarded-For, so all clients have one address and "
-                   "none is throttled; configure mod_remoteip "
-                   "(RemoteIPHeader, RemoteIPInternalProxy), or "
-                   "AuthBearerThrottle off", r->connection->client_ip);
+    if (ab_shared_first(SHARED_WARN_FORWARDED_FOR)) {
+        ab_log(APLOG_WARNING, r, AB(0103) "requests arrive from a proxy (%s) with "
+               "X-Forwarded-For, so all clients have one address and "
+               "none is throttled; configure mod_remoteip "
+               "(RemoteIPHeader, RemoteIPInternalProxy), or "
+               "AuthBearerThrottle off", r->connection->client_ip);
     }
     return 1;
 }
 
-int bearer_throttling_address(unsigned char *address, request_rec *r,
-                              const bearer_settings_t *settings)
+int ab_throttling_address(unsigned char *address, request_rec *r,
+                          const bearer_settings_t *settings)
 {
-    return settings->throttle.on && bearer_process()->throttle
+    return settings->throttle.on && ab_process()->throttle
         && bearer_throttle_address(address, r->useragent_ip) == APR_SUCCESS
         && !behind_balancer(r);
 }
 
-void bearer_throttling_failure(request_rec *r, const bearer_settings_t *settings,
-                               const unsigned char *address,
-                               const bearer_throttle_token_t *token,
-                               bearer_reason_t reason)
+void ab_throttling_failure(request_rec *r, const bearer_settings_t *settings,
+                           const unsigned char *address,
+                           const bearer_throttle_token_t *token,
+                           bearer_reason_t reason)
 {
     if (!bearer_category_counted(bearer_reason_category(reason))) {
         return;
     }
-    if (bearer_throttle_failure(bearer_process()->throttle, address, token, reason,
+    if (bearer_throttle_failure(ab_process()->throttle, address, token, reason,
                                 &settings->throttle, apr_time_now())) {
-        bearer_status_throttled();
-        bearer_log(APLOG_NOTICE, r, AB(0104) "address %s is throttled for %d s after %d "
-                   "refused tokens (AuthBearerThrottle)", r->useragent_ip,
-                   (int)apr_time_sec(settings->throttle.penalty),
-                   settings->throttle.threshold);
+        ab_status_throttled();
+        ab_log(APLOG_NOTICE, r, AB(0104) "address %s is throttled for %d s after %d "
+               "refused tokens (AuthBearerThrottle)", r->useragent_ip,
+               (int)apr_time_sec(settings->throttle.penalty),
+               settings->throttle.threshold);
     }
 }
 
@@ -89,7 +89,7 @@ static int login_key(unsigned char *key, const unsigned char *address,
     };
     unsigned char hash[BEARER_SHA256_SIZE];
 
-    if (bearer_sha256_of(bearer_process()->sha256, hash, pieces, 2)
+    if (bearer_sha256_of(ab_process()->sha256, hash, pieces, 2)
         != APR_SUCCESS) {
         return 0;
     }
@@ -101,12 +101,12 @@ static unsigned login_wait(request_rec *r, const bearer_settings_t *settings,
                            const char *name, int count)
 {
     static const bearer_throttle_token_t each = { 0, 0 };
-    bearer_throttle_t *throttle = bearer_process()->throttle;
+    bearer_throttle_t *throttle = ab_process()->throttle;
     unsigned char address[BEARER_THROTTLE_KEY_SIZE], key[BEARER_THROTTLE_KEY_SIZE];
     apr_time_t now = apr_time_now();
     unsigned wait;
 
-    if (!bearer_throttling_address(address, r, settings)
+    if (!ab_throttling_address(address, r, settings)
         || !login_key(key, address, name)) {
         return 0;
     }
@@ -121,30 +121,30 @@ static unsigned login_wait(request_rec *r, const bearer_settings_t *settings,
     return wait;
 }
 
-unsigned bearer_throttling_login(request_rec *r, const bearer_settings_t *settings)
+unsigned ab_throttling_login(request_rec *r, const bearer_settings_t *settings)
 {
     return login_wait(r, settings, begun, 1);
 }
 
-unsigned bearer_throttling_callback(request_rec *r,
-                                    const bearer_settings_t *settings)
+unsigned ab_throttling_callback(request_rec *r,
+                                const bearer_settings_t *settings)
 {
     return login_wait(r, settings, unanswered, 0);
 }
 
-void bearer_throttling_unanswered(request_rec *r,
-                                  const bearer_settings_t *settings)
+void ab_throttling_unanswered(request_rec *r,
+                              const bearer_settings_t *settings)
 {
     login_wait(r, settings, begun, 1);
     login_wait(r, settings, unanswered, 1);
 }
 
-void bearer_throttling_logged_in(request_rec *r, const bearer_settings_t *settings)
+void ab_throttling_logged_in(request_rec *r, const bearer_settings_t *settings)
 {
-    bearer_throttle_t *throttle = bearer_process()->throttle;
+    bearer_throttle_t *throttle = ab_process()->throttle;
     unsigned char address[BEARER_THROTTLE_KEY_SIZE], key[BEARER_THROTTLE_KEY_SIZE];
 
-    if (!bearer_throttling_address(address, r, settings)) {
+    if (!ab_throttling_address(address, r, settings)) {
         return;
     }
     bearer_throttle_success(throttle, address, apr_time_now());

@@ -14,7 +14,7 @@ APLOG_USE_MODULE(auth_bearer);
 
 static _Thread_local request_rec *working_for;
 
-request_rec *bearer_trace_enter(request_rec *r)
+request_rec *ab_trace_enter(request_rec *r)
 {
     request_rec *before = working_for;
 
@@ -22,7 +22,7 @@ request_rec *bearer_trace_enter(request_rec *r)
     return before;
 }
 
-void bearer_trace_leave(request_rec *before)
+void ab_trace_leave(request_rec *before)
 {
     working_for = before;
 }
@@ -48,14 +48,14 @@ static int is_plain(const char *id)
                   "0123456789@_-") == strlen(id);
 }
 
-const char *bearer_trace_id(const request_rec *r)
+const char *ab_trace_id(const request_rec *r)
 {
     const char *id = id_of(r);
 
     return id && is_plain(id) ? id : NULL;
 }
 
-const char *bearer_trace_suffix(const request_rec *r)
+const char *ab_trace_suffix(const request_rec *r)
 {
     const char *id = id_of(r);
 
@@ -64,8 +64,8 @@ const char *bearer_trace_suffix(const request_rec *r)
               : "";
 }
 
-void bearer_trace_log(const char *file, int line, int module_index, int level,
-                      const request_rec *r, const char *fmt, ...)
+void ab_trace_log(const char *file, int line, int module_index, int level,
+                  const request_rec *r, const char *fmt, ...)
 {
     char *message;
     va_list args;
@@ -75,12 +75,12 @@ void bearer_trace_log(const char *file, int line, int module_index, int level,
     va_end(args);
     bearer_message_tame(message);
     ap_log_rerror(file, line, module_index, level, 0, r, "%s%s", message,
-                  bearer_trace_suffix(r));
+                  ab_trace_suffix(r));
 }
 
-const char *bearer_trace_suffix_here(void)
+const char *ab_trace_suffix_here(void)
 {
-    return working_for ? bearer_trace_suffix(working_for) : "";
+    return working_for ? ab_trace_suffix(working_for) : "";
 }
 
 /* ---- traceparent --------------------------------------------------------------- */
@@ -106,8 +106,8 @@ static apr_status_t perform(const bearer_http_client_t *client,
     return inner->perform(inner, &traced, response, error, p);
 }
 
-const bearer_http_client_t *bearer_trace_http(const bearer_http_client_t *inner,
-                                              apr_pool_t *p)
+const bearer_http_client_t *ab_trace_http(const bearer_http_client_t *inner,
+                                          apr_pool_t *p)
 {
     bearer_http_client_t *client = apr_pcalloc(p, sizeof(*client));
 
@@ -118,20 +118,20 @@ const bearer_http_client_t *bearer_trace_http(const bearer_http_client_t *inner,
 
 /* ---- the hooks that work for a request ------------------------------------------ */
 
-int bearer_trace_check_user_id(request_rec *r)
+int ab_trace_check_user_id(request_rec *r)
 {
-    request_rec *before = bearer_trace_enter(r);
-    int rc = bearer_authn_check_user_id(r);
+    request_rec *before = ab_trace_enter(r);
+    int rc = ab_authn_check_user_id(r);
 
-    bearer_trace_leave(before);
+    ab_trace_leave(before);
     return rc;
 }
 
-int bearer_trace_browser_quick(request_rec *r, int lookup)
+int ab_trace_browser_quick(request_rec *r, int lookup)
 {
-    request_rec *before = bearer_trace_enter(r);
-    int rc = bearer_browser_quick(r, lookup);
+    request_rec *before = ab_trace_enter(r);
+    int rc = ab_browser_quick(r, lookup);
 
-    bearer_trace_leave(before);
+    ab_trace_leave(before);
     return rc;
 }

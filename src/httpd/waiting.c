@@ -132,9 +132,9 @@ static int find_h2_workers(void)
 
 /* ---- the gate ----------------------------------------------------------- */
 
-void bearer_waiting_post_config(server_rec *s, apr_pool_t *ptemp)
+void ab_waiting_post_config(server_rec *s, apr_pool_t *ptemp)
 {
-    global_config_t *global = bearer_config_server(s)->global;
+    global_config_t *global = ab_config_server(s)->global;
 
     h2_workers = find_h2_workers();
     global->parties = number_issuers(global) + number_services(global, ptemp);
@@ -146,24 +146,24 @@ static int any_cache_outside(const global_config_t *global)
 
     for (i = 0; i < STORE_KINDS; i++) {
         any |= global->stores[i].provider
-            && bearer_store_is_foreign(&global->stores[i]);
+            && ab_store_is_foreign(&global->stores[i]);
     }
     return any;
 }
 
-apr_status_t bearer_waiting_create(process_t *process)
+apr_status_t ab_waiting_create(process_t *process)
 {
     bearer_gate_config_t config = { 0 };
     apr_status_t rv;
 
     process->waiting = half_of_all();
     config.world = &process->world;
-    config.host = bearer_shared_gate();
+    config.host = ab_shared_gate();
     config.host_limit = process->waiting;
     config.own_limit = half_of_a_child();
     config.parties = process->global->parties;
     config.cache = any_cache_outside(process->global);
-    config.exempt = bearer_refresh_in_background;
+    config.exempt = ab_refresh_in_background;
     config.name = name_of;
     config.name_baton = process->global;
     rv = bearer_gate_create(&process->world.gate, &config, process->pool);

@@ -31,9 +31,9 @@ from support import tokens  # noqa: E402
 COMMITTED = HERE / "instructions.json"
 DRIFT = 0.03
 REQUESTS = 1000
-HOOKS = ("bearer_export_header_parser", "bearer_export_access_checker",
-         "bearer_authn_check_user_id", "bearer_authz_checker",
-         "bearer_export_fixups", "settle_user",
+HOOKS = ("ab_export_header_parser", "ab_export_access_checker",
+         "ab_authn_check_user_id", "ab_authz_checker",
+         "ab_export_fixups", "settle_user",
          "check_access")
 
 

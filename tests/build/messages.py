@@ -20,8 +20,8 @@ PAGE = "docs/messages.md"
 # Where a text is logged or said: the argument that is its level, and the text's.
 CALLS = {
     "ap_log_error": (1, 4), "ap_log_rerror": (1, 4), "ap_log_perror": (1, 4),
-    "ap_log_cerror": (1, 4), "bearer_log": (0, 2), "bearer_world_log": (1, 2),
-    "bearer_check_say": (1, 3), "bearer_parse_complain": (None, 1), "SAY": (0, 1),
+    "ap_log_cerror": (1, 4), "ab_log": (0, 2), "bearer_world_log": (1, 2),
+    "ab_check_say": (1, 3), "ab_parse_complain": (None, 1), "SAY": (0, 1),
     "log_refresh": (1, 2), "say": (1, 2),
 }
 ONLY_IN = {"say": "httpd/remote.c"}
@@ -143,7 +143,7 @@ def read_returns(name, tokens):
         texts = [t for t in statement if t.kind == "string" and t.text.count(" ") > 1]
         error = "error" in words and "*" not in words[:1] and "=" in words
         if ("return" in words or error) and texts and "AB" not in words \
-                and "bearer_parse_keyed" not in words:
+                and "ab_parse_keyed" not in words:
             complain(f"{name}:{texts[0].line}", "a text without a number is returned")
         statement = []
 

@@ -48,8 +48,8 @@ static void write_one(unsigned char *value, unsigned random)
 
     key_of(key, number);
     memset(value, number + KEYS * (int)(random / 7 % 10), len);
-    bearer_handover_put(key, value, len,
-                        apr_time_now() + apr_time_from_sec(random % 3600));
+    ab_handover_put(key, value, len,
+                    apr_time_now() + apr_time_from_sec(random % 3600));
 }
 
 static int read_one(unsigned random, apr_pool_t *p)
@@ -60,7 +60,7 @@ static int read_one(unsigned random, apr_pool_t *p)
     apr_size_t len, i;
 
     key_of(key, number);
-    if (bearer_handover_get(key, &value, &len, &expires, p) != APR_SUCCESS) {
+    if (ab_handover_get(key, &value, &len, &expires, p) != APR_SUCCESS) {
         return 0;
     }
     for (i = 0; i < len; i++) {
@@ -75,7 +75,7 @@ static int read_one(unsigned random, apr_pool_t *p)
 
 static void work(unsigned seed, apr_pool_t *parent)
 {
-    unsigned char *value = malloc(BEARER_STORE_KEYS_MAX);
+    unsigned char *value = malloc(AB_STORE_KEYS_MAX);
     unsigned char key[BEARER_SHA256_SIZE];
     apr_pool_t *p;
     int i, found = 0;
@@ -90,7 +90,7 @@ static void work(unsigned seed, apr_pool_t *parent)
             break;
         case 2:
             key_of(key, (int)((seed >> 8) % KEYS));
-            bearer_handover_remove(key);
+            ab_handover_remove(key);
             break;
         default:
             found += read_one(seed >> 8, p);
@@ -137,7 +137,7 @@ int main(void)
     apr_pool_create(&p, NULL);
     process.pool = p;
     server.process = &process;
-    if (bearer_handover_create(SETS, p, &server) != APR_SUCCESS) {
+    if (ab_handover_create(SETS, p, &server) != APR_SUCCESS) {
         return 77;
     }
     for (i = 0; i < CHILDREN; i++) {
@@ -145,9 +145,9 @@ int main(void)
     }
     kill_some(p);
     /* a configuration with more issuers comes meanwhile */
-    bearer_handover_create(2 * SETS, p, &server);
+    ab_handover_create(2 * SETS, p, &server);
     for (i = 0; i < 200; i++) {
-        static unsigned char value[BEARER_STORE_KEYS_MAX];
+        static unsigned char value[AB_STORE_KEYS_MAX];
 
         write_one(value, (unsigned)i * 16 * 31 + 1);
         read_one((unsigned)i, p);

@@ -44,7 +44,7 @@ static server_rec server;
 static void create(unsigned sets, apr_pool_t *p)
 {
     server.process = &process;
-    assert_int_equal(bearer_handover_create(sets, p, &server), APR_SUCCESS);
+    assert_int_equal(ab_handover_create(sets, p, &server), APR_SUCCESS);
 }
 
 static void start(apr_pool_t *p)
@@ -65,7 +65,7 @@ static void put_until(int number, const char *text, apr_time_t expires)
     unsigned char key[BEARER_CACHE_KEY_SIZE];
 
     key_of(key, number);
-    bearer_handover_put(key, (const unsigned char *)text, strlen(text), expires);
+    ab_handover_put(key, (const unsigned char *)text, strlen(text), expires);
 }
 
 static void put(int number, const char *text)
@@ -81,7 +81,7 @@ static const char *get(int number, apr_pool_t *p)
     apr_size_t len;
 
     key_of(key, number);
-    if (bearer_handover_get(key, &value, &len, &expires, p) != APR_SUCCESS) {
+    if (ab_handover_get(key, &value, &len, &expires, p) != APR_SUCCESS) {
         return NULL;
     }
     assert_true(expires > apr_time_now());
@@ -159,11 +159,11 @@ static void test_under_its_own_key(void **state)
     key_of(key, 1);
     for (i = sizeof(apr_uint64_t); i < sizeof(key); i++) {
         key[i] ^= 1;
-        assert_int_equal(bearer_handover_get(key, &value, &len, &expires, p),
+        assert_int_equal(ab_handover_get(key, &value, &len, &expires, p),
                          APR_NOTFOUND);
         key[i] ^= 1;
     }
-    assert_int_equal(bearer_handover_get(key, &value, &len, &expires, p),
+    assert_int_equal(ab_handover_get(key, &value, &len, &expires, p),
                      APR_SUCCESS);
 }
 
@@ -176,11 +176,11 @@ static void test_a_key_that_begins_with_zeros(void **state)
     apr_size_t len;
 
     start(p);
-    assert_int_equal(bearer_handover_get(key, &value, &len, &expires, p),
+    assert_int_equal(ab_handover_get(key, &value, &len, &expires, p),
                      APR_NOTFOUND);
-    bearer_handover_put(key, (const unsigned char *)"zeros", 5, SOON);
+    ab_handover_put(key, (const unsigned char *)"zeros", 5, SOON);
     put(1, "one");
-    assert_int_equal(bearer_handover_get(key, &value, &len, &expires, p),
+    assert_int_equal(ab_handover_get(key, &value, &len, &expires, p),
                      APR_SUCCESS);
     assert_int_equal(len, 5);
     assert_there(1, "one", p);
@@ -196,9 +196,9 @@ static void test_removed(void **state)
     put(2, long_text(room_of[0] + 1, p));
     put(3, "three");
     key_of(key, 1);
-    bearer_handover_remove(key);
+    ab_handover_remove(key);
     key_of(key, 2);
-    bearer_handover_remove(key);
+    ab_handover_remove(key);
     assert_null(get(1, p));
     assert_null(get(2, p));
     assert_there(3, "three", p);
@@ -351,7 +351,7 @@ static void test_the_oldest_makes_room(void **state)
     assert_null(get(PLACES - 4, p));
     assert_int_equal(count(PLACES + 1, p), PLACES);
     key_of(key, 7);
-    bearer_handover_remove(key);
+    ab_handover_remove(key);
     put(PLACES + 1, "and one");
     assert_int_equal(count(PLACES + 2, p), PLACES);
 }
@@ -396,7 +396,7 @@ static void test_no_memory(void **state)
     put(1, "one");
     assert_null(get(1, p));
     key_of(key, 1);
-    bearer_handover_remove(key);
+    ab_handover_remove(key);
 }
 
 int main(void)
