@@ -39,8 +39,7 @@ static int report(const ht_call_t *call, const json_t *answer)
         if (status != HT_OK) {
             return status;
         }
-    }
-    else {
+    } else {
         tell_answer(stdout, answer, call->p);
     }
     return json_is_true(json_object_get(answer, "granted")) ? HT_OK : HT_REFUSED;
@@ -432,8 +431,7 @@ static json_t *answer_of(inquiry_t *q, bearer_verdict_t verdict)
     if (granted) {
         add_exports(q, answer);
         json_object_set_new(answer, "status", json_integer(200));
-    }
-    else {
+    } else {
         add_refusal(q, answer, authenticated);
     }
     return answer;

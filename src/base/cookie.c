@@ -178,8 +178,7 @@ const apr_array_header_t *bearer_cookie_split(const bearer_cookie_names_t *names
                 names, chunk, apr_pstrmemdup(p, value, n), -1, p);
             value += n;
             left -= n;
-        }
-        else if (i == 0 || (field && strstr(field, chunk))) {
+        } else if (i == 0 || (field && strstr(field, chunk))) {
             APR_ARRAY_PUSH(lines, const char *) =
                 bearer_cookie_set(names, chunk, "", 0, p);
         }
@@ -234,13 +233,11 @@ const char *bearer_cookie_choose(const char *field, int bare,
         end = end_of(pair, bare);
         if (!stays(baton, pair) || (dropped && !bearer_cookie_counts(before, pair))) {
             some = dropped = 1;
-        }
-        else if (before == ',' && !dropped) {
+        } else if (before == ',' && !dropped) {
             *out++ = ',';  /* as it stands there: it may be part of a value */
             memcpy(out, at, (apr_size_t)(end - at));
             out += end - at;
-        }
-        else {
+        } else {
             if (out > kept && end > pair) {
                 *out++ = ';';
                 *out++ = ' ';

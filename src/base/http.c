@@ -372,8 +372,7 @@ const char *bearer_http_ca_file_error(const char *path, apr_pool_t *p)
 
     if (!in) {
         error = apr_psprintf(p, "it cannot be opened: %s", strerror(errno));
-    }
-    else if (!certificate) {
+    } else if (!certificate) {
         error = "there is no PEM certificate in it";
     }
     X509_free(certificate);

@@ -354,8 +354,7 @@ static bearer_reason_t keys_of(void *baton, const bearer_issuer_t *issuer,
     if (unknown_kid) {
         a->generation = 0;
         reason = bearer_keyset_refresh_for_kid(keyset, kid, set, why, p);
-    }
-    else {
+    } else {
         /* Read before the keys are: if they change meanwhile, the next look-up
          * finds another number and judges again. */
         a->generation = keys_generation(a->process, issuer);

@@ -105,8 +105,7 @@ static authz_status check_shared_claim(request_rec *r, const char *line,
     }
     if (ours) {
         own->undecided = bearer_message_text(error);
-    }
-    else {
+    } else {
         ab_log(APLOG_ERR, r, AB(0106) "%s", error);
     }
     return AUTHZ_GENERAL_ERROR;
@@ -124,8 +123,7 @@ void ab_authz_pre_config(apr_pool_t *pconf)
                                  AUTHZ_PROVIDER_VERSION);
     if (foreign) {
         replace(pconf, name, &shared_claim);
-    }
-    else {
+    } else {
         ap_register_auth_provider(pconf, AUTHZ_PROVIDER_GROUP, name,
                                   AUTHZ_PROVIDER_VERSION, &providers[0],
                                   AP_AUTH_INTERNAL_PER_CONF);

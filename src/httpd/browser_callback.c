@@ -348,8 +348,7 @@ int ab_browser_callback(request_rec *r, const browser_t *browser)
         const char *url = bearer_return_url(browser->origin, a.attempt->target,
                                             r->pool);
         back = url ? url : apr_pstrcat(r->pool, browser->origin, "/", NULL);
-    }
-    else {
+    } else {
         back = apr_pstrcat(r->pool, browser->origin, "/", NULL);
     }
     if (reason != BEARER_OK) {

@@ -39,8 +39,7 @@ static void set_cookies(request_rec *r, const char *field)
     }
     if (field) {
         apr_table_setn(r->headers_in, "Cookie", field);
-    }
-    else {
+    } else {
         apr_table_unset(r->headers_in, "Cookie");
     }
 }
@@ -162,8 +161,7 @@ static void replace_lines(request_rec *r, apr_table_t *headers,
         }
         if (put) {
             value = line_of(lines, entry->val);
-        }
-        else if (is_line(lines, entry->val)) {
+        } else if (is_line(lines, entry->val)) {
             value = apr_psprintf(r->pool, "%.*s=***", (int)strcspn(entry->val, "="),
                                  entry->val);
         }

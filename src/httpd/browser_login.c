@@ -44,8 +44,7 @@ static int tries_of(const browser_t *browser, const char *cookies,
         }
         if (strncmp(entry, hash, 8) == 0) {
             tries = entry[9] - '0';
-        }
-        else if (++kept < TRIES_KEPT) {
+        } else if (++kept < TRIES_KEPT) {
             *others = apr_pstrcat(p, *others, ".", entry, NULL);
         }
     }
@@ -162,8 +161,7 @@ static int look_at_attempt(void *baton, const char *name, const char *value)
                             a->r->pool) == APR_SUCCESS) {
         kept->created = attempt->created;
         a->count++;
-    }
-    else {
+    } else {
         a->len -= kept->len;
         ab_browser_forget(a->r, a->browser, kept->name);
     }

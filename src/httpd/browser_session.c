@@ -231,16 +231,13 @@ static bearer_reason_t ask(visit_t *v)
     }
     if (reason == BEARER_OK) {
         log_refresh(v, APLOG_DEBUG, AB(0313) "refreshed", "the issuer gave new tokens");
-    }
-    else if (reason == BEARER_INACTIVE && refreshed_elsewhere(v)) {
+    } else if (reason == BEARER_INACTIVE && refreshed_elsewhere(v)) {
         log_refresh(v, APLOG_DEBUG, AB(0314) "refreshed", "by another host");
         reason = BEARER_OK;
-    }
-    else if (reason == BEARER_INACTIVE) {
+    } else if (reason == BEARER_INACTIVE) {
         log_refresh(v, APLOG_INFO, AB(0315) "ended", why.detail);
         bearer_session_end(v->session, &v->store, v->r->pool);
-    }
-    else {
+    } else {
         log_refresh(v, APLOG_WARNING, AB(0316) "not refreshed, goes on as it is",
                     why.detail ? why.detail : bearer_reason_name(reason));
         put_off(v);

@@ -253,8 +253,7 @@ static int undo(request_rec *r)
 
     if (field && *field) {
         apr_table_setn(r->headers_in, FIELD, field);
-    }
-    else if (field) {
+    } else if (field) {
         apr_table_unset(r->headers_in, FIELD);
     }
     return DECLINED;

@@ -101,8 +101,7 @@ const ap_directive_t *ab_check_find_file(const walk_t *w,
     for (; node && !found; node = node->next) {
         if (!strcasecmp(node->directive, name) && names_path(w, node, path)) {
             found = node;
-        }
-        else if (node->first_child) {
+        } else if (node->first_child) {
             found = ab_check_find_file(w, node->first_child, name, path);
         }
     }
@@ -192,8 +191,7 @@ static void walk(walk_t *w, const ap_directive_t *node, server_rec *server)
                 s->auth_type = node;
                 ab_check_collect(w, node->parent, &s->settings);
             }
-        }
-        else if (!strncasecmp(node->directive, "AllowOverride", 13)
+        } else if (!strncasecmp(node->directive, "AllowOverride", 13)
                  && (!strcasecmp(node->directive, "AllowOverrideList")
                      || lets_auth_config_in(node->args))) {
             w->htaccess = 1;
@@ -304,8 +302,7 @@ static void check_browser_section(walk_t *w, const ab_section_t *s,
     issuer = ab_browser_issuer(server, settings, &error, w->p);
     if (!issuer) {
         ab_check_say(w, APLOG_ERR, s->auth_type, AB(0705) "%s", error);
-    }
-    else {
+    } else {
         bearer_settings_t own;
 
         bearer_settings_resolve(&own, w->global->defaults, &server->settings,

@@ -118,8 +118,7 @@ static void merge_options(const walk_t *w, view_t *view, const ap_directive_t *n
 
         if (!strcasecmp(word + sign, "FakeBasicAuth")) {
             view->fake = *word == '-' ? NULL : node;
-        }
-        else if (!sign) {
+        } else if (!sign) {
             view->fake = NULL;
         }
     }
@@ -130,8 +129,7 @@ static void merge(const walk_t *w, view_t *view, const ap_directive_t *node)
     for (; node; node = node->next) {
         if (!strcasecmp(node->directive, "SSLOptions")) {
             merge_options(w, view, node);
-        }
-        else if (!strcasecmp(node->directive, "AuthType")) {
+        } else if (!strcasecmp(node->directive, "AuthType")) {
             view->bearer = is_word(w, node, "Bearer") ? node : NULL;
         }
     }
@@ -218,8 +216,7 @@ static void check_options(walk_t *w, apr_array_header_t *said,
 
         if (o == outermost) {
             merge_chain(w, &view, node, outermost);
-        }
-        else {
+        } else {
             merge(w, &view, o->first_child);
         }
     }
@@ -270,8 +267,7 @@ static int mentions_fake(const walk_t *w, const ap_directive_t *node)
         if (!strcasecmp(node->directive, "SSLOptions")
             && ap_strcasestr(node->args, "FakeBasicAuth")) {
             found |= HERE;
-        }
-        else if (!strncasecmp(node->directive, "AllowOverride", 13)
+        } else if (!strncasecmp(node->directive, "AllowOverride", 13)
                  && !is_word(w, node, "None")) {
             found |= IN_HTACCESS;
         }

@@ -24,8 +24,7 @@ static void check_served(walk_t *w, const ap_directive_t *at,
                      issuer->url, issuer->keys.value,
                      bearer_alg_names(settings->algorithms, w->p),
                      bearer_alg_names(served, w->p));
-    }
-    else if (symmetric && !(served & symmetric)) {
+    } else if (symmetric && !(served & symmetric)) {
         ab_check_say(w, APLOG_ERR, at, AB(0782) "issuer %s: AuthBearerAlgorithms names %s, "
                      "but AuthBearerKeys file:%s has no key of kty oct",
                      issuer->url, bearer_alg_names(symmetric, w->p),
@@ -142,8 +141,7 @@ static void check_introspection(walk_t *w, const ap_directive_t *at,
     error = bearer_client_lint(settings, issuer, w->p);
     if (error) {
         ab_check_say(w, APLOG_ERR, at, "%s", error);
-    }
-    else if (bearer_client_method(settings) == BEARER_CLIENT_NONE
+    } else if (bearer_client_method(settings) == BEARER_CLIENT_NONE
              && !bearer_settings_has(settings, CLIENT_AUTH)) {
         ab_check_say(w, APLOG_NOTICE, at, AB(0793) "issuer %s is asked about tokens without "
                      "authentication; if it wants some: AuthBearerClientID and "

@@ -67,8 +67,7 @@ static void check_secrets(walk_t *w)
 
         if (error) {
             ab_check_say(w, APLOG_ERR, noted->node, AB(0752) "%s", error);
-        }
-        else if (warning) {
+        } else if (warning) {
             ab_check_say(w, APLOG_WARNING, noted->node, AB(0753) "%s", warning);
         }
     }
@@ -94,8 +93,7 @@ static void check_callbacks(walk_t *w, server_rec *s)
                          "%s, so each has its own callback %s/callback/NAME: "
                          "write <AuthBearerIssuer '%s' NAME>, NAME of A-Z a-z "
                          "0-9 - . _ ~", list->nelts, base, path, issuer->url);
-        }
-        else {
+        } else {
             ab_check_say(w, APLOG_NOTICE, &at, AB(0762) "browsers log in with %d issuers "
                          "at %s; register with issuer %s the redirect URI %s",
                          list->nelts, base, issuer->url,

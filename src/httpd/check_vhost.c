@@ -126,8 +126,7 @@ static void check_overridden(walk_t *w, server_rec *s, bearer_setting_t setting)
                      "in the sections with AuthType Bearer, or take it out of "
                      "<AuthBearerIssuer>", name, name, issuer->name, issuer->file,
                      issuer->line);
-    }
-    else if (count) {
+    } else if (count) {
         ab_check_say(w, APLOG_WARNING,
                      written(w, s, name), AB(0813) "%s does "
                      "not count for the tokens of %d of %d issuers, which have a "
@@ -216,8 +215,7 @@ static void check_require(walk_t *w, const ab_section_t *s)
                      "token, and with a bad one; write Require valid-user, or a "
                      "rule such as Require scope", granted->filename,
                      granted->line_num);
-    }
-    else {
+    } else {
         ab_check_say(w, APLOG_WARNING, s->auth_type, AB(0816) "AuthType Bearer, but no "
                      "Require asks for a user here: requests get in without a "
                      "token, and with a bad one; write Require valid-user, or a "

@@ -170,11 +170,9 @@ static const char *issuer_tenants(const parse_t *in, bearer_issuer_t *issuer)
     }
     if (!strcmp(WORD(in, 0), "*") && in->words->nelts == 1) {
         issuer->tenants_any = 1;
-    }
-    else if (!strncmp(WORD(in, 0), "file:", 5) && in->words->nelts == 1) {
+    } else if (!strncmp(WORD(in, 0), "file:", 5) && in->words->nelts == 1) {
         issuer->tenants_file = ap_server_root_relative(in->p, WORD(in, 0) + 5);
-    }
-    else {
+    } else {
         issuer->tenants = in->words;
     }
     return NULL;
@@ -232,8 +230,7 @@ static const char *issuer_introspection(const parse_t *in,
 
     if (!error && !ab_parse_one_of(in, words, WORD(in, 0), &kind)) {
         issuer->introspection.kind = (bearer_source_kind_t)kind;
-    }
-    else if (!error) {
+    } else if (!error) {
         error = source(in, &issuer->introspection, 0);
     }
     if (!error && issuer->introspection.kind == BEARER_SOURCE_FILE) {

@@ -449,8 +449,7 @@ static const char *parse_export(const parse_t *in, const parser_t *row)
         if (ab_parse_keyed(word, "env-prefix", &value)) {
             e->env_prefix = value;
             error = check_env_prefix(in, value);
-        }
-        else if (ab_parse_keyed(word, "header-prefix", &value)) {
+        } else if (ab_parse_keyed(word, "header-prefix", &value)) {
             e->header_prefix = value;
             if (!is_token(value) || strlen(value) < 2 || strlen(value) > 64) {
                 error = ab_parse_complain(in,
@@ -458,14 +457,12 @@ static const char *parse_export(const parse_t *in, const parser_t *row)
                                  "a header name can have; not %s",
                                  bearer_text_quote(in->p, value));
             }
-        }
-        else if (ab_parse_keyed(word, "claims", &value)) {
+        } else if (ab_parse_keyed(word, "claims", &value)) {
             e->claims = NULL;
             if (strcmp(value, "*") != 0) {
                 error = split_commas(in, value, &e->claims);
             }
-        }
-        else {
+        } else {
             error = ab_parse_one_of(in, row->words, word, &e->mode);
         }
     }
@@ -598,8 +595,7 @@ static const char *parse_http_proxy(const parse_t *in, const parser_t *row)
 
     if (!error && !ap_cstr_casecmp(WORD(in, 0), "none")) {
         MEMBER(in, row, const char *) = NULL;
-    }
-    else if (!error && (wrong = bearer_http_proxy_error(WORD(in, 0), in->p))) {
+    } else if (!error && (wrong = bearer_http_proxy_error(WORD(in, 0), in->p))) {
         error = apr_psprintf(in->p, AB(0600) "%s: %s is not the URL of a proxy, e.g. "
                              "http://proxy.example.com:3128: %s", in->cmd->cmd->name,
                              bearer_http_url_shown(WORD(in, 0), in->p), wrong);
@@ -617,11 +613,9 @@ static const char *take_ttl(const parse_t *in, apr_array_header_t *rest,
     for (i = 0; !error && i < in->words->nelts; i++) {
         if (!ab_parse_keyed(WORD(in, i), "ttl", &value)) {
             APR_ARRAY_PUSH(rest, const char *) = WORD(in, i);
-        }
-        else if (seen++) {
+        } else if (seen++) {
             error = ab_parse_complain(in, AB(0601) "ttl= stands twice%s", "");
-        }
-        else {
+        } else {
             error = ab_parse_duration(in, value, ttl);
         }
     }

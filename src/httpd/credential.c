@@ -29,8 +29,7 @@ static void from_header(search_t *s, const bearer_from_t *from)
 
     if (field && from->name) {
         bearer_syntax_bare(&s->found, field);
-    }
-    else if (field) {
+    } else if (field) {
         bearer_syntax_authorization(&s->found, field);
     }
 }
@@ -149,8 +148,7 @@ static void strip_cookie(request_rec *r, const char *name)
 
     if (kept) {
         apr_table_setn(r->headers_in, "Cookie", kept);
-    }
-    else {
+    } else {
         apr_table_unset(r->headers_in, "Cookie");
     }
 }
@@ -229,8 +227,7 @@ static void strip_source(request_rec *r, const bearer_from_t *from, int keep)
 {
     if (from->kind == BEARER_FROM_HEADER && from->name) {
         ab_scrub_header(r, from->name, keep);
-    }
-    else if (from->kind == BEARER_FROM_COOKIE && !keep) {
+    } else if (from->kind == BEARER_FROM_COOKIE && !keep) {
         strip_cookie(r, from->name);
     }
 }

@@ -516,8 +516,7 @@ static void inquire(inquiry_t *q)
     s = choose(q, path, &error);
     if (s) {
         examine(q, s, path);
-    }
-    else {
+    } else {
         fail(q, error);
     }
 }

@@ -162,8 +162,7 @@ static void forward_token(request_rec *r, const credential_t *credential)
                       || (from && from->kind == BEARER_FROM_COOKIE))) {
             apr_table_unset(r->headers_in, "Authorization");
         }
-    }
-    else if ((from->kind != BEARER_FROM_HEADER || from->name)
+    } else if ((from->kind != BEARER_FROM_HEADER || from->name)
              && from->kind != BEARER_FROM_BASIC) {
         apr_table_setn(r->headers_in, "Authorization",
                        apr_pstrcat(r->pool, "Bearer ", credential->token, NULL));

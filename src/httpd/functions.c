@@ -52,8 +52,7 @@ static apr_array_header_t *claims(ap_expr_eval_ctx_t *ctx, const void *compiled,
                 APR_ARRAY_PUSH(list, const char *) = text;
             }
         }
-    }
-    else if (value && (text = bearer_exports_value(value, ctx->p)) != NULL) {
+    } else if (value && (text = bearer_exports_value(value, ctx->p)) != NULL) {
         APR_ARRAY_PUSH(list, const char *) = text;
     }
     return list;

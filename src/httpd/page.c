@@ -254,8 +254,7 @@ int ab_page_refusal(request_rec *r, bearer_reason_t reason,
     if (wants_json(r)) {
         send_page(r, status, "application/json",
                   refusal_json(r, bearer_reason_name(reason), text, ref));
-    }
-    else {
+    } else {
         send_page(r, status, "text/html; charset=utf-8", refusal(r, text, ref, again));
     }
     return OK;
@@ -267,8 +266,7 @@ int ab_page_say(request_rec *r, const char *title, const char *what,
     if (wants_json(r)) {
         send_page(r, HTTP_OK, "application/json",
              apr_psprintf(r->pool, "{\"message\":\"%s\"}\n", title));
-    }
-    else {
+    } else {
         send_page(r, HTTP_OK, "text/html; charset=utf-8",
              page(r->pool, title, what, form));
     }

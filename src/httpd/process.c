@@ -346,6 +346,40 @@ static apr_status_t forget(void *process)
     return APR_SUCCESS;
 }
 
+/* What a child verifies tokens with, over its client for HTTP. */
+static apr_status_t make_parts(process_t *process, apr_pool_t *p)
+{
+    apr_status_t rv;
+
+    ab_store_redis_child_init(process);
+    rv = make_keysets(process);
+    if (rv == APR_SUCCESS) {
+        rv = make_clients(process);
+    }
+    if (rv == APR_SUCCESS) {
+        rv = make_tenants(process);
+    }
+    if (rv == APR_SUCCESS) {
+        rv = bearer_sha256_create(&process->sha256, process->pool);
+    }
+    if (rv == APR_SUCCESS) {
+        rv = ab_asking_create(process);
+    }
+    if (rv == APR_SUCCESS) {
+        rv = ab_refresh_crew(&process->crew, p);
+    }
+    if (rv == APR_SUCCESS) {
+        rv = bearer_tokencache_create(&process->tokens,
+                                      process->global->token_cache_entries, p);
+    }
+    if (rv == APR_SUCCESS && process->global->revocations) {
+        rv = bearer_revocation_create(&process->revocations,
+                                      process->global->revocations,
+                                      &process->world, p);
+    }
+    return rv;
+}
+
 void ab_process_child_init(apr_pool_t *p, server_rec *s)
 {
     process_t *process;
@@ -373,32 +407,7 @@ void ab_process_child_init(apr_pool_t *p, server_rec *s)
         rv = ab_waiting_create(process);
     }
     if (rv == APR_SUCCESS) {
-        ab_store_redis_child_init(process);
-        rv = make_keysets(process);
-    }
-    if (rv == APR_SUCCESS) {
-        rv = make_clients(process);
-    }
-    if (rv == APR_SUCCESS) {
-        rv = make_tenants(process);
-    }
-    if (rv == APR_SUCCESS) {
-        rv = bearer_sha256_create(&process->sha256, process->pool);
-    }
-    if (rv == APR_SUCCESS) {
-        rv = ab_asking_create(process);
-    }
-    if (rv == APR_SUCCESS) {
-        rv = ab_refresh_crew(&process->crew, p);
-    }
-    if (rv == APR_SUCCESS) {
-        rv = bearer_tokencache_create(&process->tokens,
-                                      process->global->token_cache_entries, p);
-    }
-    if (rv == APR_SUCCESS && process->global->revocations) {
-        rv = bearer_revocation_create(&process->revocations,
-                                      process->global->revocations,
-                                      &process->world, p);
+        rv = make_parts(process, p);
     }
     if (rv != APR_SUCCESS) {
         ap_log_error(APLOG_MARK, APLOG_CRIT, rv, s, AB(0913) "a child cannot "

@@ -123,8 +123,7 @@ void ab_session_strip(request_rec *r, const bearer_settings_t *settings,
     }
     if (kept) {
         apr_table_setn(r->headers_in, "Cookie", kept);
-    }
-    else {
+    } else {
         apr_table_unset(r->headers_in, "Cookie");
     }
 }
@@ -139,8 +138,7 @@ static const char *escaped(const char *query, apr_pool_t *p)
     for (; *query; query++) {
         if (*query <= 0x20 || *query >= 0x7f || *query == '#') {
             out += apr_snprintf(out, 4, "%%%02X", (unsigned char)*query);
-        }
-        else {
+        } else {
             *out++ = *query;
         }
     }
@@ -254,13 +252,11 @@ static int is_responsible(attempt_t *a, const bearer_session_check_t *check)
                            "cookies %s only, and there is none of them",
                            bearer_text_quote_list(a->r->pool, check->cookies))
             : "AuthBearerSessionCheck looks at cookies only, and there are none";
-    }
-    else if (!ATTEMPT_HAS_TOKEN(a)
+    } else if (!ATTEMPT_HAS_TOKEN(a)
              || bearer_session_check_takes(check, a->credential->token,
                                            a->credential->len)) {
         return ATTEMPT_HAS_TOKEN(a);
-    }
-    else {
+    } else {
         why = apr_psprintf(a->r->pool, "the token does not begin with %s "
                            "(prefix= of AuthBearerSessionCheck)",
                            bearer_text_quote(a->r->pool, check->prefix));

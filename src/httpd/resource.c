@@ -85,8 +85,7 @@ static int collect_scopes(apr_array_header_t *scopes, const ap_directive_t *node
                 APR_ARRAY_PUSH(scopes, const char *) =
                     APR_ARRAY_IDX(words, i, const char *);
             }
-        }
-        else if (node->first_child
+        } else if (node->first_child
                  && strncasecmp(node->directive, "<RequireNone", 12)) {
             any |= collect_scopes(scopes, node->first_child, p);
         }

@@ -89,8 +89,7 @@ static void scrub_connection(request_rec *r, const bearer_settings_t *settings)
          word = apr_strtok(NULL, " \t,;", &last)) {
         if (is_ours(word, settings)) {
             ours = 1;
-        }
-        else {
+        } else {
             if (out > kept) {
                 out = apr_cpystrn(out, ", ", sizeof(", "));
             }
@@ -138,8 +137,7 @@ static const char *without_token(const cleaning_t *c, const char *name,
         if (from->kind == BEARER_FROM_QUERY) {  /* whichever variable has it */
             value = bearer_syntax_mask_url(value, from->name, c->r->pool);
             value = bearer_syntax_mask_query(value, from->name, c->r->pool);
-        }
-        else if ((from->kind == BEARER_FROM_ENV && !ap_cstr_casecmp(name, from->name))
+        } else if ((from->kind == BEARER_FROM_ENV && !ap_cstr_casecmp(name, from->name))
                  || (from->kind == BEARER_FROM_HEADER && from->name && header
                      && bearer_exports_same_name(header, from->name))) {
             return c->keep && ab_credential_verified_from(c->r, from) ? value
@@ -207,8 +205,7 @@ static void clean(const cleaning_t *c, apr_table_t *env)
         if (value) {
             entry->val = (char *)(apr_uintptr_t)value;
             i++;
-        }
-        else {
+        } else {
             apr_table_unset(env, entry->key);
         }
     }

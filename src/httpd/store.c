@@ -347,8 +347,7 @@ static apr_status_t get_value(const store_t *store, const unsigned char *key,
     if (store->seal) {
         rv = bearer_seal_open(value, len, store->seal, key, BEARER_CACHE_KEY_SIZE,
                               buffer, size, p);
-    }
-    else {
+    } else {
         *value = apr_pmemdup(p, buffer, size);
         *len = size;
     }
@@ -565,8 +564,7 @@ static apr_status_t get(const bearer_cache_t *cache, const unsigned char *key,
         if (rv == APR_SUCCESS) {
             (void)put_value(store, key, *value, *len, expires, p);
         }
-    }
-    else if (store->seal) {
+    } else if (store->seal) {
         keep_at_home(key, *value, *len, p);
     }
     return rv;

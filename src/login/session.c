@@ -41,8 +41,7 @@ static apr_status_t set_marks(bearer_session_t *s, const json_t *body,
     client = client ? client : "";
     if (sid) {
         rv = bearer_session_mark_name(s->by_sid, "sid", s->issuer, client, sid, p);
-    }
-    else if (sub && memcmp(s->by_sid, no_mark, sizeof(no_mark)) == 0) {
+    } else if (sub && memcmp(s->by_sid, no_mark, sizeof(no_mark)) == 0) {
         rv = bearer_session_mark_name(s->by_sid, BEARER_SESSION_WITHOUT_SID, s->issuer,
                                       client, sub, p);
     }

@@ -139,8 +139,7 @@ const json_t *bearer_session_body(bearer_session_t *session, apr_pool_t *p)
         if (!text || bearer_json_parse(&session->body, text, len, NULL, p)
                      != APR_SUCCESS) {
             session->body = NULL;
-        }
-        else {
+        } else {
             fill(session->body, p);
         }
     }

@@ -92,8 +92,7 @@ static inline const char *escape(const char *s, const escape_t *escapes,
         }
         if (e->c) {
             o = apr_cpystrn(o, e->text, strlen(e->text) + 1);
-        }
-        else {
+        } else {
             *o++ = (unsigned char)*s < ' ' || *s == 0x7f ? '?' : *s;
         }
     }

@@ -147,8 +147,7 @@ void bearer_meter_take_over(bearer_meter_t *meter, const void *old,
 
     if (version == BEARER_METER_0_1) {
         area_0_1(&from, old);
-    }
-    else if (!area_of(&from, old)) {
+    } else if (!area_of(&from, old)) {
         return;
     }
     if (!area_of(&to, meter)) {

@@ -182,13 +182,11 @@ static void log_table(const bearer_revocation_t *list, const bearer_revocation_t
                          AB(0261) "revocation list %s %s: access is closed until it is "
                          "whole again (AuthBearerRevocations)",
                          list->path, table->closed);
-    }
-    else if (old && old->closed[0]) {
+    } else if (old && old->closed[0]) {
         bearer_world_log(list->world, BEARER_LOG_NOTICE,
                          AB(0262) "revocation list %s is whole again, %lu %s",
                          list->path, (unsigned long)table->count, entries);
-    }
-    else {
+    } else {
         bearer_world_log(list->world, BEARER_LOG_INFO,
                          AB(0263) "revocation list %s: %lu %s", list->path,
                          (unsigned long)table->count, entries);

@@ -45,8 +45,7 @@ static void sort_entries(table_t *table)
 
         if (compare_entries(last, next) != 0) {
             table->entries[++n] = *next;
-        }
-        else if (last->until != 0
+        } else if (last->until != 0
                  && (next->until == 0 || next->until > last->until)) {
             last->until = next->until;
         }
@@ -102,8 +101,7 @@ int bearer_revocation_table_has(const table_t *table, const unsigned char *diges
         }
         if (order < 0) {
             high = middle;
-        }
-        else {
+        } else {
             low = middle + 1;
         }
     }

@@ -190,8 +190,7 @@ static apr_size_t json_size(json_t *value, apr_size_t limit)
             }
             size += json_size(member, limit - size);
         }
-    }
-    else if (json_is_object(value)) {
+    } else if (json_is_object(value)) {
         size += 192;
         json_object_foreach(value, name, member) {
             size += 112 + strlen(name);
@@ -352,8 +351,7 @@ bearer_tokencache_get(bearer_tokencache_t *cache,
     found = find(set, tag, key);
     if (found && is_over(found, now, skew)) {
         bearer_tokencache_drop(found);
-    }
-    else if (found && found->principal->not_before <= now + skew) {
+    } else if (found && found->principal->not_before <= now + skew) {
         atomic_fetch_add_explicit(&set->hits, 1, memory_order_relaxed);
         if (!atomic_load_explicit(&found->used, memory_order_relaxed)) {
             atomic_store_explicit(&found->used, 1, memory_order_relaxed);
