@@ -430,11 +430,15 @@ static bearer_verdict_t provider_jwt(attempt_t *a)
     return verdict;
 }
 
-/** The providers by bearer_provider_id_t. */
+#define PROVIDER_JWT           provider_jwt
+#define PROVIDER_INTROSPECTION ab_provider_introspection
+#define PROVIDER_SESSION       ab_provider_session
+
+/* By bearer_provider_id_t. */
 static bearer_verdict_t (*const provider_table[])(attempt_t *a) = {
-    [BEARER_PROVIDER_JWT] = provider_jwt,
-    [BEARER_PROVIDER_INTROSPECTION] = ab_provider_introspection,
-    [BEARER_PROVIDER_SESSION] = ab_provider_session
+#define X(symbol, word) PROVIDER_##symbol,
+    BEARER_PROVIDERS(X)
+#undef X
 };
 
 /* How much a provider says about a token that is not its own: that its issuer is

@@ -263,19 +263,21 @@ static const char *scope_of_claim(request_rec *r, const item_t *item,
     return item->expr ? ap_expr_str_exec(r, item->expr, &error) : value;
 }
 
-/* The order is that of AB_AUTHZ_KINDS. */
-static const kind_t kinds[] = {
-    {"claim", parse_claim, met_claim, scope_of_claim},
-    {"bearer-claim", parse_claim, met_claim, scope_of_claim},
-    {"scope", parse_names, met_scope, scope_of_word},
-    {"role", parse_names, met_role, NULL},
-    {"issuer", parse_words, met_issuer, NULL},
-    {"bearer-expr", parse_expr, met_expr, NULL},
-};
-_Static_assert(sizeof(kinds) / sizeof(kinds[0]) == AB_AUTHZ_KINDS,
-               "one provider for each kind");
+#define KIND_CLAIM        parse_claim, met_claim, scope_of_claim
+#define KIND_BEARER_CLAIM KIND_CLAIM
+#define KIND_SCOPE        parse_names, met_scope, scope_of_word
+#define KIND_ROLE         parse_names, met_role, NULL
+#define KIND_ISSUER       parse_words, met_issuer, NULL
+#define KIND_EXPR         parse_expr, met_expr, NULL
 
-const char *ab_authz_kind_name(int kind)
+/* By ab_authz_id_t. */
+static const kind_t kinds[] = {
+#define X(symbol, word) { word, KIND_##symbol },
+    AB_AUTHZ_KINDS(X)
+#undef X
+};
+
+const char *ab_authz_kind_name(ab_authz_id_t kind)
 {
     return kinds[kind].name;
 }
@@ -299,7 +301,7 @@ int ab_authz_negated(cmd_parms *cmd)
     return 0;
 }
 
-const char *ab_authz_parse(cmd_parms *cmd, const char *line, int kind,
+const char *ab_authz_parse(cmd_parms *cmd, const char *line, ab_authz_id_t kind,
                            require_t **out)
 {
     require_t *require = apr_pcalloc(cmd->pool, sizeof(*require));

@@ -9,32 +9,29 @@
 
 APLOG_USE_MODULE(auth_bearer);
 
-#define PARSER(function, index) \
-    static const char *function(cmd_parms *cmd, const char *line, \
-                                const void **parsed) \
+/* httpd tells a parser nothing of the provider it belongs to. */
+#define X(symbol, word) \
+    static const char *parse_##symbol(cmd_parms *cmd, const char *line, \
+                                      const void **parsed) \
     { \
-        return ab_authz_parse(cmd, line, index, \
+        return ab_authz_parse(cmd, line, AB_AUTHZ_##symbol, \
                               (require_t **)(void *)parsed); \
     }
-PARSER(parse_kind_0, 0)
-PARSER(parse_kind_1, 1)
-PARSER(parse_kind_2, 2)
-PARSER(parse_kind_3, 3)
-PARSER(parse_kind_4, 4)
-PARSER(parse_kind_5, 5)
+AB_AUTHZ_KINDS(X)
+#undef X
 
-static const authz_provider providers[AB_AUTHZ_KINDS] = {
-    {ab_authz_check, parse_kind_0}, {ab_authz_check, parse_kind_1},
-    {ab_authz_check, parse_kind_2}, {ab_authz_check, parse_kind_3},
-    {ab_authz_check, parse_kind_4}, {ab_authz_check, parse_kind_5},
+static const authz_provider providers[] = {
+#define X(symbol, word) { ab_authz_check, parse_##symbol },
+    AB_AUTHZ_KINDS(X)
+#undef X
 };
 
 void ab_authz_register(apr_pool_t *p)
 {
-    int i;
+    ab_authz_id_t i;
 
-    /* `claim` (row 0) waits for pre_config: another module may have one */
-    for (i = 1; i < AB_AUTHZ_KINDS; i++) {
+    /* `claim` waits for pre_config: another module may have one */
+    for (i = AB_AUTHZ_CLAIM + 1; i < AB_AUTHZ_COUNT; i++) {
         ap_register_auth_provider(p, AUTHZ_PROVIDER_GROUP,
                                   ab_authz_kind_name(i),
                                   AUTHZ_PROVIDER_VERSION, &providers[i],
@@ -76,7 +73,7 @@ static const char *parse_shared_claim(cmd_parms *cmd, const char *line,
                                       const void **parsed)
 {
     require_t *require;
-    const char *error = ab_authz_parse(cmd, line, 0, &require);
+    const char *error = ab_authz_parse(cmd, line, AB_AUTHZ_CLAIM, &require);
 
     require->error = error;
     require->foreign_error = foreign->parse_require_line
@@ -117,7 +114,7 @@ static const authz_provider shared_claim = {
 
 void ab_authz_pre_config(apr_pool_t *pconf)
 {
-    const char *name = ab_authz_kind_name(0);
+    const char *name = ab_authz_kind_name(AB_AUTHZ_CLAIM);
 
     foreign = ap_lookup_provider(AUTHZ_PROVIDER_GROUP, name,
                                  AUTHZ_PROVIDER_VERSION);
@@ -125,7 +122,7 @@ void ab_authz_pre_config(apr_pool_t *pconf)
         replace(pconf, name, &shared_claim);
     } else {
         ap_register_auth_provider(pconf, AUTHZ_PROVIDER_GROUP, name,
-                                  AUTHZ_PROVIDER_VERSION, &providers[0],
+                                  AUTHZ_PROVIDER_VERSION, &providers[AB_AUTHZ_CLAIM],
                                   AP_AUTH_INTERNAL_PER_CONF);
     }
 }

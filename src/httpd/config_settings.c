@@ -52,9 +52,10 @@ static const word_t forwards[] = {
     {"token", BEARER_FORWARD_TOKEN}, {NULL, 0}
 };
 static const word_t providers[] = {
-    {"jwt", BEARER_PROVIDER_JWT},
-    {"introspection", BEARER_PROVIDER_INTROSPECTION},
-    {"session", BEARER_PROVIDER_SESSION}, {NULL, 0}
+#define X(symbol, word) { word, BEARER_PROVIDER_##symbol },
+    BEARER_PROVIDERS(X)
+#undef X
+    {NULL, 0}
 };
 /* Ory Oathkeeper's handlers, and what does their work here. */
 static const struct {
@@ -310,9 +311,10 @@ static const char *parse_token_from(const parse_t *in, const parser_t *row)
         bearer_from_kind_t kind;
         int named;  /* 1: a name must follow, 0: it may */
     } kinds[] = {
-        {"header", BEARER_FROM_HEADER, 0}, {"cookie", BEARER_FROM_COOKIE, 1},
-        {"query", BEARER_FROM_QUERY, 1},   {"env", BEARER_FROM_ENV, 1},
-        {"basic", BEARER_FROM_BASIC, 0},   {NULL, 0, 0}
+#define X(symbol, text, must_be_named) { text, BEARER_FROM_##symbol, must_be_named },
+        BEARER_FROM_KINDS(X)
+#undef X
+        {NULL, 0, 0}
     };
     const char *error = ab_parse_want(in, 1, 16);
     apr_array_header_t *list = apr_array_make(in->p, 2, sizeof(bearer_from_t));

@@ -68,10 +68,17 @@ static void from_basic(search_t *s, const bearer_from_t *from)
     }
 }
 
+#define READER_HEADER from_header
+#define READER_COOKIE from_cookie
+#define READER_QUERY  from_query
+#define READER_ENV    from_env
+#define READER_BASIC  from_basic
+
+/* By bearer_from_kind_t. */
 static void (*const readers[])(search_t *s, const bearer_from_t *from) = {
-    [BEARER_FROM_HEADER] = from_header, [BEARER_FROM_COOKIE] = from_cookie,
-    [BEARER_FROM_QUERY] = from_query,   [BEARER_FROM_ENV] = from_env,
-    [BEARER_FROM_BASIC] = from_basic
+#define X(symbol, word, named) READER_##symbol,
+    BEARER_FROM_KINDS(X)
+#undef X
 };
 
 static credential_t *inherited(const request_rec *r)

@@ -49,10 +49,15 @@ extern module AP_MODULE_DECLARE_DATA auth_bearer_module;
 /* ---- configuration ------------------------------------------------------ */
 
 /** What may be kept in a socache: the words of AuthBearerSOCache's for=. */
+#define AB_STORES(X) \
+    X(KEYS, "keys") \
+    X(INTROSPECTION, "introspection") \
+    X(SESSIONS, "sessions")
+
 typedef enum {
-    STORE_KEYS,
-    STORE_INTROSPECTION,
-    STORE_SESSIONS,
+#define X(symbol, word) STORE_##symbol,
+    AB_STORES(X)
+#undef X
     STORE_KINDS
 } store_kind_t;
 

@@ -25,12 +25,18 @@ process_t *ab_process(void)
     return atomic_load(&the_process);
 }
 
+#define LEVEL_ERROR   APLOG_ERR
+#define LEVEL_WARNING APLOG_WARNING
+#define LEVEL_NOTICE  APLOG_NOTICE
+#define LEVEL_INFO    APLOG_INFO
+#define LEVEL_DEBUG   APLOG_DEBUG
+
 static void world_log(void *server, bearer_log_level_t level, const char *message)
 {
     static const int levels[] = {
-        [BEARER_LOG_ERROR] = APLOG_ERR, [BEARER_LOG_WARNING] = APLOG_WARNING,
-        [BEARER_LOG_NOTICE] = APLOG_NOTICE, [BEARER_LOG_INFO] = APLOG_INFO,
-        [BEARER_LOG_DEBUG] = APLOG_DEBUG
+#define X(symbol) LEVEL_##symbol,
+        BEARER_LOG_LEVELS(X)
+#undef X
     };
 
     ap_log_error(APLOG_MARK, levels[level], 0, (server_rec *)server,

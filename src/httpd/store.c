@@ -39,22 +39,22 @@ typedef struct kind_t {
     const char *loss;            /**< where the cache cannot be asked */
 } kind_t;
 
-static const kind_t kinds[STORE_KINDS] = {
-    [STORE_KEYS] = {
-        "keys", "bearer-keys", { 32, 4096, 3600 * (apr_time_t)1000000 },
-        AB_STORE_KEYS_MAX, "6291456", 0, 1,
-        "each host fetches key sets for itself"
-    },
-    [STORE_SESSIONS] = {
-        "sessions", "bearer-sess", { 32, 512, 8 * 3600 * (apr_time_t)1000000 },
-        BEARER_SESSION_MAX, NULL, 1, 0, "requests with a session get 503"
-    },
-    [STORE_INTROSPECTION] = {
-        "introspection", "bearer-answer", { 32, 1024, 60 * (apr_time_t)1000000 },
-        BEARER_ANSWER_KEPT_MAX + BEARER_ANSWER_OVERHEAD
-            + BEARER_SEAL_OVERHEAD,
-        "1048576", 0, 0, "responses are not cached"
-    },
+#define KIND_KEYS \
+    "bearer-keys", { 32, 4096, 3600 * (apr_time_t)1000000 }, \
+    AB_STORE_KEYS_MAX, "6291456", 0, 1, "each host fetches key sets for itself"
+#define KIND_SESSIONS \
+    "bearer-sess", { 32, 512, 8 * 3600 * (apr_time_t)1000000 }, \
+    BEARER_SESSION_MAX, NULL, 1, 0, "requests with a session get 503"
+#define KIND_INTROSPECTION \
+    "bearer-answer", { 32, 1024, 60 * (apr_time_t)1000000 }, \
+    BEARER_ANSWER_KEPT_MAX + BEARER_ANSWER_OVERHEAD + BEARER_SEAL_OVERHEAD, \
+    "1048576", 0, 0, "responses are not cached"
+
+/* By store_kind_t. */
+static const kind_t kinds[] = {
+#define X(symbol, word) { word, KIND_##symbol },
+    AB_STORES(X)
+#undef X
 };
 
 /** A store in a process. */

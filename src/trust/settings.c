@@ -504,10 +504,12 @@ static const char *const user_chars[] = { "strict", "printable", NULL };
 static const char *const strategies[] = { "exact", "hierarchic", "wildcard",
                                           NULL };
 static const char *const prefer[] = { "cookie", "bearer", NULL };
-static const char *const providers[] = { "jwt", "introspection", "session",
-                                         NULL };
-static const char *const token_from[] = { "header", "cookie", "query", "env",
-                                          "basic", NULL };
+#define X(symbol, word) word,
+static const char *const providers[] = { BEARER_PROVIDERS(X) NULL };
+#undef X
+#define X(symbol, word, named) word,
+static const char *const token_from[] = { BEARER_FROM_KINDS(X) NULL };
+#undef X
 static const char *const export_modes[] = { "none", "env", "headers", "both",
                                             NULL };
 static const char *const forward[] = { "none", "identity", "token",

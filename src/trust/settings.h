@@ -22,8 +22,19 @@
 #include "base/secret.h"
 #include "jose/alg.h"
 
-typedef enum { BEARER_PROVIDER_JWT, BEARER_PROVIDER_INTROSPECTION,
-               BEARER_PROVIDER_SESSION } bearer_provider_id_t;
+/** X(symbol, the word of AuthBearerProvider). Each has a function, PROVIDER_symbol,
+ *  in the glue. */
+#define BEARER_PROVIDERS(X) \
+    X(JWT, "jwt") \
+    X(INTROSPECTION, "introspection") \
+    X(SESSION, "session")
+
+typedef enum {
+#define X(symbol, word) BEARER_PROVIDER_##symbol,
+    BEARER_PROVIDERS(X)
+#undef X
+    BEARER_PROVIDER_COUNT
+} bearer_provider_id_t;
 
 typedef enum { BEARER_PROFILE_AUTO, BEARER_PROFILE_RFC9068 } bearer_profile_t;
 
@@ -36,8 +47,21 @@ typedef enum { BEARER_EXPORT_NONE = 0, BEARER_EXPORT_ENV = 1,
 typedef enum { BEARER_FORWARD_NONE = 0, BEARER_FORWARD_IDENTITY = 1,
                BEARER_FORWARD_TOKEN = 2 } bearer_forward_bits_t;
 
-typedef enum { BEARER_FROM_HEADER, BEARER_FROM_COOKIE, BEARER_FROM_QUERY,
-               BEARER_FROM_ENV, BEARER_FROM_BASIC } bearer_from_kind_t;
+/** X(symbol, the word of AuthBearerTokenFrom, whether a name must follow it). Each
+ *  has a function, READER_symbol, in the glue. */
+#define BEARER_FROM_KINDS(X) \
+    X(HEADER, "header", 0) \
+    X(COOKIE, "cookie", 1) \
+    X(QUERY, "query", 1) \
+    X(ENV, "env", 1) \
+    X(BASIC, "basic", 0)
+
+typedef enum {
+#define X(symbol, word, named) BEARER_FROM_##symbol,
+    BEARER_FROM_KINDS(X)
+#undef X
+    BEARER_FROM_COUNT
+} bearer_from_kind_t;
 
 /** One SRC of AuthBearerTokenFrom. */
 typedef struct bearer_from_t {
