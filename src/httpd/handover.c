@@ -26,7 +26,9 @@
 
 APLOG_USE_MODULE(auth_bearer);
 
-/** Changes whenever the layout below does: it names the memory. */
+/** Changes whenever memory_t, slot_t or content_t does: it names the memory. A
+ *  version that changes them looks for this name, too, and takes over what is
+ *  there. Where only sizes differ, it is taken over below. */
 #define LAYOUT "mod_auth_bearer handover 2"
 
 /** A slot holds a value up to so many bytes; the large ones are for the few key
@@ -87,6 +89,26 @@ static apr_size_t lay_out(memory_t *m, char *base)
     return at;
 }
 
+/* From one content to the next, in memory that may be of a version with other
+ * sizes: what is read and written there is its business. */
+static apr_size_t stride_of(const memory_t *m, int size)
+{
+    const char *end = size + 1 < SIZES
+        ? (const char *)m->slots[size + 1]
+        : (const char *)apr_shm_baseaddr_get(m->shm) + apr_shm_size_get(m->shm);
+
+    return (apr_size_t)(end - m->contents[size]) / m->count[size];
+}
+
+static int has_our_sizes(const memory_t *m)
+{
+    int i;
+
+    for (i = 0; i < SIZES && stride_of(m, i) == size_of_content(i); i++) {
+    }
+    return i == SIZES;
+}
+
 static void take_over(const memory_t *old, apr_pool_t *ptemp);
 
 apr_status_t ab_handover_create(unsigned sets, apr_pool_t *ptemp,
@@ -99,8 +121,9 @@ apr_status_t ab_handover_create(unsigned sets, apr_pool_t *ptemp,
     apr_status_t rv;
 
     apr_pool_userdata_get(&kept, LAYOUT, keep);
-    memory = old = kept;
-    if (old && old->count[0] >= 2 * sets + SPARE) {
+    old = kept;
+    memory = old && has_our_sizes(old) ? old : NULL;
+    if (memory && old->count[0] >= 2 * sets + SPARE) {
         return APR_SUCCESS;
     }
     made = apr_pcalloc(keep, sizeof(*made));
@@ -136,7 +159,7 @@ static apr_uint64_t name_of(const unsigned char *key)
 
 static content_t *content_of(const memory_t *m, int size, unsigned i)
 {
-    return (content_t *)(void *)(m->contents[size] + i * size_of_content(size));
+    return (content_t *)(void *)(m->contents[size] + i * stride_of(m, size));
 }
 
 /* The slot of that name, or -1. */
@@ -195,7 +218,7 @@ static content_t *copy_of(const memory_t *m, int size, unsigned i,
     apr_uint64_t len = there->len;
     content_t *copy;
 
-    if (len == 0 || len > room_of[size]) {
+    if (len == 0 || len > stride_of(m, size) - sizeof(*there)) {
         return NULL;
     }
     copy = apr_pmemdup(p, there, offsetof(content_t, value) + (apr_size_t)len);

@@ -4,6 +4,11 @@
  *
  *   record:   "BEARER-KEYS-1" SP length LF  JSON of that length  document
  *   attempt:  JSON
+ *
+ * Versions meet in a cache that several hosts share, and in what a restart hands
+ * over. A record of another form has another MAGIC and another name, so that
+ * neither version overwrites what the other reads; a version that makes one looks
+ * for those of the version before as well. What an attempt has more is ignored.
  */
 #include "keys/keyset_record.h"
 

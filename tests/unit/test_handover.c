@@ -386,6 +386,97 @@ static void test_a_configuration_that_needs_more(void **state)
     assert_there(1, "one", p);
 }
 
+/* ---- another version ----------------------------------------------------- */
+
+/* What a version left that has these rooms and is like this one otherwise. */
+static memory_t *left_by_another(const apr_size_t *rooms, apr_pool_t *p)
+{
+    memory_t *m = apr_pcalloc(p, sizeof(*m));
+    apr_size_t size = 0, i;
+    char *base;
+
+    m->count[0] = PLACES;
+    m->count[1] = 2;
+    for (i = 0; i < SIZES; i++) {
+        size += ALIGNED(m->count[i] * sizeof(slot_t))
+            + m->count[i] * ALIGNED(sizeof(content_t) + rooms[i]);
+    }
+    assert_int_equal(apr_shm_create(&m->shm, size, NULL, p), APR_SUCCESS);
+    base = apr_shm_baseaddr_get(m->shm);
+    for (i = 0; i < SIZES; i++) {
+        m->slots[i] = (slot_t *)(void *)base;
+        m->contents[i] = base + ALIGNED(m->count[i] * sizeof(slot_t));
+        base = m->contents[i]
+            + m->count[i] * ALIGNED(sizeof(content_t) + rooms[i]);
+    }
+    return m;
+}
+
+static void leave(const memory_t *m, int size, apr_size_t room, int number,
+                  const char *text)
+{
+    unsigned char key[BEARER_CACHE_KEY_SIZE];
+    content_t *made;
+
+    key_of(key, number);
+    made = make_content(key, (const unsigned char *)text, strlen(text), SOON);
+    assert_non_null(made);
+    memcpy(m->contents[size] + ALIGNED(sizeof(*made) + room), made,
+           sizeof(*made) + strlen(text));
+    atomic_store(&m->slots[size][1].name, name_of(key));
+    free(made);
+}
+
+static void test_another_version_had_other_sizes(void **state)
+{
+    const apr_size_t rooms[][SIZES] = {
+        { 8192, room_of[1] }, { 32768, room_of[1] },
+        { room_of[0], room_of[1] / 2 }, { room_of[0], 2 * room_of[1] },
+        { room_of[0] / 2, 2 * room_of[1] }
+    };
+    apr_pool_t *p = unit_pool(state);
+    const char *longer = long_text(room_of[0] + 1, p);
+    const char *longest = long_text(room_of[1], p);
+    apr_size_t i;
+
+    for (i = 0; i < UNIT_COUNT(rooms); i++) {
+        memory_t *left = left_by_another(rooms[i], p);
+
+        leave(left, 0, rooms[i][0], 1, "one");
+        leave(left, 1, rooms[i][1], 2, longer);
+        start(p);
+        apr_pool_userdata_set(left, LAYOUT, NULL, p);
+        create(SETS, p);
+        assert_ptr_not_equal(memory, left);
+        assert_there(1, "one", p);
+        assert_there(2, longer, p);
+        put(2, longest);
+        assert_there(2, longest, p);
+        assert_there(1, "one", p);
+        apr_shm_destroy(memory->shm);
+        apr_pool_userdata_set(NULL, LAYOUT, NULL, p);
+    }
+}
+
+/* A change here needs a new name, and code that takes over what has this one:
+ * this is the memory of version 0.1.0. */
+static void test_the_layout_that_the_name_stands_for(void **state)
+{
+    (void)state;
+    assert_string_equal(LAYOUT, "mod_auth_bearer handover 2");
+    assert_int_equal(SIZES, 2);
+    assert_int_equal(offsetof(memory_t, count), sizeof(void *));
+    assert_int_equal(offsetof(memory_t, slots), sizeof(void *) + 8);
+    assert_int_equal(offsetof(memory_t, contents), 3 * sizeof(void *) + 8);
+    assert_int_equal(sizeof(memory_t), 5 * sizeof(void *) + 8);
+    assert_int_equal(sizeof(slot_t), 16);
+    assert_int_equal(offsetof(content_t, key), 32);
+    assert_int_equal(offsetof(content_t, expires), 64);
+    assert_int_equal(offsetof(content_t, len), 72);
+    assert_int_equal(offsetof(content_t, value), 80);
+    assert_int_equal(ALIGNED(65), 128);
+}
+
 static void test_no_memory(void **state)
 {
     apr_pool_t *p = unit_pool(state);
@@ -413,6 +504,8 @@ int main(void)
         UNIT_TEST(test_from_one_size_to_the_other),
         UNIT_TEST(test_the_oldest_makes_room),
         UNIT_TEST(test_a_configuration_that_needs_more),
+        UNIT_TEST(test_another_version_had_other_sizes),
+        UNIT_TEST(test_the_layout_that_the_name_stands_for),
         UNIT_TEST(test_no_memory),
     };
 

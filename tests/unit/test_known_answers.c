@@ -285,6 +285,72 @@ static void test_keyed_hash(void **state)
     assert_int_equal(found, 1);
 }
 
+/* ---- key sets in the cache and in what is handed over --------------------- */
+
+#define KEYS_NAME "a1f286841ec19334b2b1a3eed3bca09e78237299793c95cfd0c7e17c38f19dc6"
+#define ATTEMPT_NAME "b115d8f28c0a5ed131d34724f70f22a00b34cb31b3c8610da669a9ae403bf86b"
+#define LEASE_NAME "c29ca84783c10358e7a3bb31ea6d2a52a7acd827ed0a375557ab7737dc4e367b"
+/* As version 0.1.0 wrote it. */
+#define KEYS_HEADER \
+    "{\"place\":\"" KEYS_NAME "\",\"fetched\":1700000000000000," \
+    "\"life\":3600000000,\"source\":\"https://idp.example/jwks\"," \
+    "\"metadata\":{\"issuer\":\"https://idp.example/\"," \
+    "\"jwks_uri\":\"https://idp.example/jwks\"," \
+    "\"require_pushed_authorization_requests\":false," \
+    "\"authorization_response_iss_parameter_supported\":false}," \
+    "\"metadata_fetched\":1700000000000001," \
+    "\"metadata_source\":\"https://idp.example/meta\"}"
+#define KEYS_DOCUMENT "{\"keys\":[]}"
+
+/* A version that changes any of these does not find, or cannot read, what the
+ * one before left: it reads that as well, or an upgrade loses keys. */
+static void test_key_sets(void **state)
+{
+    static const char document[] = "{\"issuer\":\"" ISSUER "\","
+        "\"jwks_uri\":\"" ISSUER "jwks\"}";
+    apr_pool_t *p = unit_pool(state);
+    unit_world_t *w = unit_world(p);
+    bearer_issuer_t issuer = { .url = ISSUER };
+    bearer_settings_t settings = { .keys_refresh = {
+        apr_time_from_sec(300), apr_time_from_sec(86400), apr_time_from_sec(86400)
+    } };
+    bearer_issuer_access_t access = { &issuer, &settings, NULL, &w->world, NULL, 0 };
+    bearer_keyset_record_t record = {
+        apr_time_from_sec(1700000000), apr_time_from_sec(3600), ISSUER "jwks", NULL,
+        apr_time_from_sec(1700000000) + 1, KEYS_DOCUMENT, sizeof(KEYS_DOCUMENT) - 1
+    };
+    const char *wanted = apr_psprintf(p, "BEARER-KEYS-1 %d\n" KEYS_HEADER KEYS_DOCUMENT,
+                                      (int)sizeof(KEYS_HEADER) - 1);
+    bearer_keyset_record_t read;
+    bearer_keyset_place_t place;
+    bearer_metadata_t *metadata;
+    unsigned char *value;
+    const char *error;
+    apr_size_t len;
+
+    assert_int_equal(bearer_keyset_place_init(&place, &access, p), APR_SUCCESS);
+    assert_string_equal(bearer_text_hex(p, place.record, 32), KEYS_NAME);
+    assert_string_equal(bearer_text_hex(p, place.attempt, 32), ATTEMPT_NAME);
+    assert_string_equal(bearer_text_hex(p, place.lease, 32), LEASE_NAME);
+    assert_int_equal(bearer_metadata_parse(&metadata, document, sizeof(document) - 1,
+                                           ISSUER, ISSUER "meta", NULL, &error, p),
+                     APR_SUCCESS);
+    record.metadata = metadata;
+    assert_int_equal(bearer_keyset_record_encode(&value, &len, &place, &record, p),
+                     APR_SUCCESS);
+    assert_string_equal(apr_pstrmemdup(p, (char *)value, len), wanted);
+    assert_int_equal(bearer_keyset_record_decode(
+        &read, &place, &access, (const unsigned char *)wanted, strlen(wanted), p),
+        APR_SUCCESS);
+    assert_int_equal(read.fetched, record.fetched);
+    assert_int_equal(read.life, record.life);
+    assert_string_equal(read.source, record.source);
+    assert_string_equal(read.metadata->jwks_uri, ISSUER "jwks");
+    assert_string_equal(read.metadata->source, ISSUER "meta");
+    assert_int_equal(read.metadata_fetched, record.metadata_fetched);
+    assert_string_equal(apr_pstrmemdup(p, read.document, read.len), KEYS_DOCUMENT);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -295,6 +361,7 @@ int main(void)
         UNIT_TEST(test_owners),
         UNIT_TEST(test_pkce),
         UNIT_TEST(test_keyed_hash),
+        UNIT_TEST(test_key_sets),
     };
 
     return UNIT_RUN("known_answers", tests);
