@@ -2,9 +2,9 @@
 # Licensed under the Apache License, Version 2.0; see LICENSE.
 #
 # usage: make lint, or make lint-deep. What the compilers do not say: layout, the
-# direction of includes, cppcheck, clang-tidy, gcc's analyzer; deep: clang's
-# analyzer too, which takes longer than all the rest. A tool that configure did not
-# find is a complaint (tests/build/without.sh).
+# numbers of messages, the changelog, cppcheck, clang-tidy, gcc's analyzer; deep:
+# clang's analyzer too, which takes longer than all the rest. A tool that configure
+# did not find is a complaint (tests/build/without.sh).
 set -eu
 : "${srcdir:?run by make lint}"
 failures=0
@@ -16,50 +16,25 @@ complain() {
 library=$(ls "$srcdir"/src/*/*.c | grep -v /src/httpd/)
 products="$library $(ls "$srcdir"/mod_auth_bearer.c "$srcdir"/src/httpd/*.c \
     "$srcdir"/tools/*.c 2>/dev/null || :)"
-everything="$products $(ls "$srcdir"/src/*/*.h "$srcdir"/tests/unit/*.[ch] \
-    "$srcdir"/tools/*.h "$srcdir"/tests/fuzz/*.[ch] 2>/dev/null || :)"
 scratch=$(mktemp -d "${TMPDIR:-/tmp}/auth_bearer_lint.XXXXXX")
 trap 'rm -rf "$scratch"' EXIT
 trap 'exit 130' INT TERM
 
-# --- layout: tabs, widths, the licence, the brace of a function --------------
+# --- layout -------------------------------------------------------------------
 
-for file in $everything; do
-    awk -v tab='\t' '
-        function bad(what) { print FILENAME ":" FNR ": " what; status = 1 }
-        FNR == 1 && !/Licensed under the Apache License/ { bad("no licence") }
-        index($0, tab) { bad("tab") }
-        /[ \r]$/ { bad("trailing blank") }
-        length($0) > 100 { bad("over 100 columns") }
-        /^[A-Za-z_].*\) \{$/ { bad("the brace of a function has its own line") }
-        END { exit status }' "$file" >&2 || complain "layout of $file"
-done
-
-# Spaces between tokens as clang-format sets them. Line breaks and columns are
-# the author's: tables and lists are easier read as they were laid out. In an
-# array of functions clang-format takes a parameter's `*` for a product.
-tokens() {
-    sed 's/\\$//' "$@" | tr -s ' \n' '  ' |
-        sed -e 's/ *\([{};|]\) */\1/g' -e 's/( /(/g' -e 's/) /)/g' \
-            -e 's/\(\[\])(\w* \)\* /\1*/g' \
-            -e 's/[;{}]/&\n/g'
-}
-if test -n "$CLANG_FORMAT"; then
-    for file in $everything; do
-        tokens "$file" >"$scratch/is"
-        (cd "$srcdir" && $CLANG_FORMAT --assume-filename=src/x.c) <"$file" |
-            tokens >"$scratch/wanted"
-        diff "$scratch/is" "$scratch/wanted" >&2 ||
-            complain "spacing of $file (<: is, >: .clang-format)"
-    done
-else
+test -n "$CLANG_FORMAT" ||
     "$srcdir"/tests/build/without.sh clang-format >&2 || complain clang-format
-fi
+srcdir="$srcdir" CLANG_FORMAT="$CLANG_FORMAT" \
+    python3 "$srcdir/tests/build/layout.py" || complain 'layout'
 
 # --- messages: each has its number, docs/messages.md says what it means --------
 
 srcdir="$srcdir" python3 "$srcdir/tests/build/messages.py" ||
     complain 'the numbers of messages (src/base/message.h)'
+
+# --- the changelog: made from changes/ ----------------------------------------
+
+srcdir="$srcdir" python3 "$srcdir/tests/build/changelog.py" || complain CHANGELOG.md
 
 # --- analyzers ---------------------------------------------------------------
 

@@ -1,0 +1,209 @@
+# Licensed under the Apache License, Version 2.0; see LICENSE.
+"""What make lint holds of layout and of the changelog: each rule is broken once. And
+the hook that looks at what is staged."""
+import os
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from support import missing
+from support.httpd import TOP
+
+needs_format = missing.needs("clang-format", shutil.which("clang-format"))
+needs_git = missing.needs("git", shutil.which("git"))
+
+LICENCE = "/* Licensed under the Apache License, Version 2.0; see LICENSE. */\n"
+GOOD = LICENCE + """\
+static int sign(int a)
+{
+    int i;
+
+    for (i = 0; i < a; i++) {
+        if (a < 0) {
+            return -1;
+        } else {
+            a -= 2;
+        }
+    }
+    return a ? 1 : 0;
+}
+"""
+
+
+def function(lines):
+    return "static void f(void)\n{\n" + "    g();\n" * (lines - 2) + "}\n"
+
+
+def run(script, root, *arguments, **environment):
+    done = subprocess.run(
+        [sys.executable, os.path.join(TOP, "tests", "build", script), *arguments],
+        env=dict(os.environ, srcdir=str(root), **environment), capture_output=True,
+        text=True, timeout=60)
+    assert (done.returncode != 0) == bool(done.stderr), done
+    return done.stderr
+
+
+def layout(tmp_path, text, name="src/base/x.c", program="clang-format"):
+    (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / name).write_text(text)
+    shutil.copy(os.path.join(TOP, ".clang-format"), tmp_path)
+    return run("layout.py", tmp_path, name, CLANG_FORMAT=program)
+
+
+def test_all_files_have_the_layout():
+    program = "clang-format" if shutil.which("clang-format") else ""
+    assert run("layout.py", TOP, CLANG_FORMAT=program) == ""
+
+
+@pytest.mark.parametrize("text,complaint", [
+    (GOOD.replace(LICENCE, ""), "x.c:1: no licence"),
+    (GOOD.replace("    int", "\tint"), "x.c:4: tab"),
+    (GOOD.replace("i;", "i; "), "x.c:4: trailing blank"),
+    (GOOD + "/*" + 97 * "-" + "*/\n", "x.c:15: over 100 columns"),
+    (LICENCE + function(61), "x.c:3: a function of over 60 lines"),
+    (LICENCE + 600 * "int x;\n", "x.c: over 600 lines"),
+])
+def test_a_line_or_length_is_found(tmp_path, text, complaint):
+    assert complaint in layout(tmp_path, text, program="")
+
+
+@pytest.mark.parametrize("text", [
+    GOOD, GOOD + "/*" + 96 * "-" + "*/\n", LICENCE + function(60),
+    LICENCE + 599 * "int x;\n"])
+def test_the_limits_themselves_are_allowed(tmp_path, text):
+    assert layout(tmp_path, text, program="") == ""
+
+
+def test_only_the_product_has_limits_of_length(tmp_path):
+    text = LICENCE + 10 * function(61)
+    assert layout(tmp_path, text, "tests/unit/test_x.c", program="") == ""
+    assert layout(tmp_path, text, "tools/x.c", program="") != ""
+
+
+@needs_format
+@pytest.mark.parametrize("before,after", [
+    ("int a)\n{", "int a) {"),
+    ("        } else {", "        }\n        else {"),
+    ("i++) {", "i++)\n    {"),
+    ("i++) {", "i++){"),
+    ("a < 0", "a<0"),
+    ("for (", "for("),
+    ("a ? 1", "a? 1"),
+])
+def test_spaces_and_braces_are_those_of_clang_format(tmp_path, before, after):
+    assert layout(tmp_path, GOOD) == ""
+    assert GOOD.count(before) == 1
+    assert "(-: is, +: .clang-format)" in layout(tmp_path, GOOD.replace(before, after))
+
+
+@needs_format
+def test_line_breaks_are_the_authors(tmp_path):
+    text = GOOD + "\nstatic const int table[] = {\n    1, 2,\n    3,\n};\n"
+    assert layout(tmp_path, text) == ""
+
+
+# --- the changelog ---------------------------------------------------------------
+
+def changelog(tmp_path, name="a-change.md", text="Fixed: It works.\n", *options):
+    (tmp_path / "changes").mkdir(exist_ok=True)
+    (tmp_path / "changes" / name).write_text(text)
+    return run("changelog.py", tmp_path, *options)
+
+
+def test_the_changelog_is_current():
+    assert run("changelog.py", TOP) == ""
+
+
+def test_the_changelog_is_made(tmp_path):
+    page = tmp_path / "CHANGELOG.md"
+    page.write_text("\n## 0.1.0 (2026-11-22)\n\nFirst.\n")
+    assert "is not what" in changelog(tmp_path)
+    assert changelog(tmp_path, "b.md", "Added: A `word`\nor two.\n", "--write") == ""
+    text = page.read_text()
+    assert text.endswith("## Unreleased\n\n### Added\n\n- A `word` or two.\n\n### Fixed\n\n"
+                         "- It works.\n\n## 0.1.0 (2026-11-22)\n\nFirst.\n")
+    assert run("changelog.py", tmp_path) == ""
+    page.write_text(text.replace("word", "ward"))
+    assert "is not what" in run("changelog.py", tmp_path)
+
+
+@pytest.mark.parametrize("name,text,complaint", [
+    ("A.md", "Fixed: It works.\n", "small letters"),
+    ("a.txt", "Fixed: It works.\n", "ends in .md"),
+    ("a.md", "Mended: It works.\n", "begins with one of"),
+    ("a.md", "It works.\n", "begins with one of"),
+    ("a.md", "Fixed: It works", "begins with one of"),
+    ("a.md", "Fixed: It works\n", "whole sentences"),
+    ("a.md", "Fixed: It works.\n\nIt does.\n", "one paragraph"),
+    ("a.md", "Fixed: " + 61 * "so " + "it works.\n", "over 60 words"),
+    ("a.md", "Fixed: It works (#12).\n", "the number of an issue"),
+])
+def test_a_change_is_well_formed(tmp_path, name, text, complaint):
+    assert complaint in changelog(tmp_path, name, text, "--write")
+    assert not (tmp_path / "CHANGELOG.md").exists()
+
+
+# --- the hook --------------------------------------------------------------------
+
+@pytest.fixture
+def clone(tmp_path):
+    """A repository with the hook and two good files, and nothing staged."""
+    def git(*arguments):
+        return subprocess.run(["git", *arguments], cwd=tmp_path, capture_output=True,
+                              text=True, timeout=60)
+    for name in (".clang-format", ".githooks/pre-commit", "tests/build/layout.py"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(os.path.join(TOP, name), tmp_path / name)
+    for name in ("src/base/x.c", "src/base/y.c"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(GOOD)
+    git("init", "-q")
+    git("config", "user.name", "A")
+    git("config", "user.email", "a@example.com")
+    git("add", "-A")
+    git("commit", "-qm", "first")
+    git("config", "core.hooksPath", ".githooks")
+    git.file = tmp_path / "src/base/x.c"
+    return git
+
+
+@needs_git
+@needs_format
+def test_the_hook_looks_at_what_is_staged(clone):
+    clone.file.write_text(GOOD.replace("a < 0", "a<0"))
+    clone("add", "-A")
+    clone.file.write_text(GOOD)
+    refused = clone("commit", "-qm", "bad")
+    assert refused.returncode != 0
+    assert "src/base/x.c" in refused.stderr
+    clone.file.write_text(GOOD.replace("-1", "-2"))
+    clone("add", "-A")
+    clone.file.write_text("nothing good, and not staged")
+    assert clone("commit", "-qm", "good").returncode == 0
+    assert clone("show", "--stat", "--format=").stdout.count("|") == 1
+
+
+@needs_git
+@needs_format
+def test_the_hook_lets_other_files_pass_but_no_marks_of_conflicts(clone):
+    clone.file.with_suffix(".txt").write_text("\tany   text\n")
+    clone("add", "-A")
+    assert clone("commit", "-qm", "text").returncode == 0
+    clone.file.with_suffix(".txt").write_text("<<<<<<< ours\n")
+    clone("add", "-A")
+    assert clone("commit", "-qm", "conflict").returncode != 0
+
+
+@needs_git
+@needs_format
+def test_the_hook_takes_less_than_two_seconds(clone):
+    for i in range(20):
+        (clone.file.parent / f"z{i}.c").write_text(GOOD * 20)
+    clone("add", "-A")
+    before = os.times()
+    assert clone("commit", "-qm", "twenty").returncode == 0
+    after = os.times()
+    assert after.children_user + after.children_system \
+        - before.children_user - before.children_system < 2
