@@ -226,14 +226,13 @@ static int declare_issuer(inquiry_t *q)
 /* What a configuration of these options would be told by configtest. */
 static int lint(const inquiry_t *q)
 {
-    apr_array_header_t *errors = apr_array_make(q->p, 2, sizeof(const char *));
-    apr_array_header_t *warnings = apr_array_make(q->p, 2, sizeof(const char *));
+    apr_array_header_t *findings = bearer_findings_create(q->p);
+    const bearer_finding_t *error;
 
-    bearer_judge_lint(errors, warnings, q->issuers,
-                      bearer_settings_defaults(q->p), &q->settings, NULL, q->p);
-    return errors->nelts
-               ? ht_usage(q->call, "%s", APR_ARRAY_IDX(errors, 0, const char *))
-               : HT_OK;
+    bearer_judge_lint(findings, q->issuers, bearer_settings_defaults(q->p),
+                      &q->settings, NULL, q->p);
+    error = bearer_findings_error(findings);
+    return error ? ht_usage(q->call, "%s", error->text) : HT_OK;
 }
 
 /* ---- without a server: the world ------------------------------------------------ */

@@ -9,18 +9,23 @@
 #include <apr_lib.h>
 #include <apr_strings.h>
 
-const char *bearer_message_text(const char *message)
+int bearer_message_number(const char *message)
 {
     const char *digit = message ? message + 2 : NULL;
+    int number = 0;
 
     if (!digit || strncmp(message, "AB", 2) != 0) {
-        return message;
+        return 0;
     }
-    while (digit < message + 6 && apr_isdigit(*digit)) {
-        digit++;
+    for (; digit < message + 6 && apr_isdigit(*digit); digit++) {
+        number = 10 * number + (*digit - '0');
     }
-    return digit == message + 6 && strncmp(digit, ": ", 2) == 0
-               ? message + BEARER_MESSAGE_NUMBER : message;
+    return digit == message + 6 && strncmp(digit, ": ", 2) == 0 ? number : 0;
+}
+
+const char *bearer_message_text(const char *message)
+{
+    return bearer_message_number(message) ? message + BEARER_MESSAGE_NUMBER : message;
 }
 
 void bearer_message_tame(char *line)

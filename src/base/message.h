@@ -23,6 +23,9 @@
 #define AB(number) "AB" #number ": "
 #define BEARER_MESSAGE_NUMBER 8
 
+/** The number: 711 of `AB0711: ...`; 0 where it has none. */
+int bearer_message_number(const char *message);
+
 /** The text behind the number; all of it where it has none. */
 const char *bearer_message_text(const char *message);
 

@@ -62,19 +62,13 @@ static int counts_in(const walk_t *w, const ab_section_t *section,
 }
 
 /* Says it once for a directive, in however many servers it counts. */
-static void say_once(walk_t *w, apr_array_header_t *said, const ap_directive_t *at,
-                     const char *text, const char *beside, const ap_directive_t *other)
+static void say_once(walk_t *w, const ap_directive_t *at, const char *text,
+                     const char *beside, const ap_directive_t *other)
 {
-    int i;
-
-    for (i = 0; i < said->nelts; i++) {
-        if (APR_ARRAY_IDX(said, i, const ap_directive_t *) == at) {
-            return;
-        }
+    if (!ab_check_said(w, bearer_message_number(text), at)) {
+        ab_check_say(w, BEARER_LOG_ERROR, at, "%s (%s: %s:%d)", text, beside,
+                     other->filename, other->line_num);
     }
-    APR_ARRAY_PUSH(said, const ap_directive_t *) = at;
-    ab_check_say(w, APLOG_ERR, at, "%s (%s: %s:%d)", text, beside,
-                 other->filename, other->line_num);
 }
 
 static int is_in_proxy(const ap_directive_t *node)
@@ -85,17 +79,16 @@ static int is_in_proxy(const ap_directive_t *node)
     return node != NULL;
 }
 
-static void check_switches(walk_t *w, apr_array_header_t *said,
-                           const ab_section_t *section, const server_rec *s)
+static void check_switches(walk_t *w, const ab_section_t *section, const server_rec *s)
 {
     const ap_directive_t *node = switched_on(w, s, "MergeTrailers");
 
     if (node) {
-        say_once(w, said, node, merge_trailers, "AuthType Bearer", section->auth_type);
+        say_once(w, node, merge_trailers, "AuthType Bearer", section->auth_type);
     }
     if (is_in_proxy(section->node)
         && (node = switched_on(w, s, "ProxyRequests")) != NULL) {
-        say_once(w, said, section->auth_type, forward_proxy, "ProxyRequests", node);
+        say_once(w, section->auth_type, forward_proxy, "ProxyRequests", node);
     }
 }
 
@@ -193,8 +186,7 @@ static void list_covering(const walk_t *w, apr_array_header_t *list,
     }
 }
 
-static void check_options(walk_t *w, apr_array_header_t *said,
-                          const ap_directive_t *node, const server_rec *s)
+static void check_options(walk_t *w, const ap_directive_t *node, const server_rec *s)
 {
     const ap_directive_t *outermost = node;
     apr_array_header_t *list = apr_array_make(w->p, 4, sizeof(ap_directive_t *));
@@ -221,7 +213,7 @@ static void check_options(walk_t *w, apr_array_header_t *said,
         }
     }
     if (view.bearer && view.fake) {
-        say_once(w, said, view.fake, fake_basic_auth, "AuthType Bearer", view.bearer);
+        say_once(w, view.fake, fake_basic_auth, "AuthType Bearer", view.bearer);
     }
 }
 
@@ -234,8 +226,7 @@ static int has(const ap_directive_t *node, const char *name)
 }
 
 /* Each section that says something of either, for each server that it counts in. */
-static void check_sections(walk_t *w, apr_array_header_t *said,
-                           const ap_directive_t *node, const server_rec *owner)
+static void check_sections(walk_t *w, const ap_directive_t *node, const server_rec *owner)
 {
     const server_rec *s;
 
@@ -244,18 +235,18 @@ static void check_sections(walk_t *w, apr_array_header_t *said,
             continue;
         }
         if (ab_check_is_section(node, "VirtualHost")) {
-            check_sections(w, said, node->first_child,
+            check_sections(w, node->first_child,
                            ab_check_vhost_of(w, node));
             continue;
         }
         if (has(node->first_child, "SSLOptions") || has(node->first_child, "AuthType")) {
             for (s = w->main; s; s = s->next) {
                 if (s == owner || owner == w->main) {
-                    check_options(w, said, node, s);
+                    check_options(w, node, s);
                 }
             }
         }
-        check_sections(w, said, node->first_child, owner);
+        check_sections(w, node->first_child, owner);
     }
 }
 
@@ -278,7 +269,6 @@ static int mentions_fake(const walk_t *w, const ap_directive_t *node)
 
 void ab_check_foreign(walk_t *w)
 {
-    apr_array_header_t *said = apr_array_make(w->p, 2, sizeof(ap_directive_t *));
     const server_rec *s;
     int i;
 
@@ -293,12 +283,12 @@ void ab_check_foreign(walk_t *w)
 
         for (s = w->main; s; s = s->next) {
             if (counts_in(w, section, s)) {
-                check_switches(w, said, section, s);
+                check_switches(w, section, s);
             }
         }
     }
     if (may_be_faked & HERE) {
-        check_sections(w, said, ap_conftree, w->main);
+        check_sections(w, ap_conftree, w->main);
     }
 }
 

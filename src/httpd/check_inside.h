@@ -8,6 +8,8 @@
 
 #include "glue.h"
 
+#include "base/finding.h"
+
 /** A section with AuthType Bearer. */
 typedef struct ab_section_t {
     server_rec *server;
@@ -16,27 +18,44 @@ typedef struct ab_section_t {
     bearer_settings_t settings;       /**< D as far as the tree shows it */
 } ab_section_t;
 
+/** A finding, and where in the configuration. */
+typedef struct place_finding_t {
+    bearer_finding_t finding;
+    const char *file;                 /**< NULL: at no directive */
+    int line;
+} place_finding_t;
+
 typedef struct walk_t {
     apr_pool_t *p;
     server_rec *main;
     global_config_t *global;
     apr_array_header_t *sections;     /**< ab_section_t */
     int htaccess;                     /**< some AllowOverride lets AuthConfig in */
-    apr_array_header_t *errors;       /**< const char *, said at the end */
-    int told_secret;                  /**< that a secret lacks was said */
+    apr_array_header_t *findings;     /**< place_finding_t */
 } walk_t;
 
-/**
- * Says something with the directive's file and line (NULL: of none); an error
- * counts.
- * @param level  APLOG_ERR, APLOG_WARNING, APLOG_NOTICE
- */
-void ab_check_say(walk_t *w, int level, const ap_directive_t *at,
+/* ---- check_say.c ---- */
+
+/** Adds a finding. */
+void ab_check_add(walk_t *w, const ap_directive_t *at,
+                  const bearer_finding_t *finding);
+
+/** Makes a finding of the directive (NULL: of none); an error prevents the start. */
+void ab_check_say(walk_t *w, bearer_log_level_t level, const ap_directive_t *at,
                   const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 
-/** That AuthBearerSecretFile lacks. */
+/** Was there a finding of that number, at that directive (NULL: at any)? */
+int ab_check_said(const walk_t *w, int number, const ap_directive_t *at);
+
+/** AuthBearerSecretFile is missing (AB0701). */
+#define AB_FINDING_NO_SECRET 701
 void ab_check_no_secret(walk_t *w, const ap_directive_t *at);
+
+/** Prints all findings, errors last. The status for httpd. */
+int ab_check_print(const walk_t *w);
+
+/* ---- check_tree.c ---- */
 
 /** The first directive of that name from node on, for messages; or NULL. */
 const ap_directive_t *ab_check_find(const ap_directive_t *node,
@@ -46,9 +65,6 @@ const ap_directive_t *ab_check_find(const ap_directive_t *node,
 const ap_directive_t *ab_check_find_file(const walk_t *w,
                                          const ap_directive_t *node,
                                          const char *name, const char *path);
-
-/** Finds the sections; p holds what is found. */
-void ab_check_begin(walk_t *w, apr_pool_t *p, server_rec *s);
 
 /** Is this a section whose name begins so? */
 int ab_check_is_section(const ap_directive_t *node, const char *name);
@@ -77,6 +93,11 @@ int ab_check_reached(const walk_t *w, const ap_directive_t *node,
 
 /** The path of a section as it was written, quotes undone. */
 const char *ab_check_path_of(const walk_t *w, const ap_directive_t *node);
+
+/* ---- check.c and the others ---- */
+
+/** Finds the sections; p holds what is found. */
+void ab_check_begin(walk_t *w, apr_pool_t *p, server_rec *s);
 
 /** check_foreign.c: other modules' directives. */
 void ab_check_foreign(walk_t *w);

@@ -19,13 +19,13 @@ static void check_served(walk_t *w, const ap_directive_t *at,
     }
     symmetric = settings->algorithms & bearer_alg_symmetric();
     if (served && !(served & settings->algorithms)) {
-        ab_check_say(w, APLOG_ERR, at, AB(0781) "issuer %s: no key of AuthBearerKeys "
+        ab_check_say(w, BEARER_LOG_ERROR, at, AB(0781) "issuer %s: no key of AuthBearerKeys "
                      "file:%s fits AuthBearerAlgorithms %s; they fit %s",
                      issuer->url, issuer->keys.value,
                      bearer_alg_names(settings->algorithms, w->p),
                      bearer_alg_names(served, w->p));
     } else if (symmetric && !(served & symmetric)) {
-        ab_check_say(w, APLOG_ERR, at, AB(0782) "issuer %s: AuthBearerAlgorithms names %s, "
+        ab_check_say(w, BEARER_LOG_ERROR, at, AB(0782) "issuer %s: AuthBearerAlgorithms names %s, "
                      "but AuthBearerKeys file:%s has no key of kty oct",
                      issuer->url, bearer_alg_names(symmetric, w->p),
                      issuer->keys.value);
@@ -50,18 +50,18 @@ static void check_key_file(walk_t *w, const ap_directive_t *at,
     memset(&found, 0, sizeof(found));
     if (bearer_jwks_load(&set, issuer->keys.value, origin, &found, &error, w->p)
         != APR_SUCCESS) {
-        ab_check_say(w, APLOG_ERR, at, AB(0783) "AuthBearerKeys file:%s: %s",
+        ab_check_say(w, BEARER_LOG_ERROR, at, AB(0783) "AuthBearerKeys file:%s: %s",
                      issuer->keys.value, error);
         return;
     }
     for (i = 0; found.lines && i < found.lines->nelts; i++) {
-        ab_check_say(w, bearer_jwks_count(set) ? APLOG_WARNING : APLOG_ERR, at,
+        ab_check_say(w, bearer_jwks_count(set) ? BEARER_LOG_WARNING : BEARER_LOG_ERROR, at,
                      AB(0784) "AuthBearerKeys file:%s: %s", issuer->keys.value,
                      APR_ARRAY_IDX(found.lines, i, const char *));
     }
     check_served(w, at, issuer, settings, set);
     if (!bearer_jwks_count(set) && !found.skipped) {
-        ab_check_say(w, APLOG_ERR, at, AB(0785) "AuthBearerKeys file:%s: no usable key in "
+        ab_check_say(w, BEARER_LOG_ERROR, at, AB(0785) "AuthBearerKeys file:%s: no usable key in "
                      "it; make one: htbearer keygen", issuer->keys.value);
     }
     bearer_jwks_release(set);
@@ -77,13 +77,13 @@ static void check_algorithms(walk_t *w, const ap_directive_t *at,
 
     if (lacking) {
         ab_check_say(w, bearer_settings_has(settings, ALGORITHMS)
-                            ? APLOG_WARNING : APLOG_NOTICE,
+                            ? BEARER_LOG_WARNING : BEARER_LOG_NOTICE,
                      at,
                      AB(0786) "this OpenSSL refuses %s; tokens signed so are refused",
                      bearer_alg_names(lacking, w->p));
     }
     if (symmetric && issuer->keys.kind != BEARER_SOURCE_FILE) {
-        ab_check_say(w, APLOG_ERR, at, AB(0787) "issuer %s: %s of AuthBearerAlgorithms "
+        ab_check_say(w, BEARER_LOG_ERROR, at, AB(0787) "issuer %s: %s of AuthBearerAlgorithms "
                      "needs AuthBearerKeys file:PATH with a key of kty oct; a "
                      "shared secret never comes from a URL", issuer->url,
                      bearer_alg_names(symmetric, w->p));
@@ -97,11 +97,11 @@ static void check_urls(walk_t *w, const ap_directive_t *at,
                                                   w->p);
 
     if (error) {
-        ab_check_say(w, APLOG_ERR, at, AB(0788) "issuer %s: %s", issuer->url, error);
+        ab_check_say(w, BEARER_LOG_ERROR, at, AB(0788) "issuer %s: %s", issuer->url, error);
     }
     if (issuer->keys.kind == BEARER_SOURCE_DISCOVER
         && issuer->metadata.kind == BEARER_SOURCE_OFF) {
-        ab_check_say(w, APLOG_ERR, at, AB(0789) "issuer %s: AuthBearerMetadata off leaves "
+        ab_check_say(w, BEARER_LOG_ERROR, at, AB(0789) "issuer %s: AuthBearerMetadata off leaves "
                      "its keys unknown; name them: AuthBearerKeys URL or file:PATH",
                      issuer->url);
     }
@@ -115,12 +115,12 @@ static void check_files(walk_t *w, const ap_directive_t *at,
 
     if (settings->ca_file
         && (error = bearer_http_ca_file_error(settings->ca_file, w->p))) {
-        ab_check_say(w, APLOG_ERR, at, AB(0790) "AuthBearerCAFile %s: %s", settings->ca_file,
+        ab_check_say(w, BEARER_LOG_ERROR, at, AB(0790) "AuthBearerCAFile %s: %s", settings->ca_file,
                      error);
     }
     if (issuer->tenants_file
         && (error = bearer_tenants_file_error(issuer->tenants_file, w->p))) {
-        ab_check_say(w, APLOG_ERR, at, AB(0791) "AuthBearerTenants: %s", error);
+        ab_check_say(w, BEARER_LOG_ERROR, at, AB(0791) "AuthBearerTenants: %s", error);
     }
 }
 
@@ -132,7 +132,7 @@ static void check_introspection(walk_t *w, const ap_directive_t *at,
 
     if (issuer->introspection.kind == BEARER_SOURCE_OFF) {
         if (issuer->token_prefixes) {
-            ab_check_say(w, APLOG_WARNING, at, AB(0792) "issuer %s: AuthBearerTokenPrefix "
+            ab_check_say(w, BEARER_LOG_WARNING, at, AB(0792) "issuer %s: AuthBearerTokenPrefix "
                          "says whose an opaque token is, but nobody can be asked "
                          "about it; write AuthBearerIntrospection", issuer->url);
         }
@@ -140,10 +140,10 @@ static void check_introspection(walk_t *w, const ap_directive_t *at,
     }
     error = bearer_client_lint(settings, issuer, w->p);
     if (error) {
-        ab_check_say(w, APLOG_ERR, at, "%s", error);
+        ab_check_say(w, BEARER_LOG_ERROR, at, "%s", error);
     } else if (bearer_client_method(settings) == BEARER_CLIENT_NONE
              && !bearer_settings_has(settings, CLIENT_AUTH)) {
-        ab_check_say(w, APLOG_NOTICE, at, AB(0793) "issuer %s is asked about tokens without "
+        ab_check_say(w, BEARER_LOG_NOTICE, at, AB(0793) "issuer %s is asked about tokens without "
                      "authentication; if it wants some: AuthBearerClientID and "
                      "AuthBearerClientSecret, else AuthBearerClientAuth none says "
                      "that this is meant", issuer->url);
@@ -170,7 +170,7 @@ void ab_check_one_issuer(walk_t *w, int index)
     check_files(w, &at, issuer, &settings);
     check_introspection(w, &at, issuer, &settings);
     if (issuer->tenants_any) {
-        ab_check_say(w, APLOG_WARNING, &at, AB(0794) "issuer %s: AuthBearerTenants * trusts "
+        ab_check_say(w, BEARER_LOG_WARNING, &at, AB(0794) "issuer %s: AuthBearerTenants * trusts "
                      "every tenant in the world; name yours unless that is meant",
                      issuer->url);
     }

@@ -13,21 +13,20 @@
 static void check_session_check(walk_t *w, const configured_check_t *noted)
 {
     const bearer_session_check_t *check = noted->check;
-    apr_array_header_t *warnings = apr_array_make(w->p, 1, sizeof(const char *));
+    apr_array_header_t *findings = bearer_findings_create(w->p);
     const char *error = bearer_session_check_error(check, w->global->plain_http,
                                                    w->p);
     int i;
 
     if (error) {
-        ab_check_say(w, APLOG_ERR, noted->node, AB(0731) "%s", error);
+        ab_check_say(w, BEARER_LOG_ERROR, noted->node, AB(0731) "%s", error);
     }
-    bearer_session_check_lint(warnings, check);
-    for (i = 0; i < warnings->nelts; i++) {
-        ab_check_say(w, APLOG_WARNING, noted->node, "%s",
-                     APR_ARRAY_IDX(warnings, i, const char *));
+    bearer_session_check_lint(findings, check);
+    for (i = 0; i < findings->nelts; i++) {
+        ab_check_add(w, noted->node, &APR_ARRAY_IDX(findings, i, bearer_finding_t));
     }
     if (bearer_session_check_by_cookie(check) && !check->cookies) {
-        ab_check_say(w, APLOG_NOTICE, noted->node, AB(0735) "AuthBearerSessionCheck "
+        ab_check_say(w, BEARER_LOG_NOTICE, noted->node, AB(0735) "AuthBearerSessionCheck "
                      "send=cookie: every cookie of the client goes to the session "
                      "store, and none reaches the application; name the session's: "
                      "cookies=a,b");
@@ -46,7 +45,7 @@ static void check_secret_permissions(walk_t *w, const apr_array_header_t *files)
 
         if (apr_stat(&info, path, APR_FINFO_PROT, w->p) == APR_SUCCESS
             && (info.protection & (APR_FPROT_WREAD | APR_FPROT_WWRITE))) {
-            ab_check_say(w, APLOG_WARNING,
+            ab_check_say(w, BEARER_LOG_WARNING,
                          ab_check_find_file(w, ap_conftree,
                                             "AuthBearerSecretFile", path),
                          AB(0751) "AuthBearerSecretFile: secret file %s can be read by "
@@ -66,9 +65,9 @@ static void check_secrets(walk_t *w)
                                                          w->p);
 
         if (error) {
-            ab_check_say(w, APLOG_ERR, noted->node, AB(0752) "%s", error);
+            ab_check_say(w, BEARER_LOG_ERROR, noted->node, AB(0752) "%s", error);
         } else if (warning) {
-            ab_check_say(w, APLOG_WARNING, noted->node, AB(0753) "%s", warning);
+            ab_check_say(w, BEARER_LOG_WARNING, noted->node, AB(0753) "%s", warning);
         }
     }
 }
@@ -89,12 +88,12 @@ static void check_callbacks(walk_t *w, server_rec *s)
         at.filename = issuer->file;
         at.line_num = issuer->line;
         if (!ab_browser_has_name(issuer)) {
-            ab_check_say(w, APLOG_ERR, &at, AB(0761) "browsers log in with %d issuers at "
+            ab_check_say(w, BEARER_LOG_ERROR, &at, AB(0761) "browsers log in with %d issuers at "
                          "%s, so each has its own callback %s/callback/NAME: "
                          "write <AuthBearerIssuer '%s' NAME>, NAME of A-Z a-z "
                          "0-9 - . _ ~", list->nelts, base, path, issuer->url);
         } else {
-            ab_check_say(w, APLOG_NOTICE, &at, AB(0762) "browsers log in with %d issuers "
+            ab_check_say(w, BEARER_LOG_NOTICE, &at, AB(0762) "browsers log in with %d issuers "
                          "at %s; register with issuer %s the redirect URI %s",
                          list->nelts, base, issuer->url,
                          ab_browser_callback_url(base, path, issuer, w->p));
@@ -117,11 +116,11 @@ static void check_login(walk_t *w, server_rec *s)
     check_callbacks(w, s);
     /* the section with AuthType and the one with the session need not be one */
     if (server->login.on && server->issuers && !server->secret_files
-        && !w->told_secret) {
+        && !ab_check_said(w, AB_FINDING_NO_SECRET, NULL)) {
         ab_check_no_secret(w, ab_check_find(ap_conftree, "AuthBearerSession"));
     }
     if (server->login.store == SESSIONS_IN_COOKIE) {
-        ab_check_say(w, APLOG_NOTICE, NULL, AB(0763) "server %s: AuthBearerSessionStore "
+        ab_check_say(w, BEARER_LOG_NOTICE, NULL, AB(0763) "server %s: AuthBearerSessionStore "
                      "cookie: the issuer cannot end a session (back-channel logout "
                      "answers 404)",
                      s->server_hostname ? s->server_hostname : "(main)");
@@ -130,7 +129,7 @@ static void check_login(walk_t *w, server_rec *s)
         && server->secret_files != w->global->secret_files
         && bearer_seal_create(&seal, server->secret_files, "check", &error, w->p)
            != APR_SUCCESS) {
-        ab_check_say(w, APLOG_ERR, NULL, AB(0754) "AuthBearerSecretFile: %s",
+        ab_check_say(w, BEARER_LOG_ERROR, NULL, AB(0754) "AuthBearerSecretFile: %s",
                      error);
     }
 }
@@ -167,20 +166,20 @@ static void check_sessions(walk_t *w)
         return;
     }
     if (!size) {
-        ab_check_say(w, APLOG_WARNING, store->node, AB(0764) "AuthBearerSOCache %s: this "
+        ab_check_say(w, BEARER_LOG_WARNING, store->node, AB(0764) "AuthBearerSOCache %s: this "
                      "cache may lose the mark of a logout, and a session that has "
                      "ended is then good again; for sessions, write shm:SIZE, or "
                      "redis://HOST for several hosts", store->name);
         return;
     }
     if (store->own && store->args) {
-        ab_check_say(w, APLOG_NOTICE, store->node, AB(0765) "AuthBearerSOCache shmcb: for "
+        ab_check_say(w, BEARER_LOG_NOTICE, store->node, AB(0765) "AuthBearerSOCache shmcb: for "
                      "sessions this is shm:%s, the module's own memory; the file "
                      "%s is not used for them", size_text(size, w->p),
                      bearer_text_quote(w->p, store->args));
     }
     if (ap_state_query(AP_SQ_RUN_MODE) == AP_SQ_RM_CONFIG_TEST) {  /* no news later */
-        ab_check_say(w, APLOG_NOTICE, store->node, AB(0766) "AuthBearerSOCache shm:%s: room "
+        ab_check_say(w, BEARER_LOG_NOTICE, store->node, AB(0766) "AuthBearerSOCache shm:%s: room "
                      "for %" APR_UINT64_T_FMT " sessions of %d bytes (a JWT as "
                      "access token)", size_text(size, w->p),
                      bearer_table_room(size, RECORD), RECORD);
@@ -198,7 +197,7 @@ static void check_global(walk_t *w)
         const char *host = APR_ARRAY_IDX(global->plain_http, i, const char *);
 
         if (!is_loopback(host, w->p)) {
-            ab_check_say(w, APLOG_WARNING,
+            ab_check_say(w, BEARER_LOG_WARNING,
                          ab_check_find(ap_conftree, "AuthBearerPlainHTTP"),
                          AB(0769) "AuthBearerPlainHTTP %s: whoever is on the way to that "
                          "host can give you keys of his own; use https", host);
@@ -206,7 +205,7 @@ static void check_global(walk_t *w)
     }
     if (global->revocations
         && (error = bearer_revocation_file_error(global->revocations, w->p))) {
-        ab_check_say(w, APLOG_ERR,
+        ab_check_say(w, BEARER_LOG_ERROR,
                      ab_check_find(ap_conftree, "AuthBearerRevocations"),
                      AB(0770) "AuthBearerRevocations: %s", error);
     }
@@ -214,14 +213,14 @@ static void check_global(walk_t *w)
         foreign |= ab_store_is_foreign(&global->stores[i]);
     }
     if (foreign && !global->secret_files) {
-        ab_check_say(w, APLOG_ERR,
+        ab_check_say(w, BEARER_LOG_ERROR,
                      ab_check_find(ap_conftree, "AuthBearerSOCache"),
                      AB(0767) "AuthBearerSOCache: whoever can write to this cache could add "
                      "a key; values are sealed with a secret: AuthBearerSecretFile "
                      "PATH (openssl rand -out PATH 48), in the main server");
     }
     if (global->throttle_store) {
-        ab_check_say(w, APLOG_NOTICE, global->throttle_store, AB(0768) "AuthBearerSOCache "
+        ab_check_say(w, BEARER_LOG_NOTICE, global->throttle_store, AB(0768) "AuthBearerSOCache "
                      "for=throttle: the throttle counts in memory of this host, "
                      "whatever the cache: an address with bad tokens must not "
                      "cause calls over the network; each host of a fleet has its "
@@ -231,7 +230,7 @@ static void check_global(walk_t *w)
     if (global->secret_files
         && bearer_seal_create(&seal, global->secret_files, "check", &error, w->p)
            != APR_SUCCESS) {
-        ab_check_say(w, APLOG_ERR,
+        ab_check_say(w, BEARER_LOG_ERROR,
                      ab_check_find(ap_conftree, "AuthBearerSecretFile"),
                      AB(0755) "AuthBearerSecretFile: %s", error);
     }
@@ -246,7 +245,7 @@ static void note_environment(walk_t *w)
 
     for (i = 0; names[i]; i++) {
         if (getenv(names[i])) {
-            ab_check_say(w, APLOG_NOTICE, NULL, AB(0771) "the environment's %s is not used "
+            ab_check_say(w, BEARER_LOG_NOTICE, NULL, AB(0771) "the environment's %s is not used "
                          "for requests to issuers; write AuthBearerHTTPProxy if it "
                          "is needed", names[i]);
             return;

@@ -46,7 +46,7 @@ static void check_commas(walk_t *w, const ap_directive_t *node)
     while (*args) {
         word = ap_getword_conf(w->p, &args);
         if (strpbrk(word, ", \t")) {
-            ab_check_say(w, APLOG_WARNING, node, AB(0814) "%s: %s is one name here; names "
+            ab_check_say(w, BEARER_LOG_WARNING, node, AB(0814) "%s: %s is one name here; names "
                          "are separated by spaces, without commas or quotes "
                          "around several", node->directive,
                          bearer_text_quote(w->p, word));
@@ -62,7 +62,7 @@ static void check_lists(walk_t *w, const ap_directive_t *first)
     for (node = first; node; node = node->next) {
         if (is_one_of(lists, node->directive)
             && (other = earlier(first, node)) != NULL) {
-            ab_check_say(w, APLOG_ERR, node, AB(0811) "%s stands twice in this section, and "
+            ab_check_say(w, BEARER_LOG_ERROR, node, AB(0811) "%s stands twice in this section, and "
                          "the second line would replace the first (%s:%d); write "
                          "one line with all values", node->directive,
                          other->filename, other->line_num);
@@ -120,14 +120,14 @@ static void check_overridden(walk_t *w, server_rec *s, bearer_setting_t setting)
         }
     }
     if (count && count == n) {
-        ab_check_say(w, APLOG_ERR, written(w, s, name),
+        ab_check_say(w, BEARER_LOG_ERROR, written(w, s, name),
                      AB(0812) "%s has no effect in this virtual host: every issuer has a "
                      "%s of its own, which counts instead (%s, at %s:%d); write it "
                      "in the sections with AuthType Bearer, or take it out of "
                      "<AuthBearerIssuer>", name, name, issuer->name, issuer->file,
                      issuer->line);
     } else if (count) {
-        ab_check_say(w, APLOG_WARNING,
+        ab_check_say(w, BEARER_LOG_WARNING,
                      written(w, s, name), AB(0813) "%s does "
                      "not count for the tokens of %d of %d issuers, which have a "
                      "%s of their own (%s, at %s:%d); to set it for all, write it "
@@ -209,14 +209,14 @@ static void check_require(walk_t *w, const ab_section_t *s)
         return;
     }
     if (granted) {
-        ab_check_say(w, APLOG_WARNING, s->auth_type, AB(0815) "AuthType Bearer, but no "
+        ab_check_say(w, BEARER_LOG_WARNING, s->auth_type, AB(0815) "AuthType Bearer, but no "
                      "Require of this section asks for a user, and an inherited "
                      "one is all granted (%s:%d): requests get in without a "
                      "token, and with a bad one; write Require valid-user, or a "
                      "rule such as Require scope", granted->filename,
                      granted->line_num);
     } else {
-        ab_check_say(w, APLOG_WARNING, s->auth_type, AB(0816) "AuthType Bearer, but no "
+        ab_check_say(w, BEARER_LOG_WARNING, s->auth_type, AB(0816) "AuthType Bearer, but no "
                      "Require asks for a user here: requests get in without a "
                      "token, and with a bad one; write Require valid-user, or a "
                      "rule such as Require scope");
@@ -235,7 +235,7 @@ static void check_login_section(walk_t *w, const section_t *section)
     ab_check_collect(w, section->node, &settings);
     if (settings.login.on && !settings.session
         && !ab_check_reached(w, section->node, BEARER_SET_SESSION)) {
-        ab_check_say(w, APLOG_ERR,
+        ab_check_say(w, BEARER_LOG_ERROR,
                      ab_check_find(section->node->first_child, name),
                      AB(0702) "AuthBearerLogin On without AuthBearerSession On: a browser "
                      "that has logged in would be sent to log in again; write "

@@ -14,6 +14,7 @@
 #ifndef BEARER_JUDGE_H
 #define BEARER_JUDGE_H
 
+#include "base/finding.h"
 #include "base/reason.h"
 #include "jose/jwk.h"
 #include "jose/jws.h"
@@ -200,16 +201,19 @@ bearer_algs_t bearer_judge_algorithms(const bearer_settings_t *settings,
 /**
  * What the configuration contradicts itself in, as far as judging goes
  * (audience missing, email as user claim, several issuers without a user
- * format, NoAudience accept without Clients, ...). const char *, each with the
- * mend; errors and warnings apart. Layers as in the judgement. Meant for one
- * section with `AuthType Bearer`; a text about an issuer is the same for every
- * section that accepts it.
+ * format, NoAudience accept without Clients, ...): appends to findings. Layers as in
+ * the judgement. Meant for one section with `AuthType Bearer`; a text about an issuer
+ * is the same for every section that accepts it.
  */
-void bearer_judge_lint(apr_array_header_t *errors, apr_array_header_t *warnings,
-                       const bearer_issuers_t *issuers,
+void bearer_judge_lint(apr_array_header_t *findings, const bearer_issuers_t *issuers,
                        const bearer_settings_t *defaults,
                        const bearer_settings_t *server,
                        const bearer_settings_t *dir, apr_pool_t *p);
+
+/** The numbers of its errors that another section, or an .htaccess file, may still
+ *  correct: an audience or a session service is missing. */
+#define BEARER_FINDING_NO_AUDIENCE 713
+#define BEARER_FINDING_NO_SESSION_CHECK 723
 
 /**
  * What keeps two people apart that issuers know by the same claim: NULL, or what
@@ -224,18 +228,16 @@ const char *bearer_judge_names_error(const bearer_issuers_t *issuers,
 
 /** Warns if a format can give users of two issuers or tenants the same name because
  *  a separator is part of a name. Layers as for bearer_judge_lint(). */
-void bearer_judge_lint_names(apr_array_header_t *warnings,
+void bearer_judge_lint_names(apr_array_header_t *findings,
                              const bearer_issuers_t *issuers,
                              const bearer_settings_t *defaults,
                              const bearer_settings_t *server,
                              const bearer_settings_t *dir, apr_pool_t *p);
 
-/** The text of bearer_judge_lint for a chain with the provider session and no
- *  AuthBearerSessionCheck. */
+/** The text of BEARER_FINDING_NO_SESSION_CHECK. */
 extern const char bearer_judge_no_session_check[];
 
-/** The error of bearer_judge_lint that an .htaccess file may still mend: there
- *  is a token provider and no audience. NULL: all is well. */
+/** The text of BEARER_FINDING_NO_AUDIENCE, or NULL. */
 const char *bearer_judge_audience_error(const bearer_issuers_t *issuers,
                                         const bearer_settings_t *defaults,
                                         const bearer_settings_t *server,

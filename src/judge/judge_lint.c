@@ -15,7 +15,7 @@
 #include "trust/session_check_line.h"
 
 typedef struct place_t {
-    apr_array_header_t *errors, *warnings;
+    apr_array_header_t *findings;
     const bearer_issuers_t *issuers;
     const bearer_settings_t *defaults, *server, *dir;
     bearer_settings_t here;            /* resolved without an issuer */
@@ -24,9 +24,10 @@ typedef struct place_t {
     apr_pool_t *p;
 } place_t;
 
-#define SAY(list, ...) \
-    (APR_ARRAY_PUSH((list), const char *) = \
-         apr_psprintf((list)->pool, __VA_ARGS__))
+/* level: ERROR or WARNING; setting: that of the directive to change */
+#define FIND(place, level, setting, ...) \
+    bearer_findings_add((place)->findings, BEARER_LOG_##level, \
+                        bearer_settings_directive(BEARER_SET_##setting), __VA_ARGS__)
 
 static int provides(const place_t *place, int provider)
 {
@@ -48,7 +49,7 @@ static void look_at(place_t *place, const bearer_issuers_t *issuers,
 {
     int i;
 
-    place->errors = place->warnings = NULL;
+    place->findings = NULL;
     place->issuers = issuers;
     place->defaults = defaults;
     place->server = server;
@@ -98,14 +99,16 @@ static void lint_issuers(place_t *place)
 
     if (!bearer_issuers_count(place->issuers) && !place->session
         && !place->here.session) {
-        SAY(place->errors, AB(0711) "no issuer is declared, so no token can be accepted:"
+        FIND(place, ERROR, ACCEPT_ISSUER,
+            AB(0711) "no issuer is declared, so no token can be accepted:"
             " write AuthBearerIssuer URL in this virtual host");
     }
     for (i = 0; list && i < list->nelts; i++) {
         const char *url = APR_ARRAY_IDX(list, i, const char *);
 
         if (!bearer_issuers_by_url(place->issuers, url)) {
-            SAY(place->errors, AB(0712) "AuthBearerAcceptIssuer names %s, which no "
+            FIND(place, ERROR, ACCEPT_ISSUER,
+                AB(0712) "AuthBearerAcceptIssuer names %s, which no "
                 "AuthBearerIssuer of this virtual host declares (byte for byte,"
                 " trailing slash included)", bearer_text_quote(place->p, url));
         }
@@ -157,7 +160,7 @@ static void lint_audience(place_t *place)
         return;  /* AuthBearerAcceptIssuer names none: that is the error */
     }
     if (error) {
-        SAY(place->errors, "%s", error);
+        FIND(place, ERROR, AUDIENCE, "%s", error);
         return;
     }
     lacking = without_audience(place, &any);
@@ -165,7 +168,8 @@ static void lint_audience(place_t *place)
         return;  /* only sessions are let in here */
     }
     if (lacking && (place->jwt || place->introspection)) {
-        SAY(place->warnings, AB(0714) "no AuthBearerAudience is in force here for issuer"
+        FIND(place, WARNING, AUDIENCE,
+            AB(0714) "no AuthBearerAudience is in force here for issuer"
             " %s, so its tokens get 500: write one here or with the issuer, or "
             "leave the issuer out of AuthBearerAcceptIssuer",
             bearer_text_quote(place->p, lacking->url));
@@ -189,7 +193,8 @@ static void lint_user_claim(place_t *place)
         bad = is_email(&s);
     }
     if (bad && (place->jwt || place->introspection)) {
-        SAY(place->errors, AB(0715) "AuthBearerUserClaim email: an address that nobody "
+        FIND(place, ERROR, USER_CLAIM,
+            AB(0715) "AuthBearerUserClaim email: an address that nobody "
             "has verified would become the user; use sub, or another claim that"
             " the issuer vouches for");
     }
@@ -201,7 +206,8 @@ static void lint_user_format(place_t *place)
     int i;
 
     if (error) {
-        SAY(place->errors, AB(0716) "AuthBearerUserFormat %s: %s",
+        FIND(place, ERROR, USER_FORMAT,
+            AB(0716) "AuthBearerUserFormat %s: %s",
             bearer_text_quote(place->p, place->here.user_format), error);
     }
     if (!place->jwt && !place->introspection && !place->here.session) {
@@ -212,7 +218,8 @@ static void lint_user_format(place_t *place)
                                          accepted(place, i), place->p);
     }
     if (error) {
-        SAY(place->errors, AB(0717) "%s", error);
+        FIND(place, ERROR, USER_FORMAT,
+            AB(0717) "%s", error);
     }
 }
 
@@ -224,7 +231,8 @@ static void lint_no_audience(place_t *place)
     for (i = 0; accepted(place, i); i++) {
         resolve_for(&s, place, accepted(place, i));
         if (s.no_audience_accept && is_empty(s.clients)) {
-            SAY(place->warnings, AB(0718) "AuthBearerNoAudience accept without "
+            FIND(place, WARNING, CLIENTS,
+                AB(0718) "AuthBearerNoAudience accept without "
                 "AuthBearerClients accepts tokens that issuer %s gave any "
                 "client for any purpose: name the clients",
                 bearer_text_quote(place->p, accepted(place, i)->url));
@@ -248,11 +256,13 @@ static void lint_algorithms(place_t *place)
         symmetric = s.algorithms & bearer_alg_symmetric();
         names = bearer_alg_names(symmetric, place->p);
         if (!bearer_judge_algorithms(&s, issuer)) {
-            SAY(place->errors, AB(0719) "AuthBearerAlgorithms leaves no algorithm for "
+            FIND(place, ERROR, ALGORITHMS,
+                AB(0719) "AuthBearerAlgorithms leaves no algorithm for "
                 "issuer %s%s", url, symmetric
                     ? ": HS* works only with AuthBearerKeys file:PATH" : "");
         } else if (symmetric && issuer->keys.kind != BEARER_SOURCE_FILE) {
-            SAY(place->warnings, AB(0720) "AuthBearerAlgorithms %s has no effect for "
+            FIND(place, WARNING, ALGORITHMS,
+                AB(0720) "AuthBearerAlgorithms %s has no effect for "
                 "issuer %s, whose keys are not in a local file "
                 "(AuthBearerKeys file:PATH)", names, url);
         }
@@ -278,7 +288,8 @@ static void lint_introspection(place_t *place)
             continue;
         }
         if (catch_all && place->introspection) {
-            SAY(place->errors, AB(0721) "issuers %s and %s could both be asked about an "
+            FIND(place, ERROR, ACCEPT_ISSUER,
+                AB(0721) "issuers %s and %s could both be asked about an "
                 "opaque token: give one of them AuthBearerTokenPrefix, or "
                 "narrow with AuthBearerAcceptIssuer",
                 bearer_text_quote(place->p, catch_all->url),
@@ -288,7 +299,8 @@ static void lint_introspection(place_t *place)
         catch_all = issuer;
     }
     if (place->introspection && !place->jwt && !endpoints) {
-        SAY(place->errors, AB(0722) "AuthBearerProvider names introspection, but no "
+        FIND(place, ERROR, PROVIDERS,
+            AB(0722) "AuthBearerProvider names introspection, but no "
             "issuer accepted here has an endpoint: write AuthBearerIntrospection"
             " URL or discover inside <AuthBearerIssuer>");
     }
@@ -306,7 +318,8 @@ static void lint_session_first(place_t *place)
 
     if (!bearer_session_check_by_cookie(check) && !check->prefix
         && APR_ARRAY_IDX(chain, chain->nelts - 1, int) != BEARER_PROVIDER_SESSION) {
-        SAY(place->warnings, AB(0724) "AuthBearerSessionCheck takes every token here, so "
+        FIND(place, WARNING, PROVIDERS,
+            AB(0724) "AuthBearerSessionCheck takes every token here, so "
             "the providers behind session are never asked: put session last in "
             "AuthBearerProvider, or say with prefix= which tokens are the session"
             " store's");
@@ -317,26 +330,27 @@ static void lint_session(place_t *place)
 {
     if (!place->session) {
         if (place->here.session_check) {
-            SAY(place->warnings, AB(0725) "AuthBearerSessionCheck has no effect here: "
+            FIND(place, WARNING, SESSION_CHECK,
+                AB(0725) "AuthBearerSessionCheck has no effect here: "
                 "AuthBearerProvider does not name session");
         }
         return;
     }
     if (!place->here.session_check) {
-        SAY(place->errors, "%s", bearer_judge_no_session_check);
+        FIND(place, ERROR, SESSION_CHECK, "%s", bearer_judge_no_session_check);
         return;
     }
     lint_session_first(place);
     if ((place->jwt || place->introspection)
         && !bearer_issuers_count(place->issuers)) {
-        SAY(place->warnings, AB(0726) "AuthBearerProvider names jwt or introspection, but "
+        FIND(place, WARNING, PROVIDERS,
+            AB(0726) "AuthBearerProvider names jwt or introspection, but "
             "no issuer is trusted here whose tokens they could take: write "
             "AuthBearerIssuer URL, or leave session alone in the chain");
     }
 }
 
-void bearer_judge_lint(apr_array_header_t *errors, apr_array_header_t *warnings,
-                       const bearer_issuers_t *issuers,
+void bearer_judge_lint(apr_array_header_t *findings, const bearer_issuers_t *issuers,
                        const bearer_settings_t *defaults,
                        const bearer_settings_t *server,
                        const bearer_settings_t *dir, apr_pool_t *p)
@@ -349,8 +363,7 @@ void bearer_judge_lint(apr_array_header_t *errors, apr_array_header_t *warnings,
     unsigned i;
 
     look_at(&place, issuers, defaults, server, dir, p);
-    place.errors = errors;
-    place.warnings = warnings;
+    place.findings = findings;
     for (i = 0; i < sizeof(rules) / sizeof(rules[0]); i++) {
         rules[i](&place);
     }

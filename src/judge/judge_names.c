@@ -125,7 +125,7 @@ static const char *describe(const bearer_user_source_t *source, apr_pool_t *p)
                                       : "any");
 }
 
-void bearer_judge_lint_names(apr_array_header_t *warnings,
+void bearer_judge_lint_names(apr_array_header_t *findings,
                              const bearer_issuers_t *issuers,
                              const bearer_settings_t *defaults,
                              const bearer_settings_t *server,
@@ -155,8 +155,8 @@ void bearer_judge_lint_names(apr_array_header_t *warnings,
         add(sources, "session", "", here.user_chars_printable);
     }
     if (bearer_user_format_collides(here.user_format, sources, &a, &b, p)) {
-        APR_ARRAY_PUSH(warnings, const char *) = apr_psprintf(
-            warnings->pool,
+        bearer_findings_add(
+            findings, BEARER_LOG_WARNING, bearer_settings_directive(BEARER_SET_USER_FORMAT),
             AB(0727) "AuthBearerUserFormat %s can give a user of %s and one "
             "of %s the same name%s", bearer_text_quote(p, here.user_format),
             describe(b, p), describe(a, p),

@@ -525,25 +525,25 @@ static int is_email(const char *path)
     return !strcasecmp(dot ? dot + 1 : path, "email");
 }
 
-void bearer_session_check_lint(apr_array_header_t *warnings,
+void bearer_session_check_lint(apr_array_header_t *findings,
                                const bearer_session_check_t *check)
 {
-    apr_pool_t *p = warnings->pool;
+    const char *directive = bearer_settings_directive(BEARER_SET_SESSION_CHECK);
 
     if (is_introspection(check)) {
-        APR_ARRAY_PUSH(warnings, const char *) =
+        bearer_findings_add(findings, BEARER_LOG_WARNING, directive,
             AB(0732) "AuthBearerSessionCheck asks an introspection endpoint: what it says "
             "of audience, issuer and times is not looked at, and this server does"
-            " not authenticate itself; AuthBearerProvider introspection does both";
+            " not authenticate itself; AuthBearerProvider introspection does both");
     }
     if (ends_in(check->url, "/sessions/whoami") && !check->subject_written) {
-        APR_ARRAY_PUSH(warnings, const char *) =
+        bearer_findings_add(findings, BEARER_LOG_WARNING, directive,
             AB(0733) "AuthBearerSessionCheck: Ory Kratos' answer has no sub, so nobody will"
-            " get in; write subject=identity.id extra=identity.traits";
+            " get in; write subject=identity.id extra=identity.traits");
     }
     if (is_email(bearer_path_text(check->subject))) {
-        APR_ARRAY_PUSH(warnings, const char *) =
-            apr_psprintf(p, AB(0734) "AuthBearerSessionCheck subject=%s: where people may "
+        bearer_findings_add(findings, BEARER_LOG_WARNING, directive,
+            AB(0734) "AuthBearerSessionCheck subject=%s: where people may "
                          "change their address themselves, anybody can become "
                          "anybody; use an identifier, e.g. subject=identity.id",
                          bearer_path_text(check->subject));

@@ -12,6 +12,7 @@
 #include <apr_pools.h>
 #include <apr_tables.h>
 
+#include "base/finding.h"
 #include "trust/settings.h"
 
 /** How the credential reaches the store. */
@@ -59,8 +60,8 @@ const char *bearer_session_check_error(const bearer_session_check_t *check,
                                        const apr_array_header_t *plain_http,
                                        apr_pool_t *p);
 
-/** What looks like a mistake: appends const char *, each with the mend. */
-void bearer_session_check_lint(apr_array_header_t *warnings,
+/** Appends a finding for each thing that looks like a mistake. */
+void bearer_session_check_lint(apr_array_header_t *findings,
                                const bearer_session_check_t *check);
 
 /** Is it asked about cookies, not about tokens? */

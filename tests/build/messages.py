@@ -21,7 +21,8 @@ PAGE = "docs/messages.md"
 CALLS = {
     "ap_log_error": (1, 4), "ap_log_rerror": (1, 4), "ap_log_perror": (1, 4),
     "ap_log_cerror": (1, 4), "ab_log": (0, 2), "bearer_world_log": (1, 2),
-    "ab_check_say": (1, 3), "ab_parse_complain": (None, 1), "SAY": (0, 1),
+    "ab_check_say": (1, 3), "ab_parse_complain": (None, 1), "FIND": (1, 3),
+    "bearer_findings_add": (1, 3),
     "log_refresh": (1, 2), "say": (1, 2),
 }
 ONLY_IN = {"say": "httpd/remote.c"}
@@ -33,11 +34,12 @@ PASSED_ON = {
     "httpd/trace.c": {"%s%s"},
     "httpd/remote.c": {"%sAuthBearerSOCache %s:%s for=%s: %s%s"},
     "httpd/browser_session.c": {"%s (session %s): %s"},
-    "httpd/check.c": {"%s", "%s: %s"},
+    "httpd/check.c": {"%s"},
+    "httpd/check_say.c": {"%s", "warning: %s", "note: %s"},
     "httpd/check_foreign.c": {"%s (%s: %s:%d)"},
     "httpd/check_issuer.c": {"%s"},
     "httpd/check_server.c": {"%s"},
-    "judge/judge_lint.c": {"%s"},
+    "judge/judge_lint.c": {"%s", "__VA_ARGS__"},
 }
 # Where a text that is returned or assigned to an error is a directive's.
 RETURNING = re.compile(r"(httpd/(config\w*|store_line|store_own|store_redis)"
@@ -108,8 +110,8 @@ def levels_in(argument):
     found = {LEVELS[w.rsplit("_", 1)[1]] for w in words
              if re.fullmatch(r"(APLOG|BEARER_LOG)_[A-Z]+", w)
              and w.rsplit("_", 1)[1] in LEVELS}
-    if "errors" in words or "warnings" in words:  # SAY(place->errors, ...)
-        found = {"error" if "errors" in words else "warning"}
+    if len(words) == 1 and words[0] in LEVELS:  # FIND(place, ERROR, ...)
+        found = {LEVELS[words[0]]}
     return found
 
 

@@ -10,19 +10,35 @@ typedef struct lint_t {
     const char *errors, *warnings;
 } lint_t;
 
+static const char *lines_of(apr_pool_t *p, const apr_array_header_t *findings,
+                            bearer_log_level_t level)
+{
+    apr_array_header_t *lines = apr_array_make(p, 2, sizeof(const char *));
+    int i;
+
+    for (i = 0; i < findings->nelts; i++) {
+        const bearer_finding_t *f = &APR_ARRAY_IDX(findings, i, bearer_finding_t);
+
+        assert_non_null(f->directive);
+        assert_int_equal(f->number, bearer_message_number(f->text));
+        assert_true(f->number > 0);
+        if (f->level == level) {
+            APR_ARRAY_PUSH(lines, const char *) = f->text;
+        }
+    }
+    return unit_lines(p, lines);
+}
+
 static lint_t lint_of(judge_fixture_t *f)
 {
-    apr_array_header_t *errors = apr_array_make(f->p, 4, sizeof(const char *));
-    apr_array_header_t *warnings = apr_array_make(f->p, 4,
-                                                  sizeof(const char *));
+    apr_array_header_t *findings = bearer_findings_create(f->p);
     lint_t l;
 
-    bearer_judge_lint(errors, warnings, f->issuers,
-                      bearer_settings_defaults(f->p), &f->server, &f->dir,
-                      f->p);
+    bearer_judge_lint(findings, f->issuers, bearer_settings_defaults(f->p),
+                      &f->server, &f->dir, f->p);
     l.f = f;
-    l.errors = unit_lines(f->p, errors);
-    l.warnings = unit_lines(f->p, warnings);
+    l.errors = lines_of(f->p, findings, BEARER_LOG_ERROR);
+    l.warnings = lines_of(f->p, findings, BEARER_LOG_WARNING);
     return l;
 }
 
@@ -231,13 +247,13 @@ static void test_tenants(void **state)
 
 static const char *names_warning(judge_fixture_t *f, const char *format)
 {
-    apr_array_header_t *warnings = apr_array_make(f->p, 1, sizeof(const char *));
+    apr_array_header_t *warnings = bearer_findings_create(f->p);
 
     bearer_settings_put(&f->dir, USER_FORMAT, user_format, format);
     bearer_judge_lint_names(warnings, f->issuers, bearer_settings_defaults(f->p),
                             &f->server, &f->dir, f->p);
     assert_true(warnings->nelts <= 1);
-    return warnings->nelts ? APR_ARRAY_IDX(warnings, 0, const char *) : NULL;
+    return warnings->nelts ? APR_ARRAY_IDX(warnings, 0, bearer_finding_t).text : NULL;
 }
 
 static void test_separators(void **state)

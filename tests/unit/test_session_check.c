@@ -197,12 +197,12 @@ static void test_lint(void **state)
     unsigned i;
 
     for (i = 0; i < UNIT_COUNT(cases); i++) {
-        apr_array_header_t *warnings = apr_array_make(p, 1, sizeof(char *));
+        apr_array_header_t *warnings = bearer_findings_create(p);
 
         bearer_session_check_lint(warnings, line(p, cases[i].line));
         UNIT_CHECK(warnings->nelts == (cases[i].part ? 1 : 0)
                    && (!cases[i].part
-                       || unit_contains(APR_ARRAY_IDX(warnings, 0, const char *),
+                       || unit_contains(APR_ARRAY_IDX(warnings, 0, bearer_finding_t).text,
                                         cases[i].part)), "%s", cases[i].line);
     }
 }
