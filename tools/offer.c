@@ -247,13 +247,9 @@ static void look_at_host(offer_t *offer, const char *what, const char *url,
 static int is_discovered(const offer_t *offer)
 {
     bearer_issuer_t issuer = { .url = offer->named };
-    const apr_array_header_t *urls = bearer_issuer_metadata_urls(&issuer, offer->p);
-    int i, found = 0;
 
-    for (i = 0; i < urls->nelts; i++) {
-        found |= !strcmp(APR_ARRAY_IDX(urls, i, const char *), offer->source);
-    }
-    return found;
+    return bearer_text_among(bearer_issuer_metadata_urls(&issuer, offer->p),
+                             offer->source);
 }
 
 static void look_at_name(offer_t *offer)

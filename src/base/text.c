@@ -322,21 +322,14 @@ apr_size_t bearer_text_b64token(const char *s, apr_size_t len)
 
 /* ---- lists and identifiers --------------------------------------------- */
 
-int bearer_text_list_has(const char *list, const char *member)
+int bearer_text_among(const apr_array_header_t *list, const char *s)
 {
-    static const char blank[] = " \t\r\n\f\v";
-    apr_size_t len = member ? strlen(member) : 0;
+    int i;
 
-    if (!list || !len) {
-        return 0;
-    }
-    for (list += strspn(list, blank); *list; list += strspn(list, blank)) {
-        apr_size_t n = strcspn(list, blank);
-
-        if (n == len && memcmp(list, member, len) == 0) {
+    for (i = 0; list && s && i < list->nelts; i++) {
+        if (strcmp(APR_ARRAY_IDX(list, i, const char *), s) == 0) {
             return 1;
         }
-        list += n;
     }
     return 0;
 }

@@ -71,8 +71,8 @@ int bearer_text_same_ct(const char *a, const char *b);
 /** Decodes one code point of valid UTF-8 at *s and advances *s. */
 unsigned bearer_text_next(const char **s);
 
-/** A member of a whitespace-separated list? (RFC 6749 section 3.3 scope) */
-int bearer_text_list_has(const char *list, const char *member);
+/** Is s one of list (const char *)? NULL: no. */
+int bearer_text_among(const apr_array_header_t *list, const char *s);
 
 /**
  * Check 12: what is wrong with an identifier that is to become r->user, or

@@ -12,6 +12,7 @@
  */
 #include "authz.h"
 
+#include "base/text.h"
 #include "judge/claim.h"
 
 APLOG_USE_MODULE(auth_bearer);
@@ -402,18 +403,6 @@ int ab_authz_force(request_rec *r)
     return (own && own->ahead) || ab_config_of(r)->optional ? OK : DECLINED;
 }
 
-static int listed(const apr_array_header_t *list, const char *s)
-{
-    int i;
-
-    for (i = 0; i < list->nelts; i++) {
-        if (!strcmp(APR_ARRAY_IDX(list, i, const char *), s)) {
-            return 1;
-        }
-    }
-    return 0;
-}
-
 apr_array_header_t *ab_authz_scopes(request_rec *r,
                                     const bearer_principal_t *principal,
                                     const bearer_settings_t *settings)
@@ -435,7 +424,7 @@ apr_array_header_t *ab_authz_scopes(request_rec *r,
             const item_t *item = &APR_ARRAY_IDX(require->items, k, item_t);
             const char *scope = require->kind->scope(r, item, settings);
 
-            if (scope && !listed(scopes, scope)) {
+            if (scope && !bearer_text_among(scopes, scope)) {
                 APR_ARRAY_PUSH(scopes, const char *) = scope;
             }
         }

@@ -10,6 +10,7 @@
  */
 #include "browser.h"
 
+#include "base/text.h"
 #include "judge/credential_syntax.h"
 
 APLOG_USE_MODULE(auth_bearer);
@@ -133,18 +134,6 @@ static const char *line_of(const apr_array_header_t *lines, const char *value)
     return strncmp(line, value, name + 1) == 0 ? line : NULL;
 }
 
-static int is_line(const apr_array_header_t *lines, const char *value)
-{
-    int i = lines->nelts;
-
-    while (i-- > 0) {
-        if (strcmp(APR_ARRAY_IDX(lines, i, const char *), value) == 0) {
-            return 1;
-        }
-    }
-    return 0;
-}
-
 /* Puts the lines in, or takes them out again. */
 static void replace_lines(request_rec *r, apr_table_t *headers,
                           const apr_array_header_t *lines, int put)
@@ -161,7 +150,7 @@ static void replace_lines(request_rec *r, apr_table_t *headers,
         }
         if (put) {
             value = line_of(lines, entry->val);
-        } else if (is_line(lines, entry->val)) {
+        } else if (bearer_text_among(lines, entry->val)) {
             value = apr_psprintf(r->pool, "%.*s=***", (int)strcspn(entry->val, "="),
                                  entry->val);
         }

@@ -10,6 +10,8 @@
 
 #include <apr_strings.h>
 
+#include "base/text.h"
+
 /* RFC 6750 section 3: what error, error_description and scope may hold. */
 static int is_text(unsigned char c)
 {
@@ -51,16 +53,6 @@ static int is_token(const char *s)
     return 1;
 }
 
-static int is_among(const apr_array_header_t *list, int n, const char *s)
-{
-    while (n-- > 0) {
-        if (strcmp(APR_ARRAY_IDX(list, n, const char *), s) == 0) {
-            return 1;
-        }
-    }
-    return 0;
-}
-
 /* The scope names that may be sent, each once; NULL: none. */
 static const char *scope_value(const apr_array_header_t *scopes, apr_pool_t *p)
 {
@@ -74,7 +66,7 @@ static const char *scope_value(const apr_array_header_t *scopes, apr_pool_t *p)
     for (i = 0; i < scopes->nelts; i++) {
         const char *s = APR_ARRAY_IDX(scopes, i, const char *);
 
-        if (is_token(s) && !is_among(good, good->nelts, s)) {
+        if (is_token(s) && !bearer_text_among(good, s)) {
             APR_ARRAY_PUSH(good, const char *) = s;
         }
     }

@@ -14,7 +14,6 @@
 typedef enum { PRESENT, EQUAL, MATCHES } form_t;
 
 struct bearer_claim_rule_t {
-    const char *spec;
     const char *name;
     const bearer_path_t *path;
     form_t form;
@@ -61,9 +60,9 @@ static const char *separator(const char *spec)
     return NULL;
 }
 
-static const char *compile_regex(bearer_claim_rule_t *rule, const char *pattern,
-                                 bearer_regex_compile_fn compile,
-                                 apr_pool_t *p)
+static const char *compile_regex(bearer_claim_rule_t *rule, const char *spec,
+                                 const char *pattern,
+                                 bearer_regex_compile_fn compile, apr_pool_t *p)
 {
     const char *error = NULL;
 
@@ -71,16 +70,16 @@ static const char *compile_regex(bearer_claim_rule_t *rule, const char *pattern,
         return apr_psprintf(p, "'%s': the regular expression behind ~ is "
                             "empty and would match every value; write '%s' "
                             "for a claim that only has to be there",
-                            rule->spec, rule->name);
+                            spec, rule->name);
     }
     if (!compile) {
         return apr_psprintf(p, "'%s': regular expressions cannot be used "
-                            "here", rule->spec);
+                            "here", spec);
     }
     rule->regex = compile(pattern, &error, p);
     if (!rule->regex) {
         return apr_psprintf(p, "'%s': %s is no regular expression: %s",
-                            rule->spec, pattern,
+                            spec, pattern,
                             error ? error : "it does not compile");
     }
     return NULL;
@@ -96,7 +95,6 @@ const bearer_claim_rule_t *bearer_claim_compile(const char *spec,
     apr_size_t len = at ? (apr_size_t)(at - spec) : strlen(spec);
 
     *error = NULL;
-    rule->spec = apr_pstrdup(p, spec);
     rule->name = unescape(spec, len, 0, p);
     rule->path = bearer_path_compile(rule->name, p);
     if (!rule->path) {
@@ -116,7 +114,7 @@ const bearer_claim_rule_t *bearer_claim_compile(const char *spec,
         rule->value = unescape(at + 1, strlen(at + 1), 1, p);
     } else if (at) {
         rule->form = MATCHES;
-        *error = compile_regex(rule, at + 1, compile, p);
+        *error = compile_regex(rule, spec, at + 1, compile, p);
     }
     return *error ? NULL : rule;
 }
@@ -129,11 +127,6 @@ const char *bearer_claim_value(const bearer_claim_rule_t *rule)
 const char *bearer_claim_name(const bearer_claim_rule_t *rule)
 {
     return rule->name;
-}
-
-const char *bearer_claim_spec(const bearer_claim_rule_t *rule)
-{
-    return rule->spec;
 }
 
 /* ---- typed equality ---------------------------------------------------- */

@@ -33,9 +33,6 @@ const char *bearer_claim_value(const bearer_claim_rule_t *rule);
 /** The name part's path text, e.g. "scope". */
 const char *bearer_claim_name(const bearer_claim_rule_t *rule);
 
-/** The SPEC as written. */
-const char *bearer_claim_spec(const bearer_claim_rule_t *rule);
-
 /** What a caller still spends on regular expressions, asked before each. */
 typedef struct bearer_claim_effort_t {
     int (*spent)(void *baton);   /**< 1: no more, BEARER_REGEX_SPENT */

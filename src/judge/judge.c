@@ -7,6 +7,7 @@
 
 #include <string.h>
 
+#include "base/text.h"
 #include "judge/judge_checks.h"
 
 #define JWT BEARER_ON_JWT
@@ -303,22 +304,8 @@ int bearer_judge_accepts(const bearer_settings_t *settings,
                          const bearer_issuer_t *issuer)
 {
     const apr_array_header_t *list = settings->accept_issuer;
-    int i;
 
-    if (!list || !list->nelts) {
-        return 1;
-    }
-    for (i = 0; i < list->nelts; i++) {
-        if (strcmp(APR_ARRAY_IDX(list, i, const char *), issuer->url) == 0) {
-            return 1;
-        }
-    }
-    return 0;
-}
-
-const char *bearer_judge_client(const json_t *claims)
-{
-    return bearer_principal_client(claims);
+    return !list || !list->nelts || bearer_text_among(list, issuer->url);
 }
 
 int bearer_judge_is_spiffe(const bearer_issuer_t *issuer)

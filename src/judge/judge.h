@@ -190,9 +190,6 @@ const bearer_check_t *bearer_judge_check(int i);
 int bearer_judge_accepts(const bearer_settings_t *settings,
                          const bearer_issuer_t *issuer);
 
-/** The calling client of some claims: azp, else client_id, appid, cid. */
-const char *bearer_judge_client(const json_t *claims);
-
 /** May tokens of this issuer be signed so? Symmetric algorithms count only where
  *  its keys come from a local file. settings: resolved with its layer. */
 bearer_algs_t bearer_judge_algorithms(const bearer_settings_t *settings,

@@ -159,19 +159,6 @@ static const char *aud_at(const json_t *aud, apr_size_t i)
                                                  : json_array_get(aud, i));
 }
 
-static int is_configured_audience(const bearer_judgement_t *j, const char *aud)
-{
-    const apr_array_header_t *wanted = j->settings.audience;
-    int i;
-
-    for (i = 0; i < wanted->nelts; i++) {
-        if (strcmp(APR_ARRAY_IDX(wanted, i, const char *), aud) == 0) {
-            return 1;
-        }
-    }
-    return 0;
-}
-
 static int aud_has_type(const json_t *aud)
 {
     apr_size_t i;
@@ -269,7 +256,7 @@ bearer_reason_t bearer_check_audience(bearer_judgement_t *j)
                             bearer_text_quote_list(j->p, j->settings.audience));
     }
     for (i = 0; i < aud_count(aud); i++) {
-        if (is_configured_audience(j, aud_at(aud, i))) {
+        if (bearer_text_among(j->settings.audience, aud_at(aud, i))) {
             return BEARER_OK;
         }
     }
@@ -631,7 +618,7 @@ static const char *foreign_audience(const bearer_judgement_t *j)
     for (i = 0; i < aud_count(aud); i++) {
         const char *one = aud_at(aud, i);
 
-        if (one && !(j->settings.audience && is_configured_audience(j, one))) {
+        if (one && !bearer_text_among(j->settings.audience, one)) {
             return one;
         }
     }
@@ -681,15 +668,9 @@ bearer_reason_t bearer_check_clients(bearer_judgement_t *j)
 {
     const apr_array_header_t *clients = j->settings.clients;
     const char *client = bearer_principal_client(j->claims);
-    int i;
 
-    if (!clients || !clients->nelts) {
+    if (!clients || !clients->nelts || bearer_text_among(clients, client)) {
         return BEARER_OK;
-    }
-    for (i = 0; client && i < clients->nelts; i++) {
-        if (strcmp(APR_ARRAY_IDX(clients, i, const char *), client) == 0) {
-            return BEARER_OK;
-        }
     }
     if (!client) {
         return bearer_refuse(&j->why, j->p, BEARER_CLIENTS, "the token names no "

@@ -118,12 +118,8 @@ bearer_reason_t bearer_check_authentication(bearer_judgement_t *j)
     const apr_array_header_t *wanted = j->expected->acr_values;
     const char *acr = bearer_json_string(j->claims, "acr");
     apr_time_t when = 0;
-    int i, met = !wanted || !wanted->nelts;
 
-    for (i = 0; !met && acr && i < wanted->nelts; i++) {
-        met = strcmp(acr, APR_ARRAY_IDX(wanted, i, const char *)) == 0;
-    }
-    if (!met) {
+    if (wanted && wanted->nelts && !bearer_text_among(wanted, acr)) {
         return bearer_refuse(&j->why, j->p, BEARER_ACR, "the issuer "
                              "authenticated the user by acr %s, asked for was "
                              "one of %s (AuthBearerLogin acr_values=)",

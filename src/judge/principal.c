@@ -18,21 +18,9 @@
 
 /* ---- lists ------------------------------------------------------------- */
 
-static int has(const apr_array_header_t *list, const char *name)
-{
-    int i;
-
-    for (i = 0; i < list->nelts; i++) {
-        if (strcmp(APR_ARRAY_IDX(list, i, const char *), name) == 0) {
-            return 1;
-        }
-    }
-    return 0;
-}
-
 static void add(apr_array_header_t *out, const char *name)
 {
-    if (*name && (out->nelts > DISTINCT_MAX || !has(out, name))) {
+    if (*name && (out->nelts > DISTINCT_MAX || !bearer_text_among(out, name))) {
         APR_ARRAY_PUSH(out, const char *) = name;
     }
 }
@@ -56,8 +44,9 @@ static void add_split(apr_array_header_t *out, const char *names)
     }
 }
 
-void bearer_principal_collect(apr_array_header_t *out, const json_t *claims,
-                              const bearer_path_t *path, int split)
+/* Strings at a path: a string gives its members when split, an array its strings. */
+static void collect(apr_array_header_t *out, const json_t *claims,
+                    const bearer_path_t *path, int split)
 {
     const json_t *found = bearer_path_find(path, claims);
     void (*put)(apr_array_header_t *, const char *) = split ? add_split : add;
@@ -82,9 +71,7 @@ static apr_array_header_t *pooled(const apr_array_header_t *paths,
     int i;
 
     for (i = 0; paths && i < paths->nelts; i++) {
-        bearer_principal_collect(out, claims,
-                                 APR_ARRAY_IDX(paths, i,
-                                               const bearer_path_t *), split);
+        collect(out, claims, APR_ARRAY_IDX(paths, i, const bearer_path_t *), split);
     }
     return out;
 }
@@ -427,5 +414,6 @@ int bearer_principal_has_scope(const bearer_principal_t *principal,
 int bearer_principal_has_role(const bearer_principal_t *principal,
                               const char *role)
 {
-    return has(principal->roles, role) || has(principal->groups, role);
+    return bearer_text_among(principal->roles, role)
+           || bearer_text_among(principal->groups, role);
 }

@@ -96,9 +96,4 @@ int bearer_principal_has_scope(const bearer_principal_t *principal,
 int bearer_principal_has_role(const bearer_principal_t *principal,
                               const char *role);
 
-/** Strings at a path: a string gives its space-separated members when split,
- *  an array its strings. Appends const char * to out. */
-void bearer_principal_collect(apr_array_header_t *out, const json_t *claims,
-                              const bearer_path_t *path, int split);
-
 #endif

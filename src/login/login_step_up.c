@@ -25,17 +25,11 @@ static bearer_reason_t acr_suffices(const char *wanted, const json_t *claims,
 {
     const apr_array_header_t *list = bearer_login_words(wanted, p);
     const char *acr = bearer_json_string(claims, "acr");
-    int i;
 
-    for (i = 0; acr && i < list->nelts; i++) {
-        if (strcmp(acr, APR_ARRAY_IDX(list, i, const char *)) == 0) {
-            return BEARER_OK;
-        }
-    }
-    return bearer_refuse(why, p, BEARER_ACR, "the session began with acr %s, "
-                         "wanted here is one of %s (AuthBearerLogin acr_values=)",
-                         bearer_text_quote(p, acr),
-                         bearer_text_quote_list(p, list));
+    return bearer_text_among(list, acr) ? BEARER_OK
+        : bearer_refuse(why, p, BEARER_ACR, "the session began with acr %s, "
+                        "wanted here is one of %s (AuthBearerLogin acr_values=)",
+                        bearer_text_quote(p, acr), bearer_text_quote_list(p, list));
 }
 
 static bearer_reason_t age_suffices(const char *wanted, const json_t *claims,

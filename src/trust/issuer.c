@@ -441,19 +441,6 @@ static const char *declared_already(const bearer_issuers_t *issuers,
                         strcmp(other->url, iss) == 0 ? "" : ", as an alias");
 }
 
-static int has_prefix(const bearer_issuer_t *issuer, const char *prefix)
-{
-    const apr_array_header_t *list = issuer->token_prefixes;
-    int i;
-
-    for (i = 0; list && i < list->nelts; i++) {
-        if (strcmp(APR_ARRAY_IDX(list, i, const char *), prefix) == 0) {
-            return 1;
-        }
-    }
-    return 0;
-}
-
 /* Whose token it is must be clear before it is shown to anybody. */
 static const char *prefix_taken(const bearer_issuers_t *issuers,
                                 const bearer_issuer_t *issuer)
@@ -467,7 +454,7 @@ static const char *prefix_taken(const bearer_issuers_t *issuers,
         for (k = 0; list && k < list->nelts; k++) {
             const char *prefix = APR_ARRAY_IDX(list, k, const char *);
 
-            if (has_prefix(other, prefix)) {
+            if (bearer_text_among(other->token_prefixes, prefix)) {
                 return apr_psprintf(issuers->p, AB(0561) "AuthBearerTokenPrefix %s is "
                                     "issuer %s's already: a token that begins "
                                     "so could be either's; write a longer one",

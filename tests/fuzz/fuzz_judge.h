@@ -210,7 +210,7 @@ static void fuzz_check_granted(const bearer_judgement_t *j, int place,
                && !json_object_get(claims, "at_hash")
                && !json_object_get(claims, "c_hash"));
     FUZZ_CHECK(place != 1
-               || strcmp(bearer_judge_client(claims), "c") == 0);
+               || strcmp(bearer_principal_client(claims), "c") == 0);
     fuzz_check_exports(j, p);
 }
 

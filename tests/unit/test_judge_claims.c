@@ -479,7 +479,7 @@ static void test_clients(void **state)
     bearer_settings_put(&f->dir, CLIENTS, clients, NULL);
     judge_expect(f, judge_token(f, NULL), BEARER_GRANTED, BEARER_OK, NULL,
                  "any");
-    assert_string_equal(bearer_judge_client(unit_claims(f->p, "{'cid':'x'}")),
+    assert_string_equal(bearer_principal_client(unit_claims(f->p, "{'cid':'x'}")),
                         "x");
 }
 

@@ -10,6 +10,20 @@ typedef struct outcome_t {
     bearer_jws_t jws;
 } outcome_t;
 
+/* Is name a word of names? */
+static int is_word(const char *names, const char *name)
+{
+    apr_size_t n = 0;
+
+    for (; *names; names += n + strspn(names + n, " ")) {
+        n = strcspn(names, " ");
+        if (n == strlen(name) && memcmp(names, name, n) == 0) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
 static bearer_algs_t set_of(const char *names)
 {
     bearer_algs_t set = 0;
@@ -17,7 +31,7 @@ static bearer_algs_t set_of(const char *names)
     unsigned i;
 
     for (i = 0; (row = bearer_alg_at(i)) != NULL; i++) {
-        set |= bearer_text_list_has(names, row->name) ? row->bit : 0;
+        set |= is_word(names, row->name) ? row->bit : 0;
     }
     return set;
 }
