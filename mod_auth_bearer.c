@@ -129,15 +129,15 @@ static void register_hooks(apr_pool_t *p)
 
     ab_config_begin(p);
     /* last: another module's `Require claim` is known by then */
-    ap_hook_pre_config(ab_config_pre, NULL, NULL, APR_HOOK_LAST);
+    ap_hook_pre_config(ab_start_pre_config, NULL, NULL, APR_HOOK_LAST);
     ap_hook_check_config(ab_check_config, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_test_config(ab_check_dump, NULL, NULL, APR_HOOK_MIDDLE);
-    ap_hook_post_config(ab_process_post_config, NULL, NULL, APR_HOOK_MIDDLE);
-    ap_hook_child_init(ab_process_child_init, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_post_config(ab_start_post_config, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_child_init(ab_start_child_init, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_child_init(ab_refresh_child_init, NULL, NULL, APR_HOOK_LAST);
 
     /* before everything that could answer or refuse: see browser.c */
-    ap_hook_quick_handler(ab_trace_browser_quick, NULL, NULL,
+    ap_hook_quick_handler(ab_browser_quick, NULL, NULL,
                           APR_HOOK_REALLY_FIRST);
     ap_hook_quick_handler(ab_resource_quick, NULL, NULL,
                           APR_HOOK_REALLY_FIRST);
@@ -147,7 +147,7 @@ static void register_hooks(apr_pool_t *p)
                           APR_HOOK_REALLY_FIRST);
     ap_hook_check_access(ab_export_access_checker, NULL, NULL,
                          APR_HOOK_REALLY_FIRST, per_conf);
-    ap_hook_check_authn(ab_trace_check_user_id, NULL, NULL, APR_HOOK_MIDDLE,
+    ap_hook_check_authn(ab_authn_check_user_id, NULL, NULL, APR_HOOK_MIDDLE,
                         per_conf);
     ap_hook_force_authn(ab_authz_force, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_check_authz(ab_authz_checker, NULL, NULL, APR_HOOK_FIRST, per_conf);
@@ -164,6 +164,7 @@ static void register_hooks(apr_pool_t *p)
     ab_caches_register();
     ab_browser_register();
     ab_foreign_user_register();
+    ab_start_register();
     ab_authz_register(p);
     ab_explain_register();
 }

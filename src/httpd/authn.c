@@ -665,7 +665,7 @@ static void begin(attempt_t *a, request_rec *r)
     a->settings = ab_config_of(r);
 }
 
-int ab_authn_check_user_id(request_rec *r)
+static int check_user_id(request_rec *r)
 {
     const char *contradiction;
     attempt_t a;
@@ -698,6 +698,15 @@ int ab_authn_check_user_id(request_rec *r)
         return refuse(&a, BEARER_CROSS_SITE, ab_authn_cross_site, 0);
     }
     return judge(&a);
+}
+
+int ab_authn_check_user_id(request_rec *r)
+{
+    request_rec *before = ab_trace_enter(r);
+    int status = check_user_id(r);
+
+    ab_trace_leave(before);
+    return status;
 }
 
 /* Only what may be granted: nobody is told of a refusal. */

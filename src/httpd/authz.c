@@ -471,7 +471,7 @@ int ab_authz_checker(request_rec *r)
     }
     if (!own || !own->principal) {  /* another module answered for this one */
         ab_foreign_user_settle(r);
-        status = ab_trace_check_user_id(r);
+        status = ab_authn_check_user_id(r);
         if (status != OK) {
             return status;
         }

@@ -302,7 +302,7 @@ static int is_endpoint(const browser_t *browser, const char *name,
                            && !strcmp(name, CALLBACK)));
 }
 
-int ab_browser_quick(request_rec *r, int lookup)
+static int quick(request_rec *r, int lookup)
 {
     const browser_t *browser = ab_config_server(r->server)->browser;
     apr_size_t len, i;
@@ -330,4 +330,13 @@ int ab_browser_quick(request_rec *r, int lookup)
                               "be started", NULL);
     }
     return DECLINED;
+}
+
+int ab_browser_quick(request_rec *r, int lookup)
+{
+    request_rec *before = ab_trace_enter(r);
+    int status = quick(r, lookup);
+
+    ab_trace_leave(before);
+    return status;
 }

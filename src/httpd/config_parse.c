@@ -93,3 +93,17 @@ void ab_parse_note_secret(const parse_t *in, bearer_secret_t *secret)
     noted->secret = secret;
     noted->node = in->cmd->directive;
 }
+
+apr_array_header_t *ab_config_words(apr_pool_t *p, const char *args)
+{
+    apr_array_header_t *words = apr_array_make(p, 4, sizeof(const char *));
+
+    while (*args) {
+        const char *word = ap_getword_conf(p, &args);
+
+        if (*word || *args) {
+            APR_ARRAY_PUSH(words, const char *) = word;
+        }
+    }
+    return words;
+}

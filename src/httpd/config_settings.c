@@ -544,22 +544,6 @@ static const char *parse_client_auth(const parse_t *in, const parser_t *row)
     return error;
 }
 
-const bearer_secret_t *ab_config_key(const global_config_t *global,
-                                     const char *path)
-{
-    int i;
-
-    for (i = 0; path && i < global->secrets->nelts; i++) {
-        const bearer_secret_t *secret = APR_ARRAY_IDX(global->secrets, i,
-                                                      configured_secret_t).secret;
-
-        if (secret->whole && !strcmp(secret->source, path)) {
-            return secret;
-        }
-    }
-    return NULL;
-}
-
 static const char *parse_login(const parse_t *in, const parser_t *row)
 {
     bearer_login_settings_t *login = &MEMBER(in, row, bearer_login_settings_t);
@@ -648,34 +632,6 @@ static const char *parse_session_check(const parse_t *in, const parser_t *row)
     noted->check = check;
     noted->node = in->cmd->directive;
     return NULL;
-}
-
-int ab_config_is_used(const global_config_t *global)
-{
-    return global->issuers->nelts > 0 || global->session_checks->nelts > 0;
-}
-
-int ab_config_keeps_answers(const global_config_t *global)
-{
-    int i;
-
-    for (i = 0; i < global->session_checks->nelts; i++) {
-        if (APR_ARRAY_IDX(global->session_checks, i,
-                          configured_check_t).check->ttl) {
-            return 1;
-        }
-    }
-
-    for (i = 0; i < global->issuers->nelts; i++) {
-        const bearer_issuer_t *issuer = APR_ARRAY_IDX(global->issuers, i,
-                                                      const bearer_issuer_t *);
-
-        if (issuer->introspection.kind != BEARER_SOURCE_OFF
-            && issuer->introspection_ttl) {
-            return 1;
-        }
-    }
-    return 0;
 }
 
 #define ROW(symbol, parse, member, words) \

@@ -488,7 +488,7 @@ static int start(inquiry_t *q)
     if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
         return 0;
     }
-    ab_process_child_init(q->p, q->main);
+    ab_start_child_init(q->p, q->main);
     process = ab_process();
     if (!process) {
         return 0;

@@ -34,7 +34,7 @@ static const request_t *established(const request_rec *r)
 }
 
 /* Not inlined: it is rare, and settle_user() runs several times for each request. */
-__attribute__((noinline)) static void put_right(request_rec *r)
+__attribute__((noinline)) void ab_foreign_user_put_right(request_rec *r)
 {
     static char bearer[] = "Bearer";
     const char *type = ap_auth_type(r);
@@ -55,17 +55,9 @@ static int settle_user(request_rec *r)
     /* not if it is as this module left it, or found it */
     if (r->user != (own ? own->user : NULL) || (own && own->lent)
         || (!r->user && r->ap_auth_type)) {
-        put_right(r);
+        ab_foreign_user_put_right(r);
     }
     return DECLINED;
-}
-
-static int check_access(request_rec *r)
-{
-    if (r->user || r->ap_auth_type) {
-        put_right(r);
-    }
-    return ab_check_foreign_watch ? ab_check_foreign_access(r) : DECLINED;
 }
 
 void ab_foreign_user_settle(request_rec *r)
@@ -89,14 +81,7 @@ void ab_foreign_user_register(void)
 {
     static const char *const ssl[] = { "mod_ssl.c", NULL };
     static const char *const readers[] = { "mod_session.c", NULL };
-    static const char *const authorization[] = { "mod_authz_core.c", NULL };
 
-    ap_hook_check_access(check_access, ssl, NULL, APR_HOOK_REALLY_LAST,
-                         AP_AUTH_INTERNAL_PER_CONF);
-    /* under `Satisfy any` a hook that says no keeps the later ones from being called,
-     * and the round before authentication follows all the same */
-    ap_hook_check_access_ex(check_access, NULL, authorization, APR_HOOK_REALLY_FIRST,
-                            AP_AUTH_INTERNAL_PER_CONF);
     /* mod_headers' fixup, which puts the user into headers, is among the last */
     ap_hook_fixups(settle_user, ssl, readers, APR_HOOK_MIDDLE);
     ap_hook_fixups(settle_user, NULL, NULL, APR_HOOK_REALLY_LAST);

@@ -164,7 +164,6 @@ void *ab_config_create_dir(apr_pool_t *p, char *path);
 void *ab_config_merge_dir(apr_pool_t *p, void *base, void *over);
 /** A new configuration; when the module is loaded. */
 void ab_config_begin(apr_pool_t *pconf);
-int ab_config_pre(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp);
 
 /** The handlers behind the door's directive table; cmd->info is the row. */
 const char *ab_config_setting(cmd_parms *cmd, void *dir, const char *args);
@@ -266,9 +265,19 @@ typedef struct process_t {
 
 /** NULL before child_init. */
 process_t *ab_process(void);
-int ab_process_post_config(apr_pool_t *pconf, apr_pool_t *plog,
-                           apr_pool_t *ptemp, server_rec *s);
-void ab_process_child_init(apr_pool_t *p, server_rec *s);
+/** From then on it is the one that is found; NULL: there is none any more. */
+void ab_process_set(process_t *process);
+/** Key sets, clients and tenants of all issuers.
+ *  @param maintained  background threads look after key sets */
+apr_status_t ab_process_create_parts(process_t *process, int maintained);
+
+/* start.c: for the door, and ab_start_child_init() for explain.c */
+int ab_start_pre_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp);
+int ab_start_post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
+                         server_rec *s);
+void ab_start_child_init(apr_pool_t *p, server_rec *s);
+/** Registers the hook before authentication in which several rooms have a part. */
+void ab_start_register(void);
 
 /** The issuer's own view: S of the vhost that declared it, and I. */
 const bearer_issuer_access_t *ab_process_access(process_t *process, int index);
@@ -384,7 +393,7 @@ void ab_handover_remove(const unsigned char *key);
 
 /* refresh.c: threads that look after key sets and files */
 void ab_refresh_post_config(apr_pool_t *pconf, server_rec *s);
-/** After ab_process_child_init(). */
+/** After ab_start_child_init(). */
 void ab_refresh_child_init(apr_pool_t *p, server_rec *s);
 /** Is a background thread looking after the key sets? */
 int ab_refresh_active(void);
@@ -417,8 +426,6 @@ void ab_status_tick(const process_t *process);
 void ab_status_child_ends(const process_t *process);
 
 /* trace.c: which request a thread works for */
-int ab_trace_check_user_id(request_rec *r);
-int ab_trace_browser_quick(request_rec *r, int lookup);
 /** The thread works for r until leave() gets what enter() gave. */
 request_rec *ab_trace_enter(request_rec *r);
 void ab_trace_leave(request_rec *before);
@@ -709,6 +716,8 @@ void ab_export_token_id(request_rec *r, const credential_t *credential);
 /** Where AuthType Bearer is in force: makes r->user (and ap_auth_type) the user
  *  that this module established for r, or none. */
 void ab_foreign_user_settle(request_rec *r);
+/** The same for a user that is not as this module left him. */
+void ab_foreign_user_put_right(request_rec *r);
 /** r was redirected to a location of AuthType Bearer: its user stays if this module
  *  established it. 1: there is none now. */
 int ab_foreign_user_forget(request_rec *r);

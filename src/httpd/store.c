@@ -73,21 +73,9 @@ static atomic_uint too_long[STORE_KINDS];
 static apr_global_mutex_t *mutex;
 static store_t stores[STORE_KINDS];  /* filled in post_config */
 
-int ab_store_is_foreign(const store_config_t *store)
-{
-    return store->name && !store->own && strcmp(store->name, "shmcb") != 0;
-}
-
 const char *ab_store_word(store_kind_t kind)
 {
     return kinds[kind].word;
-}
-
-apr_uint64_t ab_store_own_size(const global_config_t *global)
-{
-    const store_config_t *store = &global->stores[STORE_SESSIONS];
-
-    return store->provider ? 0 : store->own ? store->own : BEARER_TABLE_DEFAULT;
 }
 
 static int any_login(server_rec *s)

@@ -8,7 +8,6 @@
 #include "glue.h"
 
 #include "base/traceparent.h"
-#include "browser.h"
 
 APLOG_USE_MODULE(auth_bearer);
 
@@ -114,24 +113,4 @@ const bearer_http_client_t *ab_trace_http(const bearer_http_client_t *inner,
     client->perform = perform;
     client->baton = (void *)(apr_uintptr_t)inner;
     return client;
-}
-
-/* ---- the hooks that work for a request ------------------------------------------ */
-
-int ab_trace_check_user_id(request_rec *r)
-{
-    request_rec *before = ab_trace_enter(r);
-    int rc = ab_authn_check_user_id(r);
-
-    ab_trace_leave(before);
-    return rc;
-}
-
-int ab_trace_browser_quick(request_rec *r, int lookup)
-{
-    request_rec *before = ab_trace_enter(r);
-    int rc = ab_browser_quick(r, lookup);
-
-    ab_trace_leave(before);
-    return rc;
 }

@@ -30,7 +30,7 @@ ONLY_IN = {"say": "httpd/remote.c"}
 PASSED_ON = {
     "httpd/answer.c": {"%srefused, %s/%s: %s%s"},
     "httpd/page.c": {"%srefused, %s/%s, page %s: %s"},
-    "httpd/process.c": {"%s%s"},
+    "httpd/start.c": {"%s%s"},
     "httpd/trace.c": {"%s%s"},
     "httpd/remote.c": {"%sAuthBearerSOCache %s:%s for=%s: %s%s"},
     "httpd/browser_session.c": {"%s (session %s): %s"},

@@ -34,12 +34,12 @@ def test_the_sources_are_in_order():
 
 
 @pytest.mark.parametrize("path,before,after,complaint", [
-    ("src/httpd/process.c", 'AB(0901) "', '"', "has no number"),
+    ("src/httpd/start.c", 'AB(0901) "', '"', "has no number"),
     ("src/httpd/config_issuer.c", 'AB(0524) "', '"', "without a number is returned"),
-    ("src/httpd/process.c", "AB(0901)", "AB(0912)", "AB0912 is used at more than one"),
-    ("src/httpd/process.c", "AB(0901)", "AB(0019)", "AB0019 is used at more than one"),
-    ("src/httpd/process.c", "AB(0901)", "AB(0999)", "AB0999 is not in"),
-    ("src/httpd/process.c", 'AB(0901) "', 'AB(0901) "\\"', "a double quote"),
+    ("src/httpd/start.c", "AB(0901)", "AB(0912)", "AB0912 is used at more than one"),
+    ("src/httpd/start.c", "AB(0901)", "AB(0019)", "AB0019 is used at more than one"),
+    ("src/httpd/start.c", "AB(0901)", "AB(0999)", "AB0999 is not in"),
+    ("src/httpd/start.c", 'AB(0901) "', 'AB(0901) "\\"', "a double quote"),
     (CATALOGUE, "AB0901 emerg", "AB0901 error", "AB0901 is logged as emerg"),
     (CATALOGUE, "AB0019 info audience/aud", "AB0019 error audience/aud",
      "AB0019 is info audience/aud"),

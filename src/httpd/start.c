@@ -1,0 +1,279 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/**
+ * @file start.c
+ * What happens when, from the configuration to the end of a child: the order in
+ * which the rooms prepare themselves before and after fork.
+ */
+#include "store_redis.h"
+
+#include <ap_mpm.h>
+#include <curl/curl.h>
+
+APLOG_USE_MODULE(auth_bearer);
+
+/* ---- before the configuration is read -------------------------------------- */
+
+int ab_start_pre_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp)
+{
+    (void)plog;
+    (void)ptemp;
+    ab_authz_pre_config(pconf);
+    return ab_store_pre_config(pconf);
+}
+
+/* ---- when it has been read --------------------------------------------------- */
+
+#define TENANTS_HANDED_OVER 32
+
+static int is_used(server_rec *s)
+{
+    return ab_config_is_used(ab_config_server(s)->global);
+}
+
+/* What judging needs of each vhost's issuers together. */
+static void prepare_judging(apr_pool_t *pconf, server_rec *s)
+{
+    for (; s; s = s->next) {
+        server_config_t *server = ab_config_server(s);
+
+        if (server->issuers) {
+            server->common = bearer_judge_prepare(server->issuers,
+                                                  server->global->defaults,
+                                                  &server->settings, pconf);
+        }
+    }
+}
+
+/* Here and not in each child: the children's user need not be able to read
+ * them. */
+static int start_secrets(apr_pool_t *pconf, server_rec *s)
+{
+    const apr_array_header_t *secrets = ab_config_server(s)->global->secrets;
+    const char *error;
+    int i;
+
+    for (i = 0; i < secrets->nelts; i++) {
+        if (bearer_secret_start(APR_ARRAY_IDX(secrets, i,
+                                              configured_secret_t).secret,
+                                &error, pconf) != APR_SUCCESS) {
+            ap_log_error(APLOG_MARK, APLOG_EMERG, 0, s, AB(0902) "%s", error);
+            return HTTP_INTERNAL_SERVER_ERROR;
+        }
+    }
+    return OK;
+}
+
+/* Key sets that are fetched; of one issuer's tenants as many as are worth it. */
+static unsigned count_sets(server_rec *s)
+{
+    const apr_array_header_t *issuers = ab_config_server(s)->global->issuers;
+    int i, sets = 0;
+
+    for (i = 0; i < issuers->nelts; i++) {
+        const char *keys = APR_ARRAY_IDX(issuers, i, const bearer_issuer_t *)
+                               ->keys.value;
+
+        sets += keys && strstr(keys, "{tenant}") ? TENANTS_HANDED_OVER : 1;
+    }
+    return (unsigned)sets;
+}
+
+static apr_status_t end_curl(void *nothing)
+{
+    (void)nothing;
+    curl_global_cleanup();
+    return APR_SUCCESS;
+}
+
+/* Runs twice at start: the first pass only proves that the configuration can
+ * be used. */
+int ab_start_post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
+                         server_rec *s)
+{
+    int status;
+
+    (void)plog;
+    ab_process_set(NULL);
+    if (ap_state_query(AP_SQ_MAIN_STATE) == AP_SQ_MS_CREATE_PRE_CONFIG
+        || !is_used(s)) {
+        return OK;
+    }
+    if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
+        ap_log_error(APLOG_MARK, APLOG_EMERG, 0, s, AB(0901) "libcurl cannot be used");
+        return HTTP_INTERNAL_SERVER_ERROR;
+    }
+    apr_pool_cleanup_register(pconf, NULL, end_curl, apr_pool_cleanup_null);
+    prepare_judging(pconf, s);
+    ab_resource_post_config(pconf, s);
+    ab_status_post_config(pconf, s);
+    ab_waiting_post_config(s, ptemp);
+    ab_shared_create(pconf, s);  /* without it nothing is throttled */
+    ab_handover_create(count_sets(s), ptemp, s);
+    status = start_secrets(pconf, s);
+    if (status == OK) {
+        status = ab_store_post_config(pconf, ptemp, s);
+    }
+    if (status == OK) {
+        status = ab_browser_post_config(pconf, s);
+    }
+    if (status == OK) {
+        ab_refresh_post_config(pconf, s);
+    }
+    return status;
+}
+
+/* ---- in a child -------------------------------------------------------------- */
+
+#define LEVEL_ERROR   APLOG_ERR
+#define LEVEL_WARNING APLOG_WARNING
+#define LEVEL_NOTICE  APLOG_NOTICE
+#define LEVEL_INFO    APLOG_INFO
+#define LEVEL_DEBUG   APLOG_DEBUG
+
+static void world_log(void *server, bearer_log_level_t level, const char *message)
+{
+    static const int levels[] = {
+#define X(symbol) LEVEL_##symbol,
+        BEARER_LOG_LEVELS(X)
+#undef X
+    };
+
+    ap_log_error(APLOG_MARK, levels[level], 0, (server_rec *)server,
+                 "%s%s", message, ab_trace_suffix_here());
+}
+
+/* Not even the first request of a child waits for what the host knows. */
+static void prime_keysets(process_t *process)
+{
+    apr_pool_t *ptemp;
+    int i;
+
+    if (apr_pool_create_unmanaged(&ptemp) != APR_SUCCESS) {
+        return;
+    }
+    for (i = 0; i < process->keyset_count; i++) {
+        bearer_keyset_prime(process->keysets[i], ptemp);
+        apr_pool_clear(ptemp);
+    }
+    apr_pool_destroy(ptemp);
+}
+
+static void make_throttle(process_t *process)
+{
+    apr_size_t size;
+    void *block = ab_shared_throttle(&size);
+
+    apr_status_t rv = block
+        ? bearer_throttle_attach(&process->throttle, block, size,
+                                 BEARER_THROTTLE_ENTRIES, &process->world,
+                                 process->pool)
+        : APR_ENOMEM;
+
+    if (rv != APR_SUCCESS) {
+        process->throttle = NULL;
+        ap_log_error(APLOG_MARK, APLOG_WARNING, rv, process->server, AB(0912) "no client "
+                     "is throttled: the throttle's memory cannot be used; stop "
+                     "and start the server");
+    }
+}
+
+/* Before anything that belongs to the child goes. */
+static apr_status_t forget(void *process)
+{
+    ab_process_set(NULL);
+    ab_refresh_end(((process_t *)process)->crew);
+    ab_status_child_ends(process);
+    return APR_SUCCESS;
+}
+
+/* What a child verifies tokens with, over its client for HTTP. */
+static apr_status_t make_parts(process_t *process, apr_pool_t *p)
+{
+    apr_status_t rv;
+
+    ab_store_redis_child_init(process);
+    rv = ab_process_create_parts(process, ab_refresh_active());
+    if (rv == APR_SUCCESS) {
+        rv = bearer_sha256_create(&process->sha256, process->pool);
+    }
+    if (rv == APR_SUCCESS) {
+        rv = ab_asking_create(process);
+    }
+    if (rv == APR_SUCCESS) {
+        rv = ab_refresh_crew(&process->crew, p);
+    }
+    if (rv == APR_SUCCESS) {
+        rv = bearer_tokencache_create(&process->tokens,
+                                      process->global->token_cache_entries, p);
+    }
+    if (rv == APR_SUCCESS && process->global->revocations) {
+        rv = bearer_revocation_create(&process->revocations,
+                                      process->global->revocations,
+                                      &process->world, p);
+    }
+    return rv;
+}
+
+void ab_start_child_init(apr_pool_t *p, server_rec *s)
+{
+    process_t *process;
+    apr_status_t rv;
+
+    if (!is_used(s)) {
+        return;
+    }
+    ab_store_child_init(p, s);
+    process = apr_pcalloc(p, sizeof(*process));
+    process->pool = p;
+    process->server = s;
+    process->global = ab_config_server(s)->global;
+    process->world.log = world_log;
+    process->world.log_baton = s;
+    process->world.is_told = !ab_shared_first(SHARED_WARN_CHILD);
+    process->world.keys_cache = ab_store_cache(STORE_KEYS);
+    process->world.keys_home = ab_store_home();
+    rv = bearer_http_curl_create(&process->world.http, "mod_auth_bearer", p);
+    if (rv == APR_SUCCESS) {
+        bearer_http_curl_stop_when(process->world.http,
+                                   ab_refresh_must_stop, NULL);
+        process->world.http = ab_trace_http(process->world.http, p);
+        ab_status_child_init(process);
+        rv = ab_waiting_create(process);
+    }
+    if (rv == APR_SUCCESS) {
+        rv = make_parts(process, p);
+    }
+    if (rv != APR_SUCCESS) {
+        ap_log_error(APLOG_MARK, APLOG_CRIT, rv, s, AB(0913) "a child cannot "
+                     "verify tokens and refuses all of them");
+        return;
+    }
+    prime_keysets(process);
+    make_throttle(process);
+    process->headers = bearer_headers_create(p);
+    apr_pool_pre_cleanup_register(p, process, forget);
+    ab_process_set(process);
+}
+
+/* ---- before authentication --------------------------------------------------- */
+
+static int check_access(request_rec *r)
+{
+    if (r->user || r->ap_auth_type) {
+        ab_foreign_user_put_right(r);
+    }
+    return ab_check_foreign_watch ? ab_check_foreign_access(r) : DECLINED;
+}
+
+void ab_start_register(void)
+{
+    static const char *const ssl[] = { "mod_ssl.c", NULL };
+    static const char *const authorization[] = { "mod_authz_core.c", NULL };
+
+    ap_hook_check_access(check_access, ssl, NULL, APR_HOOK_REALLY_LAST,
+                         AP_AUTH_INTERNAL_PER_CONF);
+    /* under `Satisfy any` a hook that says no keeps the later ones from being called,
+     * and the round before authentication follows all the same */
+    ap_hook_check_access_ex(check_access, NULL, authorization, APR_HOOK_REALLY_FIRST,
+                            AP_AUTH_INTERNAL_PER_CONF);
+}
