@@ -17,7 +17,7 @@
 
 #include "base/reason.h"
 #include "base/world.h"
-#include "jose/alg.h"
+#include "judge/judge.h"
 
 /** Exit statuses, the same for every command. */
 enum {
@@ -29,13 +29,17 @@ enum {
 /** Properties of an option. */
 #define HT_REQUIRED 1
 #define HT_REPEAT 2  /**< may be given more than once */
+/* For ht_misplaced(): means nothing in one of the ways to call the command. */
+#define HT_CLAIMS 4      /**< where there are no claims */
+#define HT_SERVER 8      /**< without a server's configuration */
+#define HT_NO_SERVER 16  /**< with a server's configuration */
 
 typedef struct ht_option_t {
     const char *name;      /**< without the dashes (one for a letter, two for
                                 a word); NULL ends a table */
     const char *argument;  /**< as the help names it; NULL: a switch */
     int flags;
-    const char *help;
+    const char *help;      /**< names the directive that it stands for, if any */
 } ht_option_t;
 
 /** Rows of an option table at most. */
@@ -49,7 +53,7 @@ typedef struct ht_command_t {
     int reads_token;       /**< from standard input */
     const char *summary;   /**< one line, for the list of commands */
     const char *help;      /**< what else to know, or NULL */
-    const ht_option_t *options;
+    const ht_option_t *options;  /**< NULL: takes none */
     int (*run)(const ht_call_t *call);
 } ht_command_t;
 
@@ -84,10 +88,24 @@ const apr_array_header_t *ht_values(const ht_call_t *call, const char *name);
 
 int ht_has(const ht_call_t *call, const char *name);
 
+/** HT_OK, or HT_USAGE if an option with that property is given, after a message:
+ *  its name, and why it is misplaced. */
+int ht_misplaced(const ht_call_t *call, int property, const char *why);
+
+/** What the library says of directives, with the options that stand for them;
+ *  unchanged where a server's configuration (-f) has them. */
+const char *ht_own_words(const ht_call_t *call, const char *text);
+
 /** A whole number within min..max into *number, which keeps what it holds when
  *  the option is absent. HT_OK, or HT_USAGE after a message. */
 int ht_number(const ht_call_t *call, const char *name, apr_int64_t min,
               apr_int64_t max, apr_int64_t *number);
+
+/** A time in seconds within SECONDS of 1970, or 0, or a span of them. */
+#define HT_SECONDS_MAX APR_INT64_C(1000000000000)
+
+/** The time of --now, or the clock's. HT_OK, or HT_USAGE after a message. */
+int ht_now(const ht_call_t *call, apr_time_t *now);
 
 /** The row of one algorithm. HT_OK, or HT_USAGE after a message. */
 int ht_alg(const ht_call_t *call, const char *name, const bearer_alg_t **alg);
@@ -141,6 +159,25 @@ int ht_create_json(const ht_call_t *call, const char *path, int mode,
 
 /** Wipes every string of a JSON value with secrets in it when the pool goes. */
 void ht_wipe_json(const ht_call_t *call, json_t *value);
+
+/* ---- judging (ht_judge.c) ------------------------------------------------- */
+
+/** The algorithms of --alg, lists by comma, or those that are accepted by default.
+ *  HT_OK, or HT_USAGE after a message. */
+int ht_algs(const ht_call_t *call, bearer_algs_t *algs);
+
+/** Reads --alg, --audience, --clock-skew, --max-age and --now into server and j.
+ *  HT_OK, or HT_USAGE after a message. */
+int ht_judgement(const ht_call_t *call, bearer_judgement_t *j,
+                 bearer_settings_t *server);
+
+/** Declares the only issuer of j; its url and its keys are set. HT_OK, or HT_USAGE
+ *  after a message. */
+int ht_declare(const ht_call_t *call, bearer_judgement_t *j,
+               bearer_issuer_t *issuer);
+
+/** The claims of a JWT, which anyone may have written; NULL for any other token. */
+json_t *ht_unverified_claims(const char *token, apr_size_t len, apr_pool_t *p);
 
 /* ---- the network (ht_net.c) ---------------------------------------------- */
 

@@ -61,11 +61,9 @@ static int run(const ht_call_t *call)
     return ht_write_json(call, claims);
 }
 
-static const ht_option_t options[] = { { NULL, NULL, 0, NULL } };
-
 const ht_command_t ht_decode = {
     "decode", NULL, 1, "Print header and payload of a token, unverified.",
     "Two JSON documents. Never use them to decide anything: that is what "
     "verify is for.",
-    options, run
+    NULL, run
 };

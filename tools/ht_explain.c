@@ -15,16 +15,12 @@
 
 #include "base/json.h"
 #include "base/text.h"
-#include "jose/jws.h"
 #include "judge/claim.h"
 #include "judge/exports.h"
 #include "keys/keyset.h"
 #include "report/explain.h"
 #include "state/revocation.h"
 #include "tell.h"
-
-#define SECONDS_MAX APR_INT64_C(1000000000000)
-#define SKEW_MAX 300  /* as for AuthBearerClockSkew */
 
 static int report(const ht_call_t *call, const json_t *answer)
 {
@@ -105,8 +101,7 @@ typedef struct inquiry_t {
     const ht_call_t *call;
     apr_pool_t *p;
     bearer_settings_t settings;      /**< of the server layer */
-    bearer_issuer_t *issuer;
-    bearer_issuers_t *issuers;
+    bearer_issuer_t issuer;
     bearer_settings_t resolved;
     bearer_world_t world;
     bearer_issuer_access_t access;
@@ -115,25 +110,6 @@ typedef struct inquiry_t {
     bearer_explain_t *explain;
     bearer_judgement_t j;
 } inquiry_t;
-
-static int read_algs(inquiry_t *q)
-{
-    const apr_array_header_t *names = ht_values(q->call, "alg");
-    bearer_algs_t set = 0;
-    const bearer_alg_t *alg;
-    int i;
-
-    for (i = 0; names && i < names->nelts; i++) {
-        if (ht_alg(q->call, APR_ARRAY_IDX(names, i, const char *), &alg) != HT_OK) {
-            return HT_USAGE;
-        }
-        set |= alg->bit;
-    }
-    if (names) {
-        bearer_settings_put(&q->settings, ALGORITHMS, algorithms, set);
-    }
-    return HT_OK;
-}
 
 static int read_user_claim(inquiry_t *q)
 {
@@ -152,47 +128,29 @@ static int read_user_claim(inquiry_t *q)
     return HT_OK;
 }
 
+/* Settings whose value is an option's as it is. */
+#define PUT(q, option, symbol, member, value) \
+    (ht_has((q)->call, option) \
+     ? (void)bearer_settings_put(&(q)->settings, symbol, member, \
+                                 value((q)->call, option)) : (void)0)
+
 static int read_settings(inquiry_t *q)
 {
-    const ht_call_t *call = q->call;
-    apr_int64_t skew = 60, age = 0;
+    const apr_array_header_t *tenants = ht_values(q->call, "tenant");
 
-    if (ht_number(call, "clock-skew", 0, SKEW_MAX, &skew) != HT_OK
-        || ht_number(call, "max-age", 0, SECONDS_MAX, &age) != HT_OK
-        || read_algs(q) != HT_OK || read_user_claim(q) != HT_OK) {
+    if (ht_judgement(q->call, &q->j, &q->settings) != HT_OK
+        || read_user_claim(q) != HT_OK) {
         return HT_USAGE;
     }
-    bearer_settings_put(&q->settings, CLOCK_SKEW, clock_skew,
-                        apr_time_from_sec(skew));
-    if (ht_has(call, "max-age")) {
-        bearer_settings_put(&q->settings, MAX_TOKEN_AGE, max_token_age,
-                            apr_time_from_sec(age));
-    }
-    if (ht_has(call, "audience")) {
-        bearer_settings_put(&q->settings, AUDIENCE, audience,
-                            ht_values(call, "audience"));
-    }
-    if (ht_has(call, "client")) {
-        bearer_settings_put(&q->settings, CLIENTS, clients,
-                            ht_values(call, "client"));
-    }
-    if (ht_has(call, "client-id")) {
-        bearer_settings_put(&q->settings, CLIENT_ID, client_id,
-                            ht_value(call, "client-id"));
-    }
-    if (ht_has(call, "ca-file")) {
-        bearer_settings_put(&q->settings, CA_FILE, ca_file,
-                            ht_value(call, "ca-file"));
-    }
-    if (ht_has(call, "http-proxy")) {
-        bearer_settings_put(&q->settings, HTTP_PROXY, http_proxy,
-                            ht_value(call, "http-proxy"));
-    }
-    if (ht_values(call, "tenant") && ht_values(call, "tenant")->nelts > 1) {
+    PUT(q, "client", CLIENTS, clients, ht_values);
+    PUT(q, "client-id", CLIENT_ID, client_id, ht_value);
+    PUT(q, "ca-file", CA_FILE, ca_file, ht_value);
+    PUT(q, "http-proxy", HTTP_PROXY, http_proxy, ht_value);
+    if (tenants && tenants->nelts > 1) {
         bearer_settings_put(&q->settings, USER_FORMAT, user_format, "%u@%t");
     }
     bearer_settings_put(&q->settings, NO_AUDIENCE, no_audience_accept,
-                        ht_has(call, "no-audience"));
+                        ht_has(q->call, "no-audience"));
     return HT_OK;
 }
 
@@ -204,22 +162,18 @@ static int is_url(const char *s)
 static int declare_issuer(inquiry_t *q)
 {
     const char *keys = ht_value(q->call, "keys"), *error;
-    bearer_issuer_t *issuer = apr_pcalloc(q->p, sizeof(*issuer));
+    bearer_issuer_t *issuer = &q->issuer;
 
-    issuer->url = issuer->name = ht_value(q->call, "issuer");
+    issuer->url = ht_value(q->call, "issuer");
     issuer->tenants = ht_values(q->call, "tenant");
-    issuer->introspection.kind = BEARER_SOURCE_OFF;
-    issuer->file = "htbearer";
     if (keys) {
         issuer->keys.kind = is_url(keys) ? BEARER_SOURCE_URL : BEARER_SOURCE_FILE;
         issuer->keys.value = keys;
     }
-    q->issuer = issuer;
-    q->issuers = bearer_issuers_create(q->p);
-    error = bearer_issuers_add(q->issuers, issuer);
-    if (!error) {
-        error = bearer_issuer_fetch_error(issuer, q->access.plain_http, q->p);
+    if (ht_declare(q->call, &q->j, issuer) != HT_OK) {
+        return HT_USAGE;
     }
+    error = bearer_issuer_fetch_error(issuer, q->access.plain_http, q->p);
     return error ? ht_usage(q->call, "%s", error) : HT_OK;
 }
 
@@ -229,8 +183,8 @@ static int lint(const inquiry_t *q)
     apr_array_header_t *findings = bearer_findings_create(q->p);
     const bearer_finding_t *error;
 
-    bearer_judge_lint(findings, q->issuers, bearer_settings_defaults(q->p),
-                      &q->settings, NULL, q->p);
+    bearer_judge_lint(findings, q->j.issuers, q->j.defaults, &q->settings, NULL,
+                      q->p);
     error = bearer_findings_error(findings);
     return error ? ht_usage(q->call, "%s", error->text) : HT_OK;
 }
@@ -251,9 +205,8 @@ static int make_world(inquiry_t *q)
     }
     q->world.now = world_now;
     q->world.now_baton = q;
-    bearer_settings_resolve(&q->resolved, bearer_settings_defaults(q->p),
-                            &q->settings, NULL, NULL);
-    q->access.issuer = q->issuer;
+    bearer_settings_resolve(&q->resolved, q->j.defaults, &q->settings, NULL, NULL);
+    q->access.issuer = &q->issuer;
     q->access.settings = &q->resolved;
     q->access.world = &q->world;
     return bearer_keyset_create(&q->keyset, &q->access, q->p) == APR_SUCCESS
@@ -439,19 +392,13 @@ static json_t *answer_of(inquiry_t *q, bearer_verdict_t verdict)
 static int prepare(inquiry_t *q)
 {
     const char *path = ht_value(q->call, "revocations");
-    apr_int64_t now = -1;
 
     q->access.plain_http = ht_values(q->call, "plain-http");
     if (!q->access.plain_http) {
         q->access.plain_http = apr_array_make(q->p, 1, sizeof(const char *));
     }
-    if (ht_number(q->call, "now", 0, SECONDS_MAX, &now) != HT_OK
-        || read_settings(q) != HT_OK || declare_issuer(q) != HT_OK
-        || lint(q) != HT_OK) {
-        return HT_USAGE;
-    }
-    q->j.now = now < 0 ? apr_time_now() : apr_time_from_sec(now);
-    if (make_world(q) != HT_OK) {
+    if (read_settings(q) != HT_OK || declare_issuer(q) != HT_OK || lint(q) != HT_OK
+        || make_world(q) != HT_OK) {
         return HT_USAGE;
     }
     if (path && bearer_revocation_create(&q->revocations, path, &q->world, q->p)
@@ -471,11 +418,6 @@ static int by_options(const ht_call_t *call, const char *token, apr_size_t len)
         return HT_USAGE;
     }
     q->explain = bearer_explain_create(q->p);
-    q->j.p = q->p;
-    q->j.issuers = q->issuers;
-    q->j.defaults = bearer_settings_defaults(q->p);
-    q->j.server = &q->settings;
-    q->j.method = "jwt";
     q->j.keys = keys_of;
     q->j.keys_baton = q;
     q->j.revoked = q->revocations ? ask_revoked : NULL;
@@ -488,35 +430,15 @@ static int by_options(const ht_call_t *call, const char *token, apr_size_t len)
 
 /* ---- the command ---------------------------------------------------------------- */
 
-static int misplaced(const ht_call_t *call, const char *const *names,
-                     const char *what)
-{
-    for (; *names; names++) {
-        if (ht_has(call, *names)) {
-            return ht_usage(call, "--%s %s", *names, what);
-        }
-    }
-    return HT_OK;
-}
-
 static int check_options(const ht_call_t *call)
 {
-    static const char *const without_server[] = {
-        "issuer", "keys", "audience", "no-audience", "client", "client-id", "alg",
-        "user-claim", "clock-skew", "max-age", "tenant", "revocations", "require",
-        "ca-file", "http-proxy", "plain-http", "now", NULL
-    };
-    static const char *const of_server[] = {
-        "httpd", "host", "method", "address", NULL
-    };
-
     if (!ht_has(call, "f")) {
         if (call->operands->nelts) {
             return ht_usage(call, "a path belongs to a configuration (-f FILE), a "
                             "token to standard input");
         }
         return ht_has(call, "issuer")
-                   ? misplaced(call, of_server, "means nothing without -f")
+                   ? ht_misplaced(call, HT_SERVER, "means nothing without -f")
                    : ht_usage(call, "-f FILE PATH or --issuer URL is needed");
     }
     if (call->operands->nelts != 1
@@ -524,7 +446,7 @@ static int check_options(const ht_call_t *call)
         return ht_usage(call, "one path is needed, e.g. -f httpd.conf /orders; "
                         "the token comes by standard input");
     }
-    return misplaced(call, without_server, "is said by the configuration of -f");
+    return ht_misplaced(call, HT_NO_SERVER, "is said by the configuration of -f");
 }
 
 static int run(const ht_call_t *call)
@@ -550,33 +472,34 @@ static int run(const ht_call_t *call)
 static const ht_option_t options[] = {
     { "f", "FILE", 0, "judge by this configuration of httpd, for the path behind "
       "the options" },
-    { "httpd", "PATH", 0, "the httpd to ask (default: apache2ctl, httpd or "
+    { "httpd", "PATH", HT_SERVER, "the httpd to ask (default: apache2ctl, httpd or "
       "apache2, whichever is found first)" },
     { "D", "NAME", HT_REPEAT, "passed on to httpd" },
-    { "host", "NAME", 0, "which virtual host; needed where several protect the "
-      "path" },
-    { "method", "METHOD", 0, "of the request (default GET)" },
-    { "address", "IP", 0, "of the client (default 127.0.0.1)" },
-    { "issuer", "URL", 0, "without -f: AuthBearerIssuer" },
-    { "keys", "SOURCE", 0, "AuthBearerKeys, a file or a URL (default: what the "
-      "issuer's metadata names)" },
-    { "audience", "AUD", HT_REPEAT, "AuthBearerAudience" },
-    { "no-audience", NULL, 0, "AuthBearerNoAudience accept" },
-    { "client", "ID", HT_REPEAT, "AuthBearerClients" },
-    { "client-id", "ID", 0, "AuthBearerClientID" },
-    { "alg", "ALG", HT_REPEAT, "AuthBearerAlgorithms" },
-    { "user-claim", "PATH", 0, "AuthBearerUserClaim" },
-    { "clock-skew", "SECONDS", 0, "AuthBearerClockSkew (default 60)" },
-    { "max-age", "SECONDS", 0, "AuthBearerMaxTokenAge (default 90000; 0 is off)" },
-    { "tenant", "ID", HT_REPEAT, "AuthBearerTenants" },
-    { "revocations", "FILE", 0, "AuthBearerRevocations" },
-    { "require", "LINE", HT_REPEAT, "as behind Require: \"scope orders.read\"; of "
-      "several lines any is enough" },
-    { "ca-file", "FILE", 0, "AuthBearerCAFile" },
-    { "http-proxy", "URL", 0, "AuthBearerHTTPProxy" },
-    { "plain-http", "HOST", HT_REPEAT, "AuthBearerPlainHTTP" },
+    { "host", "NAME", HT_SERVER, "which virtual host; needed where several protect "
+      "the path" },
+    { "method", "METHOD", HT_SERVER, "of the request (default GET)" },
+    { "address", "IP", HT_SERVER, "of the client (default 127.0.0.1)" },
+    { "issuer", "URL", HT_NO_SERVER, "without -f: AuthBearerIssuer" },
+    { "keys", "SOURCE", HT_NO_SERVER, "AuthBearerKeys, a file or a URL (default: "
+      "what the issuer's metadata names)" },
+    { "audience", "AUD", HT_REPEAT | HT_NO_SERVER, "AuthBearerAudience" },
+    { "no-audience", NULL, HT_NO_SERVER, "AuthBearerNoAudience accept" },
+    { "client", "ID", HT_REPEAT | HT_NO_SERVER, "AuthBearerClients" },
+    { "client-id", "ID", HT_NO_SERVER, "AuthBearerClientID" },
+    { "alg", "ALG", HT_REPEAT | HT_NO_SERVER, "AuthBearerAlgorithms" },
+    { "user-claim", "PATH", HT_NO_SERVER, "AuthBearerUserClaim" },
+    { "clock-skew", "SECONDS", HT_NO_SERVER, "AuthBearerClockSkew (default 60)" },
+    { "max-age", "SECONDS", HT_NO_SERVER, "AuthBearerMaxTokenAge (default 90000; "
+      "0 is off)" },
+    { "tenant", "ID", HT_REPEAT | HT_NO_SERVER, "AuthBearerTenants" },
+    { "revocations", "FILE", HT_NO_SERVER, "AuthBearerRevocations" },
+    { "require", "LINE", HT_REPEAT | HT_NO_SERVER, "as behind Require: \"scope "
+      "orders.read\"; of several lines any is enough" },
+    { "ca-file", "FILE", HT_NO_SERVER, "AuthBearerCAFile" },
+    { "http-proxy", "URL", HT_NO_SERVER, "AuthBearerHTTPProxy" },
+    { "plain-http", "HOST", HT_REPEAT | HT_NO_SERVER, "AuthBearerPlainHTTP" },
     { "offline", NULL, 0, "ask nobody" },
-    { "now", "EPOCH", 0, "judge as of this time, in seconds since 1970" },
+    { "now", "EPOCH", HT_NO_SERVER, "judge as of this time, in seconds since 1970" },
     { "json", NULL, 0, "everything as one JSON object" },
     { NULL, NULL, 0, NULL }
 };

@@ -23,74 +23,10 @@
 
 /* ---- messages ------------------------------------------------------------ */
 
-/* What the library calls by a directive is an option here. */
-static const struct {
-    const char *directive, *option;
-} own_words[] = {
-    { "AuthBearerIssuer", "issuer" }, { "AuthBearerKeys", "keys" },
-    { "AuthBearerAudience", "audience" }, { "AuthBearerNoAudience", "no-audience" },
-    { "AuthBearerClients", "client" }, { "AuthBearerClientID", "client-id" },
-    { "AuthBearerAlgorithms", "alg" }, { "AuthBearerUserClaim", "user-claim" },
-    { "AuthBearerClockSkew", "clock-skew" }, { "AuthBearerMaxTokenAge", "max-age" },
-    { "AuthBearerTenants", "tenant" }, { "AuthBearerRevocations", "revocations" },
-    { "AuthBearerCAFile", "ca-file" }, { "AuthBearerHTTPProxy", "http-proxy" },
-    { "AuthBearerPlainHTTP", "plain-http" }
-};
-
-/* The option that a directive's name stands for; NULL: the command has none. */
-static const char *option_for(const ht_call_t *call, const char *name, size_t len)
-{
-    const ht_option_t *option;
-    size_t i;
-
-    for (i = 0; i < sizeof(own_words) / sizeof(own_words[0]); i++) {
-        if (strlen(own_words[i].directive) == len
-            && !strncmp(own_words[i].directive, name, len)) {
-            for (option = call->command->options; option->name; option++) {
-                if (!strcmp(option->name, own_words[i].option)) {
-                    return option->name;
-                }
-            }
-        }
-    }
-    return NULL;
-}
-
-/* Judged by a server's configuration: then it is that which has to be changed. */
-static int has_configuration(const ht_call_t *call)
-{
-    int i;
-
-    for (i = 0; call->command->options[i].name; i++) {
-        if (!strcmp(call->command->options[i].name, "f")) {
-            return call->values[i] != NULL;
-        }
-    }
-    return 0;
-}
-
-static const char *in_own_words(const ht_call_t *call, const char *text)
-{
-    static const char prefix[] = "AuthBearer";
-    const char *out = "", *at, *option;
-    size_t len;
-
-    while (!has_configuration(call) && (at = strstr(text, prefix)) != NULL) {
-        len = strspn(at, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz");
-        option = option_for(call, at, len);
-        out = apr_pstrcat(call->p, out, apr_pstrmemdup(call->p, text,
-                                                       (size_t)(at - text)),
-                          option ? "--" : "",
-                          option ? option : apr_pstrmemdup(call->p, at, len), NULL);
-        text = at + len;
-    }
-    return apr_pstrcat(call->p, out, text, NULL);
-}
-
 static void say(const ht_call_t *call, const char *hint, const char *fmt,
                 va_list args)
 {
-    const char *text = in_own_words(call, apr_pvsprintf(call->p, fmt, args));
+    const char *text = ht_own_words(call, apr_pvsprintf(call->p, fmt, args));
 
     if (hint) {
         fprintf(stderr, "htbearer %s: %s (see: htbearer help %s)\n",

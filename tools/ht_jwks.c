@@ -81,12 +81,10 @@ static int run(const ht_call_t *call)
     return status == HT_OK ? ht_write_json(call, set) : status;
 }
 
-static const ht_option_t options[] = { { NULL, NULL, 0, NULL } };
-
 const ht_command_t ht_jwks = {
     "jwks", "[FILE]...", 0,
     "Write PEM public keys and certificates as a JWK Set.",
     "Reads the files, or standard input without any. A key's kid is its RFC "
     "7638 thumbprint. Private keys are refused.",
-    options, run
+    NULL, run
 };

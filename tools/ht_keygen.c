@@ -19,59 +19,28 @@
 /** Octets of the longest oct key made. */
 #define OCT_MAX 512
 
-static EVP_PKEY *make_rsa(const bearer_alg_t *alg, int bits)
-{
-    (void)alg;
-    return EVP_PKEY_Q_keygen(NULL, NULL, "RSA", (size_t)bits);
-}
-
-static EVP_PKEY *make_ec(const bearer_alg_t *alg, int bits)
-{
-    (void)bits;
-    return EVP_PKEY_Q_keygen(NULL, NULL, "EC", alg->curve);
-}
-
 /* EdDSA leaves the curve open (RFC 8037): Ed25519 is what others support. */
-static EVP_PKEY *make_okp(const bearer_alg_t *alg, int bits)
+static EVP_PKEY *make_pkey(const bearer_alg_t *alg, int bits)
 {
-    (void)bits;
-    return EVP_PKEY_Q_keygen(NULL, NULL, alg->curve ? alg->curve : "Ed25519");
-}
-
-typedef struct kind_t {
-    bearer_kty_t kty;
-    int min_bits, max_bits;  /**< 0: the algorithm fixes the size */
-    EVP_PKEY *(*make)(const bearer_alg_t *alg, int bits);
-} kind_t;
-
-static const kind_t kinds[] = {
-    { BEARER_KTY_RSA, BEARER_RSA_MIN_BITS, BEARER_RSA_MAX_BITS, make_rsa },
-    { BEARER_KTY_EC, 0, 0, make_ec },
-    { BEARER_KTY_OKP, 0, 0, make_okp },
-    { BEARER_KTY_OCT, 0, 8 * OCT_MAX, NULL },  /* from min_key on */
-};
-
-static const kind_t *find_kind(bearer_kty_t kty)
-{
-    const kind_t *kind = kinds;
-
-    while (kind->kty != kty) {
-        kind++;
-    }
-    return kind;
+    return alg->kty == BEARER_KTY_RSA
+               ? EVP_PKEY_Q_keygen(NULL, NULL, "RSA", (size_t)bits)
+         : alg->kty == BEARER_KTY_EC ? EVP_PKEY_Q_keygen(NULL, NULL, "EC", alg->curve)
+         : EVP_PKEY_Q_keygen(NULL, NULL, alg->curve ? alg->curve : "Ed25519");
 }
 
 static int read_bits(const ht_call_t *call, const bearer_alg_t *alg, int *bits)
 {
-    const kind_t *kind = find_kind(alg->kty);
-    int min = alg->min_key ? (int)alg->min_key * 8 : kind->min_bits;
+    int max = alg->kty == BEARER_KTY_RSA ? BEARER_RSA_MAX_BITS
+            : alg->kty == BEARER_KTY_OCT ? 8 * OCT_MAX
+            : 0;  /* the algorithm fixes the size */
+    int min = alg->min_key ? (int)alg->min_key * 8 : BEARER_RSA_MIN_BITS;
     apr_int64_t number = min;
 
-    if (ht_has(call, "bits") && !kind->max_bits) {
+    if (ht_has(call, "bits") && !max) {
         return ht_usage(call, "--bits is for RSA and HMAC: %s fixes the size of "
                               "its keys", alg->name);
     }
-    if (ht_number(call, "bits", min, kind->max_bits, &number) != HT_OK) {
+    if (ht_number(call, "bits", min, max, &number) != HT_OK) {
         return HT_USAGE;
     }
     if (number % 8) {
@@ -94,19 +63,13 @@ static json_t *make_set(const ht_call_t *call, json_t *jwk)
 static int pkey_pair(const ht_call_t *call, const bearer_alg_t *alg, int bits,
                      json_t **private_jwk, json_t **public_jwk)
 {
-    EVP_PKEY *pkey = find_kind(alg->kty)->make(alg, bits);
-    apr_status_t status = APR_EGENERAL;
+    EVP_PKEY *pkey = make_pkey(alg, bits);
+    int made = pkey
+        && bearer_jwk_from_pkey(private_jwk, pkey, 1, call->p) == APR_SUCCESS
+        && bearer_jwk_from_pkey(public_jwk, pkey, 0, call->p) == APR_SUCCESS;
 
-    if (pkey) {
-        status = bearer_jwk_from_pkey(private_jwk, pkey, 1, call->p);
-    }
-    if (status == APR_SUCCESS) {
-        status = bearer_jwk_from_pkey(public_jwk, pkey, 0, call->p);
-    }
     EVP_PKEY_free(pkey);
-    return status == APR_SUCCESS
-               ? HT_OK
-               : ht_fail(call, HT_USAGE, "OpenSSL did not make the key");
+    return made ? HT_OK : ht_fail(call, HT_USAGE, "OpenSSL did not make the key");
 }
 
 static int oct_key(const ht_call_t *call, int bits, json_t **jwk)

@@ -30,7 +30,7 @@ static int option_row(const ht_command_t *command, const char *name,
 {
     int i;
 
-    for (i = 0; i < HT_OPTIONS_MAX && command->options[i].name; i++) {
+    for (i = 0; command->options && command->options[i].name; i++) {
         if (strlen(command->options[i].name) == len
             && !memcmp(command->options[i].name, name, len)) {
             return i;
@@ -126,12 +126,24 @@ static int check_required(const ht_call_t *call)
 {
     int i;
 
-    for (i = 0; call->command->options[i].name; i++) {
+    for (i = 0; call->command->options && call->command->options[i].name; i++) {
         const ht_option_t *option = &call->command->options[i];
 
         if ((option->flags & HT_REQUIRED) && !call->values[i]) {
             return ht_usage(call, "--%s %s is missing", option->name,
                             option->argument);
+        }
+    }
+    return HT_OK;
+}
+
+int ht_misplaced(const ht_call_t *call, int property, const char *why)
+{
+    int i;
+
+    for (i = 0; call->command->options[i].name; i++) {
+        if ((call->command->options[i].flags & property) && call->values[i]) {
+            return ht_usage(call, "--%s %s", call->command->options[i].name, why);
         }
     }
     return HT_OK;
@@ -204,6 +216,15 @@ int ht_number(const ht_call_t *call, const char *name, apr_int64_t min,
     return HT_OK;
 }
 
+int ht_now(const ht_call_t *call, apr_time_t *now)
+{
+    apr_int64_t seconds = -1;
+    int status = ht_number(call, "now", 0, HT_SECONDS_MAX, &seconds);
+
+    *now = seconds < 0 ? apr_time_now() : apr_time_from_sec(seconds);
+    return status;
+}
+
 int ht_alg(const ht_call_t *call, const char *name, const bearer_alg_t **alg)
 {
     *alg = bearer_alg_find(name);
@@ -222,6 +243,47 @@ int ht_alg(const ht_call_t *call, const char *name, const bearer_alg_t **alg)
         return ht_usage(call, "this OpenSSL refuses %s", (*alg)->name);
     }
     return HT_OK;
+}
+
+/* ---- the library's words -------------------------------------------------- */
+
+static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+
+/* The option that stands for the directive at text: the first directive that its
+ * help names. NULL: the command has none. */
+static const char *option_for(const ht_call_t *call, const char *text, size_t len)
+{
+    const ht_option_t *option = call->command->options;
+
+    for (; option && option->name; option++) {
+        const char *named = strstr(option->help, "AuthBearer");
+
+        if (named && strspn(named, letters) == len && !strncmp(named, text, len)) {
+            return option->name;
+        }
+    }
+    return NULL;
+}
+
+const char *ht_own_words(const ht_call_t *call, const char *text)
+{
+    const char *out = "", *at, *option;
+    int configuration = option_row(call->command, "f", 1);
+    size_t len;
+
+    if (configuration >= 0 && call->values[configuration]) {
+        return text;
+    }
+    while ((at = strstr(text, "AuthBearer")) != NULL) {
+        len = strspn(at, letters);
+        option = option_for(call, at, len);
+        out = apr_pstrcat(call->p, out,
+                          apr_pstrmemdup(call->p, text, (size_t)(at - text)),
+                          option ? "--" : "",
+                          option ? option : apr_pstrmemdup(call->p, at, len), NULL);
+        text = at + len;
+    }
+    return apr_pstrcat(call->p, out, text, NULL);
 }
 
 /* ---- help ---------------------------------------------------------------- */
@@ -273,7 +335,7 @@ static void print_synopsis(const ht_command_t *command, apr_pool_t *p)
     int column = printf("usage: htbearer %s", command->name);
     const ht_option_t *option;
 
-    for (option = command->options; option->name; option++) {
+    for (option = command->options; option && option->name; option++) {
         const char *text = option_text(option, p);
 
         if (!(option->flags & HT_REQUIRED)) {
@@ -305,10 +367,10 @@ void ht_print_help(const ht_command_t *command, apr_pool_t *p)
         print_wrapped(command->help, 0, 0);
         putchar('\n');
     }
-    if (command->options->name) {
+    if (command->options) {
         putchar('\n');
     }
-    for (option = command->options; option->name; option++) {
+    for (option = command->options; option && option->name; option++) {
         int column = printf("  %s", option_text(option, p));
 
         if (column > 23) {

@@ -6,35 +6,25 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include <apr_strings.h>
 #include <apr_time.h>
 
 #include "base/json.h"
 #include "base/text.h"
-#include "jose/jws.h"
 #include "state/revocation.h"
-
-#define SECONDS_MAX APR_INT64_C(1000000000000)
 
 /* "2030-01-31T12:00:00Z" (RFC 3339 section 5.6, UTC). */
 static int parse_date(const char *text, apr_time_t *when)
 {
-    apr_time_exp_t date = { 0 };
-    int end = 0;
+    struct tm date = { 0 };
+    const char *end = strspn(text, "0123456789-T:Z") == 20
+                          ? strptime(text, "%Y-%m-%dT%H:%M:%SZ", &date) : NULL;
+    apr_int64_t seconds = end && !*end ? timegm(&date) : -1;
 
-    if (sscanf(text, "%4d-%2d-%2dT%2d:%2d:%2dZ%n", &date.tm_year, &date.tm_mon,
-               &date.tm_mday, &date.tm_hour, &date.tm_min, &date.tm_sec, &end)
-            != 6
-        || text[end] || strspn(text, "0123456789-T:Z") != 20
-        || date.tm_year < 1970 || date.tm_mon < 1 || date.tm_mon > 12
-        || date.tm_mday < 1 || date.tm_mday > 31 || date.tm_hour > 23
-        || date.tm_min > 59 || date.tm_sec > 60) {
-        return 0;
-    }
-    date.tm_year -= 1900;
-    date.tm_mon -= 1;
-    return apr_time_exp_gmt_get(when, &date) == APR_SUCCESS;
+    *when = apr_time_from_sec(seconds);
+    return seconds >= 0;
 }
 
 /* 0: for ever. */
@@ -52,7 +42,7 @@ static int read_until(const ht_call_t *call, apr_time_t *until)
                               "2030-01-31T12:00:00Z, or never",
                         bearer_text_quote(call->p, text));
     }
-    if (ht_number(call, "until", 1, SECONDS_MAX, &seconds) != HT_OK) {
+    if (ht_number(call, "until", 1, HT_SECONDS_MAX, &seconds) != HT_OK) {
         return HT_USAGE;
     }
     *until = apr_time_from_sec(seconds);
@@ -70,53 +60,20 @@ static int is_over(const ht_call_t *call, apr_time_t until)
     return 1;
 }
 
-static int add_jti(const ht_call_t *call, const char *iss, const char *jti,
-                   apr_time_t until)
+/* The entry of a token or, where that is NULL, of its iss and jti. */
+static int add(const ht_call_t *call, const char *token, apr_size_t len,
+               const char *iss, const char *jti, apr_time_t until)
 {
-    const char *error = NULL;
+    const char *file = ht_value(call, "file"), *error = NULL;
+    apr_time_t now = apr_time_now();
+    apr_status_t rv =
+        token ? bearer_revocation_append_token(file, token, len, until, now, &error,
+                                               call->p)
+              : bearer_revocation_append_jti(file, iss, jti, until, now, &error,
+                                             call->p);
 
-    if (bearer_revocation_append_jti(ht_value(call, "file"), iss, jti, until,
-                                     apr_time_now(), &error, call->p)
-        != APR_SUCCESS) {
-        return ht_fail(call, HT_USAGE, "%s", error ? error : "not added");
-    }
-    return HT_OK;
-}
-
-static int add_token(const ht_call_t *call, const char *token, apr_size_t len,
-                     apr_time_t until)
-{
-    const char *error = NULL;
-
-    if (bearer_revocation_append_token(ht_value(call, "file"), token, len,
-                                       until, apr_time_now(), &error, call->p)
-        != APR_SUCCESS) {
-        return ht_fail(call, HT_USAGE, "%s", error ? error : "not added");
-    }
-    return HT_OK;
-}
-
-/* RFC 6750 section 2.1: what can stand in the Authorization field at all. */
-static int is_b64token(const char *token, apr_size_t len)
-{
-    return len && strspn(token, "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-                                "abcdefghijklmnopqrstuvwxyz"
-                                "0123456789-._~+/=") == len;
-}
-
-/* The claims of a JWT, unverified: whoever revokes a token gives up something,
- * he gains nothing. NULL for any other token. */
-static json_t *claims_of(const char *token, apr_size_t len, apr_pool_t *p)
-{
-    bearer_jws_t jws = { 0 };
-    json_t *claims;
-
-    if (bearer_jws_parse(&jws, token, len, NULL, p) != BEARER_OK
-        || bearer_json_parse(&claims, jws.payload, jws.payload_len, NULL, p)
-               != APR_SUCCESS) {
-        return NULL;
-    }
-    return claims;
+    return rv == APR_SUCCESS
+               ? HT_OK : ht_fail(call, HT_USAGE, "%s", error ? error : "not added");
 }
 
 static int revoke_token(const ht_call_t *call, apr_time_t until)
@@ -130,10 +87,11 @@ static int revoke_token(const ht_call_t *call, apr_time_t until)
     if (status != HT_OK) {
         return status;
     }
-    if (!is_b64token(token, len)) {
+    /* RFC 6750 section 2.1: what can stand in the Authorization field at all */
+    if (!len || bearer_text_b64token(token, len) != len) {
         return ht_fail(call, HT_REFUSED, "refused: standard input is no token");
     }
-    claims = claims_of(token, len, call->p);
+    claims = ht_unverified_claims(token, len, call->p);
     iss = bearer_json_string(claims, "iss");
     jti = bearer_json_string(claims, "jti");
     if (!ht_has(call, "until")
@@ -143,11 +101,11 @@ static int revoke_token(const ht_call_t *call, apr_time_t until)
     if (is_over(call, until)) {
         return HT_OK;
     }
-    status = add_token(call, token, len, until);
+    status = add(call, token, len, NULL, NULL, until);
     /* An ECDSA signature has a twin that verifies just as well (r, n - s), and
      * with it the token has another digest; its jti stays. */
     if (status == HT_OK && iss && jti) {
-        status = add_jti(call, iss, jti, until);
+        status = add(call, NULL, 0, iss, jti, until);
     }
     return status;
 }
@@ -161,7 +119,7 @@ static void print_entry(void *baton, const bearer_revocation_listed_t *entry)
     apr_size_t len;
     const char *line;
 
-    if (entry->until && entry->until <= SECONDS_MAX
+    if (entry->until && entry->until <= HT_SECONDS_MAX
         && apr_time_exp_gmt(&date, apr_time_from_sec(entry->until)) == APR_SUCCESS) {
         apr_strftime(until, &len, sizeof(until), "%Y-%m-%dT%H:%M:%SZ", &date);
     }
@@ -200,7 +158,7 @@ static int run(const ht_call_t *call)
     if (!jti || !issuer || !ht_has(call, "until")) {
         return ht_usage(call, "--jti, --issuer and --until belong together");
     }
-    return is_over(call, until) ? HT_OK : add_jti(call, issuer, jti, until);
+    return is_over(call, until) ? HT_OK : add(call, NULL, 0, issuer, jti, until);
 }
 
 static const ht_option_t options[] = {

@@ -18,9 +18,6 @@
 #include "jose/jwk.h"
 #include "jose/jws.h"
 
-/** Seconds; far enough either way, and no sum of two overflows. */
-#define SECONDS_MAX APR_INT64_C(1000000000000)
-
 /* ---- the key ------------------------------------------------------------- */
 
 static const char *const kty_names[] = {
@@ -209,16 +206,15 @@ static int add_audience(const ht_call_t *call, json_t *claims)
 
 static int add_times(const ht_call_t *call, json_t *claims)
 {
-    apr_int64_t now = apr_time_sec(apr_time_now());
-    apr_int64_t expires = 3600, not_before = 0;
+    apr_int64_t max = HT_SECONDS_MAX, expires = 3600, not_before = 0, now;
+    apr_time_t clock;
 
-    if (ht_number(call, "now", 0, SECONDS_MAX, &now) != HT_OK
-        || ht_number(call, "expires", -SECONDS_MAX, SECONDS_MAX, &expires)
-               != HT_OK
-        || ht_number(call, "not-before", -SECONDS_MAX, SECONDS_MAX, &not_before)
-               != HT_OK) {
+    if (ht_now(call, &clock) != HT_OK
+        || ht_number(call, "expires", -max, max, &expires) != HT_OK
+        || ht_number(call, "not-before", -max, max, &not_before) != HT_OK) {
         return HT_USAGE;
     }
+    now = apr_time_sec(clock);
     json_object_set_new(claims, "iat", json_integer(now));
     json_object_set_new(claims, "exp", json_integer(now + expires));
     if (ht_has(call, "not-before")) {
@@ -270,17 +266,9 @@ static int make_claims(const ht_call_t *call, const char **payload,
 static int read_payload(const ht_call_t *call, const char **payload,
                         apr_size_t *len)
 {
-    static const char *const claims_only[] = {
-        "issuer", "subject", "audience", "expires", "not-before", "now",
-        "claim", NULL
-    };
-    int i;
-
-    for (i = 0; claims_only[i]; i++) {
-        if (ht_has(call, claims_only[i])) {
-            return ht_usage(call, "--payload is signed as it is: --%s cannot "
-                                  "be added", claims_only[i]);
-        }
+    if (ht_misplaced(call, HT_CLAIMS, "cannot be added: --payload is signed as it is")
+        != HT_OK) {
+        return HT_USAGE;
     }
     return ht_read_file(call, ht_value(call, "payload"),
                         (apr_size_t)BEARER_TOKEN_MAX, payload, len);
@@ -306,37 +294,32 @@ static int make_header(const ht_call_t *call, const json_t *jwk, json_t **header
     return add_string(call, *header, "kid", bearer_json_string(jwk, "kid"));
 }
 
-static int sign_oct(const ht_call_t *call, const json_t *jwk, json_t *header,
-                    const char *payload, apr_size_t len,
-                    const bearer_alg_t *alg, char **token, const char **error)
+/* The token, or NULL with *error, which may be NULL. */
+static char *signed_by(const ht_call_t *call, const json_t *jwk, json_t *header,
+                       const char *payload, apr_size_t len,
+                       const bearer_alg_t *alg, const char **error)
 {
     const char *k = bearer_json_string(jwk, "k");
-    unsigned char *oct;
-    apr_size_t oct_len;
-    apr_status_t status;
-
-    if (!k || bearer_b64url_decode_p(&oct, &oct_len, k, strlen(k), call->p)
-                  != APR_SUCCESS) {
-        *error = "k is no base64url";
-        return HT_USAGE;
-    }
-    status = bearer_jws_sign(token, header, payload, len, alg, NULL, oct,
-                             oct_len, error, call->p);
-    OPENSSL_cleanse(oct, oct_len);
-    return status == APR_SUCCESS ? HT_OK : HT_USAGE;
-}
-
-static int sign_pkey(const ht_call_t *call, const json_t *jwk, json_t *header,
-                     const char *payload, apr_size_t len,
-                     const bearer_alg_t *alg, char **token, const char **error)
-{
+    unsigned char *oct = NULL;
+    apr_size_t oct_len = 0;
     EVP_PKEY *pkey = NULL;
+    char *token = NULL;
 
-    return bearer_jwk_private(&pkey, jwk, error, call->p) == APR_SUCCESS
-                   && bearer_jws_sign(token, header, payload, len, alg, pkey,
-                                      NULL, 0, error, call->p) == APR_SUCCESS
-               ? HT_OK
-               : HT_USAGE;
+    if (alg->kty != BEARER_KTY_OCT) {
+        if (bearer_jwk_private(&pkey, jwk, error, call->p) != APR_SUCCESS) {
+            return NULL;
+        }
+    } else if (!k || bearer_b64url_decode_p(&oct, &oct_len, k, strlen(k), call->p)
+                         != APR_SUCCESS) {
+        *error = "k is no base64url";
+        return NULL;
+    }
+    if (bearer_jws_sign(&token, header, payload, len, alg, pkey, oct, oct_len, error,
+                        call->p) != APR_SUCCESS) {
+        token = NULL;
+    }
+    OPENSSL_cleanse(oct, oct_len);
+    return token;
 }
 
 static int sign(const ht_call_t *call, const json_t *jwk,
@@ -344,15 +327,13 @@ static int sign(const ht_call_t *call, const json_t *jwk,
 {
     const char *error = NULL;
     json_t *header = NULL;
-    char *token = NULL;
-    int status;
+    char *token;
 
     if (make_header(call, jwk, &header) != HT_OK) {
         return HT_USAGE;
     }
-    status = (alg->kty == BEARER_KTY_OCT ? sign_oct : sign_pkey)(
-        call, jwk, header, payload, len, alg, &token, &error);
-    if (status != HT_OK || !token) {
+    token = signed_by(call, jwk, header, payload, len, alg, &error);
+    if (!token) {
         return ht_fail(call, HT_USAGE, "%s: %s",
                        bearer_text_quote(call->p, ht_value(call, "key")),
                        error ? error : "OpenSSL did not sign");
@@ -402,15 +383,15 @@ static const ht_option_t options[] = {
     { "key", "FILE", HT_REQUIRED, "private JWK Set, as keygen makes it" },
     { "kid", "KID", 0, "which key of the set" },
     { "alg", "ALG", 0, "algorithm, when the key leaves a choice" },
-    { "issuer", "ISS", 0, "iss" },
-    { "subject", "SUB", 0, "sub" },
-    { "audience", "AUD", HT_REPEAT, "aud; several make an array" },
-    { "expires", "SECONDS", 0, "exp, from now on (default 3600; may be "
+    { "issuer", "ISS", HT_CLAIMS, "iss" },
+    { "subject", "SUB", HT_CLAIMS, "sub" },
+    { "audience", "AUD", HT_REPEAT | HT_CLAIMS, "aud; several make an array" },
+    { "expires", "SECONDS", HT_CLAIMS, "exp, from now on (default 3600; may be "
       "negative)" },
-    { "not-before", "SECONDS", 0, "nbf, from now on (may be negative)" },
-    { "now", "EPOCH", 0, "take this for the time, in seconds since 1970" },
+    { "not-before", "SECONDS", HT_CLAIMS, "nbf, from now on (may be negative)" },
+    { "now", "EPOCH", HT_CLAIMS, "take this for the time, in seconds since 1970" },
     { "typ", "TYP", 0, "header typ (default at+jwt; '' leaves it out)" },
-    { "claim", "NAME=VALUE", HT_REPEAT, "any claim; VALUE is JSON where it "
+    { "claim", "NAME=VALUE", HT_REPEAT | HT_CLAIMS, "any claim; VALUE is JSON where it "
       "parses as such, else a string" },
     { "payload", "FILE", 0, "sign these bytes as they are instead of claims; - "
       "is standard input" },

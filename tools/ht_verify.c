@@ -9,16 +9,10 @@
 #include <string.h>
 
 #include <apr_strings.h>
-#include <apr_time.h>
 
 #include "base/json.h"
 #include "base/text.h"
 #include "jose/jwk.h"
-#include "jose/jws.h"
-#include "judge/judge.h"
-
-#define SECONDS_MAX APR_INT64_C(1000000000000)
-#define SKEW_MAX 300  /* as for AuthBearerClockSkew */
 
 typedef struct verify_t {
     const ht_call_t *call;
@@ -29,36 +23,6 @@ typedef struct verify_t {
 } verify_t;
 
 /* ---- what is given ------------------------------------------------------- */
-
-static int add_algs(const ht_call_t *call, const char *list, bearer_algs_t *algs)
-{
-    char *copy = apr_pstrdup(call->p, list), *state;
-    const char *name = apr_strtok(copy, ", ", &state);
-    const bearer_alg_t *alg;
-
-    for (; name; name = apr_strtok(NULL, ", ", &state)) {
-        if (ht_alg(call, name, &alg) != HT_OK) {
-            return HT_USAGE;
-        }
-        *algs |= alg->bit;
-    }
-    return HT_OK;
-}
-
-static int read_algs(const ht_call_t *call, bearer_algs_t *algs)
-{
-    const apr_array_header_t *lists = ht_values(call, "alg");
-    int i;
-
-    *algs = lists ? 0 : bearer_alg_supported(bearer_alg_defaults());
-    for (i = 0; lists && i < lists->nelts; i++) {
-        if (add_algs(call, APR_ARRAY_IDX(lists, i, const char *), algs)
-            != HT_OK) {
-            return HT_USAGE;
-        }
-    }
-    return *algs ? HT_OK : ht_usage(call, "--alg names no algorithm");
-}
 
 static apr_status_t release_keys(void *set)
 {
@@ -140,21 +104,6 @@ static bearer_reason_t keys_of_file(void *baton, const bearer_issuer_t *issuer,
     return BEARER_OK;
 }
 
-/* The token's own claims, before anything is known about it; NULL if none. */
-static json_t *unverified_claims(const verify_t *v)
-{
-    bearer_jws_t jws = { 0 };
-    json_t *claims;
-    apr_pool_t *p = v->call->p;
-
-    if (bearer_jws_parse(&jws, v->token, v->len, NULL, p) != BEARER_OK
-        || bearer_json_parse(&claims, jws.payload, jws.payload_len, NULL, p)
-               != APR_SUCCESS) {
-        return NULL;
-    }
-    return claims;
-}
-
 static const apr_array_header_t *own_audience(const json_t *claims,
                                               apr_pool_t *p)
 {
@@ -177,64 +126,30 @@ static const apr_array_header_t *own_audience(const json_t *claims,
     return list;
 }
 
-/* Without --audience the token's own is taken; with none in it either, that it
- * names none is accepted. */
-static void set_audience(bearer_settings_t *settings, const ht_call_t *call,
-                         const json_t *claims)
-{
-    const apr_array_header_t *list = ht_values(call, "audience");
-
-    if (!list) {
-        bearer_settings_put(settings, NO_AUDIENCE, no_audience_accept, 1);
-        list = own_audience(claims, call->p);
-    }
-    bearer_settings_put(settings, AUDIENCE, audience, list);
-}
-
-static int read_settings(const verify_t *v, const json_t *claims,
-                         bearer_settings_t *settings)
-{
-    const ht_call_t *call = v->call;
-    apr_int64_t skew = 60, age = 0;
-
-    if (ht_number(call, "clock-skew", 0, SKEW_MAX, &skew) != HT_OK
-        || ht_number(call, "max-age", 0, SECONDS_MAX, &age) != HT_OK) {
-        return HT_USAGE;
-    }
-    bearer_settings_put(settings, ALGORITHMS, algorithms, v->algs);
-    bearer_settings_put(settings, CLOCK_SKEW, clock_skew,
-                        apr_time_from_sec(skew));
-    if (ht_has(call, "max-age")) {
-        bearer_settings_put(settings, MAX_TOKEN_AGE, max_token_age,
-                            apr_time_from_sec(age));
-    }
-    set_audience(settings, call, claims);
-    return HT_OK;
-}
-
-static int declare_issuer(const verify_t *v, const json_t *claims,
-                          bearer_issuers_t *issuers)
+/* What is not asked for is the token's own: its audience, or that it has none, and
+ * its issuer. Without one, the judge will say so. */
+static int complete(const verify_t *v, const json_t *claims, bearer_judgement_t *j,
+                    bearer_settings_t *server)
 {
     apr_pool_t *p = v->call->p;
     bearer_issuer_t *issuer = apr_pcalloc(p, sizeof(*issuer));
-    const char *error;
 
+    if (!ht_has(v->call, "audience")) {
+        bearer_settings_put(server, NO_AUDIENCE, no_audience_accept, 1);
+        bearer_settings_put(server, AUDIENCE, audience, own_audience(claims, p));
+    }
     issuer->url = ht_value(v->call, "issuer");
     if (!issuer->url) {
         issuer->url = bearer_json_string(claims, "iss");
     }
     if (!issuer->url) {
-        return HT_OK;  /* the judge will say that the token has none */
+        j->issuers = bearer_issuers_create(p);
+        return HT_OK;
     }
-    issuer->name = issuer->url;
-    issuer->aliases = apr_array_make(p, 1, sizeof(const char *));
     issuer->metadata.kind = BEARER_SOURCE_OFF;
     issuer->keys.kind = BEARER_SOURCE_FILE;
     issuer->keys.value = ht_value(v->call, "keys");
-    issuer->introspection.kind = BEARER_SOURCE_OFF;
-    issuer->file = "htbearer";
-    error = bearer_issuers_add(issuers, issuer);
-    return error ? ht_usage(v->call, "%s", error) : HT_OK;
+    return ht_declare(v->call, j, issuer);
 }
 
 static void say_what_was_not_asked(const ht_call_t *call)
@@ -250,29 +165,17 @@ static void say_what_was_not_asked(const ht_call_t *call)
     }
 }
 
-static int verify_claims(const verify_t *v)
+static int verify_claims(verify_t *v)
 {
     const ht_call_t *call = v->call;
-    const json_t *claims = unverified_claims(v);
-    bearer_settings_t server = { 0 }, dir = { 0 };
-    bearer_judgement_t j = { 0 };
-    bearer_issuers_t *issuers = bearer_issuers_create(call->p);
-    apr_int64_t now = -1;
+    const json_t *claims = ht_unverified_claims(v->token, v->len, call->p);
+    bearer_settings_t server = { 0 };
+    bearer_judgement_t j = { .keys = keys_of_file, .keys_baton = v };
 
-    if (ht_number(call, "now", 0, SECONDS_MAX, &now) != HT_OK
-        || read_settings(v, claims, &server) != HT_OK
-        || declare_issuer(v, claims, issuers) != HT_OK) {
+    if (ht_judgement(call, &j, &server) != HT_OK
+        || complete(v, claims, &j, &server) != HT_OK) {
         return HT_USAGE;
     }
-    j.p = call->p;
-    j.now = now < 0 ? apr_time_now() : apr_time_from_sec(now);
-    j.issuers = issuers;
-    j.defaults = bearer_settings_defaults(call->p);
-    j.server = &server;
-    j.dir = &dir;
-    j.method = "jwt";
-    j.keys = keys_of_file;
-    j.keys_baton = (void *)(apr_uintptr_t)v;
     if (bearer_judge_jwt(&j, v->token, v->len) != BEARER_GRANTED) {
         return ht_refused(call, j.why.reason, &j.why);
     }
@@ -280,29 +183,15 @@ static int verify_claims(const verify_t *v)
     return ht_write_json(call, j.claims);
 }
 
-static int check_options(const ht_call_t *call)
-{
-    static const char *const claims_only[] = {
-        "audience", "issuer", "clock-skew", "max-age", "now", NULL
-    };
-    int i;
-
-    for (i = 0; ht_has(call, "jws-only") && claims_only[i]; i++) {
-        if (ht_has(call, claims_only[i])) {
-            return ht_usage(call, "--jws-only looks at no claims: --%s means "
-                                  "nothing there", claims_only[i]);
-        }
-    }
-    return HT_OK;
-}
-
 static int run(const ht_call_t *call)
 {
     verify_t v = { call, NULL, 0, NULL, 0 };
     int status;
 
-    if (check_options(call) != HT_OK || read_algs(call, &v.algs) != HT_OK
-        || load_keys(call, &v.keys) != HT_OK) {
+    if ((ht_has(call, "jws-only")
+         && ht_misplaced(call, HT_CLAIMS, "means nothing with --jws-only, which looks "
+                         "at no claims") != HT_OK)
+        || ht_algs(call, &v.algs) != HT_OK || load_keys(call, &v.keys) != HT_OK) {
         return HT_USAGE;
     }
     status = ht_read_token(call, &v.token, &v.len);
@@ -313,19 +202,21 @@ static int run(const ht_call_t *call)
 }
 
 static const ht_option_t options[] = {
-    { "keys", "FILE", HT_REQUIRED, "JWK Set, or PEM public keys and "
-      "certificates" },
+    { "keys", "FILE", HT_REQUIRED, "AuthBearerKeys file: a JWK Set, or PEM public "
+      "keys and certificates" },
     { "jws-only", NULL, 0, "judge header, key and signature only; print the "
       "payload's bytes as they are" },
-    { "alg", "LIST", HT_REPEAT, "algorithms accepted, by comma (default: all "
+    { "alg", "LIST", HT_REPEAT, "AuthBearerAlgorithms, by comma (default: all "
       "asymmetric but ES256K); HS* must be named" },
-    { "audience", "AUD", HT_REPEAT, "one of these must be in aud (default: any)" },
-    { "issuer", "ISS", 0, "iss must be this (default: any)" },
-    { "clock-skew", "SECONDS", 0, "leeway for exp, nbf and iat (default 60, at "
-      "most 300)" },
-    { "max-age", "SECONDS", 0, "AuthBearerMaxTokenAge (default 90000, which is "
-      "25 hours; 0 is off)" },
-    { "now", "EPOCH", 0, "judge as of this time, in seconds since 1970" },
+    { "audience", "AUD", HT_REPEAT | HT_CLAIMS, "AuthBearerAudience: one of these "
+      "must be in aud (default: any)" },
+    { "issuer", "ISS", HT_CLAIMS, "AuthBearerIssuer: iss must be this (default: "
+      "any)" },
+    { "clock-skew", "SECONDS", HT_CLAIMS, "AuthBearerClockSkew, for exp, nbf and iat "
+      "(default 60, at most 300)" },
+    { "max-age", "SECONDS", HT_CLAIMS, "AuthBearerMaxTokenAge (default 90000, which "
+      "is 25 hours; 0 is off)" },
+    { "now", "EPOCH", HT_CLAIMS, "judge as of this time, in seconds since 1970" },
     { NULL, NULL, 0, NULL }
 };
 

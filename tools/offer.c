@@ -322,10 +322,11 @@ static const char *quoted(const char *word, apr_pool_t *p)
     return out;
 }
 
-static const char *line(const offer_t *offer, const char *directive,
-                        const char *value)
+/* One more line in an <AuthBearerIssuer>. */
+static void add_line(const offer_t *offer, const char **conf, const char *directive,
+                     const char *value)
 {
-    return apr_pstrcat(offer->p, directive, " ", value, "\n", NULL);
+    *conf = apr_pstrcat(offer->p, *conf, "    ", directive, " ", value, "\n", NULL);
 }
 
 /* RFC 8414: client_secret_basic where nothing is said. */
@@ -349,15 +350,13 @@ static const char *client_auth(const offer_t *offer)
 static const char *around(const offer_t *offer)
 {
     bearer_http_url_t parts;
-    const char *conf = "";
 
-    if (!strncmp(offer->named, "http:", 5)
-        && !bearer_http_url_split(&parts, offer->named, offer->p)
-        && !bearer_http_is_loopback(parts.host)) {
-        conf = line(offer, "AuthBearerPlainHTTP",
-                    apr_psprintf(offer->p, "%s:%d", parts.host, parts.port));
-    }
-    return conf;
+    return !strncmp(offer->named, "http:", 5)
+           && !bearer_http_url_split(&parts, offer->named, offer->p)
+           && !bearer_http_is_loopback(parts.host)
+               ? apr_psprintf(offer->p, "AuthBearerPlainHTTP %s:%d\n", parts.host,
+                              parts.port)
+               : "";
 }
 
 static const char *inside(const offer_t *offer)
@@ -366,34 +365,28 @@ static const char *inside(const offer_t *offer)
     const char *conf = "";
 
     if (!is_discovered(offer)) {
-        conf = line(offer, "    AuthBearerMetadata", quoted(offer->source,
-                                                            offer->p));
+        add_line(offer, &conf, "AuthBearerMetadata", quoted(offer->source, offer->p));
     }
     if (algs && !(algs & bearer_alg_defaults())) {
-        conf = apr_pstrcat(offer->p, conf, line(offer, "    AuthBearerAlgorithms",
-                           bearer_alg_names(algs, offer->p)), NULL);
+        add_line(offer, &conf, "AuthBearerAlgorithms",
+                 bearer_alg_names(algs, offer->p));
     }
     if (!offer->metadata->jwks_uri) {
-        conf = apr_pstrcat(offer->p, conf, "    # AuthBearerKeys https://...\n",
-                           NULL);
+        add_line(offer, &conf, "# AuthBearerKeys", "https://...");
     }
     if (offer->ca_file) {
-        conf = apr_pstrcat(offer->p, conf, line(offer, "    AuthBearerCAFile",
-                           quoted(offer->ca_file, offer->p)), NULL);
+        add_line(offer, &conf, "AuthBearerCAFile", quoted(offer->ca_file, offer->p));
     }
     if (offer->http_proxy) {
-        conf = apr_pstrcat(offer->p, conf, line(offer, "    AuthBearerHTTPProxy",
-                           quoted(offer->http_proxy, offer->p)), NULL);
+        add_line(offer, &conf, "AuthBearerHTTPProxy",
+                 quoted(offer->http_proxy, offer->p));
     }
     if (offer->metadata->introspection_endpoint) {
-        conf = apr_pstrcat(offer->p, conf,
-                           "    # For opaque tokens:\n"
-                           "    # AuthBearerIntrospection discover\n"
-                           "    # AuthBearerClientID orders-api\n"
-                           "    # AuthBearerClientSecret "
-                           "file:/etc/apache2/orders-api.secret\n"
-                           "    # AuthBearerClientAuth ", client_auth(offer), "\n",
-                           NULL);
+        add_line(offer, &conf, "# For opaque tokens:\n"
+                 "    # AuthBearerIntrospection discover\n"
+                 "    # AuthBearerClientID orders-api\n"
+                 "    # AuthBearerClientSecret file:/etc/apache2/orders-api.secret\n"
+                 "    # AuthBearerClientAuth", client_auth(offer));
     }
     return conf;
 }

@@ -260,6 +260,34 @@ def test_wrong_usage_is_one_line_with_a_hint(args, phrase):
     assert ("htbearer help " + command).strip() in result.err
 
 
+@pytest.mark.parametrize("args, options, phrase", [
+    (["sign", "--key", "a", "--payload", "b"],
+     ["issuer", "subject", "audience", "expires", "not-before", "now", "claim"],
+     "cannot be added"),
+    (["verify", "--keys", "a", "--jws-only"],
+     ["audience", "issuer", "clock-skew", "max-age", "now"], "means nothing with --jws-only"),
+    (["explain", "--issuer", "https://idp.test/"],
+     ["httpd", "host", "method", "address"], "means nothing without -f"),
+    (["explain", "-f", "a", "/b"],
+     ["issuer", "keys", "audience", "client", "client-id", "alg", "user-claim", "clock-skew",
+      "max-age", "tenant", "revocations", "require", "ca-file", "http-proxy", "plain-http",
+      "now"], "is said by the configuration of -f"),
+])
+def test_an_option_that_would_have_no_effect_is_refused(args, options, phrase, tmp_path):
+    if args[0] == "sign":
+        made = str(tmp_path / "key.json")
+        run("keygen", "--private", made, "--public", str(tmp_path / "keys.json")).ok()
+        args = ["sign", "--key", made] + args[3:]
+    for option in options:
+        run(*args, "--" + option, "1").failed(2, "--%s %s" % (option, phrase))
+
+
+def test_a_complaint_about_a_directive_names_the_option(tmp_path):
+    run("explain", "--issuer", "https://idp.test/", stdin="a.b.c").failed(2, "--audience")
+    plain = run("explain", "--issuer", "http://idp.test/", "--audience", "a", stdin="a.b.c")
+    assert "--plain-http" in plain.failed(2).err and "AuthBearer" not in plain.err
+
+
 @pytest.mark.parametrize("command", ["decode", "verify", "explain", "revoke"])
 @pytest.mark.parametrize("dashes", [[], ["--"]])
 def test_a_token_as_argument_is_refused_and_not_repeated(command, dashes, token):

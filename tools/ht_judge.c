@@ -1,0 +1,95 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/*
+ * What verify and explain judge by: the options that stand for directives become
+ * the settings of a server, and its judgement.
+ */
+#include "ht.h"
+
+#include <apr_strings.h>
+
+#include "base/json.h"
+
+#define SKEW_MAX 300  /* as for AuthBearerClockSkew */
+
+static int add_algs(const ht_call_t *call, const char *list, bearer_algs_t *algs)
+{
+    char *state, *name = apr_strtok(apr_pstrdup(call->p, list), ", ", &state);
+    const bearer_alg_t *alg;
+
+    for (; name; name = apr_strtok(NULL, ", ", &state)) {
+        if (ht_alg(call, name, &alg) != HT_OK) {
+            return HT_USAGE;
+        }
+        *algs |= alg->bit;
+    }
+    return HT_OK;
+}
+
+int ht_algs(const ht_call_t *call, bearer_algs_t *algs)
+{
+    const apr_array_header_t *lists = ht_values(call, "alg");
+    int i;
+
+    *algs = lists ? 0 : bearer_settings_defaults(call->p)->algorithms;
+    for (i = 0; lists && i < lists->nelts; i++) {
+        if (add_algs(call, APR_ARRAY_IDX(lists, i, const char *), algs) != HT_OK) {
+            return HT_USAGE;
+        }
+    }
+    return *algs ? HT_OK : ht_usage(call, "--alg names no algorithm");
+}
+
+int ht_judgement(const ht_call_t *call, bearer_judgement_t *j,
+                 bearer_settings_t *server)
+{
+    apr_int64_t skew = 60, age = 0;
+    bearer_algs_t algs;
+
+    if (ht_now(call, &j->now) != HT_OK
+        || ht_number(call, "clock-skew", 0, SKEW_MAX, &skew) != HT_OK
+        || ht_number(call, "max-age", 0, HT_SECONDS_MAX, &age) != HT_OK
+        || ht_algs(call, &algs) != HT_OK) {
+        return HT_USAGE;
+    }
+    bearer_settings_put(server, CLOCK_SKEW, clock_skew, apr_time_from_sec(skew));
+    if (ht_has(call, "alg")) {
+        bearer_settings_put(server, ALGORITHMS, algorithms, algs);
+    }
+    if (ht_has(call, "max-age")) {
+        bearer_settings_put(server, MAX_TOKEN_AGE, max_token_age,
+                            apr_time_from_sec(age));
+    }
+    if (ht_has(call, "audience")) {
+        bearer_settings_put(server, AUDIENCE, audience, ht_values(call, "audience"));
+    }
+    j->p = call->p;
+    j->defaults = bearer_settings_defaults(call->p);
+    j->server = server;
+    j->method = "jwt";
+    return HT_OK;
+}
+
+int ht_declare(const ht_call_t *call, bearer_judgement_t *j,
+               bearer_issuer_t *issuer)
+{
+    bearer_issuers_t *issuers = bearer_issuers_create(call->p);
+    const char *error;
+
+    j->issuers = issuers;
+    issuer->name = issuer->url;
+    issuer->introspection.kind = BEARER_SOURCE_OFF;
+    issuer->file = "htbearer";
+    error = bearer_issuers_add(issuers, issuer);
+    return error ? ht_usage(call, "%s", error) : HT_OK;
+}
+
+json_t *ht_unverified_claims(const char *token, apr_size_t len, apr_pool_t *p)
+{
+    bearer_jws_t jws = { 0 };
+    json_t *claims;
+
+    return bearer_jws_parse(&jws, token, len, NULL, p) == BEARER_OK
+                   && bearer_json_parse(&claims, jws.payload, jws.payload_len, NULL,
+                                        p) == APR_SUCCESS
+               ? claims : NULL;
+}
