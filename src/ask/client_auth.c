@@ -26,19 +26,9 @@ static const struct {
     int needs;
     apr_status_t (*prove)(bearer_post_t *post);
 } methods[] = {
-    [BEARER_CLIENT_SECRET_BASIC] = { "client_secret_basic",
-                                     NEEDS_ID | NEEDS_SECRET, bearer_prove_basic },
-    [BEARER_CLIENT_SECRET_POST] = { "client_secret_post",
-                                    NEEDS_ID | NEEDS_SECRET, bearer_prove_post },
-    [BEARER_CLIENT_SECRET_JWT] = { "client_secret_jwt",
-                                   NEEDS_ID | NEEDS_SECRET, bearer_prove_secret_jwt },
-    [BEARER_CLIENT_PRIVATE_KEY_JWT] = { "private_key_jwt", NEEDS_ID | NEEDS_KEY,
-                                        bearer_prove_private_key_jwt },
-    [BEARER_CLIENT_JWT_FILE] = { "jwt_file", NEEDS_SECRET, bearer_prove_jwt_file },
-    [BEARER_CLIENT_TLS] = { "tls_client_auth", NEEDS_ID | NEEDS_CERT,
-                            bearer_prove_tls },
-    [BEARER_CLIENT_BEARER] = { "bearer", 0, bearer_prove_bearer },
-    [BEARER_CLIENT_NONE] = { "none", 0, bearer_prove_none },
+#define X(symbol, word, needs, prove) { word, needs, bearer_prove_##prove },
+    BEARER_CLIENT_METHODS(X)
+#undef X
 };
 
 bearer_client_auth_t bearer_client_method(const bearer_settings_t *s)
@@ -127,45 +117,26 @@ static const char *encode_form(bearer_post_t *post)
     return bearer_post_keep(post, apr_array_pstrcat(post->p, parts, 0));
 }
 
-static void address_request(bearer_post_t *post, const char *accept, apr_size_t max)
+static apr_status_t perform(bearer_post_t *post, const char *accept, apr_size_t max,
+                            bearer_http_response_t **response)
 {
-    const bearer_settings_t *s = bearer_client_settings(post->client);
+    const bearer_issuer_access_t *access = &post->client->access;
+    apr_status_t rv = bearer_issuer_request(&post->request, access, "POST",
+                                            post->endpoint, post->headers, max,
+                                            &post->error, post->p);
 
-    post->request.method = "POST";
-    post->request.url = post->endpoint;
-    post->request.headers = post->headers;
-    post->request.connect_timeout = s->timeout.connect;
-    post->request.total_timeout = s->timeout.total;
-    post->request.max_body = max;
-    post->request.ca_file = s->ca_file;
-    post->request.proxy = s->http_proxy;
-    post->request.party = post->client->access.issuer->party;
     apr_table_setn(post->headers, "Content-Type", FORM_TYPE);
     apr_table_setn(post->headers, "Accept", accept);
-}
-
-static apr_status_t perform(bearer_post_t *post, bearer_http_response_t **response)
-{
-    const bearer_http_client_t *http = post->client->access.world->http;
-    apr_status_t rv;
-
-    post->error = bearer_http_url_error(post->endpoint, NULL,
-                                        post->client->access.plain_http,
-                                        post->p);
-    if (post->error) {
-        return APR_EINVAL;
+    if (rv == APR_SUCCESS) {
+        rv = methods[post->method].prove(post);
     }
-    if (!http) {
-        post->error = "nothing may be asked here";
-        return APR_ENOTIMPL;
-    }
-    rv = methods[post->method].prove(post);
     if (rv != APR_SUCCESS) {
         return rv;
     }
     post->request.body = encode_form(post);
     post->request.body_len = strlen(post->request.body);
-    return http->perform(http, &post->request, response, &post->error, post->p);
+    return bearer_issuer_perform(response, access, &post->request, &post->error,
+                                 post->p);
 }
 
 /* *sent: the bearer token of ours that went with it, in p, to be wiped. */
@@ -188,15 +159,10 @@ apr_status_t bearer_client_post_as(bearer_http_response_t **response,
     post.secrets = apr_array_make(p, 8, sizeof(char *));
     post.p = p;
     *response = NULL;
-    address_request(&post, accept, max);
-    rv = perform(&post, response);
+    rv = perform(&post, accept, max, response);
     *sent = post.bearer ? apr_pstrdup(p, post.bearer) : NULL;
     bearer_post_wipe(&post);
     *error = post.error;
-    if (rv != APR_SUCCESS && !*error) {
-        *error = apr_psprintf(p, "%s: no answer",
-                              bearer_http_url_shown(endpoint, p));
-    }
     return rv;
 }
 

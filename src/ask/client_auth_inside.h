@@ -61,14 +61,10 @@ const char *bearer_post_escape(bearer_post_t *post, const char *text);
 void bearer_post_wipe(bearer_post_t *post);
 
 /** Adds what proves who we are; else post->error says why it cannot. */
-apr_status_t bearer_prove_basic(bearer_post_t *post);
-apr_status_t bearer_prove_post(bearer_post_t *post);
-apr_status_t bearer_prove_tls(bearer_post_t *post);
-apr_status_t bearer_prove_none(bearer_post_t *post);
-apr_status_t bearer_prove_secret_jwt(bearer_post_t *post);
-apr_status_t bearer_prove_jwt_file(bearer_post_t *post);
-apr_status_t bearer_prove_private_key_jwt(bearer_post_t *post);
-apr_status_t bearer_prove_bearer(bearer_post_t *post);
+#define X(symbol, word, needs, prove) \
+    apr_status_t bearer_prove_##prove(bearer_post_t *post);
+BEARER_CLIENT_METHODS(X)
+#undef X
 
 /* ---- what signs an assertion (client_auth_key.c) ------------------------ */
 

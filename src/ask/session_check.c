@@ -165,17 +165,11 @@ void bearer_session_question_prepare(bearer_session_question_t *q, apr_pool_t *p
 {
     bearer_http_request_t *r = &q->request;
 
-    memset(r, 0, sizeof(*r));
+    bearer_request_bound(r, q->settings, q->check->party, BEARER_ANSWER_MAX);
     r->method = method_of(q);
     r->url = q->check->url;
     r->target = target_of(q, p);
     r->headers = headers_of(q, p);
-    r->connect_timeout = q->settings->timeout.connect;
-    r->total_timeout = q->settings->timeout.total;
-    r->max_body = BEARER_ANSWER_MAX;
-    r->ca_file = q->settings->ca_file;
-    r->proxy = q->settings->http_proxy;
-    r->party = q->check->party;
     make_key(q, p);
 }
 

@@ -16,29 +16,15 @@ static apr_status_t get(bearer_http_response_t **response,
                         const bearer_login_t *login, const char *url,
                         const char *token, const char **error, apr_pool_t *p)
 {
-    const bearer_settings_t *s = login->access->settings;
-    const bearer_http_client_t *http = login->access->world->http;
     apr_table_t *headers = apr_table_make(p, 2);
     bearer_http_request_t request;
+    apr_status_t rv = bearer_issuer_request(&request, login->access, "GET", url, headers,
+                                            BEARER_LOGIN_ANSWER_MAX, error, p);
 
-    *error = bearer_http_url_error(url, NULL, login->access->plain_http, p);
-    if (*error || !http) {
-        return APR_EINVAL;
-    }
-    memset(&request, 0, sizeof(request));
     apr_table_setn(headers, "Accept", "application/json");
-    apr_table_setn(headers, "Authorization", apr_pstrcat(p, "Bearer ", token,
-                                                         NULL));
-    request.method = "GET";
-    request.url = url;
-    request.headers = headers;
-    request.connect_timeout = s->timeout.connect;
-    request.total_timeout = s->timeout.total;
-    request.max_body = BEARER_LOGIN_ANSWER_MAX;
-    request.ca_file = s->ca_file;
-    request.proxy = s->http_proxy;
-    request.party = login->access->issuer->party;
-    return http->perform(http, &request, response, error, p);
+    apr_table_setn(headers, "Authorization", apr_pstrcat(p, "Bearer ", token, NULL));
+    return rv == APR_SUCCESS
+        ? bearer_issuer_perform(response, login->access, &request, error, p) : rv;
 }
 
 bearer_reason_t bearer_login_userinfo(json_t **claims,
@@ -59,9 +45,8 @@ bearer_reason_t bearer_login_userinfo(json_t **claims,
                              p) != APR_SUCCESS) {
         *claims = NULL;
         return bearer_refuse(why, p, BEARER_LOGIN_ISSUER, "userinfo gave no "
-                             "answer of use: %s", error ? error : response
-                             ? apr_psprintf(p, "status %d", response->status)
-                             : "none came");
+                             "answer of use: %s", error ? error
+                             : apr_psprintf(p, "status %d", response->status));
     }
     /* OpenID Connect Core section 5.3.2: about somebody else otherwise */
     about = bearer_json_string(*claims, "sub");

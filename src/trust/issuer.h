@@ -178,6 +178,29 @@ typedef struct bearer_issuer_access_t {
     apr_time_t deadline;
 } bearer_issuer_access_t;
 
+/** A request as these settings bound it: timeouts, CA file, proxy, bytes of answer.
+ *  All else of it is zero. */
+void bearer_request_bound(bearer_http_request_t *r, const bearer_settings_t *settings,
+                          int party, apr_size_t max);
+
+/**
+ * A request to the issuer, so bounded. APR_SUCCESS, or with *error APR_EINVAL: the URL
+ * may not be asked (bearer_http_url_error); APR_ENOTIMPL: nothing may be; APR_TIMEUP:
+ * the deadline is over.
+ * @param headers  may be filled until it is performed
+ */
+apr_status_t bearer_issuer_request(bearer_http_request_t *r,
+                                   const bearer_issuer_access_t *access,
+                                   const char *method, const char *url,
+                                   const apr_table_t *headers, apr_size_t max,
+                                   const char **error, apr_pool_t *p);
+
+/** Makes it. Whatever the status, APR_SUCCESS; else *error says why none came. */
+apr_status_t bearer_issuer_perform(bearer_http_response_t **response,
+                                   const bearer_issuer_access_t *access,
+                                   const bearer_http_request_t *r,
+                                   const char **error, apr_pool_t *p);
+
 /** A bounded GET of a JSON document, with the issuer's timeouts, CA file and
  *  proxy. 200 only. The FetchAuth token goes to the origin of the issuer's URL
  *  and of the keys and metadata URLs as configured, never to another one that a

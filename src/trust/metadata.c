@@ -185,29 +185,36 @@ static void wipe_fetch_auth(const bearer_http_request_t *r)
     }
 }
 
-static apr_status_t build_request(bearer_http_request_t *r,
-                                  const bearer_issuer_access_t *access,
-                                  const char *url, apr_size_t max,
-                                  const char **error, apr_pool_t *p)
+void bearer_request_bound(bearer_http_request_t *r, const bearer_settings_t *settings,
+                          int party, apr_size_t max)
 {
-    const bearer_settings_t *settings = access->settings;
-    apr_table_t *headers = apr_table_make(p, 2);
-
     memset(r, 0, sizeof(*r));
-    *error = bearer_http_url_error(url, NULL, access->plain_http, p);
-    if (*error) {
-        return APR_EINVAL;
-    }
-    apr_table_setn(headers, "Accept", "application/json, */*;q=0.1");
-    r->method = "GET";
-    r->url = url;
-    r->headers = headers;
     r->connect_timeout = settings->timeout.connect;
     r->total_timeout = settings->timeout.total;
     r->max_body = max;
     r->ca_file = settings->ca_file;
     r->proxy = settings->http_proxy;
-    r->party = access->issuer->party;
+    r->party = party;
+}
+
+apr_status_t bearer_issuer_request(bearer_http_request_t *r,
+                                   const bearer_issuer_access_t *access,
+                                   const char *method, const char *url,
+                                   const apr_table_t *headers, apr_size_t max,
+                                   const char **error, apr_pool_t *p)
+{
+    bearer_request_bound(r, access->settings, access->issuer->party, max);
+    r->method = method;
+    r->url = url;
+    r->headers = headers;
+    *error = bearer_http_url_error(url, NULL, access->plain_http, p);
+    if (*error) {
+        return APR_EINVAL;
+    }
+    if (!access->world->http) {
+        *error = "nothing may be asked here";
+        return APR_ENOTIMPL;
+    }
     if (access->deadline) {
         apr_interval_time_t left = access->deadline
                                    - bearer_world_now(access->world);
@@ -218,11 +225,22 @@ static apr_status_t build_request(bearer_http_request_t *r,
         }
         r->total_timeout = left < r->total_timeout ? left : r->total_timeout;
     }
-    if (access->issuer->fetch_auth_file && is_own_host(access, url, p)) {
-        return add_fetch_auth(headers, access->issuer->fetch_auth_file, error,
-                              p);
-    }
     return APR_SUCCESS;
+}
+
+apr_status_t bearer_issuer_perform(bearer_http_response_t **response,
+                                   const bearer_issuer_access_t *access,
+                                   const bearer_http_request_t *r,
+                                   const char **error, apr_pool_t *p)
+{
+    const bearer_http_client_t *http = access->world->http;
+    apr_status_t rv = http->perform(http, r, response, error, p);
+
+    rv = rv == APR_SUCCESS && !*response ? APR_EGENERAL : rv;
+    if (rv != APR_SUCCESS && !*error) {
+        *error = apr_psprintf(p, "%s: no answer", bearer_http_url_shown(r->url, p));
+    }
+    return rv;
 }
 
 /* What to do about a request that wants to know who asks. */
@@ -266,29 +284,22 @@ apr_status_t bearer_issuer_get(bearer_http_response_t **response,
                                const char *url, apr_size_t max,
                                const char **error, apr_pool_t *p)
 {
-    const bearer_http_client_t *http = access->world->http;
+    apr_table_t *headers = apr_table_make(p, 2);
     bearer_http_request_t request;
-    apr_status_t rv;
+    apr_status_t rv = bearer_issuer_request(&request, access, "GET", url, headers, max,
+                                            error, p);
 
     *response = NULL;
-    *error = NULL;
-    if (!http) {
-        *error = "nothing may be fetched here";
-        return APR_ENOTIMPL;
+    apr_table_setn(headers, "Accept", "application/json, */*;q=0.1");
+    if (rv == APR_SUCCESS && access->issuer->fetch_auth_file
+        && is_own_host(access, url, p)) {
+        rv = add_fetch_auth(headers, access->issuer->fetch_auth_file, error, p);
     }
-    rv = build_request(&request, access, url, max, error, p);
     if (rv == APR_SUCCESS) {
-        rv = http->perform(http, &request, response, error, p);
+        rv = bearer_issuer_perform(response, access, &request, error, p);
         wipe_fetch_auth(&request);
     }
-    if (rv == APR_SUCCESS) {
-        rv = *response ? status_error(*response, access, url, error, p)
-                       : APR_EGENERAL;
-    }
-    if (rv != APR_SUCCESS && !*error) {
-        *error = apr_psprintf(p, "%s: no answer", bearer_http_url_shown(url, p));
-    }
-    return rv;
+    return rv == APR_SUCCESS ? status_error(*response, access, url, error, p) : rv;
 }
 
 /* ---- one document ------------------------------------------------------ */
