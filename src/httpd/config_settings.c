@@ -10,6 +10,7 @@
 
 #include <apr_lib.h>
 
+#include "judge/exports.h"
 #include "judge/user_format.h"
 #include "login/login.h"
 #include "trust/resource.h"
@@ -395,34 +396,20 @@ static const char *parse_user_format(const parse_t *in, const parser_t *row)
          : parse_string(in, row);
 }
 
-static int has_prefix(const char *s, const char *const *prefixes)
-{
-    for (; *prefixes; prefixes++) {
-        if (!strncmp(s, *prefixes, strlen(*prefixes))) {
-            return 1;
-        }
-    }
-    return 0;
-}
-
 static const char *check_env_prefix(const parse_t *in, const char *prefix)
 {
-    static const char *const taken[] = {
-        "HTTP_", "REDIRECT_", "REMOTE_", "SSL_", NULL
-    };
-    apr_size_t n = strspn(prefix, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_");
-
-    if (prefix[n] || n < 2 || n > 64) {
+    switch (bearer_exports_env_prefix(prefix)) {
+    case BEARER_PREFIX_MISSPELT:
         return ab_parse_complain(in,
                         AB(0590) "env-prefix is 2 to 64 characters of A-Z, 0-9, _; "
                         "not %s", bearer_text_quote(in->p, prefix));
-    }
-    if (has_prefix(prefix, taken)) {
+    case BEARER_PREFIX_TAKEN:
         return ab_parse_complain(in,
                         AB(0591) "env-prefix %s would overwrite variables of httpd; "
                         "HTTP_, REDIRECT_, REMOTE_ and SSL_ are taken", prefix);
+    default:
+        return NULL;
     }
-    return NULL;
 }
 
 static const char *split_commas(const parse_t *in, const char *text,

@@ -5,8 +5,6 @@
  */
 #include "judge/exports.h"
 
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <apr_lib.h>
@@ -14,7 +12,8 @@
 
 #include "base/text.h"
 
-const char *const bearer_exports_identity_headers[] = {
+/* The fixed names that carry an identity towards a backend. */
+static const char *const identity_headers[] = {
     "X-Forwarded-User", "X-User-Roles", "X-User-Groups", NULL
 };
 
@@ -103,37 +102,22 @@ static const char *mapped(const char *prefix, const char *name, int header,
     return text;
 }
 
-const char *bearer_exports_env_prefix_error(const char *prefix)
+bearer_prefix_t bearer_exports_env_prefix(const char *prefix)
 {
-    static const char *const banned[] = { "HTTP_", "REDIRECT_", "REMOTE_",
-                                          "SSL_" };
-    apr_size_t len = strlen(prefix);
+    static const char *const taken[] = { "HTTP_", "REDIRECT_", "REMOTE_", "SSL_" };
+    const apr_size_t len = strlen(prefix);
     unsigned i;
 
     if (len < 2 || len > 64
         || strspn(prefix, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") != len) {
-        return "env-prefix is 2 to 64 of A-Z, 0-9 and _";
+        return BEARER_PREFIX_MISSPELT;
     }
-    for (i = 0; i < sizeof(banned) / sizeof(banned[0]); i++) {
-        if (strncmp(prefix, banned[i], strlen(banned[i])) == 0) {
-            return "env-prefix must not begin with HTTP_, REDIRECT_, REMOTE_ "
-                   "or SSL_: those names belong to others";
+    for (i = 0; i < sizeof(taken) / sizeof(taken[0]); i++) {
+        if (strncmp(prefix, taken[i], strlen(taken[i])) == 0) {
+            return BEARER_PREFIX_TAKEN;
         }
     }
-    return NULL;
-}
-
-const char *bearer_exports_header_prefix_error(const char *prefix)
-{
-    const char *s = prefix;
-
-    while (is_tchar(*s)) {
-        s++;
-    }
-    return *s || s == prefix || s - prefix > 64
-               ? "header-prefix is 1 to 64 characters that a header name can "
-                 "have"
-               : NULL;
+    return BEARER_PREFIX_GOOD;
 }
 
 int bearer_exports_same_name(const char *a, const char *b)
@@ -155,176 +139,8 @@ int bearer_exports_reserved_header(const char *name,
 {
     const char *prefix = settings->exports.header_prefix;
 
-    return is_reserved(bearer_exports_identity_headers, name)
+    return is_reserved(identity_headers, name)
            || (prefix && *prefix && same_folded(prefix, name, strlen(prefix)));
-}
-
-/* ---- values ------------------------------------------------------------ */
-
-static int is_scalar(const json_t *value)
-{
-    return !json_is_object(value) && !json_is_array(value);
-}
-
-static int has_line_end(const char *s)
-{
-    return strchr(s, '\n') || strchr(s, '\r');
-}
-
-/* Compact JSON of any value; a real in as few digits as give it back. */
-static const char *as_json(const json_t *value, apr_pool_t *p)
-{
-    char text[BEARER_EXPORT_MAX_VALUE];
-    const size_t flags = JSON_COMPACT | JSON_ENCODE_ANY;
-    size_t len;
-
-    if (json_is_real(value)) {
-        len = json_dumpb(value, text, sizeof(text) - 1,
-                         flags | JSON_REAL_PRECISION(15));
-        text[len] = '\0';
-        if (!(strtod(text, NULL) < json_real_value(value))
-            && !(strtod(text, NULL) > json_real_value(value))) {
-            return apr_pstrmemdup(p, text, len);
-        }
-    }
-    len = json_dumpb(value, text, sizeof(text), flags);
-    return len > 0 && len <= sizeof(text) ? apr_pstrmemdup(p, text, len) : NULL;
-}
-
-/* By the C library: APR's functions negate, which the smallest number has no room
- * for; and apr_psprintf() is slow. */
-static const char *number(apr_pool_t *p, json_int_t n)
-{
-    char text[32];
-    int len = snprintf(text, sizeof(text), "%" JSON_INTEGER_FORMAT, n);
-
-    return apr_pstrmemdup(p, text, (apr_size_t)len);
-}
-
-static const char *scalar(const json_t *value, apr_pool_t *p)
-{
-    switch (json_typeof(value)) {
-    case JSON_STRING:
-        /* jansson's parser admits no NUL; a value that was made by hand might */
-        return strlen(json_string_value(value)) == json_string_length(value)
-                       && !has_line_end(json_string_value(value))
-                   ? json_string_value(value) : NULL;
-    case JSON_TRUE:
-        return "true";
-    case JSON_FALSE:
-        return "false";
-    case JSON_NULL:
-        return "null";
-    case JSON_INTEGER:
-        return number(p, json_integer_value(value));
-    default:
-        return as_json(value, p);
-    }
-}
-
-typedef struct buffer_t {
-    char text[BEARER_EXPORT_MAX_VALUE];
-    apr_size_t len;
-    int full;
-} buffer_t;
-
-static void put(buffer_t *b, char c)
-{
-    if (b->len == sizeof(b->text)) {
-        b->full = 1;
-    } else {
-        b->text[b->len++] = c;
-    }
-}
-
-/* Scalars with `,` between them; NULL where one cannot be exported. */
-static const char *joined(const json_t *array, apr_pool_t *p)
-{
-    buffer_t b;
-    apr_size_t i;
-
-    b.len = 0;
-    b.full = 0;
-    for (i = 0; i < json_array_size(array); i++) {
-        const char *s = scalar(json_array_get(array, i), p);
-
-        if (!s) {
-            return NULL;
-        }
-        if (i) {
-            put(&b, ',');
-        }
-        for (; *s && !b.full; s++) {
-            if (*s == ',' || *s == '\\') {
-                put(&b, '\\');
-            }
-            put(&b, *s);
-        }
-    }
-    return b.full ? NULL : apr_pstrmemdup(p, b.text, b.len);
-}
-
-static int all_scalars(const json_t *array)
-{
-    apr_size_t i;
-
-    for (i = 0; i < json_array_size(array); i++) {
-        if (!is_scalar(json_array_get(array, i))) {
-            return 0;
-        }
-    }
-    return 1;
-}
-
-const char *bearer_exports_value(const json_t *value, apr_pool_t *p)
-{
-    const char *text;
-
-    if (!value) {
-        return NULL;
-    }
-    if (is_scalar(value)) {
-        text = scalar(value, p);
-        return text && strlen(text) <= BEARER_EXPORT_MAX_VALUE ? text : NULL;
-    }
-    return json_is_array(value) && all_scalars(value) ? joined(value, p)
-                                                      : as_json(value, p);
-}
-
-static int is_plain(char c)
-{
-    return c >= 0x20 && c <= 0x7e && c != '%';
-}
-
-const char *bearer_exports_header_value(const char *value, apr_pool_t *p)
-{
-    static const char hex[] = "0123456789ABCDEF";
-    apr_size_t len = 0, more = 0;
-    const char *first = value, *last;
-    char *text, *out;
-
-    for (; value[len]; len++) {
-        more += is_plain(value[len]) ? 0 : 2;
-    }
-    /* a blank at an end is not part of a field's value (RFC 9110 section 5.5) */
-    last = len ? value + len - 1 : value;
-    more += 2 * ((apr_size_t)(*first == ' ') + (*last == ' '));
-    if (!more) {
-        return value;
-    }
-    text = out = apr_palloc(p, len + more + 1);
-    for (; *value; value++) {
-        if (is_plain(*value)
-            && (*value != ' ' || (value != first && value != last))) {
-            *out++ = *value;
-        } else {
-            *out++ = '%';
-            *out++ = hex[(unsigned char)*value >> 4];
-            *out++ = hex[(unsigned char)*value & 15];
-        }
-    }
-    *out = '\0';
-    return text;
 }
 
 /* ---- one export -------------------------------------------------------- */
@@ -388,7 +204,7 @@ static void export_fixed(const export_t *x, pairs_t *env,
     set(env, "BEARER_ISSUER_NAME", issuer ? issuer->name : NULL);
     if (principal->expires) {
         set(env, "BEARER_EXPIRES",
-            number(x->p, apr_time_sec(principal->expires)));
+            bearer_exports_number(x->p, apr_time_sec(principal->expires)));
     }
     set(env, "BEARER_SCOPE", name_list(x->p, principal->scopes, ' '));
     set(env, "BEARER_ROLES", name_list(x->p, principal->roles,
@@ -411,9 +227,9 @@ static void export_identity(pairs_t *headers,
     };
     int i;
 
-    for (i = 0; bearer_exports_identity_headers[i]; i++) {
+    for (i = 0; identity_headers[i]; i++) {
         if (values[i]) {
-            set(headers, bearer_exports_identity_headers[i],
+            set(headers, identity_headers[i],
                 bearer_exports_header_value(values[i], p));
         }
     }
@@ -555,7 +371,7 @@ static void export_claim(const export_t *x, const candidate_t *c)
     }
     if (x->headers) {
         name = mapped(x->settings->header_prefix, c->name, 1, x->p);
-        if (x->header_clash && is_reserved(bearer_exports_identity_headers, name)) {
+        if (x->header_clash && is_reserved(identity_headers, name)) {
             leave_out(x, "claim", c->name, "its header has another meaning");
         } else {
             pair(x->headers, name, bearer_exports_header_value(value, x->p));
@@ -605,7 +421,7 @@ static void build(pairs_t *env, pairs_t *headers,
     if ((e->mode & BEARER_EXPORT_HEADERS) && e->header_prefix
         && *e->header_prefix) {
         x.headers = headers;
-        x.header_clash = may_be_reserved(bearer_exports_identity_headers,
+        x.header_clash = may_be_reserved(identity_headers,
                                          e->header_prefix);
     }
     if (x.env || x.headers) {

@@ -19,9 +19,6 @@
 /** A claim's exported value is at most so many bytes; longer ones are left out. */
 #define BEARER_EXPORT_MAX_VALUE 8192
 
-/** The fixed names that carry an identity towards a backend. */
-extern const char *const bearer_exports_identity_headers[]; /* NULL-terminated */
-
 /**
  * What the application gets, worked out: BEARER_METHOD ... and <prefix><claim>
  * for the environment, the header forms, and X-Forwarded-User, X-User-Roles and
@@ -64,15 +61,18 @@ int bearer_exports_same_name(const char *a, const char *b);
 int bearer_exports_reserved_variable(const char *name,
                                      const bearer_settings_t *settings);
 
-/** What is wrong with an env-prefix (2-64 of [A-Z0-9_], not HTTP_, REDIRECT_,
- *  REMOTE_, SSL_) or a header-prefix (1-64 characters that a header name can
- *  have) of AuthBearerExport, or NULL. Static string. */
-const char *bearer_exports_env_prefix_error(const char *prefix);
-const char *bearer_exports_header_prefix_error(const char *prefix);
+/** An env-prefix of AuthBearerExport: 2-64 of [A-Z0-9_], and variables of that name
+ *  are no others' (HTTP_, REDIRECT_, REMOTE_, SSL_). */
+typedef enum { BEARER_PREFIX_GOOD, BEARER_PREFIX_MISSPELT,
+               BEARER_PREFIX_TAKEN } bearer_prefix_t;
+bearer_prefix_t bearer_exports_env_prefix(const char *prefix);
 
 /** One claim as exported text (scalar, array joined, compact JSON), or NULL when
  *  it holds CR, LF or NUL or is too long. */
 const char *bearer_exports_value(const json_t *value, apr_pool_t *p);
+
+/** A number as text. */
+const char *bearer_exports_number(apr_pool_t *p, json_int_t n);
 
 /** What is shown of a claim: where roles or groups are found, without those that the
  *  principal left out. NULL: nothing. Compact JSON of an object is as it is. */

@@ -1,10 +1,11 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /*
  * The table of checks and the one loop that runs it. See judge.h; the rows'
- * functions are in judge_token.c and judge_claims.c.
+ * functions are declared in judge_checks.h.
  */
 #include "judge/judge.h"
 
+#include <stddef.h>
 #include <string.h>
 
 #include "base/text.h"
@@ -17,75 +18,14 @@
 #define LOGOUT BEARER_ON_LOGOUT
 #define LOGIN (ID | LOGOUT)
 #define SIGNED (JWT | LOGIN)
+#define ALL (BOTH | LOGIN)
+#define HAS(what) BEARER_HAS_##what
 
-/*
- * Product order, cheap and local first. A tenant is looked at before its keys
- * are: a client must not choose whose keys are fetched.
- */
 static const bearer_check_t checks[] = {
-    { 1, "credential", NULL, SIGNED, 0, 0, bearer_check_credential },
-    { 2, "envelope", NULL, SIGNED, 0, BEARER_HAS_JWS, bearer_check_envelope },
-    { 2, "payload", NULL, SIGNED, BEARER_HAS_JWS, BEARER_HAS_CLAIMS,
-      bearer_check_payload },
-    { 3, "header", "AuthBearerAlgorithms", SIGNED, BEARER_HAS_JWS, BEARER_HAS_ALG,
-      bearer_check_header },
-    { 4, "kid", NULL, SIGNED, BEARER_HAS_JWS, BEARER_HAS_KID, bearer_check_kid },
-    { 5, "issuer", "AuthBearerIssuer", JWT, BEARER_HAS_CLAIMS,
-      BEARER_HAS_ISSUER, bearer_check_issuer },
-    { 5, "login issuer", "AuthBearerLoginIssuer", LOGIN, BEARER_HAS_CLAIMS,
-      BEARER_HAS_ISSUER, bearer_check_login_issuer },
-    { 5, "tenant", "AuthBearerTenants", JWT, BEARER_HAS_ISSUER, 0,
-      bearer_check_tenant },
-    { 6, "algorithm", "AuthBearerAlgorithms", SIGNED,
-      BEARER_HAS_ISSUER | BEARER_HAS_ALG, 0, bearer_check_algorithm },
-    { 6, "key", "AuthBearerKeys", SIGNED,
-      BEARER_HAS_ISSUER | BEARER_HAS_ALG | BEARER_HAS_KID, BEARER_HAS_KEY,
-      bearer_check_key },
-    { 7, "signature", NULL, SIGNED, BEARER_HAS_KEY, 0, bearer_check_signature },
-    { 8, "issuer", "AuthBearerIssuer", CLAIMS, BEARER_HAS_CLAIMS, 0,
-      bearer_check_iss },
-    { 8, "tenant", "AuthBearerTenants", CLAIMS, BEARER_HAS_CLAIMS, 0,
-      bearer_check_tenant },
-    { 8, "audience", "AuthBearerAudience", BOTH, BEARER_HAS_CLAIMS, 0,
-      bearer_check_audience },
-    { 8, "client audience", "AuthBearerClientID", LOGIN, BEARER_HAS_CLAIMS, 0,
-      bearer_check_own_audience },
-    { 8, "authorized party", "AuthBearerClientID", ID, BEARER_HAS_CLAIMS, 0,
-      bearer_check_own_azp },
-    { 8, "expiry", "AuthBearerClockSkew", BOTH | LOGIN, BEARER_HAS_CLAIMS, 0,
-      bearer_check_exp },
-    { 8, "not before", "AuthBearerClockSkew", BOTH | LOGIN, BEARER_HAS_CLAIMS, 0,
-      bearer_check_nbf },
-    { 8, "issued at", "AuthBearerClockSkew", BOTH | LOGIN, BEARER_HAS_CLAIMS, 0,
-      bearer_check_iat },
-    { 8, "issued recently", "AuthBearerClockSkew", LOGIN, BEARER_HAS_CLAIMS, 0,
-      bearer_check_recent },
-    { 8, "age", "AuthBearerMaxTokenAge", BOTH, BEARER_HAS_CLAIMS, 0,
-      bearer_check_age },
-    { 8, "user claim", "AuthBearerUserClaim", BOTH, BEARER_HAS_CLAIMS, 0,
-      bearer_check_user_claim },
-    { 8, "profile", "AuthBearerTokenProfile", JWT, BEARER_HAS_CLAIMS, 0,
-      bearer_check_profile },
-    { 8, "subject", NULL, ID, BEARER_HAS_CLAIMS, 0, bearer_check_subject },
-    { 8, "nonce", NULL, ID, BEARER_HAS_CLAIMS, 0, bearer_check_nonce },
-    { 8, "access token hash", NULL, ID, BEARER_HAS_CLAIMS | BEARER_HAS_ALG, 0,
-      bearer_check_at_hash },
-    { 8, "authentication", "AuthBearerLogin", ID, BEARER_HAS_CLAIMS, 0,
-      bearer_check_authentication },
-    { 9, "login token", NULL, LOGIN, BEARER_HAS_CLAIMS, 0,
-      bearer_check_login_type },
-    { 9, "logout", NULL, LOGOUT, BEARER_HAS_CLAIMS, 0, bearer_check_logout },
-    { 9, "access token", NULL, BOTH, BEARER_HAS_CLAIMS, 0, bearer_check_type },
-    { 9, "ID token", "AuthBearerClientID", BOTH, BEARER_HAS_CLAIMS, 0,
-      bearer_check_id_token },
-    { 10, "calling client", "AuthBearerAudience", BOTH, BEARER_HAS_CLAIMS, 0,
-      bearer_check_client },
-    { 10, "clients", "AuthBearerClients", BOTH, BEARER_HAS_CLAIMS, 0,
-      bearer_check_clients },
-    { 11, "revocation", "AuthBearerRevocations", BOTH, BEARER_HAS_CLAIMS, 0,
-      bearer_check_revocation },
-    { 12, "identifier", "AuthBearerUserChars", BOTH, BEARER_HAS_CLAIMS, 0,
-      bearer_check_identifier },
+#define X(number, name, directive, on, needs, gives, function) \
+    { number, name, directive, on, needs, gives, bearer_check_##function },
+    BEARER_CHECKS(X)
+#undef X
 };
 
 #define CHECK_COUNT ((int)(sizeof(checks) / sizeof(checks[0])))
@@ -161,22 +101,24 @@ bearer_reason_t bearer_judge_screen(bearer_judgement_t *j)
 static void begin(bearer_judgement_t *j, int on, const char *token,
                   apr_size_t len)
 {
+    const apr_size_t kept = offsetof(bearer_judgement_t, on);
+
+    memset((char *)j + kept, 0, sizeof(*j) - kept);
     j->on = on;
-    j->has = 0;
     j->token = token;
     j->token_len = len;
-    memset(&j->jws, 0, sizeof(j->jws));
-    j->claims = NULL;
     j->iss = "";
-    j->issuer = NULL;
-    j->tenant = NULL;
-    j->key = NULL;
-    j->key_digest = 0;
-    j->set = NULL;
-    j->not_mine = 0;
-    j->principal = NULL;
-    j->why.reason = BEARER_OK;
-    j->why.detail = NULL;
+}
+
+/* For what begins with the checks of bytes and keys. */
+static void begin_signed(bearer_judgement_t *j, int on, const char *token,
+                         apr_size_t len)
+{
+    begin(j, on, token, len);
+    if (!j->common) {
+        j->common = bearer_judge_prepare(j->issuers, j->defaults, j->server,
+                                         j->p);
+    }
 }
 
 static bearer_verdict_t end(bearer_judgement_t *j, bearer_reason_t reason)
@@ -237,11 +179,7 @@ bearer_verdict_t bearer_judge_jwt(bearer_judgement_t *j, const char *token,
                                  "says so";
     bearer_reason_t reason;
 
-    begin(j, JWT, token, len);
-    if (!j->common) {
-        j->common = bearer_judge_prepare(j->issuers, j->defaults, j->server,
-                                         j->p);
-    }
+    begin_signed(j, JWT, token, len);
     if (has_prefix(j)) {
         return not_mine(j, BEARER_CHAIN, "it begins with an AuthBearerTokenPrefix, "
                                          "so it counts as opaque");
@@ -263,11 +201,7 @@ bearer_verdict_t bearer_judge_jwt(bearer_judgement_t *j, const char *token,
 static bearer_verdict_t judge_login(bearer_judgement_t *j, int on,
                                     const char *token, apr_size_t len)
 {
-    begin(j, on, token, len);
-    if (!j->common) {
-        j->common = bearer_judge_prepare(j->issuers, j->defaults, j->server,
-                                         j->p);
-    }
+    begin_signed(j, on, token, len);
     bearer_settings_resolve(&j->settings, j->defaults, j->server, NULL, NULL);
     return end(j, run_checks(j));
 }
@@ -306,6 +240,20 @@ int bearer_judge_accepts(const bearer_settings_t *settings,
     const apr_array_header_t *list = settings->accept_issuer;
 
     return !list || !list->nelts || bearer_text_among(list, issuer->url);
+}
+
+int bearer_judge_provides(const bearer_settings_t *settings,
+                          bearer_provider_id_t provider)
+{
+    const apr_array_header_t *list = settings->providers;
+    int i;
+
+    for (i = 0; list && i < list->nelts; i++) {
+        if (APR_ARRAY_IDX(list, i, int) == (int)provider) {
+            return 1;
+        }
+    }
+    return 0;
 }
 
 int bearer_judge_is_spiffe(const bearer_issuer_t *issuer)

@@ -127,12 +127,13 @@ struct bearer_judgement_t {
     const bearer_expected_t *expected;
 
     /* ---- filled on the way ---- */
-    int on;                              /**< BEARER_ON_JWT or _CLAIMS */
+    bearer_settings_t settings;          /**< resolved, with the issuer's layer
+                                              from check 5 on */
+    int on;                              /**< BEARER_ON_...; from here on zero when
+                                              it begins */
     unsigned has;                        /**< BEARER_HAS_ bits */
     const char *token;                   /**< as presented; or NULL */
     apr_size_t token_len;
-    bearer_settings_t settings;          /**< resolved, with the issuer's layer
-                                              from check 5 on */
     bearer_jws_t jws;
     json_t *claims;
     const char *iss;                     /**< unverified until check 7 */
@@ -189,6 +190,10 @@ const bearer_check_t *bearer_judge_check(int i);
 /** Is this issuer accepted where these settings are in force? */
 int bearer_judge_accepts(const bearer_settings_t *settings,
                          const bearer_issuer_t *issuer);
+
+/** Is this provider in their chain? */
+int bearer_judge_provides(const bearer_settings_t *settings,
+                          bearer_provider_id_t provider);
 
 /** May tokens of this issuer be signed so? Symmetric algorithms count only where
  *  its keys come from a local file. settings: resolved with its layer. */

@@ -1,57 +1,87 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /**
  * @file judge_checks.h
- * The rows of the judge's table, one function each; for judge.c and the
- * judge_*.c beside it only. Each returns BEARER_OK or refuses into j->why.
+ * The rows of the judge's table, one function each, in judge_token.c,
+ * judge_claims.c, judge_kind.c and judge_login.c; for these and judge.c only. Each
+ * returns BEARER_OK or refuses into j->why.
  */
 #ifndef BEARER_JUDGE_CHECKS_H
 #define BEARER_JUDGE_CHECKS_H
 
 #include "judge/judge.h"
 
-/* judge_token.c: checks 1 to 7, what a token is before anyone vouches for it */
-bearer_reason_t bearer_check_credential(bearer_judgement_t *j);
-bearer_reason_t bearer_check_envelope(bearer_judgement_t *j);
-bearer_reason_t bearer_check_payload(bearer_judgement_t *j);
-bearer_reason_t bearer_check_header(bearer_judgement_t *j);
-bearer_reason_t bearer_check_kid(bearer_judgement_t *j);
-bearer_reason_t bearer_check_issuer(bearer_judgement_t *j);
-bearer_reason_t bearer_check_algorithm(bearer_judgement_t *j);
-bearer_reason_t bearer_check_key(bearer_judgement_t *j);
-bearer_reason_t bearer_check_signature(bearer_judgement_t *j);
+/**
+ * X(number, name, directive, on, needs, gives, function)
+ *   number     of product.md 3.1
+ *   directive  what an administrator would change, or NULL
+ *   on         what it judges, in the words of judge.c
+ *   needs      HAS(...): not run without
+ *   gives      HAS(...): what is known once it has passed
+ *   function   of bearer_check_...()
+ * In product order, cheap and local first. A tenant is looked at before its keys
+ * are: a client must not choose whose keys are fetched.
+ */
+#define BEARER_CHECKS(X) \
+    X(1, "credential", NULL, SIGNED, 0, 0, credential) \
+    X(2, "envelope", NULL, SIGNED, 0, HAS(JWS), envelope) \
+    X(2, "payload", NULL, SIGNED, HAS(JWS), HAS(CLAIMS), payload) \
+    X(3, "header", "AuthBearerAlgorithms", SIGNED, HAS(JWS), HAS(ALG), header) \
+    X(4, "kid", NULL, SIGNED, HAS(JWS), HAS(KID), kid) \
+    X(5, "issuer", "AuthBearerIssuer", JWT, HAS(CLAIMS), HAS(ISSUER), issuer) \
+    X(5, "login issuer", "AuthBearerLoginIssuer", LOGIN, HAS(CLAIMS), HAS(ISSUER), login_issuer) \
+    X(5, "tenant", "AuthBearerTenants", JWT, HAS(ISSUER), 0, tenant) \
+    X(6, "algorithm", "AuthBearerAlgorithms", SIGNED, HAS(ISSUER) | HAS(ALG), 0, algorithm) \
+    X(6, "key", "AuthBearerKeys", SIGNED, HAS(ISSUER) | HAS(ALG) | HAS(KID), HAS(KEY), key) \
+    X(7, "signature", NULL, SIGNED, HAS(KEY), 0, signature) \
+    X(8, "issuer", "AuthBearerIssuer", CLAIMS, HAS(CLAIMS), 0, iss) \
+    X(8, "tenant", "AuthBearerTenants", CLAIMS, HAS(CLAIMS), 0, tenant) \
+    X(8, "audience", "AuthBearerAudience", BOTH, HAS(CLAIMS), 0, audience) \
+    X(8, "client audience", "AuthBearerClientID", LOGIN, HAS(CLAIMS), 0, own_audience) \
+    X(8, "authorized party", "AuthBearerClientID", ID, HAS(CLAIMS), 0, own_azp) \
+    X(8, "expiry", "AuthBearerClockSkew", ALL, HAS(CLAIMS), 0, exp) \
+    X(8, "not before", "AuthBearerClockSkew", ALL, HAS(CLAIMS), 0, nbf) \
+    X(8, "issued at", "AuthBearerClockSkew", ALL, HAS(CLAIMS), 0, iat) \
+    X(8, "issued recently", "AuthBearerClockSkew", LOGIN, HAS(CLAIMS), 0, recent) \
+    X(8, "age", "AuthBearerMaxTokenAge", BOTH, HAS(CLAIMS), 0, age) \
+    X(8, "user claim", "AuthBearerUserClaim", BOTH, HAS(CLAIMS), 0, user_claim) \
+    X(8, "profile", "AuthBearerTokenProfile", JWT, HAS(CLAIMS), 0, profile) \
+    X(8, "subject", NULL, ID, HAS(CLAIMS), 0, subject) \
+    X(8, "nonce", NULL, ID, HAS(CLAIMS), 0, nonce) \
+    X(8, "access token hash", NULL, ID, HAS(CLAIMS) | HAS(ALG), 0, at_hash) \
+    X(8, "authentication", "AuthBearerLogin", ID, HAS(CLAIMS), 0, authentication) \
+    X(9, "login token", NULL, LOGIN, HAS(CLAIMS), 0, login_type) \
+    X(9, "logout", NULL, LOGOUT, HAS(CLAIMS), 0, logout) \
+    X(9, "access token", NULL, BOTH, HAS(CLAIMS), 0, type) \
+    X(9, "ID token", "AuthBearerClientID", BOTH, HAS(CLAIMS), 0, id_token) \
+    X(10, "calling client", "AuthBearerAudience", BOTH, HAS(CLAIMS), 0, client) \
+    X(10, "clients", "AuthBearerClients", BOTH, HAS(CLAIMS), 0, clients) \
+    X(11, "revocation", "AuthBearerRevocations", BOTH, HAS(CLAIMS), 0, revocation) \
+    X(12, "identifier", "AuthBearerUserChars", BOTH, HAS(CLAIMS), 0, identifier)
 
-/* judge_claims.c: checks 8 to 12 */
-bearer_reason_t bearer_check_iss(bearer_judgement_t *j);
-bearer_reason_t bearer_check_tenant(bearer_judgement_t *j);
-bearer_reason_t bearer_check_audience(bearer_judgement_t *j);
-bearer_reason_t bearer_check_exp(bearer_judgement_t *j);
-bearer_reason_t bearer_check_nbf(bearer_judgement_t *j);
-bearer_reason_t bearer_check_iat(bearer_judgement_t *j);
-bearer_reason_t bearer_check_age(bearer_judgement_t *j);
-bearer_reason_t bearer_check_user_claim(bearer_judgement_t *j);
-bearer_reason_t bearer_check_profile(bearer_judgement_t *j);
-bearer_reason_t bearer_check_type(bearer_judgement_t *j);
-bearer_reason_t bearer_check_id_token(bearer_judgement_t *j);
-bearer_reason_t bearer_check_client(bearer_judgement_t *j);
-bearer_reason_t bearer_check_clients(bearer_judgement_t *j);
-bearer_reason_t bearer_check_revocation(bearer_judgement_t *j);
-bearer_reason_t bearer_check_identifier(bearer_judgement_t *j);
+#define X(number, name, directive, on, needs, gives, function) \
+    bearer_reason_t bearer_check_##function(bearer_judgement_t *j);
+BEARER_CHECKS(X)
+#undef X
 
-/* judge_login.c: ID tokens and logout tokens */
-bearer_reason_t bearer_check_login_issuer(bearer_judgement_t *j);
-bearer_reason_t bearer_check_own_audience(bearer_judgement_t *j);
-bearer_reason_t bearer_check_own_azp(bearer_judgement_t *j);
-bearer_reason_t bearer_check_recent(bearer_judgement_t *j);
-bearer_reason_t bearer_check_subject(bearer_judgement_t *j);
-bearer_reason_t bearer_check_nonce(bearer_judgement_t *j);
-bearer_reason_t bearer_check_at_hash(bearer_judgement_t *j);
-bearer_reason_t bearer_check_authentication(bearer_judgement_t *j);
-bearer_reason_t bearer_check_login_type(bearer_judgement_t *j);
-bearer_reason_t bearer_check_logout(bearer_judgement_t *j);
+/** `return REFUSE(j, AUD, "audience %s ...", ...);`: bearer_refuse() into j->why. */
+#define REFUSE(j, symbol, ...) \
+    bearer_refuse(&(j)->why, (j)->p, BEARER_##symbol, __VA_ARGS__)
 
 /** Checks 8 to 12 ahead of their turn, before a fetch; BEARER_OK or the first
  *  refusal in j->why. */
 bearer_reason_t bearer_judge_screen(bearer_judgement_t *j);
+
+/** aud is a string or an array (RFC 7519 section 4.1.3): its members alike. */
+static inline apr_size_t bearer_judge_aud_count(const json_t *aud)
+{
+    return json_is_string(aud) ? 1 : json_array_size(aud);
+}
+
+/** NULL: it is no string. */
+static inline const char *bearer_judge_aud_at(const json_t *aud, apr_size_t i)
+{
+    return json_string_value(json_is_string(aud) ? aud : json_array_get(aud, i));
+}
 
 /** SPIFFE JWT-SVIDs: no iss, chosen by the trust domain of sub. */
 int bearer_judge_is_spiffe(const bearer_issuer_t *issuer);

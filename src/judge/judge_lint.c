@@ -29,19 +29,6 @@ typedef struct place_t {
     bearer_findings_add((place)->findings, BEARER_LOG_##level, \
                         bearer_settings_directive(BEARER_SET_##setting), __VA_ARGS__)
 
-static int provides(const place_t *place, int provider)
-{
-    const apr_array_header_t *list = place->here.providers;
-    int i;
-
-    for (i = 0; list && i < list->nelts; i++) {
-        if (APR_ARRAY_IDX(list, i, int) == provider) {
-            return 1;
-        }
-    }
-    return 0;
-}
-
 static void look_at(place_t *place, const bearer_issuers_t *issuers,
                     const bearer_settings_t *defaults,
                     const bearer_settings_t *server,
@@ -57,9 +44,10 @@ static void look_at(place_t *place, const bearer_issuers_t *issuers,
     place->p = p;
     bearer_settings_resolve(&place->here, place->defaults, place->server, NULL,
                             place->dir);
-    place->jwt = provides(place, BEARER_PROVIDER_JWT);
-    place->introspection = provides(place, BEARER_PROVIDER_INTROSPECTION);
-    place->session = provides(place, BEARER_PROVIDER_SESSION);
+    place->jwt = bearer_judge_provides(&place->here, BEARER_PROVIDER_JWT);
+    place->introspection = bearer_judge_provides(&place->here,
+                                                 BEARER_PROVIDER_INTROSPECTION);
+    place->session = bearer_judge_provides(&place->here, BEARER_PROVIDER_SESSION);
     place->accepted = apr_array_make(place->p, 4,
                                      sizeof(const bearer_issuer_t *));
     for (i = 0; i < bearer_issuers_count(place->issuers); i++) {

@@ -3,12 +3,11 @@
  * Rows of the judge's table for what an issuer says about a login: ID tokens
  * (OpenID Connect Core 1.0 section 3.1.3.7) and logout tokens (Back-Channel
  * Logout 1.0 section 2.6). See judge.h. Bytes, key, signature and times are the
- * rows of every token.
+ * rows of every token; which kind of token it is: judge_kind.c.
  */
 #include "judge/judge_checks.h"
 
 #include <string.h>
-#include <strings.h>
 
 #include <openssl/evp.h>
 
@@ -19,9 +18,6 @@
 /** An ID token is fetched the moment it is made; a logout token is delivered at
  *  once. One that is older was kept by somebody. */
 #define RECENT apr_time_from_sec(600)
-
-static const char logout_event[] =
-    "http://schemas.openid.net/event/backchannel-logout";
 
 /* ---- issuer and audience ----------------------------------------------- */
 
@@ -35,11 +31,10 @@ bearer_reason_t bearer_check_login_issuer(bearer_judgement_t *j)
     }
     j->issuer = bearer_issuers_find(j->issuers, j->iss, &j->tenant, j->p);
     if (!j->issuer || j->tenant || (asked && j->issuer != asked)) {
-        return bearer_refuse(&j->why, j->p, BEARER_ISS, "the token is of issuer "
-                             "%s, wanted is %s, byte for byte",
-                             bearer_text_quote(j->p, j->iss),
-                             asked ? bearer_text_quote(j->p, asked->url)
-                                   : "one that is declared here");
+        return REFUSE(j, ISS, "the token is of issuer %s, wanted is %s, byte for byte",
+                      bearer_text_quote(j->p, j->iss),
+                      asked ? bearer_text_quote(j->p, asked->url)
+                          : "one that is declared here");
     }
     bearer_settings_resolve(&j->settings, j->defaults, j->server,
                             &j->issuer->settings, NULL);
@@ -50,11 +45,8 @@ static int audience_has(const json_t *aud, const char *client)
 {
     apr_size_t i;
 
-    if (json_is_string(aud)) {
-        return strcmp(json_string_value(aud), client) == 0;
-    }
-    for (i = 0; i < json_array_size(aud); i++) {
-        const char *one = json_string_value(json_array_get(aud, i));
+    for (i = 0; i < bearer_judge_aud_count(aud); i++) {
+        const char *one = bearer_judge_aud_at(aud, i);
 
         if (one && strcmp(one, client) == 0) {
             return 1;
@@ -70,9 +62,8 @@ bearer_reason_t bearer_check_own_audience(bearer_judgement_t *j)
     if (client && audience_has(json_object_get(j->claims, "aud"), client)) {
         return BEARER_OK;
     }
-    return bearer_refuse(&j->why, j->p, BEARER_AUD, "the token's aud does not "
-                         "name this server's AuthBearerClientID %s",
-                         bearer_text_quote(j->p, client));
+    return REFUSE(j, AUD, "the token's aud does not name this server's "
+                  "AuthBearerClientID %s", bearer_text_quote(j->p, client));
 }
 
 /* Rules 4 and 5 of section 3.1.3.7. */
@@ -87,10 +78,10 @@ bearer_reason_t bearer_check_own_azp(bearer_judgement_t *j)
             : json_array_size(aud) <= 1) {
         return BEARER_OK;
     }
-    return bearer_refuse(&j->why, j->p, BEARER_AZP, azp
-                         ? "the ID token was made for another client (azp %s)"
-                         : "the ID token has several audiences and no azp (%s)",
-                         bearer_text_quote(j->p, json_string_value(azp)));
+    return REFUSE(j, AZP,
+                  azp ? "the ID token was made for another client (azp %s)"
+                      : "the ID token has several audiences and no azp (%s)",
+                  bearer_text_quote(j->p, json_string_value(azp)));
 }
 
 /* ---- times ------------------------------------------------------------- */
@@ -100,16 +91,14 @@ bearer_reason_t bearer_check_recent(bearer_judgement_t *j)
     apr_time_t iat = 0;
 
     if (bearer_json_date(&iat, j->claims, "iat") != APR_SUCCESS) {
-        return bearer_refuse(&j->why, j->p, BEARER_IAT_TYPE, "the token has no "
-                             "iat");
+        return REFUSE(j, IAT_TYPE, "the token has no iat");
     }
     if (j->now - iat <= RECENT + j->settings.clock_skew) {
         return BEARER_OK;
     }
-    return bearer_refuse(&j->why, j->p, BEARER_AGE, "the token was issued %"
-                         APR_TIME_T_FMT " s ago, yet it is said to be new; "
-                         "compare this server's clock with the issuer's",
-                         apr_time_sec(j->now - iat));
+    return REFUSE(j, AGE, "the token was issued %" APR_TIME_T_FMT " s ago, yet it is "
+                  "said to be new; compare this server's clock with the issuer's",
+                  apr_time_sec(j->now - iat));
 }
 
 /* acr and auth_time where they were asked for (rules 12 and 13). */
@@ -120,11 +109,10 @@ bearer_reason_t bearer_check_authentication(bearer_judgement_t *j)
     apr_time_t when = 0;
 
     if (wanted && wanted->nelts && !bearer_text_among(wanted, acr)) {
-        return bearer_refuse(&j->why, j->p, BEARER_ACR, "the issuer "
-                             "authenticated the user by acr %s, asked for was "
-                             "one of %s (AuthBearerLogin acr_values=)",
-                             bearer_text_quote(j->p, acr),
-                             bearer_text_quote_list(j->p, wanted));
+        return REFUSE(j, ACR, "the issuer authenticated the user by acr %s, asked for "
+                      "was one of %s (AuthBearerLogin acr_values=)",
+                      bearer_text_quote(j->p, acr),
+                      bearer_text_quote_list(j->p, wanted));
     }
     if (j->expected->max_age < 0) {
         return BEARER_OK;
@@ -133,9 +121,8 @@ bearer_reason_t bearer_check_authentication(bearer_judgement_t *j)
         && j->now - when <= j->expected->max_age + j->settings.clock_skew) {
         return BEARER_OK;
     }
-    return bearer_refuse(&j->why, j->p, BEARER_ACR, "the user's authentication "
-                         "is older than the max_age that was asked for, or the "
-                         "ID token does not say (auth_time)");
+    return REFUSE(j, ACR, "the user's authentication is older than the max_age that "
+                  "was asked for, or the ID token does not say (auth_time)");
 }
 
 /* ---- identity and binding ---------------------------------------------- */
@@ -145,12 +132,12 @@ bearer_reason_t bearer_check_subject(bearer_judgement_t *j)
     const char *sub = bearer_json_string(j->claims, "sub");
 
     if (!sub || !*sub || strlen(sub) > 256) {
-        return bearer_refuse(&j->why, j->p, BEARER_USER_CLAIM, "the ID token's "
-                             "sub is missing, empty or too long");
+        return REFUSE(j, USER_CLAIM, "the ID token's sub is missing, empty or too "
+                      "long");
     }
     if (j->expected->sub && strcmp(sub, j->expected->sub) != 0) {
-        return bearer_refuse(&j->why, j->p, BEARER_USER_CLAIM, "the refreshed "
-                             "ID token is about another person (sub)");
+        return REFUSE(j, USER_CLAIM, "the refreshed ID token is about another person "
+                      "(sub)");
     }
     return BEARER_OK;
 }
@@ -165,9 +152,9 @@ bearer_reason_t bearer_check_nonce(bearer_judgement_t *j)
                     && bearer_text_same_ct(json_string_value(nonce), wanted))) {
         return BEARER_OK;
     }
-    return bearer_refuse(&j->why, j->p, BEARER_NONCE, nonce
-                         ? "the ID token's nonce is not the one of this login"
-                         : "the ID token has no nonce");
+    return REFUSE(j, NONCE,
+                  nonce ? "the ID token's nonce is not the one of this login"
+                      : "the ID token has no nonce");
 }
 
 /* Section 3.1.3.6: the left half of the hash that the signature uses. EdDSA's
@@ -191,59 +178,6 @@ bearer_reason_t bearer_check_at_hash(bearer_judgement_t *j)
                                json_string_value(claim))) {
         return BEARER_OK;
     }
-    return bearer_refuse(&j->why, j->p, BEARER_AT_HASH, "the access token is "
-                         "not the one that the ID token was issued with "
-                         "(at_hash)");
-}
-
-/* ---- kinds of token ---------------------------------------------------- */
-
-static int typ_is(const char *typ, const char *name)
-{
-    if (strncasecmp(typ, "application/", 12) == 0) {
-        typ += 12;
-    }
-    return strcasecmp(typ, name) == 0;
-}
-
-/* RFC 8725 section 3.11: one kind of token must not do for another. */
-bearer_reason_t bearer_check_login_type(bearer_judgement_t *j)
-{
-    const char *typ = j->jws.typ;
-    int logout = json_object_get(j->claims, "events") != NULL;
-
-    if (typ && !typ_is(typ, "JWT")
-        && !(j->on == BEARER_ON_LOGOUT && typ_is(typ, "logout+jwt"))) {
-        return bearer_refuse(&j->why, j->p, BEARER_TYPE, "header 'typ' is %s, "
-                             "which is another kind of token",
-                             bearer_text_quote(j->p, typ));
-    }
-    if (logout != (j->on == BEARER_ON_LOGOUT)) {
-        return bearer_refuse(&j->why, j->p, BEARER_TYPE, logout
-                             ? "a logout token is no ID token"
-                             : "the token has no events: it is no logout "
-                               "token");
-    }
-    return BEARER_OK;
-}
-
-bearer_reason_t bearer_check_logout(bearer_judgement_t *j)
-{
-    const json_t *events = json_object_get(j->claims, "events");
-    const char *jti = bearer_json_string(j->claims, "jti");
-    const char *lacks = NULL;
-
-    if (!json_is_object(json_object_get(events, logout_event))) {
-        lacks = "events does not name the back-channel logout event";
-    } else if (json_object_get(j->claims, "nonce")) {
-        lacks = "it has a nonce, which a logout token must not have";
-    } else if (!jti || !*jti || strlen(jti) > 256) {
-        lacks = "jti is missing or no short string";
-    } else if (!bearer_json_string(j->claims, "sid")
-               && !bearer_json_string(j->claims, "sub")) {
-        lacks = "neither sid nor sub says who is logged out";
-    }
-    return lacks ? bearer_refuse(&j->why, j->p, BEARER_LOGOUT_TOKEN,
-                                 "the logout token cannot be used: %s", lacks)
-                 : BEARER_OK;
+    return REFUSE(j, AT_HASH, "the access token is not the one that the ID token was "
+                  "issued with (at_hash)");
 }

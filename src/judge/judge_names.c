@@ -35,26 +35,14 @@ static int has_tenants(const bearer_issuer_t *issuer)
         || has_several(issuer->tenants);
 }
 
-static int provides(const bearer_settings_t *here, int provider)
-{
-    int i;
-
-    for (i = 0; here->providers && i < here->providers->nelts; i++) {
-        if (APR_ARRAY_IDX(here->providers, i, int) == provider) {
-            return 1;
-        }
-    }
-    return 0;
-}
-
 /* Where no token counts, AuthBearerLoginIssuer narrows what sessions do. */
 static int several_issuers(const bearer_issuers_t *issuers,
                            const bearer_settings_t *here)
 {
     const apr_array_header_t *list = here->accept_issuer;
 
-    if (here->login_issuer && !provides(here, BEARER_PROVIDER_JWT)
-        && !provides(here, BEARER_PROVIDER_INTROSPECTION)) {
+    if (here->login_issuer && !bearer_judge_provides(here, BEARER_PROVIDER_JWT)
+        && !bearer_judge_provides(here, BEARER_PROVIDER_INTROSPECTION)) {
         return 0;
     }
     return list && list->nelts ? has_several(list)
@@ -151,7 +139,7 @@ void bearer_judge_lint_names(apr_array_header_t *findings,
             add_issuer(sources, issuer, own.user_chars_printable);
         }
     }
-    if (provides(&here, BEARER_PROVIDER_SESSION)) {
+    if (bearer_judge_provides(&here, BEARER_PROVIDER_SESSION)) {
         add(sources, "session", "", here.user_chars_printable);
     }
     if (bearer_user_format_collides(here.user_format, sources, &a, &b, p)) {

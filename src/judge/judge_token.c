@@ -23,16 +23,13 @@ bearer_reason_t bearer_check_credential(bearer_judgement_t *j)
     }
     i = bearer_text_b64token(j->token, j->token_len);
     if (i == 0) {
-        return bearer_refuse(&j->why, j->p, BEARER_CREDENTIAL_SYNTAX,
-                             "the token is empty or begins with a character "
-                             "that no token has (RFC 6750 section 2.1)");
+        return REFUSE(j, CREDENTIAL_SYNTAX, "the token is empty or begins with a "
+                      "character that no token has (RFC 6750 section 2.1)");
     }
     if (i < j->token_len) {
-        return bearer_refuse(&j->why, j->p, BEARER_CREDENTIAL_SYNTAX,
-                             "byte %lu of the token is no character of a token "
-                             "(RFC 6750 section 2.1): was it copied whole, "
-                             "without quotes, blanks and line ends?",
-                             (unsigned long)i);
+        return REFUSE(j, CREDENTIAL_SYNTAX, "byte %lu of the token is no character of "
+                      "a token (RFC 6750 section 2.1): was it copied whole, without "
+                      "quotes, blanks and line ends?", (unsigned long)i);
     }
     return BEARER_OK;
 }
@@ -49,8 +46,7 @@ bearer_reason_t bearer_check_payload(bearer_judgement_t *j)
 
     if (bearer_json_parse(&j->claims, j->jws.payload, j->jws.payload_len,
                           &error, j->p) != APR_SUCCESS) {
-        return bearer_refuse(&j->why, j->p, BEARER_JSON, "the token's payload "
-                             "is no JSON object: %s", error);
+        return REFUSE(j, JSON, "the token's payload is no JSON object: %s", error);
     }
     return BEARER_OK;
 }
@@ -172,15 +168,12 @@ static bearer_reason_t not_declared(bearer_judgement_t *j)
 {
     j->not_mine = 1;
     if (!*j->iss) {
-        return bearer_refuse(&j->why, j->p, BEARER_ISS, "the token names no "
-                             "issuer (iss), and its sub is in no trust domain "
-                             "of an issuer with AuthBearerKeys spiffe:");
+        return REFUSE(j, ISS, "the token names no issuer (iss), and its sub is in no "
+                      "trust domain of an issuer with AuthBearerKeys spiffe:");
     }
-    return bearer_refuse(&j->why, j->p, BEARER_ISS, "issuer %s is not declared "
-                         "by AuthBearerIssuer %s, nor named by an "
-                         "AuthBearerIssuerAlias%s",
-                         bearer_text_quote(j->p, j->iss), accepted_issuers(j),
-                         issuer_hint(j, j->iss));
+    return REFUSE(j, ISS, "issuer %s is not declared by AuthBearerIssuer %s, nor named "
+                  "by an AuthBearerIssuerAlias%s", bearer_text_quote(j->p, j->iss),
+                  accepted_issuers(j), issuer_hint(j, j->iss));
 }
 
 /* Declared, but not for this way into this place. */
@@ -191,15 +184,13 @@ static bearer_reason_t not_responsible(bearer_judgement_t *j)
 
     j->not_mine = 1;
     if (!bearer_judge_accepts(&j->settings, issuer)) {
-        return bearer_refuse(&j->why, j->p, BEARER_ISS, "issuer %s is declared, "
-                             "but not accepted here by AuthBearerAcceptIssuer "
-                             "%s", url,
-                             bearer_text_quote_list(j->p,
-                                                    j->settings.accept_issuer));
+        return REFUSE(j, ISS, "issuer %s is declared, but not accepted here by "
+                      "AuthBearerAcceptIssuer %s", url,
+                      bearer_text_quote_list(j->p, j->settings.accept_issuer));
     }
-    return bearer_refuse(&j->why, j->p, BEARER_ISS, "issuer %s is asked about "
-                         "its tokens (AuthBearerIntrospection ... for=all), "
-                         "which is the introspection provider's business", url);
+    return REFUSE(j, ISS, "issuer %s is asked about its tokens "
+                  "(AuthBearerIntrospection ... for=all), which is the introspection "
+                  "provider's business", url);
 }
 
 static int is_responsible(const bearer_judgement_t *j)
@@ -235,8 +226,7 @@ bearer_reason_t bearer_check_issuer(bearer_judgement_t *j)
     const json_t *iss = json_object_get(j->claims, "iss");
 
     if (iss && !json_is_string(iss)) {
-        return bearer_refuse(&j->why, j->p, BEARER_ISS, "claim 'iss' is not "
-                             "a string (RFC 7519 section 4.1.1)");
+        return REFUSE(j, ISS, "claim 'iss' is not a string (RFC 7519 section 4.1.1)");
     }
     j->iss = iss ? json_string_value(iss) : "";
     j->issuer = select_issuer(j);
@@ -274,15 +264,13 @@ bearer_reason_t bearer_check_algorithm(bearer_judgement_t *j)
         return BEARER_OK;
     }
     if (alg->bit & j->settings.algorithms) {
-        return bearer_refuse(&j->why, j->p, BEARER_ALG, "alg '%s' needs a "
-                             "shared key from a local file: give issuer %s "
-                             "AuthBearerKeys file:PATH", alg->name,
-                             bearer_text_quote(j->p, j->issuer->url));
+        return REFUSE(j, ALG, "alg '%s' needs a shared key from a local file: give "
+                      "issuer %s AuthBearerKeys file:PATH", alg->name,
+                      bearer_text_quote(j->p, j->issuer->url));
     }
-    return bearer_refuse(&j->why, j->p, BEARER_ALG, "alg '%s' is not among "
-                         "the AuthBearerAlgorithms of issuer %s (%s)",
-                         alg->name, bearer_text_quote(j->p, j->issuer->url),
-                         bearer_alg_names(j->settings.algorithms, j->p));
+    return REFUSE(j, ALG, "alg '%s' is not among the AuthBearerAlgorithms of issuer %s "
+                  "(%s)", alg->name, bearer_text_quote(j->p, j->issuer->url),
+                  bearer_alg_names(j->settings.algorithms, j->p));
 }
 
 static bearer_reason_t select_key(bearer_judgement_t *j, int *unknown_kid)
@@ -314,10 +302,9 @@ static bearer_reason_t refresh_keys(bearer_judgement_t *j)
     if (may_screen(j) && bearer_judge_screen(j) != BEARER_OK) {
         const char *detail = j->why.detail;
 
-        return bearer_refuse(&j->why, j->p, BEARER_KEY, "no key of issuer %s "
-                             "has kid %s, and newer keys are not asked for, as "
-                             "the token is refused anyway: %s", url,
-                             bearer_text_quote(j->p, j->jws.kid), detail);
+        return REFUSE(j, KEY, "no key of issuer %s has kid %s, and newer keys are not "
+                      "asked for, as the token is refused anyway: %s", url,
+                      bearer_text_quote(j->p, j->jws.kid), detail);
     }
     reason = ask_for_keys(j, 1);
     return reason == BEARER_OK ? select_key(j, &unknown_kid) : reason;
@@ -345,8 +332,7 @@ bearer_reason_t bearer_check_key(bearer_judgement_t *j)
     bearer_reason_t reason;
 
     if (!j->keys) {
-        return bearer_refuse(&j->why, j->p, BEARER_KEYS, "there are no keys to "
-                             "verify with");
+        return REFUSE(j, KEYS, "there are no keys to verify with");
     }
     reason = find_key(j);
     if (reason == BEARER_OK) {

@@ -260,15 +260,23 @@ static bearer_reason_t check_identifier(const char *user,
                              settings->user_claim.path)), error);
 }
 
-const char *bearer_principal_client(const json_t *claims)
+const json_t *bearer_principal_client_claim(const json_t *claims, const char **name)
 {
     static const char *const names[] = { "azp", "client_id", "appid", "cid" };
     const json_t *value = NULL;
     unsigned i;
 
     for (i = 0; i < sizeof(names) / sizeof(names[0]) && !value; i++) {
-        value = json_object_get(claims, names[i]);
+        value = json_object_get(claims, *name = names[i]);
     }
+    return value;
+}
+
+const char *bearer_principal_client(const json_t *claims)
+{
+    const char *name;
+    const json_t *value = bearer_principal_client_claim(claims, &name);
+
     return json_string_length(value) ? json_string_value(value) : NULL;
 }
 

@@ -78,8 +78,11 @@ bearer_reason_t bearer_principal_user_claim(const json_t *claims,
                                             bearer_refusal_t *why,
                                             apr_pool_t *p);
 
-/** The calling client: the first of azp, client_id, appid and cid that is
- *  there, if it is a string and not empty; else NULL. */
+/** Who the calling client is said to be: the first of azp, client_id, appid and cid
+ *  that is there, and its name; NULL: none is. */
+const json_t *bearer_principal_client_claim(const json_t *claims, const char **name);
+
+/** The same as text; NULL also where it is empty or no string. */
 const char *bearer_principal_client(const json_t *claims);
 
 /** What the revocation list knows the token by beside its digest: jti, a string;

@@ -1,0 +1,283 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/*
+ * Which kind of token this is: the profile of check 8, and check 9. One kind must
+ * not do for another (RFC 8725 section 3.11). See judge.h.
+ */
+#include "judge/judge_checks.h"
+
+#include <string.h>
+#include <strings.h>
+
+#include <apr_strings.h>
+
+#include "base/json.h"
+#include "base/text.h"
+
+static const char logout_event[] =
+    "http://schemas.openid.net/event/backchannel-logout";
+
+/* ---- access tokens by RFC 9068 ------------------------------------------ */
+
+/* RFC 7515 section 4.1.9: without a slash as if application/ came first; and
+ * case does not matter. */
+static int is_typ(const char *typ, const char *wanted)
+{
+    if (strncasecmp(typ, "application/", 12) == 0) {
+        typ += 12;
+    }
+    return strcasecmp(typ, wanted) == 0;
+}
+
+static int is_at_jwt(const bearer_judgement_t *j)
+{
+    return j->jws.typ && is_typ(j->jws.typ, "at+jwt");
+}
+
+/* RFC 9068 sections 2.2 and 4. */
+bearer_reason_t bearer_check_profile(bearer_judgement_t *j)
+{
+    static const char *const required[] = { "iss", "exp", "aud", "sub",
+                                            "client_id", "iat", "jti" };
+    unsigned i;
+
+    if (j->settings.token_profile != BEARER_PROFILE_RFC9068) {
+        return BEARER_OK;
+    }
+    if (!is_at_jwt(j)) {
+        return REFUSE(j, PROFILE, "header typ is %s, but AuthBearerTokenProfile "
+                      "rfc9068 demands 'at+jwt'", bearer_text_quote(j->p, j->jws.typ));
+    }
+    for (i = 0; i < sizeof(required) / sizeof(required[0]); i++) {
+        const json_t *value = json_object_get(j->claims, required[i]);
+
+        if (!value || json_is_null(value)) {
+            return REFUSE(j, PROFILE, "claim '%s' is missing, which "
+                          "AuthBearerTokenProfile rfc9068 demands", required[i]);
+        }
+    }
+    return BEARER_OK;
+}
+
+/* ---- check 9a: never an access token ----------------------------------- */
+
+typedef struct sign_t {
+    const char *seen;
+    const char *is;    /* what shows that sign */
+} sign_t;
+
+static const sign_t header_types[] = {
+    { "dpop+jwt", "a DPoP proof" },
+    { "logout+jwt", "a logout token" },
+    { "secevent+jwt", "a security event" },
+    { "token-introspection+jwt", "an introspection answer" },
+    { NULL, "something else" }
+};
+
+static const sign_t payload_types[] = {
+    { "ID", "an ID token" },
+    { "Refresh", "a refresh token" },
+    { "Offline", "an offline token" },
+    { "Logout", "a logout token" },
+    { NULL, NULL }
+};
+
+static const sign_t telling_claims[] = {
+    { "nonce", "an ID token" },
+    { "at_hash", "an ID token" },
+    { "c_hash", "an ID token" },
+    { NULL, NULL }
+};
+
+static bearer_reason_t not_an_access_token(bearer_judgement_t *j,
+                                           const char *sign, const char *is)
+{
+    return REFUSE(j, TYPE, "%s: this is %s, not an access token; the client has to "
+                  "send the access_token of the issuer's answer", sign, is);
+}
+
+static bearer_reason_t check_header_typ(bearer_judgement_t *j)
+{
+    const char *typ = j->jws.typ;
+    const sign_t *row = header_types;
+
+    if (!typ || is_typ(typ, "JWT") || is_typ(typ, "at+jwt")
+        || (j->issuer && bearer_judge_is_spiffe(j->issuer)
+            && is_typ(typ, "JOSE"))) {
+        return BEARER_OK;
+    }
+    while (row->seen && !is_typ(typ, row->seen)) {
+        row++;
+    }
+    return not_an_access_token(j, apr_psprintf(j->p, "header typ is %s, wanted "
+                                               "is JWT or at+jwt",
+                                               bearer_text_quote(j->p, typ)),
+                               row->is);
+}
+
+/* `access` as Cognito writes it; Hydra's introspection says access_token. */
+static int is_access_use(const bearer_judgement_t *j, const json_t *use)
+{
+    const char *s = json_string_value(use);
+
+    return s && (strcmp(s, "access") == 0
+                 || (j->on == BEARER_ON_CLAIMS
+                     && strcmp(s, "access_token") == 0));
+}
+
+static bearer_reason_t check_token_use(bearer_judgement_t *j)
+{
+    const json_t *use = json_object_get(j->claims, "token_use");
+    const char *s = json_string_value(use);
+
+    if (!use || is_access_use(j, use)) {
+        return BEARER_OK;
+    }
+    return not_an_access_token(j, apr_psprintf(j->p, "claim 'token_use' is "
+                                               "%s, wanted is access",
+                                               s ? bearer_text_quote(j->p, s)
+                                                 : "not a string"),
+                               s && strcmp(s, "id") == 0 ? "an ID token"
+                                                         : "another token");
+}
+
+/* RFC 7662 wants Bearer there; some issuers say which of the tokens it is. */
+static bearer_reason_t check_token_type(bearer_judgement_t *j)
+{
+    const char *type = j->on == BEARER_ON_CLAIMS
+                           ? bearer_json_string(j->claims, "token_type") : NULL;
+
+    return type && strcasecmp(type, "refresh_token") == 0
+               ? not_an_access_token(j, "claim 'token_type' is "
+                                     "'refresh_token'", "a refresh token")
+               : BEARER_OK;
+}
+
+static bearer_reason_t check_payload_typ(bearer_judgement_t *j)
+{
+    const char *typ = bearer_json_string(j->claims, "typ");
+    const sign_t *row;
+
+    for (row = payload_types; typ && row->seen; row++) {
+        if (strcasecmp(typ, row->seen) == 0) {
+            return not_an_access_token(j, apr_psprintf(j->p, "claim 'typ' is "
+                                                       "'%s'", row->seen),
+                                       row->is);
+        }
+    }
+    return BEARER_OK;
+}
+
+static bearer_reason_t check_telling_claims(bearer_judgement_t *j)
+{
+    const json_t *events = json_object_get(j->claims, "events");
+    const sign_t *row;
+
+    for (row = telling_claims; row->seen; row++) {
+        if (json_object_get(j->claims, row->seen)) {
+            return not_an_access_token(j, apr_psprintf(j->p, "it has a claim "
+                                                       "'%s'", row->seen),
+                                       row->is);
+        }
+    }
+    return json_object_get(events, logout_event)
+               ? not_an_access_token(j, "its claim 'events' has a logout",
+                                     "a logout token")
+               : BEARER_OK;
+}
+
+bearer_reason_t bearer_check_type(bearer_judgement_t *j)
+{
+    static bearer_reason_t (*const parts[])(bearer_judgement_t *) = {
+        check_header_typ, check_token_use, check_token_type,
+        check_payload_typ, check_telling_claims
+    };
+    bearer_reason_t reason = BEARER_OK;
+    unsigned i;
+
+    for (i = 0; i < sizeof(parts) / sizeof(parts[0]) && reason == BEARER_OK;
+         i++) {
+        reason = parts[i](j);
+    }
+    return reason;
+}
+
+/* ---- check 9b: refused as an ID token ---------------------------------- */
+
+static int has_scope_claim(const bearer_judgement_t *j)
+{
+    const apr_array_header_t *paths = j->settings.scope_claim;
+    int i;
+
+    for (i = 0; paths && i < paths->nelts; i++) {
+        const json_t *scope = bearer_path_find(
+            APR_ARRAY_IDX(paths, i, const bearer_path_t *), j->claims);
+
+        if (json_string_length(scope) || json_array_size(scope)) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+bearer_reason_t bearer_check_id_token(bearer_judgement_t *j)
+{
+    const char *own = j->settings.client_id;
+    const json_t *aud = json_object_get(j->claims, "aud");
+    const char *client;
+
+    if (!own || bearer_judge_aud_count(aud) != 1 || !bearer_judge_aud_at(aud, 0)
+        || strcmp(bearer_judge_aud_at(aud, 0), own) != 0) {
+        return BEARER_OK;
+    }
+    client = bearer_principal_client(j->claims);
+    if (is_at_jwt(j) || has_scope_claim(j)
+        || is_access_use(j, json_object_get(j->claims, "token_use"))
+        || (client && strcmp(client, own) != 0)) {
+        return BEARER_OK;
+    }
+    return REFUSE(j, ID_TOKEN, "the only audience is %s, this server's own "
+                  "AuthBearerClientID, and nothing shows an access token (typ at+jwt, "
+                  "token_use access, a scope, another client): this is an ID token; "
+                  "the client has to send its access token",
+                  bearer_text_quote(j->p, own));
+}
+
+/* ---- check 9 of a login's tokens ---------------------------------------- */
+
+bearer_reason_t bearer_check_login_type(bearer_judgement_t *j)
+{
+    const char *typ = j->jws.typ;
+    int logout = json_object_get(j->claims, "events") != NULL;
+
+    if (typ && !is_typ(typ, "JWT")
+        && !(j->on == BEARER_ON_LOGOUT && is_typ(typ, "logout+jwt"))) {
+        return REFUSE(j, TYPE, "header 'typ' is %s, which is another kind of token",
+                      bearer_text_quote(j->p, typ));
+    }
+    if (logout != (j->on == BEARER_ON_LOGOUT)) {
+        return REFUSE(j, TYPE,
+                      logout ? "a logout token is no ID token"
+                          : "the token has no events: it is no logout token");
+    }
+    return BEARER_OK;
+}
+
+bearer_reason_t bearer_check_logout(bearer_judgement_t *j)
+{
+    const json_t *events = json_object_get(j->claims, "events");
+    const char *jti = bearer_json_string(j->claims, "jti");
+    const char *lacks = NULL;
+
+    if (!json_is_object(json_object_get(events, logout_event))) {
+        lacks = "events does not name the back-channel logout event";
+    } else if (json_object_get(j->claims, "nonce")) {
+        lacks = "it has a nonce, which a logout token must not have";
+    } else if (!jti || !*jti || strlen(jti) > 256) {
+        lacks = "jti is missing or no short string";
+    } else if (!bearer_json_string(j->claims, "sid")
+               && !bearer_json_string(j->claims, "sub")) {
+        lacks = "neither sid nor sub says who is logged out";
+    }
+    return lacks ? REFUSE(j, LOGOUT_TOKEN, "the logout token cannot be used: %s", lacks)
+                 : BEARER_OK;
+}
