@@ -99,7 +99,7 @@ static const char *host_error(bearer_http_url_t *parts, const char *s,
                               apr_size_t len, int ipv6, apr_pool_t *p)
 {
     unsigned char address[16];
-    char *host, *c;
+    char *host;
     apr_size_t i;
 
     if (len == 0 || len > HOST_MAX) {
@@ -111,8 +111,8 @@ static const char *host_error(bearer_http_url_t *parts, const char *s,
         }
     }
     host = apr_pstrmemdup(p, s, len);
-    for (c = host; *c; c++) {
-        *c = (char)apr_tolower(*c);
+    for (i = 0; i < len; i++) {
+        host[i] = (char)apr_tolower(host[i]);
     }
     if (ipv6 && inet_pton(AF_INET6, host, address) != 1) {
         return "its host is not an IPv6 address";
