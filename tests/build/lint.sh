@@ -32,6 +32,9 @@ srcdir="$srcdir" CLANG_FORMAT="$CLANG_FORMAT" \
 srcdir="$srcdir" python3 "$srcdir/tests/build/messages.py" ||
     complain 'the numbers of messages (src/base/message.h)'
 
+python3 "$srcdir/tests/build/words.py" ||
+    complain 'words where an end-to-end test should name a number'
+
 # --- the changelog: made from changes/ ----------------------------------------
 
 srcdir="$srcdir" python3 "$srcdir/tests/build/changelog.py" || complain CHANGELOG.md

@@ -513,8 +513,8 @@ ROWS = [
 #: What clients of these providers send by mistake: no directive makes an access
 #: token of it, so the log says what to send instead. Row, change, words.
 MISTAKEN = [
-    ("keycloak-service-account", {"typ": "Refresh"}, "refresh token"),
-    ("cognito-resource-binding", {"token_use": "id"}, "ID token"),
-    ("forgerock", {"tokenName": "id_token", "at_hash": "x"}, "ID token"),
-    ("dex", {"nonce": "n-0S6"}, "ID token"),
+    ("keycloak-service-account", {"typ": "Refresh"}, "'typ'"),
+    ("cognito-resource-binding", {"token_use": "id"}, "'token_use'"),
+    ("forgerock", {"tokenName": "id_token", "at_hash": "x"}, "'at_hash'"),
+    ("dex", {"nonce": "n-0S6"}, "'nonce'"),
 ]

@@ -112,7 +112,7 @@ def test_other_requests_with_an_answer(start, op, wire, how, place):
     silent(server, *values)
 
 
-@pytest.mark.allow_log("request failed: URI too long")
+@pytest.mark.allow_log("AH00565")
 def test_requests_that_httpd_refuses(start, op, mpm):
     server = start()
     back, values = arrived(server, Browser(server), op)

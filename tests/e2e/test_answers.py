@@ -87,7 +87,7 @@ def test_a_forgotten_row_does_not_compile(tmp_path):
 
 
 @needs_build
-@pytest.mark.allow_log("refused, require/require")
+@pytest.mark.allow_log("AB0059")
 def test_a_row_without_a_status_is_500(one_server, monkeypatch, tmp_path, wire):
     done = compile_answers(tmp_path, {"src/httpd/answer.c": (
         r"#define ANSWER_REQUIRE +ANSWER\(HTTP_FORBIDDEN, 0, 0\)",
@@ -102,4 +102,4 @@ def test_a_row_without_a_status_is_500(one_server, monkeypatch, tmp_path, wire):
     granted(server.get("/a", mint(roles=["admin"]), h2=wire))
     res = server.get("/a", mint(), h2=wire)
     refused(res, 500, None, "require", "require")
-    assert res.logged("refused, require/require", "error"), res
+    assert res.logged("AB0059", "require/require", level="error"), res

@@ -13,7 +13,7 @@ from support.op import NAVIGATE, Browser
 from support.tokens import digest8
 
 #: configtest says so at start
-pytestmark = pytest.mark.allow_log("AuthBearerSessionStore cookie: the issuer")
+pytestmark = pytest.mark.allow_log("AB0763")
 
 # -- login --------------------------------------------------------------------
 
@@ -238,7 +238,6 @@ def test_id_token_of_another_kind(site, op, header):
     no_session(browser, browser.go("/app/x"), 401)
 
 
-@pytest.mark.allow_log("process_lingering_close")
 @pytest.mark.parametrize("answer", [
     dict(status=500, body="oops"), dict(body="<html>"), dict(body="[1]"),
     dict(body="{}"), dict(status=400, body='{"error":"invalid_client"}'),
@@ -251,7 +250,7 @@ def test_hostile_token_endpoint(site, op, answer):
     assert res.get("Retry-After")
 
 
-@pytest.mark.allow_log("answered 500")
+@pytest.mark.allow_log("AB0208")
 def test_provider_down_at_login(site, op):
     for kind in ("oauth", "oidc"):
         op.script(kind, status=500)
@@ -266,7 +265,7 @@ def test_page_has_a_reference_that_the_log_has(site, op):
     res = Browser(server).navigate("/.auth/callback?state=AAAAAAAAAAAA&code=x")
     import re
     ref = re.search(r"<code>([0-9a-f]{10})</code>", res.text).group(1)
-    assert res.logged(ref), res
+    assert res.logged("AB0043", ref), res
 
 
 def test_json_by_accept(site, op):
@@ -297,7 +296,7 @@ def test_email_not_verified(site, op, verified):
     server = site()
     browser = Browser(server)
     res = no_session(browser, browser.go("/app/x"), 403, "session_user")
-    assert res.logged("AuthBearerSessionUserClaim")
+    assert res.logged("AB0053", "AuthBearerSessionUserClaim")
 
 
 def test_another_user_claim(site, op):
@@ -449,7 +448,7 @@ def sleep_idle(state={}):
     return False
 
 
-@pytest.mark.allow_log("larger than cookies can hold")
+@pytest.mark.allow_log("AB0055")
 def test_too_big_for_cookies(site, op):
     import random
     op.user["blob"] = "".join(random.choice("abcdefghijklmnop0123456789XYZ")
@@ -458,7 +457,7 @@ def test_too_big_for_cookies(site, op):
     browser = Browser(server)
     res = no_session(browser, browser.go("/app/x"), 500, "session_size")
     assert "AuthBearerSessionStore cache" in res.text
-    assert res.logged("AuthBearerSessionStore cache")
+    assert res.logged("AB0055", "AuthBearerSessionStore cache")
 
 
 def test_chunks(site, op):
@@ -588,7 +587,7 @@ def test_paths_before_proxypass(site, op, backend):
     assert "cookie" not in headers_of(res)
 
 
-@pytest.mark.allow_log("client denied by server")
+@pytest.mark.allow_log("AH01630", "AH01797")
 def test_paths_and_htaccess(site, op):
     server = site(end='<Directory "@ROOT@/htdocs">\nAllowOverride All\n'
                   '</Directory>', files={
@@ -846,7 +845,7 @@ def test_refresh_refused_ends_the_session(site, op, store):
     assert browser.clone().navigate("/app/x").status == 302
 
 
-@pytest.mark.allow_log("not refreshed, goes on as it is")
+@pytest.mark.allow_log("AB0316")
 def test_refresh_of_an_issuer_that_is_down(site, op, store):
     op.refresh, op.expires_in = True, 5
     server = site("AuthBearerSessionStore " + store)
@@ -862,8 +861,7 @@ def test_refresh_of_an_issuer_that_is_down(site, op, store):
 @pytest.mark.parametrize("jwks", [{"status": 500}, {
     "body": lambda r: __import__("support.tokens").tokens.jwks("rs256")}],
     ids=["down", "old"])
-@pytest.mark.allow_log("refreshed, but for what the ID token says", "jwks",
-                       "keys")
+@pytest.mark.allow_log("AB0312", "AB0205")
 def test_refresh_with_a_key_that_is_not_known_yet(site, op, store, jwks):
     """The issuer has rotated key and refresh token: the new token is kept, the old
     one would end the session."""

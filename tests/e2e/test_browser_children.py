@@ -9,7 +9,7 @@ from support.browsing import (backchannel, callback, op, session_cookie,  # noqa
 from support.httpd import wait_until
 from support.op import Browser
 
-pytestmark = pytest.mark.allow_log("AuthBearerSessionStore cookie: the issuer")
+pytestmark = pytest.mark.allow_log("AB0763")
 
 
 #: Who answered.

@@ -10,7 +10,7 @@ from support.browsing import (SECRETS, callback, conf, no_session,  # noqa: F401
 from support.client import build
 from support.op import NAVIGATE, Browser
 
-pytestmark = pytest.mark.allow_log("AuthBearerSessionStore cookie: the issuer")
+pytestmark = pytest.mark.allow_log("AB0763")
 
 
 def attempt_cookie(browser):
@@ -248,7 +248,7 @@ def test_sessions_of_another_store(site, op):
     signed_in(browser)
 
 
-@pytest.mark.allow_log("the redirect URI http")
+@pytest.mark.allow_log("AB0762")
 def test_sessions_of_another_issuer(site, issuers, op):
     """Where another issuer logs in, a session of this one is no credential."""
     from support.op import Provider

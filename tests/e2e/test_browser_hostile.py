@@ -12,7 +12,7 @@ from support.expect import refused
 from support.issuer import headers_of
 from support.op import NAVIGATE, Browser, Provider
 
-pytestmark = pytest.mark.allow_log("AuthBearerSessionStore cookie: the issuer")
+pytestmark = pytest.mark.allow_log("AB0763")
 
 EVIL = "https://evil.example"
 EVIL_TEXT = "gotcha"
@@ -55,7 +55,6 @@ def nothing_leaked(res, *texts):
             assert text not in line
 
 
-@pytest.mark.allow_log("process_lingering_close")
 @pytest.mark.parametrize("name", sorted(USELESS))
 @pytest.mark.parametrize("kind", ["token", "userinfo", "par"])
 def test_useless_answers(site, op, kind, name):
@@ -129,7 +128,7 @@ def test_request_uri_that_is_none(site, op, uri):
     no_session(browser, browser.navigate("/app/x"), 503, "login_issuer")
 
 
-@pytest.mark.allow_log("metadata", "is not used")
+@pytest.mark.allow_log("AB0208")
 @pytest.mark.parametrize("name", ["authorization_endpoint", "token_endpoint"])
 @pytest.mark.parametrize("url", ["javascript:alert(1)", "http://evil.example/a",
                                  "//evil.example/", "https://a@evil.example/",

@@ -14,8 +14,7 @@ from support.httpd import wait_until
 from support.op import NAVIGATE, Browser
 from support.tokens import claims, mint
 
-pytestmark = pytest.mark.allow_log("AuthBearerSessionStore cookie: the issuer",
-                                   "is throttled for")
+pytestmark = pytest.mark.allow_log("AB0763")
 PREFETCH = [{"Sec-Purpose": "prefetch"}, {"Sec-Purpose": "prefetch;prerender"},
             {"Purpose": "prefetch"}, {"X-Moz": "prefetch"}]
 
@@ -32,7 +31,7 @@ def test_an_attempt_serves_once(site, op):
     for i in range(5):
         other = re.sub(r"code=[^&]*", "code=guess%d" % i, back)
         res = no_session(kept, kept.clone().navigate(other), 400, "login_state")
-        assert res.logged("completed, or has failed, before")
+        assert res.logged("AB0043", "request/login_state")
     assert op.count("token") == asked
 
 
@@ -175,7 +174,7 @@ def test_pushes_are_bounded_without_a_throttle(site, op):
     pushed = sum("request_uri=" in a.get("Location") for a in answers)
     assert 100 <= pushed <= 101 + 10 * seconds and pushed < 140
     assert op.count("par") == pushed
-    assert server.wait_log("the plain way: more logins begin than may be pushed")
+    assert server.wait_log("AB0302")
     plain = [a for a in answers if "request_uri=" not in a.get("Location")]
     assert all("code_challenge=" in a.get("Location") for a in plain)
     browser = Browser(server)
@@ -194,7 +193,7 @@ def test_required_pushes_are_bounded_without_a_throttle(site, op):
     assert int(res.get("Retry-After")) > 0
     assert not res.all("Set-Cookie")
     assert "<h1>Many people are signing in</h1>" in res.text
-    assert res.logged("AuthBearerThrottle")
+    assert res.logged("AB0048", "AuthBearerThrottle")
     # who is signed in does not notice, and a script gets what it always gets
     refused(server.get("/app/x"), 401)
 
@@ -268,7 +267,7 @@ def test_tokens_judged_for_an_expression_count(one_server):
     invalid(server.get("/shut/x", mint("rs256")[:-8] + "AAAAAAAA"), "signature")
     assert server.get("/open/x", mint("rs256", payload=claims(jti="3"))[:-8]
                       + "AAAAAAAA").status == 200
-    server.wait_log("is throttled for 60 s")
+    server.wait_log("AB0104", "60 s")
     refused(server.get("/shut/x", mint("rs256", payload=claims(jti="new"))), 429)
 
 

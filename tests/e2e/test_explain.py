@@ -167,8 +167,7 @@ def test_it_says_what_the_server_answers(server, path, over, status):
     assert said.json["status"] == status
     assert said.json["granted"] is (status == 200)
     if status != 200:
-        line = [l.text for l in answer.log if l.module == "auth_bearer"
-                and "refused, " in l.text][0]
+        line = answer.logged(None, "%s/%s" % (answer.error, answer.check))[0].text
         assert timeless(said.json["refusal"]) in timeless(line), (said, line)
         assert said.json.get("challenge") == answer.get("WWW-Authenticate")
 

@@ -9,6 +9,7 @@ import pytest
 from support import certs
 from support.clientcert import MODULES as TLS, WARNINGS, ClientCert
 from support.expect import granted, issuer_conf, key_files, location, refused
+from support.messages import message
 from support.tokens import mint
 
 pytestmark = pytest.mark.allow_log(*WARNINGS)
@@ -122,10 +123,15 @@ RIGHT = {
 }
 
 
+#: What is told of each, with its number in configtest only.
+TRAILERS_ON = ("AB0801", "MergeTrailers On", "MergeTrailers Off")
+FAKED = ("AB0802", "SSLOptions +FakeBasicAuth", "SSLOptions -FakeBasicAuth")
+FORWARDING = ("AB0803", "ProxyRequests On", "ProxyRequests Off")
+
+
 def says(name):
-    return {"t": "write MergeTrailers Off", "f": "write SSLOptions -FakeBasicAuth",
-            "b": "write SSLOptions -FakeBasicAuth"}[name[0]] \
-        if not name.startswith("forward") else "write ProxyRequests Off"
+    return FORWARDING if name.startswith("forward") else \
+        {"t": TRAILERS_ON, "f": FAKED, "b": FAKED}[name[0]]
 
 
 @pytest.mark.parametrize("name", sorted(WRONG))
@@ -138,7 +144,8 @@ def test_wrong(checker, name):
     done = checker(conf.replace(" @\n", "\n"), modules=TLS, files={
         **key_files(), "more.conf": more.replace(" @\n", "\n")})
     assert done.status, done
-    found = re.findall(r"(\S+):(\d+): .*" + re.escape(says(name)), done.output)
+    said, *values = says(name)
+    found = re.findall(message(said, re.compile(r"(\S+):(\d+)"), *values), done.output)
     assert len(found) == 1, (found, done)
     path, number = found[0]
     assert path.endswith("more.conf" if included else "httpd.conf")
@@ -162,15 +169,15 @@ HTACCESS = ("AuthType Bearer\nAuthName x\nAuthBearerAudience api://test\n"
             "Require %s\n")
 
 
-def closed(res, text):
+def closed(res, says):
     """500, and the log says what configtest would have said."""
     assert res.status == 500, res
-    assert not res.challenges and res.logged(re.escape(text), "error"), res
+    assert not res.challenges and res.logged("AB0060", *says[1:], level="error"), res
     return res
 
 
 @pytest.mark.core
-@pytest.mark.allow_log("MergeTrailers On: ")
+@pytest.mark.allow_log("AB0060 MergeTrailers")
 def test_trailers_beside_htaccess(one_server, wire):
     """Open or not: who is let in must not be told of by trailers."""
     server = one_server(
@@ -183,13 +190,13 @@ def test_trailers_beside_htaccess(one_server, wire):
             "htdocs/files/open/.htaccess": HTACCESS % "all granted",
             "htdocs/files/none/.htaccess": "AuthType None\nRequire all granted\n"})
     for path in ("/files/x", "/files/open/x"):
-        closed(server.get(path, mint(), h2=wire), "write MergeTrailers Off")
-        closed(server.get(path, h2=wire), "write MergeTrailers Off")
+        closed(server.get(path, mint(), h2=wire), TRAILERS_ON)
+        closed(server.get(path, h2=wire), TRAILERS_ON)
     assert server.get("/files/none/x", h2=wire).status == 200
 
 
 @pytest.mark.core
-@pytest.mark.allow_log("FakeBasicAuth: mod_ssl")
+@pytest.mark.allow_log("AB0060 +FakeBasicAuth")
 @pytest.mark.parametrize("how", ["htaccess-options", "htaccess-type", "mixed"])
 def test_fake_basic_auth(one_server, wire, how):
     """A .htaccess with one of them, and sections of different kinds. Without a
@@ -216,13 +223,13 @@ def test_fake_basic_auth(one_server, wire, how):
     for cert in (certs.client("alice"), certs.client("alice", False)):
         for token in (mint(), None):
             closed(tls.get(server, "/files/x", token, cert, wire),
-                   "write SSLOptions -FakeBasicAuth")
+                   FAKED)
     assert tls.get(server, "/files/x", mint(), None, wire).status == 200
     refused(tls.get(server, "/files/x", None, None, wire), 401)
 
 
 @pytest.mark.core
-@pytest.mark.allow_log("ProxyRequests On: ")
+@pytest.mark.allow_log("AB0060 ProxyRequests")
 def test_forward_proxy_by_pattern(one_server, backend, mpm):
     """A section that only the request shows to be a forward proxy's."""
     server = one_server("ProxyRequests On\n" + issuer_conf()
@@ -231,6 +238,6 @@ def test_forward_proxy_by_pattern(one_server, backend, mpm):
     before = len(backend.requests)
     for token in (mint(), None):
         closed(server.get(backend.url + "/x", token,
-                          headers={"Host": backend.url[7:]}), "ProxyRequests On")
+                          headers={"Host": backend.url[7:]}), FORWARDING)
     assert len(backend.requests) == before
     granted(server.get("/a", mint()))

@@ -98,7 +98,7 @@ CERTS = {"trusted": certs.client("mallory"),
 
 #: What httpd says of these refusals: by authz_core, access_compat, include.
 pytestmark = pytest.mark.allow_log(*WARNINGS, "AH01629", "AH01797",
-                                   "unable to include")
+                                   "no number: unable to include")
 
 #: mod_lua: a script that sets the user, at the moments where one can.
 LUA = os.path.exists(os.path.join(HTTPD_MODULES, "mod_lua.so"))

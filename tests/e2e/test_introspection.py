@@ -17,12 +17,14 @@ from cryptography.x509 import load_der_x509_certificate
 from support import certs, missing, secrets, tokens
 from support.assertions import LONG_SECRET, private_jwk, verify_assertion
 from support.expect import granted, invalid, key_files, location, refused
-from support.httpd import free_port, wait_until
+from support.httpd import LogLine, free_port, wait_until
 from support.issuer import IssuerHost, headers_of
+from support.messages import (CLOSED, COMPRESSED, NO_ENDPOINT, NOT_JSON, NOTHING_LISTENS,
+                              TOO_LARGE)
 from support.pace import Stopwatch
 
 #: A prefix of an issuer that cannot be asked is worth a warning.
-pytestmark = pytest.mark.allow_log("AuthBearerTokenPrefix says whose")
+pytestmark = pytest.mark.allow_log("AB0792")
 
 SECRET = "s3cret%of+the:client &c"
 
@@ -162,7 +164,7 @@ def test_upper_bound_of_the_answer(server, issuer):
     granted(server.get("/", opaque()))
     issuer.script("introspect", body=fits + " ")
     refused(server.get("/", opaque()), 503, None, "unavailable",
-            "introspection", log="too large|larger than")
+            "introspection", log=TOO_LARGE)
 
 
 # --- bad input ---------------------------------------------------------------
@@ -211,33 +213,33 @@ def test_refused_answer(server, issuer, name, script, category, check):
 
 
 UNAVAILABLE = [
-    ("no-json", dict(body="<html>no</html>"), "not a JSON object"),
-    ("empty", dict(body=""), "not a JSON object"),
-    ("array", dict(body="[true]"), "not a JSON object"),
+    ("no-json", dict(body="<html>no</html>"), NOT_JSON),
+    ("empty", dict(body=""), NOT_JSON),
+    ("array", dict(body="[true]"), NOT_JSON),
     ("duplicate", dict(body='{"active": false, "active": true}'),
-     "not a JSON object"),
-    ("trailing", dict(body='{"active": true}x'), "not a JSON object"),
+     NOT_JSON),
+    ("trailing", dict(body='{"active": true}x'), NOT_JSON),
     ("latin-1", dict(body=b'{"active": true, "sub": "\xe4"}'),
-     "not a JSON object"),
-    ("500", dict(status=500), "answered 500"),
-    ("503", dict(status=503), "answered 503"),
-    ("400", dict(status=400), "answered 400"),
-    ("401", dict(status=401), "AuthBearerClientAuth"),
-    ("403", dict(status=403), "AuthBearerClientAuth"),
-    ("404", dict(status=404), "introspection endpoint"),
-    ("429", dict(status=429), "answered 429"),
+     NOT_JSON),
+    ("500", dict(status=500), "500"),
+    ("503", dict(status=503), "503"),
+    ("400", dict(status=400), "400"),
+    ("401", dict(status=401), ["401", "AuthBearerClientAuth"]),
+    ("403", dict(status=403), ["403", "AuthBearerClientAuth"]),
+    ("404", dict(status=404), ["404", "AuthBearerIntrospection"]),
+    ("429", dict(status=429), "429"),
     ("302", dict(status=302, headers={"Location": "/t/introspection/ok"}),
-     "redirects are not followed"),
+     ["302", "AuthBearerIntrospection"]),
     ("307", dict(status=307, headers={"Location": "/t/introspection/ok"}),
-     "redirects are not followed"),
+     ["307", "AuthBearerIntrospection"]),
     ("204", dict(status=204, body="", headers={"Content-Length": None}),
-     "answered 204"),
-    ("gzip", dict(headers={"Content-Encoding": "gzip"}), "compressed"),
-    ("cut", dict(cut=True), "without an answer"),
+     "204"),
+    ("gzip", dict(headers={"Content-Encoding": "gzip"}), COMPRESSED),
+    ("cut", dict(cut=True), CLOSED),
     ("jwt", dict(body="eyJh.eyJh.c2ln",
                  headers={"Content-Type":
                           "application/token-introspection+jwt"}),
-     "not a JSON object"),
+     NOT_JSON),
 ]
 
 
@@ -285,7 +287,7 @@ def test_issuer_down(new_server, issuer):
     server = new_server(asks(issuer, NO_AUTH, endpoint="http://127.0.0.1:%d/"
                              % free_port()) + ALL)
     res = refused(server.get("/", opaque()), 503, None, "unavailable",
-                  "introspection", log="nothing listens there")
+                  "introspection", log=NOTHING_LISTENS)
     assert int(res.get("Retry-After")) >= 1
 
 
@@ -299,7 +301,7 @@ def test_an_issuer_that_is_down_shows_at_the_usual_log_level(one_server, issuer)
     lines = [line for line in server.error_log().splitlines()
              if "|auth_bearer|" in line]
     assert len(lines) == 1 and "|warn|" in lines[0], lines
-    assert "introspection: " in lines[0] and "nothing listens" in lines[0]
+    assert LogLine(lines[0]).says("AB0253", "introspection", NOTHING_LISTENS)
 
 
 def test_nothing_is_asked_for_a_bad_request(server, issuer):
@@ -457,7 +459,7 @@ def test_bearer_by_client_credentials(new_server, issuer):
         "Bearer " + second)
 
 
-@pytest.mark.allow_log("no token for requests to issuer")
+@pytest.mark.allow_log("AB0251")
 def test_no_token_for_the_question(new_server, issuer):
     issuer.script("token", status=401, body="{}")
     server = new_server(conf_for(issuer, [
@@ -590,7 +592,7 @@ def test_each_place_judges_for_itself(server, issuer):
     granted(server.get("/noaud", known(issuer, aud=None)))
 
 
-@pytest.mark.allow_log("revocation list")
+@pytest.mark.allow_log("AB0261")
 def test_what_is_on_the_revocation_list_is_not_asked_about(new_server, issuer):
     """What is known here is looked at first; so is a list that cannot be read."""
     token, other = known(issuer), known(issuer)
@@ -747,7 +749,7 @@ def test_cap_on_waiting_workers(new_server, issuer, mpm):
     for thread in threads:
         thread.join(40)
     assert sorted({r.status for r in results}) == [200, 503]
-    assert server.wait_log("half of the workers are already waiting for issuers")
+    assert server.wait_log("AB0252", issuer.url, "AuthBearerTimeout total=")
 
 
 # --- whose token it is -------------------------------------------------------
@@ -904,7 +906,7 @@ def test_no_endpoint_in_the_metadata(new_server, issuers):
     del poor.metadata["introspection_endpoint"]
     server = new_server(asks(poor, NO_AUTH, endpoint="discover") + ALL)
     refused(server.get("/", known(poor)), 503, None, "unavailable",
-            "introspection", log="names none")
+            "introspection", log=NO_ENDPOINT)
 
 
 def test_addresses_of_the_seed_load(checker):
@@ -980,41 +982,46 @@ def test_an_inactive_token_is_asked_about_again_after_the_window(new_server,
 
 def test_what_is_missing(checker, issuer):
     for lines, words in (
-            (["AuthBearerClientID me"], ["AuthBearerClientSecret",
-                                         "AuthBearerClientAuth none"]),
+            (["AuthBearerClientID me"],
+             ["AB0743", "client_secret_basic", "AuthBearerClientSecret",
+              "AuthBearerClientAuth none"]),
             (["AuthBearerClientAuth client_secret_post"],
-             ["AuthBearerClientID"]),
+             ["AB0743", "client_secret_post", "AuthBearerClientID"]),
             (["AuthBearerClientID me", "AuthBearerClientAuth private_key_jwt"],
-             ["AuthBearerClientKey"]),
+             ["AB0743", "private_key_jwt", "AuthBearerClientKey"]),
             (["AuthBearerClientID me", "AuthBearerClientAuth tls_client_auth"],
-             ["AuthBearerClientCert"]),
-            (["AuthBearerClientAuth jwt_file"], ["AuthBearerClientSecret"]),
+             ["AB0743", "tls_client_auth", "AuthBearerClientCert"]),
+            (["AuthBearerClientAuth jwt_file"],
+             ["AB0743", "jwt_file", "AuthBearerClientSecret"]),
             (["AuthBearerClientAuth jwt_file",
-              "AuthBearerClientSecret exec:/bin/true"], ["file:PATH"]),
-            (["AuthBearerClientAuth bearer"], ["AuthBearerClientSecret"]),
+              "AuthBearerClientSecret exec:/bin/true"],
+             ["AB0744", "jwt_file", "file:PATH"]),
+            (["AuthBearerClientAuth bearer"],
+             ["AB0741", "bearer", "AuthBearerClientSecret"]),
             (["AuthBearerClientID me", "AuthBearerMetadata off",
               "AuthBearerClientAuth bearer",
               "AuthBearerClientSecret exec:/bin/true"],
-             ["AuthBearerMetadata"]),
-            (["AuthBearerClientAuth none aud=both"], ["endpoint"]),
-            (["AuthBearerIntrospection file:/x"], ["AuthBearerIntrospection"]),
-            (["AuthBearerIntrospection discover for=some"], ["opaque"]),
+             ["AB0742", issuer.url, "AuthBearerMetadata"]),
+            (["AuthBearerClientAuth none aud=both"],
+             ["AB0503", "AuthBearerClientAuth", "'both'", "endpoint"]),
+            (["AuthBearerIntrospection file:/x"],
+             ["AB0533", "AuthBearerIntrospection", "file:/x"]),
+            (["AuthBearerIntrospection discover for=some"],
+             ["AB0503", "AuthBearerIntrospection", "'some'", "opaque"]),
             (["AuthBearerIntrospectionTTL never"],
-             ["AuthBearerIntrospectionTTL"]),
-            (['AuthBearerTokenPrefix ""'], ["AuthBearerTokenPrefix"])):
+             ["AB0504", "AuthBearerIntrospectionTTL", "'never'"]),
+            (['AuthBearerTokenPrefix ""'], ["AB0501", "AuthBearerTokenPrefix"])):
         done = checker(conf_for(issuer, lines))
         assert done.status != 0, (lines, done)
         assert "httpd.conf:" in done.output or "line" in done.output, done
-        for word in words:
-            assert word in done.output, (word, done)
+        assert done.says(*words), (words, done)
 
 
 def test_nothing_about_the_client_is_noticed(checker, issuer):
     done = checker(conf_for(issuer, []))
     assert done.status == 0, done
-    assert "without authentication" in done.output, done
-    assert "without authentication" not in checker(
-        conf_for(issuer, [NO_AUTH])).output
+    assert done.says("AB0793", issuer.url), done
+    assert not checker(conf_for(issuer, [NO_AUTH])).says("AB0793")
 
 
 def test_prefix_of_two(checker, issuers):
@@ -1022,14 +1029,14 @@ def test_prefix_of_two(checker, issuers):
     done = checker(asks(a, NO_AUTH + "\nAuthBearerTokenPrefix x_ y_", "a")
                    + asks(b, NO_AUTH + "\nAuthBearerTokenPrefix y_", "b") + ALL)
     assert done.status != 0, done
-    assert "AuthBearerTokenPrefix" in done.output and a.url in done.output
+    assert done.says("AB0561", "AuthBearerTokenPrefix", "'y_'", a.url), done
 
 
 def test_prefix_of_nobody(checker, issuer):
     done = checker(asks(issuer, "AuthBearerTokenPrefix x_", endpoint="off")
                    + ALL)
     assert done.status == 0, done
-    assert "AuthBearerIntrospection" in done.output, done
+    assert done.says("AB0792", issuer.url, "AuthBearerIntrospection"), done
 
 
 def test_dump(checker, issuer):

@@ -24,6 +24,7 @@ from support.issuer import IssuerHost
 from support.keysets import (TROUBLE, block, by_url, issuer, names,  # noqa: F401
                              one, refresh)
 from support.load import Load, burst, crowd
+from support.messages import COMPRESSED, NO_USABLE_KEY, NOT_STRICT, TOO_LARGE
 from support.pace import Stopwatch
 from support.proxy import Proxy
 from support.tokens import b64, jwks, key, mint
@@ -95,7 +96,7 @@ def test_stalled_and_down_issuer_fails_nothing(one_server, issuer):
         wait_until(lambda: issuer.count() >= before + 2, 20, "it is asked")
         load.more(100)
         issuer.reset()
-        server.wait_log("keys of issuer .*: 1 key from .*", 20)
+        server.wait_log("AB0206", issuer.url, "1", issuer.jwks_url, seconds=20)
     load.expect_only(200)
     assert load.percentile(1, load.began) < 1
 
@@ -110,7 +111,7 @@ def test_stale_then_gone_then_back(one_server, issuer):
     res = wait_until(lambda: with_status(server.get("/a", token), 503), 15, "gone")
     assert time.monotonic() - started >= 1.5
     refused(res, 503, None, "unavailable", "keys")
-    assert "stale=" in server.error_log()
+    assert server.log_says("AB0207", issuer.url, "stale=")
     issuer.reset()
     wait_until(lambda: with_status(server.get("/a", token), 200), 15, "back")
 
@@ -252,29 +253,29 @@ def _many(n):
 
 
 BAD = {
-    "not-json": (dict(body="<html>Welcome</html>"), "strict JSON"),
-    "cut": (dict(body=lambda r: _good()[:-5]), "strict JSON"),
-    "no-keys": (dict(body='{"jwks": []}'), "keys"),
-    "keys-no-array": (dict(body='{"keys": {}}'), "keys"),
-    "empty": (dict(body='{"keys": []}'), "no usable key"),
-    "nothing": (dict(body=""), "JSON|empty|no body"),
+    "not-json": (dict(body="<html>Welcome</html>"), [NOT_STRICT]),
+    "cut": (dict(body=lambda r: _good()[:-5]), [NOT_STRICT]),
+    "no-keys": (dict(body='{"jwks": []}'), ["'keys'"]),
+    "keys-no-array": (dict(body='{"keys": {}}'), ["'keys'"]),
+    "empty": (dict(body='{"keys": []}'), [NO_USABLE_KEY]),
+    "nothing": (dict(body=""), [NOT_STRICT]),
     "duplicate-member": (dict(body=lambda r: _good()[:-1] + ', "keys": []}'),
-                         "duplicate"),
-    "too-long": (dict(body=lambda r: _padded(256 * 1024 + 1)), "too large"),
-    "too-many": (dict(body=lambda r: _many(101)), "100"),
+                         [NOT_STRICT]),
+    "too-long": (dict(body=lambda r: _padded(256 * 1024 + 1)), [TOO_LARGE]),
+    "too-many": (dict(body=lambda r: _many(101)), ["100"]),
     "gzip": (dict(body=lambda r: gzip.compress(_good().encode()).decode(
         "latin-1").encode("latin-1"), headers={"Content-Encoding": "gzip"}),
-        "ncod|compress"),
+        [COMPRESSED]),
     "gzip-bomb": (dict(body=lambda r: gzip.compress(b" " * (1 << 24)),
-                       headers={"Content-Encoding": "gzip"}), "ncod|compress"),
+                       headers={"Content-Encoding": "gzip"}), [COMPRESSED]),
     "redirect": (dict(status=302, headers={"Location": "@JWKS@"}, body=""),
-                 "302"),
-    "status": (dict(status=500, body=lambda r: _good()), "500"),
+                 ["302"]),
+    "status": (dict(status=500, body=lambda r: _good()), ["500"]),
     "login-page": (dict(body="<html>Sign in</html>",
                         headers={"Content-Type": "text/html"}),
-                   "HTML|html|JSON"),
-    "cut-off": (dict(cut=True), "."),
-    "trickle": (dict(trickle=1), "Timeout|timed out|slow|longer"),
+                   [NOT_STRICT]),
+    "cut-off": (dict(cut=True), []),
+    "trickle": (dict(trickle=1), ["AuthBearerTimeout total="]),
 }
 
 
@@ -288,7 +289,7 @@ def scripted(issuer, name, issuers):
     issuer.script("jwks", **answer)
 
 
-@pytest.mark.allow_log("keys of issuer")
+@pytest.mark.allow_log("AB0205")
 def test_bad_documents_displace_nothing(one_server, issuers):
     conf, made = "", {}
     for name in BAD:
@@ -302,12 +303,13 @@ def test_bad_documents_displace_nothing(one_server, issuers):
     for name, issuer in made.items():
         scripted(issuer, name, issuers)
     for name, issuer in made.items():
-        server.wait_log("/warm-%s'.*(%s).*serve on" % (name, BAD[name][1]), 90)
+        lines = server.wait_log("AB0205", "/warm-%s'" % name, *BAD[name][1], seconds=90)
+        assert {line.level for line in lines} == {"warn"}, "the known keys serve on"
         granted(server.get("/a", issuer.mint()))
         granted(server.get("/a", issuer.mint(sub="bob")), "bob")
 
 
-@pytest.mark.allow_log("keys of issuer")
+@pytest.mark.allow_log("AB0205")
 def test_bad_documents_when_cold(one_server, issuers):
     conf, made = "", {}
     for name in BAD:
@@ -319,7 +321,7 @@ def test_bad_documents_when_cold(one_server, issuers):
                         + conf + location("/a"))
     for name, issuer in made.items():
         refused(server.get("/a", issuer.mint()), 503, None, "unavailable",
-                "keys", log=BAD[name][1])
+                "keys", log=[issuer.url, *BAD[name][1]])
 
 
 @pytest.mark.parametrize("body", [
@@ -356,7 +358,7 @@ def _odd_keys():
     ]
 
 
-@pytest.mark.allow_log("keys of issuer")
+@pytest.mark.allow_log("AB0205")
 def test_odd_keys_are_one_line_each(one_server, issuer):
     """Not one per request, child, refresh or generation."""
     odd = _odd_keys()
@@ -371,8 +373,8 @@ def test_odd_keys_are_one_line_each(one_server, issuer):
     wait_until(lambda: issuer.count("jwks") >= before + 3, 20, "refreshes")
     server.graceful()
     assert everywhere(server, issuer.mint()) == {200}
-    lines = [line for line in server.error_log().splitlines()
-             if "keys of issuer" in line and "|warn|" in line]
+    lines = [line.text for line in server.log_says("AB0201", issuer.url)
+             if line.level == "warn"]
     assert len(lines) == len(odd), "\n".join(lines)
     for jwk, words in odd:
         name = ("kid '%s'" % jwk["kid"] if len(jwk["kid"]) < 40
@@ -655,10 +657,10 @@ def test_fetch_auth_follows_its_file(one_server, issuer):
         files={"token": "service-account-1\n"})
     granted(server.get("/a", issuer.mint()))
     issuer.script("jwks", body=guarded("service-account-2"))
-    server.wait_log("keys of issuer .*serve on", 20)
+    server.wait_log("AB0205", issuer.url, seconds=20)
     server.write("token", "service-account-2\n")
     issuer.keys = ["rs256"]
-    server.wait_log(r"keys of issuer .*: 1 key from .*", 20)
+    server.wait_log("AB0206", issuer.url, "1", issuer.jwks_url, seconds=20)
     wait_until(lambda: issuer.last("jwks").headers["Authorization"]
                == "Bearer service-account-2", 20, "the new token is sent")
     granted(server.get("/a", issuer.mint()))
@@ -694,7 +696,7 @@ def proxied(issuers):
         one_of.close()
 
 
-@pytest.mark.allow_log("AuthBearerPlainHTTP")
+@pytest.mark.allow_log("AB0769")
 def test_http_proxy(one_server, issuers, proxied):
     """A plain request and a tunnel; the names need not resolve here."""
     plain, tunnel, host = proxied
@@ -726,7 +728,7 @@ def test_http_proxy_that_refuses(one_server, issuers, proxied):
     server = one(one_server, issuer, by_url(
         issuer, 'AuthBearerHTTPProxy "%s"' % tunnel.url))
     refused(server.get("/a", issuer.mint()), 503, None, "unavailable", "keys",
-            log="(?i)proxy")
+            log=re.compile("(?i)proxy"))
     assert host.requests == []
 
 
@@ -735,9 +737,9 @@ def test_plain_http_is_for_named_hosts(one_server, checker, issuer):
     conf = block("http://idp.test/", 'AuthBearerMetadata off\nAuthBearerKeys '
                  '"http://idp.test/jwks"') + location("/a")
     result = checker(conf)
-    assert result.status and "AuthBearerPlainHTTP" in result.output
+    assert result.status and result.says("AB0788", "AuthBearerPlainHTTP")
     result = checker("AuthBearerPlainHTTP idp.test\n" + conf)
-    assert result.status == 0 and "AuthBearerPlainHTTP" in result.output
+    assert result.status == 0 and result.says("AB0769", "idp.test")
     # what metadata names is judged likewise
     issuer.metadata["jwks_uri"] = "http://idp.test/jwks"
     server = one(one_server, issuer)
@@ -747,7 +749,7 @@ def test_plain_http_is_for_named_hosts(one_server, checker, issuer):
 
 @pytest.mark.core
 @TROUBLE
-@pytest.mark.allow_log("AuthBearerPlainHTTP idp.test", "from another host")
+@pytest.mark.allow_log("AB0769 idp.test")
 @pytest.mark.parametrize("member,listed,status", [
     ("jwks_uri", "", 503), ("jwks_uri", " 127.0.0.1", 200),
     ("introspection_endpoint", "", 503),
@@ -808,7 +810,7 @@ def test_without_watchdog(one_server, issuer, shim, monkeypatch, without):
     monkeypatch.setenv("SHIM_NO_WATCHDOG", "1")
     server = one(one_server, issuer, by_url(issuer, refresh()), children=2,
                  without=without)
-    assert "mod_watchdog is not loaded" in server.error_log()
+    assert server.log_says("AB0907", "mod_watchdog")
     wait_until(lambda: issuer.count("jwks") >= 3, 20, "nobody has asked")
     with Load(server.port, issuer.mint()) as load:
         wait_until(lambda: issuer.count("jwks") >= 5, 20, "refreshes")

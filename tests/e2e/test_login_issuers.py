@@ -13,7 +13,7 @@ from support.expect import location
 from support.op import FROM_HERE, Browser, Cookie, Provider
 
 #: configtest says so at start
-pytestmark = pytest.mark.allow_log("the redirect URI http")
+pytestmark = pytest.mark.allow_log("AB0762")
 SECOND = """
 <AuthBearerIssuer "%s" second>
 </AuthBearerIssuer>
@@ -79,7 +79,7 @@ def test_an_answer_at_another_callback(both, op, second, at, what, wire):
     res = no_session(browser, browser.navigate("/.auth%s?%s" % (
         at, urllib.parse.urlencode({"state": asked["state"], **back}))), 400,
         "login_response")
-    assert res.logged("which answers at .*/.auth/callback/second")
+    assert res.logged("AB0044", second.url, "/.auth/callback/second")
     assert op.count("token") == second.count("token") == 0
     # its cookie has served
     no_session(browser, browser.navigate("/.auth/callback/second?" +
@@ -216,17 +216,15 @@ def test_a_section_of_the_main_server_counts_in_virtual_hosts(one_server, op,
 def test_configtest_wants_a_name(checker, op, second, name):
     done = checker(two(op, second, '"%s"' % name if name else ""), files=SECRETS)
     assert done.status == 1, done
-    assert "/.auth/callback/NAME" in done.output, done
-    assert "<AuthBearerIssuer '%s' NAME>" % second.url in done.output, done
+    assert done.says("AB0761", "/.auth/callback/NAME",
+                     "<AuthBearerIssuer '%s' NAME>" % second.url), done
 
 
 def test_configtest_says_what_to_register(checker, op, second):
     done = checker("AuthBearerLoginPath /in\n" + two(op, second), files=SECRETS)
     assert done.status == 0, done
     for issuer, name in ((op, "a"), (second, "second")):
-        assert ("register with issuer %s the redirect URI "
-                "http://a.test/in/callback/%s" % (issuer.url, name)) \
-            in done.output, done
+        assert done.says("AB0762", issuer.url, "http://a.test/in/callback/" + name), done
 
 
 #: <VirtualHost>, its ServerName, and the server as browsers see it.
@@ -251,7 +249,7 @@ def test_base_url_by_server_name(checker, op, second, address, server, base):
     done = checker(two(op, second, address=address, server=server, base=""),
                    files=SECRETS)
     assert done.status == 0, done
-    assert "the redirect URI %s/.auth/callback/second\n" % base in done.output, done
+    assert done.says("AB0762", " %s/.auth/callback/second" % base), done
 
 
 #: What stands in the main server, in the virtual host, and its scheme.
@@ -272,8 +270,7 @@ def test_base_url_of_a_server_that_speaks_tls(checker, op, second, outside, insi
         op, second, address="*:8443", server="www.test", base=inside),
         modules=("ssl",), files={**SECRETS, "tls.pem": certs.server("good")})
     assert done.status == 0, done
-    assert "the redirect URI %s://www.test:8443/.auth/callback/second\n" % scheme \
-        in done.output, done
+    assert done.says("AB0762", scheme + "://www.test:8443/.auth/callback/second"), done
 
 
 @pytest.mark.core
@@ -299,5 +296,4 @@ def test_base_url_by_the_main_servers_name(checker, op, second):
     """A virtual host has its own name, not the one that is written outside."""
     done = checker("AuthBearerBaseURL https://outside.test\n" + two(
         op, second, address="*:8080", base=""), files=SECRETS)
-    assert "the redirect URI http://a.test:8080/.auth/callback/second\n" \
-        in done.output, done
+    assert done.says("AB0762", "http://a.test:8080/.auth/callback/second"), done

@@ -12,7 +12,7 @@ from support.expect import (anonymous, granted, invalid, issuer_conf,
                             key_files, location, refused)
 from support.tokens import claims, compact, digest8, mint
 
-pytestmark = [pytest.mark.core, pytest.mark.allow_log("/t/dead")]
+pytestmark = [pytest.mark.core, pytest.mark.allow_log("AB0205 /t/dead")]
 NOW = int(time.time())
 
 
@@ -91,18 +91,18 @@ ROWS = [
     ("type", "/any", lambda: mint(nonce="n"), 401, "invalid_token", "type",
      None, "nonce"),
     ("client", "/clients", lambda: mint(client_id="other"), 401,
-     "invalid_token", "client", "clients", 'other.*AuthBearerClients'),
+     "invalid_token", "client", "clients", ["'other'", "AuthBearerClients"]),
     ("identifier", "/any", lambda: mint(sub="a,b"), 401, "invalid_token",
      "identifier", None, "AuthBearerUserChars"),
     ("expired", "/any", lambda: mint(exp=NOW - 7200, iat=NOW - 9000), 401,
-     "invalid_token", "expired", "exp", "exp"),
+     "invalid_token", "expired", "exp", "AuthBearerClockSkew"),
     ("not-yet", "/any", lambda: mint(nbf=NOW + 7200), 401, "invalid_token",
      "not_yet_valid", "nbf", "nbf"),
     ("age", "/any", lambda: mint(iat=NOW - 200000), 401, "invalid_token",
      "age", "age", "AuthBearerMaxTokenAge"),
     ("audience", "/any", lambda: mint(aud="account"), 401, "invalid_token",
      "audience", "aud",
-     r'audience \'account\' is not in AuthBearerAudience \(api://test\)'),
+     ["'account'", "AuthBearerAudience", "(api://test)"]),
     ("opaque", "/any", lambda: "opaque-token-of-nobody", 401, "invalid_token",
      "malformed", "segments", None),
     ("junk", "/any", lambda: "a.b.c", 401, "invalid_token", "malformed",
@@ -126,7 +126,6 @@ ROWS = [
 ]
 
 
-@pytest.mark.allow_log("dead")
 @pytest.mark.parametrize(
     "name,path,make,status,error,category,check,log", ROWS,
     ids=[row[0] for row in ROWS])
@@ -218,12 +217,10 @@ def test_log_line_says_everything(server):
     user."""
     token = mint(aud="account")
     res = invalid(server.get("/any", token), "audience")
-    line = [line.text for line in res.log if line.module == "auth_bearer"
-            and line.level == "info" and "account" in line.text][0]
-    for part in ("aud", "'account'", "AuthBearerAudience", "api://test",
-                 "https://issuer.test/", "rs256", digest8(token)):
-        assert part in line, (part, line)
-    assert "alice" not in line
+    line, = res.logged("AB0019", "audience/aud", "'account'", "AuthBearerAudience",
+                       "(api://test)", "'https://issuer.test/'", "'rs256'",
+                       digest8(token), level="info")
+    assert "alice" not in line.text
 
 
 def test_log_line_of_a_403_names_the_user_by_digest(server):
@@ -234,7 +231,7 @@ def test_log_line_of_a_403_names_the_user_by_digest(server):
                  and line.module == "auth_bearer"]
         assert any(digest8("alice") in line for line in lines), res
         assert not any("alice" in line for line in lines), res
-    assert server.get("/role", token).logged(digest8(token))
+    assert server.get("/role", token).logged("AB0059", digest8(token), digest8("alice"))
 
 
 def test_log_values_are_bounded_and_escaped(server):
@@ -284,7 +281,7 @@ def test_optional(server):
 
 
 def test_place_without_bearer_is_not_touched(server):
-    res = granted(server.get("/free/env", "whatever", headers={"X-A": "b"}),
+    res = granted(server.get("/free/env", "token-that-nobody-reads", headers={"X-A": "b"}),
                   None)
     assert "BEARER_METHOD" not in res.env
 

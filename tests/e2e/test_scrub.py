@@ -11,8 +11,8 @@ from support.httpd import wait_until
 from support.issuer import headers_of
 from support.tokens import mint
 
-pytestmark = [pytest.mark.core, pytest.mark.allow_log(
-    "unable to include", "AuthBearerForward none: a proxied application")]
+pytestmark = [pytest.mark.core, pytest.mark.allow_log("no number: unable to include",
+                                                      "AB0704")]
 
 FORGED = [("X-Forwarded-User", "evil"), ("X-User-Roles", "evil"),
           ("X-User-Groups", "evil"), ("X-Claim-Email", "evil"),

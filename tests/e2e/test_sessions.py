@@ -16,7 +16,7 @@ from support.httpd import wait_until
 from support.issuer import headers_of
 from support.op import Browser
 
-pytestmark = pytest.mark.allow_log("AuthBearerSessionStore cookie: the issuer")
+pytestmark = pytest.mark.allow_log("AB0763")
 
 
 # -- where they count ------------------------------------------------------------
@@ -73,7 +73,7 @@ def due(op, browser, seconds=5):
 
 
 @pytest.mark.core
-@pytest.mark.allow_log("not refreshed, goes on as it is")
+@pytest.mark.allow_log("AB0316")
 @pytest.mark.parametrize("claims", [
     {"sub": "bob"}, {"iss": "https://evil.example/"}, {"aud": "other"},
     {"azp": "other"}, {"exp": 1000}, {"at_hash": "AAAAAAAAAAAAAAAAAAAAAA"}],
@@ -191,7 +191,7 @@ def test_a_logout_while_others_wait_for_the_refresh(site, op):
 # -- an issuer that is no longer declared --------------------------------------------
 
 @pytest.mark.core
-@pytest.mark.allow_log("not refreshed, goes on as it is", "older.example.test")
+@pytest.mark.allow_log("AB0316", "AB0054")
 def test_an_issuer_that_is_no_longer_declared(site, op, store):
     """Its sessions open nothing, its logins are not completed, and who signs out is
     signed out all the same."""

@@ -17,12 +17,11 @@ from support.httpd import wait_until
 from support.op import Browser
 
 #: configtest says so at start
-pytestmark = pytest.mark.allow_log("this cache may lose the mark of a logout")
+pytestmark = pytest.mark.allow_log("AB0764")
 
 #: What httpd and we may say while the backend is away.
-AWAY = pytest.mark.allow_log("AH0347[89]", "AH0079", "session store",
-                             "the session",
-                             "AuthBearerSOCache .* for=(keys|sessions): ")
+AWAY = pytest.mark.allow_log("AH0347[89]", "AH0079", "AB0316", "AB0421 for=keys:",
+                             "AB0421 for=sessions:")
 
 
 # --- one session, every host ---------------------------------------------------

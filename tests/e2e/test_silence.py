@@ -238,8 +238,7 @@ def test_dump(served):
     assert not served.search(out)
 
 
-@pytest.mark.allow_log("keys of issuer", "metadata of issuer",
-                       "AuthBearerTokenPrefix says whose")
+@pytest.mark.allow_log("AB0205", "AB0208", "AB0792")
 def test_queries_of_urls(one_server, issuers):
     """A configured URL may have an API key in its query: whoever is asked, and
     whatever goes wrong, the log and the status page leave it out."""

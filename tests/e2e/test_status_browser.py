@@ -14,7 +14,7 @@ from support.httpd import wait_until
 
 pytestmark = [
     missing.needs("chromium", os.path.exists(node.CHROMIUM)),
-    pytest.mark.allow_log("refused the connection"),
+    pytest.mark.allow_log("AB0205"),
 ]
 
 CONF = """

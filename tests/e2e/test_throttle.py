@@ -15,7 +15,7 @@ from support.httpd import SLOW, wait_until
 from support.pace import Stopwatch
 from support.tokens import by_token, jwks, mint
 
-pytestmark = [pytest.mark.core, pytest.mark.allow_log("throttle-down")]
+pytestmark = [pytest.mark.core, pytest.mark.allow_log("AB0205 throttle-down")]
 _hosts = itertools.count(1)
 NOW = int(time.time())
 
@@ -256,7 +256,7 @@ def test_missing_scopes_do_not_count(server):
                 "insufficient_scope")
 
 
-@pytest.mark.allow_log("throttle-down")
+@pytest.mark.allow_log("AB0205 throttle-down")
 def test_an_unreachable_issuer_does_not_count(server):
     who = address()
     for _ in range(8):
@@ -362,7 +362,7 @@ def test_default_is_20(new_server):
     assert int(get(server, "/t", who, fresh()).get("Retry-After")) > 50
 
 
-@pytest.mark.allow_log("X-Forwarded-For|remoteip")
+@pytest.mark.allow_log("AB0103")
 def test_behind_a_balancer_nobody_is_throttled(new_server):
     """All clients look like one: better none than all."""
     server = new_server(issuer_conf() + location(
@@ -372,9 +372,8 @@ def test_behind_a_balancer_nobody_is_throttled(new_server):
         res = server.get("/t", bad(), {"X-Forwarded-For": "192.0.2.1"})
         assert res.status == 401
     granted(server.get("/t", fresh(), {"X-Forwarded-For": "192.0.2.1"}))
-    warnings = [line for line in server.error_log().splitlines()
-                if "|warn|" in line and "mod_remoteip" in line]
-    assert len(warnings) == 1, warnings
+    warnings = server.log_says("AB0103", "mod_remoteip")
+    assert [line.level for line in warnings] == ["warn"], warnings
     # Without the header the peer is the client.
     for _ in range(3):
         assert server.get("/t", bad()).status == 401

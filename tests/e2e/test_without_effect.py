@@ -38,9 +38,9 @@ def test_issuers_override_a_virtual_host(checker, line, other):
     two = issuer_conf(url="https://two.test/", name="two")
     done = checker("AuthBearerUserFormat %u@%i\n" + two
                    + hosts(other, line + "\n"), files=KEYS)
-    assert done.status == 0 and done.says("AB0813", name, "1 of 2"), done
+    assert done.status == 0 and done.says("AB0813", name, 1, 2), done
     done = checker(hosts(line, line + "\n"), files=KEYS)
-    assert done.status == 0 and not done.says(name), done
+    assert done.status == 0 and not done.says(None, name), done
 
 
 def test_a_virtual_host_overridden_by_its_own_issuers(checker):
@@ -96,21 +96,20 @@ def open_place(rule="", inside=""):
     (open_place('<Location "/">\nRequire all granted\n</Location>\n'), "AB0815"),
     (open_place('<Directory "@ROOT@/htdocs">\nRequire all granted\n'
                 "</Directory>\n"), "AB0815"),
-    (open_place(), "AB081[56]"),  # as httpd.conf of the tests has it
+    (open_place(), "AB0815|AB0816"),  # as httpd.conf of the tests has it
     (open_place('<Location "/">\nRequire valid-user\n</Location>\n'), None),
     (open_place("", "Require valid-user\n"), None),
     (open_place("", "Require all granted\n"), None),
     (open_place("", "<RequireAny>\nRequire scope a\n</RequireAny>\n"), None),
     (open_place('<Location "/b">\nRequire valid-user\n</Location>\n'),
-     "AB081[56]"),
+     "AB0815|AB0816"),
 ])
 def test_nothing_asks_for_a_user(checker, conf, number):
     """A Require that is inherited and lets everybody in: a bad token gets
     200."""
     done = checker(ISSUER + conf, files=KEYS)
     assert done.status == 0, done
-    assert bool(re.search(number or "AB081[56]", done.output)) == bool(number), \
-        done
+    assert bool(done.says(number or "AB0815|AB0816")) == bool(number), done
 
 
 def test_login_without_session(checker):
@@ -134,8 +133,8 @@ def test_findings_that_do_not_prevent_the_start_say_so(checker):
     assert done.status != 0 and len(lines) >= 3, done
     assert re.match(r"AB07\d\d: .*httpd\.conf:\d+: ", lines[-1]), done
     assert all(re.match("(warning|note): AB0", line) for line in lines[:-1]), done
-    assert done.says("warning: AB", "open can be read by others"), done
-    assert done.says("note: AB", "without authentication"), done
+    assert done.says("AB0751", "open").startswith("warning: "), done
+    assert done.says("AB0793", "https://issuer.test/").startswith("note: "), done
 
 
 @missing.needs("root", os.getuid() == 0)
@@ -148,7 +147,7 @@ def test_one_line_for_a_secret_that_only_root_reads(new_server):
         files=dict(KEYS, **{"client.secret": ("y" * 40, 0o600)}), children=3)
 
     def lines():
-        return len(re.findall(r"AB0256: .*client\.secret", server.error_log()))
+        return len(server.log_says("AB0256", "client.secret"))
     wait_until(lambda: len(server.children()) >= 3 and lines(), 10, "children")
     for _ in range(20):
         server.get("/a")

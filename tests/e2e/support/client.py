@@ -105,9 +105,9 @@ class Response:
                 env[name] = html.unescape(value)
         return env
 
-    def logged(self, pattern, level=None):
-        """Lines of this request in the error log that match."""
-        return [line for line in self.log if re.search(pattern, line.text)
+    def logged(self, number, *values, level=None):
+        """Lines of this request in the error log with this number and these values."""
+        return [line for line in self.log if line.says(number, *values)
                 and (level is None or line.level == level)]
 
     def __repr__(self):

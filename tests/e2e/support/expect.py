@@ -20,8 +20,9 @@ def granted(res, user="alice"):
 def refused(res, status, error=None, category=None, check=None, log=None,
             scope=None):
     """status and challenge as the results table says; category and check are
-    BEARER_ERROR and BEARER_ERROR_CHECK (str or tuple of str); log is what a
-    line at info must match (None: not looked at)."""
+    BEARER_ERROR and BEARER_ERROR_CHECK (str or tuple of str); log is a value, or
+    several in their order, that the line at info of this refusal must have
+    (None: not looked at)."""
     assert res.status == status, res
     if error or status == 401:
         assert res.challenge is not None, res
@@ -44,10 +45,10 @@ def refused(res, status, error=None, category=None, check=None, log=None,
                              else category), res
     if check:
         assert res.check in ([check] if isinstance(check, str) else check), res
-    for pattern in [log] if isinstance(log, str) else log or ():
-        assert [line for line in res.log if line.module == "auth_bearer"
-                and line.level == "info"
-                and re.search(pattern, line.text)], (pattern, res)
+    if log is not None:
+        values = [log] if isinstance(log, (str, re.Pattern)) else log
+        assert res.logged(None, "%s/%s" % (res.error, res.check), *values,
+                          level="info"), (values, res)
     return res
 
 

@@ -34,6 +34,7 @@ import threading
 import time
 
 from . import client, secrets, wire2
+from .messages import message
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(
     os.path.abspath(__file__)))))
@@ -163,6 +164,10 @@ class LogLine:
             self.module, self.level, message = "-", "raw", raw
         self.text = re.sub(r'\\(["\\])', r"\1", message)
 
+    def says(self, number, *values):
+        """Has it this number and these values? See messages.py."""
+        return bool(re.search(message(number, *values), self.text))
+
     @property
     def unescaped_bytes(self):
         """True when httpd had to escape something that our module logged."""
@@ -216,10 +221,10 @@ class ConfigTest:
     def __repr__(self):
         return "<status %d>\n%s" % (self.status, self.output)
 
-    def says(self, *words):
-        """The first line that has all of these words, or None."""
+    def says(self, number, *values):
+        """The first line with this number and these values, or None."""
         return next((line for line in self.output.splitlines()
-                     if all(word in line for word in words)), None)
+                     if re.search(message(number, *values), line)), None)
 
 
 class Httpd:
@@ -426,12 +431,15 @@ class Httpd:
         lines, self._pending = self._pending, []
         return lines
 
-    def wait_log(self, pattern, seconds=10):
-        """Waits until the error log has a matching line anywhere."""
-        def found():
-            return [LogLine(line) for line in self.error_log().splitlines()
-                    if re.search(pattern, LogLine(line).text)]
-        return wait_until(found, seconds, "log line " + pattern)
+    def log_says(self, number, *values):
+        """Lines anywhere in the error log with this number and these values."""
+        return [line for line in map(LogLine, self.error_log().splitlines())
+                if line.says(number, *values)]
+
+    def wait_log(self, number, *values, seconds=10):
+        """Waits until the error log has such a line anywhere."""
+        return wait_until(lambda: self.log_says(number, *values), seconds,
+                          "log line " + message(number, *values))
 
     # -- requests ------------------------------------------------------------
 
