@@ -71,7 +71,7 @@ def test_relative_to_server_root(one_server):
     granted(server.get("/a", mint()))
 
 
-@pytest.mark.allow_log("AB0205")
+@pytest.mark.allow_log("AB0254 rotating.json")
 def test_file_is_read_again_when_it_changes(one_server):
     server = one_server(issuer_conf(keys="rotating.json") + location("/a"),
                         files={"rotating.json": jwks("rs256")})
@@ -84,7 +84,7 @@ def test_file_is_read_again_when_it_changes(one_server):
                "the old key is gone")
     # A file that has become wrong keeps the old content and is logged.
     server.write("rotating.json", "{broken")
-    server.wait_log("AB0205", "main", "rotating.json")
+    server.wait_log("AB0254", "AuthBearerKeys", "rotating.json")
     granted(server.get("/a", mint("es256")))
     os.unlink(server.path("rotating.json"))
     granted(server.get("/a", mint("es256")))
