@@ -250,7 +250,7 @@ def test_hostile_token_endpoint(site, op, answer):
     assert res.get("Retry-After")
 
 
-@pytest.mark.allow_log("AB0208")
+@pytest.mark.allow_log("AB0205", "AB0208")
 def test_provider_down_at_login(site, op):
     for kind in ("oauth", "oidc"):
         op.script(kind, status=500)

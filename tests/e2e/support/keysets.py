@@ -9,7 +9,7 @@ import pytest
 from .expect import location
 
 #: What a server may say while its issuer is down or talks nonsense.
-TROUBLE = pytest.mark.allow_log("AB0205", "AB0208")
+TROUBLE = pytest.mark.allow_log("AB0205", "AB0207", "AB0208")
 
 #: Of issuers: another one each time.
 names = itertools.count()
