@@ -358,7 +358,7 @@ def _odd_keys():
     ]
 
 
-@pytest.mark.allow_log("AB0205")
+@pytest.mark.allow_log("AB0201")
 def test_odd_keys_are_one_line_each(one_server, issuer):
     """Not one per request, child, refresh or generation."""
     odd = _odd_keys()

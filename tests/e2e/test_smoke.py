@@ -90,8 +90,7 @@ def test_role_missing(server, issuer):
 
 def test_wrong_audience(server, issuer):
     invalid(server.get("/orders", issuer.mint(aud="account")), "audience",
-            "aud", r'audience \'account\' is not in AuthBearerAudience '
-            r'\(api://orders\)')
+            "aud", ["'account'", "AuthBearerAudience", "(api://orders)"])
 
 
 def test_forged(server, issuer):
