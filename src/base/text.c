@@ -265,7 +265,8 @@ int bearer_text_is_utf8(const char *s, apr_size_t len)
     return 1;
 }
 
-unsigned bearer_text_next(const char **s)
+/* One code point of valid UTF-8; *s moves on. */
+static unsigned next_point(const char **s)
 {
     const unsigned char *u = (const unsigned char *)*s;
     unsigned code = *u++;
@@ -318,6 +319,23 @@ apr_size_t bearer_text_b64token(const char *s, apr_size_t len)
         }
     }
     return n;
+}
+
+int bearer_text_is_scope(const char *s)
+{
+    const char *c;
+
+    for (c = s; *c > ' ' && *c < 0x7f && *c != '"' && *c != '\\'; c++) {
+    }
+    return c > s && !*c;
+}
+
+int bearer_text_is_token(const char *s)
+{
+    apr_size_t n = strspn(s, "!#$%&'*+-.^_`|~0123456789"
+                          "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ");
+
+    return n > 0 && s[n] == '\0';
 }
 
 /* ---- lists and identifiers --------------------------------------------- */
@@ -382,7 +400,7 @@ const char *bearer_text_identifier_error(const char *s, apr_size_t len,
         int first = s == start;
         const char *error;
 
-        c = bearer_text_next(&s);
+        c = next_point(&s);
         error = character_error(c, printable);
         if (error) {
             return error;
@@ -408,7 +426,7 @@ const char *bearer_text_member_error(const char *s, char separator)
             return blank && s == plain ? "it ends with white space" : NULL;
         }
         plain = s;
-        c = bearer_text_next(&s);
+        c = next_point(&s);
         blank = is_space(c) || c == 0xfeff;  /* a BOM, for JavaScript's trim() */
         if (is_control(c)) {
             return "it has a control character";

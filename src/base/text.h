@@ -41,6 +41,12 @@ apr_status_t bearer_text_sha256(const void *data, apr_size_t len,
  *  begin with one. */
 apr_size_t bearer_text_b64token(const char *s, apr_size_t len);
 
+/** 1: s is the name of a scope (RFC 6749 section 3.3). */
+int bearer_text_is_scope(const char *s);
+
+/** 1: s is a token of HTTP, such as a header's name (RFC 9110 section 5.6.2). */
+int bearer_text_is_token(const char *s);
+
 /** Lower-case hex. */
 const char *bearer_text_hex(apr_pool_t *p, const unsigned char *data,
                             apr_size_t len);
@@ -67,9 +73,6 @@ int bearer_text_equal_ct(const void *a, const void *b, apr_size_t len);
 
 /** The same for two strings. */
 int bearer_text_same_ct(const char *a, const char *b);
-
-/** Decodes one code point of valid UTF-8 at *s and advances *s. */
-unsigned bearer_text_next(const char **s);
 
 /** Is s one of list (const char *)? NULL: no. */
 int bearer_text_among(const apr_array_header_t *list, const char *s);

@@ -297,14 +297,6 @@ static const char *parse_providers(const parse_t *in, const parser_t *row)
     return error;
 }
 
-static int is_token(const char *s)
-{
-    apr_size_t n = strspn(s, "!#$%&'*+-.^_`|~0123456789"
-                          "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ");
-
-    return n > 0 && s[n] == '\0';
-}
-
 static const char *parse_token_from(const parse_t *in, const parser_t *row)
 {
     static const struct {
@@ -332,7 +324,7 @@ static const char *parse_token_from(const parse_t *in, const parser_t *row)
         for (k = 0; kinds[k].word && strcmp(kinds[k].word, word) != 0; k++) {
         }
         if (!kinds[k].word || (kinds[k].named && !name) || (name && !*name)
-            || (name && kinds[k].kind != BEARER_FROM_BASIC && !is_token(name))) {
+            || (name && kinds[k].kind != BEARER_FROM_BASIC && !bearer_text_is_token(name))) {
             return ab_parse_complain(in, AB(0583) "%s is none of: header, header:NAME, "
                             "cookie:NAME, query:NAME, env:NAME, basic, "
                             "basic:USER", bearer_text_quote(in->p, WORD(in, i)));
@@ -440,7 +432,7 @@ static const char *parse_export(const parse_t *in, const parser_t *row)
             error = check_env_prefix(in, value);
         } else if (ab_parse_keyed(word, "header-prefix", &value)) {
             e->header_prefix = value;
-            if (!is_token(value) || strlen(value) < 2 || strlen(value) > 64) {
+            if (!bearer_text_is_token(value) || strlen(value) < 2 || strlen(value) > 64) {
                 error = ab_parse_complain(in,
                                  AB(0593) "header-prefix is 2 to 64 characters that "
                                  "a header name can have; not %s",

@@ -38,21 +38,6 @@ static const char *quoted_string(const char *s, apr_pool_t *p)
     return text;
 }
 
-/* RFC 6749 section 3.3: 1*( %x21 / %x23-5B / %x5D-7E ). The same characters are
- * all that an absolute URI can have, and more. */
-static int is_token(const char *s)
-{
-    if (!*s) {
-        return 0;
-    }
-    for (; *s; s++) {
-        if (*s == ' ' || !is_text((unsigned char)*s)) {
-            return 0;
-        }
-    }
-    return 1;
-}
-
 /* The scope names that may be sent, each once; NULL: none. */
 static const char *scope_value(const apr_array_header_t *scopes, apr_pool_t *p)
 {
@@ -66,7 +51,7 @@ static const char *scope_value(const apr_array_header_t *scopes, apr_pool_t *p)
     for (i = 0; i < scopes->nelts; i++) {
         const char *s = APR_ARRAY_IDX(scopes, i, const char *);
 
-        if (is_token(s) && !bearer_text_among(good, s)) {
+        if (bearer_text_is_scope(s) && !bearer_text_among(good, s)) {
             APR_ARRAY_PUSH(good, const char *) = s;
         }
     }
@@ -114,8 +99,9 @@ const char *bearer_challenge_write(const bearer_challenge_t *challenge,
                bearer_category_description(challenge->category), p);
     line = add(line, "scope", scope_value(challenge->scopes, p), p);
     line = add_login(line, challenge->login, p);
+    /* an absolute URI has no other characters than a scope */
     return add(line, "resource_metadata",
-               metadata && is_token(metadata) ? metadata : NULL, p);
+               metadata && bearer_text_is_scope(metadata) ? metadata : NULL, p);
 }
 
 const char *bearer_challenge_basic(const char *realm, apr_pool_t *p)

@@ -185,19 +185,11 @@ int bearer_issuer_tenant_admitted(const bearer_issuer_t *issuer,
                                   const char *tenant,
                                   const apr_array_header_t *file_tenants)
 {
-    int i;
-
     if (!bearer_issuer_tenant_valid(tenant)) {
         return 0;
     }
-    if (issuer->tenants_any) {
+    if (issuer->tenants_any || bearer_text_among(issuer->tenants, tenant)) {
         return 1;
-    }
-    for (i = 0; issuer->tenants && i < issuer->tenants->nelts; i++) {
-        if (strcmp(APR_ARRAY_IDX(issuer->tenants, i, const char *), tenant)
-            == 0) {
-            return 1;
-        }
     }
     return file_tenants && file_tenants->nelts
            && bsearch(&tenant, file_tenants->elts, (size_t)file_tenants->nelts,

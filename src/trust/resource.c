@@ -16,19 +16,6 @@
 
 /* ---- the line ----------------------------------------------------------- */
 
-/* RFC 6749 section 3.3 */
-static int is_scope(const char *s)
-{
-    const char *c;
-
-    for (c = s; *c; c++) {
-        if (*c < '!' || *c > '~' || *c == '"' || *c == '\\') {
-            return 0;
-        }
-    }
-    return c > s;
-}
-
 static const char *parse_scopes(bearer_resource_t *resource, const char *list,
                                 apr_pool_t *p)
 {
@@ -36,7 +23,7 @@ static const char *parse_scopes(bearer_resource_t *resource, const char *list,
     char *state, *scope = apr_strtok(apr_pstrdup(p, list), ",", &state);
 
     for (; scope; scope = apr_strtok(NULL, ",", &state)) {
-        if (!is_scope(scope)) {
+        if (!bearer_text_is_scope(scope)) {
             return apr_psprintf(p, "%s is not the name of a scope",
                                 bearer_text_quote(p, scope));
         }

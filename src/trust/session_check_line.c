@@ -22,15 +22,6 @@ typedef struct line_t {
 
 /* ---- words --------------------------------------------------------------- */
 
-/* RFC 9110 section 5.6.2 */
-static int is_token(const char *s)
-{
-    apr_size_t n = strspn(s, "!#$%&'*+-.^_`|~0123456789"
-                          "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ");
-
-    return n > 0 && s[n] == '\0';
-}
-
 /* What frames a message or belongs to one connection (RFC 9110 section 7.6.1):
  * a client's value would change where the question ends. */
 static int is_framing(const char *name)
@@ -63,7 +54,7 @@ static const char *split(const line_t *line, const char *value, const char *what
     char *state, *name = apr_strtok(apr_pstrdup(line->p, value), ",", &state);
 
     for (; name; name = apr_strtok(NULL, ",", &state)) {
-        if (!is_token(name)) {
+        if (!bearer_text_is_token(name)) {
             return apr_psprintf(line->p, "%s is not the name of a %s",
                                 quoted(line, name), what);
         }
@@ -88,7 +79,7 @@ static const char *parse_send(line_t *line, const char *value)
         check->send = BEARER_SEND_COOKIE;
     } else if (colon && !strncmp(value, "form:", 5) && colon[1]) {
         check->send = BEARER_SEND_FORM;
-    } else if (colon && !strncmp(value, "header:", 7) && is_token(colon + 1)) {
+    } else if (colon && !strncmp(value, "header:", 7) && bearer_text_is_token(colon + 1)) {
         check->send = BEARER_SEND_HEADER;
     } else {
         return apr_psprintf(line->p, "send=%s is none of: send=authorization, "
@@ -190,9 +181,9 @@ static const char *parse_add(line_t *line, const char *value)
                "quotes as a whole where it has blanks ('add=X-Of: two words')";
     }
     name = apr_pstrmemdup(line->p, value, (apr_size_t)(colon - value));
-    if (!is_token(name) || is_framing(name)) {
+    if (!bearer_text_is_token(name) || is_framing(name)) {
         return apr_psprintf(line->p, "add=%s: %s", quoted(line, name),
-                            is_token(name) ? "this field is not for the "
+                            bearer_text_is_token(name) ? "this field is not for the "
                             "configuration to set" : "this is not the name of a "
                             "header");
     }

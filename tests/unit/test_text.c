@@ -150,20 +150,22 @@ static void test_utf8(void **state)
     }
 }
 
-static void test_next_walks_code_points(void **state)
+static void test_words_of_http(void **state)
 {
-    const char *s = "a\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80";
-    const char *cut = "\xe2\x82";
-
     (void)state;
-    assert_int_equal(bearer_text_next(&s), 'a');
-    assert_int_equal(bearer_text_next(&s), 0xe4);
-    assert_int_equal(bearer_text_next(&s), 0x20ac);
-    assert_int_equal(bearer_text_next(&s), 0x1f600);
-    assert_int_equal(*s, '\0');
-    /* never beyond the terminating NUL */
-    bearer_text_next(&cut);
-    assert_int_equal(*cut, '\0');
+    assert_true(bearer_text_is_token("X-Api_Key!1"));
+    assert_false(bearer_text_is_token(""));
+    assert_false(bearer_text_is_token("a b"));
+    assert_false(bearer_text_is_token("a:"));
+    assert_false(bearer_text_is_token("\xc3\xa4"));
+    assert_true(bearer_text_is_scope("https://rs/read:x,y"));
+    assert_true(bearer_text_is_scope("!#[]~"));
+    assert_false(bearer_text_is_scope(""));
+    assert_false(bearer_text_is_scope("a b"));
+    assert_false(bearer_text_is_scope("a\""));
+    assert_false(bearer_text_is_scope("a\\"));
+    assert_false(bearer_text_is_scope("a\x7f"));
+    assert_false(bearer_text_is_scope("\xc3\xa4"));
 }
 
 static void test_among(void **state)
@@ -364,7 +366,7 @@ int main(void)
         UNIT_TEST(test_equal_ct),
         UNIT_TEST(test_form_decode),
         UNIT_TEST(test_utf8),
-        UNIT_TEST(test_next_walks_code_points),
+        UNIT_TEST(test_words_of_http),
         UNIT_TEST(test_among),
         UNIT_TEST(test_identifier),
         UNIT_TEST(test_identifier_length),
