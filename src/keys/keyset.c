@@ -279,13 +279,6 @@ void bearer_keyset_set_maintained(bearer_keyset_t *ks, int maintained)
     unlock(ks);
 }
 
-void bearer_keyset_set_eager(bearer_keyset_t *ks, int eager)
-{
-    lock(ks);
-    ks->eager = eager;
-    unlock(ks);
-}
-
 /* ---- what others want to know ------------------------------------------ */
 
 apr_uint64_t bearer_keyset_generation(const bearer_keyset_t *keyset)
@@ -405,7 +398,6 @@ static apr_status_t initialize(bearer_keyset_t *ks)
     if (ks->per_tenant) {
         bearer_keyset_tenants_init(ks);
     }
-    ks->eager = 1;
     atomic_init(&ks->generation, FIRST_GENERATION);
     atomic_init(&ks->alarm, NEVER);
     rv = apr_thread_mutex_create(&ks->mutex, APR_THREAD_MUTEX_DEFAULT, ks->own);
@@ -462,12 +454,7 @@ apr_status_t bearer_keyset_create_tenant(bearer_keyset_t **keyset,
                                          const char *tenant)
 {
     bearer_issuer_access_t access = of->access;
-    apr_status_t rv;
 
     access.tenant = tenant;
-    rv = create(keyset, &access);
-    if (rv == APR_SUCCESS) {
-        (*keyset)->eager = 0;
-    }
-    return rv;
+    return create(keyset, &access);
 }

@@ -108,7 +108,7 @@ bearer_reason_t bearer_keyset_refresh_for_kid(bearer_keyset_t *keyset,
                                               apr_pool_t *p);
 
 /**
- * For a background thread: fetches if the set is due (or empty and eager), reads
+ * For a background thread: fetches if the set is due (or empty, and no tenant's), reads
  * a key file again if it changed. Never blocks a request.
  */
 void bearer_keyset_maintain(bearer_keyset_t *keyset, apr_pool_t *ptemp);
@@ -122,10 +122,6 @@ void bearer_keyset_errands(bearer_keyset_t *keyset, apr_array_header_t *errands,
 /** Before the process serves: takes over what world->keys_home has, so that not
  *  even the first request waits. */
 void bearer_keyset_prime(bearer_keyset_t *keyset, apr_pool_t *ptemp);
-
-/** Does maintain fetch a set that nobody has asked for yet? It does unless told
- *  otherwise here. */
-void bearer_keyset_set_eager(bearer_keyset_t *keyset, int eager);
 
 /** Also tells whether a background thread looks after the set: without one, a
  *  request that finds it due refreshes it itself (one of them; the others

@@ -107,7 +107,7 @@ struct bearer_keyset_t {
     char error_text[ERROR_MAX];
     unsigned char logged[BEARER_SHA256_SIZE]; /* skipped keys, of this one */
     int say_gone; /* the log is not written under the mutex */
-    int maintained, eager;
+    int maintained;
     int slow; /* the last fetch took long, or got no answer in little time */
     int syncing;
     int metadata_in_flight;

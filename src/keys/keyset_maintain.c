@@ -40,7 +40,8 @@ static task_t task_of(const bearer_keyset_t *ks, apr_time_t now)
         int may = bearer_keyset_may_try(ks, FOR_COLD, now)
                || bearer_keyset_may_look(ks, now);
 
-        return may && ks->eager ? WARM_UP : REST;
+        /* a tenant's is fetched when a token asks for it */
+        return may && !ks->access.tenant ? WARM_UP : REST;
     }
     if (bearer_keyset_due_and_allowed(ks, now)) {
         return REFRESH;

@@ -62,7 +62,6 @@ struct bearer_tokencache_t {
 typedef struct arena_t {
     char *memory;
     apr_size_t at;
-    apr_pool_t *pool;  /* what arrays name as theirs, or NULL */
 } arena_t;
 
 static void *take(arena_t *arena, apr_size_t size)
@@ -101,7 +100,7 @@ static const apr_array_header_t *copy_strings(arena_t *arena,
         }
     }
     if (copy) {
-        copy->pool = arena->pool;
+        copy->pool = NULL;
         copy->elt_size = (int)sizeof(*strings);
         copy->nelts = copy->nalloc = n;
         copy->elts = (char *)strings;
@@ -140,34 +139,10 @@ static bearer_principal_t *copy_flat(arena_t *arena,
 
 static apr_size_t flat_size(const bearer_principal_t *from)
 {
-    arena_t arena = { NULL, 0, NULL };
+    arena_t arena = { NULL, 0 };
 
     copy_flat(&arena, from);
     return arena.at;
-}
-
-static apr_status_t release_claims(void *claims)
-{
-    json_decref(claims);
-    return APR_SUCCESS;
-}
-
-const bearer_principal_t *bearer_principal_copy(const bearer_principal_t *from,
-                                                apr_pool_t *p)
-{
-    arena_t arena = { NULL, 0, p };
-    json_t *claims = json_deep_copy(from->claims);
-    bearer_principal_t *to;
-
-    if (!claims) {
-        return NULL;
-    }
-    apr_pool_cleanup_register(p, claims, release_claims,
-                              apr_pool_cleanup_null);
-    arena.memory = apr_palloc(p, flat_size(from));
-    to = copy_flat(&arena, from);
-    to->claims = claims;
-    return to;
 }
 
 /* What a JSON value takes of memory, roughly and rather too much: jansson's
@@ -216,7 +191,7 @@ static bearer_principal_t *make_kept(const bearer_principal_t *from,
                                      apr_size_t *bytes)
 {
     const apr_size_t flat = flat_size(from);
-    arena_t arena = { NULL, 0, NULL };
+    arena_t arena = { NULL, 0 };
     bearer_principal_t *principal;
 
     if (flat > BEARER_TOKENCACHE_ENTRY_MAX) {
@@ -498,20 +473,6 @@ static bearer_tokencache_entry_t *entry_at(const bearer_tokencache_t *cache,
                                            uint32_t i)
 {
     return &cache->sets[i / WAYS].entries[i % WAYS];
-}
-
-void bearer_tokencache_clear(bearer_tokencache_t *cache)
-{
-    uint32_t i;
-
-    for (i = 0; cache && i < cache->count * WAYS; i++) {
-        bearer_tokencache_entry_t *entry = entry_at(cache, i);
-
-        if (hold(entry)) {
-            bearer_tokencache_drop(entry);
-            bearer_tokencache_release(entry);
-        }
-    }
 }
 
 void bearer_tokencache_stats(bearer_tokencache_t *cache,

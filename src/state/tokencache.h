@@ -109,9 +109,6 @@ int bearer_tokencache_note(bearer_tokencache_t *cache, const unsigned char *key)
 int bearer_tokencache_noted(const bearer_tokencache_t *cache,
                             const unsigned char *key);
 
-/** Drops everything. */
-void bearer_tokencache_clear(bearer_tokencache_t *cache);
-
 typedef struct bearer_tokencache_stats_t {
     unsigned entries, used;
     apr_uint64_t hits, misses, evictions;
@@ -121,11 +118,5 @@ typedef struct bearer_tokencache_stats_t {
 /** Walks the whole table; zeroes for a NULL cache. */
 void bearer_tokencache_stats(bearer_tokencache_t *cache,
                              bearer_tokencache_stats_t *stats);
-
-/** A deep copy of a principal into p: strings, arrays, and the claims, so that
- *  it may outlive what it was copied from (principal->issuer excepted). NULL
- *  when memory ran out. */
-const bearer_principal_t *bearer_principal_copy(const bearer_principal_t *from,
-                                                apr_pool_t *p);
 
 #endif

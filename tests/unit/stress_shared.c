@@ -185,9 +185,6 @@ static void *work_cache(void *data)
             CHECK(stats.used <= stats.entries);
             apr_pool_clear(w->p);
         }
-        if (n % 5000 == 0) {
-            bearer_tokencache_clear(w->shared->cache);
-        }
     }
     return NULL;
 }
