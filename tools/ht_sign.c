@@ -20,27 +20,14 @@
 
 /* ---- the key ------------------------------------------------------------- */
 
-static const char *const kty_names[] = {
-    [BEARER_KTY_NONE] = "", [BEARER_KTY_RSA] = "RSA", [BEARER_KTY_EC] = "EC",
-    [BEARER_KTY_OKP] = "OKP", [BEARER_KTY_OCT] = "oct"
-};
-
 /* Algorithms that this JWK may sign with. */
 static bearer_algs_t algs_of(const json_t *jwk)
 {
-    const char *kty = bearer_json_string(jwk, "kty");
     const char *use = bearer_json_string(jwk, "use");
     const char *alg_name = bearer_json_string(jwk, "alg");
     const bearer_alg_t *alg = alg_name ? bearer_alg_find(alg_name) : NULL;
-    bearer_algs_t algs = 0;
-    unsigned i;
+    bearer_algs_t algs = bearer_jwk_algs(jwk);
 
-    for (i = 0; i < sizeof(kty_names) / sizeof(kty_names[0]); i++) {
-        if (kty && !strcmp(kty, kty_names[i])) {
-            algs = bearer_alg_for_key((bearer_kty_t)i,
-                                      bearer_json_string(jwk, "crv"));
-        }
-    }
     if (use && strcmp(use, "sig") != 0) {
         return 0;
     }

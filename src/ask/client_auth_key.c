@@ -95,7 +95,6 @@ static apr_status_t key_from_jwk(bearer_signer_t *signer, const char *text,
 /* The first algorithm of the table that fits: RS256, ES256, ES384, EdDSA ... */
 static const bearer_alg_t *usual_alg(EVP_PKEY *pkey, apr_pool_t *p)
 {
-    const char *kty;
     bearer_algs_t fit;
     json_t *jwk;
     unsigned i;
@@ -103,11 +102,7 @@ static const bearer_alg_t *usual_alg(EVP_PKEY *pkey, apr_pool_t *p)
     if (bearer_jwk_from_pkey(&jwk, pkey, 0, p) != APR_SUCCESS) {
         return NULL;
     }
-    kty = bearer_json_string(jwk, "kty");
-    fit = bearer_alg_for_key(strcmp(kty, "RSA") == 0   ? BEARER_KTY_RSA
-                             : strcmp(kty, "EC") == 0 ? BEARER_KTY_EC
-                                                      : BEARER_KTY_OKP,
-                             bearer_json_string(jwk, "crv"));
+    fit = bearer_jwk_algs(jwk);
     for (i = 0; bearer_alg_at(i); i++) {
         if (bearer_alg_at(i)->bit & fit) {
             return bearer_alg_at(i);

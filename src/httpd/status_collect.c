@@ -34,17 +34,6 @@ static void put_string(json_t *object, const char *name, const char *s,
                                   ? s : bearer_text_quote(p, s)));
 }
 
-static const char *type_of(const bearer_jwk_t *key)
-{
-    static const char *const names[] = {
-        [BEARER_KTY_RSA] = "RSA", [BEARER_KTY_EC] = "EC",
-        [BEARER_KTY_OKP] = "OKP", [BEARER_KTY_OCT] = "oct"
-    };
-
-    return (unsigned)key->kty < sizeof(names) / sizeof(names[0])
-        && names[key->kty] ? names[key->kty] : "";
-}
-
 /* Only what is at hand: a page must not fetch. */
 static json_t *keys_in(bearer_keyset_t *keyset, apr_pool_t *p)
 {
@@ -61,7 +50,7 @@ static json_t *keys_in(bearer_keyset_t *keyset, apr_pool_t *p)
         json_t *one = json_object();
 
         put_string(one, "kid", key->kid, p);
-        put_string(one, "type", type_of(key), p);
+        put_string(one, "type", bearer_kty_name(key->kty), p);
         put_string(one, "curve", key->curve, p);
         put_number(one, "bits", (apr_uint64_t)key->bits);
         put_string(one, "algorithms", bearer_alg_names(key->algs, p), p);

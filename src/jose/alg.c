@@ -10,40 +10,69 @@
 
 #include "jose/signature.h"
 
-/* clang-format off */
-#define RSA(i, name, digest, padding) \
-    { name, 1U << (i), BEARER_KTY_RSA, NULL, digest, padding, 0, 0, 1 }
-#define EC(i, name, curve, digest, len, in_default) \
-    { name, 1U << (i), BEARER_KTY_EC, curve, digest, BEARER_PADDING_NONE, \
-      len, 0, in_default }
-#define OKP(i, name, curve, len) \
-    { name, 1U << (i), BEARER_KTY_OKP, curve, NULL, BEARER_PADDING_NONE, \
-      len, 0, 1 }
-#define OCT(i, name, digest, len) \
-    { name, 1U << (i), BEARER_KTY_OCT, NULL, digest, BEARER_PADDING_NONE, \
-      len, len, 0 }
+/* In this order, which names() and htbearer show. */
+#define ALGS(RSA, EC, OKP, OCT) \
+    RSA(RS256, "SHA256", PKCS1) \
+    RSA(RS384, "SHA384", PKCS1) \
+    RSA(RS512, "SHA512", PKCS1) \
+    RSA(PS256, "SHA256", PSS) \
+    RSA(PS384, "SHA384", PSS) \
+    RSA(PS512, "SHA512", PSS) \
+    EC(ES256, "P-256", "SHA256", 64, 1) \
+    EC(ES384, "P-384", "SHA384", 96, 1) \
+    EC(ES512, "P-521", "SHA512", 132, 1) \
+    EC(ES256K, "secp256k1", "SHA256", 64, 0) \
+    OKP(EdDSA, NULL, 0) \
+    OKP(Ed25519, "Ed25519", 64) \
+    OKP(Ed448, "Ed448", 114) \
+    OCT(HS256, "SHA256", 32) \
+    OCT(HS384, "SHA384", 48) \
+    OCT(HS512, "SHA512", 64)
 
-static const bearer_alg_t table[] = {
-    RSA(0,  "RS256",   "SHA256", BEARER_PADDING_PKCS1),
-    RSA(1,  "RS384",   "SHA384", BEARER_PADDING_PKCS1),
-    RSA(2,  "RS512",   "SHA512", BEARER_PADDING_PKCS1),
-    RSA(3,  "PS256",   "SHA256", BEARER_PADDING_PSS),
-    RSA(4,  "PS384",   "SHA384", BEARER_PADDING_PSS),
-    RSA(5,  "PS512",   "SHA512", BEARER_PADDING_PSS),
-    EC(6,   "ES256",   "P-256",     "SHA256", 64,  1),
-    EC(7,   "ES384",   "P-384",     "SHA384", 96,  1),
-    EC(8,   "ES512",   "P-521",     "SHA512", 132, 1),
-    EC(9,   "ES256K",  "secp256k1", "SHA256", 64,  0),
-    OKP(10, "EdDSA",   NULL,      0),
-    OKP(11, "Ed25519", "Ed25519", 64),
-    OKP(12, "Ed448",   "Ed448",   114),
-    OCT(13, "HS256",   "SHA256", 32),
-    OCT(14, "HS384",   "SHA384", 48),
-    OCT(15, "HS512",   "SHA512", 64),
+enum {
+#define X(name, ...) BIT_##name,
+    ALGS(X, X, X, X)
+#undef X
+    ROWS
 };
+
+/* clang-format off */
+#define RSA(name, digest, padding) \
+    { #name, 1U << BIT_##name, BEARER_KTY_RSA, NULL, digest, \
+      BEARER_PADDING_##padding, 0, 0, 1 },
+#define EC(name, curve, digest, len, in_default) \
+    { #name, 1U << BIT_##name, BEARER_KTY_EC, curve, digest, \
+      BEARER_PADDING_NONE, len, 0, in_default },
+#define OKP(name, curve, len) \
+    { #name, 1U << BIT_##name, BEARER_KTY_OKP, curve, NULL, \
+      BEARER_PADDING_NONE, len, 0, 1 },
+#define OCT(name, digest, len) \
+    { #name, 1U << BIT_##name, BEARER_KTY_OCT, NULL, digest, \
+      BEARER_PADDING_NONE, len, len, 0 },
+
+static const bearer_alg_t table[] = { ALGS(RSA, EC, OKP, OCT) };
 /* clang-format on */
 
-#define ROWS (sizeof(table) / sizeof(table[0]))
+static const char *const kty_names[] = {
+    "",
+#define X(symbol, name) name,
+    BEARER_KTYS(X)
+#undef X
+};
+
+const char *bearer_kty_name(bearer_kty_t kty)
+{
+    return kty_names[kty];
+}
+
+bearer_kty_t bearer_kty_find(const char *name)
+{
+    unsigned i = name ? sizeof(kty_names) / sizeof(kty_names[0]) : 1;
+
+    while (--i && strcmp(kty_names[i], name) != 0) {
+    }
+    return (bearer_kty_t)i;
+}
 
 const bearer_alg_t *bearer_alg_find(const char *name)
 {

@@ -10,12 +10,14 @@
 #include <apr_pools.h>
 #include <openssl/evp.h>
 
+/** X(symbol, name): types of keys. Each table by type is written by this list. */
+#define BEARER_KTYS(X) X(RSA, "RSA") X(EC, "EC") X(OKP, "OKP") X(OCT, "oct")
+
 typedef enum {
     BEARER_KTY_NONE,
-    BEARER_KTY_RSA,
-    BEARER_KTY_EC,
-    BEARER_KTY_OKP,
-    BEARER_KTY_OCT
+#define X(symbol, name) BEARER_KTY_##symbol,
+    BEARER_KTYS(X)
+#undef X
 } bearer_kty_t;
 
 typedef enum {
@@ -39,6 +41,13 @@ typedef struct bearer_alg_t {
     apr_size_t min_key;      /**< oct: octets at least (RFC 7518 section 3.2) */
     int in_default;          /**< part of the default allow-list */
 } bearer_alg_t;
+
+/** JWK `kty`; "" for BEARER_KTY_NONE. */
+const char *bearer_kty_name(bearer_kty_t kty);
+
+/** The type of that name, compared case-sensitively; BEARER_KTY_NONE: there is none
+ *  (name NULL too). */
+bearer_kty_t bearer_kty_find(const char *name);
 
 /** Row by JWA name, or NULL. "none" is not a row. Thread-safe. */
 const bearer_alg_t *bearer_alg_find(const char *name);

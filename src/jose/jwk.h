@@ -125,6 +125,9 @@ bearer_reason_t bearer_jwks_select(const bearer_jwk_t **key, int *unknown_kid,
 bearer_verifier_t *bearer_jwk_verifier(const bearer_jwk_t *key,
                                        const bearer_alg_t *alg);
 
+/** Algorithms that the type and the curve of a JWK object allow. */
+bearer_algs_t bearer_jwk_algs(const json_t *jwk);
+
 /** RFC 7638 thumbprint of a JWK object; NULL when members are missing. */
 const char *bearer_jwk_thumbprint(const json_t *jwk, apr_pool_t *p);
 

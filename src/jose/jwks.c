@@ -4,9 +4,8 @@
  * read it without a lock; only its count of references changes. It lives in a
  * pool of its own that hangs below no other, and may end in any thread.
  */
-#include "jose/jwk_key.h"
+#include "jose/jwk_inside.h"
 
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,18 +18,6 @@
 #include <openssl/x509.h>
 
 #include "base/json.h"
-#include "base/text.h"
-
-struct bearer_jwks_t {
-    apr_pool_t *pool;
-    atomic_uint references;
-    bearer_jwk_t *keys;          /* usable ones first, then the others: these */
-    int usable;                  /* only serve to explain a refusal */
-    int total;
-    const bearer_jwk_t **by_kid; /* those with a kid, sorted by it */
-    int named;
-    unsigned char digest[BEARER_SHA256_SIZE];
-};
 
 /* ---- life -------------------------------------------------------------- */
 
@@ -483,152 +470,4 @@ apr_status_t bearer_jwks_load(bearer_jwks_t **set, const char *path,
     /* there may be oct keys in it */
     OPENSSL_cleanse((void *)(apr_uintptr_t)data, len);
     return rv;
-}
-
-/* ---- check 6: the key for a token -------------------------------------- */
-
-/* Place of the first key of that kid in by_kid, or of the next greater one. */
-static int find_kid(const bearer_jwks_t *set, const char *kid)
-{
-    int low = 0, high = set->named;
-
-    while (low < high) {
-        int middle = low + (high - low) / 2;
-
-        if (strcmp(set->by_kid[middle]->kid, kid) < 0) {
-            low = middle + 1;
-        } else {
-            high = middle;
-        }
-    }
-    return low;
-}
-
-/* Entra's keys say whose they are; "{tenantid}" is any tenant that the issuer
- * stands for: the token's, or, of an issuer that is one tenant, what iss has in
- * that place. A key without the member is its set's issuer's. */
-static int issuer_fits(const bearer_jwk_t *key, const char *iss,
-                       const char *tenant)
-{
-    static const char placeholder[] = "{tenantid}";
-    const char *rest;
-    apr_size_t before, middle;
-
-    if (!key->issuer || !iss) {
-        return 1;
-    }
-    rest = strstr(key->issuer, placeholder);
-    if (!rest) {
-        return strcmp(key->issuer, iss) == 0;
-    }
-    before = (apr_size_t)(rest - key->issuer);
-    rest += sizeof(placeholder) - 1;
-    if (strncmp(iss, key->issuer, before) != 0) {
-        return 0;
-    }
-    iss += before;
-    middle = tenant ? strlen(tenant) : strcspn(iss, "/");
-    return middle > 0 && (!tenant || strncmp(iss, tenant, middle) == 0)
-           && strcmp(iss + middle, rest) == 0;
-}
-
-static int eligible(const bearer_jwk_t *key, const bearer_alg_t *alg,
-                    const char *iss, const char *tenant)
-{
-    return (key->algs & alg->bit) && issuer_fits(key, iss, tenant);
-}
-
-/* Why the named key does not do: which of type, curve, use, ... it is. */
-static bearer_reason_t refuse_key(bearer_refusal_t *why, apr_pool_t *p,
-                                  const bearer_jwk_t *key,
-                                  const bearer_alg_t *alg, const char *iss)
-{
-    const char *kid, *because;
-
-    if (!why) {
-        return BEARER_KEY;
-    }
-    kid = bearer_text_quote(p, key->kid);
-    if (key->algs & alg->bit) {
-        because = apr_psprintf(p, "it is of issuer %s, not of %s",
-                               bearer_text_quote(p, key->issuer),
-                               bearer_text_quote(p, iss));
-    } else if (key->unfit
-               && (!key->thumbprint
-                   || (bearer_alg_for_key(key->kty, key->curve) & alg->bit))) {
-        because = key->unfit;
-    } else {
-        because = apr_pstrcat(p, "it is ", bearer_jwk_describe(key, p), NULL);
-    }
-    return bearer_refuse(why, p, BEARER_KEY, "key %s cannot verify %s: %s", kid,
-                         alg->name, because);
-}
-
-static bearer_reason_t select_by_kid(const bearer_jwk_t **key, int *unknown_kid,
-                                     const bearer_jwks_t *set,
-                                     const bearer_alg_t *alg, const char *kid,
-                                     const char *iss, const char *tenant,
-                                     bearer_refusal_t *why, apr_pool_t *p)
-{
-    int first = find_kid(set, kid);
-    int i;
-
-    for (i = first; i < set->named && strcmp(set->by_kid[i]->kid, kid) == 0;
-         i++) {
-        if (eligible(set->by_kid[i], alg, iss, tenant)) {
-            *key = set->by_kid[i];
-            return BEARER_OK;
-        }
-    }
-    if (i > first) {
-        return refuse_key(why, p, set->by_kid[first], alg, iss);
-    }
-    *unknown_kid = 1;
-    return bearer_refuse(why, p, BEARER_KEY,
-                         "no key %s among the issuer's %d usable keys",
-                         bearer_text_quote(p, kid), set->usable);
-}
-
-static bearer_reason_t select_only(const bearer_jwk_t **key, int *unknown_kid,
-                                   const bearer_jwks_t *set,
-                                   const bearer_alg_t *alg, const char *iss,
-                                   const char *tenant, bearer_refusal_t *why,
-                                   apr_pool_t *p)
-{
-    const bearer_jwk_t *only = NULL;
-    int i, n = 0;
-
-    for (i = 0; i < set->usable; i++) {
-        if (eligible(&set->keys[i], alg, iss, tenant)) {
-            only = &set->keys[i];
-            n++;
-        }
-    }
-    if (n == 1) {
-        *key = only;
-        return BEARER_OK;
-    }
-    if (n > 1) {
-        return bearer_refuse(why, p, BEARER_KID,
-                             "the token has no kid, and %d keys of the issuer "
-                             "can verify %s", n, alg->name);
-    }
-    *unknown_kid = 1;
-    return bearer_refuse(why, p, BEARER_KEY,
-                         "the token has no kid, and none of the issuer's %d "
-                         "usable keys can verify %s", set->usable, alg->name);
-}
-
-bearer_reason_t bearer_jwks_select(const bearer_jwk_t **key, int *unknown_kid,
-                                   const bearer_jwks_t *set,
-                                   const bearer_alg_t *alg, const char *kid,
-                                   const char *iss, const char *tenant,
-                                   bearer_refusal_t *why, apr_pool_t *p)
-{
-    *key = NULL;
-    *unknown_kid = 0;
-    /* Where no key has a name (PEM), the token's kid names none of them. */
-    return kid && set->named ? select_by_kid(key, unknown_kid, set, alg, kid, iss, tenant,
-                               why, p)
-               : select_only(key, unknown_kid, set, alg, iss, tenant, why, p);
 }

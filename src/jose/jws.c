@@ -13,7 +13,7 @@
 #include "base/b64url.h"
 #include "base/json.h"
 #include "base/text.h"
-#include "jose/jwk_key.h"
+#include "jose/jwk_inside.h"
 
 /* ---- shape ------------------------------------------------------------- */
 
@@ -336,7 +336,7 @@ bearer_reason_t bearer_jws_verify(const bearer_jws_t *jws,
 static const char *signing_problem(const bearer_alg_t *alg, EVP_PKEY *pkey,
                                    apr_size_t oct_len, apr_pool_t *p)
 {
-    const char *kty, *crv;
+    const char *crv;
     json_t *jwk;
 
     if (alg->kty == BEARER_KTY_OCT) {
@@ -346,14 +346,10 @@ static const char *signing_problem(const bearer_alg_t *alg, EVP_PKEY *pkey,
     if (!pkey || bearer_jwk_from_pkey(&jwk, pkey, 0, p) != APR_SUCCESS) {
         return "there is no key that signs";
     }
-    kty = bearer_json_string(jwk, "kty");
-    crv = bearer_json_string(jwk, "crv");
-    if (!(bearer_alg_for_key(strcmp(kty, "RSA") == 0   ? BEARER_KTY_RSA
-                             : strcmp(kty, "EC") == 0 ? BEARER_KTY_EC
-                                                      : BEARER_KTY_OKP, crv)
-          & alg->bit)) {
-        return apr_psprintf(p, "a key of type %s %s does not sign %s", kty,
-                            crv ? crv : "", alg->name);
+    if (!(bearer_jwk_algs(jwk) & alg->bit)) {
+        crv = bearer_json_string(jwk, "crv");
+        return apr_psprintf(p, "a key of type %s %s does not sign %s",
+                            bearer_json_string(jwk, "kty"), crv ? crv : "", alg->name);
     }
     return NULL;
 }

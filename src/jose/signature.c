@@ -19,6 +19,7 @@
 #include <openssl/rsa.h>
 
 #include "base/shelf.h"
+#include "jose/jwk_inside.h"
 
 /** Octets of the largest field element (P-521), and of a DER ECDSA-Sig-Value
  *  with two such integers. */
@@ -70,9 +71,10 @@ static int set_padding(EVP_PKEY_CTX *ctx, const bearer_alg_t *alg)
         return EVP_PKEY_CTX_set_rsa_padding(ctx, RSA_PKCS1_PSS_PADDING) > 0
                && EVP_PKEY_CTX_set_rsa_pss_saltlen(ctx,
                                                    RSA_PSS_SALTLEN_DIGEST) > 0;
-    default:
-        return 1;
+    case BEARER_PADDING_NONE:
+        break;
     }
+    return 1;
 }
 
 static int init_digest_verify(context_t *c, const bearer_verifier_t *v)
@@ -115,36 +117,6 @@ static int init_mac(context_t *c, const bearer_verifier_t *v)
 {
     c->mac = new_hmac(v->alg, v->oct, v->oct_len);
     return c->mac != NULL;
-}
-
-static context_t *context_new(const bearer_verifier_t *v)
-{
-    context_t *c = calloc(1, sizeof(*c));
-    int good;
-
-    if (!c) {
-        return NULL;
-    }
-    c->md = EVP_MD_CTX_new();
-    switch (v->alg->kty) {
-    case BEARER_KTY_RSA:
-    case BEARER_KTY_EC:
-        good = init_digest_verify(c, v);
-        break;
-    case BEARER_KTY_OKP:
-        good = init_message_verify(c, v);
-        break;
-    case BEARER_KTY_OCT:
-        good = init_mac(c, v);
-        break;
-    default:
-        good = 0;
-    }
-    if (!good || !c->md) {
-        context_free(c);
-        return NULL;
-    }
-    return c;
 }
 
 /* ---- a verifier -------------------------------------------------------- */
@@ -316,11 +288,12 @@ static bearer_verify_t check_digest(const bearer_verifier_t *v, context_t *c,
                : BEARER_VERIFY_BAD;
 }
 
-static bearer_verify_t check_message(context_t *c, const void *data,
-                                     apr_size_t len,
+static bearer_verify_t check_message(const bearer_verifier_t *v, context_t *c,
+                                     const void *data, apr_size_t len,
                                      const unsigned char *signature,
                                      apr_size_t signature_len)
 {
+    (void)v;
     /* a copy, because a finished context is not promised to start again */
     if (EVP_MD_CTX_copy_ex(c->md, c->ready) != 1) {
         return BEARER_VERIFY_BROKEN;
@@ -337,8 +310,8 @@ static int finish_mac(EVP_MAC_CTX *ctx, const void *data, apr_size_t len,
            && EVP_MAC_final(ctx, out, out_len, EVP_MAX_MD_SIZE) == 1;
 }
 
-static bearer_verify_t check_mac(context_t *c, const void *data,
-                                 apr_size_t len,
+static bearer_verify_t check_mac(const bearer_verifier_t *v, context_t *c,
+                                 const void *data, apr_size_t len,
                                  const unsigned char *signature,
                                  apr_size_t signature_len)
 {
@@ -347,6 +320,7 @@ static bearer_verify_t check_mac(context_t *c, const void *data,
     EVP_MAC_CTX *copy = EVP_MAC_CTX_dup(c->mac);
     int good = finish_mac(copy, data, len, mac, &mac_len);
 
+    (void)v;
     EVP_MAC_CTX_free(copy);
     if (!good) {
         return BEARER_VERIFY_BROKEN;
@@ -355,6 +329,77 @@ static bearer_verify_t check_mac(context_t *c, const void *data,
                    && CRYPTO_memcmp(mac, signature, mac_len) == 0
                ? BEARER_VERIFY_OK
                : BEARER_VERIFY_BAD;
+}
+
+/* ---- by type of key ---------------------------------------------------- */
+
+/* No key that anybody holds: 2^2047 + 1 has the size that policies look at. */
+static EVP_PKEY *probe_rsa(const bearer_alg_t *alg)
+{
+    OSSL_PARAM_BLD *build = OSSL_PARAM_BLD_new();
+    BIGNUM *n = BN_new();
+    EVP_PKEY *pkey = NULL;
+
+    (void)alg;
+    if (build && n && BN_set_bit(n, 2047) && BN_set_bit(n, 0)
+        && OSSL_PARAM_BLD_push_BN(build, OSSL_PKEY_PARAM_RSA_N, n)
+        && OSSL_PARAM_BLD_push_uint(build, OSSL_PKEY_PARAM_RSA_E, 65537)) {
+        pkey = bearer_pkey_from_params("RSA", EVP_PKEY_PUBLIC_KEY, build);
+    }
+    OSSL_PARAM_BLD_free(build);
+    BN_free(n);
+    return pkey;
+}
+
+static EVP_PKEY *probe_ec(const bearer_alg_t *alg)
+{
+    return EVP_PKEY_Q_keygen(NULL, NULL, "EC", alg->curve);
+}
+
+static EVP_PKEY *probe_okp(const bearer_alg_t *alg)
+{
+    return EVP_PKEY_Q_keygen(NULL, NULL, alg->curve ? alg->curve : "Ed25519");
+}
+
+static EVP_PKEY *probe_oct(const bearer_alg_t *alg)
+{
+    (void)alg;
+    return NULL;
+}
+
+typedef struct kind_t {
+    int (*init)(context_t *c, const bearer_verifier_t *v);
+    bearer_verify_t (*check)(const bearer_verifier_t *v, context_t *c,
+                             const void *data, apr_size_t len,
+                             const unsigned char *signature,
+                             apr_size_t signature_len);
+    EVP_PKEY *(*probe)(const bearer_alg_t *alg);  /* any key of the type */
+} kind_t;
+
+#define KIND_RSA { init_digest_verify, check_digest, probe_rsa }
+#define KIND_EC { init_digest_verify, check_digest, probe_ec }
+#define KIND_OKP { init_message_verify, check_message, probe_okp }
+#define KIND_OCT { init_mac, check_mac, probe_oct }
+
+static const kind_t kinds[] = {
+    { NULL, NULL, NULL },
+#define X(symbol, name) KIND_##symbol,
+    BEARER_KTYS(X)
+#undef X
+};
+
+static context_t *context_new(const bearer_verifier_t *v)
+{
+    context_t *c = calloc(1, sizeof(*c));
+
+    if (c) {
+        c->md = EVP_MD_CTX_new();
+        if (!kinds[v->alg->kty].init(c, v) || !c->md) {
+            context_free(c);
+            c = NULL;
+        }
+    }
+    return c;
 }
 
 bearer_verify_t bearer_verifier_check(bearer_verifier_t *v, const void *data,
@@ -375,16 +420,7 @@ bearer_verify_t bearer_verifier_check(bearer_verifier_t *v, const void *data,
         c = context_new(v);
     }
     if (c) {
-        switch (v->alg->kty) {
-        case BEARER_KTY_OKP:
-            result = check_message(c, data, len, signature, signature_len);
-            break;
-        case BEARER_KTY_OCT:
-            result = check_mac(c, data, len, signature, signature_len);
-            break;
-        default:
-            result = check_digest(v, c, data, len, signature, signature_len);
-        }
+        result = kinds[v->alg->kty].check(v, c, data, len, signature, signature_len);
         if (!bearer_shelf_give(&v->contexts, c)) {
             context_free(c);
         }
@@ -462,45 +498,6 @@ apr_status_t bearer_signature_make(unsigned char **signature,
 
 /* ---- what this OpenSSL carries out ------------------------------------- */
 
-/* No key that anybody holds: 2^2047 + 1 has the size that policies look at. */
-static EVP_PKEY *probe_rsa(void)
-{
-    EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(NULL, "RSA", NULL);
-    OSSL_PARAM_BLD *build = OSSL_PARAM_BLD_new();
-    OSSL_PARAM *params = NULL;
-    BIGNUM *n = BN_new();
-    EVP_PKEY *pkey = NULL;
-
-    if (ctx && build && n && BN_set_bit(n, 2047) && BN_set_bit(n, 0)
-        && OSSL_PARAM_BLD_push_BN(build, OSSL_PKEY_PARAM_RSA_N, n)
-        && OSSL_PARAM_BLD_push_uint(build, OSSL_PKEY_PARAM_RSA_E, 65537)
-        && (params = OSSL_PARAM_BLD_to_param(build)) != NULL
-        && EVP_PKEY_fromdata_init(ctx) > 0
-        && EVP_PKEY_fromdata(ctx, &pkey, EVP_PKEY_PUBLIC_KEY, params) <= 0) {
-        pkey = NULL;
-    }
-    OSSL_PARAM_free(params);
-    OSSL_PARAM_BLD_free(build);
-    BN_free(n);
-    EVP_PKEY_CTX_free(ctx);
-    return pkey;
-}
-
-static EVP_PKEY *probe_key(const bearer_alg_t *alg)
-{
-    switch (alg->kty) {
-    case BEARER_KTY_RSA:
-        return probe_rsa();
-    case BEARER_KTY_EC:
-        return EVP_PKEY_Q_keygen(NULL, NULL, "EC", alg->curve);
-    case BEARER_KTY_OKP:
-        return EVP_PKEY_Q_keygen(NULL, NULL,
-                                 alg->curve ? alg->curve : "Ed25519");
-    default:
-        return NULL;
-    }
-}
-
 int bearer_signature_probe(const bearer_alg_t *alg)
 {
     static const unsigned char oct[64] = { 0 };
@@ -510,7 +507,7 @@ int bearer_signature_probe(const bearer_alg_t *alg)
     int good;
 
     ERR_set_mark();
-    pkey = probe_key(alg);
+    pkey = kinds[alg->kty].probe(alg);
     v = pkey || alg->kty == BEARER_KTY_OCT
             ? bearer_verifier_create(alg, pkey, oct, sizeof(oct))
             : NULL;

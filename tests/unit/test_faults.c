@@ -14,7 +14,7 @@
 #include "base/localcache.h"
 #include "base/sha256.h"
 #include "jose/headers.h"
-#include "jose/jwk_key.h"
+#include "jose/jwk_inside.h"
 #include "jose/signature.h"
 #include "login/login.h"
 #include "state/revocation.h"
