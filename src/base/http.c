@@ -173,6 +173,32 @@ const char *bearer_http_url_split(bearer_http_url_t *parts, const char *url,
     return authority_error(parts, rest, authority, p);
 }
 
+static int target_is_clean(const char *target)
+{
+    const char *c;
+
+    for (c = target; *c > 0x20 && *c < 0x7f && *c != '#'; c++) {
+    }
+    return *target == '/' && !*c && c - target <= BEARER_HTTP_TARGET_MAX;
+}
+
+/* Whom to ask is the URL's matter alone, what for may be the target's. */
+const char *bearer_http_url_to(const char *url, const char *target, apr_pool_t *p)
+{
+    const char *authority = strstr(url, "://");
+    apr_size_t len;
+
+    if (!target) {
+        return url;
+    }
+    if (!authority || !target_is_clean(target)) {
+        return NULL;
+    }
+    authority += 3;
+    len = (apr_size_t)(authority - url) + strcspn(authority, "/?");
+    return apr_pstrcat(p, apr_pstrmemdup(p, url, len), target, NULL);
+}
+
 int bearer_http_same_origin(const char *a, const char *b, apr_pool_t *p)
 {
     bearer_http_url_t left, right;

@@ -42,7 +42,6 @@ typedef struct bearer_http_response_t {
     apr_table_t *headers;        /**< last value of each name wins */
     const char *body;            /**< NUL-terminated, never NULL */
     apr_size_t body_len;
-    apr_interval_time_t elapsed; /**< microseconds */
 } bearer_http_response_t;
 
 typedef struct bearer_http_client_t bearer_http_client_t;
@@ -99,6 +98,10 @@ typedef struct bearer_http_url_t {
  *  credentials, fragment, characters that a URL cannot have; in p */
 const char *bearer_http_url_split(bearer_http_url_t *parts, const char *url,
                                   apr_pool_t *p);
+
+/** url with target (bearer_http_request_t; NULL: as it is) in place of its path and
+ *  query, in p; NULL: not with this target. */
+const char *bearer_http_url_to(const char *url, const char *target, apr_pool_t *p);
 
 /** Same scheme, host and port? 0 also when one of them is no URL. */
 int bearer_http_same_origin(const char *a, const char *b, apr_pool_t *p);

@@ -1,8 +1,7 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /*
  * The HTTP client over libcurl. See http.h for what it promises. Thread-safe:
- * an easy handle belongs to one transfer at a time, the free list has a mutex
- * that is held for a push or a pop only.
+ * an easy handle belongs to one transfer at a time; idle ones lie on a shelf.
  *
  * Everything libcurl would take from its surroundings is set explicitly: the
  * environment's proxies, redirects, protocols, .netrc. Compiles with 7.76.
@@ -10,21 +9,16 @@
 #include "base/http.h"
 
 #include <dlfcn.h>
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <apr_lib.h>
 #include <apr_strings.h>
-#include <apr_thread_mutex.h>
-#include <curl/curl.h>
 #include <openssl/crypto.h>
-#include <openssl/x509_vfy.h>
 
-#include "base/text.h"
+#include "base/http_explain.h"
+#include "base/shelf.h"
 
-/** Idle handles kept, each with its connections; more are closed. */
-#define IDLE_MAX 16
 /** Connections that an idle handle keeps open. */
 #define CONNECTIONS_PER_HANDLE 4L
 /** Seconds for which a connection, and the address of a name, is used. A server
@@ -45,19 +39,20 @@
 typedef struct client_t {
     bearer_http_client_t client;   /* first: a client is handed out as this */
     const char *user_agent;
-    apr_thread_mutex_t *mutex;
-    CURL *idle[IDLE_MAX];
-    int idle_count;
-    apr_time_t since;              /* idle handles are younger than this */
+    bearer_shelf_t idle;           /* handle_t, each with its connections */
     int (*stopping)(void *baton);
     void *stopping_baton;
 } client_t;
+
+typedef struct handle_t {
+    CURL *curl;
+    apr_time_t made;
+} handle_t;
 
 typedef struct transfer_t {
     client_t *client;
     const bearer_http_request_t *request;
     CURL *curl;
-    apr_time_t since;              /* the client's when curl was taken */
     struct curl_slist *fields;
     apr_pool_t *p;
     const char *host;              /* host:port, for messages */
@@ -73,67 +68,62 @@ typedef struct transfer_t {
     char message[CURL_ERROR_SIZE];
 } transfer_t;
 
-/* ---- the free list ----------------------------------------------------- */
+/* ---- idle handles ------------------------------------------------------ */
 
-/* Under the mutex. libcurl before 7.80 bounds the age of no connection: then it is
- * the handle's, which has its connections and addresses. */
-static void drop_old(client_t *client)
+static void handle_free(void *handle)
+{
+    curl_easy_cleanup(((handle_t *)handle)->curl);
+    free(handle);
+}
+
+/* libcurl before 7.80 bounds the age of no connection: then it is the handle's,
+ * which has its connections and addresses. */
+static int is_old(const handle_t *handle)
 {
 #if LIBCURL_VERSION_NUM < CURL_WITH_LIFETIME
-    apr_interval_time_t age = apr_time_now() - client->since;
+    apr_interval_time_t age = apr_time_now() - handle->made;
 
-    if (age < 0 || age > apr_time_from_sec(AGE_MAX)) {
-        client->since += age;
-        while (client->idle_count) {
-            curl_easy_cleanup(client->idle[--client->idle_count]);
-        }
-    }
+    return age < 0 || age > apr_time_from_sec(AGE_MAX);
 #else
-    (void)client;
+    (void)handle;
+    return 0;
 #endif
 }
 
-static void handle_take(client_t *client, transfer_t *t)
+static handle_t *handle_take(client_t *client)
 {
-    apr_thread_mutex_lock(client->mutex);
-    drop_old(client);
-    t->since = client->since;
-    if (client->idle_count) {
-        t->curl = client->idle[--client->idle_count];
+    handle_t *handle = bearer_shelf_take(&client->idle);
+
+    while (handle && is_old(handle)) {
+        handle_free(handle);
+        handle = bearer_shelf_take(&client->idle);
     }
-    apr_thread_mutex_unlock(client->mutex);
-    if (!t->curl) {
-        t->curl = curl_easy_init();
+    if (!handle && (handle = malloc(sizeof(*handle))) != NULL) {
+        handle->made = apr_time_now();
+        handle->curl = curl_easy_init();
+        if (!handle->curl) {
+            free(handle);
+            return NULL;
+        }
     }
+    return handle;
 }
 
 /* Reset keeps the connections and TLS sessions, nothing of the request. A
  * handle that saw an error may have a connection in an unknown state. */
-static void handle_return(client_t *client, const transfer_t *t, int sound)
+static void handle_return(client_t *client, handle_t *handle, int sound)
 {
-    CURL *curl = t->curl;
-
     if (sound) {
-        curl_easy_reset(curl);
-        apr_thread_mutex_lock(client->mutex);
-        if (client->idle_count < IDLE_MAX && client->since == t->since) {
-            client->idle[client->idle_count++] = curl;
-            curl = NULL;
-        }
-        apr_thread_mutex_unlock(client->mutex);
+        curl_easy_reset(handle->curl);
     }
-    if (curl) {
-        curl_easy_cleanup(curl);
+    if (!sound || !bearer_shelf_give(&client->idle, handle)) {
+        handle_free(handle);
     }
 }
 
 static apr_status_t release_handles(void *data)
 {
-    client_t *client = data;
-
-    while (client->idle_count) {
-        curl_easy_cleanup(client->idle[--client->idle_count]);
-    }
+    bearer_shelf_clear(&((client_t *)data)->idle, handle_free);
     return APR_SUCCESS;
 }
 
@@ -247,6 +237,9 @@ static int on_progress(void *baton, curl_off_t dltotal, curl_off_t dlnow,
 
 /* ---- what libcurl is told ---------------------------------------------- */
 
+/* 1 if libcurl takes it. */
+#define SET(curl, option, value) (curl_easy_setopt(curl, option, value) == CURLE_OK)
+
 static const struct {
     CURLoption option;
     long value;
@@ -277,7 +270,7 @@ static const struct {
 static int set_resolver(CURL *curl)
 {
 #if LIBCURL_VERSION_NUM >= 0x075700
-    return curl_easy_setopt(curl, CURLOPT_QUICK_EXIT, 1L) == CURLE_OK;
+    return SET(curl, CURLOPT_QUICK_EXIT, 1L);
 #else
     (void)curl;
     return 1;
@@ -290,16 +283,12 @@ static int set_fixed(CURL *curl)
     int ok = 1;
 
     for (i = 0; i < sizeof(fixed_options) / sizeof(fixed_options[0]); i++) {
-        ok &= curl_easy_setopt(curl, fixed_options[i].option,
-                               fixed_options[i].value) == CURLE_OK;
+        ok &= SET(curl, fixed_options[i].option, fixed_options[i].value);
     }
 #if LIBCURL_VERSION_NUM >= 0x075500
-    ok &= curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https")
-          == CURLE_OK;
+    ok &= SET(curl, CURLOPT_PROTOCOLS_STR, "http,https");
 #else
-    ok &= curl_easy_setopt(curl, CURLOPT_PROTOCOLS,
-                           (long)(CURLPROTO_HTTP | CURLPROTO_HTTPS))
-          == CURLE_OK;
+    ok &= SET(curl, CURLOPT_PROTOCOLS, (long)(CURLPROTO_HTTP | CURLPROTO_HTTPS));
 #endif
     return ok && set_resolver(curl);
 }
@@ -313,62 +302,26 @@ static int set_callbacks(transfer_t *t)
 {
     CURL *curl = t->curl;
 
-    return curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_body) == CURLE_OK
-           && curl_easy_setopt(curl, CURLOPT_WRITEDATA, t) == CURLE_OK
-           && curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, on_field)
-                  == CURLE_OK
-           && curl_easy_setopt(curl, CURLOPT_HEADERDATA, t) == CURLE_OK
-           && curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, on_progress)
-                  == CURLE_OK
-           && curl_easy_setopt(curl, CURLOPT_XFERINFODATA, t) == CURLE_OK
-           && curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, t->message)
-                  == CURLE_OK;
-}
-
-static int set_string(CURL *curl, CURLoption option, const char *value)
-{
-    return curl_easy_setopt(curl, option, value) == CURLE_OK;
-}
-
-static int target_is_clean(const char *target)
-{
-    const char *c;
-
-    for (c = target; *c > 0x20 && *c < 0x7f && *c != '#'; c++) {
-    }
-    return *target == '/' && !*c && c - target <= BEARER_HTTP_TARGET_MAX;
-}
-
-/* Whom to ask is the URL's matter alone, what for may be the target's. NULL: not
- * with this target. */
-static const char *url_of(const transfer_t *t)
-{
-    const bearer_http_request_t *r = t->request;
-    const char *authority = strstr(r->url, "://");
-    apr_size_t len;
-
-    if (!r->target) {
-        return r->url;
-    }
-    if (!authority || !target_is_clean(r->target)) {
-        return NULL;
-    }
-    authority += 3;
-    len = (apr_size_t)(authority - r->url) + strcspn(authority, "/?");
-    return apr_pstrcat(t->p, apr_pstrmemdup(t->p, r->url, len), r->target, NULL);
+    return SET(curl, CURLOPT_WRITEFUNCTION, on_body)
+           && SET(curl, CURLOPT_WRITEDATA, t)
+           && SET(curl, CURLOPT_HEADERFUNCTION, on_field)
+           && SET(curl, CURLOPT_HEADERDATA, t)
+           && SET(curl, CURLOPT_XFERINFOFUNCTION, on_progress)
+           && SET(curl, CURLOPT_XFERINFODATA, t)
+           && SET(curl, CURLOPT_ERRORBUFFER, t->message);
 }
 
 static int set_url(transfer_t *t)
 {
-    const char *url = url_of(t);
+    const char *url = bearer_http_url_to(t->request->url, t->request->target, t->p);
 
     if (!url) {
         end_transfer(t, APR_EGENERAL, "the path and query to ask for are too long"
                                       " or have characters that a URL cannot "
                                       "have");
     }
-    return url && set_string(t->curl, CURLOPT_URL, url)
-        && curl_easy_setopt(t->curl, CURLOPT_PATH_AS_IS, 1L) == CURLE_OK;
+    return url && SET(t->curl, CURLOPT_URL, url)
+        && SET(t->curl, CURLOPT_PATH_AS_IS, 1L);
 }
 
 static int set_peer(transfer_t *t)
@@ -376,27 +329,25 @@ static int set_peer(transfer_t *t)
     const bearer_http_request_t *r = t->request;
     CURL *curl = t->curl;
     int ok = set_url(t)
-             && set_string(curl, CURLOPT_USERAGENT, t->client->user_agent)
+             && SET(curl, CURLOPT_USERAGENT, t->client->user_agent)
              /* "" and not NULL, which would mean the environment's */
-             && set_string(curl, CURLOPT_PROXY, r->proxy ? r->proxy : "")
-             && set_string(curl, CURLOPT_NOPROXY, "")
-             && curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS,
-                                 milliseconds(r->connect_timeout)) == CURLE_OK
-             && curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS,
-                                 milliseconds(r->total_timeout)) == CURLE_OK
-             && curl_easy_setopt(curl, CURLOPT_MAXFILESIZE_LARGE,
-                                 (curl_off_t)r->max_body) == CURLE_OK;
+             && SET(curl, CURLOPT_PROXY, r->proxy ? r->proxy : "")
+             && SET(curl, CURLOPT_NOPROXY, "")
+             && SET(curl, CURLOPT_CONNECTTIMEOUT_MS,
+                    milliseconds(r->connect_timeout))
+             && SET(curl, CURLOPT_TIMEOUT_MS, milliseconds(r->total_timeout))
+             && SET(curl, CURLOPT_MAXFILESIZE_LARGE, (curl_off_t)r->max_body);
 
     if (ok && r->ca_file) {
         /* the directory is libcurl's default and would be trusted as well */
-        ok = set_string(curl, CURLOPT_CAINFO, r->ca_file)
-             && set_string(curl, CURLOPT_CAPATH, NULL);
+        ok = SET(curl, CURLOPT_CAINFO, r->ca_file)
+             && SET(curl, CURLOPT_CAPATH, NULL);
     }
     if (ok && r->client_cert) {
-        ok = set_string(curl, CURLOPT_SSLCERT, r->client_cert);
+        ok = SET(curl, CURLOPT_SSLCERT, r->client_cert);
     }
     if (ok && r->client_key) {
-        ok = set_string(curl, CURLOPT_SSLKEY, r->client_key);
+        ok = SET(curl, CURLOPT_SSLKEY, r->client_key);
     }
     return ok;
 }
@@ -408,18 +359,16 @@ static int set_method(transfer_t *t)
     int ok = 1;
 
     if (strcmp(r->method, "HEAD") == 0) {
-        return curl_easy_setopt(curl, CURLOPT_NOBODY, 1L) == CURLE_OK;
+        return SET(curl, CURLOPT_NOBODY, 1L);
     }
     if (r->body || strcmp(r->method, "POST") == 0) {
-        ok = curl_easy_setopt(curl, CURLOPT_POST, 1L) == CURLE_OK
-             && curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE,
-                                 (curl_off_t)(r->body ? r->body_len : 0))
-                    == CURLE_OK
-             && curl_easy_setopt(curl, CURLOPT_POSTFIELDS,
-                                 r->body ? r->body : "") == CURLE_OK;
+        ok = SET(curl, CURLOPT_POST, 1L)
+             && SET(curl, CURLOPT_POSTFIELDSIZE_LARGE,
+                    (curl_off_t)(r->body ? r->body_len : 0))
+             && SET(curl, CURLOPT_POSTFIELDS, r->body ? r->body : "");
     }
     if (strcmp(r->method, "GET") != 0 && strcmp(r->method, "POST") != 0) {
-        ok = ok && set_string(curl, CURLOPT_CUSTOMREQUEST, r->method);
+        ok = ok && SET(curl, CURLOPT_CUSTOMREQUEST, r->method);
     }
     return ok;
 }
@@ -481,168 +430,24 @@ static int set_fields(transfer_t *t)
         ok = add_field(t, line);
         OPENSSL_cleanse(line, strlen(line));
     }
-    return ok && curl_easy_setopt(t->curl, CURLOPT_HTTPHEADER, t->fields)
-                     == CURLE_OK;
-}
-
-/* ---- what went wrong, and the mend ------------------------------------- */
-
-/* code, and where it matters a second condition; the first row that fits */
-typedef enum {
-    ALWAYS, CONNECTING, OS_ERROR, VERIFY_RESULT, PROXY_SAID_NO
-} condition_t;
-
-static const struct {
-    CURLcode code;
-    condition_t condition;
-    long value;
-    apr_status_t status;
-    const char *text;       /* %s: the host and port */
-} explanations[] = {
-    { CURLE_COULDNT_RESOLVE_HOST, ALWAYS, 0, APR_EGENERAL,
-      "the name of %s cannot be resolved: check its spelling and this server's"
-      " resolver; if it can be reached only through a proxy,"
-      " AuthBearerHTTPProxy names it" },
-    { CURLE_COULDNT_RESOLVE_PROXY, ALWAYS, 0, APR_EGENERAL,
-      "the proxy's name cannot be resolved (AuthBearerHTTPProxy), for %s" },
-    /* which of the two it is depends on libcurl's version */
-    { CURLE_RECV_ERROR, PROXY_SAID_NO, 0, APR_EGENERAL,
-      "the proxy (AuthBearerHTTPProxy) does not connect to %s" },
-    { CURLE_COULDNT_CONNECT, PROXY_SAID_NO, 0, APR_EGENERAL,
-      "%s does not connect to the issuer" },
-    { CURLE_COULDNT_CONNECT, OS_ERROR, EACCES, APR_EGENERAL,
-      "this server may not connect to %s: where SELinux is enforcing, "
-      "`setsebool -P httpd_can_network_connect on` allows it" },
-    { CURLE_COULDNT_CONNECT, OS_ERROR, EPERM, APR_EGENERAL,
-      "this server may not connect to %s: a local firewall or a sandbox"
-      " forbids it" },
-    { CURLE_COULDNT_CONNECT, OS_ERROR, ECONNREFUSED, APR_EGENERAL,
-      "%s refused the connection: nothing listens there" },
-    { CURLE_COULDNT_CONNECT, OS_ERROR, ENETUNREACH, APR_EGENERAL,
-      "there is no route to %s" },
-    { CURLE_COULDNT_CONNECT, OS_ERROR, EHOSTUNREACH, APR_EGENERAL,
-      "there is no route to %s" },
-    { CURLE_COULDNT_CONNECT, ALWAYS, 0, APR_EGENERAL,
-      "no connection to %s" },
-    { CURLE_OPERATION_TIMEDOUT, CONNECTING, 0, APR_TIMEUP,
-      "no connection to %s in time (AuthBearerTimeout connect=); if it can be"
-      " reached only through a proxy, AuthBearerHTTPProxy names it" },
-    { CURLE_OPERATION_TIMEDOUT, ALWAYS, 0, APR_TIMEUP,
-      "%s gave no complete answer in time (AuthBearerTimeout total=)" },
-    { CURLE_PEER_FAILED_VERIFICATION, VERIFY_RESULT,
-      X509_V_ERR_CERT_HAS_EXPIRED, APR_EGENERAL,
-      "the TLS certificate of %s, or one above it, has expired (or this"
-      " server's clock is wrong)" },
-    { CURLE_PEER_FAILED_VERIFICATION, VERIFY_RESULT,
-      X509_V_ERR_CERT_NOT_YET_VALID, APR_EGENERAL,
-      "the TLS certificate of %s is not valid yet (or this server's clock is"
-      " wrong)" },
-    { CURLE_PEER_FAILED_VERIFICATION, VERIFY_RESULT,
-      X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT, APR_EGENERAL,
-      "the TLS certificate of %s is self-signed: AuthBearerCAFile names the"
-      " certificate to trust" },
-    { CURLE_PEER_FAILED_VERIFICATION, VERIFY_RESULT,
-      X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN, APR_EGENERAL,
-      "the TLS certificate of %s comes from a private authority:"
-      " AuthBearerCAFile names the one to trust" },
-    { CURLE_PEER_FAILED_VERIFICATION, VERIFY_RESULT,
-      X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY, APR_EGENERAL,
-      "the TLS certificate of %s comes from an unknown authority, or the"
-      " server does not send its intermediate certificate: AuthBearerCAFile"
-      " names the one to trust" },
-    /* libcurl compares the names itself, and then leaves the result like this */
-    { CURLE_PEER_FAILED_VERIFICATION, VERIFY_RESULT,
-      X509_V_ERR_UNSPECIFIED, APR_EGENERAL,
-      "the TLS certificate of %s names another host" },
-    { CURLE_PEER_FAILED_VERIFICATION, VERIFY_RESULT,
-      X509_V_ERR_HOSTNAME_MISMATCH, APR_EGENERAL,
-      "the TLS certificate of %s names another host" },
-    { CURLE_PEER_FAILED_VERIFICATION, ALWAYS, 0, APR_EGENERAL,
-      "the TLS certificate of %s cannot be verified (AuthBearerCAFile)" },
-    { CURLE_SSL_CACERT_BADFILE, ALWAYS, 0, APR_EGENERAL,
-      "AuthBearerCAFile cannot be read, for %s" },
-    { CURLE_SSL_CERTPROBLEM, ALWAYS, 0, APR_EGENERAL,
-      "the client certificate for %s cannot be used (AuthBearerClientCert,"
-      " AuthBearerClientKey)" },
-    { CURLE_SSL_CONNECT_ERROR, ALWAYS, 0, APR_EGENERAL,
-      "no TLS with %s: is it an https port, and does it speak TLS 1.2?" },
-    { CURLE_FILESIZE_EXCEEDED, ALWAYS, 0, APR_ENOSPC,
-      "the answer of %s is too large" },
-    { CURLE_GOT_NOTHING, ALWAYS, 0, APR_EGENERAL,
-      "%s closed the connection without an answer" },
-    { CURLE_PARTIAL_FILE, ALWAYS, 0, APR_EGENERAL,
-      "%s closed the connection in the middle of its answer" },
-};
-
-static int condition_holds(transfer_t *t, condition_t condition, long value)
-{
-    curl_off_t ready = 0;
-    long seen = 0;
-
-    switch (condition) {
-    case CONNECTING:
-        /* name, TCP and TLS; set for a connection used again, too */
-        curl_easy_getinfo(t->curl, CURLINFO_PRETRANSFER_TIME_T, &ready);
-        return ready == 0;
-    case OS_ERROR:
-        curl_easy_getinfo(t->curl, CURLINFO_OS_ERRNO, &seen);
-        return seen == value;
-    case VERIFY_RESULT:
-        curl_easy_getinfo(t->curl, CURLINFO_SSL_VERIFYRESULT, &seen);
-        return seen == value;
-    case PROXY_SAID_NO:
-        curl_easy_getinfo(t->curl, CURLINFO_HTTP_CONNECTCODE, &seen);
-        return seen >= 300;
-    case ALWAYS:
-        break;
-    }
-    return 1;
-}
-
-/* With whom it went wrong. */
-static const char *peer_of(const transfer_t *t, CURLcode code)
-{
-    return t->request->proxy && code == CURLE_COULDNT_CONNECT
-             ? "the proxy (AuthBearerHTTPProxy)"
-             : t->host;
-}
-
-/* libcurl's own words, for what has no row and for TLS' many ways; but not if it
- * repeats the proxy, whose URL may have a password in it. */
-static const char *in_its_words(transfer_t *t, CURLcode code)
-{
-    const char *proxy = t->request->proxy;
-
-    return bearer_text_quote(t->p, t->message[0]
-                                   && !(proxy && strstr(t->message, proxy))
-                                   ? t->message : curl_easy_strerror(code));
-}
-
-static apr_status_t explain(transfer_t *t, CURLcode code, const char **error)
-{
-    const char *url = bearer_http_url_shown(t->request->url, t->p);
-    apr_size_t i;
-
-    if (t->refusal) {
-        *error = apr_psprintf(t->p, "%s: %s", url, t->refusal);
-        return t->refusal_status;
-    }
-    for (i = 0; i < sizeof(explanations) / sizeof(explanations[0]); i++) {
-        if (explanations[i].code == code
-            && condition_holds(t, explanations[i].condition,
-                               explanations[i].value)) {
-            *error = apr_pstrcat(t->p, url, ": ",
-                                 apr_psprintf(t->p, explanations[i].text,
-                                              peer_of(t, code)),
-                                 " (", in_its_words(t, code), ")", NULL);
-            return explanations[i].status;
-        }
-    }
-    *error = apr_psprintf(t->p, "%s: %s", url, in_its_words(t, code));
-    return APR_EGENERAL;
+    return ok && SET(t->curl, CURLOPT_HTTPHEADER, t->fields);
 }
 
 /* ---- one request ------------------------------------------------------- */
+
+static apr_status_t explain(transfer_t *t, CURLcode code, const char **error)
+{
+    const bearer_http_failure_t failure = {
+        t->curl, code, t->message, t->request, t->host
+    };
+
+    if (!t->refusal) {
+        return bearer_http_explain(&failure, error, t->p);
+    }
+    *error = apr_psprintf(t->p, "%s: %s", bearer_http_url_shown(t->request->url, t->p),
+                          t->refusal);
+    return t->refusal_status;
+}
 
 static apr_status_t prepare(transfer_t *t, const char **error)
 {
@@ -668,7 +473,7 @@ static apr_status_t prepare(transfer_t *t, const char **error)
 }
 
 static apr_status_t finish(transfer_t *t, bearer_http_response_t **response,
-                           apr_interval_time_t elapsed, const char **error)
+                           const char **error)
 {
     bearer_http_response_t *r = apr_pcalloc(t->p, sizeof(*r));
     long status = 0;
@@ -683,7 +488,6 @@ static apr_status_t finish(transfer_t *t, bearer_http_response_t **response,
     r->headers = t->headers;
     r->body = t->body;
     r->body_len = t->len;
-    r->elapsed = elapsed;
     *response = r;
     return APR_SUCCESS;
 }
@@ -691,7 +495,6 @@ static apr_status_t finish(transfer_t *t, bearer_http_response_t **response,
 static apr_status_t run(transfer_t *t, bearer_http_response_t **response,
                         const char **error)
 {
-    apr_time_t start = apr_time_now();
     apr_status_t rv = prepare(t, error);
     CURLcode code;
 
@@ -699,10 +502,7 @@ static apr_status_t run(transfer_t *t, bearer_http_response_t **response,
         return rv;
     }
     code = curl_easy_perform(t->curl);
-    if (code != CURLE_OK) {
-        return explain(t, code, error);
-    }
-    return finish(t, response, apr_time_now() - start, error);
+    return code == CURLE_OK ? finish(t, response, error) : explain(t, code, error);
 }
 
 static apr_status_t perform(const bearer_http_client_t *client,
@@ -710,6 +510,7 @@ static apr_status_t perform(const bearer_http_client_t *client,
                             bearer_http_response_t **response,
                             const char **error, apr_pool_t *p)
 {
+    handle_t *handle = handle_take(client->baton);
     transfer_t t;
     apr_status_t rv;
 
@@ -722,13 +523,13 @@ static apr_status_t perform(const bearer_http_client_t *client,
     t.headers = apr_table_make(p, 16);
     t.body = apr_pstrdup(p, "");
     t.size = 1;
-    handle_take(t.client, &t);
-    if (!t.curl) {
+    if (!handle) {
         *error = "out of memory";
         return APR_EGENERAL;
     }
+    t.curl = handle->curl;
     rv = run(&t, response, error);
-    handle_return(t.client, &t, rv == APR_SUCCESS);
+    handle_return(t.client, handle, rv == APR_SUCCESS);
     forget_fields(&t);
     return rv;
 }
@@ -760,13 +561,7 @@ apr_status_t bearer_http_curl_create(const bearer_http_client_t **client,
                                      const char *user_agent, apr_pool_t *p)
 {
     client_t *c = apr_pcalloc(p, sizeof(*c));
-    apr_status_t rv;
 
-    *client = NULL;
-    rv = apr_thread_mutex_create(&c->mutex, APR_THREAD_MUTEX_DEFAULT, p);
-    if (rv != APR_SUCCESS) {
-        return rv;
-    }
     c->client.perform = perform;
     c->client.baton = c;
     c->user_agent = apr_pstrdup(p, user_agent);

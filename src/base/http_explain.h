@@ -1,0 +1,25 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/**
+ * @file http_explain.h
+ * For http_curl.c only: a transfer that failed, in an administrator's words.
+ */
+#ifndef BEARER_HTTP_EXPLAIN_H
+#define BEARER_HTTP_EXPLAIN_H
+
+#include <curl/curl.h>
+
+#include "base/http.h"
+
+typedef struct bearer_http_failure_t {
+    CURL *curl;
+    CURLcode code;
+    const char *message;   /**< CURLOPT_ERRORBUFFER */
+    const bearer_http_request_t *request;
+    const char *host;      /**< host:port */
+} bearer_http_failure_t;
+
+/** The status that it is; *error in p. */
+apr_status_t bearer_http_explain(const bearer_http_failure_t *failure,
+                                 const char **error, apr_pool_t *p);
+
+#endif
