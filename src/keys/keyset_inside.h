@@ -17,6 +17,7 @@
  *   keyset_maintain.c  the background
  *   keyset_metadata.c  the issuer's metadata
  *   keyset_flight.c    flights: what takes time
+ *   keyset_adopt.c     a document comes into force; the cache
  *   keyset_state.c     times and swaps: what the mutex guards
  *   keyset_record.c    what processes tell each other
  *   keyset_life.c      how long a document lives
@@ -243,16 +244,25 @@ bearer_keyset_t *bearer_keyset_hold(tenant_place_t *place);
  *  now? Waits a little for it. 0: it was noted as an attempt that failed. */
 int bearer_keyset_take_turn(bearer_keyset_t *ks, purpose_t purpose);
 
-/* ---- keyset_flight.c --------------------------------------------------- */
+/* ---- keyset_adopt.c ---------------------------------------------------- */
 
+/** Parses a document and puts it in force. */
+apr_status_t bearer_keyset_adopt(bearer_keyset_t *ks,
+                                 bearer_keyset_record_t *record, int fetched_here,
+                                 int *changed, const char **error, apr_pool_t *p);
 /** Takes over from the cache what is newer there: record and attempt. */
 void bearer_keyset_look_into_cache(bearer_keyset_t *ks, apr_pool_t *p);
 /** The same from world->keys_home, which asks nobody. */
 void bearer_keyset_look_at_home(bearer_keyset_t *ks, apr_pool_t *p);
 /** Puts what is in force into the cache. */
 void bearer_keyset_tell_all(bearer_keyset_t *ks, apr_pool_t *p);
+/** Its last attempt only. */
+void bearer_keyset_tell_attempt(bearer_keyset_t *ks, apr_pool_t *p);
 void bearer_keyset_log_skipped(bearer_keyset_t *ks,
                                const bearer_jwks_report_t *report);
+
+/* ---- keyset_flight.c --------------------------------------------------- */
+
 void bearer_keyset_log_left_out(bearer_keyset_t *ks,
                                 const bearer_metadata_t *metadata);
 /** Under the mutex, by the thread that flies next. */
