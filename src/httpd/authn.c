@@ -4,9 +4,9 @@
  * check_user_id: credential -> chain -> principal -> r->user. Cheap and local
  * first: syntax, throttle, the tokens verified before, and only then the chain.
  */
-#include "authn.h"
-
-#include "judge/exports.h"
+#include "refuse.h"
+#include "session_cookies.h"
+#include "verified.h"
 
 APLOG_USE_MODULE(auth_bearer);
 
@@ -17,26 +17,6 @@ static void throttle_begin(attempt_t *a)
     a->throttling = ab_throttling_address(a->address, a->r, a->settings);
     a->remembered = a->throttling
         && bearer_throttle_remembers(a->process->throttle, a->address);
-}
-
-/* What the throttle knows the token (and the cookies) by; worked out for those
- * only who have something against them. An empty token is not the same one each
- * time, but none: each counts. */
-static const bearer_throttle_token_t *presented(attempt_t *a)
-{
-    const bearer_sha256_piece_t pieces[] = {
-        {a->credential->token, a->credential->len},
-        {a->cookies, a->cookies ? strlen(a->cookies) : 0}
-    };
-    unsigned char digest[BEARER_SHA256_SIZE];
-
-    if (!a->presented.digest && (pieces[0].len || pieces[1].len)
-        && bearer_sha256_of(a->process->sha256, digest, pieces, 2)
-               == APR_SUCCESS) {
-        memcpy(&a->presented.digest, digest, sizeof(a->presented.digest));
-        memcpy(&a->presented.policy, a->key, sizeof(a->presented.policy));
-    }
-    return &a->presented;
 }
 
 /* A refusal that time or the issuer can undo is not answered from memory; but an
@@ -62,7 +42,7 @@ static void note_ahead(attempt_t *a, bearer_reason_t reason)
     if (a->throttling) {
         own = ab_request((request_rec *)(apr_uintptr_t)first);
         own->ahead_reason = reason;
-        own->ahead_token = *presented(a);
+        own->ahead_token = *ab_provider_presented(a);
     }
 }
 
@@ -88,34 +68,26 @@ int ab_authn_log_transaction(request_rec *r)
 static int refuse(attempt_t *a, bearer_reason_t reason, const char *detail,
                   unsigned retry)
 {
+    ab_refused_t more = { 0, NULL, NULL };
+
     if (a->ahead) {
         note_ahead(a, reason);
         return HTTP_UNAUTHORIZED;
     }
     if (a->throttling) {
-        ab_throttling_failure(a->r, a->settings, a->address, presented(a),
+        ab_throttling_failure(a->r, a->settings, a->address, ab_provider_presented(a),
                               reason);
     }
     if (a->vouched && bearer_category_counted(bearer_reason_category(reason))) {
-        bearer_vouch_end(ab_shared_vouched(), presented(a)->digest);
+        bearer_vouch_end(ab_shared_vouched(), ab_provider_presented(a)->digest);
     }
-    return ab_answer_refuse(a->r, reason, detail, retry, &a->judgement);
-}
-
-/* The issuer's layer is known now, where it has one. */
-static const bearer_settings_t *settings_of(attempt_t *a,
-                                            const bearer_issuer_t *issuer)
-{
-    bearer_settings_t *settings;
-
-    if (!issuer || !issuer->settings.set) {
-        return a->settings;
+    more.retry = retry;
+    more.j = &a->judgement;
+    if (reason == BEARER_NO_CREDENTIAL) {
+        more.scopes = ab_authz_scopes(a->r, a->own->principal,
+                                      a->own->settings);
     }
-    settings = apr_palloc(a->r->pool, sizeof(*settings));
-    bearer_settings_resolve(settings, a->server->global->defaults,
-                            &a->server->settings, &issuer->settings,
-                            &a->dir->settings);
-    return settings;
+    return ab_refuse(a->r, reason, detail, &more);
 }
 
 static int grant(attempt_t *a, const bearer_principal_t *principal)
@@ -124,7 +96,7 @@ static int grant(attempt_t *a, const bearer_principal_t *principal)
         a->found = principal;
         return OK;
     }
-    a->own->settings = settings_of(a, principal->issuer);
+    a->own->settings = ab_provider_settings(a, principal->issuer);
     a->own->principal = principal;
     a->own->reason = BEARER_OK;
     a->r->ap_auth_type = apr_pstrdup(a->r->pool, "Bearer");
@@ -138,299 +110,9 @@ static int grant(attempt_t *a, const bearer_principal_t *principal)
     return OK;
 }
 
-/* ---- tokens verified before --------------------------------------------- */
-
-/* The key of the verified-token cache: of the policy and of the whole token. The
- * signature must be part of it, or a forged one would be taken for the token
- * verified before. */
-static void token_key(attempt_t *a)
-{
-    const bearer_sha256_piece_t pieces[] = {
-        {a->server->digest, BEARER_SHA256_SIZE},
-        {a->dir->digest, BEARER_SHA256_SIZE},
-        {a->credential->token, a->credential->len}
-    };
-
-    a->keyed = bearer_sha256_of(a->process->sha256, a->key, pieces, 3)
-               == APR_SUCCESS;
-}
-
-static apr_status_t release_entry(void *entry)
-{
-    bearer_tokencache_release(entry);
-    return APR_SUCCESS;
-}
-
-
-/** What did not depend on keys: an introspection answer is good for its time. */
-#define NO_KEYS 1
-
-static apr_uint64_t keys_generation(const process_t *process,
-                                    const bearer_issuer_t *issuer)
-{
-    return bearer_keyset_generation(process->keysets[issuer->index]);
-}
-
-/* The content of a tenants file counts like keys: above their numbers. */
-static apr_uint64_t with_tenants(apr_uint64_t generation, apr_uint64_t version)
-{
-    return generation + (version << 40);
-}
-
-static apr_uint64_t generation_now(const process_t *process,
-                                   const bearer_principal_t *principal,
-                                   apr_pool_t *p)
-{
-    bearer_tenants_t *tenants = process->tenants[principal->issuer->index];
-    apr_uint64_t generation = strcmp(principal->method, "jwt") == 0
-        ? keys_generation(process, principal->issuer) : NO_KEYS;
-
-    return tenants ? with_tenants(generation, bearer_tenants_version(tenants, p))
-                   : generation;
-}
-
-static bearer_reason_t ask_revoked(void *baton, const char *iss, const char *jti,
-                                   const char *token, apr_size_t len,
-                                   bearer_refusal_t *why, apr_pool_t *p)
-{
-    attempt_t *a = baton;
-
-    return bearer_revocation_ask_token(a->process->revocations, iss, jti, token, len,
-                                       a->revocable, why, p);
-}
-
-static const bearer_principal_t *seen_before(attempt_t *a, bearer_refusal_t *why)
-{
-    process_t *process = a->process;
-    bearer_tokencache_entry_t *entry;
-    const bearer_principal_t *principal;
-
-    why->reason = BEARER_OK;
-    if (!process->tokens || !a->keyed) {
-        return NULL;
-    }
-    /* without skew: a token in its last seconds is judged in full */
-    principal = bearer_tokencache_get(process->tokens, &entry, a->key,
-                                      apr_time_now(), 0);
-    if (!principal) {
-        return NULL;
-    }
-    if (bearer_tokencache_generation(entry)
-        != generation_now(process, principal, a->r->pool)) {
-        bearer_tokencache_drop(entry);
-        bearer_tokencache_release(entry);
-        return NULL;
-    }
-    apr_pool_cleanup_register(a->r->pool, entry, release_entry,
-                              apr_pool_cleanup_null);
-    if (process->revocations
-        && bearer_revocation_ask(process->revocations, principal->iss,
-                                 principal->jti, principal->token_digest, why,
-                                 a->r->pool) != BEARER_OK) {
-        return NULL;
-    }
-    return principal;
-}
-
-/* Until when its age allows it; 0: for ever. An issuer that has just called a
- * token active knows its age, unless the administrator says otherwise. */
-static apr_time_t aged(const attempt_t *a, apr_uint64_t generation,
-                       apr_time_t issued)
-{
-    const bearer_settings_t *settings = &a->judgement.settings;
-
-    return issued && settings->max_token_age
-        && (generation != NO_KEYS || bearer_settings_has(settings, MAX_TOKEN_AGE))
-        ? issued + settings->max_token_age : 0;
-}
-
-/* until: 0: as long as its times allow */
-static void remember(attempt_t *a, apr_uint64_t generation, apr_time_t until)
-{
-    const bearer_principal_t *judged = a->judgement.principal;
-    apr_time_t old = aged(a, generation, judged->issued);
-    apr_array_header_t *left_out;
-    bearer_principal_t *keep;
-
-    if (!a->process->tokens || !a->keyed || !generation) {
-        return;
-    }
-    if (judged->issuer->tenants_file) {
-        if (!a->tenants_version) {
-            return;
-        }
-        generation = with_tenants(generation, a->tenants_version);
-    }
-    if (old && (!until || old < until)) {
-        until = old;
-    }
-    keep = apr_pmemdup(a->r->pool, judged, sizeof(*keep));
-    if (!a->process->revocations && a->credential->len) {  /* nobody asked for it yet */
-        bearer_revocation_token_digest(a->process->sha256, a->revocable,
-                                       a->credential->token, a->credential->len);
-    }
-    memcpy(keep->token_digest, a->revocable, sizeof(keep->token_digest));
-    left_out = apr_array_make(a->r->pool, 1, sizeof(const char *));
-    bearer_exports_prepare(keep, settings_of(a, keep->issuer), left_out,
-                           a->r->pool);
-    ab_export_tell(a->r, left_out);
-    a->judgement.principal = keep;
-    bearer_tokencache_put(a->process->tokens, a->key, keep, generation, until);
-}
-
-/* For when its address is throttled: a child of the next generation knows nothing
- * of what this one has verified. */
-static void vouch(attempt_t *a)
-{
-    if (a->throttling && a->process->tokens) {
-        bearer_vouch(ab_shared_vouched(), presented(a)->digest);
-    }
-}
-
-void ab_authn_remember_until(attempt_t *a, apr_time_t until)
-{
-    if (until) {
-        vouch(a);
-        remember(a, NO_KEYS, until);
-    }
-}
-
 /* ---- the chain ---------------------------------------------------------- */
 
-static const apr_array_header_t *tenants_of(void *baton,
-                                            const bearer_issuer_t *issuer,
-                                            apr_pool_t *p)
-{
-    attempt_t *a = baton;
-    bearer_tenants_t *tenants = a->process->tenants[issuer->index];
-
-    if (tenants && !a->tenants_version) {
-        a->tenants_version = bearer_tenants_version(tenants, p);
-    }
-    return tenants ? bearer_tenants_get(tenants, p) : NULL;
-}
-
-/* The key set to ask, to be released: the issuer's, or where its URL names the
- * tenant, that tenant's; NULL: not a tenant, or none is free. A token must not decide
- * what is fetched or kept, so the tenant is admitted here, before the judge's own
- * check. */
-static bearer_keyset_t *keyset_of(attempt_t *a, const bearer_issuer_t *issuer)
-{
-    bearer_keyset_t *keyset = a->process->keysets[issuer->index];
-    const char *tenant = a->judgement.tenant;
-
-    if (!tenant) {
-        return keyset;
-    }
-    return bearer_issuer_tenant_admitted(issuer, tenant,
-                                         tenants_of(a, issuer, a->r->pool))
-        ? bearer_keyset_of_tenant(keyset, tenant) : NULL;
-}
-
-static int keys_at_hand(void *baton, const bearer_issuer_t *issuer)
-{
-    bearer_keyset_t *keyset = keyset_of(baton, issuer);
-
-    int at_hand = keyset && bearer_keyset_at_hand(keyset);
-
-    bearer_keyset_release(keyset);
-    return at_hand;
-}
-
-static bearer_reason_t keys_of(void *baton, const bearer_issuer_t *issuer,
-                               int unknown_kid, const char *kid,
-                               bearer_jwks_t **set, bearer_refusal_t *why,
-                               apr_pool_t *p)
-{
-    attempt_t *a = baton;
-    bearer_keyset_t *keyset = keyset_of(a, issuer);
-    bearer_reason_t reason;
-
-    if (!keyset) {
-        return bearer_refuse(why, p, BEARER_KEYS, "the keys of %d tenants are being "
-                             "used or fetched just now, which is as many as are kept",
-                             BEARER_KEYSET_MAX_TENANTS);
-    }
-    if (unknown_kid) {
-        a->generation = 0;
-        reason = bearer_keyset_refresh_for_kid(keyset, kid, set, why, p);
-    } else {
-        /* Read before the keys are: if they change meanwhile, the next look-up
-         * finds another number and judges again. */
-        a->generation = keys_generation(a->process, issuer);
-        reason = bearer_keyset_acquire(keyset, set, why, p);
-    }
-    bearer_keyset_release(keyset);
-    return reason;
-}
-
-void ab_authn_policy(const attempt_t *a, unsigned char *policy)
-{
-    const bearer_sha256_piece_t pieces[] = {
-        {a->server->digest, BEARER_SHA256_SIZE},
-        {a->dir->digest, BEARER_SHA256_SIZE}
-    };
-
-    if (bearer_sha256_of(a->process->sha256, policy, pieces, 2)
-        != APR_SUCCESS) {
-        memset(policy, 0, BEARER_SHA256_SIZE);
-    }
-}
-
-void ab_authn_begin_judgement(attempt_t *a, const char *method)
-{
-    bearer_judgement_t *j = &a->judgement;
-
-    memset(j, 0, sizeof(*j));
-    a->tenants_version = 0;
-    j->p = a->r->pool;
-    j->now = bearer_world_now(&a->process->world);
-    j->issuers = a->server->issuers;
-    j->defaults = a->server->global->defaults;
-    j->server = &a->server->settings;
-    j->dir = &a->dir->settings;
-    j->common = a->server->common;
-    j->method = method;
-    j->keys = keys_of;
-    j->keys_at_hand = keys_at_hand;
-    j->keys_baton = a;
-    j->tenants = tenants_of;
-    j->tenants_baton = a;
-    j->observe = a->process->observe;
-    j->observe_baton = a->process->observe_baton;
-    j->keep_going = j->observe != NULL;
-    j->headers = j->keep_going ? NULL : a->process->headers;
-    if (a->process->revocations) {
-        j->revoked = ask_revoked;
-        j->revoked_baton = a;
-    }
-}
-
-static bearer_verdict_t provider_jwt(attempt_t *a)
-{
-    bearer_verdict_t verdict;
-
-    if (!ATTEMPT_HAS_TOKEN(a) || !a->server->issuers) {
-        return BEARER_NOT_MINE;
-    }
-    ab_authn_begin_judgement(a, "jwt");
-    verdict = bearer_judge_jwt(&a->judgement, a->credential->token,
-                               a->credential->len);
-    if (verdict == BEARER_GRANTED && a->judgement.tenant) {
-        bearer_keyset_served(a->process->keysets[a->judgement.issuer->index],
-                             a->judgement.tenant);
-    }
-    if (verdict == BEARER_GRANTED && a->keyed) {
-        vouch(a);
-        /* one that is used once is not worth its place */
-        if (bearer_tokencache_note(a->process->tokens, a->key)) {
-            remember(a, a->generation, 0);
-        }
-    }
-    return verdict;
-}
-
-#define PROVIDER_JWT           provider_jwt
+#define PROVIDER_JWT           ab_provider_jwt
 #define PROVIDER_INTROSPECTION ab_provider_introspection
 #define PROVIDER_SESSION       ab_provider_session
 
@@ -503,7 +185,7 @@ static int is_vouched(attempt_t *a)
     if (cookies_first(a) || !a->keyed || !a->process->tokens) {
         return 0;
     }
-    a->vouched = bearer_vouched(ab_shared_vouched(), presented(a)->digest);
+    a->vouched = bearer_vouched(ab_shared_vouched(), ab_provider_presented(a)->digest);
     return a->vouched || bearer_tokencache_noted(a->process->tokens, a->key);
 }
 
@@ -524,10 +206,10 @@ static int judge(attempt_t *a)
     bearer_reason_t known;
     unsigned wait;
 
-    token_key(a);
+    ab_verified_key(a);
     throttle_begin(a);
     if (a->credential->reason == BEARER_OK && !cookies_first(a)) {
-        principal = seen_before(a, &why);
+        principal = ab_verified_find(a, &why);
     }
     if (principal) {
         return grant(a, principal);
@@ -546,7 +228,7 @@ static int judge(attempt_t *a)
     }
     if (a->remembered
         && bearer_throttle_known_bad(a->process->throttle, a->address,
-                                     presented(a), &a->settings->throttle,
+                                     ab_provider_presented(a), &a->settings->throttle,
                                      apr_time_now(), &known)
         && lasting(known)) {
         return refuse(a, known, "the same token was refused a moment ago; the "
@@ -556,10 +238,6 @@ static int judge(attempt_t *a)
 }
 
 /* ---- no credential ------------------------------------------------------ */
-
-const char ab_authn_cross_site[] =
-    "a request that changes state came with a cookie or a Basic password from "
-    "another site (Sec-Fetch-Site, Origin)";
 
 /* Fetch standard, CORS preflight: it never carries credentials. */
 static int is_preflight(request_rec *r)
@@ -601,7 +279,7 @@ static int by_session(attempt_t *a)
     if ((reason == BEARER_OK || reason == BEARER_ACR)
         && ab_credential_cross_site(a->r, credential)) {
         reason = BEARER_CROSS_SITE;
-        why.detail = ab_authn_cross_site;
+        why.detail = ab_provider_cross_site;
     }
     if (reason == BEARER_ACR && !a->ahead) {
         int status = step_up(a, &why);
@@ -682,7 +360,7 @@ static int check_user_id(request_rec *r)
     }
     if (contradiction) {
         contradiction = bearer_message_text(contradiction);
-        return ab_answer_refuse(r, BEARER_CONFIGURATION, contradiction, 0, NULL);
+        return ab_refuse(r, BEARER_CONFIGURATION, contradiction, NULL);
     }
     a.credential = ab_credential_get(r);
     status = cookie_counts(&a) ? by_session(&a) : DECLINED;
@@ -695,7 +373,7 @@ static int check_user_id(request_rec *r)
         return without_credential(&a);
     }
     if (ab_credential_cross_site(r, a.credential)) {
-        return refuse(&a, BEARER_CROSS_SITE, ab_authn_cross_site, 0);
+        return refuse(&a, BEARER_CROSS_SITE, ab_provider_cross_site, 0);
     }
     return judge(&a);
 }

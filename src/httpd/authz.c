@@ -6,9 +6,9 @@
  *
  * Before: every rule answers "no user", and is written down, because the
  * challenge must name the scopes of all of them, and a negated one must not
- * open the location to somebody who was never asked (force_authn).
- * After: 403 rather than httpd's 401 for an authenticated principal. A rule that
- * cannot be decided ends the request with 500: httpd negates yes and no only.
+ * open the location to a client that was never asked (force_authn).
+ * After: a rule that cannot be decided ends the request with 500: httpd negates yes
+ * and no only. What becomes of the answers: authz_decision.c.
  */
 #include "authz.h"
 
@@ -285,32 +285,15 @@ const char *ab_authz_kind_name(ab_authz_id_t kind)
 
 /* ---- reading ------------------------------------------------------------ */
 
-int ab_authz_negated(cmd_parms *cmd)
-{
-    const ap_directive_t *d = cmd->directive;
-    const char *args = d->args;
-
-    if (!strcasecmp(d->directive, "Require")
-        && !ap_cstr_casecmp(ap_getword_conf(cmd->temp_pool, &args), "not")) {
-        return 1;
-    }
-    for (; d; d = d->parent) {
-        if (!strncasecmp(d->directive, "<RequireNone", 12)) {
-            return 1;
-        }
-    }
-    return 0;
-}
-
 const char *ab_authz_parse(cmd_parms *cmd, const char *line, ab_authz_id_t kind,
-                           require_t **out)
+                           int negated, require_t **out)
 {
     require_t *require = apr_pcalloc(cmd->pool, sizeof(*require));
 
     require->kind = &kinds[kind];
     require->line = apr_pstrdup(cmd->pool, line);
     require->items = apr_array_make(cmd->pool, 2, sizeof(item_t));
-    require->negated = ab_authz_negated(cmd) || ab_authz_alias(cmd);
+    require->negated = negated;
     *out = require;
     return require->kind->parse(cmd, line, require);
 }
@@ -385,24 +368,6 @@ authz_status ab_authz_check(request_rec *r, const char *line,
     return AUTHZ_DENIED;
 }
 
-/* ---- the hooks ---------------------------------------------------------- */
-
-/* `Require all granted` asks nobody who he is. Three cases want it asked all the
- * same: a `Require not` of ours, an expression that used the claims already, and
- * AuthBearerOptional, under which a bad credential is refused. */
-int ab_authz_force(request_rec *r)
-{
-    const request_t *own = ab_request_peek(r);
-
-    if (own && own->negated) {
-        return OK;  /* whoever is to say who it is: without, the rule says nothing */
-    }
-    if (!ab_config_in_force(r)) {
-        return DECLINED;
-    }
-    return (own && own->ahead) || ab_config_of(r)->optional ? OK : DECLINED;
-}
-
 apr_array_header_t *ab_authz_scopes(request_rec *r,
                                     const bearer_principal_t *principal,
                                     const bearer_settings_t *settings)
@@ -430,80 +395,4 @@ apr_array_header_t *ab_authz_scopes(request_rec *r,
         }
     }
     return scopes->nelts ? scopes : NULL;
-}
-
-static int forbid(request_rec *r, const request_t *own)
-{
-    const apr_array_header_t *scopes = ab_authz_scopes(r, own->principal,
-                                                       own->settings);
-    const char *asked = own->unmet
-        ? bearer_text_quote_list(r->pool, own->unmet) : "(none of this module's)";
-
-    if (scopes) {
-        return ab_answer_refuse(r, BEARER_SCOPE,
-            apr_psprintf(r->pool, "the token's scopes are %s, wanted is %s "
-                         "(Require scope; where scopes are found: "
-                         "AuthBearerScopeClaim)",
-                         bearer_text_quote(r->pool, own->principal->scope),
-                         bearer_text_quote_list(r->pool, scopes)), 0, NULL);
-    }
-    if (own->principal->left_out) {
-        ab_export_tell(r, own->principal->left_out);
-    }
-    return ab_answer_refuse(r, BEARER_REQUIRE,
-        apr_psprintf(r->pool, "the token is good, but these Require lines are "
-                     "not met: %s; roles are %s (AuthBearerRolesClaim), "
-                     "groups are %s (AuthBearerGroupsClaim)", asked,
-                     bearer_text_quote_list(r->pool, own->principal->roles),
-                     bearer_text_quote_list(r->pool, own->principal->groups)),
-        0, NULL);
-}
-
-/* httpd answers 401 to a user who may not, or a bare 403; the challenge and the
- * log line must come with it, so its decision is taken here and translated. */
-int ab_authz_checker(request_rec *r)
-{
-    request_t *own = ab_request_peek(r);
-    int status, anonymous;
-
-    if ((own && own->deciding) || !ab_config_in_force(r)) {
-        return DECLINED;
-    }
-    if (!own || !own->principal) {  /* another module answered for this one */
-        ab_foreign_user_settle(r);
-        status = ab_authn_check_user_id(r);
-        if (status != OK) {
-            return status;
-        }
-        own = ab_request(r);
-    }
-    anonymous = own->principal->user == NULL;
-    if (anonymous) {
-        /* so that valid-user and its kind do not count him */
-        ab_foreign_user_settle(r);
-        if (own->preflight) {
-            return OK;   /* nothing but a user was missing so far */
-        }
-    }
-    own->deciding = 1;
-    status = ap_run_auth_checker(r);
-    own->deciding = 0;
-    if (own->undecided && status == HTTP_INTERNAL_SERVER_ERROR) {
-        return ab_answer_refuse(r, BEARER_CONFIGURATION, own->undecided, 0,
-                                NULL);
-    }
-    if (status != HTTP_UNAUTHORIZED && status != HTTP_FORBIDDEN) {
-        if (status == OK && !anonymous && ap_is_initial_req(r)) {
-            ab_status_granted(own->principal->issuer);
-        }
-        return status;
-    }
-    if (anonymous) {
-        own->principal = NULL;
-        return ab_answer_refuse(r, BEARER_NO_CREDENTIAL,
-                                "the request carries no token; "
-                                "AuthBearerOptional lets it in only where "
-                                "the Require lines do", 0, NULL);
-    }
-    return forbid(r, own);
 }

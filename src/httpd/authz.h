@@ -48,17 +48,12 @@ typedef struct alias_use_t {
 } alias_use_t;
 
 const char *ab_authz_kind_name(ab_authz_id_t kind);
-/** Reads a rule of that kind, for a provider. */
+/** Reads a rule of that kind, for a provider.
+ *  @param negated  it may grant by not being met */
 const char *ab_authz_parse(cmd_parms *cmd, const char *line, ab_authz_id_t kind,
-                           require_t **out);
+                           int negated, require_t **out);
 /** The answer of a rule; require_t. */
 authz_status ab_authz_check(request_rec *r, const char *line,
                             const void *parsed);
-/** A rule that grants by not being met: it must not be answered for a client that
- *  was never asked who it is. */
-int ab_authz_negated(cmd_parms *cmd);
-/** Is an <AuthzProviderAlias> being read, whose uses may be negated or not? Then
- *  they will be told apart. */
-int ab_authz_alias(cmd_parms *cmd);
 
 #endif

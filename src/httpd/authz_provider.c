@@ -9,13 +9,42 @@
 
 APLOG_USE_MODULE(auth_bearer);
 
+/* ---- reading ------------------------------------------------------------- */
+
+/* A rule that grants by not being met: it must not be answered for a client that
+ * was never asked who it is. */
+static int is_negated(cmd_parms *cmd)
+{
+    const ap_directive_t *d = cmd->directive;
+    const char *args = d->args;
+
+    if (!strcasecmp(d->directive, "Require")
+        && !ap_cstr_casecmp(ap_getword_conf(cmd->temp_pool, &args), "not")) {
+        return 1;
+    }
+    for (; d; d = d->parent) {
+        if (!strncasecmp(d->directive, "<RequireNone", 12)) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+static int wrap_alias(cmd_parms *cmd);
+
+static const char *read_rule(cmd_parms *cmd, const char *line, ab_authz_id_t kind,
+                             require_t **out)
+{
+    return ab_authz_parse(cmd, line, kind, is_negated(cmd) || wrap_alias(cmd), out);
+}
+
 /* httpd tells a parser nothing of the provider it belongs to. */
 #define X(symbol, word) \
     static const char *parse_##symbol(cmd_parms *cmd, const char *line, \
                                       const void **parsed) \
     { \
-        return ab_authz_parse(cmd, line, AB_AUTHZ_##symbol, \
-                              (require_t **)(void *)parsed); \
+        return read_rule(cmd, line, AB_AUTHZ_##symbol, \
+                         (require_t **)(void *)parsed); \
     }
 AB_AUTHZ_KINDS(X)
 #undef X
@@ -73,7 +102,7 @@ static const char *parse_shared_claim(cmd_parms *cmd, const char *line,
                                       const void **parsed)
 {
     require_t *require;
-    const char *error = ab_authz_parse(cmd, line, AB_AUTHZ_CLAIM, &require);
+    const char *error = read_rule(cmd, line, AB_AUTHZ_CLAIM, &require);
 
     require->error = error;
     require->foreign_error = foreign->parse_require_line
@@ -158,7 +187,7 @@ static const char *parse_alias(cmd_parms *cmd, const char *line,
         return AB(0666) "an alias of an alias: httpd would not find its way out of it; name "
                "the rule itself";
     }
-    use->negated = ab_authz_negated(cmd);
+    use->negated = is_negated(cmd);
     *parsed = use;
     return NULL;
 }
@@ -196,7 +225,9 @@ int ab_authz_in_alias(const cmd_parms *cmd)
     return alias_section(cmd) != NULL;
 }
 
-int ab_authz_alias(cmd_parms *cmd)
+/* Is an <AuthzProviderAlias> being read, whose uses may be negated or not? Then they
+ * will be told apart. */
+static int wrap_alias(cmd_parms *cmd)
 {
     ap_directive_t *section = alias_section(cmd), *wrap;
     const char *args;

@@ -27,40 +27,45 @@ struct browser_t {
     apr_interval_time_t max, idle;
 };
 
-/** The sessions of a vhost. */
-void ab_browser_store(bearer_session_store_t *store, const browser_t *browser);
+/** What all callbacks end with, but for a NAME. */
+#define CALLBACK "/callback"
 
-/** The session of a request, before it is asked whether it counts at the place:
- *  BEARER_OK, BEARER_NO_CREDENTIAL, BEARER_SESSION_STORE. */
-bearer_reason_t ab_browser_session(request_rec *r, const browser_t *browser,
-                                   bearer_session_t **session,
-                                   bearer_refusal_t *why);
-
+/* browser_client.c */
 /** This server as a client of an issuer. BEARER_OK or BEARER_LOGIN_ISSUER. */
 bearer_reason_t ab_browser_client(bearer_login_t *login, request_rec *r,
                                   const browser_t *browser,
                                   const bearer_issuer_t *issuer,
                                   bearer_refusal_t *why);
-
 /** A judgement of this server's issuers with their keys. */
 void ab_browser_judgement(bearer_judgement_t *j, request_rec *r,
                           const bearer_expected_t *expected);
-
-/** Is it fetched ahead, before anybody has asked for it? */
-int ab_browser_speculates(const request_rec *r);
-
-void ab_browser_set_session(request_rec *r, const browser_t *browser,
-                            const char *value);
-
-/** The Cookie field as the browser sent it, or NULL. */
-const char *ab_browser_cookies(const request_rec *r);
-
 /** Body of a session from tokens and claims; the caller owns the reference. */
 json_t *ab_browser_body(const bearer_login_t *login,
                         const bearer_tokens_t *tokens, json_t *claims);
 
-/** What all callbacks end with, but for a NAME. */
-#define CALLBACK "/callback"
+/* browser_cookies.c */
+/** The Cookie field as the browser sent it, or NULL. */
+const char *ab_browser_cookies(const request_rec *r);
+/** Set-Cookie that goes with errors and redirects, too. No other module sees the
+ *  value. */
+void ab_browser_set_cookie(request_rec *r, const char *line);
+/** The session's cookie; value NULL takes it from the browser. */
+void ab_browser_set_session(request_rec *r, const browser_t *browser,
+                            const char *value);
+/** Takes a cookie from the browser. */
+void ab_browser_forget(request_rec *r, const browser_t *browser,
+                       const char *name);
+/** The access log shows no value that was set. */
+void ab_browser_hide_set_cookies(request_rec *r);
+
+/* browser_session.c */
+/** The sessions of a vhost. */
+void ab_browser_store(bearer_session_store_t *store, const browser_t *browser);
+/** The session of a request, before it is asked whether it counts at the place:
+ *  BEARER_OK, BEARER_NO_CREDENTIAL, BEARER_SESSION_STORE. */
+bearer_reason_t ab_browser_session(request_rec *r, const browser_t *browser,
+                                   bearer_session_t **session,
+                                   bearer_refusal_t *why);
 
 /* browser_issuer.c */
 /** Where this issuer sends browsers of this virtual host back. */
@@ -72,9 +77,6 @@ int ab_browser_has_client(const server_config_t *server,
                           const bearer_issuer_t *issuer);
 
 /* browser_hide.c */
-/** Set-Cookie that goes with errors and redirects, too. No other module sees the
- *  value. */
-void ab_browser_set_cookie(request_rec *r, const char *line);
 /** Hides an issuer's answer from logs and from error documents; the callback finds
  *  it in the request's record. */
 void ab_browser_hide_answer(request_rec *r, const browser_t *browser);
@@ -83,9 +85,8 @@ void ab_browser_hide_answer(request_rec *r, const browser_t *browser);
 /** The cookie of the login whose state that is. */
 const char *ab_browser_attempt_name(const browser_t *browser,
                                     const char *state, apr_pool_t *p);
-/** Takes a cookie from the browser. */
-void ab_browser_forget(request_rec *r, const browser_t *browser,
-                       const char *name);
+/** Is it fetched ahead, before anybody has asked for it? */
+int ab_browser_speculates(const request_rec *r);
 /** Takes the oldest logins under way from the browser until at most so many stay
  *  and their cookies fit into one header field, with so many bytes to come.
  *  Returns how many bytes are too many all the same. */

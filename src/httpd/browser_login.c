@@ -6,6 +6,7 @@
  * because logins do not last.
  */
 #include "browser.h"
+#include "refuse.h"
 
 #include "login/return_url.h"
 
@@ -134,13 +135,6 @@ typedef struct attempts_t {
     int count;                     /**< of those that stay */
     apr_size_t len;                /**< of the Cookie field that is going to come */
 } attempts_t;
-
-void ab_browser_forget(request_rec *r, const browser_t *browser,
-                       const char *name)
-{
-    ab_browser_set_cookie(r, bearer_cookie_set(&browser->names, name, "", 0,
-                                               r->pool));
-}
 
 static int look_at_attempt(void *baton, const char *name, const char *value)
 {
@@ -291,15 +285,17 @@ int ab_browser_login(request_rec *r, const bearer_settings_t *settings)
     hash = bearer_text_fingerprint(r->pool, target, strlen(target));
     if (tries_of(browser, ab_browser_cookies(r), hash, &others, r->pool)
         >= TRIES_MAX) {
-        return ab_answer_refuse(r, BEARER_LOGIN_LOOP, "the browser has just "
+        return ab_refuse(r, BEARER_LOGIN_LOOP, "the browser has just "
             "been signed in several times for this page, and comes without a "
             "session again: does it keep cookies, is AuthBearerBaseURL the URL "
             "that it uses, does the session store keep sessions, is the login "
-            "issuer accepted here (AuthBearerAcceptIssuer)?", 0, NULL);
+            "issuer accepted here (AuthBearerAcceptIssuer)?", NULL);
     }
     reason = begin(r, browser, settings, target, &url, &wait, &why);
     if (reason != BEARER_OK) {
-        return ab_answer_refuse(r, reason, why.detail, wait, NULL);
+        const ab_refused_t more = { wait, NULL, NULL };
+
+        return ab_refuse(r, reason, why.detail, &more);
     }
     ab_page_no_store(r);
     apr_table_setn(r->headers_out, "Location", url);

@@ -10,7 +10,9 @@
  * confirm; and the form of that page carries a value that only this session's pages
  * know.
  */
+#include "answer.h"
 #include "browser.h"
+#include "environment.h"
 
 APLOG_USE_MODULE(auth_bearer);
 
@@ -224,10 +226,7 @@ static int answer_issuer(request_rec *r, bearer_reason_t reason,
         ap_set_content_length(r, 0);
         return OK;
     }
-    apr_table_setn(r->subprocess_env, "BEARER_ERROR", bearer_category_name(
-        bearer_reason_category(reason)));
-    apr_table_setn(r->subprocess_env, "BEARER_ERROR_CHECK",
-                   bearer_reason_name(reason));
+    ab_environment_refusal(r, reason);
     ab_log(APLOG_INFO, r, AB(0323) "back-channel logout refused, "
            "%s: %s", bearer_reason_name(reason), detail);
     if (unavailable) {

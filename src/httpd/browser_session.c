@@ -6,6 +6,7 @@
  * place for itself.
  */
 #include "browser.h"
+#include "environment.h"
 
 #include "judge/exports.h"
 
@@ -460,7 +461,7 @@ static bearer_reason_t principal_of(request_rec *r, bearer_session_t *session,
                                                       sizeof(const char *));
 
         bearer_exports_prepare(own, &settings, left_out, r->pool);
-        ab_export_tell(r, left_out);
+        ab_environment_left_out(r, left_out);
         *principal = own;
         bearer_tokencache_put(cache, key, *principal, 1, session->ends);
     }

@@ -10,6 +10,7 @@
  * with that line is judged with the layers that reach it.
  */
 #include "check_inside.h"
+#include "session_cookies.h"
 
 /* ---- the tree ----------------------------------------------------------- */
 

@@ -6,6 +6,7 @@
  * found at the request.
  */
 #include "check_inside.h"
+#include "refuse.h"
 
 APLOG_USE_MODULE(auth_bearer);
 
@@ -303,9 +304,9 @@ int ab_check_foreign_access(request_rec *r)
     if (core->merge_trailers == AP_MERGE_TRAILERS_ENABLE
         || r->proxyreq == PROXYREQ_PROXY) {
         if (ab_config_in_force(r)) {
-            return ab_answer_refuse(r, BEARER_CONFIGURATION,
-                                    r->proxyreq == PROXYREQ_PROXY
-                                    ? forward_proxy : merge_trailers, 0, NULL);
+            return ab_refuse(r, BEARER_CONFIGURATION,
+                             r->proxyreq == PROXYREQ_PROXY
+                             ? forward_proxy : merge_trailers, NULL);
         }
     }
     if (may_be_faked) {

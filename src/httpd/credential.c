@@ -147,19 +147,6 @@ int ab_credential_from(const bearer_settings_t *settings,
 
 /* ---- removal ------------------------------------------------------------ */
 
-static void strip_cookie(request_rec *r, const char *name)
-{
-    const char *field = apr_table_get(r->headers_in, "Cookie");
-    const char *kept = field ? bearer_syntax_without_cookie(field, name, r->pool)
-                             : NULL;
-
-    if (kept) {
-        apr_table_setn(r->headers_in, "Cookie", kept);
-    } else {
-        apr_table_unset(r->headers_in, "Cookie");
-    }
-}
-
 static const char *masked(request_rec *r, const char *text, const char *name)
 {
     return text ? bearer_syntax_mask_url(text, name, r->pool) : NULL;
@@ -228,33 +215,6 @@ int ab_credential_verified_from(const request_rec *r,
         && winner->from->kind == from->kind
         && !strcmp(winner->from->name ? winner->from->name : "",
                    from->name ? from->name : "");
-}
-
-static void strip_source(request_rec *r, const bearer_from_t *from, int keep)
-{
-    if (from->kind == BEARER_FROM_HEADER && from->name) {
-        ab_scrub_header(r, from->name, keep);
-    } else if (from->kind == BEARER_FROM_COOKIE && !keep) {
-        strip_cookie(r, from->name);
-    }
-}
-
-void ab_credential_strip(request_rec *r, const bearer_settings_t *settings,
-                         int keep)
-{
-    int i;
-
-    ab_credential_hide_query(r, settings); /* whatever is kept */
-    ab_session_strip(r, settings, keep);
-    for (i = 0; i < settings->token_from->nelts; i++) {
-        const bearer_from_t *from = &APR_ARRAY_IDX(settings->token_from, i,
-                                                   bearer_from_t);
-
-        strip_source(r, from, keep && ab_credential_verified_from(r, from));
-    }
-    if (!keep) {
-        apr_table_unset(r->headers_in, "Authorization");
-    }
 }
 
 /* ---- cross-site requests ------------------------------------------------ */

@@ -8,7 +8,7 @@
  * directory sees the variables; it walks back to the main or the previous
  * request, because those were authenticated and this one was not.
  */
-#include "glue.h"
+#include "environment.h"
 
 #include "judge/credential_syntax.h"
 #include "judge/exports.h"
@@ -27,7 +27,7 @@ static void strip_what_was_left(request_rec *r)
         const request_t *own = ab_request_peek(q);
 
         if (ab_config_in_force(q) && !(own && own->principal)) {
-            ab_credential_strip(r, ab_config_of(q), 0);
+            ab_scrub_credential(r, ab_config_of(q), 0);
             ab_scrub_environment(r, ab_config_of(q), 0);
         }
     }
@@ -55,7 +55,7 @@ static void strip_for_logs(request_rec *r)
     const bearer_settings_t *settings = ab_config_of(r);
     const request_t *own = ab_request_peek(r);
 
-    ab_credential_strip(r, settings, 0);
+    ab_scrub_credential(r, settings, 0);
     if (!own || !own->principal || own->reason != BEARER_OK
         || (settings->forward & BEARER_FORWARD_TOKEN)) {
         ab_scrub_environment(r, settings, 0);
@@ -84,25 +84,6 @@ int ab_export_access_checker(request_rec *r)
 
 /* ---- export ------------------------------------------------------------- */
 
-void ab_export_tell(request_rec *r, const apr_array_header_t *left_out)
-{
-    int i;
-
-    for (i = 0; i < left_out->nelts && !r->main && !r->prev; i++) {
-        ab_log(APLOG_INFO, r, AB(0105) "%s",
-               APR_ARRAY_IDX(left_out, i, const char *));
-    }
-}
-
-void ab_export_token_id(request_rec *r, const credential_t *credential)
-{
-    if (credential && credential->token && credential->len) {
-        apr_table_setn(r->subprocess_env, "BEARER_TOKEN_ID",
-                       bearer_revocation_token_id(NULL, credential->token,
-                                                  credential->len, r->pool));
-    }
-}
-
 /* What a cache knows need not be worked out. */
 static void export_known_token_id(request_rec *r, const request_t *record)
 {
@@ -113,7 +94,7 @@ static void export_known_token_id(request_rec *r, const request_t *record)
         apr_table_setn(r->subprocess_env, "BEARER_TOKEN_ID",
                        bearer_text_hex(r->pool, digest, BEARER_REVOCATION_ID_SIZE));
     } else {
-        ab_export_token_id(r, record->winner);
+        ab_environment_token_id(r, record->winner);
     }
 }
 
@@ -126,7 +107,7 @@ static void export_principal(request_rec *r, const request_t *record)
     bearer_exports_apply(r->subprocess_env, r->headers_in, principal, settings,
                          left_out, r->pool);
     export_known_token_id(r, record);
-    ab_export_tell(r, left_out);
+    ab_environment_left_out(r, left_out);
 }
 
 /* An error document shows why: httpd renamed the variables of the refused
@@ -139,11 +120,7 @@ static void export_refusal(request_rec *r)
         const request_t *record = ab_request_peek(from);
 
         if (record && record->reason != BEARER_OK) {
-            apr_table_setn(r->subprocess_env, "BEARER_ERROR",
-                           bearer_category_name(
-                               bearer_reason_category(record->reason)));
-            apr_table_setn(r->subprocess_env, "BEARER_ERROR_CHECK",
-                           bearer_reason_name(record->reason));
+            ab_environment_refusal(r, record->reason);
             return;
         }
     }
@@ -207,7 +184,7 @@ int ab_export_fixups(request_rec *r)
             forward_token(r, record && record->winner ? record->winner
                                                       : credential);
         }
-        ab_credential_strip(r, settings, keep);
+        ab_scrub_credential(r, settings, keep);
         ab_scrub_environment(r, settings, keep);
     }
     export_refusal(r);

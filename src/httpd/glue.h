@@ -516,10 +516,6 @@ int ab_request_borrows(const request_rec *r);
 /* credential.c */
 /** Finds the one token of the request (check 1). Idempotent. */
 const credential_t *ab_credential_get(request_rec *r);
-/** Takes whatever carries a token out of what others will see of the request;
- *  keep: the token stays where it is (but never in a query). */
-void ab_credential_strip(request_rec *r, const bearer_settings_t *settings,
-                         int keep);
 /** Hides the parameters of that name in every copy of the request's URL. */
 void ab_credential_mask(request_rec *r, const char *name);
 /** Hides query tokens in everything that will be logged or passed on. */
@@ -534,17 +530,6 @@ int ab_credential_verified_from(const request_rec *r,
 /** Does this SRC list have one of that kind? */
 int ab_credential_from(const bearer_settings_t *settings,
                        bearer_from_kind_t kind);
-
-/* provider_session_check.c */
-/** Does the chain of a place have the provider session? */
-int ab_session_in_chain(const bearer_settings_t *settings);
-/** The cookies that a session store would be asked about here, or NULL. */
-const char *ab_session_cookies(request_rec *r,
-                               const bearer_settings_t *settings);
-/** Takes the cookies of a session check out of what others see of the request;
- *  keep: not if they are what let the request in. */
-void ab_session_strip(request_rec *r, const bearer_settings_t *settings,
-                      int keep);
 
 /* browser.c: the endpoints below AuthBearerLoginPath, and the way to the issuer */
 int ab_browser_post_config(apr_pool_t *pconf, server_rec *s);
@@ -609,23 +594,6 @@ int ab_page_say(request_rec *r, const char *title, const char *text,
 /** No copy of this answer anywhere. */
 void ab_page_no_store(request_rec *r);
 
-/* answer.c: results into statuses, headers, environment and the log */
-/**
- * Writes the log line, BEARER_ERROR, the challenge and the rest of 3.2.
- * @param detail  for the log
- * @param retry   seconds for Retry-After, where the category has one
- * @param j       what is known of the token, or NULL
- * @return the HTTP status
- */
-int ab_answer_refuse(request_rec *r, bearer_reason_t reason,
-                     const char *detail, unsigned retry,
-                     const bearer_judgement_t *j);
-/** The status of a reason, and the level its line is logged at. */
-int ab_answer_status(bearer_reason_t reason);
-int ab_answer_level(bearer_reason_t reason);
-/** Seconds a client is told to wait when something cannot be reached. */
-#define ANSWER_RETRY_AFTER 5
-
 /* throttling.c: AuthBearerThrottle */
 /** Whom a request counts for; 0: nobody, it is not throttled.
  *  @param address  BEARER_THROTTLE_KEY_SIZE bytes */
@@ -668,9 +636,10 @@ const char *ab_authz_wrap(cmd_parms *cmd, void *dir, const char *name);
 /** Does a directive stand in <AuthzProviderAlias>? */
 int ab_authz_in_alias(const cmd_parms *cmd);
 
-/* authz.c */
+/* authz_decision.c */
 int ab_authz_force(request_rec *r);
 int ab_authz_checker(request_rec *r);
+/* authz.c */
 /** Scopes that the location's rules name, as far as they were asked before
  *  authentication; with a principal only those that it does not meet. */
 apr_array_header_t *ab_authz_scopes(request_rec *r,
@@ -680,16 +649,15 @@ apr_array_header_t *ab_authz_scopes(request_rec *r,
 /* resource.c: AuthBearerResource */
 void ab_resource_post_config(apr_pool_t *pconf, server_rec *s);
 int ab_resource_quick(request_rec *r, int lookup);
-/** The URL of the document that is in force with these settings, or NULL. */
-const char *ab_resource_metadata(const bearer_settings_t *settings);
 
 /* scrub.c */
 /** Removes from the client's request and environment what only this module may set
  *  there, where it is in force; once. */
 void ab_scrub(request_rec *r);
-/** Removes a header in every spelling that a backend folds to its name; keep: but
- *  the name itself. */
-void ab_scrub_header(request_rec *r, const char *name, int keep);
+/** Takes whatever carries a token out of what others will see of the request;
+ *  keep: the token stays where it is (but never in a query). */
+void ab_scrub_credential(request_rec *r, const bearer_settings_t *settings,
+                         int keep);
 /** Removes from the environment what carried a credential, once its copy in the
  *  request is removed; keep: what was verified stays. */
 void ab_scrub_environment(request_rec *r, const bearer_settings_t *settings,
@@ -707,10 +675,6 @@ int ab_export_access_checker(request_rec *r);
 int ab_export_fixups(request_rec *r);
 /** In the last hook before a request is served: for those that no other saw. */
 void ab_export_catch_up(request_rec *r);
-/** Writes down which claims the application does not get, and why. */
-void ab_export_tell(request_rec *r, const apr_array_header_t *left_out);
-/** Sets BEARER_TOKEN_ID, if there is a token. */
-void ab_export_token_id(request_rec *r, const credential_t *credential);
 
 /* foreign_user.c */
 /** Where AuthType Bearer is in force: makes r->user (and ap_auth_type) the user

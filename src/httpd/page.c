@@ -10,7 +10,9 @@
  * An administrator's ErrorDocument goes before them; who asks for JSON and not
  * for HTML gets that.
  */
+#include "answer.h"
 #include "browser.h"
+#include "environment.h"
 
 #include <mod_core.h>
 
@@ -224,17 +226,15 @@ int ab_page_refusal(request_rec *r, bearer_reason_t reason,
                     const char *detail, const char *again)
 {
     bearer_category_t category = bearer_reason_category(reason);
-    int status = ab_answer_status(reason);
+    const ab_answer_t *answer = ab_answer_of(reason);
+    int status = answer->status;
     const text_t *text = text_for(r, reason, status);
     const char *ref = reference(r);
 
     ab_request(r)->reason = reason;
     ab_status_refused(NULL, reason);
-    apr_table_setn(r->subprocess_env, "BEARER_ERROR",
-                   bearer_category_name(category));
-    apr_table_setn(r->subprocess_env, "BEARER_ERROR_CHECK",
-                   bearer_reason_name(reason));
-    ab_log(ab_answer_level(reason), r,
+    ab_environment_refusal(r, reason);
+    ab_log(answer->level, r,
            "%srefused, %s/%s, page %s: %s", bearer_reason_number(reason),
            bearer_category_name(category), bearer_reason_name(reason), ref,
            detail ? detail : "no detail");
@@ -314,7 +314,7 @@ static void insert_type_filter(request_rec *r)
 {
     const request_t *own = ab_request_peek(r);
 
-    if (own && own->json && ab_answer_status(own->reason) == r->status) {
+    if (own && own->json && ab_answer_of(own->reason)->status == r->status) {
         ap_add_output_filter("BEARER_PAGE", NULL, r, r->connection);
     }
 }

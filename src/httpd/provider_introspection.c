@@ -4,7 +4,7 @@
  * The chain's provider for opaque tokens, and for JWTs of issuers that want to
  * be asked about all of theirs.
  */
-#include "authn.h"
+#include "verified.h"
 
 APLOG_USE_MODULE(auth_bearer);
 
@@ -83,12 +83,12 @@ static bearer_verdict_t ask(attempt_t *a, const bearer_issuer_t *issuer)
                       "OpenSSL could not make a SHA-256");
         return BEARER_DENIED;
     }
-    ab_authn_policy(a, policy);
+    ab_provider_policy(a, policy);
     verdict = bearer_introspect_judge(a->process->introspects[issuer->index],
                                       &a->judgement, credential->token,
                                       credential->len, digest, policy, &until);
     if (verdict == BEARER_GRANTED) {
-        ab_authn_remember_until(a, until);
+        ab_verified_keep_until(a, until);
     }
     if (a->keyed) {
         write_down(a, verdict);
@@ -106,7 +106,7 @@ bearer_verdict_t ab_provider_introspection(attempt_t *a)
         || !anybody_to_ask(a->server->issuers)) {
         return BEARER_NOT_MINE;
     }
-    ab_authn_begin_judgement(a, "introspection");
+    ab_provider_begin(a, "introspection");
     issuer = bearer_introspect_whom(a->server->issuers, a->settings,
                                     credential->token, credential->len,
                                     &a->judgement.why, a->r->pool);

@@ -5,22 +5,13 @@
  * (AuthBearerSessionCheck), by the token that was found, or by the client's
  * cookies, which are credentials of their own and taken away like a token.
  */
-#include "authn.h"
-
-#include "browser.h"
+#include "provider.h"
+#include "session_cookies.h"
 
 #include "ask/session_check.h"
 #include "judge/credential_syntax.h"
 
 APLOG_USE_MODULE(auth_bearer);
-
-/** Where the credential of a check by cookie was. No AuthBearerTokenFrom has an
- *  empty name. */
-static const bearer_from_t in_cookies = { BEARER_FROM_COOKIE, "" };
-static const credential_t cookie_credential = {
-    .reason = BEARER_NO_CREDENTIAL,  /* there is no token to pass on */
-    .from = &in_cookies
-};
 
 /** What a store said in this request, so that it is not asked twice: for an <If>
  *  ahead of authentication, and again for a subrequest. */
@@ -29,104 +20,6 @@ typedef struct session_said_t {
     bearer_session_result_t result;
     bearer_refusal_t why;
 } session_said_t;
-
-/* ---- cookies --------------------------------------------------------------- */
-
-int ab_session_in_chain(const bearer_settings_t *settings)
-{
-    int i;
-
-    for (i = 0; i < settings->providers->nelts; i++) {
-        if (APR_ARRAY_IDX(settings->providers, i, int) == BEARER_PROVIDER_SESSION) {
-            return 1;
-        }
-    }
-    return 0;
-}
-
-/* The check of a place whose chain has the provider; or NULL. */
-static const bearer_session_check_t *in_force(const bearer_settings_t *settings)
-{
-    return settings->session_check && ab_session_in_chain(settings)
-        ? settings->session_check : NULL;
-}
-
-/* The Cookie field as it was before a check's cookies were taken out of it. */
-static const char *cookie_field(const request_rec *r)
-{
-    const request_rec *q;
-
-    for (q = r; q; q = ab_request_parent(q)) {
-        const request_t *record = ab_request_peek(q);
-
-        if (record && record->checked_cookies) {
-            return record->checked_cookies;
-        }
-    }
-    return apr_table_get(r->headers_in, "Cookie");
-}
-
-/* Where no cookies are named all are sent, but not this module's own, and none
- * that is a token for somebody else. */
-static const char *without_own(request_rec *r, const bearer_settings_t *settings,
-                               const char *field)
-{
-    int i;
-
-    field = bearer_cookie_strip(field, r->pool);
-    for (i = 0; field && i < settings->token_from->nelts; i++) {
-        const bearer_from_t *from = &APR_ARRAY_IDX(settings->token_from, i,
-                                                   bearer_from_t);
-
-        if (from->kind == BEARER_FROM_COOKIE) {
-            field = bearer_syntax_without_cookie(field, from->name, r->pool);
-        }
-    }
-    return field;
-}
-
-const char *ab_session_cookies(request_rec *r,
-                               const bearer_settings_t *settings)
-{
-    const bearer_session_check_t *check = in_force(settings);
-    const char *field;
-
-    if (!check || !bearer_session_check_by_cookie(check)) {
-        return NULL;
-    }
-    field = cookie_field(r);
-    if (field && !check->cookies) {
-        field = without_own(r, settings, field);
-    }
-    return bearer_session_check_cookies(check, field, r->pool);
-}
-
-void ab_session_strip(request_rec *r, const bearer_settings_t *settings,
-                      int keep)
-{
-    const bearer_session_check_t *check = in_force(settings);
-    const request_t *record = ab_request_principal(r);
-    const char *field, *kept;
-
-    if (!check || !bearer_session_check_by_cookie(check)
-        || (keep && record && record->winner == &cookie_credential)) {
-        return;
-    }
-    field = apr_table_get(r->headers_in, "Cookie");
-    kept = field && check->cookies
-        ? bearer_syntax_without_cookies(field, check->cookies, r->pool) : NULL;
-    if (kept == field) {
-        return;
-    }
-    if (!ab_request(r)->checked_cookies) {
-        ab_request(r)->checked_cookies = field;
-    }
-    if (kept) {
-        apr_table_setn(r->headers_in, "Cookie", kept);
-    } else {
-        apr_table_unset(r->headers_in, "Cookie");
-    }
-}
 
 /* ---- the question ------------------------------------------------------------ */
 
@@ -154,7 +47,7 @@ static void make_question(attempt_t *a, bearer_session_question_t *q,
     request_rec *r = a->r;
 
     memset(q, 0, sizeof(*q));
-    ab_authn_policy(a, policy);
+    ab_provider_policy(a, policy);
     q->check = a->settings->session_check;
     q->settings = a->settings;
     q->policy = policy;
@@ -293,13 +186,13 @@ bearer_verdict_t ab_provider_session(attempt_t *a)
     if (!is_responsible(a, check)) {
         return BEARER_NOT_MINE;
     }
-    ab_authn_begin_judgement(a, "session");
+    ab_provider_begin(a, "session");
     if (a->cookies) {
         if (!a->ahead) {
-            a->own->winner = &cookie_credential;
+            a->own->winner = &ab_session_credential;
         }
-        if (ab_credential_cross_site(a->r, &cookie_credential)) {
-            return denied(a, BEARER_CROSS_SITE, ab_authn_cross_site);
+        if (ab_credential_cross_site(a->r, &ab_session_credential)) {
+            return denied(a, BEARER_CROSS_SITE, ab_provider_cross_site);
         }
     }
     return is_revoked(a) ? BEARER_DENIED : judge_by(a, ask(a));

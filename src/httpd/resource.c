@@ -246,8 +246,3 @@ int ab_resource_quick(request_rec *r, int lookup)
     ap_rputs(document, r);
     return OK;
 }
-
-const char *ab_resource_metadata(const bearer_settings_t *settings)
-{
-    return settings->resource ? settings->resource->metadata : NULL;
-}

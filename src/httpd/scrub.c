@@ -6,7 +6,7 @@
  * environment that was made before: of the request that includes this one, or
  * that was redirected here.
  */
-#include "glue.h"
+#include "session_cookies.h"
 
 #include "judge/credential_syntax.h"
 #include "judge/exports.h"
@@ -57,7 +57,9 @@ static void remove_headers(request_rec *r, apr_table_do_callback_fn_t *find,
     }
 }
 
-void ab_scrub_header(request_rec *r, const char *name, int keep)
+/* A header in every spelling that a backend folds to its name; keep: but the name
+ * itself. */
+static void scrub_header(request_rec *r, const char *name, int keep)
 {
     scan_t scan = { NULL, NULL, NULL, NULL };
 
@@ -99,6 +101,48 @@ static void scrub_connection(request_rec *r, const bearer_settings_t *settings)
     if (ours) {
         *out = '\0';
         apr_table_setn(r->headers_in, "Connection", kept);
+    }
+}
+
+/* ---- the credential -------------------------------------------------------- */
+
+static void strip_cookie(request_rec *r, const char *name)
+{
+    const char *field = apr_table_get(r->headers_in, "Cookie");
+    const char *kept = field ? bearer_syntax_without_cookie(field, name, r->pool)
+                             : NULL;
+
+    if (kept) {
+        apr_table_setn(r->headers_in, "Cookie", kept);
+    } else {
+        apr_table_unset(r->headers_in, "Cookie");
+    }
+}
+
+static void strip_source(request_rec *r, const bearer_from_t *from, int keep)
+{
+    if (from->kind == BEARER_FROM_HEADER && from->name) {
+        scrub_header(r, from->name, keep);
+    } else if (from->kind == BEARER_FROM_COOKIE && !keep) {
+        strip_cookie(r, from->name);
+    }
+}
+
+void ab_scrub_credential(request_rec *r, const bearer_settings_t *settings,
+                         int keep)
+{
+    int i;
+
+    ab_credential_hide_query(r, settings); /* whatever is kept */
+    ab_session_strip(r, settings, keep);
+    for (i = 0; i < settings->token_from->nelts; i++) {
+        const bearer_from_t *from = &APR_ARRAY_IDX(settings->token_from, i,
+                                                   bearer_from_t);
+
+        strip_source(r, from, keep && ab_credential_verified_from(r, from));
+    }
+    if (!keep) {
+        apr_table_unset(r->headers_in, "Authorization");
     }
 }
 

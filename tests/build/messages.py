@@ -28,7 +28,7 @@ CALLS = {
 ONLY_IN = {"say": "httpd/remote.c"}
 # Texts that come with their number from where they were written.
 PASSED_ON = {
-    "httpd/answer.c": {"%srefused, %s/%s: %s%s"},
+    "httpd/refuse.c": {"%srefused, %s/%s: %s%s"},
     "httpd/page.c": {"%srefused, %s/%s, page %s: %s"},
     "httpd/start.c": {"%s%s"},
     "httpd/trace.c": {"%s%s"},

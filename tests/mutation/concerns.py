@@ -3,16 +3,21 @@
 without test_ and .py, the fast and near ones first."""
 
 CONCERNS = {
-    "answer": "smoke results answers table resource browser_pages",
+    "answer": "answers results smoke table browser_pages",
     "asking": "introspection session_check waits",
     "authn": "smoke table credentials attacks vhosts identity introspection "
-             "session_check throttle caches revocation results",
+             "session_check throttle results",
     "authz": "require rules results attacks caches identity",
+    "authz_decision": "require results attacks caches identity",
     "authz_provider": "require rules config beside_openidc",
     "browser": "browser browser_pages browser_cookies browser_limits config "
                "resource",
     "browser_callback": "browser browser_cookies browser_limits browser_hostile "
                         "login_issuers answer_leaks login_client_auth",
+    "browser_client": "browser browser_hostile login_issuers login_client_auth "
+                      "browser_children",
+    "browser_cookies": "browser browser_cookies browser_hostile ambient silence "
+                       "browser_limits",
     "browser_hide": "browser browser_hostile browser_cookies answer_leaks "
                     "ambient silence",
     "browser_issuer": "login_issuers browser config",
@@ -23,6 +28,7 @@ CONCERNS = {
     "browser_session": "browser browser_hostile browser_children "
                        "browser_limits browser_cookies lasting caches "
                        "sessions_fleet sessions",
+    "browser_site": "browser config ambient",
     "caches": "caches browser introspection results",
     "check": "config foreign_config broken docs",
     "check_foreign": "foreign_config foreign_user config broken",
@@ -40,6 +46,7 @@ CONCERNS = {
     "credential": "credentials ambient scrub excluded hardening attacks "
                   "silence",
     "dump": "config secret_env docs",
+    "environment": "results export browser_pages identity",
     "explain": "explain config docs",
     "export": "export scrub excluded identity require hardening",
     "foreign_user": "foreign_user excluded scrub",
@@ -47,15 +54,19 @@ CONCERNS = {
     "handover": "keysets keys lasting",
     "page": "browser_pages browser browser_hostile results",
     "process": "smoke keys introspection keysets login_client_auth",
+    "provider": "smoke table attacks revocation introspection session_check keysets",
     "provider_introspection": "introspection attacks session_check",
+    "provider_jwt": "smoke table attacks keysets",
     "provider_session_check": "session_check attacks waits",
     "records": "vhosts config htaccess docs introspection",
     "refresh": "keysets revocation keys lasting status",
+    "refuse": "smoke results table resource browser_pages attacks",
     "regex": "rules session_check config",
     "remote": "cache_away fleet introspection",
     "request": "export caches browser hardening excluded",
     "resource": "resource config results mcp",
     "scrub": "scrub excluded export hardening htaccess credentials",
+    "session_cookies": "session_check scrub attacks config",
     "shared": "throttle_shared keysets waits lasting status memory",
     "start": "smoke keys revocation introspection keysets status foreign_user config",
     "status": "status messages throttle memory",
@@ -66,5 +77,6 @@ CONCERNS = {
     "store_redis": "redis fleet config",
     "throttling": "throttle throttle_shared table",
     "trace": "status silence introspection",
+    "verified": "smoke caches revocation introspection throttle vhosts export",
     "waiting": "waits session_check neighbours status",
 }

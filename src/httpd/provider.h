@@ -1,15 +1,16 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /**
- * @file authn.h
- * What the providers of the chain get from authn.c, and it from them. For
- * authn.c and provider_*.c only.
+ * @file provider.h
+ * One authentication under way, and what the providers of the chain need for it.
+ * For authn.c, verified.c and provider_*.c only; an attempt belongs to its request
+ * and thread.
  *
  * A provider answers BEARER_NOT_MINE (the next one), BEARER_GRANTED with
  * a->judgement.principal, or BEARER_DENIED with a->judgement.why, whose category
  * tells "denied" from "unavailable".
  */
-#ifndef AUTHN_H
-#define AUTHN_H
+#ifndef PROVIDER_H
+#define PROVIDER_H
 
 #include "glue.h"
 
@@ -44,23 +45,25 @@ typedef struct attempt_t {
 #define ATTEMPT_HAS_TOKEN(a) ((a)->credential->reason == BEARER_OK)
 
 /** Fills a->judgement with what every judgement needs. */
-void ab_authn_begin_judgement(attempt_t *a, const char *method);
-
-/** Keeps the principal that was granted among the verified tokens.
- *  @param until  the last moment it may be used at without asking again */
-void ab_authn_remember_until(attempt_t *a, apr_time_t until);
+void ab_provider_begin(attempt_t *a, const char *method);
 
 /** 32 bytes that differ wherever something else was written for this place or its
  *  server. */
-void ab_authn_policy(const attempt_t *a, unsigned char *policy);
+void ab_provider_policy(const attempt_t *a, unsigned char *policy);
+
+/** What the throttle knows the token (and the cookies) by. */
+const bearer_throttle_token_t *ab_provider_presented(attempt_t *a);
+
+/** The settings of the place, with the issuer's layer where it has one. */
+const bearer_settings_t *ab_provider_settings(attempt_t *a,
+                                              const bearer_issuer_t *issuer);
 
 /** Why a cookie from another site is refused, for the log. */
-extern const char ab_authn_cross_site[];
+extern const char ab_provider_cross_site[];
 
-/* provider_introspection.c */
+/* the providers: one provider_*.c each */
+bearer_verdict_t ab_provider_jwt(attempt_t *a);
 bearer_verdict_t ab_provider_introspection(attempt_t *a);
-
-/* provider_session_check.c */
 bearer_verdict_t ab_provider_session(attempt_t *a);
 
 #endif

@@ -1,0 +1,104 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/**
+ * @file authz_decision.c
+ * httpd's decision about the rules of a location, taken here and translated: 403
+ * rather than httpd's 401 for an authenticated principal, with the challenge and the
+ * log line that belong to it.
+ */
+#include "authz.h"
+#include "environment.h"
+#include "refuse.h"
+
+/* `Require all granted` asks nobody who he is. Three cases want it asked all the
+ * same: a `Require not` of ours, an expression that used the claims already, and
+ * AuthBearerOptional, under which a bad credential is refused. */
+int ab_authz_force(request_rec *r)
+{
+    const request_t *own = ab_request_peek(r);
+
+    if (own && own->negated) {
+        return OK;  /* whoever is to say who it is: without, the rule says nothing */
+    }
+    if (!ab_config_in_force(r)) {
+        return DECLINED;
+    }
+    return (own && own->ahead) || ab_config_of(r)->optional ? OK : DECLINED;
+}
+
+static int forbid(request_rec *r, const request_t *own)
+{
+    const apr_array_header_t *scopes = ab_authz_scopes(r, own->principal,
+                                                       own->settings);
+    const char *asked = own->unmet
+        ? bearer_text_quote_list(r->pool, own->unmet) : "(none of this module's)";
+
+    if (scopes) {
+        const ab_refused_t more = { 0, NULL, scopes };
+
+        return ab_refuse(r, BEARER_SCOPE,
+            apr_psprintf(r->pool, "the token's scopes are %s, wanted is %s "
+                         "(Require scope; where scopes are found: "
+                         "AuthBearerScopeClaim)",
+                         bearer_text_quote(r->pool, own->principal->scope),
+                         bearer_text_quote_list(r->pool, scopes)), &more);
+    }
+    if (own->principal->left_out) {
+        ab_environment_left_out(r, own->principal->left_out);
+    }
+    return ab_refuse(r, BEARER_REQUIRE,
+        apr_psprintf(r->pool, "the token is good, but these Require lines are "
+                     "not met: %s; roles are %s (AuthBearerRolesClaim), "
+                     "groups are %s (AuthBearerGroupsClaim)", asked,
+                     bearer_text_quote_list(r->pool, own->principal->roles),
+                     bearer_text_quote_list(r->pool, own->principal->groups)),
+        NULL);
+}
+
+/* httpd answers 401 to a user who may not, or a bare 403; the challenge and the
+ * log line must come with it, so its decision is taken here and translated. */
+int ab_authz_checker(request_rec *r)
+{
+    request_t *own = ab_request_peek(r);
+    ab_refused_t more = { 0, NULL, NULL };
+    int status, anonymous;
+
+    if ((own && own->deciding) || !ab_config_in_force(r)) {
+        return DECLINED;
+    }
+    if (!own || !own->principal) {  /* another module answered for this one */
+        ab_foreign_user_settle(r);
+        status = ab_authn_check_user_id(r);
+        if (status != OK) {
+            return status;
+        }
+        own = ab_request(r);
+    }
+    anonymous = own->principal->user == NULL;
+    if (anonymous) {
+        /* so that valid-user and its kind do not count him */
+        ab_foreign_user_settle(r);
+        if (own->preflight) {
+            return OK;   /* nothing but a user was missing so far */
+        }
+    }
+    own->deciding = 1;
+    status = ap_run_auth_checker(r);
+    own->deciding = 0;
+    if (own->undecided && status == HTTP_INTERNAL_SERVER_ERROR) {
+        return ab_refuse(r, BEARER_CONFIGURATION, own->undecided, NULL);
+    }
+    if (status != HTTP_UNAUTHORIZED && status != HTTP_FORBIDDEN) {
+        if (status == OK && !anonymous && ap_is_initial_req(r)) {
+            ab_status_granted(own->principal->issuer);
+        }
+        return status;
+    }
+    if (anonymous) {
+        own->principal = NULL;
+        more.scopes = ab_authz_scopes(r, NULL, own->settings);
+        return ab_refuse(r, BEARER_NO_CREDENTIAL,
+                         "the request carries no token; AuthBearerOptional lets it "
+                         "in only where the Require lines do", &more);
+    }
+    return forbid(r, own);
+}

@@ -1,0 +1,107 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/**
+ * @file browser_client.c
+ * This server as a client of its issuers, for logins and sessions.
+ */
+#include "browser.h"
+
+static apr_status_t post(void *baton, bearer_http_response_t **response,
+                         const char *endpoint, const apr_table_t *form,
+                         const char **error, apr_pool_t *p)
+{
+    return bearer_client_post(response, baton, endpoint, form, "application/json",
+                              BEARER_LOGIN_ANSWER_MAX, error, p);
+}
+
+bearer_reason_t ab_browser_client(bearer_login_t *login, request_rec *r,
+                                  const browser_t *browser,
+                                  const bearer_issuer_t *issuer,
+                                  bearer_refusal_t *why)
+{
+    const server_config_t *server = ab_config_server(r->server);
+    process_t *process = ab_process();
+    bearer_issuer_access_t *access = apr_pcalloc(r->pool, sizeof(*access));
+    bearer_settings_t *settings = apr_palloc(r->pool, sizeof(*settings));
+    const char *error = NULL;
+
+    bearer_settings_resolve(settings, server->global->defaults, &server->settings,
+                            &issuer->settings, NULL);
+    access->issuer = issuer;
+    access->settings = settings;
+    access->plain_http = server->global->plain_http;
+    access->world = &process->world;
+    memset(login, 0, sizeof(*login));
+    login->access = access;
+    login->redirect_uri = ab_browser_own_callback(browser, issuer, r->pool);
+    login->post = post;
+    login->post_baton = ab_process_client(process, server, issuer->index);
+    login->pushes = ab_shared_pushes(issuer->index);
+    login->flying = process->waiting;
+    login->metadata = bearer_keyset_metadata(process->keysets[issuer->index],
+                                             &error, r->pool);
+    if (!login->metadata) {
+        return bearer_refuse(why, r->pool, BEARER_LOGIN_ISSUER, "the metadata of "
+                             "issuer %s is not to be had: %s",
+                             bearer_text_quote(r->pool, issuer->url),
+                             error ? error : "AuthBearerMetadata off?");
+    }
+    return BEARER_OK;
+}
+
+static bearer_reason_t keys_of(void *baton, const bearer_issuer_t *issuer,
+                               int unknown_kid, const char *kid,
+                               bearer_jwks_t **set, bearer_refusal_t *why,
+                               apr_pool_t *p)
+{
+    bearer_keyset_t *keyset = ab_process()->keysets[issuer->index];
+
+    (void)baton;
+    return unknown_kid ? bearer_keyset_refresh_for_kid(keyset, kid, set, why, p)
+                       : bearer_keyset_acquire(keyset, set, why, p);
+}
+
+void ab_browser_judgement(bearer_judgement_t *j, request_rec *r,
+                          const bearer_expected_t *expected)
+{
+    const server_config_t *server = ab_config_server(r->server);
+
+    memset(j, 0, sizeof(*j));
+    j->p = r->pool;
+    j->now = bearer_world_now(&ab_process()->world);
+    j->issuers = server->issuers;
+    j->defaults = server->global->defaults;
+    j->server = &server->settings;
+    j->method = "cookie";
+    j->keys = keys_of;
+    j->expected = expected;
+}
+
+json_t *ab_browser_body(const bearer_login_t *login,
+                        const bearer_tokens_t *tokens, json_t *claims)
+{
+    const struct {
+        const char *name, *value;
+    } rows[] = {
+        { BEARER_SESSION_CLIENT, login->access->settings->client_id },
+        { BEARER_SESSION_ID_TOKEN, tokens->id_token },
+        { BEARER_SESSION_ACCESS_TOKEN, tokens->access_token },
+        { BEARER_SESSION_REFRESH_TOKEN, tokens->refresh_token },
+        { BEARER_SESSION_SCOPE, tokens->scope },
+    };
+    json_t *body = json_object();
+    apr_size_t i;
+
+    for (i = 0; body && i < sizeof(rows) / sizeof(rows[0]); i++) {
+        if (rows[i].value) {
+            json_object_set_new(body, rows[i].name, json_string(rows[i].value));
+        }
+    }
+    if (body) {
+        /* so that `Require scope` means the same on both paths */
+        if (tokens->scope && !json_object_get(claims, "scope")) {
+            json_object_set_new(claims, "scope", json_string(tokens->scope));
+        }
+        json_object_set(body, BEARER_SESSION_CLAIMS, claims);
+    }
+    return body;
+}

@@ -1,0 +1,36 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/**
+ * @file environment.c
+ * What the environment of a request says of a refusal and of the token, and the log
+ * of the claims that it does not get.
+ */
+#include "environment.h"
+
+APLOG_USE_MODULE(auth_bearer);
+
+void ab_environment_refusal(request_rec *r, bearer_reason_t reason)
+{
+    apr_table_setn(r->subprocess_env, "BEARER_ERROR",
+                   bearer_category_name(bearer_reason_category(reason)));
+    apr_table_setn(r->subprocess_env, "BEARER_ERROR_CHECK",
+                   bearer_reason_name(reason));
+}
+
+void ab_environment_token_id(request_rec *r, const credential_t *credential)
+{
+    if (credential && credential->token && credential->len) {
+        apr_table_setn(r->subprocess_env, "BEARER_TOKEN_ID",
+                       bearer_revocation_token_id(NULL, credential->token,
+                                                  credential->len, r->pool));
+    }
+}
+
+void ab_environment_left_out(request_rec *r, const apr_array_header_t *left_out)
+{
+    int i;
+
+    for (i = 0; i < left_out->nelts && !r->main && !r->prev; i++) {
+        ab_log(APLOG_INFO, r, AB(0105) "%s",
+               APR_ARRAY_IDX(left_out, i, const char *));
+    }
+}

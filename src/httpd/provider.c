@@ -1,0 +1,166 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/**
+ * @file provider.c
+ * What the providers of the chain need: a judgement with the issuers, keys, tenants
+ * and revocations of this place, and what the place itself says.
+ */
+#include "provider.h"
+
+const char ab_provider_cross_site[] =
+    "a request that changes state came with a cookie or a Basic password from "
+    "another site (Sec-Fetch-Site, Origin)";
+
+/* The issuer's layer is known now, where it has one. */
+const bearer_settings_t *ab_provider_settings(attempt_t *a,
+                                              const bearer_issuer_t *issuer)
+{
+    bearer_settings_t *settings;
+
+    if (!issuer || !issuer->settings.set) {
+        return a->settings;
+    }
+    settings = apr_palloc(a->r->pool, sizeof(*settings));
+    bearer_settings_resolve(settings, a->server->global->defaults,
+                            &a->server->settings, &issuer->settings,
+                            &a->dir->settings);
+    return settings;
+}
+
+/* What the throttle knows the token (and the cookies) by; worked out for those
+ * only who have something against them. An empty token is not the same one each
+ * time, but none: each counts. */
+const bearer_throttle_token_t *ab_provider_presented(attempt_t *a)
+{
+    const bearer_sha256_piece_t pieces[] = {
+        {a->credential->token, a->credential->len},
+        {a->cookies, a->cookies ? strlen(a->cookies) : 0}
+    };
+    unsigned char digest[BEARER_SHA256_SIZE];
+
+    if (!a->presented.digest && (pieces[0].len || pieces[1].len)
+        && bearer_sha256_of(a->process->sha256, digest, pieces, 2)
+               == APR_SUCCESS) {
+        memcpy(&a->presented.digest, digest, sizeof(a->presented.digest));
+        memcpy(&a->presented.policy, a->key, sizeof(a->presented.policy));
+    }
+    return &a->presented;
+}
+
+static const apr_array_header_t *tenants_of(void *baton,
+                                            const bearer_issuer_t *issuer,
+                                            apr_pool_t *p)
+{
+    attempt_t *a = baton;
+    bearer_tenants_t *tenants = a->process->tenants[issuer->index];
+
+    if (tenants && !a->tenants_version) {
+        a->tenants_version = bearer_tenants_version(tenants, p);
+    }
+    return tenants ? bearer_tenants_get(tenants, p) : NULL;
+}
+
+/* The key set to ask, to be released: the issuer's, or where its URL names the
+ * tenant, that tenant's; NULL: not a tenant, or none is free. A token must not decide
+ * what is fetched or kept, so the tenant is admitted here, before the judge's own
+ * check. */
+static bearer_keyset_t *keyset_of(attempt_t *a, const bearer_issuer_t *issuer)
+{
+    bearer_keyset_t *keyset = a->process->keysets[issuer->index];
+    const char *tenant = a->judgement.tenant;
+
+    if (!tenant) {
+        return keyset;
+    }
+    return bearer_issuer_tenant_admitted(issuer, tenant,
+                                         tenants_of(a, issuer, a->r->pool))
+        ? bearer_keyset_of_tenant(keyset, tenant) : NULL;
+}
+
+static int keys_at_hand(void *baton, const bearer_issuer_t *issuer)
+{
+    bearer_keyset_t *keyset = keyset_of(baton, issuer);
+
+    int at_hand = keyset && bearer_keyset_at_hand(keyset);
+
+    bearer_keyset_release(keyset);
+    return at_hand;
+}
+
+static bearer_reason_t keys_of(void *baton, const bearer_issuer_t *issuer,
+                               int unknown_kid, const char *kid,
+                               bearer_jwks_t **set, bearer_refusal_t *why,
+                               apr_pool_t *p)
+{
+    attempt_t *a = baton;
+    bearer_keyset_t *keyset = keyset_of(a, issuer);
+    bearer_reason_t reason;
+
+    if (!keyset) {
+        return bearer_refuse(why, p, BEARER_KEYS, "the keys of %d tenants are being "
+                             "used or fetched just now, which is as many as are kept",
+                             BEARER_KEYSET_MAX_TENANTS);
+    }
+    if (unknown_kid) {
+        a->generation = 0;
+        reason = bearer_keyset_refresh_for_kid(keyset, kid, set, why, p);
+    } else {
+        /* Read before the keys are: if they change meanwhile, the next look-up
+         * finds another number and judges again. */
+        a->generation = bearer_keyset_generation(a->process->keysets[issuer->index]);
+        reason = bearer_keyset_acquire(keyset, set, why, p);
+    }
+    bearer_keyset_release(keyset);
+    return reason;
+}
+
+static bearer_reason_t ask_revoked(void *baton, const char *iss, const char *jti,
+                                   const char *token, apr_size_t len,
+                                   bearer_refusal_t *why, apr_pool_t *p)
+{
+    attempt_t *a = baton;
+
+    return bearer_revocation_ask_token(a->process->revocations, iss, jti, token, len,
+                                       a->revocable, why, p);
+}
+
+void ab_provider_policy(const attempt_t *a, unsigned char *policy)
+{
+    const bearer_sha256_piece_t pieces[] = {
+        {a->server->digest, BEARER_SHA256_SIZE},
+        {a->dir->digest, BEARER_SHA256_SIZE}
+    };
+
+    if (bearer_sha256_of(a->process->sha256, policy, pieces, 2)
+        != APR_SUCCESS) {
+        memset(policy, 0, BEARER_SHA256_SIZE);
+    }
+}
+
+void ab_provider_begin(attempt_t *a, const char *method)
+{
+    bearer_judgement_t *j = &a->judgement;
+
+    memset(j, 0, sizeof(*j));
+    a->tenants_version = 0;
+    j->p = a->r->pool;
+    j->now = bearer_world_now(&a->process->world);
+    j->issuers = a->server->issuers;
+    j->defaults = a->server->global->defaults;
+    j->server = &a->server->settings;
+    j->dir = &a->dir->settings;
+    j->common = a->server->common;
+    j->method = method;
+    j->keys = keys_of;
+    j->keys_at_hand = keys_at_hand;
+    j->keys_baton = a;
+    j->tenants = tenants_of;
+    j->tenants_baton = a;
+    j->observe = a->process->observe;
+    j->observe_baton = a->process->observe_baton;
+    j->keep_going = j->observe != NULL;
+    j->headers = j->keep_going ? NULL : a->process->headers;
+    if (a->process->revocations) {
+        j->revoked = ask_revoked;
+        j->revoked_baton = a;
+    }
+}

@@ -1,0 +1,129 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/**
+ * @file refuse.c
+ * A refusal of a request: its status by the table of answer.c, and the headers, the
+ * environment and the line of the log that go with it.
+ */
+#include "refuse.h"
+
+#include "answer.h"
+#include "environment.h"
+
+#include "judge/challenge.h"
+#include "trust/resource.h"
+
+APLOG_USE_MODULE(auth_bearer);
+
+/* httpd keeps AuthName ready to stand between quotes, with its own quotes
+ * escaped; the challenge does its own quoting. */
+static const char *realm(request_rec *r)
+{
+    const char *name = ap_auth_name(r);
+    char *plain, *to;
+
+    if (!name || !*name) {
+        return r->server->server_hostname;
+    }
+    plain = to = apr_palloc(r->pool, strlen(name) + 1);
+    for (; *name; name++) {
+        if (name[0] != '\\' || name[1] != '"') {
+            *to++ = *name;
+        }
+    }
+    *to = '\0';
+    return plain;
+}
+
+static void challenge(request_rec *r, bearer_category_t category,
+                      const apr_array_header_t *scopes)
+{
+    const bearer_settings_t *settings = ab_config_of(r);
+    bearer_challenge_t c = { NULL, category, NULL, NULL, NULL, 0 };
+
+    c.realm = realm(r);
+    c.bare = !settings->challenge;
+    if (category != BEARER_CATEGORY_REQUEST) {  /* 401, and 403 for a scope */
+        c.resource_metadata = settings->resource ? settings->resource->metadata
+                                                 : NULL;
+    }
+    if (category == BEARER_CATEGORY_SCOPE || category == BEARER_CATEGORY_NO_CREDENTIAL) {
+        c.scopes = scopes;
+    }
+    if (category == BEARER_CATEGORY_AUTHENTICATION) {
+        c.login = settings->login.parameters;
+    }
+    apr_table_setn(r->err_headers_out, "WWW-Authenticate",
+                   bearer_challenge_write(&c, r->pool));
+    if (ab_credential_from(settings, BEARER_FROM_BASIC)) {
+        apr_table_addn(r->err_headers_out, "WWW-Authenticate",
+                       bearer_challenge_basic(c.realm, r->pool));
+    }
+}
+
+/* What is known of the token, as far as it may be logged. */
+static const char *about(request_rec *r, const credential_t *credential,
+                         const bearer_judgement_t *j)
+{
+    const char *text = "";
+
+    if (j && j->issuer) {
+        text = apr_psprintf(r->pool, ", issuer %s",
+                            bearer_text_quote(r->pool, j->iss));
+    }
+    if (j && j->jws.kid) {
+        text = apr_psprintf(r->pool, "%s, kid %s", text,
+                            bearer_text_quote(r->pool, j->jws.kid));
+    }
+    if (credential && credential->token && credential->len) {
+        text = apr_psprintf(r->pool, "%s, token %s", text,
+                            bearer_revocation_token_id(NULL, credential->token,
+                                                       credential->len, r->pool));
+    }
+    if (r->user && *r->user) {
+        text = apr_psprintf(r->pool, "%s, user %s", text,
+                            bearer_text_fingerprint(r->pool, r->user,
+                                                    strlen(r->user)));
+    }
+    return text;
+}
+
+int ab_refuse(request_rec *r, bearer_reason_t reason, const char *detail,
+              const ab_refused_t *more)
+{
+    static const ab_refused_t nothing;
+    bearer_category_t category = bearer_reason_category(reason);
+    const ab_answer_t *answer = ab_answer_of(reason);
+    request_t *own = ab_request(r);
+
+    more = more ? more : &nothing;
+    own->reason = reason;
+    ab_status_refused(more->j && more->j->issuer ? more->j->issuer
+                      : own->principal ? own->principal->issuer : NULL,
+                      reason);
+    ab_environment_refusal(r, reason);
+    ab_environment_token_id(r, own->credential);
+    if (answer->challenge) {
+        challenge(r, category, more->scopes);
+    }
+    if (answer->retry) {
+        apr_table_setn(r->err_headers_out, "Retry-After",
+                       apr_psprintf(r->pool, "%u",
+                                    more->retry ? more->retry
+                                                : ANSWER_RETRY_AFTER));
+    }
+    if (apr_table_get(r->headers_in, "Origin")) {
+        apr_table_mergen(r->err_headers_out, "Access-Control-Expose-Headers",
+                         "WWW-Authenticate");
+    }
+    ab_log(answer->level, r,
+           "%srefused, %s/%s: %s%s", bearer_reason_number(reason),
+           bearer_category_name(category), bearer_reason_name(reason),
+           detail ? detail : "no detail",
+           about(r, own->credential, more->j));
+    ab_page_prepare(r, answer->status, reason);
+    /* an error document may be anybody's; fixups are not reached any more */
+    ab_credential_get(r);
+    ab_scrub_credential(r, own->settings ? own->settings
+                                             : ab_config_of(r), 0);
+    return answer->status;
+}

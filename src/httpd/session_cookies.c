@@ -1,0 +1,115 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/**
+ * @file session_cookies.c
+ * The cookies that a session store is asked about (AuthBearerSessionCheck): which
+ * of the client's they are, and how they are taken out of the request like a token.
+ */
+#include "session_cookies.h"
+
+#include "base/cookie.h"
+#include "judge/credential_syntax.h"
+
+/** Where the credential of a check by cookie was. No AuthBearerTokenFrom has an
+ *  empty name. */
+static const bearer_from_t in_cookies = { BEARER_FROM_COOKIE, "" };
+
+const credential_t ab_session_credential = {
+    .reason = BEARER_NO_CREDENTIAL,  /* there is no token to pass on */
+    .from = &in_cookies
+};
+
+int ab_session_in_chain(const bearer_settings_t *settings)
+{
+    int i;
+
+    for (i = 0; i < settings->providers->nelts; i++) {
+        if (APR_ARRAY_IDX(settings->providers, i, int) == BEARER_PROVIDER_SESSION) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* The check of a place whose chain has the provider; or NULL. */
+static const bearer_session_check_t *in_force(const bearer_settings_t *settings)
+{
+    return settings->session_check && ab_session_in_chain(settings)
+        ? settings->session_check : NULL;
+}
+
+/* The Cookie field as it was before a check's cookies were taken out of it. */
+static const char *cookie_field(const request_rec *r)
+{
+    const request_rec *q;
+
+    for (q = r; q; q = ab_request_parent(q)) {
+        const request_t *record = ab_request_peek(q);
+
+        if (record && record->checked_cookies) {
+            return record->checked_cookies;
+        }
+    }
+    return apr_table_get(r->headers_in, "Cookie");
+}
+
+/* Where no cookies are named all are sent, but not this module's own, and none
+ * that is a token for somebody else. */
+static const char *without_own(request_rec *r, const bearer_settings_t *settings,
+                               const char *field)
+{
+    int i;
+
+    field = bearer_cookie_strip(field, r->pool);
+    for (i = 0; field && i < settings->token_from->nelts; i++) {
+        const bearer_from_t *from = &APR_ARRAY_IDX(settings->token_from, i,
+                                                   bearer_from_t);
+
+        if (from->kind == BEARER_FROM_COOKIE) {
+            field = bearer_syntax_without_cookie(field, from->name, r->pool);
+        }
+    }
+    return field;
+}
+
+const char *ab_session_cookies(request_rec *r,
+                               const bearer_settings_t *settings)
+{
+    const bearer_session_check_t *check = in_force(settings);
+    const char *field;
+
+    if (!check || !bearer_session_check_by_cookie(check)) {
+        return NULL;
+    }
+    field = cookie_field(r);
+    if (field && !check->cookies) {
+        field = without_own(r, settings, field);
+    }
+    return bearer_session_check_cookies(check, field, r->pool);
+}
+
+void ab_session_strip(request_rec *r, const bearer_settings_t *settings,
+                      int keep)
+{
+    const bearer_session_check_t *check = in_force(settings);
+    const request_t *record = ab_request_principal(r);
+    const char *field, *kept;
+
+    if (!check || !bearer_session_check_by_cookie(check)
+        || (keep && record && record->winner == &ab_session_credential)) {
+        return;
+    }
+    field = apr_table_get(r->headers_in, "Cookie");
+    kept = field && check->cookies
+        ? bearer_syntax_without_cookies(field, check->cookies, r->pool) : NULL;
+    if (kept == field) {
+        return;
+    }
+    if (!ab_request(r)->checked_cookies) {
+        ab_request(r)->checked_cookies = field;
+    }
+    if (kept) {
+        apr_table_setn(r->headers_in, "Cookie", kept);
+    } else {
+        apr_table_unset(r->headers_in, "Cookie");
+    }
+}

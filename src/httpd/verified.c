@@ -1,0 +1,167 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/**
+ * @file verified.c
+ * Tokens that were verified before: found again by their policy and all of their
+ * bytes, kept for as long as their times, keys and tenants allow, and vouched for
+ * where their address is throttled.
+ */
+#include "verified.h"
+
+#include "environment.h"
+
+#include "judge/exports.h"
+
+/* The key of the verified-token cache: of the policy and of the whole token. The
+ * signature must be part of it, or a forged one would be taken for the token
+ * verified before. */
+void ab_verified_key(attempt_t *a)
+{
+    const bearer_sha256_piece_t pieces[] = {
+        {a->server->digest, BEARER_SHA256_SIZE},
+        {a->dir->digest, BEARER_SHA256_SIZE},
+        {a->credential->token, a->credential->len}
+    };
+
+    a->keyed = bearer_sha256_of(a->process->sha256, a->key, pieces, 3)
+               == APR_SUCCESS;
+}
+
+static apr_status_t release_entry(void *entry)
+{
+    bearer_tokencache_release(entry);
+    return APR_SUCCESS;
+}
+
+/** What did not depend on keys: an introspection answer is good for its time. */
+#define NO_KEYS 1
+
+static apr_uint64_t keys_generation(const process_t *process,
+                                    const bearer_issuer_t *issuer)
+{
+    return bearer_keyset_generation(process->keysets[issuer->index]);
+}
+
+/* The content of a tenants file counts like keys: above their numbers. */
+static apr_uint64_t with_tenants(apr_uint64_t generation, apr_uint64_t version)
+{
+    return generation + (version << 40);
+}
+
+static apr_uint64_t generation_now(const process_t *process,
+                                   const bearer_principal_t *principal,
+                                   apr_pool_t *p)
+{
+    bearer_tenants_t *tenants = process->tenants[principal->issuer->index];
+    apr_uint64_t generation = strcmp(principal->method, "jwt") == 0
+        ? keys_generation(process, principal->issuer) : NO_KEYS;
+
+    return tenants ? with_tenants(generation, bearer_tenants_version(tenants, p))
+                   : generation;
+}
+
+const bearer_principal_t *ab_verified_find(attempt_t *a, bearer_refusal_t *why)
+{
+    process_t *process = a->process;
+    bearer_tokencache_entry_t *entry;
+    const bearer_principal_t *principal;
+
+    why->reason = BEARER_OK;
+    if (!process->tokens || !a->keyed) {
+        return NULL;
+    }
+    /* without skew: a token in its last seconds is judged in full */
+    principal = bearer_tokencache_get(process->tokens, &entry, a->key,
+                                      apr_time_now(), 0);
+    if (!principal) {
+        return NULL;
+    }
+    if (bearer_tokencache_generation(entry)
+        != generation_now(process, principal, a->r->pool)) {
+        bearer_tokencache_drop(entry);
+        bearer_tokencache_release(entry);
+        return NULL;
+    }
+    apr_pool_cleanup_register(a->r->pool, entry, release_entry,
+                              apr_pool_cleanup_null);
+    if (process->revocations
+        && bearer_revocation_ask(process->revocations, principal->iss,
+                                 principal->jti, principal->token_digest, why,
+                                 a->r->pool) != BEARER_OK) {
+        return NULL;
+    }
+    return principal;
+}
+
+/* Until when its age allows it; 0: for ever. An issuer that has just called a
+ * token active knows its age, unless the administrator says otherwise. */
+static apr_time_t aged(const attempt_t *a, apr_uint64_t generation,
+                       apr_time_t issued)
+{
+    const bearer_settings_t *settings = &a->judgement.settings;
+
+    return issued && settings->max_token_age
+        && (generation != NO_KEYS || bearer_settings_has(settings, MAX_TOKEN_AGE))
+        ? issued + settings->max_token_age : 0;
+}
+
+/* until: 0: as long as its times allow */
+static void remember(attempt_t *a, apr_uint64_t generation, apr_time_t until)
+{
+    const bearer_principal_t *judged = a->judgement.principal;
+    apr_time_t old = aged(a, generation, judged->issued);
+    apr_array_header_t *left_out;
+    bearer_principal_t *keep;
+
+    if (!a->process->tokens || !a->keyed || !generation) {
+        return;
+    }
+    if (judged->issuer->tenants_file) {
+        if (!a->tenants_version) {
+            return;
+        }
+        generation = with_tenants(generation, a->tenants_version);
+    }
+    if (old && (!until || old < until)) {
+        until = old;
+    }
+    keep = apr_pmemdup(a->r->pool, judged, sizeof(*keep));
+    if (!a->process->revocations && a->credential->len) {  /* nobody asked for it yet */
+        bearer_revocation_token_digest(a->process->sha256, a->revocable,
+                                       a->credential->token, a->credential->len);
+    }
+    memcpy(keep->token_digest, a->revocable, sizeof(keep->token_digest));
+    left_out = apr_array_make(a->r->pool, 1, sizeof(const char *));
+    bearer_exports_prepare(keep, ab_provider_settings(a, keep->issuer), left_out,
+                           a->r->pool);
+    ab_environment_left_out(a->r, left_out);
+    a->judgement.principal = keep;
+    bearer_tokencache_put(a->process->tokens, a->key, keep, generation, until);
+}
+
+/* For when its address is throttled: a child of the next generation knows nothing
+ * of what this one has verified. */
+static void vouch(attempt_t *a)
+{
+    if (a->throttling && a->process->tokens) {
+        bearer_vouch(ab_shared_vouched(), ab_provider_presented(a)->digest);
+    }
+}
+
+void ab_verified_keep_until(attempt_t *a, apr_time_t until)
+{
+    if (until) {
+        vouch(a);
+        remember(a, NO_KEYS, until);
+    }
+}
+
+void ab_verified_keep(attempt_t *a)
+{
+    if (a->keyed) {
+        vouch(a);
+        /* one that is used once is not worth its place */
+        if (bearer_tokencache_note(a->process->tokens, a->key)) {
+            remember(a, a->generation, 0);
+        }
+    }
+}
