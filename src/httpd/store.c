@@ -7,37 +7,16 @@
  * sealed: who can write to redis must not be able to add a key. Key sets have a
  * second copy on this host (handover.c), for when the cache has lost them.
  */
-#include "remote.h"
-#include "store_redis.h"
-
-#include <stdatomic.h>
-#include <stdlib.h>
+#include "store_inside.h"
 
 #include "login/session.h"
 
 APLOG_USE_MODULE(auth_bearer);
 
-#define MUTEX_TYPE "auth-bearer"
-/* Guards of httpd-traps: a past expiry wraps (redis), 30 days and more are an
- * absolute time (memcache). */
-#define MIN_LIFE apr_time_from_sec(1)
-#define MAX_LIFE apr_time_from_sec(29 * 24 * 3600)
 /* A lease among hosts: two takers see each other within the one, and a host that
  * died keeps the others waiting for the other. */
 #define LEASE_SETTLES apr_time_from_msec(20)
 #define LEASE_MAX apr_time_from_sec(10)
-
-/** One kind of value. */
-typedef struct kind_t {
-    const char *word;            /**< in for= */
-    const char *id;              /**< socache name, at most 14 characters */
-    struct ap_socache_hints hints;
-    unsigned max_value;          /**< bytes, sealed */
-    const char *default_size;    /**< of a default shmcb; NULL: own memory */
-    int sealed;                  /**< its owner seals what he keeps */
-    int handed_over;             /**< to the next generation; see handover.c */
-    const char *loss;            /**< where the cache cannot be asked */
-} kind_t;
 
 #define KIND_KEYS \
     "bearer-keys", { 32, 4096, 3600 * (apr_time_t)1000000 }, \
@@ -52,25 +31,11 @@ typedef struct kind_t {
 
 /* By store_kind_t. */
 static const kind_t kinds[] = {
-#define X(symbol, word) { word, KIND_##symbol },
+#define X(symbol, word) { STORE_##symbol, word, KIND_##symbol },
     AB_STORES(X)
 #undef X
 };
 
-/** A store in a process. */
-typedef struct store_t {
-    const store_config_t *config;
-    const kind_t *kind;
-    bearer_cache_t cache;
-    bearer_seal_t *seal;         /**< NULL: stays in this host's memory */
-    remote_t *remote;            /**< NULL: not over the network */
-    server_rec *server;
-} store_t;
-
-/** Values of so many bytes did not fit in shared memory (0: none yet): httpd logs
- *  each, so they are not tried again. */
-static atomic_uint too_long[STORE_KINDS];
-static apr_global_mutex_t *mutex;
 static store_t stores[STORE_KINDS];  /* filled in post_config */
 
 const char *ab_store_word(store_kind_t kind)
@@ -111,9 +76,7 @@ int ab_store_is_local(store_kind_t kind)
 int ab_store_pre_config(apr_pool_t *pconf)
 {
     memset(stores, 0, sizeof(stores));
-    mutex = NULL;
-    return ap_mutex_register(pconf, MUTEX_TYPE, NULL, APR_LOCK_DEFAULT, 0)
-        == APR_SUCCESS ? OK : HTTP_INTERNAL_SERVER_ERROR;
+    return ab_store_value_pre_config(pconf);
 }
 
 /* ---- start -------------------------------------------------------------- */
@@ -148,7 +111,7 @@ static remote_t *make_remote(const store_t *store, apr_pool_t *pconf)
 {
     const kind_t *kind = store->kind;
     remote_config_t config = { store->config, kind->id, &kind->hints,
-                               (int)(kind - kinds), kind->word, kind->loss,
+                               (int)kind->number, kind->word, kind->loss,
                                kind->handed_over, store->server };
 
     return ab_store_redis_has(store->config)
@@ -217,212 +180,10 @@ int ab_store_post_config(apr_pool_t *pconf, apr_pool_t *ptemp, server_rec *s)
                      "all the same, but each child keeps issuers' answers for "
                      "itself (a2enmod socache_shmcb)");
     }
-    if (status == OK
-        && ap_global_mutex_create(&mutex, NULL, MUTEX_TYPE, NULL, s, pconf, 0)
-           != APR_SUCCESS) {
-        status = HTTP_INTERNAL_SERVER_ERROR;  /* httpd has logged why */
-    }
-    return status;
-}
-
-void ab_store_child_init(apr_pool_t *p, server_rec *s)
-{
-    apr_status_t rv;
-
-    if (!mutex) {
-        return;
-    }
-    rv = apr_global_mutex_child_init(&mutex, apr_global_mutex_lockfile(mutex), p);
-    if (rv != APR_SUCCESS) {
-        ap_log_error(APLOG_MARK, APLOG_ERR, rv, s, AB(0404) "a child could "
-                     "not open the cache's lock");
-    }
+    return status == OK ? ab_store_value_post_config(pconf, s) : status;
 }
 
 /* ---- the provider ------------------------------------------------------- */
-
-/* Only shared memory wants a lock, reads included (they move data); for redis
- * and memcache, where it would be held over the network, see remote.c. */
-static void lock(const store_t *store)
-{
-    if (store->config->provider->flags & AP_SOCACHE_FLAG_NOTMPSAFE) {
-        apr_global_mutex_lock(mutex);
-    }
-}
-
-static void unlock(const store_t *store)
-{
-    if (store->config->provider->flags & AP_SOCACHE_FLAG_NOTMPSAFE) {
-        apr_global_mutex_unlock(mutex);
-    }
-}
-
-static apr_status_t ask(const store_t *store, const unsigned char *key,
-                        unsigned char *buffer, unsigned *size, apr_pool_t *ptemp)
-{
-    apr_status_t rv;
-
-    if (store->remote) {
-        return ab_remote_retrieve(store->remote, key, buffer, size, ptemp);
-    }
-    lock(store);
-    rv = store->config->provider->retrieve(store->config->instance, store->server,
-                                           key, BEARER_CACHE_KEY_SIZE, buffer, size,
-                                           ptemp);
-    unlock(store);
-    return rv == APR_SUCCESS || ab_store_redis_has(store->config)
-        ? rv : APR_NOTFOUND;
-}
-
-/* The value as it is kept: in a buffer that malloc() made, because a pool would
- * keep so large a block. NULL: not there. */
-static unsigned char *retrieve(const store_t *store, const unsigned char *key,
-                               unsigned *size, apr_status_t *status,
-                               apr_pool_t *p)
-{
-    unsigned char *buffer = malloc(store->kind->max_value);
-    apr_pool_t *ptemp;
-    apr_status_t rv = APR_EGENERAL;
-
-    *size = store->kind->max_value;
-    if (buffer && apr_pool_create(&ptemp, p) == APR_SUCCESS) {
-        rv = ask(store, key, buffer, size, ptemp);
-        apr_pool_destroy(ptemp);
-    }
-    if (rv != APR_SUCCESS) {
-        free(buffer);
-        buffer = NULL;
-        rv = rv == APR_EGENERAL ? rv : APR_NOTFOUND;
-    }
-    *status = rv;
-    return buffer;
-}
-
-/* Shared memory refuses nothing but what is longer than a part of it. */
-static int is_too_long(const store_t *store, apr_size_t len)
-{
-    unsigned limit = atomic_load(&too_long[store->kind - kinds]);
-
-    return limit && len >= limit;
-}
-
-static void note_refusal(const store_t *store, apr_size_t len)
-{
-    if (!ab_store_is_foreign(store->config)) {
-        atomic_store(&too_long[store->kind - kinds], (unsigned)len);
-        ap_log_error(APLOG_MARK, APLOG_WARNING, 0, store->server,
-                     AB(0405) "a value of %" APR_SIZE_T_FMT " bytes does not fit into the "
-                     "cache for %s: give it more memory (AuthBearerSOCache)%s", len,
-                     store->kind->word, ab_trace_suffix_here());
-    }
-}
-
-static apr_status_t get_value(const store_t *store, const unsigned char *key,
-                              unsigned char **value, apr_size_t *len,
-                              apr_pool_t *p)
-{
-    apr_status_t rv = APR_SUCCESS;
-    unsigned char *buffer;
-    unsigned size;
-
-    if (!store->config->provider) {
-        return APR_NOTFOUND;
-    }
-    buffer = retrieve(store, key, &size, &rv, p);
-    if (!buffer) {
-        return rv;
-    }
-    if (store->seal) {
-        rv = bearer_seal_open(value, len, store->seal, key, BEARER_CACHE_KEY_SIZE,
-                              buffer, size, p);
-    } else {
-        *value = apr_pmemdup(p, buffer, size);
-        *len = size;
-    }
-    free(buffer);
-    return rv == APR_SUCCESS ? APR_SUCCESS : APR_NOTFOUND;
-}
-
-static apr_status_t hand_over(const store_t *store, const unsigned char *key,
-                              const bearer_cache_entry_t *entry,
-                              bearer_redis_when_t when, apr_pool_t *p)
-{
-    unsigned char *value = (unsigned char *)(apr_uintptr_t)entry->value;
-    apr_status_t rv;
-
-    if (when != BEARER_REDIS_ALWAYS) {
-        return ab_store_redis_set(store->config->instance, key, entry, when, p);
-    }
-    if (store->remote) {
-        return ab_remote_store(store->remote, key, value, (unsigned)entry->len,
-                               entry->expires, p);
-    }
-    lock(store);
-    rv = store->config->provider->store(store->config->instance, store->server, key,
-                                        BEARER_CACHE_KEY_SIZE, entry->expires, value,
-                                        (unsigned)entry->len, p);
-    unlock(store);
-    return rv;
-}
-
-/* when: anything but BEARER_REDIS_ALWAYS is for our own client only. */
-static apr_status_t put_when(const store_t *store, const unsigned char *key,
-                             const bearer_cache_entry_t *entry,
-                             bearer_redis_when_t when, apr_pool_t *p)
-{
-    bearer_cache_entry_t kept = *entry;
-    apr_time_t now = apr_time_now();
-    unsigned char *sealed = (unsigned char *)(apr_uintptr_t)entry->value;
-    apr_status_t rv;
-
-    if (!store->config->provider) {
-        return APR_NOTFOUND;
-    }
-    if (store->seal
-        && bearer_seal_close(&sealed, &kept.len, store->seal, key,
-                             BEARER_CACHE_KEY_SIZE, entry->value, entry->len, NULL, p)
-           != APR_SUCCESS) {
-        return APR_EGENERAL;
-    }
-    kept.value = sealed;
-    if (kept.len > store->kind->max_value || kept.expires < now + MIN_LIFE
-        || is_too_long(store, kept.len)) {
-        return APR_EINVAL;
-    }
-    kept.expires = kept.expires < now + MAX_LIFE ? kept.expires : now + MAX_LIFE;
-    rv = hand_over(store, key, &kept, when, p);
-    if (rv != APR_SUCCESS) {
-        note_refusal(store, kept.len);
-    }
-    return rv;
-}
-
-static apr_status_t put_value(const store_t *store, const unsigned char *key,
-                              const unsigned char *value, apr_size_t len,
-                              apr_time_t expires, apr_pool_t *p)
-{
-    const bearer_cache_entry_t entry = { BEARER_KEPT_MARK, value, len, expires, NULL, 0 };
-
-    return put_when(store, key, &entry, BEARER_REDIS_ALWAYS, p);
-}
-
-static apr_status_t remove_value(const store_t *store, const unsigned char *key,
-                                 apr_pool_t *p)
-{
-    apr_status_t rv = APR_SUCCESS;
-
-    if (store->remote) {
-        return ab_remote_remove(store->remote, key, p);
-    }
-    if (store->config->provider) {
-        lock(store);
-        rv = store->config->provider->remove(store->config->instance,
-                                             store->server, key,
-                                             BEARER_CACHE_KEY_SIZE, p);
-        unlock(store);
-    }
-    return rv;
-}
 
 /* ---- leases ------------------------------------------------------------- */
 
@@ -439,8 +200,8 @@ static int held_elsewhere(const store_t *store, const unsigned char *key,
     among_hosts_t lease;
     apr_size_t len;
 
-    if (get_value(store, key, &value, &len, p) != APR_SUCCESS
-        || len != sizeof(lease)) {
+    if (ab_store_value_get(store, key, &value, &len, p) != APR_SUCCESS
+                 || len != sizeof(lease)) {
         return 0;
     }
     memcpy(&lease, value, sizeof(lease));
@@ -467,10 +228,12 @@ static int lease_among_hosts(const store_t *store, const unsigned char *key,
     memcpy(lease.host, ab_shared_host(), sizeof(lease.host));
     lease.until = entry.expires;
     if (ab_store_redis_has(store->config)) {
-        return put_when(store, key, &entry, BEARER_REDIS_IF_ABSENT, p) != APR_EEXIST
+        return ab_store_value_put_when(store, key, &entry, BEARER_REDIS_IF_ABSENT, p)
+                   != APR_EEXIST
             || !held_elsewhere(store, key, now, p);
     }
-    if (put_when(store, key, &entry, BEARER_REDIS_ALWAYS, p) != APR_SUCCESS) {
+    if (ab_store_value_put_when(store, key, &entry, BEARER_REDIS_ALWAYS, p)
+        != APR_SUCCESS) {
         return 1;
     }
     apr_sleep(LEASE_SETTLES);
@@ -505,7 +268,7 @@ static void unlease(const bearer_cache_t *cache, const unsigned char *key,
     const store_t *store = cache->baton;
 
     if (is_among_hosts(store) && !held_elsewhere(store, key, apr_time_now(), p)) {
-        (void)remove_value(store, key, p);
+        (void)ab_store_value_remove(store, key, p);
     }
     ab_shared_unlease(key);
 }
@@ -541,7 +304,7 @@ static apr_status_t get(const bearer_cache_t *cache, const unsigned char *key,
                         unsigned char **value, apr_size_t *len, apr_pool_t *p)
 {
     const store_t *store = cache->baton;
-    apr_status_t rv = get_value(store, key, value, len, p);
+    apr_status_t rv = ab_store_value_get(store, key, value, len, p);
     apr_time_t expires;
 
     if (!store->kind->handed_over) {
@@ -550,7 +313,7 @@ static apr_status_t get(const bearer_cache_t *cache, const unsigned char *key,
     if (rv != APR_SUCCESS) {
         rv = ab_handover_get(key, value, len, &expires, p);
         if (rv == APR_SUCCESS) {
-            (void)put_value(store, key, *value, *len, expires, p);
+            (void)ab_store_value_put(store, key, *value, *len, expires, p);
         }
     } else if (store->seal) {
         keep_at_home(key, *value, *len, p);
@@ -567,7 +330,7 @@ static apr_status_t put(const bearer_cache_t *cache, const unsigned char *key,
     if (store->kind->handed_over) {
         ab_handover_put(key, value, len, expires);
     }
-    return put_value(store, key, value, len, expires, p);
+    return ab_store_value_put(store, key, value, len, expires, p);
 }
 
 static apr_status_t take_out(const bearer_cache_t *cache,
@@ -578,7 +341,7 @@ static apr_status_t take_out(const bearer_cache_t *cache,
     if (store->kind->handed_over) {
         ab_handover_remove(key);
     }
-    return remove_value(store, key, p);
+    return ab_store_value_remove(store, key, p);
 }
 
 /* For values that their owner seals. */
@@ -595,13 +358,13 @@ static apr_status_t get_many(const bearer_cache_t *cache,
 static apr_status_t add(const bearer_cache_t *cache, const unsigned char *key,
                         const bearer_cache_entry_t *entry, apr_pool_t *p)
 {
-    return put_when(cache->baton, key, entry, BEARER_REDIS_IF_ABSENT, p);
+    return ab_store_value_put_when(cache->baton, key, entry, BEARER_REDIS_IF_ABSENT, p);
 }
 
 static apr_status_t replace(const bearer_cache_t *cache, const unsigned char *key,
                             const bearer_cache_entry_t *entry, apr_pool_t *p)
 {
-    return put_when(cache->baton, key, entry, BEARER_REDIS_IF_PRESENT, p);
+    return ab_store_value_put_when(cache->baton, key, entry, BEARER_REDIS_IF_PRESENT, p);
 }
 
 static apr_status_t get_at_home(const bearer_cache_t *cache,

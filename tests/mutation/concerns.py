@@ -75,6 +75,7 @@ CONCERNS = {
     "store_line": "config lasting redis memory",
     "store_own": "lasting memory introspection config status",
     "store_redis": "redis fleet config",
+    "store_value": "introspection lasting fleet cache_away memory redis",
     "throttling": "throttle throttle_shared table",
     "trace": "status silence introspection",
     "verified": "smoke caches revocation introspection throttle vhosts export",

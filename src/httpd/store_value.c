@@ -1,0 +1,233 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/**
+ * @file store_value.c
+ * One value of a store: sealed where it leaves this host, with a life that every
+ * provider understands, and under a lock where the provider wants one.
+ */
+#include "store_inside.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+
+APLOG_USE_MODULE(auth_bearer);
+
+/* Guards of httpd-traps: a past expiry wraps (redis), 30 days and more are an
+ * absolute time (memcache). */
+#define MIN_LIFE apr_time_from_sec(1)
+
+#define MUTEX_TYPE "auth-bearer"
+
+/** Values of so many bytes did not fit in shared memory (0: none yet): httpd logs
+ *  each, so they are not tried again. */
+static atomic_uint too_long[STORE_KINDS];
+
+static apr_global_mutex_t *mutex;
+
+int ab_store_value_pre_config(apr_pool_t *pconf)
+{
+    mutex = NULL;
+    return ap_mutex_register(pconf, MUTEX_TYPE, NULL, APR_LOCK_DEFAULT, 0)
+        == APR_SUCCESS ? OK : HTTP_INTERNAL_SERVER_ERROR;
+}
+
+int ab_store_value_post_config(apr_pool_t *pconf, server_rec *s)
+{
+    return ap_global_mutex_create(&mutex, NULL, MUTEX_TYPE, NULL, s, pconf, 0)
+        == APR_SUCCESS ? OK : HTTP_INTERNAL_SERVER_ERROR;  /* httpd has logged why */
+}
+
+void ab_store_child_init(apr_pool_t *p, server_rec *s)
+{
+    apr_status_t rv;
+
+    if (!mutex) {
+        return;
+    }
+    rv = apr_global_mutex_child_init(&mutex, apr_global_mutex_lockfile(mutex), p);
+    if (rv != APR_SUCCESS) {
+        ap_log_error(APLOG_MARK, APLOG_ERR, rv, s, AB(0404) "a child could "
+                     "not open the cache's lock");
+    }
+}
+
+/* Only shared memory wants a lock, reads included (they move data); for redis
+ * and memcache, where it would be held over the network, see remote.c. */
+static void lock(const store_t *store)
+{
+    if (store->config->provider->flags & AP_SOCACHE_FLAG_NOTMPSAFE) {
+        apr_global_mutex_lock(mutex);
+    }
+}
+
+static void unlock(const store_t *store)
+{
+    if (store->config->provider->flags & AP_SOCACHE_FLAG_NOTMPSAFE) {
+        apr_global_mutex_unlock(mutex);
+    }
+}
+
+static apr_status_t ask(const store_t *store, const unsigned char *key,
+                        unsigned char *buffer, unsigned *size, apr_pool_t *ptemp)
+{
+    apr_status_t rv;
+
+    if (store->remote) {
+        return ab_remote_retrieve(store->remote, key, buffer, size, ptemp);
+    }
+    lock(store);
+    rv = store->config->provider->retrieve(store->config->instance, store->server,
+                                           key, BEARER_CACHE_KEY_SIZE, buffer, size,
+                                           ptemp);
+    unlock(store);
+    return rv == APR_SUCCESS || ab_store_redis_has(store->config)
+        ? rv : APR_NOTFOUND;
+}
+
+/* The value as it is kept: in a buffer that malloc() made, because a pool would
+ * keep so large a block. NULL: not there. */
+static unsigned char *retrieve(const store_t *store, const unsigned char *key,
+                               unsigned *size, apr_status_t *status,
+                               apr_pool_t *p)
+{
+    unsigned char *buffer = malloc(store->kind->max_value);
+    apr_pool_t *ptemp;
+    apr_status_t rv = APR_EGENERAL;
+
+    *size = store->kind->max_value;
+    if (buffer && apr_pool_create(&ptemp, p) == APR_SUCCESS) {
+        rv = ask(store, key, buffer, size, ptemp);
+        apr_pool_destroy(ptemp);
+    }
+    if (rv != APR_SUCCESS) {
+        free(buffer);
+        buffer = NULL;
+        rv = rv == APR_EGENERAL ? rv : APR_NOTFOUND;
+    }
+    *status = rv;
+    return buffer;
+}
+
+/* Shared memory refuses nothing but what is longer than a part of it. */
+static int is_too_long(const store_t *store, apr_size_t len)
+{
+    unsigned limit = atomic_load(&too_long[store->kind->number]);
+
+    return limit && len >= limit;
+}
+
+static void note_refusal(const store_t *store, apr_size_t len)
+{
+    if (!ab_store_is_foreign(store->config)) {
+        atomic_store(&too_long[store->kind->number], (unsigned)len);
+        ap_log_error(APLOG_MARK, APLOG_WARNING, 0, store->server,
+                     AB(0405) "a value of %" APR_SIZE_T_FMT " bytes does not fit into the "
+                     "cache for %s: give it more memory (AuthBearerSOCache)%s", len,
+                     store->kind->word, ab_trace_suffix_here());
+    }
+}
+
+apr_status_t ab_store_value_get(const store_t *store, const unsigned char *key,
+                                unsigned char **value, apr_size_t *len,
+                                apr_pool_t *p)
+{
+    apr_status_t rv = APR_SUCCESS;
+    unsigned char *buffer;
+    unsigned size;
+
+    if (!store->config->provider) {
+        return APR_NOTFOUND;
+    }
+    buffer = retrieve(store, key, &size, &rv, p);
+    if (!buffer) {
+        return rv;
+    }
+    if (store->seal) {
+        rv = bearer_seal_open(value, len, store->seal, key, BEARER_CACHE_KEY_SIZE,
+                              buffer, size, p);
+    } else {
+        *value = apr_pmemdup(p, buffer, size);
+        *len = size;
+    }
+    free(buffer);
+    return rv == APR_SUCCESS ? APR_SUCCESS : APR_NOTFOUND;
+}
+
+static apr_status_t hand_over(const store_t *store, const unsigned char *key,
+                              const bearer_cache_entry_t *entry,
+                              bearer_redis_when_t when, apr_pool_t *p)
+{
+    unsigned char *value = (unsigned char *)(apr_uintptr_t)entry->value;
+    apr_status_t rv;
+
+    if (when != BEARER_REDIS_ALWAYS) {
+        return ab_store_redis_set(store->config->instance, key, entry, when, p);
+    }
+    if (store->remote) {
+        return ab_remote_store(store->remote, key, value, (unsigned)entry->len,
+                               entry->expires, p);
+    }
+    lock(store);
+    rv = store->config->provider->store(store->config->instance, store->server, key,
+                                        BEARER_CACHE_KEY_SIZE, entry->expires, value,
+                                        (unsigned)entry->len, p);
+    unlock(store);
+    return rv;
+}
+
+apr_status_t ab_store_value_put_when(const store_t *store, const unsigned char *key,
+                                     const bearer_cache_entry_t *entry,
+                                     bearer_redis_when_t when, apr_pool_t *p)
+{
+    bearer_cache_entry_t kept = *entry;
+    apr_time_t now = apr_time_now();
+    unsigned char *sealed = (unsigned char *)(apr_uintptr_t)entry->value;
+    apr_status_t rv;
+
+    if (!store->config->provider) {
+        return APR_NOTFOUND;
+    }
+    if (store->seal
+        && bearer_seal_close(&sealed, &kept.len, store->seal, key,
+                             BEARER_CACHE_KEY_SIZE, entry->value, entry->len, NULL, p)
+           != APR_SUCCESS) {
+        return APR_EGENERAL;
+    }
+    kept.value = sealed;
+    if (kept.len > store->kind->max_value || kept.expires < now + MIN_LIFE
+        || is_too_long(store, kept.len)) {
+        return APR_EINVAL;
+    }
+    kept.expires = kept.expires < now + MAX_LIFE ? kept.expires : now + MAX_LIFE;
+    rv = hand_over(store, key, &kept, when, p);
+    if (rv != APR_SUCCESS) {
+        note_refusal(store, kept.len);
+    }
+    return rv;
+}
+
+apr_status_t ab_store_value_put(const store_t *store, const unsigned char *key,
+                                const unsigned char *value, apr_size_t len,
+                                apr_time_t expires, apr_pool_t *p)
+{
+    const bearer_cache_entry_t entry = { BEARER_KEPT_MARK, value, len, expires, NULL, 0 };
+
+    return ab_store_value_put_when(store, key, &entry, BEARER_REDIS_ALWAYS, p);
+}
+
+apr_status_t ab_store_value_remove(const store_t *store, const unsigned char *key,
+                                   apr_pool_t *p)
+{
+    apr_status_t rv = APR_SUCCESS;
+
+    if (store->remote) {
+        return ab_remote_remove(store->remote, key, p);
+    }
+    if (store->config->provider) {
+        lock(store);
+        rv = store->config->provider->remove(store->config->instance,
+                                             store->server, key,
+                                             BEARER_CACHE_KEY_SIZE, p);
+        unlock(store);
+    }
+    return rv;
+}
