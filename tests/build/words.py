@@ -17,7 +17,7 @@ ROOT = os.environ.get("srcdir") or os.path.join(os.path.dirname(__file__), "..",
 CALLS = {"says", "logged", "log_says", "wait_log", "message"}
 NUMBER = re.compile(r"A[BH]\d{4,5}(\|A[BH]\d{4,5})*")
 #: What an allow_log may name: see allowed() in messages.py.
-ENTRY = re.compile(r"AB\d{4}( \S+)*|AH\d|no number: ")
+ENTRY = re.compile(r"AB\d{4}( \S+)*$|AH\d|no number: |any number$")
 #: Three words in a row are no value.
 PROSE = re.compile(r"\b[a-z']{2,} [a-z']{2,} [a-z']{2,}\b")
 

@@ -21,8 +21,8 @@ from support.pace import Record, Stopwatch
 
 pytestmark = [
     pytest.mark.core,
-    pytest.mark.allow_log("AH0347[89]", "AH0079", "AB0421", "AB0316", "AH00484",
-                          "AH00161"),
+    pytest.mark.allow_log("AH0347[89]", "AH0079", "AB0316", "AB0421", "AB0424", "AB0764",
+                          "AH00484", "AH00161"),
 ]
 
 

@@ -258,11 +258,11 @@ def another_build(where):
     missing.need("build", BUILD and os.path.exists(
         os.path.join(BUILD, ".libs", "libbearer.a")), "BEARER_BUILDDIR names it")
     source = os.path.join(TOP, "src")
-    with open(os.path.join(source, "bearer", "table_inside.h")) as f:
+    with open(os.path.join(source, "state", "table_inside.h")) as f:
         header, n = re.subn(r"(?m)^#define LAYOUT \d+$", "#define LAYOUT 9999", f.read())
     assert n == 1
-    (where / "bearer").mkdir()
-    (where / "bearer" / "table_inside.h").write_text(header)
+    (where / "state").mkdir()
+    (where / "state" / "table_inside.h").write_text(header)
     with open(MODULE, "rb") as f:       # what this one is linked with
         libraries = set(re.findall(rb"\0(lib[a-z_]+\.so\.[0-9.]+)(?=\0)", f.read()))
     module = where / "another.so"
@@ -270,7 +270,7 @@ def another_build(where):
         ["gcc", "-shared", "-fPIC", "-O1", "-I", str(where), "-I", source,
          *subprocess.check_output(["pkg-config", "--cflags", "apr-1"],
                                   text=True).split(),
-         *sorted(glob.glob(os.path.join(source, "bearer", "table*.c"))),
+         *sorted(glob.glob(os.path.join(source, "state", "table*.c"))),
          *sorted(glob.glob(os.path.join(BUILD, ".libs", "mod_auth_bearer_la-*.o"))),
          *sorted(glob.glob(os.path.join(BUILD, "src", "httpd", ".libs", "*.o"))),
          os.path.join(BUILD, ".libs", "libbearer.a"),

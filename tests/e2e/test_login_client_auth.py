@@ -138,7 +138,7 @@ def test_jwt_file(site, op):
         assert asked.form["client_id"] == "me"
 
 
-@pytest.mark.allow_log("AB0751")  # the children must
+@pytest.mark.allow_log("AB0753")  # the children must
 def test_tls_client_auth(site):
     key = tokens.key("es256-tls-login")
     cert = certs.signing_certificate(key)

@@ -40,7 +40,7 @@ def test_by_token(server):
     all_answer(server, token, 200)
     server.write("revoked", LIST + by_token(token))
     all_answer(server, token, 401)
-    invalid(server.get("/a", token), "revoked", "revoked", log="revo")
+    invalid(server.get("/a", token), "revoked", "revoked", log="AuthBearerRevocations")
     granted(server.get("/a", other))
 
 
@@ -68,12 +68,12 @@ def test_log_list_and_variables_name_a_token_alike(server):
     server.write("revoked", by_token(token))
     all_answer(server, token, 401)
     for one in (token, twin):
-        invalid(server.get("/a", one), "revoked", log=", token %s" % name)
+        invalid(server.get("/a", one), "revoked", log="token %s" % name)
 
 
 def test_an_opaque_word_is_named_by_the_whole(server):
     name = hashlib.sha256(b"a.word").hexdigest()[:8]
-    invalid(server.get("/a", "a.word"), log=", token %s" % name)
+    invalid(server.get("/a", "a.word"), log="token %s" % name)
 
 
 def test_within_a_second(server):
@@ -141,7 +141,7 @@ def test_unreadable_list_closes(server, content):
         server.write("revoked", content)
     all_answer(server, token, 503, 4)  # it gets a moment to be whole again
     refused(server.get("/a", token), 503, None, "unavailable",
-            "revocation_list", log="revo")
+            "revocation_list", log="AuthBearerRevocations")
     all_answer(server, mint(jti="new"), 503)
     server.write("revoked", "")
     all_answer(server, token, 200)

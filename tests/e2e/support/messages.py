@@ -40,8 +40,11 @@ def message(number, *values):
 
 def allowed(entry):
     """The regular expression of what an allow_log names: a number and perhaps
-    values (AB0123 https://issuer.test/), a number of httpd's (AH01630), or the
-    words of a line that has none, since others wrote it (no number: unable ...)."""
+    values (AB0123 https://issuer.test/), a number of httpd's (AH01630), the words
+    of a line that has none, since others wrote it (no number: unable ...), or every
+    number of the module's."""
+    if entry == "any number":
+        return message(None)
     if re.match(r"AH\d", entry):
         return r"\b" + entry
     if entry.startswith("no number: "):
