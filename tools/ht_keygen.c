@@ -50,11 +50,13 @@ static int read_bits(const ht_call_t *call, const bearer_alg_t *alg, int *bits)
     return HT_OK;
 }
 
-/* {"keys": [jwk]}; jwk and the strings in it are wiped with the pool. */
-static json_t *make_set(const ht_call_t *call, json_t *jwk)
+/* {"keys": [jwk]}, for alg; jwk and the strings in it are wiped with the pool. */
+static json_t *make_set(const ht_call_t *call, json_t *jwk, const bearer_alg_t *alg)
 {
     json_t *set = json_pack("{s:[O]}", "keys", jwk);
 
+    json_object_set_new(jwk, "use", json_string("sig"));
+    json_object_set_new(jwk, "alg", json_string(alg->name));
     ht_wipe_json(call, set);
     json_decref(set);  /* the pool holds it */
     return set;
@@ -91,12 +93,6 @@ static int oct_key(const ht_call_t *call, int bits, json_t **jwk)
     return HT_OK;
 }
 
-static void name_purpose(json_t *jwk, const bearer_alg_t *alg)
-{
-    json_object_set_new(jwk, "use", json_string("sig"));
-    json_object_set_new(jwk, "alg", json_string(alg->name));
-}
-
 static int check_files(const ht_call_t *call, const bearer_alg_t *alg)
 {
     const char *public_path = ht_value(call, "public");
@@ -114,19 +110,19 @@ static int check_files(const ht_call_t *call, const bearer_alg_t *alg)
     return HT_OK;
 }
 
-static int write_pair(const ht_call_t *call, json_t *private_jwk,
-                      json_t *public_jwk)
+static int write_pair(const ht_call_t *call, const bearer_alg_t *alg,
+                      json_t *private_jwk, json_t *public_jwk)
 {
     const char *private_path = ht_value(call, "private");
     int force = ht_has(call, "force");
     int status = ht_create_json(call, private_path, 0600, force,
-                                make_set(call, private_jwk));
+                                make_set(call, private_jwk, alg));
 
     if (status != HT_OK || !public_jwk) {
         return status;
     }
     status = ht_create_json(call, ht_value(call, "public"), 0644, force,
-                            make_set(call, public_jwk));
+                            make_set(call, public_jwk, alg));
     if (status != HT_OK && !force) {
         unlink(private_path);  /* half a pair is of no use */
     }
@@ -148,14 +144,7 @@ static int run(const ht_call_t *call)
     status = alg->kty == BEARER_KTY_OCT
                  ? oct_key(call, bits, &private_jwk)
                  : pkey_pair(call, alg, bits, &private_jwk, &public_jwk);
-    if (status != HT_OK) {
-        return status;
-    }
-    name_purpose(private_jwk, alg);
-    if (public_jwk) {
-        name_purpose(public_jwk, alg);
-    }
-    return write_pair(call, private_jwk, public_jwk);
+    return status == HT_OK ? write_pair(call, alg, private_jwk, public_jwk) : status;
 }
 
 static const ht_option_t options[] = {

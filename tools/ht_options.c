@@ -79,14 +79,9 @@ static int parse_option(ht_call_t *call, int argc, const char *const *argv,
     const char *equals = strchr(name, '=');
     apr_size_t len = equals ? (apr_size_t)(equals - name) : strlen(name);
     int row = option_row(call->command, name, len);
-    const ht_option_t *option;
+    const ht_option_t *option = row < 0 ? NULL : &call->command->options[row];
 
-    if (row < 0) {
-        return unknown_option(call, argv[*i],
-                              len + (apr_size_t)(name - argv[*i]));
-    }
-    option = &call->command->options[row];
-    if (name - argv[*i] != (option->name[1] ? 2 : 1)) {
+    if (!option || (apr_size_t)(name - argv[*i]) != strlen(dashes(option))) {
         return unknown_option(call, argv[*i],
                               len + (apr_size_t)(name - argv[*i]));
     }
@@ -288,9 +283,11 @@ const char *ht_own_words(const ht_call_t *call, const char *text)
 
 /* ---- help ---------------------------------------------------------------- */
 
-/* Prints text word by word, from column on, further lines at indent. Returns
- * the column it ends in. */
-static int print_wrapped(const char *text, int column, int indent)
+/** Printed as a blank at which no line is broken. */
+#define NO_BREAK '\1'
+
+/* Prints text and a newline, word by word from column on, further lines at indent. */
+static void print_wrapped(const char *text, int column, int indent)
 {
     while (*text) {
         int len = (int)strcspn(text, " ");
@@ -302,83 +299,60 @@ static int print_wrapped(const char *text, int column, int indent)
             putchar(' ');
             column++;
         }
-        printf("%.*s", len, text);
-        column += len;
-        text += len;
+        for (column += len; len > 0; len--, text++) {
+            putchar(*text == NO_BREAK ? ' ' : *text);
+        }
         text += strspn(text, " ");
     }
-    return column;
+    putchar('\n');
 }
 
-/* One word of the synopsis; no-break between an option and its argument. */
-static int print_synopsis_part(const char *part, int column, int indent)
-{
-    if (column + 1 + (int)strlen(part) > WIDTH) {
-        printf("\n%*s", indent, "");
-        column = indent;
-    }
-    printf(" %s", part);
-    return column + 1 + (int)strlen(part);
-}
-
-static const char *option_text(const ht_option_t *option, apr_pool_t *p)
+static const char *option_text(const ht_option_t *option, char blank,
+                               apr_pool_t *p)
 {
     return option->argument
-               ? apr_psprintf(p, "%s%s %s", dashes(option), option->name,
+               ? apr_psprintf(p, "%s%s%c%s", dashes(option), option->name, blank,
                               option->argument)
                : apr_psprintf(p, "%s%s", dashes(option), option->name);
 }
 
 static void print_synopsis(const ht_command_t *command, apr_pool_t *p)
 {
-    int indent = (int)strlen("usage: htbearer ") + (int)strlen(command->name);
-    int column = printf("usage: htbearer %s", command->name);
+    const char *text = apr_psprintf(p, "usage:%chtbearer%c%s%c", NO_BREAK, NO_BREAK,
+                                    command->name, NO_BREAK);
+    int indent = (int)strlen(text);
     const ht_option_t *option;
 
     for (option = command->options; option && option->name; option++) {
-        const char *text = option_text(option, p);
+        int required = option->flags & HT_REQUIRED;
 
-        if (!(option->flags & HT_REQUIRED)) {
-            text = apr_psprintf(p, "[%s]", text);
-        }
-        if (option->flags & HT_REPEAT) {
-            text = apr_pstrcat(p, text, "...", NULL);
-        }
-        column = print_synopsis_part(text, column, indent);
+        text = apr_pstrcat(p, text, required ? " " : " [",
+                           option_text(option, NO_BREAK, p), required ? "" : "]",
+                           option->flags & HT_REPEAT ? "..." : "", NULL);
     }
-    if (command->operands) {
-        column = print_synopsis_part(command->operands, column, indent);
-    }
-    if (command->reads_token) {
-        print_synopsis_part("<TOKEN-FILE", column, indent);
-    }
-    putchar('\n');
+    text = apr_pstrcat(p, text, command->operands ? " " : "",
+                       command->operands ? command->operands : "",
+                       command->reads_token ? " <TOKEN-FILE" : "", NULL);
+    print_wrapped(text, 0, indent);
 }
 
 void ht_print_help(const ht_command_t *command, apr_pool_t *p)
 {
-    const ht_option_t *option;
+    const ht_option_t *option = command->options;
 
     print_synopsis(command, p);
     putchar('\n');
     print_wrapped(command->summary, 0, 0);
-    putchar('\n');
     if (command->help) {
         print_wrapped(command->help, 0, 0);
+    }
+    if (option) {
         putchar('\n');
     }
-    if (command->options) {
-        putchar('\n');
-    }
-    for (option = command->options; option && option->name; option++) {
-        int column = printf("  %s", option_text(option, p));
+    for (; option && option->name; option++) {
+        int column = printf("  %s", option_text(option, ' ', p));
 
-        if (column > 23) {
-            printf("\n%24s", "");
-        } else {
-            printf("%*s", 24 - column, "");
-        }
+        printf("%s%*s", column > 23 ? "\n" : "", column > 23 ? 24 : 24 - column, "");
         print_wrapped(option->help, 24, 24);
-        putchar('\n');
     }
 }

@@ -174,21 +174,19 @@ static int add_claims(const ht_call_t *call, json_t *claims)
 static int add_audience(const ht_call_t *call, json_t *claims)
 {
     const apr_array_header_t *list = ht_values(call, "audience");
-    json_t *audience;
-    int i;
+    json_t *audience = json_array();
+    int i, failed = 0;
 
-    if (!list || list->nelts == 1) {
-        return add_string(call, claims, "aud", ht_value(call, "audience"));
+    bearer_json_tie(audience, call->p);
+    for (i = 0; list && i < list->nelts; i++) {
+        failed |= json_array_append_new(audience, json_string(
+                                            APR_ARRAY_IDX(list, i, const char *)));
     }
-    audience = json_array();
-    json_object_set_new(claims, "aud", audience);
-    for (i = 0; i < list->nelts; i++) {
-        if (json_array_append_new(audience, json_string(
-                                      APR_ARRAY_IDX(list, i, const char *)))) {
-            return ht_usage(call, "aud is not UTF-8");
-        }
+    if (i) {
+        failed |= json_object_set(claims, "aud",
+                                  i > 1 ? audience : json_array_get(audience, 0));
     }
-    return HT_OK;
+    return failed ? ht_usage(call, "aud is not UTF-8") : HT_OK;
 }
 
 static int add_times(const ht_call_t *call, json_t *claims)

@@ -152,25 +152,14 @@ static int complete(const verify_t *v, const json_t *claims, bearer_judgement_t 
     return ht_declare(v->call, j, issuer);
 }
 
-static void say_what_was_not_asked(const ht_call_t *call)
-{
-    static const char *const optional[] = { "audience", "issuer", NULL };
-    int i;
-
-    for (i = 0; optional[i]; i++) {
-        if (!ht_has(call, optional[i])) {
-            ht_say(call, "note: any %s is accepted without --%s", optional[i],
-                   optional[i]);
-        }
-    }
-}
-
 static int verify_claims(verify_t *v)
 {
+    static const char *const optional[] = { "audience", "issuer", NULL };
     const ht_call_t *call = v->call;
     const json_t *claims = ht_unverified_claims(v->token, v->len, call->p);
     bearer_settings_t server = { 0 };
     bearer_judgement_t j = { .keys = keys_of_file, .keys_baton = v };
+    int i;
 
     if (ht_judgement(call, &j, &server) != HT_OK
         || complete(v, claims, &j, &server) != HT_OK) {
@@ -179,7 +168,12 @@ static int verify_claims(verify_t *v)
     if (bearer_judge_jwt(&j, v->token, v->len) != BEARER_GRANTED) {
         return ht_refused(call, j.why.reason, &j.why);
     }
-    say_what_was_not_asked(call);
+    for (i = 0; optional[i]; i++) {
+        if (!ht_has(call, optional[i])) {
+            ht_say(call, "note: any %s is accepted without --%s", optional[i],
+                   optional[i]);
+        }
+    }
     return ht_write_json(call, j.claims);
 }
 

@@ -31,6 +31,15 @@ static const char *shown(const json_t *object, const char *name, apr_pool_t *p)
     return tell_shown(bearer_json_string(object, name), p);
 }
 
+/* A line of it, if there is one. */
+static void tell_string(FILE *out, const char *title, const json_t *object,
+                        const char *name, apr_pool_t *p)
+{
+    if (bearer_json_string(object, name)) {
+        fprintf(out, "%s%s\n", title, shown(object, name, p));
+    }
+}
+
 static int whole(const json_t *object, const char *name)
 {
     return (int)json_integer_value(json_object_get(object, name));
@@ -63,11 +72,9 @@ static void tell_check(FILE *out, const json_t *check, apr_pool_t *p)
 
     fprintf(out, "  %2s  %-16s%s\n", number ? apr_itoa(p, number) : "",
             shown(check, "check", p), failed ? "FAILED" : tell_shown(result, p));
-    if (failed && bearer_json_string(check, "detail")) {
-        fprintf(out, "      %s\n", shown(check, "detail", p));
-    }
-    if (failed && bearer_json_string(check, "directive")) {
-        fprintf(out, "      directive: %s\n", shown(check, "directive", p));
+    if (failed) {
+        tell_string(out, "      ", check, "detail", p);
+        tell_string(out, "      directive: ", check, "directive", p);
     }
 }
 
@@ -145,19 +152,13 @@ static void tell_verdict(FILE *out, const json_t *answer, apr_pool_t *p)
     fprintf(out, "REFUSED, status %d: %s\n", whole(answer, "status"),
             bearer_json_string(answer, "refusal") ? shown(answer, "refusal", p)
                                                   : "");
-    if (bearer_json_string(answer, "challenge")) {
-        fprintf(out, "WWW-Authenticate: %s\n", shown(answer, "challenge", p));
-    }
+    tell_string(out, "WWW-Authenticate: ", answer, "challenge", p);
 }
 
 void tell_answer(FILE *out, const json_t *answer, apr_pool_t *p)
 {
-    if (bearer_json_string(answer, "server")) {
-        fprintf(out, "Server  %s\n", shown(answer, "server", p));
-    }
-    if (bearer_json_string(answer, "file")) {
-        fprintf(out, "File    %s\n", shown(answer, "file", p));
-    }
+    tell_string(out, "Server  ", answer, "server", p);
+    tell_string(out, "File    ", answer, "file", p);
     tell_checks(out, json_object_get(answer, "checks"), p);
     tell_members(out, "Principal", ": ", json_object_get(answer, "principal"), p);
     tell_members(out, "Environment", "=", json_object_get(answer, "environment"),
