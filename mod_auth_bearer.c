@@ -5,9 +5,24 @@
  * are taken and when. What they do is in src/httpd/, one room per step; what a
  * token is, is in the other folders of src/.
  */
-#include "src/httpd/glue.h"
+#include "src/httpd/authn.h"
+#include "src/httpd/authz.h"
+#include "src/httpd/browser.h"
+#include "src/httpd/check.h"
+#include "src/httpd/export.h"
+#include "src/httpd/foreign_user.h"
+#include "src/httpd/handlers.h"
+#include "src/httpd/hooks.h"
+#include "src/httpd/page.h"
+#include "src/httpd/records.h"
+#include "src/httpd/refresh.h"
+#include "src/httpd/resource.h"
+#include "src/httpd/start.h"
+#include "src/httpd/status.h"
 
-#include <mod_auth.h>
+#include <http_config.h>
+#include <http_protocol.h>
+#include <http_request.h>
 
 /* Where a directive may stand: S server and vhost, I inside <AuthBearerIssuer>,
  * D sections, H also .htaccess. Its handler checks the rest. */

@@ -5,11 +5,15 @@
  * a question for each issuer that has an introspection endpoint, and one for all
  * session stores. Made after fork.
  */
-#include "glue.h"
+#include "asking.h"
+#include "store.h"
 
+#include "ask/introspect.h"
+#include "ask/session_check.h"
+#include "base/flight.h"
 #include "base/localcache.h"
-
-APLOG_USE_MODULE(auth_bearer);
+#include "keys/keyset.h"
+#include "trust/issuer.h"
 
 /** Answers kept in a child's own memory where there is no shared cache. */
 #define OWN_ANSWERS 256

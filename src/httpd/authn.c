@@ -4,9 +4,22 @@
  * check_user_id: credential -> chain -> principal -> r->user. Cheap and local
  * first: syntax, throttle, the tokens verified before, and only then the chain.
  */
+#include "authn.h"
+#include "authz.h"
+#include "browser.h"
+#include "check.h"
+#include "credential.h"
+#include "process.h"
 #include "refuse.h"
+#include "request.h"
 #include "session_cookies.h"
+#include "shared.h"
+#include "throttling.h"
+#include "trace.h"
 #include "verified.h"
+
+#include <apr_strings.h>
+#include <http_core.h>
 
 APLOG_USE_MODULE(auth_bearer);
 

@@ -11,9 +11,18 @@
  * and no only. What becomes of the answers: authz_decision.c.
  */
 #include "authz.h"
+#include "config_parse.h"
+#include "regex.h"
+
+#include <ap_expr.h>
+#include <apr_strings.h>
+#include <http_config.h>
+#include <http_log.h>
 
 #include "base/text.h"
 #include "judge/claim.h"
+#include "judge/principal.h"
+#include "trust/settings.h"
 
 APLOG_USE_MODULE(auth_bearer);
 

@@ -1,13 +1,14 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /**
  * @file authz.h
- * Between the rules (authz.c) and how httpd comes to know them
- * (authz_provider.c).
+ * Authorization: the rules (authz.c), how httpd comes to know them
+ * (authz_provider.c), and its decision (authz_decision.c). Rules live as long as the
+ * configuration; any thread may ask them, on its own request.
  */
 #ifndef AUTHZ_H
 #define AUTHZ_H
 
-#include "glue.h"
+#include "request.h"
 
 #include <mod_auth.h>
 
@@ -55,5 +56,21 @@ const char *ab_authz_parse(cmd_parms *cmd, const char *line, ab_authz_id_t kind,
 /** The answer of a rule; require_t. */
 authz_status ab_authz_check(request_rec *r, const char *line,
                             const void *parsed);
+
+/** Scopes that the location's rules name, as far as they were asked before
+ *  authentication; with a principal only those that it does not meet. */
+apr_array_header_t *ab_authz_scopes(request_rec *r,
+                                    const bearer_principal_t *principal,
+                                    const bearer_settings_t *settings);
+
+/* authz_provider.c */
+void ab_authz_register(apr_pool_t *p);
+void ab_authz_pre_config(apr_pool_t *pconf);
+/** Does a directive stand in <AuthzProviderAlias>? */
+int ab_authz_in_alias(const cmd_parms *cmd);
+
+/* authz_decision.c: the hooks */
+int ab_authz_force(request_rec *r);
+int ab_authz_checker(request_rec *r);
 
 #endif

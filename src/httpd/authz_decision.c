@@ -5,9 +5,18 @@
  * rather than httpd's 401 for an authenticated principal, with the challenge and the
  * log line that belong to it.
  */
+#include "authn.h"
 #include "authz.h"
 #include "environment.h"
+#include "foreign_user.h"
 #include "refuse.h"
+#include "request.h"
+#include "status.h"
+
+#include <apr_strings.h>
+#include <http_request.h>
+
+#include "base/text.h"
 
 /* `Require all granted` asks nobody who he is. Three cases want it asked all the
  * same: a `Require not` of ours, an expression that used the claims already, and

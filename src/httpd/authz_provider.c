@@ -6,6 +6,12 @@
  * <AuthzProviderAlias> of our rules.
  */
 #include "authz.h"
+#include "handlers.h"
+#include "request.h"
+#include "trace.h"
+
+#include <ap_provider.h>
+#include <http_request.h>
 
 APLOG_USE_MODULE(auth_bearer);
 

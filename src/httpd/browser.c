@@ -15,6 +15,15 @@
  * the log as it came.
  */
 #include "browser.h"
+#include "browser_issuer.h"
+#include "browser_site.h"
+#include "page.h"
+#include "process.h"
+#include "trace.h"
+
+#include <apr_strings.h>
+
+#include "base/seal.h"
 
 APLOG_USE_MODULE(auth_bearer);
 

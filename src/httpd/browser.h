@@ -1,14 +1,14 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /**
  * @file browser.h
- * What the browser rooms of the glue share (browser.c, browser_login.c,
- * browser_callback.c, browser_logout.c, browser_session.c): a vhost's view of
- * browsers, made in post_config and only read afterwards.
+ * Browsers: a vhost's view of them, made in post_config and only read afterwards, and
+ * what the rooms browser_*.c offer each other and those outside. Any thread, on its
+ * own request.
  */
 #ifndef BROWSER_H
 #define BROWSER_H
 
-#include "glue.h"
+#include "request.h"
 
 #include "base/cookie.h"
 #include "base/json.h"
@@ -27,8 +27,9 @@ struct browser_t {
     apr_interval_time_t max, idle;
 };
 
-/** What all callbacks end with, but for a NAME. */
-#define CALLBACK "/callback"
+/* browser.c: the endpoints below AuthBearerLoginPath */
+int ab_browser_post_config(apr_pool_t *pconf, server_rec *s);
+int ab_browser_quick(request_rec *r, int lookup);
 
 /* browser_client.c */
 /** This server as a client of an issuer. BEARER_OK or BEARER_LOGIN_ISSUER. */
@@ -55,10 +56,22 @@ void ab_browser_set_session(request_rec *r, const browser_t *browser,
 /** Takes a cookie from the browser. */
 void ab_browser_forget(request_rec *r, const browser_t *browser,
                        const char *name);
+/** Registers the filter that sends what was set. */
+void ab_browser_register(void);
 /** The access log shows no value that was set. */
 void ab_browser_hide_set_cookies(request_rec *r);
 
-/* browser_session.c */
+/* browser_session.c: the session that a cookie opens */
+/**
+ * @param credential  for the winner: the session's access token, or none
+ * @return BEARER_OK; BEARER_NO_CREDENTIAL: there is none that counts here; or why
+ *         it cannot be said (BEARER_SESSION_STORE, BEARER_SESSION_USER, ...)
+ */
+bearer_reason_t ab_browser_principal(request_rec *r,
+                                     const bearer_settings_t *settings,
+                                     const bearer_principal_t **principal,
+                                     const credential_t **credential,
+                                     bearer_refusal_t *why);
 /** The sessions of a vhost. */
 void ab_browser_store(bearer_session_store_t *store, const browser_t *browser);
 /** The session of a request, before it is asked whether it counts at the place:
@@ -67,21 +80,23 @@ bearer_reason_t ab_browser_session(request_rec *r, const browser_t *browser,
                                    bearer_session_t **session,
                                    bearer_refusal_t *why);
 
-/* browser_issuer.c */
-/** Where this issuer sends browsers of this virtual host back. */
-const char *ab_browser_own_callback(const browser_t *browser,
-                                    const bearer_issuer_t *issuer,
-                                    apr_pool_t *p);
-/** Does this server have a client id at that issuer? */
-int ab_browser_has_client(const server_config_t *server,
-                          const bearer_issuer_t *issuer);
-
 /* browser_hide.c */
+/** Takes this module's own cookies out of what others see of the request: before
+ *  an .htaccess is read. */
+int ab_browser_map_to_storage(request_rec *r);
+/** The same for a part of a page; and gives them back where the application may
+ *  see them. In fixups. */
+void ab_browser_strip(request_rec *r);
+/** Hides them, and an issuer's answer, from the access log. */
+void ab_browser_hide(request_rec *r);
 /** Hides an issuer's answer from logs and from error documents; the callback finds
  *  it in the request's record. */
 void ab_browser_hide_answer(request_rec *r, const browser_t *browser);
 
-/* browser_login.c */
+/* browser_login.c: the way to the issuer */
+/** Sends a browser to the issuer: 302, or another status (an explanation was
+ *  prepared); DECLINED where the request is no navigation. */
+int ab_browser_login(request_rec *r, const bearer_settings_t *settings);
 /** The cookie of the login whose state that is. */
 const char *ab_browser_attempt_name(const browser_t *browser,
                                     const char *state, apr_pool_t *p);

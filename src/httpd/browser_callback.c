@@ -5,8 +5,20 @@
  * step, and on to the page that was wanted.
  */
 #include "browser.h"
+#include "browser_issuer.h"
+#include "page.h"
+#include "process.h"
+#include "request.h"
+#include "throttling.h"
+#include "trace.h"
 
+#include <apr_strings.h>
+
+#include "base/gate.h"
+#include "base/text.h"
+#include "judge/judge.h"
 #include "login/return_url.h"
+#include "trust/issuer.h"
 
 APLOG_USE_MODULE(auth_bearer);
 

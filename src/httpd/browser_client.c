@@ -4,6 +4,17 @@
  * This server as a client of its issuers, for logins and sessions.
  */
 #include "browser.h"
+#include "browser_issuer.h"
+#include "process.h"
+#include "shared.h"
+
+#include "base/http.h"
+#include "base/reason.h"
+#include "base/text.h"
+#include "jose/jwk.h"
+#include "judge/judge.h"
+#include "trust/issuer.h"
+#include "trust/settings.h"
 
 static apr_status_t post(void *baton, bearer_http_response_t **response,
                          const char *endpoint, const apr_table_t *form,

@@ -6,6 +6,11 @@
  * because who may write an .htaccess may not collect what signs people in.
  */
 #include "browser.h"
+#include "request.h"
+
+#include <apr_strings.h>
+#include <http_protocol.h>
+#include <http_request.h>
 
 #include "base/text.h"
 

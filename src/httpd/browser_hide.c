@@ -8,10 +8,13 @@
  * not collect what signs people in.
  */
 #include "browser.h"
+#include "credential.h"
+#include "request.h"
+#include "scrub.h"
+
+#include <apr_strings.h>
 
 #include "judge/credential_syntax.h"
-
-APLOG_USE_MODULE(auth_bearer);
 
 /* ---- cookies ------------------------------------------------------------ */
 

@@ -7,9 +7,14 @@
  * an issuer that is not honest could have a browser bring another one's code here,
  * and would be sent it with the token request.
  */
+#include "browser_issuer.h"
 #include "browser.h"
 
 #include <apr_lib.h>
+#include <apr_strings.h>
+
+#include "trust/issuer.h"
+#include "trust/settings.h"
 
 int ab_browser_has_client(const server_config_t *server,
                           const bearer_issuer_t *issuer)

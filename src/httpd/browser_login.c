@@ -6,9 +6,18 @@
  * because logins do not last.
  */
 #include "browser.h"
+#include "browser_issuer.h"
+#include "page.h"
+#include "process.h"
 #include "refuse.h"
+#include "throttling.h"
+#include "trace.h"
 
+#include <apr_strings.h>
+
+#include "base/text.h"
 #include "login/return_url.h"
+#include "trust/issuer.h"
 
 APLOG_USE_MODULE(auth_bearer);
 

@@ -13,6 +13,15 @@
 #include "answer.h"
 #include "browser.h"
 #include "environment.h"
+#include "page.h"
+#include "records.h"
+#include "trace.h"
+
+#include <apr_strings.h>
+#include <http_protocol.h>
+#include <http_request.h>
+
+#include "base/text.h"
 
 APLOG_USE_MODULE(auth_bearer);
 

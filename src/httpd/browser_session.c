@@ -7,8 +7,20 @@
  */
 #include "browser.h"
 #include "environment.h"
+#include "process.h"
+#include "request.h"
+#include "store.h"
+#include "trace.h"
 
+#include <apr_strings.h>
+
+#include "base/gate.h"
+#include "base/path.h"
+#include "base/text.h"
 #include "judge/exports.h"
+#include "judge/judge.h"
+#include "trust/issuer.h"
+#include "trust/settings.h"
 
 APLOG_USE_MODULE(auth_bearer);
 

@@ -3,7 +3,11 @@
  * @file browser_site.c
  * A virtual host as browsers see it: its origin, and the path of the endpoints.
  */
+#include "browser_site.h"
 #include "browser.h"
+#include "records.h"
+
+#include <apr_strings.h>
 
 #define LOGIN_PATH "/.auth"
 

@@ -6,9 +6,17 @@
  * query that it would take for a credential, and mod_cache inside does not even see
  * Authorization, which is removed when it looks.
  */
-#include "glue.h"
+#include "export.h"
+#include "hooks.h"
+#include "request.h"
 
-APLOG_USE_MODULE(auth_bearer);
+#include <apr_strings.h>
+#include <http_config.h>
+#include <http_core.h>
+#include <http_protocol.h>
+#include <http_request.h>
+
+#include "trust/settings.h"
 
 #define FIELD "Cache-Control"
 #define NOTE "bearer-cache-control"

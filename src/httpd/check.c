@@ -9,8 +9,18 @@
  * that has no record of ours. So the tree of directives is walked: each section
  * with that line is judged with the layers that reach it.
  */
+#include "check.h"
+#include "browser_issuer.h"
 #include "check_inside.h"
+#include "process.h"
 #include "session_cookies.h"
+
+#include <http_config.h>
+
+#include "base/message.h"
+#include "judge/judge.h"
+#include "trust/issuer.h"
+#include "trust/settings.h"
 
 /* ---- the tree ----------------------------------------------------------- */
 

@@ -5,10 +5,15 @@
  * already; what only .htaccess, or sections of different kinds, bring together is
  * found at the request.
  */
+#include "check.h"
 #include "check_inside.h"
 #include "refuse.h"
+#include "request.h"
 
-APLOG_USE_MODULE(auth_bearer);
+#include <http_config.h>
+#include <http_core.h>
+
+#include "base/message.h"
 
 static const char merge_trailers[] =
     AB(0801) "MergeTrailers On: a client's trailers become header fields after identity "

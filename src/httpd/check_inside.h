@@ -6,7 +6,7 @@
 #ifndef AB_CHECK_INSIDE_H
 #define AB_CHECK_INSIDE_H
 
-#include "glue.h"
+#include "records.h"
 
 #include "base/finding.h"
 

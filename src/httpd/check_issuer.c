@@ -5,6 +5,17 @@
  */
 #include "check_inside.h"
 
+#include <http_config.h>
+
+#include "ask/client_auth.h"
+#include "base/http.h"
+#include "base/message.h"
+#include "jose/alg.h"
+#include "jose/jwk.h"
+#include "trust/issuer.h"
+#include "trust/settings.h"
+#include "trust/tenants.h"
+
 /* An allow-list that no key of the file can serve refuses every token. */
 static void check_served(walk_t *w, const ap_directive_t *at,
                          const bearer_issuer_t *issuer,

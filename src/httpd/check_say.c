@@ -6,6 +6,13 @@
 
 #include <stdarg.h>
 
+#include <apr_strings.h>
+#include <http_config.h>
+#include <http_log.h>
+
+#include "base/message.h"
+#include "base/world.h"
+
 APLOG_USE_MODULE(auth_bearer);
 
 void ab_check_add(walk_t *w, const ap_directive_t *at,

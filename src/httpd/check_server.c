@@ -3,10 +3,27 @@
  * What the server's own configuration contradicts itself in: session stores,
  * secrets, logins, caches. See check.c.
  */
+#include "browser_issuer.h"
+#include "browser_site.h"
 #include "check_inside.h"
 #include "store_redis.h"
 
 #include <stdlib.h>
+
+#include <apr_strings.h>
+#include <http_config.h>
+#include <http_core.h>
+
+#include "base/http.h"
+#include "base/message.h"
+#include "base/seal.h"
+#include "base/secret.h"
+#include "base/text.h"
+#include "state/revocation.h"
+#include "state/table.h"
+#include "trust/issuer.h"
+#include "trust/session_check_line.h"
+#include "trust/settings.h"
 
 /* ---- session stores ------------------------------------------------------ */
 

@@ -4,6 +4,11 @@
  */
 #include "check_inside.h"
 
+#include <apr_strings.h>
+#include <http_config.h>
+
+#include "trust/settings.h"
+
 const ap_directive_t *ab_check_find(const ap_directive_t *node, const char *name)
 {
     const ap_directive_t *found;

@@ -6,9 +6,13 @@
  * written to follows from where it stands; which layer counts is the library's
  * matter (settings.h).
  */
+#include "authz.h"
 #include "config_parse.h"
+#include "handlers.h"
 
-APLOG_USE_MODULE(auth_bearer);
+#include <apr_strings.h>
+
+#include "trust/settings.h"
 
 static server_config_t *server_of(cmd_parms *cmd)
 {

@@ -2,12 +2,22 @@
 /**
  * @file config_parse.h
  * What the readers of directives share: the words, and how to complain of them.
- * Used by config_*.c only.
+ * In one thread, while the configuration (or an .htaccess) is read.
  */
 #ifndef CONFIG_PARSE_H
 #define CONFIG_PARSE_H
 
-#include "glue.h"
+#include "records.h"
+#include "regex.h"
+
+#include <apr_strings.h>
+#include <http_core.h>
+#include <http_log.h>
+
+#include "base/http.h"
+#include "base/message.h"
+#include "base/secret.h"
+#include "base/text.h"
 
 typedef struct parser_t parser_t;
 
@@ -65,12 +75,10 @@ const char *ab_parse_times(const parse_t *in, const time_key_t *keys);
  *  when it changes; the variable of an `env:` is taken at once. */
 void ab_parse_note_secret(const parse_t *in, bearer_secret_t *secret);
 
-/* store_own.c: AuthBearerSOCache shm[:SIZE] */
-int ab_store_own_is(const char *word);
-const char *ab_store_own_parse(store_config_t *store, const parse_t *in);
-/** For sessions: what shmcb (its args) means there. args is then the file, which is
- *  not used, or NULL. */
-const char *ab_store_own_instead(store_config_t *store, apr_pool_t *p);
+/** Words of a directive's arguments, quotes undone; const char *. */
+apr_array_header_t *ab_config_words(apr_pool_t *p, const char *args);
+/** NULL, or that the directive stands inside <AuthBearerIssuer> and may not. */
+const char *ab_config_not_inside(cmd_parms *cmd);
 
 /** The configuration being read. */
 global_config_t *ab_config_current(void);

@@ -11,6 +11,7 @@
 #include <apr_lib.h>
 
 #include "judge/exports.h"
+#include "ask/client_auth.h"
 #include "judge/user_format.h"
 #include "login/login.h"
 #include "trust/resource.h"

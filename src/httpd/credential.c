@@ -8,13 +8,17 @@
  * the time a subrequest or an internal redirect is judged, so those take it
  * from the record of the request they came from.
  */
-#include "glue.h"
+#include "credential.h"
+#include "browser_site.h"
+#include "records.h"
 
+#include <apr_strings.h>
+#include <http_core.h>
 #include <scoreboard.h>
 
+#include "base/reason.h"
 #include "judge/credential_syntax.h"
-
-APLOG_USE_MODULE(auth_bearer);
+#include "trust/settings.h"
 
 /** Tokens found so far. */
 typedef struct search_t {

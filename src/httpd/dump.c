@@ -3,7 +3,16 @@
  * `httpd -t -D DUMP_BEARER`: the sections with their effective values, secrets
  * masked. See check.c for how they are found.
  */
+#include "check.h"
 #include "check_inside.h"
+
+#include <http_config.h>
+#include <http_core.h>
+
+#include "base/http.h"
+#include "judge/judge.h"
+#include "trust/issuer.h"
+#include "trust/settings.h"
 
 static int may_stand(bearer_setting_t setting, int where)
 {

@@ -5,6 +5,10 @@
  * of the claims that it does not get.
  */
 #include "environment.h"
+#include "trace.h"
+
+#include "base/reason.h"
+#include "state/revocation.h"
 
 APLOG_USE_MODULE(auth_bearer);
 

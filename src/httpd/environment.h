@@ -7,7 +7,7 @@
 #ifndef ENVIRONMENT_H
 #define ENVIRONMENT_H
 
-#include "glue.h"
+#include "request.h"
 
 /** Sets BEARER_ERROR and BEARER_ERROR_CHECK. */
 void ab_environment_refusal(request_rec *r, bearer_reason_t reason);

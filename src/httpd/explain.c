@@ -11,18 +11,30 @@
  *
  * Nothing here runs in a server that serves.
  */
-#include "glue.h"
+#include "authn.h"
+#include "authz.h"
+#include "export.h"
+#include "hooks.h"
+#include "process.h"
+#include "request.h"
+#include "start.h"
 
 #include <stdio.h>
 #include <unistd.h>
 
+#include <apr_strings.h>
 #include <curl/curl.h>
+#include <http_config.h>
+#include <http_core.h>
+#include <http_log.h>
+#include <http_protocol.h>
+#include <http_request.h>
 #include <http_vhost.h>
 
 #include "base/json.h"
+#include "base/text.h"
+#include "jose/jws.h"
 #include "report/explain.h"
-
-APLOG_USE_MODULE(auth_bearer);
 
 /** A question: the token, a path, a host, in JSON. */
 #define QUESTION_MAX (2 * BEARER_TOKEN_MAX + 64 * 1024)

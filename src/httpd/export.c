@@ -8,12 +8,21 @@
  * directory sees the variables; it walks back to the main or the previous
  * request, because those were authenticated and this one was not.
  */
+#include "export.h"
+#include "browser.h"
+#include "credential.h"
 #include "environment.h"
+#include "foreign_user.h"
+#include "request.h"
+#include "scrub.h"
 
+#include <apr_strings.h>
+#include <http_core.h>
+
+#include "base/text.h"
 #include "judge/credential_syntax.h"
 #include "judge/exports.h"
-
-APLOG_USE_MODULE(auth_bearer);
+#include "state/revocation.h"
 
 /* ---- before the request is served --------------------------------------- */
 

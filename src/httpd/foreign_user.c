@@ -11,7 +11,12 @@
  * before it is logged; in subrequests and internal redirects, too. Where these come
  * to a location without any AuthType, who is exported there is the user, too.
  */
-#include "glue.h"
+#include "foreign_user.h"
+#include "request.h"
+
+#include <http_config.h>
+#include <http_core.h>
+#include <http_request.h>
 
 /* The record whose principal is the user of r, or NULL. httpd hands a user on to a
  * request with the same configuration and asks no hook then; what it hands on is

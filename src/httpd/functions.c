@@ -4,8 +4,13 @@
  * claim('a.b') and claims('roles') in httpd's expressions, wherever those are
  * allowed. A constant name is compiled when the configuration is read.
  */
-#include "glue.h"
+#include "authn.h"
+#include "hooks.h"
+#include "request.h"
 
+#include <ap_expr.h>
+
+#include "base/path.h"
 #include "judge/exports.h"
 
 static const json_t *find(ap_expr_eval_ctx_t *ctx, const void *compiled,

@@ -16,13 +16,19 @@
  * with the right digest: what is half written, or was written by two at once, is
  * not there, and costs a fetch.
  */
-#include "glue.h"
+#include "handover.h"
+#include "store.h"
 
 #include <stdatomic.h>
 #include <stddef.h>
 #include <stdlib.h>
 
 #include <apr_shm.h>
+#include <apr_strings.h>
+#include <http_log.h>
+
+#include "base/message.h"
+#include "base/text.h"
 
 APLOG_USE_MODULE(auth_bearer);
 

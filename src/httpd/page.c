@@ -10,11 +10,23 @@
  * An administrator's ErrorDocument goes before them; who asks for JSON and not
  * for HTML gets that.
  */
+#include "page.h"
 #include "answer.h"
 #include "browser.h"
 #include "environment.h"
+#include "process.h"
+#include "request.h"
+#include "status.h"
+#include "trace.h"
 
+#include <apr_strings.h>
+#include <http_core.h>
+#include <http_protocol.h>
+#include <http_request.h>
 #include <mod_core.h>
+
+#include "base/text.h"
+#include "trust/settings.h"
 
 APLOG_USE_MODULE(auth_bearer);
 

@@ -4,9 +4,12 @@
  * The state of one child, and its parts for each issuer: a key set, this server
  * as a client, tenants. start.c makes the rest of it, and releases it.
  */
-#include "glue.h"
+#include "process.h"
 
 #include <stdatomic.h>
+
+#include "trust/issuer.h"
+#include "trust/settings.h"
 
 /* Set once; mod_watchdog's threads may run before. */
 static _Atomic(process_t *) the_process;

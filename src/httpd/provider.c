@@ -6,6 +6,19 @@
  */
 #include "provider.h"
 
+#include "base/reason.h"
+#include "base/sha256.h"
+#include "base/text.h"
+#include "base/world.h"
+#include "jose/jwk.h"
+#include "judge/judge.h"
+#include "keys/keyset.h"
+#include "state/revocation.h"
+#include "state/throttle.h"
+#include "trust/issuer.h"
+#include "trust/settings.h"
+#include "trust/tenants.h"
+
 const char ab_provider_cross_site[] =
     "a request that changes state came with a cookie or a Basic password from "
     "another site (Sec-Fetch-Site, Origin)";

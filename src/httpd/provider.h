@@ -12,7 +12,8 @@
 #ifndef PROVIDER_H
 #define PROVIDER_H
 
-#include "glue.h"
+#include "process.h"
+#include "request.h"
 
 /** One authentication under way. */
 typedef struct attempt_t {

@@ -4,9 +4,13 @@
  * The chain's provider for opaque tokens, and for JWTs of issuers that want to
  * be asked about all of theirs.
  */
+#include "request.h"
 #include "verified.h"
 
-APLOG_USE_MODULE(auth_bearer);
+#include "ask/introspect.h"
+#include "base/text.h"
+#include "judge/judge.h"
+#include "trust/issuer.h"
 
 static int anybody_to_ask(const bearer_issuers_t *issuers)
 {

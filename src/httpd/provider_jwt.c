@@ -5,6 +5,9 @@
  */
 #include "verified.h"
 
+#include "judge/judge.h"
+#include "keys/keyset.h"
+
 bearer_verdict_t ab_provider_jwt(attempt_t *a)
 {
     bearer_verdict_t verdict;

@@ -5,13 +5,20 @@
  * (AuthBearerSessionCheck), by the token that was found, or by the client's
  * cookies, which are credentials of their own and taken away like a token.
  */
+#include "credential.h"
 #include "provider.h"
+#include "request.h"
 #include "session_cookies.h"
 
-#include "ask/session_check.h"
-#include "judge/credential_syntax.h"
+#include <apr_strings.h>
 
-APLOG_USE_MODULE(auth_bearer);
+#include "ask/session_check.h"
+#include "base/text.h"
+#include "base/world.h"
+#include "judge/credential_syntax.h"
+#include "judge/judge.h"
+#include "trust/session_check_line.h"
+#include "trust/settings.h"
 
 /** What a store said in this request, so that it is not asked twice: for an <If>
  *  ahead of authentication, and again for a subrequest. */

@@ -5,6 +5,15 @@
  * for a server or a request, and the questions about them that several rooms ask.
  */
 #include "config_parse.h"
+#include "request.h"
+
+#include <apr_strings.h>
+#include <http_config.h>
+#include <http_core.h>
+
+#include "state/table.h"
+#include "trust/issuer.h"
+#include "trust/settings.h"
 
 #define DEFAULT_TOKEN_CACHE 1024
 

@@ -6,7 +6,9 @@
  * one looks at files; the other sends a crew (crew.h) to the issuers and never
  * waits for it.
  */
-#include "glue.h"
+#include "refresh.h"
+#include "process.h"
+#include "status.h"
 
 #include <stdatomic.h>
 
@@ -14,8 +16,12 @@
 #include <apr_optional.h>
 #include <apr_thread_cond.h>
 #include <apr_thread_proc.h>
+#include <http_log.h>
 #include <mod_watchdog.h>
 #include <openssl/crypto.h>
+
+#include "base/message.h"
+#include "trust/issuer.h"
 
 APLOG_USE_MODULE(auth_bearer);
 

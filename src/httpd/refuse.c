@@ -5,11 +5,21 @@
  * environment and the line of the log that go with it.
  */
 #include "refuse.h"
-
 #include "answer.h"
+#include "credential.h"
 #include "environment.h"
+#include "page.h"
+#include "request.h"
+#include "scrub.h"
+#include "status.h"
+#include "trace.h"
 
+#include <apr_strings.h>
+#include <http_core.h>
+
+#include "base/text.h"
 #include "judge/challenge.h"
+#include "state/revocation.h"
 #include "trust/resource.h"
 
 APLOG_USE_MODULE(auth_bearer);

@@ -8,7 +8,9 @@
 #ifndef REFUSE_H
 #define REFUSE_H
 
-#include "glue.h"
+#include <httpd.h>
+
+#include "judge/judge.h"
 
 /** What a refusal may name; all 0 for none of it. */
 typedef struct ab_refused_t {

@@ -10,9 +10,14 @@
  * BEARER_REGEX_MAX_VALUE that is under 100 ms. All matches of a request together
  * are bounded by the processor time that they took.
  */
-#include "glue.h"
+#include "regex.h"
 
 #include <time.h>
+
+#include <httpd.h>
+#include <apr_strings.h>
+
+#include "base/text.h"
 
 /* Options at the start of a pattern may stand in any order. A limit that the pattern
  * sets itself replaces this one (PCRE2 10.42): its author configures the server. */

@@ -19,11 +19,16 @@
  * to keep more for a second.
  */
 #include "remote.h"
+#include "process.h"
+#include "shared.h"
 
 #include <stdatomic.h>
 
+#include <apr_strings.h>
 #include <apr_thread_mutex.h>
+#include <http_log.h>
 
+#include "base/message.h"
 #include "base/ping.h"
 
 APLOG_USE_MODULE(auth_bearer);

@@ -7,7 +7,7 @@
 #ifndef REMOTE_H
 #define REMOTE_H
 
-#include "glue.h"
+#include "records.h"
 
 typedef struct remote_t remote_t;
 typedef struct remote_config_t {

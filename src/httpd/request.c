@@ -5,7 +5,9 @@
  * from: a subrequest and an internal redirect start with empty request_config,
  * but it is the same client with the same credential.
  */
-#include "glue.h"
+#include "request.h"
+
+#include <http_config.h>
 
 request_t *ab_request_peek(const request_rec *r)
 {

@@ -5,11 +5,17 @@
  * and answered before anything else looks at the request, so that they can be
  * read although `<Location />` is protected or a `ProxyPass /` takes everything.
  */
-#include "glue.h"
+#include "resource.h"
+#include "config_parse.h"
 
+#include <http_config.h>
+#include <http_protocol.h>
+#include <http_request.h>
+
+#include "judge/judge.h"
+#include "trust/issuer.h"
 #include "trust/resource.h"
-
-APLOG_USE_MODULE(auth_bearer);
+#include "trust/settings.h"
 
 #define CACHE_CONTROL "public, max-age=300"
 

@@ -6,12 +6,16 @@
  * environment that was made before: of the request that includes this one, or
  * that was redirected here.
  */
+#include "scrub.h"
+#include "credential.h"
+#include "foreign_user.h"
+#include "request.h"
 #include "session_cookies.h"
+
+#include <apr_strings.h>
 
 #include "judge/credential_syntax.h"
 #include "judge/exports.h"
-
-APLOG_USE_MODULE(auth_bearer);
 
 /* ---- headers ------------------------------------------------------------ */
 

@@ -6,8 +6,11 @@
  */
 #include "session_cookies.h"
 
+#include "ask/session_check.h"
 #include "base/cookie.h"
 #include "judge/credential_syntax.h"
+#include "trust/session_check_line.h"
+#include "trust/settings.h"
 
 /** Where the credential of a check by cookie was. No AuthBearerTokenFrom has an
  *  empty name. */

@@ -7,7 +7,7 @@
 #ifndef SESSION_COOKIES_H
 #define SESSION_COOKIES_H
 
-#include "glue.h"
+#include "request.h"
 
 /** The credential of a request that such cookies let in. */
 extern const credential_t ab_session_credential;

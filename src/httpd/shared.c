@@ -8,13 +8,21 @@
  * layout makes its own; the throttle's table has a mapping and a layout of its own,
  * because penalties go on over an upgrade, too.
  */
-#include "glue.h"
+#include "shared.h"
+#include "records.h"
 
 #include <signal.h>
 #include <stdatomic.h>
 #include <unistd.h>
 
 #include <apr_shm.h>
+#include <apr_strings.h>
+#include <http_log.h>
+
+#include "base/bell.h"
+#include "base/message.h"
+#include "base/world.h"
+#include "state/throttle.h"
 
 APLOG_USE_MODULE(auth_bearer);
 

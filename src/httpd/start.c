@@ -4,10 +4,32 @@
  * What happens when, from the configuration to the end of a child: the order in
  * which the rooms prepare themselves before and after fork.
  */
+#include "start.h"
+#include "asking.h"
+#include "authz.h"
+#include "browser.h"
+#include "check.h"
+#include "foreign_user.h"
+#include "handover.h"
+#include "process.h"
+#include "refresh.h"
+#include "resource.h"
+#include "shared.h"
+#include "status.h"
+#include "store.h"
 #include "store_redis.h"
+#include "trace.h"
+#include "waiting.h"
 
 #include <ap_mpm.h>
 #include <curl/curl.h>
+#include <http_core.h>
+#include <http_request.h>
+
+#include "base/secret.h"
+#include "base/sha256.h"
+#include "judge/judge.h"
+#include "trust/issuer.h"
 
 APLOG_USE_MODULE(auth_bearer);
 

@@ -9,15 +9,29 @@
  * The counters have a mapping of their own, kept in the process pool: a graceful
  * restart loses none, and another layout gets another one and takes them over.
  */
+#include "status.h"
+#include "records.h"
+#include "shared.h"
 #include "status_inside.h"
+#include "store_own.h"
+#include "trace.h"
 
 #include <stdatomic.h>
-
-#include <apr_optional_hooks.h>
-#include <mod_status.h>
 #include <unistd.h>
 
+#include <ap_expr.h>
+#include <apr_optional_hooks.h>
+#include <apr_strings.h>
+#include <http_core.h>
+#include <http_protocol.h>
+#include <http_request.h>
+#include <mod_status.h>
+
+#include "base/reason.h"
+#include "base/text.h"
+#include "base/world.h"
 #include "report/status.h"
+#include "state/tokencache.h"
 
 APLOG_USE_MODULE(auth_bearer);
 

@@ -5,10 +5,19 @@
  * is in `counters` once, under the label of its slot, so that they add up; an
  * issuer that has a slot of its own has them beside its keys, too.
  */
+#include "process.h"
 #include "status_inside.h"
+#include "store_own.h"
 
 #include <errno.h>
 #include <signal.h>
+
+#include "base/gate.h"
+#include "base/reason.h"
+#include "base/text.h"
+#include "jose/alg.h"
+#include "jose/jwk.h"
+#include "trust/issuer.h"
 
 /* ---- values and keys ------------------------------------------------------ */
 

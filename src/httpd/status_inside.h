@@ -7,7 +7,7 @@
 #ifndef BEARER_HTTPD_STATUS_INSIDE_H
 #define BEARER_HTTPD_STATUS_INSIDE_H
 
-#include "glue.h"
+#include "process.h"
 
 #include <jansson.h>
 

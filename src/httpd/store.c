@@ -7,9 +7,21 @@
  * sealed: who can write to redis must not be able to add a key. Key sets have a
  * second copy on this host (handover.c), for when the cache has lost them.
  */
+#include "store.h"
+#include "handover.h"
+#include "shared.h"
 #include "store_inside.h"
+#include "store_own.h"
 
+#include <ap_provider.h>
+#include <apr_strings.h>
+#include <http_config.h>
+#include <http_log.h>
+
+#include "base/flight.h"
+#include "base/message.h"
 #include "login/session.h"
+#include "state/redis.h"
 
 APLOG_USE_MODULE(auth_bearer);
 

@@ -7,7 +7,10 @@
 #define STORE_INSIDE_H
 
 #include "remote.h"
+#include "store.h"
 #include "store_redis.h"
+
+#include "base/seal.h"
 
 /** The longest life of a value, whatever is asked for. */
 #define MAX_LIFE apr_time_from_sec(29 * 24 * 3600)

@@ -3,7 +3,14 @@
  * @file store_line.c
  * The lines AuthBearerSOCache: what is kept where. What is done with that: store.c.
  */
+#include "config_parse.h"
+#include "handlers.h"
+#include "store.h"
+#include "store_own.h"
 #include "store_redis.h"
+
+#include <ap_provider.h>
+#include <apr_strings.h>
 
 /** The throttle and proofs, among kinds that are named. */
 #define THROTTLE (1u << STORE_KINDS)

@@ -7,13 +7,19 @@
  * the new ones work on the same records. Only stop and start, or a build with another
  * layout, begins with an empty one.
  */
-#include "config_parse.h"
+#include "store_own.h"
+#include "records.h"
 
 #include <stdlib.h>
 
 #include <apr_lib.h>
 #include <apr_shm.h>
+#include <apr_strings.h>
+#include <http_log.h>
 
+#include "base/message.h"
+#include "base/text.h"
+#include "base/world.h"
 #include "login/session.h"
 
 APLOG_USE_MODULE(auth_bearer);

@@ -1,11 +1,18 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /* See store_redis.h. */
 #include "store_redis.h"
+#include "records.h"
+#include "shared.h"
 
 #include <ap_mpm.h>
 #include <apr_lib.h>
+#include <apr_strings.h>
 
-APLOG_USE_MODULE(auth_bearer);
+#include "base/http.h"
+#include "base/message.h"
+#include "base/secret.h"
+#include "base/text.h"
+#include "base/world.h"
 
 #define TIMEOUT apr_time_from_sec(1)
 #define TIMEOUT_MAX apr_time_from_sec(30)

@@ -9,6 +9,7 @@
 #define STORE_REDIS_H
 
 #include "config_parse.h"
+#include "process.h"
 
 #include "state/redis.h"
 

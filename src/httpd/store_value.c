@@ -4,10 +4,17 @@
  * One value of a store: sealed where it leaves this host, with a life that every
  * provider understands, and under a lock where the provider wants one.
  */
+#include "store.h"
 #include "store_inside.h"
+#include "trace.h"
 
 #include <stdatomic.h>
 #include <stdlib.h>
+
+#include <apr_strings.h>
+#include <util_mutex.h>
+
+#include "state/redis.h"
 
 APLOG_USE_MODULE(auth_bearer);
 

@@ -5,7 +5,14 @@
  * counts for, what is counted, and the line that says so. The table itself is the
  * library's (throttle.h). Any thread.
  */
-#include "glue.h"
+#include "throttling.h"
+#include "process.h"
+#include "shared.h"
+#include "status.h"
+#include "trace.h"
+
+#include "base/sha256.h"
+#include "base/text.h"
 
 APLOG_USE_MODULE(auth_bearer);
 

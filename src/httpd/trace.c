@@ -5,8 +5,11 @@
  * found again: `traceparent` (W3C Trace Context) goes on to issuers, and the
  * request's id (mod_unique_id) into every log line, the library's included.
  */
-#include "glue.h"
+#include "trace.h"
 
+#include <apr_strings.h>
+
+#include "base/text.h"
 #include "base/traceparent.h"
 
 APLOG_USE_MODULE(auth_bearer);

@@ -6,10 +6,19 @@
  * where their address is throttled.
  */
 #include "verified.h"
-
 #include "environment.h"
+#include "process.h"
+#include "shared.h"
 
+#include <apr_strings.h>
+
+#include "base/reason.h"
+#include "base/sha256.h"
+#include "base/text.h"
 #include "judge/exports.h"
+#include "judge/principal.h"
+#include "trust/issuer.h"
+#include "trust/settings.h"
 
 /* The key of the verified-token cache: of the policy and of the whole token. The
  * signature must be part of it, or a forged one would be taken for the token

@@ -9,11 +9,15 @@
  * say otherwise. While a stream runs its connection holds one of the MPM's workers
  * besides. So both kinds count against one bound, half of whichever are fewer.
  */
-#include "glue.h"
+#include "waiting.h"
+#include "records.h"
+#include "refresh.h"
+#include "shared.h"
 
 #include <ap_mpm.h>
 
-APLOG_USE_MODULE(auth_bearer);
+#include "base/http.h"
+#include "trust/settings.h"
 
 /** Threads of mod_http2 at most; 0: not written, and so more than workers. Set
  *  before fork. */

@@ -5,15 +5,19 @@
 # How the rooms of the glue hang together. Reads from the object files in DIR which
 # file uses symbols of which other one, and fails where more than three use each
 # other, directly or through others: such a circle can be understood as a whole only.
+# Fails, too, for a header of the glue of more than 200 lines.
 set -eu
 dir=${1:-src/httpd}
+source=${srcdir:-$(dirname "$0")/../..}/src/httpd
 most=3
+lines=200
 
 objects=$(ls "$dir"/.libs/*.o 2>/dev/null || ls "$dir"/*.o 2>/dev/null || :)
 test -n "$objects" || {
     echo "circles.sh: there are no object files in $dir" >&2
     exit 1
 }
+bad=0
 # One line a symbol: FILE: NAME TYPE ...
 # shellcheck disable=SC2086
 ${NM:-nm} -A -P $objects | awk -v most=$most '
@@ -74,4 +78,12 @@ ${NM:-nm} -A -P $objects | awk -v most=$most '
             }
         }
         exit bad
-    }' >&2
+    }' >&2 || bad=1
+
+for header in "$source"/*.h; do
+    if test "$(wc -l <"$header")" -gt $lines; then
+        echo "circles.sh: $header has more than $lines lines" >&2
+        bad=1
+    fi
+done
+exit $bad

@@ -1,0 +1,23 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/**
+ * @file authn.h
+ * Authentication: who sent the request. Any thread, on its own request.
+ */
+#ifndef AB_AUTHN_H
+#define AB_AUTHN_H
+
+#include <httpd.h>
+
+#include "judge/principal.h"
+
+int ab_authn_check_user_id(request_rec *r);
+int ab_authn_log_transaction(request_rec *r);
+/**
+ * Who it will be, for expressions that are evaluated before authentication
+ * (<If>, SetEnvIfExpr): the token is judged by the configuration that is known
+ * so far, and nothing comes of it, neither a user nor a refusal nor a count.
+ * The real judgement follows. NULL: nobody, or authentication is over.
+ */
+const bearer_principal_t *ab_authn_ahead(request_rec *r);
+
+#endif

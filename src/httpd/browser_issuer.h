@@ -1,0 +1,37 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/**
+ * @file browser_issuer.h
+ * Which issuers a virtual host logs in with, and where each sends the browser back. From
+ * the configuration alone; any thread once that has been read.
+ */
+#ifndef AB_BROWSER_ISSUER_H
+#define AB_BROWSER_ISSUER_H
+
+#include "records.h"
+
+/** The issuer that logs in here: AuthBearerLoginIssuer, else the only one with a
+ *  client id; NULL with *error. settings: resolved without an issuer. */
+const bearer_issuer_t *ab_browser_issuer(const server_config_t *server,
+                                         const bearer_settings_t *settings,
+                                         const char **error, apr_pool_t *p);
+/** Those of all sections of a virtual host; const bearer_issuer_t *. */
+const apr_array_header_t *ab_browser_issuers(const server_rec *s, apr_pool_t *p);
+/** Where an issuer sends the browser back.
+ *  @param issuer  NULL: it is the only one of the virtual host */
+const char *ab_browser_callback_url(const char *base, const char *path,
+                                    const bearer_issuer_t *issuer, apr_pool_t *p);
+/** Has the issuer a NAME that can stand in a path as it is? */
+int ab_browser_has_name(const bearer_issuer_t *issuer);
+
+/** Where this issuer sends browsers of this virtual host back. */
+const char *ab_browser_own_callback(const browser_t *browser,
+                                    const bearer_issuer_t *issuer,
+                                    apr_pool_t *p);
+/** Does this server have a client id at that issuer? */
+int ab_browser_has_client(const server_config_t *server,
+                          const bearer_issuer_t *issuer);
+
+/** What all callbacks end with, but for a NAME. */
+#define CALLBACK "/callback"
+
+#endif

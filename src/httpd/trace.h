@@ -1,0 +1,39 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/**
+ * @file trace.h
+ * Which request a thread works for, and lines of the log about a request. Each thread
+ * has its own.
+ */
+#ifndef AB_TRACE_H
+#define AB_TRACE_H
+
+#include <httpd.h>
+#include <http_config.h>
+#include <http_log.h>
+
+#include "base/http.h"
+#include "base/message.h"
+
+/** The thread works for r until leave() gets what enter() gave. */
+request_rec *ab_trace_enter(request_rec *r);
+void ab_trace_leave(request_rec *before);
+/** The request's id (mod_unique_id), if it is fit for a page; or NULL. */
+const char *ab_trace_id(const request_rec *r);
+/** `, request ID` where mod_unique_id is there, else "". */
+const char *ab_trace_suffix(const request_rec *r);
+const char *ab_trace_suffix_here(void);
+/** A client that sends the request's traceparent, where it has one. */
+const bearer_http_client_t *ab_trace_http(const bearer_http_client_t *inner,
+                                          apr_pool_t *p);
+/** A line about a request, with its id. */
+#define ab_log(level, r, ...) \
+    do { \
+        if (APLOG_R_IS_LEVEL(r, level)) { \
+            ab_trace_log(APLOG_MARK, level, r, __VA_ARGS__); \
+        } \
+    } while (0)
+void ab_trace_log(const char *file, int line, int module_index, int level,
+                  const request_rec *r, const char *fmt, ...)
+    __attribute__((format(printf, 6, 7)));
+
+#endif
