@@ -362,13 +362,12 @@ const char *bearer_secret_lint(const bearer_secret_t *secret,
 
 static void replace(bearer_secret_watch_t *w, const char *data, apr_size_t len)
 {
-    char *value = malloc(len + 1);
+    char *value = malloc(len);
 
     if (!value) {
         return;
     }
     memcpy(value, data, len);
-    value[len] = '\0';
     apr_thread_mutex_lock(w->mutex);
     bearer_secret_wipe(w->value, w->len);
     free(w->value);
@@ -381,14 +380,12 @@ static apr_status_t load(void *baton, const char *data, apr_size_t len,
                          const char **error, apr_pool_t *ptemp)
 {
     bearer_secret_watch_t *w = baton;
-    apr_size_t all = len;
 
     (void)ptemp;
     *error = tidy(w->secret, data, &len);
     if (!*error) {
-        replace(w, data, len);
+        replace(w, data, len);  /* filewatch.c wipes the data */
     }
-    bearer_secret_wipe((char *)(apr_uintptr_t)data, all);
     return *error ? APR_EINVAL : APR_SUCCESS;
 }
 
