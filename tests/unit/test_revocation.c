@@ -813,6 +813,23 @@ static void test_append_creates_and_keeps(void **state)
     clean_up(&f);
 }
 
+/* A daemon may have closed its standard input: then a file's number is 0. */
+static void test_append_with_file_number_0(void **state)
+{
+    fixture_t f = fixture(state);
+    const char *error = NULL;
+    int kept = dup(0), rv;
+
+    close(0);
+    rv = bearer_revocation_append_token(f.path, "abc", 3, 0, f.w->now, &error, f.p);
+    if (kept >= 0) {
+        dup2(kept, 0);
+        close(kept);
+    }
+    assert_int_equal(rv, APR_SUCCESS);
+    assert_true(unit_contains(read_list(&f), "token ba7816bf8f01cfea"));
+}
+
 static void test_append_keeps_the_owner(void **state)
 {
     fixture_t f = fixture(state);
@@ -1193,6 +1210,7 @@ int main(void)
         UNIT_TEST(test_clock_set_back),
         UNIT_TEST(test_refresh_looks),
         UNIT_TEST(test_append_creates_and_keeps),
+        UNIT_TEST(test_append_with_file_number_0),
         UNIT_TEST(test_append_keeps_the_owner),
         UNIT_TEST(test_append_prunes),
         UNIT_TEST(test_append_of_what_is_there),

@@ -190,6 +190,9 @@ static void test_trouble_is_seen_first(void **state)
     has(bearer_status_html(parsed(p, "{\"now\":10,\"issuers\":[{\"name\":\"a\","
         "\"fetches\":{\"ok\":0,\"failed\":1},\"keys\":{\"count\":0}}]}"), p),
         "Some tokens cannot be verified");
+    /* where others count with it, its own row has no numbers */
+    has(bearer_status_html(parsed(p, "{\"now\":10,\"issuers\":[{\"name\":\"a\"}]}"), p),
+        "<td class=\"n\">&ndash;</td><td class=\"n\">&ndash;</td></tr>");
     /* nobody did */
     has(bearer_status_html(parsed(p, "{\"now\":10,\"issuers\":[{\"name\":\"a\","
         "\"keys\":{\"count\":0}}]}"), p), "All issuers serve");
