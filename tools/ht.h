@@ -18,6 +18,7 @@
 #include "base/reason.h"
 #include "base/world.h"
 #include "judge/judge.h"
+#include "state/revocation.h"
 
 /** Exit statuses, the same for every command. */
 enum {
@@ -67,6 +68,11 @@ struct ht_call_t {
 
 extern const ht_command_t ht_keygen, ht_jwks, ht_sign, ht_decode, ht_verify,
     ht_revoke, ht_explain, ht_discover;
+
+/** Of a JWT that the list does not revoke: says so if the digest of the whole
+ *  token is in it, which people write by hand. */
+void ht_warn_of_whole(const ht_call_t *call, bearer_revocation_t *list,
+                      const char *token, apr_size_t len);
 
 /* ---- options (ht_options.c) --------------------------------------------- */
 

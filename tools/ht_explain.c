@@ -239,9 +239,13 @@ static bearer_reason_t ask_revoked(void *inquiry, const char *iss,
 {
     const inquiry_t *q = inquiry;
     unsigned char digest[BEARER_SHA256_SIZE];
+    bearer_reason_t reason = bearer_revocation_ask_token(q->revocations, iss, jti, token,
+                                                         len, digest, why, p);
 
-    bearer_revocation_token_digest(NULL, digest, token, len);
-    return bearer_revocation_ask(q->revocations, iss, jti, digest, why, p);
+    if (reason == BEARER_OK) {
+        ht_warn_of_whole(q->call, q->revocations, token, len);
+    }
+    return reason;
 }
 
 /* ---- without a server: Require ---------------------------------------------------- */

@@ -3,6 +3,7 @@
 
 What explain says of a path is compared with what a real server answers there.
 """
+import hashlib
 import json
 import os
 import random
@@ -329,6 +330,17 @@ def test_hostile_configurations(tmp_path, name):
 
 
 # ---- by options ---------------------------------------------------------------
+
+def test_options_a_list_with_the_digest_of_the_whole_token(keys, tmp_path):
+    """Which revokes nothing; people who write lines by hand are told."""
+    revoked, token = tmp_path / "revoked", tokens.mint()
+    for part, status in (token, 0), (token.rpartition(".")[0], 1):
+        revoked.write_text("token %s 0\n"
+                           % hashlib.sha256(part.encode()).hexdigest())
+        said = explain(token, *options("--revocations", str(revoked), keys=keys))
+        assert said.status == status, said
+        assert ("SHA-256 of the whole token" in said.err) is (status == 0), said
+
 
 def test_options_instead_of_a_configuration(keys):
     said = explain(tokens.mint(), *options("--require", "scope orders.read",
