@@ -155,6 +155,8 @@ def test_the_requests_id(site, op):
     assert json_of(res, 401, "no_credential") == res.get("X-Id")
     res = server.get("/.auth/callback?state=AAAAAAAAAA&code=x", headers=NAVIGATE)
     page_of(res, 400, "This sign-in cannot be completed")
+    assert "default-src 'none'" in res.get("Content-Security-Policy")
+    assert res.get("X-Content-Type-Options") == "nosniff"
     assert res.logged(None, re.compile("request [A-Za-z0-9@_-]{20,}"))
 
 

@@ -4,7 +4,6 @@ what they get, what the log says, and when it is over.
 """
 import re
 import signal
-import threading
 import time
 
 import pytest
@@ -14,7 +13,7 @@ from support.backends import Redis
 from support.fleet import (BASE, CONF, SECRET, cache, host, op,  # noqa: F401
                            statuses, visitor)
 from support.httpd import SLOW, wait_until
-from support.load import Load
+from support.load import Load, Threads
 from support.messages import NO_ANSWER
 from support.op import NAVIGATE, Browser
 from support.pace import Record, Stopwatch
@@ -43,17 +42,16 @@ def redis(one_server, op, backend):     # noqa: F811
     server.close()
 
 
-class Visits:
+class Visits(Threads):
     """Session requests from many browsers at once, until it is left."""
 
     def __init__(self, server, browser, threads):
         self._seen = []
         self._record = Record(server)
-        self._port, self._stop = server.port, threading.Event()
+        self._port = server.port
         self._raw = client.build("GET", "/app/x", {**NAVIGATE,
                                                    "Cookie": browser.field()})
-        self._threads = [threading.Thread(target=self._run, daemon=True)
-                         for _ in range(threads)]
+        super().__init__([()] * threads)
 
     def _run(self):
         while not self._stop.is_set():
@@ -78,14 +76,10 @@ class Visits:
 
     def __enter__(self):
         self._record.__enter__()
-        for thread in self._threads:
-            thread.start()
-        return self
+        return super().__enter__()
 
     def __exit__(self, *exc):
-        self._stop.set()
-        for thread in self._threads:
-            thread.join(60)
+        super().__exit__(*exc)
         self._record.__exit__()
 
 

@@ -610,7 +610,8 @@ def htaccess(new_server):
 def test_htaccess_places(htaccess, name, kind):
     res = htaccess.get("/files/%s-%s/page" % (kind, name), mint())
     if "H" in DIRECTIVES[name][0]:
-        assert res.status in (200, 401), res
+        # another audience than the token's is seen to have taken effect
+        assert res.status == (401 if name == "AuthBearerAudience" else 200), res
     else:
         assert res.status == 500, res
         assert [line for line in res.log if name in line.text], res

@@ -18,7 +18,7 @@ from support.backends import Memcached, OwnRedis, Redis
 from support.browsing import (backchannel, callback, op, signed_in,  # noqa: F401
                               site, store)
 from support.httpd import MODULE, MODULES, TOP, wait_until
-from support.load import Connection
+from support.load import Connection, Threads
 from support.memory import about, shared_memory
 from support.op import Browser
 
@@ -63,16 +63,14 @@ def status(browser):
     return browser.clone().navigate("/app/x").status
 
 
-class Crowd:
+class Crowd(Threads):
     """Requests of all these browsers, in turn, all the while."""
 
     def __init__(self, server, browsers, threads=4):
-        self.results, self._stop = [], threading.Event()
+        self.results = []
         raws = [b"GET /app/x HTTP/1.1\r\nHost: server.test\r\nAccept: text/html"
                 b"\r\nCookie: %s\r\n\r\n" % b.field().encode() for b in browsers]
-        self._threads = [threading.Thread(
-            target=self._run, args=(server.port, raws[i::threads]), daemon=True)
-            for i in range(threads)]
+        super().__init__((server.port, raws[i::threads]) for i in range(threads))
 
     def _run(self, port, raws):
         connection, i = Connection(port), 0
@@ -80,20 +78,6 @@ class Crowd:
             self.results.append(connection.request(raws[i % len(raws)]))
             i += 1
         connection.close()
-
-    def __enter__(self):
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *exc):
-        self._stop.set()
-        for thread in self._threads:
-            thread.join(60)
-
-    def more(self, n):
-        wanted = len(self.results) + n
-        wait_until(lambda: len(self.results) >= wanted, 60, "more requests")
 
 
 # -- reloads ---------------------------------------------------------------------
@@ -120,10 +104,10 @@ def test_reloads_under_load(site, op, store):
     asked = op.count()
     with Crowd(server, people) as crowd:
         for _ in range(5):
-            crowd.more(50)
+            crowd.more(50, 60)
             server.graceful()
             assert {status(b) for b in kept} == {302}
-        crowd.more(50)
+        crowd.more(50, 60)
     assert set(crowd.results) == {200}
     assert {status(b) for b in people} == {200}
     assert op.count() == asked
@@ -219,7 +203,7 @@ def test_killed_children(site, op):
     gone.sign_out()
     with Crowd(server, people) as crowd:
         for _ in range(20):
-            crowd.more(10)
+            crowd.more(10, 60)
             for pid in server.children()[:1]:
                 os.kill(pid, signal.SIGKILL)
             wait_until(lambda: len(server.children()) >= 1, 20, "a child")

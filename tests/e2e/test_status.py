@@ -134,6 +134,7 @@ def test_page(server):
     res = server.get("/bearer-status")
     assert res.get("Content-Type").startswith("text/html")
     assert "default-src 'none'" in res.get("Content-Security-Policy")
+    assert res.get("X-Content-Type-Options") == "nosniff"
     page = res.body.decode()
     assert "<script" not in page and "http-equiv" not in page
     assert "main" in page and "Refusals" in page

@@ -435,6 +435,7 @@ def unknown_kids(world):
             world.server.get("/a", issuer.mint(header={"kid": serial()}),
                              {"X-Client": address()})
         assert issuer.count() - before <= 1
+    assert world.warm.count("jwks") >= 2, "no look for a kid, here or in kids()"
     granted(world.server.get("/a", world.warm.mint()))
 
 

@@ -72,7 +72,33 @@ class Connection:
         return error
 
 
-class Load:
+class Threads:
+    """with it: _run(*args) in a thread for each of these arguments, until it is
+    left. _run() ends when self._stop is set and fills self.results."""
+
+    def __init__(self, arguments):
+        self._stop = threading.Event()
+        self._threads = [threading.Thread(target=self._run, args=args, daemon=True)
+                         for args in arguments]
+
+    def __enter__(self):
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *exc):
+        self._stop.set()
+        for thread in self._threads:
+            thread.join(60)
+
+    def more(self, n=50, seconds=30):
+        """Waits until n more requests have been answered."""
+        wanted = len(self.results) + n
+        wait_until(lambda: len(self.results) >= wanted, seconds,
+                   "%d more requests" % n)
+
+
+class Load(Threads):
     """with Load(port, token) as load: requests go on all the while.
 
     token: a str, or a function that gives one for each request."""
@@ -84,9 +110,7 @@ class Load:
         self.results = []
         self.began = 0  #: when every connection had had an answer
         self._answered = threading.Barrier(threads + 1)
-        self._stop = threading.Event()
-        self._threads = [threading.Thread(target=self._run, daemon=True)
-                         for _ in range(threads)]
+        super().__init__([()] * threads)
 
     def _run(self):
         connection = Connection(self.port)
@@ -108,22 +132,10 @@ class Load:
         connection.close()
 
     def __enter__(self):
-        for thread in self._threads:
-            thread.start()
+        super().__enter__()
         self._answered.wait(60)
         self.began = time.monotonic()
         return self
-
-    def __exit__(self, *exc):
-        self._stop.set()
-        for thread in self._threads:
-            thread.join(60)
-
-    def more(self, n=50, seconds=30):
-        """Waits until n more requests have been answered."""
-        wanted = len(self.results) + n
-        wait_until(lambda: len(self.results) >= wanted, seconds,
-                   "%d more requests" % n)
 
     def keep_on_for(self, seconds):
         """So many seconds of load; where time itself is what is tested."""
