@@ -86,12 +86,3 @@ int bearer_calls_begin(bearer_calls_t *calls, apr_time_t now, apr_time_t until,
     }
     return place;
 }
-
-void bearer_calls_end(bearer_calls_t *calls, int place, apr_time_t until)
-{
-    apr_int64_t mine = until;
-
-    if (place >= 0) {
-        (void)atomic_compare_exchange_strong(&calls->until[place], &mine, 0);
-    }
-}

@@ -18,6 +18,8 @@
 
 #include <apr_time.h>
 
+#include "base/budget.h"
+
 #define BEARER_BREAKER_INTERVAL apr_time_from_sec(1)
 /** No probe is taken for under way for longer. */
 #define BEARER_BREAKER_LONGEST apr_time_from_sec(10)
@@ -69,20 +71,17 @@ int bearer_breaker_is_open(const bearer_breaker_t *breaker);
  *  new, in memory that the callers share. */
 #define BEARER_CALLS 64
 typedef struct bearer_calls_t {
-    _Atomic apr_int64_t until[BEARER_CALLS];
+    bearer_place_t until[BEARER_CALLS];
 } bearer_calls_t;
 
 /**
  * @param until  then it takes too long
  * @param late   set to 1 if another call takes too long, or its caller has died; each
  *               is told once
- * @return a place for bearer_calls_end(), or -1: there are too many to notice this
- *         one
+ * @return a place for bearer_place_give(), or -1: there are too many to notice
+ *         this one
  */
 int bearer_calls_begin(bearer_calls_t *calls, apr_time_t now, apr_time_t until,
                        int *late);
-
-/** @param until  that of its begin */
-void bearer_calls_end(bearer_calls_t *calls, int place, apr_time_t until);
 
 #endif

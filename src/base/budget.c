@@ -9,8 +9,7 @@
 #define CLOCKS apr_time_from_sec(60)
 
 /* Not all begin to look at the same one. */
-int bearer_place_take(bearer_place_t *places, int n, apr_time_t now,
-                      apr_time_t until)
+static int take(bearer_place_t *places, int n, apr_time_t now, apr_time_t until)
 {
     int i, first = n > 0 ? (int)(now % n) : 0;
 
@@ -30,7 +29,9 @@ void bearer_place_give(bearer_place_t *places, int place, apr_time_t until)
 {
     apr_int64_t mine = until;
 
-    atomic_compare_exchange_strong(&places[place], &mine, 0);
+    if (place >= 0) {
+        atomic_compare_exchange_strong(&places[place], &mine, 0);
+    }
 }
 
 /* A bucket of tokens in one word: when it would be full again. */
@@ -52,10 +53,8 @@ static int spend(bearer_budget_t *b, apr_time_t now)
 int bearer_budget_begin(bearer_budget_t *budget, int flying, apr_time_t now,
                         apr_time_t until)
 {
-    int place = bearer_place_take(budget->flying,
-                                  flying < BEARER_BUDGET_FLYING
-                                      ? flying : BEARER_BUDGET_FLYING,
-                                  now, until);
+    int place = take(budget->flying, flying < BEARER_BUDGET_FLYING
+                                         ? flying : BEARER_BUDGET_FLYING, now, until);
 
     if (place >= 0 && !spend(budget, now)) {
         bearer_budget_end(budget, place, until);

@@ -27,14 +27,7 @@
 /** Until when it is taken; 0: free. */
 typedef _Atomic apr_int64_t bearer_place_t;
 
-/**
- * Takes one of n places.
- * @return its number, to give back with the same `until`; -1: all are taken
- */
-int bearer_place_take(bearer_place_t *places, int n, apr_time_t now,
-                      apr_time_t until);
-
-/** Gives it back, unless its time is over and somebody else has it. */
+/** Gives one back (-1: none), unless its time is over and another caller has it. */
 void bearer_place_give(bearer_place_t *places, int place, apr_time_t until);
 
 typedef struct bearer_budget_t {

@@ -301,7 +301,7 @@ static int begin(call_t *call, remote_t *remote, apr_pool_t *p)
     if (!may_call(call)
         || bearer_gate_enter(&call->ticket, the_gate(), BEARER_PARTY_CACHE,
                              CALL_TIME)) {
-        bearer_calls_end(&remote->shared->calls, call->place,
+        bearer_place_give(remote->shared->calls.until, call->place,
                          call->begun + LATE_AFTER);
         return 0;
     }
@@ -313,10 +313,9 @@ static void look_after_failure(const call_t *call, apr_status_t rv)
 {
     remote_t *remote = call->remote;
     apr_time_t now = apr_time_now();
-    char text[80];
 
     if (remote->protocol < 0) {
-        tell(remote, call->pass, apr_strerror(rv, text, sizeof(text)), call->p);
+        tell(remote, call->pass, bearer_text_status(call->p, rv), call->p);
     } else if (bearer_breaker_doubt(&remote->shared->down, now,
                                     now + remote->ping_time)
                == BEARER_BREAKER_PROBE) {
@@ -332,7 +331,7 @@ static int end(call_t *call, apr_status_t rv, int reading)
     int failed = is_failure(rv, reading);
 
     give_client(remote, call->client, failed);
-    bearer_calls_end(&remote->shared->calls, call->place,
+    bearer_place_give(remote->shared->calls.until, call->place,
                      call->begun + LATE_AFTER);
     bearer_gate_answered(the_gate(), BEARER_PARTY_CACHE, took);
     bearer_gate_leave(&call->ticket);

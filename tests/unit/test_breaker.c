@@ -154,7 +154,7 @@ static void test_calls(void **state)
                                        until + i * SECOND, &late);
         assert_true(places[0] >= 0);
         assert_int_equal(late, 0);
-        bearer_calls_end(&calls, places[0], until + i * SECOND);
+        bearer_place_give(calls.until, places[0], until + i * SECOND);
     }
     for (i = 0; i < BEARER_CALLS; i++) {
         places[i] = bearer_calls_begin(&calls, NOW + i, until + i, &late);
@@ -163,20 +163,20 @@ static void test_calls(void **state)
     }
     assert_int_equal(bearer_calls_begin(&calls, NOW, until, &late), -1);
     assert_int_equal(late, 0);
-    bearer_calls_end(&calls, -1, until);
+    bearer_place_give(calls.until, -1, until);
     for (i = 1; i < BEARER_CALLS; i++) {
-        bearer_calls_end(&calls, places[i], until + i);
+        bearer_place_give(calls.until, places[i], until + i);
     }
     i = bearer_calls_begin(&calls, until - 1, 2 * until, &late);
     assert_int_equal(late, 0);
-    bearer_calls_end(&calls, i, 2 * until);
+    bearer_place_give(calls.until, i, 2 * until);
     i = bearer_calls_begin(&calls, until, 2 * until, &late);
     assert_int_equal(late, 1);
-    bearer_calls_end(&calls, i, 2 * until);
+    bearer_place_give(calls.until, i, 2 * until);
     i = bearer_calls_begin(&calls, until, 2 * until, &late);
     assert_int_equal(late, 0);
     /* its end, after all, takes nobody else's place */
-    bearer_calls_end(&calls, places[0], until);
+    bearer_place_give(calls.until, places[0], until);
     assert_true(atomic_load(&calls.until[i]) == 2 * until);
 }
 
