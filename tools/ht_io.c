@@ -101,22 +101,8 @@ static char *alloc_secret(apr_size_t size, apr_pool_t *p)
 /* Reads to the end, or one byte more than max. 0, or errno. */
 static int read_bounded(int fd, char *buffer, apr_size_t max, apr_size_t *len)
 {
-    *len = 0;
-    while (*len <= max) {
-        ssize_t n = read(fd, buffer + *len, max + 1 - *len);
-
-        if (n < 0 && errno == EINTR) {
-            continue;
-        }
-        if (n < 0) {
-            return errno;
-        }
-        if (n == 0) {
-            break;
-        }
-        *len += (apr_size_t)n;
-    }
-    return 0;
+    *len = max + 1;
+    return bearer_text_read_fd(fd, buffer, len);
 }
 
 static apr_size_t without_newline(const char *data, apr_size_t len)
@@ -219,22 +205,6 @@ int ht_write_json(const ht_call_t *call, const json_t *value)
     return ht_write(call, text, len);
 }
 
-static int write_whole(int fd, const char *data, apr_size_t len)
-{
-    while (len) {
-        ssize_t n = write(fd, data, len);
-
-        if (n < 0 && errno != EINTR) {
-            return errno;
-        }
-        if (n > 0) {
-            data += n;
-            len -= (apr_size_t)n;
-        }
-    }
-    return 0;
-}
-
 /* A name beside path that nobody can guess: nothing lies in wait there. */
 static const char *name_beside(const char *path, apr_pool_t *p)
 {
@@ -257,7 +227,7 @@ static int create_file(const char *path, int mode, const char *data,
     if (fd < 0) {
         return errno;
     }
-    error = write_whole(fd, data, len);
+    error = bearer_text_write_fd(fd, data, len);
     if (!error && fsync(fd)) {
         error = errno;
     }

@@ -18,8 +18,9 @@ typedef struct protocol_t {
 } protocol_t;
 
 static const protocol_t protocols[] = {
-    [BEARER_PING_REDIS] = { 6379, "PING\r\n", "+PONG" },
-    [BEARER_PING_MEMCACHED] = { 11211, "version\r\n", "VERSION " },
+#define X(name, port, question, answer) { port, question, answer },
+    BEARER_PINGS(X)
+#undef X
 };
 
 static apr_status_t open_socket(apr_socket_t **socket, const char *server,
@@ -82,7 +83,7 @@ static const char *ping_one(const protocol_t *protocol, const char *server,
 {
     apr_time_t until = apr_time_now() + timeout;
     apr_size_t len = strlen(protocol->question);
-    char line[LINE_MAX_BYTES + 1] = "", text[64];
+    char line[LINE_MAX_BYTES + 1] = "";
     apr_socket_t *socket = NULL;
     apr_status_t rv = open_socket(&socket, server, protocol->port, timeout, p);
 
@@ -101,9 +102,8 @@ static const char *ping_one(const protocol_t *protocol, const char *server,
     }
     *silent |= APR_STATUS_IS_TIMEUP(rv);
     if (rv != APR_SUCCESS) {
-        return apr_psprintf(p, "%s: %s", server, APR_STATUS_IS_TIMEUP(rv)
-                            ? "no answer in time"
-                            : apr_strerror(rv, text, sizeof(text)));
+        return apr_pstrcat(p, server, ": ", APR_STATUS_IS_TIMEUP(rv)
+                           ? "no answer in time" : bearer_text_status(p, rv), NULL);
     }
     return apr_psprintf(p, "%s answered %s", server, bearer_text_quote(p, line));
 }

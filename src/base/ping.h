@@ -12,8 +12,16 @@
 #include <apr_pools.h>
 #include <apr_time.h>
 
-typedef enum { BEARER_PING_REDIS,
-               BEARER_PING_MEMCACHED } bearer_ping_protocol_t;
+/** X(name, port, question, how the answer begins) */
+#define BEARER_PINGS(X) \
+    X(REDIS, 6379, "PING\r\n", "+PONG") \
+    X(MEMCACHED, 11211, "version\r\n", "VERSION ")
+
+typedef enum {
+#define X(name, port, question, answer) BEARER_PING_##name,
+    BEARER_PINGS(X)
+#undef X
+} bearer_ping_protocol_t;
 
 /**
  * @param servers  HOST[:PORT],... or paths of sockets, as the provider takes them

@@ -38,14 +38,12 @@ void bearer_secret_wipe(void *value, apr_size_t len)
 
 /* ---- where it comes from ------------------------------------------------ */
 
-static const struct {
-    const char *prefix;
-    bearer_secret_kind_t kind;
-} kinds[] = {
-    { "file:", BEARER_SECRET_FILE },
-    { "exec:", BEARER_SECRET_EXEC },
-    { "env:", BEARER_SECRET_ENV },
+static const char *const prefixes[] = {
+#define X(kind, prefix) prefix,
+    BEARER_SECRETS(X)
+#undef X
 };
+#define KINDS (sizeof(prefixes) / sizeof(prefixes[0]))
 
 static bearer_secret_t *new_secret(bearer_secret_kind_t kind,
                                    const char *source, const char *directive,
@@ -64,11 +62,11 @@ const char *bearer_secret_parse(bearer_secret_t **secret, const char *text,
 {
     unsigned i;
 
-    for (i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
-        apr_size_t len = strlen(kinds[i].prefix);
+    for (i = 0; i < KINDS; i++) {
+        apr_size_t len = strlen(prefixes[i]);
 
-        if (strncmp(text, kinds[i].prefix, len) == 0 && text[len]) {
-            *secret = new_secret(kinds[i].kind, text + len, directive, p);
+        if (strncmp(text, prefixes[i], len) == 0 && text[len]) {
+            *secret = new_secret((bearer_secret_kind_t)i, text + len, directive, p);
             return NULL;
         }
     }
@@ -122,22 +120,14 @@ void bearer_secret_take(bearer_secret_t *secret, apr_pool_t *keep,
 static const char *tidy(const bearer_secret_t *secret, const char *data,
                         apr_size_t *len)
 {
-    apr_size_t i;
-
     while (!secret->whole && *len && strchr(" \t\r\n", data[*len - 1])) {
         --*len;
     }
     if (!*len) {
         return "it is empty";
     }
-    for (i = 0; !secret->whole && i < *len; i++) {
-        unsigned char c = (unsigned char)data[i];
-
-        if (c < 0x20 || c == 0x7f) {
-            return "it has more than one line, or a control character";
-        }
-    }
-    return NULL;
+    return !secret->whole && bearer_text_has_control(data, *len)
+        ? "it has more than one line, or a control character" : NULL;
 }
 
 static apr_status_t read_file(const bearer_secret_t *secret, const char **data,
@@ -197,14 +187,13 @@ static apr_status_t read_exec(const bearer_secret_t *secret, const char **data,
                               apr_pool_t *p)
 {
     apr_exit_why_e why = APR_PROC_EXIT;
-    char reason[120];
     apr_proc_t process;
     int status = 0;
     apr_status_t rv = start_command(&process, secret->source, p);
 
     if (rv != APR_SUCCESS) {
-        *error = apr_psprintf(p, "the command cannot be run: %s",
-                              apr_strerror(rv, reason, sizeof(reason)));
+        *error = apr_pstrcat(p, "the command cannot be run: ",
+                             bearer_text_status(p, rv), NULL);
         return rv;
     }
     rv = read_output(&process, data, len, p);
@@ -214,8 +203,8 @@ static apr_status_t read_exec(const bearer_secret_t *secret, const char **data,
     apr_proc_wait(&process, &status, &why, APR_WAIT);
     if (rv != APR_SUCCESS) {
         *error = rv == APR_ENOSPC ? "the command says more than 64 KiB"
-            : apr_psprintf(p, "the command's output cannot be read: %s",
-                           apr_strerror(rv, reason, sizeof(reason)));
+            : apr_pstrcat(p, "the command's output cannot be read: ",
+                          bearer_text_status(p, rv), NULL);
         return rv;
     }
     if (!APR_PROC_CHECK_EXIT(why) || status != 0) {
@@ -245,7 +234,7 @@ static apr_status_t read_env(const bearer_secret_t *secret, const char **data,
 static const char *named(const bearer_secret_t *secret, apr_pool_t *p)
 {
     return apr_psprintf(p, "%s %s%s", secret->directive,
-                        secret->whole ? "" : kinds[secret->kind].prefix,
+                        secret->whole ? "" : prefixes[secret->kind],
                         bearer_text_quote(p, secret->source));
 }
 
@@ -258,6 +247,10 @@ static apr_status_t wipe_value(void *baton)
     return APR_SUCCESS;
 }
 
+#define READ_FILE read_file
+#define READ_EXEC read_exec
+#define READ_ENV read_env
+
 /* data and len hold the value afterwards, in ptemp. */
 static apr_status_t read_now(const bearer_secret_t *secret, const char **data,
                              apr_size_t *len, const char **error,
@@ -266,9 +259,9 @@ static apr_status_t read_now(const bearer_secret_t *secret, const char **data,
     static apr_status_t (*const readers[])(const bearer_secret_t *,
                                            const char **, apr_size_t *,
                                            const char **, apr_pool_t *) = {
-        [BEARER_SECRET_FILE] = read_file,
-        [BEARER_SECRET_EXEC] = read_exec,
-        [BEARER_SECRET_ENV] = read_env,
+#define X(kind, prefix) READ_##kind,
+        BEARER_SECRETS(X)
+#undef X
     };
     apr_status_t rv;
 
@@ -316,13 +309,12 @@ static const char *lint_file(const bearer_secret_t *secret,
                              const char **warning, apr_pool_t *p)
 {
     apr_finfo_t info;
-    char reason[120];
     apr_status_t rv = apr_stat(&info, secret->source,
                                APR_FINFO_PROT | APR_FINFO_TYPE, p);
 
     if (rv != APR_SUCCESS && !APR_STATUS_IS_INCOMPLETE(rv)) {
-        return apr_psprintf(p, "%s: it cannot be read: %s", named(secret, p),
-                            apr_strerror(rv, reason, sizeof(reason)));
+        return apr_pstrcat(p, named(secret, p), ": it cannot be read: ",
+                           bearer_text_status(p, rv), NULL);
     }
     if (info.filetype == APR_DIR) {
         return apr_psprintf(p, "%s is a directory", named(secret, p));

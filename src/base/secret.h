@@ -21,10 +21,13 @@
 /** A secret, an assertion or a private key is at most so long. */
 #define BEARER_SECRET_MAX (64 * 1024)
 
+/** X(kind, prefix). Each has its reader, READ_kind, in secret.c. */
+#define BEARER_SECRETS(X) X(FILE, "file:") X(EXEC, "exec:") X(ENV, "env:")
+
 typedef enum {
-    BEARER_SECRET_FILE,
-    BEARER_SECRET_EXEC,
-    BEARER_SECRET_ENV
+#define X(kind, prefix) BEARER_SECRET_##kind,
+    BEARER_SECRETS(X)
+#undef X
 } bearer_secret_kind_t;
 
 /** The value of a variable that was taken out of the environment. */

@@ -4,8 +4,10 @@
  */
 #include "base/text.h"
 
+#include <errno.h>
 #include <stdint.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <apr_file_io.h>
 #include <apr_lib.h>
@@ -103,19 +105,41 @@ const char *bearer_text_quote_list(apr_pool_t *p,
     return line;
 }
 
+void bearer_text_hex_into(char *hex, const unsigned char *data, apr_size_t len)
+{
+    for (; len; len--, data++) {
+        *hex++ = hex_digits[*data >> 4];
+        *hex++ = hex_digits[*data & 15];
+    }
+    *hex = '\0';
+}
+
 const char *bearer_text_hex(apr_pool_t *p, const unsigned char *data,
                             apr_size_t len)
 {
     char *hex = apr_palloc(p, 2 * len + 1);
-    char *out = hex;
+
+    bearer_text_hex_into(hex, data, len);
+    return hex;
+}
+
+const char *bearer_text_status(apr_pool_t *p, apr_status_t status)
+{
+    char text[128];
+
+    return apr_pstrdup(p, apr_strerror(status, text, sizeof(text)));
+}
+
+int bearer_text_has_control(const char *s, apr_size_t len)
+{
     apr_size_t i;
 
     for (i = 0; i < len; i++) {
-        *out++ = hex_digits[data[i] >> 4];
-        *out++ = hex_digits[data[i] & 15];
+        if ((unsigned char)s[i] < 0x20 || s[i] == 0x7f) {
+            return 1;
+        }
     }
-    *out = '\0';
-    return hex;
+    return 0;
 }
 
 const char *bearer_text_fingerprint(apr_pool_t *p, const void *data,
@@ -445,6 +469,38 @@ const char *bearer_text_member_error(const char *s, char separator)
 
 /* ---- files ------------------------------------------------------------- */
 
+int bearer_text_read_fd(int fd, char *to, apr_size_t *len)
+{
+    apr_size_t got = 0;
+    ssize_t n = 1;
+
+    while (n && got < *len) {
+        n = read(fd, to + got, *len - got);
+        if (n < 0 && errno != EINTR) {
+            return errno;
+        }
+        got += n > 0 ? (apr_size_t)n : 0;
+    }
+    *len = got;
+    return 0;
+}
+
+int bearer_text_write_fd(int fd, const char *data, apr_size_t len)
+{
+    while (len) {
+        ssize_t n = write(fd, data, len);
+
+        if (n < 0 && errno != EINTR) {
+            return errno;
+        }
+        if (n > 0) {
+            data += n;
+            len -= (apr_size_t)n;
+        }
+    }
+    return 0;
+}
+
 static apr_status_t read_file(const char **data, apr_size_t *len, const char *path,
                               apr_size_t max, apr_pool_t *p)
 {
@@ -495,13 +551,11 @@ apr_status_t bearer_text_read_file(const char **data, apr_size_t *len,
                                    const char **error, apr_pool_t *p)
 {
     apr_status_t rv = read_file(data, len, path, max, p);
-    char reason[120];
 
     if (rv == APR_ENOSPC) {
         *error = apr_psprintf(p, "it is larger than %" APR_SIZE_T_FMT " bytes", max);
     } else if (rv != APR_SUCCESS) {
-        *error = apr_psprintf(p, "it cannot be read: %s",
-                              apr_strerror(rv, reason, sizeof(reason)));
+        *error = apr_pstrcat(p, "it cannot be read: ", bearer_text_status(p, rv), NULL);
     }
     return rv;
 }

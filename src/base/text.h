@@ -50,6 +50,14 @@ int bearer_text_is_token(const char *s);
 /** Lower-case hex. */
 const char *bearer_text_hex(apr_pool_t *p, const unsigned char *data,
                             apr_size_t len);
+/** The same into 2 * len + 1 bytes. */
+void bearer_text_hex_into(char *hex, const unsigned char *data, apr_size_t len);
+
+/** What apr_strerror() says of a status; errno is one. */
+const char *bearer_text_status(apr_pool_t *p, apr_status_t status);
+
+/** 1: a control character (C0, DEL) is in it. */
+int bearer_text_has_control(const char *s, apr_size_t len);
 
 /** 1 if len bytes are valid UTF-8 (RFC 3629: no overlong, no surrogates). */
 int bearer_text_is_utf8(const char *s, apr_size_t len);
@@ -94,6 +102,12 @@ const char *bearer_text_identifier_error(const char *s, apr_size_t len,
  * @param s  valid UTF-8
  */
 const char *bearer_text_member_error(const char *s, char separator);
+
+/** Reads until the end, or *len bytes; *len: how many. 0, or errno. */
+int bearer_text_read_fd(int fd, char *to, apr_size_t *len);
+
+/** 0, or errno. */
+int bearer_text_write_fd(int fd, const char *data, apr_size_t len);
 
 /**
  * Reads a whole file of at most max bytes; NUL-terminated in p.

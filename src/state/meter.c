@@ -133,9 +133,8 @@ static const char others[] = BEARER_METER_OTHERS_LABEL;
 /* As the header says; not cut within a character of UTF-8. */
 static void make_label(char *label, const char *name)
 {
-    static const char hex[] = "0123456789abcdef";
     unsigned char digest[BEARER_SHA256_SIZE] = { 0 };
-    size_t i, n = BEARER_METER_LABEL - 1 - TAIL;
+    size_t n = BEARER_METER_LABEL - 1 - TAIL;
 
     if (strlen(name) < BEARER_METER_LABEL) {
         apr_cpystrn(label, name, BEARER_METER_LABEL);
@@ -147,11 +146,7 @@ static void make_label(char *label, const char *name)
     memcpy(label, name, n);
     label[n++] = '~';
     bearer_text_sha256(name, strlen(name), digest);
-    for (i = 0; i < DIGEST; i++) {
-        label[n++] = hex[digest[i] >> 4];
-        label[n++] = hex[digest[i] & 15];
-    }
-    label[n] = '\0';
+    bearer_text_hex_into(label + n, digest, DIGEST);
 }
 
 /* Takes a free slot for a label; 0: another one has it now. */

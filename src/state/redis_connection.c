@@ -24,6 +24,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/text.h"
+
 #ifdef HAVE_HIREDIS
 #include <hiredis.h>
 #endif
@@ -49,6 +51,15 @@ const char *bearer_redis_lacks(int tls)
     return NULL;
 #endif
 }
+
+#ifndef HAVE_HIREDIS_SSL
+void *bearer_redis_tls(const char *ca_file, const char **error, apr_pool_t *p)
+{
+    (void)ca_file, (void)p;
+    *error = bearer_redis_lacks(1);
+    return NULL;
+}
+#endif
 
 #ifdef HAVE_HIREDIS
 
@@ -191,9 +202,7 @@ static bearer_redis_end_t broken(const char **detail, const char *text,
 static bearer_redis_end_t broken_errno(const char **detail, int error,
                                        apr_pool_t *p)
 {
-    char text[128];
-
-    return broken(detail, apr_strerror(error, text, sizeof(text)), p);
+    return broken(detail, bearer_text_status(p, error), p);
 }
 
 /* ---- connecting --------------------------------------------------------- */
@@ -318,13 +327,6 @@ static bearer_redis_end_t start_tls(bearer_redis_connection_t *c, void *tls,
 }
 
 #else
-
-void *bearer_redis_tls(const char *ca_file, const char **error, apr_pool_t *p)
-{
-    (void)ca_file, (void)p;
-    *error = bearer_redis_lacks(1);
-    return NULL;
-}
 
 static bearer_redis_end_t start_tls(bearer_redis_connection_t *c, void *tls,
                                     const char *host, bearer_redis_wait_t *wait,
@@ -486,13 +488,6 @@ bearer_redis_end_t bearer_redis_exchange(bearer_redis_connection_t *c,
 }
 
 #else
-
-void *bearer_redis_tls(const char *ca_file, const char **error, apr_pool_t *p)
-{
-    (void)ca_file, (void)p;
-    *error = bearer_redis_lacks(1);
-    return NULL;
-}
 
 bearer_redis_end_t bearer_redis_connect(bearer_redis_connection_t **connection,
                                         const bearer_address_t *address, void *tls,

@@ -200,20 +200,14 @@ int bearer_issuer_tenant_admitted(const bearer_issuer_t *issuer,
 
 static const char *text_error(const char *iss)
 {
-    const unsigned char *c;
-
     if (!iss || !*iss) {
         return AB(0541) "an issuer cannot be empty";
     }
     if (strlen(iss) > BEARER_HTTP_URL_MAX) {
         return AB(0542) "an issuer is at most 2048 bytes long";
     }
-    for (c = (const unsigned char *)iss; *c; c++) {
-        if (*c < 0x20 || *c == 0x7f) {
-            return AB(0543) "an issuer cannot contain control characters";
-        }
-    }
-    return NULL;
+    return bearer_text_has_control(iss, strlen(iss))
+        ? AB(0543) "an issuer cannot contain control characters" : NULL;
 }
 
 /* Slashes before {tenant}, which must be one whole segment of a path; -1. */

@@ -24,12 +24,19 @@ TABLES = {
     "AB_AUTHZ_KINDS": 1,
     "AB_STORES": 1,
     "BEARER_CATEGORIES": 1,
+    "BEARER_CHECKS": 1,
+    "BEARER_CLIENT_METHODS": 0,
+    "BEARER_ENDPOINTS": 0,
     "BEARER_FROM_KINDS": 1,
     "BEARER_KTYS": 3,
     "BEARER_LOG_LEVELS": 1,
+    "BEARER_PINGS": 0,
     "BEARER_PROVIDERS": 1,
     "BEARER_REASONS": 0,
+    "BEARER_REVOCATIONS": 0,
+    "BEARER_SECRETS": 1,
     "BEARER_SETTINGS": 0,
+    "KEYS": 1,
 }
 # Lists whose rows name more than one thing: the row that is added.
 ROWS = {
