@@ -4,7 +4,6 @@
  */
 #include "ask/client_auth_inside.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include <apr_strings.h>
@@ -138,7 +137,7 @@ static char *assertion_claims(bearer_post_t *post)
     apr_time_t now = bearer_world_now(world);
     unsigned char jti[16];
     json_t *claims;
-    char *text, *copy = NULL;
+    char *text;
 
     if (bearer_world_random(world, jti, sizeof(jti)) != APR_SUCCESS) {
         return NULL;
@@ -148,13 +147,9 @@ static char *assertion_claims(bearer_post_t *post)
                        bearer_b64url_encode(post->p, jti, sizeof(jti)), "iat",
                        (json_int_t)apr_time_sec(now), "exp", (json_int_t)
                        apr_time_sec(now + BEARER_CLIENT_ASSERTION_LIFE));
-    text = claims ? json_dumps(claims, JSON_COMPACT) : NULL;
+    text = bearer_json_text(claims, post->p);
     json_decref(claims);
-    if (text) {
-        copy = apr_pstrdup(post->p, text);
-        free(text);
-    }
-    return copy;
+    return text;
 }
 
 static apr_status_t add_assertion(bearer_post_t *post, const char *assertion)

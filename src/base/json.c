@@ -5,6 +5,7 @@
  */
 #include "base/json.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include <apr_strings.h>
@@ -138,6 +139,26 @@ apr_status_t bearer_json_parse(json_t **object, const char *text,
 const char *bearer_json_string(const json_t *object, const char *name)
 {
     return json_string_value(json_object_get(object, name));
+}
+
+char *bearer_json_text(const json_t *value, apr_pool_t *p)
+{
+    char *text = value ? json_dumps(value, JSON_COMPACT) : NULL;
+    char *copy = apr_pstrdup(p, text);
+
+    free(text);
+    return copy;
+}
+
+json_t *bearer_json_strings(const apr_array_header_t *list)
+{
+    json_t *array = json_array();
+    int i;
+
+    for (i = 0; i < list->nelts; i++) {
+        json_array_append_new(array, json_string(APR_ARRAY_IDX(list, i, const char *)));
+    }
+    return array;
 }
 
 apr_status_t bearer_json_date(apr_time_t *when, const json_t *object,

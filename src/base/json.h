@@ -8,6 +8,7 @@
 #define BEARER_JSON_H
 
 #include <apr_pools.h>
+#include <apr_tables.h>
 #include <jansson.h>
 
 /** Nesting accepted anywhere; jansson itself would go to 2048. */
@@ -25,6 +26,13 @@ apr_status_t bearer_json_parse(json_t **object, const char *text,
 
 /** The string member name of object, or NULL when absent or no string. */
 const char *bearer_json_string(const json_t *object, const char *name);
+
+/** Compact text of a value, in p; NULL: no value, or no memory. */
+char *bearer_json_text(const json_t *value, apr_pool_t *p);
+
+/** A new array of a list's strings (const char *), but for those that are not UTF-8;
+ *  NULL: no memory. */
+json_t *bearer_json_strings(const apr_array_header_t *list);
 
 /** Ties a reference that the caller owns to p. */
 void bearer_json_tie(json_t *value, apr_pool_t *p);

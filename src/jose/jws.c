@@ -5,7 +5,6 @@
  */
 #include "jose/jws.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include <apr_strings.h>
@@ -357,17 +356,14 @@ static const char *signing_problem(const bearer_alg_t *alg, EVP_PKEY *pkey,
 static char *signing_input(json_t *header, const void *payload, apr_size_t len,
                            const bearer_alg_t *alg, apr_pool_t *p)
 {
-    char *text = NULL, *input = NULL;
+    const char *text = NULL;
 
     if (json_object_set_new(header, "alg", json_string(alg->name)) == 0) {
-        text = json_dumps(header, JSON_COMPACT);
+        text = bearer_json_text(header, p);
     }
-    if (text) {
-        input = apr_pstrcat(p, bearer_b64url_encode(p, text, strlen(text)),
-                            ".", bearer_b64url_encode(p, payload, len), NULL);
-        free(text);
-    }
-    return input;
+    return text ? apr_pstrcat(p, bearer_b64url_encode(p, text, strlen(text)), ".",
+                              bearer_b64url_encode(p, payload, len), NULL)
+                : NULL;
 }
 
 apr_status_t bearer_jws_sign(char **token, json_t *header, const void *payload,

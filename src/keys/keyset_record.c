@@ -12,8 +12,6 @@
  */
 #include "keys/keyset_record.h"
 
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <apr_strings.h>
@@ -84,16 +82,6 @@ apr_status_t bearer_keyset_place_init(bearer_keyset_place_t *place,
 
 /* ---- small helpers over jansson ---------------------------------------- */
 
-static int put_integer(json_t *object, const char *name, apr_int64_t value)
-{
-    return json_object_set_new(object, name, json_integer(value));
-}
-
-static int put_string(json_t *object, const char *name, const char *value)
-{
-    return value ? json_object_set_new(object, name, json_string(value)) : 0;
-}
-
 static apr_int64_t get_integer(const json_t *object, const char *name)
 {
     json_int_t n = json_integer_value(json_object_get(object, name));
@@ -101,19 +89,10 @@ static apr_int64_t get_integer(const json_t *object, const char *name)
     return n < 0 ? 0 : n;
 }
 
-static const char *text_of(const json_t *object, apr_pool_t *p)
+/* Text and release; NULL where there is no object. */
+static const char *dump(json_t *object, apr_pool_t *p)
 {
-    char *text = json_dumps(object, JSON_COMPACT);
-    const char *copy = apr_pstrdup(p, text);
-
-    free(text);
-    return copy;
-}
-
-/* Text and release; NULL when anything before went wrong. */
-static const char *dump(json_t *object, int bad, apr_pool_t *p)
-{
-    const char *text = bad ? NULL : text_of(object, p);
+    const char *text = bearer_json_text(object, p);
 
     json_decref(object);
     return text;
@@ -126,26 +105,18 @@ apr_status_t bearer_keyset_record_encode(unsigned char **value, apr_size_t *len,
                                          const bearer_keyset_record_t *record,
                                          apr_pool_t *p)
 {
-    json_t *object = json_object();
-    int bad = put_string(object, "place",
-                         bearer_text_hex(p, place->record,
-                                         sizeof(place->record)))
-              | put_integer(object, "fetched", record->fetched)
-              | put_integer(object, "life", record->life)
-              | put_string(object, "source", record->source);
-    const char *header;
+    const bearer_metadata_t *metadata = record->metadata;
+    const char *header = dump(json_pack(
+        metadata ? "{ss sI sI ss* so sI ss*}" : "{ss sI sI ss*}",
+        "place", bearer_text_hex(p, place->record, sizeof(place->record)),
+        "fetched", (json_int_t)record->fetched, "life", (json_int_t)record->life,
+        "source", record->source,
+        "metadata", metadata ? bearer_metadata_json(metadata) : NULL,
+        "metadata_fetched", (json_int_t)record->metadata_fetched,
+        "metadata_source", metadata ? metadata->source : NULL), p);
     char *start;
     apr_size_t start_len, header_len;
 
-    if (record->metadata) {
-        bad |= json_object_set_new(object, "metadata",
-                                   bearer_metadata_json(record->metadata))
-               | put_integer(object, "metadata_fetched",
-                             record->metadata_fetched)
-               | put_string(object, "metadata_source",
-                            record->metadata->source);
-    }
-    header = dump(object, bad, p);
     if (!header) {
         return APR_EINVAL;
     }
@@ -202,7 +173,7 @@ static apr_status_t decode_metadata(bearer_keyset_record_t *record,
     if (!object) {
         return APR_SUCCESS;
     }
-    text = text_of(object, p);
+    text = bearer_json_text(object, p);
     if (!text || !source) {
         return APR_EINVAL;
     }
@@ -315,22 +286,17 @@ void bearer_keyset_attempt_put(const bearer_keyset_place_t *place,
                                const bearer_keyset_attempt_t *attempt,
                                apr_time_t expires, apr_pool_t *p)
 {
-    json_t *object;
     const char *text;
-    int bad;
 
     if (!place->cache) {
         return;
     }
-    object = json_object();
-    bad = put_integer(object, "when", attempt->when)
-          | json_object_set_new(object, "failed", json_boolean(attempt->failed))
-          | put_integer(object, "failures", attempt->failures)
-          | put_integer(object, "retry_at", attempt->retry_at)
-          | put_integer(object, "kid_when", attempt->kid_when)
-          | put_integer(object, "fetched", attempt->fetched)
-          | put_string(object, "error", attempt->error);
-    text = dump(object, bad, p);
+    text = dump(json_pack("{sI sb si sI sI sI ss*}", "when", (json_int_t)attempt->when,
+                          "failed", attempt->failed, "failures", attempt->failures,
+                          "retry_at", (json_int_t)attempt->retry_at,
+                          "kid_when", (json_int_t)attempt->kid_when,
+                          "fetched", (json_int_t)attempt->fetched,
+                          "error", attempt->error), p);
     if (text) {
         (void)place->cache->put(place->cache, place->attempt,
                                 (const unsigned char *)text, strlen(text),

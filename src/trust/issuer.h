@@ -116,17 +116,23 @@ int bearer_issuer_tenant_admitted(const bearer_issuer_t *issuer,
                                   const char *tenant,
                                   const apr_array_header_t *file_tenants);
 
+/** URLs among it, by their names in the document. */
+#define BEARER_ENDPOINTS(X) \
+    X(jwks_uri) \
+    X(introspection_endpoint) \
+    X(authorization_endpoint) \
+    X(token_endpoint) \
+    X(userinfo_endpoint) \
+    X(end_session_endpoint) \
+    X(revocation_endpoint) \
+    X(pushed_authorization_request_endpoint)
+
 /** What an issuer publishes about itself; NULL members: not offered. */
 typedef struct bearer_metadata_t {
     const char *issuer;
-    const char *jwks_uri;
-    const char *introspection_endpoint;
-    const char *authorization_endpoint;
-    const char *token_endpoint;
-    const char *userinfo_endpoint;
-    const char *end_session_endpoint;
-    const char *revocation_endpoint;
-    const char *pushed_authorization_request_endpoint;
+#define X(name) const char *name;
+    BEARER_ENDPOINTS(X)
+#undef X
     int require_pushed_authorization_requests;
     int authorization_response_iss_parameter_supported;
     const apr_array_header_t *scopes_supported; /**< const char *, or NULL */

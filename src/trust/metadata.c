@@ -308,16 +308,9 @@ static const struct {
     const char *name;
     apr_size_t offset;
 } endpoints[] = {
-#define ENDPOINT(name) { #name, offsetof(bearer_metadata_t, name) }
-    ENDPOINT(jwks_uri),
-    ENDPOINT(introspection_endpoint),
-    ENDPOINT(authorization_endpoint),
-    ENDPOINT(token_endpoint),
-    ENDPOINT(userinfo_endpoint),
-    ENDPOINT(end_session_endpoint),
-    ENDPOINT(revocation_endpoint),
-    ENDPOINT(pushed_authorization_request_endpoint),
-#undef ENDPOINT
+#define X(name) { #name, offsetof(bearer_metadata_t, name) },
+    BEARER_ENDPOINTS(X)
+#undef X
 };
 
 static const char **endpoint_of(bearer_metadata_t *metadata, unsigned i)
@@ -458,24 +451,11 @@ bearer_metadata_t *bearer_metadata_copy(const bearer_metadata_t *metadata,
     return copy;
 }
 
-static int put_scopes(json_t *object, const apr_array_header_t *scopes)
-{
-    json_t *list = json_array();
-    int i, bad = 0;
-
-    for (i = 0; i < scopes->nelts; i++) {
-        bad |= json_array_append_new(
-            list, json_string(APR_ARRAY_IDX(scopes, i, const char *)));
-    }
-    return json_object_set_new(object, "scopes_supported", list) | bad;
-}
-
 json_t *bearer_metadata_json(const bearer_metadata_t *metadata)
 {
-    json_t *object = json_object();
+    json_t *object = json_pack("{ss}", "issuer", metadata->issuer);
+    int bad = 0;
     unsigned i;
-    int bad = json_object_set_new(object, "issuer",
-                                  json_string(metadata->issuer));
 
     for (i = 0; i < sizeof(endpoints) / sizeof(endpoints[0]); i++) {
         if (endpoint_in(metadata, i)) {
@@ -483,18 +463,16 @@ json_t *bearer_metadata_json(const bearer_metadata_t *metadata)
                                        json_string(endpoint_in(metadata, i)));
         }
     }
-    bad |= json_object_set_new(
-        object, "require_pushed_authorization_requests",
-        json_boolean(metadata->require_pushed_authorization_requests));
-    bad |= json_object_set_new(
-        object, "authorization_response_iss_parameter_supported",
-        json_boolean(metadata->authorization_response_iss_parameter_supported));
-    if (metadata->scopes_supported) {
-        bad |= put_scopes(object, metadata->scopes_supported);
-    }
+    bad |= json_object_update_new(object, json_pack(
+        "{sb sb so*}", "require_pushed_authorization_requests",
+        metadata->require_pushed_authorization_requests,
+        "authorization_response_iss_parameter_supported",
+        metadata->authorization_response_iss_parameter_supported, "scopes_supported",
+        metadata->scopes_supported ? bearer_json_strings(metadata->scopes_supported)
+                                   : NULL));
     if (bad) {
         json_decref(object);
-        return NULL;
+        object = NULL;
     }
     return object;
 }

@@ -4,14 +4,13 @@
  */
 #include "trust/resource.h"
 
-#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
 #include <apr_strings.h>
-#include <jansson.h>
 
 #include "base/http.h"
+#include "base/json.h"
 #include "base/text.h"
 
 /* ---- the line ----------------------------------------------------------- */
@@ -174,26 +173,9 @@ const char *bearer_resource_print(const bearer_resource_t *resource,
 
 /* ---- the document ------------------------------------------------------- */
 
-static void put(json_t *object, const char *name, json_t *value)
+static json_t *strings(const apr_array_header_t *list)
 {
-    json_object_set_new(object, name, value);
-}
-
-static void put_list(json_t *object, const char *name,
-                     const apr_array_header_t *list)
-{
-    json_t *out;
-    int i;
-
-    if (!list || !list->nelts) {
-        return;
-    }
-    out = json_array();
-    for (i = 0; i < list->nelts; i++) {
-        json_array_append_new(out, json_string(APR_ARRAY_IDX(list, i,
-                                                             const char *)));
-    }
-    put(object, name, out);
+    return list && list->nelts ? bearer_json_strings(list) : NULL;
 }
 
 /* RFC 9728 section 2 knows header, body and query, each RFC 6750's own. */
@@ -223,27 +205,16 @@ const char *bearer_resource_document(const bearer_resource_t *resource,
                                      const apr_array_header_t *token_from,
                                      apr_pool_t *p)
 {
-    json_t *out = json_object();
-    char *text, *copy = NULL;
+    json_t *out = json_pack(
+        "{ss so* so* so* ss* ss*}", "resource", resource->url,
+        "authorization_servers", strings(issuers),
+        "scopes_supported", strings(resource->scopes ? resource->scopes : scopes),
+        "bearer_methods_supported", strings(methods(token_from, p)),
+        "resource_name", resource->name, "resource_documentation", resource->doc);
+    const char *text = bearer_json_text(out, p);
 
-    put(out, "resource", json_string(resource->url));
-    put_list(out, "authorization_servers", issuers);
-    put_list(out, "scopes_supported",
-             resource->scopes ? resource->scopes : scopes);
-    put_list(out, "bearer_methods_supported", methods(token_from, p));
-    if (resource->name) {
-        put(out, "resource_name", json_string(resource->name));
-    }
-    if (resource->doc) {
-        put(out, "resource_documentation", json_string(resource->doc));
-    }
-    text = json_dumps(out, JSON_COMPACT);
-    if (text) {
-        copy = apr_pstrdup(p, text);
-        free(text);
-    }
     json_decref(out);
-    return copy;
+    return text;
 }
 
 /* ---- which one ---------------------------------------------------------- */
