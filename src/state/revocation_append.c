@@ -17,6 +17,7 @@
 
 #include <apr_strings.h>
 
+#include "base/text.h"
 #include "state/revocation_file.h"
 
 /* Nothing in the list is a secret, and the children of a server that is
@@ -45,10 +46,8 @@ typedef struct change_t {
 static apr_status_t fail(change_t *change, const char *what, const char *path,
                          int code)
 {
-    char reason[128];
-
     change->error = apr_psprintf(change->p, "cannot %s %s: %s", what, path,
-                                 apr_strerror(code, reason, sizeof(reason)));
+                                 bearer_text_status(change->p, code));
     return code;
 }
 
@@ -71,7 +70,7 @@ static void add_line(change_t *change)
     int n;
 
     n = snprintf(line, sizeof(line), "%s %s %" APR_INT64_T_FMT "\n",
-                 change->kind == BEARER_REVOCATION_TOKEN ? "token" : "jti",
+                 bearer_revocation_word(change->kind),
                  bearer_text_hex(change->p, change->digest,
                                  BEARER_SHA256_SIZE),
                  change->until);
@@ -142,23 +141,6 @@ static apr_status_t make_text(change_t *change)
 
 /* ---- the new file -------------------------------------------------------- */
 
-static int write_all(int fd, const char *text, size_t len)
-{
-    while (len > 0) {
-        const ssize_t n = write(fd, text, len);
-
-        if (n < 0 && errno == EINTR) {
-            continue;
-        }
-        if (n < 0) {
-            return errno;
-        }
-        text += n;
-        len -= (size_t)n;
-    }
-    return 0;
-}
-
 /* Another owner might make the list unreadable to the server: rather no new
  * list than one that closes access. */
 static apr_status_t keep_owner(change_t *change, int fd)
@@ -193,7 +175,7 @@ static apr_status_t fill_file(change_t *change, int fd)
     if (rv != APR_SUCCESS) {
         return rv;
     }
-    code = write_all(fd, change->text, change->len);
+    code = bearer_text_write_fd(fd, change->text, change->len);
     if (code == 0 && fsync(fd) != 0) {
         code = errno;
     }
@@ -307,9 +289,11 @@ static apr_status_t apply(change_t *change)
     return rv;
 }
 
+/* digested: how making the digest ended */
 static apr_status_t append(const char *path, bearer_revocation_kind_t kind,
-                           const unsigned char *digest, apr_time_t until,
-                           apr_time_t now, const char **error, apr_pool_t *p)
+                           const unsigned char *digest, apr_status_t digested,
+                           apr_time_t until, apr_time_t now, const char **error,
+                           apr_pool_t *p)
 {
     change_t change;
     apr_status_t rv;
@@ -322,19 +306,12 @@ static apr_status_t append(const char *path, bearer_revocation_kind_t kind,
     change.until = until > 0 ? apr_time_sec(until - 1) + 1 : 0;
     change.now = now;
     change.p = p;
-    rv = apply(&change);
+    change.error = "SHA-256 is not available";
+    rv = digested == APR_SUCCESS ? apply(&change) : APR_EGENERAL;
     if (error) {
         *error = rv == APR_SUCCESS ? NULL : change.error;
     }
     return rv;
-}
-
-static apr_status_t no_digest(const char **error)
-{
-    if (error) {
-        *error = "SHA-256 is not available";
-    }
-    return APR_EGENERAL;
 }
 
 apr_status_t bearer_revocation_append_token(const char *path, const char *token,
@@ -343,11 +320,9 @@ apr_status_t bearer_revocation_append_token(const char *path, const char *token,
                                             apr_pool_t *p)
 {
     unsigned char digest[BEARER_SHA256_SIZE];
+    apr_status_t rv = bearer_revocation_token_digest(NULL, digest, token, len);
 
-    if (bearer_revocation_token_digest(NULL, digest, token, len) != APR_SUCCESS) {
-        return no_digest(error);
-    }
-    return append(path, BEARER_REVOCATION_TOKEN, digest, until, now, error, p);
+    return append(path, BEARER_REVOCATION_TOKEN, digest, rv, until, now, error, p);
 }
 
 apr_status_t bearer_revocation_append_jti(const char *path, const char *iss,
@@ -356,11 +331,9 @@ apr_status_t bearer_revocation_append_jti(const char *path, const char *iss,
                                           apr_pool_t *p)
 {
     unsigned char digest[BEARER_SHA256_SIZE];
+    apr_status_t rv = bearer_revocation_jti_digest(NULL, digest, iss, jti);
 
-    if (bearer_revocation_jti_digest(NULL, digest, iss, jti) != APR_SUCCESS) {
-        return no_digest(error);
-    }
-    return append(path, BEARER_REVOCATION_JTI, digest, until, now, error, p);
+    return append(path, BEARER_REVOCATION_JTI, digest, rv, until, now, error, p);
 }
 
 apr_status_t bearer_revocation_list_entries(
@@ -376,14 +349,14 @@ apr_status_t bearer_revocation_list_entries(
 
     while (rv == APR_SUCCESS && bearer_revocation_file_next(&text, &line)) {
         bearer_revocation_listed_t entry = {
-            line.kind == BEARER_REVOCATION_TOKEN ? "token" : "jti", line.digest,
-            line.until, bearer_revocation_is_live(line.until, now)
+            NULL, line.digest, line.until, bearer_revocation_is_live(line.until, now)
         };
 
         if (line.kind == BEARER_REVOCATION_BAD) {
             bearer_revocation_file_bad(&text, wrong);
             rv = APR_EINVAL;
         } else if (line.kind != BEARER_REVOCATION_NOTHING) {
+            entry.kind = bearer_revocation_word(line.kind);
             each(baton, &entry);
         }
     }

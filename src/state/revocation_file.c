@@ -19,10 +19,19 @@
 /* More digits than the year 30,000,000 needs are no date. */
 #define UNTIL_DIGITS_MAX 15
 
-/* Issuer and jti of nearly all tokens; longer ones are put together in memory
- * of their own. */
-
 /* ---- lines --------------------------------------------------------------- */
+
+static const char *const words[] = {
+    "",
+#define X(kind, word) word,
+    BEARER_REVOCATIONS(X)
+#undef X
+};
+
+const char *bearer_revocation_word(bearer_revocation_kind_t kind)
+{
+    return words[kind];
+}
 
 static const char *skip_blanks(const char *s, const char *end)
 {
@@ -37,23 +46,18 @@ static const char *skip_blanks(const char *s, const char *end)
 static int take_kind(bearer_revocation_kind_t *kind, const char **s,
                      const char *end)
 {
-    static const struct {
-        const char *word;
-        bearer_revocation_kind_t kind;
-    } words[] = { { "token", BEARER_REVOCATION_TOKEN },
-                  { "jti", BEARER_REVOCATION_JTI } };
-    size_t i;
+    int i;
 
-    for (i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
-        const size_t len = strlen(words[i].word);
+    for (i = BEARER_REVOCATION_TOKEN; i < BEARER_REVOCATION_BAD; i++) {
+        const size_t len = strlen(words[i]);
         const char *next;
 
-        if ((size_t)(end - *s) <= len || memcmp(*s, words[i].word, len) != 0) {
+        if ((size_t)(end - *s) <= len || memcmp(*s, words[i], len) != 0) {
             continue;
         }
         next = skip_blanks(*s + len, end);
         if (next > *s + len) {
-            *kind = words[i].kind;
+            *kind = (bearer_revocation_kind_t)i;
             *s = next;
             return 1;
         }
@@ -244,29 +248,6 @@ static apr_status_t fail(char *error, const char *what, int code)
     return code;
 }
 
-/* Reads len bytes, or less where the file ends earlier. */
-static int read_all(int fd, char *to, size_t *len)
-{
-    size_t got = 0;
-
-    while (got < *len) {
-        const ssize_t n = read(fd, to + got, *len - got);
-
-        if (n < 0 && errno == EINTR) {
-            continue;
-        }
-        if (n < 0) {
-            return errno;
-        }
-        if (n == 0) {
-            break;
-        }
-        got += (size_t)n;
-    }
-    *len = got;
-    return 0;
-}
-
 /* Was it left alone while it was read? Only then it is one state of the file. */
 static int is_as_before(const struct stat *st, int fd)
 {
@@ -300,7 +281,7 @@ static apr_status_t read_open_file(bearer_revocation_text_t *text,
     if (!text->text) {
         return fail(error, "cannot be read", ENOMEM);
     }
-    rv = read_all(fd, text->text, &len);
+    rv = bearer_text_read_fd(fd, text->text, &len);
     if (rv != 0) {
         free(text->text);
         text->text = NULL;

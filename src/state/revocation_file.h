@@ -17,12 +17,19 @@
 /** Room for what is wrong with a file. */
 #define BEARER_REVOCATION_ERROR_SIZE 160
 
+/** X(kind, word): what a line may begin with. */
+#define BEARER_REVOCATIONS(X) X(TOKEN, "token") X(JTI, "jti")
+
 typedef enum {
     BEARER_REVOCATION_NOTHING,   /**< an empty line or a comment */
-    BEARER_REVOCATION_TOKEN,
-    BEARER_REVOCATION_JTI,
+#define X(kind, word) BEARER_REVOCATION_##kind,
+    BEARER_REVOCATIONS(X)
+#undef X
     BEARER_REVOCATION_BAD
 } bearer_revocation_kind_t;
+
+/** The word of TOKEN or JTI. */
+const char *bearer_revocation_word(bearer_revocation_kind_t kind);
 
 typedef struct bearer_revocation_line_t {
     bearer_revocation_kind_t kind;

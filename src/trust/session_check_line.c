@@ -12,10 +12,21 @@
 
 #include "base/text.h"
 
+/* X(key, many): each has its parse_ function; many: it may stand more than once */
+#define KEYS(X) \
+    X(send, 0) X(cookies, 0) X(prefix, 0) X(method, 0) X(path, 0) X(query, 0) \
+    X(host, 0) X(headers, 0) X(add, 1) X(subject, 0) X(extra, 0)
+
+enum {
+#define X(key, many) KEY_##key,
+    KEYS(X)
+#undef X
+};
+
 /** A line that is being read. */
 typedef struct line_t {
     bearer_session_check_t *check;
-    unsigned seen;           /* 1 << row of keys */
+    unsigned seen;           /* 1 << KEY_ */
     apr_table_t *add;
     apr_pool_t *p;
 } line_t;
@@ -31,14 +42,12 @@ static int is_framing(const char *name)
         "Connection", "Keep-Alive", "Proxy-Connection", "Proxy-Authorization",
         "Proxy-Authenticate", "TE", "Trailer", "Upgrade", "Expect", NULL
     };
-    int i;
+    const char *const *one = names;
 
-    for (i = 0; names[i]; i++) {
-        if (!strcasecmp(names[i], name)) {
-            return 1;
-        }
+    while (*one && strcasecmp(*one, name) != 0) {
+        one++;
     }
-    return 0;
+    return *one != NULL;
 }
 
 static const char *quoted(const line_t *line, const char *s)
@@ -174,7 +183,7 @@ static const char *parse_headers(line_t *line, const char *value)
 
 static const char *parse_add(line_t *line, const char *value)
 {
-    const char *colon = strchr(value, ':'), *name, *c;
+    const char *colon = strchr(value, ':'), *name;
 
     if (!colon) {
         return "add= needs a name, a colon and a value: add=X-Api-Key:abc, in "
@@ -189,10 +198,8 @@ static const char *parse_add(line_t *line, const char *value)
     }
     for (colon++; *colon == ' '; colon++) {
     }
-    for (c = colon; *c; c++) {
-        if ((unsigned char)*c < 0x20 || *c == 0x7f) {
-            return "add=: the value has a control character";
-        }
+    if (bearer_text_has_control(colon, strlen(colon))) {
+        return "add=: the value has a control character";
     }
     apr_table_setn(line->add, name, colon);
     line->check->add = line->add;
@@ -221,12 +228,9 @@ static const struct {
     const char *(*parse)(line_t *line, const char *value);
     int many;
 } keys[] = {
-    { "send", parse_send, 0 }, { "cookies", parse_cookies, 0 },
-    { "prefix", parse_prefix, 0 }, { "method", parse_method, 0 },
-    { "path", parse_path, 0 }, { "query", parse_query, 0 },
-    { "host", parse_host, 0 }, { "headers", parse_headers, 0 },
-    { "add", parse_add, 1 }, { "subject", parse_subject, 0 },
-    { "extra", parse_extra, 0 }
+#define X(key, many) { #key, parse_##key, many },
+    KEYS(X)
+#undef X
 };
 
 /* What Ory Oathkeeper's handlers call the same. */
@@ -262,9 +266,9 @@ static const char *unknown(const line_t *line, const char *word)
                                 elsewhere[i].key, elsewhere[i].mend);
         }
     }
-    return apr_psprintf(line->p, "%s is none of: send=, cookies=, prefix=, "
-                        "method=, path=, query=, host=, headers=, add=, subject=,"
-                        " extra=, ttl=", quoted(line, word));
+#define X(key, many) #key "=, "
+    return apr_psprintf(line->p, "%s is none of: " KEYS(X) "ttl=", quoted(line, word));
+#undef X
 }
 
 static const char *parse_word(line_t *line, const char *word)
@@ -286,23 +290,11 @@ static const char *parse_word(line_t *line, const char *word)
 
 /* ---- what fits together ---------------------------------------------------- */
 
-static int seen(const line_t *line, const char *key)
-{
-    apr_size_t i;
-
-    for (i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
-        if (!strcmp(keys[i].key, key)) {
-            return (line->seen >> i) & 1u;
-        }
-    }
-    return 0;
-}
-
 static const char *check_send(const line_t *line)
 {
     bearer_session_check_t *check = line->check;
 
-    if (check->cookies && seen(line, "send")
+    if (check->cookies && (line->seen & 1u << KEY_send)
         && check->send != BEARER_SEND_COOKIE) {
         return "cookies= sends these cookies as they are; it does not go with "
                "another send=";
@@ -332,7 +324,7 @@ static const char *check_method(const line_t *line)
     if (check->send != BEARER_SEND_FORM) {
         return NULL;
     }
-    if (!seen(line, "method")) {
+    if (!(line->seen & 1u << KEY_method)) {
         check->method = "POST";
     }
     return check->method && strcmp(check->method, "GET") ? NULL
