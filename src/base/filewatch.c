@@ -7,7 +7,6 @@
 #include <stdatomic.h>
 #include <string.h>
 
-#include <apr_file_info.h>
 #include <apr_strings.h>
 #include <openssl/crypto.h>
 #include <apr_thread_mutex.h>
@@ -15,14 +14,6 @@
 #include "base/text.h"
 
 #define ERROR_MAX 512
-
-typedef struct identity_t {
-    apr_status_t rv;        /* of stat */
-    apr_ino_t inode;
-    apr_dev_t device;
-    apr_off_t size;
-    apr_time_t mtime, ctime;
-} identity_t;
 
 struct bearer_filewatch_t {
     const char *directive, *path;
@@ -36,7 +27,8 @@ struct bearer_filewatch_t {
     apr_thread_mutex_t *mutex;     /* for error */
     char error[ERROR_MAX];
     /* of the thread that is busy */
-    identity_t seen;               /* what was read last, well or not */
+    bearer_file_identity_t seen;   /* what was read last, well or not */
+    int there;                     /* 0: then there was nothing, or it was unreadable */
     int read_once, loaded_once;
 };
 
@@ -61,34 +53,26 @@ apr_status_t bearer_filewatch_create(bearer_filewatch_t **watch,
     return apr_thread_mutex_create(&w->mutex, APR_THREAD_MUTEX_DEFAULT, p);
 }
 
-static identity_t identify(const char *path, apr_pool_t *ptemp)
+void bearer_file_identify(bearer_file_identity_t *identity, const struct stat *st)
 {
-    identity_t identity;
-    apr_finfo_t info;
-
-    memset(&identity, 0, sizeof(identity));
-    identity.rv = apr_stat(&info, path,
-                           APR_FINFO_INODE | APR_FINFO_DEV | APR_FINFO_SIZE
-                               | APR_FINFO_MTIME | APR_FINFO_CTIME,
-                           ptemp);
-    if (APR_STATUS_IS_INCOMPLETE(identity.rv)) {
-        identity.rv = APR_SUCCESS;
-    }
-    if (identity.rv == APR_SUCCESS) {
-        identity.inode = info.inode;
-        identity.device = info.device;
-        identity.size = info.size;
-        identity.mtime = info.mtime;
-        identity.ctime = info.ctime;
-    }
-    return identity;
+    memset(identity, 0, sizeof(*identity));
+    identity->dev = st->st_dev;
+    identity->ino = st->st_ino;
+    identity->size = st->st_size;
+    identity->mtime = st->st_mtim;
+    identity->ctime = st->st_ctim;
 }
 
-static int same(const identity_t *a, const identity_t *b)
+static int is_same_time(const struct timespec *a, const struct timespec *b)
 {
-    return a->rv == b->rv && a->inode == b->inode && a->device == b->device
-           && a->size == b->size && a->mtime == b->mtime
-           && a->ctime == b->ctime;
+    return a->tv_sec == b->tv_sec && a->tv_nsec == b->tv_nsec;
+}
+
+int bearer_file_is_same(const bearer_file_identity_t *a, const bearer_file_identity_t *b)
+{
+    return a->dev == b->dev && a->ino == b->ino && a->size == b->size
+           && is_same_time(&a->mtime, &b->mtime)
+           && is_same_time(&a->ctime, &b->ctime);
 }
 
 /* Remembers error; 1 if it is another one than at the last look. */
@@ -150,13 +134,18 @@ static apr_status_t read_and_load(bearer_filewatch_t *w, const char **error,
 
 static void look(bearer_filewatch_t *w, apr_pool_t *ptemp)
 {
-    identity_t now = identify(w->path, ptemp);
+    bearer_file_identity_t now;
     const char *error = "";
-    int readable;
+    struct stat st;
+    int readable, there = stat(w->path, &st) == 0;
     apr_status_t rv;
 
-    if (w->read_once && same(&now, &w->seen)) {
-        return;
+    if (there) {
+        bearer_file_identify(&now, &st);
+        if (w->there && bearer_file_is_same(&now, &w->seen)) {
+            return;
+        }
+        w->seen = now;
     }
     rv = read_and_load(w, &error, &readable, ptemp);
     if (rv == APR_SUCCESS) {
@@ -173,10 +162,7 @@ static void look(bearer_filewatch_t *w, apr_pool_t *ptemp)
     /* what cannot be read is tried again each time, whoever forbids it; what
      * is wrong inside stays wrong until the file changes */
     w->read_once = 1;
-    w->seen = now;
-    if (!readable) {
-        w->seen.rv = APR_EGENERAL;
-    }
+    w->there = there && readable;
     atomic_store(&w->status, rv);
 }
 

@@ -13,10 +13,23 @@
 #ifndef BEARER_FILEWATCH_H
 #define BEARER_FILEWATCH_H
 
+#include <sys/stat.h>
+
 #include <apr_pools.h>
 #include <apr_time.h>
 
 #include "base/world.h"
+
+/** What tells one state of a file from another. */
+typedef struct bearer_file_identity_t {
+    dev_t dev;
+    ino_t ino;
+    off_t size;
+    struct timespec mtime, ctime;
+} bearer_file_identity_t;
+
+void bearer_file_identify(bearer_file_identity_t *identity, const struct stat *st);
+int bearer_file_is_same(const bearer_file_identity_t *a, const bearer_file_identity_t *b);
 
 /** How often a file is looked at, at most. */
 #define BEARER_FILEWATCH_INTERVAL apr_time_from_sec(5)

@@ -22,6 +22,7 @@
 #include <apr_strings.h>
 
 #include "base/bell.h"
+#include "base/filewatch.h"
 #include "state/revocation_table.h"
 
 /* The current table, and old ones that somebody still reads. */
@@ -47,14 +48,6 @@
 #define LOOK_TAKES apr_time_from_sec(1)
 #define LOOK_AGAIN apr_time_from_msec(20)
 
-/* What tells one state of the file from another. */
-typedef struct identity_t {
-    dev_t dev;
-    ino_t ino;
-    off_t size;
-    struct timespec mtime, ctime;
-} identity_t;
-
 struct bearer_revocation_t {
     const char *path;
     const bearer_world_t *world;
@@ -68,8 +61,8 @@ struct bearer_revocation_t {
     _Atomic apr_time_t looked;    /* when the last look began */
     bearer_bell_t looked_bell;    /* rings when a look is over */
     atomic_flag looking;          /* what follows belongs to its holder */
-    identity_t identity;
-    identity_t writing;           /* another state of that file, */
+    bearer_file_identity_t identity;
+    bearer_file_identity_t writing; /* another state of that file, */
     apr_time_t written;           /* and when it was first seen */
     int settled;                  /* same identity means same content */
     apr_time_t unsure;            /* since when a change is not taken; 0: none is.
@@ -116,46 +109,25 @@ static int tidy_places(bearer_revocation_t *list)
 
 /* ---- looking at the file (list->looking held) ---------------------------- */
 
-static void identify(identity_t *identity, const struct stat *st)
+static int is_unchanged(const bearer_revocation_t *list,
+                        const bearer_file_identity_t *seen)
 {
-    memset(identity, 0, sizeof(*identity));
-    identity->dev = st->st_dev;
-    identity->ino = st->st_ino;
-    identity->size = st->st_size;
-    identity->mtime = st->st_mtim;
-    identity->ctime = st->st_ctim;
-}
-
-static int is_same_time(const struct timespec *a, const struct timespec *b)
-{
-    return a->tv_sec == b->tv_sec && a->tv_nsec == b->tv_nsec;
-}
-
-static int is_same_file(const identity_t *a, const identity_t *b)
-{
-    return a->dev == b->dev && a->ino == b->ino && a->size == b->size
-           && is_same_time(&a->mtime, &b->mtime)
-           && is_same_time(&a->ctime, &b->ctime);
-}
-
-static int is_unchanged(const bearer_revocation_t *list, const identity_t *seen)
-{
-    return list->settled && is_same_file(seen, &list->identity);
+    return list->settled && bearer_file_is_same(seen, &list->identity);
 }
 
 /* Is this the file that was read before, and has it been written to since we last
  * saw it? What is told by its own clock may be another one than ours, or late. */
-static int is_being_written(bearer_revocation_t *list, const identity_t *seen,
-                            apr_time_t present)
+static int is_being_written(bearer_revocation_t *list,
+                            const bearer_file_identity_t *seen, apr_time_t present)
 {
     const apr_interval_time_t left_alone =
         seen->size < list->identity.size ? LEFT_ALONE_SHORTER : LEFT_ALONE;
 
     if (seen->dev != list->identity.dev || seen->ino != list->identity.ino
-        || is_same_file(seen, &list->identity)) {
+        || bearer_file_is_same(seen, &list->identity)) {
         return 0;
     }
-    if (!is_same_file(seen, &list->writing) || list->written > present) {
+    if (!bearer_file_is_same(seen, &list->writing) || list->written > present) {
         list->writing = *seen;
         list->written = present;
     }
@@ -226,17 +198,18 @@ static int is_open(const bearer_revocation_t *list)
 
 /* 1: what is in memory now is what the file said during this call. seen: what was
  * seen of it before, NULL: nothing. */
-static int read_file(bearer_revocation_t *list, const identity_t *seen, apr_time_t now,
-                     apr_time_t present)
+static int read_file(bearer_revocation_t *list, const bearer_file_identity_t *seen,
+                     apr_time_t now, apr_time_t present)
 {
     const time_t begun = apr_time_sec(present);
     bearer_revocation_table_t *table;
-    identity_t read;
+    bearer_file_identity_t read;
     struct stat st;
 
     table = bearer_revocation_table_load(list->path, &st, now);
-    identify(&read, &st);
-    if (table && is_open(list) && (table->closed[0] || !seen || !is_same_file(seen, &read))
+    bearer_file_identify(&read, &st);
+    if (table && is_open(list)
+        && (table->closed[0] || !seen || !bearer_file_is_same(seen, &read))
         && may_wait(list, present, WHOLE_WITHIN)) {
         bearer_revocation_table_free(table);
         return 0;
@@ -256,7 +229,7 @@ static int read_file(bearer_revocation_t *list, const identity_t *seen, apr_time
 static int look(bearer_revocation_t *list, apr_time_t now)
 {
     const apr_time_t present = apr_time_now(); /* the file system's, not the world's */
-    identity_t seen;
+    bearer_file_identity_t seen;
     struct stat st;
     int there;
 
@@ -266,7 +239,7 @@ static int look(bearer_revocation_t *list, apr_time_t now)
     list->tried = present;
     there = stat(list->path, &st) == 0;
     if (there) {
-        identify(&seen, &st);
+        bearer_file_identify(&seen, &st);
         if (is_being_written(list, &seen, present)
             && (may_wait(list, present, LEFT_ALONE_WITHIN)
                 || seen.size < list->identity.size)) {
