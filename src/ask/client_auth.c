@@ -229,10 +229,7 @@ apr_status_t bearer_client_create(bearer_client_t **out,
     client->config = *config;
     client->access = *config->access;
     client->method = bearer_client_method(client->access.settings);
-    rv = apr_thread_mutex_create(&client->mutex, APR_THREAD_MUTEX_DEFAULT, p);
-    if (rv == APR_SUCCESS) {
-        rv = apr_thread_cond_create(&client->landed, p);
-    }
+    rv = bearer_flight_locks(&client->mutex, &client->landed, p);
     if (rv != APR_SUCCESS) {
         return rv;
     }

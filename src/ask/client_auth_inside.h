@@ -6,11 +6,10 @@
 #ifndef BEARER_CLIENT_AUTH_INSIDE_H
 #define BEARER_CLIENT_AUTH_INSIDE_H
 
-#include <apr_thread_cond.h>
-#include <apr_thread_mutex.h>
 #include <openssl/evp.h>
 
 #include "ask/client_auth.h"
+#include "base/flight.h"
 #include "jose/alg.h"
 
 #define BEARER_CLIENT_ERROR_MAX 512

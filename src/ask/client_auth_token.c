@@ -160,10 +160,7 @@ static void wait_for_flight(bearer_client_t *client)
 {
     apr_time_t end = apr_time_now() + bearer_client_settings(client)->timeout.total;
 
-    while (client->flying && apr_time_now() < end) {
-        apr_thread_cond_timedwait(client->landed, client->mutex,
-                                  end - apr_time_now());
-    }
+    bearer_flight_wait(client->landed, client->mutex, &client->flying, end);
 }
 
 apr_status_t bearer_client_token(bearer_client_t *client, char **token,

@@ -9,7 +9,6 @@
 #include <string.h>
 
 #include <apr_strings.h>
-#include <apr_thread_cond.h>
 #include <apr_thread_mutex.h>
 
 #define DETAIL_MAX 512
@@ -21,7 +20,7 @@
 typedef struct flight_t {
     struct flight_t *next;
     unsigned char key[BEARER_CACHE_KEY_SIZE];
-    int references, landed;
+    int references, flying;
     apr_time_t began;        /* by the real clock */
     bearer_answer_t answer;  /* its text is malloc'd; NULL unless BEARER_OK */
     char *text;
@@ -35,6 +34,25 @@ struct bearer_flights_t {
     flight_t *under_way;     /* under mutex */
     apr_time_t told;         /* under mutex: when the log was told of a failure */
 };
+
+apr_status_t bearer_flight_locks(apr_thread_mutex_t **mutex, apr_thread_cond_t **landed,
+                                 apr_pool_t *p)
+{
+    apr_status_t rv = apr_thread_mutex_create(mutex, APR_THREAD_MUTEX_DEFAULT, p);
+
+    return rv == APR_SUCCESS ? apr_thread_cond_create(landed, p) : rv;
+}
+
+int bearer_flight_wait(apr_thread_cond_t *landed, apr_thread_mutex_t *mutex,
+                       const int *flying, apr_time_t until)
+{
+    apr_interval_time_t left;
+
+    while (*flying && (left = until - apr_time_now()) > 0) {
+        apr_thread_cond_timedwait(landed, mutex, left);
+    }
+    return !*flying;
+}
 
 /* ---- one flight --------------------------------------------------------- */
 
@@ -59,7 +77,7 @@ static flight_t *take_off(bearer_flights_t *all, const unsigned char *key)
 
     if (flight) {
         memcpy(flight->key, key, sizeof(flight->key));
-        flight->references = 1;
+        flight->references = flight->flying = 1;
         flight->began = apr_time_now();
         flight->next = all->under_way;
         all->under_way = flight;
@@ -103,7 +121,7 @@ static void land(bearer_flights_t *all, flight_t *flight,
             flight->answer.reason = BEARER_INTERNAL;
         }
     }
-    flight->landed = 1;
+    flight->flying = 0;
     unlist(all, flight);
     apr_thread_cond_broadcast(all->landed);
     apr_thread_mutex_unlock(all->mutex);
@@ -144,20 +162,12 @@ static void fly(bearer_flights_t *all, flight_t *flight, const bearer_ask_t *ask
     }
 }
 
-/* Under mutex. */
-static void wait_until(bearer_flights_t *all, const flight_t *flight, apr_time_t end)
-{
-    while (!flight->landed && apr_time_now() < end) {
-        apr_thread_cond_timedwait(all->landed, all->mutex, end - apr_time_now());
-    }
-}
-
 /* Under mutex: for one of those who waited. */
 static void copy_answer(const flight_t *flight, const bearer_ask_t *ask,
                         bearer_answer_t *answer, bearer_refusal_t *why,
                         apr_pool_t *p)
 {
-    if (!flight->landed) {
+    if (flight->flying) {
         answer->reason = bearer_refuse(why, p, ask->unavailable, "somebody "
                                        "else's question about the same caller "
                                        "takes too long");
@@ -194,7 +204,8 @@ static int share(bearer_flights_t *all, flight_t *flight,
         apr_thread_mutex_lock(all->mutex);
     } else {
         /* a question may need a token of ours first, hence two times */
-        wait_until(all, flight, apr_time_now() + 2 * ask->total);
+        bearer_flight_wait(all->landed, all->mutex, &flight->flying,
+                           apr_time_now() + 2 * ask->total);
     }
     copy_answer(flight, ask, answer, why, p);
     leave(flight);
@@ -209,9 +220,10 @@ static void turn_away(bearer_flights_t *all, flight_t *flight,
                       apr_pool_t *p)
 {
     if (flight && !ask->only_first) {
-        wait_until(all, flight, flight->began + BEARER_GATE_PATIENCE);
+        bearer_flight_wait(all->landed, all->mutex, &flight->flying,
+                           flight->began + BEARER_GATE_PATIENCE);
     }
-    if (flight && flight->landed) {
+    if (flight && !flight->flying) {
         copy_answer(flight, ask, answer, why, p);
     } else {
         answer->reason = bearer_refuse(why, p, ask->unavailable, "%s", full);
@@ -256,12 +268,10 @@ apr_status_t bearer_flights_create(bearer_flights_t **flights,
                                    const bearer_world_t *world, apr_pool_t *p)
 {
     bearer_flights_t *all = apr_pcalloc(p, sizeof(*all));
-    apr_status_t rv;
 
     *flights = all;
     all->world = world;
-    rv = apr_thread_mutex_create(&all->mutex, APR_THREAD_MUTEX_DEFAULT, p);
-    return rv == APR_SUCCESS ? apr_thread_cond_create(&all->landed, p) : rv;
+    return bearer_flight_locks(&all->mutex, &all->landed, p);
 }
 
 /* ---- what is kept ------------------------------------------------------- */

@@ -16,6 +16,7 @@
 #define BEARER_FLIGHT_H
 
 #include <apr_pools.h>
+#include <apr_thread_cond.h>
 #include <apr_time.h>
 
 #include "base/reason.h"
@@ -52,6 +53,16 @@ typedef struct bearer_ask_t {
     int only_first;               /**< does not wait for another's flight, which is
                                        then as if nobody could be asked */
 } bearer_ask_t;
+
+/** What those need who share something else than an answer: a mutex, and a condition
+ *  to broadcast when a flight lands. */
+apr_status_t bearer_flight_locks(apr_thread_mutex_t **mutex, apr_thread_cond_t **landed,
+                                 apr_pool_t *p);
+
+/** Under the mutex: waits while *flying, until that time by the real clock at the
+ *  latest; 0: it still flies. */
+int bearer_flight_wait(apr_thread_cond_t *landed, apr_thread_mutex_t *mutex,
+                       const int *flying, apr_time_t until);
 
 typedef struct bearer_flights_t bearer_flights_t;
 

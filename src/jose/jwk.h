@@ -83,7 +83,13 @@ apr_status_t bearer_jwks_parse_pem(bearer_jwks_t **set, const char *text,
                                    apr_size_t len, const char **error,
                                    apr_pool_t *p);
 
-/** Reads a file that is either (JSON when its first non-blank byte is `{`). */
+/** Parses either: JSON when its first non-blank byte is `{`. */
+apr_status_t bearer_jwks_parse_any(bearer_jwks_t **set, const char *text,
+                                   apr_size_t len, bearer_jwks_origin_t origin,
+                                   bearer_jwks_report_t *report,
+                                   const char **error, apr_pool_t *p);
+
+/** Reads a file that is either. */
 apr_status_t bearer_jwks_load(bearer_jwks_t **set, const char *path,
                               bearer_jwks_origin_t origin,
                               bearer_jwks_report_t *report,

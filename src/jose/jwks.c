@@ -9,7 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <apr_lib.h>
 #include <apr_strings.h>
 #include <openssl/core_names.h>
 #include <openssl/crypto.h>
@@ -439,35 +438,42 @@ apr_status_t bearer_jwks_parse_pem(bearer_jwks_t **set, const char *text,
     return finish(set, rv, scratch);
 }
 
-/* ---- files ------------------------------------------------------------- */
+/* ---- either ------------------------------------------------------------ */
+
+apr_status_t bearer_jwks_parse_any(bearer_jwks_t **set, const char *text,
+                                   apr_size_t len, bearer_jwks_origin_t origin,
+                                   bearer_jwks_report_t *report,
+                                   const char **error, apr_pool_t *p)
+{
+    apr_status_t rv;
+
+    if (text[strspn(text, " \t\r\n")] == '{') {
+        return bearer_jwks_parse(set, text, len, origin, report, error, p);
+    }
+    report_start(report, p);
+    rv = bearer_jwks_parse_pem(set, text, len, error, p);
+    if (report && rv == APR_SUCCESS) {
+        report->keys = (*set)->usable;
+    }
+    return rv;
+}
 
 apr_status_t bearer_jwks_load(bearer_jwks_t **set, const char *path,
                               bearer_jwks_origin_t origin,
                               bearer_jwks_report_t *report,
                               const char **error, apr_pool_t *p)
 {
-    const char *data, *first, *ignored = NULL;
+    const char *data, *ignored = NULL;
     apr_size_t len;
     apr_status_t rv;
 
     *set = NULL;
     error = error ? error : &ignored;
     rv = bearer_text_read_file(&data, &len, path, BEARER_JWKS_MAX_BYTES, error, p);
-    if (rv != APR_SUCCESS) {
-        return rv;
+    if (rv == APR_SUCCESS) {
+        rv = bearer_jwks_parse_any(set, data, len, origin, report, error, p);
+        /* there may be oct keys in it */
+        OPENSSL_cleanse((void *)(apr_uintptr_t)data, len);
     }
-    for (first = data; apr_isspace(*first); first++) {
-    }
-    if (*first == '{') {
-        rv = bearer_jwks_parse(set, data, len, origin, report, error, p);
-    } else {
-        report_start(report, p);
-        rv = bearer_jwks_parse_pem(set, data, len, error, p);
-        if (report && rv == APR_SUCCESS) {
-            report->keys = (*set)->usable;
-        }
-    }
-    /* there may be oct keys in it */
-    OPENSSL_cleanse((void *)(apr_uintptr_t)data, len);
     return rv;
 }

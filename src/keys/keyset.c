@@ -254,7 +254,7 @@ bearer_reason_t bearer_keyset_refresh_for_kid(bearer_keyset_t *ks,
     unlock(ks);
     bearer_gate_leave(&ticket);
     if (reason == BEARER_OK) {
-        bearer_keyset_forget_set(old);
+        bearer_jwks_release(old);
     }
     return reason;
 }
@@ -316,7 +316,7 @@ void bearer_keyset_state(bearer_keyset_t *ks, bearer_keyset_state_t *state,
 void bearer_keyset_destroy(bearer_keyset_t *ks)
 {
     bearer_keyset_tenants_destroy(ks);
-    bearer_keyset_forget_set(ks->set);
+    bearer_jwks_release(ks->set);
     bearer_keyset_forget_record(ks->kept);
     bearer_keyset_forget_metadata(ks->metadata);
     apr_pool_destroy(ks->own);
@@ -328,7 +328,7 @@ static apr_status_t destroy(void *ks)
     return APR_SUCCESS;
 }
 
-/* bearer_filewatch_load_fn: JWKS when it begins like JSON, else PEM. */
+/* bearer_filewatch_load_fn */
 static apr_status_t load_file(void *baton, const char *data, apr_size_t len,
                               const char **error, apr_pool_t *p)
 {
@@ -337,12 +337,7 @@ static apr_status_t load_file(void *baton, const char *data, apr_size_t len,
     bearer_jwks_t *set = NULL, *old;
     apr_status_t rv;
 
-    memset(&report, 0, sizeof(report));
-    if (data[strspn(data, " \t\r\n")] == '{') {
-        rv = bearer_jwks_parse(&set, data, len, ks->origin, &report, error, p);
-    } else {
-        rv = bearer_jwks_parse_pem(&set, data, len, error, p);
-    }
+    rv = bearer_jwks_parse_any(&set, data, len, ks->origin, &report, error, p);
     if (rv != APR_SUCCESS) {
         return rv;
     }
@@ -362,7 +357,7 @@ static apr_status_t load_file(void *baton, const char *data, apr_size_t len,
     }
     ks->loaded = now_of(ks);
     unlock(ks);
-    bearer_keyset_forget_set(old);
+    bearer_jwks_release(old);
     return APR_SUCCESS;
 }
 
@@ -400,10 +395,7 @@ static apr_status_t initialize(bearer_keyset_t *ks)
     }
     atomic_init(&ks->generation, FIRST_GENERATION);
     atomic_init(&ks->alarm, NEVER);
-    rv = apr_thread_mutex_create(&ks->mutex, APR_THREAD_MUTEX_DEFAULT, ks->own);
-    if (rv == APR_SUCCESS) {
-        rv = apr_thread_cond_create(&ks->landed, ks->own);
-    }
+    rv = bearer_flight_locks(&ks->mutex, &ks->landed, ks->own);
     if (rv == APR_SUCCESS) {
         rv = create_watch(ks);
     }

@@ -354,13 +354,5 @@ void bearer_keyset_fly_unlocked(bearer_keyset_t *ks, purpose_t purpose,
 /* Under the mutex: 0 when a flight was still under way at that (real) time. */
 int bearer_keyset_wait_for_landing(bearer_keyset_t *ks, apr_time_t patience)
 {
-    while (ks->in_flight) {
-        apr_interval_time_t left = patience - apr_time_now();
-
-        if (left <= 0) {
-            return 0;
-        }
-        apr_thread_cond_timedwait(ks->landed, ks->mutex, left);
-    }
-    return 1;
+    return bearer_flight_wait(ks->landed, ks->mutex, &ks->in_flight, patience);
 }

@@ -27,10 +27,10 @@
 
 #include <stdatomic.h>
 
-#include <apr_thread_cond.h>
 #include <apr_thread_mutex.h>
 
 #include "base/filewatch.h"
+#include "base/flight.h"
 #include "base/text.h"
 #include "keys/keyset.h"
 #include "keys/keyset_record.h"
@@ -181,7 +181,6 @@ kept_metadata_t *bearer_keyset_keep_metadata(const bearer_metadata_t *metadata,
 /** NULL is fine. */
 void bearer_keyset_forget_record(kept_t *kept);
 void bearer_keyset_forget_metadata(kept_metadata_t *kept);
-void bearer_keyset_forget_set(bearer_jwks_t *set);
 
 /** 0..1, at random. */
 double bearer_keyset_chance(const bearer_keyset_t *ks);

@@ -64,13 +64,6 @@ void bearer_keyset_forget_metadata(kept_metadata_t *kept)
     }
 }
 
-void bearer_keyset_forget_set(bearer_jwks_t *set)
-{
-    if (set) {
-        bearer_jwks_release(set);
-    }
-}
-
 /* ---- times; under the mutex -------------------------------------------- */
 
 apr_time_t bearer_keyset_due_at(const bearer_keyset_t *ks)
@@ -320,7 +313,7 @@ int bearer_keyset_put_in_force(bearer_keyset_t *ks, news_t *news,
         changed = exchange(ks, news, luck);
     }
     unlock(ks);
-    bearer_keyset_forget_set(news->set);
+    bearer_jwks_release(news->set);
     bearer_keyset_forget_record(news->kept);
     bearer_keyset_forget_metadata(news->metadata);
     return changed;
