@@ -42,14 +42,11 @@ int bearer_session_check_takes(const bearer_session_check_t *check,
 
 /* ---- the question --------------------------------------------------------- */
 
-/* HEAD brings no body to read a subject from; CONNECT and TRACE are no requests
- * for an answer at all. */
 static const char *method_of(const bearer_session_question_t *q)
 {
     const char *method = q->check->method ? q->check->method : q->method;
 
-    return !strcmp(method, "HEAD") || !strcmp(method, "CONNECT")
-           || !strcmp(method, "TRACE") ? "GET" : method;
+    return bearer_session_check_answers(method) ? method : "GET";
 }
 
 /* What is asked for at the configured server, or NULL: as configured. */
@@ -99,27 +96,17 @@ static void put_credential(bearer_session_question_t *q, apr_table_t *headers,
                            apr_pool_t *p)
 {
     const bearer_session_check_t *check = q->check;
+    const char *value = q->credential;
 
-    switch (check->send) {
-    case BEARER_SEND_AUTHORIZATION:
-        apr_table_setn(headers, "Authorization",
-                       apr_pstrcat(p, "Bearer ", q->credential, NULL));
-        break;
-    case BEARER_SEND_HEADER:
-        apr_table_setn(headers, check->name, q->credential);
-        break;
-    case BEARER_SEND_COOKIE:
-        apr_table_setn(headers, "Cookie", q->credential);
-        break;
-    case BEARER_SEND_FORM:
-        apr_table_setn(headers, "Content-Type",
-                       "application/x-www-form-urlencoded");
-        q->request.body = apr_pstrcat(p, bearer_http_form_escape(p, check->name),
-                                      "=", bearer_http_form_escape(p, q->credential),
-                                      NULL);
+    if (check->send == BEARER_SEND_AUTHORIZATION) {
+        value = apr_pstrcat(p, "Bearer ", value, NULL);
+    } else if (check->send == BEARER_SEND_FORM) {
+        q->request.body = apr_pstrcat(p, bearer_http_form_escape(p, check->name), "=",
+                                      bearer_http_form_escape(p, value), NULL);
         q->request.body_len = strlen(q->request.body);
-        break;
+        value = "application/x-www-form-urlencoded";
     }
+    apr_table_setn(headers, bearer_session_check_field(check), value);
 }
 
 static apr_table_t *headers_of(bearer_session_question_t *q, apr_pool_t *p)

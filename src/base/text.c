@@ -369,7 +369,9 @@ int bearer_text_among(const apr_array_header_t *list, const char *s)
     int i;
 
     for (i = 0; list && s && i < list->nelts; i++) {
-        if (strcmp(APR_ARRAY_IDX(list, i, const char *), s) == 0) {
+        const char *one = APR_ARRAY_IDX(list, i, const char *);
+
+        if (*one == *s && strcmp(one, s) == 0) {
             return 1;
         }
     }

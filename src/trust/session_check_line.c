@@ -5,28 +5,20 @@
  */
 #include "trust/session_check_line.h"
 
+#include <stddef.h>
 #include <string.h>
 #include <strings.h>
 
 #include <apr_strings.h>
 
 #include "base/text.h"
-
-/* X(key, many): each has its parse_ function; many: it may stand more than once */
-#define KEYS(X) \
-    X(send, 0) X(cookies, 0) X(prefix, 0) X(method, 0) X(path, 0) X(query, 0) \
-    X(host, 0) X(headers, 0) X(add, 1) X(subject, 0) X(extra, 0)
-
-enum {
-#define X(key, many) KEY_##key,
-    KEYS(X)
-#undef X
-};
+#include "trust/hints.h"
 
 /** A line that is being read. */
 typedef struct line_t {
     bearer_session_check_t *check;
-    unsigned seen;           /* 1 << KEY_ */
+    unsigned seen;           /* 1 << KEY_... */
+    const struct line_key_t *key;  /* that is being read */
     apr_table_t *add;
     apr_pool_t *p;
 } line_t;
@@ -55,6 +47,73 @@ static const char *quoted(const line_t *line, const char *s)
     return bearer_text_quote(line->p, s);
 }
 
+/** A key of the line: how it is read, how it is printed (NULL: it is left out), and
+ *  its member. */
+typedef struct line_key_t {
+    const char *name;
+    const char *(*parse)(line_t *line, const char *value);
+    const char *(*print)(const bearer_session_check_t *check,
+                         const struct line_key_t *key, apr_pool_t *p);
+    apr_size_t offset;
+    const char *absent;  /* what NULL is printed as */
+    int many;            /* may stand there more than once */
+} line_key_t;
+
+#define MEMBER(check, key, type) \
+    (*(type *)(void *)((char *)(apr_uintptr_t)(check) + (key)->offset))
+
+/* ---- send= ----------------------------------------------------------------- */
+
+static const struct {
+    const char *word;
+    int named;           /* a name follows */
+    const char *field;   /* that it takes; NULL: the one of that name */
+} sends[] = {
+#define X(symbol, word, named, field) { word, named, field },
+    BEARER_SENDS(X)
+#undef X
+};
+
+#define SENDS ((int)(sizeof(sends) / sizeof(sends[0])))
+
+const char *bearer_session_check_field(const bearer_session_check_t *check)
+{
+    return sends[check->send].field ? sends[check->send].field : check->name;
+}
+
+static const char *parse_send(line_t *line, const char *value)
+{
+    const char *colon = strchr(value, ':');
+    apr_size_t len = strcspn(value, ":");
+    int i;
+
+    for (i = 0; i < SENDS; i++) {
+        if (strlen(sends[i].word) == len && !strncmp(value, sends[i].word, len)
+            && !colon == !sends[i].named && (!colon || colon[1])
+            && (i != BEARER_SEND_HEADER || bearer_text_is_token(colon + 1))) {
+            line->check->send = (bearer_send_t)i;
+            line->check->name = colon ? colon + 1 : NULL;
+            return NULL;
+        }
+    }
+    return apr_psprintf(line->p, "send=%s is none of: send=authorization, "
+                        "send=form:NAME, send=header:NAME, send=cookie",
+                        quoted(line, value));
+}
+
+static const char *print_send(const bearer_session_check_t *check,
+                              const line_key_t *key, apr_pool_t *p)
+{
+    const char *word = sends[check->send].word;
+
+    (void)key;
+    return check->cookies ? NULL
+        : sends[check->send].named ? apr_pstrcat(p, word, ":", check->name, NULL)
+                                   : word;
+}
+
+/* ---- lists of names --------------------------------------------------------- */
+
 /* a,b,c */
 static const char *split(const line_t *line, const char *value, const char *what,
                          const apr_array_header_t **list)
@@ -74,84 +133,9 @@ static const char *split(const line_t *line, const char *value, const char *what
                                               what);
 }
 
-/* ---- keys ---------------------------------------------------------------- */
-
-static const char *parse_send(line_t *line, const char *value)
-{
-    bearer_session_check_t *check = line->check;
-    const char *colon = strchr(value, ':');
-
-    check->name = colon ? colon + 1 : NULL;
-    if (!strcmp(value, "authorization")) {
-        check->send = BEARER_SEND_AUTHORIZATION;
-    } else if (!strcmp(value, "cookie")) {
-        check->send = BEARER_SEND_COOKIE;
-    } else if (colon && !strncmp(value, "form:", 5) && colon[1]) {
-        check->send = BEARER_SEND_FORM;
-    } else if (colon && !strncmp(value, "header:", 7) && bearer_text_is_token(colon + 1)) {
-        check->send = BEARER_SEND_HEADER;
-    } else {
-        return apr_psprintf(line->p, "send=%s is none of: send=authorization, "
-                            "send=form:NAME, send=header:NAME, send=cookie",
-                            quoted(line, value));
-    }
-    return NULL;
-}
-
 static const char *parse_cookies(line_t *line, const char *value)
 {
     return split(line, value, "cookie", &line->check->cookies);
-}
-
-static const char *parse_prefix(line_t *line, const char *value)
-{
-    line->check->prefix = value;
-    return *value ? NULL : "prefix= is empty: leave it out for all tokens";
-}
-
-static const char *parse_method(line_t *line, const char *value)
-{
-    if (!strcmp(value, "same")) {
-        line->check->method = NULL;
-        return NULL;
-    }
-    if (!*value || value[strspn(value, "ABCDEFGHIJKLMNOPQRSTUVWXYZ-")]) {
-        return apr_psprintf(line->p, "method=%s is no method; write GET, POST or "
-                            "another in capitals, or same for the client's",
-                            quoted(line, value));
-    }
-    if (!strcmp(value, "HEAD") || !strcmp(value, "CONNECT")
-        || !strcmp(value, "TRACE")) {
-        return apr_psprintf(line->p, "method=%s brings no answer that says who "
-                            "the caller is; use GET", value);
-    }
-    line->check->method = value;
-    return NULL;
-}
-
-static const char *parse_whose(const line_t *line, const char *key,
-                               const char *value, int *clients)
-{
-    *clients = !strcmp(value, "request");
-    return *clients || !strcmp(value, "url") ? NULL
-        : apr_psprintf(line->p, "%s=%s is neither %s=url (as configured) nor "
-                       "%s=request (the client's)", key, quoted(line, value), key,
-                       key);
-}
-
-static const char *parse_path(line_t *line, const char *value)
-{
-    return parse_whose(line, "path", value, &line->check->client_path);
-}
-
-static const char *parse_query(line_t *line, const char *value)
-{
-    return parse_whose(line, "query", value, &line->check->client_query);
-}
-
-static const char *parse_host(line_t *line, const char *value)
-{
-    return parse_whose(line, "host", value, &line->check->client_host);
 }
 
 static const char *parse_headers(line_t *line, const char *value)
@@ -181,6 +165,73 @@ static const char *parse_headers(line_t *line, const char *value)
     return error;
 }
 
+static const char *print_list(const bearer_session_check_t *check,
+                              const line_key_t *key, apr_pool_t *p)
+{
+    const apr_array_header_t *list = MEMBER(check, key, const apr_array_header_t *);
+
+    return list ? apr_array_pstrcat(p, list, ',') : NULL;
+}
+
+/* ---- texts ------------------------------------------------------------------ */
+
+static const char *parse_prefix(line_t *line, const char *value)
+{
+    line->check->prefix = value;
+    return *value ? NULL : "prefix= is empty: leave it out for all tokens";
+}
+
+static const char *print_text(const bearer_session_check_t *check,
+                              const line_key_t *key, apr_pool_t *p)
+{
+    const char *text = MEMBER(check, key, const char *);
+
+    (void)p;
+    return text ? text : key->absent;
+}
+
+static const char *parse_method(line_t *line, const char *value)
+{
+    if (!strcmp(value, "same")) {
+        line->check->method = NULL;
+        return NULL;
+    }
+    if (!*value || value[strspn(value, "ABCDEFGHIJKLMNOPQRSTUVWXYZ-")]) {
+        return apr_psprintf(line->p, "method=%s is no method; write GET, POST or "
+                            "another in capitals, or same for the client's",
+                            quoted(line, value));
+    }
+    if (!bearer_session_check_answers(value)) {
+        return apr_psprintf(line->p, "method=%s brings no answer that says who "
+                            "the caller is; use GET", value);
+    }
+    line->check->method = value;
+    return NULL;
+}
+
+/* ---- whose part of the URL: request or url ---------------------------------- */
+
+static const char *parse_whose(line_t *line, const char *value)
+{
+    const char *key = line->key->name;
+    int clients = !strcmp(value, "request");
+
+    MEMBER(line->check, line->key, int) = clients;
+    return clients || !strcmp(value, "url") ? NULL
+        : apr_psprintf(line->p, "%s=%s is neither %s=url (as configured) nor "
+                       "%s=request (the client's)", key, quoted(line, value), key,
+                       key);
+}
+
+static const char *print_whose(const bearer_session_check_t *check,
+                               const line_key_t *key, apr_pool_t *p)
+{
+    (void)p;
+    return MEMBER(check, key, int) ? "request" : "url";
+}
+
+/* ---- add= ------------------------------------------------------------------- */
+
 static const char *parse_add(line_t *line, const char *value)
 {
     const char *colon = strchr(value, ':'), *name;
@@ -206,6 +257,25 @@ static const char *parse_add(line_t *line, const char *value)
     return NULL;
 }
 
+/* All of them, with the key in between; values may be secret. */
+static const char *print_add(const bearer_session_check_t *check,
+                             const line_key_t *key, apr_pool_t *p)
+{
+    const apr_array_header_t *rows = check->add ? apr_table_elts(check->add) : NULL;
+    const char *text = NULL;
+    int i;
+
+    for (i = 0; rows && i < rows->nelts; i++) {
+        const char *one = apr_pstrcat(p, APR_ARRAY_IDX(rows, i, apr_table_entry_t).key,
+                                      ":***", NULL);
+
+        text = text ? apr_pstrcat(p, text, " ", key->name, "=", one, NULL) : one;
+    }
+    return text;
+}
+
+/* ---- places in the answer --------------------------------------------------- */
+
 static const char *parse_subject(line_t *line, const char *value)
 {
     line->check->subject = bearer_path_compile(value, line->p);
@@ -223,66 +293,69 @@ static const char *parse_extra(line_t *line, const char *value)
           "@this for the whole";
 }
 
-static const struct {
-    const char *key;
-    const char *(*parse)(line_t *line, const char *value);
-    int many;
-} keys[] = {
-#define X(key, many) { #key, parse_##key, many },
+static const char *print_path(const bearer_session_check_t *check,
+                              const line_key_t *key, apr_pool_t *p)
+{
+    (void)p;
+    return bearer_path_text(MEMBER(check, key, const bearer_path_t *));
+}
+
+/* ---- the line --------------------------------------------------------------- */
+
+/* X(key, parse, print, member, absent, many), in the order in which they are
+ * printed */
+#define KEYS(X) \
+    X(send, parse_send, print_send, send, NULL, 0) \
+    X(cookies, parse_cookies, print_list, cookies, NULL, 0) \
+    X(prefix, parse_prefix, print_text, prefix, NULL, 0) \
+    X(method, parse_method, print_text, method, "same", 0) \
+    X(path, parse_whose, print_whose, client_path, NULL, 0) \
+    X(query, parse_whose, print_whose, client_query, NULL, 0) \
+    X(host, parse_whose, print_whose, client_host, NULL, 0) \
+    X(headers, parse_headers, print_list, headers, NULL, 0) \
+    X(add, parse_add, print_add, add, NULL, 1) \
+    X(subject, parse_subject, print_path, subject, NULL, 0) \
+    X(extra, parse_extra, print_path, extra, NULL, 0)
+
+enum {
+#define X(key, parse, print, member, absent, many) KEY_##key,
+    KEYS(X)
+#undef X
+    KEY_COUNT
+};
+
+static const line_key_t keys[] = {
+#define X(key, parse, print, member, absent, many) \
+    { #key, parse, print, offsetof(bearer_session_check_t, member), absent, many },
     KEYS(X)
 #undef X
 };
 
-/* What Ory Oathkeeper's handlers call the same. */
-static const struct {
-    const char *key, *mend;
-} elsewhere[] = {
-    { "check_session_url", "the URL is the first word, without a key" },
-    { "introspection_url", "an introspection endpoint is asked by the provider "
-      "introspection: AuthBearerIntrospection URL inside <AuthBearerIssuer>" },
-    { "token_from", "AuthBearerTokenFrom says where the token is" },
-    { "subject_from", "write subject=" },
-    { "extra_from", "write extra=" },
-    { "only", "write cookies=" },
-    { "force_method", "write method=" },
-    { "preserve_path", "true is the default here (path=url), false is "
-      "path=request" },
-    { "preserve_query", "true is the default here (query=url), false is "
-      "query=request" },
-    { "preserve_host", "true is host=request" },
-    { "forward_http_headers", "write headers=; the credential itself is sent as "
-      "send= or cookies= says" },
-    { "additional_headers", "write add=Name:value" }
-};
-
 static const char *unknown(const line_t *line, const char *word)
 {
-    apr_size_t len = strcspn(word, "=:"), i;
+    const char *hint = bearer_hint("AuthBearerSessionCheck", word, strcspn(word, "=:"),
+                                   line->p);
 
-    for (i = 0; i < sizeof(elsewhere) / sizeof(elsewhere[0]); i++) {
-        if (strlen(elsewhere[i].key) == len
-            && !strncmp(word, elsewhere[i].key, len)) {
-            return apr_psprintf(line->p, "%s has another name here: %s",
-                                elsewhere[i].key, elsewhere[i].mend);
-        }
-    }
-#define X(key, many) #key "=, "
-    return apr_psprintf(line->p, "%s is none of: " KEYS(X) "ttl=", quoted(line, word));
+#define X(key, parse, print, member, absent, many) #key "=, "
+    return hint ? hint : apr_psprintf(line->p, "%s is none of: " KEYS(X) "ttl=",
+                                      quoted(line, word));
 #undef X
 }
 
 static const char *parse_word(line_t *line, const char *word)
 {
-    apr_size_t i, len = strcspn(word, "=");
+    apr_size_t len = strcspn(word, "=");
+    int i;
 
-    for (i = 0; word[len] && i < sizeof(keys) / sizeof(keys[0]); i++) {
-        if (strlen(keys[i].key) != len || strncmp(word, keys[i].key, len) != 0) {
+    for (i = 0; word[len] && i < KEY_COUNT; i++) {
+        if (strlen(keys[i].name) != len || strncmp(word, keys[i].name, len) != 0) {
             continue;
         }
         if ((line->seen & 1u << i) && !keys[i].many) {
-            return apr_psprintf(line->p, "%s= stands twice", keys[i].key);
+            return apr_psprintf(line->p, "%s= stands twice", keys[i].name);
         }
         line->seen |= 1u << i;
+        line->key = &keys[i];
         return keys[i].parse(line, apr_pstrdup(line->p, word + len + 1));
     }
     return unknown(line, word);
@@ -290,11 +363,13 @@ static const char *parse_word(line_t *line, const char *word)
 
 /* ---- what fits together ---------------------------------------------------- */
 
+#define SEEN(line, key) ((line)->seen & 1u << KEY_##key)
+
 static const char *check_send(const line_t *line)
 {
     bearer_session_check_t *check = line->check;
 
-    if (check->cookies && (line->seen & 1u << KEY_send)
+    if (check->cookies && SEEN(line, send)
         && check->send != BEARER_SEND_COOKIE) {
         return "cookies= sends these cookies as they are; it does not go with "
                "another send=";
@@ -324,7 +399,7 @@ static const char *check_method(const line_t *line)
     if (check->send != BEARER_SEND_FORM) {
         return NULL;
     }
-    if (!(line->seen & 1u << KEY_method)) {
+    if (!SEEN(line, method)) {
         check->method = "POST";
     }
     return check->method && strcmp(check->method, "GET") ? NULL
@@ -334,10 +409,7 @@ static const char *check_method(const line_t *line)
 
 static const char *check_add(const line_t *line)
 {
-    const bearer_session_check_t *check = line->check;
-    const char *taken = check->send == BEARER_SEND_AUTHORIZATION ? "Authorization"
-        : check->send == BEARER_SEND_COOKIE ? "Cookie"
-        : check->send == BEARER_SEND_FORM ? "Content-Type" : check->name;
+    const char *taken = bearer_session_check_field(line->check);
 
     return apr_table_get(line->add, taken)
         ? apr_psprintf(line->p, "add=%s: this field carries the credential, or "
@@ -399,7 +471,7 @@ const char *bearer_session_check_parse(bearer_session_check_t **out,
                                        apr_pool_t *p)
 {
     bearer_session_check_t *check = apr_pcalloc(p, sizeof(*check));
-    line_t line = { check, 0, apr_table_make(p, 2), p };
+    line_t line = { check, 0, NULL, apr_table_make(p, 2), p };
     bearer_http_url_t parts;
     const char *error;
     int i;
@@ -423,64 +495,22 @@ const char *bearer_session_check_parse(bearer_session_check_t **out,
     return error ? error : check_whole(&line);
 }
 
-/* ---- printed -------------------------------------------------------------- */
-
-static const char *whose(int clients)
-{
-    return clients ? "request" : "url";
-}
-
-static const char *print_send(const bearer_session_check_t *check, apr_pool_t *p)
-{
-    switch (check->send) {
-    case BEARER_SEND_FORM:
-        return apr_pstrcat(p, "send=form:", check->name, NULL);
-    case BEARER_SEND_HEADER:
-        return apr_pstrcat(p, "send=header:", check->name, NULL);
-    case BEARER_SEND_COOKIE:
-        return check->cookies
-            ? apr_pstrcat(p, "cookies=", apr_array_pstrcat(p, check->cookies, ','),
-                          NULL)
-            : "send=cookie";
-    default:
-        return "send=authorization";
-    }
-}
-
-static const char *print_names(const bearer_session_check_t *check, apr_pool_t *p)
-{
-    const apr_array_header_t *rows = check->add ? apr_table_elts(check->add) : NULL;
-    const char *text = check->headers
-        ? apr_pstrcat(p, " headers=", apr_array_pstrcat(p, check->headers, ','),
-                      NULL) : "";
-    int i;
-
-    for (i = 0; rows && i < rows->nelts; i++) {
-        text = apr_pstrcat(p, text, " add=",
-                           APR_ARRAY_IDX(rows, i, apr_table_entry_t).key, ":***",
-                           NULL);
-    }
-    return text;
-}
-
 const char *bearer_session_check_print(const bearer_session_check_t *check,
                                        apr_pool_t *p)
 {
-    const char *ttl = check->ttl % APR_USEC_PER_SEC
-        ? apr_psprintf(p, "%" APR_TIME_T_FMT "ms", check->ttl / 1000)
-        : apr_psprintf(p, "%" APR_TIME_T_FMT "s", apr_time_sec(check->ttl));
+    const char *text = bearer_http_url_masked(check->url, p), *value;
+    int i;
 
-    return apr_pstrcat(p, bearer_http_url_masked(check->url, p), " ",
-                       print_send(check, p),
-                       check->prefix ? " prefix=" : "",
-                       check->prefix ? check->prefix : "",
-                       " method=", check->method ? check->method : "same",
-                       " path=", whose(check->client_path),
-                       " query=", whose(check->client_query),
-                       " host=", whose(check->client_host), print_names(check, p),
-                       " subject=", bearer_path_text(check->subject),
-                       " extra=", bearer_path_text(check->extra), " ttl=", ttl,
-                       NULL);
+    for (i = 0; i < KEY_COUNT; i++) {
+        value = keys[i].print(check, &keys[i], p);
+        if (value) {
+            text = apr_pstrcat(p, text, " ", keys[i].name, "=", value, NULL);
+        }
+    }
+    return check->ttl % APR_USEC_PER_SEC
+        ? apr_psprintf(p, "%s ttl=%" APR_TIME_T_FMT "ms", text, check->ttl / 1000)
+        : apr_psprintf(p, "%s ttl=%" APR_TIME_T_FMT "s", text,
+                       apr_time_sec(check->ttl));
 }
 
 /* ---- what may be wrong ----------------------------------------------------- */
@@ -531,6 +561,12 @@ void bearer_session_check_lint(apr_array_header_t *findings,
                          "anybody; use an identifier, e.g. subject=identity.id",
                          bearer_path_text(check->subject));
     }
+}
+
+int bearer_session_check_answers(const char *method)
+{
+    return strcmp(method, "HEAD") != 0 && strcmp(method, "CONNECT") != 0
+           && strcmp(method, "TRACE") != 0;
 }
 
 int bearer_session_check_by_cookie(const bearer_session_check_t *check)

@@ -15,12 +15,21 @@
 #include "base/finding.h"
 #include "trust/settings.h"
 
-/** How the credential reaches the store. */
+/**
+ * How the credential reaches the store. X(SYMBOL, word, named, field)
+ *   named  a name follows: of the form's field, or of the header
+ *   field  of the request, that it takes; NULL: the one of that name
+ */
+#define BEARER_SENDS(X) \
+    X(AUTHORIZATION, "authorization", 0, "Authorization") \
+    X(FORM, "form", 1, "Content-Type") \
+    X(HEADER, "header", 1, NULL) \
+    X(COOKIE, "cookie", 0, "Cookie")
+
 typedef enum {
-    BEARER_SEND_AUTHORIZATION,  /**< Authorization: Bearer TOKEN */
-    BEARER_SEND_FORM,           /**< a field of a form in the body */
-    BEARER_SEND_HEADER,         /**< a header of its own */
-    BEARER_SEND_COOKIE          /**< the client's cookies */
+#define X(symbol, word, named, field) BEARER_SEND_##symbol,
+    BEARER_SENDS(X)
+#undef X
 } bearer_send_t;
 
 struct bearer_session_check_t {
@@ -63,6 +72,13 @@ const char *bearer_session_check_error(const bearer_session_check_t *check,
 /** Appends a finding for each thing that looks like a mistake. */
 void bearer_session_check_lint(apr_array_header_t *findings,
                                const bearer_session_check_t *check);
+
+/** The field of the request that carries the credential, or goes with it. */
+const char *bearer_session_check_field(const bearer_session_check_t *check);
+
+/** 0: HEAD brings no body to read a subject from, and CONNECT and TRACE are no
+ *  requests for an answer at all. */
+int bearer_session_check_answers(const char *method);
 
 /** Is it asked about cookies, not about tokens? */
 int bearer_session_check_by_cookie(const bearer_session_check_t *check);

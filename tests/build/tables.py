@@ -24,7 +24,7 @@ TABLES = {
     "AB_AUTHZ_KINDS": 1,
     "AB_STORES": 1,
     "BEARER_CATEGORIES": 1,
-    "BEARER_CHECKS": 1,
+    "BEARER_CHECKS": 0,
     "BEARER_CLIENT_METHODS": 0,
     "BEARER_ENDPOINTS": 0,
     "BEARER_FROM_KINDS": 1,
@@ -35,11 +35,13 @@ TABLES = {
     "BEARER_REASONS": 0,
     "BEARER_REVOCATIONS": 0,
     "BEARER_SECRETS": 1,
+    "BEARER_SENDS": 0,
     "BEARER_SETTINGS": 0,
-    "KEYS": 1,
+    "KEYS": 0,
 }
 # Lists whose rows name more than one thing: the row that is added.
 ROWS = {
+    "BEARER_CHECKS": 'X(8, "forgotten", NULL, ALL, HAS(CLAIMS), 0, FORGOTTEN)',
     "BEARER_REASONS": 'X(9999, FORGOTTEN, "forgotten", REQUEST)',
     "BEARER_SETTINGS": 'X(FORGOTTEN, forgotten, int, "AuthBearerForgotten", 3)',
 }
