@@ -12,17 +12,30 @@
 
 #include "base/text.h"
 
-/* The fixed names that carry an identity towards a backend. */
-static const char *const identity_headers[] = {
-    "X-Forwarded-User", "X-User-Roles", "X-User-Groups", NULL
-};
+/* What is known of a principal. X(name, value) with principal, issuer and p in sight. */
+#define VARIABLES(X) \
+    X("BEARER_METHOD", principal->method) \
+    X("BEARER_ISSUER", !*principal->iss && issuer ? issuer->url : principal->iss) \
+    X("BEARER_ISSUER_NAME", issuer ? issuer->name : NULL) \
+    X("BEARER_EXPIRES", seconds(principal->expires, p)) \
+    X("BEARER_SCOPE", name_list(p, principal->scopes, ' ')) \
+    X("BEARER_ROLES", name_list(p, principal->roles, BEARER_NAMES_SEPARATOR)) \
+    X("BEARER_GROUPS", name_list(p, principal->groups, BEARER_NAMES_SEPARATOR))
+
+/* What carries an identity towards a backend, where there is a user. */
+#define IDENTITY(X) \
+    X("X-Forwarded-User", principal->user) \
+    X("X-User-Roles", name_list(p, principal->roles, BEARER_NAMES_SEPARATOR)) \
+    X("X-User-Groups", name_list(p, principal->groups, BEARER_NAMES_SEPARATOR))
 
 /* No claim may take the place of these, whatever the prefix. */
+#define X(name, value) name,
+static const char *const identity_headers[] = { IDENTITY(X) NULL };
 static const char *const fixed_variables[] = {
-    "BEARER_METHOD", "BEARER_ISSUER", "BEARER_ISSUER_NAME", "BEARER_EXPIRES",
-    "BEARER_TOKEN_ID", "BEARER_SCOPE", "BEARER_ROLES", "BEARER_GROUPS",
-    "BEARER_ERROR", "BEARER_ERROR_CHECK", "REMOTE_USER", "AUTH_TYPE", NULL
+    VARIABLES(X) "BEARER_TOKEN_ID", "BEARER_ERROR", "BEARER_ERROR_CHECK",
+    "REMOTE_USER", "AUTH_TYPE", NULL
 };
+#undef X
 
 /* ---- names ------------------------------------------------------------- */
 
@@ -193,45 +206,32 @@ static void set(pairs_t *pairs, const char *name, const char *value)
     }
 }
 
-static void export_fixed(const export_t *x, pairs_t *env,
-                         const bearer_principal_t *principal)
+static const char *seconds(apr_time_t t, apr_pool_t *p)
+{
+    return t ? bearer_exports_number(p, apr_time_sec(t)) : NULL;
+}
+
+static void export_fixed(pairs_t *env, const bearer_principal_t *principal,
+                         apr_pool_t *p)
 {
     const bearer_issuer_t *issuer = principal->issuer;
 
-    set(env, "BEARER_METHOD", principal->method);
-    set(env, "BEARER_ISSUER",
-        !*principal->iss && issuer ? issuer->url : principal->iss);
-    set(env, "BEARER_ISSUER_NAME", issuer ? issuer->name : NULL);
-    if (principal->expires) {
-        set(env, "BEARER_EXPIRES",
-            bearer_exports_number(x->p, apr_time_sec(principal->expires)));
-    }
-    set(env, "BEARER_SCOPE", name_list(x->p, principal->scopes, ' '));
-    set(env, "BEARER_ROLES", name_list(x->p, principal->roles,
-                                       BEARER_NAMES_SEPARATOR));
-    set(env, "BEARER_GROUPS", name_list(x->p, principal->groups,
-                                        BEARER_NAMES_SEPARATOR));
-    if (x->left_out && principal->left_out) {
-        apr_array_cat(x->left_out, principal->left_out);
-    }
+#define X(name, value) set(env, name, value);
+    VARIABLES(X)
+#undef X
 }
 
 static void export_identity(pairs_t *headers,
                             const bearer_principal_t *principal, apr_pool_t *p)
 {
-    const char separator = BEARER_NAMES_SEPARATOR;
-    const char *const values[] = {
-        principal->user,
-        principal->user ? name_list(p, principal->roles, separator) : NULL,
-        principal->user ? name_list(p, principal->groups, separator) : NULL
-    };
-    int i;
+    const char *text;
 
-    for (i = 0; identity_headers[i]; i++) {
-        if (values[i]) {
-            set(headers, identity_headers[i],
-                bearer_exports_header_value(values[i], p));
-        }
+    if (principal->user) {
+#define X(name, value) \
+        text = value; \
+        set(headers, name, text ? bearer_exports_header_value(text, p) : NULL);
+        IDENTITY(X)
+#undef X
     }
 }
 
@@ -413,7 +413,10 @@ static void build(pairs_t *env, pairs_t *headers,
     export_t x = { NULL, NULL, 0, 0, e, principal->left_out ? settings : NULL,
                    left_out, p };
 
-    export_fixed(&x, env, principal);
+    export_fixed(env, principal, p);
+    if (left_out && principal->left_out) {
+        apr_array_cat(left_out, principal->left_out);
+    }
     if ((e->mode & BEARER_EXPORT_ENV) && e->env_prefix && *e->env_prefix) {
         x.env = env;
         x.env_clash = may_be_reserved(fixed_variables, e->env_prefix);

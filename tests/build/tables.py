@@ -37,7 +37,10 @@ TABLES = {
     "BEARER_SECRETS": 1,
     "BEARER_SENDS": 0,
     "BEARER_SETTINGS": 0,
+    "CONDITIONS": 0,
+    "IDENTITY": 0,
     "KEYS": 0,
+    "VARIABLES": 0,
 }
 # Lists whose rows name more than one thing: the row that is added.
 ROWS = {
