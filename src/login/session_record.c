@@ -12,9 +12,14 @@
 #include "base/json.h"
 
 #define VERSION 1
-/** version, id, revision, five times, two marks, length of the issuer */
-#define HEAD_SIZE (1 + BEARER_SESSION_ID_SIZE + BEARER_SESSION_REVISION_SIZE \
-                   + 5 * 8 + 2 * BEARER_CACHE_KEY_SIZE + 2)
+/** The members of the head in their order, between the version and the length of the
+ *  issuer: BYTES(member), TIME(member). */
+#define HEAD(BYTES, TIME) \
+    BYTES(id) BYTES(revision) TIME(created) TIME(ends) TIME(seen) TIME(access_expires) \
+    TIME(retry) BYTES(by_sid) BYTES(by_sub)
+#define BYTES_SIZE(member) + sizeof(((bearer_session_t *)0)->member)
+#define TIME_SIZE(member) + 8
+#define HEAD_SIZE (1 HEAD(BYTES_SIZE, TIME_SIZE) + 2)
 
 /* ---- the body ---------------------------------------------------------- */
 
@@ -222,15 +227,11 @@ unsigned char *bearer_session_encode(const bearer_session_t *s, apr_size_t *len,
     unsigned char *at = out;
 
     *at++ = VERSION;
-    at = put_bytes(at, s->id, sizeof(s->id));
-    at = put_bytes(at, s->revision, sizeof(s->revision));
-    at = bearer_session_put_time(at, s->created);
-    at = bearer_session_put_time(at, s->ends);
-    at = bearer_session_put_time(at, s->seen);
-    at = bearer_session_put_time(at, s->access_expires);
-    at = bearer_session_put_time(at, s->retry);
-    at = put_bytes(at, s->by_sid, sizeof(s->by_sid));
-    at = put_bytes(at, s->by_sub, sizeof(s->by_sub));
+#define BYTES(member) at = put_bytes(at, s->member, sizeof(s->member));
+#define TIME(member) at = bearer_session_put_time(at, s->member);
+    HEAD(BYTES, TIME)
+#undef BYTES
+#undef TIME
     *at++ = (unsigned char)(issuer >> 8);
     *at++ = (unsigned char)issuer;
     at = put_bytes(at, s->issuer, issuer);
@@ -249,15 +250,11 @@ bearer_session_t *bearer_session_decode(const unsigned char *in, apr_size_t len,
     if (len < HEAD_SIZE || in[0] != VERSION) {
         return NULL;
     }
-    at = take_bytes(at, s->id, sizeof(s->id));
-    at = take_bytes(at, s->revision, sizeof(s->revision));
-    at = bearer_session_take_time(at, &s->created);
-    at = bearer_session_take_time(at, &s->ends);
-    at = bearer_session_take_time(at, &s->seen);
-    at = bearer_session_take_time(at, &s->access_expires);
-    at = bearer_session_take_time(at, &s->retry);
-    at = take_bytes(at, s->by_sid, sizeof(s->by_sid));
-    at = take_bytes(at, s->by_sub, sizeof(s->by_sub));
+#define BYTES(member) at = take_bytes(at, s->member, sizeof(s->member));
+#define TIME(member) at = bearer_session_take_time(at, &s->member);
+    HEAD(BYTES, TIME)
+#undef BYTES
+#undef TIME
     issuer = (apr_size_t)at[0] << 8 | at[1];
     at += 2;
     if (len - HEAD_SIZE < issuer) {
