@@ -11,6 +11,10 @@ static const escape_t html_escapes[] = {
     {'\'', "&#39;"}, {0, NULL}
 };
 
+#define CELL "<td class=\"n\">"
+#define HEAD "<th class=\"n\">"
+#define TEXT(...) apr_psprintf(page->p, __VA_ARGS__)
+
 static const char *html(const page_t *page, const char *s)
 {
     return escape(s, html_escapes, page->p);
@@ -25,46 +29,40 @@ static const char *span(const page_t *page, apr_int64_t seconds)
         seconds = 0;
     }
     if (seconds < 120) {
-        return apr_psprintf(page->p, "%" APR_INT64_T_FMT " s", seconds);
+        return TEXT(N " s", seconds);
     }
     if (seconds < 7200) {
-        return apr_psprintf(page->p, "%" APR_INT64_T_FMT " min", seconds / 60);
+        return TEXT(N " min", seconds / 60);
     }
     if (seconds < 172800) {
-        return apr_psprintf(page->p, "%" APR_INT64_T_FMT " h %"
-                            APR_INT64_T_FMT " min", seconds / 3600,
-                            seconds % 3600 / 60);
+        return TEXT(N " h " N " min", seconds / 3600, seconds % 3600 / 60);
     }
-    return apr_psprintf(page->p, "%" APR_INT64_T_FMT " d %"
-                        APR_INT64_T_FMT " h", seconds / 86400,
-                        seconds % 86400 / 3600);
+    return TEXT(N " d " N " h", seconds / 86400, seconds % 86400 / 3600);
 }
 
 static const char *ago(const page_t *page, apr_int64_t when)
 {
-    return when ? apr_psprintf(page->p, "%s ago", span(page, page->now - when))
-                : "never";
+    return when ? TEXT("%s ago", span(page, page->now - when)) : "never";
 }
 
 static const char *until(const page_t *page, apr_int64_t when)
 {
     return !when ? "never"
          : when <= page->now ? "now"
-         : apr_psprintf(page->p, "in %s", span(page, when - page->now));
+         : TEXT("in %s", span(page, when - page->now));
 }
 
 static const char *bytes(const page_t *page, apr_int64_t n)
 {
-    return n < 10240 ? apr_psprintf(page->p, "%" APR_INT64_T_FMT " bytes", n)
-         : n < 10485760 ? apr_psprintf(page->p, "%" APR_INT64_T_FMT " KiB",
-                                       n / 1024)
-         : apr_psprintf(page->p, "%" APR_INT64_T_FMT " MiB", n / 1048576);
+    return n < 10240 ? TEXT(N " bytes", n)
+         : n < 10485760 ? TEXT(N " KiB", n / 1024)
+         : TEXT(N " MiB", n / 1048576);
 }
 
 static const char *rate(const page_t *page, apr_int64_t hits, apr_int64_t misses)
 {
-    return hits + misses ? apr_psprintf(page->p, "%.1f %%", 100.0 * (double)hits
-                                        / (double)(hits + misses)) : "&ndash;";
+    return hits + misses ? TEXT("%.1f %%",
+                                100.0 * (double)hits / (double)(hits + misses)) : "&ndash;";
 }
 
 /* ---- HTML ------------------------------------------------------------------ */
@@ -123,16 +121,25 @@ static apr_int64_t granted_of(const json_t *status)
     return sum;
 }
 
-/** How an issuer's keys are, the worst last. */
-typedef enum { FRESH, NOT_ASKED, STALE, NO_KEYS } condition_t;
+/** How an issuer's keys are, the worst last, and what is said of all of them then.
+ *  X(symbol, style, word, verdict) */
+#define CONDITIONS(X) \
+    X(NOT_ASKED, "soft", "not asked yet", "") \
+    X(FRESH, "good", "&#10003; fresh", "&#10003; All issuers serve") \
+    X(STALE, "warn", "! serving on", "! An issuer has trouble; what is known serves on") \
+    X(NO_KEYS, "bad", "&#10007; no keys", \
+      "&#10007; Some tokens cannot be verified; see below")
+
+#define X(symbol, style, word, verdict) symbol,
+typedef enum { CONDITIONS(X) CONDITION_COUNT } condition_t;
+#undef X
 
 static const struct {
-    const char *style, *word;
-} conditions[] = {
-    [FRESH] = { "good", "&#10003; fresh" },
-    [NOT_ASKED] = { "soft", "not asked yet" },
-    [STALE] = { "warn", "! serving on" },
-    [NO_KEYS] = { "bad", "&#10007; no keys" }
+    const char *style, *word, *verdict;
+} conditions[CONDITION_COUNT] = {
+#define X(symbol, style, word, verdict) { style, word, verdict },
+    CONDITIONS(X)
+#undef X
 };
 
 /* Nobody has had its keys so far, though they were asked for: the counters know
@@ -175,10 +182,7 @@ static void add_verdict(page_t *page)
         worst = NO_KEYS;
     }
     add(page, "<p class=\"verdict %s\" id=\"verdict\">%s</p>\n",
-        worst == NO_KEYS ? "bad" : worst == STALE ? "warn" : "good",
-        worst == NO_KEYS ? "&#10007; Some tokens cannot be verified; see below"
-        : worst == STALE ? "! An issuer has trouble; what is known serves on"
-                         : "&#10003; All issuers serve");
+        conditions[worst].style, conditions[worst].verdict);
 }
 
 static void add_card(page_t *page, const char *title, const char *value,
@@ -190,7 +194,7 @@ static void add_card(page_t *page, const char *title, const char *value,
 
 static const char *plain(const page_t *page, apr_int64_t n)
 {
-    return apr_psprintf(page->p, "%" APR_INT64_T_FMT, n);
+    return TEXT(N, n);
 }
 
 /* Browsers' sessions, where they are in the module's own memory. */
@@ -200,14 +204,12 @@ static void add_sessions(page_t *page)
 
     if (sessions) {
         add_card(page, "Sessions", plain(page, number(sessions, "count")),
-                 apr_psprintf(page->p, "%s of %s used; ended for want of room: %"
-                              APR_INT64_T_FMT ", logins refused for it: %"
-                              APR_INT64_T_FMT ", ended by newer ones of their user: %"
-                              APR_INT64_T_FMT, bytes(page, number(sessions, "used")),
-                              bytes(page, number(sessions, "bytes")),
-                              number(sessions, "evicted"),
-                              number(sessions, "refused"),
-                              number(sessions, "surplus")));
+                 TEXT("%s of %s used; ended for want of room: " N ", logins refused "
+                      "for it: " N ", ended by newer ones of their user: " N,
+                      bytes(page, number(sessions, "used")),
+                      bytes(page, number(sessions, "bytes")),
+                      number(sessions, "evicted"), number(sessions, "refused"),
+                      number(sessions, "surplus")));
     }
 }
 
@@ -222,9 +224,8 @@ static void add_waiting(page_t *page)
     }
     if (waiting) {
         add_card(page, "Workers that wait", plain(page, number(waiting, "now")),
-                 apr_psprintf(page->p, "of %" APR_INT64_T_FMT " that may wait for "
-                              "servers outside; turned away: %" APR_INT64_T_FMT,
-                              number(waiting, "limit"), away));
+                 TEXT("of " N " that may wait for servers outside; turned away: " N,
+                      number(waiting, "limit"), away));
     }
 }
 
@@ -239,22 +240,16 @@ static void add_cards(page_t *page)
     add_card(page, "Granted", plain(page, granted_of(page->status)),
              "since the start");
     add_card(page, "Refused, last minute", plain(page, t.minute),
-             apr_psprintf(page->p, "%" APR_INT64_T_FMT " in the last hour, %"
-                          APR_INT64_T_FMT " since the start", t.hour, t.total));
+             TEXT(N " in the last hour, " N " since the start", t.hour, t.total));
     add_card(page, "Token cache", rate(page, number(tokens, "hits"),
                                        number(tokens, "misses")),
-             apr_psprintf(page->p, "hits; %" APR_INT64_T_FMT " of %"
-                          APR_INT64_T_FMT " entries, %s, %"
-                          APR_INT64_T_FMT " evicted; children: %"
-                          APR_INT64_T_FMT, number(tokens, "used"),
-                          number(tokens, "entries"),
-                          bytes(page, number(tokens, "bytes")),
-                          number(tokens, "evictions"),
-                          number(tokens, "children")));
+             TEXT("hits; " N " of " N " entries, %s, " N " evicted; children: " N,
+                  number(tokens, "used"), number(tokens, "entries"),
+                  bytes(page, number(tokens, "bytes")), number(tokens, "evictions"),
+                  number(tokens, "children")));
     add_card(page, "Throttled addresses", plain(page, number(throttle,
                                                              "penalised")),
-             apr_psprintf(page->p, "penalties begun: %" APR_INT64_T_FMT,
-                          number(throttle, "started")));
+             TEXT("penalties begun: " N, number(throttle, "started")));
     add_card(page, "Revoked",
              !is_true(revocations, "configured") ? "&ndash;"
              : is_true(revocations, "closed") ? "closed"
@@ -274,8 +269,7 @@ static void add_keys(page_t *page, const json_t *list)
     size_t i;
 
     json_array_foreach(list, i, key) {
-        add(page, "<code>%s</code> <span class=\"soft\">%s %s %"
-            APR_INT64_T_FMT " bits, %s</span><br>",
+        add(page, "<code>%s</code> <span class=\"soft\">%s %s " N " bits, %s</span><br>",
             *string(key, "kid") ? html(page, string(key, "kid")) : "(no kid)",
             html(page, string(key, "type")), html(page, string(key, "curve")),
             number(key, "bits"), html(page, string(key, "algorithms")));
@@ -284,8 +278,7 @@ static void add_keys(page_t *page, const json_t *list)
 
 static const char *limit_of(const page_t *page, apr_int64_t gone)
 {
-    return gone > page->now ? apr_psprintf(page->p, "good for another %s",
-                                           span(page, gone - page->now))
+    return gone > page->now ? TEXT("good for another %s", span(page, gone - page->now))
          : gone ? "no longer good" : "good until replaced";
 }
 
@@ -322,12 +315,11 @@ static void add_counts(page_t *page, const json_t *row)
     const json_t *fetches = member(row, "fetches");
 
     if (fetches) {
-        add(page, "<td class=\"n\">%" APR_INT64_T_FMT "<br>%" APR_INT64_T_FMT
-            " failed</td><td class=\"n\">%" APR_INT64_T_FMT "</td></tr>\n",
+        add(page, CELL N "<br>" N " failed</td>" CELL N "</td></tr>\n",
             number(fetches, "ok"), number(fetches, "failed"),
             number(row, "granted"));
     } else {
-        add(page, "<td class=\"n\">&ndash;</td><td class=\"n\">&ndash;</td></tr>\n");
+        add(page, CELL "&ndash;</td>" CELL "&ndash;</td></tr>\n");
     }
 }
 
@@ -368,8 +360,7 @@ static void add_shared_counts(page_t *page, const json_t *row)
     if (n || number(row, "granted") || *string(row, "issuer")) {
         add(page, "<tr><td>%s</td><td colspan=\"3\" class=\"soft\">%s</td>",
             label_of(page, row),
-            n ? apr_psprintf(page->p, "%" APR_INT64_T_FMT " issuers, counted together",
-                             n)
+            n ? TEXT(N " issuers, counted together", n)
               : *string(row, "issuer") ? "no longer in the configuration"
                                        : "without an issuer");
         add_counts(page, row);
@@ -382,8 +373,7 @@ static void add_issuers(page_t *page)
     size_t i;
 
     add(page, "<h2>Issuers</h2>\n<div class=\"wide\"><table id=\"issuers\"><tr>"
-        "<th>issuer<th>state<th>keys<th>age<th class=\"n\">fetches"
-        "<th class=\"n\">granted</tr>\n");
+        "<th>issuer<th>state<th>keys<th>age" HEAD "fetches" HEAD "granted</tr>\n");
     json_array_foreach(member(page->status, "issuers"), i, row) {
         add_issuer(page, row);
     }
@@ -399,12 +389,10 @@ static void add_refusals(page_t *page)
     size_t i;
 
     add(page, "<h2>Refusals</h2>\n<div class=\"wide\"><table id=\"refusals\"><tr>"
-        "<th>issuer<th>category<th>check<th class=\"n\">last minute"
-        "<th class=\"n\">last hour<th class=\"n\">since the start</tr>\n");
+        "<th>issuer<th>category<th>check" HEAD "last minute" HEAD "last hour"
+        HEAD "since the start</tr>\n");
     json_array_foreach(member(page->status, "refusals"), i, row) {
-        add(page, "<tr><td>%s<td>%s<td>%s<td class=\"n\">%" APR_INT64_T_FMT
-            "<td class=\"n\">%" APR_INT64_T_FMT "<td class=\"n\">%"
-            APR_INT64_T_FMT "</tr>\n",
+        add(page, "<tr><td>%s<td>%s<td>%s" CELL N CELL N CELL N "</tr>\n",
             label_of(page, row), html(page, string(row, "category")),
             html(page, string(row, "reason")), number(row, "minute"),
             number(row, "hour"), number(row, "total"));
@@ -430,13 +418,10 @@ static void add_introspection(page_t *page)
         }
         if (!any++) {
             add(page, "<h2>Introspection</h2>\n<div class=\"wide\"><table><tr>"
-                "<th>issuer<th class=\"n\">asked<th class=\"n\">failed"
-                "<th class=\"n\">mean time<th class=\"n\">kept answers used"
-                "<th class=\"n\">hits</tr>\n");
+                "<th>issuer" HEAD "asked" HEAD "failed" HEAD "mean time"
+                HEAD "kept answers used" HEAD "hits</tr>\n");
         }
-        add(page, "<tr><td>%s<td class=\"n\">%" APR_INT64_T_FMT
-            "<td class=\"n\">%" APR_INT64_T_FMT "<td class=\"n\">%.1f ms"
-            "<td class=\"n\">%" APR_INT64_T_FMT "<td class=\"n\">%s</tr>\n",
+        add(page, "<tr><td>%s" CELL N CELL N CELL "%.1f ms" CELL N CELL "%s</tr>\n",
             label_of(page, row), n, number(in, "failed"),
             n ? (double)number(in, "sum") / (double)n / 1000.0 : 0.0,
             number(in, "kept"), rate(page, number(in, "kept"), n));
@@ -493,18 +478,16 @@ const char *bearer_status_auto(const json_t *status, apr_pool_t *p)
     size_t i;
 
     begin(&page, status, p);
-    add(&page, "BearerGranted: %" APR_INT64_T_FMT "\nBearerRefused: %"
-        APR_INT64_T_FMT "\nBearerRefusedLastMinute: %" APR_INT64_T_FMT
-        "\nBearerRefusedLastHour: %" APR_INT64_T_FMT "\n", granted_of(status),
+    add(&page, "BearerGranted: " N "\nBearerRefused: " N "\nBearerRefusedLastMinute: " N
+        "\nBearerRefusedLastHour: " N "\n", granted_of(status),
         t.total, t.minute, t.hour);
-    add(&page, "BearerTokenCacheHits: %" APR_INT64_T_FMT
-        "\nBearerTokenCacheMisses: %" APR_INT64_T_FMT
-        "\nBearerThrottledAddresses: %" APR_INT64_T_FMT "\n",
+    add(&page, "BearerTokenCacheHits: " N "\nBearerTokenCacheMisses: " N
+        "\nBearerThrottledAddresses: " N "\n",
         number(tokens, "hits"), number(tokens, "misses"),
         number(member(status, "throttle"), "penalised"));
     json_array_foreach(member(status, "counters"), i, row) {
         if (number(row, "issuers")) {
-            add(&page, "BearerIssuerKeys[%s]: %" APR_INT64_T_FMT "\n",
+            add(&page, "BearerIssuerKeys[%s]: " N "\n",
                 html(&page, string(row, "issuer")),
                 number(member(row, "keys"), "count"));
         }

@@ -16,6 +16,9 @@
 
 #include "report/status.h"
 
+/** A number in a format: apr_int64_t. */
+#define N "%" APR_INT64_T_FMT
+
 /** Pieces that become one string. */
 typedef struct page_t {
     apr_pool_t *p;

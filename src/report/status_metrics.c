@@ -26,7 +26,7 @@ static void single(page_t *page, const char *name, const char *type,
                    const char *help, apr_int64_t value)
 {
     head(page, name, type, help);
-    add(page, "auth_bearer_%s %" APR_INT64_T_FMT "\n", name, value);
+    add(page, "auth_bearer_%s " N "\n", name, value);
 }
 
 /** One figure of each label. */
@@ -87,7 +87,7 @@ static void add_figure(page_t *page, const figure_t *f)
         }
         value = f->relative > 0 ? page->now - value
               : f->relative < 0 ? value - page->now : value;
-        add(page, "auth_bearer_%s{issuer=\"%s\"%s} %" APR_INT64_T_FMT "\n",
+        add(page, "auth_bearer_%s{issuer=\"%s\"%s} " N "\n",
             f->name, label(page, string(row, "issuer")), f->labels, value);
     }
 }
@@ -100,7 +100,7 @@ static void add_refused(page_t *page)
     head(page, "refused_total", "counter", "Requests refused, by check");
     json_array_foreach(member(page->status, "refusals"), i, row) {
         add(page, "auth_bearer_refused_total{issuer=\"%s\",reason=\"%s\","
-            "category=\"%s\"} %" APR_INT64_T_FMT "\n",
+            "category=\"%s\"} " N "\n",
             label(page, string(row, "issuer")), label(page, string(row, "reason")),
             label(page, string(row, "category")), number(row, "total"));
     }
@@ -132,15 +132,15 @@ static void add_histogram(page_t *page, const json_t *row)
     }
     for (i = 0; i < n; i++) {
         add(page, "auth_bearer_introspection_seconds_bucket{issuer=\"%s\",le=\"%s\"}"
-            " %" APR_INT64_T_FMT "\n", name,
+            " " N "\n", name,
             i < BEARER_METER_BUCKETS - 1
             ? apr_psprintf(page->p, "%.3f", (double)bearer_meter_bounds[i] / 1e6)
             : "+Inf",
             (apr_int64_t)json_integer_value(json_array_get(buckets, i)));
     }
     add(page, "auth_bearer_introspection_seconds_sum{issuer=\"%s\"} %.6f\n"
-        "auth_bearer_introspection_seconds_count{issuer=\"%s\"} %"
-        APR_INT64_T_FMT "\n", name, (double)number(in, "sum") / 1e6, name,
+        "auth_bearer_introspection_seconds_count{issuer=\"%s\"} " N "\n", name,
+        (double)number(in, "sum") / 1e6, name,
         n ? (apr_int64_t)json_integer_value(json_array_get(buckets, n - 1)) : 0);
 }
 
