@@ -323,10 +323,31 @@ static void test_parse(void **state)
         UNIT_CHECK(bearer_login_parse(&t, refused[i], NULL, p)
                        == BEARER_LOGIN_RESPONSE, "%s", refused[i]);
     }
-    for (i = 0; i < 40; i++) {
+    for (i = 0; i <= 32; i++) {
+        assert_int_equal(bearer_login_parse(&t, text, NULL, p), BEARER_OK);
         text = apr_psprintf(p, "%s&a%d=1", text, (int)i);
     }
     assert_int_equal(bearer_login_parse(&t, text, NULL, p), BEARER_LOGIN_RESPONSE);
+}
+
+static void test_longest_parameter(void **state)
+{
+    apr_pool_t *p = unit_pool(state);
+    char *text = apr_pcalloc(p, 2 + 3 * BEARER_LOGIN_PARAMETER_MAX + 2);
+    apr_table_t *t;
+    int i;
+
+    memcpy(text, "a=", 2);
+    memset(text + 2, 'x', BEARER_LOGIN_PARAMETER_MAX);
+    assert_int_equal(bearer_login_parse(&t, text, NULL, p), BEARER_OK);
+    text[2 + BEARER_LOGIN_PARAMETER_MAX] = 'x';
+    assert_int_equal(bearer_login_parse(&t, text, NULL, p), BEARER_LOGIN_RESPONSE);
+    /* each of its bytes may be written as %HH */
+    for (i = 0; i < BEARER_LOGIN_PARAMETER_MAX; i++) {
+        memcpy(text + 2 + 3 * i, "%78", 3);
+    }
+    assert_int_equal(bearer_login_parse(&t, text, NULL, p), BEARER_OK);
+    assert_int_equal(strlen(apr_table_get(t, "a")), BEARER_LOGIN_PARAMETER_MAX);
 }
 
 static void test_response(void **state)
@@ -628,7 +649,8 @@ int main(void)
         UNIT_TEST(test_request), UNIT_TEST(test_parameters),
         UNIT_TEST(test_suffices), UNIT_TEST(test_pushed), UNIT_TEST(test_pushes_are_bounded),
         UNIT_TEST(test_attempt_cookie),
-        UNIT_TEST(test_parse), UNIT_TEST(test_response), UNIT_TEST(test_redeem),
+        UNIT_TEST(test_parse),
+        UNIT_TEST(test_longest_parameter), UNIT_TEST(test_response), UNIT_TEST(test_redeem),
         UNIT_TEST(test_refresh), UNIT_TEST(test_userinfo), UNIT_TEST(test_merge),
         UNIT_TEST(test_merge_email), UNIT_TEST(test_end),
         UNIT_TEST(test_length_of_a_parameter),
