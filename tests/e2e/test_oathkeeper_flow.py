@@ -54,7 +54,7 @@ ProxyPass "/oauth2/revoke" "{issuer}/token/revocation"
 OWN = ("aud", "exp", "iat", "jti", "token_type", "active", "nbf")
 
 #: httpd's own words about a provider that does not answer.
-pytestmark = pytest.mark.allow_log("AH00957", "AH01114", "AB0205")
+pytestmark = pytest.mark.allow_log("AH00957", "AH01114", "AB0205", "AB0208")
 
 
 @pytest.fixture(scope="module")
