@@ -279,18 +279,6 @@ static int make_key(question_t *q, const unsigned char *digest,
     return 1;
 }
 
-/* The last moment for an answer: the TTL and its own exp, whichever is first. */
-static apr_time_t until_when(const question_t *q, apr_time_t fetched)
-{
-    apr_time_t until = fetched + ttl_of(q->in), exp;
-
-    if (bearer_json_date(&exp, q->j->claims, "exp") == APR_SUCCESS
-        && exp < until) {
-        until = exp;
-    }
-    return until > q->j->now ? until : 0;
-}
-
 static bearer_verdict_t judge_text(question_t *q, const char *text,
                                    apr_size_t len, apr_time_t fetched)
 {
@@ -304,8 +292,8 @@ static bearer_verdict_t judge_text(question_t *q, const char *text,
     }
     verdict = bearer_judge_claims(q->j, claims, q->in->access.issuer, q->token,
                                   q->len);
-    *q->until = verdict == BEARER_GRANTED && ttl_of(q->in)
-                    ? until_when(q, fetched) : 0;
+    *q->until = verdict == BEARER_GRANTED
+        ? bearer_answer_until(fetched, ttl_of(q->in), q->j->claims, q->j->now) : 0;
     return verdict;
 }
 

@@ -354,19 +354,6 @@ static bearer_reason_t read_answer(const bearer_session_question_t *q,
 
 /* ---- the whole ------------------------------------------------------------------ */
 
-/* The last moment for an answer: ttl=, and an `exp` of its own. */
-static apr_time_t until_when(const bearer_session_question_t *q,
-                             const bearer_answer_t *text, const json_t *answer,
-                             apr_time_t now)
-{
-    apr_time_t until = text->asked + q->check->ttl, exp;
-
-    if (bearer_json_date(&exp, answer, "exp") == APR_SUCCESS && exp < until) {
-        until = exp;
-    }
-    return q->check->ttl && until > now ? until : 0;
-}
-
 static int take_kept(const bearer_session_asker_t *asker,
                      const bearer_session_question_t *q,
                      bearer_session_result_t *result, apr_pool_t *p)
@@ -379,7 +366,7 @@ static int take_kept(const bearer_session_asker_t *asker,
     if (!bearer_answer_kept(asker->cache, q->key, q->check->ttl, now, &kept, p)
         || read_answer(q, &kept, &answer, &result->principal, &why, p)
                != BEARER_OK
-        || !until_when(q, &kept, answer, now)) {
+        || !bearer_answer_until(kept.asked, q->check->ttl, answer, now)) {
         return 0;
     }
     result->reason = BEARER_OK;
@@ -417,8 +404,8 @@ void bearer_session_ask(bearer_session_asker_t *asker,
     }
     if (result->reason == BEARER_OK && leader) {
         bearer_answer_keep(asker->cache, q->key, &text,
-                           until_when(q, &text, answer,
-                                      bearer_world_now(asker->world)), p);
+                           bearer_answer_until(text.asked, q->check->ttl, answer,
+                                               bearer_world_now(asker->world)), p);
     }
 }
 

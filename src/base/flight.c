@@ -11,6 +11,8 @@
 #include <apr_strings.h>
 #include <apr_thread_mutex.h>
 
+#include "base/json.h"
+
 #define DETAIL_MAX 512
 
 /** The log is told of failures at most so often. */
@@ -289,6 +291,17 @@ void bearer_answer_keep(const bearer_cache_t *cache, const unsigned char *key,
     value = apr_psprintf(p, "%" APR_TIME_T_FMT "\n%s", answer->asked,
                          answer->text);
     cache->put(cache, key, (const unsigned char *)value, strlen(value), until, p);
+}
+
+apr_time_t bearer_answer_until(apr_time_t asked, apr_interval_time_t ttl,
+                               const json_t *content, apr_time_t now)
+{
+    apr_time_t until = asked + ttl, exp;
+
+    if (bearer_json_date(&exp, content, "exp") == APR_SUCCESS && exp < until) {
+        until = exp;
+    }
+    return ttl && until > now ? until : 0;
 }
 
 int bearer_answer_kept(const bearer_cache_t *cache, const unsigned char *key,

@@ -18,6 +18,7 @@
 #include <apr_pools.h>
 #include <apr_thread_cond.h>
 #include <apr_time.h>
+#include <jansson.h>
 
 #include "base/reason.h"
 #include "base/world.h"
@@ -85,6 +86,11 @@ int bearer_flights_share(bearer_flights_t *flights, const unsigned char *key,
 void bearer_answer_keep(const bearer_cache_t *cache, const unsigned char *key,
                         const bearer_answer_t *answer, apr_time_t until,
                         apr_pool_t *p);
+
+/** The last moment for an answer: its ttl, or an `exp` in it if that is sooner; 0: now
+ *  is too late, or ttl is 0. */
+apr_time_t bearer_answer_until(apr_time_t asked, apr_interval_time_t ttl,
+                               const json_t *content, apr_time_t now);
 
 /** 1: an answer was kept that is younger than ttl; it is in p. A ttl that was
  *  shortened counts for what is kept already. cache NULL or ttl 0: none is. */

@@ -10,6 +10,7 @@
 #include <openssl/kdf.h>
 #include <openssl/params.h>
 
+#include "base/b64url.h"
 #include "base/text.h"
 
 #define VERSION 1
@@ -214,4 +215,29 @@ apr_status_t bearer_seal_open(unsigned char **value, apr_size_t *len,
     *value = out;
     *len = out_len;
     return APR_SUCCESS;
+}
+
+const char *bearer_seal_text(const bearer_seal_t *seal, const char *context,
+                             const void *value, apr_size_t len,
+                             const bearer_world_t *world, apr_pool_t *p)
+{
+    unsigned char *sealed;
+    apr_size_t sealed_len;
+
+    return bearer_seal_close(&sealed, &sealed_len, seal, context, strlen(context), value,
+                             len, world, p) == APR_SUCCESS
+        ? bearer_b64url_encode(p, sealed, sealed_len) : NULL;
+}
+
+apr_status_t bearer_seal_read(unsigned char **value, apr_size_t *len,
+                              const bearer_seal_t *seal, const char *context,
+                              const char *text, apr_pool_t *p)
+{
+    unsigned char *sealed;
+    apr_size_t sealed_len;
+
+    return bearer_b64url_decode_p(&sealed, &sealed_len, text, strlen(text), p)
+               == APR_SUCCESS
+        ? bearer_seal_open(value, len, seal, context, strlen(context), sealed, sealed_len,
+                           p) : APR_EACCES;
 }

@@ -51,4 +51,14 @@ apr_status_t bearer_seal_open(unsigned char **value, apr_size_t *len,
                               apr_size_t context_len, const void *sealed,
                               apr_size_t sealed_len, apr_pool_t *p);
 
+/** Sealed as base64url, for a cookie, with a text as context; NULL: it failed. */
+const char *bearer_seal_text(const bearer_seal_t *seal, const char *context,
+                             const void *value, apr_size_t len,
+                             const bearer_world_t *world, apr_pool_t *p);
+
+/** The reverse. APR_EACCES also for what is no base64url. */
+apr_status_t bearer_seal_read(unsigned char **value, apr_size_t *len,
+                              const bearer_seal_t *seal, const char *context,
+                              const char *text, apr_pool_t *p);
+
 #endif

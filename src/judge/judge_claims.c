@@ -259,42 +259,36 @@ bearer_reason_t bearer_check_exp(bearer_judgement_t *j)
                   clock_hint(late));
 }
 
+/* A time that must not be in the future; what: of it, with a span of time. */
+static bearer_reason_t check_begun(bearer_judgement_t *j, const char *claim,
+                                   bearer_reason_t no_time, bearer_reason_t reason,
+                                   const char *what)
+{
+    apr_time_t t = 0;
+    apr_status_t rv = bearer_json_date(&t, j->claims, claim);
+
+    if (rv != APR_SUCCESS && rv != APR_NOTFOUND) {
+        return no_date(j, no_time, claim);
+    }
+    if (rv == APR_NOTFOUND || t <= j->now + j->settings.clock_skew) {
+        return BEARER_OK;
+    }
+    return bearer_refuse(&j->why, j->p, reason, "%s%s%s, AuthBearerClockSkew allows for "
+                         "%s%s", what, span(t - j->now, j->p),
+                         reason == BEARER_NBF ? " from now" : " in the future",
+                         skew(j), clock_hint(t - j->now));
+}
+
 bearer_reason_t bearer_check_nbf(bearer_judgement_t *j)
 {
-    apr_time_t nbf;
-    apr_status_t rv = bearer_json_date(&nbf, j->claims, "nbf");
-
-    if (rv == APR_NOTFOUND) {
-        return BEARER_OK;
-    }
-    if (rv != APR_SUCCESS) {
-        return no_date(j, BEARER_NBF_TYPE, "nbf");
-    }
-    if (nbf <= j->now + j->settings.clock_skew) {
-        return BEARER_OK;
-    }
-    return REFUSE(j, NBF, "the token is not valid (nbf) before %s from now, "
-                  "AuthBearerClockSkew allows for %s%s", span(nbf - j->now, j->p),
-                  skew(j), clock_hint(nbf - j->now));
+    return check_begun(j, "nbf", BEARER_NBF_TYPE, BEARER_NBF,
+                       "the token is not valid (nbf) before ");
 }
 
 bearer_reason_t bearer_check_iat(bearer_judgement_t *j)
 {
-    apr_time_t iat;
-    apr_status_t rv = bearer_json_date(&iat, j->claims, "iat");
-
-    if (rv == APR_NOTFOUND) {
-        return BEARER_OK;
-    }
-    if (rv != APR_SUCCESS) {
-        return no_date(j, BEARER_IAT_TYPE, "iat");
-    }
-    if (iat <= j->now + j->settings.clock_skew) {
-        return BEARER_OK;
-    }
-    return REFUSE(j, IAT, "the token was issued (iat) %s in the future, "
-                  "AuthBearerClockSkew allows for %s%s", span(iat - j->now, j->p),
-                  skew(j), clock_hint(iat - j->now));
+    return check_begun(j, "iat", BEARER_IAT_TYPE, BEARER_IAT,
+                       "the token was issued (iat) ");
 }
 
 /*

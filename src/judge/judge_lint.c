@@ -18,10 +18,10 @@ typedef struct place_t {
     apr_array_header_t *findings;
     const bearer_issuers_t *issuers;
     const bearer_settings_t *defaults, *server, *dir;
-    bearer_settings_t here;            /* resolved without an issuer */
-    apr_array_header_t *accepted;      /* const bearer_issuer_t * */
-    int jwt, introspection, session;   /* providers */
     apr_pool_t *p;
+    int jwt, introspection, session;   /* providers */
+    apr_array_header_t *accepted;      /* const bearer_issuer_t * */
+    bearer_settings_t here;            /* resolved without an issuer */
 } place_t;
 
 /* level: ERROR or WARNING; setting: that of the directive to change */
@@ -29,19 +29,11 @@ typedef struct place_t {
     bearer_findings_add((place)->findings, BEARER_LOG_##level, \
                         bearer_settings_directive(BEARER_SET_##setting), __VA_ARGS__)
 
-static void look_at(place_t *place, const bearer_issuers_t *issuers,
-                    const bearer_settings_t *defaults,
-                    const bearer_settings_t *server,
-                    const bearer_settings_t *dir, apr_pool_t *p)
+/* All of the rest, from the layers. */
+static void look_at(place_t *place)
 {
     int i;
 
-    place->findings = NULL;
-    place->issuers = issuers;
-    place->defaults = defaults;
-    place->server = server;
-    place->dir = dir;
-    place->p = p;
     bearer_settings_resolve(&place->here, place->defaults, place->server, NULL,
                             place->dir);
     place->jwt = bearer_judge_provides(&place->here, BEARER_PROVIDER_JWT);
@@ -347,11 +339,10 @@ void bearer_judge_lint(apr_array_header_t *findings, const bearer_issuers_t *iss
         lint_issuers, lint_audience, lint_user_claim, lint_user_format,
         lint_no_audience, lint_algorithms, lint_introspection, lint_session
     };
-    place_t place;
+    place_t place = { findings, issuers, defaults, server, dir, p, .jwt = 0 };
     unsigned i;
 
-    look_at(&place, issuers, defaults, server, dir, p);
-    place.findings = findings;
+    look_at(&place);
     for (i = 0; i < sizeof(rules) / sizeof(rules[0]); i++) {
         rules[i](&place);
     }
@@ -363,8 +354,8 @@ const char *bearer_judge_audience_error(const bearer_issuers_t *issuers,
                                         const bearer_settings_t *dir,
                                         apr_pool_t *p)
 {
-    place_t place;
+    place_t place = { NULL, issuers, defaults, server, dir, p, .jwt = 0 };
 
-    look_at(&place, issuers, defaults, server, dir, p);
+    look_at(&place);
     return audience_error(&place);
 }

@@ -5,7 +5,6 @@
  */
 #include "login/login_inside.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include <apr_strings.h>
@@ -51,29 +50,20 @@ const char *bearer_attempt_seal(const bearer_attempt_t *a,
                                 const bearer_seal_t *seal, const char *server,
                                 const bearer_world_t *world, apr_pool_t *p)
 {
-    const char *context = attempt_context(server, p);
     json_t *o = json_pack("{s:s,s:s,s:s,s:s,s:s,s:I,s:I}", "s", a->state,
                           "n", a->nonce, "v", a->verifier, "i", a->issuer,
                           "t", a->target, "c", (json_int_t)a->created,
                           "m", (json_int_t)a->max_age);
-    unsigned char *sealed;
-    apr_size_t len;
-    const char *value = NULL;
-    char *text;
+    const char *text;
 
     if (o && a->acr_values) {
         json_object_set_new(o, "a", json_string(apr_array_pstrcat(
                                             p, a->acr_values, ' ')));
     }
-    text = o ? json_dumps(o, JSON_COMPACT) : NULL;
-    if (text
-        && bearer_seal_close(&sealed, &len, seal, context, strlen(context), text,
-                             strlen(text), world, p) == APR_SUCCESS) {
-        value = bearer_b64url_encode(p, sealed, len);
-    }
-    free(text);
+    text = bearer_json_text(o, p);
     json_decref(o);
-    return value;
+    return text ? bearer_seal_text(seal, attempt_context(server, p), text, strlen(text),
+                                   world, p) : NULL;
 }
 
 static int attempt_from(bearer_attempt_t *a, const json_t *o, apr_pool_t *p)
@@ -95,19 +85,16 @@ apr_status_t bearer_attempt_open(bearer_attempt_t **attempt, const char *value,
                                  const bearer_seal_t *seal, const char *server,
                                  const bearer_world_t *world, apr_pool_t *p)
 {
-    const char *context = attempt_context(server, p);
     bearer_attempt_t *a = apr_pcalloc(p, sizeof(*a));
-    unsigned char *sealed, *text;
-    apr_size_t sealed_len, len;
+    unsigned char *text;
+    apr_size_t len;
     apr_time_t now = bearer_world_now(world);
     json_t *o;
 
     *attempt = NULL;
     if (strlen(value) > 8192
-        || bearer_b64url_decode_p(&sealed, &sealed_len, value, strlen(value), p)
+        || bearer_seal_read(&text, &len, seal, attempt_context(server, p), value, p)
            != APR_SUCCESS
-        || bearer_seal_open(&text, &len, seal, context, strlen(context), sealed,
-                            sealed_len, p) != APR_SUCCESS
         || bearer_json_parse(&o, (const char *)text, len, NULL, p) != APR_SUCCESS
         || !attempt_from(a, o, p)) {
         return APR_NOTFOUND;

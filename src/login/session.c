@@ -103,23 +103,18 @@ static apr_status_t save_in_cookie(const char **cookie, bearer_session_t *s,
                                    const bearer_session_store_t *store,
                                    apr_pool_t *p)
 {
-    const char *context = cookie_context(store, p);
-    unsigned char *record, *sealed;
-    apr_size_t len, sealed_len;
+    apr_size_t len;
+    const unsigned char *record = bearer_session_encode(s, &len, p);
+    const char *text = bearer_seal_text(store->seal, cookie_context(store, p), record,
+                                        len, store->world, p);
 
-    record = bearer_session_encode(s, &len, p);
-    if (bearer_seal_close(&sealed, &sealed_len, store->seal, context,
-                          strlen(context), record, len, store->world, p)
-        != APR_SUCCESS) {
-        return APR_EGENERAL;
-    }
-    if ((sealed_len * 4 + 2) / 3 > BEARER_COOKIE_MAX) {
+    if (text && strlen(text) > BEARER_COOKIE_MAX) {
         return APR_ENOSPC;
     }
-    if (cookie) {
-        *cookie = bearer_b64url_encode(p, sealed, sealed_len);
+    if (text && cookie) {
+        *cookie = text;
     }
-    return APR_SUCCESS;
+    return text ? APR_SUCCESS : APR_EGENERAL;
 }
 
 /* The record, in the cache; how: BEARER_KEEP_*. */
@@ -204,19 +199,15 @@ static apr_status_t load_from_cookie(bearer_session_t **session,
                                      const bearer_session_store_t *store,
                                      const char *cookie, apr_pool_t *p)
 {
-    const char *context = cookie_context(store, p);
-    apr_size_t len = strlen(cookie), sealed_len, record_len;
-    unsigned char *sealed, *record;
+    unsigned char *record;
+    apr_size_t len;
 
-    if (len > BEARER_COOKIE_MAX
-        || bearer_b64url_decode_p(&sealed, &sealed_len, cookie, len, p)
-           != APR_SUCCESS
-        || bearer_seal_open(&record, &record_len, store->seal, context,
-                            strlen(context), sealed, sealed_len, p)
-           != APR_SUCCESS) {
+    if (strlen(cookie) > BEARER_COOKIE_MAX
+        || bearer_seal_read(&record, &len, store->seal, cookie_context(store, p), cookie,
+                            p) != APR_SUCCESS) {
         return APR_NOTFOUND;
     }
-    *session = bearer_session_decode(record, record_len, p);
+    *session = bearer_session_decode(record, len, p);
     return *session ? bearer_session_look_for_end(*session, store, p) : APR_NOTFOUND;
 }
 
@@ -291,10 +282,10 @@ apr_status_t bearer_session_load(bearer_session_t **session,
     return rv == APR_EOF ? APR_NOTFOUND : rv;
 }
 
-apr_status_t bearer_session_update(const char **cookie,
-                                   bearer_session_t *session,
-                                   const bearer_session_store_t *store,
-                                   apr_pool_t *p)
+/* Keeps one that was there before; *cookie is set where the record is in it. As
+ * bearer_session_begin(); APR_EOF when it was ended meanwhile. */
+static apr_status_t update(const char **cookie, bearer_session_t *session,
+                           const bearer_session_store_t *store, apr_pool_t *p)
 {
     apr_status_t rv;
 
@@ -339,7 +330,7 @@ static void save_seen(const char **cookie, bearer_session_t *session,
     if ((store->in_cookie
          || load_by_id(&latest, store, session->id, p) == APR_SUCCESS)) {
         latest->seen = now;
-        if (bearer_session_update(&value, latest, store, p) == APR_SUCCESS) {
+        if (update(&value, latest, store, p) == APR_SUCCESS) {
             *cookie = value;
         }
     }
@@ -466,7 +457,7 @@ apr_status_t bearer_session_replace(const char **cookie,
         entry.value = bearer_session_encode(session, &entry.len, p);
         bearer_session_keep(store, BEARER_KEEP_PUT, name, &entry, p);
     }
-    return bearer_session_update(cookie, session, store, p);
+    return update(cookie, session, store, p);
 }
 
 apr_status_t bearer_session_again(bearer_session_t **session,

@@ -108,13 +108,6 @@ apr_status_t bearer_session_cookie(const char **cookie, bearer_session_t *sessio
                                    const bearer_session_store_t *store,
                                    apr_pool_t *p);
 
-/** Keeps one that was there before; *cookie is set where the record is in it. As
- *  bearer_session_begin(); APR_EOF when it was ended meanwhile. */
-apr_status_t bearer_session_update(const char **cookie,
-                                   bearer_session_t *session,
-                                   const bearer_session_store_t *store,
-                                   apr_pool_t *p);
-
 /**
  * The session that a cookie's value opens.
  * @return APR_SUCCESS; APR_NOTFOUND: none (junk, another server's, ended, idle
@@ -171,8 +164,9 @@ apr_status_t bearer_session_again(bearer_session_t **session,
                                   const bearer_session_store_t *store,
                                   apr_pool_t *p);
 
-/** After a refresh: like bearer_session_update(), and those who hold the cookie
- *  of `before` (a revision) find it with bearer_session_again(). */
+/** After a refresh: keeps one that was there before; *cookie is set where the record
+ *  is in it. As bearer_session_begin(); APR_EOF when it was ended meanwhile. Those who
+ *  hold the cookie of `before` (a revision) find it with bearer_session_again(). */
 apr_status_t bearer_session_replace(const char **cookie,
                                     bearer_session_t *session,
                                     const unsigned char *before,

@@ -14,15 +14,19 @@
 /** Rows that the judge's table may have. */
 #define ROWS_MAX 64
 
+/** What became of a check. */
+typedef struct outcome_t {
+    const bearer_check_t *check;   /* NULL: it was not reached */
+    bearer_reason_t reason;
+    const char *detail;
+} outcome_t;
+
 struct bearer_explain_t {
     apr_pool_t *p;
-    int on;                              /**< the path judged last */
-    unsigned char seen[ROWS_MAX];
-    bearer_reason_t reason[ROWS_MAX];
-    const char *detail[ROWS_MAX];
-    const bearer_check_t *asked;         /**< the one that is not of the table */
-    bearer_reason_t asked_reason;
-    const char *asked_detail;
+    int on;                        /**< the path judged last */
+    int judged;                    /**< rows of the table were reached */
+    outcome_t rows[ROWS_MAX];
+    outcome_t asked;               /**< of the one that is not of the table */
 };
 
 bearer_explain_t *bearer_explain_create(apr_pool_t *p)
@@ -51,27 +55,24 @@ void bearer_explain_observe(void *explain_, const bearer_check_t *check,
 {
     bearer_explain_t *explain = explain_;
     int row = row_of(check);
+    outcome_t *outcome = row < 0 ? &explain->asked : &explain->rows[row];
 
-    if (row < 0) {
-        explain->asked = check;
-        explain->asked_reason = reason;
-        explain->asked_detail = j->why.detail
-            ? apr_pstrdup(explain->p, j->why.detail) : NULL;
-        return;
+    if (row >= 0) {
+        if (explain->on != j->on || outcome->check) {  /* another judgement */
+            memset(explain->rows, 0, sizeof(explain->rows));
+            explain->on = j->on;
+        }
+        explain->judged = 1;
     }
-    if (explain->on != j->on || explain->seen[row]) {  /* another judgement */
-        memset(explain->seen, 0, sizeof(explain->seen));
-        explain->on = j->on;
-    }
-    explain->seen[row] = 1;
-    explain->reason[row] = reason;
-    explain->detail[row] = j->why.detail
-        ? apr_pstrdup(explain->p, j->why.detail) : NULL;
+    outcome->check = check;
+    outcome->reason = reason;
+    outcome->detail = j->why.detail ? apr_pstrdup(explain->p, j->why.detail) : NULL;
 }
 
-static json_t *check_json(const bearer_check_t *check, int seen,
-                          bearer_reason_t reason, const char *detail)
+static json_t *check_json(const bearer_check_t *check, const outcome_t *outcome)
 {
+    int seen = outcome->check != NULL;
+    bearer_reason_t reason = outcome->reason;
     int failed = seen && reason != BEARER_OK;
     json_t *out = json_pack("{s:i, s:s, s:s}", "number", check->number, "check",
                             check->name, "result",
@@ -81,7 +82,7 @@ static json_t *check_json(const bearer_check_t *check, int seen,
         json_object_set_new(out, "reason", json_string(bearer_reason_name(reason)));
         json_object_set_new(out, "category", json_string(
             bearer_category_name(bearer_reason_category(reason))));
-        json_object_set_new(out, "detail", json_string(detail ? detail : ""));
+        json_object_set_new(out, "detail", json_string(outcome->detail ? outcome->detail : ""));
         if (check->directive) {
             json_object_set_new(out, "directive", json_string(check->directive));
         }
@@ -89,31 +90,22 @@ static json_t *check_json(const bearer_check_t *check, int seen,
     return out;
 }
 
-/* Where somebody else was asked and nothing was judged here, the table says
- * nothing. */
-static int is_judged(const bearer_explain_t *explain)
-{
-    return !explain->asked
-        || memchr(explain->seen, 1, sizeof(explain->seen)) != NULL;
-}
-
 json_t *bearer_explain_checks(const bearer_explain_t *explain)
 {
+    const bearer_check_t *check, *asked = explain->asked.check;
     json_t *list = json_array();
     int i;
 
-    for (i = 0; i < ROWS_MAX && bearer_judge_check(i) && is_judged(explain); i++) {
-        if (bearer_judge_check(i)->on & explain->on) {
-            json_array_append_new(list, check_json(bearer_judge_check(i),
-                                                   explain->seen[i],
-                                                   explain->reason[i],
-                                                   explain->detail[i]));
+    /* where another server was asked and nothing was judged here, the table says
+     * nothing */
+    for (i = 0; i < ROWS_MAX && (explain->judged || !asked)
+                && (check = bearer_judge_check(i)) != NULL; i++) {
+        if (check->on & explain->on) {
+            json_array_append_new(list, check_json(check, &explain->rows[i]));
         }
     }
-    if (explain->asked) {
-        json_array_append_new(list, check_json(explain->asked, 1,
-                                               explain->asked_reason,
-                                               explain->asked_detail));
+    if (asked) {
+        json_array_append_new(list, check_json(asked, &explain->asked));
     }
     return list;
 }

@@ -187,7 +187,8 @@ static void ended(fixture_t *f)
                      APR_SUCCESS);
     bearer_session_end(s, &f->store, f->p);
     assert_int_equal(load(f, cookie), APR_NOTFOUND);
-    assert_int_equal(bearer_session_update(NULL, other, &f->store, f->p), APR_EOF);
+    assert_int_equal(bearer_session_replace(NULL, other, other->revision, &f->store,
+                                            f->p), APR_EOF);
     assert_int_equal(load(f, cookie), APR_NOTFOUND);
 }
 

@@ -265,7 +265,8 @@ static void test_memory_that_cannot_be_used(void **state)
     f->own->down = 1;
     assert_int_equal(load(f, cookie), APR_EGENERAL);
     assert_int_equal(bearer_session_end(s, &f->store, f->p), APR_EGENERAL);
-    assert_int_equal(bearer_session_update(&told, s, &f->store, f->p), APR_EGENERAL);
+    assert_int_equal(bearer_session_replace(&told, s, s->revision, &f->store, f->p),
+                     APR_EGENERAL);
     f->store.in_cookie = 0;
     assert_int_equal(bearer_session_end(s, &f->store, f->p), APR_EGENERAL);
     assert_int_equal(bearer_session_logout(&f->store, ISSUER, "app", "s1", NULL, f->p),
