@@ -105,7 +105,7 @@ const char *bearer_text_quote_list(apr_pool_t *p,
     return line;
 }
 
-void bearer_text_hex_into(char *hex, const unsigned char *data, apr_size_t len)
+static inline void put_hex(char *hex, const unsigned char *data, apr_size_t len)
 {
     for (; len; len--, data++) {
         *hex++ = hex_digits[*data >> 4];
@@ -114,12 +114,17 @@ void bearer_text_hex_into(char *hex, const unsigned char *data, apr_size_t len)
     *hex = '\0';
 }
 
+void bearer_text_hex_into(char *hex, const unsigned char *data, apr_size_t len)
+{
+    put_hex(hex, data, len);
+}
+
 const char *bearer_text_hex(apr_pool_t *p, const unsigned char *data,
                             apr_size_t len)
 {
     char *hex = apr_palloc(p, 2 * len + 1);
 
-    bearer_text_hex_into(hex, data, len);
+    put_hex(hex, data, len);
     return hex;
 }
 

@@ -230,11 +230,18 @@ static apr_status_t read_keys(bearer_jwks_t **set, const json_t *document,
     return set_finish(*set, error, scratch);
 }
 
-static apr_status_t too_large(const char **error, apr_pool_t *p)
+/* A pool for what ends with the parsing. */
+static apr_status_t start(bearer_jwks_t **set, apr_pool_t **scratch, apr_size_t len,
+                          const char **error, apr_pool_t *p)
 {
-    *error = apr_psprintf(p, "it is larger than %d KiB",
-                          BEARER_JWKS_MAX_BYTES / 1024);
-    return APR_ENOSPC;
+    *set = NULL;
+    *error = NULL;
+    if (len > BEARER_JWKS_MAX_BYTES) {
+        *error = apr_psprintf(p, "it is larger than %d KiB",
+                              BEARER_JWKS_MAX_BYTES / 1024);
+        return APR_ENOSPC;
+    }
+    return apr_pool_create(scratch, p);
 }
 
 /* Whatever happened: scratch ends, and a set that is not handed out too. */
@@ -259,14 +266,9 @@ apr_status_t bearer_jwks_parse(bearer_jwks_t **set, const char *text,
     json_t *document;
     apr_status_t rv;
 
-    *set = NULL;
     error = error ? error : &problem;
-    *error = NULL;
     report_start(report, p);
-    if (len > BEARER_JWKS_MAX_BYTES) {
-        return too_large(error, p);
-    }
-    rv = apr_pool_create(&scratch, p);
+    rv = start(set, &scratch, len, error, p);
     if (rv != APR_SUCCESS) {
         return rv;
     }
@@ -413,13 +415,8 @@ apr_status_t bearer_jwks_parse_pem(bearer_jwks_t **set, const char *text,
     apr_status_t rv;
     BIO *bio;
 
-    *set = NULL;
     error = error ? error : &problem;
-    *error = NULL;
-    if (len > BEARER_JWKS_MAX_BYTES) {
-        return too_large(error, p);
-    }
-    rv = apr_pool_create(&scratch, p);
+    rv = start(set, &scratch, len, error, p);
     if (rv != APR_SUCCESS) {
         return rv;
     }

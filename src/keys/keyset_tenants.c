@@ -41,6 +41,11 @@ struct tenants_t {
     int next_turn;
 };
 
+static tenant_place_t *place_at(const tenants_t *tenants, int i)
+{
+    return APR_ARRAY_IDX(tenants->places, i, tenant_place_t *);
+}
+
 void bearer_keyset_tenants_init(bearer_keyset_t *ks)
 {
     ks->tenants = apr_pcalloc(ks->own, sizeof(*ks->tenants));
@@ -53,8 +58,7 @@ void bearer_keyset_tenants_destroy(bearer_keyset_t *ks)
     int i;
 
     for (i = 0; ks->tenants && i < ks->tenants->places->nelts; i++) {
-        tenant_place_t *place = APR_ARRAY_IDX(ks->tenants->places, i,
-                                              tenant_place_t *);
+        tenant_place_t *place = place_at(ks->tenants, i);
 
         if (place->set) {
             bearer_keyset_destroy(place->set);
@@ -85,8 +89,7 @@ static tenant_place_t *place_for_another(bearer_keyset_t *ks, bearer_keyset_t **
         return found;
     }
     for (i = 0; i < tenants->places->nelts; i++) {
-        tenant_place_t *place = APR_ARRAY_IDX(tenants->places, i,
-                                              tenant_place_t *);
+        tenant_place_t *place = place_at(tenants, i);
 
         if (!place->set) {
             return place;
@@ -186,8 +189,7 @@ void bearer_keyset_tenants_maintained(bearer_keyset_t *ks)
     int i;
 
     for (i = 0; ks->tenants && i < ks->tenants->places->nelts; i++) {
-        tenant_place_t *place = APR_ARRAY_IDX(ks->tenants->places, i,
-                                              tenant_place_t *);
+        tenant_place_t *place = place_at(ks->tenants, i);
 
         if (place->set && place->proved) {
             bearer_keyset_set_maintained(place->set, ks->maintained);
@@ -202,8 +204,7 @@ apr_array_header_t *bearer_keyset_proved_places(bearer_keyset_t *ks, apr_pool_t 
 
     lock(ks);
     for (i = 0; i < ks->tenants->places->nelts; i++) {
-        tenant_place_t *place = APR_ARRAY_IDX(ks->tenants->places, i,
-                                              tenant_place_t *);
+        tenant_place_t *place = place_at(ks->tenants, i);
 
         if (place->set && place->proved) {
             APR_ARRAY_PUSH(list, tenant_place_t *) = place;

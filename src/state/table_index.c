@@ -248,30 +248,18 @@ chunk_t bearer_table_victim(const bearer_table_t *t, chunk_t but)
 
 static const unsigned char nobody[BEARER_OWNER_SIZE];
 
-static void enlist_owners(bearer_table_t *t, chunk_t i)
+/* Pushes it into the lists of its owners, or pulls it. */
+static void change_lists(bearer_table_t *t, chunk_t i,
+                         void (*change)(bearer_table_t *, chunk_t *, int, chunk_t))
 {
     const owners_t *owners = table_owners(t, i);
     int by;
 
     for (by = 0; by < BEARER_OWNER_ADDRESS; by++) {
         if (memcmp(owners->of.id[by], nobody, sizeof(nobody))) {
-            push(t, list_of(t, (bearer_owner_t)by, owners->of.id[by]), by, i);
+            change(t, list_of(t, (bearer_owner_t)by, owners->of.id[by]), by, i);
         }
     }
-    join_address(t, i);
-}
-
-static void delist_owners(bearer_table_t *t, chunk_t i)
-{
-    const owners_t *owners = table_owners(t, i);
-    int by;
-
-    for (by = 0; by < BEARER_OWNER_ADDRESS; by++) {
-        if (memcmp(owners->of.id[by], nobody, sizeof(nobody))) {
-            pull(t, list_of(t, (bearer_owner_t)by, owners->of.id[by]), by, i);
-        }
-    }
-    leave_address(t, i);
 }
 
 static queue_t *queue_of(const bearer_table_t *t, const head_t *head)
@@ -315,7 +303,8 @@ void bearer_table_enlist(bearer_table_t *t, chunk_t i)
     queue_t *q = queue_of(t, head);
 
     if (table_is_owned(head)) {
-        enlist_owners(t, i);
+        change_lists(t, i, push);
+        join_address(t, i);
     }
     if (q) {
         enqueue(t, q, i);
@@ -332,7 +321,8 @@ void bearer_table_delist(bearer_table_t *t, chunk_t i)
     queue_t *q = queue_of(t, head);
 
     if (table_is_owned(head)) {
-        delist_owners(t, i);
+        change_lists(t, i, pull);
+        leave_address(t, i);
     }
     if (q) {
         dequeue(t, q, i);
