@@ -95,9 +95,9 @@ static void dump_source(apr_file_t *out, const char *directive,
                         apr_pool_t *p)
 {
     static const char *const kinds[] = {
-        [BEARER_SOURCE_DISCOVER] = "discover", [BEARER_SOURCE_OFF] = "off",
-        [BEARER_SOURCE_URL] = "", [BEARER_SOURCE_FILE] = "file:",
-        [BEARER_SOURCE_SPIFFE_URL] = "spiffe:", [BEARER_SOURCE_SPIFFE_FILE] = "spiffe:"
+#define X(symbol, word) word,
+        BEARER_SOURCES(X)
+#undef X
     };
     const int is_url = source->kind == BEARER_SOURCE_URL
                        || source->kind == BEARER_SOURCE_SPIFFE_URL;

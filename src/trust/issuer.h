@@ -17,13 +17,19 @@
 #include "base/world.h"
 #include "trust/settings.h"
 
+/** X(symbol, what is written before the value). The first is the default. */
+#define BEARER_SOURCES(X) \
+    X(DISCOVER, "discover") \
+    X(OFF, "off") \
+    X(URL, "") \
+    X(FILE, "file:") \
+    X(SPIFFE_URL, "spiffe:") \
+    X(SPIFFE_FILE, "spiffe:")
+
 typedef enum {
-    BEARER_SOURCE_DISCOVER,   /**< the default */
-    BEARER_SOURCE_OFF,
-    BEARER_SOURCE_URL,
-    BEARER_SOURCE_FILE,
-    BEARER_SOURCE_SPIFFE_URL,
-    BEARER_SOURCE_SPIFFE_FILE
+#define X(symbol, word) BEARER_SOURCE_##symbol,
+    BEARER_SOURCES(X)
+#undef X
 } bearer_source_kind_t;
 
 typedef struct bearer_source_t {

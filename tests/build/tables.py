@@ -37,6 +37,7 @@ TABLES = {
     "BEARER_SECRETS": 1,
     "BEARER_SENDS": 0,
     "BEARER_SETTINGS": 0,
+    "BEARER_SOURCES": 0,
     "CONDITIONS": 0,
     "IDENTITY": 0,
     "KEYS": 0,
