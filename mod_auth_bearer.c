@@ -1,14 +1,15 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /**
  * @file mod_auth_bearer.c
- * The door: which directives there are and where they may stand, which hooks
- * are taken and when. What they do is in src/httpd/, one room per step; what a
- * token is, is in the other folders of src/.
+ * The door: the table of directives, made of their rows (trust/settings_rows.h,
+ * httpd/directives.h), and which hooks are taken and when. What they do is in
+ * src/httpd/, one room per step; what a token is, is in the other folders of src/.
  */
 #include "src/httpd/authn.h"
 #include "src/httpd/authz.h"
 #include "src/httpd/browser.h"
 #include "src/httpd/check.h"
+#include "src/httpd/directives.h"
 #include "src/httpd/export.h"
 #include "src/httpd/foreign_user.h"
 #include "src/httpd/handlers.h"
@@ -19,114 +20,52 @@
 #include "src/httpd/resource.h"
 #include "src/httpd/start.h"
 #include "src/httpd/status.h"
+#include "src/trust/settings.h"
 
 #include <http_config.h>
 #include <http_protocol.h>
 #include <http_request.h>
 
-/* Where a directive may stand: S server and vhost, I inside <AuthBearerIssuer>,
- * D sections, H also .htaccess. Its handler checks the rest. */
+/* Where a directive may stand, as the rows say it: S server and vhost, I inside
+ * <AuthBearerIssuer>, D sections, H also .htaccess. Its handler checks the rest. */
 #define S RSRC_CONF
 #define I RSRC_CONF
 #define D ACCESS_CONF
 #define H OR_AUTHCFG
 
-#define SETTING(name, where, help) \
-    AP_INIT_RAW_ARGS(name, ab_config_setting, NULL, where, help)
-#define IN_ISSUER(name, help) \
-    AP_INIT_RAW_ARGS(name, ab_config_in_issuer, NULL, I, help)
-#define LOGIN(name, help) \
-    AP_INIT_RAW_ARGS(name, ab_config_login, NULL, S, help)
-#define GLOBAL(name, help) \
-    AP_INIT_RAW_ARGS(name, ab_config_global, NULL, S, help)
+/* Marks those that may not be repeated in a section, because the second line would
+ * replace the first: check_vhost.c. */
+static char list_mark[] = "list";
+#define MARK(list) ((list) ? list_mark : NULL)
+
+enum {
+#define K(kind, type, printer, list, most) IS_LIST_##kind = (list),
+    BEARER_SETTING_KINDS(K)
+#undef K
+};
+
+#define SETTING(symbol, member, kind, name, where, words, value, help) \
+    AP_INIT_RAW_ARGS(name, ab_config_setting, MARK(IS_LIST_##kind), where, help),
+#define IN_ISSUER(name, parse, most, list, help) \
+    AP_INIT_RAW_ARGS(name, ab_config_in_issuer, MARK(list), I, help),
+#define LOGIN(name, parse, most, list, help) \
+    AP_INIT_RAW_ARGS(name, ab_config_login, MARK(list), S, help),
+#define GLOBAL(name, parse, most, list, help) \
+    AP_INIT_RAW_ARGS(name, ab_config_global, MARK(list), S, help),
 
 static const command_rec directives[] = {
-    /* who is trusted */
     AP_INIT_RAW_ARGS("AuthBearerIssuer", ab_config_issuer, NULL, S,
                      "URL of an issuer to trust, equal to the tokens' iss"),
     AP_INIT_RAW_ARGS("<AuthBearerIssuer", ab_config_issuer_section, NULL, S,
                      "URL [NAME]: an issuer to trust, with directives of its own"),
-    IN_ISSUER("AuthBearerIssuerAlias", "further iss values of this issuer"),
-    IN_ISSUER("AuthBearerTenants", "ID ... | file:PATH | *: what {tenant} may be"),
-    IN_ISSUER("AuthBearerMetadata", "URL | discover | off"),
-    IN_ISSUER("AuthBearerKeys", "discover | URL | file:PATH | spiffe:URL|PATH"),
-    IN_ISSUER("AuthBearerFetchAuth", "file:PATH of a token for requests to the "
-              "issuer"),
-    IN_ISSUER("AuthBearerIntrospection", "URL | discover | off "
-              "[for=opaque|all]"),
-    IN_ISSUER("AuthBearerIntrospectionTTL", "TIME that positive answers are "
-              "kept; 0: none is"),
-    IN_ISSUER("AuthBearerTokenPrefix", "what this issuer's opaque tokens begin "
-              "with"),
-    SETTING("AuthBearerAlgorithms", S|I, "signature algorithms that are accepted"),
-    SETTING("AuthBearerClientID", S|I, "this server's own client id"),
-    SETTING("AuthBearerClientSecret", S|I, "file:PATH | exec:COMMAND | env:NAME"),
-    SETTING("AuthBearerClientAuth", S|I, "METHOD [aud=issuer|endpoint] of "
-            "authentication at the issuer"),
-    SETTING("AuthBearerClientKey", S|I, "private key (PEM, JWK) for "
-            "private_key_jwt or tls_client_auth"),
-    SETTING("AuthBearerClientCert", S|I, "PEM certificate for tls_client_auth or "
-            "private_key_jwt"),
-    SETTING("AuthBearerCAFile", S|I, "PEM file of CAs for requests to issuers"),
-    SETTING("AuthBearerHTTPProxy", S|I, "URL of a proxy, or none"),
-    SETTING("AuthBearerTimeout", S|I, "connect=TIME total=TIME"),
-    SETTING("AuthBearerKeysRefresh", S|I, "min=TIME max=TIME stale=TIME"),
-    GLOBAL("AuthBearerPlainHTTP", "HOST[:PORT] ... that may be asked over http"),
-
-    /* which credentials, and how they are judged */
-    SETTING("AuthBearerProvider", D|H, "the chain of providers, in order"),
-    SETTING("AuthBearerAcceptIssuer", D|H, "issuers accepted here"),
-    SETTING("AuthBearerAudience", S|I|D|H, "audiences accepted here"),
-    SETTING("AuthBearerNoAudience", S|I|D, "refuse | accept tokens without one"),
-    SETTING("AuthBearerClients", S|I|D|H, "calling clients accepted here"),
-    SETTING("AuthBearerTokenFrom", D, "header, header:NAME, cookie:NAME, "
-            "query:NAME, env:NAME, basic[:USER]"),
-    SETTING("AuthBearerMaxTokenAge", S|I|D, "TIME since iat, or off"),
-    SETTING("AuthBearerClockSkew", S|I|D, "TIME that clocks may differ by"),
-    SETTING("AuthBearerTokenProfile", S|I|D, "auto | rfc9068"),
-    SETTING("AuthBearerThrottle", S|D, "threshold=N window=TIME penalty=TIME | off"),
-    SETTING("AuthBearerChallenge", D|H, "Off: a bare challenge"),
-    SETTING("AuthBearerOptional", D|H, "On: requests without a token go on"),
-    SETTING("AuthBearerPreflight", D|H, "pass: CORS preflights go on"),
-    SETTING("AuthBearerSessionCheck", D, "URL [key=value ...]: asks a session store"
-            " who the caller is"),
-
-    /* who it is, and what is passed on */
-    SETTING("AuthBearerUserClaim", S|I|D|H, "PATH [REGEX SUBST] of the user name"),
-    SETTING("AuthBearerUserFormat", S|D|H, "%u the claim, %i the issuer's name"),
-    SETTING("AuthBearerUserChars", S|I, "strict | printable"),
-    SETTING("AuthBearerRolesClaim", S|I|D, "where roles are found"),
-    SETTING("AuthBearerGroupsClaim", S|I|D, "where groups are found"),
-    SETTING("AuthBearerScopeClaim", S|I|D, "where scopes are found"),
-    SETTING("AuthBearerScopeStrategy", S|D|H, "exact | hierarchic | wildcard"),
-    SETTING("AuthBearerExport", D|H, "env|headers|both|none [env-prefix=P] "
-            "[header-prefix=P] [claims=a,b|*]"),
-    SETTING("AuthBearerForward", D|H, "none | identity | token"),
-    SETTING("AuthBearerResource", D, "URL [name=STR] [doc=URL] [scopes=a,b]"),
-
-    /* browsers */
-    SETTING("AuthBearerSession", D|H, "On: a session cookie is a credential"),
-    SETTING("AuthBearerLogin", D|H, "On|Off [NAME=VALUE ...]: browsers without a "
-            "credential are sent to the issuer"),
-    SETTING("AuthBearerPrefer", D|H, "cookie | bearer, where both are present"),
-    SETTING("AuthBearerLoginIssuer", S|D, "URL of the issuer that logs in"),
-    SETTING("AuthBearerLoginScopes", S|I, "scopes that a login asks for"),
-    SETTING("AuthBearerSessionUserClaim", S|I, "PATH [REGEX SUBST] of a session's "
-            "user name"),
-    SETTING("AuthBearerStripCookies", D, "Off: the application sees this module's "
-            "own cookies"),
-    LOGIN("AuthBearerLoginPath", "PATH of callback, logout, backchannel-logout"),
-    LOGIN("AuthBearerBaseURL", "SCHEME://HOST[:PORT] as browsers see this server"),
-    LOGIN("AuthBearerSessionStore", "cache | cookie"),
-    LOGIN("AuthBearerSessionLifetime", "max=TIME idle=TIME"),
-
-    /* the server */
+    AB_ISSUER_DIRECTIVES(IN_ISSUER)
+    BEARER_SETTINGS(SETTING)
+    AB_LOGIN_DIRECTIVES(LOGIN)
     AP_INIT_RAW_ARGS("AuthBearerSOCache", ab_store_directive, NULL, S,
                      "PROVIDER[:ARGS] [for=keys,introspection,sessions]"),
-    AP_INIT_RAW_ARGS("AuthBearerSecretFile", ab_config_secret_file, NULL, S,
+    AP_INIT_RAW_ARGS("AuthBearerSecretFile", ab_config_secret_file, MARK(1), S,
                      "PATH ... of >= 32 random bytes; the first seals, all open"),
-    GLOBAL("AuthBearerTokenCache", "entries=N | off"),
-    GLOBAL("AuthBearerRevocations", "file:PATH of the list of revoked tokens"),
+    AB_GLOBAL_DIRECTIVES(GLOBAL)
     AP_INIT_RAW_ARGS(AB_AUTHZ_WRAP, ab_authz_wrap, NULL, S,
                      "internal: put behind <AuthzProviderAlias>"),
     { .name = NULL }

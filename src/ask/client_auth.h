@@ -33,22 +33,6 @@
 #include "trust/issuer.h"
 #include "trust/settings.h"
 
-/**
- * In the order of the words of AuthBearerClientAuth in settings.c.
- * X(SYMBOL, word, needs, prove)
- *   needs  of the configuration, in the words of client_auth.c
- *   prove  of bearer_prove_...(), which adds it to a request
- */
-#define BEARER_CLIENT_METHODS(X) \
-    X(SECRET_BASIC, "client_secret_basic", NEEDS_ID | NEEDS_SECRET, basic) \
-    X(SECRET_POST, "client_secret_post", NEEDS_ID | NEEDS_SECRET, post) \
-    X(SECRET_JWT, "client_secret_jwt", NEEDS_ID | NEEDS_SECRET, secret_jwt) \
-    X(PRIVATE_KEY_JWT, "private_key_jwt", NEEDS_ID | NEEDS_KEY, private_key_jwt) \
-    X(JWT_FILE, "jwt_file", NEEDS_SECRET, jwt_file) \
-    X(TLS, "tls_client_auth", NEEDS_ID | NEEDS_CERT, tls) \
-    X(BEARER, "bearer", 0, bearer) \
-    X(NONE, "none", 0, none)
-
 typedef enum {
 #define X(symbol, word, needs, prove) BEARER_CLIENT_##symbol,
     BEARER_CLIENT_METHODS(X)

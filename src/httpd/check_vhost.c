@@ -15,13 +15,13 @@
 
 /* ---- lists ----------------------------------------------------------------- */
 
-static const char *const lists[] = {
-    "AuthBearerAlgorithms", "AuthBearerProvider", "AuthBearerAcceptIssuer",
-    "AuthBearerAudience", "AuthBearerClients", "AuthBearerTokenFrom",
-    "AuthBearerRolesClaim", "AuthBearerGroupsClaim", "AuthBearerScopeClaim",
-    "AuthBearerLoginScopes", "AuthBearerSecretFile", "AuthBearerIssuerAlias",
-    "AuthBearerTenants", "AuthBearerTokenPrefix", NULL
-};
+/* As its row says. */
+static int is_list(const char *directive)
+{
+    const command_rec *command = ap_find_command(directive, auth_bearer_module.cmds);
+
+    return command && command->cmd_data;
+}
 
 /* Names are separated by spaces; a comma makes one name of two. */
 static const char *const comma_lists[] = {
@@ -67,7 +67,7 @@ static void check_lists(walk_t *w, const ap_directive_t *first)
     const ap_directive_t *node, *other;
 
     for (node = first; node; node = node->next) {
-        if (is_one_of(lists, node->directive)
+        if (is_list(node->directive)
             && (other = earlier(first, node)) != NULL) {
             ab_check_say(w, BEARER_LOG_ERROR, node, AB(0811) "%s stands twice in this section, and "
                          "the second line would replace the first (%s:%d); write "

@@ -1,8 +1,8 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /**
  * @file config.c
- * Directives into records. A directive of a layer (S, I, D, H) is a row in
- * `parsers`: what reads its words and where the value goes. Which layer it is
+ * Directives into records. A directive of a layer (S, I, D, H) is a row of
+ * trust/settings_rows.h; config_settings.c reads its words. Which layer it is
  * written to follows from where it stands; which layer counts is the library's
  * matter (settings.h).
  */
@@ -84,26 +84,21 @@ static const char *layer(cmd_parms *cmd, void *dir_, int where,
 
 const char *ab_config_setting(cmd_parms *cmd, void *dir, const char *args)
 {
-    const parser_t *row = ab_config_parser(cmd->cmd->name);
+    const bearer_setting_t setting = bearer_settings_find(cmd->cmd->name);
+    bearer_settings_t *out = NULL;
     unsigned char *digest = NULL;
-    parse_t in;
     const char *error, *text;
+    parse_t in;
 
-    if (!row) {
-        return AB(0516) "has no parser in this version";
-    }
-    in.cmd = cmd;
-    in.p = cmd->pool;
-    error = layer(cmd, dir, bearer_settings_where(row->setting), &in.out, &digest);
+    error = layer(cmd, dir, bearer_settings_where(setting), &out, &digest);
     if (error) {
         return error;
     }
-    in.words = ab_config_words(cmd->pool, args);
-    error = row->parse(&in, row);
-    in.out->set |= (apr_uint64_t)1 << row->setting;
+    ab_parse_begin(&in, cmd, args);
+    error = ab_config_read(&in, setting, out);
     if (!error && !ap_check_cmd_context(cmd, NOT_IN_HTACCESS)
-        && ((row->setting == BEARER_SET_SESSION && in.out->session)
-            || (row->setting == BEARER_SET_LOGIN && in.out->login.on))) {
+        && ((setting == BEARER_SET_SESSION && out->session)
+            || (setting == BEARER_SET_LOGIN && out->login.on))) {
         server_of(cmd)->login.used = 1;
         server_of(cmd)->login.on = 1;
     }

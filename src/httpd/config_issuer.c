@@ -5,8 +5,7 @@
  * has.
  */
 #include "config_parse.h"
-
-#include <limits.h>
+#include "directives.h"
 
 APLOG_USE_MODULE(auth_bearer);
 
@@ -155,19 +154,18 @@ static const char *source(const parse_t *in, bearer_source_t *out, int spiffe)
     return NULL;
 }
 
-static const char *issuer_alias(const parse_t *in, bearer_issuer_t *issuer)
+static const char *issuer_alias(const parse_t *in, void *record)
 {
+    bearer_issuer_t *issuer = record;
+
     issuer->aliases = in->words;
-    return ab_parse_want(in, 1, INT_MAX);
+    return NULL;
 }
 
-static const char *issuer_tenants(const parse_t *in, bearer_issuer_t *issuer)
+static const char *issuer_tenants(const parse_t *in, void *record)
 {
-    const char *error = ab_parse_want(in, 1, INT_MAX);
+    bearer_issuer_t *issuer = record;
 
-    if (error) {
-        return error;
-    }
     if (!strcmp(WORD(in, 0), "*") && in->words->nelts == 1) {
         issuer->tenants_any = 1;
     } else if (!strncmp(WORD(in, 0), "file:", 5) && in->words->nelts == 1) {
@@ -178,61 +176,52 @@ static const char *issuer_tenants(const parse_t *in, bearer_issuer_t *issuer)
     return NULL;
 }
 
-static const char *issuer_metadata(const parse_t *in, bearer_issuer_t *issuer)
+/* discover | off | URL */
+static const char *found_or_source(const parse_t *in, bearer_source_t *out)
 {
-    static const word_t words[] = {
-        {"discover", BEARER_SOURCE_DISCOVER}, {"off", BEARER_SOURCE_OFF}, {NULL, 0}
-    };
-    const char *error = ab_parse_want(in, 1, 1);
     int kind = 0;
 
-    if (!error && !ab_parse_one_of(in, words, WORD(in, 0), &kind)) {
-        issuer->metadata.kind = (bearer_source_kind_t)kind;
-        return NULL;
+    if (ab_parse_one_of(in, "discover off", WORD(in, 0), &kind)) {
+        return source(in, out, 0);
     }
-    return error ? error : source(in, &issuer->metadata, 0);
+    out->kind = kind ? BEARER_SOURCE_OFF : BEARER_SOURCE_DISCOVER;
+    return NULL;
 }
 
-static const char *issuer_keys(const parse_t *in, bearer_issuer_t *issuer)
+static const char *issuer_metadata(const parse_t *in, void *record)
 {
-    const char *error = ab_parse_want(in, 1, 1);
+    return found_or_source(in, &((bearer_issuer_t *)record)->metadata);
+}
 
-    if (!error && !ap_cstr_casecmp(WORD(in, 0), "discover")) {
+static const char *issuer_keys(const parse_t *in, void *record)
+{
+    bearer_issuer_t *issuer = record;
+
+    if (!ap_cstr_casecmp(WORD(in, 0), "discover")) {
         issuer->keys.kind = BEARER_SOURCE_DISCOVER;
         return NULL;
     }
-    return error ? error : source(in, &issuer->keys, 1);
+    return source(in, &issuer->keys, 1);
 }
 
-static const char *issuer_fetch_auth(const parse_t *in, bearer_issuer_t *issuer)
+static const char *issuer_fetch_auth(const parse_t *in, void *record)
 {
-    const char *error = ab_parse_want(in, 1, 1);
+    bearer_issuer_t *issuer = record;
 
-    if (error || strncmp(WORD(in, 0), "file:", 5)) {
-        return error ? error
-                     : ab_parse_complain(in,
-                                AB(0528) "write file:PATH; a token does not belong "
-                                "into the configuration%s", "");
+    if (strncmp(WORD(in, 0), "file:", 5)) {
+        return ab_parse_complain(in,
+                                 AB(0528) "write file:PATH; a token does not belong "
+                                 "into the configuration%s", "");
     }
     issuer->fetch_auth_file = ap_server_root_relative(in->p, WORD(in, 0) + 5);
     return NULL;
 }
 
-static const char *issuer_introspection(const parse_t *in,
-                                        bearer_issuer_t *issuer)
+static const char *issuer_introspection(const parse_t *in, void *record)
 {
-    static const word_t words[] = {
-        {"discover", BEARER_SOURCE_DISCOVER}, {"off", BEARER_SOURCE_OFF}, {NULL, 0}
-    };
-    static const word_t whom[] = { {"opaque", 0}, {"all", 1}, {NULL, 0} };
-    const char *error = ab_parse_want(in, 1, 2), *value;
-    int kind = 0;
+    bearer_issuer_t *issuer = record;
+    const char *error = found_or_source(in, &issuer->introspection), *value;
 
-    if (!error && !ab_parse_one_of(in, words, WORD(in, 0), &kind)) {
-        issuer->introspection.kind = (bearer_source_kind_t)kind;
-    } else if (!error) {
-        error = source(in, &issuer->introspection, 0);
-    }
     if (!error && issuer->introspection.kind == BEARER_SOURCE_FILE) {
         error = ab_parse_complain(in,
                          AB(0529) "a file cannot be asked; write the endpoint's URL%s",
@@ -242,21 +231,19 @@ static const char *issuer_introspection(const parse_t *in,
         return error;
     }
     return ab_parse_keyed(WORD(in, 1), "for", &value)
-        ? ab_parse_one_of(in, whom, value, &issuer->introspect_all)
+        ? ab_parse_one_of(in, "opaque all", value, &issuer->introspect_all)
         : ab_parse_complain(in, AB(0530) "the second word is for=opaque or for=all%s", "");
 }
 
-static const char *issuer_introspection_ttl(const parse_t *in,
-                                            bearer_issuer_t *issuer)
+static const char *issuer_introspection_ttl(const parse_t *in, void *record)
 {
-    const char *error = ab_parse_want(in, 1, 1);
-
-    return error ? error : ab_parse_duration(in, WORD(in, 0), &issuer->introspection_ttl);
+    return ab_parse_duration(in, WORD(in, 0),
+                             &((bearer_issuer_t *)record)->introspection_ttl);
 }
 
-static const char *issuer_token_prefix(const parse_t *in, bearer_issuer_t *issuer)
+static const char *issuer_token_prefix(const parse_t *in, void *record)
 {
-    const char *error = ab_parse_want(in, 1, INT_MAX);
+    const char *error = NULL;
     int i;
 
     for (i = 0; !error && i < in->words->nelts; i++) {
@@ -265,42 +252,22 @@ static const char *issuer_token_prefix(const parse_t *in, bearer_issuer_t *issue
                                       AB(0531) "an empty prefix would be every token's%s", "");
         }
     }
-    issuer->token_prefixes = in->words;
+    ((bearer_issuer_t *)record)->token_prefixes = in->words;
     return error;
 }
 
-/** Directives that only an issuer has. */
-static const struct {
-    const char *name;
-    const char *(*parse)(const parse_t *in, bearer_issuer_t *issuer);
-} issuer_parsers[] = {
-    {"AuthBearerIssuerAlias", issuer_alias},
-    {"AuthBearerTenants", issuer_tenants},
-    {"AuthBearerMetadata", issuer_metadata},
-    {"AuthBearerKeys", issuer_keys},
-    {"AuthBearerFetchAuth", issuer_fetch_auth},
-    {"AuthBearerIntrospection", issuer_introspection},
-    {"AuthBearerIntrospectionTTL", issuer_introspection_ttl},
-    {"AuthBearerTokenPrefix", issuer_token_prefix},
-};
-
 const char *ab_config_in_issuer(cmd_parms *cmd, void *dir, const char *args)
 {
+    static const ab_line_t lines[] = { AB_ISSUER_DIRECTIVES(AB_LINE) };
     server_config_t *server = ab_config_server(cmd->server);
     const char *text;
-    parse_t in;
-    int i = 0;
 
     (void)dir;
     if (!server->open) {
         return apr_psprintf(cmd->pool, AB(0518) "%s belongs into <AuthBearerIssuer URL> "
                             "... </AuthBearerIssuer>", cmd->cmd->name);
     }
-    while (strcasecmp(issuer_parsers[i].name, cmd->cmd->name) != 0) {
-        i++;
-    }
-    ab_parse_begin(&in, cmd, args);
     text = apr_pstrcat(cmd->temp_pool, cmd->cmd->name, " ", args, NULL);
     ab_config_digest(server->digest, text, strlen(text), cmd->temp_pool);
-    return issuer_parsers[i].parse(&in, server->open);
+    return ab_parse_line(cmd, args, lines, server->open);
 }

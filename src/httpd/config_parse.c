@@ -1,13 +1,15 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 #include "config_parse.h"
 
+#include <limits.h>
+
 #include <apr_lib.h>
 
 void ab_parse_begin(parse_t *in, cmd_parms *cmd, const char *args)
 {
     in->cmd = cmd;
     in->p = cmd->pool;
-    in->out = NULL;
+    in->row = NULL;
     in->words = ab_config_words(cmd->pool, args);
 }
 
@@ -28,18 +30,40 @@ const char *ab_parse_want(const parse_t *in, int min, int max)
         : NULL;
 }
 
-const char *ab_parse_one_of(const parse_t *in, const word_t *words,
-                          const char *given, int *value)
+const char *ab_parse_run(const parse_t *in, int most, ab_parser_t *parse, void *record)
+{
+    const char *error = most < 0 ? NULL : ab_parse_want(in, 1, most ? most : INT_MAX);
+
+    return error ? error : parse(in, record);
+}
+
+const char *ab_parse_line(cmd_parms *cmd, const char *args, const ab_line_t *lines,
+                          void *record)
+{
+    parse_t in;
+
+    while (strcasecmp(lines->name, cmd->cmd->name) != 0) {
+        lines++;
+    }
+    ab_parse_begin(&in, cmd, args);
+    return ab_parse_run(&in, lines->most, lines->parse, record);
+}
+
+const char *ab_parse_one_of(const parse_t *in, const char *words, const char *given,
+                            int *value)
 {
     const char *known = "";
-    const word_t *w;
+    apr_size_t len;
+    int i;
 
-    for (w = words; w->word; w++) {
-        if (!ap_cstr_casecmp(w->word, given)) {
-            *value = w->value;
+    for (i = 0; *words; i++, words += len + (words[len] == ' ')) {
+        len = strcspn(words, " ");
+        if (!ap_cstr_casecmpn(words, given, len) && !given[len]) {
+            *value = i;
             return NULL;
         }
-        known = apr_pstrcat(in->p, known, *known ? ", " : "", w->word, NULL);
+        known = apr_psprintf(in->p, "%s%s%.*s", known, *known ? ", " : "", (int)len,
+                             words);
     }
     return apr_psprintf(in->p, AB(0503) "%s: %s is none of: %s", in->cmd->cmd->name,
                         bearer_text_quote(in->p, given), known);
@@ -67,20 +91,25 @@ int ab_parse_keyed(const char *word, const char *key, const char **value)
     return *value != NULL;
 }
 
-const char *ab_parse_times(const parse_t *in, const time_key_t *keys)
+const char *ab_parse_times(const parse_t *in, const char *keys,
+                           apr_interval_time_t *times)
 {
-    const char *error = ab_parse_want(in, 1, 3), *value;
+    const char *error = NULL;
     int i;
 
     for (i = 0; !error && i < in->words->nelts; i++) {
-        const time_key_t *k = keys;
+        const char *word = WORD(in, i), *key = keys;
+        apr_interval_time_t *into = times;
+        apr_size_t len;
 
-        while (k->key && !ab_parse_keyed(WORD(in, i), k->key, &value)) {
-            k++;
+        while ((len = strcspn(key, " ")) > 0
+               && (strncmp(word, key, len) != 0 || word[len] != '=')) {
+            key += len + (key[len] == ' ');
+            into++;
         }
-        error = k->key ? ab_parse_duration(in, value, k->into)
-                       : ab_parse_complain(in, AB(0505) "%s is not known here",
-                                  bearer_text_quote(in->p, WORD(in, i)));
+        error = len ? ab_parse_duration(in, word + len + 1, into)
+                    : ab_parse_complain(in, AB(0505) "%s is not known here",
+                                        bearer_text_quote(in->p, word));
     }
     return error;
 }

@@ -19,32 +19,26 @@
 #include "base/secret.h"
 #include "base/text.h"
 
-typedef struct parser_t parser_t;
-
-/** What a parser gets: the words, and where it may put things. */
+/** What a parser gets: the words, and for a setting its row. */
 typedef struct parse_t {
     cmd_parms *cmd;
     apr_pool_t *p;
     apr_array_header_t *words;
-    bearer_settings_t *out;
+    const bearer_setting_row_t *row;
 } parse_t;
 
-typedef struct word_t {
-    const char *word;
-    int value;
-} word_t;
-
-/** A directive of a layer. `offset` is its member, `words` its keywords. */
-struct parser_t {
-    bearer_setting_t setting;
-    const char *(*parse)(const parse_t *in, const struct parser_t *row);
-    apr_size_t offset;
-    const word_t *words;
-};
-
-#define MEMBER(in, row, type) \
-    (*(type *)(void *)((char *)(in)->out + (row)->offset))
 #define WORD(in, i) APR_ARRAY_IDX((in)->words, i, const char *)
+
+/** Reads the words into a record; what is wrong with them, or NULL. */
+typedef const char *ab_parser_t(const parse_t *in, void *record);
+
+/** A row of directives.h. */
+typedef struct ab_line_t {
+    const char *name;
+    ab_parser_t *parse;
+    int most;
+} ab_line_t;
+#define AB_LINE(name, parse, most, list, help) { name, parse, most },
 
 /** The words of a directive that belongs to no layer. */
 void ab_parse_begin(parse_t *in, cmd_parms *cmd, const char *args);
@@ -54,22 +48,23 @@ const char *ab_parse_complain(const parse_t *in, const char *format,
                               const char *a);
 /** NULL, or what is wrong with the number of words. */
 const char *ab_parse_want(const parse_t *in, int min, int max);
-/** The value of a keyword, or which there are. */
-const char *ab_parse_one_of(const parse_t *in, const word_t *words,
-                            const char *given, int *value);
+/** The same number as the row says it; then the parser. */
+const char *ab_parse_run(const parse_t *in, int most, ab_parser_t *parse, void *record);
+/** The row of the directive, run. */
+const char *ab_parse_line(cmd_parms *cmd, const char *args, const ab_line_t *lines,
+                          void *record);
+/** The place of a word in a text of words, or which there are. */
+const char *ab_parse_one_of(const parse_t *in, const char *words, const char *given,
+                            int *value);
 const char *ab_parse_duration(const parse_t *in, const char *text,
                               apr_interval_time_t *out);
 /** key=value: 1, and *value is what is behind the `=`; else 0 and NULL. */
 int ab_parse_keyed(const char *word, const char *key, const char **value);
 
-typedef struct time_key_t {
-    const char *key;
-    apr_interval_time_t *into;
-} time_key_t;
-
-/** key=TIME words into the times they name; all keys are optional, none may be
- *  unknown. */
-const char *ab_parse_times(const parse_t *in, const time_key_t *keys);
+/** key=TIME words into times that stand in the order of a text of keys; all are
+ *  optional, none may be unknown. */
+const char *ab_parse_times(const parse_t *in, const char *keys,
+                           apr_interval_time_t *times);
 
 /** A secret that a directive points to: read when the server starts, and by children
  *  when it changes; the variable of an `env:` is taken at once. */
@@ -85,7 +80,8 @@ global_config_t *ab_config_current(void);
 /** digest = SHA-256(digest, more): order counts. */
 void ab_config_digest(unsigned char *digest, const void *more,
                       apr_size_t len, apr_pool_t *p);
-/** The row of a directive of a layer. */
-const parser_t *ab_config_parser(const char *directive);
+/** The words of a setting into the layer that writes it. */
+const char *ab_config_read(parse_t *in, bearer_setting_t setting,
+                           bearer_settings_t *out);
 
 #endif

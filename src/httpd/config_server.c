@@ -5,8 +5,7 @@
  * and sections.
  */
 #include "config_parse.h"
-
-#include <limits.h>
+#include "directives.h"
 
 #include <apr_lib.h>
 #include <apr_uri.h>
@@ -25,9 +24,9 @@ static int is_host(const char *text, apr_pool_t *p)
     return !bearer_http_url_split(&url, whole, p) && !strcmp(url.path, "/");
 }
 
-static const char *global_plain_http(const parse_t *in)
+static const char *global_plain_http(const parse_t *in, void *record)
 {
-    const char *error = ab_parse_want(in, 1, INT_MAX);
+    const char *error = NULL;
     int i;
 
     for (i = 0; !error && i < in->words->nelts; i++) {
@@ -40,76 +39,64 @@ static const char *global_plain_http(const parse_t *in)
                              bearer_text_quote(in->p, entry));
         }
     }
-    apr_array_cat(ab_config_current()->plain_http, in->words);
+    apr_array_cat(((global_config_t *)record)->plain_http, in->words);
     return error;
 }
 
-static const char *global_token_cache(const parse_t *in)
+static const char *global_token_cache(const parse_t *in, void *record)
 {
-    const char *error = ab_parse_want(in, 1, 1), *value;
+    global_config_t *global = record;
+    int alone = in->words->nelts == 1;
+    const char *value;
     char *end;
     apr_int64_t n;
 
-    if (!error && !ap_cstr_casecmp(WORD(in, 0), "off")) {
-        ab_config_current()->token_cache_entries = 0;
+    if (alone && !ap_cstr_casecmp(WORD(in, 0), "off")) {
+        global->token_cache_entries = 0;
         return NULL;
     }
-    if (error || !ab_parse_keyed(WORD(in, 0), "entries", &value)) {
+    if (!alone || !ab_parse_keyed(WORD(in, 0), "entries", &value)) {
         return ab_parse_complain(in, AB(0612) "write entries=N or off%s", "");
     }
     n = apr_strtoi64(value, &end, 10);
     if (!apr_isdigit(*value) || *end || n < 1 || n > MAX_TOKEN_CACHE) {
         return ab_parse_complain(in, AB(0613) "entries is a number from 1 to 1000000%s", "");
     }
-    ab_config_current()->token_cache_entries = (unsigned)n;
+    global->token_cache_entries = (unsigned)n;
     return NULL;
 }
 
-static const char *global_revocations(const parse_t *in)
+static const char *global_revocations(const parse_t *in, void *record)
 {
-    const char *error = ab_parse_want(in, 1, 1);
-
-    if (error || strncmp(WORD(in, 0), "file:", 5)) {
-        return error ? error : ab_parse_complain(in, AB(0614) "write file:PATH%s", "");
+    if (strncmp(WORD(in, 0), "file:", 5)) {
+        return ab_parse_complain(in, AB(0614) "write file:PATH%s", "");
     }
-    ab_config_current()->revocations = ap_server_root_relative(in->p, WORD(in, 0) + 5);
+    ((global_config_t *)record)->revocations =
+        ap_server_root_relative(in->p, WORD(in, 0) + 5);
     return NULL;
 }
-
-static const struct {
-    const char *name;
-    const char *(*parse)(const parse_t *in);
-} global_parsers[] = {
-    {"AuthBearerPlainHTTP", global_plain_http},
-    {"AuthBearerTokenCache", global_token_cache},
-    {"AuthBearerRevocations", global_revocations},
-};
 
 const char *ab_config_global(cmd_parms *cmd, void *dir, const char *args)
 {
+    static const ab_line_t lines[] = { AB_GLOBAL_DIRECTIVES(AB_LINE) };
     const char *error = ap_check_cmd_context(cmd, GLOBAL_ONLY);
-    parse_t in;
-    int i = 0;
 
     (void)dir;
     if (error || (error = ab_config_not_inside(cmd))) {
         return error;
     }
-    while (strcasecmp(global_parsers[i].name, cmd->cmd->name) != 0) {
-        i++;
-    }
-    ab_parse_begin(&in, cmd, args);
-    return global_parsers[i].parse(&in);
+    return ab_parse_line(cmd, args, lines, ab_config_current());
 }
 
 /* ---- browsers: directives of a vhost ------------------------------------- */
 
-static const char *login_path(const parse_t *in, login_config_t *login)
+static const char *login_path(const parse_t *in, void *record)
 {
-    const char *error = ab_parse_want(in, 1, 1), *path = error ? "" : WORD(in, 0);
+    login_config_t *login = record;
+    const char *error = NULL, *path = WORD(in, 0);
     apr_size_t len = strlen(path);
 
-    if (!error && (len < 2 || len > 128 || *path != '/' || path[len - 1] == '/'
+    if ((len < 2 || len > 128 || *path != '/' || path[len - 1] == '/'
                    || strstr(path, "//") || strstr(path, "/..")
                    || path[strspn(path, "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
                                     "abcdefghijklmnopqrstuvwxyz0123456789"
@@ -125,15 +112,12 @@ static const char *login_path(const parse_t *in, login_config_t *login)
 }
 
 /* The origin alone: cookies and the return to a page know no path before it. */
-static const char *login_base_url(const parse_t *in, login_config_t *login)
+static const char *login_base_url(const parse_t *in, void *record)
 {
-    const char *error = ab_parse_want(in, 1, 1), *wrong;
+    login_config_t *login = record;
     bearer_http_url_t url;
+    const char *wrong = bearer_http_url_split(&url, WORD(in, 0), in->p);
 
-    if (error) {
-        return error;
-    }
-    wrong = bearer_http_url_split(&url, WORD(in, 0), in->p);
     if (wrong || (*url.path && strcmp(url.path, "/") != 0)) {
         return ab_parse_complain(in, AB(0616) "%s is not SCHEME://HOST[:PORT], this server as "
                         "browsers see it",
@@ -149,23 +133,23 @@ static const char *login_base_url(const parse_t *in, login_config_t *login)
     return NULL;
 }
 
-static const char *login_store(const parse_t *in, login_config_t *login)
+static const char *login_store(const parse_t *in, void *record)
 {
-    static const word_t stores[] = {
-        {"cache", SESSIONS_IN_CACHE}, {"cookie", SESSIONS_IN_COOKIE}, {NULL, 0}
-    };
-    const char *error = ab_parse_want(in, 1, 1);
+    int place = 0;
+    const char *error = ab_parse_one_of(in, "cache cookie", WORD(in, 0), &place);
 
-    return error ? error : ab_parse_one_of(in, stores, WORD(in, 0), &login->store);
+    ((login_config_t *)record)->store = place ? SESSIONS_IN_COOKIE : SESSIONS_IN_CACHE;
+    return error;
 }
 
-static const char *login_lifetime(const parse_t *in, login_config_t *login)
+static const char *login_lifetime(const parse_t *in, void *record)
 {
-    const time_key_t keys[] = {
-        {"max", &login->max}, {"idle", &login->idle}, {NULL, NULL}
-    };
-    const char *error = ab_parse_times(in, keys);
+    login_config_t *login = record;
+    apr_interval_time_t times[] = { login->max, login->idle };
+    const char *error = ab_parse_times(in, "max idle", times);
 
+    login->max = times[0];
+    login->idle = times[1];
     if (!error && ((login->max && login->max < apr_time_from_sec(1))
                    || (login->idle && login->idle < apr_time_from_sec(1))
                    || login->max > apr_time_from_sec(29 * 24 * 3600))) {
@@ -176,22 +160,11 @@ static const char *login_lifetime(const parse_t *in, login_config_t *login)
     return error;
 }
 
-static const struct {
-    const char *name;
-    const char *(*parse)(const parse_t *in, login_config_t *login);
-} login_parsers[] = {
-    {"AuthBearerLoginPath", login_path},
-    {"AuthBearerBaseURL", login_base_url},
-    {"AuthBearerSessionStore", login_store},
-    {"AuthBearerSessionLifetime", login_lifetime},
-};
-
 const char *ab_config_login(cmd_parms *cmd, void *dir, const char *args)
 {
+    static const ab_line_t lines[] = { AB_LOGIN_DIRECTIVES(AB_LINE) };
     const char *error = ap_check_cmd_context(cmd, NOT_IN_DIR_LOC_FILE
                                                   | NOT_IN_HTACCESS);
-    parse_t in;
-    int i = 0;
 
     (void)dir;
     if (error || ab_config_server(cmd->server)->open) {
@@ -199,11 +172,7 @@ const char *ab_config_login(cmd_parms *cmd, void *dir, const char *args)
                                             "server or a <VirtualHost>",
                                             cmd->cmd->name);
     }
-    while (strcasecmp(login_parsers[i].name, cmd->cmd->name) != 0) {
-        i++;
-    }
-    ab_parse_begin(&in, cmd, args);
-    return login_parsers[i].parse(&in, &ab_config_server(cmd->server)->login);
+    return ab_parse_line(cmd, args, lines, &ab_config_server(cmd->server)->login);
 }
 
 const char *ab_config_secret_file(cmd_parms *cmd, void *dir,

@@ -14,13 +14,6 @@
 #include "trust/issuer.h"
 #include "trust/settings.h"
 
-static int may_stand(bearer_setting_t setting, int where)
-{
-    return (bearer_settings_where(setting) & where)
-        && ap_find_command(bearer_settings_directive(setting),
-                           auth_bearer_module.cmds);
-}
-
 static void dump_setting(apr_file_t *out, const bearer_settings_t *settings,
                          bearer_setting_t setting, apr_pool_t *p)
 {
@@ -73,7 +66,7 @@ static void dump_section(apr_file_t *out, const ab_section_t *section,
     for (i = 0; i < BEARER_SETTING_COUNT; i++) {
         bearer_setting_t setting = (bearer_setting_t)i;
 
-        if (may_stand(setting, BEARER_WHERE_D | BEARER_WHERE_H)
+        if (bearer_settings_where(setting) & (BEARER_WHERE_D | BEARER_WHERE_H)
             && (bearer_settings_wrote(&section->settings, setting)
                 || !dump_issuers(out, server->issuers, &here, setting, w->p))) {
             dump_setting(out, &here, setting, w->p);
@@ -143,7 +136,7 @@ static void dump_issuer(apr_file_t *out, const walk_t *w, int index)
                         issuer->fetch_auth_file);
     }
     for (i = 0; i < BEARER_SETTING_COUNT; i++) {
-        if (may_stand((bearer_setting_t)i, BEARER_WHERE_I)) {
+        if (bearer_settings_where((bearer_setting_t)i) & BEARER_WHERE_I) {
             dump_setting(out, &settings, (bearer_setting_t)i, w->p);
         }
     }
@@ -160,7 +153,7 @@ static void dump_server(apr_file_t *out, const server_rec *s, const walk_t *w)
     for (i = 0; i < BEARER_SETTING_COUNT; i++) {
         bearer_setting_t setting = (bearer_setting_t)i;
 
-        if (!((own >> i) & 1u) || !may_stand(setting, BEARER_WHERE_I)) {
+        if (!((own >> i) & 1u) || !(bearer_settings_where(setting) & BEARER_WHERE_I)) {
             continue;
         }
         if (!named++) {

@@ -8,8 +8,7 @@
  * "The innermost D or H, else the token's issuer's I, else S, else the default"
  * is bearer_settings_resolve(); nobody else decides it.
  *
- * To add a setting: a member, a row in BEARER_SETTINGS, its default in
- * settings.c, a handler in the glue. Merging and the dump follow the table.
+ * Which settings there are is in settings_rows.h.
  */
 #ifndef BEARER_SETTINGS_H
 #define BEARER_SETTINGS_H
@@ -21,13 +20,7 @@
 #include "base/path.h"
 #include "base/secret.h"
 #include "jose/alg.h"
-
-/** X(symbol, the word of AuthBearerProvider). Each has a function, PROVIDER_symbol,
- *  in the glue. */
-#define BEARER_PROVIDERS(X) \
-    X(JWT, "jwt") \
-    X(INTROSPECTION, "introspection") \
-    X(SESSION, "session")
+#include "trust/settings_rows.h"
 
 typedef enum {
 #define X(symbol, word) BEARER_PROVIDER_##symbol,
@@ -36,25 +29,29 @@ typedef enum {
     BEARER_PROVIDER_COUNT
 } bearer_provider_id_t;
 
-typedef enum { BEARER_PROFILE_AUTO, BEARER_PROFILE_RFC9068 } bearer_profile_t;
+typedef enum {
+#define X(symbol, word) BEARER_PROFILE_##symbol,
+    BEARER_PROFILES(X)
+#undef X
+} bearer_profile_t;
 
-typedef enum { BEARER_SCOPE_EXACT, BEARER_SCOPE_HIERARCHIC,
-               BEARER_SCOPE_WILDCARD } bearer_scope_strategy_t;
+typedef enum {
+#define X(symbol, word) BEARER_SCOPE_##symbol,
+    BEARER_SCOPE_STRATEGIES(X)
+#undef X
+} bearer_scope_strategy_t;
 
-typedef enum { BEARER_EXPORT_NONE = 0, BEARER_EXPORT_ENV = 1,
-               BEARER_EXPORT_HEADERS = 2, BEARER_EXPORT_BOTH = 3 } bearer_export_mode_t;
+typedef enum {
+#define X(symbol, word) BEARER_EXPORT_##symbol,
+    BEARER_EXPORT_MODES(X)
+#undef X
+} bearer_export_mode_t;
 
-typedef enum { BEARER_FORWARD_NONE = 0, BEARER_FORWARD_IDENTITY = 1,
-               BEARER_FORWARD_TOKEN = 2 } bearer_forward_bits_t;
-
-/** X(symbol, the word of AuthBearerTokenFrom, whether a name must follow it). Each
- *  has a function, READER_symbol, in the glue. */
-#define BEARER_FROM_KINDS(X) \
-    X(HEADER, "header", 0) \
-    X(COOKIE, "cookie", 1) \
-    X(QUERY, "query", 1) \
-    X(ENV, "env", 1) \
-    X(BASIC, "basic", 0)
+typedef enum {
+#define X(symbol, word) BEARER_FORWARD_##symbol,
+    BEARER_FORWARD_BITS(X)
+#undef X
+} bearer_forward_bits_t;
 
 typedef enum {
 #define X(symbol, word, named) BEARER_FROM_##symbol,
@@ -119,60 +116,19 @@ typedef struct bearer_resource_t bearer_resource_t;
 #define BEARER_WHERE_D 4
 #define BEARER_WHERE_H 8
 
-/**
- * X(SYMBOL, member, type, directive, where)
- * Arrays hold const char * unless said otherwise and are replaced whole.
- */
-#define BEARER_SETTINGS(X) \
-    X(ALGORITHMS, algorithms, bearer_algs_t, "AuthBearerAlgorithms", 3) \
-    X(CLIENT_ID, client_id, const char *, "AuthBearerClientID", 3) \
-    X(CLIENT_SECRET, client_secret, bearer_secret_t *, "AuthBearerClientSecret", 3) \
-    X(CLIENT_AUTH, client_auth, int, "AuthBearerClientAuth", 3) \
-    X(CLIENT_KEY, client_key, const char *, "AuthBearerClientKey", 3) \
-    X(CLIENT_CERT, client_cert, const char *, "AuthBearerClientCert", 3) \
-    X(CA_FILE, ca_file, const char *, "AuthBearerCAFile", 3) \
-    X(HTTP_PROXY, http_proxy, const char *, "AuthBearerHTTPProxy", 3) \
-    X(TIMEOUT, timeout, bearer_timeout_t, "AuthBearerTimeout", 3) \
-    X(KEYS_REFRESH, keys_refresh, bearer_refresh_t, "AuthBearerKeysRefresh", 3) \
-    X(PROVIDERS, providers, const apr_array_header_t *, "AuthBearerProvider", 12) /* int */ \
-    X(ACCEPT_ISSUER, accept_issuer, const apr_array_header_t *, "AuthBearerAcceptIssuer", 12) \
-    X(AUDIENCE, audience, const apr_array_header_t *, "AuthBearerAudience", 15) \
-    X(NO_AUDIENCE, no_audience_accept, int, "AuthBearerNoAudience", 7) \
-    X(CLIENTS, clients, const apr_array_header_t *, "AuthBearerClients", 15) \
-    X(TOKEN_FROM, token_from, const apr_array_header_t *, \
-      "AuthBearerTokenFrom", 4) /* bearer_from_t */ \
-    X(MAX_TOKEN_AGE, max_token_age, apr_interval_time_t, "AuthBearerMaxTokenAge", 7) /* 0: off */ \
-    X(CLOCK_SKEW, clock_skew, apr_interval_time_t, "AuthBearerClockSkew", 7) \
-    X(TOKEN_PROFILE, token_profile, int, "AuthBearerTokenProfile", 7) \
-    X(THROTTLE, throttle, bearer_throttle_settings_t, "AuthBearerThrottle", 5) \
-    X(CHALLENGE, challenge, int, "AuthBearerChallenge", 12) \
-    X(OPTIONAL, optional, int, "AuthBearerOptional", 12) \
-    X(PREFLIGHT, preflight_pass, int, "AuthBearerPreflight", 12) \
-    X(SESSION_CHECK, session_check, const bearer_session_check_t *, "AuthBearerSessionCheck", 4) \
-    X(USER_CLAIM, user_claim, bearer_user_claim_t, "AuthBearerUserClaim", 15) \
-    X(USER_FORMAT, user_format, const char *, "AuthBearerUserFormat", 13) \
-    X(USER_CHARS, user_chars_printable, int, "AuthBearerUserChars", 3) \
-    X(ROLES_CLAIM, roles_claim, const apr_array_header_t *, \
-      "AuthBearerRolesClaim", 7) /* bearer_path_t * */ \
-    X(GROUPS_CLAIM, groups_claim, const apr_array_header_t *, \
-      "AuthBearerGroupsClaim", 7) /* bearer_path_t * */ \
-    X(SCOPE_CLAIM, scope_claim, const apr_array_header_t *, \
-      "AuthBearerScopeClaim", 7) /* bearer_path_t * */ \
-    X(SCOPE_STRATEGY, scope_strategy, int, "AuthBearerScopeStrategy", 13) \
-    X(EXPORT, exports, bearer_export_settings_t, "AuthBearerExport", 12) \
-    X(FORWARD, forward, int, "AuthBearerForward", 12) \
-    X(STRIP_COOKIES, strip_cookies, int, "AuthBearerStripCookies", 4) \
-    X(SESSION, session, int, "AuthBearerSession", 12) \
-    X(LOGIN, login, bearer_login_settings_t, "AuthBearerLogin", 12) \
-    X(PREFER_BEARER, prefer_bearer, int, "AuthBearerPrefer", 12) \
-    X(LOGIN_ISSUER, login_issuer, const char *, "AuthBearerLoginIssuer", 5) \
-    X(LOGIN_SCOPES, login_scopes, const apr_array_header_t *, "AuthBearerLoginScopes", 3) \
-    X(SESSION_USER_CLAIM, session_user_claim, bearer_user_claim_t, \
-      "AuthBearerSessionUserClaim", 3) \
-    X(RESOURCE, resource, const bearer_resource_t *, "AuthBearerResource", 4)
+/** BEARER_KIND_kind, and the type of its values. */
+typedef enum {
+#define K(kind, type, printer, list, most) BEARER_KIND_##kind,
+    BEARER_SETTING_KINDS(K)
+#undef K
+    BEARER_KIND_COUNT
+} bearer_kind_t;
+#define K(kind, type, printer, list, most) typedef type bearer_value_##kind;
+BEARER_SETTING_KINDS(K)
+#undef K
 
 typedef enum {
-#define X(symbol, member, type, directive, where) BEARER_SET_##symbol,
+#define X(symbol, member, kind, name, where, words, value, help) BEARER_SET_##symbol,
     BEARER_SETTINGS(X)
 #undef X
     BEARER_SETTING_COUNT
@@ -180,7 +136,8 @@ typedef enum {
 
 typedef struct bearer_settings_t {
     apr_uint64_t set;   /**< bit 1 << bearer_setting_t: this layer wrote it */
-#define X(symbol, member, type, directive, where) type member;
+#define X(symbol, member, kind, name, where, words, value, help) \
+    bearer_value_##kind member;
     BEARER_SETTINGS(X)
 #undef X
 } bearer_settings_t;
@@ -207,6 +164,22 @@ void bearer_settings_resolve(bearer_settings_t *out,
                              const bearer_settings_t *server,
                              const bearer_settings_t *issuer,
                              const bearer_settings_t *dir);
+
+/** What settings_rows.h says of a setting. */
+typedef struct bearer_setting_row_t {
+    const char *directive;
+    const char *words;      /**< or NULL */
+    unsigned char where;    /**< BEARER_WHERE_ bits */
+    unsigned char kind;     /**< bearer_kind_t */
+    unsigned short offset;  /**< of its member, and its size */
+    unsigned short size;
+} bearer_setting_row_t;
+
+/** NULL: there is no such setting. */
+const bearer_setting_row_t *bearer_settings_row(bearer_setting_t setting);
+
+/** By the name of its directive; BEARER_SETTING_COUNT: there is none. */
+bearer_setting_t bearer_settings_find(const char *directive);
 
 /** Directive name and BEARER_WHERE_ bits of a setting. */
 const char *bearer_settings_directive(bearer_setting_t setting);

@@ -1,0 +1,51 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/**
+ * @file directives.h
+ * The directives that stand in one kind of place only, each in one row: what makes
+ * httpd's table of them, and finds their functions. Those that more than one place
+ * has: trust/settings_rows.h.
+ *
+ * X(name, function, most, list, help)
+ *   most  so many words at most, and at least one; 0: any number; -1: it says so
+ *         itself
+ *   list  1: a second line in a section would replace the first, which is an error
+ */
+#ifndef DIRECTIVES_H
+#define DIRECTIVES_H
+
+/** Inside <AuthBearerIssuer>; functions of config_issuer.c. */
+#define AB_ISSUER_DIRECTIVES(X) \
+    X("AuthBearerIssuerAlias", issuer_alias, 0, 1, \
+      "further iss values of this issuer") \
+    X("AuthBearerTenants", issuer_tenants, 0, 1, \
+      "ID ... | file:PATH | *: what {tenant} may be") \
+    X("AuthBearerMetadata", issuer_metadata, 1, 0, "URL | discover | off") \
+    X("AuthBearerKeys", issuer_keys, 1, 0, \
+      "discover | URL | file:PATH | spiffe:URL|PATH") \
+    X("AuthBearerFetchAuth", issuer_fetch_auth, 1, 0, \
+      "file:PATH of a token for requests to the issuer") \
+    X("AuthBearerIntrospection", issuer_introspection, 2, 0, \
+      "URL | discover | off [for=opaque|all]") \
+    X("AuthBearerIntrospectionTTL", issuer_introspection_ttl, 1, 0, \
+      "TIME that positive answers are kept; 0: none is") \
+    X("AuthBearerTokenPrefix", issuer_token_prefix, 0, 1, \
+      "what this issuer's opaque tokens begin with")
+
+/** Of a server or vhost; functions of config_server.c. */
+#define AB_LOGIN_DIRECTIVES(X) \
+    X("AuthBearerLoginPath", login_path, 1, 0, \
+      "PATH of callback, logout, backchannel-logout") \
+    X("AuthBearerBaseURL", login_base_url, 1, 0, \
+      "SCHEME://HOST[:PORT] as browsers see this server") \
+    X("AuthBearerSessionStore", login_store, 1, 0, "cache | cookie") \
+    X("AuthBearerSessionLifetime", login_lifetime, 3, 0, "max=TIME idle=TIME")
+
+/** Outside of all sections; functions of config_server.c. */
+#define AB_GLOBAL_DIRECTIVES(X) \
+    X("AuthBearerPlainHTTP", global_plain_http, 0, 0, \
+      "HOST[:PORT] ... that may be asked over http") \
+    X("AuthBearerTokenCache", global_token_cache, -1, 0, "entries=N | off") \
+    X("AuthBearerRevocations", global_revocations, 1, 0, \
+      "file:PATH of the list of revoked tokens")
+
+#endif

@@ -1,0 +1,214 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/**
+ * @file settings_rows.h
+ * Each directive that more than one place may have, in one row. From it are made
+ * the struct and the bits of settings.h, the defaults, the reading and the printing
+ * of values, httpd's table of directives, and what the tests try.
+ *
+ * To add a directive: a row in BEARER_SETTINGS, and what it is for in
+ * docs/directives.md. To add a kind of value: a row in BEARER_SETTING_KINDS, a
+ * printer in settings.c and a parse_ function in the glue's config_settings.c;
+ * neither compiles without them.
+ */
+#ifndef BEARER_SETTINGS_ROWS_H
+#define BEARER_SETTINGS_ROWS_H
+
+/** A word and what separates it from the next, where a list of words is one text:
+ *  the value of a word is its place there. For the X macros below. */
+#define BEARER_WORD(symbol, word) word " "
+#define BEARER_WORD_OF_3(symbol, word, more) word " "
+#define BEARER_WORD_OF_4(symbol, word, more, still) word " "
+
+/** X(symbol, the word of AuthBearerProvider). Each has a function, PROVIDER_symbol,
+ *  in the glue. */
+#define BEARER_PROVIDERS(X) \
+    X(JWT, "jwt") \
+    X(INTROSPECTION, "introspection") \
+    X(SESSION, "session")
+
+/** X(symbol, the word of AuthBearerTokenFrom, whether a name must follow it). Each
+ *  has a function, READER_symbol, in the glue. */
+#define BEARER_FROM_KINDS(X) \
+    X(HEADER, "header", 0) \
+    X(COOKIE, "cookie", 1) \
+    X(QUERY, "query", 1) \
+    X(ENV, "env", 1) \
+    X(BASIC, "basic", 0)
+
+#define BEARER_PROFILES(X) X(AUTO, "auto") X(RFC9068, "rfc9068")
+
+#define BEARER_SCOPE_STRATEGIES(X) \
+    X(EXACT, "exact") X(HIERARCHIC, "hierarchic") X(WILDCARD, "wildcard")
+
+/** Sets of bits: BOTH is ENV and HEADERS, and IDENTITY and TOKEN can be together. */
+#define BEARER_EXPORT_MODES(X) \
+    X(NONE, "none") X(ENV, "env") X(HEADERS, "headers") X(BOTH, "both")
+#define BEARER_FORWARD_BITS(X) \
+    X(NONE, "none") X(IDENTITY, "identity") X(TOKEN, "token")
+
+/**
+ * Methods of authentication at an issuer.
+ * X(SYMBOL, word, needs, prove)
+ *   needs  of the configuration, in the words of client_auth.c
+ *   prove  of bearer_prove_...(), which adds it to a request
+ */
+#define BEARER_CLIENT_METHODS(X) \
+    X(SECRET_BASIC, "client_secret_basic", NEEDS_ID | NEEDS_SECRET, basic) \
+    X(SECRET_POST, "client_secret_post", NEEDS_ID | NEEDS_SECRET, post) \
+    X(SECRET_JWT, "client_secret_jwt", NEEDS_ID | NEEDS_SECRET, secret_jwt) \
+    X(PRIVATE_KEY_JWT, "private_key_jwt", NEEDS_ID | NEEDS_KEY, private_key_jwt) \
+    X(JWT_FILE, "jwt_file", NEEDS_SECRET, jwt_file) \
+    X(TLS, "tls_client_auth", NEEDS_ID | NEEDS_CERT, tls) \
+    X(BEARER, "bearer", 0, bearer) \
+    X(NONE, "none", 0, none)
+
+/**
+ * K(kind, type, printer, list, most)
+ *   printer  print_ and this, in settings.c
+ *   list     1: a second line in a section would replace the first, which is an
+ *            error
+ *   most     so many words at most, and at least one; 0: any number
+ * Arrays hold const char * unless said otherwise and are replaced whole.
+ */
+#define BEARER_SETTING_KINDS(K) \
+    K(onoff, int, onoff, 0, 1) \
+    K(word, int, word, 0, 1) /* of the row's words */ \
+    K(string, const char *, string, 0, 1) \
+    K(file, const char *, string, 0, 1) /* below ServerRoot */ \
+    K(time, apr_interval_time_t, time, 0, 1) /* of a row with a word: 0 is that */ \
+    K(list, const apr_array_header_t *, list, 1, 0) \
+    K(claims, const apr_array_header_t *, claims, 1, 0) /* const bearer_path_t * */ \
+    K(algorithms, bearer_algs_t, algorithms, 1, 0) \
+    K(providers, const apr_array_header_t *, providers, 1, 3) /* int */ \
+    K(token_from, const apr_array_header_t *, token_from, 1, 16) /* bearer_from_t */ \
+    K(secret, bearer_secret_t *, masked, 0, 0) \
+    K(client_auth, int, client_auth, 0, 2) \
+    K(client_key, const char *, string, 0, 1) \
+    K(http_proxy, const char *, proxy, 0, 1) \
+    K(timeout, bearer_timeout_t, times, 0, 3) \
+    K(refresh, bearer_refresh_t, times, 0, 3) \
+    K(skew, apr_interval_time_t, time, 0, 1) \
+    K(throttle, bearer_throttle_settings_t, throttle, 0, 3) \
+    K(session_check, const bearer_session_check_t *, session_check, 0, 64) \
+    K(user_claim, bearer_user_claim_t, user_claim, 0, 3) \
+    K(session_claim, bearer_user_claim_t, user_claim, 0, 3) \
+    K(user_format, const char *, string, 0, 1) \
+    K(exports, bearer_export_settings_t, exports, 0, 4) \
+    K(forward, int, forward, 0, 2) \
+    K(login, bearer_login_settings_t, login, 0, 16) \
+    K(resource, const bearer_resource_t *, resource, 0, 64)
+
+/**
+ * X(SYMBOL, member, kind, directive, where, words, default, help)
+ *   where    S vhost, I issuer, D directory, H .htaccess
+ *   words    the words of the value, the first is 0; else what is printed where
+ *            there is no value, in parentheses if that cannot be written
+ *   default  an expression; p is the pool, and settings.c has ARRAY, PATH, SECONDS
+ *   help     for `httpd -L`
+ */
+#define BEARER_SETTINGS(X) \
+    X(ALGORITHMS, algorithms, algorithms, "AuthBearerAlgorithms", S|I, "(none)", \
+      bearer_alg_supported(bearer_alg_defaults()), \
+      "signature algorithms that are accepted") \
+    X(CLIENT_ID, client_id, string, "AuthBearerClientID", S|I, "(none)", NULL, \
+      "this server's own client id") \
+    X(CLIENT_SECRET, client_secret, secret, "AuthBearerClientSecret", S|I, "(none)", \
+      NULL, "file:PATH | exec:COMMAND | env:NAME") \
+    X(CLIENT_AUTH, client_auth, client_auth, "AuthBearerClientAuth", S|I, \
+      BEARER_CLIENT_METHODS(BEARER_WORD_OF_4), 0, \
+      "METHOD [aud=issuer|endpoint] of authentication at the issuer") \
+    X(CLIENT_KEY, client_key, client_key, "AuthBearerClientKey", S|I, "(none)", NULL, \
+      "private key (PEM, JWK) for private_key_jwt or tls_client_auth") \
+    X(CLIENT_CERT, client_cert, file, "AuthBearerClientCert", S|I, "(none)", NULL, \
+      "PEM certificate for tls_client_auth or private_key_jwt") \
+    X(CA_FILE, ca_file, file, "AuthBearerCAFile", S|I, "(system)", NULL, \
+      "PEM file of CAs for requests to issuers") \
+    X(HTTP_PROXY, http_proxy, http_proxy, "AuthBearerHTTPProxy", S|I, "none", NULL, \
+      "URL of a proxy, or none") \
+    X(TIMEOUT, timeout, timeout, "AuthBearerTimeout", S|I, "connect total", \
+      ((bearer_timeout_t){ SECONDS(2), SECONDS(5) }), "connect=TIME total=TIME") \
+    X(KEYS_REFRESH, keys_refresh, refresh, "AuthBearerKeysRefresh", S|I, \
+      "min max stale", \
+      ((bearer_refresh_t){ SECONDS(60), SECONDS(24 * 3600), SECONDS(24 * 3600) }), \
+      "min=TIME max=TIME stale=TIME") \
+    X(PROVIDERS, providers, providers, "AuthBearerProvider", D|H, \
+      BEARER_PROVIDERS(BEARER_WORD), \
+      ARRAY(int, BEARER_PROVIDER_JWT, BEARER_PROVIDER_INTROSPECTION), \
+      "the chain of providers, in order") \
+    X(ACCEPT_ISSUER, accept_issuer, list, "AuthBearerAcceptIssuer", D|H, \
+      "(all declared)", NULL, "issuers accepted here") \
+    X(AUDIENCE, audience, list, "AuthBearerAudience", S|I|D|H, "(none)", NULL, \
+      "audiences accepted here") \
+    X(NO_AUDIENCE, no_audience_accept, word, "AuthBearerNoAudience", S|I|D, \
+      "refuse accept", 0, "refuse | accept tokens without one") \
+    X(CLIENTS, clients, list, "AuthBearerClients", S|I|D|H, "(any)", NULL, \
+      "calling clients accepted here") \
+    X(TOKEN_FROM, token_from, token_from, "AuthBearerTokenFrom", D, \
+      BEARER_FROM_KINDS(BEARER_WORD_OF_3), \
+      ARRAY(bearer_from_t, { BEARER_FROM_HEADER, NULL }), \
+      "header, header:NAME, cookie:NAME, query:NAME, env:NAME, basic[:USER]") \
+    X(MAX_TOKEN_AGE, max_token_age, time, "AuthBearerMaxTokenAge", S|I|D, "off", \
+      SECONDS(25 * 3600), "TIME since iat, or off") \
+    X(CLOCK_SKEW, clock_skew, skew, "AuthBearerClockSkew", S|I|D, NULL, SECONDS(60), \
+      "TIME that clocks may differ by") \
+    X(TOKEN_PROFILE, token_profile, word, "AuthBearerTokenProfile", S|I|D, \
+      BEARER_PROFILES(BEARER_WORD), BEARER_PROFILE_AUTO, "auto | rfc9068") \
+    X(THROTTLE, throttle, throttle, "AuthBearerThrottle", S|D, "window penalty", \
+      ((bearer_throttle_settings_t){ 1, 20, SECONDS(60), SECONDS(60) }), \
+      "threshold=N window=TIME penalty=TIME | off") \
+    X(CHALLENGE, challenge, onoff, "AuthBearerChallenge", D|H, "On Off", 1, \
+      "Off: a bare challenge") \
+    X(OPTIONAL, optional, onoff, "AuthBearerOptional", D|H, "On Off", 0, \
+      "On: requests without a token go on") \
+    X(PREFLIGHT, preflight_pass, word, "AuthBearerPreflight", D|H, "off pass", 0, \
+      "pass: CORS preflights go on") \
+    X(SESSION_CHECK, session_check, session_check, "AuthBearerSessionCheck", D, \
+      "(none)", NULL, "URL [key=value ...]: asks a session store who the caller is") \
+    X(USER_CLAIM, user_claim, user_claim, "AuthBearerUserClaim", S|I|D|H, "(none)", \
+      ((bearer_user_claim_t){ PATH("sub"), NULL, NULL }), \
+      "PATH [REGEX SUBST] of the user name") \
+    X(USER_FORMAT, user_format, user_format, "AuthBearerUserFormat", S|D|H, "(none)", \
+      "%u", "%u the claim, %i the issuer's name") \
+    X(USER_CHARS, user_chars_printable, word, "AuthBearerUserChars", S|I, \
+      "strict printable", 0, "strict | printable") \
+    X(ROLES_CLAIM, roles_claim, claims, "AuthBearerRolesClaim", S|I|D, "(none)", \
+      ARRAY(const bearer_path_t *, PATH("roles")), "where roles are found") \
+    X(GROUPS_CLAIM, groups_claim, claims, "AuthBearerGroupsClaim", S|I|D, "(none)", \
+      ARRAY(const bearer_path_t *, PATH("groups")), "where groups are found") \
+    X(SCOPE_CLAIM, scope_claim, claims, "AuthBearerScopeClaim", S|I|D, "(none)", \
+      ARRAY(const bearer_path_t *, PATH("scope"), PATH("scp")), \
+      "where scopes are found") \
+    X(SCOPE_STRATEGY, scope_strategy, word, "AuthBearerScopeStrategy", S|D|H, \
+      BEARER_SCOPE_STRATEGIES(BEARER_WORD), BEARER_SCOPE_EXACT, \
+      "exact | hierarchic | wildcard") \
+    X(EXPORT, exports, exports, "AuthBearerExport", D|H, \
+      BEARER_EXPORT_MODES(BEARER_WORD), \
+      ((bearer_export_settings_t){ BEARER_EXPORT_ENV, "BEARER_CLAIM_", "X-Claim-", \
+                                   NULL }), \
+      "env|headers|both|none [env-prefix=P] [header-prefix=P] [claims=a,b|*]") \
+    X(FORWARD, forward, forward, "AuthBearerForward", D|H, \
+      BEARER_FORWARD_BITS(BEARER_WORD), BEARER_FORWARD_IDENTITY, \
+      "none | identity | token") \
+    X(STRIP_COOKIES, strip_cookies, onoff, "AuthBearerStripCookies", D, "On Off", 1, \
+      "Off: the application sees this module's own cookies") \
+    X(SESSION, session, onoff, "AuthBearerSession", D|H, "On Off", 0, \
+      "On: a session cookie is a credential") \
+    X(LOGIN, login, login, "AuthBearerLogin", D|H, "On Off", \
+      ((bearer_login_settings_t){ 0, NULL }), \
+      "On|Off [NAME=VALUE ...]: browsers without a credential are sent to the " \
+      "issuer") \
+    X(PREFER_BEARER, prefer_bearer, word, "AuthBearerPrefer", D|H, "cookie bearer", 0, \
+      "cookie | bearer, where both are present") \
+    X(LOGIN_ISSUER, login_issuer, string, "AuthBearerLoginIssuer", S|D, \
+      "(the only one with a client id)", NULL, "URL of the issuer that logs in") \
+    X(LOGIN_SCOPES, login_scopes, list, "AuthBearerLoginScopes", S|I, "(none)", \
+      ARRAY(const char *, "openid", "profile", "email"), \
+      "scopes that a login asks for") \
+    X(SESSION_USER_CLAIM, session_user_claim, session_claim, \
+      "AuthBearerSessionUserClaim", S|I, "(none)", \
+      ((bearer_user_claim_t){ PATH("email"), NULL, NULL }), \
+      "PATH [REGEX SUBST] of a session's user name") \
+    X(RESOURCE, resource, resource, "AuthBearerResource", D, "(none)", NULL, \
+      "URL [name=STR] [doc=URL] [scopes=a,b]")
+
+#endif
