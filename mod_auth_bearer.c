@@ -39,9 +39,9 @@ static char list_mark[] = "list";
 #define MARK(list) ((list) ? list_mark : NULL)
 
 enum {
-#define K(kind, type, printer, list, most) IS_LIST_##kind = (list),
-    BEARER_SETTING_KINDS(K)
-#undef K
+#define X(kind, type, printer, list, most) IS_LIST_##kind = (list),
+    BEARER_SETTING_KINDS(X)
+#undef X
 };
 
 #define SETTING(symbol, member, kind, name, where, words, value, help) \

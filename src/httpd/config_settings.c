@@ -533,9 +533,9 @@ const char *ab_config_read(parse_t *in, bearer_setting_t setting,
         ab_parser_t *parse;
         int most;
     } kinds[] = {
-#define K(kind, type, printer, list, most) { parse_##kind, most },
-        BEARER_SETTING_KINDS(K)
-#undef K
+#define X(kind, type, printer, list, most) { parse_##kind, most },
+        BEARER_SETTING_KINDS(X)
+#undef X
     };
     const bearer_setting_row_t *row = bearer_settings_row(setting);
     const bearer_settings_t *defaults = ab_config_current()->defaults;

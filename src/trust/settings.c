@@ -435,9 +435,9 @@ const char *bearer_settings_print(const bearer_settings_t *s,
                                   bearer_setting_t setting, apr_pool_t *p)
 {
     static printer_t *const printers[] = {
-#define K(kind, type, printer, list, most) print_##printer,
-        BEARER_SETTING_KINDS(K)
-#undef K
+#define X(kind, type, printer, list, most) print_##printer,
+        BEARER_SETTING_KINDS(X)
+#undef X
     };
     const bearer_setting_row_t *row = bearer_settings_row(setting);
 

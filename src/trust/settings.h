@@ -118,14 +118,14 @@ typedef struct bearer_resource_t bearer_resource_t;
 
 /** BEARER_KIND_kind, and the type of its values. */
 typedef enum {
-#define K(kind, type, printer, list, most) BEARER_KIND_##kind,
-    BEARER_SETTING_KINDS(K)
-#undef K
+#define X(kind, type, printer, list, most) BEARER_KIND_##kind,
+    BEARER_SETTING_KINDS(X)
+#undef X
     BEARER_KIND_COUNT
 } bearer_kind_t;
-#define K(kind, type, printer, list, most) typedef type bearer_value_##kind;
-BEARER_SETTING_KINDS(K)
-#undef K
+#define X(kind, type, printer, list, most) typedef type bearer_value_##kind;
+BEARER_SETTING_KINDS(X)
+#undef X
 
 typedef enum {
 #define X(symbol, member, kind, name, where, words, value, help) BEARER_SET_##symbol,

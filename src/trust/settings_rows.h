@@ -63,40 +63,40 @@
     X(NONE, "none", 0, none)
 
 /**
- * K(kind, type, printer, list, most)
+ * X(kind, type, printer, list, most)
  *   printer  print_ and this, in settings.c
  *   list     1: a second line in a section would replace the first, which is an
  *            error
  *   most     so many words at most, and at least one; 0: any number
  * Arrays hold const char * unless said otherwise and are replaced whole.
  */
-#define BEARER_SETTING_KINDS(K) \
-    K(onoff, int, onoff, 0, 1) \
-    K(word, int, word, 0, 1) /* of the row's words */ \
-    K(string, const char *, string, 0, 1) \
-    K(file, const char *, string, 0, 1) /* below ServerRoot */ \
-    K(time, apr_interval_time_t, time, 0, 1) /* of a row with a word: 0 is that */ \
-    K(list, const apr_array_header_t *, list, 1, 0) \
-    K(claims, const apr_array_header_t *, claims, 1, 0) /* const bearer_path_t * */ \
-    K(algorithms, bearer_algs_t, algorithms, 1, 0) \
-    K(providers, const apr_array_header_t *, providers, 1, 3) /* int */ \
-    K(token_from, const apr_array_header_t *, token_from, 1, 16) /* bearer_from_t */ \
-    K(secret, bearer_secret_t *, masked, 0, 0) \
-    K(client_auth, int, client_auth, 0, 2) \
-    K(client_key, const char *, string, 0, 1) \
-    K(http_proxy, const char *, proxy, 0, 1) \
-    K(timeout, bearer_timeout_t, times, 0, 3) \
-    K(refresh, bearer_refresh_t, times, 0, 3) \
-    K(skew, apr_interval_time_t, time, 0, 1) \
-    K(throttle, bearer_throttle_settings_t, throttle, 0, 3) \
-    K(session_check, const bearer_session_check_t *, session_check, 0, 64) \
-    K(user_claim, bearer_user_claim_t, user_claim, 0, 3) \
-    K(session_claim, bearer_user_claim_t, user_claim, 0, 3) \
-    K(user_format, const char *, string, 0, 1) \
-    K(exports, bearer_export_settings_t, exports, 0, 4) \
-    K(forward, int, forward, 0, 2) \
-    K(login, bearer_login_settings_t, login, 0, 16) \
-    K(resource, const bearer_resource_t *, resource, 0, 64)
+#define BEARER_SETTING_KINDS(X) \
+    X(onoff, int, onoff, 0, 1) \
+    X(word, int, word, 0, 1) /* of the row's words */ \
+    X(string, const char *, string, 0, 1) \
+    X(file, const char *, string, 0, 1) /* below ServerRoot */ \
+    X(time, apr_interval_time_t, time, 0, 1) /* of a row with a word: 0 is that */ \
+    X(list, const apr_array_header_t *, list, 1, 0) \
+    X(claims, const apr_array_header_t *, claims, 1, 0) /* const bearer_path_t * */ \
+    X(algorithms, bearer_algs_t, algorithms, 1, 0) \
+    X(providers, const apr_array_header_t *, providers, 1, 3) /* int */ \
+    X(token_from, const apr_array_header_t *, token_from, 1, 16) /* bearer_from_t */ \
+    X(secret, bearer_secret_t *, masked, 0, 0) \
+    X(client_auth, int, client_auth, 0, 2) \
+    X(client_key, const char *, string, 0, 1) \
+    X(http_proxy, const char *, proxy, 0, 1) \
+    X(timeout, bearer_timeout_t, times, 0, 3) \
+    X(refresh, bearer_refresh_t, times, 0, 3) \
+    X(skew, apr_interval_time_t, time, 0, 1) \
+    X(throttle, bearer_throttle_settings_t, throttle, 0, 3) \
+    X(session_check, const bearer_session_check_t *, session_check, 0, 64) \
+    X(user_claim, bearer_user_claim_t, user_claim, 0, 3) \
+    X(session_claim, bearer_user_claim_t, user_claim, 0, 3) \
+    X(user_format, const char *, string, 0, 1) \
+    X(exports, bearer_export_settings_t, exports, 0, 4) \
+    X(forward, int, forward, 0, 2) \
+    X(login, bearer_login_settings_t, login, 0, 16) \
+    X(resource, const bearer_resource_t *, resource, 0, 64)
 
 /**
  * X(SYMBOL, member, kind, directive, where, words, default, help)

@@ -26,7 +26,6 @@ LINES_OF_A_FUNCTION = 60
 # Longer than a file may be, and waiting to be cut. Take out what has been cut,
 # and add nothing.
 TOO_LONG = {
-    "src/httpd/config_settings.c",
     "src/judge/exports.c",
     "src/judge/judge_claims.c",
 }

@@ -22,21 +22,29 @@ import build  # noqa: E402
 # row has all there is to say. A list that is not here is a complaint.
 TABLES = {
     "AB_AUTHZ_KINDS": 1,
+    "AB_GLOBAL_DIRECTIVES": 1,
+    "AB_ISSUER_DIRECTIVES": 1,
+    "AB_LOGIN_DIRECTIVES": 1,
     "AB_STORES": 1,
     "BEARER_CATEGORIES": 1,
     "BEARER_CHECKS": 0,
     "BEARER_CLIENT_METHODS": 0,
     "BEARER_ENDPOINTS": 0,
+    "BEARER_EXPORT_MODES": 0,
+    "BEARER_FORWARD_BITS": 0,
     "BEARER_FROM_KINDS": 1,
     "BEARER_KTYS": 3,
     "BEARER_LOG_LEVELS": 1,
     "BEARER_PINGS": 0,
+    "BEARER_PROFILES": 0,
     "BEARER_PROVIDERS": 1,
     "BEARER_REASONS": 0,
     "BEARER_REVOCATIONS": 0,
+    "BEARER_SCOPE_STRATEGIES": 0,
     "BEARER_SECRETS": 1,
     "BEARER_SENDS": 0,
     "BEARER_SETTINGS": 0,
+    "BEARER_SETTING_KINDS": 2,
     "BEARER_SOURCES": 0,
     "CONDITIONS": 0,
     "IDENTITY": 0,
@@ -45,9 +53,14 @@ TABLES = {
 }
 # Lists whose rows name more than one thing: the row that is added.
 ROWS = {
+    "AB_GLOBAL_DIRECTIVES": 'X("AuthBearerForgotten", FORGOTTEN, 0, 0, "")',
+    "AB_ISSUER_DIRECTIVES": 'X("AuthBearerForgotten", FORGOTTEN, 0, 0, "")',
+    "AB_LOGIN_DIRECTIVES": 'X("AuthBearerForgotten", FORGOTTEN, 0, 0, "")',
     "BEARER_CHECKS": 'X(8, "forgotten", NULL, ALL, HAS(CLAIMS), 0, FORGOTTEN)',
     "BEARER_REASONS": 'X(9999, FORGOTTEN, "forgotten", REQUEST)',
-    "BEARER_SETTINGS": 'X(FORGOTTEN, forgotten, int, "AuthBearerForgotten", 3)',
+    "BEARER_SETTINGS": 'X(FORGOTTEN, forgotten, onoff, "AuthBearerForgotten", D, '
+                       '"On Off", 0, "")',
+    "BEARER_SETTING_KINDS": "X(FORGOTTEN, int, FORGOTTEN, 0, 1)",
 }
 
 LIST = re.compile(r"^#define (\w+)\(X\)((?:[^\n]*\\\n)*[^\n]*)", re.M)
@@ -116,7 +129,7 @@ def main():
                 if len(rows_of(body)) < 2:
                     continue
                 users = [f for f in sources if f.endswith(".c") and
-                         re.search(r"(?<!define )\b%s\(X\)" % name, sources[f])]
+                         re.search(r"(?<!define )\b%s\(\w+\)" % name, sources[f])]
                 row = new_row(name, body)
                 with open(os.path.join(room, home), "w", encoding="utf-8") as out:
                     out.write(text[:match.end()] + " \\\n    " + row +
