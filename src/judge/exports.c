@@ -450,18 +450,16 @@ void bearer_exports_prepare(bearer_principal_t *principal,
  * through those that were added before. */
 static void overlay(apr_table_t *table, const apr_array_header_t *pairs)
 {
-    int i;
+    const char *const *first = (const char *const *)(const void *)pairs->elts;
+    const char *const *end = first + pairs->nelts, *const *pair;
 
-    for (i = 0; i + 1 < pairs->nelts; i += 2) {
-        const char *name = APR_ARRAY_IDX(pairs, i, const char *);
-
-        if (apr_table_get(table, name)) {
-            apr_table_unset(table, name);
+    for (pair = first; pair < end; pair += 2) {
+        if (apr_table_get(table, pair[0])) {
+            apr_table_unset(table, pair[0]);
         }
     }
-    for (i = 0; i + 1 < pairs->nelts; i += 2) {
-        apr_table_addn(table, APR_ARRAY_IDX(pairs, i, const char *),
-                       APR_ARRAY_IDX(pairs, i + 1, const char *));
+    for (pair = first; pair < end; pair += 2) {
+        apr_table_addn(table, pair[0], pair[1]);
     }
 }
 

@@ -352,23 +352,15 @@ static const char *foreign_audience(const bearer_judgement_t *j)
     return NULL;
 }
 
-static bearer_reason_t check_client_type(bearer_judgement_t *j)
-{
-    const char *name;
-    const json_t *value = bearer_principal_client_claim(j->claims, &name);
-
-    return !value || json_string_length(value) ? BEARER_OK
-        : REFUSE(j, AZP, "claim '%s', the calling client, is empty or not a string",
-                 name);
-}
-
 bearer_reason_t bearer_check_client(bearer_judgement_t *j)
 {
-    bearer_reason_t reason = check_client_type(j);
-    const char *foreign;
+    const char *name, *foreign;
+    const json_t *client = bearer_principal_client_claim(j->claims, &name);
 
-    if (reason != BEARER_OK || bearer_principal_client(j->claims)) {
-        return reason;
+    if (client) {
+        return json_string_length(client) ? BEARER_OK
+            : REFUSE(j, AZP, "claim '%s', the calling client, is empty or not a string",
+                     name);
     }
     foreign = foreign_audience(j);
     if (!foreign) {

@@ -49,7 +49,7 @@ const char *bearer_hint(const char *directive, const char *word, apr_size_t len,
         if (strcasecmp(hints[i].directive, directive) == 0
             && strlen(hints[i].word) == len
             && strncasecmp(hints[i].word, word, len) == 0) {
-            return apr_psprintf(p, "%s has another name here: %s", hints[i].word,
+            return apr_psprintf(p, "%.*s has another name here: %s", (int)len, word,
                                 hints[i].hint);
         }
     }
