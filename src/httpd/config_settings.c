@@ -12,26 +12,12 @@
 #include "ask/client_auth.h"
 #include "judge/user_format.h"
 #include "login/login.h"
+#include "trust/hints.h"
 #include "trust/resource.h"
 
 APLOG_USE_MODULE(auth_bearer);
 
 #define MAX_SKEW apr_time_from_sec(300)
-
-/* Ory Oathkeeper's handlers, and what does their work here. */
-static const struct {
-    const char *handler, *mend;
-} oathkeeper[] = {
-    {"bearer_token", "session, with AuthBearerSessionCheck URL"},
-    {"cookie_session", "session, with AuthBearerSessionCheck URL cookies=NAME"},
-    {"oauth2_introspection", "introspection, with AuthBearerIntrospection URL "
-     "inside <AuthBearerIssuer>"},
-    {"anonymous", "AuthBearerOptional On, beside the chain"},
-    {"oauth2_client_credentials", "no provider: clients get a token of the issuer "
-     "and send that"},
-    {"noop", "no provider: a location without AuthType Bearer is open"},
-    {"unauthorized", "no provider: Require all denied refuses everybody"}
-};
 
 static const char *parse_word(const parse_t *in, void *record)
 {
@@ -196,19 +182,6 @@ static const char *parse_throttle(const parse_t *in, void *record)
     return error;
 }
 
-static const char *provider_elsewhere(const parse_t *in, const char *word)
-{
-    apr_size_t i;
-
-    for (i = 0; i < sizeof(oathkeeper) / sizeof(oathkeeper[0]); i++) {
-        if (!ap_cstr_casecmp(oathkeeper[i].handler, word)) {
-            return apr_psprintf(in->p, AB(0581) "%s: %s has another name here: %s",
-                                in->cmd->cmd->name, word, oathkeeper[i].mend);
-        }
-    }
-    return NULL;
-}
-
 static const char *parse_providers(const parse_t *in, void *record)
 {
     apr_array_header_t *chain = apr_array_make(in->p, 3, sizeof(int));
@@ -216,10 +189,11 @@ static const char *parse_providers(const parse_t *in, void *record)
     int i, k, id = 0;
 
     for (i = 0; !error && i < in->words->nelts; i++) {
-        error = provider_elsewhere(in, WORD(in, i));
-        if (!error) {
-            error = ab_parse_one_of(in, in->row->words, WORD(in, i), &id);
-        }
+        const char *hint = bearer_hint(in->row->directive, WORD(in, i),
+                                       strlen(WORD(in, i)), in->p);
+
+        error = hint ? ab_parse_complain(in, AB(0581) "%s", hint)
+                     : ab_parse_one_of(in, in->row->words, WORD(in, i), &id);
         for (k = 0; !error && k < chain->nelts; k++) {
             if (APR_ARRAY_IDX(chain, k, int) == id) {
                 error = ab_parse_complain(in, AB(0582) "%s stands twice", WORD(in, i));

@@ -23,14 +23,7 @@ const credential_t ab_session_credential = {
 
 int ab_session_in_chain(const bearer_settings_t *settings)
 {
-    int i;
-
-    for (i = 0; i < settings->providers->nelts; i++) {
-        if (APR_ARRAY_IDX(settings->providers, i, int) == BEARER_PROVIDER_SESSION) {
-            return 1;
-        }
-    }
-    return 0;
+    return bearer_judge_provides(settings, BEARER_PROVIDER_SESSION);
 }
 
 /* The check of a place whose chain has the provider; or NULL. */

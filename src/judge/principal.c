@@ -356,7 +356,7 @@ const bearer_principal_t *bearer_principal_anonymous(apr_pool_t *p)
 /* ---- questions --------------------------------------------------------- */
 
 /* foo covers foo.bar, not foobar. */
-static int covers_hierarchic(const char *granted, const char *wanted)
+static int covers_HIERARCHIC(const char *granted, const char *wanted)
 {
     apr_size_t len = strlen(granted);
 
@@ -368,7 +368,7 @@ static int covers_hierarchic(const char *granted, const char *wanted)
  * Part by part; `*` stands for one part that is not empty, and at the end for
  * one or more: foo.* covers foo.a and foo.a.b, not foo and not "foo.".
  */
-static int covers_wildcard(const char *granted, const char *wanted)
+static int covers_WILDCARD(const char *granted, const char *wanted)
 {
     for (;;) {
         apr_size_t g = strcspn(granted, ".");
@@ -391,18 +391,17 @@ static int covers_wildcard(const char *granted, const char *wanted)
     }
 }
 
-static int covers(const char *granted, const char *wanted,
-                  bearer_scope_strategy_t strategy)
+static int covers_EXACT(const char *granted, const char *wanted)
 {
-    switch (strategy) {
-    case BEARER_SCOPE_HIERARCHIC:
-        return covers_hierarchic(granted, wanted);
-    case BEARER_SCOPE_WILDCARD:
-        return covers_wildcard(granted, wanted);
-    default:
-        return strcmp(granted, wanted) == 0;
-    }
+    return strcmp(granted, wanted) == 0;
 }
+
+/* In the order of the strategies. */
+static int (*const covers[])(const char *granted, const char *wanted) = {
+#define X(symbol, word) covers_##symbol,
+    BEARER_SCOPE_STRATEGIES(X)
+#undef X
+};
 
 int bearer_principal_has_scope(const bearer_principal_t *principal,
                                const char *wanted,
@@ -411,8 +410,7 @@ int bearer_principal_has_scope(const bearer_principal_t *principal,
     int i;
 
     for (i = 0; i < principal->scopes->nelts; i++) {
-        if (covers(APR_ARRAY_IDX(principal->scopes, i, const char *), wanted,
-                   strategy)) {
+        if (covers[strategy](APR_ARRAY_IDX(principal->scopes, i, const char *), wanted)) {
             return 1;
         }
     }
