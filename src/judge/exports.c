@@ -451,7 +451,8 @@ void bearer_exports_prepare(bearer_principal_t *principal,
 static void overlay(apr_table_t *table, const apr_array_header_t *pairs)
 {
     const char *const *first = (const char *const *)(const void *)pairs->elts;
-    const char *const *end = first + pairs->nelts, *const *pair;
+    const char *const *end = first + pairs->nelts;
+    const char *const *pair;
 
     for (pair = first; pair < end; pair += 2) {
         if (apr_table_get(table, pair[0])) {

@@ -17,9 +17,9 @@
 #define HEAD(BYTES, TIME) \
     BYTES(id) BYTES(revision) TIME(created) TIME(ends) TIME(seen) TIME(access_expires) \
     TIME(retry) BYTES(by_sid) BYTES(by_sub)
-#define BYTES_SIZE(member) + sizeof(((bearer_session_t *)0)->member)
-#define TIME_SIZE(member) + 8
-#define HEAD_SIZE (1 HEAD(BYTES_SIZE, TIME_SIZE) + 2)
+#define BYTES_SIZE(member) sizeof(((bearer_session_t *)0)->member) +
+#define TIME_SIZE(member) 8 +
+#define HEAD_SIZE (1 + HEAD(BYTES_SIZE, TIME_SIZE) 2)
 
 /* ---- the body ---------------------------------------------------------- */
 

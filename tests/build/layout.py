@@ -23,13 +23,6 @@ COLUMNS = 100
 LINES_OF_A_FILE = 600
 LINES_OF_A_FUNCTION = 60
 
-# Longer than a file may be, and waiting to be cut. Take out what has been cut,
-# and add nothing.
-TOO_LONG = {
-    "src/judge/exports.c",
-    "src/judge/judge_claims.c",
-}
-
 complaints = []
 
 
@@ -60,10 +53,8 @@ def check_lengths(name, lines):
                 complain(f"{name}:{start}", "a function of over "
                          f"{LINES_OF_A_FUNCTION} lines")
             start = 0
-    if len(lines) > LINES_OF_A_FILE and name not in TOO_LONG:
+    if len(lines) > LINES_OF_A_FILE:
         complain(name, f"over {LINES_OF_A_FILE} lines")
-    if len(lines) <= LINES_OF_A_FILE and name in TOO_LONG:
-        complain(name, "no longer too long: take it out of TOO_LONG in layout.py")
 
 
 def tokens_of(text):
@@ -101,8 +92,6 @@ def main():
     names = sys.argv[1:]
     if not names:
         names = sorted(name for pattern in FOLDERS for name in glob.glob(pattern))
-        for name in TOO_LONG - set(names):
-            complain(name, "is gone: take it out of TOO_LONG in layout.py")
     texts = []
     for name in names:
         with open(name, encoding="utf-8", newline="") as file:
