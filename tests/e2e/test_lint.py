@@ -1,7 +1,9 @@
 # Licensed under the Apache License, Version 2.0; see LICENSE.
 """What make lint holds of layout and of the changelog: each rule is broken once. And
 the hook that looks at what is staged."""
+import glob
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -143,6 +145,27 @@ def test_the_changelog_is_made(tmp_path):
 def test_a_change_is_well_formed(tmp_path, name, text, complaint):
     assert complaint in changelog(tmp_path, name, text, "--write")
     assert not (tmp_path / "CHANGELOG.md").exists()
+
+
+# --- CONTRIBUTING.md -------------------------------------------------------------
+
+def test_what_contributing_names_is_there():
+    """Files, and symbols of C: the page says where to add what."""
+    with open(os.path.join(TOP, "CONTRIBUTING.md"), encoding="utf-8") as file:
+        words = set(re.findall(r"`([\w./*-]+)(?:\(\))?`", file.read()))
+    files = {word for word in words if "/" in word and "NAME" not in word}
+    symbols = {word for word in words
+               if re.fullmatch(r"(bearer|ab|ht|AB|BEARER)_\w+", word) and "NAME" not in word}
+    assert len(files) > 20 and len(symbols) > 10
+    assert [name for name in sorted(files)
+            if not os.path.exists(os.path.join(TOP, name))] == []
+    sources = ""
+    for pattern in ("src/*/*.[ch]", "tools/*.[ch]"):
+        for path in glob.glob(os.path.join(TOP, pattern)):
+            with open(path, encoding="utf-8") as file:
+                sources += file.read()
+    defined = set(re.findall(r"\w+", sources))
+    assert sorted(symbols - defined) == []
 
 
 # --- the hook --------------------------------------------------------------------
