@@ -29,9 +29,17 @@ nm -D --defined-only "$dest$modules/mod_auth_bearer.so" >"$scratch/symbols"
 symbols=$(awk '{ print $NF }' "$scratch/symbols")
 test "$symbols" = auth_bearer_module || fail "it exports $symbols"
 
-# Text and data of the module.
+# Text and data of the module. A later gcc makes more of the same sources: 14
+# makes a fiftieth more than 12.
+cc=$(sed -n 's/^CC = //p' "$build/Makefile")
+case $($cc -dumpversion) in
+12*)
+    bound=500000 ;;
+*)
+    bound=510000 ;;
+esac
 bytes=$(size "$dest$modules/mod_auth_bearer.so" | awk 'NR == 2 { print $1 + $2 }')
-test "$bytes" -lt 500000 || fail "text and data are $bytes bytes"
+test "$bytes" -lt $bound || fail "text and data are $bytes bytes"
 
 # The administrator's edits survive an upgrade and an uninstall.
 echo '# edited' >>"$dest$mods/auth_bearer.conf"
