@@ -69,8 +69,9 @@ git -C "$run/src" config core.bare false
 git -C "$run/src" reset -q
 
 # What this machine needs to reach its mirrors and registries.
+# The package ca-certificates makes its bundle anew, of what is in /usr/local/ too.
 for file in /etc/resolv.conf /etc/hosts /etc/pip.conf /root/.npmrc \
-    /etc/ssl/certs/ca-certificates.crt; do
+    /etc/ssl/certs/ca-certificates.crt /usr/local/share/ca-certificates/*.crt; do
     if test -f "$file"; then
         mkdir -p "$run$(dirname "$file")"
         cp -L "$file" "$run$file"
