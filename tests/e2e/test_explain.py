@@ -279,7 +279,7 @@ HOSTILE = {
     "types": ("echo '%s{\"checks\": {}, \"requires\": [{}, 1], \"settings\": 3, "
               "\"principal\": []}'" % MARK, None),
     "no-object": ("echo '%s[1'" % MARK, "not loaded there"),
-    "deep": ("echo '%s'$(head -c 90000 /dev/zero | tr '\\0' '[')" % MARK,
+    "deep": ("echo '%s'\"$(head -c 90000 /dev/zero | tr '\\0' '[')\"" % MARK,
              "not loaded there"),
 }
 
