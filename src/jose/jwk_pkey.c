@@ -197,7 +197,7 @@ static const char *coordinate(unsigned char *out, const json_t *jwk,
     if (problem) {
         return problem;
     }
-    if (len != size) {
+    if (!bytes || len != size) {
         return apr_psprintf(p, "member '%s' has %lu octets, not %lu", name,
                             (unsigned long)len, (unsigned long)size);
     }
@@ -499,29 +499,25 @@ static const char *build_private(EVP_PKEY **pkey, const bearer_jwk_t *half,
     unsigned char d[EC_MAX];
     BIGNUM *bn;
 
-    switch (half->kty) {
-    case BEARER_KTY_RSA:
+    if (half->kty == BEARER_KTY_RSA) {
         return rsa_build(pkey, jwk, rsa_private_count(jwk), p);
-    case BEARER_KTY_EC:
-        problem = coordinate(d, jwk, "d", curve->octets, p);
-        if (problem) {
-            return problem;
-        }
+    }
+    if (!curve) {
+        return "an oct key has no private part";
+    }
+    problem = coordinate(d, jwk, "d", curve->octets, p);
+    if (problem) {
+        return problem;
+    }
+    if (half->kty == BEARER_KTY_EC) {
         bn = BN_secure_new();
         problem = bn && BN_bin2bn(d, (int)curve->octets, bn)
                   ? ec_build(pkey, curve, jwk, bn, p) : "OpenSSL refuses the key";
         BN_clear_free(bn);
-        break;
-    case BEARER_KTY_OKP:
-        problem = coordinate(d, jwk, "d", curve->octets, p);
-        if (!problem) {
-            *pkey = EVP_PKEY_new_raw_private_key_ex(NULL, curve->ossl, NULL, d,
-                                                    curve->octets);
-            problem = *pkey ? NULL : "OpenSSL refuses the key";
-        }
-        break;
-    default:
-        return "an oct key has no private part";
+    } else {
+        *pkey = EVP_PKEY_new_raw_private_key_ex(NULL, curve->ossl, NULL, d,
+                                                curve->octets);
+        problem = *pkey ? NULL : "OpenSSL refuses the key";
     }
     OPENSSL_cleanse(d, sizeof(d));
     return problem;

@@ -435,7 +435,8 @@ static const char *prefix_taken(const bearer_issuers_t *issuers,
     int i, k;
 
     for (i = 0; i < issuers->all->nelts; i++) {
-        const bearer_issuer_t *other = bearer_issuers_at(issuers, i);
+        const bearer_issuer_t *other = APR_ARRAY_IDX(issuers->all, i,
+                                                     const bearer_issuer_t *);
 
         for (k = 0; list && k < list->nelts; k++) {
             const char *prefix = APR_ARRAY_IDX(list, k, const char *);
