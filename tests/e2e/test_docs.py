@@ -372,3 +372,50 @@ def test_tests_that_hardening_names_exist():
             for name in filter(None, names.split(", ")):
                 assert re.search(r"(def |void |\")%s[\"(]" % name, text), (
                     path, name)
+
+
+# --- architecture.md ----------------------------------------------------------
+
+def picture():
+    """{folder: rooms} of the picture in architecture.md."""
+    text = read("docs/architecture.md").split("```text\n")[1].split("```")[0]
+    rooms, folder = {}, None
+    for line in text.splitlines():
+        if re.match(r"src/\w+/", line):
+            folder = line.split("/")[1]
+            rooms[folder] = set()
+        elif line.startswith(" " * 24) and folder:
+            rooms[folder].update(line.split(":", 1)[-1].split())
+        elif line.startswith("tools/"):
+            folder = None
+    return rooms
+
+
+def test_the_picture_shows_every_room():
+    there = {}
+    for path in glob.glob(os.path.join(TOP, "src/*/*.c")):
+        folder, name = path.split(os.sep)[-2:]
+        there.setdefault(folder, set()).add(name[:-2])
+    assert picture() == there
+
+
+CHANGES = re.findall(r"^\| ([^|]+) \| ([^|]+) \| ([^|]+) \|$",
+                     read("docs/architecture.md").split("## Where to change what")[1]
+                     .split("\n## ")[0], re.M)[1:]
+
+
+@pytest.mark.parametrize("row", CHANGES, ids=lambda row: row[0])
+def test_a_change_begins_where_the_table_says(row):
+    _, files, symbols = row
+    paths = [f for f in re.findall(r"`((?:src|tools)/[^`]+)`", files + symbols)
+             if "NAME" not in f]
+    assert paths
+    text = "".join(read(path) for path in paths)
+    names = re.findall(r"`(\w+)`", symbols)
+    assert names
+    for name in names:
+        assert re.search(r"\b%s\b" % name, text), name
+
+
+def test_the_table_of_changes_has_all():
+    assert len(CHANGES) == 20
