@@ -46,36 +46,46 @@ static const char *parse_file(const parse_t *in, void *record)
     return NULL;
 }
 
-static const char *parse_list(const parse_t *in, void *record)
+/* An array, each word by a parser of its own. */
+static const char *parse_each(const parse_t *in, void *record, int size,
+                              const char *(*parse)(const parse_t *in, const char *word,
+                                                   void *element))
 {
+    apr_array_header_t *list = apr_array_make(in->p, in->words->nelts, size);
+    const char *error = NULL;
     int i;
 
-    for (i = 0; i < in->words->nelts; i++) {
-        if (!*WORD(in, i)) {
-            return ab_parse_complain(in, AB(0571) "an empty value means nothing here%s",
-                                     "");
-        }
+    for (i = 0; !error && i < in->words->nelts; i++) {
+        error = parse(in, WORD(in, i), apr_array_push(list));
     }
-    *(const apr_array_header_t **)record = in->words;
-    return NULL;
+    *(const apr_array_header_t **)record = list;
+    return error;
+}
+
+static const char *list_word(const parse_t *in, const char *word, void *element)
+{
+    *(const char **)element = word;
+    return *word ? NULL
+        : ab_parse_complain(in, AB(0571) "an empty value means nothing here%s", "");
+}
+
+static const char *parse_list(const parse_t *in, void *record)
+{
+    return parse_each(in, record, sizeof(const char *), list_word);
+}
+
+static const char *claim_word(const parse_t *in, const char *word, void *element)
+{
+    const bearer_path_t *path = bearer_path_compile(word, in->p);
+
+    *(const bearer_path_t **)element = path;
+    return path ? NULL : ab_parse_complain(in, AB(0572) "%s is not the name of a claim",
+                                           bearer_text_quote(in->p, word));
 }
 
 static const char *parse_claims(const parse_t *in, void *record)
 {
-    apr_array_header_t *paths = apr_array_make(in->p, 2, sizeof(bearer_path_t *));
-    int i;
-
-    for (i = 0; i < in->words->nelts; i++) {
-        const bearer_path_t *path = bearer_path_compile(WORD(in, i), in->p);
-
-        if (!path) {
-            return ab_parse_complain(in, AB(0572) "%s is not the name of a claim",
-                            bearer_text_quote(in->p, WORD(in, i)));
-        }
-        APR_ARRAY_PUSH(paths, const bearer_path_t *) = path;
-    }
-    *(const apr_array_header_t **)record = paths;
-    return NULL;
+    return parse_each(in, record, sizeof(const bearer_path_t *), claim_word);
 }
 
 static const char *parse_algorithms(const parse_t *in, void *record)
@@ -206,8 +216,9 @@ static const char *parse_providers(const parse_t *in, void *record)
 }
 
 /* header, cookie:NAME ...; how the kinds are written is the row's words. */
-static const char *parse_from(const parse_t *in, const char *whole, bearer_from_t *from)
+static const char *from_word(const parse_t *in, const char *whole, void *element)
 {
+    bearer_from_t *from = element;
     static const struct {
         const char *word;
         int named;  /* 1: a name must follow, 0: it may */
@@ -243,15 +254,7 @@ static const char *parse_from(const parse_t *in, const char *whole, bearer_from_
 
 static const char *parse_token_from(const parse_t *in, void *record)
 {
-    apr_array_header_t *list = apr_array_make(in->p, 2, sizeof(bearer_from_t));
-    const char *error = NULL;
-    int i;
-
-    for (i = 0; !error && i < in->words->nelts; i++) {
-        error = parse_from(in, WORD(in, i), apr_array_push(list));
-    }
-    *(const apr_array_header_t **)record = list;
-    return error;
+    return parse_each(in, record, sizeof(bearer_from_t), from_word);
 }
 
 static const char *parse_session_claim(const parse_t *in, void *record)

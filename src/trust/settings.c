@@ -16,13 +16,15 @@
 #include "trust/resource.h"
 #include "trust/session_check_line.h"
 
+typedef bearer_setting_row_t row_t;
+
 #define MEMBER_SIZE(member) sizeof(((bearer_settings_t *)0)->member)
 
 /* where a directive may stand, as the rows say it */
 enum { S = BEARER_WHERE_S, I = BEARER_WHERE_I, D = BEARER_WHERE_D,
        H = BEARER_WHERE_H };
 
-static const bearer_setting_row_t rows[] = {
+static const row_t rows[] = {
 #define X(symbol, member, kind, name, where, words, value, help) \
     { name, words, where, BEARER_KIND_##kind, offsetof(bearer_settings_t, member), \
       MEMBER_SIZE(member) },
@@ -72,7 +74,7 @@ static void overlay(bearer_settings_t *out, const bearer_settings_t *over)
     apr_uint64_t left;
 
     for (left = over->set; left; left &= left - 1) {
-        const bearer_setting_row_t *row = &rows[lowest_bit(left)];
+        const row_t *row = &rows[lowest_bit(left)];
 
         memcpy((char *)out + row->offset, (const char *)over + row->offset,
                row->size);
@@ -131,14 +133,14 @@ bearer_setting_t bearer_settings_find(const char *directive)
 
 const char *bearer_settings_directive(bearer_setting_t setting)
 {
-    const bearer_setting_row_t *row = bearer_settings_row(setting);
+    const row_t *row = bearer_settings_row(setting);
 
     return row ? row->directive : NULL;
 }
 
 int bearer_settings_where(bearer_setting_t setting)
 {
-    const bearer_setting_row_t *row = bearer_settings_row(setting);
+    const row_t *row = bearer_settings_row(setting);
 
     return row ? row->where : 0;
 }
@@ -194,8 +196,7 @@ static const char *duration(apr_interval_time_t t, apr_pool_t *p)
     return apr_psprintf(p, "%" APR_TIME_T_FMT "ms", t / 1000);
 }
 
-typedef const char *printer_t(const void *value, const bearer_setting_row_t *row,
-                              apr_pool_t *p);
+typedef const char *printer_t(const void *value, const row_t *row, apr_pool_t *p);
 
 /* Of a text of words; NULL behind the last. */
 static const char *next_word(const char **rest, apr_pool_t *p)
@@ -208,7 +209,7 @@ static const char *next_word(const char **rest, apr_pool_t *p)
 }
 
 /* The word whose value this is. */
-static const char *word_of(int value, const bearer_setting_row_t *row, apr_pool_t *p)
+static const char *word_of(int value, const row_t *row, apr_pool_t *p)
 {
     const char *rest = row->words, *found;
     int i = 0;
@@ -219,21 +220,18 @@ static const char *word_of(int value, const bearer_setting_row_t *row, apr_pool_
     return found ? found : apr_psprintf(p, "(%d)", value);
 }
 
-static const char *print_word(const void *value, const bearer_setting_row_t *row,
-                              apr_pool_t *p)
+static const char *print_word(const void *value, const row_t *row, apr_pool_t *p)
 {
     return word_of(*(const int *)value, row, p);
 }
 
 /* "On Off" */
-static const char *print_onoff(const void *value, const bearer_setting_row_t *row,
-                               apr_pool_t *p)
+static const char *print_onoff(const void *value, const row_t *row, apr_pool_t *p)
 {
     return word_of(!*(const int *)value, row, p);
 }
 
-static const char *print_string(const void *value, const bearer_setting_row_t *row,
-                                apr_pool_t *p)
+static const char *print_string(const void *value, const row_t *row, apr_pool_t *p)
 {
     const char *s = *(const char *const *)value;
 
@@ -241,8 +239,7 @@ static const char *print_string(const void *value, const bearer_setting_row_t *r
 }
 
 /* A proxy's password is nobody's business. */
-static const char *print_proxy(const void *value, const bearer_setting_row_t *row,
-                               apr_pool_t *p)
+static const char *print_proxy(const void *value, const row_t *row, apr_pool_t *p)
 {
     const char *url = *(const char *const *)value;
 
@@ -250,8 +247,8 @@ static const char *print_proxy(const void *value, const bearer_setting_row_t *ro
 }
 
 /* An array, each element by a printer of its own. */
-static const char *print_array(const void *value, const bearer_setting_row_t *row,
-                               printer_t *print, const char *absent, apr_pool_t *p)
+static const char *print_array(const void *value, const row_t *row, printer_t *print,
+                               const char *absent, apr_pool_t *p)
 {
     const apr_array_header_t *list = *(const apr_array_header_t *const *)value;
     apr_array_header_t *words;
@@ -268,33 +265,28 @@ static const char *print_array(const void *value, const bearer_setting_row_t *ro
     return apr_array_pstrcat(p, words, ' ');
 }
 
-static const char *print_list(const void *value, const bearer_setting_row_t *row,
-                              apr_pool_t *p)
+static const char *print_list(const void *value, const row_t *row, apr_pool_t *p)
 {
     return print_array(value, row, print_string, row->words, p);
 }
 
-static const char *print_path(const void *value, const bearer_setting_row_t *row,
-                              apr_pool_t *p)
+static const char *print_path(const void *value, const row_t *row, apr_pool_t *p)
 {
     (void)row;
     return word(bearer_path_text(*(const bearer_path_t *const *)value), p);
 }
 
-static const char *print_claims(const void *value, const bearer_setting_row_t *row,
-                                apr_pool_t *p)
+static const char *print_claims(const void *value, const row_t *row, apr_pool_t *p)
 {
     return print_array(value, row, print_path, row->words, p);
 }
 
-static const char *print_providers(const void *value, const bearer_setting_row_t *row,
-                                   apr_pool_t *p)
+static const char *print_providers(const void *value, const row_t *row, apr_pool_t *p)
 {
     return print_array(value, row, print_word, "(none)", p);
 }
 
-static const char *print_from(const void *value, const bearer_setting_row_t *row,
-                              apr_pool_t *p)
+static const char *print_from(const void *value, const row_t *row, apr_pool_t *p)
 {
     const bearer_from_t *from = value;
     const char *kind = word_of((int)from->kind, row, p);
@@ -302,22 +294,19 @@ static const char *print_from(const void *value, const bearer_setting_row_t *row
     return from->name ? word(apr_pstrcat(p, kind, ":", from->name, NULL), p) : kind;
 }
 
-static const char *print_token_from(const void *value, const bearer_setting_row_t *row,
-                                    apr_pool_t *p)
+static const char *print_token_from(const void *value, const row_t *row, apr_pool_t *p)
 {
     return print_array(value, row, print_from, "(none)", p);
 }
 
-static const char *print_algorithms(const void *value, const bearer_setting_row_t *row,
-                                    apr_pool_t *p)
+static const char *print_algorithms(const void *value, const row_t *row, apr_pool_t *p)
 {
     const char *names = bearer_alg_names(*(const bearer_algs_t *)value, p);
 
     return *names ? names : row->words;
 }
 
-static const char *print_time(const void *value, const bearer_setting_row_t *row,
-                              apr_pool_t *p)
+static const char *print_time(const void *value, const row_t *row, apr_pool_t *p)
 {
     apr_interval_time_t t = *(const apr_interval_time_t *)value;
 
@@ -325,8 +314,7 @@ static const char *print_time(const void *value, const bearer_setting_row_t *row
 }
 
 /* Times, one behind the other in the order of the row's words. */
-static const char *print_times(const void *value, const bearer_setting_row_t *row,
-                               apr_pool_t *p)
+static const char *print_times(const void *value, const row_t *row, apr_pool_t *p)
 {
     const apr_interval_time_t *t = value;
     const char *rest = row->words, *text = "", *key;
@@ -337,8 +325,7 @@ static const char *print_times(const void *value, const bearer_setting_row_t *ro
     return text;
 }
 
-static const char *print_throttle(const void *value, const bearer_setting_row_t *row,
-                                  apr_pool_t *p)
+static const char *print_throttle(const void *value, const row_t *row, apr_pool_t *p)
 {
     const bearer_throttle_settings_t *t = value;
 
@@ -347,8 +334,7 @@ static const char *print_throttle(const void *value, const bearer_setting_row_t 
                        print_times(&t->window, row, p));
 }
 
-static const char *print_user_claim(const void *value, const bearer_setting_row_t *row,
-                                    apr_pool_t *p)
+static const char *print_user_claim(const void *value, const row_t *row, apr_pool_t *p)
 {
     const bearer_user_claim_t *claim = value;
     const char *path = claim->path ? print_path(&claim->path, row, p) : row->words;
@@ -360,8 +346,7 @@ static const char *print_user_claim(const void *value, const bearer_setting_row_
                         word(claim->substitution ? claim->substitution : "", p));
 }
 
-static const char *print_exports(const void *value, const bearer_setting_row_t *row,
-                                 apr_pool_t *p)
+static const char *print_exports(const void *value, const row_t *row, apr_pool_t *p)
 {
     const bearer_export_settings_t *e = value;
     const char *env = e->env_prefix ? e->env_prefix : "";
@@ -374,8 +359,7 @@ static const char *print_exports(const void *value, const bearer_setting_row_t *
                         word(apr_pstrcat(p, "claims=", claims, NULL), p));
 }
 
-static const char *print_forward(const void *value, const bearer_setting_row_t *row,
-                                 apr_pool_t *p)
+static const char *print_forward(const void *value, const row_t *row, apr_pool_t *p)
 {
     int bits = *(const int *)value;
 
@@ -386,8 +370,7 @@ static const char *print_forward(const void *value, const bearer_setting_row_t *
 }
 
 /* A method, and with it whom an assertion is for. */
-static const char *print_client_auth(const void *value, const bearer_setting_row_t *row,
-                                     apr_pool_t *p)
+static const char *print_client_auth(const void *value, const row_t *row, apr_pool_t *p)
 {
     int all = *(const int *)value, method = all & ~BEARER_CLIENT_AUD_ENDPOINT;
     const char *name = word_of(method, row, p);
@@ -395,8 +378,7 @@ static const char *print_client_auth(const void *value, const bearer_setting_row
     return all == method ? name : apr_pstrcat(p, name, " aud=endpoint", NULL);
 }
 
-static const char *print_login(const void *value, const bearer_setting_row_t *row,
-                               apr_pool_t *p)
+static const char *print_login(const void *value, const row_t *row, apr_pool_t *p)
 {
     const bearer_login_settings_t *login = value;
     const char *text = print_onoff(&login->on, row, p);
@@ -407,23 +389,20 @@ static const char *print_login(const void *value, const bearer_setting_row_t *ro
 }
 
 /* What may hold a secret, or is known to another room only. */
-static const char *print_masked(const void *value, const bearer_setting_row_t *row,
-                                apr_pool_t *p)
+static const char *print_masked(const void *value, const row_t *row, apr_pool_t *p)
 {
     (void)p;
     return *(const void *const *)value ? "***" : row->words;
 }
 
-static const char *print_resource(const void *value, const bearer_setting_row_t *row,
-                                  apr_pool_t *p)
+static const char *print_resource(const void *value, const row_t *row, apr_pool_t *p)
 {
     const bearer_resource_t *resource = *(const bearer_resource_t *const *)value;
 
     return resource ? bearer_resource_print(resource, p) : row->words;
 }
 
-static const char *print_session_check(const void *value,
-                                       const bearer_setting_row_t *row, apr_pool_t *p)
+static const char *print_session_check(const void *value, const row_t *row, apr_pool_t *p)
 {
     const bearer_session_check_t *check = *(const bearer_session_check_t *const *)
         value;
@@ -439,7 +418,7 @@ const char *bearer_settings_print(const bearer_settings_t *s,
         BEARER_SETTING_KINDS(X)
 #undef X
     };
-    const bearer_setting_row_t *row = bearer_settings_row(setting);
+    const row_t *row = bearer_settings_row(setting);
 
     return row ? printers[row->kind]((const char *)s + row->offset, row, p) : "";
 }

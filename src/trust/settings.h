@@ -29,29 +29,14 @@ typedef enum {
     BEARER_PROVIDER_COUNT
 } bearer_provider_id_t;
 
-typedef enum {
-#define X(symbol, word) BEARER_PROFILE_##symbol,
-    BEARER_PROFILES(X)
-#undef X
-} bearer_profile_t;
-
+typedef enum { BEARER_PROFILES(BEARER_SYMBOL) } bearer_profile_t;
 typedef enum {
 #define X(symbol, word) BEARER_SCOPE_##symbol,
     BEARER_SCOPE_STRATEGIES(X)
 #undef X
 } bearer_scope_strategy_t;
-
-typedef enum {
-#define X(symbol, word) BEARER_EXPORT_##symbol,
-    BEARER_EXPORT_MODES(X)
-#undef X
-} bearer_export_mode_t;
-
-typedef enum {
-#define X(symbol, word) BEARER_FORWARD_##symbol,
-    BEARER_FORWARD_BITS(X)
-#undef X
-} bearer_forward_bits_t;
+typedef enum { BEARER_EXPORT_MODES(BEARER_SYMBOL) } bearer_export_mode_t;
+typedef enum { BEARER_FORWARD_BITS(BEARER_SYMBOL) } bearer_forward_bits_t;
 
 typedef enum {
 #define X(symbol, word, named) BEARER_FROM_##symbol,

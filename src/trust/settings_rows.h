@@ -16,6 +16,7 @@
 /** A word and what separates it from the next, where a list of words is one text:
  *  the value of a word is its place there. For the X macros below. */
 #define BEARER_WORD(symbol, word) word " "
+#define BEARER_SYMBOL(symbol, word) symbol,
 #define BEARER_WORD_OF_3(symbol, word, more) word " "
 #define BEARER_WORD_OF_4(symbol, word, more, still) word " "
 
@@ -35,16 +36,19 @@
     X(ENV, "env", 1) \
     X(BASIC, "basic", 0)
 
-#define BEARER_PROFILES(X) X(AUTO, "auto") X(RFC9068, "rfc9068")
+#define BEARER_PROFILES(X) \
+    X(BEARER_PROFILE_AUTO, "auto") X(BEARER_PROFILE_RFC9068, "rfc9068")
 
 #define BEARER_SCOPE_STRATEGIES(X) \
     X(EXACT, "exact") X(HIERARCHIC, "hierarchic") X(WILDCARD, "wildcard")
 
 /** Sets of bits: BOTH is ENV and HEADERS, and IDENTITY and TOKEN can be together. */
 #define BEARER_EXPORT_MODES(X) \
-    X(NONE, "none") X(ENV, "env") X(HEADERS, "headers") X(BOTH, "both")
+    X(BEARER_EXPORT_NONE, "none") X(BEARER_EXPORT_ENV, "env") \
+    X(BEARER_EXPORT_HEADERS, "headers") X(BEARER_EXPORT_BOTH, "both")
 #define BEARER_FORWARD_BITS(X) \
-    X(NONE, "none") X(IDENTITY, "identity") X(TOKEN, "token")
+    X(BEARER_FORWARD_NONE, "none") X(BEARER_FORWARD_IDENTITY, "identity") \
+    X(BEARER_FORWARD_TOKEN, "token")
 
 /**
  * Methods of authentication at an issuer.

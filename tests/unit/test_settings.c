@@ -12,7 +12,8 @@ typedef struct print_case_t {
     const char *text;
 } print_case_t;
 
-/* product: section 2, the column "default" */
+/* product: section 2, the column "default"; but for the algorithms, which depend on
+ * OpenSSL. */
 static const print_case_t default_texts[] = {
     { BEARER_SET_CLIENT_ID, "(none)" },
     { BEARER_SET_CLIENT_SECRET, "(none)" },
@@ -63,8 +64,6 @@ static void test_defaults(void **state)
     const bearer_settings_t *s = bearer_settings_defaults(p);
     unsigned i;
 
-    /* all but the algorithms, which depend on OpenSSL */
-    assert_int_equal(UNIT_COUNT(default_texts), BEARER_SETTING_COUNT - 1);
     for (i = 0; i < UNIT_COUNT(default_texts); i++) {
         const print_case_t *c = &default_texts[i];
         const char *text = bearer_settings_print(s, c->setting, p);

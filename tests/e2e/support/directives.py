@@ -1,65 +1,91 @@
 # Licensed under the Apache License, Version 2.0; see LICENSE.
-"""Every directive of the module."""
+"""Every directive of the module, as its row in the sources says."""
+import os
+import re
 
-#: name: (where, a value). S: server and vhost; G: server only; I; D; H.
-DIRECTIVES = {
-    "AuthBearerIssuer": ("S", "https://one.test/"),
-    "AuthBearerIssuerAlias": ("I", "b.test"),
-    "AuthBearerTenants": ("I", "t-1"),
-    "AuthBearerMetadata": ("I", "discover"),
-    "AuthBearerKeys": ("I", '"file:@ROOT@/jwks.json"'),
-    "AuthBearerFetchAuth": ("I", '"file:@ROOT@/token"'),
-    "AuthBearerAlgorithms": ("SI", "RS256"),
-    "AuthBearerIntrospection": ("I", "off"),
-    "AuthBearerIntrospectionTTL": ("I", "60s"),
-    "AuthBearerTokenPrefix": ("I", "ory_at_"),
-    "AuthBearerClientID": ("SI", "me"),
-    "AuthBearerClientSecret": ("SI", '"file:@ROOT@/secret"'),
-    "AuthBearerClientAuth": ("SI", "client_secret_post"),
-    "AuthBearerClientKey": ("SI", '"@ROOT@/key.pem"'),
-    "AuthBearerClientCert": ("SI", '"@ROOT@/cert.pem"'),
-    "AuthBearerCAFile": ("SI", '"@ROOT@/ca.pem"'),
-    "AuthBearerPlainHTTP": ("G", "127.0.0.1:81"),
-    "AuthBearerHTTPProxy": ("SI", "none"),
-    "AuthBearerTimeout": ("SI", "connect=1s total=2s"),
-    "AuthBearerKeysRefresh": ("SI", "min=60s max=24h stale=24h"),
-    "AuthBearerProvider": ("DH", "jwt"),
-    "AuthBearerAcceptIssuer": ("DH", "https://issuer.test/"),
-    "AuthBearerAudience": ("SIDH", "x"),
-    "AuthBearerNoAudience": ("SID", "refuse"),
-    "AuthBearerClients": ("SIDH", "client-1"),
-    "AuthBearerTokenFrom": ("D", "header"),
-    "AuthBearerMaxTokenAge": ("SID", "1h"),
-    "AuthBearerClockSkew": ("SID", "30s"),
-    "AuthBearerTokenProfile": ("SID", "auto"),
-    "AuthBearerThrottle": ("SD", "off"),
-    "AuthBearerChallenge": ("DH", "On"),
-    "AuthBearerOptional": ("DH", "Off"),
-    "AuthBearerPreflight": ("DH", "off"),
-    "AuthBearerSessionCheck": ("D", "https://h.test/whoami"),
-    "AuthBearerUserClaim": ("SIDH", "sub"),
-    "AuthBearerUserFormat": ("SDH", "%u"),
-    "AuthBearerUserChars": ("SI", "strict"),
-    "AuthBearerRolesClaim": ("SID", "roles"),
-    "AuthBearerGroupsClaim": ("SID", "groups"),
-    "AuthBearerScopeClaim": ("SID", "scope scp"),
-    "AuthBearerScopeStrategy": ("SDH", "exact"),
-    "AuthBearerExport": ("DH", "env"),
-    "AuthBearerForward": ("DH", "identity"),
-    "AuthBearerStripCookies": ("D", "On"),
-    "AuthBearerSession": ("DH", "Off"),
-    "AuthBearerLogin": ("DH", "Off"),
-    "AuthBearerPrefer": ("DH", "cookie"),
-    "AuthBearerLoginIssuer": ("SD", "https://issuer.test/"),
-    "AuthBearerLoginPath": ("S", "/.auth"),
-    "AuthBearerBaseURL": ("S", "https://server.test"),
-    "AuthBearerLoginScopes": ("SI", "openid"),
-    "AuthBearerSessionStore": ("S", "cache"),
-    "AuthBearerSessionLifetime": ("S", "max=8h idle=30min"),
-    "AuthBearerSessionUserClaim": ("SI", "email"),
-    "AuthBearerSecretFile": ("S", '"@ROOT@/secret"'),
-    "AuthBearerSOCache": ("G", "shmcb"),
-    "AuthBearerTokenCache": ("G", "entries=16"),
-    "AuthBearerRevocations": ("G", '"file:@ROOT@/revocations"'),
-    "AuthBearerResource": ("D", "https://server.test/a"),
+SRC = os.path.join(os.path.dirname(__file__), "..", "..", "..", "src")
+
+#: A value, where that of its kind will not do.
+VALUES = {
+    "AuthBearerAcceptIssuer": "https://issuer.test/",
+    "AuthBearerAlgorithms": "RS256",
+    "AuthBearerBaseURL": "https://server.test",
+    "AuthBearerCAFile": '"@ROOT@/ca.pem"',
+    "AuthBearerClientAuth": "client_secret_post",
+    "AuthBearerClientCert": '"@ROOT@/cert.pem"',
+    "AuthBearerClientID": "me",
+    "AuthBearerClientKey": '"@ROOT@/key.pem"',
+    "AuthBearerClientSecret": '"file:@ROOT@/secret"',
+    "AuthBearerExport": "env",
+    "AuthBearerFetchAuth": '"file:@ROOT@/token"',
+    "AuthBearerForward": "identity",
+    "AuthBearerHTTPProxy": "none",
+    "AuthBearerIntrospection": "off",
+    "AuthBearerIntrospectionTTL": "60s",
+    "AuthBearerIssuer": "https://one.test/",
+    "AuthBearerIssuerAlias": "b.test",
+    "AuthBearerKeys": '"file:@ROOT@/jwks.json"',
+    "AuthBearerKeysRefresh": "min=60s max=24h stale=24h",
+    "AuthBearerLogin": "Off",
+    "AuthBearerLoginIssuer": "https://issuer.test/",
+    "AuthBearerLoginPath": "/.auth",
+    "AuthBearerLoginScopes": "openid",
+    "AuthBearerMetadata": "discover",
+    "AuthBearerNoAudience": "refuse",
+    "AuthBearerPlainHTTP": "127.0.0.1:81",
+    "AuthBearerPrefer": "cookie",
+    "AuthBearerPreflight": "off",
+    "AuthBearerProvider": "jwt",
+    "AuthBearerResource": "https://server.test/a",
+    "AuthBearerRevocations": '"file:@ROOT@/revocations"',
+    "AuthBearerSOCache": "shmcb",
+    "AuthBearerScopeStrategy": "exact",
+    "AuthBearerSecretFile": '"@ROOT@/secret"',
+    "AuthBearerSessionCheck": "https://h.test/whoami",
+    "AuthBearerSessionLifetime": "max=8h idle=30min",
+    "AuthBearerSessionStore": "cache",
+    "AuthBearerSessionUserClaim": "email",
+    "AuthBearerTenants": "t-1",
+    "AuthBearerThrottle": "off",
+    "AuthBearerTimeout": "connect=1s total=2s",
+    "AuthBearerTokenCache": "entries=16",
+    "AuthBearerTokenFrom": "header",
+    "AuthBearerTokenPrefix": "ory_at_",
+    "AuthBearerTokenProfile": "auto",
+    "AuthBearerUserChars": "strict",
+    "AuthBearerUserClaim": "sub",
+    "AuthBearerUserFormat": "%u",
 }
+
+#: kind of value: a value
+KINDS = {
+    "onoff": "Off",
+    "time": "60s",
+    "skew": "30s",
+    "list": "x",
+    "claims": "roles",
+}
+
+
+def _rows(name, pattern):
+    with open(os.path.join(SRC, name), encoding="utf-8") as file:
+        return re.findall(pattern, file.read(), re.M)
+
+
+def _listed():
+    """name: (where, kind). S: server and vhost; G: server only; I; D; H."""
+    found = {"AuthBearerIssuer": ("S", ""), "AuthBearerSecretFile": ("S", ""),
+             "AuthBearerSOCache": ("G", "")}
+    for kind, name, where in _rows(
+            "trust/settings_rows.h",
+            r'^    X\(\w+, \w+, (\w+),\s*\\?\s*"(AuthBearer\w+)", ([SIDH|]+),'):
+        found[name] = (where.replace("|", ""), kind)
+    for name, function in _rows("httpd/directives.h", r'^    X\("(\w+)", (\w+),'):
+        where = {"issuer": "I", "login": "S", "global": "G"}
+        found[name] = (where[function.partition("_")[0]], "")
+    return found
+
+
+#: name: (where, a value)
+DIRECTIVES = {name: (where, VALUES.get(name) or KINDS[kind])
+              for name, (where, kind) in _listed().items()}
