@@ -16,6 +16,7 @@ VALUES = {
     "AuthBearerClientID": "me",
     "AuthBearerClientKey": '"@ROOT@/key.pem"',
     "AuthBearerClientSecret": '"file:@ROOT@/secret"',
+    "AuthBearerClients": "client-1",
     "AuthBearerExport": "env",
     "AuthBearerFetchAuth": '"file:@ROOT@/token"',
     "AuthBearerForward": "identity",
