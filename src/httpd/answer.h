@@ -3,8 +3,8 @@
  * @file answer.h
  * What a reason becomes in HTTP: for refuse.c and page.c. Constant; any thread.
  */
-#ifndef ANSWER_H
-#define ANSWER_H
+#ifndef AB_ANSWER_H
+#define AB_ANSWER_H
 
 #include "base/reason.h"
 

@@ -5,8 +5,8 @@
  * (authz_provider.c), and its decision (authz_decision.c). Rules live as long as the
  * configuration; any thread may ask them, on its own request.
  */
-#ifndef AUTHZ_H
-#define AUTHZ_H
+#ifndef AB_AUTHZ_H
+#define AB_AUTHZ_H
 
 #include "request.h"
 

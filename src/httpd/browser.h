@@ -5,8 +5,8 @@
  * what the rooms browser_*.c offer each other and those outside. Any thread, on its
  * own request.
  */
-#ifndef BROWSER_H
-#define BROWSER_H
+#ifndef AB_BROWSER_H
+#define AB_BROWSER_H
 
 #include "request.h"
 

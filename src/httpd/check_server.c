@@ -177,7 +177,7 @@ static const char *size_text(apr_uint64_t size, apr_pool_t *p)
 static void check_sessions(walk_t *w)
 {
     const store_config_t *store = &w->global->stores[STORE_SESSIONS];
-    apr_uint64_t size = ab_store_own_size(w->global);
+    apr_uint64_t size = ab_config_own_size(w->global);
 
     if (!size && ab_store_redis_has(store)) {
         return;
@@ -227,7 +227,7 @@ static void check_global(walk_t *w)
                      AB(0770) "AuthBearerRevocations: %s", error);
     }
     for (i = 0; i < STORE_KINDS; i++) {
-        foreign |= ab_store_is_foreign(&global->stores[i]);
+        foreign |= ab_config_is_foreign(&global->stores[i]);
     }
     if (foreign && !global->secret_files) {
         ab_check_say(w, BEARER_LOG_ERROR,

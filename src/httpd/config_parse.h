@@ -4,8 +4,8 @@
  * What the readers of directives share: the words, and how to complain of them.
  * In one thread, while the configuration (or an .htaccess) is read.
  */
-#ifndef CONFIG_PARSE_H
-#define CONFIG_PARSE_H
+#ifndef AB_CONFIG_PARSE_H
+#define AB_CONFIG_PARSE_H
 
 #include "records.h"
 #include "regex.h"

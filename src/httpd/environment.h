@@ -4,8 +4,8 @@
  * What several rooms write into a request's environment. Nothing here asks another
  * room; values live as long as the request.
  */
-#ifndef ENVIRONMENT_H
-#define ENVIRONMENT_H
+#ifndef AB_ENVIRONMENT_H
+#define AB_ENVIRONMENT_H
 
 #include "request.h"
 

@@ -9,8 +9,8 @@
  * a->judgement.principal, or BEARER_DENIED with a->judgement.why, whose category
  * tells "denied" from "unavailable".
  */
-#ifndef PROVIDER_H
-#define PROVIDER_H
+#ifndef AB_PROVIDER_H
+#define AB_PROVIDER_H
 
 #include "process.h"
 #include "request.h"

@@ -201,12 +201,12 @@ const bearer_secret_t *ab_config_key(const global_config_t *global,
     return NULL;
 }
 
-int ab_store_is_foreign(const store_config_t *store)
+int ab_config_is_foreign(const store_config_t *store)
 {
     return store->name && !store->own && strcmp(store->name, "shmcb") != 0;
 }
 
-apr_uint64_t ab_store_own_size(const global_config_t *global)
+apr_uint64_t ab_config_own_size(const global_config_t *global)
 {
     const store_config_t *store = &global->stores[STORE_SESSIONS];
 

@@ -154,9 +154,9 @@ int ab_config_is_used(const global_config_t *global);
 /** Does anything keep answers of issuers (or session stores) for a while? */
 int ab_config_keeps_answers(const global_config_t *global);
 /** 1 where values leave the host or may be written by others. */
-int ab_store_is_foreign(const store_config_t *store);
+int ab_config_is_foreign(const store_config_t *store);
 /** While the configuration is checked: bytes of the module's own memory that keep
  *  sessions; 0: something else does. */
-apr_uint64_t ab_store_own_size(const global_config_t *global);
+apr_uint64_t ab_config_own_size(const global_config_t *global);
 
 #endif

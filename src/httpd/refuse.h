@@ -5,8 +5,8 @@
  * reason is handed in by the caller, who knows it: nothing here asks back. Any
  * thread, on its own request.
  */
-#ifndef REFUSE_H
-#define REFUSE_H
+#ifndef AB_REFUSE_H
+#define AB_REFUSE_H
 
 #include <httpd.h>
 

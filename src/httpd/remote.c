@@ -81,7 +81,7 @@ remote_t *ab_remote_create(const remote_config_t *config, apr_pool_t *p)
     remote_t *remote;
     const char *c;
 
-    if (!ab_store_is_foreign(store)
+    if (!ab_config_is_foreign(store)
         || store->provider->flags & AP_SOCACHE_FLAG_NOTMPSAFE) {
         return NULL;
     }

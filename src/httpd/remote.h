@@ -4,8 +4,8 @@
  * httpd's providers for caches over the network, called so that a server which does
  * not answer costs little. For store.c; how it works is in remote.c.
  */
-#ifndef REMOTE_H
-#define REMOTE_H
+#ifndef AB_REMOTE_H
+#define AB_REMOTE_H
 
 #include "records.h"
 

@@ -4,8 +4,8 @@
  * The cookies of a session check (AuthBearerSessionCheck): a credential like a
  * token, found and taken away like one. Any thread, on its own request.
  */
-#ifndef SESSION_COOKIES_H
-#define SESSION_COOKIES_H
+#ifndef AB_SESSION_COOKIES_H
+#define AB_SESSION_COOKIES_H
 
 #include "request.h"
 

@@ -4,8 +4,8 @@
  * Between status.c, which counts and answers, and status_collect.c, which makes one
  * JSON value (report/status.h) of what is known.
  */
-#ifndef BEARER_HTTPD_STATUS_INSIDE_H
-#define BEARER_HTTPD_STATUS_INSIDE_H
+#ifndef AB_STATUS_INSIDE_H
+#define AB_STATUS_INSIDE_H
 
 #include "process.h"
 

@@ -80,7 +80,7 @@ static int is_wanted(int kind, server_rec *s)
 
 int ab_store_is_local(store_kind_t kind)
 {
-    return stores[kind].config && !ab_store_is_foreign(stores[kind].config);
+    return stores[kind].config && !ab_config_is_foreign(stores[kind].config);
 }
 
 /* ---- configuration ------------------------------------------------------ */
@@ -146,7 +146,7 @@ static int open_store(store_t *store, const global_config_t *global,
     }
     apr_pool_cleanup_register(pconf, store, destroy, apr_pool_cleanup_null);
     store->remote = make_remote(store, pconf);
-    if (ab_store_is_foreign(config) && !store->kind->sealed
+    if (ab_config_is_foreign(config) && !store->kind->sealed
         && bearer_seal_create(&store->seal, global->secret_files,
                               store->kind->word, &error, pconf) != APR_SUCCESS) {
         ap_log_error(APLOG_MARK, APLOG_EMERG, 0, s, AB(0403) "%s "
@@ -170,7 +170,7 @@ int ab_store_post_config(apr_pool_t *pconf, apr_pool_t *ptemp, server_rec *s)
         if (i == STORE_SESSIONS && !config->provider) {
             stores[i].config = config;
             stores[i].kind = &kinds[i];
-            status = ab_store_own_create(ab_store_own_size(global), pconf, s);
+            status = ab_store_own_create(ab_config_own_size(global), pconf, s);
             continue;
         }
         if (!config->provider) {
@@ -255,7 +255,7 @@ static int lease_among_hosts(const store_t *store, const unsigned char *key,
 /* Among hosts only for what another host's flight has the answer to. */
 static int is_among_hosts(const store_t *store)
 {
-    return store->kind->handed_over && ab_store_is_foreign(store->config)
+    return store->kind->handed_over && ab_config_is_foreign(store->config)
         && ab_shared_host();
 }
 

@@ -3,8 +3,8 @@
  * @file store_inside.h
  * Between store.c and store_value.c; nobody else includes this.
  */
-#ifndef STORE_INSIDE_H
-#define STORE_INSIDE_H
+#ifndef AB_STORE_INSIDE_H
+#define AB_STORE_INSIDE_H
 
 #include "remote.h"
 #include "store.h"

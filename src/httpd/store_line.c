@@ -125,7 +125,7 @@ static const char *refuse_kinds(const store_config_t *line, unsigned *bits)
         return AB(0634) "AuthBearerSOCache shm: this memory is for sessions and proofs; for "
                "keys and introspection write shmcb";
     }
-    if (named && *bits & PROOFS && ab_store_is_foreign(line)
+    if (named && *bits & PROOFS && ab_config_is_foreign(line)
         && !ab_store_redis_has(line)) {
         return AB(0635) "AuthBearerSOCache for=proofs: write shm[:SIZE], or redis://HOST";
     }
@@ -140,7 +140,7 @@ static const char *set_store(store_config_t *store, const store_config_t *line,
     const char *error = NULL;
 
     *store = *line;
-    if (kind == STORE_SESSIONS && !ab_store_is_foreign(line)) {
+    if (kind == STORE_SESSIONS && !ab_config_is_foreign(line)) {
         return ab_store_own_instead(store, cmd->pool);
     }
     if (ab_store_redis_has(line)) {
@@ -169,7 +169,7 @@ const char *ab_store_directive(cmd_parms *cmd, void *dir, const char *args)
         || (error = read_line(&in, &line)) || (error = refuse_kinds(&line, &bits))) {
         return error;
     }
-    if (bits != ~0u && bits & THROTTLE && ab_store_is_foreign(&line)) {
+    if (bits != ~0u && bits & THROTTLE && ab_config_is_foreign(&line)) {
         global->throttle_store = cmd->directive;
     }
     for (i = 0; i < STORE_KINDS && !error; i++) {

@@ -5,8 +5,8 @@
  * client (state/redis.h): as a provider for store.c, and what httpd's providers
  * cannot do.
  */
-#ifndef STORE_REDIS_H
-#define STORE_REDIS_H
+#ifndef AB_STORE_REDIS_H
+#define AB_STORE_REDIS_H
 
 #include "config_parse.h"
 #include "process.h"

@@ -124,7 +124,7 @@ static int is_too_long(const store_t *store, apr_size_t len)
 
 static void note_refusal(const store_t *store, apr_size_t len)
 {
-    if (!ab_store_is_foreign(store->config)) {
+    if (!ab_config_is_foreign(store->config)) {
         atomic_store(&too_long[store->kind->number], (unsigned)len);
         ap_log_error(APLOG_MARK, APLOG_WARNING, 0, store->server,
                      AB(0405) "a value of %" APR_SIZE_T_FMT " bytes does not fit into the "

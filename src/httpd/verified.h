@@ -5,8 +5,8 @@
  * host (vouch.h). For authn.c and provider_*.c. A principal that is found lives as
  * long as the request.
  */
-#ifndef VERIFIED_H
-#define VERIFIED_H
+#ifndef AB_VERIFIED_H
+#define AB_VERIFIED_H
 
 #include "provider.h"
 

@@ -150,7 +150,7 @@ static int any_cache_outside(const global_config_t *global)
 
     for (i = 0; i < STORE_KINDS; i++) {
         any |= global->stores[i].provider
-            && ab_store_is_foreign(&global->stores[i]);
+            && ab_config_is_foreign(&global->stores[i]);
     }
     return any;
 }
