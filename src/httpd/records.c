@@ -116,12 +116,13 @@ global_config_t *ab_config_current(void)
 
 /* ---- what is in force ---------------------------------------------------- */
 
-server_config_t *ab_config_server(const server_rec *s)
+/* Within this file: compilers do not inline what another file may call. */
+static server_config_t *server_of(const server_rec *s)
 {
     return ap_get_module_config(s->module_config, &auth_bearer_module);
 }
 
-const dir_config_t *ab_config_dir(const request_rec *r)
+static const dir_config_t *dir_of(const request_rec *r)
 {
     static const dir_config_t nothing;
     const dir_config_t *dir = ap_get_module_config(r->per_dir_config,
@@ -130,10 +131,20 @@ const dir_config_t *ab_config_dir(const request_rec *r)
     return dir ? dir : &nothing;
 }
 
+server_config_t *ab_config_server(const server_rec *s)
+{
+    return server_of(s);
+}
+
+const dir_config_t *ab_config_dir(const request_rec *r)
+{
+    return dir_of(r);
+}
+
 const bearer_settings_t *ab_config_of(request_rec *r)
 {
     request_t *own = ab_request(r);
-    const server_config_t *server = ab_config_server(r->server);
+    const server_config_t *server = server_of(r->server);
     bearer_settings_t *resolved;
 
     /* <AuthzProviderAlias> swaps the configuration around a call */
@@ -141,7 +152,7 @@ const bearer_settings_t *ab_config_of(request_rec *r)
         resolved = apr_palloc(r->pool, sizeof(*resolved));
         bearer_settings_resolve(resolved, server->global->defaults,
                                 &server->settings, NULL,
-                                &ab_config_dir(r)->settings);
+                                &dir_of(r)->settings);
         own->location = resolved;
         own->location_of = r->per_dir_config;
     }
