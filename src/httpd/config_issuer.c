@@ -6,6 +6,7 @@
  */
 #include "config_parse.h"
 #include "directives.h"
+#include "handlers.h"
 
 APLOG_USE_MODULE(auth_bearer);
 

@@ -6,6 +6,7 @@
  */
 #include "config_parse.h"
 #include "directives.h"
+#include "handlers.h"
 
 #include <apr_lib.h>
 #include <apr_uri.h>

@@ -8,8 +8,8 @@
 
 #include <apr_lib.h>
 
-#include "judge/exports.h"
 #include "ask/client_auth.h"
+#include "judge/exports.h"
 #include "judge/user_format.h"
 #include "login/login.h"
 #include "trust/hints.h"
