@@ -154,8 +154,8 @@ def check(server, conf):
 def known(server):
     """Names of directives that the module knows."""
     names = documented() | reserved() | set(NAME.findall(read(CONF)))
-    names |= set(re.findall(r'"<?(AuthBearer[A-Za-z]+)"',
-                            read("mod_auth_bearer.c")))
+    for path in ("mod_auth_bearer.c", "src/trust/settings_rows.h", "src/httpd/directives.h"):
+        names |= set(re.findall(r'"<?(AuthBearer[A-Za-z]+)"', read(path)))
     server.configure("".join(
         "<IfDirective %s>\nDefine KNOWS_%s\n</IfDirective>\n" % (name, name)
         for name in sorted(names)))
