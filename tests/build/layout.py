@@ -16,7 +16,8 @@ import subprocess
 import sys
 import tempfile
 
-ROOT = os.environ.get("srcdir") or os.path.join(os.path.dirname(__file__), "..", "..")
+ROOT = os.path.abspath(os.environ.get("srcdir")
+                       or os.path.join(os.path.dirname(__file__), "..", ".."))
 FOLDERS = ("mod_auth_bearer.c", "src/*/*.[ch]", "tools/*.[ch]", "tests/unit/*.[ch]",
            "tests/fuzz/*.[ch]")
 COLUMNS = 100
