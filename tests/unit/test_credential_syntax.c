@@ -1,6 +1,8 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /* Check 1, string by string: what counts as one token, and what is left when it
  * is taken away. */
+#include <time.h>
+
 #include "unit.h"
 
 #include "judge/credential_syntax.h"
@@ -286,7 +288,7 @@ static void test_linear(void **state)
     const int n = 400000;
     apr_pool_t *p = unit_pool(state);
     bearer_found_t found = { NULL, NULL, 0 };
-    apr_time_t start = apr_time_now();
+    clock_t start = clock();
 
     bearer_syntax_cookie(&found, many("a=a;", n, p), "a", p);
     bearer_syntax_query(&found, many("a=a&", n, p), "a", p);
@@ -296,7 +298,7 @@ static void test_linear(void **state)
     bearer_syntax_mask_query(many("a=a&", n, p), "a", p);
     bearer_syntax_authorization(&found, many("a,", n, p));
     /* squares would be minutes and gigabytes */
-    assert_true(apr_time_now() - start < unit_slow() * apr_time_from_sec(5));
+    assert_true(clock() - start < unit_slow() * 5 * CLOCKS_PER_SEC);
 }
 
 static void test_the_first_of_several_is_kept(void **state)
