@@ -45,6 +45,8 @@ static const char *layer(cmd_parms *cmd, void *dir_, int where,
     server_config_t *server = server_of(cmd);
     dir_config_t *dir = dir_;
 
+    *out = &dir->settings;
+    *digest = dir->digest;
     if (ab_authz_in_alias(cmd)) {
         return apr_psprintf(cmd->pool, AB(0511) "%s has no effect in <AuthzProviderAlias>; "
                             "write it in the <Location> or <Directory> that uses "
@@ -77,16 +79,14 @@ static const char *layer(cmd_parms *cmd, void *dir_, int where,
     }
     remember_section(cmd, dir);
     dir->has_digest = 1;
-    *out = &dir->settings;
-    *digest = dir->digest;
     return NULL;
 }
 
 const char *ab_config_setting(cmd_parms *cmd, void *dir, const char *args)
 {
     const bearer_setting_t setting = bearer_settings_find(cmd->cmd->name);
-    bearer_settings_t *out = NULL;
-    unsigned char *digest = NULL;
+    bearer_settings_t *out;
+    unsigned char *digest;
     const char *error, *text;
     parse_t in;
 

@@ -205,17 +205,18 @@ static void lint_user_format(place_t *place)
 
 static void lint_no_audience(place_t *place)
 {
+    const bearer_issuer_t *issuer;
     bearer_settings_t s;
     int i;
 
-    for (i = 0; accepted(place, i); i++) {
-        resolve_for(&s, place, accepted(place, i));
+    for (i = 0; (issuer = accepted(place, i)) != NULL; i++) {
+        resolve_for(&s, place, issuer);
         if (s.no_audience_accept && is_empty(s.clients)) {
             FIND(place, WARNING, CLIENTS,
                 AB(0718) "AuthBearerNoAudience accept without "
                 "AuthBearerClients accepts tokens that issuer %s gave any "
                 "client for any purpose: name the clients",
-                bearer_text_quote(place->p, accepted(place, i)->url));
+                bearer_text_quote(place->p, issuer->url));
         }
     }
 }

@@ -46,7 +46,8 @@ bearer_reason_t bearer_login_userinfo(json_t **claims,
         *claims = NULL;
         return bearer_refuse(why, p, BEARER_LOGIN_ISSUER, "userinfo gave no "
                              "answer of use: %s", error ? error
-                             : apr_psprintf(p, "status %d", response->status));
+                             : apr_psprintf(p, "status %d",
+                                            response ? response->status : 0));
     }
     /* OpenID Connect Core section 5.3.2: about somebody else otherwise */
     about = bearer_json_string(*claims, "sub");

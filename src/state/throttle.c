@@ -299,7 +299,7 @@ int bearer_throttle_known_bad(bearer_throttle_t *throttle,
     mark = mark_of(throttle, token, BEARER_OK);
     slot = bearer_bucket_find(&place);
     if (slot >= 0) {
-        tally = bearer_bucket_tally(place.bucket, slot, &mark, settings->window, now);
+        bearer_bucket_tally(&tally, place.bucket, slot, &mark, settings->window, now);
     }
     bearer_bucket_release(place.bucket, now);
     if (tally.judged) {

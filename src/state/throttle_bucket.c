@@ -241,29 +241,29 @@ void bearer_bucket_clear(bucket_t *b, int slot)
     STORE(b->dirty[slot], 0, relaxed);
 }
 
-tally_t bearer_bucket_tally(const bucket_t *b, int slot, const mark_t *mark,
-                            apr_interval_time_t window, apr_time_t now)
+void bearer_bucket_tally(tally_t *tally, const bucket_t *b, int slot,
+                         const mark_t *mark, apr_interval_time_t window,
+                         apr_time_t now)
 {
-    tally_t tally = { 0, 0, 0, BEARER_OK };
     int r;
 
+    memset(tally, 0, sizeof(*tally));
     for (r = 0; r < RECORDS; r++) {
         if (b->owner[r] != slot + 1 || !is_fresh(b->at[r], window, now)) {
             continue;
         }
-        tally.count += (b->reason[r] & COUNTED) != 0;
+        tally->count += (b->reason[r] & COUNTED) != 0;
         if (is_token(b, r, mark)) {
-            tally.seen = 1;
+            tally->seen = 1;
             if (b->judged[r] == mark->judged) {
-                tally.judged = 1;
-                tally.reason = (bearer_reason_t)(b->reason[r] & REASON_MASK);
+                tally->judged = 1;
+                tally->reason = (bearer_reason_t)(b->reason[r] & REASON_MASK);
             }
         }
     }
     if (is_fresh(b->lost_at[slot], window, now)) {
-        tally.count += b->lost[slot];
+        tally->count += b->lost[slot];
     }
-    return tally;
 }
 
 /* ---- failures ------------------------------------------------------------ */
@@ -280,9 +280,10 @@ int bearer_bucket_fail(bucket_t *b, int slot, const mark_t *mark,
                        const bearer_throttle_settings_t *settings, apr_time_t now)
 {
     const int nameless = (mark->reason & NAMELESS) != 0;
-    const tally_t tally = bearer_bucket_tally(b, slot, mark, settings->window, now);
     const int punished = bearer_bucket_penalty(b, slot, now) > 0;
+    tally_t tally;
 
+    bearer_bucket_tally(&tally, b, slot, mark, settings->window, now);
     b->last[slot] = now;
     b->window[slot] = settings->window;
     if (punished || tally.seen) {

@@ -109,8 +109,9 @@ int bearer_bucket_slot(const place_t *place, apr_time_t now);
 int bearer_bucket_fail(bucket_t *b, int slot, const mark_t *mark,
                        const bearer_throttle_settings_t *settings, apr_time_t now);
 
-tally_t bearer_bucket_tally(const bucket_t *b, int slot, const mark_t *mark,
-                            apr_interval_time_t window, apr_time_t now);
+void bearer_bucket_tally(tally_t *tally, const bucket_t *b, int slot,
+                         const mark_t *mark, apr_interval_time_t window,
+                         apr_time_t now);
 
 /** Nothing counts any more. */
 void bearer_bucket_clear(bucket_t *b, int slot);

@@ -19,7 +19,7 @@ from support.tokens import b64, jwks, mint
 SECRET = "s" * 48 + "\n"
 
 #: What httpd and we may say while the backend or the issuer is away.
-AWAY = pytest.mark.allow_log("AB0205", "AH0347[89]", "AH0079", "AB0421 for=keys:")
+AWAY = pytest.mark.allow_log("AB0205", "AH0347[89]", "AH0079", "AB0421 for=keys:", "AB0424 for=keys:")
 CROWDED = pytest.mark.allow_log("AH00484", "AH00161")
 
 _names = itertools.count()
