@@ -129,7 +129,7 @@ int ab_start_post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
     ab_resource_post_config(pconf, s);
     ab_status_post_config(pconf, s);
     ab_waiting_post_config(s, ptemp);
-    ab_shared_create(pconf, s);  /* without it nothing is throttled */
+    ab_shared_create(pconf, s);  /* without it each child counts for itself */
     ab_handover_create(count_sets(s), ptemp, s);
     status = start_secrets(pconf, s);
     if (status == OK) {

@@ -433,11 +433,11 @@ def test_bearer_from_a_file(new_server, issuer):
     assert request.headers["Authorization"] == "Bearer " + mine
 
 
-def test_bearer_by_client_credentials(new_server, issuer):
+def test_bearer_by_client_credentials(one_server, issuer):
     mine = opaque("granted-")
     issuer.script("token", body=json.dumps(
         {"access_token": mine, "token_type": "Bearer", "expires_in": 3600}))
-    server = new_server(conf_for(issuer, [
+    server = one_server(conf_for(issuer, [
         "AuthBearerClientID me", "AuthBearerClientAuth bearer",
         'AuthBearerClientSecret "exec:/bin/echo our-client-secret"']))
     secrets.register("our-client-secret")

@@ -318,7 +318,7 @@ def test_nothing_usable_is_503(one_server, issuer):
     for _ in range(10):
         refused(server.get("/a", issuer.mint()), 503, None, "unavailable",
                 "keys")
-    assert issuer.count("oauth") <= 2, "a fetch per request"
+    assert 1 <= issuer.count("oauth") <= 2, "a fetch per request, or none"
 
 
 @pytest.mark.allow_log("AB0205")

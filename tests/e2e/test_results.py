@@ -196,7 +196,8 @@ def test_description_does_not_say_more_than_the_category(server):
             res = server.get(path, make())
             seen.setdefault(res.error, set()).add(
                 res.challenge.get("error_description"))
-    assert all(len(texts) == 1 for texts in seen.values()), seen
+    assert seen
+    assert all(len(texts) == 1 and None not in texts for texts in seen.values()), seen
 
 
 def test_cors_can_read_the_challenge(server, dead):
