@@ -521,7 +521,7 @@ class Pushes(Browsers):
     def crowd(self):
         # every child knows the metadata, which it takes from the one that asked
         wait_until(lambda: len(set(re.findall(
-            r"\|(\d+)\|AB0206: .*'%s" % re.escape(self.op.url),
+            r"\|(\d+)\|AB020[36]: .*'%s" % re.escape(self.op.url),
             self.server.error_log()))) >= len(self.server.children()), 20, "keys")
         return super().crowd()
 
