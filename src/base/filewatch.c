@@ -47,7 +47,6 @@ apr_status_t bearer_filewatch_create(bearer_filewatch_t **watch,
     w->baton = baton;
     w->world = world;
     atomic_flag_clear(&w->busy);
-    atomic_init(&w->looked, 0);
     atomic_init(&w->status, APR_EAGAIN);
     *watch = w;
     return apr_thread_mutex_create(&w->mutex, APR_THREAD_MUTEX_DEFAULT, p);

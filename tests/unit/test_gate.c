@@ -353,6 +353,15 @@ static void run_workers(bench_t *b, int party, int n, int rounds,
     *refused = turned_away;
 }
 
+static int inside(const bearer_gate_t *gate, int limit)
+{
+    int n, most;
+
+    bearer_gate_stats(gate, &n, &most);
+    assert_int_equal(most, limit);
+    return n;
+}
+
 /* Of those that take and give all the time, never more than the bound are in; and
  * as many as the bound are never turned away by each other. */
 static void test_many_threads(void **state)
@@ -367,6 +376,27 @@ static void test_many_threads(void **state)
     begin(&b, p, 8, 100, 2);
     run_workers(&b, A, 16, 5000, 0, &most, &refused);
     assert_in_range(most, 1, 4);
+}
+
+static apr_time_t next_microsecond(void *baton)
+{
+    return apr_time_from_sec(1000) + (apr_time_t)atomic_fetch_add((_Atomic int *)baton, 1);
+}
+
+/* Two that see the last place of their share free at the same moment, and take one
+ * each, give back what is one too many. */
+static void test_one_too_many(void **state)
+{
+    _Atomic int passed = 0;
+    int most, refused;
+    bench_t b;
+
+    begin(&b, unit_pool(state), 2, 100, 2);
+    b.w->world.now = next_microsecond;   /* or all begin to look at the same place */
+    b.w->world.now_baton = &passed;
+    run_workers(&b, A, 4, 200000, 0, &most, &refused);
+    assert_int_equal(most, 1);
+    assert_int_equal(inside(b.gate, 2), 0);
 }
 
 /** A machine that is busy with other things may stop a thread for longer than the
@@ -506,6 +536,8 @@ static int place_for_a_process(apr_pool_t *p)
     }
     bearer_gate_leave(&ticket);
     assert_int_equal(waitpid(pid, &status, 0), pid);
+    /* it waits no more, so no ring costs a system call */
+    assert_int_equal(atomic_load(&b.config.host->bell.waiting), 0);
     return status == 0;
 }
 
@@ -546,15 +578,6 @@ static void count(void *baton, bearer_event_t event, int issuer,
           : event == BEARER_EVENT_NO_PLACE_CACHE ? &counts->caches
                                                  : &counts->others) += 1;
     }
-}
-
-static int inside(const bearer_gate_t *gate, int limit)
-{
-    int n, most;
-
-    bearer_gate_stats(gate, &n, &most);
-    assert_int_equal(most, limit);
-    return n;
 }
 
 /* Who is inside, how many may be, and for whom there was no place. */
@@ -673,7 +696,8 @@ int main(void)
         UNIT_TEST(test_one_place), UNIT_TEST(test_room_for_the_cache),
         UNIT_TEST(test_one_ticket_a_thread), UNIT_TEST(test_deadline),
         UNIT_TEST(test_exempt), UNIT_TEST(test_without_a_host),
-        UNIT_TEST(test_many_threads), UNIT_TEST(test_a_crowd_is_patient),
+        UNIT_TEST(test_many_threads), UNIT_TEST(test_one_too_many),
+        UNIT_TEST(test_a_crowd_is_patient),
         UNIT_TEST(test_an_outage_is_not),
         UNIT_TEST(test_issuers_are_not_queued_for), UNIT_TEST(test_processes),
         UNIT_TEST(test_bell_between_processes),

@@ -237,6 +237,18 @@ static void test_sha256_of_pieces(void **state)
     }
 }
 
+/* In an OpenSSL whose configuration leaves none over. */
+static void test_without_sha256(void **state)
+{
+    apr_pool_t *p = unit_pool(state);
+    bearer_sha256_t *sha256;
+
+    assert_int_equal(EVP_set_default_properties(NULL, "provider=none"), 1);
+    assert_int_equal(bearer_sha256_create(&sha256, p), APR_EGENERAL);
+    assert_int_equal(EVP_set_default_properties(NULL, ""), 1);
+    assert_int_equal(bearer_sha256_create(&sha256, p), APR_SUCCESS);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -249,6 +261,7 @@ int main(void)
         UNIT_TEST(test_without_a_place_nothing_is_known),
         UNIT_TEST(test_a_shelf_gives_each_thing_once),
         UNIT_TEST(test_sha256_of_pieces),
+        UNIT_TEST(test_without_sha256),
     };
 
     return UNIT_RUN("headers", tests);

@@ -554,6 +554,21 @@ int connect(int fd, __CONST_SOCKADDR_ARG address, socklen_t len)
     return real(fd, address, len);
 }
 
+/* A file that stands for the authorities which libcurl trusts by itself; or NULL. */
+static const char *_Atomic authorities;
+
+/* OpenSSL's way to files. */
+FILE *fopen64(const char *path, const char *mode)
+{
+    static FILE *(*real)(const char *, const char *);
+    const char *usual = curl_version_info(CURLVERSION_NOW)->cainfo;
+    const char *other = atomic_load(&authorities);
+    void *symbol = dlsym(RTLD_NEXT, "fopen64");
+
+    memcpy(&real, &symbol, sizeof(real));
+    return real(other && usual && strcmp(path, usual) == 0 ? other : path, mode);
+}
+
 static atomic_int resolver_released, resolver_ended;
 static atomic_int moved;   /* moving.test to 127.0.0.2 */
 static atomic_long passed; /* seconds, as far as libcurl and APR know */
@@ -887,6 +902,35 @@ static void test_tls_with_ca_file(void **state)
     assert_int_equal(a.response->status, 200);
 }
 
+/* Without AuthBearerCAFile the authorities of the system are trusted. */
+static void test_tls_with_the_systems_authorities(void **state)
+{
+#ifdef WITH_OWN_LIBC
+    apr_pool_t *p = unit_pool(state);
+    const char *pem;
+    bearer_http_request_t r;
+    unit_server_t *s;
+    asked_t a;
+
+    if (!curl_version_info(CURLVERSION_NOW)->cainfo) {
+        skip();
+    }
+    pem = temporary(p);
+    s = unit_server(p, unit_server_tls("IP:127.0.0.1", -60, 3600, pem));
+    r = get(s->url);
+    unit_server_says(s, OK_EMPTY);
+    atomic_store(&authorities, pem);
+    a = ask(&r, p);
+    atomic_store(&authorities, NULL);
+    unit_server_stop(s);
+    unlink(pem);
+    UNIT_CHECK(a.rv == APR_SUCCESS, "%s", a.error);
+#else
+    (void)state;
+    skip();
+#endif
+}
+
 static void test_attack_tls_not_verified(void **state)
 {
     static const struct {
@@ -1013,6 +1057,7 @@ int main(void)
         UNIT_TEST(test_name_that_does_not_exist),
         UNIT_TEST(test_proxy_that_is_not_there),
         UNIT_TEST(test_tls_with_ca_file),
+        UNIT_TEST(test_tls_with_the_systems_authorities),
         UNIT_TEST(test_attack_tls_not_verified),
         UNIT_TEST(test_ca_file_that_is_not_there),
         UNIT_TEST(test_plain_port_asked_for_tls),

@@ -32,6 +32,7 @@ static const char *lines_of(apr_pool_t *p, const apr_array_header_t *findings,
 static lint_t lint_of(judge_fixture_t *f)
 {
     apr_array_header_t *findings = bearer_findings_create(f->p);
+    const bearer_finding_t *first;
     lint_t l;
 
     bearer_judge_lint(findings, f->issuers, bearer_settings_defaults(f->p),
@@ -39,6 +40,9 @@ static lint_t lint_of(judge_fixture_t *f)
     l.f = f;
     l.errors = lines_of(f->p, findings, BEARER_LOG_ERROR);
     l.warnings = lines_of(f->p, findings, BEARER_LOG_WARNING);
+    first = bearer_findings_error(findings);
+    assert_int_equal(first != NULL, *l.errors != '\0');
+    assert_true(!first || strncmp(l.errors, first->text, strlen(first->text)) == 0);
     return l;
 }
 

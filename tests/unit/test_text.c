@@ -2,6 +2,9 @@
 /* Strings from outside: quoting, UTF-8, identifiers, lists, digests, files. */
 #include "claims.h"
 
+#include <errno.h>
+#include <fcntl.h>
+
 #include <apr_file_io.h>
 
 static void test_quote_shows_no_raw_byte(void **state)
@@ -40,6 +43,7 @@ static void test_quote_list(void **state)
 {
     apr_pool_t *p = unit_pool(state);
     apr_array_header_t *list = apr_array_make(p, 2, sizeof(const char *));
+    char big[BEARER_QUOTE_MAX + 2];
     const char *line;
     int i;
 
@@ -49,6 +53,13 @@ static void test_quote_list(void **state)
     APR_ARRAY_PUSH(list, const char *) = "b\n";
     assert_string_equal(bearer_text_quote_list(p, list),
                         "(api://orders, b%0a)");
+    memset(big, 'z', sizeof(big) - 1);
+    big[BEARER_QUOTE_MAX + 1] = '\0';
+    APR_ARRAY_PUSH(list, const char *) = big;
+    APR_ARRAY_PUSH(list, const char *) = "c";
+    assert_string_equal(bearer_text_quote_list(p, list),
+                        apr_psprintf(p, "(api://orders, b%%0a, %.*s..., c)",
+                                     BEARER_QUOTE_MAX, big));
     for (i = 0; i < 1000; i++) {
         APR_ARRAY_PUSH(list, const char *) = "\x01\x02\x03\x04";
     }
@@ -270,14 +281,36 @@ static void test_read_file(void **state)
     assert_true(APR_STATUS_IS_ENOENT(
         bearer_text_read_file(&data, &len, path, 100, &error, p)));
     assert_true(unit_contains(error, "it cannot be read: No such file"));
-    assert_int_not_equal(bearer_text_read_file(&data, &len, ".", 100, &error, p),
-                         APR_SUCCESS);
+    assert_int_equal(bearer_text_read_file(&data, &len, ".", 100, &error, p),
+                     APR_EACCES);
     /* what has no size before it is read */
     assert_int_equal(bearer_text_read_file(&data, &len, "/dev/zero", 100, &error, p),
                      APR_ENOSPC);
     assert_int_equal(bearer_text_read_file(&data, &len, "/dev/null", 100, &error, p),
                      APR_SUCCESS);
     assert_int_equal(len, 0);
+}
+
+/* A write of a single byte has written, too. */
+static void test_write_fd(void **state)
+{
+    static const char *const texts[] = { "", "x", "xyz" };
+    int fds[2];
+    size_t i;
+
+    (void)state;
+    assert_int_equal(pipe(fds), 0);
+    assert_int_equal(fcntl(fds[0], F_SETFL, O_NONBLOCK), 0);
+    assert_int_equal(fcntl(fds[1], F_SETFL, O_NONBLOCK), 0);
+    for (i = 0; i < UNIT_COUNT(texts); i++) {
+        char got[8] = "";
+
+        assert_int_equal(bearer_text_write_fd(fds[1], texts[i], strlen(texts[i])), 0);
+        (void)!read(fds[0], got, sizeof(got) - 1);
+        assert_string_equal(got, texts[i]);
+    }
+    assert_int_equal(close(fds[0]) + close(fds[1]), 0);
+    assert_int_equal(bearer_text_write_fd(fds[1], "x", 1), EBADF);
 }
 
 /* In blocks of a register's width or byte by byte: the same characters. */
@@ -371,6 +404,7 @@ int main(void)
         UNIT_TEST(test_identifier),
         UNIT_TEST(test_identifier_length),
         UNIT_TEST(test_read_file),
+        UNIT_TEST(test_write_fd),
         UNIT_TEST(test_b64token_characters),
         UNIT_TEST(test_every_character_of_identifiers),
     };

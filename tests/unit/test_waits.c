@@ -5,6 +5,7 @@
 
 #include "unit_lab.h"
 
+#include "base/flight.h"
 #include "keys/keyset.h"
 
 #define URL "https://idp.example.com/keys"
@@ -177,6 +178,39 @@ static void test_files(void **state)
     remove(path);
 }
 
+/* ---- a question without an answer's text --------------------------------- */
+
+static bearer_reason_t say_nothing(void *baton, bearer_answer_t *answer,
+                                   bearer_refusal_t *why, apr_pool_t *p)
+{
+    (void)answer;
+    (void)why;
+    (void)p;
+    *(int *)baton += 1;
+    return BEARER_OK;
+}
+
+/* It is empty, and nothing is read beyond its end. */
+static void test_an_answer_without_a_text(void **state)
+{
+    static const unsigned char key[BEARER_CACHE_KEY_SIZE];
+    apr_pool_t *p = unit_pool(state);
+    int asked = 0;
+    bearer_ask_t ask = { say_nothing, &asked, SECONDS(1), 0, BEARER_KEYS, 0 };
+    bearer_flights_t *flights;
+    bearer_answer_t answer;
+    bench_t b;
+
+    begin(&b, 1, p);
+    assert_int_equal(bearer_flights_create(&flights, &b.lab->world, p), APR_SUCCESS);
+    assert_int_equal(bearer_flights_share(flights, key, &ask, &answer, &b.why, p), 1);
+    assert_int_equal(asked, 1);
+    assert_int_equal(answer.reason, BEARER_OK);
+    assert_string_equal(answer.text, "");
+    assert_int_equal(answer.len, 0);
+    assert_int_equal(answer.retry, 0);
+}
+
 /* ---- a crowd ------------------------------------------------------------ */
 
 typedef struct asker_t {
@@ -278,6 +312,7 @@ int main(void)
         UNIT_TEST(test_cold_keys), UNIT_TEST(test_unknown_kid),
         UNIT_TEST(test_due), UNIT_TEST(test_metadata),
         UNIT_TEST(test_waits_inside_waits), UNIT_TEST(test_files),
+        UNIT_TEST(test_an_answer_without_a_text),
         UNIT_TEST(test_who_waits_for_a_thread_counts),
         UNIT_TEST(test_a_young_flight_is_waited_for)
     };

@@ -62,6 +62,31 @@ static void test_control_characters(void **state)
     }
 }
 
+/* The number as it is written, and what is behind it. */
+static void test_numbers_of_messages(void **state)
+{
+    static const struct {
+        const char *message;
+        int number;
+        const char *text;
+    } cases[] = {
+        { "AB0711: x", 711, "x" },     { "AB9203: ", 9203, "" },
+        { "AB071: x", 0, "AB071: x" }, { "AB07111: x", 0, "AB07111: x" },
+        { "AB0711 x", 0, "AB0711 x" }, { "AH0711: x", 0, "AH0711: x" },
+        { "AB07x1: x", 0, "AB07x1: x" }, { "AB", 0, "AB" }, { "", 0, "" },
+    };
+    size_t i;
+
+    (void)state;
+    for (i = 0; i < UNIT_COUNT(cases); i++) {
+        int number = bearer_message_number(cases[i].message);
+
+        UNIT_CHECK(number == cases[i].number, "%s: %d", cases[i].message, number);
+        assert_string_equal(bearer_message_text(cases[i].message), cases[i].text);
+    }
+    assert_int_equal(bearer_message_number(NULL), 0);
+}
+
 typedef struct spy_t {
     bearer_event_t event;
     int issuer, n;
@@ -133,6 +158,7 @@ int main(void)
         UNIT_TEST(test_a_world_without_parts_works),
         UNIT_TEST(test_the_given_parts_are_used),
         UNIT_TEST(test_control_characters),
+        UNIT_TEST(test_numbers_of_messages),
         UNIT_TEST(test_events),
         UNIT_TEST(test_await),
     };
