@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define INDEX_BITS_MAX 20
+#define INDEX_BITS_MAX 20  /* not more than 24: prefix_of() looks at three bytes */
 
 typedef bearer_revocation_entry_t entry_t;
 typedef bearer_revocation_table_t table_t;
@@ -55,10 +55,10 @@ static void sort_entries(table_t *table)
 
 static size_t prefix_of(const table_t *table, const unsigned char *digest)
 {
-    const uint32_t first = (uint32_t)digest[0] << 24 | (uint32_t)digest[1] << 16
-                           | (uint32_t)digest[2] << 8 | digest[3];
+    const uint32_t first = (uint32_t)digest[0] << 16 | (uint32_t)digest[1] << 8
+                           | digest[2];
 
-    return table->bits ? first >> (32 - table->bits) : 0;
+    return first >> (24 - table->bits);
 }
 
 /* index[n]: where entries whose first bits are n or more start. */
