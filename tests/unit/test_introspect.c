@@ -394,6 +394,8 @@ static void test_kept_size(void **state)
 static void test_key(void **state)
 {
     bench_t *b = bench(unit_pool(state));
+    unsigned char digest[32] = { 0 };
+    int i;
 
     granted(b, TOKEN);
     granted(b, TOKEN "x");
@@ -408,6 +410,15 @@ static void test_key(void **state)
     unit_http_page(b->lab->http, "https://idp.example.com/2", 200, GOOD);
     granted(b, TOKEN);
     assert_int_equal(asked(b), 4);
+    /* by all bytes of their digests */
+    for (i = 0; i < 32; i++) {
+        digest[i] = 1;
+        begin(b, &b->j, b->p);
+        assert_int_equal(bearer_introspect_judge(b->in, &b->j, TOKEN, strlen(TOKEN),
+                                                 digest, b->policy, &b->until),
+                         BEARER_GRANTED);
+        assert_int_equal(asked(b), 5 + i);
+    }
 }
 
 /* Judged again on every hit: here under a policy that became stricter without

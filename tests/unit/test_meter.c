@@ -367,6 +367,8 @@ static void test_counters_go_on_by_name(void **state)
     bearer_meter_granted(old, slot);
     bearer_meter_refused(old, slot, BEARER_AUD, T0);
     bearer_meter_refused(old, slot, BEARER_SCOPE, T0);
+    bearer_meter_refused(old, slot, (bearer_reason_t)0, T0);
+    strcpy(shape->names[0], "exp");
     strcpy(shape->names[BEARER_AUD], "scope");
     strcpy(shape->names[BEARER_SCOPE], "of_the_future");
     assert_int_equal(bearer_meter_slot(meter, "other"), 1);
@@ -376,6 +378,7 @@ static void test_counters_go_on_by_name(void **state)
     assert_int_equal(refusals(meter, slot, BEARER_AUD, T0).total, 0);
     assert_int_equal(refusals(meter, slot, BEARER_SCOPE, T0).total, 1);
     assert_int_equal(refusals(meter, slot, BEARER_SCOPE, T0).minute, 1);
+    assert_int_equal(refusals(meter, slot, BEARER_EXP, T0).total, 1);
     shape->magic++;
     bearer_meter_take_over(meter, old, BEARER_METER_LATER);
     assert_int_equal(bearer_meter_read_granted(meter, slot), 1);

@@ -213,6 +213,12 @@ static void test_login(void **state)
     assert_string_equal(unit_redis_log(lab->server, p),
                         "AUTH web the secret word\nSELECT 7\n"
                         "GET bearer-test:00\nGET bearer-test:00\n");
+    /* an OK to the login is none to the command */
+    lab->w->now += BEARER_REDIS_AGE;
+    says(lab, UNIT_REDIS_SAY, ":1\r\n");
+    assert_int_equal(set(lab, BEARER_REDIS_ALWAYS), APR_EGENERAL);
+    assert_string_equal(unit_redis_log(lab->server, p),
+                        "AUTH web the secret word\nSELECT 7\nSET k v PX 2\n");
     lab->server->auth = "-WRONGPASS invalid username-password pair\r\n";
     lab->w->now += BEARER_REDIS_AGE;
     says(lab, UNIT_REDIS_SAY, "+OK\r\n");
@@ -222,6 +228,27 @@ static void test_login(void **state)
     assert_int_equal(unit_world_logged(lab->w, "check the user and password="), 1);
     assert_int_equal(unit_world_logged(lab->w, "secret word"), 0);
     unit_redis_stop(lab->server);
+}
+
+/* A path that would be cut names another socket. */
+static void test_socket_paths(void **state)
+{
+    const size_t most = sizeof(((struct sockaddr_un *)NULL)->sun_path);
+    apr_pool_t *p = unit_pool(state);
+    lab_t *lab = lab_of(p, NULL);
+    size_t len;
+
+    unit_redis_stop(lab->server);
+    lab->config.host = NULL;
+    for (len = most - 1; len <= most + 1; len++) {
+        char *path = apr_pcalloc(p, len + 1);
+
+        memset(path, '/', len);
+        lab->config.path = path;
+        assert_int_equal(bearer_redis_create(&lab->redis, &lab->config,
+                                             &lab->w->world, &lab->shared, NULL, p),
+                         len < most ? APR_SUCCESS : APR_ENAMETOOLONG);
+    }
 }
 
 /* ---- who is refused ----------------------------------------------------- */
@@ -676,8 +703,11 @@ static void test_names_without_address(void **state)
     apr_time_t begun;
 
     lab->config.host = slow->config.host = "cache.test";
+    lab->config.timeout = 20 * SECOND;  /* which an answer does not take */
     start_client(lab, never_found);
+    begun = bearer_monotonic();
     assert_int_equal(get_it(lab), APR_EGENERAL);
+    assert_true(bearer_monotonic() - begun < 15 * SECOND);
     assert_int_equal(unit_world_logged(lab->w, "no such name"), 1);
     start_client(slow, slowly_found);
     begun = bearer_monotonic();
@@ -855,6 +885,7 @@ int main(void)
         UNIT_TEST(test_writes),
         UNIT_TEST(test_list),
         UNIT_TEST(test_login),
+        UNIT_TEST(test_socket_paths),
         UNIT_TEST(test_refused_writes),
         UNIT_TEST(test_troubles),
         UNIT_TEST(test_deadline),

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdatomic.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -18,6 +19,32 @@
 #define HEX0 "0000000000000000000000000000000000000000000000000000000000000000"
 #define HEX1 "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
 #define ISSUER "https://idp.example.com/"
+
+/* Each of these calls can be told to fail, in turn; read comes in pieces. */
+static struct {
+    int calls, failing;
+    const char *name;
+    size_t piece;               /* of a read at most; 0: no limit */
+    int interrupted;            /* so many calls end with EINTR first */
+    const char *always;         /* this one always fails */
+} faults;
+
+static int fails(const char *name)
+{
+    if (faults.interrupted > 0 && (!strcmp(name, "read") || !strcmp(name, "write")
+                                   || !strcmp(name, "flock"))) {
+        faults.interrupted--;
+        errno = EINTR;
+        return 1;
+    }
+    if (++faults.calls != faults.failing
+        && !(faults.always && strcmp(faults.always, name) == 0)) {
+        return 0;
+    }
+    faults.name = name;
+    errno = EPERM;
+    return 1;
+}
 
 /* What the list hears of the machine's clock and of its file (the linker puts these in
  * the place of apr_time_now, stat and fstat): the truth, or so much later, and what a
@@ -34,13 +61,13 @@ static int pretend(int rv, struct stat *st)
     return rv;
 }
 
-/* stat64 and fstat64: the names of stat and fstat on many systems */
+/* stat64, fstat64 and open64: the names of stat, fstat and open on many systems */
 #define PRETENDING(name, type) \
     int __real_##name(type of, struct stat *st); \
     int __wrap_##name(type of, struct stat *st); \
     int __wrap_##name(type of, struct stat *st) \
     { \
-        return pretend(__real_##name(of, st), st); \
+        return fails(#name) ? -1 : pretend(__real_##name(of, st), st); \
     }
 
 PRETENDING(stat, const char *)
@@ -54,6 +81,46 @@ apr_time_t __wrap_apr_time_now(void);
 apr_time_t __wrap_apr_time_now(void)
 {
     return __real_apr_time_now() + later_by;
+}
+
+/* What the library has taken from the allocator and not given back. */
+static atomic_long held;
+
+/* clang-format takes the parameters for products */
+/* clang-format off */
+#define COUNTING(name, parameters, arguments) \
+    void *__real_##name parameters; \
+    void *__wrap_##name parameters; \
+    void *__wrap_##name parameters \
+    { \
+        void *given = __real_##name arguments; \
+    \
+        held += given != NULL; \
+        return given; \
+    }
+
+COUNTING(malloc, (size_t n), (n))
+COUNTING(calloc, (size_t n, size_t size), (n, size))
+/* clang-format on */
+
+char *__real_realpath(const char *path, char *to);
+char *__wrap_realpath(const char *path, char *to);
+
+char *__wrap_realpath(const char *path, char *to)
+{
+    char *given = __real_realpath(path, to);
+
+    held += given != NULL && !to;
+    return given;
+}
+
+void __real_free(void *given);
+void __wrap_free(void *given);
+
+void __wrap_free(void *given)
+{
+    held -= given != NULL;
+    __real_free(given);
 }
 
 typedef struct fixture_t {
@@ -293,6 +360,14 @@ static void test_issuer_and_jti_do_not_run_together(void **state)
     clean_up(&f);
 }
 
+/* What the log and the environment call a token: it leads to its line in the list. */
+static void test_token_id(void **state)
+{
+    apr_pool_t *p = unit_pool(state);
+
+    assert_string_equal(bearer_revocation_token_id(NULL, "abc", 3, p), "ba7816bf");
+}
+
 /* A token is good until exp + skew: so long it stays revoked. */
 static void test_entry_outlives_exp_by_the_skew(void **state)
 {
@@ -364,18 +439,18 @@ static void test_bad_lines_close(void **state)
         "token " HEX0 "\n",
         "token " HEX0 " \n",
         "token " HEX0 " -1\n",
-        "token " HEX0 " 1x\n",
-        "token " HEX0 " 1 2\n",
-        "token " HEX0 " 1\r\n",
+        "token " HEX0 " 0x\n",
+        "token " HEX0 " 0 0\n",
+        "token " HEX0 " 0\r\n",
         "token " HEX0 " 9999999999999999\n",
-        "token " HEX0 "00 1\n",
-        "token " HEX0 "1\n",
-        "token 000000 1\n",
+        "token " HEX0 "00 0\n",
+        "token " HEX0 "0\n",
+        "token 000000 0\n",
         "token g000000000000000000000000000000000000000000000000000000000000000"
-        " 1\n",
-        "token" HEX0 " 1\n",
-        "tok " HEX0 " 1\n",
-        "Token " HEX0 " 1\n",
+        " 0\n",
+        "token" HEX0 " 0\n",
+        "tok " HEX0 " 0\n",
+        "Token " HEX0 " 0\n",
         "token\n",
         "jti\n",
         "\x01\n",
@@ -740,14 +815,17 @@ static void test_same_content_is_no_change(void **state)
 {
     fixture_t f = fixture(state);
     apr_uint64_t generation;
+    long before;
 
     write_list(&f, "token " HEX0 " 0\n");
     create(&f);
     generation = state_of(&f).generation;
+    before = held;
     write_list(&f, "# a comment more\ntoken " HEX0 " 0\n");
     later(&f);
     ask_token(&f, "a");
     assert_true(state_of(&f).generation == generation);
+    assert_int_equal(held, before);
     clean_up(&f);
 }
 
@@ -877,6 +955,7 @@ static void test_append_of_what_is_there(void **state)
     static const char *const result[] = { "2000000050", "2000000050", "2000000050",
                                           "2000000060", "0", "0" };
     fixture_t f = fixture(state);
+    const long before = held;
     size_t i;
 
     for (i = 0; i < UNIT_COUNT(untils); i++) {
@@ -889,6 +968,7 @@ static void test_append_of_what_is_there(void **state)
                                         "b00361a396177a9cb410ff61f20015ad ",
                                         result[i], "\n", NULL));
     }
+    assert_int_equal(held, before);
     clean_up(&f);
 }
 
@@ -1004,32 +1084,6 @@ static void test_concurrent_writers_lose_nothing(void **state)
 
 /* ---- a system that fails --------------------------------------------------- */
 
-/* Each of these calls can be told to fail, in turn; read comes in pieces. */
-static struct {
-    int calls, failing;
-    const char *name;
-    size_t piece;               /* of a read at most; 0: no limit */
-    int interrupted;            /* so many calls end with EINTR first */
-    const char *always;         /* this one always fails */
-} faults;
-
-static int fails(const char *name)
-{
-    if (faults.interrupted > 0 && (!strcmp(name, "read") || !strcmp(name, "write")
-                                   || !strcmp(name, "flock"))) {
-        faults.interrupted--;
-        errno = EINTR;
-        return 1;
-    }
-    if (++faults.calls != faults.failing
-        && !(faults.always && strcmp(faults.always, name) == 0)) {
-        return 0;
-    }
-    faults.name = name;
-    errno = EPERM;
-    return 1;
-}
-
 #define FAULTY(type, name, parameters, arguments) \
     type __real_##name parameters; \
     type __wrap_##name parameters; \
@@ -1038,6 +1092,24 @@ static int fails(const char *name)
         return fails(#name) ? -1 : __real_##name arguments; \
     }
 
+#define FAULTY_OPEN(name) \
+    int __real_##name(const char *path, int flags, ...); \
+    int __wrap_##name(const char *path, int flags, ...); \
+    int __wrap_##name(const char *path, int flags, ...) \
+    { \
+        int mode = 0; \
+        va_list rest; \
+    \
+        if (flags & O_CREAT) { \
+            va_start(rest, flags); \
+            mode = va_arg(rest, int); \
+            va_end(rest); \
+        } \
+        return fails(#name) ? -1 : __real_##name(path, flags, mode); \
+    }
+
+FAULTY_OPEN(open)
+FAULTY_OPEN(open64)
 FAULTY(int, fchmod, (int fd, mode_t mode), (fd, mode))
 FAULTY(int, fsync, (int fd), (fd))
 FAULTY(int, rename, (const char *from, const char *to), (from, to))
@@ -1080,7 +1152,33 @@ static void test_append_when_the_system_fails(void **state)
         UNIT_CHECK(access(apr_pstrcat(f.p, f.path, ".new", NULL), F_OK) != 0, "%s",
                    faults.name);
     } while (faults.name);
-    assert_true(failed >= 6);
+    assert_true(failed >= 12);
+    clean_up(&f);
+}
+
+/* It is told what could not be done. */
+static void test_what_failed_is_said(void **state)
+{
+    fixture_t f = fixture(state);
+    int n = 0, looked = 0;
+
+    write_list(&f, "token " HEX0 " 0\n");
+    do {
+        const char *error, *wanted;
+
+        memset(&faults, 0, sizeof(faults));
+        faults.failing = ++n;
+        error = bearer_revocation_file_error(f.path, f.p);
+        faults.failing = 0;
+        wanted = !faults.name                     ? NULL
+               : !strncmp(faults.name, "open", 4) ? "cannot be opened: "
+               : !strcmp(faults.name, "read")     ? "cannot be read: "
+               : !looked++                        ? "cannot be looked at: "
+                                    : "was written to while it was read";
+        UNIT_CHECK(!error == !wanted && (!wanted || unit_contains(error, wanted)),
+                   "call %d: %s", n, error);
+    } while (faults.name);
+    assert_int_equal(looked, 2);
     clean_up(&f);
 }
 
@@ -1190,6 +1288,7 @@ int main(void)
         UNIT_TEST(test_format),
         UNIT_TEST(test_detail_names_the_directive),
         UNIT_TEST(test_issuer_and_jti_do_not_run_together),
+        UNIT_TEST(test_token_id),
         UNIT_TEST(test_entry_outlives_exp_by_the_skew),
         UNIT_TEST(test_the_longest_of_several_counts),
         UNIT_TEST(test_many_entries),
@@ -1220,6 +1319,7 @@ int main(void)
         UNIT_TEST(test_append_over_a_leftover),
         UNIT_TEST(test_concurrent_writers_lose_nothing),
         UNIT_TEST(test_append_when_the_system_fails),
+        UNIT_TEST(test_what_failed_is_said),
         UNIT_TEST(test_reading_when_the_system_fails),
         UNIT_TEST(test_append_is_interrupted),
         UNIT_TEST(test_append_to_what_is_no_file),

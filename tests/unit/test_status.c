@@ -108,6 +108,10 @@ static void test_prometheus(void **state)
     assert_null(strstr(text, "auth_bearer_keys{issuer=\"\"}"));
     assert_null(strstr(text, "introspection_seconds_count{issuer=\"\"}"));
     assert_null(strstr(text, "introspection_seconds_count{issuer=\"old\"}"));
+    /* nor is anything counted that the status does not say */
+    has(bearer_status_prometheus(parsed(p, "{\"counters\":[{\"issuer\":\"a\","
+        "\"issuers\":1,\"introspection\":{\"ok\":1}}]}"), p),
+        "introspection_seconds_count{issuer=\"a\"} 0\n");
 }
 
 /* Each family is declared once, and its samples follow one another. */
@@ -123,6 +127,35 @@ static void test_families_stand_together(void **state)
             family = apr_pstrmemdup(p, line + 7, strcspn(line + 7, " "));
         } else if (*line != '#') {
             assert_int_equal(strncmp(line, family, strlen(family)), 0);
+        }
+    }
+}
+
+static int count(const char *text, const char *part)
+{
+    int n = 0;
+
+    for (; (text = strstr(text, part)) != NULL; text++) {
+        n++;
+    }
+    return n;
+}
+
+/* With something in each part, and with nothing in any. */
+static void test_elements_are_closed(void **state)
+{
+    static const char *const statuses[] = { full, "{}" };
+    static const char *const names[] = { "table", "div" };
+    apr_pool_t *p = unit_pool(state);
+    size_t i, j;
+
+    for (i = 0; i < UNIT_COUNT(statuses); i++) {
+        const char *text = bearer_status_html(parsed(p, statuses[i]), p);
+
+        for (j = 0; j < UNIT_COUNT(names); j++) {
+            UNIT_CHECK(count(text, apr_pstrcat(p, "<", names[j], NULL))
+                       == count(text, apr_pstrcat(p, "</", names[j], ">", NULL)),
+                       "%s\n%s", names[j], text);
         }
     }
 }
@@ -253,7 +286,7 @@ static void test_spans(void **state)
         { 0, "read 0 s ago" }, { 119, "read 119 s ago" }, { 120, "read 2 min ago" },
         { 3599, "read 59 min ago" }, { 7199, "read 119 min ago" },
         { 7200, "read 2 h 0 min ago" }, { 172799, "read 47 h 59 min ago" },
-        { 172800, "read 2 d 0 h ago" }, { -5, "read 0 s ago" }
+        { 172800, "read 2 d 0 h ago" }, { 259199, "read 2 d 23 h ago" }, { -5, "read 0 s ago" }
     };
     apr_pool_t *p = unit_pool(state);
     size_t i;
@@ -267,8 +300,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         UNIT_TEST(test_prometheus),            UNIT_TEST(test_families_stand_together),
-        UNIT_TEST(test_page),                  UNIT_TEST(test_times),
-        UNIT_TEST(test_trouble_is_seen_first),
+        UNIT_TEST(test_elements_are_closed),   UNIT_TEST(test_page),
+        UNIT_TEST(test_times),                 UNIT_TEST(test_trouble_is_seen_first),
         UNIT_TEST(test_auto),                  UNIT_TEST(test_hostile_and_empty),
         UNIT_TEST(test_spans),
     };

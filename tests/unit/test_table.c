@@ -403,6 +403,21 @@ static void test_full_of_equals(void **state)
     done(&f);
 }
 
+/* Also of those that have very many the one with the most. */
+static void test_victim_of_many(void **state)
+{
+    fixture_t f = table_of(state, 8 * SIZE);
+    unsigned i;
+
+    for (i = 0; i < 2 * RANKS + 50; i++, f.now++) {
+        assert_int_equal(session(&f, i, 1000 + i, i < RANKS + 10 ? 1 : 2), APR_SUCCESS);
+    }
+    assert_int_equal(stats(&f).sessions, 2 * RANKS + 50);
+    i = bearer_table_victim(f.t, 0);
+    assert_int_equal(table_head(f.t, i)->touched, TABLE_T0 + RANKS + 10);
+    done(&f);
+}
+
 /* Marks make sessions go, never the other way round. */
 static void test_marks_stay(void **state)
 {
@@ -633,6 +648,15 @@ static void test_model(void **state)
     done(&f);
 }
 
+/* What the next change does after one that was broken off. */
+static void repair(fixture_t *f)
+{
+    atomic_store(&f->t->header->changing, 1);
+    assert_int_equal(bearer_table_begin(f->t), APR_SUCCESS);
+    bearer_table_finish(f->t);
+    assert_true(table_is_sound(f->t));
+}
+
 /* A server that was started anew takes its records back, the long ones whole. */
 static void test_taken_back(void **state)
 {
@@ -644,11 +668,9 @@ static void test_taken_back(void **state)
     for (n = 0; n < 20; n++) {
         assert_int_equal(mark(&f, n, 8 + 150 * n), APR_SUCCESS);
     }
+    assert_int_equal(mark(&f, 40, BEARER_TABLE_VALUE), APR_SUCCESS);
     f.t->header->free = 12345678;            /* whoever changed it died then */
-    atomic_store(&f.t->header->changing, 1);
-    assert_int_equal(bearer_table_begin(f.t), APR_SUCCESS);
-    bearer_table_finish(f.t);
-    assert_true(table_is_sound(f.t));
+    repair(&f);
     for (n = 0; n < 20; n++) {
         table_key(key, n);
         assert_int_equal(bearer_table_get(f.t, key, f.now, &value, &len, f.p),
@@ -659,8 +681,64 @@ static void test_taken_back(void **state)
     for (n = 20; n < 40; n++) {
         assert_int_equal(mark(&f, n, 8 + 150 * (n - 20)), APR_SUCCESS);
     }
-    assert_int_equal(there(&f, 0, 40), 40);
+    assert_int_equal(there(&f, 0, 41), 41);
     assert_true(table_is_sound(f.t));
+    done(&f);
+}
+
+static chunk_t chunk_of(fixture_t *f, unsigned n)
+{
+    unsigned char key[32];
+
+    table_key(key, n);
+    return bearer_table_find(f->t, key);
+}
+
+/* A record does not come back with chunks of another, or with such as were never
+ * written to. */
+static void test_chunks_of_another(void **state)
+{
+    int which;
+
+    for (which = 0; which < 2; which++) {
+        fixture_t f = table_of(state, SIZE);
+        unsigned n;
+
+        for (n = 0; n < 3; n++) {
+            assert_int_equal(mark(&f, n, 150), APR_SUCCESS);
+        }
+        f.t->next[chunk_of(&f, 1)] = which ? f.t->header->fresh
+                                           : f.t->next[chunk_of(&f, 0)];
+        repair(&f);
+        assert_true(is_there(&f, 0));
+        assert_false(is_there(&f, 1));
+        assert_true(is_there(&f, 2));
+        done(&f);
+    }
+}
+
+/* Broken off when the new one already counted, and the old one still did. */
+static void test_two_of_one_key(void **state)
+{
+    static const unsigned char value[] = "the later";
+    fixture_t f = table_of(state, SIZE);
+    const bearer_cache_entry_t entry = { BEARER_KEPT_MARK, value, sizeof(value),
+                                         f.now + HOUR, NULL, 0 };
+    unsigned char key[32], *found;
+    apr_size_t len;
+    chunk_t i;
+
+    assert_int_equal(mark(&f, 1, 300), APR_SUCCESS);
+    table_key(key, 1);
+    assert_int_equal(bearer_table_begin(f.t), APR_SUCCESS);
+    i = bearer_table_compose(f.t, key, &entry, 0, f.now);
+    bearer_table_commit(table_head(f.t, i), COMMITTED);
+    bearer_table_finish(f.t);
+    repair(&f);
+    assert_int_equal(stats(&f).others, 1);
+    assert_int_equal(bearer_table_get(f.t, key, f.now, &found, &len, f.p), APR_SUCCESS);
+    assert_int_equal(len, sizeof(value));
+    assert_memory_equal(found, value, sizeof(value));
     done(&f);
 }
 
@@ -871,6 +949,7 @@ int main(void)
         UNIT_TEST(test_sessions_of_a_user),
         UNIT_TEST(test_full),
         UNIT_TEST(test_full_of_equals),
+        UNIT_TEST(test_victim_of_many),
         UNIT_TEST(test_marks_stay),
         UNIT_TEST(test_attempts),
         UNIT_TEST(test_logouts),
@@ -878,6 +957,8 @@ int main(void)
         UNIT_TEST(test_room),
         UNIT_TEST(test_model),
         UNIT_TEST(test_taken_back),
+        UNIT_TEST(test_chunks_of_another),
+        UNIT_TEST(test_two_of_one_key),
         UNIT_TEST(test_locks_that_cannot_be_made),
         UNIT_TEST(test_locks_that_fail),
         UNIT_TEST(test_holder_that_died),

@@ -793,6 +793,41 @@ static void test_a_flood_displaces_its_own(void **state)
     }
 }
 
+static int is_remembered(fixture_t *f, unsigned a, unsigned n,
+                         const bearer_throttle_settings_t *settings)
+{
+    const bearer_throttle_token_t token = { n, 7 };
+    bearer_reason_t reason;
+
+    return bearer_throttle_known_bad(f->t, address(a), &token, settings,
+                                     T0 + SECONDS(1), &reason);
+}
+
+/* In a full bucket: who has less than half of it displaces the oldest of all, who has
+ * half the oldest of its own. */
+static void test_half_of_the_records(void **state)
+{
+    const unsigned half = 64;
+    bearer_throttle_settings_t settings = defaults;
+    fixture_t f = table(state, 1);
+    unsigned n;
+
+    settings.threshold = 100000;
+    for (n = 0; n < half + 1; n++) {
+        fail_with(&f, 1, 1 + n, &settings, T0 + n);
+    }
+    for (n = 0; n < half - 1; n++) {
+        fail_with(&f, 2, 1001 + n, &settings, T0 + 1000 + n);
+    }
+    assert_true(is_remembered(&f, 1, 1, &settings));
+    fail_with(&f, 2, 2001, &settings, T0 + 2001);
+    assert_false(is_remembered(&f, 1, 1, &settings));
+    assert_true(is_remembered(&f, 2, 1001, &settings));
+    fail_with(&f, 2, 2002, &settings, T0 + 2002);
+    assert_false(is_remembered(&f, 2, 1001, &settings));
+    assert_true(is_remembered(&f, 1, 2, &settings));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -830,6 +865,7 @@ int main(void)
         UNIT_TEST(test_killed_processes),
         UNIT_TEST(test_ipv6),
         UNIT_TEST(test_a_flood_displaces_its_own),
+        UNIT_TEST(test_half_of_the_records),
     };
 
     return UNIT_RUN("throttle", tests);

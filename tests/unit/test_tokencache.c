@@ -41,6 +41,7 @@ static bearer_principal_t *a_principal(apr_pool_t *p)
     principal->roles = words(p, "admin");
     principal->groups = words(p, "");
     principal->scope = apr_pstrdup(p, "orders.read orders.write");
+    principal->left_out = words(p, "said-once");
     principal->claims = json_pack("{s:s, s:[i,i], s:{s:b}}", "sub", "alice",
                                   "n", 1, 2, "o", "x", 1);
     memset(principal->token_digest, 0xab, sizeof(principal->token_digest));
@@ -126,6 +127,7 @@ static void assert_same(const bearer_principal_t *a,
     assert_words(a->roles, wanted->roles);
     assert_words(a->groups, wanted->groups);
     assert_string_equal(a->scope, wanted->scope);
+    assert_null(a->left_out);
     assert_memory_equal(a->token_digest, wanted->token_digest,
                         sizeof(a->token_digest));
     assert_ptr_not_equal(a->claims, wanted->claims);
@@ -342,10 +344,14 @@ static void test_put_again(void **state)
 
 static void test_number_of_entries_is_bounded(void **state)
 {
+    static const unsigned wanted[][2] = { { 1, 8 }, { 8, 8 }, { 9, 16 }, { 16, 16 } };
     apr_pool_t *p = unit_pool(state);
     bearer_tokencache_t *cache = cache_of(p, 20);
     unsigned n;
 
+    for (n = 0; n < UNIT_COUNT(wanted); n++) {
+        assert_int_equal(stats_of(cache_of(p, wanted[n][0])).entries, wanted[n][1]);
+    }
     assert_int_equal(stats_of(cache).entries, 24);
     for (n = 0; n < 500; n++) {
         put(cache, n, p);
