@@ -8,6 +8,8 @@
 
 #define ISSUER "https://idp.example.com/"
 #define TEMPLATE "https://login.example.com/{tenant}/v2.0"
+/* A tenant can stand here, but not a segment later. */
+#define DEEP "https://h/1/2/3/4/5/6/7/8/9/10/11/12/"
 
 static apr_array_header_t *list_of(apr_pool_t *p, const char *a, const char *b)
 {
@@ -110,6 +112,7 @@ static void test_template(void **state)
         { "https://login.example.com/not_listed.9/v2.0", "not_listed.9" },
         { "https://sts.example.com/abc/", "abc" },
         { "https://sts.example.com/abc", NULL },
+        { DEEP "abc", "abc" },
         { "https://login.example.com//v2.0", NULL },
         { "https://login.example.com/./v2.0", NULL },
         { "https://login.example.com/../v2.0", NULL },
@@ -130,7 +133,7 @@ static void test_template(void **state)
     bearer_issuer_t *issuer = declare(p, TEMPLATE);
     size_t i;
 
-    issuer->aliases = list_of(p, "https://sts.example.com/{tenant}/", NULL);
+    issuer->aliases = list_of(p, "https://sts.example.com/{tenant}/", DEEP "{tenant}");
     add(issuers, issuer);
     for (i = 0; i < UNIT_COUNT(cases); i++) {
         const char *tenant;
@@ -299,6 +302,7 @@ static void test_contradictions(void **state)
         { "https://h/x{tenant}/", no_change, "whole segment" },
         { "https://h/{tenant}x/", no_change, "whole segment" },
         { "https://h/{tenant}/{tenant}", no_change, "whole segment" },
+        { DEEP "13/{tenant}", no_change, "whole segment" },
     };
     apr_pool_t *p = unit_pool(state);
     size_t i;

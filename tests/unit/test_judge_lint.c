@@ -301,6 +301,7 @@ static void test_separators(void **state)
     many->tenants = unit_list(f->p, "a b a-b");
     assert_true(unit_contains(names_warning(f, "%t-%u"), "(tenant 'a')"));
     assert_null(names_warning(f, "%u@%t"));
+    assert_null(names_warning(f, "%u"));       /* there is an error about it */
     many->tenants = NULL;
     many->tenants_file = "/tenants";
     assert_true(unit_contains(names_warning(f, "%t-%u"), "(tenant any)"));

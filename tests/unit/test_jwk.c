@@ -409,6 +409,9 @@ static void test_oct_is_as_long_as_the_hash(void **state)
         if (cases[i].names) {
             assert_string_equal(algs(p, key, BEARER_JWKS_LOCAL),
                                 cases[i].names);
+            assert_int_equal(bearer_jwks_at(unit_set_text(
+                p, unit_jwks_text(p, key), BEARER_JWKS_LOCAL, NULL), 0)->bits,
+                             8 * cases[i].len);
         } else {
             assert_true(unit_contains(skipped(p, key, BEARER_JWKS_LOCAL),
                                       "is below 32"));
@@ -420,6 +423,18 @@ static void test_oct_is_as_long_as_the_hash(void **state)
                              "k", json_string(bearer_b64url_encode(p, zeros,
                                                                    40))),
                 BEARER_JWKS_LOCAL), "is below 64"));
+}
+
+/* A key may say whose it is: Entra's keys do. */
+static void test_issuer_of_a_key(void **state)
+{
+    apr_pool_t *p = unit_pool(state);
+    json_t *jwk = unit_public(p, unit_rfc_key(p, "RFC 7515 A.3"));
+
+    assert_null(bearer_jwks_at(unit_set(p, jwk), 0)->issuer);
+    jwk = unit_with(p, jwk, "issuer", json_string("https://idp.example/{tenant}"));
+    assert_string_equal(bearer_jwks_at(unit_set(p, jwk), 0)->issuer,
+                        "https://idp.example/{tenant}");
 }
 
 /* A published private key proves nothing: anybody may have signed with it. */
@@ -561,6 +576,7 @@ int main(void)
         UNIT_TEST(test_spiffe_bundle),
         UNIT_TEST(test_attack_oct_from_a_url),
         UNIT_TEST(test_oct_is_as_long_as_the_hash),
+        UNIT_TEST(test_issuer_of_a_key),
         UNIT_TEST(test_attack_private_key_in_a_remote_set),
         UNIT_TEST(test_jwk_to_pkey_and_back),
         UNIT_TEST(test_rsa_private_key_of_d_alone),

@@ -320,6 +320,39 @@ static void test_refreshed_within_its_life(void **state)
     }
 }
 
+static apr_status_t no_luck(void *baton, unsigned char *bytes, apr_size_t len)
+{
+    (void)baton;
+    memset(bytes, 0, len);
+    return APR_SUCCESS;
+}
+
+/* By a 20th of its life at least, and by a second or a quarter of its life. */
+static void test_how_far_ahead(void **state)
+{
+    static const struct {
+        int life, early;    /* in ms */
+    } cases[] = {
+        { 2000, 100 + 500 }, { 4000, 200 + 1000 }, { 8000, 400 + 1000 },
+        { 60000, 3000 + 1000 },
+    };
+    apr_pool_t *p = unit_pool(state);
+    lab_t *lab = lab_open(p);
+    size_t i;
+
+    publish(lab, "a", p);
+    lab->world.random = no_luck;
+    lab->settings.keys_refresh.min = SECONDS(1);
+    for (i = 0; i < UNIT_COUNT(cases); i++) {
+        bearer_keyset_t *ks = process(lab, 1, p);
+
+        lab->settings.keys_refresh.max = apr_time_from_msec(cases[i].life);
+        bearer_keyset_maintain(ks, p);
+        assert_int_equal(state_of(ks, p).due - lab_now(lab),
+                         apr_time_from_msec(cases[i].life - cases[i].early));
+    }
+}
+
 /* ---- errands ------------------------------------------------------------ */
 
 /* The one errand that there is now; NULL: none. */
@@ -364,9 +397,15 @@ static void test_errands(void **state)
     assert_int_equal(errand_of(ks, p)->slow, 1);
 }
 
-static void half_a_second(void *lab)
+/* Of the half of a second that a limited errand has. */
+static void until_10_ms_are_left(void *lab)
 {
-    lab_pass(lab, SECONDS(1) / 2);
+    lab_pass(lab, apr_time_from_msec(490));
+}
+
+static void until_11_ms_are_left(void *lab)
+{
+    lab_pass(lab, apr_time_from_msec(489));
 }
 
 /* What was limited and got no answer did not fail: it comes again at once, as a
@@ -383,7 +422,7 @@ static void test_limited_errand(void **state)
     bearer_keyset_maintain(ks, p);
     lab_pass(lab, HOUR);
     issuer_down(lab);
-    lab->http->during = half_a_second;
+    lab->http->during = until_10_ms_are_left;
     lab->http->during_baton = lab;
     errand = errand_of(ks, p);
     assert_int_equal(errand->slow, 0);
@@ -400,9 +439,9 @@ static void test_limited_errand(void **state)
     expect_keys(ks, "b", p);
     lab_pass(lab, HOUR);
     assert_int_equal(errand_of(ks, p)->slow, 0);
-    /* a failure of another kind is one */
+    /* a failure while there was time is one */
     issuer_down(lab);
-    lab->http->during = NULL;
+    lab->http->during = until_11_ms_are_left;
     errand = errand_of(ks, p);
     errand->run(errand->what, 1, p);
     assert_true(state_of(ks, p).last_attempt_failed);
@@ -547,6 +586,7 @@ static void test_removed_key_and_generation(void **state)
     apr_uint64_t generation, next;
     bearer_jwks_t *held;
 
+    assert_int_equal(bearer_keyset_generation(ks), FIRST_GENERATION);
     publish(lab, "a b", p);
     assert_int_equal(bearer_keyset_acquire(ks, &held, NULL, p), BEARER_OK);
     generation = bearer_keyset_generation(ks);
@@ -735,6 +775,7 @@ static void test_skipped_keys_are_logged_once(void **state)
     lab_pass(lab, HOUR);
     bearer_keyset_maintain(ks, p);
     assert_int_equal(lab_logged(lab, "weak"), 2);
+    assert_int_equal(lab_logged(lab, "AB0201"), 2);    /* and no other line */
 }
 
 /* Also of a document that never comes into force. */
@@ -963,6 +1004,32 @@ static void test_cold_failure_host_wide(void **state)
     expect_keys(a, "a", p);
     expect_keys(b, "a", p);
     assert_requests(lab, 2);
+}
+
+/* A process that must not try again yet still finds what another has fetched. */
+static void test_found_while_it_may_not_try(void **state)
+{
+    apr_pool_t *p = unit_pool(state);
+    lab_t *lab = lab_open(p);
+    bearer_keyset_t *ks;
+    int i;
+
+    lab->world.keys_cache = &lab->cache;
+    ks = process(lab, 1, p);
+    issuer_down(lab);
+    lab->cache_down = 1;            /* the others do not hear of the failures */
+    for (i = 0; i < 4; i++) {
+        lab_pass(lab, MINUTE);
+        expect_nothing(ks, p);
+    }
+    assert_requests(lab, 4);
+    lab->cache_down = 0;
+    publish(lab, "a", p);
+    expect_keys(process(lab, 1, p), "a", p);
+    lab_pass(lab, SECONDS(2));
+    publish(lab, "b", p);
+    expect_keys(ks, "a", p);
+    assert_requests(lab, 5);
 }
 
 /* Another process has the lease: who has keys serves on, who has none waits for
@@ -2169,7 +2236,8 @@ int main(void)
         UNIT_TEST(test_at_home),
         UNIT_TEST(test_refreshed_ahead_of_time),
         UNIT_TEST(test_refreshed_before_they_are_gone),
-        UNIT_TEST(test_refreshed_within_its_life), UNIT_TEST(test_errands),
+        UNIT_TEST(test_refreshed_within_its_life), UNIT_TEST(test_how_far_ahead),
+        UNIT_TEST(test_errands),
         UNIT_TEST(test_limited_errand), UNIT_TEST(test_ended_with_its_process),
         UNIT_TEST(test_cache_headers_count),
         UNIT_TEST(test_refreshed_by_a_request),
@@ -2191,6 +2259,7 @@ int main(void)
         UNIT_TEST(test_refreshed_once_for_all),
         UNIT_TEST(test_unknown_kid_host_wide),
         UNIT_TEST(test_cold_failure_host_wide),
+        UNIT_TEST(test_found_while_it_may_not_try),
         UNIT_TEST(test_another_process_fetches),
         UNIT_TEST(test_lease_is_short),
         UNIT_TEST(test_lease_is_held_during_a_fetch),

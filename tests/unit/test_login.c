@@ -271,12 +271,28 @@ static void test_pushes_are_bounded(void **state)
     }
 }
 
+/* What another version may have written: one of the members is not there. */
+static const char *sealed_without(fixture_t *f, const char *member,
+                                  const bearer_seal_t *seal)
+{
+    json_t *o = unit_claims(f->p, "{'s':'s','n':'n','v':'v','i':'i','t':'t','m':-1}");
+    const char *text;
+
+    json_object_del(o, member);
+    json_object_set_new(o, "c", json_integer(f->w->now));
+    text = bearer_json_text(o, f->p);
+    return bearer_seal_text(seal, "login attempt " SERVER, text, strlen(text),
+                            &f->w->world, f->p);
+}
+
 static void test_attempt_cookie(void **state)
 {
+    static const char *const members[] = { "s", "n", "v", "i", "t" };
     fixture_t *f = fixture(unit_pool(state));
     bearer_seal_t *seal = unit_seal(f->p, "one", "login");
     bearer_attempt_t *a, *b;
     const char *url, *value;
+    int i;
 
     a = begin(f, &url, NULL);
     value = bearer_attempt_seal(a, seal, SERVER, &f->w->world, f->p);
@@ -293,6 +309,11 @@ static void test_attempt_cookie(void **state)
         "session"), SERVER, &f->w->world, f->p), APR_NOTFOUND);
     assert_int_equal(bearer_attempt_open(&b, "AAAA", seal, SERVER, &f->w->world,
                                          f->p), APR_NOTFOUND);
+    for (i = -1; i < (int)UNIT_COUNT(members); i++) {
+        assert_int_equal(bearer_attempt_open(
+            &b, sealed_without(f, i < 0 ? "-" : members[i], seal), seal, SERVER,
+            &f->w->world, f->p), i < 0 ? APR_SUCCESS : APR_NOTFOUND);
+    }
     /* the host that it comes back to has a clock of its own */
     f->w->now -= apr_time_from_sec(2);
     assert_int_equal(bearer_attempt_open(&b, value, seal, SERVER, &f->w->world,
@@ -434,9 +455,13 @@ static void test_redeem(void **state)
         }
         f->status = cases[i].status;
         f->body = body;
+        f->why.detail = "";
         reason = bearer_login_redeem(&tokens, &f->login, &a, "c", &f->why, f->p);
         UNIT_CHECK(reason == cases[i].reason, "%s: %s", body,
                    bearer_reason_name(reason));
+        UNIT_CHECK(unit_contains(f->why.detail, "compare AuthBearerClientID")
+                       == unit_contains(body, "invalid_client"), "%s: %s", body,
+                   f->why.detail);
         assert_string_equal(apr_table_get(f->form, "code_verifier"), "v");
         assert_string_equal(apr_table_get(f->form, "grant_type"),
                             "authorization_code");
@@ -471,6 +496,10 @@ static void test_refresh(void **state)
     f->body = "{}";
     assert_int_equal(bearer_login_refresh(&t, &f->login, "old", &f->why, f->p),
                      BEARER_LOGIN_ISSUER);
+    f->metadata.token_endpoint = f->endpoint = NULL;
+    assert_int_equal(bearer_login_refresh(&t, &f->login, "old", &f->why, f->p),
+                     BEARER_LOGIN_ISSUER);
+    assert_null(f->endpoint);       /* no request was sent */
 }
 
 static void test_userinfo(void **state)

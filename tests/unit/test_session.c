@@ -167,6 +167,31 @@ static void test_lifetime(void **state)
 }
 
 /* A shorter maximum holds for sessions that are there already. */
+/* When a session was last seen is noted to a 16th of its idle time, or a minute. */
+static void test_noted_when_seen(void **state)
+{
+    static const struct {
+        int idle, precision;
+    } cases[] = { { 16, 1 }, { 320, 20 }, { 960, 60 }, { 3600, 60 }, { 36000, 60 } };
+    fixture_t *f = fixture(unit_pool(state), 1);
+    unsigned i;
+
+    for (i = 0; i < UNIT_COUNT(cases); i++) {
+        const char *cookie, *told;
+        bearer_session_t *s;
+
+        f->store.idle = apr_time_from_sec(cases[i].idle);
+        cookie = make(f, NULL);
+        assert_int_equal(bearer_session_load(&s, &f->store, cookie, f->p), APR_SUCCESS);
+        f->w->now += apr_time_from_sec(cases[i].precision) - 1;
+        bearer_session_touch(&told, s, &f->store, f->p);
+        UNIT_CHECK(!told, "idle %d: too early", cases[i].idle);
+        f->w->now++;
+        bearer_session_touch(&told, s, &f->store, f->p);
+        UNIT_CHECK(told, "idle %d: too late", cases[i].idle);
+    }
+}
+
 static void test_shorter_maximum(void **state)
 {
     fixture_t *f = fixture(unit_pool(state), 1);
@@ -853,11 +878,12 @@ static void test_body_that_is_too_large(void **state)
 {
     fixture_t *f = fixture(unit_pool(state), 1);
     char *text = apr_palloc(f->p, BEARER_SESSION_BODY_MAX + 100);
+    const char *cookie = NULL;
     bearer_session_t *s;
     apr_size_t len;
     int more;
 
-    for (more = 0; more < 2; more++) {
+    for (more = -1; more < 2; more++) {
         /* {"claims":{"x":"..."}} */
         len = BEARER_SESSION_BODY_MAX - strlen("{\"claims\":{\"x\":\"\"}}")
             + (apr_size_t)more;
@@ -865,7 +891,15 @@ static void test_body_that_is_too_large(void **state)
         text[len] = '\0';
         assert_int_equal(bearer_session_new(&s, &f->store, ISSUER, unit_claims(f->p,
             apr_pstrcat(f->p, "{'claims':{'x':'", text, "'}}", NULL)), f->p),
-                         more ? APR_ENOSPC : APR_SUCCESS);
+                         more > 0 ? APR_ENOSPC : APR_SUCCESS);
+        if (more <= 0) {                /* and it is the same when it comes back */
+            assert_int_equal(bearer_session_begin(&cookie, s, &f->store, NULL, f->p),
+                             APR_SUCCESS);
+            assert_int_equal(bearer_session_load(&s, &f->store, cookie, f->p),
+                             APR_SUCCESS);
+            assert_string_equal(bearer_json_string(json_object_get(
+                bearer_session_body(s, f->p), "claims"), "x"), text);
+        }
     }
     /* and one that says so is not even begun to be read */
     make(f, &s);
@@ -917,7 +951,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         UNIT_TEST(test_round_trip), UNIT_TEST(test_forged),
-        UNIT_TEST(test_lifetime), UNIT_TEST(test_shorter_maximum),
+        UNIT_TEST(test_lifetime), UNIT_TEST(test_noted_when_seen),
+        UNIT_TEST(test_shorter_maximum),
         UNIT_TEST(test_ended), UNIT_TEST(test_refreshed),
         UNIT_TEST(test_refresh_that_failed),
         UNIT_TEST(test_lasting), UNIT_TEST(test_logout_after_refresh),

@@ -94,6 +94,7 @@ static void test_every_setting_has_a_row(void **state)
                    && bearer_settings_where(which) < 16, "setting %d", i);
         assert_non_null(bearer_settings_print(s, which, p));
     }
+    assert_int_equal(bearer_settings_find("AuthBearerNothing"), BEARER_SETTING_COUNT);
     assert_null(bearer_settings_directive(BEARER_SETTING_COUNT));
     assert_int_equal(bearer_settings_where(BEARER_SETTING_COUNT), 0);
     assert_string_equal(bearer_settings_print(s, BEARER_SETTING_COUNT, p), "");

@@ -1,7 +1,7 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /* Secrets do not stay in memory that is given back: each place that holds one
  * is overwritten, with what was in it, by OPENSSL_cleanse(). */
-#include "unit.h"
+#include "unit_lab.h"
 
 #include <sys/stat.h>
 #include <unistd.h>
@@ -15,6 +15,7 @@
 #include "jose/jwk.h"
 
 #define SECRET "correct horse battery staple, 48 bytes at least"
+#define SECRET_WORD "correct-horse-battery-staple"
 #define OTHER "another one that replaces it and is long enough"
 
 /* ---- what was wiped ------------------------------------------------------ */
@@ -223,12 +224,31 @@ static void test_private_keys(void **state)
     private_key("ED25519", NULL, unit_pool(state));
 }
 
+/* ---- what is sent with a fetch ------------------------------------------- */
+
+static void test_fetch_auth(void **state)
+{
+    apr_pool_t *p = unit_pool(state);
+    lab_t *lab = lab_open(p);
+    bearer_http_response_t *r;
+    const char *error;
+
+    lab->issuer.fetch_auth_file = new_file(p, SECRET_WORD);
+    unit_http_page(lab->http, lab->issuer.keys.value, 200, "x");
+    used = 0;
+    assert_int_equal(bearer_issuer_get(&r, &lab->access, lab->issuer.keys.value, 77,
+                                       &error, p), APR_SUCCESS);
+    assert_string_equal(lab->http->authorization, "Bearer " SECRET_WORD);
+    assert_int_equal(times("Bearer " SECRET_WORD, strlen("Bearer " SECRET_WORD)), 1);
+    assert_int_equal(wiped_text(SECRET_WORD), 2);   /* what was read as well */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         UNIT_TEST(test_read_at_start), UNIT_TEST(test_not_taken),
         UNIT_TEST(test_replaced), UNIT_TEST(test_seal), UNIT_TEST(test_shared_key),
-        UNIT_TEST(test_private_keys),
+        UNIT_TEST(test_private_keys), UNIT_TEST(test_fetch_auth),
     };
 
     return UNIT_RUN("wiping", tests);
