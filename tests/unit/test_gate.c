@@ -394,7 +394,7 @@ static void test_one_too_many(void **state)
     begin(&b, unit_pool(state), 2, 100, 2);
     b.w->world.now = next_microsecond;   /* or all begin to look at the same place */
     b.w->world.now_baton = &passed;
-    run_workers(&b, A, 4, 200000, 0, &most, &refused);
+    run_workers(&b, A, 4, 200000 / (int)unit_slow(), 0, &most, &refused);
     assert_int_equal(most, 1);
     assert_int_equal(inside(b.gate, 2), 0);
 }
