@@ -292,7 +292,7 @@ static int met_word(const inquiry_t *q, const char *kind, const char *word,
         return bearer_principal_has_role(principal, word);
     }
     if (!strcmp(kind, "issuer")) {
-        return !strcmp(principal->iss, word);
+        return bearer_principal_is_of(principal, word);
     }
     return met_claim(q, word, error);
 }

@@ -238,8 +238,7 @@ static int met_issuer(request_rec *r, const item_t *item,
 {
     (void)r;
     (void)settings;
-    return !strcmp(principal->iss, item->word)
-        || (principal->issuer && !strcmp(principal->issuer->url, item->word));
+    return bearer_principal_is_of(principal, item->word);
 }
 
 static int met_expr(request_rec *r, const item_t *item,

@@ -423,3 +423,9 @@ int bearer_principal_has_role(const bearer_principal_t *principal,
     return bearer_text_among(principal->roles, role)
            || bearer_text_among(principal->groups, role);
 }
+
+int bearer_principal_is_of(const bearer_principal_t *principal, const char *issuer)
+{
+    return !strcmp(principal->iss, issuer)
+        || (principal->issuer && !strcmp(principal->issuer->url, issuer));
+}

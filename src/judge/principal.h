@@ -99,4 +99,8 @@ int bearer_principal_has_scope(const bearer_principal_t *principal,
 int bearer_principal_has_role(const bearer_principal_t *principal,
                               const char *role);
 
+/** 1 if it is of this issuer: by the iss of its token, or by the URL that the
+ *  configuration has for it (an alias, a {tenant}). */
+int bearer_principal_is_of(const bearer_principal_t *principal, const char *issuer);
+
 #endif

@@ -352,6 +352,14 @@ def test_options_instead_of_a_configuration(keys):
     assert said.status == 1 and said.json["status"] == 403
     said = explain(tokens.mint(iss="https://other.test/"), *options(keys=keys))
     assert said.status == 1 and "issuer" in said.failed
+    template = "https://login.test/{tenant}/"
+    said = explain(tokens.mint(iss="https://login.test/t-1/"), "--issuer", template,
+                   "--tenant", "t-1", "--keys", keys, "--audience", tokens.AUD,
+                   "--require", "issuer " + template,
+                   "--require", "issuer https://login.test/t-1/",
+                   "--require", "issuer https://login.test/t-2/")
+    assert [r["result"] for r in said.json["requires"]] == [
+        "granted", "granted", "denied"], said
     said = explain(tokens.mint(), "--issuer", ISS, "--keys", keys)
     assert said.status == 2 and "--audience" in said.err
 
