@@ -116,13 +116,12 @@ global_config_t *ab_config_current(void)
 
 /* ---- what is in force ---------------------------------------------------- */
 
-/* Within this file: compilers do not inline what another file may call. */
-static server_config_t *server_of(const server_rec *s)
+server_config_t *ab_config_server(const server_rec *s)
 {
     return ap_get_module_config(s->module_config, &auth_bearer_module);
 }
 
-static const dir_config_t *dir_of(const request_rec *r)
+const dir_config_t *ab_config_dir(const request_rec *r)
 {
     static const dir_config_t nothing;
     const dir_config_t *dir = ap_get_module_config(r->per_dir_config,
@@ -131,20 +130,10 @@ static const dir_config_t *dir_of(const request_rec *r)
     return dir ? dir : &nothing;
 }
 
-server_config_t *ab_config_server(const server_rec *s)
-{
-    return server_of(s);
-}
-
-const dir_config_t *ab_config_dir(const request_rec *r)
-{
-    return dir_of(r);
-}
-
 const bearer_settings_t *ab_config_of(request_rec *r)
 {
     request_t *own = ab_request(r);
-    const server_config_t *server = server_of(r->server);
+    const server_config_t *server = ab_config_server(r->server);
     bearer_settings_t *resolved;
 
     /* <AuthzProviderAlias> swaps the configuration around a call */
@@ -152,7 +141,7 @@ const bearer_settings_t *ab_config_of(request_rec *r)
         resolved = apr_palloc(r->pool, sizeof(*resolved));
         bearer_settings_resolve(resolved, server->global->defaults,
                                 &server->settings, NULL,
-                                &dir_of(r)->settings);
+                                &ab_config_dir(r)->settings);
         own->location = resolved;
         own->location_of = r->per_dir_config;
     }

@@ -9,20 +9,14 @@
 
 #include <http_config.h>
 
-/* Within this file: compilers do not inline what another file may call. */
-static request_t *record_of(const request_rec *r)
+request_t *ab_request_peek(const request_rec *r)
 {
     return ap_get_module_config(r->request_config, &auth_bearer_module);
 }
 
-request_t *ab_request_peek(const request_rec *r)
-{
-    return record_of(r);
-}
-
 request_t *ab_request(request_rec *r)
 {
-    request_t *own = record_of(r);
+    request_t *own = ab_request_peek(r);
 
     if (!own) {
         own = apr_pcalloc(r->pool, sizeof(*own));
@@ -39,7 +33,7 @@ const request_rec *ab_request_parent(const request_rec *r)
 const request_t *ab_request_principal(const request_rec *r)
 {
     for (; r; r = ab_request_parent(r)) {
-        const request_t *own = record_of(r);
+        const request_t *own = ab_request_peek(r);
 
         if (own && own->principal) {
             return own;
@@ -57,7 +51,7 @@ const request_t *ab_request_principal(const request_rec *r)
  * its user nor its headers nor its record. */
 int ab_request_borrows(const request_rec *r)
 {
-    const request_t *own = record_of(r);
+    const request_t *own = ab_request_peek(r);
 
     return own && own->lent && own->lent_of == r->per_dir_config;
 }
@@ -65,9 +59,9 @@ int ab_request_borrows(const request_rec *r)
 static apr_status_t take_back(void *r_)
 {
     const request_rec *r = r_;
-    request_t *to = record_of(r->main);
+    request_t *to = ab_request_peek(r->main);
 
-    if (to->lent == record_of(r)) {
+    if (to->lent == ab_request_peek(r)) {
         to->lent = NULL;
     }
     return APR_SUCCESS;
@@ -77,7 +71,7 @@ void ab_request_lend(request_rec *r)
 {
     request_t *to = ab_request(r->main);
 
-    to->lent = record_of(r);
+    to->lent = ab_request_peek(r);
     to->lent_of = r->per_dir_config;
     apr_pool_cleanup_register(r->pool, r, take_back, apr_pool_cleanup_null);
 }
