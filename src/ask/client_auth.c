@@ -44,11 +44,11 @@ bearer_client_auth_t bearer_client_method(const bearer_settings_t *s)
 
 static const char *missing(const bearer_settings_t *s, int needs)
 {
-    return (needs & NEEDS_ID) && !s->client_id         ? "AuthBearerClientID"
-        : (needs & NEEDS_SECRET) && !s->client_secret ? "AuthBearerClientSecret"
-        : (needs & NEEDS_KEY) && !s->client_key       ? "AuthBearerClientKey"
-        : (needs & NEEDS_CERT) && !s->client_cert     ? "AuthBearerClientCert"
-                                                      : NULL;
+    return (needs & NEEDS_ID) && !s->client_id           ? "AuthBearerClientID"
+           : (needs & NEEDS_SECRET) && !s->client_secret ? "AuthBearerClientSecret"
+           : (needs & NEEDS_KEY) && !s->client_key       ? "AuthBearerClientKey"
+           : (needs & NEEDS_CERT) && !s->client_cert     ? "AuthBearerClientCert"
+                                                         : NULL;
 }
 
 static const char *lint_bearer(const bearer_settings_t *s,

@@ -4,9 +4,17 @@
  */
 #include "base/finding.h"
 
-#include <stdarg.h>
-
 #include <apr_strings.h>
+
+bearer_finding_t bearer_finding_make(apr_pool_t *p, bearer_log_level_t level,
+                                     const char *directive, const char *format,
+                                     va_list args)
+{
+    bearer_finding_t finding = { 0, level, directive, apr_pvsprintf(p, format, args) };
+
+    finding.number = bearer_message_number(finding.text);
+    return finding;
+}
 
 apr_array_header_t *bearer_findings_create(apr_pool_t *p)
 {
@@ -16,15 +24,12 @@ apr_array_header_t *bearer_findings_create(apr_pool_t *p)
 void bearer_findings_add(apr_array_header_t *findings, bearer_log_level_t level,
                          const char *directive, const char *format, ...)
 {
-    bearer_finding_t *finding = apr_array_push(findings);
     va_list args;
 
     va_start(args, format);
-    finding->text = apr_pvsprintf(findings->pool, format, args);
+    APR_ARRAY_PUSH(findings, bearer_finding_t) =
+        bearer_finding_make(findings->pool, level, directive, format, args);
     va_end(args);
-    finding->number = bearer_message_number(finding->text);
-    finding->level = level;
-    finding->directive = directive;
 }
 
 const bearer_finding_t *bearer_findings_error(const apr_array_header_t *findings)

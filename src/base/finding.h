@@ -9,6 +9,8 @@
 #ifndef BEARER_FINDING_H
 #define BEARER_FINDING_H
 
+#include <stdarg.h>
+
 #include <apr_tables.h>
 
 #include "base/world.h"
@@ -20,9 +22,15 @@ typedef struct bearer_finding_t {
     const char *text;          /**< begins with the number */
 } bearer_finding_t;
 
+/** One, its text in p. format begins with AB(number). */
+bearer_finding_t bearer_finding_make(apr_pool_t *p, bearer_log_level_t level,
+                                     const char *directive, const char *format,
+                                     va_list args)
+    __attribute__((format(printf, 4, 0)));
+
 apr_array_header_t *bearer_findings_create(apr_pool_t *p);
 
-/** Appends one. format begins with AB(number). */
+/** Appends one. */
 void bearer_findings_add(apr_array_header_t *findings, bearer_log_level_t level,
                          const char *directive, const char *format, ...)
     __attribute__((format(printf, 4, 5)));

@@ -136,8 +136,8 @@ static bearer_verdict_t (*const provider_table[])(attempt_t *a) = {
 #undef X
 };
 
-/* How much a provider says about a token that is not its own: that its issuer is
- * not declared, that no provider takes an opaque token, that it is no JWT. */
+/* How much a provider's refusal says about a token that is not its own, from least to
+ * most: it is not a JWT; no provider takes an opaque token; its issuer is not declared. */
 static int weight(bearer_reason_t reason)
 {
     return reason == BEARER_OK ? 0

@@ -16,7 +16,8 @@ int ab_authn_log_transaction(request_rec *r);
  * Who it will be, for expressions that are evaluated before authentication
  * (<If>, SetEnvIfExpr): the token is judged by the configuration that is known
  * so far, and nothing comes of it, neither a user nor a refusal nor a count.
- * The real judgement follows. NULL: nobody, or authentication is over.
+ * The real judgement follows. NULL: the request has no user yet, or authentication is
+ * over.
  */
 const bearer_principal_t *ab_authn_ahead(request_rec *r);
 

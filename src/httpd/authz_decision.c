@@ -18,15 +18,15 @@
 
 #include "base/text.h"
 
-/* `Require all granted` asks nobody who he is. Three cases want it asked all the
- * same: a `Require not` of ours, an expression that used the claims already, and
+/* `Require all granted` needs no authentication. Three cases need it all the same: a
+ * `Require not` of ours, an expression that has used the claims already, and
  * AuthBearerOptional, under which a bad credential is refused. */
 int ab_authz_force(request_rec *r)
 {
     const request_t *own = ab_request_peek(r);
 
     if (own && own->negated) {
-        return OK;  /* whoever is to say who it is: without, the rule says nothing */
+        return OK;  /* the rule cannot be decided before the user is known */
     }
     if (!ab_config_in_force(r)) {
         return DECLINED;

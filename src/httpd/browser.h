@@ -100,7 +100,7 @@ int ab_browser_login(request_rec *r, const bearer_settings_t *settings);
 /** The cookie of the login whose state that is. */
 const char *ab_browser_attempt_name(const browser_t *browser,
                                     const char *state, apr_pool_t *p);
-/** Is it fetched ahead, before anybody has asked for it? */
+/** Does the browser fetch this page ahead, before the user asks for it? */
 int ab_browser_speculates(const request_rec *r);
 /** Takes the oldest logins under way from the browser until at most so many stay
  *  and their cookies fit into one header field, with so many bytes to come.

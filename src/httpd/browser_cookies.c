@@ -81,8 +81,8 @@ void ab_browser_forget(request_rec *r, const browser_t *browser,
                                                r->pool));
 }
 
-/* The line that the value of a field stands for, or NULL. Attributes that somebody
- * added to it do not count. */
+/* The line that the value of a field stands for, or NULL. Attributes that other
+ * modules added to it do not count. */
 static const char *line_of(const apr_array_header_t *lines, const char *value)
 {
     const apr_size_t name = strcspn(value, "=");

@@ -28,13 +28,12 @@ void ab_check_add(walk_t *w, const ap_directive_t *at,
 void ab_check_say(walk_t *w, bearer_log_level_t level, const ap_directive_t *at,
                   const char *format, ...)
 {
-    bearer_finding_t finding = { 0, level, at ? at->directive : NULL, NULL };
+    bearer_finding_t finding;
     va_list args;
 
     va_start(args, format);
-    finding.text = apr_pvsprintf(w->p, format, args);
+    finding = bearer_finding_make(w->p, level, at ? at->directive : NULL, format, args);
     va_end(args);
-    finding.number = bearer_message_number(finding.text);
     ab_check_add(w, at, &finding);
 }
 
@@ -75,15 +74,14 @@ static void print(const walk_t *w, const place_finding_t *placed)
     }
     line = apr_pstrdup(w->p, text);
     bearer_message_tame(line);
-    if (level == BEARER_LOG_ERROR) {
-        ap_log_error(APLOG_MARK, APLOG_ERR | APLOG_STARTUP, 0, w->main, "%s", line);
-    } else if (level == BEARER_LOG_WARNING) {
-        ap_log_error(APLOG_MARK, APLOG_WARNING | APLOG_STARTUP, 0, w->main,
-                     "warning: %s", line);
-    } else {
-        ap_log_error(APLOG_MARK, APLOG_NOTICE | APLOG_STARTUP, 0, w->main,
-                     "note: %s", line);
-    }
+    ap_log_error(APLOG_MARK,
+                 APLOG_STARTUP | (level == BEARER_LOG_ERROR     ? APLOG_ERR
+                                  : level == BEARER_LOG_WARNING ? APLOG_WARNING
+                                                                : APLOG_NOTICE),
+                 0, w->main, "%s%s",
+                 level == BEARER_LOG_ERROR     ? ""
+                 : level == BEARER_LOG_WARNING ? "warning: "
+                                               : "note: ", line);
 }
 
 int ab_check_print(const walk_t *w)

@@ -10,8 +10,8 @@
  *         itself
  *   list  1: a second line in a section would replace the first, which is an error
  */
-#ifndef DIRECTIVES_H
-#define DIRECTIVES_H
+#ifndef AB_DIRECTIVES_H
+#define AB_DIRECTIVES_H
 
 /** Inside <AuthBearerIssuer>; functions of config_issuer.c. */
 #define AB_ISSUER_DIRECTIVES(X) \

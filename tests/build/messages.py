@@ -35,7 +35,7 @@ PASSED_ON = {
     "httpd/remote.c": {"%sAuthBearerSOCache %s:%s for=%s: %s%s"},
     "httpd/browser_session.c": {"%s (session %s): %s"},
     "httpd/check.c": {"%s"},
-    "httpd/check_say.c": {"%s", "warning: %s", "note: %s"},
+    "httpd/check_say.c": {"%s%s"},
     "httpd/check_foreign.c": {"%s (%s: %s:%d)"},
     "httpd/check_issuer.c": {"%s"},
     "httpd/check_server.c": {"%s"},
