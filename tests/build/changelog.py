@@ -13,7 +13,8 @@ import re
 import sys
 import textwrap
 
-ROOT = os.environ.get("srcdir") or os.path.join(os.path.dirname(__file__), "..", "..")
+from complaints import ROOT, WRITE, complain, complaints, end, keep_page, read
+
 PAGE = "CHANGELOG.md"
 KINDS = ("Security", "Added", "Changed", "Fixed")  # in the order of the page
 INTRODUCTION = """\
@@ -24,13 +25,6 @@ makes the part of the next version from the files in `changes/`.
 """
 NEXT = "\n## Unreleased\n"
 LONGEST = 60  # words
-
-complaints = []
-
-
-def complain(where, what):
-    complaints.append(f"{where}: {what}")
-
 
 def read_change(path, changes):
     name = os.path.relpath(path, ROOT)
@@ -72,22 +66,12 @@ def page(changes, released):
 
 
 def main():
-    path = os.path.join(ROOT, PAGE)
-    text = ""
-    if os.path.exists(path):
-        with open(path, encoding="utf-8") as file:
-            text = file.read()
     # what has been released stays as it is
-    released = re.search(r"\n## \d.*", text, re.S)
+    released = re.search(r"\n## \d.*", read(PAGE), re.S)
     wanted = page(read_changes(), released[0] if released else "")
-    if "--write" in sys.argv[1:] and not complaints:
-        with open(path, "w", encoding="utf-8") as file:
-            file.write(wanted)
-    elif text != wanted:
-        complain(PAGE, "is not what tests/build/changelog.py --write makes")
-    for line in complaints:
-        print(f"changelog.py: {line}", file=sys.stderr)
-    return 1 if complaints else 0
+    if not (WRITE and complaints):
+        keep_page(PAGE, wanted)
+    return end()
 
 
 if __name__ == "__main__":

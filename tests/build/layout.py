@@ -16,20 +16,13 @@ import subprocess
 import sys
 import tempfile
 
-ROOT = os.path.abspath(os.environ.get("srcdir")
-                       or os.path.join(os.path.dirname(__file__), "..", ".."))
+from complaints import ROOT, complain, end
+
 FOLDERS = ("mod_auth_bearer.c", "src/*/*.[ch]", "tools/*.[ch]", "tests/unit/*.[ch]",
            "tests/fuzz/*.[ch]")
 COLUMNS = 100
 LINES_OF_A_FILE = 600
 LINES_OF_A_FUNCTION = 60
-
-complaints = []
-
-
-def complain(where, what):
-    complaints.append(f"{where}: {what}")
-
 
 def check_lines(name, lines):
     if "Licensed under the Apache License" not in lines[0]:
@@ -104,9 +97,7 @@ def main():
     program = os.environ.get("CLANG_FORMAT", "clang-format")
     if program and names:
         check_format(names, texts, program)
-    for line in complaints:
-        print(f"layout.py: {line}", file=sys.stderr)
-    return 1 if complaints else 0
+    return end()
 
 
 if __name__ == "__main__":

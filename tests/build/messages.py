@@ -13,7 +13,8 @@ import re
 import sys
 import textwrap
 
-ROOT = os.environ.get("srcdir") or os.path.join(os.path.dirname(__file__), "..", "..")
+from complaints import ROOT, complain, end, keep_page
+
 CATALOGUE = "src/base/messages.txt"
 PAGE = "docs/messages.md"
 
@@ -52,13 +53,6 @@ LEVELS = {
     "ERROR": "error", "WARNING": "warning", "NOTICE": "notice", "INFO": "info",
     "DEBUG": "debug",
 }
-
-complaints = []
-
-
-def complain(where, what):
-    complaints.append(f"{where}: {what}")
-
 
 # --- C ------------------------------------------------------------------------
 
@@ -300,15 +294,8 @@ def page(ranges):
 def main():
     ranges = read_catalogue()
     compare(ranges, read_sources(), read_reasons())
-    path = os.path.join(ROOT, PAGE)
-    if "--write" in sys.argv[1:]:
-        with open(path, "w", encoding="utf-8") as file:
-            file.write(page(ranges))
-    elif not os.path.exists(path) or open(path, encoding="utf-8").read() != page(ranges):
-        complain(PAGE, "is not what tests/build/messages.py --write makes")
-    for line in complaints:
-        print(f"messages.py: {line}", file=sys.stderr)
-    return 1 if complaints else 0
+    keep_page(PAGE, page(ranges))
+    return end()
 
 
 if __name__ == "__main__":

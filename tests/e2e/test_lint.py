@@ -176,7 +176,8 @@ def clone(tmp_path):
     def git(*arguments):
         return subprocess.run(["git", *arguments], cwd=tmp_path, capture_output=True,
                               text=True, timeout=60)
-    for name in (".clang-format", ".githooks/pre-commit", "tests/build/layout.py"):
+    for name in (".clang-format", ".githooks/pre-commit", "tests/build/layout.py",
+                 "tests/build/complaints.py"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(os.path.join(TOP, name), tmp_path / name)
     for name in ("src/base/x.c", "src/base/y.c"):
