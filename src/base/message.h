@@ -4,7 +4,7 @@
  * The numbers of messages. Every line that an administrator may see begins with
  * a number of its own, by which it can be searched for and tested while its words
  * change: `AB0101: page ...`. What a number means and what to do about it is in
- * messages.txt, from which docs/messages.md is made.
+ * messages.txt, from which docs/reference/messages.md is made.
  *
  * To add a message: a free number at the end of its range in messages.txt, with
  * level, area, meaning and what to do; AB(number) before the text; then

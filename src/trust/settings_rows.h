@@ -6,7 +6,7 @@
  * of values, httpd's table of directives, and what the tests try.
  *
  * To add a directive: a row in BEARER_SETTINGS, and what it is for in
- * docs/directives.md. To add a kind of value: a row in BEARER_SETTING_KINDS, a
+ * docs/reference/directives.md. To add a kind of value: a row in BEARER_SETTING_KINDS, a
  * printer in settings.c and a parse_ function in the glue's config_settings.c;
  * neither compiles without them.
  */

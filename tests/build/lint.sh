@@ -27,7 +27,7 @@ test -n "$CLANG_FORMAT" ||
 srcdir="$srcdir" CLANG_FORMAT="$CLANG_FORMAT" \
     python3 "$srcdir/tests/build/layout.py" || complain 'layout'
 
-# --- messages: each has its number, docs/messages.md says what it means --------
+# --- messages: each has its number, docs/reference/messages.md says what it means --------
 
 srcdir="$srcdir" python3 "$srcdir/tests/build/messages.py" ||
     complain 'the numbers of messages (src/base/message.h)'

@@ -3,7 +3,7 @@
 """usage: messages.py [--write]
 
 Compares the numbers of messages in the sources (src/base/message.h) with the
-catalogue src/base/messages.txt, and the catalogue with docs/messages.md, which
+catalogue src/base/messages.txt, and the catalogue with docs/reference/messages.md, which
 --write makes anew. make lint runs it."""
 
 import collections
@@ -16,7 +16,7 @@ import textwrap
 from complaints import ROOT, complain, end, keep_page
 
 CATALOGUE = "src/base/messages.txt"
-PAGE = "docs/messages.md"
+PAGE = "docs/reference/messages.md"
 
 # Where a text is logged or said: the argument that is its level, and the text's.
 CALLS = {

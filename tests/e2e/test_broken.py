@@ -1,6 +1,6 @@
 # Licensed under the Apache License, Version 2.0; see LICENSE.
 """Set-ups that people really have, each broken in one way (tests/broken/): the
-message that names the mend is where docs/troubleshooting.md says, and the mend
+message that names the mend is where docs/guide/troubleshooting.md says, and the mend
 mends.
 
 A file is a configuration; the comment at its top says the rest:
@@ -216,10 +216,10 @@ def mend(broken, server, monkeypatch, shim, before):
 
 def test_there_are_twenty_and_each_is_documented():
     assert len(NAMES) >= 20
-    with open(os.path.join(TOP, "docs", "troubleshooting.md"),
+    with open(os.path.join(TOP, "docs", "guide", "troubleshooting.md"),
               encoding="utf-8") as f:
         text = f.read()
-    named = re.findall(r"\(\.\./tests/broken/([\w-]+)\.conf\)", text)
+    named = re.findall(r"\(\.\./\.\./tests/broken/([\w-]+)\.conf\)", text)
     assert sorted(set(named)) == NAMES
     for name in NAMES:
         assert re.search("^# (Configtest|Log|Explain): ", read(name), re.M), name

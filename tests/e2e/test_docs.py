@@ -1,7 +1,7 @@
 # Licensed under the Apache License, Version 2.0; see LICENSE.
 """What the documents say is so: every configuration in them loads, every
 directive is documented and marked rightly, every link leads somewhere, every
-test that hardening.md names is there.
+test that security.md names is there.
 
 A fenced ```apache block is loaded as it stands, in a server that has httpd's
 usual modules. A page may have one block marked <!-- preamble -->: it is put in
@@ -166,13 +166,13 @@ def known(server):
 def documented():
     """Directives with a heading of their own in directives.md."""
     return {name for heading in
-            re.findall(r"^### (.*)$", read("docs/directives.md"), re.MULTILINE)
+            re.findall(r"^### (.*)$", read("docs/reference/directives.md"), re.MULTILINE)
             for name in NAME.findall(heading)}
 
 
 def reserved():
     """Directives that directives.md says are not in this version."""
-    section = read("docs/directives.md").partition(
+    section = read("docs/reference/directives.md").partition(
         "\n## Not in this version yet\n")[2]
     return {name for row in re.findall(r"^\| (`.*?) \|", section, re.MULTILINE)
             for name in NAME.findall(row)}
@@ -223,7 +223,7 @@ def test_every_refusal_is_in_troubleshooting():
     later = {"ok"}
     rows = set()
     for cell in re.findall(r"^\| (`.*?) \|",
-                           read("docs/troubleshooting.md"), re.MULTILINE):
+                           read("docs/guide/troubleshooting.md"), re.MULTILINE):
         rows |= set(re.findall(r"`(\w+)`", cell))
     assert rows == reasons - later
 
@@ -268,7 +268,7 @@ def value_of(header, name):
 @pytest.mark.parametrize("row", LIMITS)
 def test_limits_are_those_of_the_code(row):
     said, header, names = LIMITS[row]
-    section = read("docs/directives.md").partition("\n## Limits\n")[2]
+    section = read("docs/reference/directives.md").partition("\n## Limits\n")[2]
     lines = [line for line in section.split("\n")
              if line.startswith("| " + row)]
     assert len(lines) == 1 and said in lines[0], lines
@@ -279,7 +279,7 @@ def test_limits_are_those_of_the_code(row):
 
 
 def test_every_directive_has_context_default_and_example():
-    sections = re.split(r"^### ", read("docs/directives.md"),
+    sections = re.split(r"^### ", read("docs/reference/directives.md"),
                         flags=re.MULTILINE)[1:]
     for section in sections:
         title, _, body = section.split("\n## ")[0].partition("\n")
@@ -360,7 +360,7 @@ def test_packages_have_every_module_that_a_test_imports():
 
 def test_tests_that_hardening_names_exist():
     """`e2e/test_x.py: test_y, case` and `unit/test_x.c`."""
-    rows = [row for row in read("docs/hardening.md").split("\n")
+    rows = [row for row in read("docs/security.md").split("\n")
             if row.startswith("| ") and not row.startswith("| threat")]
     assert len(rows) > 30
     for row in rows:

@@ -160,7 +160,7 @@ def test_query_token_in_an_open_place(server):
     assert token.split(".")[2] not in request_log(server)
 
 
-@pytest.mark.http1("mod_http2 shows a copy of its own, see hardening.md")
+@pytest.mark.http1("mod_http2 shows a copy of its own, see security.md")
 @pytest.mark.allow_log("AH02651", "AH01225")
 def test_query_token_in_server_status(server):
     """The scoreboard had its copy before anybody looked at the token; a request

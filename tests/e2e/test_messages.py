@@ -61,10 +61,10 @@ def test_what_differs_is_found(tmp_path, path, before, after, complaint):
 
 def test_the_page_is_made(tmp_path):
     root = copied(tmp_path)
-    page = (root / "docs" / "messages.md").read_text()
-    (root / "docs" / "messages.md").write_text("")
+    page = (root / "docs" / "reference" / "messages.md").read_text()
+    (root / "docs" / "reference" / "messages.md").write_text("")
     complaints(root, "--write")
-    assert (root / "docs" / "messages.md").read_text() == page
+    assert (root / "docs" / "reference" / "messages.md").read_text() == page
     assert complaints(root) == ""
 
 

@@ -232,12 +232,12 @@ def test_started_without_the_provider(gateway):
             "introspection")
 
 
-# --- the configuration of docs/migrating.md ------------------------------------
+# --- the configuration of docs/guide/migrating.md ------------------------------------
 
 def documented(provider, store, backend):
     """The rewritten Oathkeeper configuration, at the addresses of this test.
     This provider wants to know who asks, Hydra does not."""
-    with open(os.path.join(TOP, "docs", "migrating.md"), encoding="utf-8") as f:
+    with open(os.path.join(TOP, "docs", "guide", "migrating.md"), encoding="utf-8") as f:
         text = f.read().partition("### A whole configuration")[2]
     conf = re.search(r"^```apache\n(.*?)^```", text, re.M | re.S).group(1)
     for old, new in (

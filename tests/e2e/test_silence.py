@@ -5,7 +5,7 @@ mod_info, mod_status, caches, shared memory.
 Every way to present a token, right and wrong, is gone with LogLevel trace8 for
 all modules; then everything is searched. httpd itself shows the header of each
 request at trace4 and its first line at trace5, before any module sees it: those
-lines are known by their form and left out, as docs/hardening.md says."""
+lines are known by their form and left out, as docs/security.md says."""
 import base64
 import os
 import re
