@@ -68,6 +68,7 @@ threads() {
     "$top/configure" --quiet --enable-sanitizers=thread CC=gcc CFLAGS='-g -O1'
     make -j"$jobs" tests/unit/stress_shared tests/unit/stress_keys \
         tests/unit/stress_handover tests/unit/stress_table tests/unit/test_keyset
+    export TSAN_OPTIONS="suppressions=$top/tests/tsan.txt"
     tests/unit/stress_shared
     tests/unit/stress_keys
     tests/unit/stress_handover
