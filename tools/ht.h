@@ -8,8 +8,7 @@
  * To add a command: a file ht_NAME.c with a ht_command_t, its declaration
  * below, and a row in htbearer.c. Parsing and help follow its option table.
  */
-#ifndef HTBEARER_HT_H
-#define HTBEARER_HT_H
+#pragma once
 
 #include <apr_pools.h>
 #include <apr_tables.h>
@@ -207,5 +206,3 @@ int ht_httpd_ask(const ht_call_t *call, const char *httpd, const char *config,
                  const apr_array_header_t *defines, const json_t *question,
                  json_t **answer, int *signal);
 #define HT_HTTPD_SECONDS 60
-
-#endif

@@ -6,8 +6,7 @@
  * are a stranger's, and whatever they say, the result is bounded, and a line of
  * it is one line of printable ASCII. One thread; everything lives in the pool.
  */
-#ifndef HTBEARER_OFFER_H
-#define HTBEARER_OFFER_H
+#pragma once
 
 #include <apr_pools.h>
 #include <apr_tables.h>
@@ -65,5 +64,3 @@ int offer_key_count(const offer_t *offer);
  * pool. Looks for what else is odd; call it once, last.
  */
 json_t *offer_json(offer_t *offer);
-
-#endif

@@ -5,8 +5,7 @@
  * values; whatever is in them, the text is lines of printable ASCII, and nothing
  * in it steers a terminal. One thread; no state.
  */
-#ifndef HTBEARER_TELL_H
-#define HTBEARER_TELL_H
+#pragma once
 
 #include <stdio.h>
 
@@ -25,5 +24,3 @@ void tell_answer(FILE *out, const json_t *answer, apr_pool_t *p);
 
 /** What offer_json() gave. */
 void tell_offer(FILE *out, const json_t *offer, apr_pool_t *p);
-
-#endif

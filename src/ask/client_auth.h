@@ -23,8 +23,7 @@
  *
  * Used for introspection, and for the token endpoint. Thread-safe.
  */
-#ifndef BEARER_CLIENT_AUTH_H
-#define BEARER_CLIENT_AUTH_H
+#pragma once
 
 #include <apr_pools.h>
 #include <apr_tables.h>
@@ -93,5 +92,3 @@ int bearer_client_is_due(bearer_client_t *client);
 
 /** For a background thread: renews a token that is due. */
 void bearer_client_maintain(bearer_client_t *client, apr_pool_t *ptemp);
-
-#endif

@@ -3,8 +3,7 @@
  * @file client_auth_inside.h
  * What the files of client_auth share; nobody else includes this.
  */
-#ifndef BEARER_CLIENT_AUTH_INSIDE_H
-#define BEARER_CLIENT_AUTH_INSIDE_H
+#pragma once
 
 #include <openssl/evp.h>
 
@@ -111,5 +110,3 @@ apr_status_t bearer_client_post_as(bearer_http_response_t **response,
                                    const char *endpoint, const apr_table_t *form,
                                    const char *accept, apr_size_t max, char **sent,
                                    const char **error, apr_pool_t *p);
-
-#endif

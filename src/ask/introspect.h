@@ -17,8 +17,7 @@
  *
  * Thread-safe. One per issuer and process.
  */
-#ifndef BEARER_INTROSPECT_H
-#define BEARER_INTROSPECT_H
+#pragma once
 
 #include <apr_pools.h>
 
@@ -74,5 +73,3 @@ bearer_verdict_t bearer_introspect_judge(bearer_introspect_t *introspect,
                                          const unsigned char *digest,
                                          const unsigned char *policy,
                                          apr_time_t *until);
-
-#endif

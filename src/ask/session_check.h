@@ -13,8 +13,7 @@
  *
  * The asker is thread-safe, one per process.
  */
-#ifndef BEARER_SESSION_CHECK_H
-#define BEARER_SESSION_CHECK_H
+#pragma once
 
 #include <apr_pools.h>
 #include <apr_tables.h>
@@ -90,5 +89,3 @@ void bearer_session_ask(bearer_session_asker_t *asker,
                         const bearer_session_question_t *question,
                         bearer_session_result_t *result, bearer_refusal_t *why,
                         apr_pool_t *p);
-
-#endif

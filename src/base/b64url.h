@@ -4,8 +4,7 @@
  * base64url without padding, strict (RFC 7515 section 2, RFC 4648 section 5):
  * no `=`, no white space, no other alphabet, canonical last bits.
  */
-#ifndef BEARER_B64URL_H
-#define BEARER_B64URL_H
+#pragma once
 
 #include <apr_pools.h>
 
@@ -26,5 +25,3 @@ apr_status_t bearer_b64url_decode_p(unsigned char **out, apr_size_t *out_len,
 
 /** Encodes len bytes, NUL-terminated, in p. */
 char *bearer_b64url_encode(apr_pool_t *p, const void *in, apr_size_t len);
-
-#endif

@@ -13,8 +13,7 @@
  *
  * Thread-safe and process-safe.
  */
-#ifndef BEARER_BELL_H
-#define BEARER_BELL_H
+#pragma once
 
 #include <stdatomic.h>
 
@@ -38,5 +37,3 @@ void bearer_bell_wait(bearer_bell_t *bell, apr_uint32_t rung,
 
 /** Wakes every thread that waits. */
 void bearer_bell_ring(bearer_bell_t *bell);
-
-#endif

@@ -11,8 +11,7 @@
  *
  * Times are microseconds since the epoch. Thread-safe and process-safe.
  */
-#ifndef BEARER_BREAKER_H
-#define BEARER_BREAKER_H
+#pragma once
 
 #include <stdatomic.h>
 
@@ -83,5 +82,3 @@ typedef struct bearer_calls_t {
  */
 int bearer_calls_begin(bearer_calls_t *calls, apr_time_t now, apr_time_t until,
                        int *late);
-
-#endif

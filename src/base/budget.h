@@ -13,8 +13,7 @@
  *
  * Times are microseconds since the epoch. Thread-safe and process-safe.
  */
-#ifndef BEARER_BUDGET_H
-#define BEARER_BUDGET_H
+#pragma once
 
 #include <stdatomic.h>
 
@@ -46,5 +45,3 @@ int bearer_budget_begin(bearer_budget_t *budget, int flying, apr_time_t now,
 
 /** @param until  that of its begin */
 void bearer_budget_end(bearer_budget_t *budget, int place, apr_time_t until);
-
-#endif

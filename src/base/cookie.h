@@ -12,8 +12,7 @@
  *
  * Pure functions; results in p.
  */
-#ifndef BEARER_COOKIE_H
-#define BEARER_COOKIE_H
+#pragma once
 
 #include <apr_pools.h>
 #include <apr_tables.h>
@@ -94,5 +93,3 @@ const char *bearer_cookie_strip(const char *field, apr_pool_t *p);
 
 /** The other half of it: the own ones only; NULL: there are none. */
 const char *bearer_cookie_own(const char *field, apr_pool_t *p);
-
-#endif

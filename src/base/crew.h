@@ -10,8 +10,7 @@
  *
  * bearer_crew_send() and bearer_crew_end() are for one thread at a time.
  */
-#ifndef BEARER_CREW_H
-#define BEARER_CREW_H
+#pragma once
 
 #include <apr_pools.h>
 #include <apr_time.h>
@@ -48,5 +47,3 @@ void bearer_crew_send(bearer_crew_t *crew, const bearer_errand_t *errands,
 /** No further errand begins, and the threads are joined as far as they end by
  *  `until` (real time). 1: all have. */
 int bearer_crew_end(bearer_crew_t *crew, apr_time_t until);
-
-#endif

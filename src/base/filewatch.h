@@ -10,8 +10,7 @@
  *
  * Thread-safe: one thread at a time looks, the others go on with what is there.
  */
-#ifndef BEARER_FILEWATCH_H
-#define BEARER_FILEWATCH_H
+#pragma once
 
 #include <sys/stat.h>
 
@@ -72,5 +71,3 @@ apr_status_t bearer_filewatch_look(bearer_filewatch_t *watch,
 
 /** What was wrong at the last look, in p; NULL: nothing. */
 const char *bearer_filewatch_error(bearer_filewatch_t *watch, apr_pool_t *p);
-
-#endif

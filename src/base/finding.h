@@ -6,8 +6,7 @@
  *
  * A list of findings is an array of bearer_finding_t; texts are in its pool.
  */
-#ifndef BEARER_FINDING_H
-#define BEARER_FINDING_H
+#pragma once
 
 #include <stdarg.h>
 
@@ -37,5 +36,3 @@ void bearer_findings_add(apr_array_header_t *findings, bearer_log_level_t level,
 
 /** The first error, or NULL. */
 const bearer_finding_t *bearer_findings_error(const apr_array_header_t *findings);
-
-#endif

@@ -12,8 +12,7 @@
  *
  * Thread-safe.
  */
-#ifndef BEARER_FLIGHT_H
-#define BEARER_FLIGHT_H
+#pragma once
 
 #include <apr_pools.h>
 #include <apr_thread_cond.h>
@@ -97,5 +96,3 @@ apr_time_t bearer_answer_until(apr_time_t asked, apr_interval_time_t ttl,
 int bearer_answer_kept(const bearer_cache_t *cache, const unsigned char *key,
                        apr_interval_time_t ttl, apr_time_t now,
                        bearer_answer_t *answer, apr_pool_t *p);
-
-#endif

@@ -47,8 +47,7 @@
  * No lock is held while a thread waits, and none at all elsewhere. A process that
  * dies gives its places back when their time is over. Thread-safe.
  */
-#ifndef BEARER_GATE_H
-#define BEARER_GATE_H
+#pragma once
 
 #include <stdatomic.h>
 
@@ -137,5 +136,3 @@ void bearer_gate_answered(bearer_gate_t *gate, int party,
 const bearer_http_client_t *bearer_gate_http(bearer_gate_t *gate,
                                              const bearer_http_client_t *inner,
                                              apr_pool_t *p);
-
-#endif

@@ -9,8 +9,7 @@
  * max_body bytes, at total_timeout and when an answer that has begun stands still
  * for some seconds, and never logs a body or an Authorization field.
  */
-#ifndef BEARER_HTTP_H
-#define BEARER_HTTP_H
+#pragma once
 
 #include <apr_pools.h>
 #include <apr_tables.h>
@@ -142,5 +141,3 @@ const char *bearer_http_ca_file_error(const char *path, apr_pool_t *p);
 
 /** Percent-encodes for application/x-www-form-urlencoded (space as '+'). */
 const char *bearer_http_form_escape(apr_pool_t *p, const char *s);
-
-#endif

@@ -3,8 +3,7 @@
  * @file http_explain.h
  * For http_curl.c only: a transfer that failed, in an administrator's words.
  */
-#ifndef BEARER_HTTP_EXPLAIN_H
-#define BEARER_HTTP_EXPLAIN_H
+#pragma once
 
 #include <curl/curl.h>
 
@@ -21,5 +20,3 @@ typedef struct bearer_http_failure_t {
 /** The status that it is; *error in p. */
 apr_status_t bearer_http_explain(const bearer_http_failure_t *failure,
                                  const char **error, apr_pool_t *p);
-
-#endif

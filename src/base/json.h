@@ -4,8 +4,7 @@
  * jansson, strictly: duplicate member names refused (escaped spellings too),
  * no trailing bytes, depth at most BEARER_JSON_DEPTH, the top an object.
  */
-#ifndef BEARER_JSON_H
-#define BEARER_JSON_H
+#pragma once
 
 #include <apr_pools.h>
 #include <apr_tables.h>
@@ -44,5 +43,3 @@ void bearer_json_tie(json_t *value, apr_pool_t *p);
  */
 apr_status_t bearer_json_date(apr_time_t *when, const json_t *object,
                               const char *name);
-
-#endif

@@ -6,8 +6,7 @@
  * expires first goes first; what is not used takes no memory but the table.
  * Thread-safe. No leases: there is nobody to share with.
  */
-#ifndef BEARER_LOCALCACHE_H
-#define BEARER_LOCALCACHE_H
+#pragma once
 
 #include <apr_pools.h>
 
@@ -23,5 +22,3 @@ apr_status_t bearer_localcache_create(const bearer_cache_t **cache,
                                       unsigned entries, apr_size_t max_value,
                                       const bearer_world_t *world,
                                       apr_pool_t *p);
-
-#endif

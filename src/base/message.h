@@ -14,8 +14,7 @@
  * file cannot be read) has none; what has one and is put behind another's goes
  * through bearer_message_text().
  */
-#ifndef BEARER_MESSAGE_H
-#define BEARER_MESSAGE_H
+#pragma once
 
 #include <apr_pools.h>
 
@@ -37,5 +36,3 @@ void bearer_message_tame(char *line);
 /** The number, then more, then the text behind the number: for a directive or a
  *  place in a file that belongs before the text. */
 const char *bearer_message_with(apr_pool_t *p, const char *message, const char *more);
-
-#endif

@@ -9,8 +9,7 @@
  * `https://example.com/roles` and `cognito:groups` need no quoting, `\.` is a
  * dot that never separates. `@this` is the whole object.
  */
-#ifndef BEARER_PATH_H
-#define BEARER_PATH_H
+#pragma once
 
 #include <apr_pools.h>
 #include <jansson.h>
@@ -65,5 +64,3 @@ typedef const bearer_regex_t *(*bearer_regex_compile_fn)(const char *pattern,
 int bearer_regex_substitute(const char **out, const bearer_regex_t *regex,
                             const char *substitution, const char *subject,
                             apr_pool_t *p);
-
-#endif

@@ -6,8 +6,7 @@
  * a server that was stopped for as long as it takes. Only the look-up of a name
  * takes as long as the resolver does.
  */
-#ifndef BEARER_PING_H
-#define BEARER_PING_H
+#pragma once
 
 #include <apr_pools.h>
 #include <apr_time.h>
@@ -31,5 +30,3 @@ typedef enum {
  */
 const char *bearer_ping(bearer_ping_protocol_t protocol, const char *servers,
                         apr_interval_time_t timeout, apr_pool_t *p);
-
-#endif

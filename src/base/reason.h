@@ -13,8 +13,7 @@
  * BEARER_CATEGORIES, and its ANSWER_ in the glue's answer.c, without which that
  * does not compile.
  */
-#ifndef BEARER_REASON_H
-#define BEARER_REASON_H
+#pragma once
 
 #include <apr_pools.h>
 
@@ -187,5 +186,3 @@ int bearer_category_counted(bearer_category_t category);
 bearer_reason_t bearer_refuse(bearer_refusal_t *why, apr_pool_t *p,
                               bearer_reason_t reason, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
-
-#endif

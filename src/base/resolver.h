@@ -10,8 +10,7 @@
  *
  * Thread-safe. Create it after fork.
  */
-#ifndef BEARER_RESOLVER_H
-#define BEARER_RESOLVER_H
+#pragma once
 
 #include <sys/socket.h>
 
@@ -60,5 +59,3 @@ void bearer_resolver_expire(bearer_resolver_t *resolver);
 
 /** Microseconds of a clock that nobody sets. */
 apr_time_t bearer_monotonic(void);
-
-#endif

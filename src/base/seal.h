@@ -12,8 +12,7 @@
  * value cannot be moved to another key or purpose. Immutable after creation,
  * thread-safe.
  */
-#ifndef BEARER_SEAL_H
-#define BEARER_SEAL_H
+#pragma once
 
 #include <apr_pools.h>
 #include <apr_tables.h>
@@ -60,5 +59,3 @@ const char *bearer_seal_text(const bearer_seal_t *seal, const char *context,
 apr_status_t bearer_seal_read(unsigned char **value, apr_size_t *len,
                               const bearer_seal_t *seal, const char *context,
                               const char *text, apr_pool_t *p);
-
-#endif

@@ -11,8 +11,7 @@
  *
  * Nothing here ever writes a value to a log. Whoever gets a copy wipes it.
  */
-#ifndef BEARER_SECRET_H
-#define BEARER_SECRET_H
+#pragma once
 
 #include <apr_pools.h>
 
@@ -100,5 +99,3 @@ apr_status_t bearer_secret_get(char **value, apr_size_t *len,
 
 /** Overwrites len bytes; NULL is nothing. */
 void bearer_secret_wipe(void *value, apr_size_t len);
-
-#endif

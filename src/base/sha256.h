@@ -5,8 +5,7 @@
  * contexts are kept, which an EVP_Digest() of a short text spends most of its
  * time on. What is digested once in a while uses bearer_text_sha256().
  */
-#ifndef BEARER_SHA256_H
-#define BEARER_SHA256_H
+#pragma once
 
 #include <apr_pools.h>
 
@@ -30,5 +29,3 @@ apr_status_t bearer_sha256_create(bearer_sha256_t **sha256, apr_pool_t *p);
  */
 apr_status_t bearer_sha256_of(bearer_sha256_t *sha256, unsigned char *out,
                               const bearer_sha256_piece_t *pieces, int n);
-
-#endif

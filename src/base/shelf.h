@@ -7,8 +7,7 @@
  * looks first, because its caches have it: a server's threads are many, and take
  * turns.
  */
-#ifndef BEARER_SHELF_H
-#define BEARER_SHELF_H
+#pragma once
 
 #include <stdatomic.h>
 
@@ -28,5 +27,3 @@ int bearer_shelf_give(bearer_shelf_t *shelf, void *thing);
 
 /** Releases all that is there. Nobody may use the shelf any more. */
 void bearer_shelf_clear(bearer_shelf_t *shelf, void (*release)(void *thing));
-
-#endif

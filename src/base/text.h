@@ -4,8 +4,7 @@
  * Strings that came from outside: UTF-8, escaping for the log, constant-time
  * comparison, digests. Leaf room, pure functions, thread-safe.
  */
-#ifndef BEARER_TEXT_H
-#define BEARER_TEXT_H
+#pragma once
 
 #include <apr_pools.h>
 #include <apr_tables.h>
@@ -117,5 +116,3 @@ int bearer_text_write_fd(int fd, const char *data, apr_size_t len);
 apr_status_t bearer_text_read_file(const char **data, apr_size_t *len,
                                    const char *path, apr_size_t max,
                                    const char **error, apr_pool_t *p);
-
-#endif

@@ -4,8 +4,7 @@
  * The field that ties requests of several hosts together (W3C Trace Context).
  * Pure function, thread-safe.
  */
-#ifndef BEARER_TRACEPARENT_H
-#define BEARER_TRACEPARENT_H
+#pragma once
 
 #include <apr_pools.h>
 
@@ -17,5 +16,3 @@
  * 55 characters, nothing that a later version adds. NULL: it is none.
  */
 const char *bearer_traceparent(const char *value, apr_pool_t *p);
-
-#endif

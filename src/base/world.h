@@ -7,8 +7,7 @@
  *
  * Every function may be called from several threads at once.
  */
-#ifndef BEARER_WORLD_H
-#define BEARER_WORLD_H
+#pragma once
 
 #include <apr_pools.h>
 #include <apr_time.h>
@@ -198,5 +197,3 @@ apr_time_t bearer_world_now(const bearer_world_t *world);
 /** Random bytes of this world, or OpenSSL's where it brings none. */
 apr_status_t bearer_world_random(const bearer_world_t *world,
                                  unsigned char *bytes, apr_size_t len);
-
-#endif

@@ -3,8 +3,7 @@
  * @file answer.h
  * What a reason becomes in HTTP: for refuse.c and page.c. Constant; any thread.
  */
-#ifndef AB_ANSWER_H
-#define AB_ANSWER_H
+#pragma once
 
 #include "base/reason.h"
 
@@ -21,5 +20,3 @@ const ab_answer_t *ab_answer_of(bearer_reason_t reason);
 
 /** Seconds a client is told to wait when something cannot be reached. */
 #define ANSWER_RETRY_AFTER 5
-
-#endif

@@ -4,11 +4,8 @@
  * What a child needs to ask issuers and session stores who the caller is. Called once
  * in each child, after its clients are made.
  */
-#ifndef AB_ASKING_H
-#define AB_ASKING_H
+#pragma once
 
 #include "process.h"
 
 apr_status_t ab_asking_create(process_t *process);
-
-#endif

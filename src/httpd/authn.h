@@ -3,8 +3,7 @@
  * @file authn.h
  * Authentication: who sent the request. Any thread, on its own request.
  */
-#ifndef AB_AUTHN_H
-#define AB_AUTHN_H
+#pragma once
 
 #include <httpd.h>
 
@@ -20,5 +19,3 @@ int ab_authn_log_transaction(request_rec *r);
  * over.
  */
 const bearer_principal_t *ab_authn_ahead(request_rec *r);
-
-#endif

@@ -5,8 +5,7 @@
  * (authz_provider.c), and its decision (authz_decision.c). Rules live as long as the
  * configuration; any thread may ask them, on its own request.
  */
-#ifndef AB_AUTHZ_H
-#define AB_AUTHZ_H
+#pragma once
 
 #include "request.h"
 
@@ -72,5 +71,3 @@ int ab_authz_in_alias(const cmd_parms *cmd);
 /* authz_decision.c: the hooks */
 int ab_authz_force(request_rec *r);
 int ab_authz_checker(request_rec *r);
-
-#endif

@@ -5,8 +5,7 @@
  * what the rooms browser_*.c offer each other and those outside. Any thread, on its
  * own request.
  */
-#ifndef AB_BROWSER_H
-#define AB_BROWSER_H
+#pragma once
 
 #include "request.h"
 
@@ -118,5 +117,3 @@ int ab_browser_callback(request_rec *r, const browser_t *browser);
 /* browser_logout.c */
 int ab_browser_logout(request_rec *r, const browser_t *browser);
 int ab_browser_backchannel(request_rec *r, const browser_t *browser);
-
-#endif

@@ -4,8 +4,7 @@
  * Which issuers a virtual host logs in with, and where each sends the browser back. From
  * the configuration alone; any thread once that has been read.
  */
-#ifndef AB_BROWSER_ISSUER_H
-#define AB_BROWSER_ISSUER_H
+#pragma once
 
 #include "records.h"
 
@@ -33,5 +32,3 @@ int ab_browser_has_client(const server_config_t *server,
 
 /** What all callbacks end with, but for a NAME. */
 #define CALLBACK "/callback"
-
-#endif

@@ -3,8 +3,7 @@
  * @file browser_site.h
  * A virtual host as browsers see it. Constant once the server has started.
  */
-#ifndef AB_BROWSER_SITE_H
-#define AB_BROWSER_SITE_H
+#pragma once
 
 #include <httpd.h>
 
@@ -14,5 +13,3 @@ const char *ab_browser_base(server_rec *s, apr_pool_t *p);
 const char *ab_browser_path(const server_rec *s);
 /** This server as a browser sees it, without a path; NULL without a browser. */
 const char *ab_browser_origin(const server_rec *s);
-
-#endif

@@ -5,8 +5,7 @@
  * same for a request, about what configtest could not see. The hooks run in one thread,
  * the functions of a request in any.
  */
-#ifndef AB_CHECK_H
-#define AB_CHECK_H
+#pragma once
 
 #include <httpd.h>
 
@@ -23,5 +22,3 @@ const char *ab_check_request(request_rec *r);
 extern int ab_check_foreign_watch;  /**< 0: there is nothing to look at */
 int ab_check_foreign_access(request_rec *r);
 const char *ab_check_foreign_request(request_rec *r);
-
-#endif

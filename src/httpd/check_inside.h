@@ -3,8 +3,7 @@
  * @file check_inside.h
  * What the files of check.c and the dump share; nobody else includes this.
  */
-#ifndef AB_CHECK_INSIDE_H
-#define AB_CHECK_INSIDE_H
+#pragma once
 
 #include "records.h"
 
@@ -107,5 +106,3 @@ void ab_check_without_effect(walk_t *w);
 
 void ab_check_one_issuer(walk_t *w, int index);
 void ab_check_one_server(walk_t *w);
-
-#endif

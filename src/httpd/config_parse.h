@@ -4,8 +4,7 @@
  * What the readers of directives share: the words, and how to complain of them.
  * In one thread, while the configuration (or an .htaccess) is read.
  */
-#ifndef AB_CONFIG_PARSE_H
-#define AB_CONFIG_PARSE_H
+#pragma once
 
 #include "records.h"
 #include "regex.h"
@@ -83,5 +82,3 @@ void ab_config_digest(unsigned char *digest, const void *more,
 /** The words of a setting into the layer that writes it. */
 const char *ab_config_read(parse_t *in, bearer_setting_t setting,
                            bearer_settings_t *out);
-
-#endif

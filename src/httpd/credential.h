@@ -4,8 +4,7 @@
  * The token of a request: which it is, where it was, and its parameters in URLs. Any
  * thread, on its own request.
  */
-#ifndef AB_CREDENTIAL_H
-#define AB_CREDENTIAL_H
+#pragma once
 
 #include "request.h"
 
@@ -25,5 +24,3 @@ int ab_credential_verified_from(const request_rec *r,
 /** Does this SRC list have one of that kind? */
 int ab_credential_from(const bearer_settings_t *settings,
                        bearer_from_kind_t kind);
-
-#endif

@@ -10,8 +10,7 @@
  *         itself
  *   list  1: a second line in a section would replace the first, which is an error
  */
-#ifndef AB_DIRECTIVES_H
-#define AB_DIRECTIVES_H
+#pragma once
 
 /** Inside <AuthBearerIssuer>; functions of config_issuer.c. */
 #define AB_ISSUER_DIRECTIVES(X) \
@@ -47,5 +46,3 @@
     X("AuthBearerTokenCache", global_token_cache, -1, 0, "entries=N | off") \
     X("AuthBearerRevocations", global_revocations, 1, 0, \
       "file:PATH of the list of revoked tokens")
-
-#endif

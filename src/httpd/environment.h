@@ -4,8 +4,7 @@
  * What several rooms write into a request's environment. Nothing here asks another
  * room; values live as long as the request.
  */
-#ifndef AB_ENVIRONMENT_H
-#define AB_ENVIRONMENT_H
+#pragma once
 
 #include "request.h"
 
@@ -15,5 +14,3 @@ void ab_environment_refusal(request_rec *r, bearer_reason_t reason);
 void ab_environment_token_id(request_rec *r, const credential_t *credential);
 /** Logs which claims the application does not get, and why. */
 void ab_environment_left_out(request_rec *r, const apr_array_header_t *left_out);
-
-#endif

@@ -4,8 +4,7 @@
  * What others see of the request: the hooks that take the token out, and write the
  * principal in. Any thread, on its own request.
  */
-#ifndef AB_EXPORT_H
-#define AB_EXPORT_H
+#pragma once
 
 #include <httpd.h>
 
@@ -15,5 +14,3 @@ int ab_export_access_checker(request_rec *r);
 int ab_export_fixups(request_rec *r);
 /** In the last hook before a request is served: for those that no other saw. */
 void ab_export_catch_up(request_rec *r);
-
-#endif

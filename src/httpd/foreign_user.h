@@ -3,8 +3,7 @@
  * @file foreign_user.h
  * r->user, where other modules may have written it. Any thread, on its own request.
  */
-#ifndef AB_FOREIGN_USER_H
-#define AB_FOREIGN_USER_H
+#pragma once
 
 #include <httpd.h>
 
@@ -17,5 +16,3 @@ void ab_foreign_user_put_right(request_rec *r);
  *  established it. 1: there is none now. */
 int ab_foreign_user_forget(request_rec *r);
 void ab_foreign_user_register(void);
-
-#endif

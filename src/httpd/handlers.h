@@ -5,8 +5,7 @@
  * the configuration (or an .htaccess) is read; each returns NULL, or what is wrong as
  * "AB0000: text".
  */
-#ifndef AB_HANDLERS_H
-#define AB_HANDLERS_H
+#pragma once
 
 #include <httpd.h>
 #include <http_config.h>
@@ -30,5 +29,3 @@ const char *ab_store_directive(cmd_parms *cmd, void *dir, const char *args);
 /** The name, and the handler, of a directive that stands in no file. */
 #define AB_AUTHZ_WRAP "AuthBearer:wrap-alias"
 const char *ab_authz_wrap(cmd_parms *cmd, void *dir, const char *name);
-
-#endif

@@ -4,8 +4,7 @@
  * The key cache's copy on this host, which outlives a restart. Any process of the
  * server, any thread; values are copied into the caller's pool.
  */
-#ifndef AB_HANDOVER_H
-#define AB_HANDOVER_H
+#pragma once
 
 #include <httpd.h>
 
@@ -19,5 +18,3 @@ apr_status_t ab_handover_get(const unsigned char *key, unsigned char **value,
 void ab_handover_put(const unsigned char *key, const unsigned char *value,
                      apr_size_t len, apr_time_t expires);
 void ab_handover_remove(const unsigned char *key);
-
-#endif

@@ -3,8 +3,7 @@
  * @file hooks.h
  * Rooms that only the door knows: each takes its hooks itself, or is one.
  */
-#ifndef AB_HOOKS_H
-#define AB_HOOKS_H
+#pragma once
 
 #include <httpd.h>
 #include <ap_expr.h>
@@ -17,5 +16,3 @@ int ab_functions_lookup(ap_expr_lookup_parms *parms);
 
 /* explain.c: the server's side of htbearer explain, when it was started so */
 void ab_explain_register(void);
-
-#endif

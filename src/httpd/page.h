@@ -4,8 +4,7 @@
  * What a person reads: pages about refusals, and questions. Any thread, on its own
  * request.
  */
-#ifndef AB_PAGE_H
-#define AB_PAGE_H
+#pragma once
 
 #include <httpd.h>
 
@@ -24,5 +23,3 @@ int ab_page_say(request_rec *r, const char *title, const char *text,
                 const char *form);
 /** No copy of this answer anywhere. */
 void ab_page_no_store(request_rec *r);
-
-#endif

@@ -4,8 +4,7 @@
  * The state of one child. Made in child_init, by start.c, and only read afterwards, by
  * any thread, until the child's pool goes.
  */
-#ifndef AB_PROCESS_H
-#define AB_PROCESS_H
+#pragma once
 
 #include "records.h"
 
@@ -73,5 +72,3 @@ const bearer_issuer_access_t *ab_process_access(process_t *process, int index);
 /** What that vhost is at that issuer, by its index, for logins. */
 bearer_client_t *ab_process_client(const process_t *process,
                                    const server_config_t *server, int issuer);
-
-#endif

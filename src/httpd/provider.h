@@ -9,8 +9,7 @@
  * a->judgement.principal, or BEARER_DENIED with a->judgement.why, whose category
  * tells "denied" from "unavailable".
  */
-#ifndef AB_PROVIDER_H
-#define AB_PROVIDER_H
+#pragma once
 
 #include "process.h"
 #include "request.h"
@@ -66,5 +65,3 @@ extern const char ab_provider_cross_site[];
 bearer_verdict_t ab_provider_jwt(attempt_t *a);
 bearer_verdict_t ab_provider_introspection(attempt_t *a);
 bearer_verdict_t ab_provider_session(attempt_t *a);
-
-#endif

@@ -6,8 +6,7 @@
  * constant after fork; they live as long as the configuration. Any thread may read
  * them. What the members of the layers are: trust/settings.h.
  */
-#ifndef AB_RECORDS_H
-#define AB_RECORDS_H
+#pragma once
 
 #include <httpd.h>
 #include <http_config.h>
@@ -158,5 +157,3 @@ int ab_config_is_foreign(const store_config_t *store);
 /** While the configuration is checked: bytes of the module's own memory that keep
  *  sessions; 0: something else does. */
 apr_uint64_t ab_config_own_size(const global_config_t *global);
-
-#endif

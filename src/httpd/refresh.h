@@ -4,8 +4,7 @@
  * Background threads that look after key sets and files, so that no request has to.
  * Started with the child, stopped before anything that they use is released.
  */
-#ifndef AB_REFRESH_H
-#define AB_REFRESH_H
+#pragma once
 
 #include <httpd.h>
 
@@ -26,5 +25,3 @@ apr_status_t ab_refresh_crew(bearer_crew_t **crew, apr_pool_t *p);
 /** The child ends, and ab_process() is NULL already: returns when no
  *  background job uses it any longer. */
 void ab_refresh_end(bearer_crew_t *crew);
-
-#endif

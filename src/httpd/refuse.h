@@ -5,8 +5,7 @@
  * reason is handed in by the caller, who knows it: nothing here asks back. Any
  * thread, on its own request.
  */
-#ifndef AB_REFUSE_H
-#define AB_REFUSE_H
+#pragma once
 
 #include <httpd.h>
 
@@ -29,5 +28,3 @@ typedef struct ab_refused_t {
  */
 int ab_refuse(request_rec *r, bearer_reason_t reason, const char *detail,
               const ab_refused_t *more);
-
-#endif

@@ -5,8 +5,7 @@
  * those of one request may take. A compiled one lives as long as the configuration and
  * may be used by any thread.
  */
-#ifndef AB_REGEX_H
-#define AB_REGEX_H
+#pragma once
 
 #include <apr_pools.h>
 #include <apr_time.h>
@@ -22,5 +21,3 @@ typedef struct regex_effort_t {
 } regex_effort_t;
 /** For bearer_claim_effort_t: 1 when a request has used up its time. */
 int ab_regex_spent(void *effort);
-
-#endif

@@ -4,8 +4,7 @@
  * httpd's providers for caches over the network, called so that a server which does
  * not answer costs little. For store.c; how it works is in remote.c.
  */
-#ifndef AB_REMOTE_H
-#define AB_REMOTE_H
+#pragma once
 
 #include "records.h"
 
@@ -35,5 +34,3 @@ apr_status_t ab_remote_store(remote_t *remote, const unsigned char *key,
                              apr_time_t expires, apr_pool_t *p);
 apr_status_t ab_remote_remove(remote_t *remote, const unsigned char *key,
                               apr_pool_t *p);
-
-#endif

@@ -4,8 +4,7 @@
  * The record of one request. Made by the first room that writes into it, lives as long
  * as the request, and belongs to the thread that serves it.
  */
-#ifndef AB_REQUEST_H
-#define AB_REQUEST_H
+#pragma once
 
 #include "records.h"
 #include "regex.h"
@@ -76,5 +75,3 @@ const request_t *ab_request_principal(const request_rec *r);
 void ab_request_lend(request_rec *r);
 /** Did r go on as such a subrequest, whose record was not made for it? */
 int ab_request_borrows(const request_rec *r);
-
-#endif

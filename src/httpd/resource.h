@@ -4,12 +4,9 @@
  * AuthBearerResource: documents made in post_config, answered before anything else
  * looks at the request.
  */
-#ifndef AB_RESOURCE_H
-#define AB_RESOURCE_H
+#pragma once
 
 #include <httpd.h>
 
 void ab_resource_post_config(apr_pool_t *pconf, server_rec *s);
 int ab_resource_quick(request_rec *r, int lookup);
-
-#endif

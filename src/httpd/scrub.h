@@ -4,8 +4,7 @@
  * What is removed from a request, so that only this module says who the user is. Any
  * thread, on its own request.
  */
-#ifndef AB_SCRUB_H
-#define AB_SCRUB_H
+#pragma once
 
 #include <httpd.h>
 
@@ -27,5 +26,3 @@ void ab_scrub_cookies(request_rec *r);
 /** The same for a request that is about to be served as part of another: mod_include
  *  lets a page that is included have the environment of the one that includes it. */
 void ab_scrub_includer(request_rec *r);
-
-#endif

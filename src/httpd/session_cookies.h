@@ -4,8 +4,7 @@
  * The cookies of a session check (AuthBearerSessionCheck): a credential like a
  * token, found and taken away like one. Any thread, on its own request.
  */
-#ifndef AB_SESSION_COOKIES_H
-#define AB_SESSION_COOKIES_H
+#pragma once
 
 #include "request.h"
 
@@ -21,5 +20,3 @@ const char *ab_session_cookies(request_rec *r, const bearer_settings_t *settings
 /** Takes the cookies of a session check out of what others see of the request;
  *  keep: not if they are what let the request in. */
 void ab_session_strip(request_rec *r, const bearer_settings_t *settings, int keep);
-
-#endif

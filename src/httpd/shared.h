@@ -4,8 +4,7 @@
  * Memory that all children of the host share; a graceful restart keeps it. Any
  * process of the server, any thread.
  */
-#ifndef AB_SHARED_H
-#define AB_SHARED_H
+#pragma once
 
 #include <httpd.h>
 
@@ -61,5 +60,3 @@ typedef enum {
     SHARED_WARNINGS
 } shared_warning_t;
 int ab_shared_first(shared_warning_t warning);
-
-#endif

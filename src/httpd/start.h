@@ -4,8 +4,7 @@
  * What happens when: the hooks in which all rooms have a part. For the door, and
  * ab_start_child_init() for explain.c.
  */
-#ifndef AB_START_H
-#define AB_START_H
+#pragma once
 
 #include <httpd.h>
 
@@ -15,5 +14,3 @@ int ab_start_post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
 void ab_start_child_init(apr_pool_t *p, server_rec *s);
 /** Registers the hook before authentication in which several rooms have a part. */
 void ab_start_register(void);
-
-#endif

@@ -4,8 +4,7 @@
  * What is counted, and how it is shown. Counters are in shared memory: any process,
  * any thread.
  */
-#ifndef AB_STATUS_H
-#define AB_STATUS_H
+#pragma once
 
 #include "process.h"
 
@@ -21,5 +20,3 @@ void ab_status_throttled(void);
 void ab_status_tick(const process_t *process);
 /** No thread of this child serves or ticks any longer. */
 void ab_status_child_ends(const process_t *process);
-
-#endif

@@ -4,8 +4,7 @@
  * Between status.c, which counts and answers, and status_collect.c, which makes one
  * JSON value (report/status.h) of what is known.
  */
-#ifndef AB_STATUS_INSIDE_H
-#define AB_STATUS_INSIDE_H
+#pragma once
 
 #include "process.h"
 
@@ -22,5 +21,3 @@ typedef struct status_counters_t {
 /** A new reference. Fetches nothing. */
 json_t *ab_status_collect(const status_counters_t *counters,
                           const char *fingerprint, apr_pool_t *p);
-
-#endif

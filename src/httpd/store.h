@@ -4,8 +4,7 @@
  * httpd's caches (AuthBearerSOCache) behind the library's cache interface. A cache that
  * was given out lives as long as the process; any thread may use it.
  */
-#ifndef AB_STORE_H
-#define AB_STORE_H
+#pragma once
 
 #include "records.h"
 
@@ -27,5 +26,3 @@ int ab_store_is_local(store_kind_t kind);
 
 /** The longest value of STORE_KEYS. */
 #define AB_STORE_KEYS_MAX (BEARER_JWKS_MAX_BYTES + 65536)
-
-#endif

@@ -3,8 +3,7 @@
  * @file store_inside.h
  * Between store.c and store_value.c; nobody else includes this.
  */
-#ifndef AB_STORE_INSIDE_H
-#define AB_STORE_INSIDE_H
+#pragma once
 
 #include "remote.h"
 #include "store.h"
@@ -55,5 +54,3 @@ apr_status_t ab_store_value_put(const store_t *store, const unsigned char *key,
                                 apr_time_t expires, apr_pool_t *p);
 apr_status_t ab_store_value_remove(const store_t *store, const unsigned char *key,
                                    apr_pool_t *p);
-
-#endif

@@ -5,8 +5,7 @@
  * its line, and the table behind the library's cache interface. Once it is made, any
  * process and thread.
  */
-#ifndef AB_STORE_OWN_H
-#define AB_STORE_OWN_H
+#pragma once
 
 #include "config_parse.h"
 
@@ -25,5 +24,3 @@ void ab_store_own_fill(bearer_cache_t *cache);
 int ab_store_own_stats(bearer_table_stats_t *stats);
 /** From a background thread, once a second. */
 void ab_store_own_tick(void);
-
-#endif

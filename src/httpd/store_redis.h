@@ -5,8 +5,7 @@
  * client (state/redis.h): as a provider for store.c, and what httpd's providers
  * cannot do.
  */
-#ifndef AB_STORE_REDIS_H
-#define AB_STORE_REDIS_H
+#pragma once
 
 #include "config_parse.h"
 #include "process.h"
@@ -54,5 +53,3 @@ apr_status_t ab_store_redis_set(const ap_socache_instance_t *instance,
                                 const unsigned char *key,
                                 const bearer_cache_entry_t *entry,
                                 bearer_redis_when_t when, apr_pool_t *p);
-
-#endif

@@ -4,8 +4,7 @@
  * AuthBearerThrottle as requests meet it. The counts are in shared memory; any thread,
  * on its own request.
  */
-#ifndef AB_THROTTLING_H
-#define AB_THROTTLING_H
+#pragma once
 
 #include <httpd.h>
 
@@ -33,5 +32,3 @@ void ab_throttling_unanswered(request_rec *r,
                               const bearer_settings_t *settings);
 /** One of them came to a good end. */
 void ab_throttling_logged_in(request_rec *r, const bearer_settings_t *settings);
-
-#endif

@@ -4,8 +4,7 @@
  * Which request a thread works for, and lines of the log about a request. Each thread
  * has its own.
  */
-#ifndef AB_TRACE_H
-#define AB_TRACE_H
+#pragma once
 
 #include <httpd.h>
 #include <http_config.h>
@@ -35,5 +34,3 @@ const bearer_http_client_t *ab_trace_http(const bearer_http_client_t *inner,
 void ab_trace_log(const char *file, int line, int module_index, int level,
                   const request_rec *r, const char *fmt, ...)
     __attribute__((format(printf, 6, 7)));
-
-#endif

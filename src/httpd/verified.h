@@ -5,8 +5,7 @@
  * host (vouch.h). For authn.c and provider_*.c. A principal that is found lives as
  * long as the request.
  */
-#ifndef AB_VERIFIED_H
-#define AB_VERIFIED_H
+#pragma once
 
 #include "provider.h"
 
@@ -24,5 +23,3 @@ void ab_verified_keep(attempt_t *a);
 /** Keeps the principal that another answered for.
  *  @param until  the last moment it may be used at without asking again; 0: none */
 void ab_verified_keep_until(attempt_t *a, apr_time_t until);
-
-#endif

@@ -4,8 +4,7 @@
  * How many workers may wait for servers outside (base/gate.h). Called while the server
  * and its children start.
  */
-#ifndef AB_WAITING_H
-#define AB_WAITING_H
+#pragma once
 
 #include "process.h"
 
@@ -13,5 +12,3 @@
 void ab_waiting_post_config(server_rec *s, apr_pool_t *ptemp);
 /** The gate of this child, and the HTTP client behind it; after that client. */
 apr_status_t ab_waiting_create(process_t *process);
-
-#endif

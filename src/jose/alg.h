@@ -4,8 +4,7 @@
  * The table of signature algorithms (RFC 7518 section 3.1, RFC 8037, RFC 8812,
  * RFC 9864). A new algorithm is a new row in alg.c.
  */
-#ifndef BEARER_ALG_H
-#define BEARER_ALG_H
+#pragma once
 
 #include <apr_pools.h>
 #include <openssl/evp.h>
@@ -69,5 +68,3 @@ bearer_algs_t bearer_alg_for_key(bearer_kty_t kty, const char *curve);
 
 /** "RS256 ES256", in table order, in p. */
 const char *bearer_alg_names(bearer_algs_t set, apr_pool_t *p);
-
-#endif

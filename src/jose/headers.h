@@ -8,8 +8,7 @@
  * Only a token whose signature was right leaves its header here, so nobody else
  * decides what is kept.
  */
-#ifndef BEARER_HEADERS_H
-#define BEARER_HEADERS_H
+#pragma once
 
 #include <apr_pools.h>
 
@@ -39,5 +38,3 @@ int bearer_headers_find(bearer_headers_t *headers, bearer_header_facts_t *facts,
 /** Keeps facts, which are copied. headers may be NULL. Thread-safe; nobody waits. */
 void bearer_headers_keep(bearer_headers_t *headers, const char *text,
                          apr_size_t len, const bearer_header_facts_t *facts);
-
-#endif

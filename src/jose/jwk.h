@@ -5,8 +5,7 @@
  * their limits. A parsed key set is immutable and counted by reference, so
  * that requests on many threads verify with it while a newer one takes over.
  */
-#ifndef BEARER_JWK_H
-#define BEARER_JWK_H
+#pragma once
 
 #include <apr_pools.h>
 #include <apr_tables.h>
@@ -146,5 +145,3 @@ apr_status_t bearer_jwk_from_pkey(json_t **jwk, EVP_PKEY *pkey,
  *  private_key_jwt). */
 apr_status_t bearer_jwk_private(EVP_PKEY **pkey, const json_t *jwk,
                                 const char **error, apr_pool_t *p);
-
-#endif

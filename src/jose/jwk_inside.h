@@ -5,8 +5,7 @@
  * (jwk_pkey.c), a set of keys (jwks.c), the one among them for a token
  * (jwks_select.c).
  */
-#ifndef BEARER_JWK_INSIDE_H
-#define BEARER_JWK_INSIDE_H
+#pragma once
 
 #include <stdatomic.h>
 
@@ -52,5 +51,3 @@ const char *bearer_jwk_read_numbers(bearer_jwk_t *key, const json_t *jwk,
 /** A key of OpenSSL's type; NULL: it refuses it. */
 EVP_PKEY *bearer_pkey_from_params(const char *type, int selection,
                                   OSSL_PARAM_BLD *build);
-
-#endif

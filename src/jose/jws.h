@@ -4,8 +4,7 @@
  * JWS compact serialization (RFC 7515): strict parsing, header rules,
  * signature. It knows nothing of claims.
  */
-#ifndef BEARER_JWS_H
-#define BEARER_JWS_H
+#pragma once
 
 #include <apr_pools.h>
 #include <jansson.h>
@@ -100,5 +99,3 @@ apr_status_t bearer_jws_sign(char **token, json_t *header, const void *payload,
                              EVP_PKEY *pkey, const unsigned char *oct,
                              apr_size_t oct_len, const char **error,
                              apr_pool_t *p);
-
-#endif

@@ -10,8 +10,7 @@
  * fetches once, and keeps a few contexts ready on a shelf (shelf.h); a thread takes
  * one out, uses it alone, and puts it back. Nothing is locked, nothing waits.
  */
-#ifndef BEARER_SIGNATURE_H
-#define BEARER_SIGNATURE_H
+#pragma once
 
 #include <apr_pools.h>
 #include <openssl/evp.h>
@@ -65,5 +64,3 @@ apr_status_t bearer_signature_make(unsigned char **signature,
 
 /** 1 if this OpenSSL, with its providers and policy, verifies with alg. */
 int bearer_signature_probe(const bearer_alg_t *alg);
-
-#endif

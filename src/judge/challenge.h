@@ -5,8 +5,7 @@
  * 9728 section 5.1, RFC 9470 section 3). Each parameter at most once; values quoted and cut to the
  * characters their grammar allows.
  */
-#ifndef BEARER_CHALLENGE_H
-#define BEARER_CHALLENGE_H
+#pragma once
 
 #include <apr_pools.h>
 #include <apr_tables.h>
@@ -31,5 +30,3 @@ const char *bearer_challenge_write(const bearer_challenge_t *challenge,
 
 /** `Basic realm="..."` with the same quoting, for the basic[:USER] source. */
 const char *bearer_challenge_basic(const char *realm, apr_pool_t *p);
-
-#endif

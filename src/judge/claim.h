@@ -6,8 +6,7 @@
  *
  *   name:value   equal (typed)      name~regex   matches      name   present
  */
-#ifndef BEARER_CLAIM_H
-#define BEARER_CLAIM_H
+#pragma once
 
 #include <apr_pools.h>
 #include <jansson.h>
@@ -50,5 +49,3 @@ typedef struct bearer_claim_effort_t {
 int bearer_claim_match(const bearer_claim_rule_t *rule, const json_t *claims,
                        const char *value, int is_scope,
                        const bearer_claim_effort_t *effort);
-
-#endif

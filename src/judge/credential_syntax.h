@@ -9,8 +9,7 @@
  * Strings are NUL-terminated, as they came from the client. Time and memory are
  * linear in their length. Pure functions, thread-safe.
  */
-#ifndef BEARER_CREDENTIAL_SYNTAX_H
-#define BEARER_CREDENTIAL_SYNTAX_H
+#pragma once
 
 #include <apr_pools.h>
 #include <apr_tables.h>
@@ -86,5 +85,3 @@ const char *bearer_syntax_mask_query(const char *query, const char *name,
  *  next blank or `#`. Fits a request line, a URL, a Referer. */
 const char *bearer_syntax_mask_url(const char *text, const char *name,
                                    apr_pool_t *p);
-
-#endif

@@ -5,8 +5,7 @@
  * already safe to put into an environment or a header. Also: which request
  * headers must be removed because only this module may set them.
  */
-#ifndef BEARER_EXPORTS_H
-#define BEARER_EXPORTS_H
+#pragma once
 
 #include <apr_pools.h>
 #include <apr_tables.h>
@@ -82,5 +81,3 @@ const json_t *bearer_exports_shown(const json_t *value, const char *name,
 
 /** Percent-encodes bytes outside printable ASCII, `%`, and a blank at an end. */
 const char *bearer_exports_header_value(const char *value, apr_pool_t *p);
-
-#endif

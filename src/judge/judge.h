@@ -11,8 +11,7 @@
  * once as long as each has its own. Nothing is fetched before the checks that
  * need nothing have passed: only check 6 calls `keys`.
  */
-#ifndef BEARER_JUDGE_H
-#define BEARER_JUDGE_H
+#pragma once
 
 #include "base/finding.h"
 #include "base/reason.h"
@@ -245,5 +244,3 @@ const char *bearer_judge_audience_error(const bearer_issuers_t *issuers,
                                         const bearer_settings_t *server,
                                         const bearer_settings_t *dir,
                                         apr_pool_t *p);
-
-#endif

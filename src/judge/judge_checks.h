@@ -5,8 +5,7 @@
  * judge_claims.c, judge_kind.c and judge_login.c; for these and judge.c only. Each
  * returns BEARER_OK or refuses into j->why.
  */
-#ifndef BEARER_JUDGE_CHECKS_H
-#define BEARER_JUDGE_CHECKS_H
+#pragma once
 
 #include "judge/judge.h"
 
@@ -89,5 +88,3 @@ int bearer_judge_is_spiffe(const bearer_issuer_t *issuer);
 /** In what way two texts that ought to be equal differ, if it is a usual mistake
  *  ("only by a trailing slash"); else NULL. */
 const char *bearer_judge_difference(const char *seen, const char *wanted);
-
-#endif

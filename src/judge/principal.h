@@ -7,8 +7,7 @@
  * Immutable once built; everything in it lives in one pool, so it can be kept
  * in a cache of verified tokens and read by many threads.
  */
-#ifndef BEARER_PRINCIPAL_H
-#define BEARER_PRINCIPAL_H
+#pragma once
 
 #include <apr_pools.h>
 #include <apr_tables.h>
@@ -102,5 +101,3 @@ int bearer_principal_has_role(const bearer_principal_t *principal,
 /** 1 if it is of this issuer: by the iss of its token, or by the URL that the
  *  configuration has for it (an alias, a {tenant}). */
 int bearer_principal_is_of(const bearer_principal_t *principal, const char *issuer);
-
-#endif

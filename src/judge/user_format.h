@@ -5,8 +5,7 @@
  * issuer's name (%i) and its tenant (%t), and whether two users can get one name.
  * Pure functions.
  */
-#ifndef BEARER_USER_FORMAT_H
-#define BEARER_USER_FORMAT_H
+#pragma once
 
 #include <apr_pools.h>
 #include <apr_tables.h>
@@ -40,5 +39,3 @@ int bearer_user_format_collides(const char *format,
                                 const apr_array_header_t *sources,
                                 const bearer_user_source_t **a,
                                 const bearer_user_source_t **b, apr_pool_t *p);
-
-#endif

@@ -15,8 +15,7 @@
  *
  * Thread-safe. All times by world's clock.
  */
-#ifndef BEARER_KEYSET_H
-#define BEARER_KEYSET_H
+#pragma once
 
 #include "base/reason.h"
 #include "base/world.h"
@@ -151,5 +150,3 @@ const bearer_metadata_t *bearer_keyset_metadata(bearer_keyset_t *keyset,
 apr_interval_time_t bearer_keyset_life(const apr_table_t *headers,
                                        apr_time_t now, apr_interval_time_t min,
                                        apr_interval_time_t max);
-
-#endif

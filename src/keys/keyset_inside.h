@@ -22,8 +22,7 @@
  *   keyset_record.c    what processes tell each other
  *   keyset_life.c      how long a document lives
  */
-#ifndef BEARER_KEYSET_INSIDE_H
-#define BEARER_KEYSET_INSIDE_H
+#pragma once
 
 #include <stdatomic.h>
 
@@ -282,5 +281,3 @@ void bearer_keyset_fly_unlocked(bearer_keyset_t *ks, purpose_t purpose,
                                 apr_time_t patience, apr_pool_t *p);
 /** Under the mutex: 0 when a flight was still under way at that (real) time. */
 int bearer_keyset_wait_for_landing(bearer_keyset_t *ks, apr_time_t patience);
-
-#endif

@@ -9,8 +9,7 @@
  * it is fetched: two virtual hosts that trust the same issuer by different CA
  * files share nothing.
  */
-#ifndef BEARER_KEYSET_RECORD_H
-#define BEARER_KEYSET_RECORD_H
+#pragma once
 
 #include "base/world.h"
 #include "trust/issuer.h"
@@ -85,5 +84,3 @@ apr_status_t bearer_keyset_lease(const bearer_keyset_place_t *place,
 void bearer_keyset_await(const bearer_keyset_place_t *place,
                          apr_interval_time_t longest);
 void bearer_keyset_unlease(const bearer_keyset_place_t *place, apr_pool_t *p);
-
-#endif

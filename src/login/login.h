@@ -16,8 +16,7 @@
  * others, so that two tabs do not disturb each other. Nothing is kept on the
  * server. Thread-safe; everything in the caller's pool.
  */
-#ifndef BEARER_LOGIN_H
-#define BEARER_LOGIN_H
+#pragma once
 
 #include <apr_pools.h>
 #include <apr_tables.h>
@@ -173,5 +172,3 @@ const char *bearer_login_end_session(const bearer_login_t *login,
 bearer_reason_t bearer_login_revoke(const bearer_login_t *login,
                                     const char *token, const char *hint,
                                     bearer_refusal_t *why, apr_pool_t *p);
-
-#endif

@@ -6,8 +6,7 @@
  * nobody else: small encodings, and one way to ask the issuer and to say that
  * its answer was of no use. Thread-safe; everything in the caller's pool.
  */
-#ifndef BEARER_LOGIN_INSIDE_H
-#define BEARER_LOGIN_INSIDE_H
+#pragma once
 
 #include "login/login.h"
 
@@ -40,5 +39,3 @@ const char *bearer_login_error_of(const json_t *answer);
 bearer_reason_t bearer_login_no_use(const json_t *answer, int status,
                                     const char *error, const char *what,
                                     bearer_refusal_t *why, apr_pool_t *p);
-
-#endif

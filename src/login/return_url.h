@@ -6,8 +6,7 @@
  * answer is built of the server's own origin and a path that holds nothing but
  * characters of a path and a query.
  */
-#ifndef BEARER_RETURN_URL_H
-#define BEARER_RETURN_URL_H
+#pragma once
 
 #include <apr_pools.h>
 
@@ -27,5 +26,3 @@ const char *bearer_return_escape(const char *target, apr_pool_t *p);
  */
 const char *bearer_return_url(const char *base, const char *target,
                               apr_pool_t *p);
-
-#endif

@@ -23,8 +23,7 @@
  *
  * Everything lives in the caller's pool; thread-safe.
  */
-#ifndef BEARER_SESSION_H
-#define BEARER_SESSION_H
+#pragma once
 
 #include <apr_pools.h>
 #include <apr_time.h>
@@ -220,5 +219,3 @@ bearer_reason_t bearer_session_user_of(const bearer_principal_t **principal,
                                        const bearer_issuer_t *issuer,
                                        const bearer_settings_t *settings,
                                        bearer_refusal_t *why, apr_pool_t *p);
-
-#endif

@@ -11,8 +11,7 @@
  *
  * The body leaves out the claims that its ID token has as well.
  */
-#ifndef BEARER_SESSION_INSIDE_H
-#define BEARER_SESSION_INSIDE_H
+#pragma once
 
 #include "login/session.h"
 
@@ -96,5 +95,3 @@ apr_status_t bearer_session_remove(const bearer_session_t *s,
 unsigned char *bearer_session_put_time(unsigned char *at, apr_time_t t);
 const unsigned char *bearer_session_take_time(const unsigned char *at,
                                               apr_time_t *t);
-
-#endif

@@ -12,8 +12,7 @@
  * One explanation belongs to one thread. The JSON values are the caller's
  * references.
  */
-#ifndef BEARER_EXPLAIN_H
-#define BEARER_EXPLAIN_H
+#pragma once
 
 #include <apr_pools.h>
 #include <apr_tables.h>
@@ -67,5 +66,3 @@ const bearer_http_client_t *
 bearer_explain_http(const bearer_http_client_t *client,
                     void (*say)(void *baton, const char *line), void *baton,
                     apr_pool_t *p);
-
-#endif

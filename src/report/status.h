@@ -24,8 +24,7 @@
  * Times are seconds since the epoch, 0: never. A member that is missing is left
  * out. Every string is escaped for where it is written.
  */
-#ifndef BEARER_STATUS_H
-#define BEARER_STATUS_H
+#pragma once
 
 #include <apr_pools.h>
 #include <jansson.h>
@@ -40,5 +39,3 @@ const char *bearer_status_section(const json_t *status, apr_pool_t *p);
 const char *bearer_status_auto(const json_t *status, apr_pool_t *p);
 
 const char *bearer_status_prometheus(const json_t *status, apr_pool_t *p);
-
-#endif

@@ -4,8 +4,7 @@
  * What status.c and status_metrics.c write with: text in pieces, members of the
  * status, escaping.
  */
-#ifndef BEARER_STATUS_INSIDE_H
-#define BEARER_STATUS_INSIDE_H
+#pragma once
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -102,5 +101,3 @@ static inline const char *escape(const char *s, const escape_t *escapes,
     *o = '\0';
     return out;
 }
-
-#endif

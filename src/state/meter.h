@@ -14,8 +14,7 @@
  * process-safe. `now` is the present in microseconds. A NULL meter counts
  * nothing and reads as zero.
  */
-#ifndef BEARER_METER_H
-#define BEARER_METER_H
+#pragma once
 
 #include <apr_pools.h>
 #include <apr_time.h>
@@ -123,5 +122,3 @@ typedef int (*bearer_meter_alive_t)(apr_uint64_t pid);
 void bearer_meter_read_caches(const bearer_meter_t *meter, apr_time_t now,
                               bearer_meter_alive_t alive,
                               bearer_meter_cache_t *out, int *children);
-
-#endif

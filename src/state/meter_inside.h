@@ -4,8 +4,7 @@
  * How a block of counters is laid out, said in the block itself: a later version,
  * which has more reasons or slots, takes the counters over (meter_upgrade.c).
  */
-#ifndef BEARER_METER_INSIDE_H
-#define BEARER_METER_INSIDE_H
+#pragma once
 
 #include "state/meter.h"
 
@@ -29,5 +28,3 @@ typedef struct meter_shape_t {
 } meter_shape_t;
 
 #define METER_NAMED 2
-
-#endif

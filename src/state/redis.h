@@ -24,8 +24,7 @@
  * Thread-safe. Create it after fork; its connections are closed with its pool.
  * SIGPIPE must be ignored, as httpd does.
  */
-#ifndef BEARER_REDIS_H
-#define BEARER_REDIS_H
+#pragma once
 
 #include <stdatomic.h>
 
@@ -132,5 +131,3 @@ apr_status_t bearer_redis_add_to_list(bearer_redis_t *redis, const char *key,
 /** DEL. @return APR_SUCCESS, APR_NOTFOUND, APR_ENOSPC, APR_EGENERAL */
 apr_status_t bearer_redis_remove(bearer_redis_t *redis, const char *key,
                                  apr_pool_t *p);
-
-#endif

@@ -5,8 +5,7 @@
  * pool of them (redis_pool.c), one call. Nothing here blocks: each wait ends at the
  * call's deadline.
  */
-#ifndef BEARER_REDIS_INSIDE_H
-#define BEARER_REDIS_INSIDE_H
+#pragma once
 
 #include <apr_thread_cond.h>
 
@@ -131,5 +130,3 @@ void bearer_redis_drop_idle(bearer_redis_t *redis);
 
 void bearer_redis_add(bearer_redis_command_t *command, const char *arg,
                       apr_size_t len);
-
-#endif

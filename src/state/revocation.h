@@ -26,8 +26,7 @@
  * BEARER_REVOCATION_FRESH old does it wait for the thread that is looking.
  * Create it in each process, after fork.
  */
-#ifndef BEARER_REVOCATION_H
-#define BEARER_REVOCATION_H
+#pragma once
 
 #include "base/reason.h"
 #include "base/sha256.h"
@@ -153,5 +152,3 @@ apr_status_t bearer_revocation_append_jti(const char *path, const char *iss,
                                           const char *jti, apr_time_t until,
                                           apr_time_t now, const char **error,
                                           apr_pool_t *p);
-
-#endif

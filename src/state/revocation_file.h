@@ -5,8 +5,7 @@
  * calls this. Pure functions and file reading; memory is malloc'ed, for the
  * reader runs in any thread and without a pool. Thread-safe.
  */
-#ifndef BEARER_REVOCATION_FILE_H
-#define BEARER_REVOCATION_FILE_H
+#pragma once
 
 #include <sys/stat.h>
 
@@ -73,5 +72,3 @@ int bearer_revocation_is_live(apr_int64_t until, apr_time_t now);
 apr_status_t bearer_revocation_jti_digest(bearer_sha256_t *sha256,
                                           unsigned char *digest,
                                           const char *iss, const char *jti);
-
-#endif

@@ -4,8 +4,7 @@
  * The revocation list as a table in memory, for its reader; no other file calls
  * this. A table never changes once readers can see it; memory is malloc'ed.
  */
-#ifndef BEARER_REVOCATION_TABLE_H
-#define BEARER_REVOCATION_TABLE_H
+#pragma once
 
 #include <stdint.h>
 #include <sys/stat.h>
@@ -45,5 +44,3 @@ int bearer_revocation_table_has(const bearer_revocation_table_t *table,
 /** Do both say the same? */
 int bearer_revocation_table_same(const bearer_revocation_table_t *a,
                                  const bearer_revocation_table_t *b);
-
-#endif

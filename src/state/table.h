@@ -30,8 +30,7 @@
  * `now` is the present, in microseconds since the epoch. APR_EGENERAL: the memory
  * cannot be used; whoever holds a lock has been stopped for two seconds.
  */
-#ifndef BEARER_TABLE_H
-#define BEARER_TABLE_H
+#pragma once
 
 #include <apr_pools.h>
 #include <apr_time.h>
@@ -104,5 +103,3 @@ void bearer_table_stats(const bearer_table_t *table, bearer_table_stats_t *out);
 int bearer_table_is_short(bearer_table_t *table, apr_time_t now,
                           apr_interval_time_t every, apr_uint64_t *evicted,
                           apr_uint64_t *refused);
-
-#endif

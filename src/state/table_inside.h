@@ -18,8 +18,7 @@
  *
  * Chunk 0 is not used: index 0 is "none", as in memory that nothing was written to.
  */
-#ifndef BEARER_TABLE_INSIDE_H
-#define BEARER_TABLE_INSIDE_H
+#pragma once
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -219,5 +218,3 @@ chunk_t bearer_table_after(const bearer_table_t *t, bearer_owner_t by, chunk_t i
 /** Of the address with the most sessions, the one that was unused for longest, but
  *  not `but`; 0: there is none. */
 chunk_t bearer_table_victim(const bearer_table_t *t, chunk_t but);
-
-#endif

@@ -26,8 +26,7 @@
  * `now` is the present, in microseconds since the epoch (not when a slow
  * request began). A NULL throttle is one that never throttles.
  */
-#ifndef BEARER_THROTTLE_H
-#define BEARER_THROTTLE_H
+#pragma once
 
 #include <apr_pools.h>
 #include <apr_time.h>
@@ -129,5 +128,3 @@ void bearer_throttle_stats(bearer_throttle_t *throttle, apr_time_t now,
  *  process does that dies here. 1 when it had it. */
 int bearer_throttle_abandon(bearer_throttle_t *throttle,
                             const unsigned char *key, apr_time_t now);
-
-#endif

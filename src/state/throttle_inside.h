@@ -10,8 +10,7 @@
  * A slot is taken in an order that leaves it free or whole wherever its writer
  * dies: tag to 0 first and from 0 last.
  */
-#ifndef BEARER_THROTTLE_INSIDE_H
-#define BEARER_THROTTLE_INSIDE_H
+#pragma once
 
 #include <stdatomic.h>
 #include <stdint.h>
@@ -115,5 +114,3 @@ void bearer_bucket_tally(tally_t *tally, const bucket_t *b, int slot,
 
 /** Nothing counts any more. */
 void bearer_bucket_clear(bucket_t *b, int slot);
-
-#endif

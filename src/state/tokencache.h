@@ -34,8 +34,7 @@
  * jansson reads the count before it changes it atomically, which is a data
  * race. What is to outlive the reference to the entry is deep-copied.
  */
-#ifndef BEARER_TOKENCACHE_H
-#define BEARER_TOKENCACHE_H
+#pragma once
 
 #include <apr_pools.h>
 
@@ -118,5 +117,3 @@ typedef struct bearer_tokencache_stats_t {
 /** Walks the whole table; zeroes for a NULL cache. */
 void bearer_tokencache_stats(bearer_tokencache_t *cache,
                              bearer_tokencache_stats_t *stats);
-
-#endif

@@ -13,8 +13,7 @@
  * A table is the caller's memory, zeroed when new. No lock. Thread-safe and
  * process-safe.
  */
-#ifndef BEARER_VOUCH_H
-#define BEARER_VOUCH_H
+#pragma once
 
 #include <stdatomic.h>
 
@@ -34,5 +33,3 @@ void bearer_vouch(bearer_vouched_t *table, apr_uint64_t digest);
 void bearer_vouch_end(bearer_vouched_t *table, apr_uint64_t digest);
 
 int bearer_vouched(bearer_vouched_t *table, apr_uint64_t digest);
-
-#endif

@@ -4,8 +4,7 @@
  * Words of other products that an administrator may write out of habit, and what
  * does their work here.
  */
-#ifndef BEARER_HINTS_H
-#define BEARER_HINTS_H
+#pragma once
 
 #include <apr_pools.h>
 
@@ -13,5 +12,3 @@
  *  this directive. */
 const char *bearer_hint(const char *directive, const char *word, apr_size_t len,
                         apr_pool_t *p);
-
-#endif

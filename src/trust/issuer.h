@@ -5,8 +5,7 @@
  * (RFC 8414, OpenID Connect Discovery 1.0). The structs are filled at
  * configuration time and only read afterwards.
  */
-#ifndef BEARER_ISSUER_H
-#define BEARER_ISSUER_H
+#pragma once
 
 #include <apr_hash.h>
 #include <apr_pools.h>
@@ -226,5 +225,3 @@ apr_status_t bearer_issuer_get(bearer_http_response_t **response,
 apr_status_t bearer_metadata_fetch(bearer_metadata_t **metadata,
                                    const bearer_issuer_access_t *access,
                                    const char **error, apr_pool_t *p);
-
-#endif

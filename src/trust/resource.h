@@ -5,8 +5,7 @@
  * document is found, and what is in it. Pure functions, thread-safe; values are
  * made when the configuration is read and only read afterwards.
  */
-#ifndef BEARER_RESOURCE_H
-#define BEARER_RESOURCE_H
+#pragma once
 
 #include <apr_pools.h>
 #include <apr_tables.h>
@@ -64,5 +63,3 @@ const char *bearer_resource_document(const bearer_resource_t *resource,
  */
 int bearer_resource_find(const apr_array_header_t *resources, const char *path,
                          const char *host);
-
-#endif

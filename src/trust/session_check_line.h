@@ -6,8 +6,7 @@
  *
  * Lines are made when the configuration is read and are only read afterwards.
  */
-#ifndef BEARER_SESSION_CHECK_LINE_H
-#define BEARER_SESSION_CHECK_LINE_H
+#pragma once
 
 #include <apr_pools.h>
 #include <apr_tables.h>
@@ -82,5 +81,3 @@ int bearer_session_check_answers(const char *method);
 
 /** Is it asked about cookies, not about tokens? */
 int bearer_session_check_by_cookie(const bearer_session_check_t *check);
-
-#endif

@@ -10,8 +10,7 @@
  *
  * Which settings there are is in settings_rows.h.
  */
-#ifndef BEARER_SETTINGS_H
-#define BEARER_SETTINGS_H
+#pragma once
 
 #include <apr_pools.h>
 #include <apr_tables.h>
@@ -174,5 +173,3 @@ int bearer_settings_where(bearer_setting_t setting);
  *  masked; in p. For the dump and for explain. */
 const char *bearer_settings_print(const bearer_settings_t *s,
                                   bearer_setting_t setting, apr_pool_t *p);
-
-#endif

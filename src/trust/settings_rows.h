@@ -10,8 +10,7 @@
  * printer in settings.c and a parse_ function in the glue's config_settings.c;
  * neither compiles without them.
  */
-#ifndef BEARER_SETTINGS_ROWS_H
-#define BEARER_SETTINGS_ROWS_H
+#pragma once
 
 /** A word and what separates it from the next, where a list of words is one text:
  *  the value of a word is its place there. For the X macros below. */
@@ -214,5 +213,3 @@
       "PATH [REGEX SUBST] of a session's user name") \
     X(RESOURCE, resource, resource, "AuthBearerResource", D, "(none)", NULL, \
       "URL [name=STR] [doc=URL] [scopes=a,b]")
-
-#endif

@@ -7,8 +7,7 @@
  *
  * Many threads may ask at once; what they are given does not change under them.
  */
-#ifndef BEARER_TENANTS_H
-#define BEARER_TENANTS_H
+#pragma once
 
 #include <apr_pools.h>
 #include <apr_tables.h>
@@ -44,5 +43,3 @@ void bearer_tenants_refresh(bearer_tenants_t *tenants, apr_pool_t *ptemp);
 /** What is wrong with the file, with the mend, in p; NULL: nothing. For
  *  configtest. */
 const char *bearer_tenants_file_error(const char *path, apr_pool_t *p);
-
-#endif

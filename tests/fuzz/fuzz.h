@@ -9,8 +9,7 @@
  * any input. With clang's libFuzzer it is linked as it is; with any other
  * compiler together with replay.c, which runs files through it.
  */
-#ifndef BEARER_TESTS_FUZZ_H
-#define BEARER_TESTS_FUZZ_H
+#pragma once
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -124,5 +123,3 @@ static inline const char *fuzz_part(const char **text, char sep, apr_pool_t *p)
     *text = end + 1;
     return apr_pstrmemdup(p, start, (apr_size_t)(end - start));
 }
-
-#endif

@@ -4,8 +4,7 @@
  * A vhost with three issuers, places with different policies, and what must
  * hold of everybody who is let in. For the fuzzers that judge.
  */
-#ifndef BEARER_TESTS_FUZZ_JUDGE_H
-#define BEARER_TESTS_FUZZ_JUDGE_H
+#pragma once
 
 #include "fuzz.h"
 
@@ -225,5 +224,3 @@ static void fuzz_check_verdict(const bearer_judgement_t *j,
         FUZZ_CHECK(j->why.reason != BEARER_INTERNAL);
     }
 }
-
-#endif

@@ -4,8 +4,7 @@
  * Signs what a fuzzer made, so that it gets past the signature. For those that
  * judge with the keys of fuzz_judge.h.
  */
-#ifndef BEARER_TESTS_FUZZ_SIGN_H
-#define BEARER_TESTS_FUZZ_SIGN_H
+#pragma once
 
 #include "fuzz_judge.h"
 
@@ -29,5 +28,3 @@ static const char *fuzz_sign(const char *text, apr_pool_t *p)
     return apr_pstrcat(p, input, ".", bearer_b64url_encode(p, signature, len),
                        NULL);
 }
-
-#endif

@@ -5,8 +5,7 @@
  * may steer a terminal. For the fuzzers of explain and discover; brings their
  * room of the companion with it.
  */
-#ifndef BEARER_TESTS_FUZZ_TELL_H
-#define BEARER_TESTS_FUZZ_TELL_H
+#pragma once
 
 #include "fuzz.h"
 
@@ -28,5 +27,3 @@ static void fuzz_told(void (*print)(FILE *, const json_t *, apr_pool_t *),
     }
     free(text);
 }
-
-#endif

@@ -3,8 +3,7 @@
  * @file claims.h
  * JSON in test tables: with ' for ", so that a table stays readable.
  */
-#ifndef BEARER_TESTS_CLAIMS_H
-#define BEARER_TESTS_CLAIMS_H
+#pragma once
 
 #include "unit.h"
 
@@ -86,5 +85,3 @@ static inline const char *unit_lines(apr_pool_t *p,
 {
     return apr_array_pstrcat(p, lines, '\n');
 }
-
-#endif

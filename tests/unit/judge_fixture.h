@@ -4,8 +4,7 @@
  * A small world to judge in: one issuer with two P-256 keys, a place with one
  * audience, a clock that stands still, tokens made to measure.
  */
-#ifndef BEARER_TESTS_JUDGE_FIXTURE_H
-#define BEARER_TESTS_JUDGE_FIXTURE_H
+#pragma once
 
 #include "claims.h"
 
@@ -316,5 +315,3 @@ static inline void judge_cases(judge_fixture_t *f, const judge_case_t *cases,
                      cases[i].patch ? cases[i].patch : "-");
     }
 }
-
-#endif

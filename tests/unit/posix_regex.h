@@ -4,8 +4,7 @@
  * A bearer_regex_t over the C library's regular expressions, for unit tests of
  * rooms that are given an engine.
  */
-#ifndef BEARER_TESTS_POSIX_REGEX_H
-#define BEARER_TESTS_POSIX_REGEX_H
+#pragma once
 
 #include <regex.h>
 
@@ -81,5 +80,3 @@ giving_up_compile(const char *pattern, const char **error, apr_pool_t *p)
     regex->match = giving_up_match;
     return regex;
 }
-
-#endif

@@ -4,8 +4,7 @@
  * What the stress_*.c share: a check that counts, from any thread, and lets the others
  * go on. A program ends with 0 if `wrong` is 0.
  */
-#ifndef BEARER_TESTS_STRESS_H
-#define BEARER_TESTS_STRESS_H
+#pragma once
 
 #include <stdatomic.h>
 #include <stdio.h>
@@ -19,5 +18,3 @@ static _Atomic unsigned wrong;
             atomic_fetch_add(&wrong, 1); \
         } \
     } while (0)
-
-#endif

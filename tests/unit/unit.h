@@ -15,8 +15,7 @@
  *         return UNIT_RUN("room", tests);
  *     }
  */
-#ifndef BEARER_TESTS_UNIT_H
-#define BEARER_TESTS_UNIT_H
+#pragma once
 
 /* cmocka wants these four before it */
 #include <setjmp.h>
@@ -229,5 +228,3 @@ static inline int unit_world_logged(const unit_world_t *w, const char *part)
     }
     return n;
 }
-
-#endif

@@ -13,8 +13,7 @@
  * runs the block once for each call that the operation makes, with that call
  * failing, and a last time with none. What fails with 0 or less fails in both ways.
  */
-#ifndef BEARER_TESTS_UNIT_FAULT_H
-#define BEARER_TESTS_UNIT_FAULT_H
+#pragma once
 
 #include "unit.h"
 
@@ -292,5 +291,3 @@ UNIT_FAULTY(int, EVP_DecryptFinal_ex,
             unit_fault.result)
 
 /* clang-format on */
-
-#endif

@@ -4,8 +4,7 @@
  * An HTTP client whose answers are scripted: pages by URL, no socket. Counts
  * what it was asked. Several threads may use it at once.
  */
-#ifndef BEARER_TESTS_UNIT_HTTP_H
-#define BEARER_TESTS_UNIT_HTTP_H
+#pragma once
 
 #include <pthread.h>
 
@@ -159,5 +158,3 @@ static inline int unit_http_requests(unit_http_t *h)
     pthread_mutex_unlock(&h->mutex);
     return n;
 }
-
-#endif

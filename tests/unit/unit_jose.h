@@ -3,8 +3,7 @@
  * @file unit_jose.h
  * Keys, key sets and tokens for the unit tests.
  */
-#ifndef BEARER_TESTS_UNIT_JOSE_H
-#define BEARER_TESTS_UNIT_JOSE_H
+#pragma once
 
 #include "unit.h"
 
@@ -170,5 +169,3 @@ static inline const char *unit_raw_token(apr_pool_t *p, const char *header,
                        bearer_b64url_encode(p, payload, strlen(payload)), ".",
                        bearer_b64url_encode(p, signature, len), NULL);
 }
-
-#endif

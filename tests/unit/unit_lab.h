@@ -4,8 +4,7 @@
  * A laboratory for what fetches: a scripted issuer, a cache that several
  * "processes" share, a clock and a log that many threads may use.
  */
-#ifndef BEARER_TESTS_UNIT_LAB_H
-#define BEARER_TESTS_UNIT_LAB_H
+#pragma once
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -313,5 +312,3 @@ static inline void unit_not_full(unit_full_t *full)
     atomic_store(&full->leave, 1);
     pthread_join(full->thread, NULL);
 }
-
-#endif

@@ -9,8 +9,7 @@
  *     ... ask 127.0.0.1:s->port ...
  *     unit_redis_stop(s);
  */
-#ifndef BEARER_TESTS_UNIT_REDIS_H
-#define BEARER_TESTS_UNIT_REDIS_H
+#pragma once
 
 #include <stdatomic.h>
 
@@ -356,5 +355,3 @@ static inline void unit_redis_stop(unit_redis_t *s)
         unlink(s->path);
     }
 }
-
-#endif

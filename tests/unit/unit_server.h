@@ -9,8 +9,7 @@
  *     ... ask s->url ...
  *     unit_server_stop(s);
  */
-#ifndef BEARER_TESTS_UNIT_SERVER_H
-#define BEARER_TESTS_UNIT_SERVER_H
+#pragma once
 
 #include <stdatomic.h>
 
@@ -258,5 +257,3 @@ static inline SSL_CTX *unit_server_tls(const char *names, long from, long until,
     EVP_PKEY_free(key);
     return tls;
 }
-
-#endif

@@ -3,8 +3,7 @@
  * @file unit_session.h
  * A cache in memory, a seal, and a session store made of them.
  */
-#ifndef BEARER_TESTS_UNIT_SESSION_H
-#define BEARER_TESTS_UNIT_SESSION_H
+#pragma once
 
 #include "unit.h"
 
@@ -324,5 +323,3 @@ static inline json_t *unit_session_body(apr_pool_t *p)
     bearer_json_tie(body, p);
     return body;
 }
-
-#endif

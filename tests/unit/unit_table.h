@@ -5,8 +5,7 @@
  * a look at all of a table's structures. Without cmocka, so that stress programs can
  * include it as well.
  */
-#ifndef BEARER_TESTS_UNIT_TABLE_H
-#define BEARER_TESTS_UNIT_TABLE_H
+#pragma once
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -201,5 +200,3 @@ static inline int table_is_indexed(const bearer_table_t *t)
     }
     return 1;
 }
-
-#endif
