@@ -124,18 +124,12 @@ static void open_stream(stream_t *s, int fd, apr_size_t max, apr_pool_t *p)
     s->len = s->told = 0;
 }
 
-static int pipes(int in[2], int out[2], int err[2])
-{
-    return pipe2(in, O_CLOEXEC) == 0 && pipe2(out, O_CLOEXEC) == 0
-           && pipe2(err, O_CLOEXEC) == 0;
-}
-
-/* 0, or errno. */
+/* 0, or errno. What is open then is closed when this program ends, soon. */
 static int start(child_t *c, const char **argv)
 {
     int in[2], out[2], err[2];
 
-    if (!pipes(in, out, err)) {
+    if (pipe2(in, O_CLOEXEC) || pipe2(out, O_CLOEXEC) || pipe2(err, O_CLOEXEC)) {
         return errno;
     }
     fflush(NULL);

@@ -343,7 +343,7 @@ static json_t *added(const apr_table_t *before, const apr_table_t *after,
     return bearer_explain_table(more, p);
 }
 
-static json_t *requires(const inquiry_t *q)
+static json_t *require_lines(const inquiry_t *q)
 {
     json_t *list = json_array();
     int i;
@@ -400,7 +400,7 @@ static void judge(inquiry_t *q, request_rec *r)
         rc = authorize(q, r);
         own = ab_request_peek(r);
     }
-    put(q, "requires", requires(q));
+    put(q, "requires", require_lines(q));
     if (rc == OK) {
         exports(q, r);
     }

@@ -67,9 +67,9 @@ const char *bearer_kty_name(bearer_kty_t kty)
 
 bearer_kty_t bearer_kty_find(const char *name)
 {
-    unsigned i = name ? sizeof(kty_names) / sizeof(kty_names[0]) : 1;
+    unsigned i = name ? sizeof(kty_names) / sizeof(kty_names[0]) - 1 : 0;
 
-    while (--i && strcmp(kty_names[i], name) != 0) {
+    for (; i && strcmp(kty_names[i], name) != 0; i--) {
     }
     return (bearer_kty_t)i;
 }

@@ -257,10 +257,12 @@ typedef struct candidates_t {
 
 static int is_exact(const char *name)
 {
-    while (is_alnum(*name) || *name == '_') {
-        name++;
+    for (; *name; name++) {
+        if (!is_alnum(*name) && *name != '_') {
+            return 0;
+        }
     }
-    return !*name;
+    return 1;
 }
 
 static short *slot_of(candidates_t *all, const char *name)
