@@ -5,6 +5,8 @@
  */
 #include "base/b64url.h"
 
+#include <limits.h>
+
 static const char alphabet[] =
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
@@ -23,38 +25,19 @@ static const unsigned char values[256] = {
     ['8'] = 61, ['9'] = 62, ['-'] = 63, ['_'] = 64,
 };
 
-/* Collects n (2 or 3) characters; -1 if one of them is not of the alphabet. */
-static long gather(const unsigned char *in, apr_size_t n)
-{
-    long bits = 0;
-    apr_size_t i;
-
-    for (i = 0; i < n; i++) {
-        int v = values[in[i]];
-
-        if (!v) {
-            return -1;
-        }
-        bits = bits << 6 | (v - 1);
-    }
-    return bits;
-}
-
-/* The last 2 or 3 characters carry 4 or 2 bits too many: they must be zero. */
+/* The last characters: 2 or 3, which carry 4 or 2 bits too many that must be zero. */
 static apr_status_t decode_tail(unsigned char *out, apr_size_t *done,
                                 const unsigned char *in, apr_size_t n)
 {
-    long bits = n == 1 ? -1 : gather(in, n);
-    long spare = n == 2 ? 0xf : 0x3;
+    const unsigned a = values[in[0]] - 1u, b = n > 1 ? values[in[1]] - 1u : UINT_MAX,
+                   c = n > 2 ? values[in[2]] - 1u : 0;
 
-    if (bits < 0 || (bits & spare)) {
+    if ((a | b | c) > 63 || (n == 2 ? b & 0xf : c & 0x3)) {
         return APR_EINVAL;
     }
-    if (n == 2) {
-        out[(*done)++] = (unsigned char)(bits >> 4);
-    } else {
-        out[(*done)++] = (unsigned char)(bits >> 10);
-        out[(*done)++] = (unsigned char)(bits >> 2);
+    out[(*done)++] = (unsigned char)(a << 2 | b >> 4);
+    if (n == 3) {
+        out[(*done)++] = (unsigned char)(b << 4 | c >> 2);
     }
     return APR_SUCCESS;
 }
@@ -64,7 +47,6 @@ apr_status_t bearer_b64url_decode(unsigned char *out, apr_size_t *out_len,
 {
     const unsigned char *s = (const unsigned char *)in;
     apr_size_t done = 0;
-    apr_status_t rv = APR_SUCCESS;
 
     *out_len = 0;
     for (; len >= 4; len -= 4, s += 4) {
@@ -79,13 +61,11 @@ apr_status_t bearer_b64url_decode(unsigned char *out, apr_size_t *out_len,
         out[done++] = (unsigned char)(b << 4 | c >> 2);
         out[done++] = (unsigned char)(c << 6 | d);
     }
-    if (len) {
-        rv = decode_tail(out, &done, s, len);
+    if (len && decode_tail(out, &done, s, len) != APR_SUCCESS) {
+        return APR_EINVAL;
     }
-    if (rv == APR_SUCCESS) {
-        *out_len = done;
-    }
-    return rv;
+    *out_len = done;
+    return APR_SUCCESS;
 }
 
 apr_status_t bearer_b64url_decode_p(unsigned char **out, apr_size_t *out_len,
