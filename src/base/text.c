@@ -5,10 +5,12 @@
 #include "base/text.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdint.h>
 #include <string.h>
 #include <unistd.h>
 
+#include <apr_escape.h>
 #include <apr_file_io.h>
 #include <apr_lib.h>
 #include <apr_strings.h>
@@ -59,11 +61,7 @@ const char *bearer_text_quote_n(apr_pool_t *p, const char *s, apr_size_t len)
     *out++ = '\'';
     out = put_escaped(out, s, shown);
     *out++ = '\'';
-    if (shown < len) {
-        memcpy(out, "...", 3);
-        out += 3;
-    }
-    *out = '\0';
+    apr_cpystrn(out, shown < len ? "..." : "", sizeof("..."));
     return quoted;
 }
 
@@ -72,8 +70,7 @@ const char *bearer_text_quote(apr_pool_t *p, const char *s)
     return bearer_text_quote_n(p, s, s ? strlen(s) : 0);
 }
 
-const char *bearer_text_quote_list(apr_pool_t *p,
-                                   const apr_array_header_t *list)
+const char *bearer_text_quote_list(apr_pool_t *p, const apr_array_header_t *list)
 {
     char *line = apr_palloc(p, LIST_MAX + 4 * BEARER_QUOTE_MAX + 16);
     char *out = line;
@@ -84,48 +81,22 @@ const char *bearer_text_quote_list(apr_pool_t *p,
         const char *s = APR_ARRAY_IDX(list, i, const char *);
         apr_size_t len = strlen(s);
 
-        if (i) {
-            *out++ = ',';
-            *out++ = ' ';
-        }
+        out = apr_cpystrn(out, i ? ", " : "", sizeof(", "));
         if (out - line > LIST_MAX) {
-            memcpy(out, "...", 3);
-            out += 3;
+            out = apr_cpystrn(out, "...", sizeof("..."));
             break;
         }
-        out = put_escaped(out, s,
-                          len > BEARER_QUOTE_MAX ? BEARER_QUOTE_MAX : len);
-        if (len > BEARER_QUOTE_MAX) {
-            memcpy(out, "...", 3);
-            out += 3;
-        }
+        out = put_escaped(out, s, len > BEARER_QUOTE_MAX ? BEARER_QUOTE_MAX : len);
+        out = apr_cpystrn(out, len > BEARER_QUOTE_MAX ? "..." : "", sizeof("..."));
     }
     *out++ = ')';
     *out = '\0';
     return line;
 }
 
-static inline void put_hex(char *hex, const unsigned char *data, apr_size_t len)
+const char *bearer_text_hex(apr_pool_t *p, const void *data, apr_size_t len)
 {
-    for (; len; len--, data++) {
-        *hex++ = hex_digits[*data >> 4];
-        *hex++ = hex_digits[*data & 15];
-    }
-    *hex = '\0';
-}
-
-void bearer_text_hex_into(char *hex, const unsigned char *data, apr_size_t len)
-{
-    put_hex(hex, data, len);
-}
-
-const char *bearer_text_hex(apr_pool_t *p, const unsigned char *data,
-                            apr_size_t len)
-{
-    char *hex = apr_palloc(p, 2 * len + 1);
-
-    put_hex(hex, data, len);
-    return hex;
+    return apr_pescape_hex(p, data, len, 0);
 }
 
 const char *bearer_text_status(apr_pool_t *p, apr_status_t status)
@@ -147,26 +118,21 @@ int bearer_text_has_control(const char *s, apr_size_t len)
     return 0;
 }
 
-const char *bearer_text_fingerprint(apr_pool_t *p, const void *data,
-                                    apr_size_t len)
+const char *bearer_text_fingerprint(apr_pool_t *p, const void *data, apr_size_t len)
 {
     unsigned char digest[BEARER_SHA256_SIZE];
 
-    if (bearer_text_sha256(data, len, digest) != APR_SUCCESS) {
-        return "????????";
-    }
-    return bearer_text_hex(p, digest, 4);
+    return bearer_text_sha256(data, len, digest) == APR_SUCCESS
+        ? bearer_text_hex(p, digest, 4) : "????????";
 }
 
 /* ---- digests and comparison -------------------------------------------- */
 
-apr_status_t bearer_text_sha256(const void *data, apr_size_t len,
-                                unsigned char *out)
+apr_status_t bearer_text_sha256(const void *data, apr_size_t len, unsigned char *out)
 {
     /* NULL with length 0 is the empty string here, an error to some providers */
     return EVP_Digest(data ? data : "", len, out, NULL, EVP_sha256(), NULL) == 1
-               ? APR_SUCCESS
-               : APR_EGENERAL;
+        ? APR_SUCCESS : APR_EGENERAL;
 }
 
 int bearer_text_equal_ct(const void *a, const void *b, apr_size_t len)
@@ -225,91 +191,43 @@ char *bearer_text_form_decode(apr_pool_t *p, const char *s, apr_size_t len)
 
 /* ---- UTF-8 (RFC 3629) -------------------------------------------------- */
 
-/* What may follow a lead byte: the second byte's range is where overlong forms,
- * surrogates and code points above U+10FFFF are kept out. */
-typedef struct utf8_row_t {
-    unsigned char first_min, first_max;
-    unsigned char more;
-    unsigned char second_min, second_max;
-} utf8_row_t;
+/** What next_point() returns for octets that are not a character. */
+#define NO_POINT UINT_MAX
 
-static const utf8_row_t utf8_rows[] = {
-    { 0xc2, 0xdf, 1, 0x80, 0xbf },
-    { 0xe0, 0xe0, 2, 0xa0, 0xbf },
-    { 0xe1, 0xec, 2, 0x80, 0xbf },
-    { 0xed, 0xed, 2, 0x80, 0x9f },
-    { 0xee, 0xef, 2, 0x80, 0xbf },
-    { 0xf0, 0xf0, 3, 0x90, 0xbf },
-    { 0xf1, 0xf3, 3, 0x80, 0xbf },
-    { 0xf4, 0xf4, 3, 0x80, 0x8f },
-};
-
-static const utf8_row_t *utf8_row(unsigned char first)
+/* One code point; *s, which is before end, moves on. Neither overlong forms nor
+ * surrogates nor what is above U+10FFFF are one. */
+static unsigned next_point(const char **s, const char *end)
 {
-    apr_size_t i;
+    static const unsigned least[] = { 0, 0x80, 0x800, 0x10000 };
+    unsigned code = (unsigned char)*(*s)++;
+    const unsigned more = code < 0xc0 || code > 0xf4 ? 0 : code < 0xe0 ? 1
+                                                  : code < 0xf0        ? 2 : 3;
+    unsigned i;
 
-    for (i = 0; i < sizeof(utf8_rows) / sizeof(utf8_rows[0]); i++) {
-        if (first >= utf8_rows[i].first_min && first <= utf8_rows[i].first_max) {
-            return &utf8_rows[i];
+    if (code < 0x80) {
+        return code;
+    }
+    code &= 0x3fU >> more;
+    for (i = 0; i < more; i++) {
+        if (*s == end || (**s & 0xc0) != 0x80) {
+            return NO_POINT;
         }
+        code = code << 6 | ((unsigned char)*(*s)++ & 0x3fU);
     }
-    return NULL;
-}
-
-/* Octets of the character at s, 0 if it is none. */
-static apr_size_t utf8_length(const unsigned char *s, apr_size_t len)
-{
-    const utf8_row_t *row;
-    apr_size_t i;
-
-    if (s[0] < 0x80) {
-        return 1;
-    }
-    row = utf8_row(s[0]);
-    if (!row || len <= row->more
-        || s[1] < row->second_min || s[1] > row->second_max) {
-        return 0;
-    }
-    for (i = 2; i <= row->more; i++) {
-        if ((s[i] & 0xc0) != 0x80) {
-            return 0;
-        }
-    }
-    return (apr_size_t)row->more + 1;
+    return !more || code < least[more] || (code >= 0xd800 && code <= 0xdfff)
+        || code > 0x10ffff ? NO_POINT : code;
 }
 
 int bearer_text_is_utf8(const char *s, apr_size_t len)
 {
-    const unsigned char *u = (const unsigned char *)s;
-    const unsigned char *end = u + len;
+    const char *end = s + len;
 
-    while (u < end) {
-        apr_size_t n = utf8_length(u, (apr_size_t)(end - u));
-
-        if (!n) {
+    while (s < end) {
+        if (next_point(&s, end) == NO_POINT) {
             return 0;
         }
-        u += n;
     }
     return 1;
-}
-
-/* One code point of valid UTF-8; *s moves on. */
-static unsigned next_point(const char **s)
-{
-    const unsigned char *u = (const unsigned char *)*s;
-    unsigned code = *u++;
-    unsigned more = code < 0xc0 ? 0 : code < 0xe0 ? 1 : code < 0xf0 ? 2 : 3;
-
-    if (more) {
-        code &= 0x3fU >> more;
-    }
-    /* the second test keeps a truncated character inside the string */
-    for (; more && (*u & 0xc0) == 0x80; more--) {
-        code = code << 6 | (*u++ & 0x3fU);
-    }
-    *s = (const char *)u;
-    return code;
 }
 
 /* ---- tokens ------------------------------------------------------------- */
@@ -411,11 +329,9 @@ static const char *character_error(unsigned c, int printable)
     return NULL;
 }
 
-const char *bearer_text_identifier_error(const char *s, apr_size_t len,
-                                         int printable)
+const char *bearer_text_identifier_error(const char *s, apr_size_t len, int printable)
 {
-    const char *end = s + len;
-    const char *start = s;
+    const char *end = s + len, *start = s;
     unsigned c = 0;
 
     if (len == 0) {
@@ -431,7 +347,7 @@ const char *bearer_text_identifier_error(const char *s, apr_size_t len,
         int first = s == start;
         const char *error;
 
-        c = next_point(&s);
+        c = next_point(&s, end);
         error = character_error(c, printable);
         if (error) {
             return error;
@@ -457,7 +373,7 @@ const char *bearer_text_member_error(const char *s, char separator)
             return blank && s == plain ? "it ends with white space" : NULL;
         }
         plain = s;
-        c = next_point(&s);
+        c = next_point(&s, s + strlen(s));
         blank = is_space(c) || c == 0xfeff;  /* a BOM, for JavaScript's trim() */
         if (is_control(c)) {
             return "it has a control character";
@@ -528,14 +444,10 @@ static apr_status_t read_file(const char **data, apr_size_t *len, const char *pa
     if (rv == APR_SUCCESS && info.filetype == APR_DIR) {
         rv = APR_EACCES;
     }
-    if (rv == APR_SUCCESS && info.filetype == APR_REG) {
-        if (info.size > (apr_off_t)max) {
-            rv = APR_ENOSPC;
-        } else {
+    if (rv == APR_SUCCESS) {
+        if (info.filetype == APR_REG && info.size < (apr_off_t)max) {
             size = (apr_size_t)info.size;
         }
-    }
-    if (rv == APR_SUCCESS) {
         /* one byte more than allowed tells "full" from "too large", also for
          * a pipe and for a file that grows meanwhile */
         buffer = apr_palloc(p, size + 2);

@@ -28,13 +28,11 @@ const char *bearer_text_quote_list(apr_pool_t *p, const apr_array_header_t *list
 
 /** First 8 hex digits of the SHA-256 of len bytes: how the log names tokens
  *  and users. */
-const char *bearer_text_fingerprint(apr_pool_t *p, const void *data,
-                                    apr_size_t len);
+const char *bearer_text_fingerprint(apr_pool_t *p, const void *data, apr_size_t len);
 
 /** SHA-256 (FIPS 180-4) of len bytes into out[32]. APR_SUCCESS or APR_EGENERAL.
  *  Looks its algorithm up; what each request needs takes sha256.h. */
-apr_status_t bearer_text_sha256(const void *data, apr_size_t len,
-                                unsigned char *out);
+apr_status_t bearer_text_sha256(const void *data, apr_size_t len, unsigned char *out);
 
 /** How many leading bytes are a b64token (RFC 6750 section 2.1), 0 if it does not
  *  begin with one. */
@@ -47,10 +45,7 @@ int bearer_text_is_scope(const char *s);
 int bearer_text_is_token(const char *s);
 
 /** Lower-case hex. */
-const char *bearer_text_hex(apr_pool_t *p, const unsigned char *data,
-                            apr_size_t len);
-/** The same into 2 * len + 1 bytes. */
-void bearer_text_hex_into(char *hex, const unsigned char *data, apr_size_t len);
+const char *bearer_text_hex(apr_pool_t *p, const void *data, apr_size_t len);
 
 /** What apr_strerror() says of a status; errno is one. */
 const char *bearer_text_status(apr_pool_t *p, apr_status_t status);
@@ -90,8 +85,7 @@ int bearer_text_among(const apr_array_header_t *list, const char *s);
  * DEL, C1, no bidirectional overrides or isolates (U+202A-202E, U+2066-2069),
  * and unless printable none of `,` `;` `=`.
  */
-const char *bearer_text_identifier_error(const char *s, apr_size_t len,
-                                         int printable);
+const char *bearer_text_identifier_error(const char *s, apr_size_t len, int printable);
 
 /**
  * What is wrong with a name that goes on in a list of such (a role, a scope), or

@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <string.h>
 
+#include <apr_escape.h>
 #include <apr_strings.h>
 
 #include "base/text.h"
@@ -146,7 +147,7 @@ static void make_label(char *label, const char *name)
     memcpy(label, name, n);
     label[n++] = '~';
     bearer_text_sha256(name, strlen(name), digest);
-    bearer_text_hex_into(label + n, digest, DIGEST);
+    apr_escape_hex(label + n, digest, DIGEST, 0, NULL);
 }
 
 /* Takes a free slot for a label; 0: another one has it now. */

@@ -144,6 +144,8 @@ static void test_utf8(void **state)
         { "\xed\xbf\xbf", 3, 0 },
         { "\xf4\x90\x80\x80", 4, 0 }, /* above U+10FFFF */
         { "\xf5\x80\x80\x80", 4, 0 },
+        { "\xf8\x80\x80\x80", 4, 0 }, /* of more than four octets, or none */
+        { "\xfc\x80\x80\x80", 4, 0 },
         { "\x80", 1, 0 },             /* lone continuation */
         { "\xff", 1, 0 },
         { "\xe2\x82", 2, 0 },         /* cut short */
