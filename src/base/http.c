@@ -74,17 +74,8 @@ static const char *scheme_error(bearer_http_url_t *parts, const char **rest)
 
 static const char *port_error(int *port, const char *s, apr_size_t len)
 {
-    int n = 0;
-    apr_size_t i;
-
-    for (i = 0; i < len && i < 6 && apr_isdigit(s[i]); i++) {
-        n = n * 10 + (s[i] - '0');
-    }
-    if (len == 0 || i < len || n < 1 || n > 65535) {
-        return "its port is not a number from 1 to 65535";
-    }
-    *port = n;
-    return NULL;
+    *port = len <= 6 && strspn(s, "0123456789") == len ? atoi(s) : 0;
+    return *port < 1 || *port > 65535 ? "its port is not a number from 1 to 65535" : NULL;
 }
 
 static int is_host_char(char c, int ipv6)
@@ -95,8 +86,8 @@ static int is_host_char(char c, int ipv6)
     return apr_isalnum(c) || c == '.' || c == '-' || c == '_';
 }
 
-static const char *host_error(bearer_http_url_t *parts, const char *s,
-                              apr_size_t len, int ipv6, apr_pool_t *p)
+static const char *host_error(bearer_http_url_t *parts, const char *s, apr_size_t len,
+                              int ipv6, apr_pool_t *p)
 {
     unsigned char address[16];
     char *host;

@@ -12,7 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <apr_lib.h>
 #include <apr_strings.h>
 #include <openssl/crypto.h>
 
@@ -328,28 +327,20 @@ static int set_peer(transfer_t *t)
 {
     const bearer_http_request_t *r = t->request;
     CURL *curl = t->curl;
-    int ok = set_url(t)
-             && SET(curl, CURLOPT_USERAGENT, t->client->user_agent)
-             /* "" and not NULL, which would mean the environment's */
-             && SET(curl, CURLOPT_PROXY, r->proxy ? r->proxy : "")
-             && SET(curl, CURLOPT_NOPROXY, "")
-             && SET(curl, CURLOPT_CONNECTTIMEOUT_MS,
-                    milliseconds(r->connect_timeout))
-             && SET(curl, CURLOPT_TIMEOUT_MS, milliseconds(r->total_timeout))
-             && SET(curl, CURLOPT_MAXFILESIZE_LARGE, (curl_off_t)r->max_body);
 
-    if (ok && r->ca_file) {
-        /* the directory is libcurl's default and would be trusted as well */
-        ok = SET(curl, CURLOPT_CAINFO, r->ca_file)
-             && SET(curl, CURLOPT_CAPATH, NULL);
-    }
-    if (ok && r->client_cert) {
-        ok = SET(curl, CURLOPT_SSLCERT, r->client_cert);
-    }
-    if (ok && r->client_key) {
-        ok = SET(curl, CURLOPT_SSLKEY, r->client_key);
-    }
-    return ok;
+    return set_url(t)
+           && SET(curl, CURLOPT_USERAGENT, t->client->user_agent)
+           /* "" and not NULL, which would mean the environment's */
+           && SET(curl, CURLOPT_PROXY, r->proxy ? r->proxy : "")
+           && SET(curl, CURLOPT_NOPROXY, "")
+           && SET(curl, CURLOPT_CONNECTTIMEOUT_MS, milliseconds(r->connect_timeout))
+           && SET(curl, CURLOPT_TIMEOUT_MS, milliseconds(r->total_timeout))
+           && SET(curl, CURLOPT_MAXFILESIZE_LARGE, (curl_off_t)r->max_body)
+           /* the directory is libcurl's default and would be trusted as well */
+           && (!r->ca_file || (SET(curl, CURLOPT_CAINFO, r->ca_file)
+                               && SET(curl, CURLOPT_CAPATH, NULL)))
+           && (!r->client_cert || SET(curl, CURLOPT_SSLCERT, r->client_cert))
+           && (!r->client_key || SET(curl, CURLOPT_SSLKEY, r->client_key));
 }
 
 static int set_method(transfer_t *t)
@@ -449,60 +440,44 @@ static apr_status_t explain(transfer_t *t, CURLcode code, const char **error)
     return t->refusal_status;
 }
 
-static apr_status_t prepare(transfer_t *t, const char **error)
+/* 0: it cannot be sent; t->refusal says why. */
+static int prepare(transfer_t *t)
 {
     bearer_http_url_t parts;
-    const char *wrong = bearer_http_url_split(&parts, t->request->url, t->p);
 
-    if (wrong) {
-        *error = apr_psprintf(t->p, "%s: %s",
-                              bearer_http_url_shown(t->request->url, t->p),
-                              wrong);
-        return APR_EGENERAL;
+    t->refusal = bearer_http_url_split(&parts, t->request->url, t->p);
+    t->refusal_status = APR_EGENERAL;
+    if (t->refusal) {
+        return 0;
     }
     t->host = apr_psprintf(t->p, strchr(parts.host, ':') ? "[%s]:%d" : "%s:%d",
                            parts.host, parts.port);
-    if (set_fixed(t->curl) && set_callbacks(t) && set_peer(t)
-        && set_method(t) && set_fields(t)) {
-        return APR_SUCCESS;
+    if (set_fixed(t->curl) && set_callbacks(t) && set_peer(t) && set_method(t)
+        && set_fields(t)) {
+        return 1;
     }
-    if (!t->refusal) {
-        end_transfer(t, APR_EGENERAL, "libcurl does not take its options");
-    }
-    return explain(t, CURLE_FAILED_INIT, error);
+    t->refusal = t->refusal ? t->refusal : "libcurl does not take its options";
+    return 0;
 }
 
-static apr_status_t finish(transfer_t *t, bearer_http_response_t **response,
-                           const char **error)
+static apr_status_t run(transfer_t *t, bearer_http_response_t *r, const char **error)
 {
-    bearer_http_response_t *r = apr_pcalloc(t->p, sizeof(*r));
+    CURLcode code = prepare(t) ? curl_easy_perform(t->curl) : CURLE_FAILED_INIT;
     long status = 0;
 
+    if (code != CURLE_OK) {
+        return explain(t, code, error);
+    }
     curl_easy_getinfo(t->curl, CURLINFO_RESPONSE_CODE, &status);
     if (status < 100 || status > 599) {
-        *error = apr_psprintf(t->p, "%s: the answer has no HTTP status",
-                              bearer_http_url_shown(t->request->url, t->p));
-        return APR_EGENERAL;
+        end_transfer(t, APR_EGENERAL, "the answer has no HTTP status");
+        return explain(t, code, error);
     }
     r->status = (int)status;
     r->headers = t->headers;
     r->body = t->body;
     r->body_len = t->len;
-    *response = r;
     return APR_SUCCESS;
-}
-
-static apr_status_t run(transfer_t *t, bearer_http_response_t **response,
-                        const char **error)
-{
-    apr_status_t rv = prepare(t, error);
-    CURLcode code;
-
-    if (rv != APR_SUCCESS) {
-        return rv;
-    }
-    code = curl_easy_perform(t->curl);
-    return code == CURLE_OK ? finish(t, response, error) : explain(t, code, error);
 }
 
 static apr_status_t perform(const bearer_http_client_t *client,
@@ -511,24 +486,21 @@ static apr_status_t perform(const bearer_http_client_t *client,
                             const char **error, apr_pool_t *p)
 {
     handle_t *handle = handle_take(client->baton);
-    transfer_t t;
+    bearer_http_response_t *r = apr_pcalloc(p, sizeof(*r));
+    transfer_t t = { .client = client->baton, .request = request, .p = p, .size = 1 };
     apr_status_t rv;
 
-    memset(&t, 0, sizeof(t));
     *response = NULL;
     *error = NULL;
-    t.client = client->baton;
-    t.request = request;
-    t.p = p;
-    t.headers = apr_table_make(p, 16);
-    t.body = apr_pstrdup(p, "");
-    t.size = 1;
     if (!handle) {
         *error = "out of memory";
         return APR_EGENERAL;
     }
+    t.headers = apr_table_make(p, 16);
+    t.body = apr_pstrdup(p, "");
     t.curl = handle->curl;
-    rv = run(&t, response, error);
+    rv = run(&t, r, error);
+    *response = rv == APR_SUCCESS ? r : NULL;
     handle_return(t.client, handle, rv == APR_SUCCESS);
     forget_fields(&t);
     return rv;

@@ -6,7 +6,6 @@
 #include "base/json.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include <apr_strings.h>
 #include <apr_time.h>
