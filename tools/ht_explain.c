@@ -365,7 +365,7 @@ static void add_refusal(const inquiry_t *q, json_t *answer, int authenticated)
         : category == BEARER_CATEGORY_UNAVAILABLE ? 503
         : category == BEARER_CATEGORY_REQUEST ? 400 : 401));
     json_object_set_new(answer, "refusal", bearer_explain_string(
-        apr_psprintf(q->p, "refused, %s/%s: %s", bearer_category_name(category),
+        apr_psprintf(q->p, "refused, %s/%s: %s", bearer_category(category)->name,
                      bearer_reason_name(reason), detail ? detail : "no detail"),
         q->p));
 }

@@ -13,22 +13,14 @@
 /** A detail is one line of the log; httpd cuts lines at about 8 KB. */
 #define DETAIL_MAX 768
 
-typedef struct category_row_t {
-    const char *name;
-    const char *error;
-    const char *description;
-    int counted;
-} category_row_t;
-
 typedef struct reason_row_t {
     const char *number;
     const char *name;
     bearer_category_t category;
 } reason_row_t;
 
-static const category_row_t categories[] = {
-#define X(symbol, name, error, description, counted) \
-    { name, error, description, counted },
+static const bearer_category_row_t categories[] = {
+#define X(symbol, name, error, description, counted) { name, error, description, counted },
     BEARER_CATEGORIES(X)
 #undef X
 };
@@ -47,13 +39,6 @@ static const reason_row_t *reason_row(bearer_reason_t reason)
                                                   : &reasons[BEARER_INTERNAL];
 }
 
-static const category_row_t *category_row(bearer_category_t category)
-{
-    return (unsigned)category < BEARER_CATEGORY_COUNT
-               ? &categories[category]
-               : &categories[BEARER_CATEGORY_UNAVAILABLE];
-}
-
 const char *bearer_reason_name(bearer_reason_t reason)
 {
     return reason_row(reason)->name;
@@ -69,24 +54,10 @@ bearer_category_t bearer_reason_category(bearer_reason_t reason)
     return reason_row(reason)->category;
 }
 
-const char *bearer_category_name(bearer_category_t category)
+const bearer_category_row_t *bearer_category(bearer_category_t category)
 {
-    return category_row(category)->name;
-}
-
-const char *bearer_category_error(bearer_category_t category)
-{
-    return category_row(category)->error;
-}
-
-const char *bearer_category_description(bearer_category_t category)
-{
-    return category_row(category)->description;
-}
-
-int bearer_category_counted(bearer_category_t category)
-{
-    return category_row(category)->counted;
+    return (unsigned)category < BEARER_CATEGORY_COUNT
+        ? &categories[category] : &categories[BEARER_CATEGORY_UNAVAILABLE];
 }
 
 bearer_reason_t bearer_refuse(bearer_refusal_t *why, apr_pool_t *p,

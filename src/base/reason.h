@@ -163,17 +163,16 @@ const char *bearer_reason_number(bearer_reason_t reason);
 /** Category of a reason. */
 bearer_category_t bearer_reason_category(bearer_reason_t reason);
 
-/** Name of a category, e.g. "audience". Static string, never NULL. */
-const char *bearer_category_name(bearer_category_t category);
+/** A row of BEARER_CATEGORIES; its strings are static. */
+typedef struct bearer_category_row_t {
+    const char *name;         /**< e.g. "audience"; never NULL */
+    const char *error;        /**< RFC 6750 section 3.1, or NULL */
+    const char *description;  /**< or NULL */
+    int counted;
+} bearer_category_row_t;
 
-/** RFC 6750 section 3.1 error code of a category, or NULL. */
-const char *bearer_category_error(bearer_category_t category);
-
-/** error_description of a category, or NULL. */
-const char *bearer_category_description(bearer_category_t category);
-
-/** 1 if the throttle counts a failure of this category. */
-int bearer_category_counted(bearer_category_t category);
+/** Never NULL; what is not a category is `unavailable`. */
+const bearer_category_row_t *bearer_category(bearer_category_t category);
 
 /**
  * Records a refusal and returns its reason, so that a check can write

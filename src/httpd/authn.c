@@ -91,7 +91,7 @@ static int refuse(attempt_t *a, bearer_reason_t reason, const char *detail,
         ab_throttling_failure(a->r, a->settings, a->address, ab_provider_presented(a),
                               reason);
     }
-    if (a->vouched && bearer_category_counted(bearer_reason_category(reason))) {
+    if (a->vouched && bearer_category(bearer_reason_category(reason))->counted) {
         bearer_vouch_end(ab_shared_vouched(), ab_provider_presented(a)->digest);
     }
     more.retry = retry;

@@ -15,7 +15,7 @@ APLOG_USE_MODULE(auth_bearer);
 void ab_environment_refusal(request_rec *r, bearer_reason_t reason)
 {
     apr_table_setn(r->subprocess_env, "BEARER_ERROR",
-                   bearer_category_name(bearer_reason_category(reason)));
+                   bearer_category(bearer_reason_category(reason))->name);
     apr_table_setn(r->subprocess_env, "BEARER_ERROR_CHECK",
                    bearer_reason_name(reason));
 }

@@ -248,7 +248,7 @@ int ab_page_refusal(request_rec *r, bearer_reason_t reason,
     ab_environment_refusal(r, reason);
     ab_log(answer->level, r,
            "%srefused, %s/%s, page %s: %s", bearer_reason_number(reason),
-           bearer_category_name(category), bearer_reason_name(reason), ref,
+           bearer_category(category)->name, bearer_reason_name(reason), ref,
            detail ? detail : "no detail");
     if (status == HTTP_UNAUTHORIZED) {
         apr_table_setn(r->err_headers_out, "WWW-Authenticate",
@@ -309,7 +309,7 @@ void ab_page_prepare(request_rec *r, int status, bearer_reason_t reason)
     /* all of it is ASCII, so the charset that httpd names does not matter; what
      * failed is the log's matter, a program is told the category */
     ap_custom_response(r, status, json
-        ? refusal_json(r, bearer_category_name(bearer_reason_category(reason)),
+        ? refusal_json(r, bearer_category(bearer_reason_category(reason))->name,
                        text, ref)
         : refusal(r, text, ref, NULL));
 }

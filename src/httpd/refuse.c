@@ -127,7 +127,7 @@ int ab_refuse(request_rec *r, bearer_reason_t reason, const char *detail,
     }
     ab_log(answer->level, r,
            "%srefused, %s/%s: %s%s", bearer_reason_number(reason),
-           bearer_category_name(category), bearer_reason_name(reason),
+           bearer_category(category)->name, bearer_reason_name(reason),
            detail ? detail : "no detail",
            about(r, own->credential, more->j));
     ab_page_prepare(r, answer->status, reason);

@@ -253,7 +253,7 @@ static void add_refusals(json_t *list, const status_counters_t *c, int slot,
         put_string(row, "issuer", bearer_meter_label(c->meter, slot), p);
         put(row, "reason", json_string(bearer_reason_name(r)));
         put(row, "category", json_string(
-            bearer_category_name(bearer_reason_category(r))));
+            bearer_category(bearer_reason_category(r))->name));
         put_number(row, "minute", n.minute);
         put_number(row, "hour", n.hour);
         put_number(row, "total", n.total);

@@ -69,7 +69,7 @@ void ab_throttling_failure(request_rec *r, const bearer_settings_t *settings,
                            const bearer_throttle_token_t *token,
                            bearer_reason_t reason)
 {
-    if (!bearer_category_counted(bearer_reason_category(reason))) {
+    if (!bearer_category(bearer_reason_category(reason))->counted) {
         return;
     }
     if (bearer_throttle_failure(ab_process()->throttle, address, token, reason,

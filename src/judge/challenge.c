@@ -94,9 +94,9 @@ const char *bearer_challenge_write(const bearer_challenge_t *challenge,
     if (challenge->bare) {
         return line;
     }
-    line = add(line, "error", bearer_category_error(challenge->category), p);
+    line = add(line, "error", bearer_category(challenge->category)->error, p);
     line = add(line, "error_description",
-               bearer_category_description(challenge->category), p);
+               bearer_category(challenge->category)->description, p);
     line = add(line, "scope", scope_value(challenge->scopes, p), p);
     line = add_login(line, challenge->login, p);
     /* an absolute URI has no other characters than a scope */

@@ -81,7 +81,7 @@ static json_t *check_json(const bearer_check_t *check, const outcome_t *outcome)
     if (out && failed) {
         json_object_set_new(out, "reason", json_string(bearer_reason_name(reason)));
         json_object_set_new(out, "category", json_string(
-            bearer_category_name(bearer_reason_category(reason))));
+            bearer_category(bearer_reason_category(reason))->name));
         json_object_set_new(out, "detail", json_string(outcome->detail ? outcome->detail : ""));
         if (check->directive) {
             json_object_set_new(out, "directive", json_string(check->directive));
