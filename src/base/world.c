@@ -67,3 +67,18 @@ void bearer_cache_await(const bearer_cache_t *cache, const unsigned char *key,
         apr_sleep(longest < BEARER_AWAIT_STEP ? longest : BEARER_AWAIT_STEP);
     }
 }
+
+apr_status_t bearer_cache_lease(const bearer_cache_t *cache, const unsigned char *key,
+                                apr_time_t until, apr_pool_t *p)
+{
+    return cache && cache->lease && cache->lease(cache, key, until, p) == APR_EBUSY
+        ? APR_EBUSY : APR_SUCCESS;
+}
+
+void bearer_cache_unlease(const bearer_cache_t *cache, const unsigned char *key,
+                          apr_pool_t *p)
+{
+    if (cache && cache->unlease) {
+        cache->unlease(cache, key, p);
+    }
+}

@@ -187,6 +187,14 @@ void bearer_world_log(const bearer_world_t *world, bearer_log_level_t level,
 void bearer_cache_await(const bearer_cache_t *cache, const unsigned char *key,
                         apr_interval_time_t longest);
 
+/** The lease of a cache for callers that do without one: APR_SUCCESS, or APR_EBUSY while
+ *  another holds it. Where the cache is NULL, has no leases or fails otherwise, nothing
+ *  is shared. */
+apr_status_t bearer_cache_lease(const bearer_cache_t *cache, const unsigned char *key,
+                                apr_time_t until, apr_pool_t *p);
+void bearer_cache_unlease(const bearer_cache_t *cache, const unsigned char *key,
+                          apr_pool_t *p);
+
 /** Says that something happened, to whoever counts it. */
 void bearer_world_event(const bearer_world_t *world, bearer_event_t event,
                         int issuer, apr_interval_time_t elapsed);

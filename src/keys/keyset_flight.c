@@ -268,6 +268,7 @@ static void fly_over_network(bearer_keyset_t *ks, purpose_t purpose,
                              const bearer_jwks_t *known, apr_time_t patience,
                              apr_time_t deadline)
 {
+    const bearer_keyset_place_t *place = &ks->place;
     apr_pool_t *ptemp;
     int turn = 0;
 
@@ -279,13 +280,13 @@ static void fly_over_network(bearer_keyset_t *ks, purpose_t purpose,
         if (!turn) {
             break;
         }
-        if (bearer_keyset_lease(&ks->place, lease_ends(ks, deadline), ptemp)
+        if (bearer_cache_lease(place->cache, place->lease, lease_ends(ks, deadline), ptemp)
             == APR_SUCCESS) {
             /* who had it before may have fetched between look and lease */
             if (!settled(ks, purpose, known, ptemp)) {
                 fetch(ks, purpose, deadline, ptemp);
             }
-            bearer_keyset_unlease(&ks->place, ptemp);
+            bearer_cache_unlease(place->cache, place->lease, ptemp);
             break;
         }
         if (apr_time_now() >= patience) {
@@ -294,7 +295,7 @@ static void fly_over_network(bearer_keyset_t *ks, purpose_t purpose,
             unlock(ks);
             break;
         }
-        bearer_keyset_await(&ks->place, patience - apr_time_now());
+        bearer_cache_await(place->cache, place->lease, patience - apr_time_now());
         apr_pool_clear(ptemp);
     }
     apr_pool_destroy(ptemp);

@@ -303,33 +303,3 @@ void bearer_keyset_attempt_put(const bearer_keyset_place_t *place,
                                 expires, p);
     }
 }
-
-/* ---- the lease --------------------------------------------------------- */
-
-apr_status_t bearer_keyset_lease(const bearer_keyset_place_t *place,
-                                 apr_time_t until, apr_pool_t *p)
-{
-    const bearer_cache_t *cache = place->cache;
-
-    if (!cache || !cache->lease) {
-        return APR_SUCCESS;
-    }
-    return APR_STATUS_IS_EBUSY(cache->lease(cache, place->lease, until, p))
-               ? APR_EBUSY
-               : APR_SUCCESS;
-}
-
-void bearer_keyset_await(const bearer_keyset_place_t *place,
-                         apr_interval_time_t longest)
-{
-    bearer_cache_await(place->cache, place->lease, longest);
-}
-
-void bearer_keyset_unlease(const bearer_keyset_place_t *place, apr_pool_t *p)
-{
-    const bearer_cache_t *cache = place->cache;
-
-    if (cache && cache->unlease) {
-        cache->unlease(cache, place->lease, p);
-    }
-}

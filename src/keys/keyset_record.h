@@ -75,12 +75,3 @@ apr_status_t bearer_keyset_attempt_get(bearer_keyset_attempt_t *attempt,
 void bearer_keyset_attempt_put(const bearer_keyset_place_t *place,
                                const bearer_keyset_attempt_t *attempt,
                                apr_time_t expires, apr_pool_t *p);
-
-/** APR_SUCCESS, or APR_EBUSY while another process holds it. A cache without
- *  leases, or whose lease fails otherwise, shares no flights. */
-apr_status_t bearer_keyset_lease(const bearer_keyset_place_t *place,
-                                 apr_time_t until, apr_pool_t *p);
-/** Waits while another process holds it, for `longest` or less. */
-void bearer_keyset_await(const bearer_keyset_place_t *place,
-                         apr_interval_time_t longest);
-void bearer_keyset_unlease(const bearer_keyset_place_t *place, apr_pool_t *p);

@@ -367,12 +367,8 @@ apr_status_t bearer_session_lease(const bearer_session_t *session,
 {
     unsigned char name[BEARER_CACHE_KEY_SIZE];
 
-    if (!store->cache || !store->cache->lease
-        || bearer_session_record_name(name, store, "lease", session->id, NULL) != APR_SUCCESS) {
-        return APR_SUCCESS;
-    }
-    return store->cache->lease(store->cache, name, end, p) == APR_EBUSY
-               ? APR_EBUSY : APR_SUCCESS;
+    return bearer_session_record_name(name, store, "lease", session->id, NULL) == APR_SUCCESS
+        ? bearer_cache_lease(store->cache, name, end, p) : APR_SUCCESS;
 }
 
 void bearer_session_await(const bearer_session_t *session,
@@ -391,9 +387,8 @@ void bearer_session_unlease(const bearer_session_t *session,
 {
     unsigned char name[BEARER_CACHE_KEY_SIZE];
 
-    if (store->cache && store->cache->unlease
-        && bearer_session_record_name(name, store, "lease", session->id, NULL) == APR_SUCCESS) {
-        store->cache->unlease(store->cache, name, p);
+    if (bearer_session_record_name(name, store, "lease", session->id, NULL) == APR_SUCCESS) {
+        bearer_cache_unlease(store->cache, name, p);
     }
 }
 

@@ -277,8 +277,8 @@ static apr_status_t look_and_mark(const bearer_session_store_t *store,
     if (rv == APR_SUCCESS) {
         rv = bearer_session_mark(store, name, "1", 1, end, p);
     }
-    if (leased && store->cache->unlease) {
-        store->cache->unlease(store->cache, name, p);
+    if (leased) {
+        bearer_cache_unlease(store->cache, name, p);
     }
     return rv;
 }
