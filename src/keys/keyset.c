@@ -66,7 +66,7 @@ const char *bearer_keyset_warm_up(bearer_keyset_t *ks, apr_pool_t *p)
 
     /* whoever is in flight may be waiting for a cache that hangs */
     unlock(ks);
-    bearer_keyset_look_at_home(ks, p);
+    bearer_keyset_prime(ks, p);
     lock(ks);
     now = now_of(ks);
     if (ks->set || ks->watch
@@ -259,15 +259,6 @@ bearer_reason_t bearer_keyset_refresh_for_kid(bearer_keyset_t *ks,
     return reason;
 }
 
-/* ---- before the first request ------------------------------------------ */
-
-void bearer_keyset_prime(bearer_keyset_t *ks, apr_pool_t *ptemp)
-{
-    if (!ks->per_tenant) {
-        bearer_keyset_look_at_home(ks, ptemp);
-    }
-}
-
 /* ---- maintenance ------------------------------------------------------- */
 
 void bearer_keyset_set_maintained(bearer_keyset_t *ks, int maintained)
@@ -305,7 +296,7 @@ void bearer_keyset_state(bearer_keyset_t *ks, bearer_keyset_state_t *state,
     state->last_attempt_failed = ks->attempt.failed;
     state->last_error = apr_pstrdup(p, ks->attempt.error);
     state->generation = ks->changes;
-    state->metadata_fetched = ks->metadata ? ks->metadata->fetched : 0;
+    state->metadata_fetched = ks->metadata ? ks->metadata->record.metadata_fetched : 0;
     state->metadata_error = *ks->metadata_error
         ? apr_pstrdup(p, ks->metadata_error) : NULL;
     unlock(ks);
@@ -313,18 +304,15 @@ void bearer_keyset_state(bearer_keyset_t *ks, bearer_keyset_state_t *state,
 
 /* ---- creation ---------------------------------------------------------- */
 
-void bearer_keyset_destroy(bearer_keyset_t *ks)
+apr_status_t bearer_keyset_destroy(void *keyset)
 {
+    bearer_keyset_t *ks = keyset;
+
     bearer_keyset_tenants_destroy(ks);
     bearer_jwks_release(ks->set);
-    bearer_keyset_forget_record(ks->kept);
-    bearer_keyset_forget_metadata(ks->metadata);
+    bearer_keyset_forget(ks->kept);
+    bearer_keyset_forget(ks->metadata);
     apr_pool_destroy(ks->own);
-}
-
-static apr_status_t destroy(void *ks)
-{
-    bearer_keyset_destroy(ks);
     return APR_SUCCESS;
 }
 
@@ -405,8 +393,8 @@ static apr_status_t initialize(bearer_keyset_t *ks)
 }
 
 /* In a pool of its own, no child of another: threads use it that know of none. */
-static apr_status_t create(bearer_keyset_t **keyset,
-                           const bearer_issuer_access_t *access)
+apr_status_t bearer_keyset_make(bearer_keyset_t **keyset,
+                                const bearer_issuer_access_t *access)
 {
     bearer_keyset_t *ks;
     apr_pool_t *own;
@@ -433,20 +421,10 @@ apr_status_t bearer_keyset_create(bearer_keyset_t **keyset,
                                   const bearer_issuer_access_t *access,
                                   apr_pool_t *p)
 {
-    apr_status_t rv = create(keyset, access);
+    apr_status_t rv = bearer_keyset_make(keyset, access);
 
     if (rv == APR_SUCCESS) {
-        apr_pool_cleanup_register(p, *keyset, destroy, apr_pool_cleanup_null);
+        apr_pool_cleanup_register(p, *keyset, bearer_keyset_destroy, apr_pool_cleanup_null);
     }
     return rv;
-}
-
-apr_status_t bearer_keyset_create_tenant(bearer_keyset_t **keyset,
-                                         const bearer_keyset_t *of,
-                                         const char *tenant)
-{
-    bearer_issuer_access_t access = of->access;
-
-    access.tenant = tenant;
-    return create(keyset, &access);
 }

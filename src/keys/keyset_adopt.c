@@ -11,12 +11,11 @@
 
 /* ---- taking a document over -------------------------------------------- */
 
-void bearer_keyset_log_skipped(bearer_keyset_t *ks,
-                               const bearer_jwks_report_t *report)
+void bearer_keyset_log_skipped(bearer_keyset_t *ks, const bearer_jwks_report_t *report)
 {
     int i;
 
-    for (i = 0; report->lines && i < report->lines->nelts; i++) {
+    for (i = 0; i < report->lines->nelts; i++) {
         bearer_world_log(ks->access.world, BEARER_LOG_WARNING,
                          AB(0201) "keys of issuer %s: %s", ks->name,
                          APR_ARRAY_IDX(report->lines, i, const char *));
@@ -31,14 +30,11 @@ static apr_status_t parse(bearer_keyset_t *ks, bearer_jwks_t **set,
                           const char **error, apr_pool_t *p)
 {
     bearer_jwks_report_t report;
-    apr_status_t rv;
+    apr_status_t rv = bearer_jwks_parse(set, record->document, record->len, ks->origin,
+                                        &report, error, p);
     int log;
 
-    memset(&report, 0, sizeof(report));
-    rv = bearer_jwks_parse(set, record->document, record->len, ks->origin,
-                           &report, error, p);
     if (rv != APR_SUCCESS) {
-        *set = NULL;
         return rv;
     }
     lock(ks);
@@ -52,7 +48,6 @@ static apr_status_t parse(bearer_keyset_t *ks, bearer_jwks_t **set,
         return APR_SUCCESS;
     }
     bearer_jwks_release(*set);
-    *set = NULL;
     *error = apr_psprintf(p, "the document has no usable key (%d skipped)",
                           report.skipped);
     return APR_EINVAL;
@@ -95,14 +90,16 @@ apr_status_t bearer_keyset_adopt(bearer_keyset_t *ks,
     }
     /* a little ahead of this host's clock: it does not live longer for it */
     record->fetched = record->fetched > now ? now : record->fetched;
-    news.kept = bearer_keyset_keep_record(record, digest);
+    news.metadata = bearer_keyset_keep_metadata(record);
+    record->metadata = NULL;
+    news.kept = bearer_keyset_keep(record);
     if (!news.kept) {
         bearer_jwks_release(news.set);
+        bearer_keyset_forget(news.metadata);
         *error = "out of memory";
         return APR_ENOMEM;
     }
-    news.metadata =
-        bearer_keyset_keep_metadata(record->metadata, record->metadata_fetched);
+    memcpy(news.kept->digest, digest, sizeof(digest));
     *changed = bearer_keyset_put_in_force(ks, &news, fetched_here);
     return APR_SUCCESS;
 }
@@ -180,12 +177,12 @@ void bearer_keyset_look_into_cache(bearer_keyset_t *ks, apr_pool_t *p)
     }
 }
 
-void bearer_keyset_look_at_home(bearer_keyset_t *ks, apr_pool_t *p)
+void bearer_keyset_prime(bearer_keyset_t *ks, apr_pool_t *p)
 {
     bearer_keyset_place_t place = ks->place;
 
     place.cache = ks->access.world->keys_home;
-    if (place.cache && !ks->watch) {
+    if (place.cache && !ks->watch && !ks->per_tenant) {
         adopt_from(ks, &place, p);
     }
 }
@@ -199,12 +196,10 @@ static apr_status_t copy_record(bearer_keyset_t *ks,
 
     lock(ks);
     if (ks->set && ks->kept && !ks->watch) {
-        *record = ks->kept->record;
-        record->source = apr_pstrdup(p, record->source);
-        record->document = apr_pmemdup(p, record->document, record->len);
+        bearer_keyset_record_copy(record, &ks->kept->record, p);
         if (ks->metadata) {
-            record->metadata = bearer_metadata_copy(ks->metadata->metadata, p);
-            record->metadata_fetched = ks->metadata->fetched;
+            record->metadata = bearer_metadata_copy(ks->metadata->record.metadata, p);
+            record->metadata_fetched = ks->metadata->record.metadata_fetched;
         }
         *expires = ks->gone;
         rv = APR_SUCCESS;

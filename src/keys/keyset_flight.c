@@ -16,8 +16,9 @@
 /* Under the mutex. After a failure the keys may have moved: not young then. */
 static int metadata_is_young(const bearer_keyset_t *ks, apr_time_t now)
 {
-    return !ks->attempt.failed && now - ks->metadata->fetched < METADATA_LIFE
-        && now >= ks->metadata->fetched;
+    apr_time_t fetched = ks->metadata->record.metadata_fetched;
+
+    return !ks->attempt.failed && now - fetched < METADATA_LIFE && now >= fetched;
 }
 
 /* Metadata into the record; 0 when there is none (that is young enough). */
@@ -27,8 +28,8 @@ static int take_known_metadata(bearer_keyset_t *ks,
 {
     lock(ks);
     if (ks->metadata && (old_too || metadata_is_young(ks, now_of(ks)))) {
-        record->metadata = bearer_metadata_copy(ks->metadata->metadata, p);
-        record->metadata_fetched = ks->metadata->fetched;
+        record->metadata = bearer_metadata_copy(ks->metadata->record.metadata, p);
+        record->metadata_fetched = ks->metadata->record.metadata_fetched;
     }
     unlock(ks);
     return record->metadata != NULL;
@@ -80,7 +81,6 @@ static apr_status_t fetch_document(bearer_keyset_t *ks,
                                    bearer_keyset_record_t *record,
                                    const char **error, apr_pool_t *p)
 {
-    const bearer_refresh_t *refresh = refresh_of(ks);
     bearer_http_response_t *response;
     apr_status_t rv = APR_SUCCESS;
 
@@ -89,31 +89,27 @@ static apr_status_t fetch_document(bearer_keyset_t *ks,
     if (access->issuer->keys.kind == BEARER_SOURCE_DISCOVER) {
         rv = discover(ks, access, record, error, p);
     } else {
-        record->source =
-            bearer_issuer_expand(access->issuer->keys.value, access->tenant, p);
+        record->source = bearer_issuer_expand(access->issuer->keys.value, access->tenant, p);
     }
     if (rv != APR_SUCCESS) {
         return rv;
     }
-    rv = bearer_issuer_get(&response, access, record->source,
-                           BEARER_JWKS_MAX_BYTES, error, p);
+    rv = bearer_issuer_get(&response, access, record->source, BEARER_JWKS_MAX_BYTES, error, p);
     if (rv == APR_SUCCESS) {
         record->document = response->body;
         record->len = response->body_len;
         record->life = bearer_keyset_life(response->headers, now_of(ks),
-                                          refresh->min, refresh->max);
+                                          refresh_of(ks)->min, refresh_of(ks)->max);
     }
     return rv;
 }
 
 static void log_failure(bearer_keyset_t *ks, const char *error, apr_pool_t *p)
 {
-    apr_time_t now = now_of(ks), gone = 0, retry_at;
+    apr_time_t now = now_of(ks), gone, retry_at;
 
     lock(ks);
-    if (ks->set) {
-        gone = ks->gone;
-    }
+    gone = ks->set ? ks->gone : 0;
     retry_at = ks->attempt.retry_at;
     unlock(ks);
     bearer_world_log(

@@ -53,18 +53,12 @@ typedef enum { FOR_DUE,
                FOR_COLD,
                FOR_KID } purpose_t;
 
-/** What is in force, in a pool of its own. */
+/** What is in force, in a pool of its own: a document, or metadata. */
 typedef struct kept_t {
     apr_pool_t *pool;
-    bearer_keyset_record_t record; /* without its metadata */
+    bearer_keyset_record_t record; /* with that alone */
     unsigned char digest[BEARER_SHA256_SIZE]; /* of the document */
 } kept_t;
-
-typedef struct kept_metadata_t {
-    apr_pool_t *pool;
-    bearer_metadata_t *metadata;
-    apr_time_t fetched;
-} kept_metadata_t;
 
 typedef struct tenants_t tenants_t;
 
@@ -95,8 +89,8 @@ struct bearer_keyset_t {
     apr_time_t took_off; /* by the real clock */
     apr_time_t warmed_up; /* by a fetch of a process that had no set */
     bearer_jwks_t *set; /* NULL: cold, or gone */
-    kept_t *kept; /* may outlive the set */
-    kept_metadata_t *metadata;
+    kept_t *kept; /* the document; may outlive the set */
+    kept_t *metadata;
     apr_time_t loaded; /* a file */
     apr_time_t ahead; /* refreshed from here by maintenance */
     apr_time_t expiry; /* and from here by a request */
@@ -126,7 +120,7 @@ struct bearer_keyset_t {
 typedef struct news_t {
     bearer_jwks_t *set;
     kept_t *kept;
-    kept_metadata_t *metadata; /* NULL: nothing new of it */
+    kept_t *metadata; /* NULL: nothing new of it */
 } news_t;
 
 static inline void lock(bearer_keyset_t *ks)
@@ -172,14 +166,12 @@ const char *bearer_keyset_warm_up(bearer_keyset_t *ks, apr_pool_t *p);
 /** "12 s" */
 const char *bearer_keyset_seconds(apr_interval_time_t t, apr_pool_t *p);
 
-/** Deep copies in pools of their own; NULL: out of memory, or nothing given. */
-kept_t *bearer_keyset_keep_record(const bearer_keyset_record_t *record,
-                                  const unsigned char *digest);
-kept_metadata_t *bearer_keyset_keep_metadata(const bearer_metadata_t *metadata,
-                                             apr_time_t fetched);
+/** A deep copy in a pool of its own, without a digest; NULL: out of memory. */
+kept_t *bearer_keyset_keep(const bearer_keyset_record_t *record);
+/** The same of the metadata in a record, or NULL if there is none. */
+kept_t *bearer_keyset_keep_metadata(const bearer_keyset_record_t *record);
 /** NULL is fine. */
-void bearer_keyset_forget_record(kept_t *kept);
-void bearer_keyset_forget_metadata(kept_metadata_t *kept);
+void bearer_keyset_forget(kept_t *kept);
 
 /** 0..1, at random. */
 double bearer_keyset_chance(const bearer_keyset_t *ks);
@@ -221,11 +213,11 @@ int bearer_keyset_put_in_force(bearer_keyset_t *ks, news_t *news,
 
 /* ---- keyset.c ---------------------------------------------------------- */
 
-/** A set of a tenant, in no other pool; both outside of its mutex. */
-apr_status_t bearer_keyset_create_tenant(bearer_keyset_t **keyset,
-                                         const bearer_keyset_t *of,
-                                         const char *tenant);
-void bearer_keyset_destroy(bearer_keyset_t *ks);
+/** A set that is in no other pool; both outside of its mutex. */
+apr_status_t bearer_keyset_make(bearer_keyset_t **keyset,
+                                const bearer_issuer_access_t *access);
+/** @return APR_SUCCESS: a pool's clean-up */
+apr_status_t bearer_keyset_destroy(void *keyset);
 
 /* ---- keyset_tenants.c -------------------------------------------------- */
 
@@ -244,14 +236,12 @@ int bearer_keyset_take_turn(bearer_keyset_t *ks, purpose_t purpose);
 
 /* ---- keyset_adopt.c ---------------------------------------------------- */
 
-/** Parses a document and puts it in force. */
+/** Parses a document and puts it in force. The record may be changed. */
 apr_status_t bearer_keyset_adopt(bearer_keyset_t *ks,
                                  bearer_keyset_record_t *record, int fetched_here,
                                  int *changed, const char **error, apr_pool_t *p);
 /** Takes over from the cache what is newer there: record and attempt. */
 void bearer_keyset_look_into_cache(bearer_keyset_t *ks, apr_pool_t *p);
-/** The same from world->keys_home, which asks nobody. */
-void bearer_keyset_look_at_home(bearer_keyset_t *ks, apr_pool_t *p);
 /** Puts what is in force into the cache. */
 void bearer_keyset_tell_all(bearer_keyset_t *ks, apr_pool_t *p);
 /** Its last attempt only. */

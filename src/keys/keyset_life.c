@@ -7,7 +7,6 @@
 
 #include <string.h>
 
-#include <apr_lib.h>
 #include <apr_strings.h>
 
 /** Nothing is said about the life. */
@@ -18,22 +17,16 @@
 /* delta-seconds; UNSAID when it is no number */
 static apr_interval_time_t delta_seconds(const char *s, apr_size_t len)
 {
-    apr_int64_t n = 0;
-    apr_size_t i;
+    apr_int64_t n;
 
     if (len >= 2 && s[0] == '"' && s[len - 1] == '"') {
         s++;
         len -= 2;
     }
-    for (i = 0; i < len; i++) {
-        if (!apr_isdigit(s[i])) {
-            return UNSAID;
-        }
-        n = n >= SECONDS_MAX ? SECONDS_MAX : n * 10 + (s[i] - '0');
-    }
-    if (len == 0) {
+    if (len == 0 || strspn(s, "0123456789") != len) {
         return UNSAID;
     }
+    n = apr_atoi64(s); /* the largest if it does not fit */
     return apr_time_from_sec(n > SECONDS_MAX ? SECONDS_MAX : n);
 }
 
@@ -43,8 +36,7 @@ static int is_name(const char *s, apr_size_t len, const char *name)
 }
 
 /* One directive of Cache-Control; the shortest life that any asks for wins. */
-static void take_directive(apr_interval_time_t *life, const char *s,
-                           apr_size_t len)
+static void take_directive(apr_interval_time_t *life, const char *s, apr_size_t len)
 {
     const char *equals = memchr(s, '=', len);
     apr_size_t name_len = equals ? (apr_size_t)(equals - s) : len;

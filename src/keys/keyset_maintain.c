@@ -6,8 +6,6 @@
 #include "base/crew.h"
 #include "keys/keyset_inside.h"
 
-#include <apr_strings.h>
-
 /** A process with maintenance compares itself with the cache so often. */
 #define SYNC_INTERVAL apr_time_from_sec(10)
 
@@ -109,21 +107,6 @@ static void maintain_place(void *what, int limited, apr_pool_t *ptemp)
     }
 }
 
-void bearer_keyset_maintain(bearer_keyset_t *ks, apr_pool_t *ptemp)
-{
-    apr_array_header_t *places;
-    int i;
-
-    if (!ks->per_tenant) {
-        maintain_one(ks, 0, ptemp);
-        return;
-    }
-    places = bearer_keyset_proved_places(ks, ptemp);
-    for (i = 0; i < places->nelts; i++) {
-        maintain_place(APR_ARRAY_IDX(places, i, tenant_place_t *), 0, ptemp);
-    }
-}
-
 static void run_errand(void *what, int limited, apr_pool_t *ptemp)
 {
     maintain_one(what, limited, ptemp);
@@ -169,5 +152,18 @@ void bearer_keyset_errands(bearer_keyset_t *ks, apr_array_header_t *errands,
             add_errand(errands, set, errand);
             bearer_keyset_release(set);
         }
+    }
+}
+
+void bearer_keyset_maintain(bearer_keyset_t *ks, apr_pool_t *ptemp)
+{
+    apr_array_header_t *errands = apr_array_make(ptemp, 1, sizeof(bearer_errand_t));
+    int i;
+
+    bearer_keyset_errands(ks, errands, ptemp);
+    for (i = 0; i < errands->nelts; i++) {
+        const bearer_errand_t *errand = &APR_ARRAY_IDX(errands, i, bearer_errand_t);
+
+        errand->run(errand->what, 0, ptemp);
     }
 }

@@ -20,17 +20,18 @@ static void warm_up_for_metadata(bearer_keyset_t *ks, apr_pool_t *p)
 static void fetch_metadata(bearer_keyset_t *ks, apr_pool_t *p)
 {
     bearer_issuer_access_t access = ks->access;
+    bearer_keyset_record_t record = { .metadata_fetched = now_of(ks) };
     bearer_metadata_t *fetched;
-    kept_metadata_t *kept = NULL;
-    apr_time_t now = now_of(ks);
+    kept_t *kept = NULL;
     const char *error = NULL;
 
-    access.deadline = now + access.settings->timeout.total;
+    access.deadline = record.metadata_fetched + access.settings->timeout.total;
     ks->metadata_in_flight = 1;
     unlock(ks);
     if (bearer_metadata_fetch(&fetched, &access, &error, p) == APR_SUCCESS) {
         bearer_keyset_log_left_out(ks, fetched);
-        kept = bearer_keyset_keep_metadata(fetched, now);
+        record.metadata = fetched;
+        kept = bearer_keyset_keep(&record);
     } else {
         bearer_world_log(access.world, BEARER_LOG_WARNING,
                          AB(0208) "metadata of issuer %s: %s", ks->name, error);
@@ -38,11 +39,10 @@ static void fetch_metadata(bearer_keyset_t *ks, apr_pool_t *p)
     lock(ks);
     ks->metadata_in_flight = 0;
     if (kept) {
-        bearer_keyset_forget_metadata(ks->metadata);
+        bearer_keyset_forget(ks->metadata);
         ks->metadata = kept;
     } else {
-        ks->metadata_retry =
-            now_of(ks)
+        ks->metadata_retry = now_of(ks)
             + bearer_keyset_retry_delay(ks, 4, bearer_keyset_chance(ks));
         apr_cpystrn(ks->metadata_error, error ? error : "out of memory",
                     sizeof(ks->metadata_error));
@@ -67,8 +67,9 @@ static void wait_for_metadata(bearer_keyset_t *ks)
 /* Under the mutex: is none known, or is it time for newer? */
 static int wants_metadata(const bearer_keyset_t *ks, apr_time_t now)
 {
-    return !ks->metadata || now - ks->metadata->fetched >= METADATA_LIFE
-        || now < ks->metadata->fetched;
+    apr_time_t fetched = ks->metadata ? ks->metadata->record.metadata_fetched : 0;
+
+    return !ks->metadata || now - fetched >= METADATA_LIFE || now < fetched;
 }
 
 /* Under the mutex: one that waits, or fetches; not who has an old one while another
@@ -109,7 +110,7 @@ bearer_keyset_metadata(bearer_keyset_t *ks, const char **error, apr_pool_t *p)
         look_for_metadata(ks, now, p);
     }
     if (ks->metadata) {
-        metadata = bearer_metadata_copy(ks->metadata->metadata, p);
+        metadata = bearer_metadata_copy(ks->metadata->record.metadata, p);
     } else {
         *error = full ? full
                : ks->metadata_error[0] ? apr_pstrdup(p, ks->metadata_error)

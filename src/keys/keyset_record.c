@@ -100,6 +100,15 @@ static const char *dump(json_t *object, apr_pool_t *p)
 
 /* ---- records ----------------------------------------------------------- */
 
+void bearer_keyset_record_copy(bearer_keyset_record_t *to,
+                               const bearer_keyset_record_t *from, apr_pool_t *p)
+{
+    *to = *from;
+    to->source = apr_pstrdup(p, from->source);
+    to->document = apr_pmemdup(p, from->document, from->len);
+    to->metadata = from->metadata ? bearer_metadata_copy(from->metadata, p) : NULL;
+}
+
 apr_status_t bearer_keyset_record_encode(unsigned char **value, apr_size_t *len,
                                          const bearer_keyset_place_t *place,
                                          const bearer_keyset_record_t *record,
@@ -225,15 +234,10 @@ apr_status_t bearer_keyset_record_get(bearer_keyset_record_t *record,
 {
     unsigned char *value;
     apr_size_t len;
-    apr_status_t rv = APR_NOTFOUND;
 
-    if (place->cache) {
-        rv = place->cache->get(place->cache, place->record, &value, &len, p);
-    }
-    if (rv != APR_SUCCESS) {
-        return APR_NOTFOUND;
-    }
-    return bearer_keyset_record_decode(record, place, access, value, len, p);
+    return place->cache
+               && place->cache->get(place->cache, place->record, &value, &len, p) == APR_SUCCESS
+        ? bearer_keyset_record_decode(record, place, access, value, len, p) : APR_NOTFOUND;
 }
 
 void bearer_keyset_record_put(const bearer_keyset_place_t *place,

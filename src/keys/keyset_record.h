@@ -44,6 +44,10 @@ typedef struct bearer_keyset_place_t {
     unsigned char lease[BEARER_CACHE_KEY_SIZE];
 } bearer_keyset_place_t;
 
+/** A deep copy in p. */
+void bearer_keyset_record_copy(bearer_keyset_record_t *to,
+                               const bearer_keyset_record_t *from, apr_pool_t *p);
+
 apr_status_t bearer_keyset_place_init(bearer_keyset_place_t *place,
                                       const bearer_issuer_access_t *access,
                                       apr_pool_t *p);

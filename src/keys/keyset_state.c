@@ -15,8 +15,7 @@ const char *bearer_keyset_seconds(apr_interval_time_t t, apr_pool_t *p)
 
 /* ---- what is kept ------------------------------------------------------ */
 
-kept_t *bearer_keyset_keep_record(const bearer_keyset_record_t *record,
-                                  const unsigned char *digest)
+kept_t *bearer_keyset_keep(const bearer_keyset_record_t *record)
 {
     apr_pool_t *pool;
     kept_t *kept;
@@ -26,38 +25,20 @@ kept_t *bearer_keyset_keep_record(const bearer_keyset_record_t *record,
     }
     kept = apr_pcalloc(pool, sizeof(*kept));
     kept->pool = pool;
-    kept->record = *record;
-    kept->record.metadata = NULL;
-    kept->record.source = apr_pstrdup(pool, record->source);
-    kept->record.document = apr_pmemdup(pool, record->document, record->len);
-    memcpy(kept->digest, digest, sizeof(kept->digest));
+    bearer_keyset_record_copy(&kept->record, record, pool);
     return kept;
 }
 
-kept_metadata_t *bearer_keyset_keep_metadata(const bearer_metadata_t *metadata,
-                                             apr_time_t fetched)
+kept_t *bearer_keyset_keep_metadata(const bearer_keyset_record_t *record)
 {
-    apr_pool_t *pool;
-    kept_metadata_t *kept;
+    const bearer_keyset_record_t alone = {
+        .metadata = record->metadata, .metadata_fetched = record->metadata_fetched
+    };
 
-    if (!metadata || apr_pool_create_unmanaged(&pool) != APR_SUCCESS) {
-        return NULL;
-    }
-    kept = apr_pcalloc(pool, sizeof(*kept));
-    kept->pool = pool;
-    kept->metadata = bearer_metadata_copy(metadata, pool);
-    kept->fetched = fetched;
-    return kept;
+    return record->metadata ? bearer_keyset_keep(&alone) : NULL;
 }
 
-void bearer_keyset_forget_record(kept_t *kept)
-{
-    if (kept) {
-        apr_pool_destroy(kept->pool);
-    }
-}
-
-void bearer_keyset_forget_metadata(kept_metadata_t *kept)
+void bearer_keyset_forget(kept_t *kept)
 {
     if (kept) {
         apr_pool_destroy(kept->pool);
@@ -266,11 +247,8 @@ void bearer_keyset_note_attempt(bearer_keyset_t *ks, purpose_t purpose,
 
 int bearer_keyset_equal_sets(const bearer_jwks_t *a, const bearer_jwks_t *b)
 {
-    if (!a || !b) {
-        return 0;
-    }
-    return memcmp(bearer_jwks_digest(a), bearer_jwks_digest(b),
-                  BEARER_SHA256_SIZE) == 0;
+    return a && b
+        && memcmp(bearer_jwks_digest(a), bearer_jwks_digest(b), BEARER_SHA256_SIZE) == 0;
 }
 
 /* Under the mutex: exchanges the news with what is in force; 1 if the usable
@@ -279,8 +257,7 @@ int bearer_keyset_equal_sets(const bearer_jwks_t *a, const bearer_jwks_t *b)
 static int exchange(bearer_keyset_t *ks, news_t *news, double luck)
 {
     news_t old = *news;
-    int changed =
-        news->set != ks->set && !bearer_keyset_equal_sets(news->set, ks->set);
+    int changed = news->set != ks->set && !bearer_keyset_equal_sets(news->set, ks->set);
 
     if (changed) {
         old.set = ks->set;
@@ -301,8 +278,7 @@ static int exchange(bearer_keyset_t *ks, news_t *news, double luck)
 
 /* What comes from the cache must still be newer than what a flight may have
  * brought meanwhile. */
-int bearer_keyset_put_in_force(bearer_keyset_t *ks, news_t *news,
-                               int fetched_here)
+int bearer_keyset_put_in_force(bearer_keyset_t *ks, news_t *news, int fetched_here)
 {
     double luck = bearer_keyset_chance(ks);
     int changed = 0;
@@ -314,7 +290,7 @@ int bearer_keyset_put_in_force(bearer_keyset_t *ks, news_t *news,
     }
     unlock(ks);
     bearer_jwks_release(news->set);
-    bearer_keyset_forget_record(news->kept);
-    bearer_keyset_forget_metadata(news->metadata);
+    bearer_keyset_forget(news->kept);
+    bearer_keyset_forget(news->metadata);
     return changed;
 }

@@ -16,8 +16,6 @@
 
 #include <string.h>
 
-#include <apr_strings.h>
-
 /** So long a request waits for its turn to fetch. */
 #define TURN_PATIENCE apr_time_from_msec(500)
 /** After a refused turn. */
@@ -111,9 +109,10 @@ static tenant_place_t *settle(bearer_keyset_t *ks, const char *tenant,
                               bearer_keyset_t **old)
 {
     tenant_place_t *place = place_for_another(ks, old);
+    bearer_issuer_access_t access = ks->access;
 
-    if (!place
-        || bearer_keyset_create_tenant(&place->set, ks, tenant) != APR_SUCCESS) {
+    access.tenant = tenant;
+    if (!place || bearer_keyset_make(&place->set, &access) != APR_SUCCESS) {
         return NULL;
     }
     place->set->home = place;
