@@ -74,8 +74,8 @@ static int verify_signature(const verify_t *v)
         reason = bearer_jws_read_kid(&jws, &why, p);
     }
     if (reason == BEARER_OK) {
-        reason = bearer_jwks_select(&key, &unknown_kid, v->keys, jws.alg,
-                                    jws.kid, NULL, NULL, &why, p);
+        reason = bearer_jwks_select(&key, &unknown_kid, v->keys, jws.facts.alg,
+                                    jws.facts.kid, NULL, NULL, &why, p);
     }
     if (reason == BEARER_OK) {
         reason = bearer_jws_verify(&jws, key, &why, p);

@@ -80,9 +80,9 @@ static const char *about(request_rec *r, const credential_t *credential,
         text = apr_psprintf(r->pool, ", issuer %s",
                             bearer_text_quote(r->pool, j->iss));
     }
-    if (j && j->jws.kid) {
+    if (j && j->jws.facts.kid) {
         text = apr_psprintf(r->pool, "%s, kid %s", text,
-                            bearer_text_quote(r->pool, j->jws.kid));
+                            bearer_text_quote(r->pool, j->jws.facts.kid));
     }
     if (credential && credential->token && credential->len) {
         text = apr_psprintf(r->pool, "%s, token %s", text,

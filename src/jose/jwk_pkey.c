@@ -565,11 +565,9 @@ apr_status_t bearer_jwk_private(EVP_PKEY **pkey, const json_t *jwk,
     }
     bearer_jwk_clear(&half);
     ERR_pop_to_mark();
+    *error = problem;
     if (problem) {
         EVP_PKEY_free(made);
-        if (error) {
-            *error = problem;
-        }
         return APR_EINVAL;
     }
     apr_pool_cleanup_register(p, made, release_pkey, apr_pool_cleanup_null);

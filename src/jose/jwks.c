@@ -261,12 +261,11 @@ apr_status_t bearer_jwks_parse(bearer_jwks_t **set, const char *text,
                                bearer_jwks_report_t *report,
                                const char **error, apr_pool_t *p)
 {
-    const char *problem = NULL;
+    const char *problem;
     apr_pool_t *scratch;
     json_t *document;
     apr_status_t rv;
 
-    error = error ? error : &problem;
     report_start(report, p);
     rv = start(set, &scratch, len, error, p);
     if (rv != APR_SUCCESS) {
@@ -410,12 +409,10 @@ apr_status_t bearer_jwks_parse_pem(bearer_jwks_t **set, const char *text,
                                    apr_size_t len, const char **error,
                                    apr_pool_t *p)
 {
-    const char *problem = NULL;
     apr_pool_t *scratch;
     apr_status_t rv;
     BIO *bio;
 
-    error = error ? error : &problem;
     rv = start(set, &scratch, len, error, p);
     if (rv != APR_SUCCESS) {
         return rv;
@@ -460,13 +457,12 @@ apr_status_t bearer_jwks_load(bearer_jwks_t **set, const char *path,
                               bearer_jwks_report_t *report,
                               const char **error, apr_pool_t *p)
 {
-    const char *data, *ignored = NULL;
+    const char *data;
     apr_size_t len;
-    apr_status_t rv;
+    apr_status_t rv = bearer_text_read_file(&data, &len, path, BEARER_JWKS_MAX_BYTES, error,
+                                            p);
 
     *set = NULL;
-    error = error ? error : &ignored;
-    rv = bearer_text_read_file(&data, &len, path, BEARER_JWKS_MAX_BYTES, error, p);
     if (rv == APR_SUCCESS) {
         rv = bearer_jwks_parse_any(set, data, len, origin, report, error, p);
         /* there may be oct keys in it */

@@ -96,34 +96,14 @@ static bearer_reason_t parse_header(bearer_jws_t *jws, bearer_refusal_t *why,
     return reason;
 }
 
-/* 1: this very header was accepted before. */
-static int known_header(bearer_jws_t *jws, bearer_headers_t *headers,
-                        apr_pool_t *p)
+void bearer_jws_remember_header(const bearer_jws_t *jws, bearer_headers_t *headers)
 {
-    bearer_header_facts_t facts;
-
-    if (!bearer_headers_find(headers, &facts, jws->segment[0],
-                             jws->segment_len[0], p)) {
-        return 0;
-    }
-    jws->alg = facts.alg;
-    jws->kid = facts.kid;
-    jws->typ = facts.typ;
-    return 1;
-}
-
-void bearer_jws_remember_header(const bearer_jws_t *jws,
-                                bearer_headers_t *headers)
-{
-    const bearer_header_facts_t facts = { jws->alg, jws->kid, jws->typ };
-
     if (jws->header) {
-        bearer_headers_keep(headers, jws->segment[0], jws->segment_len[0], &facts);
+        bearer_headers_keep(headers, jws->segment[0], jws->segment_len[0], &jws->facts);
     }
 }
 
-bearer_reason_t bearer_jws_parse_known(bearer_jws_t *jws,
-                                       bearer_headers_t *headers,
+bearer_reason_t bearer_jws_parse_known(bearer_jws_t *jws, bearer_headers_t *headers,
                                        const char *token, apr_size_t len,
                                        bearer_refusal_t *why, apr_pool_t *p)
 {
@@ -142,7 +122,9 @@ bearer_reason_t bearer_jws_parse_known(bearer_jws_t *jws,
         return bearer_refuse(why, p, BEARER_SEGMENTS,
                              "the token does not consist of three segments");
     }
-    reason = known_header(jws, headers, p) ? BEARER_OK : parse_header(jws, why, p);
+    reason = bearer_headers_find(headers, &jws->facts, jws->segment[0],
+                                 jws->segment_len[0], p)
+        ? BEARER_OK : parse_header(jws, why, p);
     if (reason == BEARER_OK) {
         reason = decode(jws, 1, &payload, &jws->payload_len, why, p);
     }
@@ -165,36 +147,23 @@ bearer_reason_t bearer_jws_parse(bearer_jws_t *jws, const char *token,
 
 /* ---- check 3: the header ----------------------------------------------- */
 
-/* name: as the header spells it */
-static bearer_reason_t check_allowed(const bearer_alg_t *alg, const char *name,
-                                     bearer_algs_t allowed,
-                                     bearer_refusal_t *why, apr_pool_t *p)
-{
-    if (alg && (alg->bit & allowed)) {
-        return BEARER_OK;
-    }
-    return bearer_refuse(why, p, BEARER_ALG,
-                         "algorithm %s is not in AuthBearerAlgorithms (%s)",
-                         bearer_text_quote(p, name),
-                         bearer_alg_names(allowed, p));
-}
-
 static bearer_reason_t check_alg(bearer_jws_t *jws, bearer_algs_t allowed,
                                  bearer_refusal_t *why, apr_pool_t *p)
 {
-    const char *name = bearer_json_string(jws->header, "alg");
-    const bearer_alg_t *alg = bearer_alg_find(name);
-    bearer_reason_t reason;
+    const bearer_alg_t *known = jws->header ? NULL : jws->facts.alg;
+    const char *name = known ? known->name : bearer_json_string(jws->header, "alg");
+    const bearer_alg_t *alg = known ? known : bearer_alg_find(name);
 
     if (!name) {
+        return bearer_refuse(why, p, BEARER_ALG, "the header has no alg that is a string");
+    }
+    if (!alg || !(alg->bit & allowed)) {
         return bearer_refuse(why, p, BEARER_ALG,
-                             "the header has no alg that is a string");
+                             "algorithm %s is not in AuthBearerAlgorithms (%s)",
+                             bearer_text_quote(p, name), bearer_alg_names(allowed, p));
     }
-    reason = check_allowed(alg, name, allowed, why, p);
-    if (reason == BEARER_OK) {
-        jws->alg = alg;
-    }
-    return reason;
+    jws->facts.alg = alg;
+    return BEARER_OK;
 }
 
 static bearer_reason_t check_members(bearer_jws_t *jws, bearer_refusal_t *why,
@@ -205,38 +174,32 @@ static bearer_reason_t check_members(bearer_jws_t *jws, bearer_refusal_t *why,
     /* RFC 7515 section 4.1.11: no extension is understood here, and a list
      * that is empty or no list is as wrong as one that names something */
     if (json_object_get(jws->header, "crit")) {
-        return bearer_refuse(why, p, BEARER_CRIT,
-                             "the header has crit, and no critical extension "
-                             "is understood");
+        return bearer_refuse(why, p, BEARER_CRIT, "the header has crit, and no critical "
+                             "extension is understood");
     }
     /* RFC 7797 section 7: JWTs do not use it */
     if (json_object_get(jws->header, "b64")) {
         return bearer_refuse(why, p, BEARER_B64,
                              "the header has b64, which JWTs do not use");
     }
-    jws->typ = json_string_value(typ);
-    if (typ && !jws->typ) {
-        return bearer_refuse(why, p, BEARER_HEADER,
-                             "the header's typ is not a string");
+    jws->facts.typ = json_string_value(typ);
+    if (typ && !jws->facts.typ) {
+        return bearer_refuse(why, p, BEARER_HEADER, "the header's typ is not a string");
     }
     return BEARER_OK;
 }
 
-bearer_reason_t bearer_jws_check_header(bearer_jws_t *jws,
-                                        bearer_algs_t allowed,
+bearer_reason_t bearer_jws_check_header(bearer_jws_t *jws, bearer_algs_t allowed,
                                         bearer_refusal_t *why, apr_pool_t *p)
 {
-    bearer_reason_t reason = jws->header
-        ? check_alg(jws, allowed, why, p)
-        : check_allowed(jws->alg, jws->alg->name, allowed, why, p);
+    bearer_reason_t reason = check_alg(jws, allowed, why, p);
 
     if (reason == BEARER_OK && jws->header) {
         reason = check_members(jws, why, p);
     }
     if (reason == BEARER_OK && jws->segment_len[2] == 0) {
         /* RFC 7515 A.5 with another alg: no key is needed to refuse it */
-        return bearer_refuse(why, p, BEARER_SIGNATURE,
-                             "the token has no signature");
+        return bearer_refuse(why, p, BEARER_SIGNATURE, "the token has no signature");
     }
     return reason;
 }
@@ -261,7 +224,7 @@ bearer_reason_t bearer_jws_read_kid(bearer_jws_t *jws, bearer_refusal_t *why,
     const char *kid = json_string_value(member);
     apr_size_t len = json_string_length(member);
 
-    jws->kid = NULL;
+    jws->facts.kid = NULL;
     if (!member) {
         return BEARER_OK;
     }
@@ -273,7 +236,7 @@ bearer_reason_t bearer_jws_read_kid(bearer_jws_t *jws, bearer_refusal_t *why,
                              "the kid has %lu bytes; %d are accepted",
                              (unsigned long)len, BEARER_KID_MAX);
     }
-    jws->kid = kid;
+    jws->facts.kid = kid;
     return BEARER_OK;
 }
 
@@ -288,10 +251,10 @@ bearer_reason_t bearer_jws_check_kid(bearer_jws_t *jws, bearer_refusal_t *why,
         return BEARER_OK;
     }
     reason = bearer_jws_read_kid(jws, why, p);
-    kid = jws->kid;
+    kid = jws->facts.kid;
     len = json_string_length(json_object_get(jws->header, "kid"));
     if (reason == BEARER_OK && kid && !is_kid(kid, len)) {
-        jws->kid = NULL;
+        jws->facts.kid = NULL;
         return bearer_refuse(why, p, BEARER_KID,
                              "the kid %s is not made of [A-Za-z0-9._~+/=:-]",
                              bearer_text_quote_n(p, kid, len));
@@ -301,12 +264,11 @@ bearer_reason_t bearer_jws_check_kid(bearer_jws_t *jws, bearer_refusal_t *why,
 
 /* ---- check 7: the signature -------------------------------------------- */
 
-bearer_reason_t bearer_jws_verify(const bearer_jws_t *jws,
-                                  const bearer_jwk_t *key,
+bearer_reason_t bearer_jws_verify(const bearer_jws_t *jws, const bearer_jwk_t *key,
                                   bearer_refusal_t *why, apr_pool_t *p)
 {
-    bearer_verifier_t *verifier = bearer_jwk_verifier(key, jws->alg);
-    const char *alg = jws->alg ? jws->alg->name : "(none)";
+    bearer_verifier_t *verifier = bearer_jwk_verifier(key, jws->facts.alg);
+    const char *alg = jws->facts.alg ? jws->facts.alg->name : "(none)";
 
     if (!verifier) {
         return bearer_refuse(why, p, BEARER_KEY,
@@ -374,14 +336,11 @@ apr_status_t bearer_jws_sign(char **token, json_t *header, const void *payload,
 {
     unsigned char *signature;
     apr_size_t signature_len;
-    const char *ignored = NULL;
-    const char *problem = signing_problem(alg, pkey, oct_len, p);
     char *input;
 
     *token = NULL;
-    error = error ? error : &ignored;
-    *error = problem;
-    if (problem) {
+    *error = signing_problem(alg, pkey, oct_len, p);
+    if (*error) {
         return APR_EINVAL;
     }
     input = signing_input(header, payload, len, alg, p);
@@ -392,8 +351,7 @@ apr_status_t bearer_jws_sign(char **token, json_t *header, const void *payload,
         *error = apr_psprintf(p, "OpenSSL could not sign with %s", alg->name);
         return APR_EGENERAL;
     }
-    *token = apr_pstrcat(p, input, ".",
-                         bearer_b64url_encode(p, signature, signature_len),
+    *token = apr_pstrcat(p, input, ".", bearer_b64url_encode(p, signature, signature_len),
                          NULL);
     return APR_SUCCESS;
 }

@@ -29,11 +29,9 @@ typedef struct bearer_jws_t {
     apr_size_t payload_len;
     const unsigned char *signature;
     apr_size_t signature_len;
-    /* filled by bearer_jws_check_header and bearer_jws_check_kid, or with header
-     * NULL by bearer_jws_parse_known */
-    const bearer_alg_t *alg;
-    const char *kid;             /**< NULL: none */
-    const char *typ;             /**< NULL: none */
+    /** filled by bearer_jws_check_header and bearer_jws_check_kid, or with header
+     *  NULL by bearer_jws_parse_known */
+    bearer_header_facts_t facts;
 } bearer_jws_t;
 
 /**
@@ -54,7 +52,7 @@ bearer_reason_t bearer_jws_parse(bearer_jws_t *jws, const char *token,
                                  apr_pool_t *p);
 
 /** The same, but that a header which is among headers (NULL: none are) is not
- *  parsed: header is NULL then, and alg, kid and typ are known. */
+ *  parsed: header is NULL then, and the facts are known. */
 bearer_reason_t bearer_jws_parse_known(bearer_jws_t *jws,
                                        bearer_headers_t *headers,
                                        const char *token, apr_size_t len,
@@ -80,7 +78,7 @@ bearer_reason_t bearer_jws_check_kid(bearer_jws_t *jws, bearer_refusal_t *why,
                                      apr_pool_t *p);
 
 /**
- * Check 7. jws->alg must be among key->algs (BEARER_KEY otherwise).
+ * Check 7. jws->facts.alg must be among key->algs (BEARER_KEY otherwise).
  * Signature lengths are exact; ECDSA r and s in 1..n-1.
  * @return BEARER_OK, BEARER_SIGNATURE, or BEARER_INTERNAL (OpenSSL failed)
  * Thread-safe; several threads may use one key.

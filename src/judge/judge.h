@@ -46,8 +46,8 @@ typedef struct bearer_check_t {
 
 #define BEARER_HAS_JWS 1u      /**< j->jws is parsed */
 #define BEARER_HAS_CLAIMS 2u   /**< j->claims */
-#define BEARER_HAS_ALG 4u      /**< j->jws.alg */
-#define BEARER_HAS_KID 8u      /**< j->jws.kid is looked at */
+#define BEARER_HAS_ALG 4u      /**< j->jws.facts.alg */
+#define BEARER_HAS_KID 8u      /**< j->jws.facts.kid is looked at */
 #define BEARER_HAS_ISSUER 16u  /**< j->issuer, and its layer in j->settings */
 #define BEARER_HAS_KEY 32u     /**< j->key */
 

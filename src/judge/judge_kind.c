@@ -30,7 +30,7 @@ static int is_typ(const char *typ, const char *wanted)
 
 static int is_at_jwt(const bearer_judgement_t *j)
 {
-    return j->jws.typ && is_typ(j->jws.typ, "at+jwt");
+    return j->jws.facts.typ && is_typ(j->jws.facts.typ, "at+jwt");
 }
 
 /* RFC 9068 sections 2.2 and 4. */
@@ -45,7 +45,7 @@ bearer_reason_t bearer_check_profile(bearer_judgement_t *j)
     }
     if (!is_at_jwt(j)) {
         return REFUSE(j, PROFILE, "header typ is %s, but AuthBearerTokenProfile "
-                      "rfc9068 demands 'at+jwt'", bearer_text_quote(j->p, j->jws.typ));
+                      "rfc9068 demands 'at+jwt'", bearer_text_quote(j->p, j->jws.facts.typ));
     }
     for (i = 0; i < sizeof(required) / sizeof(required[0]); i++) {
         const json_t *value = json_object_get(j->claims, required[i]);
@@ -97,7 +97,7 @@ static bearer_reason_t not_an_access_token(bearer_judgement_t *j,
 
 static bearer_reason_t check_header_typ(bearer_judgement_t *j)
 {
-    const char *typ = j->jws.typ;
+    const char *typ = j->jws.facts.typ;
     const sign_t *row = header_types;
 
     if (!typ || is_typ(typ, "JWT") || is_typ(typ, "at+jwt")
@@ -246,7 +246,7 @@ bearer_reason_t bearer_check_id_token(bearer_judgement_t *j)
 
 bearer_reason_t bearer_check_login_type(bearer_judgement_t *j)
 {
-    const char *typ = j->jws.typ;
+    const char *typ = j->jws.facts.typ;
     int logout = json_object_get(j->claims, "events") != NULL;
 
     if (typ && !is_typ(typ, "JWT")

@@ -163,7 +163,7 @@ bearer_reason_t bearer_check_nonce(bearer_judgement_t *j)
 bearer_reason_t bearer_check_at_hash(bearer_judgement_t *j)
 {
     const json_t *claim = json_object_get(j->claims, "at_hash");
-    const char *digest = j->jws.alg->digest ? j->jws.alg->digest : "SHA512";
+    const char *digest = j->jws.facts.alg->digest ? j->jws.facts.alg->digest : "SHA512";
     unsigned char hash[EVP_MAX_MD_SIZE];
     size_t len = 0;
 

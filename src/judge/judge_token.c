@@ -258,7 +258,7 @@ bearer_algs_t bearer_judge_algorithms(const bearer_settings_t *settings,
 
 bearer_reason_t bearer_check_algorithm(bearer_judgement_t *j)
 {
-    const bearer_alg_t *alg = j->jws.alg;
+    const bearer_alg_t *alg = j->jws.facts.alg;
 
     if (alg->bit & bearer_judge_algorithms(&j->settings, j->issuer)) {
         return BEARER_OK;
@@ -275,13 +275,13 @@ bearer_reason_t bearer_check_algorithm(bearer_judgement_t *j)
 
 static bearer_reason_t select_key(bearer_judgement_t *j, int *unknown_kid)
 {
-    return bearer_jwks_select(&j->key, unknown_kid, j->set, j->jws.alg,
-                              j->jws.kid, j->iss, j->tenant, &j->why, j->p);
+    return bearer_jwks_select(&j->key, unknown_kid, j->set, j->jws.facts.alg,
+                              j->jws.facts.kid, j->iss, j->tenant, &j->why, j->p);
 }
 
 static bearer_reason_t ask_for_keys(bearer_judgement_t *j, int unknown_kid)
 {
-    return j->keys(j->keys_baton, j->issuer, unknown_kid, j->jws.kid, &j->set,
+    return j->keys(j->keys_baton, j->issuer, unknown_kid, j->jws.facts.kid, &j->set,
                    &j->why, j->p);
 }
 
@@ -304,7 +304,7 @@ static bearer_reason_t refresh_keys(bearer_judgement_t *j)
 
         return REFUSE(j, KEY, "no key of issuer %s has kid %s, and newer keys are not "
                       "asked for, as the token is refused anyway: %s", url,
-                      bearer_text_quote(j->p, j->jws.kid), detail);
+                      bearer_text_quote(j->p, j->jws.facts.kid), detail);
     }
     reason = ask_for_keys(j, 1);
     return reason == BEARER_OK ? select_key(j, &unknown_kid) : reason;

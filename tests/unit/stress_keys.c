@@ -92,7 +92,7 @@ static bearer_reason_t verify(const shared_t *shared, const bearer_jwks_t *set,
         || bearer_jws_check_kid(&jws, &why, p) != BEARER_OK) {
         return why.reason;
     }
-    if (bearer_jwks_select(&key, &unknown, set, jws.alg, jws.kid, NULL, NULL,
+    if (bearer_jwks_select(&key, &unknown, set, jws.facts.alg, jws.facts.kid, NULL, NULL,
                            &why, p) != BEARER_OK) {
         return why.reason;
     }

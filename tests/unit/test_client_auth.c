@@ -213,7 +213,7 @@ static void check_signed(apr_pool_t *p, const char *jwt, json_t *jwk)
                      BEARER_OK);
     UNIT_CHECK(bearer_jws_check_header(&jws, ~0u, &why, p) == BEARER_OK
                    && bearer_jws_check_kid(&jws, &why, p) == BEARER_OK
-                   && bearer_jwks_select(&key, &unknown, set, jws.alg, jws.kid,
+                   && bearer_jwks_select(&key, &unknown, set, jws.facts.alg, jws.facts.kid,
                                          NULL, NULL, &why, p) == BEARER_OK
                    && bearer_jws_verify(&jws, key, &why, p) == BEARER_OK,
                "%s", why.detail);

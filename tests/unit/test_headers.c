@@ -50,9 +50,9 @@ static void test_a_known_header_says_the_same_unparsed(void **state)
     assert_int_equal(open_known(&jws, headers, token_of(p, good),
                                 bearer_alg_defaults(), p), BEARER_OK);
     assert_null(jws.header);
-    assert_string_equal(jws.alg->name, "RS256");
-    assert_string_equal(jws.kid, "k1");
-    assert_string_equal(jws.typ, "at+jwt");
+    assert_string_equal(jws.facts.alg->name, "RS256");
+    assert_string_equal(jws.facts.kid, "k1");
+    assert_string_equal(jws.facts.typ, "at+jwt");
     assert_string_equal(jws.payload, "{\"sub\":\"a\"}");
 }
 
@@ -68,8 +68,8 @@ static void test_kid_and_typ_may_be_absent(void **state)
     assert_int_equal(open_known(&jws, headers, token, bearer_alg_defaults(), p),
                      BEARER_OK);
     assert_null(jws.header);
-    assert_null(jws.kid);
-    assert_null(jws.typ);
+    assert_null(jws.facts.kid);
+    assert_null(jws.facts.typ);
 }
 
 static void test_one_byte_more_is_another_header(void **state)

@@ -17,7 +17,7 @@ static void test_good_token(void **state)
     assert_string_equal(principal->client, "web");
     assert_string_equal(principal->scope, "a b");
     assert_true(principal->expires == apr_time_from_sec(NOW + 300));
-    assert_string_equal(f->j.jws.kid, "one");
+    assert_string_equal(f->j.jws.facts.kid, "one");
     assert_true(f->j.key_digest != 0);
     assert_int_equal(f->asked, 1);
     assert_int_equal(f->refreshed, 0);

@@ -481,10 +481,10 @@ static void test_jwk_to_pkey_and_back(void **state)
         const char *print = bearer_jwk_thumbprint(jwk, p);
         json_t *private_back, *public_back;
         EVP_PKEY *pkey;
-        const char *name;
+        const char *name, *error;
         json_t *value;
 
-        assert_int_equal(bearer_jwk_private(&pkey, jwk, NULL, p), APR_SUCCESS);
+        assert_int_equal(bearer_jwk_private(&pkey, jwk, &error, p), APR_SUCCESS);
         assert_int_equal(bearer_jwk_from_pkey(&private_back, pkey, 1, p),
                          APR_SUCCESS);
         assert_int_equal(bearer_jwk_from_pkey(&public_back, pkey, 0, p),

@@ -435,8 +435,9 @@ static const char *pem(apr_pool_t *p, EVP_PKEY *pkey, pem_writer_t writer)
 static EVP_PKEY *pkey_of(apr_pool_t *p, const char *name)
 {
     EVP_PKEY *pkey = NULL;
+    const char *error;
 
-    assert_int_equal(bearer_jwk_private(&pkey, unit_rfc_key(p, name), NULL, p),
+    assert_int_equal(bearer_jwk_private(&pkey, unit_rfc_key(p, name), &error, p),
                      APR_SUCCESS);
     return pkey;
 }
@@ -671,12 +672,13 @@ static void test_a_set_outlives_its_pool(void **state)
     const char *text = unit_jwks_text(p, unit_rfc_key(p, "RFC 7520 4.1"));
     apr_thread_t *threads[4];
     bearer_jwks_t *set;
+    const char *error;
     apr_status_t rv;
     int i;
 
     assert_int_equal(apr_pool_create(&request, p), APR_SUCCESS);
     assert_int_equal(bearer_jwks_parse(&set, text, strlen(text),
-                                       BEARER_JWKS_LOCAL, NULL, NULL, request),
+                                       BEARER_JWKS_LOCAL, NULL, &error, request),
                      APR_SUCCESS);
     apr_pool_destroy(request);
     assert_string_equal(bearer_jwks_at(set, 0)->kid,
