@@ -17,6 +17,7 @@
 #include <apr_strings.h>
 #include <arpa/inet.h>
 #include <curl/curl.h>
+#include <netinet/in.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
 
@@ -34,17 +35,14 @@ static int is_url_char(unsigned char c)
 
 static const char *text_error(const char *url)
 {
-    apr_size_t len = strlen(url);
-    apr_size_t i;
-
-    if (len > BEARER_HTTP_URL_MAX) {
+    if (strlen(url) > BEARER_HTTP_URL_MAX) {
         return "it is longer than 2048 bytes";
     }
-    for (i = 0; i < len; i++) {
-        if (url[i] == '#') {
+    for (; *url; url++) {
+        if (*url == '#') {
             return "it has a fragment";
         }
-        if (!is_url_char((unsigned char)url[i])) {
+        if (!is_url_char((unsigned char)*url)) {
             return "it contains a character that a URL cannot have";
         }
     }
@@ -53,23 +51,13 @@ static const char *text_error(const char *url)
 
 static const char *scheme_error(bearer_http_url_t *parts, const char **rest)
 {
-    static const struct {
-        const char *prefix;
-        int https, port;
-    } schemes[] = { { "https://", 1, 443 }, { "http://", 0, 80 } };
-    apr_size_t i;
-
-    for (i = 0; i < sizeof(schemes) / sizeof(schemes[0]); i++) {
-        apr_size_t len = strlen(schemes[i].prefix);
-
-        if (strncasecmp(*rest, schemes[i].prefix, len) == 0) {
-            parts->https = schemes[i].https;
-            parts->port = schemes[i].port;
-            *rest += len;
-            return NULL;
-        }
+    parts->https = strncasecmp(*rest, "https://", 8) == 0;
+    parts->port = parts->https ? 443 : 80;
+    if (!parts->https && strncasecmp(*rest, "http://", 7) != 0) {
+        return "it is not absolute with scheme https (or http)";
     }
-    return "it is not absolute with scheme https (or http)";
+    *rest += parts->https ? 8 : 7;
+    return NULL;
 }
 
 static const char *port_error(int *port, const char *s, apr_size_t len)
@@ -96,14 +84,12 @@ static const char *host_error(bearer_http_url_t *parts, const char *s, apr_size_
     if (len == 0 || len > HOST_MAX) {
         return "it has no host";
     }
+    host = apr_pstrmemdup(p, s, len);
     for (i = 0; i < len; i++) {
         if (!is_host_char(s[i], ipv6)) {
             return "its host contains a character that a host cannot have";
         }
-    }
-    host = apr_pstrmemdup(p, s, len);
-    for (i = 0; i < len; i++) {
-        host[i] = (char)apr_tolower(host[i]);
+        host[i] = (char)apr_tolower(s[i]);
     }
     if (ipv6 && inet_pton(AF_INET6, host, address) != 1) {
         return "its host is not an IPv6 address";
@@ -258,8 +244,6 @@ const char *bearer_http_proxy_error(const char *url, apr_pool_t *p)
 int bearer_http_is_loopback(const char *host)
 {
     unsigned char address[16];
-    static const unsigned char one[16] = { 0, 0, 0, 0, 0, 0, 0, 0,
-                                           0, 0, 0, 0, 0, 0, 0, 1 };
 
     if (strcasecmp(host, "localhost") == 0) {
         return 1;
@@ -268,7 +252,7 @@ int bearer_http_is_loopback(const char *host)
         return address[0] == 127;
     }
     return inet_pton(AF_INET6, host, address) == 1
-           && memcmp(address, one, sizeof(one)) == 0;
+           && memcmp(address, &in6addr_loopback, sizeof(address)) == 0;
 }
 
 /* One AuthBearerPlainHTTP entry: HOST, HOST:PORT, ::1, [::1], [::1]:PORT. */

@@ -14,13 +14,15 @@
 #include "base/text.h"
 
 /* code, and where it matters a second condition; the first row that fits */
-typedef enum {
-    ALWAYS, CONNECTING, OS_ERROR, VERIFY_RESULT, PROXY_SAID_NO
-} condition_t;
+#define ALWAYS CURLINFO_NONE
+#define CONNECTING CURLINFO_PRETRANSFER_TIME_T
+#define OS_ERROR CURLINFO_OS_ERRNO
+#define VERIFY_RESULT CURLINFO_SSL_VERIFYRESULT
+#define PROXY_SAID_NO CURLINFO_HTTP_CONNECTCODE
 
 static const struct {
     CURLcode code;
-    condition_t condition;
+    CURLINFO condition;
     long value;
     apr_status_t status;
     const char *text;       /* %s: the host and port */
@@ -100,29 +102,18 @@ static const struct {
       "%s closed the connection in the middle of its answer" },
 };
 
-static int condition_holds(CURL *curl, condition_t condition, long value)
+static int condition_holds(CURL *curl, CURLINFO condition, long value)
 {
     curl_off_t ready = 0;
     long seen = 0;
 
-    switch (condition) {
-    case CONNECTING:
+    if (condition == CONNECTING) {
         /* name, TCP and TLS; set for a connection used again, too */
-        curl_easy_getinfo(curl, CURLINFO_PRETRANSFER_TIME_T, &ready);
+        curl_easy_getinfo(curl, CONNECTING, &ready);
         return ready == 0;
-    case OS_ERROR:
-        curl_easy_getinfo(curl, CURLINFO_OS_ERRNO, &seen);
-        return seen == value;
-    case VERIFY_RESULT:
-        curl_easy_getinfo(curl, CURLINFO_SSL_VERIFYRESULT, &seen);
-        return seen == value;
-    case PROXY_SAID_NO:
-        curl_easy_getinfo(curl, CURLINFO_HTTP_CONNECTCODE, &seen);
-        return seen >= 300;
-    case ALWAYS:
-        break;
     }
-    return 1;
+    curl_easy_getinfo(curl, condition, &seen);  /* 0 for ALWAYS */
+    return condition == PROXY_SAID_NO ? seen >= 300 : seen == value;
 }
 
 /* With whom it went wrong. */

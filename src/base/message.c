@@ -4,23 +4,16 @@
  */
 #include "base/message.h"
 
+#include <stdlib.h>
 #include <string.h>
 
-#include <apr_lib.h>
 #include <apr_strings.h>
 
 int bearer_message_number(const char *message)
 {
-    const char *digit = message ? message + 2 : NULL;
-    int number = 0;
-
-    if (!digit || strncmp(message, "AB", 2) != 0) {
-        return 0;
-    }
-    for (; digit < message + 6 && apr_isdigit(*digit); digit++) {
-        number = 10 * number + (*digit - '0');
-    }
-    return digit == message + 6 && strncmp(digit, ": ", 2) == 0 ? number : 0;
+    return message && strncmp(message, "AB", 2) == 0
+               && strspn(message + 2, "0123456789") == 4 && strncmp(message + 6, ": ", 2) == 0
+        ? atoi(message + 2) : 0;
 }
 
 const char *bearer_message_text(const char *message)

@@ -11,14 +11,7 @@
 /* n lower-case hex digits? */
 static int is_hex(const char *s, size_t n)
 {
-    size_t i;
-
-    for (i = 0; i < n; i++) {
-        if (!s[i] || !strchr("0123456789abcdef", s[i])) {
-            return 0;
-        }
-    }
-    return 1;
+    return strspn(s, "0123456789abcdef") >= n;
 }
 
 /* An id that is not all zero. */
