@@ -53,17 +53,12 @@ static int spend(bearer_budget_t *b, apr_time_t now)
 int bearer_budget_begin(bearer_budget_t *budget, int flying, apr_time_t now,
                         apr_time_t until)
 {
-    int place = take(budget->flying, flying < BEARER_BUDGET_FLYING
-                                         ? flying : BEARER_BUDGET_FLYING, now, until);
+    int most = flying < BEARER_BUDGET_FLYING ? flying : BEARER_BUDGET_FLYING;
+    int place = take(budget->flying, most, now, until);
 
     if (place >= 0 && !spend(budget, now)) {
-        bearer_budget_end(budget, place, until);
+        bearer_place_give(budget->flying, place, until);
         place = -1;
     }
     return place;
-}
-
-void bearer_budget_end(bearer_budget_t *budget, int place, apr_time_t until)
-{
-    bearer_place_give(budget->flying, place, until);
 }

@@ -38,10 +38,8 @@ typedef struct bearer_budget_t {
  * @param flying  so many may be under way, if that is less than
  *                BEARER_BUDGET_FLYING
  * @param until   the call is over then, whatever happens
- * @return a place to give back, or -1: the budget is spent
+ * @return a place of `flying` to give back (bearer_place_give), or -1: the budget is
+ *         spent
  */
 int bearer_budget_begin(bearer_budget_t *budget, int flying, apr_time_t now,
                         apr_time_t until);
-
-/** @param until  that of its begin */
-void bearer_budget_end(bearer_budget_t *budget, int place, apr_time_t until);

@@ -156,7 +156,7 @@ static bearer_reason_t push_within_budget(const char **uri,
     }
     reason = ask(uri, login, request, why, p);
     if (login->pushes) {
-        bearer_budget_end(login->pushes, place, until);
+        bearer_place_give(login->pushes->flying, place, until);
     }
     return reason;
 }

@@ -27,7 +27,7 @@ static int calls(bearer_budget_t *b, apr_time_t now, int wanted)
 
         if (place >= 0) {
             n++;
-            bearer_budget_end(b, place, until);
+            bearer_place_give(b->flying, place, until);
         }
     }
     return n;
@@ -73,11 +73,11 @@ static void test_under_way(void **state)
         }
     }
     assert_int_equal(begin(&b, NOW, LATER), -1);
-    bearer_budget_end(&b, places[3], LATER);
+    bearer_place_give(b.flying, places[3], LATER);
     assert_int_equal(begin(&b, NOW, LATER), places[3]);
     assert_int_equal(begin(&b, LATER - 1, LATER + 1), -1);
     /* a call for which there was no place has cost nothing: the rest is there */
-    bearer_budget_end(&b, places[0], LATER);
+    bearer_place_give(b.flying, places[0], LATER);
     assert_int_equal(calls(&b, NOW, 1000),
                      BEARER_BUDGET_AT_ONCE - BEARER_BUDGET_FLYING - 1);
     assert_int_equal(begin(&b, NOW, LATER), -1);
@@ -95,9 +95,9 @@ static void test_late(void **state)
     (void)state;
     assert_int_equal(place, 0);
     assert_int_equal(bearer_budget_begin(&b, 1, LATER, LATER + 10), 0);
-    bearer_budget_end(&b, place, LATER);
+    bearer_place_give(b.flying, place, LATER);
     assert_int_equal(bearer_budget_begin(&b, 1, LATER, LATER + 10), -1);
-    bearer_budget_end(&b, place, LATER + 10);
+    bearer_place_give(b.flying, place, LATER + 10);
     assert_int_equal(bearer_budget_begin(&b, 1, LATER, LATER + 10), 0);
 }
 
