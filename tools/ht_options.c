@@ -224,15 +224,9 @@ int ht_alg(const ht_call_t *call, const char *name, const bearer_alg_t **alg)
 {
     *alg = bearer_alg_find(name);
     if (!*alg) {
-        bearer_algs_t all = 0;
-        unsigned i;
-
-        for (i = 0; bearer_alg_at(i); i++) {
-            all |= bearer_alg_at(i)->bit;
-        }
         return ht_usage(call, "unknown algorithm %s; known are %s",
                         bearer_text_quote(call->p, name),
-                        bearer_alg_names(all, call->p));
+                        bearer_alg_names(BEARER_ALGS_ALL, call->p));
     }
     if (!bearer_alg_supported((*alg)->bit)) {
         return ht_usage(call, "this OpenSSL refuses %s", (*alg)->name);

@@ -115,12 +115,7 @@ static const bearer_alg_t *usual_alg(bearer_algs_t algs)
             return alg;
         }
     }
-    for (i = 0; bearer_alg_at(i); i++) {
-        if (bearer_alg_at(i)->bit & algs) {
-            return bearer_alg_at(i);
-        }
-    }
-    return NULL;
+    return bearer_alg_next(&algs);
 }
 
 /* ---- the claims ---------------------------------------------------------- */

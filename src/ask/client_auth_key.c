@@ -97,18 +97,12 @@ static const bearer_alg_t *usual_alg(EVP_PKEY *pkey, apr_pool_t *p)
 {
     bearer_algs_t fit;
     json_t *jwk;
-    unsigned i;
 
     if (bearer_jwk_from_pkey(&jwk, pkey, 0, p) != APR_SUCCESS) {
         return NULL;
     }
     fit = bearer_jwk_algs(jwk);
-    for (i = 0; bearer_alg_at(i); i++) {
-        if (bearer_alg_at(i)->bit & fit) {
-            return bearer_alg_at(i);
-        }
-    }
-    return NULL;
+    return bearer_alg_next(&fit);
 }
 
 apr_status_t bearer_signer_load(bearer_signer_t *signer, const char *text, apr_size_t len,

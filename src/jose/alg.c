@@ -86,9 +86,17 @@ const bearer_alg_t *bearer_alg_find(const char *name)
     return NULL;
 }
 
-const bearer_alg_t *bearer_alg_at(unsigned i)
+const bearer_alg_t *bearer_alg_next(bearer_algs_t *set)
 {
-    return i < ROWS ? &table[i] : NULL;
+    unsigned i;
+
+    for (i = 0; i < ROWS; i++) {
+        if (*set & table[i].bit) {
+            *set &= ~table[i].bit;
+            return &table[i];
+        }
+    }
+    return NULL;
 }
 
 bearer_algs_t bearer_alg_defaults(void)
@@ -109,21 +117,18 @@ bearer_algs_t bearer_alg_symmetric(void)
 
 bearer_algs_t bearer_alg_supported(bearer_algs_t wanted)
 {
+    const bearer_alg_t *row;
     bearer_algs_t set = 0;
-    unsigned i;
 
-    for (i = 0; i < ROWS; i++) {
-        if ((wanted & table[i].bit) && bearer_signature_probe(&table[i])) {
-            set |= table[i].bit;
-        }
+    while ((row = bearer_alg_next(&wanted)) != NULL) {
+        set |= bearer_signature_probe(row) ? row->bit : 0;
     }
     return set;
 }
 
 /* A row without a curve takes any key of its type, but an OKP key only if it
  * is one that signs: X25519 and X448 are none (RFC 8037 section 3.1). */
-static int row_fits(const bearer_alg_t *row, bearer_kty_t kty,
-                    const char *curve)
+static int row_fits(const bearer_alg_t *row, bearer_kty_t kty, const char *curve)
 {
     if (row->kty != kty) {
         return 0;
@@ -132,8 +137,7 @@ static int row_fits(const bearer_alg_t *row, bearer_kty_t kty,
         return curve && strcmp(row->curve, curve) == 0;
     }
     return kty != BEARER_KTY_OKP
-           || (curve && (strcmp(curve, "Ed25519") == 0
-                         || strcmp(curve, "Ed448") == 0));
+           || (curve && (strcmp(curve, "Ed25519") == 0 || strcmp(curve, "Ed448") == 0));
 }
 
 bearer_algs_t bearer_alg_for_key(bearer_kty_t kty, const char *curve)
@@ -149,14 +153,11 @@ bearer_algs_t bearer_alg_for_key(bearer_kty_t kty, const char *curve)
 
 const char *bearer_alg_names(bearer_algs_t set, apr_pool_t *p)
 {
+    const bearer_alg_t *row;
     const char *names = "";
-    unsigned i;
 
-    for (i = 0; i < ROWS; i++) {
-        if (set & table[i].bit) {
-            names = apr_pstrcat(p, names, *names ? " " : "", table[i].name,
-                                NULL);
-        }
+    while ((row = bearer_alg_next(&set)) != NULL) {
+        names = apr_pstrcat(p, names, *names ? " " : "", row->name, NULL);
     }
     return names;
 }

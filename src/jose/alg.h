@@ -51,8 +51,10 @@ bearer_kty_t bearer_kty_find(const char *name);
 /** Row by JWA name, or NULL. "none" is not a row. Thread-safe. */
 const bearer_alg_t *bearer_alg_find(const char *name);
 
-/** Row i, or NULL behind the last. */
-const bearer_alg_t *bearer_alg_at(unsigned i);
+/** The first row of a set, in table order, which is taken out of the set; NULL: none is
+ *  left. */
+#define BEARER_ALGS_ALL (~(bearer_algs_t)0)
+const bearer_alg_t *bearer_alg_next(bearer_algs_t *set);
 
 /** The default allow-list: asymmetric, without ES256K. */
 bearer_algs_t bearer_alg_defaults(void);

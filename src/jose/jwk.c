@@ -92,22 +92,18 @@ static const char *read_alg(bearer_jwk_t *key, const json_t *jwk, apr_pool_t *p)
 static const char *limit_oct(bearer_jwk_t *key, apr_pool_t *p)
 {
     const bearer_alg_t *row;
+    bearer_algs_t left = key->algs;
     apr_size_t least = 0;
-    unsigned i;
 
-    for (i = 0; (row = bearer_alg_at(i)) != NULL; i++) {
-        if (!(key->algs & row->bit) || key->oct_len >= row->min_key) {
-            continue;
-        }
-        key->algs &= ~row->bit;
-        if (!least || row->min_key < least) {
-            least = row->min_key;
+    while ((row = bearer_alg_next(&left)) != NULL) {
+        if (key->oct_len < row->min_key) {
+            key->algs &= ~row->bit;
+            least = !least || row->min_key < least ? row->min_key : least;
         }
     }
     if (least && !key->algs) {
         return apr_psprintf(p, "oct key of %lu octets is below %lu",
-                            (unsigned long)key->oct_len,
-                            (unsigned long)least);
+                            (unsigned long)key->oct_len, (unsigned long)least);
     }
     if (least && !key->unfit) {
         key->unfit = apr_psprintf(p, "it has only %lu octets",
@@ -159,18 +155,13 @@ bearer_verifier_t *bearer_jwk_verifier(const bearer_jwk_t *key,
 static void make_verifiers(bearer_jwk_t *key, apr_pool_t *p)
 {
     const bearer_alg_t *row;
-    unsigned i;
+    bearer_algs_t left = key->algs;
     int n = 0;
 
     key->verifiers = apr_pcalloc(p, sizeof(*key->verifiers)
-                                        * (apr_size_t)(algs_below(key->algs, 0)
-                                                       + 1));
-    for (i = 0; (row = bearer_alg_at(i)) != NULL; i++) {
-        if (!(key->algs & row->bit)) {
-            continue;
-        }
-        key->verifiers[n] = bearer_verifier_create(row, key->pkey, key->oct,
-                                                   key->oct_len);
+                                        * (apr_size_t)(algs_below(left, 0) + 1));
+    while ((row = bearer_alg_next(&left)) != NULL) {
+        key->verifiers[n] = bearer_verifier_create(row, key->pkey, key->oct, key->oct_len);
         if (key->verifiers[n]) {
             n++;
         } else {

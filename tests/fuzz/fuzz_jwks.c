@@ -41,9 +41,9 @@ static void check_selection(const bearer_jwks_t *set, const char *kid,
                             apr_pool_t *p)
 {
     const bearer_alg_t *alg;
-    unsigned i;
+    bearer_algs_t all = BEARER_ALGS_ALL;
 
-    for (i = 0; (alg = bearer_alg_at(i)) != NULL; i++) {
+    while ((alg = bearer_alg_next(&all)) != NULL) {
         bearer_refusal_t why = { BEARER_OK, NULL };
         const bearer_jwk_t *key = NULL;
         int unknown = 0;
