@@ -38,9 +38,7 @@ int ht_world(const ht_call_t *call, bearer_world_t *world, int offline)
             return ht_fail(call, HT_USAGE, "libcurl cannot be used");
         }
         apr_pool_cleanup_register(call->p, NULL, end_curl, apr_pool_cleanup_null);
-        if (bearer_http_curl_create(&client, "htbearer", call->p) != APR_SUCCESS) {
-            return ht_fail(call, HT_USAGE, "libcurl cannot be used");
-        }
+        client = bearer_http_curl_create("htbearer", NULL, call->p);
     }
     world->http = bearer_explain_http(client, say, baton, call->p);
     world->log = world_log;

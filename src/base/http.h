@@ -53,7 +53,7 @@ struct bearer_http_client_t {
      * @return APR_SUCCESS for any complete answer whatever its status;
      *         APR_TIMEUP; APR_ENOSPC when max_body was exceeded;
      *         APR_EBUSY when the gate is full (gate.h), nothing was sent then;
-     *         APR_EINTR when this process stops (bearer_http_curl_stop_when),
+     *         APR_EINTR when this process stops (bearer_http_curl_create),
      *         which says nothing about the server;
      *         APR_EGENERAL for everything else
      */
@@ -68,18 +68,13 @@ struct bearer_http_client_t {
  * A client over libcurl with a bounded free list of easy handles. Create it in
  * each child, after fork; curl_global_init() is the caller's, once, before.
  * Thread-safe. Its handles are released with p.
+ * @param stopping  transfers end early (APR_EINTR, within about a second) once it
+ *                  answers non-zero: whoever joins a thread at shutdown need not wait
+ *                  for a slow issuer. It is asked from every thread that has a
+ *                  transfer and must be cheap. NULL: they do not
  */
-apr_status_t bearer_http_curl_create(const bearer_http_client_t **client,
-                                     const char *user_agent, apr_pool_t *p);
-
-/**
- * Transfers end early (APR_EINTR, within about a second) once stopping()
- * answers non-zero: whoever joins a thread at shutdown need not wait for a slow
- * issuer. Call it once, before the client is used; stopping() is asked from
- * every thread that has a transfer and must be cheap.
- */
-void bearer_http_curl_stop_when(const bearer_http_client_t *client,
-                                int (*stopping)(void *baton), void *baton);
+const bearer_http_client_t *bearer_http_curl_create(const char *user_agent,
+                                                    int (*stopping)(void), apr_pool_t *p);
 
 /** A URL taken apart, as strictly as bearer_http_url_error judges it. */
 typedef struct bearer_http_url_t {

@@ -39,8 +39,7 @@ typedef struct client_t {
     bearer_http_client_t client;   /* first: a client is handed out as this */
     const char *user_agent;
     bearer_shelf_t idle;           /* handle_t, each with its connections */
-    int (*stopping)(void *baton);
-    void *stopping_baton;
+    int (*stopping)(void);         /* or NULL */
 } client_t;
 
 typedef struct handle_t {
@@ -222,8 +221,7 @@ static int on_progress(void *baton, curl_off_t dltotal, curl_off_t dlnow,
     (void)dlnow;
     (void)ultotal;
     (void)ulnow;
-    if (t->client->stopping
-        && t->client->stopping(t->client->stopping_baton)) {
+    if (t->client->stopping && t->client->stopping()) {
         end_transfer(t, APR_EINTR, "the server is stopping");
         return 1;
     }
@@ -529,25 +527,16 @@ static void keep_libcurl_mapped(void)
 #endif
 }
 
-apr_status_t bearer_http_curl_create(const bearer_http_client_t **client,
-                                     const char *user_agent, apr_pool_t *p)
+const bearer_http_client_t *bearer_http_curl_create(const char *user_agent,
+                                                    int (*stopping)(void), apr_pool_t *p)
 {
     client_t *c = apr_pcalloc(p, sizeof(*c));
 
     c->client.perform = perform;
     c->client.baton = c;
     c->user_agent = apr_pstrdup(p, user_agent);
+    c->stopping = stopping;
     apr_pool_cleanup_register(p, c, release_handles, apr_pool_cleanup_null);
     keep_libcurl_mapped();
-    *client = &c->client;
-    return APR_SUCCESS;
-}
-
-void bearer_http_curl_stop_when(const bearer_http_client_t *client,
-                                int (*stopping)(void *baton), void *baton)
-{
-    client_t *c = client->baton;
-
-    c->stopping_baton = baton;
-    c->stopping = stopping;
+    return &c->client;
 }

@@ -80,9 +80,8 @@ static int is_stopping(void)
 
 /* A child that stops waits for these threads; its requests are served to the
  * end. */
-int ab_refresh_must_stop(void *nothing)
+int ab_refresh_must_stop(void)
 {
-    (void)nothing;
     return in_background
         && (atomic_load(&is_ending) || is_stopping()
             || (own.running && own_must_stop()));
@@ -151,7 +150,7 @@ static void ask_issuers(process_t *process, apr_pool_t *ptemp)
                                                  sizeof(bearer_errand_t));
     int i;
 
-    if (ab_refresh_must_stop(NULL)) {
+    if (ab_refresh_must_stop()) {
         return;
     }
     for (i = 0; i < process->keyset_count; i++) {

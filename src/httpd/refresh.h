@@ -17,9 +17,9 @@ void ab_refresh_child_init(apr_pool_t *p, server_rec *s);
 int ab_refresh_active(void);
 /** Is this thread one of those, and no worker? */
 int ab_refresh_in_background(void);
-/** For bearer_http_curl_stop_when: is this a transfer of the background, and the
+/** For bearer_http_curl_create: is this a transfer of the background, and the
  *  child is stopping? */
-int ab_refresh_must_stop(void *nothing);
+int ab_refresh_must_stop(void);
 /** What the background sends to the issuers. */
 apr_status_t ab_refresh_crew(bearer_crew_t **crew, apr_pool_t *p);
 /** The child ends, and ab_process() is NULL already: returns when no

@@ -254,14 +254,10 @@ void ab_start_child_init(apr_pool_t *p, server_rec *s)
     process->world.is_told = !ab_shared_first(SHARED_WARN_CHILD);
     process->world.keys_cache = ab_store_cache(STORE_KEYS);
     process->world.keys_home = ab_store_home();
-    rv = bearer_http_curl_create(&process->world.http, "mod_auth_bearer", p);
-    if (rv == APR_SUCCESS) {
-        bearer_http_curl_stop_when(process->world.http,
-                                   ab_refresh_must_stop, NULL);
-        process->world.http = ab_trace_http(process->world.http, p);
-        ab_status_child_init(process);
-        rv = ab_waiting_create(process);
-    }
+    process->world.http = ab_trace_http(
+        bearer_http_curl_create("mod_auth_bearer", ab_refresh_must_stop, p), p);
+    ab_status_child_init(process);
+    rv = ab_waiting_create(process);
     if (rv == APR_SUCCESS) {
         rv = make_parts(process, p);
     }
