@@ -24,81 +24,66 @@ static const struct {
     CURLcode code;
     CURLINFO condition;
     long value;
-    apr_status_t status;
     const char *text;       /* %s: the host and port */
 } explanations[] = {
-    { CURLE_COULDNT_RESOLVE_HOST, ALWAYS, 0, APR_EGENERAL,
+    { CURLE_COULDNT_RESOLVE_HOST, ALWAYS, 0,
       "the name of %s cannot be resolved: check its spelling and this server's"
       " resolver; if it can be reached only through a proxy,"
       " AuthBearerHTTPProxy names it" },
-    { CURLE_COULDNT_RESOLVE_PROXY, ALWAYS, 0, APR_EGENERAL,
+    { CURLE_COULDNT_RESOLVE_PROXY, ALWAYS, 0,
       "the proxy's name cannot be resolved (AuthBearerHTTPProxy), for %s" },
     /* which of the two it is depends on libcurl's version */
-    { CURLE_RECV_ERROR, PROXY_SAID_NO, 0, APR_EGENERAL,
+    { CURLE_RECV_ERROR, PROXY_SAID_NO, 0,
       "the proxy (AuthBearerHTTPProxy) does not connect to %s" },
-    { CURLE_COULDNT_CONNECT, PROXY_SAID_NO, 0, APR_EGENERAL,
-      "%s does not connect to the issuer" },
-    { CURLE_COULDNT_CONNECT, OS_ERROR, EACCES, APR_EGENERAL,
+    { CURLE_COULDNT_CONNECT, PROXY_SAID_NO, 0, "%s does not connect to the issuer" },
+    { CURLE_COULDNT_CONNECT, OS_ERROR, EACCES,
       "this server may not connect to %s: where SELinux is enforcing, "
       "`setsebool -P httpd_can_network_connect on` allows it" },
-    { CURLE_COULDNT_CONNECT, OS_ERROR, EPERM, APR_EGENERAL,
+    { CURLE_COULDNT_CONNECT, OS_ERROR, EPERM,
       "this server may not connect to %s: a local firewall or a sandbox"
       " forbids it" },
-    { CURLE_COULDNT_CONNECT, OS_ERROR, ECONNREFUSED, APR_EGENERAL,
+    { CURLE_COULDNT_CONNECT, OS_ERROR, ECONNREFUSED,
       "%s refused the connection: nothing listens there" },
-    { CURLE_COULDNT_CONNECT, OS_ERROR, ENETUNREACH, APR_EGENERAL,
-      "there is no route to %s" },
-    { CURLE_COULDNT_CONNECT, OS_ERROR, EHOSTUNREACH, APR_EGENERAL,
-      "there is no route to %s" },
-    { CURLE_COULDNT_CONNECT, ALWAYS, 0, APR_EGENERAL,
-      "no connection to %s" },
-    { CURLE_OPERATION_TIMEDOUT, CONNECTING, 0, APR_TIMEUP,
+    { CURLE_COULDNT_CONNECT, OS_ERROR, ENETUNREACH, "there is no route to %s" },
+    { CURLE_COULDNT_CONNECT, OS_ERROR, EHOSTUNREACH, "there is no route to %s" },
+    { CURLE_COULDNT_CONNECT, ALWAYS, 0, "no connection to %s" },
+    { CURLE_OPERATION_TIMEDOUT, CONNECTING, 0,
       "no connection to %s in time (AuthBearerTimeout connect=); if it can be"
       " reached only through a proxy, AuthBearerHTTPProxy names it" },
-    { CURLE_OPERATION_TIMEDOUT, ALWAYS, 0, APR_TIMEUP,
+    { CURLE_OPERATION_TIMEDOUT, ALWAYS, 0,
       "%s gave no complete answer in time (AuthBearerTimeout total=)" },
-    { CURLE_PEER_FAILED_VERIFICATION, VERIFY_RESULT,
-      X509_V_ERR_CERT_HAS_EXPIRED, APR_EGENERAL,
+    { CURLE_PEER_FAILED_VERIFICATION, VERIFY_RESULT, X509_V_ERR_CERT_HAS_EXPIRED,
       "the TLS certificate of %s, or one above it, has expired (or this"
       " server's clock is wrong)" },
-    { CURLE_PEER_FAILED_VERIFICATION, VERIFY_RESULT,
-      X509_V_ERR_CERT_NOT_YET_VALID, APR_EGENERAL,
+    { CURLE_PEER_FAILED_VERIFICATION, VERIFY_RESULT, X509_V_ERR_CERT_NOT_YET_VALID,
       "the TLS certificate of %s is not valid yet (or this server's clock is"
       " wrong)" },
-    { CURLE_PEER_FAILED_VERIFICATION, VERIFY_RESULT,
-      X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT, APR_EGENERAL,
+    { CURLE_PEER_FAILED_VERIFICATION, VERIFY_RESULT, X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT,
       "the TLS certificate of %s is self-signed: AuthBearerCAFile names the"
       " certificate to trust" },
-    { CURLE_PEER_FAILED_VERIFICATION, VERIFY_RESULT,
-      X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN, APR_EGENERAL,
+    { CURLE_PEER_FAILED_VERIFICATION, VERIFY_RESULT, X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN,
       "the TLS certificate of %s comes from a private authority:"
       " AuthBearerCAFile names the one to trust" },
-    { CURLE_PEER_FAILED_VERIFICATION, VERIFY_RESULT,
-      X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY, APR_EGENERAL,
+    { CURLE_PEER_FAILED_VERIFICATION, VERIFY_RESULT, X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY,
       "the TLS certificate of %s comes from an unknown authority, or the"
       " server does not send its intermediate certificate: AuthBearerCAFile"
       " names the one to trust" },
     /* libcurl compares the names itself, and then leaves the result like this */
-    { CURLE_PEER_FAILED_VERIFICATION, VERIFY_RESULT,
-      X509_V_ERR_UNSPECIFIED, APR_EGENERAL,
+    { CURLE_PEER_FAILED_VERIFICATION, VERIFY_RESULT, X509_V_ERR_UNSPECIFIED,
       "the TLS certificate of %s names another host" },
-    { CURLE_PEER_FAILED_VERIFICATION, VERIFY_RESULT,
-      X509_V_ERR_HOSTNAME_MISMATCH, APR_EGENERAL,
+    { CURLE_PEER_FAILED_VERIFICATION, VERIFY_RESULT, X509_V_ERR_HOSTNAME_MISMATCH,
       "the TLS certificate of %s names another host" },
-    { CURLE_PEER_FAILED_VERIFICATION, ALWAYS, 0, APR_EGENERAL,
+    { CURLE_PEER_FAILED_VERIFICATION, ALWAYS, 0,
       "the TLS certificate of %s cannot be verified (AuthBearerCAFile)" },
-    { CURLE_SSL_CACERT_BADFILE, ALWAYS, 0, APR_EGENERAL,
-      "AuthBearerCAFile cannot be read, for %s" },
-    { CURLE_SSL_CERTPROBLEM, ALWAYS, 0, APR_EGENERAL,
+    { CURLE_SSL_CACERT_BADFILE, ALWAYS, 0, "AuthBearerCAFile cannot be read, for %s" },
+    { CURLE_SSL_CERTPROBLEM, ALWAYS, 0,
       "the client certificate for %s cannot be used (AuthBearerClientCert,"
       " AuthBearerClientKey)" },
-    { CURLE_SSL_CONNECT_ERROR, ALWAYS, 0, APR_EGENERAL,
+    { CURLE_SSL_CONNECT_ERROR, ALWAYS, 0,
       "no TLS with %s: is it an https port, and does it speak TLS 1.2?" },
-    { CURLE_FILESIZE_EXCEEDED, ALWAYS, 0, APR_ENOSPC,
-      "the answer of %s is too large" },
-    { CURLE_GOT_NOTHING, ALWAYS, 0, APR_EGENERAL,
-      "%s closed the connection without an answer" },
-    { CURLE_PARTIAL_FILE, ALWAYS, 0, APR_EGENERAL,
+    { CURLE_FILESIZE_EXCEEDED, ALWAYS, 0, "the answer of %s is too large" },
+    { CURLE_GOT_NOTHING, ALWAYS, 0, "%s closed the connection without an answer" },
+    { CURLE_PARTIAL_FILE, ALWAYS, 0,
       "%s closed the connection in the middle of its answer" },
 };
 
@@ -142,12 +127,12 @@ apr_status_t bearer_http_explain(const bearer_http_failure_t *f, const char **er
 
     for (i = 0; i < sizeof(explanations) / sizeof(explanations[0]); i++) {
         if (explanations[i].code == f->code
-            && condition_holds(f->curl, explanations[i].condition,
-                               explanations[i].value)) {
+            && condition_holds(f->curl, explanations[i].condition, explanations[i].value)) {
             *error = apr_pstrcat(p, url, ": ",
                                  apr_psprintf(p, explanations[i].text, peer_of(f)),
                                  " (", in_its_words(f, p), ")", NULL);
-            return explanations[i].status;
+            return f->code == CURLE_OPERATION_TIMEDOUT ? APR_TIMEUP
+                 : f->code == CURLE_FILESIZE_EXCEEDED  ? APR_ENOSPC : APR_EGENERAL;
         }
     }
     *error = apr_psprintf(p, "%s: %s", url, in_its_words(f, p));
