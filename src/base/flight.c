@@ -15,9 +15,6 @@
 
 #define DETAIL_MAX 512
 
-/** The log is told of failures at most so often. */
-#define TELL_EVERY apr_time_from_sec(60)
-
 /** One question under way; who asks and who waits hold references. */
 typedef struct flight_t {
     struct flight_t *next;
@@ -34,7 +31,7 @@ struct bearer_flights_t {
     apr_thread_mutex_t *mutex;
     apr_thread_cond_t *landed;
     flight_t *under_way;     /* under mutex */
-    apr_time_t told;         /* under mutex: when the log was told of a failure */
+    _Atomic apr_time_t told; /* when the log was told of a failure */
 };
 
 apr_status_t bearer_flight_locks(apr_thread_mutex_t **mutex, apr_thread_cond_t **landed,
@@ -134,16 +131,7 @@ static void land(bearer_flights_t *all, flight_t *flight,
 static void tell(bearer_flights_t *all, const bearer_ask_t *ask,
                  const bearer_refusal_t *why)
 {
-    apr_time_t now = bearer_world_now(all->world);
-    int due;
-
-    apr_thread_mutex_lock(all->mutex);
-    due = !all->told || now - all->told >= TELL_EVERY;
-    if (due) {
-        all->told = now;
-    }
-    apr_thread_mutex_unlock(all->mutex);
-    if (due) {
+    if (bearer_world_is_due(&all->told, bearer_world_now(all->world))) {
         bearer_world_log(all->world, BEARER_LOG_WARNING, AB(0253) "%s: %s; requests that "
                          "need the answer get 503 (said once a minute)",
                          bearer_reason_name(ask->unavailable), why->detail);

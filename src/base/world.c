@@ -33,6 +33,14 @@ void bearer_world_log(const bearer_world_t *world, bearer_log_level_t level,
     world->log(world->log_baton, level, line);
 }
 
+int bearer_world_is_due(_Atomic apr_time_t *last, apr_time_t now)
+{
+    apr_time_t seen = atomic_load(last);
+
+    return (!seen || now - seen >= apr_time_from_sec(60) || now < seen)
+        && atomic_compare_exchange_strong(last, &seen, now);
+}
+
 apr_time_t bearer_world_now(const bearer_world_t *world)
 {
     return world && world->now ? world->now(world->now_baton) : apr_time_now();

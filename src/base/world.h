@@ -9,6 +9,8 @@
  */
 #pragma once
 
+#include <stdatomic.h>
+
 #include <apr_pools.h>
 #include <apr_time.h>
 
@@ -180,6 +182,10 @@ typedef struct bearer_world_t {
 void bearer_world_log(const bearer_world_t *world, bearer_log_level_t level,
                       const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
+
+/** 1, once a minute: time for a line that the log would else have with each request.
+ *  last: when that was, 0 when new; may be shared by processes. */
+int bearer_world_is_due(_Atomic apr_time_t *last, apr_time_t now);
 
 /** Waits for a lease that is held, for as long as `longest` or less; then the caller
  *  tries again. */

@@ -13,7 +13,6 @@
 
 /** Most calls are over in this time: they do not pass the gate. */
 #define MOMENT apr_time_from_msec(20)
-#define REFUSED_EVERY apr_time_from_sec(60)
 
 /* ---- what is said ------------------------------------------------------- */
 
@@ -96,11 +95,8 @@ static void say_refused(const bearer_redis_call_t *call, const char *what,
                         const char *change)
 {
     const bearer_redis_t *redis = call->redis;
-    apr_time_t now = bearer_world_now(redis->world);
-    apr_int64_t last = atomic_load(&redis->shared->refused);
 
-    if ((now - last >= REFUSED_EVERY || now < last)
-        && atomic_compare_exchange_strong(&redis->shared->refused, &last, now)) {
+    if (bearer_world_is_due(&redis->shared->refused, bearer_world_now(redis->world))) {
         bearer_world_log(redis->world, BEARER_LOG_WARNING, AB(0433) "AuthBearerSOCache %s: "
                          "%s; %s", redis->config->name, what, change);
     }

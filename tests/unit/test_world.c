@@ -151,6 +151,33 @@ static void test_await(void **state)
     assert_true(apr_time_now() - begun < apr_time_from_sec(100));
 }
 
+static void test_a_line_is_due_once_a_minute(void **state)
+{
+    const apr_time_t now = apr_time_from_sec(1700000000);
+    _Atomic apr_time_t last = 0;
+
+    (void)state;
+    assert_true(bearer_world_is_due(&last, 10));   /* a clock that begins at 0 */
+    assert_true(bearer_world_is_due(&last, now));
+    assert_false(bearer_world_is_due(&last, now));
+    assert_false(bearer_world_is_due(&last, now + apr_time_from_sec(60) - 1));
+    assert_true(bearer_world_is_due(&last, now + apr_time_from_sec(60)));
+    assert_true(bearer_world_is_due(&last, now)); /* the clock was set back */
+    assert_false(bearer_world_is_due(&last, now));
+}
+
+static void test_leases(void **state)
+{
+    static const unsigned char key[BEARER_CACHE_KEY_SIZE] = { 0 };
+    const bearer_cache_t without = { 0 };
+    apr_pool_t *p = unit_pool(state);
+
+    assert_int_equal(bearer_cache_lease(NULL, key, 1, p), APR_SUCCESS);
+    assert_int_equal(bearer_cache_lease(&without, key, 1, p), APR_SUCCESS);
+    bearer_cache_unlease(NULL, key, p);
+    bearer_cache_unlease(&without, key, p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -161,6 +188,8 @@ int main(void)
         UNIT_TEST(test_numbers_of_messages),
         UNIT_TEST(test_events),
         UNIT_TEST(test_await),
+        UNIT_TEST(test_a_line_is_due_once_a_minute),
+        UNIT_TEST(test_leases),
     };
 
     return UNIT_RUN("world", tests);
