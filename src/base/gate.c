@@ -18,8 +18,6 @@
 #define PARTY_MASK ((1u << PARTY_BITS) - 1)
 /** How often a thread gives a place back and tries again. */
 #define TRIES 16
-/** The log is told of a full gate at most so often. */
-#define TELL_EVERY apr_time_from_sec(60)
 
 /** Why there is no place. */
 enum { FULL = -1, SHARE = -2 };
@@ -35,7 +33,8 @@ typedef struct level_t {
 
 struct bearer_gate_t {
     bearer_gate_config_t config;
-    level_t own, host;             /* host.limit 0: there is none */
+    level_t levels[2];             /* the process's; the host's */
+    int count;                     /* of them */
     bearer_bell_t bell;
     apr_threadkey_t *current;      /* the thread's outermost ticket */
     _Atomic apr_time_t told;
@@ -82,8 +81,7 @@ static void look(count_t *count, const level_t *level, int party, apr_time_t now
 
 static void give(const level_t *level, int place, apr_uint64_t word)
 {
-    if (place >= 0 && atomic_compare_exchange_strong(&level->places[place], &word,
-                                                     0)) {
+    if (atomic_compare_exchange_strong(&level->places[place], &word, 0)) {
         bearer_bell_ring(level->bell);
     }
 }
@@ -137,46 +135,43 @@ static bearer_ticket_t *current(const bearer_gate_t *gate)
         ? ticket : NULL;
 }
 
-static void prolong_one(const level_t *level, int place, apr_uint64_t word,
-                        apr_uint64_t later)
-{
-    if (place >= 0) {
-        (void)atomic_compare_exchange_strong(&level->places[place], &word, later);
-    }
-}
-
 static void prolong(bearer_ticket_t *ticket, apr_time_t until)
 {
     apr_uint64_t later = word_of(until, ticket->party);
+    int i;
 
-    if (later > ticket->word) {
-        prolong_one(&ticket->gate->own, ticket->own, ticket->word, later);
-        prolong_one(&ticket->gate->host, ticket->host, ticket->word, later);
-        ticket->word = later;
+    for (i = 0; later > ticket->word && i < ticket->gate->count; i++) {
+        apr_uint64_t word = ticket->word;
+
+        (void)atomic_compare_exchange_strong(
+            &ticket->gate->levels[i].places[ticket->places[i]], &word, later);
+    }
+    ticket->word = later > ticket->word ? later : ticket->word;
+}
+
+/* Gives back the places of the first n levels. */
+static void give_all(const bearer_gate_t *gate, const bearer_ticket_t *ticket, int n)
+{
+    while (n-- > 0) {
+        give(&gate->levels[n], ticket->places[n], ticket->word);
     }
 }
 
-/* 1, or 0 with the reason and the level that has no place. */
-static int try(bearer_ticket_t *ticket, bearer_gate_t *gate, apr_time_t now,
-               int *why, const level_t **where)
+/* The level that has no place, and the reason; or the number of levels. */
+static int try(bearer_ticket_t *ticket, bearer_gate_t *gate, apr_time_t now, int *why)
 {
-    *where = &gate->own;
-    ticket->own = take(&gate->own, ticket->party, ticket->word, now);
-    if (ticket->own < 0) {
-        *why = ticket->own;
-        return 0;
-    }
-    if (gate->host.limit) {
-        *where = &gate->host;
-        ticket->host = take(&gate->host, ticket->party, ticket->word, now);
-        if (ticket->host < 0) {
-            *why = ticket->host;
-            give(&gate->own, ticket->own, ticket->word);
-            return 0;
+    int i;
+
+    for (i = 0; i < gate->count; i++) {
+        ticket->places[i] = take(&gate->levels[i], ticket->party, ticket->word, now);
+        if (ticket->places[i] < 0) {
+            *why = ticket->places[i];
+            give_all(gate, ticket, i);
+            return i;
         }
     }
     ticket->gate = gate;
-    return 1;
+    return i;
 }
 
 /* Both bells are read before a place is looked for, so no ring is missed. */
@@ -184,19 +179,20 @@ static int wait_for_place(bearer_ticket_t *ticket, bearer_gate_t *gate,
                           apr_interval_time_t longest, int *why)
 {
     apr_time_t give_up = ticket->party == BEARER_PARTY_CACHE
-                           ? apr_time_now() + BEARER_GATE_PATIENCE : 0;
+        ? apr_time_now() + BEARER_GATE_PATIENCE : 0;
 
     for (;;) {
-        apr_uint32_t own = bearer_bell_rung(gate->own.bell), host = 0;
         apr_time_t now = bearer_world_now(gate->config.world);
         apr_interval_time_t left;
-        const level_t *where;
+        apr_uint32_t rung[2];
+        int i;
 
-        if (gate->host.limit) {
-            host = bearer_bell_rung(gate->host.bell);
+        for (i = 0; i < gate->count; i++) {
+            rung[i] = bearer_bell_rung(gate->levels[i].bell);
         }
         ticket->word = word_of(now + longest + BEARER_GATE_MARGIN, ticket->party);
-        if (try(ticket, gate, now, why, &where)) {
+        i = try(ticket, gate, now, why);
+        if (i == gate->count) {
             return 1;
         }
         if (!give_up) {
@@ -207,7 +203,7 @@ static int wait_for_place(bearer_ticket_t *ticket, bearer_gate_t *gate,
             atomic_store(&gate->hurried, 1);
             return 0;
         }
-        bearer_bell_wait(where->bell, where == &gate->own ? own : host, left);
+        bearer_bell_wait(gate->levels[i].bell, rung[i], left);
     }
 }
 
@@ -236,11 +232,9 @@ static const char *text_of(int why, int party)
 static void tell(bearer_gate_t *gate, int party, const char *text)
 {
     const bearer_gate_config_t *c = &gate->config;
-    apr_time_t now = bearer_world_now(c->world), told = atomic_load(&gate->told);
     const char *name = c->name ? c->name(c->name_baton, party) : NULL;
 
-    if ((!told || now - told >= TELL_EVERY || now < told)
-        && atomic_compare_exchange_strong(&gate->told, &told, now)) {
+    if (bearer_world_is_due(&gate->told, bearer_world_now(c->world))) {
         bearer_world_log(c->world, BEARER_LOG_WARNING, AB(0252) "%s%s%s; requests that need "
                          "the answer get 503 (said once a minute)",
                          name ? name : "", name ? ": " : "", text);
@@ -260,7 +254,7 @@ static void count_refusal(const bearer_gate_t *gate, int party)
 
 void bearer_gate_stats(const bearer_gate_t *gate, int *inside, int *limit)
 {
-    const level_t *level = !gate ? NULL : gate->host.limit ? &gate->host : &gate->own;
+    const level_t *level = gate ? &gate->levels[gate->count - 1] : NULL;
     apr_time_t now;
     int i;
 
@@ -284,7 +278,6 @@ const char *bearer_gate_enter(bearer_ticket_t *ticket, bearer_gate_t *gate,
     int why = FULL;
 
     memset(ticket, 0, sizeof(*ticket));
-    ticket->own = ticket->host = -1;
     ticket->party = (int)((unsigned)party & PARTY_MASK);
     if (outer) {
         prolong(outer, bearer_world_now(gate->config.world) + longest
@@ -311,8 +304,7 @@ void bearer_gate_leave(bearer_ticket_t *ticket)
     if (gate) {
         ticket->gate = NULL;
         apr_threadkey_private_set(NULL, gate->current);
-        give(&gate->host, ticket->host, ticket->word);
-        give(&gate->own, ticket->own, ticket->word);
+        give_all(gate, ticket, gate->count);
     }
 }
 
@@ -343,19 +335,20 @@ apr_status_t bearer_gate_create(bearer_gate_t **out,
                                 const bearer_gate_config_t *config, apr_pool_t *p)
 {
     bearer_gate_t *gate = apr_pcalloc(p, sizeof(*gate));
+    level_t *own = &gate->levels[0], *host = &gate->levels[1];
     apr_status_t rv;
 
     gate->config = *config;
-    set_bounds(&gate->own, config, config->own_limit);
-    gate->own.places = apr_pcalloc(p, sizeof(*gate->own.places)
-                                      * (apr_size_t)gate->own.limit);
-    gate->own.bell = &gate->bell;
+    set_bounds(own, config, config->own_limit);
+    own->places = apr_pcalloc(p, sizeof(*own->places) * (apr_size_t)own->limit);
+    own->bell = &gate->bell;
+    gate->count = 1;
     if (config->host) {
-        set_bounds(&gate->host, config, config->host_limit < BEARER_GATE_PLACES
-                                            ? config->host_limit
-                                            : BEARER_GATE_PLACES);
-        gate->host.places = config->host->places;
-        gate->host.bell = &config->host->bell;
+        set_bounds(host, config, config->host_limit < BEARER_GATE_PLACES
+                                     ? config->host_limit : BEARER_GATE_PLACES);
+        host->places = config->host->places;
+        host->bell = &config->host->bell;
+        gate->count = 2;
     }
     *out = gate;
     rv = apr_threadkey_private_create(&gate->current, NULL, p);

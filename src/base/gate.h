@@ -102,7 +102,7 @@ typedef struct bearer_gate_t bearer_gate_t;
 typedef struct bearer_ticket_t {
     bearer_gate_t *gate;           /**< NULL: there is nothing to give back */
     int party;
-    int own, host;                 /**< places; -1: none */
+    int places[2];                 /**< one for each bound */
     apr_uint64_t word;             /**< their content */
 } bearer_ticket_t;
 
