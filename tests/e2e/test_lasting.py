@@ -149,6 +149,40 @@ def test_a_login_that_a_draining_child_completes(site, op, store):
 
 
 @pytest.mark.core
+def test_a_plain_restart(site, op, store):
+    """`httpd -k restart` keeps what a graceful one keeps, but no request: a login
+    that is being answered is cut off, its attempt is used, and the next one is good."""
+    server = site("AuthBearerSessionStore " + store, children=2)
+    person, ended = visitor(op, server, "ann"), visitor(op, server, "bob")
+    copy = ended.clone()
+    assert ended.sign_out().status == 200
+    browser, hold, asked = Browser(server), threading.Event(), op.count("token")
+    keys, issue, cut = op.count("jwks"), op._token, []
+    back = callback(browser, op)
+    before = browser.clone()
+    op._token = lambda request: (hold.wait(20), issue(request))[1]
+
+    def arrive():
+        try:
+            cut.append(browser.navigate(back))
+        except (OSError, AssertionError, ValueError) as error:
+            cut.append(error)
+    thread = threading.Thread(target=arrive)
+    thread.start()
+    wait_until(lambda: op.count("token") == asked + 1, 10, "the issuer is asked")
+    server.plain_restart()
+    hold.set()
+    thread.join(60)
+    assert isinstance(cut[0], Exception), cut
+    op._token = issue
+    assert [status(person), status(copy)] == [200, 302]
+    assert op.count("jwks") == keys
+    assert before.navigate(back).status == 400
+    assert op.count("token") == asked + 1
+    assert browser.navigate(callback(browser, op)).status == 303
+
+
+@pytest.mark.core
 def test_one_refresh_over_a_reload(site, op, store):
     """An old child is refreshing; a new one waits for it and does not ask, too."""
     server = site("AuthBearerSessionStore " + store, children=2)

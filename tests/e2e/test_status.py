@@ -165,7 +165,7 @@ def test_every_metric_is_documented_and_every_documented_one_is_there(server,
     text = server.get("/bearer-status?format=prometheus").body.decode()
     there = {line.split()[2]: line.split()[3] for line in text.splitlines()
              if line.startswith("# TYPE ")}
-    with open(os.path.join(TOP, "docs", "operations.md"), encoding="utf-8") as f:
+    with open(os.path.join(TOP, "docs", "reference", "metrics.md"), encoding="utf-8") as f:
         page = f.read()
     rows = dict(re.findall(r"^\| `(auth_bearer_\w+)` \| (.*?) \|", page, re.M))
     assert set(rows) == set(there)
@@ -175,10 +175,14 @@ def test_every_metric_is_documented_and_every_documented_one_is_there(server,
             if re.match(name + r"(_bucket)?\{", line):
                 seen |= set(re.findall(r'([a-z]+)="', line))
         assert seen == set(re.findall(r"`(\w+)`", labels)), name
-    rules = re.search(r"(?s)```yaml\n(.*?)```", page).group(1)
+    with open(os.path.join(TOP, "docs", "alerts.yml"), encoding="utf-8") as f:
+        rules = re.sub("(?m)^ *#.*$", "", f.read())
     for name in re.findall(r"auth_bearer_\w+", rules):
         assert there.get(re.sub("_(bucket|sum|count)$", "", name)), name
-    assert len(re.findall("^ +- alert: ", page, re.M)) >= 6
+    alerts = re.findall(r"(?m)^      - alert: \w+\n        expr: (\S.*)\n(?:        for: \w+\n)?"
+                        r"        annotations:\n          summary: \".{20,}\"$", rules)
+    assert len(alerts) == len(re.findall("alert:", rules)) >= 11
+    assert all("auth_bearer_" in expression for expression in alerts)
 
 
 def test_require_restricts_it(server, issuer):

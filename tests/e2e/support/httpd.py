@@ -377,13 +377,17 @@ class Httpd:
                 if not END_OF_EVENT.search(line.text)]
         self.process = None
 
-    def graceful(self):
+    def graceful(self, how=signal.SIGUSR1):
         """apachectl graceful; returns when the new generation serves."""
         before = self.error_log().count("resuming normal operations")
-        self.process.send_signal(signal.SIGUSR1)
+        self.process.send_signal(how)
         wait_until(lambda: self.error_log().count(
-            "resuming normal operations") > before, 20, "graceful restart")
+            "resuming normal operations") > before, 20, "restart")
         self._wait_up()
+
+    def plain_restart(self):
+        """httpd -k restart: the children end whatever they do."""
+        self.graceful(signal.SIGHUP)
 
     def restart(self):
         """Full restart: stop, start."""
