@@ -1,7 +1,7 @@
 # Licensed under the Apache License, Version 2.0; see LICENSE.
 """Set-ups that people really have, each broken in one way (tests/broken/): the
-message that names the mend is where docs/guide/troubleshooting.md says, and the mend
-mends.
+message that names the mend is where tests/broken/README.md says, the mend mends, and
+that table is true.
 
 A file is a configuration; the comment at its top says the rest:
 
@@ -214,12 +214,42 @@ def mend(broken, server, monkeypatch, shim, before):
         assert broken.request(server, None).status == 401
 
 
-def test_there_are_twenty_and_each_is_documented():
-    assert len(NAMES) >= 20
+# --- the table of tests/broken/README.md -------------------------------------------
+
+INDEX = re.findall(r"^\| \[([\w-]+)\]\(([\w-]+)\.conf\) \| (.*) \| (.*) \| "
+                   r"\[.*\]\((.*)\) \|$",
+                   open(os.path.join(BROKEN, "README.md"), encoding="utf-8").read(), re.M)
+
+
+def who_says_so(text):
+    """The places of the message, and its numbers, as the table has them."""
+    said = []
+    for key, where in (("Configtest", "`configtest`"), ("Log", "log")):
+        numbers = sorted(set(re.findall(r"^# %s: (\w+)" % key, text, re.M)))
+        if numbers:
+            said.append("%s: %s" % (where, ", ".join(numbers)))
+    if re.search("^# Explain: ", text, re.M):
+        said.append("`htbearer explain`")
+    return "; ".join(said)
+
+
+def test_each_is_in_the_table():
+    assert len(NAMES) >= 35
+    assert [row[0] for row in INDEX] == [row[1] for row in INDEX] == NAMES
+
+
+@pytest.mark.parametrize("row", INDEX, ids=lambda row: row[0])
+def test_the_table_says_what_the_file_says(row):
+    name, _, story, where, more = row
+    text = read(name)
+    assert story == re.search("^# Story: (.*)$", text, re.M).group(1)
+    assert where == who_says_so(text) != ""
+    page, _, anchor = more.partition("#")   # test_docs.py follows it
+    assert page == "../../docs/" + ("guide/troubleshooting.md" if anchor
+                                    else "reference/messages.md")
+
+
+def test_troubleshooting_leads_to_the_table():
     with open(os.path.join(TOP, "docs", "guide", "troubleshooting.md"),
               encoding="utf-8") as f:
-        text = f.read()
-    named = re.findall(r"\(\.\./\.\./tests/broken/([\w-]+)\.conf\)", text)
-    assert sorted(set(named)) == NAMES
-    for name in NAMES:
-        assert re.search("^# (Configtest|Log|Explain): ", read(name), re.M), name
+        assert "(../../tests/broken/README.md)" in f.read()

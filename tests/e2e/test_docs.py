@@ -20,7 +20,7 @@ from support import certs, tokens
 from support.directives import DIRECTIVES
 from support.httpd import TOP, Httpd
 
-PAGES = ["README.md", "SECURITY.md"] + sorted(
+PAGES = ["README.md", "SECURITY.md", "tests/bench/results.md", "tests/broken/README.md"] + sorted(
     os.path.relpath(path, TOP) for path in
     glob.glob(os.path.join(TOP, "docs", "**", "*.md"), recursive=True))
 CONF = "conf/auth_bearer.conf"
@@ -216,16 +216,36 @@ def test_reference_has_every_directive(known):
     assert known - {name for name, _, _ in commented()} == set()
 
 
-def test_every_refusal_is_in_troubleshooting():
-    """Each reason of reason.h has a row, unless the version cannot give it."""
-    reasons = set(re.findall(r'X\(\d+, [A-Z_0-9]+, "(\w+)", [A-Z_]+\)',
-                             read("src/base/reason.h")))
-    later = {"ok"}
-    rows = set()
-    for cell in re.findall(r"^\| (`.*?) \|",
-                           read("docs/guide/troubleshooting.md"), re.MULTILINE):
-        rows |= set(re.findall(r"`(\w+)`", cell))
-    assert rows == reasons - later
+def reasons():
+    """{check: (number, category)} of reason.h."""
+    return {name: (number, category.lower()) for number, name, category in
+            re.findall(r'X\((\d+), [A-Z_0-9]+, "(\w+)", ([A-Z_0-9]+)\)',
+                       read("src/base/reason.h"))}
+
+
+def test_every_refusal_has_a_row():
+    """Each reason of reason.h, in the table of refused requests: its number, category
+    and check, what it means and what to do."""
+    section = read("docs/reference/messages.md").partition(
+        "\n## Refused requests\n")[2].split("\n## ")[0]
+    rows = re.findall(r"^\| AB(\d+) \| \w+ \| (\w+)/(\w+) \| [^|]{20,} \| [^|]{7,} \|$",
+                      section, re.MULTILINE)
+    assert {check: (number, category)
+            for number, category, check in rows} == reasons()
+    assert len(reasons()) > 55
+
+
+def test_troubleshooting_names_checks_and_messages_that_there_are():
+    """The checks in its headings, its messages, and what an administrator reads in its
+    example."""
+    page = read("docs/guide/troubleshooting.md")
+    named = set(re.findall(r"`(\w+)`", "".join(re.findall(r"^## .*\((`.*)\)$", page, re.M))))
+    assert named <= set(reasons()) and len(named) > 15
+    rows = set(re.findall(r"^\| (AB\d+) \|", read("docs/reference/messages.md"), re.M))
+    numbers = set(re.findall(r"\bAB\d{4}\b", page))
+    assert numbers and numbers <= rows
+    number, category, check = re.search(r"^AB(\d+): refused, (\w+)/(\w+):", page, re.M).groups()
+    assert reasons()[check] == (number, category)
 
 
 #: Row of directives.md, "Limits" -> (what it must say, header, constants).
