@@ -1,7 +1,7 @@
 # Licensed under the Apache License, Version 2.0; see LICENSE.
 """What the documents say is so: every configuration in them loads, every
 directive is documented and marked rightly, every link leads somewhere, every
-test that security.md names is there.
+test that tests/safeguards.md names is there.
 
 A fenced ```apache block is loaded as it stands, in a server that has httpd's
 usual modules. A page may have one block marked <!-- preamble -->: it is put in
@@ -20,7 +20,8 @@ from support import certs, tokens
 from support.directives import DIRECTIVES
 from support.httpd import TOP, Httpd
 
-PAGES = ["README.md", "SECURITY.md", "tests/bench/results.md", "tests/broken/README.md"] + sorted(
+PAGES = ["README.md", "SECURITY.md", "tests/bench/results.md", "tests/broken/README.md",
+         "tests/safeguards.md"] + sorted(
     os.path.relpath(path, TOP) for path in
     glob.glob(os.path.join(TOP, "docs", "**", "*.md"), recursive=True))
 CONF = "conf/auth_bearer.conf"
@@ -378,12 +379,29 @@ def test_packages_have_every_module_that_a_test_imports():
     assert not {"python3-" + name for name in foreign} - listed
 
 
+def safeguards():
+    """{section: rows} of tests/safeguards.md."""
+    out = {}
+    for section in re.split("^## ", read("tests/safeguards.md"), flags=re.M)[1:]:
+        title, *lines = section.split("\n")
+        assert lines[1:3] == ["| threat | safeguard | test |", "|---|---|---|"], title
+        out[title] = [line for line in lines[3:] if line]
+    return out
+
+
+def test_security_md_sums_up_every_section_of_the_safeguards():
+    page = read("docs/security.md")
+    linked = re.findall(r"^\| \[[^]]+\]\(\.\./tests/safeguards\.md#([\w-]+)\) \| .{30,} \|$",
+                        page, re.M)
+    assert linked == [title.lower().replace(" ", "-") for title in safeguards()]
+    count = sum(len(rows) for rows in safeguards().values())
+    assert count >= 174 and "lists %d attacks and failures" % count in page
+
+
 def test_tests_that_hardening_names_exist():
     """`e2e/test_x.py: test_y, case` and `unit/test_x.c`."""
-    rows = [row for row in read("docs/security.md").split("\n")
-            if row.startswith("| ") and not row.startswith("| threat")]
-    assert len(rows) > 30
-    for row in rows:
+    for row in sum(safeguards().values(), []):
+        assert row.count(" | ") == 2 and row.endswith(" |"), row
         named = re.findall(r"`((?:e2e|unit)/[\w.-]+)(?:: ([\w, -]+))?`",
                            row.rsplit("|", 2)[1])
         assert named, "no test: " + row
