@@ -46,13 +46,9 @@ static void *block;               /* NULL: nothing is counted */
 static const char *fingerprint = "";
 
 /** What this child knows of its counters; made in child_init. */
-static struct {
-    bearer_meter_t *meter;
-    int *slots;                   /**< by issuer index */
-    int count;
-    /** What it has told of its cache so far. */
-    _Atomic apr_uint64_t hits, misses, evictions;
-} own;
+static status_counters_t own;
+/** What it has told of its cache so far. */
+static _Atomic apr_uint64_t hits, misses, evictions;
 
 /* ---- the mapping ----------------------------------------------------------- */
 
@@ -123,17 +119,14 @@ void ab_status_post_config(apr_pool_t *pconf, server_rec *s)
 
 static int slot_of(const bearer_issuer_t *issuer)
 {
-    return issuer && issuer->index >= 0 && issuer->index < own.count
-        ? own.slots[issuer->index] : BEARER_METER_NONE;
+    return ab_status_slot(&own, issuer ? issuer->index : -1);
 }
 
 static void event(void *nothing, bearer_event_t what, int issuer,
                   apr_interval_time_t elapsed)
 {
     (void)nothing;
-    bearer_meter_event(own.meter, issuer >= 0 && issuer < own.count
-                                  ? own.slots[issuer] : BEARER_METER_NONE,
-                       what, elapsed);
+    bearer_meter_event(own.meter, ab_status_slot(&own, issuer), what, elapsed);
 }
 
 void ab_status_child_init(process_t *process)
@@ -142,6 +135,7 @@ void ab_status_child_init(process_t *process)
     int i;
 
     memset(&own, 0, sizeof(own));
+    hits = misses = evictions = 0;
     if (!block) {
         return;
     }
@@ -188,9 +182,9 @@ static void tell_caches(const process_t *process)
     cache.entries = now.entries;
     cache.used = now.used;
     cache.bytes = now.bytes;
-    cache.hits = since_told(&own.hits, now.hits);
-    cache.misses = since_told(&own.misses, now.misses);
-    cache.evictions = since_told(&own.evictions, now.evictions);
+    cache.hits = since_told(&hits, now.hits);
+    cache.misses = since_told(&misses, now.misses);
+    cache.evictions = since_told(&evictions, now.evictions);
     bearer_meter_child(own.meter, (apr_uint64_t)getpid(), &cache, apr_time_now());
 }
 
@@ -286,12 +280,10 @@ static int is_by_the_administrator(request_rec *r)
 /* What this child counted is told first: it may be the only one. */
 static json_t *collect(apr_pool_t *p)
 {
-    status_counters_t counters = { own.meter, own.slots, own.count };
-
     if (ab_process()) {
         tell_caches(ab_process());
     }
-    return ab_status_collect(&counters, fingerprint, p);
+    return ab_status_collect(&own, fingerprint, p);
 }
 
 int ab_status_handler(request_rec *r)

@@ -13,11 +13,17 @@
 #include "state/meter.h"
 
 typedef struct status_counters_t {
-    const bearer_meter_t *meter;  /**< NULL: nothing is counted */
-    const int *slots;             /**< by issuer index */
-    int count;                    /**< of slots */
+    bearer_meter_t *meter;  /**< NULL: nothing is counted */
+    int *slots;             /**< by issuer index */
+    int count;              /**< of slots */
 } status_counters_t;
 
+/** Where an issuer counts, by its index. */
+static inline int ab_status_slot(const status_counters_t *c, int issuer)
+{
+    return issuer >= 0 && issuer < c->count ? c->slots[issuer] : BEARER_METER_NONE;
+}
+
 /** A new reference. Fetches nothing. */
-json_t *ab_status_collect(const status_counters_t *counters,
-                          const char *fingerprint, apr_pool_t *p);
+json_t *ab_status_collect(const status_counters_t *c, const char *fingerprint,
+                          apr_pool_t *p);
