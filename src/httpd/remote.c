@@ -18,9 +18,9 @@
  * A cache that refuses a value, because its memory is full, answers. It is not asked
  * to keep more for a second.
  */
-#include "remote.h"
 #include "process.h"
 #include "shared.h"
+#include "store_inside.h"
 
 #include <stdatomic.h>
 
@@ -56,7 +56,7 @@ typedef struct client_t {
 } client_t;
 
 struct remote_t {
-    remote_config_t config;
+    const store_t *store;
     int protocol;                  /**< of ping; -1: none is known */
     apr_interval_time_t ping_time; /**< of all servers */
     shared_cache_t *shared;
@@ -75,28 +75,28 @@ typedef struct call_t {
     client_t *client;
 } call_t;
 
-remote_t *ab_remote_create(const remote_config_t *config, apr_pool_t *p)
+remote_t *ab_remote_create(const store_t *store, apr_pool_t *p)
 {
-    const store_config_t *store = config->store;
+    const store_config_t *config = store->config;
     remote_t *remote;
     const char *c;
 
-    if (!ab_config_is_foreign(store)
-        || store->provider->flags & AP_SOCACHE_FLAG_NOTMPSAFE) {
+    if (!ab_config_is_foreign(config) || ab_store_redis_has(config)
+        || config->provider->flags & AP_SOCACHE_FLAG_NOTMPSAFE) {
         return NULL;
     }
     remote = apr_pcalloc(p, sizeof(*remote));
-    remote->config = *config;
-    remote->protocol = !strcmp(store->name, "redis") ? BEARER_PING_REDIS
-                     : !strcmp(store->name, "memcache") ? BEARER_PING_MEMCACHED
-                                                        : -1;
-    remote->shared = ab_shared_cache(config->kind);
+    remote->store = store;
+    remote->protocol = !strcmp(config->name, "redis") ? BEARER_PING_REDIS
+                     : !strcmp(config->name, "memcache") ? BEARER_PING_MEMCACHED
+                                                         : -1;
+    remote->shared = ab_shared_cache((int)store->kind->number);
     remote->ping_time = PING_TIME;
-    for (c = store->args ? store->args : ""; *c; c++) {
+    for (c = config->args ? config->args : ""; *c; c++) {
         remote->ping_time += *c == ',' ? PING_TIME : 0;
     }
     remote->client = apr_pcalloc(p, sizeof(client_t));
-    remote->client->instance = store->instance;
+    remote->client->instance = config->instance;
     remote->client->epoch = atomic_load(&remote->shared->epoch);
     return apr_thread_mutex_create(&remote->mutex, APR_THREAD_MUTEX_DEFAULT, p)
         == APR_SUCCESS ? remote : NULL;
@@ -131,10 +131,9 @@ static apr_status_t create_shared_pool(apr_pool_t **pool)
 }
 
 /* It connects when it is first used. NULL: out of memory. */
-static client_t *make_client(const remote_config_t *config, apr_time_t now,
-                             apr_uint32_t epoch)
+static client_t *make_client(const store_t *store, apr_time_t now, apr_uint32_t epoch)
 {
-    const ap_socache_provider_t *provider = config->store->provider;
+    const ap_socache_provider_t *provider = store->config->provider;
     apr_pool_t *pool;
     client_t *client;
 
@@ -145,9 +144,9 @@ static client_t *make_client(const remote_config_t *config, apr_time_t now,
     client->pool = pool;
     client->made = now;
     client->epoch = epoch;
-    if (provider->create(&client->instance, config->store->args, pool, pool)
-        || provider->init(client->instance, config->id, config->hints,
-                          config->server, pool) != APR_SUCCESS) {
+    if (provider->create(&client->instance, store->config->args, pool, pool)
+        || provider->init(client->instance, store->kind->id, &store->kind->hints,
+                          store->server, pool) != APR_SUCCESS) {
         apr_pool_destroy(pool);
         return NULL;
     }
@@ -172,7 +171,7 @@ static client_t *take_client(remote_t *remote, apr_time_t now)
     if (remote->protocol >= 0
         && (client->epoch != epoch
             || (client->failed && now - client->made >= CLIENT_LASTS))) {
-        other = make_client(&remote->config, now, epoch);
+        other = make_client(remote->store, now, epoch);
         if (other) {
             remote->client = other;
             drop_client(remote, client);
@@ -198,11 +197,12 @@ static void give_client(remote_t *remote, client_t *client, int failed)
 static void say(const remote_t *remote, int level, const char *number,
                 const char *text, const char *more)
 {
-    const store_config_t *store = remote->config.store;
+    const store_t *store = remote->store;
+    const char *args = store->config->args;
 
-    ap_log_error(APLOG_MARK, level, 0, remote->config.server,
-                 "%sAuthBearerSOCache %s:%s for=%s: %s%s", number, store->name,
-                 store->args ? store->args : "", remote->config.word, text, more);
+    ap_log_error(APLOG_MARK, level, 0, store->server,
+                 "%sAuthBearerSOCache %s:%s for=%s: %s%s", number, store->config->name,
+                 args ? args : "", store->kind->word, text, more);
 }
 
 /* @param why  NULL: the servers can be asked */
@@ -214,9 +214,9 @@ static void tell(const remote_t *remote, bearer_breaker_pass_t pass,
     }
     if (why) {
         say(remote,
-            remote->config.kind == STORE_SESSIONS ? APLOG_ERR : APLOG_WARNING,
+            remote->store->kind->number == STORE_SESSIONS ? APLOG_ERR : APLOG_WARNING,
             AB(0421), why,
-            apr_pstrcat(p, "; ", remote->config.loss, "; next attempt in 1 s", NULL));
+            apr_pstrcat(p, "; ", remote->store->kind->loss, "; next attempt in 1 s", NULL));
     } else {
         atomic_fetch_add(&remote->shared->epoch, 1);
         say(remote, APLOG_NOTICE, AB(0422), "answers again", "");
@@ -227,7 +227,7 @@ static int shows_life(const remote_t *remote, bearer_breaker_pass_t pass,
                       apr_pool_t *p)
 {
     const char *why = bearer_ping((bearer_ping_protocol_t)remote->protocol,
-                                  remote->config.store->args, PING_TIME, p);
+                                  remote->store->config->args, PING_TIME, p);
 
     tell(remote, pass, why, p);
     return !why;
@@ -254,7 +254,7 @@ static int is_failure(apr_status_t rv, int reading)
 /* ---- one call ------------------------------------------------------------- */
 
 /* A sign of life is looked for where the breaker asks for one, and before each call
- * of a cache that is seldom asked. */
+ * of the key cache, which is seldom asked: so none of them hangs. */
 static int may_call(call_t *call)
 {
     remote_t *remote = call->remote;
@@ -274,7 +274,7 @@ static int may_call(call_t *call)
         return 0;
     }
     if (remote->protocol < 0
-        || (call->pass == BEARER_BREAKER_CLOSED && !remote->config.seldom)) {
+        || (call->pass == BEARER_BREAKER_CLOSED && !remote->store->kind->handed_over)) {
         return 1;
     }
     if (!shows_life(remote, call->pass, call->p)) {
@@ -345,33 +345,9 @@ static int end(call_t *call, apr_status_t rv, int reading)
 
 /* ---- what is asked --------------------------------------------------------- */
 
-typedef struct question_t {
-    enum { RETRIEVE, STORE, REMOVE } what;
-    const unsigned char *key;
-    unsigned char *value;
-    unsigned len;                  /**< of value; RETRIEVE: its room, then its length */
-    apr_time_t expires;
-} question_t;
-
-static apr_status_t ask(const call_t *call, question_t *q)
+static apr_status_t ask(const call_t *call, store_question_t *q)
 {
-    const remote_config_t *config = &call->remote->config;
-    const ap_socache_provider_t *provider = config->store->provider;
-    ap_socache_instance_t *instance = call->client->instance;
-
-    switch (q->what) {
-    case RETRIEVE:
-        return provider->retrieve(instance, config->server, q->key,
-                                  BEARER_CACHE_KEY_SIZE, q->value, &q->len, call->p);
-    case STORE:
-        return provider->store(instance, config->server, q->key,
-                               BEARER_CACHE_KEY_SIZE, q->expires, q->value, q->len,
-                               call->p);
-    case REMOVE:
-        break;
-    }
-    return provider->remove(instance, config->server, q->key, BEARER_CACHE_KEY_SIZE,
-                            call->p);
+    return ab_store_ask(call->remote->store, call->client->instance, q, call->p);
 }
 
 /* A canary that is missing is put there: a client that does not ask the server
@@ -380,14 +356,14 @@ static int finds_canary(const call_t *call)
 {
     static const unsigned char key[BEARER_CACHE_KEY_SIZE] = "canary";
     unsigned char value[16] = "1";
-    question_t q = { RETRIEVE, key, value, sizeof(value), 0 };
+    store_question_t q = { STORE_RETRIEVE, key, value, sizeof(value), 0 };
     apr_status_t rv = ask(call, &q);
 
     if (rv == APR_NOTFOUND) {
         if (bearer_breaker_is_open(&call->remote->shared->full)) {
             return 1;
         }
-        q.what = STORE;
+        q.what = STORE_KEEP;
         q.len = 1;
         q.expires = apr_time_now() + CANARY_LIFE;
         rv = ask(call, &q);
@@ -412,12 +388,13 @@ static int is_sure(const call_t *call)
 }
 
 /* APR_EGENERAL: there is no answer. */
-static apr_status_t answer_to(remote_t *remote, question_t *question, apr_pool_t *p)
+static apr_status_t answer_to(remote_t *remote, store_question_t *question,
+                              apr_pool_t *p)
 {
-    int tries, reading = question->what == RETRIEVE;
+    int tries, reading = question->what == STORE_RETRIEVE;
 
     for (tries = 0; tries < 2; tries++) {
-        question_t q = *question;
+        store_question_t q = *question;
         apr_status_t rv;
         call_t call;
         int sure, fast;
@@ -429,7 +406,7 @@ static apr_status_t answer_to(remote_t *remote, question_t *question, apr_pool_t
         if (!reading && rv == APR_EGENERAL) {
             rv = APR_ENOSPC;       /* it refuses */
         }
-        sure = rv != APR_NOTFOUND || (q.what != STORE && is_sure(&call));
+        sure = rv != APR_NOTFOUND || (q.what != STORE_KEEP && is_sure(&call));
         fast = end(&call, rv, reading);
         if (sure && !is_failure(rv, reading)) {
             question->len = q.len;
@@ -442,31 +419,21 @@ static apr_status_t answer_to(remote_t *remote, question_t *question, apr_pool_t
     return APR_EGENERAL;
 }
 
-apr_status_t ab_remote_retrieve(remote_t *remote, const unsigned char *key,
-                                unsigned char *value, unsigned *len,
-                                apr_pool_t *p)
+apr_status_t ab_remote_ask(remote_t *remote, store_question_t *question, apr_pool_t *p)
 {
-    question_t q = { RETRIEVE, key, value, *len, 0 };
-    apr_status_t rv = answer_to(remote, &q, p);
-
-    *len = q.len;
-    return rv;
-}
-
-apr_status_t ab_remote_store(remote_t *remote, const unsigned char *key,
-                             unsigned char *value, unsigned len,
-                             apr_time_t expires, apr_pool_t *p)
-{
-    question_t q = { STORE, key, value, len, expires };
     bearer_breaker_t *full = &remote->shared->full;
     apr_time_t now = apr_time_now();
-    bearer_breaker_pass_t pass = bearer_breaker_ask(full, now, now + LATE_AFTER);
+    bearer_breaker_pass_t pass;
     apr_status_t rv;
 
+    if (question->what != STORE_KEEP) {
+        return answer_to(remote, question, p);
+    }
+    pass = bearer_breaker_ask(full, now, now + LATE_AFTER);
     if (pass == BEARER_BREAKER_OPEN) {
         return APR_ENOSPC;
     }
-    rv = answer_to(remote, &q, p);
+    rv = answer_to(remote, question, p);
     if (rv == APR_EGENERAL) {
         return rv;
     }
@@ -479,12 +446,4 @@ apr_status_t ab_remote_store(remote_t *remote, const unsigned char *key,
         }
     }
     return rv;
-}
-
-apr_status_t ab_remote_remove(remote_t *remote, const unsigned char *key,
-                              apr_pool_t *p)
-{
-    question_t q = { REMOVE, key, NULL, 0, 0 };
-
-    return answer_to(remote, &q, p);
 }

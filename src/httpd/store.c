@@ -97,9 +97,7 @@ static apr_status_t destroy(void *data)
 {
     store_t *store = data;
 
-    if (store->config) {
-        store->config->provider->destroy(store->config->instance, store->server);
-    }
+    store->config->provider->destroy(store->config->instance, store->server);
     return APR_SUCCESS;
 }
 
@@ -119,17 +117,6 @@ static void choose_default(store_config_t *store, const kind_t *kind,
     store->name = "shmcb";
 }
 
-static remote_t *make_remote(const store_t *store, apr_pool_t *pconf)
-{
-    const kind_t *kind = store->kind;
-    remote_config_t config = { store->config, kind->id, &kind->hints,
-                               (int)kind->number, kind->word, kind->loss,
-                               kind->handed_over, store->server };
-
-    return ab_store_redis_has(store->config)
-        ? NULL : ab_remote_create(&config, pconf);
-}
-
 static int open_store(store_t *store, const global_config_t *global,
                       apr_pool_t *pconf, server_rec *s)
 {
@@ -145,7 +132,7 @@ static int open_store(store_t *store, const global_config_t *global,
         return HTTP_INTERNAL_SERVER_ERROR;
     }
     apr_pool_cleanup_register(pconf, store, destroy, apr_pool_cleanup_null);
-    store->remote = make_remote(store, pconf);
+    store->remote = ab_remote_create(store, pconf);
     if (ab_config_is_foreign(config) && !store->kind->sealed
         && bearer_seal_create(&store->seal, global->secret_files,
                               store->kind->word, &error, pconf) != APR_SUCCESS) {
@@ -163,26 +150,23 @@ int ab_store_post_config(apr_pool_t *pconf, apr_pool_t *ptemp, server_rec *s)
 
     for (i = 0; i < STORE_KINDS && status == OK; i++) {
         store_config_t *config = &global->stores[i];
+        int own = i == STORE_SESSIONS && !config->provider;
 
         if (!is_wanted(i, s)) {
             continue;
         }
-        if (i == STORE_SESSIONS && !config->provider) {
-            stores[i].config = config;
-            stores[i].kind = &kinds[i];
-            status = ab_store_own_create(ab_config_own_size(global), pconf, s);
-            continue;
-        }
-        if (!config->provider) {
+        if (!own && !config->provider) {
             choose_default(config, &kinds[i], pconf, ptemp);
+            missing |= !config->provider;
         }
-        missing |= !config->provider;
-        if (config->provider || kinds[i].handed_over) {
+        if (own || config->provider || kinds[i].handed_over) {
             stores[i].config = config;
             stores[i].kind = &kinds[i];
             stores[i].server = s;
         }
-        if (config->provider) {
+        if (own) {
+            status = ab_store_own_create(ab_config_own_size(global), pconf, s);
+        } else if (config->provider) {
             status = open_store(&stores[i], global, pconf, s);
         }
     }
@@ -194,8 +178,6 @@ int ab_store_post_config(apr_pool_t *pconf, apr_pool_t *ptemp, server_rec *s)
     }
     return status == OK ? ab_store_value_post_config(pconf, s) : status;
 }
-
-/* ---- the provider ------------------------------------------------------- */
 
 /* ---- leases ------------------------------------------------------------- */
 

@@ -57,61 +57,42 @@ void ab_store_child_init(apr_pool_t *p, server_rec *s)
     }
 }
 
+apr_status_t ab_store_ask(const store_t *store, ap_socache_instance_t *instance,
+                          store_question_t *q, apr_pool_t *p)
+{
+    const ap_socache_provider_t *provider = store->config->provider;
+
+    switch (q->what) {
+    case STORE_RETRIEVE:
+        return provider->retrieve(instance, store->server, q->key,
+                                  BEARER_CACHE_KEY_SIZE, q->value, &q->len, p);
+    case STORE_KEEP:
+        return provider->store(instance, store->server, q->key, BEARER_CACHE_KEY_SIZE,
+                               q->expires, q->value, q->len, p);
+    case STORE_REMOVE:
+        break;
+    }
+    return provider->remove(instance, store->server, q->key, BEARER_CACHE_KEY_SIZE, p);
+}
+
 /* Only shared memory wants a lock, reads included (they move data); for redis
  * and memcache, where it would be held over the network, see remote.c. */
-static void lock(const store_t *store)
+static apr_status_t ask(const store_t *store, store_question_t *q, apr_pool_t *p)
 {
-    if (store->config->provider->flags & AP_SOCACHE_FLAG_NOTMPSAFE) {
-        apr_global_mutex_lock(mutex);
-    }
-}
-
-static void unlock(const store_t *store)
-{
-    if (store->config->provider->flags & AP_SOCACHE_FLAG_NOTMPSAFE) {
-        apr_global_mutex_unlock(mutex);
-    }
-}
-
-static apr_status_t ask(const store_t *store, const unsigned char *key,
-                        unsigned char *buffer, unsigned *size, apr_pool_t *ptemp)
-{
+    int wants_lock = store->config->provider->flags & AP_SOCACHE_FLAG_NOTMPSAFE;
     apr_status_t rv;
 
     if (store->remote) {
-        return ab_remote_retrieve(store->remote, key, buffer, size, ptemp);
+        return ab_remote_ask(store->remote, q, p);
     }
-    lock(store);
-    rv = store->config->provider->retrieve(store->config->instance, store->server,
-                                           key, BEARER_CACHE_KEY_SIZE, buffer, size,
-                                           ptemp);
-    unlock(store);
-    return rv == APR_SUCCESS || ab_store_redis_has(store->config)
-        ? rv : APR_NOTFOUND;
-}
-
-/* The value as it is kept: in a buffer that malloc() made, because a pool would
- * keep so large a block. NULL: not there. */
-static unsigned char *retrieve(const store_t *store, const unsigned char *key,
-                               unsigned *size, apr_status_t *status,
-                               apr_pool_t *p)
-{
-    unsigned char *buffer = malloc(store->kind->max_value);
-    apr_pool_t *ptemp;
-    apr_status_t rv = APR_EGENERAL;
-
-    *size = store->kind->max_value;
-    if (buffer && apr_pool_create(&ptemp, p) == APR_SUCCESS) {
-        rv = ask(store, key, buffer, size, ptemp);
-        apr_pool_destroy(ptemp);
+    if (wants_lock) {
+        apr_global_mutex_lock(mutex);
     }
-    if (rv != APR_SUCCESS) {
-        free(buffer);
-        buffer = NULL;
-        rv = rv == APR_EGENERAL ? rv : APR_NOTFOUND;
+    rv = ab_store_ask(store, store->config->instance, q, p);
+    if (wants_lock) {
+        apr_global_mutex_unlock(mutex);
     }
-    *status = rv;
-    return buffer;
+    return rv;
 }
 
 /* Shared memory refuses nothing but what is longer than a part of it. */
@@ -133,52 +114,49 @@ static void note_refusal(const store_t *store, apr_size_t len)
     }
 }
 
+/* The value as it is kept comes into a buffer that malloc() made, because a pool would
+ * keep so large a block. */
 apr_status_t ab_store_value_get(const store_t *store, const unsigned char *key,
                                 unsigned char **value, apr_size_t *len,
                                 apr_pool_t *p)
 {
-    apr_status_t rv = APR_SUCCESS;
-    unsigned char *buffer;
-    unsigned size;
+    store_question_t q = { STORE_RETRIEVE, key, NULL, store->kind->max_value, 0 };
+    apr_status_t rv = APR_EGENERAL;
+    apr_pool_t *ptemp;
 
     if (!store->config->provider) {
         return APR_NOTFOUND;
     }
-    buffer = retrieve(store, key, &size, &rv, p);
-    if (!buffer) {
-        return rv;
+    q.value = malloc(q.len);
+    if (q.value && apr_pool_create(&ptemp, p) == APR_SUCCESS) {
+        rv = ask(store, &q, ptemp);
+        if (rv == APR_EGENERAL && !store->remote && !ab_store_redis_has(store->config)) {
+            rv = APR_NOTFOUND;
+        }
+        apr_pool_destroy(ptemp);
     }
-    if (store->seal) {
-        rv = bearer_seal_open(value, len, store->seal, key, BEARER_CACHE_KEY_SIZE,
-                              buffer, size, p);
-    } else {
-        *value = apr_pmemdup(p, buffer, size);
-        *len = size;
+    if (rv == APR_SUCCESS && !store->seal) {
+        *value = apr_pmemdup(p, q.value, q.len);
+        *len = q.len;
+    } else if (rv == APR_SUCCESS
+               && bearer_seal_open(value, len, store->seal, key, BEARER_CACHE_KEY_SIZE,
+                                   q.value, q.len, p) != APR_SUCCESS) {
+        rv = APR_NOTFOUND;
     }
-    free(buffer);
-    return rv == APR_SUCCESS ? APR_SUCCESS : APR_NOTFOUND;
+    free(q.value);
+    return rv == APR_SUCCESS || rv == APR_EGENERAL ? rv : APR_NOTFOUND;
 }
 
 static apr_status_t hand_over(const store_t *store, const unsigned char *key,
                               const bearer_cache_entry_t *entry,
                               bearer_redis_when_t when, apr_pool_t *p)
 {
-    unsigned char *value = (unsigned char *)(apr_uintptr_t)entry->value;
-    apr_status_t rv;
+    store_question_t q = { STORE_KEEP, key, (unsigned char *)(apr_uintptr_t)entry->value,
+                           (unsigned)entry->len, entry->expires };
 
-    if (when != BEARER_REDIS_ALWAYS) {
-        return ab_store_redis_set(store->config->instance, key, entry, when, p);
-    }
-    if (store->remote) {
-        return ab_remote_store(store->remote, key, value, (unsigned)entry->len,
-                               entry->expires, p);
-    }
-    lock(store);
-    rv = store->config->provider->store(store->config->instance, store->server, key,
-                                        BEARER_CACHE_KEY_SIZE, entry->expires, value,
-                                        (unsigned)entry->len, p);
-    unlock(store);
-    return rv;
+    return when == BEARER_REDIS_ALWAYS
+        ? ask(store, &q, p)
+        : ab_store_redis_set(store->config->instance, key, entry, when, p);
 }
 
 apr_status_t ab_store_value_put_when(const store_t *store, const unsigned char *key,
@@ -224,17 +202,7 @@ apr_status_t ab_store_value_put(const store_t *store, const unsigned char *key,
 apr_status_t ab_store_value_remove(const store_t *store, const unsigned char *key,
                                    apr_pool_t *p)
 {
-    apr_status_t rv = APR_SUCCESS;
+    store_question_t q = { STORE_REMOVE, key, NULL, 0, 0 };
 
-    if (store->remote) {
-        return ab_remote_remove(store->remote, key, p);
-    }
-    if (store->config->provider) {
-        lock(store);
-        rv = store->config->provider->remove(store->config->instance,
-                                             store->server, key,
-                                             BEARER_CACHE_KEY_SIZE, p);
-        unlock(store);
-    }
-    return rv;
+    return store->config->provider ? ask(store, &q, p) : APR_SUCCESS;
 }
