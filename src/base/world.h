@@ -18,14 +18,13 @@
 #include "base/http.h"
 #include "base/message.h"
 
-/** X(symbol): a level of the log. Each has a row, LEVEL_symbol, in the glue. */
-#define BEARER_LOG_LEVELS(X) X(ERROR) X(WARNING) X(NOTICE) X(INFO) X(DEBUG)
-
+/** Levels of the log, in syslog's order and without a gap. */
 typedef enum {
-#define X(symbol) BEARER_LOG_##symbol,
-    BEARER_LOG_LEVELS(X)
-#undef X
-    BEARER_LOG_COUNT
+    BEARER_LOG_ERROR,
+    BEARER_LOG_WARNING,
+    BEARER_LOG_NOTICE,
+    BEARER_LOG_INFO,
+    BEARER_LOG_DEBUG
 } bearer_log_level_t;
 
 /**

@@ -60,12 +60,11 @@ static apr_status_t make_answers(process_t *process)
 apr_status_t ab_asking_create(process_t *process)
 {
     apr_status_t rv = make_answers(process);
-    int i;
+    int i, n = process->global->issuers->nelts;
 
     process->introspects = apr_pcalloc(process->pool,
-                                       sizeof(*process->introspects)
-                                       * (apr_size_t)process->keyset_count);
-    for (i = 0; i < process->keyset_count && rv == APR_SUCCESS; i++) {
+                                       sizeof(*process->introspects) * (apr_size_t)n);
+    for (i = 0; i < n && rv == APR_SUCCESS; i++) {
         rv = make_introspect(process, i);
     }
     if (rv == APR_SUCCESS) {

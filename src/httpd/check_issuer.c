@@ -163,8 +163,7 @@ static void check_introspection(walk_t *w, const ap_directive_t *at,
 
 void ab_check_one_issuer(walk_t *w, int index)
 {
-    const bearer_issuer_t *issuer = APR_ARRAY_IDX(w->global->issuers, index,
-                                                  const bearer_issuer_t *);
+    const bearer_issuer_t *issuer = ab_config_issuer_at(w->global, index);
     const server_rec *s = APR_ARRAY_IDX(w->global->issuer_servers, index,
                                         const server_rec *);
     ap_directive_t at = { 0 };

@@ -102,8 +102,7 @@ static void dump_source(apr_file_t *out, const char *directive,
 
 static void dump_issuer(apr_file_t *out, const walk_t *w, int index)
 {
-    const bearer_issuer_t *issuer = APR_ARRAY_IDX(w->global->issuers, index,
-                                                  const bearer_issuer_t *);
+    const bearer_issuer_t *issuer = ab_config_issuer_at(w->global, index);
     const server_rec *s = APR_ARRAY_IDX(w->global->issuer_servers, index,
                                         const server_rec *);
     bearer_settings_t settings;

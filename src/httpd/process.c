@@ -56,27 +56,8 @@ static const server_rec *declared_by(const process_t *process, int index)
 
 const bearer_issuer_access_t *ab_process_access(process_t *process, int index)
 {
-    return access_of(process, APR_ARRAY_IDX(process->global->issuers, index,
-                                            const bearer_issuer_t *),
+    return access_of(process, ab_config_issuer_at(process->global, index),
                      declared_by(process, index));
-}
-
-static apr_status_t make_keysets(process_t *process, int maintained)
-{
-    apr_status_t rv = APR_SUCCESS;
-    int i, n = process->global->issuers->nelts;
-
-    process->keysets = apr_pcalloc(process->pool,
-                                   sizeof(*process->keysets) * (apr_size_t)n);
-    for (i = 0; i < n && rv == APR_SUCCESS; i++) {
-        rv = bearer_keyset_create(&process->keysets[i], ab_process_access(process, i),
-                                  process->pool);
-        if (rv == APR_SUCCESS) {
-            bearer_keyset_set_maintained(process->keysets[i], maintained);
-        }
-    }
-    process->keyset_count = rv == APR_SUCCESS ? n : 0;
-    return rv;
 }
 
 static const char *token_endpoint(void *keyset, const char **error, apr_pool_t *p)
@@ -92,11 +73,11 @@ static const char *token_endpoint(void *keyset, const char **error, apr_pool_t *
 static apr_status_t make_client(bearer_client_t **client, process_t *process,
                                 const bearer_issuer_access_t *access)
 {
-    bearer_client_config_t config = {
-        access, NULL, token_endpoint, process->keysets[access->issuer->index]
+    const bearer_client_config_t config = {
+        access, ab_config_key(process->global, access->settings->client_key),
+        token_endpoint, process->keysets[access->issuer->index]
     };
 
-    config.key = ab_config_key(process->global, access->settings->client_key);
     return bearer_client_create(client, &config, process->pool);
 }
 
@@ -136,26 +117,6 @@ static apr_status_t make_vhost_clients(process_t *process, server_rec *s)
     return rv;
 }
 
-static apr_status_t make_clients(process_t *process)
-{
-    server_rec *s = process->server;
-    apr_status_t rv = APR_SUCCESS;
-    int i, n = process->global->issuers->nelts;
-
-    process->clients = apr_pcalloc(process->pool,
-                                   sizeof(*process->clients) * (apr_size_t)n);
-    process->vhost_clients = apr_array_make(process->pool, 1,
-                                            sizeof(vhost_client_t));
-    for (i = 0; i < n && rv == APR_SUCCESS; i++) {
-        rv = make_client(&process->clients[i], process,
-                         ab_process_access(process, i));
-    }
-    for (; s && rv == APR_SUCCESS; s = s->next) {
-        rv = make_vhost_clients(process, s);
-    }
-    return rv;
-}
-
 bearer_client_t *ab_process_client(const process_t *process,
                                    const server_config_t *server, int issuer)
 {
@@ -172,34 +133,38 @@ bearer_client_t *ab_process_client(const process_t *process,
     return process->clients[issuer];
 }
 
-static apr_status_t make_tenants(process_t *process)
+static apr_status_t make_parts(process_t *process, int i)
 {
-    apr_status_t rv = APR_SUCCESS;
-    int i, n = process->global->issuers->nelts;
+    const bearer_issuer_access_t *access = ab_process_access(process, i);
+    const char *tenants = access->issuer->tenants_file;
+    apr_status_t rv = bearer_keyset_create(&process->keysets[i], access, process->pool);
 
-    process->tenants = apr_pcalloc(process->pool,
-                                   sizeof(*process->tenants) * (apr_size_t)n);
-    for (i = 0; i < n && rv == APR_SUCCESS; i++) {
-        const char *path = APR_ARRAY_IDX(process->global->issuers, i,
-                                         const bearer_issuer_t *)->tenants_file;
-
-        if (path) {
-            rv = bearer_tenants_create(&process->tenants[i], path,
-                                       &process->world, process->pool);
-        }
+    if (rv == APR_SUCCESS) {
+        rv = make_client(&process->clients[i], process, access);
+    }
+    if (rv == APR_SUCCESS && tenants) {
+        rv = bearer_tenants_create(&process->tenants[i], tenants, &process->world,
+                                   process->pool);
     }
     return rv;
 }
 
-apr_status_t ab_process_create_parts(process_t *process, int maintained)
+apr_status_t ab_process_create_parts(process_t *process)
 {
-    apr_status_t rv = make_keysets(process, maintained);
+    int i, n = process->global->issuers->nelts;
+    apr_pool_t *p = process->pool;
+    server_rec *s = process->server;
+    apr_status_t rv = APR_SUCCESS;
 
-    if (rv == APR_SUCCESS) {
-        rv = make_clients(process);
+    process->keysets = apr_pcalloc(p, sizeof(*process->keysets) * (apr_size_t)n);
+    process->clients = apr_pcalloc(p, sizeof(*process->clients) * (apr_size_t)n);
+    process->tenants = apr_pcalloc(p, sizeof(*process->tenants) * (apr_size_t)n);
+    process->vhost_clients = apr_array_make(p, 1, sizeof(vhost_client_t));
+    for (i = 0; i < n && rv == APR_SUCCESS; i++) {
+        rv = make_parts(process, i);
     }
-    if (rv == APR_SUCCESS) {
-        rv = make_tenants(process);
+    for (; s && rv == APR_SUCCESS; s = s->next) {
+        rv = make_vhost_clients(process, s);
     }
     return rv;
 }

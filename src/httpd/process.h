@@ -36,7 +36,6 @@ typedef struct process_t {
     bearer_world_t world;
     bearer_keyset_t **keysets;         /**< by issuer index */
     bearer_tenants_t **tenants;        /**< by issuer index; NULL: no file */
-    int keyset_count;
     bearer_sha256_t *sha256;
     bearer_headers_t *headers;         /**< of tokens verified lately */
     bearer_client_t **clients;         /**< by issuer index, as its vhost says */
@@ -62,9 +61,8 @@ typedef struct process_t {
 process_t *ab_process(void);
 /** From then on it is the one that is found; NULL: there is none any more. */
 void ab_process_set(process_t *process);
-/** Key sets, clients and tenants of all issuers.
- *  @param maintained  background threads look after key sets */
-apr_status_t ab_process_create_parts(process_t *process, int maintained);
+/** Key sets, clients and tenants of all issuers. */
+apr_status_t ab_process_create_parts(process_t *process);
 
 /** The issuer's own view: S of the vhost that declared it, and I. */
 const bearer_issuer_access_t *ab_process_access(process_t *process, int index);

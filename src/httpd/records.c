@@ -174,8 +174,7 @@ int ab_config_keeps_answers(const global_config_t *global)
     }
 
     for (i = 0; i < global->issuers->nelts; i++) {
-        const bearer_issuer_t *issuer = APR_ARRAY_IDX(global->issuers, i,
-                                                      const bearer_issuer_t *);
+        const bearer_issuer_t *issuer = ab_config_issuer_at(global, i);
 
         if (issuer->introspection.kind != BEARER_SOURCE_OFF
             && issuer->introspection_ttl) {

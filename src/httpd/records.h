@@ -137,6 +137,11 @@ void *ab_config_merge_dir(apr_pool_t *p, void *base, void *over);
 void ab_config_begin(apr_pool_t *pconf);
 
 server_config_t *ab_config_server(const server_rec *s);
+/** By index. */
+static inline bearer_issuer_t *ab_config_issuer_at(const global_config_t *global, int i)
+{
+    return APR_ARRAY_IDX(global->issuers, i, bearer_issuer_t *);
+}
 /** Never NULL; an empty record where nothing was written. */
 const dir_config_t *ab_config_dir(const request_rec *r);
 /** Layers resolved for this request, before an issuer is known: once for each

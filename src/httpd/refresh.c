@@ -39,35 +39,18 @@ typedef struct job_t {
 static int watchdog;  /* it runs the jobs */
 static _Thread_local int in_background;
 static atomic_int jobs_under_way;
-static atomic_int is_ending;
+static atomic_int is_ending;  /* the child */
 
 /** Threads of our own, in a child without mod_watchdog. */
 static struct {
     apr_thread_mutex_t *mutex;
     apr_thread_cond_t *wake;
     apr_thread_t *threads[2];
-    int stop;                    /**< under the mutex */
-    int running;                 /**< set before and after there are any */
 } own;
-
-int ab_refresh_active(void)
-{
-    return watchdog || own.running;
-}
 
 int ab_refresh_in_background(void)
 {
     return in_background;
-}
-
-static int own_must_stop(void)
-{
-    int stop;
-
-    apr_thread_mutex_lock(own.mutex);
-    stop = own.stop;
-    apr_thread_mutex_unlock(own.mutex);
-    return stop;
 }
 
 static int is_stopping(void)
@@ -82,9 +65,7 @@ static int is_stopping(void)
  * end. */
 int ab_refresh_must_stop(void)
 {
-    return in_background
-        && (atomic_load(&is_ending) || is_stopping()
-            || (own.running && own_must_stop()));
+    return in_background && (atomic_load(&is_ending) || is_stopping());
 }
 
 static void begin_thread(void)
@@ -114,8 +95,7 @@ void ab_refresh_end(bearer_crew_t *crew)
 
 static int is_local(const process_t *process, int index)
 {
-    bearer_source_kind_t kind = APR_ARRAY_IDX(process->global->issuers, index,
-                                              const bearer_issuer_t *)->keys.kind;
+    bearer_source_kind_t kind = ab_config_issuer_at(process->global, index)->keys.kind;
 
     return kind == BEARER_SOURCE_FILE || kind == BEARER_SOURCE_SPIFFE_FILE;
 }
@@ -126,7 +106,7 @@ static void look_at_files(process_t *process, apr_pool_t *ptemp)
 
     bearer_revocation_refresh(process->revocations);
     ab_status_tick(process);
-    for (i = 0; i < process->keyset_count; i++) {
+    for (i = 0; i < process->global->issuers->nelts; i++) {
         if (is_local(process, i)) {
             bearer_keyset_maintain(process->keysets[i], ptemp);
         }
@@ -153,7 +133,7 @@ static void ask_issuers(process_t *process, apr_pool_t *ptemp)
     if (ab_refresh_must_stop()) {
         return;
     }
-    for (i = 0; i < process->keyset_count; i++) {
+    for (i = 0; i < process->global->issuers->nelts; i++) {
         bearer_client_t *client = process->clients[i];
 
         if (!is_local(process, i)) {
@@ -202,15 +182,12 @@ static apr_status_t tick(int state, void *job, apr_pool_t *p)
 /* 1: it is to end. */
 static int sleep_a_while(void)
 {
-    int stop;
-
     apr_thread_mutex_lock(own.mutex);
-    if (!own.stop) {
+    if (!atomic_load(&is_ending)) {
         apr_thread_cond_timedwait(own.wake, own.mutex, INTERVAL);
     }
-    stop = own.stop;
     apr_thread_mutex_unlock(own.mutex);
-    return stop;
+    return atomic_load(&is_ending);
 }
 
 static void *APR_THREAD_FUNC work(apr_thread_t *thread, void *job)
@@ -244,7 +221,7 @@ static apr_status_t stop_threads(void *nothing)
 
     (void)nothing;
     apr_thread_mutex_lock(own.mutex);
-    own.stop = 1;
+    atomic_store(&is_ending, 1);
     apr_thread_cond_broadcast(own.wake);
     apr_thread_mutex_unlock(own.mutex);
     for (i = 0; i < JOBS; i++) {
@@ -252,17 +229,14 @@ static apr_status_t stop_threads(void *nothing)
             apr_thread_join(&rv, own.threads[i]);
         }
     }
-    own.running = 0;
     return APR_SUCCESS;
 }
 
 static apr_status_t start_threads(apr_pool_t *p)
 {
-    apr_status_t rv;
+    apr_status_t rv = apr_thread_mutex_create(&own.mutex, APR_THREAD_MUTEX_DEFAULT, p);
     size_t i;
 
-    memset(&own, 0, sizeof(own));
-    rv = apr_thread_mutex_create(&own.mutex, APR_THREAD_MUTEX_DEFAULT, p);
     if (rv == APR_SUCCESS) {
         rv = apr_thread_cond_create(&own.wake, p);
     }
@@ -270,7 +244,6 @@ static apr_status_t start_threads(apr_pool_t *p)
         return rv;
     }
     apr_pool_pre_cleanup_register(p, NULL, stop_threads);
-    own.running = 1;
     for (i = 0; i < JOBS && rv == APR_SUCCESS; i++) {
         rv = apr_thread_create(&own.threads[i], NULL, work, &jobs[i], p);
     }
@@ -285,16 +258,16 @@ void ab_refresh_child_init(apr_pool_t *p, server_rec *s)
     apr_status_t rv;
     int i;
 
-    if (watchdog || !process) {
+    if (!process) {
         return;
     }
-    rv = start_threads(p);
+    rv = watchdog ? APR_SUCCESS : start_threads(p);
     if (rv != APR_SUCCESS) {
         ap_log_error(APLOG_MARK, APLOG_WARNING, rv, s, AB(0911) "no thread to look after "
                      "key sets: requests refresh them, and wait for it");
         return;
     }
-    for (i = 0; i < process->keyset_count; i++) {
+    for (i = 0; i < process->global->issuers->nelts; i++) {
         bearer_keyset_set_maintained(process->keysets[i], 1);
     }
 }

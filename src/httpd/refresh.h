@@ -11,10 +11,9 @@
 #include "base/crew.h"
 
 void ab_refresh_post_config(apr_pool_t *pconf, server_rec *s);
-/** After ab_start_child_init(). */
+/** After ab_start_child_init(): from now on background threads look after the key
+ *  sets. */
 void ab_refresh_child_init(apr_pool_t *p, server_rec *s);
-/** Is a background thread looking after the key sets? */
-int ab_refresh_active(void);
 /** Is this thread one of those, and no worker? */
 int ab_refresh_in_background(void);
 /** For bearer_http_curl_create: is this a transfer of the background, and the

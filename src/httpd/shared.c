@@ -132,9 +132,8 @@ apr_status_t ab_shared_create(apr_pool_t *pconf, server_rec *s)
     return APR_SUCCESS;
 }
 
-void *ab_shared_throttle(apr_size_t *size)
+void *ab_shared_throttle(void)
 {
-    *size = bearer_throttle_size(BEARER_THROTTLE_ENTRIES);
     return throttle;
 }
 

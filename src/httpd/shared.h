@@ -24,7 +24,7 @@ void *ab_shared_keep(const char *layout, const char *file, apr_size_t size,
                      int *made, apr_pool_t *pconf, server_rec *s,
                      apr_status_t *rv);
 /** The throttle's block, for BEARER_THROTTLE_ENTRIES; NULL: none. */
-void *ab_shared_throttle(apr_size_t *size);
+void *ab_shared_throttle(void);
 /** A host-wide lease: 1 when the caller has it now. It ends with unlease, with
  *  `until`, or with the process that took it. */
 int ab_shared_lease(const unsigned char *key, apr_time_t now,

@@ -88,12 +88,11 @@ static int start_secrets(apr_pool_t *pconf, server_rec *s)
 /* Key sets that are fetched; of one issuer's tenants as many as are worth it. */
 static unsigned count_sets(server_rec *s)
 {
-    const apr_array_header_t *issuers = ab_config_server(s)->global->issuers;
+    const global_config_t *global = ab_config_server(s)->global;
     int i, sets = 0;
 
-    for (i = 0; i < issuers->nelts; i++) {
-        const char *keys = APR_ARRAY_IDX(issuers, i, const bearer_issuer_t *)
-                               ->keys.value;
+    for (i = 0; i < global->issuers->nelts; i++) {
+        const char *keys = ab_config_issuer_at(global, i)->keys.value;
 
         sets += keys && strstr(keys, "{tenant}") ? TENANTS_HANDED_OVER : 1;
     }
@@ -131,14 +130,9 @@ int ab_start_post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
     ab_waiting_post_config(s, ptemp);
     ab_shared_create(pconf, s);  /* without it each child counts for itself */
     ab_handover_create(count_sets(s), ptemp, s);
-    status = start_secrets(pconf, s);
-    if (status == OK) {
-        status = ab_store_post_config(pconf, ptemp, s);
-    }
-    if (status == OK) {
-        status = ab_browser_post_config(pconf, s);
-    }
-    if (status == OK) {
+    if ((status = start_secrets(pconf, s)) == OK
+        && (status = ab_store_post_config(pconf, ptemp, s)) == OK
+        && (status = ab_browser_post_config(pconf, s)) == OK) {
         ab_refresh_post_config(pconf, s);
     }
     return status;
@@ -146,21 +140,12 @@ int ab_start_post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
 
 /* ---- in a child -------------------------------------------------------------- */
 
-#define LEVEL_ERROR   APLOG_ERR
-#define LEVEL_WARNING APLOG_WARNING
-#define LEVEL_NOTICE  APLOG_NOTICE
-#define LEVEL_INFO    APLOG_INFO
-#define LEVEL_DEBUG   APLOG_DEBUG
+/* Both have syslog's levels, in its order. */
+_Static_assert(APLOG_ERR + (int)BEARER_LOG_DEBUG == APLOG_DEBUG, "levels of the log");
 
 static void world_log(void *server, bearer_log_level_t level, const char *message)
 {
-    static const int levels[] = {
-#define X(symbol) LEVEL_##symbol,
-        BEARER_LOG_LEVELS(X)
-#undef X
-    };
-
-    ap_log_error(APLOG_MARK, levels[level], 0, (server_rec *)server,
+    ap_log_error(APLOG_MARK, APLOG_ERR + (int)level, 0, (server_rec *)server,
                  "%s%s", message, ab_trace_suffix_here());
 }
 
@@ -173,7 +158,7 @@ static void prime_keysets(process_t *process)
     if (apr_pool_create_unmanaged(&ptemp) != APR_SUCCESS) {
         return;
     }
-    for (i = 0; i < process->keyset_count; i++) {
+    for (i = 0; i < process->global->issuers->nelts; i++) {
         bearer_keyset_prime(process->keysets[i], ptemp);
         apr_pool_clear(ptemp);
     }
@@ -182,13 +167,11 @@ static void prime_keysets(process_t *process)
 
 static void make_throttle(process_t *process)
 {
-    apr_size_t size;
-    void *block = ab_shared_throttle(&size);
-
+    void *block = ab_shared_throttle();
     apr_status_t rv = block
-        ? bearer_throttle_attach(&process->throttle, block, size,
-                                 BEARER_THROTTLE_ENTRIES, &process->world,
-                                 process->pool)
+        ? bearer_throttle_attach(&process->throttle, block,
+                                 bearer_throttle_size(BEARER_THROTTLE_ENTRIES),
+                                 BEARER_THROTTLE_ENTRIES, &process->world, process->pool)
         : APR_ENOMEM;
 
     if (rv != APR_SUCCESS) {
@@ -214,23 +197,14 @@ static apr_status_t make_parts(process_t *process, apr_pool_t *p)
     apr_status_t rv;
 
     ab_store_redis_child_init(process);
-    rv = ab_process_create_parts(process, ab_refresh_active());
-    if (rv == APR_SUCCESS) {
-        rv = bearer_sha256_create(&process->sha256, process->pool);
-    }
-    if (rv == APR_SUCCESS) {
-        rv = ab_asking_create(process);
-    }
-    if (rv == APR_SUCCESS) {
-        rv = ab_refresh_crew(&process->crew, p);
-    }
-    if (rv == APR_SUCCESS) {
-        rv = bearer_tokencache_create(&process->tokens,
-                                      process->global->token_cache_entries, p);
-    }
-    if (rv == APR_SUCCESS && process->global->revocations) {
-        rv = bearer_revocation_create(&process->revocations,
-                                      process->global->revocations,
+    if ((rv = ab_process_create_parts(process)) == APR_SUCCESS
+        && (rv = bearer_sha256_create(&process->sha256, p)) == APR_SUCCESS
+        && (rv = ab_asking_create(process)) == APR_SUCCESS
+        && (rv = ab_refresh_crew(&process->crew, p)) == APR_SUCCESS
+        && (rv = bearer_tokencache_create(&process->tokens,
+                                          process->global->token_cache_entries, p))
+           == APR_SUCCESS && process->global->revocations) {
+        rv = bearer_revocation_create(&process->revocations, process->global->revocations,
                                       &process->world, p);
     }
     return rv;

@@ -131,7 +131,6 @@ static void event(void *nothing, bearer_event_t what, int issuer,
 
 void ab_status_child_init(process_t *process)
 {
-    const apr_array_header_t *issuers = process->global->issuers;
     int i;
 
     memset(&own, 0, sizeof(own));
@@ -139,14 +138,13 @@ void ab_status_child_init(process_t *process)
     if (!block) {
         return;
     }
-    own.slots = apr_pcalloc(process->pool, sizeof(int) * (apr_size_t)issuers->nelts);
+    own.count = process->global->issuers->nelts;
+    own.slots = apr_pcalloc(process->pool, sizeof(int) * (apr_size_t)own.count);
     own.meter = bearer_meter_attach(block, apr_time_now());
-    for (i = 0; i < issuers->nelts; i++) {
+    for (i = 0; i < own.count; i++) {
         own.slots[i] = bearer_meter_slot(own.meter,
-                                         APR_ARRAY_IDX(issuers, i,
-                                                       bearer_issuer_t *)->name);
+                                         ab_config_issuer_at(process->global, i)->name);
     }
-    own.count = issuers->nelts;
     process->world.event = event;
 }
 

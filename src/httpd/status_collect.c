@@ -122,9 +122,8 @@ static json_t *issuers_json(const status_counters_t *c, const process_t *process
     bearer_keyset_state_t state;
     int i;
 
-    for (i = 0; i < process->keyset_count; i++) {
-        const bearer_issuer_t *issuer = APR_ARRAY_IDX(process->global->issuers, i,
-                                                      const bearer_issuer_t *);
+    for (i = 0; i < process->global->issuers->nelts; i++) {
+        const bearer_issuer_t *issuer = ab_config_issuer_at(process->global, i);
 
         bearer_keyset_state(process->keysets[i], &state, p);
         add_to_group(&groups[ab_status_slot(c, i)], &state);

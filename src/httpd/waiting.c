@@ -25,11 +25,6 @@ static int h2_workers;
 
 /* ---- who is waited for -------------------------------------------------- */
 
-static bearer_issuer_t *issuer_at(const global_config_t *global, int i)
-{
-    return APR_ARRAY_IDX(global->issuers, i, bearer_issuer_t *);
-}
-
 static bearer_session_check_t *check_at(const global_config_t *global, int i)
 {
     return (bearer_session_check_t *)(apr_uintptr_t)APR_ARRAY_IDX(
@@ -42,10 +37,11 @@ static int number_issuers(const global_config_t *global)
     int i, k, n = 0;
 
     for (i = 0; i < global->issuers->nelts; i++) {
-        for (k = 0; strcmp(issuer_at(global, k)->url, issuer_at(global, i)->url);
-             k++) {
+        bearer_issuer_t *issuer = ab_config_issuer_at(global, i);
+
+        for (k = 0; strcmp(ab_config_issuer_at(global, k)->url, issuer->url); k++) {
         }
-        issuer_at(global, i)->party = BEARER_PARTY_ISSUER(k);
+        issuer->party = BEARER_PARTY_ISSUER(k);
         n += k == i;
     }
     return n;
@@ -79,7 +75,7 @@ static const char *name_of(void *global_, int party)
         return NULL;
     }
     return party % 2 == 0
-        ? i < global->issuers->nelts ? issuer_at(global, i)->url : NULL
+        ? i < global->issuers->nelts ? ab_config_issuer_at(global, i)->url : NULL
         : i < global->session_checks->nelts ? check_at(global, i)->url : NULL;
 }
 
