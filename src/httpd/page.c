@@ -30,103 +30,65 @@
 
 APLOG_USE_MODULE(auth_bearer);
 
-typedef struct text_t {
-    bearer_reason_t reason;
-    const char *title, *what, *todo;
-} text_t;
-
-static const text_t texts[] = {
-    { BEARER_LOGIN_STATE, "This sign-in cannot be completed",
+/* By reason; those without a title have what their answer says. */
+static const ab_text_t texts[BEARER_REASON_COUNT] = {
+    [BEARER_LOGIN_STATE] = { "This sign-in cannot be completed",
       "It was started too long ago, in another browser, or it has been completed "
       "already. This also happens when the browser does not keep cookies.",
       "Go back to the page you wanted and sign in again." },
-    { BEARER_LOGIN_RESPONSE, "This sign-in cannot be completed",
+    [BEARER_LOGIN_RESPONSE] = { "This sign-in cannot be completed",
       "The sign-in service sent an answer that does not belong to this sign-in.",
       "Go back to the page you wanted and sign in again." },
-    { BEARER_LOGIN_DENIED, "You were not signed in",
+    [BEARER_LOGIN_DENIED] = { "You were not signed in",
       "The sign-in was cancelled, or the sign-in service did not allow it.",
       "Try again, or ask the people who run this site for access." },
-    { BEARER_LOGIN_LOOP, "Signing in does not last",
+    [BEARER_LOGIN_LOOP] = { "Signing in does not last",
       "You have just signed in several times, and each time this site did not "
       "recognize you afterwards. Going on would only repeat it.",
       "Allow cookies for this site and try again. If that does not help, tell the "
       "people who run this site." },
-    { BEARER_LOGIN_ISSUER, "The sign-in service cannot be reached",
+    [BEARER_LOGIN_ISSUER] = { "The sign-in service cannot be reached",
       "This site did not get a usable answer from the service that signs you in.",
       "Please try again in a moment." },
-    { BEARER_LOGIN_LIMIT, "Many people are signing in",
+    [BEARER_LOGIN_LIMIT] = { "Many people are signing in",
       "This site may start only so many sign-ins at a time, and just now there are "
       "more.",
       "Please try again in a moment." },
-    { BEARER_SESSION_USER, "Your account cannot be used here",
+    [BEARER_SESSION_USER] = { "Your account cannot be used here",
       "You are signed in, but your account lacks what this site needs to know, "
       "such as an e-mail address that has been verified.",
       "Verify your e-mail address with the sign-in service, or ask the people who "
       "run this site." },
-    { BEARER_SESSION_STORE, "Your session cannot be looked up",
+    [BEARER_SESSION_STORE] = { "Your session cannot be looked up",
       "This site cannot reach the place where it keeps its sessions.",
       "Please try again in a moment. You need not sign in again." },
-    { BEARER_SESSION_SIZE, "Your session does not fit",
+    [BEARER_SESSION_SIZE] = { "Your session does not fit",
       "What the sign-in service says about you is too large to be kept in this "
       "site's cookies.",
       "Tell the people who run this site: AuthBearerSessionStore cache keeps "
       "sessions on the server." },
-    { BEARER_CROSS_SITE, "This request came from another site",
+    [BEARER_CROSS_SITE] = { "This request came from another site",
       "To protect you, this site does not change anything when another site asks "
       "it to.", "Go to this site and do it there." },
-    { BEARER_ACR, "A stronger sign-in is needed",
+    [BEARER_ACR] = { "A stronger sign-in is needed",
       "You are signed in, but this page asks for a newer or stronger sign-in than "
       "yours.", "Open the page in your browser and sign in again when asked." },
-    { BEARER_LOGOUT_TOKEN, "You were not signed out",
+    [BEARER_LOGOUT_TOKEN] = { "You were not signed out",
       "The page that asked for it was not one of this site, or is out of date.",
       "Go back to this site and sign out there." },
 };
 
-/* Whoever sent something wants to know what became of it. */
-static const text_t not_kept = { BEARER_OK, "You are not signed in",
-    "Your sign-in has ended, so what you have just sent was not accepted.",
-    "Sign in in another tab, then come back to this one and send it again." };
-
-static const text_t *by_status(int status)
+static const ab_text_t *text_for(const request_rec *r, bearer_reason_t reason)
 {
-    static const text_t refused = { BEARER_OK, "You are not signed in",
-        "This page is only for people who are signed in.",
-        "Sign in and try again." };
-    static const text_t wrong = { BEARER_OK, "This request cannot be understood",
-        "The browser sent something that this site did not expect.",
-        "Go back and try again." };
-    static const text_t forbidden = { BEARER_OK, "You may not see this page",
-        "You are signed in, but this page is not for your account.",
-        "Ask the people who run this site for access, or sign in with another "
-        "account." };
-    static const text_t later = { BEARER_OK, "Please try again",
-        "Something that this site needs does not answer just now.",
-        "Please try again in a moment." };
-    static const text_t slower = { BEARER_OK, "Too many attempts",
-        "There were too many failed attempts from your network within a short "
-        "time.", "Please wait a minute and try again." };
-    static const text_t broken = { BEARER_OK, "This site is not set up correctly",
-        "It cannot answer this request.", "Tell the people who run this site." };
+    /* whoever sent something wants to know what became of it */
+    static const ab_text_t not_kept = { "You are not signed in",
+        "Your sign-in has ended, so what you have just sent was not accepted.",
+        "Sign in in another tab, then come back to this one and send it again." };
+    const ab_answer_t *answer = ab_answer_of(reason);
 
-    return status == HTTP_UNAUTHORIZED ? &refused
-         : status == HTTP_BAD_REQUEST ? &wrong
-         : status == HTTP_FORBIDDEN ? &forbidden
-         : status == HTTP_TOO_MANY_REQUESTS ? &slower
-         : status == HTTP_SERVICE_UNAVAILABLE ? &later : &broken;
-}
-
-static const text_t *text_for(const request_rec *r, bearer_reason_t reason,
-                              int status)
-{
-    apr_size_t i;
-
-    for (i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
-        if (texts[i].reason == reason) {
-            return &texts[i];
-        }
-    }
-    return status == HTTP_UNAUTHORIZED && r->method_number == M_POST
-               ? &not_kept : by_status(status);
+    return texts[reason].title ? &texts[reason]
+         : answer->status == HTTP_UNAUTHORIZED && r->method_number == M_POST ? &not_kept
+         : &answer->text;
 }
 
 static const char head[] =
@@ -171,17 +133,16 @@ static const char *reference(request_rec *r)
     return bearer_text_hex(r->pool, bytes, sizeof(bytes));
 }
 
-static const char *refusal_json(request_rec *r, const char *error,
-                                const text_t *text, const char *ref)
+static const char *refusal(request_rec *r, bearer_reason_t reason, int json,
+                           const char *error, const char *ref, const char *again)
 {
-    return apr_psprintf(r->pool, "{\"error\":\"%s\",\"error_description\":"
-                        "\"%s %s\",\"reference\":\"%s\"}\n", error, text->what,
-                        text->todo, ref);
-}
+    const ab_text_t *text = text_for(r, reason);
 
-static const char *refusal(request_rec *r, const text_t *text, const char *ref,
-                           const char *again)
-{
+    if (json) {
+        return apr_psprintf(r->pool, "{\"error\":\"%s\",\"error_description\":"
+                            "\"%s %s\",\"reference\":\"%s\"}\n", error, text->what,
+                            text->todo, ref);
+    }
     return page(r->pool, text->title, text->what,
                 apr_pstrcat(r->pool, "<p>", text->todo, "</p>\n",
                             link_to(r->pool, again),
@@ -217,7 +178,7 @@ void ab_page_no_store(request_rec *r)
     apr_table_setn(r->err_headers_out, "Referrer-Policy", "no-referrer");
 }
 
-static void send_page(request_rec *r, int status, const char *type, const char *text)
+static void send_page(request_rec *r, int status, int json, const char *text)
 {
     ab_page_no_store(r);
     apr_table_setn(r->err_headers_out, "X-Content-Type-Options", "nosniff");
@@ -229,7 +190,7 @@ static void send_page(request_rec *r, int status, const char *type, const char *
     r->status = status;
     r->handler = "bearer-browser";
     ap_run_insert_filter(r);  /* no other hook of this request was run */
-    ap_set_content_type(r, type);
+    ap_set_content_type(r, json ? "application/json" : "text/html; charset=utf-8");
     ap_set_content_length(r, (apr_off_t)strlen(text));
     ap_rputs(text, r);
 }
@@ -239,8 +200,7 @@ int ab_page_refusal(request_rec *r, bearer_reason_t reason,
 {
     bearer_category_t category = bearer_reason_category(reason);
     const ab_answer_t *answer = ab_answer_of(reason);
-    int status = answer->status;
-    const text_t *text = text_for(r, reason, status);
+    int status = answer->status, json = wants_json(r);
     const char *ref = reference(r);
 
     ab_request(r)->reason = reason;
@@ -263,33 +223,26 @@ int ab_page_refusal(request_rec *r, bearer_reason_t reason,
         ab_page_no_store(r);
         return status;
     }
-    if (wants_json(r)) {
-        send_page(r, status, "application/json",
-                  refusal_json(r, bearer_reason_name(reason), text, ref));
-    } else {
-        send_page(r, status, "text/html; charset=utf-8", refusal(r, text, ref, again));
-    }
+    send_page(r, status, json,
+              refusal(r, reason, json, bearer_reason_name(reason), ref, again));
     return OK;
 }
 
 int ab_page_say(request_rec *r, const char *title, const char *what,
                 const char *form)
 {
-    if (wants_json(r)) {
-        send_page(r, HTTP_OK, "application/json",
-             apr_psprintf(r->pool, "{\"message\":\"%s\"}\n", title));
-    } else {
-        send_page(r, HTTP_OK, "text/html; charset=utf-8",
-             page(r->pool, title, what, form));
-    }
+    int json = wants_json(r);
+
+    send_page(r, HTTP_OK, json,
+              json ? apr_psprintf(r->pool, "{\"message\":\"%s\"}\n", title)
+                   : page(r->pool, title, what, form));
     return OK;
 }
 
-void ab_page_prepare(request_rec *r, int status, bearer_reason_t reason)
+void ab_page_prepare(request_rec *r, bearer_reason_t reason)
 {
+    int status = ab_answer_of(reason)->status, json = wants_json(r);
     const bearer_settings_t *settings;
-    int json = wants_json(r);
-    const text_t *text;
     const char *ref;
 
     if (!ab_config_server(r->server)->browser
@@ -305,13 +258,10 @@ void ab_page_prepare(request_rec *r, int status, bearer_reason_t reason)
            bearer_reason_name(reason));
     ab_page_no_store(r);
     ab_request(r)->json = json;
-    text = text_for(r, reason, status);
     /* all of it is ASCII, so the charset that httpd names does not matter; what
      * failed is the log's matter, a program is told the category */
-    ap_custom_response(r, status, json
-        ? refusal_json(r, bearer_category(bearer_reason_category(reason))->name,
-                       text, ref)
-        : refusal(r, text, ref, NULL));
+    ap_custom_response(r, status, refusal(
+        r, reason, json, bearer_category(bearer_reason_category(reason))->name, ref, NULL));
 }
 
 /* httpd sends every prepared page as text/html. */

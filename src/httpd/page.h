@@ -15,7 +15,7 @@
 int ab_page_refusal(request_rec *r, bearer_reason_t reason,
                     const char *detail, const char *again);
 /** The same for a hook that only returns a status: prepares the page. */
-void ab_page_prepare(request_rec *r, int status, bearer_reason_t reason);
+void ab_page_prepare(request_rec *r, bearer_reason_t reason);
 /** Registers the filter that gives a prepared page its type. */
 void ab_page_register(void);
 /** A page with status 200 and a paragraph; form: HTML behind it, or "". */

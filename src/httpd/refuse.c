@@ -48,10 +48,8 @@ static void challenge(request_rec *r, bearer_category_t category,
                       const apr_array_header_t *scopes)
 {
     const bearer_settings_t *settings = ab_config_of(r);
-    bearer_challenge_t c = { NULL, category, NULL, NULL, NULL, 0 };
+    bearer_challenge_t c = { realm(r), category, NULL, NULL, NULL, !settings->challenge };
 
-    c.realm = realm(r);
-    c.bare = !settings->challenge;
     if (category != BEARER_CATEGORY_REQUEST) {  /* 401, and 403 for a scope */
         c.resource_metadata = settings->resource ? settings->resource->metadata
                                                  : NULL;
@@ -130,7 +128,7 @@ int ab_refuse(request_rec *r, bearer_reason_t reason, const char *detail,
            bearer_category(category)->name, bearer_reason_name(reason),
            detail ? detail : "no detail",
            about(r, own->credential, more->j));
-    ab_page_prepare(r, answer->status, reason);
+    ab_page_prepare(r, reason);
     /* an error document may be anybody's; fixups are not reached any more */
     ab_credential_get(r);
     ab_scrub_credential(r, own->settings ? own->settings

@@ -90,8 +90,8 @@ def test_a_forgotten_row_does_not_compile(tmp_path):
 @pytest.mark.allow_log("AB0059")
 def test_a_row_without_a_status_is_500(one_server, monkeypatch, tmp_path, wire):
     done = compile_answers(tmp_path, {"src/httpd/answer.c": (
-        r"#define ANSWER_REQUIRE +ANSWER\(HTTP_FORBIDDEN, 0, 0\)",
-        "#define ANSWER_REQUIRE ANSWER(0, 0, 0)")})
+        r"#define ANSWER_REQUIRE +ANSWER\(FORBIDDEN, 0, 0\)",
+        "#define ANSWER_REQUIRE { 0, 0, 0, APLOG_INFO, { TEXT_FORBIDDEN } }")})
     assert done.returncode == 0, done.stdout
     os.chmod(tmp_path, 0o755)
     for parent in list(tmp_path.parents)[:2]:
