@@ -24,11 +24,7 @@ static void set_cookies(request_rec *r, const char *field)
         /* the table may be the main request's, who has not looked at it yet */
         r->headers_in = apr_table_copy(r->pool, r->headers_in);
     }
-    if (field) {
-        apr_table_setn(r->headers_in, "Cookie", field);
-    } else {
-        apr_table_unset(r->headers_in, "Cookie");
-    }
+    ab_request_set_field(r, "Cookie", field);
 }
 
 static void take_cookies(request_rec *r)

@@ -30,6 +30,15 @@ const request_rec *ab_request_parent(const request_rec *r)
     return r->main ? r->main : r->prev;
 }
 
+void ab_request_set_field(request_rec *r, const char *name, const char *value)
+{
+    if (value) {
+        apr_table_setn(r->headers_in, name, value);
+    } else {
+        apr_table_unset(r->headers_in, name);
+    }
+}
+
 const request_t *ab_request_principal(const request_rec *r)
 {
     for (; r; r = ab_request_parent(r)) {

@@ -19,63 +19,25 @@
 
 /* ---- headers ------------------------------------------------------------ */
 
-typedef struct scan_t {
-    const bearer_settings_t *settings;
-    const char *name;
-    const char *kept;              /* this spelling stays, or NULL */
-    apr_array_header_t *found;
-} scan_t;
-
-static int find_reserved(void *scan_, const char *name, const char *value)
+/* Without a name, the headers that only this module may set; else that one in every
+ * spelling that a backend folds to its name; keep: but the name itself. */
+static void remove_headers(request_rec *r, const bearer_settings_t *settings,
+                           const char *name, int keep)
 {
-    scan_t *scan = scan_;
+    const apr_array_header_t *fields = apr_table_elts(r->headers_in);
+    int i = 0;
 
-    (void)value;
-    if (bearer_exports_reserved_header(name, scan->settings)) {
-        APR_ARRAY_PUSH(scan->found, const char *) = name;
+    while (i < fields->nelts) {
+        const char *field = APR_ARRAY_IDX(fields, i, apr_table_entry_t).key;
+
+        if (name ? bearer_exports_same_name(name, field)
+                       && !(keep && !ap_cstr_casecmp(name, field))
+                 : bearer_exports_reserved_header(field, settings)) {
+            apr_table_unset(r->headers_in, field);
+        } else {
+            i++;
+        }
     }
-    return 1;
-}
-
-static int find_spellings(void *scan_, const char *name, const char *value)
-{
-    scan_t *scan = scan_;
-
-    (void)value;
-    if (bearer_exports_same_name(scan->name, name)
-        && (!scan->kept || ap_cstr_casecmp(scan->kept, name))) {
-        APR_ARRAY_PUSH(scan->found, const char *) = name;
-    }
-    return 1;
-}
-
-static void remove_headers(request_rec *r, apr_table_do_callback_fn_t *find,
-                           scan_t *scan)
-{
-    int i;
-
-    scan->found = apr_array_make(r->pool, 2, sizeof(const char *));
-    apr_table_do(find, scan, r->headers_in, NULL);
-    for (i = 0; i < scan->found->nelts; i++) {
-        apr_table_unset(r->headers_in, APR_ARRAY_IDX(scan->found, i, const char *));
-    }
-}
-
-/* A header in every spelling that a backend folds to its name; keep: but the name
- * itself. */
-static void scrub_header(request_rec *r, const char *name, int keep)
-{
-    scan_t scan = { NULL, NULL, NULL, NULL };
-
-    scan.name = name;
-    scan.kept = keep ? name : NULL;
-    remove_headers(r, find_spellings, &scan);
-}
-
-static int is_ours(const char *name, const bearer_settings_t *settings)
-{
-    return bearer_exports_reserved_header(name, settings)
-        || !ap_cstr_casecmp(name, "Authorization");
 }
 
 /* RFC 9110 section 7.6.1: mod_proxy drops the fields that a client's Connection
@@ -93,7 +55,8 @@ static void scrub_connection(request_rec *r, const bearer_settings_t *settings)
     kept = out = apr_palloc(r->pool, 2 * strlen(field) + 1);
     for (word = apr_strtok(words, " \t,;", &last); word;
          word = apr_strtok(NULL, " \t,;", &last)) {
-        if (is_ours(word, settings)) {
+        if (bearer_exports_reserved_header(word, settings)
+            || !ap_cstr_casecmp(word, "Authorization")) {
             ours = 1;
         } else {
             if (out > kept) {
@@ -110,25 +73,15 @@ static void scrub_connection(request_rec *r, const bearer_settings_t *settings)
 
 /* ---- the credential -------------------------------------------------------- */
 
-static void strip_cookie(request_rec *r, const char *name)
-{
-    const char *field = apr_table_get(r->headers_in, "Cookie");
-    const char *kept = field ? bearer_syntax_without_cookie(field, name, r->pool)
-                             : NULL;
-
-    if (kept) {
-        apr_table_setn(r->headers_in, "Cookie", kept);
-    } else {
-        apr_table_unset(r->headers_in, "Cookie");
-    }
-}
-
 static void strip_source(request_rec *r, const bearer_from_t *from, int keep)
 {
     if (from->kind == BEARER_FROM_HEADER && from->name) {
-        scrub_header(r, from->name, keep);
+        remove_headers(r, NULL, from->name, keep);
     } else if (from->kind == BEARER_FROM_COOKIE && !keep) {
-        strip_cookie(r, from->name);
+        const char *field = apr_table_get(r->headers_in, "Cookie");
+
+        ab_request_set_field(r, "Cookie", field ? bearer_syntax_without_cookie(
+            field, from->name, r->pool) : NULL);
     }
 }
 
@@ -312,7 +265,7 @@ static void scrub_environment(request_rec *r, const bearer_settings_t *settings)
 void ab_scrub(request_rec *r)
 {
     request_t *own = ab_request(r);
-    scan_t scan = { NULL, NULL, NULL, NULL };
+    const bearer_settings_t *settings;
 
     if (own->scrubbed || !ab_config_in_force(r)) {
         return;
@@ -321,19 +274,19 @@ void ab_scrub(request_rec *r)
     /* an <If> that used the claims had them looked for under the configuration
      * before it; where a token may be is what the final one says */
     own->credential = NULL;
-    scan.settings = ab_config_of(r);
+    settings = ab_config_of(r);
     if (r->main) {
         /* the table is the main request's, who may have headers of ours in it */
         r->headers_in = apr_table_copy(r->pool, r->headers_in);
     }
-    remove_headers(r, find_reserved, &scan);
-    scrub_connection(r, scan.settings);
+    remove_headers(r, settings, NULL, 0);
+    scrub_connection(r, settings);
     if (r->main || r->prev) {
-        scrub_environment(r, scan.settings);
+        scrub_environment(r, settings);
     }
-    if (ab_credential_from(scan.settings, BEARER_FROM_QUERY)) {
+    if (ab_credential_from(settings, BEARER_FROM_QUERY)) {
         /* what is logged is logged whatever happens next: hide it now */
         ab_credential_get(r);
-        ab_credential_hide_query(r, scan.settings);
+        ab_credential_hide_query(r, settings);
     }
 }

@@ -103,9 +103,5 @@ void ab_session_strip(request_rec *r, const bearer_settings_t *settings,
     if (!ab_request(r)->checked_cookies) {
         ab_request(r)->checked_cookies = field;
     }
-    if (kept) {
-        apr_table_setn(r->headers_in, "Cookie", kept);
-    } else {
-        apr_table_unset(r->headers_in, "Cookie");
-    }
+    ab_request_set_field(r, "Cookie", kept);
 }
