@@ -92,7 +92,6 @@ static bearer_keyset_t *keyset_of(attempt_t *a, const bearer_issuer_t *issuer)
 static int keys_at_hand(void *baton, const bearer_issuer_t *issuer)
 {
     bearer_keyset_t *keyset = keyset_of(baton, issuer);
-
     int at_hand = keyset && bearer_keyset_at_hand(keyset);
 
     bearer_keyset_release(keyset);
@@ -148,6 +147,53 @@ void ab_provider_policy(const attempt_t *a, unsigned char *policy)
         memset(policy, 0, BEARER_SHA256_SIZE);
     }
 }
+
+/* ---- what was asked before ------------------------------------------------------ */
+
+typedef struct said_t {
+    unsigned char key[BEARER_SHA256_SIZE];
+    bearer_verdict_t verdict;
+    const bearer_issuer_t *issuer;
+    const char *iss;
+    const bearer_principal_t *principal;
+    bearer_refusal_t why;
+    unsigned retry;
+} said_t;
+
+int ab_provider_recall(attempt_t *a, bearer_provider_id_t by, const unsigned char *key,
+                       bearer_verdict_t *verdict)
+{
+    const request_rec *r;
+
+    for (r = a->r; r; r = ab_request_parent(r)) {
+        const request_t *record = ab_request_peek(r);
+        const said_t *said = record ? record->said[by] : NULL;
+
+        if (said && !memcmp(said->key, key, sizeof(said->key))) {
+            a->judgement.issuer = said->issuer;
+            a->judgement.iss = said->iss;
+            a->judgement.principal = said->principal;
+            a->judgement.why = said->why;
+            a->retry = said->retry;
+            *verdict = said->verdict;
+            return 1;
+        }
+    }
+    return 0;
+}
+
+void ab_provider_note(attempt_t *a, bearer_provider_id_t by, const unsigned char *key,
+                      bearer_verdict_t verdict)
+{
+    const bearer_judgement_t *j = &a->judgement;
+    said_t *said = apr_palloc(a->r->pool, sizeof(*said));
+
+    *said = (said_t){ { 0 }, verdict, j->issuer, j->iss, j->principal, j->why, a->retry };
+    memcpy(said->key, key, sizeof(said->key));
+    a->own->said[by] = said;
+}
+
+/* ---- the judgement --------------------------------------------------------------- */
 
 void ab_provider_begin(attempt_t *a, const char *method)
 {

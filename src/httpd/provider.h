@@ -54,6 +54,16 @@ void ab_provider_policy(const attempt_t *a, unsigned char *policy);
 /** What the throttle knows the token (and the cookies) by. */
 const bearer_throttle_token_t *ab_provider_presented(attempt_t *a);
 
+/** Was that provider's question put in this request before? 1, and the judgement says
+ *  again what came of it: for an <If> ahead of authentication, which is evaluated more
+ *  than once, and again for a subrequest.
+ *  @param key  BEARER_SHA256_SIZE bytes that tell the question from others */
+int ab_provider_recall(attempt_t *a, bearer_provider_id_t by, const unsigned char *key,
+                       bearer_verdict_t *verdict);
+/** Writes down for that what the judgement says. */
+void ab_provider_note(attempt_t *a, bearer_provider_id_t by, const unsigned char *key,
+                      bearer_verdict_t verdict);
+
 /** The settings of the place, with the issuer's layer where it has one. */
 const bearer_settings_t *ab_provider_settings(attempt_t *a,
                                               const bearer_issuer_t *issuer);

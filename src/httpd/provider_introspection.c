@@ -25,55 +25,6 @@ static int anybody_to_ask(const bearer_issuers_t *issuers)
     return 0;
 }
 
-/** What came of a question in this request, so that it is not put twice: for an
- *  <If> ahead of authentication, which is evaluated more than once, and again for
- *  a subrequest. */
-typedef struct issuer_said_t {
-    unsigned char key[BEARER_SHA256_SIZE]; /**< of policy and token */
-    bearer_verdict_t verdict;
-    const bearer_issuer_t *issuer;
-    const char *iss;
-    const bearer_principal_t *principal;
-    bearer_refusal_t why;
-} issuer_said_t;
-
-static const issuer_said_t *said_before(const attempt_t *a)
-{
-    const request_rec *r;
-
-    for (r = a->keyed ? a->r : NULL; r; r = ab_request_parent(r)) {
-        const request_t *record = ab_request_peek(r);
-
-        if (record && record->issuer_said
-            && !memcmp(record->issuer_said->key, a->key, BEARER_SHA256_SIZE)) {
-            return record->issuer_said;
-        }
-    }
-    return NULL;
-}
-
-static bearer_verdict_t say_again(attempt_t *a, const issuer_said_t *said)
-{
-    a->judgement.issuer = said->issuer;
-    a->judgement.iss = said->iss;
-    a->judgement.principal = said->principal;
-    a->judgement.why = said->why;
-    return said->verdict;
-}
-
-static void write_down(attempt_t *a, bearer_verdict_t verdict)
-{
-    issuer_said_t *said = apr_pcalloc(a->r->pool, sizeof(*said));
-
-    memcpy(said->key, a->key, BEARER_SHA256_SIZE);
-    said->verdict = verdict;
-    said->issuer = a->judgement.issuer;
-    said->iss = a->judgement.iss;
-    said->principal = a->judgement.principal;
-    said->why = a->judgement.why;
-    a->own->issuer_said = said;
-}
-
 static bearer_verdict_t ask(attempt_t *a, const bearer_issuer_t *issuer)
 {
     const credential_t *credential = a->credential;
@@ -95,7 +46,7 @@ static bearer_verdict_t ask(attempt_t *a, const bearer_issuer_t *issuer)
         ab_verified_keep_until(a, until);
     }
     if (a->keyed) {
-        write_down(a, verdict);
+        ab_provider_note(a, BEARER_PROVIDER_INTROSPECTION, a->key, verdict);
     }
     return verdict;
 }
@@ -104,7 +55,7 @@ bearer_verdict_t ab_provider_introspection(attempt_t *a)
 {
     const credential_t *credential = a->credential;
     const bearer_issuer_t *issuer;
-    const issuer_said_t *before;
+    bearer_verdict_t verdict;
 
     if (!ATTEMPT_HAS_TOKEN(a) || !a->server->issuers
         || !anybody_to_ask(a->server->issuers)) {
@@ -117,6 +68,7 @@ bearer_verdict_t ab_provider_introspection(attempt_t *a)
     if (!issuer) {
         return BEARER_NOT_MINE;
     }
-    before = said_before(a);
-    return before ? say_again(a, before) : ask(a, issuer);
+    return a->keyed && ab_provider_recall(a, BEARER_PROVIDER_INTROSPECTION, a->key,
+                                          &verdict)
+        ? verdict : ask(a, issuer);
 }

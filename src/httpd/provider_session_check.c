@@ -20,13 +20,13 @@
 #include "trust/session_check_line.h"
 #include "trust/settings.h"
 
-/** What a store said in this request, so that it is not asked twice: for an <If>
- *  ahead of authentication, and again for a subrequest. */
-typedef struct session_said_t {
-    unsigned char key[BEARER_CACHE_KEY_SIZE];
-    bearer_session_result_t result;
-    bearer_refusal_t why;
-} session_said_t;
+static bearer_verdict_t denied(attempt_t *a, bearer_reason_t reason,
+                               const char *detail)
+{
+    a->judgement.why.reason = reason;
+    a->judgement.why.detail = detail;
+    return BEARER_DENIED;
+}
 
 /* ---- the question ------------------------------------------------------------ */
 
@@ -67,38 +67,29 @@ static void make_question(attempt_t *a, bearer_session_question_t *q,
     bearer_session_question_prepare(q, r->pool);
 }
 
-static const session_said_t *said_before(const request_rec *r,
-                                         const unsigned char *key)
-{
-    for (; r; r = ab_request_parent(r)) {
-        const request_t *record = ab_request_peek(r);
-
-        if (record && record->session_said
-            && !memcmp(record->session_said->key, key, BEARER_CACHE_KEY_SIZE)) {
-            return record->session_said;
-        }
-    }
-    return NULL;
-}
-
-static const session_said_t *ask(attempt_t *a)
+static bearer_verdict_t ask(attempt_t *a)
 {
     unsigned char policy[BEARER_SHA256_SIZE];
     bearer_session_question_t question;
-    const session_said_t *before;
-    session_said_t *said;
+    bearer_session_result_t result;
+    bearer_refusal_t why = { BEARER_OK, NULL };
+    bearer_verdict_t verdict;
 
     make_question(a, &question, policy);
-    before = question.keyed ? said_before(a->r, question.key) : NULL;
-    if (before) {
-        return before;
+    if (question.keyed && ab_provider_recall(a, BEARER_PROVIDER_SESSION, question.key,
+                                             &verdict)) {
+        return verdict;
     }
-    said = apr_pcalloc(a->r->pool, sizeof(*said));
-    memcpy(said->key, question.key, sizeof(said->key));
-    bearer_session_ask(a->process->sessions, &question, &said->result, &said->why,
-                       a->r->pool);
-    a->own->session_said = said;
-    return said;
+    bearer_session_ask(a->process->sessions, &question, &result, &why, a->r->pool);
+    if (result.reason == BEARER_OK) {
+        verdict = BEARER_GRANTED;
+        a->judgement.principal = result.principal;
+    } else {
+        verdict = denied(a, result.reason, why.detail);
+        a->retry = result.retry;
+    }
+    ab_provider_note(a, BEARER_PROVIDER_SESSION, question.key, verdict);
+    return verdict;
 }
 
 /* ---- the credential itself ------------------------------------------------------ */
@@ -130,14 +121,6 @@ static int is_revoked(attempt_t *a)
 
 /* ---- the provider -------------------------------------------------------------- */
 
-static bearer_verdict_t denied(attempt_t *a, bearer_reason_t reason,
-                               const char *detail)
-{
-    a->judgement.why.reason = reason;
-    a->judgement.why.detail = detail;
-    return BEARER_DENIED;
-}
-
 /* Whose the credential is: this check's, or the next provider's. */
 static int is_responsible(attempt_t *a, const bearer_session_check_t *check)
 {
@@ -166,26 +149,11 @@ static int is_responsible(attempt_t *a, const bearer_session_check_t *check)
     return 0;
 }
 
-static bearer_verdict_t judge_by(attempt_t *a, const session_said_t *said)
-{
-    if (said->result.reason == BEARER_OK) {
-        observe(a, BEARER_OK);
-        a->judgement.principal = said->result.principal;
-        return BEARER_GRANTED;
-    }
-    a->retry = said->result.retry;
-    denied(a, said->result.reason, a->cookies
-           ? apr_psprintf(a->r->pool, "%s, cookies %s", said->why.detail,
-                          bearer_text_fingerprint(a->r->pool, a->cookies,
-                                                  strlen(a->cookies)))
-           : said->why.detail);
-    observe(a, said->result.reason);
-    return BEARER_DENIED;
-}
-
 bearer_verdict_t ab_provider_session(attempt_t *a)
 {
     const bearer_session_check_t *check = a->settings->session_check;
+    bearer_refusal_t *why = &a->judgement.why;
+    bearer_verdict_t verdict;
 
     if (!check) {
         return denied(a, BEARER_CONFIGURATION, bearer_judge_no_session_check);
@@ -202,5 +170,15 @@ bearer_verdict_t ab_provider_session(attempt_t *a)
             return denied(a, BEARER_CROSS_SITE, ab_provider_cross_site);
         }
     }
-    return is_revoked(a) ? BEARER_DENIED : judge_by(a, ask(a));
+    if (is_revoked(a)) {
+        return BEARER_DENIED;
+    }
+    verdict = ask(a);
+    if (verdict == BEARER_DENIED && a->cookies) {
+        why->detail = apr_psprintf(a->r->pool, "%s, cookies %s", why->detail,
+                                   bearer_text_fingerprint(a->r->pool, a->cookies,
+                                                           strlen(a->cookies)));
+    }
+    observe(a, why->reason);
+    return verdict;
 }

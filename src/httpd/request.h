@@ -35,8 +35,7 @@ typedef struct request_t {
     const char *answer;          /**< the query of an issuer's answer, as it was */
     const char *checked_cookies; /**< the Cookie field as it was, once those of a
                                       session check are taken out of it */
-    const struct session_said_t *session_said; /**< NULL: no store was asked */
-    const struct issuer_said_t *issuer_said; /**< NULL: no issuer was asked */
+    const struct said_t *said[BEARER_PROVIDER_COUNT]; /**< NULL: nobody was asked */
     const char *authorization;   /**< the field before authentication, "" for none;
                                       NULL: nobody could have changed it since */
     const bearer_principal_t *principal;  /**< NULL: nobody was judged here */
