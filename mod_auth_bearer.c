@@ -18,6 +18,7 @@
 #include "src/httpd/records.h"
 #include "src/httpd/refresh.h"
 #include "src/httpd/resource.h"
+#include "src/httpd/scrub.h"
 #include "src/httpd/start.h"
 #include "src/httpd/status.h"
 #include "src/trust/settings.h"
@@ -99,7 +100,7 @@ static void register_hooks(apr_pool_t *p)
                            APR_HOOK_REALLY_FIRST);
     ap_hook_header_parser(ab_export_header_parser, NULL, NULL,
                           APR_HOOK_REALLY_FIRST);
-    ap_hook_check_access(ab_export_access_checker, NULL, NULL,
+    ap_hook_check_access(ab_scrub, NULL, NULL,
                          APR_HOOK_REALLY_FIRST, per_conf);
     ap_hook_check_authn(ab_authn_check_user_id, NULL, NULL, APR_HOOK_MIDDLE,
                         per_conf);

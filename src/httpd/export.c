@@ -54,8 +54,7 @@ int ab_export_header_parser(request_rec *r)
     if (r->prev && !ab_config_in_force(r)) {
         strip_what_was_left(r);
     }
-    ab_scrub(r);
-    return DECLINED;
+    return ab_scrub(r);
 }
 
 /* The headers once more: mod_cache for one brings back those of before. */
@@ -82,12 +81,6 @@ int ab_export_log_transaction(request_rec *r)
             strip_for_logs(r);
         }
     }
-    return DECLINED;
-}
-
-int ab_export_access_checker(request_rec *r)
-{
-    ab_scrub(r);
     return DECLINED;
 }
 

@@ -10,7 +10,6 @@
 
 int ab_export_header_parser(request_rec *r);
 int ab_export_log_transaction(request_rec *r);
-int ab_export_access_checker(request_rec *r);
 int ab_export_fixups(request_rec *r);
 /** In the last hook before a request is served: for those that no other saw. */
 void ab_export_catch_up(request_rec *r);

@@ -38,7 +38,7 @@ static const request_t *established(const request_rec *r)
     return NULL;
 }
 
-/* Not inlined: it is rare, and settle_user() runs several times for each request. */
+/* Not inlined: it is rare, and ab_foreign_user_settle() runs several times for each request. */
 __attribute__((noinline)) void ab_foreign_user_put_right(request_rec *r)
 {
     static char bearer[] = "Bearer";
@@ -52,7 +52,7 @@ __attribute__((noinline)) void ab_foreign_user_put_right(request_rec *r)
     }
 }
 
-static int settle_user(request_rec *r)
+int ab_foreign_user_settle(request_rec *r)
 {
     const request_t *own = ap_get_module_config(r->request_config,
                                                 &auth_bearer_module);
@@ -63,11 +63,6 @@ static int settle_user(request_rec *r)
         ab_foreign_user_put_right(r);
     }
     return DECLINED;
-}
-
-void ab_foreign_user_settle(request_rec *r)
-{
-    settle_user(r);
 }
 
 int ab_foreign_user_forget(request_rec *r)
@@ -88,6 +83,6 @@ void ab_foreign_user_register(void)
     static const char *const readers[] = { "mod_session.c", NULL };
 
     /* mod_headers' fixup, which puts the user into headers, is among the last */
-    ap_hook_fixups(settle_user, ssl, readers, APR_HOOK_MIDDLE);
-    ap_hook_fixups(settle_user, NULL, NULL, APR_HOOK_REALLY_LAST);
+    ap_hook_fixups(ab_foreign_user_settle, ssl, readers, APR_HOOK_MIDDLE);
+    ap_hook_fixups(ab_foreign_user_settle, NULL, NULL, APR_HOOK_REALLY_LAST);
 }

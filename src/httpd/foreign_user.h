@@ -8,8 +8,8 @@
 #include <httpd.h>
 
 /** Where AuthType Bearer is in force: makes r->user (and ap_auth_type) the user
- *  that this module established for r, or none. */
-void ab_foreign_user_settle(request_rec *r);
+ *  that this module established for r, or none. A hook, too: DECLINED. */
+int ab_foreign_user_settle(request_rec *r);
 /** The same for a user that is not as this module left him. */
 void ab_foreign_user_put_right(request_rec *r);
 /** r was redirected to a location of AuthType Bearer: its user stays if this module

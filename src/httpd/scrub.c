@@ -262,13 +262,13 @@ static void scrub_environment(request_rec *r, const bearer_settings_t *settings)
     }
 }
 
-void ab_scrub(request_rec *r)
+int ab_scrub(request_rec *r)
 {
     request_t *own = ab_request(r);
     const bearer_settings_t *settings;
 
     if (own->scrubbed || !ab_config_in_force(r)) {
-        return;
+        return DECLINED;
     }
     own->scrubbed = 1;
     /* an <If> that used the claims had them looked for under the configuration
@@ -289,4 +289,5 @@ void ab_scrub(request_rec *r)
         ab_credential_get(r);
         ab_credential_hide_query(r, settings);
     }
+    return DECLINED;
 }

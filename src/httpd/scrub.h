@@ -11,8 +11,8 @@
 #include "trust/settings.h"
 
 /** Removes from the client's request and environment what only this module may set
- *  there, where it is in force; once. */
-void ab_scrub(request_rec *r);
+ *  there, where it is in force; once. A hook, too: DECLINED. */
+int ab_scrub(request_rec *r);
 /** Takes whatever carries a token out of what others will see of the request;
  *  keep: the token stays where it is (but never in a query). */
 void ab_scrub_credential(request_rec *r, const bearer_settings_t *settings,
