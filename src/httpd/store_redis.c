@@ -3,8 +3,8 @@
 #include "store_redis.h"
 #include "records.h"
 #include "shared.h"
+#include "waiting.h"
 
-#include <ap_mpm.h>
 #include <apr_lib.h>
 #include <apr_strings.h>
 
@@ -263,10 +263,8 @@ static apr_status_t init(ap_socache_instance_t *instance, const char *name,
 
 static void start_client(const process_t *process, line_t *line)
 {
-    int threads = 1;
+    int threads = ab_waiting_threads() + BACKGROUND;
 
-    ap_mpm_query(AP_MPMQ_MAX_THREADS, &threads);
-    threads = (threads > 1 ? threads : 1) + BACKGROUND;
     line->config.connections = (unsigned)(threads < BEARER_REDIS_CONNECTIONS
                                               ? threads : BEARER_REDIS_CONNECTIONS);
     if (bearer_redis_create(&line->client, &line->config, &process->world,

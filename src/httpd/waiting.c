@@ -81,31 +81,22 @@ static const char *name_of(void *global_, int party)
 
 /* ---- how many workers there are ----------------------------------------- */
 
-static int threads_of_a_child(void)
+static int most(int what)
 {
-    int threads = 1;
+    int n = 1;
 
-    ap_mpm_query(AP_MPMQ_MAX_THREADS, &threads);
-    return threads > 1 ? threads : 1;
+    ap_mpm_query(what, &n);
+    return n > 1 ? n : 1;
 }
 
-static int half_of_all(void)
+int ab_waiting_threads(void)
 {
-    int processes = 1, workers;
+    return most(AP_MPMQ_MAX_THREADS);
+}
 
-    ap_mpm_query(AP_MPMQ_MAX_DAEMONS, &processes);
-    workers = (processes > 1 ? processes : 1) * threads_of_a_child();
+static int half_of(int workers)
+{
     return workers > 3 ? workers / 2 : 1;
-}
-
-static int half_of_a_child(void)
-{
-    int threads = threads_of_a_child();
-
-    if (h2_workers && h2_workers < threads) {
-        threads = h2_workers;
-    }
-    return threads > 3 ? threads / 2 : 1;
 }
 
 /* The number that a directive of mod_http2 has; 0: none. It belongs to the main
@@ -154,13 +145,14 @@ static int any_cache_outside(const global_config_t *global)
 apr_status_t ab_waiting_create(process_t *process)
 {
     bearer_gate_config_t config = { 0 };
+    int threads = ab_waiting_threads();
     apr_status_t rv;
 
-    process->waiting = half_of_all();
+    process->waiting = half_of(most(AP_MPMQ_MAX_DAEMONS) * threads);
     config.world = &process->world;
     config.host = ab_shared_gate();
     config.host_limit = process->waiting;
-    config.own_limit = half_of_a_child();
+    config.own_limit = half_of(h2_workers && h2_workers < threads ? h2_workers : threads);
     config.parties = process->global->parties;
     config.cache = any_cache_outside(process->global);
     config.exempt = ab_refresh_in_background;

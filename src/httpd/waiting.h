@@ -10,5 +10,7 @@
 
 /** Tells apart who is waited for. */
 void ab_waiting_post_config(server_rec *s, apr_pool_t *ptemp);
+/** Workers of a child, at least 1. */
+int ab_waiting_threads(void);
 /** The gate of this child, and the HTTP client behind it; after that client. */
 apr_status_t ab_waiting_create(process_t *process);
