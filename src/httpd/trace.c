@@ -57,7 +57,7 @@ const char *ab_trace_id(const request_rec *r)
     return id && is_plain(id) ? id : NULL;
 }
 
-const char *ab_trace_suffix(const request_rec *r)
+static const char *suffix_of(const request_rec *r)
 {
     const char *id = id_of(r);
 
@@ -77,12 +77,12 @@ void ab_trace_log(const char *file, int line, int module_index, int level,
     va_end(args);
     bearer_message_tame(message);
     ap_log_rerror(file, line, module_index, level, 0, r, "%s%s", message,
-                  ab_trace_suffix(r));
+                  suffix_of(r));
 }
 
 const char *ab_trace_suffix_here(void)
 {
-    return working_for ? ab_trace_suffix(working_for) : "";
+    return working_for ? suffix_of(working_for) : "";
 }
 
 /* ---- traceparent --------------------------------------------------------------- */

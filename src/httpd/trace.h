@@ -18,8 +18,7 @@ request_rec *ab_trace_enter(request_rec *r);
 void ab_trace_leave(request_rec *before);
 /** The request's id (mod_unique_id), if it is fit for a page; or NULL. */
 const char *ab_trace_id(const request_rec *r);
-/** `, request ID` where mod_unique_id is there, else "". */
-const char *ab_trace_suffix(const request_rec *r);
+/** `, request ID` where the thread works for one and mod_unique_id is there, else "". */
 const char *ab_trace_suffix_here(void);
 /** A client that sends the request's traceparent, where it has one. */
 const bearer_http_client_t *ab_trace_http(const bearer_http_client_t *inner,
