@@ -29,7 +29,6 @@
 #include <http_log.h>
 #include <http_protocol.h>
 #include <http_request.h>
-#include <http_vhost.h>
 
 #include "base/json.h"
 #include "base/text.h"
@@ -125,8 +124,7 @@ static void note_log(const ap_errorlog_info *info, const char *message)
 static conn_rec *connection(inquiry_t *q, server_rec *s)
 {
     conn_rec *c = apr_pcalloc(q->p, sizeof(*c));
-    const char *address = json_string_value(json_object_get(q->question,
-                                                            "address"));
+    const char *address = bearer_json_string(q->question, "address");
 
     c->pool = q->p;
     c->base_server = s;
@@ -148,42 +146,21 @@ static conn_rec *connection(inquiry_t *q, server_rec *s)
 
 static request_rec *request(inquiry_t *q, server_rec *s)
 {
-    const json_t *in = q->question;
-    const char *method = bearer_json_string(in, "method");
+    const char *method = bearer_json_string(q->question, "method");
+    const char *host = bearer_json_string(q->question, "host");
     struct ap_logconf *log = apr_pcalloc(q->p, sizeof(*log));
-    request_rec *r = apr_pcalloc(q->p, sizeof(*r));
+    request_rec *r = ap_create_request(connection(q, s));
 
     log->level = APLOG_DEBUG;
     r->log = log;
     r->log_id = "explain";
-    r->pool = q->p;
-    r->server = s;
-    r->connection = connection(q, s);
-    r->useragent_addr = r->connection->client_addr;
-    r->useragent_ip = r->connection->client_ip;
     r->method = method ? method : "GET";
     r->method_number = ap_method_number_of(r->method);
-    r->allowed_methods = ap_make_method_list(q->p, 2);
-    r->headers_in = apr_table_make(q->p, 8);
-    r->trailers_in = apr_table_make(q->p, 1);
-    r->headers_out = apr_table_make(q->p, 8);
-    r->err_headers_out = apr_table_make(q->p, 4);
-    r->trailers_out = apr_table_make(q->p, 1);
-    r->subprocess_env = apr_table_make(q->p, 16);
-    r->notes = apr_table_make(q->p, 4);
-    r->request_config = ap_create_request_config(q->p);
-    r->per_dir_config = s->lookup_defaults;
-    r->protocol = apr_pstrdup(q->p, "HTTP/1.1");
+    r->protocol = apr_pstrdup(r->pool, "HTTP/1.1");
     r->proto_num = HTTP_VERSION(1, 1);
     r->request_time = apr_time_now();
-    r->status = HTTP_OK;
-    r->read_body = REQUEST_NO_BODY;
-    r->hostname = bearer_json_string(in, "host");
-    if (!r->hostname) {
-        r->hostname = s->server_hostname;
-    }
+    r->hostname = host ? host : s->server_hostname;
     apr_table_set(r->headers_in, "Host", r->hostname ? r->hostname : "localhost");
-    ap_run_create_request(r);
     return r;
 }
 
