@@ -6,7 +6,6 @@
 #include "check.h"
 #include "check_inside.h"
 
-#include <http_config.h>
 #include <http_core.h>
 
 #include "base/http.h"

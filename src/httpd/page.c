@@ -12,7 +12,6 @@
  */
 #include "page.h"
 #include "answer.h"
-#include "browser.h"
 #include "environment.h"
 #include "process.h"
 #include "request.h"

@@ -7,18 +7,14 @@
  */
 #include "credential.h"
 #include "provider.h"
-#include "request.h"
 #include "session_cookies.h"
 
 #include <apr_strings.h>
 
 #include "ask/session_check.h"
 #include "base/text.h"
-#include "base/world.h"
-#include "judge/credential_syntax.h"
 #include "judge/judge.h"
 #include "trust/session_check_line.h"
-#include "trust/settings.h"
 
 static bearer_verdict_t denied(attempt_t *a, bearer_reason_t reason,
                                const char *detail)

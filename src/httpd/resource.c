@@ -8,7 +8,6 @@
 #include "resource.h"
 #include "config_parse.h"
 
-#include <http_config.h>
 #include <http_protocol.h>
 #include <http_request.h>
 

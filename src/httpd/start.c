@@ -21,7 +21,6 @@
 #include "trace.h"
 #include "waiting.h"
 
-#include <ap_mpm.h>
 #include <curl/curl.h>
 #include <http_core.h>
 #include <http_request.h>
@@ -29,7 +28,6 @@
 #include "base/secret.h"
 #include "base/sha256.h"
 #include "judge/judge.h"
-#include "trust/issuer.h"
 
 APLOG_USE_MODULE(auth_bearer);
 

@@ -6,7 +6,6 @@
  */
 #pragma once
 
-#include "process.h"
 
 #include <jansson.h>
 

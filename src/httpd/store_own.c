@@ -10,7 +10,6 @@
 #include "store_own.h"
 #include "records.h"
 
-#include <stdlib.h>
 
 #include <apr_lib.h>
 #include <apr_shm.h>
@@ -20,7 +19,6 @@
 #include "base/message.h"
 #include "base/text.h"
 #include "base/world.h"
-#include "login/session.h"
 
 APLOG_USE_MODULE(auth_bearer);
 
