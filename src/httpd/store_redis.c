@@ -292,18 +292,10 @@ void ab_store_redis_child_init(const process_t *process)
 static const char *name_of(const ap_socache_instance_t *instance,
                            const unsigned char *key, int size, apr_pool_t *p)
 {
-    apr_size_t len = strlen(instance->prefix);
-    char *name = apr_palloc(p, len + 2 * (apr_size_t)size + 1);
-    int i;
+    char *name = apr_pstrcat(p, instance->prefix,
+                             bearer_text_hex(p, key, (apr_size_t)size), NULL);
 
-    memcpy(name, instance->prefix, len);
-    for (i = 0; i < size; i++) {
-        static const char digits[] = "0123456789ABCDEF";
-
-        name[len++] = digits[key[i] >> 4];
-        name[len++] = digits[key[i] & 15];
-    }
-    name[len] = '\0';
+    ap_str_toupper(name + strlen(instance->prefix));
     return name;
 }
 
@@ -367,18 +359,6 @@ apr_status_t ab_store_redis_set(const ap_socache_instance_t *instance,
                                     &list, p);
 }
 
-static apr_status_t store(ap_socache_instance_t *instance, server_rec *s,
-                          const unsigned char *key, unsigned key_len,
-                          apr_time_t expires, unsigned char *value, unsigned len,
-                          apr_pool_t *p)
-{
-    const bearer_cache_entry_t entry = { BEARER_KEPT_MARK, value, len, expires, NULL,
-                                         0 };
-
-    (void)s, (void)key_len;
-    return ab_store_redis_set(instance, key, &entry, BEARER_REDIS_ALWAYS, p);
-}
-
 static apr_status_t remove_key(ap_socache_instance_t *instance, server_rec *s,
                                const unsigned char *key, unsigned key_len,
                                apr_pool_t *p)
@@ -402,7 +382,6 @@ const ap_socache_provider_t ab_store_redis_provider = {
     .name = STORE_REDIS_NAME,
     .init = init,
     .destroy = destroy,
-    .store = store,
     .retrieve = retrieve,
     .remove = remove_key
 };

@@ -28,7 +28,8 @@ ap_socache_instance_t *ab_store_redis_share(const ap_socache_instance_t *from,
                                             apr_pool_t *p);
 
 /** What store.c knows it as. retrieve() is APR_NOTFOUND only where the server says
- *  so, and APR_EGENERAL where it cannot be asked. */
+ *  so, and APR_EGENERAL where it cannot be asked. Instead of store() there is
+ *  ab_store_redis_set(). */
 extern const ap_socache_provider_t ab_store_redis_provider;
 #define STORE_REDIS_NAME "redis://"
 

@@ -147,43 +147,35 @@ apr_status_t ab_store_value_get(const store_t *store, const unsigned char *key,
     return rv == APR_SUCCESS || rv == APR_EGENERAL ? rv : APR_NOTFOUND;
 }
 
-static apr_status_t hand_over(const store_t *store, const unsigned char *key,
-                              const bearer_cache_entry_t *entry,
-                              bearer_redis_when_t when, apr_pool_t *p)
-{
-    store_question_t q = { STORE_KEEP, key, (unsigned char *)(apr_uintptr_t)entry->value,
-                           (unsigned)entry->len, entry->expires };
-
-    return when == BEARER_REDIS_ALWAYS
-        ? ask(store, &q, p)
-        : ab_store_redis_set(store->config->instance, key, entry, when, p);
-}
-
 apr_status_t ab_store_value_put_when(const store_t *store, const unsigned char *key,
                                      const bearer_cache_entry_t *entry,
                                      bearer_redis_when_t when, apr_pool_t *p)
 {
+    store_question_t q = { STORE_KEEP, key, (unsigned char *)(apr_uintptr_t)entry->value,
+                           0, 0 };
     bearer_cache_entry_t kept = *entry;
     apr_time_t now = apr_time_now();
-    unsigned char *sealed = (unsigned char *)(apr_uintptr_t)entry->value;
     apr_status_t rv;
 
     if (!store->config->provider) {
         return APR_NOTFOUND;
     }
     if (store->seal
-        && bearer_seal_close(&sealed, &kept.len, store->seal, key,
-                             BEARER_CACHE_KEY_SIZE, entry->value, entry->len, NULL, p)
-           != APR_SUCCESS) {
+        && bearer_seal_close(&q.value, &kept.len, store->seal, key, BEARER_CACHE_KEY_SIZE,
+                             entry->value, entry->len, NULL, p) != APR_SUCCESS) {
         return APR_EGENERAL;
     }
-    kept.value = sealed;
     if (kept.len > store->kind->max_value || kept.expires < now + MIN_LIFE
         || is_too_long(store, kept.len)) {
         return APR_EINVAL;
     }
-    kept.expires = kept.expires < now + MAX_LIFE ? kept.expires : now + MAX_LIFE;
-    rv = hand_over(store, key, &kept, when, p);
+    kept.value = q.value;
+    q.len = (unsigned)kept.len;
+    q.expires = kept.expires = kept.expires < now + MAX_LIFE ? kept.expires
+                                                             : now + MAX_LIFE;
+    rv = ab_store_redis_has(store->config)
+        ? ab_store_redis_set(store->config->instance, key, &kept, when, p)
+        : ask(store, &q, p);
     if (rv != APR_SUCCESS) {
         note_refusal(store, kept.len);
     }
