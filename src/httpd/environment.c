@@ -20,13 +20,16 @@ void ab_environment_refusal(request_rec *r, bearer_reason_t reason)
                    bearer_reason_name(reason));
 }
 
-void ab_environment_token_id(request_rec *r, const credential_t *credential)
+const char *ab_environment_token_id(request_rec *r, const credential_t *credential)
 {
-    if (credential && credential->token && credential->len) {
-        apr_table_setn(r->subprocess_env, "BEARER_TOKEN_ID",
-                       bearer_revocation_token_id(NULL, credential->token,
-                                                  credential->len, r->pool));
+    const char *id;
+
+    if (!credential || !credential->token || !credential->len) {
+        return NULL;
     }
+    id = bearer_revocation_token_id(NULL, credential->token, credential->len, r->pool);
+    apr_table_setn(r->subprocess_env, "BEARER_TOKEN_ID", id);
+    return id;
 }
 
 void ab_environment_left_out(request_rec *r, const apr_array_header_t *left_out)

@@ -19,7 +19,6 @@
 
 #include "base/text.h"
 #include "judge/challenge.h"
-#include "state/revocation.h"
 #include "trust/resource.h"
 
 APLOG_USE_MODULE(auth_bearer);
@@ -69,8 +68,7 @@ static void challenge(request_rec *r, bearer_category_t category,
 }
 
 /* What is known of the token, as far as it may be logged. */
-static const char *about(request_rec *r, const credential_t *credential,
-                         const bearer_judgement_t *j)
+static const char *about(request_rec *r, const char *token, const bearer_judgement_t *j)
 {
     const char *text = "";
 
@@ -82,10 +80,8 @@ static const char *about(request_rec *r, const credential_t *credential,
         text = apr_psprintf(r->pool, "%s, kid %s", text,
                             bearer_text_quote(r->pool, j->jws.facts.kid));
     }
-    if (credential && credential->token && credential->len) {
-        text = apr_psprintf(r->pool, "%s, token %s", text,
-                            bearer_revocation_token_id(NULL, credential->token,
-                                                       credential->len, r->pool));
+    if (token) {
+        text = apr_psprintf(r->pool, "%s, token %s", text, token);
     }
     if (r->user && *r->user) {
         text = apr_psprintf(r->pool, "%s, user %s", text,
@@ -102,6 +98,7 @@ int ab_refuse(request_rec *r, bearer_reason_t reason, const char *detail,
     bearer_category_t category = bearer_reason_category(reason);
     const ab_answer_t *answer = ab_answer_of(reason);
     request_t *own = ab_request(r);
+    const char *token;
 
     more = more ? more : &nothing;
     own->reason = reason;
@@ -109,7 +106,7 @@ int ab_refuse(request_rec *r, bearer_reason_t reason, const char *detail,
                       : own->principal ? own->principal->issuer : NULL,
                       reason);
     ab_environment_refusal(r, reason);
-    ab_environment_token_id(r, own->credential);
+    token = ab_environment_token_id(r, own->credential);
     if (answer->challenge) {
         challenge(r, category, more->scopes);
     }
@@ -126,8 +123,7 @@ int ab_refuse(request_rec *r, bearer_reason_t reason, const char *detail,
     ab_log(answer->level, r,
            "%srefused, %s/%s: %s%s", bearer_reason_number(reason),
            bearer_category(category)->name, bearer_reason_name(reason),
-           detail ? detail : "no detail",
-           about(r, own->credential, more->j));
+           detail ? detail : "no detail", about(r, token, more->j));
     ab_page_prepare(r, reason);
     /* an error document may be anybody's; fixups are not reached any more */
     ab_credential_get(r);

@@ -108,25 +108,18 @@ remote_t *ab_remote_create(const store_t *store, apr_pool_t *p)
  * connection from the allocator of the pool that they were made in. */
 static apr_status_t create_shared_pool(apr_pool_t **pool)
 {
-    apr_allocator_t *allocator;
     apr_thread_mutex_t *mutex;
-    apr_status_t rv = apr_allocator_create(&allocator);
+    apr_status_t rv = apr_pool_create_unmanaged(pool);  /* with its own allocator */
 
     if (rv != APR_SUCCESS) {
         return rv;
     }
-    rv = apr_pool_create_unmanaged_ex(pool, NULL, allocator);
-    if (rv != APR_SUCCESS) {
-        apr_allocator_destroy(allocator);
-        return rv;
-    }
-    apr_allocator_owner_set(allocator, *pool);
     rv = apr_thread_mutex_create(&mutex, APR_THREAD_MUTEX_DEFAULT, *pool);
     if (rv != APR_SUCCESS) {
         apr_pool_destroy(*pool);
         return rv;
     }
-    apr_allocator_mutex_set(allocator, mutex);
+    apr_allocator_mutex_set(apr_pool_allocator_get(*pool), mutex);
     return APR_SUCCESS;
 }
 
