@@ -135,17 +135,20 @@ static bearer_reason_t ask_revoked(void *baton, const char *iss, const char *jti
                                        a->revocable, why, p);
 }
 
-void ab_provider_policy(const attempt_t *a, unsigned char *policy)
+apr_status_t ab_provider_policy(const attempt_t *a, const char *more, apr_size_t len,
+                                unsigned char *policy)
 {
     const bearer_sha256_piece_t pieces[] = {
         {a->server->digest, BEARER_SHA256_SIZE},
-        {a->dir->digest, BEARER_SHA256_SIZE}
+        {a->dir->digest, BEARER_SHA256_SIZE},
+        {more, len}
     };
+    apr_status_t rv = bearer_sha256_of(a->process->sha256, policy, pieces, 3);
 
-    if (bearer_sha256_of(a->process->sha256, policy, pieces, 2)
-        != APR_SUCCESS) {
+    if (rv != APR_SUCCESS) {
         memset(policy, 0, BEARER_SHA256_SIZE);
     }
+    return rv;
 }
 
 /* ---- what was asked before ------------------------------------------------------ */

@@ -48,8 +48,10 @@ typedef struct attempt_t {
 void ab_provider_begin(attempt_t *a, const char *method);
 
 /** 32 bytes that differ wherever something else was written for this place or its
- *  server. */
-void ab_provider_policy(const attempt_t *a, unsigned char *policy);
+ *  server, or is behind it. All 0 if that fails.
+ *  @param more  a token; NULL: nothing, with len 0 */
+apr_status_t ab_provider_policy(const attempt_t *a, const char *more, apr_size_t len,
+                                unsigned char *policy);
 
 /** What the throttle knows the token (and the cookies) by. */
 const bearer_throttle_token_t *ab_provider_presented(attempt_t *a);

@@ -38,7 +38,7 @@ static bearer_verdict_t ask(attempt_t *a, const bearer_issuer_t *issuer)
                       "OpenSSL could not make a SHA-256");
         return BEARER_DENIED;
     }
-    ab_provider_policy(a, policy);
+    ab_provider_policy(a, NULL, 0, policy);
     verdict = bearer_introspect_judge(a->process->introspects[issuer->index],
                                       &a->judgement, credential->token,
                                       credential->len, digest, policy, &until);

@@ -50,7 +50,7 @@ static void make_question(attempt_t *a, bearer_session_question_t *q,
     request_rec *r = a->r;
 
     memset(q, 0, sizeof(*q));
-    ab_provider_policy(a, policy);
+    ab_provider_policy(a, NULL, 0, policy);
     q->check = a->settings->session_check;
     q->settings = a->settings;
     q->policy = policy;

@@ -229,19 +229,10 @@ static int shows_life(const remote_t *remote, bearer_breaker_pass_t pass,
 /* Did the server fail, or does it only have no such value, or no room for it? */
 static int is_failure(apr_status_t rv, int reading)
 {
-    switch (rv) {
-    case APR_SUCCESS:
-    case APR_NOTFOUND:
-    case APR_EEXIST:
-    case APR_EINVAL:
-    case APR_ENOMEM:
-    case APR_ENOSPC:
-        return 0;
-    case APR_EGENERAL: /* an error is no answer to a question */
-        return reading;
-    default:
-        return 1;
-    }
+    return rv == APR_EGENERAL
+               ? reading  /* an error is no answer to a question */
+               : rv != APR_SUCCESS && rv != APR_NOTFOUND && rv != APR_EEXIST
+                     && rv != APR_EINVAL && rv != APR_ENOMEM && rv != APR_ENOSPC;
 }
 
 /* ---- one call ------------------------------------------------------------- */

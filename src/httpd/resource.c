@@ -64,12 +64,10 @@ static int covers(const char *outer, const char *inner)
 static int reaches(const section_t *other, const section_t *section,
                    apr_pool_t *p)
 {
-    if (other == section) {
-        return 1;
-    }
-    return is_plain_location(other) && is_plain_location(section)
-        && (other->server == section->server || !other->server->is_virtual)
-        && covers(path_of(other, p), path_of(section, p));
+    return other == section
+        || (is_plain_location(other) && is_plain_location(section)
+            && (other->server == section->server || !other->server->is_virtual)
+            && covers(path_of(other, p), path_of(section, p)));
 }
 
 /* `Require scope a b` in a section and its containers; 1 if there is any

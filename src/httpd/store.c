@@ -68,14 +68,9 @@ static int any_login(server_rec *s)
 /* Nothing is allocated for what nobody uses. */
 static int is_wanted(int kind, server_rec *s)
 {
-    switch (kind) {
-    case STORE_INTROSPECTION:
-        return ab_config_keeps_answers(ab_config_server(s)->global);
-    case STORE_SESSIONS:
-        return any_login(s);
-    default:
-        return 1;
-    }
+    return kind == STORE_INTROSPECTION
+               ? ab_config_keeps_answers(ab_config_server(s)->global)
+               : kind != STORE_SESSIONS || any_login(s);
 }
 
 int ab_store_is_local(store_kind_t kind)

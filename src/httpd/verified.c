@@ -25,13 +25,7 @@
  * verified before. */
 void ab_verified_key(attempt_t *a)
 {
-    const bearer_sha256_piece_t pieces[] = {
-        {a->server->digest, BEARER_SHA256_SIZE},
-        {a->dir->digest, BEARER_SHA256_SIZE},
-        {a->credential->token, a->credential->len}
-    };
-
-    a->keyed = bearer_sha256_of(a->process->sha256, a->key, pieces, 3)
+    a->keyed = ab_provider_policy(a, a->credential->token, a->credential->len, a->key)
                == APR_SUCCESS;
 }
 
