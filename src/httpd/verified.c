@@ -13,8 +13,6 @@
 #include <apr_strings.h>
 
 #include "base/reason.h"
-#include "base/sha256.h"
-#include "base/text.h"
 #include "judge/exports.h"
 #include "judge/principal.h"
 #include "trust/issuer.h"
