@@ -1,7 +1,7 @@
 # Licensed under the Apache License, Version 2.0; see LICENSE.
 """What the documents say is so: every configuration in them loads, every
-directive is documented and marked rightly, every link leads somewhere, every
-test that tests/safeguards.md names is there.
+directive is documented with the contexts and the default that it has, every link
+leads somewhere, every test that tests/safeguards.md names is there.
 
 A fenced ```apache block is loaded as it stands, in a server that has httpd's
 usual modules. A page may have one block marked <!-- preamble -->: it is put in
@@ -25,6 +25,7 @@ PAGES = ["README.md", "SECURITY.md", "tests/bench/results.md", "tests/broken/REA
     os.path.relpath(path, TOP) for path in
     glob.glob(os.path.join(TOP, "docs", "**", "*.md"), recursive=True))
 CONF = "conf/auth_bearer.conf"
+REFERENCE = "docs/reference/directives.md"
 
 BLOCK = re.compile(r"^(<!-- preamble -->\n)?^```apache\n(.*?)^```$",
                    re.MULTILINE | re.DOTALL)
@@ -167,15 +168,14 @@ def known(server):
 def documented():
     """Directives with a heading of their own in directives.md."""
     return {name for heading in
-            re.findall(r"^### (.*)$", read("docs/reference/directives.md"), re.MULTILINE)
+            re.findall(r"^### (.*)$", read(REFERENCE), re.MULTILINE)
             for name in NAME.findall(heading)}
 
 
 def reserved():
     """Directives that directives.md says are not in this version."""
-    section = read("docs/reference/directives.md").partition(
-        "\n## Not in this version yet\n")[2]
-    return {name for row in re.findall(r"^\| (`.*?) \|", section, re.MULTILINE)
+    section = read(REFERENCE).partition("\n## Not in this version yet\n")[2]
+    return {name for row in re.findall(r"^\| ?(`.*?) ?\|", section, re.MULTILINE)
             for name in NAME.findall(row)}
 
 
@@ -249,11 +249,11 @@ def test_troubleshooting_names_checks_and_messages_that_there_are():
     assert reasons()[check] == (number, category)
 
 
-#: Row of directives.md, "Limits" -> (what it must say, header, constants).
+#: Row of limits.md, "Sizes" -> (what it must say, header, constants).
 LIMITS = {
     "a token": ("100 KiB", "jose/jws.h", "BEARER_TOKEN_MAX"),
     "`kid`": ("256 bytes", "jose/jwk.h", "BEARER_KID_MAX"),
-    "JSON, wherever": ("32 levels", "base/json.h", "BEARER_JSON_DEPTH"),
+    "JSON": ("32 levels", "base/json.h", "BEARER_JSON_DEPTH"),
     "claims exported": ("200, each of 8 KiB", "judge/exports.h",
                         "BEARER_EXPORT_MAX_CLAIMS BEARER_EXPORT_MAX_VALUE"),
     "a key set": ("256 KiB, 100 keys", "jose/jwk.h",
@@ -261,19 +261,24 @@ LIMITS = {
     "an RSA key": ("2048 to 8192 bits", "jose/jwk.h",
                    "BEARER_RSA_MIN_BITS BEARER_RSA_MAX_BITS"),
     "an issuer's metadata": ("64 KiB", "trust/issuer.h", "BEARER_METADATA_MAX"),
-    "an answer": ("64 KiB; kept for the next request: 16 KiB", "base/flight.h",
-                  "BEARER_ANSWER_MAX BEARER_ANSWER_KEPT_MAX"),
-    "a verified token": ("32 KiB", "state/tokencache.h", "BEARER_TOKENCACHE_ENTRY_MAX"),
+    "a response about a token or session":
+        ("64 KiB; cached: 16 KiB", "base/flight.h",
+         "BEARER_ANSWER_MAX BEARER_ANSWER_KEPT_MAX"),
+    "a verified token in the cache":
+        ("32 KiB", "state/tokencache.h", "BEARER_TOKENCACHE_ENTRY_MAX"),
     "a file of tenants": ("1 MiB", "trust/tenants.h", "BEARER_TENANTS_MAX"),
-    "a file of tenants; tenants": ("1000", "keys/keyset.h",
-                                   "BEARER_KEYSET_MAX_TENANTS"),
+    "tenants with key sets in a child":
+        ("1000", "keys/keyset.h", "BEARER_KEYSET_MAX_TENANTS"),
     "the revocation list": ("64 MiB", "state/revocation.h", "BEARER_REVOCATION_MAX"),
     "the throttle": ("100000 addresses", "state/throttle.h",
                      "BEARER_THROTTLE_ENTRIES"),
+    "tokens that pass during a penalty":
+        ("16384", "state/vouch.h", "BEARER_VOUCH_SETS BEARER_VOUCH_WAYS"),
     "a session": ("16 KiB", "login/session.h", "BEARER_SESSION_MAX"),
-    "a session | 16 KiB in the cache;": ("3600 characters", "base/cookie.h",
-                                         "BEARER_COOKIE_CHUNK"),
-    "logins under way": ("5, for", "login/login.h", "BEARER_LOGIN_ATTEMPTS"),
+    "sessions of one user and issuer (`shm`, Redis)":
+        ("32", "state/table.h", "BEARER_TABLE_EACH"),
+    "logins in progress in one browser":
+        ("5", "login/login.h", "BEARER_LOGIN_ATTEMPTS"),
 }
 
 
@@ -286,33 +291,208 @@ def value_of(header, name):
     return number
 
 
+def table_row(page, first):
+    """The cells after the first one, of the only row that begins so."""
+    rows = re.findall(r"^\| ?%s ?\|(.*)\|$" % re.escape(first), read(page),
+                      re.MULTILINE)
+    assert len(rows) == 1, (first, rows)
+    return [cell.strip() for cell in re.split(r"(?<!\\)\|", rows[0])]
+
+
 @pytest.mark.parametrize("row", LIMITS)
 def test_limits_are_those_of_the_code(row):
     said, header, names = LIMITS[row]
-    section = read("docs/reference/directives.md").partition("\n## Limits\n")[2]
-    lines = [line for line in section.split("\n")
-             if line.startswith("| " + row)]
-    assert len(lines) == 1 and said in lines[0], lines
+    assert re.match(re.escape(said) + r"(?!\w)",
+                    table_row("docs/reference/limits.md", row)[0])
     units = {"KiB": 1024, "MiB": 1024 * 1024}
     numbers = [int(n) * units.get(unit, 1) for n, unit in
                re.findall(r"(\d+)(?: (KiB|MiB))?", said)]
-    assert numbers == [value_of(header, name) for name in names.split()]
+    values = [value_of(header, name) for name in names.split()]
+    if names == "BEARER_VOUCH_SETS BEARER_VOUCH_WAYS":
+        values = [values[0] * values[1]]
+    assert numbers == values
 
 
-def test_every_directive_has_context_default_and_example():
-    sections = re.split(r"^### ", read("docs/reference/directives.md"),
-                        flags=re.MULTILINE)[1:]
-    for section in sections:
-        title, _, body = section.split("\n## ")[0].partition("\n")
-        head = re.match(r"\n((?:    .*\n)+)", body).group(1)
-        examples = "\n".join(found.group(2) for found in BLOCK.finditer(body))
-        for name in NAME.findall(title):
-            found = re.search(r"%s [^\0]*? ((?:[SIDH] )*[SIDH])(, global)? +"
-                              r"(no )?default" % name, head)
-            assert found, (name, head)
-            places = found.group(1).replace(" ", "")
-            assert DIRECTIVES[name][0] == ("G" if found.group(2) else places)
-            assert name in examples, (name, "has no example")
+def test_a_cookie_holds_what_the_limits_say():
+    assert table_row("docs/reference/limits.md", "a session")[0].endswith(
+        "; two cookies of %d characters"
+        % value_of("base/cookie.h", "BEARER_COOKIE_CHUNK"))
+
+
+# --- directives.md: the blocks ------------------------------------------------
+
+ROWS = ["Description", "Syntax", "Default", "Context", "Override", "Takes effect"]
+CONTEXTS = {"server config": "S", "virtual host": "", "`<AuthBearerIssuer>`": "I",
+            "directory": "D", ".htaccess": "H"}
+
+
+def directive_blocks():
+    """{name: ({row: cell}, the rest)}; each heading names one directive."""
+    found = {}
+    for section in re.split(r"^### ", read(REFERENCE), flags=re.MULTILINE)[1:]:
+        name, _, body = section.split("\n## ")[0].partition("\n")
+        head, _, rest = body.lstrip("\n").partition("\n\n")
+        cells = [[cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]]
+                 for line in head.split("\n")]
+        assert [cell[0] for cell in cells[2:]] == ROWS, name
+        assert name not in found, name
+        found[name] = {row: text for row, text in cells[2:]}, rest
+    return found
+
+
+BLOCKS = directive_blocks()
+NAMES = sorted(set(BLOCKS) & set(DIRECTIVES))
+
+
+def test_every_directive_has_its_block():
+    """The other one is of httpd: SetHandler."""
+    assert set(BLOCKS) - set(DIRECTIVES) == {"SetHandler bearer-status"}
+    assert set(DIRECTIVES) - set(BLOCKS) == set()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_block_has_context_and_override_of_the_row(name):
+    rows, _ = BLOCKS[name]
+    where, _ = DIRECTIVES[name]
+    contexts = rows["Context"].split(", ")
+    assert set(contexts) <= set(CONTEXTS)
+    assert "".join(CONTEXTS[one] for one in contexts) == where.replace("G", "S")
+    assert ("virtual host" in contexts) == ("S" in where)
+    assert rows["Override"] == ("AuthConfig" if "H" in where else "none")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_block_says_when_a_change_takes_effect(name):
+    said = BLOCKS[name][0]["Takes effect"].split("; ")
+    assert said[0] == "graceful restart"
+    assert (".htaccess: at once" in said) == ("H" in DIRECTIVES[name][0])
+
+
+@pytest.mark.parametrize("name", list(BLOCKS))
+def test_a_block_has_syntax_text_and_example(name):
+    rows, rest = BLOCKS[name]
+    assert rows["Description"]
+    assert re.match("`%s[ `]" % re.escape(name), rows["Syntax"])
+    examples = [found.group(2) for found in BLOCK.finditer(rest)]
+    assert len(examples) == 1
+    assert re.search(r"^ *<?%s " % re.escape(name.split()[0]), examples[0],
+                     re.MULTILINE)
+    assert BLOCK.split(rest)[0].strip(), "no text"
+
+
+def once():
+    """Directives of which a second line in a section is an error."""
+    rows = read("src/trust/settings_rows.h")
+    lists = dict(re.findall(r"^    X\((\w+), .*, \w+, ([01]), \d+\)", rows, re.MULTILINE))
+    names = {name for kind, name in re.findall(
+        r'^    X\(\w+, \w+, (\w+),\s*\\?\s*"(AuthBearer\w+)"', rows, re.MULTILINE)
+        if lists[kind] == "1"}
+    names |= set(re.findall(r'X\("(\w+)", \w+, -?\d+, 1,',
+                            read("src/httpd/directives.h")))
+    return names | set(re.findall(r'AP_INIT_RAW_ARGS\("(\w+)", \w+, MARK\(1\)',
+                                  read("mod_auth_bearer.c")))
+
+
+def test_blocks_say_which_lines_may_not_be_repeated():
+    assert {name for name in NAMES
+            if BLOCKS[name][0]["Syntax"].endswith("`, once")} == once()
+    assert len(once()) > 10
+
+
+#: What the dump prints where there is no value -> what a reader is told.
+NO_VALUE = {"(none)": "none", "(any)": "any", "(system)": "the system's",
+            "(all declared)": "all declared issuers",
+            "(the only one with a client id)": "the only issuer with a client ID"}
+
+
+def constant(path, name):
+    """Of #define NAME …: text, or the product of numbers."""
+    text = re.search(r"#define %s (.*)" % name, read("src/" + path)).group(1)
+    if '"' in text:
+        return text.strip('"')
+    product = 1
+    for factor in re.findall(r"\d+", text):
+        product *= int(factor)
+    return product
+
+
+@pytest.fixture(scope="module")
+def defaults():
+    """{name: default}: as the module prints its own, for a section and an issuer
+    that set nothing; and what it does not print, by its sources."""
+    server = Httpd(throttle=True)
+    server.configure(
+        '<AuthBearerIssuer "https://idp.example.com/">\n</AuthBearerIssuer>\n'
+        '<Location "/x">\nAuthType Bearer\nAuthBearerAudience a\n'
+        "Require valid-user\n</Location>\n")
+    dump = server.configtest("-D", "DUMP_BEARER").output
+    server.close()
+    found = {name: NO_VALUE.get(value, value) for name, value in re.findall(
+        r"^    (AuthBearer\w+) (.*)   # default$", dump, re.MULTILINE)}
+    assert len(found) >= 35, dump
+    found.update(re.findall(
+        r"^    (AuthBearer(?:Keys|Metadata|Introspection(?:TTL)?)) (.*)$", dump,
+        re.MULTILINE))
+    seconds = [constant("httpd/browser.c", "DEFAULT_" + which)
+               for which in ("MAX", "IDLE")]
+    found.update({
+        "AuthBearerLoginPath": constant("httpd/browser_site.c", "LOGIN_PATH"),
+        "AuthBearerTokenCache": "entries=%d"
+                                % constant("httpd/records.c", "DEFAULT_TOKEN_CACHE"),
+        "AuthBearerSessionLifetime": "max=%dh idle=%dmin"
+                                     % (seconds[0] // 3600, seconds[1] // 60),
+        "AuthBearerSOCache": "shm:%dM for sessions and proofs"
+                             % (constant("state/table.h", "BEARER_TABLE_DEFAULT")
+                                // 1024 // 1024),
+        "AuthBearerBaseURL": "ServerName with its scheme and port",
+    })
+    assert "in_cookie = login->store == SESSIONS_IN_COOKIE" in read(
+        "src/httpd/browser.c")
+    found["AuthBearerSessionStore"] = "cache"
+    return found
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_block_has_the_default_of_the_module(defaults, name):
+    said = BLOCKS[name][0]["Default"].split(";")[0].replace("`", "")
+    assert said == defaults.get(name, "none")
+
+
+def test_the_index_of_directives_has_all_blocks():
+    head = read(REFERENCE).partition("\n## ")[0]
+    linked = re.findall(r"\[([\w -]+)\]\(#([\w-]+)\)", head)
+    assert [anchor for _, anchor in linked] == [
+        name.lower().replace(" ", "-") for name in BLOCKS]
+
+
+# --- the other pages of the reference -----------------------------------------
+
+def test_every_variable_and_header_is_documented():
+    text = read("src/judge/exports.c")
+    names = set(re.findall(r'\bX\("([A-Z_]+|X-[\w-]+)", ', text)) | {
+        "BEARER_TOKEN_ID", "BEARER_ERROR", "BEARER_ERROR_CHECK", "REMOTE_USER"}
+    assert len(names) == 14
+    assert names <= set(re.findall(r"`([\w-]+)`",
+                                   read("docs/reference/variables.md")))
+
+
+def test_every_rule_is_documented():
+    kinds = re.search(r"#define AB_AUTHZ_KINDS\(X\)((?:.*\\\n)*.*)",
+                      read("src/httpd/authz.h")).group(1)
+    rules = set(re.findall(r'X\(\w+, "([\w-]+)"\)', kinds))
+    assert set(re.findall(r"^\| ?`Require ([\w-]+)[^`]*` ?\|",
+                          read("docs/reference/require.md"), re.MULTILINE)) \
+        == rules | {"valid-user"}
+
+
+def test_every_endpoint_is_documented():
+    text = read("src/httpd/browser.c")
+    there = dict(re.findall(r'\{ ("/[\w-]+"|CALLBACK), [^"]*"([A-Z, ]+)"', text))
+    there["`/callback`, `/callback/NAME`"] = there.pop("CALLBACK")
+    for path, methods in there.items():
+        cells = table_row("docs/reference/responses.md", path.replace('"', "`"))
+        assert cells[0] == methods
+    assert len(there) == 3
 
 
 @pytest.mark.parametrize("page", PAGES)
