@@ -356,8 +356,9 @@ static void begin(attempt_t *a, request_rec *r)
     a->settings = ab_config_of(r);
 }
 
-static int check_user_id(request_rec *r)
+int ab_authn_check_user_id(request_rec *r)
 {
+    AB_TRACE(r);
     const char *contradiction;
     attempt_t a;
     int status;
@@ -391,15 +392,6 @@ static int check_user_id(request_rec *r)
     return judge(&a);
 }
 
-int ab_authn_check_user_id(request_rec *r)
-{
-    request_rec *before = ab_trace_enter(r);
-    int status = check_user_id(r);
-
-    ab_trace_leave(before);
-    return status;
-}
-
 /* Only what may be granted: nobody is told of a refusal. */
 static void judge_ahead(attempt_t *a)
 {
@@ -424,8 +416,11 @@ static int asked(const request_rec *r)
     return 0;
 }
 
-static const bearer_principal_t *ahead(request_rec *r)
+/* No hook of ours runs around it: the library's log lines and requests to the
+ * issuer are for this request all the same. */
+const bearer_principal_t *ab_authn_ahead(request_rec *r)
 {
+    AB_TRACE(r);
     attempt_t a;
 
     if (asked(r) || !ab_config_in_force(r) || ab_check_request(r)) {
@@ -444,15 +439,4 @@ static const bearer_principal_t *ahead(request_rec *r)
     }
     a.own->ahead = a.found;
     return a.found;
-}
-
-/* No hook of ours runs around it: the library's log lines and requests to the
- * issuer are for this request all the same. */
-const bearer_principal_t *ab_authn_ahead(request_rec *r)
-{
-    request_rec *before = ab_trace_enter(r);
-    const bearer_principal_t *found = ahead(r);
-
-    ab_trace_leave(before);
-    return found;
 }

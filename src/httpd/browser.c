@@ -104,8 +104,9 @@ static int is_endpoint(const browser_t *browser, const char *name,
                            && !strcmp(name, CALLBACK)));
 }
 
-static int quick(request_rec *r, int lookup)
+int ab_browser_quick(request_rec *r, int lookup)
 {
+    AB_TRACE(r);
     const browser_t *browser = ab_config_server(r->server)->browser;
     apr_size_t len, i;
 
@@ -132,13 +133,4 @@ static int quick(request_rec *r, int lookup)
                               "be started", NULL);
     }
     return DECLINED;
-}
-
-int ab_browser_quick(request_rec *r, int lookup)
-{
-    request_rec *before = ab_trace_enter(r);
-    int status = quick(r, lookup);
-
-    ab_trace_leave(before);
-    return status;
 }

@@ -24,9 +24,9 @@ request_rec *ab_trace_enter(request_rec *r)
     return before;
 }
 
-void ab_trace_leave(request_rec *before)
+void ab_trace_leave(request_rec **before)
 {
-    working_for = before;
+    working_for = *before;
 }
 
 /* ---- the log ----------------------------------------------------------------- */

@@ -13,9 +13,12 @@
 #include "base/http.h"
 #include "base/message.h"
 
-/** The thread works for r until leave() gets what enter() gave. */
+/** The thread works for r until the block ends. */
+#define AB_TRACE(r) \
+    request_rec *ab_trace_before __attribute__((cleanup(ab_trace_leave))) = \
+        ab_trace_enter(r)
 request_rec *ab_trace_enter(request_rec *r);
-void ab_trace_leave(request_rec *before);
+void ab_trace_leave(request_rec **before);
 /** The request's id (mod_unique_id), if it is fit for a page; or NULL. */
 const char *ab_trace_id(const request_rec *r);
 /** `, request ID` where the thread works for one and mod_unique_id is there, else "". */
