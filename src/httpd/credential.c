@@ -20,70 +20,46 @@
 #include "judge/credential_syntax.h"
 #include "trust/settings.h"
 
-/** Tokens found so far. */
-typedef struct search_t {
-    request_rec *r;
-    bearer_found_t found;
-} search_t;
-
-static void from_header(search_t *s, const bearer_from_t *from)
+/* Each kind of place has a case: without it, the compiler warns. */
+static void look(bearer_found_t *found, const bearer_from_t *from, request_rec *r)
 {
-    const char *field = apr_table_get(s->r->headers_in,
-                                      from->name ? from->name : "Authorization");
+    const char *name = from->kind == BEARER_FROM_COOKIE ? "Cookie"
+                     : from->kind == BEARER_FROM_HEADER && from->name ? from->name
+                                                                      : "Authorization";
+    const char *text = from->kind == BEARER_FROM_QUERY ? r->args
+                     : from->kind == BEARER_FROM_ENV
+                         ? apr_table_get(r->subprocess_env, from->name)
+                         : apr_table_get(r->headers_in, name);
 
-    if (field && from->name) {
-        bearer_syntax_bare(&s->found, field);
-    } else if (field) {
-        bearer_syntax_authorization(&s->found, field);
+    if (!text) {
+        return;
+    }
+    switch (from->kind) {
+    case BEARER_FROM_HEADER:
+        if (!from->name) {
+            bearer_syntax_authorization(found, text);
+        } else {
+            bearer_syntax_bare(found, text);
+        }
+        break;
+    case BEARER_FROM_COOKIE:
+        bearer_syntax_cookie(found, text, from->name, r->pool);
+        break;
+    case BEARER_FROM_QUERY:
+        bearer_syntax_query(found, text, from->name, r->pool);
+        break;
+    case BEARER_FROM_ENV:
+        if (*text) {
+            bearer_syntax_bare(found, text);
+        }
+        break;
+    case BEARER_FROM_BASIC:
+        bearer_syntax_basic(found, text, from->name, r->pool);
+        break;
+    case BEARER_FROM_COUNT:
+        break;
     }
 }
-
-static void from_cookie(search_t *s, const bearer_from_t *from)
-{
-    const char *field = apr_table_get(s->r->headers_in, "Cookie");
-
-    if (field) {
-        bearer_syntax_cookie(&s->found, field, from->name, s->r->pool);
-    }
-}
-
-static void from_query(search_t *s, const bearer_from_t *from)
-{
-    if (s->r->args) {
-        bearer_syntax_query(&s->found, s->r->args, from->name, s->r->pool);
-    }
-}
-
-static void from_env(search_t *s, const bearer_from_t *from)
-{
-    const char *value = apr_table_get(s->r->subprocess_env, from->name);
-
-    if (value && *value) {
-        bearer_syntax_bare(&s->found, value);
-    }
-}
-
-static void from_basic(search_t *s, const bearer_from_t *from)
-{
-    const char *field = apr_table_get(s->r->headers_in, "Authorization");
-
-    if (field) {
-        bearer_syntax_basic(&s->found, field, from->name, s->r->pool);
-    }
-}
-
-#define READER_HEADER from_header
-#define READER_COOKIE from_cookie
-#define READER_QUERY  from_query
-#define READER_ENV    from_env
-#define READER_BASIC  from_basic
-
-/* By bearer_from_kind_t. */
-static void (*const readers[])(search_t *s, const bearer_from_t *from) = {
-#define X(symbol, word, named) READER_##symbol,
-    BEARER_FROM_KINDS(X)
-#undef X
-};
 
 static credential_t *inherited(const request_rec *r)
 {
@@ -103,22 +79,21 @@ static credential_t *search(request_rec *r)
 {
     credential_t *credential = apr_pcalloc(r->pool, sizeof(*credential));
     bearer_refusal_t why = { BEARER_OK, NULL };
-    const bearer_settings_t *settings;
-    search_t s = { r, { NULL, NULL, 0 } };
+    const bearer_settings_t *settings = ab_config_of(r);
+    bearer_found_t found = { NULL, NULL, 0 };
     int i;
 
-    settings = ab_config_of(r);
     for (i = 0; i < settings->token_from->nelts; i++) {
-        const bearer_from_t *from = &APR_ARRAY_IDX(settings->token_from, i,
-                                                   bearer_from_t);
-        readers[from->kind](&s, from);
-        if (s.found.count && !credential->from) {
+        const bearer_from_t *from = &APR_ARRAY_IDX(settings->token_from, i, bearer_from_t);
+
+        look(&found, from, r);
+        if (found.count && !credential->from) {
             credential->from = from;
-            credential->token = s.found.token;
-            credential->len = strlen(s.found.token);
+            credential->token = found.token;
+            credential->len = strlen(found.token);
         }
     }
-    credential->reason = bearer_syntax_judge(&s.found, &why, r->pool);
+    credential->reason = bearer_syntax_judge(&found, &why, r->pool);
     credential->detail = why.detail;
     return credential;
 }

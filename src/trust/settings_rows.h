@@ -27,7 +27,7 @@
     X(SESSION, "session")
 
 /** X(symbol, the word of AuthBearerTokenFrom, whether a name must follow it). Each
- *  has a function, READER_symbol, in the glue. */
+ *  has a case of a switch in the glue's credential.c. */
 #define BEARER_FROM_KINDS(X) \
     X(HEADER, "header", 0) \
     X(COOKIE, "cookie", 1) \
