@@ -35,16 +35,20 @@ typedef struct item_t {
     const ap_expr_info_t *expr;    /**< %{...} in a value, or bearer-expr */
 } item_t;
 
+/** Of whom, and where, a rule is asked. */
+typedef struct asking_t {
+    request_rec *r;
+    const bearer_principal_t *principal;
+    const bearer_settings_t *settings;
+} asking_t;
+
 struct ab_authz_kind_t {
     const char *name;
     const char *(*parse)(cmd_parms *cmd, const char *line, require_t *require);
     /** 1, 0, or what undecided() returns. */
-    int (*met)(request_rec *r, const item_t *item,
-               const bearer_principal_t *principal,
-               const bearer_settings_t *settings);
+    int (*met)(const asking_t *asking, const item_t *item);
     /** The scope that an item stands for, or NULL. */
-    const char *(*scope)(request_rec *r, const item_t *item,
-                         const bearer_settings_t *settings);
+    const char *(*scope)(const asking_t *asking, const item_t *item);
 };
 
 /* ---- the kinds ---------------------------------------------------------- */
@@ -191,10 +195,9 @@ static int undecided(request_rec *r, const char *kind, const item_t *item,
     return -1;
 }
 
-static int met_claim(request_rec *r, const item_t *item,
-                     const bearer_principal_t *principal,
-                     const bearer_settings_t *settings)
+static int met_claim(const asking_t *asking, const item_t *item)
 {
+    request_rec *r = asking->r;
     const bearer_claim_effort_t effort = {
         ab_regex_spent, &ab_request(r)->regex_effort
     };
@@ -207,69 +210,50 @@ static int met_claim(request_rec *r, const item_t *item,
             return undecided(r, "claim", item, error);
         }
     }
-    met = bearer_claim_match(item->rule, principal->claims, value,
-                             is_scope(item->rule, settings), &effort);
-    return met < 0 ? undecided(r, "claim", item, bearer_regex_error_text(met))
-                   : met;
+    met = bearer_claim_match(item->rule, asking->principal->claims, value,
+                             is_scope(item->rule, asking->settings), &effort);
+    return met < 0 ? undecided(r, "claim", item, bearer_regex_error_text(met)) : met;
 }
 
-static int met_scope(request_rec *r, const item_t *item,
-                     const bearer_principal_t *principal,
-                     const bearer_settings_t *settings)
+static int met_scope(const asking_t *asking, const item_t *item)
 {
-    (void)r;
-    return bearer_principal_has_scope(principal, item->word,
-                                      (bearer_scope_strategy_t)
-                                      settings->scope_strategy);
+    return bearer_principal_has_scope(
+        asking->principal, item->word,
+        (bearer_scope_strategy_t)asking->settings->scope_strategy);
 }
 
-static int met_role(request_rec *r, const item_t *item,
-                    const bearer_principal_t *principal,
-                    const bearer_settings_t *settings)
+static int met_role(const asking_t *asking, const item_t *item)
 {
-    (void)r;
-    (void)settings;
-    return bearer_principal_has_role(principal, item->word);
+    return bearer_principal_has_role(asking->principal, item->word);
 }
 
-static int met_issuer(request_rec *r, const item_t *item,
-                      const bearer_principal_t *principal,
-                      const bearer_settings_t *settings)
+static int met_issuer(const asking_t *asking, const item_t *item)
 {
-    (void)r;
-    (void)settings;
-    return bearer_principal_is_of(principal, item->word);
+    return bearer_principal_is_of(asking->principal, item->word);
 }
 
-static int met_expr(request_rec *r, const item_t *item,
-                    const bearer_principal_t *principal,
-                    const bearer_settings_t *settings)
+static int met_expr(const asking_t *asking, const item_t *item)
 {
     const char *error = NULL;
-    int rc = ap_expr_exec(r, item->expr, &error);
+    int rc = ap_expr_exec(asking->r, item->expr, &error);
 
-    (void)principal;
-    (void)settings;
-    return rc < 0 ? undecided(r, "bearer-expr", item, error) : rc > 0;
+    return rc < 0 ? undecided(asking->r, "bearer-expr", item, error) : rc > 0;
 }
 
-static const char *scope_of_word(request_rec *r, const item_t *item,
-                                 const bearer_settings_t *settings)
+static const char *scope_of_word(const asking_t *asking, const item_t *item)
 {
-    (void)r;
-    (void)settings;
+    (void)asking;
     return item->word;
 }
 
-static const char *scope_of_claim(request_rec *r, const item_t *item,
-                                  const bearer_settings_t *settings)
+static const char *scope_of_claim(const asking_t *asking, const item_t *item)
 {
     const char *value = bearer_claim_value(item->rule), *error = NULL;
 
-    if (!value || !is_scope(item->rule, settings)) {
+    if (!value || !is_scope(item->rule, asking->settings)) {
         return NULL;
     }
-    return item->expr ? ap_expr_str_exec(r, item->expr, &error) : value;
+    return item->expr ? ap_expr_str_exec(asking->r, item->expr, &error) : value;
 }
 
 #define KIND_CLAIM        parse_claim, met_claim, scope_of_claim
@@ -309,53 +293,29 @@ const char *ab_authz_parse(cmd_parms *cmd, const char *line, ab_authz_id_t kind,
 /* ---- asking ------------------------------------------------------------- */
 
 /* Any item of a line; 1, 0, or what undecided() returned for the first one. */
-static int is_met(request_rec *r, const require_t *require,
-                  const bearer_principal_t *principal,
-                  const bearer_settings_t *settings)
+static int is_met(const asking_t *asking, const require_t *require)
 {
     int i, met = 0;
 
     for (i = 0; !met && i < require->items->nelts; i++) {
-        met = require->kind->met(r, &APR_ARRAY_IDX(require->items, i, item_t),
-                                 principal, settings);
+        met = require->kind->met(asking, &APR_ARRAY_IDX(require->items, i, item_t));
     }
     return met;
 }
 
-static void write_down(request_rec *r, const require_t *require, int negated)
+/* Adds to one of the lists of a request's record. */
+static void note(apr_array_header_t **list, const void *what, apr_pool_t *p)
 {
-    request_t *own = ab_request(r);
-
-    if (negated) {
-        own->negated = 1;
-        return;
-    }
-    if (!require->kind->scope) {
-        return;
-    }
-    if (!own->rules) {
-        own->rules = apr_array_make(r->pool, 2, sizeof(const require_t *));
-    }
-    APR_ARRAY_PUSH(own->rules, const require_t *) = require;
+    *list = *list ? *list : apr_array_make(p, 2, sizeof(const void *));
+    APR_ARRAY_PUSH(*list, const void *) = what;
 }
 
-static void note_unmet(request_rec *r, const require_t *require)
-{
-    request_t *own = ab_request(r);
-
-    if (!own->unmet) {
-        own->unmet = apr_array_make(r->pool, 2, sizeof(const char *));
-    }
-    APR_ARRAY_PUSH(own->unmet, const char *) =
-        apr_pstrcat(r->pool, require->kind->name, " ", require->line, NULL);
-}
-
-authz_status ab_authz_check(request_rec *r, const char *line,
-                            const void *parsed)
+authz_status ab_authz_check(request_rec *r, const char *line, const void *parsed)
 {
     const require_t *require = parsed;
     request_t *own = ab_request(r);
     const int negated = own->alias ? own->alias->negated : require->negated;
+    const asking_t asking = { r, own->principal, own->settings };
     int met;
 
     (void)line;
@@ -363,15 +323,20 @@ authz_status ab_authz_check(request_rec *r, const char *line,
         return AUTHZ_DENIED;  /* another scheme's user: nothing is known of him */
     }
     if (!r->user || !own->principal) {
-        write_down(r, require, negated);
+        if (negated) {
+            own->negated = 1;
+        } else if (require->kind->scope) {
+            note(&own->rules, require, r->pool);
+        }
         return AUTHZ_DENIED_NO_USER;
     }
-    met = is_met(r, require, own->principal, own->settings);
+    met = is_met(&asking, require);
     if (met) {
         return met > 0 ? AUTHZ_GRANTED : AUTHZ_GENERAL_ERROR;
     }
     if (!negated) {
-        note_unmet(r, require);
+        note(&own->unmet, apr_pstrcat(r->pool, require->kind->name, " ", require->line,
+                                      NULL), r->pool);
     }
     return AUTHZ_DENIED;
 }
@@ -381,21 +346,19 @@ apr_array_header_t *ab_authz_scopes(request_rec *r,
                                     const bearer_settings_t *settings)
 {
     const request_t *own = ab_request(r);
+    const asking_t asking = { r, principal, settings ? settings : ab_config_of(r) };
     apr_array_header_t *scopes = apr_array_make(r->pool, 2, sizeof(const char *));
     int i, k;
 
-    if (!settings) {
-        settings = ab_config_of(r);
-    }
     for (i = 0; own->rules && i < own->rules->nelts; i++) {
         const require_t *require = APR_ARRAY_IDX(own->rules, i, const require_t *);
 
-        if (principal && is_met(r, require, principal, settings) > 0) {
+        if (principal && is_met(&asking, require) > 0) {
             continue;
         }
         for (k = 0; k < require->items->nelts; k++) {
             const item_t *item = &APR_ARRAY_IDX(require->items, k, item_t);
-            const char *scope = require->kind->scope(r, item, settings);
+            const char *scope = require->kind->scope(&asking, item);
 
             if (scope && !bearer_text_among(scopes, scope)) {
                 APR_ARRAY_PUSH(scopes, const char *) = scope;
