@@ -65,8 +65,8 @@ apr_array_header_t *ab_authz_scopes(request_rec *r,
 /* authz_provider.c */
 void ab_authz_register(apr_pool_t *p);
 void ab_authz_pre_config(apr_pool_t *pconf);
-/** Does a directive stand in <AuthzProviderAlias>? */
-int ab_authz_in_alias(const cmd_parms *cmd);
+/** The <AuthzProviderAlias> that a directive stands in, or NULL. */
+ap_directive_t *ab_authz_alias(const cmd_parms *cmd);
 
 /* authz_decision.c: the hooks */
 int ab_authz_force(request_rec *r);

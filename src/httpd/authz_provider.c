@@ -6,6 +6,7 @@
  * <AuthzProviderAlias> of our rules.
  */
 #include "authz.h"
+#include "config_parse.h"
 #include "handlers.h"
 #include "request.h"
 #include "trace.h"
@@ -22,10 +23,9 @@ APLOG_USE_MODULE(auth_bearer);
 static int is_negated(cmd_parms *cmd)
 {
     const ap_directive_t *d = cmd->directive;
-    const char *args = d->args;
 
     if (!strcasecmp(d->directive, "Require")
-        && !ap_cstr_casecmp(ap_getword_conf(cmd->temp_pool, &args), "not")) {
+        && ab_config_first_is(d, "not", cmd->temp_pool)) {
         return 1;
     }
     for (; d; d = d->parent) {
@@ -89,16 +89,12 @@ static const authz_provider *foreign; /* set anew in each pre_config */
  * stands elsewhere is known at the request only. */
 static int is_ours_for_sure(const cmd_parms *cmd)
 {
-    const ap_directive_t *section, *d;
+    const ap_directive_t *section, *type;
 
     for (section = cmd->directive->parent; section; section = section->parent) {
-        for (d = section->first_child; d; d = d->next) {
-            const char *args = d->args;
-
-            if (!strcasecmp(d->directive, "AuthType")) {
-                return !ap_cstr_casecmp(ap_getword_conf(cmd->temp_pool, &args),
-                                        "Bearer");
-            }
+        type = ab_config_beside(section->first_child, "AuthType");
+        if (type) {
+            return ab_config_first_is(type, "Bearer", cmd->temp_pool);
         }
     }
     return 0;
@@ -172,8 +168,7 @@ void ab_authz_pre_config(apr_pool_t *pconf)
  */
 static const authz_provider *aliased; /* httpd's, the same for every alias */
 
-/* The section that cmd stands in, or NULL. */
-static ap_directive_t *alias_section(const cmd_parms *cmd)
+ap_directive_t *ab_authz_alias(const cmd_parms *cmd)
 {
     ap_directive_t *d = cmd->directive;
 
@@ -189,7 +184,7 @@ static const char *parse_alias(cmd_parms *cmd, const char *line,
     alias_use_t *use = apr_pcalloc(cmd->pool, sizeof(*use));
 
     (void)line;
-    if (alias_section(cmd)) {
+    if (ab_authz_alias(cmd)) {
         return AB(0666) "an alias of an alias: httpd would not find its way out of it; name "
                "the rule itself";
     }
@@ -226,16 +221,11 @@ const char *ab_authz_wrap(cmd_parms *cmd, void *dir, const char *name)
     return NULL;
 }
 
-int ab_authz_in_alias(const cmd_parms *cmd)
-{
-    return alias_section(cmd) != NULL;
-}
-
 /* Is an <AuthzProviderAlias> being read, whose uses may be negated or not? Then they
  * will be told apart. */
 static int wrap_alias(cmd_parms *cmd)
 {
-    ap_directive_t *section = alias_section(cmd), *wrap;
+    ap_directive_t *section = ab_authz_alias(cmd), *wrap;
     const char *args;
 
     if (!section) {

@@ -33,10 +33,7 @@ static void walk(walk_t *w, const ap_directive_t *node, server_rec *server)
 {
     for (; node; node = node->next) {
         if (!strcasecmp(node->directive, "AuthType")) {
-            const char *args = node->args;
-
-            if (!strcasecmp(ap_getword_conf(w->p, &args), "Bearer")
-                && node->parent) {
+            if (ab_config_first_is(node, "Bearer", w->p) && node->parent) {
                 ab_section_t *s = apr_array_push(w->sections);
 
                 memset(s, 0, sizeof(*s));

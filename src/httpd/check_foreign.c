@@ -35,31 +35,6 @@ int ab_check_foreign_watch;
 
 /* ---- a server's directives ------------------------------------------------ */
 
-static int is_word(const walk_t *w, const ap_directive_t *node, const char *word)
-{
-    const char *args = node->args;
-
-    return !strcasecmp(ap_getword_conf(w->p, &args), word);
-}
-
-/* Where the directive is switched on for a server: its own counts, else the main
- * server's, of several the last; NULL: it is off. */
-static const ap_directive_t *switched_on(const walk_t *w, const server_rec *s,
-                                         const char *name)
-{
-    const ap_directive_t *found = NULL, *node;
-
-    for (node = ab_check_inside(w, s); node; node = node->next) {
-        if (!strcasecmp(node->directive, name)) {
-            found = node;
-        }
-    }
-    if (!found && s != w->main) {
-        return switched_on(w, w->main, name);
-    }
-    return found && is_word(w, found, "on") ? found : NULL;
-}
-
 /* Sections of the main server count in every virtual host. */
 static int counts_in(const walk_t *w, const ab_section_t *section,
                      const server_rec *s)
@@ -87,13 +62,13 @@ static int is_in_proxy(const ap_directive_t *node)
 
 static void check_switches(walk_t *w, const ab_section_t *section, const server_rec *s)
 {
-    const ap_directive_t *node = switched_on(w, s, "MergeTrailers");
+    const ap_directive_t *node = ab_config_switched_on(s, "MergeTrailers", w->p);
 
     if (node) {
         say_once(w, node, merge_trailers, "AuthType Bearer", section->auth_type);
     }
     if (is_in_proxy(section->node)
-        && (node = switched_on(w, s, "ProxyRequests")) != NULL) {
+        && (node = ab_config_switched_on(s, "ProxyRequests", w->p)) != NULL) {
         say_once(w, section->auth_type, forward_proxy, "ProxyRequests", node);
     }
 }
@@ -129,7 +104,7 @@ static void merge(const walk_t *w, view_t *view, const ap_directive_t *node)
         if (!strcasecmp(node->directive, "SSLOptions")) {
             merge_options(w, view, node);
         } else if (!strcasecmp(node->directive, "AuthType")) {
-            view->bearer = is_word(w, node, "Bearer") ? node : NULL;
+            view->bearer = ab_config_first_is(node, "Bearer", w->p) ? node : NULL;
         }
     }
 }
@@ -173,7 +148,7 @@ static void list_covering(const walk_t *w, apr_array_header_t *list,
     const ap_directive_t *o;
     int i;
 
-    for (o = ab_check_inside(w, s); o; o = o->next) {
+    for (o = ab_config_inside(s); o; o = o->next) {
         if (o != section && !covers(w, o, section)) {
             continue;
         }
@@ -203,10 +178,10 @@ static void check_options(walk_t *w, const ap_directive_t *node, const server_re
            && !ab_check_is_section(outermost->parent, "VirtualHost")) {
         outermost = outermost->parent;
     }
-    merge(w, &view, ab_check_inside(w, w->main));
+    merge(w, &view, ap_conftree);
     list_covering(w, list, w->main, outermost);
     if (s != w->main) {
-        merge(w, &view, ab_check_inside(w, s));
+        merge(w, &view, ab_config_inside(s));
         list_covering(w, list, s, outermost);
     }
     for (i = 0; i < list->nelts; i++) {
@@ -223,14 +198,6 @@ static void check_options(walk_t *w, const ap_directive_t *node, const server_re
     }
 }
 
-static int has(const ap_directive_t *node, const char *name)
-{
-    while (node && strcasecmp(node->directive, name) != 0) {
-        node = node->next;
-    }
-    return node != NULL;
-}
-
 /* Each section that says something of either, for each server that it counts in. */
 static void check_sections(walk_t *w, const ap_directive_t *node, const server_rec *owner)
 {
@@ -245,7 +212,8 @@ static void check_sections(walk_t *w, const ap_directive_t *node, const server_r
                            ab_check_vhost_of(w, node));
             continue;
         }
-        if (has(node->first_child, "SSLOptions") || has(node->first_child, "AuthType")) {
+        if (ab_config_beside(node->first_child, "SSLOptions")
+            || ab_config_beside(node->first_child, "AuthType")) {
             for (s = w->main; s; s = s->next) {
                 if (s == owner || owner == w->main) {
                     check_options(w, node, s);
@@ -265,7 +233,7 @@ static int mentions_fake(const walk_t *w, const ap_directive_t *node)
             && ap_strcasestr(node->args, "FakeBasicAuth")) {
             found |= HERE;
         } else if (!strncasecmp(node->directive, "AllowOverride", 13)
-                 && !is_word(w, node, "None")) {
+                 && !ab_config_first_is(node, "None", w->p)) {
             found |= IN_HTACCESS;
         }
         found |= mentions_fake(w, node->first_child);
@@ -281,8 +249,8 @@ void ab_check_foreign(walk_t *w)
     may_be_faked = ap_find_linked_module("mod_ssl.c") ? mentions_fake(w, ap_conftree)
                                                       : 0;
     ab_check_foreign_watch = may_be_faked
-        || ab_check_find(ap_conftree, "MergeTrailers")
-        || ab_check_find(ap_conftree, "ProxyRequests");
+        || ab_check_find(w, ap_conftree, "MergeTrailers", NULL)
+        || ab_check_find(w, ap_conftree, "ProxyRequests", NULL);
     for (i = 0; i < w->sections->nelts; i++) {
         const ab_section_t *section = &APR_ARRAY_IDX(w->sections, i,
                                                      ab_section_t);

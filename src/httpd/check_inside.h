@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "records.h"
+#include "config_parse.h"
 
 #include "base/finding.h"
 
@@ -56,23 +56,16 @@ int ab_check_print(const walk_t *w);
 
 /* ---- check_tree.c ---- */
 
-/** The first directive of that name from node on, for messages; or NULL. */
-const ap_directive_t *ab_check_find(const ap_directive_t *node,
-                                    const char *name);
-
-/** The one of them that names this file. */
-const ap_directive_t *ab_check_find_file(const walk_t *w,
-                                         const ap_directive_t *node,
-                                         const char *name, const char *path);
+/** The first directive of that name from node on, for messages, or NULL.
+ *  @param path  the one that names this file; NULL: any */
+const ap_directive_t *ab_check_find(const walk_t *w, const ap_directive_t *node,
+                                    const char *name, const char *path);
 
 /** Is this a section whose name begins so? */
 int ab_check_is_section(const ap_directive_t *node, const char *name);
 
 /** The server of a <VirtualHost>. */
 server_rec *ab_check_vhost_of(const walk_t *w, const ap_directive_t *node);
-
-/** The directives that stand in the main server, or in this virtual host. */
-const ap_directive_t *ab_check_inside(const walk_t *w, const server_rec *s);
 
 /** What the section and those around it wrote, over *out. */
 void ab_check_collect(const walk_t *w, const ap_directive_t *node,

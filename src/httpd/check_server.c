@@ -63,8 +63,7 @@ static void check_secret_permissions(walk_t *w, const apr_array_header_t *files)
         if (apr_stat(&info, path, APR_FINFO_PROT, w->p) == APR_SUCCESS
             && (info.protection & (APR_FPROT_WREAD | APR_FPROT_WWRITE))) {
             ab_check_say(w, BEARER_LOG_WARNING,
-                         ab_check_find_file(w, ap_conftree,
-                                            "AuthBearerSecretFile", path),
+                         ab_check_find(w, ap_conftree, "AuthBearerSecretFile", path),
                          AB(0751) "AuthBearerSecretFile: secret file %s can be read by "
                          "others: chmod o-rwx %s", path, path);
         }
@@ -134,7 +133,7 @@ static void check_login(walk_t *w, server_rec *s)
     /* the section with AuthType and the one with the session need not be one */
     if (server->login.on && server->issuers && !server->secret_files
         && !ab_check_said(w, AB_FINDING_NO_SECRET, NULL)) {
-        ab_check_no_secret(w, ab_check_find(ap_conftree, "AuthBearerSession"));
+        ab_check_no_secret(w, ab_check_find(w, ap_conftree, "AuthBearerSession", NULL));
     }
     if (server->login.store == SESSIONS_IN_COOKIE) {
         ab_check_say(w, BEARER_LOG_NOTICE, NULL, AB(0763) "server %s: AuthBearerSessionStore "
@@ -215,7 +214,7 @@ static void check_global(walk_t *w)
 
         if (!is_loopback(host, w->p)) {
             ab_check_say(w, BEARER_LOG_WARNING,
-                         ab_check_find(ap_conftree, "AuthBearerPlainHTTP"),
+                         ab_check_find(w, ap_conftree, "AuthBearerPlainHTTP", NULL),
                          AB(0769) "AuthBearerPlainHTTP %s: whoever is on the way to that "
                          "host can give you keys of his own; use https", host);
         }
@@ -223,7 +222,7 @@ static void check_global(walk_t *w)
     if (global->revocations
         && (error = bearer_revocation_file_error(global->revocations, w->p))) {
         ab_check_say(w, BEARER_LOG_ERROR,
-                     ab_check_find(ap_conftree, "AuthBearerRevocations"),
+                     ab_check_find(w, ap_conftree, "AuthBearerRevocations", NULL),
                      AB(0770) "AuthBearerRevocations: %s", error);
     }
     for (i = 0; i < STORE_KINDS; i++) {
@@ -231,7 +230,7 @@ static void check_global(walk_t *w)
     }
     if (foreign && !global->secret_files) {
         ab_check_say(w, BEARER_LOG_ERROR,
-                     ab_check_find(ap_conftree, "AuthBearerSOCache"),
+                     ab_check_find(w, ap_conftree, "AuthBearerSOCache", NULL),
                      AB(0767) "AuthBearerSOCache: whoever can write to this cache could add "
                      "a key; values are sealed with a secret: AuthBearerSecretFile "
                      "PATH (openssl rand -out PATH 48), in the main server");
@@ -248,7 +247,7 @@ static void check_global(walk_t *w)
         && bearer_seal_create(&seal, global->secret_files, "check", &error, w->p)
            != APR_SUCCESS) {
         ab_check_say(w, BEARER_LOG_ERROR,
-                     ab_check_find(ap_conftree, "AuthBearerSecretFile"),
+                     ab_check_find(w, ap_conftree, "AuthBearerSecretFile", NULL),
                      AB(0755) "AuthBearerSecretFile: %s", error);
     }
 }

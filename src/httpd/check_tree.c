@@ -9,28 +9,12 @@
 
 #include "trust/settings.h"
 
-const ap_directive_t *ab_check_find(const ap_directive_t *node, const char *name)
-{
-    const ap_directive_t *found;
-
-    for (; node; node = node->next) {
-        if (!strcasecmp(node->directive, name)) {
-            return node;
-        }
-        if (node->first_child && (found = ab_check_find(node->first_child, name))) {
-            return found;
-        }
-    }
-    return NULL;
-}
-
 static int names_path(const walk_t *w, const ap_directive_t *node, const char *path)
 {
     const char *args = node->args;
 
     while (*args) {
-        const char *word = ap_server_root_relative(w->p,
-                                                   ap_getword_conf(w->p, &args));
+        const char *word = ap_server_root_relative(w->p, ap_getword_conf(w->p, &args));
 
         if (word && !strcmp(word, path)) {
             return 1;
@@ -39,19 +23,15 @@ static int names_path(const walk_t *w, const ap_directive_t *node, const char *p
     return 0;
 }
 
-/* The directive of that name that names this file, or NULL. */
-const ap_directive_t *ab_check_find_file(const walk_t *w,
-                                         const ap_directive_t *node,
-                                         const char *name, const char *path)
+const ap_directive_t *ab_check_find(const walk_t *w, const ap_directive_t *node,
+                                    const char *name, const char *path)
 {
     const ap_directive_t *found = NULL;
 
     for (; node && !found; node = node->next) {
-        if (!strcasecmp(node->directive, name) && names_path(w, node, path)) {
-            found = node;
-        } else if (node->first_child) {
-            found = ab_check_find_file(w, node->first_child, name, path);
-        }
+        found = !strcasecmp(node->directive, name) && (!path || names_path(w, node, path))
+                    ? node
+                    : ab_check_find(w, node->first_child, name, path);
     }
     return found;
 }
@@ -66,27 +46,12 @@ int ab_check_is_section(const ap_directive_t *node, const char *name)
 
 server_rec *ab_check_vhost_of(const walk_t *w, const ap_directive_t *node)
 {
-    server_rec *s;
+    server_rec *s = w->main;
 
-    for (s = w->main; s; s = s->next) {
-        if (s->is_virtual && s->defn_line_number == (unsigned)node->line_num
-            && s->defn_name && !strcmp(s->defn_name, node->filename)) {
-            return s;
-        }
+    while (s && !ab_config_is_vhost(node, s)) {
+        s = s->next;
     }
-    return w->main;
-}
-
-const ap_directive_t *ab_check_inside(const walk_t *w, const server_rec *s)
-{
-    const ap_directive_t *node = ap_conftree;
-
-    while (s != w->main && node
-           && !(ab_check_is_section(node, "VirtualHost")
-                && ab_check_vhost_of(w, node) == s)) {
-        node = node->next;
-    }
-    return s == w->main ? node : node ? node->first_child : NULL;
+    return s ? s : w->main;
 }
 
 static const dir_config_t *record_of(const walk_t *w, const ap_directive_t *node)

@@ -24,28 +24,6 @@ static int is_list(const char *directive)
 }
 
 /* Names are separated by spaces; a comma makes one name of two. */
-static const char *const comma_lists[] = {
-    "AuthBearerAudience", "AuthBearerClients", NULL
-};
-
-static int is_one_of(const char *const *names, const char *directive)
-{
-    while (*names && strcasecmp(*names, directive) != 0) {
-        names++;
-    }
-    return *names != NULL;
-}
-
-/* The same directive earlier in this section, or NULL. */
-static const ap_directive_t *earlier(const ap_directive_t *first,
-                                     const ap_directive_t *node)
-{
-    while (first != node && strcasecmp(first->directive, node->directive) != 0) {
-        first = first->next;
-    }
-    return first != node ? first : NULL;
-}
-
 static void check_commas(walk_t *w, const ap_directive_t *node)
 {
     const char *args = node->args, *word;
@@ -67,14 +45,15 @@ static void check_lists(walk_t *w, const ap_directive_t *first)
     const ap_directive_t *node, *other;
 
     for (node = first; node; node = node->next) {
-        if (is_list(node->directive)
-            && (other = earlier(first, node)) != NULL) {
+        other = ab_config_beside(first, node->directive);
+        if (other != node && is_list(node->directive)) {
             ab_check_say(w, BEARER_LOG_ERROR, node, AB(0811) "%s stands twice in this section, and "
                          "the second line would replace the first (%s:%d); write "
                          "one line with all values", node->directive,
                          other->filename, other->line_num);
         }
-        if (is_one_of(comma_lists, node->directive)) {
+        if (!strcasecmp(node->directive, "AuthBearerAudience")
+            || !strcasecmp(node->directive, "AuthBearerClients")) {
             check_commas(w, node);
         }
         if (node->first_child) {
@@ -97,18 +76,6 @@ static int overrides(const bearer_issuer_t *issuer, const bearer_settings_t *vho
                   bearer_settings_print(vhost, setting, p)) != 0;
 }
 
-/* Where the virtual host itself wrote it. */
-static const ap_directive_t *written(const walk_t *w, const server_rec *s,
-                                     const char *name)
-{
-    const ap_directive_t *node = ab_check_inside(w, s);
-
-    while (node && strcasecmp(node->directive, name) != 0) {
-        node = node->next;
-    }
-    return node;
-}
-
 /* An issuer section counts before the server's own directives, so a virtual host
  * may write an audience that no token is ever held against. */
 static void check_overridden(walk_t *w, server_rec *s, bearer_setting_t setting)
@@ -116,6 +83,7 @@ static void check_overridden(walk_t *w, server_rec *s, bearer_setting_t setting)
     const server_config_t *server = ab_config_server(s);
     const char *name = bearer_settings_directive(setting);
     const bearer_issuer_t *issuer = NULL;
+    const ap_directive_t *written = ab_config_beside(ab_config_inside(s), name);
     int i, n = bearer_issuers_count(server->issuers), count = 0;
 
     for (i = 0; i < n; i++) {
@@ -127,15 +95,14 @@ static void check_overridden(walk_t *w, server_rec *s, bearer_setting_t setting)
         }
     }
     if (count && count == n) {
-        ab_check_say(w, BEARER_LOG_ERROR, written(w, s, name),
+        ab_check_say(w, BEARER_LOG_ERROR, written,
                      AB(0812) "%s has no effect in this virtual host: every issuer has a "
                      "%s of its own, which counts instead (%s, at %s:%d); write it "
                      "in the sections with AuthType Bearer, or take it out of "
                      "<AuthBearerIssuer>", name, name, issuer->name, issuer->file,
                      issuer->line);
     } else if (count) {
-        ab_check_say(w, BEARER_LOG_WARNING,
-                     written(w, s, name), AB(0813) "%s does "
+        ab_check_say(w, BEARER_LOG_WARNING, written, AB(0813) "%s does "
                      "not count for the tokens of %d of %d issuers, which have a "
                      "%s of their own (%s, at %s:%d); to set it for all, write it "
                      "in the sections with AuthType Bearer", name, count, n, name,
@@ -159,14 +126,6 @@ static void check_vhost(walk_t *w, server_rec *s)
 }
 
 /* ---- Require ------------------------------------------------------------------ */
-
-/* It lets every request in, or none, whatever the token is. */
-static int asks_for_no_user(const walk_t *w, const ap_directive_t *require)
-{
-    const char *args = require->args;
-
-    return !strcasecmp(ap_getword_conf(w->p, &args), "all");
-}
 
 /* The <Location>, <Directory> ... that a Require stands in, or NULL. */
 static const ap_directive_t *section_of(const ap_directive_t *node)
@@ -194,8 +153,8 @@ static int reached_by_require(const walk_t *w, const ab_section_t *s,
         if (!strcasecmp(node->directive, "Require")
             && (in = section_of(node)) != NULL
             && ab_check_may_reach(w, in, s->node)) {
-            if (!asks_for_no_user(w, node)) {
-                return 1;
+            if (!ab_config_first_is(node, "all", w->p)) {
+                return 1;  /* `all` lets in every request, or none, without a user */
             }
             *granted = ap_strcasestr(node->args, "granted") ? node : *granted;
         }
@@ -211,7 +170,7 @@ static void check_require(walk_t *w, const ab_section_t *s)
 {
     const ap_directive_t *granted = NULL;
 
-    if (w->htaccess || ab_check_find(s->node->first_child, "Require")
+    if (w->htaccess || ab_check_find(w, s->node->first_child, "Require", NULL)
         || reached_by_require(w, s, ap_conftree, &granted)) {
         return;
     }
@@ -243,7 +202,7 @@ static void check_login_section(walk_t *w, const section_t *section)
     if (settings.login.on && !settings.session
         && !ab_check_reached(w, section->node, BEARER_SET_SESSION)) {
         ab_check_say(w, BEARER_LOG_ERROR,
-                     ab_check_find(section->node->first_child, name),
+                     ab_check_find(w, section->node->first_child, name, NULL),
                      AB(0702) "AuthBearerLogin On without AuthBearerSession On: a browser "
                      "that has logged in would be sent to log in again; write "
                      "AuthBearerSession On beside it");

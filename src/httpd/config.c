@@ -47,7 +47,7 @@ static const char *layer(cmd_parms *cmd, void *dir_, int where,
 
     *out = &dir->settings;
     *digest = dir->digest;
-    if (ab_authz_in_alias(cmd)) {
+    if (ab_authz_alias(cmd)) {
         return apr_psprintf(cmd->pool, AB(0511) "%s has no effect in <AuthzProviderAlias>; "
                             "write it in the <Location> or <Directory> that uses "
                             "the alias", cmd->cmd->name);

@@ -136,3 +136,56 @@ apr_array_header_t *ab_config_words(apr_pool_t *p, const char *args)
     }
     return words;
 }
+
+/* ---- the tree ----------------------------------------------------------- */
+
+int ab_config_first_is(const ap_directive_t *node, const char *word, apr_pool_t *p)
+{
+    const char *args = node->args;
+
+    return !strcasecmp(ap_getword_conf(p, &args), word);
+}
+
+const ap_directive_t *ab_config_beside(const ap_directive_t *node, const char *name)
+{
+    while (node && strcasecmp(node->directive, name) != 0) {
+        node = node->next;
+    }
+    return node;
+}
+
+int ab_config_is_vhost(const ap_directive_t *node, const server_rec *s)
+{
+    return s->is_virtual && s->defn_line_number == (unsigned)node->line_num
+        && s->defn_name && !strcmp(s->defn_name, node->filename)
+        && !strcasecmp(node->directive, "<VirtualHost");
+}
+
+const ap_directive_t *ab_config_inside(const server_rec *s)
+{
+    const ap_directive_t *node = ap_conftree;
+
+    while (s->is_virtual && node && !ab_config_is_vhost(node, s)) {
+        node = node->next;
+    }
+    return s->is_virtual && node ? node->first_child : node;
+}
+
+static const ap_directive_t *last(const ap_directive_t *node, const char *name)
+{
+    const ap_directive_t *found = NULL;
+
+    for (; (node = ab_config_beside(node, name)) != NULL; node = node->next) {
+        found = node;
+    }
+    return found;
+}
+
+const ap_directive_t *ab_config_switched_on(const server_rec *s, const char *name,
+                                            apr_pool_t *p)
+{
+    const ap_directive_t *found = last(ab_config_inside(s), name);
+
+    found = found ? found : last(ap_conftree, name);
+    return found && ab_config_first_is(found, "on", p) ? found : NULL;
+}

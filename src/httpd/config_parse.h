@@ -1,7 +1,8 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /**
  * @file config_parse.h
- * What the readers of directives share: the words, and how to complain of them.
+ * What the readers of directives share: the words, how to complain of them, and
+ * questions to the tree of all that was written.
  * In one thread, while the configuration (or an .htaccess) is read.
  */
 #pragma once
@@ -71,6 +72,22 @@ void ab_parse_note_secret(const parse_t *in, bearer_secret_t *secret);
 
 /** Words of a directive's arguments, quotes undone; const char *. */
 apr_array_header_t *ab_config_words(apr_pool_t *p, const char *args);
+
+/* Questions to the tree, in which Include, <IfModule> and the like are resolved. */
+
+/** Is that the first word of its arguments, in whichever case? */
+int ab_config_first_is(const ap_directive_t *node, const char *word, apr_pool_t *p);
+/** The first of that name from node on, in the same section; or NULL. */
+const ap_directive_t *ab_config_beside(const ap_directive_t *node, const char *name);
+/** Is this the <VirtualHost> of the server? */
+int ab_config_is_vhost(const ap_directive_t *node, const server_rec *s);
+/** The first directive that stands in the main server, or in this virtual host. */
+const ap_directive_t *ab_config_inside(const server_rec *s);
+/** Where a directive is switched on for a server: its own counts, else the main
+ *  server's, of several the last; NULL: it is off. */
+const ap_directive_t *ab_config_switched_on(const server_rec *s, const char *name,
+                                            apr_pool_t *p);
+
 /** NULL, or that the directive stands inside <AuthBearerIssuer> and may not. */
 const char *ab_config_not_inside(cmd_parms *cmd);
 
