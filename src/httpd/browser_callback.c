@@ -339,7 +339,6 @@ int ab_browser_callback(request_rec *r, const browser_t *browser)
         find_attempt, find_issuer, take_code, judge_id_token, find_user,
         make_session
     };
-    const server_config_t *server = ab_config_server(r->server);
     const char *back = browser->origin;
     bearer_reason_t reason;
     arrival_t a;
@@ -348,8 +347,7 @@ int ab_browser_callback(request_rec *r, const browser_t *browser)
     memset(&a, 0, sizeof(a));
     a.r = r;
     a.browser = browser;
-    bearer_settings_resolve(&a.settings, server->global->defaults,
-                            &server->settings, NULL, NULL);
+    ab_config_resolve(&a.settings, ab_config_server(r->server), NULL, NULL);
     reason = bearer_login_parse(&a.parameters, ab_request(r)->answer,
                                 &a.why, r->pool);
     for (i = 0; reason == BEARER_OK && i < sizeof(steps) / sizeof(steps[0]); i++) {

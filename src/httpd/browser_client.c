@@ -35,8 +35,7 @@ bearer_reason_t ab_browser_client(bearer_login_t *login, request_rec *r,
     bearer_settings_t *settings = apr_palloc(r->pool, sizeof(*settings));
     const char *error = NULL;
 
-    bearer_settings_resolve(settings, server->global->defaults, &server->settings,
-                            &issuer->settings, NULL);
+    ab_config_resolve(settings, server, issuer, NULL);
     access->issuer = issuer;
     access->settings = settings;
     access->plain_http = server->global->plain_http;

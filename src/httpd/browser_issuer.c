@@ -21,8 +21,7 @@ int ab_browser_has_client(const server_config_t *server,
 {
     bearer_settings_t s;
 
-    bearer_settings_resolve(&s, server->global->defaults, &server->settings,
-                            &issuer->settings, NULL);
+    ab_config_resolve(&s, server, issuer, NULL);
     return s.client_id != NULL && !bearer_issuer_is_template(issuer);
 }
 
@@ -89,8 +88,7 @@ const apr_array_header_t *ab_browser_issuers(const server_rec *s, apr_pool_t *p)
     const char *error;
     int i;
 
-    bearer_settings_resolve(&here, server->global->defaults, &server->settings, NULL,
-                            NULL);
+    ab_config_resolve(&here, server, NULL, NULL);
     issuer = ab_browser_issuer(server, &here, &error, p);
     if (issuer) {
         add(list, issuer);

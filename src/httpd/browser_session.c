@@ -313,8 +313,7 @@ static bearer_reason_t refresh(visit_t *v)
     bearer_settings_t settings;
     bearer_answer_t answer;
 
-    bearer_settings_resolve(&settings, server->global->defaults, &server->settings,
-                            issuer ? &issuer->settings : NULL, NULL);
+    ab_config_resolve(&settings, server, issuer, NULL);
     how.total = v->timeout = settings.timeout.total;
     how.party = issuer ? issuer->party : BEARER_PARTY_NONE;
     how.only_first = is_still_good(v);
@@ -460,9 +459,7 @@ static bearer_reason_t principal_of(request_rec *r, bearer_session_t *session,
                                   apr_pool_cleanup_null);
         return BEARER_OK;
     }
-    bearer_settings_resolve(&settings, server->global->defaults,
-                            &server->settings, &issuer->settings,
-                            &ab_config_dir(r)->settings);
+    ab_config_resolve(&settings, server, issuer, &ab_config_dir(r)->settings);
     error = bearer_judge_names_error(server->issuers, &settings, issuer, r->pool);
     reason = error ? bearer_refuse(why, r->pool, BEARER_CONFIGURATION, "%s", error)
                    : bearer_session_principal(principal, session, issuer, &settings,

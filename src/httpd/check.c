@@ -115,8 +115,7 @@ static void check_browser_section(walk_t *w, const ab_section_t *s,
     } else {
         bearer_settings_t own;
 
-        bearer_settings_resolve(&own, w->global->defaults, &server->settings,
-                                &issuer->settings, NULL);
+        ab_config_resolve(&own, server, issuer, NULL);
         error = bearer_client_lint(&own, issuer, w->p);
         if (error) {
             ab_check_say(w, BEARER_LOG_ERROR, s->auth_type, "%s", error);
@@ -132,8 +131,7 @@ static void check_section(walk_t *w, const ab_section_t *s)
     bearer_settings_t settings;
     int i;
 
-    bearer_settings_resolve(&settings, w->global->defaults, &server->settings,
-                            NULL, &s->settings);
+    ab_config_resolve(&settings, server, NULL, &s->settings);
     if (!issuers && !ab_session_in_chain(&settings)) {
         ab_check_say(w, BEARER_LOG_ERROR, s->auth_type, AB(0703) "AuthType Bearer, but no issuer "
                      "is trusted in this server; declare one: AuthBearerIssuer "

@@ -171,9 +171,7 @@ void ab_check_one_issuer(walk_t *w, int index)
 
     at.filename = issuer->file;
     at.line_num = issuer->line;
-    bearer_settings_resolve(&settings, w->global->defaults,
-                            &ab_config_server(s)->settings, &issuer->settings,
-                            NULL);
+    ab_config_resolve(&settings, ab_config_server(s), issuer, NULL);
     check_key_file(w, &at, issuer, &settings);
     check_algorithms(w, &at, issuer, &settings);
     check_urls(w, &at, issuer);

@@ -55,8 +55,7 @@ static void dump_section(apr_file_t *out, const ab_section_t *section,
     bearer_settings_t here;
     int i;
 
-    bearer_settings_resolve(&here, w->global->defaults, &server->settings, NULL,
-                            &section->settings);
+    ab_config_resolve(&here, server, NULL, &section->settings);
     apr_file_printf(out, "%s %s   # %s:%d, server %s\n",
                     section->node->directive, section->node->args,
                     section->node->filename, section->node->line_num,
@@ -107,9 +106,7 @@ static void dump_issuer(apr_file_t *out, const walk_t *w, int index)
     bearer_settings_t settings;
     int i;
 
-    bearer_settings_resolve(&settings, w->global->defaults,
-                            &ab_config_server(s)->settings, &issuer->settings,
-                            NULL);
+    ab_config_resolve(&settings, ab_config_server(s), issuer, NULL);
     apr_file_printf(out, "<AuthBearerIssuer %s %s>   # %s:%d\n", issuer->url,
                     issuer->name, issuer->file, issuer->line);
     dump_source(out, "AuthBearerKeys", &issuer->keys, "", w->p);

@@ -24,14 +24,6 @@ void ab_process_set(process_t *process)
     atomic_store(&the_process, process);
 }
 
-static void resolve_for(bearer_settings_t *out, const process_t *process,
-                        const bearer_issuer_t *issuer, const server_rec *s)
-{
-    bearer_settings_resolve(out, process->global->defaults,
-                            &ab_config_server(s)->settings, &issuer->settings,
-                            NULL);
-}
-
 /* An issuer as a vhost sees it: S of that vhost, and I. */
 static const bearer_issuer_access_t *access_of(process_t *process,
                                                const bearer_issuer_t *issuer,
@@ -40,7 +32,7 @@ static const bearer_issuer_access_t *access_of(process_t *process,
     bearer_issuer_access_t *access = apr_pcalloc(process->pool, sizeof(*access));
     bearer_settings_t *settings = apr_palloc(process->pool, sizeof(*settings));
 
-    resolve_for(settings, process, issuer, s);
+    ab_config_resolve(settings, ab_config_server(s), issuer, NULL);
     access->issuer = issuer;
     access->settings = settings;
     access->plain_http = process->global->plain_http;
@@ -104,8 +96,9 @@ static apr_status_t make_vhost_clients(process_t *process, server_rec *s)
     for (i = 0; i < n && rv == APR_SUCCESS; i++) {
         const bearer_issuer_t *issuer = bearer_issuers_at(server->issuers, i);
 
-        resolve_for(&here, process, issuer, s);
-        resolve_for(&there, process, issuer, declared_by(process, issuer->index));
+        ab_config_resolve(&here, server, issuer, NULL);
+        ab_config_resolve(&there, ab_config_server(declared_by(process, issuer->index)),
+                          issuer, NULL);
         if (here.client_id && !is_same_client(&here, &there)) {
             vhost_client_t *own = apr_array_push(process->vhost_clients);
 

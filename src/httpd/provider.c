@@ -33,9 +33,7 @@ const bearer_settings_t *ab_provider_settings(attempt_t *a,
         return a->settings;
     }
     settings = apr_palloc(a->r->pool, sizeof(*settings));
-    bearer_settings_resolve(settings, a->server->global->defaults,
-                            &a->server->settings, &issuer->settings,
-                            &a->dir->settings);
+    ab_config_resolve(settings, a->server, issuer, &a->dir->settings);
     return settings;
 }
 

@@ -130,18 +130,23 @@ const dir_config_t *ab_config_dir(const request_rec *r)
     return dir ? dir : &nothing;
 }
 
+void ab_config_resolve(bearer_settings_t *out, const server_config_t *server,
+                       const bearer_issuer_t *issuer, const bearer_settings_t *dir)
+{
+    bearer_settings_resolve(out, server->global->defaults, &server->settings,
+                            issuer ? &issuer->settings : NULL, dir);
+}
+
 const bearer_settings_t *ab_config_of(request_rec *r)
 {
     request_t *own = ab_request(r);
-    const server_config_t *server = ab_config_server(r->server);
     bearer_settings_t *resolved;
 
     /* <AuthzProviderAlias> swaps the configuration around a call */
     if (own->location_of != r->per_dir_config) {
         resolved = apr_palloc(r->pool, sizeof(*resolved));
-        bearer_settings_resolve(resolved, server->global->defaults,
-                                &server->settings, NULL,
-                                &ab_config_dir(r)->settings);
+        ab_config_resolve(resolved, ab_config_server(r->server), NULL,
+                          &ab_config_dir(r)->settings);
         own->location = resolved;
         own->location_of = r->per_dir_config;
     }

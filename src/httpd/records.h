@@ -144,6 +144,11 @@ static inline bearer_issuer_t *ab_config_issuer_at(const global_config_t *global
 }
 /** Never NULL; an empty record where nothing was written. */
 const dir_config_t *ab_config_dir(const request_rec *r);
+/** The layers of a server, of an issuer and of a section, over the defaults.
+ *  @param issuer  NULL: not known yet
+ *  @param dir     NULL: of no section */
+void ab_config_resolve(bearer_settings_t *out, const server_config_t *server,
+                       const bearer_issuer_t *issuer, const bearer_settings_t *dir);
 /** Layers resolved for this request, before an issuer is known: once for each
  *  configuration that is in force for it. */
 const bearer_settings_t *ab_config_of(request_rec *r);

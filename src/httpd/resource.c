@@ -159,8 +159,7 @@ static void add_document(resources_t *out, const server_config_t *server,
     view_t view;
 
     look(&view, section, server->global->sections, p);
-    bearer_settings_resolve(&settings, server->global->defaults,
-                            &server->settings, NULL, &view.settings);
+    ab_config_resolve(&settings, server, NULL, &view.settings);
     APR_ARRAY_PUSH(out->resources, const bearer_resource_t *) = resource;
     APR_ARRAY_PUSH(out->documents, const char *) =
         bearer_resource_document(resource, issuers_of(server, &settings, p),
