@@ -76,16 +76,20 @@ int ab_browser_post_config(apr_pool_t *pconf, server_rec *s)
     return status;
 }
 
+const browser_t *ab_browser_of(const request_rec *r)
+{
+    return ab_config_server(r->server)->browser;
+}
+
 /* ---- the endpoints ------------------------------------------------------ */
 
 static const struct {
     const char *name;
     apr_int64_t methods;
     const char *allow;
-    int (*answer)(request_rec *r, const browser_t *browser);
+    int (*answer)(request_rec *r);
 } endpoints[] = {
-    { CALLBACK, AP_METHOD_BIT << M_GET, "GET",
-      ab_browser_callback },
+    { CALLBACK, AP_METHOD_BIT << M_GET, "GET", ab_browser_callback },
     { "/logout", AP_METHOD_BIT << M_GET | AP_METHOD_BIT << M_POST, "GET, POST",
       ab_browser_logout },
     { "/backchannel-logout", AP_METHOD_BIT << M_POST, "POST",
@@ -107,7 +111,7 @@ static int is_endpoint(const browser_t *browser, const char *name,
 int ab_browser_quick(request_rec *r, int lookup)
 {
     AB_TRACE(r);
-    const browser_t *browser = ab_config_server(r->server)->browser;
+    const browser_t *browser = ab_browser_of(r);
     apr_size_t len, i;
 
     if (!browser || lookup || !r->uri) {
@@ -117,7 +121,7 @@ int ab_browser_quick(request_rec *r, int lookup)
     if (strncmp(r->uri, browser->path, len) != 0 || r->uri[len] != '/') {
         return DECLINED;
     }
-    ab_browser_hide_answer(r, browser);
+    ab_browser_hide_answer(r);
     for (i = 0; i < sizeof(endpoints) / sizeof(endpoints[0]); i++) {
         if (!is_endpoint(browser, endpoints[i].name, r->uri + len)) {
             continue;
@@ -128,7 +132,7 @@ int ab_browser_quick(request_rec *r, int lookup)
             return HTTP_METHOD_NOT_ALLOWED;
         }
         return ab_process()
-            ? endpoints[i].answer(r, browser)
+            ? endpoints[i].answer(r)
             : ab_page_refusal(r, BEARER_CONFIGURATION, "this child could not "
                               "be started", NULL);
     }

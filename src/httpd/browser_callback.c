@@ -43,17 +43,16 @@ typedef struct arrival_t {
 static bearer_reason_t find_attempt(arrival_t *a)
 {
     const char *state = apr_table_get(a->parameters, "state");
-    const char *name, *value = NULL;
+    const char *name, *value;
     apr_status_t rv;
 
-    a->cookie = NULL;
     if (!state || strlen(state) < BEARER_LOGIN_TAG
         || strspn(state, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
                   "0123456789-_") != strlen(state)) {
         return bearer_refuse(&a->why, a->r->pool, BEARER_LOGIN_STATE, "the answer "
                              "has no state of ours");
     }
-    name = ab_browser_attempt_name(a->browser, state, a->r->pool);
+    name = ab_browser_attempt_name(a->r, state);
     value = bearer_cookie_get(ab_browser_cookies(a->r), name, a->r->pool);
     if (!value) {
         return bearer_refuse(&a->why, a->r->pool, BEARER_LOGIN_STATE, "the browser"
@@ -69,7 +68,7 @@ static bearer_reason_t find_attempt(arrival_t *a)
     if (rv == APR_SUCCESS) {
         return BEARER_OK;
     }
-    ab_browser_forget(a->r, a->browser, name);
+    ab_browser_forget(a->r, name);
     return bearer_refuse(&a->why, a->r->pool, BEARER_LOGIN_STATE, rv == APR_TIMEUP
                          ? "the login took too long"
                          : "the login's cookie was not made by this server");
@@ -79,7 +78,7 @@ static bearer_reason_t find_attempt(arrival_t *a)
  * one's code. The issuer of the attempt must not get it. */
 static bearer_reason_t check_callback(arrival_t *a, const bearer_issuer_t *issuer)
 {
-    const char *own = ab_browser_own_callback(a->browser, issuer, a->r->pool);
+    const char *own = ab_browser_own_callback(a->r, issuer);
 
     if (strcmp(own + strlen(a->browser->origin), a->r->uri) == 0) {
         return BEARER_OK;
@@ -126,9 +125,9 @@ static bearer_reason_t find_issuer(arrival_t *a)
     if (reason == BEARER_OK && may_ask(a, issuer) != BEARER_OK) {
         return a->why.reason;
     }
-    ab_browser_forget(a->r, a->browser, a->cookie);
+    ab_browser_forget(a->r, a->cookie);
     return reason == BEARER_OK
-        ? ab_browser_client(&a->login, a->r, a->browser, issuer, &a->why)
+        ? ab_browser_client(&a->login, a->r, issuer, &a->why)
         : reason;
 }
 
@@ -140,7 +139,7 @@ static bearer_reason_t use_attempt(arrival_t *a)
     apr_status_t rv;
 
     a->began = apr_time_now();
-    ab_browser_store(&store, a->browser);
+    ab_browser_store(&store, a->r);
     rv = bearer_session_once(&store, BEARER_SESSION_STATE, a->attempt->issuer,
                              a->attempt->state,
                              a->attempt->created + BEARER_LOGIN_LIFE,
@@ -150,8 +149,7 @@ static bearer_reason_t use_attempt(arrival_t *a)
                              "has been completed, or has failed, before");
     }
     return rv == APR_SUCCESS ? BEARER_OK
-        : bearer_refuse(&a->why, a->r->pool, BEARER_SESSION_STORE, "the session "
-                        "store does not answer (AuthBearerSOCache for=sessions)");
+        : bearer_refuse(&a->why, a->r->pool, BEARER_SESSION_STORE, BROWSER_NO_STORE);
 }
 
 static bearer_reason_t redeem(arrival_t *a, const char *code)
@@ -297,7 +295,7 @@ static bearer_reason_t make_session(arrival_t *a)
     if (!a->tokens.scope) {  /* RFC 6749 section 5.1: as was asked for */
         a->tokens.scope = apr_array_pstrcat(a->r->pool, settings->login_scopes, ' ');
     }
-    ab_browser_store(&store, a->browser);
+    ab_browser_store(&store, a->r);
     end_earlier(a, &store);
     body = ab_browser_body(&a->login, &a->tokens, a->claims);
     if (body) {
@@ -312,10 +310,9 @@ static bearer_reason_t make_session(arrival_t *a)
         return no_session(a, &store, rv);
     }
     if (store.in_cookie) {
-        ab_browser_make_room(a->r, a->browser, strlen(value),
-                             BEARER_LOGIN_ATTEMPTS);
+        ab_browser_make_room(a->r, strlen(value), BEARER_LOGIN_ATTEMPTS);
     }
-    ab_browser_set_session(a->r, a->browser, value);
+    ab_browser_set_session(a->r, value);
     ab_log(APLOG_INFO, a->r, AB(0303) "login, session %s, sub %s",
            bearer_text_fingerprint(a->r->pool, session->id,
                                    BEARER_SESSION_ID_SIZE),
@@ -326,27 +323,18 @@ static bearer_reason_t make_session(arrival_t *a)
     return BEARER_OK;
 }
 
-static int redirect(request_rec *r, const char *url)
-{
-    ab_page_no_store(r);
-    apr_table_setn(r->headers_out, "Location", url);
-    return HTTP_SEE_OTHER;
-}
-
-int ab_browser_callback(request_rec *r, const browser_t *browser)
+int ab_browser_callback(request_rec *r)
 {
     static bearer_reason_t (*const steps[])(arrival_t *a) = {
         find_attempt, find_issuer, take_code, judge_id_token, find_user,
         make_session
     };
-    const char *back = browser->origin;
+    const browser_t *browser = ab_browser_of(r);
+    arrival_t a = { .r = r, .browser = browser };
+    const char *back;
     bearer_reason_t reason;
-    arrival_t a;
     apr_size_t i;
 
-    memset(&a, 0, sizeof(a));
-    a.r = r;
-    a.browser = browser;
     ab_config_resolve(&a.settings, ab_config_server(r->server), NULL, NULL);
     reason = bearer_login_parse(&a.parameters, ab_request(r)->answer,
                                 &a.why, r->pool);
@@ -354,13 +342,9 @@ int ab_browser_callback(request_rec *r, const browser_t *browser)
         reason = steps[i](&a);
     }
     bearer_gate_leave(&a.ticket);
-    if (a.attempt) {
-        const char *url = bearer_return_url(browser->origin, a.attempt->target,
-                                            r->pool);
-        back = url ? url : apr_pstrcat(r->pool, browser->origin, "/", NULL);
-    } else {
-        back = apr_pstrcat(r->pool, browser->origin, "/", NULL);
-    }
+    back = a.attempt ? bearer_return_url(browser->origin, a.attempt->target, r->pool)
+                     : NULL;
+    back = back ? back : apr_pstrcat(r->pool, browser->origin, "/", NULL);
     if (reason != BEARER_OK) {
         if (bearer_reason_category(reason) == BEARER_CATEGORY_UNAVAILABLE) {
             ab_throttling_unanswered(r, &a.settings);
@@ -372,6 +356,6 @@ int ab_browser_callback(request_rec *r, const browser_t *browser)
         return ab_page_refusal(r, reason, a.why.detail, back);
     }
     ab_throttling_logged_in(r, &a.settings);
-    ab_browser_count_try(r, browser, a.attempt->target);
-    return redirect(r, back);
+    ab_browser_count_try(r, a.attempt->target);
+    return ab_page_redirect(r, HTTP_SEE_OTHER, back);
 }

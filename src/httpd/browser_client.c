@@ -25,9 +25,7 @@ static apr_status_t post(void *baton, bearer_http_response_t **response,
 }
 
 bearer_reason_t ab_browser_client(bearer_login_t *login, request_rec *r,
-                                  const browser_t *browser,
-                                  const bearer_issuer_t *issuer,
-                                  bearer_refusal_t *why)
+                                  const bearer_issuer_t *issuer, bearer_refusal_t *why)
 {
     const server_config_t *server = ab_config_server(r->server);
     process_t *process = ab_process();
@@ -42,7 +40,7 @@ bearer_reason_t ab_browser_client(bearer_login_t *login, request_rec *r,
     access->world = &process->world;
     memset(login, 0, sizeof(*login));
     login->access = access;
-    login->redirect_uri = ab_browser_own_callback(browser, issuer, r->pool);
+    login->redirect_uri = ab_browser_own_callback(r, issuer);
     login->post = post;
     login->post_baton = ab_process_client(process, server, issuer->index);
     login->pushes = ab_shared_pushes(issuer->index);
@@ -86,8 +84,8 @@ void ab_browser_judgement(bearer_judgement_t *j, request_rec *r,
     j->expected = expected;
 }
 
-json_t *ab_browser_body(const bearer_login_t *login,
-                        const bearer_tokens_t *tokens, json_t *claims)
+json_t *ab_browser_body(const bearer_login_t *login, const bearer_tokens_t *tokens,
+                        json_t *claims)
 {
     const struct {
         const char *name, *value;

@@ -61,12 +61,11 @@ void ab_browser_set_cookie(request_rec *r, const char *line)
     APR_ARRAY_PUSH(record->set_cookies, const char *) = apr_pstrdup(first->pool, line);
 }
 
-void ab_browser_set_session(request_rec *r, const browser_t *browser,
-                            const char *value)
+void ab_browser_set_session(request_rec *r, const char *value)
 {
+    const bearer_cookie_names_t *names = &ab_browser_of(r)->names;
     const apr_array_header_t *lines =
-        bearer_cookie_split(&browser->names, browser->names.session, value,
-                            ab_browser_cookies(r), r->pool);
+        bearer_cookie_split(names, names->session, value, ab_browser_cookies(r), r->pool);
     int i;
 
     for (i = 0; lines && i < lines->nelts; i++) {
@@ -74,10 +73,9 @@ void ab_browser_set_session(request_rec *r, const browser_t *browser,
     }
 }
 
-void ab_browser_forget(request_rec *r, const browser_t *browser,
-                       const char *name)
+void ab_browser_forget(request_rec *r, const char *name)
 {
-    ab_browser_set_cookie(r, bearer_cookie_set(&browser->names, name, "", 0,
+    ab_browser_set_cookie(r, bearer_cookie_set(&ab_browser_of(r)->names, name, "", 0,
                                                r->pool));
 }
 

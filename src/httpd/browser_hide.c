@@ -84,9 +84,9 @@ static void mask_answer(request_rec *r)
     }
 }
 
-void ab_browser_hide_answer(request_rec *r, const browser_t *browser)
+void ab_browser_hide_answer(request_rec *r)
 {
-    if (is_callback(r->uri, browser)) {
+    if (is_callback(r->uri, ab_browser_of(r))) {
         ab_request(r)->answer = r->args;
         mask_answer(r);
     }
@@ -132,15 +132,10 @@ int ab_browser_map_to_storage(request_rec *r)
 
 void ab_browser_hide(request_rec *r)
 {
-    const server_config_t *server = ab_config_server(r->server);
+    const browser_t *browser = ab_browser_of(r);
 
-    if (server->global->browsers) {
-        take_cookies(r);
-    }
-    if (server->browser) {
-        hide_referer(r, server->browser);
-    }
-    if (server->browser && has_answer(r, server->browser)) {
+    ab_browser_map_to_storage(r);
+    if (browser && has_answer(r, browser)) {
         mask_answer(r);
     }
     ab_browser_hide_set_cookies(r);

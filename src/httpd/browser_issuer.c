@@ -114,12 +114,12 @@ const char *ab_browser_callback_url(const char *base, const char *path,
                        issuer ? issuer->name : NULL, NULL);
 }
 
-const char *ab_browser_own_callback(const browser_t *browser,
-                                    const bearer_issuer_t *issuer,
-                                    apr_pool_t *p)
+const char *ab_browser_own_callback(request_rec *r, const bearer_issuer_t *issuer)
 {
+    const browser_t *browser = ab_browser_of(r);
+
     return ab_browser_callback_url(browser->origin, browser->path,
-                                   browser->several ? issuer : NULL, p);
+                                   browser->several ? issuer : NULL, r->pool);
 }
 
 int ab_browser_has_name(const bearer_issuer_t *issuer)

@@ -22,10 +22,8 @@ const char *ab_browser_callback_url(const char *base, const char *path,
 /** Has the issuer a NAME that can stand in a path as it is? */
 int ab_browser_has_name(const bearer_issuer_t *issuer);
 
-/** Where this issuer sends browsers of this virtual host back. */
-const char *ab_browser_own_callback(const browser_t *browser,
-                                    const bearer_issuer_t *issuer,
-                                    apr_pool_t *p);
+/** Where this issuer sends browsers of the request's virtual host back. */
+const char *ab_browser_own_callback(request_rec *r, const bearer_issuer_t *issuer);
 /** Does this server have a client id at that issuer? */
 int ab_browser_has_client(const server_config_t *server,
                           const bearer_issuer_t *issuer);

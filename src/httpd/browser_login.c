@@ -32,15 +32,19 @@ APLOG_USE_MODULE(auth_bearer);
 
 /* ---- logins that come back ---------------------------------------------- */
 
-/* One entry per page: HASH-N, the latest first, separated by `.`. */
-static int tries_of(const browser_t *browser, const char *cookies,
-                    const char *hash, const char **others, apr_pool_t *p)
+/* Logins for a page; its hash, and the entries of others. One entry per page: HASH-N,
+ * the latest first, separated by `.`. */
+static int tries_of(request_rec *r, const char *target, const char **hash,
+                    const char **others)
 {
-    const char *value = bearer_cookie_get(cookies, browser->names.tries, p);
+    apr_pool_t *p = r->pool;
+    const char *value = bearer_cookie_get(ab_browser_cookies(r),
+                                          ab_browser_of(r)->names.tries, p);
     char *rest, *entry;
     int tries = 0, kept = 0;
 
     *others = "";
+    *hash = bearer_text_fingerprint(p, target, strlen(target));
     if (!value || strlen(value) > 128) {
         return 0;
     }
@@ -52,7 +56,7 @@ static int tries_of(const browser_t *browser, const char *cookies,
             || entry[10]) {
             continue;
         }
-        if (strncmp(entry, hash, 8) == 0) {
+        if (strncmp(entry, *hash, 8) == 0) {
             tries = entry[9] - '0';
         } else if (++kept < TRIES_KEPT) {
             *others = apr_pstrcat(p, *others, ".", entry, NULL);
@@ -61,17 +65,15 @@ static int tries_of(const browser_t *browser, const char *cookies,
     return tries;
 }
 
-void ab_browser_count_try(request_rec *r, const browser_t *browser,
-                          const char *target)
+void ab_browser_count_try(request_rec *r, const char *target)
 {
-    const char *hash = bearer_text_fingerprint(r->pool, target, strlen(target));
-    const char *others;
-    int n = tries_of(browser, ab_browser_cookies(r), hash, &others, r->pool);
+    const bearer_cookie_names_t *names = &ab_browser_of(r)->names;
+    const char *hash, *others;
+    int n = tries_of(r, target, &hash, &others);
 
     n = n < 9 ? n + 1 : 9;
-    ab_browser_set_cookie(r, bearer_cookie_set(&browser->names,
-        browser->names.tries, apr_psprintf(r->pool, "%s-%d%s", hash, n, others),
-        TRIES_LIFE, r->pool));
+    ab_browser_set_cookie(r, bearer_cookie_set(names, names->tries,
+        apr_psprintf(r->pool, "%s-%d%s", hash, n, others), TRIES_LIFE, r->pool));
 }
 
 /* ---- the way to the issuer ---------------------------------------------- */
@@ -109,9 +111,9 @@ static int is_navigation(request_rec *r)
 }
 
 /* Where the browser was going, as far as it can be sent there again. */
-static const char *target_of(request_rec *r, const browser_t *browser)
+static const char *target_of(request_rec *r)
 {
-    const char *target, *scheme;
+    const char *origin = ab_browser_of(r)->origin, *target, *scheme;
 
     while (r->prev) {
         r = r->prev;  /* what was asked for, not what an internal redirect made */
@@ -122,11 +124,11 @@ static const char *target_of(request_rec *r, const browser_t *browser)
         target = ap_strchr_c(scheme + 3, '/');  /* absolute-form */
     }
     target = target ? bearer_return_escape(target, r->pool) : NULL;
-    if (target && bearer_return_url(browser->origin, target, r->pool)) {
+    if (target && bearer_return_url(origin, target, r->pool)) {
         return target;
     }
     target = target ? apr_pstrmemdup(r->pool, target, strcspn(target, "?")) : "/";
-    return bearer_return_url(browser->origin, target, r->pool) ? target : "/";
+    return bearer_return_url(origin, target, r->pool) ? target : "/";
 }
 
 /** A login under way, in the browser. */
@@ -166,7 +168,7 @@ static int look_at_attempt(void *baton, const char *name, const char *value)
         a->count++;
     } else {
         a->len -= kept->len;
-        ab_browser_forget(a->r, a->browser, kept->name);
+        ab_browser_forget(a->r, kept->name);
     }
     return 1;
 }
@@ -186,19 +188,18 @@ static void forget_oldest(attempts_t *a)
     if (oldest) {
         oldest->created = 0;
         a->len -= oldest->len;
-        ab_browser_forget(a->r, a->browser, oldest->name);
+        ab_browser_forget(a->r, oldest->name);
     }
     a->count--;
 }
 
 /* Who opens more tabs, or pages with longer addresses, loses the oldest login, or
  * httpd would not take the field that holds them all (LimitRequestFieldSize). */
-apr_size_t ab_browser_make_room(request_rec *r, const browser_t *browser,
-                                apr_size_t more, int most)
+apr_size_t ab_browser_make_room(request_rec *r, apr_size_t more, int most)
 {
     apr_size_t limit = (apr_size_t)r->server->limit_req_fieldsize;
     const char *field = ab_browser_cookies(r);
-    attempts_t a = { r, browser, NULL, 0, more };
+    attempts_t a = { r, ab_browser_of(r), NULL, 0, more };
 
     limit = limit > 2 * FIELD_MARGIN ? limit - FIELD_MARGIN : limit;
     if (field) {
@@ -212,24 +213,23 @@ apr_size_t ab_browser_make_room(request_rec *r, const browser_t *browser,
     return a.len > limit ? a.len - limit : 0;
 }
 
-const char *ab_browser_attempt_name(const browser_t *browser,
-                                    const char *state, apr_pool_t *p)
+const char *ab_browser_attempt_name(request_rec *r, const char *state)
 {
-    return apr_psprintf(p, "%s%.*s", browser->names.login, BEARER_LOGIN_TAG,
-                        state);
+    return apr_psprintf(r->pool, "%s%.*s", ab_browser_of(r)->names.login,
+                        BEARER_LOGIN_TAG, state);
 }
 
 /* In the browser. Where even alone it would be too much, what follows the path of
  * the page is left out. */
-static int keep(request_rec *r, const browser_t *browser, bearer_attempt_t *attempt)
+static int keep(request_rec *r, bearer_attempt_t *attempt)
 {
-    const char *name = ab_browser_attempt_name(browser, attempt->state, r->pool);
+    const browser_t *browser = ab_browser_of(r);
+    const char *name = ab_browser_attempt_name(r, attempt->state);
     const char *value = bearer_attempt_seal(attempt, browser->login_seal,
                                             browser->origin,
                                             &ab_process()->world, r->pool);
 
-    if (value && ab_browser_make_room(r, browser,
-                                      strlen(name) + strlen(value) + 3,
+    if (value && ab_browser_make_room(r, strlen(name) + strlen(value) + 3,
                                       BEARER_LOGIN_ATTEMPTS - 1)
         && strchr(attempt->target, '?')) {
         attempt->target = apr_pstrmemdup(r->pool, attempt->target,
@@ -245,15 +245,13 @@ static int keep(request_rec *r, const browser_t *browser, bearer_attempt_t *atte
     return 1;
 }
 
-static bearer_reason_t begin(request_rec *r, const browser_t *browser,
-                             const bearer_settings_t *settings,
+static bearer_reason_t begin(request_rec *r, const bearer_settings_t *settings,
                              const char *target, const char **url,
                              unsigned *wait, bearer_refusal_t *why)
 {
-    const server_config_t *server = ab_config_server(r->server);
     const char *error;
-    const bearer_issuer_t *issuer = ab_browser_issuer(server, settings, &error,
-                                                      r->pool);
+    const bearer_issuer_t *issuer = ab_browser_issuer(ab_config_server(r->server),
+                                                      settings, &error, r->pool);
     bearer_attempt_t *attempt;
     bearer_login_t login;
     bearer_reason_t reason;
@@ -261,7 +259,7 @@ static bearer_reason_t begin(request_rec *r, const browser_t *browser,
     if (!issuer) {
         return bearer_refuse(why, r->pool, BEARER_CONFIGURATION, "%s", error);
     }
-    reason = ab_browser_client(&login, r, browser, issuer, why);
+    reason = ab_browser_client(&login, r, issuer, why);
     if (reason == BEARER_OK) {
         if (login.metadata->pushed_authorization_request_endpoint) {
             *wait = ab_throttling_login(r, settings);
@@ -274,41 +272,36 @@ static bearer_reason_t begin(request_rec *r, const browser_t *browser,
     if (reason != BEARER_OK) {
         return reason;
     }
-    return keep(r, browser, attempt) ? BEARER_OK
+    return keep(r, attempt) ? BEARER_OK
         : bearer_refuse(why, r->pool, BEARER_INTERNAL, "the login could not be "
                         "sealed into a cookie");
 }
 
 int ab_browser_login(request_rec *r, const bearer_settings_t *settings)
 {
-    const browser_t *browser = ab_config_server(r->server)->browser;
     bearer_refusal_t why = { BEARER_OK, NULL };
     const char *target, *hash, *others, *url = NULL;
     bearer_reason_t reason;
     unsigned wait = 0;
 
-    if (!browser || !is_navigation(r)) {
+    if (!ab_browser_of(r) || !is_navigation(r)) {
         return DECLINED;
     }
-    target = target_of(r, browser);
-    hash = bearer_text_fingerprint(r->pool, target, strlen(target));
-    if (tries_of(browser, ab_browser_cookies(r), hash, &others, r->pool)
-        >= TRIES_MAX) {
+    target = target_of(r);
+    if (tries_of(r, target, &hash, &others) >= TRIES_MAX) {
         return ab_refuse(r, BEARER_LOGIN_LOOP, "the browser has just "
             "been signed in several times for this page, and comes without a "
             "session again: does it keep cookies, is AuthBearerBaseURL the URL "
             "that it uses, does the session store keep sessions, is the login "
             "issuer accepted here (AuthBearerAcceptIssuer)?", NULL);
     }
-    reason = begin(r, browser, settings, target, &url, &wait, &why);
+    reason = begin(r, settings, target, &url, &wait, &why);
     if (reason != BEARER_OK) {
         const ab_refused_t more = { wait, NULL, NULL };
 
         return ab_refuse(r, reason, why.detail, &more);
     }
-    ab_page_no_store(r);
-    apr_table_setn(r->headers_out, "Location", url);
     ab_log(APLOG_DEBUG, r, AB(0301) "a browser without a session is "
            "sent to the issuer");
-    return HTTP_MOVED_TEMPORARILY;
+    return ab_page_redirect(r, HTTP_MOVED_TEMPORARILY, url);
 }

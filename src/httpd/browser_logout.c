@@ -76,7 +76,7 @@ static int is_part_of_a_page(request_rec *r)
 
 /* Did the request begin on this very site? `none` is no proof of it: a link in an
  * e-mail or an application is that, too, not only a typed address. */
-static int from_here(request_rec *r, const browser_t *browser)
+static int from_here(request_rec *r)
 {
     const char *site = apr_table_get(r->headers_in, "Sec-Fetch-Site");
     const char *origin = apr_table_get(r->headers_in, "Origin");
@@ -85,7 +85,7 @@ static int from_here(request_rec *r, const browser_t *browser)
         return 0;
     }
     return site ? !ap_cstr_casecmp(site, "same-origin")
-                : origin && !ap_cstr_casecmp(origin, browser->origin);
+                : origin && !ap_cstr_casecmp(origin, ab_browser_of(r)->origin);
 }
 
 /* GET asks. So does a POST that no page began, as when a browser that was restored
@@ -110,8 +110,7 @@ static int has_form_token(request_rec *r, const bearer_session_t *session)
     return token && bearer_text_same_ct(token, wanted);
 }
 
-static int ask_first(request_rec *r, const browser_t *browser,
-                     const bearer_session_t *session)
+static int ask_first(request_rec *r, const bearer_session_t *session)
 {
     return ab_page_say(r, "Sign out?", "Do you want to sign out of this site?",
                        apr_psprintf(r->pool, "<form method=\"post\" action=\""
@@ -119,7 +118,7 @@ static int ask_first(request_rec *r, const browser_t *browser,
                                     "name=\"token\" value=\"%s\">\n<p><button>"
                                     "Sign out</button></p>\n</form>\n"
                                     "<p><a href=\"/\">Stay signed in</a></p>\n",
-                                    browser->path,
+                                    ab_browser_of(r)->path,
                                     form_token(session, r->pool)));
 }
 
@@ -133,8 +132,7 @@ static int signed_out(request_rec *r)
 
 /* What the issuer is to know; it never keeps the person from being signed out
  * here. */
-static const char *tell_issuer(request_rec *r, const browser_t *browser,
-                               bearer_session_t *session)
+static const char *tell_issuer(request_rec *r, bearer_session_t *session)
 {
     const server_config_t *server = ab_config_server(r->server);
     const bearer_issuer_t *issuer = bearer_issuers_by_url(server->issuers,
@@ -143,15 +141,15 @@ static const char *tell_issuer(request_rec *r, const browser_t *browser,
     const char *refresh, *url = NULL;
     bearer_login_t login;
 
-    if (issuer && ab_browser_client(&login, r, browser, issuer, &why)
-                  == BEARER_OK) {
+    if (issuer && ab_browser_client(&login, r, issuer, &why) == BEARER_OK) {
         refresh = bearer_session_string(session, BEARER_SESSION_REFRESH_TOKEN,
                                         r->pool);
         bearer_login_revoke(&login, refresh ? refresh
             : bearer_session_string(session, BEARER_SESSION_ACCESS_TOKEN, r->pool),
             refresh ? "refresh_token" : "access_token", &why, r->pool);
         url = bearer_login_end_session(&login, bearer_session_string(
-            session, BEARER_SESSION_ID_TOKEN, r->pool), browser->logout, r->pool);
+            session, BEARER_SESSION_ID_TOKEN, r->pool), ab_browser_of(r)->logout,
+            r->pool);
     }
     if (why.detail) {
         ab_log(APLOG_INFO, r, AB(0322) "logout: %s", why.detail);
@@ -159,27 +157,22 @@ static const char *tell_issuer(request_rec *r, const browser_t *browser,
     return url;
 }
 
-int ab_browser_logout(request_rec *r, const browser_t *browser)
+int ab_browser_logout(request_rec *r)
 {
-    bearer_refusal_t why = { BEARER_OK, NULL };
+    const bearer_cookie_names_t *names = &ab_browser_of(r)->names;
+    const char *cookies = ab_browser_cookies(r), *url;
+    const char *value = bearer_cookie_join(cookies, names->session, r->pool);
     bearer_session_store_t store;
     bearer_session_t *session = NULL;
-    bearer_reason_t reason;
-    const char *value, *url;
 
-    ab_browser_store(&store, browser);
-    value = bearer_cookie_join(ab_browser_cookies(r), browser->names.session,
-                               r->pool);
+    ab_browser_store(&store, r);
     if (value && (store.cache || store.in_cookie)
         && bearer_session_load(&session, &store, value, r->pool) == APR_EGENERAL) {
-        reason = bearer_refuse(&why, r->pool, BEARER_SESSION_STORE, "the session "
-                               "store does not answer (AuthBearerSOCache "
-                               "for=sessions)");
-        return ab_page_refusal(r, reason, why.detail, NULL);
+        return ab_page_refusal(r, BEARER_SESSION_STORE, BROWSER_NO_STORE, NULL);
     }
     if (!session) {
         if (value) {
-            ab_browser_set_session(r, browser, NULL);
+            ab_browser_set_session(r, NULL);
         }
         return signed_out(r);
     }
@@ -189,34 +182,26 @@ int ab_browser_logout(request_rec *r, const browser_t *browser)
                                "ahead (Sec-Purpose, Purpose), which nobody "
                                "has asked for yet", NULL);
     }
-    if (!from_here(r, browser) && !has_form_token(r, session)) {
-        return may_ask(r) ? ask_first(r, browser, session)
+    if (!from_here(r) && !has_form_token(r, session)) {
+        return may_ask(r) ? ask_first(r, session)
             : ab_page_refusal(r, BEARER_CROSS_SITE, "a logout was asked for "
                               "by another site", NULL);
     }
     if (bearer_session_end(session, &store, r->pool) != APR_SUCCESS) {
-        reason = bearer_refuse(&why, r->pool, BEARER_SESSION_STORE, "the session "
-                               "cannot be ended: its store does not answer, or has "
-                               "no room for the mark (AuthBearerSOCache "
-                               "for=sessions)");
-        return ab_page_refusal(r, reason, why.detail, NULL);
+        return ab_page_refusal(r, BEARER_SESSION_STORE, "the session cannot be ended: "
+                               "its store does not answer, or has no room for the "
+                               "mark (AuthBearerSOCache for=sessions)", NULL);
     }
-    ab_browser_set_session(r, browser, NULL);
-    if (bearer_cookie_get(ab_browser_cookies(r), browser->names.tries,
-                          r->pool)) {
+    ab_browser_set_session(r, NULL);
+    if (bearer_cookie_get(cookies, names->tries, r->pool)) {
         /* what comes back without a session now is no loop */
-        ab_browser_forget(r, browser, browser->names.tries);
+        ab_browser_forget(r, names->tries);
     }
     ab_log(APLOG_INFO, r, AB(0321) "logout, session %s",
            bearer_text_fingerprint(r->pool, session->id,
                                    BEARER_SESSION_ID_SIZE));
-    url = tell_issuer(r, browser, session);
-    if (!url) {
-        return signed_out(r);
-    }
-    ab_page_no_store(r);
-    apr_table_setn(r->headers_out, "Location", url);
-    return HTTP_SEE_OTHER;
+    url = tell_issuer(r, session);
+    return url ? ab_page_redirect(r, HTTP_SEE_OTHER, url) : signed_out(r);
 }
 
 /* ---- told by the issuer ------------------------------------------------- */
@@ -250,10 +235,10 @@ static int answer_issuer(request_rec *r, bearer_reason_t reason,
     return OK;
 }
 
-static bearer_reason_t logout_by(request_rec *r, const browser_t *browser,
-                                 const bearer_judgement_t *j,
+static bearer_reason_t logout_by(request_rec *r, const bearer_judgement_t *j,
                                  bearer_refusal_t *why)
 {
+    const apr_time_t latest = j->now + ab_browser_of(r)->max;
     const char *sid = bearer_json_string(j->claims, "sid");
     const char *sub = bearer_json_string(j->claims, "sub");
     const char *jti = bearer_json_string(j->claims, "jti");
@@ -261,11 +246,9 @@ static bearer_reason_t logout_by(request_rec *r, const browser_t *browser,
     apr_time_t until = j->now;
     apr_status_t rv;
 
-    ab_browser_store(&store, browser);
+    ab_browser_store(&store, r);
     bearer_json_date(&until, j->claims, "exp");
-    if (until > j->now + browser->max) {
-        until = j->now + browser->max;
-    }
+    until = until > latest ? latest : until;
     rv = bearer_session_used(&store, "jti", j->issuer->url, jti, r->pool);
     if (rv == APR_EEXIST) {
         return bearer_refuse(why, r->pool, BEARER_LOGOUT_TOKEN, "the logout token "
@@ -281,11 +264,10 @@ static bearer_reason_t logout_by(request_rec *r, const browser_t *browser,
                                  until + 2 * j->settings.clock_skew, r->pool);
     }
     return rv == APR_SUCCESS ? BEARER_OK
-        : bearer_refuse(why, r->pool, BEARER_SESSION_STORE, "the session store "
-                        "does not answer (AuthBearerSOCache for=sessions)");
+        : bearer_refuse(why, r->pool, BEARER_SESSION_STORE, BROWSER_NO_STORE);
 }
 
-int ab_browser_backchannel(request_rec *r, const browser_t *browser)
+int ab_browser_backchannel(request_rec *r)
 {
     static const bearer_expected_t any = { NULL, NULL, NULL, NULL, NULL, -1 };
     const char *body, *token = NULL;
@@ -293,7 +275,7 @@ int ab_browser_backchannel(request_rec *r, const browser_t *browser)
     apr_table_t *fields;
     bearer_judgement_t j;
 
-    if (browser->in_cookie) {
+    if (ab_browser_of(r)->in_cookie) {
         return HTTP_NOT_FOUND;  /* nothing here knows a session by its sid */
     }
     body = read_form(r);
@@ -308,10 +290,9 @@ int ab_browser_backchannel(request_rec *r, const browser_t *browser)
     if (bearer_judge_logout_token(&j, token, strlen(token)) != BEARER_GRANTED) {
         return answer_issuer(r, j.why.reason, j.why.detail);
     }
-    reason = logout_by(r, browser, &j, &j.why);
+    reason = logout_by(r, &j, &j.why);
     if (reason == BEARER_OK) {
-        ab_log(APLOG_INFO, r, AB(0324) "back-channel logout by the "
-               "issuer");
+        ab_log(APLOG_INFO, r, AB(0324) "back-channel logout by the issuer");
     }
     return answer_issuer(r, reason, j.why.detail);
 }

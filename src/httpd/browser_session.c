@@ -40,8 +40,10 @@ typedef struct browser_session_t {
 
 /* ---- finding ------------------------------------------------------------ */
 
-void ab_browser_store(bearer_session_store_t *store, const browser_t *browser)
+void ab_browser_store(bearer_session_store_t *store, const request_rec *r)
 {
+    const browser_t *browser = ab_browser_of(r);
+
     store->seal = browser->session_seal;
     store->cache = ab_store_cache(STORE_SESSIONS);
     store->world = &ab_process()->world;
@@ -57,12 +59,18 @@ void ab_browser_store(bearer_session_store_t *store, const browser_t *browser)
 /** One request's session on its way. */
 typedef struct visit_t {
     request_rec *r;
-    const browser_t *browser;
     bearer_session_store_t store;
     bearer_session_t *session;
     const char *cookie;            /**< to tell the browser; or NULL */
     apr_interval_time_t timeout;   /**< one call to the issuer takes no longer */
 } visit_t;
+
+/* The issuer of a session; NULL: it is no longer declared. */
+static const bearer_issuer_t *issuer_of(const request_rec *r,
+                                        const bearer_session_t *session)
+{
+    return bearer_issuers_by_url(ab_config_server(r->server)->issuers, session->issuer);
+}
 
 static void log_refresh(const visit_t *v, int level, const char *what,
                         const char *detail)
@@ -224,15 +232,13 @@ static void put_off(visit_t *v)
 /* The issuer is asked; by who has the lease only. */
 static bearer_reason_t ask(visit_t *v)
 {
-    const server_config_t *server = ab_config_server(v->r->server);
-    const bearer_issuer_t *issuer = bearer_issuers_by_url(server->issuers,
-                                                          v->session->issuer);
+    const bearer_issuer_t *issuer = issuer_of(v->r, v->session);
     bearer_refusal_t why = { BEARER_OK, NULL };
     bearer_tokens_t tokens;
     bearer_login_t login;
     bearer_reason_t reason;
 
-    reason = issuer ? ab_browser_client(&login, v->r, v->browser, issuer, &why)
+    reason = issuer ? ab_browser_client(&login, v->r, issuer, &why)
                     : BEARER_NO_CREDENTIAL;
     if (reason == BEARER_OK) {
         reason = bearer_login_refresh(&tokens, &login, bearer_session_string(
@@ -304,16 +310,14 @@ static bearer_reason_t refresh_for_all(void *visit, bearer_answer_t *answer,
  * for it, and one that finds the gate full goes on without a refresh. */
 static bearer_reason_t refresh(visit_t *v)
 {
-    const server_config_t *server = ab_config_server(v->r->server);
-    const bearer_issuer_t *issuer = bearer_issuers_by_url(server->issuers,
-                                                          v->session->issuer);
+    const bearer_issuer_t *issuer = issuer_of(v->r, v->session);
     bearer_ask_t how = { refresh_for_all, v, 0, 0, BEARER_LOGIN_ISSUER, 0 };
     unsigned char key[BEARER_CACHE_KEY_SIZE] = { 0 };
     bearer_refusal_t why = { BEARER_OK, NULL };
     bearer_settings_t settings;
     bearer_answer_t answer;
 
-    ab_config_resolve(&settings, server, issuer, NULL);
+    ab_config_resolve(&settings, ab_config_server(v->r->server), issuer, NULL);
     how.total = v->timeout = settings.timeout.total;
     how.party = issuer ? issuer->party : BEARER_PARTY_NONE;
     how.only_first = is_still_good(v);
@@ -335,7 +339,7 @@ static bearer_reason_t open_session(visit_t *v, bearer_refusal_t *why)
 {
     apr_pool_t *p = v->r->pool;
     const char *value = bearer_cookie_join(ab_browser_cookies(v->r),
-                                           v->browser->names.session, p);
+                                           ab_browser_of(v->r)->names.session, p);
     apr_status_t rv;
 
     if (!value || (!v->store.cache && !v->store.in_cookie)) {
@@ -343,8 +347,7 @@ static bearer_reason_t open_session(visit_t *v, bearer_refusal_t *why)
     }
     rv = bearer_session_load(&v->session, &v->store, value, p);
     if (rv == APR_EGENERAL) {
-        return bearer_refuse(why, p, BEARER_SESSION_STORE, "the session store "
-                             "does not answer (AuthBearerSOCache for=sessions)");
+        return bearer_refuse(why, p, BEARER_SESSION_STORE, BROWSER_NO_STORE);
     }
     if (rv != APR_SUCCESS) {
         ab_log(APLOG_DEBUG, v->r, AB(0311) "a session cookie opens "
@@ -362,26 +365,22 @@ static bearer_reason_t open_session(visit_t *v, bearer_refusal_t *why)
     return BEARER_OK;
 }
 
-static browser_session_t *find(request_rec *r, const browser_t *browser)
+static browser_session_t *find(request_rec *r)
 {
     browser_session_t *found = apr_pcalloc(r->pool, sizeof(*found));
-    visit_t v;
+    visit_t v = { .r = r };
 
-    memset(&v, 0, sizeof(v));
-    v.r = r;
-    v.browser = browser;
-    ab_browser_store(&v.store, browser);
+    ab_browser_store(&v.store, r);
     found->reason = open_session(&v, &found->why);
     found->session = v.session;
     if (v.cookie && v.store.in_cookie) {
-        ab_browser_set_session(r, browser, v.cookie);
+        ab_browser_set_session(r, v.cookie);
     }
     return found;
 }
 
-bearer_reason_t ab_browser_session(request_rec *r, const browser_t *browser,
-                                   bearer_session_t **session,
-                                   bearer_refusal_t *why)
+/* The session of a request, before it is asked whether it counts at the place. */
+static const browser_session_t *session_of(request_rec *r)
 {
     request_t *own = ab_request(r);
     const request_rec *parent = r;
@@ -392,11 +391,9 @@ bearer_reason_t ab_browser_session(request_rec *r, const browser_t *browser,
         own->session = record ? record->session : NULL;
     }
     if (!own->session) {
-        own->session = find(r, browser);
+        own->session = find(r);
     }
-    *session = own->session->session;
-    *why = own->session->why;
-    return own->session->reason;
+    return own->session;
 }
 
 /* ---- judging ------------------------------------------------------------ */
@@ -406,9 +403,7 @@ static const bearer_issuer_t *accepted(request_rec *r,
                                        const bearer_settings_t *settings,
                                        const bearer_session_t *session)
 {
-    const server_config_t *server = ab_config_server(r->server);
-    const bearer_issuer_t *issuer = bearer_issuers_by_url(server->issuers,
-                                                          session->issuer);
+    const bearer_issuer_t *issuer = issuer_of(r, session);
 
     return issuer && bearer_judge_accepts(settings, issuer)
            && (!settings->login_issuer
@@ -478,14 +473,13 @@ static bearer_reason_t principal_of(request_rec *r, bearer_session_t *session,
 }
 
 static const credential_t *credential_of(request_rec *r, bearer_session_t *session,
-                                         const browser_t *browser,
                                          const bearer_settings_t *settings)
 {
     credential_t *credential = apr_pcalloc(r->pool, sizeof(*credential));
     bearer_from_t *from = apr_pcalloc(r->pool, sizeof(*from));
 
     from->kind = BEARER_FROM_COOKIE;
-    from->name = browser->names.session;
+    from->name = ab_browser_of(r)->names.session;
     credential->from = from;
     credential->reason = BEARER_NO_CREDENTIAL;  /* nothing to forward */
     if (settings->forward & BEARER_FORWARD_TOKEN) {
@@ -506,24 +500,20 @@ bearer_reason_t ab_browser_principal(request_rec *r,
                                      const credential_t **credential,
                                      bearer_refusal_t *why)
 {
-    const browser_t *browser = ab_config_server(r->server)->browser;
+    const browser_session_t *found = ab_browser_of(r) ? session_of(r) : NULL;
     const bearer_issuer_t *issuer;
-    bearer_session_t *session;
     bearer_reason_t reason;
 
-    if (!browser) {
-        return BEARER_NO_CREDENTIAL;
+    if (found && found->reason != BEARER_OK) {
+        *why = found->why;
+        return found->reason;
     }
-    reason = ab_browser_session(r, browser, &session, why);
-    if (reason != BEARER_OK) {
-        return reason;
-    }
-    issuer = accepted(r, settings, session);
+    issuer = found ? accepted(r, settings, found->session) : NULL;
     if (!issuer) {
         return BEARER_NO_CREDENTIAL;
     }
-    *credential = credential_of(r, session, browser, settings);
-    reason = principal_of(r, session, issuer, principal, why);
+    *credential = credential_of(r, found->session, settings);
+    reason = principal_of(r, found->session, issuer, principal, why);
     return reason == BEARER_OK && settings->login.parameters
         ? bearer_login_suffices(settings->login.parameters, (*principal)->claims,
                                 bearer_world_now(&ab_process()->world),

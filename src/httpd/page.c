@@ -177,6 +177,13 @@ void ab_page_no_store(request_rec *r)
     apr_table_setn(r->err_headers_out, "Referrer-Policy", "no-referrer");
 }
 
+int ab_page_redirect(request_rec *r, int status, const char *url)
+{
+    ab_page_no_store(r);
+    apr_table_setn(r->headers_out, "Location", url);
+    return status;
+}
+
 static void send_page(request_rec *r, int status, int json, const char *text)
 {
     ab_page_no_store(r);

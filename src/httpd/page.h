@@ -21,5 +21,7 @@ void ab_page_register(void);
 /** A page with status 200 and a paragraph; form: HTML behind it, or "". */
 int ab_page_say(request_rec *r, const char *title, const char *text,
                 const char *form);
+/** Sends a browser on, and no copy of that anywhere; returns the status. */
+int ab_page_redirect(request_rec *r, int status, const char *url);
 /** No copy of this answer anywhere. */
 void ab_page_no_store(request_rec *r);
