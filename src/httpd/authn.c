@@ -46,14 +46,9 @@ static int lasting(bearer_reason_t reason)
  * afterwards, a refused token counts when the request is over. */
 static void note_ahead(attempt_t *a, bearer_reason_t reason)
 {
-    const request_rec *first = a->r, *parent;
-    request_t *own;
-
-    while ((parent = ab_request_parent(first)) != NULL) {
-        first = parent;
-    }
     if (a->throttling) {
-        own = ab_request((request_rec *)(apr_uintptr_t)first);
+        request_t *own = ab_request(ab_request_first(a->r));
+
         own->ahead_reason = reason;
         own->ahead_token = *ab_provider_presented(a);
     }

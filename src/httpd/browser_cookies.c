@@ -35,20 +35,12 @@ const char *ab_browser_cookies(const request_rec *r)
 
 static ap_filter_rec_t *sender;
 
-/* The request that the client made keeps the lines of all that are made from it. */
-static request_rec *first_request(request_rec *r)
-{
-    while (ab_request_parent(r)) {
-        r = r->main ? r->main : r->prev;
-    }
-    return r;
-}
-
-/* httpd carries the field to the response, through redirects and indexes; in it
+/* The request that the client made keeps the lines of all that are made from it.
+ * httpd carries the field to the response, through redirects and indexes; in it
  * stands which line is meant. */
 void ab_browser_set_cookie(request_rec *r, const char *line)
 {
-    request_rec *first = first_request(r);
+    request_rec *first = ab_request_first(r);
     request_t *record = ab_request(first);
 
     if (!record->set_cookies) {
@@ -127,7 +119,7 @@ static void replace_lines(request_rec *r, apr_table_t *headers,
 
 static void replace_cookies(request_rec *r, int put)
 {
-    const request_t *record = ab_request_peek(first_request(r));
+    const request_t *record = ab_request_peek(ab_request_first(r));
 
     if (record && record->set_cookies) {
         replace_lines(r, r->headers_out, record->set_cookies, put);
@@ -149,7 +141,7 @@ static apr_status_t send_cookies(ap_filter_t *f, apr_bucket_brigade *bb)
 
 static void insert_sender(request_rec *r)
 {
-    const request_t *record = ab_request_peek(first_request(r));
+    const request_t *record = ab_request_peek(ab_request_first(r));
 
     if (record && record->set_cookies && !r->main) {
         ap_add_output_filter_handle(sender, NULL, r, r->connection);

@@ -6,18 +6,15 @@
  * place for itself.
  */
 #include "browser.h"
-#include "environment.h"
 #include "process.h"
 #include "request.h"
 #include "store.h"
 #include "trace.h"
-
-#include <apr_strings.h>
+#include "verified.h"
 
 #include "base/gate.h"
 #include "base/path.h"
 #include "base/text.h"
-#include "judge/exports.h"
 #include "judge/judge.h"
 #include "trust/issuer.h"
 #include "trust/settings.h"
@@ -410,12 +407,6 @@ static const bearer_issuer_t *accepted(request_rec *r,
                || !strcmp(settings->login_issuer, issuer->url)) ? issuer : NULL;
 }
 
-static apr_status_t release_entry(void *entry)
-{
-    bearer_tokencache_release(entry);
-    return APR_SUCCESS;
-}
-
 /* The content of the session and the policy name its principal: 128 random bits
  * and 128 of two digests. No client chooses any of them, so that they need no hash
  * of their own, and a token's key (SHA-256) does not meet them. */
@@ -440,18 +431,16 @@ static bearer_reason_t principal_of(request_rec *r, bearer_session_t *session,
 {
     const server_config_t *server = ab_config_server(r->server);
     bearer_tokencache_t *cache = ab_process()->tokens;
-    bearer_tokencache_entry_t *entry = NULL;
+    bearer_tokencache_entry_t *entry;
     unsigned char key[BEARER_SHA256_SIZE];
     bearer_settings_t settings;
     bearer_reason_t reason;
     const char *error;
 
     principal_key(key, r, session);
-    *principal = cache ? bearer_tokencache_get(cache, &entry, key, apr_time_now(),
-                                               0) : NULL;
+    *principal = bearer_tokencache_get(cache, &entry, key, apr_time_now(), 0);
     if (*principal) {
-        apr_pool_cleanup_register(r->pool, entry, release_entry,
-                                  apr_pool_cleanup_null);
+        ab_verified_hold(r, entry);
         return BEARER_OK;
     }
     ab_config_resolve(&settings, server, issuer, &ab_config_dir(r)->settings);
@@ -460,13 +449,7 @@ static bearer_reason_t principal_of(request_rec *r, bearer_session_t *session,
                    : bearer_session_principal(principal, session, issuer, &settings,
                                               why, r->pool);
     if (reason == BEARER_OK && cache) {
-        bearer_principal_t *own = apr_pmemdup(r->pool, *principal, sizeof(*own));
-        apr_array_header_t *left_out = apr_array_make(r->pool, 1,
-                                                      sizeof(const char *));
-
-        bearer_exports_prepare(own, &settings, left_out, r->pool);
-        ab_environment_left_out(r, left_out);
-        *principal = own;
+        *principal = ab_verified_copy(r, *principal, &settings);
         bearer_tokencache_put(cache, key, *principal, 1, session->ends);
     }
     return reason;

@@ -259,10 +259,8 @@ static int undo(request_rec *r)
 {
     const char *field = cache_is_loaded ? apr_table_get(r->notes, NOTE) : NULL;
 
-    if (field && *field) {
-        apr_table_setn(r->headers_in, FIELD, field);
-    } else if (field) {
-        apr_table_unset(r->headers_in, FIELD);
+    if (field) {
+        ab_request_set_field(r, FIELD, *field ? field : NULL);
     }
     return DECLINED;
 }

@@ -30,6 +30,16 @@ const request_rec *ab_request_parent(const request_rec *r)
     return r->main ? r->main : r->prev;
 }
 
+request_rec *ab_request_first(const request_rec *r)
+{
+    const request_rec *parent;
+
+    while ((parent = ab_request_parent(r)) != NULL) {
+        r = parent;
+    }
+    return (request_rec *)(apr_uintptr_t)r;
+}
+
 void ab_request_set_field(request_rec *r, const char *name, const char *value)
 {
     if (value) {

@@ -67,6 +67,8 @@ request_t *ab_request(request_rec *r);
 request_t *ab_request_peek(const request_rec *r);
 /** The request this one was made from: its main, else its previous, or NULL. */
 const request_rec *ab_request_parent(const request_rec *r);
+/** The request that the client made, of which this one was made in the end. */
+request_rec *ab_request_first(const request_rec *r);
 /** Sets a field of the request's head, or takes it away. The value is not copied. */
 void ab_request_set_field(request_rec *r, const char *name, const char *value);
 /** The nearest record, of r or on the way back, that has a principal; or NULL. */

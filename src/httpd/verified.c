@@ -33,6 +33,22 @@ static apr_status_t release_entry(void *entry)
     return APR_SUCCESS;
 }
 
+void ab_verified_hold(request_rec *r, bearer_tokencache_entry_t *entry)
+{
+    apr_pool_cleanup_register(r->pool, entry, release_entry, apr_pool_cleanup_null);
+}
+
+bearer_principal_t *ab_verified_copy(request_rec *r, const bearer_principal_t *judged,
+                                     const bearer_settings_t *settings)
+{
+    bearer_principal_t *copy = apr_pmemdup(r->pool, judged, sizeof(*copy));
+    apr_array_header_t *left_out = apr_array_make(r->pool, 1, sizeof(const char *));
+
+    bearer_exports_prepare(copy, settings, left_out, r->pool);
+    ab_environment_left_out(r, left_out);
+    return copy;
+}
+
 /** What did not depend on keys: an introspection answer is good for its time. */
 #define NO_KEYS 1
 
@@ -82,8 +98,7 @@ const bearer_principal_t *ab_verified_find(attempt_t *a, bearer_refusal_t *why)
         bearer_tokencache_release(entry);
         return NULL;
     }
-    apr_pool_cleanup_register(a->r->pool, entry, release_entry,
-                              apr_pool_cleanup_null);
+    ab_verified_hold(a->r, entry);
     if (process->revocations
         && bearer_revocation_ask(process->revocations, principal->iss,
                                  principal->jti, principal->token_digest, why,
@@ -110,7 +125,6 @@ static void remember(attempt_t *a, apr_uint64_t generation, apr_time_t until)
 {
     const bearer_principal_t *judged = a->judgement.principal;
     apr_time_t old = aged(a, generation, judged->issued);
-    apr_array_header_t *left_out;
     bearer_principal_t *keep;
 
     if (!a->process->tokens || !a->keyed || !generation) {
@@ -125,16 +139,12 @@ static void remember(attempt_t *a, apr_uint64_t generation, apr_time_t until)
     if (old && (!until || old < until)) {
         until = old;
     }
-    keep = apr_pmemdup(a->r->pool, judged, sizeof(*keep));
+    keep = ab_verified_copy(a->r, judged, ab_provider_settings(a, judged->issuer));
     if (!a->process->revocations && a->credential->len) {  /* nobody asked for it yet */
         bearer_revocation_token_digest(a->process->sha256, a->revocable,
                                        a->credential->token, a->credential->len);
     }
     memcpy(keep->token_digest, a->revocable, sizeof(keep->token_digest));
-    left_out = apr_array_make(a->r->pool, 1, sizeof(const char *));
-    bearer_exports_prepare(keep, ab_provider_settings(a, keep->issuer), left_out,
-                           a->r->pool);
-    ab_environment_left_out(a->r, left_out);
     a->judgement.principal = keep;
     bearer_tokencache_put(a->process->tokens, a->key, keep, generation, until);
 }
