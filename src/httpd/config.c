@@ -14,11 +14,6 @@
 
 #include "trust/settings.h"
 
-static server_config_t *server_of(cmd_parms *cmd)
-{
-    return ab_config_server(cmd->server);
-}
-
 static void remember_section(cmd_parms *cmd, dir_config_t *dir)
 {
     apr_array_header_t *all = ab_config_current()->sections;
@@ -42,22 +37,22 @@ static void remember_section(cmd_parms *cmd, dir_config_t *dir)
 static const char *layer(cmd_parms *cmd, void *dir_, int where,
                          bearer_settings_t **out, unsigned char **digest)
 {
-    server_config_t *server = server_of(cmd);
+    server_config_t *server = ab_config_server(cmd->server);
     dir_config_t *dir = dir_;
 
     *out = &dir->settings;
     *digest = dir->digest;
     if (ab_authz_alias(cmd)) {
-        return apr_psprintf(cmd->pool, AB(0511) "%s has no effect in <AuthzProviderAlias>; "
-                            "write it in the <Location> or <Directory> that uses "
-                            "the alias", cmd->cmd->name);
+        return ab_config_misplaced(cmd, AB(0511) "%s has no effect in "
+                                   "<AuthzProviderAlias>; write it in the <Location> or "
+                                   "<Directory> that uses the alias");
     }
     if (server->open) {
         *out = &server->open->settings;
         *digest = server->digest;
         return where & BEARER_WHERE_I ? NULL
-            : apr_psprintf(cmd->pool, AB(0512) "%s does not belong into "
-                           "<AuthBearerIssuer>", cmd->cmd->name);
+            : ab_config_misplaced(cmd, AB(0512) "%s does not belong into "
+                                  "<AuthBearerIssuer>");
     }
     if (!cmd->path) {
         *out = &server->settings;
@@ -69,13 +64,13 @@ static const char *layer(cmd_parms *cmd, void *dir_, int where,
                            : "<AuthBearerIssuer>");
     }
     if (!(where & BEARER_WHERE_D)) {
-        return apr_psprintf(cmd->pool, AB(0514) "%s belongs into the server or a "
-                            "<VirtualHost>, not into a section", cmd->cmd->name);
+        return ab_config_misplaced(cmd, AB(0514) "%s belongs into the server or a "
+                                   "<VirtualHost>, not into a section");
     }
     if (!(where & BEARER_WHERE_H) && ap_check_cmd_context(cmd, NOT_IN_HTACCESS)) {
-        return apr_psprintf(cmd->pool, AB(0515) "%s is not allowed in .htaccess; write it "
-                            "in a <Directory> or <Location> of the server's "
-                            "configuration", cmd->cmd->name);
+        return ab_config_misplaced(cmd, AB(0515) "%s is not allowed in .htaccess; write "
+                                   "it in a <Directory> or <Location> of the server's "
+                                   "configuration");
     }
     remember_section(cmd, dir);
     dir->has_digest = 1;
@@ -99,8 +94,8 @@ const char *ab_config_setting(cmd_parms *cmd, void *dir, const char *args)
     if (!error && !ap_check_cmd_context(cmd, NOT_IN_HTACCESS)
         && ((setting == BEARER_SET_SESSION && out->session)
             || (setting == BEARER_SET_LOGIN && out->login.on))) {
-        server_of(cmd)->login.used = 1;
-        server_of(cmd)->login.on = 1;
+        ab_config_server(cmd->server)->login.used = 1;
+        ab_config_server(cmd->server)->login.on = 1;
     }
     text = apr_pstrcat(cmd->temp_pool, cmd->cmd->name, " ", args, NULL);
     ab_config_digest(digest, text, strlen(text), cmd->temp_pool);

@@ -10,11 +10,17 @@
 
 APLOG_USE_MODULE(auth_bearer);
 
-const char *ab_config_not_inside(cmd_parms *cmd)
+const char *ab_config_misplaced(cmd_parms *cmd, const char *text)
 {
-    return !ab_config_server(cmd->server)->open ? NULL
-        : apr_psprintf(cmd->pool, AB(0517) "%s does not belong into <AuthBearerIssuer>",
-                       cmd->cmd->name);
+    return apr_psprintf(cmd->pool, text, cmd->cmd->name);
+}
+
+const char *ab_config_not_inside(cmd_parms *cmd, unsigned context)
+{
+    const char *error = ap_check_cmd_context(cmd, context);
+
+    return error || !ab_config_server(cmd->server)->open ? error
+        : ab_config_misplaced(cmd, AB(0517) "%s does not belong into <AuthBearerIssuer>");
 }
 
 /* %i of AuthBearerUserFormat must tell the issuers of a server apart. */
@@ -66,11 +72,10 @@ static const char *new_issuer(cmd_parms *cmd, const char *args,
                               bearer_issuer_t **out, int named)
 {
     apr_array_header_t *words = ab_config_words(cmd->pool, args);
-    const char *error = ap_check_cmd_context(cmd, NOT_IN_DIR_LOC_FILE
-                                                  | NOT_IN_HTACCESS);
+    const char *error = ab_config_not_inside(cmd, IN_SERVER);
     bearer_issuer_t *issuer;
 
-    if (error || (error = ab_config_not_inside(cmd))) {
+    if (error) {
         return error;
     }
     if (words->nelts < 1 || words->nelts > (named ? 2 : 1)) {
@@ -130,10 +135,9 @@ static const char *source(const parse_t *in, bearer_source_t *out, int spiffe)
         word += 7;
     }
     if (!spiffe && !strncmp(word, "file:", 5)) {
-        return ab_parse_complain(in,
-                        AB(0533) "%s is a file, and a URL is needed; keys in a file "
-                        "need AuthBearerKeys file:PATH and no metadata",
-                        bearer_text_quote(in->p, word));
+        return ab_parse_complain(in, AB(0533) "%s is a file, and a URL is needed; keys in "
+                                 "a file need AuthBearerKeys file:PATH and no metadata",
+                                 bearer_text_quote(in->p, word));
     }
     if (!strncmp(word, "file:", 5) || (is_spiffe && *word == '/')) {
         out->kind = is_spiffe ? BEARER_SOURCE_SPIFFE_FILE : BEARER_SOURCE_FILE;
@@ -142,9 +146,8 @@ static const char *source(const parse_t *in, bearer_source_t *out, int spiffe)
         return out->value ? NULL : ab_parse_complain(in, AB(0526) "%s is not a path", word);
     }
     if (spiffe && *word == '/') {
-        return ab_parse_complain(in,
-                        AB(0532) "%s is not a URL; for a file, write file: before the "
-                        "path", bearer_text_quote(in->p, word));
+        return ab_parse_complain(in, AB(0532) "%s is not a URL; for a file, write file: "
+                                 "before the path", bearer_text_quote(in->p, word));
     }
     if (strncmp(word, "https:", 6) && strncmp(word, "http:", 5)) {
         return ab_parse_complain(in, AB(0527) "%s is neither a URL nor one of this directive's "
@@ -210,9 +213,8 @@ static const char *issuer_fetch_auth(const parse_t *in, void *record)
     bearer_issuer_t *issuer = record;
 
     if (strncmp(WORD(in, 0), "file:", 5)) {
-        return ab_parse_complain(in,
-                                 AB(0528) "write file:PATH; a token does not belong "
-                                 "into the configuration%s", "");
+        return ab_parse_complain(in, AB(0528) "write file:PATH; a token does not belong "
+                                 "into the configuration");
     }
     issuer->fetch_auth_file = ap_server_root_relative(in->p, WORD(in, 0) + 5);
     return NULL;
@@ -224,16 +226,15 @@ static const char *issuer_introspection(const parse_t *in, void *record)
     const char *error = found_or_source(in, &issuer->introspection), *value;
 
     if (!error && issuer->introspection.kind == BEARER_SOURCE_FILE) {
-        error = ab_parse_complain(in,
-                         AB(0529) "a file cannot be asked; write the endpoint's URL%s",
-                         "");
+        error = ab_parse_complain(in, AB(0529) "a file cannot be asked; write the "
+                                  "endpoint's URL");
     }
     if (error || in->words->nelts == 1) {
         return error;
     }
     return ab_parse_keyed(WORD(in, 1), "for", &value)
         ? ab_parse_one_of(in, "opaque all", value, &issuer->introspect_all)
-        : ab_parse_complain(in, AB(0530) "the second word is for=opaque or for=all%s", "");
+        : ab_parse_complain(in, AB(0530) "the second word is for=opaque or for=all");
 }
 
 static const char *issuer_introspection_ttl(const parse_t *in, void *record)
@@ -249,8 +250,7 @@ static const char *issuer_token_prefix(const parse_t *in, void *record)
 
     for (i = 0; !error && i < in->words->nelts; i++) {
         if (!*WORD(in, i)) {
-            error = ab_parse_complain(in,
-                                      AB(0531) "an empty prefix would be every token's%s", "");
+            error = ab_parse_complain(in, AB(0531) "an empty prefix would be every token's");
         }
     }
     ((bearer_issuer_t *)record)->token_prefixes = in->words;
@@ -265,8 +265,8 @@ const char *ab_config_in_issuer(cmd_parms *cmd, void *dir, const char *args)
 
     (void)dir;
     if (!server->open) {
-        return apr_psprintf(cmd->pool, AB(0518) "%s belongs into <AuthBearerIssuer URL> "
-                            "... </AuthBearerIssuer>", cmd->cmd->name);
+        return ab_config_misplaced(cmd, AB(0518) "%s belongs into <AuthBearerIssuer URL> "
+                                   "... </AuthBearerIssuer>");
     }
     text = apr_pstrcat(cmd->temp_pool, cmd->cmd->name, " ", args, NULL);
     ab_config_digest(server->digest, text, strlen(text), cmd->temp_pool);

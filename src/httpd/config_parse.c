@@ -2,6 +2,7 @@
 #include "config_parse.h"
 
 #include <limits.h>
+#include <stdarg.h>
 
 #include <apr_lib.h>
 
@@ -13,20 +14,26 @@ void ab_parse_begin(parse_t *in, cmd_parms *cmd, const char *args)
     in->words = ab_config_words(cmd->pool, args);
 }
 
-const char *ab_parse_complain(const parse_t *in, const char *format, const char *a)
+const char *ab_parse_complain(const parse_t *in, const char *format, ...)
 {
-    return bearer_message_with(in->p, apr_psprintf(in->p, format, a),
+    const char *text;
+    va_list args;
+
+    va_start(args, format);
+    text = apr_pvsprintf(in->p, format, args);
+    va_end(args);
+    return bearer_message_with(in->p, text,
                                apr_pstrcat(in->p, in->cmd->cmd->name, ": ", NULL));
 }
 
 const char *ab_parse_want(const parse_t *in, int min, int max)
 {
     if (in->words->nelts < min) {
-        return ab_parse_complain(in, AB(0501) "a value is missing%s", "");
+        return ab_parse_complain(in, AB(0501) "a value is missing");
     }
     return in->words->nelts > max
-        ? ab_parse_complain(in,
-                            AB(0502) "unexpected %s", bearer_text_quote(in->p, WORD(in, max)))
+        ? ab_parse_complain(in, AB(0502) "unexpected %s",
+                            bearer_text_quote(in->p, WORD(in, max)))
         : NULL;
 }
 
@@ -74,11 +81,19 @@ const char *ab_parse_duration(const parse_t *in, const char *text,
 {
     if (!apr_isdigit(*text)
         || ap_timeout_parameter_parse(text, out, "s") != APR_SUCCESS) {
-        return ab_parse_complain(in,
-                        AB(0504) "%s is not a time; write a number with ms, s, min "
-                        "or h, e.g. 60s", bearer_text_quote(in->p, text));
+        return ab_parse_complain(in, AB(0504) "%s is not a time; write a number with ms, "
+                                 "s, min or h, e.g. 60s", bearer_text_quote(in->p, text));
     }
     return NULL;
+}
+
+int ab_parse_number(const char *text, int min, int max, int *number)
+{
+    char *end;
+    const apr_int64_t n = apr_strtoi64(text, &end, 10);
+
+    *number = (int)n;
+    return apr_isdigit(*text) && !*end && n >= min && n <= max;
 }
 
 /* key=value; *value is what is behind the `=`, or NULL */

@@ -42,10 +42,9 @@ typedef struct ab_line_t {
 
 /** The words of a directive that belongs to no layer. */
 void ab_parse_begin(parse_t *in, cmd_parms *cmd, const char *args);
-/** "AB0000: DIRECTIVE: text", with one string put into it. The format begins with
- *  AB(). */
-const char *ab_parse_complain(const parse_t *in, const char *format,
-                              const char *a);
+/** "AB0000: DIRECTIVE: text". The format begins with AB(). */
+const char *ab_parse_complain(const parse_t *in, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 /** NULL, or what is wrong with the number of words. */
 const char *ab_parse_want(const parse_t *in, int min, int max);
 /** The same number as the row says it; then the parser. */
@@ -58,6 +57,8 @@ const char *ab_parse_one_of(const parse_t *in, const char *words, const char *gi
                             int *value);
 const char *ab_parse_duration(const parse_t *in, const char *text,
                               apr_interval_time_t *out);
+/** 1: it is a number from min to max. */
+int ab_parse_number(const char *text, int min, int max, int *number);
 /** key=value: 1, and *value is what is behind the `=`; else 0 and NULL. */
 int ab_parse_keyed(const char *word, const char *key, const char **value);
 
@@ -88,8 +89,12 @@ const ap_directive_t *ab_config_inside(const server_rec *s);
 const ap_directive_t *ab_config_switched_on(const server_rec *s, const char *name,
                                             apr_pool_t *p);
 
-/** NULL, or that the directive stands inside <AuthBearerIssuer> and may not. */
-const char *ab_config_not_inside(cmd_parms *cmd);
+/** That the directive stands where it may not; "%s" in the text is its name. */
+const char *ab_config_misplaced(cmd_parms *cmd, const char *text);
+/** NULL, or that the directive is not in this context, or inside <AuthBearerIssuer>. */
+const char *ab_config_not_inside(cmd_parms *cmd, unsigned context);
+/** The context of a server or a virtual host. */
+#define IN_SERVER (NOT_IN_DIR_LOC_FILE | NOT_IN_HTACCESS)
 
 /** The configuration being read. */
 global_config_t *ab_config_current(void);

@@ -8,9 +8,6 @@
 #include "directives.h"
 #include "handlers.h"
 
-#include <apr_lib.h>
-#include <apr_uri.h>
-
 APLOG_USE_MODULE(auth_bearer);
 
 #define MAX_TOKEN_CACHE 1000000
@@ -47,21 +44,18 @@ static const char *global_plain_http(const parse_t *in, void *record)
 static const char *global_token_cache(const parse_t *in, void *record)
 {
     global_config_t *global = record;
-    int alone = in->words->nelts == 1;
+    int alone = in->words->nelts == 1, n;
     const char *value;
-    char *end;
-    apr_int64_t n;
 
     if (alone && !ap_cstr_casecmp(WORD(in, 0), "off")) {
         global->token_cache_entries = 0;
         return NULL;
     }
     if (!alone || !ab_parse_keyed(WORD(in, 0), "entries", &value)) {
-        return ab_parse_complain(in, AB(0612) "write entries=N or off%s", "");
+        return ab_parse_complain(in, AB(0612) "write entries=N or off");
     }
-    n = apr_strtoi64(value, &end, 10);
-    if (!apr_isdigit(*value) || *end || n < 1 || n > MAX_TOKEN_CACHE) {
-        return ab_parse_complain(in, AB(0613) "entries is a number from 1 to 1000000%s", "");
+    if (!ab_parse_number(value, 1, MAX_TOKEN_CACHE, &n)) {
+        return ab_parse_complain(in, AB(0613) "entries is a number from 1 to 1000000");
     }
     global->token_cache_entries = (unsigned)n;
     return NULL;
@@ -70,7 +64,7 @@ static const char *global_token_cache(const parse_t *in, void *record)
 static const char *global_revocations(const parse_t *in, void *record)
 {
     if (strncmp(WORD(in, 0), "file:", 5)) {
-        return ab_parse_complain(in, AB(0614) "write file:PATH%s", "");
+        return ab_parse_complain(in, AB(0614) "write file:PATH");
     }
     ((global_config_t *)record)->revocations =
         ap_server_root_relative(in->p, WORD(in, 0) + 5);
@@ -80,13 +74,10 @@ static const char *global_revocations(const parse_t *in, void *record)
 const char *ab_config_global(cmd_parms *cmd, void *dir, const char *args)
 {
     static const ab_line_t lines[] = { AB_GLOBAL_DIRECTIVES(AB_LINE) };
-    const char *error = ap_check_cmd_context(cmd, GLOBAL_ONLY);
+    const char *error = ab_config_not_inside(cmd, GLOBAL_ONLY);
 
     (void)dir;
-    if (error || (error = ab_config_not_inside(cmd))) {
-        return error;
-    }
-    return ab_parse_line(cmd, args, lines, ab_config_current());
+    return error ? error : ab_parse_line(cmd, args, lines, ab_config_current());
 }
 
 /* ---- browsers: directives of a vhost ------------------------------------- */
@@ -102,10 +93,9 @@ static const char *login_path(const parse_t *in, void *record)
                    || path[strspn(path, "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
                                     "abcdefghijklmnopqrstuvwxyz0123456789"
                                     "-._~/")])) {
-        error = ab_parse_complain(in,
-                         AB(0615) "%s is not a path such as /.auth (letters, digits, "
-                         "- . _ ~, no slash at its end)",
-                         bearer_text_quote(in->p, path));
+        error = ab_parse_complain(in, AB(0615) "%s is not a path such as /.auth (letters, "
+                                  "digits, - . _ ~, no slash at its end)",
+                                  bearer_text_quote(in->p, path));
     }
     login->path = path;
     login->used = 1;
@@ -154,9 +144,8 @@ static const char *login_lifetime(const parse_t *in, void *record)
     if (!error && ((login->max && login->max < apr_time_from_sec(1))
                    || (login->idle && login->idle < apr_time_from_sec(1))
                    || login->max > apr_time_from_sec(29 * 24 * 3600))) {
-        error = ab_parse_complain(in,
-                         AB(0617) "max and idle are at least 1s, max at most 696h%s",
-                         "");
+        error = ab_parse_complain(in, AB(0617) "max and idle are at least 1s, max at most "
+                                  "696h");
     }
     return error;
 }
@@ -164,28 +153,25 @@ static const char *login_lifetime(const parse_t *in, void *record)
 const char *ab_config_login(cmd_parms *cmd, void *dir, const char *args)
 {
     static const ab_line_t lines[] = { AB_LOGIN_DIRECTIVES(AB_LINE) };
-    const char *error = ap_check_cmd_context(cmd, NOT_IN_DIR_LOC_FILE
-                                                  | NOT_IN_HTACCESS);
+    server_config_t *server = ab_config_server(cmd->server);
+    const char *error = ap_check_cmd_context(cmd, IN_SERVER);
 
     (void)dir;
-    if (error || ab_config_server(cmd->server)->open) {
-        return error ? error : apr_psprintf(cmd->pool, AB(0519) "%s belongs into the "
-                                            "server or a <VirtualHost>",
-                                            cmd->cmd->name);
-    }
-    return ab_parse_line(cmd, args, lines, &ab_config_server(cmd->server)->login);
+    return error ? error
+         : server->open
+         ? ab_config_misplaced(cmd, AB(0519) "%s belongs into the server or a <VirtualHost>")
+         : ab_parse_line(cmd, args, lines, &server->login);
 }
 
 const char *ab_config_secret_file(cmd_parms *cmd, void *dir,
                                   const char *args)
 {
     apr_array_header_t *words = ab_config_words(cmd->pool, args);
-    const char *error = ap_check_cmd_context(cmd, NOT_IN_DIR_LOC_FILE
-                                                  | NOT_IN_HTACCESS);
+    const char *error = ab_config_not_inside(cmd, IN_SERVER);
     int i;
 
     (void)dir;
-    if (error || (error = ab_config_not_inside(cmd))) {
+    if (error) {
         return error;
     }
     if (!words->nelts) {

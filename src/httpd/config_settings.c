@@ -6,8 +6,6 @@
  */
 #include "config_parse.h"
 
-#include <apr_lib.h>
-
 #include "ask/client_auth.h"
 #include "judge/exports.h"
 #include "judge/user_format.h"
@@ -66,7 +64,7 @@ static const char *list_word(const parse_t *in, const char *word, void *element)
 {
     *(const char **)element = word;
     return *word ? NULL
-        : ab_parse_complain(in, AB(0571) "an empty value means nothing here%s", "");
+        : ab_parse_complain(in, AB(0571) "an empty value means nothing here");
 }
 
 static const char *parse_list(const parse_t *in, void *record)
@@ -97,8 +95,8 @@ static const char *parse_algorithms(const parse_t *in, void *record)
         const bearer_alg_t *alg = bearer_alg_find(WORD(in, i));
 
         if (!ap_cstr_casecmp(WORD(in, i), "none")) {
-            return ab_parse_complain(in, AB(0573) "a token without a signature proves nothing; "
-                            "remove 'none'%s", "");
+            return ab_parse_complain(in, AB(0573) "a token without a signature proves "
+                                     "nothing; remove 'none'");
         }
         if (!alg) {
             return ab_parse_complain(in, AB(0574) "%s is not a JWS algorithm; known are "
@@ -132,8 +130,7 @@ static const char *parse_skew(const parse_t *in, void *record)
 
     return !error && *(apr_interval_time_t *)record > MAX_SKEW
         ? ab_parse_complain(in, AB(0575) "at most 5min; set the clocks (NTP) rather than "
-                            "this%s", "")
-        : error;
+                            "this") : error;
 }
 
 static const char *parse_timeout(const parse_t *in, void *record)
@@ -142,7 +139,7 @@ static const char *parse_timeout(const parse_t *in, void *record)
     const char *error = ab_parse_times(in, in->row->words, &t->connect);
 
     if (!error && (t->connect <= 0 || t->total <= 0)) {
-        error = ab_parse_complain(in, AB(0577) "a time must be above 0%s", "");
+        error = ab_parse_complain(in, AB(0577) "a time must be above 0");
     }
     return error;
 }
@@ -153,8 +150,7 @@ static const char *parse_refresh(const parse_t *in, void *record)
     const char *error = ab_parse_times(in, in->row->words, &t->min);
 
     if (!error && (t->min <= 0 || t->max < t->min)) {
-        error = ab_parse_complain(in,
-                                  AB(0578) "min must be above 0 and max not below min%s", "");
+        error = ab_parse_complain(in, AB(0578) "min must be above 0 and max not below min");
     }
     return error;
 }
@@ -172,22 +168,15 @@ static const char *parse_throttle(const parse_t *in, void *record)
     }
     rest.words = apr_array_make(in->p, 2, sizeof(const char *));
     for (i = 0; !error && i < in->words->nelts; i++) {
-        char *end;
-
         if (!ab_parse_keyed(WORD(in, i), "threshold", &value)) {
             APR_ARRAY_PUSH(rest.words, const char *) = WORD(in, i);
-            continue;
-        }
-        t->threshold = (int)apr_strtoi64(value, &end, 10);
-        if (!apr_isdigit(*value) || *end || t->threshold < 1
-            || t->threshold > 100000) {
-            error = ab_parse_complain(in,
-                                      AB(0579) "threshold is a number from 1 to 100000%s", "");
+        } else if (!ab_parse_number(value, 1, 100000, &t->threshold)) {
+            error = ab_parse_complain(in, AB(0579) "threshold is a number from 1 to 100000");
         }
     }
     error = error ? error : ab_parse_times(&rest, in->row->words, &t->window);
     if (!error && (t->window <= 0 || t->penalty <= 0)) {
-        error = ab_parse_complain(in, AB(0580) "window and penalty must be above 0%s", "");
+        error = ab_parse_complain(in, AB(0580) "window and penalty must be above 0");
     }
     return error;
 }
@@ -269,7 +258,7 @@ static const char *parse_session_claim(const parse_t *in, void *record)
     }
     if (in->words->nelts == 2) {
         return ab_parse_complain(in, AB(0587) "a REGEX needs a SUBST behind it, e.g. "
-                        "AuthBearerUserClaim sub '^auth0[|](.+)$' $1%s", "");
+                        "AuthBearerUserClaim sub '^auth0[|](.+)$' $1");
     }
     if (in->words->nelts == 3) {
         claim->regex = ab_config_regex(WORD(in, 1), &error, in->p);
@@ -282,10 +271,9 @@ static const char *parse_session_claim(const parse_t *in, void *record)
 static const char *parse_user_claim(const parse_t *in, void *record)
 {
     return strcmp(WORD(in, 0), "email") ? parse_session_claim(in, record)
-        : ab_parse_complain(in,
-                        AB(0586) "an e-mail address in a token need not be verified, "
-                        "so another person's can be claimed (spoofing); use "
-                        "sub, or a claim that only your issuer can set%s", "");
+        : ab_parse_complain(in, AB(0586) "an e-mail address in a token need not be "
+                            "verified, so another person's can be claimed (spoofing); use "
+                            "sub, or a claim that only your issuer can set");
 }
 
 static const char *parse_user_format(const parse_t *in, void *record)
@@ -300,13 +288,12 @@ static const char *check_env_prefix(const parse_t *in, const char *prefix)
 {
     switch (bearer_exports_env_prefix(prefix)) {
     case BEARER_PREFIX_MISSPELT:
-        return ab_parse_complain(in,
-                        AB(0590) "env-prefix is 2 to 64 characters of A-Z, 0-9, _; "
-                        "not %s", bearer_text_quote(in->p, prefix));
+        return ab_parse_complain(in, AB(0590) "env-prefix is 2 to 64 characters of A-Z, "
+                                 "0-9, _; not %s", bearer_text_quote(in->p, prefix));
     case BEARER_PREFIX_TAKEN:
-        return ab_parse_complain(in,
-                        AB(0591) "env-prefix %s would overwrite variables of httpd; "
-                        "HTTP_, REDIRECT_, REMOTE_ and SSL_ are taken", prefix);
+        return ab_parse_complain(in, AB(0591) "env-prefix %s would overwrite variables of "
+                                 "httpd; HTTP_, REDIRECT_, REMOTE_ and SSL_ are taken",
+                                 prefix);
     default:
         return NULL;
     }
@@ -322,7 +309,7 @@ static const char *split_commas(const parse_t *in, const char *text,
         APR_ARRAY_PUSH(names, const char *) = name;
     }
     *list = names;
-    return names->nelts ? NULL : ab_parse_complain(in, AB(0592) "claims= names no claim%s", "");
+    return names->nelts ? NULL : ab_parse_complain(in, AB(0592) "claims= names no claim");
 }
 
 static const char *parse_exports(const parse_t *in, void *record)
@@ -340,10 +327,9 @@ static const char *parse_exports(const parse_t *in, void *record)
         } else if (ab_parse_keyed(word, "header-prefix", &value)) {
             e->header_prefix = value;
             if (!bearer_text_is_token(value) || strlen(value) < 2 || strlen(value) > 64) {
-                error = ab_parse_complain(in,
-                                 AB(0593) "header-prefix is 2 to 64 characters that "
-                                 "a header name can have; not %s",
-                                 bearer_text_quote(in->p, value));
+                error = ab_parse_complain(in, AB(0593) "header-prefix is 2 to 64 "
+                                          "characters that a header name can have; not %s",
+                                          bearer_text_quote(in->p, value));
             }
         } else if (ab_parse_keyed(word, "claims", &value)) {
             e->claims = NULL;
@@ -366,15 +352,14 @@ static const char *parse_forward(const parse_t *in, void *record)
         error = ab_parse_one_of(in, in->row->words, WORD(in, i), &bit);
         bits |= bit;
         if (!error && bit == BEARER_FORWARD_NONE && in->words->nelts > 1) {
-            error = ab_parse_complain(in, AB(0594) "none stands alone%s", "");
+            error = ab_parse_complain(in, AB(0594) "none stands alone");
         }
     }
     if (!error && (bits & BEARER_FORWARD_TOKEN)
         && ap_check_cmd_context(in->cmd, NOT_IN_HTACCESS)) {
-        error = ab_parse_complain(in,
-                         AB(0595) "token is not allowed in .htaccess: who may write "
-                         "there must not collect tokens; write it in a "
-                         "<Directory> or <Location>%s", "");
+        error = ab_parse_complain(in, AB(0595) "token is not allowed in .htaccess: who may "
+                                  "write there must not collect tokens; write it in a "
+                                  "<Directory> or <Location>");
     }
     *(int *)record = bits;
     return error;
@@ -415,8 +400,7 @@ static const char *parse_client_auth(const parse_t *in, void *record)
     if (!error && in->words->nelts == 2) {
         error = ab_parse_keyed(WORD(in, 1), "aud", &value)
             ? ab_parse_one_of(in, "issuer endpoint", value, &endpoint)
-            : ab_parse_complain(in,
-                                AB(0597) "the second word is aud=issuer or aud=endpoint%s", "");
+            : ab_parse_complain(in, AB(0597) "the second word is aud=issuer or aud=endpoint");
     }
     *(int *)record = method | (endpoint ? BEARER_CLIENT_AUD_ENDPOINT : 0);
     return error;
@@ -471,7 +455,7 @@ static const char *take_ttl(const parse_t *in, apr_array_header_t *rest,
         if (!ab_parse_keyed(WORD(in, i), "ttl", &value)) {
             APR_ARRAY_PUSH(rest, const char *) = WORD(in, i);
         } else if (seen++) {
-            error = ab_parse_complain(in, AB(0601) "ttl= stands twice%s", "");
+            error = ab_parse_complain(in, AB(0601) "ttl= stands twice");
         } else {
             error = ab_parse_duration(in, value, ttl);
         }

@@ -156,7 +156,7 @@ static const char *set_store(store_config_t *store, const store_config_t *line,
 const char *ab_store_directive(cmd_parms *cmd, void *dir, const char *args)
 {
     global_config_t *global = ab_config_server(cmd->server)->global;
-    const char *error = ap_check_cmd_context(cmd, GLOBAL_ONLY);
+    const char *error = ab_config_not_inside(cmd, GLOBAL_ONLY);
     store_config_t line;
     unsigned bits;
     parse_t in;
@@ -164,8 +164,7 @@ const char *ab_store_directive(cmd_parms *cmd, void *dir, const char *args)
 
     (void)dir;
     ab_parse_begin(&in, cmd, args);
-    if (error || (error = ab_config_not_inside(cmd))
-        || (error = take_kinds(cmd, in.words, &bits))
+    if (error || (error = take_kinds(cmd, in.words, &bits))
         || (error = read_line(&in, &line)) || (error = refuse_kinds(&line, &bits))) {
         return error;
     }

@@ -16,7 +16,7 @@
 
 #define TIMEOUT apr_time_from_sec(1)
 #define TIMEOUT_MAX apr_time_from_sec(30)
-#define DATABASES 65536
+#define DATABASE_MAX 65535
 /** mod_watchdog's threads. */
 #define BACKGROUND 2
 
@@ -38,17 +38,6 @@ int ab_store_redis_is(const char *word)
 {
     return !strncmp(word, "redis://", 8) || !strncmp(word, "rediss://", 9)
         || !strncmp(word, "unix:", 5);
-}
-
-/* 1: it is a number below the limit. */
-static int take_number(const char *text, int limit, int *number)
-{
-    const char *at = text;
-
-    for (*number = 0; apr_isdigit(*at) && *number < limit; at++) {
-        *number = *number * 10 + (*at - '0');
-    }
-    return at != text && !*at && *number < limit;
 }
 
 static int is_host(const char *host, const char *others)
@@ -73,7 +62,7 @@ static const char *parse_host(const parse_t *in, bearer_redis_config_t *config,
     }
     if (colon) {
         *colon++ = '\0';
-        if (!take_number(colon, 65536, &config->port) || !config->port) {
+        if (!ab_parse_number(colon, 1, 65535, &config->port)) {
             return ab_parse_complain(in, AB(0642) "%s is not a port",
                                      bearer_text_quote(in->p, colon));
         }
@@ -112,7 +101,7 @@ static const char *parse_url(const parse_t *in, bearer_redis_config_t *config,
     if (slash) {
         *slash++ = '\0';
     }
-    if (slash && *slash && !take_number(slash, DATABASES, &config->database)) {
+    if (slash && *slash && !ab_parse_number(slash, 0, DATABASE_MAX, &config->database)) {
         return ab_parse_complain(in, AB(0645) "%s is not the number of a database",
                                  bearer_text_quote(in->p, slash));
     }
@@ -198,7 +187,7 @@ static const char *parse_option(const parse_t *in, bearer_redis_config_t *config
         return NULL;
     }
     if (config->path && ab_parse_keyed(word, "db", &value)
-        && take_number(value, DATABASES, &config->database)) {
+        && ab_parse_number(value, 0, DATABASE_MAX, &config->database)) {
         return NULL;
     }
     return ab_parse_complain(in, AB(0651) "unknown argument; expected password=file:PATH, "

@@ -2,8 +2,8 @@
 /**
  * @file verified.h
  * Tokens that were verified before, by this child (tokencache.h) or by any of the
- * host (vouch.h). For authn.c, provider_*.c and browser_session.c. A principal that is found lives as
- * long as the request.
+ * host (vouch.h). For authn.c, provider_*.c and browser_session.c. A principal that is
+ * found lives as long as the request.
  */
 #pragma once
 
