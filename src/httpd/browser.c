@@ -16,7 +16,6 @@
  */
 #include "browser.h"
 #include "browser_issuer.h"
-#include "browser_site.h"
 #include "page.h"
 #include "process.h"
 #include "trace.h"
@@ -74,11 +73,6 @@ int ab_browser_post_config(apr_pool_t *pconf, server_rec *s)
         }
     }
     return status;
-}
-
-const browser_t *ab_browser_of(const request_rec *r)
-{
-    return ab_config_server(r->server)->browser;
 }
 
 /* ---- the endpoints ------------------------------------------------------ */

@@ -7,6 +7,7 @@
  */
 #pragma once
 
+#include "browser_site.h"
 #include "request.h"
 
 #include "base/cookie.h"
@@ -25,10 +26,6 @@ struct browser_t {
     int in_cookie;
     apr_interval_time_t max, idle;
 };
-
-/** What the virtual host of a request is for browsers; NULL: nothing. The others
- *  here want one that has it. */
-const browser_t *ab_browser_of(const request_rec *r);
 
 /* browser.c: the endpoints below AuthBearerLoginPath */
 int ab_browser_post_config(apr_pool_t *pconf, server_rec *s);

@@ -4,7 +4,6 @@
  * A virtual host as browsers see it: its origin, and the path of the endpoints.
  */
 #include "browser_site.h"
-#include "browser.h"
 #include "config_parse.h"
 
 #define LOGIN_PATH "/.auth"
@@ -26,11 +25,9 @@ static const char *origin_of(server_rec *s, apr_pool_t *p)
                             : apr_psprintf(p, "%s://%s:%d", scheme, host, port);
 }
 
-const char *ab_browser_origin(const server_rec *s)
+const browser_t *ab_browser_of(const request_rec *r)
 {
-    const browser_t *browser = ab_config_server(s)->browser;
-
-    return browser ? browser->origin : NULL;
+    return ab_config_server(r->server)->browser;
 }
 
 const char *ab_browser_path(const server_rec *s)

@@ -5,11 +5,12 @@
  */
 #pragma once
 
-#include <httpd.h>
+#include "records.h"
 
 /** The virtual host as browsers see it: SCHEME://HOST[:PORT], and the path of the
  *  endpoints. */
 const char *ab_browser_base(server_rec *s, apr_pool_t *p);
 const char *ab_browser_path(const server_rec *s);
-/** This server as a browser sees it, without a path; NULL without a browser. */
-const char *ab_browser_origin(const server_rec *s);
+/** The view of a request's virtual host; NULL: browsers have no session there. What
+ *  takes a request in browser.h wants one that has it. */
+const browser_t *ab_browser_of(const request_rec *r);

@@ -9,7 +9,7 @@
  * from the record of the request they came from.
  */
 #include "credential.h"
-#include "browser_site.h"
+#include "browser.h"
 #include "records.h"
 
 #include <apr_strings.h>
@@ -204,9 +204,10 @@ static int own_origin(request_rec *r, const char *origin)
 {
     const char *authority = strstr(origin, "://");
     const char *host = apr_table_get(r->headers_in, "Host");
-    const char *name = ab_browser_origin(r->server);
+    const browser_t *browser = ab_browser_of(r);
+    const char *name;
 
-    if (name && !ap_cstr_casecmp(name, origin)) {
+    if (browser && !ap_cstr_casecmp(browser->origin, origin)) {
         return 1;  /* AuthBearerBaseURL */
     }
     if (!authority) {
