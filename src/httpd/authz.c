@@ -12,14 +12,9 @@
  */
 #include "authz.h"
 #include "config_parse.h"
-#include "regex.h"
 
 #include <ap_expr.h>
-#include <apr_strings.h>
-#include <http_config.h>
-#include <http_log.h>
 
-#include "base/text.h"
 #include "judge/claim.h"
 #include "judge/principal.h"
 #include "trust/settings.h"

@@ -10,7 +10,6 @@
 #include "environment.h"
 #include "foreign_user.h"
 #include "refuse.h"
-#include "request.h"
 #include "status.h"
 
 #include <apr_strings.h>

@@ -8,7 +8,6 @@
 #include "authz.h"
 #include "config_parse.h"
 #include "handlers.h"
-#include "request.h"
 #include "trace.h"
 
 #include <ap_provider.h>

@@ -8,7 +8,6 @@
 #include "browser_issuer.h"
 #include "page.h"
 #include "process.h"
-#include "request.h"
 #include "throttling.h"
 #include "trace.h"
 

@@ -6,7 +6,6 @@
  * because who may write an .htaccess may not collect what signs people in.
  */
 #include "browser.h"
-#include "request.h"
 
 #include <apr_strings.h>
 #include <http_protocol.h>

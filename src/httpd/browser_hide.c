@@ -9,7 +9,6 @@
  */
 #include "browser.h"
 #include "credential.h"
-#include "request.h"
 #include "scrub.h"
 
 #include <apr_strings.h>

@@ -6,8 +6,6 @@
  * place for itself.
  */
 #include "browser.h"
-#include "process.h"
-#include "request.h"
 #include "store.h"
 #include "trace.h"
 #include "verified.h"

@@ -15,9 +15,6 @@
 #include "process.h"
 #include "session_cookies.h"
 
-#include <http_config.h>
-
-#include "base/message.h"
 #include "judge/judge.h"
 #include "trust/issuer.h"
 #include "trust/settings.h"

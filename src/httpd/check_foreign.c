@@ -10,11 +10,6 @@
 #include "refuse.h"
 #include "request.h"
 
-#include <http_config.h>
-#include <http_core.h>
-
-#include "base/message.h"
-
 static const char merge_trailers[] =
     AB(0801) "MergeTrailers On: a client's trailers become header fields after identity "
     "headers were removed from these; beside AuthType Bearer, write MergeTrailers Off";

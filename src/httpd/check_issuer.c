@@ -5,11 +5,7 @@
  */
 #include "check_inside.h"
 
-#include <http_config.h>
-
 #include "ask/client_auth.h"
-#include "base/http.h"
-#include "base/message.h"
 #include "jose/alg.h"
 #include "jose/jwk.h"
 #include "trust/issuer.h"

@@ -6,11 +6,6 @@
 
 #include <stdarg.h>
 
-#include <apr_strings.h>
-#include <http_config.h>
-#include <http_log.h>
-
-#include "base/message.h"
 #include "base/world.h"
 
 APLOG_USE_MODULE(auth_bearer);

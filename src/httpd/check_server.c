@@ -10,15 +10,7 @@
 
 #include <stdlib.h>
 
-#include <apr_strings.h>
-#include <http_config.h>
-#include <http_core.h>
-
-#include "base/http.h"
-#include "base/message.h"
 #include "base/seal.h"
-#include "base/secret.h"
-#include "base/text.h"
 #include "state/revocation.h"
 #include "state/table.h"
 #include "trust/issuer.h"

@@ -4,9 +4,6 @@
  */
 #include "check_inside.h"
 
-#include <apr_strings.h>
-#include <http_config.h>
-
 #include "trust/settings.h"
 
 static int names_path(const walk_t *w, const ap_directive_t *node, const char *path)

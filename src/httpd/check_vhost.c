@@ -6,10 +6,6 @@
  */
 #include "check_inside.h"
 
-#include <http_config.h>
-
-#include "base/message.h"
-#include "base/text.h"
 #include "trust/issuer.h"
 #include "trust/settings.h"
 

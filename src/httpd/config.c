@@ -10,8 +10,6 @@
 #include "config_parse.h"
 #include "handlers.h"
 
-#include <apr_strings.h>
-
 #include "trust/settings.h"
 
 static void remember_section(cmd_parms *cmd, dir_config_t *dir)

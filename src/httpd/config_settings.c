@@ -6,7 +6,6 @@
  */
 #include "config_parse.h"
 
-#include "ask/client_auth.h"
 #include "judge/exports.h"
 #include "judge/user_format.h"
 #include "login/login.h"
