@@ -25,8 +25,10 @@ APLOG_USE_MODULE(auth_bearer);
 typedef struct arrival_t {
     request_rec *r;
     const browser_t *browser;
+    bearer_session_store_t store;
     apr_table_t *parameters;
     bearer_attempt_t *attempt;
+    const char *code;              /**< of the issuer's answer */
     bearer_login_t login;
     bearer_tokens_t tokens;
     json_t *claims;
@@ -130,19 +132,22 @@ static bearer_reason_t find_issuer(arrival_t *a)
         : reason;
 }
 
+static bearer_reason_t take_code(arrival_t *a)
+{
+    return bearer_login_response(&a->code, a->attempt, a->parameters, a->login.metadata,
+                                 &a->why, a->r->pool);
+}
+
 /* The issuer is asked about one code of each attempt, however often the cookie is
  * sent. */
 static bearer_reason_t use_attempt(arrival_t *a)
 {
-    bearer_session_store_t store;
     apr_status_t rv;
 
     a->began = apr_time_now();
-    ab_browser_store(&store, a->r);
-    rv = bearer_session_once(&store, BEARER_SESSION_STATE, a->attempt->issuer,
+    rv = bearer_session_once(&a->store, BEARER_SESSION_STATE, a->attempt->issuer,
                              a->attempt->state,
-                             a->attempt->created + BEARER_LOGIN_LIFE,
-                             a->r->pool);
+                             a->attempt->created + BEARER_LOGIN_LIFE, a->r->pool);
     if (rv == APR_EEXIST) {
         return bearer_refuse(&a->why, a->r->pool, BEARER_LOGIN_STATE, "this login "
                              "has been completed, or has failed, before");
@@ -151,32 +156,18 @@ static bearer_reason_t use_attempt(arrival_t *a)
         : bearer_refuse(&a->why, a->r->pool, BEARER_SESSION_STORE, BROWSER_NO_STORE);
 }
 
-static bearer_reason_t redeem(arrival_t *a, const char *code)
+static bearer_reason_t redeem(arrival_t *a)
 {
     static const bearer_throttle_token_t each = { 0, 0 };
     unsigned char address[BEARER_THROTTLE_KEY_SIZE];
     int counted = ab_throttling_address(address, a->r, &a->settings);
-    bearer_reason_t reason = use_attempt(a);
+    bearer_reason_t reason = bearer_login_redeem(&a->tokens, &a->login, a->attempt,
+                                                 a->code, &a->why, a->r->pool);
 
-    if (reason == BEARER_OK) {
-        reason = bearer_login_redeem(&a->tokens, &a->login, a->attempt, code,
-                                     &a->why, a->r->pool);
-        if (counted) {
-            ab_throttling_failure(a->r, &a->settings, address, &each, reason);
-        }
+    if (counted) {
+        ab_throttling_failure(a->r, &a->settings, address, &each, reason);
     }
     return reason;
-}
-
-static bearer_reason_t take_code(arrival_t *a)
-{
-    const char *code;
-    bearer_reason_t reason = bearer_login_response(&code, a->attempt,
-                                                   a->parameters,
-                                                   a->login.metadata, &a->why,
-                                                   a->r->pool);
-
-    return reason == BEARER_OK ? redeem(a, code) : reason;
 }
 
 static bearer_reason_t judge_id_token(arrival_t *a)
@@ -225,32 +216,21 @@ static bearer_reason_t find_user(arrival_t *a)
 }
 
 /* A new id at every login: what somebody planted before it is worth nothing. */
-static void end_earlier(arrival_t *a, const bearer_session_store_t *store)
+static void end_earlier(arrival_t *a)
 {
     bearer_session_t *earlier;
     const char *value = bearer_cookie_join(ab_browser_cookies(a->r),
                                            a->browser->names.session, a->r->pool);
 
-    if (value && bearer_session_load(&earlier, store, value, a->r->pool)
+    if (value && bearer_session_load(&earlier, &a->store, value, a->r->pool)
                  == APR_SUCCESS) {
-        bearer_session_end(earlier, store, a->r->pool);
+        bearer_session_end(earlier, &a->store, a->r->pool);
     }
-}
-
-static bearer_reason_t too_large(arrival_t *a, const bearer_session_store_t *store)
-{
-    return bearer_refuse(&a->why, a->r->pool, BEARER_SESSION_SIZE, store->in_cookie
-        ? "the session is larger than cookies can hold (%d bytes sealed); write "
-          "AuthBearerSessionStore cache, or let the issuer put less into its "
-          "tokens"
-        : "the session is larger than the store takes (%d bytes sealed); let the "
-          "issuer put less into its tokens",
-        store->in_cookie ? BEARER_COOKIE_MAX * 3 / 4 : BEARER_SESSION_MAX);
 }
 
 /* Whose session makes room when there is none; see BEARER_OWNER_ADDRESS. */
 static apr_status_t begin_session(const char **value, bearer_session_t *session,
-                                  const bearer_session_store_t *store, arrival_t *a)
+                                  arrival_t *a)
 {
     unsigned char address[BEARER_OWNER_SIZE];
 
@@ -258,16 +238,21 @@ static apr_status_t begin_session(const char **value, bearer_session_t *session,
     /* a logout that came while the issuer was asked counts */
     session->created = a->began;
     session->access_expires = a->tokens.refresh_token ? a->tokens.access_expires : 0;
-    return bearer_session_begin(value, session, store,
+    return bearer_session_begin(value, session, &a->store,
                                 bearer_throttle_address(address, a->r->useragent_ip)
                                 == APR_SUCCESS ? address : NULL, a->r->pool);
 }
 
-static bearer_reason_t no_session(arrival_t *a, const bearer_session_store_t *store,
-                                  apr_status_t rv)
+static bearer_reason_t no_session(arrival_t *a, apr_status_t rv)
 {
     if (rv == APR_ENOSPC) {
-        return too_large(a, store);
+        return bearer_refuse(&a->why, a->r->pool, BEARER_SESSION_SIZE, a->store.in_cookie
+            ? "the session is larger than cookies can hold (%d bytes sealed); write "
+              "AuthBearerSessionStore cache, or let the issuer put less into its "
+              "tokens"
+            : "the session is larger than the store takes (%d bytes sealed); let the "
+              "issuer put less into its tokens",
+            a->store.in_cookie ? BEARER_COOKIE_MAX * 3 / 4 : BEARER_SESSION_MAX);
     }
     if (rv == APR_EOF) {
         return bearer_refuse(&a->why, a->r->pool, BEARER_LOGIN_STATE, "the issuer has "
@@ -285,7 +270,6 @@ static bearer_reason_t no_session(arrival_t *a, const bearer_session_store_t *st
 static bearer_reason_t make_session(arrival_t *a)
 {
     const bearer_settings_t *settings = a->login.access->settings;
-    bearer_session_store_t store;
     bearer_session_t *session;
     const char *value = NULL;
     apr_status_t rv = APR_EGENERAL;
@@ -294,21 +278,20 @@ static bearer_reason_t make_session(arrival_t *a)
     if (!a->tokens.scope) {  /* RFC 6749 section 5.1: as was asked for */
         a->tokens.scope = apr_array_pstrcat(a->r->pool, settings->login_scopes, ' ');
     }
-    ab_browser_store(&store, a->r);
-    end_earlier(a, &store);
+    end_earlier(a);
     body = ab_browser_body(&a->login, &a->tokens, a->claims);
     if (body) {
-        rv = bearer_session_new(&session, &store, a->login.access->issuer->url,
+        rv = bearer_session_new(&session, &a->store, a->login.access->issuer->url,
                                 body, a->r->pool);
         json_decref(body);
     }
     if (rv == APR_SUCCESS) {
-        rv = begin_session(&value, session, &store, a);
+        rv = begin_session(&value, session, a);
     }
     if (rv != APR_SUCCESS) {
-        return no_session(a, &store, rv);
+        return no_session(a, rv);
     }
-    if (store.in_cookie) {
+    if (a->store.in_cookie) {
         ab_browser_make_room(a->r, strlen(value), BEARER_LOGIN_ATTEMPTS);
     }
     ab_browser_set_session(a->r, value);
@@ -325,8 +308,8 @@ static bearer_reason_t make_session(arrival_t *a)
 int ab_browser_callback(request_rec *r)
 {
     static bearer_reason_t (*const steps[])(arrival_t *a) = {
-        find_attempt, find_issuer, take_code, judge_id_token, find_user,
-        make_session
+        find_attempt, find_issuer, take_code, use_attempt, redeem, judge_id_token,
+        find_user, make_session
     };
     const browser_t *browser = ab_browser_of(r);
     arrival_t a = { .r = r, .browser = browser };
@@ -334,6 +317,7 @@ int ab_browser_callback(request_rec *r)
     bearer_reason_t reason;
     apr_size_t i;
 
+    ab_browser_store(&a.store, r);
     ab_config_resolve(&a.settings, ab_config_server(r->server), NULL, NULL);
     reason = bearer_login_parse(&a.parameters, ab_request(r)->answer,
                                 &a.why, r->pool);

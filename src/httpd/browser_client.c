@@ -29,17 +29,10 @@ bearer_reason_t ab_browser_client(bearer_login_t *login, request_rec *r,
 {
     const server_config_t *server = ab_config_server(r->server);
     process_t *process = ab_process();
-    bearer_issuer_access_t *access = apr_pcalloc(r->pool, sizeof(*access));
-    bearer_settings_t *settings = apr_palloc(r->pool, sizeof(*settings));
     const char *error = NULL;
 
-    ab_config_resolve(settings, server, issuer, NULL);
-    access->issuer = issuer;
-    access->settings = settings;
-    access->plain_http = server->global->plain_http;
-    access->world = &process->world;
     memset(login, 0, sizeof(*login));
-    login->access = access;
+    login->access = ab_process_access_of(process, issuer, server, r->pool);
     login->redirect_uri = ab_browser_own_callback(r, issuer);
     login->post = post;
     login->post_baton = ab_process_client(process, server, issuer->index);

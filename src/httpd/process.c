@@ -24,15 +24,15 @@ void ab_process_set(process_t *process)
     atomic_store(&the_process, process);
 }
 
-/* An issuer as a vhost sees it: S of that vhost, and I. */
-static const bearer_issuer_access_t *access_of(process_t *process,
-                                               const bearer_issuer_t *issuer,
-                                               const server_rec *s)
+const bearer_issuer_access_t *ab_process_access_of(process_t *process,
+                                                   const bearer_issuer_t *issuer,
+                                                   const server_config_t *server,
+                                                   apr_pool_t *p)
 {
-    bearer_issuer_access_t *access = apr_pcalloc(process->pool, sizeof(*access));
-    bearer_settings_t *settings = apr_palloc(process->pool, sizeof(*settings));
+    bearer_issuer_access_t *access = apr_pcalloc(p, sizeof(*access));
+    bearer_settings_t *settings = apr_palloc(p, sizeof(*settings));
 
-    ab_config_resolve(settings, ab_config_server(s), issuer, NULL);
+    ab_config_resolve(settings, server, issuer, NULL);
     access->issuer = issuer;
     access->settings = settings;
     access->plain_http = process->global->plain_http;
@@ -48,8 +48,9 @@ static const server_rec *declared_by(const process_t *process, int index)
 
 const bearer_issuer_access_t *ab_process_access(process_t *process, int index)
 {
-    return access_of(process, ab_config_issuer_at(process->global, index),
-                     declared_by(process, index));
+    return ab_process_access_of(process, ab_config_issuer_at(process->global, index),
+                                ab_config_server(declared_by(process, index)),
+                                process->pool);
 }
 
 static const char *token_endpoint(void *keyset, const char **error, apr_pool_t *p)
@@ -104,7 +105,9 @@ static apr_status_t make_vhost_clients(process_t *process, server_rec *s)
 
             own->server = server;
             own->issuer = issuer->index;
-            rv = make_client(&own->client, process, access_of(process, issuer, s));
+            rv = make_client(&own->client, process,
+                             ab_process_access_of(process, issuer, server,
+                                                  process->pool));
         }
     }
     return rv;

@@ -64,6 +64,11 @@ void ab_process_set(process_t *process);
 /** Key sets, clients and tenants of all issuers. */
 apr_status_t ab_process_create_parts(process_t *process);
 
+/** An issuer as a server sees it: S, and I. */
+const bearer_issuer_access_t *ab_process_access_of(process_t *process,
+                                                   const bearer_issuer_t *issuer,
+                                                   const server_config_t *server,
+                                                   apr_pool_t *p);
 /** The issuer's own view: S of the vhost that declared it, and I. */
 const bearer_issuer_access_t *ab_process_access(process_t *process, int index);
 
