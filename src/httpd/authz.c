@@ -39,7 +39,7 @@ typedef struct asking_t {
 
 struct ab_authz_kind_t {
     const char *name;
-    const char *(*parse)(cmd_parms *cmd, const char *line, require_t *require);
+    const char *(*parse)(cmd_parms *cmd, require_t *require);
     /** 1, 0, or what undecided() returns. */
     int (*met)(const asking_t *asking, const item_t *item);
     /** The scope that an item stands for, or NULL. */
@@ -48,10 +48,9 @@ struct ab_authz_kind_t {
 
 /* ---- the kinds ---------------------------------------------------------- */
 
-static const char *parse_words(cmd_parms *cmd, const char *line,
-                               require_t *require)
+static const char *parse_words(cmd_parms *cmd, require_t *require)
 {
-    apr_array_header_t *words = ab_config_words(cmd->pool, line);
+    apr_array_header_t *words = ab_config_words(cmd->pool, require->line);
     int i;
 
     if (!words->nelts) {
@@ -68,11 +67,10 @@ static const char *parse_words(cmd_parms *cmd, const char *line,
 
 /* A word that no role and no scope can equal: the rule would never be met, and its
  * negation always. */
-static const char *parse_names(cmd_parms *cmd, const char *line,
-                               require_t *require)
+static const char *parse_names(cmd_parms *cmd, require_t *require)
 {
     const int scope = require->kind->scope != NULL;
-    const char *error = parse_words(cmd, line, require);
+    const char *error = parse_words(cmd, require);
     int i;
 
     for (i = 0; !error && i < require->items->nelts; i++) {
@@ -98,10 +96,9 @@ static unsigned expr_flags(cmd_parms *cmd)
     return ap_check_cmd_context(cmd, NOT_IN_HTACCESS) ? AP_EXPR_FLAG_RESTRICTED : 0;
 }
 
-static const char *parse_claim(cmd_parms *cmd, const char *line,
-                               require_t *require)
+static const char *parse_claim(cmd_parms *cmd, require_t *require)
 {
-    const char *error = parse_words(cmd, line, require);
+    const char *error = parse_words(cmd, require);
     int i;
 
     for (i = 0; !error && i < require->items->nelts; i++) {
@@ -136,8 +133,7 @@ static const char *unquoted(cmd_parms *cmd, const char *line)
 }
 
 /* httpd's expressions do not tell "no match" from "gave up". */
-static void warn_of_regex(cmd_parms *cmd, const char *line,
-                          const require_t *require)
+static void warn_of_regex(cmd_parms *cmd, const char *line, const require_t *require)
 {
     if ((ap_strstr_c(line, "!~") || (require->negated && ap_strstr_c(line, "=~")))
         && !ap_check_cmd_context(cmd, NOT_IN_HTACCESS)) {
@@ -149,23 +145,20 @@ static void warn_of_regex(cmd_parms *cmd, const char *line,
     }
 }
 
-static const char *parse_expr(cmd_parms *cmd, const char *line,
-                              require_t *require)
+static const char *parse_expr(cmd_parms *cmd, require_t *require)
 {
     item_t *item = apr_array_push(require->items);
     const char *error = NULL;
 
-    line = unquoted(cmd, line);
-    item->word = apr_pstrdup(cmd->pool, line);
-    warn_of_regex(cmd, line, require);
-    item->expr = ap_expr_parse_cmd(cmd, line, expr_flags(cmd), &error, NULL);
+    item->word = unquoted(cmd, require->line);
+    warn_of_regex(cmd, item->word, require);
+    item->expr = ap_expr_parse_cmd(cmd, item->word, expr_flags(cmd), &error, NULL);
     return item->expr ? NULL
         : apr_psprintf(cmd->pool, AB(0665) "Require bearer-expr: %s", error);
 }
 
 /* Is this rule about one of AuthBearerScopeClaim? */
-static int is_scope(const bearer_claim_rule_t *rule,
-                    const bearer_settings_t *settings)
+static int is_scope(const bearer_claim_rule_t *rule, const bearer_settings_t *settings)
 {
     int i;
 
@@ -282,7 +275,7 @@ const char *ab_authz_parse(cmd_parms *cmd, const char *line, ab_authz_id_t kind,
     require->items = apr_array_make(cmd->pool, 2, sizeof(item_t));
     require->negated = negated;
     *out = require;
-    return require->kind->parse(cmd, line, require);
+    return require->kind->parse(cmd, require);
 }
 
 /* ---- asking ------------------------------------------------------------- */
