@@ -51,32 +51,20 @@ server_rec *ab_check_vhost_of(const walk_t *w, const ap_directive_t *node)
     return s ? s : w->main;
 }
 
-static const dir_config_t *record_of(const walk_t *w, const ap_directive_t *node)
+void ab_check_collect(const walk_t *w, const ap_directive_t *node, bearer_settings_t *out)
 {
     int i;
-
-    for (i = 0; i < w->global->sections->nelts; i++) {
-        const section_t *s = &APR_ARRAY_IDX(w->global->sections, i, section_t);
-
-        if (s->node == node) {
-            return s->dir;
-        }
-    }
-    return NULL;
-}
-
-/* What the section and those around it wrote. */
-void ab_check_collect(const walk_t *w, const ap_directive_t *node,
-                      bearer_settings_t *out)
-{
-    const dir_config_t *dir;
 
     if (node->parent) {
         ab_check_collect(w, node->parent, out);
     }
-    dir = record_of(w, node);
-    if (dir) {
-        bearer_settings_merge(out, out, &dir->settings);
+    for (i = 0; i < w->global->sections->nelts; i++) {
+        const section_t *section = &APR_ARRAY_IDX(w->global->sections, i, section_t);
+
+        if (section->node == node) {
+            bearer_settings_merge(out, out, &section->dir->settings);
+            return;
+        }
     }
 }
 
@@ -84,8 +72,7 @@ const char *ab_check_path_of(const walk_t *w, const ap_directive_t *node)
 {
     const char *args = node->args, *end = strrchr(args, '>');
 
-    args = apr_pstrmemdup(w->p, args, end ? (apr_size_t)(end - args)
-                                          : strlen(args));
+    args = apr_pstrmemdup(w->p, args, end ? (apr_size_t)(end - args) : strlen(args));
     return ap_getword_conf(w->p, &args);
 }
 
