@@ -1,7 +1,6 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 #include "config_parse.h"
 
-#include <limits.h>
 #include <stdarg.h>
 
 #include <apr_lib.h>
@@ -26,22 +25,15 @@ const char *ab_parse_complain(const parse_t *in, const char *format, ...)
                                apr_pstrcat(in->p, in->cmd->cmd->name, ": ", NULL));
 }
 
-const char *ab_parse_want(const parse_t *in, int min, int max)
-{
-    if (in->words->nelts < min) {
-        return ab_parse_complain(in, AB(0501) "a value is missing");
-    }
-    return in->words->nelts > max
-        ? ab_parse_complain(in, AB(0502) "unexpected %s",
-                            bearer_text_quote(in->p, WORD(in, max)))
-        : NULL;
-}
-
 const char *ab_parse_run(const parse_t *in, int most, ab_parser_t *parse, void *record)
 {
-    const char *error = most < 0 ? NULL : ab_parse_want(in, 1, most ? most : INT_MAX);
-
-    return error ? error : parse(in, record);
+    if (most >= 0 && !in->words->nelts) {
+        return ab_parse_complain(in, AB(0501) "a value is missing");
+    }
+    return most > 0 && in->words->nelts > most
+        ? ab_parse_complain(in, AB(0502) "unexpected %s",
+                            bearer_text_quote(in->p, WORD(in, most)))
+        : parse(in, record);
 }
 
 const char *ab_parse_line(cmd_parms *cmd, const char *args, const ab_line_t *lines,

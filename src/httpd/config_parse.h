@@ -45,9 +45,7 @@ void ab_parse_begin(parse_t *in, cmd_parms *cmd, const char *args);
 /** "AB0000: DIRECTIVE: text". The format begins with AB(). */
 const char *ab_parse_complain(const parse_t *in, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
-/** NULL, or what is wrong with the number of words. */
-const char *ab_parse_want(const parse_t *in, int min, int max);
-/** The same number as the row says it; then the parser. */
+/** The number of words, as the row says it; then the parser. */
 const char *ab_parse_run(const parse_t *in, int most, ab_parser_t *parse, void *record);
 /** The row of the directive, run. */
 const char *ab_parse_line(cmd_parms *cmd, const char *args, const ab_line_t *lines,
