@@ -61,19 +61,6 @@ static void look(bearer_found_t *found, const bearer_from_t *from, request_rec *
     }
 }
 
-static credential_t *inherited(const request_rec *r)
-{
-    while ((r = ab_request_parent(r)) != NULL) {
-        const request_t *earlier = ab_request_peek(r);
-
-        if (earlier && earlier->credential
-            && earlier->credential->reason != BEARER_NO_CREDENTIAL) {
-            return earlier->credential;
-        }
-    }
-    return NULL;
-}
-
 /* Looks in all places: two tokens are an error wherever they are. */
 static credential_t *search(request_rec *r)
 {
@@ -101,9 +88,15 @@ static credential_t *search(request_rec *r)
 const credential_t *ab_credential_get(request_rec *r)
 {
     request_t *own = ab_request(r);
+    const request_rec *q = r;
 
-    if (!own->credential) {
-        own->credential = inherited(r);
+    while (!own->credential && (q = ab_request_parent(q)) != NULL) {
+        const request_t *earlier = ab_request_peek(q);
+
+        if (earlier && earlier->credential
+            && earlier->credential->reason != BEARER_NO_CREDENTIAL) {
+            own->credential = earlier->credential;
+        }
     }
     if (!own->credential) {
         own->credential = search(r);
