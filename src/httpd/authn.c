@@ -23,13 +23,6 @@ APLOG_USE_MODULE(auth_bearer);
 
 /* ---- the throttle ------------------------------------------------------- */
 
-static void throttle_begin(attempt_t *a)
-{
-    a->throttling = ab_throttling_address(a->address, a->r, a->settings);
-    a->remembered = a->throttling
-        && bearer_throttle_remembers(a->process->throttle, a->address);
-}
-
 /* A refusal that time or the issuer can undo is not answered from memory; but an
  * inactive token is, or one client alone could make the issuer answer for ever: it
  * counts only once. A session store's no may be a yes after the next login, with
@@ -71,10 +64,9 @@ int ab_authn_log_transaction(request_rec *r)
 
 /* ---- ends --------------------------------------------------------------- */
 
-static int refuse(attempt_t *a, bearer_reason_t reason, const char *detail,
-                  unsigned retry)
+static int refuse(attempt_t *a, bearer_reason_t reason, const char *detail)
 {
-    ab_refused_t more = { 0, NULL, NULL };
+    ab_refused_t more = { a->retry, &a->judgement, NULL };
 
     if (a->ahead) {
         note_ahead(a, reason);
@@ -87,11 +79,8 @@ static int refuse(attempt_t *a, bearer_reason_t reason, const char *detail,
     if (a->vouched && bearer_category(bearer_reason_category(reason))->counted) {
         bearer_vouch_end(ab_shared_vouched(), ab_provider_presented(a)->digest);
     }
-    more.retry = retry;
-    more.j = &a->judgement;
     if (reason == BEARER_NO_CREDENTIAL) {
-        more.scopes = ab_authz_scopes(a->r, a->own->principal,
-                                      a->own->settings);
+        more.scopes = ab_authz_scopes(a->r, a->own->principal, a->own->settings);
     }
     return ab_refuse(a->r, reason, detail, &more);
 }
@@ -162,16 +151,13 @@ static int run_chain(attempt_t *a)
             return grant(a, a->judgement.principal);
         }
         if (verdict == BEARER_DENIED) {
-            return refuse(a, a->judgement.why.reason, a->judgement.why.detail,
-                          a->retry);
+            return refuse(a, a->judgement.why.reason, a->judgement.why.detail);
         }
         note_not_mine(&best, &a->judgement.why);
     }
-    if (best.reason == BEARER_OK) {
-        return refuse(a, BEARER_CHAIN, "no provider of AuthBearerProvider takes this "
-                      "token", 0);
-    }
-    return refuse(a, best.reason, best.detail, 0);
+    return best.reason != BEARER_OK
+        ? refuse(a, best.reason, best.detail)
+        : refuse(a, BEARER_CHAIN, "no provider of AuthBearerProvider takes this token");
 }
 
 /* Cookies that a session store is asked about, ahead of another provider: then
@@ -210,10 +196,11 @@ static int judge(attempt_t *a)
     bearer_refusal_t why = { BEARER_OK, NULL };
     const bearer_principal_t *principal = NULL;
     bearer_reason_t known;
-    unsigned wait;
 
     ab_verified_key(a);
-    throttle_begin(a);
+    a->throttling = ab_throttling_address(a->address, a->r, a->settings);
+    a->remembered = a->throttling
+        && bearer_throttle_remembers(a->process->throttle, a->address);
     if (a->credential->reason == BEARER_OK && !cookies_first(a)) {
         principal = ab_verified_find(a, &why);
     }
@@ -221,16 +208,16 @@ static int judge(attempt_t *a)
         return grant(a, principal);
     }
     if (why.reason != BEARER_OK) {
-        return refuse(a, why.reason, why.detail, 0);
+        return refuse(a, why.reason, why.detail);
     }
-    wait = penalty(a);
-    if (wait) {
+    a->retry = penalty(a);
+    if (a->retry) {
         return refuse(a, BEARER_THROTTLED, "too many refused tokens from this "
-                      "address (AuthBearerThrottle); nothing was verified", wait);
+                      "address (AuthBearerThrottle); nothing was verified");
     }
     if (a->credential->reason != BEARER_OK
         && a->credential->reason != BEARER_NO_CREDENTIAL) {
-        return refuse(a, a->credential->reason, a->credential->detail, 0);
+        return refuse(a, a->credential->reason, a->credential->detail);
     }
     if (a->remembered
         && bearer_throttle_known_bad(a->process->throttle, a->address,
@@ -238,7 +225,7 @@ static int judge(attempt_t *a)
                                      apr_time_now(), &known)
         && lasting(known)) {
         return refuse(a, known, "the same token was refused a moment ago; the "
-                      "first refusal's line says why", 0);
+                      "first refusal's line says why");
     }
     return run_chain(a);
 }
@@ -253,14 +240,10 @@ static int is_preflight(request_rec *r)
         && apr_table_get(r->headers_in, "Access-Control-Request-Method");
 }
 
-/* A session that began with less than is asked for here: back to the issuer. */
-static int step_up(attempt_t *a, const bearer_refusal_t *why)
+/* To the issuer, where browsers are sent there; else DECLINED. */
+static int login(const attempt_t *a)
 {
-    if (!a->settings->login.on) {
-        return DECLINED;
-    }
-    ab_log(APLOG_DEBUG, a->r, AB(0110) "another login is needed: %s", why->detail);
-    return ab_browser_login(a->r, a->settings);
+    return a->settings->login.on ? ab_browser_login(a->r, a->settings) : DECLINED;
 }
 
 /* A cookie that opens no session is no credential: DECLINED. */
@@ -270,12 +253,12 @@ static int by_session(attempt_t *a)
     const bearer_principal_t *principal = NULL;
     const credential_t *credential = NULL;
     bearer_reason_t reason;
+    int status = DECLINED;
 
     if (!a->settings->session || !a->server->issuers) {
         return DECLINED;
     }
-    reason = ab_browser_principal(a->r, a->settings, &principal, &credential,
-                                  &why);
+    reason = ab_browser_principal(a->r, a->settings, &principal, &credential, &why);
     if (reason == BEARER_NO_CREDENTIAL) {
         return DECLINED;
     }
@@ -287,15 +270,13 @@ static int by_session(attempt_t *a)
         reason = BEARER_CROSS_SITE;
         why.detail = ab_provider_cross_site;
     }
-    if (reason == BEARER_ACR && !a->ahead) {
-        int status = step_up(a, &why);
-
-        if (status != DECLINED) {
-            return status;
-        }
+    if (reason == BEARER_ACR && !a->ahead && a->settings->login.on) {
+        /* it began with less than is asked for here */
+        ab_log(APLOG_DEBUG, a->r, AB(0110) "another login is needed: %s", why.detail);
+        status = login(a);
     }
-    return reason == BEARER_OK ? grant(a, principal)
-                               : refuse(a, reason, why.detail, 0);
+    return status != DECLINED ? status
+         : reason == BEARER_OK ? grant(a, principal) : refuse(a, reason, why.detail);
 }
 
 /* One of them counts, whichever is preferred; they are never merged. */
@@ -326,16 +307,11 @@ static int without_credential(attempt_t *a)
     if (a->settings->optional || a->own->preflight) {
         return grant(a, bearer_principal_anonymous(a->r->pool));
     }
-    status = a->settings->login.on ? ab_browser_login(a->r, a->settings)
-                                   : DECLINED;
-    if (status != DECLINED) {
-        return status;
-    }
-    return refuse(a, BEARER_NO_CREDENTIAL,
-                  preflight
+    status = login(a);
+    return status != DECLINED ? status
+         : refuse(a, BEARER_NO_CREDENTIAL, preflight
                   ? "a CORS preflight carries no token; AuthBearerPreflight pass "
-                    "lets it through"
-                  : no_token(a), 0);
+                    "lets it through" : no_token(a));
 }
 
 static void begin(attempt_t *a, request_rec *r)
@@ -366,8 +342,8 @@ int ab_authn_check_user_id(request_rec *r)
         contradiction = ab_check_foreign_request(r);
     }
     if (contradiction) {
-        contradiction = bearer_message_text(contradiction);
-        return ab_refuse(r, BEARER_CONFIGURATION, contradiction, NULL);
+        return ab_refuse(r, BEARER_CONFIGURATION, bearer_message_text(contradiction),
+                         NULL);
     }
     a.credential = ab_credential_get(r);
     status = cookie_counts(&a) ? by_session(&a) : DECLINED;
@@ -380,7 +356,7 @@ int ab_authn_check_user_id(request_rec *r)
         return without_credential(&a);
     }
     if (ab_credential_cross_site(r, a.credential)) {
-        return refuse(&a, BEARER_CROSS_SITE, ab_provider_cross_site, 0);
+        return refuse(&a, BEARER_CROSS_SITE, ab_provider_cross_site);
     }
     return judge(&a);
 }
