@@ -177,8 +177,7 @@ ap_directive_t *ab_authz_alias(const cmd_parms *cmd)
     return d;
 }
 
-static const char *parse_alias(cmd_parms *cmd, const char *line,
-                               const void **parsed)
+static const char *parse_alias(cmd_parms *cmd, const char *line, const void **parsed)
 {
     alias_use_t *use = apr_pcalloc(cmd->pool, sizeof(*use));
 

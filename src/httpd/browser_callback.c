@@ -64,8 +64,7 @@ static bearer_reason_t find_attempt(arrival_t *a)
     }
     a->cookie = name;
     rv = bearer_attempt_open(&a->attempt, value, a->browser->login_seal,
-                             a->browser->origin, &ab_process()->world,
-                             a->r->pool);
+                             a->browser->origin, &ab_process()->world, a->r->pool);
     if (rv == APR_SUCCESS) {
         return BEARER_OK;
     }
@@ -256,8 +255,7 @@ static bearer_reason_t no_session(arrival_t *a, apr_status_t rv)
     }
     if (rv == APR_EOF) {
         return bearer_refuse(&a->why, a->r->pool, BEARER_LOGIN_STATE, "the issuer has "
-                             "ended this session while it began (back-channel "
-                             "logout)");
+                             "ended this session while it began (back-channel logout)");
     }
     return bearer_refuse(&a->why, a->r->pool, BEARER_SESSION_STORE, "%s "
                          "(AuthBearerSOCache for=sessions)", rv == APR_ENOMEM
@@ -300,8 +298,7 @@ static bearer_reason_t make_session(arrival_t *a)
                                    BEARER_SESSION_ID_SIZE),
            bearer_text_fingerprint(a->r->pool,
                                    bearer_json_string(a->claims, "sub"),
-                                   strlen(bearer_json_string(a->claims,
-                                                             "sub"))));
+                                   strlen(bearer_json_string(a->claims, "sub"))));
     return BEARER_OK;
 }
 
@@ -319,8 +316,7 @@ int ab_browser_callback(request_rec *r)
 
     ab_browser_store(&a.store, r);
     ab_config_resolve(&a.settings, ab_config_server(r->server), NULL, NULL);
-    reason = bearer_login_parse(&a.parameters, ab_request(r)->answer,
-                                &a.why, r->pool);
+    reason = bearer_login_parse(&a.parameters, ab_request(r)->answer, &a.why, r->pool);
     for (i = 0; reason == BEARER_OK && i < sizeof(steps) / sizeof(steps[0]); i++) {
         reason = steps[i](&a);
     }

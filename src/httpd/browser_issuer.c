@@ -16,8 +16,7 @@
 #include "trust/issuer.h"
 #include "trust/settings.h"
 
-int ab_browser_has_client(const server_config_t *server,
-                          const bearer_issuer_t *issuer)
+int ab_browser_has_client(const server_config_t *server, const bearer_issuer_t *issuer)
 {
     bearer_settings_t s;
 

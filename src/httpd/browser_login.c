@@ -266,8 +266,7 @@ static bearer_reason_t begin(request_rec *r, const bearer_settings_t *settings,
             login.quiet = *wait != 0;
         }
         reason = bearer_login_begin(&attempt, url, &login,
-                                    settings->login.parameters, target, why,
-                                    r->pool);
+                                    settings->login.parameters, target, why, r->pool);
     }
     if (reason != BEARER_OK) {
         return reason;

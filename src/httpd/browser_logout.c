@@ -142,8 +142,7 @@ static const char *tell_issuer(request_rec *r, bearer_session_t *session)
     bearer_login_t login;
 
     if (issuer && ab_browser_client(&login, r, issuer, &why) == BEARER_OK) {
-        refresh = bearer_session_string(session, BEARER_SESSION_REFRESH_TOKEN,
-                                        r->pool);
+        refresh = bearer_session_string(session, BEARER_SESSION_REFRESH_TOKEN, r->pool);
         bearer_login_revoke(&login, refresh ? refresh
             : bearer_session_string(session, BEARER_SESSION_ACCESS_TOKEN, r->pool),
             refresh ? "refresh_token" : "access_token", &why, r->pool);
@@ -198,8 +197,7 @@ int ab_browser_logout(request_rec *r)
         ab_browser_forget(r, names->tries);
     }
     ab_log(APLOG_INFO, r, AB(0321) "logout, session %s",
-           bearer_text_fingerprint(r->pool, session->id,
-                                   BEARER_SESSION_ID_SIZE));
+           bearer_text_fingerprint(r->pool, session->id, BEARER_SESSION_ID_SIZE));
     url = tell_issuer(r, session);
     return url ? ab_page_redirect(r, HTTP_SEE_OTHER, url) : signed_out(r);
 }

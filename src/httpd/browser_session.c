@@ -346,8 +346,7 @@ static bearer_reason_t open_session(visit_t *v, bearer_refusal_t *why)
     }
     if (rv != APR_SUCCESS) {
         ab_log(APLOG_DEBUG, v->r, AB(0311) "a session cookie opens "
-               "no session: it is not of this server, or the session has "
-               "ended");
+               "no session: it is not of this server, or the session has ended");
         return BEARER_NO_CREDENTIAL;
     }
     if (bearer_session_refresh_due(v->session, bearer_world_now(v->store.world))
@@ -465,8 +464,7 @@ static const credential_t *credential_of(request_rec *r, bearer_session_t *sessi
     credential->reason = BEARER_NO_CREDENTIAL;  /* nothing to forward */
     if (settings->forward & BEARER_FORWARD_TOKEN) {
         credential->token = bearer_session_string(session,
-                                                  BEARER_SESSION_ACCESS_TOKEN,
-                                                  r->pool);
+                                                  BEARER_SESSION_ACCESS_TOKEN, r->pool);
     }
     if (credential->token) {
         credential->len = strlen(credential->token);
@@ -498,6 +496,5 @@ bearer_reason_t ab_browser_principal(request_rec *r,
     return reason == BEARER_OK && settings->login.parameters
         ? bearer_login_suffices(settings->login.parameters, (*principal)->claims,
                                 bearer_world_now(&ab_process()->world),
-                                settings->clock_skew, why, r->pool)
-        : reason;
+                                settings->clock_skew, why, r->pool) : reason;
 }

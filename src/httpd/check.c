@@ -131,8 +131,7 @@ static void check_section(walk_t *w, const ab_section_t *s)
     ab_config_resolve(&settings, server, NULL, &s->settings);
     if (!issuers && !ab_session_in_chain(&settings)) {
         ab_check_say(w, BEARER_LOG_ERROR, s->auth_type, AB(0703) "AuthType Bearer, but no issuer "
-                     "is trusted in this server; declare one: AuthBearerIssuer "
-                     "URL");
+                     "is trusted in this server; declare one: AuthBearerIssuer URL");
         return;
     }
     if (!issuers) {

@@ -203,8 +203,7 @@ static void check_sections(walk_t *w, const ap_directive_t *node, const server_r
             continue;
         }
         if (ab_check_is_section(node, "VirtualHost")) {
-            check_sections(w, node->first_child,
-                           ab_check_vhost_of(w, node));
+            check_sections(w, node->first_child, ab_check_vhost_of(w, node));
             continue;
         }
         if (ab_config_beside(node->first_child, "SSLOptions")
@@ -247,8 +246,7 @@ void ab_check_foreign(walk_t *w)
         || ab_check_find(w, ap_conftree, "MergeTrailers", NULL)
         || ab_check_find(w, ap_conftree, "ProxyRequests", NULL);
     for (i = 0; i < w->sections->nelts; i++) {
-        const ab_section_t *section = &APR_ARRAY_IDX(w->sections, i,
-                                                     ab_section_t);
+        const ab_section_t *section = &APR_ARRAY_IDX(w->sections, i, ab_section_t);
 
         for (s = w->main; s; s = s->next) {
             if (counts_in(w, section, s)) {

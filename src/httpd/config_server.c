@@ -163,8 +163,7 @@ const char *ab_config_login(cmd_parms *cmd, void *dir, const char *args)
          : ab_parse_line(cmd, args, lines, &server->login);
 }
 
-const char *ab_config_secret_file(cmd_parms *cmd, void *dir,
-                                  const char *args)
+const char *ab_config_secret_file(cmd_parms *cmd, void *dir, const char *args)
 {
     apr_array_header_t *words = ab_config_words(cmd->pool, args);
     const char *error = ab_config_not_inside(cmd, IN_SERVER);
