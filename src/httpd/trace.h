@@ -15,7 +15,7 @@
 
 /** The thread works for r until the block ends. */
 #define AB_TRACE(r) \
-    request_rec *ab_trace_before __attribute__((cleanup(ab_trace_leave))) = \
+    request_rec *ab_trace_before __attribute__((unused, cleanup(ab_trace_leave))) = \
         ab_trace_enter(r)
 request_rec *ab_trace_enter(request_rec *r);
 void ab_trace_leave(request_rec **before);
