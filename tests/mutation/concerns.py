@@ -39,7 +39,7 @@ CONCERNS = {
     "check_vhost": "without_effect config docs",
     "config": "config htaccess docs broken",
     "config_issuer": "config keys docs vhosts",
-    "config_parse": "config docs",
+    "config_parse": "config docs foreign_config without_effect login_issuers",
     "config_server": "config throttle memory docs browser",
     "config_settings": "config credentials docs htaccess export "
                        "introspection",
