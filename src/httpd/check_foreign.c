@@ -117,8 +117,8 @@ static int covers(const walk_t *w, const ap_directive_t *section,
             && strcasecmp(section->directive, "<Directory") != 0)) {
         return 0;
     }
-    path = ab_check_path_of(w, section);
-    longer = ab_check_path_of(w, other);
+    path = ab_config_path(section, w->p);
+    longer = ab_config_path(other, w->p);
     len = strlen(path);
     return *path == '/' && !strpbrk(path, "*?[") && !strncmp(longer, path, len)
         && (!len || path[len - 1] == '/' || !longer[len] || longer[len] == '/');
@@ -152,8 +152,8 @@ static void list_covering(const walk_t *w, apr_array_header_t *list,
             const ap_directive_t **before = &APR_ARRAY_IDX(list, i - 1,
                                                            const ap_directive_t *);
 
-            if (strlen(ab_check_path_of(w, *before))
-                <= strlen(ab_check_path_of(w, o))) {
+            if (strlen(ab_config_path(*before, w->p))
+                <= strlen(ab_config_path(o, w->p))) {
                 break;
             }
             before[1] = *before;

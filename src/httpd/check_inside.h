@@ -83,9 +83,6 @@ int ab_check_may_reach(const walk_t *w, const ap_directive_t *other,
 int ab_check_reached(const walk_t *w, const ap_directive_t *node,
                      bearer_setting_t setting);
 
-/** The path of a section as it was written, quotes undone. */
-const char *ab_check_path_of(const walk_t *w, const ap_directive_t *node);
-
 /* ---- check.c and the others ---- */
 
 /** Finds the sections; p holds what is found. */

@@ -68,19 +68,11 @@ void ab_check_collect(const walk_t *w, const ap_directive_t *node, bearer_settin
     }
 }
 
-const char *ab_check_path_of(const walk_t *w, const ap_directive_t *node)
-{
-    const char *args = node->args, *end = strrchr(args, '>');
-
-    args = apr_pstrmemdup(w->p, args, end ? (apr_size_t)(end - args) : strlen(args));
-    return ap_getword_conf(w->p, &args);
-}
-
 int ab_check_may_reach(const walk_t *w, const ap_directive_t *other,
                        const ap_directive_t *node)
 {
-    const char *own = ab_check_path_of(w, node);
-    const char *path = ab_check_path_of(w, other);
+    const char *own = ab_config_path(node, w->p);
+    const char *path = ab_config_path(other, w->p);
 
     return strcasecmp(other->directive, "<Location") != 0
         || strcasecmp(node->directive, "<Location") != 0

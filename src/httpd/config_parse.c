@@ -161,6 +161,14 @@ const ap_directive_t *ab_config_beside(const ap_directive_t *node, const char *n
     return node;
 }
 
+const char *ab_config_path(const ap_directive_t *section, apr_pool_t *p)
+{
+    const char *args = section->args, *end = strrchr(args, '>');
+
+    args = apr_pstrmemdup(p, args, end ? (apr_size_t)(end - args) : strlen(args));
+    return ap_getword_conf(p, &args);
+}
+
 int ab_config_is_vhost(const ap_directive_t *node, const server_rec *s)
 {
     return s->is_virtual && s->defn_line_number == (unsigned)node->line_num

@@ -78,6 +78,8 @@ apr_array_header_t *ab_config_words(apr_pool_t *p, const char *args);
 int ab_config_first_is(const ap_directive_t *node, const char *word, apr_pool_t *p);
 /** The first of that name from node on, in the same section; or NULL. */
 const ap_directive_t *ab_config_beside(const ap_directive_t *node, const char *name);
+/** The path of a section as it was written, quotes undone. */
+const char *ab_config_path(const ap_directive_t *section, apr_pool_t *p);
 /** Is this the <VirtualHost> of the server? */
 int ab_config_is_vhost(const ap_directive_t *node, const server_rec *s);
 /** The first directive that stands in the main server, or in this virtual host. */

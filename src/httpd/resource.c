@@ -40,19 +40,6 @@ static int is_plain_location(const section_t *section)
         && !strpbrk(path, "*?[");
 }
 
-/* The path of a <Location ...>, quotes and bracket undone. */
-static const char *path_of(const section_t *section, apr_pool_t *p)
-{
-    const char *args = section->node->args;
-    char *path = ap_getword_conf(p, &args);
-    apr_size_t len = strlen(path);
-
-    if (len && path[len - 1] == '>') {
-        path[len - 1] = '\0';
-    }
-    return path;
-}
-
 static int covers(const char *outer, const char *inner)
 {
     apr_size_t len = strlen(outer);
@@ -67,7 +54,7 @@ static int reaches(const section_t *other, const section_t *section,
     return other == section
         || (is_plain_location(other) && is_plain_location(section)
             && (other->server == section->server || !other->server->is_virtual)
-            && covers(path_of(other, p), path_of(section, p)));
+            && covers(ab_config_path(other->node, p), ab_config_path(section->node, p)));
 }
 
 /* `Require scope a b` in a section and its containers; 1 if there is any
