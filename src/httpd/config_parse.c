@@ -125,6 +125,9 @@ void ab_parse_note_secret(const parse_t *in, bearer_secret_t *secret)
 {
     configured_secret_t *noted = apr_array_push(ab_config_current()->secrets);
 
+    if (secret->kind == BEARER_SECRET_FILE) {
+        secret->source = ap_server_root_relative(in->p, secret->source);
+    }
     bearer_secret_take(secret, in->cmd->server->process->pool, in->cmd->temp_pool);
     noted->secret = secret;
     noted->node = in->cmd->directive;

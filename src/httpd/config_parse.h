@@ -66,7 +66,8 @@ const char *ab_parse_times(const parse_t *in, const char *keys,
                            apr_interval_time_t *times);
 
 /** A secret that a directive points to: read when the server starts, and by children
- *  when it changes; the variable of an `env:` is taken at once. */
+ *  when it changes; a `file:` is below ServerRoot, the variable of an `env:` is taken
+ *  at once. */
 void ab_parse_note_secret(const parse_t *in, bearer_secret_t *secret);
 
 /** Words of a directive's arguments, quotes undone; const char *. */

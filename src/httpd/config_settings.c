@@ -375,9 +375,6 @@ static const char *parse_secret(const parse_t *in, void *record)
     if (error) {
         return ab_parse_complain(in, AB(0596) "%s", error);
     }
-    if (secret->kind == BEARER_SECRET_FILE) {
-        secret->source = ap_server_root_relative(in->p, secret->source);
-    }
     ab_parse_note_secret(in, secret);
     *(bearer_secret_t **)record = secret;
     return NULL;
@@ -386,8 +383,8 @@ static const char *parse_secret(const parse_t *in, void *record)
 static const char *parse_client_key(const parse_t *in, void *record)
 {
     parse_file(in, record);
-    ab_parse_note_secret(in, bearer_secret_of_file(*(const char **)record,
-                                                   in->row->directive, in->p));
+    ab_parse_note_secret(in, bearer_secret_of_file(WORD(in, 0), in->row->directive,
+                                                   in->p));
     return NULL;
 }
 

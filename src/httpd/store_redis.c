@@ -137,9 +137,6 @@ static const char *parse_password(const parse_t *in, bearer_redis_config_t *conf
         return ab_parse_complain(in, AB(0647) "a literal password is not allowed; write "
                                  "password=file:PATH or password=env:NAME%s", "");
     }
-    if (secret->kind == BEARER_SECRET_FILE) {
-        secret->source = ap_server_root_relative(in->p, secret->source);
-    }
     ab_parse_note_secret(in, secret);
     config->password = secret;
     return NULL;
