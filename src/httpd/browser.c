@@ -15,7 +15,6 @@
  * the log as it came.
  */
 #include "browser.h"
-#include "browser_issuer.h"
 #include "page.h"
 #include "process.h"
 #include "trace.h"

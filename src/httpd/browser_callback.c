@@ -5,7 +5,6 @@
  * step, and on to the page that was wanted.
  */
 #include "browser.h"
-#include "browser_issuer.h"
 #include "page.h"
 #include "process.h"
 #include "throttling.h"

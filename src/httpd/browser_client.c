@@ -4,7 +4,6 @@
  * This server as a client of its issuers, for logins and sessions.
  */
 #include "browser.h"
-#include "browser_issuer.h"
 #include "process.h"
 #include "shared.h"
 

@@ -6,7 +6,6 @@
  * because logins do not last.
  */
 #include "browser.h"
-#include "browser_issuer.h"
 #include "page.h"
 #include "process.h"
 #include "refuse.h"

@@ -1,10 +1,17 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /**
  * @file browser_site.c
- * A virtual host as browsers see it: its origin, and the path of the endpoints.
+ * A virtual host as browsers see it: its origin, the path of the endpoints, which
+ * issuers it logs in with, and where each sends the browser back.
+ *
+ * Where there are several, each has a callback of its own (RFC 9700 section 4.4.2):
+ * an issuer that is not honest could have a browser bring another one's code here,
+ * and would be sent it with the token request.
  */
-#include "browser_site.h"
+#include "browser.h"
 #include "config_parse.h"
+
+#include <apr_lib.h>
 
 #define LOGIN_PATH "/.auth"
 
@@ -42,4 +49,119 @@ const char *ab_browser_base(server_rec *s, apr_pool_t *p)
     const char *base = ab_config_server(s)->login.base_url;
 
     return base ? base : origin_of(s, p);
+}
+
+/* ---- issuers ------------------------------------------------------------ */
+
+int ab_browser_has_client(const server_config_t *server, const bearer_issuer_t *issuer)
+{
+    bearer_settings_t s;
+
+    ab_config_resolve(&s, server, issuer, NULL);
+    return s.client_id != NULL && !bearer_issuer_is_template(issuer);
+}
+
+const bearer_issuer_t *ab_browser_issuer(const server_config_t *server,
+                                         const bearer_settings_t *settings,
+                                         const char **error, apr_pool_t *p)
+{
+    const bearer_issuer_t *only = NULL;
+    int i, n = 0, count = server->issuers ? bearer_issuers_count(server->issuers) : 0;
+
+    *error = NULL;
+    if (settings->login_issuer) {
+        only = count ? bearer_issuers_by_url(server->issuers, settings->login_issuer)
+                     : NULL;
+        if (!only || !ab_browser_has_client(server, only)) {
+            *error = apr_psprintf(p, "AuthBearerLoginIssuer %s is no issuer of "
+                                  "this server with an AuthBearerClientID (and "
+                                  "no template)", settings->login_issuer);
+            return NULL;
+        }
+        return only;
+    }
+    for (i = 0; i < count; i++) {
+        const bearer_issuer_t *issuer = bearer_issuers_at(server->issuers, i);
+
+        if (ab_browser_has_client(server, issuer)) {
+            only = issuer;
+            n++;
+        }
+    }
+    if (n != 1) {
+        *error = n ? "several issuers have an AuthBearerClientID; name the one "
+                     "that logs browsers in: AuthBearerLoginIssuer URL"
+                   : "no issuer has an AuthBearerClientID, so no browser can be "
+                     "sent there; write the client id that it gave this server";
+        return NULL;
+    }
+    return only;
+}
+
+/* ---- several ------------------------------------------------------------- */
+
+static void add(apr_array_header_t *list, const bearer_issuer_t *issuer)
+{
+    int i;
+
+    for (i = 0; i < list->nelts; i++) {
+        if (APR_ARRAY_IDX(list, i, const bearer_issuer_t *) == issuer) {
+            return;
+        }
+    }
+    APR_ARRAY_PUSH(list, const bearer_issuer_t *) = issuer;
+}
+
+const apr_array_header_t *ab_browser_issuers(const server_rec *s, apr_pool_t *p)
+{
+    const server_config_t *server = ab_config_server(s);
+    const apr_array_header_t *sections = server->global->sections;
+    apr_array_header_t *list = apr_array_make(p, 2, sizeof(const bearer_issuer_t *));
+    const bearer_issuer_t *issuer;
+    bearer_settings_t here;
+    const char *error;
+    int i;
+
+    ab_config_resolve(&here, server, NULL, NULL);
+    issuer = ab_browser_issuer(server, &here, &error, p);
+    if (issuer) {
+        add(list, issuer);
+    }
+    for (i = 0; i < sections->nelts; i++) {
+        const section_t *section = &APR_ARRAY_IDX(sections, i, section_t);
+
+        /* the main server's sections count in every virtual host */
+        if ((section->server == s || !section->server->is_virtual)
+            && section->dir->settings.login_issuer
+            && (issuer = ab_browser_issuer(server, &section->dir->settings,
+                                           &error, p))) {
+            add(list, issuer);
+        }
+    }
+    return list;
+}
+
+const char *ab_browser_callback_url(const char *base, const char *path,
+                                    const bearer_issuer_t *issuer, apr_pool_t *p)
+{
+    return apr_pstrcat(p, base, path, CALLBACK, issuer ? "/" : NULL,
+                       issuer ? issuer->name : NULL, NULL);
+}
+
+const char *ab_browser_own_callback(request_rec *r, const bearer_issuer_t *issuer)
+{
+    const browser_t *browser = ab_browser_of(r);
+
+    return ab_browser_callback_url(browser->origin, browser->path,
+                                   browser->several ? issuer : NULL, r->pool);
+}
+
+int ab_browser_has_name(const bearer_issuer_t *issuer)
+{
+    const char *c;
+
+    for (c = issuer->name; apr_isalnum(*c) || (*c && strchr("-._~", *c)); c++) {
+    }
+    return !*c && *issuer->name && strcmp(issuer->name, ".") != 0
+        && strcmp(issuer->name, "..") != 0 && strcmp(issuer->name, issuer->url) != 0;
 }

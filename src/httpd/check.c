@@ -10,7 +10,7 @@
  * with that line is judged with the layers that reach it.
  */
 #include "check.h"
-#include "browser_issuer.h"
+#include "browser_site.h"
 #include "check_inside.h"
 #include "process.h"
 #include "session_cookies.h"

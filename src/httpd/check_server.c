@@ -3,7 +3,6 @@
  * What the server's own configuration contradicts itself in: session stores,
  * secrets, logins, caches. See check.c.
  */
-#include "browser_issuer.h"
 #include "browser_site.h"
 #include "check_inside.h"
 #include "store_redis.h"

@@ -20,7 +20,6 @@ CONCERNS = {
                        "browser_limits",
     "browser_hide": "browser browser_hostile browser_cookies answer_leaks "
                     "ambient silence",
-    "browser_issuer": "login_issuers browser config",
     "browser_login": "browser browser_cookies browser_limits browser_pages "
                      "login_issuers browser_hostile",
     "browser_logout": "browser browser_limits browser_children browser_pages "
@@ -28,7 +27,7 @@ CONCERNS = {
     "browser_session": "browser browser_hostile browser_children "
                        "browser_limits browser_cookies lasting caches "
                        "sessions_fleet sessions",
-    "browser_site": "browser config ambient",
+    "browser_site": "login_issuers browser config ambient",
     "caches": "caches browser introspection results",
     "check": "config foreign_config broken docs",
     "check_foreign": "foreign_config foreign_user config broken",
