@@ -141,34 +141,28 @@ static apr_status_t leave(void *data)
     return APR_SUCCESS;
 }
 
-static apr_status_t make(bearer_resolver_t **resolver)
-{
-    bearer_resolver_t *r = NULL;
-    apr_pool_t *own;
-    apr_status_t rv = apr_pool_create_unmanaged(&own);
-
-    if (rv == APR_SUCCESS) {
-        r = apr_pcalloc(own, sizeof(*r));
-        r->own = own;
-        rv = apr_thread_mutex_create(&r->mutex, APR_THREAD_MUTEX_DEFAULT, own);
-    }
-    if (rv == APR_SUCCESS) {
-        rv = apr_thread_cond_create(&r->changed, own);
-    }
-    *resolver = r;
-    return rv;
-}
-
 apr_status_t bearer_resolver_create(bearer_resolver_t **resolver,
                                     const char *host, int port,
                                     bearer_lookup_fn lookup, apr_pool_t *p)
 {
-    apr_status_t rv = make(resolver);
-    bearer_resolver_t *r = *resolver;
+    bearer_resolver_t *r;
+    apr_pool_t *own;
+    apr_status_t rv = apr_pool_create_unmanaged(&own);
 
     if (rv != APR_SUCCESS) {
         return rv;
     }
+    r = apr_pcalloc(own, sizeof(*r));
+    r->own = own;
+    rv = apr_thread_mutex_create(&r->mutex, APR_THREAD_MUTEX_DEFAULT, own);
+    if (rv == APR_SUCCESS) {
+        rv = apr_thread_cond_create(&r->changed, own);
+    }
+    if (rv != APR_SUCCESS) {
+        apr_pool_destroy(own);
+        return rv;
+    }
+    *resolver = r;
     r->host = apr_pstrdup(r->own, host);
     r->port = port;
     r->owned = 1;
