@@ -7,7 +7,6 @@
 #pragma once
 
 #include <apr_pools.h>
-#include <openssl/evp.h>
 
 /** X(symbol, name): types of keys. Each table by type is written by this list. */
 #define BEARER_KTYS(X) X(RSA, "RSA") X(EC, "EC") X(OKP, "OKP") X(OCT, "oct")

@@ -9,7 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <apr_strings.h>
 #include <openssl/bn.h>
 #include <openssl/core_names.h>
 #include <openssl/crypto.h>

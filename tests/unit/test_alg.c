@@ -2,6 +2,8 @@
 /* The algorithm table. */
 #include "unit.h"
 
+#include <openssl/evp.h>
+
 #include "jose/alg.h"
 
 static void test_rows_are_consistent(void **state)
