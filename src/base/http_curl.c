@@ -113,8 +113,8 @@ static void handle_return(client_t *client, handle_t *handle, int sound)
 {
     if (sound) {
         curl_easy_reset(handle->curl);
-    }
-    if (!sound || !bearer_shelf_give(&client->idle, handle)) {
+        bearer_shelf_give(&client->idle, handle, handle_free);
+    } else {
         handle_free(handle);
     }
 }

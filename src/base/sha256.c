@@ -58,7 +58,9 @@ apr_status_t bearer_sha256_of(bearer_sha256_t *sha256, unsigned char *out,
         ctx = EVP_MD_CTX_new();
     }
     ok = ctx && digest(ctx, sha256 ? sha256->md : EVP_sha256(), out, pieces, n);
-    if (ctx && (!sha256 || !ok || !bearer_shelf_give(&sha256->contexts, ctx))) {
+    if (sha256 && ok) {
+        bearer_shelf_give(&sha256->contexts, ctx, free_context);
+    } else {
         EVP_MD_CTX_free(ctx);
     }
     return ok ? APR_SUCCESS : APR_EGENERAL;

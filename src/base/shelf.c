@@ -46,7 +46,7 @@ void *bearer_shelf_take(bearer_shelf_t *shelf)
     return NULL;
 }
 
-int bearer_shelf_give(bearer_shelf_t *shelf, void *thing)
+void bearer_shelf_give(bearer_shelf_t *shelf, void *thing, void (*release)(void *thing))
 {
     const unsigned first = home();
     unsigned i;
@@ -57,10 +57,10 @@ int bearer_shelf_give(bearer_shelf_t *shelf, void *thing)
         if (atomic_compare_exchange_strong_explicit(
                 &shelf->place[(first + i) % BEARER_SHELF_PLACES], &empty, thing,
                 memory_order_release, memory_order_relaxed)) {
-            return 1;
+            return;
         }
     }
-    return 0;
+    release(thing);
 }
 
 void bearer_shelf_clear(bearer_shelf_t *shelf, void (*release)(void *thing))

@@ -22,8 +22,8 @@ typedef struct bearer_shelf_t {
 /** A thing that is the caller's from now on, or NULL: there is none. Thread-safe. */
 void *bearer_shelf_take(bearer_shelf_t *shelf);
 
-/** 1: kept; 0: no room, the thing remains the caller's. Thread-safe. */
-int bearer_shelf_give(bearer_shelf_t *shelf, void *thing);
+/** Keeps a thing, or releases it if there is no room. Thread-safe. */
+void bearer_shelf_give(bearer_shelf_t *shelf, void *thing, void (*release)(void *thing));
 
 /** Releases all that is there. Nobody may use the shelf any more. */
 void bearer_shelf_clear(bearer_shelf_t *shelf, void (*release)(void *thing));

@@ -45,13 +45,6 @@ bearer_headers_t *bearer_headers_create(apr_pool_t *p)
     return headers;
 }
 
-static void give(bearer_headers_t *headers, page_t *page)
-{
-    if (!bearer_shelf_give(&headers->pages, page)) {
-        free(page);
-    }
-}
-
 static const kept_t *find(const page_t *page, const char *text, apr_size_t len)
 {
     int i;
@@ -81,7 +74,7 @@ int bearer_headers_find(bearer_headers_t *headers, bearer_header_facts_t *facts,
         facts->kid = apr_pstrdup(p, kept->facts.kid);
         facts->typ = apr_pstrdup(p, kept->facts.typ);
     }
-    give(headers, page);
+    bearer_shelf_give(&headers->pages, page, free);
     return kept != NULL;
 }
 
@@ -120,5 +113,5 @@ void bearer_headers_keep(bearer_headers_t *headers, const char *text,
         kept->facts.kid = keep_name(kept->kid, facts->kid);
         kept->facts.typ = keep_name(kept->typ, facts->typ);
     }
-    give(headers, page);
+    bearer_shelf_give(&headers->pages, page, free);
 }

@@ -420,9 +420,7 @@ bearer_verify_t bearer_verifier_check(bearer_verifier_t *v, const void *data,
     }
     if (c) {
         result = kinds[v->alg->kty].check(v, c, data, len, signature, signature_len);
-        if (!bearer_shelf_give(&v->contexts, c)) {
-            context_free(c);
-        }
+        bearer_shelf_give(&v->contexts, c, context_free);
     }
     ERR_pop_to_mark();
     return result;
