@@ -146,21 +146,10 @@ static void report_line(bearer_jwks_report_t *report, int index,
                         const bearer_jwk_t *key, const char *text,
                         apr_pool_t *p)
 {
-    if (report) {
-        APR_ARRAY_PUSH(report->lines, const char *) =
-            key->kid ? apr_psprintf(p, "key %d (kid %s): %s", index + 1,
-                                    bearer_text_quote(p, key->kid), text)
-                     : apr_psprintf(p, "key %d: %s", index + 1, text);
-    }
-}
-
-static void report_start(bearer_jwks_report_t *report, apr_pool_t *p)
-{
-    if (report) {
-        report->keys = 0;
-        report->skipped = 0;
-        report->lines = apr_array_make(p, 4, sizeof(const char *));
-    }
+    APR_ARRAY_PUSH(report->lines, const char *) =
+        key->kid ? apr_psprintf(p, "key %d (kid %s): %s", index + 1,
+                                bearer_text_quote(p, key->kid), text)
+                 : apr_psprintf(p, "key %d: %s", index + 1, text);
 }
 
 static void read_one(bearer_jwks_t *set, const json_t *jwk, int index,
@@ -177,10 +166,7 @@ static void read_one(bearer_jwks_t *set, const json_t *jwk, int index,
         report_line(report, index, &key, "it is a private key, of which the "
                     "public part is enough here", p);
     }
-    if (report) {
-        report->skipped += problem != NULL;
-        report->keys += key.algs != 0;
-    }
+    report->skipped += problem != NULL;
 }
 
 /* What a local file says in secret is in the keys now, if anywhere; jansson
@@ -230,54 +216,20 @@ static apr_status_t read_keys(bearer_jwks_t **set, const json_t *document,
     return set_finish(*set, error, scratch);
 }
 
-/* A pool for what ends with the parsing. */
-static apr_status_t start(bearer_jwks_t **set, apr_pool_t **scratch, apr_size_t len,
-                          const char **error, apr_pool_t *p)
-{
-    *set = NULL;
-    *error = NULL;
-    if (len > BEARER_JWKS_MAX_BYTES) {
-        *error = apr_psprintf(p, "it is larger than %d KiB",
-                              BEARER_JWKS_MAX_BYTES / 1024);
-        return APR_ENOSPC;
-    }
-    return apr_pool_create(scratch, p);
-}
-
-/* Whatever happened: scratch ends, and a set that is not handed out too. */
-static apr_status_t finish(bearer_jwks_t **set, apr_status_t rv,
-                           apr_pool_t *scratch)
-{
-    apr_pool_destroy(scratch);
-    if (rv != APR_SUCCESS) {
-        bearer_jwks_release(*set);
-        *set = NULL;
-    }
-    return rv;
-}
-
-apr_status_t bearer_jwks_parse(bearer_jwks_t **set, const char *text,
-                               apr_size_t len, bearer_jwks_origin_t origin,
-                               bearer_jwks_report_t *report,
-                               const char **error, apr_pool_t *p)
+static apr_status_t read_json(bearer_jwks_t **set, const char *text, apr_size_t len,
+                              bearer_jwks_origin_t origin,
+                              bearer_jwks_report_t *report, const char **error,
+                              apr_pool_t *p, apr_pool_t *scratch)
 {
     const char *problem;
-    apr_pool_t *scratch;
     json_t *document;
-    apr_status_t rv;
+    apr_status_t rv = bearer_json_parse(&document, text, len, &problem, scratch);
 
-    report_start(report, p);
-    rv = start(set, &scratch, len, error, p);
     if (rv != APR_SUCCESS) {
+        *error = apr_pstrcat(p, "it is not strict JSON: ", problem, NULL);
         return rv;
     }
-    rv = bearer_json_parse(&document, text, len, &problem, scratch);
-    if (rv == APR_SUCCESS) {
-        rv = read_keys(set, document, origin, report, error, p, scratch);
-    } else {
-        *error = apr_pstrcat(p, "it is not strict JSON: ", problem, NULL);
-    }
-    return finish(set, rv, scratch);
+    return read_keys(set, document, origin, report, error, p, scratch);
 }
 
 /* ---- PEM (RFC 7468) ---------------------------------------------------- */
@@ -405,51 +357,84 @@ static const char *read_blocks(bearer_jwks_t *set, BIO *bio, apr_pool_t *p,
     return problem;
 }
 
+static apr_status_t read_pem(bearer_jwks_t **set, const char *text, apr_size_t len,
+                             const char **error, apr_pool_t *p, apr_pool_t *scratch)
+{
+    apr_status_t rv = set_create(set, BEARER_JWKS_MAX_KEYS);
+    BIO *bio = rv == APR_SUCCESS ? BIO_new_mem_buf(text, (int)len) : NULL;
+
+    if (!bio) {
+        *error = "out of memory";
+        return APR_ENOMEM;
+    }
+    ERR_set_mark();
+    *error = read_blocks(*set, bio, p, scratch);
+    rv = *error ? APR_EINVAL : set_finish(*set, error, scratch);
+    ERR_pop_to_mark();
+    BIO_free(bio);
+    return rv;
+}
+
+/* ---- either ------------------------------------------------------------ */
+
+/* What ends with the parsing is in a pool of its own. */
+static apr_status_t parse(bearer_jwks_t **set, const char *text, apr_size_t len,
+                          int is_json, bearer_jwks_origin_t origin,
+                          bearer_jwks_report_t *report, const char **error,
+                          apr_pool_t *p)
+{
+    bearer_jwks_report_t nobody = { 0 };
+    apr_pool_t *scratch;
+    apr_status_t rv;
+
+    *set = NULL;
+    *error = NULL;
+    report = report ? report : &nobody;
+    report->keys = report->skipped = 0;
+    report->lines = apr_array_make(p, 4, sizeof(const char *));
+    if (len > BEARER_JWKS_MAX_BYTES) {
+        *error = apr_psprintf(p, "it is larger than %d KiB", BEARER_JWKS_MAX_BYTES / 1024);
+        return APR_ENOSPC;
+    }
+    rv = apr_pool_create(&scratch, p);
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    rv = is_json ? read_json(set, text, len, origin, report, error, p, scratch)
+                 : read_pem(set, text, len, error, p, scratch);
+    apr_pool_destroy(scratch);
+    if (rv == APR_SUCCESS) {
+        report->keys = (*set)->usable;
+    } else {
+        bearer_jwks_release(*set);
+        *set = NULL;
+    }
+    return rv;
+}
+
+apr_status_t bearer_jwks_parse(bearer_jwks_t **set, const char *text,
+                               apr_size_t len, bearer_jwks_origin_t origin,
+                               bearer_jwks_report_t *report,
+                               const char **error, apr_pool_t *p)
+{
+    return parse(set, text, len, 1, origin, report, error, p);
+}
+
 apr_status_t bearer_jwks_parse_pem(bearer_jwks_t **set, const char *text,
                                    apr_size_t len, const char **error,
                                    apr_pool_t *p)
 {
-    apr_pool_t *scratch;
-    apr_status_t rv;
-    BIO *bio;
-
-    rv = start(set, &scratch, len, error, p);
-    if (rv != APR_SUCCESS) {
-        return rv;
-    }
-    rv = set_create(set, BEARER_JWKS_MAX_KEYS);
-    bio = rv == APR_SUCCESS ? BIO_new_mem_buf(text, (int)len) : NULL;
-    if (bio) {
-        ERR_set_mark();
-        *error = read_blocks(*set, bio, p, scratch);
-        rv = *error ? APR_EINVAL : set_finish(*set, error, scratch);
-        ERR_pop_to_mark();
-    } else {
-        *error = "out of memory";
-        rv = APR_ENOMEM;
-    }
-    BIO_free(bio);
-    return finish(set, rv, scratch);
+    return parse(set, text, len, 0, BEARER_JWKS_LOCAL, NULL, error, p);
 }
-
-/* ---- either ------------------------------------------------------------ */
 
 apr_status_t bearer_jwks_parse_any(bearer_jwks_t **set, const char *text,
                                    apr_size_t len, bearer_jwks_origin_t origin,
                                    bearer_jwks_report_t *report,
                                    const char **error, apr_pool_t *p)
 {
-    apr_status_t rv;
+    int is_json = text[strspn(text, " \t\r\n")] == '{';
 
-    if (text[strspn(text, " \t\r\n")] == '{') {
-        return bearer_jwks_parse(set, text, len, origin, report, error, p);
-    }
-    report_start(report, p);
-    rv = bearer_jwks_parse_pem(set, text, len, error, p);
-    if (report && rv == APR_SUCCESS) {
-        report->keys = (*set)->usable;
-    }
-    return rv;
+    return parse(set, text, len, is_json, origin, report, error, p);
 }
 
 apr_status_t bearer_jwks_load(bearer_jwks_t **set, const char *path,
