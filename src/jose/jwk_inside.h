@@ -14,6 +14,9 @@
 #include "base/text.h"
 #include "jose/jwk.h"
 
+/** Octets of the largest field element, P-521's. */
+#define EC_MAX 66
+
 struct bearer_jwks_t {
     apr_pool_t *pool;
     atomic_uint references;

@@ -17,9 +17,6 @@
 #include "base/json.h"
 #include "base/text.h"
 
-/** Octets of the largest field element, P-521's. */
-#define EC_MAX 66
-
 typedef struct curve_t {
     const char *crv;
     const char *ossl;     /* as OpenSSL names the group or the key type */

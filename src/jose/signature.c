@@ -20,9 +20,7 @@
 #include "base/shelf.h"
 #include "jose/jwk_inside.h"
 
-/** Octets of the largest field element (P-521), and of a DER ECDSA-Sig-Value
- *  with two such integers. */
-#define EC_MAX 66
+/** Octets of a DER ECDSA-Sig-Value with two of the largest integers. */
 #define DER_MAX (3 + 2 * (2 + 1 + EC_MAX))
 
 /* What one thread needs for one verification. */
