@@ -247,7 +247,7 @@ apr_status_t bearer_crew_create(bearer_crew_t **crew, void (*begin)(void),
     bearer_crew_t *c = apr_pcalloc(p, sizeof(*c));
     apr_status_t rv;
 
-    *crew = NULL;
+    *crew = c;
     c->begin = begin;
     /* not a child of p, which other threads use */
     rv = apr_pool_create_unmanaged(&c->list_pool);
@@ -256,11 +256,5 @@ apr_status_t bearer_crew_create(bearer_crew_t **crew, void (*begin)(void),
     }
     apr_pool_cleanup_register(p, c->list_pool, destroy, apr_pool_cleanup_null);
     rv = apr_thread_mutex_create(&c->mutex, APR_THREAD_MUTEX_DEFAULT, p);
-    if (rv == APR_SUCCESS) {
-        rv = apr_thread_cond_create(&c->ended, p);
-    }
-    if (rv == APR_SUCCESS) {
-        *crew = c;
-    }
-    return rv;
+    return rv == APR_SUCCESS ? apr_thread_cond_create(&c->ended, p) : rv;
 }
