@@ -78,8 +78,10 @@ threads() {
 
 # Without a sanitizer: ThreadSanitizer sees one process only.
 killed() {
-    make -C "$build/gcc" -j"$jobs" tests/unit/stress_table
+    make -C "$build/gcc" -j"$jobs" tests/unit/stress_table \
+        tests/unit/test_table_killed
     "$build/gcc/tests/unit/stress_table"
+    BEARER_EVERY_STATE=1 "$build/gcc/tests/unit/test_table_killed"
 }
 
 # A real httpd. The files run side by side, two for each processor: they wait
