@@ -14,6 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/bell.h"
 #include "state/revocation.h"
 
 #define HEX0 "0000000000000000000000000000000000000000000000000000000000000000"
@@ -83,6 +84,31 @@ apr_time_t __wrap_apr_time_now(void)
     return __real_apr_time_now() + later_by;
 }
 
+/* What the list waits for passes at once, but where others write. */
+static int others_write;
+static void (*meanwhile)(void);   /* what happens after 300 ms of that; may be NULL */
+static apr_interval_time_t waited;
+
+void __real_bearer_bell_wait(bearer_bell_t *bell, apr_uint32_t rung,
+                             apr_interval_time_t longest);
+void __wrap_bearer_bell_wait(bearer_bell_t *bell, apr_uint32_t rung,
+                             apr_interval_time_t longest);
+
+void __wrap_bearer_bell_wait(bearer_bell_t *bell, apr_uint32_t rung,
+                             apr_interval_time_t longest)
+{
+    if (others_write) {
+        __real_bearer_bell_wait(bell, rung, longest);
+        return;
+    }
+    later_by += longest;
+    waited += longest;
+    if (meanwhile && waited >= apr_time_from_msec(300)) {
+        meanwhile();
+        meanwhile = NULL;
+    }
+}
+
 /* What the library has taken from the allocator and not given back. */
 static atomic_long held;
 
@@ -135,6 +161,9 @@ static fixture_t fixture(void **state)
     fixture_t f;
     char *dir;
 
+    later_by = waited = 0;
+    pretending = others_write = 0;
+    meanwhile = NULL;
     f.p = unit_pool(state);
     f.w = unit_world(f.p);
     dir = apr_pstrdup(f.p, "/tmp/test_revocation.XXXXXX");
@@ -634,6 +663,7 @@ static void test_change_without_a_trace(void **state)
     for (n = 0; n < 20; n++) {
         FILE *file = fopen(f.path, "r+");
 
+        later_by = 0;  /* the file's times are the machine's */
         assert_non_null(file);
         fprintf(file, "token %s 0\n",
                 hex_of(&f, n % 2 ? "a" : "b"));
@@ -688,25 +718,27 @@ static void test_written_in_its_place(void **state)
     clean_up(&f);
 }
 
+static fixture_t *half_written;
+
+static void write_the_rest(void)
+{
+    write_list(half_written, "");
+}
+
 /* The last half of the line comes later: requests wait for it. */
 static void test_not_whole_for_a_moment(void **state)
 {
     fixture_t f = fixture(state);
-    pid_t writer;
 
     write_list(&f, apr_pstrcat(f.p, "token ", hex_of(&f, "a"), " 0\n", NULL));
     create(&f);
     write_list(&f, "token 0011");
-    writer = fork();
-    if (writer == 0) {
-        apr_sleep(apr_time_from_msec(300));
-        write_list(&f, "");
-        _exit(0);
-    }
+    half_written = &f;
+    meanwhile = write_the_rest;
     later(&f);
     assert_int_equal(ask_token(&f, "a"), BEARER_OK);
+    assert_null(meanwhile);
     assert_int_equal(unit_world_logged(f.w, "closed"), 0);
-    assert_int_equal(waitpid(writer, NULL, 0), writer);
     clean_up(&f);
 }
 
@@ -716,8 +748,6 @@ static fixture_t read_and_changed(void **state, long age)
 {
     fixture_t f = fixture(state);
 
-    pretending = 0;
-    later_by = 0;
     write_list(&f, apr_psprintf(f.p, "token %s 0\n", hex_of(&f, "a")));
     assert_int_equal(stat(f.path, &pretended), 0);
     later_by = apr_time_from_sec(pretended.st_ctime + age) + apr_time_from_msec(100)
@@ -748,7 +778,6 @@ static int is_seen(fixture_t *f)
 static void no_pretence(fixture_t *f)
 {
     pretending = 0;
-    later_by = 0;
     clean_up(f);
 }
 
@@ -1047,6 +1076,7 @@ static void test_concurrent_writers_lose_nothing(void **state)
     char token[32];
     int i, n, status;
 
+    others_write = 1;
     write_list(&f, "");
     create(&f);
     for (i = 0; i < WRITERS; i++) {
@@ -1207,7 +1237,6 @@ static void test_reading_when_the_system_fails(void **state)
     faults.always = NULL;
     later(&f);
     assert_int_equal(ask_token(&f, "b"), BEARER_REVOKED);
-    later_by = 0;
     clean_up(&f);
 }
 
