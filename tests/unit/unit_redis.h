@@ -51,6 +51,7 @@ typedef struct unit_redis_t {
     pthread_mutex_t mutex;
     pthread_t thread, peers[UNIT_REDIS_PEERS];
     int fd, peer_count;
+    int end[2];                  /**< a pipe, whose second end is closed to stop */
     atomic_int stopping;
 } unit_redis_t;
 
@@ -61,16 +62,14 @@ typedef struct unit_redis_peer_t {
     size_t len;
 } unit_redis_peer_t;
 
-static inline int unit_redis_readable(unit_redis_peer_t *peer)
+/* Waits until something can be read there; 0: the server stops. */
+static inline int unit_redis_readable(const unit_redis_t *s, int fd)
 {
-    struct pollfd poller = { peer->fd, POLLIN, 0 };
+    struct pollfd pollers[] = { { fd, POLLIN, 0 }, { s->end[0], POLLIN, 0 } };
 
-    while (!atomic_load(&peer->server->stopping)) {
-        if (poll(&poller, 1, 20) > 0) {
-            return 1;
-        }
+    while (poll(pollers, 2, -1) < 0) {
     }
-    return 0;
+    return !pollers[1].revents;
 }
 
 /* A whole line or len bytes and their end, from the front; 0: the peer is gone. */
@@ -78,7 +77,7 @@ static inline int unit_redis_more(unit_redis_peer_t *peer)
 {
     ssize_t n;
 
-    if (peer->len >= sizeof(peer->in) - 1 || !unit_redis_readable(peer)) {
+    if (peer->len >= sizeof(peer->in) - 1 || !unit_redis_readable(peer->server, peer->fd)) {
         return 0;
     }
     n = recv(peer->fd, peer->in + peer->len, sizeof(peer->in) - 1 - peer->len, 0);
@@ -195,7 +194,8 @@ static inline int unit_redis_hold(unit_redis_peer_t *peer)
 {
     char byte;
 
-    while (unit_redis_readable(peer) && recv(peer->fd, &byte, 1, 0) > 0) {
+    while (unit_redis_readable(peer->server, peer->fd)
+           && recv(peer->fd, &byte, 1, 0) > 0) {
     }
     return 0;
 }
@@ -261,10 +261,9 @@ static inline void *unit_redis_run(void *baton)
 {
     unit_redis_t *s = baton;
 
-    while (!atomic_load(&s->stopping)) {
-        struct pollfd poller = { s->fd, POLLIN, 0 };
+    while (unit_redis_readable(s, s->fd)) {
         unit_redis_peer_t *peer;
-        int fd = poll(&poller, 1, 20) > 0 ? accept(s->fd, NULL, NULL) : -1;
+        int fd = accept(s->fd, NULL, NULL);
 
         if (fd < 0) {
             continue;
@@ -322,6 +321,7 @@ static inline unit_redis_t *unit_redis(apr_pool_t *p, const char *path)
     s->path = path;
     s->auth = "+OK\r\n";
     pthread_mutex_init(&s->mutex, NULL);
+    assert_int_equal(pipe(s->end), 0);
     s->fd = socket(path ? AF_UNIX : AF_INET, SOCK_STREAM, 0);
     assert_true(s->fd >= 0);
     if (path) {
@@ -346,11 +346,13 @@ static inline void unit_redis_stop(unit_redis_t *s)
     int i;
 
     atomic_store(&s->stopping, 1);
+    close(s->end[1]);
     pthread_join(s->thread, NULL);
     for (i = 0; i < s->peer_count; i++) {
         pthread_join(s->peers[i], NULL);
     }
     close(s->fd);
+    close(s->end[0]);
     if (s->path) {
         unlink(s->path);
     }
