@@ -153,8 +153,8 @@ static const char *why(const bearer_redis_call_t *call, bearer_redis_end_t end)
 /* The server's own words, and the status that they are. */
 static apr_status_t judge_error(const bearer_redis_call_t *call)
 {
-    const char *text = bearer_text_quote(call->p, call->reply->text);
-    int i = error_of(call->reply->text, call->writes);
+    const char *text = bearer_text_quote(call->p, call->reply.text);
+    int i = error_of(call->reply.text, call->writes);
 
     if (errors[i].writing) {
         say_refused(call, text, errors[i].change);
@@ -168,7 +168,7 @@ static apr_status_t judge_error(const bearer_redis_call_t *call)
 
 static apr_status_t judge(bearer_redis_call_t *call, bearer_redis_end_t end)
 {
-    if (end == BEARER_REDIS_DONE && call->reply->is_error) {
+    if (end == BEARER_REDIS_DONE && call->reply.is_error) {
         return judge_error(call);
     }
     if (end == BEARER_REDIS_DONE) {
@@ -223,73 +223,65 @@ static apr_status_t perform(bearer_redis_call_t *call)
 }
 
 static void begin(bearer_redis_call_t *call, bearer_redis_t *redis,
-                  bearer_redis_command_t *command, bearer_redis_reply_t *reply,
-                  apr_pool_t *p)
+                  const char *command, apr_pool_t *p)
 {
     memset(call, 0, sizeof(*call));
-    memset(command, 0, sizeof(*command));
-    memset(reply, 0, sizeof(*reply));
     call->redis = redis;
-    call->command = command;
-    call->reply = reply;
-    call->p = reply->p = p;
+    call->p = call->reply.p = p;
+    bearer_redis_add(&call->command, command);
 }
 
 apr_status_t bearer_redis_get(bearer_redis_t *redis, const char *const *keys,
                               int n, bearer_cache_value_t *values,
                               apr_size_t max, apr_pool_t *p)
 {
-    bearer_redis_command_t command;
-    bearer_redis_reply_t reply;
-    apr_status_t rv;
     bearer_redis_call_t call;
+    apr_status_t rv;
     int i;
 
     if (n < 1 || n > BEARER_REDIS_VALUES) {
         return APR_EGENERAL;
     }
-    begin(&call, redis, &command, &reply, p);
+    begin(&call, redis, n == 1 ? "GET" : "MGET", p);
     memset(values, 0, sizeof(*values) * (apr_size_t)n);
-    reply.values = values;
-    reply.count = n;
-    reply.max = max;
-    bearer_redis_add(&command, n == 1 ? "GET" : "MGET", n == 1 ? 3 : 4);
+    call.reply.values = values;
+    call.reply.count = n;
+    call.reply.max = max;
     for (i = 0; i < n; i++) {
-        bearer_redis_add(&command, keys[i], strlen(keys[i]));
+        bearer_redis_add(&call.command, keys[i]);
     }
     rv = perform(&call);
     if (rv == APR_SUCCESS
-        && (n > 1 ? !reply.is_array
-                  : reply.is_array || (!values[0].data && !reply.is_nil))) {
+        && (n > 1 ? !call.reply.is_array
+                  : call.reply.is_array || (!values[0].data && !call.reply.is_nil))) {
         rv = APR_EGENERAL;  /* no answer to this question */
     }
     return rv;
 }
 
-static void add_number(bearer_redis_command_t *command, apr_int64_t number,
-                       apr_pool_t *p)
+static void add_number(bearer_redis_call_t *call, apr_int64_t number)
 {
-    const char *text = apr_psprintf(p, "%" APR_INT64_T_FMT, number);
-
-    bearer_redis_add(command, text, strlen(text));
+    bearer_redis_add(&call->command,
+                     apr_psprintf(call->p, "%" APR_INT64_T_FMT, number));
 }
 
-/* Rounded up. */
-static apr_int64_t milliseconds(apr_interval_time_t life)
+/* In milliseconds, rounded up. */
+static void add_life(bearer_redis_call_t *call, apr_interval_time_t life)
 {
-    return (life + 999) / 1000;
+    add_number(call, (life + 999) / 1000);
 }
 
-static apr_status_t write_new(bearer_redis_call_t *call, bearer_redis_when_t when)
+static apr_status_t write_new(bearer_redis_call_t *call, apr_interval_time_t life,
+                              bearer_redis_when_t when)
 {
     apr_status_t rv;
 
     call->once = when == BEARER_REDIS_IF_ABSENT;
     call->writes = 1;
-    rv = perform(call);
-    if (rv == APR_SUCCESS && call->reply->is_nil) {
+    rv = life > 0 ? perform(call) : APR_EGENERAL;
+    if (rv == APR_SUCCESS && call->reply.is_nil) {
         rv = when == BEARER_REDIS_IF_ABSENT ? APR_EEXIST : APR_NOTFOUND;
-    } else if (rv == APR_SUCCESS && strcmp(call->reply->text, "OK") != 0) {
+    } else if (rv == APR_SUCCESS && strcmp(call->reply.text, "OK") != 0) {
         rv = APR_EGENERAL;
     }
     return rv;
@@ -300,23 +292,17 @@ apr_status_t bearer_redis_set(bearer_redis_t *redis, const char *key,
                               apr_interval_time_t life, bearer_redis_when_t when,
                               apr_pool_t *p)
 {
-    bearer_redis_command_t command;
-    bearer_redis_reply_t reply;
     bearer_redis_call_t call;
 
-    if (life <= 0) {
-        return APR_EGENERAL;
-    }
-    begin(&call, redis, &command, &reply, p);
-    bearer_redis_add(&command, "SET", 3);
-    bearer_redis_add(&command, key, strlen(key));
-    bearer_redis_add(&command, value, len);
-    bearer_redis_add(&command, "PX", 2);
-    add_number(&command, milliseconds(life), p);
+    begin(&call, redis, "SET", p);
+    bearer_redis_add(&call.command, key);
+    bearer_redis_add_bytes(&call.command, value, len);
+    bearer_redis_add(&call.command, "PX");
+    add_life(&call, life);
     if (when != BEARER_REDIS_ALWAYS) {
-        bearer_redis_add(&command, when == BEARER_REDIS_IF_ABSENT ? "NX" : "XX", 2);
+        bearer_redis_add(&call.command, when == BEARER_REDIS_IF_ABSENT ? "NX" : "XX");
     }
-    return write_new(&call, when);
+    return write_new(&call, life, when);
 }
 
 /* KEYS: the value's, the list's; ARGV: the value, its life, the list's life, the length
@@ -354,41 +340,32 @@ apr_status_t bearer_redis_add_to_list(bearer_redis_t *redis, const char *key,
                                       const bearer_redis_list_t *list,
                                       apr_pool_t *p)
 {
-    bearer_redis_command_t command;
-    bearer_redis_reply_t reply;
     bearer_redis_call_t call;
 
-    if (life <= 0) {
-        return APR_EGENERAL;
-    }
-    begin(&call, redis, &command, &reply, p);
-    bearer_redis_add(&command, "EVAL", 4);
-    bearer_redis_add(&command, add_to_list, sizeof(add_to_list) - 1);
-    bearer_redis_add(&command, "2", 1);
-    bearer_redis_add(&command, key, strlen(key));
-    bearer_redis_add(&command, list->key, strlen(list->key));
-    bearer_redis_add(&command, value, len);
-    add_number(&command, milliseconds(life), p);
-    add_number(&command, milliseconds(list->life > life ? list->life : life), p);
-    add_number(&command, (apr_int64_t)strlen(list->prefix), p);
-    add_number(&command, BEARER_REDIS_EACH, p);
-    return write_new(&call, BEARER_REDIS_IF_ABSENT);
+    begin(&call, redis, "EVAL", p);
+    bearer_redis_add_bytes(&call.command, add_to_list, sizeof(add_to_list) - 1);
+    bearer_redis_add(&call.command, "2");
+    bearer_redis_add(&call.command, key);
+    bearer_redis_add(&call.command, list->key);
+    bearer_redis_add_bytes(&call.command, value, len);
+    add_life(&call, life);
+    add_life(&call, list->life > life ? list->life : life);
+    add_number(&call, (apr_int64_t)strlen(list->prefix));
+    add_number(&call, BEARER_REDIS_EACH);
+    return write_new(&call, life, BEARER_REDIS_IF_ABSENT);
 }
 
 apr_status_t bearer_redis_remove(bearer_redis_t *redis, const char *key,
                                  apr_pool_t *p)
 {
-    bearer_redis_command_t command;
-    bearer_redis_reply_t reply;
-    apr_status_t rv;
     bearer_redis_call_t call;
+    apr_status_t rv;
 
-    begin(&call, redis, &command, &reply, p);
-    bearer_redis_add(&command, "DEL", 3);
-    bearer_redis_add(&command, key, strlen(key));
+    begin(&call, redis, "DEL", p);
+    bearer_redis_add(&call.command, key);
     call.writes = 1;
     rv = perform(&call);
-    return rv == APR_SUCCESS && !reply.integer ? APR_NOTFOUND : rv;
+    return rv == APR_SUCCESS && !call.reply.integer ? APR_NOTFOUND : rv;
 }
 
 /* ---- life --------------------------------------------------------------- */

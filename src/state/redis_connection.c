@@ -187,17 +187,15 @@ static bearer_redis_end_t wait_for(int fd, short events,
     return BEARER_REDIS_DONE;
 }
 
-static bearer_redis_end_t broken(const char **detail, const char *text,
-                                 apr_pool_t *p)
+static bearer_redis_end_t broken(bearer_redis_call_t *call, const char *text)
 {
-    *detail = apr_pstrdup(p, text);
+    call->detail = apr_pstrdup(call->p, text);
     return BEARER_REDIS_BROKEN;
 }
 
-static bearer_redis_end_t broken_errno(const char **detail, int error,
-                                       apr_pool_t *p)
+static bearer_redis_end_t broken_errno(bearer_redis_call_t *call, int error)
 {
-    return broken(detail, bearer_text_status(p, error), p);
+    return broken(call, bearer_text_status(call->p, error));
 }
 
 /* ---- connecting --------------------------------------------------------- */
@@ -220,8 +218,7 @@ static int open_socket(const bearer_address_t *address)
 }
 
 static bearer_redis_end_t connect_socket(int fd, const bearer_address_t *address,
-                                         bearer_redis_wait_t *wait,
-                                         const char **detail, apr_pool_t *p)
+                                         bearer_redis_call_t *call)
 {
     const struct sockaddr *to = (const struct sockaddr *)&address->address;
     bearer_redis_end_t end;
@@ -232,12 +229,12 @@ static bearer_redis_end_t connect_socket(int fd, const bearer_address_t *address
         return BEARER_REDIS_DONE;
     }
     if (errno != EINPROGRESS) {
-        return broken_errno(detail, errno, p);
+        return broken_errno(call, errno);
     }
-    end = wait_for(fd, POLLOUT, wait);
+    end = wait_for(fd, POLLOUT, &call->wait);
     if (end == BEARER_REDIS_DONE
         && (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) != 0 || error)) {
-        end = broken_errno(detail, error, p);
+        end = broken_errno(call, error);
     }
     return end;
 }
@@ -281,31 +278,29 @@ static int expect_host(SSL *ssl, const char *host)
     return SSL_set1_host(ssl, host) && SSL_set_tlsext_host_name(ssl, host);
 }
 
-static bearer_redis_end_t tls_failed(const SSL *ssl, const char **detail,
-                                     apr_pool_t *p)
+static bearer_redis_end_t tls_failed(const SSL *ssl, bearer_redis_call_t *call)
 {
     long verified = SSL_get_verify_result(ssl);
     const char *reason = ERR_reason_error_string(ERR_peek_last_error());
 
     if (verified != X509_V_OK) {
-        reason = apr_psprintf(p, "the certificate is not accepted: %s",
+        reason = apr_psprintf(call->p, "the certificate is not accepted: %s",
                               X509_verify_cert_error_string(verified));
     }
     ERR_clear_error();
-    return broken(detail, reason ? reason : "the TLS handshake failed", p);
+    return broken(call, reason ? reason : "the TLS handshake failed");
 }
 
-static bearer_redis_end_t start_tls(bearer_redis_connection_t *c, void *tls,
-                                    const char *host, bearer_redis_wait_t *wait,
-                                    const char **detail, apr_pool_t *p)
+static bearer_redis_end_t start_tls(bearer_redis_connection_t *c,
+                                    bearer_redis_call_t *call)
 {
-    SSL *ssl = SSL_new(tls);
+    SSL *ssl = SSL_new(call->redis->tls);
     bearer_redis_end_t end = BEARER_REDIS_DONE;
     int rv = 0;
 
-    if (!ssl || !expect_host(ssl, host)
+    if (!ssl || !expect_host(ssl, call->redis->config->host)
         || redisInitiateSSL(c->context, ssl) != REDIS_OK) {
-        end = ssl ? tls_failed(ssl, detail, p) : BEARER_REDIS_BROKEN;
+        end = ssl ? tls_failed(ssl, call) : BEARER_REDIS_BROKEN;
         SSL_free(ssl);
         return end;
     }
@@ -313,30 +308,28 @@ static bearer_redis_end_t start_tls(bearer_redis_connection_t *c, void *tls,
         int why = SSL_get_error(ssl, rv);
 
         if (why != SSL_ERROR_WANT_READ && why != SSL_ERROR_WANT_WRITE) {
-            return tls_failed(ssl, detail, p);
+            return tls_failed(ssl, call);
         }
         end = wait_for(c->context->fd,
-                       why == SSL_ERROR_WANT_READ ? POLLIN : POLLOUT, wait);
+                       why == SSL_ERROR_WANT_READ ? POLLIN : POLLOUT, &call->wait);
     }
     return end;
 }
 
 #else
 
-static bearer_redis_end_t start_tls(bearer_redis_connection_t *c, void *tls,
-                                    const char *host, bearer_redis_wait_t *wait,
-                                    const char **detail, apr_pool_t *p)
+static bearer_redis_end_t start_tls(bearer_redis_connection_t *c,
+                                    bearer_redis_call_t *call)
 {
-    (void)c, (void)tls, (void)host, (void)wait;
-    return broken(detail, bearer_redis_lacks(1), p);
+    (void)c;
+    return broken(call, bearer_redis_lacks(1));
 }
 
 #endif
 
 bearer_redis_end_t bearer_redis_connect(bearer_redis_connection_t **connection,
-                                        const bearer_address_t *address, void *tls,
-                                        const char *host, bearer_redis_wait_t *wait,
-                                        const char **detail, apr_pool_t *p)
+                                        const bearer_address_t *address,
+                                        bearer_redis_call_t *call)
 {
     bearer_redis_connection_t *c = calloc(1, sizeof(*c));
     int fd = c ? open_socket(address) : -1;
@@ -345,12 +338,12 @@ bearer_redis_end_t bearer_redis_connect(bearer_redis_connection_t **connection,
     *connection = NULL;
     if (fd < 0) {
         free(c);
-        return broken_errno(detail, errno, p);
+        return broken_errno(call, errno);
     }
-    end = connect_socket(fd, address, wait, detail, p);
+    end = connect_socket(fd, address, call);
     if (end == BEARER_REDIS_DONE) {
         c->context = redisConnectFd(fd);
-        end = c->context ? end : broken(detail, "out of memory", p);
+        end = c->context ? end : broken(call, "out of memory");
     }
     if (end != BEARER_REDIS_DONE) {
         close(fd);
@@ -359,8 +352,8 @@ bearer_redis_end_t bearer_redis_connect(bearer_redis_connection_t **connection,
     }
     c->context->flags &= ~REDIS_BLOCK;
     set_functions(c);
-    if (tls) {
-        end = start_tls(c, tls, host, wait, detail, p);
+    if (call->redis->tls) {
+        end = start_tls(c, call);
     }
     if (end == BEARER_REDIS_DONE) {
         *connection = c;
@@ -385,16 +378,13 @@ int bearer_redis_is_open(const bearer_redis_connection_t *c)
 
 /* ---- a command and its reply -------------------------------------------- */
 
-static bearer_redis_end_t cut(const redisContext *context, const char **detail,
-                              apr_pool_t *p)
+static bearer_redis_end_t cut(const redisContext *context, bearer_redis_call_t *call)
 {
-    broken(detail, context->errstr, p);
+    broken(call, context->errstr);
     return BEARER_REDIS_CUT;
 }
 
-static bearer_redis_end_t send_all(redisContext *context,
-                                   bearer_redis_wait_t *wait,
-                                   const char **detail, apr_pool_t *p)
+static bearer_redis_end_t send_all(redisContext *context, bearer_redis_call_t *call)
 {
     int done = 0;
 
@@ -402,12 +392,12 @@ static bearer_redis_end_t send_all(redisContext *context,
         bearer_redis_end_t end;
 
         if (redisBufferWrite(context, &done) != REDIS_OK) {
-            return cut(context, detail, p);
+            return cut(context, call);
         }
         if (done) {
             return BEARER_REDIS_DONE;
         }
-        end = wait_for(context->fd, POLLOUT, wait);
+        end = wait_for(context->fd, POLLOUT, &call->wait);
         if (end != BEARER_REDIS_DONE) {
             return end;
         }
@@ -420,8 +410,8 @@ static size_t buffered(const redisContext *context)
 }
 
 /* Is the reply whole? BEARER_REDIS_LATE: not yet. */
-static bearer_redis_end_t look_at_reply(redisContext *context, apr_size_t max,
-                                        const char **detail, apr_pool_t *p)
+static bearer_redis_end_t look_at_reply(redisContext *context,
+                                        bearer_redis_call_t *call)
 {
     void *whole = NULL;
 
@@ -429,80 +419,68 @@ static bearer_redis_end_t look_at_reply(redisContext *context, apr_size_t max,
         if (context->reader->err == REDIS_ERR_OOM) {
             return BEARER_REDIS_UNFIT;  /* what we refuse, among others */
         }
-        return broken(detail, context->reader->errstr, p);
+        return broken(call, context->reader->errstr);
     }
     if (!whole) {
-        return buffered(context) > max + FRAME ? BEARER_REDIS_UNFIT
-                                               : BEARER_REDIS_LATE;
+        return buffered(context) > call->reply.max + FRAME ? BEARER_REDIS_UNFIT
+                                                           : BEARER_REDIS_LATE;
     }
-    return buffered(context) ? broken(detail, "more than one reply", p)
-                             : BEARER_REDIS_DONE;
+    return buffered(context) ? broken(call, "more than one reply") : BEARER_REDIS_DONE;
 }
 
-static bearer_redis_end_t receive(redisContext *context, apr_size_t max,
-                                  bearer_redis_wait_t *wait,
-                                  const char **detail, apr_pool_t *p)
+static bearer_redis_end_t receive(redisContext *context, bearer_redis_call_t *call)
 {
     bearer_redis_end_t end = BEARER_REDIS_LATE;
     int begun = 0;
 
     while (end == BEARER_REDIS_LATE) {
-        end = wait_for(context->fd, POLLIN, wait);
+        end = wait_for(context->fd, POLLIN, &call->wait);
         if (end != BEARER_REDIS_DONE) {
             return end;
         }
         if (redisBufferRead(context) != REDIS_OK) {
-            return begun ? broken(detail, context->errstr, p)
-                         : cut(context, detail, p);
+            return begun ? broken(call, context->errstr) : cut(context, call);
         }
         begun |= buffered(context) > 0;
-        end = look_at_reply(context, max, detail, p);
+        end = look_at_reply(context, call);
     }
     return end;
 }
 
 bearer_redis_end_t bearer_redis_exchange(bearer_redis_connection_t *c,
                                          const bearer_redis_command_t *command,
-                                         bearer_redis_reply_t *reply,
-                                         bearer_redis_wait_t *wait,
-                                         const char **detail, apr_pool_t *p)
+                                         bearer_redis_call_t *call)
 {
     const char **args = (const char **)(apr_uintptr_t)command->args;
     bearer_redis_end_t end;
 
-    c->context->reader->privdata = reply;
+    c->context->reader->privdata = &call->reply;
     if (redisAppendCommandArgv(c->context, command->count, args, command->lens)
         != REDIS_OK) {
-        return broken(detail, "out of memory", p);
+        return broken(call, "out of memory");
     }
-    end = send_all(c->context, wait, detail, p);
-    if (end == BEARER_REDIS_DONE) {
-        end = receive(c->context, reply->max, wait, detail, p);
-    }
-    return end;
+    end = send_all(c->context, call);
+    return end == BEARER_REDIS_DONE ? receive(c->context, call) : end;
 }
 
 #else
 
 bearer_redis_end_t bearer_redis_connect(bearer_redis_connection_t **connection,
-                                        const bearer_address_t *address, void *tls,
-                                        const char *host, bearer_redis_wait_t *wait,
-                                        const char **detail, apr_pool_t *p)
+                                        const bearer_address_t *address,
+                                        bearer_redis_call_t *call)
 {
-    (void)address, (void)tls, (void)host, (void)wait, (void)p;
+    (void)address;
     *connection = NULL;
-    *detail = bearer_redis_lacks(0);
+    call->detail = bearer_redis_lacks(0);
     return BEARER_REDIS_BROKEN;
 }
 
 bearer_redis_end_t bearer_redis_exchange(bearer_redis_connection_t *connection,
                                          const bearer_redis_command_t *command,
-                                         bearer_redis_reply_t *reply,
-                                         bearer_redis_wait_t *wait,
-                                         const char **detail, apr_pool_t *p)
+                                         bearer_redis_call_t *call)
 {
-    (void)connection, (void)command, (void)reply, (void)wait, (void)p;
-    *detail = bearer_redis_lacks(0);
+    (void)connection, (void)command;
+    call->detail = bearer_redis_lacks(0);
     return BEARER_REDIS_BROKEN;
 }
 

@@ -53,26 +53,22 @@ typedef struct bearer_redis_command_t {
 
 typedef struct bearer_redis_connection_t bearer_redis_connection_t;
 
+typedef struct bearer_redis_call_t bearer_redis_call_t;
+
 /** A context for TLS connections; NULL with *error, in p. Lives as long as p. */
 void *bearer_redis_tls(const char *ca_file, const char **error, apr_pool_t *p);
 
-/**
- * @param tls     of bearer_redis_tls(), or NULL
- * @param host    whom a certificate must be for
- * @param detail  where the answer is not BEARER_REDIS_DONE; in p
- */
+/** Connects for a call, with TLS if the client has a context. The certificate must be
+ *  for the configured host. call->detail: where the answer is not BEARER_REDIS_DONE. */
 bearer_redis_end_t bearer_redis_connect(bearer_redis_connection_t **connection,
-                                        const bearer_address_t *address, void *tls,
-                                        const char *host, bearer_redis_wait_t *wait,
-                                        const char **detail, apr_pool_t *p);
+                                        const bearer_address_t *address,
+                                        bearer_redis_call_t *call);
 
-/** Sends a command and takes its whole reply. Unless the answer is
+/** Sends a command and takes its whole reply into call->reply. Unless the answer is
  *  BEARER_REDIS_DONE the connection is of no more use. */
 bearer_redis_end_t bearer_redis_exchange(bearer_redis_connection_t *connection,
                                          const bearer_redis_command_t *command,
-                                         bearer_redis_reply_t *reply,
-                                         bearer_redis_wait_t *wait,
-                                         const char **detail, apr_pool_t *p);
+                                         bearer_redis_call_t *call);
 
 /** 0: the server has closed it, or says something that nobody asked for. */
 int bearer_redis_is_open(const bearer_redis_connection_t *connection);
@@ -108,10 +104,10 @@ struct bearer_redis_t {
 };
 
 /** One call. */
-typedef struct bearer_redis_call_t {
+struct bearer_redis_call_t {
     bearer_redis_t *redis;
-    const bearer_redis_command_t *command;
-    bearer_redis_reply_t *reply;
+    bearer_redis_command_t command;
+    bearer_redis_reply_t reply;
     bearer_redis_wait_t wait;
     apr_time_t asked;              /**< by bearer_monotonic(): then it got its turn */
     bearer_breaker_pass_t pass;
@@ -120,7 +116,7 @@ typedef struct bearer_redis_call_t {
     int spared;                    /**< the server was not asked, or not to blame */
     const char *detail;
     apr_pool_t *p;
-} bearer_redis_call_t;
+};
 
 /** One try, on a connection that was idle or a new one. */
 bearer_redis_end_t bearer_redis_try(bearer_redis_call_t *call);
@@ -128,5 +124,7 @@ bearer_redis_end_t bearer_redis_try(bearer_redis_call_t *call);
 /** Closes what is idle: what one connection has met, the others will. */
 void bearer_redis_drop_idle(bearer_redis_t *redis);
 
-void bearer_redis_add(bearer_redis_command_t *command, const char *arg,
-                      apr_size_t len);
+/** Adds an argument, which lives as long as the command. */
+void bearer_redis_add(bearer_redis_command_t *command, const char *text);
+void bearer_redis_add_bytes(bearer_redis_command_t *command, const char *bytes,
+                            apr_size_t len);

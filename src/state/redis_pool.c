@@ -163,19 +163,16 @@ void bearer_redis_drop_idle(bearer_redis_t *redis)
 
 /* ---- opening ------------------------------------------------------------ */
 
-void bearer_redis_add(bearer_redis_command_t *command, const char *arg,
-                      apr_size_t len)
+void bearer_redis_add_bytes(bearer_redis_command_t *command, const char *bytes,
+                            apr_size_t len)
 {
-    command->args[command->count] = arg;
+    command->args[command->count] = bytes;
     command->lens[command->count++] = len;
 }
 
-static bearer_redis_end_t tell_server(bearer_redis_call_t *call,
-                                      bearer_redis_slot_t *slot,
-                                      const bearer_redis_command_t *command)
+void bearer_redis_add(bearer_redis_command_t *command, const char *text)
 {
-    return bearer_redis_exchange(slot->connection, command, call->reply,
-                                 &call->wait, &call->detail, call->p);
+    bearer_redis_add_bytes(command, text, strlen(text));
 }
 
 static bearer_redis_end_t authenticate(bearer_redis_call_t *call,
@@ -194,12 +191,12 @@ static bearer_redis_end_t authenticate(bearer_redis_call_t *call,
                           call->p) != APR_SUCCESS) {
         return BEARER_REDIS_BROKEN;
     }
-    bearer_redis_add(&command, "AUTH", 4);
+    bearer_redis_add(&command, "AUTH");
     if (config->user) {
-        bearer_redis_add(&command, config->user, strlen(config->user));
+        bearer_redis_add(&command, config->user);
     }
-    bearer_redis_add(&command, password, len);
-    end = tell_server(call, slot, &command);
+    bearer_redis_add_bytes(&command, password, len);
+    end = bearer_redis_exchange(slot->connection, &command, call);
     bearer_secret_wipe(password, len);
     return end;
 }
@@ -207,16 +204,15 @@ static bearer_redis_end_t authenticate(bearer_redis_call_t *call,
 static bearer_redis_end_t select_database(bearer_redis_call_t *call,
                                           bearer_redis_slot_t *slot)
 {
+    int database = call->redis->config->database;
     bearer_redis_command_t command = { 0 };
-    const char *number;
 
-    if (!call->redis->config->database || call->reply->is_error) {
+    if (!database || call->reply.is_error) {
         return BEARER_REDIS_DONE;
     }
-    number = apr_itoa(call->p, call->redis->config->database);
-    bearer_redis_add(&command, "SELECT", 6);
-    bearer_redis_add(&command, number, strlen(number));
-    return tell_server(call, slot, &command);
+    bearer_redis_add(&command, "SELECT");
+    bearer_redis_add(&command, apr_itoa(call->p, database));
+    return bearer_redis_exchange(slot->connection, &command, call);
 }
 
 /* Without a ticket for longer than a moment nobody waits for a name either. */
@@ -259,9 +255,7 @@ static bearer_redis_end_t connect_any(bearer_redis_call_t *call,
         unsigned which = (turn + (unsigned)i) % (unsigned)n;
 
         call->detail = NULL;
-        end = bearer_redis_connect(&slot->connection, &addresses[which], redis->tls,
-                                   redis->config->host, &call->wait,
-                                   &call->detail, call->p);
+        end = bearer_redis_connect(&slot->connection, &addresses[which], call);
         if (end == BEARER_REDIS_DONE) {
             slot->made = bearer_world_now(redis->world);
             return end;
@@ -292,7 +286,7 @@ static bearer_redis_end_t open_slot(bearer_redis_call_t *call,
 
 bearer_redis_end_t bearer_redis_try(bearer_redis_call_t *call)
 {
-    bearer_redis_reply_t *reply = call->reply;
+    bearer_redis_reply_t *reply = &call->reply;
     bearer_redis_slot_t slot;
     bearer_redis_end_t end = take_slot(call, &slot);
     int let_in;
@@ -308,7 +302,7 @@ bearer_redis_end_t bearer_redis_try(bearer_redis_call_t *call)
     if (let_in) {
         reply->text[0] = '\0';
         reply->integer = 0;
-        end = tell_server(call, &slot, call->command);
+        end = bearer_redis_exchange(slot.connection, &call->command, call);
     } else {
         call->writes = 0;  /* whatever is refused, it is not this */
     }
