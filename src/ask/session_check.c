@@ -322,8 +322,8 @@ static bearer_reason_t read_claims(const bearer_session_question_t *q,
                 p, bearer_path_text(q->check->extra))),
             "; extra= of AuthBearerSessionCheck names an object of claims");
     }
-    *claims = json_is_object(extra) ? json_copy(extra) : json_object();
-    bearer_json_tie(*claims, p);
+    *claims = bearer_json_tie(json_is_object(extra) ? json_copy(extra) : json_object(),
+                              p);
     json_object_set_new(*claims, "sub", json_string(json_string_value(subject)));
     return BEARER_OK;
 }

@@ -98,12 +98,13 @@ static apr_status_t release_json(void *value)
     return APR_SUCCESS;
 }
 
-void bearer_json_tie(json_t *value, apr_pool_t *p)
+json_t *bearer_json_tie(json_t *value, apr_pool_t *p)
 {
     if (value) {
         apr_pool_cleanup_register(p, value, release_json,
                                   apr_pool_cleanup_null);
     }
+    return value;
 }
 
 apr_status_t bearer_json_parse(json_t **object, const char *text,

@@ -33,8 +33,8 @@ char *bearer_json_text(const json_t *value, apr_pool_t *p);
  *  NULL: no memory. */
 json_t *bearer_json_strings(const apr_array_header_t *list);
 
-/** Ties a reference that the caller owns to p. */
-void bearer_json_tie(json_t *value, apr_pool_t *p);
+/** Ties a reference that the caller owns to p; returns the value. */
+json_t *bearer_json_tie(json_t *value, apr_pool_t *p);
 
 /**
  * A NumericDate (RFC 7519 section 2): integer or real, not negative; huge

@@ -216,8 +216,7 @@ static const json_t *members(const json_t *array, apr_pool_t *p)
         json_t *member = json_array_get(array, i);
 
         if (is_odd(member) && !kept) {
-            kept = json_array();
-            bearer_json_tie(kept, p);
+            kept = bearer_json_tie(json_array(), p);
             for (k = 0; k < i; k++) {
                 json_array_append(kept, json_array_get(array, k));
             }

@@ -348,8 +348,7 @@ const bearer_principal_t *bearer_principal_anonymous(apr_pool_t *p)
     nobody->iss = "";
     nobody->scope = "";
     nobody->scopes = nobody->roles = nobody->groups = none;
-    nobody->claims = json_object();
-    bearer_json_tie(nobody->claims, p);
+    nobody->claims = bearer_json_tie(json_object(), p);
     return nobody;
 }
 
