@@ -94,13 +94,6 @@ static const bearer_issuer_t *catch_all(const bearer_issuers_t *issuers,
     return NULL;
 }
 
-static const bearer_issuer_t *nobody(bearer_refusal_t *why, apr_pool_t *p,
-                                     const char *detail)
-{
-    bearer_refuse(why, p, BEARER_CHAIN, "%s", detail);
-    return NULL;
-}
-
 const bearer_issuer_t *bearer_introspect_whom(const bearer_issuers_t *issuers,
                                               const bearer_settings_t *settings,
                                               const char *token, apr_size_t len,
@@ -108,7 +101,7 @@ const bearer_issuer_t *bearer_introspect_whom(const bearer_issuers_t *issuers,
                                               apr_pool_t *p)
 {
     const bearer_issuer_t *issuer = by_prefix(issuers, token, len);
-    int jwt = !issuer && bearer_jws_looks_like(token, len, p);
+    const char *problem = NULL;
 
     if (len > BEARER_TOKEN_MAX) {
         bearer_refuse(why, p, BEARER_SIZE, "the token is %lu bytes long, more "
@@ -116,29 +109,28 @@ const bearer_issuer_t *bearer_introspect_whom(const bearer_issuers_t *issuers,
                       BEARER_TOKEN_MAX);
         return NULL;
     }
-    if (jwt) {
+    if (!issuer && bearer_jws_looks_like(token, len, p)) {
         issuer = by_iss(issuers, token, len, p);
-        if (!issuer || !issuer->introspect_all) {
-            return nobody(why, p, "a JWT is asked about only where its issuer "
-                                  "has AuthBearerIntrospection ... for=all");
-        }
+        problem = issuer && issuer->introspect_all ? NULL
+            : "a JWT is asked about only where its issuer has "
+              "AuthBearerIntrospection ... for=all";
     } else if (!issuer) {
         issuer = catch_all(issuers, settings);
-        if (!issuer) {
-            return nobody(why, p, "the token is opaque and begins with no "
-                                  "AuthBearerTokenPrefix, and no issuer without"
-                                  " a prefix is accepted here that can be asked"
-                                  " about it (AuthBearerIntrospection)");
-        }
+        problem = issuer ? NULL
+            : "the token is opaque and begins with no AuthBearerTokenPrefix, and no "
+              "issuer without a prefix is accepted here that can be asked about it "
+              "(AuthBearerIntrospection)";
     }
-    if (!has_endpoint(issuer)) {
-        return nobody(why, p, "the token's prefix belongs to an issuer that "
-                              "cannot be asked about it "
-                              "(AuthBearerIntrospection)");
+    if (!problem && !has_endpoint(issuer)) {
+        problem = "the token's prefix belongs to an issuer that cannot be asked about "
+                  "it (AuthBearerIntrospection)";
+    } else if (!problem && !bearer_judge_accepts(settings, issuer)) {
+        problem = "the token belongs to an issuer that is not accepted here "
+                  "(AuthBearerAcceptIssuer)";
     }
-    if (!bearer_judge_accepts(settings, issuer)) {
-        return nobody(why, p, "the token belongs to an issuer that is not "
-                              "accepted here (AuthBearerAcceptIssuer)");
+    if (problem) {
+        bearer_refuse(why, p, BEARER_CHAIN, "%s", problem);
+        return NULL;
     }
     return issuer;
 }
@@ -226,8 +218,7 @@ static bearer_reason_t ask_endpoint(question_t *q, bearer_answer_t *answer,
                              error ? error : "the issuer's metadata names none");
     }
     apr_table_setn(form, "token", apr_pstrmemdup(p, q->token, q->len));
-    if (bearer_client_post(&response, q->in->config.client, endpoint, form,
-                           "application/json", BEARER_ANSWER_MAX, &error, p)
+    if (bearer_client_post(&response, q->in->config.client, endpoint, form, &error, p)
         != APR_SUCCESS) {
         return bearer_refuse(why, p, BEARER_INTROSPECTION, "%s", error);
     }
@@ -254,11 +245,6 @@ static bearer_reason_t ask(void *question, bearer_answer_t *answer,
 
 /* ---- what is kept ------------------------------------------------------- */
 
-static apr_interval_time_t ttl_of(const bearer_introspect_t *in)
-{
-    return in->access.issuer->introspection_ttl;
-}
-
 /* 0: without it, answers about different tokens could not be told apart. */
 static int make_key(question_t *q, const unsigned char *digest,
                     const unsigned char *policy)
@@ -282,6 +268,7 @@ static int make_key(question_t *q, const unsigned char *digest,
 static bearer_verdict_t judge_text(question_t *q, const char *text,
                                    apr_size_t len, apr_time_t fetched)
 {
+    const bearer_issuer_t *issuer = q->in->access.issuer;
     bearer_verdict_t verdict;
     json_t *claims;
 
@@ -290,10 +277,10 @@ static bearer_verdict_t judge_text(question_t *q, const char *text,
                       " read before cannot be read");
         return BEARER_DENIED;
     }
-    verdict = bearer_judge_claims(q->j, claims, q->in->access.issuer, q->token,
-                                  q->len);
-    *q->until = verdict == BEARER_GRANTED
-        ? bearer_answer_until(fetched, ttl_of(q->in), q->j->claims, q->j->now) : 0;
+    verdict = bearer_judge_claims(q->j, claims, issuer, q->token, q->len);
+    *q->until = verdict != BEARER_GRANTED ? 0
+        : bearer_answer_until(fetched, issuer->introspection_ttl, q->j->claims,
+                              q->j->now);
     return verdict;
 }
 
@@ -302,8 +289,9 @@ static int judge_kept(question_t *q, bearer_verdict_t *verdict)
 {
     bearer_answer_t kept;
 
-    if (!bearer_answer_kept(q->in->config.cache, q->key, ttl_of(q->in),
-                            q->j->now, &kept, q->j->p)) {
+    if (!bearer_answer_kept(q->in->config.cache, q->key,
+                            q->in->access.issuer->introspection_ttl, q->j->now, &kept,
+                            q->j->p)) {
         return 0;
     }
     *verdict = judge_text(q, kept.text, kept.len, kept.asked);
