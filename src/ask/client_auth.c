@@ -10,10 +10,6 @@
 
 #include <apr_strings.h>
 
-#include "base/text.h"
-
-#define FORM_TYPE "application/x-www-form-urlencoded"
-
 /* ---- the table ---------------------------------------------------------- */
 
 #define NEEDS_ID 1
@@ -111,16 +107,15 @@ static const char *encode_form(bearer_post_t *post)
     return bearer_post_keep(post, apr_array_pstrcat(post->p, parts, 0));
 }
 
-static apr_status_t perform(bearer_post_t *post, const char *accept, apr_size_t max,
-                            bearer_http_response_t **response)
+static apr_status_t perform(bearer_post_t *post, bearer_http_response_t **response)
 {
     const bearer_issuer_access_t *access = &post->client->access;
     apr_status_t rv = bearer_issuer_request(&post->request, access, "POST",
-                                            post->endpoint, post->headers, max,
-                                            &post->error, post->p);
+                                            post->endpoint, post->headers,
+                                            BEARER_ANSWER_MAX, &post->error, post->p);
 
-    apr_table_setn(post->headers, "Content-Type", FORM_TYPE);
-    apr_table_setn(post->headers, "Accept", accept);
+    apr_table_setn(post->headers, "Content-Type", "application/x-www-form-urlencoded");
+    apr_table_setn(post->headers, "Accept", "application/json");
     if (rv == APR_SUCCESS) {
         rv = methods[post->method].prove(post);
     }
@@ -138,22 +133,17 @@ apr_status_t bearer_client_post_as(bearer_http_response_t **response,
                                    bearer_client_t *client,
                                    bearer_client_auth_t method,
                                    const char *endpoint, const apr_table_t *form,
-                                   const char *accept, apr_size_t max, char **sent,
-                                   const char **error, apr_pool_t *p)
+                                   char **sent, const char **error, apr_pool_t *p)
 {
-    bearer_post_t post;
+    bearer_post_t post = {
+        .client = client, .method = method, .endpoint = endpoint, .p = p,
+        .headers = apr_table_make(p, 4), .form = apr_table_clone(p, form),
+        .secrets = apr_array_make(p, 8, sizeof(char *))
+    };
     apr_status_t rv;
 
-    memset(&post, 0, sizeof(post));
-    post.client = client;
-    post.method = method;
-    post.endpoint = endpoint;
-    post.headers = apr_table_make(p, 4);
-    post.form = apr_table_clone(p, form);
-    post.secrets = apr_array_make(p, 8, sizeof(char *));
-    post.p = p;
     *response = NULL;
-    rv = perform(&post, accept, max, response);
+    rv = perform(&post, response);
     *sent = post.bearer ? apr_pstrdup(p, post.bearer) : NULL;
     bearer_post_wipe(&post);
     *error = post.error;
@@ -164,8 +154,7 @@ apr_status_t bearer_client_post_as(bearer_http_response_t **response,
 
 apr_status_t bearer_client_post(bearer_http_response_t **response,
                                 bearer_client_t *client, const char *endpoint,
-                                const apr_table_t *form, const char *accept,
-                                apr_size_t max, const char **error,
+                                const apr_table_t *form, const char **error,
                                 apr_pool_t *p)
 {
     char *sent = NULL;
@@ -174,7 +163,7 @@ apr_status_t bearer_client_post(bearer_http_response_t **response,
 
     for (tries = 0; tries < 2; tries++) {
         rv = bearer_client_post_as(response, client, client->method, endpoint, form,
-                                   accept, max, &sent, error, p);
+                                   &sent, error, p);
         if (rv != APR_SUCCESS || !sent || (*response)->status != 401) {
             break;
         }

@@ -44,9 +44,6 @@ typedef enum {
 /** Where a token's answer does not say how long it is good. */
 #define BEARER_CLIENT_TOKEN_LIFE apr_time_from_sec(60)
 
-/** An answer of the token endpoint is at most so long. */
-#define BEARER_CLIENT_TOKEN_MAX (64 * 1024)
-
 /** The method in force: `none` where nothing about a client is written. */
 bearer_client_auth_t bearer_client_method(const bearer_settings_t *settings);
 
@@ -74,17 +71,14 @@ apr_status_t bearer_client_create(bearer_client_t **client,
 
 /**
  * Posts a form to an endpoint, authenticated, with the issuer's timeouts, CA
- * file and proxy.
- * @param form    names and values, not escaped; not changed
- * @param accept  the Accept field
- * @param max     bytes of answer accepted
+ * file and proxy. The answer is JSON of at most BEARER_ANSWER_MAX bytes (flight.h).
+ * @param form  names and values, not escaped; not changed
  * @return APR_SUCCESS for any complete answer whatever its status; else *error,
  *         one sentence for the log
  */
 apr_status_t bearer_client_post(bearer_http_response_t **response,
                                 bearer_client_t *client, const char *endpoint,
-                                const apr_table_t *form, const char *accept,
-                                apr_size_t max, const char **error,
+                                const apr_table_t *form, const char **error,
                                 apr_pool_t *p);
 
 /** 1: bearer_client_maintain() would ask the issuer. */

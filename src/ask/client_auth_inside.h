@@ -108,5 +108,4 @@ apr_status_t bearer_client_post_as(bearer_http_response_t **response,
                                    bearer_client_t *client,
                                    bearer_client_auth_t method,
                                    const char *endpoint, const apr_table_t *form,
-                                   const char *accept, apr_size_t max, char **sent,
-                                   const char **error, apr_pool_t *p);
+                                   char **sent, const char **error, apr_pool_t *p);

@@ -165,12 +165,11 @@ apr_status_t bearer_signer_thumbprints(bearer_post_t *post, const bearer_signer_
 /* The files can be looked at before anybody needs them. */
 static const char *lint_key(const bearer_settings_t *s, apr_pool_t *p)
 {
-    bearer_signer_t signer = { NULL, NULL, NULL, json_object() };
+    bearer_signer_t signer = { NULL, NULL, NULL, bearer_json_tie(json_object(), p) };
     bearer_secret_t *key = bearer_secret_of_file(s->client_key,
                                                  "AuthBearerClientKey", p);
     const char *problem = NULL, *error;
 
-    bearer_json_tie(signer.header, p);
     if (bearer_secret_start(key, &error, p) != APR_SUCCESS) {
         return apr_psprintf(p, AB(0747) "%s", error);
     }

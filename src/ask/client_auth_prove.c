@@ -154,6 +154,7 @@ static char *assertion_claims(bearer_post_t *post)
 
 static apr_status_t add_assertion(bearer_post_t *post, const char *assertion)
 {
+    add_client_id(post);
     apr_table_setn(post->form, "client_assertion_type", JWT_BEARER);
     apr_table_setn(post->form, "client_assertion", assertion);
     return APR_SUCCESS;
@@ -180,16 +181,7 @@ static apr_status_t sign_assertion(bearer_post_t *post, const bearer_signer_t *s
                                    "(AuthBearerClientAuth): %s", post->error);
         return rv;
     }
-    add_client_id(post);
     return add_assertion(post, bearer_post_keep(post, assertion));
-}
-
-static json_t *new_header(bearer_post_t *post)
-{
-    json_t *header = json_object();
-
-    bearer_json_tie(header, post->p);
-    return header;
 }
 
 apr_status_t bearer_prove_secret_jwt(bearer_post_t *post)
@@ -202,7 +194,7 @@ apr_status_t bearer_prove_secret_jwt(bearer_post_t *post)
         return rv;
     }
     signer.secret = secret;
-    signer.header = new_header(post);
+    signer.header = bearer_json_tie(json_object(), post->p);
     return sign_assertion(post, &signer);
 }
 
@@ -211,11 +203,7 @@ apr_status_t bearer_prove_jwt_file(bearer_post_t *post)
     char *assertion;
     apr_status_t rv = secret_of(post, &assertion);
 
-    if (rv != APR_SUCCESS) {
-        return rv;
-    }
-    add_client_id(post);
-    return add_assertion(post, assertion);
+    return rv == APR_SUCCESS ? add_assertion(post, assertion) : rv;
 }
 
 apr_status_t bearer_prove_private_key_jwt(bearer_post_t *post)
@@ -235,7 +223,7 @@ apr_status_t bearer_prove_private_key_jwt(bearer_post_t *post)
     if (rv != APR_SUCCESS) {
         return rv;
     }
-    signer.header = new_header(post);
+    signer.header = bearer_json_tie(json_object(), post->p);
     rv = bearer_signer_load(&signer, text, len, &problem, post->p);
     bearer_secret_wipe(text, len);
     if (rv != APR_SUCCESS) {

@@ -84,8 +84,7 @@ static apr_status_t fetch_token(bearer_client_t *client, char **token,
     rv = bearer_client_post_as(&response, client,
                                client->key ? BEARER_CLIENT_PRIVATE_KEY_JWT
                                            : BEARER_CLIENT_SECRET_BASIC,
-                               endpoint, form, "application/json",
-                               BEARER_CLIENT_TOKEN_MAX, &sent, error, p);
+                               endpoint, form, &sent, error, p);
     if (rv == APR_SUCCESS) {
         rv = read_grant(token, life, response, endpoint, error, p);
         bearer_secret_wipe((char *)(apr_uintptr_t)response->body,
@@ -103,23 +102,6 @@ void bearer_client_drop_token(bearer_client_t *client)
     }
 }
 
-/* The flight is over; under mutex. */
-static void land(bearer_client_t *client, apr_status_t rv, const char *token,
-                 apr_interval_time_t life, const char *error, apr_time_t now)
-{
-    client->flying = 0;
-    apr_cpystrn(client->error, rv == APR_SUCCESS ? "" : error, BEARER_CLIENT_ERROR_MAX);
-    if (rv == APR_SUCCESS) {
-        bearer_client_drop_token(client);
-        client->token = strdup(token);
-        client->expires = now + life;
-        client->renew = now + life - life / RENEW_PART;
-    } else {
-        client->renew = now + RENEW_AGAIN;
-    }
-    apr_thread_cond_broadcast(client->landed);
-}
-
 /* Called with the mutex held, which is released over the network. */
 static void fly(bearer_client_t *client, apr_pool_t *p)
 {
@@ -127,20 +109,28 @@ static void fly(bearer_client_t *client, apr_pool_t *p)
     const char *error = "";
     char *token = NULL;
     apr_status_t rv;
+    apr_time_t now;
 
     client->flying = 1;
     apr_thread_mutex_unlock(client->mutex);
     rv = fetch_token(client, &token, &life, &error, p);
     apr_thread_mutex_lock(client->mutex);
-    land(client, rv, token, life, error, bearer_world_now(client->access.world));
-    if (token) {
+    now = bearer_world_now(client->access.world);
+    client->flying = 0;
+    apr_cpystrn(client->error, rv == APR_SUCCESS ? "" : error, BEARER_CLIENT_ERROR_MAX);
+    client->renew = now + RENEW_AGAIN;
+    if (rv == APR_SUCCESS) {
+        bearer_client_drop_token(client);
+        client->token = strdup(token);
         bearer_secret_wipe(token, strlen(token));
+        client->expires = now + life;
+        client->renew = now + life - life / RENEW_PART;
     }
+    apr_thread_cond_broadcast(client->landed);
     if (rv != APR_SUCCESS && rv != APR_EINTR) {
         bearer_world_log(client->access.world, BEARER_LOG_WARNING,
                          AB(0251) "no token for requests to issuer %s: %s",
-                         bearer_text_quote(p, client->access.issuer->url),
-                         error);
+                         bearer_text_quote(p, client->access.issuer->url), error);
     }
 }
 
@@ -155,14 +145,6 @@ static int is_wanted(const bearer_client_t *client, apr_time_t now)
     return !client->flying && (!is_good(client, now) || now >= client->renew);
 }
 
-/* Waits for the one in flight, for one request's time at most. */
-static void wait_for_flight(bearer_client_t *client)
-{
-    apr_time_t end = apr_time_now() + bearer_client_settings(client)->timeout.total;
-
-    bearer_flight_wait(client->landed, client->mutex, &client->flying, end);
-}
-
 apr_status_t bearer_client_token(bearer_client_t *client, char **token,
                                  const char **error, apr_pool_t *p)
 {
@@ -172,8 +154,9 @@ apr_status_t bearer_client_token(bearer_client_t *client, char **token,
     apr_thread_mutex_lock(client->mutex);
     if (is_wanted(client, now)) {
         fly(client, p);
-    } else if (!is_good(client, now)) {
-        wait_for_flight(client);
+    } else if (!is_good(client, now)) {  /* for one request's time at most */
+        bearer_flight_wait(client->landed, client->mutex, &client->flying,
+                           apr_time_now() + bearer_client_settings(client)->timeout.total);
     }
     if (is_good(client, now)) {
         *token = apr_pstrdup(p, client->token);
@@ -208,9 +191,6 @@ int bearer_client_is_due(bearer_client_t *client)
 {
     int due;
 
-    if (!bearer_client_by_credentials(client)) {
-        return 0;
-    }
     apr_thread_mutex_lock(client->mutex);
     due = is_due(client);
     apr_thread_mutex_unlock(client->mutex);
@@ -219,9 +199,6 @@ int bearer_client_is_due(bearer_client_t *client)
 
 void bearer_client_maintain(bearer_client_t *client, apr_pool_t *ptemp)
 {
-    if (!bearer_client_by_credentials(client)) {
-        return;
-    }
     apr_thread_mutex_lock(client->mutex);
     if (is_due(client)) {
         fly(client, ptemp);

@@ -19,8 +19,7 @@ static apr_status_t post(void *baton, bearer_http_response_t **response,
                          const char *endpoint, const apr_table_t *form,
                          const char **error, apr_pool_t *p)
 {
-    return bearer_client_post(response, baton, endpoint, form, "application/json",
-                              BEARER_LOGIN_ANSWER_MAX, error, p);
+    return bearer_client_post(response, baton, endpoint, form, error, p);
 }
 
 bearer_reason_t ab_browser_client(bearer_login_t *login, request_rec *r,

@@ -15,6 +15,7 @@
 
 #include "ask/client_auth.h"
 #include "base/filewatch.h"
+#include "base/flight.h"
 
 #define ENDPOINT "https://idp.example.com/introspect"
 #define TOKEN_ENDPOINT "https://idp.example.com/token"
@@ -82,8 +83,7 @@ static apr_status_t ask(bench_t *b)
                          APR_SUCCESS);
     }
     apr_table_set(form, "token", "ory_at_a b+c");
-    rv = bearer_client_post(&response, b->client, ENDPOINT, form,
-                            "application/json", 1000, &b->error, b->p);
+    rv = bearer_client_post(&response, b->client, ENDPOINT, form, &b->error, b->p);
     if (rv == APR_SUCCESS) {
         assert_string_equal(response->body, ANSWER);
     }
@@ -127,7 +127,7 @@ static void test_request(void **state)
     assert_string_equal(b->lab->http->request.proxy, "http://proxy:3128");
     assert_int_equal(b->lab->http->request.total_timeout,
                      b->lab->settings.timeout.total);
-    assert_int_equal(b->lab->http->request.max_body, 1000);
+    assert_int_equal(b->lab->http->request.max_body, BEARER_ANSWER_MAX);
 }
 
 static void test_none_with_id(void **state)
@@ -618,8 +618,7 @@ static void test_token_refused(void **state)
     unit_http_page(b->lab->http, ENDPOINT, 401, "");
     unit_http_page(b->lab->http, TOKEN_ENDPOINT, 200, GRANT("t2"));
     assert_int_equal(bearer_client_post(&response, b->client, ENDPOINT,
-                                        apr_table_make(b->p, 1), "*/*", 1000,
-                                        &b->error, b->p), APR_SUCCESS);
+                                        apr_table_make(b->p, 1), &b->error, b->p), APR_SUCCESS);
     assert_int_equal(response->status, 401);
     assert_int_equal(s->n, 5);
     assert_string_equal(s->authorization[2], "Bearer t1");
@@ -684,7 +683,7 @@ static void *one_of_the_crowd(void *baton)
 
     apr_pool_create(&p, NULL);
     rv = bearer_client_post(&response, c->b->client, ENDPOINT,
-                            apr_table_make(p, 1), "*/*", 1000, &error, p);
+                            apr_table_make(p, 1), &error, p);
     apr_pool_destroy(p);
     return (void *)(intptr_t)rv;
 }
@@ -820,8 +819,7 @@ static void test_plain_http_endpoint(void **state)
                      APR_SUCCESS);
     assert_int_not_equal(bearer_client_post(&response, b->client,
                                             "http://idp.example.com/x",
-                                            apr_table_make(b->p, 1), "*/*", 1000,
-                                            &b->error, b->p), APR_SUCCESS);
+                                            apr_table_make(b->p, 1), &b->error, b->p), APR_SUCCESS);
     assert_true(unit_contains(b->error, "AuthBearerPlainHTTP"));
     assert_int_equal(unit_http_requests(b->lab->http), 0);
 }
