@@ -185,18 +185,23 @@ static place_t locate(const bearer_throttle_t *t, const unsigned char *key)
     return place;
 }
 
+/* The slot of an address in its bucket, at *place; -1: nothing is known of it. */
+static int find(const bearer_throttle_t *t, const unsigned char *key, place_t *place)
+{
+    if (!t) {
+        return -1;
+    }
+    *place = locate(t, key);
+    return bearer_bucket_find(place);
+}
+
 unsigned bearer_throttle_check(bearer_throttle_t *throttle,
                                const unsigned char *key, apr_time_t now)
 {
     apr_interval_time_t left;
     place_t place;
-    int i;
+    int i = find(throttle, key, &place);
 
-    if (!throttle) {
-        return 0;
-    }
-    place = locate(throttle, key);
-    i = bearer_bucket_find(&place);
     if (i < 0) {
         return 0;
     }
@@ -207,12 +212,6 @@ unsigned bearer_throttle_check(bearer_throttle_t *throttle,
         return 0;
     }
     return (unsigned)((left + APR_USEC_PER_SEC - 1) / APR_USEC_PER_SEC);
-}
-
-int bearer_throttle_abandon(bearer_throttle_t *throttle,
-                            const unsigned char *key, apr_time_t now)
-{
-    return throttle && bearer_bucket_take(locate(throttle, key).bucket, now);
 }
 
 /* ---- failures and successes ---------------------------------------------- */
@@ -271,11 +270,7 @@ int bearer_throttle_remembers(bearer_throttle_t *throttle,
 {
     place_t place;
 
-    if (!throttle) {
-        return 0;
-    }
-    place = locate(throttle, key);
-    return bearer_bucket_find(&place) >= 0;
+    return find(throttle, key, &place) >= 0;
 }
 
 int bearer_throttle_known_bad(bearer_throttle_t *throttle,
@@ -292,8 +287,7 @@ int bearer_throttle_known_bad(bearer_throttle_t *throttle,
     if (!is_on(throttle, settings) || token->digest == 0 || throttle->renumbered) {
         return 0;  /* judged anew */
     }
-    place = locate(throttle, key);
-    if (bearer_bucket_find(&place) < 0 || !bearer_bucket_take(place.bucket, now)) {
+    if (find(throttle, key, &place) < 0 || !bearer_bucket_take(place.bucket, now)) {
         return 0;
     }
     mark = mark_of(throttle, token, BEARER_OK);
@@ -312,13 +306,8 @@ void bearer_throttle_success(bearer_throttle_t *throttle,
                              const unsigned char *key, apr_time_t now)
 {
     place_t place;
-    int slot;
+    int slot = find(throttle, key, &place);
 
-    if (!throttle) {
-        return;
-    }
-    place = locate(throttle, key);
-    slot = bearer_bucket_find(&place);
     if (slot < 0 || !LOAD(place.bucket->dirty[slot], relaxed)
         || !bearer_bucket_take(place.bucket, now)) {
         return;

@@ -123,8 +123,3 @@ void bearer_throttle_success(bearer_throttle_t *throttle,
  *  Walks the whole table. */
 void bearer_throttle_stats(bearer_throttle_t *throttle, apr_time_t now,
                            unsigned *penalised, unsigned *used);
-
-/** For tests: takes the flag of this address's bucket and leaves it, as a
- *  process does that dies here. 1 when it had it. */
-int bearer_throttle_abandon(bearer_throttle_t *throttle,
-                            const unsigned char *key, apr_time_t now);
