@@ -75,12 +75,8 @@ static void *take(arena_t *arena, apr_size_t size)
 static const char *copy_string(arena_t *arena, const char *s)
 {
     const apr_size_t size = s ? strlen(s) + 1 : 0;
-    char *copy;
+    char *copy = s ? take(arena, size) : NULL;
 
-    if (!s) {
-        return NULL;
-    }
-    copy = take(arena, size);
     return copy ? memcpy(copy, s, size) : NULL;
 }
 
@@ -453,56 +449,42 @@ int bearer_tokencache_noted(const bearer_tokencache_t *cache,
 
 int bearer_tokencache_note(bearer_tokencache_t *cache, const unsigned char *key)
 {
-    _Atomic uint64_t *note;
     uint64_t tag;
+    _Atomic uint64_t *note = cache ? note_of(cache, key, &tag) : NULL;
 
-    if (!cache) {
-        return 0;
-    }
-    note = note_of(cache, key, &tag);
-    if (atomic_load_explicit(note, memory_order_relaxed) == tag) {
-        return 1;
-    }
-    atomic_store_explicit(note, tag, memory_order_relaxed);
-    return 0;
+    return note && atomic_exchange_explicit(note, tag, memory_order_relaxed) == tag;
 }
 
 /* ---- the whole cache ----------------------------------------------------- */
-
-static bearer_tokencache_entry_t *entry_at(const bearer_tokencache_t *cache,
-                                           uint32_t i)
-{
-    return &cache->sets[i / WAYS].entries[i % WAYS];
-}
 
 void bearer_tokencache_stats(bearer_tokencache_t *cache,
                              bearer_tokencache_stats_t *stats)
 {
     uint32_t i;
+    int way;
 
     memset(stats, 0, sizeof(*stats));
-    for (i = 0; cache && i < cache->count * WAYS; i++) {
-        bearer_tokencache_entry_t *entry = entry_at(cache, i);
-
-        stats->entries++;
-        stats->used += (atomic_load(&entry->state) & VALID) != 0;
-        stats->bytes += atomic_load(&entry->bytes);
-    }
     for (i = 0; cache && i < cache->count; i++) {
-        stats->hits += atomic_load(&cache->sets[i].hits);
-        stats->misses += atomic_load(&cache->sets[i].misses);
-        stats->evictions += atomic_load(&cache->sets[i].evictions);
+        set_t *set = &cache->sets[i];
+
+        for (way = 0; way < WAYS; way++) {
+            stats->entries++;
+            stats->used += (atomic_load(&set->entries[way].state) & VALID) != 0;
+            stats->bytes += atomic_load(&set->entries[way].bytes);
+        }
+        stats->hits += atomic_load(&set->hits);
+        stats->misses += atomic_load(&set->misses);
+        stats->evictions += atomic_load(&set->evictions);
     }
 }
 
 static apr_status_t free_cache(void *data)
 {
-    bearer_tokencache_t *cache = data;
+    const bearer_tokencache_t *cache = data;
     uint32_t i;
 
     for (i = 0; i < cache->count * WAYS; i++) {
-        free_kept(entry_at(cache, i)->principal);
-        entry_at(cache, i)->principal = NULL;
+        free_kept(cache->sets[i / WAYS].entries[i % WAYS].principal);
     }
     return APR_SUCCESS;
 }
