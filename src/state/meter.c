@@ -69,8 +69,7 @@ static void add(counter_t *counter, apr_uint64_t n)
 
 static apr_uint64_t get(const counter_t *counter)
 {
-    return atomic_load_explicit((counter_t *)(apr_uintptr_t)counter,
-                                memory_order_relaxed);
+    return atomic_load_explicit(counter, memory_order_relaxed);
 }
 
 apr_size_t bearer_meter_size(void)
@@ -114,16 +113,10 @@ bearer_meter_t *bearer_meter_attach(void *block, apr_time_t now)
 
 apr_time_t bearer_meter_since(const bearer_meter_t *meter)
 {
-    return meter ? atomic_load(&((bearer_meter_t *)(apr_uintptr_t)meter)->since)
-                 : 0;
+    return meter ? atomic_load(&meter->since) : 0;
 }
 
 /* ---- slots --------------------------------------------------------------- */
-
-static int state_of(const slot_t *slot)
-{
-    return atomic_load(&((slot_t *)(apr_uintptr_t)slot)->state);
-}
 
 /* 64 bits of SHA-256 tell long names apart. */
 #define DIGEST 8
@@ -168,14 +161,14 @@ static void wait_for_name(const slot_t *slot)
 {
     int tries;
 
-    for (tries = 0; tries < 1000 && state_of(slot) == NAMING; tries++) {
+    for (tries = 0; tries < 1000 && atomic_load(&slot->state) == NAMING; tries++) {
         apr_sleep(100);
     }
 }
 
 static int is_of(const slot_t *slot, const char *label)
 {
-    return state_of(slot) == NAMED && !strcmp(slot->label, label);
+    return atomic_load(&slot->state) == NAMED && !strcmp(slot->label, label);
 }
 
 int bearer_meter_slot(bearer_meter_t *meter, const char *name)
@@ -190,7 +183,7 @@ int bearer_meter_slot(bearer_meter_t *meter, const char *name)
     for (i = 0; i < BEARER_METER_OTHERS && strcmp(label, others) != 0; i++) {
         slot_t *slot = &meter->slots[i];
 
-        if (state_of(slot) == FREE && take(slot, label)) {
+        if (atomic_load(&slot->state) == FREE && take(slot, label)) {
             return i;
         }
         wait_for_name(slot);
@@ -202,13 +195,6 @@ int bearer_meter_slot(bearer_meter_t *meter, const char *name)
     return BEARER_METER_OTHERS;
 }
 
-const char *bearer_meter_label(const bearer_meter_t *meter, int slot)
-{
-    return meter && slot >= 0 && slot < BEARER_METER_SLOTS
-        && state_of(&meter->slots[slot]) == NAMED ? meter->slots[slot].label
-                                                  : NULL;
-}
-
 static slot_t *slot_at(bearer_meter_t *meter, int slot)
 {
     return meter && slot >= 0 && slot < BEARER_METER_SLOTS
@@ -218,6 +204,13 @@ static slot_t *slot_at(bearer_meter_t *meter, int slot)
 static const slot_t *slot_of(const bearer_meter_t *meter, int slot)
 {
     return slot_at((bearer_meter_t *)(apr_uintptr_t)meter, slot);
+}
+
+const char *bearer_meter_label(const bearer_meter_t *meter, int slot)
+{
+    const slot_t *s = slot_of(meter, slot);
+
+    return s && atomic_load(&s->state) == NAMED ? s->label : NULL;
 }
 
 /* ---- counting ------------------------------------------------------------ */
@@ -297,14 +290,19 @@ void bearer_meter_event(bearer_meter_t *meter, int slot, bearer_event_t event,
     }
 }
 
+/* Where a child is looked for in the i-th place. */
+static child_t *child_at(bearer_meter_t *meter, apr_uint64_t pid, int i)
+{
+    return &meter->children[(pid + (apr_uint64_t)i) % BEARER_METER_CHILDREN];
+}
+
 static child_t *find_child(bearer_meter_t *meter, apr_uint64_t pid)
 {
-    int i, n;
+    int i;
 
     for (i = 0; i < BEARER_METER_CHILDREN; i++) {
-        n = (int)((pid + (apr_uint64_t)i) % BEARER_METER_CHILDREN);
-        if (get(&meter->children[n].pid) == pid) {
-            return &meter->children[n];
+        if (get(&child_at(meter, pid, i)->pid) == pid) {
+            return child_at(meter, pid, i);
         }
     }
     return NULL;
@@ -312,35 +310,30 @@ static child_t *find_child(bearer_meter_t *meter, apr_uint64_t pid)
 
 static child_t *child_of(bearer_meter_t *meter, apr_uint64_t pid, apr_time_t now)
 {
-    child_t *known = find_child(meter, pid);
-    int i, n;
+    child_t *child = find_child(meter, pid);
+    int i;
 
-    if (known) {
-        return known;
-    }
-    for (i = 0; i < BEARER_METER_CHILDREN; i++) {
-        child_t *child;
-        apr_uint64_t seen;
+    for (i = 0; !child && i < BEARER_METER_CHILDREN; i++) {
+        child_t *other = child_at(meter, pid, i);
+        apr_uint64_t seen = get(&other->pid);
 
-        n = (int)((pid + (apr_uint64_t)i) % BEARER_METER_CHILDREN);
-        child = &meter->children[n];
-        seen = get(&child->pid);
-        if ((!seen || (apr_time_t)get(&child->spoken) + BEARER_METER_SILENT < now)
-            && atomic_compare_exchange_strong(&child->pid, &seen, pid)) {
-            return child;
+        if ((!seen || (apr_time_t)get(&other->spoken) + BEARER_METER_SILENT < now)
+            && atomic_compare_exchange_strong(&other->pid, &seen, pid)) {
+            child = other;
         }
     }
-    return NULL;
+    return child;
 }
 
 void bearer_meter_child(bearer_meter_t *meter, apr_uint64_t pid,
                         const bearer_meter_cache_t *cache, apr_time_t now)
 {
-    child_t *child = meter ? child_of(meter, pid, now) : NULL;
+    child_t *child;
 
     if (!meter) {
         return;
     }
+    child = child_of(meter, pid, now);
     add(&meter->hits, cache->hits);
     add(&meter->misses, cache->misses);
     add(&meter->evictions, cache->evictions);
