@@ -12,11 +12,8 @@
  */
 #include "state/revocation.h"
 
-#include <errno.h>
 #include <stdatomic.h>
 #include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <apr_strings.h>
@@ -108,12 +105,6 @@ static int tidy_places(bearer_revocation_t *list)
 }
 
 /* ---- looking at the file (list->looking held) ---------------------------- */
-
-static int is_unchanged(const bearer_revocation_t *list,
-                        const bearer_file_identity_t *seen)
-{
-    return list->settled && bearer_file_is_same(seen, &list->identity);
-}
 
 /* Is this the file that was read before, and has it been written to since we last
  * saw it? What is told by its own clock may be another one than ours, or late. */
@@ -246,7 +237,7 @@ static int look(bearer_revocation_t *list, apr_time_t now)
             return 0;
         }
     }
-    if (there && is_unchanged(list, &seen)) {
+    if (there && list->settled && bearer_file_is_same(&seen, &list->identity)) {
         tidy_places(list);
     } else if (!read_file(list, there ? &seen : NULL, now, present)) {
         return 0;
@@ -410,12 +401,11 @@ void bearer_revocation_state(bearer_revocation_t *list,
 
 static apr_status_t free_list(void *data)
 {
-    bearer_revocation_t *list = data;
+    const bearer_revocation_t *list = data;
     int i;
 
     for (i = 0; i < PLACES; i++) {
         bearer_revocation_table_free(list->places[i].table);
-        list->places[i].table = NULL;
     }
     return APR_SUCCESS;
 }

@@ -8,7 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
+#include <libgen.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -66,31 +66,24 @@ static void keep(change_t *change, const char *text, apr_size_t len)
 
 static void add_line(change_t *change)
 {
-    char line[LINE_MAX_SIZE];
-    int n;
+    const char *line = apr_psprintf(
+        change->p, "%s %s %" APR_INT64_T_FMT "\n", bearer_revocation_word(change->kind),
+        bearer_text_hex(change->p, change->digest, BEARER_SHA256_SIZE), change->until);
 
-    n = snprintf(line, sizeof(line), "%s %s %" APR_INT64_T_FMT "\n",
-                 bearer_revocation_word(change->kind),
-                 bearer_text_hex(change->p, change->digest,
-                                 BEARER_SHA256_SIZE),
-                 change->until);
-    keep(change, line, (apr_size_t)n);
+    keep(change, line, strlen(line));
 }
 
 /* Comments and live entries stay as they are; the entry is added unless it is
  * there, and replaces one that would expire earlier. */
 static apr_status_t merge(change_t *change, bearer_revocation_text_t *old)
 {
+    char error[BEARER_REVOCATION_ERROR_SIZE];
     bearer_revocation_line_t line;
     int there = 0;
 
-    while (bearer_revocation_file_next(old, &line)) {
+    while (bearer_revocation_file_next(old, &line, error)) {
         if (line.kind == BEARER_REVOCATION_BAD) {
-            char error[BEARER_REVOCATION_ERROR_SIZE];
-
-            bearer_revocation_file_bad(old, error);
-            change->error = apr_psprintf(change->p,
-                                         "%s: %s; mend the file first",
+            change->error = apr_psprintf(change->p, "%s: %s; mend the file first",
                                          change->path, error);
             return APR_EINVAL;
         }
@@ -115,7 +108,7 @@ static apr_status_t merge(change_t *change, bearer_revocation_text_t *old)
 
 static apr_status_t make_text(change_t *change)
 {
-    bearer_revocation_text_t old = { NULL, 0, 0, 0, NULL };
+    bearer_revocation_text_t old;
     char error[BEARER_REVOCATION_ERROR_SIZE];
     apr_status_t rv;
 
@@ -213,12 +206,7 @@ static apr_status_t write_file(change_t *change)
 /* The name is durable when its directory is. */
 static apr_status_t sync_directory(change_t *change)
 {
-    const char *slash = strrchr(change->path, '/');
-    const char *name = !slash ? "."
-                       : slash == change->path
-                           ? "/"
-                           : apr_pstrmemdup(change->p, change->path,
-                                            (apr_size_t)(slash - change->path));
+    const char *name = dirname(apr_pstrdup(change->p, change->path));
     int fd = open(name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     int code = 0;
 
@@ -295,18 +283,14 @@ static apr_status_t append(const char *path, bearer_revocation_kind_t kind,
                            apr_time_t until, apr_time_t now, const char **error,
                            apr_pool_t *p)
 {
-    change_t change;
+    const char *real = real_path(path, p);
+    change_t change = {
+        .path = real, .temporary = apr_pstrcat(p, real, ".new", NULL), .kind = kind,
+        .digest = digest, .until = until > 0 ? apr_time_sec(until - 1) + 1 : 0,
+        .now = now, .p = p, .error = "SHA-256 is not available"
+    };
     apr_status_t rv;
 
-    memset(&change, 0, sizeof(change));
-    change.path = real_path(path, p);
-    change.temporary = apr_pstrcat(p, change.path, ".new", NULL);
-    change.kind = kind;
-    change.digest = digest;
-    change.until = until > 0 ? apr_time_sec(until - 1) + 1 : 0;
-    change.now = now;
-    change.p = p;
-    change.error = "SHA-256 is not available";
     rv = digested == APR_SUCCESS ? apply(&change) : APR_EGENERAL;
     if (error) {
         *error = rv == APR_SUCCESS ? NULL : change.error;
@@ -341,19 +325,18 @@ apr_status_t bearer_revocation_list_entries(
     void (*each)(void *baton, const bearer_revocation_listed_t *entry), void *baton,
     const char **error, apr_pool_t *p)
 {
-    bearer_revocation_text_t text = { NULL, 0, 0, 0, NULL };
+    bearer_revocation_text_t text;
     char wrong[BEARER_REVOCATION_ERROR_SIZE];
     bearer_revocation_line_t line;
     struct stat st;
     apr_status_t rv = bearer_revocation_file_read(&text, &st, path, wrong);
 
-    while (rv == APR_SUCCESS && bearer_revocation_file_next(&text, &line)) {
+    while (rv == APR_SUCCESS && bearer_revocation_file_next(&text, &line, wrong)) {
         bearer_revocation_listed_t entry = {
             NULL, line.digest, line.until, bearer_revocation_is_live(line.until, now)
         };
 
         if (line.kind == BEARER_REVOCATION_BAD) {
-            bearer_revocation_file_bad(&text, wrong);
             rv = APR_EINVAL;
         } else if (line.kind != BEARER_REVOCATION_NOTHING) {
             entry.kind = bearer_revocation_word(line.kind);

@@ -11,7 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include <apr_errno.h>
+#include <apr_strings.h>
 
 #include "base/text.h"
 #include "state/revocation.h"
@@ -41,7 +41,16 @@ static const char *skip_blanks(const char *s, const char *end)
     return s;
 }
 
-/* Each takes one field and the blanks behind it from *s, or gives 0. */
+/* Each takes one field and the blanks behind it from *s, or gives 0. The text behind
+ * `end` is a line feed. */
+
+static int take_blanks(const char **s, const char *end)
+{
+    const char *begin = *s;
+
+    *s = skip_blanks(begin, end);
+    return *s > begin;
+}
 
 static int take_kind(bearer_revocation_kind_t *kind, const char **s,
                      const char *end)
@@ -50,16 +59,11 @@ static int take_kind(bearer_revocation_kind_t *kind, const char **s,
 
     for (i = BEARER_REVOCATION_TOKEN; i < BEARER_REVOCATION_BAD; i++) {
         const size_t len = strlen(words[i]);
-        const char *next;
 
-        if ((size_t)(end - *s) <= len || memcmp(*s, words[i], len) != 0) {
-            continue;
-        }
-        next = skip_blanks(*s + len, end);
-        if (next > *s + len) {
+        if ((size_t)(end - *s) > len && memcmp(*s, words[i], len) == 0) {
             *kind = (bearer_revocation_kind_t)i;
-            *s = next;
-            return 1;
+            *s += len;
+            return take_blanks(s, end);
         }
     }
     return 0;
@@ -67,7 +71,6 @@ static int take_kind(bearer_revocation_kind_t *kind, const char **s,
 
 static int take_digest(unsigned char *digest, const char **s, const char *end)
 {
-    const char *next;
     int i;
 
     if (end - *s <= 2 * BEARER_SHA256_SIZE) {
@@ -83,27 +86,16 @@ static int take_digest(unsigned char *digest, const char **s, const char *end)
         digest[i] = (unsigned char)(high << 4 | low);
     }
     *s += 2 * BEARER_SHA256_SIZE;
-    next = skip_blanks(*s, end);
-    if (next == *s) {
-        return 0;
-    }
-    *s = next;
-    return 1;
+    return take_blanks(s, end);
 }
 
 static int take_until(apr_int64_t *until, const char **s, const char *end)
 {
-    int digits = 0;
+    const size_t digits = strspn(*s, "0123456789");
 
-    *until = 0;
-    while (*s < end && **s >= '0' && **s <= '9') {
-        if (++digits > UNTIL_DIGITS_MAX) {
-            return 0;
-        }
-        *until = *until * 10 + (*(*s)++ - '0');
-    }
-    *s = skip_blanks(*s, end);
-    return digits > 0;
+    *until = digits ? apr_strtoi64(*s, NULL, 10) : 0;
+    *s = skip_blanks(*s + digits, end);
+    return digits > 0 && digits <= UNTIL_DIGITS_MAX;
 }
 
 /* What is well-formed and yet revokes nothing. */
@@ -134,57 +126,37 @@ static bearer_revocation_kind_t parse_line(bearer_revocation_line_t *line,
     const char *s = skip_blanks(line->start, end);
     bearer_revocation_kind_t kind;
 
-    *wrong = NULL;
     if (s == end || *s == '#') {
         return BEARER_REVOCATION_NOTHING;
     }
     if (!take_kind(&kind, &s, end) || !take_digest(line->digest, &s, end)
         || !take_until(&line->until, &s, end) || s != end) {
-        return BEARER_REVOCATION_BAD;
+        *wrong = "is not `token SHA256-HEX UNTIL` or `jti SHA256-HEX UNTIL`";
+    } else {
+        *wrong = mistake_in(line);
     }
-    *wrong = mistake_in(line);
     return *wrong ? BEARER_REVOCATION_BAD : kind;
 }
 
 int bearer_revocation_file_next(bearer_revocation_text_t *text,
-                                bearer_revocation_line_t *line)
+                                bearer_revocation_line_t *line, char *error)
 {
-    const char *end;
+    /* "UNTIL" may be the first digits of another one */
+    const char *wrong = "has no line feed, the file may have been cut", *end;
 
     if (text->at >= text->len) {
         return 0;
     }
     line->start = text->text + text->at;
     end = memchr(line->start, '\n', text->len - text->at);
-    text->line++;
-    if (!end) {
-        /* "UNTIL" may be the first digits of another one */
-        text->at = text->len;
-        text->wrong = NULL;
-        line->kind = BEARER_REVOCATION_BAD;
-        return 1;
-    }
-    line->len = (apr_size_t)(end - line->start) + 1;
+    line->len = end ? (apr_size_t)(end - line->start) + 1 : text->len - text->at;
+    line->kind = end ? parse_line(line, end, &wrong) : BEARER_REVOCATION_BAD;
     text->at += line->len;
-    line->kind = parse_line(line, end, &text->wrong);
-    return 1;
-}
-
-void bearer_revocation_file_bad(const bearer_revocation_text_t *text,
-                                char *error)
-{
-    if (text->at == text->len && text->text[text->len - 1] != '\n') {
-        snprintf(error, BEARER_REVOCATION_ERROR_SIZE,
-                 "line %u has no line feed, the file may have been cut",
-                 text->line);
-    } else if (text->wrong) {
-        snprintf(error, BEARER_REVOCATION_ERROR_SIZE, "line %u %s", text->line,
-                 text->wrong);
-    } else {
-        snprintf(error, BEARER_REVOCATION_ERROR_SIZE,
-                 "line %u is not `token SHA256-HEX UNTIL` or "
-                 "`jti SHA256-HEX UNTIL`", text->line);
+    text->line++;
+    if (line->kind == BEARER_REVOCATION_BAD) {
+        snprintf(error, BEARER_REVOCATION_ERROR_SIZE, "line %u %s", text->line, wrong);
     }
+    return 1;
 }
 
 int bearer_revocation_is_live(apr_int64_t until, apr_time_t now)
@@ -268,7 +240,7 @@ static apr_status_t read_open_file(bearer_revocation_text_t *text,
         return fail(error, "cannot be looked at", errno);
     }
     if (!S_ISREG(st->st_mode)) {
-        snprintf(error, BEARER_REVOCATION_ERROR_SIZE, "is not a regular file");
+        apr_cpystrn(error, "is not a regular file", BEARER_REVOCATION_ERROR_SIZE);
         return APR_EGENERAL;
     }
     if (st->st_size > BEARER_REVOCATION_MAX) {
@@ -282,20 +254,17 @@ static apr_status_t read_open_file(bearer_revocation_text_t *text,
         return fail(error, "cannot be read", ENOMEM);
     }
     rv = bearer_text_read_fd(fd, text->text, &len);
+    if (rv == 0 && is_as_before(st, fd)) {
+        text->len = len;
+        return APR_SUCCESS;
+    }
+    free(text->text);
+    text->text = NULL;
     if (rv != 0) {
-        free(text->text);
-        text->text = NULL;
         return fail(error, "cannot be read", rv);
     }
-    if (!is_as_before(st, fd)) {
-        free(text->text);
-        text->text = NULL;
-        snprintf(error, BEARER_REVOCATION_ERROR_SIZE, "was written to while it was "
-                                                      "read");
-        return APR_EAGAIN;
-    }
-    text->len = len;
-    return APR_SUCCESS;
+    apr_cpystrn(error, "was written to while it was read", BEARER_REVOCATION_ERROR_SIZE);
+    return APR_EAGAIN;
 }
 
 apr_status_t bearer_revocation_file_read(bearer_revocation_text_t *text,

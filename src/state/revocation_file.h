@@ -38,13 +38,12 @@ typedef struct bearer_revocation_line_t {
     apr_size_t len;
 } bearer_revocation_line_t;
 
-/** A file in memory; start with { text, len, 0, 0, NULL }. */
+/** A file in memory. */
 typedef struct bearer_revocation_text_t {
     char *text;                  /**< malloc'ed */
     apr_size_t len;
     apr_size_t at;               /**< where the next line starts */
     unsigned line;               /**< number of the line read last, from 1 */
-    const char *wrong;           /**< what is wrong with it; NULL: its form */
 } bearer_revocation_text_t;
 
 /**
@@ -57,13 +56,11 @@ apr_status_t bearer_revocation_file_read(bearer_revocation_text_t *text,
                                          struct stat *st, const char *path,
                                          char *error);
 
-/** The next line; 0 at the end. */
+/** The next line; 0 at the end.
+ *  @param error  BEARER_REVOCATION_ERROR_SIZE bytes: of a bad line, which it is and
+ *                what is wrong with it; else untouched */
 int bearer_revocation_file_next(bearer_revocation_text_t *text,
-                                bearer_revocation_line_t *line);
-
-/** Says in error which line is bad. */
-void bearer_revocation_file_bad(const bearer_revocation_text_t *text,
-                                char *error);
+                                bearer_revocation_line_t *line, char *error);
 
 /** Does an entry with this until still matter? */
 int bearer_revocation_is_live(apr_int64_t until, apr_time_t now);

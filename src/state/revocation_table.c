@@ -24,10 +24,10 @@ void bearer_revocation_table_free(table_t *table)
     }
 }
 
+/* By their digests, which they begin with. */
 static int compare_entries(const void *a, const void *b)
 {
-    return memcmp(((const entry_t *)a)->digest, ((const entry_t *)b)->digest,
-                  BEARER_REVOCATION_KEPT);
+    return memcmp(a, b, BEARER_REVOCATION_KEPT);
 }
 
 /* Of several entries for one digest the one that lives longest. */
@@ -89,23 +89,11 @@ int bearer_revocation_table_has(const table_t *table, const unsigned char *diges
                                 apr_time_t now)
 {
     const size_t n = prefix_of(table, digest);
-    size_t low = table->index[n], high = table->index[n + 1];
+    const entry_t *entry = bsearch(digest, table->entries + table->index[n],
+                                   table->index[n + 1] - table->index[n],
+                                   sizeof(entry_t), compare_entries);
 
-    while (low < high) {
-        const size_t middle = low + (high - low) / 2;
-        const entry_t *entry = &table->entries[middle];
-        const int order = memcmp(digest, entry->digest, BEARER_REVOCATION_KEPT);
-
-        if (order == 0) {
-            return bearer_revocation_is_live(entry->until, now);
-        }
-        if (order < 0) {
-            high = middle;
-        } else {
-            low = middle + 1;
-        }
-    }
-    return 0;
+    return entry && bearer_revocation_is_live(entry->until, now);
 }
 
 int bearer_revocation_table_same(const table_t *a, const table_t *b)
@@ -147,9 +135,8 @@ static int fill_table(table_t *table, bearer_revocation_text_t *text,
 
     snprintf(table->closed, sizeof(table->closed), "no memory for it");
     table->entries = malloc((count_lines(text) + 1) * sizeof(entry_t));
-    while (table->entries && bearer_revocation_file_next(text, &line)) {
+    while (table->entries && bearer_revocation_file_next(text, &line, table->closed)) {
         if (line.kind == BEARER_REVOCATION_BAD) {
-            bearer_revocation_file_bad(text, table->closed);
             return 0;
         }
         if (line.kind != BEARER_REVOCATION_NOTHING
@@ -165,8 +152,6 @@ static int fill_table(table_t *table, bearer_revocation_text_t *text,
     return 1;
 }
 
-/* The file as a table, a closed one if it is not whole; NULL: no memory.
- * st->st_mode is 0 where it could not be read at all. */
 table_t *bearer_revocation_table_load(const char *path, struct stat *st,
                                       apr_time_t now)
 {
