@@ -116,13 +116,10 @@ apr_status_t bearer_table_attach(bearer_table_t **table, void *block,
 
 apr_uint64_t bearer_table_room(apr_uint64_t size, apr_size_t len)
 {
-    apr_uint32_t chunks;
+    apr_uint32_t chunks = chunks_of(size);
 
-    if (size < BEARER_TABLE_MIN) {
-        return 0;
-    }
-    chunks = chunks_of(size);
-    return (chunks - 1 - chunks / ATTEMPTS - chunks / LOGOUTS - reserve_of(chunks))
+    return size < BEARER_TABLE_MIN ? 0
+        : (chunks - 1 - chunks / ATTEMPTS - chunks / LOGOUTS - reserve_of(chunks))
         / table_chunks(len, 1);
 }
 
@@ -265,11 +262,7 @@ static void bound(bearer_table_t *t, chunk_t newest)
 
     for (; i; i = bearer_table_after(t, BEARER_OWNER_SUBJECT, i)) {
         n++;
-        if (i != newest
-            && (!oldest
-                || table_head(t, i)->touched < table_head(t, oldest)->touched)) {
-            oldest = i;
-        }
+        oldest = bearer_table_older(t, oldest, i, newest);
     }
     if (n > BEARER_TABLE_EACH && drop(t, oldest) == APR_SUCCESS) {
         atomic_fetch_add_explicit(&t->header->surplus, 1, memory_order_relaxed);

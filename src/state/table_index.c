@@ -185,19 +185,12 @@ static void leave_address(bearer_table_t *t, chunk_t i)
         pull(t, list_of(t, BEARER_OWNER_ADDRESS, address), LIST_ADDRESS, i);
         leader = mate;
         if (leader) {
-            push(t, list_of(t, BEARER_OWNER_ADDRESS, address), LIST_ADDRESS,
-                 leader);
+            push(t, list_of(t, BEARER_OWNER_ADDRESS, address), LIST_ADDRESS, leader);
         }
     }
     if (leader) {
         rank(t, leader, n);
     }
-}
-
-/* Can it give one that is not `but`? */
-static int can_give(const bearer_table_t *t, chunk_t i, chunk_t but)
-{
-    return i != but || table_owners(t, i)->count > 1;
 }
 
 static chunk_t largest(const bearer_table_t *t, chunk_t but)
@@ -210,9 +203,9 @@ static chunk_t largest(const bearer_table_t *t, chunk_t but)
     }
     first = i = n ? t->header->ranks[n] : 0;
     while (i) {
-        if (can_give(t, i, but)
-            && (!found
-                || table_owners(t, i)->count > table_owners(t, found)->count)) {
+        /* can it give one that is not `but`, and has it more? */
+        if ((i != but || table_owners(t, i)->count > 1)
+            && (!found || table_owners(t, i)->count > table_owners(t, found)->count)) {
             found = i;
         }
         i = table_owners(t, i)->lists[RING_RANK].next;
@@ -221,6 +214,14 @@ static chunk_t largest(const bearer_table_t *t, chunk_t but)
         }
     }
     return found;
+}
+
+chunk_t bearer_table_older(const bearer_table_t *t, chunk_t oldest, chunk_t i,
+                           chunk_t but)
+{
+    return i != but
+        && (!oldest || table_head(t, i)->touched < table_head(t, oldest)->touched)
+        ? i : oldest;
 }
 
 /* Who is used goes to the end of the ring, so the first was unused for longest, but
@@ -234,11 +235,7 @@ chunk_t bearer_table_victim(const bearer_table_t *t, chunk_t but)
         return 0;
     }
     do {
-        if (i != but
-            && (!oldest
-                || table_head(t, i)->touched < table_head(t, oldest)->touched)) {
-            oldest = i;
-        }
+        oldest = bearer_table_older(t, oldest, i, but);
         i = table_owners(t, i)->lists[RING_MATES].next;
     } while (i != first && --looks);
     return oldest;

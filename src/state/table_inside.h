@@ -181,6 +181,9 @@ apr_uint32_t bearer_table_check(const bearer_table_t *t, chunk_t i);
 chunk_t bearer_table_compose(bearer_table_t *t, const unsigned char *key,
                              const bearer_cache_entry_t *entry, chunk_t old,
                              apr_time_t now);
+/** Its chunks behind the head become of that kind, CHUNK_MORE or CHUNK_FREE, and
+ *  count as used or not. Returns the last of them. */
+chunk_t bearer_table_mark(bearer_table_t *t, chunk_t i, unsigned char kind);
 /** Gives its chunks back. */
 void bearer_table_release(bearer_table_t *t, chunk_t i);
 /** Its value, head->len bytes; under the lock of its stripe. */
@@ -215,6 +218,10 @@ void bearer_table_delist(bearer_table_t *t, chunk_t i);
 chunk_t bearer_table_first(const bearer_table_t *t, bearer_owner_t by,
                            const unsigned char *owner);
 chunk_t bearer_table_after(const bearer_table_t *t, bearer_owner_t by, chunk_t i);
+/** The one of two that was unused for longer; `oldest` may be 0, i may be `but`, which
+ *  does not count. */
+chunk_t bearer_table_older(const bearer_table_t *t, chunk_t oldest, chunk_t i,
+                           chunk_t but);
 /** Of the address with the most sessions, the one that was unused for longest, but
  *  not `but`; 0: there is none. */
 chunk_t bearer_table_victim(const bearer_table_t *t, chunk_t but);

@@ -86,20 +86,24 @@ static chunk_t take_chunks(bearer_table_t *t, apr_uint32_t n, int *how)
     return first;
 }
 
+chunk_t bearer_table_mark(bearer_table_t *t, chunk_t i, unsigned char kind)
+{
+    apr_uint32_t n = table_chunks_of(table_head(t, i));
+
+    atomic_fetch_add_explicit(&t->header->used, kind == CHUNK_FREE ? -(apr_uint64_t)n : n,
+                              memory_order_relaxed);
+    t->kinds[i] = kind == CHUNK_FREE ? CHUNK_FREE : CHUNK_HEAD;
+    while (--n) {
+        i = t->next[i];
+        t->kinds[i] = kind;
+    }
+    return i;
+}
+
 /* In their order, so that the next one to take them finds them in one piece. */
 void bearer_table_release(bearer_table_t *t, chunk_t first)
 {
-    const head_t *head = table_head(t, first);
-    apr_uint32_t n = table_chunks_of(head);
-    chunk_t last = first;
-
-    atomic_fetch_sub_explicit(&t->header->used, n, memory_order_relaxed);
-    t->kinds[last] = CHUNK_FREE;
-    while (--n) {
-        last = t->next[last];
-        t->kinds[last] = CHUNK_FREE;
-    }
-    t->next[last] = t->header->free;
+    t->next[bearer_table_mark(t, first, CHUNK_FREE)] = t->header->free;
     t->header->free = first;
 }
 

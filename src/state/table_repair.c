@@ -24,18 +24,16 @@
 apr_status_t bearer_table_make_lock(pthread_mutex_t *lock)
 {
     pthread_mutexattr_t how;
-    int rv = pthread_mutexattr_init(&how);
+    int rv;
 
-    if (rv) {
+    if (pthread_mutexattr_init(&how)) {
         return APR_EGENERAL;
     }
     /* a process that is ended by a signal may call us again while it has a lock */
-    if (pthread_mutexattr_settype(&how, PTHREAD_MUTEX_ERRORCHECK)
+    rv = pthread_mutexattr_settype(&how, PTHREAD_MUTEX_ERRORCHECK)
         || pthread_mutexattr_setpshared(&how, PTHREAD_PROCESS_SHARED)
-        || pthread_mutexattr_setrobust(&how, PTHREAD_MUTEX_ROBUST)) {
-        rv = EINVAL;
-    }
-    rv = rv ? rv : pthread_mutex_init(lock, &how);
+        || pthread_mutexattr_setrobust(&how, PTHREAD_MUTEX_ROBUST)
+        || pthread_mutex_init(lock, &how);
     pthread_mutexattr_destroy(&how);
     return rv ? APR_EGENERAL : APR_SUCCESS;
 }
@@ -159,32 +157,14 @@ static int counts(const bearer_table_t *t, chunk_t i)
         && head->check == bearer_table_check(t, i);
 }
 
-static void set_chain(bearer_table_t *t, chunk_t i, unsigned char kind)
-{
-    const head_t *head = table_head(t, i);
-    apr_uint32_t n = table_chunks_of(head);
-
-    atomic_fetch_add(&t->header->used, kind == CHUNK_FREE ? -(apr_uint64_t)n : n);
-    t->kinds[i] = kind == CHUNK_FREE ? CHUNK_FREE : CHUNK_HEAD;
-    while (--n) {
-        i = t->next[i];
-        t->kinds[i] = kind;
-    }
-}
-
 /* Back into the lists; of two with one key the later. */
 static void take_in(bearer_table_t *t, chunk_t i)
 {
     head_t *head = table_head(t, i);
-    chunk_t other;
+    int good = counts(t, i);
+    chunk_t other = good ? bearer_table_find(t, head->key) : 0;
 
-    if (!counts(t, i)) {
-        bearer_table_commit(head, 0);
-        t->kinds[i] = CHUNK_FREE;
-        return;
-    }
-    other = bearer_table_find(t, head->key);
-    if (other && table_head(t, other)->serial > head->serial) {
+    if (!good || (other && table_head(t, other)->serial > head->serial)) {
         bearer_table_commit(head, 0);
         t->kinds[i] = CHUNK_FREE;
         return;
@@ -193,9 +173,9 @@ static void take_in(bearer_table_t *t, chunk_t i)
         bearer_table_unlink(t, other);
         bearer_table_delist(t, other);
         bearer_table_commit(table_head(t, other), 0);
-        set_chain(t, other, CHUNK_FREE);
+        bearer_table_mark(t, other, CHUNK_FREE);
     }
-    set_chain(t, i, CHUNK_MORE);
+    bearer_table_mark(t, i, CHUNK_MORE);
     bearer_table_link(t, i);
     bearer_table_enlist(t, i);
 }
