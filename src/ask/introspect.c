@@ -87,7 +87,7 @@ static const bearer_issuer_t *catch_all(const bearer_issuers_t *issuers,
         const bearer_issuer_t *issuer = bearer_issuers_at(issuers, i);
 
         if (has_endpoint(issuer) && bearer_judge_accepts(settings, issuer)
-            && !(issuer->token_prefixes && issuer->token_prefixes->nelts)) {
+            && apr_is_empty_array(issuer->token_prefixes)) {
             return issuer;
         }
     }

@@ -178,8 +178,7 @@ static bearer_reason_t judge_id_token(arrival_t *a)
     bearer_judgement_t j;
 
     ab_browser_judgement(&j, a->r, &expected);
-    if (bearer_judge_id_token(&j, a->tokens.id_token, strlen(a->tokens.id_token))
-        != BEARER_GRANTED) {
+    if (bearer_judge_login(&j, BEARER_ON_ID, a->tokens.id_token) != BEARER_GRANTED) {
         a->why = j.why;
         return j.why.reason;
     }

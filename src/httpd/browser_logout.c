@@ -285,7 +285,7 @@ int ab_browser_backchannel(request_rec *r)
                              "logout_token");
     }
     ab_browser_judgement(&j, r, &any);
-    if (bearer_judge_logout_token(&j, token, strlen(token)) != BEARER_GRANTED) {
+    if (bearer_judge_login(&j, BEARER_ON_LOGOUT, token) != BEARER_GRANTED) {
         return answer_issuer(r, j.why.reason, j.why.detail);
     }
     reason = logout_by(r, &j, &j.why);

@@ -107,8 +107,7 @@ static bearer_reason_t new_claims(visit_t *v, const bearer_tokens_t *tokens,
     }
     expected.sub = bearer_json_string(*claims, "sub");
     ab_browser_judgement(&j, v->r, &expected);
-    if (bearer_judge_id_token(&j, tokens->id_token, strlen(tokens->id_token))
-        != BEARER_GRANTED) {
+    if (bearer_judge_login(&j, BEARER_ON_ID, tokens->id_token) != BEARER_GRANTED) {
         *why = j.why;
         return j.why.reason;
     }

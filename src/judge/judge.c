@@ -98,8 +98,7 @@ bearer_reason_t bearer_judge_screen(bearer_judgement_t *j)
 
 /* ---- the two ways in --------------------------------------------------- */
 
-static void begin(bearer_judgement_t *j, int on, const char *token,
-                  apr_size_t len)
+static void begin(bearer_judgement_t *j, int on, const char *token, apr_size_t len)
 {
     const apr_size_t kept = offsetof(bearer_judgement_t, on);
 
@@ -116,8 +115,7 @@ static void begin_signed(bearer_judgement_t *j, int on, const char *token,
 {
     begin(j, on, token, len);
     if (!j->common) {
-        j->common = bearer_judge_prepare(j->issuers, j->defaults, j->server,
-                                         j->p);
+        j->common = bearer_judge_prepare(j->issuers, j->defaults, j->server, j->p);
     }
 }
 
@@ -149,13 +147,11 @@ static int has_prefix(const bearer_judgement_t *j)
 {
     int i;
 
-    if (!j->common->prefixes || !j->token_len
-        || !j->common->first[(unsigned char)*j->token]) {
+    if (!j->token_len || !j->common->first[(unsigned char)*j->token]) {
         return 0;
     }
     for (i = 0; i < j->common->prefixes->nelts; i++) {
-        const char *prefix = APR_ARRAY_IDX(j->common->prefixes, i,
-                                           const char *);
+        const char *prefix = APR_ARRAY_IDX(j->common->prefixes, i, const char *);
         apr_size_t len = strlen(prefix);
 
         if (len <= j->token_len && memcmp(j->token, prefix, len) == 0) {
@@ -198,24 +194,11 @@ bearer_verdict_t bearer_judge_jwt(bearer_judgement_t *j, const char *token,
 }
 
 /* What is not for this module is refused here: there is no next provider. */
-static bearer_verdict_t judge_login(bearer_judgement_t *j, int on,
-                                    const char *token, apr_size_t len)
+bearer_verdict_t bearer_judge_login(bearer_judgement_t *j, int on, const char *token)
 {
-    begin_signed(j, on, token, len);
+    begin_signed(j, on, token, strlen(token));
     bearer_settings_resolve(&j->settings, j->defaults, j->server, NULL, NULL);
     return end(j, run_checks(j));
-}
-
-bearer_verdict_t bearer_judge_id_token(bearer_judgement_t *j, const char *token,
-                                       apr_size_t len)
-{
-    return judge_login(j, ID, token, len);
-}
-
-bearer_verdict_t bearer_judge_logout_token(bearer_judgement_t *j,
-                                           const char *token, apr_size_t len)
-{
-    return judge_login(j, LOGOUT, token, len);
 }
 
 bearer_verdict_t bearer_judge_claims(bearer_judgement_t *j, json_t *claims,
@@ -239,7 +222,7 @@ int bearer_judge_accepts(const bearer_settings_t *settings,
 {
     const apr_array_header_t *list = settings->accept_issuer;
 
-    return !list || !list->nelts || bearer_text_among(list, issuer->url);
+    return apr_is_empty_array(list) || bearer_text_among(list, issuer->url);
 }
 
 int bearer_judge_provides(const bearer_settings_t *settings,

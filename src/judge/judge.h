@@ -164,18 +164,14 @@ bearer_verdict_t bearer_judge_claims(bearer_judgement_t *j, json_t *claims,
                                      const char *token, apr_size_t len);
 
 /**
- * Judges an ID token of the issuer that j->expected names (OpenID Connect Core
- * 1.0 section 3.1.3.7; without a nonce: section 12.2). j->claims are its claims
- * when granted; there is no principal yet, as userinfo may add to it. j->dir is
- * not used.
+ * Judges what an issuer says about a login. j->claims are its claims when granted;
+ * there is no principal. j->dir is not used.
+ * @param on  BEARER_ON_ID: an ID token of the issuer that j->expected names (OpenID
+ *            Connect Core 1.0 section 3.1.3.7; without a nonce: section 12.2).
+ *            BEARER_ON_LOGOUT: a logout token (Back-Channel Logout 1.0 section 2.6),
+ *            all but the replay of its jti; j->issuer when granted
  */
-bearer_verdict_t bearer_judge_id_token(bearer_judgement_t *j, const char *token,
-                                       apr_size_t len);
-
-/** Judges a logout token (OpenID Connect Back-Channel Logout 1.0 section 2.6),
- *  all but the replay of its jti. j->issuer and j->claims when granted. */
-bearer_verdict_t bearer_judge_logout_token(bearer_judgement_t *j,
-                                           const char *token, apr_size_t len);
+bearer_verdict_t bearer_judge_login(bearer_judgement_t *j, int on, const char *token);
 
 /** Once per configuration, in p. */
 const bearer_judge_common_t *

@@ -199,18 +199,18 @@ static bearer_reason_t wrong_audience(bearer_judgement_t *j, const json_t *aud)
 bearer_reason_t bearer_check_audience(bearer_judgement_t *j)
 {
     const json_t *aud = json_object_get(j->claims, "aud");
+    const apr_array_header_t *wanted = j->settings.audience;
     apr_size_t i;
 
     if (!aud_has_type(aud)) {
         return REFUSE(j, AUD_TYPE, "claim 'aud' is neither a string nor an array of "
                       "strings (RFC 7519 section 4.1.3)");
     }
-    if ((!j->settings.audience || !j->settings.audience->nelts)
-        && j->settings.session) {
+    if (apr_is_empty_array(wanted) && j->settings.session) {
         return REFUSE(j, AUD, "only sessions are let in here: no AuthBearerAudience "
                       "says whom a token must be meant for");
     }
-    if (!j->settings.audience || !j->settings.audience->nelts) {
+    if (apr_is_empty_array(wanted)) {
         return REFUSE(j, CONFIGURATION, "no AuthBearerAudience is in force here for "
                       "issuer %s: write the audience that its tokens for this place "
                       "carry (this one: %s)", bearer_text_quote(j->p, j->iss),
@@ -223,10 +223,10 @@ bearer_reason_t bearer_check_audience(bearer_judgement_t *j)
             : REFUSE(j, AUD, "the token names no audience (aud), wanted is one of "
                      "AuthBearerAudience %s: request the token for that audience, or "
                      "write AuthBearerNoAudience accept, with AuthBearerClients",
-                     bearer_text_quote_list(j->p, j->settings.audience));
+                     bearer_text_quote_list(j->p, wanted));
     }
     for (i = 0; i < bearer_judge_aud_count(aud); i++) {
-        if (bearer_text_among(j->settings.audience, bearer_judge_aud_at(aud, i))) {
+        if (bearer_text_among(wanted, bearer_judge_aud_at(aud, i))) {
             return BEARER_OK;
         }
     }
@@ -377,7 +377,7 @@ bearer_reason_t bearer_check_clients(bearer_judgement_t *j)
     const apr_array_header_t *clients = j->settings.clients;
     const char *client = bearer_principal_client(j->claims);
 
-    if (!clients || !clients->nelts || bearer_text_among(clients, client)) {
+    if (apr_is_empty_array(clients) || bearer_text_among(clients, client)) {
         return BEARER_OK;
     }
     if (!client) {

@@ -24,11 +24,9 @@
 bearer_reason_t bearer_check_login_issuer(bearer_judgement_t *j)
 {
     const bearer_issuer_t *asked = j->expected->issuer;
+    const char *iss = bearer_json_string(j->claims, "iss");
 
-    j->iss = bearer_json_string(j->claims, "iss");
-    if (!j->iss) {
-        j->iss = "";
-    }
+    j->iss = iss ? iss : "";
     j->issuer = bearer_issuers_find(j->issuers, j->iss, &j->tenant, j->p);
     if (!j->issuer || j->tenant || (asked && j->issuer != asked)) {
         return REFUSE(j, ISS, "the token is of issuer %s, wanted is %s, byte for byte",

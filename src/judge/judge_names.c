@@ -45,8 +45,8 @@ static int several_issuers(const bearer_issuers_t *issuers,
         && !bearer_judge_provides(here, BEARER_PROVIDER_INTROSPECTION)) {
         return 0;
     }
-    return list && list->nelts ? has_several(list)
-                               : bearer_issuers_count(issuers) > 1;
+    return apr_is_empty_array(list) ? bearer_issuers_count(issuers) > 1
+                                    : has_several(list);
 }
 
 const char *bearer_judge_names_error(const bearer_issuers_t *issuers,

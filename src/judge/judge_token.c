@@ -69,23 +69,15 @@ bearer_reason_t bearer_check_kid(bearer_judgement_t *j)
 /* A refusal looks through so many issuers for the one that was meant. */
 #define ISSUERS_LOOKED_AT 100
 
-typedef struct scheme_t {
-    const char *prefix;
-    apr_size_t len;
-} scheme_t;
-
-static const scheme_t schemes[] = {
-    { "https://", 8 }, { "http://", 7 }, { "api://", 6 }, { "", 0 }
-};
-
 static apr_size_t scheme_length(const char *s)
 {
-    const scheme_t *scheme = schemes;
+    static const char *const schemes[] = { "https://", "http://", "api://", "" };
+    const char *const *scheme = schemes;
 
-    while (strncasecmp(s, scheme->prefix, scheme->len) != 0) {
+    while (strncasecmp(s, *scheme, strlen(*scheme)) != 0) {
         scheme++;
     }
-    return scheme->len;
+    return strlen(*scheme);
 }
 
 static apr_size_t length_without_slash(const char *s)

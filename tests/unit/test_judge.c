@@ -249,7 +249,7 @@ static void test_prepared(void **state)
 
     common = bearer_judge_prepare(f->issuers, defaults, NULL, f->p);
     assert_true(common->algorithms == defaults->algorithms);
-    assert_null(common->prefixes);
+    assert_int_equal(common->prefixes->nelts, 0);
     local->keys.kind = BEARER_SOURCE_FILE;
     local->keys.value = "/keys.json";
     local->token_prefixes = unit_list(f->p, "gw_ ory_at_");

@@ -39,7 +39,7 @@ static bearer_reason_t judge_id(login_fixture_t *l, const char *header,
 
     j->expected = &l->expected;
     j->dir = NULL;
-    verdict = bearer_judge_id_token(j, token, strlen(token));
+    verdict = bearer_judge_login(j, BEARER_ON_ID, token);
     assert_true((verdict == BEARER_GRANTED) == (j->why.reason == BEARER_OK));
     assert_true(verdict != BEARER_NOT_MINE);
     assert_null(j->principal);
@@ -142,7 +142,7 @@ static bearer_reason_t judge_logout(login_fixture_t *l, const char *header,
 
     j->expected = &any;
     j->dir = NULL;
-    bearer_judge_logout_token(j, token, strlen(token));
+    bearer_judge_login(j, BEARER_ON_LOGOUT, token);
     return j->why.reason;
 }
 
