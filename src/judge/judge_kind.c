@@ -81,19 +81,10 @@ static const sign_t payload_types[] = {
     { NULL, NULL }
 };
 
-static const sign_t telling_claims[] = {
-    { "nonce", "an ID token" },
-    { "at_hash", "an ID token" },
-    { "c_hash", "an ID token" },
-    { NULL, NULL }
-};
-
-static bearer_reason_t not_an_access_token(bearer_judgement_t *j,
-                                           const char *sign, const char *is)
-{
-    return REFUSE(j, TYPE, "%s: this is %s, not an access token; the client has to "
-                  "send the access_token of the issuer's answer", sign, is);
-}
+/* sign: a format for the rest */
+#define NOT_AN_ACCESS_TOKEN(j, is, sign, ...) \
+    REFUSE(j, TYPE, sign ": this is %s, not an access token; the client has to send the " \
+           "access_token of the issuer's answer", __VA_ARGS__, is)
 
 static bearer_reason_t check_header_typ(bearer_judgement_t *j)
 {
@@ -108,10 +99,8 @@ static bearer_reason_t check_header_typ(bearer_judgement_t *j)
     while (row->seen && !is_typ(typ, row->seen)) {
         row++;
     }
-    return not_an_access_token(j, apr_psprintf(j->p, "header typ is %s, wanted "
-                                               "is JWT or at+jwt",
-                                               bearer_text_quote(j->p, typ)),
-                               row->is);
+    return NOT_AN_ACCESS_TOKEN(j, row->is, "header typ is %s, wanted is JWT or at+jwt",
+                               bearer_text_quote(j->p, typ));
 }
 
 /* `access` as Cognito writes it; Hydra's introspection says access_token. */
@@ -132,12 +121,10 @@ static bearer_reason_t check_token_use(bearer_judgement_t *j)
     if (!use || is_access_use(j, use)) {
         return BEARER_OK;
     }
-    return not_an_access_token(j, apr_psprintf(j->p, "claim 'token_use' is "
-                                               "%s, wanted is access",
-                                               s ? bearer_text_quote(j->p, s)
-                                                 : "not a string"),
-                               s && strcmp(s, "id") == 0 ? "an ID token"
-                                                         : "another token");
+    return NOT_AN_ACCESS_TOKEN(j, s && strcmp(s, "id") == 0 ? "an ID token"
+                                                            : "another token",
+                               "claim 'token_use' is %s, wanted is access",
+                               s ? bearer_text_quote(j->p, s) : "not a string");
 }
 
 /* RFC 7662 wants Bearer there; some issuers say which of the tokens it is. */
@@ -146,10 +133,9 @@ static bearer_reason_t check_token_type(bearer_judgement_t *j)
     const char *type = j->on == BEARER_ON_CLAIMS
                            ? bearer_json_string(j->claims, "token_type") : NULL;
 
-    return type && strcasecmp(type, "refresh_token") == 0
-               ? not_an_access_token(j, "claim 'token_type' is "
-                                     "'refresh_token'", "a refresh token")
-               : BEARER_OK;
+    return !type || strcasecmp(type, "refresh_token") != 0 ? BEARER_OK
+        : NOT_AN_ACCESS_TOKEN(j, "a refresh token", "claim 'token_type' is '%s'",
+                              "refresh_token");
 }
 
 static bearer_reason_t check_payload_typ(bearer_judgement_t *j)
@@ -159,9 +145,7 @@ static bearer_reason_t check_payload_typ(bearer_judgement_t *j)
 
     for (row = payload_types; typ && row->seen; row++) {
         if (strcasecmp(typ, row->seen) == 0) {
-            return not_an_access_token(j, apr_psprintf(j->p, "claim 'typ' is "
-                                                       "'%s'", row->seen),
-                                       row->is);
+            return NOT_AN_ACCESS_TOKEN(j, row->is, "claim 'typ' is '%s'", row->seen);
         }
     }
     return BEARER_OK;
@@ -169,20 +153,19 @@ static bearer_reason_t check_payload_typ(bearer_judgement_t *j)
 
 static bearer_reason_t check_telling_claims(bearer_judgement_t *j)
 {
+    static const char *const of_an_id_token[] = { "nonce", "at_hash", "c_hash" };
     const json_t *events = json_object_get(j->claims, "events");
-    const sign_t *row;
+    unsigned i;
 
-    for (row = telling_claims; row->seen; row++) {
-        if (json_object_get(j->claims, row->seen)) {
-            return not_an_access_token(j, apr_psprintf(j->p, "it has a claim "
-                                                       "'%s'", row->seen),
-                                       row->is);
+    for (i = 0; i < sizeof(of_an_id_token) / sizeof(of_an_id_token[0]); i++) {
+        if (json_object_get(j->claims, of_an_id_token[i])) {
+            return NOT_AN_ACCESS_TOKEN(j, "an ID token", "it has a claim '%s'",
+                                       of_an_id_token[i]);
         }
     }
-    return json_object_get(events, logout_event)
-               ? not_an_access_token(j, "its claim 'events' has a logout",
-                                     "a logout token")
-               : BEARER_OK;
+    return !json_object_get(events, logout_event) ? BEARER_OK
+        : NOT_AN_ACCESS_TOKEN(j, "a logout token", "its claim '%s' has a logout",
+                              "events");
 }
 
 bearer_reason_t bearer_check_type(bearer_judgement_t *j)
