@@ -8,8 +8,6 @@
 
 #include <string.h>
 
-#include <apr_strings.h>
-
 #include "base/text.h"
 #include "judge/user_format.h"
 #include "trust/session_check_line.h"
@@ -20,6 +18,7 @@ typedef struct place_t {
     const bearer_settings_t *defaults, *server, *dir;
     apr_pool_t *p;
     int jwt, introspection, session;   /* providers */
+    int tokens;                        /* one of the former two */
     apr_array_header_t *accepted;      /* const bearer_issuer_t * */
     bearer_settings_t here;            /* resolved without an issuer */
 } place_t;
@@ -40,8 +39,8 @@ static void look_at(place_t *place)
     place->introspection = bearer_judge_provides(&place->here,
                                                  BEARER_PROVIDER_INTROSPECTION);
     place->session = bearer_judge_provides(&place->here, BEARER_PROVIDER_SESSION);
-    place->accepted = apr_array_make(place->p, 4,
-                                     sizeof(const bearer_issuer_t *));
+    place->tokens = place->jwt || place->introspection;
+    place->accepted = apr_array_make(place->p, 4, sizeof(const bearer_issuer_t *));
     for (i = 0; i < bearer_issuers_count(place->issuers); i++) {
         const bearer_issuer_t *issuer = bearer_issuers_at(place->issuers, i);
 
@@ -63,11 +62,6 @@ static void resolve_for(bearer_settings_t *s, const place_t *place,
 {
     bearer_settings_resolve(s, place->defaults, place->server,
                             &issuer->settings, place->dir);
-}
-
-static int is_empty(const apr_array_header_t *list)
-{
-    return !list || !list->nelts;
 }
 
 /* ---- the rules --------------------------------------------------------- */
@@ -95,17 +89,17 @@ static void lint_issuers(place_t *place)
     }
 }
 
-/* How many accepted issuers have no audience in force here; *any: one has. */
+/* An accepted issuer without an audience in force here, or NULL; *any: one has it. */
 static const bearer_issuer_t *without_audience(const place_t *place, int *any)
 {
     const bearer_issuer_t *lacking = NULL;
     bearer_settings_t s;
     int i;
 
-    *any = !is_empty(place->here.audience);
+    *any = !apr_is_empty_array(place->here.audience);
     for (i = 0; accepted(place, i); i++) {
         resolve_for(&s, place, accepted(place, i));
-        if (is_empty(s.audience)) {
+        if (apr_is_empty_array(s.audience)) {
             lacking = accepted(place, i);
         } else {
             *any = 1;
@@ -118,8 +112,7 @@ static const char *audience_error(const place_t *place)
 {
     int any;
 
-    if (!(place->jwt || place->introspection)
-        || !bearer_issuers_count(place->issuers)) {
+    if (!place->tokens || !bearer_issuers_count(place->issuers)) {
         return NULL;
     }
     without_audience(place, &any);
@@ -136,7 +129,7 @@ static void lint_audience(place_t *place)
     const bearer_issuer_t *lacking;
     int any;
 
-    if (!accepted(place, 0) && !is_empty(place->here.accept_issuer)) {
+    if (!accepted(place, 0) && !apr_is_empty_array(place->here.accept_issuer)) {
         return;  /* AuthBearerAcceptIssuer names none: that is the error */
     }
     if (error) {
@@ -147,7 +140,7 @@ static void lint_audience(place_t *place)
     if (!any && place->here.session) {
         return;  /* only sessions are let in here */
     }
-    if (lacking && (place->jwt || place->introspection)) {
+    if (lacking && place->tokens) {
         FIND(place, WARNING, AUDIENCE,
             AB(0714) "no AuthBearerAudience is in force here for issuer"
             " %s, so its tokens get 500: write one here or with the issuer, or "
@@ -172,7 +165,7 @@ static void lint_user_claim(place_t *place)
         resolve_for(&s, place, accepted(place, i));
         bad = is_email(&s);
     }
-    if (bad && (place->jwt || place->introspection)) {
+    if (bad && place->tokens) {
         FIND(place, ERROR, USER_CLAIM,
             AB(0715) "AuthBearerUserClaim email: an address that nobody "
             "has verified would become the user; use sub, or another claim that"
@@ -190,7 +183,7 @@ static void lint_user_format(place_t *place)
             AB(0716) "AuthBearerUserFormat %s: %s",
             bearer_text_quote(place->p, place->here.user_format), error);
     }
-    if (!place->jwt && !place->introspection && !place->here.session) {
+    if (!place->tokens && !place->here.session) {
         return;
     }
     for (i = 0, error = NULL; accepted(place, i) && !error; i++) {
@@ -211,7 +204,7 @@ static void lint_no_audience(place_t *place)
 
     for (i = 0; (issuer = accepted(place, i)) != NULL; i++) {
         resolve_for(&s, place, issuer);
-        if (s.no_audience_accept && is_empty(s.clients)) {
+        if (s.no_audience_accept && apr_is_empty_array(s.clients)) {
             FIND(place, WARNING, CLIENTS,
                 AB(0718) "AuthBearerNoAudience accept without "
                 "AuthBearerClients accepts tokens that issuer %s gave any "
@@ -225,7 +218,6 @@ static void lint_no_audience(place_t *place)
 static void lint_algorithms(place_t *place)
 {
     bearer_settings_t s;
-    const char *names;
     int i;
 
     for (i = 0; accepted(place, i); i++) {
@@ -235,7 +227,6 @@ static void lint_algorithms(place_t *place)
 
         resolve_for(&s, place, issuer);
         symmetric = s.algorithms & bearer_alg_symmetric();
-        names = bearer_alg_names(symmetric, place->p);
         if (!bearer_judge_algorithms(&s, issuer)) {
             FIND(place, ERROR, ALGORITHMS,
                 AB(0719) "AuthBearerAlgorithms leaves no algorithm for "
@@ -245,7 +236,7 @@ static void lint_algorithms(place_t *place)
             FIND(place, WARNING, ALGORITHMS,
                 AB(0720) "AuthBearerAlgorithms %s has no effect for "
                 "issuer %s, whose keys are not in a local file "
-                "(AuthBearerKeys file:PATH)", names, url);
+                "(AuthBearerKeys file:PATH)", bearer_alg_names(symmetric, place->p), url);
         }
     }
 }
@@ -265,7 +256,7 @@ static void lint_introspection(place_t *place)
             continue;
         }
         endpoints++;
-        if (!is_empty(issuer->token_prefixes)) {
+        if (!apr_is_empty_array(issuer->token_prefixes)) {
             continue;
         }
         if (catch_all && place->introspection) {
@@ -322,8 +313,7 @@ static void lint_session(place_t *place)
         return;
     }
     lint_session_first(place);
-    if ((place->jwt || place->introspection)
-        && !bearer_issuers_count(place->issuers)) {
+    if (place->tokens && !bearer_issuers_count(place->issuers)) {
         FIND(place, WARNING, PROVIDERS,
             AB(0726) "AuthBearerProvider names jwt or introspection, but "
             "no issuer is trusted here whose tokens they could take: write "
