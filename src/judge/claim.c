@@ -131,43 +131,35 @@ const char *bearer_claim_name(const bearer_claim_rule_t *rule)
 
 /* ---- typed equality ---------------------------------------------------- */
 
-static const char *digits(const char *s)
-{
-    while (*s >= '0' && *s <= '9') {
-        s++;
-    }
-    return s;
-}
+#define DIGITS "0123456789"
 
 /* RFC 8259 section 6; *integer is cleared by a fraction or an exponent. */
 static int is_json_number(const char *s, int *integer)
 {
-    const char *start;
+    apr_size_t n;
 
-    *integer = 1;
     s += *s == '-';
-    start = s;
-    s = digits(s);
-    if (s == start || (*start == '0' && s - start > 1)) {
+    n = strspn(s, DIGITS);
+    if (!n || (*s == '0' && n > 1)) {
         return 0;
     }
+    s += n;
+    *integer = !*s;
     if (*s == '.') {
-        *integer = 0;
-        start = ++s;
-        s = digits(s);
-        if (s == start) {
+        n = strspn(++s, DIGITS);
+        if (!n) {
             return 0;
         }
+        s += n;
     }
     if (*s == 'e' || *s == 'E') {
-        *integer = 0;
         s++;
         s += *s == '+' || *s == '-';
-        start = s;
-        s = digits(s);
-        if (s == start) {
+        n = strspn(s, DIGITS);
+        if (!n) {
             return 0;
         }
+        s += n;
     }
     return *s == '\0';
 }

@@ -7,7 +7,6 @@
 
 #include <string.h>
 
-#include <apr_lib.h>
 #include <apr_strings.h>
 
 #include "base/text.h"
@@ -80,6 +79,13 @@ static int is_reserved(const char *const *names, const char *name)
     return 0;
 }
 
+/* Is it one of names, or does it begin with prefix (which may be NULL)? */
+static int is_ours(const char *const *names, const char *prefix, const char *name)
+{
+    return is_reserved(names, name)
+           || (prefix && *prefix && same_folded(prefix, name, strlen(prefix)));
+}
+
 /* Can a name that begins with prefix be one of names at all? Seldom; so most
  * exports need not compare each of their names. */
 static int may_be_reserved(const char *const *names, const char *prefix)
@@ -141,30 +147,19 @@ int bearer_exports_same_name(const char *a, const char *b)
 int bearer_exports_reserved_variable(const char *name,
                                      const bearer_settings_t *settings)
 {
-    const char *prefix = settings->exports.env_prefix;
-
-    return is_reserved(fixed_variables, name)
-           || (prefix && *prefix && same_folded(prefix, name, strlen(prefix)));
+    return is_ours(fixed_variables, settings->exports.env_prefix, name);
 }
 
 int bearer_exports_reserved_header(const char *name,
                                    const bearer_settings_t *settings)
 {
-    const char *prefix = settings->exports.header_prefix;
-
-    return is_reserved(identity_headers, name)
-           || (prefix && *prefix && same_folded(prefix, name, strlen(prefix)));
+    return is_ours(identity_headers, settings->exports.header_prefix, name);
 }
 
 /* ---- one export -------------------------------------------------------- */
 
 /* Where names and values go, in turns; no name comes twice, see collisions. */
 typedef apr_array_header_t pairs_t;
-
-static pairs_t *pairs_make(apr_pool_t *p, int n)
-{
-    return apr_array_make(p, 2 * n, sizeof(const char *));
-}
 
 static void pair(pairs_t *pairs, const char *name, const char *value)
 {
@@ -441,7 +436,8 @@ void bearer_exports_prepare(bearer_principal_t *principal,
                             const bearer_settings_t *settings,
                             apr_array_header_t *left_out, apr_pool_t *p)
 {
-    pairs_t *env = pairs_make(p, 32), *headers = pairs_make(p, 4);
+    pairs_t *env = apr_array_make(p, 64, sizeof(const char *));
+    pairs_t *headers = apr_array_make(p, 8, sizeof(const char *));
 
     build(env, headers, principal, settings, left_out, p);
     principal->exported_env = env;

@@ -44,34 +44,29 @@ static void add_split(apr_array_header_t *out, const char *names)
     }
 }
 
-/* Strings at a path: a string gives its members when split, an array its strings. */
-static void collect(apr_array_header_t *out, const json_t *claims,
-                    const bearer_path_t *path, int split)
-{
-    const json_t *found = bearer_path_find(path, claims);
-    void (*put)(apr_array_header_t *, const char *) = split ? add_split : add;
-    apr_size_t i;
-
-    if (json_is_string(found)) {
-        put(out, json_string_value(found));
-    }
-    for (i = 0; i < json_array_size(found); i++) {
-        const char *name = json_string_value(json_array_get(found, i));
-
-        if (name) {
-            put(out, name);
-        }
-    }
-}
-
+/* Strings at the paths: a string gives its members when split, an array its strings. */
 static apr_array_header_t *pooled(const apr_array_header_t *paths,
                                   const json_t *claims, int split, apr_pool_t *p)
 {
     apr_array_header_t *out = apr_array_make(p, 4, sizeof(const char *));
+    void (*put)(apr_array_header_t *, const char *) = split ? add_split : add;
     int i;
 
     for (i = 0; paths && i < paths->nelts; i++) {
-        collect(out, claims, APR_ARRAY_IDX(paths, i, const bearer_path_t *), split);
+        const json_t *found = bearer_path_find(
+            APR_ARRAY_IDX(paths, i, const bearer_path_t *), claims);
+        apr_size_t k;
+
+        if (json_is_string(found)) {
+            put(out, json_string_value(found));
+        }
+        for (k = 0; k < json_array_size(found); k++) {
+            const char *name = json_string_value(json_array_get(found, k));
+
+            if (name) {
+                put(out, name);
+            }
+        }
     }
     return out;
 }
