@@ -158,32 +158,24 @@ static int next_piece(piece_t *piece, const char *list, const char **at,
     }
     piece->text = *at;
     piece->len = strcspn(*at, separators);
-    piece->before = '\0';
-    if (*at != list) {
-        piece->before = (*at)[-1];
-    }
+    piece->before = *at > list ? (*at)[-1] : '\0';
     *at += piece->len;
     *at = **at ? *at + 1 : NULL;
     return 1;
 }
 
-/* The value of a piece `name=value`, blanks around name; else NULL. */
+/* The value of a piece `name=value`, blanks around name; else NULL. A name is a token
+ * of HTTP, so it does not match beyond the separator that ends the piece. */
 static const char *value_of_cookie(const piece_t *piece, const char *name)
 {
-    const char *s = piece->text, *end = piece->text + piece->len;
+    const char *s = piece->text + strspn(piece->text, BLANKS);
     apr_size_t len = strlen(name);
 
-    while (s < end && is_blank(*s)) {
-        s++;
-    }
-    if ((apr_size_t)(end - s) < len || memcmp(s, name, len) != 0) {
+    if (strncmp(s, name, len) != 0) {
         return NULL;
     }
-    s += len;
-    while (s < end && is_blank(*s)) {
-        s++;
-    }
-    return s < end && *s == '=' ? s + 1 : NULL;
+    s += len + strspn(s + len, BLANKS);
+    return s < piece->text + piece->len && *s == '=' ? s + 1 : NULL;
 }
 
 #define COOKIE_SEPARATORS ";,"
@@ -215,13 +207,8 @@ static int next_pair(piece_t *pair, const char *field, const char **at)
     if (!s) {
         return 0;
     }
-    pair->before = '\0';
-    if (s > field) {
-        pair->before = s[-1];
-    }
-    while (is_blank(*s)) {
-        s++;
-    }
+    pair->before = s > field ? s[-1] : '\0';
+    s += strspn(s, BLANKS);
     for (end = s; *end && *end != ';' && !(*end == ',' && is_blank(end[1]));
          end++) {
     }
@@ -343,27 +330,6 @@ void bearer_syntax_query(bearer_found_t *found, const char *query,
     }
 }
 
-static int is_masked(const piece_t *piece, const char *value)
-{
-    return (apr_size_t)(piece->text + piece->len - value) == sizeof(MASK) - 1
-           && memcmp(value, MASK, sizeof(MASK) - 1) == 0;
-}
-
-/* Is there one, and so something to be written anew? */
-static int has_unmasked(const char *query, const char *name)
-{
-    const char *at = query, *value;
-    piece_t piece;
-
-    while (next_piece(&piece, query, &at, "&;")) {
-        value = value_of_parameter(&piece, name);
-        if (value && !is_masked(&piece, value)) {
-            return 1;
-        }
-    }
-    return 0;
-}
-
 const char *bearer_syntax_mask_query(const char *query, const char *name,
                                      apr_pool_t *p)
 {
@@ -371,9 +337,6 @@ const char *bearer_syntax_mask_query(const char *query, const char *name,
     char *masked, *out;
     piece_t piece;
 
-    if (!has_unmasked(query, name)) {
-        return query;
-    }
     /* the shortest `n=` becomes `n=***` */
     masked = out = apr_palloc(p, 3 * strlen(query) + sizeof(MASK));
     while (next_piece(&piece, query, &at, "&;")) {
@@ -392,7 +355,7 @@ const char *bearer_syntax_mask_query(const char *query, const char *name,
         }
     }
     *out = '\0';
-    return masked;
+    return strcmp(masked, query) ? masked : query;
 }
 
 const char *bearer_syntax_mask_url(const char *text, const char *name,
