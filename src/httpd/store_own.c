@@ -194,7 +194,7 @@ static apr_status_t put(const bearer_cache_t *cache, const unsigned char *key,
 
     (void)cache;
     (void)p;
-    return told(bearer_table_put(table, key, &entry, apr_time_now()));
+    return told(bearer_table_keep(table, BEARER_TABLE_EITHER, key, &entry, apr_time_now()));
 }
 
 static apr_status_t add(const bearer_cache_t *cache, const unsigned char *key,
@@ -202,7 +202,7 @@ static apr_status_t add(const bearer_cache_t *cache, const unsigned char *key,
 {
     (void)cache;
     (void)p;
-    return told(bearer_table_add(table, key, entry, apr_time_now()));
+    return told(bearer_table_keep(table, BEARER_TABLE_NEW, key, entry, apr_time_now()));
 }
 
 static apr_status_t replace(const bearer_cache_t *cache, const unsigned char *key,
@@ -210,7 +210,7 @@ static apr_status_t replace(const bearer_cache_t *cache, const unsigned char *ke
 {
     (void)cache;
     (void)p;
-    return told(bearer_table_replace(table, key, entry, apr_time_now()));
+    return told(bearer_table_keep(table, BEARER_TABLE_OLD, key, entry, apr_time_now()));
 }
 
 static apr_status_t take_out(const bearer_cache_t *cache, const unsigned char *key,

@@ -329,11 +329,8 @@ static apr_status_t publish(bearer_table_t *t, chunk_t i, chunk_t old)
     return APR_SUCCESS;
 }
 
-/** What there may be already. */
-enum { NEW = 1, OLD = 2 };
-
-static apr_status_t keep(bearer_table_t *t, const unsigned char *key,
-                         const bearer_cache_entry_t *entry, apr_time_t now, int may)
+static apr_status_t keep(bearer_table_t *t, int may, const unsigned char *key,
+                         const bearer_cache_entry_t *entry, apr_time_t now)
 {
     apr_uint32_t n = table_chunks(entry->len, entry->owners != NULL), has = 0;
     chunk_t old = bearer_table_find(t, key), i;
@@ -343,7 +340,7 @@ static apr_status_t keep(bearer_table_t *t, const unsigned char *key,
         rv = drop(t, old);
         old = 0;
     }
-    if (rv != APR_SUCCESS || !(may & (old ? OLD : NEW))) {
+    if (rv != APR_SUCCESS || !(may & (old ? BEARER_TABLE_OLD : BEARER_TABLE_NEW))) {
         return rv != APR_SUCCESS ? rv : old ? APR_EEXIST : APR_NOTFOUND;
     }
     if (old) {
@@ -363,9 +360,8 @@ static apr_status_t keep(bearer_table_t *t, const unsigned char *key,
     return rv;
 }
 
-static apr_status_t change(bearer_table_t *t, const unsigned char *key,
-                           const bearer_cache_entry_t *entry, apr_time_t now,
-                           int may)
+apr_status_t bearer_table_keep(bearer_table_t *t, int may, const unsigned char *key,
+                               const bearer_cache_entry_t *entry, apr_time_t now)
 {
     apr_status_t rv;
 
@@ -375,30 +371,11 @@ static apr_status_t change(bearer_table_t *t, const unsigned char *key,
     }
     rv = bearer_table_begin(t);
     if (rv == APR_SUCCESS) {
-        rv = keep(t, key, entry, now, may);
+        rv = keep(t, may, key, entry, now);
         sweep_on(t, SWEEP, now);
         bearer_table_finish(t);
     }
     return rv;
-}
-
-apr_status_t bearer_table_add(bearer_table_t *table, const unsigned char *key,
-                              const bearer_cache_entry_t *entry, apr_time_t now)
-{
-    return change(table, key, entry, now, NEW);
-}
-
-apr_status_t bearer_table_replace(bearer_table_t *table, const unsigned char *key,
-                                  const bearer_cache_entry_t *entry,
-                                  apr_time_t now)
-{
-    return change(table, key, entry, now, OLD);
-}
-
-apr_status_t bearer_table_put(bearer_table_t *table, const unsigned char *key,
-                              const bearer_cache_entry_t *entry, apr_time_t now)
-{
-    return change(table, key, entry, now, NEW | OLD);
 }
 
 apr_status_t bearer_table_remove(bearer_table_t *t, const unsigned char *key)

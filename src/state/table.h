@@ -66,15 +66,14 @@ apr_status_t bearer_table_get(bearer_table_t *table, const unsigned char *key,
                               apr_time_t now, unsigned char **value,
                               apr_size_t *len, apr_pool_t *p);
 
-/** As add and replace of bearer_cache_t; put makes either of it, and takes the
- *  owners of the entry. APR_EINVAL: the value is too long. */
-apr_status_t bearer_table_add(bearer_table_t *table, const unsigned char *key,
-                              const bearer_cache_entry_t *entry, apr_time_t now);
-apr_status_t bearer_table_replace(bearer_table_t *table, const unsigned char *key,
-                                  const bearer_cache_entry_t *entry,
-                                  apr_time_t now);
-apr_status_t bearer_table_put(bearer_table_t *table, const unsigned char *key,
-                              const bearer_cache_entry_t *entry, apr_time_t now);
+/** What an entry may be: a new one, another value of an old one, or either. */
+enum { BEARER_TABLE_NEW = 1, BEARER_TABLE_OLD = 2, BEARER_TABLE_EITHER = 3 };
+
+/** As add (BEARER_TABLE_NEW) or replace (BEARER_TABLE_OLD) of bearer_cache_t. Only what
+ *  is new takes the owners of the entry. APR_EINVAL: the value is too long.
+ *  @param may  BEARER_TABLE_... */
+apr_status_t bearer_table_keep(bearer_table_t *table, int may, const unsigned char *key,
+                               const bearer_cache_entry_t *entry, apr_time_t now);
 
 /** APR_SUCCESS, APR_NOTFOUND, APR_EGENERAL. */
 apr_status_t bearer_table_remove(bearer_table_t *table, const unsigned char *key);

@@ -116,8 +116,8 @@ static void change_one(worker_t *w)
         rv = bearer_table_remove(w->t, key);
     } else {
         table_value(value, entry.len, name, (unsigned)version);
-        rv = op < 5 ? bearer_table_replace(w->t, key, &entry, TABLE_T0)
-                    : bearer_table_put(w->t, key, &entry, TABLE_T0);
+        rv = bearer_table_keep(w->t, op < 5 ? BEARER_TABLE_OLD : BEARER_TABLE_EITHER,
+                               key, &entry, TABLE_T0);
     }
     CHECK(rv == APR_SUCCESS || rv == APR_NOTFOUND);
     if (rv == APR_NOTFOUND) {

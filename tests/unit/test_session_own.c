@@ -85,7 +85,8 @@ static void fill(fixture_t *f)
     do {
         memcpy(key, &n, sizeof(n));
         n += 7919;
-    } while (bearer_table_add(f->own->table, key, &entry, f->w->now) == APR_SUCCESS);
+    } while (bearer_table_keep(f->own->table, BEARER_TABLE_NEW, key, &entry, f->w->now)
+             == APR_SUCCESS);
 }
 
 /* ---- the record is the truth --------------------------------------------- */

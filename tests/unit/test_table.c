@@ -48,11 +48,8 @@ static bearer_table_stats_t stats(const fixture_t *f)
 }
 
 /** Record n, of that length, for an hour. */
-typedef apr_status_t (*change_fn)(bearer_table_t *table, const unsigned char *key,
-                                  const bearer_cache_entry_t *entry, apr_time_t now);
-
-static apr_status_t do_it(fixture_t *f, change_fn change, bearer_kept_t kind,
-                          unsigned n, apr_size_t len, const bearer_owners_t *owners)
+static apr_status_t do_it(fixture_t *f, int may, bearer_kept_t kind, unsigned n,
+                          apr_size_t len, const bearer_owners_t *owners)
 {
     static unsigned char value[BEARER_TABLE_VALUE + 1];
     const bearer_cache_entry_t entry = { kind, value, len, f->now + HOUR, owners,
@@ -63,19 +60,19 @@ static apr_status_t do_it(fixture_t *f, change_fn change, bearer_kept_t kind,
     if (len >= 8) {
         table_value(value, len < BEARER_TABLE_VALUE ? len : BEARER_TABLE_VALUE, n, 0);
     }
-    return change(f->t, key, &entry, f->now);
+    return bearer_table_keep(f->t, may, key, &entry, f->now);
 }
 
 static apr_status_t mark(fixture_t *f, unsigned n, apr_size_t len)
 {
-    return do_it(f, bearer_table_add, BEARER_KEPT_MARK, n, len, NULL);
+    return do_it(f, BEARER_TABLE_NEW, BEARER_KEPT_MARK, n, len, NULL);
 }
 
 static apr_status_t session(fixture_t *f, unsigned n, unsigned sub, unsigned address)
 {
     const bearer_owners_t owners = table_owned_by(1000000 + n, sub, address);
 
-    return do_it(f, bearer_table_add, BEARER_KEPT_SESSION, n, 1000, &owners);
+    return do_it(f, BEARER_TABLE_NEW, BEARER_KEPT_SESSION, n, 1000, &owners);
 }
 
 static int is_there(fixture_t *f, unsigned n)
@@ -163,7 +160,7 @@ static void test_values(void **state)
 
     for (i = 0; i < UNIT_COUNT(lengths); i++) {
         assert_int_equal(mark(&f, i, lengths[i]), APR_SUCCESS);
-        assert_int_equal(do_it(&f, bearer_table_add, BEARER_KEPT_SESSION, 100 + i,
+        assert_int_equal(do_it(&f, BEARER_TABLE_NEW, BEARER_KEPT_SESSION, 100 + i,
                                lengths[i], &owners), APR_SUCCESS);
     }
     for (i = 0; i < UNIT_COUNT(lengths); i++) {
@@ -187,13 +184,13 @@ static void test_add_replace_put_remove(void **state)
     unsigned char key[32];
     unsigned i;
 
-    assert_int_equal(do_it(&f, bearer_table_replace, BEARER_KEPT_MARK, 1, 8, NULL),
+    assert_int_equal(do_it(&f, BEARER_TABLE_OLD, BEARER_KEPT_MARK, 1, 8, NULL),
                      APR_NOTFOUND);
     assert_false(is_there(&f, 1));
     assert_int_equal(mark(&f, 1, 8), APR_SUCCESS);
     assert_int_equal(mark(&f, 1, 900), APR_EEXIST);
     for (i = 0; i < 5000; i++) {
-        assert_int_equal(do_it(&f, i % 2 ? bearer_table_replace : bearer_table_put,
+        assert_int_equal(do_it(&f, i % 2 ? BEARER_TABLE_OLD : BEARER_TABLE_EITHER,
                                BEARER_KEPT_MARK, 1, 8 + i % 2000, NULL),
                          APR_SUCCESS);
     }
@@ -201,9 +198,9 @@ static void test_add_replace_put_remove(void **state)
     table_key(key, 1);
     assert_int_equal(bearer_table_remove(f.t, key), APR_SUCCESS);
     assert_int_equal(bearer_table_remove(f.t, key), APR_NOTFOUND);
-    assert_int_equal(do_it(&f, bearer_table_replace, BEARER_KEPT_MARK, 1, 8, NULL),
+    assert_int_equal(do_it(&f, BEARER_TABLE_OLD, BEARER_KEPT_MARK, 1, 8, NULL),
                      APR_NOTFOUND);
-    assert_int_equal(do_it(&f, bearer_table_put, BEARER_KEPT_MARK, 1, 8, NULL),
+    assert_int_equal(do_it(&f, BEARER_TABLE_EITHER, BEARER_KEPT_MARK, 1, 8, NULL),
                      APR_SUCCESS);
     assert_int_equal(stats(&f).used, 1);
     done(&f);
@@ -221,7 +218,7 @@ static void test_expiry(void **state)
     assert_int_equal(mark(&f, 1, 8), APR_EEXIST);
     f.now += 1;
     assert_int_equal(there(&f, 1, 3), 0);
-    assert_int_equal(do_it(&f, bearer_table_replace, BEARER_KEPT_MARK, 1, 8, NULL),
+    assert_int_equal(do_it(&f, BEARER_TABLE_OLD, BEARER_KEPT_MARK, 1, 8, NULL),
                      APR_NOTFOUND);
     assert_int_equal(mark(&f, 1, 8), APR_SUCCESS);
     assert_int_equal(there(&f, 1, 3), 1);
@@ -279,7 +276,7 @@ static void test_end(void **state)
 
     for (i = 0; i < 60; i++) {  /* three sessions of each sid, ten of a sub */
         owners = table_owned_by(1 + i / 3, 100 + i % 6, 7);
-        assert_int_equal(do_it(&f, bearer_table_add, BEARER_KEPT_SESSION, i, 200,
+        assert_int_equal(do_it(&f, BEARER_TABLE_NEW, BEARER_KEPT_SESSION, i, 200,
                                &owners), APR_SUCCESS);
     }
     owners = table_owned_by(5, 103, 7);
@@ -309,11 +306,11 @@ static void test_owners_stay(void **state)
     fixture_t f = table_of(state, SIZE);
     const bearer_owners_t owners = table_owned_by(1, 2, 3), other = { 0 };
 
-    assert_int_equal(do_it(&f, bearer_table_add, BEARER_KEPT_SESSION, 1, 500,
+    assert_int_equal(do_it(&f, BEARER_TABLE_NEW, BEARER_KEPT_SESSION, 1, 500,
                            &owners), APR_SUCCESS);
-    assert_int_equal(do_it(&f, bearer_table_replace, BEARER_KEPT_SESSION, 1, 2000,
+    assert_int_equal(do_it(&f, BEARER_TABLE_OLD, BEARER_KEPT_SESSION, 1, 2000,
                            NULL), APR_SUCCESS);
-    assert_int_equal(do_it(&f, bearer_table_replace, BEARER_KEPT_SESSION, 1, 10,
+    assert_int_equal(do_it(&f, BEARER_TABLE_OLD, BEARER_KEPT_SESSION, 1, 10,
                            &other), APR_SUCCESS);
     assert_int_equal(stats(&f).sessions, 1);
     assert_int_equal(bearer_table_end(f.t, BEARER_OWNER_SID, owners.id[0], NULL),
@@ -334,7 +331,7 @@ static void test_sessions_of_a_user(void **state)
     }
     for (i = 0; i < BEARER_TABLE_EACH; i++, f.now++) {
         if (i != 5 && i != 7) {  /* in use */
-            assert_int_equal(do_it(&f, bearer_table_replace, BEARER_KEPT_SESSION, i,
+            assert_int_equal(do_it(&f, BEARER_TABLE_OLD, BEARER_KEPT_SESSION, i,
                                    1000, NULL), APR_SUCCESS);
         }
     }
@@ -392,7 +389,7 @@ static void test_full_of_equals(void **state)
     for (i = 0; i < n; i++, f.now++) {
         assert_int_equal(session(&f, i, i, i + 1), APR_SUCCESS);
     }
-    assert_int_equal(do_it(&f, bearer_table_replace, BEARER_KEPT_SESSION, 0, 1000,
+    assert_int_equal(do_it(&f, BEARER_TABLE_OLD, BEARER_KEPT_SESSION, 0, 1000,
                            NULL), APR_SUCCESS);
     for (i = 0; i < 5; i++, f.now++) {
         assert_int_equal(session(&f, n + i, n + i, n + i + 1), APR_SUCCESS);
@@ -437,11 +434,11 @@ static void test_marks_stay(void **state)
     assert_int_equal(stats(&f).refused, 11);
     /* what has a place changes in it, however full it is */
     for (i = 0; i < n; i++) {
-        assert_int_equal(do_it(&f, bearer_table_replace, BEARER_KEPT_MARK,
+        assert_int_equal(do_it(&f, BEARER_TABLE_OLD, BEARER_KEPT_MARK,
                                10000 + i, 8, NULL), APR_SUCCESS);
     }
     /* but does not grow */
-    assert_int_equal(do_it(&f, bearer_table_replace, BEARER_KEPT_MARK, 10000, 1000,
+    assert_int_equal(do_it(&f, BEARER_TABLE_OLD, BEARER_KEPT_MARK, 10000, 1000,
                            NULL), APR_ENOSPC);
     assert_true(is_there(&f, 10000));
     done(&f);
@@ -459,7 +456,7 @@ static void test_attempts(void **state)
     }
     share = f.t->shares[QUEUE_ATTEMPTS];
     for (i = 0; i < 3 * share; i++) {
-        assert_int_equal(do_it(&f, bearer_table_add, BEARER_KEPT_ATTEMPT, 10000 + i,
+        assert_int_equal(do_it(&f, BEARER_TABLE_NEW, BEARER_KEPT_ATTEMPT, 10000 + i,
                                8, NULL), APR_SUCCESS);
     }
     assert_int_equal(there(&f, 0, n), n);
@@ -483,7 +480,7 @@ static void test_logouts(void **state)
     all = f.t->header->chunks;
     assert_true(share > 8);
     for (i = 0; i < 2 * all; i++) {
-        assert_int_equal(do_it(&f, bearer_table_add, BEARER_KEPT_LOGOUT, 10000 + i,
+        assert_int_equal(do_it(&f, BEARER_TABLE_NEW, BEARER_KEPT_LOGOUT, 10000 + i,
                                8, NULL), APR_SUCCESS);
     }
     assert_true(there(&f, 10000 + all, 10000 + 2 * all) > all / 2);
@@ -495,7 +492,7 @@ static void test_logouts(void **state)
     assert_int_equal(there(&f, 10000 + 2 * all - share, 10000 + 2 * all), share);
     assert_true(there(&f, 10000, 10000 + 2 * all) < 2 * share);
     for (i = 0; i < 3 * share; i++) {
-        assert_int_equal(do_it(&f, bearer_table_add, BEARER_KEPT_LOGOUT, 90000 + i,
+        assert_int_equal(do_it(&f, BEARER_TABLE_NEW, BEARER_KEPT_LOGOUT, 90000 + i,
                                8, NULL), APR_SUCCESS);
     }
     assert_int_equal(there(&f, 0, n), n);
@@ -503,7 +500,7 @@ static void test_logouts(void **state)
     assert_int_equal(stats(&f).evicted + stats(&f).refused, 0);
     /* attempts have theirs beside them */
     for (i = 0; i < f.t->shares[QUEUE_ATTEMPTS]; i++) {
-        assert_int_equal(do_it(&f, bearer_table_add, BEARER_KEPT_ATTEMPT, 50000 + i,
+        assert_int_equal(do_it(&f, BEARER_TABLE_NEW, BEARER_KEPT_ATTEMPT, 50000 + i,
                                8, NULL), APR_SUCCESS);
     }
     assert_int_equal(there(&f, 50000, 50000 + i), i);
@@ -521,7 +518,7 @@ static void test_grows_when_full(void **state)
         assert_int_equal(session(&f, i, i, 1), APR_SUCCESS);
     }
     for (i = 0; i < 5; i++) {
-        assert_int_equal(do_it(&f, bearer_table_replace, BEARER_KEPT_SESSION, 0,
+        assert_int_equal(do_it(&f, BEARER_TABLE_OLD, BEARER_KEPT_SESSION, 0,
                                3000 + 1000 * i, NULL), APR_SUCCESS);
         assert_true(is_there(&f, 0));
     }
@@ -600,8 +597,8 @@ static void change_in_model(fixture_t *f, model_t *model, unsigned n, int op,
     m->sub = alive ? m->sub : 1 + rand() % USERS;
     m->address = alive ? m->address : 1 + rand() % ADDRESSES;
     owners = table_owned_by(n + 1, (unsigned)m->sub, (unsigned)m->address);
-    rv = do_it(f, op == 0 ? bearer_table_add : op == 1 ? bearer_table_replace
-                                                       : bearer_table_put,
+    rv = do_it(f, op == 0 ? BEARER_TABLE_NEW : op == 1 ? BEARER_TABLE_OLD
+                                                       : BEARER_TABLE_EITHER,
                BEARER_KEPT_SESSION, n, len, &owners);
     wanted = op == 0 && alive ? APR_EEXIST : op == 1 && !alive ? APR_NOTFOUND
                                                                : APR_SUCCESS;
@@ -810,7 +807,7 @@ static apr_status_t do_one(fixture_t *f, int what)
     case DO_ADD:
         return mark(f, 50, 900);
     case DO_REPLACE:
-        return do_it(f, bearer_table_put, BEARER_KEPT_SESSION, 3, 500, &owners);
+        return do_it(f, BEARER_TABLE_EITHER, BEARER_KEPT_SESSION, 3, 500, &owners);
     case DO_REMOVE:
         return bearer_table_remove(f->t, key);
     case DO_END:
@@ -914,7 +911,7 @@ static void test_holder_that_died(void **state)
             assert_true(is_there(&f, 3));  /* who only reads mends as well */
         }
         assert_int_equal(mark(&f, 30, 300), APR_SUCCESS);
-        assert_int_equal(do_it(&f, bearer_table_put, BEARER_KEPT_MARK, 3, 200, NULL),
+        assert_int_equal(do_it(&f, BEARER_TABLE_EITHER, BEARER_KEPT_MARK, 3, 200, NULL),
                          APR_SUCCESS);
         assert_int_equal(there(&f, 0, 20), 20);
         assert_true(is_there(&f, 30));

@@ -63,7 +63,7 @@ static apr_status_t put(bearer_table_t *t, unsigned n, bearer_kept_t kind,
         kind == BEARER_KEPT_SESSION ? &last.owners : NULL, 0
     };
 
-    return bearer_table_put(t, key, &entry, TABLE_T0);
+    return bearer_table_keep(t, BEARER_TABLE_EITHER, key, &entry, TABLE_T0);
 }
 
 #define LATER (TABLE_T0 + apr_time_from_sec(3600))

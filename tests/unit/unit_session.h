@@ -166,16 +166,14 @@ static inline apr_status_t unit_own_get(const bearer_cache_t *cache,
                    : bearer_table_get(o->table, key, o->world->now, value, len, p);
 }
 
-typedef apr_status_t unit_own_fn(bearer_table_t *table, const unsigned char *key,
-                                 const bearer_cache_entry_t *entry, apr_time_t now);
-
-static inline apr_status_t unit_own_do(const bearer_cache_t *cache, unit_own_fn *change,
+static inline apr_status_t unit_own_do(const bearer_cache_t *cache, int may,
                                        const unsigned char *key,
                                        const bearer_cache_entry_t *entry)
 {
     unit_own_t *o = cache->baton;
 
-    return o->down ? APR_EGENERAL : change(o->table, key, entry, o->world->now);
+    return o->down ? APR_EGENERAL
+                   : bearer_table_keep(o->table, may, key, entry, o->world->now);
 }
 
 static inline apr_status_t unit_own_put(const bearer_cache_t *cache,
@@ -187,7 +185,7 @@ static inline apr_status_t unit_own_put(const bearer_cache_t *cache,
                                          .len = len, .expires = expires };
 
     (void)p;
-    return unit_own_do(cache, bearer_table_put, key, &entry);
+    return unit_own_do(cache, BEARER_TABLE_EITHER, key, &entry);
 }
 
 static inline apr_status_t unit_own_add(const bearer_cache_t *cache,
@@ -196,7 +194,7 @@ static inline apr_status_t unit_own_add(const bearer_cache_t *cache,
                                         apr_pool_t *p)
 {
     (void)p;
-    return unit_own_do(cache, bearer_table_add, key, entry);
+    return unit_own_do(cache, BEARER_TABLE_NEW, key, entry);
 }
 
 static inline apr_status_t unit_own_replace(const bearer_cache_t *cache,
@@ -205,7 +203,7 @@ static inline apr_status_t unit_own_replace(const bearer_cache_t *cache,
                                             apr_pool_t *p)
 {
     (void)p;
-    return unit_own_do(cache, bearer_table_replace, key, entry);
+    return unit_own_do(cache, BEARER_TABLE_OLD, key, entry);
 }
 
 static inline apr_status_t unit_own_remove(const bearer_cache_t *cache,
