@@ -35,36 +35,29 @@ typedef struct area_t {
     apr_size_t slot_size;
 } area_t;
 
-static void measure(area_t *area)
+/* 0: it is of no version that is known. */
+static int area_of(area_t *area, const void *block, bearer_meter_version_t version)
 {
+    static const meter_shape_t first = {
+        .magic = METER_MAGIC, .slots = 32, .label = 64, .periods = 12, .events = 6,
+        .buckets = 11, .reasons = REASONS_0_1
+    };
     const meter_shape_t *shape = &area->shape;
-    apr_size_t counters = 1 + shape->events + shape->buckets + 1
-                        + (apr_size_t)shape->reasons * (1 + 2 * shape->periods);
+    apr_size_t counters;
 
+    area->base = (char *)(apr_uintptr_t)block;
+    if (version == BEARER_METER_0_1) {
+        area->shape = first;
+        area->names = NULL;
+    } else {
+        memcpy(&area->shape, block, offsetof(meter_shape_t, names));
+        area->names = area->base + offsetof(meter_shape_t, names);
+    }
+    counters = 1 + shape->events + shape->buckets + 1
+             + (apr_size_t)shape->reasons * (1 + 2 * shape->periods);
     area->words = (sizeof(int) + shape->label + 7) & ~(apr_size_t)7;
     area->slot_size = area->words + counters * sizeof(word_t);
-}
-
-static void area_0_1(area_t *area, const void *block)
-{
-    static const meter_shape_t shape = {
-        .slots = 32, .label = 64, .periods = 12, .events = 6, .buckets = 11,
-        .reasons = REASONS_0_1
-    };
-
-    area->base = (char *)(apr_uintptr_t)block;
-    area->shape = shape;
-    area->names = NULL;
-    measure(area);
-}
-
-static int area_of(area_t *area, const void *block)
-{
-    memcpy(&area->shape, block, offsetof(meter_shape_t, names));
-    area->base = (char *)(apr_uintptr_t)block;
-    area->names = area->base + offsetof(meter_shape_t, names);
-    measure(area);
-    return area->shape.magic == METER_MAGIC;
+    return shape->magic == METER_MAGIC;
 }
 
 static const char *name_of(const area_t *area, apr_uint32_t reason)
@@ -145,12 +138,7 @@ void bearer_meter_take_over(bearer_meter_t *meter, const void *old,
     apr_uint32_t i;
     int state;
 
-    if (version == BEARER_METER_0_1) {
-        area_0_1(&from, old);
-    } else if (!area_of(&from, old)) {
-        return;
-    }
-    if (!area_of(&to, meter)) {
+    if (!area_of(&from, old, version) || !area_of(&to, meter, BEARER_METER_LATER)) {
         return;
     }
     words_at(&to, 0)[0] = 0;            /* since then, not since now */

@@ -151,29 +151,21 @@ static apr_status_t keep_owner(change_t *change, int fd)
     }
     if ((st.st_uid != old->st_uid || st.st_gid != old->st_gid)
         && fchown(fd, old->st_uid, old->st_gid) != 0) {
-        return fail(change, "keep the owner and group of", change->path,
-                    errno);
+        return fail(change, "keep the owner and group of", change->path, errno);
     }
-    if (fchmod(fd, old->st_mode & 07777) != 0) {
-        return fail(change, "keep the mode of", change->path, errno);
-    }
-    return APR_SUCCESS;
+    return fchmod(fd, old->st_mode & 07777) == 0
+               ? APR_SUCCESS : fail(change, "keep the mode of", change->path, errno);
 }
 
 static apr_status_t fill_file(change_t *change, int fd)
 {
     apr_status_t rv = keep_owner(change, fd);
-    int code;
+    int code = rv ? 0 : bearer_text_write_fd(fd, change->text, change->len);
 
-    if (rv != APR_SUCCESS) {
-        return rv;
-    }
-    code = bearer_text_write_fd(fd, change->text, change->len);
-    if (code == 0 && fsync(fd) != 0) {
+    if (rv == APR_SUCCESS && code == 0 && fsync(fd) != 0) {
         code = errno;
     }
-    return code == 0 ? APR_SUCCESS
-                     : fail(change, "write", change->temporary, code);
+    return code ? fail(change, "write", change->temporary, code) : rv;
 }
 
 static apr_status_t write_file(change_t *change)

@@ -84,13 +84,13 @@ static const apr_array_header_t *copy_strings(arena_t *arena,
                                               const apr_array_header_t *list)
 {
     const int n = list ? list->nelts : 0;
-    apr_array_header_t *copy = take(arena, sizeof(*copy));
+    apr_array_header_t *copy = list ? take(arena, sizeof(*copy)) : NULL;
     const char **strings = take(arena, (apr_size_t)n * sizeof(*strings));
     int i;
 
     for (i = 0; i < n; i++) {
-        const char *s = copy_string(arena,
-                                    APR_ARRAY_IDX(list, i, const char *));
+        const char *s = copy_string(arena, APR_ARRAY_IDX(list, i, const char *));
+
         if (strings) {
             strings[i] = s;
         }
@@ -121,10 +121,8 @@ static bearer_principal_t *copy_flat(arena_t *arena,
     copy.scopes = copy_strings(arena, from->scopes);
     copy.roles = copy_strings(arena, from->roles);
     copy.groups = copy_strings(arena, from->groups);
-    copy.exported_env = from->exported_env
-        ? copy_strings(arena, from->exported_env) : NULL;
-    copy.exported_headers = from->exported_headers
-        ? copy_strings(arena, from->exported_headers) : NULL;
+    copy.exported_env = copy_strings(arena, from->exported_env);
+    copy.exported_headers = copy_strings(arena, from->exported_headers);
     copy.left_out = NULL;  /* it was told when the token came */
     copy.claims = NULL;
     if (to) {
