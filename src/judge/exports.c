@@ -302,10 +302,7 @@ static void add_candidate(candidates_t *all, const char *name,
         all->beyond++;
         return;
     }
-    c->name = name;
-    c->value = value;
-    c->exact = is_exact(name) ? 1 : 0;
-    c->collided = 0;
+    *c = (candidate_t){ name, value, is_exact(name) != 0, 0 };
     slot = slot_of(all, name);
     if (*slot) {
         collide(all, slot, (short)all->count);

@@ -78,11 +78,8 @@ const char *bearer_judge_names_error(const bearer_issuers_t *issuers,
 static void add(apr_array_header_t *sources, const char *name, const char *tenant,
                 int printable)
 {
-    bearer_user_source_t *source = apr_array_push(sources);
-
-    source->name = name;
-    source->tenant = tenant;
-    source->printable = printable;
+    APR_ARRAY_PUSH(sources, bearer_user_source_t) =
+        (bearer_user_source_t){ name, tenant, printable };
 }
 
 static void add_issuer(apr_array_header_t *sources, const bearer_issuer_t *issuer,

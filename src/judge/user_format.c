@@ -98,11 +98,8 @@ static int meet(const piece_t *a, const piece_t *b)
 static void add(apr_array_header_t *pattern, unsigned char class, char c,
                 int repeated)
 {
-    piece_t *piece = apr_array_push(pattern);
-
-    piece->class = class;
-    piece->c = (unsigned char)c;
-    piece->repeated = repeated != 0;
+    APR_ARRAY_PUSH(pattern, piece_t) =
+        (piece_t){ class, (unsigned char)c, repeated != 0 };
 }
 
 static void add_text(apr_array_header_t *pattern, const char *text)
