@@ -423,9 +423,8 @@ static int by_options(const ht_call_t *call, const char *token, apr_size_t len)
     }
     q->explain = bearer_explain_create(q->p);
     q->j.keys = keys_of;
-    q->j.keys_baton = q;
+    q->j.baton = q;
     q->j.revoked = q->revocations ? ask_revoked : NULL;
-    q->j.revoked_baton = q;
     q->j.observe = bearer_explain_observe;
     q->j.observe_baton = q->explain;
     q->j.keep_going = 1;

@@ -158,7 +158,7 @@ static int verify_claims(verify_t *v)
     const ht_call_t *call = v->call;
     const json_t *claims = ht_unverified_claims(v->token, v->len, call->p);
     bearer_settings_t server = { 0 };
-    bearer_judgement_t j = { .keys = keys_of_file, .keys_baton = v };
+    bearer_judgement_t j = { .keys = keys_of_file, .baton = v };
     int i;
 
     if (ht_judgement(call, &j, &server) != HT_OK

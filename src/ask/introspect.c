@@ -308,7 +308,7 @@ static int is_revoked(question_t *q)
     bearer_judgement_t *j = q->j;
 
     return j->revoked
-        && j->revoked(j->revoked_baton, q->in->access.issuer->url, NULL, q->token,
+        && j->revoked(j->baton, q->in->access.issuer->url, NULL, q->token,
                       q->len, &j->why, j->p) != BEARER_OK;
 }
 

@@ -212,15 +212,13 @@ void ab_provider_begin(attempt_t *a, const char *method)
     j->method = method;
     j->keys = keys_of;
     j->keys_at_hand = keys_at_hand;
-    j->keys_baton = a;
+    j->baton = a;
     j->tenants = tenants_of;
-    j->tenants_baton = a;
     j->observe = a->process->observe;
     j->observe_baton = a->process->observe_baton;
     j->keep_going = j->observe != NULL;
     j->headers = j->keep_going ? NULL : a->process->headers;
     if (a->process->revocations) {
         j->revoked = ask_revoked;
-        j->revoked_baton = a;
     }
 }

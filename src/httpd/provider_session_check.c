@@ -111,7 +111,7 @@ static int is_revoked(attempt_t *a)
     const char *credential = a->cookies ? a->cookies : a->credential->token;
 
     return j->revoked
-        && j->revoked(j->revoked_baton, "", NULL, credential, strlen(credential),
+        && j->revoked(j->baton, "", NULL, credential, strlen(credential),
                       &j->why, j->p) != BEARER_OK;
 }
 

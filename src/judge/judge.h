@@ -102,18 +102,16 @@ struct bearer_judgement_t {
      * refused anyway. NULL: keys() never asks the network.
      */
     int (*keys_at_hand)(void *baton, const bearer_issuer_t *issuer);
-    void *keys_baton;
     /** Check 11; NULL: there is no list. BEARER_OK, BEARER_REVOKED or
      *  BEARER_REVOCATION_LIST. token may be NULL. */
     bearer_reason_t (*revoked)(void *baton, const char *iss, const char *jti,
                                const char *token, apr_size_t token_len,
                                bearer_refusal_t *why, apr_pool_t *p);
-    void *revoked_baton;
     /** Content of a tenants file, or NULL. */
     const apr_array_header_t *(*tenants)(void *baton,
                                          const bearer_issuer_t *issuer,
                                          apr_pool_t *p);
-    void *tenants_baton;
+    void *baton;                         /**< of the four above */
     /** Sees each check after it ran; may be NULL. */
     void (*observe)(void *baton, const bearer_check_t *check,
                     bearer_reason_t reason, const bearer_judgement_t *j);

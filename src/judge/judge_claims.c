@@ -94,7 +94,7 @@ static bearer_reason_t check_admission(bearer_judgement_t *j)
     const apr_array_header_t *file = NULL;
 
     if (j->tenants && issuer->tenants_file) {
-        file = j->tenants(j->tenants_baton, issuer, j->p);
+        file = j->tenants(j->baton, issuer, j->p);
         if (!file) {  /* not the token's fault, and none that the throttle counts */
             return REFUSE(j, KEYS, "no tenant of issuer %s is known: AuthBearerTenants "
                           "file:%s was not read; can the server's user read it?",
@@ -395,7 +395,7 @@ bearer_reason_t bearer_check_clients(bearer_judgement_t *j)
 bearer_reason_t bearer_check_revocation(bearer_judgement_t *j)
 {
     return !j->revoked ? BEARER_OK
-        : j->revoked(j->revoked_baton, j->iss,
+        : j->revoked(j->baton, j->iss,
                      bearer_principal_jti(j->claims, j->p), j->token,
                      j->token_len, &j->why, j->p);
 }

@@ -273,7 +273,7 @@ static bearer_reason_t select_key(bearer_judgement_t *j, int *unknown_kid)
 
 static bearer_reason_t ask_for_keys(bearer_judgement_t *j, int unknown_kid)
 {
-    return j->keys(j->keys_baton, j->issuer, unknown_kid, j->jws.facts.kid, &j->set,
+    return j->keys(j->baton, j->issuer, unknown_kid, j->jws.facts.kid, &j->set,
                    &j->why, j->p);
 }
 
@@ -307,7 +307,7 @@ static bearer_reason_t find_key(bearer_judgement_t *j)
     bearer_reason_t reason = BEARER_OK;
     int unknown_kid = 0;
 
-    if (may_screen(j) && !j->keys_at_hand(j->keys_baton, j->issuer)) {
+    if (may_screen(j) && !j->keys_at_hand(j->baton, j->issuer)) {
         reason = bearer_judge_screen(j);
     }
     if (reason == BEARER_OK) {

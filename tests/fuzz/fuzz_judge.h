@@ -132,7 +132,7 @@ static void fuzz_begin(bearer_judgement_t *j, int place, int *at_hand,
     j->method = "jwt";
     j->keys = fuzz_keys_of;
     j->keys_at_hand = fuzz_at_hand;
-    j->keys_baton = at_hand;
+    j->baton = at_hand;
 }
 
 /* ---- what must hold ------------------------------------------------------ */

@@ -257,12 +257,10 @@ static inline bearer_judgement_t *judge_begin(judge_fixture_t *f)
     j->dir = &f->dir;
     j->method = "jwt";
     j->keys = judge_keys;
-    j->keys_baton = f;
+    j->baton = f;
     j->keys_at_hand = judge_at_hand;
     j->revoked = judge_revoked;
-    j->revoked_baton = f;
     j->tenants = judge_tenants;
-    j->tenants_baton = f;
     return j;
 }
 
