@@ -226,7 +226,7 @@ static apr_status_t end(const bearer_cache_t *cache, bearer_owner_t by,
 {
     (void)cache;
     (void)p;
-    return bearer_table_end(table, by, owner, NULL);
+    return bearer_table_end(table, by, owner);
 }
 
 void ab_store_own_fill(bearer_cache_t *cache)

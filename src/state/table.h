@@ -78,9 +78,9 @@ apr_status_t bearer_table_keep(bearer_table_t *table, int may, const unsigned ch
 /** APR_SUCCESS, APR_NOTFOUND, APR_EGENERAL. */
 apr_status_t bearer_table_remove(bearer_table_t *table, const unsigned char *key);
 
-/** Removes all sessions with that owner; *ended (may be NULL): how many. */
+/** Removes all sessions with that owner. */
 apr_status_t bearer_table_end(bearer_table_t *table, bearer_owner_t by,
-                              const unsigned char *owner, unsigned *ended);
+                              const unsigned char *owner);
 
 /** Removes what has expired in the next part of the block; seldom and often alike. */
 void bearer_table_sweep(bearer_table_t *table, apr_time_t now);
