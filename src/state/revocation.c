@@ -13,7 +13,6 @@
 #include "state/revocation.h"
 
 #include <stdatomic.h>
-#include <stdint.h>
 #include <string.h>
 
 #include <apr_strings.h>
@@ -54,7 +53,6 @@ struct bearer_revocation_t {
         bearer_revocation_table_t *table;
     } places[PLACES];
     _Atomic unsigned current;
-    _Atomic uint64_t generation;
     _Atomic apr_time_t looked;    /* when the last look began */
     bearer_bell_t looked_bell;    /* rings when a look is over */
     atomic_flag looking;          /* what follows belongs to its holder */
@@ -174,7 +172,6 @@ static int publish(bearer_revocation_t *list, bearer_revocation_table_t *table)
     log_table(list, old, table);
     list->places[place].table = table;
     atomic_store(&list->current, (unsigned)place);
-    atomic_fetch_add(&list->generation, 1);
     tidy_places(list);
     return 1;
 }
@@ -393,7 +390,6 @@ void bearer_revocation_state(bearer_revocation_t *list,
     table = list->places[place].table;
     state->closed = table->closed[0] != '\0';
     state->entries = (unsigned)table->count;
-    state->generation = atomic_load(&list->generation);
     leave(list, place);
 }
 

@@ -105,7 +105,6 @@ bearer_reason_t bearer_revocation_ask_token(bearer_revocation_t *list,
 typedef struct bearer_revocation_state_t {
     int closed;               /**< every question gets BEARER_REVOCATION_LIST */
     unsigned entries;
-    apr_uint64_t generation;  /**< changes whenever the list in memory does */
 } bearer_revocation_state_t;
 
 /** For status pages. Does not look at the file. */
