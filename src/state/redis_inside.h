@@ -97,10 +97,10 @@ struct bearer_redis_t {
     void *tls;
     apr_thread_mutex_t *mutex;
     apr_thread_cond_t *changed;
+    _Atomic unsigned turn;         /**< which address is tried first */
     /* under the mutex */
     bearer_redis_slot_t idle[BEARER_REDIS_CONNECTIONS];
     unsigned idle_count, open_count;
-    unsigned turn;                 /**< which address is tried first */
 };
 
 /** One call. */

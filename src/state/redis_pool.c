@@ -246,11 +246,8 @@ static bearer_redis_end_t connect_any(bearer_redis_call_t *call,
     bearer_redis_end_t end = BEARER_REDIS_LATE;
     bearer_redis_t *redis = call->redis;
     int i, n = find_addresses(call, addresses, &end);
-    unsigned turn;
+    unsigned turn = atomic_load(&redis->turn);
 
-    apr_thread_mutex_lock(redis->mutex);
-    turn = redis->turn;
-    apr_thread_mutex_unlock(redis->mutex);
     for (i = 0; i < n; i++) {
         unsigned which = (turn + (unsigned)i) % (unsigned)n;
 
@@ -260,9 +257,7 @@ static bearer_redis_end_t connect_any(bearer_redis_call_t *call,
             slot->made = bearer_world_now(redis->world);
             return end;
         }
-        apr_thread_mutex_lock(redis->mutex);
-        redis->turn = which + 1;
-        apr_thread_mutex_unlock(redis->mutex);
+        atomic_store(&redis->turn, which + 1);
     }
     return end;
 }
