@@ -140,20 +140,13 @@ bearer_reason_t bearer_check_tenant(bearer_judgement_t *j)
 
 static int aud_has_type(const json_t *aud)
 {
-    apr_size_t i;
+    apr_size_t i = 0;
 
-    if (!aud || json_is_string(aud)) {
-        return 1;
+    while (i < json_array_size(aud) && bearer_judge_aud_at(aud, i)) {
+        i++;
     }
-    if (!json_is_array(aud)) {
-        return 0;
-    }
-    for (i = 0; i < json_array_size(aud); i++) {
-        if (!bearer_judge_aud_at(aud, i)) {
-            return 0;
-        }
-    }
-    return 1;
+    return !aud || json_is_string(aud)
+        || (json_is_array(aud) && i == json_array_size(aud));
 }
 
 static const char *audience_hint(const bearer_judgement_t *j, const json_t *aud)

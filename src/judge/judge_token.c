@@ -168,30 +168,24 @@ static bearer_reason_t not_declared(bearer_judgement_t *j)
                   accepted_issuers(j), issuer_hint(j, j->iss));
 }
 
-/* Declared, but not for this way into this place. */
-static bearer_reason_t not_responsible(bearer_judgement_t *j)
+/* A declared issuer may not be one for this way into this place. */
+static bearer_reason_t check_responsible(bearer_judgement_t *j)
 {
     const bearer_issuer_t *issuer = j->issuer;
-    const char *url = bearer_text_quote(j->p, issuer->url);
 
     j->not_mine = 1;
     if (!bearer_judge_accepts(&j->settings, issuer)) {
         return REFUSE(j, ISS, "issuer %s is declared, but not accepted here by "
-                      "AuthBearerAcceptIssuer %s", url,
+                      "AuthBearerAcceptIssuer %s", bearer_text_quote(j->p, issuer->url),
                       bearer_text_quote_list(j->p, j->settings.accept_issuer));
     }
-    return REFUSE(j, ISS, "issuer %s is asked about its tokens "
-                  "(AuthBearerIntrospection ... for=all), which is the introspection "
-                  "provider's business", url);
-}
-
-static int is_responsible(const bearer_judgement_t *j)
-{
-    const bearer_issuer_t *issuer = j->issuer;
-
-    return bearer_judge_accepts(&j->settings, issuer)
-           && !(issuer->introspect_all
-                && issuer->introspection.kind != BEARER_SOURCE_OFF);
+    if (issuer->introspect_all && issuer->introspection.kind != BEARER_SOURCE_OFF) {
+        return REFUSE(j, ISS, "issuer %s is asked about its tokens "
+                      "(AuthBearerIntrospection ... for=all), which is the introspection "
+                      "provider's business", bearer_text_quote(j->p, issuer->url));
+    }
+    j->not_mine = 0;
+    return BEARER_OK;
 }
 
 /* By iss; a JWT-SVID by the trust domain of its sub, whatever iss says (the
@@ -216,6 +210,7 @@ static const bearer_issuer_t *select_issuer(bearer_judgement_t *j)
 bearer_reason_t bearer_check_issuer(bearer_judgement_t *j)
 {
     const json_t *iss = json_object_get(j->claims, "iss");
+    bearer_reason_t reason;
 
     if (iss && !json_is_string(iss)) {
         return REFUSE(j, ISS, "claim 'iss' is not a string (RFC 7519 section 4.1.1)");
@@ -225,8 +220,9 @@ bearer_reason_t bearer_check_issuer(bearer_judgement_t *j)
     if (!j->issuer) {
         return not_declared(j);
     }
-    if (!is_responsible(j)) {
-        return not_responsible(j);
+    reason = check_responsible(j);
+    if (reason != BEARER_OK) {
+        return reason;
     }
     if (bearer_judge_is_spiffe(j->issuer)) {
         j->iss = j->issuer->url;
