@@ -42,13 +42,6 @@ int bearer_session_check_takes(const bearer_session_check_t *check,
 
 /* ---- the question --------------------------------------------------------- */
 
-static const char *method_of(const bearer_session_question_t *q)
-{
-    const char *method = q->check->method ? q->check->method : q->method;
-
-    return bearer_session_check_answers(method) ? method : "GET";
-}
-
 /* What is asked for at the configured server, or NULL: as configured. */
 static const char *target_of(const bearer_session_question_t *q, apr_pool_t *p)
 {
@@ -150,10 +143,11 @@ static void make_key(bearer_session_question_t *q, apr_pool_t *p)
 
 void bearer_session_question_prepare(bearer_session_question_t *q, apr_pool_t *p)
 {
+    const char *method = q->check->method ? q->check->method : q->method;
     bearer_http_request_t *r = &q->request;
 
     bearer_request_bound(r, q->settings, q->check->party, BEARER_ANSWER_MAX);
-    r->method = method_of(q);
+    r->method = bearer_session_check_answers(method) ? method : "GET";
     r->url = q->check->url;
     r->target = target_of(q, p);
     r->headers = headers_of(q, p);

@@ -311,11 +311,6 @@ static int scalar_fits(const question_t *q, const json_t *value)
                                   : scalar_matches(q, value);
 }
 
-static int is_present(const json_t *value)
-{
-    return !json_is_null(value) && !scalar_equals(value, "false");
-}
-
 int bearer_claim_match(const bearer_claim_rule_t *rule, const json_t *claims,
                        const char *value, int is_scope,
                        const bearer_claim_effort_t *effort)
@@ -329,7 +324,7 @@ int bearer_claim_match(const bearer_claim_rule_t *rule, const json_t *claims,
         return 0;
     }
     if (rule->form == PRESENT) {
-        return is_present(found);
+        return !json_is_null(found) && !scalar_equals(found, "false");
     }
     if (json_is_array(found)) {
         for (i = 0; !met && i < json_array_size(found); i++) {

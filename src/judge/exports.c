@@ -16,7 +16,8 @@
     X("BEARER_METHOD", principal->method) \
     X("BEARER_ISSUER", !*principal->iss && issuer ? issuer->url : principal->iss) \
     X("BEARER_ISSUER_NAME", issuer ? issuer->name : NULL) \
-    X("BEARER_EXPIRES", seconds(principal->expires, p)) \
+    X("BEARER_EXPIRES", principal->expires ? bearer_exports_number( \
+          p, apr_time_sec(principal->expires)) : NULL) \
     X("BEARER_SCOPE", name_list(p, principal->scopes, ' ')) \
     X("BEARER_ROLES", name_list(p, principal->roles, BEARER_NAMES_SEPARATOR)) \
     X("BEARER_GROUPS", name_list(p, principal->groups, BEARER_NAMES_SEPARATOR))
@@ -199,11 +200,6 @@ static void set(pairs_t *pairs, const char *name, const char *value)
     if (value && *value) {
         pair(pairs, name, value);
     }
-}
-
-static const char *seconds(apr_time_t t, apr_pool_t *p)
-{
-    return t ? bearer_exports_number(p, apr_time_sec(t)) : NULL;
 }
 
 static void export_fixed(pairs_t *env, const bearer_principal_t *principal,

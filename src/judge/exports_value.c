@@ -20,11 +20,6 @@ static int is_scalar(const json_t *value)
     return !json_is_object(value) && !json_is_array(value);
 }
 
-static int has_line_end(const char *s)
-{
-    return strchr(s, '\n') || strchr(s, '\r');
-}
-
 /* Compact JSON of any value; a real in as few digits as give it back. */
 static const char *as_json(const json_t *value, apr_pool_t *p)
 {
@@ -61,7 +56,7 @@ static const char *scalar(const json_t *value, apr_pool_t *p)
     case JSON_STRING:
         /* jansson's parser admits no NUL; a value that was made by hand might */
         return strlen(json_string_value(value)) == json_string_length(value)
-                       && !has_line_end(json_string_value(value))
+                       && !strpbrk(json_string_value(value), "\r\n")
                    ? json_string_value(value) : NULL;
     case JSON_TRUE:
         return "true";

@@ -166,11 +166,6 @@ static void wait_for_name(const slot_t *slot)
     }
 }
 
-static int is_of(const slot_t *slot, const char *label)
-{
-    return atomic_load(&slot->state) == NAMED && !strcmp(slot->label, label);
-}
-
 int bearer_meter_slot(bearer_meter_t *meter, const char *name)
 {
     char label[BEARER_METER_LABEL];
@@ -187,7 +182,7 @@ int bearer_meter_slot(bearer_meter_t *meter, const char *name)
             return i;
         }
         wait_for_name(slot);
-        if (is_of(slot, label)) {
+        if (atomic_load(&slot->state) == NAMED && !strcmp(slot->label, label)) {
             return i;
         }
     }

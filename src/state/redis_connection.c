@@ -76,15 +76,10 @@ struct bearer_redis_connection_t {
 /* Each of these answers the reply itself for what fits, and NULL, which ends
  * the parsing with an error, for what was not asked for. */
 
-static int place_of(const redisReadTask *task)
-{
-    return task->parent ? task->idx : 0;
-}
-
 static void *take_string(const redisReadTask *task, char *text, size_t len)
 {
     bearer_redis_reply_t *reply = task->privdata;
-    int place = place_of(task);
+    int place = task->parent ? task->idx : 0;
 
     if (task->type == REDIS_REPLY_ERROR || task->type == REDIS_REPLY_STATUS) {
         reply->is_error |= task->type == REDIS_REPLY_ERROR;

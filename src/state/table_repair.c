@@ -79,17 +79,6 @@ void bearer_table_finish(bearer_table_t *t)
     pthread_mutex_unlock(&t->header->change);
 }
 
-/* Whoever died in the middle of a change of this stripe had begun one. */
-static apr_status_t mend(bearer_table_t *t)
-{
-    apr_status_t rv = bearer_table_begin(t);
-
-    if (rv == APR_SUCCESS) {
-        bearer_table_finish(t);
-    }
-    return rv;
-}
-
 apr_status_t bearer_table_enter(bearer_table_t *t, stripe_t *stripe, int change)
 {
     int tries;
@@ -106,9 +95,11 @@ apr_status_t bearer_table_enter(bearer_table_t *t, stripe_t *stripe, int change)
             return APR_SUCCESS;
         }
         pthread_mutex_unlock(&stripe->lock);
-        if (mend(t) != APR_SUCCESS) {
+        /* who died in the middle of a change of this stripe had begun one */
+        if (bearer_table_begin(t) != APR_SUCCESS) {
             return APR_EGENERAL;
         }
+        bearer_table_finish(t);
     }
     return APR_EGENERAL;
 }

@@ -131,14 +131,6 @@ static bearer_principal_t *copy_flat(arena_t *arena,
     return to;
 }
 
-static apr_size_t flat_size(const bearer_principal_t *from)
-{
-    arena_t arena = { NULL, 0 };
-
-    copy_flat(&arena, from);
-    return arena.at;
-}
-
 /* What a JSON value takes of memory, roughly and rather too much: jansson's
  * structures, an allocator's overhead. Stops counting beyond the limit. */
 static apr_size_t json_size(json_t *value, apr_size_t limit)
@@ -184,10 +176,12 @@ static void free_kept(bearer_principal_t *principal)
 static bearer_principal_t *make_kept(const bearer_principal_t *from,
                                      apr_size_t *bytes)
 {
-    const apr_size_t flat = flat_size(from);
-    arena_t arena = { NULL, 0 };
     bearer_principal_t *principal;
+    arena_t arena = { NULL, 0 };
+    apr_size_t flat;
 
+    copy_flat(&arena, from);
+    flat = arena.at;
     if (flat > BEARER_TOKENCACHE_ENTRY_MAX) {
         return NULL;
     }
@@ -196,6 +190,7 @@ static bearer_principal_t *make_kept(const bearer_principal_t *from,
         return NULL;
     }
     arena.memory = malloc(flat);
+    arena.at = 0;
     if (!arena.memory) {
         return NULL;
     }
