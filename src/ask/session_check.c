@@ -4,7 +4,6 @@
  */
 #include "ask/session_check.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include <apr_strings.h>

@@ -8,7 +8,6 @@
 #include <string.h>
 #include <strings.h>
 
-#include <apr_strings.h>
 
 #include "base/json.h"
 #include "base/text.h"

@@ -16,7 +16,6 @@
  */
 #pragma once
 
-#include <apr_pools.h>
 #include <apr_time.h>
 
 #include "base/reason.h"
