@@ -122,14 +122,10 @@ static const char *reference(request_rec *r)
     const char *id = ab_trace_id(r);
     unsigned char bytes[5];
 
-    if (id) {
-        return id;
-    }
-    if (bearer_world_random(ab_process() ? &ab_process()->world : NULL,
-                            bytes, sizeof(bytes)) != APR_SUCCESS) {
-        return "none";
-    }
-    return bearer_text_hex(r->pool, bytes, sizeof(bytes));
+    return id ? id
+         : bearer_world_random(ab_process() ? &ab_process()->world : NULL, bytes,
+                               sizeof(bytes)) == APR_SUCCESS
+         ? bearer_text_hex(r->pool, bytes, sizeof(bytes)) : "none";
 }
 
 static const char *refusal(request_rec *r, bearer_reason_t reason, int json,

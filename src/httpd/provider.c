@@ -79,12 +79,10 @@ static bearer_keyset_t *keyset_of(attempt_t *a, const bearer_issuer_t *issuer)
     bearer_keyset_t *keyset = a->process->keysets[issuer->index];
     const char *tenant = a->judgement.tenant;
 
-    if (!tenant) {
-        return keyset;
-    }
-    return bearer_issuer_tenant_admitted(issuer, tenant,
+    return !tenant ? keyset
+         : bearer_issuer_tenant_admitted(issuer, tenant,
                                          tenants_of(a, issuer, a->r->pool))
-        ? bearer_keyset_of_tenant(keyset, tenant) : NULL;
+         ? bearer_keyset_of_tenant(keyset, tenant) : NULL;
 }
 
 static int keys_at_hand(void *baton, const bearer_issuer_t *issuer)

@@ -49,14 +49,11 @@ static const char *kinds_named(cmd_parms *cmd, const char *list, unsigned *bits)
 static const char *args_of(apr_pool_t *p, const char *name, const char *args,
                            int kind)
 {
-    const char *size = args ? strchr(args, '(') : NULL;
+    apr_size_t bare = args ? strcspn(args, "(") : 0;  /* without the size */
 
-    if (!args || strcmp(name, "shmcb") != 0 || kind == STORE_KEYS) {
-        return args;
-    }
-    return size ? apr_psprintf(p, "%.*s.%s%s", (int)(size - args), args,
-                               ab_store_word((store_kind_t)kind), size)
-                : apr_psprintf(p, "%s.%s", args, ab_store_word((store_kind_t)kind));
+    return !args || strcmp(name, "shmcb") != 0 || kind == STORE_KEYS
+        ? args : apr_psprintf(p, "%.*s.%s%s", (int)bare, args,
+                              ab_store_word((store_kind_t)kind), args + bare);
 }
 
 /* Takes for=KIND,... out of the words. */
