@@ -43,6 +43,7 @@ SCRATCH = {
     "/etc/apache2/bearer/ci-keys.json": (lambda: tokens.jwks("rs256"), 0o644),
     "/etc/apache2/bearer/kratos-public.json":
         (lambda: tokens.jwks("rs256"), 0o644),
+    "/etc/apache2/bearer/keys.json": (lambda: tokens.jwks("rs256"), 0o644),
     "/etc/apache2/bearer/ca.pem": (certs.authority_pem, 0o644),
     "/etc/apache2/bearer/tenants":
         (lambda: "11111111-2222-3333-4444-555555555555\n", 0o644),
@@ -52,33 +53,12 @@ SCRATCH = {
     "/etc/apache2/bearer/client.pem": (certs.authority_pem, 0o644),
     "/etc/apache2/bearer/redis-password": (lambda: "password\n", 0o600),
     "/etc/apache2/bearer/secret": (lambda: "s" * 64 + "\n", 0o600),
+    "/etc/apache2/bearer/secret.new": (lambda: "n" * 64 + "\n", 0o600),
     SERVICE_ACCOUNT + "token": (lambda: "abc.def.ghi\n", 0o600),
     SERVICE_ACCOUNT + "ca.crt": (certs.authority_pem, 0o644),
-    # conf/auth_bearer.conf
-    "/etc/ssl/certs/ca-certificates.crt": (certs.authority_pem, 0o644),
-    "/etc/apache2/revoked-tokens": (lambda: "", 0o640),
     "/etc/apache2/auth_bearer.secret": (lambda: "s" * 64 + "\n", 0o600),
     "/etc/apache2/orders-api.secret": (lambda: "secret\n", 0o600),
-    "/etc/apache2/orders-api.key": (_pem_key, 0o600),
-    "/etc/apache2/orders-api.crt": (certs.authority_pem, 0o644),
 }
-
-#: What a directive of conf/auth_bearer.conf needs around it, by the first
-#: letter of its places, or by its name.
-AROUND = {
-    "S": "%s",
-    "I": '<AuthBearerIssuer "https://other.example.com/">\n%s\n'
-         '</AuthBearerIssuer>\nAuthBearerUserFormat %%u',
-    "D": '<Location "/orders">\nAuthType Bearer\n%s\nRequire valid-user\n'
-         '</Location>',
-    "AuthBearerTenants":
-        '<AuthBearerIssuer "https://other.example.com/{tenant}/">\n'
-        'AuthBearerKeys https://other.example.com/{tenant}/keys\n%s\n'
-        '</AuthBearerIssuer>\nAuthBearerUserFormat %%u',
-}
-TRUSTED = ('<AuthBearerIssuer "https://idp.example.com/" idp>\n'
-           '</AuthBearerIssuer>\nAuthBearerAudience api://orders\n')
-
 
 def read(name):
     with open(os.path.join(TOP, name), encoding="utf-8") as f:
@@ -107,37 +87,9 @@ def blocks():
             yield pytest.param(conf, id="%s:%d" % (page, line))
 
 
-def commented():
-    """(name, marked as later, configuration) for each directive of
-    conf/auth_bearer.conf."""
-    for chunk in re.split(r"\n\s*\n", read(CONF)):
-        lines = chunk.split("\n")
-        code = [l[1:] for l in lines if re.match(r"#[A-Za-z<]|#    ", l)]
-        prose = " ".join(l for l in lines if re.match("# [^ ]", l))
-        if not code or "smallest working" in prose:
-            continue
-        if code[0].startswith("<"):
-            conf = "\n".join(code) + "\n"
-            name = NAME.findall(conf)[:1] or ["SetHandler"]
-            yield name[0], False, conf
-            continue
-        place, later = re.search(r"\(([SIDH])[SIDH ,globa]*(; later)?[;:)]",
-                                 prose).groups()
-        for line in code:
-            name = NAME.match(line).group(0)
-            if name == "AuthBearerIssuer":
-                yield name, False, line + "\n"
-            else:
-                trusted = TRUSTED
-                if name == "AuthBearerAudience":  # twice is an error
-                    trusted = trusted.replace("AuthBearerAudience", "#")
-                yield name, bool(later), (
-                    trusted + AROUND.get(name, AROUND[place]) % line)
-
-
 @pytest.fixture(scope="module")
 def server():
-    made = Httpd(modules=("remoteip", "status", "socache_redis"))
+    made = Httpd(modules=("remoteip", "status", "socache_redis"), throttle=True)
     for path, (content, mode) in SCRATCH.items():
         made.write("scratch" + path, content(), mode)
     yield made
@@ -185,15 +137,25 @@ def test_configuration_in_a_document_loads(server, conf):
     assert result.status == 0, "%s\n%s" % (result.output, conf)
 
 
-@pytest.mark.parametrize("name,later,conf", list(commented()))
-def test_configuration_reference_loads(server, known, name, later, conf):
-    if name != "SetHandler":
-        assert later == (name not in known)
-    if later:
-        assert name in reserved()
-        return
-    result = check(server, conf)
-    assert result.status == 0, "%s\n%s" % (result.output, conf)
+def example_of_conf():
+    """What the comment of conf/auth_bearer.conf says to add."""
+    return "\n".join(re.findall(r"^#   (.*)$", read(CONF), re.MULTILINE)) + "\n"
+
+
+def test_conf_has_five_settings():
+    active = re.findall(r"^(?!#)(\w+) ", read(CONF), re.MULTILINE)
+    assert len(active) == 5
+    assert active == ["LogLevel"] + [name for name in active if NAME.fullmatch(name)]
+
+
+def test_conf_is_of_defaults(server):
+    """Whoever enables the module gets the defaults, and refusals in the log."""
+    example = example_of_conf()
+    assert check(server, read(CONF) + example).status == 0
+    assert check(server, example).status == 0
+    dump = server.configtest("-D", "DUMP_BEARER").output
+    for line in re.findall(r"^AuthBearer.*$", read(CONF), re.MULTILINE):
+        assert "    %s   # default\n" % line in dump, line
 
 
 def test_configuration_that_contradicts_itself_does_not_load(server):
@@ -211,10 +173,6 @@ def test_every_directive_is_documented(known):
 
 def test_no_directive_is_called_missing_that_is_there(known):
     assert not reserved() & known
-
-
-def test_reference_has_every_directive(known):
-    assert known - {name for name, _, _ in commented()} == set()
 
 
 def reasons():

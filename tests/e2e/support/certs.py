@@ -55,12 +55,13 @@ def _certificate(name, private, issuer, signer, ca=False, hosts=(), days=2):
     return builder.sign(signer or private, hashes.SHA256())
 
 
-def server(kind):
-    """PEM of key and chain: 'good', 'wrong-host', 'expired', 'self-signed'."""
+def server(kind, *names):
+    """PEM of key and chain: 'good' (also for names), 'wrong-host', 'expired',
+    'self-signed'."""
     private = ec.generate_private_key(ec.SECP256R1())
     ca, signer = authority()
     hosts = ["other.test"] if kind == "wrong-host" else [
-        "127.0.0.1", "localhost", "server.test"]
+        "127.0.0.1", "localhost", "server.test", *names]
     if kind == "self-signed":
         cert = _certificate("127.0.0.1", private, None, None, hosts=hosts)
     else:

@@ -163,7 +163,7 @@ class Handler(BaseHTTPRequestHandler):
     def _serve(self):
         length = int(self.headers.get("Content-Length") or 0)
         body = self.rfile.read(length)
-        issuer, kind = self.server.host.route(self.path)
+        issuer, kind = self.server.host.route(self.path, self.headers.get("Host"))
         request = Request(kind, self.command, self.path, self.headers, body,
                           self._peer())
         self.server.host.requests.append(request)
@@ -220,14 +220,15 @@ class _Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
 class IssuerHost:
     """A loopback server with any number of issuers on it."""
 
-    def __init__(self, tls=None, clients=None):
-        """clients: PEM of the certificates that clients may show."""
+    def __init__(self, tls=None, clients=None, names=()):
+        """clients: PEM of the certificates that clients may show; names: of the
+        host in its own certificate."""
         self.server = _Server(("127.0.0.1", 0), Handler)
         self.server.host = self
         self.port = self.server.server_address[1]
         if tls:
             with tempfile.NamedTemporaryFile(delete=False) as pem:
-                pem.write(certs.server(tls))
+                pem.write(certs.server(tls, *names))
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             context.load_cert_chain(pem.name)
             os.unlink(pem.name)
@@ -250,7 +251,8 @@ class IssuerHost:
         self.issuers[name] = issuer
         return issuer
 
-    def route(self, path):
+    def route(self, path, name=None):
+        """(issuer, endpoint) of a path; name: the Host that was asked for."""
         path = urllib.parse.urlsplit(path).path
         prefix = "/.well-known/oauth-authorization-server/t/"
         if path.startswith(prefix):

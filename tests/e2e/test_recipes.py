@@ -1,0 +1,607 @@
+# Licensed under the Apache License, Version 2.0; see LICENSE.
+"""Each recipe of docs/guide/recipes.md is followed: httpd runs with its configuration,
+a shell runs its commands as they stand there, and the answers have its statuses. The
+same for the steps of docs/guide/start.md.
+
+Names of the page are real here: curl takes https://www.example.com to this httpd, on
+TLS; httpd reaches https://idp.example.com/ by a proxy. `sudo` and `htbearer` are in a
+directory of the test's own. What else a recipe claims, and what must not work, is in
+the function of its title below."""
+import json
+import os
+import re
+import secrets as random
+import shutil
+import subprocess
+import tempfile
+
+import pytest
+
+from support import certs, clientcert, missing, secrets, tokens
+from support.backends import OwnRedis
+from support.httpd import HTBEARER, HTTPD, SLOW, TOP, free_port, wait_until
+from support.issuer import IssuerHost
+from support.op import Provider
+from support.proxy import Proxy
+
+GUIDE = os.path.join(TOP, "docs", "guide")
+WARNINGS = pytest.mark.allow_log(*clientcert.WARNINGS)
+pytestmark = [pytest.mark.needs("curl", shutil.which("curl")), WARNINGS]
+
+FENCED = re.compile(r"^```(apache|console)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+AROUND = """
+AuthBearerCAFile "{ca}"
+AuthBearerHTTPProxy {proxy}
+SSLSessionCache "shmcb:@ROOT@/run/tls(65536)"
+SSLCertificateFile "@ROOT@/front.pem"
+Listen 127.0.0.1:{tls}
+Listen 127.0.0.1:{plain}
+"""
+#: Unless the recipe has hosts on TLS.
+FRONT = """
+<VirtualHost *:443>
+    ServerName www.example.com
+    {inside}
+</VirtualHost>
+"""
+CURLRC = """
+silent
+noproxy = "*"
+http1.1
+max-time = {seconds}
+cacert = "{ca}"
+connect-to = "idp.example.com:443:127.0.0.1:{issuer}"
+connect-to = ":443:127.0.0.1:{tls}"
+"""
+
+
+class Recipe:
+    """A section of the page: configurations, and (command, status or None)."""
+
+    def __init__(self, title, text):
+        self.title, self.text = title, text
+        blocks = FENCED.findall(text)
+        self.confs = [conf for kind, conf in blocks if kind == "apache"]
+        self.commands = []
+        for kind, lines in blocks:
+            if kind == "console":
+                self.commands += commands(lines)
+
+    @property
+    def conf(self):
+        return "\n".join(c for c in self.confs if not c.startswith("# .htaccess"))
+
+    @property
+    def htaccess(self):
+        return "".join(c for c in self.confs if c.startswith("# .htaccess"))
+
+
+def commands(lines):
+    """[(command, status)]: `$ command`, and the first line of its answer."""
+    out = []
+    for line in lines.splitlines():
+        if line.startswith("$ "):
+            out.append((line[2:], None))
+        else:
+            status = re.fullmatch(r"HTTP/1\.1 (\d{3}) [A-Z][A-Za-z ]+", line)
+            assert status and out[-1][1] is None, line
+            out[-1] = (out[-1][0], int(status.group(1)))
+    return out
+
+
+def recipes(text):
+    return [Recipe(*part.split("\n", 1)) for part in re.split(r"(?m)^## ", text)[1:]]
+
+
+def page(name):
+    with open(os.path.join(GUIDE, name), encoding="utf-8") as file:
+        return {recipe.title: recipe for recipe in recipes(file.read())}
+
+
+RECIPES = page("recipes.md")
+
+
+# --- what stands around a recipe ----------------------------------------------
+
+class Issuers(IssuerHost):
+    """https://NAME/, for any NAME below example.com."""
+
+    WELL_KNOWN = {"/.well-known/oauth-authorization-server": "oauth",
+                  "/.well-known/openid-configuration": "oidc"}
+
+    def __init__(self):
+        super().__init__(tls="good", names=("*.example.com",))
+
+    def provider(self, name, *keys):
+        self.url = "https://" + name
+        made = Provider(self, name, *keys, client_id="orders-web")
+        made.url = made.metadata["issuer"] = self.url + "/"
+        return made
+
+    def route(self, path, name=None):
+        if path in self.WELL_KNOWN:
+            return self.issuers.get(name), self.WELL_KNOWN[path]
+        return super().route(path)
+
+
+class Answer:
+    """What curl -i printed."""
+
+    def __init__(self, output):
+        head, _, self.body = output.replace("\r\n", "\n").partition("\n\n")
+        lines = head.split("\n")
+        assert re.match(r"HTTP/1\.1 \d{3} ", lines[0]), output
+        self.status = int(lines[0].split(" ")[1])
+        self.headers = {}
+        for line in lines[1:]:
+            name, _, value = line.partition(": ")
+            self.headers[name.lower()] = value
+
+    @property
+    def user(self):
+        return self.headers.get("x-test-user") or None
+
+    def __repr__(self):
+        return "<%d %s>\n%s" % (self.status, self.headers, self.body)
+
+
+class Site:
+    """A recipe with everything that it needs. follow() runs its commands."""
+
+    def __init__(self, recipe, new_server, backend, hosts, proxy, redis=None):
+        self.recipe, self.new_server, self.backend = recipe, new_server, backend
+        self.hosts, self.proxy, self.redis = hosts, proxy, redis
+        self.idp = hosts.issuers["idp.example.com"]
+        self.ports = {"tls": free_port(), "plain": free_port()}
+        self.followed = False
+        self.environment = {}
+        self.server = None
+        self.secret = os.urandom(48)
+
+    # -- the server
+
+    def files(self):
+        return {
+            "front.pem": (certs.server("good", "*.example.com"), 0o600),
+            "bearer/keys.json": tokens.jwks(*self.idp.keys),
+            "bearer/client-secret": ("the-secret-of-the-client\n", 0o600),
+            "bearer/secret": (self.secret, 0o600),
+            "bearer/secret.new": (os.urandom(48), 0o600),
+            "bearer/redis-password": ("the-password-of-redis\n", 0o600),
+            "bearer/revoked": "",
+            "htdocs/files/index.html": "ok\n",
+            **({"htdocs/files/.htaccess": self.own(self.recipe.htaccess)}
+               if self.recipe.htaccess else {}),
+        }
+
+    def own(self, text, root="@ROOT@"):
+        """A text of the page with paths and addresses of this test."""
+        for theirs, ours in (
+                ("/etc/apache2/bearer", root + "/bearer"),
+                ("/var/www/html", root + "/htdocs"),
+                ("/var/log/apache2", root + "/logs"),
+                ("/etc/apache2/apache2.conf", root + "/httpd.conf"),
+                ("http://localhost/", "http://127.0.0.1:%s/" % (
+                    self.server and self.server.port)),
+                ("http://127.0.0.1:9000", self.backend.url),
+                ("10.0.0.5", "127.0.0.1"),
+                ("cache.example.com", "127.0.0.1:%s" % (self.redis and self.redis.port)),
+                ("*:80>", "127.0.0.1:%d>" % self.ports["plain"]),
+                ("*:443>", "127.0.0.1:%d>\n    SSLEngine On" % self.ports["tls"])):
+            text = text.replace(theirs, ours)
+        return text
+
+    def conf(self, text=None):
+        text = self.recipe.conf if text is None else text
+        if "*:443" not in text:
+            inside = "ProxyPass / http://127.0.0.1:%d/" % self.ports["plain"] \
+                if "*:80" in text else ""
+            text += FRONT.format(inside=inside)
+        return AROUND.format(proxy=self.proxy.url, ca=self.hosts.ca, **self.ports) + self.own(text)
+
+    def start(self, text=None, **kw):
+        kw.setdefault("loglevel", "info auth_bearer:trace8")
+        self.server = self.new_server(
+            self.conf(text), modules=("ssl", "remoteip"), files=self.files(), **kw)
+        self.server.write(".curlrc", CURLRC.format(
+            ca=self.hosts.ca, issuer=self.hosts.port, seconds=30 * SLOW, **self.ports))
+        self.server.write("bin/sudo", '#!/bin/sh\nexec "$@"\n', 0o755)
+        os.symlink(HTBEARER, self.server.path("bin/htbearer"))
+        return self
+
+    def graceful(self, text):
+        self.server.configure(self.conf(text))
+        self.server.graceful()
+
+    # -- requests
+
+    def shell(self, command, code=0, **environment):
+        root = self.server.root
+        done = subprocess.run(
+            ["sh", "-eu", "-c", self.own(command, root)], cwd=root,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60 * SLOW,
+            env={"PATH": "%s/bin:%s" % (root, os.environ["PATH"]), "HOME": root,
+                 "CURL_HOME": root, **self.environment, **environment})
+        assert done.returncode == code, (command, done)
+        return done.stdout.decode()
+
+    def curl(self, arguments, **environment):
+        return Answer(self.shell("curl -i " + arguments, **environment))
+
+    def get(self, path, token=None, host="www.example.com"):
+        if token is None:
+            return self.curl("https://%s%s" % (host, path))
+        return self.curl('-H "Authorization: Bearer $T" https://%s%s' % (host, path), T=token)
+
+    def token(self, issuer=None, **over):
+        over = {"aud": "api://orders", "scope": "orders.read", **over}
+        return (issuer or self.idp).mint(**over)
+
+    def answers(self, command, status):
+        """The answer if it has this status."""
+        answer = Answer(self.shell(command))
+        return answer if answer.status == status else None
+
+    def follow(self, token=None, **environment):
+        """Runs the commands of the page; returns the answers."""
+        self.environment = {"TOKEN": token or self.token(), **environment}
+        answers, changed = [], False
+        for command, status in self.recipe.commands:
+            if status is None:
+                self.shell(command)
+                changed = True
+                continue
+            assert command.startswith("curl "), command
+            answer = Answer(self.shell(command))
+            if changed and answer.status != status:  # a change needs up to a second
+                answer = wait_until(lambda: self.answers(command, status), 5, command)
+            assert answer.status == status, (command, answer)
+            answers.append(answer)
+        self.followed = True
+        return answers
+
+
+#: Lines at level warn or above.
+ALLOWED = {
+    "Keys from a file": ["AB0254"],
+    "Anonymous GET, token for POST": ["AH01629"],
+    "Revoke a token": ["AB0261"],
+    "Rotate secrets": ["AB0763"],
+}
+CHECKS = {}
+
+
+def recipe(title):
+    def take(function):
+        CHECKS[title] = function
+        return function
+    return take
+
+
+@pytest.fixture(scope="module")
+def hosts():
+    made = Issuers()
+    # One file for all servers: hosts share the keys that they fetch in the same way.
+    with tempfile.NamedTemporaryFile(suffix=".pem") as ca:
+        ca.write(certs.authority_pem())
+        ca.flush()
+        os.chmod(ca.name, 0o644)
+        made.ca = ca.name
+        made.provider("idp.example.com")
+        made.provider("ci.example.com", "es256")
+        yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def proxy(hosts):
+    made = Proxy(hosts.port)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def site(request, one_server, backend, hosts, proxy):
+    for issuer in hosts.issuers.values():
+        issuer.reset()
+    return Site(RECIPES[request.param], one_server, backend, hosts, proxy)
+
+
+def test_every_recipe_has_its_check():
+    assert list(RECIPES) == list(CHECKS)
+    assert len(RECIPES) == 14
+    for one in RECIPES.values():
+        assert one.confs and any(status for _, status in one.commands), one.title
+
+
+@pytest.mark.parametrize("site", [
+    pytest.param(title, marks=pytest.mark.allow_log(*ALLOWED.get(title, ())))
+    for title in RECIPES], indirect=True)
+def test_recipe(site):
+    CHECKS[site.recipe.title](site)
+    assert site.followed
+
+
+@pytest.mark.parametrize("site", ["Keys from a file"], indirect=True)
+@pytest.mark.parametrize("wrong", ["HTTP/1.1 403 Forbidden", "HTTP/1.1 401 Unauthorized"])
+def test_a_wrong_status_is_found(site, wrong):
+    """Otherwise the test above would prove nothing."""
+    command, status = site.recipe.commands[0]
+    assert status == 200
+    site.recipe = Recipe("", "```apache\n%s```\n```console\n$ %s\n%s\n```\n" % (
+        site.recipe.conf, command, wrong))
+    site.start()
+    with pytest.raises(AssertionError):
+        site.follow()
+    assert not site.followed
+
+
+# --- the recipes ----------------------------------------------------------------
+
+@recipe("Keys from a file")
+def _keys(site):
+    site.start()
+    assert site.follow()[0].user == "alice"
+    assert site.get("/orders", site.token(scope="other")).status == 403
+    assert site.idp.count() == 0
+    # another key, in a new file; an invalid file changes nothing
+    newer = site.token(signer="rs256-newer")
+    assert site.get("/orders", newer).status == 401
+    site.server.write("bearer/keys.json", tokens.jwks("rs256-newer"))
+    wait_until(lambda: site.get("/orders", newer).status == 200, 10, "the new keys")
+    site.server.write("bearer/keys.json", "not JSON")
+    site.server.wait_log("AB0254", "bearer/keys.json", seconds=10)
+    assert site.get("/orders", newer).status == 200
+
+
+@recipe("Require a role")
+def _role(site):
+    site.start()
+    site.follow(site.token(realm_access={"roles": ["clerk"]}))
+    assert site.get("/orders", site.token(realm_access={"roles": ["guest"]})).status == 403
+    assert site.get("/orders", site.token(roles=["clerk"])).status == 403
+
+
+@recipe("Accept two issuers")
+def _two(site):
+    ci = site.hosts.issuers["ci.example.com"]
+    site.start()
+    assert site.follow()[0].user == "alice@staff"
+    assert site.follow(site.token(ci))[0].user == "alice@ci"
+    only = site.recipe.conf.replace(
+        "    Require", "    AuthBearerAcceptIssuer https://idp.example.com/\n    Require")
+    assert only != site.recipe.conf
+    site.graceful(only)
+    assert site.get("/orders", site.token()).status == 200
+    assert site.get("/orders", site.token(ci)).status == 401
+
+
+@recipe("Opaque tokens")
+def _opaque(site):
+    good, nowhere, unknown = ("opaque-" + random.token_urlsafe(24) for _ in range(3))
+    secrets.register(good, nowhere, unknown)
+    answer = {"active": True, "sub": "alice", "scope": "orders.read",
+              "client_id": "client-1"}
+    site.idp.active = {good: {**answer, "aud": "api://orders"}, nowhere: answer}
+    site.start()
+    site.follow(good)
+    asked = site.idp.last("introspect")
+    assert asked.basic == ("orders-api", "the-secret-of-the-client")
+    assert site.get("/orders", unknown).status == 401
+    assert site.get("/orders", nowhere).status == 401
+
+
+@recipe("Claims as headers")
+def _headers(site):
+    def seen(answer):
+        return {name.lower(): value for name, value in json.loads(answer.body)["headers"]}
+    site.start()
+    token = site.token(department="sales", team="x")
+    got = seen(site.follow(token)[0])
+    assert got["x-shop-department"] == got["department"] == "sales"
+    assert "x-shop-team" not in got
+    forged = '-H "Authorization: Bearer $T" -H "X-Shop-department: forged" ' \
+        '-H "X-Shop-team: forged" -H "Department: forged" https://www.example.com/orders'
+    for one, value in ((token, "sales"), (site.token(), None)):
+        got = seen(site.curl(forged, T=one))
+        assert got.get("x-shop-department") == value
+        assert (got.get("department") or None) == value
+        assert "forged" not in got.values()
+    # the pitfall
+    site.graceful(site.recipe.conf.replace("Header set", "Header setifempty"))
+    assert seen(site.curl(forged, T=token))["department"] == "forged"
+
+
+@recipe("Anonymous GET, token for POST")
+def _anonymous(site):
+    site.start()
+    anonymous, _ = site.follow()
+    assert anonymous.user is None
+    post = '-d item=1 -H "Authorization: Bearer $T" https://www.example.com/orders'
+    writer = site.token(scope="orders.write")
+    assert site.curl(post, T=writer).status == 200
+    assert site.curl(post, T=site.token()).status == 403
+    assert site.get("/orders", writer).user == "alice"
+    assert site.get("/orders", site.token()).user == "alice"
+    assert site.get("/orders", site.token(exp=1000)).status == 401
+
+
+@recipe("Your own 401 page")
+def _page(site):
+    site.start()
+    answer = site.follow()[0]
+    assert answer.body == "ok\n"  # the page, as every page of this server
+    assert answer.headers["www-authenticate"].startswith("Bearer ")
+    assert site.get("/orders", site.token()).status == 200
+    refused = site.get("/orders", site.token(exp=1000))
+    assert refused.status == 401 and refused.headers["x-test-error"]
+    # the pitfall
+    site.graceful(site.recipe.conf.replace(" /errors/", " https://www.example.com/errors/"))
+    assert site.get("/orders").status == 401
+    assert site.get("/orders").body != "ok\n"
+
+
+@recipe("Virtual hosts with different audiences")
+def _hosts(site):
+    site.start()
+    site.follow()
+    billing = site.token(aud="api://billing")
+    assert site.get("/", billing, "billing.example.com").status == 200
+    assert site.get("/", billing, "orders.example.com").status == 401
+
+
+@recipe("Behind a TLS proxy")
+def _behind(site):
+    site.start(throttle=True)
+    site.follow()
+    env = site.curl('-H "Authorization: Bearer $T" -H "X-Forwarded-For: 203.0.113.7" '
+                    "https://www.example.com/orders/env", T=site.token()).body
+    assert "\nREMOTE_ADDR=203.0.113.7\n" in "\n" + env
+    # one client's failures are its own
+    def bad(address):
+        return site.curl('-H "Authorization: Bearer $T" -H "X-Forwarded-For: %s" '
+                         "https://www.example.com/orders" % address,
+                         T=site.token(signer="es256-nobody", jti=random.token_hex(4))).status
+    assert {bad("203.0.113.7") for _ in range(21)} == {401, 429}
+    assert bad("203.0.113.8") == 401
+
+
+@recipe("Revoke a token")
+def _revoke(site):
+    site.start()
+    token, other = site.token(jti="1"), site.token(jti="2")
+    assert site.get("/orders", token).status == 200
+    site.follow(token)
+    assert site.get("/orders", other).status == 200
+    os.unlink(site.server.path("bearer/revoked"))
+    wait_until(lambda: site.get("/orders", other).status == 503, 5, "closed access")
+
+
+#: The user of docs/operations.md.
+USER = "web on >the-password-of-redis ~bearer-* +get +mget +set +del +select +eval +pttl".split()
+
+
+def _sign_in(site):
+    """Cookies of a browser that went through a login, as curl's -b takes them."""
+    site.shell("rm -f jar; curl -L -c jar -b jar -o page -H 'Accept: text/html' "
+               "-H 'Sec-Fetch-Mode: navigate' https://www.example.com/app")
+    with open(site.server.path("jar")) as jar:
+        rows = [line.rstrip("\n").split("\t") for line in jar]
+    cookies = ["%s=%s" % (row[5], row[6]) for row in rows if len(row) == 7]
+    assert cookies, site.server.error_log()
+    secrets.register(*(cookie.partition("=")[2] for cookie in cookies))
+    return "; ".join(cookies)
+
+
+@recipe("Rotate secrets")
+def _rotate(site):
+    middle = site.recipe.conf
+    old = "AuthBearerSecretFile /etc/apache2/bearer/secret\n"
+    new = "AuthBearerSecretFile /etc/apache2/bearer/secret.new\n"
+    both = middle.split("\n", 1)[0] + "\n"
+    assert both == old[:-1] + " " + new.split(" ")[1]
+    turned = both.split(" ")[0] + " " + new.split(" ")[1][:-1] + " " + old.split(" ")[1]
+    for store in ("", "AuthBearerSessionStore cookie\n"):
+        site.start(middle.replace(both, old + store))
+        cookie = _sign_in(site)
+        for line in (both, turned):
+            site.graceful(middle.replace(both, line + store))
+            assert site.follow(COOKIE=cookie)[0].user == "alice@example.test"
+        later = _sign_in(site)
+        site.graceful(middle.replace(both, new + store))
+        assert site.follow(COOKIE=later)[0].user == "alice@example.test"
+        # the pitfall
+        site.server.write("bearer/secret.new", os.urandom(48), 0o600)
+        site.graceful(middle.replace(both, new + store))
+        assert site.curl('-b "$C" https://www.example.com/app', C=later).status == 401
+        site.server.stop()
+
+
+@recipe("Several hosts")
+def _several(site):
+    missing.need("redis-server", shutil.which("redis-server"))
+    site.redis = OwnRedis(["--user", *USER])
+    servers = []
+    try:
+        for _ in range(2):
+            site.ports = {"tls": free_port(), "plain": free_port()}
+            servers.append(site.start().server)
+            site.follow()
+        assert site.idp.count("jwks") == 1
+    finally:
+        for server in servers:
+            server.stop()
+        site.redis.close()
+
+
+@recipe(".htaccess")
+def _htaccess(site):
+    site.start()
+    site.follow()
+    assert site.get("/files/", site.token(aud="api://billing")).status == 401
+    # the pitfall
+    site.graceful(site.recipe.conf.replace("AllowOverride AuthConfig", "AllowOverride None"))
+    assert site.get("/files/").status == 200
+
+
+@recipe("MCP resource")
+def _mcp(site):
+    url = "https://www.example.com/mcp"
+    site.start()
+    refused, metadata = site.follow()
+    assert 'resource_metadata="https://www.example.com/.well-known/' \
+        'oauth-protected-resource/mcp"' in refused.headers["www-authenticate"]
+    document = json.loads(metadata.body)
+    assert document["resource"] == url
+    assert document["authorization_servers"] == ["https://idp.example.com/"]
+    assert site.get("/mcp", site.token(aud=url)).status == 200
+    assert site.get("/mcp", site.token()).status == 401
+
+
+# --- start.md -------------------------------------------------------------------
+
+def _run(site, command, status):
+    """A command of start.md; the variable that it sets is kept."""
+    variable = re.match(r"(\w+)=\$\(.*\)$", command)
+    if variable:
+        name = variable.group(1)
+        site.environment[name] = site.shell(command + '; printf %%s "$%s"' % name)
+        secrets.register(site.environment[name])
+        return None
+    output = site.shell(command)
+    if status is None:
+        return output
+    answer = Answer(output)
+    assert answer.status == status, (command, answer)
+    return answer
+
+
+def test_start(one_server, backend, hosts, proxy):
+    """Everything but the installation, which tests/build/test_install.sh tries."""
+    steps = page("start.md")
+    titles = [title for title in steps if re.match(r"\d\. ", title)]
+    assert len(titles) == 5
+    protect, token, log = (steps[title] for title in titles[1:4])
+    site = Site(protect, one_server, backend, hosts, proxy)
+    site.start(start=False)
+    for name in ("a2enconf", "apachectl"):
+        site.server.write("bin/" + name, "#!/bin/sh\nexit 0\n", 0o755)
+    site.server.write("bin/apache2ctl", '#!/bin/sh\nexec %s "$@"\n' % HTTPD, 0o755)
+    shutil.rmtree(site.server.path("bearer"))
+    for command, status in protect.commands:
+        _run(site, command, status)
+    site.server.configure(site.conf())
+    site.server.start()
+    (_, _), (_, granted), (_, refused) = token.commands
+    assert (granted, refused) == (200, 401)
+    answers = [_run(site, *one) for one in token.commands]
+    assert answers[1].user == "alice"
+    other, denied, tail, *explain = log.commands
+    _run(site, *other)
+    assert _run(site, *denied).headers["x-test-check"] == "aud"
+    last = _run(site, *tail)
+    shown = re.search(r"(?m)^    (AB\d{4}: .*), …$", log.text).group(1)
+    assert shown in last, (shown, last)
+    assert [command.partition("|")[2].split()[:3] for command, _ in explain] == [
+        ["sudo", "htbearer", "explain"]]
+    assert "api://orders" in site.shell(explain[0][0], code=1)
