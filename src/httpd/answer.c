@@ -33,6 +33,7 @@
     { HTTP_##status, challenge, retry, APLOG_INFO, { TEXT_##status } }
 #define ANSWER_INVALID_TOKEN  ANSWER(UNAUTHORIZED, 1, 0)
 
+#define ANSWER_OK             { OK, 0, 0, APLOG_ERR, { TEXT_FAULT } }
 #define ANSWER_NO_CREDENTIAL  ANSWER(UNAUTHORIZED, 1, 0)
 #define ANSWER_REQUEST        ANSWER(BAD_REQUEST, 1, 0)
 #define ANSWER_MALFORMED      ANSWER_INVALID_TOKEN
@@ -56,8 +57,6 @@
 #define ANSWER_THROTTLED      ANSWER(TOO_MANY_REQUESTS, 0, 1)
 #define ANSWER_UNAVAILABLE    ANSWER(SERVICE_UNAVAILABLE, 0, 1)
 #define ANSWER_MISCONFIGURED  { HTTP_INTERNAL_SERVER_ERROR, 0, 0, APLOG_ERR, { TEXT_FAULT } }
-/* Where a refusal is answered, that is a fault of this module. */
-#define ANSWER_OK             { HTTP_INTERNAL_SERVER_ERROR, 0, 0, APLOG_ERR, { TEXT_FAULT } }
 
 static const ab_answer_t answers[] = {
 #define X(symbol, name, error, description, counted) \
@@ -66,7 +65,12 @@ static const ab_answer_t answers[] = {
 #undef X
 };
 
+/* httpd takes a status of 0 for OK: where a refusal is answered, that is a fault of
+ * this module and ends in 500. */
 const ab_answer_t *ab_answer_of(bearer_reason_t reason)
 {
-    return &answers[bearer_reason_category(reason)];
+    static const ab_answer_t fault = ANSWER_MISCONFIGURED;
+    const ab_answer_t *answer = &answers[bearer_reason_category(reason)];
+
+    return answer->status < HTTP_BAD_REQUEST ? &fault : answer;
 }
