@@ -17,7 +17,6 @@
 #include "base/reason.h"
 #include "base/world.h"
 #include "judge/judge.h"
-#include "state/revocation.h"
 
 /** Exit statuses, the same for every command. */
 enum {
@@ -68,11 +67,6 @@ struct ht_call_t {
 extern const ht_command_t ht_keygen, ht_jwks, ht_sign, ht_decode, ht_verify,
     ht_revoke, ht_explain, ht_discover;
 
-/** Of a JWT that the list does not revoke: says so if the digest of the whole
- *  token is in it, which people write by hand. */
-void ht_warn_of_whole(const ht_call_t *call, bearer_revocation_t *list,
-                      const char *token, apr_size_t len);
-
 /* ---- options (ht_options.c) --------------------------------------------- */
 
 /** Reads the arguments behind the command's name. HT_OK; HT_USAGE after a
@@ -121,6 +115,9 @@ int ht_alg(const ht_call_t *call, const char *name, const bearer_alg_t **alg);
  *  bearer_text_quote(). */
 void ht_say(const ht_call_t *call, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
+
+/** The same of one line, for what calls back with call as its baton. */
+void ht_say_line(void *call, const char *line);
 
 /** The same; returns status, so that a command can `return ht_fail(...)`. */
 int ht_fail(const ht_call_t *call, int status, const char *fmt, ...)

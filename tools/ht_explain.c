@@ -239,13 +239,9 @@ static bearer_reason_t ask_revoked(void *inquiry, const char *iss,
 {
     const inquiry_t *q = inquiry;
     unsigned char digest[BEARER_SHA256_SIZE];
-    bearer_reason_t reason = bearer_revocation_ask_token(q->revocations, iss, jti, token,
-                                                         len, digest, why, p);
 
-    if (reason == BEARER_OK) {
-        ht_warn_of_whole(q->call, q->revocations, token, len);
-    }
-    return reason;
+    return bearer_revocation_ask_token(q->revocations, iss, jti, token, len, digest, why,
+                                       p);
 }
 
 /* ---- without a server: Require ---------------------------------------------------- */
@@ -422,6 +418,8 @@ static int by_options(const ht_call_t *call, const char *token, apr_size_t len)
         return HT_USAGE;
     }
     q->explain = bearer_explain_create(q->p);
+    bearer_explain_revocations(q->explain, q->revocations, ht_say_line,
+                               (void *)(apr_uintptr_t)call);
     q->j.keys = keys_of;
     q->j.baton = q;
     q->j.revoked = q->revocations ? ask_revoked : NULL;

@@ -45,6 +45,11 @@ void ht_say(const ht_call_t *call, const char *fmt, ...)
     va_end(args);
 }
 
+void ht_say_line(void *call, const char *line)
+{
+    ht_say(call, "%s", line);
+}
+
 int ht_fail(const ht_call_t *call, int status, const char *fmt, ...)
 {
     va_list args;

@@ -16,11 +16,6 @@ static void world_log(void *call, bearer_log_level_t level, const char *message)
     }
 }
 
-static void say(void *call, const char *line)
-{
-    ht_say(call, "%s", line);
-}
-
 static apr_status_t end_curl(void *nothing)
 {
     (void)nothing;
@@ -40,7 +35,7 @@ int ht_world(const ht_call_t *call, bearer_world_t *world, int offline)
         apr_pool_cleanup_register(call->p, NULL, end_curl, apr_pool_cleanup_null);
         client = bearer_http_curl_create("htbearer", NULL, call->p);
     }
-    world->http = bearer_explain_http(client, say, baton, call->p);
+    world->http = bearer_explain_http(client, ht_say_line, baton, call->p);
     world->log = world_log;
     world->log_baton = baton;
     return HT_OK;

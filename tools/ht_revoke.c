@@ -76,20 +76,6 @@ static int add(const ht_call_t *call, const char *token, apr_size_t len,
                ? HT_OK : ht_fail(call, HT_USAGE, "%s", error ? error : "not added");
 }
 
-void ht_warn_of_whole(const ht_call_t *call, bearer_revocation_t *list,
-                      const char *token, apr_size_t len)
-{
-    unsigned char digest[BEARER_SHA256_SIZE];
-
-    if (bearer_text_sha256(token, len, digest) == APR_SUCCESS
-        && bearer_revocation_ask(list, NULL, NULL, digest, NULL, call->p)
-           == BEARER_REVOKED) {
-        ht_say(call, "warning: AuthBearerRevocations has the SHA-256 of the whole token, "
-               "which revokes nothing: that of header and payload is needed; revoke "
-               "the token with htbearer revoke");
-    }
-}
-
 static int revoke_token(const ht_call_t *call, apr_time_t until)
 {
     const char *token, *iss, *jti;

@@ -486,6 +486,7 @@ static int start(inquiry_t *q)
         json_is_true(json_object_get(q->question, "offline")) ? NULL
                                                               : process->world.http,
         say, NULL, q->p);
+    bearer_explain_revocations(q->explain, process->revocations, say, NULL);
     process->observe = bearer_explain_observe;
     process->observe_baton = q->explain;
     return 1;

@@ -27,6 +27,9 @@ struct bearer_explain_t {
     int judged;                    /**< rows of the table were reached */
     outcome_t rows[ROWS_MAX];
     outcome_t asked;               /**< of the one that is not of the table */
+    bearer_revocation_t *revocations;
+    void (*say)(void *baton, const char *line);
+    void *baton;
 };
 
 bearer_explain_t *bearer_explain_create(apr_pool_t *p)
@@ -36,6 +39,28 @@ bearer_explain_t *bearer_explain_create(apr_pool_t *p)
     explain->p = p;
     explain->on = BEARER_ON_JWT;
     return explain;
+}
+
+void bearer_explain_revocations(bearer_explain_t *explain, bearer_revocation_t *list,
+                                void (*say)(void *baton, const char *line), void *baton)
+{
+    explain->revocations = list;
+    explain->say = say;
+    explain->baton = baton;
+}
+
+/* Check 11 has let it pass. */
+static void look_for_whole(const bearer_explain_t *explain, const bearer_judgement_t *j)
+{
+    unsigned char digest[BEARER_SHA256_SIZE];
+
+    if (bearer_text_sha256(j->token, j->token_len, digest) == APR_SUCCESS
+        && bearer_revocation_ask(explain->revocations, NULL, NULL, digest, NULL, j->p)
+           == BEARER_REVOKED) {
+        explain->say(explain->baton, "warning: AuthBearerRevocations has the SHA-256 of the "
+                     "whole token, which revokes nothing: that of header and payload is "
+                     "needed; revoke the token with htbearer revoke");
+    }
 }
 
 static int row_of(const bearer_check_t *check)
@@ -67,6 +92,9 @@ void bearer_explain_observe(void *explain_, const bearer_check_t *check,
     outcome->check = check;
     outcome->reason = reason;
     outcome->detail = j->why.detail ? apr_pstrdup(explain->p, j->why.detail) : NULL;
+    if (check->number == 11 && reason == BEARER_OK && j->token && explain->revocations) {
+        look_for_whole(explain, j);
+    }
 }
 
 static json_t *check_json(const bearer_check_t *check, const outcome_t *outcome)

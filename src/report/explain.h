@@ -20,6 +20,7 @@
 
 #include "base/http.h"
 #include "judge/judge.h"
+#include "state/revocation.h"
 
 /** Begins each line that a server which was asked writes for htbearer. */
 #define BEARER_EXPLAIN_MARK "htbearer explain: "
@@ -27,6 +28,15 @@
 typedef struct bearer_explain_t bearer_explain_t;
 
 bearer_explain_t *bearer_explain_create(apr_pool_t *p);
+
+/**
+ * A token that check 11 lets pass is then looked for by the SHA-256 of the whole token,
+ * which people write into the list by hand and which is the digest of no JWT there.
+ * @param list  that check 11 asks; NULL: there is none
+ * @param say   gets one line if that digest is in it
+ */
+void bearer_explain_revocations(bearer_explain_t *explain, bearer_revocation_t *list,
+                                void (*say)(void *baton, const char *line), void *baton);
 
 /**
  * For bearer_judgement_t.observe, with the explanation as baton and keep_going

@@ -331,15 +331,29 @@ def test_hostile_configurations(tmp_path, name):
 
 # ---- by options ---------------------------------------------------------------
 
-def test_options_a_list_with_the_digest_of_the_whole_token(keys, tmp_path):
+@pytest.fixture(params=["options", "configuration"])
+def by_list(request, keys, tmp_path):
+    """A list, and what to ask with so that it counts."""
+    revoked = tmp_path / "revoked"
+    revoked.write_text("")
+    if request.param == "options":
+        yield revoked, options("--revocations", str(revoked), keys=keys)
+    else:
+        made = Httpd("AuthBearerRevocations file:%s\n%s" % (revoked, CONF), files=FILES)
+        yield revoked, ["-f", made.path("httpd.conf"), "--httpd", HTTPD, "/orders"]
+        made.close()
+
+
+def test_a_list_with_the_digest_of_the_whole_token(by_list):
     """Which revokes nothing; people who write lines by hand are told."""
-    revoked, token = tmp_path / "revoked", tokens.mint()
-    for part, status in (token, 0), (token.rpartition(".")[0], 1):
+    (revoked, args), token = by_list, tokens.mint()
+    for part, status, told in ((token, 0, True), (token[:-1], 0, False),
+                               (token.rpartition(".")[0], 1, False)):
         revoked.write_text("token %s 0\n"
                            % hashlib.sha256(part.encode()).hexdigest())
-        said = explain(token, *options("--revocations", str(revoked), keys=keys))
+        said = explain(token, *args)
         assert said.status == status, said
-        assert ("SHA-256 of the whole token" in said.err) is (status == 0), said
+        assert ("SHA-256 of the whole token" in said.err) is told, said
 
 
 def test_options_instead_of_a_configuration(keys):
