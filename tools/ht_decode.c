@@ -63,7 +63,7 @@ static int run(const ht_call_t *call)
 
 const ht_command_t ht_decode = {
     "decode", NULL, 1, "Print header and payload of a token, unverified.",
-    "Two JSON documents. Never use them to decide anything: that is what "
-    "verify is for.",
+    "Two JSON documents. The signature is not printed. Never use them to decide "
+    "anything: that is what verify is for.",
     NULL, run
 };

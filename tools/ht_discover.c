@@ -221,7 +221,7 @@ const ht_command_t ht_discover = {
     "Ask an issuer what it offers, and print a configuration for it.",
     "URL is the issuer as its tokens name it (iss), or its metadata. Every request "
     "is announced on standard error before it is made; it is asked for metadata "
-    "and keys, and for nothing else. Exit status 0: it has usable keys; 1: it has "
-    "none, or there is no metadata that can be used; 2: usage.",
+    "and keys, and for nothing else; no redirect is followed. Exit status 0: it has "
+    "usable keys; 1: it has none, or no metadata that can be used; 2: usage.",
     options, run
 };

@@ -510,9 +510,10 @@ const ht_command_t ht_explain = {
     "Say why a token is accepted or refused, check by check.",
     "With -f the httpd of this machine reads its configuration as it would to "
     "serve, and judges a request to PATH; its own sections decide, in its own "
-    "order. Without -f the options stand for the configuration. Requests to the "
-    "issuer are announced on standard error before they are made. Nothing of the "
-    "token's signature is printed. Exit status 0: granted; 1: refused; 2: usage, "
-    "or a configuration that httpd refuses.",
+    "order. It opens no port; caches, the throttle and SetEnvIf do not count. Run it "
+    "as a user who may read what the configuration names. Without -f the options "
+    "stand for the configuration. Requests to the issuer are announced on standard "
+    "error before they are made. Nothing of the token's signature is printed. Exit "
+    "status 0: granted; 1: refused; 2: usage, or a configuration that httpd refuses.",
     options, run
 };

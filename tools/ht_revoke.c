@@ -162,13 +162,14 @@ static int run(const ht_call_t *call)
 }
 
 static const ht_option_t options[] = {
-    { "file", "PATH", HT_REQUIRED, "the list; made when it is not there" },
+    { "file", "PATH", HT_REQUIRED, "the list, which the server must be able to read; "
+      "created if it does not exist" },
     { "list", NULL, 0, "show the entries instead: kind, digest, until when" },
     { "jti", "JTI", 0, "revoke by jti instead of a token; with --issuer and "
       "--until" },
     { "issuer", "ISS", 0, "iss of the tokens with that jti" },
-    { "until", "TIME", 0, "when the entry may go: seconds since 1970, "
-      "2030-01-31T12:00:00Z, or never (default: the token's exp)" },
+    { "until", "TIME", 0, "when the entry may go, but for five minutes: seconds since "
+      "1970, 2030-01-31T12:00:00Z, or never (default: the token's exp, else never)" },
     { NULL, NULL, 0, NULL }
 };
 

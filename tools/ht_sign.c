@@ -361,16 +361,17 @@ static int run(const ht_call_t *call)
 
 static const ht_option_t options[] = {
     { "key", "FILE", HT_REQUIRED, "private JWK Set, as keygen makes it" },
-    { "kid", "KID", 0, "which key of the set" },
+    { "kid", "KID", 0, "which key of the set, if several fit" },
     { "alg", "ALG", 0, "algorithm, when the key leaves a choice" },
-    { "issuer", "ISS", HT_CLAIMS, "iss" },
-    { "subject", "SUB", HT_CLAIMS, "sub" },
-    { "audience", "AUD", HT_REPEAT | HT_CLAIMS, "aud; several make an array" },
-    { "expires", "SECONDS", HT_CLAIMS, "exp, from now on (default 3600; may be "
+    { "issuer", "ISS", HT_CLAIMS, "claim iss" },
+    { "subject", "SUB", HT_CLAIMS, "claim sub" },
+    { "audience", "AUD", HT_REPEAT | HT_CLAIMS, "claim aud; several make an array" },
+    { "expires", "SECONDS", HT_CLAIMS, "claim exp, from now on (default 3600; may be "
       "negative)" },
-    { "not-before", "SECONDS", HT_CLAIMS, "nbf, from now on (may be negative)" },
+    { "not-before", "SECONDS", HT_CLAIMS, "claim nbf, from now on (may be negative)" },
     { "now", "EPOCH", HT_CLAIMS, "take this for the time, in seconds since 1970" },
-    { "typ", "TYP", 0, "header typ (default at+jwt; '' leaves it out)" },
+    { "typ", "TYP", 0, "header typ (default at+jwt, with --payload none; '' leaves it "
+      "out)" },
     { "claim", "NAME=VALUE", HT_REPEAT | HT_CLAIMS, "any claim; VALUE is JSON where it "
       "parses as such, else a string" },
     { "payload", "FILE", 0, "sign these bytes as they are instead of claims; - "

@@ -35,6 +35,10 @@ srcdir="$srcdir" python3 "$srcdir/tests/build/messages.py" ||
 python3 "$srcdir/tests/build/words.py" ||
     complain 'words where an end-to-end test should name a number'
 
+# --- the manual page: made from the tables of htbearer's options -----------------
+
+srcdir="$srcdir" python3 "$srcdir/tests/build/manpage.py" || complain tools/htbearer.1
+
 # --- the changelog: made from changes/ ----------------------------------------
 
 srcdir="$srcdir" python3 "$srcdir/tests/build/changelog.py" || complain CHANGELOG.md

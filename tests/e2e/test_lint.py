@@ -106,6 +106,25 @@ def test_line_breaks_are_the_authors(tmp_path):
     assert layout(tmp_path, text) == ""
 
 
+# --- the manual page of htbearer ---------------------------------------------------
+
+def test_the_manual_page_is_current():
+    assert run("manpage.py", TOP) == ""
+
+
+def test_the_manual_page_follows_the_options(tmp_path):
+    shutil.copytree(os.path.join(TOP, "tools"), tmp_path / "tools")
+    source, page = tmp_path / "tools" / "ht_keygen.c", tmp_path / "tools" / "htbearer.1"
+    source.write_text(source.read_text().replace(
+        '{ "bits", "N", 0, "', '{ "size", "N", HT_REPEAT, "in \\"bits\\": '))
+    assert "is not what" in run("manpage.py", tmp_path)
+    assert run("manpage.py", tmp_path, "--write") == ""
+    assert '.TP\n\\fB\\-\\-size\\fR \\fIN\\fR...\nin "bits": size' in page.read_text()
+    assert "bits\\fR" not in page.read_text()
+    source.write_text(source.read_text().replace("ht_command_t ht_keygen", "ht_none"))
+    assert "has no ht_command_t" in run("manpage.py", tmp_path)
+
+
 # --- the changelog ---------------------------------------------------------------
 
 def changelog(tmp_path, name="a-change.md", text="Fixed: It works.\n", *options):

@@ -1,0 +1,184 @@
+#!/usr/bin/python3
+# Licensed under the Apache License, Version 2.0; see LICENSE.
+"""usage: manpage.py [--write]
+
+Compares tools/htbearer.1 with the tables of commands and options in tools/ht_*.c, from
+which `htbearer help` is printed, too; --write makes the page anew. make lint runs it."""
+
+import os
+import re
+import sys
+
+from complaints import ROOT, complain, end, keep_page
+from messages import arguments, tokens_of
+
+PAGE = "tools/htbearer.1"
+
+HEAD = r"""
+.\" Licensed under the Apache License, Version 2.0; see LICENSE.
+.\" Made by tests/build/manpage.py --write.
+.TH HTBEARER 1 2026-01-01 "mod_auth_bearer" "User Commands"
+.SH NAME
+htbearer \- keys and tokens for mod_auth_bearer
+.SH SYNOPSIS
+.B htbearer
+.I COMMAND
+.RI [ OPTION ]...
+.br
+.B htbearer help
+.RI [ COMMAND ]
+.br
+.B htbearer \-\-version
+.SH DESCRIPTION
+.B htbearer
+makes keys, signs development tokens, and judges tokens with the code that mod_auth_bearer
+runs in Apache httpd.
+.PP
+Tokens are read from standard input, never from the command line, where every user of the
+machine sees them.
+One line feed, or carriage return and line feed, after the token does not count.
+.PP
+The value of an option is the next argument, or follows a
+.BR = .
+An option with dots after it may be given more than once.
+.SH COMMANDS
+"""
+
+TAIL = r"""
+.SH EXIT STATUS
+.TP
+.B 0
+Done; the token is accepted.
+.TP
+.B 1
+The token is refused.
+.TP
+.B 2
+Wrong usage, or a file that cannot be read or written.
+.SH EXAMPLES
+Keys, a token for one hour, and what a server says to it:
+.PP
+.in +4n
+.nf
+htbearer keygen \-\-private key.json \-\-public keys.json
+htbearer sign \-\-key key.json \-\-issuer https://idp.example.com/ \e
+    \-\-audience api://orders \-\-subject alice \e
+    \-\-claim scope=orders.read \-\-claim \(aqroles=["a","b"]\(aq >token
+htbearer verify \-\-keys keys.json \-\-issuer https://idp.example.com/ \e
+    \-\-audience api://orders <token
+.fi
+.in
+.PP
+A configuration for an issuer, why a server refuses a token, and the end of that token:
+.PP
+.in +4n
+.nf
+htbearer discover https://idp.example.com/
+htbearer explain \-f /etc/apache2/apache2.conf /orders <token
+htbearer revoke \-\-file revoked.list <token
+.fi
+.in
+.SH SEE ALSO
+.BR htpasswd (1),
+.BR httpd (8)
+"""
+
+
+# --- the tables ----------------------------------------------------------------
+
+def text_of(argument):
+    """Of one string of C; None: NULL."""
+    if argument[0].kind != "string":
+        return None
+    return re.sub(r"\\(.)", r"\1", argument[0].text)
+
+
+def initializer(tokens, i):
+    """What is between the braces after tokens[i], or None."""
+    while tokens[i].text not in "{;":
+        i += 1
+    return arguments(tokens, i) if tokens[i].text == "{" else None
+
+
+def read_command(name):
+    """Of tools/ht_NAME.c: what section() takes, or None."""
+    with open(os.path.join(ROOT, f"tools/ht_{name}.c"), encoding="utf-8") as file:
+        tokens = tokens_of(file.read())
+    options, command = [], None
+    for i, token in enumerate(tokens):
+        if token.text == "ht_option_t":
+            rows = [arguments(row, 0) for row in initializer(tokens, i) if row]
+            options = [(text_of(row[0]), text_of(row[1]), [t.text for t in row[2]],
+                        text_of(row[3])) for row in rows[:-1]]
+        if token.text == "ht_command_t":
+            row = initializer(tokens, i)
+            command = [text_of(row[0]), text_of(row[1]), row[2][0].text != "0",
+                       text_of(row[3]), text_of(row[4]), options]
+    if not command:
+        complain(f"tools/ht_{name}.c", "has no ht_command_t")
+    return command
+
+
+def command_names():
+    with open(os.path.join(ROOT, "tools/htbearer.c"), encoding="utf-8") as file:
+        tokens = tokens_of(file.read())
+    start = next(i for i, token in enumerate(tokens) if token.text == "commands")
+    return [row[1].text.partition("_")[2] for row in initializer(tokens, start)
+            if len(row) == 2]
+
+
+# --- the page ------------------------------------------------------------------
+
+def escaped(text):
+    return text.replace("\\", "\\e").replace("-", "\\-").replace("'", "\\(aq")
+
+
+def option_name(name):
+    return escaped(("--" if len(name) > 1 else "-") + name)
+
+
+def sentences(text, options):
+    """Lines of roff, one each; options and directives in bold."""
+    text = escaped(text)
+    text = re.sub(r"(?<![\w-])AuthBearer\w+", r"\\fB\g<0>\\fR", text)
+    for name in options:
+        text = re.sub(rf"(?<!\S){re.escape(option_name(name))}(?![\w\\])",
+                      lambda match: rf"\fB{match[0]}\fR", text)
+    # a line that begins with a dot or an apostrophe would be a request
+    return re.sub(r"^(?=\.)", r"\\&", re.sub(r"(?<=[.]) (?=[A-Z])", "\n", text), flags=re.M)
+
+
+def option_head(name, argument, flags):
+    head = [rf"\fB{option_name(name)}\fR"]
+    if argument:
+        head.append(rf"\fI{escaped(argument)}\fR")
+    return " ".join(head) + ("..." if "HT_REPEAT" in flags else "")
+
+
+def section(name, operands, reads_token, summary, help_, options):
+    required = [option_head(*row[:3]) for row in options if "HT_REQUIRED" in row[2]]
+    usage = [rf"\fBhtbearer {name}\fR", *required]
+    if len(required) < len(options):
+        usage.append(r"[\fIOPTION\fR]...")
+    if operands:
+        usage.append(re.sub(r"[A-Z]+", r"\\fI\g<0>\\fR", operands))
+    if reads_token:
+        usage.append(r"<\fITOKEN\-FILE\fR")
+    names = [row[0] for row in options]
+    out = [f".SS {name}", " ".join(usage), ".PP",
+           sentences(f"{summary} {help_ or ''}".strip(), names)]
+    for option, argument, flags, text in options:
+        out += [".TP", option_head(option, argument, flags),
+                sentences(text, names)]
+    return "\n".join(out)
+
+
+def main():
+    commands = [read_command(name) for name in command_names()]
+    if all(commands):
+        keep_page(PAGE, HEAD.lstrip("\n") + "\n".join(section(*c) for c in commands) + TAIL)
+    return end()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
