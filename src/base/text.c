@@ -287,6 +287,18 @@ int bearer_text_is_token(const char *s)
 
 /* ---- lists and identifiers --------------------------------------------- */
 
+apr_array_header_t *bearer_text_split(apr_pool_t *p, const char *text,
+                                      const char *separators)
+{
+    apr_array_header_t *words = apr_array_make(p, 4, sizeof(const char *));
+    char *rest, *word = apr_strtok(apr_pstrdup(p, text), separators, &rest);
+
+    for (; word; word = apr_strtok(NULL, separators, &rest)) {
+        APR_ARRAY_PUSH(words, const char *) = word;
+    }
+    return words;
+}
+
 int bearer_text_among(const apr_array_header_t *list, const char *s)
 {
     int i;

@@ -76,6 +76,10 @@ int bearer_text_equal_ct(const void *a, const void *b, apr_size_t len);
 /** The same for two strings. */
 int bearer_text_same_ct(const char *a, const char *b);
 
+/** The words between separators, each not empty, in p: const char *. */
+apr_array_header_t *bearer_text_split(apr_pool_t *p, const char *text,
+                                      const char *separators);
+
 /** Is s one of list (const char *)? NULL: no. */
 int bearer_text_among(const apr_array_header_t *list, const char *s);
 

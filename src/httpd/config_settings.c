@@ -301,14 +301,8 @@ static const char *check_env_prefix(const parse_t *in, const char *prefix)
 static const char *split_commas(const parse_t *in, const char *text,
                                 const apr_array_header_t **list)
 {
-    apr_array_header_t *names = apr_array_make(in->p, 4, sizeof(const char *));
-    char *rest, *name = apr_strtok(apr_pstrdup(in->p, text), ",", &rest);
-
-    for (; name; name = apr_strtok(NULL, ",", &rest)) {
-        APR_ARRAY_PUSH(names, const char *) = name;
-    }
-    *list = names;
-    return names->nelts ? NULL : ab_parse_complain(in, AB(0592) "claims= names no claim");
+    *list = bearer_text_split(in->p, text, ",");
+    return (*list)->nelts ? NULL : ab_parse_complain(in, AB(0592) "claims= names no claim");
 }
 
 static const char *parse_exports(const parse_t *in, void *record)

@@ -11,6 +11,7 @@
 
 #include "base/b64url.h"
 #include "base/json.h"
+#include "base/text.h"
 
 /** 256 bits each: state, nonce, verifier (RFC 7636 section 4.1: 43 characters). */
 #define RANDOM_SIZE 32
@@ -77,7 +78,7 @@ static int attempt_from(bearer_attempt_t *a, const json_t *o, apr_pool_t *p)
     a->target = bearer_json_string(o, "t");
     a->created = json_integer_value(json_object_get(o, "c"));
     a->max_age = json_integer_value(json_object_get(o, "m"));
-    a->acr_values = acr ? bearer_login_words(acr, p) : NULL;
+    a->acr_values = acr ? bearer_text_split(p, acr, " ") : NULL;
     return a->state && a->nonce && a->verifier && a->issuer && a->target;
 }
 

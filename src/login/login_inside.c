@@ -12,17 +12,6 @@
 #include "base/json.h"
 #include "base/text.h"
 
-const apr_array_header_t *bearer_login_words(const char *text, apr_pool_t *p)
-{
-    apr_array_header_t *list = apr_array_make(p, 2, sizeof(const char *));
-    char *rest, *word = apr_strtok(apr_pstrdup(p, text), " ", &rest);
-
-    for (; word; word = apr_strtok(NULL, " ", &rest)) {
-        APR_ARRAY_PUSH(list, const char *) = word;
-    }
-    return list;
-}
-
 typedef struct query_t {
     apr_pool_t *p;
     const char *text;

@@ -15,9 +15,6 @@
 bearer_attempt_t *bearer_attempt_new(const bearer_login_t *login,
                                      const char *target, apr_pool_t *p);
 
-/** const char *; of a list separated by spaces. */
-const apr_array_header_t *bearer_login_words(const char *text, apr_pool_t *p);
-
 /** RFC 6749 section 3.1: an endpoint may have a query of its own. */
 const char *bearer_login_with_query(const char *url, const apr_table_t *t,
                                     apr_pool_t *p);

@@ -53,7 +53,7 @@ static void note_expectation(bearer_attempt_t *a, const char *name,
                              const char *value, apr_pool_t *p)
 {
     if (strcmp(name, "acr_values") == 0) {
-        a->acr_values = bearer_login_words(value, p);
+        a->acr_values = bearer_text_split(p, value, " ");
     } else if (strcmp(name, "max_age") == 0) {
         a->max_age = apr_time_from_sec(atoi(value));
     }

@@ -23,7 +23,7 @@ static const char *value_of(const char *parameter, const char *name)
 static bearer_reason_t acr_suffices(const char *wanted, const json_t *claims,
                                     bearer_refusal_t *why, apr_pool_t *p)
 {
-    const apr_array_header_t *list = bearer_login_words(wanted, p);
+    const apr_array_header_t *list = bearer_text_split(p, wanted, " ");
     const char *acr = bearer_json_string(claims, "acr");
 
     return bearer_text_among(list, acr) ? BEARER_OK

@@ -18,10 +18,12 @@
 static const char *parse_scopes(bearer_resource_t *resource, const char *list,
                                 apr_pool_t *p)
 {
-    apr_array_header_t *scopes = apr_array_make(p, 4, sizeof(const char *));
-    char *state, *scope = apr_strtok(apr_pstrdup(p, list), ",", &state);
+    int i;
 
-    for (; scope; scope = apr_strtok(NULL, ",", &state)) {
+    resource->scopes = bearer_text_split(p, list, ",");
+    for (i = 0; i < resource->scopes->nelts; i++) {
+        const char *scope = APR_ARRAY_IDX(resource->scopes, i, const char *);
+
         if (!bearer_text_is_scope(scope)) {
             return apr_psprintf(p, "%s is not the name of a scope",
                                 bearer_text_quote(p, scope));
@@ -30,10 +32,8 @@ static const char *parse_scopes(bearer_resource_t *resource, const char *list,
             return "offline_access is a matter between client and issuer, and "
                    "not this resource's to advertise; leave it out";
         }
-        APR_ARRAY_PUSH(scopes, const char *) = scope;
     }
-    resource->scopes = scopes;
-    return scopes->nelts ? NULL : "scopes= names no scope";
+    return i ? NULL : "scopes= names no scope";
 }
 
 static const char *parse_name(bearer_resource_t *resource, const char *value,

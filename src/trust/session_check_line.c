@@ -118,19 +118,18 @@ static const char *print_send(const bearer_session_check_t *check,
 static const char *split(const line_t *line, const char *value, const char *what,
                          const apr_array_header_t **list)
 {
-    apr_array_header_t *names = apr_array_make(line->p, 2, sizeof(const char *));
-    char *state, *name = apr_strtok(apr_pstrdup(line->p, value), ",", &state);
+    int i;
 
-    for (; name; name = apr_strtok(NULL, ",", &state)) {
+    *list = bearer_text_split(line->p, value, ",");
+    for (i = 0; i < (*list)->nelts; i++) {
+        const char *name = APR_ARRAY_IDX(*list, i, const char *);
+
         if (!bearer_text_is_token(name)) {
             return apr_psprintf(line->p, "%s is not the name of a %s",
                                 quoted(line, name), what);
         }
-        APR_ARRAY_PUSH(names, const char *) = name;
     }
-    *list = names;
-    return names->nelts ? NULL : apr_psprintf(line->p, "the list of %ss is empty",
-                                              what);
+    return i ? NULL : apr_psprintf(line->p, "the list of %ss is empty", what);
 }
 
 static const char *parse_cookies(line_t *line, const char *value)
