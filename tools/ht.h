@@ -10,6 +10,8 @@
  */
 #pragma once
 
+#include <stdio.h>
+
 #include <apr_pools.h>
 #include <apr_tables.h>
 #include <jansson.h>
@@ -59,7 +61,7 @@ typedef struct ht_command_t {
 /** One command with what was written behind it. */
 struct ht_call_t {
     const ht_command_t *command;
-    apr_array_header_t *values[HT_OPTIONS_MAX]; /**< by row; NULL: absent */
+    apr_array_header_t *values[HT_OPTIONS_MAX]; /**< by row: const char * */
     apr_array_header_t *operands;  /**< const char * */
     apr_pool_t *p;
 };
@@ -82,7 +84,7 @@ int ht_looks_like_token(const char *argument);
 /** The value of an option, or NULL. The name must be one of the table. */
 const char *ht_value(const ht_call_t *call, const char *name);
 
-/** All values of a repeatable option (const char *), or NULL. */
+/** All values of an option (const char *). */
 const apr_array_header_t *ht_values(const ht_call_t *call, const char *name);
 
 int ht_has(const ht_call_t *call, const char *name);
@@ -148,8 +150,16 @@ int ht_read_file(const ht_call_t *call, const char *path, apr_size_t max,
 /** Bytes to standard output. HT_OK, or HT_USAGE after a message. */
 int ht_write(const ht_call_t *call, const char *data, apr_size_t len);
 
-/** Indented ASCII JSON (nothing in it can steer a terminal) and a newline. */
+/** Indented ASCII JSON (nothing in it can steer a terminal) and a newline; wiped with
+ *  the pool. */
+char *ht_json_text(const json_t *value, apr_size_t *len, apr_pool_t *p);
+
+/** That to standard output. HT_OK, or HT_USAGE after a message. */
 int ht_write_json(const ht_call_t *call, const json_t *value);
+
+/** The same with --json, else what tell makes of it. */
+int ht_report(const ht_call_t *call, const json_t *value,
+              void (*tell)(FILE *out, const json_t *value, apr_pool_t *p));
 
 /**
  * Creates a file with JSON in it. One that is there is refused without force,
@@ -194,7 +204,7 @@ int ht_world(const ht_call_t *call, bearer_world_t *world, int offline);
  * what it says about requests to issuers goes to standard error at once. Ends
  * it after HT_HTTPD_SECONDS.
  * @param httpd    the program, or NULL: the one that is found
- * @param defines  const char *, each for -D; may be NULL
+ * @param defines  const char *, each for -D
  * @param answer   released with the pool
  * @param signal   the signal that ended it, else 0
  * @return HT_OK, or HT_USAGE after a message (none where a signal ended it)

@@ -5,8 +5,6 @@
  */
 #include "ht.h"
 
-#include <apr_strings.h>
-
 #include "base/b64url.h"
 #include "base/json.h"
 #include "base/text.h"

@@ -7,7 +7,6 @@
  */
 #include "ht.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include <apr_file_info.h>
@@ -63,9 +62,6 @@ static int prepare(look_t *l)
     const char *error;
 
     l->access.plain_http = ht_values(call, "plain-http");
-    if (!l->access.plain_http) {
-        l->access.plain_http = apr_array_make(l->p, 1, sizeof(const char *));
-    }
     l->issuer.url = l->issuer.name = without_well_known(
         APR_ARRAY_IDX(call->operands, 0, const char *), l->p);
     error = bearer_http_url_error(l->issuer.url, NULL, l->access.plain_http,
@@ -173,14 +169,8 @@ static void ask_for_keys(look_t *l)
 
 static int report(const look_t *l)
 {
-    json_t *offer = offer_json(l->offer);
-    int status = HT_OK;
+    int status = ht_report(l->call, offer_json(l->offer), tell_offer);
 
-    if (ht_has(l->call, "json")) {
-        status = ht_write_json(l->call, offer);
-    } else {
-        tell_offer(stdout, offer, l->p);
-    }
     return status != HT_OK ? status
          : offer_key_count(l->offer) ? HT_OK
          : ht_fail(l->call, HT_REFUSED, "it has no usable keys: JWTs of this "

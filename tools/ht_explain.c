@@ -7,8 +7,6 @@
  */
 #include "ht.h"
 
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <apr_strings.h>
@@ -25,44 +23,29 @@
 static int report(const ht_call_t *call, const json_t *answer)
 {
     const char *error = bearer_json_string(answer, "error");
+    int status;
 
     if (error) {
         return ht_fail(call, HT_USAGE, "%s", tell_shown(error, call->p));
     }
-    if (ht_has(call, "json")) {
-        int status = ht_write_json(call, answer);
-
-        if (status != HT_OK) {
-            return status;
-        }
-    } else {
-        tell_answer(stdout, answer, call->p);
-    }
-    return json_is_true(json_object_get(answer, "granted")) ? HT_OK : HT_REFUSED;
+    status = ht_report(call, answer, tell_answer);
+    return status != HT_OK ? status
+         : json_is_true(json_object_get(answer, "granted")) ? HT_OK : HT_REFUSED;
 }
 
 /* ---- asking the server ------------------------------------------------------- */
 
-static json_t *question_of(const ht_call_t *call, const char *token,
-                           apr_size_t len, const char *path)
+static json_t *question_of(const ht_call_t *call, const char *token, apr_size_t len)
 {
-    static const char *const words[] = { "host", "method", "address", NULL };
-    json_t *question = json_object();
-    int i;
+    json_t *question = json_pack(
+        "{s:o s:s s:b s:b s:s* s:s* s:s*}", "token", json_stringn(token, len),
+        "path", APR_ARRAY_IDX(call->operands, 0, const char *),
+        "offline", ht_has(call, "offline"), "translate", 1,
+        "host", ht_value(call, "host"), "method", ht_value(call, "method"),
+        "address", ht_value(call, "address"));
 
     ht_wipe_json(call, question);
-    json_object_set_new(question, "token", json_stringn(token, len));
-    json_object_set_new(question, "path", json_string(path));
-    json_object_set_new(question, "offline",
-                        json_boolean(ht_has(call, "offline")));
-    json_object_set_new(question, "translate", json_true());
-    for (i = 0; words[i]; i++) {
-        if (ht_has(call, words[i])) {
-            json_object_set_new(question, words[i],
-                                json_string(ht_value(call, words[i])));
-        }
-    }
-    bearer_json_tie(question, call->p);
+    json_decref(question);  /* the pool holds it */
     return question;
 }
 
@@ -76,11 +59,13 @@ static int ask(const ht_call_t *call, const json_t *question, json_t **answer,
 /* Modules that were never started may not be fit to map a path to a file. */
 static int with_server(const ht_call_t *call, const char *token, apr_size_t len)
 {
-    const char *path = APR_ARRAY_IDX(call->operands, 0, const char *);
-    json_t *question = question_of(call, token, len, path);
-    json_t *answer = NULL;
-    int died, status = ask(call, question, &answer, &died);
+    json_t *question = question_of(call, token, len), *answer = NULL;
+    int died, status;
 
+    if (!question) {
+        return ht_usage(call, "PATH, --host, --method or --address is not UTF-8");
+    }
+    status = ask(call, question, &answer, &died);
     if (status != HT_OK && died) {
         ht_say(call, "httpd ended by signal %d; once more without mapping the "
                "path to a file: <Directory>, <Files> and .htaccess do not count",
@@ -128,29 +113,22 @@ static int read_user_claim(inquiry_t *q)
     return HT_OK;
 }
 
-/* Settings whose value is an option's as it is. */
-#define PUT(q, option, symbol, member, value) \
-    (ht_has((q)->call, option) \
-     ? (void)bearer_settings_put(&(q)->settings, symbol, member, \
-                                 value((q)->call, option)) : (void)0)
-
 static int read_settings(inquiry_t *q)
 {
-    const apr_array_header_t *tenants = ht_values(q->call, "tenant");
+    const ht_call_t *call = q->call;
+    bearer_settings_t *s = &q->settings;
 
-    if (ht_judgement(q->call, &q->j, &q->settings) != HT_OK
-        || read_user_claim(q) != HT_OK) {
+    if (ht_judgement(call, &q->j, s) != HT_OK || read_user_claim(q) != HT_OK) {
         return HT_USAGE;
     }
-    PUT(q, "client", CLIENTS, clients, ht_values);
-    PUT(q, "client-id", CLIENT_ID, client_id, ht_value);
-    PUT(q, "ca-file", CA_FILE, ca_file, ht_value);
-    PUT(q, "http-proxy", HTTP_PROXY, http_proxy, ht_value);
-    if (tenants && tenants->nelts > 1) {
-        bearer_settings_put(&q->settings, USER_FORMAT, user_format, "%u@%t");
+    bearer_settings_put(s, CLIENTS, clients, ht_values(call, "client"));
+    bearer_settings_put(s, CLIENT_ID, client_id, ht_value(call, "client-id"));
+    bearer_settings_put(s, CA_FILE, ca_file, ht_value(call, "ca-file"));
+    bearer_settings_put(s, HTTP_PROXY, http_proxy, ht_value(call, "http-proxy"));
+    bearer_settings_put(s, NO_AUDIENCE, no_audience_accept, ht_has(call, "no-audience"));
+    if (ht_values(call, "tenant")->nelts > 1) {
+        bearer_settings_put(s, USER_FORMAT, user_format, "%u@%t");
     }
-    bearer_settings_put(&q->settings, NO_AUDIENCE, no_audience_accept,
-                        ht_has(q->call, "no-audience"));
     return HT_OK;
 }
 
@@ -165,7 +143,7 @@ static int declare_issuer(inquiry_t *q)
     bearer_issuer_t *issuer = &q->issuer;
 
     issuer->url = ht_value(q->call, "issuer");
-    issuer->tenants = ht_values(q->call, "tenant");
+    issuer->tenants = ht_has(q->call, "tenant") ? ht_values(q->call, "tenant") : NULL;
     if (keys) {
         issuer->keys.kind = is_url(keys) ? BEARER_SOURCE_URL : BEARER_SOURCE_FILE;
         issuer->keys.value = keys;
@@ -246,17 +224,6 @@ static bearer_reason_t ask_revoked(void *inquiry, const char *iss,
 
 /* ---- without a server: Require ---------------------------------------------------- */
 
-static apr_array_header_t *words_of(const char *line, apr_pool_t *p)
-{
-    apr_array_header_t *words = apr_array_make(p, 4, sizeof(const char *));
-    char *state, *word = apr_strtok(apr_pstrdup(p, line), " \t", &state);
-
-    for (; word; word = apr_strtok(NULL, " \t", &state)) {
-        APR_ARRAY_PUSH(words, const char *) = word;
-    }
-    return words;
-}
-
 static int met_claim(const inquiry_t *q, const char *spec, const char **error)
 {
     const bearer_claim_rule_t *rule = bearer_claim_compile(spec, NULL, error,
@@ -319,11 +286,11 @@ static int met_line(const inquiry_t *q, const apr_array_header_t *words,
 static int authorize(const inquiry_t *q, json_t *out)
 {
     const apr_array_header_t *lines = ht_values(q->call, "require");
-    int i, any = !lines;
+    int i, any = !lines->nelts;
 
-    for (i = 0; lines && i < lines->nelts; i++) {
+    for (i = 0; i < lines->nelts; i++) {
         const char *line = APR_ARRAY_IDX(lines, i, const char *), *error = NULL;
-        int met = q->j.principal ? met_line(q, words_of(line, q->p), &error) : 0;
+        int met = q->j.principal ? met_line(q, bearer_text_split(q->p, line, " \t"), &error) : 0;
 
         any |= met > 0;
         json_array_append_new(out, json_pack(
@@ -394,9 +361,6 @@ static int prepare(inquiry_t *q)
     const char *path = ht_value(q->call, "revocations");
 
     q->access.plain_http = ht_values(q->call, "plain-http");
-    if (!q->access.plain_http) {
-        q->access.plain_http = apr_array_make(q->p, 1, sizeof(const char *));
-    }
     if (read_settings(q) != HT_OK || declare_issuer(q) != HT_OK || lint(q) != HT_OK
         || make_world(q) != HT_OK) {
         return HT_USAGE;

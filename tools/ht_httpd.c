@@ -30,7 +30,6 @@
 
 /** What is read of one of its outputs. */
 typedef struct stream_t {
-    int fd;
     char *text;
     apr_size_t len, max;
     apr_size_t told;       /**< up to here lines were passed on */
@@ -39,7 +38,7 @@ typedef struct stream_t {
 typedef struct child_t {
     const ht_call_t *call;
     pid_t pid;
-    int in;                /**< -1: all is written */
+    struct pollfd fds[3];  /**< its standard files; fd -1: closed */
     const char *question;
     apr_size_t left;
     stream_t out, err;
@@ -51,12 +50,14 @@ typedef struct child_t {
 static const char *in_directories(const char *name, const char *list,
                                   apr_pool_t *p)
 {
-    char *state, *dir = apr_strtok(apr_pstrdup(p, list), ":", &state);
+    const apr_array_header_t *directories = bearer_text_split(p, list, ":");
+    int i;
 
-    for (; dir; dir = apr_strtok(NULL, ":", &state)) {
-        const char *path = apr_pstrcat(p, dir, "/", name, NULL);
+    for (i = 0; i < directories->nelts; i++) {
+        const char *path = apr_pstrcat(p, APR_ARRAY_IDX(directories, i, const char *), "/",
+                                       name, NULL);
 
-        if (*dir == '/' && !access(path, X_OK)) {
+        if (*path == '/' && !access(path, X_OK)) {
             return path;
         }
     }
@@ -88,8 +89,8 @@ static const char *find_httpd(apr_pool_t *p)
 static const char **arguments(const char *httpd, const char *config,
                               const apr_array_header_t *defines, apr_pool_t *p)
 {
-    int n = defines ? defines->nelts : 0, i, k = 0;
-    const char **argv = apr_pcalloc(p, sizeof(*argv) * (apr_size_t)(7 + 2 * n));
+    int i, k = 0;
+    const char **argv = apr_pcalloc(p, sizeof(*argv) * (apr_size_t)(7 + 2 * defines->nelts));
 
     argv[k++] = httpd;
     argv[k++] = "-t";
@@ -97,88 +98,90 @@ static const char **arguments(const char *httpd, const char *config,
     argv[k++] = config;
     argv[k++] = "-D";
     argv[k++] = "BEARER_EXPLAIN";
-    for (i = 0; i < n; i++) {
+    for (i = 0; i < defines->nelts; i++) {
         argv[k++] = "-D";
         argv[k++] = APR_ARRAY_IDX(defines, i, const char *);
     }
     return argv;
 }
 
-static void become(const char **argv, const int in[2], const int out[2],
-                   const int err[2])
+static void become(const char **argv, int pipes[3][2])
 {
+    int i;
+
     setpgid(0, 0);  /* so that whatever it starts can be ended with it */
-    dup2(in[0], STDIN_FILENO);
-    dup2(out[1], STDOUT_FILENO);
-    dup2(err[1], STDERR_FILENO);
+    for (i = 0; i < 3; i++) {
+        dup2(pipes[i][i > 0], i);
+    }
     signal(SIGPIPE, SIG_DFL);
     execv(argv[0], (char *const *)(apr_uintptr_t)argv);
     _exit(127);
 }
 
-static void open_stream(stream_t *s, int fd, apr_size_t max, apr_pool_t *p)
-{
-    s->fd = fd;
-    s->max = max;
-    s->text = apr_palloc(p, max + 1);
-    s->len = s->told = 0;
-}
-
 /* 0, or errno. What is open then is closed when this program ends, soon. */
 static int start(child_t *c, const char **argv)
 {
-    int in[2], out[2], err[2];
+    int pipes[3][2], i;  /* of standard input, output, error */
 
-    if (pipe2(in, O_CLOEXEC) || pipe2(out, O_CLOEXEC) || pipe2(err, O_CLOEXEC)) {
-        return errno;
+    for (i = 0; i < 3; i++) {
+        if (pipe2(pipes[i], O_CLOEXEC)) {
+            return errno;
+        }
     }
     fflush(NULL);
     c->pid = fork();
     if (c->pid == 0) {
-        become(argv, in, out, err);
+        become(argv, pipes);
     }
-    close(in[0]);
-    close(out[1]);
-    close(err[1]);
     if (c->pid < 0) {
         return errno;
     }
-    c->in = in[1];
-    fcntl(c->in, F_SETFL, O_NONBLOCK);
-    open_stream(&c->out, out[0], OUT_MAX, c->call->p);
-    open_stream(&c->err, err[0], ERR_MAX, c->call->p);
+    for (i = 0; i < 3; i++) {
+        close(pipes[i][i > 0]);
+        c->fds[i].fd = pipes[i][i == 0];
+        c->fds[i].events = i ? POLLIN : POLLOUT;
+    }
+    fcntl(c->fds[0].fd, F_SETFL, O_NONBLOCK);
+    c->out.max = OUT_MAX;
+    c->out.text = apr_palloc(c->call->p, OUT_MAX + 1);
+    c->err.max = ERR_MAX;
+    c->err.text = apr_palloc(c->call->p, ERR_MAX + 1);
     return 0;
 }
 
 /* ---- talking to it ---------------------------------------------------------- */
 
+static void end_file(struct pollfd *file)
+{
+    close(file->fd);
+    file->fd = -1;
+}
+
 static void write_some(child_t *c)
 {
-    ssize_t n = write(c->in, c->question, c->left);
+    ssize_t n = write(c->fds[0].fd, c->question, c->left);
 
     if (n > 0) {
         c->question += n;
         c->left -= (apr_size_t)n;
     }
     if (!c->left || (n < 0 && errno != EAGAIN && errno != EINTR)) {
-        close(c->in);
-        c->in = -1;
+        end_file(&c->fds[0]);
     }
 }
 
-static void read_some(stream_t *s)
+static void read_some(stream_t *s, struct pollfd *file)
 {
     char spill[4096];
     int full = s->len == s->max;
-    ssize_t n = full ? read(s->fd, spill, sizeof(spill))
-                     : read(s->fd, s->text + s->len, s->max - s->len);
+    ssize_t n = full ? read(file->fd, spill, sizeof(spill))
+                     : read(file->fd, s->text + s->len, s->max - s->len);
 
     if (n > 0 && !full) {
         s->len += (apr_size_t)n;
     }
     if (n == 0 || (n < 0 && errno != EINTR && errno != EAGAIN)) {
-        close(s->fd);
-        s->fd = -1;
+        end_file(file);
     }
     s->text[s->len] = '\0';
 }
@@ -212,25 +215,25 @@ static void talk(child_t *c)
 {
     apr_time_t end = apr_time_now() + apr_time_from_sec(HT_HTTPD_SECONDS);
 
-    while (c->out.fd >= 0 || c->err.fd >= 0) {
-        struct pollfd fds[3] = { { c->out.fd, POLLIN, 0 },
-                                 { c->err.fd, POLLIN, 0 },
-                                 { c->in, POLLOUT, 0 } };
-        int n = poll(fds, 3, milliseconds_until(end));
+    while (c->fds[1].fd >= 0 || c->fds[2].fd >= 0) {
+        int n = poll(c->fds, 3, milliseconds_until(end));
 
+        if (n < 0) {
+            continue;
+        }
         if (n == 0) {
             c->expired = 1;
             kill(-c->pid, SIGKILL);
             return;
         }
-        if (fds[0].revents) {
-            read_some(&c->out);
+        if (c->fds[1].revents) {
+            read_some(&c->out, &c->fds[1]);
         }
-        if (fds[1].revents) {
-            read_some(&c->err);
+        if (c->fds[2].revents) {
+            read_some(&c->err, &c->fds[2]);
             pass_on(c);
         }
-        if (fds[2].revents) {
+        if (c->fds[0].revents) {
             write_some(c);
         }
     }
@@ -238,16 +241,12 @@ static void talk(child_t *c)
 
 static int finish(child_t *c)
 {
-    int status = 0;
+    int status = 0, i;
 
-    if (c->in >= 0) {
-        close(c->in);
-    }
-    if (c->out.fd >= 0) {
-        close(c->out.fd);
-    }
-    if (c->err.fd >= 0) {
-        close(c->err.fd);
+    for (i = 0; i < 3; i++) {
+        if (c->fds[i].fd >= 0) {
+            close(c->fds[i].fd);
+        }
     }
     while (waitpid(c->pid, &status, 0) < 0 && errno == EINTR) {
     }
@@ -305,14 +304,13 @@ static int no_answer(const child_t *c, const char *httpd, int status)
                    "htbearer", shown);
 }
 
-static int converse(child_t *c, const char *httpd, const char **argv,
-                    json_t **answer, int *signal_)
+static int converse(child_t *c, const char **argv, json_t **answer, int *signal_)
 {
     int error = start(c, argv), status;
 
     if (error) {
         return ht_fail(c->call, HT_USAGE, "%s cannot be started: %s",
-                       bearer_text_quote(c->call->p, httpd), strerror(error));
+                       bearer_text_quote(c->call->p, argv[0]), strerror(error));
     }
     talk(c);
     status = finish(c);
@@ -324,7 +322,7 @@ static int converse(child_t *c, const char *httpd, const char **argv,
         *signal_ = WTERMSIG(status);
         return HT_USAGE;
     }
-    return no_answer(c, httpd, status);
+    return no_answer(c, argv[0], status);
 }
 
 int ht_httpd_ask(const ht_call_t *call, const char *httpd, const char *config,
@@ -332,9 +330,7 @@ int ht_httpd_ask(const ht_call_t *call, const char *httpd, const char *config,
                  json_t **answer, int *signal_)
 {
     char path[PATH_MAX];
-    child_t c = { .call = call, .pid = -1, .in = -1 };
-    char *text;
-    int status;
+    child_t c = { .call = call };
 
     *signal_ = 0;
     if (!realpath(config, path)) {
@@ -346,16 +342,7 @@ int ht_httpd_ask(const ht_call_t *call, const char *httpd, const char *config,
         return ht_fail(call, HT_USAGE, "no httpd is found in PATH; name the "
                        "program: --httpd PATH");
     }
-    text = json_dumps(question, JSON_COMPACT);
-    if (!text) {
-        return ht_fail(call, HT_REFUSED, "the token is no text");
-    }
     signal(SIGPIPE, SIG_IGN);
-    c.question = text;
-    c.left = strlen(text);
-    status = converse(&c, httpd, arguments(httpd, path, defines, call->p), answer,
-                      signal_);
-    memset(text, 0, strlen(text));
-    free(text);
-    return status;
+    c.question = ht_json_text(question, &c.left, call->p);
+    return converse(&c, arguments(httpd, path, defines, call->p), answer, signal_);
 }

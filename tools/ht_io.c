@@ -8,9 +8,7 @@
 #include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <apr_strings.h>
@@ -103,13 +101,6 @@ static char *alloc_secret(apr_size_t size, apr_pool_t *p)
     return secret->data;
 }
 
-/* Reads to the end, or one byte more than max. 0, or errno. */
-static int read_bounded(int fd, char *buffer, apr_size_t max, apr_size_t *len)
-{
-    *len = max + 1;
-    return bearer_text_read_fd(fd, buffer, len);
-}
-
 static apr_size_t without_newline(const char *data, apr_size_t len)
 {
     if (len && data[len - 1] == '\n') {
@@ -125,22 +116,21 @@ int ht_read_token(const ht_call_t *call, const char **token, apr_size_t *len)
 {
     apr_size_t max = (apr_size_t)BEARER_TOKEN_MAX + 2;  /* a CRLF behind it */
     char *buffer = alloc_secret(max + 2, call->p);
-    bearer_refusal_t why = { BEARER_OK, NULL };
     int error;
 
     if (isatty(STDIN_FILENO)) {
         ht_say(call, "waiting for a token on standard input");
     }
-    error = read_bounded(STDIN_FILENO, buffer, max, len);
+    *len = max + 1;
+    error = bearer_text_read_fd(STDIN_FILENO, buffer, len);
     if (error) {
         return ht_fail(call, HT_USAGE, "standard input cannot be read: %s",
                        strerror(error));
     }
     *len = *len > max ? *len : without_newline(buffer, *len);
     if (*len > (apr_size_t)BEARER_TOKEN_MAX) {
-        bearer_refuse(&why, call->p, BEARER_SIZE,
-                      "the token is longer than %d bytes", BEARER_TOKEN_MAX);
-        return ht_refused(call, BEARER_SIZE, &why);
+        return ht_fail(call, HT_REFUSED, "refused: %s: the token is longer than %d bytes",
+                       bearer_reason_name(BEARER_SIZE), BEARER_TOKEN_MAX);
     }
     buffer[*len] = '\0';
     *token = buffer;
@@ -160,7 +150,8 @@ int ht_read_file(const ht_call_t *call, const char *path, apr_size_t max,
                        bearer_text_quote(call->p, path), strerror(errno));
     }
     buffer = alloc_secret(max + 2, call->p);
-    error = read_bounded(fd, buffer, max, len);
+    *len = max + 1;
+    error = bearer_text_read_fd(fd, buffer, len);
     if (!is_stdin) {
         close(fd);
     }
@@ -188,8 +179,7 @@ int ht_write(const ht_call_t *call, const char *data, apr_size_t len)
     return HT_OK;
 }
 
-/* Indented JSON with a newline; wiped with the pool. */
-static char *json_text(const json_t *value, apr_size_t *len, apr_pool_t *p)
+char *ht_json_text(const json_t *value, apr_size_t *len, apr_pool_t *p)
 {
     apr_size_t flags = JSON_INDENT(2) | JSON_ENSURE_ASCII | JSON_ENCODE_ANY;
     char *text;
@@ -205,9 +195,19 @@ static char *json_text(const json_t *value, apr_size_t *len, apr_pool_t *p)
 int ht_write_json(const ht_call_t *call, const json_t *value)
 {
     apr_size_t len;
-    const char *text = json_text(value, &len, call->p);
+    const char *text = ht_json_text(value, &len, call->p);
 
     return ht_write(call, text, len);
+}
+
+int ht_report(const ht_call_t *call, const json_t *value,
+              void (*tell)(FILE *out, const json_t *value, apr_pool_t *p))
+{
+    if (ht_has(call, "json")) {
+        return ht_write_json(call, value);
+    }
+    tell(stdout, value, call->p);
+    return HT_OK;
 }
 
 /* A name beside path that nobody can guess: nothing lies in wait there. */
@@ -249,7 +249,7 @@ int ht_create_json(const ht_call_t *call, const char *path, int mode,
                    int force, const json_t *value)
 {
     apr_size_t len;
-    const char *text = json_text(value, &len, call->p);
+    const char *text = ht_json_text(value, &len, call->p);
     const char *target = force ? name_beside(path, call->p) : path;
     int error = target ? create_file(target, mode, text, len) : EIO;
 

@@ -5,36 +5,24 @@
  */
 #include "ht.h"
 
-#include <apr_strings.h>
-
 #include "base/json.h"
+#include "base/text.h"
 
 #define SKEW_MAX 300  /* as for AuthBearerClockSkew */
 
-static int add_algs(const ht_call_t *call, const char *list, bearer_algs_t *algs)
+int ht_algs(const ht_call_t *call, bearer_algs_t *algs)
 {
-    char *state, *name = apr_strtok(apr_pstrdup(call->p, list), ", ", &state);
+    const apr_array_header_t *names = bearer_text_split(
+        call->p, apr_array_pstrcat(call->p, ht_values(call, "alg"), ','), ", ");
     const bearer_alg_t *alg;
+    int i;
 
-    for (; name; name = apr_strtok(NULL, ", ", &state)) {
-        if (ht_alg(call, name, &alg) != HT_OK) {
+    *algs = ht_has(call, "alg") ? 0 : bearer_settings_defaults(call->p)->algorithms;
+    for (i = 0; i < names->nelts; i++) {
+        if (ht_alg(call, APR_ARRAY_IDX(names, i, const char *), &alg) != HT_OK) {
             return HT_USAGE;
         }
         *algs |= alg->bit;
-    }
-    return HT_OK;
-}
-
-int ht_algs(const ht_call_t *call, bearer_algs_t *algs)
-{
-    const apr_array_header_t *lists = ht_values(call, "alg");
-    int i;
-
-    *algs = lists ? 0 : bearer_settings_defaults(call->p)->algorithms;
-    for (i = 0; lists && i < lists->nelts; i++) {
-        if (add_algs(call, APR_ARRAY_IDX(lists, i, const char *), algs) != HT_OK) {
-            return HT_USAGE;
-        }
     }
     return *algs ? HT_OK : ht_usage(call, "--alg names no algorithm");
 }
@@ -52,15 +40,11 @@ int ht_judgement(const ht_call_t *call, bearer_judgement_t *j,
         return HT_USAGE;
     }
     bearer_settings_put(server, CLOCK_SKEW, clock_skew, apr_time_from_sec(skew));
-    if (ht_has(call, "alg")) {
-        bearer_settings_put(server, ALGORITHMS, algorithms, algs);
-    }
+    bearer_settings_put(server, ALGORITHMS, algorithms, algs);
+    bearer_settings_put(server, AUDIENCE, audience, ht_values(call, "audience"));
     if (ht_has(call, "max-age")) {
         bearer_settings_put(server, MAX_TOKEN_AGE, max_token_age,
                             apr_time_from_sec(age));
-    }
-    if (ht_has(call, "audience")) {
-        bearer_settings_put(server, AUDIENCE, audience, ht_values(call, "audience"));
     }
     j->p = call->p;
     j->defaults = bearer_settings_defaults(call->p);

@@ -6,8 +6,6 @@
 
 #include <string.h>
 
-#include <apr_strings.h>
-
 #include "base/json.h"
 #include "base/text.h"
 #include "jose/jwk.h"

@@ -8,7 +8,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include <apr_strings.h>
 #include <openssl/crypto.h>
 #include <openssl/rand.h>
 

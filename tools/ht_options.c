@@ -61,9 +61,7 @@ static int keep_option(ht_call_t *call, int row, const char *value)
 {
     const ht_option_t *option = &call->command->options[row];
 
-    if (!call->values[row]) {
-        call->values[row] = apr_array_make(call->p, 2, sizeof(const char *));
-    } else if (!(option->flags & HT_REPEAT)) {
+    if (call->values[row]->nelts && !(option->flags & HT_REPEAT)) {
         return ht_usage(call, "%s%s is given twice", dashes(option),
                         option->name);
     }
@@ -124,7 +122,7 @@ static int check_required(const ht_call_t *call)
     for (i = 0; call->command->options && call->command->options[i].name; i++) {
         const ht_option_t *option = &call->command->options[i];
 
-        if ((option->flags & HT_REQUIRED) && !call->values[i]) {
+        if ((option->flags & HT_REQUIRED) && !call->values[i]->nelts) {
             return ht_usage(call, "--%s %s is missing", option->name,
                             option->argument);
         }
@@ -137,7 +135,7 @@ int ht_misplaced(const ht_call_t *call, int property, const char *why)
     int i;
 
     for (i = 0; call->command->options[i].name; i++) {
-        if ((call->command->options[i].flags & property) && call->values[i]) {
+        if ((call->command->options[i].flags & property) && call->values[i]->nelts) {
             return ht_usage(call, "--%s %s", call->command->options[i].name, why);
         }
     }
@@ -149,6 +147,9 @@ int ht_parse(ht_call_t *call, int argc, const char *const *argv)
     int options_end = 0, status = HT_OK, i;
 
     call->operands = apr_array_make(call->p, 2, sizeof(const char *));
+    for (i = 0; i < HT_OPTIONS_MAX; i++) {
+        call->values[i] = apr_array_make(call->p, 2, sizeof(const char *));
+    }
     for (i = 0; i < argc && status == HT_OK; i++) {
         if (options_end || argv[i][0] != '-' || !argv[i][1]) {
             status = parse_operand(call, argv[i]);
@@ -182,12 +183,12 @@ const char *ht_value(const ht_call_t *call, const char *name)
 {
     const apr_array_header_t *values = ht_values(call, name);
 
-    return values ? APR_ARRAY_IDX(values, 0, const char *) : NULL;
+    return values->nelts ? APR_ARRAY_IDX(values, 0, const char *) : NULL;
 }
 
 int ht_has(const ht_call_t *call, const char *name)
 {
-    return ht_values(call, name) != NULL;
+    return ht_values(call, name)->nelts > 0;
 }
 
 int ht_number(const ht_call_t *call, const char *name, apr_int64_t min,
@@ -260,7 +261,7 @@ const char *ht_own_words(const ht_call_t *call, const char *text)
     int configuration = option_row(call->command, "f", 1);
     size_t len;
 
-    if (configuration >= 0 && call->values[configuration]) {
+    if (configuration >= 0 && call->values[configuration]->nelts) {
         return text;
     }
     while ((at = strstr(text, "AuthBearer")) != NULL) {

@@ -159,7 +159,7 @@ static int add_claims(const ht_call_t *call, json_t *claims)
     const apr_array_header_t *list = ht_values(call, "claim");
     int i, status = HT_OK;
 
-    for (i = 0; list && i < list->nelts && status == HT_OK; i++) {
+    for (i = 0; i < list->nelts && status == HT_OK; i++) {
         status = add_claim(call, claims, APR_ARRAY_IDX(list, i, const char *));
     }
     return status;
@@ -173,7 +173,7 @@ static int add_audience(const ht_call_t *call, json_t *claims)
     int i, failed = 0;
 
     bearer_json_tie(audience, call->p);
-    for (i = 0; list && i < list->nelts; i++) {
+    for (i = 0; i < list->nelts; i++) {
         failed |= json_array_append_new(audience, json_string(
                                             APR_ARRAY_IDX(list, i, const char *)));
     }

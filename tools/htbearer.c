@@ -11,7 +11,6 @@
 #include "ht.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <apr_general.h>

@@ -5,7 +5,6 @@
 #include "offer.h"
 
 #include <stdarg.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <apr_strings.h>
