@@ -169,19 +169,17 @@ static int add_claims(const ht_call_t *call, json_t *claims)
 static int add_audience(const ht_call_t *call, json_t *claims)
 {
     const apr_array_header_t *list = ht_values(call, "audience");
-    json_t *audience = json_array();
-    int i, failed = 0;
+    json_t *audience = bearer_json_strings(list);
 
     bearer_json_tie(audience, call->p);
-    for (i = 0; i < list->nelts; i++) {
-        failed |= json_array_append_new(audience, json_string(
-                                            APR_ARRAY_IDX(list, i, const char *)));
+    if ((int)json_array_size(audience) < list->nelts) {
+        return ht_usage(call, "aud is not UTF-8");
     }
-    if (i) {
-        failed |= json_object_set(claims, "aud",
-                                  i > 1 ? audience : json_array_get(audience, 0));
+    if (list->nelts) {
+        json_object_set(claims, "aud",
+                        list->nelts > 1 ? audience : json_array_get(audience, 0));
     }
-    return failed ? ht_usage(call, "aud is not UTF-8") : HT_OK;
+    return HT_OK;
 }
 
 static int add_times(const ht_call_t *call, json_t *claims)
@@ -220,7 +218,6 @@ static int make_claims(const ht_call_t *call, const char **payload,
 {
     json_t *claims = json_object(), *checked;
     const char *error = NULL;
-    char *text;
 
     bearer_json_tie(claims, call->p);
     if (add_string(call, claims, "iss", ht_value(call, "issuer")) != HT_OK
@@ -230,16 +227,10 @@ static int make_claims(const ht_call_t *call, const char **payload,
         || add_claims(call, claims) != HT_OK) {
         return HT_USAGE;
     }
-    *len = json_dumpb(claims, NULL, 0, JSON_COMPACT);
-    text = apr_palloc(call->p, *len + 1);
-    json_dumpb(claims, text, *len, JSON_COMPACT);
-    text[*len] = '\0';
-    if (bearer_json_parse(&checked, text, *len, &error, call->p)
-        != APR_SUCCESS) {
-        return ht_usage(call, "no verifier would take these claims: %s", error);
-    }
-    *payload = text;
-    return HT_OK;
+    *payload = bearer_json_text(claims, call->p);
+    *len = strlen(*payload);
+    return bearer_json_parse(&checked, *payload, *len, &error, call->p) == APR_SUCCESS
+        ? HT_OK : ht_usage(call, "no verifier would take these claims: %s", error);
 }
 
 /* --payload is signed as it is: nothing can be added to it. */

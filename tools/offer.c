@@ -13,17 +13,22 @@
 #include "base/json.h"
 #include "base/text.h"
 #include "jose/alg.h"
+#include "report/explain.h"
 
 /** A list says no more than so many of its members, a member so many bytes. */
 #define LIST_MAX 100
 #define WORD_MAX 256
+
+#define AUTH_METHODS "introspection_endpoint_auth_methods_supported"
 
 void offer_odd(offer_t *offer, const char *fmt, ...)
 {
     va_list args;
 
     va_start(args, fmt);
-    APR_ARRAY_PUSH(offer->odd, const char *) = apr_pvsprintf(offer->p, fmt, args);
+    if (offer->odd->nelts < LIST_MAX) {
+        APR_ARRAY_PUSH(offer->odd, const char *) = apr_pvsprintf(offer->p, fmt, args);
+    }
     va_end(args);
 }
 
@@ -335,11 +340,10 @@ static const char *client_auth(const offer_t *offer)
         "client_secret_basic", "client_secret_post", "client_secret_jwt",
         "private_key_jwt", "tls_client_auth", NULL
     };
-    static const char name[] = "introspection_endpoint_auth_methods_supported";
     int i;
 
     for (i = 0; known[i]; i++) {
-        if (lists(offer, name, known[i])) {
+        if (lists(offer, AUTH_METHODS, known[i])) {
             return known[i];
         }
     }
@@ -416,29 +420,15 @@ static json_t *word_json(const char *s, apr_pool_t *p)
                        ? s : bearer_text_quote(p, s));
 }
 
-static json_t *words_json(const apr_array_header_t *list, apr_pool_t *p)
+/* The strings in an array of the document. */
+static json_t *words_json(const offer_t *offer, const char *name)
 {
-    json_t *out = json_array();
-    int i;
-
-    for (i = 0; list && i < list->nelts && i < LIST_MAX; i++) {
-        json_array_append_new(out, word_json(APR_ARRAY_IDX(list, i, const char *),
-                                             p));
-    }
-    return out;
-}
-
-static json_t *methods_json(const offer_t *offer)
-{
-    const json_t *methods = json_object_get(
-        offer->document, "introspection_endpoint_auth_methods_supported");
-    json_t *out = json_array(), *method;
+    json_t *out = json_array(), *word;
     size_t i;
 
-    json_array_foreach(methods, i, method) {
-        if (json_is_string(method) && i < LIST_MAX) {
-            json_array_append_new(out, word_json(json_string_value(method),
-                                                 offer->p));
+    json_array_foreach(json_object_get(offer->document, name), i, word) {
+        if (json_is_string(word) && i < LIST_MAX) {
+            json_array_append_new(out, word_json(json_string_value(word), offer->p));
         }
     }
     return out;
@@ -456,56 +446,32 @@ static json_t *keys_json(const offer_t *offer)
 
     for (i = 0; i < offer_key_count(offer); i++) {
         const bearer_jwk_t *key = bearer_jwks_at(offer->keys, i);
-        json_t *one = json_object();
 
-        json_object_set_new(one, "kid", word_json(key->kid, offer->p));
-        json_object_set_new(one, "type", json_string(type_of(key)));
-        json_object_set_new(one, "bits", json_integer(key->bits));
-        json_object_set_new(one, "algorithms", json_string(
-            bearer_alg_names(key->algs, offer->p)));
-        json_array_append_new(out, one);
+        json_array_append_new(out, json_pack(
+            "{s:o s:s s:i s:s}", "kid", word_json(key->kid, offer->p), "type", type_of(key),
+            "bits", key->bits, "algorithms", bearer_alg_names(key->algs, offer->p)));
     }
     return out;
-}
-
-static json_t *odd_json(const offer_t *offer)
-{
-    json_t *out = json_array();
-    int i;
-
-    for (i = 0; i < offer->odd->nelts && i < LIST_MAX; i++) {
-        json_array_append_new(out, json_string(APR_ARRAY_IDX(offer->odd, i,
-                                                             const char *)));
-    }
-    return out;
-}
-
-/* json_string() of NULL is NULL, which an object does not take. */
-static void put_url(json_t *out, const char *name, const char *url)
-{
-    json_object_set_new(out, name, url ? json_string(url) : json_null());
 }
 
 json_t *offer_json(offer_t *offer)
 {
     const bearer_metadata_t *m = offer->metadata;
-    json_t *out = json_object();
+    json_t *out;
 
-    bearer_json_tie(out, offer->p);
     look_around(offer);
-    put_url(out, "issuer", offer->named);
-    put_url(out, "metadata", offer->source);
-    put_url(out, "jwks_uri", m->jwks_uri);
-    put_url(out, "introspection_endpoint", m->introspection_endpoint);
-    put_url(out, "authorization_endpoint", m->authorization_endpoint);
-    put_url(out, "token_endpoint", m->token_endpoint);
-    put_url(out, "userinfo_endpoint", m->userinfo_endpoint);
-    put_url(out, "revocation_endpoint", m->revocation_endpoint);
-    put_url(out, "end_session_endpoint", m->end_session_endpoint);
-    json_object_set_new(out, "client_auth", methods_json(offer));
-    json_object_set_new(out, "scopes", words_json(m->scopes_supported, offer->p));
-    json_object_set_new(out, "keys", keys_json(offer));
-    json_object_set_new(out, "odd", odd_json(offer));
-    json_object_set_new(out, "configuration", json_string(configuration(offer)));
+    out = json_pack(
+        "{s:s s:s s:s? s:s? s:s? s:s? s:s? s:s? s:s? s:o s:o s:o s:o s:o}",
+        "issuer", offer->named, "metadata", offer->source, "jwks_uri", m->jwks_uri,
+        "introspection_endpoint", m->introspection_endpoint,
+        "authorization_endpoint", m->authorization_endpoint,
+        "token_endpoint", m->token_endpoint, "userinfo_endpoint", m->userinfo_endpoint,
+        "revocation_endpoint", m->revocation_endpoint,
+        "end_session_endpoint", m->end_session_endpoint,
+        "client_auth", words_json(offer, AUTH_METHODS),
+        "scopes", words_json(offer, "scopes_supported"), "keys", keys_json(offer),
+        "odd", bearer_json_strings(offer->odd),
+        "configuration", bearer_explain_string(configuration(offer), offer->p));
+    bearer_json_tie(out, offer->p);
     return out;
 }
