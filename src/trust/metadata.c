@@ -67,19 +67,20 @@ const apr_array_header_t *bearer_issuer_metadata_urls(const bearer_issuer_t *iss
 
 /* ---- what a configuration would fetch ---------------------------------- */
 
-static const char *source_error(const bearer_source_t *source,
-                                const char *directive,
-                                const apr_array_header_t *plain_http,
-                                apr_pool_t *p)
+/* Where it would be fetched, for any tenant, or NULL: {tenant} is no URL character, and
+ * never part of the host. */
+static const char *url_of(const bearer_source_t *source, apr_pool_t *p)
 {
-    const char *error;
+    return source->kind == BEARER_SOURCE_URL || source->kind == BEARER_SOURCE_SPIFFE_URL
+        ? bearer_issuer_expand(source->value, "t", p) : NULL;
+}
 
-    if (source->kind != BEARER_SOURCE_URL
-        && source->kind != BEARER_SOURCE_SPIFFE_URL) {
-        return NULL;
-    }
-    error = bearer_http_url_error(bearer_issuer_expand(source->value, "t", p),
-                                  NULL, plain_http, p);
+static const char *source_error(const bearer_source_t *source, const char *directive,
+                                const apr_array_header_t *plain_http, apr_pool_t *p)
+{
+    const char *url = url_of(source, p);
+    const char *error = url ? bearer_http_url_error(url, NULL, plain_http, p) : NULL;
+
     return error ? apr_pstrcat(p, directive, ": ", error, NULL) : NULL;
 }
 
@@ -94,16 +95,11 @@ const char *bearer_issuer_fetch_error(const bearer_issuer_t *issuer,
                                       const apr_array_header_t *plain_http,
                                       apr_pool_t *p)
 {
-    const char *error = source_error(&issuer->metadata, "AuthBearerMetadata",
-                                     plain_http, p);
+    const char *error = source_error(&issuer->metadata, "AuthBearerMetadata", plain_http, p);
 
-    if (!error) {
-        error = source_error(&issuer->keys, "AuthBearerKeys", plain_http, p);
-    }
-    if (!error) {
-        error = source_error(&issuer->introspection, "AuthBearerIntrospection",
-                             plain_http, p);
-    }
+    error = error ? error : source_error(&issuer->keys, "AuthBearerKeys", plain_http, p);
+    error = error ? error : source_error(&issuer->introspection, "AuthBearerIntrospection",
+                                         plain_http, p);
     if (error || !discovers(issuer)) {
         return error;
     }
@@ -124,33 +120,18 @@ static int is_own_host(const bearer_issuer_access_t *access, const char *url,
                        apr_pool_t *p)
 {
     const bearer_issuer_t *issuer = access->issuer;
-    const char *own[3];
-    int i;
 
-    own[0] = issuer->url;
-    own[1] = issuer->keys.kind == BEARER_SOURCE_URL
-                     || issuer->keys.kind == BEARER_SOURCE_SPIFFE_URL
-                 ? issuer->keys.value
-                 : NULL;
-    own[2] = issuer->metadata.kind == BEARER_SOURCE_URL ? issuer->metadata.value
-                                                        : NULL;
-    for (i = 0; i < 3; i++) {
-        /* {tenant} is no URL character, and never part of the host */
-        if (bearer_http_same_origin(bearer_issuer_expand(own[i], "t", p), url,
-                                    p)) {
-            return 1;
-        }
-    }
-    return 0;
+    return bearer_http_same_origin(bearer_issuer_expand(issuer->url, "t", p), url, p)
+        || bearer_http_same_origin(url_of(&issuer->keys, p), url, p)
+        || bearer_http_same_origin(url_of(&issuer->metadata, p), url, p);
 }
 
 /* Read at each fetch: Kubernetes rotates it. */
 static apr_status_t add_fetch_auth(apr_table_t *headers, const char *path,
                                    const char **error, apr_pool_t *p)
 {
-    static const char scheme[] = "Bearer ";
-    const char *text, *token, *end;
-    char *field;
+    const char *text, *token;
+    char *end;
     apr_size_t len;
     apr_status_t rv = bearer_text_read_file(&text, &len, path, FETCH_AUTH_MAX,
                                             error, p);
@@ -161,16 +142,14 @@ static apr_status_t add_fetch_auth(apr_table_t *headers, const char *path,
         return rv;
     }
     token = text + strspn(text, " \t\r\n");
-    end = token + strcspn(token, " \t\r\n");
+    end = (char *)(apr_uintptr_t)token + strcspn(token, " \t\r\n");
     if (end == token || end[strspn(end, " \t\r\n")]) {
         *error = apr_psprintf(p, "AuthBearerFetchAuth: %s does not hold one"
                                  " token", bearer_text_quote(p, path));
         rv = APR_EINVAL;
     } else {
-        field = apr_pcalloc(p, sizeof(scheme) + (apr_size_t)(end - token));
-        memcpy(field, scheme, sizeof(scheme) - 1);
-        memcpy(field + sizeof(scheme) - 1, token, (apr_size_t)(end - token));
-        apr_table_setn(headers, "Authorization", field);
+        *end = '\0';
+        apr_table_setn(headers, "Authorization", apr_pstrcat(p, "Bearer ", token, NULL));
     }
     OPENSSL_cleanse((void *)(apr_uintptr_t)text, len);
     return rv;
@@ -304,41 +283,20 @@ apr_status_t bearer_issuer_get(bearer_http_response_t **response,
 
 /* ---- one document ------------------------------------------------------ */
 
-static const struct {
-    const char *name;
-    apr_size_t offset;
-} endpoints[] = {
-#define X(name) { #name, offsetof(bearer_metadata_t, name) },
-    BEARER_ENDPOINTS(X)
-#undef X
-};
-
-static const char **endpoint_of(bearer_metadata_t *metadata, unsigned i)
+/* NULL: it is not there, or left out. */
+static const char *endpoint_in(const json_t *object, const char *name,
+                               const bearer_metadata_t *metadata,
+                               const apr_array_header_t *plain_http,
+                               apr_array_header_t *left_out, apr_pool_t *p)
 {
-    return (const char **)(void *)((char *)metadata + endpoints[i].offset);
-}
-
-static const char *endpoint_in(const bearer_metadata_t *metadata, unsigned i)
-{
-    return *(const char *const *)(const void *)((const char *)metadata
-                                                + endpoints[i].offset);
-}
-
-static void take_endpoint(bearer_metadata_t *metadata, unsigned i,
-                          const json_t *object,
-                          const apr_array_header_t *plain_http,
-                          apr_array_header_t *left_out, apr_pool_t *p)
-{
-    const char *url = bearer_json_string(object, endpoints[i].name);
-    const char *error = url ? bearer_http_url_error(url, metadata->source,
-                                                    plain_http, p)
+    const char *url = bearer_json_string(object, name);
+    const char *error = url ? bearer_http_url_error(url, metadata->source, plain_http, p)
                             : NULL;
 
     if (error) {
-        push(left_out, apr_pstrcat(p, endpoints[i].name, ": ", error, NULL));
-    } else if (url) {
-        *endpoint_of(metadata, i) = apr_pstrdup(p, url);
+        push(left_out, apr_pstrcat(p, name, ": ", error, NULL));
     }
+    return error ? NULL : apr_pstrdup(p, url);
 }
 
 static const apr_array_header_t *take_scopes(const json_t *object,
@@ -386,7 +344,6 @@ apr_status_t bearer_metadata_parse(bearer_metadata_t **metadata,
     apr_array_header_t *left_out = apr_array_make(p, 2, sizeof(const char *));
     bearer_metadata_t *m = apr_pcalloc(p, sizeof(*m));
     json_t *object;
-    unsigned i;
 
     *metadata = NULL;
     if (bearer_json_parse(&object, text, len, error, p) != APR_SUCCESS) {
@@ -398,9 +355,9 @@ apr_status_t bearer_metadata_parse(bearer_metadata_t **metadata,
     }
     m->issuer = apr_pstrdup(p, issuer);
     m->source = apr_pstrdup(p, source);
-    for (i = 0; i < sizeof(endpoints) / sizeof(endpoints[0]); i++) {
-        take_endpoint(m, i, object, plain_http, left_out, p);
-    }
+#define X(name) m->name = endpoint_in(object, #name, m, plain_http, left_out, p);
+    BEARER_ENDPOINTS(X)
+#undef X
     if (!m->jwks_uri && json_object_get(object, "jwks_uri")) {
         *error = left_out->nelts ? APR_ARRAY_IDX(left_out, 0, const char *)
                                  : "jwks_uri is no string";
@@ -439,11 +396,10 @@ bearer_metadata_t *bearer_metadata_copy(const bearer_metadata_t *metadata,
                                         apr_pool_t *p)
 {
     bearer_metadata_t *copy = apr_pmemdup(p, metadata, sizeof(*metadata));
-    unsigned i;
 
-    for (i = 0; i < sizeof(endpoints) / sizeof(endpoints[0]); i++) {
-        *endpoint_of(copy, i) = apr_pstrdup(p, endpoint_in(metadata, i));
-    }
+#define X(name) copy->name = apr_pstrdup(p, metadata->name);
+    BEARER_ENDPOINTS(X)
+#undef X
     copy->issuer = apr_pstrdup(p, metadata->issuer);
     copy->source = apr_pstrdup(p, metadata->source);
     copy->scopes_supported = copy_list(metadata->scopes_supported, p);
@@ -451,30 +407,19 @@ bearer_metadata_t *bearer_metadata_copy(const bearer_metadata_t *metadata,
     return copy;
 }
 
-json_t *bearer_metadata_json(const bearer_metadata_t *metadata)
+json_t *bearer_metadata_json(const bearer_metadata_t *m)
 {
-    json_t *object = json_pack("{ss}", "issuer", metadata->issuer);
-    int bad = 0;
-    unsigned i;
-
-    for (i = 0; i < sizeof(endpoints) / sizeof(endpoints[0]); i++) {
-        if (endpoint_in(metadata, i)) {
-            bad |= json_object_set_new(object, endpoints[i].name,
-                                       json_string(endpoint_in(metadata, i)));
-        }
-    }
-    bad |= json_object_update_new(object, json_pack(
-        "{sb sb so*}", "require_pushed_authorization_requests",
-        metadata->require_pushed_authorization_requests,
-        "authorization_response_iss_parameter_supported",
-        metadata->authorization_response_iss_parameter_supported, "scopes_supported",
-        metadata->scopes_supported ? bearer_json_strings(metadata->scopes_supported)
-                                   : NULL));
-    if (bad) {
-        json_decref(object);
-        object = NULL;
-    }
-    return object;
+#define FORMAT(name) "ss*"
+#define VALUE(name) #name, m->name,
+    return json_pack("{ss" BEARER_ENDPOINTS(FORMAT) "sb sb so*}", "issuer", m->issuer,
+                     BEARER_ENDPOINTS(VALUE) "require_pushed_authorization_requests",
+                     m->require_pushed_authorization_requests,
+                     "authorization_response_iss_parameter_supported",
+                     m->authorization_response_iss_parameter_supported,
+                     "scopes_supported",
+                     m->scopes_supported ? bearer_json_strings(m->scopes_supported) : NULL);
+#undef VALUE
+#undef FORMAT
 }
 
 /* ---- asking ------------------------------------------------------------ */
