@@ -238,9 +238,3 @@ int bearer_judge_provides(const bearer_settings_t *settings,
     }
     return 0;
 }
-
-int bearer_judge_is_spiffe(const bearer_issuer_t *issuer)
-{
-    return issuer->keys.kind == BEARER_SOURCE_SPIFFE_URL
-           || issuer->keys.kind == BEARER_SOURCE_SPIFFE_FILE;
-}

@@ -82,9 +82,6 @@ static inline const char *bearer_judge_aud_at(const json_t *aud, apr_size_t i)
     return json_string_value(json_is_string(aud) ? aud : json_array_get(aud, i));
 }
 
-/** SPIFFE JWT-SVIDs: no iss, chosen by the trust domain of sub. */
-int bearer_judge_is_spiffe(const bearer_issuer_t *issuer);
-
 /** In what way two texts that ought to be equal differ, if it is a usual mistake
  *  ("only by a trailing slash"); else NULL. */
 const char *bearer_judge_difference(const char *seen, const char *wanted);

@@ -299,7 +299,7 @@ bearer_reason_t bearer_check_age(bearer_judgement_t *j)
         return BEARER_OK;
     }
     if (bearer_json_date(&iat, j->claims, "iat") != APR_SUCCESS) {
-        return !written || (j->issuer && bearer_judge_is_spiffe(j->issuer))
+        return !written || (j->issuer && bearer_issuer_is_spiffe(j->issuer))
             ? BEARER_OK
             : REFUSE(j, AGE, "the token does not say when it was issued (iat), which "
                      "AuthBearerMaxTokenAge %s demands",

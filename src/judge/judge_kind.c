@@ -91,7 +91,7 @@ static bearer_reason_t check_header_typ(bearer_judgement_t *j)
     const sign_t *row = header_types;
 
     if (!typ || is_typ(typ, "JWT") || is_typ(typ, "at+jwt")
-        || (j->issuer && bearer_judge_is_spiffe(j->issuer)
+        || (j->issuer && bearer_issuer_is_spiffe(j->issuer)
             && is_typ(typ, "JOSE"))) {
         return BEARER_OK;
     }

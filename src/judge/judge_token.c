@@ -198,7 +198,7 @@ static const bearer_issuer_t *select_issuer(bearer_judgement_t *j)
     if (*j->iss) {
         issuer = bearer_issuers_find(j->issuers, j->iss, &j->tenant, j->p);
     }
-    if (issuer && !bearer_judge_is_spiffe(issuer)) {
+    if (issuer && !bearer_issuer_is_spiffe(issuer)) {
         return issuer;
     }
     if (!sub || strncmp(sub, "spiffe://", 9) != 0) {
@@ -224,7 +224,7 @@ bearer_reason_t bearer_check_issuer(bearer_judgement_t *j)
     if (reason != BEARER_OK) {
         return reason;
     }
-    if (bearer_judge_is_spiffe(j->issuer)) {
+    if (bearer_issuer_is_spiffe(j->issuer)) {
         j->iss = j->issuer->url;
     }
     bearer_settings_resolve(&j->settings, j->defaults, j->server,

@@ -12,7 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <apr_lib.h>
 #include <apr_strings.h>
 
 #include "base/text.h"
@@ -76,22 +75,14 @@ int bearer_issuer_is_template(const bearer_issuer_t *issuer)
     return is_template(issuer->url);
 }
 
+#define LOWER "abcdefghijklmnopqrstuvwxyz0123456789._-"
+
+/* Of a string that may go on behind len. */
 static int tenant_valid(const char *tenant, apr_size_t len)
 {
-    apr_size_t i;
-
-    if (len == 0 || len > TENANT_MAX || (len == 1 && tenant[0] == '.')
-        || (len == 2 && tenant[0] == '.' && tenant[1] == '.')) {
-        return 0;
-    }
-    for (i = 0; i < len; i++) {
-        unsigned char c = (unsigned char)tenant[i];
-
-        if (c >= 0x80 || (!apr_isalnum(c) && !strchr("._-", c)) || !c) {
-            return 0;
-        }
-    }
-    return 1;
+    return len && len <= TENANT_MAX
+        && strspn(tenant, LOWER "ABCDEFGHIJKLMNOPQRSTUVWXYZ") >= len
+        && (len > 2 || strspn(tenant, ".") < len);
 }
 
 int bearer_issuer_tenant_valid(const char *tenant)
@@ -214,19 +205,13 @@ static const char *text_error(const char *iss)
 static int tenant_position(const char *template)
 {
     const char *at = strstr(template, PLACEHOLDER);
-    const char *scheme = strstr(template, "://");
-    const char *end, *c;
+    const char *scheme = strstr(template, "://"), *c;
     int slashes = 0;
 
-    if (!at || at == template || at[-1] != '/') {
-        return -1;
-    }
-    /* the host must not be the tenant's choice */
-    if (scheme && scheme + 3 == at) {
-        return -1;
-    }
-    end = at + PLACEHOLDER_LEN;
-    if ((*end && *end != '/') || strstr(end, PLACEHOLDER)) {
+    if (!at || at == template || at[-1] != '/'
+        || (scheme && scheme + 3 == at)  /* the host must not be the tenant's choice */
+        || (at[PLACEHOLDER_LEN] && at[PLACEHOLDER_LEN] != '/')
+        || strstr(at + PLACEHOLDER_LEN, PLACEHOLDER)) {
         return -1;
     }
     for (c = template; c < at; c++) {
@@ -337,7 +322,7 @@ static const char *sources_error(const bearer_issuer_t *issuer)
 
 /* ---- SPIFFE ------------------------------------------------------------ */
 
-static int is_spiffe(const bearer_issuer_t *issuer)
+int bearer_issuer_is_spiffe(const bearer_issuer_t *issuer)
 {
     return issuer->keys.kind == BEARER_SOURCE_SPIFFE_URL
            || issuer->keys.kind == BEARER_SOURCE_SPIFFE_FILE;
@@ -353,11 +338,8 @@ static const char *trust_domain(const char *id, const char **path,
     if (strncmp(id, SPIFFE_SCHEME, SPIFFE_SCHEME_LEN) != 0) {
         return NULL;
     }
-    start = end = id + SPIFFE_SCHEME_LEN;
-    while (apr_islower(*end) || apr_isdigit(*end)
-           || (*end && strchr(".-_", *end))) {
-        end++;
-    }
+    start = id + SPIFFE_SCHEME_LEN;
+    end = start + strspn(start, LOWER);
     if (end == start || end - start > 255 || (*end && *end != '/')) {
         return NULL;
     }
@@ -400,13 +382,9 @@ static const char *declaration_error(const bearer_issuer_t *issuer,
 {
     const char *error = text_error(issuer->url);
 
-    if (!error) {
-        error = bearer_issuer_is_template(issuer) ? template_error(issuer, p)
-                                                  : plain_error(issuer);
-    }
-    if (!error) {
-        error = aliases_error(issuer);
-    }
+    error = error ? error : bearer_issuer_is_template(issuer) ? template_error(issuer, p)
+                                                              : plain_error(issuer);
+    error = error ? error : aliases_error(issuer);
     return error ? error : sources_error(issuer);
 }
 
@@ -456,7 +434,7 @@ static const char *prefix_taken(const bearer_issuers_t *issuers,
 static void add_iss(bearer_issuers_t *issuers, const bearer_issuer_t *issuer,
                     const char *iss)
 {
-    int position = is_template(iss) ? tenant_position(iss) : -1;
+    int position = tenant_position(iss);
 
     apr_hash_set(issuers->by_iss, iss, APR_HASH_KEY_STRING, issuer);
     if (position >= 0) {
@@ -471,17 +449,12 @@ const char *bearer_issuers_add(bearer_issuers_t *issuers,
     const char *error = declaration_error(issuer, issuers->p);
     int i;
 
-    if (!error) {
-        error = declared_already(issuers, issuer->url);
-    }
-    if (!error) {
-        error = prefix_taken(issuers, issuer);
-    }
+    error = error ? error : declared_already(issuers, issuer->url);
+    error = error ? error : prefix_taken(issuers, issuer);
     for (i = 0; !error && aliases && i < aliases->nelts; i++) {
-        error = declared_already(issuers, APR_ARRAY_IDX(aliases, i,
-                                                        const char *));
+        error = declared_already(issuers, APR_ARRAY_IDX(aliases, i, const char *));
     }
-    if (!error && is_spiffe(issuer)) {
+    if (!error && bearer_issuer_is_spiffe(issuer)) {
         error = add_trust_domain(issuers, issuer);
     }
     if (error) {

@@ -62,6 +62,9 @@ typedef struct bearer_issuers_t bearer_issuers_t;
 /** Is url of this issuer a template? */
 int bearer_issuer_is_template(const bearer_issuer_t *issuer);
 
+/** SPIFFE JWT-SVIDs: no iss, chosen by the trust domain of sub. */
+int bearer_issuer_is_spiffe(const bearer_issuer_t *issuer);
+
 bearer_issuers_t *bearer_issuers_create(apr_pool_t *p);
 
 /** Adds one, which must live as long as issuers; NULL, or what is wrong (same
