@@ -343,7 +343,7 @@ static json_t *answer_of(inquiry_t *q, bearer_verdict_t verdict)
     granted = authorize(q, rules) && authenticated;
     if (authenticated) {
         json_object_set_new(answer, "principal",
-                            bearer_explain_principal(q->j.principal));
+                            bearer_explain_principal(q->j.principal, q->p));
     }
     json_object_set_new(answer, "requires", rules);
     json_object_set_new(answer, "granted", json_boolean(granted));

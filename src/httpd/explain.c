@@ -372,7 +372,7 @@ static void judge(inquiry_t *q, request_rec *r)
     own = ab_request_peek(r);
     put(q, "checks", bearer_explain_checks(q->explain));
     if (rc == OK && own && own->principal) {
-        put(q, "principal", bearer_explain_principal(own->principal));
+        put(q, "principal", bearer_explain_principal(own->principal, q->p));
         put(q, "settings", bearer_explain_settings(own->settings, q->p));
         rc = authorize(q, r);
         own = ab_request_peek(r);

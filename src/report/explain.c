@@ -102,20 +102,14 @@ static json_t *check_json(const bearer_check_t *check, const outcome_t *outcome)
     int seen = outcome->check != NULL;
     bearer_reason_t reason = outcome->reason;
     int failed = seen && reason != BEARER_OK;
-    json_t *out = json_pack("{s:i, s:s, s:s}", "number", check->number, "check",
-                            check->name, "result",
-                            failed ? "failed" : seen ? "passed" : "not reached");
 
-    if (out && failed) {
-        json_object_set_new(out, "reason", json_string(bearer_reason_name(reason)));
-        json_object_set_new(out, "category", json_string(
-            bearer_category(bearer_reason_category(reason))->name));
-        json_object_set_new(out, "detail", json_string(outcome->detail ? outcome->detail : ""));
-        if (check->directive) {
-            json_object_set_new(out, "directive", json_string(check->directive));
-        }
-    }
-    return out;
+    return json_pack(
+        "{s:i s:s s:s s:s* s:s* s:s* s:s*}", "number", check->number, "check", check->name,
+        "result", failed ? "failed" : seen ? "passed" : "not reached",
+        "reason", failed ? bearer_reason_name(reason) : NULL,
+        "category", failed ? bearer_category(bearer_reason_category(reason))->name : NULL,
+        "detail", !failed ? NULL : outcome->detail ? outcome->detail : "",
+        "directive", failed ? check->directive : NULL);
 }
 
 json_t *bearer_explain_checks(const bearer_explain_t *explain)
@@ -200,29 +194,19 @@ json_t *bearer_explain_settings(const bearer_settings_t *settings,
 
 /* ---- the principal ------------------------------------------------------ */
 
-json_t *bearer_explain_principal(const bearer_principal_t *principal)
+json_t *bearer_explain_principal(const bearer_principal_t *principal, apr_pool_t *p)
 {
-    json_t *out = json_object();
-    apr_pool_t *p = NULL;
-
-    if (apr_pool_create(&p, NULL) != APR_SUCCESS) {
-        return out;
-    }
-    json_object_set_new(out, "user", bearer_explain_string(principal->user, p));
-    json_object_set_new(out, "method",
-                        bearer_explain_string(principal->method, p));
-    json_object_set_new(out, "issuer", bearer_explain_string(principal->iss, p));
-    json_object_set_new(out, "client",
-                        bearer_explain_string(principal->client, p));
-    json_object_set_new(out, "expires", principal->expires
-                        ? json_integer(apr_time_sec(principal->expires))
-                        : json_null());
-    json_object_set_new(out, "scopes", strings(principal->scopes, p));
-    json_object_set_new(out, "roles", strings(principal->roles, p));
-    json_object_set_new(out, "groups", strings(principal->groups, p));
-    json_object_set_new(out, "claims", json_deep_copy(principal->claims));
-    apr_pool_destroy(p);
-    return out;
+    return json_pack(
+        "{s:o s:o s:o s:o s:o s:o s:o s:o s:o}",
+        "user", bearer_explain_string(principal->user, p),
+        "method", bearer_explain_string(principal->method, p),
+        "issuer", bearer_explain_string(principal->iss, p),
+        "client", bearer_explain_string(principal->client, p),
+        "expires", principal->expires ? json_integer(apr_time_sec(principal->expires))
+                                      : json_null(),
+        "scopes", strings(principal->scopes, p), "roles", strings(principal->roles, p),
+        "groups", strings(principal->groups, p),
+        "claims", json_deep_copy(principal->claims));
 }
 
 /* ---- requests that are announced ----------------------------------------- */

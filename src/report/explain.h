@@ -55,7 +55,7 @@ void bearer_explain_observe(void *explain, const bearer_check_t *check,
 json_t *bearer_explain_checks(const bearer_explain_t *explain);
 
 /** user, method, issuer, client, expires, scopes, roles, groups, claims. */
-json_t *bearer_explain_principal(const bearer_principal_t *principal);
+json_t *bearer_explain_principal(const bearer_principal_t *principal, apr_pool_t *p);
 
 /** Names and values; bytes that are no UTF-8 as `%NN`. */
 json_t *bearer_explain_table(const apr_table_t *table, apr_pool_t *p);

@@ -75,7 +75,7 @@ static void explain(const char *token, size_t len, int is_signed, int place,
     if (verdict == BEARER_GRANTED) {
         fuzz_check_granted(&j, place, p);
         json_object_set_new(answer, "principal",
-                            bearer_explain_principal(j.principal));
+                            bearer_explain_principal(j.principal, p));
     }
     if (is_signed) {
         check_no_signature(answer, token, p);

@@ -166,7 +166,7 @@ static void test_principal(void **state)
 
     assert_int_equal(judge_it(f, judge_token(f, "{'scope':'a b','client_id':'c1'}")),
                      BEARER_GRANTED);
-    out = tied(bearer_explain_principal(f->j.principal), f->p);
+    out = tied(bearer_explain_principal(f->j.principal, f->p), f->p);
     assert_string_equal(bearer_json_string(out, "user"), "ann");
     assert_string_equal(bearer_json_string(out, "method"), "jwt");
     assert_string_equal(bearer_json_string(out, "issuer"), ISS);
@@ -181,7 +181,7 @@ static void test_principal(void **state)
     some = *f->j.principal;
     some.expires = 0;
     some.client = NULL;
-    out = tied(bearer_explain_principal(&some), f->p);
+    out = tied(bearer_explain_principal(&some, f->p), f->p);
     assert_true(json_is_null(json_object_get(out, "expires")));
     assert_true(json_is_null(json_object_get(out, "client")));
 }
