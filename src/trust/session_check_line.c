@@ -415,27 +415,17 @@ static const char *check_add(const line_t *line)
                        "belongs to it (send=)", taken) : NULL;
 }
 
-/* Where the last segment of the path begins, and how long it is. */
-static const char *last_segment(const char *url, apr_size_t *len)
-{
-    apr_size_t end = strcspn(url, "?");
-    const char *from;
-
-    while (end && url[end - 1] == '/') {
-        end--;
-    }
-    for (from = url + end; from > url && from[-1] != '/'; from--) {
-    }
-    *len = (apr_size_t)(url + end - from);
-    return from;
-}
-
+/* By the last segment of the path. */
 static int is_introspection(const bearer_session_check_t *check)
 {
-    apr_size_t len;
-    const char *segment = last_segment(check->url, &len);
+    const char *end = check->url + strcspn(check->url, "?"), *from;
 
-    return len >= 10 && !strncasecmp(segment, "introspect", 10);
+    while (end > check->url && end[-1] == '/') {
+        end--;
+    }
+    for (from = end; from > check->url && from[-1] != '/'; from--) {
+    }
+    return end - from >= 10 && !strncasecmp(from, "introspect", 10);
 }
 
 static const char *check_endpoint(const line_t *line)
@@ -453,16 +443,11 @@ static const char *check_endpoint(const line_t *line)
 
 static const char *check_whole(const line_t *line)
 {
-    static const char *(*const rules[])(const line_t *) = {
-        check_send, check_method, check_add, check_endpoint
-    };
-    const char *error = NULL;
-    apr_size_t i;
+    const char *error = check_send(line);
 
-    for (i = 0; !error && i < sizeof(rules) / sizeof(rules[0]); i++) {
-        error = rules[i](line);
-    }
-    return error;
+    error = error ? error : check_method(line);
+    error = error ? error : check_add(line);
+    return error ? error : check_endpoint(line);
 }
 
 const char *bearer_session_check_parse(bearer_session_check_t **out,

@@ -85,17 +85,10 @@ static void overlay(bearer_settings_t *out, const bearer_settings_t *over)
 void bearer_settings_merge(bearer_settings_t *out, const bearer_settings_t *base,
                            const bearer_settings_t *over)
 {
-    if (out == over) {
-        bearer_settings_t copy = *over;
+    bearer_settings_t merged = *base;
 
-        *out = *base;
-        overlay(out, &copy);
-        return;
-    }
-    if (out != base) {
-        *out = *base;
-    }
-    overlay(out, over);
+    overlay(&merged, over);
+    *out = merged;
 }
 
 void bearer_settings_resolve(bearer_settings_t *out,

@@ -137,7 +137,7 @@ typedef struct bearer_settings_t {
 /** The defaults of product.md section 2, in p: build once per configuration. */
 const bearer_settings_t *bearer_settings_defaults(apr_pool_t *p);
 
-/** out = base overlaid with what over wrote; out may be base. */
+/** out = base overlaid with what over wrote; out may be either. */
 void bearer_settings_merge(bearer_settings_t *out, const bearer_settings_t *base,
                            const bearer_settings_t *over);
 
