@@ -176,10 +176,8 @@ static apr_time_t world_now(void *inquiry)
 
 static int make_world(inquiry_t *q)
 {
-    int status = ht_world(q->call, &q->world, ht_has(q->call, "offline"));
-
-    if (status != HT_OK) {
-        return status;
+    if (ht_world(q->call, &q->world, ht_has(q->call, "offline")) != HT_OK) {
+        return HT_USAGE;
     }
     q->world.now = world_now;
     q->world.now_baton = q;
@@ -304,55 +302,48 @@ static int authorize(const inquiry_t *q, json_t *out)
 
 /* ---- without a server: the answer -------------------------------------------------- */
 
-static void add_exports(const inquiry_t *q, json_t *answer)
+static int status_of(bearer_category_t category)
 {
-    apr_table_t *env = apr_table_make(q->p, 16);
-    apr_table_t *headers = apr_table_make(q->p, 4);
-
-    bearer_exports_apply(env, headers, q->j.principal, &q->j.settings, NULL, q->p);
-    apr_table_set(env, "REMOTE_USER", q->j.principal->user);
-    json_object_set_new(answer, "environment", bearer_explain_table(env, q->p));
-    json_object_set_new(answer, "headers", bearer_explain_table(headers, q->p));
+    return category == BEARER_CATEGORY_UNAVAILABLE ? 503
+         : category == BEARER_CATEGORY_REQUIRE ? 403
+         : category == BEARER_CATEGORY_REQUEST ? 400 : 401;
 }
 
 /* As the server's log would have it. */
-static void add_refusal(const inquiry_t *q, json_t *answer, int authenticated)
+static json_t *refusal_of(const inquiry_t *q)
 {
-    bearer_reason_t reason = authenticated ? BEARER_REQUIRE : q->j.why.reason;
-    bearer_category_t category = bearer_reason_category(reason);
-    const char *detail = authenticated ? "the token is good, but no Require line "
-                                         "is met" : q->j.why.detail;
+    const bearer_refusal_t *why = &q->j.why;
+    bearer_category_t category = bearer_reason_category(why->reason);
 
-    json_object_set_new(answer, "status", json_integer(
-        authenticated ? 403
-        : category == BEARER_CATEGORY_UNAVAILABLE ? 503
-        : category == BEARER_CATEGORY_REQUEST ? 400 : 401));
-    json_object_set_new(answer, "refusal", bearer_explain_string(
+    return bearer_explain_string(
         apr_psprintf(q->p, "refused, %s/%s: %s", bearer_category(category)->name,
-                     bearer_reason_name(reason), detail ? detail : "no detail"),
-        q->p));
+                     bearer_reason_name(why->reason), why->detail ? why->detail : "no detail"),
+        q->p);
 }
 
 static json_t *answer_of(inquiry_t *q, bearer_verdict_t verdict)
 {
-    json_t *answer = json_object(), *rules = json_array();
-    int authenticated = verdict == BEARER_GRANTED, granted;
+    apr_table_t *env = apr_table_make(q->p, 16), *headers = apr_table_make(q->p, 4);
+    json_t *rules = json_array(), *answer;
+    int authenticated = verdict == BEARER_GRANTED;
+    int granted = authorize(q, rules) && authenticated;
 
-    bearer_json_tie(answer, q->p);
-    json_object_set_new(answer, "checks", bearer_explain_checks(q->explain));
-    granted = authorize(q, rules) && authenticated;
-    if (authenticated) {
-        json_object_set_new(answer, "principal",
-                            bearer_explain_principal(q->j.principal, q->p));
-    }
-    json_object_set_new(answer, "requires", rules);
-    json_object_set_new(answer, "granted", json_boolean(granted));
     if (granted) {
-        add_exports(q, answer);
-        json_object_set_new(answer, "status", json_integer(200));
-    } else {
-        add_refusal(q, answer, authenticated);
+        bearer_exports_apply(env, headers, q->j.principal, &q->j.settings, NULL, q->p);
+        apr_table_set(env, "REMOTE_USER", q->j.principal->user);
+    } else if (authenticated) {
+        bearer_refuse(&q->j.why, q->p, BEARER_REQUIRE, "the token is good, but no Require "
+                      "line is met");
     }
+    answer = json_pack(
+        "{s:o s:o* s:o s:b s:o* s:o* s:i s:o*}", "checks", bearer_explain_checks(q->explain),
+        "principal", authenticated ? bearer_explain_principal(q->j.principal, q->p) : NULL,
+        "requires", rules, "granted", granted,
+        "environment", granted ? bearer_explain_table(env, q->p) : NULL,
+        "headers", granted ? bearer_explain_table(headers, q->p) : NULL,
+        "status", granted ? 200 : status_of(bearer_reason_category(q->j.why.reason)),
+        "refusal", granted ? NULL : refusal_of(q));
+    bearer_json_tie(answer, q->p);
     return answer;
 }
 
