@@ -224,58 +224,59 @@ static bearer_reason_t ask_revoked(void *inquiry, const char *iss,
 
 static int met_claim(const inquiry_t *q, const char *spec, const char **error)
 {
-    const bearer_claim_rule_t *rule = bearer_claim_compile(spec, NULL, error,
-                                                           q->p);
-    int i, is_scope = 0;
+    const bearer_claim_rule_t *rule = bearer_claim_compile(spec, NULL, error, q->p);
 
-    if (!rule) {
-        return 0;
-    }
-    for (i = 0; i < q->j.settings.scope_claim->nelts; i++) {
-        is_scope |= !strcmp(bearer_path_text(APR_ARRAY_IDX(
-            q->j.settings.scope_claim, i, const bearer_path_t *)),
-            bearer_claim_name(rule));
-    }
-    return bearer_claim_match(rule, q->j.principal->claims, NULL, is_scope, NULL);
+    return rule && bearer_claim_match(rule, q->j.principal->claims, NULL,
+                                      bearer_claim_is_at(rule, q->j.settings.scope_claim),
+                                      NULL);
 }
 
-static int met_word(const inquiry_t *q, const char *kind, const char *word,
+static int met_word(const inquiry_t *q, bearer_require_t kind, const char *word,
                     const char **error)
 {
     const bearer_principal_t *principal = q->j.principal;
 
-    if (!strcmp(kind, "scope")) {
-        return bearer_principal_has_scope(principal, word,
-                                          (bearer_scope_strategy_t)
-                                          q->j.settings.scope_strategy);
-    }
-    if (!strcmp(kind, "role")) {
+    switch (kind) {
+    case BEARER_REQUIRE_SCOPE:
+        return bearer_principal_has_scope(
+            principal, word, (bearer_scope_strategy_t)q->j.settings.scope_strategy);
+    case BEARER_REQUIRE_ROLE:
         return bearer_principal_has_role(principal, word);
-    }
-    if (!strcmp(kind, "issuer")) {
+    case BEARER_REQUIRE_ISSUER:
         return bearer_principal_is_of(principal, word);
+    case BEARER_REQUIRE_CLAIM:
+    case BEARER_REQUIRE_BEARER_CLAIM:
+        return met_claim(q, word, error);
+    case BEARER_REQUIRE_EXPR:
+    case BEARER_REQUIRE_COUNT:
+        break;
     }
-    return met_claim(q, word, error);
+    return 0;
 }
 
 /* Any word of a line, as everywhere in httpd. 1, 0, or -1 with *error. */
 static int met_line(const inquiry_t *q, const apr_array_header_t *words,
                     const char **error)
 {
-    const char *kind = words->nelts ? APR_ARRAY_IDX(words, 0, const char *) : "";
-    int i, met = 0;
+    static const char *const kinds[] = {
+#define X(symbol, word) word,
+        BEARER_REQUIRES(X)
+#undef X
+    };
+    const char *name = words->nelts ? APR_ARRAY_IDX(words, 0, const char *) : "";
+    int i, met = 0, kind = 0;
 
-    if (strcmp(kind, "scope") && strcmp(kind, "role") && strcmp(kind, "issuer")
-        && strcmp(kind, "claim") && strcmp(kind, "valid-user")) {
-        *error = "only scope, role, claim, issuer and valid-user are known "
-                 "without -f";
-        return -1;
-    }
-    if (!strcmp(kind, "valid-user")) {
+    if (!strcmp(name, "valid-user")) {
         return 1;
     }
+    while (kind < BEARER_REQUIRE_COUNT && strcmp(kinds[kind], name) != 0) {
+        kind++;
+    }
+    if (kind == BEARER_REQUIRE_EXPR || kind == BEARER_REQUIRE_COUNT) {
+        *error = "only scope, role, claim, issuer and valid-user are known without -f";
+    }
     for (i = 1; i < words->nelts && !*error; i++) {
-        met |= met_word(q, kind, APR_ARRAY_IDX(words, i, const char *), error);
+        met |= met_word(q, (bearer_require_t)kind, APR_ARRAY_IDX(words, i, const char *), error);
     }
     return *error ? -1 : met;
 }

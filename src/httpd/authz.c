@@ -157,21 +157,6 @@ static const char *parse_expr(cmd_parms *cmd, require_t *require)
         : apr_psprintf(cmd->pool, AB(0665) "Require bearer-expr: %s", error);
 }
 
-/* Is this rule about one of AuthBearerScopeClaim? */
-static int is_scope(const bearer_claim_rule_t *rule, const bearer_settings_t *settings)
-{
-    int i;
-
-    for (i = 0; i < settings->scope_claim->nelts; i++) {
-        const bearer_path_t *path = APR_ARRAY_IDX(settings->scope_claim, i,
-                                                  const bearer_path_t *);
-        if (!strcmp(bearer_path_text(path), bearer_claim_name(rule))) {
-            return 1;
-        }
-    }
-    return 0;
-}
-
 /* The request ends with 500; the line names the rule, the cause and the mend. */
 static int undecided(request_rec *r, const char *kind, const item_t *item,
                      const char *why)
@@ -199,7 +184,8 @@ static int met_claim(const asking_t *asking, const item_t *item)
         }
     }
     met = bearer_claim_match(item->rule, asking->principal->claims, value,
-                             is_scope(item->rule, asking->settings), &effort);
+                             bearer_claim_is_at(item->rule, asking->settings->scope_claim),
+                             &effort);
     return met < 0 ? undecided(r, "claim", item, bearer_regex_error_text(met)) : met;
 }
 
@@ -238,7 +224,7 @@ static const char *scope_of_claim(const asking_t *asking, const item_t *item)
 {
     const char *value = bearer_claim_value(item->rule), *error = NULL;
 
-    if (!value || !is_scope(item->rule, asking->settings)) {
+    if (!value || !bearer_claim_is_at(item->rule, asking->settings->scope_claim)) {
         return NULL;
     }
     return item->expr ? ap_expr_str_exec(asking->r, item->expr, &error) : value;
@@ -251,21 +237,21 @@ static const char *scope_of_claim(const asking_t *asking, const item_t *item)
 #define KIND_ISSUER       parse_words, met_issuer, NULL
 #define KIND_EXPR         parse_expr, met_expr, NULL
 
-/* By ab_authz_id_t. */
+/* By bearer_require_t. */
 static const kind_t kinds[] = {
 #define X(symbol, word) { word, KIND_##symbol },
-    AB_AUTHZ_KINDS(X)
+    BEARER_REQUIRES(X)
 #undef X
 };
 
-const char *ab_authz_kind_name(ab_authz_id_t kind)
+const char *ab_authz_kind_name(bearer_require_t kind)
 {
     return kinds[kind].name;
 }
 
 /* ---- reading ------------------------------------------------------------ */
 
-const char *ab_authz_parse(cmd_parms *cmd, const char *line, ab_authz_id_t kind,
+const char *ab_authz_parse(cmd_parms *cmd, const char *line, bearer_require_t kind,
                            int negated, require_t **out)
 {
     require_t *require = apr_pcalloc(cmd->pool, sizeof(*require));

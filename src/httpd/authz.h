@@ -14,23 +14,6 @@
 /** One kind of rule, e.g. `Require scope`. */
 typedef struct ab_authz_kind_t ab_authz_kind_t;
 
-/** X(symbol, the word after `Require`). Each has a row, KIND_symbol, in authz.c.
- *  CLAIM has a name that another module may use too. */
-#define AB_AUTHZ_KINDS(X) \
-    X(CLAIM, "claim") \
-    X(BEARER_CLAIM, "bearer-claim") \
-    X(SCOPE, "scope") \
-    X(ROLE, "role") \
-    X(ISSUER, "issuer") \
-    X(EXPR, "bearer-expr")
-
-typedef enum {
-#define X(symbol, word) AB_AUTHZ_##symbol,
-    AB_AUTHZ_KINDS(X)
-#undef X
-    AB_AUTHZ_COUNT
-} ab_authz_id_t;
-
 /** One `Require` line of ours. */
 typedef struct require_t {
     const ab_authz_kind_t *kind;
@@ -47,10 +30,10 @@ typedef struct alias_use_t {
     int negated;
 } alias_use_t;
 
-const char *ab_authz_kind_name(ab_authz_id_t kind);
+const char *ab_authz_kind_name(bearer_require_t kind);
 /** Reads a rule of that kind, for a provider.
  *  @param negated  it may grant by not being met */
-const char *ab_authz_parse(cmd_parms *cmd, const char *line, ab_authz_id_t kind,
+const char *ab_authz_parse(cmd_parms *cmd, const char *line, bearer_require_t kind,
                            int negated, require_t **out);
 /** The answer of a rule; require_t. */
 authz_status ab_authz_check(request_rec *r, const char *line,

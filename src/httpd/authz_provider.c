@@ -37,7 +37,7 @@ static int is_negated(cmd_parms *cmd)
 
 static int wrap_alias(cmd_parms *cmd);
 
-static const char *read_rule(cmd_parms *cmd, const char *line, ab_authz_id_t kind,
+static const char *read_rule(cmd_parms *cmd, const char *line, bearer_require_t kind,
                              require_t **out)
 {
     return ab_authz_parse(cmd, line, kind, is_negated(cmd) || wrap_alias(cmd), out);
@@ -48,24 +48,24 @@ static const char *read_rule(cmd_parms *cmd, const char *line, ab_authz_id_t kin
     static const char *parse_##symbol(cmd_parms *cmd, const char *line, \
                                       const void **parsed) \
     { \
-        return read_rule(cmd, line, AB_AUTHZ_##symbol, \
+        return read_rule(cmd, line, BEARER_REQUIRE_##symbol, \
                          (require_t **)(void *)parsed); \
     }
-AB_AUTHZ_KINDS(X)
+BEARER_REQUIRES(X)
 #undef X
 
 static const authz_provider providers[] = {
 #define X(symbol, word) { ab_authz_check, parse_##symbol },
-    AB_AUTHZ_KINDS(X)
+    BEARER_REQUIRES(X)
 #undef X
 };
 
 void ab_authz_register(apr_pool_t *p)
 {
-    ab_authz_id_t i;
+    bearer_require_t i;
 
     /* `claim` waits for pre_config: another module may have one */
-    for (i = AB_AUTHZ_CLAIM + 1; i < AB_AUTHZ_COUNT; i++) {
+    for (i = BEARER_REQUIRE_CLAIM + 1; i < BEARER_REQUIRE_COUNT; i++) {
         ap_register_auth_provider(p, AUTHZ_PROVIDER_GROUP,
                                   ab_authz_kind_name(i),
                                   AUTHZ_PROVIDER_VERSION, &providers[i],
@@ -103,7 +103,7 @@ static const char *parse_shared_claim(cmd_parms *cmd, const char *line,
                                       const void **parsed)
 {
     require_t *require;
-    const char *error = read_rule(cmd, line, AB_AUTHZ_CLAIM, &require);
+    const char *error = read_rule(cmd, line, BEARER_REQUIRE_CLAIM, &require);
 
     require->error = error;
     require->foreign_error = foreign->parse_require_line
@@ -144,7 +144,7 @@ static const authz_provider shared_claim = {
 
 void ab_authz_pre_config(apr_pool_t *pconf)
 {
-    const char *name = ab_authz_kind_name(AB_AUTHZ_CLAIM);
+    const char *name = ab_authz_kind_name(BEARER_REQUIRE_CLAIM);
 
     foreign = ap_lookup_provider(AUTHZ_PROVIDER_GROUP, name,
                                  AUTHZ_PROVIDER_VERSION);
@@ -152,7 +152,7 @@ void ab_authz_pre_config(apr_pool_t *pconf)
         replace(pconf, name, &shared_claim);
     } else {
         ap_register_auth_provider(pconf, AUTHZ_PROVIDER_GROUP, name,
-                                  AUTHZ_PROVIDER_VERSION, &providers[AB_AUTHZ_CLAIM],
+                                  AUTHZ_PROVIDER_VERSION, &providers[BEARER_REQUIRE_CLAIM],
                                   AP_AUTH_INTERNAL_PER_CONF);
     }
 }

@@ -124,9 +124,15 @@ const char *bearer_claim_value(const bearer_claim_rule_t *rule)
     return rule->value;
 }
 
-const char *bearer_claim_name(const bearer_claim_rule_t *rule)
+int bearer_claim_is_at(const bearer_claim_rule_t *rule, const apr_array_header_t *paths)
 {
-    return rule->name;
+    int i = 0;
+
+    while (i < paths->nelts && strcmp(bearer_path_text(APR_ARRAY_IDX(
+                                   paths, i, const bearer_path_t *)), rule->name) != 0) {
+        i++;
+    }
+    return i < paths->nelts;
 }
 
 /* ---- typed equality ---------------------------------------------------- */

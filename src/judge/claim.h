@@ -9,6 +9,7 @@
 #pragma once
 
 #include <apr_pools.h>
+#include <apr_tables.h>
 #include <jansson.h>
 
 #include "base/path.h"
@@ -29,8 +30,8 @@ const bearer_claim_rule_t *bearer_claim_compile(const char *spec,
  *  glue expands %{...} in it and hands the result to bearer_claim_match. */
 const char *bearer_claim_value(const bearer_claim_rule_t *rule);
 
-/** The name part's path text, e.g. "scope". */
-const char *bearer_claim_name(const bearer_claim_rule_t *rule);
+/** Is the rule about one of these paths (const bearer_path_t *)? */
+int bearer_claim_is_at(const bearer_claim_rule_t *rule, const apr_array_header_t *paths);
 
 /** What a caller still spends on regular expressions, asked before each. */
 typedef struct bearer_claim_effort_t {

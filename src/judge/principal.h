@@ -89,6 +89,24 @@ const char *bearer_principal_client(const json_t *claims);
  *  NULL: none. */
 const char *bearer_principal_jti(const json_t *claims, apr_pool_t *p);
 
+/** X(symbol, the word after `Require`). Each has a row, KIND_symbol, in the glue's
+ *  authz.c, and a case in htbearer's explain. CLAIM has a name that another module of
+ *  httpd may use too. */
+#define BEARER_REQUIRES(X) \
+    X(CLAIM, "claim") \
+    X(BEARER_CLAIM, "bearer-claim") \
+    X(SCOPE, "scope") \
+    X(ROLE, "role") \
+    X(ISSUER, "issuer") \
+    X(EXPR, "bearer-expr")
+
+typedef enum {
+#define X(symbol, word) BEARER_REQUIRE_##symbol,
+    BEARER_REQUIRES(X)
+#undef X
+    BEARER_REQUIRE_COUNT
+} bearer_require_t;
+
 /** 1 if the granted scopes cover wanted under this strategy. */
 int bearer_principal_has_scope(const bearer_principal_t *principal,
                                const char *wanted,

@@ -435,8 +435,8 @@ def test_every_variable_and_header_is_documented():
 
 
 def test_every_rule_is_documented():
-    kinds = re.search(r"#define AB_AUTHZ_KINDS\(X\)((?:.*\\\n)*.*)",
-                      read("src/httpd/authz.h")).group(1)
+    kinds = re.search(r"#define BEARER_REQUIRES\(X\)((?:.*\\\n)*.*)",
+                      read("src/judge/principal.h")).group(1)
     rules = set(re.findall(r'X\(\w+, "([\w-]+)"\)', kinds))
     assert set(re.findall(r"^\| ?`Require ([\w-]+)[^`]*` ?\|",
                           read("docs/reference/require.md"), re.MULTILINE)) \

@@ -37,7 +37,7 @@ static void fuzz(const char *text, size_t len, apr_pool_t *p)
         FUZZ_CHECK(error && *error);
         return;
     }
-    FUZZ_CHECK(bearer_claim_name(rule) && *bearer_claim_name(rule));
+    FUZZ_CHECK(!bearer_claim_is_at(rule, apr_array_make(p, 1, sizeof(const bearer_path_t *))));
     if (bearer_json_parse(&claims, text, strlen(text), &error, p)
         != APR_SUCCESS) {
         claims = json_object();

@@ -43,13 +43,19 @@ static void test_reading(void **state)
         { "a\\", "a\\", NULL },
     };
     apr_pool_t *p = unit_pool(state);
+    apr_array_header_t *paths = apr_array_make(p, 2, sizeof(const bearer_path_t *));
     unsigned i;
 
+    paths->nelts = 2;
+    APR_ARRAY_IDX(paths, 0, const bearer_path_t *) = bearer_path_compile("first", p);
     for (i = 0; i < UNIT_COUNT(cases); i++) {
         const bearer_claim_rule_t *rule = rule_of(p, cases[i].spec);
         const char *value = bearer_claim_value(rule);
 
-        assert_string_equal(bearer_claim_name(rule), cases[i].name);
+        APR_ARRAY_IDX(paths, 1, const bearer_path_t *) = bearer_path_compile("other", p);
+        assert_false(bearer_claim_is_at(rule, paths));
+        APR_ARRAY_IDX(paths, 1, const bearer_path_t *) = bearer_path_compile(cases[i].name, p);
+        assert_true(bearer_claim_is_at(rule, paths));
         UNIT_CHECK(cases[i].value ? value && !strcmp(value, cases[i].value)
                                   : !value, "%s", cases[i].spec);
     }
