@@ -47,38 +47,23 @@ typedef struct child_t {
 
 /* ---- which program -------------------------------------------------------- */
 
-static const char *in_directories(const char *name, const char *list,
-                                  apr_pool_t *p)
-{
-    const apr_array_header_t *directories = bearer_text_split(p, list, ":");
-    int i;
-
-    for (i = 0; i < directories->nelts; i++) {
-        const char *path = apr_pstrcat(p, APR_ARRAY_IDX(directories, i, const char *), "/",
-                                       name, NULL);
-
-        if (*path == '/' && !access(path, X_OK)) {
-            return path;
-        }
-    }
-    return NULL;
-}
-
 /* apache2ctl first: it knows the environment that Debian's files refer to. */
 static const char *find_httpd(apr_pool_t *p)
 {
     static const char *const names[] = { "apache2ctl", "httpd", "apache2", NULL };
     const char *path = getenv("PATH");
-    const char *list = apr_pstrcat(p, path ? path : "", ":/usr/sbin"
-                                   ":/usr/local/sbin:/usr/local/apache2/bin",
-                                   NULL);
-    int i;
+    const apr_array_header_t *directories = bearer_text_split(
+        p, apr_pstrcat(p, path ? path : "", ":/usr/sbin:/usr/local/sbin"
+                       ":/usr/local/apache2/bin", NULL), ":");
+    int i, k;
 
     for (i = 0; names[i]; i++) {
-        const char *found = in_directories(names[i], list, p);
-
-        if (found) {
-            return found;
+        for (k = 0; k < directories->nelts; k++) {
+            path = apr_pstrcat(p, APR_ARRAY_IDX(directories, k, const char *), "/",
+                               names[i], NULL);
+            if (*path == '/' && !access(path, X_OK)) {
+                return path;
+            }
         }
     }
     return NULL;
@@ -89,18 +74,15 @@ static const char *find_httpd(apr_pool_t *p)
 static const char **arguments(const char *httpd, const char *config,
                               const apr_array_header_t *defines, apr_pool_t *p)
 {
-    int i, k = 0;
-    const char **argv = apr_pcalloc(p, sizeof(*argv) * (apr_size_t)(7 + 2 * defines->nelts));
+    const char *const first[] = { httpd, "-t", "-f", config, "-D", "BEARER_EXPLAIN" };
+    const char **argv = apr_pcalloc(p, sizeof(first)
+                                       + sizeof(*argv) * (apr_size_t)(1 + 2 * defines->nelts));
+    int i;
 
-    argv[k++] = httpd;
-    argv[k++] = "-t";
-    argv[k++] = "-f";
-    argv[k++] = config;
-    argv[k++] = "-D";
-    argv[k++] = "BEARER_EXPLAIN";
+    memcpy(argv, first, sizeof(first));
     for (i = 0; i < defines->nelts; i++) {
-        argv[k++] = "-D";
-        argv[k++] = APR_ARRAY_IDX(defines, i, const char *);
+        argv[6 + 2 * i] = "-D";
+        argv[7 + 2 * i] = APR_ARRAY_IDX(defines, i, const char *);
     }
     return argv;
 }

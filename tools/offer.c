@@ -308,24 +308,6 @@ static bearer_algs_t algorithms_of(const offer_t *offer)
     return all;
 }
 
-/* A word for the configuration, in quotes: only `"` and `\` mean something there
- * (ap_getword_conf). */
-static const char *quoted(const char *word, apr_pool_t *p)
-{
-    char *out = apr_palloc(p, 2 * strlen(word) + 3), *o = out;
-
-    *o++ = '"';
-    for (; *word; word++) {
-        if (*word == '"' || *word == '\\') {
-            *o++ = '\\';
-        }
-        *o++ = *word;
-    }
-    *o++ = '"';
-    *o = '\0';
-    return out;
-}
-
 /* One more line in an <AuthBearerIssuer>. */
 static void add_line(const offer_t *offer, const char **conf, const char *directive,
                      const char *value)
@@ -368,7 +350,7 @@ static const char *inside(const offer_t *offer)
     const char *conf = "";
 
     if (!is_discovered(offer)) {
-        add_line(offer, &conf, "AuthBearerMetadata", quoted(offer->source, offer->p));
+        add_line(offer, &conf, "AuthBearerMetadata", bearer_settings_word(offer->source, 1, offer->p));
     }
     if (algs && !(algs & bearer_alg_defaults())) {
         add_line(offer, &conf, "AuthBearerAlgorithms",
@@ -378,11 +360,12 @@ static const char *inside(const offer_t *offer)
         add_line(offer, &conf, "# AuthBearerKeys", "https://...");
     }
     if (offer->ca_file) {
-        add_line(offer, &conf, "AuthBearerCAFile", quoted(offer->ca_file, offer->p));
+        add_line(offer, &conf, "AuthBearerCAFile",
+                 bearer_settings_word(offer->ca_file, 1, offer->p));
     }
     if (offer->http_proxy) {
         add_line(offer, &conf, "AuthBearerHTTPProxy",
-                 quoted(offer->http_proxy, offer->p));
+                 bearer_settings_word(offer->http_proxy, 1, offer->p));
     }
     if (offer->metadata->introspection_endpoint) {
         add_line(offer, &conf, "# For opaque tokens:\n"

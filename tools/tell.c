@@ -78,16 +78,29 @@ static void tell_check(FILE *out, const json_t *check, apr_pool_t *p)
     }
 }
 
-static void tell_checks(FILE *out, const json_t *checks, apr_pool_t *p)
+static void tell_require(FILE *out, const json_t *rule, apr_pool_t *p)
 {
-    const json_t *check;
+    fprintf(out, "  %s: %s\n", shown(rule, "line", p), shown(rule, "result", p));
+}
+
+static void tell_line(FILE *out, const json_t *line, apr_pool_t *p)
+{
+    fprintf(out, "  %s\n", tell_shown(json_string_value(line), p));
+}
+
+/* A title and what is below it, if there is anything. */
+static void tell_each(FILE *out, const char *title, const json_t *list,
+                      void (*tell)(FILE *out, const json_t *one, apr_pool_t *p),
+                      apr_pool_t *p)
+{
+    const json_t *one;
     size_t i;
 
-    if (json_array_size(checks)) {
-        fprintf(out, "Checks\n");
+    if (json_array_size(list)) {
+        fprintf(out, "%s\n", title);
     }
-    json_array_foreach(checks, i, check) {
-        tell_check(out, check, p);
+    json_array_foreach(list, i, one) {
+        tell(out, one, p);
     }
 }
 
@@ -112,34 +125,6 @@ static void tell_members(FILE *out, const char *title, const char *sign,
     }
 }
 
-static void tell_requires(FILE *out, const json_t *requires, apr_pool_t *p)
-{
-    const json_t *rule;
-    size_t i;
-
-    if (json_array_size(requires)) {
-        fprintf(out, "Authorization\n");
-    }
-    json_array_foreach(requires, i, rule) {
-        fprintf(out, "  %s: %s\n", shown(rule, "line", p),
-                shown(rule, "result", p));
-    }
-}
-
-static void tell_lines(FILE *out, const char *title, const char *sign,
-                       const json_t *lines, apr_pool_t *p)
-{
-    const json_t *line;
-    size_t i;
-
-    if (json_array_size(lines)) {
-        fprintf(out, "%s\n", title);
-    }
-    json_array_foreach(lines, i, line) {
-        fprintf(out, "  %s%s\n", sign, tell_shown(json_string_value(line), p));
-    }
-}
-
 static void tell_verdict(FILE *out, const json_t *answer, apr_pool_t *p)
 {
     if (json_is_true(json_object_get(answer, "open"))) {
@@ -159,15 +144,14 @@ void tell_answer(FILE *out, const json_t *answer, apr_pool_t *p)
 {
     tell_string(out, "Server  ", answer, "server", p);
     tell_string(out, "File    ", answer, "file", p);
-    tell_checks(out, json_object_get(answer, "checks"), p);
+    tell_each(out, "Checks", json_object_get(answer, "checks"), tell_check, p);
     tell_members(out, "Principal", ": ", json_object_get(answer, "principal"), p);
     tell_members(out, "Environment", "=", json_object_get(answer, "environment"),
                  p);
     tell_members(out, "Headers to the application", ": ",
                  json_object_get(answer, "headers"), p);
-    tell_lines(out, "Settings in force", "", json_object_get(answer, "settings"),
-               p);
-    tell_requires(out, json_object_get(answer, "requires"), p);
+    tell_each(out, "Settings in force", json_object_get(answer, "settings"), tell_line, p);
+    tell_each(out, "Authorization", json_object_get(answer, "requires"), tell_require, p);
     tell_verdict(out, answer, p);
 }
 
@@ -186,6 +170,11 @@ static void tell_keys(FILE *out, const json_t *keys, apr_pool_t *p)
                 kid ? tell_shown(kid, p) : "(no kid)", shown(key, "type", p),
                 whole(key, "bits"), shown(key, "algorithms", p));
     }
+}
+
+static void tell_odd(FILE *out, const json_t *line, apr_pool_t *p)
+{
+    fprintf(out, "  - %s\n", tell_shown(json_string_value(line), p));
 }
 
 static void tell_words(FILE *out, const char *title, const json_t *words,
@@ -226,7 +215,7 @@ void tell_offer(FILE *out, const json_t *offer, apr_pool_t *p)
     tell_url(out, "Login", offer, "authorization_endpoint", p);
     tell_url(out, "Revocation", offer, "revocation_endpoint", p);
     tell_words(out, "Scopes", json_object_get(offer, "scopes"), p);
-    tell_lines(out, "\nOdd", "- ", odd, p);
+    tell_each(out, "\nOdd", odd, tell_odd, p);
     if (!json_array_size(odd)) {
         fprintf(out, "\nOdd            nothing\n");
     }

@@ -42,35 +42,26 @@ static int hides_something(const char *path)
     static const char *const hidden[] = {
         "%00", "%09", "%0a", "%0d", "%5c", "%2f%2f", "/%2f", NULL
     };
-    char low[BEARER_RETURN_MAX + 1];
-    apr_size_t n = strcspn(path, "?"), i;
+    int i = 0;
 
-    for (i = 0; i < n; i++) {
-        low[i] = path[i] >= 'A' && path[i] <= 'Z' ? (char)(path[i] + 32)
-                                                  : path[i];
+    while (hidden[i] && !strcasestr(path, hidden[i])) {
+        i++;
     }
-    low[n] = '\0';
-    for (i = 0; hidden[i]; i++) {
-        if (strstr(low, hidden[i])) {
-            return 1;
-        }
-    }
-    return 0;
+    return hidden[i] != NULL;
 }
 
 const char *bearer_return_url(const char *base, const char *target,
                               apr_pool_t *p)
 {
     apr_size_t len = target ? strlen(target) : 0;
+    const char *path;
 
     if (len == 0 || len > BEARER_RETURN_MAX || *target != '/'
-        || target[1] == '/' || target[strspn(target, allowed)]
-        || hides_something(target)) {
+        || target[strspn(target, allowed)]) {
         return NULL;
     }
-    /* "/./" + "/host": dot segments go before the path is looked at again */
-    if (strstr(apr_pstrmemdup(p, target, strcspn(target, "?")), "//")) {
-        return NULL;
-    }
-    return apr_pstrcat(p, base, target, NULL);
+    path = apr_pstrmemdup(p, target, strcspn(target, "?"));
+    /* two slashes anywhere: dot segments go before the path is looked at again */
+    return strstr(path, "//") || hides_something(path) ? NULL
+        : apr_pstrcat(p, base, target, NULL);
 }

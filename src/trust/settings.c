@@ -140,15 +140,13 @@ int bearer_settings_where(bearer_setting_t setting)
 
 /* ---- printing ---------------------------------------------------------- */
 
-/* What httpd's configuration reader would make one word with these very
- * characters of (ap_getword_conf): quotes only where it needs them. */
-static const char *word(const char *s, apr_pool_t *p)
+const char *bearer_settings_word(const char *s, int quoted, apr_pool_t *p)
 {
-    int quoted = !*s || *s == '"' || *s == '\'' || *s == '#'
-                 || s[strcspn(s, " \t\r\n\f\v")];
     char *text = apr_palloc(p, 2 * strlen(s) + 3);
     char *out = text;
 
+    quoted = quoted || !*s || *s == '"' || *s == '\'' || *s == '#'
+             || s[strcspn(s, " \t\r\n\f\v")];
     if (quoted) {
         *out++ = '"';
     }
@@ -165,6 +163,11 @@ static const char *word(const char *s, apr_pool_t *p)
     }
     *out = '\0';
     return text;
+}
+
+static const char *word(const char *s, apr_pool_t *p)
+{
+    return bearer_settings_word(s, 0, p);
 }
 
 /* The largest unit that leaves no rest; one minute is written as 60s. */

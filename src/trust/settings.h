@@ -169,6 +169,11 @@ bearer_setting_t bearer_settings_find(const char *directive);
 const char *bearer_settings_directive(bearer_setting_t setting);
 int bearer_settings_where(bearer_setting_t setting);
 
+/** What httpd's configuration reader makes one word with these very characters of
+ *  (ap_getword_conf); in p.
+ *  @param quoted  0: without quotes where it needs none */
+const char *bearer_settings_word(const char *s, int quoted, apr_pool_t *p);
+
 /** The value of one setting as it would be written in a configuration, secrets
  *  masked; in p. For the dump and for explain. */
 const char *bearer_settings_print(const bearer_settings_t *s,
