@@ -19,6 +19,8 @@
 /** What a refresh gave is known so long to those with the cookie of before. */
 #define SHARED_FOR apr_time_from_sec(60)
 #define SUCCESSORS 16
+/** What a refresh made of a revision. */
+#define SUCCESSOR "successor"
 /** Saving takes no longer. */
 #define TOUCH_FOR apr_time_from_sec(2)
 
@@ -392,15 +394,6 @@ void bearer_session_unlease(const bearer_session_t *session,
     }
 }
 
-/* What a refresh made of this revision. */
-static apr_status_t successor_name(unsigned char *out,
-                                   const bearer_session_store_t *store,
-                                   const unsigned char *revision,
-                                   const unsigned char *id)
-{
-    return bearer_session_record_name(out, store, "successor", id, revision);
-}
-
 /* Where the record is in the cookie, others hold the old one: what became of it
  * is left where they look for it. */
 static apr_status_t successor(bearer_session_t **session,
@@ -419,8 +412,8 @@ static apr_status_t successor(bearer_session_t **session,
     rv = APR_NOTFOUND;
     /* there may have been several refreshes since this cookie was set */
     for (steps = 0; steps < SUCCESSORS; steps++) {
-        if (successor_name(name, store, (*session)->revision, (*session)->id)
-            != APR_SUCCESS
+        if (bearer_session_record_name(name, store, SUCCESSOR, (*session)->id,
+                                       (*session)->revision) != APR_SUCCESS
             || bearer_session_fetch(store, BEARER_KEPT_SESSION, name, &record, &len,
                                     p) != APR_SUCCESS
             || (next = bearer_session_decode(record, len, p)) == NULL) {
@@ -448,7 +441,8 @@ apr_status_t bearer_session_replace(const char **cookie,
     unsigned char name[BEARER_CACHE_KEY_SIZE];
 
     if (store->in_cookie && store->cache
-        && successor_name(name, store, before, session->id) == APR_SUCCESS) {
+        && bearer_session_record_name(name, store, SUCCESSOR, session->id, before)
+           == APR_SUCCESS) {
         entry.value = bearer_session_encode(session, &entry.len, p);
         bearer_session_keep(store, BEARER_KEEP_PUT, name, &entry, p);
     }

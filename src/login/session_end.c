@@ -21,6 +21,8 @@
 
 #include <string.h>
 
+/** The name of the mark of one session's end. */
+#define DEAD "dead"
 /** A request that was under way when the session ended is over by then. */
 #define DEAD_FOR apr_time_from_sec(120)
 /** ... and a login, that the issuer had answered when it ended the session. */
@@ -31,19 +33,13 @@
 
 /* ---- one session -------------------------------------------------------- */
 
-static apr_status_t end_name(unsigned char *out, const bearer_session_store_t *store,
-                             const bearer_session_t *s)
-{
-    return bearer_session_record_name(out, store, "dead", s->id, NULL);
-}
-
 apr_status_t bearer_session_look_for_end(const bearer_session_t *s,
                                          const bearer_session_store_t *store,
                                          apr_pool_t *p)
 {
     unsigned char name[BEARER_CACHE_KEY_SIZE], *value;
     apr_size_t len = 0;
-    apr_status_t rv = end_name(name, store, s);
+    apr_status_t rv = bearer_session_record_name(name, store, DEAD, s->id, NULL);
 
     if (rv == APR_SUCCESS) {
         rv = bearer_session_fetch(store, BEARER_KEPT_MARK, name, &value, &len, p);
@@ -60,7 +56,7 @@ static apr_status_t mark_end(const bearer_session_t *s,
     static const unsigned char ended = BEARER_SESSION_ENDED;
     unsigned char name[BEARER_CACHE_KEY_SIZE];
 
-    return end_name(name, store, s) == APR_SUCCESS
+    return bearer_session_record_name(name, store, DEAD, s->id, NULL) == APR_SUCCESS
         ? bearer_session_mark(store, name, &ended, 1, expires, p) : APR_EGENERAL;
 }
 
@@ -76,7 +72,7 @@ apr_status_t bearer_session_reserve(const bearer_session_t *s,
     if (!bearer_session_is_certain(store)) {
         return APR_SUCCESS;
     }
-    rv = end_name(name, store, s);
+    rv = bearer_session_record_name(name, store, DEAD, s->id, NULL);
     if (rv == APR_SUCCESS) {
         rv = bearer_session_keep(store, BEARER_KEEP_ADD, name, &entry, p);
     }
