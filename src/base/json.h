@@ -14,7 +14,7 @@
 #define BEARER_JSON_DEPTH 32
 
 /**
- * Parses one JSON object; it is released with p.
+ * Parses one JSON object; it is released with p. NULL if that fails.
  * @param error  on failure what is wrong and where, in p: a fixed phrase and a
  *               byte position, nothing of the text itself; may be NULL
  * @return APR_SUCCESS or APR_EINVAL

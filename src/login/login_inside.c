@@ -51,11 +51,7 @@ apr_status_t bearer_login_ask(json_t **answer, int *status,
         return rv;
     }
     *status = response->status;
-    *error = NULL;
-    if (bearer_json_parse(answer, response->body, response->body_len, error, p)
-        != APR_SUCCESS) {
-        *answer = NULL;
-    }
+    (void)bearer_json_parse(answer, response->body, response->body_len, error, p);
     return APR_SUCCESS;
 }
 

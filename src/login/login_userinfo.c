@@ -43,7 +43,6 @@ bearer_reason_t bearer_login_userinfo(json_t **claims,
         || response->status != 200
         || bearer_json_parse(claims, response->body, response->body_len, &error,
                              p) != APR_SUCCESS) {
-        *claims = NULL;
         return bearer_refuse(why, p, BEARER_LOGIN_ISSUER, "userinfo gave no "
                              "answer of use: %s", error ? error
                              : apr_psprintf(p, "status %d",

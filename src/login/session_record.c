@@ -141,10 +141,7 @@ const json_t *bearer_session_body(bearer_session_t *session, apr_pool_t *p)
 
     if (!session->body) {
         text = inflate_body(&len, session->packed, session->packed_len, p);
-        if (!text || bearer_json_parse(&session->body, text, len, NULL, p)
-                     != APR_SUCCESS) {
-            session->body = NULL;
-        } else {
+        if (text && bearer_json_parse(&session->body, text, len, NULL, p) == APR_SUCCESS) {
             fill(session->body, p);
         }
     }

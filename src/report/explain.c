@@ -28,7 +28,7 @@ struct bearer_explain_t {
     outcome_t rows[ROWS_MAX];
     outcome_t asked;               /**< of the one that is not of the table */
     bearer_revocation_t *revocations;
-    void (*say)(void *baton, const char *line);
+    bearer_explain_say_fn say;
     void *baton;
 };
 
@@ -42,7 +42,7 @@ bearer_explain_t *bearer_explain_create(apr_pool_t *p)
 }
 
 void bearer_explain_revocations(bearer_explain_t *explain, bearer_revocation_t *list,
-                                void (*say)(void *baton, const char *line), void *baton)
+                                bearer_explain_say_fn say, void *baton)
 {
     explain->revocations = list;
     explain->say = say;
@@ -214,7 +214,7 @@ json_t *bearer_explain_principal(const bearer_principal_t *principal, apr_pool_t
 typedef struct announced_t {
     bearer_http_client_t client;
     const bearer_http_client_t *inner;
-    void (*say)(void *baton, const char *line);
+    bearer_explain_say_fn say;
     void *baton;
 } announced_t;
 
@@ -233,24 +233,17 @@ static apr_status_t perform(const bearer_http_client_t *client,
     if (announced->say) {
         announced->say(announced->baton,
                        apr_psprintf(p, "asking %s (%s)",
-                                    bearer_http_url_shown(request->url, p),
-                                    request->method));
+                                    bearer_http_url_shown(request->url, p), request->method));
     }
-    return announced->inner->perform(announced->inner, request, response, error,
-                                     p);
+    return announced->inner->perform(announced->inner, request, response, error, p);
 }
 
-const bearer_http_client_t *
-bearer_explain_http(const bearer_http_client_t *client,
-                    void (*say)(void *baton, const char *line), void *baton,
-                    apr_pool_t *p)
+const bearer_http_client_t *bearer_explain_http(const bearer_http_client_t *client,
+                                                bearer_explain_say_fn say, void *baton,
+                                                apr_pool_t *p)
 {
     announced_t *announced = apr_pcalloc(p, sizeof(*announced));
 
-    announced->client.perform = perform;
-    announced->client.baton = announced;
-    announced->inner = client;
-    announced->say = say;
-    announced->baton = baton;
+    *announced = (announced_t){ { perform, announced }, client, say, baton };
     return &announced->client;
 }

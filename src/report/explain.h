@@ -25,6 +25,9 @@
 /** Begins each line that a server which was asked writes for htbearer. */
 #define BEARER_EXPLAIN_MARK "htbearer explain: "
 
+/** Gets one line for the person who asked. */
+typedef void (*bearer_explain_say_fn)(void *baton, const char *line);
+
 typedef struct bearer_explain_t bearer_explain_t;
 
 bearer_explain_t *bearer_explain_create(apr_pool_t *p);
@@ -36,7 +39,7 @@ bearer_explain_t *bearer_explain_create(apr_pool_t *p);
  * @param say   gets one line if that digest is in it
  */
 void bearer_explain_revocations(bearer_explain_t *explain, bearer_revocation_t *list,
-                                void (*say)(void *baton, const char *line), void *baton);
+                                bearer_explain_say_fn say, void *baton);
 
 /**
  * For bearer_judgement_t.observe, with the explanation as baton and keep_going
@@ -72,7 +75,6 @@ json_t *bearer_explain_settings(const bearer_settings_t *settings,
  * @param client  who makes it; NULL: nobody, every request fails ("offline")
  * @param say     gets one line; may be NULL
  */
-const bearer_http_client_t *
-bearer_explain_http(const bearer_http_client_t *client,
-                    void (*say)(void *baton, const char *line), void *baton,
-                    apr_pool_t *p);
+const bearer_http_client_t *bearer_explain_http(const bearer_http_client_t *client,
+                                                bearer_explain_say_fn say, void *baton,
+                                                apr_pool_t *p);
