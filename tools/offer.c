@@ -350,7 +350,8 @@ static const char *inside(const offer_t *offer)
     const char *conf = "";
 
     if (!is_discovered(offer)) {
-        add_line(offer, &conf, "AuthBearerMetadata", bearer_settings_word(offer->source, 1, offer->p));
+        add_line(offer, &conf, "AuthBearerMetadata",
+                 bearer_settings_word(offer->source, 1, offer->p));
     }
     if (algs && !(algs & bearer_alg_defaults())) {
         add_line(offer, &conf, "AuthBearerAlgorithms",
