@@ -51,17 +51,13 @@ const char *bearer_attempt_seal(const bearer_attempt_t *a,
                                 const bearer_seal_t *seal, const char *server,
                                 const bearer_world_t *world, apr_pool_t *p)
 {
-    json_t *o = json_pack("{s:s,s:s,s:s,s:s,s:s,s:I,s:I}", "s", a->state,
+    json_t *o = json_pack("{s:s,s:s,s:s,s:s,s:s,s:I,s:I,s:s*}", "s", a->state,
                           "n", a->nonce, "v", a->verifier, "i", a->issuer,
                           "t", a->target, "c", (json_int_t)a->created,
-                          "m", (json_int_t)a->max_age);
-    const char *text;
+                          "m", (json_int_t)a->max_age, "a",
+                          a->acr_values ? apr_array_pstrcat(p, a->acr_values, ' ') : NULL);
+    const char *text = bearer_json_text(o, p);
 
-    if (o && a->acr_values) {
-        json_object_set_new(o, "a", json_string(apr_array_pstrcat(
-                                            p, a->acr_values, ' ')));
-    }
-    text = bearer_json_text(o, p);
     json_decref(o);
     return text ? bearer_seal_text(seal, attempt_context(server, p), text, strlen(text),
                                    world, p) : NULL;

@@ -12,28 +12,19 @@
 #include "base/json.h"
 #include "base/text.h"
 
-typedef struct query_t {
-    apr_pool_t *p;
-    const char *text;
-} query_t;
-
-static int add_pair(void *baton, const char *name, const char *value)
+const char *bearer_login_with_query(const char *url, const apr_table_t *t, apr_pool_t *p)
 {
-    query_t *q = baton;
+    const apr_array_header_t *rows = apr_table_elts(t);
+    const char *separator = strchr(url, '?') ? "&" : "?";
+    int i;
 
-    q->text = apr_pstrcat(q->p, q->text, *q->text ? "&" : "",
-                          bearer_http_form_escape(q->p, name), "=",
-                          bearer_http_form_escape(q->p, value), NULL);
-    return 1;
-}
+    for (i = 0; i < rows->nelts; i++, separator = "&") {
+        const apr_table_entry_t *row = &APR_ARRAY_IDX(rows, i, apr_table_entry_t);
 
-const char *bearer_login_with_query(const char *url, const apr_table_t *t,
-                                    apr_pool_t *p)
-{
-    query_t q = { p, "" };
-
-    apr_table_do(add_pair, &q, t, NULL);
-    return apr_pstrcat(p, url, strchr(url, '?') ? "&" : "?", q.text, NULL);
+        url = apr_pstrcat(p, url, separator, bearer_http_form_escape(p, row->key), "=",
+                          bearer_http_form_escape(p, row->val), NULL);
+    }
+    return url;
 }
 
 apr_status_t bearer_login_ask(json_t **answer, int *status,

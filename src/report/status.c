@@ -91,34 +91,17 @@ static const char style[] =
     "td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}"
     "code{font-size:.88em;overflow-wrap:anywhere}";
 
-typedef struct totals_t {
-    apr_int64_t minute, hour, total;
-} totals_t;
-
-static totals_t totals_of(const json_t *status)
-{
-    totals_t sum = { 0, 0, 0 };
-    const json_t *row;
-    size_t i;
-
-    json_array_foreach(member(status, "refusals"), i, row) {
-        sum.minute += number(row, "minute");
-        sum.hour += number(row, "hour");
-        sum.total += number(row, "total");
-    }
-    return sum;
-}
-
-static apr_int64_t granted_of(const json_t *status)
+/* Of one figure, over the rows of a list. */
+static apr_int64_t sum(const json_t *status, const char *list, const char *name)
 {
     const json_t *row;
-    apr_int64_t sum = 0;
+    apr_int64_t n = 0;
     size_t i;
 
-    json_array_foreach(member(status, "counters"), i, row) {
-        sum += number(row, "granted");
+    json_array_foreach(member(status, list), i, row) {
+        n += number(row, name);
     }
-    return sum;
+    return n;
 }
 
 /** How an issuer's keys are, the worst last, and what is said of all of them then.
@@ -215,13 +198,10 @@ static void add_sessions(page_t *page)
 
 static void add_waiting(page_t *page)
 {
-    const json_t *waiting = member(page->status, "waiting"), *row;
-    apr_int64_t away = number(waiting, "services") + number(waiting, "cache");
-    size_t i;
+    const json_t *waiting = member(page->status, "waiting");
+    apr_int64_t away = number(waiting, "services") + number(waiting, "cache")
+                       + sum(page->status, "counters", "turned_away");
 
-    json_array_foreach(member(page->status, "counters"), i, row) {
-        away += number(row, "turned_away");
-    }
     if (waiting) {
         add_card(page, "Workers that wait", plain(page, number(waiting, "now")),
                  TEXT("of " N " that may wait for servers outside; turned away: " N,
@@ -234,13 +214,13 @@ static void add_cards(page_t *page)
     const json_t *tokens = member(page->status, "tokens");
     const json_t *throttle = member(page->status, "throttle");
     const json_t *revocations = member(page->status, "revocations");
-    totals_t t = totals_of(page->status);
 
     add(page, "<div class=\"cards\">\n");
-    add_card(page, "Granted", plain(page, granted_of(page->status)),
+    add_card(page, "Granted", plain(page, sum(page->status, "counters", "granted")),
              "since the start");
-    add_card(page, "Refused, last minute", plain(page, t.minute),
-             TEXT(N " in the last hour, " N " since the start", t.hour, t.total));
+    add_card(page, "Refused, last minute", plain(page, sum(page->status, "refusals", "minute")),
+             TEXT(N " in the last hour, " N " since the start",
+                  sum(page->status, "refusals", "hour"), sum(page->status, "refusals", "total")));
     add_card(page, "Token cache", rate(page, number(tokens, "hits"),
                                        number(tokens, "misses")),
              TEXT("hits; " N " of " N " entries, %s, " N " evicted; children: " N,
@@ -473,14 +453,14 @@ const char *bearer_status_section(const json_t *status, apr_pool_t *p)
 const char *bearer_status_auto(const json_t *status, apr_pool_t *p)
 {
     const json_t *tokens = member(status, "tokens"), *row;
-    totals_t t = totals_of(status);
     page_t page;
     size_t i;
 
     begin(&page, status, p);
     add(&page, "BearerGranted: " N "\nBearerRefused: " N "\nBearerRefusedLastMinute: " N
-        "\nBearerRefusedLastHour: " N "\n", granted_of(status),
-        t.total, t.minute, t.hour);
+        "\nBearerRefusedLastHour: " N "\n", sum(status, "counters", "granted"),
+        sum(status, "refusals", "total"), sum(status, "refusals", "minute"),
+        sum(status, "refusals", "hour"));
     add(&page, "BearerTokenCacheHits: " N "\nBearerTokenCacheMisses: " N
         "\nBearerThrottledAddresses: " N "\n",
         number(tokens, "hits"), number(tokens, "misses"),
