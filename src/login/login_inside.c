@@ -48,7 +48,7 @@ apr_status_t bearer_login_ask(json_t **answer, int *status,
 
 const char *bearer_login_error_of(const json_t *answer)
 {
-    const char *code = answer ? bearer_json_string(answer, "error") : NULL;
+    const char *code = bearer_json_string(answer, "error");
 
     return code ? code : "";
 }

@@ -185,11 +185,10 @@ apr_status_t bearer_session_begin(const char **cookie, bearer_session_t *session
     bearer_owners_t owners;
     apr_status_t rv;
 
-    if (store->in_cookie) {
-        rv = save_in_cookie(cookie, session, store, p);
+    rv = bearer_session_cookie(cookie, session, store, p);
+    if (rv != APR_SUCCESS || store->in_cookie) {
         return rv == APR_SUCCESS ? bearer_session_reserve(session, store, p) : rv;
     }
-    *cookie = bearer_b64url_encode(p, session->id, sizeof(session->id));
     if (!bearer_session_is_certain(store)) {
         return keep_record(session, store, BEARER_KEEP_PUT, NULL, p);
     }

@@ -64,8 +64,7 @@ bearer_reason_t bearer_session_principal(const bearer_principal_t **principal,
                                          const bearer_settings_t *settings,
                                          bearer_refusal_t *why, apr_pool_t *p)
 {
-    const json_t *body = bearer_session_body(session, p);
-    json_t *claims = body ? json_object_get(body, BEARER_SESSION_CLAIMS) : NULL;
+    json_t *claims = json_object_get(bearer_session_body(session, p), BEARER_SESSION_CLAIMS);
     bearer_principal_t *own;
     bearer_reason_t reason;
 

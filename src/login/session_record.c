@@ -21,6 +21,37 @@
 #define TIME_SIZE(member) 8 +
 #define HEAD_SIZE (1 + HEAD(BYTES_SIZE, TIME_SIZE) 2)
 
+/* ---- numbers, most significant byte first ------------------------------- */
+
+static unsigned char *put_number(unsigned char *at, apr_uint64_t n, int bytes)
+{
+    while (bytes-- > 0) {
+        *at++ = (unsigned char)(n >> 8 * bytes);
+    }
+    return at;
+}
+
+static apr_uint64_t take_number(const unsigned char **at, int bytes)
+{
+    apr_uint64_t n = 0;
+
+    while (bytes-- > 0) {
+        n = n << 8 | *(*at)++;
+    }
+    return n;
+}
+
+unsigned char *bearer_session_put_time(unsigned char *at, apr_time_t t)
+{
+    return put_number(at, (apr_uint64_t)t, 8);
+}
+
+const unsigned char *bearer_session_take_time(const unsigned char *at, apr_time_t *t)
+{
+    *t = (apr_time_t)take_number(&at, 8);
+    return at;
+}
+
 /* ---- the body ---------------------------------------------------------- */
 
 static apr_status_t deflate_body(unsigned char **out, apr_size_t *out_len,
@@ -34,10 +65,7 @@ static apr_status_t deflate_body(unsigned char **out, apr_size_t *out_len,
         || compress2(to + 4, &n, (const Bytef *)text, (uLong)len, 6) != Z_OK) {
         return APR_ENOSPC;
     }
-    to[0] = (unsigned char)(len >> 24);
-    to[1] = (unsigned char)(len >> 16);
-    to[2] = (unsigned char)(len >> 8);
-    to[3] = (unsigned char)len;
+    put_number(to, len, 4);
     *out = to;
     *out_len = n + 4;
     return APR_SUCCESS;
@@ -53,12 +81,12 @@ static char *inflate_body(apr_size_t *len, const unsigned char *in,
     if (in_len < 4) {
         return NULL;
     }
-    n = (uLongf)in[0] << 24 | (uLongf)in[1] << 16 | (uLongf)in[2] << 8 | in[3];
+    n = (uLongf)take_number(&in, 4);
     if (n > BEARER_SESSION_BODY_MAX) {
         return NULL;
     }
     text = apr_palloc(p, n + 1);
-    if (uncompress((Bytef *)text, &n, in + 4, (uLong)(in_len - 4)) != Z_OK) {
+    if (uncompress((Bytef *)text, &n, in, (uLong)(in_len - 4)) != Z_OK) {
         return NULL;
     }
     text[n] = '\0';
@@ -74,14 +102,11 @@ static json_t *payload_of(const json_t *body, apr_pool_t *p)
     const char *end = start ? strchr(start + 1, '.') : NULL;
     unsigned char *text;
     apr_size_t len;
-    json_t *claims;
+    json_t *claims = NULL;
 
-    if (!end || bearer_b64url_decode_p(&text, &len, start + 1,
-                                       (apr_size_t)(end - start - 1), p)
-                != APR_SUCCESS
-        || bearer_json_parse(&claims, (const char *)text, len, NULL, p)
-           != APR_SUCCESS) {
-        return NULL;
+    if (end && bearer_b64url_decode_p(&text, &len, start + 1, (apr_size_t)(end - start - 1), p)
+               == APR_SUCCESS) {
+        (void)bearer_json_parse(&claims, (const char *)text, len, NULL, p);
     }
     return claims;
 }
@@ -173,9 +198,7 @@ json_t *bearer_session_lasting(bearer_session_t *session,
 const char *bearer_session_string(bearer_session_t *session, const char *member,
                                   apr_pool_t *p)
 {
-    const json_t *body = bearer_session_body(session, p);
-
-    return body ? bearer_json_string(body, member) : NULL;
+    return bearer_json_string(bearer_session_body(session, p), member);
 }
 
 /* ---- the record -------------------------------------------------------- */
@@ -186,34 +209,11 @@ static unsigned char *put_bytes(unsigned char *at, const void *from, apr_size_t 
     return at + n;
 }
 
-unsigned char *bearer_session_put_time(unsigned char *at, apr_time_t t)
-{
-    int i;
-
-    for (i = 0; i < 8; i++) {
-        *at++ = (unsigned char)((apr_uint64_t)t >> (56 - 8 * i));
-    }
-    return at;
-}
-
 static const unsigned char *take_bytes(const unsigned char *at, void *to,
                                        apr_size_t n)
 {
     memcpy(to, at, n);
     return at + n;
-}
-
-const unsigned char *bearer_session_take_time(const unsigned char *at,
-                                              apr_time_t *t)
-{
-    apr_uint64_t n = 0;
-    int i;
-
-    for (i = 0; i < 8; i++) {
-        n = n << 8 | *at++;
-    }
-    *t = (apr_time_t)n;
-    return at;
 }
 
 unsigned char *bearer_session_encode(const bearer_session_t *s, apr_size_t *len,
@@ -229,8 +229,7 @@ unsigned char *bearer_session_encode(const bearer_session_t *s, apr_size_t *len,
     HEAD(BYTES, TIME)
 #undef BYTES
 #undef TIME
-    *at++ = (unsigned char)(issuer >> 8);
-    *at++ = (unsigned char)issuer;
+    at = put_number(at, issuer, 2);
     at = put_bytes(at, s->issuer, issuer);
     at = put_bytes(at, s->packed, s->packed_len);
     *len = (apr_size_t)(at - out);
@@ -252,8 +251,7 @@ bearer_session_t *bearer_session_decode(const unsigned char *in, apr_size_t len,
     HEAD(BYTES, TIME)
 #undef BYTES
 #undef TIME
-    issuer = (apr_size_t)at[0] << 8 | at[1];
-    at += 2;
+    issuer = (apr_size_t)take_number(&at, 2);
     if (len - HEAD_SIZE < issuer) {
         return NULL;
     }
