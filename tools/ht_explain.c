@@ -99,18 +99,14 @@ typedef struct inquiry_t {
 static int read_user_claim(inquiry_t *q)
 {
     const char *name = ht_value(q->call, "user-claim");
-    bearer_user_claim_t claim = { NULL, NULL, NULL };
+    bearer_user_claim_t claim = { name ? bearer_path_compile(name, q->p) : NULL, NULL, NULL };
 
-    if (!name) {
-        return HT_OK;
+    if (claim.path) {
+        bearer_settings_put(&q->settings, USER_CLAIM, user_claim, claim);
     }
-    claim.path = bearer_path_compile(name, q->p);
-    if (!claim.path) {
-        return ht_usage(q->call, "--user-claim %s is not the name of a claim",
-                        bearer_text_quote(q->p, name));
-    }
-    bearer_settings_put(&q->settings, USER_CLAIM, user_claim, claim);
-    return HT_OK;
+    return !name || claim.path ? HT_OK
+        : ht_usage(q->call, "--user-claim %s is not the name of a claim",
+                   bearer_text_quote(q->p, name));
 }
 
 static int read_settings(inquiry_t *q)
@@ -132,11 +128,6 @@ static int read_settings(inquiry_t *q)
     return HT_OK;
 }
 
-static int is_url(const char *s)
-{
-    return !strncmp(s, "https:", 6) || !strncmp(s, "http:", 5);
-}
-
 static int declare_issuer(inquiry_t *q)
 {
     const char *keys = ht_value(q->call, "keys"), *error;
@@ -145,7 +136,8 @@ static int declare_issuer(inquiry_t *q)
     issuer->url = ht_value(q->call, "issuer");
     issuer->tenants = ht_has(q->call, "tenant") ? ht_values(q->call, "tenant") : NULL;
     if (keys) {
-        issuer->keys.kind = is_url(keys) ? BEARER_SOURCE_URL : BEARER_SOURCE_FILE;
+        issuer->keys.kind = !strncmp(keys, "https:", 6) || !strncmp(keys, "http:", 5)
+                                ? BEARER_SOURCE_URL : BEARER_SOURCE_FILE;
         issuer->keys.value = keys;
     }
     if (ht_declare(q->call, &q->j, issuer) != HT_OK) {

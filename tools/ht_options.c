@@ -44,11 +44,9 @@ static int option_row(const ht_command_t *command, const char *name,
 static int unknown_option(const ht_call_t *call, const char *name,
                           apr_size_t len)
 {
-    if (len > 32) {
-        return ht_usage(call, "unknown option");
-    }
-    return ht_usage(call, "unknown option %s",
-                    bearer_text_quote_n(call->p, name, len));
+    return len > 32 ? ht_usage(call, "unknown option")
+                    : ht_usage(call, "unknown option %s",
+                               bearer_text_quote_n(call->p, name, len));
 }
 
 /* How it is written: one letter behind one dash, a word behind two. */

@@ -90,10 +90,7 @@ static int run(const ht_command_t *command, int argc, const char *const *argv,
     ht_call_t call = { .command = command, .p = p };
     int status = ht_parse(&call, argc, argv);
 
-    if (status < 0) {
-        return HT_OK;
-    }
-    return status == HT_OK ? command->run(&call) : status;
+    return status < 0 ? HT_OK : status == HT_OK ? command->run(&call) : status;
 }
 
 static int dispatch(int argc, const char *const *argv, apr_pool_t *p)

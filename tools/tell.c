@@ -119,8 +119,7 @@ static void tell_members(FILE *out, const char *title, const char *sign,
                                 | JSON_ENCODE_ANY);
 
         fprintf(out, "  %s%s%s\n", tell_shown(name, p), sign,
-                text ? tell_shown(text, p)
-                     : tell_shown(json_string_value(value), p));
+                tell_shown(text ? text : json_string_value(value), p));
         free(text);
     }
 }
