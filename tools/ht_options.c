@@ -41,8 +41,7 @@ static int option_row(const ht_command_t *command, const char *name,
 
 /* ---- parsing ------------------------------------------------------------- */
 
-static int unknown_option(const ht_call_t *call, const char *name,
-                          apr_size_t len)
+static int unknown_option(const ht_call_t *call, const char *name, apr_size_t len)
 {
     return len > 32 ? ht_usage(call, "unknown option")
                     : ht_usage(call, "unknown option %s",

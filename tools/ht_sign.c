@@ -213,8 +213,7 @@ static int add_jti(const ht_call_t *call, json_t *claims)
 }
 
 /* --claim comes last: it has the last word. */
-static int make_claims(const ht_call_t *call, const char **payload,
-                       apr_size_t *len)
+static int make_claims(const ht_call_t *call, const char **payload, apr_size_t *len)
 {
     json_t *claims = json_object(), *checked;
     const char *error = NULL;

@@ -50,8 +50,7 @@ static int hides_something(const char *path)
     return hidden[i] != NULL;
 }
 
-const char *bearer_return_url(const char *base, const char *target,
-                              apr_pool_t *p)
+const char *bearer_return_url(const char *base, const char *target, apr_pool_t *p)
 {
     apr_size_t len = target ? strlen(target) : 0;
     const char *path;

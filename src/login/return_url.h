@@ -24,5 +24,4 @@ const char *bearer_return_escape(const char *target, apr_pool_t *p);
  * @param target  what is asked for: a path with or without a query
  * @return base and target, in p; NULL when target is not one
  */
-const char *bearer_return_url(const char *base, const char *target,
-                              apr_pool_t *p);
+const char *bearer_return_url(const char *base, const char *target, apr_pool_t *p);

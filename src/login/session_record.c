@@ -209,8 +209,7 @@ static unsigned char *put_bytes(unsigned char *at, const void *from, apr_size_t 
     return at + n;
 }
 
-static const unsigned char *take_bytes(const unsigned char *at, void *to,
-                                       apr_size_t n)
+static const unsigned char *take_bytes(const unsigned char *at, void *to, apr_size_t n)
 {
     memcpy(to, at, n);
     return at + n;

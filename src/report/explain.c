@@ -173,8 +173,7 @@ json_t *bearer_explain_table(const apr_table_t *table, apr_pool_t *p)
     return out;
 }
 
-json_t *bearer_explain_settings(const bearer_settings_t *settings,
-                                apr_pool_t *p)
+json_t *bearer_explain_settings(const bearer_settings_t *settings, apr_pool_t *p)
 {
     json_t *out = json_array();
     int i;

@@ -67,8 +67,7 @@ json_t *bearer_explain_table(const apr_table_t *table, apr_pool_t *p);
 json_t *bearer_explain_string(const char *s, apr_pool_t *p);
 
 /** The settings that were written somewhere, as lines of a configuration. */
-json_t *bearer_explain_settings(const bearer_settings_t *settings,
-                                apr_pool_t *p);
+json_t *bearer_explain_settings(const bearer_settings_t *settings, apr_pool_t *p);
 
 /**
  * A client that names each request before it is made.

@@ -330,8 +330,7 @@ int bearer_issuer_is_spiffe(const bearer_issuer_t *issuer)
 
 /* The trust domain of a SPIFFE ID (SPIFFE-ID section 2.1: lower-case letters,
  * digits, . - _), and what is behind it; NULL when it is none. */
-static const char *trust_domain(const char *id, const char **path,
-                                apr_pool_t *p)
+static const char *trust_domain(const char *id, const char **path, apr_pool_t *p)
 {
     const char *start, *end;
 
@@ -377,8 +376,7 @@ const bearer_issuer_t *bearer_issuers_find_spiffe(const bearer_issuers_t *issuer
 
 /* ---- adding ------------------------------------------------------------ */
 
-static const char *declaration_error(const bearer_issuer_t *issuer,
-                                     apr_pool_t *p)
+static const char *declaration_error(const bearer_issuer_t *issuer, apr_pool_t *p)
 {
     const char *error = text_error(issuer->url);
 
@@ -442,8 +440,7 @@ static void add_iss(bearer_issuers_t *issuers, const bearer_issuer_t *issuer,
     }
 }
 
-const char *bearer_issuers_add(bearer_issuers_t *issuers,
-                               const bearer_issuer_t *issuer)
+const char *bearer_issuers_add(bearer_issuers_t *issuers, const bearer_issuer_t *issuer)
 {
     const apr_array_header_t *aliases = issuer->aliases;
     const char *error = declaration_error(issuer, issuers->p);
