@@ -324,7 +324,14 @@ ServerName a.test
     ("secret-short", 'AuthBearerSecretFile "@ROOT@/short"\n' + ISSUER
      + location("/a"), {"short": (b"too short", 0o600)},
      ["AB0755", "AuthBearerSecretFile", "32"]),
-]
+] + [("login-path-" + name, "AuthBearerLoginPath %s\n" % path + ISSUER
+      + location("/a"), {}, ["AB0615", "AuthBearerLoginPath"])
+     for name, path in [("relative", "auth"), ("root", "/"), ("long", "/" + "a" * 128),
+                        ("ends-in-a-slash", "/auth/"), ("empty-part", "/a//b"),
+                        ("upwards", "/a/../b"), ("strange", "/a?b")]
+] + [("lifetime-" + value, "AuthBearerSessionLifetime %s\n" % value + ISSUER
+      + location("/a"), {}, ["AB0617", "AuthBearerSessionLifetime"])
+     for value in ("max=697h", "max=500ms", "idle=500ms")]
 
 
 @pytest.mark.parametrize("name,conf,files,words", ERRORS,
@@ -354,6 +361,10 @@ def bearer_directory(override):
 
 VALID = [
     ("smallest", ISSUER + location("/a"), {}),
+    ("login-path-longest", "AuthBearerLoginPath /%s\n" % ("a" * 127) + ISSUER
+     + location("/a"), {}),
+    ("lifetime-bounds", "AuthBearerSessionLifetime max=696h idle=1s\n" + ISSUER
+     + location("/a"), {}),
     ("audience-at-server", ISSUER + "AuthBearerAudience x\n" + location(
         "/a", audience=None), {}),
     ("audience-at-issuer", issuer_conf("AuthBearerAudience x") + location(
