@@ -171,6 +171,11 @@ def test_every_directive_is_documented(known):
     assert documented() == known
 
 
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_names_only_directives_that_there_are(known, page):
+    assert set(re.findall(r"`<?(AuthBearer\w+)[ `>]", read(page))) <= known | reserved()
+
+
 def test_no_directive_is_called_missing_that_is_there(known):
     assert not reserved() & known
 

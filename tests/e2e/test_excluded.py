@@ -130,7 +130,7 @@ def test_the_place_around_it_is_shut(server):
 
 
 def test_a_place_that_only_says_who_may_enter(server):
-    """docs/guide/migrating.md, excludedURLs: no AuthType of its own."""
+    """docs/guide/migrating/traefik.md, excludedURLs: no AuthType of its own."""
     sent = [(name, "evil") for name in FORGED]
     assert server.get("/outer/be/x", headers=sent).status == 401
     for face in ("/be/x", "/cgi", "/env"):

@@ -232,14 +232,20 @@ def test_started_without_the_provider(gateway):
             "introspection")
 
 
-# --- the configuration of docs/guide/migrating.md ------------------------------------
+# --- the configuration of docs/guide/migrating/oathkeeper.md --------------------------
+
+def example(language):
+    """The blocks in this language below "Example"."""
+    with open(os.path.join(TOP, "docs/guide/migrating/oathkeeper.md"),
+              encoding="utf-8") as f:
+        text = f.read().partition("\n## Example\n")[2]
+    return re.findall(r"^```%s\n(.*?)^```" % language, text, re.M | re.S)
+
 
 def documented(provider, store, backend):
     """The rewritten Oathkeeper configuration, at the addresses of this test.
     This provider wants to know who asks, Hydra does not."""
-    with open(os.path.join(TOP, "docs", "guide", "migrating.md"), encoding="utf-8") as f:
-        text = f.read().partition("### A whole configuration")[2]
-    conf = re.search(r"^```apache\n(.*?)^```", text, re.M | re.S).group(1)
+    conf, = example("apache")
     for old, new in (
             ("http://hydra:4444/.well-known/jwks.json", provider.url + "/jwks"),
             ("http://hydra:4445/admin/oauth2/introspect",
@@ -303,3 +309,38 @@ def test_configuration_of_the_document(migrated):
     assert store.count
     res = server.get("/user/me", headers={"Cookie": "ory_kratos_session=gone"})
     assert res.status == 401, res
+
+
+def names(text):
+    return set(re.findall(r"[\w-]+", text))
+
+
+def test_oathkeeper_starts_with_the_files_of_the_document():
+    """Rules are loaded, each names all that Oathkeeper demands, and every handler in
+    them is enabled."""
+    main, rules = example("yaml")
+    enabled = {}
+    for part in re.split(r"^(?=\w)", main, flags=re.M):
+        kind, _, body = part.partition(":")
+        enabled[kind] = set(re.findall(r"^  (\w+):(?: \{|\n +)(?: *)enabled: true", body, re.M))
+    assert re.search(r"^access_rules:\n  repositories: \[ \S+rules\.yml\S* \]$", main, re.M)
+    listed = re.split(r"^- ", rules, flags=re.M)[1:]
+    used = {"authenticators": set(), "authorizers": set(), "mutators": set()}
+    for rule in listed:
+        rows = dict(re.findall(r"^ *(\w+): (.*)$", rule, re.M))
+        assert {"id", "match", "upstream", "authenticators", "authorizer",
+                "mutators"} == set(rows)
+        for kind in used:
+            row = rows.get(kind) or rows[kind[:-1]]
+            used[kind] |= set(re.findall(r"handler: (\w+)", row))
+    assert len(listed) == 2 and used == {kind: enabled[kind] for kind in used}
+
+
+def test_every_word_with_a_hint_has_a_row():
+    """Words of Oathkeeper that configtest answers with this module's own."""
+    with open(os.path.join(TOP, "src/trust/hints.c"), encoding="utf-8") as f:
+        hints = set(re.findall(r'{ (?:CHECK|PROVIDER), "(\w+)"', f.read()))
+    with open(os.path.join(TOP, "docs/guide/migrating/oathkeeper.md"),
+              encoding="utf-8") as f:
+        rows = set().union(*(names(cell) for cell in re.findall(r"^\|([^|]+)\|", f.read(), re.M)))
+    assert len(hints) > 15 and hints <= rows
