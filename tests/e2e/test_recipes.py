@@ -1,7 +1,7 @@
 # Licensed under the Apache License, Version 2.0; see LICENSE.
 """Each recipe of docs/guide/recipes.md is followed: httpd runs with its configuration,
 a shell runs its commands as they stand there, and the answers have its statuses. The
-same for the steps of docs/guide/start.md.
+same for the steps of docs/guide/start.md and the set-up of docs/guide/browsers.md.
 
 Names of the page are real here: curl takes https://www.example.com to this httpd, on
 TLS; httpd reaches https://idp.example.com/ by a proxy. `sudo` and `htbearer` are in a
@@ -14,6 +14,7 @@ import secrets as random
 import shutil
 import subprocess
 import tempfile
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
@@ -605,3 +606,43 @@ def test_start(one_server, backend, hosts, proxy):
     assert [command.partition("|")[2].split()[:3] for command, _ in explain] == [
         ["sudo", "htbearer", "explain"]]
     assert "api://orders" in site.shell(explain[0][0], code=1)
+
+
+# --- browsers.md ----------------------------------------------------------------
+
+def test_browsers(one_server, backend, hosts, proxy):
+    """The set-up, in its order; the URIs are those that the issuer is given. The port
+    of this test is hidden as a proxy that terminates TLS hides one."""
+    idp = hosts.issuers["idp.example.com"]
+    idp.reset()
+    idp.offer(end_session_endpoint="end")
+    setup = page("browsers.md")["Set it up"]
+    register = dict(re.findall(r"(?m)^   \| (.* URI) \| `(.*)` \|$", setup.text))
+    assert len(register) == 3
+    site = Site(setup, one_server, backend, hosts, proxy)
+    behind = re.search("add `(AuthBearerBaseURL .*)`", setup.text).group(1)
+    site.start(setup.conf + behind + "\n", start=False)
+    secret = site.server.path("bearer/secret")
+    os.unlink(secret)
+    (make, _), *requests = setup.commands
+    site.shell(make)
+    assert os.stat(secret).st_mode & 0o077 == 0
+    checked = site.server.configtest()
+    assert checked.status == 0 and not checked.says("AB0751"), checked
+    site.server.start()
+    answers = [_run(site, *one) for one in requests]
+    assert [one.status for one in answers] == [302, 401]
+    to = answers[0].headers["location"]
+    assert to.startswith("https://idp.example.com/")
+    assert parse_qs(urlsplit(to).query)["redirect_uri"] == [register["redirect URI"]]
+    cookie = _sign_in(site)
+    with_cookie = '-b "$C" https://www.example.com'
+    assert site.curl(with_cookie + "/app", C=cookie).user == "alice@example.test"
+    assert site.get("/app", site.token()).status == 401
+    assert site.curl("-X POST " + register["back-channel logout URI"]).status == 400
+    out = site.curl("-H 'Sec-Fetch-Site: same-origin' " + with_cookie + "/.auth/logout",
+                    C=cookie)
+    query = parse_qs(urlsplit(out.headers["location"]).query)
+    assert query["post_logout_redirect_uri"] == [register["post-logout redirect URI"]]
+    assert site.curl(with_cookie + "/app", C=cookie).status == 401
+    del idp.metadata["end_session_endpoint"]
