@@ -2,7 +2,7 @@
 # Licensed under the Apache License, Version 2.0; see LICENSE.
 #
 # usage: floors.sh [DIR]
-# The floors of docs/architecture.md: a file includes headers of its own folder
+# The folders of docs/architecture.md: a file includes headers of its own folder
 # and of those below it, and only src/httpd includes httpd's. Prints each include
 # that goes up, and fails.
 set -eu
