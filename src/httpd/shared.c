@@ -73,7 +73,6 @@ void *ab_shared_keep(const char *layout, const char *file, apr_size_t size,
     void *block = NULL;
 
     *made = 0;
-    *rv = APR_SUCCESS;
     apr_pool_userdata_get(&block, name, keep);
     if (block) {
         return block;
