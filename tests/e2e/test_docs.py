@@ -20,8 +20,8 @@ from support import certs, tokens
 from support.directives import DIRECTIVES
 from support.httpd import TOP, Httpd
 
-PAGES = ["README.md", "SECURITY.md", "tests/bench/results.md", "tests/broken/README.md",
-         "tests/safeguards.md"] + sorted(
+PAGES = ["README.md", "SECURITY.md", "CONTRIBUTING.md", "tests/bench/results.md",
+         "tests/broken/README.md", "tests/safeguards.md"] + sorted(
     os.path.relpath(path, TOP) for path in
     glob.glob(os.path.join(TOP, "docs", "**", "*.md"), recursive=True))
 CONF = "conf/auth_bearer.conf"
@@ -553,6 +553,20 @@ def test_tests_that_hardening_names_exist():
             for name in filter(None, names.split(", ")):
                 assert re.search(r"(def |void |\")%s[\"(]" % name, text), (
                     path, name)
+
+
+@pytest.mark.parametrize("page", ["CONTRIBUTING.md", "docs/architecture.md",
+                                  "docs/testing.md", "tests/bench/results.md"])
+def test_pages_for_developers_name_files_that_there_are(page):
+    """Paths from the top, programs of the tests, and tests without their folder."""
+    text = read(page)
+    paths = [path for path in re.findall(r"(?<![\w./])((?:src|tools|tests|docs)/[\w./-]*\w)", text)
+             if "NAME" not in path and not path.endswith("_")]
+    tests = re.findall(r"`((?:test|stress)_\w+\.(?:py|c|sh))`", text)
+    assert len(paths) > 5
+    assert not [path for path in paths if not os.path.exists(os.path.join(TOP, path))]
+    assert not [name for name in tests
+                if not glob.glob(os.path.join(TOP, "tests/*/" + name))]
 
 
 # --- architecture.md ----------------------------------------------------------
