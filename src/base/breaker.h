@@ -1,13 +1,13 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /**
  * @file breaker.h
- * Keeps requests from a server that does not answer. After a failure the breaker
- * is open: nobody asks that server, except one caller every
- * BEARER_BREAKER_INTERVAL, the probe. The probe's success closes the breaker.
+ * Stops requests to a server that does not answer. After a failure the breaker is
+ * open: no caller sends a request, except one caller every BEARER_BREAKER_INTERVAL,
+ * the probe. If the probe succeeds, the breaker closes.
  *
- * A breaker is one word of the caller's memory, zeroed when new (closed). In
- * memory that processes share it is the breaker of them all. No lock, no wait. A
- * caller that dies as the probe keeps nobody else from probing after its `until`.
+ * A breaker is one word in the caller's memory; zero means closed. Processes that
+ * share the memory share the breaker. It does not lock or wait. If the caller with
+ * the probe dies, another caller can probe after `until`.
  *
  * Times are microseconds since the epoch. Thread-safe and process-safe.
  */
@@ -20,65 +20,66 @@
 #include "base/budget.h"
 
 #define BEARER_BREAKER_INTERVAL apr_time_from_sec(1)
-/** No probe is taken for under way for longer. */
+/** The longest time that a probe counts as running. */
 #define BEARER_BREAKER_LONGEST apr_time_from_sec(10)
 
-/** When the next probe may begin; 0: closed; negative: the same, while one who
- *  doubts (bearer_breaker_doubt) is the probe. */
+/** When the next probe may begin; 0: closed. Negative: the same time, while the
+ *  running probe comes from bearer_breaker_doubt(). */
 typedef struct bearer_breaker_t {
     _Atomic apr_int64_t next;
 } bearer_breaker_t;
 
 /** What a caller may do. */
 typedef enum {
-    BEARER_BREAKER_CLOSED,  /**< ask the server */
-    BEARER_BREAKER_PROBE,   /**< ask the server: this call decides */
-    BEARER_BREAKER_OPEN     /**< do not ask it */
+    BEARER_BREAKER_CLOSED,  /**< send the request */
+    BEARER_BREAKER_PROBE,   /**< send the request: its result decides */
+    BEARER_BREAKER_OPEN     /**< do not send the request */
 } bearer_breaker_pass_t;
 
 /**
- * Before the server is asked. Who is not told OPEN asks it and then calls
- * bearer_breaker_tell().
- * @param until  the call is over then, whatever happens: there is no second
- *               probe before
+ * Call this before a request to the server. Unless the result is OPEN, the caller
+ * sends the request and then calls bearer_breaker_tell().
+ * @param until  when the request is over in any case; no second probe begins before
  */
 bearer_breaker_pass_t bearer_breaker_ask(bearer_breaker_t *breaker,
                                          apr_time_t now, apr_time_t until);
 
 /**
- * Something speaks against a server, and a quick look can tell: PROBE, and until
- * bearer_breaker_tell() the others keep off; or OPEN: somebody looks already. If the
- * server answers after all, nothing has happened.
+ * Reports a sign that the server fails, if a quick request can verify it. PROBE: the
+ * caller sends that request; other callers get OPEN until bearer_breaker_tell().
+ * OPEN: another caller is already probing. If the server answers, the breaker returns
+ * to its former state.
  */
 bearer_breaker_pass_t bearer_breaker_doubt(bearer_breaker_t *breaker,
                                            apr_time_t now, apr_time_t until);
 
 /**
- * After the server was asked.
- * @param pass      what bearer_breaker_ask() answered
- * @param answered  0: it failed as a server; a refusal is an answer
- * @return 1: this call has opened or closed the breaker, which is worth a line in
- *         the log
+ * Call this after the request to the server.
+ * @param pass      the result of bearer_breaker_ask()
+ * @param answered  0: the server failed; a refusal counts as an answer
+ * @return 1 if this call opened or closed the breaker, so that the caller can log it
  */
 int bearer_breaker_tell(bearer_breaker_t *breaker, bearer_breaker_pass_t pass,
                         int answered, apr_time_t now);
 
-/** 1: bearer_breaker_ask() would not say CLOSED. */
+/** Returns 1 if bearer_breaker_ask() would not return CLOSED. */
 int bearer_breaker_is_open(const bearer_breaker_t *breaker);
 
-/** Calls of a server that are under way, for one that may never answer; zeroed when
- *  new, in memory that the callers share. */
+/** The running calls to a server, to detect one that never returns. It must be
+ *  zeroed at first, in memory that the callers share. */
 #define BEARER_CALLS 64
 typedef struct bearer_calls_t {
     bearer_place_t until[BEARER_CALLS];
 } bearer_calls_t;
 
 /**
- * @param until  then it takes too long
- * @param late   set to 1 if another call takes too long, or its caller has died; each
- *               is told once
- * @return a place for bearer_place_give(), or -1: there are too many to notice
- *         this one
+ * Registers a call.
+ * @param until  after this time the call is late
+ * @param late   set to 1 if another call is late or its caller has died; each call is
+ *               reported once
+ * @return a place for bearer_place_give(), or -1 if the table is full; the call is
+ *         then
+ *         not watched
  */
 int bearer_calls_begin(bearer_calls_t *calls, apr_time_t now, apr_time_t until,
                        int *late);

@@ -1,15 +1,15 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /**
  * @file budget.h
- * How often somebody else may be called because of clients that nobody knows:
- * BEARER_BUDGET_AT_ONCE calls, after that one each BEARER_BUDGET_EACH, and never
- * more than BEARER_BUDGET_FLYING of them, or fewer, under way. Whoever wants to
- * call begins, and ends; who is not let in does something cheaper. Below it lie
- * places, which bound how many are under way and nothing else.
+ * Limits requests to other servers that unauthenticated clients cause. It allows
+ * BEARER_BUDGET_AT_ONCE calls, then one every BEARER_BUDGET_EACH, and never more than
+ * BEARER_BUDGET_FLYING at the same time (or fewer). A caller begins and ends each
+ * call. A caller that is refused must do something cheaper. Places are the lower
+ * layer: they only limit how many calls run at the same time.
  *
- * A budget is a piece of memory of the caller's, zeroed when new; where children
- * share it, it is the budget of them all. No lock, no pointer, no wait. A caller
- * that dies under way gives its place back when `until` is over.
+ * A budget is in the caller's memory, which must be zeroed at first. Children that
+ * share the memory share the budget. It does not lock, wait or contain pointers. If a
+ * caller dies during a call, its place becomes free at `until`.
  *
  * Times are microseconds since the epoch. Thread-safe and process-safe.
  */
@@ -23,23 +23,23 @@
 #define BEARER_BUDGET_EACH (APR_USEC_PER_SEC / 10)
 #define BEARER_BUDGET_FLYING 16
 
-/** Until when it is taken; 0: free. */
+/** Time until which the place is taken; 0: free. */
 typedef _Atomic apr_int64_t bearer_place_t;
 
-/** Gives one back (-1: none), unless its time is over and another caller has it. */
+/** Releases a place (-1: none), unless its time is over and another caller has it. */
 void bearer_place_give(bearer_place_t *places, int place, apr_time_t until);
 
 typedef struct bearer_budget_t {
-    _Atomic apr_int64_t even;      /**< then all that was spent is earned again */
+    _Atomic apr_int64_t even;      /**< when the full budget is available again */
     bearer_place_t flying[BEARER_BUDGET_FLYING];
 } bearer_budget_t;
 
 /**
- * @param flying  so many may be under way, if that is less than
+ * Begins a call.
+ * @param flying  maximum number of concurrent calls, if less than
  *                BEARER_BUDGET_FLYING
- * @param until   the call is over then, whatever happens
- * @return a place of `flying` to give back (bearer_place_give), or -1: the budget is
- *         spent
+ * @param until   when the call is over in any case
+ * @return a place in `flying` for bearer_place_give(), or -1 if the budget is used up
  */
 int bearer_budget_begin(bearer_budget_t *budget, int flying, apr_time_t now,
                         apr_time_t until);

@@ -1,7 +1,7 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /**
  * @file http_explain.h
- * For http_curl.c only: a transfer that failed, in an administrator's words.
+ * For http_curl.c only: explains a failed transfer to an administrator.
  */
 #pragma once
 
@@ -17,6 +17,6 @@ typedef struct bearer_http_failure_t {
     const char *host;      /**< host:port */
 } bearer_http_failure_t;
 
-/** The status that it is; *error in p. */
+/** Returns the status for the failure (see perform() in http.h), with *error in p. */
 apr_status_t bearer_http_explain(const bearer_http_failure_t *failure,
                                  const char **error, apr_pool_t *p);

@@ -1,8 +1,9 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /**
  * @file json.h
- * jansson, strictly: duplicate member names refused (escaped spellings too),
- * no trailing bytes, depth at most BEARER_JSON_DEPTH, the top an object.
+ * Strict parsing with jansson: it refuses duplicate member names (escaped spellings
+ * too), trailing bytes, a depth over BEARER_JSON_DEPTH, and a top that is not an
+ * object.
  */
 #pragma once
 
@@ -10,36 +11,37 @@
 #include <apr_tables.h>
 #include <jansson.h>
 
-/** Nesting accepted anywhere; jansson itself would go to 2048. */
+/** Maximum nesting; jansson's own limit is 2048. */
 #define BEARER_JSON_DEPTH 32
 
 /**
- * Parses one JSON object; it is released with p. NULL if that fails.
- * @param error  on failure what is wrong and where, in p: a fixed phrase and a
- *               byte position, nothing of the text itself; may be NULL
+ * Parses one JSON object, which is released with p. *object is NULL on failure.
+ * @param error  on failure what is wrong and where, in p: a fixed phrase and a byte
+ *               position, but no part of the text; may be NULL
  * @return APR_SUCCESS or APR_EINVAL
  */
 apr_status_t bearer_json_parse(json_t **object, const char *text,
                                apr_size_t len, const char **error,
                                apr_pool_t *p);
 
-/** The string member name of object, or NULL when absent or no string. */
+/** Returns the string member of that name, or NULL if it is absent or not a
+ *  string. Borrowed. */
 const char *bearer_json_string(const json_t *object, const char *name);
 
-/** Compact text of a value, in p; NULL: no value, or no memory. */
+/** Returns the compact text of a value, in p. NULL if value is NULL or memory is short. */
 char *bearer_json_text(const json_t *value, apr_pool_t *p);
 
-/** A new array of a list's strings (const char *), but for those that are not UTF-8;
- *  NULL: no memory. */
+/** Returns a new array with the strings of a list (const char *), without those
+ *  that are not UTF-8. NULL: no memory. */
 json_t *bearer_json_strings(const apr_array_header_t *list);
 
-/** Ties a reference that the caller owns to p; returns the value. */
+/** Releases a reference that the caller owns when p is destroyed; returns the value. */
 json_t *bearer_json_tie(json_t *value, apr_pool_t *p);
 
 /**
- * A NumericDate (RFC 7519 section 2): integer or real, not negative; huge
- * values saturate at APR_INT64_MAX / 2 microseconds.
- * @return APR_SUCCESS; APR_NOTFOUND when absent; APR_EINVAL when no such number
+ * Reads a NumericDate (RFC 7519 section 2): an integer or real that is not negative.
+ * Huge values become APR_INT64_MAX / 2 microseconds.
+ * @return APR_SUCCESS; APR_NOTFOUND if absent; APR_EINVAL if it is not such a number
  */
 apr_status_t bearer_json_date(apr_time_t *when, const json_t *object,
                               const char *name);

@@ -3,15 +3,13 @@
  * @file reason.h
  * Why a credential was refused: one enum for the whole product.
  *
- * A reason is the check that failed. It belongs to a category, and the
- * category is all that a client is ever told; the reason and its detail are
- * for the administrator's log. Which HTTP status a category becomes is decided
- * in the glue, in one table; this file knows nothing of HTTP statuses.
+ * A reason is the check that failed. It belongs to a category. The client learns only
+ * the category; the reason and its detail are for the administrator's log. A table in
+ * the glue maps each category to an HTTP status; this file does not know statuses.
  *
- * To add a reason: one row in BEARER_REASONS, and its number's in messages.txt.
- * To add a category: one row in
- * BEARER_CATEGORIES, and its ANSWER_ in the glue's answer.c, without which that
- * does not compile.
+ * To add a reason, add a row to BEARER_REASONS and its number to messages.txt. To add
+ * a category, add a row to BEARER_CATEGORIES and its ANSWER_ to answer.c of the glue,
+ * which does not compile without it.
  */
 #pragma once
 
@@ -21,10 +19,10 @@
 
 /**
  * X(symbol, name, error, description, counted)
- *   name         BEARER_ERROR, the word in the log and in metrics
- *   error        RFC 6750 section 3.1 error code, NULL: none is sent
- *   description  error_description for the client (only %x20-21/23-5B/5D-7E)
- *   counted      1: the throttle counts such a failure
+ *     name         BEARER_ERROR, the word in the log and in metrics
+ *     error        RFC 6750 section 3.1 error code; NULL: none is sent
+ *     description  error_description for the client (only %x20-21/23-5B/5D-7E)
+ *     counted      1: the throttle counts this failure
  */
 #define BEARER_CATEGORIES(X) \
     X(OK, "ok", NULL, NULL, 0) \
@@ -63,8 +61,8 @@ typedef enum {
 
 /**
  * X(number, symbol, name, category)
- *   number  of the refusal's line in the log: message.h
- *   name    BEARER_ERROR_CHECK: the check that failed
+ *     number  number of the log line about the refusal: message.h
+ *     name    BEARER_ERROR_CHECK: the check that failed
  */
 #define BEARER_REASONS(X) \
     X(0001, OK, "ok", OK) \
@@ -110,7 +108,7 @@ typedef enum {
     X(0034, REVOKED, "revoked", REVOKED) \
     X(0035, REVOCATION_LIST, "revocation_list", UNAVAILABLE) \
     X(0036, IDENTIFIER, "identifier", IDENTIFIER) \
-    /* the chain */ \
+    /* issuer chain, introspection, session checks */ \
     X(0037, CHAIN, "chain", ISSUER) \
     X(0038, INACTIVE, "inactive", INACTIVE) \
     X(0039, INTROSPECTION, "introspection", UNAVAILABLE) \
@@ -131,7 +129,7 @@ typedef enum {
     X(0053, SESSION_USER, "session_user", REQUIRE) \
     X(0054, SESSION_STORE, "session_store", UNAVAILABLE) \
     X(0055, SESSION_SIZE, "session_size", MISCONFIGURED) \
-    /* the door and the authorization */ \
+    /* throttling and authorization */ \
     X(0056, THROTTLED, "throttled", THROTTLED) \
     X(0057, CROSS_SITE, "cross_site", CROSS_SITE) \
     X(0058, SCOPE, "scope", SCOPE) \
@@ -146,21 +144,22 @@ typedef enum {
     BEARER_REASON_COUNT
 } bearer_reason_t;
 
-/** A refusal: the check, and for the log what was seen, wanted and to change. */
+/** A refusal: the check, and for the log what was found, what was expected, and
+ *  what to change. */
 typedef struct bearer_refusal_t {
     bearer_reason_t reason;
-    /** One sentence for the log, printable ASCII, bounded; never a token,
-     *  a secret or raw client bytes. NULL when reason is BEARER_OK. */
+    /** One sentence for the log: printable ASCII, bounded, never a token, a secret
+     *  or raw client bytes. NULL if reason is BEARER_OK. */
     const char *detail;
 } bearer_refusal_t;
 
-/** Name of the check, e.g. "aud". Static string, never NULL. */
+/** Returns the name of the check, e.g. "aud". Static string, never NULL. */
 const char *bearer_reason_name(bearer_reason_t reason);
 
-/** What a line about this refusal begins with, e.g. `AB0019: `. */
+/** Returns the start of a log line about this refusal, e.g. `AB0019: `. */
 const char *bearer_reason_number(bearer_reason_t reason);
 
-/** Category of a reason. */
+/** Returns the category of a reason. */
 bearer_category_t bearer_reason_category(bearer_reason_t reason);
 
 /** A row of BEARER_CATEGORIES; its strings are static. */
@@ -171,15 +170,14 @@ typedef struct bearer_category_row_t {
     int counted;
 } bearer_category_row_t;
 
-/** Never NULL; what is not a category is `unavailable`. */
+/** Returns the row of a category, never NULL; for an invalid value, the row `unavailable`. */
 const bearer_category_row_t *bearer_category(bearer_category_t category);
 
 /**
- * Records a refusal and returns its reason, so that a check can write
- * `return bearer_refuse(why, p, BEARER_AUD, "audience %s is not ...", ...)`.
- * Values that came from a client or an issuer must be passed through
- * bearer_text_quote() by the caller.
- * @param why  filled; may be NULL when the caller does not want the detail
+ * Records a refusal and returns its reason, so that a check can write `return
+ * bearer_refuse(why, p, BEARER_AUD, "audience %s is not ...", ...)`. The caller must
+ * pass values from a client or an issuer through bearer_text_quote().
+ * @param why  filled; may be NULL if the caller does not want the detail
  * @param p    lifetime of the detail
  */
 bearer_reason_t bearer_refuse(bearer_refusal_t *why, apr_pool_t *p,
