@@ -31,10 +31,13 @@ from support import tokens  # noqa: E402
 COMMITTED = HERE / "instructions.json"
 DRIFT = 0.03
 REQUESTS = 1000
-HOOKS = ("ab_export_header_parser", "ab_export_access_checker",
-         "ab_authn_check_user_id", "ab_authz_checker",
-         "ab_export_fixups", "settle_user",
-         "check_access")
+#: What httpd does with a request before it is served: all hooks of the module that
+#: decide, under a name that is not the module's.
+REQUEST = ("ap_process_request_internal",)
+#: Those hooks alone, where what libraries do counts too. None calls another: counting
+#: would stop there.
+HOOKS = ("ab_export_header_parser", "ab_authn_check_user_id", "ab_authz_checker",
+         "ab_export_fixups", "check_access")
 
 
 def inside(out, module):
@@ -83,9 +86,10 @@ def as_server_user():
 
 
 @contextlib.contextmanager
-def counted(server, out, *options):
-    """A bench.Server in one process under callgrind, which counts what the
-    module's hooks do."""
+def counted(server, out, *options, within=HOOKS):
+    """A bench.Server in one process under callgrind, which counts what is done in
+    these functions. A function that was never there is an error: it has another
+    name now."""
     conf = server.conf.read_text()
     server.conf.write_text(re.sub(r"(?m)^(User|Group) .*\n", "", conf))
     if os.geteuid() == 0:
@@ -94,7 +98,7 @@ def counted(server, out, *options):
     process = subprocess.Popen(
         as_server_user() + ["valgrind", "-q", "--tool=callgrind", *options,
                 f"--callgrind-out-file={out}", f"--log-file={out}.log",
-                *(f"--toggle-collect={hook}" for hook in HOOKS),
+                *(f"--toggle-collect={hook}" for hook in within),
                 "/usr/sbin/apache2", "-X", "-f", str(server.conf)],
         stdin=subprocess.DEVNULL)
     try:
@@ -109,6 +113,11 @@ def counted(server, out, *options):
     finally:
         process.terminate()
         process.wait(120)
+    text = out.read_text()
+    missing = [name for name in within
+               if not re.search(rf"(?m)^c?fn=\(\d+\) {name}$", text)]
+    if missing:
+        raise SystemExit("nothing was counted in " + ", ".join(missing))
 
 
 def count(module, case):
@@ -121,7 +130,7 @@ def count(module, case):
     server = bench.Server("one", base, bench.BEARER, module=module, extra="",
                           inside="")
     out = base / "callgrind.out"
-    with counted(server, out):
+    with counted(server, out, within=REQUEST):
         drive(server.port, (base / "tokens").read_text().split(), REQUESTS)
     figure = inside(out, pathlib.Path(module).name) / REQUESTS
     shutil.rmtree(base, ignore_errors=True)
