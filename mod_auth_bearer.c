@@ -1,9 +1,10 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /**
  * @file mod_auth_bearer.c
- * The door: the table of directives, made of their rows (trust/settings_rows.h,
- * httpd/directives.h), and which hooks are taken and when. What they do is in
- * src/httpd/, one room per step; what a token is, is in the other folders of src/.
+ * The module's entry point: the table of directives, built from their rows
+ * (trust/settings_rows.h, httpd/directives.h), and the hooks with their order. The
+ * hooks are implemented in src/httpd/, one file per step. The other folders of src/
+ * verify tokens and do not depend on httpd.
  */
 #include "src/httpd/authn.h"
 #include "src/httpd/authz.h"
@@ -27,15 +28,16 @@
 #include <http_protocol.h>
 #include <http_request.h>
 
-/* Where a directive may stand, as the rows say it: S server and vhost, I inside
- * <AuthBearerIssuer>, D sections, H also .htaccess. Its handler checks the rest. */
+/* The contexts of a directive, as the rows name them: S server and virtual host, I
+ * inside <AuthBearerIssuer>, D sections, H sections and .htaccess. The handler of a
+ * directive checks the rest. */
 #define S RSRC_CONF
 #define I RSRC_CONF
 #define D ACCESS_CONF
 #define H OR_AUTHCFG
 
-/* Marks those that may not be repeated in a section, because the second line would
- * replace the first: check_vhost.c. */
+/* Marks directives that must not be repeated in a section, because the second line
+ * would replace the first. check_vhost.c reports a repetition. */
 static char list_mark[] = "list";
 #define MARK(list) ((list) ? list_mark : NULL)
 
@@ -83,7 +85,7 @@ static void register_hooks(apr_pool_t *p)
     const int per_conf = AP_AUTH_INTERNAL_PER_CONF;
 
     ab_config_begin(p);
-    /* last: another module's `Require claim` is known by then */
+    /* last: by then, other modules have registered their `Require claim` */
     ap_hook_pre_config(ab_start_pre_config, NULL, NULL, APR_HOOK_LAST);
     ap_hook_check_config(ab_check_config, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_test_config(ab_check_dump, NULL, NULL, APR_HOOK_MIDDLE);
@@ -91,7 +93,7 @@ static void register_hooks(apr_pool_t *p)
     ap_hook_child_init(ab_start_child_init, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_child_init(ab_refresh_child_init, NULL, NULL, APR_HOOK_LAST);
 
-    /* before everything that could answer or refuse: see browser.c */
+    /* before any hook that could answer or refuse; see browser.c */
     ap_hook_quick_handler(ab_browser_quick, NULL, NULL,
                           APR_HOOK_REALLY_FIRST);
     ap_hook_quick_handler(ab_resource_quick, NULL, NULL,

@@ -1,9 +1,9 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /**
  * @file tell.h
- * What explain and discover found, for people to read. Both results are JSON
- * values; whatever is in them, the text is lines of printable ASCII, and nothing
- * in it steers a terminal. One thread; no state.
+ * Prints the results of explain and discover as text for people. Both results are JSON
+ * values. The text consists of lines of printable ASCII, without control characters.
+ * One thread; no state.
  */
 #pragma once
 
@@ -12,15 +12,15 @@
 #include <apr_pools.h>
 #include <jansson.h>
 
-/** Text from outside as it is where that is printable ASCII, else in quotes. */
+/** Returns external text unchanged if it is printable ASCII, else quoted. */
 const char *tell_shown(const char *s, apr_pool_t *p);
 
-/** The JSON behind the last BEARER_EXPLAIN_MARK of what a httpd wrote, released
- *  with p; NULL: there is none. */
+/** Returns the JSON after the last BEARER_EXPLAIN_MARK in httpd's output, released with
+ *  p; NULL: there is none. */
 json_t *tell_find_answer(const char *text, apr_pool_t *p);
 
-/** An explanation (ht_explain.c). */
+/** Prints an explanation (ht_explain.c). */
 void tell_answer(FILE *out, const json_t *answer, apr_pool_t *p);
 
-/** What offer_json() gave. */
+/** Prints the result of offer_json(). */
 void tell_offer(FILE *out, const json_t *offer, apr_pool_t *p);

@@ -1,29 +1,32 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /**
  * @file answer.h
- * What a reason becomes in HTTP: for refuse.c and page.c. Constant; any thread.
+ * The HTTP response for each refusal reason: status, headers, log level and page text.
+ * For refuse.c and page.c. The data is constant; any thread may read it.
  */
 #pragma once
 
 #include "base/reason.h"
 
-/** What a page says: what happened, and what to do. ASCII, fit for HTML and JSON as it
- *  is. */
+/** The text of an error page: what happened, and what the user can do. ASCII without
+ *  characters that HTML or JSON would escape. */
 typedef struct ab_text_t {
     const char *title, *what, *todo;
 } ab_text_t;
 
-/** What a category becomes. */
+/** The HTTP response for a category of reasons. */
 typedef struct ab_answer_t {
     int status;
     int challenge;   /**< WWW-Authenticate is sent */
     int retry;       /**< Retry-After is sent */
-    int level;       /**< of the log line */
-    ab_text_t text;  /**< of a page, where the reason has none of its own */
+    int level;       /**< of the log line, APLOG_* */
+    ab_text_t text;  /**< page text, unless the reason has its own */
 } ab_answer_t;
 
-/** Never NULL; the status is one of an error. */
+/** Returns the response for a reason. Never NULL; the status is always an error status.
+ *  The result is constant. */
 const ab_answer_t *ab_answer_of(bearer_reason_t reason);
 
-/** Seconds a client is told to wait when something cannot be reached. */
+/** Retry-After in seconds, for requests that failed because a server could not be
+ *  reached. */
 #define ANSWER_RETRY_AFTER 5

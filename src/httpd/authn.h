@@ -1,7 +1,8 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /**
  * @file authn.h
- * Authentication: who sent the request. Any thread, on its own request.
+ * Authentication: who sent the request. Any thread may call these functions for the
+ * request that it serves.
  */
 #pragma once
 
@@ -9,13 +10,15 @@
 
 #include "judge/principal.h"
 
+/** Hook: authenticates the request. Returns OK, DECLINED or an HTTP status. */
 int ab_authn_check_user_id(request_rec *r);
+/** Hook: counts a refused token that was only judged ahead. */
 int ab_authn_log_transaction(request_rec *r);
 /**
- * Who it will be, for expressions that are evaluated before authentication
- * (<If>, SetEnvIfExpr): the token is judged by the configuration that is known
- * so far, and nothing comes of it, neither a user nor a refusal nor a count.
- * The real judgement follows. NULL: the request has no user yet, or authentication is
- * over.
+ * Returns the principal for expressions that httpd evaluates before authentication
+ * (<If>, SetEnvIfExpr). The token is judged with the configuration known so far. This
+ * judgement sets no user, refuses nothing and counts nothing; check_user_id judges
+ * again. The result lives as long as the request. NULL if there is no principal, or if
+ * authentication has already taken place.
  */
 const bearer_principal_t *ab_authn_ahead(request_rec *r);

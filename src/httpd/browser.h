@@ -1,9 +1,9 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /**
  * @file browser.h
- * Browsers: a vhost's view of them, made in post_config and only read afterwards, and
- * what the rooms browser_*.c offer each other and those outside. Any thread, on its
- * own request.
+ * Browser sessions: the data of a virtual host, created in post_config and read-only
+ * afterwards, and the functions that the files browser_*.c share with each other and
+ * with other files. Any thread may call them for the request that it serves.
  */
 #pragma once
 
@@ -18,8 +18,9 @@
 struct browser_t {
     const char *origin;          /**< SCHEME://HOST[:PORT] */
     const char *path;            /**< AuthBearerLoginPath */
-    const char *callback_path;   /**< what every callback's path begins with */
-    int several;                 /**< issuers log in: each has its own callback */
+    const char *callback_path;   /**< common prefix of all callback paths */
+    int several;                 /**< 1 if more than one issuer logs in; each then has
+                                  *   its own callback */
     const char *logout;          /**< absolute URL */
     bearer_cookie_names_t names;
     bearer_seal_t *session_seal, *login_seal;
@@ -32,75 +33,78 @@ int ab_browser_post_config(apr_pool_t *pconf, server_rec *s);
 int ab_browser_quick(request_rec *r, int lookup);
 
 /* browser_client.c */
-/** This server as a client of an issuer. BEARER_OK or BEARER_LOGIN_ISSUER. */
+/** Prepares *login with this server's client data for an issuer. BEARER_OK or
+ *  BEARER_LOGIN_ISSUER. */
 bearer_reason_t ab_browser_client(bearer_login_t *login, request_rec *r,
                                   const bearer_issuer_t *issuer, bearer_refusal_t *why);
-/** A judgement of this server's issuers with their keys. */
+/** Prepares a judgement with this server's issuers and their keys. */
 void ab_browser_judgement(bearer_judgement_t *j, request_rec *r,
                           const bearer_expected_t *expected);
-/** Body of a session from tokens and claims; the caller owns the reference. */
+/** Creates the body of a session from tokens and claims. The caller owns the reference. */
 json_t *ab_browser_body(const bearer_login_t *login, const bearer_tokens_t *tokens,
                         json_t *claims);
 
 /* browser_cookies.c */
-/** The Cookie field as the browser sent it, or NULL. */
+/** Returns the Cookie header as the browser sent it, or NULL. */
 const char *ab_browser_cookies(const request_rec *r);
-/** Set-Cookie that goes with errors and redirects, too. No other module sees the
- *  value. */
+/** Sets a cookie. The header is sent with errors and redirects too. Other modules do
+ *  not see the value. */
 void ab_browser_set_cookie(request_rec *r, const char *line);
-/** The session's cookie; value NULL takes it from the browser. */
+/** Sets the session cookie. With value NULL, deletes it in the browser. */
 void ab_browser_set_session(request_rec *r, const char *value);
-/** Takes a cookie from the browser. */
+/** Deletes a cookie in the browser. */
 void ab_browser_forget(request_rec *r, const char *name);
-/** Registers the filter that sends what was set. */
+/** Registers the output filter that writes the Set-Cookie headers. */
 void ab_browser_register(void);
-/** The access log shows no value that was set. */
+/** Hides the values of Set-Cookie headers from the access log. */
 void ab_browser_hide_set_cookies(request_rec *r);
 
-/* browser_session.c: the session that a cookie opens */
+/* browser_session.c: the session that a cookie identifies */
 /**
- * @param credential  for the winner: the session's access token, or none
- * @return BEARER_OK; BEARER_NO_CREDENTIAL: there is none that counts here; or why
- *         it cannot be said (BEARER_SESSION_STORE, BEARER_SESSION_USER, ...)
+ * Finds the session of a request and judges it for this location.
+ * @param credential  receives the session's access token as a credential, or one
+ *                    without a token
+ * @return BEARER_OK; BEARER_NO_CREDENTIAL if no session counts here; otherwise why the
+ *         session cannot be used (BEARER_SESSION_STORE, BEARER_SESSION_USER, ...)
  */
 bearer_reason_t ab_browser_principal(request_rec *r,
                                      const bearer_settings_t *settings,
                                      const bearer_principal_t **principal,
                                      const credential_t **credential,
                                      bearer_refusal_t *why);
-/** The sessions of a vhost. */
+/** Prepares access to the sessions of the request's virtual host. */
 void ab_browser_store(bearer_session_store_t *store, const request_rec *r);
-/** Why a session cannot be looked up, for the log. */
+/** Log text for a session that cannot be looked up. */
 #define BROWSER_NO_STORE \
     "the session store does not answer (AuthBearerSOCache for=sessions)"
 
 /* browser_hide.c */
-/** Takes this module's own cookies out of what others see of the request: before
- *  an .htaccess is read. */
+/** Removes this module's cookies from the request before httpd reads an .htaccess. */
 int ab_browser_map_to_storage(request_rec *r);
-/** The same for a part of a page; and gives them back where the application may
- *  see them. In fixups. */
+/** Does the same for a subrequest, and restores the cookies if the application may see
+ *  them. Called in fixups. */
 void ab_browser_strip(request_rec *r);
-/** Hides them, and an issuer's answer, from the access log. */
+/** Hides these cookies, and the query of a login response, from the access log. */
 void ab_browser_hide(request_rec *r);
-/** Hides an issuer's answer from logs and from error documents; the callback finds
- *  it in the request's record. */
+/** Hides the query of a login response from logs and error documents. The callback
+ *  reads it from the request's record. */
 void ab_browser_hide_answer(request_rec *r);
 
-/* browser_login.c: the way to the issuer */
-/** Sends a browser to the issuer: 302, or another status (an explanation was
- *  prepared); DECLINED where the request is no navigation. */
+/* browser_login.c: the redirect to the issuer */
+/** Sends a browser to the issuer: 302, or another status with a prepared error page.
+ *  DECLINED if the request is not a navigation. */
 int ab_browser_login(request_rec *r, const bearer_settings_t *settings);
-/** The cookie of the login whose state that is. */
+/** Returns the name of the cookie that holds the login with this state. */
 const char *ab_browser_attempt_name(request_rec *r, const char *state);
-/** Does the browser fetch this page ahead, before the user asks for it? */
+/** Is this a prefetch, which the browser sends before the user asks for the page? */
 int ab_browser_speculates(const request_rec *r);
-/** Takes the oldest logins under way from the browser until at most so many stay
- *  and their cookies fit into one header field, with so many bytes to come.
- *  Returns how many bytes are too many all the same. */
+/** Deletes the oldest pending logins in the browser until at most `most` remain and
+ *  their cookies fit in one header field.
+ *  @param more  bytes that will be added to the field
+ *  @return the number of bytes by which the field is still too long */
 apr_size_t ab_browser_make_room(request_rec *r, apr_size_t more, int most);
-/** A login for that page has succeeded; too many in a row, and the next one is
- *  an explanation. */
+/** Counts a successful login for a page. After too many in a row, the next login
+ *  attempt shows an error page instead. */
 void ab_browser_count_try(request_rec *r, const char *target);
 
 /* browser_callback.c */

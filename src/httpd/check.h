@@ -1,9 +1,9 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /**
  * @file check.h
- * configtest: contradictions in what was written, before the server starts; and the
- * same for a request, about what configtest could not see. The hooks run in one thread,
- * the functions of a request in any.
+ * Configuration checks: reports contradictions before the server starts (configtest),
+ * and checks each request for those that configtest cannot see. The hooks run in one
+ * thread. The request functions may run in any thread, each for its own request.
  */
 #pragma once
 
@@ -13,12 +13,12 @@
 int ab_check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
                     server_rec *s);
 void ab_check_dump(apr_pool_t *p, server_rec *s);
-/** For what configtest could not see (.htaccess): the first contradiction of
- *  this request's settings, or NULL. */
+/** Returns the first contradiction in this request's settings that configtest could not
+ *  see (.htaccess), or NULL. */
 const char *ab_check_request(request_rec *r);
 
-/* check_foreign.c: the same of other modules' directives, before anybody is asked,
- * and of what they did since, where the record has `authorization` */
-extern int ab_check_foreign_watch;  /**< 0: there is nothing to look at */
+/* check_foreign.c: checks directives of other modules before authentication, and their
+ * effect afterwards if the record has `authorization` */
+extern int ab_check_foreign_watch;  /**< 0: no foreign module to check */
 int ab_check_foreign_access(request_rec *r);
 const char *ab_check_foreign_request(request_rec *r);

@@ -1,26 +1,27 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /**
  * @file credential.h
- * The token of a request: which it is, where it was, and its parameters in URLs. Any
- * thread, on its own request.
+ * The token of a request: finding it, and hiding it in URLs. Any thread may call these
+ * functions for the request that it serves.
  */
 #pragma once
 
 #include "request.h"
 
-/** Finds the one token of the request (check 1). Idempotent. */
+/** Finds the token of the request (check 1). Later calls return the same result, which
+ *  lives as long as the request. */
 const credential_t *ab_credential_get(request_rec *r);
-/** Hides the parameters of that name in every copy of the request's URL. */
+/** Masks the query parameters with that name in every copy of the request's URL. */
 void ab_credential_mask(request_rec *r, const char *name);
-/** Hides query tokens in everything that will be logged or passed on. */
+/** Masks query tokens in everything that is logged or forwarded. */
 void ab_credential_hide_query(request_rec *r,
                               const bearer_settings_t *settings);
-/** A state-changing request from another site, by a credential that browsers add
- *  by themselves: a cookie, Basic? */
+/** Is this a state-changing request from another site, with a credential that browsers
+ *  send automatically (a cookie, Basic)? */
 int ab_credential_cross_site(request_rec *r, const credential_t *credential);
-/** Is this where the token was that was verified? */
+/** Was the verified token found in this source? */
 int ab_credential_verified_from(const request_rec *r,
                                 const bearer_from_t *from);
-/** Does this SRC list have one of that kind? */
+/** Does AuthBearerTokenFrom contain a source of this kind? */
 int ab_credential_from(const bearer_settings_t *settings,
                        bearer_from_kind_t kind);

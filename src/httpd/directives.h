@@ -1,18 +1,19 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /**
  * @file directives.h
- * The directives that stand in one kind of place only, each in one row: what makes
- * httpd's table of them, and finds their functions. Those that more than one place
- * has: trust/settings_rows.h.
+ * Directives that are allowed in one kind of context only. Each row produces an entry
+ * in httpd's table and names the function that parses it. Directives allowed in several
+ * contexts are in trust/settings_rows.h.
  *
  * X(name, function, most, list, help)
- *   most  so many words at most, and at least one; 0: any number; -1: it says so
- *         itself
- *   list  1: a second line in a section would replace the first, which is an error
+ *
+ * most: the maximum number of words (the minimum is 1); 0: no maximum; -1: the function
+ * checks it. list: 1 if a second line in a section would replace the first, which is an
+ * error.
  */
 #pragma once
 
-/** Inside <AuthBearerIssuer>; functions of config_issuer.c. */
+/** Allowed inside <AuthBearerIssuer>; functions in config_issuer.c. */
 #define AB_ISSUER_DIRECTIVES(X) \
     X("AuthBearerIssuerAlias", issuer_alias, 0, 1, \
       "further iss values of this issuer") \
@@ -30,7 +31,7 @@
     X("AuthBearerTokenPrefix", issuer_token_prefix, 0, 1, \
       "what this issuer's opaque tokens begin with")
 
-/** Of a server or vhost; functions of config_server.c. */
+/** Allowed in a server or virtual host; functions in config_server.c. */
 #define AB_LOGIN_DIRECTIVES(X) \
     X("AuthBearerLoginPath", login_path, 1, 0, \
       "PATH of callback, logout, backchannel-logout") \
@@ -39,7 +40,7 @@
     X("AuthBearerSessionStore", login_store, 1, 0, "cache | cookie") \
     X("AuthBearerSessionLifetime", login_lifetime, 3, 0, "max=TIME idle=TIME")
 
-/** Outside of all sections; functions of config_server.c. */
+/** Allowed outside all sections only; functions in config_server.c. */
 #define AB_GLOBAL_DIRECTIVES(X) \
     X("AuthBearerPlainHTTP", global_plain_http, 0, 0, \
       "HOST[:PORT] ... that may be asked over http") \

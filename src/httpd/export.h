@@ -1,8 +1,9 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /**
  * @file export.h
- * What others see of the request: the hooks that take the token out, and write the
- * principal in. Any thread, on its own request.
+ * The hooks that remove the token from the request and add the principal for the
+ * application and for other modules. Any thread may call them for the request that it
+ * serves.
  */
 #pragma once
 
@@ -11,5 +12,6 @@
 int ab_export_header_parser(request_rec *r);
 int ab_export_log_transaction(request_rec *r);
 int ab_export_fixups(request_rec *r);
-/** In the last hook before a request is served: for those that no other saw. */
+/** Called from the last hook before a request is served, for requests that the earlier
+ *  hooks did not see. */
 void ab_export_catch_up(request_rec *r);

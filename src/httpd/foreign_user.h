@@ -1,18 +1,19 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /**
  * @file foreign_user.h
- * r->user, where other modules may have written it. Any thread, on its own request.
+ * Handles r->user if other modules may have set it. Any thread may call these functions
+ * for the request that it serves.
  */
 #pragma once
 
 #include <httpd.h>
 
-/** Where AuthType Bearer is in force: makes r->user (and ap_auth_type) the user
- *  that this module established for r, or none. A hook, too: DECLINED. */
+/** If AuthType Bearer is in force, sets r->user and ap_auth_type to the user that this
+ *  module established for r, or to none. Also used as a hook: returns DECLINED. */
 int ab_foreign_user_settle(request_rec *r);
-/** The same for a user that is not as this module left him. */
+/** Does the same, but only if r->user differs from what this module set. */
 void ab_foreign_user_put_right(request_rec *r);
-/** r was redirected to a location of AuthType Bearer: its user stays if this module
- *  established it. 1: there is none now. */
+/** After an internal redirect to a location with AuthType Bearer, keeps the user only
+ *  if this module established it. Returns 1 if r has no user now. */
 int ab_foreign_user_forget(request_rec *r);
 void ab_foreign_user_register(void);

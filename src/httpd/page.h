@@ -1,8 +1,8 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /**
  * @file page.h
- * What a person reads: pages about refusals, and questions. Any thread, on its own
- * request.
+ * HTML and JSON pages for users: errors and confirmations. Any thread may call these
+ * functions for the request that it serves.
  */
 #pragma once
 
@@ -10,18 +10,22 @@
 
 #include "base/reason.h"
 
-/** Sends a page about a refusal from a handler: its own, or by the status
- *  returned the administrator's ErrorDocument. `again`: a URL to go on to. */
+/** Sends an error page from a handler: this module's page, or the administrator's
+ *  ErrorDocument.
+ *  @param detail  for the log
+ *  @param again  URL of a link to continue, or NULL
+ *  @return the status for the handler to return */
 int ab_page_refusal(request_rec *r, bearer_reason_t reason,
                     const char *detail, const char *again);
-/** The same for a hook that only returns a status: prepares the page. */
+/** Prepares an error page, for hooks that only return a status. */
 void ab_page_prepare(request_rec *r, bearer_reason_t reason);
-/** Registers the filter that gives a prepared page its type. */
+/** Registers the filter that sets the content type of a prepared page. */
 void ab_page_register(void);
-/** A page with status 200 and a paragraph; form: HTML behind it, or "". */
+/** Sends a page with status 200.
+ *  @param form  HTML after the text, or "" */
 int ab_page_say(request_rec *r, const char *title, const char *text,
                 const char *form);
-/** Sends a browser on, and no copy of that anywhere; returns the status. */
+/** Redirects the browser and forbids caching of the response. Returns the status. */
 int ab_page_redirect(request_rec *r, int status, const char *url);
-/** No copy of this answer anywhere. */
+/** Forbids caching of this response. */
 void ab_page_no_store(request_rec *r);

@@ -1,20 +1,20 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /**
  * @file provider.h
- * One authentication under way, and what the providers of the chain need for it.
- * For authn.c, verified.c and provider_*.c only; an attempt belongs to its request
- * and thread.
+ * An authentication in progress, and the functions that the providers of the chain
+ * share. For authn.c, verified.c and provider_*.c only. An attempt belongs to its
+ * request and thread.
  *
- * A provider answers BEARER_NOT_MINE (the next one), BEARER_GRANTED with
- * a->judgement.principal, or BEARER_DENIED with a->judgement.why, whose category
- * tells "denied" from "unavailable".
+ * A provider returns BEARER_NOT_MINE (the next provider tries), BEARER_GRANTED with
+ * a->judgement.principal, or BEARER_DENIED with a->judgement.why. The category of the
+ * reason distinguishes "denied" from "unavailable".
  */
 #pragma once
 
 #include "process.h"
 #include "request.h"
 
-/** One authentication under way. */
+/** An authentication in progress. */
 typedef struct attempt_t {
     request_rec *r;
     process_t *process;
@@ -23,54 +23,54 @@ typedef struct attempt_t {
     request_t *own;
     const bearer_settings_t *settings;  /**< before an issuer is known */
     const credential_t *credential;
-    const char *cookies;           /**< those that a session store would be asked
-                                        about, or NULL */
+    const char *cookies;           /**< cookies for the session service, or NULL */
     unsigned char key[BEARER_SHA256_SIZE];    /**< of policy and token */
-    int keyed;                     /**< key is filled */
-    unsigned char revocable[BEARER_SHA256_SIZE]; /**< the revocation list's */
+    int keyed;                     /**< 1: key is set */
+    unsigned char revocable[BEARER_SHA256_SIZE]; /**< key in the revocation list */
     int throttling;           /**< failures count for the address */
-    int remembered;           /**< something is known of it */
-    int vouched;              /**< it is throttled; the token was verified before */
+    int remembered;           /**< the throttle has an entry for the address */
+    int vouched;              /**< the address is throttled, but the token was verified
+                               *   before */
     unsigned char address[BEARER_THROTTLE_KEY_SIZE];
     bearer_throttle_token_t presented;
-    apr_uint64_t generation;       /**< of the keys it is judged with; 0: unsure */
-    apr_uint64_t tenants_version;  /**< before its tenant was looked up; 0: not */
+    apr_uint64_t generation;       /**< generation of the keys used; 0: uncertain */
+    apr_uint64_t tenants_version;  /**< version before the tenant lookup; 0: no lookup */
     unsigned retry;                /**< seconds for Retry-After; 0: the default */
     bearer_judgement_t judgement;
-    int ahead;                     /**< nothing may come of it but this: */
+    int ahead;                     /**< judged ahead: the only result is `found` */
     const bearer_principal_t *found;
 } attempt_t;
 
-/** Is there one token, well-formed? */
+/** Does the request have exactly one, well-formed token? */
 #define ATTEMPT_HAS_TOKEN(a) ((a)->credential->reason == BEARER_OK)
 
-/** Fills a->judgement with what every judgement needs. */
+/** Prepares a->judgement with what every provider needs. */
 void ab_provider_begin(attempt_t *a, const char *method);
 
-/** 32 bytes that differ wherever something else was written for this place or its
- *  server, or is behind it. All 0 if that fails.
+/** Computes a digest (32 bytes) of the settings of the location and its server, and of
+ *  `more`. All zero on failure.
  *  @param more  a token; NULL: nothing, with len 0 */
 apr_status_t ab_provider_policy(const attempt_t *a, const char *more, apr_size_t len,
                                 unsigned char *policy);
 
-/** What the throttle knows the token (and the cookies) by. */
+/** Returns the keys of the token and the cookies for the throttle. */
 const bearer_throttle_token_t *ab_provider_presented(attempt_t *a);
 
-/** Was that provider's question put in this request before? 1, and the judgement says
- *  again what came of it: for an <If> ahead of authentication, which is evaluated more
- *  than once, and again for a subrequest.
- *  @param key  BEARER_SHA256_SIZE bytes that tell the question from others */
+/** Has this provider already answered the same question in this request? Then returns 1
+ *  and restores its result. An <If> ahead of authentication is evaluated more than
+ *  once, and again for each subrequest.
+ *  @param key  BEARER_SHA256_SIZE bytes that identify the question */
 int ab_provider_recall(attempt_t *a, bearer_provider_id_t by, const unsigned char *key,
                        bearer_verdict_t *verdict);
-/** Writes down for that what the judgement says. */
+/** Records the result in the judgement for ab_provider_recall(). */
 void ab_provider_note(attempt_t *a, bearer_provider_id_t by, const unsigned char *key,
                       bearer_verdict_t verdict);
 
-/** The settings of the place, with the issuer's layer where it has one. */
+/** Returns the settings of the location, including the issuer's layer if it has one. */
 const bearer_settings_t *ab_provider_settings(attempt_t *a,
                                               const bearer_issuer_t *issuer);
 
-/** Why a cookie from another site is refused, for the log. */
+/** Log text for a cookie refused because the request came from another site. */
 extern const char ab_provider_cross_site[];
 
 /* the providers: one provider_*.c each */

@@ -1,10 +1,10 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /**
  * @file records.h
- * The configuration's records: a vhost's, a section's, and what there is once for the
- * whole server. Made while the configuration is read, completed in post_config, and
- * constant after fork; they live as long as the configuration. Any thread may read
- * them. What the members of the layers are: trust/settings.h.
+ * The configuration records: of a virtual host, of a section, and of the whole server.
+ * They are created while the configuration is read, completed in post_config, constant
+ * after fork, and live as long as the configuration. Any thread may read them. The
+ * members of the layers are described in trust/settings.h.
  */
 #pragma once
 
@@ -19,7 +19,7 @@
 
 extern module AP_MODULE_DECLARE_DATA auth_bearer_module;
 
-/** What may be kept in a socache: the words of AuthBearerSOCache's for=. */
+/** The kinds of values kept in a socache: the words of for= in AuthBearerSOCache. */
 #define AB_STORES(X) \
     X(KEYS, "keys") \
     X(INTROSPECTION, "introspection") \
@@ -34,8 +34,8 @@ typedef enum {
 
 /** One AuthBearerSOCache line, or the default. */
 typedef struct store_config_t {
-    apr_uint64_t own;            /**< bytes of the module's own memory; 0: not there,
-                                  *   unless it is the default */
+    apr_uint64_t own;            /**< size in bytes of the module's own memory; 0: not
+                                  *   used, unless it is the default */
     const ap_directive_t *node;  /**< NULL: the default */
     const ap_socache_provider_t *provider;
     const char *name;            /**< provider name, e.g. "shmcb" */
@@ -43,86 +43,89 @@ typedef struct store_config_t {
     ap_socache_instance_t *instance;
 } store_config_t;
 
-/** A secret that some directive points to. */
+/** A secret named by a directive. */
 typedef struct configured_secret_t {
     bearer_secret_t *secret;
     const ap_directive_t *node;
 } configured_secret_t;
 
-/** A line AuthBearerSessionCheck. */
+/** One AuthBearerSessionCheck line. */
 typedef struct configured_check_t {
     const bearer_session_check_t *check;
     const ap_directive_t *node;
 } configured_check_t;
 
 /**
- * Process-wide settings (S, global): one per configuration, made when it is loaded;
- * every vhost points to it.
+ * Settings of the whole server (layer S, global). One per configuration, created when
+ * it is loaded; every virtual host points to it.
  */
 typedef struct global_config_t {
     apr_array_header_t *plain_http;    /**< const char * */
     unsigned token_cache_entries;
     const char *revocations;           /**< path or NULL */
     store_config_t stores[STORE_KINDS];
-    const ap_directive_t *throttle_store;   /**< for=throttle beyond this host */
+    const ap_directive_t *throttle_store;   /**< the line whose for=throttle names a
+                                             *   cache beyond this host */
     const apr_array_header_t *secret_files; /**< the main server's, or NULL */
     apr_array_header_t *issuers;       /**< bearer_issuer_t *, by index */
-    apr_array_header_t *issuer_servers;/**< server_rec * that declared it */
+    apr_array_header_t *issuer_servers;/**< server_rec * of the declaring server, by
+                                        *   index */
     apr_array_header_t *sections;      /**< section_t, for check_config */
     apr_array_header_t *secrets;       /**< configured_secret_t */
     apr_array_header_t *session_checks;/**< configured_check_t */
-    int browsers;                      /**< vhosts that browsers have a session at;
-                                        *   made when the process starts */
+    int browsers;                      /**< number of vhosts with browser sessions; set
+                                        *   when the process starts */
     const bearer_settings_t *defaults;
-    int parties;                       /**< issuers and session services that are
-                                        *   told apart at the gate; waiting.c */
+    int parties;                       /**< number of issuers and session services that
+                                        *   the gate distinguishes; waiting.c */
 } global_config_t;
 
-/** AuthBearerSessionStore; unset is the cache. */
+/** AuthBearerSessionStore; unset means the cache. */
 enum { SESSIONS_UNSET, SESSIONS_IN_CACHE, SESSIONS_IN_COOKIE };
 
-/** What a vhost says about browsers; unset members are NULL or 0. */
+/** The browser settings of a virtual host; unset members are NULL or 0. */
 typedef struct login_config_t {
     const char *path;            /**< AuthBearerLoginPath */
     const char *base_url;        /**< AuthBearerBaseURL */
     int store;                   /**< SESSIONS_*: AuthBearerSessionStore */
     apr_interval_time_t max, idle;
-    int used;                    /**< some section has a session or a login, or
-                                  *   an .htaccess may: AuthBearerLoginPath */
-    int on;                      /**< some section has, for sure */
+    int used;                    /**< 1 if some section enables sessions or logins, or an
+                                  *   .htaccess may: AuthBearerLoginPath */
+    int on;                      /**< 1 if some section certainly does */
 } login_config_t;
 
-/** The same at run time, made in post_config; NULL where nothing is used. */
+/** The same at run time, created in post_config; NULL if not used. */
 typedef struct browser_t browser_t;
 
-/** The documents of AuthBearerResource that a vhost serves; resource.c. */
+/** The AuthBearerResource documents that a virtual host serves; resource.c. */
 typedef struct resources_t resources_t;
 
-/** A vhost. */
+/** The record of a server or virtual host. */
 typedef struct server_config_t {
     bearer_settings_t settings;        /**< layer S */
-    apr_uint64_t own;                  /**< which of them it wrote itself */
+    apr_uint64_t own;                  /**< bit set of the settings that this server sets
+                                        *   itself */
     bearer_issuers_t *issuers;         /**< NULL: none declared here */
-    int inherits_issuers;              /**< a vhost that declares none */
-    bearer_issuer_t *open;             /**< inside <AuthBearerIssuer> just now */
+    int inherits_issuers;              /**< 1: the vhost declares none and inherits */
+    bearer_issuer_t *open;             /**< the <AuthBearerIssuer> being read */
     const apr_array_header_t *secret_files; /**< const char *, or NULL */
     login_config_t login;
     browser_t *browser;
     global_config_t *global;
-    const bearer_judge_common_t *common; /**< made when the process starts */
-    resources_t *resources;            /**< the same; NULL: none */
-    unsigned char digest[BEARER_SHA256_SIZE]; /**< of all that was written */
+    const bearer_judge_common_t *common; /**< created when the process starts */
+    resources_t *resources;            /**< created when the process starts; NULL: none */
+    unsigned char digest[BEARER_SHA256_SIZE]; /**< of all directives of the server */
 } server_config_t;
 
-/** A Directory, Location, Files, If or .htaccess. */
+/** The record of a Directory, Location, Files or If section, or of an .htaccess. */
 typedef struct dir_config_t {
     bearer_settings_t settings;        /**< layers D and H */
-    int from_htaccess;                 /**< some of it came from .htaccess */
+    int from_htaccess;                 /**< 1: includes directives from .htaccess */
     int has_digest;
     unsigned char digest[BEARER_SHA256_SIZE];
 } dir_config_t;
 
-/** Where a section of the configuration with directives of ours stands. */
+/** A section with directives of this module, and its place in the configuration. */
 typedef struct section_t {
     server_rec *server;
     const ap_directive_t *node;
@@ -133,37 +136,38 @@ void *ab_config_create_server(apr_pool_t *p, server_rec *s);
 void *ab_config_merge_server(apr_pool_t *p, void *base, void *over);
 void *ab_config_create_dir(apr_pool_t *p, char *path);
 void *ab_config_merge_dir(apr_pool_t *p, void *base, void *over);
-/** A new configuration; when the module is loaded. */
+/** Starts a new configuration. Called when the module is loaded. */
 void ab_config_begin(apr_pool_t *pconf);
 
 server_config_t *ab_config_server(const server_rec *s);
-/** By index. */
+/** Returns an issuer by its index. */
 static inline bearer_issuer_t *ab_config_issuer_at(const global_config_t *global, int i)
 {
     return APR_ARRAY_IDX(global->issuers, i, bearer_issuer_t *);
 }
-/** Never NULL; an empty record where nothing was written. */
+/** Returns the section record of a request. Never NULL; empty if no directive was set. */
 const dir_config_t *ab_config_dir(const request_rec *r);
-/** The layers of a server, of an issuer and of a section, over the defaults.
+/** Merges the layers of a server, an issuer and a section over the defaults.
  *  @param issuer  NULL: not known yet
- *  @param dir     NULL: of no section */
+ *  @param dir  NULL: no section */
 void ab_config_resolve(bearer_settings_t *out, const server_config_t *server,
                        const bearer_issuer_t *issuer, const bearer_settings_t *dir);
-/** Layers resolved for this request, before an issuer is known: once for each
- *  configuration that is in force for it. */
+/** Returns the settings of this request before an issuer is known. They are merged once
+ *  for each configuration that applies to the request, and live as long as the request. */
 const bearer_settings_t *ab_config_of(request_rec *r);
-/** Is AuthType Bearer in force? */
+/** Is AuthType Bearer in force for this request? */
 int ab_config_in_force(request_rec *r);
-/** What AuthBearerClientKey named, as read at start; NULL: no such path. */
+/** Returns the key file that AuthBearerClientKey names, as read at start; NULL: no such
+ *  path. */
 const bearer_secret_t *ab_config_key(const global_config_t *global,
                                      const char *path);
-/** Is anybody declared who can say who a caller is, an issuer or a session store?
- *  Where nobody is, the module makes and does nothing. */
+/** Is an issuer or a session service configured? If not, the module allocates nothing
+ *  and does nothing. */
 int ab_config_is_used(const global_config_t *global);
-/** Does anything keep answers of issuers (or session stores) for a while? */
+/** Are responses of issuers or session services cached? */
 int ab_config_keeps_answers(const global_config_t *global);
-/** 1 where values leave the host or may be written by others. */
+/** Returns 1 if values leave this host or if others can write them. */
 int ab_config_is_foreign(const store_config_t *store);
-/** While the configuration is checked: bytes of the module's own memory that keep
- *  sessions; 0: something else does. */
+/** While the configuration is checked: returns the size in bytes of the module's own
+ *  memory for sessions; 0 if sessions are kept elsewhere. */
 apr_uint64_t ab_config_own_size(const global_config_t *global);

@@ -1,9 +1,9 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /**
  * @file regex.h
- * httpd's regular expressions behind the library's interface, and the bound on what
- * those of one request may take. A compiled one lives as long as the configuration and
- * may be used by any thread.
+ * httpd's regular expressions behind the library's interface, and the time limit for
+ * the expressions of one request. A compiled expression lives as long as the
+ * configuration; any thread may use it.
  */
 #pragma once
 
@@ -14,10 +14,11 @@
 
 const bearer_regex_t *ab_config_regex(const char *pattern,
                                       const char **error, apr_pool_t *p);
-/** What the regular expressions of a request have taken; all 0 at first. */
+/** The time that a request has spent on regular expressions; all zero at first. */
 typedef struct regex_effort_t {
-    apr_time_t begun;            /**< 0: none was asked yet */
-    apr_time_t used;             /**< processor time of the thread, then */
+    apr_time_t begun;            /**< start of the current measurement; 0: no expression
+                                  *   evaluated yet */
+    apr_time_t used;             /**< processor time of the thread at that moment */
 } regex_effort_t;
-/** For bearer_claim_effort_t: 1 when a request has used up its time. */
+/** For bearer_claim_effort_t: returns 1 if the request has used up its time. */
 int ab_regex_spent(void *effort);

@@ -1,8 +1,8 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /**
  * @file request.h
- * The record of one request. Made by the first room that writes into it, lives as long
- * as the request, and belongs to the thread that serves it.
+ * The record of one request. The first function that writes to it creates it. It lives
+ * as long as the request and belongs to the thread that serves the request.
  */
 #pragma once
 
@@ -15,10 +15,10 @@
 
 typedef struct credential_t {
     bearer_reason_t reason;      /**< BEARER_OK, NO_CREDENTIAL, ... */
-    const char *detail;          /**< for the log when it is neither */
+    const char *detail;          /**< for the log, for other reasons */
     const char *token;           /**< NUL-terminated */
     apr_size_t len;
-    const bearer_from_t *from;   /**< where it was found */
+    const bearer_from_t *from;   /**< the source of the token */
 } credential_t;
 
 typedef struct request_t {
@@ -26,55 +26,60 @@ typedef struct request_t {
     const void *location_of;              /**< this per_dir_config */
     int scrubbed;
     credential_t *credential;    /**< NULL: not looked for yet */
-    const credential_t *winner;  /**< the one that the principal comes from */
-    const char *cookies;         /**< the Cookie field as it was, once ours are
-                                      taken out of it */
-    apr_array_header_t *set_cookies; /**< const char *: lines of Set-Cookie; in the
-                                          first request, NULL for none */
+    const credential_t *winner;  /**< the credential of the principal */
+    const char *cookies;         /**< the original Cookie header, after this module's
+                                  *   cookies were removed */
+    apr_array_header_t *set_cookies; /**< const char *: Set-Cookie lines; in the first
+                                      *   request only; NULL for none */
     struct browser_session_t *session; /**< NULL: not looked for yet */
-    const char *answer;          /**< the query of an issuer's answer, as it was */
-    const char *checked_cookies; /**< the Cookie field as it was, once those of a
-                                      session check are taken out of it */
-    const struct said_t *said[BEARER_PROVIDER_COUNT]; /**< NULL: nobody was asked */
-    const char *authorization;   /**< the field before authentication, "" for none;
-                                      NULL: nobody could have changed it since */
-    const bearer_principal_t *principal;  /**< NULL: nobody was judged here */
-    char *user;                  /**< r->user as this module set it; NULL: none */
+    const char *answer;          /**< the original query of a login response */
+    const char *checked_cookies; /**< the original Cookie header, after the cookies of a
+                                  *   session check were removed */
+    const struct said_t *said[BEARER_PROVIDER_COUNT]; /**< by provider; NULL: not asked */
+    const char *authorization;   /**< the Authorization header before authentication, ""
+                                  *   for none; NULL if no other module could have
+                                  *   changed it since */
+    const bearer_principal_t *principal;  /**< NULL: no principal in this request */
+    char *user;                  /**< r->user as set by this module; NULL: none */
     const bearer_settings_t *settings;    /**< resolved for that principal */
-    bearer_reason_t reason;      /**< why it was refused; BEARER_OK: it was not */
-    apr_array_header_t *rules;   /**< require_t *: rules asked, see authz.c */
-    int negated;                 /**< a `Require not` of ours was among them */
-    const struct alias_use_t *alias; /**< whose rule is being asked, or NULL */
+    bearer_reason_t reason;      /**< why the request was refused; BEARER_OK: not refused */
+    apr_array_header_t *rules;   /**< require_t *: evaluated rules, see authz.c */
+    int negated;                 /**< 1: one of them was a `Require not` of this module */
+    const struct alias_use_t *alias; /**< the alias whose rule is being evaluated, or
+                                      *   NULL */
     const char *undecided;       /**< why a rule could not be decided, or NULL */
     regex_effort_t regex_effort;
-    int preflight;               /**< AuthBearerPreflight lets it pass */
-    int asked;                   /**< check_user_id has been here */
-    const void *ahead_of;        /**< configuration of the judgement ahead */
-    const bearer_principal_t *ahead; /**< and what came of it, or NULL */
-    bearer_reason_t ahead_reason;    /**< why it was refused; in the first request */
+    int preflight;               /**< 1: allowed by AuthBearerPreflight */
+    int asked;                   /**< 1: check_user_id has run */
+    const void *ahead_of;        /**< configuration used for judging ahead */
+    const bearer_principal_t *ahead; /**< its result, or NULL */
+    bearer_reason_t ahead_reason;    /**< why it was refused; in the first request only */
     bearer_throttle_token_t ahead_token;
-    apr_array_header_t *unmet;   /**< const char *: what was asked and denied */
-    int deciding;                /**< guard of the auth_checker hook */
-    const struct request_t *lent; /**< of a subrequest that was let in; it counts
-                                       once this request goes on under */
-    const void *lent_of;         /**< its configuration */
-    int json;                    /**< the page that was prepared is JSON */
+    apr_array_header_t *unmet;   /**< const char *: rules that were denied */
+    int deciding;                /**< guards the auth_checker hook against recursion */
+    const struct request_t *lent; /**< record of a subrequest that was allowed; it counts
+                                   *   if this request continues with its configuration, */
+    const void *lent_of;         /**< which is this one */
+    int json;                    /**< 1: the prepared page is JSON */
 } request_t;
 
-/** This request's own record, made when there is none. */
+/** Returns this request's own record and creates it if necessary. */
 request_t *ab_request(request_rec *r);
-/** The own record or NULL. */
+/** Returns this request's own record, or NULL. */
 request_t *ab_request_peek(const request_rec *r);
-/** The request this one was made from: its main, else its previous, or NULL. */
+/** Returns the request that led to this one: its main request, else the previous one,
+ *  or NULL. */
 const request_rec *ab_request_parent(const request_rec *r);
-/** The request that the client made, of which this one was made in the end. */
+/** Returns the client's request, from which this one was made directly or indirectly. */
 request_rec *ab_request_first(const request_rec *r);
-/** Sets a field of the request's head, or takes it away. The value is not copied. */
+/** Sets a request header; with value NULL, removes it. The value is not copied. */
 void ab_request_set_field(request_rec *r, const char *name, const char *value);
-/** The nearest record, of r or on the way back, that has a principal; or NULL. */
+/** Returns the nearest record with a principal, starting from r and following its
+ *  parents; or NULL. */
 const request_t *ab_request_principal(const request_rec *r);
-/** r is a subrequest that was let in: mod_dir and mod_negotiation may go on with
- *  it in place of the request that they made it from. */
+/** Notes that the subrequest r was allowed. mod_dir and mod_negotiation may continue
+ *  with it in place of the request that created it. */
 void ab_request_lend(request_rec *r);
-/** Did r go on as such a subrequest, whose record was not made for it? */
+/** Did r continue as such a subrequest, so that its record was made under another
+ *  configuration? */
 int ab_request_borrows(const request_rec *r);

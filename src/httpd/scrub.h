@@ -1,8 +1,8 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /**
  * @file scrub.h
- * What is removed from a request, so that only this module says who the user is. Any
- * thread, on its own request.
+ * Removes data from a request so that only this module determines the user. Any thread
+ * may call these functions for the request that it serves.
  */
 #pragma once
 
@@ -10,19 +10,20 @@
 
 #include "trust/settings.h"
 
-/** Removes from the client's request and environment what only this module may set
- *  there, where it is in force; once. A hook, too: DECLINED. */
+/** If AuthType Bearer is in force, removes from the request and its environment what
+ *  only this module may set there. Runs once per request. Also used as a hook: returns
+ *  DECLINED. */
 int ab_scrub(request_rec *r);
-/** Takes whatever carries a token out of what others will see of the request;
- *  keep: the token stays where it is (but never in a query). */
+/** Removes the token from everything that others see of the request.
+ *  @param keep  1: leaves the token in place, except in a query */
 void ab_scrub_credential(request_rec *r, const bearer_settings_t *settings,
                          int keep);
-/** Removes from the environment what carried a credential, once its copy in the
- *  request is removed; keep: what was verified stays. */
+/** Removes credentials from the environment after their removal from the request.
+ *  @param keep  1: leaves the verified credential */
 void ab_scrub_environment(request_rec *r, const bearer_settings_t *settings,
                           int keep);
-/** Cookies that are removed from the request go from the environment too. */
+/** Removes from the environment the cookies that were removed from the request. */
 void ab_scrub_cookies(request_rec *r);
-/** The same for a request that is about to be served as part of another: mod_include
- *  lets a page that is included have the environment of the one that includes it. */
+/** Does the same for a request about to be served as part of another: mod_include gives
+ *  an included page the environment of the including page. */
 void ab_scrub_includer(request_rec *r);

@@ -1,22 +1,23 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /**
  * @file session_cookies.h
- * The cookies of a session check (AuthBearerSessionCheck): a credential like a
- * token, found and taken away like one. Any thread, on its own request.
+ * The cookies of a session check (AuthBearerSessionCheck). They are a credential and
+ * are found and removed like a token. Any thread may call these functions for the
+ * request that it serves.
  */
 #pragma once
 
 #include "request.h"
 
-/** The credential of a request that such cookies let in. */
+/** The credential of a request that was allowed because of such cookies. */
 extern const credential_t ab_session_credential;
 
-/** Does the chain of a place have the provider session? */
+/** Does the provider chain of a location include `session`? */
 int ab_session_in_chain(const bearer_settings_t *settings);
 
-/** The cookies that a session store would be asked about here, or NULL. */
+/** Returns the cookies that the session service is asked about here, or NULL. */
 const char *ab_session_cookies(request_rec *r, const bearer_settings_t *settings);
 
-/** Takes the cookies of a session check out of what others see of the request;
- *  keep: not if they are what let the request in. */
+/** Removes the cookies of a session check from what others see of the request.
+ *  @param keep  1: leaves them if they are the credential that was accepted */
 void ab_session_strip(request_rec *r, const bearer_settings_t *settings, int keep);

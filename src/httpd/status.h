@@ -1,8 +1,8 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /**
  * @file status.h
- * What is counted, and how it is shown. Counters are in shared memory: any process,
- * any thread.
+ * Counters, and the status page. The counters are in shared memory; any process and any
+ * thread may update them.
  */
 #pragma once
 
@@ -12,11 +12,12 @@ void ab_status_post_config(apr_pool_t *pconf, server_rec *s);
 void ab_status_child_init(process_t *process);
 void ab_status_register(void);
 int ab_status_handler(request_rec *r);
-/** issuer may be NULL: none is known. */
+/** issuer may be NULL if it is not known. */
 void ab_status_granted(const bearer_issuer_t *issuer);
 void ab_status_refused(const bearer_issuer_t *issuer, bearer_reason_t reason);
 void ab_status_throttled(void);
-/** From the watchdog's thread. */
+/** Called from the watchdog thread. Maintains the session memory and regularly adds
+ *  this child's cache figures to the shared counters. */
 void ab_status_tick(const process_t *process);
-/** No thread of this child serves or ticks any longer. */
+/** Called after the last thread of this child has stopped. */
 void ab_status_child_ends(const process_t *process);

@@ -2,8 +2,8 @@
 /**
  * @file store_own.h
  * The module's own memory for sessions (AuthBearerSOCache shm[:SIZE]; state/table.h):
- * its line, and the table behind the library's cache interface. Once it is made, any
- * process and thread.
+ * its configuration line, and the table behind the library's cache interface. After
+ * creation, any process and thread may use it.
  */
 #pragma once
 
@@ -13,14 +13,14 @@
 
 int ab_store_own_is(const char *word);
 const char *ab_store_own_parse(store_config_t *store, const parse_t *in);
-/** For sessions: what shmcb (its args) means there. args is then the file, which is
- *  not used, or NULL. */
+/** For sessions: translates shmcb and its arguments to the module's own memory.
+ *  Afterwards args is the unused file name, or NULL. */
 const char *ab_store_own_instead(store_config_t *store, apr_pool_t *p);
 
 int ab_store_own_create(apr_uint64_t size, apr_pool_t *pconf, server_rec *s);
-/** All but the leases. */
+/** Sets all functions of the cache except the leases. */
 void ab_store_own_fill(bearer_cache_t *cache);
-/** 0: it is not used. */
+/** Returns 0 if the table is not used. */
 int ab_store_own_stats(bearer_table_stats_t *stats);
-/** From a background thread, once a second. */
+/** Call once a second from a background thread. */
 void ab_store_own_tick(void);

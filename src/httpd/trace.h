@@ -1,8 +1,8 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /**
  * @file trace.h
- * Which request a thread works for, and lines of the log about a request. Each thread
- * has its own.
+ * The request that the current thread works for, and log lines about a request. Each
+ * thread has its own state.
  */
 #pragma once
 
@@ -13,20 +13,21 @@
 #include "base/http.h"
 #include "base/message.h"
 
-/** The thread works for r until the block ends. */
+/** Marks r as the request of this thread until the block ends. */
 #define AB_TRACE(r) \
     request_rec *ab_trace_before __attribute__((unused, cleanup(ab_trace_leave))) = \
         ab_trace_enter(r)
 request_rec *ab_trace_enter(request_rec *r);
 void ab_trace_leave(request_rec **before);
-/** The request's id (mod_unique_id), if it is fit for a page; or NULL. */
+/** Returns the request's id (mod_unique_id) if it is safe to show in a page; or NULL. */
 const char *ab_trace_id(const request_rec *r);
-/** `, request ID` where the thread works for one and mod_unique_id is there, else "". */
+/** Returns `, request ID` if the thread works for a request and mod_unique_id is
+ *  loaded, else "". */
 const char *ab_trace_suffix_here(void);
-/** A client that sends the request's traceparent, where it has one. */
+/** Returns a client that adds the request's traceparent, if there is one. */
 const bearer_http_client_t *ab_trace_http(const bearer_http_client_t *inner,
                                           apr_pool_t *p);
-/** A line about a request, with its id. */
+/** Logs a line about a request, with its id. */
 #define ab_log(level, r, ...) \
     do { \
         if (APLOG_R_IS_LEVEL(r, level)) { \

@@ -1,33 +1,33 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /**
  * @file verified.h
- * Tokens that were verified before, by this child (tokencache.h) or by any of the
- * host (vouch.h). For authn.c, provider_*.c and browser_session.c. A principal that is
- * found lives as long as the request.
+ * Tokens that this child (tokencache.h) or another child of the host (vouch.h) has
+ * already verified. For authn.c, provider_*.c and browser_session.c. A returned
+ * principal lives as long as the request.
  */
 #pragma once
 
 #include "provider.h"
 
-/** Fills a->key; a->keyed is 0 where that fails. */
+/** Sets a->key. On failure, a->keyed is 0. */
 void ab_verified_key(attempt_t *a);
 
-/** What was kept for this token and place, or NULL; why->reason is BEARER_OK unless
- *  the token has been revoked since. */
+/** Returns the cached principal for this token and location, or NULL. why->reason is
+ *  BEARER_OK unless the token has been revoked since. */
 const bearer_principal_t *ab_verified_find(attempt_t *a, bearer_refusal_t *why);
 
-/** Releases an entry when the request ends. */
+/** Releases a cache entry when the request ends. */
 void ab_verified_hold(request_rec *r, bearer_tokencache_entry_t *entry);
 
-/** A copy, with what the application gets of it made ready; logs what that leaves
- *  out. */
+/** Returns a copy with the values for the application prepared. Logs the values that
+ *  are left out. */
 bearer_principal_t *ab_verified_copy(request_rec *r, const bearer_principal_t *judged,
                                      const bearer_settings_t *settings);
 
-/** Keeps the principal of a JWT that was granted, if its token is presented more
- *  than once. */
+/** Caches the principal of an accepted JWT if its token is presented more than once. */
 void ab_verified_keep(attempt_t *a);
 
-/** Keeps the principal that another answered for.
- *  @param until  the last moment it may be used at without asking again; 0: none */
+/** Caches a principal that an issuer or a session service confirmed.
+ *  @param until  the last moment at which it may be used without asking again; 0: not
+ *                cached */
 void ab_verified_keep_until(attempt_t *a, apr_time_t until);
