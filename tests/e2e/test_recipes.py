@@ -1,7 +1,8 @@
 # Licensed under the Apache License, Version 2.0; see LICENSE.
 """Each recipe of docs/guide/recipes.md is followed: httpd runs with its configuration,
 a shell runs its commands as they stand there, and the answers have its statuses. The
-same for the steps of docs/guide/start.md and the set-up of docs/guide/browsers.md.
+same for the steps of docs/guide/start.md, the set-up of docs/guide/browsers.md and the
+examples of docs/guide/migrating/; test_oathkeeper_flow.py has that of Oathkeeper.
 
 Names of the page are real here: curl takes https://www.example.com to this httpd, on
 TLS; httpd reaches https://idp.example.com/ by a proxy. `sudo` and `htbearer` are in a
@@ -646,3 +647,73 @@ def test_browsers(one_server, backend, hosts, proxy):
     assert query["post_logout_redirect_uri"] == [register["post-logout redirect URI"]]
     assert site.curl(with_cookie + "/app", C=cookie).status == 401
     del idp.metadata["end_session_endpoint"]
+
+
+# --- migrating/ -----------------------------------------------------------------
+
+def environment(site, path, token=None, arguments=""):
+    """Variables of a CGI behind the example."""
+    answer = site.curl(arguments + ' -H "Authorization: Bearer $T" https://www.example.com'
+                       + path, T=token or site.token())
+    assert answer.status == 200, answer
+    return dict(line.partition("=")[::2] for line in answer.body.splitlines())
+
+
+@pytest.fixture
+def example(one_server, backend, hosts, proxy):
+    """example(page, title) is a started site. Its issuer has keys at its own path."""
+    idp = hosts.issuers["idp.example.com"]
+    idp.reset()
+
+    def start(name, title):
+        site = Site(page("migrating/%s.md" % name)[title], one_server, backend, hosts, proxy)
+        return site.start(site.recipe.conf.replace(
+            "https://idp.example.com/jwks", idp.metadata["jwks_uri"]))
+    return start
+
+
+def test_migrating_from_oauth20(example):
+    site = example("mod_auth_openidc", "`AuthType oauth20`")
+    opaque, other = ("opaque-" + random.token_urlsafe(24) for _ in range(2))
+    secrets.register(opaque, other)
+    claims = {"active": True, "sub": "alice", "client_id": "client-1", "aud": "api://orders"}
+    site.idp.active = {opaque: {**claims, "scope": "orders.read"}, other: claims}
+    assert site.follow(opaque)[0].user == "alice"
+    assert site.follow()[0].user == "alice"  # a JWT
+    assert environment(site, "/orders/env", opaque)["OIDC_CLAIM_scope"] == "orders.read"
+    assert site.get("/orders", other).status == 403
+    assert site.get("/orders").status == 401
+
+
+@pytest.mark.allow_log("AH01629")
+def test_migrating_from_openid_connect(example):
+    site = example("mod_auth_openidc", "`AuthType openid-connect`")
+    away, _ = site.follow()
+    assert away.headers["location"].startswith("https://idp.example.com/")
+    # OIDCUnAuthAction pass
+    optional = site.recipe.conf.replace("    AuthBearerLogin On\n",
+                                        "    AuthBearerOptional On\n")
+    for rule, status in (("all granted", 200), ("valid-user", 401)):
+        site.graceful(optional.replace("Require valid-user", "Require " + rule))
+        assert site.curl('-H "Accept: text/html" https://www.example.com/app').status == status
+
+
+def test_migrating_from_mod_oauth2(example):
+    site = example("mod_oauth2", "Example")
+    token = site.token(username="alice.smith")
+    assert site.follow(token)[0].user == "alice.smith"
+    assert environment(site, "/orders/env", token)["OAUTH2_CLAIM_username"] == "alice.smith"
+    assert site.curl('-b "orders_token=$T" https://www.example.com/orders',
+                     T=token).status == 200
+    assert site.curl('-b "orders_token=$T" -H "Authorization: Bearer $T" '
+                     "https://www.example.com/orders", T=token).status == 400
+    assert site.get("/orders", site.token(username="x", scope="other")).status == 403
+
+
+def test_migrating_from_traefik(example):
+    site = example("traefik", "Example")
+    staff = {"roles": ["staff"], "email": "alice@example.com", "email_verified": True}
+    assert site.follow(site.token(**staff))[0].user == "alice"
+    for wrong in ({"roles": []}, {"email_verified": False}, {"email": "alice@example.com.org"}):
+        assert site.get("/", site.token(**{**staff, **wrong})).status == 403, wrong
+    assert site.curl("https://www.example.com/").status == 401
