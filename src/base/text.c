@@ -195,7 +195,7 @@ char *bearer_text_form_decode(apr_pool_t *p, const char *s, apr_size_t len)
 #define NO_POINT UINT_MAX
 
 /* One code point; *s, which is before end, moves on. Neither overlong forms nor
- * surrogates nor what is above U+10FFFF are one. */
+ * surrogates nor what is above U+10FFFF are one. end: NULL if a NUL is there. */
 static unsigned next_point(const char **s, const char *end)
 {
     static const unsigned least[] = { 0, 0x80, 0x800, 0x10000 };
@@ -385,7 +385,7 @@ const char *bearer_text_member_error(const char *s, char separator)
             return blank && s == plain ? "it ends with white space" : NULL;
         }
         plain = s;
-        c = next_point(&s, s + strlen(s));
+        c = next_point(&s, NULL);
         blank = is_space(c) || c == 0xfeff;  /* a BOM, for JavaScript's trim() */
         if (is_control(c)) {
             return "it has a control character";

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/mman.h>
 
 #include <apr_file_io.h>
 
@@ -391,6 +392,24 @@ static void test_every_character_of_identifiers(void **state)
     }
 }
 
+/* A long name costs no more than one look at each byte: what is behind a wrong
+ * character is not looked at. */
+static void test_member_is_read_once(void **state)
+{
+    const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    char *pages = mmap(NULL, 2 * page, PROT_READ | PROT_WRITE,
+                       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    (void)state;
+    assert_true(pages != MAP_FAILED);
+    assert_int_equal(mprotect(pages + page, page, PROT_NONE), 0);
+    pages[page - 1] = '\x7f';
+    assert_non_null(bearer_text_member_error(pages + page - 1, ','));
+    memcpy(pages + page - 4, "\xc3\xa9\xc2\x85", 4);
+    assert_non_null(bearer_text_member_error(pages + page - 4, ','));
+    munmap(pages, 2 * page);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -409,6 +428,7 @@ int main(void)
         UNIT_TEST(test_write_fd),
         UNIT_TEST(test_b64token_characters),
         UNIT_TEST(test_every_character_of_identifiers),
+        UNIT_TEST(test_member_is_read_once),
     };
 
     return UNIT_RUN("text", tests);
