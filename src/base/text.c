@@ -387,6 +387,9 @@ const char *bearer_text_member_error(const char *s, char separator)
         plain = s;
         c = next_point(&s, NULL);
         blank = is_space(c) || c == 0xfeff;  /* a BOM, for JavaScript's trim() */
+        if (c == NO_POINT) {
+            return "it is not valid UTF-8";
+        }
         if (is_control(c)) {
             return "it has a control character";
         }

@@ -94,9 +94,8 @@ const char *bearer_text_identifier_error(const char *s, apr_size_t len, int prin
 /**
  * What is wrong with a name that goes on in a list of such (a role, a scope), or
  * NULL: readers split lists at the separator and many take white space off, so that
- * another name would be read. No control characters, no separator, no white space
- * at either end; where the separator is a blank, none at all.
- * @param s  valid UTF-8
+ * another name would be read. Valid UTF-8, no control characters, no separator, no
+ * white space at either end; where the separator is a blank, none at all.
  */
 const char *bearer_text_member_error(const char *s, char separator);
 

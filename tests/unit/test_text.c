@@ -392,6 +392,22 @@ static void test_every_character_of_identifiers(void **state)
     }
 }
 
+/* No role in a token equals a word that is not UTF-8: `Require not role` with it would
+ * always be met. */
+static void test_member_is_utf8(void **state)
+{
+    static const char *const wrong[] = { "Gesch\xe4" "ft", "\xe4", "a\xc3", "\x85", "\xa7",
+                                         "\xc0\x80", "\xed\xa0\x80", "\xf4\x90\x80\x80" };
+    unsigned i;
+
+    (void)state;
+    for (i = 0; i < UNIT_COUNT(wrong); i++) {
+        UNIT_CHECK(bearer_text_member_error(wrong[i], ',') != NULL, "%u", i);
+        UNIT_CHECK(bearer_text_member_error(wrong[i], ' ') != NULL, "%u", i);
+    }
+    assert_null(bearer_text_member_error("Gesch\xc3\xa4" "ft \xf0\x9f\x98\x80", ','));
+}
+
 /* A long name costs no more than one look at each byte: what is behind a wrong
  * character is not looked at. */
 static void test_member_is_read_once(void **state)
@@ -428,6 +444,7 @@ int main(void)
         UNIT_TEST(test_write_fd),
         UNIT_TEST(test_b64token_characters),
         UNIT_TEST(test_every_character_of_identifiers),
+        UNIT_TEST(test_member_is_utf8),
         UNIT_TEST(test_member_is_read_once),
     };
 
