@@ -1,15 +1,15 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /**
  * @file answer.c
- * The table of answers (product.md 3.2): what each category becomes, and nothing else
- * decides a status.
+ * The response table (product.md 3.2): what each category of reasons becomes. No other
+ * code chooses the status of a refusal.
  */
 #include "answer.h"
 
 #include <httpd.h>
 #include <http_log.h>
 
-/* A status has its text, or it does not compile. */
+/* A status without its text does not compile. */
 #define TEXT_UNAUTHORIZED "You are not signed in", \
     "This page is only for people who are signed in.", "Sign in and try again."
 #define TEXT_BAD_REQUEST "This request cannot be understood", \
@@ -27,8 +27,8 @@
 #define TEXT_FAULT "This site is not set up correctly", \
     "It cannot answer this request.", "Tell the people who run this site."
 
-/* One row for each category, by the category's name: the table is written by the
- * list of categories, so one without its row does not compile. */
+/* One row for each category. The list of categories generates the table, so a category
+ * without a row does not compile. */
 #define ANSWER(status, challenge, retry) \
     { HTTP_##status, challenge, retry, APLOG_INFO, { TEXT_##status } }
 #define ANSWER_INVALID_TOKEN  ANSWER(UNAUTHORIZED, 1, 0)
@@ -65,8 +65,8 @@ static const ab_answer_t answers[] = {
 #undef X
 };
 
-/* httpd takes a status of 0 for OK: where a refusal is answered, that is a fault of
- * this module and ends in 500. */
+/* httpd treats status 0 as OK. A refusal must never have it: that is a fault in this
+ * module, and the client gets 500. */
 const ab_answer_t *ab_answer_of(bearer_reason_t reason)
 {
     static const ab_answer_t fault = ANSWER_MISCONFIGURED;

@@ -1,9 +1,9 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /**
  * @file asking.c
- * What a process needs to ask somebody else who the caller is: a place for answers,
- * a question for each issuer that has an introspection endpoint, and one for all
- * session stores. Made after fork.
+ * What a child needs for introspection and session checks: a cache for responses, an
+ * introspection client for each issuer with an endpoint, and one client for all session
+ * services. Created after fork.
  */
 #include "asking.h"
 #include "store.h"
@@ -15,7 +15,7 @@
 #include "keys/keyset.h"
 #include "trust/issuer.h"
 
-/** Answers kept in a child's own memory where there is no shared cache. */
+/** Number of responses kept in a child's own memory if there is no shared cache. */
 #define OWN_ANSWERS 256
 #define OWN_ANSWER_MAX (BEARER_ANSWER_KEPT_MAX + BEARER_ANSWER_OVERHEAD)
 

@@ -1,8 +1,8 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /**
  * @file authn.c
- * check_user_id: credential -> chain -> principal -> r->user. Cheap and local
- * first: syntax, throttle, the tokens verified before, and only then the chain.
+ * check_user_id: credential -> chain -> principal -> r->user. Cheap local steps come
+ * first: syntax, throttle, cache of verified tokens. The provider chain comes last.
  */
 #include "authn.h"
 #include "authz.h"
@@ -23,18 +23,18 @@ APLOG_USE_MODULE(auth_bearer);
 
 /* ---- the throttle ------------------------------------------------------- */
 
-/* A refusal that time or the issuer can undo is not answered from memory; but an
- * inactive token is, or one client alone could make the issuer answer for ever: it
- * counts only once. A session store's no may be a yes after the next login, with
- * the same cookie. */
+/* If time or the issuer can undo a refusal, the throttle does not repeat it from
+ * memory. An inactive token is repeated and counts only once; otherwise one client
+ * could send the issuer introspection requests without end. A session service may
+ * accept the same cookie after the next login. */
 static int lasting(bearer_reason_t reason)
 {
     return bearer_reason_category(reason) != BEARER_CATEGORY_KEY
         && reason != BEARER_SESSION_DENIED && reason != BEARER_TENANT;
 }
 
-/* Nothing comes of what is judged ahead but this: where nobody is asked who he is
- * afterwards, a refused token counts when the request is over. */
+/* Counting is the only effect of a judgement ahead. If no authentication follows, the
+ * refused token counts when the request ends. */
 static void note_ahead(attempt_t *a, bearer_reason_t reason)
 {
     if (a->throttling) {
@@ -96,8 +96,8 @@ static int grant(attempt_t *a, const bearer_principal_t *principal)
     a->own->reason = BEARER_OK;
     a->r->ap_auth_type = apr_pstrdup(a->r->pool, "Bearer");
     a->own->user = principal->user ? apr_pstrdup(a->r->pool, principal->user) : NULL;
-    /* The core answers 500 for no user at all; authz.c makes an anonymous one
-     * NULL before any Require is asked. */
+    /* For a NULL user the core answers 500. authz.c sets an anonymous user to NULL
+     * before any Require is evaluated. */
     a->r->user = a->own->user ? a->own->user : apr_pstrdup(a->r->pool, "");
     if (a->remembered && principal->user) {
         bearer_throttle_success(a->process->throttle, a->address, apr_time_now());
@@ -118,16 +118,16 @@ static bearer_verdict_t (*const provider_table[])(attempt_t *a) = {
 #undef X
 };
 
-/* How much a provider's refusal says about a token that is not its own, from least to
- * most: it is not a JWT; no provider takes an opaque token; its issuer is not declared. */
+/* The weight of a provider's refusal for a token that it does not handle, from lowest
+ * to highest: not a JWT; no provider takes opaque tokens; the issuer is not configured. */
 static int weight(bearer_reason_t reason)
 {
     return reason == BEARER_OK ? 0
          : reason == BEARER_SEGMENTS ? 1 : reason == BEARER_CHAIN ? 2 : 3;
 }
 
-/* What the chain's refusal says when no provider takes the token. A token that is
- * no JWT is malformed, unless an opaque one might have been taken. */
+/* Chooses the refusal if no provider handles the token. A token that is not a JWT is
+ * malformed, unless an opaque one could have been accepted. */
 static void note_not_mine(bearer_refusal_t *best, const bearer_refusal_t *why)
 {
     if (weight(why->reason) > weight(best->reason)
@@ -160,8 +160,8 @@ static int run_chain(attempt_t *a)
         : refuse(a, BEARER_CHAIN, "no provider of AuthBearerProvider takes this token");
 }
 
-/* Cookies that a session store is asked about, ahead of another provider: then
- * it is not the token that decides, whether it was verified before or not. */
+/* Does a session service check cookies before another provider checks the token? Then
+ * the token does not decide, even if it was verified before. */
 static int cookies_first(const attempt_t *a)
 {
     const apr_array_header_t *chain = a->settings->providers;
@@ -170,8 +170,8 @@ static int cookies_first(const attempt_t *a)
                          != BEARER_PROVIDER_SESSION;
 }
 
-/* It was verified before, in this child or another, of this generation or an earlier
- * one, and is about to be again. */
+/* Was the token verified before, by this child or another, in this generation or an
+ * earlier one, so that it may be verified again? */
 static int is_vouched(attempt_t *a)
 {
     if (cookies_first(a) || !a->keyed || !a->process->tokens) {
@@ -181,7 +181,7 @@ static int is_vouched(attempt_t *a)
     return a->vouched || bearer_tokencache_noted(a->process->tokens, a->key);
 }
 
-/* Seconds of it that are left, 0: none, or not for this token. */
+/* Returns the remaining penalty in seconds; 0: none, or not for this token. */
 static unsigned penalty(attempt_t *a)
 {
     unsigned wait = a->remembered ? bearer_throttle_check(a->process->throttle,
@@ -232,7 +232,7 @@ static int judge(attempt_t *a)
 
 /* ---- no credential ------------------------------------------------------ */
 
-/* Fetch standard, CORS preflight: it never carries credentials. */
+/* Fetch standard, CORS preflight: a preflight request never carries credentials. */
 static int is_preflight(request_rec *r)
 {
     return r->method_number == M_OPTIONS
@@ -240,13 +240,13 @@ static int is_preflight(request_rec *r)
         && apr_table_get(r->headers_in, "Access-Control-Request-Method");
 }
 
-/* To the issuer, where browsers are sent there; else DECLINED. */
+/* Redirects to the issuer if logins are enabled here, else DECLINED. */
 static int login(const attempt_t *a)
 {
     return a->settings->login.on ? ab_browser_login(a->r, a->settings) : DECLINED;
 }
 
-/* A cookie that opens no session is no credential: DECLINED. */
+/* A cookie without a valid session is not a credential: DECLINED. */
 static int by_session(attempt_t *a)
 {
     bearer_refusal_t why = { BEARER_OK, NULL };
@@ -271,7 +271,7 @@ static int by_session(attempt_t *a)
         why.detail = ab_provider_cross_site;
     }
     if (reason == BEARER_ACR && !a->ahead && a->settings->login.on) {
-        /* it began with less than is asked for here */
+        /* the session began with less than this location requires */
         ab_log(APLOG_DEBUG, a->r, AB(0110) "another login is needed: %s", why.detail);
         status = login(a);
     }
@@ -279,7 +279,7 @@ static int by_session(attempt_t *a)
          : reason == BEARER_OK ? grant(a, principal) : refuse(a, reason, why.detail);
 }
 
-/* One of them counts, whichever is preferred; they are never merged. */
+/* The session or the token counts, as configured; the two are never combined. */
 static int cookie_counts(const attempt_t *a)
 {
     return !a->settings->prefer_bearer
@@ -361,7 +361,7 @@ int ab_authn_check_user_id(request_rec *r)
     return judge(&a);
 }
 
-/* Only what may be granted: nobody is told of a refusal. */
+/* Looks for a principal only. A refusal is not reported. */
 static void judge_ahead(attempt_t *a)
 {
     a->cookies = ab_session_cookies(a->r, a->settings);
@@ -371,7 +371,7 @@ static void judge_ahead(attempt_t *a)
     }
 }
 
-/* Did authentication take place already, here or in what led here? */
+/* Has authentication already taken place, in this request or in one that led to it? */
 static int asked(const request_rec *r)
 {
     const request_t *own;
@@ -385,8 +385,8 @@ static int asked(const request_rec *r)
     return 0;
 }
 
-/* No hook of ours runs around it: the library's log lines and requests to the
- * issuer are for this request all the same. */
+/* No hook of this module surrounds this call, so it marks the request itself for log
+ * lines and for requests to the issuer. */
 const bearer_principal_t *ab_authn_ahead(request_rec *r)
 {
     AB_TRACE(r);

@@ -1,14 +1,14 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /**
  * @file authz.c
- * `Require claim`, `scope`, `role`, `issuer`, `bearer-expr`: read at
- * configuration time, asked twice by httpd, before and after authentication.
+ * `Require claim`, `scope`, `role`, `issuer` and `bearer-expr`. The rules are parsed
+ * with the configuration. httpd evaluates them twice, before and after authentication.
  *
- * Before: every rule answers "no user", and is written down, because the
- * challenge must name the scopes of all of them, and a negated one must not
- * open the location to a client that was never asked (force_authn).
- * After: a rule that cannot be decided ends the request with 500: httpd negates yes
- * and no only. What becomes of the answers: authz_decision.c.
+ * Before: every rule answers "no user" and is recorded. The challenge must name the
+ * scopes of all rules, and a negated rule must not open the location to a client that
+ * was never asked for credentials (force_authn). After: a rule that cannot be decided
+ * ends the request with 500, because httpd negates only yes and no. authz_decision.c
+ * uses the answers.
  */
 #include "authz.h"
 #include "config_parse.h"
@@ -23,14 +23,14 @@ APLOG_USE_MODULE(auth_bearer);
 
 typedef ab_authz_kind_t kind_t;
 
-/** One word of it. */
+/** One word of a Require line. */
 typedef struct item_t {
     const char *word;
     const bearer_claim_rule_t *rule;
     const ap_expr_info_t *expr;    /**< %{...} in a value, or bearer-expr */
 } item_t;
 
-/** Of whom, and where, a rule is asked. */
+/** The principal and the request that a rule is evaluated for. */
 typedef struct asking_t {
     request_rec *r;
     const bearer_principal_t *principal;
@@ -40,9 +40,9 @@ typedef struct asking_t {
 struct ab_authz_kind_t {
     const char *name;
     const char *(*parse)(cmd_parms *cmd, require_t *require);
-    /** 1, 0, or what undecided() returns. */
+    /** Returns 1, 0, or the result of undecided(). */
     int (*met)(const asking_t *asking, const item_t *item);
-    /** The scope that an item stands for, or NULL. */
+    /** Returns the scope that an item names, or NULL. */
     const char *(*scope)(const asking_t *asking, const item_t *item);
 };
 
@@ -65,8 +65,8 @@ static const char *parse_words(cmd_parms *cmd, require_t *require)
     return NULL;
 }
 
-/* A word that no role and no scope can equal: the rule would never be met, and its
- * negation always. */
+/* A word that cannot equal any role or scope: the rule would never match, and its
+ * negation always would. */
 static const char *parse_names(cmd_parms *cmd, require_t *require)
 {
     const int scope = require->kind->scope != NULL;
@@ -132,7 +132,8 @@ static const char *unquoted(cmd_parms *cmd, const char *line)
         ? apr_pstrmemdup(cmd->pool, line + 1, len - 2) : line;
 }
 
-/* httpd's expressions do not tell "no match" from "gave up". */
+/* httpd's expressions do not distinguish "no match" from a regular expression that
+ * exceeded its limits. */
 static void warn_of_regex(cmd_parms *cmd, const char *line, const require_t *require)
 {
     if ((ap_strstr_c(line, "!~") || (require->negated && ap_strstr_c(line, "=~")))
@@ -157,7 +158,7 @@ static const char *parse_expr(cmd_parms *cmd, require_t *require)
         : apr_psprintf(cmd->pool, AB(0665) "Require bearer-expr: %s", error);
 }
 
-/* The request ends with 500; the line names the rule, the cause and the mend. */
+/* Ends the request with 500; the log line names the rule, the cause and the fix. */
 static int undecided(request_rec *r, const char *kind, const item_t *item,
                      const char *why)
 {
@@ -266,7 +267,8 @@ const char *ab_authz_parse(cmd_parms *cmd, const char *line, bearer_require_t ki
 
 /* ---- asking ------------------------------------------------------------- */
 
-/* Any item of a line; 1, 0, or what undecided() returned for the first one. */
+/* Evaluates the items of a line until one matches. Returns 1, 0, or the result of
+ * undecided() for the first undecided item. */
 static int is_met(const asking_t *asking, const require_t *require)
 {
     int i, met = 0;
@@ -277,7 +279,7 @@ static int is_met(const asking_t *asking, const require_t *require)
     return met;
 }
 
-/* Adds to one of the lists of a request's record. */
+/* Appends to one of the lists in a request's record. */
 static void note(apr_array_header_t **list, const void *what, apr_pool_t *p)
 {
     *list = *list ? *list : apr_array_make(p, 2, sizeof(const void *));
@@ -294,7 +296,8 @@ authz_status ab_authz_check(request_rec *r, const char *line, const void *parsed
 
     (void)line;
     if (r->user && !own->principal && !ab_config_in_force(r)) {
-        return AUTHZ_DENIED;  /* another scheme's user: nothing is known of him */
+        return AUTHZ_DENIED;  /* another scheme's user: this module has no claims of that
+                               * user */
     }
     if (!r->user || !own->principal) {
         if (negated) {

@@ -1,9 +1,9 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /**
  * @file authz_decision.c
- * httpd's decision about the rules of a location, taken here and translated: 403
- * rather than httpd's 401 for an authenticated principal, with the challenge and the
- * log line that belong to it.
+ * Takes httpd's decision about the rules of a location and translates it: an
+ * authenticated principal gets 403 instead of httpd's 401, with the challenge and the
+ * log line.
  */
 #include "authn.h"
 #include "authz.h"
@@ -17,9 +17,9 @@
 
 #include "base/text.h"
 
-/* `Require all granted` needs no authentication. Three cases need it all the same: a
- * `Require not` of ours, an expression that has used the claims already, and
- * AuthBearerOptional, under which a bad credential is refused. */
+/* `Require all granted` needs no authentication. In three cases this module
+ * authenticates anyway: there is a `Require not` of this module, an expression has
+ * already used the claims, or AuthBearerOptional is set, which refuses bad credentials. */
 int ab_authz_force(request_rec *r)
 {
     const request_t *own = ab_request_peek(r);
@@ -62,8 +62,8 @@ static int forbid(request_rec *r, const request_t *own)
         NULL);
 }
 
-/* httpd answers 401 to a user who may not, or a bare 403; the challenge and the
- * log line must come with it, so its decision is taken here and translated. */
+/* httpd answers 401, or 403 without headers, to a user without permission. This hook
+ * takes the decision first, to add the challenge and the log line. */
 int ab_authz_checker(request_rec *r)
 {
     request_t *own = ab_request_peek(r);
@@ -73,7 +73,7 @@ int ab_authz_checker(request_rec *r)
     if ((own && own->deciding) || !ab_config_in_force(r)) {
         return DECLINED;
     }
-    if (!own || !own->principal) {  /* another module answered for this one */
+    if (!own || !own->principal) {  /* another module authenticated this request */
         ab_foreign_user_settle(r);
         status = ab_authn_check_user_id(r);
         if (status != OK) {
@@ -83,10 +83,10 @@ int ab_authz_checker(request_rec *r)
     }
     anonymous = own->principal->user == NULL;
     if (anonymous) {
-        /* so that valid-user and its kind do not count him */
+        /* so that valid-user and similar rules ignore this user */
         ab_foreign_user_settle(r);
         if (own->preflight) {
-            return OK;   /* nothing but a user was missing so far */
+            return OK;   /* only a user was missing so far */
         }
     }
     own->deciding = 1;

@@ -1,9 +1,9 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /**
  * @file authz_provider.c
- * How httpd comes to know the rules of authz.c: one provider for each kind; a
- * wrapper where another module has a `claim` too; and one around each
- * <AuthzProviderAlias> of our rules.
+ * Registers the rules of authz.c with httpd: a provider for each kind, a wrapper if
+ * another module also has a `claim`, and a wrapper for each <AuthzProviderAlias> of
+ * this module's rules.
  */
 #include "authz.h"
 #include "config_parse.h"
@@ -17,8 +17,8 @@ APLOG_USE_MODULE(auth_bearer);
 
 /* ---- reading ------------------------------------------------------------- */
 
-/* A rule that grants by not being met: it must not be answered for a client that
- * was never asked who it is. */
+/* Can the rule grant access by not being met? Such a rule must not be decided for a
+ * client that was never asked for credentials. */
 static int is_negated(cmd_parms *cmd)
 {
     const ap_directive_t *d = cmd->directive;
@@ -43,7 +43,7 @@ static const char *read_rule(cmd_parms *cmd, const char *line, bearer_require_t 
     return ab_authz_parse(cmd, line, kind, is_negated(cmd) || wrap_alias(cmd), out);
 }
 
-/* httpd tells a parser nothing of the provider it belongs to. */
+/* httpd does not tell a parser which provider it belongs to. */
 #define X(symbol, word) \
     static const char *parse_##symbol(cmd_parms *cmd, const char *line, \
                                       const void **parsed) \
@@ -64,7 +64,7 @@ void ab_authz_register(apr_pool_t *p)
 {
     bearer_require_t i;
 
-    /* `claim` waits for pre_config: another module may have one */
+    /* `claim` is registered in pre_config, because another module may have one */
     for (i = BEARER_REQUIRE_CLAIM + 1; i < BEARER_REQUIRE_COUNT; i++) {
         ap_register_auth_provider(p, AUTHZ_PROVIDER_GROUP,
                                   ab_authz_kind_name(i),
@@ -73,8 +73,8 @@ void ab_authz_register(apr_pool_t *p)
     }
 }
 
-/* In place of a provider that is registered and counted already: httpd compares
- * how many are AP_AUTH_INTERNAL_PER_CONF with how many there are. */
+/* Replaces a provider that is already registered and counted. httpd compares the number
+ * of AP_AUTH_INTERNAL_PER_CONF providers with the number of providers. */
 static void replace(apr_pool_t *p, const char *name, const authz_provider *by)
 {
     ap_register_provider(p, AUTHZ_PROVIDER_GROUP, name, AUTHZ_PROVIDER_VERSION, by);
@@ -82,10 +82,10 @@ static void replace(apr_pool_t *p, const char *name, const authz_provider *by)
 
 /* ---- `Require claim` beside another module's ----------------------------- */
 
-static const authz_provider *foreign; /* set anew in each pre_config */
+static const authz_provider *foreign; /* set again in each pre_config */
 
-/* Does the nearest AuthType beside or around a rule say that it is ours? One that
- * stands elsewhere is known at the request only. */
+/* Does the nearest AuthType, in the section of the rule or an enclosing one, name this
+ * module? An AuthType elsewhere is known only at request time. */
 static int is_ours_for_sure(const cmd_parms *cmd)
 {
     const ap_directive_t *section, *type;
@@ -112,7 +112,7 @@ static const char *parse_shared_claim(cmd_parms *cmd, const char *line,
     return require->foreign_error || is_ours_for_sure(cmd) ? error : NULL;
 }
 
-/* Which of the two is meant is known only now. */
+/* Only at request time is it known which of the two providers is meant. */
 static authz_status check_shared_claim(request_rec *r, const char *line,
                                        const void *parsed)
 {
@@ -127,7 +127,8 @@ static authz_status check_shared_claim(request_rec *r, const char *line,
     }
     own = ab_request(r);
     if (ours && !own->principal && !own->deciding) {
-        own->negated = 1;  /* whatever it says: nobody gets by it unasked */
+        own->negated = 1;  /* in any case: the rule must not grant access without
+                            * authentication */
         return AUTHZ_DENIED_NO_USER;
     }
     if (ours) {
@@ -160,12 +161,12 @@ void ab_authz_pre_config(apr_pool_t *pconf)
 /* ---- <AuthzProviderAlias> ------------------------------------------------ */
 
 /*
- * httpd reads an alias once, for all the lines that use it, and has no parser for
- * those: whether one of them is negated is known to nobody. So each alias of a
- * rule of ours gets a wrapper with a parser. httpd registers the alias after our
- * rule was read; a directive that is put behind the section then wraps it.
+ * httpd parses an alias once for all lines that use it and calls no parser for those
+ * lines. So no parser learns whether one of them is negated. This module therefore
+ * wraps each alias of its rules in a provider with a parser. httpd registers the alias
+ * after parsing the rule; a directive inserted after the section then wraps it.
  */
-static const authz_provider *aliased; /* httpd's, the same for every alias */
+static const authz_provider *aliased; /* httpd's provider, the same for every alias */
 
 ap_directive_t *ab_authz_alias(const cmd_parms *cmd)
 {
@@ -211,7 +212,7 @@ const char *ab_authz_wrap(cmd_parms *cmd, void *dir, const char *name)
                                                      AUTHZ_PROVIDER_VERSION);
 
     (void)dir;
-    /* in a file it means nothing: mod_info's dump of a configuration has it */
+    /* ignored when read from a file: mod_info's dump of a configuration contains it */
     if (cmd->directive->data == &alias && found && found != &alias) {
         aliased = found;
         replace(cmd->pool, name, &alias);
@@ -219,8 +220,8 @@ const char *ab_authz_wrap(cmd_parms *cmd, void *dir, const char *name)
     return NULL;
 }
 
-/* Is an <AuthzProviderAlias> being read, whose uses may be negated or not? Then they
- * will be told apart. */
+/* Is httpd reading an <AuthzProviderAlias>? Its uses may be negated or not; the wrapper
+ * then distinguishes them. */
 static int wrap_alias(cmd_parms *cmd)
 {
     ap_directive_t *section = ab_authz_alias(cmd), *wrap;

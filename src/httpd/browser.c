@@ -1,18 +1,16 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /**
  * @file browser.c
- * Browsers: what a vhost knows of itself, and the endpoints below
+ * Browser sessions: the data of a virtual host, and the endpoints below
  * AuthBearerLoginPath.
  *
- * The endpoints are answered in the quick handler, before ProxyPass, Alias and
- * RewriteRule are looked at and before anybody asks who is there: whatever the
- * rest of the configuration says, a browser that comes back from the issuer is
- * let in here. A path that is spelled in any other way than as it is written
- * goes the way of all requests.
+ * The quick handler answers the endpoints, before ProxyPass, Alias and RewriteRule and
+ * before authentication. So a browser that returns from the issuer is let in regardless
+ * of the rest of the configuration. A path in any other spelling is processed like
+ * every other request.
  *
- * Whatever a browser or an issuer sent is either looked for in what this server
- * sealed, or judged, or thrown away; none of it gets into a header, a page or
- * the log as it came.
+ * Input from a browser or an issuer is looked up in data that this server sealed, or
+ * judged, or discarded. It is never copied unchanged to a header, a page or the log.
  */
 #include "browser.h"
 #include "page.h"
@@ -89,8 +87,8 @@ static const struct {
       ab_browser_backchannel },
 };
 
-/* Where several issuers log in, each has a callback below the common path. What
- * comes to another path there is answered, too: a code is for nobody else. */
+/* If several issuers log in, each has a callback below the common path. Other paths
+ * there are answered too, so that a code never reaches another handler. */
 static int is_endpoint(const browser_t *browser, const char *name,
                        const char *path)
 {

@@ -1,8 +1,8 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /**
  * @file browser_callback.c
- * The way of a browser back from the issuer: from an answer to a session, step by
- * step, and on to the page that was wanted.
+ * The callback: turns the response of the issuer into a session and redirects the
+ * browser to the requested page.
  */
 #include "browser.h"
 #include "page.h"
@@ -20,26 +20,26 @@
 
 APLOG_USE_MODULE(auth_bearer);
 
-/** A login that comes back. */
+/** A login whose browser has returned. */
 typedef struct arrival_t {
     request_rec *r;
     const browser_t *browser;
     bearer_session_store_t store;
     apr_table_t *parameters;
     bearer_attempt_t *attempt;
-    const char *code;              /**< of the issuer's answer */
+    const char *code;              /**< from the response */
     bearer_login_t login;
     bearer_tokens_t tokens;
     json_t *claims;
-    bearer_settings_t settings;    /**< of the vhost */
-    unsigned wait;                 /**< for Retry-After */
-    const char *cookie;            /**< of the attempt */
-    bearer_ticket_t ticket;        /**< for all that is asked of the issuer */
-    apr_time_t began;              /**< before the issuer was asked */
+    bearer_settings_t settings;    /**< of the virtual host */
+    unsigned wait;                 /**< seconds for Retry-After */
+    const char *cookie;            /**< cookie name of the attempt */
+    bearer_ticket_t ticket;        /**< for all requests to the issuer */
+    apr_time_t began;              /**< before the first request to the issuer */
     bearer_refusal_t why;
 } arrival_t;
 
-/* The attempt by the state that the answer names. */
+/* Finds the attempt by the state in the response. */
 static bearer_reason_t find_attempt(arrival_t *a)
 {
     const char *state = apr_table_get(a->parameters, "state");
@@ -73,8 +73,8 @@ static bearer_reason_t find_attempt(arrival_t *a)
                          : "the login's cookie was not made by this server");
 }
 
-/* RFC 9700 section 4.4.2.2: an answer at another issuer's callback brings that
- * one's code. The issuer of the attempt must not get it. */
+/* RFC 9700 section 4.4.2.2: a response at another issuer's callback carries a code of
+ * that issuer. The issuer of the attempt must not receive it. */
 static bearer_reason_t check_callback(arrival_t *a, const bearer_issuer_t *issuer)
 {
     const char *own = ab_browser_own_callback(a->r, issuer);
@@ -106,8 +106,8 @@ static bearer_reason_t may_ask(arrival_t *a, const bearer_issuer_t *issuer)
                 : BEARER_OK;
 }
 
-/* An address whose logins failed lately, and one that finds the gate full, keep the
- * attempt and its cookie: the same answer serves when they come again. */
+/* If the address has too many failed logins, or the gate is full, the attempt and its
+ * cookie are kept, so that the browser can send the same response again. */
 static bearer_reason_t find_issuer(arrival_t *a)
 {
     const server_config_t *server = ab_config_server(a->r->server);
@@ -136,8 +136,7 @@ static bearer_reason_t take_code(arrival_t *a)
                                  &a->why, a->r->pool);
 }
 
-/* The issuer is asked about one code of each attempt, however often the cookie is
- * sent. */
+/* Each attempt redeems one code only, however often the browser sends the cookie. */
 static bearer_reason_t use_attempt(arrival_t *a)
 {
     apr_status_t rv;
@@ -186,7 +185,7 @@ static bearer_reason_t judge_id_token(arrival_t *a)
     return a->claims ? BEARER_OK : BEARER_INTERNAL;
 }
 
-/* Userinfo is asked when the ID token alone does not say who it is. */
+/* Fetches userinfo if the ID token alone does not identify the user. */
 static bearer_reason_t find_user(arrival_t *a)
 {
     const bearer_issuer_access_t *access = a->login.access;
@@ -212,7 +211,8 @@ static bearer_reason_t find_user(arrival_t *a)
                      : BEARER_INTERNAL;
 }
 
-/* A new id at every login: what somebody planted before it is worth nothing. */
+/* Every login gets a new session id, so that an id set by an attacker before the login
+ * is worthless. */
 static void end_earlier(arrival_t *a)
 {
     bearer_session_t *earlier;
@@ -225,14 +225,15 @@ static void end_earlier(arrival_t *a)
     }
 }
 
-/* Whose session makes room when there is none; see BEARER_OWNER_ADDRESS. */
+/* The client address is the owner of the session. It determines whose session makes
+ * room if the memory is full; see BEARER_OWNER_ADDRESS. */
 static apr_status_t begin_session(const char **value, bearer_session_t *session,
                                   arrival_t *a)
 {
     unsigned char address[BEARER_OWNER_SIZE];
 
     _Static_assert(BEARER_OWNER_SIZE == BEARER_THROTTLE_KEY_SIZE, "an address");
-    /* a logout that came while the issuer was asked counts */
+    /* a logout received during the requests to the issuer counts */
     session->created = a->began;
     session->access_expires = a->tokens.refresh_token ? a->tokens.access_expires : 0;
     return bearer_session_begin(value, session, &a->store,
@@ -271,7 +272,7 @@ static bearer_reason_t make_session(arrival_t *a)
     apr_status_t rv = APR_EGENERAL;
     json_t *body;
 
-    if (!a->tokens.scope) {  /* RFC 6749 section 5.1: as was asked for */
+    if (!a->tokens.scope) {  /* RFC 6749 section 5.1: the requested scope */
         a->tokens.scope = apr_array_pstrcat(a->r->pool, settings->login_scopes, ' ');
     }
     end_earlier(a);

@@ -96,7 +96,7 @@ json_t *ab_browser_body(const bearer_login_t *login, const bearer_tokens_t *toke
         }
     }
     if (body) {
-        /* so that `Require scope` means the same on both paths */
+        /* so that `Require scope` means the same for sessions and tokens */
         if (tokens->scope && !json_object_get(claims, "scope")) {
             json_object_set_new(claims, "scope", json_string(tokens->scope));
         }

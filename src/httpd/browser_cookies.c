@@ -1,9 +1,9 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /**
  * @file browser_cookies.c
- * This module's own cookies: as the browser sent them, and as they are set. A cookie
- * that is set has no value until mod_headers and the like are done with the response,
- * because who may write an .htaccess may not collect what signs people in.
+ * This module's cookies: reading them from the browser, and setting them. A cookie
+ * being set has no value until mod_headers and similar modules have processed the
+ * response, so that authors of .htaccess files cannot collect login cookies.
  */
 #include "browser.h"
 
@@ -34,9 +34,9 @@ const char *ab_browser_cookies(const request_rec *r)
 
 static ap_filter_rec_t *sender;
 
-/* The request that the client made keeps the lines of all that are made from it.
- * httpd carries the field to the response, through redirects and indexes; in it
- * stands which line is meant. */
+/* The record of the client's request keeps the lines of all requests made from it.
+ * httpd carries the header to the response through redirects and indexes; the header
+ * contains only a reference to the line. */
 void ab_browser_set_cookie(request_rec *r, const char *line)
 {
     request_rec *first = ab_request_first(r);
@@ -70,8 +70,8 @@ void ab_browser_forget(request_rec *r, const char *name)
                                                r->pool));
 }
 
-/* The line that the value of a field stands for, or NULL. Attributes that other
- * modules added to it do not count. */
+/* Returns the line that a header value refers to, or NULL. Attributes added by other
+ * modules are ignored. */
 static const char *line_of(const apr_array_header_t *lines, const char *value)
 {
     const apr_size_t name = strcspn(value, "=");
@@ -90,7 +90,7 @@ static const char *line_of(const apr_array_header_t *lines, const char *value)
     return strncmp(line, value, name + 1) == 0 ? line : NULL;
 }
 
-/* Puts the lines in, or takes them out again. */
+/* Inserts the lines, or removes them again. */
 static void replace_lines(request_rec *r, apr_table_t *headers,
                           const apr_array_header_t *lines, int put)
 {
@@ -151,7 +151,7 @@ void ab_browser_register(void)
 {
     static const char *const after[] = { "mod_headers.c", NULL };
 
-    /* behind whatever filter an .htaccess may add */
+    /* after every filter that an .htaccess may add */
     sender = ap_register_output_filter("BEARER_COOKIES", send_cookies, NULL,
                                        AP_FTYPE_PROTOCOL - 1);
     ap_hook_insert_filter(insert_sender, after, NULL, APR_HOOK_REALLY_LAST);

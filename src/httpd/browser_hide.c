@@ -1,11 +1,10 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /**
  * @file browser_hide.c
- * What others must not see of browsers: this module's own cookies, and the code and
- * state that an issuer's answer brings.
+ * Hides from others: this module's cookies, and the code and state in a login response.
  *
- * Both are gone from the request before an .htaccess is read: who may write one may
- * not collect what signs people in.
+ * Both are removed from the request before httpd reads an .htaccess, so that authors of
+ * .htaccess files cannot collect login credentials.
  */
 #include "browser.h"
 #include "credential.h"
@@ -20,7 +19,7 @@
 static void set_cookies(request_rec *r, const char *field)
 {
     if (r->main) {
-        /* the table may be the main request's, who has not looked at it yet */
+        /* the table may belong to the main request, which still needs it */
         r->headers_in = apr_table_copy(r->pool, r->headers_in);
     }
     ab_request_set_field(r, "Cookie", field);
@@ -38,7 +37,7 @@ static void take_cookies(request_rec *r)
     }
 }
 
-/* AuthBearerStripCookies Off: where the application may see them. */
+/* AuthBearerStripCookies Off: restores the cookies for the application. */
 static void give_cookies_back(request_rec *r)
 {
     const char *all = ab_browser_cookies(r);
@@ -55,7 +54,7 @@ void ab_browser_strip(request_rec *r)
     if (!ab_config_server(r->server)->global->browsers) {
         return;
     }
-    if (r->main) {  /* a file that is included has not come by here before */
+    if (r->main) {  /* an included file has not passed this hook before */
         take_cookies(r);
     }
     if (ab_browser_cookies(r) && !ab_config_of(r)->strip_cookies) {
@@ -91,7 +90,7 @@ void ab_browser_hide_answer(request_rec *r)
     }
 }
 
-/* The page that an answer ended on, if it did not end on another one. */
+/* Hides the response in the Referer of the page on which the browser stayed. */
 static void hide_referer(request_rec *r, const browser_t *browser)
 {
     const char *referer = apr_table_get(r->headers_in, "Referer");
@@ -105,8 +104,8 @@ static void hide_referer(request_rec *r, const browser_t *browser)
     }
 }
 
-/* An answer that httpd refused before it was asked whose it is, or that is spelled
- * in another way. */
+/* Has r a login response that httpd refused before any hook, or whose path is spelled
+ * differently? */
 static int has_answer(const request_rec *r, const browser_t *browser)
 {
     return r->the_request && strchr(r->the_request, '?')

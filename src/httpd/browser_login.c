@@ -1,9 +1,9 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /**
  * @file browser_login.c
- * The way of a browser to the issuer: who is sent there, what is kept of it in
- * the browser (a sealed cookie for each login under way), and when it ends
- * because logins do not last.
+ * The redirect to the issuer: which requests are redirected, what the browser keeps (a
+ * sealed cookie for each pending login), and when this stops because logins do not
+ * last.
  */
 #include "browser.h"
 #include "page.h"
@@ -20,19 +20,20 @@
 
 APLOG_USE_MODULE(auth_bearer);
 
-/** Logins for one page that succeed in a row without being seen afterwards. */
+/** Maximum number of logins for one page that succeed in a row without the session
+ *  being used. */
 #define TRIES_MAX 3
 #define TRIES_LIFE 60 /* seconds */
 #define TRIES_KEPT 4
 
-/** Of a Cookie field, for its name, the cookie of the tries, and what an
+/** Bytes of a Cookie header for its name, the cookie of the tries, and cookies that an
  *  application sets meanwhile. */
 #define FIELD_MARGIN 512
 
 /* ---- logins that come back ---------------------------------------------- */
 
-/* Logins for a page; its hash, and the entries of others. One entry per page: HASH-N,
- * the latest first, separated by `.`. */
+/* Counts the logins for a page. Sets its hash and the entries of other pages. The
+ * format is one entry per page, HASH-N, the latest first, separated by `.`. */
 static int tries_of(request_rec *r, const char *target, const char **hash,
                     const char **others)
 {
@@ -109,13 +110,14 @@ static int is_navigation(request_rec *r)
                 : accept && ap_strcasestr(accept, "text/html");
 }
 
-/* Where the browser was going, as far as it can be sent there again. */
+/* Returns the URL that the browser requested, as far as the browser can be sent there
+ * again. */
 static const char *target_of(request_rec *r)
 {
     const char *origin = ab_browser_of(r)->origin, *target, *scheme;
 
     while (r->prev) {
-        r = r->prev;  /* what was asked for, not what an internal redirect made */
+        r = r->prev;  /* the client's request, not an internal redirect */
     }
     target = r->unparsed_uri;
     scheme = target ? strstr(target, "://") : NULL;
@@ -130,20 +132,20 @@ static const char *target_of(request_rec *r)
     return bearer_return_url(origin, target, r->pool) ? target : "/";
 }
 
-/** A login under way, in the browser. */
+/** A pending login in the browser. */
 typedef struct kept_t {
     const char *name;
-    apr_size_t len;                /**< of its pair in the Cookie field */
-    apr_time_t created;            /**< 0: it is taken away */
+    apr_size_t len;                /**< length of its pair in the Cookie header */
+    apr_time_t created;            /**< 0: deleted */
 } kept_t;
 
-/** All of them. */
+/** All pending logins. */
 typedef struct attempts_t {
     request_rec *r;
     const browser_t *browser;
     apr_array_header_t *kept;      /**< kept_t */
-    int count;                     /**< of those that stay */
-    apr_size_t len;                /**< of the Cookie field that is going to come */
+    int count;                     /**< number of logins that stay */
+    apr_size_t len;                /**< length of the next Cookie header */
 } attempts_t;
 
 static int look_at_attempt(void *baton, const char *name, const char *value)
@@ -192,8 +194,8 @@ static void forget_oldest(attempts_t *a)
     a->count--;
 }
 
-/* Who opens more tabs, or pages with longer addresses, loses the oldest login, or
- * httpd would not take the field that holds them all (LimitRequestFieldSize). */
+/* With many tabs or long URLs, the oldest login is deleted. Otherwise httpd would
+ * refuse a header with all of them (LimitRequestFieldSize). */
 apr_size_t ab_browser_make_room(request_rec *r, apr_size_t more, int most)
 {
     apr_size_t limit = (apr_size_t)r->server->limit_req_fieldsize;
@@ -218,8 +220,8 @@ const char *ab_browser_attempt_name(request_rec *r, const char *state)
                         BEARER_LOGIN_TAG, state);
 }
 
-/* In the browser. Where even alone it would be too much, what follows the path of
- * the page is left out. */
+/* Stores the attempt in the browser. If it is too long even alone, the part after the
+ * path of the page is omitted. */
 static int keep(request_rec *r, bearer_attempt_t *attempt)
 {
     const browser_t *browser = ab_browser_of(r);

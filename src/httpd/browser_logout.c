@@ -1,14 +1,13 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /**
  * @file browser_logout.c
- * The end of a session: asked for by the person (RP-initiated logout), or told
- * by the issuer (back-channel logout).
+ * Ends a session: at the user's request (RP-initiated logout), or at the issuer's
+ * (back-channel logout).
  *
- * No other party may sign a user out. The session cookie is SameSite=Lax, so what
- * is left is a link that is followed, from a page, an e-mail or an application:
- * unless the browser says that the request began on this very site, the user must
- * confirm; and the form of that page carries a value that only this session's pages
- * know.
+ * No other party may sign a user out. The session cookie is SameSite=Lax, so the
+ * remaining risk is a link in a page, an e-mail or an application. Unless the browser
+ * states that the request began on this site, the user must confirm. The confirmation
+ * form carries a value that only pages of this session know.
  */
 #include "answer.h"
 #include "browser.h"
@@ -25,12 +24,12 @@
 
 APLOG_USE_MODULE(auth_bearer);
 
-/** A logout token in a form. */
+/** Maximum size of a form with a logout token, in bytes. */
 #define FORM_MAX (32 * 1024)
 
 /* ---- forms -------------------------------------------------------------- */
 
-/* The whole body, or NULL: no form, too long, broken off. */
+/* Returns the whole body, or NULL: not a form, too long, or incomplete. */
 static const char *read_form(request_rec *r)
 {
     const char *type = apr_table_get(r->headers_in, "Content-Type");
@@ -65,8 +64,8 @@ static const char *form_token(const bearer_session_t *session, apr_pool_t *p)
     return bearer_text_hex(p, hash, sizeof(hash));
 }
 
-/* A picture in a page that others may write to (a wiki, a forum) is no wish of the
- * user who reads it. */
+/* An image in a page that others can edit (a wiki, a forum) does not express the wish
+ * of the user who reads the page. */
 static int is_part_of_a_page(request_rec *r)
 {
     const char *mode = apr_table_get(r->headers_in, "Sec-Fetch-Mode");
@@ -74,8 +73,8 @@ static int is_part_of_a_page(request_rec *r)
     return r->method_number == M_GET && mode && !ap_cstr_casecmp(mode, "no-cors");
 }
 
-/* Did the request begin on this very site? `none` is no proof of it: a link in an
- * e-mail or an application is that, too, not only a typed address. */
+/* Did the request begin on this site? `none` does not prove it: it stands for a typed
+ * address, but also for a link in an e-mail or an application. */
 static int from_here(request_rec *r)
 {
     const char *site = apr_table_get(r->headers_in, "Sec-Fetch-Site");
@@ -88,8 +87,9 @@ static int from_here(request_rec *r)
                 : origin && !ap_cstr_casecmp(origin, ab_browser_of(r)->origin);
 }
 
-/* GET asks. So does a POST that no page began, as when a browser that was restored
- * sends it again; one from another site's page is refused. */
+/* Does the request show the confirmation? A GET does, and so does a POST without a
+ * page, as when a restored browser repeats it. A POST from another site's page is
+ * refused. */
 static int may_ask(request_rec *r)
 {
     const char *site = apr_table_get(r->headers_in, "Sec-Fetch-Site");
@@ -130,8 +130,8 @@ static int signed_out(request_rec *r)
                        "<p><a href=\"/\">Go to the start page</a></p>\n");
 }
 
-/* What the issuer is to know; it never keeps the person from being signed out
- * here. */
+/* Revokes the token and returns the issuer's logout URL, or NULL. A failure never
+ * prevents the logout here. */
 static const char *tell_issuer(request_rec *r, bearer_session_t *session)
 {
     const server_config_t *server = ab_config_server(r->server);
@@ -176,7 +176,8 @@ int ab_browser_logout(request_rec *r)
         return signed_out(r);
     }
     if (ab_browser_speculates(r)) {
-        /* any refusal: the browser asks again when somebody wants the page */
+        /* any refusal will do: the browser repeats the request when the user opens the
+         * page */
         return ab_page_refusal(r, BEARER_CROSS_SITE, "a logout was fetched "
                                "ahead (Sec-Purpose, Purpose), which nobody "
                                "has asked for yet", NULL);
@@ -193,7 +194,7 @@ int ab_browser_logout(request_rec *r)
     }
     ab_browser_set_session(r, NULL);
     if (bearer_cookie_get(cookies, names->tries, r->pool)) {
-        /* what comes back without a session now is no loop */
+        /* a return without a session is not a loop now */
         ab_browser_forget(r, names->tries);
     }
     ab_log(APLOG_INFO, r, AB(0321) "logout, session %s",
@@ -256,7 +257,7 @@ static bearer_reason_t logout_by(request_rec *r, const bearer_judgement_t *j,
         rv = bearer_session_logout(&store, j->issuer->url, j->settings.client_id,
                                    sid, sub, r->pool);
     }
-    /* last: an issuer that was told 503 sends the same token again */
+    /* last: after a 503 the issuer sends the same token again */
     if (rv == APR_SUCCESS) {
         rv = bearer_session_once(&store, "jti", j->issuer->url, jti,
                                  until + 2 * j->settings.clock_skew, r->pool);
@@ -274,7 +275,7 @@ int ab_browser_backchannel(request_rec *r)
     bearer_judgement_t j;
 
     if (ab_browser_of(r)->in_cookie) {
-        return HTTP_NOT_FOUND;  /* nothing here knows a session by its sid */
+        return HTTP_NOT_FOUND;  /* no session here can be found by sid */
     }
     body = read_form(r);
     if (body && bearer_login_parse(&fields, body, NULL, r->pool) == BEARER_OK) {

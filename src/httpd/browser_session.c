@@ -1,9 +1,9 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /**
  * @file browser_session.c
- * The session that a cookie opens: found once per chain of requests, refreshed
- * ahead of its tokens' expiry by one request at a time, and judged by each
- * place for itself.
+ * The session that a cookie identifies. It is found once per chain of requests,
+ * refreshed before its tokens expire by one request at a time, and judged for each
+ * location.
  */
 #include "browser.h"
 #include "store.h"
@@ -19,14 +19,14 @@
 
 APLOG_USE_MODULE(auth_bearer);
 
-/** After a refresh that failed for want of an answer. */
+/** Time until the next refresh after one that got no response. */
 #define RETRY apr_time_from_sec(10)
-/** How often a request looks for the refresh of another host, which cannot wake
- *  it. */
+/** How often a request looks for the result of a refresh on another host, which cannot
+ *  wake it. */
 #define LOOK apr_time_from_msec(20)
 #define LOOKS 10
 
-/** What is known of a request's session. */
+/** What is known about a request's session. */
 typedef struct browser_session_t {
     bearer_reason_t reason;
     bearer_refusal_t why;
@@ -51,16 +51,16 @@ void ab_browser_store(bearer_session_store_t *store, const request_rec *r)
 
 /* ---- refreshing --------------------------------------------------------- */
 
-/** One request's session on its way. */
+/** The session of one request, while it is refreshed. */
 typedef struct visit_t {
     request_rec *r;
     bearer_session_store_t store;
     bearer_session_t *session;
-    const char *cookie;            /**< to tell the browser; or NULL */
-    apr_interval_time_t timeout;   /**< one call to the issuer takes no longer */
+    const char *cookie;            /**< new cookie for the browser, or NULL */
+    apr_interval_time_t timeout;   /**< limit for one request to the issuer */
 } visit_t;
 
-/* The issuer of a session; NULL: it is no longer declared. */
+/* Returns the issuer of a session; NULL if it is no longer configured. */
 static const bearer_issuer_t *issuer_of(const request_rec *r,
                                         const bearer_session_t *session)
 {
@@ -75,8 +75,8 @@ static void log_refresh(const visit_t *v, int level, const char *what,
                                    BEARER_SESSION_ID_SIZE), detail);
 }
 
-/* How and when the person was authenticated is of the login; a refreshed ID token
- * need not say it again (OpenID Connect Core section 12.2). */
+/* How and when the user authenticated is a property of the login. A refreshed ID token
+ * may omit it (OpenID Connect Core section 12.2). */
 static void keep_authentication(json_t *claims, const json_t *before)
 {
     static const char *const names[] = { "acr", "amr", "auth_time" };
@@ -89,7 +89,7 @@ static void keep_authentication(json_t *claims, const json_t *before)
     }
 }
 
-/* An ID token that comes with a refresh replaces what the first one said. */
+/* The ID token of a refresh replaces the claims of the first one. */
 static bearer_reason_t new_claims(visit_t *v, const bearer_tokens_t *tokens,
                                   const bearer_issuer_access_t *access,
                                   json_t **claims, bearer_refusal_t *why)
@@ -134,8 +134,8 @@ static void keep(bearer_tokens_t *tokens, visit_t *v)
     }
 }
 
-/* A token that lives for less than the time it is refreshed ahead is not
- * refreshed by every request. */
+/* If a token's lifetime is shorter than the time before expiry at which it is
+ * refreshed, not every request refreshes it. */
 static apr_time_t next_refresh(const visit_t *v, apr_time_t expires)
 {
     apr_time_t now = bearer_world_now(v->store.world);
@@ -154,8 +154,8 @@ static bearer_reason_t take_refreshed(visit_t *v, const bearer_login_t *login,
 
     reason = new_claims(v, tokens, login->access, &claims, why);
     if (reason == BEARER_KEYS || reason == BEARER_KEY) {
-        /* its key is not known yet: nothing of it is believed, but the refresh
-         * token of before may be worth nothing any more */
+        /* the key is not known yet: the token is not used, but the old refresh token
+         * may have become invalid */
         log_refresh(v, APLOG_WARNING, AB(0312) "refreshed, but for what the ID token says",
                     why->detail);
         tokens->id_token = NULL;
@@ -188,7 +188,7 @@ static bearer_reason_t take_refreshed(visit_t *v, const bearer_login_t *login,
                         ? ": it is too large for its store" : "");
 }
 
-/* What another request has made of it meanwhile; as bearer_session_again(). */
+/* Looks for a result of another request; like bearer_session_again(). */
 static apr_status_t look_again(visit_t *v)
 {
     apr_status_t rv = bearer_session_again(&v->session, &v->store, v->r->pool);
@@ -199,8 +199,9 @@ static apr_status_t look_again(visit_t *v)
     return rv;
 }
 
-/* A lease is of one host. Of two that refresh at the same moment an issuer that
- * rotates refuses one, which the other's tokens are good for as well. */
+/* A lease covers one host only. If two hosts refresh at the same time, an issuer that
+ * rotates refresh tokens refuses one of them. The tokens of the other host are valid
+ * for both. */
 static int refreshed_elsewhere(visit_t *v)
 {
     int looks = ab_store_is_local(STORE_SESSIONS) ? 1 : LOOKS;
@@ -223,7 +224,7 @@ static void put_off(visit_t *v)
                            v->r->pool);
 }
 
-/* The issuer is asked; by who has the lease only. */
+/* Sends the request to the issuer. Only the holder of the lease calls it. */
 static bearer_reason_t ask(visit_t *v)
 {
     const bearer_issuer_t *issuer = issuer_of(v->r, v->session);
@@ -259,7 +260,8 @@ static bearer_reason_t ask(visit_t *v)
     return reason;
 }
 
-/* With the lease: somebody may have refreshed it between our look and now. */
+/* Runs with the lease held. Another request may have refreshed the session between the
+ * last look and now. */
 static bearer_reason_t refresh_alone(visit_t *v)
 {
     if (look_again(v) == APR_EOF) {
@@ -275,9 +277,9 @@ static int is_still_good(const visit_t *v)
     return bearer_world_now(v->store.world) < v->session->access_expires;
 }
 
-/* bearer_ask_t: of the requests of this process one comes here, and of those of the
- * host the one that has the lease goes on to the issuer. The lease lasts for
- * metadata, tokens and keys, if all have to be asked for. */
+/* bearer_ask_t: one request of this process comes here. Of the processes of the host,
+ * the one with the lease sends the request to the issuer. The lease lasts long enough
+ * to fetch metadata, tokens and keys. */
 static bearer_reason_t refresh_for_all(void *visit, bearer_answer_t *answer,
                                        bearer_refusal_t *why, apr_pool_t *p)
 {
@@ -300,8 +302,9 @@ static bearer_reason_t refresh_for_all(void *visit, bearer_answer_t *answer,
     return reason;
 }
 
-/* One flight per session. A request whose access token is still good does not wait
- * for it, and one that finds the gate full goes on without a refresh. */
+/* Concurrent requests of a session share one refresh. A request with a valid access
+ * token does not wait for it. If the gate is full, a request continues without a
+ * refresh. */
 static bearer_reason_t refresh(visit_t *v)
 {
     const bearer_issuer_t *issuer = issuer_of(v->r, v->session);
@@ -372,7 +375,7 @@ static browser_session_t *find(request_rec *r)
     return found;
 }
 
-/* The session of a request, before it is asked whether it counts at the place. */
+/* Finds the session of a request, before checking whether it counts at the location. */
 static const browser_session_t *session_of(request_rec *r)
 {
     request_t *own = ab_request(r);
@@ -391,7 +394,7 @@ static const browser_session_t *session_of(request_rec *r)
 
 /* ---- judging ------------------------------------------------------------ */
 
-/* Does a session of this issuer count here? */
+/* Returns the issuer of the session if the location accepts it. */
 static const bearer_issuer_t *accepted(request_rec *r,
                                        const bearer_settings_t *settings,
                                        const bearer_session_t *session)
@@ -403,9 +406,9 @@ static const bearer_issuer_t *accepted(request_rec *r,
                || !strcmp(settings->login_issuer, issuer->url)) ? issuer : NULL;
 }
 
-/* The content of the session and the policy name its principal: 128 random bits
- * and 128 of two digests. No client chooses any of them, so that they need no hash
- * of their own, and a token's key (SHA-256) does not meet them. */
+/* The key of a session's principal: 128 random bits of the session and 128 bits of two
+ * digests. Clients choose none of them, so no further hash is needed, and the key does
+ * not collide with the SHA-256 keys of tokens. */
 static void principal_key(unsigned char *key, request_rec *r,
                           const bearer_session_t *session)
 {
@@ -415,7 +418,7 @@ static void principal_key(unsigned char *key, request_rec *r,
 
     memcpy(key, session->revision, BEARER_SESSION_REVISION_SIZE);
     for (i = BEARER_SESSION_REVISION_SIZE; i < BEARER_SHA256_SIZE; i++) {
-        /* crosswise: the same digest twice is not nothing */
+        /* crosswise, so that two equal digests do not cancel out */
         key[i] = (unsigned char)(server[i] ^ dir[BEARER_SHA256_SIZE - 1 - i]);
     }
 }
@@ -460,7 +463,7 @@ static const credential_t *credential_of(request_rec *r, bearer_session_t *sessi
     from->kind = BEARER_FROM_COOKIE;
     from->name = ab_browser_of(r)->names.session;
     credential->from = from;
-    credential->reason = BEARER_NO_CREDENTIAL;  /* nothing to forward */
+    credential->reason = BEARER_NO_CREDENTIAL;  /* no token to forward */
     if (settings->forward & BEARER_FORWARD_TOKEN) {
         credential->token = bearer_session_string(session,
                                                   BEARER_SESSION_ACCESS_TOKEN, r->pool);

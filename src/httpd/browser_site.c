@@ -1,12 +1,12 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /**
  * @file browser_site.c
- * A virtual host as browsers see it: its origin, the path of the endpoints, which
- * issuers it logs in with, and where each sends the browser back.
+ * A virtual host as browsers see it: its origin, the path of the endpoints, the issuers
+ * that log in, and their callback URLs.
  *
- * Where there are several, each has a callback of its own (RFC 9700 section 4.4.2):
- * an issuer that is not honest could have a browser bring another one's code here,
- * and would be sent it with the token request.
+ * If there are several issuers, each has its own callback (RFC 9700 section 4.4.2).
+ * Otherwise a dishonest issuer could have a browser deliver another issuer's code here,
+ * and would receive that code in the token request.
  */
 #include "browser.h"
 #include "config_parse.h"
@@ -15,8 +15,8 @@
 
 #define LOGIN_PATH "/.auth"
 
-/* https by ServerName's scheme, or because the vhost speaks TLS itself; mod_ssl tells
- * of connections only, and there is none yet. */
+/* Uses https if ServerName's scheme says so or if the virtual host itself uses TLS.
+ * mod_ssl answers for connections only, and at this point there is none. */
 static const char *origin_of(server_rec *s, apr_pool_t *p)
 {
     const char *scheme = s->server_scheme ? s->server_scheme
@@ -130,7 +130,7 @@ const apr_array_header_t *ab_browser_issuers(const server_rec *s, apr_pool_t *p)
     for (i = 0; i < sections->nelts; i++) {
         const section_t *section = &APR_ARRAY_IDX(sections, i, section_t);
 
-        /* the main server's sections count in every virtual host */
+        /* sections of the main server count in every virtual host */
         if ((section->server == s || !section->server->is_virtual)
             && section->dir->settings.login_issuer
             && (issuer = ab_browser_issuer(server, &section->dir->settings,

@@ -1,10 +1,10 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /**
  * @file caches.c
- * What caches are told (product.md 3.2): a response that was granted to a credential
- * is for its owner alone. A shared cache in front of this server sees no cookie or
- * query that it would take for a credential, and mod_cache inside does not even see
- * Authorization, which is removed when it looks.
+ * Cache headers (product.md 3.2): a response to an authenticated request is for its
+ * owner only. A shared cache in front of this server does not recognize a cookie or
+ * query as a credential. mod_cache in this server does not even see Authorization,
+ * which is removed before it looks.
  */
 #include "export.h"
 #include "hooks.h"
@@ -21,10 +21,10 @@
 #define FIELD "Cache-Control"
 #define NOTE "bearer-cache-control"
 
-/* What a response is: the filter's context. */
+/* Properties of a response: the filter's context. */
 enum { IS_PRIVATE = 1, BY_AUTHORIZATION = 2, VARIES = 4 };
 
-static int cache_is_loaded;          /* set anew with each configuration */
+static int cache_is_loaded;          /* set again with each configuration */
 static ap_filter_rec_t *filter;
 
 static void look_for_cache(void)
@@ -46,7 +46,8 @@ static int is_one_of(const char *item, const char *const *words)
     return 0;
 }
 
-/* RFC 9111 section 3.5: what lets a shared cache keep an answer to Authorization. */
+/* RFC 9111 section 3.5: directives that let a shared cache store a response to a
+ * request with Authorization. */
 static int is_for_others(request_rec *r, const char *field)
 {
     static const char *const words[] = { "public", "s-maxage", "must-revalidate",
@@ -61,7 +62,7 @@ static int is_for_others(request_rec *r, const char *field)
     return 0;
 }
 
-/* `private` stands first: nothing before it can take it for a part of itself. */
+/* `private` comes first, so that a malformed directive before it cannot absorb it. */
 static const char *for_the_owner(request_rec *r, const char *field)
 {
     static const char *const words[] = { "public", "s-maxage", "proxy-revalidate",
@@ -76,7 +77,7 @@ static const char *for_the_owner(request_rec *r, const char *field)
     return kept;
 }
 
-/* All that says anything, in one field: a cache may look at one of two. */
+/* Joins all values in one header, because a cache may read only one of two headers. */
 static const char *both(request_rec *r)
 {
     const char *error = apr_table_get(r->err_headers_out, FIELD);
@@ -97,7 +98,7 @@ static void set_control(request_rec *r, int what)
 {
     const char *field = both(r);
 
-    /* what the application says of such a token's answer is its own affair */
+    /* the application decides about its own responses to such a token */
     int its_own = field && (what & BY_AUTHORIZATION);
 
     if (!its_own) {
@@ -149,7 +150,7 @@ static int by_credential(const credential_t *credential)
                ? IS_PRIVATE | BY_AUTHORIZATION : IS_PRIVATE;
 }
 
-/* RFC 6750 section 2.3: what a URL with a token in it brought, whoever looked. */
+/* RFC 6750 section 2.3: applies to every response to a URL with a token in it. */
 static int by_query(const request_rec *r)
 {
     const request_t *own = ab_request_peek(r);
@@ -160,8 +161,9 @@ static int by_query(const request_rec *r)
                ? IS_PRIVATE : 0;
 }
 
-/* An open page may include what is protected, and its header is sent before it
- * does: what a browser or a client presents there counts as if it were asked for. */
+/* A public page may include protected parts, and its headers are sent before them. So a
+ * credential that a browser or client sends with the page counts as if the page had
+ * required it. */
 static int by_parts(request_rec *r)
 {
     const request_t *own = ab_request_peek(r);
@@ -173,14 +175,14 @@ static int by_parts(request_rec *r)
     if (!what || ap_auth_type(r)) {
         return 0;
     }
-    /* also in the name that AddOutputFilterByType gives it */
+    /* also matches the name that AddOutputFilterByType gives the filter */
     while (f && !ap_strcasestr(f->frec->name, "includes")) {
         f = f->next;
     }
     return f ? what : 0;
 }
 
-/* The settings that were in force when the request was looked at first, or NULL. */
+/* Returns the settings that applied when the request was first examined, or NULL. */
 static const bearer_settings_t *settings_of(request_rec *r)
 {
     const request_t *own = ab_request_peek(r);
@@ -188,7 +190,7 @@ static const bearer_settings_t *settings_of(request_rec *r)
     return own && own->scrubbed ? ab_config_of(r) : NULL;
 }
 
-/* Where it depends on a cookie alone whether somebody is known. */
+/* Does the user depend on a cookie alone here? */
 static int varies(request_rec *r)
 {
     for (; r; r = r->prev) {
@@ -226,7 +228,7 @@ static void insert_error_filter(request_rec *r)
     add_filter(r, what_it_is(r));
 }
 
-/* What was sent of the page that includes this part is not kept to its end. */
+/* Prevents mod_cache from storing the rest of the page that includes this part. */
 static void stop_saving(request_rec *r)
 {
     ap_filter_t *f;
@@ -241,8 +243,9 @@ static void stop_saving(request_rec *r)
     }
 }
 
-/* mod_cache looks when nothing in the request says any more who is known; where one
- * need not be, what it has may be the page for all others. */
+/* mod_cache looks up a response when the credential is already removed from the
+ * request. If authentication is optional, its stored response may be the page for
+ * anonymous users. */
 static void do_not_look(request_rec *r)
 {
     const char *field = apr_table_get(r->headers_in, FIELD);
@@ -254,7 +257,7 @@ static void do_not_look(request_rec *r)
     }
 }
 
-/* The handler behind mod_cache's: the application gets the field as it was. */
+/* A handler after mod_cache's: restores the header for the application. */
 static int undo(request_rec *r)
 {
     const char *field = cache_is_loaded ? apr_table_get(r->notes, NOTE) : NULL;
@@ -284,7 +287,7 @@ static void insert_filter(request_rec *r)
 
 void ab_caches_register(void)
 {
-    /* what mod_headers says of the answer counts */
+    /* mod_headers has the last word on the response */
     static const char *const after[] = { "mod_headers.c", NULL };
     static const char *const after_cache[] = { "mod_cache.c", NULL };
 

@@ -1,13 +1,13 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /**
  * @file check.c
- * What the configuration contradicts itself in, found by `apachectl configtest`
- * (which never runs post_config), with file, line and the mend. Here: the walk,
- * and the sections; check_issuer.c, check_server.c and others have the rest.
+ * Contradictions in the configuration, reported by `apachectl configtest` (which never
+ * runs post_config) with file, line and the fix. This file walks the tree and checks
+ * the sections. The other check_*.c files check the rest.
  *
- * `AuthType Bearer` is another module's directive, and a section that has only
- * that has no record of ours. So the tree of directives is walked: each section
- * with that line is judged with the layers that reach it.
+ * `AuthType Bearer` is a directive of another module, so a section with only that line
+ * has no record of this module. Therefore the tree of directives is walked, and each
+ * section with that line is checked with the layers that apply to it.
  */
 #include "check.h"
 #include "browser_site.h"
@@ -54,10 +54,10 @@ static void walk(walk_t *w, const ap_directive_t *node, server_rec *server)
 
 /* ---- sections ----------------------------------------------------------- */
 
-/* Does anything here hand requests to another server? */
+/* Does any directive here forward requests to another server? */
 static int proxies(const ap_directive_t *node)
 {
-    static const char *const names[][2] = {  /* and what the arguments have */
+    static const char *const names[][2] = {  /* and what the arguments contain */
         { "ProxyPass", "" }, { "ProxyPassMatch", "" }, { "SetHandler", "proxy:" },
         { "RewriteRule", "[P]" }, { "RewriteRule", "[P," },
         { "RewriteRule", ",P]" }, { "RewriteRule", ",P," },
@@ -78,7 +78,7 @@ static int proxies(const ap_directive_t *node)
     return 0;
 }
 
-/* Another section, or .htaccess, may still write what is missing. */
+/* Can another section, or an .htaccess, still set what is missing? */
 static int is_pardoned(const walk_t *w, const ab_section_t *s,
                        const bearer_finding_t *finding)
 {
@@ -92,7 +92,7 @@ static int is_pardoned(const walk_t *w, const ab_section_t *s,
     }
 }
 
-/* What a session or a login needs besides. */
+/* Checks what a session or a login additionally needs. */
 static void check_browser_section(walk_t *w, const ab_section_t *s,
                                   const server_config_t *server,
                                   const bearer_settings_t *settings)
@@ -190,9 +190,9 @@ int ab_check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
     return ab_check_print(&w);
 }
 
-/* ---- at a request -------------------------------------------------------- */
+/* ---- at request time ------------------------------------------------------- */
 
-/* Where no issuer is trusted: NULL if there is a session store, else what lacks. */
+/* If no issuer is accepted: NULL if there is a session service, else what is missing. */
 static const char *nobody_to_ask(const bearer_settings_t *settings)
 {
     if (!ab_session_in_chain(settings)) {
@@ -218,9 +218,9 @@ const char *ab_check_request(request_rec *r)
         return "this child could not be started; the log of its start says why";
     }
     if (!server->issuers) {
-        return NULL;  /* there are no tokens to be judged */
+        return NULL;  /* no tokens are judged here */
     }
-    if (!dir->from_htaccess) {  /* configtest has judged the rest */
+    if (!dir->from_htaccess) {  /* configtest has checked the rest */
         return bearer_settings_has(&dir->settings, AUDIENCE)
             || bearer_settings_has(&server->settings, AUDIENCE) ? NULL
             : bearer_message_text(bearer_judge_audience_error(

@@ -1,9 +1,9 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /*
- * Directives of other modules that AuthType Bearer cannot be beside. configtest
- * finds them in the tree of directives, where Include and <IfModule> are resolved
- * already; what only .htaccess, or sections of different kinds, bring together is
- * found at the request.
+ * Directives of other modules that are incompatible with AuthType Bearer. configtest
+ * finds them in the tree of directives, in which Include and <IfModule> are already
+ * resolved. Combinations through .htaccess or through sections of different kinds are
+ * found at request time.
  */
 #include "check.h"
 #include "check_inside.h"
@@ -21,10 +21,10 @@ static const char forward_proxy[] =
     "AuthType Bearer cannot be used for them; for a reverse proxy, write ProxyRequests "
     "Off";
 
-/* Where FakeBasicAuth may be written. */
+/* Where FakeBasicAuth may be set. */
 enum { HERE = 1, IN_HTACCESS = 2 };
 
-/* set anew with each configuration */
+/* set again with each configuration */
 static int may_be_faked;
 int ab_check_foreign_watch;
 
@@ -37,7 +37,7 @@ static int counts_in(const walk_t *w, const ab_section_t *section,
     return section->server == s || section->server == w->main;
 }
 
-/* Says it once for a directive, in however many servers it counts. */
+/* Reports a directive once, however many servers it applies to. */
 static void say_once(walk_t *w, const ap_directive_t *at, const char *text,
                      const char *beside, const ap_directive_t *other)
 {
@@ -70,13 +70,13 @@ static void check_switches(walk_t *w, const ab_section_t *section, const server_
 
 /* ---- SSLOptions ------------------------------------------------------------ */
 
-/* What is in force, as far as it was merged; NULL: not Bearer, not faked. */
+/* The merged settings in force; NULL: not Bearer, not faked. */
 typedef struct view_t {
     const ap_directive_t *bearer;
     const ap_directive_t *fake;
 } view_t;
 
-/* mod_ssl: a word without a sign is the only option from there on. */
+/* mod_ssl: a word without a sign replaces all options before it. */
 static void merge_options(const walk_t *w, view_t *view, const ap_directive_t *node)
 {
     const char *args = node->args;
@@ -104,8 +104,9 @@ static void merge(const walk_t *w, view_t *view, const ap_directive_t *node)
     }
 }
 
-/* Does a section count for every request that the other one counts for? Of what
- * nobody can tell (patterns, a <Directory> beside a <Location>) the request says. */
+/* Does one section apply to every request of the other? Combinations that configtest
+ * cannot compare (patterns, a <Directory> and a <Location>) are checked at request
+ * time. */
 static int covers(const walk_t *w, const ap_directive_t *section,
                   const ap_directive_t *other)
 {
@@ -124,7 +125,7 @@ static int covers(const walk_t *w, const ap_directive_t *section,
         && (!len || path[len - 1] == '/' || !longer[len] || longer[len] == '/');
 }
 
-/* From the outermost section to this one. */
+/* Merges from the outermost section to this one. */
 static void merge_chain(const walk_t *w, view_t *view, const ap_directive_t *node,
                         const ap_directive_t *outermost)
 {
@@ -134,8 +135,8 @@ static void merge_chain(const walk_t *w, view_t *view, const ap_directive_t *nod
     merge(w, view, node->first_child);
 }
 
-/* Those of a server that cover a section, and itself: shorter directories first, as
- * httpd applies them; locations as they stand. */
+/* Lists the sections of a server that cover a section, and the section itself, in
+ * httpd's order: directories by length, locations as written. */
 static void list_covering(const walk_t *w, apr_array_header_t *list,
                           const server_rec *s, const ap_directive_t *section)
 {
@@ -193,7 +194,7 @@ static void check_options(walk_t *w, const ap_directive_t *node, const server_re
     }
 }
 
-/* Each section that says something of either, for each server that it counts in. */
+/* Checks each section that sets either option, for each server that it applies to. */
 static void check_sections(walk_t *w, const ap_directive_t *node, const server_rec *owner)
 {
     const server_rec *s;
@@ -259,7 +260,7 @@ void ab_check_foreign(walk_t *w)
     }
 }
 
-/* ---- at a request ---------------------------------------------------------- */
+/* ---- at request time ------------------------------------------------------- */
 
 int ab_check_foreign_access(request_rec *r)
 {

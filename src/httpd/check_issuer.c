@@ -1,7 +1,7 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /*
- * What an issuer's configuration contradicts itself in: keys, algorithms, files,
- * endpoints. See check.c.
+ * Contradictions in the configuration of an issuer: keys, algorithms, files, endpoints.
+ * See check.c.
  */
 #include "check_inside.h"
 
@@ -12,7 +12,7 @@
 #include "trust/settings.h"
 #include "trust/tenants.h"
 
-/* An allow-list that no key of the file can serve refuses every token. */
+/* If no key of the file fits the allowed algorithms, every token is refused. */
 static void check_served(walk_t *w, const ap_directive_t *at,
                          const bearer_issuer_t *issuer,
                          const bearer_settings_t *settings,

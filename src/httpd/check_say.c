@@ -1,6 +1,6 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /*
- * The findings of configtest: collected, and printed with file and line.
+ * Collects the findings of configtest and prints them with file and line.
  */
 #include "check_inside.h"
 

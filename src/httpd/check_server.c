@@ -1,7 +1,7 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /*
- * What the server's own configuration contradicts itself in: session stores,
- * secrets, logins, caches. See check.c.
+ * Contradictions in the configuration of the server: session services, secrets, logins,
+ * caches. See check.c.
  */
 #include "browser_site.h"
 #include "check_inside.h"
@@ -79,7 +79,7 @@ static void check_secrets(walk_t *w)
     }
 }
 
-/* What is to be registered with each, as the callbacks differ. */
+/* Lists the redirect URI to register with each issuer, as the callbacks differ. */
 static void check_callbacks(walk_t *w, server_rec *s)
 {
     const apr_array_header_t *list = ab_browser_issuers(s, w->p);
@@ -121,7 +121,7 @@ static void check_login(walk_t *w, server_rec *s)
         return;
     }
     check_callbacks(w, s);
-    /* the section with AuthType and the one with the session need not be one */
+    /* the section with AuthType and the one with the session may differ */
     if (server->login.on && server->issuers && !server->secret_files
         && !ab_check_said(w, AB_FINDING_NO_SECRET, NULL)) {
         ab_check_no_secret(w, ab_check_find(w, ap_conftree, "AuthBearerSession", NULL));
@@ -159,11 +159,11 @@ static const char *size_text(apr_uint64_t size, apr_pool_t *p)
         : apr_psprintf(p, "%" APR_UINT64_T_FMT "M", size / (1024 * 1024));
 }
 
-/** Of a session whose access token is a JWT. */
+/** Approximate size in bytes of a session whose access token is a JWT. */
 #define RECORD 3000
 
-/* Where sessions are kept, and how many there may be; what a cache of httpd's
- * cannot promise. */
+/* Reports where sessions are kept, how many fit, and what httpd's caches do not
+ * guarantee. */
 static void check_sessions(walk_t *w)
 {
     const store_config_t *store = &w->global->stores[STORE_SESSIONS];
@@ -185,7 +185,8 @@ static void check_sessions(walk_t *w)
                      "%s is not used for them", size_text(size, w->p),
                      bearer_text_quote(w->p, store->args));
     }
-    if (ap_state_query(AP_SQ_RUN_MODE) == AP_SQ_RM_CONFIG_TEST) {  /* no news later */
+    if (ap_state_query(AP_SQ_RUN_MODE) == AP_SQ_RM_CONFIG_TEST) {  /* only in configtest:
+                                                                    * no news later */
         ab_check_say(w, BEARER_LOG_NOTICE, store->node, AB(0766) "AuthBearerSOCache shm:%s: room "
                      "for %" APR_UINT64_T_FMT " sessions of %d bytes (a JWT as "
                      "access token)", size_text(size, w->p),

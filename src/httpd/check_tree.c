@@ -1,6 +1,6 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /*
- * Questions to the tree of directives, for the files of check.c.
+ * Searches of the tree of directives, for the check_*.c files.
  */
 #include "check_inside.h"
 

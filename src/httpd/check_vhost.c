@@ -1,8 +1,7 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /*
- * Directives that are written and do not count: a list that a second line
- * replaces, what the issuers of a virtual host override, a Require that lets
- * everybody in. See check.c.
+ * Directives without effect: a list replaced by a second line, settings of a virtual
+ * host that its issuers override, a Require that admits everyone. See check.c.
  */
 #include "check_inside.h"
 
@@ -11,7 +10,7 @@
 
 /* ---- lists ----------------------------------------------------------------- */
 
-/* As its row says. */
+/* Does the directive's row say that it is a list? */
 static int is_list(const char *directive)
 {
     const command_rec *command = ap_find_command(directive, auth_bearer_module.cmds);
@@ -19,7 +18,7 @@ static int is_list(const char *directive)
     return command && command->cmd_data;
 }
 
-/* Names are separated by spaces; a comma makes one name of two. */
+/* Names are separated by spaces; a comma joins two names into one. */
 static void check_commas(walk_t *w, const ap_directive_t *node)
 {
     const char *args = node->args, *word;
@@ -72,8 +71,8 @@ static int overrides(const bearer_issuer_t *issuer, const bearer_settings_t *vho
                   bearer_settings_print(vhost, setting, p)) != 0;
 }
 
-/* An issuer section counts before the server's own directives, so a virtual host
- * may write an audience that no token is ever held against. */
+/* An issuer section overrides the server's own directives, so a virtual host may set an
+ * audience that no token is compared with. */
 static void check_overridden(walk_t *w, server_rec *s, bearer_setting_t setting)
 {
     const server_config_t *server = ab_config_server(s);
@@ -123,7 +122,8 @@ static void check_vhost(walk_t *w, server_rec *s)
 
 /* ---- Require ------------------------------------------------------------------ */
 
-/* The <Location>, <Directory> ... that a Require stands in, or NULL. */
+/* Returns the <Location>, <Directory> or similar section that contains a Require, or
+ * NULL. */
 static const ap_directive_t *section_of(const ap_directive_t *node)
 {
     do {
@@ -133,8 +133,8 @@ static const ap_directive_t *section_of(const ap_directive_t *node)
     return node;
 }
 
-/* Does a Require that wants a user reach the section from elsewhere, as far as
- * the tree shows it? *granted becomes a `Require all granted` that does. */
+/* Does a Require that needs a user apply to the section from elsewhere, as far as the
+ * tree shows? *granted receives a `Require all granted` that does. */
 static int reached_by_require(const walk_t *w, const ab_section_t *s,
                               const ap_directive_t *node,
                               const ap_directive_t **granted)
@@ -150,7 +150,7 @@ static int reached_by_require(const walk_t *w, const ab_section_t *s,
             && (in = section_of(node)) != NULL
             && ab_check_may_reach(w, in, s->node)) {
             if (!ab_config_first_is(node, "all", w->p)) {
-                return 1;  /* `all` lets in every request, or none, without a user */
+                return 1;  /* `all` allows or denies every request without a user */
             }
             *granted = ap_strcasestr(node->args, "granted") ? node : *granted;
         }

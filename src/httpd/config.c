@@ -1,10 +1,10 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /**
  * @file config.c
- * Directives into records. A directive of a layer (S, I, D, H) is a row of
- * trust/settings_rows.h; config_settings.c reads its words. Which layer it is
- * written to follows from where it stands; which layer counts is the library's
- * matter (settings.h).
+ * Stores directives in the configuration records. A directive of a layer (S, I, D, H)
+ * is a row of trust/settings_rows.h; config_settings.c parses its words. The context of
+ * the directive determines the layer. The library (settings.h) determines which layer
+ * takes effect.
  */
 #include "authz.h"
 #include "config_parse.h"
@@ -18,7 +18,7 @@ static void remember_section(cmd_parms *cmd, dir_config_t *dir)
     section_t *section;
 
     if (ap_check_cmd_context(cmd, NOT_IN_HTACCESS)) {
-        dir->from_htaccess = 1;  /* its directives are gone after the request */
+        dir->from_htaccess = 1;  /* these directives are discarded after the request */
         return;
     }
     if (all->nelts
@@ -31,7 +31,8 @@ static void remember_section(cmd_parms *cmd, dir_config_t *dir)
     section->dir = dir;
 }
 
-/** Which layer a directive is written to here, or why it may not stand here. */
+/** Determines the layer that a directive here is stored in. Returns an error if it is
+ *  not allowed here. */
 static const char *layer(cmd_parms *cmd, void *dir_, int where,
                          bearer_settings_t **out, unsigned char **digest)
 {

@@ -1,8 +1,7 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /**
  * @file config_issuer.c
- * AuthBearerIssuer, <AuthBearerIssuer>, and the directives that only an issuer
- * has.
+ * AuthBearerIssuer, <AuthBearerIssuer>, and the directives allowed only for an issuer.
  */
 #include "config_parse.h"
 #include "directives.h"
@@ -23,7 +22,7 @@ const char *ab_config_not_inside(cmd_parms *cmd, unsigned context)
         : ab_config_misplaced(cmd, AB(0517) "%s does not belong into <AuthBearerIssuer>");
 }
 
-/* %i of AuthBearerUserFormat must tell the issuers of a server apart. */
+/* %i in AuthBearerUserFormat must be unique among the issuers of a server. */
 static const char *name_taken(const bearer_issuers_t *issuers,
                               const bearer_issuer_t *issuer, apr_pool_t *p)
 {
@@ -60,8 +59,8 @@ static const char *declare_issuer(cmd_parms *cmd, bearer_issuer_t *issuer)
     }
     APR_ARRAY_PUSH(ab_config_current()->issuers, bearer_issuer_t *) = issuer;
     APR_ARRAY_PUSH(ab_config_current()->issuer_servers, server_rec *) = cmd->server;
-    /* its own number: what another vhost declares alike is another issuer, with
-     * another NAME perhaps, and verified tokens are not shared with it */
+    /* includes the issuer's index: an identical declaration in another vhost is another
+     * issuer, perhaps with another NAME, and does not share verified tokens with it */
     ab_config_digest(server->digest, &issuer->index, sizeof(issuer->index),
                cmd->temp_pool);
     ab_config_digest(server->digest, issuer->url, strlen(issuer->url), cmd->temp_pool);

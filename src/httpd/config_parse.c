@@ -88,7 +88,6 @@ int ab_parse_number(const char *text, int min, int max, int *number)
     return apr_isdigit(*text) && !*end && n >= min && n <= max;
 }
 
-/* key=value; *value is what is behind the `=`, or NULL */
 int ab_parse_keyed(const char *word, const char *key, const char **value)
 {
     apr_size_t len = strlen(key);

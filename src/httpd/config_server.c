@@ -1,7 +1,7 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /**
  * @file config_server.c
- * Directives of the whole server and of a vhost: what is shared by all issuers
+ * Directives of the whole server and of a virtual host: settings shared by all issuers
  * and sections.
  */
 #include "config_parse.h"
@@ -80,7 +80,7 @@ const char *ab_config_global(cmd_parms *cmd, void *dir, const char *args)
     return error ? error : ab_parse_line(cmd, args, lines, ab_config_current());
 }
 
-/* ---- browsers: directives of a vhost ------------------------------------- */
+/* ---- browsers: directives of a virtual host ------------------------------ */
 
 static const char *login_path(const parse_t *in, void *record)
 {
@@ -102,7 +102,7 @@ static const char *login_path(const parse_t *in, void *record)
     return error;
 }
 
-/* The origin alone: cookies and the return to a page know no path before it. */
+/* Accepts the origin only: cookies and redirects to a page use no path prefix. */
 static const char *login_base_url(const parse_t *in, void *record)
 {
     login_config_t *login = record;

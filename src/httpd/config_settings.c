@@ -1,8 +1,8 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /**
  * @file config_settings.c
- * The directives that more than one layer has (S, I, D, H): a parser for each kind
- * of value in trust/settings_rows.h.
+ * The directives with more than one layer (S, I, D, H): a parser for each kind of value
+ * in trust/settings_rows.h.
  */
 #include "config_parse.h"
 
@@ -43,7 +43,7 @@ static const char *parse_file(const parse_t *in, void *record)
     return NULL;
 }
 
-/* An array, each word by a parser of its own. */
+/* Parses an array, each word with the given parser. */
 static const char *parse_each(const parse_t *in, void *record, int size,
                               const char *(*parse)(const parse_t *in, const char *word,
                                                    void *element))
@@ -203,13 +203,13 @@ static const char *parse_providers(const parse_t *in, void *record)
     return error;
 }
 
-/* header, cookie:NAME ...; how the kinds are written is the row's words. */
+/* header, cookie:NAME ...; the row lists the spelling of each kind. */
 static const char *from_word(const parse_t *in, const char *whole, void *element)
 {
     bearer_from_t *from = element;
     static const struct {
         const char *word;
-        int named;  /* 1: a name must follow, 0: it may */
+        int named;  /* 1: a name is required, 0: it is optional */
     } kinds[] = {
 #define X(symbol, text, must_be_named) { text, must_be_named },
         BEARER_FROM_KINDS(X)
@@ -361,7 +361,7 @@ static const char *parse_forward(const parse_t *in, void *record)
 static const char *parse_secret(const parse_t *in, void *record)
 {
     bearer_secret_t *secret = NULL;
-    /* a secret written here must not be repeated, not even in part */
+    /* a secret written here must not be repeated in a message, not even in part */
     const char *error = bearer_secret_parse(&secret, in->words->nelts == 1 ? WORD(in, 0)
                                                                            : "",
                                             in->row->directive, in->p);
@@ -434,7 +434,7 @@ static const char *parse_http_proxy(const parse_t *in, void *record)
                        bearer_http_url_shown(url, in->p), wrong);
 }
 
-/* ttl= is a time like others of httpd; the library reads the rest. */
+/* Parses ttl= as httpd parses times; the library parses the rest. */
 static const char *take_ttl(const parse_t *in, apr_array_header_t *rest,
                             apr_interval_time_t *ttl)
 {
@@ -476,7 +476,7 @@ static const char *parse_session_check(const parse_t *in, void *record)
     return NULL;
 }
 
-/* A value begins as the default, for those that are written in part. */
+/* The default is copied first, for values that a directive sets only in part. */
 const char *ab_config_read(parse_t *in, bearer_setting_t setting,
                            bearer_settings_t *out)
 {

@@ -1,12 +1,12 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /**
  * @file credential.c
- * Check 1: exactly one token, by one method (RFC 6750 sections 2 and 3.1); and
- * afterwards its removal from whatever others see of the request.
+ * Check 1: exactly one token, by one method (RFC 6750 sections 2 and 3.1). Afterwards
+ * the token is removed from everything that others see of the request.
  *
- * A token is looked for once per chain of requests: what carried it is gone by
- * the time a subrequest or an internal redirect is judged, so those take it
- * from the record of the request they came from.
+ * A token is searched for once per chain of requests. When a subrequest or an internal
+ * redirect is judged, the header with the token is already removed. So these requests
+ * take the token from the record of the request that created them.
  */
 #include "credential.h"
 #include "browser.h"
@@ -20,7 +20,7 @@
 #include "judge/credential_syntax.h"
 #include "trust/settings.h"
 
-/* Each kind of place has a case: without it, the compiler warns. */
+/* Each kind of source needs a case; the compiler warns if one is missing. */
 static void look(bearer_found_t *found, const bearer_from_t *from, request_rec *r)
 {
     const char *name = from->kind == BEARER_FROM_COOKIE ? "Cookie"
@@ -61,7 +61,7 @@ static void look(bearer_found_t *found, const bearer_from_t *from, request_rec *
     }
 }
 
-/* Looks in all places: two tokens are an error wherever they are. */
+/* Searches all sources: two tokens are an error, wherever they are. */
 static credential_t *search(request_rec *r)
 {
     credential_t *credential = apr_pcalloc(r->pool, sizeof(*credential));
@@ -124,16 +124,16 @@ static const char *masked(request_rec *r, const char *text, const char *name)
     return text ? bearer_syntax_mask_url(text, name, r->pool) : NULL;
 }
 
-/* The scoreboard, hence mod_status, has a copy of how the request line began; a
- * shorter one leaves the end of it there. */
+/* The scoreboard, and so mod_status, holds the first bytes of the request line. A
+ * shorter line would leave the old end in place. */
 static void show_in_scoreboard(request_rec *r, char *line)
 {
     r->the_request = line;
     ap_update_child_status(r->connection->sbh, SERVER_BUSY_WRITE, r);
 }
 
-/* RFC 6750 section 5.3: a token in a URL ends up in logs and Referer fields.
- * Each copy is looked at by itself: another module may have rewritten one. */
+/* RFC 6750 section 5.3: a token in a URL ends up in logs and Referer headers. Each copy
+ * is searched separately, because another module may have rewritten one. */
 void ab_credential_mask(request_rec *r, const char *name)
 {
     const char *referer = masked(r, apr_table_get(r->headers_in, "Referer"), name);
@@ -150,7 +150,7 @@ void ab_credential_mask(request_rec *r, const char *name)
         show_in_scoreboard(r, apr_pstrdup(r->pool, line));
     }
     r->unparsed_uri = apr_pstrdup(r->pool, masked(r, r->unparsed_uri, name));
-    if (r->proxyreq) {  /* ProxyPass ... nocanon has put the query in there */
+    if (r->proxyreq) {  /* ProxyPass ... nocanon has added the query */
         r->filename = apr_pstrdup(r->pool, masked(r, r->filename, name));
     }
     if (referer) {
@@ -168,15 +168,14 @@ void ab_credential_hide_query(request_rec *r,
                                                    bearer_from_t);
         request_rec *q = from->kind == BEARER_FROM_QUERY ? r : NULL;
 
-        /* what is logged in the end is the request that the client sent */
+        /* the request that is logged in the end is the client's */
         for (; q; q = q->prev) {
             ab_credential_mask(q, from->name);
         }
     }
 }
 
-/* In another place there may be a token that nobody looked at, because a session
- * won. */
+/* If a session was used, another source may contain a token that was not verified. */
 int ab_credential_verified_from(const request_rec *r,
                                 const bearer_from_t *from)
 {
@@ -191,8 +190,8 @@ int ab_credential_verified_from(const request_rec *r,
 
 /* ---- cross-site requests ------------------------------------------------ */
 
-/* Is this Origin the server that was asked? The scheme is left aside: behind a
- * TLS-terminating proxy it differs. */
+/* Does this Origin name the requested server? The scheme is ignored, because it differs
+ * behind a proxy that terminates TLS. */
 static int own_origin(request_rec *r, const char *origin)
 {
     const char *authority = strstr(origin, "://");
@@ -204,7 +203,7 @@ static int own_origin(request_rec *r, const char *origin)
         return 1;  /* AuthBearerBaseURL */
     }
     if (!authority) {
-        return 0;  /* "null" is nobody's */
+        return 0;  /* "null" is not an origin */
     }
     authority += 3;
     if (host && !ap_cstr_casecmp(authority, host)) {
@@ -215,8 +214,8 @@ static int own_origin(request_rec *r, const char *origin)
     return name && !ap_cstr_casecmp(authority, name + 3);
 }
 
-/* RFC 9110 section 9.2.1; and a WebSocket, which any page may open and then
- * talk over (RFC 6455 section 10.2). */
+/* RFC 9110 section 9.2.1. WebSockets count too: any page may open one and then send
+ * messages over it (RFC 6455 section 10.2). */
 static int changes_state(request_rec *r)
 {
     const char *upgrade = apr_table_get(r->headers_in, "Upgrade");
@@ -226,7 +225,8 @@ static int changes_state(request_rec *r)
         || (upgrade && ap_cstr_casecmpn(upgrade, "websocket", 9) == 0);
 }
 
-/* Credentials that a browser adds to a request whoever had it sent. */
+/* Is it a credential that browsers add to a request automatically, even if another site
+ * caused the request? */
 static int is_ambient(bearer_from_kind_t kind)
 {
     return kind == BEARER_FROM_COOKIE || kind == BEARER_FROM_BASIC;

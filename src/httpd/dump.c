@@ -1,7 +1,7 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /*
- * `httpd -t -D DUMP_BEARER`: the sections with their effective values, secrets
- * masked. See check.c for how they are found.
+ * `httpd -t -D DUMP_BEARER`: prints the sections with their effective values; secrets
+ * are masked. check.c explains how the sections are found.
  */
 #include "check.h"
 #include "check_inside.h"
@@ -21,8 +21,8 @@ static void dump_setting(apr_file_t *out, const bearer_settings_t *settings,
                     bearer_settings_wrote(settings, setting) ? "" : "   # default");
 }
 
-/* What counts for the tokens of an issuer that has a value of its own. Not 0: so
- * have all that are accepted, and what else there is counts for nobody. */
+/* Prints the settings for the tokens of each issuer with its own value. Returns 1 if
+ * every accepted issuer has its own value, so that the section's value is unused. */
 static int dump_issuers(apr_file_t *out, const bearer_issuers_t *issuers,
                         const bearer_settings_t *here, bearer_setting_t setting,
                         apr_pool_t *p)
@@ -138,7 +138,7 @@ static void dump_issuer(apr_file_t *out, const walk_t *w, int index)
     apr_file_printf(out, "</AuthBearerIssuer>\n");
 }
 
-/* What a server wrote that its issuers may override; which of them do. */
+/* Prints the server's settings that issuers may override, and which of them do. */
 static void dump_server(apr_file_t *out, const server_rec *s, const walk_t *w)
 {
     const server_config_t *server = ab_config_server(s);

@@ -1,8 +1,8 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /**
  * @file environment.c
- * What the environment of a request says of a refusal and of the token, and the log
- * of the claims that it does not get.
+ * Sets environment variables about a refusal and about the token, and logs the claims
+ * that are not exported.
  */
 #include "environment.h"
 #include "trace.h"

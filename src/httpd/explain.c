@@ -1,15 +1,14 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /**
  * @file explain.c
- * The server's side of `htbearer explain -f httpd.conf PATH`, which runs
- * `httpd -t -D BEARER_EXPLAIN`: httpd itself has read the configuration, with
- * its includes, macros and virtual hosts; now a request that nobody sent goes
- * the way of a real one, through httpd's own walk over the sections, this
- * module's authentication and httpd's authorization. A question of one JSON
- * object comes by standard input, the answer goes to standard output behind a
- * line with BEARER_EXPLAIN_MARK.
+ * The server side of `htbearer explain -f httpd.conf PATH`, which runs `httpd -t -D
+ * BEARER_EXPLAIN`. httpd reads the configuration with its includes, macros and virtual
+ * hosts. Then a synthetic request passes through httpd's section walk, this module's
+ * authentication and httpd's authorization. The question, one JSON object, comes from
+ * standard input. The answer goes to standard output after a line with
+ * BEARER_EXPLAIN_MARK.
  *
- * Nothing here runs in a server that serves.
+ * None of this code runs in a server that serves requests.
  */
 #include "authn.h"
 #include "authz.h"
@@ -35,15 +34,15 @@
 #include "jose/jws.h"
 #include "report/explain.h"
 
-/** A question: the token, a path, a host, in JSON. */
+/** Maximum size in bytes of a question: the token, a path and a host, in JSON. */
 #define QUESTION_MAX (2 * BEARER_TOKEN_MAX + 64 * 1024)
 
 #define RESULT_LINE "authorization result of "
 
-/** One `Require` line as mod_authz_core asked about it. */
+/** One `Require` line, as mod_authz_core evaluated it. */
 typedef struct asked_t {
     const char *line;
-    const char *result;        /**< NULL: not asked with the user known */
+    const char *result;        /**< NULL: not evaluated with the user known */
 } asked_t;
 
 typedef struct inquiry_t {
@@ -52,14 +51,14 @@ typedef struct inquiry_t {
     const json_t *question;
     json_t *answer;
     bearer_explain_t *explain;
-    apr_array_header_t *asked; /**< asked_t, in httpd's order */
+    apr_array_header_t *asked; /**< asked_t, in httpd's order of evaluation */
     int authenticated;
-    const char *refusal;       /**< our own log line */
+    const char *refusal;       /**< this module's log line */
 } inquiry_t;
 
-static inquiry_t *current;     /* the one inquiry of this process */
+static inquiry_t *current;     /* the only inquiry of this process */
 
-/* ---- the log is listened to ---------------------------------------------- */
+/* ---- reading the log ----------------------------------------------------- */
 
 static asked_t *asked_of(const char *line)
 {
@@ -119,7 +118,7 @@ static void note_log(const ap_errorlog_info *info, const char *message)
     note_result(message);
 }
 
-/* ---- a request that nobody sent ------------------------------------------ */
+/* ---- the synthetic request ------------------------------------------------ */
 
 static conn_rec *connection(inquiry_t *q, server_rec *s)
 {
@@ -164,7 +163,7 @@ static request_rec *request(inquiry_t *q, server_rec *s)
     return r;
 }
 
-/* As a client would send it: the path taken apart, normalized, unescaped. */
+/* Sets the path as if a client had sent it: parsed, normalized, unescaped. */
 static int set_path(request_rec *r, const char *path)
 {
     r->unparsed_uri = apr_pstrdup(r->pool, path);
@@ -183,7 +182,7 @@ static int set_path(request_rec *r, const char *path)
     return ap_unescape_url(r->uri);
 }
 
-/* What ap_process_request_internal() does before it asks who the user is. */
+/* Does what ap_process_request_internal() does before authentication. */
 static int walk(inquiry_t *q, request_rec *r)
 {
     int rc = ap_location_walk(r);
@@ -225,7 +224,7 @@ static int is_called(const server_rec *s, const char *host)
         || listed(s->names, host) || listed(s->wild_names, host);
 }
 
-/* A server's name, with the place it is written at where it has none. */
+/* Returns a server's name, or its place in the configuration if it has none. */
 static const char *shown(const server_rec *s, apr_pool_t *p)
 {
     const char *name = s->server_hostname ? s->server_hostname : "(no ServerName)";
@@ -257,7 +256,8 @@ static server_rec *by_name(inquiry_t *q, const char *host, const char *path)
     return best;
 }
 
-/* The only virtual host where the path is ours, else the main server. */
+/* Returns the only virtual host in which the path uses AuthType Bearer, else the main
+ * server. */
 static server_rec *by_path(inquiry_t *q, const char *path, const char **error)
 {
     const char *names = NULL;
@@ -302,7 +302,7 @@ static void put(inquiry_t *q, const char *name, json_t *value)
     json_object_set_new(q->answer, name, value);
 }
 
-/* What is in after and was not in before. */
+/* Returns the entries of `after` that are not in `before`. */
 static json_t *added(const apr_table_t *before, const apr_table_t *after,
                      apr_pool_t *p)
 {
@@ -337,7 +337,7 @@ static json_t *require_lines(const inquiry_t *q)
     return list;
 }
 
-/* authz_core first asks without a user: that shows the lines there are. */
+/* mod_authz_core first evaluates without a user, which shows the Require lines. */
 static int without_user(request_rec *r)
 {
     int rc = ap_run_access_checker_ex(r);
@@ -451,8 +451,9 @@ static void say(void *nothing, const char *line)
     fflush(stderr);
 }
 
-/* The core looks up whom to ask for AuthType and AuthName in its post_config.
- * The other modules' is left alone: it opens what a running server needs. */
+/* In its post_config, the core looks up the hooks for AuthType and AuthName. The
+ * post_config hooks of other modules are not run, because they open what a running
+ * server needs. */
 static void start_core(inquiry_t *q)
 {
     const apr_array_header_t *hooks = ap_hook_get_post_config();
@@ -468,7 +469,8 @@ static void start_core(inquiry_t *q)
     }
 }
 
-/* The state that a child has, with requests announced, without shared memory. */
+/* Creates the state of a child, without shared memory. Requests to issuers are
+ * announced. */
 static int start(inquiry_t *q)
 {
     process_t *process;

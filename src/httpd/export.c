@@ -1,12 +1,12 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /**
  * @file export.c
- * What others see of the request (product.md 3.5): what carried the token is
- * removed, and the principal is written into environment and headers.
+ * What others see of the request (product.md 3.5): the token is removed, and the
+ * principal is written to environment and headers.
  *
- * The fixup runs before mod_rewrite's, so that `RewriteCond %{ENV:...}` in a
- * directory sees the variables; it walks back to the main or the previous
- * request, because those were authenticated and this one was not.
+ * The fixup runs before mod_rewrite's, so that `RewriteCond %{ENV:...}` in a directory
+ * sees the variables. The fixup looks for a principal in the main and previous
+ * requests, because those were authenticated and the current one was not.
  */
 #include "export.h"
 #include "browser.h"
@@ -26,8 +26,8 @@
 
 /* ---- before the request is served --------------------------------------- */
 
-/* A request that was made of one that was refused before it came to fixups, by
- * whomever: an error document elsewhere. */
+/* Cleans a request created from one that was refused before fixups, by any module: an
+ * error document elsewhere. */
 static void strip_what_was_left(request_rec *r)
 {
     request_rec *q;
@@ -46,8 +46,8 @@ int ab_export_header_parser(request_rec *r)
 {
     request_rec *q;
 
-    /* A request that was refused by its address came to no other hook of ours; its
-     * error document is told of its user (REDIRECT_REMOTE_USER). */
+    /* A request refused because of its address reached no other hook of this module.
+     * Its error document would get its user (REDIRECT_REMOTE_USER). */
     for (q = r->prev; q; q = q->prev) {
         ab_foreign_user_settle(q);
     }
@@ -57,7 +57,7 @@ int ab_export_header_parser(request_rec *r)
     return ab_scrub(r);
 }
 
-/* The headers once more: mod_cache for one brings back those of before. */
+/* Cleans the headers again: mod_cache, for one, restores earlier ones. */
 static void strip_for_logs(request_rec *r)
 {
     const bearer_settings_t *settings = ab_config_of(r);
@@ -70,8 +70,8 @@ static void strip_for_logs(request_rec *r)
     }
 }
 
-/* What was kept for the application is not for the access log: it shows headers
- * where it is told to. */
+/* A token left in place for the application must not appear in the access log, which
+ * can be configured to show headers. */
 int ab_export_log_transaction(request_rec *r)
 {
     for (; r; r = r->next) {
@@ -86,7 +86,7 @@ int ab_export_log_transaction(request_rec *r)
 
 /* ---- export ------------------------------------------------------------- */
 
-/* What a cache knows need not be worked out. */
+/* Uses the token id from the cache if there is one; otherwise computes it. */
 static void export_known_token_id(request_rec *r, const request_t *record)
 {
     static const unsigned char unknown[BEARER_SHA256_SIZE];
@@ -112,7 +112,7 @@ static void export_principal(request_rec *r, const request_t *record)
     ab_environment_left_out(r, left_out);
 }
 
-/* An error document shows why: httpd renamed the variables of the refused
+/* Tells an error document the reason: httpd has renamed the variables of the refused
  * request to REDIRECT_*. */
 static void export_refusal(request_rec *r)
 {
@@ -128,9 +128,9 @@ static void export_refusal(request_rec *r)
     }
 }
 
-/* The token goes on in Authorization, wherever it came from; Basic stays. A
- * token in Authorization that nobody looked at does not: the application would
- * take it for one that was verified. */
+/* Forwards the token in Authorization, whatever its source; Basic is left unchanged. A
+ * token in Authorization that was not verified is removed: the application would take
+ * it for a verified one. */
 static void forward_token(request_rec *r, const credential_t *credential)
 {
     const bearer_from_t *from = credential->from;
@@ -148,9 +148,9 @@ static void forward_token(request_rec *r, const credential_t *credential)
     }
 }
 
-/* An upgrade to h2c is httpd's first handler: it goes through the request once
- * more, as HTTP/2 and as it finds it then, without the token. A server may leave
- * an upgrade alone (RFC 9110 section 7.8). */
+/* httpd's first handler performs an upgrade to h2c: it processes the request again as
+ * HTTP/2, in its current state, without the token. A server may ignore an upgrade (RFC
+ * 9110 section 7.8). */
 static void leave_upgrade(request_rec *r)
 {
     const char *field = apr_table_get(r->headers_in, "Upgrade");
@@ -170,7 +170,7 @@ int ab_export_fixups(request_rec *r)
 
     ab_browser_strip(r);
     if (type && !in_force) {
-        return DECLINED;  /* another scheme says who the user is here */
+        return DECLINED;  /* another scheme authenticates the user here */
     }
     record = ab_request_principal(r);
     if (r->user != (record ? record->user : NULL)) {
@@ -203,8 +203,8 @@ int ab_export_fixups(request_rec *r)
     return DECLINED;
 }
 
-/* mod_dir sends a request for a directory on as one for its index, after fixups
- * and by no way that asks a hook of ours again. */
+/* mod_dir redirects a request for a directory to its index after fixups, without
+ * calling another hook of this module. */
 void ab_export_catch_up(request_rec *r)
 {
     const request_t *own = ab_request_peek(r);

@@ -1,15 +1,15 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /**
  * @file foreign_user.c
- * Where AuthType Bearer is in force, r->user is what this module established, and
- * nothing else. Another module can set it early: mod_ssl does (SSLUserName), in its
- * access checker and again in its fixup, from a certificate that nobody need have
- * signed (SSLVerifyClient optional_no_ca). Such a user would pass `Require
- * valid-user` in the round before authentication, and reach the application.
+ * If AuthType Bearer is in force, r->user is exactly the user that this module
+ * established. Another module can set it early. mod_ssl does (SSLUserName), in its
+ * access checker and again in its fixup, from a certificate that may be unsigned
+ * (SSLVerifyClient optional_no_ca). Such a user would pass `Require valid-user` in the
+ * round before authentication, and reach the application.
  *
- * So r->user is put right before that round, around the fixups that read it, and
- * before it is logged; in subrequests and internal redirects, too. Where these come
- * to a location without any AuthType, who is exported there is the user, too.
+ * So this module corrects r->user before that round, around the fixups that read it,
+ * and before logging; also in subrequests and internal redirects. If one of these
+ * reaches a location without an AuthType, the user is the one exported there.
  */
 #include "foreign_user.h"
 #include "request.h"
@@ -18,9 +18,9 @@
 #include <http_core.h>
 #include <http_request.h>
 
-/* The record whose principal is the user of r, or NULL. httpd hands a user on to a
- * request with the same configuration and asks no hook then; what it hands on is
- * looked up here by the same rule. */
+/* Returns the record with the principal that is the user of r, or NULL. httpd passes a
+ * user on to a request with the same configuration and calls no hook then. This
+ * function follows the same rule. */
 static const request_t *established(const request_rec *r)
 {
     do {
@@ -38,12 +38,13 @@ static const request_t *established(const request_rec *r)
     return NULL;
 }
 
-/* Not inlined: it is rare, and ab_foreign_user_settle() runs several times for each request. */
+/* Not inlined: this is rare, and ab_foreign_user_settle() runs several times for each
+ * request. */
 __attribute__((noinline)) void ab_foreign_user_put_right(request_rec *r)
 {
     static char bearer[] = "Bearer";
     const char *type = ap_auth_type(r);
-    /* without a type: who is exported there was authenticated before (export.c) */
+    /* without a type: the user exported there was authenticated before (export.c) */
     const request_t *record = type ? established(r) : ab_request_principal(r);
 
     if (type ? !ap_cstr_casecmp(type, bearer) : record != NULL) {
@@ -57,7 +58,7 @@ int ab_foreign_user_settle(request_rec *r)
     const request_t *own = ap_get_module_config(r->request_config,
                                                 &auth_bearer_module);
 
-    /* not if it is as this module left it, or found it */
+    /* not if it is unchanged since this module set it or first saw it */
     if (r->user != (own ? own->user : NULL) || (own && own->lent)
         || (!r->user && r->ap_auth_type)) {
         ab_foreign_user_put_right(r);
@@ -82,7 +83,7 @@ void ab_foreign_user_register(void)
     static const char *const ssl[] = { "mod_ssl.c", NULL };
     static const char *const readers[] = { "mod_session.c", NULL };
 
-    /* mod_headers' fixup, which puts the user into headers, is among the last */
+    /* mod_headers' fixup, which puts the user into headers, is one of the last */
     ap_hook_fixups(ab_foreign_user_settle, ssl, readers, APR_HOOK_MIDDLE);
     ap_hook_fixups(ab_foreign_user_settle, NULL, NULL, APR_HOOK_REALLY_LAST);
 }

@@ -1,8 +1,8 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /**
  * @file functions.c
- * claim('a.b') and claims('roles') in httpd's expressions, wherever those are
- * allowed. A constant name is compiled when the configuration is read.
+ * The functions claim('a.b') and claims('roles') for httpd's expressions. A constant
+ * name is compiled when the configuration is read.
  */
 #include "authn.h"
 #include "hooks.h"
@@ -34,7 +34,7 @@ static const char *claim(ap_expr_eval_ctx_t *ctx, const void *compiled,
 
     if (value && !text) {
         own = ab_request_peek(ctx->r);
-        if (own && own->deciding) {  /* "" would be an answer for Require */
+        if (own && own->deciding) {  /* "" would be a value for Require */
             *ctx->err = "the value of a claim() has CR, LF or NUL, or is over 8192 "
                         "bytes; use Require claim";
         }
@@ -74,7 +74,7 @@ int ab_functions_lookup(ap_expr_lookup_parms *parms)
         || strcasecmp(parms->name, list ? "claims" : "claim") != 0) {
         return DECLINED;
     }
-    /* C has no conversion from a function to an object pointer; POSIX has the
+    /* C has no conversion from function to object pointers; POSIX guarantees the
      * representation */
     memcpy(parms->func, list ? (const void *)&list_function
                              : (const void *)&string_function,

@@ -1,20 +1,20 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /**
  * @file handover.c
- * What this host knows of its issuers' keys, kept where a restart of the server
- * does not reach: a graceful restart empties shmcb, and redis may be down just
- * then. So whatever goes into the key cache is put here, too, and what is missing
- * there is looked for here: a new generation does not start cold.
+ * The issuers' keys known to this host, kept in memory that survives a restart. A
+ * graceful restart empties shmcb, and redis may be unavailable at that moment. So every
+ * value written to the key cache is stored here too, and a value missing there is
+ * looked up here. A new generation thus does not start without keys.
  *
- * The memory is anonymous and belongs to the server's own processes, as shmcb's
- * does: no file that somebody could write a key into, nothing to seal. It is made
- * once, in the process pool, and made anew only for a configuration that needs
- * more. Pages that nothing was written to cost nothing.
+ * The memory is anonymous and belongs to the server's processes, as shmcb's does: there
+ * is no file into which others could write a key, and nothing needs encryption. It is
+ * created once, in the process pool, and again only for a configuration that needs
+ * more. Pages never written use no memory.
  *
- * There are no locks, because the generations have none in common and a child may
- * die at any moment. A slot is claimed by its name, and what is in it counts only
- * with the right digest: what is half written, or was written by two at once, is
- * not there, and costs a fetch.
+ * There are no locks, because generations have no lock in common and a child may die at
+ * any moment. A slot is claimed by its name, and its content counts only with a correct
+ * digest. A half-written value, or one written by two processes at once, is ignored and
+ * costs one fetch.
  */
 #include "handover.h"
 #include "store.h"
@@ -32,20 +32,20 @@
 
 APLOG_USE_MODULE(auth_bearer);
 
-/** Changes whenever memory_t, slot_t or content_t does: it names the memory. A
- *  version that changes them looks for this name, too, and takes over what is
- *  there. Where only sizes differ, it is taken over below. */
+/** The name of the memory. Change it whenever memory_t, slot_t or content_t changes. A
+ *  version that changes them must also look for this name and copy the content. If only
+ *  sizes differ, the code below copies it. */
 #define LAYOUT "mod_auth_bearer handover 2"
 
-/** A slot holds a value up to so many bytes; the large ones are for the few key
- *  sets that are very long. */
+/** Maximum size in bytes of a value in a slot of each kind. The large slots are for the
+ *  few very long key sets. */
 static const apr_size_t room_of[] = { 16384, AB_STORE_KEYS_MAX };
 #define SIZES 2
-/** What is fetched by a changed policy has another name, and the one before stays
- *  until it makes room: so many more, for what changes within one refresh. */
+/** Additional slots for changes within one refresh: after a change of policy, values
+ *  have new names, and the old ones stay until their slots are needed. */
 #define SPARE 16
 
-/** Digest over everything that follows it. */
+/** A value with a digest of all members after it. */
 typedef struct content_t {
     unsigned char digest[BEARER_SHA256_SIZE];
     unsigned char key[BEARER_CACHE_KEY_SIZE];
@@ -58,10 +58,10 @@ typedef struct content_t {
 
 typedef struct slot_t {
     _Atomic apr_uint64_t name;   /**< first 8 bytes of the key; 0: free */
-    _Atomic apr_int64_t written; /**< when, to choose whom to overwrite */
+    _Atomic apr_int64_t written; /**< time, to choose the slot to overwrite */
 } slot_t;
 
-/** In the process pool; points into the shared memory. */
+/** Allocated in the process pool; points to the shared memory. */
 typedef struct memory_t {
     apr_shm_t *shm;
     unsigned count[SIZES];
@@ -69,7 +69,7 @@ typedef struct memory_t {
     char *contents[SIZES];
 } memory_t;
 
-static memory_t *memory;         /* NULL: none to be had */
+static memory_t *memory;         /* NULL: not available */
 
 #define ALIGNED(n) (((n) + 63) & ~(apr_size_t)63)
 
@@ -80,7 +80,7 @@ static apr_size_t size_of_content(int size)
 
 /* ---- creation ----------------------------------------------------------- */
 
-/* Lays the slots and contents out; with base NULL it measures only. */
+/* Computes the layout of slots and contents; with base NULL, only the size. */
 static apr_size_t lay_out(memory_t *m, char *base)
 {
     apr_size_t at = 0;
@@ -95,8 +95,8 @@ static apr_size_t lay_out(memory_t *m, char *base)
     return at;
 }
 
-/* From one content to the next, in memory that may be of a version with other
- * sizes: what is read and written there is its business. */
+/* Returns the distance between two contents. The memory may be from a version with
+ * other sizes, which determine what is read and written there. */
 static apr_size_t stride_of(const memory_t *m, int size)
 {
     const char *end = size + 1 < SIZES
@@ -133,7 +133,7 @@ apr_status_t ab_handover_create(unsigned sets, apr_pool_t *ptemp,
         return APR_SUCCESS;
     }
     made = apr_pcalloc(keep, sizeof(*made));
-    made->count[0] = 2 * sets + SPARE;  /* the document, the last attempt */
+    made->count[0] = 2 * sets + SPARE;  /* the key set, the last attempt */
     made->count[1] = 1 + sets / 8;
     size = lay_out(made, NULL);
     rv = apr_shm_create(&made->shm, size, NULL, keep);
@@ -143,13 +143,13 @@ apr_status_t ab_handover_create(unsigned sets, apr_pool_t *ptemp,
                      "fetched again", size);
         return rv;
     }
-    lay_out(made, apr_shm_baseaddr_get(made->shm));  /* zeroed, being new */
+    lay_out(made, apr_shm_baseaddr_get(made->shm));  /* a new mapping is zeroed */
     memory = made;
     if (old) {
         take_over(old, ptemp);
-        apr_shm_destroy(old->shm);      /* children keep their mapping of it */
+        apr_shm_destroy(old->shm);      /* children keep their mappings */
     }
-    /* copies the name, which goes with this module when it is unloaded */
+    /* copies the name, which is unloaded with this module */
     return apr_pool_userdata_set(made, LAYOUT, NULL, keep);
 }
 
@@ -168,7 +168,7 @@ static content_t *content_of(const memory_t *m, int size, unsigned i)
     return (content_t *)(void *)(m->contents[size] + i * stride_of(m, size));
 }
 
-/* The slot of that name, or -1. */
+/* Returns the slot with that name, or -1. */
 static int find(const memory_t *m, int size, apr_uint64_t name)
 {
     unsigned i;
@@ -181,8 +181,8 @@ static int find(const memory_t *m, int size, apr_uint64_t name)
     return -1;
 }
 
-/* Claims a free slot, else the one that was written longest ago: what is in use is
- * written with each refresh. */
+/* Claims a free slot, else the one with the oldest write: every refresh writes the
+ * slots in use. */
 static int claim(const memory_t *m, int size, apr_uint64_t name)
 {
     slot_t *slots = m->slots[size];
@@ -215,7 +215,7 @@ static void clear(const memory_t *m, int size, apr_uint64_t name)
     }
 }
 
-/* A copy of what is in a slot, whole and valid; NULL: nothing is. */
+/* Returns a copy of the content of a slot if it is complete and valid, else NULL. */
 static content_t *copy_of(const memory_t *m, int size, unsigned i,
                           apr_pool_t *p)
 {
@@ -278,8 +278,8 @@ apr_status_t ab_handover_get(const unsigned char *key, unsigned char **value,
     return APR_NOTFOUND;
 }
 
-/* Made outside of the shared memory: a digest of what is there would be right for
- * what two have written at once, too. NULL: out of memory. */
+/* Created outside the shared memory: a digest over shared content would also match what
+ * two processes wrote at once. NULL: out of memory. */
 static content_t *make_content(const unsigned char *key,
                                const unsigned char *value, apr_size_t len,
                                apr_time_t expires)
@@ -300,8 +300,8 @@ static content_t *make_content(const unsigned char *key,
     return made;
 }
 
-/* The digest last: until then what is there does not count. In this order, or the
- * compiler may find that the zeros are of no use. */
+/* The digest is written last; until then, the content does not count. Without the
+ * fences, the compiler could remove the zeros as unused. */
 static void write_content(content_t *there, const content_t *made)
 {
     memset(there->digest, 0, sizeof(there->digest));

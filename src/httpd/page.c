@@ -1,14 +1,13 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /**
  * @file page.c
- * What a person reads when something went wrong, or when a question is to be
- * asked: small pages that need no script, no picture and no other file. They say
- * what happened and what to do, and carry a number that stands in the log's
- * line as well (mod_unique_id's, where it is loaded); nothing of a request, a
- * token or an issuer's answer gets in.
+ * Error and confirmation pages. They are small and need no script, image or other file.
+ * They state what happened and what to do, and show a reference that the log line
+ * contains too (the id of mod_unique_id if it is loaded). They contain no data of the
+ * request, the token or the response of an issuer.
  *
- * An administrator's ErrorDocument goes before them; who asks for JSON and not
- * for HTML gets that.
+ * An administrator's ErrorDocument takes precedence. Clients that accept JSON but not
+ * HTML get JSON.
  */
 #include "page.h"
 #include "answer.h"
@@ -29,7 +28,7 @@
 
 APLOG_USE_MODULE(auth_bearer);
 
-/* By reason; those without a title have what their answer says. */
+/* By reason; a reason without a title uses the text of its category. */
 static const ab_text_t texts[BEARER_REASON_COUNT] = {
     [BEARER_LOGIN_STATE] = { "This sign-in cannot be completed",
       "It was started too long ago, in another browser, or it has been completed "
@@ -79,7 +78,7 @@ static const ab_text_t texts[BEARER_REASON_COUNT] = {
 
 static const ab_text_t *text_for(const request_rec *r, bearer_reason_t reason)
 {
-    /* whoever sent something wants to know what became of it */
+    /* for users who sent a form and want to know its outcome */
     static const ab_text_t not_kept = { "You are not signed in",
         "Your sign-in has ended, so what you have just sent was not accepted.",
         "Sign in in another tab, then come back to this one and send it again." };
@@ -116,7 +115,7 @@ static const char *link_to(apr_pool_t *p, const char *url)
                : "";
 }
 
-/* The number of a page: it says nothing, but finds the line. */
+/* Returns the reference of a page. It reveals nothing, but identifies the log line. */
 static const char *reference(request_rec *r)
 {
     const char *id = ab_trace_id(r);
@@ -145,7 +144,7 @@ static const char *refusal(request_rec *r, bearer_reason_t reason, int json,
                             "site: <code>", ref, "</code></small></p>\n", NULL));
 }
 
-/* ---- who reads it ------------------------------------------------------- */
+/* ---- HTML or JSON --------------------------------------------------------- */
 
 static int accepts(request_rec *r, const char *type)
 {
@@ -185,13 +184,13 @@ static void send_page(request_rec *r, int status, int json, const char *text)
     ab_page_no_store(r);
     apr_table_setn(r->err_headers_out, "X-Content-Type-Options", "nosniff");
     apr_table_setn(r->err_headers_out, "Content-Security-Policy",
-                   /* no form-action: browsers hold the issuer's address, where
-                    * a logout goes on to, against it */
+                   /* no form-action: browsers compare it with the issuer's address, to
+                    * which a logout redirects */
                    "default-src 'none'; style-src 'unsafe-inline'; "
                    "base-uri 'none'; frame-ancestors 'none'");
     r->status = status;
     r->handler = "bearer-browser";
-    ap_run_insert_filter(r);  /* no other hook of this request was run */
+    ap_run_insert_filter(r);  /* no other hook of this request has run */
     ap_set_content_type(r, json ? "application/json" : "text/html; charset=utf-8");
     ap_set_content_length(r, (apr_off_t)strlen(text));
     ap_rputs(text, r);
@@ -260,13 +259,13 @@ void ab_page_prepare(request_rec *r, bearer_reason_t reason)
            bearer_reason_name(reason));
     ab_page_no_store(r);
     ab_request(r)->json = json;
-    /* all of it is ASCII, so the charset that httpd names does not matter; what
-     * failed is the log's matter, a program is told the category */
+    /* The page is ASCII, so the charset that httpd declares does not matter. The cause
+     * goes to the log; a program gets the category. */
     ap_custom_response(r, status, refusal(
         r, reason, json, bearer_category(bearer_reason_category(reason))->name, ref, NULL));
 }
 
-/* httpd sends every prepared page as text/html. */
+/* httpd would send every prepared page as text/html. */
 static apr_status_t type_filter(ap_filter_t *f, apr_bucket_brigade *bb)
 {
     ap_set_content_type(f->r, "application/json");

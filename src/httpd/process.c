@@ -1,8 +1,8 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /**
  * @file process.c
- * The state of one child, and its parts for each issuer: a key set, this server
- * as a client, tenants. start.c makes the rest of it, and releases it.
+ * The state of a child and its parts for each issuer: key set, client data, tenants.
+ * start.c creates the rest and releases everything.
  */
 #include "process.h"
 
@@ -11,7 +11,7 @@
 #include "trust/issuer.h"
 #include "trust/settings.h"
 
-/* Set once; mod_watchdog's threads may run before. */
+/* Set once. Threads of mod_watchdog may run before that. */
 static _Atomic(process_t *) the_process;
 
 process_t *ab_process(void)
@@ -74,7 +74,7 @@ static apr_status_t make_client(bearer_client_t **client, process_t *process,
     return bearer_client_create(client, &config, process->pool);
 }
 
-/* Of one configuration: what was written once is in one place. */
+/* For settings of one configuration: equal pointers mean the same directive. */
 static int is_same_client(const bearer_settings_t *a, const bearer_settings_t *b)
 {
     return a->client_id == b->client_id && a->client_secret == b->client_secret
@@ -85,8 +85,8 @@ static int is_same_client(const bearer_settings_t *a, const bearer_settings_t *b
         && a->timeout.total == b->timeout.total;
 }
 
-/* A vhost that logs browsers in at an issuer which another one declared is there
- * what its own directives say. */
+/* If a virtual host uses an issuer for logins that another server declared, its own
+ * directives determine the client data. */
 static apr_status_t make_vhost_clients(process_t *process, server_rec *s)
 {
     const server_config_t *server = ab_config_server(s);

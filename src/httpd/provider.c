@@ -1,8 +1,8 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /**
  * @file provider.c
- * What the providers of the chain need: a judgement with the issuers, keys, tenants
- * and revocations of this place, and what the place itself says.
+ * Prepares a judgement for the providers of the chain: with the issuers, keys, tenants
+ * and revocations of the location, and its settings.
  */
 #include "provider.h"
 
@@ -23,7 +23,7 @@ const char ab_provider_cross_site[] =
     "a request that changes state came with a cookie or a Basic password from "
     "another site (Sec-Fetch-Site, Origin)";
 
-/* The issuer's layer is known now, where it has one. */
+/* The issuer is known now, so its layer can be added. */
 const bearer_settings_t *ab_provider_settings(attempt_t *a,
                                               const bearer_issuer_t *issuer)
 {
@@ -37,9 +37,8 @@ const bearer_settings_t *ab_provider_settings(attempt_t *a,
     return settings;
 }
 
-/* What the throttle knows the token (and the cookies) by; worked out for those
- * only who have something against them. An empty token is not the same one each
- * time, but none: each counts. */
+/* Computes the keys of the token and the cookies for the throttle, only for addresses
+ * with failures. An empty token has no key: each one counts. */
 const bearer_throttle_token_t *ab_provider_presented(attempt_t *a)
 {
     const bearer_sha256_piece_t pieces[] = {
@@ -70,10 +69,10 @@ static const apr_array_header_t *tenants_of(void *baton,
     return tenants ? bearer_tenants_get(tenants, p) : NULL;
 }
 
-/* The key set to ask, to be released: the issuer's, or where its URL names the
- * tenant, that tenant's; NULL: not a tenant, or none is free. A token must not decide
- * what is fetched or kept, so the tenant is admitted here, before the judge's own
- * check. */
+/* Returns the key set to use, which the caller releases: the issuer's, or the tenant's
+ * if the issuer's URL names the tenant. NULL: the tenant is not accepted, or no key set
+ * is free. The tenant is checked here, before the judge checks it, because a token must
+ * not determine what is fetched or stored. */
 static bearer_keyset_t *keyset_of(attempt_t *a, const bearer_issuer_t *issuer)
 {
     bearer_keyset_t *keyset = a->process->keysets[issuer->index];
@@ -112,7 +111,7 @@ static bearer_reason_t keys_of(void *baton, const bearer_issuer_t *issuer,
         a->generation = 0;
         reason = bearer_keyset_refresh_for_kid(keyset, kid, set, why, p);
     } else {
-        /* Read before the keys are: if they change meanwhile, the next look-up
+        /* Read before the keys are used: if they change meanwhile, the next lookup
          * finds another number and judges again. */
         a->generation = bearer_keyset_generation(a->process->keysets[issuer->index]);
         reason = bearer_keyset_acquire(keyset, set, why, p);
@@ -147,7 +146,7 @@ apr_status_t ab_provider_policy(const attempt_t *a, const char *more, apr_size_t
     return rv;
 }
 
-/* ---- what was asked before ------------------------------------------------------ */
+/* ---- earlier results ------------------------------------------------------------ */
 
 typedef struct said_t {
     unsigned char key[BEARER_SHA256_SIZE];

@@ -1,8 +1,8 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /**
  * @file provider_introspection.c
- * The chain's provider for opaque tokens, and for JWTs of issuers that want to
- * be asked about all of theirs.
+ * The provider for opaque tokens, and for JWTs of issuers configured to introspect all
+ * tokens.
  */
 #include "request.h"
 #include "verified.h"

@@ -1,7 +1,7 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /**
  * @file provider_jwt.c
- * The chain's provider for JWTs: judged here, with the issuer's keys.
+ * The provider for JWTs: verifies them locally with the issuer's keys.
  */
 #include "verified.h"
 

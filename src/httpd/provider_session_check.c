@@ -1,9 +1,9 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /**
  * @file provider_session_check.c
- * The chain's provider `session`: a session store is asked who the caller is
- * (AuthBearerSessionCheck), by the token that was found, or by the client's
- * cookies, which are credentials of their own and taken away like a token.
+ * The provider `session`: asks a session service who the caller is
+ * (AuthBearerSessionCheck), with the token found or with the client's cookies. The
+ * cookies are a credential and are removed like a token.
  */
 #include "credential.h"
 #include "provider.h"
@@ -24,9 +24,9 @@ static bearer_verdict_t denied(attempt_t *a, bearer_reason_t reason,
     return BEARER_DENIED;
 }
 
-/* ---- the question ------------------------------------------------------------ */
+/* ---- the request to the service ---------------------------------------------- */
 
-/* Bytes that no URL has are escaped; httpd lets some of them in. */
+/* Escapes bytes that are invalid in a URL; httpd accepts some of them. */
 static const char *escaped(const char *query, apr_pool_t *p)
 {
     char *text = apr_palloc(p, 3 * strlen(query) + 1), *out = text;
@@ -42,8 +42,8 @@ static const char *escaped(const char *query, apr_pool_t *p)
     return text;
 }
 
-/* The path is the one that is going to be served: normalized, unescaped and
- * escaped again, so that the store and this server speak of the same thing. */
+/* Uses the path that is going to be served: normalized, unescaped and escaped again, so
+ * that the service and this server mean the same resource. */
 static void make_question(attempt_t *a, bearer_session_question_t *q,
                           unsigned char *policy)
 {
@@ -90,7 +90,7 @@ static bearer_verdict_t ask(attempt_t *a)
 
 /* ---- the credential itself ------------------------------------------------------ */
 
-/** What htbearer explain calls this: it is none of the checks of a token. */
+/** The name of this check for htbearer explain; it is not one of the token checks. */
 static const bearer_check_t question_put = {
     0, "session store", "AuthBearerSessionCheck", 0, 0, 0, NULL
 };
@@ -103,8 +103,8 @@ static void observe(const attempt_t *a, bearer_reason_t reason)
     }
 }
 
-/* Check 11: nobody is asked about what is on the list, or while it cannot be
- * read. */
+/* Check 11: no request is sent for a credential on the revocation list, or while the
+ * list cannot be read. */
 static int is_revoked(attempt_t *a)
 {
     bearer_judgement_t *j = &a->judgement;
@@ -117,7 +117,7 @@ static int is_revoked(attempt_t *a)
 
 /* ---- the provider -------------------------------------------------------------- */
 
-/* Whose the credential is: this check's, or the next provider's. */
+/* Does this check handle the credential, rather than the next provider? */
 static int is_responsible(attempt_t *a, const bearer_session_check_t *check)
 {
     const char *why;

@@ -1,8 +1,8 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /**
  * @file records.c
- * The configuration's records: made and merged as httpd asks for it, found again
- * for a server or a request, and the questions about them that several rooms ask.
+ * The configuration records: creating and merging them for httpd, finding them for a
+ * server or a request, and the queries that several files share.
  */
 #include "config_parse.h"
 #include "request.h"
@@ -19,8 +19,8 @@
 
 static global_config_t *current; /* the configuration being read */
 
-/* As soon as the module is loaded, because httpd makes the main server's record
- * then, before pre_config. */
+/* Runs when the module is loaded, because httpd creates the main server's record then,
+ * before pre_config. */
 void ab_config_begin(apr_pool_t *pconf)
 {
     current = apr_pcalloc(pconf, sizeof(*current));
@@ -43,7 +43,6 @@ void *ab_config_create_server(apr_pool_t *p, server_rec *s)
     return server;
 }
 
-/* SHA-256 over what was there and what comes: order counts. */
 void ab_config_digest(unsigned char *digest, const void *more, apr_size_t len,
                        apr_pool_t *p)
 {
@@ -57,7 +56,8 @@ void ab_config_digest(unsigned char *digest, const void *more, apr_size_t len,
 static void merge_login(login_config_t *login, const login_config_t *over)
 {
     login->path = over->path ? over->path : login->path;
-    login->base_url = over->base_url ? over->base_url : NULL; /* its own name */
+    login->base_url = over->base_url ? over->base_url : NULL; /* the virtual host's name
+                                                               * differs */
     login->store = over->store ? over->store : login->store;
     login->max = over->max ? over->max : login->max;
     login->idle = over->idle ? over->idle : login->idle;
@@ -160,7 +160,7 @@ int ab_config_in_force(request_rec *r)
     return type && !ap_cstr_casecmp(type, "Bearer");
 }
 
-/* ---- questions ------------------------------------------------------------ */
+/* ---- queries --------------------------------------------------------------- */
 
 int ab_config_is_used(const global_config_t *global)
 {

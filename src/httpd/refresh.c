@@ -1,10 +1,10 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /**
  * @file refresh.c
- * Two threads in each child, so that no request has to refresh key sets or look at
- * watched files: mod_watchdog's, or where it is not loaded threads of our own. The
- * one looks at files; the other sends a crew (crew.h) to the issuers and never
- * waits for it.
+ * Two threads in each child refresh key sets and check watched files, so that requests
+ * do not have to. They are mod_watchdog's threads or, if it is not loaded, the module's
+ * own. One thread checks files. The other hands requests to issuers to a crew (crew.h)
+ * and never waits for them.
  */
 #include "refresh.h"
 #include "process.h"
@@ -27,21 +27,21 @@ APLOG_USE_MODULE(auth_bearer);
 
 #define INTERVAL apr_time_from_sec(1)
 
-/** What one thread does every INTERVAL. */
+/** What one thread does at every INTERVAL. */
 typedef struct job_t {
     const char *name;
     void (*run)(process_t *process, apr_pool_t *ptemp);
 } job_t;
 
-/** How long a child that ends waits for jobs that were told to stop. */
+/** Maximum time that an ending child waits for jobs that were told to stop. */
 #define PATIENCE apr_time_from_sec(2)
 
-static int watchdog;  /* it runs the jobs */
+static int watchdog;  /* 1: mod_watchdog runs the jobs */
 static _Thread_local int in_background;
 static atomic_int jobs_under_way;
-static atomic_int is_ending;  /* the child */
+static atomic_int is_ending;  /* 1: the child is ending */
 
-/** Threads of our own, in a child without mod_watchdog. */
+/** The module's own threads, in a child without mod_watchdog. */
 static struct {
     apr_thread_mutex_t *mutex;
     apr_thread_cond_t *wake;
@@ -61,8 +61,7 @@ static int is_stopping(void)
         && state == AP_MPMQ_STOPPING;
 }
 
-/* A child that stops waits for these threads; its requests are served to the
- * end. */
+/* A stopping child waits for these threads; running requests are completed. */
 int ab_refresh_must_stop(void)
 {
     return in_background && (atomic_load(&is_ending) || is_stopping());
@@ -78,8 +77,8 @@ apr_status_t ab_refresh_crew(bearer_crew_t **crew, apr_pool_t *p)
     return bearer_crew_create(crew, begin_thread, p);
 }
 
-/* mod_watchdog's threads belong to a pool that outlives the child's, and are not
- * joined before all that they work on is gone. */
+/* mod_watchdog's threads belong to a pool that outlives the child's. They are not
+ * joined before the data that they use is released. */
 void ab_refresh_end(bearer_crew_t *crew)
 {
     apr_time_t until = apr_time_now() + PATIENCE;
@@ -117,7 +116,7 @@ static void look_at_files(process_t *process, apr_pool_t *ptemp)
     }
 }
 
-/* It cannot be limited, so it is sent as a slow errand. */
+/* Time limits cannot be applied to it, so it runs as a slow job. */
 static void renew_token(void *client, int limited, apr_pool_t *ptemp)
 {
     (void)limited;
@@ -154,14 +153,14 @@ static job_t jobs[] = {
 };
 #define JOBS (sizeof(jobs) / sizeof(jobs[0]))
 
-/* Must answer APR_SUCCESS always: anything else disables it. */
+/* Must always return APR_SUCCESS: any other value disables the callback. */
 static apr_status_t tick(int state, void *job, apr_pool_t *p)
 {
     process_t *process;
     apr_pool_t *ptemp;
 
     if (state == AP_WATCHDOG_STATE_STOPPING) {
-        OPENSSL_thread_stop();  /* its random generator */
+        OPENSSL_thread_stop();  /* frees its random generator */
     }
     if (state != AP_WATCHDOG_STATE_RUNNING) {
         return APR_SUCCESS;
@@ -177,9 +176,9 @@ static apr_status_t tick(int state, void *job, apr_pool_t *p)
     return APR_SUCCESS;
 }
 
-/* ---- threads of our own ------------------------------------------------- */
+/* ---- the module's own threads ------------------------------------------ */
 
-/* 1: it is to end. */
+/* Returns 1 if the thread must end. */
 static int sleep_a_while(void)
 {
     apr_thread_mutex_lock(own.mutex);
@@ -195,9 +194,9 @@ static void *APR_THREAD_FUNC work(apr_thread_t *thread, void *job)
     apr_pool_t *ptemp;
 
     (void)thread;
-    apr_setup_signal_thread();  /* signals are for the MPM's threads */
+    apr_setup_signal_thread();  /* signals are handled by the MPM's threads */
     in_background = 1;
-    /* shares no allocator with the requests' threads */
+    /* must not share an allocator with the request threads */
     if (apr_pool_create_unmanaged(&ptemp) == APR_SUCCESS) {
         do {
             process_t *process = ab_process();
@@ -213,7 +212,7 @@ static void *APR_THREAD_FUNC work(apr_thread_t *thread, void *job)
     return NULL;
 }
 
-/* Before anything that they use is released. */
+/* Runs before anything that the threads use is released. */
 static apr_status_t stop_threads(void *nothing)
 {
     apr_status_t rv;
@@ -250,8 +249,8 @@ static apr_status_t start_threads(apr_pool_t *p)
     return rv;
 }
 
-/* Without a thread, which a system out of memory may refuse, a request refreshes
- * what it finds due: the one thing that remains. */
+/* If no thread can be created for lack of memory, requests refresh key sets that are
+ * due. */
 void ab_refresh_child_init(apr_pool_t *p, server_rec *s)
 {
     process_t *process = ab_process();

@@ -1,8 +1,8 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /**
  * @file refuse.c
- * A refusal of a request: its status by the table of answer.c, and the headers, the
- * environment and the line of the log that go with it.
+ * Refuses a request: the status from the table in answer.c, and the headers, the
+ * environment and the log line.
  */
 #include "refuse.h"
 #include "answer.h"
@@ -23,8 +23,8 @@
 
 APLOG_USE_MODULE(auth_bearer);
 
-/* httpd keeps AuthName ready to stand between quotes, with its own quotes
- * escaped; the challenge does its own quoting. */
+/* httpd stores AuthName prepared for quotes, with its quotes escaped. The challenge
+ * does its own quoting. */
 static const char *realm(request_rec *r)
 {
     const char *name = ap_auth_name(r);
@@ -49,7 +49,7 @@ static void challenge(request_rec *r, bearer_category_t category,
     const bearer_settings_t *settings = ab_config_of(r);
     bearer_challenge_t c = { realm(r), category, NULL, NULL, NULL, !settings->challenge };
 
-    if (category != BEARER_CATEGORY_REQUEST) {  /* 401, and 403 for a scope */
+    if (category != BEARER_CATEGORY_REQUEST) {  /* 401, or 403 because of a scope */
         c.resource_metadata = settings->resource ? settings->resource->metadata
                                                  : NULL;
     }
@@ -67,7 +67,7 @@ static void challenge(request_rec *r, bearer_category_t category,
     }
 }
 
-/* What is known of the token, as far as it may be logged. */
+/* Returns what is known of the token and may be logged. */
 static const char *about(request_rec *r, const char *token, const bearer_judgement_t *j)
 {
     const char *text = "";
@@ -125,7 +125,7 @@ int ab_refuse(request_rec *r, bearer_reason_t reason, const char *detail,
            bearer_category(category)->name, bearer_reason_name(reason),
            detail ? detail : "no detail", about(r, token, more->j));
     ab_page_prepare(r, reason);
-    /* an error document may be anybody's; fixups are not reached any more */
+    /* the error document may belong to anyone, and fixups no longer run */
     ab_credential_get(r);
     ab_scrub_credential(r, own->settings ? own->settings
                                              : ab_config_of(r), 0);

@@ -1,14 +1,14 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /**
  * @file regex.c
- * httpd's regular expressions behind the library's interface, bounded: what they
- * read comes from clients, and a pattern that backtracks can take seconds over a
- * few characters.
+ * httpd's regular expressions behind the library's interface, with limits: their input
+ * comes from clients, and a pattern that backtracks can take seconds on a few
+ * characters.
  *
- * One match is bounded by PCRE, for each position at which it may begin; with
- * auto-possessification every repeated character counts as a step. Together with
- * BEARER_REGEX_MAX_VALUE that is under 100 ms. All matches of a request together
- * are bounded by the processor time that they took.
+ * PCRE limits one match, for each position at which it may begin. With
+ * auto-possessification off, every repeated character counts as a step. Together with
+ * BEARER_REGEX_MAX_VALUE, one match takes less than 100 ms. All matches of a request
+ * together are limited by processor time.
  */
 #include "regex.h"
 
@@ -19,13 +19,14 @@
 
 #include "base/text.h"
 
-/* Options at the start of a pattern may stand in any order. A limit that the pattern
- * sets itself replaces this one (PCRE2 10.42): its author configures the server. */
+/* Options at the start of a pattern may come in any order. A limit in the pattern
+ * itself replaces this one (PCRE2 10.42); the author of the pattern configures the
+ * server. */
 #define BOUNDS "(*LIMIT_MATCH=4000)(*NO_AUTO_POSSESS)"
 
 #define GROUPS 10
 
-/** What the regular expressions of one request may take. */
+/** Maximum processor time for the regular expressions of one request. */
 #define EFFORT_MAX apr_time_from_msec(20)
 
 static int match(const void *compiled, const char *subject, int *starts, int *ends,
@@ -65,7 +66,7 @@ const bearer_regex_t *ab_config_regex(const char *pattern,
     return regex;
 }
 
-/* Processor time of this thread; where the system does not tell it, the clock's. */
+/* Processor time of this thread, or the clock's time if the system does not report it. */
 static apr_time_t thread_time(void)
 {
 #ifdef CLOCK_THREAD_CPUTIME_ID
@@ -88,7 +89,7 @@ int ab_regex_spent(void *effort_)
         effort->used = thread_time();
         return 0;
     }
-    /* a thread uses no more than what passes, and that is cheaper to ask */
+    /* processor time never exceeds elapsed time, which is cheaper to read */
     return now - effort->begun > EFFORT_MAX
         && thread_time() - effort->used > EFFORT_MAX;
 }

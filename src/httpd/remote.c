@@ -1,22 +1,22 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /**
  * @file remote.c
- * Calls of httpd's providers for caches over the network, redis and memcache. Their
- * clients have no time limit that holds, and log each failure. After one they say
- * "not found" of everything for five seconds, and connections that the server closed
- * meanwhile fail one after the other. So:
+ * Calls of httpd's providers for network caches, redis and memcache. Their clients have
+ * no reliable time limit, and log each failure. For five seconds after a failure, they
+ * report every key as "not found". Connections that the server closed meanwhile then
+ * fail one after the other. Therefore:
  *
- *   the gate     bounds how many workers are inside such a call
- *   the breaker  of the host is opened by a failure, or by a call that does not end;
- *                then nobody calls, and once a second one request looks for a sign
- *                of life over a connection of its own (ping.h)
- *   the client   of a process is replaced after a failure, and after each time that
- *                the server was away
- *   the canary   is an entry that is always there: where another call may just have
- *                failed, "not found" is an answer only if the canary is found
+ *   the gate     limits how many workers are inside such a call
+ *   the breaker  of the host opens after a failure or a call that does not end; then
+ *                calls are skipped, and once a second one request looks for a sign of
+ *                life over a separate connection (ping.h)
+ *   the client   of a process is replaced after a failure, and each time that the
+ *                server becomes available again
+ *   the canary   is an entry that always exists; if another call may just have failed,
+ *                "not found" is trusted only if the canary is found
  *
- * A cache that refuses a value, because its memory is full, answers. It is not asked
- * to keep more for a second.
+ * A cache that refuses a value because its memory is full has answered. For the next
+ * second, no further values are stored there.
  */
 #include "process.h"
 #include "shared.h"
@@ -33,38 +33,38 @@
 
 APLOG_USE_MODULE(auth_bearer);
 
-/** A call that takes longer is looked after. */
+/** A call that takes longer counts as late. */
 #define LATE_AFTER apr_time_from_sec(1)
-/** A sign of life, of each server. */
+/** Time limit for a sign of life, for each server. */
 #define PING_TIME apr_time_from_sec(1)
-/** How long the gate keeps the place of a call that does not end. */
+/** How long the gate holds the place of a call that does not end. */
 #define CALL_TIME apr_time_from_sec(10)
-/** Clients that failed are replaced at most so often. */
+/** Minimum time between replacements of failed clients. */
 #define CLIENT_LASTS apr_time_from_sec(1)
-/** A call that failed as fast as this is made once more, with another client. */
+/** A call that failed within this time is repeated once with another client. */
 #define FAST apr_time_from_msec(200)
 #define CANARY_LIFE apr_time_from_sec(3600)
 
-/** A provider's client. Under the mutex. */
+/** A client of a provider. Access under the mutex only. */
 typedef struct client_t {
     ap_socache_instance_t *instance;
     apr_pool_t *pool;              /**< NULL: that of the configuration */
     apr_time_t made;
-    apr_uint32_t epoch;            /**< how often the server had come back */
-    int users;                     /**< calls under way */
-    int failed;                    /**< one did */
+    apr_uint32_t epoch;            /**< epoch of the server when the client was created */
+    int users;                     /**< number of running calls */
+    int failed;                    /**< 1: a call failed */
 } client_t;
 
 struct remote_t {
     const store_t *store;
-    int protocol;                  /**< of ping; -1: none is known */
-    apr_interval_time_t ping_time; /**< of all servers */
+    int protocol;                  /**< for ping; -1: unknown */
+    apr_interval_time_t ping_time; /**< for all servers together */
     shared_cache_t *shared;
     apr_thread_mutex_t *mutex;
-    client_t *client;              /**< under the mutex: the one to use */
+    client_t *client;              /**< under the mutex: the client to use */
 };
 
-/** A call that is under way. */
+/** A running call. */
 typedef struct call_t {
     remote_t *remote;
     apr_pool_t *p;
@@ -104,8 +104,8 @@ remote_t *ab_remote_create(const store_t *store, apr_pool_t *p)
 
 /* ---- clients -------------------------------------------------------------- */
 
-/* For many threads: httpd's memcached and redis clients take the memory of each
- * connection from the allocator of the pool that they were made in. */
+/* For many threads: httpd's memcached and redis clients allocate each connection from
+ * the allocator of their own pool. */
 static apr_status_t create_shared_pool(apr_pool_t **pool)
 {
     apr_thread_mutex_t *mutex;
@@ -123,7 +123,7 @@ static apr_status_t create_shared_pool(apr_pool_t **pool)
     return APR_SUCCESS;
 }
 
-/* It connects when it is first used. NULL: out of memory. */
+/* Creates a client, which connects on first use. NULL: out of memory. */
 static client_t *make_client(const store_t *store, apr_time_t now, apr_uint32_t epoch)
 {
     const ap_socache_provider_t *provider = store->config->provider;
@@ -146,7 +146,7 @@ static client_t *make_client(const store_t *store, apr_time_t now, apr_uint32_t 
     return client;
 }
 
-/* Under the mutex: nobody takes it any longer. */
+/* Call under the mutex, when no thread can take the client any more. */
 static void drop_client(const remote_t *remote, client_t *client)
 {
     if (client != remote->client && !client->users && client->pool) {
@@ -185,7 +185,7 @@ static void give_client(remote_t *remote, client_t *client, int failed)
     apr_thread_mutex_unlock(remote->mutex);
 }
 
-/* ---- what becomes known --------------------------------------------------- */
+/* ---- availability --------------------------------------------------------- */
 
 static void say(const remote_t *remote, int level, const char *number,
                 const char *text, const char *more)
@@ -198,7 +198,7 @@ static void say(const remote_t *remote, int level, const char *number,
                  args ? args : "", store->kind->word, text, more);
 }
 
-/* @param why  NULL: the servers can be asked */
+/* @param why NULL: the servers are available */
 static void tell(const remote_t *remote, bearer_breaker_pass_t pass,
                  const char *why, apr_pool_t *p)
 {
@@ -226,19 +226,19 @@ static int shows_life(const remote_t *remote, bearer_breaker_pass_t pass,
     return !why;
 }
 
-/* Did the server fail, or does it only have no such value, or no room for it? */
+/* Did the server fail? If not, it has no such value, or no memory for it. */
 static int is_failure(apr_status_t rv, int reading)
 {
     return rv == APR_EGENERAL
-               ? reading  /* an error is no answer to a question */
+               ? reading  /* an error does not answer a read */
                : rv != APR_SUCCESS && rv != APR_NOTFOUND && rv != APR_EEXIST
                      && rv != APR_EINVAL && rv != APR_ENOMEM && rv != APR_ENOSPC;
 }
 
 /* ---- one call ------------------------------------------------------------- */
 
-/* A sign of life is looked for where the breaker asks for one, and before each call
- * of the key cache, which is seldom asked: so none of them hangs. */
+/* Looks for a sign of life if the breaker requests one, and before each call of the key
+ * cache, which is rarely used. So none of these calls hangs. */
 static int may_call(call_t *call)
 {
     remote_t *remote = call->remote;
@@ -307,7 +307,7 @@ static void look_after_failure(const call_t *call, apr_status_t rv)
     }
 }
 
-/* 1: it failed, and may be made once more. */
+/* Returns 1 if the call failed and may be repeated. */
 static int end(call_t *call, apr_status_t rv, int reading)
 {
     remote_t *remote = call->remote;
@@ -327,15 +327,15 @@ static int end(call_t *call, apr_status_t rv, int reading)
     return failed && took < FAST;
 }
 
-/* ---- what is asked --------------------------------------------------------- */
+/* ---- operations ------------------------------------------------------------ */
 
 static apr_status_t ask(const call_t *call, store_question_t *q)
 {
     return ab_store_ask(call->remote->store, call->client->instance, q, call->p);
 }
 
-/* A canary that is missing is put there: a client that does not ask the server
- * finds "not found" again, and one that does is answered, if only by a refusal. */
+/* Stores a missing canary. After that, a client that does not ask the server finds "not
+ * found" again; one that does gets an answer, even if it is a refusal. */
 static int finds_canary(const call_t *call)
 {
     static const unsigned char key[BEARER_CACHE_KEY_SIZE] = "canary";
@@ -355,7 +355,7 @@ static int finds_canary(const call_t *call)
     return rv == APR_SUCCESS || rv == APR_EGENERAL;
 }
 
-/* Is "not found" an answer? */
+/* Can "not found" be trusted? */
 static int is_sure(const call_t *call)
 {
     remote_t *remote = call->remote;
@@ -371,7 +371,7 @@ static int is_sure(const call_t *call)
     return !failed && (!others || finds_canary(call));
 }
 
-/* APR_EGENERAL: there is no answer. */
+/* APR_EGENERAL: no usable answer. */
 static apr_status_t answer_to(remote_t *remote, store_question_t *question,
                               apr_pool_t *p)
 {
@@ -388,7 +388,7 @@ static apr_status_t answer_to(remote_t *remote, store_question_t *question,
         }
         rv = ask(&call, &q);
         if (!reading && rv == APR_EGENERAL) {
-            rv = APR_ENOSPC;       /* it refuses */
+            rv = APR_ENOSPC;       /* the server refuses the value */
         }
         sure = rv != APR_NOTFOUND || (q.what != STORE_KEEP && is_sure(&call));
         fast = end(&call, rv, reading);

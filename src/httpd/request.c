@@ -1,9 +1,9 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /**
  * @file request.c
- * The record of one request, and the way back to the requests it was made
- * from: a subrequest and an internal redirect start with empty request_config,
- * but it is the same client with the same credential.
+ * The record of one request, and the way back to the requests that it was created from.
+ * A subrequest and an internal redirect start with an empty request_config, but come
+ * from the same client with the same credential.
  */
 #include "request.h"
 
@@ -66,8 +66,8 @@ const request_t *ab_request_principal(const request_rec *r)
 
 /* ---- ap_internal_fast_redirect ------------------------------------------- */
 
-/* The request takes the subrequest's configuration and environment, but neither
- * its user nor its headers nor its record. */
+/* The request gets the subrequest's configuration and environment, but not its user,
+ * headers or record. */
 int ab_request_borrows(const request_rec *r)
 {
     const request_t *own = ab_request_peek(r);

@@ -1,9 +1,9 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /**
  * @file resource.c
- * AuthBearerResource: the documents of RFC 9728, written when the server starts
- * and answered before anything else looks at the request, so that they can be
- * read although `<Location />` is protected or a `ProxyPass /` takes everything.
+ * AuthBearerResource: the documents of RFC 9728. They are created when the server
+ * starts and served before other modules process the request. So clients can read them
+ * even if `<Location />` is protected or `ProxyPass /` forwards everything.
  */
 #include "resource.h"
 #include "config_parse.h"
@@ -18,18 +18,18 @@
 
 #define CACHE_CONTROL "public, max-age=300"
 
-/** What a vhost serves; the two lists are parallel. */
+/** The documents of a virtual host; the two lists are parallel. */
 struct resources_t {
     apr_array_header_t *resources;  /**< const bearer_resource_t * */
     apr_array_header_t *documents;  /**< const char * */
 };
 
-/* ---- what is in force where the resource is -------------------------------- */
+/* ---- settings at the resource's path --------------------------------------- */
 
 /** What httpd would merge for the section's path, as far as the tree shows. */
 typedef struct view_t {
     bearer_settings_t settings;
-    apr_array_header_t *scopes;     /**< const char *: of the last Require lines */
+    apr_array_header_t *scopes;     /**< const char *: from the last Require lines */
 } view_t;
 
 static int is_plain_location(const section_t *section)
@@ -57,8 +57,8 @@ static int reaches(const section_t *other, const section_t *section,
             && covers(ab_config_path(other->node, p), ab_config_path(section->node, p)));
 }
 
-/* `Require scope a b` in a section and its containers; 1 if there is any
- * Require at all. */
+/* Collects the scopes of `Require scope a b` in a section and its containers. Returns 1
+ * if there is any Require. */
 static int collect_scopes(apr_array_header_t *scopes, const ap_directive_t *node,
                           apr_pool_t *p)
 {
@@ -113,7 +113,8 @@ static void add_issuer(apr_array_header_t *list, const char *url)
     }
 }
 
-/* Those accepted, each tenant that is named; what is no URL cannot be asked. */
+/* Returns the accepted issuers, with each named tenant. An issuer that is not a URL is
+ * omitted, because clients cannot contact it. */
 static apr_array_header_t *issuers_of(const server_config_t *server,
                                       const bearer_settings_t *settings,
                                       apr_pool_t *p)
@@ -153,7 +154,7 @@ static void add_document(resources_t *out, const server_config_t *server,
                                  view.scopes, settings.token_from, p);
 }
 
-/* A vhost has the main server's sections, too. */
+/* A virtual host also has the main server's sections. */
 static resources_t *resources_of(server_rec *s, apr_pool_t *p)
 {
     const server_config_t *server = ab_config_server(s);
@@ -187,7 +188,7 @@ void ab_resource_post_config(apr_pool_t *pconf, server_rec *s)
 
 /* ---- answering --------------------------------------------------------------- */
 
-/* The document of this path here, or NULL. */
+/* Returns the document for this path, or NULL. */
 static const char *document_for(request_rec *r)
 {
     const resources_t *own = ab_config_server(r->server)->resources;
@@ -202,7 +203,7 @@ static const char *document_for(request_rec *r)
     return i < 0 ? NULL : APR_ARRAY_IDX(own->documents, i, const char *);
 }
 
-/* Clients in a browser ask first, because of headers of their own. */
+/* Clients in a browser send a preflight because of their own request headers. */
 static int preflight(request_rec *r)
 {
     apr_table_setn(r->headers_out, "Access-Control-Allow-Methods", "GET, HEAD");

@@ -1,10 +1,10 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /**
  * @file scrub.c
- * RFC 9700 section 4.13: only this module says who the user is. What a client sent
- * under the names of this module is removed from its request, and from an
- * environment that was made before: of the request that includes this one, or
- * that was redirected here.
+ * RFC 9700 section 4.13: only this module determines the user. Data that a client sent
+ * under this module's names is removed from the request. It is also removed from an
+ * environment created earlier: by a request that includes this one, or one that was
+ * redirected here.
  */
 #include "scrub.h"
 #include "credential.h"
@@ -19,8 +19,9 @@
 
 /* ---- headers ------------------------------------------------------------ */
 
-/* Without a name, the headers that only this module may set; else that one in every
- * spelling that a backend folds to its name; keep: but the name itself. */
+/* Without a name, removes the headers that only this module may set. With a name,
+ * removes that header in every spelling that a backend maps to it. With keep, the exact
+ * name stays. */
 static void remove_headers(request_rec *r, const bearer_settings_t *settings,
                            const char *name, int keep)
 {
@@ -40,8 +41,9 @@ static void remove_headers(request_rec *r, const bearer_settings_t *settings,
     }
 }
 
-/* RFC 9110 section 7.6.1: mod_proxy drops the fields that a client's Connection
- * names, those that are set here among them: the application would see nobody. */
+/* RFC 9110 section 7.6.1: mod_proxy removes the headers that the client's Connection
+ * header names, including those set by this module. The application would then see no
+ * user. */
 static void scrub_connection(request_rec *r, const bearer_settings_t *settings)
 {
     const char *field = apr_table_get(r->headers_in, "Connection");
@@ -90,7 +92,7 @@ void ab_scrub_credential(request_rec *r, const bearer_settings_t *settings,
 {
     int i;
 
-    ab_credential_hide_query(r, settings); /* whatever is kept */
+    ab_credential_hide_query(r, settings); /* even with keep */
     ab_session_strip(r, settings, keep);
     for (i = 0; i < settings->token_from->nelts; i++) {
         const bearer_from_t *from = &APR_ARRAY_IDX(settings->token_from, i,
@@ -109,14 +111,15 @@ typedef struct cleaning_t {
     request_rec *r;
     const bearer_settings_t *settings;
     int step;                          /* one of: */
-    int keep;                          /* the token goes on to the application */
-    int trusted;                       /* the names are there by this module */
-    int foreign;                       /* the user before a redirect is not ours */
+    int keep;                          /* the token is forwarded to the application */
+    int trusted;                       /* this module has set these names */
+    int foreign;                       /* this module did not set the user before the
+                                        * redirect */
 } cleaning_t;
 
 enum { CLEAN_NAMES, CLEAN_USER, CLEAN_COOKIES, CLEAN_CREDENTIALS };
 
-/* A variable's name as it was before internal redirects. */
+/* Returns a variable's name as it was before internal redirects. */
 static const char *first_name(const char *name)
 {
     while (!ap_cstr_casecmpn(name, "REDIRECT_", 9)) {
@@ -125,7 +128,7 @@ static const char *first_name(const char *name)
     return name;
 }
 
-/* What carried a token under this name: the value that stays, or NULL. */
+/* Returns the rest of a variable that contained a token, or NULL to remove it. */
 static const char *without_token(const cleaning_t *c, const char *name,
                                  const char *header, const char *value)
 {
@@ -135,7 +138,7 @@ static const char *without_token(const cleaning_t *c, const char *name,
         const bearer_from_t *from = &APR_ARRAY_IDX(c->settings->token_from, i,
                                                    bearer_from_t);
 
-        if (from->kind == BEARER_FROM_QUERY) {  /* whichever variable has it */
+        if (from->kind == BEARER_FROM_QUERY) {  /* in any variable */
             value = bearer_syntax_mask_url(value, from->name, c->r->pool);
             value = bearer_syntax_mask_query(value, from->name, c->r->pool);
         } else if ((from->kind == BEARER_FROM_ENV && !ap_cstr_casecmp(name, from->name))
@@ -148,7 +151,7 @@ static const char *without_token(const cleaning_t *c, const char *name,
     return value;
 }
 
-/* The value that a variable keeps, another one, or NULL: it goes. */
+/* Returns the value that the variable keeps, a new value, or NULL to remove it. */
 static const char *cleaned(const cleaning_t *c, const char *variable,
                            const char *value)
 {
@@ -182,7 +185,7 @@ static const char *cleaned(const cleaning_t *c, const char *variable,
     return without_token(c, name, header, value);
 }
 
-/* Is it HTTP_ and REDIRECT_ names only that are looked for? */
+/* Are only HTTP_ and REDIRECT_ names affected? */
 static int is_about_headers(const cleaning_t *c)
 {
     return c->step != CLEAN_USER
@@ -244,7 +247,7 @@ void ab_scrub_includer(request_rec *r)
 
 /* ---- the request ------------------------------------------------------------ */
 
-/* What an environment that was made before says of the user, and of headers. */
+/* Cleans the user and the headers in an environment that was created earlier. */
 static void scrub_environment(request_rec *r, const bearer_settings_t *settings)
 {
     cleaning_t c = { r, settings, CLEAN_NAMES, 0, 0, 0 };
@@ -256,7 +259,7 @@ static void scrub_environment(request_rec *r, const bearer_settings_t *settings)
         c.foreign |= ab_foreign_user_forget(q);
     }
     clean(&c, r->subprocess_env);
-    if (r->main) {  /* who its user is is said for the main request alone */
+    if (r->main) {  /* the user of a subrequest is that of the main request alone */
         c.step = CLEAN_USER;
         clean(&c, r->subprocess_env);
     }
@@ -271,12 +274,13 @@ int ab_scrub(request_rec *r)
         return DECLINED;
     }
     own->scrubbed = 1;
-    /* an <If> that used the claims had them looked for under the configuration
-     * before it; where a token may be is what the final one says */
+    /* an <If> with claims has searched for the token under an earlier configuration;
+     * the final one determines the sources */
     own->credential = NULL;
     settings = ab_config_of(r);
     if (r->main) {
-        /* the table is the main request's, who may have headers of ours in it */
+        /* the table belongs to the main request, which may have headers of this module
+         * in it */
         r->headers_in = apr_table_copy(r->pool, r->headers_in);
     }
     remove_headers(r, settings, NULL, 0);
@@ -285,7 +289,7 @@ int ab_scrub(request_rec *r)
         scrub_environment(r, settings);
     }
     if (ab_credential_from(settings, BEARER_FROM_QUERY)) {
-        /* what is logged is logged whatever happens next: hide it now */
+        /* hide it now, because the request is logged in any case */
         ab_credential_get(r);
         ab_credential_hide_query(r, settings);
     }

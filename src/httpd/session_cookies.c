@@ -1,8 +1,8 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /**
  * @file session_cookies.c
- * The cookies that a session store is asked about (AuthBearerSessionCheck): which
- * of the client's they are, and how they are taken out of the request like a token.
+ * The cookies of AuthBearerSessionCheck: finding them among the client's cookies, and
+ * removing them from the request like a token.
  */
 #include "session_cookies.h"
 
@@ -12,12 +12,12 @@
 #include "trust/session_check_line.h"
 #include "trust/settings.h"
 
-/** Where the credential of a check by cookie was. No AuthBearerTokenFrom has an
- *  empty name. */
+/** The source of a credential in cookies. No source in AuthBearerTokenFrom has an empty
+ *  name. */
 static const bearer_from_t in_cookies = { BEARER_FROM_COOKIE, "" };
 
 const credential_t ab_session_credential = {
-    .reason = BEARER_NO_CREDENTIAL,  /* there is no token to pass on */
+    .reason = BEARER_NO_CREDENTIAL,  /* there is no token to forward */
     .from = &in_cookies
 };
 
@@ -26,14 +26,14 @@ int ab_session_in_chain(const bearer_settings_t *settings)
     return bearer_judge_provides(settings, BEARER_PROVIDER_SESSION);
 }
 
-/* The check of a place whose chain has the provider; or NULL. */
+/* Returns the check of a location if its chain contains the provider, or NULL. */
 static const bearer_session_check_t *in_force(const bearer_settings_t *settings)
 {
     return settings->session_check && ab_session_in_chain(settings)
         ? settings->session_check : NULL;
 }
 
-/* The Cookie field as it was before a check's cookies were taken out of it. */
+/* Returns the Cookie header as it was before a check's cookies were removed. */
 static const char *cookie_field(const request_rec *r)
 {
     const request_rec *q;
@@ -48,8 +48,8 @@ static const char *cookie_field(const request_rec *r)
     return apr_table_get(r->headers_in, "Cookie");
 }
 
-/* Where no cookies are named all are sent, but not this module's own, and none
- * that is a token for somebody else. */
+/* If no cookies are named, all are sent except this module's own and those that are
+ * tokens for others. */
 static const char *without_own(request_rec *r, const bearer_settings_t *settings,
                                const char *field)
 {

@@ -1,12 +1,12 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /**
  * @file shared.c
- * Memory that all children of one server share: leases (who fetches), the gate's
- * places for who waits, what may be pushed to issuers, which caches answer, which
- * warnings have been given, and the throttle's table. It is made once and kept in
- * the process pool, so that a graceful restart loses no penalty. A build with another
- * layout makes its own; the throttle's table has a mapping and a layout of its own,
- * because penalties go on over an upgrade, too.
+ * Memory shared by all children of one server: leases for fetches, the gate's places
+ * for waiting workers, budgets for pushed requests, the state of caches, warnings
+ * already logged, and the throttle's table. It is created once and kept in the process
+ * pool, so that a graceful restart loses no penalty. A build with another layout
+ * creates its own memory. The throttle's table has a separate mapping and layout,
+ * because penalties also survive an upgrade.
  */
 #include "shared.h"
 #include "records.h"
@@ -26,25 +26,25 @@
 
 APLOG_USE_MODULE(auth_bearer);
 
-/** Changes whenever the layout below does; with the size it names the memory. */
+/** Change it whenever the layout below changes. With the size, it names the memory. */
 #define LAYOUT "mod_auth_bearer shared 10"
-/** So many that two keys hardly ever share one. */
+/** Number of leases: large enough that two keys rarely share one. */
 #define LEASES 16384
 #define PUSHES 64
-/** Whoever waits for a lease waits for one of these to ring. */
+/** Number of bells. A process that waits for a lease waits for one of them. */
 #define BELLS 64
-/** A process that dies rings no bell: who waits looks again after this. */
+/** A process that dies rings no bell, so waiting processes look again after this time. */
 #define LOOK_AGAIN apr_time_from_sec(1)
 
-/** The throttle's: see there. The next layout takes penalties over from this one. */
+/** The layout of the throttle. The next layout copies penalties from this one. */
 #define THROTTLE_LAYOUT "mod_auth_bearer throttle 1"
-/** Of version 0.1.0, where the same table stood behind this much of the rest. */
+/** Layout of version 0.1.0, in which the same table followed this much other data. */
 #define LAYOUT_0_1 "mod_auth_bearer shared 4"
 #define REST_0_1 ((apr_size_t)0x2a240)
 
 typedef struct shared_t {
-    /** milliseconds since the epoch until when it is held, and by which process;
-     *  0: free */
+    /** milliseconds since the epoch until which the lease is held, and the process that
+     *  holds it; 0: free */
     _Atomic apr_uint64_t leases[LEASES];
     bearer_bell_t bells[BELLS];
     bearer_gate_host_t gate;
@@ -55,8 +55,8 @@ typedef struct shared_t {
     unsigned char host[AB_SHARED_HOST_SIZE];
 } shared_t;
 
-static shared_t *shared;           /* NULL: no shared memory to be had */
-static void *throttle;             /* likewise */
+static shared_t *shared;           /* NULL: no shared memory available */
+static void *throttle;             /* NULL: no shared memory available */
 
 static const char *name_of(const char *layout, apr_size_t size, apr_pool_t *p)
 {
@@ -87,13 +87,13 @@ void *ab_shared_keep(const char *layout, const char *file, apr_size_t size,
         return NULL;
     }
     *made = 1;
-    block = apr_shm_baseaddr_get(shm);  /* zeroed: a new mapping */
+    block = apr_shm_baseaddr_get(shm);  /* a new mapping is zeroed */
     apr_pool_userdata_setn(block, name, NULL, keep);
     return block;
 }
 
-/* The table that version 0.1.0 left is used where it is: children of that version
- * that still answer count in it, too. */
+/* Uses the table of version 0.1.0 in place: children of that version that are still
+ * running count in it too. */
 static void create_throttle(apr_pool_t *pconf, server_rec *s)
 {
     apr_size_t size = bearer_throttle_size(BEARER_THROTTLE_ENTRIES);
@@ -136,7 +136,7 @@ void *ab_shared_throttle(void)
     return throttle;
 }
 
-/* A child that shares nothing has bounds of its own. */
+/* A child without shared memory has its own budgets. */
 bearer_budget_t *ab_shared_pushes(int issuer)
 {
     static bearer_budget_t own[PUSHES];
@@ -174,7 +174,7 @@ const unsigned char *ab_shared_host(void)
 
 /* ---- leases ------------------------------------------------------------- */
 
-#define PID_BITS 22              /* Linux has no more */
+#define PID_BITS 22              /* the maximum on Linux */
 #define PID_MASK (((apr_uint64_t)1 << PID_BITS) - 1)
 
 static _Atomic apr_uint64_t *lease_of(const unsigned char *key)
@@ -197,7 +197,7 @@ static apr_uint64_t me(void)
     return pid > PID_MASK ? 0 : pid;
 }
 
-/* Whoever died with a lease holds nothing. */
+/* A lease of a dead process is not held. */
 static int is_held(apr_uint64_t lease, apr_time_t now)
 {
     pid_t pid = (pid_t)(lease & PID_MASK);
@@ -206,8 +206,8 @@ static int is_held(apr_uint64_t lease, apr_time_t now)
         && !(pid && kill(pid, 0) != 0 && errno == ESRCH);
 }
 
-/* One word per key, no probing: two keys that share one take turns. It is taken
- * by exchanging a word that is not held for one that is, so two takers cannot
+/* One word per key, without probing: two keys that share a word take turns. A lease is
+ * taken with an atomic exchange of a word that is not held, so two processes cannot
  * both succeed. */
 int ab_shared_lease(const unsigned char *key, apr_time_t now,
                     apr_time_t until)
@@ -252,7 +252,8 @@ int ab_shared_await(const unsigned char *key, apr_time_t now,
     if (!is_held(lease, now)) {
         return 0;
     }
-    left = (apr_time_t)((lease >> PID_BITS) + 1) * 1000 - now; /* it may just run out */
+    left = (apr_time_t)((lease >> PID_BITS) + 1) * 1000 - now; /* it may be expiring
+                                                                * right now */
     longest = longest < LOOK_AGAIN ? longest : LOOK_AGAIN;
     bearer_bell_wait(bell_of(key), rung, longest < left ? longest : left);
     return 1;

@@ -1,8 +1,8 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /**
  * @file start.c
- * What happens when, from the configuration to the end of a child: the order in
- * which the rooms prepare themselves before and after fork.
+ * The order of initialization, from reading the configuration to the end of a child,
+ * before and after fork.
  */
 #include "start.h"
 #include "asking.h"
@@ -41,7 +41,7 @@ int ab_start_pre_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp)
     return ab_store_pre_config(pconf);
 }
 
-/* ---- when it has been read --------------------------------------------------- */
+/* ---- after the configuration has been read ----------------------------------- */
 
 #define TENANTS_HANDED_OVER 32
 
@@ -50,7 +50,7 @@ static int is_used(server_rec *s)
     return ab_config_is_used(ab_config_server(s)->global);
 }
 
-/* What judging needs of each vhost's issuers together. */
+/* Prepares the data that judging shares among the issuers of a virtual host. */
 static void prepare_judging(apr_pool_t *pconf, server_rec *s)
 {
     for (; s; s = s->next) {
@@ -64,8 +64,8 @@ static void prepare_judging(apr_pool_t *pconf, server_rec *s)
     }
 }
 
-/* Here and not in each child: the children's user need not be able to read
- * them. */
+/* Secrets are read here and not in each child, because the user of the children may not
+ * be able to read them. */
 static int start_secrets(apr_pool_t *pconf, server_rec *s)
 {
     const apr_array_header_t *secrets = ab_config_server(s)->global->secrets;
@@ -83,7 +83,8 @@ static int start_secrets(apr_pool_t *pconf, server_rec *s)
     return OK;
 }
 
-/* Key sets that are fetched; of one issuer's tenants as many as are worth it. */
+/* Counts the key sets to fetch, including a limited number for the tenants of an
+ * issuer. */
 static unsigned count_sets(server_rec *s)
 {
     const global_config_t *global = ab_config_server(s)->global;
@@ -104,8 +105,7 @@ static apr_status_t end_curl(void *nothing)
     return APR_SUCCESS;
 }
 
-/* Runs twice at start: the first pass only proves that the configuration can
- * be used. */
+/* Runs twice at start: the first pass only proves that the configuration is usable. */
 int ab_start_post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
                          server_rec *s)
 {
@@ -126,7 +126,7 @@ int ab_start_post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
     ab_resource_post_config(pconf, s);
     ab_status_post_config(pconf, s);
     ab_waiting_post_config(s, ptemp);
-    ab_shared_create(pconf, s);  /* without it each child counts for itself */
+    ab_shared_create(pconf, s);  /* without it, each child counts for itself */
     ab_handover_create(count_sets(s), ptemp, s);
     if ((status = start_secrets(pconf, s)) == OK
         && (status = ab_store_post_config(pconf, ptemp, s)) == OK
@@ -138,7 +138,7 @@ int ab_start_post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
 
 /* ---- in a child -------------------------------------------------------------- */
 
-/* Both have syslog's levels, in its order. */
+/* Both use syslog's levels in the same order. */
 _Static_assert(APLOG_ERR + (int)BEARER_LOG_DEBUG == APLOG_DEBUG, "levels of the log");
 
 static void world_log(void *server, bearer_log_level_t level, const char *message)
@@ -147,7 +147,8 @@ static void world_log(void *server, bearer_log_level_t level, const char *messag
                  "%s%s", message, ab_trace_suffix_here());
 }
 
-/* Not even the first request of a child waits for what the host knows. */
+/* Loads the keys that the host already has, so that the first request does not wait for
+ * them. */
 static void prime_keysets(process_t *process)
 {
     apr_pool_t *ptemp;
@@ -180,7 +181,7 @@ static void make_throttle(process_t *process)
     }
 }
 
-/* Before anything that belongs to the child goes. */
+/* Runs before anything that belongs to the child is released. */
 static apr_status_t forget(void *process)
 {
     ab_process_set(NULL);
@@ -189,7 +190,7 @@ static apr_status_t forget(void *process)
     return APR_SUCCESS;
 }
 
-/* What a child verifies tokens with, over its client for HTTP. */
+/* Creates what a child needs to verify tokens, on top of its HTTP client. */
 static apr_status_t make_parts(process_t *process, apr_pool_t *p)
 {
     apr_status_t rv;
@@ -262,8 +263,8 @@ void ab_start_register(void)
 
     ap_hook_check_access(check_access, ssl, NULL, APR_HOOK_REALLY_LAST,
                          AP_AUTH_INTERNAL_PER_CONF);
-    /* under `Satisfy any` a hook that says no keeps the later ones from being called,
-     * and the round before authentication follows all the same */
+    /* under `Satisfy any`, a hook that refuses keeps the later ones from running, but
+     * the round before authentication still follows */
     ap_hook_check_access_ex(check_access, NULL, authorization, APR_HOOK_REALLY_FIRST,
                             AP_AUTH_INTERNAL_PER_CONF);
 }

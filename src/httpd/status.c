@@ -1,13 +1,13 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /**
  * @file status.c
- * How it is doing: the counters that all children share, `SetHandler
- * bearer-status` (HTML, ?format=json, ?format=prometheus) and a section of
- * mod_status. A request pays one atomic addition (a refusal three), no lock.
- * status_collect.c reads them.
+ * Counters shared by all children, `SetHandler bearer-status` (HTML, ?format=json,
+ * ?format=prometheus) and a section in mod_status. A request costs one atomic addition
+ * (a refusal three) and no lock. status_collect.c reads the counters.
  *
- * The counters have a mapping of their own, kept in the process pool: a graceful
- * restart loses none, and another layout gets another one and takes them over.
+ * The counters have their own mapping, kept in the process pool, so that a graceful
+ * restart loses none. A build with another layout creates a new mapping and copies the
+ * counters.
  */
 #include "status.h"
 #include "records.h"
@@ -36,23 +36,23 @@
 APLOG_USE_MODULE(auth_bearer);
 
 #define LAYOUT "mod_auth_bearer meter 5"
-/** The last block, whatever its layout; and that of version 0.1.0. */
+/** The latest block of any layout, and that of version 0.1.0. */
 #define LAST "mod_auth_bearer meter"
 #define LAST_0_1 "mod_auth_bearer meter 2 " APR_STRINGIFY(BEARER_METER_0_1_SIZE)
-/** Children tell what their caches hold once in so many ticks. */
+/** Children report the state of their caches once in this many ticks. */
 #define TELL_EVERY 5
 
-static void *block;               /* NULL: nothing is counted */
+static void *block;               /* NULL: counting is off */
 static const char *fingerprint = "";
 
-/** What this child knows of its counters; made in child_init. */
+/** This child's view of the counters; created in child_init. */
 static status_counters_t own;
-/** What it has told of its cache so far. */
+/** Cache figures that this child has already reported. */
 static _Atomic apr_uint64_t hits, misses, evictions;
 
 /* ---- the mapping ----------------------------------------------------------- */
 
-/* An upgrade counts on. */
+/* Copies the counters of the previous block, so that they continue after an upgrade. */
 static void take_over(apr_pool_t *keep)
 {
     bearer_meter_version_t version = BEARER_METER_LATER;
@@ -88,7 +88,7 @@ static void create_block(apr_pool_t *pconf, server_rec *s)
     apr_pool_userdata_set(block, LAST, NULL, keep);
 }
 
-/* Two servers with the same one have read the same directives of ours. */
+/* Two servers with the same fingerprint have read the same directives of this module. */
 static const char *fingerprint_of(server_rec *s, apr_pool_t *p)
 {
     const apr_array_header_t *sections = ab_config_server(s)->global->sections;
@@ -163,14 +163,14 @@ void ab_status_throttled(void)
     bearer_meter_throttled(own.meter);
 }
 
-/* Two threads that tell at once exchange what was told before, so what one adds
- * too much the other takes away: the sum is exact, modulo 2^64. */
+/* If two threads report at once, they exchange the reported value: what one adds too
+ * much, the other subtracts. So the sum is exact, modulo 2^64. */
 static apr_uint64_t since_told(_Atomic apr_uint64_t *told, apr_uint64_t now)
 {
     return now - atomic_exchange(told, now);
 }
 
-/* What happened in this child's cache since it last told. */
+/* Reports what happened in this child's cache since its last report. */
 static void tell_caches(const process_t *process)
 {
     bearer_tokencache_stats_t now;
@@ -194,7 +194,7 @@ void ab_status_child_ends(const process_t *process)
 
 void ab_status_tick(const process_t *process)
 {
-    static unsigned ticks;  /* of the one watchdog thread */
+    static unsigned ticks;  /* only one watchdog thread uses it */
 
     ab_store_own_tick();
     if (own.meter && ticks++ % TELL_EVERY == 0) {
@@ -221,7 +221,7 @@ static const struct {
     { "format=json", "application/json", json_text },
     { "format=prometheus", "text/plain; version=0.0.4; charset=utf-8",
       bearer_status_prometheus },
-    { "", "text/html; charset=utf-8", bearer_status_html },  /* the others */
+    { "", "text/html; charset=utf-8", bearer_status_html },  /* any other query */
 };
 
 static int contains(ap_conf_vector_t *conf, const ap_expr_info_t *handler);
@@ -237,7 +237,7 @@ static int some_contains(const apr_array_header_t *sections,
     return found;
 }
 
-/* Is this SetHandler line in an .htaccess, or in a section of it? */
+/* Is this SetHandler line in an .htaccess, or in a section of one? */
 static int contains(ap_conf_vector_t *conf, const ap_expr_info_t *handler)
 {
     const core_dir_config *core = ap_get_core_module_config(conf);
@@ -247,9 +247,9 @@ static int contains(ap_conf_vector_t *conf, const ap_expr_info_t *handler)
                     || some_contains(core->sec_if, handler));
 }
 
-/* AllowOverride FileInfo lets who writes an .htaccess choose any handler, but what
- * this one shows is the administrator's. Where an .htaccess was read, the line must
- * be one of the server configuration. */
+/* With AllowOverride FileInfo, the author of an .htaccess can choose any handler, but
+ * this one shows data for the administrator. If an .htaccess was read, the line must be
+ * in the server configuration. */
 static int is_by_the_administrator(request_rec *r)
 {
     const core_dir_config *core = ap_get_core_module_config(r->per_dir_config);
@@ -258,7 +258,7 @@ static int is_by_the_administrator(request_rec *r)
     const char *error = NULL, *name;
 
     while (file && !file->htaccess) {
-        file = file->next;  /* it is not there */
+        file = file->next;  /* not in this file */
     }
     if (!file) {
         return 1;
@@ -275,7 +275,7 @@ static int is_by_the_administrator(request_rec *r)
     return 1;
 }
 
-/* What this child counted is told first: it may be the only one. */
+/* Reports this child's figures first: it may be the only child. */
 static json_t *collect(apr_pool_t *p)
 {
     if (ab_process()) {

@@ -1,9 +1,9 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /**
  * @file status_collect.c
- * What is known of issuers, keys, caches and counters, as one JSON value. Each count
- * is in `counters` once, under the label of its slot, so that they add up; an
- * issuer that has a slot of its own has them beside its keys, too.
+ * Builds one JSON value from the figures of issuers, keys, caches and counters.
+ * `counters` contains each count once, under the label of its slot, so that the counts
+ * add up. An issuer with its own slot also has its counts next to its keys.
  */
 #include "process.h"
 #include "status_inside.h"
@@ -21,10 +21,10 @@
 
 /* ---- values and keys ------------------------------------------------------ */
 
-/* What json_pack() takes for `I`. */
+/* The type that json_pack() expects for `I`. */
 #define COUNT(n) ((json_int_t)(n))
 #define TIME(when) ((json_int_t)apr_time_sec(when))
-/* An event of the slot of c, both by these names. */
+/* A name and the count of an event in the slot of c. */
 #define EVENT(what) \
     COUNT(bearer_meter_read_event(c->meter, slot, BEARER_EVENT_##what))
 
@@ -33,7 +33,7 @@ static const char *text(const char *s, apr_pool_t *p)
     return !s ? "" : bearer_text_is_utf8(s, strlen(s)) ? s : bearer_text_quote(p, s);
 }
 
-/* Only what is at hand: a page must not fetch. */
+/* Uses available keys only: a status page must not fetch. */
 static json_t *keys_in(bearer_keyset_t *keyset, apr_pool_t *p)
 {
     json_t *list = json_array();
@@ -70,8 +70,8 @@ static json_t *keys_json(bearer_keyset_t *keyset,
 
 /* ---- issuers and their counters ------------------------------------------- */
 
-/** What is told of all issuers of a slot together: the number of their keys, and
- *  the worst of each time. */
+/** Figures of all issuers of a slot together: the number of their keys, and the worst
+ *  value of each time. */
 typedef struct group_t {
     int issuers;
     apr_uint64_t keys;
@@ -134,7 +134,7 @@ static json_t *issuers_json(const status_counters_t *c, const process_t *process
     return list;
 }
 
-/* What several issuers share is told once, in `counters`. */
+/* If several issuers share a slot, its counts appear only once, in `counters`. */
 static void add_own_counts(json_t *issuers, const status_counters_t *c,
                            const group_t *groups)
 {

@@ -1,11 +1,11 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /**
  * @file store.c
- * httpd's socache behind the library's cache interface. One instance per kind
- * of value, each with hints of its own size, because a small entry and a key
- * set do not live well together in shmcb. Whatever leaves this host's memory is
- * sealed: who can write to redis must not be able to add a key. Key sets have a
- * second copy on this host (handover.c), for when the cache has lost them.
+ * httpd's socache behind the library's cache interface. There is one instance per kind
+ * of value, each with hints for its size, because small entries and key sets do not fit
+ * well in the same shmcb. Values that leave this host's memory are encrypted and
+ * authenticated: anyone who can write to redis must not be able to add a key. Key sets
+ * have a second copy on this host (handover.c), in case the cache loses them.
  */
 #include "store.h"
 #include "handover.h"
@@ -25,8 +25,8 @@
 
 APLOG_USE_MODULE(auth_bearer);
 
-/* A lease among hosts: two takers see each other within the one, and a host that
- * died keeps the others waiting for the other. */
+/* A lease among hosts. Two hosts that take it see each other within the first time. If
+ * a host dies, the others wait for the second. */
 #define LEASE_SETTLES apr_time_from_msec(20)
 #define LEASE_MAX apr_time_from_sec(10)
 
@@ -48,7 +48,7 @@ static const kind_t kinds[] = {
 #undef X
 };
 
-static store_t stores[STORE_KINDS];  /* filled in post_config */
+static store_t stores[STORE_KINDS];  /* set in post_config */
 
 const char *ab_store_word(store_kind_t kind)
 {
@@ -65,7 +65,7 @@ static int any_login(server_rec *s)
     return 0;
 }
 
-/* Nothing is allocated for what nobody uses. */
+/* Nothing is allocated for unused kinds. */
 static int is_wanted(int kind, server_rec *s)
 {
     return kind == STORE_INTROSPECTION
@@ -96,7 +96,7 @@ static apr_status_t destroy(void *data)
     return APR_SUCCESS;
 }
 
-/* shmcb where it is loaded and nobody chose */
+/* shmcb if it is loaded and the configuration names no cache */
 static void choose_default(store_config_t *store, const kind_t *kind,
                            apr_pool_t *pconf, apr_pool_t *ptemp)
 {
@@ -181,7 +181,7 @@ typedef struct among_hosts_t {
     apr_time_t until;
 } among_hosts_t;
 
-/* Has another host the lease? 0 also when the cache is down. */
+/* Does another host hold the lease? Also 0 if the cache is unavailable. */
 static int held_elsewhere(const store_t *store, const unsigned char *key,
                           apr_time_t now, apr_pool_t *p)
 {
@@ -198,9 +198,9 @@ static int held_elsewhere(const store_t *store, const unsigned char *key,
         && memcmp(lease.host, ab_shared_host(), sizeof(lease.host)) != 0;
 }
 
-/* httpd's caches have no exchange, only a last writer: each writes its name and, a
- * moment later, reads whose it is. Two hosts that are further apart than the moment
- * both have the lease, and fetch twice. */
+/* httpd's caches have no atomic exchange: the last writer wins. Each host writes its
+ * name and, a moment later, reads whose name is stored. Two hosts whose writes are
+ * further apart both get the lease, and fetch twice. */
 static int lease_among_hosts(const store_t *store, const unsigned char *key,
                              apr_time_t until, apr_pool_t *p)
 {
@@ -229,7 +229,7 @@ static int lease_among_hosts(const store_t *store, const unsigned char *key,
     return !held_elsewhere(store, key, now, p);
 }
 
-/* Among hosts only for what another host's flight has the answer to. */
+/* Only if the result of another host's request is shared. */
 static int is_among_hosts(const store_t *store)
 {
     return store->kind->handed_over && ab_config_is_foreign(store->config)
@@ -262,7 +262,7 @@ static void unlease(const bearer_cache_t *cache, const unsigned char *key,
     ab_shared_unlease(key);
 }
 
-/* No bell rings from host to host: what another one holds is looked for again. */
+/* There are no wake-ups between hosts: a lease held by another host is polled. */
 static void await(const bearer_cache_t *cache, const unsigned char *key,
                   apr_interval_time_t longest)
 {
@@ -274,8 +274,8 @@ static void await(const bearer_cache_t *cache, const unsigned char *key,
 
 /* ---- the library's interface -------------------------------------------- */
 
-/* What another host has fetched; how long it serves is said inside. Rarely
- * written, as handover.c has no locks. */
+/* Stores what another host has fetched; the value contains its lifetime. Rarely called,
+ * because handover.c has no locks. */
 static void keep_at_home(const unsigned char *key, const unsigned char *value,
                          apr_size_t len, apr_pool_t *p)
 {
@@ -333,7 +333,7 @@ static apr_status_t take_out(const bearer_cache_t *cache,
     return ab_store_value_remove(store, key, p);
 }
 
-/* For values that their owner seals. */
+/* For values that the caller seals. */
 static apr_status_t get_many(const bearer_cache_t *cache,
                              const unsigned char *const *keys, int n,
                              bearer_cache_value_t *values, apr_pool_t *p)

@@ -1,7 +1,8 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /**
  * @file store_line.c
- * The lines AuthBearerSOCache: what is kept where. What is done with that: store.c.
+ * Parses the AuthBearerSOCache lines: which kind of value is kept where. store.c uses
+ * the result.
  */
 #include "config_parse.h"
 #include "handlers.h"
@@ -12,15 +13,15 @@
 #include <ap_provider.h>
 #include <apr_strings.h>
 
-/** The throttle and proofs, among kinds that are named. */
+/** The throttle and proofs, as bits after those of the kinds. */
 #define THROTTLE (1u << STORE_KINDS)
 #define PROOFS (2u << STORE_KINDS)
-/** What the module's own memory is for. */
+/** The kinds that the module's own memory can keep. */
 #define OWN (1u << STORE_SESSIONS | PROOFS)
 
-/* The kinds that for= names, as bits; all where it is absent. The throttle may be
- * named and keeps its counts in this host's memory all the same: an address with
- * bad tokens must not cause calls over the network. */
+/* Sets the kinds that for= names, as bits; all kinds if it is absent. The throttle may
+ * be named, but its counts stay in this host's memory: bad tokens from an address must
+ * not cause calls over the network. */
 static const char *kinds_named(cmd_parms *cmd, const char *list, unsigned *bits)
 {
     char *rest, *word = apr_strtok(apr_pstrdup(cmd->temp_pool, list), ",", &rest);
@@ -44,8 +45,7 @@ static const char *kinds_named(cmd_parms *cmd, const char *list, unsigned *bits)
     return NULL;
 }
 
-/* Two kinds cannot share a segment: each gets a file of its own beside the one
- * that is named. */
+/* Two kinds cannot share a segment: each gets its own file next to the named one. */
 static const char *args_of(apr_pool_t *p, const char *name, const char *args,
                            int kind)
 {
@@ -56,7 +56,7 @@ static const char *args_of(apr_pool_t *p, const char *name, const char *args,
                               ab_store_word((store_kind_t)kind), args + bare);
 }
 
-/* Takes for=KIND,... out of the words. */
+/* Removes for=KIND,... from the words. */
 static const char *take_kinds(cmd_parms *cmd, apr_array_header_t *words,
                               unsigned *bits)
 {
@@ -77,7 +77,7 @@ static const char *take_kinds(cmd_parms *cmd, apr_array_header_t *words,
     return kinds_named(cmd, list, bits);
 }
 
-/* One of httpd's. */
+/* Finds one of httpd's providers. */
 static const char *find_provider(cmd_parms *cmd, const char *word,
                                  store_config_t *store)
 {
@@ -113,7 +113,7 @@ static const char *read_line(const parse_t *in, store_config_t *store)
         : find_provider(in->cmd, WORD(in, 0), store);
 }
 
-/* What a line is not for. */
+/* Rejects the kinds that the line cannot keep. */
 static const char *refuse_kinds(const store_config_t *line, unsigned *bits)
 {
     int named = *bits != ~0u;
@@ -130,7 +130,7 @@ static const char *refuse_kinds(const store_config_t *line, unsigned *bits)
     return NULL;
 }
 
-/* For one kind of value. */
+/* Sets the store of one kind of value. */
 static const char *set_store(store_config_t *store, const store_config_t *line,
                              int kind, cmd_parms *cmd)
 {

@@ -1,11 +1,11 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /**
  * @file store_own.c
- * The module's own memory behind the library's cache interface (AuthBearerSOCache
- * shm): sessions, attempts and marks in a table (state/table.h) that is made
- * once, in the process pool, so that the children of before a graceful restart and
- * the new ones work on the same records. Only stop and start, or a build with another
- * layout, begins with an empty one.
+ * The module's own memory behind the library's cache interface (AuthBearerSOCache shm):
+ * sessions, attempts and marks in a table (state/table.h). The table is created once,
+ * in the process pool, so that the children before and after a graceful restart use the
+ * same records. Only stop and start, or a build with another layout, begins with an
+ * empty table.
  */
 #include "store_own.h"
 #include "records.h"
@@ -22,10 +22,10 @@
 
 APLOG_USE_MODULE(auth_bearer);
 
-/** What the memory is found by in the process pool, whatever its layout is. */
+/** The name of the memory in the process pool, for every layout. */
 #define KEPT "mod_auth_bearer table"
 #define FILE_NAME "auth_bearer_table"
-/** A block is aligned to so much; apr_shm does not care. */
+/** Alignment of a block in bytes; apr_shm guarantees none. */
 #define ALIGNMENT 128
 #define TELL_EVERY apr_time_from_sec(60)
 
@@ -39,7 +39,8 @@ int ab_store_own_is(const char *word)
     return !strcmp(word, "shm") || !strncmp(word, "shm:", 4);
 }
 
-/* A number of bytes, with K, M or G; 0: it is none, or out of range. */
+/* Parses a number of bytes with K, M or G. Returns 0 if it is not a number or out of
+ * range. */
 static apr_uint64_t size_of(const char *text)
 {
     static const char units[] = "KMG";
@@ -141,7 +142,7 @@ int ab_store_own_create(apr_uint64_t size, apr_pool_t *pconf, server_rec *s)
         return OK;
     }
     if (kept) {
-        apr_shm_destroy(kept);  /* children keep their mapping of it */
+        apr_shm_destroy(kept);  /* children keep their mappings */
         apr_pool_userdata_set(NULL, KEPT, NULL, s->process->pool);
         ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, s, AB(0412) "this build keeps sessions in "
                      "another layout: those of before are not read");
@@ -166,7 +167,7 @@ static apr_status_t get(const bearer_cache_t *cache, const unsigned char *key,
     return bearer_table_get(table, key, apr_time_now(), value, len, p);
 }
 
-/* Once a minute, whatever happens how often. */
+/* Logs a failure at most once a minute. */
 static apr_status_t told(apr_status_t rv)
 {
     bearer_table_stats_t stats;

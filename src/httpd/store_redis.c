@@ -17,19 +17,19 @@
 #define TIMEOUT apr_time_from_sec(1)
 #define TIMEOUT_MAX apr_time_from_sec(30)
 #define DATABASE_MAX 65535
-/** mod_watchdog's threads. */
+/** The number of mod_watchdog's threads. */
 #define BACKGROUND 2
 
-/** A line of the configuration, and its client in this process. */
+/** A configuration line, and its client in this process. */
 typedef struct line_t {
     bearer_redis_config_t config;
     bearer_redis_shared_t *shared;
-    bearer_redis_t *client;        /**< NULL: it cannot be used */
+    bearer_redis_t *client;        /**< NULL: not usable */
 } line_t;
 
 struct ap_socache_instance_t {
     line_t *line;
-    const char *prefix;            /**< of the keys: what mod_socache_redis uses */
+    const char *prefix;            /**< of the keys: the one that mod_socache_redis uses */
 };
 
 /* ---- configuration ------------------------------------------------------ */
@@ -79,8 +79,7 @@ static const char *parse_host(const parse_t *in, bearer_redis_config_t *config,
     return NULL;
 }
 
-/* [USER@]HOST[:PORT][/DB]. What stands before an @ is not shown: it may be a
- * password. */
+/* [USER@]HOST[:PORT][/DB]. Text before an @ is not shown, because it may be a password. */
 static const char *parse_url(const parse_t *in, bearer_redis_config_t *config,
                              char *text)
 {
@@ -123,7 +122,7 @@ static const char *parse_server(const parse_t *in, bearer_redis_config_t *config
     config->tls = word[5] == 's';
     config->port = 6379;
     error = parse_url(in, config, apr_pstrdup(in->p, strchr(word, '/') + 2));
-    config->name = word;  /* no password is in it, now that this is known */
+    config->name = word;  /* it is now known to contain no password */
     return error;
 }
 
@@ -225,7 +224,7 @@ ap_socache_instance_t *ab_store_redis_share(const ap_socache_instance_t *from,
 
 /* ---- start -------------------------------------------------------------- */
 
-/* What is known of a server outlasts a restart. */
+/* The known state of a server survives a restart. */
 static apr_status_t init(ap_socache_instance_t *instance, const char *name,
                          const struct ap_socache_hints *hints, server_rec *s,
                          apr_pool_t *p)
@@ -320,7 +319,7 @@ static apr_status_t retrieve(ap_socache_instance_t *instance, server_rec *s,
     return rv;
 }
 
-/* A list is shorter than other keys, so it is none of these. */
+/* A list has a shorter key than other values, so it cannot be one of them. */
 apr_status_t ab_store_redis_set(const ap_socache_instance_t *instance,
                                 const unsigned char *key,
                                 const bearer_cache_entry_t *entry,

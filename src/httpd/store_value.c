@@ -1,8 +1,9 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /**
  * @file store_value.c
- * One value of a store: sealed where it leaves this host, with a life that every
- * provider understands, and under a lock where the provider wants one.
+ * Reads and writes one value of a store: encrypted and authenticated if it leaves this
+ * host, with a lifetime that every provider accepts, and under a lock if the provider
+ * needs one.
  */
 #include "store.h"
 #include "store_inside.h"
@@ -18,14 +19,14 @@
 
 APLOG_USE_MODULE(auth_bearer);
 
-/* Guards of httpd-traps: a past expiry wraps (redis), 30 days and more are an
- * absolute time (memcache). */
+/* Works around pitfalls in httpd: an expiry in the past wraps (redis), and 30 days or
+ * more are an absolute time (memcache). */
 #define MIN_LIFE apr_time_from_sec(1)
 
 #define MUTEX_TYPE "auth-bearer"
 
-/** Values of so many bytes did not fit in shared memory (0: none yet): httpd logs
- *  each, so they are not tried again. */
+/** The size from which values did not fit in shared memory (0: none yet). httpd logs
+ *  each failure, so such values are not tried again. */
 static atomic_uint too_long[STORE_KINDS];
 
 static apr_global_mutex_t *mutex;
@@ -75,8 +76,8 @@ apr_status_t ab_store_ask(const store_t *store, ap_socache_instance_t *instance,
     return provider->remove(instance, store->server, q->key, BEARER_CACHE_KEY_SIZE, p);
 }
 
-/* Only shared memory wants a lock, reads included (they move data); for redis
- * and memcache, where it would be held over the network, see remote.c. */
+/* Only shared memory needs a lock, even for reads (they move data). For redis and
+ * memcache, it would be held during network calls; see remote.c. */
 static apr_status_t ask(const store_t *store, store_question_t *q, apr_pool_t *p)
 {
     int wants_lock = store->config->provider->flags & AP_SOCACHE_FLAG_NOTMPSAFE;
@@ -95,7 +96,7 @@ static apr_status_t ask(const store_t *store, store_question_t *q, apr_pool_t *p
     return rv;
 }
 
-/* Shared memory refuses nothing but what is longer than a part of it. */
+/* Shared memory refuses only values longer than one of its parts. */
 static int is_too_long(const store_t *store, apr_size_t len)
 {
     unsigned limit = atomic_load(&too_long[store->kind->number]);
@@ -114,8 +115,8 @@ static void note_refusal(const store_t *store, apr_size_t len)
     }
 }
 
-/* The value as it is kept comes into a buffer that malloc() made, because a pool would
- * keep so large a block. */
+/* The stored value is read into a buffer from malloc(), because a pool would not
+ * release so large a block. */
 apr_status_t ab_store_value_get(const store_t *store, const unsigned char *key,
                                 unsigned char **value, apr_size_t *len,
                                 apr_pool_t *p)

@@ -1,9 +1,9 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /**
  * @file throttling.c
- * The throttle as requests meet it (AuthBearerThrottle): whose address a request
- * counts for, what is counted, and the line that says so. The table itself is the
- * library's (throttle.h). Any thread.
+ * Applies the throttle to requests (AuthBearerThrottle): the address that a request
+ * counts for, what is counted, and the log line. The table is in the library
+ * (throttle.h). Any thread may call these functions.
  */
 #include "throttling.h"
 #include "process.h"
@@ -16,7 +16,7 @@
 
 APLOG_USE_MODULE(auth_bearer);
 
-/* RFC 1918, 4193, 3927, 4291, 6598: where a balancer of one's own lives. */
+/* RFC 1918, 4193, 3927, 4291, 6598: addresses that a site's own load balancer may have. */
 static int is_private(request_rec *r)
 {
     static const char *const nets[][2] = {
@@ -37,8 +37,8 @@ static int is_private(request_rec *r)
     return 0;
 }
 
-/* Behind a balancer that mod_remoteip does not know, all clients look like one:
- * a throttle would lock out everybody for the failures of one. */
+/* Behind a load balancer that mod_remoteip does not know, all clients share one
+ * address. A throttle would lock out everyone for the failures of one. */
 static int behind_balancer(request_rec *r)
 {
     if (!apr_table_get(r->headers_in, "X-Forwarded-For")
@@ -84,9 +84,9 @@ void ab_throttling_failure(request_rec *r, const bearer_settings_t *settings,
 
 /* ---- logins ------------------------------------------------------------- */
 
-/** Logins are no failures: they are counted under names of their own. */
-static const char begun[] = "login";        /* the issuer was pushed to */
-static const char unanswered[] = "callback"; /* it did not answer */
+/** Logins are not failures: they have their own counters. */
+static const char begun[] = "login";        /* requests were pushed to the issuer */
+static const char unanswered[] = "callback"; /* the issuer did not answer */
 
 static int login_key(unsigned char *key, const unsigned char *address,
                      const char *name)

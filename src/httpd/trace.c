@@ -1,9 +1,9 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /**
  * @file trace.c
- * Which request a thread works for, so that what is done on its behalf can be
- * found again: `traceparent` (W3C Trace Context) goes on to issuers, and the
- * request's id (mod_unique_id) into every log line, the library's included.
+ * The request that a thread works for, so that work on its behalf can be traced:
+ * `traceparent` (W3C Trace Context) is forwarded to issuers, and the request's id
+ * (mod_unique_id) appears in every log line, including the library's.
  */
 #include "trace.h"
 

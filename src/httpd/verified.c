@@ -1,9 +1,9 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /**
  * @file verified.c
- * Tokens that were verified before: found again by their policy and all of their
- * bytes, kept for as long as their times, keys and tenants allow, and vouched for
- * where their address is throttled.
+ * Tokens that were verified before. They are found by their policy and all of their
+ * bytes. They are cached as long as their times, keys and tenants allow, and vouched
+ * for if their address is throttled.
  */
 #include "verified.h"
 #include "environment.h"
@@ -18,9 +18,8 @@
 #include "trust/issuer.h"
 #include "trust/settings.h"
 
-/* The key of the verified-token cache: of the policy and of the whole token. The
- * signature must be part of it, or a forged one would be taken for the token
- * verified before. */
+/* The key in the verified-token cache: a digest of the policy and the whole token. It
+ * must include the signature; otherwise a forged token would match the verified one. */
 void ab_verified_key(attempt_t *a)
 {
     a->keyed = ab_provider_policy(a, a->credential->token, a->credential->len, a->key)
@@ -49,7 +48,8 @@ bearer_principal_t *ab_verified_copy(request_rec *r, const bearer_principal_t *j
     return copy;
 }
 
-/** What did not depend on keys: an introspection answer is good for its time. */
+/** For results that did not depend on keys: an introspection response has its own
+ *  lifetime. */
 #define NO_KEYS 1
 
 static apr_uint64_t keys_generation(const process_t *process,
@@ -58,7 +58,8 @@ static apr_uint64_t keys_generation(const process_t *process,
     return bearer_keyset_generation(process->keysets[issuer->index]);
 }
 
-/* The content of a tenants file counts like keys: above their numbers. */
+/* The content of a tenants file affects the result as keys do. Its version is combined
+ * with the generation. */
 static apr_uint64_t with_tenants(apr_uint64_t generation, apr_uint64_t version)
 {
     return generation + (version << 40);
@@ -86,7 +87,7 @@ const bearer_principal_t *ab_verified_find(attempt_t *a, bearer_refusal_t *why)
     if (!process->tokens || !a->keyed) {
         return NULL;
     }
-    /* without skew: a token in its last seconds is judged in full */
+    /* without clock skew: a token in its last seconds is judged in full */
     principal = bearer_tokencache_get(process->tokens, &entry, a->key,
                                       apr_time_now(), 0);
     if (!principal) {
@@ -108,8 +109,9 @@ const bearer_principal_t *ab_verified_find(attempt_t *a, bearer_refusal_t *why)
     return principal;
 }
 
-/* Until when its age allows it; 0: for ever. An issuer that has just called a
- * token active knows its age, unless the administrator says otherwise. */
+/* Returns the time until which the token's age allows caching; 0: no limit. An issuer
+ * that has just called a token active knows its age, unless the configuration says
+ * otherwise. */
 static apr_time_t aged(const attempt_t *a, apr_uint64_t generation,
                        apr_time_t issued)
 {
@@ -120,7 +122,7 @@ static apr_time_t aged(const attempt_t *a, apr_uint64_t generation,
         ? issued + settings->max_token_age : 0;
 }
 
-/* until: 0: as long as its times allow */
+/* until: 0: as long as the token's times allow */
 static void remember(attempt_t *a, apr_uint64_t generation, apr_time_t until)
 {
     const bearer_principal_t *judged = a->judgement.principal;
@@ -140,7 +142,8 @@ static void remember(attempt_t *a, apr_uint64_t generation, apr_time_t until)
         until = old;
     }
     keep = ab_verified_copy(a->r, judged, ab_provider_settings(a, judged->issuer));
-    if (!a->process->revocations && a->credential->len) {  /* nobody asked for it yet */
+    if (!a->process->revocations && a->credential->len) {  /* not computed yet for this
+                                                            * request */
         bearer_revocation_token_digest(a->process->sha256, a->revocable,
                                        a->credential->token, a->credential->len);
     }
@@ -149,8 +152,8 @@ static void remember(attempt_t *a, apr_uint64_t generation, apr_time_t until)
     bearer_tokencache_put(a->process->tokens, a->key, keep, generation, until);
 }
 
-/* For when its address is throttled: a child of the next generation knows nothing
- * of what this one has verified. */
+/* For a throttled address: a child of the next generation does not know which tokens
+ * this one has verified. */
 static void vouch(attempt_t *a)
 {
     if (a->throttling && a->process->tokens) {
@@ -170,7 +173,7 @@ void ab_verified_keep(attempt_t *a)
 {
     if (a->keyed) {
         vouch(a);
-        /* one that is used once is not worth its place */
+        /* a token that is used only once is not worth caching */
         if (bearer_tokencache_note(a->process->tokens, a->key)) {
             remember(a, a->generation, 0);
         }

@@ -1,13 +1,13 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /**
  * @file waiting.c
- * The gate of a child (gate.h): how many of its workers, and of all workers of
- * the host, may wait for servers outside, and who these servers are.
+ * The gate of a child (gate.h): how many of its workers, and of all workers of the
+ * host, may wait for external servers, and which servers these are.
  *
- * HTTP/2 streams run on mod_http2's own threads: as many as a child has workers,
- * and half as many again when they are needed, unless H2MinWorkers and H2MaxWorkers
- * say otherwise. While a stream runs its connection holds one of the MPM's workers
- * besides. So both kinds count against one bound, half of whichever are fewer.
+ * HTTP/2 streams run on mod_http2's own threads: as many as a child has workers, and
+ * half as many again if needed, unless H2MinWorkers and H2MaxWorkers are set. While a
+ * stream runs, its connection also holds one of the MPM's workers. So both kinds of
+ * threads count against one limit: half of the smaller number.
  */
 #include "waiting.h"
 #include "records.h"
@@ -19,11 +19,11 @@
 #include "base/http.h"
 #include "trust/settings.h"
 
-/** Threads of mod_http2 at most; 0: not written, and so more than workers. Set
- *  before fork. */
+/** Maximum number of mod_http2's threads; 0: not configured, and so more than workers.
+ *  Set before fork. */
 static int h2_workers;
 
-/* ---- who is waited for -------------------------------------------------- */
+/* ---- the servers that are waited for ------------------------------------ */
 
 static bearer_session_check_t *check_at(const global_config_t *global, int i)
 {
@@ -31,7 +31,7 @@ static bearer_session_check_t *check_at(const global_config_t *global, int i)
         global->session_checks, i, configured_check_t).check;
 }
 
-/* What several virtual hosts declare alike is one party. */
+/* Identical declarations in several virtual hosts are one party. */
 static int number_issuers(const global_config_t *global)
 {
     int i, k, n = 0;
@@ -47,7 +47,7 @@ static int number_issuers(const global_config_t *global)
     return n;
 }
 
-/* So are checks that ask one server. */
+/* Checks that use the same server are one party. */
 static int number_services(const global_config_t *global, apr_pool_t *ptemp)
 {
     int i, k, n = 0;
@@ -79,7 +79,7 @@ static const char *name_of(void *global_, int party)
         : i < global->session_checks->nelts ? check_at(global, i)->url : NULL;
 }
 
-/* ---- how many workers there are ----------------------------------------- */
+/* ---- the number of workers ---------------------------------------------- */
 
 static int most(int what)
 {
@@ -99,8 +99,9 @@ static int half_of(int workers)
     return workers > 3 ? workers / 2 : 1;
 }
 
-/* The number that a directive of mod_http2 has; 0: none. It belongs to the main
- * server, perhaps inside <IfModule>. mod_http2 itself tells nobody. */
+/* Returns the number configured with a directive of mod_http2; 0: none. The directive
+ * is in the main server, perhaps inside <IfModule>. mod_http2 has no function that
+ * returns it. */
 static int number_of(const ap_directive_t *node, const char *name)
 {
     int found = 0;
