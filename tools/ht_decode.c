@@ -1,7 +1,7 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /*
- * htbearer decode: what a token says, whoever wrote it. The signature is not
- * printed: without it the output cannot be presented as a token.
+ * htbearer decode: prints the unverified content of a token. The signature is not
+ * printed, so that the output cannot be used as a token.
  */
 #include "ht.h"
 
@@ -10,8 +10,8 @@
 #include "base/text.h"
 #include "jose/jws.h"
 
-/* A payload that is no JSON object: as a string, or what cannot be one in
- * base64url. */
+/* Prints a payload that is not a JSON object: as a string, or in base64url if it cannot
+ * be one. */
 static int write_other_payload(const ht_call_t *call, const bearer_jws_t *jws,
                                const char *error)
 {

@@ -1,9 +1,9 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /*
- * htbearer discover: what an issuer offers, what is odd about it, and a
- * configuration for it. It asks what a server would ask, within a server's
- * limits, and nothing that a document names besides the key set; redirects are
- * not followed. What it reads is judged in offer.c.
+ * htbearer discover: prints what an issuer offers, warnings about it, and a
+ * configuration for it. It sends the requests that a server would send, within a
+ * server's limits. Of the URLs in a document, it requests only the key set. It does not
+ * follow redirects. offer.c judges the documents.
  */
 #include "ht.h"
 
@@ -16,11 +16,10 @@
 #include "offer.h"
 #include "tell.h"
 
-/** A clock that is further off is worth a word: what AuthBearerClockSkew lets
- *  pass by default. */
+/** A larger difference of the clocks is reported: the default of AuthBearerClockSkew. */
 #define CLOCK_SECONDS 60
 
-/** One look at an issuer. */
+/** One examination of an issuer. */
 typedef struct look_t {
     const ht_call_t *call;
     apr_pool_t *p;
@@ -33,7 +32,7 @@ typedef struct look_t {
 
 /* ---- the issuer ------------------------------------------------------------- */
 
-/* Who pastes the document's URL means the issuer. */
+/* A user who pastes the URL of the document means the issuer. */
 static const char *without_well_known(const char *url, apr_pool_t *p)
 {
     static const char oidc[] = "/.well-known/openid-configuration";
@@ -84,9 +83,9 @@ static int prepare(look_t *l)
     return ht_world(call, &l->world, 0);
 }
 
-/* ---- asking ------------------------------------------------------------------ */
+/* ---- requests ---------------------------------------------------------------- */
 
-/* 1: a document that can be used is there. */
+/* Returns 1 if there is a usable document. */
 static int ask_for_metadata(look_t *l, const char *url, int *answered,
                             int *stranger)
 {
@@ -107,8 +106,8 @@ static int ask_for_metadata(look_t *l, const char *url, int *answered,
     return rv == APR_SUCCESS;
 }
 
-/* All addresses are on one host: when it does not answer, the next would not
- * either. Only a document of the issuer that was asked for ends the search. */
+/* All addresses are on one host: if it does not answer, the next address would fail
+ * too. The search ends only with a document of the requested issuer. */
 static int find_metadata(look_t *l)
 {
     const apr_array_header_t *urls = bearer_issuer_metadata_urls(&l->issuer, l->p);
@@ -165,7 +164,7 @@ static void ask_for_keys(look_t *l)
     look_at_answer(l, response);
 }
 
-/* ---- telling ------------------------------------------------------------------ */
+/* ---- output ------------------------------------------------------------------- */
 
 static int report(const look_t *l)
 {

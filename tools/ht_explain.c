@@ -1,9 +1,9 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /*
- * htbearer explain: why a token is good or not, check by check. With -f the
- * server's own httpd judges it, as a request to a path of that configuration;
- * without, the same library does, with the issuer and audience of the options.
- * Either way the result is one JSON object, and the text is made from that.
+ * htbearer explain: why a token is accepted or refused, check by check. With -f, the
+ * server's own httpd judges it, as a request to a path of that configuration. Without
+ * -f, the library does, with the issuer and audience of the options. In both cases the
+ * result is one JSON object, from which the text is made.
  */
 #include "ht.h"
 
@@ -56,7 +56,7 @@ static int ask(const ht_call_t *call, const json_t *question, json_t **answer,
                         ht_values(call, "D"), question, answer, died);
 }
 
-/* Modules that were never started may not be fit to map a path to a file. */
+/* Modules that were never started may not be able to map a path to a file. */
 static int with_server(const ht_call_t *call, const char *token, apr_size_t len)
 {
     json_t *question = question_of(call, token, len), *answer = NULL;
@@ -81,7 +81,7 @@ static int with_server(const ht_call_t *call, const char *token, apr_size_t len)
 
 /* ---- without a server: settings ------------------------------------------------ */
 
-/** Everything that an explanation without a server is made of. */
+/** The data for an explanation without a server. */
 typedef struct inquiry_t {
     const ht_call_t *call;
     apr_pool_t *p;
@@ -147,7 +147,7 @@ static int declare_issuer(inquiry_t *q)
     return error ? ht_usage(q->call, "%s", error) : HT_OK;
 }
 
-/* What a configuration of these options would be told by configtest. */
+/* Prints what configtest would report for a configuration with these options. */
 static int lint(const inquiry_t *q)
 {
     apr_array_header_t *findings = bearer_findings_create(q->p);
@@ -246,7 +246,8 @@ static int met_word(const inquiry_t *q, bearer_require_t kind, const char *word,
     return 0;
 }
 
-/* Any word of a line, as everywhere in httpd. 1, 0, or -1 with *error. */
+/* As everywhere in httpd, one matching word of a line is enough. Returns 1, 0, or -1
+ * with *error. */
 static int met_line(const inquiry_t *q, const apr_array_header_t *words,
                     const char **error)
 {
@@ -273,7 +274,7 @@ static int met_line(const inquiry_t *q, const apr_array_header_t *words,
     return *error ? -1 : met;
 }
 
-/* Any line is enough, as in httpd without a container around them. */
+/* One matching line is enough, as in httpd without a container. */
 static int authorize(const inquiry_t *q, json_t *out)
 {
     const apr_array_header_t *lines = ht_values(q->call, "require");
@@ -302,7 +303,7 @@ static int status_of(bearer_category_t category)
          : category == BEARER_CATEGORY_REQUEST ? 400 : 401;
 }
 
-/* As the server's log would have it. */
+/* Returns the refusal as the server would log it. */
 static json_t *refusal_of(const inquiry_t *q)
 {
     const bearer_refusal_t *why = &q->j.why;

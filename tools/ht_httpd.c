@@ -1,9 +1,8 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /*
- * A question to the httpd of this machine, started with -t: it reads the
- * configuration as it would to serve, and answers instead of serving. The token
- * goes there by a pipe, never on a command line. Whatever comes back is bounded,
- * in size and in time.
+ * Starts the httpd of this machine with -t and sends it a question. httpd reads the
+ * configuration as if to serve, and answers the question instead. The token is sent
+ * through a pipe, never on a command line. The output is limited in size and time.
  */
 #include "ht.h"
 
@@ -28,17 +27,17 @@
 #define OUT_MAX (4 * 1024 * 1024)
 #define ERR_MAX (256 * 1024)
 
-/** What is read of one of its outputs. */
+/** Data read from one of httpd's outputs. */
 typedef struct stream_t {
     char *text;
     apr_size_t len, max;
-    apr_size_t told;       /**< up to here lines were passed on */
+    apr_size_t told;       /**< the lines up to here have been passed on */
 } stream_t;
 
 typedef struct child_t {
     const ht_call_t *call;
     pid_t pid;
-    struct pollfd fds[3];  /**< its standard files; fd -1: closed */
+    struct pollfd fds[3];  /**< its standard streams; fd -1: closed */
     const char *question;
     apr_size_t left;
     stream_t out, err;
@@ -47,7 +46,7 @@ typedef struct child_t {
 
 /* ---- which program -------------------------------------------------------- */
 
-/* apache2ctl first: it knows the environment that Debian's files refer to. */
+/* apache2ctl comes first: it sets the environment that Debian's files use. */
 static const char *find_httpd(apr_pool_t *p)
 {
     static const char *const names[] = { "apache2ctl", "httpd", "apache2", NULL };
@@ -91,7 +90,7 @@ static void become(const char **argv, int pipes[3][2])
 {
     int i;
 
-    setpgid(0, 0);  /* so that whatever it starts can be ended with it */
+    setpgid(0, 0);  /* so that its own children can be ended with it */
     for (i = 0; i < 3; i++) {
         dup2(pipes[i][i > 0], i);
     }
@@ -100,10 +99,11 @@ static void become(const char **argv, int pipes[3][2])
     _exit(127);
 }
 
-/* 0, or errno. What is open then is closed when this program ends, soon. */
+/* Returns 0, or errno. On error, open descriptors are closed when this program ends,
+ * soon. */
 static int start(child_t *c, const char **argv)
 {
-    int pipes[3][2], i;  /* of standard input, output, error */
+    int pipes[3][2], i;  /* standard input, output, error */
 
     for (i = 0; i < 3; i++) {
         if (pipe2(pipes[i], O_CLOEXEC)) {
@@ -131,7 +131,7 @@ static int start(child_t *c, const char **argv)
     return 0;
 }
 
-/* ---- talking to it ---------------------------------------------------------- */
+/* ---- communication ---------------------------------------------------------- */
 
 static void end_file(struct pollfd *file)
 {
@@ -168,7 +168,7 @@ static void read_some(stream_t *s, struct pollfd *file)
     s->text[s->len] = '\0';
 }
 
-/* Lines of its standard error that are meant for people, as they come. */
+/* Passes on lines of its standard error that are for people, as they arrive. */
 static void pass_on(child_t *c)
 {
     stream_t *s = &c->err;
@@ -235,7 +235,7 @@ static int finish(child_t *c)
     return status;
 }
 
-/* ---- what came back ----------------------------------------------------------- */
+/* ---- the result --------------------------------------------------------------- */
 
 static const char *printable(const char *line, apr_size_t len, apr_pool_t *p)
 {
@@ -249,7 +249,8 @@ static const char *printable(const char *line, apr_size_t len, apr_pool_t *p)
     return copy;
 }
 
-/* The last lines that the server wrote: configtest's, where it found errors. */
+/* Prints the last lines of the server's output: those of configtest, if it found
+ * errors. */
 static void say_its_words(const child_t *c)
 {
     const char *line = c->err.text, *end;

@@ -1,6 +1,6 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /*
- * Messages, bounded input, output, files with keys in them.
+ * Messages, limited input, output, and files with keys.
  */
 #include "ht.h"
 
@@ -114,7 +114,7 @@ static apr_size_t without_newline(const char *data, apr_size_t len)
 
 int ht_read_token(const ht_call_t *call, const char **token, apr_size_t *len)
 {
-    apr_size_t max = (apr_size_t)BEARER_TOKEN_MAX + 2;  /* a CRLF behind it */
+    apr_size_t max = (apr_size_t)BEARER_TOKEN_MAX + 2;  /* a CRLF may follow */
     char *buffer = alloc_secret(max + 2, call->p);
     int error;
 
@@ -210,7 +210,8 @@ int ht_report(const ht_call_t *call, const json_t *value,
     return HT_OK;
 }
 
-/* A name beside path that nobody can guess: nothing lies in wait there. */
+/* Returns a name next to path that cannot be guessed, so that no file can be placed
+ * there in advance. */
 static const char *name_beside(const char *path, apr_pool_t *p)
 {
     unsigned char random[9];
@@ -222,7 +223,7 @@ static const char *name_beside(const char *path, apr_pool_t *p)
                        bearer_b64url_encode(p, random, sizeof(random)), NULL);
 }
 
-/* Complete and on disk under a new name, or not there. 0, or errno. */
+/* Creates a complete file on disk under a new name, or no file. Returns 0, or errno. */
 static int create_file(const char *path, int mode, const char *data,
                        apr_size_t len)
 {
@@ -270,7 +271,7 @@ int ht_create_json(const ht_call_t *call, const char *path, int mode,
 
 /* ---- secrets in JSON ----------------------------------------------------- */
 
-/* Depth is bounded: by the strict parser, or because we built it. */
+/* The depth is limited: by the strict parser, or because this program built the value. */
 static void wipe_strings(json_t *value)
 {
     const char *name;

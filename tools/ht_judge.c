@@ -1,6 +1,6 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /*
- * What verify and explain judge by: the options that stand for directives become
+ * The settings for verify and explain: the options that correspond to directives become
  * the settings of a server, and its judgement.
  */
 #include "ht.h"

@@ -1,6 +1,6 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /*
- * htbearer jwks: public keys and certificates from PEM to one JWK Set.
+ * htbearer jwks: converts public keys and certificates from PEM to one JWK Set.
  */
 #include "ht.h"
 

@@ -1,7 +1,7 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /*
- * htbearer keygen: a key pair as two JWK Sets, one to sign with and one to give
- * to AuthBearerKeys file:.
+ * htbearer keygen: writes a key pair as two JWK Sets, one to sign with and one for
+ * AuthBearerKeys file:.
  */
 #include "ht.h"
 
@@ -15,10 +15,10 @@
 #include "base/json.h"
 #include "jose/jwk.h"
 
-/** Octets of the longest oct key made. */
+/** Maximum size in octets of an oct key. */
 #define OCT_MAX 512
 
-/* EdDSA leaves the curve open (RFC 8037): Ed25519 is what others support. */
+/* EdDSA does not fix the curve (RFC 8037). Ed25519 has the widest support. */
 static EVP_PKEY *make_pkey(const bearer_alg_t *alg, int bits)
 {
     return alg->kty == BEARER_KTY_RSA
@@ -31,7 +31,7 @@ static int read_bits(const ht_call_t *call, const bearer_alg_t *alg, int *bits)
 {
     int max = alg->kty == BEARER_KTY_RSA ? BEARER_RSA_MAX_BITS
             : alg->kty == BEARER_KTY_OCT ? 8 * OCT_MAX
-            : 0;  /* the algorithm fixes the size */
+            : 0;  /* the algorithm determines the size */
     int min = alg->min_key ? (int)alg->min_key * 8 : BEARER_RSA_MIN_BITS;
     apr_int64_t number = min;
 
@@ -49,7 +49,8 @@ static int read_bits(const ht_call_t *call, const bearer_alg_t *alg, int *bits)
     return HT_OK;
 }
 
-/* {"keys": [jwk]}, for alg; jwk and the strings in it are wiped with the pool. */
+/* Returns {"keys": [jwk]}, for alg. jwk and its strings are wiped when the pool is
+ * destroyed. */
 static json_t *make_set(const ht_call_t *call, json_t *jwk, const bearer_alg_t *alg)
 {
     json_t *set = json_pack("{s:[O]}", "keys", jwk);
@@ -123,7 +124,7 @@ static int write_pair(const ht_call_t *call, const bearer_alg_t *alg,
     status = ht_create_json(call, ht_value(call, "public"), 0644, force,
                             make_set(call, public_jwk, alg));
     if (status != HT_OK && !force) {
-        unlink(private_path);  /* half a pair is of no use */
+        unlink(private_path);  /* a private key without its public key is useless */
     }
     return status;
 }

@@ -1,7 +1,7 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /*
- * Requests to issuers, over the client that the server uses, with the same
- * limits; nobody is asked without a word.
+ * Requests to issuers, with the server's HTTP client and the same limits. Every request
+ * is announced.
  */
 #include "ht.h"
 

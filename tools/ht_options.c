@@ -1,7 +1,7 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /*
- * Options: read and explained from one table per command. An argument that
- * might be a token is never repeated in a message.
+ * Options: parsed and described from one table per command. Messages never repeat an
+ * argument that may be a token.
  */
 #include "ht.h"
 
@@ -14,7 +14,7 @@
 
 #include "base/text.h"
 
-/** Width that help is wrapped at. */
+/** Width in columns of the help text. */
 #define WIDTH 78
 
 int ht_looks_like_token(const char *argument)
@@ -48,7 +48,7 @@ static int unknown_option(const ht_call_t *call, const char *name, apr_size_t le
                                bearer_text_quote_n(call->p, name, len));
 }
 
-/* How it is written: one letter behind one dash, a word behind two. */
+/* Returns how the option is written: one dash for a letter, two for a word. */
 static const char *dashes(const ht_option_t *option)
 {
     return option->name[1] ? "--" : "-";
@@ -66,7 +66,7 @@ static int keep_option(ht_call_t *call, int row, const char *value)
     return HT_OK;
 }
 
-/* argv[*i] begins with a dash, or with two, and is more than that. */
+/* Parses argv[*i], which begins with one or two dashes followed by more text. */
 static int parse_option(ht_call_t *call, int argc, const char *const *argv,
                         int *i)
 {
@@ -171,7 +171,7 @@ const apr_array_header_t *ht_values(const ht_call_t *call, const char *name)
     int row = option_row(call->command, name, strlen(name));
 
     if (row < 0) {
-        abort();  /* the command asks for what its table does not have */
+        abort();  /* the command uses an option that is not in its table */
     }
     return call->values[row];
 }
@@ -232,12 +232,12 @@ int ht_alg(const ht_call_t *call, const char *name, const bearer_alg_t **alg)
     return HT_OK;
 }
 
-/* ---- the library's words -------------------------------------------------- */
+/* ---- directive names in messages ------------------------------------------ */
 
 static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
-/* The option that stands for the directive at text: the first directive that its
- * help names. NULL: the command has none. */
+/* Returns the option for the directive at text. The first directive in an option's help
+ * is its directive. NULL: the command has none. */
 static const char *option_for(const ht_call_t *call, const char *text, size_t len)
 {
     const ht_option_t *option = call->command->options;
@@ -275,10 +275,11 @@ const char *ht_own_words(const ht_call_t *call, const char *text)
 
 /* ---- help ---------------------------------------------------------------- */
 
-/** Printed as a blank at which no line is broken. */
+/** Printed as a space at which lines are not broken. */
 #define NO_BREAK '\1'
 
-/* Prints text and a newline, word by word from column on, further lines at indent. */
+/* Prints text and a newline. Words are wrapped; the first line starts at column,
+ * further lines at indent. */
 static void print_wrapped(const char *text, int column, int indent)
 {
     while (*text) {

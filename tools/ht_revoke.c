@@ -1,6 +1,6 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /*
- * htbearer revoke: adds to the list that AuthBearerRevocations names.
+ * htbearer revoke: adds entries to the list of AuthBearerRevocations.
  */
 #include "ht.h"
 
@@ -27,7 +27,7 @@ static int parse_date(const char *text, apr_time_t *when)
     return seconds >= 0;
 }
 
-/* 0: for ever. */
+/* 0: no limit. */
 static int read_until(const ht_call_t *call, apr_time_t *until)
 {
     const char *text = ht_value(call, "until");
@@ -49,8 +49,8 @@ static int read_until(const ht_call_t *call, apr_time_t *until)
     return HT_OK;
 }
 
-/* No server accepts it any more, whatever its clock skew: the list would drop
- * the entry at once. */
+/* Servers no longer accept the token, whatever their clock skew. The list would drop
+ * the entry immediately. */
 static int is_over(const ht_call_t *call, apr_time_t until)
 {
     if (!until || until + BEARER_REVOCATION_GRACE > apr_time_now()) {
@@ -60,7 +60,7 @@ static int is_over(const ht_call_t *call, apr_time_t until)
     return 1;
 }
 
-/* The entry of a token or, where that is NULL, of its iss and jti. */
+/* Adds the entry of a token or, if the token is NULL, of its iss and jti. */
 static int add(const ht_call_t *call, const char *token, apr_size_t len,
                const char *iss, const char *jti, apr_time_t until)
 {
@@ -87,7 +87,7 @@ static int revoke_token(const ht_call_t *call, apr_time_t until)
     if (status != HT_OK) {
         return status;
     }
-    /* RFC 6750 section 2.1: what can stand in the Authorization field at all */
+    /* RFC 6750 section 2.1: only such a token fits in the Authorization header */
     if (!len || bearer_text_b64token(token, len) != len) {
         return ht_fail(call, HT_REFUSED, "refused: standard input is no token");
     }
@@ -102,15 +102,15 @@ static int revoke_token(const ht_call_t *call, apr_time_t until)
         return HT_OK;
     }
     status = add(call, token, len, NULL, NULL, until);
-    /* An ECDSA signature has a twin that verifies just as well (r, n - s), and
-     * with it the token has another digest; its jti stays. */
+    /* An ECDSA signature has a second valid form (r, n - s). With it, the token has
+     * another digest, but the same jti. */
     if (status == HT_OK && iss && jti) {
         status = add(call, NULL, 0, iss, jti, until);
     }
     return status;
 }
 
-/* As the list has it, with a date that can be read. */
+/* Prints an entry in the format of the list, with a readable date. */
 static void print_entry(void *baton, const bearer_revocation_listed_t *entry)
 {
     const ht_call_t *call = baton;

@@ -1,6 +1,6 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /*
- * htbearer sign: a development token, or any payload signed.
+ * htbearer sign: creates a development token, or signs any payload.
  */
 #include "ht.h"
 
@@ -20,7 +20,7 @@
 
 /* ---- the key ------------------------------------------------------------- */
 
-/* Algorithms that this JWK may sign with. */
+/* Returns the algorithms that this JWK may sign with. */
 static bearer_algs_t algs_of(const json_t *jwk)
 {
     const char *use = bearer_json_string(jwk, "use");
@@ -37,7 +37,7 @@ static bearer_algs_t algs_of(const json_t *jwk)
     return bearer_alg_supported(algs);
 }
 
-/* A JWK Set's keys, or a JWK alone as a set of one. */
+/* Loads the keys of a JWK Set, or one JWK as a set. */
 static int load_keys(const ht_call_t *call, json_t **keys)
 {
     const char *path = ht_value(call, "key");
@@ -100,8 +100,8 @@ static int select_key(const ht_call_t *call, json_t **chosen,
                                  path, found);
 }
 
-/* What the key is for, else what most verifiers expect of its kind: of RSA
- * RS256 before PS256, of Ed25519 EdDSA, which is older than its own name. */
+/* Returns the algorithm that the key names, else the one that most verifiers expect for
+ * its type: RS256 before PS256 for RSA, and EdDSA, the older name, for Ed25519. */
 static const bearer_alg_t *usual_alg(bearer_algs_t algs)
 {
     static const char *const first[] = { "RS256", "ES256", "ES384", "ES512",
@@ -129,7 +129,7 @@ static int add_string(const ht_call_t *call, json_t *claims, const char *name,
     return HT_OK;
 }
 
-/* NAME=VALUE; a VALUE that is JSON is that, any other is a string. */
+/* Adds NAME=VALUE. A VALUE that is JSON is parsed; any other is a string. */
 static int add_claim(const ht_call_t *call, json_t *claims, const char *text)
 {
     const char *equals = strchr(text, '=');
@@ -146,7 +146,7 @@ static int add_claim(const ht_call_t *call, json_t *claims, const char *text)
     if (!value) {
         value = json_string(equals + 1);
     }
-    /* it steals value, also when it fails */
+    /* it takes the reference even if it fails */
     if (json_object_set_new(claims, name, value)) {
         return ht_usage(call, "--claim %s is not UTF-8",
                         bearer_text_quote(call->p, name));
@@ -212,7 +212,7 @@ static int add_jti(const ht_call_t *call, json_t *claims)
                       bearer_b64url_encode(call->p, random, sizeof(random)));
 }
 
-/* --claim comes last: it has the last word. */
+/* --claim comes last, so it overrides the other options. */
 static int make_claims(const ht_call_t *call, const char **payload, apr_size_t *len)
 {
     json_t *claims = json_object(), *checked;
@@ -232,7 +232,7 @@ static int make_claims(const ht_call_t *call, const char **payload, apr_size_t *
         ? HT_OK : ht_usage(call, "no verifier would take these claims: %s", error);
 }
 
-/* --payload is signed as it is: nothing can be added to it. */
+/* --payload is signed unchanged; claims cannot be added. */
 static int read_payload(const ht_call_t *call, const char **payload,
                         apr_size_t *len)
 {
@@ -246,8 +246,8 @@ static int read_payload(const ht_call_t *call, const char **payload,
 
 /* ---- the token ----------------------------------------------------------- */
 
-/* A claims token says what it is (RFC 9068 section 2.1); other payloads say so
- * only when asked. --typ '' leaves it out. */
+/* A claims token has a typ header (RFC 9068 section 2.1); other payloads have one only
+ * on request. --typ '' omits it. */
 static int make_header(const ht_call_t *call, const json_t *jwk, json_t **header)
 {
     const char *typ = ht_value(call, "typ");
@@ -257,14 +257,15 @@ static int make_header(const ht_call_t *call, const json_t *jwk, json_t **header
     }
     *header = json_object();
     bearer_json_tie(*header, call->p);
-    json_object_set_new(*header, "alg", json_null());  /* its place; see jws.h */
+    json_object_set_new(*header, "alg", json_null());  /* reserves its position; see
+                                                        * jws.h */
     if (*typ && add_string(call, *header, "typ", typ) != HT_OK) {
         return HT_USAGE;
     }
     return add_string(call, *header, "kid", bearer_json_string(jwk, "kid"));
 }
 
-/* The token, or NULL with *error, which may be NULL. */
+/* Returns the token, or NULL with *error, which may be NULL. */
 static char *signed_by(const ht_call_t *call, const json_t *jwk, json_t *header,
                        const char *payload, apr_size_t len,
                        const bearer_alg_t *alg, const char **error)

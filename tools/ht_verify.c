@@ -1,8 +1,8 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /*
- * htbearer verify: the judgement of the server, over keys from a file. What is
- * not asked for (an audience, an issuer) is taken from the token, so that every
- * other check runs as it does there.
+ * htbearer verify: judges a token as the server does, with keys from a file. An
+ * audience or issuer that is not given is taken from the token, so that all other
+ * checks run as in the server.
  */
 #include "ht.h"
 
@@ -68,7 +68,7 @@ static int verify_signature(const verify_t *v)
         reason = bearer_jws_check_header(&jws, v->algs, &why, p);
     }
     if (reason == BEARER_OK) {
-        /* any JWS's, not a JWT's of a provider: RFC 7520's kid has an `@` */
+        /* a kid of any JWS, not only of an issuer's JWT: RFC 7520 has one with an `@` */
         reason = bearer_jws_read_kid(&jws, &why, p);
     }
     if (reason == BEARER_OK) {
@@ -119,13 +119,13 @@ static const apr_array_header_t *own_audience(const json_t *claims,
         }
     }
     if (!list->nelts) {
-        APR_ARRAY_PUSH(list, const char *) = "";  /* none at all is an error */
+        APR_ARRAY_PUSH(list, const char *) = "";  /* an empty list is an error */
     }
     return list;
 }
 
-/* What is not asked for is the token's own: its audience, or that it has none, and
- * its issuer. Without one, the judge will say so. */
+/* Takes a missing audience (or its absence) and a missing issuer from the token. If the
+ * token has no issuer, the judge reports it. */
 static int complete(const verify_t *v, const json_t *claims, bearer_judgement_t *j,
                     bearer_settings_t *server)
 {

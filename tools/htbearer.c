@@ -1,8 +1,8 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /*
- * htbearer: keys and tokens at the command line, over the same library as the
- * module, so that what it says is what the server does. Each command is a file
- * of its own; this one finds it.
+ * htbearer: keys and tokens on the command line. It uses the same library as the
+ * module, so its results are those of the server. Each command has its own file; this
+ * file selects it.
  */
 #ifdef HAVE_CONFIG_H
 #include "config.h"

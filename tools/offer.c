@@ -15,7 +15,7 @@
 #include "jose/alg.h"
 #include "report/explain.h"
 
-/** A list says no more than so many of its members, a member so many bytes. */
+/** Maximum number of members of a list that are shown, and maximum bytes of each. */
 #define LIST_MAX 100
 #define WORD_MAX 256
 
@@ -116,7 +116,7 @@ apr_status_t offer_read_metadata(offer_t *offer, const char *source,
 
 /* ---- keys --------------------------------------------------------------------- */
 
-/* A stranger does not choose what is asked on this very host. */
+/* An untrusted document must not choose URLs on this host. */
 static int is_inside(const offer_t *offer, const char *url)
 {
     bearer_http_url_t asked, other;
@@ -151,7 +151,7 @@ static apr_status_t release_keys(void *keys)
     return APR_SUCCESS;
 }
 
-/* Its private keys in public: more than a key too many. */
+/* Looks for private keys in the public key set: they are compromised. */
 static void look_for_private_keys(offer_t *offer, const char *text, apr_size_t len)
 {
     json_t *document, *key;
@@ -192,7 +192,7 @@ void offer_read_keys(offer_t *offer, const char *text, apr_size_t len)
     }
 }
 
-/* ---- what is odd --------------------------------------------------------------- */
+/* ---- warnings ------------------------------------------------------------------ */
 
 static int lists(const offer_t *offer, const char *name, const char *value)
 {
@@ -308,14 +308,14 @@ static bearer_algs_t algorithms_of(const offer_t *offer)
     return all;
 }
 
-/* One more line in an <AuthBearerIssuer>. */
+/* Adds a line to the <AuthBearerIssuer> section. */
 static void add_line(const offer_t *offer, const char **conf, const char *directive,
                      const char *value)
 {
     *conf = apr_pstrcat(offer->p, *conf, "    ", directive, " ", value, "\n", NULL);
 }
 
-/* RFC 8414: client_secret_basic where nothing is said. */
+/* RFC 8414: client_secret_basic if the metadata names no method. */
 static const char *client_auth(const offer_t *offer)
 {
     static const char *const known[] = {
@@ -378,8 +378,7 @@ static const char *inside(const offer_t *offer)
     return conf;
 }
 
-/* The URLs have been judged: there is nothing in them that ends a line or a
- * quoted word. */
+/* The URLs have been checked: they contain nothing that ends a line or a quoted word. */
 static const char *configuration(const offer_t *offer)
 {
     return apr_pstrcat(offer->p, around(offer),
@@ -404,7 +403,7 @@ static json_t *word_json(const char *s, apr_pool_t *p)
                        ? s : bearer_text_quote(p, s));
 }
 
-/* The strings in an array of the document. */
+/* Returns the strings of an array in the document. */
 static json_t *words_json(const offer_t *offer, const char *name)
 {
     json_t *out = json_array(), *word;

@@ -25,13 +25,13 @@ const char *tell_shown(const char *s, apr_pool_t *p)
     return s ? s : "(none)";
 }
 
-/* A string member as it may be shown. */
+/* Returns a string member in a printable form. */
 static const char *shown(const json_t *object, const char *name, apr_pool_t *p)
 {
     return tell_shown(bearer_json_string(object, name), p);
 }
 
-/* A line of it, if there is one. */
+/* Prints a line with the member, if there is one. */
 static void tell_string(FILE *out, const char *title, const json_t *object,
                         const char *name, apr_pool_t *p)
 {
@@ -68,7 +68,7 @@ static void tell_check(FILE *out, const json_t *check, apr_pool_t *p)
 {
     const char *result = bearer_json_string(check, "result");
     int failed = result && !strcmp(result, "failed");
-    int number = whole(check, "number");  /* 0: not one of the checks of a token */
+    int number = whole(check, "number");  /* 0: not one of the token checks */
 
     fprintf(out, "  %2s  %-16s%s\n", number ? apr_itoa(p, number) : "",
             shown(check, "check", p), failed ? "FAILED" : tell_shown(result, p));
@@ -88,7 +88,7 @@ static void tell_line(FILE *out, const json_t *line, apr_pool_t *p)
     fprintf(out, "  %s\n", tell_shown(json_string_value(line), p));
 }
 
-/* A title and what is below it, if there is anything. */
+/* Prints a title and the list below it, if the list is not empty. */
 static void tell_each(FILE *out, const char *title, const json_t *list,
                       void (*tell)(FILE *out, const json_t *one, apr_pool_t *p),
                       apr_pool_t *p)
