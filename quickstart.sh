@@ -5,9 +5,9 @@
 #                                and show it refuse, accept and forbid
 #        ./quickstart.sh stop    stop that httpd
 #
-# Installs the packages that are missing (tests/packages.txt, [build] and
-# [run]) and touches nothing else of the system: the build is in build/, the
-# server's files are in run/.
+# Installs the missing packages (tests/packages.txt, [build] and [run]) and
+# changes nothing else on the system. The build is in build/, and the server's
+# files are in run/.
 set -eu
 cd "$(dirname "$0")"
 top=$PWD
@@ -42,7 +42,7 @@ esac
 
 # --- build -------------------------------------------------------------------
 
-# quietly COMMAND...: the output only when it fails.
+# quietly COMMAND...: prints the output only if the command fails.
 quietly() {
     "$@" >"$build/log" 2>&1 || {
         status=$?
@@ -66,7 +66,7 @@ apxs=$(sed -n 's/^APXS = //p' "$build/Makefile")
 httpd=$("$apxs" -q SBINDIR)/$("$apxs" -q PROGNAME)
 modules=$("$apxs" -q LIBEXECDIR)
 
-# --- a httpd of its own ------------------------------------------------------
+# --- a separate httpd ---------------------------------------------------------
 
 stop
 user=
@@ -74,7 +74,7 @@ test "$(id -u)" -ne 0 || user=www-data
 test ! -L "$run" || rm -rf "$(readlink "$run")"
 rm -rf "$run"
 mkdir -p "$run"
-# Its children must reach its files, which they cannot below /root.
+# The children must be able to read the files; below /root they cannot.
 if test -n "$user" && ! runuser -u "$user" -- test -x "$run"; then
     rmdir "$run"
     ln -s "$(mktemp -d "${TMPDIR:-/tmp}/auth_bearer_quickstart.XXXXXX")" "$run"
@@ -133,7 +133,7 @@ Group $user}
     Require all granted
 </Directory>
 
-# From here on it is about mod_auth_bearer.
+# The following lines configure mod_auth_bearer.
 <AuthBearerIssuer "https://idp.example.com/">
     AuthBearerKeys "file:$files/public.json"
 </AuthBearerIssuer>
@@ -159,15 +159,15 @@ while test ! -f "$run/httpd.pid" || ! curl -s -o /dev/null "$url"; do
     sleep 0.1
 done
 
-# --- what it does ------------------------------------------------------------
+# --- the demonstration -------------------------------------------------------
 
 failed=0
-# ask STATUS [TOKEN]: the answer, and what the log says about it
+# ask STATUS [TOKEN]: prints the response and the log line about it
 ask() {
     wanted=$1
     shift
     before=$(wc -l <"$run/error.log")
-    # The token goes through a file, so that no other user's ps shows it.
+    # The token is passed in a file, so that other users' ps does not show it.
     test $# -eq 0 || printf 'header = "Authorization: Bearer %s"\n' "$1" \
         >"$run/curl.conf"
     test $# -ne 0 || : >"$run/curl.conf"

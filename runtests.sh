@@ -1,10 +1,10 @@
 #!/bin/sh
 # Licensed under the Apache License, Version 2.0; see LICENSE.
 #
-# Every test there is, from a fresh clone: installs the packages that are
-# missing (tests/packages.txt), builds below build/, leaves the system's httpd
-# alone. Exit status 0: all passed. Logs: build/logs/.
-# By hand, because they take long: tests/asan.sh, tests/valgrind.sh.
+# Runs all tests, from a fresh clone: installs the missing packages
+# (tests/packages.txt), builds below build/, and leaves the system's httpd
+# unchanged. Exit status 0: all passed. Logs: build/logs/. Run tests/asan.sh and
+# tests/valgrind.sh by hand, because they take long.
 set -eu
 cd "$(dirname "$0")"
 top=$PWD
@@ -21,19 +21,19 @@ if test -f config.status; then
 fi
 mkdir -p "$logs"
 
-# What BEARER_WITHOUT (words) says to go without is counted here; anything else that
-# cannot be had is a failure.
+# Counts what is missing but permitted by BEARER_WITHOUT (a list of words).
+# Anything else that is missing is a failure.
 export BEARER_LEFT_OUT="$logs/left-out"
 : >"$BEARER_LEFT_OUT"
 
-# phase TITLE COMMAND...: quiet unless it fails.
+# phase TITLE COMMAND...: prints output only if the command fails.
 phase() {
     title=$1
     log=$logs/$(echo "$1" | tr -cs '[:alnum:]\n' '-').log
     shift
     printf '== %s ... ' "$title"
     start=$(date +%s)
-    # Not in a condition: there set -e would not count inside.
+    # Not in a condition: there, set -e has no effect inside the command.
     set +e
     (set -e; "$@") >"$log" 2>&1
     status=$?
@@ -46,14 +46,16 @@ phase() {
     fi
 }
 
-# shown TITLE COMMAND...: its output is the result, its summary the last line.
+# shown TITLE COMMAND...: the output is the result, with a summary as its last
+# line.
 shown() {
     echo "== $1"
     shift
     ("$@")
 }
 
-# built DIR ARGUMENT...: configures and builds everything, runs nothing.
+# built DIR ARGUMENT...: configures and builds everything, without running
+# tests.
 built() {
     mkdir -p "$build/$1"
     cd "$build/$1"
@@ -76,7 +78,7 @@ threads() {
     srcdir=$top tests/unit/test_keyset
 }
 
-# Without a sanitizer: ThreadSanitizer sees one process only.
+# Built without sanitizers: ThreadSanitizer covers one process only.
 killed() {
     make -C "$build/gcc" -j"$jobs" tests/unit/stress_table \
         tests/unit/test_table_killed
@@ -84,9 +86,9 @@ killed() {
     BEARER_EVERY_STATE=1 "$build/gcc/tests/unit/test_table_killed"
 }
 
-# A real httpd. The files run side by side, two for each processor: they wait
-# more than they compute. What fails beside others may pass alone, but has its
-# name in the summary.
+# With a real httpd. The files run in parallel, two for each processor, because
+# they wait more than they compute. A test that fails in parallel may pass
+# alone, but the summary then lists it.
 again=$logs/failed-at-first
 : >"$again"
 end_to_end() {
@@ -98,7 +100,7 @@ named() {
 }
 trap named EXIT
 
-# Those that measure time run apart, one for each processor.
+# Tests that measure time run separately, one for each processor.
 timing="test_cache_away.py test_neighbours.py test_redis.py test_waits.py"
 side_by_side() {
     for file in $timing; do
@@ -118,14 +120,14 @@ refusals="test_algorithms.py test_attacks.py test_credentials.py
     test_providers.py test_require.py test_resource.py test_results.py
     test_revocation.py test_smoke.py test_throttle.py test_vhosts.py"
 
-# What clients see is the same where browsers' sessions are on.
+# Clients see the same responses if browser sessions are enabled.
 with_sessions() {
     export BEARER_MPMS=event BEARER_SESSIONS=cache
     # shellcheck disable=SC2086 # a list of words
     end_to_end $refusals
 }
 
-# ... and over HTTP/2, which prefork does not have.
+# ... and over HTTP/2, which prefork does not support.
 over_http2() {
     export BEARER_MPMS=event BEARER_WIRE=h2
     # shellcheck disable=SC2086 # a list of words
@@ -139,8 +141,8 @@ phase 'clang -Werror' built clang --enable-maintainer-mode CC=clang \
     CFLAGS=-O0
 phase 'ASan and UBSan' built asan --enable-sanitizers CC=gcc \
     CFLAGS='-g -O1'
-# Without alternate signal stacks: a thread that leaves by pthread_exit() (any
-# of APR's) would be blamed for them.
+# Without alternate signal stacks: the sanitizer would report them for a thread
+# that ends with pthread_exit(), as all of APR's threads do.
 phase 'unit tests under ASan and UBSan' env \
     ASAN_OPTIONS=use_sigaltstack=0:detect_stack_use_after_return=1 \
     make -C "$build/asan" check

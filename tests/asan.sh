@@ -2,11 +2,11 @@
 # Licensed under the Apache License, Version 2.0; see LICENSE.
 #
 # usage: tests/asan.sh BUILD-DIRECTORY [PYTEST-ARGUMENT...]
-# The end-to-end tests with a module that was built with --enable-sanitizers.
-# The system's httpd is not, so AddressSanitizer is loaded ahead of it. Fails
-# when a test fails or a sanitizer reports anything. Leaks are left out:
-# httpd and the libraries keep what they allocate once; fuzzers, unit tests and
-# tests/valgrind.sh look for them.
+# Runs the end-to-end tests with a module built with --enable-sanitizers. The
+# system's httpd is built without them, so AddressSanitizer is loaded before it.
+# Fails if a test fails or a sanitizer reports an error. Leaks are not reported,
+# because httpd and the libraries keep what they allocate once; fuzzers, unit
+# tests and tests/valgrind.sh look for leaks.
 set -eu
 top=$(cd "$(dirname "$0")/.." && pwd)
 build=$(cd "${1:?usage: $0 BUILD-DIRECTORY [PYTEST-ARGUMENT...]}" && pwd)
@@ -25,7 +25,7 @@ libasan=$("${CC:-gcc}" -print-file-name=libasan.so)
 libasan=$(readlink -f "$libasan")
 cat >"$work/httpd" <<END
 #!/bin/sh
-# a test may have a library of its own to load
+# a test may load a library itself
 export LD_PRELOAD=$libasan\${LD_PRELOAD:+:\$LD_PRELOAD}
 export ASAN_OPTIONS=detect_leaks=0:use_sigaltstack=0:log_path=$work/logs/asan
 export UBSAN_OPTIONS=print_stacktrace=1:log_path=$work/logs/ubsan

@@ -2,11 +2,13 @@
 # Licensed under the Apache License, Version 2.0; see LICENSE.
 #
 # usage: tests/e2e.sh BUILD-DIRECTORY PYTEST-ARGUMENT...
-# End-to-end tests against what was built there, several files side by side.
+# Runs end-to-end tests against the build in that directory, several files in
+# parallel.
 #   E2E_WORKERS  how many files at a time (2 for each processor)
-#   E2E_AGAIN    a file. Tests that fail beside others run once more, alone; their
-#                names are added to the file. If they pass then, so does the run.
-#                Not if a process crashed, nor if the file has more than 5 names.
+#   E2E_AGAIN    a file. A test that fails in parallel runs once more, alone, and its
+#                name is added to the file. If it passes then, the run passes too.
+#                This does not apply if a process crashed, or if the file has
+#                more than 5 names.
 set -eu
 top=$(cd "$(dirname "$0")/.." && pwd)
 build=$(cd "${1:?usage: $0 BUILD-DIRECTORY PYTEST-ARGUMENT...}" && pwd)
@@ -24,11 +26,12 @@ fi
 cache=$build/pytest.$$
 trap 'rm -rf "$cache"' EXIT
 trap 'exit 130' INT TERM
-# pytest.ini has no cache, so that none is left in the source tree
+# pytest.ini sets no cache, so that none is left in the source tree
 set -- -q -o addopts=--strict-markers -o cache_dir="$cache" "$@"
 status=0
 /usr/bin/pytest -n "$workers" --dist loadfile "$@" || status=$?
-# 1: tests failed; all else is worse, and conftest.py makes a crash of it
+# 1: tests failed; any other status is worse, and conftest.py turns it into a
+# crash
 test $status -eq 1 || exit $status
 
 /usr/bin/python3 -c 'import json, sys

@@ -2,9 +2,9 @@
 # Licensed under the Apache License, Version 2.0; see LICENSE.
 #
 # usage: tests/order.sh BUILD-DIRECTORY [FILE...]
-# Runs each file of the end-to-end tests alone, once with its tests from the
-# last to the first and once in a random order (SEED=N repeats one). A test that
-# needs an earlier one, or another file, fails. By hand.
+# Runs each file of the end-to-end tests alone: once with its tests from the
+# last to the first, and once in random order (SEED=N repeats one). A test that
+# depends on an earlier one, or on another file, fails. Run by hand.
 set -eu
 top=$(cd "$(dirname "$0")/.." && pwd)
 build=$(cd "${1:?usage: $0 BUILD-DIRECTORY [FILE...]}" && pwd)

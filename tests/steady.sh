@@ -3,8 +3,8 @@
 #
 # usage: tests/steady.sh [-n TIMES] [-b LOOPS] BUILD-DIRECTORY TEST...
 # Runs end-to-end tests (FILE or FILE::NAME) TIMES times (50), each time from
-# the start, while LOOPS busy loops (2) take the processors. Prints each test
-# that failed, and how often. Fails if one did. By hand.
+# the start, while LOOPS busy loops (2) keep the processors busy. Prints each
+# test that failed, and how often. Fails if a test failed. Run by hand.
 set -eu
 top=$(cd "$(dirname "$0")/.." && pwd)
 times=50

@@ -2,11 +2,12 @@
 # Licensed under the Apache License, Version 2.0; see LICENSE.
 #
 # usage: tests/valgrind.sh BUILD-DIRECTORY [PYTEST-ARGUMENT...]
-# End-to-end tests with httpd under valgrind. Fails on an invalid access, on the
-# use of an uninitialised value, and on a definite leak, in a stack that passes
-# through this module. Takes many times as long as without; hence, where no test
-# is named, a selection in which every way through the module occurs: all results
-# and attacks, a login to its logout, what the application gets.
+# Runs end-to-end tests with httpd under valgrind. Fails on an invalid access,
+# the use of an uninitialised value, or a definite leak, if its stack includes
+# this module. The run takes many times longer than without valgrind. So if no
+# test is named, it runs a selection that covers every path through the module:
+# all results and attacks, a login with its logout, and the data for the
+# application.
 set -eu
 top=$(cd "$(dirname "$0")/.." && pwd)
 build=$(cd "${1:?usage: $0 BUILD-DIRECTORY [PYTEST-ARGUMENT...]}" && pwd)
@@ -31,9 +32,9 @@ BEARER_WRAPPER="valgrind --quiet --leak-check=full --show-leak-kinds=definite \
     HTBEARER=$build/htbearer PYTHONDONTWRITEBYTECODE=1 \
     /usr/bin/pytest -p no:cacheprovider -q "$@" || status=$?
 
-# One record a paragraph; ours are those with a frame in our sources. What
-# OpenSSL keeps for a thread goes when the thread ends; mod_watchdog's end with
-# the process: one each per child.
+# valgrind writes one record per paragraph. The relevant ones have a frame in
+# this project's sources. OpenSSL frees its data of a thread when the thread
+# ends; mod_watchdog's threads end with the process, one of each per child.
 ls "$logs" | grep -q . || {
     echo 'valgrind.sh: valgrind wrote nothing' >&2
     exit 1

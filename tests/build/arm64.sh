@@ -3,7 +3,7 @@
 #
 # usage: tests/build/arm64.sh DIRECTORY
 #
-# By hand, and from runtests.sh where a cross compiler is installed. Builds
+# Run by hand, and by runtests.sh if a cross compiler is installed. Builds
 # everything for arm64 and runs the unit tests and the fuzzers' seeds under
 # qemu-user. Needs a cross compiler and qemu (tests/build/install_packages.sh
 # arm64). Debian's arm64 libraries are unpacked below DIRECTORY: no foreign
@@ -29,7 +29,7 @@ done
 qemu=$(command -v qemu-aarch64-static || command -v qemu-aarch64) ||
     skip 'no qemu-user'
 
-# An apt that knows of no installed package, with this system's sources.
+# An apt that knows no installed packages and uses this system's sources.
 apt() {
     APT_CONFIG=$dir/apt/apt.conf apt-get -qq "$@"
 }
@@ -64,8 +64,8 @@ if test "$(cat "$root/unpacked" 2>/dev/null)" != "$packages"; then
     unpack
 fi
 
-# What configure asks apxs and APR: httpd's headers are this system's, they do
-# not differ; the libraries are those below $root.
+# The answers of apxs and APR for configure. httpd's headers are this system's,
+# because they do not differ; the libraries are those below $root.
 mkdir -p "$dir/bin" "$dir/build"
 cat >"$dir/bin/apxs" <<END
 #!/bin/sh

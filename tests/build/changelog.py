@@ -2,10 +2,10 @@
 # Licensed under the Apache License, Version 2.0; see LICENSE.
 """usage: changelog.py [--write]
 
-CHANGELOG.md begins with what has changed since the last version. That part is made
-from the files in changes/, one for each change: changes/NAME.md holds `KIND: text`.
-Says what is wrong with a file, and whether the page is current; --write makes it.
-make lint runs it."""
+CHANGELOG.md begins with the changes since the last version. This script generates that
+part from the files in changes/, one for each change: changes/NAME.md contains
+`KIND: text`. It reports errors in these files and an outdated page; --write updates the
+page. make lint runs it."""
 
 import glob
 import os
@@ -16,7 +16,7 @@ import textwrap
 from complaints import ROOT, WRITE, complain, complaints, end, keep_page, read
 
 PAGE = "CHANGELOG.md"
-KINDS = ("Security", "Added", "Changed", "Fixed")  # in the order of the page
+KINDS = ("Security", "Added", "Changed", "Fixed")  # in the order in which the page lists them
 INTRODUCTION = """\
 # Changelog
 
@@ -66,7 +66,7 @@ def page(changes, released):
 
 
 def main():
-    # what has been released stays as it is
+    # released parts are not changed
     released = re.search(r"\n## \d.*", read(PAGE), re.S)
     wanted = page(read_changes(), released[0] if released else "")
     if not (WRITE and complaints):

@@ -2,13 +2,14 @@
 # Licensed under the Apache License, Version 2.0; see LICENSE.
 #
 # usage: tests/build/chroot.sh SUITE [ARCH] COMMAND...
-# Runs a command in a copy of this tree, as root, in a Debian that has nothing
-# else installed: chroot.sh bookworm ./runtests.sh proves the list of packages,
-# chroot.sh trixie ./runtests.sh the next Debian. The tree is what git tracks, as
-# it is on disk. By hand, as root: it needs mount namespaces and Debian's mirror.
+# Runs a command as root in a copy of this tree, in a Debian with no other
+# packages installed. chroot.sh bookworm ./runtests.sh proves that the list of
+# packages is complete; chroot.sh trixie ./runtests.sh tests the next Debian.
+# The copy contains the files that git tracks, as they are on disk. Run by hand,
+# as root: it needs mount namespaces and Debian's mirror.
 #
-# The bare system is made once, in build/chroot/; CHROOT_KEEP=DIR keeps what the
-# command left in /src/build below DIR.
+# The bare system is created once, in build/chroot/. CHROOT_KEEP=DIR copies what
+# the command left in /src/build to DIR.
 set -eu
 top=$(cd "$(dirname "$0")/../.." && pwd)
 
@@ -62,14 +63,14 @@ mkdir "$run/src"
 (cd "$top" && git -c safe.directory='*' ls-files -z |
     tar -c --null --no-recursion --ignore-failed-read -T - 2>/dev/null) |
     tar -xo -C "$run/src"
-# A repository, with its history: `make dist` asks git, and a test builds version
+# A repository with its history: `make dist` uses git, and a test builds version
 # 0.1.0 from it.
 git -c safe.directory='*' clone -q --bare "$top" "$run/src/.git"
 git -C "$run/src" config core.bare false
 git -C "$run/src" reset -q
 
-# What this machine needs to reach its mirrors and registries.
-# The package ca-certificates makes its bundle anew, of what is in /usr/local/ too.
+# The files that this machine needs to reach its mirrors and registries. The
+# package ca-certificates rebuilds its bundle, which includes /usr/local/.
 for file in /etc/resolv.conf /etc/hosts /etc/pip.conf /root/.npmrc \
     /etc/ssl/certs/ca-certificates.crt /usr/local/share/ca-certificates/*.crt; do
     if test -f "$file"; then
@@ -83,7 +84,7 @@ for file in /etc/apt/apt.conf.d/*; do
     fi
 done
 
-# A mount namespace of its own: nothing stays mounted, however this ends.
+# A separate mount namespace, so that nothing stays mounted.
 unshare --mount --pid --fork --kill-child sh -eu -c '
     run=$1
     shift

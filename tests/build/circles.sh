@@ -2,10 +2,11 @@
 # Licensed under the Apache License, Version 2.0; see LICENSE.
 #
 # usage: circles.sh [DIR]
-# How the rooms of the glue hang together. Reads from the object files in DIR which
-# file uses symbols of which other one, and fails where more than three use each
-# other, directly or through others: such a circle can be understood as a whole only.
-# Fails, too, for a header of the glue of more than 200 lines.
+# Checks the dependencies among the files in src/httpd. Reads from the object
+# files in DIR which file uses symbols of which other file. Fails if more than
+# three files depend on each other, directly or through others: such a circle
+# can only be understood as a whole. Also fails if a header in src/httpd has
+# more than 200 lines.
 set -eu
 dir=${1:-src/httpd}
 source=${srcdir:-$(dirname "$0")/../..}/src/httpd
@@ -18,7 +19,7 @@ test -n "$objects" || {
     exit 1
 }
 bad=0
-# One line a symbol: FILE: NAME TYPE ...
+# One line per symbol: FILE: NAME TYPE ...
 # shellcheck disable=SC2086
 ${NM:-nm} -A -P $objects | awk -v most=$most '
     {

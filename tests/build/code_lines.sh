@@ -2,13 +2,13 @@
 # Licensed under the Apache License, Version 2.0; see LICENSE.
 #
 # usage: code_lines.sh [DIR]
-# Prints how many lines of code each folder of src and tools has, and all of them
-# together. Lines of comments and blank lines do not count.
+# Prints the number of lines of code in each folder of src and tools, and the
+# total. Comments and blank lines do not count.
 set -eu
 cd "${1:-$(dirname "$0")/../..}"
 
-# A line counts if anything is left of it without comments. Quotes begin a
-# string or a character only outside of a comment.
+# A line counts if it is not empty after its comments are removed. Quotes begin
+# a string or a character only outside comments.
 find src tools -name '*.[ch]' | LC_ALL=C sort | xargs awk '
     FNR == 1 { comment = 0 }
     {

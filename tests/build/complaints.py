@@ -1,11 +1,11 @@
 # Licensed under the Apache License, Version 2.0; see LICENSE.
-"""What the scripts of make lint share: complaints, and pages that a script makes."""
+"""Shared by the scripts of make lint: complaints, and generated pages."""
 import os
 import sys
 
 ROOT = os.path.abspath(os.environ.get("srcdir")
                        or os.path.join(os.path.dirname(__file__), "..", ".."))
-#: Was the script called to make its page?
+#: 1 if the script was called with --write.
 WRITE = "--write" in sys.argv[1:]
 
 complaints = []
@@ -16,7 +16,7 @@ def complain(where, what):
 
 
 def read(page):
-    """The text of a file of the tree; empty where there is none."""
+    """Returns the text of a file of the tree; empty if there is no such file."""
     path = os.path.join(ROOT, page)
     if not os.path.exists(path):
         return ""
@@ -25,7 +25,7 @@ def read(page):
 
 
 def keep_page(page, wanted):
-    """Makes the page, or complains if it is not what would be made."""
+    """Writes the page, or complains if the page is outdated."""
     if WRITE:
         with open(os.path.join(ROOT, page), "w", encoding="utf-8") as file:
             file.write(wanted)
@@ -35,7 +35,7 @@ def keep_page(page, wanted):
 
 
 def end():
-    """Says all complaints; the script's exit status."""
+    """Prints all complaints. Returns the script's exit status."""
     for line in complaints:
         print(f"{os.path.basename(sys.argv[0])}: {line}", file=sys.stderr)
     return 1 if complaints else 0

@@ -2,9 +2,9 @@
 # Licensed under the Apache License, Version 2.0; see LICENSE.
 #
 # usage: floors.sh [DIR]
-# The folders of docs/architecture.md: a file includes headers of its own folder
-# and of those below it, and only src/httpd includes httpd's. Prints each include
-# that goes up, and fails.
+# Checks the layers of docs/architecture.md: a file includes headers of its own
+# folder and of those below it, and only src/httpd includes httpd's. Prints each
+# include that goes up, and fails.
 set -eu
 cd "${1:-${srcdir:-$(dirname "$0")/../..}}"
 

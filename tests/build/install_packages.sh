@@ -2,9 +2,9 @@
 # Licensed under the Apache License, Version 2.0; see LICENSE.
 #
 # usage: install_packages.sh SECTION...
-# Installs what is missing of these sections of tests/packages.txt; says and
-# does nothing where nothing is missing. Services of the packages are not
-# started. On a system without dpkg it only says what is needed.
+# Installs the missing packages of these sections of tests/packages.txt. If none
+# is missing, it says so and does nothing. Services of the packages are not
+# started. On a system without dpkg, it only prints what is needed.
 set -eu
 list=$(dirname "$0")/../packages.txt
 
@@ -26,7 +26,7 @@ fi
 
 missing=
 for package in $wanted; do
-    # Elsewhere than in Debian it comes with nodejs.
+    # On systems other than Debian, it is part of nodejs.
     test "$package" != npm || ! command -v npm >/dev/null || continue
     status=$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null) ||
         status=
@@ -43,7 +43,7 @@ if test "$(id -u)" -ne 0; then
     as_root=sudo
 fi
 
-# policy-rc.d: 101 forbids every start of a service by a package's scripts.
+# policy-rc.d: status 101 prevents package scripts from starting services.
 policy=/usr/sbin/policy-rc.d
 ours=
 restore() { test -z "$ours" || $as_root rm -f "$policy"; }

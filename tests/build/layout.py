@@ -2,10 +2,10 @@
 # Licensed under the Apache License, Version 2.0; see LICENSE.
 """usage: layout.py [FILE]...
 
-The layout of these C files, or of all: the licence, tabs, widths, the length of
-functions and files, and the spaces and braces that .clang-format sets. Part of
-make lint; .githooks/pre-commit runs it over what is staged. srcdir is the tree.
-CLANG_FORMAT names the program; empty goes without it."""
+Checks the layout of these C files, or of all: the licence, tabs, widths, the length of
+functions and files, and the spaces and braces that .clang-format requires. Part of
+make lint; .githooks/pre-commit checks the staged files. srcdir is the tree.
+CLANG_FORMAT names the program; if it is empty, its check is skipped."""
 
 import difflib
 import glob
@@ -37,7 +37,7 @@ def check_lines(name, lines):
 
 
 def check_lengths(name, lines):
-    """Of src, tools and the door; a function counts from brace to brace."""
+    """For src, tools and mod_auth_bearer.c; a function counts from brace to brace."""
     start = 0
     for number, line in enumerate(lines, 1):
         if line.startswith("{"):
@@ -52,10 +52,10 @@ def check_lengths(name, lines):
 
 
 def tokens_of(text):
-    """What is compared: spaces between tokens, and where braces and else stand.
-    Other line breaks and columns are the author's: tables and lists are easier
-    read as they were laid out. In an array of functions clang-format takes a
-    parameter's `*` for a product."""
+    """Returns the text to compare: spaces between tokens, and the position of braces
+    and else. Authors choose other line breaks and columns, because tables and
+    lists are easier to read as written. In an array of functions, clang-format
+    takes a parameter's `*` for a multiplication."""
     text = re.sub(r"\n *(?=else\b)|(?<=\))\n *(?=\{\n)|(?<=\bdo)\n *(?=\{\n)", " NEWLINE ",
                   text)
     text = re.sub(r"\s+", " ", text.replace("\\\n", "\n"))

@@ -1,8 +1,8 @@
 # Licensed under the Apache License, Version 2.0; see LICENSE.
 #
 # Sourced by tests/build/test_*.sh, which take a configured and built directory
-# as their argument. Gives top, build, a scratch directory that goes away, and
-# a few assertions.
+# as their argument. Sets top, build and a scratch directory that is removed at
+# the end, and defines a few assertions.
 set -eu
 top=$(cd "$(dirname "$0")/../.." && pwd)
 build=$(cd "${1:?usage: $0 BUILD-DIRECTORY}" && pwd)
@@ -27,7 +27,7 @@ says() {
     }
 }
 
-# The sources alone, as a clone has them.
+# The sources only, as in a clone.
 copy_sources() {
     mkdir -p "$1"
     (cd "$top" && tar -cf - --exclude=./build --exclude=./run \
@@ -35,7 +35,7 @@ copy_sources() {
         --exclude='*.la' --exclude=.libs --exclude=.deps .) | tar -xf - -C "$1"
 }
 
-# The smallest configuration of README.md around a module.
+# The smallest configuration in README.md, for a module.
 smallest() {
     for module in mpm_event authn_core authz_core; do
         echo "LoadModule ${module}_module $modules/mod_$module.so"

@@ -1,10 +1,10 @@
 #!/bin/sh
 # Licensed under the Apache License, Version 2.0; see LICENSE.
 #
-# usage: make lint, or make lint-deep. What the compilers do not say: layout, the
-# numbers of messages, the changelog, cppcheck, clang-tidy, gcc's analyzer; deep:
-# clang's analyzer too, which takes longer than all the rest. A tool that configure
-# did not find is a complaint (tests/build/without.sh).
+# usage: make lint, or make lint-deep. Checks beyond the compilers': layout,
+# message numbers, the changelog, cppcheck, clang-tidy, gcc's analyzer.
+# lint-deep adds clang's analyzer, which takes longer than everything else. If
+# configure did not find a tool, lint complains (tests/build/without.sh).
 set -eu
 : "${srcdir:?run by make lint}"
 failures=0
@@ -27,7 +27,7 @@ test -n "$CLANG_FORMAT" ||
 srcdir="$srcdir" CLANG_FORMAT="$CLANG_FORMAT" \
     python3 "$srcdir/tests/build/layout.py" || complain 'layout'
 
-# --- messages: each has its number, docs/reference/messages.md says what it means --------
+# --- messages: each has a number and is in docs/reference/messages.md ---------
 
 srcdir="$srcdir" python3 "$srcdir/tests/build/messages.py" ||
     complain 'the numbers of messages (src/base/message.h)'
@@ -35,18 +35,18 @@ srcdir="$srcdir" python3 "$srcdir/tests/build/messages.py" ||
 python3 "$srcdir/tests/build/words.py" ||
     complain 'words where an end-to-end test should name a number'
 
-# --- the manual page: made from the tables of htbearer's options -----------------
+# --- the manual page: generated from the tables of htbearer's options ---------
 
 srcdir="$srcdir" python3 "$srcdir/tests/build/manpage.py" || complain tools/htbearer.1
 
-# --- the changelog: made from changes/ ----------------------------------------
+# --- the changelog: generated from changes/ -----------------------------------
 
 srcdir="$srcdir" python3 "$srcdir/tests/build/changelog.py" || complain CHANGELOG.md
 
 # --- analyzers ---------------------------------------------------------------
 
 if test -n "$CPPCHECK"; then
-    # What it must know of headers that it does not read.
+    # Macros from headers that cppcheck does not read.
     for name in SIZE INT64 UINT64 TIME; do
         echo "#define APR_${name}_T_FMT \"ld\""
     done | sed 's/\(U.*\|SIZE.*\)ld/\1lu/' >"$scratch/known.h"
@@ -75,8 +75,8 @@ else
     "$srcdir"/tests/build/without.sh clang-tidy >&2 || complain clang-tidy
 fi
 
-# Leaks are the business of valgrind and ASan: the analyzer takes what is kept in a
-# structure for lost.
+# valgrind and ASan look for leaks: the analyzer reports memory as lost if a
+# structure holds it.
 if $CC --version | grep -qi -e gcc -e 'free software foundation'; then
     # shellcheck disable=SC2086
     printf '%s\n' $products | xargs -P 2 -n 1 sh -c '

@@ -2,8 +2,8 @@
 # Licensed under the Apache License, Version 2.0; see LICENSE.
 """usage: manpage.py [--write]
 
-Compares tools/htbearer.1 with the tables of commands and options in tools/ht_*.c, from
-which `htbearer help` is printed, too; --write makes the page anew. make lint runs it."""
+Compares tools/htbearer.1 with the tables of commands and options in tools/ht_*.c.
+`htbearer help` uses the same tables. --write generates the page. make lint runs it."""
 
 import os
 import re
@@ -87,21 +87,21 @@ htbearer revoke \-\-file revoked.list <token
 # --- the tables ----------------------------------------------------------------
 
 def text_of(argument):
-    """Of one string of C; None: NULL."""
+    """Returns the value of a C string; None for NULL."""
     if argument[0].kind != "string":
         return None
     return re.sub(r"\\(.)", r"\1", argument[0].text)
 
 
 def initializer(tokens, i):
-    """What is between the braces after tokens[i], or None."""
+    """Returns the tokens between the braces after tokens[i], or None."""
     while tokens[i].text not in "{;":
         i += 1
     return arguments(tokens, i) if tokens[i].text == "{" else None
 
 
 def read_command(name):
-    """Of tools/ht_NAME.c: what section() takes, or None."""
+    """Returns the command of tools/ht_NAME.c as section() takes it, or None."""
     with open(os.path.join(ROOT, f"tools/ht_{name}.c"), encoding="utf-8") as file:
         tokens = tokens_of(file.read())
     options, command = [], None
@@ -138,13 +138,13 @@ def option_name(name):
 
 
 def sentences(text, options):
-    """Lines of roff, one each; options and directives in bold."""
+    """Returns lines of roff; options and directives are bold."""
     text = escaped(text)
     text = re.sub(r"(?<![\w-])AuthBearer\w+", r"\\fB\g<0>\\fR", text)
     for name in options:
         text = re.sub(rf"(?<!\S){re.escape(option_name(name))}(?![\w\\])",
                       lambda match: rf"\fB{match[0]}\fR", text)
-    # a line that begins with a dot or an apostrophe would be a request
+    # roff treats a line that begins with a dot or an apostrophe as a request
     return re.sub(r"^(?=\.)", r"\\&", re.sub(r"(?<=[.]) (?=[A-Z])", "\n", text), flags=re.M)
 
 

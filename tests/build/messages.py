@@ -3,8 +3,8 @@
 """usage: messages.py [--write]
 
 Compares the numbers of messages in the sources (src/base/message.h) with the
-catalogue src/base/messages.txt, and the catalogue with docs/reference/messages.md, which
---write makes anew. make lint runs it."""
+catalogue src/base/messages.txt, and the catalogue with docs/reference/messages.md.
+--write generates that page. make lint runs it."""
 
 import collections
 import glob
@@ -18,7 +18,7 @@ from complaints import ROOT, complain, end, keep_page
 CATALOGUE = "src/base/messages.txt"
 PAGE = "docs/reference/messages.md"
 
-# Where a text is logged or said: the argument that is its level, and the text's.
+# Functions that log or print a text: the positions of the level and of the text.
 CALLS = {
     "ap_log_error": (1, 4), "ap_log_rerror": (1, 4), "ap_log_perror": (1, 4),
     "ap_log_cerror": (1, 4), "ab_log": (0, 2), "bearer_world_log": (1, 2),
@@ -27,7 +27,7 @@ CALLS = {
     "log_refresh": (1, 2), "say": (1, 2),
 }
 ONLY_IN = {"say": "httpd/remote.c"}
-# Texts that come with their number from where they were written.
+# Formats of texts that already contain their number.
 PASSED_ON = {
     "httpd/refuse.c": {"%srefused, %s/%s: %s%s"},
     "httpd/page.c": {"%srefused, %s/%s, page %s: %s"},
@@ -42,10 +42,10 @@ PASSED_ON = {
     "httpd/check_server.c": {"%s"},
     "judge/judge_lint.c": {"%s", "__VA_ARGS__"},
 }
-# Where a text that is returned or assigned to an error is a directive's.
+# Files in which a text that is returned or assigned to an error is a directive's.
 RETURNING = re.compile(r"(httpd/(config\w*|store_line|store_own|store_redis)"
                        r"|trust/issuer)\.c$")
-# Not for the log: pages, header fields, JSON, the dump of the configuration.
+# Not logged: pages, headers, JSON, the dump of the configuration.
 NO_MESSAGES = re.compile(r"httpd/(page|browser_logout|dump)\.c$"
                          r"|(report/status\w*|judge/challenge|trust/resource)\.c$")
 LEVELS = {
@@ -76,7 +76,7 @@ def tokens_of(text):
 
 
 def arguments(tokens, i):
-    """Of the call whose parenthesis is tokens[i]: lists of tokens."""
+    """Returns the arguments of the call whose parenthesis is tokens[i], as token lists."""
     depth, all_ = 0, [[]]
     for token in tokens[i:]:
         if token.kind == "other" and token.text in "([{":
@@ -95,7 +95,7 @@ def arguments(tokens, i):
 
 
 def number_in(tokens):
-    """Of AB(0000) at the beginning of these tokens, or None."""
+    """Returns the number of AB(0000) at the beginning of these tokens, or None."""
     return tokens[2].text if [t.text for t in tokens[:2]] == ["AB", "("] else None
 
 
@@ -145,7 +145,7 @@ def read_returns(name, tokens):
 
 
 def read_quotes(name, tokens):
-    """A line must be fit for an ErrorLogFormat of JSON as it is."""
+    """A line must need no escaping in an ErrorLogFormat of JSON."""
     for token in tokens:
         if token.kind == "string" and re.search(r'\\["\\]', token.text) \
                 and re.search(r"[ %]", token.text):
@@ -175,7 +175,7 @@ def read_sources():
 
 
 def read_reasons():
-    """number: (level, category/check), from the two tables that say so."""
+    """Returns {number: (level, category/check)}, from the two tables in the sources."""
     with open(os.path.join(ROOT, "src/base/reason.h"), encoding="utf-8") as file:
         text = file.read()
     with open(os.path.join(ROOT, "src/httpd/answer.c"), encoding="utf-8") as file:
@@ -196,7 +196,7 @@ Row = collections.namedtuple("Row", "line levels area meaning action")
 
 
 def read_catalogue():
-    """(title, first, last, {number: Row}) for each range."""
+    """Returns (title, first, last, {number: Row}) for each range."""
     ranges, number, rows = [], None, {}
     with open(os.path.join(ROOT, CATALOGUE), encoding="utf-8") as file:
         lines = list(enumerate(file.read().split("\n"), 1))

@@ -2,8 +2,8 @@
 # Licensed under the Apache License, Version 2.0; see LICENSE.
 #
 # usage: plain_path.sh SCRIPT
-# configure and make take no source tree whose path has a blank or a character
-# that means something to a shell. Says so, for SCRIPT, and how to go on.
+# configure and make cannot use a source tree whose path contains a blank or a
+# shell metacharacter. Reports this for SCRIPT, and how to continue.
 set -eu
 cd "$(dirname "$0")/../.."
 case $PWD in

@@ -1,12 +1,13 @@
 #!/bin/sh
 # Licensed under the Apache License, Version 2.0; see LICENSE.
 #
-# Automake knows no wildcards: fails when a source file is not in Makefile.am,
-# where it would be built by the apxs one-liner but not by make, or never run.
+# Automake does not support wildcards. Fails if a source file is not in
+# Makefile.am: the apxs one-liner would build the file but make would not, or
+# the file would never run.
 set -eu
 cd "${srcdir:-$(dirname "$0")/../..}"
 
-# The file that holds main() of a unit test is named without its suffix.
+# The file with main() of a unit test is named without its suffix.
 missing=0
 for file in src/*/*.[ch] tools/*.[ch] tests/unit/test_*.c; do
     test -f "$file" || continue

@@ -2,9 +2,9 @@
 # Licensed under the Apache License, Version 2.0; see LICENSE.
 """usage: tables.py BUILDDIR
 
-Adds a name to each list of names (#define LIST(X)) of the sources, in a copy, and
-compiles what uses the list: each table that needs a row for the name must fail to
-compile, once. A table that compiles without its row has a zero in it at run time.
+In a copy of the sources, adds a name to each list of names (#define LIST(X)) and
+compiles the files that use the list. Each table that needs a row for the name must
+cause exactly one error. A table that compiles without its row has a zero at run time.
 """
 import glob
 import os
@@ -18,8 +18,8 @@ TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(TOP, "tests", "mutation"))
 import build  # noqa: E402
 
-# How many tables each list writes that need a row of their own for a new name; 0: its
-# row has all there is to say. A list that is not here is a complaint.
+# For each list: how many tables need a row for a new name; 0: the list's own row is
+# enough. A list that is missing here is a complaint.
 TABLES = {
     "BEARER_REQUIRES": 1,
     "AB_GLOBAL_DIRECTIVES": 1,
@@ -51,7 +51,7 @@ TABLES = {
     "KEYS": 0,
     "VARIABLES": 0,
 }
-# Lists whose rows name more than one thing: the row that is added.
+# Lists whose rows have more than one element: the row that is added.
 ROWS = {
     "AB_GLOBAL_DIRECTIVES": 'X("AuthBearerForgotten", FORGOTTEN, 0, 0, "")',
     "AB_ISSUER_DIRECTIVES": 'X("AuthBearerForgotten", FORGOTTEN, 0, 0, "")',
@@ -67,7 +67,7 @@ LIST = re.compile(r"^#define (\w+)\(X\)((?:[^\n]*\\\n)*[^\n]*)", re.M)
 
 
 def rows_of(body):
-    """The texts X(...) of a list."""
+    """Returns the texts X(...) of a list."""
     rows, depth, start = [], 0, None
     for i, c in enumerate(body):
         if c == "(":
@@ -88,7 +88,7 @@ def new_row(name, body):
 
 
 def compiled(tree, room, file):
-    """What gcc says of a file of the copy."""
+    """Returns what gcc prints for a file of the copy."""
     flags = tree.flags
     return subprocess.run(
         flags["CC"] + flags["DEFS"] + ["-I" + tree.at, "-I" + os.path.join(room, "src")] +
@@ -99,7 +99,7 @@ def compiled(tree, room, file):
 
 
 def lacking(errors):
-    """The names that the compiler did not find, and other errors."""
+    """Returns the names that the compiler did not find, and other errors."""
     found, other = set(), []
     for line in errors.splitlines():
         match = re.search(r"(\S+?):\d+:\d+: error: (.*)", line)

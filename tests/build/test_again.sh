@@ -1,14 +1,15 @@
 #!/bin/sh
 # Licensed under the Apache License, Version 2.0; see LICENSE.
 #
-# A test that fails beside others and passes alone is named, and no more; what
-# fails twice, crashes, or is one of many fails the run.
+# A test that fails in parallel and passes alone is only listed. A run fails if
+# a test fails twice, a process crashes, or many tests fail.
 . "$(dirname "$0")/lib.sh"
 
 export PYTHONPATH="$top/tests/e2e" E2E_WORKERS=0 E2E_AGAIN="$scratch/again"
 mkdir "$scratch/tests"
 
-# run STATUS NAMES BODY: so end two tests with this body, of which one is good.
+# run STATUS NAMES BODY: the result of two tests, one with this body and one
+# that passes.
 run() {
     rm -f "$scratch/again" "$scratch"/tests/*
     cat >"$scratch/tests/test_it.py" <<END
@@ -53,7 +54,7 @@ says 'too many for chance' "$scratch/out"
 # the process that runs the tests
 export E2E_WORKERS=1
 run 3 0 'def test_crash(): mark() > 1 or os.abort()'
-# one of httpd: what conftest.py says of its log
+# one of httpd's processes: as conftest.py reports it from the log
 export E2E_WORKERS=0
 run 3 0 'from conftest import complaints
 from support.httpd import LogLine

@@ -1,13 +1,13 @@
 #!/bin/sh
 # Licensed under the Apache License, Version 2.0; see LICENSE.
 #
-# What configure refuses, and that it says why.
+# The cases that configure refuses, and its messages.
 . "$(dirname "$0")/lib.sh"
 
 headers=$("$apxs" -q INCLUDEDIR)
 copy_sources "$scratch/src"
 
-# An apxs whose answers a test changes: variables that it finds in answers/.
+# An apxs with answers that a test changes: variables from files in answers/.
 mkdir "$scratch/answers" "$scratch/modules" "$scratch/include"
 cat >"$scratch/apxs" <<END
 #!/bin/sh
@@ -32,7 +32,7 @@ refused() {
     fi
 }
 
-# --- a httpd with a mod_auth_bearer of its own -------------------------------
+# --- a httpd with another mod_auth_bearer -------------------------------------
 
 rival='this httpd has a mod_auth_bearer of its own'
 echo "$scratch/modules" >"$scratch/answers/LIBEXECDIR"
@@ -64,7 +64,7 @@ refused
 says "$rival" "$scratch/out"
 rm "$scratch/answers/SBINDIR" "$scratch/answers/PROGNAME"
 
-# --- too old, not there ------------------------------------------------------
+# --- too old or missing ------------------------------------------------------
 
 sed -i 's/\(AP_SERVER_PATCHLEVEL_NUMBER  *\)[0-9][0-9]*/\151/' \
     "$scratch/include/ap_release.h"
@@ -78,7 +78,7 @@ if configure refused --with-apxs="$scratch/no-such-apxs"; then
 fi
 says 'no-such-apxs -q INCLUDEDIR does not work' "$scratch/out"
 
-# A pkg-config that knows older libraries.
+# A pkg-config with older libraries.
 cat >"$scratch/pkg-config" <<'END'
 #!/bin/sh
 case "$*" in *"$OLD >= "*) exit 1 ;; esac
@@ -91,7 +91,7 @@ for floor in 'libcrypto >= 3.0' 'jansson >= 2.13' 'libcurl >= 7.76'; do
     says "($floor)" "$scratch/out"
 done
 
-# --- our own module from an earlier install is no rival; no cmocka is no error
+# --- this module from an earlier install is accepted; no cmocka is not an error
 
 cp "$build/.libs/mod_auth_bearer.so" "$scratch/modules"
 export OLD=cmocka
@@ -105,13 +105,13 @@ says 'cmocka >= 1.1.5 not found' "$scratch/out"
     fail '-Werror without --enable-maintainer-mode'
 grep -q '^WARNINGS = .*-Werror' "$build/Makefile" ||
     fail 'no -Werror under --enable-maintainer-mode'
-# Without building all: the check that stands in for the unit tests.
+# Without building everything: only the check that replaces the unit tests.
 if make -C "$scratch/accepted" check-TESTS >"$scratch/out" 2>&1; then
     fail 'make check passes without cmocka'
 fi
 says 'the unit tests need cmocka >= 1.1.5' "$scratch/out"
 
-# --- hiredis: used where it is, left out where it is not or not wanted --------
+# --- hiredis: used if it is installed and not disabled ------------------------
 
 has_hiredis() {
     grep -q '^#define HAVE_HIREDIS 1' "$scratch/$1/config.h"
@@ -126,7 +126,7 @@ says 'redis://        no' "$scratch/out"
 refused PKG_CONFIG="$scratch/pkg-config" --with-hiredis
 says '--with-hiredis: hiredis >= 0.14 not found' "$scratch/out"
 
-# A build without it: no warning, and redis:// says how to get it.
+# A build without hiredis gives no warning, and redis:// explains how to get it.
 unset OLD
 configure without --with-apxs="$scratch/apxs" --without-hiredis \
     --enable-maintainer-mode

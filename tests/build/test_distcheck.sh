@@ -13,7 +13,7 @@ make -j"$(nproc)" distcheck DISTCHECK_CONFIGURE_FLAGS=CFLAGS=-O0
 tarball=$(echo mod_auth_bearer-*.tar.gz)
 tar -tzf "$tarball" | sed 's|^[^/]*/||' >"$scratch/list"
 
-# Whatever a clone has is in the tarball.
+# The tarball contains every file of a clone.
 if git -C "$top" rev-parse >/dev/null 2>&1; then
     git -C "$top" ls-files | grep -v -e '\.gitignore$' | while read -r file; do
         grep -Fqx -- "$file" "$scratch/list" ||

@@ -1,8 +1,9 @@
 #!/bin/sh
 # Licensed under the Apache License, Version 2.0; see LICENSE.
 #
-# make install under DESTDIR: what arrives, what a second one keeps, what
-# a2enmod makes of it, and that make uninstall takes it all away.
+# make install with DESTDIR: which files are installed, which ones a second
+# install keeps, how a2enmod uses them, and that make uninstall removes them
+# all.
 . "$(dirname "$0")/lib.sh"
 
 dest=$scratch/dest
@@ -24,13 +25,14 @@ test -z "$leftovers" || fail "installed too: $leftovers"
 says "LoadModule auth_bearer_module $modules/mod_auth_bearer.so" \
     "$dest$mods/auth_bearer.load"
 
-# Only the module record is visible: no symbol of ours meets another module's.
+# Only the module record is visible, so that symbols do not collide with those
+# of other modules.
 nm -D --defined-only "$dest$modules/mod_auth_bearer.so" >"$scratch/symbols"
 symbols=$(awk '{ print $NF }' "$scratch/symbols")
 test "$symbols" = auth_bearer_module || fail "it exports $symbols"
 
-# Text and data of the module. A later gcc makes more of the same sources: 14
-# makes a fiftieth more than 12.
+# Text and data of the module. A later gcc generates more code from the same
+# sources: gcc 14 generates 2 % more than gcc 12.
 cc=$(sed -n 's/^CC = //p' "$build/Makefile")
 case $($cc -dumpversion) in
 12*)
@@ -41,12 +43,12 @@ esac
 bytes=$(size "$dest$modules/mod_auth_bearer.so" | awk 'NR == 2 { print $1 + $2 }')
 test "$bytes" -lt $bound || fail "text and data are $bytes bytes"
 
-# The administrator's edits survive an upgrade and an uninstall.
+# The administrator's changes survive an upgrade and an uninstall.
 echo '# edited' >>"$dest$mods/auth_bearer.conf"
 make_to_dest install
 says '# edited' "$dest$mods/auth_bearer.conf"
 
-# a2enmod reads the Depends line; auth_bearer.conf loads as it stands.
+# a2enmod reads the Depends line; auth_bearer.conf loads unchanged.
 etc=$scratch/etc
 mkdir -p "$etc/mods-enabled"
 cp -R /etc/apache2/mods-available "$etc/mods-available"

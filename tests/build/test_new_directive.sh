@@ -1,10 +1,10 @@
 #!/bin/sh
 # Licensed under the Apache License, Version 2.0; see LICENSE.
 #
-# What a new directive with its check costs: new-directive.patch, in a copy of the
-# sources, has at most 4 hunks in at most 3 files. With it the module builds, the
-# tests of settings and of contradictions pass, httpd knows the directive and where
-# it may stand, and it refuses a token.
+# The cost of a new directive with its check: new-directive.patch, applied to a
+# copy of the sources, has at most 4 hunks in at most 3 files. With the patch,
+# the module builds and the tests of settings and contradictions pass. httpd
+# knows the directive and its contexts, and the directive refuses a token.
 . "$(dirname "$0")/lib.sh"
 
 patch=$top/tests/build/new-directive.patch
@@ -16,7 +16,7 @@ mkdir "$copy"
 cp -R "$top/src" "$top/mod_auth_bearer.c" "$copy"
 (cd "$copy" && git apply -p1 "$patch") || fail 'the patch does not fit'
 
-# variable NAME: of the Makefile
+# variable NAME: the value in the Makefile
 variable() {
     make -s --no-print-directory -C "$build" \
         --eval="print-it: ; @printf '%s\\n' '\$($1)'" print-it
@@ -26,7 +26,7 @@ cflags="-O0 -fPIC -I$build -I$copy/src $(variable DEFS)
     $(variable mod_auth_bearer_la_CPPFLAGS) $(variable WARNINGS)"
 libs=$(variable bearer_libs)\ $(variable HIREDIS_LIBS)
 
-# Anew: what sees the rows of the settings. The rest is as it was built.
+# Rebuilds the files that use the rows of the settings. The rest is unchanged.
 cd "$copy"
 library=
 glue=
@@ -69,7 +69,7 @@ for test in test_settings test_judge_lint; do
     }
 done
 
-# A token is good for an hour; one location takes half an hour at most.
+# A token is valid for an hour; one location accepts half an hour at most.
 htbearer=$build/htbearer
 "$htbearer" keygen --alg ES256 --private "$scratch/private" --public "$scratch/keys"
 "$htbearer" sign --key "$scratch/private" --issuer https://idp.example.com/ \

@@ -1,7 +1,8 @@
 #!/bin/sh
 # Licensed under the Apache License, Version 2.0; see LICENSE.
 #
-# The module without configure: README.md's one line, into a scratch httpd.
+# The module without configure: the one-line build of README.md, in a scratch
+# httpd.
 . "$(dirname "$0")/lib.sh"
 
 copy_sources "$scratch/src"
@@ -26,7 +27,7 @@ test -f "$etc/mods-enabled/auth_bearer.load" ||
 smallest "$scratch/modules/mod_auth_bearer.so" >"$scratch/httpd.conf"
 "$httpd" -t -f "$scratch/httpd.conf"
 
-# What needs configure says so.
+# Features that need configure report it.
 echo 'AuthBearerSOCache redis://127.0.0.1' >>"$scratch/httpd.conf"
 ! "$httpd" -t -f "$scratch/httpd.conf" >"$scratch/out" 2>&1 ||
     fail 'redis:// is accepted without hiredis'

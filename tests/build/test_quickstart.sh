@@ -1,13 +1,14 @@
 #!/bin/sh
 # Licensed under the Apache License, Version 2.0; see LICENSE.
 #
-# quickstart.sh in a clone: it refuses, accepts and forbids; it stops.
+# quickstart.sh in a clone: it shows a refused, an accepted and a forbidden
+# request, and it stops.
 . "$(dirname "$0")/lib.sh"
 
 chmod 755 "$scratch" # for httpd's children
 copy_sources "$scratch/clone"
 
-# where configure would not go on, the script says why and what to do
+# if configure would fail, the script reports the cause and the fix
 mkdir "$scratch/a clone"
 (cd "$scratch/clone" && tar -cf - quickstart.sh runtests.sh tests/build) |
     tar -xf - -C "$scratch/a clone"

@@ -2,9 +2,9 @@
 # Licensed under the Apache License, Version 2.0; see LICENSE.
 #
 # usage: tests/build/without.sh WHAT [WHY]
-# WHAT (one word) is missing. Exit status 0: BEARER_WITHOUT says to go without it,
-# and the summary of the run counts it; 1: it does not. tests/e2e/support/missing.py
-# is the same for pytest.
+# Reports that WHAT (one word) is missing. Exit status 0: BEARER_WITHOUT permits
+# it, and the summary of the run counts it; 1: it does not.
+# tests/e2e/support/missing.py does the same for pytest.
 case " ${BEARER_WITHOUT-} " in
 *" $1 "*)
     echo "left out: $1${2:+ ($2)}"

@@ -2,7 +2,7 @@
 # Licensed under the Apache License, Version 2.0; see LICENSE.
 """usage: words.py [DIRECTORY]
 
-Complains where an end-to-end test knows a line of the module by its words
+Complains if an end-to-end test identifies a message of the module by its text
 instead of its number and values (tests/e2e/support/messages.py). make lint
 runs it."""
 
@@ -13,23 +13,23 @@ import re
 import sys
 
 ROOT = os.environ.get("srcdir") or os.path.join(os.path.dirname(__file__), "..", "..")
-#: They take a number, then values.
+#: These functions take a number, then values.
 CALLS = {"says", "logged", "log_says", "wait_log", "message"}
 NUMBER = re.compile(r"A[BH]\d{4,5}(\|A[BH]\d{4,5})*")
-#: What an allow_log may name: see allowed() in messages.py.
+#: The arguments of allow_log: see allowed() in messages.py.
 ENTRY = re.compile(r"AB\d{4}( \S+)*$|AH\d|no number: |any number$")
-#: Three words in a row are no value.
+#: Three words in a row are prose, not a value.
 PROSE = re.compile(r"\b[a-z']{2,} [a-z']{2,} [a-z']{2,}\b")
 
 
 def text_of(node):
-    """The text of a literal, or None."""
+    """Returns the text of a literal, or None."""
     return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) \
         else None
 
 
 def is_log(node):
-    """Is it what a server has logged, or what configtest says?"""
+    """Is the node the log of a server, or the output of configtest?"""
     if isinstance(node, ast.Call):
         return isinstance(node.func, ast.Attribute) \
             and node.func.attr in ("error_log", "start_output")
