@@ -1,8 +1,8 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /**
  * @file finding.h
- * What a check of the configuration found, as one value: configtest prints it, and
- * a caller that has to tell findings apart compares their numbers, never words.
+ * One result of a configuration check. configtest prints it. A caller that must
+ * distinguish findings compares their numbers, never their text.
  *
  * A list of findings is an array of bearer_finding_t; texts are in its pool.
  */
@@ -17,11 +17,11 @@
 typedef struct bearer_finding_t {
     int number;                /**< of the message: 711 for AB0711 */
     bearer_log_level_t level;  /**< BEARER_LOG_ERROR: the server must not start */
-    const char *directive;     /**< the one to change; NULL: see where it was found */
+    const char *directive;     /**< the directive to change; NULL: see where it was found */
     const char *text;          /**< begins with the number */
 } bearer_finding_t;
 
-/** One, its text in p. format begins with AB(number). */
+/** Returns one finding, with its text in p. format begins with AB(number). */
 bearer_finding_t bearer_finding_make(apr_pool_t *p, bearer_log_level_t level,
                                      const char *directive, const char *format,
                                      va_list args)
@@ -29,10 +29,10 @@ bearer_finding_t bearer_finding_make(apr_pool_t *p, bearer_log_level_t level,
 
 apr_array_header_t *bearer_findings_create(apr_pool_t *p);
 
-/** Appends one. */
+/** Appends one finding. format begins with AB(number). */
 void bearer_findings_add(apr_array_header_t *findings, bearer_log_level_t level,
                          const char *directive, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 
-/** The first error, or NULL. */
+/** Returns the first error, or NULL. */
 const bearer_finding_t *bearer_findings_error(const apr_array_header_t *findings);

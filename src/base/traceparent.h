@@ -1,7 +1,7 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /**
  * @file traceparent.h
- * The field that ties requests of several hosts together (W3C Trace Context).
+ * The traceparent field, which links requests of several hosts (W3C Trace Context).
  * Pure function, thread-safe.
  */
 #pragma once
@@ -12,7 +12,8 @@
 #define BEARER_TRACEPARENT_LEN 55
 
 /**
- * What of a client's traceparent may be passed on (section 3.2.2), in p: those
- * 55 characters, nothing that a later version adds. NULL: it is none.
+ * Returns the part of a client's traceparent that may be passed on (section 3.2.2),
+ * in p: 55 characters, without additions of later versions. NULL if the value is
+ * invalid.
  */
 const char *bearer_traceparent(const char *value, apr_pool_t *p);

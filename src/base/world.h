@@ -1,11 +1,11 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /**
  * @file world.h
- * What the library needs from the world: a log, a clock, random bytes, a cache
- * and an HTTP client, each a small struct of function pointers given at
- * creation. The glue fills them from httpd; a test fills them with fakes.
+ * What the library needs from its environment: a log, a clock, random bytes, a cache
+ * and an HTTP client. Each is a small set of function pointers, given at creation.
+ * The glue fills them from httpd; a test fills them with fakes.
  *
- * Every function may be called from several threads at once.
+ * All functions may be called from several threads at the same time.
  */
 #pragma once
 
@@ -18,7 +18,7 @@
 #include "base/http.h"
 #include "base/message.h"
 
-/** Levels of the log, in syslog's order and without a gap. */
+/** Log levels, in syslog's order and without gaps. */
 typedef enum {
     BEARER_LOG_ERROR,
     BEARER_LOG_WARNING,
@@ -28,34 +28,34 @@ typedef enum {
 } bearer_log_level_t;
 
 /**
- * A cache shared by children or hosts. Keys are 32 bytes, always a SHA-256, so
- * that an implementation which picks its shard by the first byte spreads them.
- * A value that is not there, has expired or cannot be opened is APR_NOTFOUND. If
- * the cache cannot be asked just now it is APR_EGENERAL, for callers whose answer
- * depends on the difference.
+ * A cache shared by children or hosts. Keys are 32 bytes, always a SHA-256, so that
+ * an implementation can pick its shard by the first byte. get() returns APR_NOTFOUND
+ * if a value is absent, has expired or cannot be opened, and APR_EGENERAL if the
+ * cache is unavailable, for callers that depend on the difference.
  */
 #define BEARER_CACHE_KEY_SIZE 32
 typedef struct bearer_cache_t bearer_cache_t;
 
-/** What an entry is, and so what may happen to it when there is no room left. */
+/** The kind of an entry. It decides what may be removed if the cache is full. */
 typedef enum {
-    BEARER_KEPT_MARK,      /**< something has ended or was used: stays until it
-                                expires */
-    BEARER_KEPT_SESSION,   /**< may be ended, as its owner says */
-    BEARER_KEPT_ATTEMPT,   /**< a login's, which any client can begin: these have
-                                a part of the room, where the oldest goes first */
-    BEARER_KEPT_PROOF,     /**< a proof of possession that was used: stays */
-    BEARER_KEPT_LOGOUT     /**< the issuer's, of sessions that may not be there: takes
-                                nothing from sessions, the oldest goes first */
+    BEARER_KEPT_MARK,      /**< something has ended or was used: stays until it expires */
+    BEARER_KEPT_SESSION,   /**< a session; the limits of its owners may end it */
+    BEARER_KEPT_ATTEMPT,   /**< a login attempt, which any client can start: these have a
+                                limited share of the room, and the oldest is removed
+                                first */
+    BEARER_KEPT_PROOF,     /**< a used proof of possession: stays until it expires */
+    BEARER_KEPT_LOGOUT     /**< an issuer's logout of sessions that may not exist: takes
+                                no room from sessions, the oldest is removed first */
 } bearer_kept_t;
 
-/** Whose session it is: digests, all zero: none. */
+/** The owners of a session, as digests; all zero: none. */
 #define BEARER_OWNER_SIZE 16
 typedef enum {
-    BEARER_OWNER_SID,      /**< what a logout by the issuer's session ends */
-    BEARER_OWNER_SUB,      /**< what a logout by the user ends */
-    BEARER_OWNER_SUBJECT,  /**< a user of an issuer: has a bounded number of them */
-    BEARER_OWNER_ADDRESS,  /**< the client's: the one that has most makes room */
+    BEARER_OWNER_SID,      /**< for a logout by the issuer's session ID */
+    BEARER_OWNER_SUB,      /**< for a logout by user */
+    BEARER_OWNER_SUBJECT,  /**< a user of an issuer; has a limited number of sessions */
+    BEARER_OWNER_ADDRESS,  /**< the client's address; the address with the most sessions
+                                loses one first */
     BEARER_OWNERS
 } bearer_owner_t;
 
@@ -69,144 +69,146 @@ typedef struct bearer_cache_entry_t {
     apr_size_t len;
     apr_time_t expires;
     const bearer_owners_t *owners; /**< of a session; else NULL */
-    apr_time_t ends;               /**< of a session: never kept for longer, however
-                                        often it is replaced */
+    apr_time_t ends;               /**< of a session: the latest expiry, however often
+                                        the entry is replaced */
 } bearer_cache_entry_t;
 
-/** A value of a cache; data is NULL where there is none. */
+/** A value of a cache; data is NULL if there is none. */
 typedef struct bearer_cache_value_t {
     unsigned char *data;
     apr_size_t len;
 } bearer_cache_value_t;
 
 struct bearer_cache_t {
-    /** Copies a value into p. APR_SUCCESS, APR_NOTFOUND, or APR_EGENERAL. */
+    /** Copies a value into p. Returns APR_SUCCESS, APR_NOTFOUND or APR_EGENERAL. */
     apr_status_t (*get)(const bearer_cache_t *cache, const unsigned char *key,
                         unsigned char **value, apr_size_t *len, apr_pool_t *p);
-    /** Several at once, into p. APR_SUCCESS, whatever is there, or APR_EGENERAL.
-     *  NULL: no round trip would be saved. */
+    /** Gets several values at once, in p. Returns APR_SUCCESS whatever it finds,
+     *  or APR_EGENERAL. NULL: it would not save a round trip. */
     apr_status_t (*get_many)(const bearer_cache_t *cache,
                              const unsigned char *const *keys, int n,
                              bearer_cache_value_t *values, apr_pool_t *p);
-    /** Keeps a value until expires at the latest. A failure is normal life. */
+    /** Stores a value until `expires` at the latest. Callers must expect failures. */
     apr_status_t (*put)(const bearer_cache_t *cache, const unsigned char *key,
                         const unsigned char *value, apr_size_t len,
                         apr_time_t expires, apr_pool_t *p);
     apr_status_t (*remove)(const bearer_cache_t *cache,
                            const unsigned char *key, apr_pool_t *p);
     /**
-     * A lease: the caller for whom it answers APR_SUCCESS is the only one of
-     * this host who does the thing that key names, until it calls unlease() or
-     * until `until`, whichever is first (a holder that crashed wedges nobody).
-     * A cache that hosts share may do the same among them as well as it can.
-     * APR_EBUSY: another holds it. NULL: no sharing, every caller has it.
+     * Takes a lease. If the result is APR_SUCCESS, this caller is the only one on
+     * this host that does the work that key names, until unlease() or `until`,
+     * whichever is first. A holder that crashed therefore blocks no other caller for
+     * longer. A cache that hosts share may extend the lease to them, as reliably as
+     * it can. APR_EBUSY: another caller holds the lease. NULL: leases are not
+     * supported and every caller may go ahead.
      */
     apr_status_t (*lease)(const bearer_cache_t *cache, const unsigned char *key,
                           apr_time_t until, apr_pool_t *p);
     void (*unlease)(const bearer_cache_t *cache, const unsigned char *key,
                     apr_pool_t *p);
-    /** Waits while another process of this host holds the lease: until it gives it
-     *  up, until `longest` is over, or less. If another host may hold it, a moment.
-     *  NULL: callers look again in steps. See bearer_cache_await(). */
+    /** Waits while another process of this host holds the lease: until it is
+     *  released or `longest` is over, or less. If another host may hold it, waits
+     *  a short time. NULL: callers retry in steps. See bearer_cache_await(). */
     void (*await)(const bearer_cache_t *cache, const unsigned char *key,
                   apr_interval_time_t longest);
     /*
-     * What lasting state needs. Both or none: where they are NULL, the caller makes
-     * do with get and put, and a configtest warning says what may be lost. A cache
-     * that has them answers APR_NOTFOUND only when it knows that nothing is there.
+     * Functions for lasting state. Either all or none are set. If they are NULL,
+     * callers use get and put instead, and a configtest warning says what may be
+     * lost. A cache that has them returns APR_NOTFOUND only if it knows that the
+     * entry does not exist.
      */
-    /** Keeps a new entry. APR_EEXIST: there is one, and it stays as it is;
-     *  APR_ENOSPC: no room; APR_EGENERAL: the cache cannot be asked. */
+    /** Stores a new entry. APR_EEXIST: an entry exists and is unchanged;
+     *  APR_ENOSPC: no room; APR_EGENERAL: the cache is unavailable. */
     apr_status_t (*add)(const bearer_cache_t *cache, const unsigned char *key,
                         const bearer_cache_entry_t *entry, apr_pool_t *p);
-    /** Puts it in the place of the one that is there, whose owners stay. Where none
-     *  is, none is made: APR_NOTFOUND. Else as add. */
+    /** Replaces an existing entry but not its owners. APR_NOTFOUND: there is no
+     *  entry, and none is created. Other results as for add. */
     apr_status_t (*replace)(const bearer_cache_t *cache, const unsigned char *key,
                             const bearer_cache_entry_t *entry, apr_pool_t *p);
-    /** Removes all sessions of that owner. NULL: this cache cannot find them, so
-     *  marks are left that each look at a session finds. */
+    /** Removes all sessions of the owner. NULL: the cache cannot find them, so the
+     *  caller stores a mark that each session look-up checks. */
     apr_status_t (*end)(const bearer_cache_t *cache, bearer_owner_t by,
                         const unsigned char *owner, apr_pool_t *p);
-    /** 1: memory of this server's own processes, in which a mark needs no seal. */
+    /** 1: the memory of this server's own processes; marks in it need no seal. */
     int is_own;
     void *baton;
 };
 
-/** What may be worth counting. */
+/** Events to count. */
 typedef enum {
     BEARER_EVENT_FETCHED,              /**< a key set, from the issuer */
     BEARER_EVENT_FETCH_FAILED,
-    BEARER_EVENT_UNKNOWN_KID,          /**< it was asked for because of a kid */
-    BEARER_EVENT_INTROSPECTED,         /**< an answer came, whatever it says */
-    BEARER_EVENT_INTROSPECTION_FAILED, /**< none, or none that can be used */
-    BEARER_EVENT_ANSWER_KEPT,          /**< it was at hand, nobody was asked */
-    BEARER_EVENT_NO_PLACE,             /**< at the gate, to wait for this issuer */
-    BEARER_EVENT_NO_PLACE_SERVICE,     /**< for a session service */
-    BEARER_EVENT_NO_PLACE_CACHE,       /**< for a cache */
+    BEARER_EVENT_UNKNOWN_KID,          /**< a key set was requested because of an unknown kid */
+    BEARER_EVENT_INTROSPECTED,         /**< a usable response, whatever it says */
+    BEARER_EVENT_INTROSPECTION_FAILED, /**< no usable response */
+    BEARER_EVENT_ANSWER_KEPT,          /**< a cached answer was used */
+    BEARER_EVENT_NO_PLACE,             /**< the gate refused a wait for this issuer */
+    BEARER_EVENT_NO_PLACE_SERVICE,     /**< the same for a session service */
+    BEARER_EVENT_NO_PLACE_CACHE,       /**< the same for a cache */
     BEARER_EVENTS
 } bearer_event_t;
 
 typedef struct bearer_world_t {
-    /** message: printable, one line, complete. */
+    /** Writes a log line. message is printable, one line, and complete. */
     void (*log)(void *baton, bearer_log_level_t level, const char *message);
     void *log_baton;
-    /** 1: another process of this server says what each would find alike when it
-     *  starts (a secret that only root can read). */
+    /** 1: another process of this server logs what each process would find at
+     *  start (a secret that only root can read). */
     int is_told;
-    /** Microseconds since the epoch. */
+    /** Returns microseconds since the epoch. */
     apr_time_t (*now)(void *baton);
     void *now_baton;
-    /** len random bytes fit for secrets; APR_SUCCESS or APR_EGENERAL. */
+    /** Returns len random bytes, suitable for secrets. APR_SUCCESS or APR_EGENERAL. */
     apr_status_t (*random)(void *baton, unsigned char *bytes, apr_size_t len);
     void *random_baton;
-    /** NULL where nothing may be fetched (offline tools). */
+    /** NULL if nothing may be fetched (offline tools). */
     const bearer_http_client_t *http;
-    /** Whoever waits for somebody outside, or for a thread that does, is inside a
-     *  ticket of it. NULL: anybody may wait. */
+    /** A thread that waits for another server, or for a thread that does, must
+     *  hold a ticket of this gate. NULL: no limit. */
     bearer_gate_t *gate;
-    /** NULL: nothing is shared between processes. */
+    /** NULL: processes share nothing. */
     const bearer_cache_t *keys_cache;
-    /** What this host has in its own memory of what is in keys_cache: only ever
-     *  looked into, by a process without keys, and before anybody is asked.
-     *  NULL: nothing. */
+    /** This host's local copy of entries of keys_cache. A process without keys
+     *  reads it before it sends any request. It is never written through this
+     *  pointer. NULL: none. */
     const bearer_cache_t *keys_home;
-    /** Counts; NULL: nobody does. issuer: its index in the configuration;
-     *  elapsed: microseconds, of an introspection. */
+    /** Counts an event; NULL: events are not counted. issuer: its index in the
+     *  configuration; elapsed: microseconds, of an introspection request. */
     void (*event)(void *baton, bearer_event_t event, int issuer,
                   apr_interval_time_t elapsed);
     void *event_baton;
 } bearer_world_t;
 
-/** Formats and emits one log line; long lines are cut at 1024 bytes. */
+/** Formats and writes one log line; long lines are cut at 1024 bytes. */
 void bearer_world_log(const bearer_world_t *world, bearer_log_level_t level,
                       const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
-/** 1, once a minute: time for a line that the log would else have with each request.
- *  last: when that was, 0 when new; may be shared by processes. */
+/** Returns 1 once a minute, for a line that each request would otherwise log.
+ *  last: when it last returned 1, 0 at first; processes may share it. */
 int bearer_world_is_due(_Atomic apr_time_t *last, apr_time_t now);
 
-/** Waits for a lease that is held, for as long as `longest` or less; then the caller
+/** Waits at most `longest` for a lease that another caller holds; the caller then
  *  tries again. */
 #define BEARER_AWAIT_STEP apr_time_from_msec(20)
 void bearer_cache_await(const bearer_cache_t *cache, const unsigned char *key,
                         apr_interval_time_t longest);
 
-/** The lease of a cache for callers that do without one: APR_SUCCESS, or APR_EBUSY while
- *  another holds it. Where the cache is NULL, has no leases or fails otherwise, nothing
- *  is shared. */
+/** Takes a lease of a cache that may have none: APR_SUCCESS, or APR_EBUSY while
+ *  another caller holds it. If the cache is NULL, has no leases or fails
+ *  otherwise, the result is APR_SUCCESS. */
 apr_status_t bearer_cache_lease(const bearer_cache_t *cache, const unsigned char *key,
                                 apr_time_t until, apr_pool_t *p);
 void bearer_cache_unlease(const bearer_cache_t *cache, const unsigned char *key,
                           apr_pool_t *p);
 
-/** Says that something happened, to whoever counts it. */
+/** Reports an event to world->event. */
 void bearer_world_event(const bearer_world_t *world, bearer_event_t event,
                         int issuer, apr_interval_time_t elapsed);
 
-/** The time of this world, or apr_time_now() where it brings no clock. */
+/** Returns the world's time, or apr_time_now() if it has no clock. */
 apr_time_t bearer_world_now(const bearer_world_t *world);
 
-/** Random bytes of this world, or OpenSSL's where it brings none. */
+/** Returns random bytes from the world, or from OpenSSL if it has no source. */
 apr_status_t bearer_world_random(const bearer_world_t *world,
                                  unsigned char *bytes, apr_size_t len);
