@@ -1,14 +1,14 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /**
  * @file alg.h
- * The table of signature algorithms (RFC 7518 section 3.1, RFC 8037, RFC 8812,
- * RFC 9864). A new algorithm is a new row in alg.c.
+ * The table of signature algorithms (RFC 7518 section 3.1, RFC 8037, RFC 8812, RFC
+ * 9864). To add an algorithm, add a row in alg.c. Thread-safe.
  */
 #pragma once
 
 #include <apr_pools.h>
 
-/** X(symbol, name): types of keys. Each table by type is written by this list. */
+/** X(symbol, name): key types. All tables by type are generated from this list. */
 #define BEARER_KTYS(X) X(RSA, "RSA") X(EC, "EC") X(OKP, "OKP") X(OCT, "oct")
 
 typedef enum {
@@ -31,41 +31,42 @@ typedef struct bearer_alg_t {
     const char *name;        /**< JWA name, compared case-sensitively */
     bearer_algs_t bit;
     bearer_kty_t kty;
-    const char *curve;       /**< JWK crv it needs; NULL: any of its kty's
-                                  (RSA, oct), or for EdDSA Ed25519 and Ed448 */
-    const char *digest;      /**< OpenSSL name; NULL: the algorithm has its own */
+    const char *curve;       /**< required JWK crv; NULL: any of its kty (RSA, oct), or
+                                  for EdDSA Ed25519 and Ed448 */
+    const char *digest;      /**< OpenSSL name; NULL: the algorithm determines it */
     bearer_padding_t padding;
-    apr_size_t signature_len;/**< exact octets; 0: as long as the modulus */
-    apr_size_t min_key;      /**< oct: octets at least (RFC 7518 section 3.2) */
+    apr_size_t signature_len;/**< exact octets; 0: same length as the modulus */
+    apr_size_t min_key;      /**< oct: minimum octets (RFC 7518 section 3.2) */
     int in_default;          /**< part of the default allow-list */
 } bearer_alg_t;
 
-/** JWK `kty`; "" for BEARER_KTY_NONE. */
+/** Returns the JWK `kty`; "" for BEARER_KTY_NONE. */
 const char *bearer_kty_name(bearer_kty_t kty);
 
-/** The type of that name, compared case-sensitively; BEARER_KTY_NONE: there is none
- *  (name NULL too). */
+/** Returns the type of that name, compared case-sensitively, or BEARER_KTY_NONE.
+ *  name may be NULL. */
 bearer_kty_t bearer_kty_find(const char *name);
 
-/** Row by JWA name, or NULL. "none" is not a row. Thread-safe. */
+/** Returns a row by JWA name, or NULL. There is no row for "none". */
 const bearer_alg_t *bearer_alg_find(const char *name);
 
-/** The first row of a set, in table order, which is taken out of the set; NULL: none is
- *  left. */
+/** Removes the first row, in table order, from a set and returns it; NULL if the
+ *  set is empty. */
 #define BEARER_ALGS_ALL (~(bearer_algs_t)0)
 const bearer_alg_t *bearer_alg_next(bearer_algs_t *set);
 
-/** The default allow-list: asymmetric, without ES256K. */
+/** Returns the default allow-list: asymmetric algorithms except ES256K. */
 bearer_algs_t bearer_alg_defaults(void);
 
-/** All HS* rows. */
+/** Returns all HS* rows. */
 bearer_algs_t bearer_alg_symmetric(void);
 
-/** Those of a set that this OpenSSL (its providers, its policy) carries out. */
+/** Returns the algorithms of a set that this OpenSSL supports, with its providers
+ *  and policy. */
 bearer_algs_t bearer_alg_supported(bearer_algs_t wanted);
 
-/** Algorithms that a key of this type and curve (NULL: none) can verify. */
+/** Returns the algorithms that a key of this type and curve (NULL: none) can verify. */
 bearer_algs_t bearer_alg_for_key(bearer_kty_t kty, const char *curve);
 
-/** "RS256 ES256", in table order, in p. */
+/** Returns names such as "RS256 ES256", in table order, in p. */
 const char *bearer_alg_names(bearer_algs_t set, apr_pool_t *p);

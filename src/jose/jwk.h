@@ -1,9 +1,9 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /**
  * @file jwk.h
- * Keys: JWK and JWK Set (RFC 7517, RFC 7518 section 6, RFC 8037), PEM, and
- * their limits. A parsed key set is immutable and counted by reference, so
- * that requests on many threads verify with it while a newer one takes over.
+ * Keys: JWK and JWK Set (RFC 7517, RFC 7518 section 6, RFC 8037), PEM, and their
+ * limits. A parsed key set is immutable and has a reference count, so that requests
+ * on many threads can use it while a newer set replaces it.
  */
 #pragma once
 
@@ -28,31 +28,31 @@ typedef struct bearer_jwk_t {
     bearer_kty_t kty;
     const char *curve;      /**< JWK crv; NULL for RSA and oct */
     int bits;               /**< strength as an administrator names it */
-    bearer_algs_t algs;     /**< what it may verify: kty, curve, use, key_ops
-                                 and alg all considered; 0: nothing */
+    bearer_algs_t algs;     /**< algorithms it may verify, by kty, curve, use, key_ops
+                                 and alg; 0: none */
     const char *issuer;     /**< the JWK's own "issuer" member (Entra), or NULL */
     EVP_PKEY *pkey;         /**< public key; NULL for oct */
     const unsigned char *oct;
     apr_size_t oct_len;
     const char *thumbprint; /**< RFC 7638, SHA-256, base64url */
-    const char *unfit;      /**< what keeps it from (some of) its type's
-                                 algorithms, e.g. `its use is "enc"`; or NULL */
+    const char *unfit;      /**< why (some of) its type's algorithms are excluded, e.g.
+                                 `its use is "enc"`; or NULL */
     bearer_verifier_t **verifiers; /**< one per bit of algs, in table order */
 } bearer_jwk_t;
 
 typedef struct bearer_jwks_t bearer_jwks_t;
 
-/** How a document is read. */
+/** The origin of a document, which decides how it is read. */
 typedef enum {
     BEARER_JWKS_REMOTE,  /**< from a URL: oct keys are skipped */
-    BEARER_JWKS_LOCAL,   /**< from a local file: oct keys count */
+    BEARER_JWKS_LOCAL,   /**< from a local file: oct keys are used */
     BEARER_JWKS_SPIFFE   /**< a SPIFFE bundle: only use "jwt-svid" */
 } bearer_jwks_origin_t;
 
-/** One line per key that was skipped, e.g. `key 3 (kid "x"): RSA 1024 bits is
- *  below 2048` (the first key is 1), and per private key in a local file, of
- *  which only the public part is used. Keys that are no signing keys by their
- *  own word (`use`, `key_ops`, `alg`) are not worth a line. */
+/** The result of reading a document. It has one line per skipped key, e.g. `key 3
+ *  (kid "x"): RSA 1024 bits is below 2048` (the first key is 1), and per private
+ *  key in a local file, of which only the public part is used. Keys whose `use`,
+ *  `key_ops` or `alg` excludes signatures are not reported. */
 typedef struct bearer_jwks_report_t {
     int keys;                    /**< usable keys */
     int skipped;
@@ -60,10 +60,10 @@ typedef struct bearer_jwks_report_t {
 } bearer_jwks_report_t;
 
 /**
- * Parses a JWK Set (RFC 7517 section 5). Keys of unknown type, with missing
- * members, weak or malformed are skipped and reported; a document that is not
- * an object with a `keys` array, is too large or has too many keys is refused
- * whole.
+ * Parses a JWK Set (RFC 7517 section 5). Keys that have an unknown type or missing
+ * members, or are weak or malformed, are skipped and reported. A document is refused
+ * as a whole if it is not an object with a `keys` array, is too large or has too many
+ * keys.
  * @param set     counted reference; release with bearer_jwks_release()
  * @param report  may be NULL; lines live in p
  * @param error   on failure what is wrong, in p
@@ -75,50 +75,51 @@ apr_status_t bearer_jwks_parse(bearer_jwks_t **set, const char *text,
                                const char **error, apr_pool_t *p);
 
 /**
- * Parses PEM: one or more "PUBLIC KEY", "RSA PUBLIC KEY" or "CERTIFICATE"
- * blocks; the keys have no kid, the same limits hold. A private key is refused.
+ * Parses PEM with one or more "PUBLIC KEY", "RSA PUBLIC KEY" or "CERTIFICATE" blocks.
+ * The keys have no kid; the same limits apply. A private key is refused.
  */
 apr_status_t bearer_jwks_parse_pem(bearer_jwks_t **set, const char *text,
                                    apr_size_t len, const char **error,
                                    apr_pool_t *p);
 
-/** Parses either: JSON when its first non-blank byte is `{`. */
+/** Parses JSON if the first non-blank byte is `{`, else PEM. */
 apr_status_t bearer_jwks_parse_any(bearer_jwks_t **set, const char *text,
                                    apr_size_t len, bearer_jwks_origin_t origin,
                                    bearer_jwks_report_t *report,
                                    const char **error, apr_pool_t *p);
 
-/** Reads a file that is either. */
+/** Reads a file and parses it with bearer_jwks_parse_any(). */
 apr_status_t bearer_jwks_load(bearer_jwks_t **set, const char *path,
                               bearer_jwks_origin_t origin,
                               bearer_jwks_report_t *report,
                               const char **error, apr_pool_t *p);
 
-/** Thread-safe; atomic. */
+/** Changes the reference count. Thread-safe. */
 bearer_jwks_t *bearer_jwks_retain(bearer_jwks_t *set);
 void bearer_jwks_release(bearer_jwks_t *set);
 
-/** The usable keys, i.e. those with algs; in the document's order. */
+/** The usable keys, i.e. those with algs, in the document's order. */
 int bearer_jwks_count(const bearer_jwks_t *set);
 const bearer_jwk_t *bearer_jwks_at(const bearer_jwks_t *set, int i);
 
-/** SHA-256 over the usable keys' thumbprints, kids and algs in order: changes
- *  when and only when the usable keys change. 32 bytes. */
+/** Returns the SHA-256 over the thumbprints, kids and algs of the usable keys, in
+ *  order. It changes if and only if the usable keys change. 32 bytes. */
 const unsigned char *bearer_jwks_digest(const bearer_jwks_t *set);
 
 /**
- * Check 6: the key for a token.
- * @param kid     the token's, NULL when it has none: then exactly one key of
- *                the set must be eligible
- * @param iss     the token's issuer: a key with its own `issuer` member must
- *                fit it ("{tenantid}" there stands for tenant, or for one
- *                segment where that is NULL); NULL: not asked
- * @return BEARER_OK; BEARER_KID (no kid and several eligible keys);
- *         BEARER_KEY (none by that kid, or not eligible for alg: the detail
- *         says which of kty, use, key_ops, alg, curve it is)
- * *unknown_kid is 1 only when no key of the document has that kid at all, one
- * that was skipped included (or no key is eligible and the token has no kid): a
- * refresh may help.
+ * Check 6: selects the key for a token.
+ * @param kid     the token's kid; NULL if it has none: then exactly one key of the
+ *                set
+ *                must be eligible
+ * @param iss     the token's issuer. A key with its own `issuer` member must match it
+ *                ("{tenantid}" in it stands for tenant, or for one path segment if tenant
+ *                is NULL). NULL: not checked
+ * @return BEARER_OK; BEARER_KID (no kid, and several eligible keys);
+ *         BEARER_KEY (no key has the kid, or it is not eligible for alg: the detail says
+ *         whether kty, use, key_ops, alg or curve is the cause)
+ * @param unknown_kid  set to 1 if a refresh may help: no key of the document has that
+ *                     kid, including skipped keys, or the token has no kid and no key is
+ *                     eligible
  */
 bearer_reason_t bearer_jwks_select(const bearer_jwk_t **key, int *unknown_kid,
                                    const bearer_jwks_t *set,
@@ -126,22 +127,22 @@ bearer_reason_t bearer_jwks_select(const bearer_jwk_t **key, int *unknown_kid,
                                    const char *iss, const char *tenant,
                                    bearer_refusal_t *why, apr_pool_t *p);
 
-/** The verifier of a key for an algorithm; NULL unless it is among key->algs. */
+/** Returns the verifier of a key for an algorithm; NULL if it is not in key->algs. */
 bearer_verifier_t *bearer_jwk_verifier(const bearer_jwk_t *key,
                                        const bearer_alg_t *alg);
 
-/** Algorithms that the type and the curve of a JWK object allow. */
+/** Returns the algorithms that the type and curve of a JWK object allow. */
 bearer_algs_t bearer_jwk_algs(const json_t *jwk);
 
-/** RFC 7638 thumbprint of a JWK object; NULL when members are missing. */
+/** Returns the RFC 7638 thumbprint of a JWK object, in p; NULL if members are missing. */
 const char *bearer_jwk_thumbprint(const json_t *jwk, apr_pool_t *p);
 
-/** A JWK object for a public (or with `with_private` private) EVP_PKEY, kid =
- *  thumbprint. Released with p. */
+/** Creates a JWK object for an EVP_PKEY, with the private part if with_private is
+ *  set; kid is the thumbprint. Released with p. */
 apr_status_t bearer_jwk_from_pkey(json_t **jwk, EVP_PKEY *pkey,
                                   int with_private, apr_pool_t *p);
 
-/** A private JWK object -> EVP_PKEY, released with p (for signing tools and
- *  private_key_jwt). */
+/** Converts a private JWK object to an EVP_PKEY, released with p (for signing
+ *  tools and private_key_jwt). */
 apr_status_t bearer_jwk_private(EVP_PKEY **pkey, const json_t *jwk,
                                 const char **error, apr_pool_t *p);

@@ -1,8 +1,8 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /**
  * @file jws.h
- * JWS compact serialization (RFC 7515): strict parsing, header rules,
- * signature. It knows nothing of claims.
+ * JWS compact serialization (RFC 7515): strict parsing, header rules, signature. It
+ * does not interpret claims.
  */
 #pragma once
 
@@ -13,32 +13,32 @@
 #include "jose/headers.h"
 #include "jose/jwk.h"
 
-/** A token is at most so long (product.md 3.1 check 2). */
+/** Maximum length of a token, in bytes (product.md 3.1 check 2). */
 #define BEARER_TOKEN_MAX (100 * 1024)
 
 typedef struct bearer_jws_t {
     const char *token;           /**< the caller's bytes; not copied */
     apr_size_t token_len;
-    apr_size_t signing_input_len;/**< token[0 .. this) is what was signed */
+    apr_size_t signing_input_len;/**< token[0 .. signing_input_len) is signed */
     const char *segment[3];
     apr_size_t segment_len[3];
     /* filled by bearer_jws_parse */
-    json_t *header;              /**< released with the pool; NULL: it was
-                                      accepted before (headers.h) */
+    json_t *header;              /**< released with the pool; NULL if the header cache
+                                      had it (headers.h) */
     const char *payload;         /**< NUL-terminated bytes */
     apr_size_t payload_len;
     const unsigned char *signature;
     apr_size_t signature_len;
-    /** filled by bearer_jws_check_header and bearer_jws_check_kid, or with header
-     *  NULL by bearer_jws_parse_known */
+    /** Filled by bearer_jws_check_header and bearer_jws_check_kid. If header is
+     *  NULL, filled by bearer_jws_parse_known. */
     bearer_header_facts_t facts;
 } bearer_jws_t;
 
 /**
- * Does this look like a JWT, so that the jwt provider is responsible? At least
- * two dots, and the first segment decodes to a JSON object. Touches at most
- * the first segment, of at most BEARER_TOKEN_MAX. What bearer_jws_parse()
- * accepts is one, so a fast path parses first and asks here only on failure.
+ * Returns 1 if this looks like a JWT, so that the jwt provider handles it: it has at
+ * least two dots, and the first segment decodes to a JSON object. It reads at most
+ * the first segment, of at most BEARER_TOKEN_MAX bytes. bearer_jws_parse() accepts
+ * only such tokens, so a fast path parses first and calls this only on failure.
  */
 int bearer_jws_looks_like(const char *token, apr_size_t len, apr_pool_t *p);
 
@@ -51,25 +51,26 @@ bearer_reason_t bearer_jws_parse(bearer_jws_t *jws, const char *token,
                                  apr_size_t len, bearer_refusal_t *why,
                                  apr_pool_t *p);
 
-/** The same, but that a header which is among headers (NULL: none are) is not
- *  parsed: header is NULL then, and the facts are known. */
+/** Like bearer_jws_parse(), but does not parse a header that is cached in headers
+ *  (may be NULL): header is then NULL, and facts is filled. */
 bearer_reason_t bearer_jws_parse_known(bearer_jws_t *jws,
                                        bearer_headers_t *headers,
                                        const char *token, apr_size_t len,
                                        bearer_refusal_t *why, apr_pool_t *p);
 
-/** After a signature was right: keeps the header for bearer_jws_parse_known(). */
+/** Caches the header for bearer_jws_parse_known(). Call it only after the
+ *  signature was verified. */
 void bearer_jws_remember_header(const bearer_jws_t *jws,
                                 bearer_headers_t *headers);
 
-/** Check 3: alg in the allow-list (BEARER_ALG), no crit (BEARER_CRIT: none is
- *  understood), no b64 (BEARER_B64, RFC 7797 section 7), typ a string
- *  (BEARER_HEADER). jku, x5u, jwk and x5c are never looked at. */
+/** Check 3: alg is in the allow-list (BEARER_ALG), no crit (BEARER_CRIT: none is
+ *  supported), no b64 (BEARER_B64, RFC 7797 section 7), typ is a string
+ *  (BEARER_HEADER). jku, x5u, jwk and x5c are ignored. */
 bearer_reason_t bearer_jws_check_header(bearer_jws_t *jws,
                                         bearer_algs_t allowed,
                                         bearer_refusal_t *why, apr_pool_t *p);
 
-/** Any JWS's kid: absent, or a string of at most 256 bytes (BEARER_KID). */
+/** Reads the kid of any JWS: absent, or a string of at most 256 bytes (BEARER_KID). */
 bearer_reason_t bearer_jws_read_kid(bearer_jws_t *jws, bearer_refusal_t *why,
                                     apr_pool_t *p);
 
@@ -78,19 +79,19 @@ bearer_reason_t bearer_jws_check_kid(bearer_jws_t *jws, bearer_refusal_t *why,
                                      apr_pool_t *p);
 
 /**
- * Check 7. jws->facts.alg must be among key->algs (BEARER_KEY otherwise).
- * Signature lengths are exact; ECDSA r and s in 1..n-1.
- * @return BEARER_OK, BEARER_SIGNATURE, or BEARER_INTERNAL (OpenSSL failed)
+ * Check 7: verifies the signature. jws->facts.alg must be in key->algs (BEARER_KEY
+ * otherwise). Signature lengths must be exact; ECDSA r and s must be in 1..n-1.
  * Thread-safe; several threads may use one key.
+ * @return BEARER_OK, BEARER_SIGNATURE, or BEARER_INTERNAL (OpenSSL failed)
  */
 bearer_reason_t bearer_jws_verify(const bearer_jws_t *jws,
                                   const bearer_jwk_t *key,
                                   bearer_refusal_t *why, apr_pool_t *p);
 
 /**
- * Signs payload: for htbearer, client assertions and tests.
- * @param pkey  private key; NULL for HS*, then oct/oct_len
- * @param header  json object; `alg` is set by this function
+ * Signs payload, for htbearer, client assertions and tests.
+ * @param pkey    private key; NULL for HS*, which uses oct and oct_len
+ * @param header  JSON object; this function sets `alg`
  */
 apr_status_t bearer_jws_sign(char **token, json_t *header, const void *payload,
                              apr_size_t len, const bearer_alg_t *alg,
