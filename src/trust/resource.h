@@ -1,9 +1,9 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /**
  * @file resource.h
- * Protected resource metadata (RFC 9728): one AuthBearerResource line, where its
- * document is found, and what is in it. Pure functions, thread-safe; values are
- * made when the configuration is read and only read afterwards.
+ * Protected resource metadata (RFC 9728): one AuthBearerResource line, the location
+ * of its document, and its content. Pure functions, thread-safe. Values are created
+ * when the configuration is read, and read-only afterwards.
  */
 #pragma once
 
@@ -19,33 +19,33 @@ struct bearer_resource_t {
     const char *url;      /**< the resource identifier as configured */
     const char *host;     /**< lower case */
     int port;
-    const char *path;     /**< of its document, well-known part included */
+    const char *path;     /**< path of its document, with the well-known part */
     const char *metadata; /**< absolute URL of its document */
     const char *name;     /**< resource_name, or NULL */
     const char *doc;      /**< resource_documentation, or NULL */
-    const apr_array_header_t *scopes; /**< const char *, or NULL: not written */
+    const apr_array_header_t *scopes; /**< const char *, or NULL: not configured */
 };
 
 /**
- * The words of `URL [name=STR] [doc=URL] [scopes=a,b]`.
+ * Parses the words of `URL [name=STR] [doc=URL] [scopes=a,b]`.
  * @param words  const char *
- * @return NULL, or what is wrong with the mend, in p
+ * @return NULL, or what is wrong and how to fix it, in p
  */
 const char *bearer_resource_parse(const bearer_resource_t **resource,
                                   const apr_array_header_t *words,
                                   apr_pool_t *p);
 
-/** The line as it would be written; in p. */
+/** Returns the configuration line, in p. */
 const char *bearer_resource_print(const bearer_resource_t *resource,
                                   apr_pool_t *p);
 
 /**
- * The document. Lists may be NULL or empty, then their member is left out (RFC
- * 9728 section 2: no empty arrays).
+ * Returns the document. If a list is NULL or empty, its member is omitted (RFC 9728
+ * section 2: no empty arrays).
  * @param issuers     const char *, identifiers of authorization servers
- * @param scopes      const char *, where the line names none
+ * @param scopes      const char *, used if the line names none
  * @param token_from  bearer_from_t: becomes bearer_methods_supported
- * @return JSON text in p, or NULL when memory ran out
+ * @return JSON text in p, or NULL if memory is short
  */
 const char *bearer_resource_document(const bearer_resource_t *resource,
                                      const apr_array_header_t *issuers,
@@ -54,9 +54,9 @@ const char *bearer_resource_document(const bearer_resource_t *resource,
                                      apr_pool_t *p);
 
 /**
- * Which of several resources a request for a document means: that one whose
- * document has the path, of those the one of the host; for the bare well-known
- * path the one with the shortest path.
+ * Finds the resource for a request for a metadata document: of those whose document
+ * has the path, the one with the request's host. For the bare well-known path, it
+ * takes the resource with the shortest path.
  * @param resources  const bearer_resource_t *
  * @param host       the request's, or NULL
  * @return its index, or -1

@@ -1,10 +1,10 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /**
  * @file session_check_line.h
- * A line AuthBearerSessionCheck: read, printed, and examined for mistakes. What is
- * asked of the session service is in ask/session_check.h.
+ * Parses, prints and checks an AuthBearerSessionCheck line. ask/session_check.h sends
+ * the request to the session service.
  *
- * Lines are made when the configuration is read and are only read afterwards.
+ * Lines are created when the configuration is read, and read-only afterwards.
  */
 #pragma once
 
@@ -15,9 +15,9 @@
 #include "trust/settings.h"
 
 /**
- * How the credential reaches the store. X(SYMBOL, word, named, field)
- *   named  a name follows: of the form's field, or of the header
- *   field  of the request, that it takes; NULL: the one of that name
+ * How the credential reaches the session service. X(SYMBOL, word, named, field)
+ *     named  1: a name follows, of the form field or of the header
+ *     field  the request header it uses; NULL: the one of that name
  */
 #define BEARER_SENDS(X) \
     X(AUTHORIZATION, "authorization", 0, "Authorization") \
@@ -34,50 +34,50 @@ typedef enum {
 struct bearer_session_check_t {
     const char *url;
     bearer_send_t send;
-    const char *name;           /**< of the form's field or the header */
-    const apr_array_header_t *cookies; /**< const char *; NULL: whichever come */
-    const char *prefix;         /**< of the tokens that are asked about; or NULL */
-    const char *method;         /**< NULL: the client's */
-    int client_path, client_query, client_host; /**< in place of the URL's */
+    const char *name;           /**< of the form field or the header */
+    const apr_array_header_t *cookies; /**< const char *; NULL: all cookies */
+    const char *prefix;         /**< prefix of the tokens to check; or NULL */
+    const char *method;         /**< NULL: the client's method */
+    int client_path, client_query, client_host; /**< use the client's, not the URL's */
     const apr_array_header_t *headers; /**< const char *, forwarded; or NULL */
     const apr_table_t *add;     /**< fixed ones, or NULL */
     const bearer_path_t *subject, *extra;
-    const bearer_path_t *user;  /**< where the subject is among the claims */
+    const bearer_path_t *user;  /**< where the claims contain the subject */
     int subject_written;
-    apr_interval_time_t ttl;    /**< 0: no answer is kept */
-    int party;                  /**< as the gate knows the service */
+    apr_interval_time_t ttl;    /**< 0: answers are not cached */
+    int party;                  /**< the party for the gate */
 };
 
 /**
- * The words of `URL [key=value ...]` but for ttl=, which is the caller's to read
- * and to put into the result.
+ * Parses the words of `URL [key=value ...]` except ttl=, which the caller reads and
+ * stores in the result.
  * @param words  const char *
- * @return NULL, or what is wrong with the mend, in p
+ * @return NULL, or what is wrong and how to fix it, in p
  */
 const char *bearer_session_check_parse(bearer_session_check_t **check,
                                        const apr_array_header_t *words,
                                        apr_pool_t *p);
 
-/** The line as it would be written, values of add= masked; in p. */
+/** Returns the configuration line, with the values of add= masked; in p. */
 const char *bearer_session_check_print(const bearer_session_check_t *check,
                                        apr_pool_t *p);
 
-/** What only the whole configuration shows: NULL, or why the URL may not be
- *  asked, with the mend. */
+/** Checks the line against the whole configuration. Returns NULL, or why the URL
+ *  may not be requested and how to fix it. */
 const char *bearer_session_check_error(const bearer_session_check_t *check,
                                        const apr_array_header_t *plain_http,
                                        apr_pool_t *p);
 
-/** Appends a finding for each thing that looks like a mistake. */
+/** Appends a finding for each likely mistake. */
 void bearer_session_check_lint(apr_array_header_t *findings,
                                const bearer_session_check_t *check);
 
-/** The field of the request that carries the credential, or goes with it. */
+/** Returns the request header that carries the credential or accompanies it. */
 const char *bearer_session_check_field(const bearer_session_check_t *check);
 
-/** 0: HEAD brings no body to read a subject from, and CONNECT and TRACE are no
- *  requests for an answer at all. */
+/** Returns 0 if the method cannot be used: a response to HEAD has no body with a
+ *  subject, and CONNECT and TRACE are unsuitable for a check. */
 int bearer_session_check_answers(const char *method);
 
-/** Is it asked about cookies, not about tokens? */
+/** Returns 1 if the line checks cookies, 0 if it checks tokens. */
 int bearer_session_check_by_cookie(const bearer_session_check_t *check);

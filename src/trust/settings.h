@@ -1,14 +1,14 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /**
  * @file settings.h
- * What an administrator may set in more than one place, and which place counts.
+ * The settings that may occur in more than one place, and which place takes effect.
  *
  * One struct serves all layers: a vhost (S), an issuer (I), a directory or an
- * .htaccess (D, H). Each field has a bit that says whether this layer wrote it.
- * "The innermost D or H, else the token's issuer's I, else S, else the default"
- * is bearer_settings_resolve(); nobody else decides it.
+ * .htaccess (D, H). Each setting has a bit that says whether this layer sets it.
+ * bearer_settings_resolve() alone decides which value applies: the innermost D or H,
+ * else the token's issuer's I, else S, else the default.
  *
- * Which settings there are is in settings_rows.h.
+ * settings_rows.h lists the settings.
  */
 #pragma once
 
@@ -65,15 +65,15 @@ typedef struct bearer_export_settings_t {
     const apr_array_header_t *claims; /**< const char *; NULL: all (`*`) */
 } bearer_export_settings_t;
 
-/** Where a value is found in the claims and what becomes of it. */
+/** A path to a value in the claims, and how the value is transformed. */
 typedef struct bearer_user_claim_t {
     const bearer_path_t *path;
-    const bearer_regex_t *regex;   /**< NULL: the value as it is */
+    const bearer_regex_t *regex;   /**< NULL: the value is unchanged */
     const char *substitution;      /**< with $0..$9 */
 } bearer_user_claim_t;
 
-/** In client_auth, beside a bearer_client_auth_t (client_auth.h): an assertion
- *  of ours names the endpoint as its audience, not the issuer. */
+/** A flag in client_auth, beside a bearer_client_auth_t (client_auth.h): the
+ *  client assertion names the endpoint as its audience, not the issuer. */
 #define BEARER_CLIENT_AUD_ENDPOINT 0x100
 
 typedef struct bearer_timeout_t {
@@ -94,13 +94,13 @@ typedef struct bearer_login_settings_t {
 typedef struct bearer_session_check_t bearer_session_check_t;
 typedef struct bearer_resource_t bearer_resource_t;
 
-/** where: S vhost, I issuer, D directory, H .htaccess. */
+/** Layers: S vhost, I issuer, D directory, H .htaccess. */
 #define BEARER_WHERE_S 1
 #define BEARER_WHERE_I 2
 #define BEARER_WHERE_D 4
 #define BEARER_WHERE_H 8
 
-/** BEARER_KIND_kind, and the type of its values. */
+/** Kinds BEARER_KIND_kind, and the type of their values. */
 typedef enum {
 #define X(kind, type, printer, list, most) BEARER_KIND_##kind,
     BEARER_SETTING_KINDS(X)
@@ -119,62 +119,62 @@ typedef enum {
 } bearer_setting_t;
 
 typedef struct bearer_settings_t {
-    apr_uint64_t set;   /**< bit 1 << bearer_setting_t: this layer wrote it */
+    apr_uint64_t set;   /**< bit 1 << bearer_setting_t: this layer sets it */
 #define X(symbol, member, kind, name, where, words, value, help) \
     bearer_value_##kind member;
     BEARER_SETTINGS(X)
 #undef X
 } bearer_settings_t;
 
-/** Did this layer write it? By its bearer_setting_t, and by its SYMBOL. */
+/** Returns 1 if this layer sets the value; by bearer_setting_t, and by SYMBOL. */
 #define bearer_settings_wrote(s, setting) (((s)->set >> (setting)) & 1u)
 #define bearer_settings_has(s, symbol) bearer_settings_wrote(s, BEARER_SET_##symbol)
 
-/** Writes one member and its bit. */
+/** Sets one member and its bit. */
 #define bearer_settings_put(s, symbol, member_, value) \
     ((s)->member_ = (value), (s)->set |= (apr_uint64_t)1 << BEARER_SET_##symbol)
 
-/** The defaults of product.md section 2, in p: build once per configuration. */
+/** Returns the defaults of product.md section 2, in p. Call it once per configuration. */
 const bearer_settings_t *bearer_settings_defaults(apr_pool_t *p);
 
-/** out = base overlaid with what over wrote; out may be either. */
+/** Copies base to out and overlays what over sets; out may be either of them. */
 void bearer_settings_merge(bearer_settings_t *out, const bearer_settings_t *base,
                            const bearer_settings_t *over);
 
-/** The value that counts for each setting; out->set says which were written
- *  anywhere. issuer may be NULL (not known yet). No allocation. */
+/** Computes the effective value of each setting; out->set says which settings any
+ *  layer sets. issuer may be NULL (not known yet). Does not allocate. */
 void bearer_settings_resolve(bearer_settings_t *out,
                              const bearer_settings_t *defaults,
                              const bearer_settings_t *server,
                              const bearer_settings_t *issuer,
                              const bearer_settings_t *dir);
 
-/** What settings_rows.h says of a setting. */
+/** The row of a setting in settings_rows.h. */
 typedef struct bearer_setting_row_t {
     const char *directive;
     const char *words;      /**< or NULL */
     unsigned char where;    /**< BEARER_WHERE_ bits */
     unsigned char kind;     /**< bearer_kind_t */
-    unsigned short offset;  /**< of its member, and its size */
+    unsigned short offset;  /**< offset and size of its member */
     unsigned short size;
 } bearer_setting_row_t;
 
-/** NULL: there is no such setting. */
+/** Returns the row, or NULL if there is no such setting. */
 const bearer_setting_row_t *bearer_settings_row(bearer_setting_t setting);
 
-/** By the name of its directive; BEARER_SETTING_COUNT: there is none. */
+/** Finds a setting by its directive's name; BEARER_SETTING_COUNT if there is none. */
 bearer_setting_t bearer_settings_find(const char *directive);
 
-/** Directive name and BEARER_WHERE_ bits of a setting. */
+/** The directive name and the BEARER_WHERE_ bits of a setting. */
 const char *bearer_settings_directive(bearer_setting_t setting);
 int bearer_settings_where(bearer_setting_t setting);
 
-/** What httpd's configuration reader makes one word with these very characters of
- *  (ap_getword_conf); in p.
- *  @param quoted  0: without quotes where it needs none */
+/** Returns a word for the configuration that httpd's reader (ap_getword_conf)
+ *  turns into exactly s; in p.
+ *  @param quoted  0: without quotes if it needs none */
 const char *bearer_settings_word(const char *s, int quoted, apr_pool_t *p);
 
-/** The value of one setting as it would be written in a configuration, secrets
- *  masked; in p. For the dump and for explain. */
+/** Returns the value of one setting as written in a configuration, with secrets
+ *  masked; in p. For the configuration dump and for explain. */
 const char *bearer_settings_print(const bearer_settings_t *s,
                                   bearer_setting_t setting, apr_pool_t *p);

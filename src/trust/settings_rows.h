@@ -1,33 +1,33 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /**
  * @file settings_rows.h
- * Each directive that more than one place may have, in one row. From it are made
- * the struct and the bits of settings.h, the defaults, the reading and the printing
- * of values, httpd's table of directives, and what the tests try.
+ * One row for each directive that is allowed in more than one place. The rows
+ * generate the struct and the bits of settings.h, the defaults, the parsing and
+ * printing of values, httpd's table of directives, and the test cases.
  *
- * To add a directive: a row in BEARER_SETTINGS, and what it is for in
- * docs/reference/directives.md. To add a kind of value: a row in BEARER_SETTING_KINDS, a
- * printer in settings.c and a parse_ function in the glue's config_settings.c;
- * neither compiles without them.
+ * To add a directive, add a row to BEARER_SETTINGS and describe it in
+ * docs/reference/directives.md. To add a kind of value, add a row to
+ * BEARER_SETTING_KINDS, a printer in settings.c and a parse_ function in the glue's
+ * config_settings.c; neither compiles without them.
  */
 #pragma once
 
-/** A word and what separates it from the next, where a list of words is one text:
- *  the value of a word is its place there. For the X macros below. */
+/** Joins words to one text, separated by spaces; the value of a word is its index
+ *  in the text. For the X macros below. */
 #define BEARER_WORD(symbol, word) word " "
 #define BEARER_SYMBOL(symbol, word) symbol,
 #define BEARER_WORD_OF_3(symbol, word, more) word " "
 #define BEARER_WORD_OF_4(symbol, word, more, still) word " "
 
-/** X(symbol, the word of AuthBearerProvider). Each has a function, PROVIDER_symbol,
+/** X(symbol, the word of AuthBearerProvider). Each has a function PROVIDER_symbol
  *  in the glue. */
 #define BEARER_PROVIDERS(X) \
     X(JWT, "jwt") \
     X(INTROSPECTION, "introspection") \
     X(SESSION, "session")
 
-/** X(symbol, the word of AuthBearerTokenFrom, whether a name must follow it). Each
- *  has a case of a switch in the glue's credential.c. */
+/** X(symbol, the word of AuthBearerTokenFrom, whether a name must follow). Each
+ *  has a case in the glue's credential.c. */
 #define BEARER_FROM_KINDS(X) \
     X(HEADER, "header", 0) \
     X(COOKIE, "cookie", 1) \
@@ -41,7 +41,7 @@
 #define BEARER_SCOPE_STRATEGIES(X) \
     X(EXACT, "exact") X(HIERARCHIC, "hierarchic") X(WILDCARD, "wildcard")
 
-/** Sets of bits: BOTH is ENV and HEADERS, and IDENTITY and TOKEN can be together. */
+/** Bit sets: BOTH is ENV plus HEADERS; IDENTITY and TOKEN can be combined. */
 #define BEARER_EXPORT_MODES(X) \
     X(BEARER_EXPORT_NONE, "none") X(BEARER_EXPORT_ENV, "env") \
     X(BEARER_EXPORT_HEADERS, "headers") X(BEARER_EXPORT_BOTH, "both")
@@ -50,10 +50,9 @@
     X(BEARER_FORWARD_TOKEN, "token")
 
 /**
- * Methods of authentication at an issuer.
- * X(SYMBOL, word, needs, prove)
- *   needs  of the configuration, in the words of client_auth.c
- *   prove  of bearer_prove_...(), which adds it to a request
+ * Methods of client authentication with an issuer. X(SYMBOL, word, needs, prove)
+ *     needs  what the configuration must contain, as named in client_auth.c
+ *     prove  the suffix of bearer_prove_...(), which adds it to a request
  */
 #define BEARER_CLIENT_METHODS(X) \
     X(SECRET_BASIC, "client_secret_basic", NEEDS_ID | NEEDS_SECRET, basic) \
@@ -67,18 +66,18 @@
 
 /**
  * X(kind, type, printer, list, most)
- *   printer  print_ and this, in settings.c
- *   list     1: a second line in a section would replace the first, which is an
- *            error
- *   most     so many words at most, and at least one; 0: any number
- * Arrays hold const char * unless said otherwise and are replaced whole.
+ *     printer  the suffix of print_... in settings.c
+ *     list     1: a second line in a section would replace the first, which is an error
+ *     most     maximum number of words, at least one; 0: no maximum
+ *
+ * Arrays hold const char * unless stated otherwise, and are replaced as a whole.
  */
 #define BEARER_SETTING_KINDS(X) \
     X(onoff, int, onoff, 0, 1) \
-    X(word, int, word, 0, 1) /* of the row's words */ \
+    X(word, int, word, 0, 1) /* one of the row's words */ \
     X(string, const char *, string, 0, 1) \
-    X(file, const char *, string, 0, 1) /* below ServerRoot */ \
-    X(time, apr_interval_time_t, time, 0, 1) /* of a row with a word: 0 is that */ \
+    X(file, const char *, string, 0, 1) /* relative to ServerRoot */ \
+    X(time, apr_interval_time_t, time, 0, 1) /* if the row has a word, 0 means that word */ \
     X(list, const apr_array_header_t *, list, 1, 0) \
     X(claims, const apr_array_header_t *, claims, 1, 0) /* const bearer_path_t * */ \
     X(algorithms, bearer_algs_t, algorithms, 1, 0) \
@@ -103,11 +102,11 @@
 
 /**
  * X(SYMBOL, member, kind, directive, where, words, default, help)
- *   where    S vhost, I issuer, D directory, H .htaccess
- *   words    the words of the value, the first is 0; else what is printed where
- *            there is no value, in parentheses if that cannot be written
- *   default  an expression; p is the pool, and settings.c has ARRAY, PATH, SECONDS
- *   help     for `httpd -L`
+ *     where    S vhost, I issuer, D directory, H .htaccess
+ *     words    the words of the value, the first is 0; else the text printed if there
+ *              is no value, in parentheses if it cannot be written
+ *     default  an expression; p is the pool, and settings.c has ARRAY, PATH, SECONDS
+ *     help     for `httpd -L`
  */
 #define BEARER_SETTINGS(X) \
     X(ALGORITHMS, algorithms, algorithms, "AuthBearerAlgorithms", S|I, "(none)", \

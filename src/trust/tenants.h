@@ -1,11 +1,11 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /**
  * @file tenants.h
- * An AuthBearerTenants file: who is trusted, read again when it changes. A file
- * that cannot be read from the start admits nobody; one that becomes unreadable
- * or wrong later leaves in force what was read before.
+ * An AuthBearerTenants file, read again when it changes. If the file cannot be read
+ * from the start, no tenant is accepted. If it becomes unreadable or invalid later,
+ * the content read before stays in force.
  *
- * Many threads may ask at once; what they are given does not change under them.
+ * Thread-safe. A returned list does not change.
  */
 #pragma once
 
@@ -14,32 +14,32 @@
 
 #include "base/world.h"
 
-/** A tenants file is at most so long. */
+/** Maximum size of a tenants file, in bytes. */
 #define BEARER_TENANTS_MAX (1024 * 1024)
 
 typedef struct bearer_tenants_t bearer_tenants_t;
 
 /**
- * Reads the file; that it cannot be read is logged, and no failure here.
- * @param world  lives as long as p
+ * Reads the file. If it cannot be read, this is logged but not an error.
+ * @param world  must live as long as p
  */
 apr_status_t bearer_tenants_create(bearer_tenants_t **tenants, const char *path,
                                    const bearer_world_t *world, apr_pool_t *p);
 
-/** What is in force, as bearer_issuer_tenants_parse() gives it; NULL: nothing.
- *  Valid as long as p. Looks at the file at most every few seconds. */
+/** Returns the list in force, as from bearer_issuer_tenants_parse(); NULL: none.
+ *  Valid as long as p. Checks the file at most every few seconds. */
 const apr_array_header_t *bearer_tenants_get(bearer_tenants_t *tenants,
                                              apr_pool_t *p);
 
-/** +1 whenever other content came in force; never 0. Read before
- *  bearer_tenants_get() it tells later whether that answer still holds. Looks at
- *  the file as that does. */
+/** Returns a number that grows when other content comes into force; never 0. If a
+ *  caller reads it before bearer_tenants_get(), it can later tell whether the list
+ *  is still current. Checks the file as bearer_tenants_get() does. */
 apr_uint64_t bearer_tenants_version(bearer_tenants_t *tenants,
                                     apr_pool_t *ptemp);
 
-/** For a background thread: looks at the file now, so that no request does. */
+/** For a background thread: checks the file now, so that no request has to. */
 void bearer_tenants_refresh(bearer_tenants_t *tenants, apr_pool_t *ptemp);
 
-/** What is wrong with the file, with the mend, in p; NULL: nothing. For
+/** Returns what is wrong with the file and how to fix it, in p; NULL: nothing. For
  *  configtest. */
 const char *bearer_tenants_file_error(const char *path, apr_pool_t *p);
