@@ -78,8 +78,7 @@ typedef struct bearer_calls_t {
  * @param late   set to 1 if another call is late or its caller has died; each call is
  *               reported once
  * @return a place for bearer_place_give(), or -1 if the table is full; the call is
- *         then
- *         not watched
+ *         then not watched
  */
 int bearer_calls_begin(bearer_calls_t *calls, apr_time_t now, apr_time_t until,
                        int *late);

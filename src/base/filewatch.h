@@ -63,9 +63,8 @@ apr_status_t bearer_filewatch_create(bearer_filewatch_t **watch,
  * Checks the file if the last check is older than interval (0: always), and loads it
  * if it changed.
  * @return APR_SUCCESS if the file's content is in force. Else the reason why it is
- *         not;
- *         content loaded before stays in force. APR_EAGAIN: another thread is loading
- *         the file for the first time
+ *         not; content loaded before stays in force. APR_EAGAIN: another thread is
+ *         loading the file for the first time
  */
 apr_status_t bearer_filewatch_look(bearer_filewatch_t *watch,
                                    apr_interval_time_t interval,

@@ -47,15 +47,12 @@ struct bearer_http_client_t {
     /**
      * Performs one request; blocks the calling thread for total_timeout at most.
      * @param error  on failure one printable sentence for the log, in p. It says how
-     *               to fix
-     *               the problem if that is known (name resolution, TLS, EACCES and the
-     *               SELinux boolean)
-     * @return APR_SUCCESS for any complete response, whatever its status;
-     *         APR_TIMEUP;
-     *         APR_ENOSPC if max_body was exceeded;
-     *         APR_EBUSY if the gate is full (gate.h); nothing was sent;
-     *         APR_EINTR if this process is stopping (bearer_http_curl_create), which
-     *         says nothing about the server;
+     *               to fix the problem if that is known (name resolution, TLS, EACCES
+     *               and the SELinux boolean)
+     * @return APR_SUCCESS for any complete response, whatever its status; APR_TIMEUP;
+     *         APR_ENOSPC if max_body was exceeded; APR_EBUSY if the gate is full
+     *         (gate.h); nothing was sent; APR_EINTR if this process is stopping
+     *         (bearer_http_curl_create), which says nothing about the server;
      *         APR_EGENERAL for any other failure
      */
     apr_status_t (*perform)(const bearer_http_client_t *client,
@@ -70,10 +67,9 @@ struct bearer_http_client_t {
  * it in each child, after fork. The caller must call curl_global_init() once before.
  * Thread-safe. The handles are released with p.
  * @param stopping  once it returns non-zero, transfers end early (APR_EINTR, within
- *                  about
- *                  a second), so that joining a thread at shutdown does not wait for a
- *                  slow issuer. Every thread with a transfer calls it; it must be
- *                  cheap. NULL: transfers do not end early
+ *                  about a second), so that joining a thread at shutdown does not
+ *                  wait for a slow issuer. Every thread with a transfer calls it; it
+ *                  must be cheap. NULL: transfers do not end early
  */
 const bearer_http_client_t *bearer_http_curl_create(const char *user_agent,
                                                     int (*stopping)(void), apr_pool_t *p);
@@ -125,9 +121,9 @@ apr_time_t bearer_http_date(const char *date);
  * host in plain_http ("host" or "host:port"). Credentials, a fragment and control
  * characters are refused.
  * @param found_in  URL of the document that contains this URL. Only a document from
- *                  loopback may name loopback with http, because loopback means another
- *                  machine to another host. NULL: the administrator wrote the URL, or
- *                  it was checked when the document was read
+ *                  loopback may name loopback with http, because loopback means
+ *                  another machine to another host. NULL: the administrator wrote the
+ *                  URL, or it was checked when the document was read
  * @return NULL if it may be fetched, else what is wrong and how to fix it
  */
 const char *bearer_http_url_error(const char *url, const char *found_in,

@@ -38,8 +38,7 @@ typedef struct bearer_resolver_t bearer_resolver_t;
  * Starts the first lookup.
  * @param lookup  NULL: the system's resolver
  * @param p       the process's pool. When it is destroyed, a running lookup gets a
- *                short
- *                time to end, and is then abandoned
+ *                short time to end, and is then abandoned
  */
 apr_status_t bearer_resolver_create(bearer_resolver_t **resolver,
                                     const char *host, int port,

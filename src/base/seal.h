@@ -7,7 +7,7 @@
  * seals; all of them open. A secret can therefore be rotated without losing sealed
  * values.
  *
- * sealed = version (1) | key id (4) | nonce (12) | ciphertext | tag (16)
+ *   sealed = version (1) | key id (4) | nonce (12) | ciphertext | tag (16)
  *
  * The context (what the value is and for whom) is authenticated, so a value cannot be
  * moved to another key or purpose. Immutable after creation, thread-safe.
@@ -29,8 +29,7 @@ typedef struct bearer_seal_t bearer_seal_t;
 /**
  * @param files    const char *, paths; read by this call
  * @param purpose  part of the key derivation, e.g. "keys": seals of two purposes
- *                 cannot
- *                 open each other's values
+ *                 cannot open each other's values
  * @param error    what is wrong and how to fix it, in p
  */
 apr_status_t bearer_seal_create(bearer_seal_t **seal,
