@@ -109,17 +109,16 @@ const unsigned char *bearer_jwks_digest(const bearer_jwks_t *set);
 /**
  * Check 6: selects the key for a token.
  * @param kid     the token's kid; NULL if it has none: then exactly one key of the
- *                set
- *                must be eligible
+ *                set must be eligible
  * @param iss     the token's issuer. A key with its own `issuer` member must match it
- *                ("{tenantid}" in it stands for tenant, or for one path segment if tenant
- *                is NULL). NULL: not checked
- * @return BEARER_OK; BEARER_KID (no kid, and several eligible keys);
- *         BEARER_KEY (no key has the kid, or it is not eligible for alg: the detail says
- *         whether kty, use, key_ops, alg or curve is the cause)
+ *                ("{tenantid}" in it stands for tenant, or for one path segment if
+ *                tenant is NULL). NULL: not checked
+ * @return BEARER_OK; BEARER_KID (no kid, and several eligible keys); BEARER_KEY (no
+ *         key has the kid, or it is not eligible for alg: the detail says whether
+ *         kty, use, key_ops, alg or curve is the cause)
  * @param unknown_kid  set to 1 if a refresh may help: no key of the document has that
- *                     kid, including skipped keys, or the token has no kid and no key is
- *                     eligible
+ *                     kid, including skipped keys, or the token has no kid and no key
+ *                     is eligible
  */
 bearer_reason_t bearer_jwks_select(const bearer_jwk_t **key, int *unknown_kid,
                                    const bearer_jwks_t *set,
