@@ -166,8 +166,7 @@ const apr_array_header_t *bearer_issuer_metadata_urls(const bearer_issuer_t *iss
  * (bearer_http_url_error). Other endpoints that may not be fetched are ignored and
  * listed in left_out, so that the keys stay usable.
  * @param source  URL of the document, not NULL: it limits the URLs that the document
- *                may
- *                name
+ *                may name
  */
 apr_status_t bearer_metadata_parse(bearer_metadata_t **metadata,
                                    const char *text, apr_size_t len,
