@@ -1,26 +1,26 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /**
  * @file keyset_inside.h
- * The inside of a key set, for keyset*.c only.
+ * The internals of a key set, for keyset*.c only.
  *
- * All that changes is in bearer_keyset_t, guarded by its mutex, which is held to
- * look and to swap pointers. Whatever takes time (the cache, the network, a file,
- * parsing) is done by a *flight*: the one thread that has set in_flight works
- * without the mutex, and on landing clears it and wakes who waits.
+ * All mutable state is in bearer_keyset_t, protected by its mutex, which is held only
+ * to read state and swap pointers. Slow work (the cache, the network, a file,
+ * parsing) is done by a *flight*: the one thread that has set in_flight works without
+ * the mutex. At the end it clears in_flight and wakes the waiting threads.
  *
- * Across processes the lease of the cache does the same, and the cache carries
- * the document and the last attempt, so that one process's fetch, and its
- * failure, is everybody's.
+ * Across processes, the lease of the cache has the same purpose. The cache holds the
+ * document and the last attempt, so that all processes share one process's fetch, and
+ * its failure.
  *
  *   keyset.c           requests, creation
- *   keyset_tenants.c   key sets by tenant
- *   keyset_maintain.c  the background
+ *   keyset_tenants.c   key sets per tenant
+ *   keyset_maintain.c  background maintenance
  *   keyset_metadata.c  the issuer's metadata
- *   keyset_flight.c    flights: what takes time
+ *   keyset_flight.c    flights: the slow work
  *   keyset_adopt.c     a document comes into force; the cache
- *   keyset_state.c     times and swaps: what the mutex guards
- *   keyset_record.c    what processes tell each other
- *   keyset_life.c      how long a document lives
+ *   keyset_state.c     times and swaps: what the mutex protects
+ *   keyset_record.c    what processes share
+ *   keyset_life.c      lifetime of a document
  */
 #pragma once
 
@@ -34,43 +34,43 @@
 #include "keys/keyset.h"
 #include "keys/keyset_record.h"
 
-/** Discovered metadata is asked for again after so long, or after a failure. */
+/** Discovered metadata is fetched again after this time, also after a failure. */
 #define METADATA_LIFE apr_time_from_sec(3600)
-/** How often a process looks into the cache for what others have fetched. */
+/** How often a process checks the cache for documents that others have fetched. */
 #define LOOK_INTERVAL apr_time_from_sec(1)
-/** What comes from further in the future is another host's wrong clock. */
+/** A time further in the future comes from another host with a wrong clock. */
 #define CLOCK_TOLERANCE apr_time_from_sec(60)
-/** A limited fetch lasts at most this long, and a quarter of AuthBearerTimeout
- *  total=. One that took longer is slow. */
+/** A limited fetch lasts at most this long, and at most a quarter of
+ *  AuthBearerTimeout total=. A fetch that took longer counts as slow. */
 #define QUICK_FETCH apr_time_from_msec(500)
 #define NEVER APR_INT64_MAX
 #define ERROR_MAX 512
-/** The generation of no keys at all; less means something else to those who ask. */
+/** The generation without any keys; callers give lower numbers another meaning. */
 #define FIRST_GENERATION 2
 
-/** Why a flight is made; decides when it is done. */
+/** The purpose of a flight; it decides when the flight is done. */
 typedef enum { FOR_DUE,
                FOR_COLD,
                FOR_KID } purpose_t;
 
-/** What is in force, in a pool of its own: a document, or metadata. */
+/** A document or metadata in force, in its own pool. */
 typedef struct kept_t {
     apr_pool_t *pool;
-    bearer_keyset_record_t record; /* with that alone */
+    bearer_keyset_record_t record; /* only that part is filled */
     unsigned char digest[BEARER_SHA256_SIZE]; /* of the document */
 } kept_t;
 
 typedef struct tenants_t tenants_t;
 
-/** Where the key set of a tenant is kept. It stays as long as the issuer's set; its
- *  set does not, unless somebody uses it. */
+/** The place for a tenant's key set. The place lives as long as the issuer's set;
+ *  the key set in it may be removed while it is not in use. */
 typedef struct tenant_place_t {
     bearer_keyset_t *of;
-    /* under the mutex of that one */
+    /* under the mutex of `of` */
     bearer_keyset_t *set; /* NULL: none */
     int users;
-    int proved; /* a token was accepted by it */
-    apr_uint64_t used; /* the higher, the later */
+    int proved; /* a token was accepted with it */
+    apr_uint64_t used; /* the higher, the more recent */
 } tenant_place_t;
 
 struct bearer_keyset_t {
@@ -80,47 +80,48 @@ struct bearer_keyset_t {
     bearer_jwks_origin_t origin;
     bearer_keyset_place_t place;
     bearer_filewatch_t *watch; /* NULL: keys are fetched */
-    int per_tenant; /* the keys' URL contains {tenant} */
-    apr_pool_t *own; /* used under the mutex only */
+    int per_tenant; /* 1: the URL of the keys contains {tenant} */
+    apr_pool_t *own; /* use only under the mutex */
     apr_thread_mutex_t *mutex;
     apr_thread_cond_t *landed;
     /* under the mutex */
     int in_flight;
-    apr_time_t took_off; /* by the real clock */
-    apr_time_t warmed_up; /* by a fetch of a process that had no set */
+    apr_time_t took_off; /* start of the flight, by the real clock */
+    apr_time_t warmed_up; /* by a fetch in a process that had no set */
     bearer_jwks_t *set; /* NULL: cold, or gone */
     kept_t *kept; /* the document; may outlive the set */
     kept_t *metadata;
-    apr_time_t loaded; /* a file */
-    apr_time_t ahead; /* refreshed from here by maintenance */
-    apr_time_t expiry; /* and from here by a request */
+    apr_time_t loaded; /* when the file was loaded */
+    apr_time_t ahead; /* from this time, maintenance refreshes */
+    apr_time_t expiry; /* from this time, a request refreshes */
     apr_time_t gone;
-    apr_time_t pause_until; /* another process is at it */
-    apr_time_t looked, synced; /* into the cache */
+    apr_time_t pause_until; /* another process is fetching */
+    apr_time_t looked, synced; /* when the cache was last read */
     bearer_keyset_attempt_t attempt; /* error points to error_text */
     char error_text[ERROR_MAX];
-    unsigned char logged[BEARER_SHA256_SIZE]; /* skipped keys, of this one */
-    int say_gone; /* the log is not written under the mutex */
+    unsigned char logged[BEARER_SHA256_SIZE]; /* digest of the document whose skipped
+                                                 keys were logged */
+    int say_gone; /* deferred log line, because the log is not written under the mutex */
     int maintained;
-    int slow; /* the last fetch took long, or got no answer in little time */
+    int slow; /* the last fetch was slow, or got no response in a short time */
     int syncing;
     int metadata_in_flight;
     apr_time_t metadata_retry;
     char metadata_error[ERROR_MAX];
     tenants_t *tenants; /* NULL: the source is the same for all */
-    tenant_place_t *home; /* NULL: not of a tenant. Fixed */
-    unsigned turns; /* 1 << purpose: it had one to fetch */
+    tenant_place_t *home; /* NULL: not a tenant's set. Does not change */
+    unsigned turns; /* 1 << purpose: a turn to fetch was granted */
     apr_uint64_t changes;
-    /* read without it */
+    /* read without the mutex */
     _Atomic apr_uint64_t generation;
-    _Atomic apr_time_t alarm; /* from here a request must come by */
+    _Atomic apr_time_t alarm; /* from this time, a request must call bearer_keyset_acquire() */
 };
 
-/* What a process takes over at once. */
+/* What a process takes over in one step. */
 typedef struct news_t {
     bearer_jwks_t *set;
     kept_t *kept;
-    kept_t *metadata; /* NULL: nothing new of it */
+    kept_t *metadata; /* NULL: no new metadata */
 } news_t;
 
 static inline void lock(bearer_keyset_t *ks)
@@ -154,97 +155,100 @@ static inline const bearer_refresh_t *refresh_of(const bearer_keyset_t *ks)
 
 /* ---- keyset.c ---------------------------------------------------------- */
 
-/* under the mutex, which they leave and take again: */
+/* called under the mutex; release it and take it again: */
 
-/** Whoever is going to wait passes the gate first. NULL, or why not. */
+/** Enters the gate before a wait. Returns NULL, or why it could not. */
 const char *bearer_keyset_enter(bearer_keyset_t *ks, bearer_ticket_t *ticket);
-/** Looks for a set, in a process that has none. NULL, or why it did not. */
+/** Gets a set in a process that has none. Returns NULL, or why it failed. */
 const char *bearer_keyset_warm_up(bearer_keyset_t *ks, apr_pool_t *p);
 
 /* ---- keyset_state.c ---------------------------------------------------- */
 
-/** "12 s" */
+/** Returns the time as text: "12 s". */
 const char *bearer_keyset_seconds(apr_interval_time_t t, apr_pool_t *p);
 
-/** A deep copy in a pool of its own, without a digest; NULL: out of memory. */
+/** Returns a deep copy in its own pool, without a digest; NULL: out of memory. */
 kept_t *bearer_keyset_keep(const bearer_keyset_record_t *record);
-/** The same of the metadata in a record, or NULL if there is none. */
+/** Like bearer_keyset_keep(), for the metadata in a record; NULL if there is none. */
 kept_t *bearer_keyset_keep_metadata(const bearer_keyset_record_t *record);
-/** NULL is fine. */
+/** Frees a copy; does nothing for NULL. */
 void bearer_keyset_forget(kept_t *kept);
 
-/** 0..1, at random. */
+/** Returns a random number from 0 to 1. */
 double bearer_keyset_chance(const bearer_keyset_t *ks);
 int bearer_keyset_equal_sets(const bearer_jwks_t *a, const bearer_jwks_t *b);
 
 /* under the mutex: */
 
-/** From when on the set should be refreshed, by whom it concerns. */
+/** Returns when the set should be refreshed, by maintenance or else by a request. */
 apr_time_t bearer_keyset_due_at(const bearer_keyset_t *ks);
 int bearer_keyset_is_due(const bearer_keyset_t *ks, apr_time_t now);
-/** May a fetch be made for this purpose, as far as earlier ones go? */
+/** Returns 1 if earlier attempts permit a fetch for this purpose. */
 int bearer_keyset_may_try(const bearer_keyset_t *ks, purpose_t purpose,
                           apr_time_t now);
-/** Is it time to look for what another process may have fetched? */
+/** Returns 1 if it is time to check whether another process has fetched. */
 int bearer_keyset_may_look(const bearer_keyset_t *ks, apr_time_t now);
 int bearer_keyset_due_and_allowed(const bearer_keyset_t *ks, apr_time_t now);
-/** Is no other process at it? */
+/** Returns 1 if no other process is fetching. */
 int bearer_keyset_pause_is_over(const bearer_keyset_t *ks, apr_time_t now);
 int bearer_keyset_may_try_metadata(const bearer_keyset_t *ks, apr_time_t now);
-/** After any change of the times: tells generation() when to be 0. */
+/** Call this after any change of the times: it sets the time from which
+ *  bearer_keyset_generation() returns 0. */
 void bearer_keyset_set_alarm(bearer_keyset_t *ks);
 void bearer_keyset_keys_changed(bearer_keyset_t *ks);
-/** After `stale` a set serves no longer, whatever has become of its issuer. */
+/** Drops a set older than `stale`, whatever the state of its issuer. */
 void bearer_keyset_drop_if_gone(bearer_keyset_t *ks, apr_time_t now);
 apr_interval_time_t bearer_keyset_retry_delay(const bearer_keyset_t *ks,
                                               int failures, double luck);
 void bearer_keyset_take_attempt(bearer_keyset_t *ks,
                                 const bearer_keyset_attempt_t *attempt);
-/** @param lasting  the answer was complete and useless */
+/** @param lasting  1: the response was complete but unusable */
 void bearer_keyset_note_attempt(bearer_keyset_t *ks, purpose_t purpose,
                                 apr_time_t started, const char *error,
                                 int lasting);
 
-/* without it: */
+/* without the mutex: */
 
-/** Takes the references over; 1 if the usable keys changed. */
+/** Takes the references over; returns 1 if the usable keys changed. */
 int bearer_keyset_put_in_force(bearer_keyset_t *ks, news_t *news,
                                int fetched_here);
 
 /* ---- keyset.c ---------------------------------------------------------- */
 
-/** A set that is in no other pool; both outside of its mutex. */
+/** Creates a set in its own pool. Call this and bearer_keyset_destroy() without its mutex. */
 apr_status_t bearer_keyset_make(bearer_keyset_t **keyset,
                                 const bearer_issuer_access_t *access);
-/** @return APR_SUCCESS: a pool's clean-up */
+/** @return APR_SUCCESS, as a pool cleanup must */
 apr_status_t bearer_keyset_destroy(void *keyset);
 
 /* ---- keyset_tenants.c -------------------------------------------------- */
 
 void bearer_keyset_tenants_init(bearer_keyset_t *ks);
 void bearer_keyset_tenants_destroy(bearer_keyset_t *ks);
-/** Under the mutex: tells the sets whether a background thread looks after them. It
- *  does so only after a token was accepted: forged ones do not keep it busy. */
+/** Under the mutex: tells the tenants' sets whether a background thread maintains
+ *  them. It maintains a set only after one of the tenant's tokens was accepted, so
+ *  that forged tokens cannot keep it busy. */
 void bearer_keyset_tenants_maintained(bearer_keyset_t *ks);
-/** tenant_place_t *: those that the background looks after. */
+/** Returns the places (tenant_place_t *) that background maintenance covers. */
 apr_array_header_t *bearer_keyset_proved_places(bearer_keyset_t *ks, apr_pool_t *p);
-/** The set that is there now, for bearer_keyset_release(); or NULL. */
+/** Returns the current set, for bearer_keyset_release(); or NULL. */
 bearer_keyset_t *bearer_keyset_hold(tenant_place_t *place);
-/** Without the mutex, before a fetch for a request: may a tenant's keys be fetched
- *  now? Waits a little for it. 0: it was noted as an attempt that failed. */
+/** Without the mutex, before a fetch for a request: returns 1 if a tenant's keys
+ *  may be fetched now; waits a short time for it. 0: it was recorded as a failed
+ *  attempt. */
 int bearer_keyset_take_turn(bearer_keyset_t *ks, purpose_t purpose);
 
 /* ---- keyset_adopt.c ---------------------------------------------------- */
 
-/** Parses a document and puts it in force. The record may be changed. */
+/** Parses a document and puts it into force. The record may be changed. */
 apr_status_t bearer_keyset_adopt(bearer_keyset_t *ks,
                                  bearer_keyset_record_t *record, int fetched_here,
                                  int *changed, const char **error, apr_pool_t *p);
-/** Takes over from the cache what is newer there: record and attempt. */
+/** Takes over a newer record and attempt from the cache. */
 void bearer_keyset_look_into_cache(bearer_keyset_t *ks, apr_pool_t *p);
-/** Puts what is in force into the cache. */
+/** Writes the record in force to the cache. */
 void bearer_keyset_tell_all(bearer_keyset_t *ks, apr_pool_t *p);
-/** Its last attempt only. */
+/** Writes only the last attempt to the cache. */
 void bearer_keyset_tell_attempt(bearer_keyset_t *ks, apr_pool_t *p);
 void bearer_keyset_log_skipped(bearer_keyset_t *ks,
                                const bearer_jwks_report_t *report);
@@ -253,21 +257,24 @@ void bearer_keyset_log_skipped(bearer_keyset_t *ks,
 
 void bearer_keyset_log_left_out(bearer_keyset_t *ks,
                                 const bearer_metadata_t *metadata);
-/** Under the mutex, by the thread that flies next. */
+/** Marks the flight as begun. Under the mutex, by the thread that will fetch. */
 void bearer_keyset_take_off(bearer_keyset_t *ks);
 /**
- * One flight. Called with in_flight set by this thread and without the mutex.
- * @param known     FOR_KID: the set that does not have it
- * @param patience  by the real clock: until then it waits for another process
- *                  that has the lease; 0: not at all
+ * Performs one flight. Call it without the mutex, after this thread has set
+ * in_flight.
+ * @param known     FOR_KID: the set that does not have the kid
+ * @param patience  how long to wait (real time) for another process that holds the
+ *                  lease; 0: not at all
  * @param deadline  by the world's clock, for all requests together; 0: none
  */
 void bearer_keyset_fly(bearer_keyset_t *ks, purpose_t purpose,
                        const bearer_jwks_t *known, apr_time_t patience,
                        apr_time_t deadline, apr_pool_t *p);
-/** The same for a request: under the mutex, which it leaves and takes again. */
+/** Like bearer_keyset_fly(), for a request. Called under the mutex; releases it
+ *  and takes it again. */
 void bearer_keyset_fly_unlocked(bearer_keyset_t *ks, purpose_t purpose,
                                 const bearer_jwks_t *known,
                                 apr_time_t patience, apr_pool_t *p);
-/** Under the mutex: 0 when a flight was still under way at that (real) time. */
+/** Under the mutex: waits for the flight; returns 0 if it is still running at that
+ *  (real) time. */
 int bearer_keyset_wait_for_landing(bearer_keyset_t *ks, apr_time_t patience);

@@ -1,42 +1,41 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /**
  * @file keyset_record.h
- * What processes tell each other about a key set through world->keys_cache: the
- * document (a record), the last attempt to fetch it, and who is fetching (the
- * lease). For keyset.c only.
+ * What processes share about a key set through world->keys_cache: the document (a
+ * record), the last attempt to fetch it, and which process is fetching (the lease).
+ * For keyset.c only.
  *
- * A cache entry is named by a SHA-256 over the issuer and the policy under which
- * it is fetched: two virtual hosts that trust the same issuer by different CA
- * files share nothing.
+ * The name of a cache entry is a SHA-256 over the issuer and the policy for fetching.
+ * Two virtual hosts that trust the same issuer with different CA files share nothing.
  */
 #pragma once
 
 #include "base/world.h"
 #include "trust/issuer.h"
 
-/** A document as it was fetched. */
+/** A fetched document. */
 typedef struct bearer_keyset_record_t {
     apr_time_t fetched;
     apr_interval_time_t life;            /**< clamped */
-    const char *source;                  /**< URL it came from */
+    const char *source;                  /**< URL of the document */
     const bearer_metadata_t *metadata;   /**< NULL: keys were not discovered */
     apr_time_t metadata_fetched;
     const char *document;
     apr_size_t len;
 } bearer_keyset_record_t;
 
-/** The last time somebody tried. */
+/** The last attempt to fetch. */
 typedef struct bearer_keyset_attempt_t {
     apr_time_t when;        /**< 0: never */
     int failed;
-    int failures;           /**< in a row */
-    apr_time_t retry_at;    /**< not before, when failed */
-    apr_time_t kid_when;    /**< the last one for an unknown kid */
-    apr_time_t fetched;     /**< of the record that was in force then */
+    int failures;           /**< consecutive failures */
+    apr_time_t retry_at;    /**< after a failure, no attempt before this time */
+    apr_time_t kid_when;    /**< the last attempt for an unknown kid */
+    apr_time_t fetched;     /**< when the record in force at that time was fetched */
     const char *error;      /**< NULL unless failed */
 } bearer_keyset_attempt_t;
 
-/** Where in the cache a key set is. */
+/** The cache entries of a key set. */
 typedef struct bearer_keyset_place_t {
     const bearer_cache_t *cache;   /**< NULL: nothing is shared */
     unsigned char record[BEARER_CACHE_KEY_SIZE];
@@ -52,20 +51,20 @@ apr_status_t bearer_keyset_place_init(bearer_keyset_place_t *place,
                                       const bearer_issuer_access_t *access,
                                       apr_pool_t *p);
 
-/** The record as bytes in p, good for this place only. */
+/** Encodes a record as bytes in p, valid for this place only. */
 apr_status_t bearer_keyset_record_encode(unsigned char **value, apr_size_t *len,
                                          const bearer_keyset_place_t *place,
                                          const bearer_keyset_record_t *record,
                                          apr_pool_t *p);
 
-/** The reverse, strictly: APR_EINVAL for anything but what encode wrote. */
+/** Decodes strictly: returns APR_EINVAL for anything that encode did not write. */
 apr_status_t bearer_keyset_record_decode(bearer_keyset_record_t *record,
                                          const bearer_keyset_place_t *place,
                                          const bearer_issuer_access_t *access,
                                          const unsigned char *value,
                                          apr_size_t len, apr_pool_t *p);
 
-/* Through the cache. "Not there" may always mean "down". */
+/* Access through the cache. "Not found" may also mean that the cache is down. */
 apr_status_t bearer_keyset_record_get(bearer_keyset_record_t *record,
                                       const bearer_keyset_place_t *place,
                                       const bearer_issuer_access_t *access,
