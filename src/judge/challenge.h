@@ -1,9 +1,9 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /**
  * @file challenge.h
- * The WWW-Authenticate field (RFC 6750 section 3, RFC 9110 section 11.6.1, RFC
- * 9728 section 5.1, RFC 9470 section 3). Each parameter at most once; values quoted and cut to the
- * characters their grammar allows.
+ * The WWW-Authenticate field (RFC 6750 section 3, RFC 9110 section 11.6.1, RFC 9728
+ * section 5.1, RFC 9470 section 3). Each parameter occurs at most once. Values are
+ * quoted and reduced to the characters that the grammar allows. Thread-safe.
  */
 #pragma once
 
@@ -14,19 +14,18 @@
 
 typedef struct bearer_challenge_t {
     const char *realm;                 /**< never NULL */
-    bearer_category_t category;        /**< error and description follow it */
+    bearer_category_t category;        /**< determines error and description */
     const apr_array_header_t *scopes;  /**< const char *, or NULL */
     const char *resource_metadata;     /**< absolute URL, or NULL */
-    const apr_array_header_t *login;   /**< const char *, NAME=VALUE, of which
-                                            acr_values and max_age are named; or
-                                            NULL */
+    const apr_array_header_t *login;   /**< const char *, NAME=VALUE; acr_values and
+                                            max_age are sent; or NULL */
     int bare;                          /**< AuthBearerChallenge Off: realm only */
 } bearer_challenge_t;
 
-/** `Bearer realm="...", error="...", ...` in p. Scope tokens that the grammar
- *  (RFC 6749 section 3.3) does not allow are left out. */
+/** Returns `Bearer realm="...", error="...", ...`, in p. Scope tokens that the
+ *  grammar (RFC 6749 section 3.3) does not allow are omitted. */
 const char *bearer_challenge_write(const bearer_challenge_t *challenge,
                                    apr_pool_t *p);
 
-/** `Basic realm="..."` with the same quoting, for the basic[:USER] source. */
+/** Returns `Basic realm="..."` with the same quoting, for the basic[:USER] source. */
 const char *bearer_challenge_basic(const char *realm, apr_pool_t *p);

@@ -1,9 +1,9 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /**
  * @file judge_checks.h
- * The rows of the judge's table, one function each, in judge_token.c,
- * judge_claims.c, judge_kind.c and judge_login.c; for these and judge.c only. Each
- * returns BEARER_OK or refuses into j->why.
+ * The rows of the judge's table, one function each, in judge_token.c, judge_claims.c,
+ * judge_kind.c and judge_login.c; for these and judge.c only. Each function returns
+ * BEARER_OK, or fills j->why and returns the reason.
  */
 #pragma once
 
@@ -11,14 +11,16 @@
 
 /**
  * X(number, name, directive, on, needs, gives, function)
- *   number     of product.md 3.1
- *   directive  what an administrator would change, or NULL
- *   on         what it judges, in the words of judge.c
- *   needs      HAS(...): not run without
- *   gives      HAS(...): what is known once it has passed
- *   function   of bearer_check_...()
- * In product order, cheap and local first. A tenant is looked at before its keys
- * are: a client must not choose whose keys are fetched.
+ *     number     number in product.md 3.1
+ *     directive  the directive to change, or NULL
+ *     on         what it judges, as named in judge.c
+ *     needs      HAS(...): required to run
+ *     gives      HAS(...): known after it has passed
+ *     function   the suffix of bearer_check_...()
+ *
+ * The order is that of product.md, with cheap and local checks first. The tenant is
+ * checked before its keys are fetched: a client must not choose whose keys are
+ * fetched.
  */
 #define BEARER_CHECKS(X) \
     X(1, "credential", NULL, SIGNED, 0, 0, credential) \
@@ -66,22 +68,22 @@ BEARER_CHECKS(X)
 #define REFUSE(j, symbol, ...) \
     bearer_refuse(&(j)->why, (j)->p, BEARER_##symbol, __VA_ARGS__)
 
-/** Checks 8 to 12 ahead of their turn, before a fetch; BEARER_OK or the first
- *  refusal in j->why. */
+/** Runs checks 8 to 12 early, before a fetch. Returns BEARER_OK, or the first
+ *  refusal, in j->why. */
 bearer_reason_t bearer_judge_screen(bearer_judgement_t *j);
 
-/** aud is a string or an array (RFC 7519 section 4.1.3): its members alike. */
+/** The members of aud, which is a string or an array (RFC 7519 section 4.1.3). */
 static inline apr_size_t bearer_judge_aud_count(const json_t *aud)
 {
     return json_is_string(aud) ? 1 : json_array_size(aud);
 }
 
-/** NULL: it is no string. */
+/** Returns NULL if the member is not a string. */
 static inline const char *bearer_judge_aud_at(const json_t *aud, apr_size_t i)
 {
     return json_string_value(json_is_string(aud) ? aud : json_array_get(aud, i));
 }
 
-/** In what way two texts that ought to be equal differ, if it is a usual mistake
+/** Describes how two texts that should be equal differ, if it is a common mistake
  *  ("only by a trailing slash"); else NULL. */
 const char *bearer_judge_difference(const char *seen, const char *wanted);
