@@ -1,18 +1,17 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /**
  * @file meter.h
- * What happened, counted, in one block of memory that all children share: the
- * figures of the status page and of metrics. Every count is one atomic addition
- * (a refusal is three); nothing is locked, nothing waits, nothing allocates.
+ * Counters in one block of memory that all children share: the figures of the status
+ * page and of metrics. Each count is one atomic addition (a refusal is three),
+ * without locks, waits or allocation.
  *
- * Labels are bounded: an issuer counts in a slot that is given to its name, or in
- * the last slot, where all issuers that found none are summed; a reason is a member
- * of bearer_reason_t. No value of a client gets in.
+ * The number of labels is bounded. An issuer counts in a slot assigned to its name.
+ * If no slot is free, it counts in the last slot, which sums all such issuers. A
+ * reason is a member of bearer_reason_t. No client input becomes a label.
  *
- * A refusal is also counted in two rings of periods, so that the last minute and
- * the last hour can be told; a cell says which period it counts. Thread-safe and
- * process-safe. `now` is the present in microseconds. A NULL meter counts
- * nothing and reads as zero.
+ * A refusal is also counted in two rings of periods, for the last minute and the last
+ * hour; each cell says which period it counts. Thread-safe and process-safe. `now` is
+ * the current time in microseconds. A NULL meter counts nothing and reads as zero.
  */
 #pragma once
 
@@ -23,44 +22,45 @@
 
 typedef struct bearer_meter_t bearer_meter_t;
 
-/** So many issuers have a slot of their own. */
+/** Number of issuers with their own slot. */
 #define BEARER_METER_NAMED 32
-/** The first slot is for no issuer, the last for the issuers beyond those. */
+/** The first slot is for requests without an issuer, the last for all further issuers. */
 #define BEARER_METER_SLOTS (BEARER_METER_NAMED + 2)
 #define BEARER_METER_NONE 0
 #define BEARER_METER_OTHERS (BEARER_METER_SLOTS - 1)
 #define BEARER_METER_OTHERS_LABEL "(others)"
-/** A label is shorter than this. Of a longer name it is the beginning, `~`, and 16
- *  hex digits of the name's SHA-256, so that two long names are two labels. */
+/** Maximum length of a label plus 1. A longer name is replaced with its beginning,
+ *  `~`, and 16 hex digits of the name's SHA-256, so that two long names get two
+ *  labels. */
 #define BEARER_METER_LABEL 128
-/** Children whose caches are summed up. */
+/** Maximum number of children whose caches are summed. */
 #define BEARER_METER_CHILDREN 512
 
-/** Bytes of a block; depends on nothing. */
+/** Returns the size of a block in bytes; it is constant. */
 apr_size_t bearer_meter_size(void);
 
-/** block: of bearer_meter_size() bytes, aligned to 8, zeroed when new. */
+/** Uses a block of bearer_meter_size() bytes, aligned to 8. It must be zeroed at first. */
 bearer_meter_t *bearer_meter_attach(void *block, apr_time_t now);
 
-/** Whose block it is. */
+/** The version that wrote a block. */
 typedef enum {
     BEARER_METER_0_1,  /**< version 0.1.0 */
-    BEARER_METER_LATER /**< it says itself how it is laid out */
+    BEARER_METER_LATER /**< the block contains its layout */
 } bearer_meter_version_t;
 #define BEARER_METER_0_1_SIZE 418088
 
-/** Adds the counters of another version's block, which no process counts in any
- *  longer, or only to end; before anyone counts in this one, which has been
- *  attached. What this version does not know (a reason) is left out. */
+/** Adds the counters of another version's block, which no process uses any longer,
+ *  except processes that are ending. Call it after attach and before any process
+ *  counts in the new block. Reasons that this version does not know are omitted. */
 void bearer_meter_take_over(bearer_meter_t *meter, const void *old,
                             bearer_meter_version_t version);
 
-/** When the block was first attached: counters count since then. */
+/** Returns when the block was first attached, which is when counting began. */
 apr_time_t bearer_meter_since(const bearer_meter_t *meter);
 
-/** The slot of a name, taken if it is new. Not for the way of a request. */
+/** Returns the slot of a name; assigns one if the name is new. Too slow for requests. */
 int bearer_meter_slot(bearer_meter_t *meter, const char *name);
-/** The label of a slot, or NULL where it is not taken. */
+/** Returns the label of a slot, or NULL if it is not assigned. */
 const char *bearer_meter_label(const bearer_meter_t *meter, int slot);
 
 /* ---- counting ----------------------------------------------------------- */
@@ -69,22 +69,23 @@ void bearer_meter_granted(bearer_meter_t *meter, int slot);
 void bearer_meter_refused(bearer_meter_t *meter, int slot,
                           bearer_reason_t reason, apr_time_t now);
 void bearer_meter_throttled(bearer_meter_t *meter);
-/** elapsed: of BEARER_EVENT_INTROSPECTED and its failure. */
+/** Counts an event. elapsed: microseconds, of BEARER_EVENT_INTROSPECTED and
+ *  BEARER_EVENT_INTROSPECTION_FAILED. */
 void bearer_meter_event(bearer_meter_t *meter, int slot, bearer_event_t event,
                         apr_interval_time_t elapsed);
 
-/** What a child's caches hold now, and what came to pass since it last said. */
+/** The current content of a child's caches, and what happened since its last report. */
 typedef struct bearer_meter_cache_t {
-    apr_uint64_t entries, used, bytes;     /**< now */
-    apr_uint64_t hits, misses, evictions;  /**< since */
+    apr_uint64_t entries, used, bytes;     /**< current */
+    apr_uint64_t hits, misses, evictions;  /**< since the last report */
 } bearer_meter_cache_t;
 
-/** By child (its pid); a child that has not spoken for BEARER_METER_SILENT no
- *  longer counts among those that live. */
+/** Reports for a child, identified by its pid. A child without a report for
+ *  BEARER_METER_SILENT no longer counts as alive. */
 void bearer_meter_child(bearer_meter_t *meter, apr_uint64_t pid,
                         const bearer_meter_cache_t *cache, apr_time_t now);
 #define BEARER_METER_SILENT apr_time_from_sec(60)
-/** A child ends: what it counted stays, what its caches held does not. */
+/** Reports that a child ends: its counts stay, the content of its caches does not. */
 void bearer_meter_child_ended(bearer_meter_t *meter, apr_uint64_t pid);
 
 /* ---- reading ------------------------------------------------------------ */
@@ -101,7 +102,7 @@ apr_uint64_t bearer_meter_read_throttled(const bearer_meter_t *meter);
 apr_uint64_t bearer_meter_read_event(const bearer_meter_t *meter, int slot,
                                      bearer_event_t event);
 
-/** Upper bounds of the latency histogram in microseconds; the last is none. */
+/** Upper bounds of the latency histogram, in microseconds; the last bucket has none. */
 #define BEARER_METER_BUCKETS 11
 extern const apr_interval_time_t bearer_meter_bounds[BEARER_METER_BUCKETS - 1];
 
@@ -113,11 +114,12 @@ typedef struct bearer_meter_latency_t {
 void bearer_meter_read_latency(const bearer_meter_t *meter, int slot,
                                bearer_meter_latency_t *out);
 
-/** Is there such a process? */
+/** Returns 1 if the process exists. */
 typedef int (*bearer_meter_alive_t)(apr_uint64_t pid);
 
-/** Sums over the children; *children: how many live and have spoken lately. A child
- *  that was killed has not said that it ends, so alive is asked; NULL: all live. */
+/** Sums over the children. *children: how many are alive and have reported
+ *  recently. A killed child does not report its end, so alive is called; NULL: all
+ *  are alive. */
 void bearer_meter_read_caches(const bearer_meter_t *meter, apr_time_t now,
                               bearer_meter_alive_t alive,
                               bearer_meter_cache_t *out, int *children);

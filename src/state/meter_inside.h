@@ -1,8 +1,8 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /**
  * @file meter_inside.h
- * How a block of counters is laid out, said in the block itself: a later version,
- * which has more reasons or slots, takes the counters over (meter_upgrade.c).
+ * The layout of a block of counters, stored in the block itself. A later version with
+ * more reasons or slots can therefore take the counters over (meter_upgrade.c).
  */
 #pragma once
 
@@ -13,17 +13,18 @@
 #define METER_REASON_NAME 24
 
 /**
- * Behind it, `head` bytes from the start of the block: since, throttled, hits,
- * misses, evictions; then the slots. A slot: its state (an int; METER_NAMED: it has
- * a label), the label, padding to 8 bytes, granted, events, latency and its sum, and
- * for each reason its total and two rings of periods. All are 64-bit words.
+ * The layout. After this structure, `head` bytes from the start of the block, follow:
+ * since, throttled, hits, misses, evictions; then the slots. A slot: its state (an
+ * int; METER_NAMED: it has a label), the label, padding to 8 bytes, granted, events,
+ * latency and its sum, and for each reason its total and two rings of periods. All
+ * are 64-bit words.
  */
 typedef struct meter_shape_t {
     apr_uint64_t magic;
     apr_uint32_t head, slots, label, periods;
-    apr_uint32_t events;    /**< new ones come behind the others */
+    apr_uint32_t events;    /**< new events are added at the end */
     apr_uint32_t buckets, reasons, reserved;
-    /** Reasons go by name. */
+    /** Reasons are identified by name. */
     char names[BEARER_REASON_COUNT][METER_REASON_NAME];
 } meter_shape_t;
 

@@ -1,9 +1,8 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /**
  * @file revocation_file.h
- * The file format of revocation.h, for its reader and its writer; nobody else
- * calls this. Pure functions and file reading; memory is malloc'ed, for the
- * reader runs in any thread and without a pool. Thread-safe.
+ * The file format of revocation.h, for its reader and its writer only. Memory is
+ * malloc'ed, because the reader runs in any thread and without a pool. Thread-safe.
  */
 #pragma once
 
@@ -13,10 +12,10 @@
 
 #include "base/sha256.h"
 
-/** Room for what is wrong with a file. */
+/** Size of a buffer for an error text. */
 #define BEARER_REVOCATION_ERROR_SIZE 160
 
-/** X(kind, word): what a line may begin with. */
+/** X(kind, word): the words that may begin a line. */
 #define BEARER_REVOCATIONS(X) X(TOKEN, "token") X(JTI, "jti")
 
 typedef enum {
@@ -27,13 +26,13 @@ typedef enum {
     BEARER_REVOCATION_BAD
 } bearer_revocation_kind_t;
 
-/** The word of TOKEN or JTI. */
+/** Returns the word of TOKEN or JTI. */
 const char *bearer_revocation_word(bearer_revocation_kind_t kind);
 
 typedef struct bearer_revocation_line_t {
     bearer_revocation_kind_t kind;
     unsigned char digest[BEARER_SHA256_SIZE];
-    apr_int64_t until;           /**< seconds since the epoch; 0: for ever */
+    apr_int64_t until;           /**< seconds since the epoch; 0: no end */
     const char *start;           /**< the line, with its line feed */
     apr_size_t len;
 } bearer_revocation_line_t;
@@ -42,30 +41,30 @@ typedef struct bearer_revocation_line_t {
 typedef struct bearer_revocation_text_t {
     char *text;                  /**< malloc'ed */
     apr_size_t len;
-    apr_size_t at;               /**< where the next line starts */
-    unsigned line;               /**< number of the line read last, from 1 */
+    apr_size_t at;               /**< start of the next line */
+    unsigned line;               /**< number of the last line read, from 1 */
 } bearer_revocation_text_t;
 
 /**
  * Reads the whole file.
- * @param st     of what was read
+ * @param st     filled for the file that was read
  * @param error  BEARER_REVOCATION_ERROR_SIZE bytes, written on failure
- * @return APR_SUCCESS, or why it cannot be read; then nothing is to be freed
+ * @return APR_SUCCESS, or why the file cannot be read; then there is nothing to free
  */
 apr_status_t bearer_revocation_file_read(bearer_revocation_text_t *text,
                                          struct stat *st, const char *path,
                                          char *error);
 
-/** The next line; 0 at the end.
- *  @param error  BEARER_REVOCATION_ERROR_SIZE bytes: of a bad line, which it is and
- *                what is wrong with it; else untouched */
+/** Parses the next line; returns 0 at the end.
+ *  @param error  BEARER_REVOCATION_ERROR_SIZE bytes. For an invalid line: its
+ *                number and what is wrong; else unchanged */
 int bearer_revocation_file_next(bearer_revocation_text_t *text,
                                 bearer_revocation_line_t *line, char *error);
 
-/** Does an entry with this until still matter? */
+/** Returns 1 if an entry with this until is still in effect. */
 int bearer_revocation_is_live(apr_int64_t until, apr_time_t now);
 
-/** SHA-256 of iss, NUL, jti. */
+/** Computes the SHA-256 of iss, NUL, jti. */
 apr_status_t bearer_revocation_jti_digest(bearer_sha256_t *sha256,
                                           unsigned char *digest,
                                           const char *iss, const char *jti);

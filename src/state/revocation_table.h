@@ -1,8 +1,8 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /**
  * @file revocation_table.h
- * The revocation list as a table in memory, for its reader; no other file calls
- * this. A table never changes once readers can see it; memory is malloc'ed.
+ * The revocation list as a table in memory, for its reader only. A table does not
+ * change once readers can see it. Memory is malloc'ed.
  */
 #pragma once
 
@@ -11,36 +11,36 @@
 
 #include "state/revocation_file.h"
 
-/** Of a digest so many bytes are compared: enough against second preimages. */
+/** Number of bytes of a digest that are compared: enough against second preimages. */
 #define BEARER_REVOCATION_KEPT 16
 
 typedef struct bearer_revocation_entry_t {
     unsigned char digest[BEARER_REVOCATION_KEPT];
-    apr_int64_t until;            /**< seconds; 0: for ever */
+    apr_int64_t until;            /**< seconds; 0: no end */
 } bearer_revocation_entry_t;
 
 typedef struct bearer_revocation_table_t {
-    char closed[BEARER_REVOCATION_ERROR_SIZE]; /**< why, or "" */
-    int tokens, jtis;             /**< are there any? */
-    unsigned bits;                /**< entries are found by so many first bits */
-    uint32_t *index;              /**< 2^bits + 1 */
+    char closed[BEARER_REVOCATION_ERROR_SIZE]; /**< why the list is unusable, or "" */
+    int tokens, jtis;             /**< 1: there are entries of this kind */
+    unsigned bits;                /**< number of leading digest bits that index the entries */
+    uint32_t *index;              /**< 2^bits + 1 elements */
     size_t count;
     bearer_revocation_entry_t *entries;        /**< sorted by digest */
 } bearer_revocation_table_t;
 
-/** The file as a table, a closed one if it is not whole; NULL: no memory.
- *  st->st_mode is 0 where it could not be read at all. */
+/** Returns the file as a table; if the file is invalid, `closed` says why. NULL:
+ *  no memory. st->st_mode is 0 if the file could not be read at all. */
 bearer_revocation_table_t *bearer_revocation_table_load(const char *path,
                                                         struct stat *st,
                                                         apr_time_t now);
 
-/** table may be NULL. */
+/** Frees a table; table may be NULL. */
 void bearer_revocation_table_free(bearer_revocation_table_t *table);
 
-/** Is there a live entry for the digest? */
+/** Returns 1 if the digest has an entry that is still in effect. */
 int bearer_revocation_table_has(const bearer_revocation_table_t *table,
                                 const unsigned char *digest, apr_time_t now);
 
-/** Do both say the same? */
+/** Returns 1 if both tables have the same content. */
 int bearer_revocation_table_same(const bearer_revocation_table_t *a,
                                  const bearer_revocation_table_t *b);
