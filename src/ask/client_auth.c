@@ -1,7 +1,7 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /*
- * Proving who we are at an issuer's endpoint. See client_auth.h. Each method is
- * a row of one table: what it needs of the configuration, and what it adds to a
+ * Client authentication at an issuer's endpoint. See client_auth.h. Each method is a
+ * row of one table: what it needs from the configuration, and what it adds to a
  * request (client_auth_prove.c).
  */
 #include "ask/client_auth_inside.h"
@@ -128,7 +128,7 @@ static apr_status_t perform(bearer_post_t *post, bearer_http_response_t **respon
                                  post->p);
 }
 
-/* *sent: the bearer token of ours that went with it, in p, to be wiped. */
+/* *sent: set to the bearer token that was sent, in p; the caller must wipe it. */
 apr_status_t bearer_client_post_as(bearer_http_response_t **response,
                                    bearer_client_t *client,
                                    bearer_client_auth_t method,
@@ -167,7 +167,7 @@ apr_status_t bearer_client_post(bearer_http_response_t **response,
         if (rv != APR_SUCCESS || !sent || (*response)->status != 401) {
             break;
         }
-        bearer_client_refuse_token(client, sent);   /* revoked before its time */
+        bearer_client_refuse_token(client, sent);   /* revoked before it expired */
         bearer_secret_wipe(sent, strlen(sent));
     }
     if (sent) {

@@ -1,27 +1,28 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /**
  * @file client_auth.h
- * Proving who we are at an issuer's endpoint (AuthBearerClientAuth): a form is
- * posted, and with it goes whatever the method demands.
+ * Client authentication at an issuer's endpoint (AuthBearerClientAuth): posts a form
+ * with what the method requires.
  *
  *   client_secret_basic   RFC 6749 section 2.3.1, id and secret form-encoded
  *   client_secret_post    the same section, in the body
  *   client_secret_jwt     RFC 7523, HS256 with the secret
  *   private_key_jwt       RFC 7523, AuthBearerClientKey
- *   jwt_file              RFC 7523, an assertion that somebody else rotates in
- *                         the file that AuthBearerClientSecret names
+ *   jwt_file              RFC 7523, an assertion that another program renews in the
+ *                         file that AuthBearerClientSecret names
  *   tls_client_auth       RFC 8705, AuthBearerClientCert
  *   bearer                RFC 6750: without AuthBearerClientID the content of
  *                         AuthBearerClientSecret is the token; with it, a token
- *                         obtained by client_credentials at the token endpoint,
- *                         renewed ahead of time, one flight
- *   none                  client_id in the body where there is one
+ *                         from the token endpoint (client_credentials), renewed
+ *                         ahead of time by one thread
+ *   none                  client_id in the body if configured
  *
- * An assertion of our own lives a minute, has a jti of its own, and its aud is
- * the issuer (RFC 7523bis: a token endpoint named as audience can be another
- * server's); `aud=endpoint` names the URL instead, for issuers that insist.
+ * An assertion that this server signs is valid for a minute and has its own jti. Its
+ * aud is the issuer (RFC 7523bis: a token endpoint as audience may belong to another
+ * server). With `aud=endpoint`, it is the endpoint's URL, for issuers that require
+ * it.
  *
- * Used for introspection, and for the token endpoint. Thread-safe.
+ * Used for introspection and for the token endpoint. Thread-safe.
  */
 #pragma once
 
@@ -38,16 +39,16 @@ typedef enum {
 #undef X
 } bearer_client_auth_t;
 
-/** An assertion of our own is good for so long. */
+/** Lifetime of an assertion that this server signs. */
 #define BEARER_CLIENT_ASSERTION_LIFE apr_time_from_sec(60)
 
-/** Where a token's answer does not say how long it is good. */
+/** Lifetime of a token if the token response does not state one. */
 #define BEARER_CLIENT_TOKEN_LIFE apr_time_from_sec(60)
 
-/** The method in force: `none` where nothing about a client is written. */
+/** Returns the method in force: `none` if no client is configured. */
 bearer_client_auth_t bearer_client_method(const bearer_settings_t *settings);
 
-/** What is missing for the method in force, with the mend; or NULL.
+/** Returns what is missing for the method in force and how to fix it; or NULL.
  *  @param settings  resolved with the issuer's layer */
 const char *bearer_client_lint(const bearer_settings_t *settings,
                                const bearer_issuer_t *issuer, apr_pool_t *p);
@@ -56,24 +57,24 @@ typedef struct bearer_client_t bearer_client_t;
 
 typedef struct bearer_client_config_t {
     const bearer_issuer_access_t *access;  /**< copied */
-    /** AuthBearerClientKey as read at start; NULL: read when first needed. */
+    /** AuthBearerClientKey as read at start; NULL: it is read when first needed. */
     const bearer_secret_t *key;
-    /** The issuer's token endpoint, for `bearer`; NULL with *error. */
+    /** Returns the issuer's token endpoint, for `bearer`; NULL with *error. */
     const char *(*token_endpoint)(void *baton, const char **error,
                                   apr_pool_t *p);
     void *baton;
 } bearer_client_config_t;
 
-/** @param p  the process's pool; what config points to lives as long */
+/** @param p  the process's pool; what config points to must live as long */
 apr_status_t bearer_client_create(bearer_client_t **client,
                                   const bearer_client_config_t *config,
                                   apr_pool_t *p);
 
 /**
- * Posts a form to an endpoint, authenticated, with the issuer's timeouts, CA
- * file and proxy. The answer is JSON of at most BEARER_ANSWER_MAX bytes (flight.h).
+ * Posts a form to an endpoint, authenticated, with the issuer's timeouts, CA file and
+ * proxy. The response is JSON of at most BEARER_ANSWER_MAX bytes (flight.h).
  * @param form  names and values, not escaped; not changed
- * @return APR_SUCCESS for any complete answer whatever its status; else *error,
+ * @return APR_SUCCESS for any complete response, whatever its status; else *error,
  *         one sentence for the log
  */
 apr_status_t bearer_client_post(bearer_http_response_t **response,
@@ -81,7 +82,7 @@ apr_status_t bearer_client_post(bearer_http_response_t **response,
                                 const apr_table_t *form, const char **error,
                                 apr_pool_t *p);
 
-/** 1: bearer_client_maintain() would ask the issuer. */
+/** Returns 1 if bearer_client_maintain() would send a request to the issuer. */
 int bearer_client_is_due(bearer_client_t *client);
 
 /** For a background thread: renews a token that is due. */

@@ -21,7 +21,7 @@ static int no_passphrase(char *buffer, int size, int writing, void *baton)
     (void)size;
     (void)writing;
     (void)baton;
-    return -1;   /* a server has nobody to ask */
+    return -1;   /* a server cannot ask for a passphrase */
 }
 
 static apr_status_t free_pkey(void *pkey)
@@ -48,7 +48,7 @@ static apr_status_t key_from_pem(bearer_signer_t *signer, const char *text,
     return APR_SUCCESS;
 }
 
-/* One JWK, or the first private one of a set. */
+/* Returns a JWK, or the first private one of a set. */
 static const json_t *private_jwk(const json_t *document)
 {
     const json_t *keys = json_object_get(document, "keys");
@@ -92,7 +92,7 @@ static apr_status_t key_from_jwk(bearer_signer_t *signer, const char *text,
     return APR_SUCCESS;
 }
 
-/* The first algorithm of the table that fits: RS256, ES256, ES384, EdDSA ... */
+/* Returns the first algorithm of the table that fits: RS256, ES256, ES384, EdDSA ... */
 static const bearer_alg_t *usual_alg(EVP_PKEY *pkey, apr_pool_t *p)
 {
     bearer_algs_t fit;
@@ -131,7 +131,7 @@ static X509 *read_cert(const char *path)
     return cert;
 }
 
-/* Entra ID knows a key by its certificate: RFC 7515 sections 4.1.7, 4.1.8. */
+/* Entra ID identifies a key by its certificate: RFC 7515 sections 4.1.7, 4.1.8. */
 apr_status_t bearer_signer_thumbprints(bearer_post_t *post, const bearer_signer_t *signer)
 {
     static const struct {
@@ -162,7 +162,7 @@ apr_status_t bearer_signer_thumbprints(bearer_post_t *post, const bearer_signer_
 
 /* ---- at configtest ------------------------------------------------------ */
 
-/* The files can be looked at before anybody needs them. */
+/* Checks the files before they are needed. */
 static const char *lint_key(const bearer_settings_t *s, apr_pool_t *p)
 {
     bearer_signer_t signer = { NULL, NULL, NULL, bearer_json_tie(json_object(), p) };

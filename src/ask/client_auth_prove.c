@@ -67,8 +67,8 @@ static void add_client_id(bearer_post_t *post)
     }
 }
 
-/* RFC 6749 section 2.3.1: both are form-encoded before they are joined, so a
- * colon in the id, or a percent sign in the secret, arrives as it is. */
+/* RFC 6749 section 2.3.1: both are form-encoded before they are joined, so that a
+ * colon in the id or a percent sign in the secret is preserved. */
 apr_status_t bearer_prove_basic(bearer_post_t *post)
 {
     char *secret, *pair, *encoded;
@@ -106,7 +106,7 @@ apr_status_t bearer_prove_tls(bearer_post_t *post)
 {
     const bearer_settings_t *s = bearer_client_settings(post->client);
 
-    add_client_id(post);   /* RFC 8705 section 2: it says whose certificate */
+    add_client_id(post);   /* RFC 8705 section 2: identifies the client of the certificate */
     post->request.client_cert = s->client_cert;
     post->request.client_key = s->client_key;
     return APR_SUCCESS;

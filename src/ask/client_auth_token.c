@@ -1,7 +1,7 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /*
- * The token by client_credentials that AuthBearerClientAuth bearer sends: one for
- * all threads, renewed ahead of time, by one of them. See client_auth.h.
+ * The token by client_credentials for AuthBearerClientAuth bearer: all threads share
+ * it, and one of them renews it ahead of time. See client_auth.h.
  */
 #include "ask/client_auth_inside.h"
 
@@ -14,9 +14,9 @@
 #include "base/json.h"
 #include "base/text.h"
 
-/** After a failed renewal the token that is still good serves so long. */
+/** Time until the next renewal after a failure, while the token is still valid. */
 #define RENEW_AGAIN apr_time_from_sec(5)
-/** A token is renewed when this part of its life is left. */
+/** A token is renewed when this fraction of its lifetime is left (one fifth). */
 #define RENEW_PART 5
 
 int bearer_client_by_credentials(const bearer_client_t *client)
@@ -102,7 +102,7 @@ void bearer_client_drop_token(bearer_client_t *client)
     }
 }
 
-/* Called with the mutex held, which is released over the network. */
+/* Called with the mutex held; releases it during the request. */
 static void fly(bearer_client_t *client, apr_pool_t *p)
 {
     apr_interval_time_t life = 0;
@@ -139,7 +139,7 @@ static int is_good(const bearer_client_t *client, apr_time_t now)
     return client->token && now < client->expires;
 }
 
-/* 1: somebody ought to fetch one now. */
+/* Returns 1 if a thread should fetch a token now. */
 static int is_wanted(const bearer_client_t *client, apr_time_t now)
 {
     return !client->flying && (!is_good(client, now) || now >= client->renew);
@@ -154,7 +154,7 @@ apr_status_t bearer_client_token(bearer_client_t *client, char **token,
     apr_thread_mutex_lock(client->mutex);
     if (is_wanted(client, now)) {
         fly(client, p);
-    } else if (!is_good(client, now)) {  /* for one request's time at most */
+    } else if (!is_good(client, now)) {  /* wait for one request's time at most */
         bearer_flight_wait(client->landed, client->mutex, &client->flying,
                            apr_time_now() + bearer_client_settings(client)->timeout.total);
     }
@@ -170,7 +170,8 @@ apr_status_t bearer_client_token(bearer_client_t *client, char **token,
     return rv;
 }
 
-/* It was refused: the next request gets another, unless one has come already. */
+/* The token was refused: the next request gets another, unless a new one has
+ * already arrived. */
 void bearer_client_refuse_token(bearer_client_t *client, const char *token)
 {
     apr_thread_mutex_lock(client->mutex);
@@ -180,7 +181,7 @@ void bearer_client_refuse_token(bearer_client_t *client, const char *token)
     apr_thread_mutex_unlock(client->mutex);
 }
 
-/* Under the mutex: is there a token, and should it be renewed? */
+/* Under the mutex: returns 1 if there is a token that should be renewed. */
 static int is_due(const bearer_client_t *client)
 {
     return client->token

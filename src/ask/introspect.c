@@ -1,6 +1,6 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /*
- * Asking an issuer about a token (RFC 7662). See introspect.h.
+ * Token introspection (RFC 7662). See introspect.h.
  */
 #include "ask/introspect.h"
 
@@ -18,7 +18,7 @@ struct bearer_introspect_t {
     bearer_flights_t *flights;
 };
 
-/** One judgement by question. */
+/** One judgement by introspection. */
 typedef struct question_t {
     bearer_introspect_t *in;
     bearer_judgement_t *j;
@@ -59,7 +59,7 @@ static const bearer_issuer_t *by_prefix(const bearer_issuers_t *issuers,
     return found;
 }
 
-/* The unverified issuer of a JWT: it decides who is asked, no more. */
+/* Finds the issuer by a JWT's unverified iss: it only selects where to send the request. */
 static const bearer_issuer_t *by_iss(const bearer_issuers_t *issuers,
                                      const char *token, apr_size_t len,
                                      apr_pool_t *p)
@@ -204,7 +204,7 @@ static bearer_reason_t judge_answer(const bearer_http_response_t *response,
     return check_active(answer, why, p);
 }
 
-/* Section 2.1: a form, no more in it than the token. */
+/* Section 2.1: posts a form that contains only the token. */
 static bearer_reason_t ask_endpoint(question_t *q, bearer_answer_t *answer,
                                     bearer_refusal_t *why, apr_pool_t *p)
 {
@@ -227,7 +227,7 @@ static bearer_reason_t ask_endpoint(question_t *q, bearer_answer_t *answer,
     return judge_answer(response, endpoint, why, p);
 }
 
-/* The same, counted. */
+/* The same, with counting. */
 static bearer_reason_t ask(void *question, bearer_answer_t *answer,
                            bearer_refusal_t *why, apr_pool_t *p)
 {
@@ -245,7 +245,7 @@ static bearer_reason_t ask(void *question, bearer_answer_t *answer,
 
 /* ---- what is kept ------------------------------------------------------- */
 
-/* 0: without it, answers about different tokens could not be told apart. */
+/* Returns 0 on failure: without a key, the answers about different tokens could be confused. */
 static int make_key(question_t *q, const unsigned char *digest,
                     const unsigned char *policy)
 {
@@ -284,7 +284,7 @@ static bearer_verdict_t judge_text(question_t *q, const char *text,
     return verdict;
 }
 
-/* 1: something was kept, and *verdict is what it is worth now. */
+/* Returns 1 if there was a cached response; *verdict is its current result. */
 static int judge_kept(question_t *q, bearer_verdict_t *verdict)
 {
     bearer_answer_t kept;
@@ -295,14 +295,14 @@ static int judge_kept(question_t *q, bearer_verdict_t *verdict)
         return 0;
     }
     *verdict = judge_text(q, kept.text, kept.len, kept.asked);
-    /* past its exp: the issuer may have prolonged it */
+    /* past its exp: the issuer may have extended it */
     return *verdict != BEARER_GRANTED || *q->until;
 }
 
 /* ---- the whole ---------------------------------------------------------- */
 
-/* Check 11, as far as it needs no answer: nobody is asked about what is on the
- * list, or while it cannot be read. */
+/* Check 11 before the request: a token on the list is not introspected, and none
+ * is while the list cannot be read. */
 static int is_revoked(question_t *q)
 {
     bearer_judgement_t *j = q->j;

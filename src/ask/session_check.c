@@ -1,6 +1,6 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /*
- * Asking a session store who the caller is. See session_check.h.
+ * Asks a session service who the caller is. See session_check.h.
  */
 #include "ask/session_check.h"
 
@@ -12,7 +12,7 @@
 #include "base/text.h"
 #include "judge/credential_syntax.h"
 
-/** A Retry-After is passed on up to this: what is longer is a mistake. */
+/** Maximum Retry-After that is passed on, in seconds; a larger value is a mistake. */
 #define RETRY_MAX 86400
 
 struct bearer_session_asker_t {
@@ -41,7 +41,7 @@ int bearer_session_check_takes(const bearer_session_check_t *check,
 
 /* ---- the question --------------------------------------------------------- */
 
-/* What is asked for at the configured server, or NULL: as configured. */
+/* Returns the path and query for the configured server; NULL: as configured. */
 static const char *target_of(const bearer_session_question_t *q, apr_pool_t *p)
 {
     const bearer_session_check_t *check = q->check;
@@ -83,7 +83,7 @@ static int put_one(void *headers, const char *name, const char *value)
     return 1;
 }
 
-/* Last, so that nothing takes its place. */
+/* Added last, so that nothing replaces it. */
 static void put_credential(bearer_session_question_t *q, apr_table_t *headers,
                            apr_pool_t *p)
 {
@@ -225,7 +225,7 @@ static bearer_reason_t judge_status(const bearer_session_question_t *q,
     }
 }
 
-/** A question under way. */
+/** A question in progress. */
 typedef struct asking_t {
     bearer_session_asker_t *asker;
     const bearer_session_question_t *q;
@@ -295,8 +295,8 @@ static bearer_reason_t read_subject(const bearer_session_question_t *q,
                        error), "") : BEARER_OK;
 }
 
-/* The claims: what is at extra=, and the subject as `sub`, whatever else may be
- * called so there: people may write parts of it themselves. */
+/* Reads the claims: those at extra=, and the subject as `sub`. Another `sub` there
+ * is replaced, because users may control parts of that data. */
 static bearer_reason_t read_claims(const bearer_session_question_t *q,
                                    json_t *answer, json_t **claims,
                                    bearer_refusal_t *why, apr_pool_t *p)
