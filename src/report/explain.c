@@ -11,22 +11,22 @@
 #include "base/text.h"
 #include "judge/exports.h"
 
-/** Rows that the judge's table may have. */
+/** Maximum number of rows in the judge's table. */
 #define ROWS_MAX 64
 
-/** What became of a check. */
+/** The result of a check. */
 typedef struct outcome_t {
-    const bearer_check_t *check;   /* NULL: it was not reached */
+    const bearer_check_t *check;   /* NULL: not reached */
     bearer_reason_t reason;
     const char *detail;
 } outcome_t;
 
 struct bearer_explain_t {
     apr_pool_t *p;
-    int on;                        /**< the path judged last */
-    int judged;                    /**< rows of the table were reached */
+    int on;                        /**< the path that was judged last */
+    int judged;                    /**< 1: rows of the table were reached */
     outcome_t rows[ROWS_MAX];
-    outcome_t asked;               /**< of the one that is not of the table */
+    outcome_t asked;               /**< result of the check that is not in the table */
     bearer_revocation_t *revocations;
     bearer_explain_say_fn say;
     void *baton;
@@ -49,7 +49,7 @@ void bearer_explain_revocations(bearer_explain_t *explain, bearer_revocation_t *
     explain->baton = baton;
 }
 
-/* Check 11 has let it pass. */
+/* Called after check 11 accepted the token. */
 static void look_for_whole(const bearer_explain_t *explain, const bearer_judgement_t *j)
 {
     unsigned char digest[BEARER_SHA256_SIZE];
@@ -83,7 +83,7 @@ void bearer_explain_observe(void *explain_, const bearer_check_t *check,
     outcome_t *outcome = row < 0 ? &explain->asked : &explain->rows[row];
 
     if (row >= 0) {
-        if (explain->on != j->on || outcome->check) {  /* another judgement */
+        if (explain->on != j->on || outcome->check) {  /* a new judgement */
             memset(explain->rows, 0, sizeof(explain->rows));
             explain->on = j->on;
         }
@@ -118,8 +118,7 @@ json_t *bearer_explain_checks(const bearer_explain_t *explain)
     json_t *list = json_array();
     int i;
 
-    /* where another server was asked and nothing was judged here, the table says
-     * nothing */
+    /* if a session service was asked and nothing was judged here, the table has no results */
     for (i = 0; i < ROWS_MAX && (explain->judged || !asked)
                 && (check = bearer_judge_check(i)) != NULL; i++) {
         if (check->on & explain->on) {
@@ -134,7 +133,7 @@ json_t *bearer_explain_checks(const bearer_explain_t *explain)
 
 /* ---- strings ------------------------------------------------------------ */
 
-/* A header may carry any byte, JSON only UTF-8. */
+/* A header may contain any byte, JSON only UTF-8. */
 json_t *bearer_explain_string(const char *s, apr_pool_t *p)
 {
     if (!s) {

@@ -91,7 +91,7 @@ static const char style[] =
     "td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}"
     "code{font-size:.88em;overflow-wrap:anywhere}";
 
-/* Of one figure, over the rows of a list. */
+/* Sums one figure over the rows of a list. */
 static apr_int64_t sum(const json_t *status, const char *list, const char *name)
 {
     const json_t *row;
@@ -104,8 +104,8 @@ static apr_int64_t sum(const json_t *status, const char *list, const char *name)
     return n;
 }
 
-/** How an issuer's keys are, the worst last, and what is said of all of them then.
- *  X(symbol, style, word, verdict) */
+/** The conditions of an issuer's keys, the worst last, and the summary text for
+ *  each. X(symbol, style, word, verdict) */
 #define CONDITIONS(X) \
     X(NOT_ASKED, "soft", "not asked yet", "") \
     X(FRESH, "good", "&#10003; fresh", "&#10003; All issuers serve") \
@@ -125,8 +125,8 @@ static const struct {
 #undef X
 };
 
-/* Nobody has had its keys so far, though they were asked for: the counters know
- * of all children, the rest is what one child sees. */
+/* Returns 1 if no process ever got its keys although some tried. The counters
+ * cover all children; the rest is what one child sees. */
 static int in_vain(const json_t *issuer)
 {
     const json_t *fetches = member(issuer, "fetches");
@@ -134,8 +134,8 @@ static int in_vain(const json_t *issuer)
     return number(fetches, "failed") && !number(fetches, "ok");
 }
 
-/* What an administrator would look at first. Keys by tenant, and those that
- * nobody has needed yet, are no trouble. */
+/* The condition that needs attention first. Keys per tenant, and keys that were
+ * never needed, are not a problem. */
 static condition_t condition_of(const page_t *page, const json_t *issuer)
 {
     const json_t *keys = member(issuer, "keys");
@@ -180,7 +180,7 @@ static const char *plain(const page_t *page, apr_int64_t n)
     return TEXT(N, n);
 }
 
-/* Browsers' sessions, where they are in the module's own memory. */
+/* Browser sessions, if they are in the module's own memory. */
 static void add_sessions(page_t *page)
 {
     const json_t *sessions = member(page->status, "sessions");
@@ -289,7 +289,7 @@ static void add_error(page_t *page, const char *what, const char *style_,
     }
 }
 
-/* The cells of what is counted; none are shown where others count with it. */
+/* The cells with counts; empty if other issuers share them. */
 static void add_counts(page_t *page, const json_t *row)
 {
     const json_t *fetches = member(row, "fetches");
@@ -329,7 +329,7 @@ static const char *label_of(const page_t *page, const json_t *row)
                                   : "<span class=\"soft\">(none)</span>";
 }
 
-/* What is counted under a label that is not of one issuer alone. */
+/* Counts under a label that several issuers share. */
 static void add_shared_counts(page_t *page, const json_t *row)
 {
     apr_int64_t n = number(row, "issuers");

@@ -1,8 +1,8 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /**
  * @file status_inside.h
- * What status.c and status_metrics.c write with: text in pieces, members of the
- * status, escaping.
+ * Shared by status.c and status_metrics.c: pieces of text, members of the status, and
+ * escaping.
  */
 #pragma once
 
@@ -15,10 +15,10 @@
 
 #include "report/status.h"
 
-/** A number in a format: apr_int64_t. */
+/** Format of an apr_int64_t. */
 #define N "%" APR_INT64_T_FMT
 
-/** Pieces that become one string. */
+/** Pieces that are joined to one string. */
 typedef struct page_t {
     apr_pool_t *p;
     apr_array_header_t *pieces;

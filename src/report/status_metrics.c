@@ -29,12 +29,12 @@ static void single(page_t *page, const char *name, const char *type,
     add(page, "auth_bearer_%s " N "\n", name, value);
 }
 
-/** One figure of each label. */
+/** One figure per label. */
 typedef struct figure_t {
     const char *name, *type, *help;
     const char *group;   /**< member of the row of `counters`, or NULL */
     const char *member;
-    int relative;        /**< 1: seconds since, -1: seconds until, 0: as it is */
+    int relative;        /**< 1: seconds since, -1: seconds until, 0: unchanged */
     const char *labels;
 } figure_t;
 
@@ -63,8 +63,8 @@ static const figure_t figures[] = {
       "issuer", NULL, "turned_away", 0, "" },
 };
 
-/* Of a label that no issuer of the configuration has, what never happened is left
- * out: such a label may have counted one thing only, or be of the past. */
+/* For a label without a configured issuer, zero values are omitted: such a label
+ * may have counted only one thing, or be outdated. */
 static int is_told(const json_t *row, apr_int64_t value)
 {
     return value || number(row, "issuers");
@@ -144,10 +144,10 @@ static void add_histogram(page_t *page, const json_t *row)
         n ? (apr_int64_t)json_integer_value(json_array_get(buckets, n - 1)) : 0);
 }
 
-/** One figure of the whole. */
+/** One figure of the whole server. */
 static const struct {
     const char *name, *type, *help;
-    const char *group, *member;   /**< where in the status: a number or a truth */
+    const char *group, *member;   /**< where it is in the status: a number or a boolean */
 } singles[] = {
     { "token_cache_entries", "gauge", "Room for verified tokens", "tokens",
       "entries" },
