@@ -1,38 +1,37 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /**
  * @file login_inside.h
- * What the rooms of the relying party share (login_request.c, login_attempt.c,
- * login_response.c, login_tokens.c, login_userinfo.c, login_step_up.c), and
- * nobody else: small encodings, and one way to ask the issuer and to say that
- * its answer was of no use. Thread-safe; everything in the caller's pool.
+ * Shared by login_request.c, login_attempt.c, login_response.c, login_tokens.c,
+ * login_userinfo.c and login_step_up.c only: small encodings, one way to send a
+ * request to the issuer, and one way to report an unusable response. Thread-safe;
+ * everything is in the caller's pool.
  */
 #pragma once
 
 #include "login/login.h"
 
-/** A new attempt with state, nonce and verifier of its own; NULL: no random
- *  bytes. */
+/** Creates an attempt with a new state, nonce and verifier; NULL: no random bytes. */
 bearer_attempt_t *bearer_attempt_new(const bearer_login_t *login,
                                      const char *target, apr_pool_t *p);
 
-/** RFC 6749 section 3.1: an endpoint may have a query of its own. */
+/** Adds parameters to a URL. An endpoint may already have a query (RFC 6749 section 3.1). */
 const char *bearer_login_with_query(const char *url, const apr_table_t *t,
                                     apr_pool_t *p);
 
 /**
- * Posts a form and reads the answer.
- * @param answer  NULL: it is no JSON object
- * @param status  0: none came, and error says why
+ * Posts a form and reads the response.
+ * @param answer  NULL: the response is not a JSON object
+ * @param status  0: there was no response, and error says why
  */
 apr_status_t bearer_login_ask(json_t **answer, int *status,
                               const bearer_login_t *login, const char *endpoint,
                               const apr_table_t *form, const char **error,
                               apr_pool_t *p);
 
-/** An error code (RFC 6749 section 5.2) to compare, "" for none. */
+/** Returns an error code (RFC 6749 section 5.2) for comparison, "" if there is none. */
 const char *bearer_login_error_of(const json_t *answer);
 
-/** BEARER_LOGIN_ISSUER: what could not be done, and what the issuer said. */
+/** Returns BEARER_LOGIN_ISSUER; why says what failed and what the issuer answered. */
 bearer_reason_t bearer_login_no_use(const json_t *answer, int status,
                                     const char *error, const char *what,
                                     bearer_refusal_t *why, apr_pool_t *p);
