@@ -1,7 +1,7 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /*
- * Strict base64url. See b64url.h. Every text has exactly one spelling that is
- * accepted, so that a token cannot be respelled past a cache or a revocation.
+ * Strict base64url. See b64url.h. Each value has exactly one accepted spelling, so
+ * that a respelled token cannot bypass a cache or a revocation.
  */
 #include "base/b64url.h"
 
@@ -25,7 +25,7 @@ static const unsigned char values[256] = {
     ['8'] = 61, ['9'] = 62, ['-'] = 63, ['_'] = 64,
 };
 
-/* The last characters: 2 or 3, which carry 4 or 2 bits too many that must be zero. */
+/* Decodes the last 2 or 3 characters, which have 4 or 2 unused bits that must be zero. */
 static apr_status_t decode_tail(unsigned char *out, apr_size_t *done,
                                 const unsigned char *in, apr_size_t n)
 {

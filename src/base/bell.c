@@ -46,7 +46,7 @@ apr_uint32_t bearer_bell_rung(bearer_bell_t *bell)
     return atomic_load(&bell->rung);
 }
 
-/* The futex compares: a bell that has rung meanwhile is not waited for. */
+/* The futex compares the number, so it does not wait if the bell has rung meanwhile. */
 void bearer_bell_wait(bearer_bell_t *bell, apr_uint32_t rung,
                       apr_interval_time_t longest)
 {
@@ -57,7 +57,7 @@ void bearer_bell_wait(bearer_bell_t *bell, apr_uint32_t rung,
     }
 }
 
-/* Counted first: who begins to wait now finds another number. */
+/* Increments first, so that a thread that begins to wait now sees another number. */
 void bearer_bell_ring(bearer_bell_t *bell)
 {
     atomic_fetch_add(&bell->rung, 1);

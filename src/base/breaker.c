@@ -4,7 +4,7 @@
 
 #define INTERVAL BEARER_BREAKER_INTERVAL
 
-/* When the next probe may begin, if this one does not end. */
+/* When the next probe may begin if this one does not end. */
 static apr_time_t end_of(apr_time_t now, apr_time_t until)
 {
     until = until > now + INTERVAL ? until : now + INTERVAL;
@@ -21,7 +21,7 @@ bearer_breaker_pass_t bearer_breaker_ask(bearer_breaker_t *breaker,
     if (!word) {
         return BEARER_BREAKER_CLOSED;
     }
-    /* further ahead than any probe lasts: the clock was set back */
+    /* further in the future than any probe lasts: the clock was set back */
     if (next > now && next <= now + BEARER_BREAKER_LONGEST) {
         return BEARER_BREAKER_OPEN;
     }
@@ -40,8 +40,8 @@ bearer_breaker_pass_t bearer_breaker_doubt(bearer_breaker_t *breaker,
         ? BEARER_BREAKER_PROBE : BEARER_BREAKER_OPEN;
 }
 
-/* Only the probe closes it: calls that began before it opened may succeed or fail
- * one after the other. */
+/* Only the probe closes the breaker: calls that began before it opened may still
+ * succeed or fail. */
 int bearer_breaker_tell(bearer_breaker_t *breaker, bearer_breaker_pass_t pass,
                         int answered, apr_time_t now)
 {
@@ -54,7 +54,7 @@ int bearer_breaker_tell(bearer_breaker_t *breaker, bearer_breaker_pass_t pass,
     if (atomic_compare_exchange_strong(&breaker->next, &seen, next)) {
         return 1;
     }
-    /* the exchange fails only if somebody else has just said when */
+    /* the exchange fails only if another caller has just set the time */
     return pass == BEARER_BREAKER_PROBE && (seen < 0 || seen > next)
         && atomic_compare_exchange_strong(&breaker->next, &seen, next)
         && seen < 0;

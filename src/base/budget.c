@@ -2,13 +2,13 @@
 /* See budget.h. */
 #include "base/budget.h"
 
-/** What can be spent ahead. */
+/** How much can be spent in advance. */
 #define AHEAD (BEARER_BUDGET_AT_ONCE * BEARER_BUDGET_EACH)
-/** So far apart may be what two processes take for now; what is further ahead
+/** Maximum difference between the clocks of two processes; a time further ahead
  *  was written before the clock was set back. */
 #define CLOCKS apr_time_from_sec(60)
 
-/* Not all begin to look at the same one. */
+/* Threads start the search at different places. */
 static int take(bearer_place_t *places, int n, apr_time_t now, apr_time_t until)
 {
     int i, first = n > 0 ? (int)(now % n) : 0;
@@ -34,7 +34,7 @@ void bearer_place_give(bearer_place_t *places, int place, apr_time_t until)
     }
 }
 
-/* A bucket of tokens in one word: when it would be full again. */
+/* A token bucket in one word: the time at which it would be full again. */
 static int spend(bearer_budget_t *b, apr_time_t now)
 {
     apr_int64_t seen = atomic_load(&b->even), from;
@@ -49,7 +49,7 @@ static int spend(bearer_budget_t *b, apr_time_t now)
     return 1;
 }
 
-/* Places are looked at first: a call that finds none costs no budget. */
+/* Takes a place first: a call that finds none spends no budget. */
 int bearer_budget_begin(bearer_budget_t *budget, int flying, apr_time_t now,
                         apr_time_t until)
 {

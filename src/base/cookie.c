@@ -51,8 +51,8 @@ int bearer_cookie_counts(char before, const char *name)
                              && strncmp(name, "__Secure-", 9) != 0);
 }
 
-/* RFC 6265 section 4.2.1, and what is sent in its stead: pairs between
- * semicolons, blanks around them, a value perhaps in quotes. */
+/* Accepts RFC 6265 section 4.2.1 and common deviations: pairs separated by
+ * semicolons, spaces around them, an optionally quoted value. */
 void bearer_cookie_each(const char *field, bearer_cookie_fn fn, void *baton,
                         apr_pool_t *p)
 {
@@ -80,7 +80,7 @@ void bearer_cookie_each(const char *field, bearer_cookie_fn fn, void *baton,
     }
 }
 
-/* Does a pair that counts begin at this place? */
+/* Returns 1 if a pair that counts begins at this position. */
 static int begins_pair(const char *field, const char *at)
 {
     const char *name = at;
@@ -92,14 +92,14 @@ static int begins_pair(const char *field, const char *at)
         || (at[-1] == ',' && bearer_cookie_counts(',', name));
 }
 
-/* The value of a pair whose name ends here, or NULL: the name goes on. */
+/* Returns the value if the name ends here, or NULL if the name continues. */
 static const char *value_at(const char *end)
 {
     end += strspn(end, BLANKS);
     return *end == '=' ? end + 1 + strspn(end + 1, BLANKS) : NULL;
 }
 
-/* Every request: as bearer_cookie_each() reads the field, without a copy of it. */
+/* Runs in every request: reads the field like bearer_cookie_each(), but does not copy it. */
 const char *bearer_cookie_get(const char *field, const char *name,
                               apr_pool_t *p)
 {
@@ -188,8 +188,8 @@ const apr_array_header_t *bearer_cookie_split(const bearer_cookie_names_t *names
 
 /* ---- what a backend sees ----------------------------------------------- */
 
-/* Also of a server on another port or scheme of this host: the browser sends them
- * here as well, and what lies behind this one must not get into that one. */
+/* Includes cookies of a server on another port or scheme of this host: the browser
+ * sends them here too, and this application must not see them. */
 static int is_own(const char *name)
 {
     static const char *const kinds[] = { "session", "login", "tries" };
@@ -208,7 +208,7 @@ static int is_own(const char *name)
     return 0;
 }
 
-/* The end of a pair: a comma may be part of a value, unless `bare` ones separate. */
+/* Returns the end of a pair. A comma may be part of a value, unless `bare` is set. */
 static const char *end_of(const char *pair, int bare)
 {
     const char *end = pair + strcspn(pair, SEPARATORS);
@@ -225,7 +225,7 @@ const char *bearer_cookie_choose(const char *field, int bare,
 {
     char *kept = apr_palloc(p, 2 * strlen(field) + 1), *out = kept;
     const char *at = field, *pair, *end;
-    int some = 0, dropped = 0;  /* pairs that do not stay; the last one did not */
+    int some = 0, dropped = 0;  /* pairs that do not stay; the last pair did not stay */
     char before = '\0';
 
     for (; *at; at = *end ? end + 1 : end) {
@@ -234,7 +234,7 @@ const char *bearer_cookie_choose(const char *field, int bare,
         if (!stays(baton, pair) || (dropped && !bearer_cookie_counts(before, pair))) {
             some = dropped = 1;
         } else if (before == ',' && !dropped) {
-            *out++ = ',';  /* as it stands there: it may be part of a value */
+            *out++ = ',';  /* unchanged, because it may be part of a value */
             memcpy(out, at, (apr_size_t)(end - at));
             out += end - at;
         } else {

@@ -14,27 +14,27 @@
 typedef struct member_t {
     bearer_crew_t *crew;
     apr_thread_t *thread;  /**< NULL: none */
-    apr_pool_t *pool;      /**< it lives in */
-    int done;              /**< it can be joined */
+    apr_pool_t *pool;      /**< its own pool */
+    int done;              /**< it has ended and can be joined */
 } member_t;
 
 struct bearer_crew_t {
     void (*begin)(void);
     apr_thread_mutex_t *mutex;
-    apr_thread_cond_t *ended;     /**< a thread has */
+    apr_thread_cond_t *ended;     /**< signalled when a thread has ended */
     /* under the mutex */
     member_t members[BEARER_CREW_SIZE];
     apr_pool_t *list_pool;
-    bearer_errand_t *list;        /**< what has not been begun */
-    int waiting, waiting_slow;    /**< all of them; the slow ones among them */
+    bearer_errand_t *list;        /**< errands that have not begun */
+    int waiting, waiting_slow;    /**< all of these; the slow ones among them */
     int threads;
-    int running, running_long;    /**< errands; those that are not limited */
+    int running, running_long;    /**< running errands; those without a limit */
     int stop;
 };
 
 /* ---- which one is next; under the mutex --------------------------------- */
 
-/* What was not tried for the longest time, quick ones first; -1: none. */
+/* Returns the errand whose last run is longest ago, quick ones first; -1: none. */
 static int choose(const bearer_crew_t *crew)
 {
     int i, best = -1;
@@ -63,7 +63,7 @@ static int is_limited(const bearer_crew_t *crew, const bearer_errand_t *errand)
             || quick + crew->running > BEARER_CREW_SIZE);
 }
 
-/* 0: there is nothing (that may be begun now). */
+/* Returns 0 if no errand can begin now. */
 static int take(bearer_crew_t *crew, bearer_errand_t *errand, int *limited)
 {
     int i = crew->stop ? -1 : choose(crew);
@@ -80,7 +80,7 @@ static int take(bearer_crew_t *crew, bearer_errand_t *errand, int *limited)
     return 1;
 }
 
-/* How many threads would have something to do. */
+/* Returns how many threads could run an errand now. */
 static int wanted(const bearer_crew_t *crew)
 {
     int quick = crew->waiting - crew->waiting_slow;
@@ -94,7 +94,7 @@ static int wanted(const bearer_crew_t *crew)
 
 /* ---- threads ------------------------------------------------------------ */
 
-/* 0: there was nothing to do. The mutex is held before and after. */
+/* Returns 0 if there was nothing to do. The mutex is held before and after. */
 static int run_one(bearer_crew_t *crew, apr_pool_t *ptemp)
 {
     bearer_errand_t errand;
@@ -145,7 +145,7 @@ static void *APR_THREAD_FUNC work(apr_thread_t *thread, void *data)
 
 /* The rest under the mutex. */
 
-/* Joins those that have ended: they need the mutex no more. */
+/* Joins threads that have ended; they no longer need the mutex. */
 static int reap(bearer_crew_t *crew)
 {
     int i, left = 0;

@@ -23,12 +23,12 @@ struct bearer_filewatch_t {
     const bearer_world_t *world;
     atomic_flag busy;
     _Atomic apr_time_t looked;     /* 0: never */
-    atomic_int status;             /* of the last look */
-    apr_thread_mutex_t *mutex;     /* for error */
+    atomic_int status;             /* of the last check */
+    apr_thread_mutex_t *mutex;     /* protects error */
     char error[ERROR_MAX];
-    /* of the thread that is busy */
-    bearer_file_identity_t seen;   /* what was read last, well or not */
-    int there;                     /* 0: then there was nothing, or it was unreadable */
+    /* for the thread that is checking only */
+    bearer_file_identity_t seen;   /* the state read last, valid or not */
+    int there;                     /* 0: the file was absent or unreadable */
     int read_once, loaded_once;
 };
 
@@ -74,7 +74,7 @@ int bearer_file_is_same(const bearer_file_identity_t *a, const bearer_file_ident
            && is_same_time(&a->ctime, &b->ctime);
 }
 
-/* Remembers error; 1 if it is another one than at the last look. */
+/* Stores error; returns 1 if it differs from that of the last check. */
 static int note_error(bearer_filewatch_t *w, const char *error)
 {
     int changed;
@@ -125,7 +125,7 @@ static apr_status_t read_and_load(bearer_filewatch_t *w, const char **error,
     if (*readable) {
         *error = NULL;
         rv = w->load(w->baton, data, len, error, ptemp);
-        /* it may have been a secret */
+        /* the data may be a secret */
         OPENSSL_cleanse((void *)(apr_uintptr_t)data, len);
     }
     return rv;
@@ -158,8 +158,7 @@ static void look(bearer_filewatch_t *w, apr_pool_t *ptemp)
             log_failure(w, error);
         }
     }
-    /* what cannot be read is tried again each time, whoever forbids it; what
-     * is wrong inside stays wrong until the file changes */
+    /* an unreadable file is tried again each time; an invalid one only when it changes */
     w->read_once = 1;
     w->there = there && readable;
     atomic_store(&w->status, rv);

@@ -1,7 +1,7 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /*
- * One flight for the same question, behind a gate; answers that are kept. See
- * flight.h.
+ * Shares one request between threads with the same question, behind a gate, and
+ * caches answers. See flight.h.
  */
 #include "base/flight.h"
 
@@ -15,7 +15,7 @@
 
 #define DETAIL_MAX 512
 
-/** One question under way; who asks and who waits hold references. */
+/** A request in progress. The thread that sends it and those that wait hold references. */
 typedef struct flight_t {
     struct flight_t *next;
     unsigned char key[BEARER_CACHE_KEY_SIZE];
@@ -31,7 +31,7 @@ struct bearer_flights_t {
     apr_thread_mutex_t *mutex;
     apr_thread_cond_t *landed;
     flight_t *under_way;     /* under mutex */
-    _Atomic apr_time_t told; /* when the log was told of a failure */
+    _Atomic apr_time_t told; /* when the last failure was logged */
 };
 
 apr_status_t bearer_flight_locks(apr_thread_mutex_t **mutex, apr_thread_cond_t **landed,
@@ -84,7 +84,7 @@ static flight_t *take_off(bearer_flights_t *all, const unsigned char *key)
     return flight;
 }
 
-/* Under mutex: nobody joins it any more. */
+/* Under mutex: no further thread can join the flight. */
 static void unlist(bearer_flights_t *all, flight_t *flight)
 {
     flight_t **at = &all->under_way;
@@ -126,8 +126,8 @@ static void land(bearer_flights_t *all, flight_t *flight,
     apr_thread_mutex_unlock(all->mutex);
 }
 
-/* A refused request's own line is at info, as all of them are; but whoever asks
- * the log at its usual level why there are 503 must find it, too. */
+/* The log line of a refused request has level info. This line also tells an
+ * administrator who logs at the default level why clients get 503. */
 static void tell(bearer_flights_t *all, const bearer_ask_t *ask,
                  const bearer_refusal_t *why)
 {
@@ -152,7 +152,7 @@ static void fly(bearer_flights_t *all, flight_t *flight, const bearer_ask_t *ask
     }
 }
 
-/* Under mutex: for one of those who waited. */
+/* Under mutex: copies the answer for a thread that waited. */
 static void copy_answer(const flight_t *flight, const bearer_ask_t *ask,
                         bearer_answer_t *answer, bearer_refusal_t *why,
                         apr_pool_t *p)
@@ -172,7 +172,7 @@ static void copy_answer(const flight_t *flight, const bearer_ask_t *ask,
     }
 }
 
-/* Under mutex; flight: joined already, or NULL. */
+/* Under mutex. flight: already joined, or NULL. */
 static int share(bearer_flights_t *all, flight_t *flight,
                  const unsigned char *key, const bearer_ask_t *ask,
                  bearer_answer_t *answer, bearer_refusal_t *why, apr_pool_t *p)
@@ -193,7 +193,7 @@ static int share(bearer_flights_t *all, flight_t *flight,
         fly(all, flight, ask, p);
         apr_thread_mutex_lock(all->mutex);
     } else {
-        /* a question may need a token of ours first, hence two times */
+        /* twice the time, because the request may first need an access token of this server */
         bearer_flight_wait(all->landed, all->mutex, &flight->flying,
                            apr_time_now() + 2 * ask->total);
     }
@@ -202,8 +202,9 @@ static int share(bearer_flights_t *all, flight_t *flight,
     return leader;
 }
 
-/* Under mutex: one that is young is waited for all the same, or a crowd with one
- * question would be turned away for an answer that takes some milliseconds. */
+/* Under mutex. Waits for a young flight without a place in the gate. Otherwise
+ * many threads with the same question would be refused although the answer takes
+ * only some milliseconds. */
 static void turn_away(bearer_flights_t *all, flight_t *flight,
                       const bearer_ask_t *ask, const char *full,
                       bearer_answer_t *answer, bearer_refusal_t *why,
@@ -223,8 +224,8 @@ static void turn_away(bearer_flights_t *all, flight_t *flight,
     }
 }
 
-/* Everybody who is going to wait passes the gate, also for another's flight:
- * a worker that waits is a worker that is missing. */
+/* A thread that waits for another's flight also enters the gate: it is a worker
+ * that cannot serve requests. */
 int bearer_flights_share(bearer_flights_t *all, const unsigned char *key,
                          const bearer_ask_t *ask, bearer_answer_t *answer,
                          bearer_refusal_t *why, apr_pool_t *p)
@@ -266,7 +267,8 @@ apr_status_t bearer_flights_create(bearer_flights_t **flights,
 
 /* ---- what is kept ------------------------------------------------------- */
 
-/* "TIME\nANSWER": when it was asked for, so that a shorter TTL counts at once. */
+/* Format "TIME\nANSWER". TIME is when the request was sent, so that a shorter ttl
+ * takes effect at once. */
 void bearer_answer_keep(const bearer_cache_t *cache, const unsigned char *key,
                         const bearer_answer_t *answer, apr_time_t until,
                         apr_pool_t *p)

@@ -1,9 +1,9 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /*
- * Places are words that are taken by exchange, without a lock. Bounds of a party
- * are kept by looking again: who has taken a place counts, and gives it back if
- * there are too many by now. Of two who take the last one at the same moment both
- * may give theirs back; they try again. See gate.h.
+ * Threads take places by atomic exchange, without a lock. The limits per party are
+ * enforced by checking again: a thread that took a place counts, and gives it back if
+ * there are now too many. If two threads take the last place at the same moment, both
+ * may give it back; they try again. See gate.h.
  */
 #include "base/gate.h"
 
@@ -19,31 +19,31 @@
 /** How often a thread gives a place back and tries again. */
 #define TRIES 16
 
-/** Why there is no place. */
+/** Why a thread gets no place. */
 enum { FULL = -1, SHARE = -2 };
 
-/** A bound: the host's, or the process's. */
+/** A limit: the host's or the process's. */
 typedef struct level_t {
     bearer_gate_place_t *places;
     bearer_bell_t *bell;
     int limit;                     /* places */
     int share;                     /* of one party */
-    int others;                    /* of all parties but the cache */
+    int others;                    /* of all parties except the cache */
 } level_t;
 
 struct bearer_gate_t {
     bearer_gate_config_t config;
-    level_t levels[2];             /* the process's; the host's */
-    int count;                     /* of them */
+    level_t levels[2];             /* the process's, then the host's */
+    int count;                     /* number of levels */
     bearer_bell_t bell;
     apr_threadkey_t *current;      /* the thread's outermost ticket */
     _Atomic apr_time_t told;
-    atomic_int hurried;            /* the cache keeps silent: no patience */
+    atomic_int hurried;            /* the cache does not answer: do not wait for it */
 };
 
 typedef struct count_t {
-    int free;                      /* a place; -1: none */
-    int party, others;             /* taken by this party; not by the cache */
+    int free;                      /* index of a free place; -1: none */
+    int party, others;             /* places taken by this party; by all except the cache */
 } count_t;
 
 /* ---- one level ---------------------------------------------------------- */
@@ -58,7 +58,7 @@ static int is_free(apr_uint64_t word, apr_time_t now)
     return (apr_time_t)(word >> PARTY_BITS) <= now;
 }
 
-/* Not all begin to look at the same place. */
+/* Threads start the search at different places. */
 static void look(count_t *count, const level_t *level, int party, apr_time_t now)
 {
     int first = (int)(now % level->limit), i;
@@ -86,7 +86,7 @@ static void give(const level_t *level, int place, apr_uint64_t word)
     }
 }
 
-/* 1: there are so many, or more, of a kind that is bounded. */
+/* Returns 1 if the number of a limited kind is at its limit or above. */
 static int is_beyond(const level_t *level, int party, const count_t *count,
                      int more)
 {
@@ -95,7 +95,7 @@ static int is_beyond(const level_t *level, int party, const count_t *count,
             || count->others >= level->others + more);
 }
 
-/* The number of a place, FULL or SHARE. */
+/* Returns the index of a place, FULL or SHARE. */
 static int take(const level_t *level, int party, apr_uint64_t word, apr_time_t now)
 {
     int tries = TRIES;
@@ -112,7 +112,7 @@ static int take(const level_t *level, int party, apr_uint64_t word, apr_time_t n
         if (!is_free(seen, now)
             || !atomic_compare_exchange_strong(&level->places[count.free], &seen,
                                                word)) {
-            continue;              /* somebody else was faster: another place */
+            continue;              /* another thread was faster: try another place */
         }
         tries--;
         seen = (apr_uint64_t)count.free;
@@ -149,7 +149,7 @@ static void prolong(bearer_ticket_t *ticket, apr_time_t until)
     ticket->word = later > ticket->word ? later : ticket->word;
 }
 
-/* Gives back the places of the first n levels. */
+/* Releases the places of the first n levels. */
 static void give_all(const bearer_gate_t *gate, const bearer_ticket_t *ticket, int n)
 {
     while (n-- > 0) {
@@ -157,7 +157,7 @@ static void give_all(const bearer_gate_t *gate, const bearer_ticket_t *ticket, i
     }
 }
 
-/* The level that has no place, and the reason; or the number of levels. */
+/* Returns the level without a free place, and the reason; or the number of levels. */
 static int try(bearer_ticket_t *ticket, bearer_gate_t *gate, apr_time_t now, int *why)
 {
     int i;
@@ -174,7 +174,7 @@ static int try(bearer_ticket_t *ticket, bearer_gate_t *gate, apr_time_t now, int
     return i;
 }
 
-/* Both bells are read before a place is looked for, so no ring is missed. */
+/* Reads both bells before it looks for a place, so that it misses no ring. */
 static int wait_for_place(bearer_ticket_t *ticket, bearer_gate_t *gate,
                           apr_interval_time_t longest, int *why)
 {
@@ -227,8 +227,8 @@ static const char *text_of(int why, int party)
           "already waiting; check the issuer, or lower AuthBearerTimeout total=";
 }
 
-/* A refused request's own line is at info; but an administrator who looks for the
- * cause of a 503 at the usual level must find it, too. */
+/* The log line of a refused request has level info. This line also tells an
+ * administrator who logs at the default level the cause of a 503. */
 static void tell(bearer_gate_t *gate, int party, const char *text)
 {
     const bearer_gate_config_t *c = &gate->config;

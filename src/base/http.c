@@ -1,11 +1,11 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /*
- * Which URLs may be fetched, and the small encodings of HTTP. See http.h; the
- * client itself is http_curl.c. Pure functions, thread-safe.
+ * Which URLs may be fetched, and small HTTP encodings. See http.h; the client is in
+ * http_curl.c. Pure functions, thread-safe.
  *
- * A URL is judged before libcurl sees it, and more strictly than libcurl would:
- * what two parsers read differently (backslash, "@", numbers as addresses) is
- * refused here, so that the host that was judged is the host that is asked.
+ * A URL is checked before libcurl sees it, and more strictly than by libcurl.
+ * Everything that two parsers may read differently (backslash, "@", numbers as
+ * addresses) is refused, so that the checked host is the host that gets the request.
  */
 #include "base/http.h"
 
@@ -27,7 +27,7 @@
 
 /* ---- taking a URL apart ------------------------------------------------ */
 
-/* RFC 3986: what may stand in a URL at all; everything else must be encoded. */
+/* RFC 3986: the characters allowed in a URL; all others must be encoded. */
 static int is_url_char(unsigned char c)
 {
     return c > 0x20 && c < 0x7f && !strchr("\"<>\\^`{|}", c);
@@ -159,7 +159,7 @@ static int target_is_clean(const char *target)
     return *target == '/' && !*c && c - target <= BEARER_HTTP_TARGET_MAX;
 }
 
-/* Whom to ask is the URL's matter alone, what for may be the target's. */
+/* The URL alone determines the server; the target determines only path and query. */
 const char *bearer_http_url_to(const char *url, const char *target, apr_pool_t *p)
 {
     const char *authority = strstr(url, "://");
@@ -188,9 +188,9 @@ int bearer_http_same_origin(const char *a, const char *b, apr_pool_t *p)
            && strcmp(left.host, right.host) == 0;
 }
 
-/* Where a URL's authority begins, and its host. A password that was not encoded may
- * contain the characters that end an authority; it is one if what would be the port
- * is not a number. */
+/* Finds the authority of a URL and its host. A password that was not encoded may
+ * contain characters that end an authority. It is a password if the text in the
+ * place of the port is not a number. */
 static const char *authority_of(const char *url, const char **host)
 {
     const char *scheme = strstr(url, "://");
@@ -357,7 +357,7 @@ apr_time_t bearer_http_date(const char *date)
 {
     time_t seconds;
 
-    /* all three forms begin with a day's name; curl_getdate() takes more */
+    /* all three forms begin with the name of a day; curl_getdate() accepts more */
     if (!date || !apr_isalpha(*date)) {
         return 0;
     }

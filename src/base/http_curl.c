@@ -1,10 +1,10 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /*
- * The HTTP client over libcurl. See http.h for what it promises. Thread-safe:
- * an easy handle belongs to one transfer at a time; idle ones lie on a shelf.
+ * The HTTP client over libcurl. See http.h for its guarantees. Thread-safe: an easy
+ * handle belongs to one transfer at a time; a shelf stores idle handles.
  *
- * Everything libcurl would take from its surroundings is set explicitly: the
- * environment's proxies, redirects, protocols, .netrc. Compiles with 7.76.
+ * Everything that libcurl would take from its environment is set explicitly: proxies,
+ * redirects, protocols, .netrc. Compiles with libcurl 7.76.
  */
 #include "base/http.h"
 
@@ -20,23 +20,23 @@
 
 /** Connections that an idle handle keeps open. */
 #define CONNECTIONS_PER_HANDLE 4L
-/** Seconds for which a connection, and the address of a name, is used. A server
- *  that moves is followed in time, however often it is asked. */
+/** Maximum age in seconds of a connection and of a resolved address, so that a
+ *  server may move. */
 #define AGE_MAX 30L
 /** libcurl that has CURLOPT_MAXLIFETIME_CONN: 7.80. */
 #ifndef CURL_WITH_LIFETIME
 #define CURL_WITH_LIFETIME 0x075000
 #endif
-/** Field section of an answer: bytes and lines accepted. */
+/** Limits for the header section of a response: bytes and lines. */
 #define FIELDS_MAX_BYTES (64 * 1024)
 #define FIELDS_MAX_LINES 200
-/** An answer of which nothing more comes for so long is given up. One that has
- *  not begun has all the time that AuthBearerTimeout gives it: libcurl's own limit
- *  (LOW_SPEED_TIME) knows no such difference. */
+/** A response that stalls for this time is abandoned. A response that has not
+ *  begun has all the time of AuthBearerTimeout; libcurl's own limit
+ *  (LOW_SPEED_TIME) does not distinguish the two. */
 #define STANDSTILL apr_time_from_sec(5)
 
 typedef struct client_t {
-    bearer_http_client_t client;   /* first: a client is handed out as this */
+    bearer_http_client_t client;   /* must be first: callers get a pointer to it */
     const char *user_agent;
     bearer_shelf_t idle;           /* handle_t, each with its connections */
     int (*stopping)(void);         /* or NULL */
@@ -59,9 +59,8 @@ typedef struct transfer_t {
     int field_lines;
     char *body;
     apr_size_t len, size;
-    apr_time_t moved;              /* when something of the answer came; 0: not
-                                      yet */
-    const char *refusal;           /* why a callback of ours ended it */
+    apr_time_t moved;              /* when part of the response last arrived; 0: not yet */
+    const char *refusal;           /* why a callback of this file ended the transfer */
     apr_status_t refusal_status;
     char message[CURL_ERROR_SIZE];
 } transfer_t;
@@ -74,8 +73,8 @@ static void handle_free(void *handle)
     free(handle);
 }
 
-/* libcurl before 7.80 bounds the age of no connection: then it is the handle's,
- * which has its connections and addresses. */
+/* libcurl before 7.80 does not limit the age of connections. The handle, which
+ * holds connections and addresses, is then limited instead. */
 static int is_old(const handle_t *handle)
 {
 #if LIBCURL_VERSION_NUM < CURL_WITH_LIFETIME
@@ -107,8 +106,8 @@ static handle_t *handle_take(client_t *client)
     return handle;
 }
 
-/* Reset keeps the connections and TLS sessions, nothing of the request. A
- * handle that saw an error may have a connection in an unknown state. */
+/* Reset keeps connections and TLS sessions but nothing of the request. After an
+ * error a handle may have a connection in an unknown state. */
 static void handle_return(client_t *client, handle_t *handle, int sound)
 {
     if (sound) {
@@ -127,7 +126,7 @@ static apr_status_t release_handles(void *data)
 
 /* ---- what libcurl calls ------------------------------------------------ */
 
-/* Returns 0, which every callback may return to end the transfer. */
+/* Returns 0, which any callback may return to end the transfer. */
 static size_t end_transfer(transfer_t *t, apr_status_t status, const char *why)
 {
     t->refusal = why;
@@ -161,7 +160,7 @@ static size_t on_body(char *data, size_t one, size_t n, void *baton)
     return add;
 }
 
-/* Bodies must arrive as they are: a few compressed KB can become gigabytes. */
+/* Refuses content codings: a few compressed KB can become gigabytes. */
 static const char *coding_error(const char *name, const char *value)
 {
     if (strcasecmp(name, "Content-Encoding") == 0
@@ -189,7 +188,7 @@ static size_t on_field(char *line, size_t one, size_t n, void *baton)
         return end_transfer(t, APR_EGENERAL, "the answer has too many headers");
     }
     if (len >= 5 && memcmp(line, "HTTP/", 5) == 0) {
-        apr_table_clear(t->headers);   /* a 1xx answer came before this one */
+        apr_table_clear(t->headers);   /* a 1xx response preceded this one */
         return len;
     }
     name = apr_pstrmemdup(t->p, line, len);
@@ -234,7 +233,7 @@ static int on_progress(void *baton, curl_off_t dltotal, curl_off_t dlnow,
 
 /* ---- what libcurl is told ---------------------------------------------- */
 
-/* 1 if libcurl takes it. */
+/* Returns 1 if libcurl accepts the option. */
 #define SET(curl, option, value) (curl_easy_setopt(curl, option, value) == CURLE_OK)
 
 static const struct {
@@ -260,9 +259,9 @@ static const struct {
 };
 
 /*
- * libcurl asks getaddrinfo() in a thread of its own, and without QUICK_EXIT a
- * transfer whose time is over still waits for that thread: ten seconds and more
- * with a resolver that does not answer. With it the thread is left to itself.
+ * libcurl runs getaddrinfo() in its own thread. Without QUICK_EXIT, a transfer that
+ * timed out still waits for that thread: ten seconds and more if a resolver does not
+ * answer. With it, the thread is abandoned.
  */
 static int set_resolver(CURL *curl)
 {
@@ -328,13 +327,13 @@ static int set_peer(transfer_t *t)
 
     return set_url(t)
            && SET(curl, CURLOPT_USERAGENT, t->client->user_agent)
-           /* "" and not NULL, which would mean the environment's */
+           /* "" instead of NULL, which would mean the environment's proxy */
            && SET(curl, CURLOPT_PROXY, r->proxy ? r->proxy : "")
            && SET(curl, CURLOPT_NOPROXY, "")
            && SET(curl, CURLOPT_CONNECTTIMEOUT_MS, milliseconds(r->connect_timeout))
            && SET(curl, CURLOPT_TIMEOUT_MS, milliseconds(r->total_timeout))
            && SET(curl, CURLOPT_MAXFILESIZE_LARGE, (curl_off_t)r->max_body)
-           /* the directory is libcurl's default and would be trusted as well */
+           /* libcurl would also trust its default directory */
            && (!r->ca_file || (SET(curl, CURLOPT_CAINFO, r->ca_file)
                                && SET(curl, CURLOPT_CAPATH, NULL)))
            && (!r->client_cert || SET(curl, CURLOPT_SSLCERT, r->client_cert))
@@ -362,7 +361,7 @@ static int set_method(transfer_t *t)
     return ok;
 }
 
-/* One of them may be Authorization. */
+/* One of the header fields may be Authorization. */
 static void forget_fields(transfer_t *t)
 {
     struct curl_slist *field;
@@ -383,7 +382,7 @@ static int add_field(transfer_t *t, const char *line)
     return longer != NULL;
 }
 
-/* 0 when a field would not survive as one line: nothing is smuggled. */
+/* Returns 0 if a field would not stay one line, so that no field can be injected. */
 static int field_is_clean(const char *name, const char *value)
 {
     const unsigned char *c;
@@ -414,7 +413,7 @@ static int set_fields(transfer_t *t)
                                           " control characters");
             return 0;
         }
-        /* libcurl's spelling of an empty value is "Name;" */
+        /* libcurl writes an empty value as "Name;" */
         line = apr_pstrcat(t->p, e->key, *e->val ? ": " : ";", e->val, NULL);
         ok = add_field(t, line);
         OPENSSL_cleanse(line, strlen(line));
@@ -438,7 +437,7 @@ static apr_status_t explain(transfer_t *t, CURLcode code, const char **error)
     return t->refusal_status;
 }
 
-/* 0: it cannot be sent; t->refusal says why. */
+/* Returns 0 if the request cannot be sent; t->refusal says why. */
 static int prepare(transfer_t *t)
 {
     bearer_http_url_t parts;
@@ -506,8 +505,8 @@ static apr_status_t perform(const bearer_http_client_t *client,
 
 /* ---- creation ---------------------------------------------------------- */
 
-/* A resolver thread that was left to itself returns into libcurl: it must not
- * be unmapped with the module when the process ends. */
+/* An abandoned resolver thread returns into libcurl, so libcurl must not be
+ * unmapped with the module when the process ends. */
 static void keep_libcurl_mapped(void)
 {
 #ifdef RTLD_NODELETE

@@ -1,7 +1,7 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /*
- * What to tell an administrator about a transfer that libcurl gave up, and what to
- * change. See http_explain.h.
+ * Explains to an administrator why a libcurl transfer failed, and what to change. See
+ * http_explain.h.
  */
 #include "base/http_explain.h"
 
@@ -13,7 +13,7 @@
 
 #include "base/text.h"
 
-/* code, and where it matters a second condition; the first row that fits */
+/* code and, if necessary, a second condition; the first matching row applies */
 #define ALWAYS CURLINFO_NONE
 #define CONNECTING CURLINFO_PRETRANSFER_TIME_T
 #define OS_ERROR CURLINFO_OS_ERRNO
@@ -32,7 +32,7 @@ static const struct {
       " AuthBearerHTTPProxy names it" },
     { CURLE_COULDNT_RESOLVE_PROXY, ALWAYS, 0,
       "the proxy's name cannot be resolved (AuthBearerHTTPProxy), for %s" },
-    /* which of the two it is depends on libcurl's version */
+    /* libcurl's version determines which of the two it is */
     { CURLE_RECV_ERROR, PROXY_SAID_NO, 0,
       "the proxy (AuthBearerHTTPProxy) does not connect to %s" },
     { CURLE_COULDNT_CONNECT, PROXY_SAID_NO, 0, "%s does not connect to the issuer" },
@@ -68,7 +68,7 @@ static const struct {
       "the TLS certificate of %s comes from an unknown authority, or the"
       " server does not send its intermediate certificate: AuthBearerCAFile"
       " names the one to trust" },
-    /* libcurl compares the names itself, and then leaves the result like this */
+    /* libcurl compares the names itself and then leaves this result */
     { CURLE_PEER_FAILED_VERIFICATION, VERIFY_RESULT, X509_V_ERR_UNSPECIFIED,
       "the TLS certificate of %s names another host" },
     { CURLE_PEER_FAILED_VERIFICATION, VERIFY_RESULT, X509_V_ERR_HOSTNAME_MISMATCH,
@@ -93,7 +93,7 @@ static int condition_holds(CURL *curl, CURLINFO condition, long value)
     long seen = 0;
 
     if (condition == CONNECTING) {
-        /* name, TCP and TLS; set for a connection used again, too */
+        /* time for name, TCP and TLS; also set for a reused connection */
         curl_easy_getinfo(curl, CONNECTING, &ready);
         return ready == 0;
     }
@@ -101,7 +101,7 @@ static int condition_holds(CURL *curl, CURLINFO condition, long value)
     return condition == PROXY_SAID_NO ? seen >= 300 : seen == value;
 }
 
-/* With whom it went wrong. */
+/* Returns the peer of the failed connection. */
 static const char *peer_of(const bearer_http_failure_t *f)
 {
     return f->request->proxy && f->code == CURLE_COULDNT_CONNECT
@@ -109,8 +109,8 @@ static const char *peer_of(const bearer_http_failure_t *f)
              : f->host;
 }
 
-/* libcurl's own words, for what has no row and for TLS' many ways; but not if it
- * repeats the proxy, whose URL may have a password in it. */
+/* libcurl's own text, for codes without a row and for TLS errors; not if it
+ * repeats the proxy, whose URL may contain a password. */
 static const char *in_its_words(const bearer_http_failure_t *f, apr_pool_t *p)
 {
     const char *proxy = f->request->proxy;

@@ -10,10 +10,10 @@
 #include <apr_strings.h>
 #include <apr_time.h>
 
-/** What bearer_json_date() makes of a date beyond all calendars. */
+/** The result of bearer_json_date() for dates that are too large. */
 #define DATE_MAX (APR_INT64_MAX / 2)
 
-/* jansson's own texts quote the input; the log must not. */
+/* jansson's texts quote the input; the log must not contain it. */
 static const char *parse_error_phrase(enum json_error_code code)
 {
     switch (code) {
@@ -39,7 +39,7 @@ static const char *parse_error_phrase(enum json_error_code code)
     }
 }
 
-/* Brackets that open, in strings or not. */
+/* Counts opening brackets, inside and outside strings. */
 static apr_size_t brackets(const char *text, apr_size_t len)
 {
     apr_size_t i, count = 0;
@@ -51,10 +51,10 @@ static apr_size_t brackets(const char *text, apr_size_t len)
 }
 
 /*
- * Position of the bracket that opens one level too many, or len. A scan before
- * the parse, so that nesting costs an attacker more than it costs us; most text
- * has not got so many brackets at all. In text that is not JSON the answer means
- * nothing, and the parser refuses it anyway.
+ * Returns the position of the bracket that exceeds the depth, or len. Scans before
+ * parsing, so that an attacker's nesting costs this server little; most texts have
+ * fewer brackets anyway. For text that is not JSON the result is meaningless, and the
+ * parser refuses it.
  */
 static apr_size_t too_deep_at(const char *text, apr_size_t len)
 {

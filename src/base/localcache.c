@@ -20,7 +20,7 @@ typedef struct entry_t {
 } entry_t;
 
 typedef struct local_t {
-    bearer_cache_t cache;      /* what is handed out */
+    bearer_cache_t cache;      /* the interface for callers */
     const bearer_world_t *world;
     apr_thread_mutex_t *mutex;
     entry_t *entries;
@@ -28,7 +28,7 @@ typedef struct local_t {
     apr_size_t max_value;
 } local_t;
 
-/* Keys are digests, so that any of their bytes spread them. */
+/* Keys are digests, so any of their bytes distribute them evenly. */
 static entry_t *set_of(const local_t *local, const unsigned char *key)
 {
     apr_uint32_t n;
@@ -57,7 +57,7 @@ static void drop(entry_t *entry)
     entry->value = NULL;
 }
 
-/* The same key's place, else a free one, else that of who goes first. */
+/* Returns the key's own place, else a free one, else the one that expires first. */
 static entry_t *place_for(const local_t *local, const unsigned char *key)
 {
     entry_t *set = set_of(local, key), *place = find(local, key);

@@ -1,6 +1,6 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /*
- * What is before and behind the number of a message. See message.h.
+ * Splits a message at its number. See message.h.
  */
 #include "base/message.h"
 

@@ -1,6 +1,6 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /*
- * Paths into the claims, and substitution by regular expression. See path.h.
+ * Paths into the claims, and regular expression substitution. See path.h.
  */
 #include "base/path.h"
 
@@ -53,9 +53,9 @@ const char *bearer_path_text(const bearer_path_t *path)
 }
 
 /*
- * The member that name[start..] leads to: the rest whole first, then ever
- * shorter first names, each with the way on from there. A member is reached by
- * one spelling only, so this looks at each at most once. `name` is scratch.
+ * Finds the member that name[start..] leads to: first the whole rest as a name, then
+ * shorter and shorter first names with the rest of the path. Only one spelling
+ * reaches a member, so each member is visited at most once. `name` is scratch space.
  */
 static json_t *find(const bearer_path_t *path, char *name, apr_size_t start,
                     int dot, const json_t *object)
@@ -86,7 +86,7 @@ json_t *bearer_path_find(const bearer_path_t *path, const json_t *claims)
     char name[PATH_MAX_BYTES + 1];
 
     if (path->whole) {
-        /* borrowed like every other answer; nobody writes through it */
+        /* borrowed like every other result; callers must not write to it */
         union { const json_t *in; json_t *out; } same = { claims };
 
         return json_is_object(claims) ? same.out : NULL;
@@ -117,7 +117,7 @@ const char *bearer_regex_error_text(int error)
 
 #define GROUPS 10
 
-/* One walk measures (out NULL), a second one writes. */
+/* Called twice: the first time with out NULL to measure, then to write. */
 static apr_size_t expand(char *out, const char *substitution,
                          const char *subject, const int *starts,
                          const int *ends)

@@ -9,7 +9,7 @@
 
 #include "base/text.h"
 
-/** The first line of an answer, as far as it matters. */
+/** Maximum length of the first line of an answer that is read. */
 #define LINE_MAX_BYTES 128
 
 typedef struct protocol_t {
@@ -55,7 +55,7 @@ static apr_status_t open_socket(apr_socket_t **socket, const char *server,
     return rv;
 }
 
-/* What comes first, as text. */
+/* Reads the first line, as text. */
 static apr_status_t read_line(apr_socket_t *socket, char *line, apr_time_t until)
 {
     apr_size_t len = 0;
@@ -77,7 +77,7 @@ static apr_status_t read_line(apr_socket_t *socket, char *line, apr_time_t until
     return rv;
 }
 
-/* @param silent  set to 1: it has kept silent */
+/* @param silent  set to 1 if the server did not answer in time */
 static const char *ping_one(const protocol_t *protocol, const char *server,
                             apr_interval_time_t timeout, int *silent, apr_pool_t *p)
 {

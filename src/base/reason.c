@@ -1,7 +1,7 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /*
- * The tables behind reason.h, and how a refusal is recorded. Pure look-ups in
- * constant data; thread-safe.
+ * The tables for reason.h, and recording a refusal. Look-ups in constant data;
+ * thread-safe.
  */
 #include "base/reason.h"
 
@@ -10,7 +10,7 @@
 
 #include <apr_strings.h>
 
-/** A detail is one line of the log; httpd cuts lines at about 8 KB. */
+/** Maximum length of a detail: one log line; httpd cuts lines at about 8 KB. */
 #define DETAIL_MAX 768
 
 typedef struct reason_row_t {
@@ -32,7 +32,7 @@ static const reason_row_t reasons[] = {
 #undef X
 };
 
-/* A value outside the enum must never read as "ok": it becomes `internal`. */
+/* A value outside the enum must not be shown as "ok": it becomes `internal`. */
 static const reason_row_t *reason_row(bearer_reason_t reason)
 {
     return (unsigned)reason < BEARER_REASON_COUNT ? &reasons[reason]

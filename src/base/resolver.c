@@ -11,24 +11,24 @@
 #include <apr_thread_cond.h>
 #include <apr_thread_proc.h>
 
-/** How long the end of the process waits for a lookup. */
+/** How long the process waits for a lookup when it ends. */
 #define PATIENCE apr_time_from_sec(1)
-/** From one lookup to the next, if the first one was of no use. */
+/** Time between two lookups after the first one failed. */
 #define AGAIN apr_time_from_sec(1)
-/** Belongs to its owner and to the lookup under way: the last one releases it. */
+/** Shared by its owner and the running lookup; the last of them releases it. */
 struct bearer_resolver_t {
-    apr_pool_t *own;             /**< all of this lives in it */
+    apr_pool_t *own;             /**< holds all of this */
     apr_thread_mutex_t *mutex;
     apr_thread_cond_t *changed;
-    bearer_lookup_fn lookup;     /**< NULL: there is nothing to look up */
+    bearer_lookup_fn lookup;     /**< NULL: no lookup is needed */
     const char *host;
     int port;
     /* under the mutex */
     int owned, looking;
-    int count;                   /**< of addresses; 0: none is known yet */
+    int count;                   /**< number of addresses; 0: none known yet */
     bearer_address_t addresses[BEARER_RESOLVER_MAX];
-    apr_time_t due;              /**< the next lookup begins no sooner */
-    const char *error;           /**< of the last lookup; NULL: it was good */
+    apr_time_t due;              /**< the next lookup must not begin before */
+    const char *error;           /**< of the last lookup; NULL: it succeeded */
 };
 
 apr_time_t bearer_monotonic(void)
@@ -110,7 +110,7 @@ static void start(bearer_resolver_t *r)
     }
 }
 
-/* Under the mutex. 0: it is later than `until`. */
+/* Under the mutex. Returns 0 if `until` has passed. */
 static int wait_for_change(bearer_resolver_t *r, apr_time_t until)
 {
     apr_interval_time_t left = until - bearer_monotonic();

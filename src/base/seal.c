@@ -41,8 +41,7 @@ static apr_status_t wipe(void *data)
     return APR_SUCCESS;
 }
 
-/* RFC 5869: one call gives the key and its public id, so that opening tries
- * one key only. */
+/* RFC 5869: one call derives the key and its public id, so that opening tries only one key. */
 static int derive(secret_t *out, const char *secret, apr_size_t len,
                   const char *purpose, apr_pool_t *p)
 {

@@ -1,6 +1,6 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /*
- * Secrets that the configuration only points to. See secret.h.
+ * Secrets that the configuration only refers to. See secret.h.
  */
 #include "base/secret.h"
 
@@ -18,12 +18,12 @@
 #include "base/filewatch.h"
 #include "base/text.h"
 
-/** A command gets so long. */
+/** Maximum run time of a command. */
 #define EXEC_TIME apr_time_from_sec(10)
 
 struct bearer_secret_watch_t {
     const bearer_secret_t *secret;
-    bearer_filewatch_t *file;    /* NULL: what was read at start stays */
+    bearer_filewatch_t *file;    /* NULL: the value read at start stays in use */
     apr_thread_mutex_t *mutex;
     char *value;                 /* malloc'd, under mutex; NULL: none yet */
     apr_size_t len;
@@ -94,7 +94,7 @@ void bearer_secret_take(bearer_secret_t *secret, apr_pool_t *keep,
     if (secret->kind != BEARER_SECRET_ENV) {
         return;
     }
-    /* the value is found under this name by the next build of the module, too */
+    /* another build of the module also finds the value under this name */
     key = apr_pstrcat(ptemp, "mod_auth_bearer env 1 ", secret->source, NULL);
     apr_pool_userdata_get(&data, key, keep);
     taken = data;
@@ -107,7 +107,7 @@ void bearer_secret_take(bearer_secret_t *secret, apr_pool_t *keep,
         bearer_secret_wipe(taken->value, taken->len);
         taken->len = strlen(value);
         taken->value = apr_pstrmemdup(keep, value, taken->len);
-        /* in place: /proc shows where the variables were at first */
+        /* overwritten in place: /proc shows the original memory of the variables */
         bearer_secret_wipe(value, taken->len);
         apr_env_delete(secret->source, ptemp);
     }
@@ -116,7 +116,7 @@ void bearer_secret_take(bearer_secret_t *secret, apr_pool_t *keep,
 
 /* ---- reading ------------------------------------------------------------ */
 
-/* Takes blanks off the end and judges the rest. */
+/* Removes trailing white space and checks the rest. */
 static const char *tidy(const bearer_secret_t *secret, const char *data,
                         apr_size_t *len)
 {
@@ -227,7 +227,7 @@ static apr_status_t read_env(const bearer_secret_t *secret, const char **data,
         return rv;
     }
     *len = taken ? taken->len : strlen(value);
-    *data = apr_pstrmemdup(p, value, *len);   /* it is wiped, the original is not */
+    *data = apr_pstrmemdup(p, value, *len);   /* a copy, which is wiped; the original is not */
     return APR_SUCCESS;
 }
 
@@ -251,7 +251,7 @@ static apr_status_t wipe_value(void *baton)
 #define READ_EXEC read_exec
 #define READ_ENV read_env
 
-/* data and len hold the value afterwards, in ptemp. */
+/* Reads the value into data and len, in ptemp. */
 static apr_status_t read_now(const bearer_secret_t *secret, const char **data,
                              apr_size_t *len, const char **error,
                              apr_pool_t *ptemp)
@@ -335,7 +335,7 @@ const char *bearer_secret_lint(const bearer_secret_t *secret,
 
     *warning = NULL;
     if (secret->kind == BEARER_SECRET_EXEC) {
-        return NULL;   /* a test of the configuration runs nothing */
+        return NULL;   /* a configuration test does not run commands */
     }
     if (secret->kind == BEARER_SECRET_FILE) {
         problem = lint_file(secret, warning, p);

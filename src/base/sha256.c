@@ -1,6 +1,6 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /*
- * SHA-256 with what it needs at hand. See sha256.h.
+ * SHA-256 with a fetched algorithm and reusable contexts. See sha256.h.
  */
 #include "base/sha256.h"
 

@@ -1,6 +1,6 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /*
- * Things kept from one use to the next. See shelf.h.
+ * Stores objects for reuse. See shelf.h.
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE /* sched_getcpu */
@@ -12,8 +12,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Where to begin to look. Without a name for the processor, the thread's: stacks
- * are apart from each other. */
+/* Returns where to begin. If the processor is unknown, the thread's stack address
+ * is used, which differs between threads. */
 static unsigned home(void)
 {
 #ifdef __linux__

@@ -1,6 +1,6 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /*
- * Strings that came from outside. See text.h; nothing here keeps state.
+ * Functions for untrusted strings. See text.h. This file keeps no state.
  */
 #include "base/text.h"
 
@@ -17,14 +17,14 @@
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 
-/** A list in a log line shows at most so many bytes before "...". */
+/** Maximum length in bytes of a list in a log line, before "...". */
 #define LIST_MAX 384
 
 static const char hex_digits[] = "0123456789abcdef";
 
 /* ---- for the log ------------------------------------------------------- */
 
-/* The apostrophe of a word, as in other libraries' texts, ends no value. */
+/* An apostrophe within a word, as in texts of other libraries, does not end a value. */
 static int is_apostrophe(const char *s, apr_size_t len, apr_size_t i)
 {
     return s[i] == '\'' && i > 0 && i + 1 < len && apr_isalpha(s[i - 1])
@@ -130,7 +130,7 @@ const char *bearer_text_fingerprint(apr_pool_t *p, const void *data, apr_size_t 
 
 apr_status_t bearer_text_sha256(const void *data, apr_size_t len, unsigned char *out)
 {
-    /* NULL with length 0 is the empty string here, an error to some providers */
+    /* NULL with length 0 means the empty string here, but is an error to some providers */
     return EVP_Digest(data ? data : "", len, out, NULL, EVP_sha256(), NULL) == 1
         ? APR_SUCCESS : APR_EGENERAL;
 }
@@ -191,11 +191,12 @@ char *bearer_text_form_decode(apr_pool_t *p, const char *s, apr_size_t len)
 
 /* ---- UTF-8 (RFC 3629) -------------------------------------------------- */
 
-/** What next_point() returns for octets that are not a character. */
+/** The result of next_point() for invalid octets. */
 #define NO_POINT UINT_MAX
 
-/* One code point; *s, which is before end, moves on. Neither overlong forms nor
- * surrogates nor what is above U+10FFFF are one. end: NULL if a NUL is there. */
+/* Reads one code point and advances *s, which is before end. Overlong forms,
+ * surrogates and values above U+10FFFF are invalid. end may be NULL if the text
+ * ends with a NUL. */
 static unsigned next_point(const char **s, const char *end)
 {
     static const unsigned least[] = { 0, 0x80, 0x800, 0x10000 };
@@ -232,7 +233,7 @@ int bearer_text_is_utf8(const char *s, apr_size_t len)
 
 /* ---- tokens ------------------------------------------------------------- */
 
-/* A register's width of them at once (gcc and clang): each token is looked at. */
+/* Checks 16 bytes at once (gcc and clang), because this runs for each token. */
 typedef unsigned char block_t __attribute__((vector_size(16)));
 
 static int is_b64token_block(const char *s)
@@ -463,8 +464,8 @@ static apr_status_t read_file(const char **data, apr_size_t *len, const char *pa
         if (info.filetype == APR_REG && info.size < (apr_off_t)max) {
             size = (apr_size_t)info.size;
         }
-        /* one byte more than allowed tells "full" from "too large", also for
-         * a pipe and for a file that grows meanwhile */
+        /* reads one byte more than allowed to detect a file that is too large,
+         * also for a pipe or a growing file */
         buffer = apr_palloc(p, size + 2);
         rv = apr_file_read_full(file, buffer, size + 1, &got);
         if (rv == APR_SUCCESS) {

@@ -8,13 +8,13 @@
 
 #include <apr_strings.h>
 
-/* n lower-case hex digits? */
+/* Returns 1 for n lower-case hex digits. */
 static int is_hex(const char *s, size_t n)
 {
     return strspn(s, "0123456789abcdef") >= n;
 }
 
-/* An id that is not all zero. */
+/* Returns 1 for an id that is not all zero. */
 static int is_id(const char *s, size_t n)
 {
     return is_hex(s, n) && strspn(s, "0") < n;
@@ -28,7 +28,7 @@ const char *bearer_traceparent(const char *value, apr_pool_t *p)
         || !is_id(value + 36, 16) || value[52] != '-' || !is_hex(value + 53, 2)) {
         return NULL;
     }
-    /* a later version may say more, behind another dash; this one may not */
+    /* a later version may append data after another dash; version 00 may not */
     if (value[BEARER_TRACEPARENT_LEN]
         && (value[BEARER_TRACEPARENT_LEN] != '-' || !strncmp(value, "00", 2))) {
         return NULL;

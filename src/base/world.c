@@ -1,7 +1,7 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /*
- * The few conveniences over bearer_world_t, and what stands in for a part of
- * the world that was not given. Thread-safe as far as its functions are.
+ * Helpers for bearer_world_t, and defaults for missing parts. Thread-safe if the
+ * world's functions are.
  */
 #include "base/world.h"
 
@@ -29,7 +29,7 @@ void bearer_world_log(const bearer_world_t *world, bearer_log_level_t level,
     if (n < 0) {
         return;
     }
-    bearer_message_tame(line);  /* a line feed would forge a line */
+    bearer_message_tame(line);  /* a line feed could forge a log line */
     world->log(world->log_baton, level, line);
 }
 
