@@ -1,6 +1,6 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /*
- * The algorithm table and what is read from it. See alg.h; constant data.
+ * The algorithm table and its look-ups. See alg.h. Constant data.
  */
 #include "jose/alg.h"
 
@@ -10,7 +10,7 @@
 
 #include "jose/signature.h"
 
-/* In this order, which names() and htbearer show. */
+/* names() and htbearer show this order. */
 #define ALGS(RSA, EC, OKP, OCT) \
     RSA(RS256, "SHA256", PKCS1) \
     RSA(RS384, "SHA384", PKCS1) \
@@ -126,8 +126,8 @@ bearer_algs_t bearer_alg_supported(bearer_algs_t wanted)
     return set;
 }
 
-/* A row without a curve takes any key of its type, but an OKP key only if it
- * is one that signs: X25519 and X448 are none (RFC 8037 section 3.1). */
+/* A row without a curve accepts any key of its type. An OKP key must also be a
+ * signing key: X25519 and X448 are not (RFC 8037 section 3.1). */
 static int row_fits(const bearer_alg_t *row, bearer_kty_t kty, const char *curve)
 {
     if (row->kty != kty) {

@@ -1,7 +1,7 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /*
- * Headers of tokens that were verified lately. See headers.h. A few of them make
- * a page; a thread has a page alone while it looks into it.
+ * Caches the headers of recently verified tokens. See headers.h. A page holds a few
+ * of them; a thread has exclusive use of a page while it reads it.
  */
 #include "jose/headers.h"
 
@@ -12,7 +12,7 @@
 
 #include "base/shelf.h"
 
-/* Issuers, and keys in turn, whose tokens a processor sees at a time. */
+/* Number of headers (issuers and their changing keys) that one processor sees at a time. */
 #define KEPT 8
 
 typedef struct kept_t {

@@ -1,7 +1,7 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /*
- * One key as a set has it: what a JWK says, and what the key may be used for. Its
- * numbers are jwk_pkey.c's matter. Nothing is shared; thread-safe.
+ * One key of a set: the members of a JWK, and what the key may be used for.
+ * jwk_pkey.c handles its numbers. No shared state; thread-safe.
  */
 #include "jose/jwk_inside.h"
 
@@ -14,7 +14,7 @@
 #include "base/json.h"
 #include "base/text.h"
 
-/* Optional string member: NULL and *value, or what is wrong with it. */
+/* Reads an optional string member. Returns NULL with *value set, or what is wrong. */
 static const char *optional_string(const char **value, const json_t *jwk,
                                    const char *name, apr_pool_t *p)
 {
@@ -88,7 +88,7 @@ static const char *read_alg(bearer_jwk_t *key, const json_t *jwk, apr_pool_t *p)
     return NULL;
 }
 
-/* RFC 7518 section 3.2: an HMAC key is at least as long as the hash. */
+/* RFC 7518 section 3.2: an HMAC key must be at least as long as the hash. */
 static const char *limit_oct(bearer_jwk_t *key, apr_pool_t *p)
 {
     const bearer_alg_t *row;
@@ -215,7 +215,7 @@ static const char *read_names(bearer_jwk_t *key, const json_t *jwk,
     return problem;
 }
 
-/* What no other party may hand to us. */
+/* Refuses keys that another party must not send. */
 static const char *origin_problem(const bearer_jwk_t *key, const json_t *jwk,
                                   bearer_jwks_origin_t origin, apr_pool_t *p)
 {
@@ -227,7 +227,7 @@ static const char *origin_problem(const bearer_jwk_t *key, const json_t *jwk,
     if (key->kty == BEARER_KTY_OCT) {
         return "an oct key counts only in a local file";
     }
-    /* whoever reads that URL can sign: the key proves nothing */
+    /* anyone who can read that URL can sign: the key proves nothing */
     member = bearer_jwk_private_member(jwk);
     return member ? apr_psprintf(p, "it shows the private member '%s'",
                                  member)
@@ -302,7 +302,7 @@ bearer_algs_t bearer_jwk_algs(const json_t *jwk)
 
 /* ---- RFC 7638 ---------------------------------------------------------- */
 
-/* Values that need no escape in JSON, which all of the required members are. */
+/* Values that need no escape in JSON, as for all required members. */
 static int is_plain(const char *s)
 {
     return s && *s

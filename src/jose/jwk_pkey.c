@@ -1,7 +1,7 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /*
- * The numbers of one key: JWK to EVP_PKEY and back, with the limits that OpenSSL
- * does not set itself (it takes RSA of 512 bits and e = 1). Thread-safe.
+ * The numbers of one key: JWK to EVP_PKEY and back, with limits that OpenSSL does not
+ * set itself (it accepts RSA with 512 bits and e = 1). Thread-safe.
  */
 #include "jose/jwk_inside.h"
 
@@ -19,7 +19,7 @@
 
 typedef struct curve_t {
     const char *crv;
-    const char *ossl;     /* as OpenSSL names the group or the key type */
+    const char *ossl;     /* OpenSSL's name of the group or key type */
     bearer_kty_t kty;
     apr_size_t octets;    /* of x (and y) */
     int bits;
@@ -39,7 +39,7 @@ typedef struct rsa_member_t {
     const char *ossl;
 } rsa_member_t;
 
-/* RFC 7518 section 6.3: two public, then the private ones. */
+/* RFC 7518 section 6.3: two public members, then the private ones. */
 static const rsa_member_t rsa_members[] = {
     { "n", OSSL_PKEY_PARAM_RSA_N },
     { "e", OSSL_PKEY_PARAM_RSA_E },
@@ -68,7 +68,7 @@ static const curve_t *curve_by_crv(const char *crv, bearer_kty_t kty)
 
 /* ---- members ----------------------------------------------------------- */
 
-/* Decodes a base64url member. NULL, or what is wrong with it. */
+/* Decodes a base64url member. Returns NULL, or what is wrong. */
 static const char *octets(unsigned char **bytes, apr_size_t *len,
                           const json_t *jwk, const char *name, apr_pool_t *p)
 {
@@ -86,7 +86,7 @@ static const char *octets(unsigned char **bytes, apr_size_t *len,
     return NULL;
 }
 
-/* A secret number is wiped wherever OpenSSL copies it. */
+/* Reads a number. OpenSSL wipes all copies of a secret one. */
 static const char *number(BIGNUM **bn, const json_t *jwk, const char *name,
                           int secret, apr_pool_t *p)
 {
@@ -98,7 +98,7 @@ static const char *number(BIGNUM **bn, const json_t *jwk, const char *name,
     if (problem) {
         return problem;
     }
-    /* twice the limit leaves room for leading zeros, and no more */
+    /* twice the limit leaves enough room for leading zeros */
     if (len > 2 * BEARER_RSA_MAX_BITS / 8) {
         return apr_psprintf(p, "member '%s' is too long", name);
     }
@@ -129,7 +129,7 @@ EVP_PKEY *bearer_pkey_from_params(const char *type, int selection,
     return pkey;
 }
 
-/* n and e are those of the table; OpenSSL would take any. */
+/* Checks n and e against the limits; OpenSSL would accept any. */
 static const char *rsa_limits(const BIGNUM *n, const BIGNUM *e, apr_pool_t *p)
 {
     int bits = BN_num_bits(n);
@@ -203,7 +203,7 @@ static const char *coordinate(unsigned char *out, const json_t *jwk,
     return NULL;
 }
 
-/* Builds an EC key; d: its private number or NULL. */
+/* Builds an EC key. d: its private number, or NULL. */
 static const char *ec_build(EVP_PKEY **pkey, const curve_t *curve,
                             const json_t *jwk, BIGNUM *d, apr_pool_t *p)
 {
@@ -234,7 +234,7 @@ static const char *ec_build(EVP_PKEY **pkey, const curve_t *curve,
     return *pkey ? NULL : "the point is not on the curve";
 }
 
-/* fromdata() refuses points off the curve; this is the second lock. */
+/* fromdata() already refuses points off the curve; this is a second check. */
 static int ec_public_check(EVP_PKEY *pkey)
 {
     EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_pkey(NULL, pkey, NULL);
@@ -256,7 +256,7 @@ static const char *read_rsa(bearer_jwk_t *key, const json_t *jwk, apr_pool_t *p)
     return problem;
 }
 
-/* The curve of an EC or OKP key into key. */
+/* Reads the curve of an EC or OKP key into key. */
 static const char *read_curve(bearer_jwk_t *key, const curve_t **curve,
                               const json_t *jwk, apr_pool_t *p)
 {
@@ -353,7 +353,7 @@ static int put_octets(json_t *jwk, const char *name, unsigned char *bytes,
     return good;
 }
 
-/* size: octets; 0: as many as the number needs. */
+/* size: octets; 0: the number's own length. */
 static int put_number(json_t *jwk, const char *name, EVP_PKEY *pkey,
                       const char *param, apr_size_t size, apr_pool_t *p)
 {
@@ -481,7 +481,7 @@ static apr_status_t release_pkey(void *pkey)
     return APR_SUCCESS;
 }
 
-/* RFC 7518 section 6.3.2: d alone, or all of the others with it. */
+/* RFC 7518 section 6.3.2: either d alone, or all other members too. */
 static apr_size_t rsa_private_count(const json_t *jwk)
 {
     return json_object_get(jwk, "p") ? COUNT(rsa_members)
@@ -520,8 +520,8 @@ static const char *build_private(EVP_PKEY **pkey, const bearer_jwk_t *half,
     return problem;
 }
 
-/* Do the two halves belong together? Otherwise nobody could verify with the
- * public half what this key signs, and the error would show far away. */
+/* Checks that the private and public parts match. Otherwise the public part could
+ * not verify this key's signatures, and the error would appear elsewhere. */
 static const char *check_pair(EVP_PKEY *pkey, const json_t *jwk, apr_pool_t *p)
 {
     EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_pkey(NULL, pkey, NULL);
@@ -529,7 +529,7 @@ static const char *check_pair(EVP_PKEY *pkey, const json_t *jwk, apr_pool_t *p)
     int good = ctx != NULL;
     json_t *back;
 
-    /* OpenSSL checks an RSA pair by its factors only */
+    /* OpenSSL checks an RSA pair only by its factors */
     if (good && (x || json_object_get(jwk, "p"))) {
         good = EVP_PKEY_pairwise_check(ctx) == 1;
     }

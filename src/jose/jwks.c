@@ -1,8 +1,8 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /*
- * A set of keys. Once parsed it is constant, so that any number of threads
- * read it without a lock; only its count of references changes. It lives in a
- * pool of its own that hangs below no other, and may end in any thread.
+ * A key set. Once parsed it is constant, so any number of threads can read it without
+ * a lock; only its reference count changes. It has its own pool, which is not a child
+ * of another pool and may be destroyed in any thread.
  */
 #include "jose/jwk_inside.h"
 
@@ -63,7 +63,7 @@ void bearer_jwks_release(bearer_jwks_t *set)
     apr_pool_destroy(set->pool);
 }
 
-/* Usable keys go in front of the others; both keep the document's order. */
+/* Usable keys come before the others; both keep the document's order. */
 static void set_add(bearer_jwks_t *set, const bearer_jwk_t *key)
 {
     int at = key->algs ? set->usable++ : set->total;
@@ -74,7 +74,7 @@ static void set_add(bearer_jwks_t *set, const bearer_jwk_t *key)
     set->total++;
 }
 
-/* By kid, then by place in the document. */
+/* By kid, then by position in the document. */
 static int compare_kids(const void *a, const void *b)
 {
     const bearer_jwk_t *x = *(const bearer_jwk_t *const *)a;
@@ -99,7 +99,7 @@ static void set_index(bearer_jwks_t *set)
           compare_kids);
 }
 
-/* Lengths in front of the free texts, so that no two sets read the same. */
+/* Hashes lengths before the texts, so that no two sets give the same input. */
 static apr_status_t set_finish(bearer_jwks_t *set, const char **error, apr_pool_t *p)
 {
     apr_array_header_t *lines = apr_array_make(p, set->usable + 1,
@@ -169,8 +169,8 @@ static void read_one(bearer_jwks_t *set, const json_t *jwk, int index,
     report->skipped += problem != NULL;
 }
 
-/* What a local file says in secret is in the keys now, if anywhere; jansson
- * would give it back to the heap as it is. */
+/* The keys now hold any secrets of a local file. jansson would free the strings
+ * without wiping them. */
 static void wipe_secret_members(const json_t *jwk)
 {
     static const char *const names[] = { "k", "d", "p", "q", "dp", "dq", "qi" };
@@ -250,7 +250,7 @@ static EVP_PKEY *certificate_key(const unsigned char **der, long len)
     return pkey;
 }
 
-/* The public key of a block. NULL, or what is wrong with it. */
+/* Reads the public key of a block. Returns NULL, or what is wrong. */
 static const char *block_key(EVP_PKEY **pkey, const pem_block_t *block,
                              apr_pool_t *p)
 {
@@ -278,8 +278,8 @@ static const char *block_key(EVP_PKEY **pkey, const pem_block_t *block,
     return NULL;
 }
 
-/* A key that its certificate binds to RSASSA-PSS is for PS* only, and for one
- * hash where its parameters name one (RFC 4055 section 1.2). */
+/* A key that its certificate restricts to RSASSA-PSS is for PS* only, and for one
+ * hash if its parameters name one (RFC 4055 section 1.2). */
 static const char *pss_alg(EVP_PKEY *pkey, apr_pool_t *p)
 {
     char hash[32] = "";
@@ -294,7 +294,7 @@ static const char *pss_alg(EVP_PKEY *pkey, apr_pool_t *p)
                : "PS256";
 }
 
-/* By way of its JWK, so that the same limits hold for both forms. */
+/* Converts the key to a JWK, so that the same limits apply to both forms. */
 static const char *add_pkey(bearer_jwks_t *set, EVP_PKEY *pkey, apr_pool_t *p,
                             apr_pool_t *scratch)
 {
@@ -377,7 +377,7 @@ static apr_status_t read_pem(bearer_jwks_t **set, const char *text, apr_size_t l
 
 /* ---- either ------------------------------------------------------------ */
 
-/* What ends with the parsing is in a pool of its own. */
+/* Data needed only during parsing is in its own pool. */
 static apr_status_t parse(bearer_jwks_t **set, const char *text, apr_size_t len,
                           int is_json, bearer_jwks_origin_t origin,
                           bearer_jwks_report_t *report, const char **error,
@@ -450,7 +450,7 @@ apr_status_t bearer_jwks_load(bearer_jwks_t **set, const char *path,
     *set = NULL;
     if (rv == APR_SUCCESS) {
         rv = bearer_jwks_parse_any(set, data, len, origin, report, error, p);
-        /* there may be oct keys in it */
+        /* the data may contain oct keys */
         OPENSSL_cleanse((void *)(apr_uintptr_t)data, len);
     }
     return rv;

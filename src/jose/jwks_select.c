@@ -1,6 +1,6 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /*
- * Check 6: the key of a set that a token names, or the only one that fits, and why
+ * Check 6: selects the key that a token names, or the only one that fits, or says why
  * there is none. A set is constant: thread-safe.
  */
 #include "jose/jwk_inside.h"
@@ -9,7 +9,7 @@
 
 #include <apr_strings.h>
 
-/* Place of the first key of that kid in by_kid, or of the next greater one. */
+/* Returns the index of the first key with that kid in by_kid, or of the next greater one. */
 static int find_kid(const bearer_jwks_t *set, const char *kid)
 {
     int low = 0, high = set->named;
@@ -26,9 +26,9 @@ static int find_kid(const bearer_jwks_t *set, const char *kid)
     return low;
 }
 
-/* Entra's keys say whose they are; "{tenantid}" is any tenant that the issuer
- * stands for: the token's, or, of an issuer that is one tenant, what iss has in
- * that place. A key without the member is its set's issuer's. */
+/* Entra's keys name their issuer. "{tenantid}" stands for any tenant of the
+ * issuer: the token's tenant or, for a single-tenant issuer, the text at that
+ * position in iss. A key without the member belongs to its set's issuer. */
 static int issuer_fits(const bearer_jwk_t *key, const char *iss,
                        const char *tenant)
 {
@@ -60,7 +60,7 @@ static int eligible(const bearer_jwk_t *key, const bearer_alg_t *alg,
     return (key->algs & alg->bit) && issuer_fits(key, iss, tenant);
 }
 
-/* Why the named key does not do: which of type, curve, use, ... it is. */
+/* Says why the named key is not eligible: type, curve, use, ... */
 static bearer_reason_t refuse_key(bearer_refusal_t *why, apr_pool_t *p,
                                   const bearer_jwk_t *key,
                                   const bearer_alg_t *alg, const char *iss)
@@ -149,7 +149,7 @@ bearer_reason_t bearer_jwks_select(const bearer_jwk_t **key, int *unknown_kid,
 {
     *key = NULL;
     *unknown_kid = 0;
-    /* Where no key has a name (PEM), the token's kid names none of them. */
+    /* If no key of the set has a kid (PEM), the token's kid is ignored. */
     return kid && set->named ? select_by_kid(key, unknown_kid, set, alg, kid, iss, tenant,
                                why, p)
                : select_only(key, unknown_kid, set, alg, iss, tenant, why, p);

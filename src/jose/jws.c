@@ -1,7 +1,7 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /*
- * The envelope of a token. See jws.h. Cheap checks come first, and nothing is
- * allocated before the token has the right shape (CVE-2025-30204).
+ * The envelope of a token. See jws.h. Cheap checks come first. Memory is allocated
+ * only after the token's form has been checked (CVE-2025-30204).
  */
 #include "jose/jws.h"
 
@@ -24,7 +24,7 @@ int bearer_jws_looks_like(const char *token, apr_size_t len, apr_pool_t *p)
     json_t *header;
     int is_object;
 
-    /* a JWT that is too long is one, and a bad one: nobody is asked about it */
+    /* a JWT that is too long is still a JWT, though invalid: it is not introspected */
     first = memchr(token, '.', len < BEARER_TOKEN_MAX ? len : BEARER_TOKEN_MAX);
     if (!first || first == token) {
         return 0;
@@ -36,14 +36,14 @@ int bearer_jws_looks_like(const char *token, apr_size_t len, apr_pool_t *p)
                != APR_SUCCESS) {
         return 0;
     }
-    /* not strict: a header with duplicate members is a JWT, and a bad one */
+    /* not strict: a header with duplicate members is still a JWT, though invalid */
     header = json_loadb((const char *)text, text_len, 0, NULL);
     is_object = json_is_object(header);
     json_decref(header);
     return is_object;
 }
 
-/* Finds the three segments: neither more nor fewer (five would be a JWE). */
+/* Finds the three segments; another number is refused (five would be a JWE). */
 static int split(bearer_jws_t *jws, const char *token, apr_size_t len)
 {
     const char *at = token, *end = token + len;
@@ -171,8 +171,8 @@ static bearer_reason_t check_members(bearer_jws_t *jws, bearer_refusal_t *why,
 {
     const json_t *typ = json_object_get(jws->header, "typ");
 
-    /* RFC 7515 section 4.1.11: no extension is understood here, and a list
-     * that is empty or no list is as wrong as one that names something */
+    /* RFC 7515 section 4.1.11: this module supports no extensions, and an empty
+     * list or a value that is not a list is invalid too */
     if (json_object_get(jws->header, "crit")) {
         return bearer_refuse(why, p, BEARER_CRIT, "the header has crit, and no critical "
                              "extension is understood");
@@ -206,8 +206,7 @@ bearer_reason_t bearer_jws_check_header(bearer_jws_t *jws, bearer_algs_t allowed
 
 /* ---- check 4: kid ------------------------------------------------------ */
 
-/* len is the string's own: a NUL in it (which jansson keeps out) is no member
- * of the set either. */
+/* len is the string's length: a NUL in it (which jansson prevents) is not in the set either. */
 static int is_kid(const char *kid, apr_size_t len)
 {
     static const char characters[] =
@@ -293,7 +292,7 @@ bearer_reason_t bearer_jws_verify(const bearer_jws_t *jws, const bearer_jwk_t *k
 
 /* ---- signing ----------------------------------------------------------- */
 
-/* Does the key fit? What would go wrong in OpenSSL's words otherwise. */
+/* Checks that the key fits, for a better error text than OpenSSL's. */
 static const char *signing_problem(const bearer_alg_t *alg, EVP_PKEY *pkey,
                                    apr_size_t oct_len, apr_pool_t *p)
 {

@@ -1,7 +1,7 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /*
- * Raw signatures through OpenSSL's EVP interface. See signature.h for why
- * contexts are kept, and for what is thread-safe.
+ * Raw signatures with OpenSSL's EVP interface. See signature.h for why contexts are
+ * reused and for thread safety.
  */
 #include "jose/signature.h"
 
@@ -20,15 +20,15 @@
 #include "base/shelf.h"
 #include "jose/jwk_inside.h"
 
-/** Octets of a DER ECDSA-Sig-Value with two of the largest integers. */
+/** Maximum octets of a DER ECDSA-Sig-Value with two integers. */
 #define DER_MAX (3 + 2 * (2 + 1 + EC_MAX))
 
-/* What one thread needs for one verification. */
+/* What one thread needs for a verification. */
 typedef struct context_t {
     EVP_PKEY_CTX *pkey;  /* RSA, EC: ready to verify a digest */
-    EVP_MD_CTX *ready;   /* OKP: initialised and left so, to be copied */
+    EVP_MD_CTX *ready;   /* OKP: initialized, only copied */
     EVP_MD_CTX *md;      /* scratch */
-    EVP_MAC_CTX *mac;    /* oct: keyed and left so, to be duplicated */
+    EVP_MAC_CTX *mac;    /* oct: initialized with the key, only duplicated */
 } context_t;
 
 struct bearer_verifier_t {
@@ -38,7 +38,7 @@ struct bearer_verifier_t {
     apr_size_t oct_len;
     EVP_MD *digest;                  /* fetched; NULL for OKP */
     apr_size_t signature_len;        /* exact */
-    unsigned char order[EC_MAX];     /* EC: n, as long as r */
+    unsigned char order[EC_MAX];     /* EC: n, with the length of r */
     bearer_shelf_t contexts;
 };
 
@@ -57,8 +57,8 @@ static void context_free(void *context)
     }
 }
 
-/* RFC 7518 section 3.5: the salt is as long as the hash, MGF1 has the same
- * hash (which is OpenSSL's default). */
+/* RFC 7518 section 3.5: the salt is as long as the hash, and MGF1 uses the same
+ * hash (OpenSSL's default). */
 static int set_padding(EVP_PKEY_CTX *ctx, const bearer_alg_t *alg)
 {
     switch (alg->padding) {
@@ -93,7 +93,7 @@ static int init_message_verify(context_t *c, const bearer_verifier_t *v)
 static EVP_MAC_CTX *new_hmac(const bearer_alg_t *alg, const unsigned char *oct,
                              apr_size_t oct_len)
 {
-    /* OpenSSL takes the name as char *, and only reads it */
+    /* OpenSSL declares the name as char * but only reads it */
     OSSL_PARAM params[] = {
         OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST,
                                          (char *)(uintptr_t)alg->digest, 0),
@@ -185,7 +185,7 @@ void bearer_verifier_free(bearer_verifier_t *v)
 
 /* ---- ECDSA signatures: R || S (RFC 7518 section 3.4) and DER ----------- */
 
-/* 1 <= number < n, the check whose absence was CVE-2022-21449. */
+/* Checks 1 <= number < n; the lack of this check was CVE-2022-21449. */
 static int in_range(const unsigned char *number, const unsigned char *order,
                     apr_size_t len)
 {
@@ -198,7 +198,7 @@ static int in_range(const unsigned char *number, const unsigned char *order,
     return any && memcmp(number, order, len) < 0;
 }
 
-/* Writes one DER INTEGER of a positive number; returns the octets behind it. */
+/* Writes one DER INTEGER of a positive number; returns the position after it. */
 static unsigned char *put_integer(unsigned char *out,
                                   const unsigned char *number, apr_size_t len)
 {
@@ -217,8 +217,8 @@ static unsigned char *put_integer(unsigned char *out,
     return out + len;
 }
 
-/* DER ECDSA-Sig-Value; the content of the longest, P-521's, takes 138 octets,
- * so that one or two octets of length do. */
+/* Encodes a DER ECDSA-Sig-Value. The longest content, for P-521, has 138 octets,
+ * so one or two length octets are enough. */
 static apr_size_t der_from_raw(unsigned char der[DER_MAX],
                                const unsigned char *raw, apr_size_t half)
 {
@@ -291,7 +291,7 @@ static bearer_verify_t check_message(const bearer_verifier_t *v, context_t *c,
                                      apr_size_t signature_len)
 {
     (void)v;
-    /* a copy, because a finished context is not promised to start again */
+    /* a copy, because OpenSSL does not promise that a finished context can start again */
     if (EVP_MD_CTX_copy_ex(c->md, c->ready) != 1) {
         return BEARER_VERIFY_BROKEN;
     }
@@ -330,7 +330,7 @@ static bearer_verify_t check_mac(const bearer_verifier_t *v, context_t *c,
 
 /* ---- by type of key ---------------------------------------------------- */
 
-/* No key that anybody holds: 2^2047 + 1 has the size that policies look at. */
+/* A public key without a known private key: 2^2047 + 1 has the size that policies check. */
 static EVP_PKEY *probe_rsa(const bearer_alg_t *alg)
 {
     OSSL_PARAM_BLD *build = OSSL_PARAM_BLD_new();
@@ -410,7 +410,7 @@ bearer_verify_t bearer_verifier_check(bearer_verifier_t *v, const void *data,
     if (signature_len != v->signature_len) {
         return BEARER_VERIFY_BAD;
     }
-    /* mod_ssl reads this thread's error queue after us */
+    /* mod_ssl reads this thread's error queue afterwards */
     ERR_set_mark();
     c = bearer_shelf_take(&v->contexts);
     if (!c) {
