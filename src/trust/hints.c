@@ -1,5 +1,5 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
-/* See hints.h. All of them are Ory Oathkeeper's so far. */
+/* See hints.h. So far all are from Ory Oathkeeper. */
 #include "trust/hints.h"
 
 #include <string.h>

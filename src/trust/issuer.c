@@ -1,11 +1,11 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /*
- * Who is trusted: the table of issuers, found by `iss`. See issuer.h. Filled at
- * configuration time by one thread, only read afterwards.
+ * The table of trusted issuers, searched by `iss`. See issuer.h. One thread fills it
+ * at configuration time; it is read-only afterwards.
  *
- * A plain `iss` is one hash look-up. So is one that a {tenant} template covers:
- * templates are kept by their own text, and the token's segment at the position
- * where some template has {tenant} is replaced before the look-up.
+ * A plain `iss` needs one hash look-up. So does an `iss` that a {tenant} template
+ * covers. Templates are stored under their own text. For the look-up, the token's
+ * segment at a position where some template has {tenant} is replaced with {tenant}.
  */
 #include "trust/issuer.h"
 
@@ -19,7 +19,7 @@
 #define PLACEHOLDER "{tenant}"
 #define PLACEHOLDER_LEN (sizeof(PLACEHOLDER) - 1)
 #define TENANT_MAX 64
-/** Templates may have {tenant} behind so many slashes at most. */
+/** Maximum number of slashes before {tenant} in a template. */
 #define SEGMENTS_MAX 16
 #define SPIFFE_SCHEME "spiffe://"
 #define SPIFFE_SCHEME_LEN (sizeof(SPIFFE_SCHEME) - 1)
@@ -30,7 +30,7 @@ struct bearer_issuers_t {
     apr_hash_t *by_iss;             /* url or alias, templates included */
     apr_hash_t *by_url;
     apr_hash_t *by_trust_domain;
-    unsigned positions;             /* bit n: a template has it behind n '/' */
+    unsigned positions;             /* bit n: a template has {tenant} after n slashes */
 };
 
 bearer_issuers_t *bearer_issuers_create(apr_pool_t *p)
@@ -77,7 +77,7 @@ int bearer_issuer_is_template(const bearer_issuer_t *issuer)
 
 #define LOWER "abcdefghijklmnopqrstuvwxyz0123456789._-"
 
-/* Of a string that may go on behind len. */
+/* For a string that may continue after len. */
 static int tenant_valid(const char *tenant, apr_size_t len)
 {
     return len && len <= TENANT_MAX
@@ -90,7 +90,8 @@ int bearer_issuer_tenant_valid(const char *tenant)
     return tenant && tenant_valid(tenant, strlen(tenant));
 }
 
-/* What stands in iss where template has {tenant}; NULL: they differ elsewhere. */
+/* Returns the text in iss at the position of {tenant} in template; NULL if they
+ * differ elsewhere. */
 static const char *tenant_in(const char *template, const char *iss, apr_pool_t *p)
 {
     const char *at = strstr(template, PLACEHOLDER);
@@ -201,7 +202,8 @@ static const char *text_error(const char *iss)
         ? AB(0543) "an issuer cannot contain control characters" : NULL;
 }
 
-/* Slashes before {tenant}, which must be one whole segment of a path; -1. */
+/* Returns the number of slashes before {tenant}, which must be a whole path
+ * segment; else -1. */
 static int tenant_position(const char *template)
 {
     const char *at = strstr(template, PLACEHOLDER);
@@ -209,7 +211,7 @@ static int tenant_position(const char *template)
     int slashes = 0;
 
     if (!at || at == template || at[-1] != '/'
-        || (scheme && scheme + 3 == at)  /* the host must not be the tenant's choice */
+        || (scheme && scheme + 3 == at)  /* a tenant must not determine the host */
         || (at[PLACEHOLDER_LEN] && at[PLACEHOLDER_LEN] != '/')
         || strstr(at + PLACEHOLDER_LEN, PLACEHOLDER)) {
         return -1;
@@ -328,8 +330,8 @@ int bearer_issuer_is_spiffe(const bearer_issuer_t *issuer)
            || issuer->keys.kind == BEARER_SOURCE_SPIFFE_FILE;
 }
 
-/* The trust domain of a SPIFFE ID (SPIFFE-ID section 2.1: lower-case letters,
- * digits, . - _), and what is behind it; NULL when it is none. */
+/* Returns the trust domain of a SPIFFE ID (SPIFFE-ID section 2.1: lower-case
+ * letters, digits, . - _) and the text after it; NULL if it is not a SPIFFE ID. */
 static const char *trust_domain(const char *id, const char **path, apr_pool_t *p)
 {
     const char *start, *end;
@@ -403,7 +405,7 @@ static const char *declared_already(const bearer_issuers_t *issuers,
                         strcmp(other->url, iss) == 0 ? "" : ", as an alias");
 }
 
-/* Whose token it is must be clear before it is shown to anybody. */
+/* A prefix must identify one issuer, because the token is sent to it. */
 static const char *prefix_taken(const bearer_issuers_t *issuers,
                                 const bearer_issuer_t *issuer)
 {
@@ -468,7 +470,7 @@ const char *bearer_issuers_add(bearer_issuers_t *issuers, const bearer_issuer_t 
 
 /* ---- finding ----------------------------------------------------------- */
 
-/* The segment of iss behind n slashes, and its length. */
+/* Returns the segment of iss after n slashes, and its length. */
 static const char *segment(const char *iss, int n, apr_size_t *len)
 {
     for (; n > 0; n--) {
@@ -511,8 +513,8 @@ const bearer_issuer_t *bearer_issuers_find(const bearer_issuers_t *issuers,
     int position;
 
     *tenant = NULL;
-    /* a token that says "{tenant}" itself means nobody; and nothing longer
-     * than any declaration is copied */
+    /* a token with a literal "{tenant}" matches no issuer; a text longer than any
+     * declared issuer is not copied */
     if (!iss || strlen(iss) > BEARER_HTTP_URL_MAX || is_template(iss)) {
         return NULL;
     }

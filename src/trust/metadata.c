@@ -1,8 +1,7 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /*
- * What an issuer publishes about itself (RFC 8414, OpenID Connect Discovery),
- * and the bounded requests by which it is asked. Declared in issuer.h.
- * Thread-safe: nothing is kept here.
+ * An issuer's metadata (RFC 8414, OpenID Connect Discovery), and bounded requests to
+ * the issuer. Declared in issuer.h. Thread-safe: no state.
  */
 #include "trust/issuer.h"
 
@@ -14,9 +13,9 @@
 #include "base/json.h"
 #include "base/text.h"
 
-/** An AuthBearerFetchAuth file is at most so long. */
+/** Maximum size of an AuthBearerFetchAuth file, in bytes. */
 #define FETCH_AUTH_MAX (16 * 1024)
-/** Scopes that an issuer may list; more are not kept. */
+/** Maximum number of scopes that are read from the metadata. */
 #define SCOPES_MAX 200
 
 /* ---- where metadata is asked ------------------------------------------- */
@@ -27,7 +26,7 @@ static void push(apr_array_header_t *list, const char *s)
 }
 
 /* RFC 8414 section 3.1 and Discovery section 4: an issuer with a query or a
- * fragment cannot be discovered, and a final slash does not count. */
+ * fragment does not support discovery; a final slash is ignored. */
 static void push_well_known(apr_array_header_t *urls, const char *issuer,
                             apr_pool_t *p)
 {
@@ -67,8 +66,8 @@ const apr_array_header_t *bearer_issuer_metadata_urls(const bearer_issuer_t *iss
 
 /* ---- what a configuration would fetch ---------------------------------- */
 
-/* Where it would be fetched, for any tenant, or NULL: {tenant} is no URL character, and
- * never part of the host. */
+/* Returns the URL to fetch, for any tenant, or NULL. {tenant} contains characters
+ * that a URL cannot have, and is never part of the host. */
 static const char *url_of(const bearer_source_t *source, apr_pool_t *p)
 {
     return source->kind == BEARER_SOURCE_URL || source->kind == BEARER_SOURCE_SPIFFE_URL
@@ -126,7 +125,7 @@ static int is_own_host(const bearer_issuer_access_t *access, const char *url,
         || bearer_http_same_origin(url_of(&issuer->metadata, p), url, p);
 }
 
-/* Read at each fetch: Kubernetes rotates it. */
+/* Read at each fetch, because Kubernetes rotates the file. */
 static apr_status_t add_fetch_auth(apr_table_t *headers, const char *path,
                                    const char **error, apr_pool_t *p)
 {
@@ -222,7 +221,7 @@ apr_status_t bearer_issuer_perform(bearer_http_response_t **response,
     return rv;
 }
 
-/* What to do about a request that wants to know who asks. */
+/* Says how to authenticate a request that the issuer refused. */
 static const char *auth_mend(const bearer_issuer_access_t *access,
                              const char *url, apr_pool_t *p)
 {
@@ -283,7 +282,7 @@ apr_status_t bearer_issuer_get(bearer_http_response_t **response,
 
 /* ---- one document ------------------------------------------------------ */
 
-/* NULL: it is not there, or left out. */
+/* Returns NULL if the endpoint is absent or ignored. */
 static const char *endpoint_in(const json_t *object, const char *name,
                                const bearer_metadata_t *metadata,
                                const apr_array_header_t *plain_http,
@@ -320,7 +319,7 @@ static const apr_array_header_t *take_scopes(const json_t *object,
     return list;
 }
 
-/* RFC 8414 section 3.3: otherwise one issuer could speak for another. */
+/* RFC 8414 section 3.3: otherwise one issuer could replace another's metadata. */
 static const char *issuer_error(const json_t *object, const char *issuer,
                                 apr_pool_t *p)
 {
@@ -459,7 +458,7 @@ apr_status_t bearer_metadata_fetch(bearer_metadata_t **metadata,
 
     *metadata = NULL;
     *error = NULL;
-    /* all are on one host: when it does not answer, the next would not either */
+    /* all are on one host: if it does not answer, the next request would fail too */
     for (i = 0; answered && i < urls->nelts; i++) {
         rv = fetch_one(metadata, access, APR_ARRAY_IDX(urls, i, const char *),
                        &answered, error, p);

@@ -79,7 +79,7 @@ static const char *parse_option(bearer_resource_t *resource, const char *word,
                         bearer_text_quote(p, word));
 }
 
-/* RFC 9728 section 3.1: a slash that is the whole path goes. */
+/* RFC 9728 section 3.1: a slash that is the whole path is removed. */
 static const char *parse_url(bearer_resource_t *resource, const char *url,
                              apr_pool_t *p)
 {
@@ -109,8 +109,8 @@ static const char *parse_url(bearer_resource_t *resource, const char *url,
     return NULL;
 }
 
-/* key="two words" is one word to a person, but two to httpd: those from i on
- * that belong together, without the quotes; *i is the last of them. */
+/* key="two words" is one word to a person, but two to httpd. Joins the words from
+ * i on that belong together, without the quotes; *i is the last of them. */
 static const char *unquoted(const apr_array_header_t *words, int *i,
                             apr_pool_t *p)
 {
@@ -178,7 +178,7 @@ static json_t *strings(const apr_array_header_t *list)
     return list && list->nelts ? bearer_json_strings(list) : NULL;
 }
 
-/* RFC 9728 section 2 knows header, body and query, each RFC 6750's own. */
+/* RFC 9728 section 2 knows header, body and query, as in RFC 6750. */
 static const apr_array_header_t *methods(const apr_array_header_t *token_from,
                                          apr_pool_t *p)
 {
@@ -224,7 +224,7 @@ static const bearer_resource_t *at(const apr_array_header_t *resources, int i)
     return APR_ARRAY_IDX(resources, i, const bearer_resource_t *);
 }
 
-/* Is one better than best, for this host? A shorter path counts more. */
+/* Returns 1 if one fits this host better than best. A shorter path has priority. */
 static int is_better(const bearer_resource_t *one, const bearer_resource_t *best,
                      const char *host)
 {

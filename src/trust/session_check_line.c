@@ -1,7 +1,7 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /*
- * A line AuthBearerSessionCheck: read, printed, and looked at for what cannot be
- * meant. See session_check_line.h.
+ * An AuthBearerSessionCheck line: parsing, printing, and checking for mistakes. See
+ * session_check_line.h.
  */
 #include "trust/session_check_line.h"
 
@@ -14,19 +14,19 @@
 #include "base/text.h"
 #include "trust/hints.h"
 
-/** A line that is being read. */
+/** A line being parsed. */
 typedef struct line_t {
     bearer_session_check_t *check;
     unsigned seen;           /* 1 << KEY_... */
-    const struct line_key_t *key;  /* that is being read */
+    const struct line_key_t *key;  /* the key being parsed */
     apr_table_t *add;
     apr_pool_t *p;
 } line_t;
 
 /* ---- words --------------------------------------------------------------- */
 
-/* What frames a message or belongs to one connection (RFC 9110 section 7.6.1):
- * a client's value would change where the question ends. */
+/* Header fields for framing or for one connection (RFC 9110 section 7.6.1): a
+ * client's value would change where the request ends. */
 static int is_framing(const char *name)
 {
     static const char *const names[] = {
@@ -47,16 +47,15 @@ static const char *quoted(const line_t *line, const char *s)
     return bearer_text_quote(line->p, s);
 }
 
-/** A key of the line: how it is read, how it is printed (NULL: it is left out), and
- *  its member. */
+/** A key of the line: how it is parsed, how it is printed (NULL: omitted), and its member. */
 typedef struct line_key_t {
     const char *name;
     const char *(*parse)(line_t *line, const char *value);
     const char *(*print)(const bearer_session_check_t *check,
                          const struct line_key_t *key, apr_pool_t *p);
     apr_size_t offset;
-    const char *absent;  /* what NULL is printed as */
-    int many;            /* may stand there more than once */
+    const char *absent;  /* text printed for NULL */
+    int many;            /* may occur more than once */
 } line_key_t;
 
 #define MEMBER(check, key, type) \
@@ -67,7 +66,7 @@ typedef struct line_key_t {
 static const struct {
     const char *word;
     int named;           /* a name follows */
-    const char *field;   /* that it takes; NULL: the one of that name */
+    const char *field;   /* the header it uses; NULL: the one of that name */
 } sends[] = {
 #define X(symbol, word, named, field) { word, named, field },
     BEARER_SENDS(X)
@@ -256,7 +255,7 @@ static const char *parse_add(line_t *line, const char *value)
     return NULL;
 }
 
-/* All of them, with the key in between; values may be secret. */
+/* Prints all of them, with the key in between; values may be secret. */
 static const char *print_add(const bearer_session_check_t *check,
                              const line_key_t *key, apr_pool_t *p)
 {
@@ -301,8 +300,7 @@ static const char *print_path(const bearer_session_check_t *check,
 
 /* ---- the line --------------------------------------------------------------- */
 
-/* X(key, parse, print, member, absent, many), in the order in which they are
- * printed */
+/* X(key, parse, print, member, absent, many), in the order of printing */
 #define KEYS(X) \
     X(send, parse_send, print_send, send, NULL, 0) \
     X(cookies, parse_cookies, print_list, cookies, NULL, 0) \
@@ -390,7 +388,7 @@ static const char *check_send(const line_t *line)
     return NULL;
 }
 
-/* RFC 9110 section 9.3.1: a body with GET means nothing. */
+/* RFC 9110 section 9.3.1: a body with GET has no meaning. */
 static const char *check_method(const line_t *line)
 {
     bearer_session_check_t *check = line->check;
@@ -415,7 +413,7 @@ static const char *check_add(const line_t *line)
                        "belongs to it (send=)", taken) : NULL;
 }
 
-/* By the last segment of the path. */
+/* Decides by the last segment of the path. */
 static int is_introspection(const bearer_session_check_t *check)
 {
     const char *end = check->url + strcspn(check->url, "?"), *from;

@@ -1,8 +1,8 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /*
- * Layers of settings: merged, resolved and printed by walking one table that
- * BEARER_SETTINGS of settings_rows.h fills. Pure functions over the caller's
- * structs; thread-safe.
+ * Layers of settings: merged, resolved and printed from one table, which
+ * BEARER_SETTINGS of settings_rows.h fills. Pure functions over the caller's structs;
+ * thread-safe.
  */
 #include "trust/settings.h"
 
@@ -20,7 +20,7 @@ typedef bearer_setting_row_t row_t;
 
 #define MEMBER_SIZE(member) sizeof(((bearer_settings_t *)0)->member)
 
-/* where a directive may stand, as the rows say it */
+/* where a directive is allowed, as the rows name it */
 enum { S = BEARER_WHERE_S, I = BEARER_WHERE_I, D = BEARER_WHERE_D,
        H = BEARER_WHERE_H };
 
@@ -170,7 +170,7 @@ static const char *word(const char *s, apr_pool_t *p)
     return bearer_settings_word(s, 0, p);
 }
 
-/* The largest unit that leaves no rest; one minute is written as 60s. */
+/* Uses the largest unit without a remainder; one minute is written as 60s. */
 static const char *duration(apr_interval_time_t t, apr_pool_t *p)
 {
     static const struct {
@@ -194,7 +194,7 @@ static const char *duration(apr_interval_time_t t, apr_pool_t *p)
 
 typedef const char *printer_t(const void *value, const row_t *row, apr_pool_t *p);
 
-/* Of a text of words; NULL behind the last. */
+/* Returns the next word of a text; NULL after the last. */
 static const char *next_word(const char **rest, apr_pool_t *p)
 {
     const char *start = *rest;
@@ -204,7 +204,7 @@ static const char *next_word(const char **rest, apr_pool_t *p)
     return len ? apr_pstrmemdup(p, start, len) : NULL;
 }
 
-/* The word whose value this is. */
+/* Returns the word for this value. */
 static const char *word_of(int value, const row_t *row, apr_pool_t *p)
 {
     const char *rest = row->words, *found;
@@ -234,7 +234,7 @@ static const char *print_string(const void *value, const row_t *row, apr_pool_t 
     return s ? word(s, p) : row->words;
 }
 
-/* A proxy's password is nobody's business. */
+/* Masks a proxy's password. */
 static const char *print_proxy(const void *value, const row_t *row, apr_pool_t *p)
 {
     const char *url = *(const char *const *)value;
@@ -242,7 +242,7 @@ static const char *print_proxy(const void *value, const row_t *row, apr_pool_t *
     return url ? word(bearer_http_url_masked(url, p), p) : row->words;
 }
 
-/* An array, each element by a printer of its own. */
+/* Prints an array, each element with the given printer. */
 static const char *print_array(const void *value, const row_t *row, printer_t *print,
                                const char *absent, apr_pool_t *p)
 {
@@ -309,7 +309,7 @@ static const char *print_time(const void *value, const row_t *row, apr_pool_t *p
     return t == 0 && row->words ? row->words : duration(t, p);
 }
 
-/* Times, one behind the other in the order of the row's words. */
+/* Prints times in the order of the row's words. */
 static const char *print_times(const void *value, const row_t *row, apr_pool_t *p)
 {
     const apr_interval_time_t *t = value;
@@ -365,7 +365,7 @@ static const char *print_forward(const void *value, const row_t *row, apr_pool_t
                       word_of(BEARER_FORWARD_TOKEN, row, p), NULL);
 }
 
-/* A method, and with it whom an assertion is for. */
+/* Prints a method, and the audience of its assertion. */
 static const char *print_client_auth(const void *value, const row_t *row, apr_pool_t *p)
 {
     int all = *(const int *)value, method = all & ~BEARER_CLIENT_AUD_ENDPOINT;
@@ -384,7 +384,7 @@ static const char *print_login(const void *value, const row_t *row, apr_pool_t *
     return parameters ? apr_pstrcat(p, text, " ", parameters, NULL) : text;
 }
 
-/* What may hold a secret, or is known to another room only. */
+/* For values that may contain a secret, or that only another folder can print. */
 static const char *print_masked(const void *value, const row_t *row, apr_pool_t *p)
 {
     (void)p;

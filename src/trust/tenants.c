@@ -1,7 +1,7 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /*
- * Tenants of a file. Each content read is a version of its own, counted by
- * those who look at it, so that nobody waits for a reader.
+ * Tenants from a file. Each content read is a version with its own reference count,
+ * so that no thread waits for a reader.
  */
 #include "trust/tenants.h"
 
@@ -18,13 +18,13 @@ typedef struct version_t {
     bearer_tenants_t *of;
     apr_pool_t *pool;
     const apr_array_header_t *list;
-    int users;                     /* under the mutex; in force counts as one */
+    int users;                     /* under the mutex; the version in force counts as one */
 } version_t;
 
 struct bearer_tenants_t {
     bearer_filewatch_t *watch;
     apr_thread_mutex_t *mutex;
-    version_t *current;            /* NULL: nothing was read yet */
+    version_t *current;            /* NULL: nothing has been read yet */
     _Atomic apr_uint64_t changes;
 };
 
@@ -64,7 +64,7 @@ static apr_status_t load(void *baton, const char *data, apr_size_t len,
     apr_pool_t *pool;
     apr_status_t rv;
 
-    /* no child of another: it ends on whichever thread lets go of it last */
+    /* not a child of another pool: the last thread that releases it destroys it */
     rv = apr_pool_create_unmanaged(&pool);
     if (rv != APR_SUCCESS) {
         return rv;
@@ -80,7 +80,7 @@ static apr_status_t load(void *baton, const char *data, apr_size_t len,
         return rv;
     }
     old = exchange(tenants, version);
-    /* afterwards: who has read the number before has not the older list */
+    /* afterwards: a thread that has read the number before does not have the older list */
     atomic_fetch_add(&tenants->changes, 1);
     if (old) {
         (void)let_go(old);
