@@ -1,7 +1,7 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /*
- * The life of a key set, as its callers see it. See keyset.h, and for how it
- * works keyset_inside.h.
+ * The public functions of a key set. See keyset.h, and keyset_inside.h for how it
+ * works.
  */
 #include "keys/keyset_inside.h"
 
@@ -9,8 +9,8 @@
 
 #include <apr_strings.h>
 
-/** Who found no set at all and brings an unknown kid does not have the set, as
- *  young as this, fetched again. */
+/** A request that found no set and has an unknown kid does not fetch the set again
+ *  if it is younger than this. */
 #define JUST_FETCHED apr_time_from_msec(100)
 
 /* ---- requests ---------------------------------------------------------- */
@@ -27,7 +27,7 @@ const char *bearer_keyset_enter(bearer_keyset_t *ks, bearer_ticket_t *ticket)
     return full;
 }
 
-/* Under the mutex: finds a set for a process that has none. */
+/* Under the mutex: gets a set for a process that has none. */
 static void look_for_set(bearer_keyset_t *ks, apr_pool_t *p)
 {
     apr_time_t patience = apr_time_now() + ks->access.settings->timeout.total;
@@ -39,7 +39,7 @@ static void look_for_set(bearer_keyset_t *ks, apr_pool_t *p)
         if (!bearer_keyset_wait_for_landing(ks, patience) || ks->set) {
             return;
         }
-        /* the outcome of a flight that was waited for is this one's, too */
+        /* if this thread waited for a flight, it uses the outcome of that flight */
         now = now_of(ks);
         if (ks->attempt.when != seen
             && !bearer_keyset_may_try(ks, FOR_COLD, now)) {
@@ -64,7 +64,7 @@ const char *bearer_keyset_warm_up(bearer_keyset_t *ks, apr_pool_t *p)
     const char *full;
     apr_time_t now;
 
-    /* whoever is in flight may be waiting for a cache that hangs */
+    /* the thread in flight may be waiting for a cache that hangs */
     unlock(ks);
     bearer_keyset_prime(ks, p);
     lock(ks);
@@ -97,8 +97,7 @@ static bearer_reason_t nothing_usable(bearer_keyset_t *ks, const char *full,
                            : "another process is fetching them");
 }
 
-/* Under the mutex. Whoever finds the gate full goes on with the set that is
- * there. */
+/* Under the mutex. If the gate is full, continues with the current set. */
 static void refresh_due(bearer_keyset_t *ks, apr_pool_t *p)
 {
     bearer_ticket_t ticket;
@@ -151,7 +150,7 @@ int bearer_keyset_at_hand(bearer_keyset_t *ks)
     return at_hand;
 }
 
-/* Under the mutex: may this request cause a look for a newer set? */
+/* Under the mutex: returns 1 if this request may look for a newer set. */
 static int may_look_for_kid(const bearer_keyset_t *ks, apr_time_t now)
 {
     if (ks->watch) {
@@ -196,9 +195,9 @@ static bearer_reason_t unknown_kid(bearer_keyset_t *ks, const char *kid,
                          again);
 }
 
-/* Under the mutex: until when, by the real clock. It counts from the flight's
- * beginning: unknown kids that keep coming must not hold a thread each for as long
- * as the issuer keeps silent. */
+/* Under the mutex: returns how long to wait, by the real clock. It counts from the
+ * beginning of the flight, so that a stream of unknown kids does not block threads
+ * for as long as the issuer does not answer. */
 static apr_time_t patience_for_kid(const bearer_keyset_t *ks)
 {
     apr_interval_time_t total = ks->access.settings->timeout.total;
@@ -208,7 +207,7 @@ static apr_time_t patience_for_kid(const bearer_keyset_t *ks)
                                                : BEARER_KEYSET_KID_PATIENCE);
 }
 
-/* Under the mutex: 0 when nothing is known of the outcome. */
+/* Under the mutex: returns 0 if the outcome is unknown. */
 static int look_for_kid(bearer_keyset_t *ks, const bearer_jwks_t *old,
                         apr_pool_t *p)
 {
@@ -392,7 +391,8 @@ static apr_status_t initialize(bearer_keyset_t *ks)
              : rv;
 }
 
-/* In a pool of its own, no child of another: threads use it that know of none. */
+/* In its own pool, which is not a child of another: threads without knowledge of
+ * the parent use it. */
 apr_status_t bearer_keyset_make(bearer_keyset_t **keyset,
                                 const bearer_issuer_access_t *access)
 {

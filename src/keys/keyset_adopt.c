@@ -1,7 +1,7 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /*
- * A document becomes the key set in force: one that was fetched, or one from the
- * cache, which is told in turn. See keyset_inside.h.
+ * Puts a document into force as the key set: a fetched one, or one from the cache.
+ * Also writes to the cache. See keyset_inside.h.
  */
 #include "keys/keyset_inside.h"
 
@@ -22,8 +22,8 @@ void bearer_keyset_log_skipped(bearer_keyset_t *ks, const bearer_jwks_report_t *
     }
 }
 
-/* Parses; a document without a usable key is an error. Skipped keys are logged
- * once per document, by the process that fetched it. */
+/* Parses a document; one without a usable key is an error. The process that
+ * fetched the document logs skipped keys once. */
 static apr_status_t parse(bearer_keyset_t *ks, bearer_jwks_t **set,
                           const bearer_keyset_record_t *record,
                           const unsigned char *digest, int fetched_here,
@@ -53,7 +53,7 @@ static apr_status_t parse(bearer_keyset_t *ks, bearer_jwks_t **set,
     return APR_EINVAL;
 }
 
-/* The document in force, if it is this very one: nothing to parse then. */
+/* Returns the set in force if the document is identical, so that parsing is not needed. */
 static bearer_jwks_t *same_document(bearer_keyset_t *ks,
                                     const unsigned char *digest)
 {
@@ -88,7 +88,7 @@ apr_status_t bearer_keyset_adopt(bearer_keyset_t *ks,
             return rv;
         }
     }
-    /* a little ahead of this host's clock: it does not live longer for it */
+    /* a time slightly ahead of this host's clock must not extend the lifetime */
     record->fetched = record->fetched > now ? now : record->fetched;
     news.metadata = bearer_keyset_keep_metadata(record);
     record->metadata = NULL;
@@ -106,7 +106,7 @@ apr_status_t bearer_keyset_adopt(bearer_keyset_t *ks,
 
 /* ---- the cache --------------------------------------------------------- */
 
-/* Is this record newer than what is in force, and does it serve at all? */
+/* Returns 1 if this record is newer than the one in force and still usable. */
 static int is_newer(bearer_keyset_t *ks, const bearer_keyset_record_t *record)
 {
     apr_time_t now = now_of(ks);
@@ -115,7 +115,7 @@ static int is_newer(bearer_keyset_t *ks, const bearer_keyset_record_t *record)
     lock(ks);
     newer = !ks->set || !ks->kept || record->fetched > ks->kept->record.fetched;
     unlock(ks);
-    /* from the future it would be newer for ever, and nothing be fetched */
+    /* a time in the future would always be newer and prevent fetching */
     return newer && record->fetched <= now + CLOCK_TOLERANCE
         && record->fetched + record->life + refresh_of(ks)->stale > now;
 }
@@ -187,7 +187,7 @@ void bearer_keyset_prime(bearer_keyset_t *ks, apr_pool_t *p)
     }
 }
 
-/* What is in force as a record in p, document and metadata too. */
+/* Copies the record in force into p, with document and metadata. */
 static apr_status_t copy_record(bearer_keyset_t *ks,
                                 bearer_keyset_record_t *record,
                                 apr_time_t *expires, apr_pool_t *p)
@@ -218,7 +218,7 @@ void bearer_keyset_tell_attempt(bearer_keyset_t *ks, apr_pool_t *p)
     attempt.fetched = ks->kept ? ks->kept->record.fetched : 0;
     unlock(ks);
     if (!attempt.when) {
-        attempt.when = attempt.fetched; /* another process's, or restored */
+        attempt.when = attempt.fetched; /* fetched by another process, or restored */
     }
     bearer_keyset_attempt_put(
         &ks->place, &attempt,

@@ -1,6 +1,6 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /*
- * Flights: what takes time in the life of a key set. See keyset_inside.h.
+ * Flights: the slow work of a key set. See keyset_inside.h.
  */
 #include "keys/keyset_inside.h"
 
@@ -8,12 +8,13 @@
 
 #include <apr_strings.h>
 
-/** What telling the others of a fetch may take, once its time is over. */
+/** Time for writing the result of a fetch to the cache, after the fetch has timed out. */
 #define LEASE_SLACK apr_time_from_msec(250)
 
 /* ---- fetching ---------------------------------------------------------- */
 
-/* Under the mutex. After a failure the keys may have moved: not young then. */
+/* Under the mutex. After a failure the keys may have moved, so the metadata is not
+ * young then. */
 static int metadata_is_young(const bearer_keyset_t *ks, apr_time_t now)
 {
     apr_time_t fetched = ks->metadata->record.metadata_fetched;
@@ -21,7 +22,7 @@ static int metadata_is_young(const bearer_keyset_t *ks, apr_time_t now)
     return !ks->attempt.failed && now - fetched < METADATA_LIFE && now >= fetched;
 }
 
-/* Metadata into the record; 0 when there is none (that is young enough). */
+/* Copies the metadata into the record; returns 0 if there is none that is young enough. */
 static int take_known_metadata(bearer_keyset_t *ks,
                                bearer_keyset_record_t *record, int old_too,
                                apr_pool_t *p)
@@ -152,8 +153,9 @@ static void tell_counters(const bearer_keyset_t *ks, purpose_t purpose,
                        issuer, 0);
 }
 
-/* A fetch that ended with this process, or had little time from the beginning and
- * got no answer in it, was not an attempt: it is made again, with all its time. */
+/* Returns 1 for a fetch that does not count as an attempt: it was interrupted by
+ * the end of this process, or it had a short time limit and got no response. It is
+ * repeated with the full time. */
 static int is_put_off(bearer_keyset_t *ks, apr_status_t rv, apr_time_t started,
                       apr_time_t deadline)
 {
@@ -217,8 +219,8 @@ static void fetch(bearer_keyset_t *ks, purpose_t purpose, apr_time_t deadline,
 
 /* ---- flights ----------------------------------------------------------- */
 
-/* Is there nothing left to fetch for this purpose? known: FOR_KID, the set that
- * does not have it. */
+/* Returns 1 if nothing is left to fetch for this purpose. known: FOR_KID, the set
+ * without the kid. */
 static int settled(bearer_keyset_t *ks, purpose_t purpose,
                    const bearer_jwks_t *known, apr_pool_t *p)
 {
@@ -244,9 +246,9 @@ static int settled(bearer_keyset_t *ks, purpose_t purpose,
     return done;
 }
 
-/* Until when nobody else on this host fetches. A fetch of several documents may
- * take longer; but a process that was stopped must not keep the others without
- * keys for longer than one that is asked in vain. */
+/* Returns until when no other process of this host fetches. A fetch of several
+ * documents may take longer. But a suspended process must not keep the others
+ * without keys for longer than a failed request would. */
 static apr_time_t lease_ends(const bearer_keyset_t *ks, apr_time_t deadline)
 {
     apr_time_t ends = deadline
@@ -256,8 +258,8 @@ static apr_time_t lease_ends(const bearer_keyset_t *ks, apr_time_t deadline)
 }
 
 /*
- * @param patience  by the real clock: until then it waits for another process
- *                  that has the lease; 0: not at all
+ * @param patience  how long to wait (real time) for another process that holds the
+ *                  lease; 0: not at all
  * @param deadline  by the world's clock, for all requests together; 0: none
  */
 static void fly_over_network(bearer_keyset_t *ks, purpose_t purpose,
@@ -278,7 +280,8 @@ static void fly_over_network(bearer_keyset_t *ks, purpose_t purpose,
         }
         if (bearer_cache_lease(place->cache, place->lease, lease_ends(ks, deadline), ptemp)
             == APR_SUCCESS) {
-            /* who had it before may have fetched between look and lease */
+            /* the former holder may have fetched after this process looked and
+             * before it got the lease */
             if (!settled(ks, purpose, known, ptemp)) {
                 fetch(ks, purpose, deadline, ptemp);
             }
@@ -306,12 +309,12 @@ static void fly_to_file(bearer_keyset_t *ks, purpose_t purpose, apr_pool_t *p)
     lock(ks);
     ks->expiry = ks->ahead = now_of(ks) + BEARER_FILEWATCH_INTERVAL;
     bearer_keyset_note_attempt(ks, purpose, now_of(ks), error, 0);
-    ks->attempt.retry_at = 0; /* a file may be looked at again soon */
+    ks->attempt.retry_at = 0; /* a file may be read again soon */
     bearer_keyset_set_alarm(ks);
     unlock(ks);
 }
 
-/* Called with in_flight set by this thread and without the mutex. */
+/* Call it without the mutex, after this thread has set in_flight. */
 void bearer_keyset_fly(bearer_keyset_t *ks, purpose_t purpose,
                        const bearer_jwks_t *known, apr_time_t patience,
                        apr_time_t deadline, apr_pool_t *p)
@@ -335,7 +338,7 @@ void bearer_keyset_take_off(bearer_keyset_t *ks)
     bearer_keyset_set_alarm(ks);
 }
 
-/* Under the mutex, which it leaves and takes again. */
+/* Called under the mutex; releases it and takes it again. */
 void bearer_keyset_fly_unlocked(bearer_keyset_t *ks, purpose_t purpose,
                                 const bearer_jwks_t *known, apr_time_t patience,
                                 apr_pool_t *p)
@@ -348,7 +351,7 @@ void bearer_keyset_fly_unlocked(bearer_keyset_t *ks, purpose_t purpose,
     lock(ks);
 }
 
-/* Under the mutex: 0 when a flight was still under way at that (real) time. */
+/* Under the mutex: returns 0 if a flight was still running at that (real) time. */
 int bearer_keyset_wait_for_landing(bearer_keyset_t *ks, apr_time_t patience)
 {
     return bearer_flight_wait(ks->landed, ks->mutex, &ks->in_flight, patience);

@@ -1,7 +1,7 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /*
- * How long a key set lives, by the headers it came with (RFC 9111). Declared in
- * keyset.h; a pure function. It is a private cache: s-maxage is not for it.
+ * The lifetime of a key set by its response headers (RFC 9111). Declared in keyset.h;
+ * a pure function. This is a private cache, so s-maxage is ignored.
  */
 #include "keys/keyset.h"
 
@@ -9,12 +9,12 @@
 
 #include <apr_strings.h>
 
-/** Nothing is said about the life. */
+/** The headers state no lifetime. */
 #define UNSAID APR_INT64_C(-1)
-/** RFC 9111 section 1.2.2: a number too large counts as this. */
+/** RFC 9111 section 1.2.2: a larger number counts as this. */
 #define SECONDS_MAX 2147483648LL
 
-/* delta-seconds; UNSAID when it is no number */
+/* delta-seconds; UNSAID if it is not a number */
 static apr_interval_time_t delta_seconds(const char *s, apr_size_t len)
 {
     apr_int64_t n;
@@ -26,7 +26,7 @@ static apr_interval_time_t delta_seconds(const char *s, apr_size_t len)
     if (len == 0 || strspn(s, "0123456789") != len) {
         return UNSAID;
     }
-    n = apr_atoi64(s); /* the largest if it does not fit */
+    n = apr_atoi64(s); /* the largest value if it does not fit */
     return apr_time_from_sec(n > SECONDS_MAX ? SECONDS_MAX : n);
 }
 
@@ -35,7 +35,7 @@ static int is_name(const char *s, apr_size_t len, const char *name)
     return len == strlen(name) && strncasecmp(s, name, len) == 0;
 }
 
-/* One directive of Cache-Control; the shortest life that any asks for wins. */
+/* Handles one Cache-Control directive; the shortest lifetime wins. */
 static void take_directive(apr_interval_time_t *life, const char *s, apr_size_t len)
 {
     const char *equals = memchr(s, '=', len);
@@ -45,7 +45,7 @@ static void take_directive(apr_interval_time_t *life, const char *s, apr_size_t 
     if (is_name(s, name_len, "no-store") || is_name(s, name_len, "no-cache")) {
         said = 0;
     } else if (is_name(s, name_len, "max-age")) {
-        /* section 4.2.1: what is invalid counts as stale */
+        /* section 4.2.1: an invalid value counts as stale */
         said = equals ? delta_seconds(equals + 1, len - name_len - 1) : 0;
         said = said == UNSAID ? 0 : said;
     }
@@ -82,7 +82,7 @@ static apr_interval_time_t cache_control(const char *value)
     return life;
 }
 
-/* Expires counts from Date, so that the clocks need not agree. */
+/* Computes Expires relative to Date, so that the clocks need not agree. */
 static apr_interval_time_t expires(const apr_table_t *headers, apr_time_t now)
 {
     const char *value = apr_table_get(headers, "Expires");

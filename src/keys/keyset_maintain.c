@@ -1,16 +1,16 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /*
- * The background's part in the life of a key set: refreshing it ahead of time. See
- * keyset.h, and for how it works keyset_inside.h.
+ * Background maintenance of key sets: refreshes them ahead of time. See keyset.h, and
+ * keyset_inside.h for how it works.
  */
 #include "base/crew.h"
 #include "keys/keyset_inside.h"
 
-/** A process with maintenance compares itself with the cache so often. */
+/** How often a process with maintenance synchronizes with the cache. */
 #define SYNC_INTERVAL apr_time_from_sec(10)
 
-/* The cache may have been emptied (a restart, an eviction, a back end that came
- * back), and others may have fetched before this process is due. */
+/* The cache may have lost its entries (a restart, an eviction, a recovered back
+ * end), and other processes may have fetched before this one is due. */
 static void sync_with_cache(bearer_keyset_t *ks, apr_pool_t *p)
 {
     bearer_keyset_attempt_t attempt;
@@ -38,7 +38,7 @@ static task_t task_of(const bearer_keyset_t *ks, apr_time_t now)
         int may = bearer_keyset_may_try(ks, FOR_COLD, now)
                || bearer_keyset_may_look(ks, now);
 
-        /* a tenant's is fetched when a token asks for it */
+        /* a tenant's set is fetched when a token needs it */
         return may && !ks->access.tenant ? WARM_UP : REST;
     }
     if (bearer_keyset_due_and_allowed(ks, now)) {
@@ -129,7 +129,7 @@ static void add_errand(apr_array_header_t *errands, bearer_keyset_t *ks,
     }
 }
 
-/* A tenant's set may make room before its errand is run: that is for its place. */
+/* A tenant's set may be removed before its errand runs, so the errand refers to its place. */
 void bearer_keyset_errands(bearer_keyset_t *ks, apr_array_header_t *errands,
                            apr_pool_t *ptemp)
 {

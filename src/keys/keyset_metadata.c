@@ -1,13 +1,13 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /*
- * The issuer's metadata as requests want it: what came with the keys, or fetched by
- * one of them while the others wait. See keyset_inside.h.
+ * The issuer's metadata for requests: taken from the fetched keys, or fetched by one
+ * request while others wait. See keyset_inside.h.
  */
 #include "keys/keyset_inside.h"
 
 #include <apr_strings.h>
 
-/* Discovered keys bring metadata with them, perhaps out of the cache. */
+/* Gets the metadata with discovered keys, possibly from the cache. */
 static void warm_up_for_metadata(bearer_keyset_t *ks, apr_pool_t *p)
 {
     if (ks->access.issuer->keys.kind == BEARER_SOURCE_DISCOVER && !ks->set
@@ -16,7 +16,7 @@ static void warm_up_for_metadata(bearer_keyset_t *ks, apr_pool_t *p)
     }
 }
 
-/* Under the mutex, which it leaves and takes again. */
+/* Called under the mutex; releases it and takes it again. */
 static void fetch_metadata(bearer_keyset_t *ks, apr_pool_t *p)
 {
     bearer_issuer_access_t access = ks->access;
@@ -64,7 +64,7 @@ static void wait_for_metadata(bearer_keyset_t *ks)
     }
 }
 
-/* Under the mutex: is none known, or is it time for newer? */
+/* Under the mutex: returns 1 if none is known, or newer metadata is due. */
 static int wants_metadata(const bearer_keyset_t *ks, apr_time_t now)
 {
     apr_time_t fetched = ks->metadata ? ks->metadata->record.metadata_fetched : 0;
@@ -72,8 +72,9 @@ static int wants_metadata(const bearer_keyset_t *ks, apr_time_t now)
     return !ks->metadata || now - fetched >= METADATA_LIFE || now < fetched;
 }
 
-/* Under the mutex: one that waits, or fetches; not who has an old one while another
- * thread fetches, and not who finds that a fetch has just failed. */
+/* Under the mutex: returns 1 if a request would wait or fetch. A request with old
+ * metadata does not wait for another thread's fetch, and none repeats a fetch that
+ * has just failed. */
 static int would_wait_for_metadata(const bearer_keyset_t *ks, apr_time_t now)
 {
     return wants_metadata(ks, now)

@@ -5,10 +5,11 @@
  *   record:   "BEARER-KEYS-1" SP length LF  JSON of that length  document
  *   attempt:  JSON
  *
- * Versions meet in a cache that several hosts share, and in what a restart hands
- * over. A record of another form has another MAGIC and another name, so that
- * neither version overwrites what the other reads; a version that makes one looks
- * for those of the version before as well. What an attempt has more is ignored.
+ * Different versions meet in a cache that several hosts share, and at a restart. A
+ * record of another form must have another MAGIC and another name, so that neither
+ * version overwrites what the other reads. A version that changes the form must also
+ * look for records of the version before. Additional members of an attempt are
+ * ignored.
  */
 #include "keys/keyset_record.h"
 
@@ -26,7 +27,7 @@
 
 /* ---- names of entries -------------------------------------------------- */
 
-/* Length first, so that no two lists of fields give the same text. */
+/* Writes the length first, so that no two lists of fields give the same text. */
 static void add_field(apr_array_header_t *parts, const char *field,
                       apr_pool_t *p)
 {
@@ -89,7 +90,7 @@ static apr_int64_t get_integer(const json_t *object, const char *name)
     return n < 0 ? 0 : n;
 }
 
-/* Text and release; NULL where there is no object. */
+/* Returns the text and releases the object; NULL if there is no object. */
 static const char *dump(json_t *object, apr_pool_t *p)
 {
     const char *text = bearer_json_text(object, p);
@@ -140,7 +141,7 @@ apr_status_t bearer_keyset_record_encode(unsigned char **value, apr_size_t *len,
     return APR_SUCCESS;
 }
 
-/* The JSON and what is behind it. */
+/* Returns the JSON and the rest after it. */
 static apr_status_t split(json_t **header, const char **rest,
                           apr_size_t *rest_len, const char *value,
                           apr_size_t len, apr_pool_t *p)
@@ -250,7 +251,7 @@ void bearer_keyset_record_put(const bearer_keyset_place_t *place,
     if (place->cache
         && bearer_keyset_record_encode(&value, &len, place, record, p)
                == APR_SUCCESS) {
-        /* each process has its own copy: a failure costs a fetch per child */
+        /* each process has its own copy: a failure only costs one fetch per child */
         (void)place->cache->put(place->cache, place->record, value, len,
                                 expires, p);
     }

@@ -1,6 +1,6 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /*
- * Times and swaps of a key set: what its mutex guards. See keyset_inside.h.
+ * Times and swaps of a key set: what its mutex protects. See keyset_inside.h.
  */
 #include "keys/keyset_inside.h"
 
@@ -52,15 +52,14 @@ apr_time_t bearer_keyset_due_at(const bearer_keyset_t *ks)
     return ks->maintained ? ks->ahead : ks->expiry;
 }
 
-/* Is that time there? One further away than it was ever meant to be was noted
- * before the clock was set back, and nobody waits for it. */
+/* Returns 1 if that time has come. A time further ahead than possible was written
+ * before the clock was set back and counts as over. */
 static int is_over(apr_time_t until, apr_interval_time_t most, apr_time_t now)
 {
     return now >= until || until - now > most + CLOCK_TOLERANCE;
 }
 
-/* No failure keeps from trying again for longer: what another process says is
- * cut to this, too. */
+/* The longest pause after a failure; also limits what another process stored. */
 static apr_interval_time_t longest_pause(const bearer_keyset_t *ks)
 {
     return 2 * refresh_of(ks)->min;
@@ -68,7 +67,7 @@ static apr_interval_time_t longest_pause(const bearer_keyset_t *ks)
 
 int bearer_keyset_is_due(const bearer_keyset_t *ks, apr_time_t now)
 {
-    /* a clock that was set back must not make the set live longer */
+    /* a clock that was set back must not extend the lifetime */
     return now >= bearer_keyset_due_at(ks)
         || (ks->watch && is_over(ks->expiry, BEARER_FILEWATCH_INTERVAL, now))
         || (ks->kept && now + CLOCK_TOLERANCE < ks->kept->record.fetched);
@@ -167,9 +166,10 @@ static apr_interval_time_t part_of(apr_interval_time_t t, double part)
     return (apr_interval_time_t)((double)t * part);
 }
 
-/* Ahead of its expiry by 5 to 15 % of its life, differently in each process, so
- * that one of them fetches and the others find that done; and by what passes until
- * maintenance comes by. Not before `min`, but always so far ahead of its end. */
+/* Sets the refresh ahead of the expiry by 5 to 15 % of the lifetime, differently
+ * in each process, so that one process fetches and the others find the result; and
+ * by the interval of maintenance. Not before `min`, but always that far ahead of
+ * the end. */
 static void set_times(bearer_keyset_t *ks, const bearer_keyset_record_t *r,
                       double luck)
 {
@@ -233,7 +233,7 @@ void bearer_keyset_note_attempt(bearer_keyset_t *ks, purpose_t purpose,
     attempt.failures = error ? attempt.failures + 1 : 0;
     attempt.retry_at = 0;
     if (error) {
-        /* an answer that is complete and useless does not get better soon */
+        /* a complete but unusable response will not improve soon */
         int failures = lasting ? 64 : attempt.failures;
         double luck = bearer_keyset_chance(ks);
 
@@ -251,9 +251,9 @@ int bearer_keyset_equal_sets(const bearer_jwks_t *a, const bearer_jwks_t *b)
         && memcmp(bearer_jwks_digest(a), bearer_jwks_digest(b), BEARER_SHA256_SIZE) == 0;
 }
 
-/* Under the mutex: exchanges the news with what is in force; 1 if the usable
- * keys changed. A set with the same keys stays the same object, so that a
- * pointer tells whether there is anything new. */
+/* Under the mutex: replaces the data in force with the news; returns 1 if the
+ * usable keys changed. If the keys are equal, the set stays the same object, so
+ * that comparing pointers shows whether there is a new one. */
 static int exchange(bearer_keyset_t *ks, news_t *news, double luck)
 {
     news_t old = *news;
@@ -276,8 +276,7 @@ static int exchange(bearer_keyset_t *ks, news_t *news, double luck)
     return changed;
 }
 
-/* What comes from the cache must still be newer than what a flight may have
- * brought meanwhile. */
+/* A record from the cache must still be newer than what a flight may have brought meanwhile. */
 int bearer_keyset_put_in_force(bearer_keyset_t *ks, news_t *news, int fetched_here)
 {
     double luck = bearer_keyset_chance(ks);

@@ -1,41 +1,41 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /*
- * Key sets by tenant, where the keys' URL contains {tenant}. See keyset.h, and for
- * how a set works keyset_inside.h.
+ * Key sets per tenant, if the keys' URL contains {tenant}. See keyset.h, and
+ * keyset_inside.h for how a set works.
  *
- * Which tenant is asked for is said by a token that nobody has verified, so a client
- * can name them all. There are places for BEARER_KEYSET_MAX_TENANTS sets; when all
- * are taken, the set makes room that has verified no token and was not asked for for
- * the longest time, else the one that verified none for the longest time. A set that
- * a thread uses stays.
+ * The tenant comes from a token that is not yet verified, so a client can name any
+ * tenant. There are places for BEARER_KEYSET_MAX_TENANTS sets. If all are taken, a
+ * set that has verified no token is removed, the least recently used first; if there
+ * is none, the set whose last verified token is longest ago. A set that a thread uses
+ * stays.
  *
- * A set that made room comes back without its memory of fetches. So fetches for such
- * tokens have a bound of their own, for all tenants together and for each.
+ * A set that was removed has no memory of earlier fetches when it returns. Fetches
+ * for such tokens therefore have their own limit, for all tenants together and for
+ * each.
  */
 #include "keys/keyset_inside.h"
 
 #include <string.h>
 
-/** So long a request waits for its turn to fetch. */
+/** How long a request waits for its turn to fetch. */
 #define TURN_PATIENCE apr_time_from_msec(500)
-/** After a refused turn. */
+/** Time until the next attempt after a refused turn. */
 #define TURN_RETRY apr_time_from_sec(1)
-/** There are no more turns within `min`: so many at once, and so many as time goes
- *  by. */
+/** Maximum number of turns within `min`: this many at once, and this many as time passes. */
 #define TURNS (2 * BEARER_KEYSET_MAX_TENANTS)
 
 typedef struct turn_t {
-    apr_uint64_t set; /* and purpose */
+    apr_uint64_t set; /* hash of set and purpose */
     apr_time_t when;
 } turn_t;
 
-/* Under the mutex of the key set that it is of. */
+/* Under the mutex of the issuer's key set. */
 struct tenants_t {
     apr_hash_t *by_name; /* tenant_place_t */
     apr_array_header_t *places; /* tenant_place_t * */
-    apr_uint64_t clock; /* of `used` */
-    apr_time_t even; /* then all turns that were taken are earned again */
-    turn_t *turns; /* the latest TURNS; NULL: none yet */
+    apr_uint64_t clock; /* source of the values of `used` */
+    apr_time_t even; /* when the full number of turns is available again */
+    turn_t *turns; /* the latest TURNS turns; NULL: none yet */
     int next_turn;
 };
 
@@ -71,8 +71,8 @@ static int goes_before(const tenant_place_t *a, const tenant_place_t *b)
     return a->proved != b->proved ? b->proved : a->used < b->used;
 }
 
-/* One that is free, or becomes so: *old is for the caller to destroy. NULL: threads
- * are using all of them. */
+/* Returns a free place, or one made free; the caller destroys *old. NULL: threads
+ * use all of them. */
 static tenant_place_t *place_for_another(bearer_keyset_t *ks, bearer_keyset_t **old)
 {
     tenants_t *tenants = ks->tenants;
@@ -244,7 +244,7 @@ static int was_recent(const tenants_t *tenants, apr_uint64_t set, apr_time_t now
     return 0;
 }
 
-/* How long until its turn; more than TURN_PATIENCE: it has none. */
+/* Returns the time until its turn; more than TURN_PATIENCE: it gets none. */
 static apr_interval_time_t turn(bearer_keyset_t *ks, apr_uint64_t set, int first,
                                 apr_time_t now)
 {
@@ -258,7 +258,7 @@ static apr_interval_time_t turn(bearer_keyset_t *ks, apr_uint64_t set, int first
         tenants->turns = apr_pcalloc(ks->own, sizeof(turn_t) * TURNS);
     }
     if (tenants->even < now
-        || tenants->even > now + min + TURN_PATIENCE + each) { /* a clock set back */
+        || tenants->even > now + min + TURN_PATIENCE + each) { /* a clock that was set back */
         tenants->even = now;
     }
     wait = tenants->even - min - now;
