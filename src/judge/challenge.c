@@ -1,8 +1,7 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /*
- * Writing WWW-Authenticate. See challenge.h. Each value passes the filter that
- * its grammar asks for, so that nothing that was configured or came with a
- * request can end a quoted string or a line.
+ * Writes WWW-Authenticate. See challenge.h. Each value passes a filter for its
+ * grammar, so that no configured or received value can end a quoted string or a line.
  */
 #include "judge/challenge.h"
 
@@ -12,7 +11,7 @@
 
 #include "base/text.h"
 
-/* RFC 6750 section 3: what error, error_description and scope may hold. */
+/* RFC 6750 section 3: characters allowed in error, error_description and scope. */
 static int is_text(unsigned char c)
 {
     return c >= 0x20 && c <= 0x7e && c != '"' && c != '\\';
@@ -38,7 +37,7 @@ static const char *quoted_string(const char *s, apr_pool_t *p)
     return text;
 }
 
-/* The scope names that may be sent, each once; NULL: none. */
+/* Returns the scope names that may be sent, each once; NULL: none. */
 static const char *scope_value(const apr_array_header_t *scopes, apr_pool_t *p)
 {
     apr_array_header_t *good;
@@ -65,7 +64,7 @@ static const char *add(const char *line, const char *name, const char *value,
                  : line;
 }
 
-/* RFC 9470 section 3: how the user is to be authenticated. */
+/* RFC 9470 section 3: how the user must authenticate. */
 static const char *add_login(const char *line, const apr_array_header_t *login,
                              apr_pool_t *p)
 {
@@ -99,7 +98,7 @@ const char *bearer_challenge_write(const bearer_challenge_t *challenge,
                bearer_category(challenge->category)->description, p);
     line = add(line, "scope", scope_value(challenge->scopes, p), p);
     line = add_login(line, challenge->login, p);
-    /* an absolute URI has no other characters than a scope */
+    /* an absolute URI uses only characters that a scope may contain */
     return add(line, "resource_metadata",
                metadata && bearer_text_is_scope(metadata) ? metadata : NULL, p);
 }

@@ -23,8 +23,8 @@ struct bearer_claim_rule_t {
 
 /* ---- reading a SPEC ---------------------------------------------------- */
 
-/* `\:` and `\~` anywhere, `\.` where asked, lose their backslash; in a name
- * `\.` is left for the path to understand. */
+/* Removes the backslash of `\:` and `\~` anywhere, and of `\.` on request. In a
+ * name, `\.` stays for the path parser. */
 static const char *unescape(const char *s, apr_size_t len, int dots,
                             apr_pool_t *p)
 {
@@ -44,8 +44,8 @@ static const char *unescape(const char *s, apr_size_t len, int dots,
     return text;
 }
 
-/* The first unescaped `:` or `~`, but for a `:` that `//` follows: the names of
- * claims are often URLs. NULL: there is none. */
+/* Returns the first unescaped `:` or `~`, except a `:` before `//`, because names
+ * of claims are often URLs. NULL: none. */
 static const char *separator(const char *spec)
 {
     const char *s;
@@ -103,8 +103,7 @@ const bearer_claim_rule_t *bearer_claim_compile(const char *spec,
         return NULL;
     }
     if (rule->name[strspn(rule->name, "=!<>")] == '\0') {
-        /* in `dept == shop` the first word alone would let everybody in who has
-         * a dept, whatever it is */
+        /* in `dept == shop`, the first word alone would accept anyone with any dept */
         *error = apr_psprintf(p, "'%s' is no claim, and there are no operators: "
                               "write name:value or name~regex, in one word", spec);
         return NULL;
@@ -139,7 +138,7 @@ int bearer_claim_is_at(const bearer_claim_rule_t *rule, const apr_array_header_t
 
 #define DIGITS "0123456789"
 
-/* RFC 8259 section 6; *integer is cleared by a fraction or an exponent. */
+/* RFC 8259 section 6. Clears *integer for a fraction or an exponent. */
 static int is_json_number(const char *s, int *integer)
 {
     apr_size_t n;
@@ -170,7 +169,7 @@ static int is_json_number(const char *s, int *integer)
     return *s == '\0';
 }
 
-/* Exactly, beyond 2^53 too. */
+/* Compares exactly, also beyond 2^53. */
 static int integer_equals_real(json_int_t i, double d)
 {
     /* -2^63 .. 2^63, the range in which the conversion is defined */
@@ -208,8 +207,8 @@ static int number_equals(const json_t *number, const char *text)
                : !(json_real_value(number) < d || json_real_value(number) > d);
 }
 
-/* Many issuers write "true" and "false" for the booleans. null is absence, so the
- * word null is only ever a string. */
+/* Many issuers write the booleans as "true" and "false". JSON null means absence,
+ * so the word null only matches a string. */
 static int scalar_equals(const json_t *value, const char *text)
 {
     switch (json_typeof(value)) {
@@ -229,7 +228,7 @@ static int scalar_equals(const json_t *value, const char *text)
 
 /* ---- regular expressions ----------------------------------------------- */
 
-/** One question: a rule, and what it is asked with. */
+/** A rule and the data to match. */
 typedef struct question_t {
     const bearer_claim_rule_t *rule;
     const char *wanted;
@@ -339,7 +338,7 @@ int bearer_claim_match(const bearer_claim_rule_t *rule, const json_t *claims,
         return met;
     }
     if (is_scope && json_is_string(found)) {
-        /* the whole may be longer than a regular expression reads */
+        /* the whole text may exceed the limit for regular expressions */
         met = any_member_matches(&q, json_string_value(found));
     }
     return met ? met : scalar_fits(&q, found);

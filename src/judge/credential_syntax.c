@@ -1,8 +1,7 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /*
- * See credential_syntax.h. A name is compared in the same way where a token is
- * read and where it is taken away, so that no spelling is seen by one of them
- * only.
+ * See credential_syntax.h. Names are compared in the same way for reading and for
+ * removing a token, so that no spelling works for only one of them.
  */
 #include "judge/credential_syntax.h"
 
@@ -44,8 +43,8 @@ const char *bearer_syntax_after_scheme(const char *field, const char *scheme)
     return field + len + strspn(field + len, " ");
 }
 
-/* The next element of a list, behind a comma that is in no quoted string
- * (RFC 9110 section 5.6.4), or NULL. */
+/* Returns the next element of a list, after a comma outside quoted strings (RFC
+ * 9110 section 5.6.4), or NULL. */
 static const char *next_element(const char *s)
 {
     int quoted = 0;
@@ -91,8 +90,8 @@ void bearer_syntax_bare(bearer_found_t *found, const char *field)
     add(found, token ? token : field, NULL);
 }
 
-/* RFC 4648 section 4; missing padding is forgiven. NULL: it is none, or there is
- * a NUL in it, behind which something could hide. */
+/* RFC 4648 section 4; missing padding is accepted. NULL: invalid, or it contains a
+ * NUL, after which something could be hidden. */
 static char *decode_base64(const char *text, apr_pool_t *p)
 {
     static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -142,14 +141,14 @@ void bearer_syntax_basic(bearer_found_t *found, const char *field,
 
 /* ---- cookies ------------------------------------------------------------ */
 
-/* One piece of a list and the separator in front of it. */
+/* One piece of a list and the separator before it. */
 typedef struct piece_t {
     const char *text;
     apr_size_t len;
-    char before;          /* '\0': it is the first */
+    char before;          /* '\0': the first piece */
 } piece_t;
 
-/* The next piece at *at, which moves on; 0 behind the last. */
+/* Reads the next piece at *at and advances it; returns 0 after the last. */
 static int next_piece(piece_t *piece, const char *list, const char **at,
                       const char *separators)
 {
@@ -164,8 +163,9 @@ static int next_piece(piece_t *piece, const char *list, const char **at,
     return 1;
 }
 
-/* The value of a piece `name=value`, blanks around name; else NULL. A name is a token
- * of HTTP, so it does not match beyond the separator that ends the piece. */
+/* Returns the value of a piece `name=value`, with spaces allowed around name; else
+ * NULL. A name is an HTTP token, so it cannot match beyond the separator that ends
+ * the piece. */
 static const char *value_of_cookie(const piece_t *piece, const char *name)
 {
     const char *s = piece->text + strspn(piece->text, BLANKS);
@@ -199,7 +199,7 @@ void bearer_syntax_cookie(bearer_found_t *found, const char *field,
     }
 }
 
-/* A pair of a Cookie field up to `;`, or to `, `. */
+/* Reads a pair of a Cookie field up to `;` or `, `. */
 static int next_pair(piece_t *pair, const char *field, const char **at)
 {
     const char *s = *at, *end;
@@ -280,8 +280,8 @@ static int is_none_of(const void *names, const char *pair)
     return !is_named(&whole, names);
 }
 
-/* A value may have commas and goes as a whole; and a comma without a blank may have
- * joined two fields on the way here. */
+/* A value may contain commas and is removed as a whole. A comma without a space
+ * may also have joined two fields on the way. */
 const char *bearer_syntax_without_cookies(const char *field,
                                           const apr_array_header_t *names,
                                           apr_pool_t *p)
@@ -292,8 +292,7 @@ const char *bearer_syntax_without_cookies(const char *field,
 
 /* ---- queries ------------------------------------------------------------ */
 
-/* The value of a piece `name=value`, the name perhaps percent-encoded; else
- * NULL. */
+/* Returns the value of a piece `name=value`, where name may be percent-encoded; else NULL. */
 static const char *value_of_parameter(const piece_t *piece, const char *name)
 {
     const char *s = piece->text;

@@ -11,7 +11,7 @@
 
 #include "base/text.h"
 
-/* What is known of a principal. X(name, value) with principal, issuer and p in sight. */
+/* The variables of a principal. X(name, value) may use principal, issuer and p. */
 #define VARIABLES(X) \
     X("BEARER_METHOD", principal->method) \
     X("BEARER_ISSUER", !*principal->iss && issuer ? issuer->url : principal->iss) \
@@ -22,13 +22,13 @@
     X("BEARER_ROLES", name_list(p, principal->roles, BEARER_NAMES_SEPARATOR)) \
     X("BEARER_GROUPS", name_list(p, principal->groups, BEARER_NAMES_SEPARATOR))
 
-/* What carries an identity towards a backend, where there is a user. */
+/* The headers that carry an identity to a backend, if there is a user. */
 #define IDENTITY(X) \
     X("X-Forwarded-User", principal->user) \
     X("X-User-Roles", name_list(p, principal->roles, BEARER_NAMES_SEPARATOR)) \
     X("X-User-Groups", name_list(p, principal->groups, BEARER_NAMES_SEPARATOR))
 
-/* No claim may take the place of these, whatever the prefix. */
+/* No claim may replace these, whatever the prefix. */
 #define X(name, value) name,
 static const char *const identity_headers[] = { IDENTITY(X) NULL };
 static const char *const fixed_variables[] = {
@@ -39,7 +39,7 @@ static const char *const fixed_variables[] = {
 
 /* ---- names ------------------------------------------------------------- */
 
-/* Letters (as small ones) and digits; 0: anything else. */
+/* Letters (in lower case) and digits; 0: any other character. */
 static const char alnums[256] = {
     ['0'] = '0', '1', '2', '3', '4', '5', '6', '7', '8', '9',
     ['A'] = 'a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', 'i', 'j', 'k', 'l', 'm',
@@ -53,14 +53,14 @@ static int is_alnum(char c)
     return alnums[(unsigned char)c] != 0;
 }
 
-/* What a backend may make of a character of a name: CGI, WSGI, PHP and their
- * kind fold case and put `_` for everything else. */
+/* Maps a character of a name as backends may do: CGI, WSGI, PHP and others ignore
+ * case and replace all other characters with `_`. */
 static char fold(char c)
 {
     return is_alnum(c) ? alnums[(unsigned char)c] : '_';
 }
 
-/* The first n characters, folded, are equal (both ends included). */
+/* Compares the first n characters, folded (both ends included). */
 static int same_folded(const char *a, const char *b, apr_size_t n)
 {
     for (; n && *a && *b && fold(*a) == fold(*b); n--) {
@@ -80,15 +80,15 @@ static int is_reserved(const char *const *names, const char *name)
     return 0;
 }
 
-/* Is it one of names, or does it begin with prefix (which may be NULL)? */
+/* Returns 1 if it is one of names, or begins with prefix (which may be NULL). */
 static int is_ours(const char *const *names, const char *prefix, const char *name)
 {
     return is_reserved(names, name)
            || (prefix && *prefix && same_folded(prefix, name, strlen(prefix)));
 }
 
-/* Can a name that begins with prefix be one of names at all? Seldom; so most
- * exports need not compare each of their names. */
+/* Returns 1 if a name that begins with prefix may be one of names. This is rare,
+ * so most exports need not compare each name. */
 static int may_be_reserved(const char *const *names, const char *prefix)
 {
     const apr_size_t len = strlen(prefix);
@@ -159,7 +159,7 @@ int bearer_exports_reserved_header(const char *name,
 
 /* ---- one export -------------------------------------------------------- */
 
-/* Where names and values go, in turns; no name comes twice, see collisions. */
+/* Alternating names and values; no name occurs twice, see collisions. */
 typedef apr_array_header_t pairs_t;
 
 static void pair(pairs_t *pairs, const char *name, const char *value)
@@ -169,11 +169,11 @@ static void pair(pairs_t *pairs, const char *name, const char *value)
 }
 
 typedef struct export_t {
-    pairs_t *env;           /* NULL: no claims there */
-    pairs_t *headers;       /* NULL: no claims there */
-    int env_clash, header_clash;  /* a claim could spell a name of ours */
+    pairs_t *env;           /* NULL: no claims in the environment */
+    pairs_t *headers;       /* NULL: no claims in headers */
+    int env_clash, header_clash;  /* 1: a claim could have the name of a fixed variable */
     const bearer_export_settings_t *settings;
-    const bearer_settings_t *odd;  /* NULL: the principal has left nothing out */
+    const bearer_settings_t *odd;  /* NULL: the principal omits nothing */
     apr_array_header_t *left_out;
     apr_pool_t *p;
 } export_t;
@@ -188,7 +188,7 @@ static void leave_out(const export_t *x, const char *what, const char *name,
     }
 }
 
-/* Names in one line; NULL: there are none. */
+/* Returns the names in one line; NULL: none. */
 static const char *name_list(apr_pool_t *p, const apr_array_header_t *names,
                              char separator)
 {
@@ -228,7 +228,7 @@ static void export_identity(pairs_t *headers,
 
 /* ---- collisions -------------------------------------------------------- */
 
-#define TABLE_SIZE 512   /* a power of two, over twice as many as claims */
+#define TABLE_SIZE 512   /* a power of two, more than twice the number of claims */
 
 _Static_assert(TABLE_SIZE >= 2 * BEARER_EXPORT_MAX_CLAIMS, "room to probe");
 
@@ -242,7 +242,7 @@ typedef struct candidate_t {
 typedef struct candidates_t {
     candidate_t list[BEARER_EXPORT_MAX_CLAIMS];
     int count;
-    int beyond;                           /* how many found no room */
+    int beyond;                           /* number of claims without room */
     short slots[TABLE_SIZE];              /* index + 1 by folded name */
 } candidates_t;
 
@@ -274,8 +274,8 @@ static short *slot_of(candidates_t *all, const char *name)
     }
 }
 
-/* The slot of a name holds its exact spelling if there is one: that one is
- * unharmed by all but another exact spelling. */
+/* If a name has an exact spelling, its slot holds that one. Only another exact
+ * spelling can collide with it. */
 static void collide(candidates_t *all, short *slot, short newcomer)
 {
     candidate_t *holder = &all->list[*slot - 1];
@@ -437,8 +437,8 @@ void bearer_exports_prepare(bearer_principal_t *principal,
     principal->exported_headers = headers;
 }
 
-/* Names that the table does not have, the usual case, are added without a search
- * through those that were added before. */
+/* Names that the table does not have (the usual case) are added without searching
+ * the names added before. */
 static void overlay(apr_table_t *table, const apr_array_header_t *pairs)
 {
     const char *const *first = (const char *const *)(const void *)pairs->elts;

@@ -1,6 +1,6 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /*
- * What is exported of a claim, as text. See exports.h. Pure functions.
+ * Exported values as text. See exports.h. Pure functions.
  */
 #include "judge/exports.h"
 
@@ -20,7 +20,8 @@ static int is_scalar(const json_t *value)
     return !json_is_object(value) && !json_is_array(value);
 }
 
-/* Compact JSON of any value; a real in as few digits as give it back. */
+/* Returns compact JSON of any value; a real has the fewest digits that give the
+ * same number back. */
 static const char *as_json(const json_t *value, apr_pool_t *p)
 {
     char text[BEARER_EXPORT_MAX_VALUE];
@@ -40,8 +41,8 @@ static const char *as_json(const json_t *value, apr_pool_t *p)
     return len > 0 && len <= sizeof(text) ? apr_pstrmemdup(p, text, len) : NULL;
 }
 
-/* By the C library: APR's functions negate, which the smallest number has no room
- * for; and apr_psprintf() is slow. */
+/* Uses the C library: APR's functions negate, which fails for the smallest number,
+ * and apr_psprintf() is slow. */
 const char *bearer_exports_number(apr_pool_t *p, json_int_t n)
 {
     char text[32];
@@ -54,7 +55,7 @@ static const char *scalar(const json_t *value, apr_pool_t *p)
 {
     switch (json_typeof(value)) {
     case JSON_STRING:
-        /* jansson's parser admits no NUL; a value that was made by hand might */
+        /* jansson's parser refuses NUL; a value built by code might contain one */
         return strlen(json_string_value(value)) == json_string_length(value)
                        && !strpbrk(json_string_value(value), "\r\n")
                    ? json_string_value(value) : NULL;
@@ -86,7 +87,7 @@ static void put(buffer_t *b, char c)
     }
 }
 
-/* Scalars with `,` between them; NULL where one cannot be exported. */
+/* Returns scalars joined by `,`; NULL if one cannot be exported. */
 static const char *joined(const json_t *array, apr_pool_t *p)
 {
     buffer_t b;
@@ -155,7 +156,7 @@ const char *bearer_exports_header_value(const char *value, apr_pool_t *p)
     for (; value[len]; len++) {
         more += is_plain(value[len]) ? 0 : 2;
     }
-    /* a blank at an end is not part of a field's value (RFC 9110 section 5.5) */
+    /* a trailing space is not part of a field's value (RFC 9110 section 5.5) */
     last = len ? value + len - 1 : value;
     more += 2 * ((apr_size_t)(*first == ' ') + (*last == ' '));
     if (!more) {
@@ -178,8 +179,8 @@ const char *bearer_exports_header_value(const char *value, apr_pool_t *p)
 
 /* ---- what is shown of it ------------------------------------------------ */
 
-/* Roles and groups that count for nothing (principal.h) must not be read out of the
- * claims that they stand in either. */
+/* Roles and groups that are ignored (principal.h) must not be visible in the
+ * exported claims either. */
 static int is_path_of(const apr_array_header_t *paths, const char *name)
 {
     int i;
@@ -195,7 +196,7 @@ static int is_path_of(const apr_array_header_t *paths, const char *name)
     return 0;
 }
 
-/* Commas are escaped in a claim's variable: they part nothing there. */
+/* In a claim's variable commas are escaped: they separate nothing there. */
 static int is_odd(const json_t *value)
 {
     return json_is_string(value)

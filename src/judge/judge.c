@@ -48,8 +48,8 @@ static bearer_reason_t run_check(bearer_judgement_t *j, const bearer_check_t *c)
     return reason;
 }
 
-/* All checks of this path from a number on. The first refusal counts; with
- * keep_going the others are shown to the observer, too. */
+/* Runs all checks of this path from a number on. The first refusal counts; with
+ * keep_going the observer sees the others too. */
 static bearer_reason_t run_checks(bearer_judgement_t *j)
 {
     bearer_refusal_t first = { BEARER_OK, NULL };
@@ -109,7 +109,7 @@ static void begin(bearer_judgement_t *j, int on, const char *token, apr_size_t l
     j->iss = "";
 }
 
-/* For what begins with the checks of bytes and keys. */
+/* For judgements that begin with the checks of bytes and keys. */
 static void begin_signed(bearer_judgement_t *j, int on, const char *token,
                          apr_size_t len)
 {
@@ -142,7 +142,7 @@ static bearer_verdict_t not_mine(bearer_judgement_t *j, bearer_reason_t reason,
     return BEARER_NOT_MINE;
 }
 
-/* An AuthBearerTokenPrefix makes a token opaque, whatever it looks like. */
+/* A matching AuthBearerTokenPrefix makes a token opaque, whatever its form. */
 static int has_prefix(const bearer_judgement_t *j)
 {
     int i;
@@ -185,7 +185,7 @@ bearer_verdict_t bearer_judge_jwt(bearer_judgement_t *j, const char *token,
     }
     bearer_settings_resolve(&j->settings, j->defaults, j->server, NULL, j->dir);
     reason = run_checks(j);
-    /* asked only now: what parsed as a JWS looks like one */
+    /* called only after a failure: what parsed as a JWS looks like a JWT */
     if (reason != BEARER_OK && !(j->has & BEARER_HAS_JWS)
         && !looks_like_jwt(j)) {
         return not_mine(j, BEARER_SEGMENTS, no_jwt);
@@ -193,7 +193,7 @@ bearer_verdict_t bearer_judge_jwt(bearer_judgement_t *j, const char *token,
     return end(j, reason);
 }
 
-/* What is not for this module is refused here: there is no next provider. */
+/* A token that is not for this module is refused, because there is no next provider. */
 bearer_verdict_t bearer_judge_login(bearer_judgement_t *j, int on, const char *token)
 {
     begin_signed(j, on, token, strlen(token));

@@ -1,8 +1,8 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /*
- * Checks 8 and 10 to 12: claims, whoever vouches for them. See judge.h; which kind
- * of token they are of is judge_kind.c's. The refusals are written for the
- * administrator who reads the log: what was seen, what is wanted, what to change.
+ * Checks 8 and 10 to 12: claims, whatever their source. See judge.h; judge_kind.c
+ * checks the kind of token. Refusals are written for the administrator who reads the
+ * log: what was found, what was expected, what to change.
  */
 #include "judge/judge_checks.h"
 
@@ -15,7 +15,7 @@
 
 /* ---- time in words ----------------------------------------------------- */
 
-/** What happened so little before or after the limit may be a clock's fault. */
+/** If a limit is missed by less than this, a wrong clock may be the cause. */
 #define CLOCK_SUSPECT apr_time_from_sec(600)
 
 /* "75 s", "12000 s (3 h 20 min)" */
@@ -49,7 +49,7 @@ static const char *skew(const bearer_judgement_t *j)
     return setting(j, BEARER_SET_CLOCK_SKEW);
 }
 
-/* A clock that is wrong is minutes wrong. */
+/* A wrong clock is typically wrong by minutes. */
 static const char *clock_hint(apr_interval_time_t off)
 {
     return off < CLOCK_SUSPECT
@@ -66,7 +66,7 @@ static bearer_reason_t no_date(bearer_judgement_t *j, bearer_reason_t reason,
 
 /* ---- check 8: issuer, tenant ------------------------------------------- */
 
-/* Of an answer: an absent iss is the issuer that was asked. */
+/* For an introspection response: an absent iss means the issuer that was asked. */
 bearer_reason_t bearer_check_iss(bearer_judgement_t *j)
 {
     const json_t *iss = json_object_get(j->claims, "iss");
@@ -95,7 +95,7 @@ static bearer_reason_t check_admission(bearer_judgement_t *j)
 
     if (j->tenants && issuer->tenants_file) {
         file = j->tenants(j->baton, issuer, j->p);
-        if (!file) {  /* not the token's fault, and none that the throttle counts */
+        if (!file) {  /* not the token's fault, and not counted by the throttle */
             return REFUSE(j, KEYS, "no tenant of issuer %s is known: AuthBearerTenants "
                           "file:%s was not read; can the server's user read it?",
                           bearer_text_quote(j->p, issuer->url), issuer->tenants_file);
@@ -121,7 +121,7 @@ bearer_reason_t bearer_check_tenant(bearer_judgement_t *j)
         return BEARER_OK;
     }
     if (!j->tenant) {
-        /* an answer without iss: only tid can tell */
+        /* a response without iss: only tid can tell */
         j->tenant = named;
     }
     if (!j->tenant) {
@@ -252,7 +252,7 @@ bearer_reason_t bearer_check_exp(bearer_judgement_t *j)
                   clock_hint(late));
 }
 
-/* A time that must not be in the future; what: of it, with a span of time. */
+/* Checks that a time is not in the future. what: format for it, with a span of time. */
 static bearer_reason_t check_begun(bearer_judgement_t *j, const char *claim,
                                    bearer_reason_t no_time, bearer_reason_t reason,
                                    const char *what)
@@ -285,9 +285,9 @@ bearer_reason_t bearer_check_iat(bearer_judgement_t *j)
 }
 
 /*
- * Where the directive is written a missing iat is refused, but for JWT-SVIDs,
- * which have none. The default is for tokens that nobody can ask about: an
- * issuer that has just called a token active knows its age.
+ * If the directive is configured, a missing iat is refused, except for JWT-SVIDs,
+ * which have none. The default is for tokens that are not introspected: an issuer
+ * that has just called a token active knows its age.
  */
 bearer_reason_t bearer_check_age(bearer_judgement_t *j)
 {

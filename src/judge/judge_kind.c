@@ -1,7 +1,7 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /*
- * Which kind of token this is: the profile of check 8, and check 9. One kind must
- * not do for another (RFC 8725 section 3.11). See judge.h.
+ * The kind of token: the profile of check 8, and check 9. A token of one kind must
+ * not be accepted as another (RFC 8725 section 3.11). See judge.h.
  */
 #include "judge/judge_checks.h"
 
@@ -17,8 +17,8 @@ static const char logout_event[] =
 
 /* ---- access tokens by RFC 9068 ------------------------------------------ */
 
-/* RFC 7515 section 4.1.9: without a slash as if application/ came first; and
- * case does not matter. */
+/* RFC 7515 section 4.1.9: a value without a slash means application/ before it;
+ * case is ignored. */
 static int is_typ(const char *typ, const char *wanted)
 {
     if (strncasecmp(typ, "application/", 12) == 0) {
@@ -61,7 +61,7 @@ bearer_reason_t bearer_check_profile(bearer_judgement_t *j)
 
 typedef struct sign_t {
     const char *seen;
-    const char *is;    /* what shows that sign */
+    const char *is;    /* the kind that the sign shows */
 } sign_t;
 
 static const sign_t header_types[] = {
@@ -80,7 +80,7 @@ static const sign_t payload_types[] = {
     { NULL, NULL }
 };
 
-/* sign: a format for the rest */
+/* sign: a format, with the remaining arguments */
 #define NOT_AN_ACCESS_TOKEN(j, is, sign, ...) \
     REFUSE(j, TYPE, sign ": this is %s, not an access token; the client has to send the " \
            "access_token of the issuer's answer", __VA_ARGS__, is)
@@ -102,7 +102,7 @@ static bearer_reason_t check_header_typ(bearer_judgement_t *j)
                                bearer_text_quote(j->p, typ));
 }
 
-/* `access` as Cognito writes it; Hydra's introspection says access_token. */
+/* `access` is what Cognito writes; Hydra's introspection says access_token. */
 static int is_access_use(const bearer_judgement_t *j, const json_t *use)
 {
     const char *s = json_string_value(use);
@@ -126,7 +126,7 @@ static bearer_reason_t check_token_use(bearer_judgement_t *j)
                                s ? bearer_text_quote(j->p, s) : "not a string");
 }
 
-/* RFC 7662 wants Bearer there; some issuers say which of the tokens it is. */
+/* RFC 7662 requires Bearer here; some issuers state the kind of token instead. */
 static bearer_reason_t check_token_type(bearer_judgement_t *j)
 {
     const char *type = j->on == BEARER_ON_CLAIMS

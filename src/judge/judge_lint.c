@@ -1,8 +1,8 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /*
- * What a configuration contradicts itself in, before the first request comes
- * (product 3.7). See judge.h. Each rule is a function of one place with
- * `AuthType Bearer`; each text names the mend.
+ * Contradictions in a configuration, found before the first request (product 3.7).
+ * See judge.h. Each rule is a function for one place with `AuthType Bearer`; each
+ * text says how to fix the problem.
  */
 #include "judge/judge.h"
 
@@ -18,7 +18,7 @@ typedef struct place_t {
     const bearer_settings_t *defaults, *server, *dir;
     apr_pool_t *p;
     int jwt, introspection, session;   /* providers */
-    int tokens;                        /* one of the former two */
+    int tokens;                        /* jwt or introspection */
     apr_array_header_t *accepted;      /* const bearer_issuer_t * */
     bearer_settings_t here;            /* resolved without an issuer */
 } place_t;
@@ -28,7 +28,7 @@ typedef struct place_t {
     bearer_findings_add((place)->findings, BEARER_LOG_##level, \
                         bearer_settings_directive(BEARER_SET_##setting), __VA_ARGS__)
 
-/* All of the rest, from the layers. */
+/* Computes the other members from the layers. */
 static void look_at(place_t *place)
 {
     int i;
@@ -89,7 +89,8 @@ static void lint_issuers(place_t *place)
     }
 }
 
-/* An accepted issuer without an audience in force here, or NULL; *any: one has it. */
+/* Returns an accepted issuer without an audience in force here, or NULL; *any: one
+ * has an audience. */
 static const bearer_issuer_t *without_audience(const place_t *place, int *any)
 {
     const bearer_issuer_t *lacking = NULL;
@@ -116,7 +117,7 @@ static const char *audience_error(const place_t *place)
         return NULL;
     }
     without_audience(place, &any);
-    /* where sessions are let in there need not be tokens: they are refused */
+    /* if sessions are accepted here, tokens are optional: they are refused */
     return any || place->here.session ? NULL
                : AB(0713) "no AuthBearerAudience is in force here, so tokens for any "
                  "other service would do: write the audience of this one, e.g. "
@@ -130,7 +131,7 @@ static void lint_audience(place_t *place)
     int any;
 
     if (!accepted(place, 0) && !apr_is_empty_array(place->here.accept_issuer)) {
-        return;  /* AuthBearerAcceptIssuer names none: that is the error */
+        return;  /* AuthBearerAcceptIssuer names none: that error is reported */
     }
     if (error) {
         FIND(place, ERROR, AUDIENCE, "%s", error);
@@ -138,7 +139,7 @@ static void lint_audience(place_t *place)
     }
     lacking = without_audience(place, &any);
     if (!any && place->here.session) {
-        return;  /* only sessions are let in here */
+        return;  /* only sessions are accepted here */
     }
     if (lacking && place->tokens) {
         FIND(place, WARNING, AUDIENCE,
@@ -214,7 +215,7 @@ static void lint_no_audience(place_t *place)
     }
 }
 
-/* HS* is a matter of a key file; without one it is no algorithm at all. */
+/* HS* needs a key file; without one it is never used. */
 static void lint_algorithms(place_t *place)
 {
     bearer_settings_t s;
@@ -241,8 +242,7 @@ static void lint_algorithms(place_t *place)
     }
 }
 
-/* Whom to ask about an opaque token must be clear before it is shown to
- * anybody. */
+/* An opaque token must have exactly one issuer that introspects it, before it is sent. */
 static void lint_introspection(place_t *place)
 {
     const bearer_issuer_t *catch_all = NULL;
@@ -282,7 +282,7 @@ const char bearer_judge_no_session_check[] =
     AB(0723) "AuthBearerProvider names session, but no session store is named here: write "
     "AuthBearerSessionCheck URL";
 
-/* A check that is asked about every token leaves none to the next provider. */
+/* A session check that applies to every token leaves none to the next provider. */
 static void lint_session_first(place_t *place)
 {
     const bearer_session_check_t *check = place->here.session_check;

@@ -1,9 +1,9 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /*
- * Rows of the judge's table for what an issuer says about a login: ID tokens
- * (OpenID Connect Core 1.0 section 3.1.3.7) and logout tokens (Back-Channel
- * Logout 1.0 section 2.6). See judge.h. Bytes, key, signature and times are the
- * rows of every token; which kind of token it is: judge_kind.c.
+ * Rows of the judge's table for tokens about a login: ID tokens (OpenID Connect Core
+ * 1.0 section 3.1.3.7) and logout tokens (Back-Channel Logout 1.0 section 2.6). See
+ * judge.h. Bytes, key, signature and times use the rows for all tokens; the kind of
+ * token is checked in judge_kind.c.
  */
 #include "judge/judge_checks.h"
 
@@ -15,8 +15,8 @@
 #include "base/json.h"
 #include "base/text.h"
 
-/** An ID token is fetched the moment it is made; a logout token is delivered at
- *  once. One that is older was kept by somebody. */
+/** An ID token is fetched when it is issued, and a logout token is delivered at
+ *  once. An older token was stored in between. */
 #define RECENT apr_time_from_sec(600)
 
 /* ---- issuer and audience ----------------------------------------------- */
@@ -99,7 +99,7 @@ bearer_reason_t bearer_check_recent(bearer_judgement_t *j)
                   apr_time_sec(j->now - iat));
 }
 
-/* acr and auth_time where they were asked for (rules 12 and 13). */
+/* acr and auth_time if they were requested (rules 12 and 13). */
 bearer_reason_t bearer_check_authentication(bearer_judgement_t *j)
 {
     const apr_array_header_t *wanted = j->expected->acr_values;
@@ -140,7 +140,7 @@ bearer_reason_t bearer_check_subject(bearer_judgement_t *j)
     return BEARER_OK;
 }
 
-/* Rule 11: without it an ID token of another login could be slipped in. */
+/* Rule 11: without a nonce, an attacker could insert an ID token of another login. */
 bearer_reason_t bearer_check_nonce(bearer_judgement_t *j)
 {
     const json_t *nonce = json_object_get(j->claims, "nonce");
@@ -155,9 +155,9 @@ bearer_reason_t bearer_check_nonce(bearer_judgement_t *j)
                       : "the ID token has no nonce");
 }
 
-/* Section 3.1.3.6: the left half of the hash that the signature uses. EdDSA's
- * is SHA-512 (Ed25519) or SHAKE256 (Ed448), which issuers do not agree upon:
- * for the latter at_hash is not looked at. */
+/* Section 3.1.3.6: the left half of the hash that the signature uses. For EdDSA it
+ * is SHA-512 (Ed25519) or SHAKE256 (Ed448). Issuers do not agree on the latter, so
+ * at_hash is not checked for it. */
 bearer_reason_t bearer_check_at_hash(bearer_judgement_t *j)
 {
     const json_t *claim = json_object_get(j->claims, "at_hash");

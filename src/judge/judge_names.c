@@ -1,7 +1,7 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /*
- * Two people must not get one user name: what AuthBearerUserFormat has to say where
- * several issuers or tenants are accepted. See judge.h.
+ * Two users must not get the same user name: what AuthBearerUserFormat must contain
+ * if several issuers or tenants are accepted. See judge.h.
  */
 #include "judge/judge.h"
 
@@ -12,7 +12,8 @@
 #include "base/text.h"
 #include "judge/user_format.h"
 
-/** So many listed tenants of an issuer are compared one by one; more count as any. */
+/** Maximum number of an issuer's listed tenants that are compared one by one; more
+ *  count as any. */
 #define TENANTS_MAX 64
 
 static int has_several(const apr_array_header_t *list)
@@ -28,14 +29,14 @@ static int has_several(const apr_array_header_t *list)
     return 0;
 }
 
-/* A file may grow at any time. */
+/* A tenants file may grow at any time. */
 static int has_tenants(const bearer_issuer_t *issuer)
 {
     return issuer->tenants_any || issuer->tenants_file
         || has_several(issuer->tenants);
 }
 
-/* Where no token counts, AuthBearerLoginIssuer narrows what sessions do. */
+/* If no token counts, AuthBearerLoginIssuer limits the issuers of sessions. */
 static int several_issuers(const bearer_issuers_t *issuers,
                            const bearer_settings_t *here)
 {

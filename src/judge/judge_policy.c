@@ -1,7 +1,7 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /*
- * What is made once of a configuration, so that a request need not walk through
- * all issuers: the algorithms and prefixes of all together. See judge.h.
+ * Computed once per configuration, so that a request need not walk all issuers: the
+ * algorithms and prefixes of all issuers. See judge.h.
  */
 #include "judge/judge.h"
 
@@ -16,7 +16,7 @@ bearer_judge_prepare(const bearer_issuers_t *issuers,
     int i;
 
     bearer_settings_resolve(&s, defaults, server, NULL, NULL);
-    /* HS* is up to an issuer with a key file */
+    /* HS* depends on the issuer having a key file */
     common->algorithms = s.algorithms & ~bearer_alg_symmetric();
     for (i = 0; i < bearer_issuers_count(issuers); i++) {
         const bearer_issuer_t *issuer = bearer_issuers_at(issuers, i);

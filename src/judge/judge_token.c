@@ -19,7 +19,7 @@ bearer_reason_t bearer_check_credential(bearer_judgement_t *j)
     apr_size_t i;
 
     if (j->token_len > BEARER_TOKEN_MAX) {
-        return BEARER_OK;   /* check 2 says so */
+        return BEARER_OK;   /* check 2 reports it */
     }
     i = bearer_text_b64token(j->token, j->token_len);
     if (i == 0) {
@@ -66,7 +66,7 @@ bearer_reason_t bearer_check_kid(bearer_judgement_t *j)
 
 /* ---- check 5: issuer --------------------------------------------------- */
 
-/* A refusal looks through so many issuers for the one that was meant. */
+/* A refusal searches at most this many issuers for the intended one. */
 #define ISSUERS_LOOKED_AT 100
 
 static apr_size_t scheme_length(const char *s)
@@ -112,7 +112,7 @@ const char *bearer_judge_difference(const char *seen, const char *wanted)
                      : "only by a trailing slash";
 }
 
-/* The issuers that would have been accepted, for the log. */
+/* Lists the accepted issuers, for the log. */
 static const char *accepted_issuers(const bearer_judgement_t *j)
 {
     apr_array_header_t *urls = apr_array_make(j->p, 8, sizeof(const char *));
@@ -129,8 +129,7 @@ static const char *accepted_issuers(const bearer_judgement_t *j)
     return bearer_text_quote_list(j->p, urls);
 }
 
-/* What usually is behind an issuer that is not declared; "" if nothing is
- * known. */
+/* Returns the usual cause of an undeclared issuer; "" if none is known. */
 static const char *issuer_hint(const bearer_judgement_t *j, const char *iss)
 {
     int count = bearer_issuers_count(j->issuers);
@@ -168,7 +167,7 @@ static bearer_reason_t not_declared(bearer_judgement_t *j)
                   accepted_issuers(j), issuer_hint(j, j->iss));
 }
 
-/* A declared issuer may not be one for this way into this place. */
+/* A declared issuer may not be accepted here or for this provider. */
 static bearer_reason_t check_responsible(bearer_judgement_t *j)
 {
     const bearer_issuer_t *issuer = j->issuer;
@@ -188,8 +187,8 @@ static bearer_reason_t check_responsible(bearer_judgement_t *j)
     return BEARER_OK;
 }
 
-/* By iss; a JWT-SVID by the trust domain of its sub, whatever iss says (the
- * SPIFFE documents give iss no meaning). */
+/* Selects by iss. For a JWT-SVID, selects by the trust domain of its sub, whatever
+ * iss says (the SPIFFE documents give iss no meaning). */
 static const bearer_issuer_t *select_issuer(bearer_judgement_t *j)
 {
     const char *sub = bearer_json_string(j->claims, "sub");
@@ -237,8 +236,7 @@ bearer_reason_t bearer_check_issuer(bearer_judgement_t *j)
 bearer_algs_t bearer_judge_algorithms(const bearer_settings_t *settings,
                                       const bearer_issuer_t *issuer)
 {
-    /* RS256 -> HS256 confusion ends here as well: what came by a URL is no
-     * shared secret */
+    /* also prevents RS256 -> HS256 confusion: a key from a URL is not a shared secret */
     return issuer->keys.kind == BEARER_SOURCE_FILE
                ? settings->algorithms
                : settings->algorithms & ~bearer_alg_symmetric();
@@ -273,14 +271,14 @@ static bearer_reason_t ask_for_keys(bearer_judgement_t *j, int unknown_kid)
                    &j->why, j->p);
 }
 
-/* keep_going wants each check in its turn. */
+/* With keep_going, each check runs in order. */
 static int may_screen(const bearer_judgement_t *j)
 {
     return j->keys_at_hand && !j->keep_going;
 }
 
-/* No key has that kid: a newer set may, but only a token that has nothing else
- * against it is worth a question to the issuer. */
+/* No key has that kid. A newer set may have it, but only a token that passes all
+ * other checks is worth a request to the issuer. */
 static bearer_reason_t refresh_keys(bearer_judgement_t *j)
 {
     const char *url = bearer_text_quote(j->p, j->issuer->url);

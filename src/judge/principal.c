@@ -1,7 +1,7 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /*
- * From claims to a principal. See principal.h. Everything a principal holds is
- * in its pool or in the claims that it keeps a reference to.
+ * Builds a principal from claims. See principal.h. All its data is in its pool or in
+ * the claims to which it keeps a reference.
  */
 #include "judge/principal.h"
 
@@ -13,7 +13,7 @@
 #include "base/text.h"
 #include "judge/user_format.h"
 
-/** Pooled names are told apart up to so many; longer lists may repeat one. */
+/** Duplicates are removed among this many names; longer lists may repeat one. */
 #define DISTINCT_MAX 64
 
 /* ---- lists ------------------------------------------------------------- */
@@ -44,7 +44,8 @@ static void add_split(apr_array_header_t *out, const char *names)
     }
 }
 
-/* Strings at the paths: a string gives its members when split, an array its strings. */
+/* Collects strings at the paths: a string gives its words if split is set, an
+ * array its strings. */
 static apr_array_header_t *pooled(const apr_array_header_t *paths,
                                   const json_t *claims, int split, apr_pool_t *p)
 {
@@ -71,7 +72,7 @@ static apr_array_header_t *pooled(const apr_array_header_t *paths,
     return out;
 }
 
-/** Of the names that are left out at most so many are said. */
+/** Maximum number of omitted names that are logged. */
 #define LEFT_OUT_MAX 8
 
 typedef struct names_t {
@@ -96,8 +97,8 @@ static void leave_out(names_t *names, const char *what, const char *name,
                      bearer_text_quote(names->p, name), why);
 }
 
-/* The names of one kind; those that an application would not read as they are
- * count for nothing, neither there nor here. */
+/* Takes the names of one kind. Names that an application would read differently
+ * are ignored, here and there. */
 static const apr_array_header_t *take(names_t *names, const char *what,
                                       const apr_array_header_t *paths,
                                       char separator)
@@ -181,7 +182,7 @@ bearer_reason_t bearer_principal_user_claim(const json_t *claims,
     return BEARER_OK;
 }
 
-/* The claim as text, after its regular expression. */
+/* Returns the claim as text, after its regular expression. */
 static bearer_reason_t user_value(const char **user, const json_t *claims,
                                   const bearer_settings_t *settings,
                                   bearer_refusal_t *why, apr_pool_t *p)
@@ -317,7 +318,7 @@ bearer_reason_t bearer_principal_build(const bearer_principal_t **principal,
     built->iss = iss ? iss : "";
     built->claims = claims;
     built->user_value = user;
-    /* a session service has no name of an issuer: its users are those of "session" */
+    /* a session service has no issuer name: its users belong to "session" */
     built->user = bearer_user_format_apply(settings->user_format, user,
                                            issuer ? issuer->name : method, tenant,
                                            p);
@@ -351,8 +352,8 @@ static int covers_HIERARCHIC(const char *granted, const char *wanted)
 }
 
 /*
- * Part by part; `*` stands for one part that is not empty, and at the end for
- * one or more: foo.* covers foo.a and foo.a.b, not foo and not "foo.".
+ * Compares part by part. `*` matches one non-empty part, and at the end one or more:
+ * foo.* covers foo.a and foo.a.b, but not foo and not "foo.".
  */
 static int covers_WILDCARD(const char *granted, const char *wanted)
 {

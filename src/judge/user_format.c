@@ -2,10 +2,10 @@
 /*
  * AuthBearerUserFormat. See user_format.h.
  *
- * A format that is filled in for one source is a pattern: characters that are
- * fixed, and one or more characters of a class for each part that is not known. Two
- * sources can give one name if some string matches both patterns. Patterns are
- * short, so all pairs of positions are walked through, row by row.
+ * A format filled in for one source is a pattern: fixed characters, and one or more
+ * characters of a class for each unknown part. Two sources can give the same name if
+ * some string matches both patterns. Patterns are short, so all pairs of positions
+ * are visited, row by row.
  */
 #include "judge/user_format.h"
 
@@ -74,12 +74,12 @@ const char *bearer_user_format_apply(const char *format, const char *user,
 
 enum { FIXED, TENANT, STRICT, PRINTABLE };
 
-/* One character of a pattern; repeated: none or more of its class. */
+/* One character of a pattern; repeated: zero or more of its class. */
 typedef struct piece_t {
     unsigned char class, c, repeated;
 } piece_t;
 
-/* tenant.h's characters; and those of check 12, but for blanks at the ends. */
+/* The characters of a tenant (issuer.h), and those of check 12 except spaces at the ends. */
 static int in_class(unsigned char class, unsigned char c)
 {
     return class == TENANT ? c < 0x80 && (apr_isalnum(c) || (c && strchr("._-", c)))
@@ -135,8 +135,9 @@ static void fill_in(apr_array_header_t *pattern, const char *format,
     }
 }
 
-/* Of a pair of positions: both patterns match one string up to there; and if the
- * patterns are one, by the same division of it, or by another one. */
+/* State of a pair of positions: both patterns match one string up to there. If the
+ * patterns are the same one, the flags tell whether the string is divided in the
+ * same way or differently. */
 #define TOGETHER 1
 #define APART 2
 
@@ -145,7 +146,7 @@ typedef struct pattern_t {
     int len;
 } pattern_t;
 
-/* Row i of the pairs, which becomes complete; next is row i + 1. */
+/* Completes row i of the pairs; next is row i + 1. */
 static void walk_row(const pattern_t *a, const pattern_t *b, int i,
                      unsigned char *row, unsigned char *next)
 {
@@ -169,7 +170,7 @@ static void walk_row(const pattern_t *a, const pattern_t *b, int i,
     }
 }
 
-/* What is fixed in both at the ends is the same in both, or it is settled. */
+/* Compares the fixed ends of both; if they differ, the result is known. */
 static int ends_differ(pattern_t *a, pattern_t *b)
 {
     while (a->len && b->len && a->pieces->class == FIXED
@@ -212,7 +213,7 @@ static int same_string(pattern_t a, pattern_t b, unsigned char *rows,
     return (row[b.len] & wanted) != 0;
 }
 
-/* Could the two be one tenant, of issuers that share their users? */
+/* Returns 1 if the two could be one tenant, of issuers that share their users. */
 static int may_be_one(const bearer_user_source_t *a, const bearer_user_source_t *b)
 {
     if (!a->tenant || !b->tenant) {
