@@ -81,6 +81,7 @@ typedef struct crowd_t {
     holder_t holders[THREADS];
     _Atomic int answered, leave;
     int n;
+    apr_pool_t *p;                 /* of the threads: one of them may log, into b->p */
 } crowd_t;
 
 static int crowd(crowd_t *c, bench_t *b, int party, int n)
@@ -89,13 +90,14 @@ static int crowd(crowd_t *c, bench_t *b, int party, int n)
 
     memset(c, 0, sizeof(*c));
     c->n = n;
+    assert_int_equal(apr_pool_create_unmanaged(&c->p), APR_SUCCESS);
     for (i = 0; i < n; i++) {
         c->holders[i].b = b;
         c->holders[i].party = party;
         c->holders[i].answered = &c->answered;
         c->holders[i].leave = &c->leave;
         assert_int_equal(apr_thread_create(&c->holders[i].thread, NULL, hold,
-                                           &c->holders[i], b->p), APR_SUCCESS);
+                                           &c->holders[i], c->p), APR_SUCCESS);
     }
     while (atomic_load(&c->answered) < n) {
         apr_sleep(1000);
@@ -115,6 +117,7 @@ static void disperse(crowd_t *c)
     for (i = 0; i < c->n; i++) {
         assert_int_equal(apr_thread_join(&rv, c->holders[i].thread), APR_SUCCESS);
     }
+    apr_pool_destroy(c->p);
 }
 
 static const char *why(const crowd_t *c)
@@ -338,16 +341,19 @@ static void run_workers(bench_t *b, int party, int n, int rounds,
     worker_t w = { b, &waiting, &highest, &turned_away, &done, party,
                    rounds, each };
     apr_thread_t *threads[THREADS];
+    apr_pool_t *p;  /* not b->p, into which one of them may log */
     apr_status_t rv;
     int i;
 
+    assert_int_equal(apr_pool_create_unmanaged(&p), APR_SUCCESS);
     for (i = 0; i < n; i++) {
-        assert_int_equal(apr_thread_create(&threads[i], NULL, work, &w, b->p),
+        assert_int_equal(apr_thread_create(&threads[i], NULL, work, &w, p),
                          APR_SUCCESS);
     }
     for (i = 0; i < n; i++) {
         apr_thread_join(&rv, threads[i]);
     }
+    apr_pool_destroy(p);
     assert_int_equal(done + turned_away, n * rounds);
     *most = highest;
     *refused = turned_away;
