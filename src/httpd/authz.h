@@ -31,6 +31,7 @@ typedef struct alias_use_t {
     int negated;
 } alias_use_t;
 
+/** Returns the name of a kind of rule, e.g. "scope". Constant. */
 const char *ab_authz_kind_name(bearer_require_t kind);
 /** Parses a rule of the given kind, for a provider.
  *  @param line  the arguments of the Require line
@@ -51,7 +52,9 @@ apr_array_header_t *ab_authz_scopes(request_rec *r,
                                     const bearer_settings_t *settings);
 
 /* authz_provider.c */
+/** Registers the providers of all kinds except `claim`. Called once per load. */
 void ab_authz_register(apr_pool_t *p);
+/** Registers `claim`, or wraps the `claim` of another module. */
 void ab_authz_pre_config(apr_pool_t *pconf);
 /** Returns the <AuthzProviderAlias> section that contains a directive, or NULL. */
 ap_directive_t *ab_authz_alias(const cmd_parms *cmd);

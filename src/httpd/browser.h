@@ -28,7 +28,10 @@ struct browser_t {
     apr_interval_time_t max, idle;
 };
 
-/* browser.c: the endpoints below AuthBearerLoginPath */
+/* browser.c: the endpoints below AuthBearerLoginPath. ab_browser_post_config() creates
+ * browser_t for each virtual host that needs it and returns a hook status.
+ * ab_browser_quick() is the quick handler; it answers the endpoints and returns
+ * DECLINED for other paths. */
 int ab_browser_post_config(apr_pool_t *pconf, server_rec *s);
 int ab_browser_quick(request_rec *r, int lookup);
 
@@ -107,9 +110,11 @@ apr_size_t ab_browser_make_room(request_rec *r, apr_size_t more, int most);
  *  attempt shows an error page instead. */
 void ab_browser_count_try(request_rec *r, const char *target);
 
-/* browser_callback.c */
+/* browser_callback.c: answers the issuer's redirect (OpenID Connect Core section
+ * 3.1.2.5). Returns the status for the handler to return. */
 int ab_browser_callback(request_rec *r);
 
-/* browser_logout.c */
+/* browser_logout.c: answer a logout by the user (RP-Initiated Logout 1.0) and by the
+ * issuer (Back-Channel Logout 1.0). Return the status for the handler to return. */
 int ab_browser_logout(request_rec *r);
 int ab_browser_backchannel(request_rec *r);

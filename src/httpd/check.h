@@ -9,7 +9,9 @@
 
 #include <httpd.h>
 
-/* check.c, and dump.c for -D DUMP_BEARER */
+/* Hooks, in check.c and, for -D DUMP_BEARER, in dump.c. ab_check_config() prints the
+ * findings and returns the status for httpd; ab_check_dump() prints the sections with
+ * their values. */
 int ab_check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
                     server_rec *s);
 void ab_check_dump(apr_pool_t *p, server_rec *s);
@@ -17,8 +19,10 @@ void ab_check_dump(apr_pool_t *p, server_rec *s);
  *  see (.htaccess), or NULL. */
 const char *ab_check_request(request_rec *r);
 
-/* check_foreign.c: checks directives of other modules before authentication, and their
- * effect afterwards if the record has `authorization` */
+/* check_foreign.c: directives of other modules. ab_check_foreign_access() runs before
+ * authentication and returns DECLINED or the status of a refusal.
+ * ab_check_foreign_request() runs afterwards, if the request's record has
+ * `authorization`, and returns NULL or the contradiction. */
 extern int ab_check_foreign_watch;  /**< 0: no foreign module to check */
 int ab_check_foreign_access(request_rec *r);
 const char *ab_check_foreign_request(request_rec *r);

@@ -95,5 +95,7 @@ void ab_check_foreign(walk_t *w);
 /** check_vhost.c: reports directives that have no effect. */
 void ab_check_without_effect(walk_t *w);
 
+/** check_issuer.c: checks one issuer, by its index. */
 void ab_check_one_issuer(walk_t *w, int index);
+/** check_server.c: checks all servers and the global settings. */
 void ab_check_one_server(walk_t *w);

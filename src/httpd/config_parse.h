@@ -55,6 +55,8 @@ const char *ab_parse_line(cmd_parms *cmd, const char *args, const ab_line_t *lin
  *  @param value  receives the index of the word */
 const char *ab_parse_one_of(const parse_t *in, const char *words, const char *given,
                             int *value);
+/** Parses a time with ms, s, min or h; without a unit, in seconds. Returns NULL, or an
+ *  error message. */
 const char *ab_parse_duration(const parse_t *in, const char *text,
                               apr_interval_time_t *out);
 /** Returns 1 if the text is a number between min and max. */

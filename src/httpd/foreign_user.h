@@ -16,4 +16,5 @@ void ab_foreign_user_put_right(request_rec *r);
 /** After an internal redirect to a location with AuthType Bearer, keeps the user only
  *  if this module established it. Returns 1 if r has no user now. */
 int ab_foreign_user_forget(request_rec *r);
+/** Registers ab_foreign_user_settle() around the fixups that read r->user. */
 void ab_foreign_user_register(void);

@@ -73,7 +73,7 @@ const bearer_settings_t *ab_provider_settings(attempt_t *a,
 /** Log text for a cookie refused because the request came from another site. */
 extern const char ab_provider_cross_site[];
 
-/* the providers: one provider_*.c each */
+/* The providers, each in its provider_*.c. See the top of this file for the results. */
 bearer_verdict_t ab_provider_jwt(attempt_t *a);
 bearer_verdict_t ab_provider_introspection(attempt_t *a);
 bearer_verdict_t ab_provider_session(attempt_t *a);

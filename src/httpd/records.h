@@ -132,6 +132,8 @@ typedef struct section_t {
     dir_config_t *dir;
 } section_t;
 
+/** The functions with which httpd creates and merges records, in its own pools. Merging
+ *  copies; neither input is changed. */
 void *ab_config_create_server(apr_pool_t *p, server_rec *s);
 void *ab_config_merge_server(apr_pool_t *p, void *base, void *over);
 void *ab_config_create_dir(apr_pool_t *p, char *path);
@@ -139,6 +141,7 @@ void *ab_config_merge_dir(apr_pool_t *p, void *base, void *over);
 /** Starts a new configuration. Called when the module is loaded. */
 void ab_config_begin(apr_pool_t *pconf);
 
+/** Returns the record of a server. Never NULL. */
 server_config_t *ab_config_server(const server_rec *s);
 /** Returns an issuer by its index. */
 static inline bearer_issuer_t *ab_config_issuer_at(const global_config_t *global, int i)

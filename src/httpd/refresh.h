@@ -10,6 +10,7 @@
 
 #include "base/crew.h"
 
+/** Registers the jobs with mod_watchdog, if it is loaded. */
 void ab_refresh_post_config(apr_pool_t *pconf, server_rec *s);
 /** Starts the background threads that refresh the key sets. Call it after
  *  ab_start_child_init(). */

@@ -12,6 +12,8 @@
 
 #include "base/path.h"
 
+/** Compiles a pattern; the result lives as long as p. NULL with *error if the pattern is
+ *  not valid. */
 const bearer_regex_t *ab_config_regex(const char *pattern,
                                       const char **error, apr_pool_t *p);
 /** The time that a request has spent on regular expressions; all zero at first. */

@@ -44,7 +44,7 @@ bearer_gate_host_t *ab_shared_gate(void);
  *  browsers (RFC 9126). Never NULL.
  *  @param issuer  index in the configuration */
 bearer_budget_t *ab_shared_pushes(int issuer);
-/** The state of a network cache as this host sees it. Indexed by store_kind_t. */
+/** The state of a network cache as this host sees it. */
 typedef struct shared_cache_t {
     bearer_breaker_t down;             /**< open while the cache does not answer */
     bearer_breaker_t full;             /**< open while the cache refuses to store values */
@@ -52,9 +52,10 @@ typedef struct shared_cache_t {
     _Atomic apr_uint32_t epoch;        /**< how often the cache has become available
                                         *   again */
 } shared_cache_t;
+/** @param kind  a store_kind_t */
 shared_cache_t *ab_shared_cache(int kind);
-/** Returns bytes that distinguish this server from others that share a cache; NULL:
- *  none. */
+/** Returns AB_SHARED_HOST_SIZE bytes that distinguish this server from others that
+ *  share a cache; NULL: none. */
 #define AB_SHARED_HOST_SIZE 16
 const unsigned char *ab_shared_host(void);
 /** Warnings that one process logs for all. */

@@ -8,13 +8,19 @@
 
 #include "process.h"
 
+/** Creates the counters, or finds those of the previous generation. */
 void ab_status_post_config(apr_pool_t *pconf, server_rec *s);
+/** Prepares counting in a child. */
 void ab_status_child_init(process_t *process);
+/** Registers the section of mod_status. */
 void ab_status_register(void);
+/** Handler bearer-status. Returns DECLINED for other handlers. */
 int ab_status_handler(request_rec *r);
-/** issuer may be NULL if it is not known. */
+/** Count an accepted and a refused request.
+ *  @param issuer  NULL if it is not known */
 void ab_status_granted(const bearer_issuer_t *issuer);
 void ab_status_refused(const bearer_issuer_t *issuer, bearer_reason_t reason);
+/** Counts a throttled request. */
 void ab_status_throttled(void);
 /** Called from the watchdog thread. Maintains the session memory and regularly adds
  *  this child's cache figures to the shared counters. */

@@ -24,7 +24,7 @@
 /* The type that json_pack() expects for `I`. */
 #define COUNT(n) ((json_int_t)(n))
 #define TIME(when) ((json_int_t)apr_time_sec(when))
-/* A name and the count of an event in the slot of c. */
+/* Reads the count of an event from the variables c and slot. */
 #define EVENT(what) \
     COUNT(bearer_meter_read_event(c->meter, slot, BEARER_EVENT_##what))
 

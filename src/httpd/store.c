@@ -25,8 +25,8 @@
 
 APLOG_USE_MODULE(auth_bearer);
 
-/* A lease among hosts. Two hosts that take it see each other within the first time. If
- * a host dies, the others wait for the second. */
+/* Times of a lease among hosts: how long a host waits to detect a competing one, and
+ * how long the others wait if the holder dies. */
 #define LEASE_SETTLES apr_time_from_msec(20)
 #define LEASE_MAX apr_time_from_sec(10)
 
@@ -274,8 +274,8 @@ static void await(const bearer_cache_t *cache, const unsigned char *key,
 
 /* ---- the library's interface -------------------------------------------- */
 
-/* Stores what another host has fetched; the value contains its lifetime. Rarely called,
- * because handover.c has no locks. */
+/* Stores on this host a value that another host has fetched; the value contains its
+ * lifetime. Writes only changed values, because handover.c has no locks. */
 static void keep_at_home(const unsigned char *key, const unsigned char *value,
                          apr_size_t len, apr_pool_t *p)
 {

@@ -59,6 +59,7 @@ remote_t *ab_remote_create(const store_t *store, apr_pool_t *p);
  *  such value; other errors: the cache refuses to store the value. */
 apr_status_t ab_remote_ask(remote_t *remote, store_question_t *question, apr_pool_t *p);
 
+/** The hooks of store_value.c, which create the mutex of shared memory. */
 int ab_store_value_pre_config(apr_pool_t *pconf);
 int ab_store_value_post_config(apr_pool_t *pconf, server_rec *s);
 
@@ -73,8 +74,10 @@ apr_status_t ab_store_value_get(const store_t *store, const unsigned char *key,
 apr_status_t ab_store_value_put_when(const store_t *store, const unsigned char *key,
                                      const bearer_cache_entry_t *entry,
                                      bearer_redis_when_t when, apr_pool_t *p);
+/** Stores a value in any case. */
 apr_status_t ab_store_value_put(const store_t *store, const unsigned char *key,
                                 const unsigned char *value, apr_size_t len,
                                 apr_time_t expires, apr_pool_t *p);
+/** Removes a value, if there is one. */
 apr_status_t ab_store_value_remove(const store_t *store, const unsigned char *key,
                                    apr_pool_t *p);

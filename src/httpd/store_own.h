@@ -11,12 +11,17 @@
 
 #include "state/table.h"
 
+/** Is the word shm or shm:SIZE? */
 int ab_store_own_is(const char *word);
+/** Parses the word into *store. Returns NULL, or an error message. */
 const char *ab_store_own_parse(store_config_t *store, const parse_t *in);
 /** For sessions: translates shmcb and its arguments to the module's own memory.
  *  Afterwards args is the unused file name, or NULL. */
 const char *ab_store_own_instead(store_config_t *store, apr_pool_t *p);
 
+/** Creates the table, or finds that of the previous generation.
+ *  @param size  bytes
+ *  @return OK, or a hook status after a log line */
 int ab_store_own_create(apr_uint64_t size, apr_pool_t *pconf, server_rec *s);
 /** Sets all functions of the cache except the leases. */
 void ab_store_own_fill(bearer_cache_t *cache);

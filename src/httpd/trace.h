@@ -17,6 +17,7 @@
 #define AB_TRACE(r) \
     request_rec *ab_trace_before __attribute__((unused, cleanup(ab_trace_leave))) = \
         ab_trace_enter(r)
+/** For AB_TRACE() only. */
 request_rec *ab_trace_enter(request_rec *r);
 void ab_trace_leave(request_rec **before);
 /** Returns the request's id (mod_unique_id) if it is safe to show in a page; or NULL. */
@@ -34,6 +35,7 @@ const bearer_http_client_t *ab_trace_http(const bearer_http_client_t *inner,
             ab_trace_log(APLOG_MARK, level, r, __VA_ARGS__); \
         } \
     } while (0)
+/** For ab_log() only. */
 void ab_trace_log(const char *file, int line, int module_index, int level,
                   const request_rec *r, const char *fmt, ...)
     __attribute__((format(printf, 6, 7)));

@@ -58,8 +58,8 @@ static apr_uint64_t keys_generation(const process_t *process,
     return bearer_keyset_generation(process->keysets[issuer->index]);
 }
 
-/* The content of a tenants file affects the result as keys do. Its version is combined
- * with the generation. */
+/* The content of a tenants file affects results as keys do, so its version is added
+ * above the bits of the generation. */
 static apr_uint64_t with_tenants(apr_uint64_t generation, apr_uint64_t version)
 {
     return generation + (version << 40);
