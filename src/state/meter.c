@@ -13,8 +13,8 @@
 
 #include "base/text.h"
 
-/* The last minute is the period going on and eleven before it; likewise the
- * hour. So each is up to a period short. */
+/* The last minute is the current period and the eleven before it; likewise the
+ * hour. Each may therefore be short by up to a period. */
 #define PERIODS 12
 #define MINUTE_PERIOD apr_time_from_sec(5)
 #define HOUR_PERIOD apr_time_from_sec(300)
@@ -77,7 +77,7 @@ apr_size_t bearer_meter_size(void)
     return sizeof(bearer_meter_t);
 }
 
-/* Everyone who attaches writes the same. */
+/* All processes that attach write the same. */
 static void describe(meter_shape_t *shape)
 {
     int i;
@@ -118,13 +118,13 @@ apr_time_t bearer_meter_since(const bearer_meter_t *meter)
 
 /* ---- slots --------------------------------------------------------------- */
 
-/* 64 bits of SHA-256 tell long names apart. */
+/* 64 bits of SHA-256 distinguish long names. */
 #define DIGEST 8
 #define TAIL (sizeof("~") - 1 + 2 * (size_t)DIGEST)
 
 static const char others[] = BEARER_METER_OTHERS_LABEL;
 
-/* As the header says; not cut within a character of UTF-8. */
+/* Makes a label as the header describes; does not cut within a UTF-8 character. */
 static void make_label(char *label, const char *name)
 {
     unsigned char digest[BEARER_SHA256_SIZE] = { 0 };
@@ -143,7 +143,7 @@ static void make_label(char *label, const char *name)
     apr_escape_hex(label + n, digest, DIGEST, 0, NULL);
 }
 
-/* Takes a free slot for a label; 0: another one has it now. */
+/* Takes a free slot for a label; returns 0 if another process has taken it. */
 static int take(slot_t *slot, const char *label)
 {
     int state = FREE;
@@ -156,7 +156,7 @@ static int take(slot_t *slot, const char *label)
     return 1;
 }
 
-/* A process that died while it named a slot leaves it to no one. */
+/* If a process died while it named a slot, the slot stays unused. */
 static void wait_for_name(const slot_t *slot)
 {
     int tries;
@@ -215,8 +215,8 @@ static apr_uint64_t period_at(apr_time_t now, apr_interval_time_t period)
     return (apr_uint64_t)(now / period) & 0xffffffffu;
 }
 
-/* A cell of an earlier period begins anew. Two that begin it at once: one wins,
- * the other adds. */
+/* A cell of an earlier period starts again. If two threads restart it at the same
+ * time, one wins and the other adds. */
 static void count(ring_t *ring, apr_time_t now, apr_interval_time_t length)
 {
     apr_uint64_t period = period_at(now, length);
@@ -285,7 +285,7 @@ void bearer_meter_event(bearer_meter_t *meter, int slot, bearer_event_t event,
     }
 }
 
-/* Where a child is looked for in the i-th place. */
+/* Returns the i-th place to look for a child. */
 static child_t *child_at(bearer_meter_t *meter, apr_uint64_t pid, int i)
 {
     return &meter->children[(pid + (apr_uint64_t)i) % BEARER_METER_CHILDREN];

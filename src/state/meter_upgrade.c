@@ -1,7 +1,7 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /*
- * Counters of another version. See meter_inside.h for what a block says of itself;
- * that of version 0.1.0 says nothing, and is described here.
+ * Takes over the counters of another version. See meter_inside.h for the layout in a
+ * block. A block of version 0.1.0 does not contain its layout; it is described here.
  */
 #include "state/meter_inside.h"
 
@@ -26,16 +26,16 @@ static const char *const reasons_0_1[] = {
 };
 #define REASONS_0_1 (sizeof(reasons_0_1) / sizeof(reasons_0_1[0]))
 
-/** A block, and how it is laid out. */
+/** A block and its layout. */
 typedef struct area_t {
     char *base;
-    meter_shape_t shape;     /**< but for its names */
+    meter_shape_t shape;     /**< without its names */
     const char *names;       /**< NULL: reasons_0_1 */
-    apr_size_t words;        /**< from a slot to its counters */
+    apr_size_t words;        /**< words from the start of a slot to its counters */
     apr_size_t slot_size;
 } area_t;
 
-/* 0: it is of no version that is known. */
+/* Returns 0 if the version is unknown. */
 static int area_of(area_t *area, const void *block, bearer_meter_version_t version)
 {
     static const meter_shape_t first = {
@@ -83,7 +83,7 @@ static void add(word_t *to, const word_t *from, apr_size_t n)
     }
 }
 
-/* A total, and the rings: a cell says itself what it counts. */
+/* Adds a total and the rings; each cell says which period it counts. */
 static void add_reason(const area_t *to, word_t *there, const area_t *from,
                        const word_t *here)
 {
@@ -141,7 +141,8 @@ void bearer_meter_take_over(bearer_meter_t *meter, const void *old,
     if (!area_of(&from, old, version) || !area_of(&to, meter, BEARER_METER_LATER)) {
         return;
     }
-    words_at(&to, 0)[0] = 0;            /* since then, not since now */
+    words_at(&to, 0)[0] = 0;            /* so that the start time of the old block is
+                                           taken over */
     add(words_at(&to, 0), words_at(&from, 0), HEAD_WORDS);
     for (i = 0; i < from.shape.slots; i++) {
         const char *slot = (const char *)words_at(&from, slot_at(&from, i));

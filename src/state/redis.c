@@ -1,6 +1,6 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /*
- * The calls, and what is said about the server. See redis.h.
+ * The calls, and the log lines about the server. See redis.h.
  */
 #include "state/redis_inside.h"
 
@@ -11,22 +11,22 @@
 
 #include "base/text.h"
 
-/** Most calls are over in this time: they do not pass the gate. */
+/** Most calls end within this time and do not enter the gate. */
 #define MOMENT apr_time_from_msec(20)
 
-/* ---- what is said ------------------------------------------------------- */
+/* ---- log lines ---------------------------------------------------------- */
 
-/** Nobody is there, or nobody who speaks as expected. */
+/** The server is not reachable, or does not speak the protocol. */
 #define AWAY 1
 #define TROUBLES 2
 
-/** What a user of the server needs. */
+/** The permissions that the server's user needs. */
 #define ALLOW "+get +mget +set +del +select +eval +pttl ~bearer-*"
 
-/** What a server refuses with, and what to change. In this order. */
+/** The errors with which a server refuses, and what to change. The order matters. */
 static const struct {
     const char *begins;
-    int writing;                   /**< only a write is refused */
+    int writing;                   /**< only writes are refused */
     const char *change;
 } errors[] = {
     { "OOM", 1, "raise maxmemory" },
@@ -35,7 +35,7 @@ static const struct {
     { "NOREPLICAS", 1, "too few replicas are connected" },
     { "NOPERM", 1, "allow " ALLOW },
     { "NOPERM", 0, "allow " ALLOW },
-    /* what redis calls it when a script meets it */
+    /* redis writes this if a script causes the error */
     { "ERR The user executing the script", 1, "allow " ALLOW },
     { "ERR ACL failure in script", 1, "allow " ALLOW },
     { "ERR unknown command", 1, "rename none of GET, MGET, SET, DEL, EVAL, PTTL" },
@@ -90,7 +90,7 @@ static void say_over(const bearer_redis_t *redis)
     }
 }
 
-/* Once a minute for all processes of the host. */
+/* Logs once a minute for all processes of the host. */
 static void say_refused(const bearer_redis_call_t *call, const char *what,
                         const char *change)
 {
@@ -104,8 +104,8 @@ static void say_refused(const bearer_redis_call_t *call, const char *what,
 
 /* ---- a call ------------------------------------------------------------- */
 
-/* Cut before anything of the reply came: by a restart, or because redis is tired
- * of an idle connection. */
+/* The connection was closed before any byte of the reply arrived: by a restart, or
+ * because redis closes idle connections. */
 static bearer_redis_end_t try_twice(bearer_redis_call_t *call)
 {
     bearer_redis_end_t end = bearer_redis_try(call);
@@ -150,7 +150,7 @@ static const char *why(const bearer_redis_call_t *call, bearer_redis_end_t end)
         : "it cannot be asked";
 }
 
-/* The server's own words, and the status that they are. */
+/* Returns the status for an error reply of the server. */
 static apr_status_t judge_error(const bearer_redis_call_t *call)
 {
     const char *text = bearer_text_quote(call->p, call->reply.text);
@@ -185,7 +185,7 @@ static apr_status_t judge(bearer_redis_call_t *call, bearer_redis_end_t end)
     }
     if (end == BEARER_REDIS_LATE
         && call->wait.until - call->asked < call->redis->config->timeout / 2) {
-        call->spared = 1;  /* it got its turn too late to judge the server */
+        call->spared = 1;  /* its turn came too late to judge the server */
     }
     if (call->spared && end == BEARER_REDIS_LATE) {
         say_refused(call, "all connections were busy for the whole timeout",
@@ -212,7 +212,7 @@ static apr_status_t perform(bearer_redis_call_t *call)
     call->wait.begun = bearer_monotonic();
     call->wait.until = call->wait.begun + redis->config->timeout;
     call->wait.moment = call->wait.begun + MOMENT;
-    /* one a second of the host */
+    /* one per second and host */
     call->wait.gate = call->pass == BEARER_BREAKER_PROBE ? NULL
                                                          : redis->world->gate;
     rv = judge(call, try_twice(call));
@@ -254,7 +254,7 @@ apr_status_t bearer_redis_get(bearer_redis_t *redis, const char *const *keys,
     if (rv == APR_SUCCESS
         && (n > 1 ? !call.reply.is_array
                   : call.reply.is_array || (!values[0].data && !call.reply.is_nil))) {
-        rv = APR_EGENERAL;  /* no answer to this question */
+        rv = APR_EGENERAL;  /* no answer to this command */
     }
     return rv;
 }
@@ -265,7 +265,7 @@ static void add_number(bearer_redis_call_t *call, apr_int64_t number)
                      apr_psprintf(call->p, "%" APR_INT64_T_FMT, number));
 }
 
-/* In milliseconds, rounded up. */
+/* Adds the lifetime in milliseconds, rounded up. */
 static void add_life(bearer_redis_call_t *call, apr_interval_time_t life)
 {
     add_number(call, (life + 999) / 1000);
@@ -305,11 +305,12 @@ apr_status_t bearer_redis_set(bearer_redis_t *redis, const char *key,
     return write_new(&call, life, when);
 }
 
-/* KEYS: the value's, the list's; ARGV: the value, its life, the list's life, the length
- * of the prefix, how many there may be. The list names keys without their prefix;
- * names of keys that have expired are dropped. A client that can write to the list can
- * make this end any of our keys, as it could without the list. Every refusal comes from
- * the server, before anything has been changed. */
+/* KEYS: the value's key, the list's key. ARGV: the value, its lifetime, the list's
+ * lifetime, the length of the prefix, the maximum number of keys. The list
+ * contains keys without their prefix; expired keys are removed from it. A client
+ * that can write to the list can make this script delete any key of this module,
+ * which it could also do without the list. The server reports every error before
+ * it has changed anything. */
 static const char add_to_list[] =
     "local list = redis.pcall('GET', KEYS[2]) "
     "if type(list) == 'table' then return list end "
@@ -368,7 +369,7 @@ apr_status_t bearer_redis_remove(bearer_redis_t *redis, const char *key,
     return rv == APR_SUCCESS && !call.reply.integer ? APR_NOTFOUND : rv;
 }
 
-/* ---- life --------------------------------------------------------------- */
+/* ---- creation and destruction ------------------------------------------- */
 
 static apr_status_t close_all(void *data)
 {

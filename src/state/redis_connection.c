@@ -2,9 +2,9 @@
 /*
  * One connection to a redis server. See redis_inside.h.
  *
- * hiredis formats commands and parses replies; sockets are opened here, because
- * its own connecting looks names up and knows no deadline. Replies go straight
- * into the caller's pool, and never more of them than the caller has room for.
+ * hiredis formats commands and parses replies. Sockets are opened here, because
+ * hiredis looks up names itself and has no deadline. Replies go straight into the
+ * caller's pool, up to the size that the caller allows.
  */
 #ifdef HAVE_CONFIG_H
 #include "config.h"
@@ -63,7 +63,7 @@ void *bearer_redis_tls(const char *ca_file, const char **error, apr_pool_t *p)
 
 #ifdef HAVE_HIREDIS
 
-/** What stands around a value in a reply, and a line. */
+/** Bytes around a value in a reply, and of a line. */
 #define FRAME 512
 
 struct bearer_redis_connection_t {
@@ -73,8 +73,8 @@ struct bearer_redis_connection_t {
 
 /* ---- replies ------------------------------------------------------------ */
 
-/* Each of these answers the reply itself for what fits, and NULL, which ends
- * the parsing with an error, for what was not asked for. */
+/* Each returns the reply itself for data that fits. For unexpected data it returns
+ * NULL, which ends the parsing with an error. */
 
 static void *take_string(const redisReadTask *task, char *text, size_t len)
 {
@@ -145,7 +145,7 @@ static void *refuse_bool(const redisReadTask *task, int value)
 }
 #endif
 
-/* Without freeObject: what they make is the caller's. */
+/* Without freeObject, because the caller owns the objects. */
 static void set_functions(bearer_redis_connection_t *c)
 {
     c->functions.createString = take_string;
@@ -242,7 +242,7 @@ static apr_status_t free_context(void *context)
     return APR_SUCCESS;
 }
 
-/* Not hiredis' own context: that one verifies no host name. */
+/* Does not use hiredis' context, which does not verify host names. */
 void *bearer_redis_tls(const char *ca_file, const char **error, apr_pool_t *p)
 {
     SSL_CTX *context = SSL_CTX_new(TLS_client_method());
@@ -404,7 +404,7 @@ static size_t buffered(const redisContext *context)
     return context->reader->len - context->reader->pos;
 }
 
-/* Is the reply whole? BEARER_REDIS_LATE: not yet. */
+/* Returns whether the reply is complete; BEARER_REDIS_LATE: not yet. */
 static bearer_redis_end_t look_at_reply(redisContext *context,
                                         bearer_redis_call_t *call)
 {
@@ -412,7 +412,7 @@ static bearer_redis_end_t look_at_reply(redisContext *context,
 
     if (redisReaderGetReply(context->reader, &whole) != REDIS_OK) {
         if (context->reader->err == REDIS_ERR_OOM) {
-            return BEARER_REDIS_UNFIT;  /* what we refuse, among others */
+            return BEARER_REDIS_UNFIT;  /* includes data that the functions above refuse */
         }
         return broken(call, context->reader->errstr);
     }

@@ -1,7 +1,7 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /*
- * The connections of one client: taken for a call, opened where none is idle,
- * given back. See redis_inside.h.
+ * The connections of one client: taken for a call, opened if none is idle, returned.
+ * See redis_inside.h.
  */
 #include "state/redis_inside.h"
 
@@ -43,7 +43,8 @@ static void close_slot(bearer_redis_t *redis, const bearer_redis_slot_t *slot)
     redis->open_count--;
 }
 
-/* Neither longer ago nor, because the clock was set, in the future. */
+/* Returns 1 if the time is neither older than the limit nor in the future, as
+ * after the clock was set. */
 static int is_within(apr_time_t then, apr_interval_time_t limit, apr_time_t now)
 {
     return now >= then && now - then < limit;
@@ -56,7 +57,7 @@ static int is_fresh(const bearer_redis_slot_t *slot, apr_time_t now)
         && bearer_redis_is_open(slot->connection);
 }
 
-/* Under the mutex: the connection that was used last, or leave to open one. */
+/* Under the mutex: takes the connection used last, or gets permission to open one. */
 static int find_slot(bearer_redis_t *redis, bearer_redis_slot_t *slot)
 {
     apr_time_t now = bearer_world_now(redis->world);
@@ -76,15 +77,15 @@ static int find_slot(bearer_redis_t *redis, bearer_redis_slot_t *slot)
     return 1;
 }
 
-/* Who waits for a connection while others find out that the server is away need
- * not find out too. */
+/* A call that waits for a connection stops if other calls find that the server is
+ * unreachable. */
 static int need_not_wait(const bearer_redis_call_t *call)
 {
     return call->pass == BEARER_BREAKER_CLOSED
         && bearer_breaker_is_open(&call->redis->shared->breaker);
 }
 
-/* Sleeps until a connection may be had. */
+/* Sleeps until a connection may be available. */
 static void sleep_a_while(bearer_redis_t *redis, int ms)
 {
     apr_thread_mutex_lock(redis->mutex);
@@ -122,7 +123,8 @@ static bearer_redis_end_t take_slot(bearer_redis_call_t *call,
     return end;
 }
 
-/* Under the mutex: those that are never taken, as the last one always is. */
+/* Under the mutex: closes connections that are never used, because the last one is
+ * always taken first. */
 static void close_unused(bearer_redis_t *redis, apr_time_t now)
 {
     unsigned i = 0, n = 0;
@@ -215,7 +217,7 @@ static bearer_redis_end_t select_database(bearer_redis_call_t *call,
     return bearer_redis_exchange(slot->connection, &command, call);
 }
 
-/* Without a ticket for longer than a moment nobody waits for a name either. */
+/* Without a ticket, a call waits for a name look-up only for a moment. */
 static int find_addresses(bearer_redis_call_t *call, bearer_address_t *addresses,
                           bearer_redis_end_t *end)
 {
@@ -238,7 +240,7 @@ static int find_addresses(bearer_redis_call_t *call, bearer_address_t *addresses
     return n;
 }
 
-/* One after the other; what hangs is not tried first again. */
+/* Tries the addresses in turn; an address that hangs is not tried first again. */
 static bearer_redis_end_t connect_any(bearer_redis_call_t *call,
                                       bearer_redis_slot_t *slot)
 {
@@ -262,7 +264,7 @@ static bearer_redis_end_t connect_any(bearer_redis_call_t *call,
     return end;
 }
 
-/* The reply is an error where the server does not let us in. */
+/* If the server refuses authentication, the reply is an error. */
 static bearer_redis_end_t open_slot(bearer_redis_call_t *call,
                                     bearer_redis_slot_t *slot)
 {
@@ -277,7 +279,7 @@ static bearer_redis_end_t open_slot(bearer_redis_call_t *call,
     return end;
 }
 
-/* ---- trying ------------------------------------------------------------- */
+/* ---- attempts ----------------------------------------------------------- */
 
 bearer_redis_end_t bearer_redis_try(bearer_redis_call_t *call)
 {
@@ -299,7 +301,7 @@ bearer_redis_end_t bearer_redis_try(bearer_redis_call_t *call)
         reply->integer = 0;
         end = bearer_redis_exchange(slot.connection, &call->command, call);
     } else {
-        call->writes = 0;  /* whatever is refused, it is not this */
+        call->writes = 0;  /* a refusal here is not about a write */
     }
     give_slot(call->redis, &slot, let_in && end == BEARER_REDIS_DONE);
     return end;

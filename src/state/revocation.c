@@ -1,14 +1,14 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /*
- * The revocation list in memory. Tables (revocation_table.h) sit in a few places;
- * a reader counts itself in at the current place and makes sure that it still is
- * the current one, so that a place is reused, and its table freed, only when
- * no reader is left there.
+ * The revocation list in memory. Tables (revocation_table.h) are in a few places. A
+ * reader increments the count of the current place, then verifies that the place is
+ * still current. A place is therefore reused, and its table freed, only if no reader
+ * is left.
  *
- * A file may be looked at while it is being written in its place (cp), when it is
- * empty, or ends anywhere. So a change of the same file is read when the file has
- * been left alone for a moment, and one that cannot be read gets another chance;
- * for this time the table of the last look counts, or requests wait.
+ * The file may be read while it is being overwritten in place (cp): it may then be
+ * empty or truncated. A change of the same file is therefore read only after the file
+ * has been unchanged for a moment, and an unreadable file gets another attempt.
+ * During that time the last table stays in use, or requests wait.
  */
 #include "state/revocation.h"
 
@@ -21,26 +21,27 @@
 #include "base/filewatch.h"
 #include "state/revocation_table.h"
 
-/* The current table, and old ones that somebody still reads. */
+/* The current table, and old ones that still have readers. */
 #define PLACES 4
 
-/* A file that changed so recently may change again without showing it: its
- * times are as coarse as the file system's. The next look reads it again. */
+/* A file that changed less than this ago may change again without a visible sign,
+ * because its times have the resolution of the file system. The next check reads
+ * it again. */
 #define SETTLED_AFTER 2
 
-/* A file that was written in its place so recently may be half written, all the more
- * if it has become shorter. One that is appended to again and again is waited for no
- * longer than LEFT_ALONE_WITHIN. With a look's interval each is less than
- * BEARER_REVOCATION_FRESH. */
+/* A file that was overwritten in place less than this ago may be incomplete,
+ * especially if it has become shorter. For a file that is appended to repeatedly,
+ * the wait is limited to LEFT_ALONE_WITHIN. Each of these plus the interval
+ * between checks is less than BEARER_REVOCATION_FRESH. */
 #define LEFT_ALONE apr_time_from_msec(100)
 #define LEFT_ALONE_SHORTER apr_time_from_msec(350)
 #define LEFT_ALONE_WITHIN apr_time_from_msec(350)
 
-/* A list that cannot be read closes access if it is not whole after this time. */
+/* If an unreadable list is not readable again after this time, requests are refused. */
 #define WHOLE_WITHIN apr_time_from_msec(900)
 
-/* How long a request waits for another thread's look that is overdue; and when it
- * looks itself, if that one failed. */
+/* How long a request waits for another thread's overdue check; and when it checks
+ * itself if that one failed. */
 #define LOOK_TAKES apr_time_from_sec(1)
 #define LOOK_AGAIN apr_time_from_msec(20)
 
@@ -53,16 +54,16 @@ struct bearer_revocation_t {
         bearer_revocation_table_t *table;
     } places[PLACES];
     _Atomic unsigned current;
-    _Atomic apr_time_t looked;    /* when the last look began */
-    bearer_bell_t looked_bell;    /* rings when a look is over */
-    atomic_flag looking;          /* what follows belongs to its holder */
+    _Atomic apr_time_t looked;    /* start of the last check */
+    bearer_bell_t looked_bell;    /* rings when a check ends */
+    atomic_flag looking;          /* its holder owns the following members */
     bearer_file_identity_t identity;
-    bearer_file_identity_t writing; /* another state of that file, */
+    bearer_file_identity_t writing; /* a later state of that file, */
     apr_time_t written;           /* and when it was first seen */
     int settled;                  /* same identity means same content */
-    apr_time_t unsure;            /* since when a change is not taken; 0: none is.
-                                   * By the system's clock, like the other two */
-    apr_time_t tried;             /* the last look that came to nothing */
+    apr_time_t unsure;            /* since when a change has been postponed; 0: none. By
+                                     the system's clock, like the other two */
+    apr_time_t tried;             /* the last check that failed */
 };
 
 /* ---- readers and places -------------------------------------------------- */
@@ -85,7 +86,7 @@ static void leave(bearer_revocation_t *list, unsigned place)
     atomic_fetch_sub(&list->places[place].readers, 1);
 }
 
-/* Frees the tables nobody reads any more. A place that is free now, or -1. */
+/* Frees the tables without readers. Returns a free place, or -1. */
 static int tidy_places(bearer_revocation_t *list)
 {
     const unsigned current = atomic_load(&list->current);
@@ -102,10 +103,10 @@ static int tidy_places(bearer_revocation_t *list)
     return place;
 }
 
-/* ---- looking at the file (list->looking held) ---------------------------- */
+/* ---- checking the file (list->looking held) ------------------------------ */
 
-/* Is this the file that was read before, and has it been written to since we last
- * saw it? What is told by its own clock may be another one than ours, or late. */
+/* Returns 1 if this is the file that was read before and it was written to since
+ * the last check. The file's own times may come from another clock, or be late. */
 static int is_being_written(bearer_revocation_t *list,
                             const bearer_file_identity_t *seen, apr_time_t present)
 {
@@ -123,7 +124,7 @@ static int is_being_written(bearer_revocation_t *list,
     return present - list->written < left_alone;
 }
 
-/* May what is not sure yet be left for the next look? */
+/* Returns 1 if an uncertain change may be left for the next check. */
 static int may_wait(bearer_revocation_t *list, apr_time_t present,
                     apr_interval_time_t longest)
 {
@@ -154,7 +155,7 @@ static void log_table(const bearer_revocation_t *list, const bearer_revocation_t
     }
 }
 
-/* Makes table the current one, if it says anything new. 0: not possible now. */
+/* Makes table the current one if its content is new. Returns 0 if that is not possible now. */
 static int publish(bearer_revocation_t *list, bearer_revocation_table_t *table)
 {
     const bearer_revocation_table_t *old = list->places[atomic_load(&list->current)].table;
@@ -184,8 +185,8 @@ static int is_open(const bearer_revocation_t *list)
     return table && !table->closed[0];
 }
 
-/* 1: what is in memory now is what the file said during this call. seen: what was
- * seen of it before, NULL: nothing. */
+/* Returns 1 if the memory now has the file's content at some time during this
+ * call. seen: what was known of the file before; NULL: nothing. */
 static int read_file(bearer_revocation_t *list, const bearer_file_identity_t *seen,
                      apr_time_t now, apr_time_t present)
 {
@@ -213,10 +214,11 @@ static int read_file(bearer_revocation_t *list, const bearer_file_identity_t *se
     return 1;
 }
 
-/* The same, where the file need not be read if it has not changed. */
+/* The same, without reading a file that has not changed. */
 static int look(bearer_revocation_t *list, apr_time_t now)
 {
-    const apr_time_t present = apr_time_now(); /* the file system's, not the world's */
+    const apr_time_t present = apr_time_now(); /* the time of the file system, not of the
+                                                  world */
     bearer_file_identity_t seen;
     struct stat st;
     int there;
@@ -249,7 +251,7 @@ static int is_older(const bearer_revocation_t *list, apr_interval_time_t age,
 {
     const apr_interval_time_t past = now - atomic_load(&list->looked);
 
-    /* less than nothing: the clock was set back */
+    /* negative: the clock was set back */
     return past >= age || past < -BEARER_REVOCATION_LOOK;
 }
 
@@ -273,8 +275,8 @@ void bearer_revocation_refresh(bearer_revocation_t *list)
     }
 }
 
-/* After an idle time several threads come at once and one of them looks: the
- * others must not answer from what was true before. 0: the look takes too
+/* After an idle time several threads arrive at once and one of them checks the
+ * file. The others must not answer from old data. Returns 0 if the check takes too
  * long. */
 static int is_fresh(bearer_revocation_t *list, apr_time_t now)
 {
@@ -297,7 +299,7 @@ static int is_fresh(bearer_revocation_t *list, apr_time_t now)
     }
 }
 
-/* ---- questions ----------------------------------------------------------- */
+/* ---- queries ------------------------------------------------------------- */
 
 static bearer_reason_t closed(const bearer_revocation_t *list,
                               const char *cause, bearer_refusal_t *why,
@@ -393,7 +395,7 @@ void bearer_revocation_state(bearer_revocation_t *list,
     leave(list, place);
 }
 
-/* ---- beginning and end --------------------------------------------------- */
+/* ---- creation and destruction -------------------------------------------- */
 
 static apr_status_t free_list(void *data)
 {

@@ -1,8 +1,8 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /*
- * Adding to the revocation list. Writers queue at a lock file, which stays (it
- * must not be the list itself: that one is replaced). The new list is complete
- * on the disk before it takes the old one's name.
+ * Adds entries to the revocation list. Writers queue at a lock file, which is never
+ * removed (it must not be the list itself, because that is replaced). The new list is
+ * completely on disk before it gets the old one's name.
  */
 #include "state/revocation.h"
 
@@ -20,23 +20,23 @@
 #include "base/text.h"
 #include "state/revocation_file.h"
 
-/* Nothing in the list is a secret, and the children of a server that is
- * started by root have to read what root created. */
+/* The list contains no secrets. If root starts the server, the children must be
+ * able to read a file that root created. */
 #define NEW_MODE 0644
 
-/* A line we write: kind, digest, 20 digits. */
+/* Maximum size of a line: kind, digest, 20 digits. */
 #define LINE_MAX_SIZE 128
 
-/* One change of one list. */
+/* A change of a list. */
 typedef struct change_t {
-    const char *path;             /* of the list itself, no symbolic link */
+    const char *path;             /* path of the list itself, not of a symbolic link */
     const char *temporary;
     bearer_revocation_kind_t kind;
     const unsigned char *digest;
     apr_int64_t until;
     apr_time_t now;
-    int exists;                   /* is there an old list? */
-    struct stat st;               /* then its mode and owner */
+    int exists;                   /* 1: there is an old list */
+    struct stat st;               /* mode and owner of the old list */
     char *text;                   /* the new list, malloc'ed */
     apr_size_t len;
     const char *error;
@@ -73,8 +73,8 @@ static void add_line(change_t *change)
     keep(change, line, strlen(line));
 }
 
-/* Comments and live entries stay as they are; the entry is added unless it is
- * there, and replaces one that would expire earlier. */
+/* Keeps comments and live entries unchanged. Adds the entry unless it exists;
+ * replaces one that would expire earlier. */
 static apr_status_t merge(change_t *change, bearer_revocation_text_t *old)
 {
     char error[BEARER_REVOCATION_ERROR_SIZE];
@@ -134,8 +134,8 @@ static apr_status_t make_text(change_t *change)
 
 /* ---- the new file -------------------------------------------------------- */
 
-/* Another owner might make the list unreadable to the server: rather no new
- * list than one that closes access. */
+/* With another owner the server might be unable to read the list. No new list is
+ * better than an unreadable one. */
 static apr_status_t keep_owner(change_t *change, int fd)
 {
     const struct stat *old = &change->st;
@@ -173,7 +173,7 @@ static apr_status_t write_file(change_t *change)
     apr_status_t rv;
     int fd;
 
-    /* left by a writer that died; we hold the lock */
+    /* a writer that died left it; this process holds the lock */
     if (unlink(change->temporary) != 0 && errno != ENOENT) {
         return fail(change, "remove", change->temporary, errno);
     }
@@ -195,7 +195,7 @@ static apr_status_t write_file(change_t *change)
     return rv;
 }
 
-/* The name is durable when its directory is. */
+/* Syncs the directory, which makes the name durable. */
 static apr_status_t sync_directory(change_t *change)
 {
     const char *name = dirname(apr_pstrdup(change->p, change->path));
@@ -214,8 +214,8 @@ static apr_status_t sync_directory(change_t *change)
 
 /* ---- one at a time ------------------------------------------------------- */
 
-/* The lock's descriptor, or -1. Nobody holds it for longer than a write takes,
- * and the kernel takes it from a process that dies. */
+/* Returns the lock's descriptor, or -1. A process holds the lock only during a
+ * write, and the kernel releases it if the process dies. */
 static int lock(change_t *change)
 {
     const char *path = apr_pstrcat(change->p, change->path, ".lock", NULL);
@@ -269,7 +269,7 @@ static apr_status_t apply(change_t *change)
     return rv;
 }
 
-/* digested: how making the digest ended */
+/* digested: the status of computing the digest */
 static apr_status_t append(const char *path, bearer_revocation_kind_t kind,
                            const unsigned char *digest, apr_status_t digested,
                            apr_time_t until, apr_time_t now, const char **error,

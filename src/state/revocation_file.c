@@ -16,7 +16,7 @@
 #include "base/text.h"
 #include "state/revocation.h"
 
-/* More digits than the year 30,000,000 needs are no date. */
+/* More digits are not a date: they exceed the year 30,000,000. */
 #define UNTIL_DIGITS_MAX 15
 
 /* ---- lines --------------------------------------------------------------- */
@@ -41,7 +41,7 @@ static const char *skip_blanks(const char *s, const char *end)
     return s;
 }
 
-/* Each takes one field and the blanks behind it from *s, or gives 0. The text behind
+/* Each takes one field and the spaces after it from *s, or returns 0. The byte at
  * `end` is a line feed. */
 
 static int take_blanks(const char **s, const char *end)
@@ -98,10 +98,10 @@ static int take_until(apr_int64_t *until, const char **s, const char *end)
     return digits > 0 && digits <= UNTIL_DIGITS_MAX;
 }
 
-/* What is well-formed and yet revokes nothing. */
+/* Finds entries that are well-formed but revoke nothing. */
 static const char *mistake_in(const bearer_revocation_line_t *line)
 {
-    /* SHA-256 of nothing, and of a line feed: a command without its input */
+    /* SHA-256 of empty input and of a line feed: from a command without its input */
     static const unsigned char nothings[2][BEARER_SHA256_SIZE] = {
         { 0xe3, 0xb0, 0xc4, 0x42, 0x98, 0xfc, 0x1c, 0x14, 0x9a, 0xfb, 0xf4,
           0xc8, 0x99, 0x6f, 0xb9, 0x24, 0x27, 0xae, 0x41, 0xe4, 0x64, 0x9b,
@@ -141,7 +141,7 @@ static bearer_revocation_kind_t parse_line(bearer_revocation_line_t *line,
 int bearer_revocation_file_next(bearer_revocation_text_t *text,
                                 bearer_revocation_line_t *line, char *error)
 {
-    /* "UNTIL" may be the first digits of another one */
+    /* "UNTIL" may be truncated */
     const char *wrong = "has no line feed, the file may have been cut", *end;
 
     if (text->at >= text->len) {
@@ -177,7 +177,7 @@ apr_status_t bearer_revocation_jti_digest(bearer_sha256_t *sha256,
     return bearer_sha256_of(sha256, digest, pieces, 2);
 }
 
-/* Behind the next dot; NULL: there is none, or was none before. */
+/* Returns the position after the next dot; NULL: there is none, or was none before. */
 static const char *next_dot(const char *from, const char *end)
 {
     const char *dot = from ? memchr(from, '.', (apr_size_t)(end - from)) : NULL;
@@ -220,7 +220,8 @@ static apr_status_t fail(char *error, const char *what, int code)
     return code;
 }
 
-/* Was it left alone while it was read? Only then it is one state of the file. */
+/* Returns 1 if the file did not change while it was read; only then the data is
+ * one state of the file. */
 static int is_as_before(const struct stat *st, int fd)
 {
     struct stat now;
@@ -275,7 +276,7 @@ apr_status_t bearer_revocation_file_read(bearer_revocation_text_t *text,
     int fd;
 
     memset(text, 0, sizeof(*text));
-    /* O_NONBLOCK: a fifo must not hold us */
+    /* O_NONBLOCK: a fifo must not block */
     fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0) {
         return fail(error, "cannot be opened", errno);

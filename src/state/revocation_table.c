@@ -1,6 +1,6 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /*
- * The revocation list as a table: sorted digests, found by their first bits.
+ * The revocation list as a table: sorted digests, indexed by their first bits.
  */
 #include "state/revocation_table.h"
 
@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define INDEX_BITS_MAX 20  /* not more than 24: prefix_of() looks at three bytes */
+#define INDEX_BITS_MAX 20  /* at most 24: prefix_of() reads three bytes */
 
 typedef bearer_revocation_entry_t entry_t;
 typedef bearer_revocation_table_t table_t;
@@ -24,13 +24,13 @@ void bearer_revocation_table_free(table_t *table)
     }
 }
 
-/* By their digests, which they begin with. */
+/* Compares the digests, which are at the start of the entries. */
 static int compare_entries(const void *a, const void *b)
 {
     return memcmp(a, b, BEARER_REVOCATION_KEPT);
 }
 
-/* Of several entries for one digest the one that lives longest. */
+/* Of several entries for one digest, keeps the one that expires last. */
 static void sort_entries(table_t *table)
 {
     size_t i, n = 0;
@@ -61,7 +61,7 @@ static size_t prefix_of(const table_t *table, const unsigned char *digest)
     return first >> (24 - table->bits);
 }
 
-/* index[n]: where entries whose first bits are n or more start. */
+/* index[n]: the first entry whose leading bits are n or more. */
 static int index_entries(table_t *table)
 {
     size_t n, slots, i = 0;
@@ -126,8 +126,8 @@ static void add_entry(table_t *table, const bearer_revocation_line_t *line)
     table->jtis |= line->kind == BEARER_REVOCATION_JTI;
 }
 
-/* Tokens and jtis share the table: no token contains the NUL of a jti's text.
- * 0, with table->closed, when a line is bad. */
+/* Tokens and jtis share the table: no token contains the NUL in a jti's text.
+ * Returns 0, with table->closed, if a line is invalid. */
 static int fill_table(table_t *table, bearer_revocation_text_t *text,
                       apr_time_t now)
 {

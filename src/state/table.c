@@ -1,21 +1,19 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /*
- * The operations of table.h: reading and changing records, and the room for them.
- * The layout and the locks: table_inside.h. How records are found: table_index.c.
+ * The operations of table.h: reading and changing records, and the room for them. For
+ * layout and locks see table_inside.h; for finding records, table_index.c.
  */
 #include "state/table_inside.h"
 
-/** Chunks that are looked at for what has expired, at each change and by sweep. */
+/** Number of chunks checked for expired records, at each change and by sweep. */
 #define SWEEP 32
 #define SWEEP_MORE 1024
-/** And all of them, when there is no room, once in so long. */
+/** Minimum time between two checks of all chunks if there is no room. */
 #define SWEEP_AGAIN apr_time_from_sec(1)
-/** The part of the chunks that only attempts, and only logouts, may take: one in so
- *  many. */
+/** The fractions of the chunks reserved for attempts and for logouts: one in this many. */
 #define ATTEMPTS 16
 #define LOGOUTS 64
-/** What a chunk takes of the block: itself, its kind and its next, and a part of the
- *  buckets. */
+/** Bytes of the block per chunk: the chunk, its kind, its next, and a part of the buckets. */
 #define CHUNK_COST (CHUNK + 7)
 
 /* ---- layout ------------------------------------------------------------- */
@@ -36,7 +34,7 @@ static apr_uint32_t reserve_of(apr_uint32_t chunks)
     return chunks / 8 < most ? chunks / 8 : most;
 }
 
-/* The largest power of two up to n. */
+/* Returns the largest power of two up to n. */
 static apr_uint32_t power(apr_uint32_t n)
 {
     while (n & (n - 1)) {
@@ -125,7 +123,7 @@ apr_uint64_t bearer_table_room(apr_uint64_t size, apr_size_t len)
 
 /* ---- room --------------------------------------------------------------- */
 
-/* The record is gone. */
+/* Removes a record. */
 static apr_status_t drop(bearer_table_t *t, chunk_t i)
 {
     head_t *head = table_head(t, i);
@@ -142,7 +140,7 @@ static apr_status_t drop(bearer_table_t *t, chunk_t i)
     return APR_SUCCESS;
 }
 
-/* Looks at n chunks from i on; returns the first that it did not look at. */
+/* Checks n chunks from i on; returns the first one not checked. */
 static chunk_t sweep(bearer_table_t *t, chunk_t i, apr_uint32_t n, apr_time_t now,
                      apr_int64_t *soonest)
 {
@@ -171,7 +169,7 @@ static void sweep_on(bearer_table_t *t, apr_uint32_t n, apr_time_t now)
     }
 }
 
-/* Seldom: a large block takes a while, and nobody else changes it then. */
+/* Called rarely: a large block takes a while, and no other thread can change it meanwhile. */
 static void sweep_all(bearer_table_t *t, apr_time_t now)
 {
     header_t *h = t->header;
@@ -186,12 +184,12 @@ static void sweep_all(bearer_table_t *t, apr_time_t now)
 
 static apr_uint32_t chunks_free(const bearer_table_t *t)
 {
-    /* the first is not used */
+    /* chunk 0 is not used */
     return t->header->chunks - 1
         - (apr_uint32_t)atomic_load_explicit(&t->header->used, memory_order_relaxed);
 }
 
-/* Of its share, what a queue has not got yet. */
+/* Returns the unused part of a queue's share. */
 static apr_uint32_t unused(const bearer_table_t *t, int queue)
 {
     apr_uint32_t chunks = t->header->queues[queue].chunks;
@@ -199,8 +197,8 @@ static apr_uint32_t unused(const bearer_table_t *t, int queue)
     return chunks < t->shares[queue] ? t->shares[queue] - chunks : 0;
 }
 
-/* Chunks that a record of that kind may take. Logouts may have more than their share
- * as long as nobody else wants it. */
+/* Returns the chunks that a record of that kind may take. Logouts may exceed their
+ * share while no other kind needs the room. */
 static apr_uint32_t room_for(const bearer_table_t *t, bearer_kept_t kind)
 {
     apr_uint32_t own = unused(t, QUEUE_ATTEMPTS), room = chunks_free(t);
@@ -213,7 +211,7 @@ static apr_uint32_t room_for(const bearer_table_t *t, bearer_kept_t kind)
     return own + (room > others ? room - others : 0);
 }
 
-/* Who goes, so that a record of that kind finds room; 0: there is none. */
+/* Returns the record to remove for a new record of that kind; 0: none. */
 static chunk_t who_goes(const bearer_table_t *t, bearer_kept_t kind, chunk_t but)
 {
     const queue_t *logouts = &t->header->queues[QUEUE_LOGOUTS];
@@ -228,7 +226,7 @@ static chunk_t who_goes(const bearer_table_t *t, bearer_kept_t kind, chunk_t but
     return i == but ? table_head(t, i)->newer : i;
 }
 
-/* For n chunks more; `but` stays. */
+/* Makes room for n more chunks; `but` stays. */
 static apr_status_t make_room(bearer_table_t *t, bearer_kept_t kind, apr_uint32_t n,
                               chunk_t but, apr_time_t now)
 {
@@ -253,7 +251,7 @@ static apr_status_t make_room(bearer_table_t *t, bearer_kept_t kind, apr_uint32_
     return APR_SUCCESS;
 }
 
-/* A user has so many, the latest ones. */
+/* Limits the sessions of a user; the latest ones stay. */
 static void bound(bearer_table_t *t, chunk_t newest)
 {
     const unsigned char *subject = table_owners(t, newest)->of.id[BEARER_OWNER_SUBJECT];
@@ -298,14 +296,14 @@ apr_status_t bearer_table_get(bearer_table_t *t, const unsigned char *key,
     if (!i) {
         return APR_NOTFOUND;
     }
-    /* nothing that this code does changes a value; what else might is not trusted */
+    /* this code never changes a value; the check detects other writers */
     return kind == BEARER_KEPT_SESSION || sum == bearer_table_sum(*value, *len)
         ? APR_SUCCESS : APR_EGENERAL;
 }
 
 /* ---- changing ----------------------------------------------------------- */
 
-/* In the place of old, if there is one, for a reader at one moment. */
+/* Replaces old, if there is one, so that readers see one record at any time. */
 static apr_status_t publish(bearer_table_t *t, chunk_t i, chunk_t old)
 {
     stripe_t *stripe = table_stripe(t, table_head(t, i)->key);
@@ -406,7 +404,7 @@ apr_status_t bearer_table_end(bearer_table_t *t, bearer_owner_t by,
     return rv;
 }
 
-/* ---- the rest ----------------------------------------------------------- */
+/* ---- other operations --------------------------------------------------- */
 
 void bearer_table_sweep(bearer_table_t *t, apr_time_t now)
 {

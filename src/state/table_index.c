@@ -1,12 +1,12 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /*
- * How records of a table are found: by key, by owner, by age, and of the address
- * that has most sessions. Nothing here counts: it follows from the records, and is
- * made anew after a change that was broken off. See table_inside.h.
+ * How records of a table are found: by key, by owner, by age, and by the address with
+ * the most sessions. All of this is derived from the records and rebuilt after an
+ * interrupted change. See table_inside.h.
  */
 #include "state/table_inside.h"
 
-/** Sessions of an address that are looked at for the one that makes room. */
+/** Maximum number of an address's sessions that are checked for the one to remove. */
 #define VICTIMS 64
 
 /* ---- by key ------------------------------------------------------------- */
@@ -104,7 +104,7 @@ chunk_t bearer_table_after(const bearer_table_t *t, bearer_owner_t by, chunk_t i
 
 /* ---- by address --------------------------------------------------------- */
 
-/* At the end of the ring that begins with first; 0: a new one. */
+/* Adds at the end of the ring that begins with first; 0: a new ring. */
 static void ring_add(bearer_table_t *t, chunk_t first, int ring, chunk_t i)
 {
     links_t *links = &table_owners(t, i)->lists[ring], *other;
@@ -120,7 +120,7 @@ static void ring_add(bearer_table_t *t, chunk_t first, int ring, chunk_t i)
     other->prev = i;
 }
 
-/* Returns what came after it; 0: it was alone. */
+/* Returns the next member; 0: it was the only one. */
 static chunk_t ring_remove(bearer_table_t *t, int ring, chunk_t i)
 {
     const links_t *links = &table_owners(t, i)->lists[ring];
@@ -203,7 +203,7 @@ static chunk_t largest(const bearer_table_t *t, chunk_t but)
     }
     first = i = n ? t->header->ranks[n] : 0;
     while (i) {
-        /* can it give one that is not `but`, and has it more? */
+        /* it has a session other than `but`, and more sessions than the best so far */
         if ((i != but || table_owners(t, i)->count > 1)
             && (!found || table_owners(t, i)->count > table_owners(t, found)->count)) {
             found = i;
@@ -224,8 +224,8 @@ chunk_t bearer_table_older(const bearer_table_t *t, chunk_t oldest, chunk_t i,
         ? i : oldest;
 }
 
-/* Who is used goes to the end of the ring, so the first was unused for longest, but
- * for the order in which the ring was made after a change that was broken off. */
+/* A used session moves to the end of the ring, so the first was unused for
+ * longest. After a rebuild the order of the ring may differ. */
 chunk_t bearer_table_victim(const bearer_table_t *t, chunk_t but)
 {
     chunk_t first = largest(t, but), i = first, oldest = 0;
@@ -241,11 +241,11 @@ chunk_t bearer_table_victim(const bearer_table_t *t, chunk_t but)
     return oldest;
 }
 
-/* ---- all of them -------------------------------------------------------- */
+/* ---- all lists ---------------------------------------------------------- */
 
 static const unsigned char nobody[BEARER_OWNER_SIZE];
 
-/* Pushes it into the lists of its owners, or pulls it. */
+/* Adds the session to the lists of its owners, or removes it. */
 static void change_lists(bearer_table_t *t, chunk_t i,
                          void (*change)(bearer_table_t *, chunk_t *, int, chunk_t))
 {

@@ -1,6 +1,6 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /*
- * One record of a table: its chunks, its value, its sums. See table_inside.h.
+ * One record of a table: its chunks, its value, its checksums. See table_inside.h.
  */
 #include "state/table_inside.h"
 
@@ -67,7 +67,7 @@ static chunk_t take_chunk(bearer_table_t *t)
     return i;
 }
 
-/* *how: STRAIGHT, or 0. */
+/* Sets *how to STRAIGHT or 0. */
 static chunk_t take_chunks(bearer_table_t *t, apr_uint32_t n, int *how)
 {
     chunk_t first = take_chunk(t), i = first;
@@ -100,7 +100,7 @@ chunk_t bearer_table_mark(bearer_table_t *t, chunk_t i, unsigned char kind)
     return i;
 }
 
-/* In their order, so that the next one to take them finds them in one piece. */
+/* Releases the chunks in order, so that the next record gets contiguous chunks. */
 void bearer_table_release(bearer_table_t *t, chunk_t first)
 {
     t->next[bearer_table_mark(t, first, CHUNK_FREE)] = t->header->free;

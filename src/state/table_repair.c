@@ -1,22 +1,22 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /*
- * The locks of a table, and what is done when their holder died: the records are
- * looked through, those that count are kept, and everything else is made of them.
+ * The locks of a table, and recovery after their holder died: all records are
+ * checked, valid ones are kept, and all other data is rebuilt from them.
  *
- * Why that suffices, wherever the holder was: a head counts from the moment its
- * state says so, which is written last, and no longer from the moment it does not,
- * which is written first; a chunk of a head that counts is written to by nobody.
- * Where a record was being replaced both may count: the later one stays. The work is
- * the same however often it is begun. See table_inside.h.
+ * This is sufficient wherever the holder was. A head becomes valid when its state
+ * says so, which is written last, and invalid when its state says so, which is
+ * written first. The chunks of a valid head are never written to. If a record was
+ * being replaced, both may be valid: the later one stays. The repair may be
+ * interrupted and repeated. See table_inside.h.
  */
 #include "state/table_inside.h"
 
 #include <errno.h>
 #include <time.h>
 
-/** Longer than any change takes; the holder is not running. */
-#define LOCK_WAIT 2 /* seconds */
-/** Holders of one lock that die one after the other, before somebody gives up. */
+/** Longer than any change takes: the holder is not running. Seconds. */
+#define LOCK_WAIT 2
+/** Maximum number of holders of one lock that die in turn before a caller gives up. */
 #define MENDED 16
 
 /* ---- locks -------------------------------------------------------------- */
@@ -29,7 +29,7 @@ apr_status_t bearer_table_make_lock(pthread_mutex_t *lock)
     if (pthread_mutexattr_init(&how)) {
         return APR_EGENERAL;
     }
-    /* a process that is ended by a signal may call us again while it has a lock */
+    /* a signal handler may call these functions while its process holds a lock */
     rv = pthread_mutexattr_settype(&how, PTHREAD_MUTEX_ERRORCHECK)
         || pthread_mutexattr_setpshared(&how, PTHREAD_PROCESS_SHARED)
         || pthread_mutexattr_setrobust(&how, PTHREAD_MUTEX_ROBUST)
@@ -49,12 +49,13 @@ static apr_status_t take(pthread_mutex_t *lock)
         rv = pthread_mutex_timedlock(lock, &end);
     }
     if (rv == EOWNERDEAD) {
-        rv = pthread_mutex_consistent(lock);  /* `changing` says what that means */
+        rv = pthread_mutex_consistent(lock);  /* `changing` says whether a change was
+                                                 interrupted */
     }
     return rv ? APR_EGENERAL : APR_SUCCESS;
 }
 
-/* In this order, whatever the compiler would like better. */
+/* The fences keep this order. */
 static void set(_Atomic apr_uint32_t *changing, apr_uint32_t value)
 {
     atomic_thread_fence(memory_order_seq_cst);
@@ -95,7 +96,7 @@ apr_status_t bearer_table_enter(bearer_table_t *t, stripe_t *stripe, int change)
             return APR_SUCCESS;
         }
         pthread_mutex_unlock(&stripe->lock);
-        /* who died in the middle of a change of this stripe had begun one */
+        /* a process that died while it changed this stripe had begun a change of the table */
         if (bearer_table_begin(t) != APR_SUCCESS) {
             return APR_EGENERAL;
         }
@@ -104,7 +105,7 @@ apr_status_t bearer_table_enter(bearer_table_t *t, stripe_t *stripe, int change)
     return APR_EGENERAL;
 }
 
-/* ---- mending ------------------------------------------------------------ */
+/* ---- repair ------------------------------------------------------------- */
 
 static void forget_derived(bearer_table_t *t)
 {
@@ -124,7 +125,7 @@ static void forget_derived(bearer_table_t *t)
     atomic_store(&h->others, 0);
 }
 
-/* The chunks after a head: are they as many as it says, and nobody else's? */
+/* Returns 1 if a head has as many chunks as it says, and no other record has them. */
 static int has_chain(const bearer_table_t *t, chunk_t i)
 {
     const head_t *head = table_head(t, i);
@@ -148,7 +149,7 @@ static int counts(const bearer_table_t *t, chunk_t i)
         && head->check == bearer_table_check(t, i);
 }
 
-/* Back into the lists; of two with one key the later. */
+/* Puts a record back into the lists; of two with one key, the later one. */
 static void take_in(bearer_table_t *t, chunk_t i)
 {
     head_t *head = table_head(t, i);
@@ -196,7 +197,7 @@ static void make_anew(bearer_table_t *t)
     atomic_fetch_add(&h->repaired, 1);
 }
 
-/* With no reader in it. */
+/* Rebuilds all derived data, without readers. */
 static apr_status_t rebuild(bearer_table_t *t)
 {
     apr_status_t rv = APR_SUCCESS;
@@ -209,13 +210,13 @@ static apr_status_t rebuild(bearer_table_t *t)
     if (done) {
         make_anew(t);
     } else {
-        n--;  /* that one was not to be had */
+        n--;  /* the lock of that stripe was not available */
     }
     while (n-- > 0) {
         if (done) {
             bearer_table_leave(&t->stripes[n]);
         } else {
-            pthread_mutex_unlock(&t->stripes[n].lock);  /* and is `changing` */
+            pthread_mutex_unlock(&t->stripes[n].lock);  /* the stripe keeps `changing` */
         }
     }
     return rv;

@@ -1,6 +1,6 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /*
- * The throttle's table, and what callers ask of it. See throttle_inside.h.
+ * The throttle's table and its public functions. See throttle_inside.h.
  */
 #include "state/throttle_inside.h"
 
@@ -24,7 +24,7 @@ struct bearer_throttle_t {
     bucket_t *buckets;
     uint32_t count;
     uint64_t secret[2];
-    int renumbered;                  /* its reasons are those of another version */
+    int renumbered;                  /* its reason numbers are those of another version */
 };
 
 /* ---- keyed hash: SipHash-2-4 (Aumasson, Bernstein 2012) of 16 bytes ------ */
@@ -84,7 +84,7 @@ apr_size_t bearer_throttle_size(unsigned entries)
     return sizeof(header_t) + bucket_count(entries) * sizeof(bucket_t);
 }
 
-/* Whoever comes first decides; everybody sees the same value afterwards. */
+/* The first process sets the value; all see the same value afterwards. */
 static uint64_t settle(_Atomic uint64_t *word, uint64_t value)
 {
     uint64_t seen = 0;
@@ -120,7 +120,8 @@ apr_status_t bearer_throttle_attach(bearer_throttle_t **throttle, void *block,
         settle(&header->layout, layout);
     }
     magic = atomic_load(&header->layout) == layout ? settle(&header->magic, MAGIC) : 0;
-    if ((magic ^ MAGIC) >> 16) {     /* below: how reasons are numbered */
+    if ((magic ^ MAGIC) >> 16) {     /* the lower bits contain the version of the reason
+                                        numbers */
         return APR_EMISMATCH;
     }
     t = apr_pcalloc(p, sizeof(*t));
@@ -185,7 +186,7 @@ static place_t locate(const bearer_throttle_t *t, const unsigned char *key)
     return place;
 }
 
-/* The slot of an address in its bucket, at *place; -1: nothing is known of it. */
+/* Finds the slot of an address in its bucket, at *place; -1: the table does not have it. */
 static int find(const bearer_throttle_t *t, const unsigned char *key, place_t *place)
 {
     if (!t) {
@@ -206,8 +207,8 @@ unsigned bearer_throttle_check(bearer_throttle_t *throttle,
         return 0;
     }
     left = bearer_bucket_penalty(place.bucket, i, now);
-    /* Still this address's? A slot that changes hands loses its penalty
-     * before its key. */
+    /* Checks that the slot still belongs to the address. A slot that is reassigned
+     * loses its penalty before its key. */
     if (left == 0 || !bearer_bucket_is_at(&place, i)) {
         return 0;
     }
@@ -285,7 +286,7 @@ int bearer_throttle_known_bad(bearer_throttle_t *throttle,
     int slot;
 
     if (!is_on(throttle, settings) || token->digest == 0 || throttle->renumbered) {
-        return 0;  /* judged anew */
+        return 0;  /* to be judged again */
     }
     if (find(throttle, key, &place) < 0 || !bearer_bucket_take(place.bucket, now)) {
         return 0;

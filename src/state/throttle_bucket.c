@@ -5,7 +5,7 @@
  */
 #include "state/throttle_inside.h"
 
-/* How often the flag is tried: some microseconds. */
+/* Number of attempts to take the flag: some microseconds. */
 #define TRIES 100
 
 /* ---- finding ------------------------------------------------------------- */
@@ -89,7 +89,7 @@ void bearer_bucket_release(bucket_t *b, apr_time_t now)
 {
     uint64_t mine = (uint64_t)now | 1;
 
-    /* Not ours any more: somebody took us for dead. */
+    /* Fails if another thread assumed that this one had died and took the flag. */
     atomic_compare_exchange_strong_explicit(&b->flag, &mine, 0,
                                             memory_order_release,
                                             memory_order_relaxed);
@@ -108,7 +108,7 @@ static void free_records(bucket_t *b, int slot)
     }
 }
 
-/* A free slot, else the one idle for longest, never one under a penalty. */
+/* Returns a free slot, else the one idle for longest, but never one under a penalty. */
 static int choose_slot(const bucket_t *b, apr_time_t now)
 {
     int i, best = -1;
@@ -162,7 +162,7 @@ static int is_token(const bucket_t *b, int r, const mark_t *mark)
     return b->token[r] == mark->token && !(b->reason[r] & NAMELESS);
 }
 
-/* A record makes room; what it counted stays counted. */
+/* Removes a record; its failure still counts. */
 static void lose_record(bucket_t *b, int r, apr_time_t now)
 {
     const int slot = b->owner[r] - 1;
@@ -180,8 +180,8 @@ static void lose_record(bucket_t *b, int r, apr_time_t now)
     }
 }
 
-/* Ways to choose a record to make room: those that count no more, those of the
- * same address (which has half of the bucket), all. */
+/* Order in which records are removed: those that no longer count, those of the
+ * same address (if it has half of the bucket), all. */
 typedef enum { SPENT, OWN, ANY } among_t;
 
 static int oldest_record(const bucket_t *b, among_t among, int slot)

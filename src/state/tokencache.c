@@ -1,14 +1,14 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /*
- * The cache of verified tokens. Life of an entry, in its one atomic word:
+ * The cache of verified tokens. The states of an entry, in its one atomic word:
  *
  *   EMPTY --put--> BUSY ----> VALID --drop--> DEAD --last release--> EMPTY
  *                   ^           |
  *                   +--evict----+ only without references
  *
- * References are gained from VALID only. So whoever makes EMPTY or an
- * unreferenced VALID into BUSY, and whoever gives back the last reference of
- * DEAD, has the entry for itself.
+ * References are only taken from VALID. A thread that changes EMPTY or an
+ * unreferenced VALID to BUSY, or that releases the last reference of DEAD, therefore
+ * has exclusive access to the entry.
  */
 #include "state/tokencache.h"
 
@@ -33,15 +33,15 @@
 struct bearer_tokencache_entry_t {
     _Atomic uint64_t state;
     _Atomic size_t bytes;
-    _Atomic uint8_t used;         /* since the clock hand came by */
+    _Atomic uint8_t used;         /* since the clock hand passed */
     unsigned char key[BEARER_SHA256_SIZE];
-    bearer_principal_t *principal; /* one piece of memory but for the claims */
+    bearer_principal_t *principal; /* one piece of memory, without the claims */
     apr_uint64_t generation;
     apr_time_t valid_until;
 };
 
 typedef struct set_t {
-    _Atomic uint64_t tags[WAYS];  /* first bytes of the keys: where to look */
+    _Atomic uint64_t tags[WAYS];  /* first bytes of the keys, for the search */
     _Atomic unsigned hand;
     _Atomic uint64_t hits, misses, evictions;
     bearer_tokencache_entry_t entries[WAYS];
@@ -58,7 +58,7 @@ struct bearer_tokencache_t {
 
 /* ---- copies of principals ------------------------------------------------ */
 
-/* Memory handed out in order; without memory it only measures. */
+/* Memory allocated in order; without memory it only measures. */
 typedef struct arena_t {
     char *memory;
     apr_size_t at;
@@ -104,7 +104,7 @@ static const apr_array_header_t *copy_strings(arena_t *arena,
     return copy;
 }
 
-/* All but the claims; NULL when measuring. */
+/* Copies everything except the claims; returns NULL when measuring. */
 static bearer_principal_t *copy_flat(arena_t *arena,
                                      const bearer_principal_t *from)
 {
@@ -123,7 +123,7 @@ static bearer_principal_t *copy_flat(arena_t *arena,
     copy.groups = copy_strings(arena, from->groups);
     copy.exported_env = copy_strings(arena, from->exported_env);
     copy.exported_headers = copy_strings(arena, from->exported_headers);
-    copy.left_out = NULL;  /* it was told when the token came */
+    copy.left_out = NULL;  /* logged when the token arrived */
     copy.claims = NULL;
     if (to) {
         *to = copy;
@@ -131,8 +131,8 @@ static bearer_principal_t *copy_flat(arena_t *arena,
     return to;
 }
 
-/* What a JSON value takes of memory, roughly and rather too much: jansson's
- * structures, an allocator's overhead. Stops counting beyond the limit. */
+/* Returns the approximate memory of a JSON value, rather too high: jansson's
+ * structures and an allocator's overhead. Stops counting beyond the limit. */
 static apr_size_t json_size(json_t *value, apr_size_t limit)
 {
     apr_size_t size = 48;
@@ -172,7 +172,7 @@ static void free_kept(bearer_principal_t *principal)
     }
 }
 
-/* NULL: too large, or no memory. */
+/* Returns NULL if it is too large or memory is short. */
 static bearer_principal_t *make_kept(const bearer_principal_t *from,
                                      apr_size_t *bytes)
 {
@@ -205,7 +205,7 @@ static bearer_principal_t *make_kept(const bearer_principal_t *from,
 
 /* ---- references ---------------------------------------------------------- */
 
-/* 1: the entry was valid and stays what it is until it is released. */
+/* Returns 1 if the entry was valid; it stays unchanged until it is released. */
 static int hold(bearer_tokencache_entry_t *entry)
 {
     uint64_t state = atomic_load_explicit(&entry->state, memory_order_relaxed);
@@ -220,7 +220,7 @@ static int hold(bearer_tokencache_entry_t *entry)
     return 0;
 }
 
-/* The entry is the caller's alone. */
+/* The caller must have exclusive access to the entry. */
 static void empty(bearer_tokencache_entry_t *entry)
 {
     free_kept(entry->principal);
@@ -267,7 +267,7 @@ static set_t *set_of(const bearer_tokencache_t *cache,
     return &cache->sets[((spread >> 32) * cache->count) >> 32];
 }
 
-/* The entry of a key, held; or NULL. */
+/* Returns the entry of a key with a reference, or NULL. */
 static bearer_tokencache_entry_t *find(set_t *set, uint64_t tag,
                                        const unsigned char *key)
 {
@@ -337,8 +337,8 @@ static int become_busy(bearer_tokencache_entry_t *entry, uint64_t from)
         memory_order_relaxed);
 }
 
-/* A way that is now ours (BUSY), or -1. Twice round: what was used since the
- * hand came by is spared once. */
+/* Returns a way that this thread now owns (BUSY), or -1. Walks round twice: an
+ * entry used since the hand passed is spared once. */
 static int choose_way(set_t *set)
 {
     int way, i;
@@ -364,7 +364,8 @@ static int choose_way(set_t *set)
     return -1;
 }
 
-/* Is it there already, of this generation? One of another goes. */
+/* Returns 1 if the key is cached with this generation. Removes an entry of another
+ * generation. */
 static int is_kept(set_t *set, uint64_t tag, const unsigned char *key,
                    apr_uint64_t generation)
 {
