@@ -1,6 +1,6 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /*
- * A login under way, and how the browser keeps it: sealed, good for one server
+ * A pending login, and its form in the browser's cookie: sealed, valid for one server
  * and for BEARER_LOGIN_LIFE. See login.h.
  */
 #include "login/login_inside.h"

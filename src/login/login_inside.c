@@ -1,6 +1,6 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /*
- * What the rooms of the relying party share. See login_inside.h.
+ * Shared functions of the relying party. See login_inside.h.
  */
 #include "login/login_inside.h"
 

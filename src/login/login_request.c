@@ -1,7 +1,7 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /*
- * The way to the issuer: what an authorization request says, and how it gets
- * there, in the browser's address or pushed ahead of it. See login.h.
+ * The authorization request: its parameters, and how it reaches the issuer, in the
+ * browser's URL or pushed in advance. See login.h.
  */
 #include "login/login_inside.h"
 
@@ -33,7 +33,7 @@ const char *bearer_login_parameter_error(const char *parameter, apr_pool_t *p)
                             bearer_text_quote(p, parameter));
     }
     for (i = 0; own[i]; i++) {
-        /* in any case: the table that they go into knows no other */
+        /* ignores case, because the table of parameters does */
         if (strlen(own[i]) == n && strncasecmp(parameter, own[i], n) == 0) {
             return apr_psprintf(p, "%s is this module's own: it makes the login "
                                 "safe", own[i]);
@@ -48,7 +48,7 @@ const char *bearer_login_parameter_error(const char *parameter, apr_pool_t *p)
     return NULL;
 }
 
-/* What was asked for is looked for in the ID token. */
+/* Records the parameters that the ID token must satisfy. */
 static void note_expectation(bearer_attempt_t *a, const char *name,
                              const char *value, apr_pool_t *p)
 {
@@ -120,13 +120,14 @@ static bearer_reason_t ask(const char **uri, const bearer_login_t *login,
     *uri = NULL;
     if (status >= 400 && status < 500
         && !m->require_pushed_authorization_requests) {
-        return BEARER_OK;          /* it will not have it from this client */
+        return BEARER_OK;          /* the issuer does not accept pushed requests from
+                                      this client */
     }
     return bearer_login_no_use(answer, status, error, "the authorization request "
                                "could not be pushed", why, p);
 }
 
-/* What all addresses together may cause. */
+/* Limits what all addresses together may cause. */
 static bearer_reason_t push_within_budget(const char **uri,
                                           const bearer_login_t *login,
                                           const apr_table_t *request,
@@ -161,8 +162,9 @@ static bearer_reason_t push_within_budget(const char **uri,
     return reason;
 }
 
-/* RFC 9126. Anybody can make us do this, so it has bounds: what one address may
- * cause, who may wait, and what all of them may, which no directive turns off. */
+/* RFC 9126. Any client can cause a pushed request, so there are limits: for one
+ * address, for waiting threads, and for all addresses together. No directive
+ * disables the last one. */
 static bearer_reason_t push(const char **uri, const bearer_login_t *login,
                             const apr_table_t *request, bearer_refusal_t *why,
                             apr_pool_t *p)
@@ -188,7 +190,7 @@ static bearer_reason_t push(const char **uri, const bearer_login_t *login,
     return reason;
 }
 
-/* The request, or the name under which the issuer has it. */
+/* Returns the request, or the issuer's name for a pushed one. */
 static bearer_reason_t send_request(const char **uri, const bearer_login_t *login,
                                     const apr_table_t *request,
                                     bearer_refusal_t *why, apr_pool_t *p)

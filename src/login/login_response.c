@@ -1,8 +1,7 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /*
- * The way back: the parameters that a browser brings from the issuer, and
- * whether they are the answer to the attempt that it keeps. Nothing here asks
- * anybody. See login.h.
+ * The parameters that a browser brings back from the issuer, and whether they are the
+ * response to its attempt. Sends no requests. See login.h.
  */
 #include "login/login_inside.h"
 
@@ -12,7 +11,7 @@
 
 #include "base/text.h"
 
-/** Parameters of one answer. */
+/** Maximum number of parameters of a response. */
 #define PARAMETERS_MAX 32
 
 bearer_reason_t bearer_login_parse(apr_table_t **parameters, const char *text,
@@ -44,9 +43,8 @@ bearer_reason_t bearer_login_parse(apr_table_t **parameters, const char *text,
     return BEARER_OK;
 }
 
-/* RFC 6749 section 4.1.2.1 and OpenID Connect Core section 3.1.2.6: what the
- * user or the issuer decided, what it could not do just now; all else is a
- * mistake in the request. */
+/* RFC 6749 section 4.1.2.1 and OpenID Connect Core section 3.1.2.6: a decision of
+ * the user or the issuer, a temporary problem, or else a mistake in the request. */
 static bearer_reason_t reason_of_error(const char *error)
 {
     static const struct {
@@ -72,7 +70,7 @@ static bearer_reason_t reason_of_error(const char *error)
     return BEARER_LOGIN_RESPONSE;
 }
 
-/* RFC 9207 section 2.4: mix-up of issuers. */
+/* RFC 9207 section 2.4: prevents mixing up issuers. */
 static bearer_reason_t check_iss(const bearer_attempt_t *attempt, const char *iss,
                                  const bearer_metadata_t *metadata,
                                  bearer_refusal_t *why, apr_pool_t *p)

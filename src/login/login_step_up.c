@@ -1,7 +1,7 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /*
- * Places that ask for more than others (RFC 9470): is what a session began with
- * good enough? See login.h.
+ * Locations that require more than others (RFC 9470): checks whether the login of a
+ * session suffices. See login.h.
  */
 #include "login/login_inside.h"
 
@@ -11,7 +11,7 @@
 #include "base/json.h"
 #include "base/text.h"
 
-/* Of a parameter, or NULL: it is another one. */
+/* Returns the value of a parameter, or NULL if it has another name. */
 static const char *value_of(const char *parameter, const char *name)
 {
     apr_size_t len = strlen(name);

@@ -1,8 +1,7 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /*
- * What the token endpoint is asked (a code's tokens, newer ones), and how a
- * session ends at the issuer: revocation, and where a browser signs out. See
- * login.h.
+ * Requests to the token endpoint (tokens for a code, refreshed tokens), and the end
+ * of a session with the issuer: revocation, and the URL for signing out. See login.h.
  */
 #include "login/login_inside.h"
 
@@ -14,7 +13,7 @@
 
 #include "base/json.h"
 
-/* A token goes into a header field some day: nothing but visible ASCII. */
+/* A token may later be sent in a header field, so only visible ASCII is accepted. */
 static const char *token_in(const json_t *answer, const char *name)
 {
     const char *token = bearer_json_string(answer, name);
@@ -33,7 +32,7 @@ static apr_time_t expiry_in(const json_t *answer, apr_time_t now)
     const json_t *value = json_object_get(answer, "expires_in");
     double seconds = json_number_value(value);
 
-    /* some issuers write it as a string (RFC 6749 says number) */
+    /* some issuers write it as a string (RFC 6749 requires a number) */
     if (json_is_string(value)) {
         seconds = atoi(json_string_value(value));
     }
@@ -60,7 +59,7 @@ static bearer_reason_t take_tokens(bearer_tokens_t *tokens, const json_t *answer
     return BEARER_OK;
 }
 
-/* RFC 6749 section 5. What a refused grant means, its user knows. */
+/* RFC 6749 section 5. The caller interprets a refused grant. */
 static bearer_reason_t ask(bearer_tokens_t *tokens, const bearer_login_t *login,
                            const apr_table_t *form, const char *what,
                            bearer_reason_t invalid_grant, bearer_refusal_t *why,

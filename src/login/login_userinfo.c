@@ -1,7 +1,7 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /*
- * The userinfo endpoint, and what of its answer may stand beside the claims of
- * an ID token. See login.h.
+ * The userinfo endpoint, and which of its claims may be added to those of an ID
+ * token. See login.h.
  */
 #include "login/login_inside.h"
 
@@ -48,7 +48,7 @@ bearer_reason_t bearer_login_userinfo(json_t **claims,
                              : apr_psprintf(p, "status %d",
                                             response ? response->status : 0));
     }
-    /* OpenID Connect Core section 5.3.2: about somebody else otherwise */
+    /* OpenID Connect Core section 5.3.2: otherwise it is about another user */
     about = bearer_json_string(*claims, "sub");
     if (!about || strcmp(about, sub) != 0) {
         *claims = NULL;
@@ -65,8 +65,8 @@ static json_t *member(const json_t *claims, const char *name)
     return json_is_null(value) ? NULL : value;
 }
 
-/* "Verified" is said of an address by the source that names it. What the other
- * source says counts only if it names the very same address. */
+/* "Verified" refers to the address in the same source. The other source's value
+ * counts only if it names the same address. */
 static void pair_email(json_t *merged, const json_t *id_token,
                        const json_t *userinfo)
 {

@@ -6,9 +6,9 @@
 
 #include <apr_strings.h>
 
-/* RFC 3986 section 3.3 and 3.4: pchar, "/" and "?"; and what browsers send
- * besides without encoding it. Not the backslash, which they read as a slash,
- * nor "#", nor anything that could end a header field or an HTML attribute. */
+/* RFC 3986 sections 3.3 and 3.4: pchar, "/" and "?", and characters that browsers
+ * send unencoded. Excluded are the backslash, which browsers read as a slash, "#",
+ * and everything that could end a header field or an HTML attribute. */
 static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
                               "abcdefghijklmnopqrstuvwxyz0123456789"
                               "-._~!$&()*+,;=:@%/?[]|^{}";
@@ -35,8 +35,9 @@ const char *bearer_return_escape(const char *target, apr_pool_t *p)
     return escaped;
 }
 
-/* Does an encoded byte hide what would not be accepted as it is? One decoding
- * on the way (a proxy, an application) must not make another host of it. */
+/* Returns 1 if an encoded byte hides a character that is refused in plain form. If
+ * a proxy or an application decodes the path once, it must not become another
+ * host. */
 static int hides_something(const char *path)
 {
     static const char *const hidden[] = {
@@ -60,7 +61,7 @@ const char *bearer_return_url(const char *base, const char *target, apr_pool_t *
         return NULL;
     }
     path = apr_pstrmemdup(p, target, strcspn(target, "?"));
-    /* two slashes anywhere: dot segments go before the path is looked at again */
+    /* two slashes anywhere: dot segments may be removed before the path is read again */
     return strstr(path, "//") || hides_something(path) ? NULL
         : apr_pstrcat(p, base, target, NULL);
 }

@@ -14,23 +14,23 @@
 
 #define ISSUER_MAX 2048
 
-/** A token is refreshed so long before it expires. */
+/** How long before its expiry a token is refreshed. */
 #define REFRESH_AHEAD apr_time_from_sec(30)
-/** What a refresh gave is known so long to those with the cookie of before. */
+/** How long browsers with the previous cookie can get the result of a refresh. */
 #define SHARED_FOR apr_time_from_sec(60)
 #define SUCCESSORS 16
-/** What a refresh made of a revision. */
+/** Name of the entry with the result of refreshing a revision. */
 #define SUCCESSOR "successor"
-/** Saving takes no longer. */
+/** Maximum time for storing. */
 #define TOUCH_FOR apr_time_from_sec(2)
 
-/* ---- making and changing ----------------------------------------------- */
+/* ---- creating and changing --------------------------------------------- */
 
 static const unsigned char no_mark[BEARER_CACHE_KEY_SIZE];
 
-/* Where a logout by sid or sub will leave its mark for this session. A refreshed
- * ID token may come without sid (OpenID Connect Core section 12.2): the session
- * at the issuer is still that of the login. */
+/* Computes the names of the marks that a logout by sid or sub will leave for this
+ * session. A refreshed ID token may have no sid (OpenID Connect Core section
+ * 12.2): the session with the issuer is still that of the login. */
 static apr_status_t set_marks(bearer_session_t *s, const json_t *body,
                               apr_pool_t *p)
 {
@@ -86,7 +86,7 @@ apr_status_t bearer_session_new(bearer_session_t **session,
 
 /* ---- the stores -------------------------------------------------------- */
 
-/* Context of a record in a cookie: this server's and no other's. */
+/* Context of a record in a cookie: binds it to this server. */
 static const char *cookie_context(const bearer_session_store_t *store,
                                   apr_pool_t *p)
 {
@@ -119,7 +119,7 @@ static apr_status_t save_in_cookie(const char **cookie, bearer_session_t *s,
     return text ? APR_SUCCESS : APR_EGENERAL;
 }
 
-/* The record, in the cache; how: BEARER_KEEP_*. */
+/* Stores the record in the cache; how: BEARER_KEEP_*. */
 static apr_status_t keep_record(bearer_session_t *s,
                                 const bearer_session_store_t *store, int how,
                                 const bearer_owners_t *owners, apr_pool_t *p)
@@ -141,7 +141,7 @@ static apr_status_t keep_record(bearer_session_t *s,
     return rv == APR_ENOSPC ? APR_ENOMEM : rv == APR_EINVAL ? APR_ENOSPC : rv;
 }
 
-/* A logout by the issuer that came after the login began has found no record. */
+/* A logout by the issuer after the login began has found no record, so its mark is checked. */
 static apr_status_t add_record(bearer_session_t *s,
                                const bearer_session_store_t *store,
                                const bearer_owners_t *owners, apr_pool_t *p)
@@ -163,7 +163,7 @@ static apr_status_t find_owners(bearer_owners_t *owners, bearer_session_t *s,
     const json_t *claims = json_object_get(bearer_session_body(s, p),
                                            BEARER_SESSION_CLAIMS);
     const char *sub = bearer_json_string(claims, "sub");
-    const char *iss = bearer_json_string(claims, "iss");  /* of its tenant */
+    const char *iss = bearer_json_string(claims, "iss");  /* that of its tenant */
     const char *const texts[] = { "subject", iss ? iss : s->issuer, sub ? sub : "" };
     unsigned char name[BEARER_CACHE_KEY_SIZE];
     apr_status_t rv = bearer_session_name(name, p, 3, texts);
@@ -248,7 +248,7 @@ static apr_status_t load_from_cache(bearer_session_t **session,
     return load_by_id(session, store, id, p);
 }
 
-/* APR_SUCCESS: it goes on; APR_EOF: it is over; APR_EGENERAL: nobody knows. */
+/* APR_SUCCESS: the session continues; APR_EOF: it has ended; APR_EGENERAL: unknown. */
 static apr_status_t still_on(const bearer_session_t *s,
                              const bearer_session_store_t *store, apr_pool_t *p)
 {
@@ -258,7 +258,7 @@ static apr_status_t still_on(const bearer_session_t *s,
         || now - s->created >= store->max) {
         return APR_EOF;
     }
-    /* where a logout by the issuer removes records, this one would not be there */
+    /* if a logout by the issuer removes records, this one would not exist */
     return store->in_cookie || store->cache->end
         ? APR_SUCCESS : bearer_session_look_for_logout(s, store, p);
 }
@@ -283,8 +283,8 @@ apr_status_t bearer_session_load(bearer_session_t **session,
     return rv == APR_EOF ? APR_NOTFOUND : rv;
 }
 
-/* Keeps one that was there before; *cookie is set where the record is in it. As
- * bearer_session_begin(); APR_EOF when it was ended meanwhile. */
+/* Stores an existing session; *cookie is set if the cookie holds the record.
+ * Returns as bearer_session_begin(); APR_EOF if it was ended meanwhile. */
 static apr_status_t update(const char **cookie, bearer_session_t *session,
                            const bearer_session_store_t *store, apr_pool_t *p)
 {
@@ -317,10 +317,10 @@ apr_status_t bearer_session_cookie(const char **cookie, bearer_session_t *sessio
     return APR_SUCCESS;
 }
 
-/* ---- life -------------------------------------------------------------- */
+/* ---- lifetime ---------------------------------------------------------- */
 
-/* Under the lease, so that a refresh in another thread is not overwritten by
- * what this one read before it. */
+/* Holds the lease, so that it does not overwrite a refresh of another thread with
+ * older data. */
 static void save_seen(const char **cookie, bearer_session_t *session,
                       const bearer_session_store_t *store, apr_time_t now,
                       apr_pool_t *p)
@@ -393,8 +393,8 @@ void bearer_session_unlease(const bearer_session_t *session,
     }
 }
 
-/* Where the record is in the cookie, others hold the old one: what became of it
- * is left where they look for it. */
+/* If the cookie holds the record, other requests have the old one. The result of
+ * the refresh is stored where they look for it. */
 static apr_status_t successor(bearer_session_t **session,
                               const bearer_session_store_t *store, apr_pool_t *p)
 {
@@ -466,7 +466,7 @@ apr_status_t bearer_session_again(bearer_session_t **session,
         return rv == APR_NOTFOUND || rv == APR_EOF ? APR_EOF : APR_NOTFOUND;
     }
     if (memcmp(now->revision, (*session)->revision, sizeof(now->revision)) == 0) {
-        (*session)->retry = now->retry;  /* another's refresh may have failed */
+        (*session)->retry = now->retry;  /* another thread's refresh may have failed */
         return APR_NOTFOUND;
     }
     *session = now;

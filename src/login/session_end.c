@@ -1,20 +1,20 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /*
- * The end of sessions, and what serves once.
+ * The end of sessions, and identifiers that can be used once.
  *
- * Where the cache is certain (bearer_session_is_certain), a record is the truth: who
- * ends a session removes it, and nobody who was under way brings it back, because a
- * record is only ever replaced. A logout by the issuer removes those of its sid or
- * sub, and leaves a mark for logins that are under way. Marks of logouts, and which
- * tokens asked for them, have room of their own there: when an issuer asks for more
- * than that holds in the time of a login, the oldest go.
+ * If the cache is certain (bearer_session_is_certain), the record decides. Ending a
+ * session removes the record. A running request cannot restore it, because an
+ * existing session is only ever replaced. A logout by the issuer removes the records
+ * of its sid or sub, and leaves a mark for logins in progress. Marks of logouts, and
+ * the identifiers of used logout tokens, have limited room of their own. If an issuer
+ * needs more within the time of a login, the oldest are removed.
  *
- * With other caches whoever ends a session leaves a mark before he removes the
- * record, and whoever saves one that was there before looks for it afterwards; and a
- * logout by the issuer is a mark that every look at a session finds.
+ * With other caches, ending a session stores a mark before it removes the record. A
+ * request that stores an existing session checks for the mark afterwards. A logout by
+ * the issuer is a mark that every session look-up checks.
  *
- * A cookie cannot be taken back from who has a copy, so where the record is in the
- * cookie a mark ends it, for as long as the cookie might serve. Its place is
+ * A cookie that was copied cannot be taken back. If the cookie holds the record, a
+ * mark ends the session, for as long as the cookie could be used. Its place is
  * reserved when the session begins.
  */
 #include "login/session_inside.h"
@@ -23,11 +23,12 @@
 
 /** The name of the mark of one session's end. */
 #define DEAD "dead"
-/** A request that was under way when the session ended is over by then. */
+/** A request that was running when the session ended is over after this time. */
 #define DEAD_FOR apr_time_from_sec(120)
-/** ... and a login, that the issuer had answered when it ended the session. */
+/** The same for a login that the issuer had answered when it ended the session. */
 #define LOGIN_FOR apr_time_from_sec(600)
-/** Whoever uses something once is done with it in less time than this. */
+/** Number of attempts to get the lease for a one-time identifier; its holder needs
+ *  less time. */
 #define ONCE_LOOKS 10
 #define ONCE_LOOK apr_time_from_msec(20)
 
@@ -113,7 +114,7 @@ apr_status_t bearer_session_end(const bearer_session_t *s,
 
 static const unsigned char no_mark[BEARER_CACHE_KEY_SIZE];
 
-/* Was it made before the logout that left this mark? */
+/* Checks whether the session was made before the logout that left this mark. */
 static apr_status_t judge_mark(const bearer_session_t *s,
                                const bearer_cache_value_t *mark)
 {
@@ -153,8 +154,8 @@ apr_status_t bearer_session_look_for_logout(const bearer_session_t *s,
     return rv;
 }
 
-/* Where records are found by their owner, only a login under way needs the mark: the
- * issuer may leave as many as it likes, and takes no room from sessions. */
+/* If records are found by owner, only a login in progress needs the mark. The
+ * issuer may then leave any number of marks, which take no room from sessions. */
 static apr_status_t mark_logout(const bearer_session_store_t *store,
                                 const unsigned char *name, apr_time_t now,
                                 apr_pool_t *p)
@@ -174,11 +175,11 @@ static apr_status_t mark_logout(const bearer_session_store_t *store,
          how++) {
         rv = bearer_session_keep(store, how, name, &entry, p);
     }
-    return rv == APR_NOTFOUND  /* it went between the two */
+    return rv == APR_NOTFOUND  /* it was removed between the two calls */
         ? bearer_session_keep(store, BEARER_KEEP_ADD, name, &entry, p) : rv;
 }
 
-/* The mark first: a login that is under way finds it, or is found. */
+/* Stores the mark first, so that a login in progress finds it or is found. */
 static apr_status_t end_all(const bearer_session_store_t *store, const char *by,
                             const char *issuer, const char *client,
                             const char *value, apr_pool_t *p)
@@ -209,12 +210,12 @@ apr_status_t bearer_session_logout(const bearer_session_store_t *store,
     apr_status_t rv = end_all(store, sid ? "sid" : "sub", issuer, client,
                               sid ? sid : sub, p);
 
-    /* an issuer need not have put the sid into the ID token */
+    /* an issuer may omit the sid from the ID token */
     return rv == APR_SUCCESS && sid && sub
         ? end_all(store, BEARER_SESSION_WITHOUT_SID, issuer, client, sub, p) : rv;
 }
 
-/* ---- once --------------------------------------------------------------- */
+/* ---- one-time identifiers ----------------------------------------------- */
 
 static apr_status_t once_name(unsigned char *name, const char *what,
                               const char *issuer, const char *id, apr_pool_t *p)
@@ -246,8 +247,8 @@ apr_status_t bearer_session_used(const bearer_session_store_t *store,
         ? is_used(store, name, p) : APR_EGENERAL;
 }
 
-/* Keys may share a lease, and that of a refresh lasts: who has waited so long has
- * waited for another key's. */
+/* Keys may share a lease, and the lease of a refresh lasts long. After this wait,
+ * the lease belongs to another key. */
 static int lease_soon(const bearer_session_store_t *store,
                       const unsigned char *name, apr_time_t end, apr_pool_t *p)
 {
@@ -262,7 +263,7 @@ static int lease_soon(const bearer_session_store_t *store,
     return 0;
 }
 
-/* With a cache that cannot do both in one. */
+/* For a cache that cannot do both in one step. */
 static apr_status_t look_and_mark(const bearer_session_store_t *store,
                                   const unsigned char *name, apr_time_t end,
                                   apr_pool_t *p)
@@ -283,7 +284,7 @@ apr_status_t bearer_session_once(const bearer_session_store_t *store,
                                  const char *what, const char *issuer,
                                  const char *id, apr_time_t end, apr_pool_t *p)
 {
-    /* of an attempt: any client can use these; else of a logout token */
+    /* of an attempt, which any client can use; else of a logout token */
     const bearer_cache_entry_t entry = {
         strcmp(what, BEARER_SESSION_STATE) == 0 ? BEARER_KEPT_ATTEMPT
                                                 : BEARER_KEPT_LOGOUT,

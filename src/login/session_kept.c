@@ -1,6 +1,6 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /*
- * What sessions keep in a cache: under which names, and sealed or not. See
+ * The cache entries of sessions: their names, and which are sealed. See
  * session_inside.h.
  */
 #include "login/session_inside.h"
@@ -13,8 +13,8 @@
 
 /* ---- names -------------------------------------------------------------- */
 
-/* Texts one behind the other, each with its length: no two lists of texts have
- * the same name. */
+/* Hashes the texts one after the other, each with its length, so that no two lists
+ * have the same name. */
 apr_status_t bearer_session_name(unsigned char *out, apr_pool_t *p, int n,
                                  const char *const *texts)
 {
@@ -28,7 +28,7 @@ apr_status_t bearer_session_name(unsigned char *out, apr_pool_t *p, int n,
     return bearer_text_sha256(all, strlen(all), out);
 }
 
-/* Hot: every request. */
+/* Runs in every request. */
 apr_status_t bearer_session_record_name(unsigned char *out,
                                         const bearer_session_store_t *store,
                                         const char *what, const unsigned char *id,
@@ -62,7 +62,7 @@ int bearer_session_is_certain(const bearer_session_store_t *store)
     return store->cache && store->cache->add;
 }
 
-/* What is in this server's own memory needs no seal, unless it has tokens in it. */
+/* Entries in this server's own memory need no seal, unless they contain tokens. */
 static int is_sealed(const bearer_session_store_t *store, bearer_kept_t kind)
 {
     return kind == BEARER_KEPT_SESSION || !store->cache->is_own;
@@ -107,7 +107,7 @@ apr_status_t bearer_session_mark(const bearer_session_store_t *store,
     return bearer_session_keep(store, BEARER_KEEP_PUT, name, &entry, p);
 }
 
-/* What was kept, opened. APR_NOTFOUND: under another secret. */
+/* Opens an entry. APR_NOTFOUND: it was sealed with another secret. */
 static apr_status_t open_kept(bearer_cache_value_t *value,
                               const bearer_session_store_t *store,
                               bearer_kept_t kind, const unsigned char *name,

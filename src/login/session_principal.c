@@ -1,5 +1,5 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
-/* Who a session's claims speak of. See session.h. */
+/* The user of a session, by its claims. See session.h. */
 #include "login/session.h"
 
 #include <string.h>
@@ -9,7 +9,7 @@
 #include "base/json.h"
 #include "base/text.h"
 
-/* Anybody can claim an address that nobody has verified. */
+/* Anyone can claim an address that is not verified. */
 static bearer_reason_t check_email(const json_t *claims,
                                    const bearer_settings_t *settings,
                                    bearer_refusal_t *why, apr_pool_t *p)

@@ -1,5 +1,5 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
-/* What is kept of a session, as bytes: see session_inside.h. */
+/* A session's record as bytes. See session_inside.h. */
 #include "login/session_inside.h"
 
 #include <stdlib.h>
@@ -71,7 +71,7 @@ static apr_status_t deflate_body(unsigned char **out, apr_size_t *out_len,
     return APR_SUCCESS;
 }
 
-/* Only what we sealed gets here; the bound is for the day that is not so. */
+/* Only data sealed by this server is inflated; the limit is an additional safeguard. */
 static char *inflate_body(apr_size_t *len, const unsigned char *in,
                           apr_size_t in_len, apr_pool_t *p)
 {
@@ -94,7 +94,7 @@ static char *inflate_body(apr_size_t *len, const unsigned char *in,
     return text;
 }
 
-/* The claims of an ID token that was judged when it came; NULL: there is none. */
+/* Returns the claims of an ID token that was judged when it arrived; NULL: none. */
 static json_t *payload_of(const json_t *body, apr_pool_t *p)
 {
     const char *token = bearer_json_string(body, BEARER_SESSION_ID_TOKEN);
@@ -111,7 +111,7 @@ static json_t *payload_of(const json_t *body, apr_pool_t *p)
     return claims;
 }
 
-/* The body with those claims left out that its ID token has as well. */
+/* Returns the body without the claims that its ID token also has. */
 static json_t *slim(const json_t *body, apr_pool_t *p)
 {
     json_t *out = json_deep_copy(body), *said = payload_of(body, p);
@@ -127,7 +127,7 @@ static json_t *slim(const json_t *body, apr_pool_t *p)
     return out;
 }
 
-/* The reverse. */
+/* The reverse of slim(). */
 static void fill(json_t *body, apr_pool_t *p)
 {
     json_t *said = payload_of(body, p);
