@@ -36,7 +36,7 @@ bearer_client_auth_t bearer_client_method(const bearer_settings_t *s)
     return (bearer_client_auth_t)(s->client_auth & ~BEARER_CLIENT_AUD_ENDPOINT);
 }
 
-/* ---- what is missing ---------------------------------------------------- */
+/* ---- missing settings --------------------------------------------------- */
 
 static const char *missing(const bearer_settings_t *s, int needs)
 {
@@ -150,7 +150,7 @@ apr_status_t bearer_client_post_as(bearer_http_response_t **response,
     return rv;
 }
 
-/* ---- the whole ---------------------------------------------------------- */
+/* ---- the client --------------------------------------------------------- */
 
 apr_status_t bearer_client_post(bearer_http_response_t **response,
                                 bearer_client_t *client, const char *endpoint,

@@ -14,7 +14,7 @@
 
 #define JWT_BEARER "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
-/* ---- what is secret ----------------------------------------------------- */
+/* ---- secrets ------------------------------------------------------------ */
 
 char *bearer_post_keep(bearer_post_t *post, char *text)
 {

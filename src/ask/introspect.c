@@ -28,7 +28,7 @@ typedef struct question_t {
     apr_time_t *until;
 } question_t;
 
-/* ---- whom to ask -------------------------------------------------------- */
+/* ---- selecting the issuer ----------------------------------------------- */
 
 static int has_endpoint(const bearer_issuer_t *issuer)
 {
@@ -135,7 +135,7 @@ const bearer_issuer_t *bearer_introspect_whom(const bearer_issuers_t *issuers,
     return issuer;
 }
 
-/* ---- asking ------------------------------------------------------------- */
+/* ---- the request -------------------------------------------------------- */
 
 static const char *endpoint_of(bearer_introspect_t *in, const char **error,
                                apr_pool_t *p)
@@ -243,7 +243,7 @@ static bearer_reason_t ask(void *question, bearer_answer_t *answer,
     return reason;
 }
 
-/* ---- what is kept ------------------------------------------------------- */
+/* ---- cached responses --------------------------------------------------- */
 
 /* Returns 0 on failure: without a key, the answers about different tokens could be confused. */
 static int make_key(question_t *q, const unsigned char *digest,
@@ -299,7 +299,7 @@ static int judge_kept(question_t *q, bearer_verdict_t *verdict)
     return *verdict != BEARER_GRANTED || *q->until;
 }
 
-/* ---- the whole ---------------------------------------------------------- */
+/* ---- judging ------------------------------------------------------------ */
 
 /* Check 11 before the request: a token on the list is not introspected, and none
  * is while the list cannot be read. */

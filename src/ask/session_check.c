@@ -21,7 +21,7 @@ struct bearer_session_asker_t {
     bearer_flights_t *flights;
 };
 
-/* ---- responsible? -------------------------------------------------------- */
+/* ---- whether the check applies ------------------------------------------- */
 
 const char *bearer_session_check_cookies(const bearer_session_check_t *check,
                                          const char *field, apr_pool_t *p)
@@ -153,7 +153,7 @@ void bearer_session_question_prepare(bearer_session_question_t *q, apr_pool_t *p
     make_key(q, p);
 }
 
-/* ---- the status of the answer ----------------------------------------------- */
+/* ---- the status of the response --------------------------------------------- */
 
 static unsigned retry_after(const bearer_http_response_t *response, apr_time_t now)
 {
@@ -252,7 +252,7 @@ static bearer_reason_t ask(void *asking_, bearer_answer_t *answer,
     return judge_status(q, response, why, p);
 }
 
-/* ---- the answer itself -------------------------------------------------------- */
+/* ---- the content of the response ---------------------------------------------- */
 
 static bearer_reason_t unusable(const bearer_session_question_t *q,
                                 bearer_refusal_t *why, apr_pool_t *p,
@@ -345,7 +345,7 @@ static bearer_reason_t read_answer(const bearer_session_question_t *q,
                                   NULL, &settings, why, p);
 }
 
-/* ---- the whole ------------------------------------------------------------------ */
+/* ---- the asker ------------------------------------------------------------------ */
 
 static int take_kept(const bearer_session_asker_t *asker,
                      const bearer_session_question_t *q,

@@ -57,7 +57,7 @@ typedef struct bearer_session_question_t {
 void bearer_session_question_prepare(bearer_session_question_t *question,
                                      apr_pool_t *p);
 
-/* ---- asking --------------------------------------------------------------- */
+/* ---- the asker ------------------------------------------------------------ */
 
 typedef struct bearer_session_asker_t bearer_session_asker_t;
 

@@ -27,7 +27,7 @@ void bearer_cookie_names(bearer_cookie_names_t *names, const char *base_url,
     names->tries = apr_pstrcat(p, prefix, "bearer_tries", port, NULL);
 }
 
-/* ---- what a browser sends ---------------------------------------------- */
+/* ---- the Cookie field -------------------------------------------------- */
 
 #define BLANKS " \t"
 #define SEPARATORS ";,"
@@ -143,7 +143,7 @@ const char *bearer_cookie_join(const char *field, const char *name,
     return value;
 }
 
-/* ---- what it is told --------------------------------------------------- */
+/* ---- the Set-Cookie field ---------------------------------------------- */
 
 const char *bearer_cookie_set(const bearer_cookie_names_t *names,
                               const char *name, const char *value, int max_age,
@@ -186,7 +186,7 @@ const apr_array_header_t *bearer_cookie_split(const bearer_cookie_names_t *names
     return lines;
 }
 
-/* ---- what a backend sees ----------------------------------------------- */
+/* ---- cookies for the application --------------------------------------- */
 
 /* Includes cookies of a server on another port or scheme of this host: the browser
  * sends them here too, and this application must not see them. */

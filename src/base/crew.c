@@ -32,7 +32,7 @@ struct bearer_crew_t {
     int stop;
 };
 
-/* ---- which one is next; under the mutex --------------------------------- */
+/* ---- the next errand; under the mutex ----------------------------------- */
 
 /* Returns the errand whose last run is longest ago, quick ones first; -1: none. */
 static int choose(const bearer_crew_t *crew)

@@ -265,7 +265,7 @@ apr_status_t bearer_flights_create(bearer_flights_t **flights,
     return bearer_flight_locks(&all->mutex, &all->landed, p);
 }
 
-/* ---- what is kept ------------------------------------------------------- */
+/* ---- cached answers ----------------------------------------------------- */
 
 /* Format "TIME\nANSWER". TIME is when the request was sent, so that a shorter ttl
  * takes effect at once. */

@@ -207,7 +207,7 @@ static int wait_for_place(bearer_ticket_t *ticket, bearer_gate_t *gate,
     }
 }
 
-/* ---- what is said about it ---------------------------------------------- */
+/* ---- log lines ---------------------------------------------------------- */
 
 static const char *text_of(int why, int party)
 {
@@ -268,7 +268,7 @@ void bearer_gate_stats(const bearer_gate_t *gate, int *inside, int *limit)
     }
 }
 
-/* ---- the whole ---------------------------------------------------------- */
+/* ---- the gate ----------------------------------------------------------- */
 
 const char *bearer_gate_enter(bearer_ticket_t *ticket, bearer_gate_t *gate,
                               int party, apr_interval_time_t longest)

@@ -25,7 +25,7 @@
 
 #define HOST_MAX 255
 
-/* ---- taking a URL apart ------------------------------------------------ */
+/* ---- splitting a URL --------------------------------------------------- */
 
 /* RFC 3986: the characters allowed in a URL; all others must be encoded. */
 static int is_url_char(unsigned char c)
@@ -239,7 +239,7 @@ const char *bearer_http_proxy_error(const char *url, apr_pool_t *p)
               p);
 }
 
-/* ---- what may be fetched ----------------------------------------------- */
+/* ---- URLs that may be fetched ------------------------------------------ */
 
 int bearer_http_is_loopback(const char *host)
 {

@@ -124,7 +124,7 @@ static apr_status_t release_handles(void *data)
     return APR_SUCCESS;
 }
 
-/* ---- what libcurl calls ------------------------------------------------ */
+/* ---- callbacks of libcurl ---------------------------------------------- */
 
 /* Returns 0, which any callback may return to end the transfer. */
 static size_t end_transfer(transfer_t *t, apr_status_t status, const char *why)
@@ -231,7 +231,7 @@ static int on_progress(void *baton, curl_off_t dltotal, curl_off_t dlnow,
     return 0;
 }
 
-/* ---- what libcurl is told ---------------------------------------------- */
+/* ---- options of libcurl ------------------------------------------------ */
 
 /* Returns 1 if libcurl accepts the option. */
 #define SET(curl, option, value) (curl_easy_setopt(curl, option, value) == CURLE_OK)

@@ -39,7 +39,7 @@ apr_time_t bearer_monotonic(void)
     return apr_time_from_sec(now.tv_sec) + now.tv_nsec / 1000;
 }
 
-/* ---- looking up --------------------------------------------------------- */
+/* ---- lookups ------------------------------------------------------------ */
 
 static int ask_system(const char *host, int port, bearer_address_t *addresses,
                       const char **error, int flags)
@@ -121,7 +121,7 @@ static int wait_for_change(bearer_resolver_t *r, apr_time_t until)
     return left > 0;
 }
 
-/* ---- life --------------------------------------------------------------- */
+/* ---- creation and destruction ------------------------------------------- */
 
 static apr_status_t leave(void *data)
 {
@@ -178,7 +178,7 @@ apr_status_t bearer_resolver_create(bearer_resolver_t **resolver,
     return APR_SUCCESS;
 }
 
-/* ---- asking ------------------------------------------------------------- */
+/* ---- queries ------------------------------------------------------------ */
 
 int bearer_resolver_get(bearer_resolver_t *r, bearer_address_t *addresses,
                         apr_time_t until, const char **error)

@@ -36,7 +36,7 @@ void bearer_secret_wipe(void *value, apr_size_t len)
     }
 }
 
-/* ---- where it comes from ------------------------------------------------ */
+/* ---- sources ------------------------------------------------------------ */
 
 static const char *const prefixes[] = {
 #define X(kind, prefix) prefix,
@@ -350,7 +350,7 @@ const char *bearer_secret_lint(const bearer_secret_t *secret,
     return NULL;
 }
 
-/* ---- in a process ------------------------------------------------------- */
+/* ---- in a child process ------------------------------------------------- */
 
 static void replace(bearer_secret_watch_t *w, const char *data, apr_size_t len)
 {

@@ -183,7 +183,7 @@ void bearer_jwk_clear(bearer_jwk_t *key)
     key->pkey = NULL;
 }
 
-/* ---- a whole key ------------------------------------------------------- */
+/* ---- a complete key ---------------------------------------------------- */
 
 const char *bearer_jwk_private_member(const json_t *jwk)
 {

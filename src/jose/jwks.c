@@ -18,7 +18,7 @@
 
 #include "base/json.h"
 
-/* ---- life -------------------------------------------------------------- */
+/* ---- reference counts -------------------------------------------------- */
 
 static apr_status_t set_create(bearer_jwks_t **set, int max_keys)
 {
@@ -375,7 +375,7 @@ static apr_status_t read_pem(bearer_jwks_t **set, const char *text, apr_size_t l
     return rv;
 }
 
-/* ---- either ------------------------------------------------------------ */
+/* ---- either form ------------------------------------------------------- */
 
 /* Data needed only during parsing is in its own pool. */
 static apr_status_t parse(bearer_jwks_t **set, const char *text, apr_size_t len,

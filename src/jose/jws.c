@@ -14,7 +14,7 @@
 #include "base/text.h"
 #include "jose/jwk_inside.h"
 
-/* ---- shape ------------------------------------------------------------- */
+/* ---- form -------------------------------------------------------------- */
 
 int bearer_jws_looks_like(const char *token, apr_size_t len, apr_pool_t *p)
 {

@@ -491,7 +491,7 @@ apr_status_t bearer_signature_make(unsigned char **signature,
     return rv;
 }
 
-/* ---- what this OpenSSL carries out ------------------------------------- */
+/* ---- algorithms that this OpenSSL supports ----------------------------- */
 
 int bearer_signature_probe(const bearer_alg_t *alg)
 {

@@ -21,7 +21,7 @@ struct bearer_claim_rule_t {
     const bearer_regex_t *regex;
 };
 
-/* ---- reading a SPEC ---------------------------------------------------- */
+/* ---- parsing a SPEC ---------------------------------------------------- */
 
 /* Removes the backslash of `\:` and `\~` anywhere, and of `\.` on request. In a
  * name, `\.` stays for the path parser. */

@@ -27,7 +27,7 @@ typedef struct bearer_found_t {
  *  if the field has another scheme. */
 const char *bearer_syntax_after_scheme(const char *field, const char *scheme);
 
-/* ---- looking for tokens: each adds to found ----------------------------- */
+/* ---- finding tokens: each adds to found --------------------------------- */
 
 /** Authorization: `Bearer TOKEN`. httpd joins two header lines with a comma, so
  *  `Bearer` after other credentials counts as a second token. */
@@ -65,7 +65,7 @@ const char *bearer_syntax_cookies(const char *field,
 bearer_reason_t bearer_syntax_judge(const bearer_found_t *found,
                                     bearer_refusal_t *why, apr_pool_t *p);
 
-/* ---- taking tokens away ------------------------------------------------- */
+/* ---- removing tokens ---------------------------------------------------- */
 
 /** Returns a Cookie field without the cookies of that name: field itself if it has
  *  none, NULL if nothing is left. */

@@ -392,7 +392,7 @@ static void export_claims(const export_t *x, json_t *claims)
     }
 }
 
-/* ---- the whole --------------------------------------------------------- */
+/* ---- all exports ------------------------------------------------------- */
 
 static void build(pairs_t *env, pairs_t *headers,
                   const bearer_principal_t *principal,

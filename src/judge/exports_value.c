@@ -177,7 +177,7 @@ const char *bearer_exports_header_value(const char *value, apr_pool_t *p)
     return text;
 }
 
-/* ---- what is shown of it ------------------------------------------------ */
+/* ---- the exported part -------------------------------------------------- */
 
 /* Roles and groups that are ignored (principal.h) must not be visible in the
  * exported claims either. */

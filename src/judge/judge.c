@@ -96,7 +96,7 @@ bearer_reason_t bearer_judge_screen(bearer_judgement_t *j)
     return reason;
 }
 
-/* ---- the two ways in --------------------------------------------------- */
+/* ---- entry points ------------------------------------------------------ */
 
 static void begin(bearer_judgement_t *j, int on, const char *token, apr_size_t len)
 {
@@ -215,7 +215,7 @@ bearer_verdict_t bearer_judge_claims(bearer_judgement_t *j, json_t *claims,
     return end(j, run_checks(j));
 }
 
-/* ---- questions of others ----------------------------------------------- */
+/* ---- queries ----------------------------------------------------------- */
 
 int bearer_judge_accepts(const bearer_settings_t *settings,
                          const bearer_issuer_t *issuer)

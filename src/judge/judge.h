@@ -73,7 +73,7 @@ typedef struct bearer_expected_t {
 } bearer_expected_t;
 
 struct bearer_judgement_t {
-    /* ---- given by the caller; all outlive the call ---- */
+    /* ---- set by the caller; all must outlive the call ---- */
     apr_pool_t *p;                       /**< results */
     apr_time_t now;
     const bearer_issuers_t *issuers;     /**< issuers declared in this vhost */
@@ -122,7 +122,7 @@ struct bearer_judgement_t {
     /** For ID tokens and logout tokens only. */
     const bearer_expected_t *expected;
 
-    /* ---- filled on the way ---- */
+    /* ---- filled by the judge ---- */
     bearer_settings_t settings;          /**< resolved; from check 5 on, with the
                                               issuer's layer */
     int on;                              /**< BEARER_ON_...; this and the following

@@ -277,7 +277,7 @@ const char *bearer_principal_jti(const json_t *claims, apr_pool_t *p)
                                 : json_string_value(jti);
 }
 
-/* ---- the whole --------------------------------------------------------- */
+/* ---- the principal ----------------------------------------------------- */
 
 static void fill_from_claims(bearer_principal_t *principal,
                              const bearer_settings_t *settings, apr_pool_t *p)
@@ -340,7 +340,7 @@ const bearer_principal_t *bearer_principal_anonymous(apr_pool_t *p)
     return nobody;
 }
 
-/* ---- questions --------------------------------------------------------- */
+/* ---- queries ----------------------------------------------------------- */
 
 /* foo covers foo.bar, not foobar. */
 static int covers_HIERARCHIC(const char *granted, const char *wanted)

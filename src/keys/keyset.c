@@ -269,7 +269,7 @@ void bearer_keyset_set_maintained(bearer_keyset_t *ks, int maintained)
     unlock(ks);
 }
 
-/* ---- what others want to know ------------------------------------------ */
+/* ---- state and metadata ------------------------------------------------ */
 
 apr_uint64_t bearer_keyset_generation(const bearer_keyset_t *keyset)
 {

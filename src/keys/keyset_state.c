@@ -13,7 +13,7 @@ const char *bearer_keyset_seconds(apr_interval_time_t t, apr_pool_t *p)
     return apr_psprintf(p, "%ld s", (long)apr_time_sec(t < 0 ? 0 : t));
 }
 
-/* ---- what is kept ------------------------------------------------------ */
+/* ---- copies of records ------------------------------------------------- */
 
 kept_t *bearer_keyset_keep(const bearer_keyset_record_t *record)
 {
@@ -243,7 +243,7 @@ void bearer_keyset_note_attempt(bearer_keyset_t *ks, purpose_t purpose,
     bearer_keyset_take_attempt(ks, &attempt);
 }
 
-/* ---- putting in force --------------------------------------------------- */
+/* ---- putting into force ------------------------------------------------- */
 
 int bearer_keyset_equal_sets(const bearer_jwks_t *a, const bearer_jwks_t *b)
 {

@@ -181,7 +181,7 @@ void bearer_keyset_served(bearer_keyset_t *ks, const char *tenant)
     unlock(ks);
 }
 
-/* ---- for the background ------------------------------------------------- */
+/* ---- for background maintenance ----------------------------------------- */
 
 void bearer_keyset_tenants_maintained(bearer_keyset_t *ks)
 {

@@ -207,7 +207,7 @@ json_t *bearer_explain_principal(const bearer_principal_t *principal, apr_pool_t
         "claims", json_deep_copy(principal->claims));
 }
 
-/* ---- requests that are announced ----------------------------------------- */
+/* ---- reported requests --------------------------------------------------- */
 
 typedef struct announced_t {
     bearer_http_client_t client;

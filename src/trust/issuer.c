@@ -188,7 +188,7 @@ int bearer_issuer_tenant_admitted(const bearer_issuer_t *issuer,
                       sizeof(const char *), compare_tenants) != NULL;
 }
 
-/* ---- what a declaration may say ---------------------------------------- */
+/* ---- checks of a declaration ------------------------------------------- */
 
 static const char *text_error(const char *iss)
 {

@@ -18,7 +18,7 @@
 /** Maximum number of scopes that are read from the metadata. */
 #define SCOPES_MAX 200
 
-/* ---- where metadata is asked ------------------------------------------- */
+/* ---- metadata URLs ----------------------------------------------------- */
 
 static void push(apr_array_header_t *list, const char *s)
 {
@@ -64,7 +64,7 @@ const apr_array_header_t *bearer_issuer_metadata_urls(const bearer_issuer_t *iss
     return urls;
 }
 
-/* ---- what a configuration would fetch ---------------------------------- */
+/* ---- URLs in a configuration ------------------------------------------- */
 
 /* Returns the URL to fetch, for any tenant, or NULL. {tenant} contains characters
  * that a URL cannot have, and is never part of the host. */
@@ -421,7 +421,7 @@ json_t *bearer_metadata_json(const bearer_metadata_t *m)
 #undef FORMAT
 }
 
-/* ---- asking ------------------------------------------------------------ */
+/* ---- fetching ---------------------------------------------------------- */
 
 static apr_status_t fetch_one(bearer_metadata_t **metadata,
                               const bearer_issuer_access_t *access,

@@ -217,7 +217,7 @@ const char *bearer_resource_document(const bearer_resource_t *resource,
     return text;
 }
 
-/* ---- which one ---------------------------------------------------------- */
+/* ---- selection ---------------------------------------------------------- */
 
 static const bearer_resource_t *at(const apr_array_header_t *resources, int i)
 {

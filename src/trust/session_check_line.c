@@ -207,7 +207,7 @@ static const char *parse_method(line_t *line, const char *value)
     return NULL;
 }
 
-/* ---- whose part of the URL: request or url ---------------------------------- */
+/* ---- origin of parts of the URL: request or url ----------------------------- */
 
 static const char *parse_whose(line_t *line, const char *value)
 {
@@ -272,7 +272,7 @@ static const char *print_add(const bearer_session_check_t *check,
     return text;
 }
 
-/* ---- places in the answer --------------------------------------------------- */
+/* ---- paths in the response -------------------------------------------------- */
 
 static const char *parse_subject(line_t *line, const char *value)
 {
@@ -358,7 +358,7 @@ static const char *parse_word(line_t *line, const char *word)
     return unknown(line, word);
 }
 
-/* ---- what fits together ---------------------------------------------------- */
+/* ---- consistency ----------------------------------------------------------- */
 
 #define SEEN(line, key) ((line)->seen & 1u << KEY_##key)
 
@@ -495,7 +495,7 @@ const char *bearer_session_check_print(const bearer_session_check_t *check,
                        apr_time_sec(check->ttl));
 }
 
-/* ---- what may be wrong ----------------------------------------------------- */
+/* ---- likely mistakes ------------------------------------------------------- */
 
 const char *bearer_session_check_error(const bearer_session_check_t *check,
                                        const apr_array_header_t *plain_http,
