@@ -147,7 +147,7 @@ static void attempt_from_cache(bearer_keyset_t *ks, apr_pool_t *p)
 {
     bearer_keyset_attempt_t attempt;
     apr_time_t now = now_of(ks);
-    apr_time_t latest = now + CLOCK_TOLERANCE + 2 * refresh_of(ks)->min;
+    apr_time_t latest = now + CLOCK_TOLERANCE + longest_pause(ks);
 
     if (bearer_keyset_attempt_get(&attempt, &ks->place, p) != APR_SUCCESS
         || attempt.when > now + CLOCK_TOLERANCE) {

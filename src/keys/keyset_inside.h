@@ -153,6 +153,12 @@ static inline const bearer_refresh_t *refresh_of(const bearer_keyset_t *ks)
     return &ks->access.settings->keys_refresh;
 }
 
+/* The longest pause after a failure; also limits what another process stored. */
+static inline apr_interval_time_t longest_pause(const bearer_keyset_t *ks)
+{
+    return 2 * refresh_of(ks)->min;
+}
+
 /* ---- keyset.c ---------------------------------------------------------- */
 
 /* called under the mutex; release it and take it again: */

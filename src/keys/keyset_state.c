@@ -59,12 +59,6 @@ static int is_over(apr_time_t until, apr_interval_time_t most, apr_time_t now)
     return now >= until || until - now > most + CLOCK_TOLERANCE;
 }
 
-/* The longest pause after a failure; also limits what another process stored. */
-static apr_interval_time_t longest_pause(const bearer_keyset_t *ks)
-{
-    return 2 * refresh_of(ks)->min;
-}
-
 int bearer_keyset_is_due(const bearer_keyset_t *ks, apr_time_t now)
 {
     /* a clock that was set back must not extend the lifetime */
