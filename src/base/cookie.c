@@ -10,6 +10,18 @@
 
 /* ---- names ------------------------------------------------------------- */
 
+/* All names: PREFIX on https, STEM, the word, `_PORT`, the end.
+ * X(member of bearer_cookie_names_t, word, end) */
+#define PREFIX "__Host-"
+#define STEM "bearer_"
+#define NAMES(X) \
+    X(session, "session", "") \
+    X(login, "login", ".") \
+    X(tries, "tries", "")
+
+/* How many characters a word has. */
+#define LENGTH(word) (sizeof(word) - 1)
+
 void bearer_cookie_names(bearer_cookie_names_t *names, const char *base_url,
                          apr_pool_t *p)
 {
@@ -20,11 +32,12 @@ void bearer_cookie_names(bearer_cookie_names_t *names, const char *base_url,
     if (url.port != (url.https ? 443 : 80)) {
         port = apr_psprintf(p, "_%d", url.port);
     }
-    prefix = url.https ? "__Host-" : "";
+    prefix = url.https ? PREFIX : "";
     names->secure = url.https;
-    names->session = apr_pstrcat(p, prefix, "bearer_session", port, NULL);
-    names->login = apr_pstrcat(p, prefix, "bearer_login", port, ".", NULL);
-    names->tries = apr_pstrcat(p, prefix, "bearer_tries", port, NULL);
+#define X(member, word, end) \
+    names->member = apr_pstrcat(p, prefix, STEM word, port, end, NULL);
+    NAMES(X)
+#undef X
 }
 
 /* ---- the Cookie field -------------------------------------------------- */
@@ -47,7 +60,7 @@ static void cut_blanks(const char *start, char *end)
 
 int bearer_cookie_counts(char before, const char *name)
 {
-    return before != ',' || (strncmp(name, "__Host-", 7) != 0
+    return before != ',' || (strncmp(name, PREFIX, LENGTH(PREFIX)) != 0
                              && strncmp(name, "__Secure-", 9) != 0);
 }
 
@@ -192,15 +205,16 @@ const apr_array_header_t *bearer_cookie_split(const bearer_cookie_names_t *names
  * sends them here too, and this application must not see them. */
 static int is_own(const char *name)
 {
-    static const char *const kinds[] = { "session", "login", "tries" };
+#define X(member, word, end) STEM word,
+    static const char *const words[] = { NAMES(X) };
+#undef X
     apr_size_t i, len;
 
-    name += strncmp(name, "__Host-", 7) == 0 ? 7 : 0;
-    for (i = 0; strncmp(name, "bearer_", 7) == 0
-                && i < sizeof(kinds) / sizeof(kinds[0]); i++) {
-        len = strlen(kinds[i]);
-        if (strncmp(name + 7, kinds[i], len) == 0) {
-            name += 7 + len;
+    name += strncmp(name, PREFIX, LENGTH(PREFIX)) == 0 ? LENGTH(PREFIX) : 0;
+    for (i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+        len = strlen(words[i]);
+        if (strncmp(name, words[i], len) == 0) {
+            name += len;
             name += *name == '_' ? 1 + strspn(name + 1, "0123456789") : 0;
             return *name == '.' || value_at(name) != NULL;
         }
@@ -259,7 +273,7 @@ static int is_chosen(const void *own, const char *pair)
 
 const char *bearer_cookie_strip(const char *field, apr_pool_t *p)
 {
-    return strstr(field, "bearer_")
+    return strstr(field, STEM)
         ? bearer_cookie_choose(field, 1, is_chosen, NULL, p) : field;
 }
 

@@ -235,12 +235,42 @@ static void test_each(void **state)
     }
 }
 
+/* A cookie that this module sets, of any server of this host, reaches no application. */
+static void test_own_names_are_stripped(void **state)
+{
+    static const char *const servers[] = {
+        "http://a.example", "http://a.example:8080", "https://a.example",
+        "https://a.example:8443"
+    };
+    apr_pool_t *p = unit_pool(state);
+    size_t i, k;
+
+    for (i = 0; i < UNIT_COUNT(servers); i++) {
+        bearer_cookie_names_t names;
+
+        bearer_cookie_names(&names, servers[i], p);
+        {
+            const char *own[] = {
+                names.session, apr_pstrcat(p, names.session, ".1", NULL), names.tries,
+                apr_pstrcat(p, names.login, "c3RhdGU", NULL)
+            };
+
+            for (k = 0; k < UNIT_COUNT(own); k++) {
+                const char *pair = apr_pstrcat(p, own[k], "=v", NULL);
+
+                assert_null(bearer_cookie_strip(pair, p));
+                assert_string_equal(bearer_cookie_own(pair, p), pair);
+            }
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         UNIT_TEST(test_names), UNIT_TEST(test_get), UNIT_TEST(test_set),
         UNIT_TEST(test_chunks), UNIT_TEST(test_strip),
-        UNIT_TEST(test_prefix_behind_a_comma),
+        UNIT_TEST(test_own_names_are_stripped), UNIT_TEST(test_prefix_behind_a_comma),
         UNIT_TEST(test_each),
     };
 
