@@ -401,7 +401,7 @@ const char *bearer_text_member_error(const char *s, char separator)
             return "it begins with white space";
         }
         if (c == (unsigned char)separator) {
-            return "it has a comma, which separates names";
+            return "it has " BEARER_NAMES_SEPARATOR_IS ", which separates names";
         }
     }
 }

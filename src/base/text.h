@@ -90,6 +90,11 @@ int bearer_text_among(const apr_array_header_t *list, const char *s);
  */
 const char *bearer_text_identifier_error(const char *s, apr_size_t len, int printable);
 
+/** Separator of names in BEARER_ROLES, BEARER_GROUPS and their headers, and of the
+ *  values of a claim that is an array; and what a message calls it. */
+#define BEARER_NAMES_SEPARATOR ','
+#define BEARER_NAMES_SEPARATOR_IS "a comma"
+
 /**
  * Returns what is wrong with a member of a list (a role, a scope), or NULL. Readers
  * split lists at the separator, and many strip white space, so they would read

@@ -102,10 +102,10 @@ static const char *joined(const json_t *array, apr_pool_t *p)
             return NULL;
         }
         if (i) {
-            put(&b, ',');
+            put(&b, BEARER_NAMES_SEPARATOR);
         }
         for (; *s && !b.full; s++) {
-            if (*s == ',' || *s == '\\') {
+            if (*s == BEARER_NAMES_SEPARATOR || *s == '\\') {
                 put(&b, '\\');
             }
             put(&b, *s);

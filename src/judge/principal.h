@@ -18,9 +18,6 @@
 #include "trust/issuer.h"
 #include "trust/settings.h"
 
-/** Separator of names in BEARER_ROLES, BEARER_GROUPS and their headers. */
-#define BEARER_NAMES_SEPARATOR ','
-
 typedef struct bearer_principal_t {
     const char *method;       /**< "jwt", "introspection", "session", "cookie",
                                    "anonymous" */
