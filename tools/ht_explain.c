@@ -296,13 +296,6 @@ static int authorize(const inquiry_t *q, json_t *out)
 
 /* ---- without a server: the answer -------------------------------------------------- */
 
-static int status_of(bearer_category_t category)
-{
-    return category == BEARER_CATEGORY_UNAVAILABLE ? 503
-         : category == BEARER_CATEGORY_REQUIRE ? 403
-         : category == BEARER_CATEGORY_REQUEST ? 400 : 401;
-}
-
 /* Returns the refusal as the server would log it. */
 static json_t *refusal_of(const inquiry_t *q)
 {
@@ -335,7 +328,8 @@ static json_t *answer_of(inquiry_t *q, bearer_verdict_t verdict)
         "requires", rules, "granted", granted,
         "environment", granted ? bearer_explain_table(env, q->p) : NULL,
         "headers", granted ? bearer_explain_table(headers, q->p) : NULL,
-        "status", granted ? 200 : status_of(bearer_reason_category(q->j.why.reason)),
+        "status", granted ? 200 : bearer_category(bearer_reason_category(
+                                       q->j.why.reason))->status,
         "refusal", granted ? NULL : refusal_of(q));
     bearer_json_tie(answer, q->p);
     return answer;

@@ -20,7 +20,8 @@ typedef struct reason_row_t {
 } reason_row_t;
 
 static const bearer_category_row_t categories[] = {
-#define X(symbol, name, error, description, counted) { name, error, description, counted },
+#define X(symbol, name, status, challenge, error, description, counted) \
+    { name, error, description, status, counted },
     BEARER_CATEGORIES(X)
 #undef X
 };

@@ -4,12 +4,12 @@
  * Why a credential was refused: one enum for the whole product.
  *
  * A reason is the check that failed. It belongs to a category. The client learns only
- * the category; the reason and its detail are for the administrator's log. A table in
- * the glue maps each category to an HTTP status; this file does not know statuses.
+ * the category; the reason and its detail are for the administrator's log. The row of a
+ * category has its HTTP status; answer.c of the glue has what a page says with it.
  *
  * To add a reason, add a row to BEARER_REASONS and its number to messages.txt. To add
- * a category, add a row to BEARER_CATEGORIES and its ANSWER_ to answer.c of the glue,
- * which does not compile without it.
+ * a category, add a row to BEARER_CATEGORIES. A new status needs its ANSWER_ in
+ * answer.c, which does not compile without it.
  */
 #pragma once
 
@@ -18,42 +18,48 @@
 #include "base/message.h"
 
 /**
- * X(symbol, name, error, description, counted)
+ * X(symbol, name, status, challenge, error, description, counted)
  *     name         BEARER_ERROR, the word in the log and in metrics
+ *     status       of the HTTP response; 0: no refusal
+ *     challenge    1: WWW-Authenticate is sent
  *     error        RFC 6750 section 3.1 error code; NULL: none is sent
  *     description  error_description for the client (only %x20-21/23-5B/5D-7E)
  *     counted      1: the throttle counts this failure
  */
 #define BEARER_CATEGORIES(X) \
-    X(OK, "ok", NULL, NULL, 0) \
-    X(NO_CREDENTIAL, "no_credential", NULL, NULL, 0) \
-    X(REQUEST, "request", "invalid_request", \
+    X(OK, "ok", 0, 0, NULL, NULL, 0) \
+    X(NO_CREDENTIAL, "no_credential", 401, 1, NULL, NULL, 0) \
+    X(REQUEST, "request", 400, 1, "invalid_request", \
       "The request must carry exactly one well-formed token", 1) \
-    X(MALFORMED, "malformed", "invalid_token", "The token is malformed", 1) \
-    X(ALGORITHM, "algorithm", "invalid_token", "The token's algorithm is not accepted", 1) \
-    X(KEY, "key", "invalid_token", "The token's key is not known", 1) \
-    X(SIGNATURE, "signature", "invalid_token", "The token's signature is not valid", 1) \
-    X(ISSUER, "issuer", "invalid_token", "The token's issuer is not accepted", 1) \
-    X(TYPE, "type", "invalid_token", "The token is not an access token", 1) \
-    X(CLIENT, "client", "invalid_token", "The token's client is not accepted", 1) \
-    X(IDENTIFIER, "identifier", "invalid_token", "The token's identifier is not accepted", 1) \
-    X(INACTIVE, "inactive", "invalid_token", "The token is not active", 1) \
-    X(REVOKED, "revoked", "invalid_token", "The token was revoked", 1) \
-    X(EXPIRED, "expired", "invalid_token", "The token has expired", 0) \
-    X(NOT_YET_VALID, "not_yet_valid", "invalid_token", "The token is not valid yet", 0) \
-    X(AGE, "age", "invalid_token", "The token is too old", 0) \
-    X(AUDIENCE, "audience", "invalid_token", "The token is meant for another audience", 0) \
-    X(AUTHENTICATION, "authentication", "insufficient_user_authentication", \
+    X(MALFORMED, "malformed", 401, 1, "invalid_token", "The token is malformed", 1) \
+    X(ALGORITHM, "algorithm", 401, 1, "invalid_token", \
+      "The token's algorithm is not accepted", 1) \
+    X(KEY, "key", 401, 1, "invalid_token", "The token's key is not known", 1) \
+    X(SIGNATURE, "signature", 401, 1, "invalid_token", "The token's signature is not valid", 1) \
+    X(ISSUER, "issuer", 401, 1, "invalid_token", "The token's issuer is not accepted", 1) \
+    X(TYPE, "type", 401, 1, "invalid_token", "The token is not an access token", 1) \
+    X(CLIENT, "client", 401, 1, "invalid_token", "The token's client is not accepted", 1) \
+    X(IDENTIFIER, "identifier", 401, 1, "invalid_token", \
+      "The token's identifier is not accepted", 1) \
+    X(INACTIVE, "inactive", 401, 1, "invalid_token", "The token is not active", 1) \
+    X(REVOKED, "revoked", 401, 1, "invalid_token", "The token was revoked", 1) \
+    X(EXPIRED, "expired", 401, 1, "invalid_token", "The token has expired", 0) \
+    X(NOT_YET_VALID, "not_yet_valid", 401, 1, "invalid_token", "The token is not valid yet", 0) \
+    X(AGE, "age", 401, 1, "invalid_token", "The token is too old", 0) \
+    X(AUDIENCE, "audience", 401, 1, "invalid_token", \
+      "The token is meant for another audience", 0) \
+    X(AUTHENTICATION, "authentication", 401, 1, "insufficient_user_authentication", \
       "A different authentication is required", 0) \
-    X(SCOPE, "scope", "insufficient_scope", "The token lacks a required scope", 0) \
-    X(REQUIRE, "require", NULL, NULL, 0) \
-    X(CROSS_SITE, "cross_site", NULL, NULL, 0) \
-    X(THROTTLED, "throttled", NULL, NULL, 0) \
-    X(UNAVAILABLE, "unavailable", NULL, NULL, 0) \
-    X(MISCONFIGURED, "misconfigured", NULL, NULL, 0)
+    X(SCOPE, "scope", 403, 1, "insufficient_scope", "The token lacks a required scope", 0) \
+    X(REQUIRE, "require", 403, 0, NULL, NULL, 0) \
+    X(CROSS_SITE, "cross_site", 403, 0, NULL, NULL, 0) \
+    X(THROTTLED, "throttled", 429, 0, NULL, NULL, 0) \
+    X(UNAVAILABLE, "unavailable", 503, 0, NULL, NULL, 0) \
+    X(MISCONFIGURED, "misconfigured", 500, 0, NULL, NULL, 0)
 
 typedef enum {
-#define X(symbol, name, error, description, counted) BEARER_CATEGORY_##symbol,
+#define X(symbol, name, status, challenge, error, description, counted) \
+    BEARER_CATEGORY_##symbol,
     BEARER_CATEGORIES(X)
 #undef X
     BEARER_CATEGORY_COUNT
@@ -167,6 +173,7 @@ typedef struct bearer_category_row_t {
     const char *name;         /**< e.g. "audience"; never NULL */
     const char *error;        /**< RFC 6750 section 3.1, or NULL */
     const char *description;  /**< or NULL */
+    int status;               /**< of the HTTP response; 0: no refusal */
     int counted;
 } bearer_category_row_t;
 

@@ -1,8 +1,8 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /**
  * @file answer.c
- * The response table (product.md 3.2): what each category of reasons becomes. No other
- * code chooses the status of a refusal.
+ * The response table (product.md 3.2): what each category of reasons becomes. Its status
+ * is in BEARER_CATEGORIES; no other code chooses the status of a refusal.
  */
 #include "answer.h"
 
@@ -27,40 +27,22 @@
 #define TEXT_FAULT "This site is not set up correctly", \
     "It cannot answer this request.", "Tell the people who run this site."
 
-/* One row for each category. The list of categories generates the table, so a category
- * without a row does not compile. */
+/* One row for each status in BEARER_CATEGORIES. A status without a row does not compile. */
 #define ANSWER(status, challenge, retry) \
     { HTTP_##status, challenge, retry, APLOG_INFO, { TEXT_##status } }
-#define ANSWER_INVALID_TOKEN  ANSWER(UNAUTHORIZED, 1, 0)
 
-#define ANSWER_OK             { OK, 0, 0, APLOG_ERR, { TEXT_FAULT } }
-#define ANSWER_NO_CREDENTIAL  ANSWER(UNAUTHORIZED, 1, 0)
-#define ANSWER_REQUEST        ANSWER(BAD_REQUEST, 1, 0)
-#define ANSWER_MALFORMED      ANSWER_INVALID_TOKEN
-#define ANSWER_ALGORITHM      ANSWER_INVALID_TOKEN
-#define ANSWER_KEY            ANSWER_INVALID_TOKEN
-#define ANSWER_SIGNATURE      ANSWER_INVALID_TOKEN
-#define ANSWER_ISSUER         ANSWER_INVALID_TOKEN
-#define ANSWER_TYPE           ANSWER_INVALID_TOKEN
-#define ANSWER_CLIENT         ANSWER_INVALID_TOKEN
-#define ANSWER_IDENTIFIER     ANSWER_INVALID_TOKEN
-#define ANSWER_INACTIVE       ANSWER_INVALID_TOKEN
-#define ANSWER_REVOKED        ANSWER_INVALID_TOKEN
-#define ANSWER_EXPIRED        ANSWER_INVALID_TOKEN
-#define ANSWER_NOT_YET_VALID  ANSWER_INVALID_TOKEN
-#define ANSWER_AGE            ANSWER_INVALID_TOKEN
-#define ANSWER_AUDIENCE       ANSWER_INVALID_TOKEN
-#define ANSWER_AUTHENTICATION ANSWER(UNAUTHORIZED, 1, 0)
-#define ANSWER_SCOPE          ANSWER(FORBIDDEN, 1, 0)
-#define ANSWER_REQUIRE        ANSWER(FORBIDDEN, 0, 0)
-#define ANSWER_CROSS_SITE     ANSWER(FORBIDDEN, 0, 0)
-#define ANSWER_THROTTLED      ANSWER(TOO_MANY_REQUESTS, 0, 1)
-#define ANSWER_UNAVAILABLE    ANSWER(SERVICE_UNAVAILABLE, 0, 1)
-#define ANSWER_MISCONFIGURED  { HTTP_INTERNAL_SERVER_ERROR, 0, 0, APLOG_ERR, { TEXT_FAULT } }
+#define ANSWER_0(challenge)   { OK, challenge, 0, APLOG_ERR, { TEXT_FAULT } }
+#define ANSWER_400(challenge) ANSWER(BAD_REQUEST, challenge, 0)
+#define ANSWER_401(challenge) ANSWER(UNAUTHORIZED, challenge, 0)
+#define ANSWER_403(challenge) ANSWER(FORBIDDEN, challenge, 0)
+#define ANSWER_429(challenge) ANSWER(TOO_MANY_REQUESTS, challenge, 1)
+#define ANSWER_500(challenge) \
+    { HTTP_INTERNAL_SERVER_ERROR, challenge, 0, APLOG_ERR, { TEXT_FAULT } }
+#define ANSWER_503(challenge) ANSWER(SERVICE_UNAVAILABLE, challenge, 1)
 
 static const ab_answer_t answers[] = {
-#define X(symbol, name, error, description, counted) \
-    [BEARER_CATEGORY_##symbol] = ANSWER_##symbol,
+#define X(symbol, name, status, challenge, error, description, counted) \
+    [BEARER_CATEGORY_##symbol] = ANSWER_##status(challenge),
     BEARER_CATEGORIES(X)
 #undef X
 };
@@ -69,7 +51,7 @@ static const ab_answer_t answers[] = {
  * module, and the client gets 500. */
 const ab_answer_t *ab_answer_of(bearer_reason_t reason)
 {
-    static const ab_answer_t fault = ANSWER_MISCONFIGURED;
+    static const ab_answer_t fault = ANSWER_500(0);
     const ab_answer_t *answer = &answers[bearer_reason_category(reason)];
 
     return answer->status < HTTP_BAD_REQUEST ? &fault : answer;

@@ -180,13 +180,15 @@ def read_reasons():
         text = file.read()
     with open(os.path.join(ROOT, "src/httpd/answer.c"), encoding="utf-8") as file:
         answers = file.read()
-    names = dict(re.findall(r'^    X\(([A-Z]\w+), "(\w+)", (?:NULL|"|\\)', text, re.M))
+    rows = {symbol: (name, status) for symbol, name, status in
+            re.findall(r'^    X\(([A-Z]\w+), "(\w+)", (\d+), [01], ', text, re.M)}
     found = {}
     for number, check, category in re.findall(
             r'^    X\((\d{4}), \w+, "(\w+)", (\w+)\)', text, re.M):
-        answer = re.search(rf"#define ANSWER_{category}\s+(.*)", answers)[1]
+        name, status = rows[category]
+        answer = re.search(rf"#define ANSWER_{status}\((?:.*\\\n)?.*", answers)[0]
         level = "error" if "APLOG_ERR" in answer else "info"
-        found[number] = (level, f"{names[category]}/{check}")
+        found[number] = (level, f"{name}/{check}")
     return found
 
 

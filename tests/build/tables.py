@@ -26,7 +26,7 @@ TABLES = {
     "AB_ISSUER_DIRECTIVES": 1,
     "AB_LOGIN_DIRECTIVES": 1,
     "AB_STORES": 1,
-    "BEARER_CATEGORIES": 1,
+    "BEARER_CATEGORIES": 0,
     "BEARER_CHECKS": 0,
     "BEARER_CLIENT_METHODS": 0,
     "BEARER_ENDPOINTS": 0,
@@ -49,6 +49,7 @@ TABLES = {
     "CONDITIONS": 0,
     "IDENTITY": 0,
     "KEYS": 0,
+    "NAMES": 1,
     "VARIABLES": 0,
 }
 # Lists whose rows have more than one element: the row that is added.

@@ -1,6 +1,6 @@
 # Licensed under the Apache License, Version 2.0; see LICENSE.
-"""The table of answers (src/httpd/answer.c): a row cannot be forgotten, and a row
-that says nothing is 500, never a pass. Both are shown on scratch copies."""
+"""The table of answers (src/httpd/answer.c): the row of a status cannot be forgotten,
+and a category without a status is 500, never a pass. Both are shown on scratch copies."""
 import glob
 import os
 import re
@@ -80,18 +80,17 @@ needs_build = missing.needs(
 def test_a_forgotten_row_does_not_compile(tmp_path):
     assert compile_answers(tmp_path, {}).returncode == 0
     done = compile_answers(tmp_path, {"src/base/reason.h": (
-        r'( X\(MISCONFIGURED, "misconfigured", NULL, NULL, 0\))',
-        r' X(FORGOTTEN, "forgotten", NULL, NULL, 0) \\\n   \1')})
+        r'( X\(MISCONFIGURED, "misconfigured", 500, 0, NULL, NULL, 0\))',
+        r' X(FORGOTTEN, "forgotten", 418, 0, NULL, NULL, 0) \\\n   \1')})
     assert done.returncode != 0
-    assert b"ANSWER_FORGOTTEN" in done.stdout, done.stdout
+    assert b"ANSWER_418" in done.stdout, done.stdout
 
 
 @needs_build
 @pytest.mark.allow_log("AB0059")
-def test_a_row_without_a_status_is_500(one_server, monkeypatch, tmp_path, wire):
-    done = compile_answers(tmp_path, {"src/httpd/answer.c": (
-        r"#define ANSWER_REQUIRE +ANSWER\(FORBIDDEN, 0, 0\)",
-        "#define ANSWER_REQUIRE { 0, 0, 0, APLOG_INFO, { TEXT_FORBIDDEN } }")})
+def test_a_category_without_a_status_is_500(one_server, monkeypatch, tmp_path, wire):
+    done = compile_answers(tmp_path, {"src/base/reason.h": (
+        r'X\(REQUIRE, "require", 403, 0, ', 'X(REQUIRE, "require", 0, 0, ')})
     assert done.returncode == 0, done.stdout
     os.chmod(tmp_path, 0o755)
     for parent in list(tmp_path.parents)[:2]:
