@@ -198,8 +198,8 @@ static const ht_option_t options[] = {
       "keys and certificates" },
     { "jws-only", NULL, 0, "judge header, key and signature only; print the "
       "payload's bytes as they are" },
-    { "alg", "LIST", HT_REPEAT, "AuthBearerAlgorithms, by comma (default: all "
-      "asymmetric but ES256K); HS* must be named" },
+    { "alg", "LIST", HT_REPEAT, "AuthBearerAlgorithms, by comma (default: as "
+      "there); HS* must be named" },
     { "audience", "AUD", HT_REPEAT | HT_CLAIMS, "AuthBearerAudience: one of these "
       "must be in aud (default: any)" },
     { "issuer", "ISS", HT_CLAIMS, "AuthBearerIssuer: iss must be this (default: "

@@ -55,7 +55,7 @@ const bearer_alg_t *bearer_alg_find(const char *name);
 #define BEARER_ALGS_ALL (~(bearer_algs_t)0)
 const bearer_alg_t *bearer_alg_next(bearer_algs_t *set);
 
-/** Returns the default allow-list: asymmetric algorithms except ES256K. */
+/** Returns the default allow-list: the rows with in_default. */
 bearer_algs_t bearer_alg_defaults(void);
 
 /** Returns all HS* rows. */

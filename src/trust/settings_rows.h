@@ -81,7 +81,7 @@
     X(list, const apr_array_header_t *, list, 1, 0) \
     X(claims, const apr_array_header_t *, claims, 1, 0) /* const bearer_path_t * */ \
     X(algorithms, bearer_algs_t, algorithms, 1, 0) \
-    X(providers, const apr_array_header_t *, providers, 1, 3) /* int */ \
+    X(providers, const apr_array_header_t *, providers, 1, BEARER_PROVIDER_COUNT) /* int */ \
     X(token_from, const apr_array_header_t *, token_from, 1, 16) /* bearer_from_t */ \
     X(secret, bearer_secret_t *, masked, 0, 0) \
     X(client_auth, int, client_auth, 0, 2) \
