@@ -346,7 +346,7 @@ def test_a_block_has_syntax_text_and_example(name):
 def once():
     """Directives of which a second line in a section is an error."""
     rows = read("src/trust/settings_rows.h")
-    lists = dict(re.findall(r"^    X\((\w+), .*, \w+, ([01]), \d+\)", rows, re.MULTILINE))
+    lists = dict(re.findall(r"^    X\((\w+), .*, \w+, ([01]), \w+\)", rows, re.MULTILINE))
     names = {name for kind, name in re.findall(
         r'^    X\(\w+, \w+, (\w+),\s*\\?\s*"(AuthBearer\w+)"', rows, re.MULTILINE)
         if lists[kind] == "1"}
@@ -613,4 +613,4 @@ def test_a_change_begins_where_the_table_says(row):
 
 
 def test_the_table_of_changes_has_all():
-    assert len(CHANGES) == 20
+    assert len(CHANGES) == 21
