@@ -116,7 +116,7 @@ static void look_at_files(process_t *process, apr_pool_t *ptemp)
     }
 }
 
-/* Time limits cannot be applied to it, so it runs as a slow job. */
+/* This errand cannot be limited, so it is always sent as a slow one (crew.h). */
 static void renew_token(void *client, int limited, apr_pool_t *ptemp)
 {
     (void)limited;

@@ -48,7 +48,7 @@ APLOG_USE_MODULE(auth_bearer);
 /** A client of a provider. Access under the mutex only. */
 typedef struct client_t {
     ap_socache_instance_t *instance;
-    apr_pool_t *pool;              /**< NULL: that of the configuration */
+    apr_pool_t *pool;              /**< NULL: the pool of the configuration */
     apr_time_t made;
     apr_uint32_t epoch;            /**< epoch of the server when the client was created */
     int users;                     /**< number of running calls */

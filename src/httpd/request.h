@@ -22,16 +22,16 @@ typedef struct credential_t {
 } credential_t;
 
 typedef struct request_t {
-    const bearer_settings_t *location;    /**< ab_config_of's, for: */
+    const bearer_settings_t *location;    /**< result of ab_config_of() for */
     const void *location_of;              /**< this per_dir_config */
     int scrubbed;
-    credential_t *credential;    /**< NULL: not looked for yet */
+    credential_t *credential;    /**< NULL: not searched yet */
     const credential_t *winner;  /**< the credential of the principal */
     const char *cookies;         /**< the original Cookie header, after this module's
                                   *   cookies were removed */
     apr_array_header_t *set_cookies; /**< const char *: Set-Cookie lines; in the first
                                       *   request only; NULL for none */
-    struct browser_session_t *session; /**< NULL: not looked for yet */
+    struct browser_session_t *session; /**< NULL: not searched yet */
     const char *answer;          /**< the original query of a login response */
     const char *checked_cookies; /**< the original Cookie header, after the cookies of a
                                   *   session check were removed */

@@ -8,7 +8,8 @@
 
 #include <httpd.h>
 
-/** The hooks, in the order in which httpd calls them. The first two return a hook status. */
+/** Hooks in the order in which httpd calls them. The first two return OK or an HTTP
+ *  status. */
 int ab_start_pre_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp);
 int ab_start_post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
                          server_rec *s);

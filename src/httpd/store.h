@@ -13,7 +13,7 @@
 
 /** Returns the word of for= for this kind of value. */
 const char *ab_store_word(store_kind_t kind);
-/** The hooks of the stores. The first two return a hook status. */
+/** Hooks of the stores. The first two return OK or an HTTP status. */
 int ab_store_pre_config(apr_pool_t *pconf);
 int ab_store_post_config(apr_pool_t *pconf, apr_pool_t *ptemp,
                          server_rec *s);
