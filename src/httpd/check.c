@@ -175,8 +175,8 @@ int ab_check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
     walk_t w;
     int i;
 
-    (void)pconf;
     (void)plog;
+    ab_config_own_records(pconf, s);
     ab_check_begin(&w, ptemp, s);
     for (i = 0; i < w.sections->nelts; i++) {
         check_section(&w, &APR_ARRAY_IDX(w.sections, i, ab_section_t));

@@ -136,6 +136,11 @@ typedef struct section_t {
  *  copies; neither input is changed. */
 void *ab_config_create_server(apr_pool_t *p, server_rec *s);
 void *ab_config_merge_server(apr_pool_t *p, void *base, void *over);
+/** httpd gives a vhost without a directive of ours the main server's record; from
+ *  here on it has its own, with the same values but the BaseURL, since each has its
+ *  own origin. After the configuration has been read, before anything is made of it.
+ *  @param s  the main server */
+void ab_config_own_records(apr_pool_t *p, server_rec *s);
 void *ab_config_create_dir(apr_pool_t *p, char *path);
 void *ab_config_merge_dir(apr_pool_t *p, void *base, void *over);
 /** Starts a new configuration. Called when the module is loaded. */
