@@ -39,7 +39,7 @@ static int load_keys(const ht_call_t *call, bearer_jwks_t **keys)
     if (bearer_jwks_load(keys, path, BEARER_JWKS_LOCAL, &report, &error,
                          call->p) != APR_SUCCESS) {
         return ht_fail(call, HT_USAGE, "%s: %s", shown,
-                       error ? error : "cannot be read");
+                       error ? error : "it cannot be read");
     }
     apr_pool_cleanup_register(call->p, *keys, release_keys,
                               apr_pool_cleanup_null);

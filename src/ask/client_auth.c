@@ -51,15 +51,13 @@ static const char *lint_bearer(const bearer_settings_t *s,
                                const bearer_issuer_t *issuer, apr_pool_t *p)
 {
     if (!s->client_secret && !(s->client_id && s->client_key)) {
-        return AB(0741) "AuthBearerClientAuth bearer needs AuthBearerClientSecret: the "
-               "token itself (file:PATH), or with AuthBearerClientID the secret"
-               " that a token is obtained with";
+        return AB(0741) "AuthBearerClientAuth bearer needs AuthBearerClientSecret: the token "
+               "itself (file:PATH), or with AuthBearerClientID the secret to obtain one";
     }
     if (s->client_id && issuer->metadata.kind == BEARER_SOURCE_OFF) {
-        return apr_psprintf(p, AB(0742) "AuthBearerClientAuth bearer with "
-                            "AuthBearerClientID asks the token endpoint of "
-                            "issuer %s for a token, which AuthBearerMetadata "
-                            "off leaves unknown", issuer->url);
+        return apr_psprintf(p, AB(0742) "AuthBearerClientAuth bearer with AuthBearerClientID needs "
+                            "the token endpoint of issuer %s, which is unknown with "
+                            "AuthBearerMetadata off", issuer->url);
     }
     return NULL;
 }
@@ -74,13 +72,13 @@ const char *bearer_client_lint(const bearer_settings_t *s,
         return apr_psprintf(p, AB(0743) "issuer %s: AuthBearerClientAuth %s needs %s%s",
                             issuer->url, methods[method].name, lacking,
                             bearer_settings_has(s, CLIENT_AUTH) ? ""
-                            : "; write it, or AuthBearerClientAuth none if the "
-                              "endpoint asks for no authentication");
+                            : "; write it, or AuthBearerClientAuth none if the endpoint needs no "
+                              "authentication");
     }
     if (method == BEARER_CLIENT_JWT_FILE
         && s->client_secret->kind != BEARER_SECRET_FILE) {
-        return AB(0744) "AuthBearerClientAuth jwt_file needs AuthBearerClientSecret "
-               "file:PATH, the file in which the assertion rotates";
+        return AB(0744) "AuthBearerClientAuth jwt_file needs AuthBearerClientSecret file:PATH, the "
+               "file with the current assertion";
     }
     lacking = method == BEARER_CLIENT_BEARER ? lint_bearer(s, issuer, p) : NULL;
     return lacking ? lacking : bearer_signer_lint(s, method, p);

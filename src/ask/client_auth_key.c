@@ -40,7 +40,7 @@ static apr_status_t key_from_pem(bearer_signer_t *signer, const char *text,
                        : NULL;
     BIO_free(bio);
     if (!signer->pkey) {
-        *error = "it holds no PEM private key without a passphrase";
+        *error = "it has no PEM private key without a passphrase";
         return APR_EINVAL;
     }
     apr_pool_cleanup_register(p, signer->pkey, free_pkey,
@@ -116,7 +116,7 @@ apr_status_t bearer_signer_load(bearer_signer_t *signer, const char *text, apr_s
         signer->alg = usual_alg(signer->pkey, p);
     }
     if (rv == APR_SUCCESS && !signer->alg) {
-        *error = "no JWS algorithm signs with a key of that type";
+        *error = "no JWS algorithm uses a key of that type";
         rv = APR_EINVAL;
     }
     return rv;
@@ -143,8 +143,8 @@ apr_status_t bearer_signer_thumbprints(bearer_post_t *post, const bearer_signer_
     unsigned i, len;
 
     if (path && !cert) {
-        post->error = apr_psprintf(post->p, "AuthBearerClientCert %s holds no "
-                                   "PEM certificate, or cannot be read",
+        post->error = apr_psprintf(post->p, "AuthBearerClientCert %s cannot be read, or has no PEM "
+                                   "certificate",
                                    bearer_text_quote(post->p, path));
         return APR_EINVAL;
     }
@@ -185,8 +185,8 @@ static const char *lint_cert(const bearer_settings_t *s, apr_pool_t *p)
 
     X509_free(cert);
     return cert ? NULL
-                : apr_psprintf(p, AB(0745) "AuthBearerClientCert %s holds no PEM "
-                               "certificate, or cannot be read",
+                : apr_psprintf(p, AB(0745) "AuthBearerClientCert %s cannot be read, or has no PEM "
+                               "certificate",
                                s->client_cert);
 }
 

@@ -167,8 +167,7 @@ static apr_status_t sign_assertion(bearer_post_t *post, const bearer_signer_t *s
 
     if (!claims
         || json_object_set_new(signer->header, "typ", json_string("JWT"))) {
-        post->error = "no assertion could be made: no random bytes, or no "
-                      "memory";
+        post->error = "the assertion cannot be created: no random bytes, or no memory";
         return APR_EGENERAL;
     }
     rv = bearer_jws_sign(&assertion, signer->header, claims, strlen(claims),
@@ -177,7 +176,7 @@ static apr_status_t sign_assertion(bearer_post_t *post, const bearer_signer_t *s
                          signer->secret ? strlen(signer->secret) : 0,
                          &post->error, post->p);
     if (rv != APR_SUCCESS) {
-        post->error = apr_psprintf(post->p, "no assertion could be signed "
+        post->error = apr_psprintf(post->p, "the assertion cannot be signed "
                                    "(AuthBearerClientAuth): %s", post->error);
         return rv;
     }

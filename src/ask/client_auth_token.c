@@ -36,22 +36,22 @@ static apr_status_t read_grant(char **token, apr_interval_time_t *life,
     json_t *answer;
 
     if (response->status != 200) {
-        *error = apr_psprintf(p, "%s answered %d to client_credentials: "
-                              "AuthBearerClientID, AuthBearerClientSecret, and "
-                              "whether that client may use this grant", url,
+        *error = apr_psprintf(p, "%s answered %d to client_credentials; check AuthBearerClientID, "
+                              "AuthBearerClientSecret, and whether the client may use this grant",
+                              url,
                               response->status);
         return APR_EGENERAL;
     }
     if (bearer_json_parse(&answer, response->body, response->body_len, &text, p)
         != APR_SUCCESS) {
-        *error = apr_psprintf(p, "%s: the answer is not JSON: %s", url, text);
+        *error = apr_psprintf(p, "%s: the response is not JSON: %s", url, text);
         return APR_EGENERAL;
     }
     text = bearer_json_string(answer, "access_token");
     type = bearer_json_string(answer, "token_type");
     if (!text || !*text || bearer_text_b64token(text, strlen(text)) != strlen(text)
         || (type && strcasecmp(type, "Bearer") != 0)) {
-        *error = apr_psprintf(p, "%s: the answer holds no bearer token", url);
+        *error = apr_psprintf(p, "%s: the response has no bearer token", url);
         return APR_EGENERAL;
     }
     expires_in = json_object_get(answer, "expires_in");
@@ -77,7 +77,7 @@ static apr_status_t fetch_token(bearer_client_t *client, char **token,
     endpoint = client->config.token_endpoint
         ? client->config.token_endpoint(client->config.baton, error, p) : NULL;
     if (!endpoint) {
-        *error = *error ? *error : "the issuer names no token endpoint";
+        *error = *error ? *error : "the issuer's metadata has no token endpoint";
         return APR_NOTFOUND;
     }
     apr_table_setn(form, "grant_type", "client_credentials");
@@ -129,7 +129,7 @@ static void fly(bearer_client_t *client, apr_pool_t *p)
     apr_thread_cond_broadcast(client->landed);
     if (rv != APR_SUCCESS && rv != APR_EINTR) {
         bearer_world_log(client->access.world, BEARER_LOG_WARNING,
-                         AB(0251) "no token for requests to issuer %s: %s",
+                         AB(0251) "no access token for introspection requests to issuer %s: %s",
                          bearer_text_quote(p, client->access.issuer->url), error);
     }
 }
@@ -163,7 +163,7 @@ apr_status_t bearer_client_token(bearer_client_t *client, char **token,
     } else {
         *error = apr_psprintf(p, "no token for the request: %s",
                               client->error[0] ? client->error
-                                               : "none came in time");
+                                               : "it did not arrive in time");
         rv = APR_NOTFOUND;
     }
     apr_thread_mutex_unlock(client->mutex);

@@ -104,26 +104,26 @@ const bearer_issuer_t *bearer_introspect_whom(const bearer_issuers_t *issuers,
     const char *problem = NULL;
 
     if (len > BEARER_TOKEN_MAX) {
-        bearer_refuse(why, p, BEARER_SIZE, "the token is %lu bytes long, more "
-                      "than %d; nobody is asked about it", (unsigned long)len,
+        bearer_refuse(why, p, BEARER_SIZE,
+                      "the token is %lu bytes long; at most %d are introspected",
+                      (unsigned long)len,
                       BEARER_TOKEN_MAX);
         return NULL;
     }
     if (!issuer && bearer_jws_looks_like(token, len, p)) {
         issuer = by_iss(issuers, token, len, p);
         problem = issuer && issuer->introspect_all ? NULL
-            : "a JWT is asked about only where its issuer has "
-              "AuthBearerIntrospection ... for=all";
+            : "the token is a JWT, and its issuer introspects no JWTs; set AuthBearerIntrospection "
+              "... for=all";
     } else if (!issuer) {
         issuer = catch_all(issuers, settings);
         problem = issuer ? NULL
-            : "the token is opaque and begins with no AuthBearerTokenPrefix, and no "
-              "issuer without a prefix is accepted here that can be asked about it "
-              "(AuthBearerIntrospection)";
+            : "the opaque token has no AuthBearerTokenPrefix, and no accepted issuer introspects "
+              "tokens without a prefix; set AuthBearerIntrospection";
     }
     if (!problem && !has_endpoint(issuer)) {
-        problem = "the token's prefix belongs to an issuer that cannot be asked about "
-                  "it (AuthBearerIntrospection)";
+        problem = "the token's prefix belongs to an issuer without an introspection endpoint; set "
+                  "AuthBearerIntrospection";
     } else if (!problem && !bearer_judge_accepts(settings, issuer)) {
         problem = "the token belongs to an issuer that is not accepted here "
                   "(AuthBearerAcceptIssuer)";
@@ -153,15 +153,12 @@ static bearer_reason_t not_answered(bearer_refusal_t *why, apr_pool_t *p,
     const char *mend = "";
 
     if (status == 401 || status == 403) {
-        mend = ": it does not accept this server as a client "
-               "(AuthBearerClientAuth, AuthBearerClientID, "
-               "AuthBearerClientSecret)";
+        mend = ": it does not accept this server as a client; check AuthBearerClientAuth, "
+               "AuthBearerClientID and AuthBearerClientSecret";
     } else if (status / 100 == 3) {
-        mend = ": redirects are not followed, AuthBearerIntrospection must name"
-               " the final URL";
+        mend = ": redirects are not followed; AuthBearerIntrospection must name the final URL";
     } else if (status == 404 || status == 405) {
-        mend = ": AuthBearerIntrospection must name the issuer's introspection "
-               "endpoint";
+        mend = "; AuthBearerIntrospection must name the issuer's introspection endpoint";
     }
     return bearer_refuse(why, p, BEARER_INTROSPECTION, "%s answered %d%s",
                          bearer_http_url_shown(endpoint, p), status, mend);
@@ -176,9 +173,9 @@ static bearer_reason_t check_active(const json_t *answer, bearer_refusal_t *why,
         return BEARER_OK;
     }
     if (json_is_false(active)) {
-        return bearer_refuse(why, p, BEARER_INACTIVE, "the issuer says that the"
-                             " token is not active: expired, revoked, or not "
-                             "one of its own");
+        return bearer_refuse(why, p, BEARER_INACTIVE,
+                             "the issuer says that the token is not active: it has expired, was "
+                             "revoked, or is from another issuer");
     }
     return bearer_refuse(why, p, BEARER_INACTIVE, "'active' is %s; only JSON "
                          "true counts (RFC 7662 section 2.2)",
@@ -197,8 +194,8 @@ static bearer_reason_t judge_answer(const bearer_http_response_t *response,
     }
     if (bearer_json_parse(&answer, response->body, response->body_len, &problem,
                           p) != APR_SUCCESS) {
-        return bearer_refuse(why, p, BEARER_INTROSPECTION, "%s: the answer is "
-                             "not a JSON object: %s",
+        return bearer_refuse(why, p, BEARER_INTROSPECTION,
+                             "%s: the response is not a JSON object: %s",
                              bearer_http_url_shown(endpoint, p), problem);
     }
     return check_active(answer, why, p);
@@ -213,9 +210,9 @@ static bearer_reason_t ask_endpoint(question_t *q, bearer_answer_t *answer,
     bearer_http_response_t *response;
 
     if (!endpoint) {
-        return bearer_refuse(why, p, BEARER_INTROSPECTION, "the introspection "
-                             "endpoint is not known: %s",
-                             error ? error : "the issuer's metadata names none");
+        return bearer_refuse(why, p, BEARER_INTROSPECTION,
+                             "the introspection endpoint is unknown: %s",
+                             error ? error : "the issuer's metadata does not name it");
     }
     apr_table_setn(form, "token", apr_pstrmemdup(p, q->token, q->len));
     if (bearer_client_post(&response, q->in->config.client, endpoint, form, &error, p)
@@ -258,8 +255,8 @@ static int make_key(question_t *q, const unsigned char *digest,
                                    endpoint, " ", issuer->url, NULL);
 
     if (bearer_text_sha256(text, strlen(text), q->key) != APR_SUCCESS) {
-        bearer_refuse(&q->j->why, q->j->p, BEARER_INTERNAL, "OpenSSL could not make "
-                      "a SHA-256");
+        bearer_refuse(&q->j->why, q->j->p, BEARER_INTERNAL,
+                      "OpenSSL cannot compute a SHA-256 digest");
         return 0;
     }
     return 1;
@@ -273,8 +270,7 @@ static bearer_verdict_t judge_text(question_t *q, const char *text,
     json_t *claims;
 
     if (bearer_json_parse(&claims, text, len, NULL, q->j->p) != APR_SUCCESS) {
-        bearer_refuse(&q->j->why, q->j->p, BEARER_INTERNAL, "an answer that was"
-                      " read before cannot be read");
+        bearer_refuse(&q->j->why, q->j->p, BEARER_INTERNAL, "the cached response cannot be read");
         return BEARER_DENIED;
     }
     verdict = bearer_judge_claims(q->j, claims, issuer, q->token, q->len);

@@ -176,24 +176,24 @@ static unsigned retry_after(const bearer_http_response_t *response, apr_time_t n
 static const char *mend_of(const bearer_session_question_t *q, int status)
 {
     if (status / 100 == 3) {
-        return ": redirects are not followed; name the URL that answers itself, "
-               "not one that sends people to a login page";
+        return ": redirects are not followed; name a URL that answers directly, not one that "
+               "redirects to a login page";
     }
     switch (status) {
     case 400:
-        return ": it does not understand the question; an introspection endpoint "
-               "would not (AuthBearerProvider introspection asks one)";
+        return ": it does not understand the request; for an introspection endpoint, use "
+               "AuthBearerProvider introspection";
     case 404:
         return q->check->client_path
-            ? ": the client's path was asked for, because of path=request; "
-              "path=url asks for the configured one"
-            : ": the URL is not that of a session check";
+            ? ": the client's path was requested (path=request); path=url requests the configured "
+              "path"
+            : ": the URL is not a session check";
     case 405:
-        return ": method=GET (or POST) asks in another way";
+        return ": try another method, method=GET or method=POST";
     case 201:
     case 202:
     case 204:
-        return ": only 200 says who the caller is";
+        return ": only 200 identifies the user";
     default:
         return "";
     }
@@ -210,17 +210,17 @@ static bearer_reason_t judge_status(const bearer_session_question_t *q,
         return BEARER_OK;
     case 401:
     case 403:
-        return bearer_refuse(why, p, BEARER_SESSION_DENIED, "the session store %s "
-                             "answered %d: the session has ended, or is none of "
-                             "its own", url, response->status);
+        return bearer_refuse(why, p, BEARER_SESSION_DENIED,
+                             "the session service %s answered %d: the session has ended, or is "
+                             "unknown there", url, response->status);
     case 429:
-        return bearer_refuse(why, p, BEARER_SESSION_LIMIT, "the session store %s "
-                             "answered 429: it is asked more often than it likes;"
-                             " ttl= of AuthBearerSessionCheck keeps its answers",
+        return bearer_refuse(why, p, BEARER_SESSION_LIMIT,
+                             "the session service %s answered 429: too many requests; ttl= of "
+                             "AuthBearerSessionCheck caches its responses",
                              url);
     default:
-        return bearer_refuse(why, p, BEARER_SESSION_CHECK, "the session store %s "
-                             "answered %d%s (AuthBearerSessionCheck)", url,
+        return bearer_refuse(why, p, BEARER_SESSION_CHECK,
+                             "the session service %s answered %d%s (AuthBearerSessionCheck)", url,
                              response->status, mend_of(q, response->status));
     }
 }
@@ -238,13 +238,14 @@ static bearer_reason_t ask(void *asking_, bearer_answer_t *answer,
     const bearer_world_t *world = asking->asker->world;
     const bearer_session_question_t *q = asking->q;
     bearer_http_response_t *response = NULL;
-    const char *error = "nothing may be asked now";
+    const char *error = "no requests are possible now";
 
     if (!world->http
         || world->http->perform(world->http, &q->request, &response, &error, p)
                != APR_SUCCESS) {
-        return bearer_refuse(why, p, BEARER_SESSION_CHECK, "the session store "
-                             "cannot be asked: %s (AuthBearerSessionCheck)", error);
+        return bearer_refuse(why, p, BEARER_SESSION_CHECK,
+                             "the request to the session service failed: %s "
+                             "(AuthBearerSessionCheck)", error);
     }
     answer->text = response->body;
     answer->len = response->body_len;
@@ -258,8 +259,8 @@ static bearer_reason_t unusable(const bearer_session_question_t *q,
                                 bearer_refusal_t *why, apr_pool_t *p,
                                 const char *what, const char *mend)
 {
-    return bearer_refuse(why, p, BEARER_SESSION_CHECK, "the answer of the session "
-                         "store %s cannot be used: %s%s",
+    return bearer_refuse(why, p, BEARER_SESSION_CHECK,
+                         "the response of the session service %s cannot be used: %s%s",
                          bearer_http_url_shown(q->check->url, p), what, mend);
 }
 
@@ -272,17 +273,16 @@ static bearer_reason_t read_subject(const bearer_session_question_t *q,
     const char *error;
 
     if (active && !json_is_true(active)) {
-        return unusable(q, why, p, "its 'active' is not JSON true", "; a session"
-                        " store answers 401 when a session has ended, and an "
-                        "introspection endpoint is asked by AuthBearerProvider "
-                        "introspection");
+        return unusable(q, why, p, "its 'active' is not JSON true",
+                        "; a session service answers 401 for an ended session; for an "
+                        "introspection endpoint, use AuthBearerProvider introspection");
     }
     *subject = bearer_path_find(q->check->subject, answer);
     if (!json_is_string(*subject) || !json_string_length(*subject)) {
-        return unusable(q, why, p, apr_psprintf(p, "there is no string at %s",
+        return unusable(q, why, p, apr_psprintf(p, "it has no string at %s",
                                                 path),
-                        "; subject= of AuthBearerSessionCheck says where the user "
-                        "is (Ory Kratos: subject=identity.id)");
+                        "; name the user's place with subject= of AuthBearerSessionCheck (Ory "
+                        "Kratos: subject=identity.id)");
     }
     error = strlen(json_string_value(*subject)) != json_string_length(*subject)
         ? "it contains NUL"
@@ -290,7 +290,7 @@ static bearer_reason_t read_subject(const bearer_session_question_t *q,
                                        json_string_length(*subject),
                                        q->settings->user_chars_printable);
     return error ? unusable(q, why, p, apr_psprintf(
-                       p, "%s at %s is no acceptable user name: %s",
+                       p, "%s at %s is not an acceptable user name: %s",
                        bearer_text_quote(p, json_string_value(*subject)), path,
                        error), "") : BEARER_OK;
 }
@@ -311,9 +311,9 @@ static bearer_reason_t read_claims(const bearer_session_question_t *q,
     extra = bearer_path_find(q->check->extra, answer);
     if (extra && !json_is_object(extra) && !json_is_null(extra)) {
         return unusable(q, why, p, apr_psprintf(
-            p, "what is at %s is no object", bearer_text_quote(
+            p, "the value at %s is not an object", bearer_text_quote(
                 p, bearer_path_text(q->check->extra))),
-            "; extra= of AuthBearerSessionCheck names an object of claims");
+            "; extra= of AuthBearerSessionCheck must name an object of claims");
     }
     *claims = bearer_json_tie(json_is_object(extra) ? json_copy(extra) : json_object(),
                               p);
@@ -380,8 +380,8 @@ void bearer_session_ask(bearer_session_asker_t *asker,
 
     memset(result, 0, sizeof(*result));
     if (!q->keyed) {
-        result->reason = bearer_refuse(why, p, BEARER_INTERNAL, "OpenSSL could not "
-                                       "make a SHA-256");
+        result->reason = bearer_refuse(why, p, BEARER_INTERNAL,
+                                       "OpenSSL cannot compute a SHA-256 digest");
         return;
     }
     if (take_kept(asker, q, result, p)) {

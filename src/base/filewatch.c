@@ -99,7 +99,7 @@ const char *bearer_filewatch_error(bearer_filewatch_t *w, apr_pool_t *p)
 static void log_failure(bearer_filewatch_t *w, const char *error)
 {
     bearer_world_log(w->world, BEARER_LOG_ERROR, AB(0254) "%s%s", error,
-                     w->loaded_once ? "; what was read before stays in force"
+                     w->loaded_once ? "; the content read before stays in force"
                                     : "");
 }
 

@@ -132,8 +132,9 @@ static void tell(bearer_flights_t *all, const bearer_ask_t *ask,
                  const bearer_refusal_t *why)
 {
     if (bearer_world_is_due(&all->told, bearer_world_now(all->world))) {
-        bearer_world_log(all->world, BEARER_LOG_WARNING, AB(0253) "%s: %s; requests that "
-                         "need the answer get 503 (said once a minute)",
+        bearer_world_log(all->world, BEARER_LOG_WARNING,
+                         AB(0253) "%s: %s; requests that need a response get 503 (logged once a "
+                         "minute)",
                          bearer_reason_name(ask->unavailable), why->detail);
     }
 }
@@ -158,9 +159,9 @@ static void copy_answer(const flight_t *flight, const bearer_ask_t *ask,
                         apr_pool_t *p)
 {
     if (flight->flying) {
-        answer->reason = bearer_refuse(why, p, ask->unavailable, "somebody "
-                                       "else's question about the same caller "
-                                       "takes too long");
+        answer->reason = bearer_refuse(why, p, ask->unavailable,
+                                       "a concurrent request about the same credential takes too "
+                                       "long");
         return;
     }
     *answer = flight->answer;
@@ -240,7 +241,7 @@ int bearer_flights_share(bearer_flights_t *all, const unsigned char *key,
     flight = join(all, key);
     apr_thread_mutex_unlock(all->mutex);
     full = flight && ask->only_first
-        ? "another request asks already"
+        ? "another request is already under way"
         : bearer_gate_enter(&ticket, all->world->gate, ask->party, 2 * ask->total);
     apr_thread_mutex_lock(all->mutex);
     if (full) {

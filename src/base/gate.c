@@ -235,8 +235,9 @@ static void tell(bearer_gate_t *gate, int party, const char *text)
     const char *name = c->name ? c->name(c->name_baton, party) : NULL;
 
     if (bearer_world_is_due(&gate->told, bearer_world_now(c->world))) {
-        bearer_world_log(c->world, BEARER_LOG_WARNING, AB(0252) "%s%s%s; requests that need "
-                         "the answer get 503 (said once a minute)",
+        bearer_world_log(c->world, BEARER_LOG_WARNING,
+                         AB(0252) "%s%s%s; requests that need a response get 503 (logged once a "
+                         "minute)",
                          name ? name : "", name ? ": " : "", text);
     }
 }

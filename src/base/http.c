@@ -54,7 +54,7 @@ static const char *scheme_error(bearer_http_url_t *parts, const char **rest)
     parts->https = strncasecmp(*rest, "https://", 8) == 0;
     parts->port = parts->https ? 443 : 80;
     if (!parts->https && strncasecmp(*rest, "http://", 7) != 0) {
-        return "it is not absolute with scheme https (or http)";
+        return "it is not absolute, with scheme https (or http)";
     }
     *rest += parts->https ? 8 : 7;
     return NULL;
@@ -318,8 +318,8 @@ const char *bearer_http_url_error(const char *url, const char *found_in,
                             bearer_http_url_shown(url, p), error);
     }
     if (!parts.https && !plain_http_allowed(&parts, found_in, plain_http, p)) {
-        return apr_psprintf(p, "the URL %s is not https: use https, or name "
-                               "%s in AuthBearerPlainHTTP%s",
+        return apr_psprintf(p, "the URL %s is not https; use https, or name %s in "
+                            "AuthBearerPlainHTTP%s",
                             bearer_http_url_shown(url, p), parts.host,
                             bearer_http_is_loopback(parts.host)
                             ? " (the document that names it is from another host)"
@@ -374,7 +374,7 @@ const char *bearer_http_ca_file_error(const char *path, apr_pool_t *p)
     if (!in) {
         error = apr_psprintf(p, "it cannot be opened: %s", strerror(errno));
     } else if (!certificate) {
-        error = "there is no PEM certificate in it";
+        error = "it has no PEM certificate";
     }
     X509_free(certificate);
     BIO_free(in);

@@ -142,8 +142,7 @@ static size_t on_body(char *data, size_t one, size_t n, void *baton)
     t->moved = apr_time_now();
     if (add > t->request->max_body - t->len) {
         return end_transfer(t, APR_ENOSPC,
-                            apr_psprintf(t->p, "the answer is larger than %lu"
-                                               " bytes",
+                            apr_psprintf(t->p, "the response is larger than %lu bytes",
                                          (unsigned long)t->request->max_body));
     }
     if (t->len + add >= t->size) {
@@ -165,11 +164,11 @@ static const char *coding_error(const char *name, const char *value)
 {
     if (strcasecmp(name, "Content-Encoding") == 0
         && strcasecmp(value, "identity") != 0 && *value) {
-        return "the answer is compressed (Content-Encoding)";
+        return "the response is compressed (Content-Encoding)";
     }
     if (strcasecmp(name, "Transfer-Encoding") == 0
         && strcasecmp(value, "chunked") != 0) {
-        return "the answer is compressed (Transfer-Encoding)";
+        return "the response is compressed (Transfer-Encoding)";
     }
     return NULL;
 }
@@ -185,7 +184,7 @@ static size_t on_field(char *line, size_t one, size_t n, void *baton)
     t->field_bytes += len;
     if (t->field_bytes > FIELDS_MAX_BYTES
         || ++t->field_lines > FIELDS_MAX_LINES) {
-        return end_transfer(t, APR_EGENERAL, "the answer has too many headers");
+        return end_transfer(t, APR_EGENERAL, "the response has too many headers");
     }
     if (len >= 5 && memcmp(line, "HTTP/", 5) == 0) {
         apr_table_clear(t->headers);   /* a 1xx response preceded this one */
@@ -225,7 +224,7 @@ static int on_progress(void *baton, curl_off_t dltotal, curl_off_t dlnow,
         return 1;
     }
     if (t->moved && apr_time_now() - t->moved >= STANDSTILL) {
-        end_transfer(t, APR_TIMEUP, "the answer came to a standstill");
+        end_transfer(t, APR_TIMEUP, "the response stopped before its end");
         return 1;
     }
     return 0;
@@ -312,9 +311,9 @@ static int set_url(transfer_t *t)
     const char *url = bearer_http_url_to(t->request->url, t->request->target, t->p);
 
     if (!url) {
-        end_transfer(t, APR_EGENERAL, "the path and query to ask for are too long"
-                                      " or have characters that a URL cannot "
-                                      "have");
+        end_transfer(t, APR_EGENERAL,
+                     "the requested path and query are too long, or have characters that a URL "
+                     "cannot have");
     }
     return url && SET(t->curl, CURLOPT_URL, url)
         && SET(t->curl, CURLOPT_PATH_AS_IS, 1L);
@@ -453,7 +452,7 @@ static int prepare(transfer_t *t)
         && set_fields(t)) {
         return 1;
     }
-    t->refusal = t->refusal ? t->refusal : "libcurl does not take its options";
+    t->refusal = t->refusal ? t->refusal : "libcurl does not accept its options";
     return 0;
 }
 
@@ -467,7 +466,7 @@ static apr_status_t run(transfer_t *t, bearer_http_response_t *r, const char **e
     }
     curl_easy_getinfo(t->curl, CURLINFO_RESPONSE_CODE, &status);
     if (status < 100 || status > 599) {
-        end_transfer(t, APR_EGENERAL, "the answer has no HTTP status");
+        end_transfer(t, APR_EGENERAL, "the response has no HTTP status");
         return explain(t, code, error);
     }
     r->status = (int)status;

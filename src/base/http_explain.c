@@ -27,9 +27,8 @@ static const struct {
     const char *text;       /* %s: the host and port */
 } explanations[] = {
     { CURLE_COULDNT_RESOLVE_HOST, ALWAYS, 0,
-      "the name of %s cannot be resolved: check its spelling and this server's"
-      " resolver; if it can be reached only through a proxy,"
-      " AuthBearerHTTPProxy names it" },
+      "the name of %s cannot be resolved; check its spelling and this server's resolver; if a "
+      "proxy is needed, set AuthBearerHTTPProxy" },
     { CURLE_COULDNT_RESOLVE_PROXY, ALWAYS, 0,
       "the proxy's name cannot be resolved (AuthBearerHTTPProxy), for %s" },
     /* libcurl's version determines which of the two it is */
@@ -37,42 +36,40 @@ static const struct {
       "the proxy (AuthBearerHTTPProxy) does not connect to %s" },
     { CURLE_COULDNT_CONNECT, PROXY_SAID_NO, 0, "%s does not connect to the issuer" },
     { CURLE_COULDNT_CONNECT, OS_ERROR, EACCES,
-      "this server may not connect to %s: where SELinux is enforcing, "
-      "`setsebool -P httpd_can_network_connect on` allows it" },
+      "this server may not connect to %s; if SELinux is enforcing, run `setsebool -P "
+      "httpd_can_network_connect on`" },
     { CURLE_COULDNT_CONNECT, OS_ERROR, EPERM,
-      "this server may not connect to %s: a local firewall or a sandbox"
-      " forbids it" },
+      "this server may not connect to %s; check the local firewall or sandbox" },
     { CURLE_COULDNT_CONNECT, OS_ERROR, ECONNREFUSED,
-      "%s refused the connection: nothing listens there" },
+      "%s refused the connection: no server listens there" },
     { CURLE_COULDNT_CONNECT, OS_ERROR, ENETUNREACH, "there is no route to %s" },
     { CURLE_COULDNT_CONNECT, OS_ERROR, EHOSTUNREACH, "there is no route to %s" },
     { CURLE_COULDNT_CONNECT, ALWAYS, 0, "no connection to %s" },
     { CURLE_OPERATION_TIMEDOUT, CONNECTING, 0,
-      "no connection to %s in time (AuthBearerTimeout connect=); if it can be"
-      " reached only through a proxy, AuthBearerHTTPProxy names it" },
+      "no connection to %s in time (AuthBearerTimeout connect=); if a proxy is needed, set "
+      "AuthBearerHTTPProxy" },
     { CURLE_OPERATION_TIMEDOUT, ALWAYS, 0,
-      "%s gave no complete answer in time (AuthBearerTimeout total=)" },
+      "%s sent no complete response in time (AuthBearerTimeout total=)" },
     { CURLE_PEER_FAILED_VERIFICATION, VERIFY_RESULT, X509_V_ERR_CERT_HAS_EXPIRED,
-      "the TLS certificate of %s, or one above it, has expired (or this"
-      " server's clock is wrong)" },
+      "the TLS certificate of %s, or of an authority above it, has expired (or this server's clock "
+      "is wrong)" },
     { CURLE_PEER_FAILED_VERIFICATION, VERIFY_RESULT, X509_V_ERR_CERT_NOT_YET_VALID,
       "the TLS certificate of %s is not valid yet (or this server's clock is"
       " wrong)" },
     { CURLE_PEER_FAILED_VERIFICATION, VERIFY_RESULT, X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT,
-      "the TLS certificate of %s is self-signed: AuthBearerCAFile names the"
-      " certificate to trust" },
+      "the TLS certificate of %s is self-signed; name the certificate to trust in "
+      "AuthBearerCAFile" },
     { CURLE_PEER_FAILED_VERIFICATION, VERIFY_RESULT, X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN,
-      "the TLS certificate of %s comes from a private authority:"
-      " AuthBearerCAFile names the one to trust" },
+      "the TLS certificate of %s is from a private authority; name the one to trust in "
+      "AuthBearerCAFile" },
     { CURLE_PEER_FAILED_VERIFICATION, VERIFY_RESULT, X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY,
-      "the TLS certificate of %s comes from an unknown authority, or the"
-      " server does not send its intermediate certificate: AuthBearerCAFile"
-      " names the one to trust" },
+      "the TLS certificate of %s is from an unknown authority, or an intermediate certificate is "
+      "missing; name the authority to trust in AuthBearerCAFile" },
     /* libcurl compares the names itself and then leaves this result */
     { CURLE_PEER_FAILED_VERIFICATION, VERIFY_RESULT, X509_V_ERR_UNSPECIFIED,
-      "the TLS certificate of %s names another host" },
+      "the TLS certificate of %s is for another host" },
     { CURLE_PEER_FAILED_VERIFICATION, VERIFY_RESULT, X509_V_ERR_HOSTNAME_MISMATCH,
-      "the TLS certificate of %s names another host" },
+      "the TLS certificate of %s is for another host" },
     { CURLE_PEER_FAILED_VERIFICATION, ALWAYS, 0,
       "the TLS certificate of %s cannot be verified (AuthBearerCAFile)" },
     { CURLE_SSL_CACERT_BADFILE, ALWAYS, 0, "AuthBearerCAFile cannot be read, for %s" },
@@ -80,11 +77,11 @@ static const struct {
       "the client certificate for %s cannot be used (AuthBearerClientCert,"
       " AuthBearerClientKey)" },
     { CURLE_SSL_CONNECT_ERROR, ALWAYS, 0,
-      "no TLS with %s: is it an https port, and does it speak TLS 1.2?" },
-    { CURLE_FILESIZE_EXCEEDED, ALWAYS, 0, "the answer of %s is too large" },
-    { CURLE_GOT_NOTHING, ALWAYS, 0, "%s closed the connection without an answer" },
+      "the TLS handshake with %s failed; check that it is an https port with TLS 1.2 or later" },
+    { CURLE_FILESIZE_EXCEEDED, ALWAYS, 0, "the response of %s is too large" },
+    { CURLE_GOT_NOTHING, ALWAYS, 0, "%s closed the connection without a response" },
     { CURLE_PARTIAL_FILE, ALWAYS, 0,
-      "%s closed the connection in the middle of its answer" },
+      "%s closed the connection before the end of its response" },
 };
 
 static int condition_holds(CURL *curl, CURLINFO condition, long value)

@@ -20,7 +20,7 @@ static const char *parse_error_phrase(enum json_error_code code)
     case json_error_duplicate_key:
         return "duplicate member name";
     case json_error_end_of_input_expected:
-        return "bytes behind the end";
+        return "bytes after the end";
     case json_error_premature_end_of_input:
         return "it ends too early";
     case json_error_invalid_utf8:

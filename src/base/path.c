@@ -104,11 +104,11 @@ const char *bearer_regex_error_text(int error)
 {
     switch (error) {
     case BEARER_REGEX_TOO_LONG:
-        return "a value is longer than the 2048 bytes that a regular expression "
-               "may read; compare it whole (name:value)";
+        return "a value is longer than 2048 bytes, the limit for regular expressions; compare the "
+               "whole value (name:value)";
     case BEARER_REGEX_SPENT:
-        return "the regular expressions of one request take too long; write them "
-               "with ^ and without nested repetition";
+        return "the regular expressions of this request take too long; write them with ^ and "
+               "without nested repetition";
     default:
         return "the regular expression takes too many steps over a value; write "
                "it with ^ and without nested repetition";

@@ -103,7 +103,7 @@ static const char *ping_one(const protocol_t *protocol, const char *server,
     *silent |= APR_STATUS_IS_TIMEUP(rv);
     if (rv != APR_SUCCESS) {
         return apr_pstrcat(p, server, ": ", APR_STATUS_IS_TIMEUP(rv)
-                           ? "no answer in time" : bearer_text_status(p, rv), NULL);
+                           ? "no response in time" : bearer_text_status(p, rv), NULL);
     }
     return apr_psprintf(p, "%s answered %s", server, bearer_text_quote(p, line));
 }
@@ -123,5 +123,5 @@ const char *bearer_ping(bearer_ping_protocol_t protocol, const char *servers,
         answered += !why;
         wrong = why && (!wrong || silent) ? why : wrong;
     }
-    return answered && !silent ? NULL : wrong ? wrong : "there is no server";
+    return answered && !silent ? NULL : wrong ? wrong : "no server is named";
 }

@@ -93,7 +93,7 @@ static apr_status_t load(secret_t *out, const char *path, const char *purpose,
     ok = derive(out, data, len, purpose, p);
     OPENSSL_cleanse((void *)(apr_uintptr_t)data, len);
     if (!ok) {
-        *error = "OpenSSL could not derive a key (HKDF-SHA-256)";
+        *error = "OpenSSL cannot derive a key (HKDF-SHA-256)";
         return APR_EGENERAL;
     }
     return APR_SUCCESS;

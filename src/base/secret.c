@@ -70,8 +70,7 @@ const char *bearer_secret_parse(bearer_secret_t **secret, const char *text,
             return NULL;
         }
     }
-    return "write file:PATH, exec:COMMAND or env:NAME; a secret does not belong"
-           " into the configuration";
+    return "a literal secret is not accepted; use file:PATH, exec:COMMAND or env:NAME";
 }
 
 bearer_secret_t *bearer_secret_of_file(const char *path, const char *directive,
@@ -202,7 +201,7 @@ static apr_status_t read_exec(const bearer_secret_t *secret, const char **data,
     }
     apr_proc_wait(&process, &status, &why, APR_WAIT);
     if (rv != APR_SUCCESS) {
-        *error = rv == APR_ENOSPC ? "the command says more than 64 KiB"
+        *error = rv == APR_ENOSPC ? "the command's output is longer than 64 KiB"
             : apr_pstrcat(p, "the command's output cannot be read: ",
                           bearer_text_status(p, rv), NULL);
         return rv;
@@ -222,8 +221,7 @@ static apr_status_t read_env(const bearer_secret_t *secret, const char **data,
     apr_status_t rv = taken ? APR_SUCCESS : apr_env_get(&value, secret->source, p);
 
     if (rv != APR_SUCCESS) {
-        *error = "there is no such variable in the environment: start the server with"
-                 " it, and run configtest where it is set, too";
+        *error = "the environment has no such variable; set it for the server, and for configtest";
         return rv;
     }
     *len = taken ? taken->len : strlen(value);
@@ -320,8 +318,8 @@ static const char *lint_file(const bearer_secret_t *secret,
         return apr_psprintf(p, "%s is a directory", named(secret, p));
     }
     if (info.protection & (APR_FPROT_WREAD | APR_FPROT_WWRITE)) {
-        *warning = apr_psprintf(p, "%s: secret file %s can be read by others: "
-                                "chmod o-rwx %s", secret->directive,
+        *warning = apr_psprintf(p, "%s: %s is readable or writable by other users; run chmod o-rwx "
+                                "%s", secret->directive,
                                 secret->source, secret->source);
     }
     return NULL;
@@ -413,9 +411,9 @@ apr_status_t bearer_secret_watch(bearer_secret_watch_t **watch,
     }
     if (secret->value && access(secret->source, R_OK) != 0) {
         if (!world || !world->is_told) {
-            bearer_world_log(world, BEARER_LOG_INFO, AB(0256) "%s: %s was read at start "
-                             "and cannot be read by this process: a change takes effect"
-                             " with the next graceful restart", secret->directive,
+            bearer_world_log(world, BEARER_LOG_INFO,
+                             AB(0256) "%s: %s is not readable by the server's user; changes take "
+                             "effect at the next graceful restart", secret->directive,
                              bearer_text_quote(p, secret->source));
         }
         return APR_SUCCESS;

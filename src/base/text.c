@@ -336,8 +336,7 @@ static const char *character_error(unsigned c, int printable)
         return "it contains a bidirectional control character";
     }
     if (!printable && (c == ',' || c == ';' || c == '=')) {
-        return "it contains one of , ; = "
-               "(AuthBearerUserChars printable lifts that)";
+        return "it contains one of , ; = (AuthBearerUserChars printable allows them)";
     }
     return NULL;
 }

@@ -157,7 +157,7 @@ static int run_chain(attempt_t *a)
     }
     return best.reason != BEARER_OK
         ? refuse(a, best.reason, best.detail)
-        : refuse(a, BEARER_CHAIN, "no provider of AuthBearerProvider takes this token");
+        : refuse(a, BEARER_CHAIN, "no provider in AuthBearerProvider accepts this kind of token");
 }
 
 /* Does a session service check cookies before another provider checks the token? Then
@@ -212,8 +212,9 @@ static int judge(attempt_t *a)
     }
     a->retry = penalty(a);
     if (a->retry) {
-        return refuse(a, BEARER_THROTTLED, "too many refused tokens from this "
-                      "address (AuthBearerThrottle); nothing was verified");
+        return refuse(a, BEARER_THROTTLED,
+                      "too many refused tokens from this address (AuthBearerThrottle); the token "
+                      "was not verified");
     }
     if (a->credential->reason != BEARER_OK
         && a->credential->reason != BEARER_NO_CREDENTIAL) {
@@ -224,8 +225,8 @@ static int judge(attempt_t *a)
                                      ab_provider_presented(a), &a->settings->throttle,
                                      apr_time_now(), &known)
         && lasting(known)) {
-        return refuse(a, known, "the same token was refused a moment ago; the "
-                      "first refusal's line says why");
+        return refuse(a, known, "the same token was refused a moment ago; the line of the first "
+                      "refusal has the cause");
     }
     return run_chain(a);
 }
@@ -272,7 +273,7 @@ static int by_session(attempt_t *a)
     }
     if (reason == BEARER_ACR && !a->ahead && a->settings->login.on) {
         /* the session began with less than this location requires */
-        ab_log(APLOG_DEBUG, a->r, AB(0110) "another login is needed: %s", why.detail);
+        ab_log(APLOG_DEBUG, a->r, AB(0110) "the user must log in again: %s", why.detail);
         status = login(a);
     }
     return status != DECLINED ? status
@@ -290,12 +291,11 @@ static const char *no_token(const attempt_t *a)
 {
     request_rec *r = a->r;
 
-    return apr_psprintf(r->pool, "the request carries no token where "
-                        "AuthBearerTokenFrom looks for one (%s)%s",
+    return apr_psprintf(r->pool, "no token found (AuthBearerTokenFrom %s)%s",
                         bearer_settings_print(a->settings, BEARER_SET_TOKEN_FROM,
                                               r->pool),
                         apr_table_get(r->headers_in, "Authorization")
-                        ? "; its Authorization is of no scheme that is read there"
+                        ? ": the Authorization header has another scheme"
                         : "");
 }
 
@@ -310,8 +310,8 @@ static int without_credential(attempt_t *a)
     status = login(a);
     return status != DECLINED ? status
          : refuse(a, BEARER_NO_CREDENTIAL, preflight
-                  ? "a CORS preflight carries no token; AuthBearerPreflight pass "
-                    "lets it through" : no_token(a));
+                  ? "a CORS preflight has no token; write AuthBearerPreflight pass to accept it"
+                  : no_token(a));
 }
 
 static void begin(attempt_t *a, request_rec *r)

@@ -84,7 +84,7 @@ static const char *parse_names(cmd_parms *cmd, require_t *require)
                                 require->kind->name,
                                 bearer_text_quote(cmd->pool, word), error,
                                 scope ? "; write one word for each scope"
-                                : "; Require claim reads the claim as it is, e.g. "
+                                : "; Require claim compares the claim unchanged, e.g. "
                                   "'groups:CN=a,OU=b'");
         }
     }
@@ -139,9 +139,9 @@ static void warn_of_regex(cmd_parms *cmd, const char *line, const require_t *req
     if ((ap_strstr_c(line, "!~") || (require->negated && ap_strstr_c(line, "=~")))
         && !ap_check_cmd_context(cmd, NOT_IN_HTACCESS)) {
         ap_log_error(APLOG_MARK, APLOG_WARNING | APLOG_STARTUP, 0, cmd->server,
-                     AB(0706) "%s:%d: warning: Require bearer-expr: a value over which the "
-                     "regular expression gives up counts as not matching, which "
-                     "grants here; use Require claim name~regex",
+                     AB(0706) "%s:%d: warning: Require bearer-expr: if a regular expression gives "
+                     "up on a value, it does not match, which grants access here; use Require "
+                     "claim name~regex",
                      cmd->directive->filename, cmd->directive->line_num);
     }
 }

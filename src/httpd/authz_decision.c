@@ -38,15 +38,14 @@ static int forbid(request_rec *r, const request_t *own)
     const apr_array_header_t *scopes = ab_authz_scopes(r, own->principal,
                                                        own->settings);
     const char *asked = own->unmet
-        ? bearer_text_quote_list(r->pool, own->unmet) : "(none of this module's)";
+        ? bearer_text_quote_list(r->pool, own->unmet) : "(no line of this module)";
 
     if (scopes) {
         const ab_refused_t more = { 0, NULL, scopes };
 
         return ab_refuse(r, BEARER_SCOPE,
-            apr_psprintf(r->pool, "the token's scopes are %s, wanted is %s "
-                         "(Require scope; where scopes are found: "
-                         "AuthBearerScopeClaim)",
+            apr_psprintf(r->pool, "the token has scopes %s, but Require scope needs one of %s "
+                         "(AuthBearerScopeClaim)",
                          bearer_text_quote(r->pool, own->principal->scope),
                          bearer_text_quote_list(r->pool, scopes)), &more);
     }
@@ -54,9 +53,8 @@ static int forbid(request_rec *r, const request_t *own)
         ab_environment_left_out(r, own->principal->left_out);
     }
     return ab_refuse(r, BEARER_REQUIRE,
-        apr_psprintf(r->pool, "the token is good, but these Require lines are "
-                     "not met: %s; roles are %s (AuthBearerRolesClaim), "
-                     "groups are %s (AuthBearerGroupsClaim)", asked,
+        apr_psprintf(r->pool, "the token is valid, but these Require lines are not met: %s; roles "
+                     "are %s (AuthBearerRolesClaim), groups are %s (AuthBearerGroupsClaim)", asked,
                      bearer_text_quote_list(r->pool, own->principal->roles),
                      bearer_text_quote_list(r->pool, own->principal->groups)),
         NULL);
@@ -105,8 +103,8 @@ int ab_authz_checker(request_rec *r)
         own->principal = NULL;
         more.scopes = ab_authz_scopes(r, NULL, own->settings);
         return ab_refuse(r, BEARER_NO_CREDENTIAL,
-                         "the request carries no token; AuthBearerOptional lets it "
-                         "in only where the Require lines do", &more);
+                         "the request has no token; with AuthBearerOptional, it must still match "
+                         "the Require lines", &more);
     }
     return forbid(r, own);
 }

@@ -184,8 +184,8 @@ static const char *parse_alias(cmd_parms *cmd, const char *line, const void **pa
 
     (void)line;
     if (ab_authz_alias(cmd)) {
-        return AB(0666) "an alias of an alias: httpd would not find its way out of it; name "
-               "the rule itself";
+        return AB(0666) "an alias cannot use another alias: httpd would not stop evaluating it; "
+               "name the rule itself";
     }
     use->negated = is_negated(cmd);
     *parsed = use;

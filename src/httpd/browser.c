@@ -124,8 +124,7 @@ int ab_browser_quick(request_rec *r, int lookup)
         }
         return ab_process()
             ? endpoints[i].answer(r)
-            : ab_page_refusal(r, BEARER_CONFIGURATION, "this child could not "
-                              "be started", NULL);
+            : ab_page_refusal(r, BEARER_CONFIGURATION, "this child could not be set up", NULL);
     }
     return DECLINED;
 }

@@ -79,7 +79,7 @@ bearer_reason_t ab_browser_principal(request_rec *r,
 void ab_browser_store(bearer_session_store_t *store, const request_rec *r);
 /** Log text for a session that cannot be looked up. */
 #define BROWSER_NO_STORE \
-    "the session store does not answer (AuthBearerSOCache for=sessions)"
+    "the session cache does not answer (AuthBearerSOCache for=sessions)"
 
 /* browser_hide.c */
 /** Removes this module's cookies from the request before httpd reads an .htaccess. */

@@ -49,17 +49,16 @@ static bearer_reason_t find_attempt(arrival_t *a)
     if (!state || strlen(state) < BEARER_LOGIN_TAG
         || strspn(state, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
                   "0123456789-_") != strlen(state)) {
-        return bearer_refuse(&a->why, a->r->pool, BEARER_LOGIN_STATE, "the answer "
-                             "has no state of ours");
+        return bearer_refuse(&a->why, a->r->pool, BEARER_LOGIN_STATE,
+                             "the response has no state of this server");
     }
     name = ab_browser_attempt_name(a->r, state);
     value = bearer_cookie_get(ab_browser_cookies(a->r), name, a->r->pool);
     if (!value) {
-        return bearer_refuse(&a->why, a->r->pool, BEARER_LOGIN_STATE, "the browser"
-                             " brings no login under way for this state: it was "
-                             "used before, is too old, began in another browser, "
-                             "or cookies are off (is AuthBearerBaseURL what the "
-                             "browser sees?)");
+        return bearer_refuse(&a->why, a->r->pool, BEARER_LOGIN_STATE,
+                             "no login is under way in this browser for this state: used before, "
+                             "too old, begun in another browser, or no cookies; check that "
+                             "AuthBearerBaseURL is the URL that browsers use");
     }
     a->cookie = name;
     rv = bearer_attempt_open(&a->attempt, value, a->browser->login_seal,
@@ -70,7 +69,7 @@ static bearer_reason_t find_attempt(arrival_t *a)
     ab_browser_forget(a->r, name);
     return bearer_refuse(&a->why, a->r->pool, BEARER_LOGIN_STATE, rv == APR_TIMEUP
                          ? "the login took too long"
-                         : "the login's cookie was not made by this server");
+                         : "the login's cookie was not created by this server");
 }
 
 /* RFC 9700 section 4.4.2.2: a response at another issuer's callback carries a code of
@@ -82,9 +81,10 @@ static bearer_reason_t check_callback(arrival_t *a, const bearer_issuer_t *issue
     if (strcmp(own + strlen(a->browser->origin), a->r->uri) == 0) {
         return BEARER_OK;
     }
-    return bearer_refuse(&a->why, a->r->pool, BEARER_LOGIN_RESPONSE, "the answer "
-                         "came to %s, but the browser was sent to issuer %s, which "
-                         "answers at %s: is that URL registered there?",
+    return bearer_refuse(&a->why, a->r->pool, BEARER_LOGIN_RESPONSE,
+                         "the response came to %s, but the browser was sent to issuer %s, whose "
+                         "redirect URI is %s; check the redirect URI that is registered with the "
+                         "issuer",
                          bearer_text_quote(a->r->pool, a->r->uri),
                          bearer_text_quote(a->r->pool, issuer->url), own);
 }
@@ -95,10 +95,9 @@ static bearer_reason_t may_ask(arrival_t *a, const bearer_issuer_t *issuer)
 
     a->wait = ab_throttling_callback(a->r, &a->settings);
     if (a->wait) {
-        return bearer_refuse(&a->why, a->r->pool, BEARER_THROTTLED, "too many "
-                             "refused codes or tokens, or logins that failed, from "
-                             "this address (AuthBearerThrottle); the issuer was "
-                             "not asked");
+        return bearer_refuse(&a->why, a->r->pool, BEARER_THROTTLED,
+                             "too many failed logins, or refused codes or tokens, from this "
+                             "address (AuthBearerThrottle); no request was sent to the issuer");
     }
     full = bearer_gate_enter(&a->ticket, ab_process()->world.gate,
                              issuer->party, a->settings.timeout.total);
@@ -116,8 +115,8 @@ static bearer_reason_t find_issuer(arrival_t *a)
     bearer_reason_t reason;
 
     if (!issuer || !ab_browser_has_client(server, issuer)) {
-        reason = bearer_refuse(&a->why, a->r->pool, BEARER_LOGIN_STATE, "the issuer "
-                               "of this login is no longer declared");
+        reason = bearer_refuse(&a->why, a->r->pool, BEARER_LOGIN_STATE,
+                               "the issuer of this login is no longer configured");
     } else {
         reason = check_callback(a, issuer);
     }
@@ -146,8 +145,8 @@ static bearer_reason_t use_attempt(arrival_t *a)
                              a->attempt->state,
                              a->attempt->created + BEARER_LOGIN_LIFE, a->r->pool);
     if (rv == APR_EEXIST) {
-        return bearer_refuse(&a->why, a->r->pool, BEARER_LOGIN_STATE, "this login "
-                             "has been completed, or has failed, before");
+        return bearer_refuse(&a->why, a->r->pool, BEARER_LOGIN_STATE,
+                             "this login was already completed, or has failed");
     }
     return rv == APR_SUCCESS ? BEARER_OK
         : bearer_refuse(&a->why, a->r->pool, BEARER_SESSION_STORE, BROWSER_NO_STORE);
@@ -245,23 +244,23 @@ static bearer_reason_t no_session(arrival_t *a, apr_status_t rv)
 {
     if (rv == APR_ENOSPC) {
         return bearer_refuse(&a->why, a->r->pool, BEARER_SESSION_SIZE, a->store.in_cookie
-            ? "the session is larger than cookies can hold (%d bytes sealed); write "
-              "AuthBearerSessionStore cache, or let the issuer put less into its "
-              "tokens"
-            : "the session is larger than the store takes (%d bytes sealed); let the "
-              "issuer put less into its tokens",
+            ? "the session is too large for cookies (%d bytes); write AuthBearerSessionStore "
+              "cache, or reduce what the issuer puts into its tokens"
+            : "the session is too large for the session cache (%d bytes); reduce what the issuer "
+              "puts into its tokens",
             a->store.in_cookie ? BEARER_COOKIE_MAX * 3 / 4 : BEARER_SESSION_MAX);
     }
     if (rv == APR_EOF) {
-        return bearer_refuse(&a->why, a->r->pool, BEARER_LOGIN_STATE, "the issuer has "
-                             "ended this session while it began (back-channel logout)");
+        return bearer_refuse(&a->why, a->r->pool, BEARER_LOGIN_STATE,
+                             "the issuer ended this session during the login (back-channel "
+                             "logout)");
     }
     return bearer_refuse(&a->why, a->r->pool, BEARER_SESSION_STORE, "%s "
                          "(AuthBearerSOCache for=sessions)", rv == APR_ENOMEM
-                         ? "the session store is full, and nothing in it may make "
-                           "room: give it more memory, shm:SIZE"
-                         : "the session could not be kept: the session store does not "
-                           "answer, or has no room");
+                         ? "the session cache is full, and no session may be removed; raise its "
+                           "size, shm:SIZE"
+                         : "the session cannot be stored: the session cache does not answer, or is "
+                           "full");
 }
 
 static bearer_reason_t make_session(arrival_t *a)

@@ -39,10 +39,10 @@ bearer_reason_t ab_browser_client(bearer_login_t *login, request_rec *r,
     login->metadata = bearer_keyset_metadata(process->keysets[issuer->index],
                                              &error, r->pool);
     if (!login->metadata) {
-        return bearer_refuse(why, r->pool, BEARER_LOGIN_ISSUER, "the metadata of "
-                             "issuer %s is not to be had: %s",
+        return bearer_refuse(why, r->pool, BEARER_LOGIN_ISSUER,
+                             "the metadata of issuer %s is unavailable: %s",
                              bearer_text_quote(r->pool, issuer->url),
-                             error ? error : "AuthBearerMetadata off?");
+                             error ? error : "check whether AuthBearerMetadata off is set");
     }
     return BEARER_OK;
 }

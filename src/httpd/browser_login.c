@@ -273,8 +273,8 @@ static bearer_reason_t begin(request_rec *r, const bearer_settings_t *settings,
         return reason;
     }
     return keep(r, attempt) ? BEARER_OK
-        : bearer_refuse(why, r->pool, BEARER_INTERNAL, "the login could not be "
-                        "sealed into a cookie");
+        : bearer_refuse(why, r->pool, BEARER_INTERNAL,
+                        "the login cannot be encrypted for its cookie");
 }
 
 int ab_browser_login(request_rec *r, const bearer_settings_t *settings)
@@ -289,11 +289,11 @@ int ab_browser_login(request_rec *r, const bearer_settings_t *settings)
     }
     target = target_of(r);
     if (tries_of(r, target, &hash, &others) >= TRIES_MAX) {
-        return ab_refuse(r, BEARER_LOGIN_LOOP, "the browser has just "
-            "been signed in several times for this page, and comes without a "
-            "session again: does it keep cookies, is AuthBearerBaseURL the URL "
-            "that it uses, does the session store keep sessions, is the login "
-            "issuer accepted here (AuthBearerAcceptIssuer)?", NULL);
+        return ab_refuse(r, BEARER_LOGIN_LOOP,
+                         "the browser signed in several times for this page and still has no "
+                         "session; check its cookies, AuthBearerBaseURL, the session cache, and "
+                         "whether the login issuer is accepted here (AuthBearerAcceptIssuer)",
+                         NULL);
     }
     reason = begin(r, settings, target, &url, &wait, &why);
     if (reason != BEARER_OK) {
@@ -301,7 +301,6 @@ int ab_browser_login(request_rec *r, const bearer_settings_t *settings)
 
         return ab_refuse(r, reason, why.detail, &more);
     }
-    ab_log(APLOG_DEBUG, r, AB(0301) "a browser without a session is "
-           "sent to the issuer");
+    ab_log(APLOG_DEBUG, r, AB(0301) "the browser has no session and is redirected to the issuer");
     return ab_page_redirect(r, HTTP_MOVED_TEMPORARILY, url);
 }

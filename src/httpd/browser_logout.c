@@ -178,19 +178,18 @@ int ab_browser_logout(request_rec *r)
     if (ab_browser_speculates(r)) {
         /* any refusal will do: the browser repeats the request when the user opens the
          * page */
-        return ab_page_refusal(r, BEARER_CROSS_SITE, "a logout was fetched "
-                               "ahead (Sec-Purpose, Purpose), which nobody "
-                               "has asked for yet", NULL);
+        return ab_page_refusal(r, BEARER_CROSS_SITE,
+                               "the browser prefetched the logout (Sec-Purpose, Purpose); the user "
+                               "did not request it", NULL);
     }
     if (!from_here(r) && !has_form_token(r, session)) {
         return may_ask(r) ? ask_first(r, session)
-            : ab_page_refusal(r, BEARER_CROSS_SITE, "a logout was asked for "
-                              "by another site", NULL);
+            : ab_page_refusal(r, BEARER_CROSS_SITE, "another site requested the logout", NULL);
     }
     if (bearer_session_end(session, &store, r->pool) != APR_SUCCESS) {
-        return ab_page_refusal(r, BEARER_SESSION_STORE, "the session cannot be ended: "
-                               "its store does not answer, or has no room for the "
-                               "mark (AuthBearerSOCache for=sessions)", NULL);
+        return ab_page_refusal(r, BEARER_SESSION_STORE,
+                               "the session cannot be ended: the session cache does not answer, or "
+                               "is full (AuthBearerSOCache for=sessions)", NULL);
     }
     ab_browser_set_session(r, NULL);
     if (bearer_cookie_get(cookies, names->tries, r->pool)) {
@@ -282,8 +281,7 @@ int ab_browser_backchannel(request_rec *r)
         token = apr_table_get(fields, "logout_token");
     }
     if (!token || !*token) {
-        return answer_issuer(r, BEARER_LOGOUT_TOKEN, "the body is no form with a "
-                             "logout_token");
+        return answer_issuer(r, BEARER_LOGOUT_TOKEN, "the body is not a form with a logout_token");
     }
     ab_browser_judgement(&j, r, &any);
     if (bearer_judge_login(&j, BEARER_ON_LOGOUT, token) != BEARER_GRANTED) {
@@ -291,7 +289,7 @@ int ab_browser_backchannel(request_rec *r)
     }
     reason = logout_by(r, &j, &j.why);
     if (reason == BEARER_OK) {
-        ab_log(APLOG_INFO, r, AB(0324) "back-channel logout by the issuer");
+        ab_log(APLOG_INFO, r, AB(0324) "back-channel logout: the issuer ended sessions");
     }
     return answer_issuer(r, reason, j.why.detail);
 }

@@ -156,7 +156,7 @@ static bearer_reason_t take_refreshed(visit_t *v, const bearer_login_t *login,
     if (reason == BEARER_KEYS || reason == BEARER_KEY) {
         /* the key is not known yet: the token is not used, but the old refresh token
          * may have become invalid */
-        log_refresh(v, APLOG_WARNING, AB(0312) "refreshed, but for what the ID token says",
+        log_refresh(v, APLOG_WARNING, AB(0312) "refreshed, but the new ID token is ignored",
                     why->detail);
         tokens->id_token = NULL;
         reason = new_claims(v, tokens, login->access, &claims, why);
@@ -179,13 +179,12 @@ static bearer_reason_t take_refreshed(visit_t *v, const bearer_login_t *login,
                                     v->r->pool);
     }
     if (rv == APR_EOF) {
-        return bearer_refuse(why, v->r->pool, BEARER_INACTIVE, "it was ended "
-                             "meanwhile");
+        return bearer_refuse(why, v->r->pool, BEARER_INACTIVE, "it has ended in the meantime");
     }
     return rv == APR_SUCCESS ? BEARER_OK
-        : bearer_refuse(why, v->r->pool, BEARER_SESSION_STORE, "the refreshed "
-                        "session could not be kept%s", rv == APR_ENOSPC
-                        ? ": it is too large for its store" : "");
+        : bearer_refuse(why, v->r->pool, BEARER_SESSION_STORE,
+                        "the refreshed session cannot be stored%s", rv == APR_ENOSPC
+                        ? ": it is too large" : "");
 }
 
 /* Looks for a result of another request; like bearer_session_again(). */
@@ -244,7 +243,7 @@ static bearer_reason_t ask(visit_t *v)
         reason = take_refreshed(v, &login, &tokens, &why);
     }
     if (reason == BEARER_OK) {
-        log_refresh(v, APLOG_DEBUG, AB(0313) "refreshed", "the issuer gave new tokens");
+        log_refresh(v, APLOG_DEBUG, AB(0313) "refreshed", "the issuer issued new tokens");
     } else if (reason == BEARER_INACTIVE && refreshed_elsewhere(v)) {
         log_refresh(v, APLOG_DEBUG, AB(0314) "refreshed", "by another host");
         reason = BEARER_OK;
@@ -252,7 +251,7 @@ static bearer_reason_t ask(visit_t *v)
         log_refresh(v, APLOG_INFO, AB(0315) "ended", why.detail);
         bearer_session_end(v->session, &v->store, v->r->pool);
     } else {
-        log_refresh(v, APLOG_WARNING, AB(0316) "not refreshed, goes on as it is",
+        log_refresh(v, APLOG_WARNING, AB(0316) "not refreshed, continues unchanged",
                     why.detail ? why.detail : bearer_reason_name(reason));
         put_off(v);
         reason = BEARER_OK;
@@ -327,7 +326,7 @@ static bearer_reason_t refresh(visit_t *v)
         answer.reason = BEARER_INACTIVE;
     }
     if (why.detail && answer.reason == BEARER_LOGIN_ISSUER) {
-        log_refresh(v, APLOG_INFO, AB(0317) "not refreshed, goes on as it is", why.detail);
+        log_refresh(v, APLOG_INFO, AB(0317) "not refreshed, continues unchanged", why.detail);
     }
     return answer.reason == BEARER_INACTIVE ? BEARER_INACTIVE : BEARER_OK;
 }
@@ -347,8 +346,9 @@ static bearer_reason_t open_session(visit_t *v, bearer_refusal_t *why)
         return bearer_refuse(why, p, BEARER_SESSION_STORE, BROWSER_NO_STORE);
     }
     if (rv != APR_SUCCESS) {
-        ab_log(APLOG_DEBUG, v->r, AB(0311) "a session cookie opens "
-               "no session: it is not of this server, or the session has ended");
+        ab_log(APLOG_DEBUG, v->r,
+               AB(0311) "the session cookie has no session: the session has ended, or another "
+               "server created it");
         return BEARER_NO_CREDENTIAL;
     }
     if (bearer_session_refresh_due(v->session, bearer_world_now(v->store.world))

@@ -73,9 +73,9 @@ const bearer_issuer_t *ab_browser_issuer(const server_config_t *server,
         only = count ? bearer_issuers_by_url(server->issuers, settings->login_issuer)
                      : NULL;
         if (!only || !ab_browser_has_client(server, only)) {
-            *error = apr_psprintf(p, "AuthBearerLoginIssuer %s is no issuer of "
-                                  "this server with an AuthBearerClientID (and "
-                                  "no template)", settings->login_issuer);
+            *error = apr_psprintf(p, "AuthBearerLoginIssuer %s is not an issuer of this server "
+                                  "with AuthBearerClientID and without {tenant}",
+                                  settings->login_issuer);
             return NULL;
         }
         return only;
@@ -89,10 +89,10 @@ const bearer_issuer_t *ab_browser_issuer(const server_config_t *server,
         }
     }
     if (n != 1) {
-        *error = n ? "several issuers have an AuthBearerClientID; name the one "
-                     "that logs browsers in: AuthBearerLoginIssuer URL"
-                   : "no issuer has an AuthBearerClientID, so no browser can be "
-                     "sent there; write the client id that it gave this server";
+        *error = n ? "several issuers have AuthBearerClientID; name the one for logins: "
+                     "AuthBearerLoginIssuer URL"
+                   : "no issuer has AuthBearerClientID, so browsers cannot log in; write the "
+                     "client ID of this server";
         return NULL;
     }
     return only;

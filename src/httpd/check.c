@@ -130,8 +130,9 @@ static void check_section(walk_t *w, const ab_section_t *s)
 
     ab_config_resolve(&settings, server, NULL, &s->settings);
     if (!issuers && !ab_session_in_chain(&settings)) {
-        ab_check_say(w, BEARER_LOG_ERROR, s->auth_type, AB(0703) "AuthType Bearer, but no issuer "
-                     "is trusted in this server; declare one: AuthBearerIssuer URL");
+        ab_check_say(w, BEARER_LOG_ERROR, s->auth_type,
+                     AB(0703) "AuthType Bearer is set, but this server has no issuer; write "
+                     "AuthBearerIssuer URL");
         return;
     }
     if (!issuers) {
@@ -150,9 +151,9 @@ static void check_section(walk_t *w, const ab_section_t *s)
     }
     check_browser_section(w, s, server, &settings);
     if (settings.forward == BEARER_FORWARD_NONE && proxies(ap_conftree)) {
-        ab_check_say(w, BEARER_LOG_NOTICE, s->auth_type, AB(0704) "AuthBearerForward none: a "
-                     "proxied application learns nothing of the user; "
-                     "AuthBearerForward identity tells it");
+        ab_check_say(w, BEARER_LOG_NOTICE, s->auth_type,
+                     AB(0704) "AuthBearerForward none: a proxied application does not learn the "
+                     "user; if it needs to, write AuthBearerForward identity");
     }
 }
 
@@ -196,8 +197,7 @@ int ab_check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
 static const char *nobody_to_ask(const bearer_settings_t *settings)
 {
     if (!ab_session_in_chain(settings)) {
-        return "no issuer is trusted in this server; declare one: "
-               "AuthBearerIssuer URL";
+        return "this server has no issuer; write AuthBearerIssuer URL";
     }
     return settings->session_check ? NULL
         : bearer_message_text(bearer_judge_no_session_check);
@@ -215,7 +215,7 @@ const char *ab_check_request(request_rec *r)
         return error;
     }
     if (!ab_process()) {
-        return "this child could not be started; the log of its start says why";
+        return "this child could not be set up; the log of its start has the cause";
     }
     if (!server->issuers) {
         return NULL;  /* no tokens are judged here */

@@ -11,15 +11,14 @@
 #include "request.h"
 
 static const char merge_trailers[] =
-    AB(0801) "MergeTrailers On: a client's trailers become header fields after identity "
-    "headers were removed from these; beside AuthType Bearer, write MergeTrailers Off";
+    AB(0801) "MergeTrailers On: a client's trailers become headers after identity headers were "
+    "removed; with AuthType Bearer, write MergeTrailers Off";
 static const char fake_basic_auth[] =
-    AB(0802) "SSLOptions +FakeBasicAuth: mod_ssl replaces the client's Authorization; where "
-    "AuthType Bearer is in force, write SSLOptions -FakeBasicAuth";
+    AB(0802) "SSLOptions +FakeBasicAuth: mod_ssl replaces the client's Authorization header; with "
+    "AuthType Bearer, write SSLOptions -FakeBasicAuth";
 static const char forward_proxy[] =
-    AB(0803) "ProxyRequests On: a forward proxy's clients send Authorization to the origin, so "
-    "AuthType Bearer cannot be used for them; for a reverse proxy, write ProxyRequests "
-    "Off";
+    AB(0803) "ProxyRequests On: clients of a forward proxy send Authorization to the origin, so "
+    "AuthType Bearer cannot be used for them; for a reverse proxy, write ProxyRequests Off";
 
 /* Where FakeBasicAuth may be set. */
 enum { HERE = 1, IN_HTACCESS = 2 };

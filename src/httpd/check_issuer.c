@@ -26,8 +26,9 @@ static void check_served(walk_t *w, const ap_directive_t *at,
     }
     symmetric = settings->algorithms & bearer_alg_symmetric();
     if (served && !(served & settings->algorithms)) {
-        ab_check_say(w, BEARER_LOG_ERROR, at, AB(0781) "issuer %s: no key of AuthBearerKeys "
-                     "file:%s fits AuthBearerAlgorithms %s; they fit %s",
+        ab_check_say(w, BEARER_LOG_ERROR, at,
+                     AB(0781) "issuer %s: no key of AuthBearerKeys file:%s fits "
+                     "AuthBearerAlgorithms %s; the keys fit %s",
                      issuer->url, issuer->keys.value,
                      bearer_alg_names(settings->algorithms, w->p),
                      bearer_alg_names(served, w->p));
@@ -68,8 +69,9 @@ static void check_key_file(walk_t *w, const ap_directive_t *at,
     }
     check_served(w, at, issuer, settings, set);
     if (!bearer_jwks_count(set) && !found.skipped) {
-        ab_check_say(w, BEARER_LOG_ERROR, at, AB(0785) "AuthBearerKeys file:%s: no usable key in "
-                     "it; make one: htbearer keygen", issuer->keys.value);
+        ab_check_say(w, BEARER_LOG_ERROR, at,
+                     AB(0785) "AuthBearerKeys file:%s: no usable key; create one with: htbearer "
+                     "keygen", issuer->keys.value);
     }
     bearer_jwks_release(set);
 }
@@ -86,13 +88,14 @@ static void check_algorithms(walk_t *w, const ap_directive_t *at,
         ab_check_say(w, bearer_settings_has(settings, ALGORITHMS)
                             ? BEARER_LOG_WARNING : BEARER_LOG_NOTICE,
                      at,
-                     AB(0786) "this OpenSSL refuses %s; tokens signed so are refused",
+                     AB(0786) "this OpenSSL does not support %s; tokens signed with it are refused",
                      bearer_alg_names(lacking, w->p));
     }
     if (symmetric && issuer->keys.kind != BEARER_SOURCE_FILE) {
-        ab_check_say(w, BEARER_LOG_ERROR, at, AB(0787) "issuer %s: %s of AuthBearerAlgorithms "
-                     "needs AuthBearerKeys file:PATH with a key of kty oct; a "
-                     "shared secret never comes from a URL", issuer->url,
+        ab_check_say(w, BEARER_LOG_ERROR, at,
+                     AB(0787) "issuer %s: %s in AuthBearerAlgorithms needs AuthBearerKeys "
+                     "file:PATH with a key of kty oct; a shared secret is never fetched from a URL",
+                     issuer->url,
                      bearer_alg_names(symmetric, w->p));
     }
 }
@@ -108,8 +111,9 @@ static void check_urls(walk_t *w, const ap_directive_t *at,
     }
     if (issuer->keys.kind == BEARER_SOURCE_DISCOVER
         && issuer->metadata.kind == BEARER_SOURCE_OFF) {
-        ab_check_say(w, BEARER_LOG_ERROR, at, AB(0789) "issuer %s: AuthBearerMetadata off leaves "
-                     "its keys unknown; name them: AuthBearerKeys URL or file:PATH",
+        ab_check_say(w, BEARER_LOG_ERROR, at,
+                     AB(0789) "issuer %s: with AuthBearerMetadata off, its keys are unknown; write "
+                     "AuthBearerKeys URL or file:PATH",
                      issuer->url);
     }
 }
@@ -139,9 +143,9 @@ static void check_introspection(walk_t *w, const ap_directive_t *at,
 
     if (issuer->introspection.kind == BEARER_SOURCE_OFF) {
         if (issuer->token_prefixes) {
-            ab_check_say(w, BEARER_LOG_WARNING, at, AB(0792) "issuer %s: AuthBearerTokenPrefix "
-                         "says whose an opaque token is, but nobody can be asked "
-                         "about it; write AuthBearerIntrospection", issuer->url);
+            ab_check_say(w, BEARER_LOG_WARNING, at,
+                         AB(0792) "issuer %s: AuthBearerTokenPrefix is set, but the issuer has no "
+                         "introspection endpoint; write AuthBearerIntrospection", issuer->url);
         }
         return;
     }
@@ -150,10 +154,10 @@ static void check_introspection(walk_t *w, const ap_directive_t *at,
         ab_check_say(w, BEARER_LOG_ERROR, at, "%s", error);
     } else if (bearer_client_method(settings) == BEARER_CLIENT_NONE
              && !bearer_settings_has(settings, CLIENT_AUTH)) {
-        ab_check_say(w, BEARER_LOG_NOTICE, at, AB(0793) "issuer %s is asked about tokens without "
-                     "authentication; if it wants some: AuthBearerClientID and "
-                     "AuthBearerClientSecret, else AuthBearerClientAuth none says "
-                     "that this is meant", issuer->url);
+        ab_check_say(w, BEARER_LOG_NOTICE, at,
+                     AB(0793) "issuer %s: introspection requests are not authenticated; write "
+                     "AuthBearerClientID and AuthBearerClientSecret, or AuthBearerClientAuth none "
+                     "if this is intended", issuer->url);
     }
 }
 
@@ -174,8 +178,9 @@ void ab_check_one_issuer(walk_t *w, int index)
     check_files(w, &at, issuer, &settings);
     check_introspection(w, &at, issuer, &settings);
     if (issuer->tenants_any) {
-        ab_check_say(w, BEARER_LOG_WARNING, &at, AB(0794) "issuer %s: AuthBearerTenants * trusts "
-                     "every tenant in the world; name yours unless that is meant",
+        ab_check_say(w, BEARER_LOG_WARNING, &at,
+                     AB(0794) "issuer %s: AuthBearerTenants * accepts any tenant, and anyone can "
+                     "create one; list your tenants, unless this is intended",
                      issuer->url);
     }
 }

@@ -52,8 +52,8 @@ int ab_check_said(const walk_t *w, int number, const ap_directive_t *at)
 void ab_check_no_secret(walk_t *w, const ap_directive_t *at)
 {
     ab_check_say(w, BEARER_LOG_ERROR, at,
-                 AB(0701) "sessions and logins are sealed with a secret: "
-                 "AuthBearerSecretFile PATH (openssl rand -out PATH 48)");
+                 AB(0701) "AuthBearerSession and AuthBearerLogin need AuthBearerSecretFile PATH; "
+                 "create the file with: openssl rand -out PATH 48");
 }
 
 static void print(const walk_t *w, const place_finding_t *placed)

@@ -34,10 +34,10 @@ static void check_session_check(walk_t *w, const configured_check_t *noted)
         ab_check_add(w, noted->node, &APR_ARRAY_IDX(findings, i, bearer_finding_t));
     }
     if (bearer_session_check_by_cookie(check) && !check->cookies) {
-        ab_check_say(w, BEARER_LOG_NOTICE, noted->node, AB(0735) "AuthBearerSessionCheck "
-                     "send=cookie: every cookie of the client goes to the session "
-                     "store, and none reaches the application; name the session's: "
-                     "cookies=a,b");
+        ab_check_say(w, BEARER_LOG_NOTICE, noted->node,
+                     AB(0735) "AuthBearerSessionCheck send=cookie: all cookies of the client go to "
+                     "the session service, and none reaches the application; name the session's "
+                     "cookies: cookies=a,b");
     }
 }
 
@@ -55,8 +55,8 @@ static void check_secret_permissions(walk_t *w, const apr_array_header_t *files)
             && (info.protection & (APR_FPROT_WREAD | APR_FPROT_WWRITE))) {
             ab_check_say(w, BEARER_LOG_WARNING,
                          ab_check_find(w, ap_conftree, "AuthBearerSecretFile", path),
-                         AB(0751) "AuthBearerSecretFile: secret file %s can be read by "
-                         "others: chmod o-rwx %s", path, path);
+                         AB(0751) "AuthBearerSecretFile: %s is readable or writable by other "
+                         "users; run chmod o-rwx %s", path, path);
         }
     }
 }
@@ -95,13 +95,14 @@ static void check_callbacks(walk_t *w, server_rec *s)
         at.filename = issuer->file;
         at.line_num = issuer->line;
         if (!ab_browser_has_name(issuer)) {
-            ab_check_say(w, BEARER_LOG_ERROR, &at, AB(0761) "browsers log in with %d issuers at "
-                         "%s, so each has its own callback %s/callback/NAME: "
-                         "write <AuthBearerIssuer '%s' NAME>, NAME of A-Z a-z "
-                         "0-9 - . _ ~", list->nelts, base, path, issuer->url);
+            ab_check_say(w, BEARER_LOG_ERROR, &at,
+                         AB(0761) "browsers log in with %d issuers at %s, so each needs its own "
+                         "callback %s/callback/NAME; write <AuthBearerIssuer '%s' NAME>, NAME of "
+                         "A-Z a-z 0-9 - . _ ~", list->nelts, base, path, issuer->url);
         } else {
-            ab_check_say(w, BEARER_LOG_NOTICE, &at, AB(0762) "browsers log in with %d issuers "
-                         "at %s; register with issuer %s the redirect URI %s",
+            ab_check_say(w, BEARER_LOG_NOTICE, &at,
+                         AB(0762) "browsers log in with %d issuers at %s; with issuer %s, register "
+                         "the redirect URI %s",
                          list->nelts, base, issuer->url,
                          ab_browser_callback_url(base, path, issuer, w->p));
         }
@@ -127,9 +128,9 @@ static void check_login(walk_t *w, server_rec *s)
         ab_check_no_secret(w, ab_check_find(w, ap_conftree, "AuthBearerSession", NULL));
     }
     if (server->login.store == SESSIONS_IN_COOKIE) {
-        ab_check_say(w, BEARER_LOG_NOTICE, NULL, AB(0763) "server %s: AuthBearerSessionStore "
-                     "cookie: the issuer cannot end a session (back-channel logout "
-                     "answers 404)",
+        ab_check_say(w, BEARER_LOG_NOTICE, NULL,
+                     AB(0763) "server %s: AuthBearerSessionStore cookie: the issuer cannot end a "
+                     "session (back-channel logout gets 404)",
                      s->server_hostname ? s->server_hostname : "(main)");
     }
     if (server->secret_files
@@ -173,16 +174,16 @@ static void check_sessions(walk_t *w)
         return;
     }
     if (!size) {
-        ab_check_say(w, BEARER_LOG_WARNING, store->node, AB(0764) "AuthBearerSOCache %s: this "
-                     "cache may lose the mark of a logout, and a session that has "
-                     "ended is then good again; for sessions, write shm:SIZE, or "
+        ab_check_say(w, BEARER_LOG_WARNING, store->node,
+                     AB(0764) "AuthBearerSOCache %s: this cache may lose the record of a logout, "
+                     "and an ended session would be valid again; for sessions, write shm:SIZE, or "
                      "redis://HOST for several hosts", store->name);
         return;
     }
     if (store->own && store->args) {
-        ab_check_say(w, BEARER_LOG_NOTICE, store->node, AB(0765) "AuthBearerSOCache shmcb: for "
-                     "sessions this is shm:%s, the module's own memory; the file "
-                     "%s is not used for them", size_text(size, w->p),
+        ab_check_say(w, BEARER_LOG_NOTICE, store->node,
+                     AB(0765) "AuthBearerSOCache shmcb: sessions use shm:%s, the module's own "
+                     "memory; the file %s is not used for them", size_text(size, w->p),
                      bearer_text_quote(w->p, store->args));
     }
     if (ap_state_query(AP_SQ_RUN_MODE) == AP_SQ_RM_CONFIG_TEST) {  /* only in configtest:
@@ -207,8 +208,8 @@ static void check_global(walk_t *w)
         if (!is_loopback(host, w->p)) {
             ab_check_say(w, BEARER_LOG_WARNING,
                          ab_check_find(w, ap_conftree, "AuthBearerPlainHTTP", NULL),
-                         AB(0769) "AuthBearerPlainHTTP %s: whoever is on the way to that "
-                         "host can give you keys of his own; use https", host);
+                         AB(0769) "AuthBearerPlainHTTP %s: anyone on the network path can replace "
+                         "the issuer's keys; use https", host);
         }
     }
     if (global->revocations
@@ -223,16 +224,15 @@ static void check_global(walk_t *w)
     if (foreign && !global->secret_files) {
         ab_check_say(w, BEARER_LOG_ERROR,
                      ab_check_find(w, ap_conftree, "AuthBearerSOCache", NULL),
-                     AB(0767) "AuthBearerSOCache: whoever can write to this cache could add "
-                     "a key; values are sealed with a secret: AuthBearerSecretFile "
-                     "PATH (openssl rand -out PATH 48), in the main server");
+                     AB(0767) "AuthBearerSOCache: anyone who can write to this cache could add a "
+                     "key; set AuthBearerSecretFile PATH in the main server (openssl rand -out "
+                     "PATH 48)");
     }
     if (global->throttle_store) {
-        ab_check_say(w, BEARER_LOG_NOTICE, global->throttle_store, AB(0768) "AuthBearerSOCache "
-                     "for=throttle: the throttle counts in memory of this host, "
-                     "whatever the cache: an address with bad tokens must not "
-                     "cause calls over the network; each host of a fleet has its "
-                     "own count");
+        ab_check_say(w, BEARER_LOG_NOTICE, global->throttle_store,
+                     AB(0768) "AuthBearerSOCache for=throttle: the throttle counts in the memory "
+                     "of this host, whatever the cache, so that refused tokens cause no network "
+                     "requests; each host counts for itself");
     }
     check_secret_permissions(w, global->secret_files);
     if (global->secret_files
@@ -253,9 +253,9 @@ static void note_environment(walk_t *w)
 
     for (i = 0; names[i]; i++) {
         if (getenv(names[i])) {
-            ab_check_say(w, BEARER_LOG_NOTICE, NULL, AB(0771) "the environment's %s is not used "
-                         "for requests to issuers; write AuthBearerHTTPProxy if it "
-                         "is needed", names[i]);
+            ab_check_say(w, BEARER_LOG_NOTICE, NULL,
+                         AB(0771) "the environment's %s is not used for requests to issuers; if a "
+                         "proxy is needed, write AuthBearerHTTPProxy", names[i]);
             return;
         }
     }

@@ -26,9 +26,9 @@ static void check_commas(walk_t *w, const ap_directive_t *node)
     while (*args) {
         word = ap_getword_conf(w->p, &args);
         if (strpbrk(word, ", \t")) {
-            ab_check_say(w, BEARER_LOG_WARNING, node, AB(0814) "%s: %s is one name here; names "
-                         "are separated by spaces, without commas or quotes "
-                         "around several", node->directive,
+            ab_check_say(w, BEARER_LOG_WARNING, node,
+                         AB(0814) "%s: %s is one name here; separate names by spaces, without "
+                         "commas or quotes around several", node->directive,
                          bearer_text_quote(w->p, word));
             return;
         }
@@ -42,9 +42,10 @@ static void check_lists(walk_t *w, const ap_directive_t *first)
     for (node = first; node; node = node->next) {
         other = ab_config_beside(first, node->directive);
         if (other != node && is_list(node->directive)) {
-            ab_check_say(w, BEARER_LOG_ERROR, node, AB(0811) "%s stands twice in this section, and "
-                         "the second line would replace the first (%s:%d); write "
-                         "one line with all values", node->directive,
+            ab_check_say(w, BEARER_LOG_ERROR, node,
+                         AB(0811) "%s is given twice in this section, and the second line would "
+                         "replace the first (%s:%d); write one line with all values",
+                         node->directive,
                          other->filename, other->line_num);
         }
         if (!strcasecmp(node->directive, "AuthBearerAudience")
@@ -91,16 +92,15 @@ static void check_overridden(walk_t *w, server_rec *s, bearer_setting_t setting)
     }
     if (count && count == n) {
         ab_check_say(w, BEARER_LOG_ERROR, written,
-                     AB(0812) "%s has no effect in this virtual host: every issuer has a "
-                     "%s of its own, which counts instead (%s, at %s:%d); write it "
-                     "in the sections with AuthType Bearer, or take it out of "
-                     "<AuthBearerIssuer>", name, name, issuer->name, issuer->file,
+                     AB(0812) "%s has no effect in this virtual host: every issuer has its own %s "
+                     "(%s, at %s:%d); write it in the sections with AuthType Bearer, or remove it "
+                     "from <AuthBearerIssuer>", name, name, issuer->name, issuer->file,
                      issuer->line);
     } else if (count) {
-        ab_check_say(w, BEARER_LOG_WARNING, written, AB(0813) "%s does "
-                     "not count for the tokens of %d of %d issuers, which have a "
-                     "%s of their own (%s, at %s:%d); to set it for all, write it "
-                     "in the sections with AuthType Bearer", name, count, n, name,
+        ab_check_say(w, BEARER_LOG_WARNING, written,
+                     AB(0813) "%s has no effect for %d of %d issuers, which have their own %s (%s, "
+                     "at %s:%d); to set it for all, write it in the sections with AuthType Bearer",
+                     name, count, n, name,
                      issuer->name, issuer->file, issuer->line);
     }
 }
@@ -171,17 +171,16 @@ static void check_require(walk_t *w, const ab_section_t *s)
         return;
     }
     if (granted) {
-        ab_check_say(w, BEARER_LOG_WARNING, s->auth_type, AB(0815) "AuthType Bearer, but no "
-                     "Require of this section asks for a user, and an inherited "
-                     "one is all granted (%s:%d): requests get in without a "
-                     "token, and with a bad one; write Require valid-user, or a "
-                     "rule such as Require scope", granted->filename,
+        ab_check_say(w, BEARER_LOG_WARNING, s->auth_type,
+                     AB(0815) "no Require here needs a user: where the inherited Require all "
+                     "granted applies (%s:%d), no token is needed; elsewhere, e.g. if proxied, "
+                     "every request gets 500; write Require valid-user", granted->filename,
                      granted->line_num);
     } else {
-        ab_check_say(w, BEARER_LOG_WARNING, s->auth_type, AB(0816) "AuthType Bearer, but no "
-                     "Require asks for a user here: requests get in without a "
-                     "token, and with a bad one; write Require valid-user, or a "
-                     "rule such as Require scope");
+        ab_check_say(w, BEARER_LOG_WARNING, s->auth_type,
+                     AB(0816) "no Require applies to this AuthType Bearer: httpd answers 500 to "
+                     "every request (AH01627), or 403 where an inherited Require all denied "
+                     "applies; write Require valid-user");
     }
 }
 
@@ -199,9 +198,8 @@ static void check_login_section(walk_t *w, const section_t *section)
         && !ab_check_reached(w, section->node, BEARER_SET_SESSION)) {
         ab_check_say(w, BEARER_LOG_ERROR,
                      ab_check_find(w, section->node->first_child, name, NULL),
-                     AB(0702) "AuthBearerLogin On without AuthBearerSession On: a browser "
-                     "that has logged in would be sent to log in again; write "
-                     "AuthBearerSession On beside it");
+                     AB(0702) "AuthBearerLogin On needs AuthBearerSession On in the same section; "
+                     "without it, users must log in again on every page");
     }
 }
 

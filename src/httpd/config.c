@@ -50,21 +50,21 @@ static const char *layer(cmd_parms *cmd, void *dir_, int where,
         *out = &server->open->settings;
         *digest = server->digest;
         return where & BEARER_WHERE_I ? NULL
-            : ab_config_misplaced(cmd, AB(0512) "%s does not belong into "
-                                  "<AuthBearerIssuer>");
+            : ab_config_misplaced(cmd, AB(0512) "%s is not allowed in <AuthBearerIssuer>; move it "
+                                  "out of that section");
     }
     if (!cmd->path) {
         *out = &server->settings;
         *digest = server->digest;
         return where & BEARER_WHERE_S ? NULL
-            : apr_psprintf(cmd->pool, AB(0513) "%s belongs into %s", cmd->cmd->name,
+            : apr_psprintf(cmd->pool, AB(0513) "%s is only allowed in %s", cmd->cmd->name,
                            where & BEARER_WHERE_D
                            ? "a <Location> or <Directory>"
                            : "<AuthBearerIssuer>");
     }
     if (!(where & BEARER_WHERE_D)) {
-        return ab_config_misplaced(cmd, AB(0514) "%s belongs into the server or a "
-                                   "<VirtualHost>, not into a section");
+        return ab_config_misplaced(cmd, AB(0514) "%s is not allowed in a section; write it in the "
+                                   "server or a <VirtualHost>");
     }
     if (!(where & BEARER_WHERE_H) && ap_check_cmd_context(cmd, NOT_IN_HTACCESS)) {
         return ab_config_misplaced(cmd, AB(0515) "%s is not allowed in .htaccess; write "

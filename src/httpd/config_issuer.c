@@ -19,7 +19,8 @@ const char *ab_config_not_inside(cmd_parms *cmd, unsigned context)
     const char *error = ap_check_cmd_context(cmd, context);
 
     return error || !ab_config_server(cmd->server)->open ? error
-        : ab_config_misplaced(cmd, AB(0517) "%s does not belong into <AuthBearerIssuer>");
+        : ab_config_misplaced(cmd, AB(0517) "%s is not allowed in <AuthBearerIssuer>; move it out "
+                              "of that section");
 }
 
 /* %i in AuthBearerUserFormat must be unique among the issuers of a server. */
@@ -33,8 +34,8 @@ static const char *name_taken(const bearer_issuers_t *issuers,
 
         if (!strcmp(other->name, issuer->name)
             && strcmp(other->url, issuer->url) != 0) {
-            return apr_psprintf(p, AB(0521) "the name %s is taken by issuer %s: their users "
-                                "would be the same people; choose another NAME",
+            return apr_psprintf(p, AB(0521) "the name %s is already used by issuer %s, so %%i "
+                                "could not tell their users apart; choose another NAME",
                                 bearer_text_quote(p, issuer->name), other->url);
         }
     }
@@ -78,9 +79,9 @@ static const char *new_issuer(cmd_parms *cmd, const char *args,
         return error;
     }
     if (words->nelts < 1 || words->nelts > (named ? 2 : 1)) {
-        return named ? AB(0522) "<AuthBearerIssuer URL [NAME]> names one issuer"
-                     : AB(0523) "AuthBearerIssuer names one issuer; repeat the directive "
-                       "for each, or use <AuthBearerIssuer URL NAME>";
+        return named ? AB(0522) "<AuthBearerIssuer URL [NAME]> takes one issuer"
+                     : AB(0523) "AuthBearerIssuer takes one issuer; repeat the directive for each, "
+                       "or use <AuthBearerIssuer URL NAME>";
     }
     issuer = apr_pcalloc(cmd->pool, sizeof(*issuer));
     issuer->url = APR_ARRAY_IDX(words, 0, const char *);
@@ -90,7 +91,7 @@ static const char *new_issuer(cmd_parms *cmd, const char *args,
     issuer->file = cmd->directive->filename;
     issuer->line = cmd->directive->line_num;
     *out = issuer;
-    return *issuer->url ? NULL : AB(0524) "AuthBearerIssuer: the name is empty";
+    return *issuer->url ? NULL : AB(0524) "AuthBearerIssuer: the URL is empty";
 }
 
 const char *ab_config_issuer(cmd_parms *cmd, void *dir, const char *args)
@@ -111,7 +112,7 @@ const char *ab_config_issuer_section(cmd_parms *cmd, void *dir,
 
     (void)dir;
     if (!end) {
-        return AB(0525) "<AuthBearerIssuer> lacks its closing >";
+        return AB(0525) "<AuthBearerIssuer> has no closing >";
     }
     error = new_issuer(cmd, apr_pstrmemdup(cmd->temp_pool, args,
                                            (apr_size_t)(end - args)),
@@ -134,23 +135,25 @@ static const char *source(const parse_t *in, bearer_source_t *out, int spiffe)
         word += 7;
     }
     if (!spiffe && !strncmp(word, "file:", 5)) {
-        return ab_parse_complain(in, AB(0533) "%s is a file, and a URL is needed; keys in "
-                                 "a file need AuthBearerKeys file:PATH and no metadata",
+        return ab_parse_complain(in, AB(0533) "%s is a file, but a URL is needed; for keys in a "
+                                 "file, write AuthBearerKeys file:PATH and no metadata",
                                  bearer_text_quote(in->p, word));
     }
     if (!strncmp(word, "file:", 5) || (is_spiffe && *word == '/')) {
         out->kind = is_spiffe ? BEARER_SOURCE_SPIFFE_FILE : BEARER_SOURCE_FILE;
         out->value = ap_server_root_relative(in->p, word
                                              + (*word == '/' ? 0 : 5));
-        return out->value ? NULL : ab_parse_complain(in, AB(0526) "%s is not a path", word);
+        return out->value ? NULL : ab_parse_complain(in,
+                                                     AB(0526) "%s is not a path; write file:PATH",
+                                                     word);
     }
     if (spiffe && *word == '/') {
-        return ab_parse_complain(in, AB(0532) "%s is not a URL; for a file, write file: "
-                                 "before the path", bearer_text_quote(in->p, word));
+        return ab_parse_complain(in, AB(0532) "%s is not a URL; for a file, write file:PATH",
+                                 bearer_text_quote(in->p, word));
     }
     if (strncmp(word, "https:", 6) && strncmp(word, "http:", 5)) {
-        return ab_parse_complain(in, AB(0527) "%s is neither a URL nor one of this directive's "
-                        "words", bearer_http_url_shown(word, in->p));
+        return ab_parse_complain(in, AB(0527) "%s is not a URL or keyword of this directive",
+                                 bearer_http_url_shown(word, in->p));
     }
     out->kind = is_spiffe ? BEARER_SOURCE_SPIFFE_URL : BEARER_SOURCE_URL;
     out->value = word;
@@ -212,8 +215,7 @@ static const char *issuer_fetch_auth(const parse_t *in, void *record)
     bearer_issuer_t *issuer = record;
 
     if (strncmp(WORD(in, 0), "file:", 5)) {
-        return ab_parse_complain(in, AB(0528) "write file:PATH; a token does not belong "
-                                 "into the configuration");
+        return ab_parse_complain(in, AB(0528) "a literal token is not accepted; write file:PATH");
     }
     issuer->fetch_auth_file = ap_server_root_relative(in->p, WORD(in, 0) + 5);
     return NULL;
@@ -225,15 +227,15 @@ static const char *issuer_introspection(const parse_t *in, void *record)
     const char *error = found_or_source(in, &issuer->introspection), *value;
 
     if (!error && issuer->introspection.kind == BEARER_SOURCE_FILE) {
-        error = ab_parse_complain(in, AB(0529) "a file cannot be asked; write the "
-                                  "endpoint's URL");
+        error = ab_parse_complain(in, AB(0529) "a file cannot introspect tokens; write the URL of "
+                                  "the endpoint");
     }
     if (error || in->words->nelts == 1) {
         return error;
     }
     return ab_parse_keyed(WORD(in, 1), "for", &value)
         ? ab_parse_one_of(in, "opaque all", value, &issuer->introspect_all)
-        : ab_parse_complain(in, AB(0530) "the second word is for=opaque or for=all");
+        : ab_parse_complain(in, AB(0530) "the second argument must be for=opaque or for=all");
 }
 
 static const char *issuer_introspection_ttl(const parse_t *in, void *record)
@@ -249,7 +251,8 @@ static const char *issuer_token_prefix(const parse_t *in, void *record)
 
     for (i = 0; !error && i < in->words->nelts; i++) {
         if (!*WORD(in, i)) {
-            error = ab_parse_complain(in, AB(0531) "an empty prefix would be every token's");
+            error = ab_parse_complain(in, AB(0531) "an empty prefix would match every token; "
+                                      "remove it");
         }
     }
     ((bearer_issuer_t *)record)->token_prefixes = in->words;
@@ -264,8 +267,8 @@ const char *ab_config_in_issuer(cmd_parms *cmd, void *dir, const char *args)
 
     (void)dir;
     if (!server->open) {
-        return ab_config_misplaced(cmd, AB(0518) "%s belongs into <AuthBearerIssuer URL> "
-                                   "... </AuthBearerIssuer>");
+        return ab_config_misplaced(cmd, AB(0518) "%s is only allowed in <AuthBearerIssuer URL> ... "
+                                   "</AuthBearerIssuer>");
     }
     text = apr_pstrcat(cmd->temp_pool, cmd->cmd->name, " ", args, NULL);
     ab_config_digest(server->digest, text, strlen(text), cmd->temp_pool);

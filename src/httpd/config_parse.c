@@ -64,7 +64,8 @@ const char *ab_parse_one_of(const parse_t *in, const char *words, const char *gi
         known = apr_psprintf(in->p, "%s%s%.*s", known, *known ? ", " : "", (int)len,
                              words);
     }
-    return apr_psprintf(in->p, AB(0503) "%s: %s is none of: %s", in->cmd->cmd->name,
+    return apr_psprintf(in->p, AB(0503) "%s: unknown value %s; expected one of: %s",
+                        in->cmd->cmd->name,
                         bearer_text_quote(in->p, given), known);
 }
 
@@ -114,8 +115,9 @@ const char *ab_parse_times(const parse_t *in, const char *keys,
             into++;
         }
         error = len ? ab_parse_duration(in, word + len + 1, into)
-                    : ab_parse_complain(in, AB(0505) "%s is not known here",
-                                        bearer_text_quote(in->p, word));
+                    : ab_parse_complain(in, AB(0505) "unknown argument %s; expected %s",
+                                        bearer_text_quote(in->p, word),
+                                        in->cmd->cmd->errmsg);
     }
     return error;
 }

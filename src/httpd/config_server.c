@@ -32,8 +32,8 @@ static const char *global_plain_http(const parse_t *in, void *record)
 
         if (!is_host(entry, in->p)
             && !is_host(apr_pstrcat(in->p, "[", entry, "]", NULL), in->p)) {
-            error = ab_parse_complain(in, AB(0611) "%s is not HOST or HOST:PORT; leave "
-                             "out the scheme and the path",
+            error = ab_parse_complain(in, AB(0611) "%s is not HOST or HOST:PORT; omit the scheme "
+                                      "and the path",
                              bearer_text_quote(in->p, entry));
         }
     }
@@ -52,10 +52,10 @@ static const char *global_token_cache(const parse_t *in, void *record)
         return NULL;
     }
     if (!alone || !ab_parse_keyed(WORD(in, 0), "entries", &value)) {
-        return ab_parse_complain(in, AB(0612) "write entries=N or off");
+        return ab_parse_complain(in, AB(0612) "expected entries=N or off");
     }
     if (!ab_parse_number(value, 1, MAX_TOKEN_CACHE, &n)) {
-        return ab_parse_complain(in, AB(0613) "entries is a number from 1 to 1000000");
+        return ab_parse_complain(in, AB(0613) "entries must be a number from 1 to 1000000");
     }
     global->token_cache_entries = (unsigned)n;
     return NULL;
@@ -64,7 +64,7 @@ static const char *global_token_cache(const parse_t *in, void *record)
 static const char *global_revocations(const parse_t *in, void *record)
 {
     if (strncmp(WORD(in, 0), "file:", 5)) {
-        return ab_parse_complain(in, AB(0614) "write file:PATH");
+        return ab_parse_complain(in, AB(0614) "expected file:PATH");
     }
     ((global_config_t *)record)->revocations =
         ap_server_root_relative(in->p, WORD(in, 0) + 5);
@@ -93,8 +93,8 @@ static const char *login_path(const parse_t *in, void *record)
                    || path[strspn(path, "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
                                     "abcdefghijklmnopqrstuvwxyz0123456789"
                                     "-._~/")])) {
-        error = ab_parse_complain(in, AB(0615) "%s is not a path such as /.auth (letters, "
-                                  "digits, - . _ ~, no slash at its end)",
+        error = ab_parse_complain(in, AB(0615) "%s is not a path such as /.auth (letters, digits, "
+                                  "- . _ ~, no slash at the end)",
                                   bearer_text_quote(in->p, path));
     }
     login->path = path;
@@ -144,7 +144,7 @@ static const char *login_lifetime(const parse_t *in, void *record)
     if (!error && ((login->max && login->max < apr_time_from_sec(1))
                    || (login->idle && login->idle < apr_time_from_sec(1))
                    || login->max > apr_time_from_sec(29 * 24 * 3600))) {
-        error = ab_parse_complain(in, AB(0617) "max and idle are at least 1s, max at most "
+        error = ab_parse_complain(in, AB(0617) "max and idle must be at least 1s, max at most "
                                   "696h");
     }
     return error;
@@ -159,7 +159,7 @@ const char *ab_config_login(cmd_parms *cmd, void *dir, const char *args)
     (void)dir;
     return error ? error
          : server->open
-         ? ab_config_misplaced(cmd, AB(0519) "%s belongs into the server or a <VirtualHost>")
+         ? ab_config_misplaced(cmd, AB(0519) "%s is only allowed in the server or a <VirtualHost>")
          : ab_parse_line(cmd, args, lines, &server->login);
 }
 
@@ -174,7 +174,7 @@ const char *ab_config_secret_file(cmd_parms *cmd, void *dir, const char *args)
         return error;
     }
     if (!words->nelts) {
-        return AB(0618) "AuthBearerSecretFile: a path is missing";
+        return AB(0618) "AuthBearerSecretFile: the path is missing";
     }
     for (i = 0; i < words->nelts; i++) {
         const char **path = &APR_ARRAY_IDX(words, i, const char *);

@@ -63,7 +63,7 @@ static const char *list_word(const parse_t *in, const char *word, void *element)
 {
     *(const char **)element = word;
     return *word ? NULL
-        : ab_parse_complain(in, AB(0571) "an empty value means nothing here");
+        : ab_parse_complain(in, AB(0571) "a value is empty; remove it");
 }
 
 static const char *parse_list(const parse_t *in, void *record)
@@ -98,9 +98,9 @@ static const char *parse_algorithms(const parse_t *in, void *record)
                                      "nothing; remove 'none'");
         }
         if (!alg) {
-            return ab_parse_complain(in, AB(0574) "%s is not a JWS algorithm; known are "
-                            "RS256 RS384 RS512 PS256 PS384 PS512 ES256 ES384 "
-                            "ES512 EdDSA Ed25519 Ed448 ES256K HS256 HS384 HS512",
+            return ab_parse_complain(in, AB(0574) "unknown algorithm %s; expected RS256 RS384 "
+                                     "RS512 PS256 PS384 PS512 ES256 ES384 ES512 EdDSA Ed25519 "
+                                     "Ed448 ES256K HS256 HS384 HS512",
                             bearer_text_quote(in->p, WORD(in, i)));
         }
         set |= alg->bit;
@@ -120,7 +120,7 @@ static const char *parse_time(const parse_t *in, void *record)
     }
     error = ab_parse_duration(in, WORD(in, 0), time);
     return !error && off && *time == 0
-        ? ab_parse_complain(in, AB(0576) "write %s for no bound", off) : error;
+        ? ab_parse_complain(in, AB(0576) "write %s for no limit", off) : error;
 }
 
 static const char *parse_skew(const parse_t *in, void *record)
@@ -128,8 +128,8 @@ static const char *parse_skew(const parse_t *in, void *record)
     const char *error = parse_time(in, record);
 
     return !error && *(apr_interval_time_t *)record > MAX_SKEW
-        ? ab_parse_complain(in, AB(0575) "at most 5min; set the clocks (NTP) rather than "
-                            "this") : error;
+        ? ab_parse_complain(in, AB(0575) "the maximum is 5min; synchronize the clocks (NTP) "
+                            "instead") : error;
 }
 
 static const char *parse_timeout(const parse_t *in, void *record)
@@ -170,7 +170,7 @@ static const char *parse_throttle(const parse_t *in, void *record)
         if (!ab_parse_keyed(WORD(in, i), "threshold", &value)) {
             APR_ARRAY_PUSH(rest.words, const char *) = WORD(in, i);
         } else if (!ab_parse_number(value, 1, 100000, &t->threshold)) {
-            error = ab_parse_complain(in, AB(0579) "threshold is a number from 1 to 100000");
+            error = ab_parse_complain(in, AB(0579) "threshold must be a number from 1 to 100000");
         }
     }
     error = error ? error : ab_parse_times(&rest, in->row->words, &t->window);
@@ -194,7 +194,7 @@ static const char *parse_providers(const parse_t *in, void *record)
                      : ab_parse_one_of(in, in->row->words, WORD(in, i), &id);
         for (k = 0; !error && k < chain->nelts; k++) {
             if (APR_ARRAY_IDX(chain, k, int) == id) {
-                error = ab_parse_complain(in, AB(0582) "%s stands twice", WORD(in, i));
+                error = ab_parse_complain(in, AB(0582) "%s is given twice", WORD(in, i));
             }
         }
         APR_ARRAY_PUSH(chain, int) = id;
@@ -225,13 +225,13 @@ static const char *from_word(const parse_t *in, const char *whole, void *element
     }
     if (k == BEARER_FROM_COUNT || (kinds[k].named && !name) || (name && !*name)
         || (name && k != BEARER_FROM_BASIC && !bearer_text_is_token(name))) {
-        return ab_parse_complain(in, AB(0583) "%s is none of: header, header:NAME, "
-                                 "cookie:NAME, query:NAME, env:NAME, basic, "
-                                 "basic:USER", bearer_text_quote(in->p, whole));
+        return ab_parse_complain(in, AB(0583) "unknown value %s; expected header, header:NAME, "
+                                 "cookie:NAME, query:NAME, env:NAME, basic or basic:USER",
+                                 bearer_text_quote(in->p, whole));
     }
     if (k == BEARER_FROM_HEADER && name && !ap_cstr_casecmp(name, "Cookie")) {
-        return ab_parse_complain(in, AB(0584) "%s would take all cookies for one "
-                                 "token; write cookie:NAME",
+        return ab_parse_complain(in, AB(0584) "%s would use all cookies as one token; write "
+                                 "cookie:NAME",
                                  bearer_text_quote(in->p, whole));
     }
     from->kind = (bearer_from_kind_t)k;
@@ -256,8 +256,8 @@ static const char *parse_session_claim(const parse_t *in, void *record)
                         bearer_text_quote(in->p, WORD(in, 0)));
     }
     if (in->words->nelts == 2) {
-        return ab_parse_complain(in, AB(0587) "a REGEX needs a SUBST behind it, e.g. "
-                        "AuthBearerUserClaim sub '^auth0[|](.+)$' $1");
+        return ab_parse_complain(in, AB(0587) "a REGEX needs a SUBST after it, e.g. "
+                                 "AuthBearerUserClaim sub '^auth0[|](.+)$' $1");
     }
     if (in->words->nelts == 3) {
         claim->regex = ab_config_regex(WORD(in, 1), &error, in->p);
@@ -270,9 +270,9 @@ static const char *parse_session_claim(const parse_t *in, void *record)
 static const char *parse_user_claim(const parse_t *in, void *record)
 {
     return strcmp(WORD(in, 0), "email") ? parse_session_claim(in, record)
-        : ab_parse_complain(in, AB(0586) "an e-mail address in a token need not be "
-                            "verified, so another person's can be claimed (spoofing); use "
-                            "sub, or a claim that only your issuer can set");
+        : ab_parse_complain(in, AB(0586) "an e-mail address in a token may be unverified, so users "
+                            "could claim those of others (spoofing); use sub, or a claim that only "
+                            "the issuer can set");
 }
 
 static const char *parse_user_format(const parse_t *in, void *record)
@@ -287,11 +287,11 @@ static const char *check_env_prefix(const parse_t *in, const char *prefix)
 {
     switch (bearer_exports_env_prefix(prefix)) {
     case BEARER_PREFIX_MISSPELT:
-        return ab_parse_complain(in, AB(0590) "env-prefix is 2 to 64 characters of A-Z, "
-                                 "0-9, _; not %s", bearer_text_quote(in->p, prefix));
+        return ab_parse_complain(in, AB(0590) "env-prefix must be 2 to 64 characters of A-Z, 0-9, "
+                                 "_; not %s", bearer_text_quote(in->p, prefix));
     case BEARER_PREFIX_TAKEN:
-        return ab_parse_complain(in, AB(0591) "env-prefix %s would overwrite variables of "
-                                 "httpd; HTTP_, REDIRECT_, REMOTE_ and SSL_ are taken",
+        return ab_parse_complain(in, AB(0591) "env-prefix %s would overwrite variables of httpd; "
+                                 "HTTP_, REDIRECT_, REMOTE_ and SSL_ are reserved",
                                  prefix);
     default:
         return NULL;
@@ -302,7 +302,9 @@ static const char *split_commas(const parse_t *in, const char *text,
                                 const apr_array_header_t **list)
 {
     *list = bearer_text_split(in->p, text, ",");
-    return (*list)->nelts ? NULL : ab_parse_complain(in, AB(0592) "claims= names no claim");
+    return (*list)->nelts ? NULL : ab_parse_complain(in,
+                                                     AB(0592) "claims= is empty; name claims, or "
+                                                     "write claims=*");
 }
 
 static const char *parse_exports(const parse_t *in, void *record)
@@ -320,8 +322,9 @@ static const char *parse_exports(const parse_t *in, void *record)
         } else if (ab_parse_keyed(word, "header-prefix", &value)) {
             e->header_prefix = value;
             if (!bearer_text_is_token(value) || strlen(value) < 2 || strlen(value) > 64) {
-                error = ab_parse_complain(in, AB(0593) "header-prefix is 2 to 64 "
-                                          "characters that a header name can have; not %s",
+                error = ab_parse_complain(in,
+                                          AB(0593) "header-prefix must be 2 to 64 characters that "
+                                          "header names may contain; not %s",
                                           bearer_text_quote(in->p, value));
             }
         } else if (ab_parse_keyed(word, "claims", &value)) {
@@ -345,14 +348,14 @@ static const char *parse_forward(const parse_t *in, void *record)
         error = ab_parse_one_of(in, in->row->words, WORD(in, i), &bit);
         bits |= bit;
         if (!error && bit == BEARER_FORWARD_NONE && in->words->nelts > 1) {
-            error = ab_parse_complain(in, AB(0594) "none stands alone");
+            error = ab_parse_complain(in, AB(0594) "none cannot be combined with other values");
         }
     }
     if (!error && (bits & BEARER_FORWARD_TOKEN)
         && ap_check_cmd_context(in->cmd, NOT_IN_HTACCESS)) {
-        error = ab_parse_complain(in, AB(0595) "token is not allowed in .htaccess: who may "
-                                  "write there must not collect tokens; write it in a "
-                                  "<Directory> or <Location>");
+        error = ab_parse_complain(in, AB(0595) "token is not allowed in .htaccess: anyone who can "
+                                  "write the file could collect tokens; write it in a <Directory> "
+                                  "or <Location>");
     }
     *(int *)record = bits;
     return error;
@@ -390,7 +393,8 @@ static const char *parse_client_auth(const parse_t *in, void *record)
     if (!error && in->words->nelts == 2) {
         error = ab_parse_keyed(WORD(in, 1), "aud", &value)
             ? ab_parse_one_of(in, "issuer endpoint", value, &endpoint)
-            : ab_parse_complain(in, AB(0597) "the second word is aud=issuer or aud=endpoint");
+            : ab_parse_complain(in, AB(0597) "the second argument must be aud=issuer or "
+                                "aud=endpoint");
     }
     *(int *)record = method | (endpoint ? BEARER_CLIENT_AUD_ENDPOINT : 0);
     return error;
@@ -445,7 +449,7 @@ static const char *take_ttl(const parse_t *in, apr_array_header_t *rest,
         if (!ab_parse_keyed(WORD(in, i), "ttl", &value)) {
             APR_ARRAY_PUSH(rest, const char *) = WORD(in, i);
         } else if (seen++) {
-            error = ab_parse_complain(in, AB(0601) "ttl= stands twice");
+            error = ab_parse_complain(in, AB(0601) "ttl= is given twice");
         } else {
             error = ab_parse_duration(in, value, ttl);
         }

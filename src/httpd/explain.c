@@ -272,8 +272,8 @@ static server_rec *by_path(inquiry_t *q, const char *path, const char **error)
         }
     }
     if (*error) {
-        *error = apr_psprintf(q->p, "several servers protect this path: %s; say "
-                              "which, with --host NAME", names);
+        *error = apr_psprintf(q->p, "several servers protect this path: %s; choose one with --host "
+                              "NAME", names);
         return NULL;
     }
     return found ? found : q->main;
@@ -289,8 +289,8 @@ static server_rec *choose(inquiry_t *q, const char *path, const char **error)
     }
     s = by_name(q, host, path);
     if (!s) {
-        *error = apr_psprintf(q->p, "no server is called %s (ServerName, "
-                              "ServerAlias)", bearer_text_quote(q->p, host));
+        *error = apr_psprintf(q->p, "no server has the name %s (ServerName, ServerAlias)",
+                              bearer_text_quote(q->p, host));
     }
     return s;
 }
@@ -331,7 +331,7 @@ static json_t *require_lines(const inquiry_t *q)
         json_array_append_new(list, json_pack(
             "{s:o, s:s}", "line", bearer_explain_string(asked->line, q->p),
             "result", asked->result ? asked->result
-            : q->authenticated ? "not asked, the answer was certain before"
+            : q->authenticated ? "not asked, the result was already certain"
                                : "not reached"));
     }
     return list;
@@ -408,15 +408,13 @@ static void examine(inquiry_t *q, server_rec *s, const char *path)
     }
     put(q, "file", bearer_explain_string(r->filename, q->p));
     if (rc != OK) {
-        fail(q, apr_psprintf(q->p, "httpd itself answers %d here, before anybody "
-                             "is asked for a token", rc));
+        fail(q, apr_psprintf(q->p, "httpd answers %d here, before a token is needed", rc));
         return;
     }
     if (!ab_config_in_force(r)) {
-        fail(q, "AuthType Bearer is not in force for this path: no token is asked "
-             "for; write AuthType Bearer into a <Location> or <Directory> that "
-             "covers it (an .htaccess counts under AllowOverride AuthConfig "
-             "only)");
+        fail(q, "AuthType Bearer does not apply to this path, so no token is needed; write it in a "
+             "<Location> or <Directory> that covers the path (in .htaccess, only with "
+             "AllowOverride AuthConfig)");
         return;
     }
     apr_table_set(r->headers_in, "Authorization",
@@ -501,8 +499,7 @@ static void inquire(inquiry_t *q)
     server_rec *s;
 
     if (!start(q)) {
-        fail(q, "no issuer is trusted in this configuration; declare one: "
-             "AuthBearerIssuer URL");
+        fail(q, "this configuration has no issuer; write AuthBearerIssuer URL");
         return;
     }
     s = choose(q, path, &error);

@@ -255,7 +255,7 @@ void ab_page_prepare(request_rec *r, bearer_reason_t reason)
         return;
     }
     ref = reference(r);
-    ab_log(APLOG_INFO, r, AB(0101) "page %s is about: %s", ref,
+    ab_log(APLOG_INFO, r, AB(0101) "error page sent: reference %s, check %s", ref,
            bearer_reason_name(reason));
     ab_page_no_store(r);
     ab_request(r)->json = json;

@@ -58,7 +58,7 @@ static const char *token_endpoint(void *keyset, const char **error, apr_pool_t *
     const bearer_metadata_t *metadata = bearer_keyset_metadata(keyset, error, p);
 
     if (metadata && !metadata->token_endpoint) {
-        *error = "the issuer's metadata names no token_endpoint";
+        *error = "the issuer's metadata has no token_endpoint";
     }
     return metadata ? metadata->token_endpoint : NULL;
 }

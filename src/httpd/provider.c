@@ -103,8 +103,9 @@ static bearer_reason_t keys_of(void *baton, const bearer_issuer_t *issuer,
     bearer_reason_t reason;
 
     if (!keyset) {
-        return bearer_refuse(why, p, BEARER_KEYS, "the keys of %d tenants are being "
-                             "used or fetched just now, which is as many as are kept",
+        return bearer_refuse(why, p, BEARER_KEYS,
+                             "the keys of %d tenants are in use or being fetched, which is the "
+                             "limit; try again",
                              BEARER_KEYSET_MAX_TENANTS);
     }
     if (unknown_kid) {

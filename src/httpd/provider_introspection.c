@@ -35,7 +35,7 @@ static bearer_verdict_t ask(attempt_t *a, const bearer_issuer_t *issuer)
     if (bearer_text_sha256(credential->token, credential->len, digest)
         != APR_SUCCESS) {
         bearer_refuse(&a->judgement.why, a->r->pool, BEARER_INTERNAL,
-                      "OpenSSL could not make a SHA-256");
+                      "OpenSSL cannot compute a SHA-256 digest");
         return BEARER_DENIED;
     }
     ab_provider_policy(a, NULL, 0, policy);

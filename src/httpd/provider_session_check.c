@@ -92,7 +92,7 @@ static bearer_verdict_t ask(attempt_t *a)
 
 /** The name of this check for htbearer explain; it is not one of the token checks. */
 static const bearer_check_t question_put = {
-    0, "session store", "AuthBearerSessionCheck", 0, 0, 0, NULL
+    0, "session service", "AuthBearerSessionCheck", 0, 0, 0, NULL
 };
 
 static void observe(const attempt_t *a, bearer_reason_t reason)
@@ -127,10 +127,10 @@ static int is_responsible(attempt_t *a, const bearer_session_check_t *check)
             return 1;
         }
         why = check->cookies
-            ? apr_psprintf(a->r->pool, "AuthBearerSessionCheck looks at the "
-                           "cookies %s only, and there is none of them",
+            ? apr_psprintf(a->r->pool, "AuthBearerSessionCheck needs one of the cookies %s, and "
+                           "the request has none of them",
                            bearer_text_quote_list(a->r->pool, check->cookies))
-            : "AuthBearerSessionCheck looks at cookies only, and there are none";
+            : "AuthBearerSessionCheck needs cookies, and the request has none";
     } else if (!ATTEMPT_HAS_TOKEN(a)
              || bearer_session_check_takes(check, a->credential->token,
                                            a->credential->len)) {

@@ -262,8 +262,9 @@ void ab_refresh_child_init(apr_pool_t *p, server_rec *s)
     }
     rv = watchdog ? APR_SUCCESS : start_threads(p);
     if (rv != APR_SUCCESS) {
-        ap_log_error(APLOG_MARK, APLOG_WARNING, rv, s, AB(0911) "no thread to look after "
-                     "key sets: requests refresh them, and wait for it");
+        ap_log_error(APLOG_MARK, APLOG_WARNING, rv, s,
+                     AB(0911) "there is no thread to refresh key sets; requests refresh them and "
+                     "wait");
         return;
     }
     for (i = 0; i < process->global->issuers->nelts; i++) {
@@ -284,9 +285,9 @@ void ab_refresh_post_config(apr_pool_t *pconf, server_rec *s)
 
     watchdog = 0;
     if (!get_instance || !register_callback) {
-        ap_log_error(APLOG_MARK, APLOG_INFO, 0, s, AB(0907) "mod_watchdog "
-                     "is not loaded, so each child looks after key sets with "
-                     "threads of its own");
+        ap_log_error(APLOG_MARK, APLOG_INFO, 0, s,
+                     AB(0907) "mod_watchdog is not loaded; each child refreshes key sets with its "
+                     "own threads");
         return;
     }
     for (i = 0; i < JOBS; i++) {

@@ -59,7 +59,7 @@ const bearer_regex_t *ab_config_regex(const char *pattern,
     regex->compiled = ap_pregcomp(p, apr_pstrcat(p, BOUNDS, pattern, NULL),
                                   AP_REG_EXTENDED);
     if (!regex->compiled) {
-        *error = apr_psprintf(p, "%s is not a regular expression",
+        *error = apr_psprintf(p, "%s is not a valid regular expression",
                               bearer_text_quote(p, pattern));
         return NULL;
     }

@@ -423,10 +423,11 @@ apr_status_t ab_remote_ask(remote_t *remote, store_question_t *question, apr_poo
     }
     if (bearer_breaker_tell(full, pass, rv == APR_SUCCESS, apr_time_now())) {
         if (rv == APR_SUCCESS) {
-            say(remote, APLOG_NOTICE, AB(0423), "takes new values again", "");
+            say(remote, APLOG_NOTICE, AB(0423), "stores new values again", "");
         } else {
-            say(remote, APLOG_WARNING, AB(0424), "refuses new values; check whether its memory "
-                "is full, or it is a replica; next attempt in 1 s", "");
+            say(remote, APLOG_WARNING, AB(0424),
+                "does not store new values; check whether its memory is full, or it is a replica; "
+                "next attempt in 1 s", "");
         }
     }
     return rv;

@@ -118,7 +118,7 @@ int ab_start_post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
         return OK;
     }
     if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
-        ap_log_error(APLOG_MARK, APLOG_EMERG, 0, s, AB(0901) "libcurl cannot be used");
+        ap_log_error(APLOG_MARK, APLOG_EMERG, 0, s, AB(0901) "libcurl cannot be initialized");
         return HTTP_INTERNAL_SERVER_ERROR;
     }
     apr_pool_cleanup_register(pconf, NULL, end_curl, apr_pool_cleanup_null);
@@ -175,9 +175,9 @@ static void make_throttle(process_t *process)
 
     if (rv != APR_SUCCESS) {
         process->throttle = NULL;
-        ap_log_error(APLOG_MARK, APLOG_WARNING, rv, process->server, AB(0912) "no client "
-                     "is throttled: the throttle's memory cannot be used; stop "
-                     "and start the server");
+        ap_log_error(APLOG_MARK, APLOG_WARNING, rv, process->server,
+                     AB(0912) "the throttle's memory cannot be used, so no client is throttled; "
+                     "stop and start the server");
     }
 }
 
@@ -235,8 +235,9 @@ void ab_start_child_init(apr_pool_t *p, server_rec *s)
         rv = make_parts(process, p);
     }
     if (rv != APR_SUCCESS) {
-        ap_log_error(APLOG_MARK, APLOG_CRIT, rv, s, AB(0913) "a child cannot "
-                     "verify tokens and refuses all of them");
+        ap_log_error(APLOG_MARK, APLOG_CRIT, rv, s,
+                     AB(0913) "a child could not be set up; every request with a token or session "
+                     "gets 500");
         return;
     }
     prime_keysets(process);

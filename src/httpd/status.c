@@ -78,8 +78,9 @@ static void create_block(apr_pool_t *pconf, server_rec *s)
     block = ab_shared_keep(LAYOUT, "auth_bearer_meter", size, &made, pconf, s,
                            &rv);
     if (!block) {
-        ap_log_error(APLOG_MARK, APLOG_WARNING, rv, s, AB(0906) "nothing is counted: no "
-                     "shared memory of %" APR_SIZE_T_FMT " bytes", size);
+        ap_log_error(APLOG_MARK, APLOG_WARNING, rv, s,
+                     AB(0906) "cannot allocate %" APR_SIZE_T_FMT " bytes of shared memory; nothing "
+                     "is counted", size);
         return;
     }
     if (made) {
@@ -293,9 +294,9 @@ int ab_status_handler(request_rec *r)
         return DECLINED;
     }
     if (!is_by_the_administrator(r)) {
-        ab_log(APLOG_ERR, r, AB(0102) "the handler bearer-status was chosen where an "
-               ".htaccess file applies; the page is served only by SetHandler "
-               "bearer-status in the server configuration (in a <Location>)");
+        ab_log(APLOG_ERR, r, AB(0102) "the handler bearer-status is not accepted where an "
+               ".htaccess file applies; write SetHandler bearer-status in the server's "
+               "configuration, in a <Location>");
         return HTTP_FORBIDDEN;
     }
     if (r->method_number != M_GET) {

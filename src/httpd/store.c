@@ -122,8 +122,9 @@ static int open_store(store_t *store, const global_config_t *global,
     rv = config->provider->init(config->instance, store->kind->id,
                                 &store->kind->hints, s, pconf);
     if (rv != APR_SUCCESS) {
-        ap_log_error(APLOG_MARK, APLOG_EMERG, rv, s, AB(0402) "the cache %s "
-                     "could not be made (AuthBearerSOCache)", config->name);
+        ap_log_error(APLOG_MARK, APLOG_EMERG, rv, s,
+                     AB(0402) "the cache %s could not be created (AuthBearerSOCache)",
+                     config->name);
         return HTTP_INTERNAL_SERVER_ERROR;
     }
     apr_pool_cleanup_register(pconf, store, destroy, apr_pool_cleanup_null);
@@ -166,10 +167,10 @@ int ab_store_post_config(apr_pool_t *pconf, apr_pool_t *ptemp, server_rec *s)
         }
     }
     if (missing) {
-        ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, s, AB(0401) "no shared "
-                     "cache: mod_socache_shmcb is not loaded; key sets are shared "
-                     "all the same, but each child keeps issuers' answers for "
-                     "itself (a2enmod socache_shmcb)");
+        ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, s,
+                     AB(0401) "mod_socache_shmcb is not loaded: key sets are shared, but each "
+                     "child caches introspection responses for itself; load it (a2enmod "
+                     "socache_shmcb)");
     }
     return status == OK ? ab_store_value_post_config(pconf, s) : status;
 }

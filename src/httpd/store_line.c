@@ -37,9 +37,8 @@ static const char *kinds_named(cmd_parms *cmd, const char *list, unsigned *bits)
         } else if (strcmp(word, "proofs") == 0) {
             *bits |= PROOFS;
         } else {
-            return apr_psprintf(cmd->pool, AB(0631) "AuthBearerSOCache: for=%s is not "
-                                "known in this version; known are: keys, "
-                                "introspection, sessions, proofs, throttle", word);
+            return apr_psprintf(cmd->pool, AB(0631) "AuthBearerSOCache: unknown for=%s; expected "
+                                "keys, introspection, sessions, proofs, throttle", word);
         }
     }
     return NULL;
@@ -89,9 +88,9 @@ static const char *find_provider(cmd_parms *cmd, const char *word,
     store->provider = ap_lookup_provider(AP_SOCACHE_PROVIDER_GROUP, store->name,
                                          AP_SOCACHE_PROVIDER_VERSION);
     return store->provider ? NULL
-        : apr_psprintf(cmd->pool, AB(0632) "AuthBearerSOCache: there is no cache %s; "
-                       "load it: LoadModule socache_%s_module "
-                       "modules/mod_socache_%s.so (a2enmod socache_%s)",
+        : apr_psprintf(cmd->pool, AB(0632) "AuthBearerSOCache: the cache %s is not loaded; write "
+                       "LoadModule socache_%s_module modules/mod_socache_%s.so (a2enmod "
+                       "socache_%s)",
                        bearer_text_quote(cmd->pool, store->name), store->name,
                        store->name, store->name);
 }
@@ -106,7 +105,7 @@ static const char *read_line(const parse_t *in, store_config_t *store)
         return ab_store_redis_parse(&store->instance, in);
     }
     if (in->words->nelts != 1) {
-        return AB(0633) "AuthBearerSOCache PROVIDER[:ARGS] [for=KIND,...]";
+        return AB(0633) "expected AuthBearerSOCache PROVIDER[:ARGS] [for=KIND,...]";
     }
     return ab_store_own_is(WORD(in, 0))
         ? ab_store_own_parse(store, in)
@@ -119,12 +118,12 @@ static const char *refuse_kinds(const store_config_t *line, unsigned *bits)
     int named = *bits != ~0u;
 
     if (line->own && named && *bits & ~(OWN | THROTTLE)) {
-        return AB(0634) "AuthBearerSOCache shm: this memory is for sessions and proofs; for "
-               "keys and introspection write shmcb";
+        return AB(0634) "AuthBearerSOCache shm: is only for sessions and proofs; for keys and "
+               "introspection, write shmcb";
     }
     if (named && *bits & PROOFS && ab_config_is_foreign(line)
         && !ab_store_redis_has(line)) {
-        return AB(0635) "AuthBearerSOCache for=proofs: write shm[:SIZE], or redis://HOST";
+        return AB(0635) "AuthBearerSOCache for=proofs needs shm[:SIZE] or redis://HOST";
     }
     *bits &= line->own ? OWN : ~0u;
     return NULL;

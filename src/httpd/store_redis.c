@@ -58,7 +58,7 @@ static const char *parse_host(const parse_t *in, bearer_redis_config_t *config,
     char *colon = strchr(end ? end : text, ':');
 
     if (end && end[1] && end[1] != ':') {
-        return ab_parse_complain(in, AB(0641) "a port stands behind the address%s", "");
+        return ab_parse_complain(in, AB(0641) "the address must be followed by a port%s", "");
     }
     if (colon) {
         *colon++ = '\0';
@@ -88,9 +88,8 @@ static const char *parse_url(const parse_t *in, bearer_redis_config_t *config,
     if (at) {
         *at = '\0';
         if (strpbrk(text, ":%/?#")) {
-            return ab_parse_complain(in, AB(0644) "a password is not allowed in the URL, "
-                                     "nor is any of :%%/?# in a user name; "
-                                     "write redis://USER@HOST and "
+            return ab_parse_complain(in, AB(0644) "a password is not allowed in the URL, nor are "
+                                     ":%%/?# in a user name; write redis://USER@HOST and "
                                      "password=file:PATH%s", "");
         }
         config->user = *text ? text : NULL;
@@ -101,7 +100,7 @@ static const char *parse_url(const parse_t *in, bearer_redis_config_t *config,
         *slash++ = '\0';
     }
     if (slash && *slash && !ab_parse_number(slash, 0, DATABASE_MAX, &config->database)) {
-        return ab_parse_complain(in, AB(0645) "%s is not the number of a database",
+        return ab_parse_complain(in, AB(0645) "%s is not a database number",
                                  bearer_text_quote(in->p, slash));
     }
     return parse_host(in, config, text);
@@ -116,8 +115,8 @@ static const char *parse_server(const parse_t *in, bearer_redis_config_t *config
         config->name = word;
         return *config->path == '/' && strlen(config->path) < 100
             ? NULL
-            : ab_parse_complain(in, AB(0646) "unix: needs the absolute path of a socket, "
-                                "of less than 100 bytes%s", "");
+            : ab_parse_complain(in, AB(0646) "unix: needs the absolute path of a socket, shorter "
+                                "than 100 bytes%s", "");
     }
     config->tls = word[5] == 's';
     config->port = 6379;
@@ -161,7 +160,7 @@ static const char *parse_timeout(const parse_t *in, bearer_redis_config_t *confi
 
     return error ? error
          : config->timeout < 1000 || config->timeout > TIMEOUT_MAX
-         ? ab_parse_complain(in, AB(0650) "timeout= is between 1ms and 30s%s", "") : NULL;
+         ? ab_parse_complain(in, AB(0650) "timeout= must be from 1ms to 30s%s", "") : NULL;
 }
 
 static const char *parse_option(const parse_t *in, bearer_redis_config_t *config,

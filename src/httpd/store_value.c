@@ -109,8 +109,8 @@ static void note_refusal(const store_t *store, apr_size_t len)
     if (!ab_config_is_foreign(store->config)) {
         atomic_store(&too_long[store->kind->number], (unsigned)len);
         ap_log_error(APLOG_MARK, APLOG_WARNING, 0, store->server,
-                     AB(0405) "a value of %" APR_SIZE_T_FMT " bytes does not fit into the "
-                     "cache for %s: give it more memory (AuthBearerSOCache)%s", len,
+                     AB(0405) "a value of %" APR_SIZE_T_FMT " bytes does not fit in the cache for "
+                     "%s; raise the cache's size (AuthBearerSOCache)%s", len,
                      store->kind->word, ab_trace_suffix_here());
     }
 }

@@ -47,11 +47,10 @@ static int behind_balancer(request_rec *r)
         return 0;
     }
     if (ab_shared_first(SHARED_WARN_FORWARDED_FOR)) {
-        ab_log(APLOG_WARNING, r, AB(0103) "requests arrive from a proxy (%s) with "
-               "X-Forwarded-For, so all clients have one address and "
-               "none is throttled; configure mod_remoteip "
-               "(RemoteIPHeader, RemoteIPInternalProxy), or "
-               "AuthBearerThrottle off", r->connection->client_ip);
+        ab_log(APLOG_WARNING, r,
+               AB(0103) "requests come from a proxy (%s) with X-Forwarded-For, so all clients "
+               "share its address and throttling is off; configure mod_remoteip (RemoteIPHeader, "
+               "RemoteIPInternalProxy), or AuthBearerThrottle off", r->connection->client_ip);
     }
     return 1;
 }
@@ -75,8 +74,9 @@ void ab_throttling_failure(request_rec *r, const bearer_settings_t *settings,
     if (bearer_throttle_failure(ab_process()->throttle, address, token, reason,
                                 &settings->throttle, apr_time_now())) {
         ab_status_throttled();
-        ab_log(APLOG_NOTICE, r, AB(0104) "address %s is throttled for %d s after %d "
-               "refused tokens (AuthBearerThrottle)", r->useragent_ip,
+        ab_log(APLOG_NOTICE, r,
+               AB(0104) "address %s is throttled for %d s; refused tokens: %d (AuthBearerThrottle)",
+               r->useragent_ip,
                (int)apr_time_sec(settings->throttle.penalty),
                settings->throttle.threshold);
     }

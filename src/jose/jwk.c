@@ -166,7 +166,7 @@ static void make_verifiers(bearer_jwk_t *key, apr_pool_t *p)
             n++;
         } else {
             key->algs &= ~row->bit;
-            key->unfit = "OpenSSL does not carry it out";
+            key->unfit = "OpenSSL does not support it";
         }
     }
 }
@@ -225,11 +225,11 @@ static const char *origin_problem(const bearer_jwk_t *key, const json_t *jwk,
         return NULL;
     }
     if (key->kty == BEARER_KTY_OCT) {
-        return "an oct key counts only in a local file";
+        return "an oct key is accepted only in a local file";
     }
     /* anyone who can read that URL can sign: the key proves nothing */
     member = bearer_jwk_private_member(jwk);
-    return member ? apr_psprintf(p, "it shows the private member '%s'",
+    return member ? apr_psprintf(p, "it contains the private member '%s'",
                                  member)
                   : NULL;
 }

@@ -175,7 +175,7 @@ static const char *rsa_build(EVP_PKEY **pkey, const json_t *jwk,
     }
     if (!problem) {
         *pkey = bearer_pkey_from_params("RSA", selection, build);
-        problem = *pkey ? NULL : "OpenSSL refuses the RSA key";
+        problem = *pkey ? NULL : "OpenSSL does not accept the RSA key";
     }
     for (i = 0; i < COUNT(rsa_members); i++) {
         BN_clear_free(bn[i]);
@@ -267,7 +267,7 @@ static const char *read_curve(bearer_jwk_t *key, const curve_t **curve,
     }
     *curve = curve_by_crv(crv, key->kty);
     if (!*curve) {
-        return apr_psprintf(p, "curve %s does not sign here",
+        return apr_psprintf(p, "curve %s is not supported for signatures",
                             bearer_text_quote(p, crv));
     }
     key->curve = (*curve)->crv;
@@ -301,7 +301,7 @@ static const char *read_okp(bearer_jwk_t *key, const json_t *jwk, apr_pool_t *p)
     if (!problem) {
         key->pkey = EVP_PKEY_new_raw_public_key_ex(NULL, curve->ossl, NULL, x,
                                                    curve->octets);
-        problem = key->pkey ? NULL : "OpenSSL refuses the key";
+        problem = key->pkey ? NULL : "OpenSSL does not accept the key";
     }
     return problem;
 }
@@ -509,12 +509,12 @@ static const char *build_private(EVP_PKEY **pkey, const bearer_jwk_t *half,
     if (half->kty == BEARER_KTY_EC) {
         bn = BN_secure_new();
         problem = bn && BN_bin2bn(d, (int)curve->octets, bn)
-                  ? ec_build(pkey, curve, jwk, bn, p) : "OpenSSL refuses the key";
+                  ? ec_build(pkey, curve, jwk, bn, p) : "OpenSSL does not accept the key";
         BN_clear_free(bn);
     } else {
         *pkey = EVP_PKEY_new_raw_private_key_ex(NULL, curve->ossl, NULL, d,
                                                 curve->octets);
-        problem = *pkey ? NULL : "OpenSSL refuses the key";
+        problem = *pkey ? NULL : "OpenSSL does not accept the key";
     }
     OPENSSL_cleanse(d, sizeof(d));
     return problem;

@@ -121,7 +121,7 @@ static apr_status_t set_finish(bearer_jwks_t *set, const char **error, apr_pool_
     }
     text = apr_array_pstrcat(p, lines, 0);
     rv = bearer_text_sha256(text, strlen(text), set->digest);
-    *error = rv == APR_SUCCESS ? NULL : "OpenSSL could not make its digest";
+    *error = rv == APR_SUCCESS ? NULL : "OpenSSL cannot compute its digest";
     return rv;
 }
 
@@ -163,8 +163,7 @@ static void read_one(bearer_jwks_t *set, const json_t *jwk, int index,
     if (problem) {
         report_line(report, index, &key, problem, p);
     } else if (key.algs && bearer_jwk_private_member(jwk)) {
-        report_line(report, index, &key, "it is a private key, of which the "
-                    "public part is enough here", p);
+        report_line(report, index, &key, "it is a private key; the public part is enough here", p);
     }
     report->skipped += problem != NULL;
 }
@@ -200,7 +199,7 @@ static apr_status_t read_keys(bearer_jwks_t **set, const json_t *document,
         return APR_EINVAL;
     }
     if (n > BEARER_JWKS_MAX_KEYS) {
-        *error = apr_psprintf(p, "it has %lu keys; %d are accepted",
+        *error = apr_psprintf(p, "it has %lu keys; at most %d are accepted",
                               (unsigned long)n, BEARER_JWKS_MAX_KEYS);
         return APR_ENOSPC;
     }
@@ -259,7 +258,7 @@ static const char *block_key(EVP_PKEY **pkey, const pem_block_t *block,
 
     *pkey = NULL;
     if (len >= 11 && strcmp(block->name + len - 11, "PRIVATE KEY") == 0) {
-        return "it contains a private key; the server needs the public one";
+        return "it contains a private key; the server needs only the public key";
     }
     if (strcmp(block->name, "PUBLIC KEY") == 0) {
         *pkey = d2i_PUBKEY(NULL, &at, block->len);
@@ -304,7 +303,7 @@ static const char *add_pkey(bearer_jwks_t *set, EVP_PKEY *pkey, apr_pool_t *p,
     json_t *jwk;
 
     if (bearer_jwk_from_pkey(&jwk, pkey, 0, scratch) != APR_SUCCESS) {
-        return "a key is neither RSA, EC on a known curve, Ed25519 nor Ed448";
+        return "a key is not RSA, EC on a known curve, Ed25519 or Ed448";
     }
     json_object_del(jwk, "kid");
     if (alg) {

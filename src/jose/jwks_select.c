@@ -72,7 +72,7 @@ static bearer_reason_t refuse_key(bearer_refusal_t *why, apr_pool_t *p,
     }
     kid = bearer_text_quote(p, key->kid);
     if (key->algs & alg->bit) {
-        because = apr_psprintf(p, "it is of issuer %s, not of %s",
+        because = apr_psprintf(p, "it belongs to issuer %s, not to %s",
                                bearer_text_quote(p, key->issuer),
                                bearer_text_quote(p, iss));
     } else if (key->unfit
@@ -107,7 +107,7 @@ static bearer_reason_t select_by_kid(const bearer_jwk_t **key, int *unknown_kid,
     }
     *unknown_kid = 1;
     return bearer_refuse(why, p, BEARER_KEY,
-                         "no key %s among the issuer's %d usable keys",
+                         "key %s is not among the issuer's usable keys, %d in all",
                          bearer_text_quote(p, kid), set->usable);
 }
 
@@ -137,8 +137,8 @@ static bearer_reason_t select_only(const bearer_jwk_t **key, int *unknown_kid,
     }
     *unknown_kid = 1;
     return bearer_refuse(why, p, BEARER_KEY,
-                         "the token has no kid, and none of the issuer's %d "
-                         "usable keys can verify %s", set->usable, alg->name);
+                         "the token has no kid, and no usable key of the issuer, %d in all, can "
+                         "verify %s", set->usable, alg->name);
 }
 
 bearer_reason_t bearer_jwks_select(const bearer_jwk_t **key, int *unknown_kid,

@@ -115,12 +115,12 @@ bearer_reason_t bearer_jws_parse_known(bearer_jws_t *jws, bearer_headers_t *head
     jws->token_len = len;
     if (len > BEARER_TOKEN_MAX) {
         return bearer_refuse(why, p, BEARER_SIZE,
-                             "the token has %lu bytes; %d are accepted",
+                             "the token has %lu bytes; at most %d are accepted",
                              (unsigned long)len, BEARER_TOKEN_MAX);
     }
     if (!split(jws, token, len)) {
         return bearer_refuse(why, p, BEARER_SEGMENTS,
-                             "the token does not consist of three segments");
+                             "the token does not have three segments");
     }
     reason = bearer_headers_find(headers, &jws->facts, jws->segment[0],
                                  jws->segment_len[0], p)
@@ -155,7 +155,7 @@ static bearer_reason_t check_alg(bearer_jws_t *jws, bearer_algs_t allowed,
     const bearer_alg_t *alg = known ? known : bearer_alg_find(name);
 
     if (!name) {
-        return bearer_refuse(why, p, BEARER_ALG, "the header has no alg that is a string");
+        return bearer_refuse(why, p, BEARER_ALG, "the header's alg is missing or is not a string");
     }
     if (!alg || !(alg->bit & allowed)) {
         return bearer_refuse(why, p, BEARER_ALG,
@@ -174,8 +174,8 @@ static bearer_reason_t check_members(bearer_jws_t *jws, bearer_refusal_t *why,
     /* RFC 7515 section 4.1.11: this module supports no extensions, and an empty
      * list or a value that is not a list is invalid too */
     if (json_object_get(jws->header, "crit")) {
-        return bearer_refuse(why, p, BEARER_CRIT, "the header has crit, and no critical "
-                             "extension is understood");
+        return bearer_refuse(why, p, BEARER_CRIT,
+                             "the header has crit, but no critical extension is supported");
     }
     /* RFC 7797 section 7: JWTs do not use it */
     if (json_object_get(jws->header, "b64")) {
@@ -232,7 +232,7 @@ bearer_reason_t bearer_jws_read_kid(bearer_jws_t *jws, bearer_refusal_t *why,
     }
     if (len > BEARER_KID_MAX) {
         return bearer_refuse(why, p, BEARER_KID,
-                             "the kid has %lu bytes; %d are accepted",
+                             "the kid has %lu bytes; at most %d are accepted",
                              (unsigned long)len, BEARER_KID_MAX);
     }
     jws->facts.kid = kid;
@@ -255,7 +255,7 @@ bearer_reason_t bearer_jws_check_kid(bearer_jws_t *jws, bearer_refusal_t *why,
     if (reason == BEARER_OK && kid && !is_kid(kid, len)) {
         jws->facts.kid = NULL;
         return bearer_refuse(why, p, BEARER_KID,
-                             "the kid %s is not made of [A-Za-z0-9._~+/=:-]",
+                             "the kid %s has a character that is not in [A-Za-z0-9._~+/=:-]",
                              bearer_text_quote_n(p, kid, len));
     }
     return reason;
@@ -271,7 +271,7 @@ bearer_reason_t bearer_jws_verify(const bearer_jws_t *jws, const bearer_jwk_t *k
 
     if (!verifier) {
         return bearer_refuse(why, p, BEARER_KEY,
-                             "the key (%s) does not verify %s",
+                             "the key (%s) cannot verify %s",
                              bearer_jwk_describe(key, p), alg);
     }
     switch (bearer_verifier_check(verifier, jws->token, jws->signing_input_len,
@@ -280,12 +280,13 @@ bearer_reason_t bearer_jws_verify(const bearer_jws_t *jws, const bearer_jwk_t *k
         return BEARER_OK;
     case BEARER_VERIFY_BAD:
         return bearer_refuse(why, p, BEARER_SIGNATURE,
-                             "the %s signature is not one by key %s (%s)", alg,
+                             "the %s signature does not match key %s (%s): the token was altered, "
+                             "or signed by another environment of the issuer", alg,
                              bearer_text_quote(p, key->kid),
                              bearer_jwk_describe(key, p));
     default:
         return bearer_refuse(why, p, BEARER_INTERNAL,
-                             "OpenSSL could not carry out %s with key %s", alg,
+                             "OpenSSL failed in %s with key %s", alg,
                              bearer_text_quote(p, key->kid));
     }
 }
@@ -304,7 +305,7 @@ static const char *signing_problem(const bearer_alg_t *alg, EVP_PKEY *pkey,
                                        : "the oct key is shorter than the hash";
     }
     if (!pkey || bearer_jwk_from_pkey(&jwk, pkey, 0, p) != APR_SUCCESS) {
-        return "there is no key that signs";
+        return "there is no signing key";
     }
     if (!(bearer_jwk_algs(jwk) & alg->bit)) {
         crv = bearer_json_string(jwk, "crv");
@@ -347,7 +348,7 @@ apr_status_t bearer_jws_sign(char **token, json_t *header, const void *payload,
         || bearer_signature_make(&signature, &signature_len, alg, pkey, oct,
                                  oct_len, input, strlen(input), p)
                != APR_SUCCESS) {
-        *error = apr_psprintf(p, "OpenSSL could not sign with %s", alg->name);
+        *error = apr_psprintf(p, "OpenSSL cannot sign with %s", alg->name);
         return APR_EGENERAL;
     }
     *token = apr_pstrcat(p, input, ".", bearer_b64url_encode(p, signature, signature_len),

@@ -67,18 +67,16 @@ static const char *compile_regex(bearer_claim_rule_t *rule, const char *spec,
     const char *error = NULL;
 
     if (!*pattern) {
-        return apr_psprintf(p, "'%s': the regular expression behind ~ is "
-                            "empty and would match every value; write '%s' "
-                            "for a claim that only has to be there",
+        return apr_psprintf(p, "'%s': the regular expression after ~ is empty and would match "
+                            "every value; to require only that the claim exists, write '%s'",
                             spec, rule->name);
     }
     if (!compile) {
-        return apr_psprintf(p, "'%s': regular expressions cannot be used "
-                            "here", spec);
+        return apr_psprintf(p, "'%s': regular expressions are not supported here", spec);
     }
     rule->regex = compile(pattern, &error, p);
     if (!rule->regex) {
-        return apr_psprintf(p, "'%s': %s is no regular expression: %s",
+        return apr_psprintf(p, "'%s': %s is not a valid regular expression: %s",
                             spec, pattern,
                             error ? error : "it does not compile");
     }
@@ -98,14 +96,14 @@ const bearer_claim_rule_t *bearer_claim_compile(const char *spec,
     rule->name = unescape(spec, len, 0, p);
     rule->path = bearer_path_compile(rule->name, p);
     if (!rule->path) {
-        *error = apr_psprintf(p, "'%s' names no claim: write name:value, "
-                              "name~regex or name (at most 256 bytes)", spec);
+        *error = apr_psprintf(p, "'%s' does not name a claim; write name:value, name~regex or name "
+                              "(at most 256 bytes)", spec);
         return NULL;
     }
     if (rule->name[strspn(rule->name, "=!<>")] == '\0') {
         /* in `dept == shop`, the first word alone would accept anyone with any dept */
-        *error = apr_psprintf(p, "'%s' is no claim, and there are no operators: "
-                              "write name:value or name~regex, in one word", spec);
+        *error = apr_psprintf(p, "'%s' is not a claim, and there are no operators; write "
+                              "name:value or name~regex, in one word", spec);
         return NULL;
     }
     if (at && *at == ':') {

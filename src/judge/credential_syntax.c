@@ -129,8 +129,8 @@ void bearer_syntax_basic(bearer_found_t *found, const char *field,
     plain = decode_base64(encoded, p);
     colon = plain ? strchr(plain, ':') : NULL;
     if (!colon) {
-        add(found, "", "the Basic credentials are not base64 of a user name, a "
-                       "colon and the token");
+        add(found, "", "the Basic credentials are not the base64 of a user name, a colon and the "
+            "token");
         return;
     }
     *colon = '\0';
@@ -325,7 +325,7 @@ void bearer_syntax_query(bearer_found_t *found, const char *query,
         token = found->count ? "" : bearer_text_form_decode(
             p, value, (apr_size_t)(piece.text + piece.len - value));
         add(found, token ? token : "",
-            token ? NULL : "the query parameter is not well percent-encoded");
+            token ? NULL : "the query parameter has an invalid percent-encoding");
     }
 }
 
@@ -387,9 +387,9 @@ bearer_reason_t bearer_syntax_judge(const bearer_found_t *found,
         return BEARER_NO_CREDENTIAL;
     }
     if (found->count > 1) {
-        return bearer_refuse(why, p, BEARER_CREDENTIAL_COUNT, "the request "
-                             "carries more than one token; one must be sent, "
-                             "by one of the ways of AuthBearerTokenFrom");
+        return bearer_refuse(why, p, BEARER_CREDENTIAL_COUNT,
+                             "the request has more than one token; send one, in one way of "
+                             "AuthBearerTokenFrom");
     }
     if (found->error) {
         return bearer_refuse(why, p, BEARER_CREDENTIAL_SYNTAX, "%s",
@@ -404,12 +404,12 @@ bearer_reason_t bearer_syntax_judge(const bearer_found_t *found,
         return BEARER_OK;
     }
     if (strchr(found->token + span, ',')) {
-        return bearer_refuse(why, p, BEARER_CREDENTIAL_SYNTAX, "there is a "
-                             "comma behind the token: two Authorization lines, "
-                             "or two credentials in one; one must be sent");
+        return bearer_refuse(why, p, BEARER_CREDENTIAL_SYNTAX,
+                             "a comma follows the token: two Authorization headers, or two "
+                             "credentials in one; send one");
     }
-    return bearer_refuse(why, p, BEARER_CREDENTIAL_SYNTAX, "byte %lu of the "
-                         "token is not one that RFC 6750 allows (A-Z a-z 0-9 - "
-                         ". _ ~ + / and = at the end)",
+    return bearer_refuse(why, p, BEARER_CREDENTIAL_SYNTAX,
+                         "byte %lu of the token is not allowed by RFC 6750 (A-Z a-z 0-9 - . _ ~ + "
+                         "/ and = at the end)",
                          (unsigned long)span + 1);
 }

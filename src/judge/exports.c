@@ -354,7 +354,7 @@ static void export_claim(const export_t *x, const candidate_t *c)
     if (x->env) {
         name = mapped(x->settings->env_prefix, c->name, 0, x->p);
         if (x->env_clash && is_reserved(fixed_variables, name)) {
-            leave_out(x, "claim", c->name, "its variable has another meaning");
+            leave_out(x, "claim", c->name, "its variable already has another meaning");
         } else {
             pair(x->env, name, value);
         }
@@ -362,7 +362,7 @@ static void export_claim(const export_t *x, const candidate_t *c)
     if (x->headers) {
         name = mapped(x->settings->header_prefix, c->name, 1, x->p);
         if (x->header_clash && is_reserved(identity_headers, name)) {
-            leave_out(x, "claim", c->name, "its header has another meaning");
+            leave_out(x, "claim", c->name, "its header already has another meaning");
         } else {
             pair(x->headers, name, bearer_exports_header_value(value, x->p));
         }
@@ -378,16 +378,16 @@ static void export_claims(const export_t *x, json_t *claims)
     for (i = 0; i < all.count; i++) {
         if (all.list[i].collided) {
             leave_out(x, "claim", all.list[i].name,
-                      "another claim's name would read the same");
+                      "another claim would get the same name");
         } else {
             export_claim(x, &all.list[i]);
         }
     }
     if (all.beyond && x->left_out) {
         APR_ARRAY_PUSH(x->left_out, const char *) =
-            apr_psprintf(x->left_out->pool, "%d claims are not exported: only "
-                         "%d are; name the ones you need with claims= of "
-                         "AuthBearerExport", all.beyond,
+            apr_psprintf(x->left_out->pool,
+                         "claims not exported: %d; at most %d are exported; name those you need "
+                         "with claims= of AuthBearerExport", all.beyond,
                          BEARER_EXPORT_MAX_CLAIMS);
     }
 }

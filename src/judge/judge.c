@@ -169,16 +169,15 @@ static int looks_like_jwt(const bearer_judgement_t *j)
 bearer_verdict_t bearer_judge_jwt(bearer_judgement_t *j, const char *token,
                                   apr_size_t len)
 {
-    static const char no_jwt[] = "it is not a JWT (two dots or more, the first "
-                                 "part a JSON object); an issuer is asked about "
-                                 "opaque tokens where AuthBearerIntrospection "
-                                 "says so";
+    static const char no_jwt[] = "the token is not a JWT, and no accepted issuer introspects "
+                                 "opaque tokens; check what the client sends, or set "
+                                 "AuthBearerIntrospection";
     bearer_reason_t reason;
 
     begin_signed(j, JWT, token, len);
     if (has_prefix(j)) {
-        return not_mine(j, BEARER_CHAIN, "it begins with an AuthBearerTokenPrefix, "
-                                         "so it counts as opaque");
+        return not_mine(j, BEARER_CHAIN,
+                        "the token begins with an AuthBearerTokenPrefix, so it is opaque");
     }
     if (j->observe && !looks_like_jwt(j)) {
         return not_mine(j, BEARER_SEGMENTS, no_jwt);

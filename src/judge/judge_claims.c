@@ -53,8 +53,8 @@ static const char *skew(const bearer_judgement_t *j)
 static const char *clock_hint(apr_interval_time_t off)
 {
     return off < CLOCK_SUSPECT
-               ? "; if new tokens are refused so, compare this server's clock "
-                 "with the issuer's" : "";
+               ? "; if new tokens are refused too, compare this server's clock with the issuer's"
+               : "";
 }
 
 static bearer_reason_t no_date(bearer_judgement_t *j, bearer_reason_t reason,
@@ -80,9 +80,9 @@ bearer_reason_t bearer_check_iss(bearer_judgement_t *j)
     j->iss = json_string_value(iss);
     if (bearer_issuers_find(j->issuers, j->iss, &j->tenant, j->p)
         != j->issuer) {
-        return REFUSE(j, ISS, "the answer speaks of issuer %s, but issuer %s was "
-                      "asked; if both are one, name the former in its "
-                      "AuthBearerIssuerAlias", bearer_text_quote(j->p, j->iss),
+        return REFUSE(j, ISS, "the response names issuer %s, but the request went to issuer %s; if "
+                      "they are the same, write the first in AuthBearerIssuerAlias of the second",
+                      bearer_text_quote(j->p, j->iss),
                       bearer_text_quote(j->p, j->issuer->url));
     }
     return BEARER_OK;
@@ -96,8 +96,8 @@ static bearer_reason_t check_admission(bearer_judgement_t *j)
     if (j->tenants && issuer->tenants_file) {
         file = j->tenants(j->baton, issuer, j->p);
         if (!file) {  /* not the token's fault, and not counted by the throttle */
-            return REFUSE(j, KEYS, "no tenant of issuer %s is known: AuthBearerTenants "
-                          "file:%s was not read; can the server's user read it?",
+            return REFUSE(j, KEYS, "the tenants of issuer %s are unknown: AuthBearerTenants "
+                          "file:%s was not read; let the server's user read it",
                           bearer_text_quote(j->p, issuer->url), issuer->tenants_file);
         }
     }
@@ -125,11 +125,10 @@ bearer_reason_t bearer_check_tenant(bearer_judgement_t *j)
         j->tenant = named;
     }
     if (!j->tenant) {
-        return REFUSE(j, TENANT, "the answer names no tenant, neither in iss nor in "
-                      "tid");
+        return REFUSE(j, TENANT, "the response has no tenant in iss or tid");
     }
     if (tid && (!named || strcmp(named, j->tenant) != 0)) {
-        return REFUSE(j, TENANT, "claim 'tid' is %s, but iss speaks of tenant %s",
+        return REFUSE(j, TENANT, "claim 'tid' is %s, but iss names tenant %s",
                       named ? bearer_text_quote(j->p, named) : "not a string",
                       bearer_text_quote(j->p, j->tenant));
     }
@@ -162,8 +161,7 @@ static const char *audience_hint(const bearer_judgement_t *j, const json_t *aud)
                 seen, APR_ARRAY_IDX(wanted, w, const char *));
 
             if (difference) {
-                return apr_psprintf(j->p, "; %s differs %s, and has to be equal"
-                                    " byte for byte",
+                return apr_psprintf(j->p, "; %s differs %s: the two must be identical",
                                     bearer_text_quote(j->p, seen), difference);
             }
         }
@@ -185,7 +183,7 @@ static bearer_reason_t wrong_audience(bearer_judgement_t *j, const json_t *aud)
     for (i = 0; i < bearer_judge_aud_count(aud) && i < 16; i++) {
         APR_ARRAY_PUSH(seen, const char *) = bearer_judge_aud_at(aud, i);
     }
-    return REFUSE(j, AUD, "none of the audiences %s is in AuthBearerAudience %s%s",
+    return REFUSE(j, AUD, "the audiences %s are not in AuthBearerAudience %s%s",
                   bearer_text_quote_list(j->p, seen), wanted, audience_hint(j, aud));
 }
 
@@ -200,22 +198,21 @@ bearer_reason_t bearer_check_audience(bearer_judgement_t *j)
                       "strings (RFC 7519 section 4.1.3)");
     }
     if (apr_is_empty_array(wanted) && j->settings.session) {
-        return REFUSE(j, AUD, "only sessions are let in here: no AuthBearerAudience "
-                      "says whom a token must be meant for");
+        return REFUSE(j, AUD, "only sessions are accepted here: tokens need AuthBearerAudience");
     }
     if (apr_is_empty_array(wanted)) {
-        return REFUSE(j, CONFIGURATION, "no AuthBearerAudience is in force here for "
-                      "issuer %s: write the audience that its tokens for this place "
-                      "carry (this one: %s)", bearer_text_quote(j->p, j->iss),
+        return REFUSE(j, CONFIGURATION,
+                      "no AuthBearerAudience applies here to issuer %s; set it to the audience of "
+                      "this service's tokens (this token: %s)", bearer_text_quote(j->p, j->iss),
                       bearer_judge_aud_count(aud)
                           ? bearer_text_quote(j->p, bearer_judge_aud_at(aud, 0))
                           : "none");
     }
     if (!bearer_judge_aud_count(aud)) {
         return j->settings.no_audience_accept ? BEARER_OK
-            : REFUSE(j, AUD, "the token names no audience (aud), wanted is one of "
-                     "AuthBearerAudience %s: request the token for that audience, or "
-                     "write AuthBearerNoAudience accept, with AuthBearerClients",
+            : REFUSE(j, AUD, "the token has no audience (aud), but needs one of AuthBearerAudience "
+                     "%s; request it for that audience, or write AuthBearerNoAudience accept and "
+                     "AuthBearerClients",
                      bearer_text_quote_list(j->p, wanted));
     }
     for (i = 0; i < bearer_judge_aud_count(aud); i++) {
@@ -236,8 +233,8 @@ bearer_reason_t bearer_check_exp(bearer_judgement_t *j)
 
     if (rv == APR_NOTFOUND) {
         return j->on == BEARER_ON_CLAIMS ? BEARER_OK
-            : REFUSE(j, EXP_TYPE, "the token has no exp: a token that never expires is "
-                     "not accepted; let the issuer give it a lifetime");
+            : REFUSE(j, EXP_TYPE, "the token has no exp, and tokens without expiry are not "
+                     "accepted; configure the issuer to set a lifetime");
     }
     if (rv != APR_SUCCESS) {
         return no_date(j, BEARER_EXP_TYPE, "exp");
@@ -246,9 +243,9 @@ bearer_reason_t bearer_check_exp(bearer_judgement_t *j)
     if (late < j->settings.clock_skew) {
         return BEARER_OK;
     }
-    return REFUSE(j, EXP, "the token expired %s ago, AuthBearerClockSkew %s%s: the "
-                  "client has to get a new one%s", span(late, j->p),
-                  j->settings.clock_skew ? "allows for less than " : "is ", skew(j),
+    return REFUSE(j, EXP, "the token expired %s ago (AuthBearerClockSkew %s%s); the client must "
+                  "get a new one%s", span(late, j->p),
+                  j->settings.clock_skew ? "allows less than " : "is ", skew(j),
                   clock_hint(late));
 }
 
@@ -266,8 +263,8 @@ static bearer_reason_t check_begun(bearer_judgement_t *j, const char *claim,
     if (rv == APR_NOTFOUND || t <= j->now + j->settings.clock_skew) {
         return BEARER_OK;
     }
-    return bearer_refuse(&j->why, j->p, reason, "%s%s%s, AuthBearerClockSkew allows for "
-                         "%s%s", what, span(t - j->now, j->p),
+    return bearer_refuse(&j->why, j->p, reason, "%s%s%s; AuthBearerClockSkew allows %s%s",
+                         what, span(t - j->now, j->p),
                          reason == BEARER_NBF ? " from now" : " in the future",
                          skew(j), clock_hint(t - j->now));
 }
@@ -301,16 +298,15 @@ bearer_reason_t bearer_check_age(bearer_judgement_t *j)
     if (bearer_json_date(&iat, j->claims, "iat") != APR_SUCCESS) {
         return !written || (j->issuer && bearer_issuer_is_spiffe(j->issuer))
             ? BEARER_OK
-            : REFUSE(j, AGE, "the token does not say when it was issued (iat), which "
-                     "AuthBearerMaxTokenAge %s demands",
+            : REFUSE(j, AGE, "the token has no iat, which AuthBearerMaxTokenAge %s needs",
                      setting(j, BEARER_SET_MAX_TOKEN_AGE));
     }
     if (j->now - iat <= max + j->settings.clock_skew) {
         return BEARER_OK;
     }
-    return REFUSE(j, AGE, "the token was issued %s ago, AuthBearerMaxTokenAge is %s "
-                  "(and AuthBearerClockSkew %s): the client has to get a new one, or "
-                  "raise the former", span(j->now - iat, j->p),
+    return REFUSE(j, AGE, "the token was issued %s ago; AuthBearerMaxTokenAge is %s "
+                  "(AuthBearerClockSkew %s); the client must get a new one, or raise the maximum",
+                  span(j->now - iat, j->p),
                   setting(j, BEARER_SET_MAX_TOKEN_AGE), skew(j));
 }
 
@@ -321,9 +317,9 @@ bearer_reason_t bearer_check_user_claim(bearer_judgement_t *j)
     const char *path = bearer_path_text(j->settings.user_claim.path);
 
     if (strcmp(path, "email") == 0) {
-        return REFUSE(j, CONFIGURATION, "AuthBearerUserClaim email is not possible for "
-                      "tokens: an address that nobody has verified would become the "
-                      "user; use sub");
+        return REFUSE(j, CONFIGURATION,
+                      "AuthBearerUserClaim email is not possible for tokens, because the address "
+                      "may be unverified; use sub");
     }
     return bearer_principal_user_claim(j->claims, &j->settings, &j->why, j->p);
 }
@@ -352,16 +348,16 @@ bearer_reason_t bearer_check_client(bearer_judgement_t *j)
 
     if (client) {
         return json_string_length(client) ? BEARER_OK
-            : REFUSE(j, AZP, "claim '%s', the calling client, is empty or not a string",
+            : REFUSE(j, AZP, "claim '%s', the client, is empty or not a string",
                      name);
     }
     foreign = foreign_audience(j);
     if (!foreign) {
         return BEARER_OK;
     }
-    return REFUSE(j, AZP, "the token is for %s too, which is not in AuthBearerAudience "
-                  "%s, and so must name its client (azp, client_id, appid or cid), but "
-                  "does not", bearer_text_quote(j->p, foreign),
+    return REFUSE(j, AZP, "the token is also for %s, which is not in AuthBearerAudience %s, but "
+                  "does not name its client (azp, client_id, appid or cid)",
+                  bearer_text_quote(j->p, foreign),
                   bearer_text_quote_list(j->p, j->settings.audience));
 }
 
@@ -374,8 +370,8 @@ bearer_reason_t bearer_check_clients(bearer_judgement_t *j)
         return BEARER_OK;
     }
     if (!client) {
-        return REFUSE(j, CLIENTS, "the token names no client (azp, client_id, appid or "
-                      "cid), wanted is one of AuthBearerClients %s",
+        return REFUSE(j, CLIENTS, "the token does not name its client (azp, client_id, appid or "
+                      "cid), but AuthBearerClients needs one of %s",
                       bearer_text_quote_list(j->p, clients));
     }
     return REFUSE(j, CLIENTS, "client %s is not in AuthBearerClients %s",

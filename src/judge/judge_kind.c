@@ -43,15 +43,15 @@ bearer_reason_t bearer_check_profile(bearer_judgement_t *j)
         return BEARER_OK;
     }
     if (!is_at_jwt(j)) {
-        return REFUSE(j, PROFILE, "header typ is %s, but AuthBearerTokenProfile "
-                      "rfc9068 demands 'at+jwt'", bearer_text_quote(j->p, j->jws.facts.typ));
+        return REFUSE(j, PROFILE, "header typ is %s, but AuthBearerTokenProfile rfc9068 needs "
+                      "'at+jwt'", bearer_text_quote(j->p, j->jws.facts.typ));
     }
     for (i = 0; i < sizeof(required) / sizeof(required[0]); i++) {
         const json_t *value = json_object_get(j->claims, required[i]);
 
         if (!value || json_is_null(value)) {
-            return REFUSE(j, PROFILE, "claim '%s' is missing, which "
-                          "AuthBearerTokenProfile rfc9068 demands", required[i]);
+            return REFUSE(j, PROFILE, "claim '%s' is missing, which AuthBearerTokenProfile rfc9068 "
+                          "needs", required[i]);
         }
     }
     return BEARER_OK;
@@ -68,7 +68,7 @@ static const sign_t header_types[] = {
     { "dpop+jwt", "a DPoP proof" },
     { "logout+jwt", "a logout token" },
     { "secevent+jwt", "a security event" },
-    { "token-introspection+jwt", "an introspection answer" },
+    { "token-introspection+jwt", "an introspection response" },
     { NULL, "something else" }
 };
 
@@ -82,8 +82,8 @@ static const sign_t payload_types[] = {
 
 /* sign: a format, with the remaining arguments */
 #define NOT_AN_ACCESS_TOKEN(j, is, sign, ...) \
-    REFUSE(j, TYPE, sign ": this is %s, not an access token; the client has to send the " \
-           "access_token of the issuer's answer", __VA_ARGS__, is)
+    REFUSE(j, TYPE, sign ": this is %s, not an access token; the client must send the " \
+           "access_token of the issuer's response", __VA_ARGS__, is)
 
 static bearer_reason_t check_header_typ(bearer_judgement_t *j)
 {
@@ -98,7 +98,7 @@ static bearer_reason_t check_header_typ(bearer_judgement_t *j)
     while (row->seen && !is_typ(typ, row->seen)) {
         row++;
     }
-    return NOT_AN_ACCESS_TOKEN(j, row->is, "header typ is %s, wanted is JWT or at+jwt",
+    return NOT_AN_ACCESS_TOKEN(j, row->is, "header typ is %s, expected JWT or at+jwt",
                                bearer_text_quote(j->p, typ));
 }
 
@@ -122,7 +122,7 @@ static bearer_reason_t check_token_use(bearer_judgement_t *j)
     }
     return NOT_AN_ACCESS_TOKEN(j, s && strcmp(s, "id") == 0 ? "an ID token"
                                                             : "another token",
-                               "claim 'token_use' is %s, wanted is access",
+                               "claim 'token_use' is %s, expected access",
                                s ? bearer_text_quote(j->p, s) : "not a string");
 }
 
@@ -163,7 +163,7 @@ static bearer_reason_t check_telling_claims(bearer_judgement_t *j)
         }
     }
     return !json_object_get(events, logout_event) ? BEARER_OK
-        : NOT_AN_ACCESS_TOKEN(j, "a logout token", "its claim '%s' has a logout",
+        : NOT_AN_ACCESS_TOKEN(j, "a logout token", "its claim '%s' has a logout event",
                               "events");
 }
 
@@ -217,10 +217,9 @@ bearer_reason_t bearer_check_id_token(bearer_judgement_t *j)
         || (client && strcmp(client, own) != 0)) {
         return BEARER_OK;
     }
-    return REFUSE(j, ID_TOKEN, "the only audience is %s, this server's own "
-                  "AuthBearerClientID, and nothing shows an access token (typ at+jwt, "
-                  "token_use access, a scope, another client): this is an ID token; "
-                  "the client has to send its access token",
+    return REFUSE(j, ID_TOKEN, "the only audience is %s, this server's AuthBearerClientID, and no "
+                  "typ at+jwt, token_use access, scope or other client shows an access token: this "
+                  "is an ID token; the client must send its access token",
                   bearer_text_quote(j->p, own));
 }
 
@@ -233,13 +232,13 @@ bearer_reason_t bearer_check_login_type(bearer_judgement_t *j)
 
     if (typ && !is_typ(typ, "JWT")
         && !(j->on == BEARER_ON_LOGOUT && is_typ(typ, "logout+jwt"))) {
-        return REFUSE(j, TYPE, "header 'typ' is %s, which is another kind of token",
+        return REFUSE(j, TYPE, "header 'typ' is %s, another kind of token",
                       bearer_text_quote(j->p, typ));
     }
     if (logout != (j->on == BEARER_ON_LOGOUT)) {
         return REFUSE(j, TYPE,
-                      logout ? "a logout token is no ID token"
-                          : "the token has no events: it is no logout token");
+                      logout ? "this is a logout token, not an ID token"
+                          : "the token has no events: it is not a logout token");
     }
     return BEARER_OK;
 }
@@ -251,14 +250,14 @@ bearer_reason_t bearer_check_logout(bearer_judgement_t *j)
     const char *lacks = NULL;
 
     if (!json_is_object(json_object_get(events, logout_event))) {
-        lacks = "events does not name the back-channel logout event";
+        lacks = "events has no back-channel logout event";
     } else if (json_object_get(j->claims, "nonce")) {
-        lacks = "it has a nonce, which a logout token must not have";
+        lacks = "it has a nonce, which logout tokens must not have";
     } else if (!jti || !*jti || strlen(jti) > 256) {
-        lacks = "jti is missing or no short string";
+        lacks = "jti is missing, too long, or not a string";
     } else if (!bearer_json_string(j->claims, "sid")
                && !bearer_json_string(j->claims, "sub")) {
-        lacks = "neither sid nor sub says who is logged out";
+        lacks = "sid and sub are missing, so the session is unknown";
     }
     return lacks ? REFUSE(j, LOGOUT_TOKEN, "the logout token cannot be used: %s", lacks)
                  : BEARER_OK;

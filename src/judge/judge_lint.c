@@ -74,17 +74,17 @@ static void lint_issuers(place_t *place)
     if (!bearer_issuers_count(place->issuers) && !place->session
         && !place->here.session) {
         FIND(place, ERROR, ACCEPT_ISSUER,
-            AB(0711) "no issuer is declared, so no token can be accepted:"
-            " write AuthBearerIssuer URL in this virtual host");
+            AB(0711) "no issuer is configured, so no token can be accepted; write AuthBearerIssuer "
+            "URL in this virtual host");
     }
     for (i = 0; list && i < list->nelts; i++) {
         const char *url = APR_ARRAY_IDX(list, i, const char *);
 
         if (!bearer_issuers_by_url(place->issuers, url)) {
             FIND(place, ERROR, ACCEPT_ISSUER,
-                AB(0712) "AuthBearerAcceptIssuer names %s, which no "
-                "AuthBearerIssuer of this virtual host declares (byte for byte,"
-                " trailing slash included)", bearer_text_quote(place->p, url));
+                AB(0712) "AuthBearerAcceptIssuer names %s, but no AuthBearerIssuer of this virtual "
+                "host is identical to it; check case and trailing slash",
+                bearer_text_quote(place->p, url));
         }
     }
 }
@@ -119,9 +119,9 @@ static const char *audience_error(const place_t *place)
     without_audience(place, &any);
     /* if sessions are accepted here, tokens are optional: they are refused */
     return any || place->here.session ? NULL
-               : AB(0713) "no AuthBearerAudience is in force here, so tokens for any "
-                 "other service would do: write the audience of this one, e.g. "
-                 "AuthBearerAudience https://api.example.com/";
+               : AB(0713) "without AuthBearerAudience, tokens issued for any other service would "
+                 "be accepted; write this service's audience, e.g. AuthBearerAudience "
+                 "https://api.example.com/";
 }
 
 static void lint_audience(place_t *place)
@@ -143,9 +143,8 @@ static void lint_audience(place_t *place)
     }
     if (lacking && place->tokens) {
         FIND(place, WARNING, AUDIENCE,
-            AB(0714) "no AuthBearerAudience is in force here for issuer"
-            " %s, so its tokens get 500: write one here or with the issuer, or "
-            "leave the issuer out of AuthBearerAcceptIssuer",
+            AB(0714) "no AuthBearerAudience applies to issuer %s here, so its tokens get 500; set "
+            "one here or for the issuer, or leave the issuer out of AuthBearerAcceptIssuer",
             bearer_text_quote(place->p, lacking->url));
     }
 }
@@ -168,9 +167,8 @@ static void lint_user_claim(place_t *place)
     }
     if (bad && place->tokens) {
         FIND(place, ERROR, USER_CLAIM,
-            AB(0715) "AuthBearerUserClaim email: an address that nobody "
-            "has verified would become the user; use sub, or another claim that"
-            " the issuer vouches for");
+            AB(0715) "AuthBearerUserClaim email: the address may be unverified, so users could "
+            "claim those of others; use sub, or a claim that only the issuer can set");
     }
 }
 
@@ -207,9 +205,8 @@ static void lint_no_audience(place_t *place)
         resolve_for(&s, place, issuer);
         if (s.no_audience_accept && apr_is_empty_array(s.clients)) {
             FIND(place, WARNING, CLIENTS,
-                AB(0718) "AuthBearerNoAudience accept without "
-                "AuthBearerClients accepts tokens that issuer %s gave any "
-                "client for any purpose: name the clients",
+                AB(0718) "AuthBearerNoAudience accept without AuthBearerClients accepts tokens "
+                "that issuer %s issued to any client for any purpose; name the clients",
                 bearer_text_quote(place->p, issuer->url));
         }
     }
@@ -232,7 +229,7 @@ static void lint_algorithms(place_t *place)
             FIND(place, ERROR, ALGORITHMS,
                 AB(0719) "AuthBearerAlgorithms leaves no algorithm for "
                 "issuer %s%s", url, symmetric
-                    ? ": HS* works only with AuthBearerKeys file:PATH" : "");
+                    ? "; HS* needs AuthBearerKeys file:PATH" : "");
         } else if (symmetric && issuer->keys.kind != BEARER_SOURCE_FILE) {
             FIND(place, WARNING, ALGORITHMS,
                 AB(0720) "AuthBearerAlgorithms %s has no effect for "
@@ -261,9 +258,8 @@ static void lint_introspection(place_t *place)
         }
         if (catch_all && place->introspection) {
             FIND(place, ERROR, ACCEPT_ISSUER,
-                AB(0721) "issuers %s and %s could both be asked about an "
-                "opaque token: give one of them AuthBearerTokenPrefix, or "
-                "narrow with AuthBearerAcceptIssuer",
+                AB(0721) "issuers %s and %s could both introspect the same opaque token; set "
+                "AuthBearerTokenPrefix for one of them, or narrow with AuthBearerAcceptIssuer",
                 bearer_text_quote(place->p, catch_all->url),
                 bearer_text_quote(place->p, issuer->url));
             return;
@@ -272,14 +268,14 @@ static void lint_introspection(place_t *place)
     }
     if (place->introspection && !place->jwt && !endpoints) {
         FIND(place, ERROR, PROVIDERS,
-            AB(0722) "AuthBearerProvider names introspection, but no "
-            "issuer accepted here has an endpoint: write AuthBearerIntrospection"
-            " URL or discover inside <AuthBearerIssuer>");
+            AB(0722) "AuthBearerProvider names introspection, but no accepted issuer has an "
+            "introspection endpoint; write AuthBearerIntrospection URL or discover in "
+            "<AuthBearerIssuer>");
     }
 }
 
 const char bearer_judge_no_session_check[] =
-    AB(0723) "AuthBearerProvider names session, but no session store is named here: write "
+    AB(0723) "AuthBearerProvider names session, but no session service is configured here; write "
     "AuthBearerSessionCheck URL";
 
 /* A session check that applies to every token leaves none to the next provider. */
@@ -291,10 +287,9 @@ static void lint_session_first(place_t *place)
     if (!bearer_session_check_by_cookie(check) && !check->prefix
         && APR_ARRAY_IDX(chain, chain->nelts - 1, int) != BEARER_PROVIDER_SESSION) {
         FIND(place, WARNING, PROVIDERS,
-            AB(0724) "AuthBearerSessionCheck takes every token here, so "
-            "the providers behind session are never asked: put session last in "
-            "AuthBearerProvider, or say with prefix= which tokens are the session"
-            " store's");
+            AB(0724) "AuthBearerSessionCheck takes every token here, so providers after session "
+            "are never used; put session last in AuthBearerProvider, or name the session service's "
+            "tokens with prefix=");
     }
 }
 
@@ -315,9 +310,8 @@ static void lint_session(place_t *place)
     lint_session_first(place);
     if (place->tokens && !bearer_issuers_count(place->issuers)) {
         FIND(place, WARNING, PROVIDERS,
-            AB(0726) "AuthBearerProvider names jwt or introspection, but "
-            "no issuer is trusted here whose tokens they could take: write "
-            "AuthBearerIssuer URL, or leave session alone in the chain");
+            AB(0726) "AuthBearerProvider names jwt or introspection, but there is no issuer here "
+            "for them; write AuthBearerIssuer URL, or name only session");
     }
 }
 

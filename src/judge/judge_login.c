@@ -29,10 +29,11 @@ bearer_reason_t bearer_check_login_issuer(bearer_judgement_t *j)
     j->iss = iss ? iss : "";
     j->issuer = bearer_issuers_find(j->issuers, j->iss, &j->tenant, j->p);
     if (!j->issuer || j->tenant || (asked && j->issuer != asked)) {
-        return REFUSE(j, ISS, "the token is of issuer %s, wanted is %s, byte for byte",
+        return REFUSE(j, ISS, "the token is from issuer %s, but must be from %s; the two must be "
+                      "identical",
                       bearer_text_quote(j->p, j->iss),
                       asked ? bearer_text_quote(j->p, asked->url)
-                          : "one that is declared here");
+                          : "a configured issuer");
     }
     bearer_settings_resolve(&j->settings, j->defaults, j->server,
                             &j->issuer->settings, NULL);
@@ -77,7 +78,7 @@ bearer_reason_t bearer_check_own_azp(bearer_judgement_t *j)
         return BEARER_OK;
     }
     return REFUSE(j, AZP,
-                  azp ? "the ID token was made for another client (azp %s)"
+                  azp ? "the ID token was issued to another client (azp %s)"
                       : "the ID token has several audiences and no azp (%s)",
                   bearer_text_quote(j->p, json_string_value(azp)));
 }
@@ -94,8 +95,8 @@ bearer_reason_t bearer_check_recent(bearer_judgement_t *j)
     if (j->now - iat <= RECENT + j->settings.clock_skew) {
         return BEARER_OK;
     }
-    return REFUSE(j, AGE, "the token was issued %" APR_TIME_T_FMT " s ago, yet it is "
-                  "said to be new; compare this server's clock with the issuer's",
+    return REFUSE(j, AGE, "the token was issued %" APR_TIME_T_FMT " s ago, but should be new; "
+                  "compare this server's clock with the issuer's",
                   apr_time_sec(j->now - iat));
 }
 
@@ -107,8 +108,8 @@ bearer_reason_t bearer_check_authentication(bearer_judgement_t *j)
     apr_time_t when = 0;
 
     if (wanted && wanted->nelts && !bearer_text_among(wanted, acr)) {
-        return REFUSE(j, ACR, "the issuer authenticated the user by acr %s, asked for "
-                      "was one of %s (AuthBearerLogin acr_values=)",
+        return REFUSE(j, ACR, "the issuer authenticated the user with acr %s, but one of %s is "
+                      "needed (AuthBearerLogin acr_values=)",
                       bearer_text_quote(j->p, acr),
                       bearer_text_quote_list(j->p, wanted));
     }
@@ -119,8 +120,8 @@ bearer_reason_t bearer_check_authentication(bearer_judgement_t *j)
         && j->now - when <= j->expected->max_age + j->settings.clock_skew) {
         return BEARER_OK;
     }
-    return REFUSE(j, ACR, "the user's authentication is older than the max_age that "
-                  "was asked for, or the ID token does not say (auth_time)");
+    return REFUSE(j, ACR, "the user's authentication is older than the requested max_age, or the "
+                  "ID token has no auth_time");
 }
 
 /* ---- identity and binding ---------------------------------------------- */
@@ -134,8 +135,7 @@ bearer_reason_t bearer_check_subject(bearer_judgement_t *j)
                       "long");
     }
     if (j->expected->sub && strcmp(sub, j->expected->sub) != 0) {
-        return REFUSE(j, USER_CLAIM, "the refreshed ID token is about another person "
-                      "(sub)");
+        return REFUSE(j, USER_CLAIM, "the refreshed ID token is for another user (sub)");
     }
     return BEARER_OK;
 }
@@ -151,7 +151,7 @@ bearer_reason_t bearer_check_nonce(bearer_judgement_t *j)
         return BEARER_OK;
     }
     return REFUSE(j, NONCE,
-                  nonce ? "the ID token's nonce is not the one of this login"
+                  nonce ? "the ID token's nonce is not that of this login"
                       : "the ID token has no nonce");
 }
 
@@ -176,6 +176,5 @@ bearer_reason_t bearer_check_at_hash(bearer_judgement_t *j)
                                json_string_value(claim))) {
         return BEARER_OK;
     }
-    return REFUSE(j, AT_HASH, "the access token is not the one that the ID token was "
-                  "issued with (at_hash)");
+    return REFUSE(j, AT_HASH, "the access token was not issued with this ID token (at_hash)");
 }

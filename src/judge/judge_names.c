@@ -59,17 +59,15 @@ const char *bearer_judge_names_error(const bearer_issuers_t *issuers,
 
     if (issuer && has_tenants(issuer)
         && !bearer_user_format_has(here->user_format, 't')) {
-        return apr_psprintf(p, "issuer %s has more than one tenant, and the same "
-                            "sub of two tenants is two people: write "
-                            "AuthBearerUserFormat with %%t (the tenant), e.g. "
-                            "'%s'", bearer_text_quote(p, issuer->url),
+        return apr_psprintf(p, "issuer %s has several tenants, which may use the same sub for "
+                            "different users; write AuthBearerUserFormat with %%t (the tenant), "
+                            "e.g. '%s'", bearer_text_quote(p, issuer->url),
                             several ? "%i/%t/%u" : "%u@%t");
     }
     if (several && !bearer_settings_has(here, USER_FORMAT)) {
-        return "several issuers are accepted here, and the same sub of two issuers "
-               "is two people: write AuthBearerUserFormat (%i is the issuer's NAME, "
-               "e.g. '%u@%i'; '%u' if the issuers share their users), or narrow "
-               "with AuthBearerAcceptIssuer";
+        return "several issuers are accepted, and may use the same sub for different users; write "
+               "AuthBearerUserFormat ('%u@%i', or '%u' if they share users), or narrow with "
+               "AuthBearerAcceptIssuer";
     }
     return NULL;
 }
@@ -143,14 +141,12 @@ void bearer_judge_lint_names(apr_array_header_t *findings,
     if (bearer_user_format_collides(here.user_format, sources, &a, &b, p)) {
         bearer_findings_add(
             findings, BEARER_LOG_WARNING, bearer_settings_directive(BEARER_SET_USER_FORMAT),
-            AB(0727) "AuthBearerUserFormat %s can give a user of %s and one "
-            "of %s the same name%s", bearer_text_quote(p, here.user_format),
+            AB(0727) "AuthBearerUserFormat %s can give a user of %s and a user of %s the same "
+            "name%s", bearer_text_quote(p, here.user_format),
             describe(b, p), describe(a, p),
             a != b && strcmp(a->name, b->name) == 0
                 && strcmp(a->name, "session") == 0
-                ? ": %i of a session service's users is 'session'; give the "
-                  "issuer another NAME"
-                : ": a separator is part of a name; use one that is not, as in "
-                  "'%u@%i' or '%i/%t/%u'");
+                ? ": for users of a session service, %i is 'session'; give the issuer another NAME"
+                : ": the separator may occur in a name; use another, as in '%u@%i' or '%i/%t/%u'");
     }
 }

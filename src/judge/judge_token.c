@@ -23,13 +23,14 @@ bearer_reason_t bearer_check_credential(bearer_judgement_t *j)
     }
     i = bearer_text_b64token(j->token, j->token_len);
     if (i == 0) {
-        return REFUSE(j, CREDENTIAL_SYNTAX, "the token is empty or begins with a "
-                      "character that no token has (RFC 6750 section 2.1)");
+        return REFUSE(j, CREDENTIAL_SYNTAX,
+                      "the token is empty, or its first character is not allowed (RFC 6750 section "
+                      "2.1)");
     }
     if (i < j->token_len) {
-        return REFUSE(j, CREDENTIAL_SYNTAX, "byte %lu of the token is no character of "
-                      "a token (RFC 6750 section 2.1): was it copied whole, without "
-                      "quotes, blanks and line ends?", (unsigned long)i);
+        return REFUSE(j, CREDENTIAL_SYNTAX,
+                      "byte %lu of the token is not allowed (RFC 6750 section 2.1); copy it "
+                      "completely, without quotes, blanks and line ends", (unsigned long)i);
     }
     return BEARER_OK;
 }
@@ -46,7 +47,7 @@ bearer_reason_t bearer_check_payload(bearer_judgement_t *j)
 
     if (bearer_json_parse(&j->claims, j->jws.payload, j->jws.payload_len,
                           &error, j->p) != APR_SUCCESS) {
-        return REFUSE(j, JSON, "the token's payload is no JSON object: %s", error);
+        return REFUSE(j, JSON, "the token's payload is not a JSON object: %s", error);
     }
     return BEARER_OK;
 }
@@ -107,7 +108,7 @@ const char *bearer_judge_difference(const char *seen, const char *wanted)
         return scheme + letters + slash
                    ? "only in spelling (scheme, case or trailing slash)" : NULL;
     }
-    return scheme ? "only in what stands before the name"
+    return scheme ? "only in the scheme"
            : letters ? "only in upper and lower case"
                      : "only by a trailing slash";
 }
@@ -140,16 +141,14 @@ static const char *issuer_hint(const bearer_judgement_t *j, const char *iss)
         const char *difference = bearer_judge_difference(iss, url);
 
         if (difference) {
-            return apr_psprintf(j->p, "; from %s it differs %s, and iss has to "
-                                "equal it byte for byte",
+            return apr_psprintf(j->p, "; it differs from %s %s: the two must be identical",
                                 bearer_text_quote(j->p, url), difference);
         }
         if (strncmp(iss, "https://sts.windows.net/", 24) == 0
             && strncmp(url, "https://login.microsoftonline.com/", 34) == 0) {
-            return "; it is an Entra token of version 1, and declared is the "
-                   "issuer of version 2: set requestedAccessTokenVersion of "
-                   "the API's app registration to 2, or declare the issuer of "
-                   "version 1";
+            return "; this is an Entra token of version 1, but the configured issuer is of version "
+                   "2: set requestedAccessTokenVersion of the API's app registration to 2, or "
+                   "configure the issuer of version 1";
         }
     }
     return "";
@@ -159,11 +158,11 @@ static bearer_reason_t not_declared(bearer_judgement_t *j)
 {
     j->not_mine = 1;
     if (!*j->iss) {
-        return REFUSE(j, ISS, "the token names no issuer (iss), and its sub is in no "
-                      "trust domain of an issuer with AuthBearerKeys spiffe:");
+        return REFUSE(j, ISS, "the token has no issuer (iss), and its sub is not in a trust domain "
+                      "of an issuer with AuthBearerKeys spiffe:");
     }
-    return REFUSE(j, ISS, "issuer %s is not declared by AuthBearerIssuer %s, nor named "
-                  "by an AuthBearerIssuerAlias%s", bearer_text_quote(j->p, j->iss),
+    return REFUSE(j, ISS, "issuer %s is not configured: it is not in AuthBearerIssuer %s or an "
+                  "AuthBearerIssuerAlias%s", bearer_text_quote(j->p, j->iss),
                   accepted_issuers(j), issuer_hint(j, j->iss));
 }
 
@@ -174,14 +173,14 @@ static bearer_reason_t check_responsible(bearer_judgement_t *j)
 
     j->not_mine = 1;
     if (!bearer_judge_accepts(&j->settings, issuer)) {
-        return REFUSE(j, ISS, "issuer %s is declared, but not accepted here by "
+        return REFUSE(j, ISS, "issuer %s is configured, but not accepted here by "
                       "AuthBearerAcceptIssuer %s", bearer_text_quote(j->p, issuer->url),
                       bearer_text_quote_list(j->p, j->settings.accept_issuer));
     }
     if (issuer->introspect_all && issuer->introspection.kind != BEARER_SOURCE_OFF) {
-        return REFUSE(j, ISS, "issuer %s is asked about its tokens "
-                      "(AuthBearerIntrospection ... for=all), which is the introspection "
-                      "provider's business", bearer_text_quote(j->p, issuer->url));
+        return REFUSE(j, ISS, "issuer %s introspects all its tokens (AuthBearerIntrospection ... "
+                      "for=all), so the provider jwt does not accept them",
+                      bearer_text_quote(j->p, issuer->url));
     }
     j->not_mine = 0;
     return BEARER_OK;
@@ -250,8 +249,8 @@ bearer_reason_t bearer_check_algorithm(bearer_judgement_t *j)
         return BEARER_OK;
     }
     if (alg->bit & j->settings.algorithms) {
-        return REFUSE(j, ALG, "alg '%s' needs a shared key from a local file: give "
-                      "issuer %s AuthBearerKeys file:PATH", alg->name,
+        return REFUSE(j, ALG, "alg '%s' needs a shared key from a local file; for issuer %s, write "
+                      "AuthBearerKeys file:PATH", alg->name,
                       bearer_text_quote(j->p, j->issuer->url));
     }
     return REFUSE(j, ALG, "alg '%s' is not among the AuthBearerAlgorithms of issuer %s "
@@ -288,8 +287,8 @@ static bearer_reason_t refresh_keys(bearer_judgement_t *j)
     if (may_screen(j) && bearer_judge_screen(j) != BEARER_OK) {
         const char *detail = j->why.detail;
 
-        return REFUSE(j, KEY, "no key of issuer %s has kid %s, and newer keys are not "
-                      "asked for, as the token is refused anyway: %s", url,
+        return REFUSE(j, KEY, "no key of issuer %s has kid %s, and the keys are not fetched again, "
+                      "because the token is refused anyway: %s", url,
                       bearer_text_quote(j->p, j->jws.facts.kid), detail);
     }
     reason = ask_for_keys(j, 1);

@@ -93,7 +93,7 @@ static void leave_out(names_t *names, const char *what, const char *name,
         return;
     }
     APR_ARRAY_PUSH(names->left_out, const char *) =
-        apr_psprintf(names->p, "%s %s is left out: %s", what,
+        apr_psprintf(names->p, "%s %s is omitted: %s", what,
                      bearer_text_quote(names->p, name), why);
 }
 
@@ -133,7 +133,7 @@ static void take_all(bearer_principal_t *principal,
                              BEARER_NAMES_SEPARATOR);
     if (names.more) {
         APR_ARRAY_PUSH(names.left_out, const char *) =
-            apr_psprintf(p, "%d more names are left out", names.more);
+            apr_psprintf(p, "more names omitted: %d", names.more);
     }
     principal->left_out = names.left_out;
 }
@@ -162,15 +162,15 @@ bearer_reason_t bearer_principal_user_claim(const json_t *claims,
     const json_t *value;
 
     if (sub && !json_is_string(sub)) {
-        return bearer_refuse(why, p, BEARER_USER_CLAIM, "claim 'sub' is %s; "
-                             "it has to be a string (RFC 7519 section 4.1.2)",
+        return bearer_refuse(why, p, BEARER_USER_CLAIM,
+                             "claim 'sub' is %s, but must be a string (RFC 7519 section 4.1.2)",
                              type_name(sub));
     }
     value = bearer_path_find(settings->user_claim.path, claims);
     if (!value) {
-        return bearer_refuse(why, p, BEARER_USER_CLAIM, "claim %s is missing, "
-                             "from which AuthBearerUserClaim takes the user; "
-                             "name one there that these tokens carry",
+        return bearer_refuse(why, p, BEARER_USER_CLAIM,
+                             "claim %s is missing (AuthBearerUserClaim); name a claim that these "
+                             "tokens have",
                              bearer_text_quote(p, path));
     }
     if (!json_is_string(value)
@@ -210,18 +210,17 @@ static bearer_reason_t user_value(const char **user, const json_t *claims,
                                   claim->substitution ? claim->substitution
                                                       : "$0", text, p);
     if (met < 0) {
-        return bearer_refuse(why, p, BEARER_CONFIGURATION, "the user cannot be "
-                             "taken from claim %s by the regular expression %s "
-                             "(AuthBearerUserClaim, AuthBearerSessionUserClaim): "
-                             "%s",
+        return bearer_refuse(why, p, BEARER_CONFIGURATION,
+                             "claim %s gives no user with the regular expression %s "
+                             "(AuthBearerUserClaim, AuthBearerSessionUserClaim): %s",
                              bearer_text_quote(p, bearer_path_text(claim->path)),
                              bearer_text_quote(p, claim->regex->pattern),
                              bearer_regex_error_text(met));
     }
     if (!met) {
-        return bearer_refuse(why, p, BEARER_USER_CLAIM, "claim %s is %s, which "
-                             "the regular expression %s of AuthBearerUserClaim "
-                             "does not match",
+        return bearer_refuse(why, p, BEARER_USER_CLAIM,
+                             "claim %s is %s, which does not match the regular expression %s of "
+                             "AuthBearerUserClaim",
                              bearer_text_quote(p, bearer_path_text(claim->path)),
                              bearer_text_quote(p, text),
                              bearer_text_quote(p, claim->regex->pattern));
@@ -241,8 +240,8 @@ static bearer_reason_t check_identifier(const char *user,
     if (!error) {
         return BEARER_OK;
     }
-    return bearer_refuse(why, p, BEARER_IDENTIFIER, "%s, taken from claim %s "
-                         "(AuthBearerUserClaim), is no acceptable user name: "
+    return bearer_refuse(why, p, BEARER_IDENTIFIER,
+                         "%s, from claim %s (AuthBearerUserClaim), is not an acceptable user name: "
                          "%s", bearer_text_quote(p, user),
                          bearer_text_quote(p, bearer_path_text(
                              settings->user_claim.path)), error);

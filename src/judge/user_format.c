@@ -26,11 +26,11 @@ const char *bearer_user_format_error(const char *format)
         if (*format == 'u') {
             user = 1;
         } else if (!*format || !strchr("it%", *format)) {
-            return "only %u (the user claim), %i (the issuer's NAME), %t (the "
-                   "tenant) and %% have a meaning";
+            return "expected only %u (the user claim), %i (the issuer's NAME), %t (the tenant) and "
+                   "%%";
         }
     }
-    return user ? NULL : "without %u (the user claim) all users would be one";
+    return user ? NULL : "without %u (the user claim), all users would have the same name";
 }
 
 int bearer_user_format_has(const char *format, char what)

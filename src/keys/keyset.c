@@ -89,11 +89,10 @@ static bearer_reason_t nothing_usable(bearer_keyset_t *ks, const char *full,
                                       bearer_refusal_t *why, apr_pool_t *p)
 {
     return bearer_refuse(
-        why, p, BEARER_KEYS, "no key of issuer %s is known: %s", ks->name,
+        why, p, BEARER_KEYS, "issuer %s has no cached keys: %s", ks->name,
         full ? full
         : ks->attempt.failed ? ks->error_text
-        : ks->in_flight    ? "they are being fetched, for longer than"
-                             " AuthBearerTimeout total="
+        : ks->in_flight    ? "fetching them takes longer than AuthBearerTimeout total="
                            : "another process is fetching them");
 }
 
@@ -176,16 +175,16 @@ static bearer_reason_t unknown_kid(bearer_keyset_t *ks, const char *kid,
     }
     if (ks->attempt.failed || !landed) {
         return bearer_refuse(why, p, BEARER_KEYS,
-                             "kid %s is not among the known keys of issuer %s,"
-                             " and newer ones cannot be had: %s",
+                             "kid %s is not among the cached keys of issuer %s, and newer keys are "
+                             "unavailable: %s",
                              bearer_text_quote(p, kid), ks->name,
                              full ? full
                              : ks->attempt.failed ? ks->error_text
                                                 : "they are being fetched");
     }
     if (!ks->watch && next > now) {
-        again = apr_psprintf(p, "; unknown ones are looked for again in %s"
-                                " (AuthBearerKeysRefresh min=)",
+        again = apr_psprintf(p, "; the keys are fetched again for an unknown kid in %s "
+                             "(AuthBearerKeysRefresh min=)",
                              bearer_keyset_seconds(next - now, p));
     }
     return bearer_refuse(why, p, BEARER_KEY,

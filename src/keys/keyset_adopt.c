@@ -48,7 +48,7 @@ static apr_status_t parse(bearer_keyset_t *ks, bearer_jwks_t **set,
         return APR_SUCCESS;
     }
     bearer_jwks_release(*set);
-    *error = apr_psprintf(p, "the document has no usable key (%d skipped)",
+    *error = apr_psprintf(p, "the key set has no usable key (skipped: %d)",
                           report.skipped);
     return APR_EINVAL;
 }
@@ -134,12 +134,12 @@ static void adopt_from(bearer_keyset_t *ks, const bearer_keyset_place_t *place,
     }
     if (bearer_keyset_adopt(ks, &record, 0, &changed, &error, p) != APR_SUCCESS) {
         bearer_world_log(ks->access.world, BEARER_LOG_WARNING,
-                         AB(0202) "keys of issuer %s: the document in the cache cannot"
-                         " be used: %s",
+                         AB(0202) "keys of issuer %s: the key set in the shared cache cannot be "
+                         "used: %s",
                          ks->name, error);
     } else if (changed) {
         bearer_world_log(ks->access.world, BEARER_LOG_DEBUG,
-                         AB(0203) "keys of issuer %s: taken from the cache", ks->name);
+                         AB(0203) "keys of issuer %s: read from the shared cache", ks->name);
     }
 }
 

@@ -68,8 +68,8 @@ static apr_status_t discover(bearer_keyset_t *ks,
     }
     record->source = record->metadata->jwks_uri;
     if (!record->source) {
-        *error = apr_psprintf(p, "the metadata at %s has no jwks_uri:"
-                                 " AuthBearerKeys can name the URL",
+        *error = apr_psprintf(p, "the metadata at %s has no jwks_uri; name the URL in "
+                              "AuthBearerKeys",
                               bearer_http_url_shown(record->metadata->source,
                                                     p));
         return APR_EINVAL;
@@ -115,10 +115,11 @@ static void log_failure(bearer_keyset_t *ks, const char *error, apr_pool_t *p)
     unlock(ks);
     bearer_world_log(
         ks->access.world, gone ? BEARER_LOG_WARNING : BEARER_LOG_ERROR,
-        AB(0205) "keys of issuer %s: %s; %s, next try in %s", ks->name, error,
-        gone ? apr_pstrcat(p, "the known keys serve on for ",
+        AB(0205) "keys of issuer %s: fetching them failed (%s); %s; next attempt in %s",
+        ks->name, error,
+        gone ? apr_pstrcat(p, "cached keys stay usable for ",
                            bearer_keyset_seconds(gone - now, p), NULL)
-             : "no key is known, its tokens cannot be verified",
+             : "there are no cached keys, tokens get 503",
         bearer_keyset_seconds(retry_at - now, p));
 }
 

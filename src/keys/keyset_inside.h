@@ -137,8 +137,8 @@ static inline void unlock(bearer_keyset_t *ks)
     apr_thread_mutex_unlock(ks->mutex);
     if (say_gone) {
         bearer_world_log(ks->access.world, BEARER_LOG_ERROR,
-                         AB(0207) "keys of issuer %s: the known keys are too old to be"
-                         " used any longer (AuthBearerKeysRefresh stale=)",
+                         AB(0207) "keys of issuer %s: the cached keys are older than "
+                         "AuthBearerKeysRefresh stale= allows; tokens get 503",
                          ks->name);
     }
 }

@@ -294,9 +294,9 @@ int bearer_keyset_take_turn(bearer_keyset_t *ks, purpose_t purpose)
     if (wait <= TURN_PATIENCE) {
         ks->turns |= 1u << purpose;
     } else {
-        bearer_keyset_note_attempt(ks, FOR_COLD, now, "the keys of too many tenants"
-                                   " are asked for just now, or these were fetched"
-                                   " within AuthBearerKeysRefresh min=", 0);
+        bearer_keyset_note_attempt(ks, FOR_COLD, now,
+                                   "the keys of too many tenants are being fetched, or these were "
+                                   "fetched within AuthBearerKeysRefresh min=", 0);
         ks->attempt.failures--;
         ks->attempt.retry_at = now + TURN_RETRY;
         bearer_keyset_set_alarm(ks);

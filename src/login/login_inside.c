@@ -67,8 +67,8 @@ bearer_reason_t bearer_login_no_use(const json_t *answer, int status,
                          bearer_text_quote(p, code),
                          answer ? bearer_text_quote(p, bearer_json_string(answer,
                                                         "error_description"))
-                                : "no JSON object",
+                                : "not a JSON object",
                          strcmp(code, "invalid_client") == 0
-                             ? "; compare AuthBearerClientID, ClientSecret and "
-                               "ClientAuth with the registration" : "");
+                             ? "; compare AuthBearerClientID, AuthBearerClientSecret and "
+                               "AuthBearerClientAuth with the registration" : "");
 }

@@ -35,15 +35,14 @@ const char *bearer_login_parameter_error(const char *parameter, apr_pool_t *p)
     for (i = 0; own[i]; i++) {
         /* ignores case, because the table of parameters does */
         if (strlen(own[i]) == n && strncasecmp(parameter, own[i], n) == 0) {
-            return apr_psprintf(p, "%s is this module's own: it makes the login "
-                                "safe", own[i]);
+            return apr_psprintf(p, "%s cannot be set: it protects the login", own[i]);
         }
     }
     if (strncmp(parameter, "max_age=", 8) == 0
         && (!parameter[8] || strspn(parameter + 8, "0123456789")
                              != strlen(parameter + 8)
             || strlen(parameter + 8) > 8)) {
-        return "max_age is a number of seconds";
+        return "max_age must be a number of seconds";
     }
     return NULL;
 }
@@ -123,8 +122,8 @@ static bearer_reason_t ask(const char **uri, const bearer_login_t *login,
         return BEARER_OK;          /* the issuer does not accept pushed requests from
                                       this client */
     }
-    return bearer_login_no_use(answer, status, error, "the authorization request "
-                               "could not be pushed", why, p);
+    return bearer_login_no_use(answer, status, error, "the authorization request cannot be pushed",
+                               why, p);
 }
 
 /* Limits what all addresses together may cause. */
@@ -143,12 +142,10 @@ static bearer_reason_t push_within_budget(const char **uri,
         place = bearer_budget_begin(login->pushes, login->flying, now, until);
     }
     if (place < 0) {
-        return bearer_refuse(why, p, BEARER_LOGIN_LIMIT, "more logins begin than "
-                             "may be pushed to issuer %s (%d at once, then %d/s, "
-                             "%d under way); if they are no people, let "
-                             "AuthBearerThrottle count them by address, with "
-                             "mod_remoteip behind a proxy; an issuer that does not "
-                             "require pushed requests is asked the plain way",
+        return bearer_refuse(why, p, BEARER_LOGIN_LIMIT,
+                             "too many logins begin for pushed requests to issuer %s (%d at once, "
+                             "then %d/s, %d under way); if they are not users, limit them with "
+                             "AuthBearerThrottle, and with mod_remoteip behind a proxy",
                              bearer_text_quote(p, login->access->issuer->url),
                              BEARER_BUDGET_AT_ONCE,
                              (int)(APR_USEC_PER_SEC / BEARER_BUDGET_EACH),
@@ -176,9 +173,9 @@ static bearer_reason_t push(const char **uri, const bearer_login_t *login,
 
     *uri = NULL;
     if (login->quiet) {
-        return bearer_refuse(why, p, BEARER_THROTTLED, "too many logins of this "
-                             "address are under way (AuthBearerThrottle); nothing "
-                             "was pushed to the issuer");
+        return bearer_refuse(why, p, BEARER_THROTTLED,
+                             "too many logins from this address are under way "
+                             "(AuthBearerThrottle); no request was pushed to the issuer");
     }
     full = bearer_gate_enter(&ticket, access->world->gate, access->issuer->party,
                              access->settings->timeout.total);
@@ -203,14 +200,15 @@ static bearer_reason_t send_request(const char **uri, const bearer_login_t *logi
     *uri = NULL;
     if (!m->pushed_authorization_request_endpoint) {
         return !required ? BEARER_OK
-            : bearer_refuse(why, p, BEARER_LOGIN_ISSUER, "the issuer demands "
-                            "pushed authorization requests, but names no endpoint "
-                            "for them");
+            : bearer_refuse(why, p, BEARER_LOGIN_ISSUER,
+                            "the issuer requires pushed authorization requests, but its metadata "
+                            "has no endpoint for them");
     }
     reason = push(uri, login, request, &own, p);
     if (!required && (reason == BEARER_THROTTLED || reason == BEARER_LOGIN_LIMIT)) {
-        bearer_world_log(login->access->world, BEARER_LOG_INFO, AB(0302) "a browser is sent "
-                         "to the issuer the plain way: %s", own.detail);
+        bearer_world_log(login->access->world, BEARER_LOG_INFO,
+                         AB(0302) "the login uses a plain redirect, without a pushed authorization "
+                         "request: %s", own.detail);
         return BEARER_OK;
     }
     if (reason != BEARER_OK) {
@@ -231,9 +229,9 @@ bearer_reason_t bearer_login_begin(bearer_attempt_t **attempt, const char **url,
     const char *uri;
 
     if (!m->authorization_endpoint || !m->token_endpoint) {
-        return bearer_refuse(why, p, BEARER_LOGIN_ISSUER, "the metadata of issuer "
-                             "%s names no authorization_endpoint or no "
-                             "token_endpoint that may be used",
+        return bearer_refuse(why, p, BEARER_LOGIN_ISSUER,
+                             "the metadata of issuer %s has no usable authorization_endpoint or "
+                             "token_endpoint",
                              bearer_text_quote(p, login->access->issuer->url));
     }
     *attempt = bearer_attempt_new(login, target, p);

@@ -31,12 +31,13 @@ bearer_reason_t bearer_login_parse(apr_table_t **parameters, const char *text,
             || !name
             || !(value = bearer_text_form_decode(p, value, strlen(value)))
             || strlen(value) > BEARER_LOGIN_PARAMETER_MAX) {
-            return bearer_refuse(why, p, BEARER_LOGIN_RESPONSE, "the parameters "
-                                 "are too many, too long or wrongly encoded");
+            return bearer_refuse(why, p, BEARER_LOGIN_RESPONSE,
+                                 "there are too many parameters, or one is too long or wrongly "
+                                 "encoded");
         }
         if (apr_table_get(t, name)) {
-            return bearer_refuse(why, p, BEARER_LOGIN_RESPONSE, "a parameter "
-                                 "stands there twice (RFC 6749 section 3.1)");
+            return bearer_refuse(why, p, BEARER_LOGIN_RESPONSE,
+                                 "a parameter is given twice (RFC 6749 section 3.1)");
         }
         apr_table_setn(t, name, value);
     }
@@ -79,8 +80,9 @@ static bearer_reason_t check_iss(const bearer_attempt_t *attempt, const char *is
             : !metadata->authorization_response_iss_parameter_supported) {
         return BEARER_OK;
     }
-    return bearer_refuse(why, p, BEARER_LOGIN_RESPONSE, "the answer is of issuer "
-                         "%s, but the browser was sent to %s (RFC 9207)",
+    return bearer_refuse(why, p, BEARER_LOGIN_RESPONSE,
+                         "the response is from issuer %s, but the browser was sent to %s (RFC "
+                         "9207)",
                          bearer_text_quote(p, iss),
                          bearer_text_quote(p, attempt->issuer));
 }
@@ -97,8 +99,8 @@ bearer_reason_t bearer_login_response(const char **code,
 
     *code = apr_table_get(parameters, "code");
     if (!state || !bearer_text_same_ct(state, attempt->state)) {
-        return bearer_refuse(why, p, BEARER_LOGIN_STATE, "the answer's state is "
-                             "not the one of this login");
+        return bearer_refuse(why, p, BEARER_LOGIN_STATE,
+                             "the response's state is not that of this login");
     }
     reason = check_iss(attempt, apr_table_get(parameters, "iss"), metadata, why,
                        p);
@@ -112,8 +114,8 @@ bearer_reason_t bearer_login_response(const char **code,
                                  parameters, "error_description")));
     }
     if (!*code || !**code) {
-        return bearer_refuse(why, p, BEARER_LOGIN_RESPONSE, "the answer has "
-                             "neither a code nor an error");
+        return bearer_refuse(why, p, BEARER_LOGIN_RESPONSE,
+                             "the response has no code and no error");
     }
     return BEARER_OK;
 }

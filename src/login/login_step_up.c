@@ -27,8 +27,9 @@ static bearer_reason_t acr_suffices(const char *wanted, const json_t *claims,
     const char *acr = bearer_json_string(claims, "acr");
 
     return bearer_text_among(list, acr) ? BEARER_OK
-        : bearer_refuse(why, p, BEARER_ACR, "the session began with acr %s, "
-                        "wanted here is one of %s (AuthBearerLogin acr_values=)",
+        : bearer_refuse(why, p, BEARER_ACR,
+                        "the session began with acr %s, but one of %s is needed here "
+                        "(AuthBearerLogin acr_values=)",
                         bearer_text_quote(p, acr), bearer_text_quote_list(p, list));
 }
 
@@ -42,9 +43,9 @@ static bearer_reason_t age_suffices(const char *wanted, const json_t *claims,
         && now - when <= apr_time_from_sec(atoi(wanted)) + skew) {
         return BEARER_OK;
     }
-    return bearer_refuse(why, p, BEARER_ACR, "the user's authentication is more "
-                         "than %s s ago, or the ID token did not say "
-                         "(AuthBearerLogin max_age=, auth_time)", wanted);
+    return bearer_refuse(why, p, BEARER_ACR,
+                         "the user's authentication is older than %s s, or the ID token had no "
+                         "auth_time (AuthBearerLogin max_age=)", wanted);
 }
 
 bearer_reason_t bearer_login_suffices(const apr_array_header_t *parameters,

@@ -53,8 +53,9 @@ static bearer_reason_t take_tokens(bearer_tokens_t *tokens, const json_t *answer
     tokens->scope = bearer_json_string(answer, "scope");
     tokens->access_expires = expiry_in(answer, now);
     if (!tokens->access_token || !type || strcasecmp(type, "Bearer") != 0) {
-        return bearer_refuse(why, p, BEARER_LOGIN_ISSUER, "the issuer's token "
-                             "answer has no access_token of token_type Bearer");
+        return bearer_refuse(why, p, BEARER_LOGIN_ISSUER,
+                             "the issuer's token response has no access_token of token_type "
+                             "Bearer");
     }
     return BEARER_OK;
 }
@@ -98,12 +99,12 @@ bearer_reason_t bearer_login_redeem(bearer_tokens_t *tokens,
     apr_table_setn(form, "code", code);
     apr_table_setn(form, "redirect_uri", login->redirect_uri);
     apr_table_setn(form, "code_verifier", attempt->verifier);
-    reason = ask(tokens, login, form, "the code could not be redeemed",
+    reason = ask(tokens, login, form, "the code cannot be redeemed",
                  BEARER_LOGIN_RESPONSE, why, p);
     if (reason == BEARER_OK && !tokens->id_token) {
-        return bearer_refuse(why, p, BEARER_LOGIN_ISSUER, "the issuer's token "
-                             "answer has no id_token; is 'openid' among "
-                             "AuthBearerLoginScopes?");
+        return bearer_refuse(why, p, BEARER_LOGIN_ISSUER,
+                             "the issuer's token response has no id_token; check that "
+                             "AuthBearerLoginScopes has 'openid'");
     }
     return reason;
 }
@@ -118,7 +119,7 @@ bearer_reason_t bearer_login_refresh(bearer_tokens_t *tokens,
 
     apr_table_setn(form, "grant_type", "refresh_token");
     apr_table_setn(form, "refresh_token", refresh_token);
-    reason = ask(tokens, login, form, "the session could not be refreshed",
+    reason = ask(tokens, login, form, "the session cannot be refreshed",
                  BEARER_INACTIVE, why, p);
     if (reason == BEARER_OK && !tokens->refresh_token) {
         tokens->refresh_token = refresh_token;  /* RFC 6749 section 6 */

@@ -43,8 +43,8 @@ bearer_reason_t bearer_login_userinfo(json_t **claims,
         || response->status != 200
         || bearer_json_parse(claims, response->body, response->body_len, &error,
                              p) != APR_SUCCESS) {
-        return bearer_refuse(why, p, BEARER_LOGIN_ISSUER, "userinfo gave no "
-                             "answer of use: %s", error ? error
+        return bearer_refuse(why, p, BEARER_LOGIN_ISSUER, "userinfo gave no usable response: %s",
+                             error ? error
                              : apr_psprintf(p, "status %d",
                                             response ? response->status : 0));
     }
@@ -52,8 +52,8 @@ bearer_reason_t bearer_login_userinfo(json_t **claims,
     about = bearer_json_string(*claims, "sub");
     if (!about || strcmp(about, sub) != 0) {
         *claims = NULL;
-        return bearer_refuse(why, p, BEARER_LOGIN_ISSUER, "userinfo is not about "
-                             "the ID token's sub");
+        return bearer_refuse(why, p, BEARER_LOGIN_ISSUER,
+                             "userinfo has another sub than the ID token");
     }
     return BEARER_OK;
 }

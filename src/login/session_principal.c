@@ -20,11 +20,10 @@ static bearer_reason_t check_email(const json_t *claims,
         || json_is_true(json_object_get(claims, "email_verified"))) {
         return BEARER_OK;
     }
-    return bearer_refuse(why, p, BEARER_SESSION_USER, "the issuer does not say "
-                         "that this user's e-mail address is verified "
-                         "(email_verified is not true), so it cannot be the "
-                         "user's name; let the issuer verify it, or write "
-                         "AuthBearerSessionUserClaim with another claim (sub)");
+    return bearer_refuse(why, p, BEARER_SESSION_USER,
+                         "the user's e-mail address is unverified (email_verified is not true), so "
+                         "it cannot be the user name; let the issuer verify it, or name another "
+                         "claim in AuthBearerSessionUserClaim (sub)");
 }
 
 bearer_reason_t bearer_session_user_of(const bearer_principal_t **principal,
@@ -48,10 +47,10 @@ bearer_reason_t bearer_session_user_of(const bearer_principal_t **principal,
                                         &s, why, p);
     }
     if (reason == BEARER_USER_CLAIM) {
-        return bearer_refuse(why, p, BEARER_SESSION_USER, "claim %s is missing "
-                             "or of no use, from which AuthBearerSessionUserClaim"
-                             " takes the user; ask for the scope that brings it "
-                             "(AuthBearerLoginScopes) or name another claim",
+        return bearer_refuse(why, p, BEARER_SESSION_USER,
+                             "claim %s, named by AuthBearerSessionUserClaim, is missing or "
+                             "unusable; request its scope (AuthBearerLoginScopes), or name another "
+                             "claim",
                              bearer_text_quote(p, bearer_path_text(
                                  s.session_user_claim.path)));
     }

@@ -57,9 +57,9 @@ static void look_for_whole(const bearer_explain_t *explain, const bearer_judgeme
     if (bearer_text_sha256(j->token, j->token_len, digest) == APR_SUCCESS
         && bearer_revocation_ask(explain->revocations, NULL, NULL, digest, NULL, j->p)
            == BEARER_REVOKED) {
-        explain->say(explain->baton, "warning: AuthBearerRevocations has the SHA-256 of the "
-                     "whole token, which revokes nothing: that of header and payload is "
-                     "needed; revoke the token with htbearer revoke");
+        explain->say(explain->baton,
+                     "warning: AuthBearerRevocations has the SHA-256 of the whole token, which "
+                     "revokes nothing; revoke the token with htbearer revoke");
     }
 }
 
@@ -224,13 +224,13 @@ static apr_status_t perform(const bearer_http_client_t *client,
     const announced_t *announced = client->baton;
 
     if (!announced->inner) {
-        *error = apr_pstrcat(p, bearer_http_url_shown(request->url, p), " is not "
-                             "asked: offline", NULL);
+        *error = apr_pstrcat(p, bearer_http_url_shown(request->url, p),
+                             " is not requested: offline", NULL);
         return APR_EGENERAL;
     }
     if (announced->say) {
         announced->say(announced->baton,
-                       apr_psprintf(p, "asking %s (%s)",
+                       apr_psprintf(p, "requesting %s (%s)",
                                     bearer_http_url_shown(request->url, p), request->method));
     }
     return announced->inner->perform(announced->inner, request, response, error, p);

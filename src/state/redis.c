@@ -75,9 +75,10 @@ static void say_trouble(const bearer_redis_call_t *call, int trouble, const char
 
     if (atomic_load(&redis->shared->trouble) != trouble
         && atomic_exchange(&redis->shared->trouble, trouble) != trouble) {
-        bearer_world_log(redis->world, BEARER_LOG_ERROR, AB(0431) "AuthBearerSOCache %s: "
-                         "%s%s%s; no values can be read or kept there; next attempt "
-                         "in 1 s", redis->config->name, what, change ? "; " : "",
+        bearer_world_log(redis->world, BEARER_LOG_ERROR,
+                         AB(0431) "AuthBearerSOCache %s: %s%s%s; nothing can be read or cached "
+                         "there; next attempt in 1 s",
+                         redis->config->name, what, change ? "; " : "",
                          change ? change : "");
     }
 }
@@ -147,7 +148,7 @@ static const char *why(const bearer_redis_call_t *call, bearer_redis_end_t end)
         : end == BEARER_REDIS_LATE
         ? apr_psprintf(call->p, "no answer within %" APR_TIME_T_FMT " ms",
                        apr_time_as_msec(call->redis->config->timeout))
-        : "it cannot be asked";
+        : "the command cannot be sent";
 }
 
 /* Returns the status for an error reply of the server. */
@@ -178,8 +179,8 @@ static apr_status_t judge(bearer_redis_call_t *call, bearer_redis_end_t end)
         return APR_SUCCESS;
     }
     if (end == BEARER_REDIS_UNFIT) {
-        say_refused(call, "a value is too long, or of another kind",
-                    "let no other program write to bearer-*");
+        say_refused(call, "a value is too long, or has another type",
+                    "do not let other programs write to bearer-*");
         tell_breaker(call, 1);
         return APR_EGENERAL;
     }
@@ -425,8 +426,9 @@ apr_status_t bearer_redis_create(bearer_redis_t **result,
         rv = apr_thread_cond_create(&redis->changed, p);
     }
     if (rv != APR_SUCCESS) {
-        bearer_world_log(world, BEARER_LOG_ERROR, AB(0434) "AuthBearerSOCache %s: it cannot "
-                         "be used%s%s", config->name, error ? ": " : "",
+        bearer_world_log(world, BEARER_LOG_ERROR,
+                         AB(0434) "AuthBearerSOCache %s: cannot be used%s%s",
+                         config->name, error ? ": " : "",
                          error ? error : "");
         return rv;
     }

@@ -250,8 +250,7 @@ void *bearer_redis_tls(const char *ca_file, const char **error, apr_pool_t *p)
     if (!context || !SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION)
         || !(ca_file ? SSL_CTX_load_verify_file(context, ca_file)
                      : SSL_CTX_set_default_verify_paths(context))) {
-        *error = apr_psprintf(p, "this process can read no certificate "
-                              "authority from %s",
+        *error = apr_psprintf(p, "this process cannot read a certificate authority from %s",
                               ca_file ? ca_file : "the system's files");
         SSL_CTX_free(context);
         ERR_clear_error();

@@ -141,12 +141,12 @@ static void log_table(const bearer_revocation_t *list, const bearer_revocation_t
 
     if (table->closed[0]) {
         bearer_world_log(list->world, BEARER_LOG_ERROR,
-                         AB(0261) "revocation list %s %s: access is closed until it is "
-                         "whole again (AuthBearerRevocations)",
+                         AB(0261) "revocation list %s: %s; every request with a token gets 503 "
+                         "until the list can be read (AuthBearerRevocations)",
                          list->path, table->closed);
     } else if (old && old->closed[0]) {
         bearer_world_log(list->world, BEARER_LOG_NOTICE,
-                         AB(0262) "revocation list %s is whole again, %lu %s",
+                         AB(0262) "revocation list %s can be read again: %lu %s",
                          list->path, (unsigned long)table->count, entries);
     } else {
         bearer_world_log(list->world, BEARER_LOG_INFO,
@@ -306,7 +306,7 @@ static bearer_reason_t closed(const bearer_revocation_t *list,
                               apr_pool_t *p)
 {
     return bearer_refuse(why, p, BEARER_REVOCATION_LIST,
-                         "revocation list %s %s (AuthBearerRevocations)",
+                         "revocation list %s: %s (AuthBearerRevocations)",
                          list->path, cause);
 }
 
@@ -327,7 +327,7 @@ static bearer_reason_t ask_table(const bearer_revocation_table_t *table, bearer_
     }
     if (bearer_revocation_jti_digest(sha256, digest, iss, jti) != APR_SUCCESS) {
         return bearer_refuse(why, p, BEARER_REVOCATION_LIST,
-                             "the jti's digest could not be made");
+                             "the digest of the jti cannot be computed");
     }
     if (bearer_revocation_table_has(table, digest, now)) {
         return bearer_refuse(why, p, BEARER_REVOKED,
@@ -353,7 +353,7 @@ bearer_reason_t bearer_revocation_ask(bearer_revocation_t *list,
     }
     now = bearer_world_now(list->world);
     if (!is_fresh(list, now)) {
-        return closed(list, "takes longer than a second to read", why, p);
+        return closed(list, "reading it takes longer than a second", why, p);
     }
     place = enter(list);
     table = list->places[place].table;
@@ -373,7 +373,7 @@ bearer_reason_t bearer_revocation_ask_token(bearer_revocation_t *list,
     if (list && bearer_revocation_token_digest(list->sha256, token_sha256, token, len)
                     != APR_SUCCESS) {
         memset(token_sha256, 0, BEARER_SHA256_SIZE);
-        return closed(list, "cannot be searched: no SHA-256 of the token", why, p);
+        return closed(list, "it cannot be searched: the SHA-256 of the token is missing", why, p);
     }
     return bearer_revocation_ask(list, iss, jti, token_sha256, why, p);
 }
@@ -436,12 +436,12 @@ const char *bearer_revocation_file_error(const char *path, apr_pool_t *p)
     const char *error = NULL;
 
     if (!table) {
-        return "no memory for the revocation list";
+        return "out of memory for the revocation list";
     }
     if (table->closed[0]) {
         error = apr_psprintf(p,
-                             "revocation list %s %s; mend the file, or create "
-                             "an empty one to begin with",
+                             "revocation list %s: %s; correct it with htbearer revoke, or start "
+                             "with an empty file",
                              path, table->closed);
     }
     bearer_revocation_table_free(table);

@@ -83,7 +83,7 @@ static apr_status_t merge(change_t *change, bearer_revocation_text_t *old)
 
     while (bearer_revocation_file_next(old, &line, error)) {
         if (line.kind == BEARER_REVOCATION_BAD) {
-            change->error = apr_psprintf(change->p, "%s: %s; mend the file first",
+            change->error = apr_psprintf(change->p, "%s: %s; correct the file first",
                                          change->path, error);
             return APR_EINVAL;
         }
@@ -115,7 +115,7 @@ static apr_status_t make_text(change_t *change)
     rv = bearer_revocation_file_read(&old, &change->st, change->path, error);
     change->exists = !APR_STATUS_IS_ENOENT(rv);
     if (rv != APR_SUCCESS && change->exists) {
-        change->error = apr_psprintf(change->p, "%s %s", change->path, error);
+        change->error = apr_psprintf(change->p, "%s: %s", change->path, error);
         return rv;
     }
     change->text = malloc(old.len + LINE_MAX_SIZE);
@@ -124,8 +124,8 @@ static apr_status_t make_text(change_t *change)
     free(old.text);
     if (rv == APR_SUCCESS && change->len > BEARER_REVOCATION_MAX) {
         change->error = apr_psprintf(change->p,
-                                     "%s would be larger than %d bytes and not "
-                                     "be read",
+                                     "%s would be larger than %d bytes, and the server would not "
+                                     "read it",
                                      change->path, BEARER_REVOCATION_MAX);
         rv = APR_ENOSPC;
     }

@@ -112,11 +112,11 @@ static const char *mistake_in(const bearer_revocation_line_t *line)
     };
 
     if (line->until && line->until < BEARER_REVOCATION_UNTIL_MIN) {
-        return "has an UNTIL before 2001: it is seconds since 1970, or 0 for never";
+        return "UNTIL is before 2001; write seconds since 1970, or 0 for never";
     }
     return !memcmp(line->digest, nothings[0], BEARER_SHA256_SIZE)
                    || !memcmp(line->digest, nothings[1], BEARER_SHA256_SIZE)
-               ? "has the SHA-256 of no token at all: write it with htbearer revoke"
+               ? "the SHA-256 is not of a token; write the entry with htbearer revoke"
                : NULL;
 }
 
@@ -131,7 +131,7 @@ static bearer_revocation_kind_t parse_line(bearer_revocation_line_t *line,
     }
     if (!take_kind(&kind, &s, end) || !take_digest(line->digest, &s, end)
         || !take_until(&line->until, &s, end) || s != end) {
-        *wrong = "is not `token SHA256-HEX UNTIL` or `jti SHA256-HEX UNTIL`";
+        *wrong = "expected `token SHA256-HEX UNTIL` or `jti SHA256-HEX UNTIL`";
     } else {
         *wrong = mistake_in(line);
     }
@@ -142,7 +142,7 @@ int bearer_revocation_file_next(bearer_revocation_text_t *text,
                                 bearer_revocation_line_t *line, char *error)
 {
     /* "UNTIL" may be truncated */
-    const char *wrong = "has no line feed, the file may have been cut", *end;
+    const char *wrong = "the line feed is missing, so the file may be incomplete", *end;
 
     if (text->at >= text->len) {
         return 0;
@@ -154,7 +154,7 @@ int bearer_revocation_file_next(bearer_revocation_text_t *text,
     text->at += line->len;
     text->line++;
     if (line->kind == BEARER_REVOCATION_BAD) {
-        snprintf(error, BEARER_REVOCATION_ERROR_SIZE, "line %u %s", text->line, wrong);
+        snprintf(error, BEARER_REVOCATION_ERROR_SIZE, "line %u: %s", text->line, wrong);
     }
     return 1;
 }
@@ -238,21 +238,21 @@ static apr_status_t read_open_file(bearer_revocation_text_t *text,
     int rv;
 
     if (fstat(fd, st) != 0) {
-        return fail(error, "cannot be looked at", errno);
+        return fail(error, "it cannot be examined", errno);
     }
     if (!S_ISREG(st->st_mode)) {
-        apr_cpystrn(error, "is not a regular file", BEARER_REVOCATION_ERROR_SIZE);
+        apr_cpystrn(error, "it is not a regular file", BEARER_REVOCATION_ERROR_SIZE);
         return APR_EGENERAL;
     }
     if (st->st_size > BEARER_REVOCATION_MAX) {
         snprintf(error, BEARER_REVOCATION_ERROR_SIZE,
-                 "is larger than %d bytes", BEARER_REVOCATION_MAX);
+                 "it is larger than %d bytes", BEARER_REVOCATION_MAX);
         return APR_ENOSPC;
     }
     len = (size_t)st->st_size;
     text->text = malloc(len + 1);
     if (!text->text) {
-        return fail(error, "cannot be read", ENOMEM);
+        return fail(error, "it cannot be read", ENOMEM);
     }
     rv = bearer_text_read_fd(fd, text->text, &len);
     if (rv == 0 && is_as_before(st, fd)) {
@@ -262,9 +262,9 @@ static apr_status_t read_open_file(bearer_revocation_text_t *text,
     free(text->text);
     text->text = NULL;
     if (rv != 0) {
-        return fail(error, "cannot be read", rv);
+        return fail(error, "it cannot be read", rv);
     }
-    apr_cpystrn(error, "was written to while it was read", BEARER_REVOCATION_ERROR_SIZE);
+    apr_cpystrn(error, "it was written to while it was read", BEARER_REVOCATION_ERROR_SIZE);
     return APR_EAGAIN;
 }
 
@@ -279,7 +279,7 @@ apr_status_t bearer_revocation_file_read(bearer_revocation_text_t *text,
     /* O_NONBLOCK: a fifo must not block */
     fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0) {
-        return fail(error, "cannot be opened", errno);
+        return fail(error, "it cannot be opened", errno);
     }
     rv = read_open_file(text, st, fd, error);
     close(fd);

@@ -133,7 +133,7 @@ static int fill_table(table_t *table, bearer_revocation_text_t *text,
 {
     bearer_revocation_line_t line;
 
-    snprintf(table->closed, sizeof(table->closed), "no memory for it");
+    snprintf(table->closed, sizeof(table->closed), "out of memory");
     table->entries = malloc((count_lines(text) + 1) * sizeof(entry_t));
     while (table->entries && bearer_revocation_file_next(text, &line, table->closed)) {
         if (line.kind == BEARER_REVOCATION_BAD) {

@@ -11,33 +11,30 @@ static const struct {
     const char *directive, *word, *hint;
 } hints[] = {
 #define CHECK "AuthBearerSessionCheck"
-    { CHECK, "check_session_url", "the URL is the first word, without a key" },
-    { CHECK, "introspection_url", "an introspection endpoint is asked by the provider "
-      "introspection: AuthBearerIntrospection URL inside <AuthBearerIssuer>" },
-    { CHECK, "token_from", "AuthBearerTokenFrom says where the token is" },
+    { CHECK, "check_session_url", "the URL is the first argument, without a key" },
+    { CHECK, "introspection_url", "for an introspection endpoint, use the provider introspection, "
+                                  "with AuthBearerIntrospection URL in <AuthBearerIssuer>" },
+    { CHECK, "token_from", "use AuthBearerTokenFrom to name where the token is" },
     { CHECK, "subject_from", "write subject=" },
     { CHECK, "extra_from", "write extra=" },
     { CHECK, "only", "write cookies=" },
     { CHECK, "force_method", "write method=" },
-    { CHECK, "preserve_path", "true is the default here (path=url), false is "
-      "path=request" },
-    { CHECK, "preserve_query", "true is the default here (query=url), false is "
-      "query=request" },
+    { CHECK, "preserve_path", "true is the default (path=url), false is path=request" },
+    { CHECK, "preserve_query", "true is the default (query=url), false is query=request" },
     { CHECK, "preserve_host", "true is host=request" },
-    { CHECK, "forward_http_headers", "write headers=; the credential itself is sent as "
-      "send= or cookies= says" },
+    { CHECK, "forward_http_headers", "write headers=; for the credential, use send= or cookies=" },
     { CHECK, "additional_headers", "write add=Name:value" },
 #define PROVIDER "AuthBearerProvider"
     { PROVIDER, "bearer_token", "session, with AuthBearerSessionCheck URL" },
     { PROVIDER, "cookie_session", "session, with AuthBearerSessionCheck URL "
       "cookies=NAME" },
-    { PROVIDER, "oauth2_introspection", "introspection, with AuthBearerIntrospection URL "
-      "inside <AuthBearerIssuer>" },
-    { PROVIDER, "anonymous", "AuthBearerOptional On, beside the chain" },
-    { PROVIDER, "oauth2_client_credentials", "no provider: clients get a token of the "
-      "issuer and send that" },
-    { PROVIDER, "noop", "no provider: a location without AuthType Bearer is open" },
-    { PROVIDER, "unauthorized", "no provider: Require all denied refuses everybody" }
+    { PROVIDER, "oauth2_introspection", "introspection, with AuthBearerIntrospection URL in "
+                                        "<AuthBearerIssuer>" },
+    { PROVIDER, "anonymous", "AuthBearerOptional On, in addition to the providers" },
+    { PROVIDER, "oauth2_client_credentials", "not a provider: clients get a token from the issuer "
+                                             "and send it" },
+    { PROVIDER, "noop", "not a provider: a location without AuthType Bearer is open" },
+    { PROVIDER, "unauthorized", "not a provider: Require all denied refuses all requests" }
 };
 
 const char *bearer_hint(const char *directive, const char *word, apr_size_t len,

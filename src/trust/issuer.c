@@ -155,8 +155,8 @@ apr_status_t bearer_issuer_tenants_parse(const apr_array_header_t **tenants,
         line += strspn(line, blank);
         line[strcspn(line, blank)] = '\0';
         if (*line && !bearer_issuer_tenant_valid(line)) {
-            *error = apr_psprintf(p, "line %d: %s is no tenant: 1-64 characters"
-                                     " of A-Z a-z 0-9 . _ -",
+            *error = apr_psprintf(p, "line %d: %s is not a tenant; expected 1-64 characters of A-Z "
+                                  "a-z 0-9 . _ -",
                                   number, bearer_text_quote(p, line));
             return APR_EINVAL;
         }
@@ -193,13 +193,13 @@ int bearer_issuer_tenant_admitted(const bearer_issuer_t *issuer,
 static const char *text_error(const char *iss)
 {
     if (!iss || !*iss) {
-        return AB(0541) "an issuer cannot be empty";
+        return AB(0541) "the issuer is empty; write a URL";
     }
     if (strlen(iss) > BEARER_HTTP_URL_MAX) {
-        return AB(0542) "an issuer is at most 2048 bytes long";
+        return AB(0542) "the issuer is longer than 2048 bytes";
     }
     return bearer_text_has_control(iss, strlen(iss))
-        ? AB(0543) "an issuer cannot contain control characters" : NULL;
+        ? AB(0543) "the issuer contains a control character" : NULL;
 }
 
 /* Returns the number of slashes before {tenant}, which must be a whole path
@@ -235,8 +235,8 @@ static const char *aliases_error(const bearer_issuer_t *issuer)
             return error;
         }
         if (is_template(alias) != template) {
-            return AB(0544) "AuthBearerIssuerAlias: the issuer and its aliases must all"
-                   " contain {tenant}, or none of them";
+            return AB(0544) "AuthBearerIssuerAlias: either all or none of the issuer and its "
+                   "aliases must contain {tenant}";
         }
         if (template && tenant_position(alias) < 0) {
             return AB(0545) "AuthBearerIssuerAlias: {tenant} must be one whole segment"
@@ -255,8 +255,8 @@ static const char *listed_tenants_error(const bearer_issuer_t *issuer,
         const char *tenant = APR_ARRAY_IDX(issuer->tenants, i, const char *);
 
         if (!bearer_issuer_tenant_valid(tenant)) {
-            return apr_psprintf(p, AB(0546) "AuthBearerTenants: %s is no tenant: 1-64"
-                                   " characters of A-Z a-z 0-9 . _ -",
+            return apr_psprintf(p, AB(0546) "AuthBearerTenants: %s is not a tenant; expected 1-64 "
+                                "characters of A-Z a-z 0-9 . _ -",
                                 bearer_text_quote(p, tenant));
         }
     }
@@ -266,28 +266,27 @@ static const char *listed_tenants_error(const bearer_issuer_t *issuer,
 static const char *template_error(const bearer_issuer_t *issuer, apr_pool_t *p)
 {
     if (tenant_position(issuer->url) < 0) {
-        return AB(0547) "{tenant} must be one whole segment of the issuer's path, once";
+        return AB(0547) "{tenant} must be one whole segment of the issuer's path, and appear once";
     }
     if (!issuer->tenants && !issuer->tenants_file && !issuer->tenants_any) {
-        return AB(0548) "an issuer with {tenant} needs AuthBearerTenants: the tenants to"
-               " trust, or * for everybody in the world";
+        return AB(0548) "an issuer with {tenant} needs AuthBearerTenants: the tenants to trust, or "
+               "* for any tenant";
     }
     if (issuer->keys.kind == BEARER_SOURCE_DISCOVER) {
-        return AB(0549) "the keys of an issuer with {tenant} cannot be discovered:"
-               " AuthBearerKeys names their URL or file";
+        return AB(0549) "the keys of an issuer with {tenant} cannot be discovered; name their URL "
+               "or file in AuthBearerKeys";
     }
     if (issuer->metadata.kind == BEARER_SOURCE_URL) {
-        return AB(0550) "an issuer with {tenant} cannot have AuthBearerMetadata URL: a"
-               " document that names every tenant as its issuer proves nothing";
+        return AB(0550) "an issuer with {tenant} cannot have AuthBearerMetadata URL: one document "
+               "cannot prove the issuer of every tenant; name the keys in AuthBearerKeys";
     }
     if (issuer->introspection.kind == BEARER_SOURCE_DISCOVER) {
-        return AB(0551) "the introspection endpoint of an issuer with {tenant} cannot be"
-               " discovered: AuthBearerIntrospection names its URL";
+        return AB(0551) "the introspection endpoint of an issuer with {tenant} cannot be "
+               "discovered; name its URL in AuthBearerIntrospection";
     }
     if (issuer->tenants_any && is_template(issuer->keys.value)) {
-        return AB(0552) "AuthBearerKeys with {tenant} and AuthBearerTenants * together"
-               " would let a token choose what is fetched: list the tenants, or"
-               " name one URL for all";
+        return AB(0552) "AuthBearerKeys with {tenant} and AuthBearerTenants * would let a token "
+               "choose the URL to fetch; list the tenants, or name one URL for all";
     }
     return listed_tenants_error(issuer, p);
 }
@@ -295,7 +294,7 @@ static const char *template_error(const bearer_issuer_t *issuer, apr_pool_t *p)
 static const char *plain_error(const bearer_issuer_t *issuer)
 {
     if (issuer->tenants || issuer->tenants_file || issuer->tenants_any) {
-        return AB(0553) "AuthBearerTenants is for an issuer whose URL contains {tenant}";
+        return AB(0553) "AuthBearerTenants needs {tenant} in the issuer's URL";
     }
     if (is_template(issuer->keys.value)) {
         return AB(0554) "AuthBearerKeys contains {tenant}, but the issuer does not";
@@ -306,18 +305,18 @@ static const char *plain_error(const bearer_issuer_t *issuer)
 static const char *sources_error(const bearer_issuer_t *issuer)
 {
     if (issuer->keys.kind == BEARER_SOURCE_OFF) {
-        return AB(0555) "AuthBearerKeys cannot be off";
+        return AB(0555) "AuthBearerKeys cannot be off; write discover, a URL or file:PATH";
     }
     if (issuer->metadata.kind != BEARER_SOURCE_OFF) {
         return NULL;
     }
     if (issuer->keys.kind == BEARER_SOURCE_DISCOVER) {
-        return AB(0556) "with AuthBearerMetadata off nothing says where the keys are:"
-               " AuthBearerKeys names their URL or file";
+        return AB(0556) "with AuthBearerMetadata off, keys cannot be discovered; name their URL or "
+               "file in AuthBearerKeys";
     }
     if (issuer->introspection.kind == BEARER_SOURCE_DISCOVER) {
-        return AB(0557) "with AuthBearerMetadata off the introspection endpoint cannot"
-               " be discovered: AuthBearerIntrospection names its URL";
+        return AB(0557) "with AuthBearerMetadata off, the introspection endpoint cannot be "
+               "discovered; name its URL in AuthBearerIntrospection";
     }
     return NULL;
 }
@@ -355,11 +354,11 @@ static const char *add_trust_domain(bearer_issuers_t *issuers,
     const char *domain = trust_domain(issuer->url, &path, issuers->p);
 
     if (!domain || *path) {
-        return AB(0558) "an issuer with AuthBearerKeys spiffe: is written as its trust"
-               " domain: spiffe://example.org";
+        return AB(0558) "an issuer with AuthBearerKeys spiffe: must be its trust domain, e.g. "
+               "spiffe://example.org";
     }
     if (apr_hash_get(issuers->by_trust_domain, domain, APR_HASH_KEY_STRING)) {
-        return AB(0559) "this trust domain is declared twice";
+        return AB(0559) "this trust domain is configured twice";
     }
     apr_hash_set(issuers->by_trust_domain, domain, APR_HASH_KEY_STRING, issuer);
     return NULL;
@@ -397,7 +396,7 @@ static const char *declared_already(const bearer_issuers_t *issuers,
     if (!other) {
         return NULL;
     }
-    return apr_psprintf(issuers->p, AB(0560) "%s is declared already%s%s",
+    return apr_psprintf(issuers->p, AB(0560) "%s is already configured%s%s",
                         bearer_text_quote(issuers->p, iss),
                         other->file ? apr_psprintf(issuers->p, ", at %s:%d",
                                                    other->file, other->line)
@@ -420,9 +419,10 @@ static const char *prefix_taken(const bearer_issuers_t *issuers,
             const char *prefix = APR_ARRAY_IDX(list, k, const char *);
 
             if (bearer_text_among(other->token_prefixes, prefix)) {
-                return apr_psprintf(issuers->p, AB(0561) "AuthBearerTokenPrefix %s is "
-                                    "issuer %s's already: a token that begins "
-                                    "so could be either's; write a longer one",
+                return apr_psprintf(issuers->p,
+                                    AB(0561) "AuthBearerTokenPrefix %s is already used by issuer "
+                                    "%s, and a token with it could belong to either; write a "
+                                    "longer one",
                                     bearer_text_quote(issuers->p, prefix),
                                     bearer_text_quote(issuers->p, other->url));
             }

@@ -107,8 +107,8 @@ const char *bearer_issuer_fetch_error(const bearer_issuer_t *issuer,
         error = "an issuer with a query cannot be discovered";
     }
     return error ? apr_pstrcat(p, "AuthBearerIssuer: ", error,
-                               "; or name the keys (AuthBearerKeys URL or"
-                               " file:PATH), then any string is an issuer",
+                               "; or name the keys (AuthBearerKeys URL or file:PATH): then the "
+                               "issuer may be any string",
                                NULL)
                  : NULL;
 }
@@ -143,8 +143,8 @@ static apr_status_t add_fetch_auth(apr_table_t *headers, const char *path,
     token = text + strspn(text, " \t\r\n");
     end = (char *)(apr_uintptr_t)token + strcspn(token, " \t\r\n");
     if (end == token || end[strspn(end, " \t\r\n")]) {
-        *error = apr_psprintf(p, "AuthBearerFetchAuth: %s does not hold one"
-                                 " token", bearer_text_quote(p, path));
+        *error = apr_psprintf(p, "AuthBearerFetchAuth: %s does not contain exactly one token",
+                              bearer_text_quote(p, path));
         rv = APR_EINVAL;
     } else {
         *end = '\0';
@@ -190,7 +190,7 @@ apr_status_t bearer_issuer_request(bearer_http_request_t *r,
         return APR_EINVAL;
     }
     if (!access->world->http) {
-        *error = "nothing may be asked here";
+        *error = "no requests are possible here";
         return APR_ENOTIMPL;
     }
     if (access->deadline) {
@@ -216,7 +216,7 @@ apr_status_t bearer_issuer_perform(bearer_http_response_t **response,
 
     rv = rv == APR_SUCCESS && !*response ? APR_EGENERAL : rv;
     if (rv != APR_SUCCESS && !*error) {
-        *error = apr_psprintf(p, "%s: no answer", bearer_http_url_shown(r->url, p));
+        *error = apr_psprintf(p, "%s: no response", bearer_http_url_shown(r->url, p));
     }
     return rv;
 }
@@ -226,13 +226,12 @@ static const char *auth_mend(const bearer_issuer_access_t *access,
                              const char *url, apr_pool_t *p)
 {
     if (!access->issuer->fetch_auth_file) {
-        return ": AuthBearerFetchAuth can send a token";
+        return "; AuthBearerFetchAuth can send a token";
     }
     return is_own_host(access, url, p)
         ? ": it does not accept the token of AuthBearerFetchAuth"
-        : ": the token of AuthBearerFetchAuth goes to hosts that the"
-          " configuration names, and this one is not among them:"
-          " AuthBearerKeys can name the URL";
+        : ": the token of AuthBearerFetchAuth is only sent to configured hosts; name this URL in "
+          "AuthBearerKeys";
 }
 
 static apr_status_t status_error(const bearer_http_response_t *response,
@@ -246,8 +245,7 @@ static apr_status_t status_error(const bearer_http_response_t *response,
         return APR_SUCCESS;
     }
     if (response->status / 100 == 3) {
-        mend = ": redirects are not followed, the configuration must name the"
-               " final URL";
+        mend = ": redirects are not followed; configure the final URL";
     } else if (response->status == 401 || response->status == 403) {
         mend = auth_mend(access, url, p);
     }
@@ -328,8 +326,8 @@ static const char *issuer_error(const json_t *object, const char *issuer,
     if (found && strcmp(found, issuer) == 0) {
         return NULL;
     }
-    return apr_psprintf(p, "its issuer is %s, not %s as configured (byte for"
-                           " byte, a final slash too)",
+    return apr_psprintf(p, "its issuer is %s, not %s as configured; the two must be identical, "
+                        "including a final slash",
                         bearer_text_quote(p, found),
                         bearer_text_quote(p, issuer));
 }
@@ -359,7 +357,7 @@ apr_status_t bearer_metadata_parse(bearer_metadata_t **metadata,
 #undef X
     if (!m->jwks_uri && json_object_get(object, "jwks_uri")) {
         *error = left_out->nelts ? APR_ARRAY_IDX(left_out, 0, const char *)
-                                 : "jwks_uri is no string";
+                                 : "jwks_uri is not a string";
         return APR_EINVAL;
     }
     m->require_pushed_authorization_requests = json_is_true(

@@ -29,11 +29,11 @@ static const char *parse_scopes(bearer_resource_t *resource, const char *list,
                                 bearer_text_quote(p, scope));
         }
         if (!strcmp(scope, "offline_access")) {
-            return "offline_access is a matter between client and issuer, and "
-                   "not this resource's to advertise; leave it out";
+            return "offline_access is between client and issuer, and a resource does not advertise "
+                   "it; remove it";
         }
     }
-    return i ? NULL : "scopes= names no scope";
+    return i ? NULL : "scopes= is empty";
 }
 
 static const char *parse_name(bearer_resource_t *resource, const char *value,
@@ -41,7 +41,7 @@ static const char *parse_name(bearer_resource_t *resource, const char *value,
 {
     resource->name = apr_pstrdup(p, value);
     return *value && bearer_text_is_utf8(value, strlen(value))
-        ? NULL : "name= is empty, or no UTF-8";
+        ? NULL : "name= is empty, or is not UTF-8";
 }
 
 static const char *parse_doc(bearer_resource_t *resource, const char *value,
@@ -75,7 +75,7 @@ static const char *parse_option(bearer_resource_t *resource, const char *word,
             return options[i].parse(resource, word + len, p);
         }
     }
-    return apr_psprintf(p, "%s is none of: name=STR, doc=URL, scopes=a,b",
+    return apr_psprintf(p, "unknown argument %s; expected name=STR, doc=URL or scopes=a,b",
                         bearer_text_quote(p, word));
 }
 
@@ -91,11 +91,10 @@ static const char *parse_url(bearer_resource_t *resource, const char *url,
                             bearer_http_url_shown(url, p), error);
     }
     if (strchr(parts.path, '?')) {
-        return "the URL of a resource has no query (RFC 9728 section 1.2)";
+        return "the URL of a resource must not have a query (RFC 9728 section 1.2)";
     }
     if (!parts.https && !bearer_http_is_loopback(parts.host)) {
-        return apr_psprintf(p, "%s is not https, which clients demand of a "
-                            "resource (RFC 9728 section 1.2)",
+        return apr_psprintf(p, "%s is not https, which clients require (RFC 9728 section 1.2)",
                             bearer_http_url_shown(url, p));
     }
     resource->url = apr_pstrdup(p, url);

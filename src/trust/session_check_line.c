@@ -95,8 +95,8 @@ static const char *parse_send(line_t *line, const char *value)
             return NULL;
         }
     }
-    return apr_psprintf(line->p, "send=%s is none of: send=authorization, "
-                        "send=form:NAME, send=header:NAME, send=cookie",
+    return apr_psprintf(line->p, "unknown send=%s; expected send=authorization, send=form:NAME, "
+                        "send=header:NAME or send=cookie",
                         quoted(line, value));
 }
 
@@ -146,15 +146,14 @@ static const char *parse_headers(line_t *line, const char *value)
         const char *name = APR_ARRAY_IDX(list, i, const char *);
 
         if (!strcasecmp(name, "Authorization")) {
-            error = "headers=Authorization would send the token a second time, or"
-                    " one that was not asked about: send= says how the token "
-                    "is sent";
+            error = "headers=Authorization would send the token twice, or another token; use send= "
+                    "for the token";
         } else if (!strcasecmp(name, "Cookie")) {
-            error = "headers=Cookie would send every cookie: cookies=a,b names "
-                    "those that the session store needs";
+            error = "headers=Cookie would send every cookie; name those that the session service "
+                    "needs with cookies=a,b";
         } else if (is_framing(name)) {
-            error = apr_psprintf(line->p, "headers=%s: this field belongs to the "
-                                 "client's own connection and is not forwarded%s",
+            error = apr_psprintf(line->p, "headers=%s: this header belongs to the client's "
+                                 "connection and is not forwarded%s",
                                  name, strcasecmp(name, "Host") ? ""
                                        : "; host=request sends the client's host");
         }
@@ -176,7 +175,7 @@ static const char *print_list(const bearer_session_check_t *check,
 static const char *parse_prefix(line_t *line, const char *value)
 {
     line->check->prefix = value;
-    return *value ? NULL : "prefix= is empty: leave it out for all tokens";
+    return *value ? NULL : "prefix= is empty; for all tokens, remove it";
 }
 
 static const char *print_text(const bearer_session_check_t *check,
@@ -195,13 +194,13 @@ static const char *parse_method(line_t *line, const char *value)
         return NULL;
     }
     if (!*value || value[strspn(value, "ABCDEFGHIJKLMNOPQRSTUVWXYZ-")]) {
-        return apr_psprintf(line->p, "method=%s is no method; write GET, POST or "
-                            "another in capitals, or same for the client's",
+        return apr_psprintf(line->p, "method=%s is not a method; write GET, POST or another in "
+                            "capitals, or same for the client's",
                             quoted(line, value));
     }
     if (!bearer_session_check_answers(value)) {
-        return apr_psprintf(line->p, "method=%s brings no answer that says who "
-                            "the caller is; use GET", value);
+        return apr_psprintf(line->p, "method=%s gives no response that identifies the user; use "
+                            "GET", value);
     }
     line->check->method = value;
     return NULL;
@@ -216,8 +215,8 @@ static const char *parse_whose(line_t *line, const char *value)
 
     MEMBER(line->check, line->key, int) = clients;
     return clients || !strcmp(value, "url") ? NULL
-        : apr_psprintf(line->p, "%s=%s is neither %s=url (as configured) nor "
-                       "%s=request (the client's)", key, quoted(line, value), key,
+        : apr_psprintf(line->p, "unknown %s=%s; expected %s=url (as configured) or %s=request (the "
+                       "client's)", key, quoted(line, value), key,
                        key);
 }
 
@@ -235,15 +234,15 @@ static const char *parse_add(line_t *line, const char *value)
     const char *colon = strchr(value, ':'), *name;
 
     if (!colon) {
-        return "add= needs a name, a colon and a value: add=X-Api-Key:abc, in "
-               "quotes as a whole where it has blanks ('add=X-Of: two words')";
+        return "add= needs a name, a colon and a value: add=X-Api-Key:abc; with blanks, quote it "
+               "as a whole ('add=X-Of: two words')";
     }
     name = apr_pstrmemdup(line->p, value, (apr_size_t)(colon - value));
     if (!bearer_text_is_token(name) || is_framing(name)) {
         return apr_psprintf(line->p, "add=%s: %s", quoted(line, name),
-                            bearer_text_is_token(name) ? "this field is not for the "
-                            "configuration to set" : "this is not the name of a "
-                            "header");
+                            bearer_text_is_token(name)
+                            ? "this header cannot be configured"
+                            : "this is not the name of a header");
     }
     for (colon++; *colon == ' '; colon++) {
     }
@@ -279,7 +278,7 @@ static const char *parse_subject(line_t *line, const char *value)
     line->check->subject = bearer_path_compile(value, line->p);
     line->check->subject_written = 1;
     return line->check->subject && strcmp(value, "@this") ? NULL
-        : apr_psprintf(line->p, "subject=%s names no place in the answer, e.g. "
+        : apr_psprintf(line->p, "subject=%s does not name a place in the response; write e.g. "
                        "subject=identity.id", quoted(line, value));
 }
 
@@ -287,8 +286,8 @@ static const char *parse_extra(line_t *line, const char *value)
 {
     line->check->extra = bearer_path_compile(value, line->p);
     return line->check->extra ? NULL
-        : "extra= names no place in the answer, e.g. extra=identity.traits, or "
-          "@this for the whole";
+        : "extra= does not name a place in the response; write e.g. extra=identity.traits, or "
+          "@this for all of it";
 }
 
 static const char *print_path(const bearer_session_check_t *check,
@@ -334,8 +333,8 @@ static const char *unknown(const line_t *line, const char *word)
                                    line->p);
 
 #define X(key, parse, print, member, absent, many) #key "=, "
-    return hint ? hint : apr_psprintf(line->p, "%s is none of: " KEYS(X) "ttl=",
-                                      quoted(line, word));
+    return hint ? hint : apr_psprintf(line->p, "unknown argument %s; expected one of: "
+                                      KEYS(X) "ttl=", quoted(line, word));
 #undef X
 }
 
@@ -349,7 +348,7 @@ static const char *parse_word(line_t *line, const char *word)
             continue;
         }
         if ((line->seen & 1u << i) && !keys[i].many) {
-            return apr_psprintf(line->p, "%s= stands twice", keys[i].name);
+            return apr_psprintf(line->p, "%s= is given twice", keys[i].name);
         }
         line->seen |= 1u << i;
         line->key = &keys[i];
@@ -368,22 +367,19 @@ static const char *check_send(const line_t *line)
 
     if (check->cookies && SEEN(line, send)
         && check->send != BEARER_SEND_COOKIE) {
-        return "cookies= sends these cookies as they are; it does not go with "
-               "another send=";
+        return "cookies= sends these cookies unchanged; it cannot be combined with send=";
     }
     if (check->cookies) {
         check->send = BEARER_SEND_COOKIE;
     }
     if (check->send == BEARER_SEND_COOKIE && check->prefix) {
-        return "prefix= speaks of tokens, but cookies are sent here; cookies=a,b "
-               "says which";
+        return "prefix= is for tokens, but cookies are sent here; name them with cookies=a,b";
     }
     if (check->send == BEARER_SEND_HEADER
         && (is_framing(check->name) || !strcasecmp(check->name, "Cookie")
             || !strcasecmp(check->name, "Authorization"))) {
-        return apr_psprintf(line->p, "send=header:%s cannot be used; for "
-                            "Authorization write send=authorization, for cookies "
-                            "cookies=a,b", check->name);
+        return apr_psprintf(line->p, "send=header:%s cannot be used; for Authorization, write "
+                            "send=authorization, for cookies, cookies=a,b", check->name);
     }
     return NULL;
 }
@@ -400,8 +396,7 @@ static const char *check_method(const line_t *line)
         check->method = "POST";
     }
     return check->method && strcmp(check->method, "GET") ? NULL
-        : "send=form: needs a method with a body: leave method= out, or write "
-          "method=POST";
+        : "send=form: needs a method with a body; remove method=, or write method=POST";
 }
 
 static const char *check_add(const line_t *line)
@@ -409,8 +404,8 @@ static const char *check_add(const line_t *line)
     const char *taken = bearer_session_check_field(line->check);
 
     return apr_table_get(line->add, taken)
-        ? apr_psprintf(line->p, "add=%s: this field carries the credential, or "
-                       "belongs to it (send=)", taken) : NULL;
+        ? apr_psprintf(line->p, "add=%s: this header carries the credential, or belongs to it "
+                       "(send=)", taken) : NULL;
 }
 
 /* Decides by the last segment of the path. */
@@ -430,11 +425,9 @@ static const char *check_endpoint(const line_t *line)
 {
     return is_introspection(line->check)
            && line->check->send != BEARER_SEND_FORM
-        ? apr_psprintf(line->p, "%s is an introspection endpoint (RFC 7662): it "
-                       "wants the token in a form and would not understand the "
-                       "question. Use the introspection provider: "
-                       "AuthBearerProvider introspection here, and "
-                       "AuthBearerIntrospection %s inside <AuthBearerIssuer>",
+        ? apr_psprintf(line->p, "%s is an introspection endpoint (RFC 7662), not a session check; "
+                       "write AuthBearerProvider introspection here, and AuthBearerIntrospection "
+                       "%s in <AuthBearerIssuer>",
                        bearer_http_url_shown(line->check->url, line->p),
                        bearer_http_url_masked(line->check->url, line->p)) : NULL;
 }
@@ -462,13 +455,13 @@ const char *bearer_session_check_parse(bearer_session_check_t **out,
     check->subject = check->user = bearer_path_compile("sub", p);
     check->extra = bearer_path_compile("extra", p);
     if (!words->nelts) {
-        return "the URL of the session store is missing";
+        return "the URL of the session service is missing";
     }
     check->url = apr_pstrdup(p, APR_ARRAY_IDX(words, 0, const char *));
     error = bearer_http_url_split(&parts, check->url, p);
     if (error) {
-        return apr_psprintf(p, "%s cannot be asked: %s; the URL of the session "
-                            "store is the first word",
+        return apr_psprintf(p, "%s cannot be used: %s; the first argument must be the URL of the "
+                            "session service",
                             bearer_http_url_shown(check->url, p), error);
     }
     for (i = 1; !error && i < words->nelts; i++) {
@@ -527,20 +520,19 @@ void bearer_session_check_lint(apr_array_header_t *findings,
 
     if (is_introspection(check)) {
         bearer_findings_add(findings, BEARER_LOG_WARNING, directive,
-            AB(0732) "AuthBearerSessionCheck asks an introspection endpoint: what it says "
-            "of audience, issuer and times is not looked at, and this server does"
-            " not authenticate itself; AuthBearerProvider introspection does both");
+            AB(0732) "AuthBearerSessionCheck names an introspection endpoint: audience, issuer and "
+            "times are not checked, and this server is not authenticated; use AuthBearerProvider "
+            "introspection");
     }
     if (ends_in(check->url, "/sessions/whoami") && !check->subject_written) {
         bearer_findings_add(findings, BEARER_LOG_WARNING, directive,
-            AB(0733) "AuthBearerSessionCheck: Ory Kratos' answer has no sub, so nobody will"
-            " get in; write subject=identity.id extra=identity.traits");
+            AB(0733) "AuthBearerSessionCheck: the response of Ory Kratos has no sub, so every user "
+            "is refused; write subject=identity.id extra=identity.traits");
     }
     if (is_email(bearer_path_text(check->subject))) {
         bearer_findings_add(findings, BEARER_LOG_WARNING, directive,
-            AB(0734) "AuthBearerSessionCheck subject=%s: where people may "
-                         "change their address themselves, anybody can become "
-                         "anybody; use an identifier, e.g. subject=identity.id",
+            AB(0734) "AuthBearerSessionCheck subject=%s: if users can change their address, they "
+            "can become other users; use an identifier, e.g. subject=identity.id",
                          bearer_path_text(check->subject));
     }
 }

@@ -165,7 +165,7 @@
     X(PREFLIGHT, preflight_pass, word, "AuthBearerPreflight", D|H, "off pass", 0, \
       "pass: CORS preflights go on") \
     X(SESSION_CHECK, session_check, session_check, "AuthBearerSessionCheck", D, \
-      "(none)", NULL, "URL [key=value ...]: asks a session store who the caller is") \
+      "(none)", NULL, "URL [key=value ...] of the session service that identifies users") \
     X(USER_CLAIM, user_claim, user_claim, "AuthBearerUserClaim", S|I|D|H, "(none)", \
       ((bearer_user_claim_t){ PATH("sub"), NULL, NULL }), \
       "PATH [REGEX SUBST] of the user name") \

@@ -103,13 +103,13 @@ def test_the_same_as_text(issuer):
 
 def test_every_request_is_announced_and_counted(issuer):
     said = discover(issuer.url)
-    assert len(re.findall("asking ", said.err)) == issuer.count() == 2
+    assert len(re.findall("requesting ", said.err)) == issuer.count() == 2
     issuer.reset()
     issuer.script("oauth", status=404, body="{}")
     said = discover(issuer.url)
     assert said.status == 0
     assert said.json["metadata"].endswith("/.well-known/openid-configuration")
-    assert len(re.findall("asking ", said.err)) == issuer.count() == 3
+    assert len(re.findall("requesting ", said.err)) == issuer.count() == 3
 
 
 @pytest.mark.parametrize("form", [
@@ -403,6 +403,6 @@ def test_a_stranger_does_not_choose_what_is_asked_here(issuers):
 def test_nobody_is_there():
     said = discover("http://127.0.0.1:1/")
     assert said.status == 1 and "refused the connection" in said.err
-    assert said.err.count("asking") == 1
+    assert said.err.count("requesting") == 1
     said = discover("https://no-such-host.invalid/")
     assert said.status == 1 and "resolve" in said.err

@@ -382,7 +382,7 @@ def test_the_issuer_is_asked_and_that_is_said_before(issuers):
     issuer = issuers.issuer("explain", "rs256")
     said = explain(issuer.mint(), *options(issuer=issuer.url))
     assert said.status == 0, said
-    assert "asking" in said.err and "/.well-known/" in said.err
+    assert "requesting" in said.err and "/.well-known/" in said.err
     before = issuer.count()
     said = explain(issuer.mint(), *options("--offline", issuer=issuer.url))
     assert said.status == 1 and said.json["status"] == 503
@@ -396,7 +396,7 @@ def test_the_issuer_is_asked_by_the_server_too(issuers):
     try:
         said = at(made, issuer.mint(aud=AUD), "/x")
         assert said.status == 0, said
-        assert "asking" in said.err
+        assert "requesting" in said.err
         before = issuer.count()
         said = at(made, issuer.mint(aud=AUD), "/x", "--offline")
         assert said.status == 1 and issuer.count() == before

@@ -304,7 +304,7 @@ def test_bad_documents_displace_nothing(one_server, issuers):
         scripted(issuer, name, issuers)
     for name, issuer in made.items():
         lines = server.wait_log("AB0205", "/warm-%s'" % name, *BAD[name][1], seconds=90)
-        assert {line.level for line in lines} == {"warn"}, "the known keys serve on"
+        assert {line.level for line in lines} == {"warn"}, "cached keys stay usable"
         granted(server.get("/a", issuer.mint()))
         granted(server.get("/a", issuer.mint(sub="bob")), "bob")
 

@@ -910,17 +910,17 @@ def test_explain(new_server, store, issuer):
 
     status, out, err = explain(known(store), "/a")
     assert status == 0, (out, err)
-    assert re.search(r"(?m)^ +session store +passed$", out), out
-    assert "asking" in err and "/whoami" in err
+    assert re.search(r"(?m)^ +session service +passed$", out), out
+    assert "requesting" in err and "/whoami" in err
     assert "not reached" not in out and "method: session" in out
     status, out, err = explain(secret(), "/a")
-    assert status == 1 and "session store   FAILED" in out, out
+    assert status == 1 and "session service FAILED" in out, out
     assert "directive: AuthBearerSessionCheck" in out and "answered 401" in out
     count = store.count
     status, out, err = explain(secret(), "/a", "--offline")
     assert status == 1 and "offline" in out
     status, out, err = explain(secret(), "/c")
-    assert status == 1 and "looks at the cookies (sid) only" in out, out
+    assert status == 1 and "needs one of the cookies (sid)" in out, out
     assert store.count == count
 
 

@@ -66,14 +66,14 @@ static void test_bad_specs(void **state)
     static const struct {
         const char *spec, *error;
     } cases[] = {
-        { "", "names no claim" },
-        { ":a", "names no claim" },
-        { "~a", "names no claim" },
+        { "", "does not name a claim" },
+        { ":a", "does not name a claim" },
+        { "~a", "does not name a claim" },
         { "==", "there are no operators" }, /* dept == shop */
         { "=~", "there are no operators" },
         { "!=", "there are no operators" },
         { "a~", "would match every value" },
-        { "a~(", "is no regular expression: unbalanced" },
+        { "a~(", "is not a valid regular expression: unbalanced" },
     };
     apr_pool_t *p = unit_pool(state);
     const char *error = NULL;

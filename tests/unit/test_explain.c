@@ -257,7 +257,7 @@ static void test_requests_are_announced(void **state)
                      APR_SUCCESS);
     assert_int_equal(asked, 1);
     assert_non_null(response);
-    UNIT_CHECK(unit_contains(line, "asking ") && unit_contains(line, "//idp.example/x")
+    UNIT_CHECK(unit_contains(line, "requesting ") && unit_contains(line, "//idp.example/x")
                    && unit_contains(line, "(POST)"), "%s", line);
     assert_false(unit_contains(line, "secret"));
     client = bearer_explain_http(&inner, NULL, NULL, p);

@@ -228,7 +228,7 @@ static void test_no_memory_for_a_check(void **state)
     assert_string_equal(unit_fault_name(), "calloc");
     assert_int_equal(bearer_reason_category(BEARER_INTERNAL),
                      BEARER_CATEGORY_UNAVAILABLE);
-    assert_true(unit_contains(why.detail, "OpenSSL could not carry out ES256"));
+    assert_true(unit_contains(why.detail, "OpenSSL failed in ES256"));
     unit_no_fault();
 }
 

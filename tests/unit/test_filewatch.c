@@ -132,8 +132,8 @@ static void test_wrong_content_is_logged_once(void **state)
     assert_int_equal(r->loads, 2);
     assert_string_equal(r->content, "good");
     assert_int_equal(unit_world_logged(r->w, "AuthBearerThing: "), 1);
-    assert_int_equal(unit_world_logged(r->w, "it is bad; what was read before"
-                                             " stays in force"), 1);
+    assert_int_equal(unit_world_logged(r->w, "it is bad; the content read before stays "
+                                             "in force"), 1);
     assert_true(unit_contains(bearer_filewatch_error(r->watch, p), "it is bad"));
     put(r, "better");
     r->w->now += apr_time_from_sec(5);
@@ -161,7 +161,7 @@ static void test_unreadable(void **state)
     put(r, "0123456789012345678901234567890123456789");
     r->w->now += apr_time_from_sec(5);
     assert_int_not_equal(look(r, p), APR_SUCCESS);
-    assert_int_equal(unit_world_logged(r->w, "larger than 32 bytes; what was"),
+    assert_int_equal(unit_world_logged(r->w, "larger than 32 bytes; the content"),
                      1);
     assert_string_equal(r->content, "one");
     unlink(r->path);

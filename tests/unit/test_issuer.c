@@ -283,13 +283,13 @@ static void test_contradictions(void **state)
     } cases[] = {
         { "", no_change, "empty" },
         { "a\nb", no_change, "control" },
-        { "https://first.example/", no_change, "declared already, at x.conf:7" },
-        { ISSUER, declared_alias, "declared already" },
+        { "https://first.example/", no_change, "already configured, at x.conf:7" },
+        { ISSUER, declared_alias, "already configured" },
         { "the-alias", no_change, "as an alias" },
         { TEMPLATE, no_tenants, "needs AuthBearerTenants" },
-        { TEMPLATE, bad_tenant, "'..' is no tenant" },
-        { ISSUER, with_tenants, "contains {tenant}" },
-        { TEMPLATE, discovered_keys, "AuthBearerKeys names their URL" },
+        { TEMPLATE, bad_tenant, "'..' is not a tenant" },
+        { ISSUER, with_tenants, "needs {tenant}" },
+        { TEMPLATE, discovered_keys, "URL or file in AuthBearerKeys" },
         { TEMPLATE, everybody_by_template, "AuthBearerTenants *" },
         { TEMPLATE, plain_alias, "AuthBearerIssuerAlias" },
         { TEMPLATE, metadata_url, "AuthBearerMetadata" },
@@ -790,13 +790,13 @@ static void test_fetch_auth_in_messages(void **state)
     unit_http_page(a->http, own, 401, "");
     unit_http_page(a->http, other, 403, "");
     bearer_issuer_get(&r, &a->access, own, 77, &error, p);
-    assert_says(error, "answered 401: AuthBearerFetchAuth can send");
+    assert_says(error, "answered 401; AuthBearerFetchAuth can send");
     write_file(path, "t");
     a->issuer->fetch_auth_file = path;
     bearer_issuer_get(&r, &a->access, own, 77, &error, p);
     assert_says(error, "does not accept the token of AuthBearerFetchAuth");
     bearer_issuer_get(&r, &a->access, other, 77, &error, p);
-    assert_says(error, "AuthBearerKeys can name the URL");
+    assert_says(error, "name this URL in AuthBearerKeys");
     unlink(path);
 }
 

@@ -207,7 +207,7 @@ static void test_algorithms_of_the_issuer(void **state)
     bearer_settings_put(&f->issuer->settings, ALGORITHMS, algorithms,
                         es256 | rs256);
     judge_expect(f, judge_token(f, NULL), BEARER_GRANTED, BEARER_OK, NULL,
-                 "its own");
+                 "another issuer");
 }
 
 /* HS* counts only with a local key file. */
@@ -271,15 +271,15 @@ static void test_issuer(void **state)
         const char *detail;
     } strangers[] = {
         { "'https://evil.example'", "issuer 'https://evil.example' is not "
-          "declared by AuthBearerIssuer (" ISS ")" },
-        { "'https://idp.example'", "from '" ISS "' it differs only by a "
+          "configured: it is not in AuthBearerIssuer (" ISS ")" },
+        { "'https://idp.example'", "differs from '" ISS "' only by a "
           "trailing slash" },
         { "'https://IDP.example/'", "only in upper and lower case" },
-        { "'http://idp.example/'", "only in what stands before the name" },
+        { "'http://idp.example/'", "only in the scheme" },
         { "'http://idp.example'", "only in spelling" },
-        { "'idp.example/'", "only in what stands before the name" },
-        { "''", "the token names no issuer" },
-        { ABSENT, "the token names no issuer (iss)" },
+        { "'idp.example/'", "only in the scheme" },
+        { "''", "the token has no issuer" },
+        { ABSENT, "the token has no issuer (iss)" },
         { "'https://idp.example/\\n'", "%0a" },
     };
     static const char *const no_strings[] = { "['" ISS "']", "7", "null",
@@ -300,7 +300,7 @@ static void test_issuer(void **state)
                      "not a string", patch);
     }
     judge_expect(f, judge_token(f, "{'iss':" ABSENT ",'sub':" ABSENT "}"),
-                 BEARER_NOT_MINE, BEARER_ISS, "names no issuer", "neither");
+                 BEARER_NOT_MINE, BEARER_ISS, "has no issuer", "neither");
     judge_it(f, judge_token(f, "{'iss':'https://idp.example/x'}"));
     assert_false(unit_contains(f->j.why.detail, "differs"));
     judge_it(f, judge_token(f, "{'iss':'https://idp.exampl'}"));
@@ -345,8 +345,8 @@ static void test_accept_issuer(void **state)
     bearer_settings_put(&f->dir, ACCEPT_ISSUER, accept_issuer,
                         unit_list(f->p, "https://other.example"));
     judge_expect(f, judge_token(f, NULL), BEARER_NOT_MINE, BEARER_ISS,
-                 "issuer '" ISS "' is declared, but not accepted here by "
-                 "AuthBearerAcceptIssuer (https://other.example)", "narrowed");
+                 "issuer '" ISS "' is configured, but not accepted here by AuthBearerAcceptIssuer "
+                                "(https://other.example)", "narrowed");
     f->dir.accept_issuer = unit_list(f->p, "https://other.example " ISS);
     bearer_settings_put(&f->dir, USER_FORMAT, user_format, "%u");
     judge_expect(f, judge_token(f, NULL), BEARER_GRANTED, BEARER_OK, NULL,
@@ -428,7 +428,7 @@ static void test_tenants(void **state)
         { "{'iss':'https://login.example/t3/v2.0'}", BEARER_TENANT,
           "tenant 't3' is not in AuthBearerTenants (t1, t2)" },
         { "{'iss':'https://login.example/t1/v2.0','tid':'t2'}", BEARER_TENANT,
-          "claim 'tid' is 't2', but iss speaks of tenant 't1'" },
+          "claim 'tid' is 't2', but iss names tenant 't1'" },
         { "{'iss':'https://login.example/t1/v2.0','tid':7}", BEARER_TENANT,
           "not a string" },
         { "{'tid':'whatever'}", BEARER_OK, NULL },
@@ -510,7 +510,7 @@ static void test_spiffe(void **state)
     assert_string_equal(f->j.principal->iss, "spiffe://prod.example");
     judge_expect(f, judge_token(f, "{'iss':" ABSENT ",'sub':"
                                 "'spiffe://dev.example/a'}"),
-                 BEARER_NOT_MINE, BEARER_ISS, "no trust domain",
+                 BEARER_NOT_MINE, BEARER_ISS, "not in a trust domain",
                  "another trust domain");
     judge_expect(f, judge_token(f, "{'iss':'https://oidc.prod.example','sub':"
                                 "'spiffe://prod.example/a'}"),
@@ -576,9 +576,9 @@ static void test_no_refresh_for_a_lost_token(void **state)
     judge_fixture_t *f = judge_fixture(unit_pool(state));
 
     judge_expect(f, judge_sign(f, 1, NULL, "{'exp':1}"), BEARER_DENIED,
-                 BEARER_KEY, "no key of issuer '" ISS "' has kid 'two', and "
-                 "newer keys are not asked for, as the token is refused anyway:"
-                 " the token expired", "expired");
+                 BEARER_KEY, "no key of issuer '" ISS "' has kid 'two', and the keys are not "
+                                                      "fetched again, because the token is refused "
+                                                      "anyway: the token expired", "expired");
     assert_int_equal(f->refreshed, 0);
     /* with keys at hand the signature comes first */
     judge_expect(f, broken_signature(f, "{'exp':1}"), BEARER_DENIED,

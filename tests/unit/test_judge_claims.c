@@ -18,15 +18,15 @@ static void test_audience(void **state)
         { "{'aud':'account'}", BEARER_AUD,
           "audience 'account' is not in AuthBearerAudience (" AUD ")" },
         { "{'aud':['a','b']}", BEARER_AUD,
-          "none of the audiences (a, b) is in AuthBearerAudience (" AUD ")" },
+          "the audiences (a, b) are not in AuthBearerAudience (" AUD ")" },
         { "{'aud':'api://orders/'}", BEARER_AUD,
           "differs only by a trailing slash" },
         { "{'aud':'API://ORDERS'}", BEARER_AUD, "upper and lower case" },
-        { "{'aud':'orders'}", BEARER_AUD, "in what stands before the name" },
+        { "{'aud':'orders'}", BEARER_AUD, "in the scheme" },
         { "{'aud':''}", BEARER_AUD, "audience '' is not in" },
         { "{'aud':'x\\ny'}", BEARER_AUD, "'x%0ay'" },
         { "{'aud':[]}", BEARER_AUD, "AuthBearerNoAudience accept" },
-        { "{'aud':" ABSENT "}", BEARER_AUD, "names no audience" },
+        { "{'aud':" ABSENT "}", BEARER_AUD, "has no audience" },
         { "{'aud':null}", BEARER_AUD_TYPE, NULL },
         { "{'aud':1}", BEARER_AUD_TYPE, NULL },
         { "{'aud':{}}", BEARER_AUD_TYPE, NULL },
@@ -44,7 +44,7 @@ static void test_no_audience_accepted(void **state)
     static const judge_case_t cases[] = {
         { "{'aud':" ABSENT ",'client_id':'web'}", BEARER_OK, NULL },
         { "{'aud':[],'client_id':'web'}", BEARER_OK, NULL },
-        { "{'aud':" ABSENT "}", BEARER_CLIENTS, "names no client" },
+        { "{'aud':" ABSENT "}", BEARER_CLIENTS, "does not name its client" },
         { "{'aud':'account','client_id':'web'}", BEARER_AUD, NULL },
         { "{'aud':null,'client_id':'web'}", BEARER_AUD_TYPE, NULL },
     };
@@ -62,7 +62,7 @@ static void test_audience_layers(void **state)
     f->dir.set = 0;
     f->dir.audience = NULL;
     judge_expect(f, judge_token(f, NULL), BEARER_DENIED, BEARER_CONFIGURATION,
-                 "no AuthBearerAudience is in force here for issuer '" ISS
+                 "no AuthBearerAudience applies here to issuer '" ISS
                  "'", "nowhere");
     bearer_settings_put(&f->server, AUDIENCE, audience, unit_list(f->p, "x"));
     judge_expect(f, judge_token(f, NULL), BEARER_DENIED, BEARER_AUD, NULL, "S");
@@ -179,8 +179,7 @@ static void test_age_at_the_edge(void **state)
                         apr_time_from_sec(3600));
     time_cases(f, one_hour, UNIT_COUNT(one_hour));
     judge_expect(f, no_iat, BEARER_DENIED, BEARER_AGE,
-                 "does not say when it was issued (iat), which "
-                 "AuthBearerMaxTokenAge 1h demands", "no iat, but written");
+                 "has no iat, which AuthBearerMaxTokenAge 1h needs", "no iat, but written");
     bearer_settings_put(&f->dir, MAX_TOKEN_AGE, max_token_age, 0);
     time_cases(f, off, UNIT_COUNT(off));
     judge_expect(f, no_iat, BEARER_GRANTED, BEARER_OK, NULL, "no iat, off");
@@ -222,22 +221,21 @@ static void test_time_texts(void **state)
         int offset;
         const char *detail;
     } cases[] = {
-        { "exp", -75, "the token expired 75 s ago, AuthBearerClockSkew allows "
-          "for less than 60s: the client has to get a new one; if new tokens "
-          "are refused so, compare this server's clock with the issuer's" },
-        { "exp", -1200, "the token expired 1200 s (20 min) ago, "
-          "AuthBearerClockSkew allows for less than 60s: the client has to get "
-          "a new one" },
+        { "exp", -75, "the token expired 75 s ago (AuthBearerClockSkew allows less than 60s); the "
+                      "client must get a new one; if new tokens are refused too, compare this "
+                      "server's clock with the issuer's" },
+        { "exp", -1200, "the token expired 1200 s (20 min) ago (AuthBearerClockSkew allows less "
+                        "than 60s); the client must get a new one" },
         { "exp", -12000, "expired 12000 s (3 h 20 min) ago" },
         { "exp", -864000, "expired 864000 s (10 days) ago" },
-        { "nbf", 75, "the token is not valid (nbf) before 75 s from now, "
-          "AuthBearerClockSkew allows for 60s; if new tokens are refused so, "
-          "compare this server's clock with the issuer's" },
-        { "iat", 3600, "the token was issued (iat) 3600 s (60 min) in the "
-          "future, AuthBearerClockSkew allows for 60s" },
-        { "iat", -93600, "the token was issued 93600 s (26 h 0 min) ago, "
-          "AuthBearerMaxTokenAge is 25h (and AuthBearerClockSkew 60s): the "
-          "client has to get a new one, or raise the former" },
+        { "nbf", 75, "the token is not valid (nbf) before 75 s from now; AuthBearerClockSkew "
+                     "allows 60s; if new tokens are refused too, compare this server's clock with "
+                     "the issuer's" },
+        { "iat", 3600, "the token was issued (iat) 3600 s (60 min) in the future; "
+                       "AuthBearerClockSkew allows 60s" },
+        { "iat", -93600, "the token was issued 93600 s (26 h 0 min) ago; AuthBearerMaxTokenAge is "
+                         "25h (AuthBearerClockSkew 60s); the client must get a new one, or raise "
+                         "the maximum" },
     };
     judge_fixture_t *f = judge_fixture(unit_pool(state));
     unsigned i;
@@ -253,8 +251,8 @@ static void test_time_texts(void **state)
     assert_false(unit_contains(f->j.why.detail, "clock with"));
     bearer_settings_put(&f->dir, CLOCK_SKEW, clock_skew, 0);
     judge_it(f, judge_token(f, apr_psprintf(f->p, "{'exp':%d}", NOW - 5)));
-    UNIT_CHECK(unit_contains(f->j.why.detail, "the token expired 5 s ago, "
-                             "AuthBearerClockSkew is 0s: the client"), "%s",
+    UNIT_CHECK(unit_contains(f->j.why.detail, "the token expired 5 s ago "
+                             "(AuthBearerClockSkew is 0s); the client"), "%s",
                f->j.why.detail);
 }
 
@@ -308,8 +306,8 @@ static void test_rfc9068_profile(void **state)
                      BEARER_GRANTED, BEARER_OK, NULL, good[i]);
     }
     judge_expect(f, judge_sign(f, 0, "{'typ':'JWT'}", claims), BEARER_DENIED,
-                 BEARER_PROFILE, "header typ is 'JWT', but "
-                 "AuthBearerTokenProfile rfc9068 demands 'at+jwt'", "JWT");
+                 BEARER_PROFILE, "header typ is 'JWT', but AuthBearerTokenProfile rfc9068 needs "
+                                 "'at+jwt'", "JWT");
     judge_expect(f, judge_token(f, claims), BEARER_DENIED, BEARER_PROFILE,
                  "header typ is (none)", "no typ");
     for (i = 0; i < UNIT_COUNT(required); i++) {
@@ -330,13 +328,13 @@ static void test_never_an_access_token(void **state)
 {
     static const judge_case_t cases[] = {
         { "{'nonce':'n'}", BEARER_TYPE, "claim 'nonce': this is an ID token, "
-          "not an access token; the client has to send the access_token" },
+          "not an access token; the client must send the access_token" },
         { "{'nonce':null}", BEARER_TYPE, NULL },
         { "{'at_hash':'x'}", BEARER_TYPE, "at_hash" },
         { "{'c_hash':'x'}", BEARER_TYPE, "c_hash" },
         { "{'token_use':'access'}", BEARER_OK, NULL },
-        { "{'token_use':'id'}", BEARER_TYPE, "'token_use' is 'id', wanted "
-          "is access: this is an ID token" },
+        { "{'token_use':'id'}", BEARER_TYPE, "'token_use' is 'id', expected "
+          "access: this is an ID token" },
         { "{'token_use':'refresh'}", BEARER_TYPE, NULL },
         { "{'token_use':'Access'}", BEARER_TYPE, NULL },
         { "{'token_use':'access_token'}", BEARER_TYPE, NULL },
@@ -380,10 +378,10 @@ static void test_header_typ(void **state)
         { "application/application/jwt", BEARER_TYPE, NULL },
         { "JOSE", BEARER_TYPE, NULL },
         { "id_token", BEARER_TYPE, NULL },
-        { "dpop+jwt", BEARER_TYPE, "header typ is 'dpop+jwt', wanted is JWT "
-          "or at+jwt: this is a DPoP proof" },
+        { "dpop+jwt", BEARER_TYPE, "header typ is 'dpop+jwt', expected JWT or at+jwt: this is a "
+                                   "DPoP proof" },
         { "logout+jwt", BEARER_TYPE, "a logout token" },
-        { "token-introspection+jwt", BEARER_TYPE, "an introspection answer" },
+        { "token-introspection+jwt", BEARER_TYPE, "an introspection response" },
         { "application/token-introspection+jwt", BEARER_TYPE, NULL },
         { "secevent+jwt", BEARER_TYPE, "a security event" },
         { "kb+jwt", BEARER_TYPE, "something else" },
@@ -406,7 +404,7 @@ static void test_own_client_id_as_audience(void **state)
 {
     static const judge_case_t cases[] = {
         { "{'aud':'web'}", BEARER_ID_TOKEN, "the only audience is 'web', this "
-          "server's own AuthBearerClientID" },
+          "server's AuthBearerClientID" },
         { "{'aud':['web']}", BEARER_ID_TOKEN, NULL },
         { "{'aud':'web','azp':'web'}", BEARER_ID_TOKEN, NULL },
         { "{'aud':'web','scope':''}", BEARER_ID_TOKEN, NULL },
@@ -437,7 +435,7 @@ static void test_own_client_id_as_audience(void **state)
 static void test_calling_client(void **state)
 {
     static const judge_case_t cases[] = {
-        { "{'aud':['" AUD "','x']}", BEARER_AZP, "the token is for 'x' too, "
+        { "{'aud':['" AUD "','x']}", BEARER_AZP, "the token is also for 'x', "
           "which is not in AuthBearerAudience (" AUD ", api://two)" },
         { "{'aud':['" AUD "','x'],'azp':'web'}", BEARER_OK, NULL },
         { "{'aud':['" AUD "','x'],'client_id':'web'}", BEARER_OK, NULL },
@@ -445,8 +443,7 @@ static void test_calling_client(void **state)
         { "{'aud':['" AUD "','x'],'cid':'web'}", BEARER_OK, NULL },
         { "{'aud':['" AUD "','api://two']}", BEARER_OK, NULL },
         { "{'aud':['" AUD "','" AUD "']}", BEARER_OK, NULL },
-        { "{'azp':7}", BEARER_AZP, "claim 'azp', the calling client, is "
-          "empty or not a string" },
+        { "{'azp':7}", BEARER_AZP, "claim 'azp', the client, is empty or not a string" },
         { "{'azp':''}", BEARER_AZP, NULL },
         { "{'azp':null,'client_id':'web'}", BEARER_AZP, NULL },
         { "{'azp':'web','client_id':7}", BEARER_OK, NULL },
@@ -467,8 +464,8 @@ static void test_clients(void **state)
         { "{'azp':'Web'}", BEARER_CLIENTS, NULL },
         /* azp decides, whatever the others say */
         { "{'azp':'other','client_id':'web'}", BEARER_CLIENTS, NULL },
-        { NULL, BEARER_CLIENTS, "the token names no client (azp, client_id, "
-          "appid or cid), wanted is one of AuthBearerClients (web, app)" },
+        { NULL, BEARER_CLIENTS, "the token does not name its client (azp, client_id, appid or "
+                                "cid), but AuthBearerClients needs one of (web, app)" },
     };
     judge_fixture_t *f = judge_fixture(unit_pool(state));
 
@@ -586,8 +583,8 @@ static void test_answers(void **state)
         { "{'nbf':9999999999}", BEARER_NBF, NULL },
         { "{'iat':9999999999}", BEARER_IAT, NULL },
         { "{'iat':1}", BEARER_OK, NULL },
-        { "{'iss':'https://evil.example'}", BEARER_ISS, "the answer speaks of "
-          "issuer 'https://evil.example', but issuer '" ISS "' was asked" },
+        { "{'iss':'https://evil.example'}", BEARER_ISS, "the response names "
+          "issuer 'https://evil.example', but the request went to issuer '" ISS "'" },
         { "{'iss':7}", BEARER_ISS, NULL },
         { "{'aud':'x'}", BEARER_AUD, NULL },
         { "{'aud':[]}", BEARER_AUD, NULL },
@@ -641,7 +638,7 @@ static void test_answers_of_a_template(void **state)
         { "{'iss':'https://login.example/t2/v2.0'}", BEARER_TENANT, NULL },
         { "{'iss':" ABSENT ",'tid':'t1'}", BEARER_OK, NULL },
         { "{'iss':" ABSENT ",'tid':'t2'}", BEARER_TENANT, NULL },
-        { "{'iss':" ABSENT "}", BEARER_TENANT, "names no tenant" },
+        { "{'iss':" ABSENT "}", BEARER_TENANT, "has no tenant" },
         { "{'iss':'" ISS "'}", BEARER_ISS, NULL },
     };
     judge_fixture_t *f = judge_fixture(unit_pool(state));

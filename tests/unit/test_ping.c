@@ -122,8 +122,8 @@ static void test_not_alive(void **state)
     static const struct {
         const char *says, *text;
     } cases[] = {
-        { "", "no answer in time" },
-        { "+PON", "no answer in time" },
+        { "", "no response in time" },
+        { "+PON", "no response in time" },
         { "-LOADING Redis is loading\r\n", "'-LOADING Redis is loading'" },
         { "-NOAUTH Authentication required.\r\n", "-NOAUTH" },
         { "HTTP/1.1 400 Bad Request\r\n\r\n", "HTTP/1.1 400" },

@@ -123,10 +123,9 @@ static void test_user_regex(void **state)
                         "ann");
     assert_null(build(p, "{'upn':'ann@evil.example'}", &s, &why));
     assert_int_equal(why.reason, BEARER_USER_CLAIM);
-    assert_string_equal(why.detail, "claim 'upn' is 'ann@evil.example', "
-                        "which the regular expression "
-                        "'^([^@]+)@example%5c.com$' of AuthBearerUserClaim "
-                        "does not match");
+    assert_string_equal(why.detail, "claim 'upn' is 'ann@evil.example', which does not match the "
+                                    "regular expression '^([^@]+)@example%5c.com$' of "
+                                    "AuthBearerUserClaim");
     /* what comes out is checked, not what went in */
     assert_null(build(p, "{'upn':'a,b@example.com'}", &s, &why));
     assert_int_equal(why.reason, BEARER_IDENTIFIER);
@@ -360,18 +359,18 @@ static void test_odd_names_are_left_out(void **state)
     assert_false(bearer_principal_has_role(principal, " admin"));
     assert_false(bearer_principal_has_role(principal, "x,y"));
     assert_string_equal(unit_lines(p, principal->left_out),
-        "scope 'a%09b' is left out: it has a control character\n"
-        "scope 'x%e2%80%83y' is left out: it has white space\n"
-        "role ' admin' is left out: it begins with white space\n"
-        "role 'admin%c2%a0' is left out: it ends with white space\n"
-        "role 'x,y' is left out: it has a comma, which separates names\n"
-        "role 't%09b' is left out: it has a control character\n"
-        "role 'n%c2%85l' is left out: it has a control character\n"
-        "role '%ef%bb%bfbom' is left out: it begins with white space\n"
-        "2 more names are left out");
+        "scope 'a%09b' is omitted: it has a control character\n"
+        "scope 'x%e2%80%83y' is omitted: it has white space\n"
+        "role ' admin' is omitted: it begins with white space\n"
+        "role 'admin%c2%a0' is omitted: it ends with white space\n"
+        "role 'x,y' is omitted: it has a comma, which separates names\n"
+        "role 't%09b' is omitted: it has a control character\n"
+        "role 'n%c2%85l' is omitted: it has a control character\n"
+        "role '%ef%bb%bfbom' is omitted: it begins with white space\n"
+        "more names omitted: 2");
     principal = build(p, "{'sub':'a','groups':' staff'}", &s, &why);
     assert_string_equal(unit_lines(p, principal->left_out),
-                        "group ' staff' is left out: it begins with white space");
+                        "group ' staff' is omitted: it begins with white space");
     principal = build(p, "{'sub':'a','roles':['r']}", &s, &why);
     assert_null(principal->left_out);
 }

@@ -517,12 +517,12 @@ static void test_what_is_wrong_with_a_line_is_said(void **state)
 
     write_list(&f, "token " HEX0 " 3600\n");
     assert_true(unit_contains(bearer_revocation_file_error(f.path, f.p),
-                              "line 1 has an UNTIL before 2001: it is seconds since "
-                              "1970, or 0 for never"));
+                              "line 1: UNTIL is before 2001; write seconds since 1970, or 0 for "
+                              "never"));
     write_list(&f, "token e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852"
                    "b855 0\n");
     assert_true(unit_contains(bearer_revocation_file_error(f.path, f.p),
-                              "line 1 has the SHA-256 of no token at all"));
+                              "line 1: the SHA-256 is not of a token"));
     write_list(&f, "token " HEX0 " 1000000000\n");
     assert_null(bearer_revocation_file_error(f.path, f.p));
     clean_up(&f);
@@ -614,14 +614,14 @@ static void test_closing_is_logged_once(void **state)
         later(&f);
         assert_int_equal(ask_token(&f, "a"), BEARER_REVOCATION_LIST);
     }
-    assert_int_equal(unit_world_logged(f.w, "closed"), 1);
+    assert_int_equal(unit_world_logged(f.w, "every request"), 1);
     write_list(&f, "token " HEX0 " 0\n");
     for (n = 0; n < 10; n++) {
         later(&f);
         assert_int_equal(ask_token(&f, "a"), BEARER_OK);
     }
-    assert_int_equal(unit_world_logged(f.w, "is whole again, 1 entry"), 1);
-    assert_int_equal(unit_world_logged(f.w, "closed"), 1);
+    assert_int_equal(unit_world_logged(f.w, "can be read again: 1 entry"), 1);
+    assert_int_equal(unit_world_logged(f.w, "every request"), 1);
     clean_up(&f);
 }
 
@@ -1199,7 +1199,7 @@ static void test_what_failed_is_said(void **state)
         wanted = !faults.name                     ? NULL
                : !strncmp(faults.name, "open", 4) ? "cannot be opened: "
                : !strcmp(faults.name, "read")     ? "cannot be read: "
-               : !looked++                        ? "cannot be looked at: "
+               : !looked++                        ? "cannot be examined: "
                                     : "was written to while it was read";
         UNIT_CHECK(!error == !wanted && (!wanted || unit_contains(error, wanted)),
                    "call %d: %s", n, error);

@@ -89,11 +89,11 @@ static void test_lines_that_cannot_be_meant(void **state)
     static const struct {
         const char *line, *mend;
     } cases[] = {
-        { "", "URL of the session store is missing" },
-        { "kratos", "the URL of the session store is the first word" },
+        { "", "URL of the session service is missing" },
+        { "kratos", "must be the URL of the session service" },
         { "https://u:p@k.test/", "credentials" },
-        { URL " color=red", "none of: send=" },
-        { URL " send", "none of: send=" },
+        { URL " color=red", "one of: send=" },
+        { URL " send", "one of: send=" },
         { URL " send=body", "send=form:NAME" },
         { URL " send=form:", "send=form:NAME" },
         { URL " send=header:", "send=header:NAME" },
@@ -101,13 +101,13 @@ static void test_lines_that_cannot_be_meant(void **state)
         { URL " send=header:Authorization", "send=authorization" },
         { URL " send=header:cookie", "cookies=a,b" },
         { URL " send=header:Host", "cannot be used" },
-        { URL " send=form:a send=form:b", "send= stands twice" },
+        { URL " send=form:a send=form:b", "send= is given twice" },
         { URL " cookies=", "empty" },
         { URL " cookies=a;b", "is not the name of a cookie" },
-        { URL " cookies=a send=authorization", "does not go with another send=" },
-        { URL " cookies=a prefix=b", "prefix= speaks of tokens" },
-        { URL " send=cookie prefix=b", "prefix= speaks of tokens" },
-        { URL " prefix=", "leave it out" },
+        { URL " cookies=a send=authorization", "cannot be combined with send=" },
+        { URL " cookies=a prefix=b", "prefix= is for tokens" },
+        { URL " send=cookie prefix=b", "prefix= is for tokens" },
+        { URL " prefix=", "remove it" },
         { URL " method=get", "in capitals" },
         { URL " method=HEAD", "use GET" },
         { URL " method=TRACE", "use GET" },
@@ -126,7 +126,7 @@ static void test_lines_that_cannot_be_meant(void **state)
         { URL " add=X-A", "a colon" },
         { URL " add=:v", "not the name of a header" },
         { URL " add=X-A:b\x01", "control character" },
-        { URL " add=Host:k.test", "not for the configuration" },
+        { URL " add=Host:k.test", "cannot be configured" },
         { URL " add=authorization:Basic", "carries the credential" },
         { URL " cookies=a add=Cookie:b=c", "carries the credential" },
         { URL " send=form:t add=Content-Type:x", "carries the credential" },
@@ -146,7 +146,7 @@ static void test_lines_that_cannot_be_meant(void **state)
         { URL " subject_from=sub", "write subject=" },
         { URL " extra_from=@this", "write extra=" },
         { URL " token_from=header", "AuthBearerTokenFrom" },
-        { URL " check_session_url:x", "the first word" },
+        { URL " check_session_url:x", "the first argument" },
         { URL " preserve_path=true", "path=url" },
         { URL " preserve_query=true", "query=url" },
         { URL " preserve_host=true", "host=request" },
@@ -189,8 +189,8 @@ static void test_lint(void **state)
         { URL, "subject=identity.id extra=identity.traits" },
         { URL " subject=sub", NULL },
         { "https://h.test/whoami", NULL },
-        { "https://h.test/whoami subject=identity.traits.email", "anybody" },
-        { "https://h.test/whoami subject=email", "anybody" },
+        { "https://h.test/whoami subject=identity.traits.email", "other users" },
+        { "https://h.test/whoami subject=email", "other users" },
         { "https://h.test/introspect send=form:token", "introspection" },
     };
     apr_pool_t *p = unit_pool(state);
@@ -555,14 +555,14 @@ static void test_answers_that_cannot_be_used(void **state)
         { "[]", "not a JSON object" },
         { "{\"sub\":\"ann\",\"sub\":\"bob\"}", "not a JSON object" },
         { "{\"sub\":\"ann\"}x", "not a JSON object" },
-        { "{}", "there is no string at 'sub'" },
-        { "{\"sub\":null}", "there is no string" },
-        { "{\"sub\":7}", "there is no string" },
-        { "{\"sub\":\"\"}", "there is no string" },
-        { "{\"sub\":[\"ann\"]}", "there is no string" },
-        { "{\"sub\":\"a\\nb\"}", "no acceptable user name" },
-        { "{\"sub\":\" ann\"}", "no acceptable user name" },
-        { "{\"sub\":\"a,b\"}", "no acceptable user name" },
+        { "{}", "it has no string at 'sub'" },
+        { "{\"sub\":null}", "it has no string" },
+        { "{\"sub\":7}", "it has no string" },
+        { "{\"sub\":\"\"}", "it has no string" },
+        { "{\"sub\":[\"ann\"]}", "it has no string" },
+        { "{\"sub\":\"a\\nb\"}", "not an acceptable user name" },
+        { "{\"sub\":\" ann\"}", "not an acceptable user name" },
+        { "{\"sub\":\"a,b\"}", "not an acceptable user name" },
         { "{\"sub\":\"ann\",\"active\":false}", "'active' is not JSON true" },
         { "{\"sub\":\"ann\",\"active\":\"true\"}", "'active' is not JSON true" },
         { "{\"sub\":\"ann\",\"active\":1}", "'active' is not JSON true" },
@@ -604,7 +604,7 @@ static void test_statuses(void **state)
         { 302, BEARER_SESSION_CHECK, "redirects are not followed" },
         { 307, BEARER_SESSION_CHECK, "redirects are not followed" },
         { 400, BEARER_SESSION_CHECK, "AuthBearerProvider introspection" },
-        { 404, BEARER_SESSION_CHECK, "the URL is not that of a session check" },
+        { 404, BEARER_SESSION_CHECK, "the URL is not a session check" },
         { 405, BEARER_SESSION_CHECK, "method=GET" },
         { 500, BEARER_SESSION_CHECK, "answered 500" },
         { 503, BEARER_SESSION_CHECK, "answered 503" },
@@ -622,11 +622,11 @@ static void test_statuses(void **state)
         bench_t *b = bench(p, URL " path=request");
 
         unit_http_page(b->lab->http, URL, 404, "");
-        refused(b, BEARER_SESSION_CHECK, "because of path=request");
+        refused(b, BEARER_SESSION_CHECK, "(path=request)");
         unit_http_page(b->lab->http, URL, 200, "")->rv = APR_TIMEUP;
-        refused(b, BEARER_SESSION_CHECK, "cannot be asked: no answer");
+        refused(b, BEARER_SESSION_CHECK, "failed: no answer");
         b->lab->world.http = NULL;
-        refused(b, BEARER_SESSION_CHECK, "nothing may be asked now");
+        refused(b, BEARER_SESSION_CHECK, "no requests are possible now");
     }
 }
 
