@@ -237,6 +237,8 @@ ServerName a.test
     ("token-from-all-cookies", ISSUER + location(
         "/a", "AuthBearerTokenFrom header:cookie"), {},
      ["AB0584", "AuthBearerTokenFrom", "header:cookie", "cookie:NAME"]),
+    ("socache-without-a-name", "AuthBearerSOCache for=nosuch\n" + ISSUER
+     + location("/a"), {}, ["AB0632", "AuthBearerSOCache", "for=nosuch"]),
     ("socache-kind-unknown", "AuthBearerSOCache shmcb for=keys,tokens\n" + ISSUER
      + location("/a"), {}, ["AB0631", "AuthBearerSOCache", "for=tokens", "proofs",
                             "throttle"]),

@@ -66,7 +66,7 @@ CONCERNS = {
     "resource": "resource config results mcp",
     "scrub": "scrub excluded export hardening htaccess credentials",
     "session_cookies": "session_check scrub attacks config",
-    "shared": "throttle_shared keysets waits lasting status memory",
+    "shared": "throttle_shared keysets waits lasting status memory upgrade",
     "start": "smoke keys revocation introspection keysets status foreign_user config",
     "status": "status messages throttle memory htaccess",
     "status_collect": "status messages throttle memory lasting",
