@@ -54,6 +54,7 @@ typedef struct bearer_session_question_t {
     int keyed;                         /**< 0: the key could not be computed */
 } bearer_session_question_t;
 
+/** Builds the request and the cache key; what they refer to is in p. */
 void bearer_session_question_prepare(bearer_session_question_t *question,
                                      apr_pool_t *p);
 

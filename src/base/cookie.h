@@ -50,6 +50,8 @@ int bearer_cookie_counts(char before, const char *name);
  *  Return 0 to stop. */
 typedef int (*bearer_cookie_fn)(void *baton, const char *name,
                                 const char *value);
+
+/** Calls fn for each pair of a Cookie field that counts; field may be NULL. */
 void bearer_cookie_each(const char *field, bearer_cookie_fn fn, void *baton,
                         apr_pool_t *p);
 

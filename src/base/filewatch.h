@@ -28,7 +28,10 @@ typedef struct bearer_file_identity_t {
     struct timespec mtime, ctime;
 } bearer_file_identity_t;
 
+/** Fills the identity from the result of stat(). */
 void bearer_file_identify(bearer_file_identity_t *identity, const struct stat *st);
+
+/** Returns 1 if both identify the same state of a file. */
 int bearer_file_is_same(const bearer_file_identity_t *a, const bearer_file_identity_t *b);
 
 /** Minimum time between two checks of a file. */

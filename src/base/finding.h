@@ -27,6 +27,7 @@ bearer_finding_t bearer_finding_make(apr_pool_t *p, bearer_log_level_t level,
                                      va_list args)
     __attribute__((format(printf, 4, 0)));
 
+/** Creates an empty list in p. */
 apr_array_header_t *bearer_findings_create(apr_pool_t *p);
 
 /** Appends one finding. format begins with AB(number). */

@@ -86,7 +86,7 @@ static apr_status_t load(secret_t *out, const char *path, const char *purpose,
     if (len < BEARER_SEAL_MIN_SECRET) {
         *error = apr_psprintf(p, "secret file %s has %" APR_SIZE_T_FMT
                               " bytes; at least %d random bytes are needed: "
-                              "openssl rand -out %s 48", path, len,
+                              "(umask 077; openssl rand -out %s 48)", path, len,
                               BEARER_SEAL_MIN_SECRET, path);
         return APR_EINVAL;
     }

@@ -37,6 +37,8 @@ apr_status_t bearer_seal_create(bearer_seal_t **seal,
                                 const char *purpose, const char **error,
                                 apr_pool_t *p);
 
+/** Seals a value into p with the first secret. world provides the nonce. Returns
+ *  APR_SUCCESS, or APR_EGENERAL if there are no random bytes or OpenSSL fails. */
 apr_status_t bearer_seal_close(unsigned char **sealed, apr_size_t *sealed_len,
                                const bearer_seal_t *seal, const void *context,
                                apr_size_t context_len, const void *value,

@@ -53,7 +53,7 @@ void ab_check_no_secret(walk_t *w, const ap_directive_t *at)
 {
     ab_check_say(w, BEARER_LOG_ERROR, at,
                  AB(0701) "AuthBearerSession and AuthBearerLogin need AuthBearerSecretFile PATH; "
-                 "create the file with: openssl rand -out PATH 48");
+                 "create the file with: (umask 077; openssl rand -out PATH 48)");
 }
 
 static void print(const walk_t *w, const place_finding_t *placed)

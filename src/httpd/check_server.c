@@ -225,8 +225,8 @@ static void check_global(walk_t *w)
         ab_check_say(w, BEARER_LOG_ERROR,
                      ab_check_find(w, ap_conftree, "AuthBearerSOCache", NULL),
                      AB(0767) "AuthBearerSOCache: anyone who can write to this cache could add a "
-                     "key; set AuthBearerSecretFile PATH in the main server (openssl rand -out "
-                     "PATH 48)");
+                     "key; set AuthBearerSecretFile PATH in the main server (umask 077; "
+                     "openssl rand -out PATH 48)");
     }
     if (global->throttle_store) {
         ab_check_say(w, BEARER_LOG_NOTICE, global->throttle_store,

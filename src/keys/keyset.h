@@ -128,6 +128,7 @@ void bearer_keyset_prime(bearer_keyset_t *keyset, apr_pool_t *ptemp);
  *  meanwhile. */
 void bearer_keyset_set_maintained(bearer_keyset_t *keyset, int maintained);
 
+/** Copies the current state; its texts are in p. */
 void bearer_keyset_state(bearer_keyset_t *keyset, bearer_keyset_state_t *state,
                          apr_pool_t *p);
 

@@ -47,6 +47,7 @@ typedef struct bearer_keyset_place_t {
 void bearer_keyset_record_copy(bearer_keyset_record_t *to,
                                const bearer_keyset_record_t *from, apr_pool_t *p);
 
+/** Computes the names of the entries for the issuer in access. */
 apr_status_t bearer_keyset_place_init(bearer_keyset_place_t *place,
                                       const bearer_issuer_access_t *access,
                                       apr_pool_t *p);

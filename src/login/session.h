@@ -137,6 +137,7 @@ const json_t *bearer_session_body(bearer_session_t *session, apr_pool_t *p);
 json_t *bearer_session_lasting(bearer_session_t *session,
                                const char *user_claim, apr_pool_t *p);
 
+/** Returns a string member of the body, or NULL. It lives as long as the session. */
 const char *bearer_session_string(bearer_session_t *session, const char *member,
                                   apr_pool_t *p);
 

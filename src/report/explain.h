@@ -29,6 +29,7 @@ typedef void (*bearer_explain_say_fn)(void *baton, const char *line);
 
 typedef struct bearer_explain_t bearer_explain_t;
 
+/** Creates an empty explanation in p. */
 bearer_explain_t *bearer_explain_create(apr_pool_t *p);
 
 /**

@@ -38,4 +38,5 @@ const char *bearer_status_section(const json_t *status, apr_pool_t *p);
 /** Returns lines such as `BearerRefused: 12`, for mod_status' ?auto. */
 const char *bearer_status_auto(const json_t *status, apr_pool_t *p);
 
+/** Returns the status in the text format of Prometheus. */
 const char *bearer_status_prometheus(const json_t *status, apr_pool_t *p);

@@ -65,9 +65,14 @@ const char *bearer_meter_label(const bearer_meter_t *meter, int slot);
 
 /* ---- counting ----------------------------------------------------------- */
 
+/** Counts a granted request. */
 void bearer_meter_granted(bearer_meter_t *meter, int slot);
+
+/** Counts a refusal in its total and in both rings. */
 void bearer_meter_refused(bearer_meter_t *meter, int slot,
                           bearer_reason_t reason, apr_time_t now);
+
+/** Counts the start of a penalty. */
 void bearer_meter_throttled(bearer_meter_t *meter);
 /** Counts an event. elapsed: microseconds, of BEARER_EVENT_INTROSPECTED and
  *  BEARER_EVENT_INTROSPECTION_FAILED. */
@@ -94,6 +99,7 @@ typedef struct bearer_meter_refusals_t {
     apr_uint64_t total, hour, minute;
 } bearer_meter_refusals_t;
 
+/** Reads the refusals of a slot for one reason. */
 void bearer_meter_read_refusals(const bearer_meter_t *meter, int slot,
                                 bearer_reason_t reason, apr_time_t now,
                                 bearer_meter_refusals_t *out);
@@ -111,6 +117,7 @@ typedef struct bearer_meter_latency_t {
     apr_uint64_t sum;                          /**< microseconds */
 } bearer_meter_latency_t;
 
+/** Reads the latency histogram of introspection requests. */
 void bearer_meter_read_latency(const bearer_meter_t *meter, int slot,
                                bearer_meter_latency_t *out);
 

@@ -99,6 +99,7 @@ typedef struct bearer_table_stats_t {
     apr_uint64_t repaired;         /**< interrupted changes that were repaired */
 } bearer_table_stats_t;
 
+/** Reads the figures; they may change meanwhile. */
 void bearer_table_stats(const bearer_table_t *table, bearer_table_stats_t *out);
 
 /** Reports a lack of room: returns 1 at most once in `every` over all callers, if

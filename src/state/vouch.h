@@ -32,4 +32,5 @@ void bearer_vouch(bearer_vouched_t *table, apr_uint64_t digest);
 /** Removes a token that was refused. */
 void bearer_vouch_end(bearer_vouched_t *table, apr_uint64_t digest);
 
+/** Returns 1 if the digest is in the table. */
 int bearer_vouched(bearer_vouched_t *table, apr_uint64_t digest);

@@ -66,6 +66,7 @@ int bearer_issuer_is_template(const bearer_issuer_t *issuer);
  *  selects the issuer. */
 int bearer_issuer_is_spiffe(const bearer_issuer_t *issuer);
 
+/** Creates an empty table in p. */
 bearer_issuers_t *bearer_issuers_create(apr_pool_t *p);
 
 /** Adds an issuer, which must live as long as issuers. Returns NULL, or what is
@@ -74,6 +75,7 @@ bearer_issuers_t *bearer_issuers_create(apr_pool_t *p);
 const char *bearer_issuers_add(bearer_issuers_t *issuers,
                                const bearer_issuer_t *issuer);
 
+/** The issuers in the order in which they were added. */
 int bearer_issuers_count(const bearer_issuers_t *issuers);
 const bearer_issuer_t *bearer_issuers_at(const bearer_issuers_t *issuers, int i);
 
