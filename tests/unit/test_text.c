@@ -396,7 +396,7 @@ static void test_every_character_of_identifiers(void **state)
  * always be met. */
 static void test_member_is_utf8(void **state)
 {
-    static const char *const wrong[] = { "Gesch\xe4" "ft", "\xe4", "a\xc3", "\x85", "\xa7",
+    static const char *const wrong[] = { "Gesch\344ft", "\xe4", "a\xc3", "\x85", "\xa7",
                                          "\xc0\x80", "\xed\xa0\x80", "\xf4\x90\x80\x80" };
     unsigned i;
 
