@@ -94,8 +94,8 @@ const char *bearer_cookie_choose(const char *field, int bare,
                                  apr_pool_t *p);
 
 /** Returns the field without this module's cookies, whichever server of this host
- *  set them (another port or scheme). NULL: nothing is left. field itself: it has
- *  none. */
+ *  set them (another port or scheme). Returns NULL if nothing is left, or field itself
+ *  if it has none of these cookies. */
 const char *bearer_cookie_strip(const char *field, apr_pool_t *p);
 
 /** Returns only this module's cookies, the opposite of bearer_cookie_strip(); NULL: none. */

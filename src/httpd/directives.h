@@ -43,7 +43,7 @@
 /** Allowed outside all sections only; functions in config_server.c. */
 #define AB_GLOBAL_DIRECTIVES(X) \
     X("AuthBearerPlainHTTP", global_plain_http, 0, 0, \
-      "HOST[:PORT] ... that may be asked over http") \
+      "HOST[:PORT] ... that may be contacted over http") \
     X("AuthBearerTokenCache", global_token_cache, -1, 0, "entries=N | off") \
     X("AuthBearerRevocations", global_revocations, 1, 0, \
       "file:PATH of the list of revoked tokens")

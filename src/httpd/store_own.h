@@ -15,7 +15,7 @@
 int ab_store_own_is(const char *word);
 /** Parses the word into *store. Returns NULL, or an error message. */
 const char *ab_store_own_parse(store_config_t *store, const parse_t *in);
-/** For sessions: translates shmcb and its arguments to the module's own memory.
+/** For sessions: replaces shmcb with the module's own shared memory of the same size.
  *  Afterwards args is the unused file name, or NULL. */
 const char *ab_store_own_instead(store_config_t *store, apr_pool_t *p);
 
