@@ -12,6 +12,7 @@
  */
 #include "authz.h"
 #include "config_parse.h"
+#include "trace.h"
 
 #include <ap_expr.h>
 
@@ -138,11 +139,11 @@ static void warn_of_regex(cmd_parms *cmd, const char *line, const require_t *req
 {
     if ((ap_strstr_c(line, "!~") || (require->negated && ap_strstr_c(line, "=~")))
         && !ap_check_cmd_context(cmd, NOT_IN_HTACCESS)) {
-        ap_log_error(APLOG_MARK, APLOG_WARNING | APLOG_STARTUP, 0, cmd->server,
-                     AB(0706) "%s:%d: warning: Require bearer-expr: if a regular expression gives "
-                     "up on a value, it does not match, which grants access here; use Require "
-                     "claim name~regex",
-                     cmd->directive->filename, cmd->directive->line_num);
+        ab_log_server(APLOG_WARNING | APLOG_STARTUP, 0, cmd->server,
+                      AB(0706) "%s:%d: warning: Require bearer-expr: if a regular expression gives "
+                      "up on a value, it does not match, which grants access here; use Require "
+                      "claim name~regex",
+                      cmd->directive->filename, cmd->directive->line_num);
     }
 }
 

@@ -47,8 +47,8 @@ static int make_browser(server_rec *s, server_config_t *server, apr_pool_t *p)
                            &error, p) != APR_SUCCESS
         || bearer_seal_create(&b->login_seal, server->secret_files, "login",
                               &error, p) != APR_SUCCESS) {
-        ap_log_error(APLOG_MARK, APLOG_EMERG, 0, s, AB(0903) "%s (AuthBearerSecretFile)",
-                     error);
+        ab_log_server(APLOG_EMERG, 0, s, AB(0903) "%s (AuthBearerSecretFile)",
+                      error);
         return HTTP_INTERNAL_SERVER_ERROR;
     }
     server->browser = b;

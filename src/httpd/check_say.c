@@ -3,6 +3,7 @@
  * Collects the findings of configtest and prints them with file and line.
  */
 #include "check_inside.h"
+#include "trace.h"
 
 #include <stdarg.h>
 
@@ -69,14 +70,13 @@ static void print(const walk_t *w, const place_finding_t *placed)
     }
     line = apr_pstrdup(w->p, text);
     bearer_message_tame(line);
-    ap_log_error(APLOG_MARK,
-                 APLOG_STARTUP | (level == BEARER_LOG_ERROR     ? APLOG_ERR
-                                  : level == BEARER_LOG_WARNING ? APLOG_WARNING
-                                                                : APLOG_NOTICE),
-                 0, w->main, "%s%s",
-                 level == BEARER_LOG_ERROR     ? ""
-                 : level == BEARER_LOG_WARNING ? "warning: "
-                                               : "note: ", line);
+    ab_log_server(APLOG_STARTUP | (level == BEARER_LOG_ERROR     ? APLOG_ERR
+                                   : level == BEARER_LOG_WARNING ? APLOG_WARNING
+                                                                 : APLOG_NOTICE),
+                  0, w->main, "%s%s",
+                  level == BEARER_LOG_ERROR     ? ""
+                  : level == BEARER_LOG_WARNING ? "warning: "
+                                                : "note: ", line);
 }
 
 int ab_check_print(const walk_t *w)

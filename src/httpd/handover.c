@@ -18,6 +18,7 @@
  */
 #include "handover.h"
 #include "store.h"
+#include "trace.h"
 
 #include <stdatomic.h>
 #include <stddef.h>
@@ -138,9 +139,9 @@ apr_status_t ab_handover_create(unsigned sets, apr_pool_t *ptemp,
     size = lay_out(made, NULL);
     rv = apr_shm_create(&made->shm, size, NULL, keep);
     if (rv != APR_SUCCESS) {
-        ap_log_error(APLOG_MARK, APLOG_WARNING, rv, s,
-                     AB(0904) "cannot allocate %" APR_SIZE_T_FMT " bytes of shared memory; keys "
-                     "are fetched again after a graceful restart", size);
+        ab_log_server(APLOG_WARNING, rv, s,
+                      AB(0904) "cannot allocate %" APR_SIZE_T_FMT " bytes of shared memory; keys "
+                      "are fetched again after a graceful restart", size);
         return rv;
     }
     lay_out(made, apr_shm_baseaddr_get(made->shm));  /* a new mapping is zeroed */

@@ -9,6 +9,7 @@
 #include "refresh.h"
 #include "process.h"
 #include "status.h"
+#include "trace.h"
 
 #include <stdatomic.h>
 
@@ -262,9 +263,9 @@ void ab_refresh_child_init(apr_pool_t *p, server_rec *s)
     }
     rv = watchdog ? APR_SUCCESS : start_threads(p);
     if (rv != APR_SUCCESS) {
-        ap_log_error(APLOG_MARK, APLOG_WARNING, rv, s,
-                     AB(0911) "there is no thread to refresh key sets; requests refresh them and "
-                     "wait");
+        ab_log_server(APLOG_WARNING, rv, s,
+                      AB(0911) "there is no thread to refresh key sets; requests refresh them and "
+                      "wait");
         return;
     }
     for (i = 0; i < process->global->issuers->nelts; i++) {
@@ -285,9 +286,9 @@ void ab_refresh_post_config(apr_pool_t *pconf, server_rec *s)
 
     watchdog = 0;
     if (!get_instance || !register_callback) {
-        ap_log_error(APLOG_MARK, APLOG_INFO, 0, s,
-                     AB(0907) "mod_watchdog is not loaded; each child refreshes key sets with its "
-                     "own threads");
+        ab_log_server(APLOG_INFO, 0, s,
+                      AB(0907) "mod_watchdog is not loaded; each child refreshes key sets with its "
+                      "own threads");
         return;
     }
     for (i = 0; i < JOBS; i++) {

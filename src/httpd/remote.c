@@ -21,6 +21,7 @@
 #include "process.h"
 #include "shared.h"
 #include "store_inside.h"
+#include "trace.h"
 
 #include <stdatomic.h>
 
@@ -193,9 +194,9 @@ static void say(const remote_t *remote, int level, const char *number,
     const store_t *store = remote->store;
     const char *args = store->config->args;
 
-    ap_log_error(APLOG_MARK, level, 0, store->server,
-                 "%sAuthBearerSOCache %s:%s for=%s: %s%s", number, store->config->name,
-                 args ? args : "", store->kind->word, text, more);
+    ab_log_server(level, 0, store->server,
+                  "%sAuthBearerSOCache %s:%s for=%s: %s%s", number, store->config->name,
+                  args ? args : "", store->kind->word, text, more);
 }
 
 /* @param why NULL: the servers are available */

@@ -10,6 +10,7 @@
  */
 #include "shared.h"
 #include "records.h"
+#include "trace.h"
 
 #include <signal.h>
 #include <stdatomic.h>
@@ -121,8 +122,8 @@ apr_status_t ab_shared_create(apr_pool_t *pconf, server_rec *s)
     shared = ab_shared_keep(LAYOUT, "auth_bearer_shared", size, &made, pconf, s,
                             &rv);
     if (!shared) {
-        ap_log_error(APLOG_MARK, APLOG_ERR, rv, s,
-                     AB(0905) "cannot allocate %" APR_SIZE_T_FMT " bytes of shared memory", size);
+        ab_log_server(APLOG_ERR, rv, s,
+                      AB(0905) "cannot allocate %" APR_SIZE_T_FMT " bytes of shared memory", size);
         return rv;
     }
     if (made) {

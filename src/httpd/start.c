@@ -76,7 +76,7 @@ static int start_secrets(apr_pool_t *pconf, server_rec *s)
         if (bearer_secret_start(APR_ARRAY_IDX(secrets, i,
                                               configured_secret_t).secret,
                                 &error, pconf) != APR_SUCCESS) {
-            ap_log_error(APLOG_MARK, APLOG_EMERG, 0, s, AB(0902) "%s", error);
+            ab_log_server(APLOG_EMERG, 0, s, AB(0902) "%s", error);
             return HTTP_INTERNAL_SERVER_ERROR;
         }
     }
@@ -118,7 +118,7 @@ int ab_start_post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
         return OK;
     }
     if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
-        ap_log_error(APLOG_MARK, APLOG_EMERG, 0, s, AB(0901) "libcurl cannot be initialized");
+        ab_log_server(APLOG_EMERG, 0, s, AB(0901) "libcurl cannot be initialized");
         return HTTP_INTERNAL_SERVER_ERROR;
     }
     apr_pool_cleanup_register(pconf, NULL, end_curl, apr_pool_cleanup_null);
@@ -143,8 +143,8 @@ _Static_assert(APLOG_ERR + (int)BEARER_LOG_DEBUG == APLOG_DEBUG, "levels of the 
 
 static void world_log(void *server, bearer_log_level_t level, const char *message)
 {
-    ap_log_error(APLOG_MARK, APLOG_ERR + (int)level, 0, (server_rec *)server,
-                 "%s%s", message, ab_trace_suffix_here());
+    ab_log_server(APLOG_ERR + (int)level, 0, (server_rec *)server,
+                  "%s%s", message, ab_trace_suffix_here());
 }
 
 /* Loads the keys that the host already has, so that the first request does not wait for
@@ -175,9 +175,9 @@ static void make_throttle(process_t *process)
 
     if (rv != APR_SUCCESS) {
         process->throttle = NULL;
-        ap_log_error(APLOG_MARK, APLOG_WARNING, rv, process->server,
-                     AB(0912) "the throttle's memory cannot be used, so no client is throttled; "
-                     "stop and start the server");
+        ab_log_server(APLOG_WARNING, rv, process->server,
+                      AB(0912) "the throttle's memory cannot be used, so no client is throttled; "
+                      "stop and start the server");
     }
 }
 
@@ -235,9 +235,9 @@ void ab_start_child_init(apr_pool_t *p, server_rec *s)
         rv = make_parts(process, p);
     }
     if (rv != APR_SUCCESS) {
-        ap_log_error(APLOG_MARK, APLOG_CRIT, rv, s,
-                     AB(0913) "a child could not be set up; every request with a token or session "
-                     "gets 500");
+        ab_log_server(APLOG_CRIT, rv, s,
+                      AB(0913) "a child could not be set up; every request with a token or session "
+                      "gets 500");
         return;
     }
     prime_keysets(process);

@@ -78,9 +78,9 @@ static void create_block(apr_pool_t *pconf, server_rec *s)
     block = ab_shared_keep(LAYOUT, "auth_bearer_meter", size, &made, pconf, s,
                            &rv);
     if (!block) {
-        ap_log_error(APLOG_MARK, APLOG_WARNING, rv, s,
-                     AB(0906) "cannot allocate %" APR_SIZE_T_FMT " bytes of shared memory; nothing "
-                     "is counted", size);
+        ab_log_server(APLOG_WARNING, rv, s,
+                      AB(0906) "cannot allocate %" APR_SIZE_T_FMT " bytes of shared memory; "
+                      "nothing is counted", size);
         return;
     }
     if (made) {

@@ -12,6 +12,7 @@
 #include "shared.h"
 #include "store_inside.h"
 #include "store_own.h"
+#include "trace.h"
 
 #include <ap_provider.h>
 #include <apr_strings.h>
@@ -122,9 +123,9 @@ static int open_store(store_t *store, const global_config_t *global,
     rv = config->provider->init(config->instance, store->kind->id,
                                 &store->kind->hints, s, pconf);
     if (rv != APR_SUCCESS) {
-        ap_log_error(APLOG_MARK, APLOG_EMERG, rv, s,
-                     AB(0402) "the cache %s could not be created (AuthBearerSOCache)",
-                     config->name);
+        ab_log_server(APLOG_EMERG, rv, s,
+                      AB(0402) "the cache %s could not be created (AuthBearerSOCache)",
+                      config->name);
         return HTTP_INTERNAL_SERVER_ERROR;
     }
     apr_pool_cleanup_register(pconf, store, destroy, apr_pool_cleanup_null);
@@ -132,8 +133,8 @@ static int open_store(store_t *store, const global_config_t *global,
     if (ab_config_is_foreign(config) && !store->kind->sealed
         && bearer_seal_create(&store->seal, global->secret_files,
                               store->kind->word, &error, pconf) != APR_SUCCESS) {
-        ap_log_error(APLOG_MARK, APLOG_EMERG, 0, s, AB(0403) "%s "
-                     "(AuthBearerSecretFile)", error);
+        ab_log_server(APLOG_EMERG, 0, s, AB(0403) "%s "
+                      "(AuthBearerSecretFile)", error);
         return HTTP_INTERNAL_SERVER_ERROR;
     }
     return OK;
@@ -167,10 +168,10 @@ int ab_store_post_config(apr_pool_t *pconf, apr_pool_t *ptemp, server_rec *s)
         }
     }
     if (missing) {
-        ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, s,
-                     AB(0401) "mod_socache_shmcb is not loaded: key sets are shared, but each "
-                     "child caches introspection responses for itself; load it (a2enmod "
-                     "socache_shmcb)");
+        ab_log_server(APLOG_NOTICE, 0, s,
+                      AB(0401) "mod_socache_shmcb is not loaded: key sets are shared, but each "
+                      "child caches introspection responses for itself; load it (a2enmod "
+                      "socache_shmcb)");
     }
     return status == OK ? ab_store_value_post_config(pconf, s) : status;
 }

@@ -9,6 +9,7 @@
  */
 #include "store_own.h"
 #include "records.h"
+#include "trace.h"
 
 
 #include <apr_lib.h>
@@ -122,10 +123,10 @@ static void tell_of_size(apr_uint64_t wanted, server_rec *s)
 
     bearer_table_stats(table, &stats);
     if (stats.size != wanted) {
-        ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, s,
-                     AB(0411) "AuthBearerSOCache shm: the new size takes effect after stop and "
-                     "start; until then the size is %" APR_UINT64_T_FMT " bytes, with room for "
-                     "%" APR_UINT64_T_FMT " sessions", stats.size, stats.sessions);
+        ab_log_server(APLOG_NOTICE, 0, s,
+                      AB(0411) "AuthBearerSOCache shm: the new size takes effect after stop and "
+                      "start; until then the size is %" APR_UINT64_T_FMT " bytes, with room for "
+                      "%" APR_UINT64_T_FMT " sessions", stats.size, stats.sessions);
     }
 }
 
@@ -144,16 +145,16 @@ int ab_store_own_create(apr_uint64_t size, apr_pool_t *pconf, server_rec *s)
     if (kept) {
         apr_shm_destroy(kept);  /* children keep their mappings */
         apr_pool_userdata_set(NULL, KEPT, NULL, s->process->pool);
-        ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, s,
-                     AB(0412) "this version stores sessions in another layout; users must log in "
-                     "again");
+        ab_log_server(APLOG_NOTICE, 0, s,
+                      AB(0412) "this version stores sessions in another layout; users must log in "
+                      "again");
     }
     rv = make((apr_size_t)size, pconf, s);
     if (rv != APR_SUCCESS) {
         table = NULL;
-        ap_log_error(APLOG_MARK, APLOG_EMERG, rv, s,
-                     AB(0413) "cannot allocate %" APR_UINT64_T_FMT " bytes of shared memory "
-                     "(AuthBearerSOCache for=sessions)", size);
+        ab_log_server(APLOG_EMERG, rv, s,
+                      AB(0413) "cannot allocate %" APR_UINT64_T_FMT " bytes of shared memory "
+                      "(AuthBearerSOCache for=sessions)", size);
         return HTTP_INTERNAL_SERVER_ERROR;
     }
     return OK;
@@ -177,12 +178,12 @@ static apr_status_t told(apr_status_t rv)
     if (bearer_table_is_short(table, apr_time_now(), TELL_EVERY, &evicted,
                               &refused)) {
         bearer_table_stats(table, &stats);
-        ap_log_error(APLOG_MARK, APLOG_WARNING, 0, main_server,
-                     AB(0414) "the session cache is full (%" APR_UINT64_T_FMT " bytes, "
-                     "%" APR_UINT64_T_FMT " sessions); sessions ended to make room: "
-                     "%" APR_UINT64_T_FMT "; logins refused: %" APR_UINT64_T_FMT "; raise the size "
-                     "(AuthBearerSOCache shm:SIZE for=sessions)", stats.size,
-                     stats.sessions, evicted, refused);
+        ab_log_server(APLOG_WARNING, 0, main_server,
+                      AB(0414) "the session cache is full (%" APR_UINT64_T_FMT " bytes, "
+                      "%" APR_UINT64_T_FMT " sessions); sessions ended to make room: "
+                      "%" APR_UINT64_T_FMT "; logins refused: %" APR_UINT64_T_FMT "; raise "
+                      "the size (AuthBearerSOCache shm:SIZE for=sessions)", stats.size,
+                      stats.sessions, evicted, refused);
     }
     return rv;
 }

@@ -53,8 +53,8 @@ void ab_store_child_init(apr_pool_t *p, server_rec *s)
     }
     rv = apr_global_mutex_child_init(&mutex, apr_global_mutex_lockfile(mutex), p);
     if (rv != APR_SUCCESS) {
-        ap_log_error(APLOG_MARK, APLOG_ERR, rv, s, AB(0404) "a child could "
-                     "not open the cache's lock");
+        ab_log_server(APLOG_ERR, rv, s, AB(0404) "a child could "
+                      "not open the cache's lock");
     }
 }
 
@@ -108,10 +108,10 @@ static void note_refusal(const store_t *store, apr_size_t len)
 {
     if (!ab_config_is_foreign(store->config)) {
         atomic_store(&too_long[store->kind->number], (unsigned)len);
-        ap_log_error(APLOG_MARK, APLOG_WARNING, 0, store->server,
-                     AB(0405) "a value of %" APR_SIZE_T_FMT " bytes does not fit in the cache for "
-                     "%s; raise the cache's size (AuthBearerSOCache)%s", len,
-                     store->kind->word, ab_trace_suffix_here());
+        ab_log_server(APLOG_WARNING, 0, store->server,
+                      AB(0405) "a value of %" APR_SIZE_T_FMT " bytes does not fit in the cache for "
+                      "%s; raise the cache's size (AuthBearerSOCache)%s", len,
+                      store->kind->word, ab_trace_suffix_here());
     }
 }
 

@@ -1,8 +1,8 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /**
  * @file trace.h
- * The request that the current thread works for, and log lines about a request. Each
- * thread has its own state.
+ * The request that the current thread works for, and log lines about a request or a
+ * server. Each thread has its own state.
  */
 #pragma once
 
@@ -28,6 +28,9 @@ const char *ab_trace_suffix_here(void);
 /** Returns a client that adds the request's traceparent, if there is one. */
 const bearer_http_client_t *ab_trace_http(const bearer_http_client_t *inner,
                                           apr_pool_t *p);
+/** Logs a line about a server. rv: its text stands before the line, unless it is 0. */
+#define ab_log_server(level, rv, s, ...) \
+    ap_log_error(APLOG_MARK, level, rv, s, __VA_ARGS__)
 /** Logs a line about a request, with its id. */
 #define ab_log(level, r, ...) \
     do { \

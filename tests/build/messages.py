@@ -21,7 +21,7 @@ PAGE = "docs/reference/messages.md"
 # Functions that log or print a text: the positions of the level and of the text.
 CALLS = {
     "ap_log_error": (1, 4), "ap_log_rerror": (1, 4), "ap_log_perror": (1, 4),
-    "ap_log_cerror": (1, 4), "ab_log": (0, 2), "bearer_world_log": (1, 2),
+    "ap_log_cerror": (1, 4), "ab_log": (0, 2), "ab_log_server": (0, 3), "bearer_world_log": (1, 2),
     "ab_check_say": (1, 3), "ab_parse_complain": (None, 1), "FIND": (1, 3),
     "bearer_findings_add": (1, 3),
     "log_refresh": (1, 2), "say": (1, 2),
@@ -33,6 +33,7 @@ PASSED_ON = {
     "httpd/page.c": {"%srefused, %s/%s, page %s: %s"},
     "httpd/start.c": {"%s%s"},
     "httpd/trace.c": {"%s%s"},
+    "httpd/trace.h": {"__VA_ARGS__"},
     "httpd/remote.c": {"%sAuthBearerSOCache %s:%s for=%s: %s%s"},
     "httpd/browser_session.c": {"%s (session %s): %s"},
     "httpd/check.c": {"%s"},
