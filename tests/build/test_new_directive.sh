@@ -116,7 +116,7 @@ END
 says '    AuthBearerMaxLifetime 2h' "$scratch/out"
 ! "$httpd" -f "$scratch/httpd.conf" -t -c "AuthBearerMaxLifetime 0s" \
     >"$scratch/out" 2>&1 || fail '0s is accepted'
-says 'AuthBearerMaxLifetime: write off for no bound' "$scratch/out"
+says 'AB0576: AuthBearerMaxLifetime: ' "$scratch/out"
 
 "$httpd" -f "$scratch/httpd.conf" -k start
 trap 'kill "$(cat "$scratch/httpd.pid")"; rm -rf "$scratch"' EXIT
