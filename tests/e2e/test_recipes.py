@@ -456,6 +456,22 @@ def _hosts(site):
 def _behind(site):
     site.start(throttle=True)
     site.follow()
+    # the pitfall
+    login = """AuthBearerSecretFile /etc/apache2/bearer/secret
+AuthBearerClientID orders-web
+AuthBearerClientSecret file:/etc/apache2/bearer/client-secret
+""" + site.recipe.conf.replace("    Require", """    AuthBearerSession On
+        AuthBearerLogin On
+        Require""")
+    without = re.sub(r" *AuthBearerBaseURL .*\n", "", login)
+    assert without != login
+    for text, port in ((login, ""), (without, ":%d" % site.ports["plain"]), (None, None)):
+        site.graceful(text or site.recipe.conf)
+        if text:
+            to = site.curl('-H "Accept: text/html" https://www.example.com/orders')
+            assert to.status == 302
+            assert parse_qs(urlsplit(to.headers["location"]).query)["redirect_uri"] == [
+                "https://www.example.com%s/.auth/callback" % port]
     env = site.curl('-H "Authorization: Bearer $T" -H "X-Forwarded-For: 203.0.113.7" '
                     "https://www.example.com/orders/env", T=site.token()).body
     assert "\nREMOTE_ADDR=203.0.113.7\n" in "\n" + env
