@@ -18,7 +18,7 @@ static int write_other_payload(const ht_call_t *call, const bearer_jws_t *jws,
     int is_text = bearer_text_is_utf8(jws->payload, jws->payload_len);
     json_t *value;
 
-    ht_say(call, "the payload is no claims (%s); it is printed as %s", error,
+    ht_say(call, "the payload is not an object of claims (%s); it is printed as %s", error,
            is_text ? "a string" : "base64url");
     if (is_text) {
         value = json_stringn(jws->payload, jws->payload_len);
@@ -43,7 +43,7 @@ static int run(const ht_call_t *call)
     if (status != HT_OK) {
         return status;
     }
-    ht_say(call, "nothing was verified: anybody can write such a token");
+    ht_say(call, "nothing was verified; anyone can create such a token");
     reason = bearer_jws_parse(&jws, token, len, &why, call->p);
     if (reason != BEARER_OK) {
         return ht_refused(call, reason, &why);
@@ -61,7 +61,7 @@ static int run(const ht_call_t *call)
 
 const ht_command_t ht_decode = {
     "decode", NULL, 1, "Print header and payload of a token, unverified.",
-    "Two JSON documents. The signature is not printed. Never use them to decide "
-    "anything: that is what verify is for.",
+    "Prints two JSON documents, without the signature. Do not trust them; to verify a "
+    "token, use verify.",
     NULL, run
 };

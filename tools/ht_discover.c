@@ -69,7 +69,7 @@ static int prepare(look_t *l)
         return ht_usage(call, "%s", error);
     }
     if (strchr(l->issuer.url, '?')) {
-        return ht_usage(call, "an issuer with a query cannot be discovered");
+        return ht_usage(call, "the URL of an issuer cannot have a query");
     }
     l->settings = *bearer_settings_defaults(l->p);
     l->settings.ca_file = absolute(ht_value(call, "ca-file"), l->p);
@@ -123,8 +123,8 @@ static int find_metadata(look_t *l)
         }
     }
     return found ? HT_OK
-         : ht_fail(l->call, HT_REFUSED, "no metadata is found: is %s the issuer as "
-                   "its tokens name it (iss)? One that has none needs "
+         : ht_fail(l->call, HT_REFUSED, "no metadata found; check that %s is the claim "
+                   "iss of the issuer's tokens; if the issuer has no metadata, set "
                    "AuthBearerKeys", bearer_http_url_shown(l->issuer.url, l->p));
 }
 
@@ -136,14 +136,15 @@ static void look_at_answer(look_t *l, const bearer_http_response_t *response)
 
     if (!apr_table_get(response->headers, "Cache-Control")
         && !apr_table_get(response->headers, "Expires")) {
-        offer_odd(l->offer, "its key set has no cache headers: it is asked for "
-                  "again once an hour (AuthBearerKeysRefresh)");
+        offer_odd(l->offer, "the key set has no cache headers; it is fetched once an "
+                  "hour (AuthBearerKeysRefresh)");
     }
     if (theirs && (ahead > CLOCK_SECONDS || ahead < -CLOCK_SECONDS)) {
-        offer_odd(l->offer, "its clock is %" APR_INT64_T_FMT " s %s this host's: "
-                  "tokens will seem %s (is this clock right? AuthBearerClockSkew)",
+        offer_odd(l->offer, "the issuer's clock is %" APR_INT64_T_FMT " s %s this "
+                  "host's, so tokens appear %s; correct the clocks (allowed difference: "
+                  "AuthBearerClockSkew)",
                   ahead > 0 ? ahead : -ahead, ahead > 0 ? "ahead of" : "behind",
-                  ahead > 0 ? "not valid yet" : "expired");
+                  ahead > 0 ? "not yet valid" : "expired");
     }
 }
 
@@ -157,7 +158,7 @@ static void ask_for_keys(look_t *l)
     }
     if (bearer_issuer_get(&response, &l->access, url, BEARER_JWKS_MAX_BYTES,
                           &error, l->p) != APR_SUCCESS) {
-        offer_odd(l->offer, "its key set cannot be had: %s", error);
+        offer_odd(l->offer, "the key set is unavailable: %s", error);
         return;
     }
     offer_read_keys(l->offer, response->body, response->body_len);
@@ -172,8 +173,8 @@ static int report(const look_t *l)
 
     return status != HT_OK ? status
          : offer_key_count(l->offer) ? HT_OK
-         : ht_fail(l->call, HT_REFUSED, "it has no usable keys: JWTs of this "
-                   "issuer could not be verified");
+         : ht_fail(l->call, HT_REFUSED, "the issuer has no usable keys; its JWTs "
+                   "cannot be verified");
 }
 
 static int run(const ht_call_t *call)
@@ -184,7 +185,7 @@ static int run(const ht_call_t *call)
     l->call = call;
     l->p = call->p;
     if (call->operands->nelts != 1) {
-        return ht_usage(call, "the URL of one issuer is needed");
+        return ht_usage(call, "expected the URL of one issuer");
     }
     status = prepare(l);
     if (status == HT_OK) {
@@ -201,16 +202,16 @@ static const ht_option_t options[] = {
     { "ca-file", "FILE", 0, "AuthBearerCAFile" },
     { "http-proxy", "URL", 0, "AuthBearerHTTPProxy" },
     { "plain-http", "HOST", HT_REPEAT, "AuthBearerPlainHTTP" },
-    { "json", NULL, 0, "everything as one JSON object" },
+    { "json", NULL, 0, "print one JSON object" },
     { NULL, NULL, 0, NULL }
 };
 
 const ht_command_t ht_discover = {
     "discover", "URL", 0,
-    "Ask an issuer what it offers, and print a configuration for it.",
-    "URL is the issuer as its tokens name it (iss), or its metadata. Every request "
-    "is announced on standard error before it is made; it is asked for metadata "
-    "and keys, and for nothing else; no redirect is followed. Exit status 0: it has "
-    "usable keys; 1: it has none, or no metadata that can be used; 2: usage.",
+    "Show what an issuer offers, and print a configuration for it.",
+    "URL is the claim iss of the issuer's tokens, or the URL of its metadata. Only "
+    "metadata and keys are requested. Each request is announced on standard error. "
+    "Redirects are not followed. Exit status 0: the issuer has usable keys; 1: it has "
+    "no usable keys or metadata; 2: wrong usage.",
     options, run
 };

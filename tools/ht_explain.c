@@ -67,14 +67,14 @@ static int with_server(const ht_call_t *call, const char *token, apr_size_t len)
     }
     status = ask(call, question, &answer, &died);
     if (status != HT_OK && died) {
-        ht_say(call, "httpd ended by signal %d; once more without mapping the "
-               "path to a file: <Directory>, <Files> and .htaccess do not count",
+        ht_say(call, "httpd was ended by signal %d; repeating without <Directory>, "
+               "<Files> and .htaccess (the path is not mapped to a file)",
                died);
         json_object_set_new(question, "translate", json_false());
         status = ask(call, question, &answer, &died);
     }
     if (status != HT_OK && died) {
-        return ht_fail(call, HT_USAGE, "httpd ended by signal %d", died);
+        return ht_fail(call, HT_USAGE, "httpd was ended by signal %d", died);
     }
     return status == HT_OK ? report(call, answer) : status;
 }
@@ -266,7 +266,8 @@ static int met_line(const inquiry_t *q, const apr_array_header_t *words,
         kind++;
     }
     if (kind == BEARER_REQUIRE_EXPR || kind == BEARER_REQUIRE_COUNT) {
-        *error = "only scope, role, claim, issuer and valid-user are known without -f";
+        *error = "without -f, only scope, role, claim, issuer and valid-user are "
+                 "supported";
     }
     for (i = 1; i < words->nelts && !*error; i++) {
         met |= met_word(q, (bearer_require_t)kind, APR_ARRAY_IDX(words, i, const char *), error);
@@ -319,8 +320,8 @@ static json_t *answer_of(inquiry_t *q, bearer_verdict_t verdict)
         bearer_exports_apply(env, headers, q->j.principal, &q->j.settings, NULL, q->p);
         apr_table_set(env, "REMOTE_USER", q->j.principal->user);
     } else if (authenticated) {
-        bearer_refuse(&q->j.why, q->p, BEARER_REQUIRE, "the token is good, but no Require "
-                      "line is met");
+        bearer_refuse(&q->j.why, q->p, BEARER_REQUIRE, "the token is valid, but no "
+                      "Require line matches");
     }
     answer = json_pack(
         "{s:o s:o* s:o s:b s:o* s:o* s:i s:o*}", "checks", bearer_explain_checks(q->explain),
@@ -378,19 +379,19 @@ static int check_options(const ht_call_t *call)
 {
     if (!ht_has(call, "f")) {
         if (call->operands->nelts) {
-            return ht_usage(call, "a path belongs to a configuration (-f FILE), a "
-                            "token to standard input");
+            return ht_usage(call, "PATH needs -f FILE; the token is read from standard "
+                            "input");
         }
         return ht_has(call, "issuer")
-                   ? ht_misplaced(call, HT_SERVER, "means nothing without -f")
-                   : ht_usage(call, "-f FILE PATH or --issuer URL is needed");
+                   ? ht_misplaced(call, HT_SERVER, "needs -f")
+                   : ht_usage(call, "-f FILE PATH or --issuer URL is missing");
     }
     if (call->operands->nelts != 1
         || *APR_ARRAY_IDX(call->operands, 0, const char *) != '/') {
-        return ht_usage(call, "one path is needed, e.g. -f httpd.conf /orders; "
-                        "the token comes by standard input");
+        return ht_usage(call, "expected one path, e.g. -f httpd.conf /orders; the "
+                        "token is read from standard input");
     }
-    return ht_misplaced(call, HT_NO_SERVER, "is said by the configuration of -f");
+    return ht_misplaced(call, HT_NO_SERVER, "cannot be combined with -f");
 }
 
 static int run(const ht_call_t *call)
@@ -407,25 +408,23 @@ static int run(const ht_call_t *call)
     }
     if (memchr(token, '\0', len) || !bearer_text_is_utf8(token, len)) {
         return ht_fail(call, HT_REFUSED, "refused: credential_syntax: the token "
-                       "has bytes that no token has");
+                       "contains invalid bytes");
     }
     return ht_has(call, "f") ? with_server(call, token, len)
                              : by_options(call, token, len);
 }
 
 static const ht_option_t options[] = {
-    { "f", "FILE", 0, "judge by this configuration of httpd, for the path behind "
-      "the options" },
-    { "httpd", "PATH", HT_SERVER, "the httpd to ask (default: apache2ctl, httpd or "
-      "apache2, whichever is found first)" },
-    { "D", "NAME", HT_REPEAT, "passed on to httpd" },
-    { "host", "NAME", HT_SERVER, "which virtual host; needed where several protect "
-      "the path" },
-    { "method", "METHOD", HT_SERVER, "of the request (default GET)" },
-    { "address", "IP", HT_SERVER, "of the client (default 127.0.0.1)" },
+    { "f", "FILE", 0, "configuration of httpd; PATH is the path of the request" },
+    { "httpd", "PATH", HT_SERVER, "the httpd to run (default: the first of apache2ctl, "
+      "httpd, apache2 that is found)" },
+    { "D", "NAME", HT_REPEAT, "passed to httpd" },
+    { "host", "NAME", HT_SERVER, "virtual host; needed if several protect the path" },
+    { "method", "METHOD", HT_SERVER, "method of the request (default GET)" },
+    { "address", "IP", HT_SERVER, "address of the client (default 127.0.0.1)" },
     { "issuer", "URL", HT_NO_SERVER, "without -f: AuthBearerIssuer" },
-    { "keys", "SOURCE", HT_NO_SERVER, "AuthBearerKeys, a file or a URL (default: "
-      "what the issuer's metadata names)" },
+    { "keys", "SOURCE", HT_NO_SERVER, "AuthBearerKeys, a file or a URL (default: from "
+      "the issuer's metadata)" },
     { "audience", "AUD", HT_REPEAT | HT_NO_SERVER, "AuthBearerAudience" },
     { "no-audience", NULL, HT_NO_SERVER, "AuthBearerNoAudience accept" },
     { "client", "ID", HT_REPEAT | HT_NO_SERVER, "AuthBearerClients" },
@@ -433,30 +432,31 @@ static const ht_option_t options[] = {
     { "alg", "ALG", HT_REPEAT | HT_NO_SERVER, "AuthBearerAlgorithms" },
     { "user-claim", "PATH", HT_NO_SERVER, "AuthBearerUserClaim" },
     { "clock-skew", "SECONDS", HT_NO_SERVER, "AuthBearerClockSkew (default 60)" },
-    { "max-age", "SECONDS", HT_NO_SERVER, "AuthBearerMaxTokenAge (default 90000; "
-      "0 is off)" },
+    { "max-age", "SECONDS", HT_NO_SERVER, "AuthBearerMaxTokenAge (default 90000; 0: "
+      "off)" },
     { "tenant", "ID", HT_REPEAT | HT_NO_SERVER, "AuthBearerTenants" },
     { "revocations", "FILE", HT_NO_SERVER, "AuthBearerRevocations" },
-    { "require", "LINE", HT_REPEAT | HT_NO_SERVER, "as behind Require: \"scope "
-      "orders.read\"; of several lines any is enough" },
+    { "require", "LINE", HT_REPEAT | HT_NO_SERVER, "a Require line, e.g. \"scope "
+      "orders.read\"; of several lines, one must match" },
     { "ca-file", "FILE", HT_NO_SERVER, "AuthBearerCAFile" },
     { "http-proxy", "URL", HT_NO_SERVER, "AuthBearerHTTPProxy" },
     { "plain-http", "HOST", HT_REPEAT | HT_NO_SERVER, "AuthBearerPlainHTTP" },
-    { "offline", NULL, 0, "ask nobody" },
-    { "now", "EPOCH", HT_NO_SERVER, "judge as of this time, in seconds since 1970" },
-    { "json", NULL, 0, "everything as one JSON object" },
+    { "offline", NULL, 0, "send no requests" },
+    { "now", "EPOCH", HT_NO_SERVER, "check the token as of this time, in seconds since "
+      "1970" },
+    { "json", NULL, 0, "print one JSON object" },
     { NULL, NULL, 0, NULL }
 };
 
 const ht_command_t ht_explain = {
     "explain", "[PATH]", 1,
-    "Say why a token is accepted or refused, check by check.",
-    "With -f the httpd of this machine reads its configuration as it would to "
-    "serve, and judges a request to PATH; its own sections decide, in its own "
-    "order. It opens no port; caches, the throttle and SetEnvIf do not count. Run it "
-    "as a user who may read what the configuration names. Without -f the options "
-    "stand for the configuration. Requests to the issuer are announced on standard "
-    "error before they are made. Nothing of the token's signature is printed. Exit "
-    "status 0: granted; 1: refused; 2: usage, or a configuration that httpd refuses.",
+    "Show why a token is accepted or refused, check by check.",
+    "With -f, the httpd of this host reads its configuration and judges a request to "
+    "PATH. httpd selects and merges the sections. It opens no port. Caches, the "
+    "throttle and SetEnvIf are ignored. Run the command as a user who can read the "
+    "files that the configuration names. Without -f, the options replace the "
+    "configuration. Each request to the issuer is announced on standard error. The "
+    "token's signature is not printed. Exit status 0: granted; 1: refused; 2: wrong "
+    "usage, or a configuration that httpd rejects.",
     options, run
 };

@@ -275,16 +275,14 @@ static int no_answer(const child_t *c, const char *httpd, int status)
     }
     say_its_words(c);
     if (WIFEXITED(status) && WEXITSTATUS(status) == 127) {
-        return ht_fail(c->call, HT_USAGE, "%s cannot be started; name the "
-                       "program: --httpd PATH", shown);
+        return ht_fail(c->call, HT_USAGE, "%s cannot be started; use --httpd PATH", shown);
     }
     if (WIFEXITED(status) && WEXITSTATUS(status) != 0) {
-        return ht_fail(c->call, HT_USAGE, "%s refuses the configuration (exit "
-                       "status %d)", shown, WEXITSTATUS(status));
+        return ht_fail(c->call, HT_USAGE, "%s rejects the configuration (exit status "
+                       "%d)", shown, WEXITSTATUS(status));
     }
-    return ht_fail(c->call, HT_USAGE, "%s read the configuration, but "
-                   "mod_auth_bearer is not loaded there, or is older than this "
-                   "htbearer", shown);
+    return ht_fail(c->call, HT_USAGE, "%s read the configuration, but mod_auth_bearer "
+                   "is not loaded, or is older than this htbearer", shown);
 }
 
 static int converse(child_t *c, const char **argv, json_t **answer, int *signal_)
@@ -322,8 +320,7 @@ int ht_httpd_ask(const ht_call_t *call, const char *httpd, const char *config,
     }
     httpd = httpd ? httpd : find_httpd(call->p);
     if (!httpd) {
-        return ht_fail(call, HT_USAGE, "no httpd is found in PATH; name the "
-                       "program: --httpd PATH");
+        return ht_fail(call, HT_USAGE, "no httpd found in PATH; use --httpd PATH");
     }
     signal(SIGPIPE, SIG_IGN);
     c.question = ht_json_text(question, &c.left, call->p);

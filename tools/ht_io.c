@@ -259,7 +259,7 @@ int ht_create_json(const ht_call_t *call, const char *path, int mode,
         unlink(target);
     }
     if (error == EEXIST) {
-        return ht_fail(call, HT_USAGE, "%s is there already; --force replaces it",
+        return ht_fail(call, HT_USAGE, "%s already exists; --force replaces it",
                        bearer_text_quote(call->p, path));
     }
     if (error) {

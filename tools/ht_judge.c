@@ -24,7 +24,7 @@ int ht_algs(const ht_call_t *call, bearer_algs_t *algs)
         }
         *algs |= alg->bit;
     }
-    return *algs ? HT_OK : ht_usage(call, "--alg names no algorithm");
+    return *algs ? HT_OK : ht_usage(call, "--alg is empty");
 }
 
 int ht_judgement(const ht_call_t *call, bearer_judgement_t *j,

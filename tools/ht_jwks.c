@@ -53,7 +53,7 @@ static int add_file(const ht_call_t *call, json_t *keys, const char *path)
     if (bearer_jwks_parse_pem(&set, data, len, &error, call->p) != APR_SUCCESS) {
         return ht_fail(call, HT_USAGE, "%s: %s",
                        bearer_text_quote(call->p, path),
-                       error ? error : "no PEM");
+                       error ? error : "not PEM");
     }
     for (i = 0; i < bearer_jwks_count(set) && status == HT_OK; i++) {
         status = add_key(call, keys, bearer_jwks_at(set, i));
@@ -82,7 +82,7 @@ static int run(const ht_call_t *call)
 const ht_command_t ht_jwks = {
     "jwks", "[FILE]...", 0,
     "Write PEM public keys and certificates as a JWK Set.",
-    "Reads the files, or standard input (-) without any. A key's kid is its RFC 7638 "
+    "Without FILE, or for -, standard input is read. A key's kid is its RFC 7638 "
     "thumbprint. Private keys, and RSA keys below 2048 bits, are refused.",
     NULL, run
 };

@@ -81,7 +81,7 @@ static int oct_key(const ht_call_t *call, int bits, json_t **jwk)
     char *k;
 
     if (RAND_priv_bytes(bytes, len) != 1) {
-        return ht_fail(call, HT_USAGE, "OpenSSL gave no random bytes");
+        return ht_fail(call, HT_USAGE, "OpenSSL returned no random bytes");
     }
     k = bearer_b64url_encode(call->p, bytes, (apr_size_t)len);
     *jwk = json_pack("{s:s, s:s}", "kty", "oct", "k", k);
@@ -98,8 +98,8 @@ static int check_files(const ht_call_t *call, const bearer_alg_t *alg)
     const char *public_path = ht_value(call, "public");
 
     if (alg->kty == BEARER_KTY_OCT && public_path) {
-        return ht_usage(call, "%s signs and verifies with one secret: give "
-                              "--private only", alg->name);
+        return ht_usage(call, "%s signs and verifies with one secret; use --private "
+                        "only", alg->name);
     }
     if (alg->kty != BEARER_KTY_OCT && !public_path) {
         return ht_usage(call, "--public FILE is missing");
@@ -153,9 +153,9 @@ static const ht_option_t options[] = {
     { "bits", "N", 0, "size of an RSA key (2048 to 8192, default 2048) or of an "
       "HMAC secret" },
     { "private", "FILE", HT_REQUIRED, "JWK Set to sign with, mode 0600" },
-    { "public", "FILE", 0, "JWK Set to verify with, for AuthBearerKeys file: "
-      "(HS* has none: one secret does both)" },
-    { "force", NULL, 0, "replace files that exist" },
+    { "public", "FILE", 0, "JWK Set to verify with, for AuthBearerKeys file: (not for "
+      "HS*, which uses one secret for both)" },
+    { "force", NULL, 0, "replace existing files" },
     { NULL, NULL, 0, NULL }
 };
 

@@ -102,13 +102,12 @@ static int parse_operand(ht_call_t *call, const char *operand)
         return HT_OK;
     }
     if (call->command->reads_token) {
-        return ht_usage(call, "tokens are read from standard input, never from "
-                              "the command line, where every user of this "
-                              "machine sees them");
+        return ht_usage(call, "tokens are read from standard input, not from the "
+                        "command line, which every user of this host can see");
     }
     return ht_looks_like_token(operand)
-               ? ht_usage(call, "an argument too many")
-               : ht_usage(call, "an argument too many: %s",
+               ? ht_usage(call, "unexpected argument")
+               : ht_usage(call, "unexpected argument %s",
                           bearer_text_quote(call->p, operand));
 }
 
@@ -201,7 +200,7 @@ int ht_number(const ht_call_t *call, const char *name, apr_int64_t min,
     errno = 0;
     value = apr_strtoi64(text, &end, 10);
     if (errno || end == text || *end || value < min || value > max) {
-        return ht_usage(call, "--%s %s is no whole number from %" APR_INT64_T_FMT
+        return ht_usage(call, "--%s %s is not a whole number from %" APR_INT64_T_FMT
                               " to %" APR_INT64_T_FMT,
                         name, bearer_text_quote(call->p, text), min, max);
     }
@@ -222,7 +221,7 @@ int ht_alg(const ht_call_t *call, const char *name, const bearer_alg_t **alg)
 {
     *alg = bearer_alg_find(name);
     if (!*alg) {
-        return ht_usage(call, "unknown algorithm %s; known are %s",
+        return ht_usage(call, "unknown algorithm %s; expected one of %s",
                         bearer_text_quote(call->p, name),
                         bearer_alg_names(BEARER_ALGS_ALL, call->p));
     }

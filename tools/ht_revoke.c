@@ -38,8 +38,8 @@ static int read_until(const ht_call_t *call, apr_time_t *until)
         return HT_OK;
     }
     if (strspn(text, "0123456789") != strlen(text)) {
-        return ht_usage(call, "--until %s is no time: seconds since 1970, "
-                              "2030-01-31T12:00:00Z, or never",
+        return ht_usage(call, "--until %s is not a time; expected seconds since 1970, "
+                        "2030-01-31T12:00:00Z, or never",
                         bearer_text_quote(call->p, text));
     }
     if (ht_number(call, "until", 1, HT_SECONDS_MAX, &seconds) != HT_OK) {
@@ -56,7 +56,7 @@ static int is_over(const ht_call_t *call, apr_time_t until)
     if (!until || until + BEARER_REVOCATION_GRACE > apr_time_now()) {
         return 0;
     }
-    ht_say(call, "expired already: no entry is needed");
+    ht_say(call, "already expired; no entry is needed");
     return 1;
 }
 
@@ -89,7 +89,7 @@ static int revoke_token(const ht_call_t *call, apr_time_t until)
     }
     /* RFC 6750 section 2.1: only such a token fits in the Authorization header */
     if (!len || bearer_text_b64token(token, len) != len) {
-        return ht_fail(call, HT_REFUSED, "refused: standard input is no token");
+        return ht_fail(call, HT_REFUSED, "refused: standard input is not a token");
     }
     claims = ht_unverified_claims(token, len, call->p);
     iss = bearer_json_string(claims, "iss");
@@ -125,7 +125,7 @@ static void print_entry(void *baton, const bearer_revocation_listed_t *entry)
     }
     line = apr_psprintf(call->p, "%s %s %s%s\n", entry->kind,
                         bearer_text_hex(call->p, entry->digest, BEARER_SHA256_SIZE),
-                        until, entry->is_live ? "" : " (over)");
+                        until, entry->is_live ? "" : " (expired)");
     ht_write(call, line, strlen(line));
 }
 
@@ -147,7 +147,7 @@ static int run(const ht_call_t *call)
 
     if (ht_has(call, "list")) {
         return jti || issuer || ht_has(call, "until")
-            ? ht_usage(call, "--list takes no other option but --file") : list(call);
+            ? ht_usage(call, "--list can only be combined with --file") : list(call);
     }
     if (read_until(call, &until) != HT_OK) {
         return HT_USAGE;
@@ -156,27 +156,26 @@ static int run(const ht_call_t *call)
         return revoke_token(call, until);
     }
     if (!jti || !issuer || !ht_has(call, "until")) {
-        return ht_usage(call, "--jti, --issuer and --until belong together");
+        return ht_usage(call, "--jti, --issuer and --until must be used together");
     }
     return is_over(call, until) ? HT_OK : add(call, NULL, 0, issuer, jti, until);
 }
 
 static const ht_option_t options[] = {
-    { "file", "PATH", HT_REQUIRED, "the list, which the server must be able to read; "
-      "created if it does not exist" },
-    { "list", NULL, 0, "show the entries instead: kind, digest, until when" },
-    { "jti", "JTI", 0, "revoke by jti instead of a token; with --issuer and "
-      "--until" },
-    { "issuer", "ISS", 0, "iss of the tokens with that jti" },
-    { "until", "TIME", 0, "when the entry may go, but for five minutes: seconds since "
-      "1970, 2030-01-31T12:00:00Z, or never (default: the token's exp, else never)" },
+    { "file", "PATH", HT_REQUIRED, "the list; the server's user must be able to read "
+      "it; created if missing" },
+    { "list", NULL, 0, "print the entries: kind, digest, time of expiry" },
+    { "jti", "JTI", 0, "revoke this jti instead of a token; needs --issuer and --until" },
+    { "issuer", "ISS", 0, "claim iss of the tokens with this jti" },
+    { "until", "TIME", 0, "when the entry expires: seconds since 1970, "
+      "2030-01-31T12:00:00Z, or never (default: the token's exp, else never)" },
     { NULL, NULL, 0, NULL }
 };
 
 const ht_command_t ht_revoke = {
     "revoke", NULL, 1, "Add a token to the list of AuthBearerRevocations.",
-    "The token is read from standard input, except with --jti or --list. The list is "
-    "replaced in one step, entries that are over are left out; an empty file "
-    "is a valid list. Servers follow within a second.",
+    "The token is read from standard input, except with --jti or --list. The file is "
+    "replaced in one step; entries are removed five minutes after they expire. An "
+    "empty file is a valid list. Servers apply changes within one second.",
     options, run
 };

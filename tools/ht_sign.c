@@ -51,7 +51,7 @@ static int load_keys(const ht_call_t *call, json_t **keys)
     }
     if (bearer_json_parse(&document, data, len, &error, call->p)
         != APR_SUCCESS) {
-        return ht_fail(call, HT_USAGE, "%s is no JWK Set: %s",
+        return ht_fail(call, HT_USAGE, "%s is not a JWK Set: %s",
                        bearer_text_quote(call->p, path), error);
     }
     ht_wipe_json(call, document);
@@ -62,7 +62,7 @@ static int load_keys(const ht_call_t *call, json_t **keys)
     }
     return json_is_array(*keys)
                ? HT_OK
-               : ht_fail(call, HT_USAGE, "%s is no JWK Set: it has no keys",
+               : ht_fail(call, HT_USAGE, "%s is not a JWK Set: it has no keys",
                          bearer_text_quote(call->p, path));
 }
 
@@ -96,7 +96,7 @@ static int select_key(const ht_call_t *call, json_t **chosen,
                        path);
     }
     return found == 1 ? HT_OK
-                      : ht_usage(call, "%s has %d such keys: choose by --kid",
+                      : ht_usage(call, "%s has %d such keys; choose one with --kid",
                                  path, found);
 }
 
@@ -206,7 +206,7 @@ static int add_jti(const ht_call_t *call, json_t *claims)
     unsigned char random[16];
 
     if (RAND_bytes(random, sizeof(random)) != 1) {
-        return ht_fail(call, HT_USAGE, "OpenSSL gave no random bytes");
+        return ht_fail(call, HT_USAGE, "OpenSSL returned no random bytes");
     }
     return add_string(call, claims, "jti",
                       bearer_b64url_encode(call->p, random, sizeof(random)));
@@ -229,14 +229,14 @@ static int make_claims(const ht_call_t *call, const char **payload, apr_size_t *
     *payload = bearer_json_text(claims, call->p);
     *len = strlen(*payload);
     return bearer_json_parse(&checked, *payload, *len, &error, call->p) == APR_SUCCESS
-        ? HT_OK : ht_usage(call, "no verifier would take these claims: %s", error);
+        ? HT_OK : ht_usage(call, "no verifier accepts these claims: %s", error);
 }
 
 /* --payload is signed unchanged; claims cannot be added. */
 static int read_payload(const ht_call_t *call, const char **payload,
                         apr_size_t *len)
 {
-    if (ht_misplaced(call, HT_CLAIMS, "cannot be added: --payload is signed as it is")
+    if (ht_misplaced(call, HT_CLAIMS, "cannot be combined with --payload")
         != HT_OK) {
         return HT_USAGE;
     }
@@ -282,7 +282,7 @@ static char *signed_by(const ht_call_t *call, const json_t *jwk, json_t *header,
         }
     } else if (!k || bearer_b64url_decode_p(&oct, &oct_len, k, strlen(k), call->p)
                          != APR_SUCCESS) {
-        *error = "k is no base64url";
+        *error = "k is not base64url";
         return NULL;
     }
     if (bearer_jws_sign(&token, header, payload, len, alg, pkey, oct, oct_len, error,
@@ -310,7 +310,7 @@ static int sign(const ht_call_t *call, const json_t *jwk,
                        error ? error : "OpenSSL did not sign");
     }
     if (strlen(token) > (apr_size_t)BEARER_TOKEN_MAX) {
-        return ht_usage(call, "the token would be longer than %d bytes",
+        return ht_usage(call, "the token is longer than %d bytes",
                         BEARER_TOKEN_MAX);
     }
     return ht_write(call, apr_pstrcat(call->p, token, "\n", NULL),
@@ -324,7 +324,7 @@ static void warn_if_open(const ht_call_t *call)
 
     if (!stat(path, &about) && S_ISREG(about.st_mode)
         && (about.st_mode & (S_IROTH | S_IWOTH))) {
-        ht_say(call, "warning: everybody may read or write %s (mode %04o)",
+        ht_say(call, "warning: other users can read or write %s (mode %04o)",
                bearer_text_quote(call->p, path),
                (unsigned)about.st_mode & 07777u);
     }
@@ -351,26 +351,25 @@ static int run(const ht_call_t *call)
 }
 
 static const ht_option_t options[] = {
-    { "key", "FILE", HT_REQUIRED, "private JWK Set, as keygen makes it" },
-    { "kid", "KID", 0, "which key of the set, if several fit" },
-    { "alg", "ALG", 0, "algorithm, when the key leaves a choice" },
+    { "key", "FILE", HT_REQUIRED, "private JWK Set, as made by keygen" },
+    { "kid", "KID", 0, "key of the set, if several fit" },
+    { "alg", "ALG", 0, "algorithm, if the key allows several" },
     { "issuer", "ISS", HT_CLAIMS, "claim iss" },
     { "subject", "SUB", HT_CLAIMS, "claim sub" },
-    { "audience", "AUD", HT_REPEAT | HT_CLAIMS, "claim aud; several make an array" },
-    { "expires", "SECONDS", HT_CLAIMS, "claim exp, from now on (default 3600; may be "
-      "negative)" },
-    { "not-before", "SECONDS", HT_CLAIMS, "claim nbf, from now on (may be negative)" },
-    { "now", "EPOCH", HT_CLAIMS, "take this for the time, in seconds since 1970" },
-    { "typ", "TYP", 0, "header typ (default at+jwt, with --payload none; '' leaves it "
-      "out)" },
-    { "claim", "NAME=VALUE", HT_REPEAT | HT_CLAIMS, "any claim; VALUE is JSON where it "
-      "parses as such, else a string" },
-    { "payload", "FILE", 0, "sign these bytes as they are instead of claims; - "
-      "is standard input" },
+    { "audience", "AUD", HT_REPEAT | HT_CLAIMS, "claim aud; several are an array" },
+    { "expires", "SECONDS", HT_CLAIMS, "claim exp, relative to now (default 3600; may "
+      "be negative)" },
+    { "not-before", "SECONDS", HT_CLAIMS, "claim nbf, relative to now (may be negative)" },
+    { "now", "EPOCH", HT_CLAIMS, "use this time as now, in seconds since 1970" },
+    { "typ", "TYP", 0, "header typ (default: at+jwt, with --payload none); '' omits it" },
+    { "claim", "NAME=VALUE", HT_REPEAT | HT_CLAIMS, "any claim; VALUE is JSON if it "
+      "can be parsed, else a string" },
+    { "payload", "FILE", 0, "sign the bytes of this file instead of claims; - is "
+      "standard input" },
     { NULL, NULL, 0, NULL }
 };
 
 const ht_command_t ht_sign = {
     "sign", NULL, 0, "Sign a development token.",
-    "iat, exp and jti are added; --claim has the last word.", options, run
+    "iat, exp and jti are added. --claim overrides the other options.", options, run
 };

@@ -49,7 +49,7 @@ static int load_keys(const ht_call_t *call, bearer_jwks_t **keys)
     }
     return bearer_jwks_count(*keys)
                ? HT_OK
-               : ht_fail(call, HT_USAGE, "%s: no usable key in it", shown);
+               : ht_fail(call, HT_USAGE, "%s: no usable key", shown);
 }
 
 /* ---- --jws-only ---------------------------------------------------------- */
@@ -181,8 +181,7 @@ static int run(const ht_call_t *call)
     int status;
 
     if ((ht_has(call, "jws-only")
-         && ht_misplaced(call, HT_CLAIMS, "means nothing with --jws-only, which looks "
-                         "at no claims") != HT_OK)
+         && ht_misplaced(call, HT_CLAIMS, "cannot be combined with --jws-only") != HT_OK)
         || ht_algs(call, &v.algs) != HT_OK || load_keys(call, &v.keys) != HT_OK) {
         return HT_USAGE;
     }
@@ -196,25 +195,26 @@ static int run(const ht_call_t *call)
 static const ht_option_t options[] = {
     { "keys", "FILE", HT_REQUIRED, "AuthBearerKeys file: a JWK Set, or PEM public "
       "keys and certificates" },
-    { "jws-only", NULL, 0, "judge header, key and signature only; print the "
-      "payload's bytes as they are" },
-    { "alg", "LIST", HT_REPEAT, "AuthBearerAlgorithms, by comma (default: as "
-      "there); HS* must be named" },
+    { "jws-only", NULL, 0, "check only header, key and signature; print the payload "
+      "unchanged" },
+    { "alg", "LIST", HT_REPEAT, "AuthBearerAlgorithms, separated by commas (same "
+      "default); HS* must be named" },
     { "audience", "AUD", HT_REPEAT | HT_CLAIMS, "AuthBearerAudience: one of these "
       "must be in aud (default: any)" },
     { "issuer", "ISS", HT_CLAIMS, "AuthBearerIssuer: iss must be this (default: "
       "any)" },
     { "clock-skew", "SECONDS", HT_CLAIMS, "AuthBearerClockSkew, for exp, nbf and iat "
       "(default 60, at most 300)" },
-    { "max-age", "SECONDS", HT_CLAIMS, "AuthBearerMaxTokenAge (default 90000, which "
-      "is 25 hours; 0 is off)" },
-    { "now", "EPOCH", HT_CLAIMS, "judge as of this time, in seconds since 1970" },
+    { "max-age", "SECONDS", HT_CLAIMS, "AuthBearerMaxTokenAge (default 90000, 25 "
+      "hours; 0: off)" },
+    { "now", "EPOCH", HT_CLAIMS, "check the token as of this time, in seconds since "
+      "1970" },
     { NULL, NULL, 0, NULL }
 };
 
 const ht_command_t ht_verify = {
-    "verify", NULL, 1, "Judge a token as the server would, and print its claims.",
-    "Exit status 0: accepted; 1: refused, with the check and the reason on "
-    "standard error; 2: usage, or keys that cannot be read.",
+    "verify", NULL, 1, "Check a token as the server does, and print its claims.",
+    "Exit status 0: accepted; 1: refused, with the failed check on standard error; 2: "
+    "wrong usage, or keys that cannot be read.",
     options, run
 };

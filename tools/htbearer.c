@@ -51,18 +51,17 @@ static void print_commands(FILE *out)
     for (i = 0; commands[i]; i++) {
         fprintf(out, "  %-8s %s\n", commands[i]->name, commands[i]->summary);
     }
-    fputs("\n`htbearer help COMMAND` lists the options of a command.\n"
-          "Exit status: 0 done or accepted, 1 token refused, "
-          "2 usage or files.\n", out);
+    fputs("\n`htbearer help COMMAND` lists the options of a command.\nExit status: 0 "
+          "done or accepted, 1 token refused, 2 wrong usage or unusable file.\n", out);
 }
 
 static int unknown_command(const char *name, apr_pool_t *p)
 {
     if (ht_looks_like_token(name)) {
-        fputs("htbearer: tokens are read from standard input, never from the "
-              "command line (see: htbearer help)\n", stderr);
+        fputs("htbearer: tokens are read from standard input, not from the command "
+              "line (see: htbearer help)\n", stderr);
     } else {
-        fprintf(stderr, "htbearer: there is no command %s (see: htbearer help)\n",
+        fprintf(stderr, "htbearer: unknown command %s (see: htbearer help)\n",
                 bearer_text_quote(p, name));
     }
     return HT_USAGE;

@@ -59,16 +59,15 @@ static const char *name_error(const offer_t *offer, const char *source,
     const char *error;
 
     if (!named) {
-        return "the metadata names no issuer";
+        return "the metadata does not name an issuer";
     }
     if (strchr(named, '{')) {
-        return apr_psprintf(offer->p, "the metadata speaks for many tenants (%s): "
-                            "ask with the id of one in the URL, or see "
-                            "AuthBearerTenants", shown);
+        return apr_psprintf(offer->p, "the metadata is for several tenants (%s); write "
+                            "the ID of one tenant in the URL, or see AuthBearerTenants", shown);
     }
     error = bearer_http_url_error(named, source, offer->plain_http, offer->p);
-    return error ? apr_psprintf(offer->p, "the metadata names an issuer of which "
-                                "nothing can be asked: %s", error) : NULL;
+    return error ? apr_psprintf(offer->p, "the issuer that the metadata names cannot "
+                                "be used: %s", error) : NULL;
 }
 
 static const char *read_document(offer_t *offer, const char *source,
@@ -132,13 +131,12 @@ const char *offer_keys_url(offer_t *offer)
     const char *url = offer->metadata->jwks_uri;
 
     if (!url) {
-        offer_odd(offer, "it names no jwks_uri: its keys must be configured "
-                  "(AuthBearerKeys URL), or its tokens asked about "
-                  "(AuthBearerIntrospection)");
+        offer_odd(offer, "the metadata has no jwks_uri; set AuthBearerKeys URL, or "
+                  "introspect the tokens (AuthBearerIntrospection)");
         return NULL;
     }
     if (is_inside(offer, url)) {
-        offer_odd(offer, "its jwks_uri %s is on this very host: it was not asked",
+        offer_odd(offer, "jwks_uri %s is on this host; it was not requested",
                   bearer_http_url_shown(url, offer->p));
         return NULL;
     }
@@ -162,8 +160,8 @@ static void look_for_private_keys(offer_t *offer, const char *text, apr_size_t l
     }
     json_array_foreach(json_object_get(document, "keys"), i, key) {
         if (json_object_get(key, "d") || json_object_get(key, "k")) {
-            offer_odd(offer, "DANGER: key %d of its key set shows its private "
-                      "part: everybody can sign tokens with it", (int)i + 1);
+            offer_odd(offer, "DANGER: key %d of the key set contains its private key; "
+                      "anyone can sign tokens with it", (int)i + 1);
             return;
         }
     }
@@ -178,7 +176,7 @@ void offer_read_keys(offer_t *offer, const char *text, apr_size_t len)
     if (bearer_jwks_parse(&offer->keys, text, len, BEARER_JWKS_REMOTE, &report,
                           &error, offer->p) != APR_SUCCESS) {
         offer->keys = NULL;
-        offer_odd(offer, "its key set cannot be used: %s", error);
+        offer_odd(offer, "the key set cannot be used: %s", error);
         return;
     }
     apr_pool_cleanup_register(offer->p, offer->keys, release_keys,
@@ -188,7 +186,7 @@ void offer_read_keys(offer_t *offer, const char *text, apr_size_t len)
         offer_odd(offer, "%s", APR_ARRAY_IDX(report.lines, i, const char *));
     }
     if (!offer_key_count(offer)) {
-        offer_odd(offer, "none of its keys can be used");
+        offer_odd(offer, "the key set has no usable keys");
     }
 }
 
@@ -228,13 +226,13 @@ static void look_at_names_of_keys(offer_t *offer)
 
         nameless += !kid;
         if (kid && !of_that_kid(offer, kid, i) && of_that_kid(offer, kid, n) > 1) {
-            offer_odd(offer, "%d of its keys have the same kid %s: of those that "
-                      "fit a token's algorithm, the first is taken",
+            offer_odd(offer, "%d keys have the same kid %s; the first one that fits "
+                      "the token's algorithm is used",
                       of_that_kid(offer, kid, n), bearer_text_quote(offer->p, kid));
         }
     }
     if (nameless && n > 1) {
-        offer_odd(offer, "%d of %d keys have no kid: tokens cannot say which one "
+        offer_odd(offer, "%d of %d keys have no kid; tokens cannot name the key that "
                   "signed them", nameless, n);
     }
 }
@@ -243,7 +241,7 @@ static void look_at_host(offer_t *offer, const char *what, const char *url,
                          const char *consequence)
 {
     if (url && !bearer_http_same_origin(url, offer->asked, offer->p)) {
-        offer_odd(offer, "its %s is on another host than itself: %s%s", what,
+        offer_odd(offer, "%s is on another host than the issuer: %s%s", what,
                   bearer_http_url_shown(url, offer->p), consequence);
     }
 }
@@ -261,13 +259,13 @@ static void look_at_name(offer_t *offer)
     if (!strcmp(offer->named, offer->asked)) {
         return;
     }
-    offer_odd(offer, "it calls itself %s, not %s: its tokens will name it so, byte "
-              "for byte, and so does the configuration below",
+    offer_odd(offer, "the metadata names the issuer %s, not %s; tokens must contain "
+              "exactly this name, and the configuration below has it",
               bearer_text_quote(offer->p, offer->named),
               bearer_text_quote(offer->p, offer->asked));
     if (!is_discovered(offer)) {
-        offer_odd(offer, "it speaks for an issuer that keeps its metadata "
-                  "elsewhere: be sure that it may");
+        offer_odd(offer, "this is not the standard URL of that issuer's metadata; use "
+                  "it only if you trust its host");
     }
 }
 
@@ -278,20 +276,20 @@ static void look_around(offer_t *offer)
 
     look_at_name(offer);
     for (i = 0; m->left_out && i < m->left_out->nelts; i++) {
-        offer_odd(offer, "left out: %s", APR_ARRAY_IDX(m->left_out, i,
+        offer_odd(offer, "ignored: %s", APR_ARRAY_IDX(m->left_out, i,
                                                        const char *));
     }
-    look_at_host(offer, "key set", m->jwks_uri, "");
-    look_at_host(offer, "introspection", m->introspection_endpoint,
-                 "; tokens and this server's secret would go there");
+    look_at_host(offer, "the key set", m->jwks_uri, "");
+    look_at_host(offer, "the introspection endpoint", m->introspection_endpoint,
+                 "; tokens and this server's secret are sent there");
     look_at_names_of_keys(offer);
     if (lists(offer, "id_token_signing_alg_values_supported", "none")) {
-        offer_odd(offer, "it offers ID tokens without a signature (none); such "
-                  "tokens are refused here");
+        offer_odd(offer, "the issuer offers ID tokens without a signature (none); the "
+                  "module refuses them");
     }
     if (!strncmp(offer->named, "http:", 5)) {
-        offer_odd(offer, "it is asked over plain http: whoever is on the way can "
-                  "put in keys");
+        offer_odd(offer, "the issuer uses http; except on loopback, anyone on the "
+                  "network path can replace its keys");
     }
 }
 
@@ -369,11 +367,10 @@ static const char *inside(const offer_t *offer)
                  bearer_settings_word(offer->http_proxy, 1, offer->p));
     }
     if (offer->metadata->introspection_endpoint) {
-        add_line(offer, &conf, "# For opaque tokens:\n"
-                 "    # AuthBearerIntrospection discover\n"
-                 "    # AuthBearerClientID orders-api\n"
-                 "    # AuthBearerClientSecret file:/etc/apache2/orders-api.secret\n"
-                 "    # AuthBearerClientAuth", client_auth(offer));
+        add_line(offer, &conf, "# For opaque tokens:\n    # AuthBearerIntrospection "
+                 "discover\n    # AuthBearerClientID orders-api\n    # "
+                 "AuthBearerClientSecret file:/etc/apache2/bearer/client-secret\n    # "
+                 "AuthBearerClientAuth", client_auth(offer));
     }
     return conf;
 }
@@ -388,7 +385,7 @@ static const char *configuration(const offer_t *offer)
                        "<Location \"/orders\">\n"
                        "    AuthType Bearer\n"
                        "    AuthName \"orders\"\n"
-                       "    # What tokens for this API have in aud:\n"
+                       "    # The claim aud of tokens for this API:\n"
                        "    AuthBearerAudience api://orders\n"
                        "    Require valid-user\n"
                        "</Location>\n", NULL);

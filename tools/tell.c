@@ -127,7 +127,7 @@ static void tell_members(FILE *out, const char *title, const char *sign,
 static void tell_verdict(FILE *out, const json_t *answer, apr_pool_t *p)
 {
     if (json_is_true(json_object_get(answer, "open"))) {
-        fprintf(out, "Note: the Require lines here are met without any token.\n");
+        fprintf(out, "Note: the Require lines here match without a token.\n");
     }
     if (json_is_true(json_object_get(answer, "granted"))) {
         fprintf(out, "GRANTED\n");
@@ -210,13 +210,13 @@ void tell_offer(FILE *out, const json_t *offer, apr_pool_t *p)
     tell_keys(out, json_object_get(offer, "keys"), p);
     tell_url(out, "Introspection", offer, "introspection_endpoint", p);
     tell_words(out, "Client auth", json_object_get(offer, "client_auth"), p);
-    tell_url(out, "Tokens from", offer, "token_endpoint", p);
+    tell_url(out, "Token endpoint", offer, "token_endpoint", p);
     tell_url(out, "Login", offer, "authorization_endpoint", p);
     tell_url(out, "Revocation", offer, "revocation_endpoint", p);
     tell_words(out, "Scopes", json_object_get(offer, "scopes"), p);
-    tell_each(out, "\nOdd", odd, tell_odd, p);
+    tell_each(out, "\nWarnings", odd, tell_odd, p);
     if (!json_array_size(odd)) {
-        fprintf(out, "\nOdd            nothing\n");
+        fprintf(out, "\nWarnings       none\n");
     }
     fprintf(out, "\n# --- configuration ---\n%s",
             configuration ? configuration : "");

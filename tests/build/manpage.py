@@ -31,16 +31,15 @@ htbearer \- keys and tokens for mod_auth_bearer
 .B htbearer \-\-version
 .SH DESCRIPTION
 .B htbearer
-makes keys, signs development tokens, and judges tokens with the code that mod_auth_bearer
-runs in Apache httpd.
+creates keys, signs development tokens, and checks tokens with the code of mod_auth_bearer.
 .PP
-Tokens are read from standard input, never from the command line, where every user of the
-machine sees them.
-One line feed, or carriage return and line feed, after the token does not count.
+Tokens are read from standard input, not from the command line, which every user of the
+host can see.
+One line feed, or carriage return and line feed, after the token is ignored.
 .PP
 The value of an option is the next argument, or follows a
 .BR = .
-An option with dots after it may be given more than once.
+An option followed by dots may be repeated.
 .SH COMMANDS
 """
 
@@ -56,7 +55,7 @@ The token is refused.
 .B 2
 Wrong usage, or a file that cannot be read or written.
 .SH EXAMPLES
-Keys, a token for one hour, and what a server says to it:
+Create keys, sign a token for one hour, and verify it:
 .PP
 .in +4n
 .nf
@@ -69,7 +68,7 @@ htbearer verify \-\-keys keys.json \-\-issuer https://idp.example.com/ \e
 .fi
 .in
 .PP
-A configuration for an issuer, why a server refuses a token, and the end of that token:
+Print a configuration for an issuer, explain a refusal, and revoke a token:
 .PP
 .in +4n
 .nf

@@ -56,8 +56,6 @@ SCRATCH = {
     "/etc/apache2/bearer/secret.new": (lambda: "n" * 64 + "\n", 0o600),
     SERVICE_ACCOUNT + "token": (lambda: "abc.def.ghi\n", 0o600),
     SERVICE_ACCOUNT + "ca.crt": (certs.authority_pem, 0o644),
-    "/etc/apache2/auth_bearer.secret": (lambda: "s" * 64 + "\n", 0o600),
-    "/etc/apache2/orders-api.secret": (lambda: "secret\n", 0o600),
 }
 
 def read(name):

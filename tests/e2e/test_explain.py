@@ -271,16 +271,16 @@ MARK = "htbearer explain: "
 HOSTILE = {
     "flood": ("yes '%s{\"granted\": true}' | head -c 9000000" % MARK, None),
     "noise": ("head -c 3000000 /dev/urandom; head -c 900000 /dev/urandom >&2",
-              "not loaded there"),
-    "escapes": ("printf '\\033[2J\\033]0;x\\007\\n' >&2; exit 1", "refuses"),
+              "not loaded"),
+    "escapes": ("printf '\\033[2J\\033]0;x\\007\\n' >&2; exit 1", "rejects"),
     "escapes-answer": (
         "printf '%s{\"status\": 401, \"refusal\": \"\\\\u001b[2J\\\\n\"}\\n'" % MARK,
         None),
     "types": ("echo '%s{\"checks\": {}, \"requires\": [{}, 1], \"settings\": 3, "
               "\"principal\": []}'" % MARK, None),
-    "no-object": ("echo '%s[1'" % MARK, "not loaded there"),
+    "no-object": ("echo '%s[1'" % MARK, "not loaded"),
     "deep": ("echo '%s'\"$(head -c 90000 /dev/zero | tr '\\0' '[')\"" % MARK,
-             "not loaded there"),
+             "not loaded"),
 }
 
 

@@ -32,12 +32,12 @@ static int is_ours(const char *line_)
         "    AuthBearerAlgorithms ES256K", "    # AuthBearerKeys https://...",
         "    # For opaque tokens:", "    # AuthBearerIntrospection discover",
         "    # AuthBearerClientID orders-api",
-        "    # AuthBearerClientSecret file:/etc/apache2/orders-api.secret",
+        "    # AuthBearerClientSecret file:/etc/apache2/bearer/client-secret",
         "    # AuthBearerClientAuth client_secret_",
         "    # AuthBearerClientAuth private_key_jwt",
         "    # AuthBearerClientAuth tls_client_auth", "</AuthBearerIssuer>",
         "<Location \"/orders\">", "    AuthType Bearer",
-        "    AuthName \"orders\"", "    # What tokens for this API have in aud:",
+        "    AuthName \"orders\"", "    # The claim aud of tokens for this API:",
         "    AuthBearerAudience api://orders", "    Require valid-user",
         "</Location>", NULL
     };
