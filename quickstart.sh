@@ -1,8 +1,8 @@
 #!/bin/sh
 # Licensed under the Apache License, Version 2.0; see LICENSE.
 #
-# usage: ./quickstart.sh         build, start a httpd of its own on loopback,
-#                                and show it refuse, accept and forbid
+# usage: ./quickstart.sh         build, start a separate httpd on loopback, and
+#                                send it requests (401, 200, 403)
 #        ./quickstart.sh stop    stop that httpd
 #
 # Installs the missing packages (tests/packages.txt, [build] and [run]) and
@@ -207,7 +207,7 @@ if test $failed -ne 0; then
     stop
     exit 1
 fi
-say 'It is still running. A token of your own:'
+say 'The httpd is still running. To create a token:'
 cat <<END
     TOKEN=\$(build/quickstart/htbearer sign --key run/quickstart/private.json \\
         --issuer https://idp.example.com/ --audience api://orders \\
