@@ -43,9 +43,11 @@ Listen 127.0.0.1:{plain}
 FRONT = """
 <VirtualHost *:443>
     ServerName www.example.com
+    {base}
     {inside}
 </VirtualHost>
 """
+BASE = "AuthBearerBaseURL https://www.example.com"
 CURLRC = """
 silent
 noproxy = "*"
@@ -198,7 +200,7 @@ class Site:
         if "*:443" not in text:
             inside = "ProxyPass / http://127.0.0.1:%d/" % self.ports["plain"] \
                 if "*:80" in text else ""
-            text += FRONT.format(inside=inside)
+            text += FRONT.format(base=BASE, inside=inside)  # the port is this test's
         return AROUND.format(proxy=self.proxy.url, ca=self.hosts.ca, **self.ports) + self.own(text)
 
     def start(self, text=None, **kw):
@@ -637,8 +639,8 @@ def test_browsers(one_server, backend, hosts, proxy):
     register = dict(re.findall(r"(?m)^   \| (.* URI) \| `(.*)` \|$", setup.text))
     assert len(register) == 3
     site = Site(setup, one_server, backend, hosts, proxy)
-    behind = re.search("add `(AuthBearerBaseURL .*)`", setup.text).group(1)
-    site.start(setup.conf + behind + "\n", start=False)
+    assert "add `%s`" % BASE in setup.text
+    site.start(start=False)
     secret = site.server.path("bearer/secret")
     os.unlink(secret)
     (make, _), *requests = setup.commands
