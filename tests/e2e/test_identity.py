@@ -27,7 +27,7 @@ TENANTS = """
 
 #: What the log must name.
 TENANTS_ALIKE = ("'https://login.test/{tenant}/v2.0'", "AuthBearerUserFormat", "%t")
-ISSUERS_ALIKE = ("AuthBearerUserFormat", "%i", "'%u@%i'")
+ISSUERS_ALIKE = ("AuthBearerUserFormat", "'%u@%i'", "'%u'")
 
 
 def misconfigured(res, values):

@@ -195,5 +195,5 @@ def test_refused_as_a_client(site, op, status):
                   {"secret": SECRET})
     browser = Browser(server)
     refused(browser.go("/app/x"), 503, None, "unavailable", "login_issuer",
-            log=["'invalid_client'", "AuthBearerClientID", "ClientSecret"])
+            log=["'invalid_client'", "AuthBearerClientID", "AuthBearerClientSecret"])
     assert "bearer_session" not in browser.field()
