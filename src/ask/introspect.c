@@ -150,18 +150,18 @@ static const char *endpoint_of(bearer_introspect_t *in, const char **error,
 static bearer_reason_t not_answered(bearer_refusal_t *why, apr_pool_t *p,
                                     const char *endpoint, int status)
 {
-    const char *mend = "";
+    const char *remedy = "";
 
     if (status == 401 || status == 403) {
-        mend = ": it does not accept this server as a client; check AuthBearerClientAuth, "
-               "AuthBearerClientID and AuthBearerClientSecret";
+        remedy = ": it does not accept this server as a client; check AuthBearerClientAuth, "
+                 "AuthBearerClientID and AuthBearerClientSecret";
     } else if (status / 100 == 3) {
-        mend = ": redirects are not followed; AuthBearerIntrospection must name the final URL";
+        remedy = ": redirects are not followed; AuthBearerIntrospection must name the final URL";
     } else if (status == 404 || status == 405) {
-        mend = "; AuthBearerIntrospection must name the issuer's introspection endpoint";
+        remedy = "; AuthBearerIntrospection must name the issuer's introspection endpoint";
     }
     return bearer_refuse(why, p, BEARER_INTROSPECTION, "%s answered %d%s",
-                         bearer_http_url_shown(endpoint, p), status, mend);
+                         bearer_http_url_shown(endpoint, p), status, remedy);
 }
 
 static bearer_reason_t check_active(const json_t *answer, bearer_refusal_t *why,

@@ -257,11 +257,11 @@ static bearer_reason_t ask(void *asking_, bearer_answer_t *answer,
 
 static bearer_reason_t unusable(const bearer_session_question_t *q,
                                 bearer_refusal_t *why, apr_pool_t *p,
-                                const char *what, const char *mend)
+                                const char *what, const char *remedy)
 {
     return bearer_refuse(why, p, BEARER_SESSION_CHECK,
                          "the response of the session service %s cannot be used: %s%s",
-                         bearer_http_url_shown(q->check->url, p), what, mend);
+                         bearer_http_url_shown(q->check->url, p), what, remedy);
 }
 
 static bearer_reason_t read_subject(const bearer_session_question_t *q,

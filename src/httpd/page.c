@@ -121,10 +121,12 @@ static const char *reference(request_rec *r)
     const char *id = ab_trace_id(r);
     unsigned char bytes[5];
 
-    return id ? id
-         : bearer_world_random(ab_process() ? &ab_process()->world : NULL, bytes,
+    if (id) {
+        return id;
+    }
+    return bearer_world_random(ab_process() ? &ab_process()->world : NULL, bytes,
                                sizeof(bytes)) == APR_SUCCESS
-         ? bearer_text_hex(r->pool, bytes, sizeof(bytes)) : "none";
+        ? bearer_text_hex(r->pool, bytes, sizeof(bytes)) : "none";
 }
 
 static const char *refusal(request_rec *r, bearer_reason_t reason, int json,

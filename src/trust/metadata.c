@@ -222,8 +222,8 @@ apr_status_t bearer_issuer_perform(bearer_http_response_t **response,
 }
 
 /* Says how to authenticate a request that the issuer refused. */
-static const char *auth_mend(const bearer_issuer_access_t *access,
-                             const char *url, apr_pool_t *p)
+static const char *auth_remedy(const bearer_issuer_access_t *access,
+                               const char *url, apr_pool_t *p)
 {
     if (!access->issuer->fetch_auth_file) {
         return "; AuthBearerFetchAuth can send a token";
@@ -239,18 +239,18 @@ static apr_status_t status_error(const bearer_http_response_t *response,
                                  const char *url, const char **error,
                                  apr_pool_t *p)
 {
-    const char *mend = "";
+    const char *remedy = "";
 
     if (response->status == 200) {
         return APR_SUCCESS;
     }
     if (response->status / 100 == 3) {
-        mend = ": redirects are not followed; configure the final URL";
+        remedy = ": redirects are not followed; configure the final URL";
     } else if (response->status == 401 || response->status == 403) {
-        mend = auth_mend(access, url, p);
+        remedy = auth_remedy(access, url, p);
     }
     *error = apr_psprintf(p, "%s answered %d%s", bearer_http_url_shown(url, p),
-                          response->status, mend);
+                          response->status, remedy);
     return response->status == 404 || response->status == 410 ? APR_NOTFOUND
                                                               : APR_EGENERAL;
 }
