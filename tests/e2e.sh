@@ -3,7 +3,7 @@
 #
 # usage: tests/e2e.sh BUILD-DIRECTORY PYTEST-ARGUMENT...
 # Runs end-to-end tests against the build in that directory, several files in
-# parallel.
+# parallel. A file is named from here or from tests/e2e.
 #   E2E_WORKERS  how many files at a time (2 for each processor)
 #   E2E_AGAIN    a file. A test that fails in parallel runs once more, alone, and its
 #                name is added to the file. If it passes then, the run passes too.
@@ -13,6 +13,14 @@ set -eu
 top=$(cd "$(dirname "$0")/.." && pwd)
 build=$(cd "${1:?usage: $0 BUILD-DIRECTORY PYTEST-ARGUMENT...}" && pwd)
 shift
+here=$(pwd)
+for argument; do
+    shift
+    case $argument in
+    */*) test ! -e "$here/${argument%%::*}" || argument=$here/$argument ;;
+    esac
+    set -- "$@" "$argument"
+done
 cd "$top/tests/e2e"
 export BEARER_BUILDDIR="$build" HTBEARER="$build/htbearer" \
     BEARER_MODULE="$build/.libs/mod_auth_bearer.so" PYTHONDONTWRITEBYTECODE=1
