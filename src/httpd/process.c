@@ -46,11 +46,36 @@ static const server_rec *declared_by(const process_t *process, int index)
                          const server_rec *);
 }
 
+/* Does a virtual host log users in with the issuer? */
+static int logs_in(const process_t *process, const bearer_issuer_t *issuer)
+{
+    server_rec *s;
+
+    for (s = process->server; s; s = s->next) {
+        const server_config_t *server = ab_config_server(s);
+        bearer_settings_t here;
+
+        if (server->browser
+            && bearer_issuers_by_url(server->issuers, issuer->url) == issuer) {
+            ab_config_resolve(&here, server, issuer, NULL);
+            if (here.client_id) {
+                return 1;
+            }
+        }
+    }
+    return 0;
+}
+
 const bearer_issuer_access_t *ab_process_access(process_t *process, int index)
 {
-    return ab_process_access_of(process, ab_config_issuer_at(process->global, index),
-                                ab_config_server(declared_by(process, index)),
-                                process->pool);
+    const bearer_issuer_t *issuer = ab_config_issuer_at(process->global, index);
+    bearer_issuer_access_t *access = apr_palloc(process->pool, sizeof(*access));
+
+    *access = *ab_process_access_of(process, issuer,
+                                    ab_config_server(declared_by(process, index)),
+                                    process->pool);
+    access->for_login = logs_in(process, issuer);
+    return access;
 }
 
 static const char *token_endpoint(void *keyset, const char **error, apr_pool_t *p)

@@ -70,6 +70,9 @@ apr_status_t bearer_keyset_place_init(bearer_keyset_place_t *place,
                                   settings->keys_refresh.min,
                                   settings->keys_refresh.max,
                                   settings->keys_refresh.stale), p);
+    if (access->for_login) {
+        add_field(parts, "login", p);  /* its metadata has more */
+    }
     text = apr_array_pstrcat(p, parts, 0);
     rv = name_entry(place->record, "keyset", text, p);
     if (rv == APR_SUCCESS) {

@@ -150,7 +150,7 @@ typedef struct bearer_metadata_t {
     const apr_array_header_t *scopes_supported; /**< const char *, or NULL */
     const char *source;       /**< URL of the document */
     /** const char *, one line each: endpoints that are ignored because they may
-     *  not be fetched; NULL: none */
+     *  not be fetched, and documents that could not be used; NULL: none */
     const apr_array_header_t *left_out;
 } bearer_metadata_t;
 
@@ -194,6 +194,8 @@ typedef struct bearer_issuer_access_t {
     /** By the world's clock: requests must end by then, so that several in a row
      *  stay within one total timeout. 0: each request has its own timeout. */
     apr_time_t deadline;
+    int for_login;         /**< 1: this server logs users in with the issuer, so both
+                                metadata documents are read */
 } bearer_issuer_access_t;
 
 /** Fills a request with the limits of these settings: timeouts, CA file, proxy,
@@ -230,7 +232,10 @@ apr_status_t bearer_issuer_get(bearer_http_response_t **response,
                                const char *url, apr_size_t max,
                                const char **error, apr_pool_t *p);
 
-/** Fetches the issuer's metadata; tries several URLs and takes the first that fits. */
+/** Fetches the issuer's metadata: the first document that can be used or, for_login, the
+ *  members of both. Of a member that both have, the first document's counts; null is
+ *  absent. A second document that cannot be used is in left_out; one that is missing
+ *  (404) is not. */
 apr_status_t bearer_metadata_fetch(bearer_metadata_t **metadata,
                                    const bearer_issuer_access_t *access,
                                    const char **error, apr_pool_t *p);

@@ -317,13 +317,17 @@ static const apr_array_header_t *take_scopes(const json_t *object,
     return list;
 }
 
-/* RFC 8414 section 3.3: otherwise one issuer could replace another's metadata. */
+/* RFC 8414 section 3.3: otherwise one issuer could replace another's metadata. Entra
+ * ID's document for all tenants writes {tenantid}. */
 static const char *issuer_error(const json_t *object, const char *issuer,
                                 apr_pool_t *p)
 {
     const char *found = bearer_json_string(object, "issuer");
+    const char *id = found && strstr(issuer, "{tenant}") ? strstr(found, "{tenantid}") : NULL;
+    const char *same = id ? apr_pstrcat(p, apr_pstrmemdup(p, found, (apr_size_t)(id - found)),
+                                        "{tenant}", id + strlen("{tenantid}"), NULL) : found;
 
-    if (found && strcmp(found, issuer) == 0) {
+    if (same && strcmp(same, issuer) == 0) {
         return NULL;
     }
     return apr_psprintf(p, "its issuer is %s, not %s as configured; the two must be identical, "
@@ -332,30 +336,30 @@ static const char *issuer_error(const json_t *object, const char *issuer,
                         bearer_text_quote(p, issuer));
 }
 
-apr_status_t bearer_metadata_parse(bearer_metadata_t **metadata,
-                                   const char *text, apr_size_t len,
-                                   const char *issuer, const char *source,
-                                   const apr_array_header_t *plain_http,
-                                   const char **error, apr_pool_t *p)
+/* A member that is null is absent. */
+static const json_t *member(const json_t *object, const char *name)
+{
+    const json_t *value = json_object_get(object, name);
+
+    return json_is_null(value) ? NULL : value;
+}
+
+/* Takes a document of this issuer. */
+static apr_status_t take_document(bearer_metadata_t **metadata, const json_t *object,
+                                  const char *issuer, const char *source,
+                                  const apr_array_header_t *plain_http,
+                                  const char **error, apr_pool_t *p)
 {
     apr_array_header_t *left_out = apr_array_make(p, 2, sizeof(const char *));
     bearer_metadata_t *m = apr_pcalloc(p, sizeof(*m));
-    json_t *object;
 
     *metadata = NULL;
-    if (bearer_json_parse(&object, text, len, error, p) != APR_SUCCESS) {
-        return APR_EINVAL;
-    }
-    *error = issuer_error(object, issuer, p);
-    if (*error) {
-        return APR_EINVAL;
-    }
     m->issuer = apr_pstrdup(p, issuer);
     m->source = apr_pstrdup(p, source);
 #define X(name) m->name = endpoint_in(object, #name, m, plain_http, left_out, p);
     BEARER_ENDPOINTS(X)
 #undef X
-    if (!m->jwks_uri && json_object_get(object, "jwks_uri")) {
+    if (!m->jwks_uri && member(object, "jwks_uri")) {
         *error = left_out->nelts ? APR_ARRAY_IDX(left_out, 0, const char *)
                                  : "jwks_uri is not a string";
         return APR_EINVAL;
@@ -369,6 +373,33 @@ apr_status_t bearer_metadata_parse(bearer_metadata_t **metadata,
     m->left_out = left_out->nelts ? left_out : NULL;
     *metadata = m;
     return APR_SUCCESS;
+}
+
+/* Also returns the document itself, which lives as long as p. */
+static apr_status_t read_document(bearer_metadata_t **metadata, json_t **object,
+                                  const char *text, apr_size_t len,
+                                  const char *issuer, const char *source,
+                                  const apr_array_header_t *plain_http,
+                                  const char **error, apr_pool_t *p)
+{
+    *metadata = NULL;
+    if (bearer_json_parse(object, text, len, error, p) != APR_SUCCESS) {
+        return APR_EINVAL;
+    }
+    *error = issuer_error(*object, issuer, p);
+    return *error ? APR_EINVAL : take_document(metadata, *object, issuer, source, plain_http,
+                                               error, p);
+}
+
+apr_status_t bearer_metadata_parse(bearer_metadata_t **metadata,
+                                   const char *text, apr_size_t len,
+                                   const char *issuer, const char *source,
+                                   const apr_array_header_t *plain_http,
+                                   const char **error, apr_pool_t *p)
+{
+    json_t *object;
+
+    return read_document(metadata, &object, text, len, issuer, source, plain_http, error, p);
 }
 
 /* ---- copies ------------------------------------------------------------ */
@@ -421,27 +452,87 @@ json_t *bearer_metadata_json(const bearer_metadata_t *m)
 
 /* ---- fetching ---------------------------------------------------------- */
 
-static apr_status_t fetch_one(bearer_metadata_t **metadata,
-                              const bearer_issuer_access_t *access,
-                              const char *url, int *answered,
-                              const char **error, apr_pool_t *p)
+/** What has been read of the documents so far. */
+typedef struct reading_t {
+    bearer_metadata_t *metadata;   /* NULL: nothing yet */
+    json_t *document;              /* of the metadata; merged */
+    apr_array_header_t *failures;  /* const char *; a missing document is the last resort */
+    apr_status_t rv;               /* of the last document */
+    int answered;                  /* the host answers */
+} reading_t;
+
+/* A member that only one of the documents has counts. Of one that both have, the first
+ * document's counts. */
+static apr_status_t merge(reading_t *reading, json_t *second,
+                          const bearer_issuer_access_t *access, const char **error,
+                          apr_pool_t *p)
+{
+    bearer_metadata_t *both;
+    json_t *value;
+    const char *name;
+    apr_status_t rv;
+
+    json_object_foreach(second, name, value) {
+        if (!member(reading->document, name)) {
+            json_object_set(reading->document, name, value);
+        }
+    }
+    rv = take_document(&both, reading->document, access->issuer->url,
+                       reading->metadata->source, access->plain_http, error, p);
+    reading->metadata = rv == APR_SUCCESS ? both : reading->metadata;
+    return rv;
+}
+
+static apr_status_t fetch_one(reading_t *reading, const bearer_issuer_access_t *access,
+                              const char *url, const char **error, apr_pool_t *p)
 {
     bearer_http_response_t *response;
+    bearer_metadata_t *found;
+    json_t *document;
     apr_status_t rv = bearer_issuer_get(&response, access, url,
                                         BEARER_METADATA_MAX, error, p);
 
-    *answered = response || rv == APR_ENOSPC;
+    reading->answered = response || rv == APR_ENOSPC;
     if (!response || rv != APR_SUCCESS) {
         return rv;
     }
-    rv = bearer_metadata_parse(metadata, response->body, response->body_len,
-                               access->issuer->url, url, access->plain_http,
-                               error, p);
+    rv = read_document(&found, &document, response->body, response->body_len,
+                       access->issuer->url, url, access->plain_http, error, p);
+    if (rv == APR_SUCCESS && reading->metadata) {
+        rv = merge(reading, document, access, error, p);
+    } else if (rv == APR_SUCCESS) {
+        reading->metadata = found;
+        reading->document = document;
+    }
     if (rv != APR_SUCCESS) {
         *error = apr_psprintf(p, "the metadata at %s cannot be used: %s",
                               bearer_http_url_shown(url, p), *error);
     }
     return rv;
+}
+
+/* The second document must not use up the time that the keys need. */
+static void leave_time(bearer_issuer_access_t *access)
+{
+    apr_time_t now = bearer_world_now(access->world);
+
+    if (access->deadline > now) {
+        access->deadline = now + (access->deadline - now) / 2;
+    }
+}
+
+/* Says in the log which document is missing in the result, and why. */
+static void note_failures(reading_t *reading, apr_pool_t *p)
+{
+    apr_array_header_t *all = apr_array_make(p, 2, sizeof(const char *));
+
+    if (!apr_is_empty_array(reading->failures)) {
+        if (reading->metadata->left_out) {
+            apr_array_cat(all, reading->metadata->left_out);
+        }
+        apr_array_cat(all, reading->failures);
+        reading->metadata->left_out = all;
+    }
 }
 
 apr_status_t bearer_metadata_fetch(bearer_metadata_t **metadata,
@@ -450,22 +541,32 @@ apr_status_t bearer_metadata_fetch(bearer_metadata_t **metadata,
 {
     const apr_array_header_t *urls = bearer_issuer_metadata_urls(access->issuer,
                                                                  p);
+    reading_t reading = { .failures = apr_array_make(p, 2, sizeof(const char *)),
+                          .rv = APR_NOTFOUND, .answered = 1 };
+    bearer_issuer_access_t next = *access;
     const char *errors = NULL;
-    apr_status_t rv = APR_NOTFOUND;
-    int i, answered = 1;
+    int i;
 
-    *metadata = NULL;
     *error = NULL;
     /* all are on one host: if it does not answer, the next request would fail too */
-    for (i = 0; answered && i < urls->nelts; i++) {
-        rv = fetch_one(metadata, access, APR_ARRAY_IDX(urls, i, const char *),
-                       &answered, error, p);
-        if (rv == APR_SUCCESS) {
-            *error = NULL;
-            return APR_SUCCESS;
+    for (i = 0; i < urls->nelts && reading.answered
+                && (!reading.metadata || access->for_login); i++) {
+        reading.rv = fetch_one(&reading, &next, APR_ARRAY_IDX(urls, i, const char *), error, p);
+        if (reading.rv == APR_SUCCESS) {
+            leave_time(&next);
+            continue;
         }
         errors = errors ? apr_pstrcat(p, errors, "; ", *error, NULL) : *error;
+        if (reading.rv != APR_NOTFOUND) {
+            push(reading.failures, *error);
+        }
+    }
+    *metadata = reading.metadata;
+    if (reading.metadata) {
+        note_failures(&reading, p);
+        *error = NULL;
+        return APR_SUCCESS;
     }
     *error = errors ? errors : "this issuer's metadata cannot be discovered";
-    return rv;
+    return reading.rv;
 }

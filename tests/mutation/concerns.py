@@ -15,6 +15,7 @@ CONCERNS = {
     "browser_callback": "browser browser_cookies browser_limits browser_hostile "
                         "login_issuers answer_leaks login_client_auth",
     "browser_client": "browser browser_hostile login_issuers login_client_auth "
+                      "login_metadata "
                       "browser_children",
     "browser_cookies": "browser browser_cookies browser_hostile ambient silence "
                        "browser_limits",
@@ -52,7 +53,8 @@ CONCERNS = {
     "functions": "require rules export",
     "handover": "keysets keys lasting",
     "page": "browser_pages browser browser_hostile results",
-    "process": "smoke keys introspection keysets login_client_auth",
+    "process": "smoke keys introspection keysets login_client_auth "
+               "login_metadata",
     "provider": "smoke table attacks revocation introspection session_check keysets",
     "provider_introspection": "introspection attacks session_check",
     "provider_jwt": "smoke table attacks keysets",

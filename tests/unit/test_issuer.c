@@ -496,9 +496,10 @@ static void test_metadata_document(void **state)
         "\"require_pushed_authorization_requests\": true,"
         "\"authorization_response_iss_parameter_supported\": \"true\","
         "\"scopes_supported\": [\"openid\", 7, \"email\"],"
+        "\"revocation_endpoint\": null,"
         "\"unknown\": {}}";
     apr_pool_t *p = unit_pool(state);
-    bearer_metadata_t *m;
+    bearer_metadata_t *m, *n;
     const char *error;
 
     assert_int_equal(parse(&m, text, &error, p), APR_SUCCESS);
@@ -509,6 +510,10 @@ static void test_metadata_document(void **state)
     assert_int_equal(m->require_pushed_authorization_requests, 1);
     assert_int_equal(m->authorization_response_iss_parameter_supported, 0);
     assert_int_equal(m->scopes_supported->nelts, 2);
+    assert_null(m->revocation_endpoint);
+    assert_int_equal(parse(&n, "{\"issuer\": \"" ISSUER "\", \"jwks_uri\": null}", &error, p),
+                     APR_SUCCESS);
+    assert_null(n->jwks_uri);
     /* not https: not used, and said so */
     assert_null(m->introspection_endpoint);
     assert_int_equal(m->left_out->nelts, 1);
@@ -557,6 +562,7 @@ static void test_metadata_refused(void **state)
         { "[]", "" },
         { "{}", "its issuer is (none)" },
         { "{\"issuer\": 1}", "its issuer is (none)" },
+        { "{\"issuer\": null}", "its issuer is (none)" },
         { "{\"issuer\": \"https://idp.example.com\"}", "final slash" },
         { "{\"issuer\": \"https://evil.example/\"}", "https://evil.example/" },
         { "{\"issuer\": \"" ISSUER "\", \"issuer\": \"x\"}", "duplicate" },
@@ -630,6 +636,126 @@ static void test_discovery_first_that_fits(void **state)
                      APR_SUCCESS);
     assert_string_equal(m->source, OAUTH);
     assert_int_equal(unit_http_requests(a->http), 3);
+}
+
+#define LISTED(list, i) APR_ARRAY_IDX((list), (i), const char *)
+
+static void test_both_documents_for_a_login(void **state)
+{
+    apr_pool_t *p = unit_pool(state);
+    asking_t *a = asking(p);
+    bearer_metadata_t *m;
+    const char *error;
+
+    a->access.for_login = 1;
+    unit_http_page(a->http, OAUTH, 200, "{\"issuer\":\"" ISSUER "\","
+                   "\"jwks_uri\":\"https://k.example/\",\"token_endpoint\":"
+                   "\"https://t.example/1\",\"userinfo_endpoint\":null,"
+                   "\"authorization_response_iss_parameter_supported\":true}");
+    unit_http_page(a->http, OPENID, 200, "{\"issuer\":\"" ISSUER "\","
+                   "\"jwks_uri\":\"https://other.example/\",\"token_endpoint\":"
+                   "\"https://t.example/2\",\"userinfo_endpoint\":"
+                   "\"https://u.example/\",\"end_session_endpoint\":"
+                   "\"https://e.example/\",\"scopes_supported\":[\"openid\"],"
+                   "\"authorization_response_iss_parameter_supported\":false,"
+                   "\"require_pushed_authorization_requests\":true}");
+    assert_int_equal(bearer_metadata_fetch(&m, &a->access, &error, p), APR_SUCCESS);
+    assert_int_equal(unit_http_requests(a->http), 2);
+    assert_string_equal(m->source, OAUTH);
+    assert_string_equal(m->jwks_uri, "https://k.example/");
+    assert_string_equal(m->token_endpoint, "https://t.example/1");
+    assert_string_equal(m->userinfo_endpoint, "https://u.example/");
+    assert_string_equal(m->end_session_endpoint, "https://e.example/");
+    assert_int_equal(m->scopes_supported->nelts, 1);
+    assert_true(m->authorization_response_iss_parameter_supported);
+    assert_true(m->require_pushed_authorization_requests);
+    assert_null(m->left_out);
+    /* one that is missing is no failure */
+    unit_http_page(a->http, OPENID, 404, "");
+    assert_int_equal(bearer_metadata_fetch(&m, &a->access, &error, p), APR_SUCCESS);
+    assert_null(m->end_session_endpoint);
+    assert_null(m->left_out);
+    assert_null(error);
+    unit_http_page(a->http, OAUTH, 404, "");
+    unit_http_page(a->http, OPENID, 200, DOCUMENT);
+    assert_int_equal(bearer_metadata_fetch(&m, &a->access, &error, p), APR_SUCCESS);
+    assert_string_equal(m->source, OPENID);
+    assert_null(m->left_out);
+}
+
+/* The keys need only one document: a second one that is no good spoils nothing. */
+static void test_a_second_document_that_is_no_good(void **state)
+{
+    static const struct {
+        int status;
+        const char *text, *says;
+    } cases[] = {
+        { 200, "{\"issuer\":\"https://mallory.example/\",\"end_session_endpoint\":"
+               "\"https://mallory.example/end\"}", "its issuer is 'https://mallory" },
+        { 200, "{\"issuer\":null,\"end_session_endpoint\":\"https://m.example/\"}",
+          "its issuer is (none)" },
+        { 200, "<html>", "not JSON" },
+        { 500, "", "answered 500" },
+    };
+    apr_pool_t *p = unit_pool(state);
+    asking_t *a = asking(p);
+    bearer_metadata_t *m;
+    const char *error;
+    size_t i;
+
+    a->access.for_login = 1;
+    unit_http_page(a->http, OAUTH, 200, DOCUMENT);
+    for (i = 0; i < UNIT_COUNT(cases); i++) {
+        unit_http_page(a->http, OPENID, cases[i].status, cases[i].text);
+        UNIT_CHECK(bearer_metadata_fetch(&m, &a->access, &error, p) == APR_SUCCESS,
+                   "%s", cases[i].text);
+        assert_string_equal(m->jwks_uri, "https://k.example/");
+        assert_null(m->end_session_endpoint);
+        assert_int_equal(m->left_out->nelts, 1);
+        assert_says(LISTED(m->left_out, 0), cases[i].says);
+    }
+}
+
+/* Within one deadline the second document gets half of the time that is left. */
+static void test_a_second_document_leaves_time(void **state)
+{
+    apr_pool_t *p = unit_pool(state);
+    asking_t *a = asking(p);
+    bearer_metadata_t *m;
+    const char *error;
+
+    a->access.for_login = 1;
+    a->access.deadline = bearer_world_now(&a->w->world) + apr_time_from_sec(4);
+    unit_http_page(a->http, OAUTH, 200, DOCUMENT);
+    unit_http_page(a->http, OPENID, 200, DOCUMENT);
+    assert_int_equal(bearer_metadata_fetch(&m, &a->access, &error, p), APR_SUCCESS);
+    assert_int_equal(apr_time_as_msec(a->http->request.total_timeout), 2000);
+}
+
+/* Entra ID's document for all tenants. */
+static void test_metadata_of_a_template(void **state)
+{
+    apr_pool_t *p = unit_pool(state);
+    bearer_metadata_t *m;
+    const char *error;
+    const char *const good[] = { "{tenant}", "{tenantid}" };
+    const char *const bad[] = { "{other}", "{tenant}{tenantid}", "t-1", "" };
+    size_t i;
+
+    for (i = 0; i < UNIT_COUNT(good) + UNIT_COUNT(bad); i++) {
+        int is_good = i < UNIT_COUNT(good);
+        const char *text = apr_psprintf(
+            p, "{\"issuer\":\"https://login.example.com/%s/v2.0\"}",
+            is_good ? good[i] : bad[i - UNIT_COUNT(good)]);
+
+        UNIT_CHECK((bearer_metadata_parse(&m, text, strlen(text), TEMPLATE,
+                                          "https://login.example.com/m", NULL, &error, p)
+                    == APR_SUCCESS) == is_good, "%s", text);
+    }
+    assert_int_not_equal(bearer_metadata_parse(
+        &m, "{\"issuer\":\"https://idp.example.com/{tenantid}\"}", 45,
+        "https://idp.example.com/x", "https://idp.example.com/m", NULL, &error, p),
+        APR_SUCCESS);
 }
 
 static void test_discovery_failures_are_told(void **state)
@@ -917,6 +1043,10 @@ int main(void)
         UNIT_TEST(test_metadata_document),
         UNIT_TEST(test_metadata_names_no_loopback),
         UNIT_TEST(test_metadata_refused),
+        UNIT_TEST(test_metadata_of_a_template),
+        UNIT_TEST(test_both_documents_for_a_login),
+        UNIT_TEST(test_a_second_document_that_is_no_good),
+        UNIT_TEST(test_a_second_document_leaves_time),
         UNIT_TEST(test_discovery_first_that_fits),
         UNIT_TEST(test_discovery_failures_are_told),
         UNIT_TEST(test_get_bounds_and_status),

@@ -36,6 +36,7 @@ class Provider(Issuer):
         self.id_token = {}       # claims that override; None: left out
         self.id_token_header = {}
         self.tokens = {}         # members of the token answer that override
+        self.nulls = []          # members of the token answer that are null
         self.response = {}       # parameters of the way back that override
         self.expires_in = None
         self.refresh = False     # does it give refresh tokens?
@@ -84,6 +85,7 @@ class Provider(Issuer):
             secrets.register(answer["refresh_token"])
         answer.update(self.tokens)
         answer = {k: v for k, v in answer.items() if v is not None}
+        answer.update(dict.fromkeys(self.nulls))
         secrets.register(access)
         return answer
 
