@@ -21,7 +21,7 @@ from support.directives import DIRECTIVES
 from support.httpd import TOP, Httpd
 
 PAGES = ["README.md", "SECURITY.md", "CONTRIBUTING.md", "tests/bench/results.md",
-         "tests/broken/README.md", "tests/safeguards.md"] + sorted(
+         "tests/broken/README.md", "tests/results.md", "tests/safeguards.md"] + sorted(
     os.path.relpath(path, TOP) for path in
     glob.glob(os.path.join(TOP, "docs", "**", "*.md"), recursive=True))
 CONF = "conf/auth_bearer.conf"
