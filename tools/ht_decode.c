@@ -61,7 +61,6 @@ static int run(const ht_call_t *call)
 
 const ht_command_t ht_decode = {
     "decode", NULL, 1, "Print header and payload of a token, unverified.",
-    "Prints two JSON documents, without the signature. Do not trust them; to verify a "
-    "token, use verify.",
+    "Do not trust the output; to check a token, use verify.",
     NULL, run
 };

@@ -210,8 +210,7 @@ const ht_command_t ht_discover = {
     "discover", "URL", 0,
     "Show what an issuer offers, and print a configuration for it.",
     "URL is the claim iss of the issuer's tokens, or the URL of its metadata. Only "
-    "metadata and keys are requested. Each request is announced on standard error. "
-    "Redirects are not followed. Exit status 0: the issuer has usable keys; 1: it has "
-    "no usable keys or metadata; 2: wrong usage.",
+    "metadata and keys are requested; each request is announced on standard error. "
+    "Redirects are not followed. Exit status 1: no usable keys or metadata.",
     options, run
 };

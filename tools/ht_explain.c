@@ -415,16 +415,14 @@ static int run(const ht_call_t *call)
 }
 
 static const ht_option_t options[] = {
-    { "f", "FILE", 0, "configuration of httpd; PATH is the path of the request" },
-    { "httpd", "PATH", HT_SERVER, "the httpd to run (default: the first of apache2ctl, "
-      "httpd, apache2 that is found)" },
+    { "f", "FILE", 0, "configuration of httpd, for a request to PATH" },
+    { "httpd", "PATH", HT_SERVER, "program to run (default: apache2ctl, httpd or apache2)" },
     { "D", "NAME", HT_REPEAT, "passed to httpd" },
-    { "host", "NAME", HT_SERVER, "virtual host; needed if several protect the path" },
-    { "method", "METHOD", HT_SERVER, "method of the request (default GET)" },
-    { "address", "IP", HT_SERVER, "address of the client (default 127.0.0.1)" },
+    { "host", "NAME", HT_SERVER, "virtual host, if several protect the path" },
+    { "method", "METHOD", HT_SERVER, "of the request (default GET)" },
+    { "address", "IP", HT_SERVER, "of the client (default 127.0.0.1)" },
     { "issuer", "URL", HT_NO_SERVER, "without -f: AuthBearerIssuer" },
-    { "keys", "SOURCE", HT_NO_SERVER, "AuthBearerKeys, a file or a URL (default: from "
-      "the issuer's metadata)" },
+    { "keys", "SOURCE", HT_NO_SERVER, "AuthBearerKeys: file or URL (default: discovery)" },
     { "audience", "AUD", HT_REPEAT | HT_NO_SERVER, "AuthBearerAudience" },
     { "no-audience", NULL, HT_NO_SERVER, "AuthBearerNoAudience accept" },
     { "client", "ID", HT_REPEAT | HT_NO_SERVER, "AuthBearerClients" },
@@ -437,13 +435,12 @@ static const ht_option_t options[] = {
     { "tenant", "ID", HT_REPEAT | HT_NO_SERVER, "AuthBearerTenants" },
     { "revocations", "FILE", HT_NO_SERVER, "AuthBearerRevocations" },
     { "require", "LINE", HT_REPEAT | HT_NO_SERVER, "a Require line, e.g. \"scope "
-      "orders.read\"; of several lines, one must match" },
+      "orders.read\"; one must match" },
     { "ca-file", "FILE", HT_NO_SERVER, "AuthBearerCAFile" },
     { "http-proxy", "URL", HT_NO_SERVER, "AuthBearerHTTPProxy" },
     { "plain-http", "HOST", HT_REPEAT | HT_NO_SERVER, "AuthBearerPlainHTTP" },
     { "offline", NULL, 0, "send no requests" },
-    { "now", "EPOCH", HT_NO_SERVER, "check the token as of this time, in seconds since "
-      "1970" },
+    { "now", "EPOCH", HT_NO_SERVER, "time to assume, in seconds since 1970" },
     { "json", NULL, 0, "print one JSON object" },
     { NULL, NULL, 0, NULL }
 };
@@ -451,12 +448,10 @@ static const ht_option_t options[] = {
 const ht_command_t ht_explain = {
     "explain", "[PATH]", 1,
     "Show why a token is accepted or refused, check by check.",
-    "With -f, the httpd of this host reads its configuration and judges a request to "
-    "PATH. httpd selects and merges the sections. It opens no port. Caches, the "
-    "throttle and SetEnvIf are ignored. Run the command as a user who can read the "
-    "files that the configuration names. Without -f, the options replace the "
-    "configuration. Each request to the issuer is announced on standard error. The "
-    "token's signature is not printed. Exit status 0: granted; 1: refused; 2: wrong "
-    "usage, or a configuration that httpd rejects.",
+    "With -f, httpd reads its configuration and merges the sections for a request to "
+    "PATH; it opens no port. Caches, the throttle and SetEnvIf are ignored. Run the "
+    "command as a user who can read the files that the configuration names. Without "
+    "-f, options replace the configuration. Each request to the issuer is announced "
+    "on standard error.",
     options, run
 };

@@ -82,7 +82,7 @@ static int run(const ht_call_t *call)
 const ht_command_t ht_jwks = {
     "jwks", "[FILE]...", 0,
     "Write PEM public keys and certificates as a JWK Set.",
-    "Without FILE, or for -, standard input is read. A key's kid is its RFC 7638 "
+    "FILE - or none: standard input. A key's kid is its RFC 7638 "
     "thumbprint. Private keys, and RSA keys below 2048 bits, are refused.",
     NULL, run
 };

@@ -148,13 +148,13 @@ static int run(const ht_call_t *call)
 }
 
 static const ht_option_t options[] = {
-    { "alg", "ALG", 0, "algorithm of the key: RS256 (default), PS256, ES256, Ed25519, "
+    { "alg", "ALG", 0, "RS256 (default), PS256, ES256, Ed25519, "
       "HS256 or another" },
-    { "bits", "N", 0, "size of an RSA key (2048 to 8192, default 2048) or of an "
-      "HMAC secret" },
+    { "bits", "N", 0, "size of an RSA key (2048 to 8192, default 2048) or HMAC "
+      "secret" },
     { "private", "FILE", HT_REQUIRED, "JWK Set to sign with, mode 0600" },
     { "public", "FILE", 0, "JWK Set to verify with, for AuthBearerKeys file: (not for "
-      "HS*, which uses one secret for both)" },
+      "HS*)" },
     { "force", NULL, 0, "replace existing files" },
     { NULL, NULL, 0, NULL }
 };

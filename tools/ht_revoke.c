@@ -162,20 +162,19 @@ static int run(const ht_call_t *call)
 }
 
 static const ht_option_t options[] = {
-    { "file", "PATH", HT_REQUIRED, "the list; the server's user must be able to read "
-      "it; created if missing" },
-    { "list", NULL, 0, "print the entries: kind, digest, time of expiry" },
+    { "file", "PATH", HT_REQUIRED, "the list, readable by the server's user; created "
+      "if missing" },
+    { "list", NULL, 0, "print the entries: kind, digest, expiry" },
     { "jti", "JTI", 0, "revoke this jti instead of a token; needs --issuer and --until" },
     { "issuer", "ISS", 0, "claim iss of the tokens with this jti" },
-    { "until", "TIME", 0, "when the entry expires: seconds since 1970, "
-      "2030-01-31T12:00:00Z, or never (default: the token's exp, else never)" },
+    { "until", "TIME", 0, "expiry: seconds since 1970, 2030-01-31T12:00:00Z or never "
+      "(default: the token's exp, else never)" },
     { NULL, NULL, 0, NULL }
 };
 
 const ht_command_t ht_revoke = {
     "revoke", NULL, 1, "Add a token to the list of AuthBearerRevocations.",
-    "The token is read from standard input, except with --jti or --list. The file is "
-    "replaced in one step; entries are removed five minutes after they expire. An "
-    "empty file is a valid list. Servers apply changes within one second.",
+    "--jti and --list read no token. The file is replaced in one step; entries are "
+    "removed five minutes after they expire. Servers apply changes within a second.",
     options, run
 };

@@ -360,12 +360,11 @@ static const ht_option_t options[] = {
     { "expires", "SECONDS", HT_CLAIMS, "claim exp, relative to now (default 3600; may "
       "be negative)" },
     { "not-before", "SECONDS", HT_CLAIMS, "claim nbf, relative to now (may be negative)" },
-    { "now", "EPOCH", HT_CLAIMS, "use this time as now, in seconds since 1970" },
-    { "typ", "TYP", 0, "header typ (default: at+jwt, with --payload none); '' omits it" },
-    { "claim", "NAME=VALUE", HT_REPEAT | HT_CLAIMS, "any claim; VALUE is JSON if it "
-      "can be parsed, else a string" },
-    { "payload", "FILE", 0, "sign the bytes of this file instead of claims; - is "
-      "standard input" },
+    { "now", "EPOCH", HT_CLAIMS, "time to assume, in seconds since 1970" },
+    { "typ", "TYP", 0, "header typ (default at+jwt, with --payload none); '' omits it" },
+    { "claim", "NAME=VALUE", HT_REPEAT | HT_CLAIMS, "any claim; VALUE is JSON if "
+      "possible, else a string" },
+    { "payload", "FILE", 0, "sign this file instead of claims; -: standard input" },
     { NULL, NULL, 0, NULL }
 };
 

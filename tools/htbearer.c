@@ -52,7 +52,7 @@ static void print_commands(FILE *out)
         fprintf(out, "  %-8s %s\n", commands[i]->name, commands[i]->summary);
     }
     fputs("\n`htbearer help COMMAND` lists the options of a command.\nExit status: 0 "
-          "done or accepted, 1 token refused, 2 wrong usage or unusable file.\n", out);
+          "done or accepted, 1 refused, 2 wrong usage or unusable file.\n", out);
 }
 
 static int unknown_command(const char *name, apr_pool_t *p)

@@ -33,29 +33,19 @@ htbearer \- keys and tokens for mod_auth_bearer
 .B htbearer
 creates keys, signs development tokens, and checks tokens with the code of mod_auth_bearer.
 .PP
-Tokens are read from standard input, not from the command line, which every user of the
-host can see.
-One line feed, or carriage return and line feed, after the token is ignored.
+Tokens are read from standard input: every user of the host can see command lines.
 .PP
 The value of an option is the next argument, or follows a
 .BR = .
-An option followed by dots may be repeated.
+Dots: the option may be repeated.
 .SH COMMANDS
 """
 
 TAIL = r"""
 .SH EXIT STATUS
-.TP
-.B 0
-Done; the token is accepted.
-.TP
-.B 1
-The token is refused.
-.TP
-.B 2
-Wrong usage, or a file that cannot be read or written.
+0: done or accepted; 1: refused; 2: wrong usage, or an unusable file.
 .SH EXAMPLES
-Create keys, sign a token for one hour, and verify it:
+Create keys, sign and verify a token:
 .PP
 .in +4n
 .nf
@@ -156,7 +146,7 @@ def option_head(name, argument, flags):
 
 def section(name, operands, reads_token, summary, help_, options):
     required = [option_head(*row[:3]) for row in options if "HT_REQUIRED" in row[2]]
-    usage = [rf"\fBhtbearer {name}\fR", *required]
+    usage = [rf"\fB{name}\fR", *required]
     if len(required) < len(options):
         usage.append(r"[\fIOPTION\fR]...")
     if operands:
@@ -164,7 +154,7 @@ def section(name, operands, reads_token, summary, help_, options):
     if reads_token:
         usage.append(r"<\fITOKEN\-FILE\fR")
     names = [row[0] for row in options]
-    out = [f".SS {name}", " ".join(usage), ".PP",
+    out = [".SS " + " ".join(usage),
            sentences(f"{summary} {help_ or ''}".strip(), names)]
     for option, argument, flags, text in options:
         out += [".TP", option_head(option, argument, flags),
