@@ -227,7 +227,7 @@ def test_version():
 def test_the_man_page_names_every_option(command):
     with open(os.path.join(TOP, "tools", "htbearer.1")) as file:
         page = file.read().replace("\\-", "-")
-    section = page.split(".SS %s\n" % command)[1].split(".SS ")[0]
+    section = re.split(r"\.SS \\fB%s\\fR\b.*\n" % command, page)[1].split(".SS ")[0]
     options = re.findall(r"^  (--?[A-Za-z-]+)", run("help", command).text, re.M)
     assert options or command in ("jwks", "decode")
     for option in options:
