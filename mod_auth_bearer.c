@@ -58,19 +58,19 @@ enum {
 
 static const command_rec directives[] = {
     AP_INIT_RAW_ARGS("AuthBearerIssuer", ab_config_issuer, NULL, S,
-                     "URL of an issuer to trust, equal to the tokens' iss"),
+                     "URL of a trusted issuer, identical to iss in its tokens"),
     AP_INIT_RAW_ARGS("<AuthBearerIssuer", ab_config_issuer_section, NULL, S,
-                     "URL [NAME]: an issuer to trust, with directives of its own"),
+                     "URL [NAME] of a trusted issuer, with its own directives"),
     AB_ISSUER_DIRECTIVES(IN_ISSUER)
     BEARER_SETTINGS(SETTING)
     AB_LOGIN_DIRECTIVES(LOGIN)
     AP_INIT_RAW_ARGS("AuthBearerSOCache", ab_store_directive, NULL, S,
-                     "PROVIDER[:ARGS] [for=keys,introspection,sessions]"),
+                     "PROVIDER[:ARGS] [OPTION ...] [for=keys,introspection,sessions]"),
     AP_INIT_RAW_ARGS("AuthBearerSecretFile", ab_config_secret_file, MARK(1), S,
-                     "PATH ... of >= 32 random bytes; the first seals, all open"),
+                     "PATH ... of 32 random bytes or more; the first encrypts, all decrypt"),
     AB_GLOBAL_DIRECTIVES(GLOBAL)
     AP_INIT_RAW_ARGS(AB_AUTHZ_WRAP, ab_authz_wrap, NULL, S,
-                     "internal: put behind <AuthzProviderAlias>"),
+                     "internal: added after <AuthzProviderAlias>"),
     { .name = NULL }
 };
 

@@ -30,11 +30,11 @@
     X(OK, "ok", 0, 0, NULL, NULL, 0) \
     X(NO_CREDENTIAL, "no_credential", 401, 1, NULL, NULL, 0) \
     X(REQUEST, "request", 400, 1, "invalid_request", \
-      "The request must carry exactly one well-formed token", 1) \
+      "The request must contain exactly one well-formed token", 1) \
     X(MALFORMED, "malformed", 401, 1, "invalid_token", "The token is malformed", 1) \
     X(ALGORITHM, "algorithm", 401, 1, "invalid_token", \
       "The token's algorithm is not accepted", 1) \
-    X(KEY, "key", 401, 1, "invalid_token", "The token's key is not known", 1) \
+    X(KEY, "key", 401, 1, "invalid_token", "The token's key is unknown", 1) \
     X(SIGNATURE, "signature", 401, 1, "invalid_token", "The token's signature is not valid", 1) \
     X(ISSUER, "issuer", 401, 1, "invalid_token", "The token's issuer is not accepted", 1) \
     X(TYPE, "type", 401, 1, "invalid_token", "The token is not an access token", 1) \
@@ -47,7 +47,7 @@
     X(NOT_YET_VALID, "not_yet_valid", 401, 1, "invalid_token", "The token is not valid yet", 0) \
     X(AGE, "age", 401, 1, "invalid_token", "The token is too old", 0) \
     X(AUDIENCE, "audience", 401, 1, "invalid_token", \
-      "The token is meant for another audience", 0) \
+      "The token is for another audience", 0) \
     X(AUTHENTICATION, "authentication", 401, 1, "insufficient_user_authentication", \
       "A different authentication is required", 0) \
     X(SCOPE, "scope", 403, 1, "insufficient_scope", "The token lacks a required scope", 0) \

@@ -15,14 +15,14 @@
 #define TEXT_BAD_REQUEST "This request cannot be understood", \
     "The browser sent something that this site did not expect.", \
     "Go back and try again."
-#define TEXT_FORBIDDEN "You may not see this page", \
+#define TEXT_FORBIDDEN "You do not have access to this page", \
     "You are signed in, but this page is not for your account.", \
     "Ask the people who run this site for access, or sign in with another account."
 #define TEXT_TOO_MANY_REQUESTS "Too many attempts", \
-    "There were too many failed attempts from your network within a short time.", \
+    "Your network made too many failed attempts within a short time.", \
     "Please wait a minute and try again."
 #define TEXT_SERVICE_UNAVAILABLE "Please try again", \
-    "Something that this site needs does not answer just now.", \
+    "A service that this site needs is not responding.", \
     "Please try again in a moment."
 #define TEXT_FAULT "This site is not set up correctly", \
     "It cannot answer this request.", "Tell the people who run this site."

@@ -124,9 +124,8 @@ static int ask_first(request_rec *r, const bearer_session_t *session)
 
 static int signed_out(request_rec *r)
 {
-    return ab_page_say(r, "You are signed out", "This site does not know you "
-                       "any more. Close the browser if others use this "
-                       "computer, too.",
+    return ab_page_say(r, "You are signed out",
+                       "Close the browser if others also use this computer.",
                        "<p><a href=\"/\">Go to the start page</a></p>\n");
 }
 

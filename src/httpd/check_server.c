@@ -16,7 +16,7 @@
 #include "trust/session_check_line.h"
 #include "trust/settings.h"
 
-/* ---- session stores ------------------------------------------------------ */
+/* ---- session services ---------------------------------------------------- */
 
 static void check_session_check(walk_t *w, const configured_check_t *noted)
 {

@@ -18,7 +18,7 @@
     X("AuthBearerIssuerAlias", issuer_alias, 0, 1, \
       "further iss values of this issuer") \
     X("AuthBearerTenants", issuer_tenants, 0, 1, \
-      "ID ... | file:PATH | *: what {tenant} may be") \
+      "ID ... | file:PATH | *: accepted values of {tenant}") \
     X("AuthBearerMetadata", issuer_metadata, 1, 0, "URL | discover | off") \
     X("AuthBearerKeys", issuer_keys, 1, 0, \
       "discover | URL | file:PATH | spiffe:URL|PATH") \
@@ -27,9 +27,9 @@
     X("AuthBearerIntrospection", issuer_introspection, 2, 0, \
       "URL | discover | off [for=opaque|all]") \
     X("AuthBearerIntrospectionTTL", issuer_introspection_ttl, 1, 0, \
-      "TIME that positive answers are kept; 0: none is") \
+      "TIME that positive responses are cached; 0: none") \
     X("AuthBearerTokenPrefix", issuer_token_prefix, 0, 1, \
-      "what this issuer's opaque tokens begin with")
+      "prefixes of this issuer's opaque tokens")
 
 /** Allowed in a server or virtual host; functions in config_server.c. */
 #define AB_LOGIN_DIRECTIVES(X) \

@@ -31,48 +31,47 @@ APLOG_USE_MODULE(auth_bearer);
 /* By reason; a reason without a title uses the text of its category. */
 static const ab_text_t texts[BEARER_REASON_COUNT] = {
     [BEARER_LOGIN_STATE] = { "This sign-in cannot be completed",
-      "It was started too long ago, in another browser, or it has been completed "
-      "already. This also happens when the browser does not keep cookies.",
-      "Go back to the page you wanted and sign in again." },
+      "It was started too long ago or in another browser, or it is already complete. This "
+      "also happens if the browser does not accept cookies.",
+      "Go back to the page that you wanted and sign in again." },
     [BEARER_LOGIN_RESPONSE] = { "This sign-in cannot be completed",
-      "The sign-in service sent an answer that does not belong to this sign-in.",
-      "Go back to the page you wanted and sign in again." },
+      "The response of the sign-in service does not belong to this sign-in.",
+      "Go back to the page that you wanted and sign in again." },
     [BEARER_LOGIN_DENIED] = { "You were not signed in",
       "The sign-in was cancelled, or the sign-in service did not allow it.",
       "Try again, or ask the people who run this site for access." },
     [BEARER_LOGIN_LOOP] = { "Signing in does not last",
-      "You have just signed in several times, and each time this site did not "
-      "recognize you afterwards. Going on would only repeat it.",
+      "You have signed in several times, but each time this site did not recognize you "
+      "afterwards.",
       "Allow cookies for this site and try again. If that does not help, tell the "
       "people who run this site." },
     [BEARER_LOGIN_ISSUER] = { "The sign-in service cannot be reached",
-      "This site did not get a usable answer from the service that signs you in.",
+      "This site got no usable response from the sign-in service.",
       "Please try again in a moment." },
     [BEARER_LOGIN_LIMIT] = { "Many people are signing in",
-      "This site may start only so many sign-ins at a time, and just now there are "
-      "more.",
+      "This site limits the number of sign-ins at a time, and the limit is reached.",
       "Please try again in a moment." },
     [BEARER_SESSION_USER] = { "Your account cannot be used here",
-      "You are signed in, but your account lacks what this site needs to know, "
-      "such as an e-mail address that has been verified.",
+      "You are signed in, but your account lacks information that this site needs, such "
+      "as a verified e-mail address.",
       "Verify your e-mail address with the sign-in service, or ask the people who "
       "run this site." },
-    [BEARER_SESSION_STORE] = { "Your session cannot be looked up",
-      "This site cannot reach the place where it keeps its sessions.",
-      "Please try again in a moment. You need not sign in again." },
-    [BEARER_SESSION_SIZE] = { "Your session does not fit",
-      "What the sign-in service says about you is too large to be kept in this "
-      "site's cookies.",
-      "Tell the people who run this site: AuthBearerSessionStore cache keeps "
-      "sessions on the server." },
+    [BEARER_SESSION_STORE] = { "Your session is unavailable",
+      "This site cannot reach its session cache.",
+      "Please try again in a moment. You do not need to sign in again." },
+    [BEARER_SESSION_SIZE] = { "Your session is too large",
+      "The sign-in service sent more information about you than this site's cookies can "
+      "hold.",
+      "Contact the people who run this site. AuthBearerSessionStore cache keeps sessions on "
+      "the server." },
     [BEARER_CROSS_SITE] = { "This request came from another site",
-      "To protect you, this site does not change anything when another site asks "
-      "it to.", "Go to this site and do it there." },
+      "To protect you, this site does not let other sites change anything in your name.",
+      "To make the change, go to this site." },
     [BEARER_ACR] = { "A stronger sign-in is needed",
-      "You are signed in, but this page asks for a newer or stronger sign-in than "
-      "yours.", "Open the page in your browser and sign in again when asked." },
+      "You are signed in, but this page requires a newer or stronger sign-in.",
+      "Open the page in your browser and sign in again when asked." },
     [BEARER_LOGOUT_TOKEN] = { "You were not signed out",
-      "The page that asked for it was not one of this site, or is out of date.",
+      "The page that requested the sign-out belongs to another site or is out of date.",
       "Go back to this site and sign out there." },
 };
 
@@ -80,8 +79,8 @@ static const ab_text_t *text_for(const request_rec *r, bearer_reason_t reason)
 {
     /* for users who sent a form and want to know its outcome */
     static const ab_text_t not_kept = { "You are not signed in",
-        "Your sign-in has ended, so what you have just sent was not accepted.",
-        "Sign in in another tab, then come back to this one and send it again." };
+        "Your session has ended, so the data that you sent was not accepted.",
+        "Sign in using another tab, then return to this one and send the data again." };
     const ab_answer_t *answer = ab_answer_of(reason);
 
     return texts[reason].title ? &texts[reason]

@@ -107,9 +107,9 @@ static apr_int64_t sum(const json_t *status, const char *list, const char *name)
 /** The conditions of an issuer's keys, the worst last, and the summary text for
  *  each. X(symbol, style, word, verdict) */
 #define CONDITIONS(X) \
-    X(NOT_ASKED, "soft", "not asked yet", "") \
-    X(FRESH, "good", "&#10003; fresh", "&#10003; All issuers serve") \
-    X(STALE, "warn", "! serving on", "! An issuer has trouble; what is known serves on") \
+    X(NOT_ASKED, "soft", "not fetched yet", "") \
+    X(FRESH, "good", "&#10003; fresh", "&#10003; All tokens can be verified") \
+    X(STALE, "warn", "! cached", "! An issuer is unavailable; its cached keys are in use") \
     X(NO_KEYS, "bad", "&#10007; no keys", \
       "&#10007; Some tokens cannot be verified; see below")
 
@@ -187,8 +187,8 @@ static void add_sessions(page_t *page)
 
     if (sessions) {
         add_card(page, "Sessions", plain(page, number(sessions, "count")),
-                 TEXT("%s of %s used; ended for want of room: " N ", logins refused "
-                      "for it: " N ", ended by newer ones of their user: " N,
+                 TEXT("%s of %s used; ended because full: " N ", logins refused: " N
+                      ", ended by a newer one of the same user: " N,
                       bytes(page, number(sessions, "used")),
                       bytes(page, number(sessions, "bytes")),
                       number(sessions, "evicted"), number(sessions, "refused"),
@@ -203,8 +203,8 @@ static void add_waiting(page_t *page)
                        + sum(page->status, "counters", "turned_away");
 
     if (waiting) {
-        add_card(page, "Workers that wait", plain(page, number(waiting, "now")),
-                 TEXT("of " N " that may wait for servers outside; turned away: " N,
+        add_card(page, "Waiting workers", plain(page, number(waiting, "now")),
+                 TEXT("of " N " that may wait for other servers; requests above this: " N,
                       number(waiting, "limit"), away));
     }
 }
@@ -229,14 +229,14 @@ static void add_cards(page_t *page)
                   number(tokens, "children")));
     add_card(page, "Throttled addresses", plain(page, number(throttle,
                                                              "penalised")),
-             TEXT("penalties begun: " N, number(throttle, "started")));
+             TEXT("penalties started: " N, number(throttle, "started")));
     add_card(page, "Revoked",
              !is_true(revocations, "configured") ? "&ndash;"
              : is_true(revocations, "closed") ? "closed"
              : plain(page, number(revocations, "entries")),
              !is_true(revocations, "configured") ? "no list"
              : is_true(revocations, "closed")
-             ? "the list cannot be read: every token is answered 503"
+             ? "the list cannot be read: every token gets 503"
              : "entries of the list");
     add_sessions(page);
     add_waiting(page);
@@ -258,22 +258,22 @@ static void add_keys(page_t *page, const json_t *list)
 
 static const char *limit_of(const page_t *page, apr_int64_t gone)
 {
-    return gone > page->now ? TEXT("good for another %s", span(page, gone - page->now))
-         : gone ? "no longer good" : "good until replaced";
+    return gone > page->now ? TEXT("usable for another %s", span(page, gone - page->now))
+         : gone ? "expired" : "usable until replaced";
 }
 
 static void add_ages(page_t *page, const json_t *keys)
 {
     add(page, "<td class=\"whole\">");
     if (number(keys, "fetched")) {
-        add(page, "keys read %s<br>again %s<br>%s",
+        add(page, "keys fetched %s<br>next fetch %s<br>%s",
             ago(page, number(keys, "fetched")), until(page, number(keys, "due")),
             limit_of(page, number(keys, "gone")));
     } else if (number(keys, "due")) {
-        add(page, "asked again %s", until(page, number(keys, "due")));
+        add(page, "next fetch %s", until(page, number(keys, "due")));
     }
     if (number(keys, "metadata_fetched")) {
-        add(page, "<br>metadata read %s",
+        add(page, "<br>metadata fetched %s",
             ago(page, number(keys, "metadata_fetched")));
     }
     add(page, "</td>");
@@ -398,8 +398,8 @@ static void add_introspection(page_t *page)
         }
         if (!any++) {
             add(page, "<h2>Introspection</h2>\n<div class=\"wide\"><table><tr>"
-                "<th>issuer" HEAD "asked" HEAD "failed" HEAD "mean time"
-                HEAD "kept answers used" HEAD "hits</tr>\n");
+                "<th>issuer" HEAD "requests" HEAD "failed" HEAD "mean time"
+                HEAD "cached responses used" HEAD "hits</tr>\n");
         }
         add(page, "<tr><td>%s" CELL N CELL N CELL "%.1f ms" CELL N CELL "%s</tr>\n",
             label_of(page, row), n, number(in, "failed"),
@@ -418,9 +418,8 @@ static void add_body(page_t *page)
     add_issuers(page);
     add_refusals(page);
     add_introspection(page);
-    add(page, "<p class=\"soft\">Counted since %s, by all children together. Keys "
-        "as the child sees them that wrote this. Configuration <code>%s</code>. "
-        "</p>\n", ago(page, number(page->status, "since")),
+    add(page, "<p class=\"soft\">Counting began %s, for all children together. Keys: those of "
+        "the child that wrote this page. Configuration <code>%s</code>.</p>\n", ago(page, number(page->status, "since")),
         html(page, string(page->status, "configuration")));
 }
 
@@ -434,7 +433,7 @@ const char *bearer_status_html(const json_t *status, apr_pool_t *p)
         "<title>mod_auth_bearer</title><style>%s</style></head>\n<body><main>"
         "<h1>mod_auth_bearer</h1>\n", style);
     add_body(&page);
-    add(&page, "<p class=\"soft\">The same as <a href=\"?format=json\">JSON</a> and "
+    add(&page, "<p class=\"soft\">This page as <a href=\"?format=json\">JSON</a> and "
         "for <a href=\"?format=prometheus\">Prometheus</a>.</p>\n"
         "</main></body></html>\n");
     return end(&page);

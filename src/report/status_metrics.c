@@ -39,28 +39,28 @@ typedef struct figure_t {
 } figure_t;
 
 static const figure_t figures[] = {
-    { "granted_total", "counter", "Requests let in by a token or session", NULL,
+    { "granted_total", "counter", "Granted requests", NULL,
       "granted", 0, "" },
-    { "keys", "gauge", "Usable keys of the issuer", "keys", "count", 0, "" },
-    { "keys_age_seconds", "gauge", "Since the key set was read", "keys", "fetched",
+    { "keys", "gauge", "Usable keys", "keys", "count", 0, "" },
+    { "keys_age_seconds", "gauge", "Time since the key set was fetched", "keys", "fetched",
       1, "" },
-    { "keys_remaining_seconds", "gauge", "Until the key set stops serving if the "
-      "issuer stays unreachable", "keys", "gone", -1, "" },
-    { "metadata_age_seconds", "gauge", "Since the issuer's metadata was read",
+    { "keys_remaining_seconds", "gauge", "Time until the key set expires if the issuer stays "
+      "unavailable", "keys", "gone", -1, "" },
+    { "metadata_age_seconds", "gauge", "Time since the metadata was fetched",
       "keys", "metadata_fetched", 1, "" },
-    { "fetches_total", "counter", "Key sets asked for", "fetches", "ok", 0,
+    { "fetches_total", "counter", "Key set fetches", "fetches", "ok", 0,
       ",result=\"ok\"" },
     { "fetches_total", NULL, NULL, "fetches", "failed", 0, ",result=\"failed\"" },
-    { "unknown_kid_refreshes_total", "counter", "Key sets asked for because of an "
-      "unknown kid", "fetches", "unknown_kid", 0, "" },
+    { "unknown_kid_refreshes_total", "counter", "Fetches because of an unknown "
+      "kid", "fetches", "unknown_kid", 0, "" },
     { "introspections_total", "counter", "Introspection requests", "introspection",
       "ok", 0, ",result=\"ok\"" },
     { "introspections_total", NULL, NULL, "introspection", "failed", 0,
       ",result=\"failed\"" },
-    { "introspection_cache_hits_total", "counter", "Kept answers used instead of "
-      "asking", "introspection", "kept", 0, "" },
-    { "turned_away_total", "counter", "Requests that found no place to wait for the "
-      "issuer", NULL, "turned_away", 0, "" },
+    { "introspection_cache_hits_total", "counter", "Cached responses used",
+      "introspection", "kept", 0, "" },
+    { "turned_away_total", "counter", "Requests above the limit of waiting workers, for "
+      "the issuer", NULL, "turned_away", 0, "" },
 };
 
 /* For a label without a configured issuer, zero values are omitted: such a label
@@ -97,7 +97,7 @@ static void add_refused(page_t *page)
     const json_t *row;
     size_t i;
 
-    head(page, "refused_total", "counter", "Requests refused, by check");
+    head(page, "refused_total", "counter", "Refused requests, by check");
     json_array_foreach(member(page->status, "refusals"), i, row) {
         add(page, "auth_bearer_refused_total{issuer=\"%s\",reason=\"%s\","
             "category=\"%s\"} " N "\n",
@@ -117,7 +117,7 @@ static void add_unavailable(page_t *page)
             sum += number(row, "total");
         }
     }
-    single(page, "unavailable_total", "counter", "Requests answered 503", sum);
+    single(page, "unavailable_total", "counter", "Requests that got 503", sum);
 }
 
 static void add_histogram(page_t *page, const json_t *row)
@@ -149,40 +149,40 @@ static const struct {
     const char *name, *type, *help;
     const char *group, *member;   /**< where it is in the status: a number or a boolean */
 } singles[] = {
-    { "token_cache_entries", "gauge", "Room for verified tokens", "tokens",
+    { "token_cache_entries", "gauge", "Capacity for verified tokens", "tokens",
       "entries" },
-    { "token_cache_used", "gauge", "Verified tokens kept", "tokens", "used" },
-    { "token_cache_bytes", "gauge", "Memory of verified tokens", "tokens",
+    { "token_cache_used", "gauge", "Cached tokens", "tokens", "used" },
+    { "token_cache_bytes", "gauge", "Memory of cached tokens", "tokens",
       "bytes" },
-    { "token_cache_hits_total", "counter", "Tokens seen before", "tokens",
+    { "token_cache_hits_total", "counter", "Tokens found in the cache", "tokens",
       "hits" },
-    { "token_cache_misses_total", "counter", "Tokens not seen before", "tokens",
+    { "token_cache_misses_total", "counter", "Tokens not found in the cache", "tokens",
       "misses" },
-    { "token_cache_evictions_total", "counter", "Tokens that made room", "tokens",
+    { "token_cache_evictions_total", "counter", "Tokens removed to make room", "tokens",
       "evictions" },
-    { "throttled_addresses", "gauge", "Addresses with a penalty now", "throttle",
+    { "throttled_addresses", "gauge", "Addresses under a penalty", "throttle",
       "penalised" },
-    { "throttle_started_total", "counter", "Penalties begun", "throttle",
+    { "throttle_started_total", "counter", "Penalties started", "throttle",
       "started" },
-    { "waiting_workers", "gauge", "Workers that wait for servers outside", "waiting",
+    { "waiting_workers", "gauge", "Workers that wait for other servers", "waiting",
       "now" },
-    { "waiting_workers_limit", "gauge", "How many of them may", "waiting", "limit" },
-    { "turned_away_services_total", "counter", "Requests that found no place to wait "
-      "for a session service", "waiting", "services" },
-    { "turned_away_cache_total", "counter", "Requests that found no place to wait for "
-      "a cache", "waiting", "cache" },
+    { "waiting_workers_limit", "gauge", "How many workers may wait", "waiting", "limit" },
+    { "turned_away_services_total", "counter", "Requests above the limit of "
+      "waiting workers, for session services", "waiting", "services" },
+    { "turned_away_cache_total", "counter", "Requests above the limit of waiting "
+      "workers, for a cache", "waiting", "cache" },
     { "revocations", "gauge", "Entries of the revocation list", "revocations",
       "entries" },
     { "revocation_list_closed", "gauge", "1: the revocation list cannot be read, "
-      "access is closed", "revocations", "closed" },
-    { "sessions", "gauge", "Sessions kept", "sessions", "count" },
-    { "sessions_bytes", "gauge", "Memory for sessions", "sessions", "bytes" },
-    { "sessions_used_bytes", "gauge", "What is used of it", "sessions", "used" },
-    { "sessions_evicted_total", "counter", "Sessions ended for want of room",
+      "every token gets 503", "revocations", "closed" },
+    { "sessions", "gauge", "Sessions in the cache", "sessions", "count" },
+    { "sessions_bytes", "gauge", "Size of the session cache", "sessions", "bytes" },
+    { "sessions_used_bytes", "gauge", "Used part of the session cache", "sessions", "used" },
+    { "sessions_evicted_total", "counter", "Sessions ended because the cache was full",
       "sessions", "evicted" },
-    { "sessions_refused_total", "counter", "Logins refused for want of room",
+    { "sessions_refused_total", "counter", "Logins and marks refused because the cache was full",
       "sessions", "refused" },
-    { "sessions_surplus_total", "counter", "Sessions ended by newer ones of their "
+    { "sessions_surplus_total", "counter", "Sessions ended by a newer one of the same "
       "user", "sessions", "surplus" },
 };
 
@@ -206,18 +206,17 @@ const char *bearer_status_prometheus(const json_t *status, apr_pool_t *p)
     size_t i;
 
     begin(&page, status, p);
-    head(&page, "info", "gauge", "The configuration by its fingerprint");
+    head(&page, "info", "gauge", "Fingerprint of the configuration");
     add(&page, "auth_bearer_info{configuration=\"%s\"} 1\n",
         label(&page, string(status, "configuration")));
-    single(&page, "start_time_seconds", "gauge", "Since when it is counted",
+    single(&page, "start_time_seconds", "gauge", "When counting began",
            number(status, "since"));
     for (i = 0; i < sizeof(figures) / sizeof(figures[0]); i++) {
         add_figure(&page, &figures[i]);
     }
     add_refused(&page);
     add_unavailable(&page);
-    head(&page, "introspection_seconds", "histogram", "Time that an introspection "
-         "took");
+    head(&page, "introspection_seconds", "histogram", "Duration of introspection requests");
     json_array_foreach(member(status, "counters"), i, row) {
         add_histogram(&page, row);
     }

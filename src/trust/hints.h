@@ -7,7 +7,7 @@
 
 #include <apr_pools.h>
 
-/** Returns "WORD has another name here: ...", in p; NULL if there is no hint for
+/** Returns "instead of WORD, ...", in p; NULL if there is no hint for
  *  this word of this directive. */
 const char *bearer_hint(const char *directive, const char *word, apr_size_t len,
                         apr_pool_t *p);

@@ -111,20 +111,20 @@
 #define BEARER_SETTINGS(X) \
     X(ALGORITHMS, algorithms, algorithms, "AuthBearerAlgorithms", S|I, "(none)", \
       bearer_alg_supported(bearer_alg_defaults()), \
-      "signature algorithms that are accepted") \
+      "accepted signature algorithms") \
     X(CLIENT_ID, client_id, string, "AuthBearerClientID", S|I, "(none)", NULL, \
-      "this server's own client id") \
+      "this server's client ID with the issuer") \
     X(CLIENT_SECRET, client_secret, secret, "AuthBearerClientSecret", S|I, "(none)", \
       NULL, "file:PATH | exec:COMMAND | env:NAME") \
     X(CLIENT_AUTH, client_auth, client_auth, "AuthBearerClientAuth", S|I, \
       BEARER_CLIENT_METHODS(BEARER_WORD_OF_4), 0, \
-      "METHOD [aud=issuer|endpoint] of authentication at the issuer") \
+      "METHOD of authentication with the issuer [aud=issuer|endpoint]") \
     X(CLIENT_KEY, client_key, client_key, "AuthBearerClientKey", S|I, "(none)", NULL, \
       "private key (PEM, JWK) for private_key_jwt or tls_client_auth") \
     X(CLIENT_CERT, client_cert, file, "AuthBearerClientCert", S|I, "(none)", NULL, \
       "PEM certificate for tls_client_auth or private_key_jwt") \
     X(CA_FILE, ca_file, file, "AuthBearerCAFile", S|I, "(system)", NULL, \
-      "PEM file of CAs for requests to issuers") \
+      "PEM file of certificate authorities for requests to issuers") \
     X(HTTP_PROXY, http_proxy, http_proxy, "AuthBearerHTTPProxy", S|I, "none", NULL, \
       "URL of a proxy, or none") \
     X(TIMEOUT, timeout, timeout, "AuthBearerTimeout", S|I, "connect total", \
@@ -136,15 +136,15 @@
     X(PROVIDERS, providers, providers, "AuthBearerProvider", D|H, \
       BEARER_PROVIDERS(BEARER_WORD), \
       ARRAY(int, BEARER_PROVIDER_JWT, BEARER_PROVIDER_INTROSPECTION), \
-      "the chain of providers, in order") \
+      "providers, in the order in which they are tried") \
     X(ACCEPT_ISSUER, accept_issuer, list, "AuthBearerAcceptIssuer", D|H, \
-      "(all declared)", NULL, "issuers accepted here") \
+      "(all declared)", NULL, "accepted issuers") \
     X(AUDIENCE, audience, list, "AuthBearerAudience", S|I|D|H, "(none)", NULL, \
-      "audiences accepted here") \
+      "accepted audiences") \
     X(NO_AUDIENCE, no_audience_accept, word, "AuthBearerNoAudience", S|I|D, \
-      "refuse accept", 0, "refuse | accept tokens without one") \
+      "refuse accept", 0, "refuse | accept tokens without an audience") \
     X(CLIENTS, clients, list, "AuthBearerClients", S|I|D|H, "(any)", NULL, \
-      "calling clients accepted here") \
+      "accepted calling clients") \
     X(TOKEN_FROM, token_from, token_from, "AuthBearerTokenFrom", D, \
       BEARER_FROM_KINDS(BEARER_WORD_OF_3), \
       ARRAY(bearer_from_t, { BEARER_FROM_HEADER, NULL }), \
@@ -152,18 +152,18 @@
     X(MAX_TOKEN_AGE, max_token_age, time, "AuthBearerMaxTokenAge", S|I|D, "off", \
       SECONDS(25 * 3600), "TIME since iat, or off") \
     X(CLOCK_SKEW, clock_skew, skew, "AuthBearerClockSkew", S|I|D, NULL, SECONDS(60), \
-      "TIME that clocks may differ by") \
+      "TIME: how far clocks may differ") \
     X(TOKEN_PROFILE, token_profile, word, "AuthBearerTokenProfile", S|I|D, \
       BEARER_PROFILES(BEARER_WORD), BEARER_PROFILE_AUTO, "auto | rfc9068") \
     X(THROTTLE, throttle, throttle, "AuthBearerThrottle", S|D, "window penalty", \
       ((bearer_throttle_settings_t){ 1, 20, SECONDS(60), SECONDS(60) }), \
       "threshold=N window=TIME penalty=TIME | off") \
     X(CHALLENGE, challenge, onoff, "AuthBearerChallenge", D|H, "On Off", 1, \
-      "Off: a bare challenge") \
+      "Off: challenges without details") \
     X(OPTIONAL, optional, onoff, "AuthBearerOptional", D|H, "On Off", 0, \
-      "On: requests without a token go on") \
+      "On: requests without a credential have no user") \
     X(PREFLIGHT, preflight_pass, word, "AuthBearerPreflight", D|H, "off pass", 0, \
-      "pass: CORS preflights go on") \
+      "pass: CORS preflights have no user") \
     X(SESSION_CHECK, session_check, session_check, "AuthBearerSessionCheck", D, \
       "(none)", NULL, "URL [key=value ...] of the session service that identifies users") \
     X(USER_CLAIM, user_claim, user_claim, "AuthBearerUserClaim", S|I|D|H, "(none)", \
@@ -174,12 +174,12 @@
     X(USER_CHARS, user_chars_printable, word, "AuthBearerUserChars", S|I, \
       "strict printable", 0, "strict | printable") \
     X(ROLES_CLAIM, roles_claim, claims, "AuthBearerRolesClaim", S|I|D, "(none)", \
-      ARRAY(const bearer_path_t *, PATH("roles")), "where roles are found") \
+      ARRAY(const bearer_path_t *, PATH("roles")), "PATH ... of the claims with roles") \
     X(GROUPS_CLAIM, groups_claim, claims, "AuthBearerGroupsClaim", S|I|D, "(none)", \
-      ARRAY(const bearer_path_t *, PATH("groups")), "where groups are found") \
+      ARRAY(const bearer_path_t *, PATH("groups")), "PATH ... of the claims with groups") \
     X(SCOPE_CLAIM, scope_claim, claims, "AuthBearerScopeClaim", S|I|D, "(none)", \
       ARRAY(const bearer_path_t *, PATH("scope"), PATH("scp")), \
-      "where scopes are found") \
+      "PATH ... of the claims with scopes") \
     X(SCOPE_STRATEGY, scope_strategy, word, "AuthBearerScopeStrategy", S|D|H, \
       BEARER_SCOPE_STRATEGIES(BEARER_WORD), BEARER_SCOPE_EXACT, \
       "exact | hierarchic | wildcard") \
@@ -192,20 +192,19 @@
       BEARER_FORWARD_BITS(BEARER_WORD), BEARER_FORWARD_IDENTITY, \
       "none | identity | token") \
     X(STRIP_COOKIES, strip_cookies, onoff, "AuthBearerStripCookies", D, "On Off", 1, \
-      "Off: the application sees this module's own cookies") \
+      "Off: the application gets this module's cookies") \
     X(SESSION, session, onoff, "AuthBearerSession", D|H, "On Off", 0, \
-      "On: a session cookie is a credential") \
+      "On: session cookies are accepted") \
     X(LOGIN, login, login, "AuthBearerLogin", D|H, "On Off", \
       ((bearer_login_settings_t){ 0, NULL }), \
-      "On|Off [NAME=VALUE ...]: browsers without a credential are sent to the " \
-      "issuer") \
+      "On|Off [NAME=VALUE ...]: browsers are sent to the issuer to log in") \
     X(PREFER_BEARER, prefer_bearer, word, "AuthBearerPrefer", D|H, "cookie bearer", 0, \
-      "cookie | bearer, where both are present") \
+      "cookie | bearer: which one counts if both are present") \
     X(LOGIN_ISSUER, login_issuer, string, "AuthBearerLoginIssuer", S|D, \
-      "(the only one with a client id)", NULL, "URL of the issuer that logs in") \
+      "(the only one with a client id)", NULL, "URL of the issuer for logins") \
     X(LOGIN_SCOPES, login_scopes, list, "AuthBearerLoginScopes", S|I, "(none)", \
       ARRAY(const char *, "openid", "profile", "email"), \
-      "scopes that a login asks for") \
+      "scopes that a login requests") \
     X(SESSION_USER_CLAIM, session_user_claim, session_claim, \
       "AuthBearerSessionUserClaim", S|I, "(none)", \
       ((bearer_user_claim_t){ PATH("email"), NULL, NULL }), \

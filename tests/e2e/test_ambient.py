@@ -10,7 +10,7 @@ from support.browsing import (SECRETS, callback, conf, op,  # noqa: F401
 from support.expect import (granted, issuer_conf, key_files, location, refused)
 from support.issuer import headers_of
 from support.op import NAVIGATE, Browser
-from support.store import SessionStore
+from support.service import SessionService
 from support.tokens import mint
 
 pytestmark = pytest.mark.core
@@ -89,7 +89,7 @@ def test_a_neighbour_plants_no_protected_cookie(one_server, op):
 
 
 def test_session_check_in_the_second_line(one_server, backend, wire):
-    store = SessionStore()
+    store = SessionService()
     store.known["good-session-value"] = {"sub": "alice"}
     try:
         server = one_server(LOG + location("/check", """

@@ -235,8 +235,8 @@ def test_a_large_session_beside_other_tabs(site, op):
     assert browser.navigate("/app/y").status == 200
 
 
-def test_sessions_of_another_store(site, op):
-    """What was sealed for a cookie is nothing as a name in the cache."""
+def test_sessions_of_another_kind(site, op):
+    """A session from a cookie is not accepted as a name in the cache."""
     server = site("AuthBearerSessionStore cookie")
     browser = Browser(server)
     signed_in(browser)

@@ -71,7 +71,7 @@ def refusals(server, browser):
         (lambda h: server.get("/app/quiet/x", headers=h), 401,
          "You are not signed in", "no_credential"),
         (lambda h: browser.get("/app/bob/x", headers=h), 403,
-         "You may not see this page", "require"),
+         "You do not have access to this page", "require"),
         (lambda h: browser.send("POST", "/app/be/1", {**h, **other}), 403,
          "This request came from another site", "cross_site"),
         (lambda h: server.get("/app/x", headers={**h, "Authorization":
@@ -161,16 +161,16 @@ def test_the_requests_id(site, op):
 
 
 @pytest.mark.allow_log("AH0347[89]", "AB0764", "AB0421 redis: Connection refused")
-def test_store_that_is_down(site, op):
+def test_session_cache_that_is_down(site, op):
     server = site("AuthBearerSOCache redis:127.0.0.1:9 for=sessions", end=PLACES,
                   modules=("socache_redis",))
     cookie = {"Cookie": "bearer_session_%d=%s" % (server.port, "A" * 43)}
     res = server.get("/app/x", headers={**NAVIGATE, **cookie})
-    page_of(res, 503, "Your session cannot be looked up")
+    page_of(res, 503, "Your session is unavailable")
     assert res.get("Retry-After")
     json_of(server.get("/app/x", headers={**FETCH, **cookie}), 503, "unavailable")
     page_of(server.get("/.auth/logout", headers={**NAVIGATE, **cookie}), 503,
-            "Your session cannot be looked up")
+            "Your session is unavailable")
 
 
 def test_json_of_the_endpoints(site, op):

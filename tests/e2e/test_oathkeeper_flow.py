@@ -16,7 +16,7 @@ from support.client import build
 from support.expect import anonymous, granted, invalid, refused
 from support.httpd import TOP, wait_until
 from support.issuer import headers_of
-from support.store import SessionStore
+from support.service import SessionService
 
 CLIENT, SECRET = "batch", "the-secret-of-the-batch-client"
 GATEWAY, GATEWAY_SECRET = "gateway", "the-secret-of-the-gateway-itself"
@@ -268,8 +268,8 @@ def documented(provider, store, backend):
 
 @pytest.fixture
 def migrated(one_server, backend, node_is_there):
-    """The server of the document, and its session store."""
-    provider, store = real_provider("api-client"), SessionStore()
+    """The server of the document, and its session service."""
+    provider, store = real_provider("api-client"), SessionService()
     yield one_server(documented(provider, store, backend), children=2, files={
         "client": (GATEWAY_SECRET + "\n", 0o600)}), store
     store.close()

@@ -1,6 +1,6 @@
 # Licensed under the Apache License, Version 2.0; see LICENSE.
-"""Session checks: a session store says who the caller is, by a token or by its
-own cookie. The store is scripted and records what it is asked."""
+"""Session checks: a session service identifies the caller by a token or by its own
+cookie. The service is scripted and records the requests that it gets."""
 import hashlib
 import json
 import re
@@ -18,14 +18,14 @@ from support.httpd import HTBEARER, HTTPD, SLOW, free_port, wait_until
 from support.issuer import headers_of
 from support.messages import (CLOSED, COMPRESSED, NOT_A_USER, NOT_JSON, NOTHING_LISTENS,
                               TOO_LARGE)
-from support.store import SessionStore
+from support.service import SessionService
 
 pytestmark = pytest.mark.allow_log("AB0724", "AB0735")
 
 
 @pytest.fixture(scope="module")
 def store():
-    made = SessionStore()
+    made = SessionService()
     yield made
     made.close()
 
@@ -42,7 +42,7 @@ def secret(prefix="ory_st_"):
 
 
 def known(store, prefix="ory_st_", **answer):
-    """A session that the store knows."""
+    """A session that the service knows."""
     credential = secret(prefix)
     store.known[credential] = dict({"sub": "alice"}, **answer)
     return credential
@@ -84,7 +84,7 @@ def server(new_server, store, backend):
 
 
 def ask(server, store, path, method="GET", headers=(), body=b"", **answer):
-    """A granted request with a known token, and what the store was asked."""
+    """A granted request with a known token, and the request that the service got."""
     token = known(store, **answer)
     res = granted(server.request(method, path, token, headers=headers, body=body),
                   None)
@@ -444,7 +444,7 @@ def test_upper_bound_of_the_answer(server, store):
 @pytest.mark.core
 @pytest.mark.parametrize("field,sent", [("17", "17"), (None, "5"), ("x", "5"),
                                         ("99999999", "86400")])
-def test_limited_by_the_store(server, store, field, sent):
+def test_limited_by_the_service(server, store, field, sent):
     token = known(store)
     store.script(status=429, headers={"Retry-After": field})
     res = refused(server.get("/plain", token), 429, None, "throttled",
@@ -472,7 +472,7 @@ def test_slow_answer(impatient, store):
 
 
 @pytest.mark.core
-def test_store_down(new_server):
+def test_service_down(new_server):
     class Nobody:
         url = "http://127.0.0.1:%d" % free_port()
     server = new_server(check("/", Nobody) + check("/cookie", Nobody, "cookies=a"))
@@ -693,7 +693,7 @@ def test_one_flight(server, store):
 
 @pytest.mark.core
 def test_cap_on_waiting_workers(new_server, store):
-    """A store that does not answer does not take every worker."""
+    """A service that does not answer does not occupy every worker."""
     server = new_server("AuthBearerTimeout connect=5s total=20s\n"
                         + check("/slow", store) + '<Location "/free">\n'
                         "Require all granted\n</Location>\n")
@@ -745,7 +745,7 @@ def test_what_stands_beside_the_cookie_stays_here(new_server, store, backend):
 @pytest.mark.core
 @pytest.mark.parametrize("keys", ["", "cookies=sid"])
 def test_a_refusal_that_the_next_login_undoes(new_server, store, keys):
-    """A throttle remembers refused tokens; but a store that says no today may have
+    """A throttle remembers refused tokens; but a service that refuses now may have
     signed the same cookie in tomorrow."""
     server = new_server(check("/t", store, keys, "AuthBearerThrottle threshold=20"))
     credential = secret()
@@ -877,7 +877,7 @@ def test_anonymous_at_the_end(chain, store, issuer):
     invalid(chain.get("/rules", secret()), "issuer", "chain")
 
 
-def test_issuer_and_store_may_be_told_apart(new_server, store):
+def test_issuer_and_service_can_be_distinguished(new_server, store):
     server = new_server(issuer_conf() + check(
         "/", store, "prefix=ory_st_", 'AuthBearerUserFormat "%u@%i"',
         "session jwt", audience="api://test"), files=key_files())
@@ -1037,7 +1037,7 @@ def test_dump(checker):
 
 @pytest.mark.core
 @pytest.mark.allow_log("AB0060 AuthBearerSessionCheck")
-def test_a_provider_without_a_store_is_not_open(new_server, store):
+def test_a_provider_without_a_service_is_not_open(new_server, store):
     """What only .htaccess shows is a 500 at the request."""
     server = new_server("""
 <Directory "@ROOT@/htdocs/files">

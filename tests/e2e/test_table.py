@@ -284,7 +284,7 @@ RESULTS = [
     ("introspection cannot be reached", Asked(
         token=lambda world: world.known(world.blind)), 503, None,
      "unavailable", DOES_NOT, None),
-    ("session store cannot be reached", Asked("/session",
+    ("session service cannot be reached", Asked("/session",
                                               headers=session_cookie),
      503, None, "unavailable", DOES_NOT, 0),
     ("browser navigation", Asked("/browser", headers=lambda world: NAVIGATE),

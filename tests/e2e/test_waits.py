@@ -20,7 +20,7 @@ from support.httpd import SLOW, wait_until
 from support.issuer import IssuerHost
 from support.op import NAVIGATE, Browser, Provider
 from support.pace import Stopwatch
-from support.store import SessionStore
+from support.service import SessionService
 from support.tokens import key, mint
 
 pytestmark = [
@@ -80,7 +80,7 @@ def hosts():
 
 @pytest.fixture(scope="module")
 def service():
-    made = SessionStore()
+    made = SessionService()
     yield made
     made.close()
 

@@ -48,7 +48,7 @@ static void cookies(const char *text, apr_pool_t *p)
     FUZZ_CHECK(found.count || rest != NULL || strstr(text, "at"));
 }
 
-/* What goes to a session store, and what is left for the application. */
+/* Cookies for a session service, and those that the application gets. */
 static void store_cookies(const char *text, apr_pool_t *p)
 {
     apr_array_header_t *names = apr_array_make(p, 2, sizeof(const char *));

@@ -384,7 +384,7 @@ static void test_whom_to_ask(void **state)
     expect_error(f, "no accepted issuer has an introspection endpoint");
 }
 
-/* ---- session stores ------------------------------------------------------ */
+/* ---- session services ---------------------------------------------------- */
 
 static void test_session(void **state)
 {

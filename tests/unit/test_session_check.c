@@ -1,7 +1,7 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /*
- * Session stores: how the line reads, what is asked of a store, what its answer
- * is worth, what is kept and for how long.
+ * Session services: parsing of the directive, requests, evaluation of responses, and
+ * how long they are cached.
  */
 #include "unit_fault.h"
 #include "unit_lab.h"

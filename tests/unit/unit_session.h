@@ -1,7 +1,7 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /**
  * @file unit_session.h
- * A cache in memory, a seal, and a session store made of them.
+ * A cache in memory, a key, and a bearer_session_store_t made of them.
  */
 #pragma once
 

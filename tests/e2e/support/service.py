@@ -1,7 +1,6 @@
 # Licensed under the Apache License, Version 2.0; see LICENSE.
-"""A scripted session store on loopback: it records method, path, query, headers
-and body of each question, knows sessions by token or cookie, and answers as badly
-as a test wants.
+"""A scripted session service on loopback: it records method, path, query, headers and
+body of each request, finds sessions by token or cookie, and responds as a test says.
 """
 import http.cookies
 import json
@@ -14,7 +13,7 @@ from .issuer import Answer, Request, _Server
 
 
 class Question(Request):
-    """One recorded question."""
+    """One recorded request."""
 
     @property
     def url(self):
@@ -30,7 +29,7 @@ class Question(Request):
 
     @property
     def credentials(self):
-        """Everything in the question that might be a credential."""
+        """Everything in the request that may be a credential."""
         scheme, _, value = (self.header("Authorization") or "").partition(" ")
         out = [value] if scheme == "Bearer" else []
         out += self.cookies.values()
@@ -77,7 +76,7 @@ class Handler(BaseHTTPRequestHandler):
     do_OPTIONS = do_REPORT = _serve
 
 
-class SessionStore:
+class SessionService:
     """known: credential -> answer (an object). Nobody else is let in: 401."""
 
     def __init__(self):
