@@ -83,7 +83,7 @@ apr_status_t bearer_signer_load(bearer_signer_t *signer, const char *text,
 apr_status_t bearer_signer_thumbprints(bearer_post_t *post,
                                        const bearer_signer_t *signer);
 
-/** Returns what is wrong with the files of that method, or NULL. */
+/** Returns an error message about the files of that method, or NULL. */
 const char *bearer_signer_lint(const bearer_settings_t *s,
                                bearer_client_auth_t method, apr_pool_t *p);
 

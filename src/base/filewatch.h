@@ -42,7 +42,7 @@ typedef struct bearer_filewatch_t bearer_filewatch_t;
 /**
  * Takes new content over, or refuses it; the content before must then stay in force.
  * Never called by two threads at the same time.
- * @param error  on failure what is wrong, in ptemp
+ * @param error  on failure an error message, in ptemp
  */
 typedef apr_status_t (*bearer_filewatch_load_fn)(void *baton, const char *data,
                                                  apr_size_t len,

@@ -160,7 +160,7 @@ static void copy_answer(const flight_t *flight, const bearer_ask_t *ask,
 {
     if (flight->flying) {
         answer->reason = bearer_refuse(why, p, ask->unavailable,
-                                       "a concurrent request about the same credential takes too "
+                                       "a concurrent request for the same credential takes too "
                                        "long");
         return;
     }

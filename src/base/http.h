@@ -87,7 +87,7 @@ typedef struct bearer_http_url_t {
 #define BEARER_HTTP_TARGET_MAX 16384
 
 /** Splits a URL.
- *  @return NULL, or what is wrong, in p: not absolute, scheme, host, port,
+ *  @return NULL, or an error message, in p: not absolute, scheme, host, port,
  *          credentials, fragment, or characters that a URL cannot contain */
 const char *bearer_http_url_split(bearer_http_url_t *parts, const char *url,
                                   apr_pool_t *p);
@@ -124,13 +124,13 @@ apr_time_t bearer_http_date(const char *date);
  *                  loopback may name loopback with http, because loopback means
  *                  another machine to another host. NULL: the administrator wrote the
  *                  URL, or it was checked when the document was read
- * @return NULL if it may be fetched, else what is wrong and how to fix it
+ * @return NULL if it may be fetched, else an error message with the correction
  */
 const char *bearer_http_url_error(const char *url, const char *found_in,
                                   const apr_array_header_t *plain_http,
                                   apr_pool_t *p);
 
-/** Returns NULL if the file is PEM with at least one certificate, else what is wrong, in p. */
+/** Returns NULL if the file is PEM with at least one certificate, else an error in p. */
 const char *bearer_http_ca_file_error(const char *path, apr_pool_t *p);
 
 /** Percent-encodes for application/x-www-form-urlencoded (space as '+'). */

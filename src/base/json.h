@@ -16,7 +16,7 @@
 
 /**
  * Parses one JSON object, which is released with p. *object is NULL on failure.
- * @param error  on failure what is wrong and where, in p: a fixed phrase and a byte
+ * @param error  on failure an error message, in p: a fixed phrase and a byte
  *               position, but no part of the text; may be NULL
  * @return APR_SUCCESS or APR_EINVAL
  */

@@ -26,7 +26,7 @@ typedef enum {
  * @param servers  HOST[:PORT],... or paths of sockets, as the provider takes them
  * @param timeout  for each server, in microseconds
  * @return NULL if at least one server answers and none of the others times out; else
- *         what is wrong, for the log, in p
+ *         an error message, for the log, in p
  */
 const char *bearer_ping(bearer_ping_protocol_t protocol, const char *servers,
                         apr_interval_time_t timeout, apr_pool_t *p);

@@ -30,7 +30,7 @@ typedef struct bearer_seal_t bearer_seal_t;
  * @param files    const char *, paths; read by this call
  * @param purpose  part of the key derivation, e.g. "keys": seals of two purposes
  *                 cannot open each other's values
- * @param error    what is wrong and how to fix it, in p
+ * @param error    an error message with the correction, in p
  */
 apr_status_t bearer_seal_create(bearer_seal_t **seal,
                                 const apr_array_header_t *files,

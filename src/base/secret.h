@@ -48,7 +48,7 @@ typedef struct bearer_secret_t {
 
 /**
  * Parses `file:PATH`, `exec:COMMAND` or `env:NAME`; reads nothing.
- * @return NULL, or what is wrong with the text and how to fix it, in p
+ * @return NULL, or an error message about the text, with the correction, in p
  */
 const char *bearer_secret_parse(bearer_secret_t **secret, const char *text,
                                 const char *directive, apr_pool_t *p);
@@ -76,7 +76,7 @@ apr_status_t bearer_secret_start(bearer_secret_t *secret, const char **error,
                                  apr_pool_t *p);
 
 /** Checks the secret for configtest, without running a command. Returns NULL, or
- *  what is wrong. *warning is set if others can read the file, else NULL. */
+ *  an error message. *warning is set if others can read the file, else NULL. */
 const char *bearer_secret_lint(const bearer_secret_t *secret,
                                const char **warning, apr_pool_t *p);
 

@@ -83,7 +83,7 @@ apr_array_header_t *bearer_text_split(apr_pool_t *p, const char *text,
 int bearer_text_among(const apr_array_header_t *list, const char *s);
 
 /**
- * Check 12: returns what is wrong with an identifier for r->user, or NULL. It must
+ * Check 12: returns an error message about an identifier for r->user, or NULL. It must
  * have 1 to 256 bytes of valid UTF-8, without leading or trailing white space, C0,
  * DEL, C1, and bidirectional overrides or isolates (U+202A-202E, U+2066-2069). Unless
  * printable is set, it must not contain `,`, `;` or `=`.
@@ -96,7 +96,7 @@ const char *bearer_text_identifier_error(const char *s, apr_size_t len, int prin
 #define BEARER_NAMES_SEPARATOR_IS "a comma"
 
 /**
- * Returns what is wrong with a member of a list (a role, a scope), or NULL. Readers
+ * Returns an error message about a member of a list (a role, a scope), or NULL. Readers
  * split lists at the separator, and many strip white space, so they would read
  * another name. Control characters, the separator, and white space at either end are
  * refused. If the separator is a space, all white space is refused. Invalid UTF-8 is

@@ -14,7 +14,7 @@
 #include "base/json.h"
 #include "base/text.h"
 
-/* Reads an optional string member. Returns NULL with *value set, or what is wrong. */
+/* Reads an optional string member. Returns NULL with *value set, or an error message. */
 static const char *optional_string(const char **value, const json_t *jwk,
                                    const char *name, apr_pool_t *p)
 {

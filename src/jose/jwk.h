@@ -66,7 +66,7 @@ typedef struct bearer_jwks_report_t {
  * keys.
  * @param set     counted reference; release with bearer_jwks_release()
  * @param report  may be NULL; lines live in p
- * @param error   on failure what is wrong, in p
+ * @param error   on failure an error message, in p
  * @return APR_SUCCESS (also with no usable key), APR_EINVAL, APR_ENOSPC
  */
 apr_status_t bearer_jwks_parse(bearer_jwks_t **set, const char *text,

@@ -48,7 +48,7 @@ const char *bearer_jwk_private_member(const json_t *jwk);
 const char *bearer_jwk_describe(const bearer_jwk_t *key, apr_pool_t *p);
 
 /** Reads the public key by its type into key: pkey or oct, curve, bits. Returns
- *  NULL, or what is wrong. */
+ *  NULL, or an error message. */
 const char *bearer_jwk_read_numbers(bearer_jwk_t *key, const json_t *jwk,
                                     apr_pool_t *p);
 

@@ -68,7 +68,7 @@ static const curve_t *curve_by_crv(const char *crv, bearer_kty_t kty)
 
 /* ---- members ----------------------------------------------------------- */
 
-/* Decodes a base64url member. Returns NULL, or what is wrong. */
+/* Decodes a base64url member. Returns NULL, or an error message. */
 static const char *octets(unsigned char **bytes, apr_size_t *len,
                           const json_t *jwk, const char *name, apr_pool_t *p)
 {

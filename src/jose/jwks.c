@@ -249,7 +249,7 @@ static EVP_PKEY *certificate_key(const unsigned char **der, long len)
     return pkey;
 }
 
-/* Reads the public key of a block. Returns NULL, or what is wrong. */
+/* Reads the public key of a block. Returns NULL, or an error message. */
 static const char *block_key(EVP_PKEY **pkey, const pem_block_t *block,
                              apr_pool_t *p)
 {

@@ -19,7 +19,7 @@ typedef struct bearer_claim_rule_t bearer_claim_rule_t;
 /**
  * Compiles one SPEC.
  * @param compile  regex engine, needed for `~`
- * @param error    what is wrong and how to fix it, in p
+ * @param error    an error message with the correction, in p
  * @return the rule, or NULL with *error
  */
 const bearer_claim_rule_t *bearer_claim_compile(const char *spec,

@@ -10,7 +10,7 @@
 #include <apr_pools.h>
 #include <apr_tables.h>
 
-/** Returns what is wrong with a format, or NULL. Static string. */
+/** Returns an error message about a format, or NULL. Static string. */
 const char *bearer_user_format_error(const char *format);
 
 /** Returns 1 if the format contains %what ('i' or 't'). */

@@ -270,7 +270,7 @@ static int exchange(bearer_keyset_t *ks, news_t *news, double luck)
     return changed;
 }
 
-/* A record from the cache must still be newer than what a flight may have brought meanwhile. */
+/* A flight may have replaced the set, so a record from the cache must still be newer. */
 int bearer_keyset_put_in_force(bearer_keyset_t *ks, news_t *news, int fetched_here)
 {
     double luck = bearer_keyset_chance(ks);

@@ -70,7 +70,7 @@ typedef struct bearer_attempt_t {
 } bearer_attempt_t;
 
 /** Checks a parameter (NAME=VALUE) that an administrator adds to the authorization
- *  request. Returns what is wrong, or NULL. Parameters that secure the login are
+ *  request. Returns an error message, or NULL. Parameters that secure the login are
  *  refused. */
 const char *bearer_login_parameter_error(const char *parameter, apr_pool_t *p);
 

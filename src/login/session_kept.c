@@ -62,7 +62,7 @@ int bearer_session_is_certain(const bearer_session_store_t *store)
     return store->cache && store->cache->add;
 }
 
-/* Entries in this server's own memory need no seal, unless they contain tokens. */
+/* Entries in this server's own memory are not encrypted, unless they contain tokens. */
 static int is_sealed(const bearer_session_store_t *store, bearer_kept_t kind)
 {
     return kind == BEARER_KEPT_SESSION || !store->cache->is_own;

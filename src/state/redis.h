@@ -18,7 +18,7 @@
  *
  * A reply that is longer than the caller allows is refused while it arrives.
  *
- * The log says once what is wrong and what to change, and once that the problem is
+ * The log says once what to change, and once that the problem is
  * over. Refused writes are logged once a minute. Keys, values and passwords are not
  * logged.
  *

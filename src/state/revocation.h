@@ -58,7 +58,7 @@ apr_status_t bearer_revocation_create(bearer_revocation_t **list,
                                       const bearer_world_t *world,
                                       apr_pool_t *p);
 
-/** For configtest: returns NULL, or what is wrong with the file and how to fix it. */
+/** For configtest: returns NULL, or an error message with the correction. */
 const char *bearer_revocation_file_error(const char *path, apr_pool_t *p);
 
 /** Returns the first 8 hex digits of a token's digest in a list, by which the log
@@ -128,7 +128,7 @@ typedef struct bearer_revocation_listed_t {
 } bearer_revocation_listed_t;
 
 /** Calls each() for every entry, in the order of the file. Returns APR_SUCCESS, or
- *  sets *error, in p, to what is wrong with the file; entries before an invalid
+ *  sets *error, in p, to an error message about the file; entries before an invalid
  *  line may have been reported then. For htbearer. */
 apr_status_t bearer_revocation_list_entries(
     const char *path, apr_time_t now,
@@ -143,7 +143,7 @@ apr_status_t bearer_revocation_list_entries(
  * user and must read it. A damaged list is not changed. For htbearer.
  * @param until  the token's exp; 0: no end. An entry that has already expired is not
  *               written
- * @param error  on failure what is wrong and how to fix it, in p
+ * @param error  on failure an error message with the correction, in p
  */
 apr_status_t bearer_revocation_append_token(const char *path, const char *token,
                                             apr_size_t len, apr_time_t until,

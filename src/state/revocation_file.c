@@ -220,8 +220,8 @@ static apr_status_t fail(char *error, const char *what, int code)
     return code;
 }
 
-/* Returns 1 if the file did not change while it was read; only then the data is
- * one state of the file. */
+/* Returns 1 if the file did not change while it was read, so that the data is
+ * consistent. */
 static int is_as_before(const struct stat *st, int fd)
 {
     struct stat now;

@@ -57,7 +57,7 @@ apr_status_t bearer_revocation_file_read(bearer_revocation_text_t *text,
 
 /** Parses the next line; returns 0 at the end.
  *  @param error  BEARER_REVOCATION_ERROR_SIZE bytes. For an invalid line: its
- *                number and what is wrong; else unchanged */
+ *                number and an error message; else unchanged */
 int bearer_revocation_file_next(bearer_revocation_text_t *text,
                                 bearer_revocation_line_t *line, char *error);
 

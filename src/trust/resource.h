@@ -29,7 +29,7 @@ struct bearer_resource_t {
 /**
  * Parses the words of `URL [name=STR] [doc=URL] [scopes=a,b]`.
  * @param words  const char *
- * @return NULL, or what is wrong and how to fix it, in p
+ * @return NULL, or an error message with the correction, in p
  */
 const char *bearer_resource_parse(const bearer_resource_t **resource,
                                   const apr_array_header_t *words,

@@ -52,7 +52,7 @@ struct bearer_session_check_t {
  * Parses the words of `URL [key=value ...]` except ttl=, which the caller reads and
  * stores in the result.
  * @param words  const char *
- * @return NULL, or what is wrong and how to fix it, in p
+ * @return NULL, or an error message with the correction, in p
  */
 const char *bearer_session_check_parse(bearer_session_check_t **check,
                                        const apr_array_header_t *words,

@@ -40,6 +40,6 @@ apr_uint64_t bearer_tenants_version(bearer_tenants_t *tenants,
 /** For a background thread: checks the file now, so that no request has to. */
 void bearer_tenants_refresh(bearer_tenants_t *tenants, apr_pool_t *ptemp);
 
-/** Returns what is wrong with the file and how to fix it, in p; NULL: nothing. For
+/** Returns an error message about the file, with the correction, in p; NULL: nothing. For
  *  configtest. */
 const char *bearer_tenants_file_error(const char *path, apr_pool_t *p);
