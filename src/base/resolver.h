@@ -1,7 +1,7 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /**
  * @file resolver.h
- * Looks up the addresses of one host in a thread of its own, because the system's
+ * Looks up the addresses of one host in a separate thread, because the system's
  * resolver has no deadline. A caller waits for the first result, until its deadline
  * at the latest. Later lookups run in the background, one at a time. Until one
  * succeeds, the former addresses stay in use.

@@ -1,7 +1,7 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /**
  * @file answer.c
- * The response table (product.md 3.2): what each category of reasons becomes. Its status
+ * The response to each category of reasons (docs/reference/responses.md). Its status
  * is in BEARER_CATEGORIES; no other code chooses the status of a refusal.
  */
 #include "answer.h"

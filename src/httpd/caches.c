@@ -1,7 +1,7 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /**
  * @file caches.c
- * Cache headers (product.md 3.2): a response to an authenticated request is for its
+ * Cache headers (responses.md): a response to an authenticated request is for its
  * owner only. A shared cache in front of this server does not recognize a cookie or
  * query as a credential. mod_cache in this server does not even see Authorization,
  * which is removed before it looks.

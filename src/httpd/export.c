@@ -1,7 +1,7 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /**
  * @file export.c
- * What others see of the request (product.md 3.5): the token is removed, and the
+ * What others see of the request (variables.md): the token is removed, and the
  * principal is written to environment and headers.
  *
  * The fixup runs before mod_rewrite's, so that `RewriteCond %{ENV:...}` in a directory

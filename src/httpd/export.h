@@ -2,7 +2,7 @@
 /**
  * @file export.h
  * The hooks that remove the token from the request and add the principal for the
- * application and for other modules (product.md 3.5). Any thread may call them for the
+ * application and for other modules (variables.md). Any thread may call them for the
  * request that it serves. The hooks return DECLINED, or the status of a refusal.
  */
 #pragma once

@@ -1,7 +1,7 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /**
  * @file refuse.h
- * Refusing a request from a hook (product.md 3.2). The caller passes everything that
+ * Refusing a request from a hook (responses.md). The caller passes everything that
  * the response names in addition to the reason. Any thread may call this function for
  * the request that it serves.
  */
@@ -22,7 +22,7 @@ typedef struct ab_refused_t {
 
 /**
  * Refuses the request: writes the log line, BEARER_ERROR, the challenge and the rest of
- * product.md 3.2.
+ * docs/reference/responses.md.
  * @param detail  for the log
  * @param more  NULL: no details
  * @return the HTTP status

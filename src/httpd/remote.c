@@ -36,7 +36,7 @@ APLOG_USE_MODULE(auth_bearer);
 
 /** A call that takes longer counts as late. */
 #define LATE_AFTER apr_time_from_sec(1)
-/** Time limit for a sign of life, for each server. */
+/** Time limit of a probe, for each server. */
 #define PING_TIME apr_time_from_sec(1)
 /** How long the gate holds the place of a call that does not end. */
 #define CALL_TIME apr_time_from_sec(10)
@@ -238,7 +238,7 @@ static int is_failure(apr_status_t rv, int reading)
 
 /* ---- one call ------------------------------------------------------------- */
 
-/* Looks for a sign of life if the breaker requests one, and before each call of the key
+/* Probes the server if the breaker requests it, and before each call of the key
  * cache, which is rarely used. So none of these calls hangs. */
 static int may_call(call_t *call)
 {

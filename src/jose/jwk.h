@@ -16,7 +16,7 @@
 #include "jose/alg.h"
 #include "jose/signature.h"
 
-/** Limits of product.md 3.8. */
+/** Limits; see docs/reference/limits.md. */
 #define BEARER_JWKS_MAX_BYTES (256 * 1024)
 #define BEARER_JWKS_MAX_KEYS 100
 #define BEARER_RSA_MIN_BITS 2048

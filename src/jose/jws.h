@@ -13,7 +13,7 @@
 #include "jose/headers.h"
 #include "jose/jwk.h"
 
-/** Maximum length of a token, in bytes (product.md 3.1 check 2). */
+/** Maximum length of a token, in bytes. */
 #define BEARER_TOKEN_MAX (100 * 1024)
 
 typedef struct bearer_jws_t {

@@ -1,7 +1,7 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /**
  * @file claim.h
- * `Require claim SPEC`: the matcher of product.md 3.6. It is compiled at
+ * `Require claim SPEC` (docs/reference/require.md): the matcher. It is compiled at
  * configuration time, immutable and thread-safe.
  *
  *   name:value   equal (typed)      name~regex   matches      name   present

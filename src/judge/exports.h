@@ -1,10 +1,10 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /**
  * @file exports.h
- * What the application receives of a principal (product.md 3.5): names and values
+ * What the application receives from a principal (variables.md): names and values
  * that are safe for an environment or a header. Also: which request headers must be
  * removed because only this module may set them. Thread-safe, but
- * bearer_exports_prepare() needs a principal of its own.
+ * bearer_exports_prepare() needs its own principal.
  */
 #pragma once
 

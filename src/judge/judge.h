@@ -1,7 +1,7 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /**
  * @file judge.h
- * The checks of product.md 3.1, in order, as one table. The server runs it for every
+ * The checks of docs/architecture.md, in order, as one table. The server runs it for every
  * token; `htbearer explain` runs the same table with an observer.
  *
  * The first half (checks 2 to 7) is for JWTs. The second half (8 to 12) checks
@@ -32,7 +32,7 @@ typedef struct bearer_judgement_t bearer_judgement_t;
 
 /** One row of the table. */
 typedef struct bearer_check_t {
-    int number;              /**< number in product.md 3.1 */
+    int number;              /**< number in docs/architecture.md */
     const char *name;        /**< e.g. "audience" */
     const char *directive;   /**< the directive to change, or NULL */
     int on;                  /**< BEARER_ON_JWT | BEARER_ON_CLAIMS */

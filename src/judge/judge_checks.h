@@ -11,14 +11,14 @@
 
 /**
  * X(number, name, directive, on, needs, gives, function)
- *     number     number in product.md 3.1
+ *     number     number in docs/architecture.md
  *     directive  the directive to change, or NULL
  *     on         what it judges, as named in judge.c
  *     needs      HAS(...): required to run
  *     gives      HAS(...): known after it has passed
  *     function   the suffix of bearer_check_...()
  *
- * The order is that of product.md, with cheap and local checks first. The tenant is
+ * The order is that of docs/architecture.md, with cheap and local checks first. The tenant is
  * checked before its keys are fetched: a client must not choose whose keys are
  * fetched.
  */

@@ -6,7 +6,7 @@
  * session removes the record. A running request cannot restore it, because an
  * existing session is only ever replaced. A logout by the issuer removes the records
  * of its sid or sub, and leaves a mark for logins in progress. Marks of logouts, and
- * the identifiers of used logout tokens, have limited room of their own. If an issuer
+ * the identifiers of used logout tokens, have their own, limited room. If an issuer
  * needs more within the time of a login, the oldest are removed.
  *
  * With other caches, ending a session stores a mark before it removes the record. A

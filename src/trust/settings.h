@@ -134,7 +134,7 @@ typedef struct bearer_settings_t {
 #define bearer_settings_put(s, symbol, member_, value) \
     ((s)->member_ = (value), (s)->set |= (apr_uint64_t)1 << BEARER_SET_##symbol)
 
-/** Returns the defaults of product.md section 2, in p. Call it once per configuration. */
+/** Returns the default settings, in p. Call it once per configuration. */
 const bearer_settings_t *bearer_settings_defaults(apr_pool_t *p);
 
 /** Copies base to out and overlays what over sets; out may be either of them. */

@@ -223,7 +223,7 @@ static inline apr_status_t lab_close(void *baton)
     return APR_SUCCESS;
 }
 
-/** An issuer with a keys URL, defaults of product.md, a short total timeout
+/** An issuer with a keys URL, default settings, a short total timeout
  *  (waits are by the real clock), and no shared cache until world.keys_cache is
  *  set to &lab->cache. */
 static inline lab_t *lab_open(apr_pool_t *p)
