@@ -1,7 +1,7 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /**
  * @file judge.h
- * The checks of docs/architecture.md, in order, as one table. The server runs it for every
+ * The checks of docs/architecture.md, in order, as a table. The server runs it for every
  * token; `htbearer explain` runs the same table with an observer.
  *
  * The first half (checks 2 to 7) is for JWTs. The second half (8 to 12) checks

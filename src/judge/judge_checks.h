@@ -18,9 +18,8 @@
  *     gives      HAS(...): known after it has passed
  *     function   the suffix of bearer_check_...()
  *
- * The order is that of docs/architecture.md, with cheap and local checks first. The tenant is
- * checked before its keys are fetched: a client must not choose whose keys are
- * fetched.
+ * Cheap and local checks come first. The tenant is checked before its keys are fetched:
+ * a client must not choose whose keys are fetched.
  */
 #define BEARER_CHECKS(X) \
     X(1, "credential", NULL, SIGNED, 0, 0, credential) \
