@@ -33,7 +33,7 @@ APLOG_USE_MODULE(auth_bearer);
 
 #define KIND_KEYS \
     "bearer-keys", { 32, 4096, 3600 * (apr_time_t)1000000 }, \
-    AB_STORE_KEYS_MAX, "6291456", 0, 1, "each host fetches key sets for itself"
+    AB_STORE_KEYS_MAX, "6291456", 0, 1, "each host fetches its own key sets"
 #define KIND_SESSIONS \
     "bearer-sess", { 32, 512, 8 * 3600 * (apr_time_t)1000000 }, \
     BEARER_SESSION_MAX, NULL, 1, 0, "requests with a session get 503"
@@ -170,7 +170,7 @@ int ab_store_post_config(apr_pool_t *pconf, apr_pool_t *ptemp, server_rec *s)
     if (missing) {
         ab_log_server(APLOG_NOTICE, 0, s,
                       AB(0401) "mod_socache_shmcb is not loaded: key sets are shared, but each "
-                      "child caches introspection responses for itself; load it (a2enmod "
+                      "child caches introspection responses separately; load it (a2enmod "
                       "socache_shmcb)");
     }
     return status == OK ? ab_store_value_post_config(pconf, s) : status;
