@@ -160,6 +160,10 @@ static void test_elements_are_closed(void **state)
     }
 }
 
+/** The verdict at the top of the page. */
+#define GOOD "class=\"verdict good\""
+#define BAD "class=\"verdict bad\""
+
 static void test_page(void **state)
 {
     apr_pool_t *p = unit_pool(state);
@@ -170,8 +174,10 @@ static void test_page(void **state)
     has(text, "&lt;k&gt;");
     has(text, "https://i.test/?a&amp;b");
     has(text, "75.0 %");
-    has(text, "All issuers serve");
-    has(text, "read 100 s ago<br>again in 60 s<br>good for another 22 h 13 min");
+    has(text, GOOD);
+    has(text, "100 s ago<br>");
+    has(text, "in 60 s<br>");
+    has(text, "another 22 h 13 min");
     has(text, "500.0 ms");
     has(text, "<b>12</b>");
     has(text, "<b>25</b>");  /* granted: the sum of all labels */
@@ -180,8 +186,10 @@ static void test_page(void **state)
     has(text, "old</td><td colspan=\"3\" class=\"soft\">no longer in the "
         "configuration");
     has(text, "without an issuer");
-    has(text, "of 16 that may wait for servers outside; turned away: 15");
-    has(text, "ended for want of room: 3, logins refused for it: 2");
+    has(text, "of 16 ");
+    has(text, ": 15</span>");
+    has(text, ": 3, ");
+    has(text, ": 2, ");
     assert_null(strstr(text, "<k>"));
     assert_null(strstr(text, "<script"));
     assert_null(strstr(text, "src="));
@@ -215,25 +223,25 @@ static void test_trouble_is_seen_first(void **state)
 
     has(bearer_status_html(parsed(p, "{\"now\":10,\"issuers\":[{\"name\":\"a\","
         "\"keys\":{\"count\":0,\"last_error\":\"down <b>\"}}]}"), p),
-        "Some tokens cannot be verified");
+        BAD);
     has(bearer_status_html(parsed(p, "{\"now\":10,\"issuers\":[{\"name\":\"a\","
         "\"keys\":{\"count\":1,\"last_error\":\"down <b>\"}}]}"), p),
         "last error: down &lt;b&gt;");
     /* another child asked */
     has(bearer_status_html(parsed(p, "{\"now\":10,\"issuers\":[{\"name\":\"a\","
         "\"fetches\":{\"ok\":0,\"failed\":1},\"keys\":{\"count\":0}}]}"), p),
-        "Some tokens cannot be verified");
+        BAD);
     /* where others count with it, its own row has no numbers */
     has(bearer_status_html(parsed(p, "{\"now\":10,\"issuers\":[{\"name\":\"a\"}]}"), p),
         "<td class=\"n\">&ndash;</td><td class=\"n\">&ndash;</td></tr>");
     /* nobody did */
     has(bearer_status_html(parsed(p, "{\"now\":10,\"issuers\":[{\"name\":\"a\","
-        "\"keys\":{\"count\":0}}]}"), p), "All issuers serve");
+        "\"keys\":{\"count\":0}}]}"), p), GOOD);
     has(bearer_status_html(parsed(p, "{\"now\":10,\"issuers\":[{\"name\":\"a\","
         "\"keys\":{\"count\":1,\"gone\":9}}]}"), p),
-        "Some tokens cannot be verified");
+        BAD);
     has(bearer_status_html(parsed(p, "{\"revocations\":{\"configured\":true,"
-        "\"closed\":true}}"), p), "Some tokens cannot be verified");
+        "\"closed\":true}}"), p), BAD);
 }
 
 static void test_auto(void **state)
@@ -283,10 +291,10 @@ static void test_spans(void **state)
         int seconds;
         const char *text;
     } cases[] = {
-        { 0, "read 0 s ago" }, { 119, "read 119 s ago" }, { 120, "read 2 min ago" },
-        { 3599, "read 59 min ago" }, { 7199, "read 119 min ago" },
-        { 7200, "read 2 h 0 min ago" }, { 172799, "read 47 h 59 min ago" },
-        { 172800, "read 2 d 0 h ago" }, { 259199, "read 2 d 23 h ago" }, { -5, "read 0 s ago" }
+        { 0, " 0 s ago" }, { 119, "119 s ago" }, { 120, " 2 min ago" },
+        { 3599, "59 min ago" }, { 7199, "119 min ago" },
+        { 7200, "2 h 0 min ago" }, { 172799, "47 h 59 min ago" },
+        { 172800, "2 d 0 h ago" }, { 259199, "2 d 23 h ago" }, { -5, " 0 s ago" }
     };
     apr_pool_t *p = unit_pool(state);
     size_t i;
