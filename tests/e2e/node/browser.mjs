@@ -316,7 +316,7 @@ const scenarios = {
     await page.goto(`${base}/app/x`);
     await signIn(page, 'large');
     await page.waitForURL((url) => url.href.startsWith(`${base}/.auth/callback`));
-    assert.match(await body(page), /does not fit/);
+    assert.match(await body(page), /Your session is too large/);
     assert.match(await body(page), /AuthBearerSessionStore cache/);
     await shot(page, 'session-too-large');
   },
@@ -355,9 +355,10 @@ const scenarios = {
 async function checkStatus(page) {
   const seen = await body(page);
   for (const words of ['Granted', 'Refused, last minute', 'Token cache',
-    'Throttled addresses', 'Revoked', 'keys read', 'again in', 'good for another',
-    'metadata read', 'RSA', '2048 bits', 'last error', 'Configuration',
-    'last hour', 'since the start', 'kept answers used']) {
+    'Throttled addresses', 'Revoked', 'keys fetched', 'next fetch in',
+    'usable for another',
+    'metadata fetched', 'RSA', '2048 bits', 'last error', 'Configuration',
+    'last hour', 'since the start', 'cached responses used']) {
     assert.ok(seen.includes(words), `${words}\n${seen}`);
   }
 }
