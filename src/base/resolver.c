@@ -106,7 +106,7 @@ static void start(bearer_resolver_t *r)
     if (r->looking) {
         pthread_detach(thread);
     } else {
-        r->error = "there is no thread to look it up";
+        r->error = "no thread could be created to look it up";
     }
 }
 

@@ -161,7 +161,7 @@ static int run_chain(attempt_t *a)
 }
 
 /* Does a session service check cookies before another provider checks the token? Then
- * the token does not decide, even if it was verified before. */
+ * the token is not used, even if it was verified before. */
 static int cookies_first(const attempt_t *a)
 {
     const apr_array_header_t *chain = a->settings->providers;
