@@ -231,8 +231,8 @@ static void check_global(walk_t *w)
     if (global->throttle_store) {
         ab_check_say(w, BEARER_LOG_NOTICE, global->throttle_store,
                      AB(0768) "AuthBearerSOCache for=throttle: the throttle counts in the memory "
-                     "of this host, regardless of the cache, so that refused tokens cause no network "
-                     "requests; each host counts separately");
+                     "of this host, regardless of the cache, so that refused tokens cause no "
+                     "network requests; each host counts separately");
     }
     check_secret_permissions(w, global->secret_files);
     if (global->secret_files

@@ -56,7 +56,7 @@ typedef struct inquiry_t {
     const char *refusal;       /**< this module's log line */
 } inquiry_t;
 
-static inquiry_t *current;     /* the only inquiry of this process */
+static inquiry_t *current;     /* this process has only one */
 
 /* ---- reading the log ----------------------------------------------------- */
 

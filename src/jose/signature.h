@@ -7,7 +7,7 @@
  * With OpenSSL 3, setting up a verification is expensive: fetching algorithms,
  * building contexts, and counting references that all threads share. A verifier
  * belongs to one key and one algorithm. It fetches once and keeps a few contexts
- * ready in a shelf (shelf.h). A thread takes one, uses it alone, and puts it back,
+ * ready for reuse (shelf.h). A thread takes one, uses it alone, and puts it back,
  * without a lock or a wait.
  */
 #pragma once

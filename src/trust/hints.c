@@ -12,8 +12,8 @@ static const struct {
 } hints[] = {
 #define CHECK "AuthBearerSessionCheck"
     { CHECK, "check_session_url", "write the URL as the first argument" },
-    { CHECK, "introspection_url", "use the provider introspection, with AuthBearerIntrospection URL "
-                                  "in <AuthBearerIssuer>" },
+    { CHECK, "introspection_url", "use the provider introspection, with "
+                                  "AuthBearerIntrospection URL in <AuthBearerIssuer>" },
     { CHECK, "token_from", "use AuthBearerTokenFrom" },
     { CHECK, "subject_from", "write subject=" },
     { CHECK, "extra_from", "write extra=" },
