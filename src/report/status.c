@@ -420,7 +420,8 @@ static void add_body(page_t *page)
     add_introspection(page);
     add(page, "<p class=\"soft\">Counting began %s, for all children together. Keys: "
         "those of the child that wrote this page. Configuration <code>%s</code>.</p>\n",
-        ago(page, number(page->status, "since")), html(page, string(page->status, "configuration")));
+        ago(page, number(page->status, "since")),
+        html(page, string(page->status, "configuration")));
 }
 
 const char *bearer_status_html(const json_t *status, apr_pool_t *p)
