@@ -232,7 +232,7 @@ static apr_status_t begin_session(const char **value, bearer_session_t *session,
     unsigned char address[BEARER_OWNER_SIZE];
 
     _Static_assert(BEARER_OWNER_SIZE == BEARER_THROTTLE_KEY_SIZE, "an address");
-    /* a logout received during the requests to the issuer counts */
+    /* a logout received during the requests to the issuer takes effect */
     session->created = a->began;
     session->access_expires = a->tokens.refresh_token ? a->tokens.access_expires : 0;
     return bearer_session_begin(value, session, &a->store,

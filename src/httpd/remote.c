@@ -231,7 +231,7 @@ static int shows_life(const remote_t *remote, bearer_breaker_pass_t pass,
 static int is_failure(apr_status_t rv, int reading)
 {
     return rv == APR_EGENERAL
-               ? reading  /* an error does not answer a read */
+               ? reading  /* after an error, the value is unknown */
                : rv != APR_SUCCESS && rv != APR_NOTFOUND && rv != APR_EEXIST
                      && rv != APR_EINVAL && rv != APR_ENOMEM && rv != APR_ENOSPC;
 }
