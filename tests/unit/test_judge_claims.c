@@ -17,6 +17,7 @@ static void test_audience(void **state)
         { "{'aud':['x','" AUD "'],'azp':'web'}", BEARER_OK, NULL },
         { "{'aud':'account'}", BEARER_AUD,
           "audience 'account' is not in AuthBearerAudience (" AUD ")" },
+        { "{'aud':['account']}", BEARER_AUD, "audience 'account' is not in" },
         { "{'aud':['a','b']}", BEARER_AUD,
           "the audiences (a, b) are not in AuthBearerAudience (" AUD ")" },
         { "{'aud':'api://orders/'}", BEARER_AUD,

@@ -366,6 +366,32 @@ static void test_deadline(void **state)
     }
 }
 
+/* The kernel takes the connection and what fits its buffers; nobody reads. */
+static void test_server_that_reads_nothing(void **state)
+{
+    static char large[16 * 1024 * 1024];
+    apr_pool_t *p = unit_pool(state);
+    lab_t *lab = lab_of(p, NULL);
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    struct sockaddr_in address = { .sin_family = AF_INET };
+    socklen_t len = sizeof(address);
+    apr_time_t begun;
+
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    assert_int_equal(bind(fd, (struct sockaddr *)&address, len), 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &len), 0);
+    assert_int_equal(listen(fd, 1), 0);
+    lab->config.port = ntohs(address.sin_port);
+    start_client(lab, NULL);
+    begun = bearer_monotonic();
+    assert_int_equal(bearer_redis_set(lab->redis, "k", large, sizeof(large), 1500,
+                                      BEARER_REDIS_ALWAYS, p), APR_EGENERAL);
+    check_elapsed(begun, "a value that is not read");
+    assert_int_equal(unit_world_logged(lab->w, "no answer within"), 1);
+    close(fd);
+    unit_redis_stop(lab->server);
+}
+
 /* AUTH, SELECT and the reply share one deadline. */
 static void test_deadline_of_all(void **state)
 {
@@ -894,6 +920,7 @@ int main(void)
         UNIT_TEST(test_refused_writes),
         UNIT_TEST(test_troubles),
         UNIT_TEST(test_deadline),
+        UNIT_TEST(test_server_that_reads_nothing),
         UNIT_TEST(test_deadline_of_all),
         UNIT_TEST(test_nobody_there),
         UNIT_TEST(test_closed_while_idle),
