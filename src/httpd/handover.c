@@ -341,9 +341,8 @@ void ab_handover_put(const unsigned char *key, const unsigned char *value,
 
 void ab_handover_remove(const unsigned char *key)
 {
-    int size;
-
-    for (size = 0; memory && size < SIZES; size++) {
-        clear(memory, size, name_of(key));
+    if (memory) {
+        clear(memory, 0, name_of(key));
+        clear(memory, 1, name_of(key));
     }
 }

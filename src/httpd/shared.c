@@ -34,7 +34,8 @@ APLOG_USE_MODULE(auth_bearer);
 #define PUSHES 64
 /** Number of bells. A process that waits for a lease waits for one of them. */
 #define BELLS 64
-/** A process that dies rings no bell, so waiting processes look again after this time. */
+/** No bell rings when a process dies or a lease ends, so waiting processes look again
+ *  after this time. */
 #define LOOK_AGAIN apr_time_from_sec(1)
 
 /** The layout of the throttle. The next layout copies penalties from this one. */
@@ -241,21 +242,15 @@ void ab_shared_unlease(const unsigned char *key)
 int ab_shared_await(const unsigned char *key, apr_time_t now,
                     apr_interval_time_t longest)
 {
-    apr_interval_time_t left;
-    apr_uint64_t lease;
     apr_uint32_t rung;
 
     if (!shared) {
         return 0;
     }
     rung = bearer_bell_rung(bell_of(key));
-    lease = atomic_load(lease_of(key));
-    if (!is_held(lease, now)) {
+    if (!is_held(atomic_load(lease_of(key)), now)) {
         return 0;
     }
-    left = (apr_time_t)((lease >> PID_BITS) + 1) * 1000 - now; /* it may be expiring
-                                                                * right now */
-    longest = longest < LOOK_AGAIN ? longest : LOOK_AGAIN;
-    bearer_bell_wait(bell_of(key), rung, longest < left ? longest : left);
+    bearer_bell_wait(bell_of(key), rung, longest < LOOK_AGAIN ? longest : LOOK_AGAIN);
     return 1;
 }

@@ -541,9 +541,11 @@ def test_revoked_at_the_issuer(new_server, issuer):
     invalid(server.get("/", token), "inactive", "inactive")
 
 
-def test_ttl_zero(new_server, issuer):
-    server = new_server(asks(issuer, NO_AUTH + "\nAuthBearerIntrospectionTTL 0")
-                        + ALL)
+@pytest.mark.parametrize("ttl", ["0", "500ms"])
+def test_a_ttl_that_keeps_nothing(new_server, issuer, ttl):
+    """What lives for less than a second is not kept: caches count in seconds."""
+    server = new_server(asks(issuer, NO_AUTH + "\nAuthBearerIntrospectionTTL "
+                             + ttl) + ALL)
     token = known(issuer)
     for n in range(1, 4):
         granted(server.get("/", token))

@@ -70,7 +70,8 @@ CONCERNS = {
     "scrub": "scrub excluded export hardening htaccess credentials",
     "session_cookies": "session_check scrub attacks config",
     "shared": "throttle_shared keysets waits lasting status memory upgrade",
-    "start": "smoke keys revocation introspection keysets status foreign_user config",
+    "start": "smoke keys revocation introspection keysets status foreign_user config "
+             "browser login_issuers",
     "status": "status messages throttle memory htaccess",
     "status_collect": "status messages throttle memory lasting",
     "store": "introspection config lasting fleet cache_away memory",
