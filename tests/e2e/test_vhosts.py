@@ -65,3 +65,29 @@ def test_what_an_issuer_says_to_one_it_does_not_say_to_another(new_server, issue
         granted(server.get("/a", token, host="one.test"))
         invalid(server.get("/a", token, host="two.test"), "inactive")
     assert {r.form["client_id"] for r in issuer.requests} == {"one", "two"}
+
+
+@pytest.mark.core
+@pytest.mark.parametrize("inside", [True, False], ids=["places", "hosts"])
+def test_what_one_audience_opens_another_does_not(new_server, inside):
+    """The policies differ in nothing but one value at one depth, so that a verdict
+    which is found again without it would open the other place."""
+    if inside:
+        places = (location("/one", audience="api://one")
+                  + location("/two", audience="api://two"))
+    else:
+        places = "".join(HOST % (name, "AuthBearerAudience api://" + name,
+                                 location("/a", audience=None))
+                         for name in ("one", "two"))
+    server = new_server(issuer_conf() + places, files=key_files("rs256"))
+
+    def get(name, token):
+        return server.get("/" + name if inside else "/a", token,
+                          host="server.test" if inside else name + ".test")
+
+    one, two = mint(aud="api://one"), mint(aud="api://two")
+    for _ in range(3):
+        granted(get("one", one))
+        invalid(get("two", one), "audience", "aud")
+        granted(get("two", two))
+        invalid(get("one", two), "audience", "aud")
