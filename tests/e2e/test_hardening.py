@@ -47,6 +47,7 @@ CONF = ('AuthBearerUserFormat "%u"\n' + issuer_conf() + ERROR_PAGES
 ExtendedStatus On
 RewriteEngine On
 RewriteRule "^/rewritten/(.*)$" "/query/$1?extra=1" [QSA,PT]
+RewriteRule "^/query/forbidden$" "-" [F]
 <Directory "@ROOT@/htdocs/files/from">
     RewriteEngine On
     RewriteRule "^here$" "/query/env" [QSA]
@@ -157,6 +158,17 @@ def test_query_token_in_an_open_place(server):
     token = mint()
     res = server.get("/open/query/be/x?tok=" + token)
     assert res.status == 200 and token not in seen(res)
+    assert token.split(".")[2] not in request_log(server)
+
+
+def test_query_token_of_a_request_that_ends_early(server):
+    """mod_rewrite refuses it before this module has seen the request."""
+    token = mint()
+    before = len(request_log(server).splitlines())
+    assert server.get("/query/forbidden?tok=" + token, headers={
+        "Authorization": "Bearer " + token}).status == 403
+    wait_until(lambda: len(request_log(server).splitlines()) > before,
+               what="line in the access log")
     assert token.split(".")[2] not in request_log(server)
 
 
