@@ -97,6 +97,18 @@ static unsigned expr_flags(cmd_parms *cmd)
     return ap_check_cmd_context(cmd, NOT_IN_HTACCESS) ? AP_EXPR_FLAG_RESTRICTED : 0;
 }
 
+/* A login asks the issuer for claims that rules need (AuthBearerUserinfo). */
+static void name_claim(cmd_parms *cmd, const bearer_claim_rule_t *rule)
+{
+    if (!ap_check_cmd_context(cmd, NOT_IN_HTACCESS)) {
+        named_claim_t *named = apr_array_push(ab_config_current()->required);
+
+        named->server = cmd->server;
+        named->name = NULL;
+        named->path = bearer_claim_path(rule);
+    }
+}
+
 static const char *parse_claim(cmd_parms *cmd, require_t *require)
 {
     const char *error = parse_words(cmd, require);
@@ -111,6 +123,7 @@ static const char *parse_claim(cmd_parms *cmd, require_t *require)
         if (!item->rule) {
             return apr_psprintf(cmd->pool, AB(0663) "Require claim: %s", error);
         }
+        name_claim(cmd, item->rule);
         value = bearer_claim_value(item->rule);
         if (value && ap_strstr_c(value, "%{")) {
             item->expr = ap_expr_parse_cmd(cmd, value, AP_EXPR_FLAG_STRING_RESULT

@@ -42,6 +42,7 @@ static int make_browser(server_rec *s, server_config_t *server, apr_pool_t *p)
     b->in_cookie = login->store == SESSIONS_IN_COOKIE;
     b->max = login->max ? login->max : DEFAULT_MAX;
     b->idle = login->idle ? login->idle : DEFAULT_IDLE;
+    b->named = ab_browser_named_claims(s, p);
     bearer_cookie_names(&b->names, b->origin, p);
     if (bearer_seal_create(&b->session_seal, server->secret_files, "session",
                            &error, p) != APR_SUCCESS

@@ -26,6 +26,7 @@ struct browser_t {
     bearer_seal_t *session_seal, *login_seal;
     int in_cookie;
     apr_interval_time_t max, idle;
+    const apr_array_header_t *named; /**< ab_browser_named_claims() */
 };
 
 /* browser.c: the endpoints below AuthBearerLoginPath. ab_browser_post_config() creates
@@ -43,9 +44,27 @@ bearer_reason_t ab_browser_client(bearer_login_t *login, request_rec *r,
 /** Prepares a judgement with this server's issuers and their keys. */
 void ab_browser_judgement(bearer_judgement_t *j, request_rec *r,
                           const bearer_expected_t *expected);
-/** Creates the body of a session from tokens and claims. The caller owns the reference. */
+/** Creates the body of a session from tokens and claims. The caller owns the reference.
+ *  @param userinfo  NULL: none */
 json_t *ab_browser_body(const bearer_login_t *login, const bearer_tokens_t *tokens,
-                        json_t *claims);
+                        json_t *claims, json_t *userinfo);
+
+/* browser_userinfo.c: when the userinfo endpoint is asked, and what becomes of it */
+/** Returns the claims that the configuration of a virtual host names (named_claim_t). */
+const apr_array_header_t *ab_browser_named_claims(const server_rec *s, apr_pool_t *p);
+/**
+ * Asks the userinfo endpoint if AuthBearerUserinfo says so.
+ * @param claims  of the ID token
+ * @param part    userinfo's claims: those of the session so far, NULL at a login; then
+ *                those that count from now on, NULL: none
+ * @return BEARER_OK, also if a response about another user is ignored (why->detail says
+ *         so); BEARER_INACTIVE: the issuer does not accept the access token;
+ *         BEARER_LOGIN_ISSUER: no usable response, *part is unchanged
+ */
+bearer_reason_t ab_browser_userinfo(json_t **part, request_rec *r,
+                                    const bearer_login_t *login,
+                                    const char *access_token, json_t *claims,
+                                    bearer_refusal_t *why);
 
 /* browser_cookies.c */
 /** Returns the Cookie header as the browser sent it, or NULL. */

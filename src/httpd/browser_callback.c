@@ -30,7 +30,8 @@ typedef struct arrival_t {
     const char *code;              /**< from the response */
     bearer_login_t login;
     bearer_tokens_t tokens;
-    json_t *claims;
+    json_t *claims;                /**< of the ID token */
+    json_t *userinfo;              /**< NULL: none */
     bearer_settings_t settings;    /**< of the virtual host */
     unsigned wait;                 /**< seconds for Retry-After */
     const char *cookie;            /**< cookie name of the attempt */
@@ -184,30 +185,34 @@ static bearer_reason_t judge_id_token(arrival_t *a)
     return a->claims ? BEARER_OK : BEARER_INTERNAL;
 }
 
-/* Fetches userinfo if the ID token alone does not identify the user. */
+/* Without an answer the login is refused: groups that only userinfo has would be
+ * missing in the session. */
+static bearer_reason_t ask_userinfo(arrival_t *a)
+{
+    bearer_reason_t reason = ab_browser_userinfo(&a->userinfo, a->r, &a->login,
+                                                 a->tokens.access_token, a->claims, &a->why);
+
+    if (reason == BEARER_INACTIVE) {
+        a->why.reason = reason = BEARER_LOGIN_ISSUER;
+    }
+    return reason;
+}
+
 static bearer_reason_t find_user(arrival_t *a)
 {
     const bearer_issuer_access_t *access = a->login.access;
+    const char *ignored = a->why.detail;  /* what ask_userinfo() says */
     const bearer_principal_t *principal;
+    json_t *claims = bearer_login_merge(a->claims, a->userinfo, a->r->pool);
     bearer_reason_t reason;
-    json_t *more;
 
-    reason = bearer_session_user_of(&principal, a->claims, access->issuer,
-                                    access->settings, &a->why, a->r->pool);
-    if (reason != BEARER_SESSION_USER || !a->login.metadata->userinfo_endpoint) {
-        return reason;
+    if (!claims) {
+        return BEARER_INTERNAL;
     }
-    reason = bearer_login_userinfo(&more, &a->login, a->tokens.access_token,
-                                   bearer_json_string(a->claims, "sub"), &a->why,
-                                   a->r->pool);
-    if (reason != BEARER_OK) {
-        return reason;
-    }
-    a->claims = bearer_login_merge(a->claims, more, a->r->pool);
-    return a->claims ? bearer_session_user_of(&principal, a->claims,
-                                              access->issuer, access->settings,
-                                              &a->why, a->r->pool)
-                     : BEARER_INTERNAL;
+    reason = bearer_session_user_of(&principal, claims, access->issuer, access->settings,
+                                    &a->why, a->r->pool);
+    return reason == BEARER_SESSION_USER && ignored
+        ? bearer_refuse(&a->why, a->r->pool, BEARER_LOGIN_ISSUER, "%s", ignored) : reason;
 }
 
 /* Every login gets a new session id, so that an id set by an attacker before the login
@@ -275,7 +280,7 @@ static bearer_reason_t make_session(arrival_t *a)
         a->tokens.scope = apr_array_pstrcat(a->r->pool, settings->login_scopes, ' ');
     }
     end_earlier(a);
-    body = ab_browser_body(&a->login, &a->tokens, a->claims);
+    body = ab_browser_body(&a->login, &a->tokens, a->claims, a->userinfo);
     if (body) {
         rv = bearer_session_new(&session, &a->store, a->login.access->issuer->url,
                                 body, a->r->pool);
@@ -304,7 +309,7 @@ int ab_browser_callback(request_rec *r)
 {
     static bearer_reason_t (*const steps[])(arrival_t *a) = {
         find_attempt, find_issuer, take_code, use_attempt, redeem, judge_id_token,
-        find_user, make_session
+        ask_userinfo, find_user, make_session
     };
     const browser_t *browser = ab_browser_of(r);
     arrival_t a = { .r = r, .browser = browser };

@@ -76,7 +76,7 @@ void ab_browser_judgement(bearer_judgement_t *j, request_rec *r,
 }
 
 json_t *ab_browser_body(const bearer_login_t *login, const bearer_tokens_t *tokens,
-                        json_t *claims)
+                        json_t *claims, json_t *userinfo)
 {
     const struct {
         const char *name, *value;
@@ -101,6 +101,9 @@ json_t *ab_browser_body(const bearer_login_t *login, const bearer_tokens_t *toke
             json_object_set_new(claims, "scope", json_string(tokens->scope));
         }
         json_object_set(body, BEARER_SESSION_CLAIMS, claims);
+        if (userinfo) {
+            json_object_set(body, BEARER_SESSION_USERINFO, userinfo);
+        }
     }
     return body;
 }

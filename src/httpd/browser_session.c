@@ -89,7 +89,8 @@ static void keep_authentication(json_t *claims, const json_t *before)
     }
 }
 
-/* The ID token of a refresh replaces the claims of the first one. */
+/* The ID token of a refresh replaces the claims of the first one. Without one, those of
+ * the first one stay. */
 static bearer_reason_t new_claims(visit_t *v, const bearer_tokens_t *tokens,
                                   const bearer_issuer_access_t *access,
                                   json_t **claims, bearer_refusal_t *why)
@@ -97,24 +98,24 @@ static bearer_reason_t new_claims(visit_t *v, const bearer_tokens_t *tokens,
     bearer_expected_t expected = { access->issuer, NULL, tokens->access_token,
                                    NULL, NULL, -1 };
     const bearer_path_t *user = access->settings->session_user_claim.path;
-    const json_t *before;
+    const json_t *before = json_object_get(bearer_session_body(v->session, v->r->pool),
+                                           BEARER_SESSION_CLAIMS);
+    json_t *said;
     bearer_judgement_t j;
 
-    *claims = json_object_get(bearer_session_body(v->session, v->r->pool),
-                              BEARER_SESSION_CLAIMS);
-    if (!tokens->id_token) {
-        return BEARER_OK;
+    if (tokens->id_token) {
+        expected.sub = bearer_json_string(before, "sub");
+        ab_browser_judgement(&j, v->r, &expected);
+        if (bearer_judge_login(&j, BEARER_ON_ID, tokens->id_token) != BEARER_GRANTED) {
+            *why = j.why;
+            return j.why.reason;
+        }
+        said = j.claims;
+    } else {
+        said = bearer_session_said(v->session, v->r->pool);
     }
-    expected.sub = bearer_json_string(*claims, "sub");
-    ab_browser_judgement(&j, v->r, &expected);
-    if (bearer_judge_login(&j, BEARER_ON_ID, tokens->id_token) != BEARER_GRANTED) {
-        *why = j.why;
-        return j.why.reason;
-    }
-    before = *claims;
-    *claims = bearer_session_lasting(v->session, bearer_path_text(user),
-                                     v->r->pool);
-    *claims = bearer_login_merge(j.claims, *claims, v->r->pool);
+    *claims = bearer_login_merge(said, bearer_session_lasting(v->session, bearer_path_text(user),
+                                                              v->r->pool), v->r->pool);
     if (*claims) {
         keep_authentication(*claims, before);
     }
@@ -143,14 +144,73 @@ static apr_time_t next_refresh(const visit_t *v, apr_time_t expires)
     return expires > now ? now + (expires - now) / 4 * 3 : 0;
 }
 
+/* Asks userinfo, and makes the body of the refreshed session. If userinfo cannot be
+ * asked, what it said before stays, and the body says that it must be asked again. */
+static bearer_reason_t new_body(json_t **body, visit_t *v, const bearer_login_t *login,
+                                const bearer_tokens_t *tokens, json_t *claims,
+                                bearer_refusal_t *why)
+{
+    json_t *part = json_object_get(bearer_session_body(v->session, v->r->pool),
+                                   BEARER_SESSION_USERINFO);
+    bearer_reason_t reason = ab_browser_userinfo(&part, v->r, login, tokens->access_token,
+                                                 claims, why);
+
+    if (reason == BEARER_INACTIVE) {
+        return reason;
+    }
+    *body = ab_browser_body(login, tokens, claims, part);
+    if (*body && reason != BEARER_OK) {
+        log_refresh(v, APLOG_WARNING,
+                    AB(0318) "userinfo was not asked again; its earlier claims stay", why->detail);
+        json_object_set_new(*body, BEARER_SESSION_OWED, json_integer(tokens->access_expires));
+    }
+    return *body ? BEARER_OK : BEARER_INTERNAL;
+}
+
+/* Sets the time of the next refresh. */
+static void set_times(visit_t *v, const bearer_tokens_t *tokens, int owed)
+{
+    bearer_session_t *session = v->session;
+    apr_time_t now = bearer_world_now(v->store.world);
+
+    session->seen = now;
+    session->access_expires = tokens->access_expires;
+    session->retry = next_refresh(v, tokens->access_expires);
+    if (owed) {
+        session->retry = now + RETRY;
+        bearer_session_expect(session, session->retry);
+    }
+}
+
+/* Stores the refreshed session. */
+static bearer_reason_t replace(visit_t *v, const bearer_tokens_t *tokens, json_t *body,
+                               bearer_refusal_t *why)
+{
+    unsigned char before[BEARER_SESSION_REVISION_SIZE];
+    apr_status_t rv;
+
+    memcpy(before, v->session->revision, sizeof(before));
+    rv = bearer_session_renew(v->session, &v->store, body, v->r->pool);
+    if (rv == APR_SUCCESS) {
+        set_times(v, tokens, json_object_get(body, BEARER_SESSION_OWED) != NULL);
+        rv = bearer_session_replace(&v->cookie, v->session, before, &v->store,
+                                    v->r->pool);
+    }
+    if (rv == APR_EOF) {
+        return bearer_refuse(why, v->r->pool, BEARER_INACTIVE, "it has ended in the meantime");
+    }
+    return rv == APR_SUCCESS ? BEARER_OK
+        : bearer_refuse(why, v->r->pool, BEARER_SESSION_STORE,
+                        "the refreshed session cannot be stored%s", rv == APR_ENOSPC
+                        ? ": it is too large" : "");
+}
+
 static bearer_reason_t take_refreshed(visit_t *v, const bearer_login_t *login,
                                       bearer_tokens_t *tokens,
                                       bearer_refusal_t *why)
 {
-    unsigned char before[BEARER_SESSION_REVISION_SIZE];
     bearer_reason_t reason;
     json_t *claims, *body;
-    apr_status_t rv = APR_EGENERAL;
 
     reason = new_claims(v, tokens, login->access, &claims, why);
     if (reason == BEARER_KEYS || reason == BEARER_KEY) {
@@ -165,26 +225,31 @@ static bearer_reason_t take_refreshed(visit_t *v, const bearer_login_t *login,
         return reason;
     }
     keep(tokens, v);
-    memcpy(before, v->session->revision, sizeof(before));
-    body = ab_browser_body(login, tokens, claims);
-    if (body) {
-        rv = bearer_session_renew(v->session, &v->store, body, v->r->pool);
+    reason = new_body(&body, v, login, tokens, claims, why);
+    if (reason == BEARER_OK) {
+        reason = replace(v, tokens, body, why);
         json_decref(body);
     }
-    if (rv == APR_SUCCESS) {
-        v->session->access_expires = tokens->access_expires;
-        v->session->retry = next_refresh(v, tokens->access_expires);
-        v->session->seen = bearer_world_now(v->store.world);
-        rv = bearer_session_replace(&v->cookie, v->session, before, &v->store,
-                                    v->r->pool);
+    return reason;
+}
+
+/* If only userinfo must be asked again, the tokens of the session are used. */
+static bearer_reason_t get_tokens(bearer_tokens_t *tokens, visit_t *v,
+                                  const bearer_login_t *login, bearer_refusal_t *why)
+{
+    apr_pool_t *p = v->r->pool;
+    const char *refresh_token = bearer_session_string(v->session, BEARER_SESSION_REFRESH_TOKEN,
+                                                      p);
+
+    if (!bearer_session_owes(v->session, bearer_world_now(v->store.world), p)) {
+        return bearer_login_refresh(tokens, login, refresh_token, why, p);
     }
-    if (rv == APR_EOF) {
-        return bearer_refuse(why, v->r->pool, BEARER_INACTIVE, "it has ended in the meantime");
-    }
-    return rv == APR_SUCCESS ? BEARER_OK
-        : bearer_refuse(why, v->r->pool, BEARER_SESSION_STORE,
-                        "the refreshed session cannot be stored%s", rv == APR_ENOSPC
-                        ? ": it is too large" : "");
+    memset(tokens, 0, sizeof(*tokens));
+    tokens->access_token = bearer_session_string(v->session, BEARER_SESSION_ACCESS_TOKEN, p);
+    tokens->refresh_token = refresh_token;
+    tokens->access_expires = json_integer_value(json_object_get(
+        bearer_session_body(v->session, p), BEARER_SESSION_OWED));
+    return BEARER_OK;
 }
 
 /* Looks for a result of another request; like bearer_session_again(). */
@@ -235,9 +300,7 @@ static bearer_reason_t ask(visit_t *v)
     reason = issuer ? ab_browser_client(&login, v->r, issuer, &why)
                     : BEARER_NO_CREDENTIAL;
     if (reason == BEARER_OK) {
-        reason = bearer_login_refresh(&tokens, &login, bearer_session_string(
-                                          v->session, BEARER_SESSION_REFRESH_TOKEN,
-                                          v->r->pool), &why, v->r->pool);
+        reason = get_tokens(&tokens, v, &login, &why);
     }
     if (reason == BEARER_OK) {
         reason = take_refreshed(v, &login, &tokens, &why);
@@ -278,7 +341,7 @@ static int is_still_good(const visit_t *v)
 
 /* bearer_ask_t: one request of this process comes here. Of the processes of the host,
  * the one with the lease sends the request to the issuer. The lease lasts long enough
- * to fetch metadata, tokens and keys. */
+ * to fetch metadata, tokens, keys and userinfo. */
 static bearer_reason_t refresh_for_all(void *visit, bearer_answer_t *answer,
                                        bearer_refusal_t *why, apr_pool_t *p)
 {
@@ -288,7 +351,7 @@ static bearer_reason_t refresh_for_all(void *visit, bearer_answer_t *answer,
 
     (void)answer;
     (void)why;
-    while (bearer_session_lease(v->session, &v->store, now + 4 * v->timeout, p)
+    while (bearer_session_lease(v->session, &v->store, now + 5 * v->timeout, p)
            != APR_SUCCESS) {
         if (is_still_good(v) || now >= give_up) {
             return BEARER_OK;

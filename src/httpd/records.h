@@ -55,6 +55,14 @@ typedef struct configured_check_t {
     const ap_directive_t *node;
 } configured_check_t;
 
+/** A claim that the configuration names. */
+typedef struct named_claim_t {
+    const server_rec *server;    /**< where it is named; those of the main server count in
+                                  *   every virtual host */
+    const char *name;            /**< of a member; NULL: see path */
+    const bearer_path_t *path;
+} named_claim_t;
+
 /**
  * Settings of the whole server (layer S, global). One per configuration, created when
  * it is loaded; every virtual host points to it.
@@ -71,6 +79,8 @@ typedef struct global_config_t {
     apr_array_header_t *issuer_servers;/**< server_rec * of the declaring server, by
                                         *   index */
     apr_array_header_t *sections;      /**< section_t, for check_config */
+    apr_array_header_t *required;      /**< named_claim_t: of Require claim, except in
+                                        *   .htaccess */
     apr_array_header_t *secrets;       /**< configured_secret_t */
     apr_array_header_t *session_checks;/**< configured_check_t */
     int browsers;                      /**< number of vhosts with browser sessions; set

@@ -121,6 +121,11 @@ const char *bearer_claim_value(const bearer_claim_rule_t *rule)
     return rule->value;
 }
 
+const bearer_path_t *bearer_claim_path(const bearer_claim_rule_t *rule)
+{
+    return rule->path;
+}
+
 int bearer_claim_is_at(const bearer_claim_rule_t *rule, const apr_array_header_t *paths)
 {
     int i = 0;

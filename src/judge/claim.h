@@ -31,6 +31,9 @@ const bearer_claim_rule_t *bearer_claim_compile(const char *spec,
  *  expands %{...} in it and passes the result to bearer_claim_match(). */
 const char *bearer_claim_value(const bearer_claim_rule_t *rule);
 
+/** Returns the path of the claim. */
+const bearer_path_t *bearer_claim_path(const bearer_claim_rule_t *rule);
+
 /** Returns 1 if the rule uses one of these paths (const bearer_path_t *). */
 int bearer_claim_is_at(const bearer_claim_rule_t *rule, const apr_array_header_t *paths);
 

@@ -16,7 +16,9 @@
 #define BOTH (JWT | CLAIMS)
 #define ID BEARER_ON_ID
 #define LOGOUT BEARER_ON_LOGOUT
-#define LOGIN (ID | LOGOUT)
+#define USERINFO BEARER_ON_USERINFO
+#define EVENT (ID | LOGOUT)
+#define LOGIN (EVENT | USERINFO)
 #define SIGNED (JWT | LOGIN)
 #define ALL (BOTH | LOGIN)
 #define HAS(what) BEARER_HAS_##what

@@ -41,7 +41,7 @@
     X(8, "expiry", "AuthBearerClockSkew", ALL, HAS(CLAIMS), 0, exp) \
     X(8, "not before", "AuthBearerClockSkew", ALL, HAS(CLAIMS), 0, nbf) \
     X(8, "issued at", "AuthBearerClockSkew", ALL, HAS(CLAIMS), 0, iat) \
-    X(8, "issued recently", "AuthBearerClockSkew", LOGIN, HAS(CLAIMS), 0, recent) \
+    X(8, "issued recently", "AuthBearerClockSkew", EVENT, HAS(CLAIMS), 0, recent) \
     X(8, "age", "AuthBearerMaxTokenAge", BOTH, HAS(CLAIMS), 0, age) \
     X(8, "user claim", "AuthBearerUserClaim", BOTH, HAS(CLAIMS), 0, user_claim) \
     X(8, "profile", "AuthBearerTokenProfile", JWT, HAS(CLAIMS), 0, profile) \
@@ -49,7 +49,7 @@
     X(8, "nonce", NULL, ID, HAS(CLAIMS), 0, nonce) \
     X(8, "access token hash", NULL, ID, HAS(CLAIMS) | HAS(ALG), 0, at_hash) \
     X(8, "authentication", "AuthBearerLogin", ID, HAS(CLAIMS), 0, authentication) \
-    X(9, "login token", NULL, LOGIN, HAS(CLAIMS), 0, login_type) \
+    X(9, "login token", NULL, EVENT, HAS(CLAIMS), 0, login_type) \
     X(9, "logout", NULL, LOGOUT, HAS(CLAIMS), 0, logout) \
     X(9, "access token", NULL, BOTH, HAS(CLAIMS), 0, type) \
     X(9, "ID token", "AuthBearerClientID", BOTH, HAS(CLAIMS), 0, id_token) \

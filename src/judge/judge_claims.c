@@ -232,7 +232,7 @@ bearer_reason_t bearer_check_exp(bearer_judgement_t *j)
     apr_status_t rv = bearer_json_date(&exp, j->claims, "exp");
 
     if (rv == APR_NOTFOUND) {
-        return j->on == BEARER_ON_CLAIMS ? BEARER_OK
+        return j->on & (BEARER_ON_CLAIMS | BEARER_ON_USERINFO) ? BEARER_OK
             : REFUSE(j, EXP_TYPE, "the token has no exp, and tokens without expiry are not "
                      "accepted; configure the issuer to set a lifetime");
     }

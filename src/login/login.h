@@ -154,15 +154,26 @@ bearer_reason_t bearer_login_refresh(bearer_tokens_t *tokens,
                                      const char *refresh_token,
                                      bearer_refusal_t *why, apr_pool_t *p);
 
-/** Gets the userinfo endpoint's claims about sub; *claims is NULL if there are none. */
+/**
+ * Gets the userinfo endpoint's claims about sub (OpenID Connect Core section 5.3),
+ * without members that are null or that bearer_login_merge() ignores.
+ * @param claims  NULL: there is no endpoint or no access token, or the response is
+ *                about another user, and why->detail says so
+ * @param j       prepared for a signed response, with expected->issuer; NULL: a signed
+ *                response cannot be used
+ * @return BEARER_OK; BEARER_INACTIVE: the endpoint answered 401 or 403;
+ *         BEARER_LOGIN_ISSUER: there is no usable response
+ */
 bearer_reason_t bearer_login_userinfo(json_t **claims,
                                       const bearer_login_t *login,
                                       const char *access_token, const char *sub,
+                                      bearer_judgement_t *j,
                                       bearer_refusal_t *why, apr_pool_t *p);
 
-/** Merges the claims of an ID token with those of userinfo into a new object. The
- *  ID token's claims take precedence. Claims about the token itself are never
- *  replaced or added. */
+/** Merges the claims of an ID token with those of userinfo, which may be NULL, into a
+ *  new object. The ID token's claims take precedence. Claims about the token, the
+ *  issuer or the authentication are never taken from userinfo. email_verified counts
+ *  only for the address of its own source. NULL: no memory. */
 json_t *bearer_login_merge(const json_t *id_token, const json_t *userinfo,
                            apr_pool_t *p);
 

@@ -356,6 +356,21 @@ void bearer_session_touch(const char **cookie, bearer_session_t *session,
     bearer_session_unlease(session, store, p);
 }
 
+void bearer_session_expect(bearer_session_t *session, apr_time_t when)
+{
+    if (!session->access_expires || session->access_expires > when + REFRESH_AHEAD) {
+        session->access_expires = when + REFRESH_AHEAD;
+    }
+}
+
+int bearer_session_owes(bearer_session_t *session, apr_time_t now, apr_pool_t *p)
+{
+    apr_time_t expires = json_integer_value(json_object_get(bearer_session_body(session, p),
+                                                            BEARER_SESSION_OWED));
+
+    return expires && now < expires - REFRESH_AHEAD;
+}
+
 int bearer_session_refresh_due(const bearer_session_t *session, apr_time_t now)
 {
     return session->access_expires && now >= session->retry

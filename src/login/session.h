@@ -66,15 +66,19 @@ typedef struct bearer_session_t {
     apr_size_t packed_len;
 } bearer_session_t;
 
-/* Members of the body; all are strings except the last. */
+/* Members of the body; strings, unless stated otherwise. */
 #define BEARER_SESSION_CLIENT "client"
 #define BEARER_SESSION_ID_TOKEN "id_token"
 #define BEARER_SESSION_ACCESS_TOKEN "access_token"
 #define BEARER_SESSION_REFRESH_TOKEN "refresh_token"
 #define BEARER_SESSION_SCOPE "scope"
-#define BEARER_SESSION_CLAIMS "claims"   /**< object: the ID token's, and those that
-                                              userinfo adds (each stored once: the ID
-                                              token's own claims are read from it) */
+#define BEARER_SESSION_CLAIMS "claims"   /**< object: the ID token's (each stored once:
+                                              they are read from the ID token) */
+#define BEARER_SESSION_USERINFO "userinfo" /**< object: userinfo's, replaced as a whole;
+                                              absent: userinfo was not asked */
+#define BEARER_SESSION_OWED "owed"       /**< integer: userinfo must be asked again with
+                                              this access token, which expires then
+                                              (microseconds) */
 
 /**
  * Creates a session with a new id, now; does not store it.
@@ -131,15 +135,25 @@ apr_status_t bearer_session_end(const bearer_session_t *session,
 const json_t *bearer_session_body(bearer_session_t *session, apr_pool_t *p);
 
 /** Returns the claims that stay valid when another ID token replaces the one they
- *  came with: those from userinfo and those that identify the user. All others
- *  (roles, groups) are valid only while the issuer states them. Lives as long as
- *  p; NULL: no memory. */
+ *  came with: those that identify the user. All others (roles, groups) are valid only
+ *  while the issuer states them. Lives as long as p; NULL: no memory. */
 json_t *bearer_session_lasting(bearer_session_t *session,
                                const char *user_claim, apr_pool_t *p);
+
+/** Returns the claims of the session's own ID token. Lives as long as p; NULL: none. */
+json_t *bearer_session_said(bearer_session_t *session, apr_pool_t *p);
 
 /** Returns a string member of the body, or NULL. It lives as long as the session. */
 const char *bearer_session_string(bearer_session_t *session, const char *member,
                                   apr_pool_t *p);
+
+/** Makes the session due for a refresh at this time or, with a shorter access token,
+ *  earlier, without regard to its access token's expiry. */
+void bearer_session_expect(bearer_session_t *session, apr_time_t when);
+
+/** Returns 1 if userinfo must be asked again (BEARER_SESSION_OWED) and the access token
+ *  needs no refresh for it. */
+int bearer_session_owes(bearer_session_t *session, apr_time_t now, apr_pool_t *p);
 
 /** Returns 1 if a refresh is due and possible. */
 int bearer_session_refresh_due(const bearer_session_t *session, apr_time_t now);

@@ -8,6 +8,7 @@
 
 #include "base/json.h"
 #include "base/text.h"
+#include "login/login.h"
 
 /* Anyone can claim an address that is not verified. */
 static bearer_reason_t check_email(const json_t *claims,
@@ -63,7 +64,10 @@ bearer_reason_t bearer_session_principal(const bearer_principal_t **principal,
                                          const bearer_settings_t *settings,
                                          bearer_refusal_t *why, apr_pool_t *p)
 {
-    json_t *claims = json_object_get(bearer_session_body(session, p), BEARER_SESSION_CLAIMS);
+    const json_t *body = bearer_session_body(session, p);
+    const json_t *said = json_object_get(body, BEARER_SESSION_CLAIMS);
+    json_t *claims = said ? bearer_login_merge(
+        said, json_object_get(body, BEARER_SESSION_USERINFO), p) : NULL;
     bearer_principal_t *own;
     bearer_reason_t reason;
 

@@ -179,8 +179,7 @@ json_t *bearer_session_lasting(bearer_session_t *session,
     const json_t *body = bearer_session_body(session, p);
     const json_t *all = json_object_get(body, BEARER_SESSION_CLAIMS);
     const char *const who[] = { "email", "email_verified", user_claim };
-    json_t *kept = json_deep_copy(json_object_get(body ? slim(body, p) : NULL,
-                                                  BEARER_SESSION_CLAIMS));
+    json_t *kept = all ? json_object() : NULL;
     apr_size_t i;
 
     if (!kept) {
@@ -193,6 +192,11 @@ json_t *bearer_session_lasting(bearer_session_t *session,
         }
     }
     return kept;
+}
+
+json_t *bearer_session_said(bearer_session_t *session, apr_pool_t *p)
+{
+    return payload_of(bearer_session_body(session, p), p);
 }
 
 const char *bearer_session_string(bearer_session_t *session, const char *member,

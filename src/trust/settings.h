@@ -35,6 +35,7 @@ typedef enum {
 #undef X
 } bearer_scope_strategy_t;
 typedef enum { BEARER_EXPORT_MODES(BEARER_SYMBOL) } bearer_export_mode_t;
+typedef enum { BEARER_USERINFO_MODES(BEARER_SYMBOL) } bearer_userinfo_mode_t;
 typedef enum { BEARER_FORWARD_BITS(BEARER_SYMBOL) } bearer_forward_bits_t;
 
 typedef enum {

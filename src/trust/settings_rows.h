@@ -41,6 +41,11 @@
 #define BEARER_SCOPE_STRATEGIES(X) \
     X(EXACT, "exact") X(HIERARCHIC, "hierarchic") X(WILDCARD, "wildcard")
 
+/** When a login asks the userinfo endpoint. */
+#define BEARER_USERINFO_MODES(X) \
+    X(BEARER_USERINFO_MISSING, "missing") X(BEARER_USERINFO_ALWAYS, "always") \
+    X(BEARER_USERINFO_NEVER, "never")
+
 /** Bit sets: BOTH is ENV plus HEADERS; IDENTITY and TOKEN can be combined. */
 #define BEARER_EXPORT_MODES(X) \
     X(BEARER_EXPORT_NONE, "none") X(BEARER_EXPORT_ENV, "env") \
@@ -205,6 +210,9 @@
     X(LOGIN_SCOPES, login_scopes, list, "AuthBearerLoginScopes", S|I, "(none)", \
       ARRAY(const char *, "openid", "profile", "email"), \
       "scopes that a login requests") \
+    X(USERINFO, userinfo, word, "AuthBearerUserinfo", S|I, \
+      BEARER_USERINFO_MODES(BEARER_WORD), BEARER_USERINFO_MISSING, \
+      "missing | always | never: when a login requests userinfo") \
     X(SESSION_USER_CLAIM, session_user_claim, session_claim, \
       "AuthBearerSessionUserClaim", S|I, "(none)", \
       ((bearer_user_claim_t){ PATH("email"), NULL, NULL }), \

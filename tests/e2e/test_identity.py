@@ -193,18 +193,3 @@ def test_email_verified_by_its_own_source(site, op, store, pair):
     op.userinfo = {"sub": "alice", **pair[1]}
     server = site("AuthBearerSessionStore " + store)
     signed_in(Browser(server), user="a@example.test")
-
-
-def test_a_refresh_does_not_mix_the_pair_either(site, op, store):
-    op.refresh, op.expires_in = True, 5     # within the 30 s: due at once
-    op.offer(userinfo_endpoint="userinfo")
-    op.user = {"sub": "alice"}
-    op.userinfo = {"sub": "alice", "email": "a@example.test",
-                   "email_verified": True}
-    server = site("AuthBearerSessionStore " + store)
-    browser = Browser(server)
-    signed_in(browser, user="a@example.test")
-    op.user = {"sub": "alice", "email": "bob@example.test"}
-    op.id_token = {"email_verified": None}
-    res = browser.navigate("/app/x")
-    assert (res.status, res.user) == (200, "a@example.test"), res

@@ -510,15 +510,16 @@ static void test_userinfo(void **state)
 
     f->metadata.userinfo_endpoint = url;
     unit_http_page(f->http, url, 200, "{\"sub\":\"ann\",\"email\":\"a\"}");
-    assert_int_equal(bearer_login_userinfo(&claims, &f->login, "at", "ann",
+    assert_int_equal(bearer_login_userinfo(&claims, &f->login, "at", "ann", NULL,
                                            &f->why, f->p), BEARER_OK);
     assert_string_equal(bearer_json_string(claims, "email"), "a");
     assert_string_equal(f->http->authorization, "Bearer at");
-    assert_int_equal(bearer_login_userinfo(&claims, &f->login, "at", "bob",
-                                           &f->why, f->p), BEARER_LOGIN_ISSUER);
+    assert_int_equal(bearer_login_userinfo(&claims, &f->login, "at", "bob", NULL,
+                                           &f->why, f->p), BEARER_OK);
     assert_null(claims);
+    assert_true(unit_contains(f->why.detail, "another sub"));
     unit_http_page(f->http, url, 200, "x.y.z");
-    assert_int_equal(bearer_login_userinfo(&claims, &f->login, "at", "ann",
+    assert_int_equal(bearer_login_userinfo(&claims, &f->login, "at", "ann", NULL,
                                            &f->why, f->p), BEARER_LOGIN_ISSUER);
 }
 
@@ -637,10 +638,11 @@ static void test_userinfo_request(void **state)
     unit_http_page(f->http, "https://idp.example/me", 200, "{\"sub\":\"ann\"}");
     f->settings.ca_file = "/ca.pem";
     f->settings.http_proxy = "http://proxy:3128";
-    assert_int_equal(bearer_login_userinfo(&claims, &f->login, "at", "ann", &f->why,
+    assert_int_equal(bearer_login_userinfo(&claims, &f->login, "at", "ann", NULL,
+                                           &f->why,
                                            f->p), BEARER_OK);
     assert_string_equal(f->http->method, "GET");
-    assert_true(unit_contains(f->http->fields, "Accept: application/json\n"));
+    assert_true(unit_contains(f->http->fields, "Accept: application/json, application/jwt\n"));
     assert_string_equal(f->http->request.ca_file, "/ca.pem");
     assert_string_equal(f->http->request.proxy, "http://proxy:3128");
     assert_int_equal(f->http->request.total_timeout, f->settings.timeout.total);
@@ -649,26 +651,32 @@ static void test_userinfo_request(void **state)
     assert_int_equal(unit_http_requests(f->http), 1);
     /* whatever else is answered is no userinfo */
     unit_http_page(f->http, "https://idp.example/me", 201, "{\"sub\":\"ann\"}");
-    assert_int_equal(bearer_login_userinfo(&claims, &f->login, "at", "ann", &f->why,
+    assert_int_equal(bearer_login_userinfo(&claims, &f->login, "at", "ann", NULL,
+                                           &f->why,
                                            f->p), BEARER_LOGIN_ISSUER);
     assert_null(claims);
     unit_http_page(f->http, "https://idp.example/me", 200, "{\"name\":\"ann\"}");
-    assert_int_equal(bearer_login_userinfo(&claims, &f->login, "at", "ann", &f->why,
-                                           f->p), BEARER_LOGIN_ISSUER);
+    assert_int_equal(bearer_login_userinfo(&claims, &f->login, "at", "ann", NULL,
+                                           &f->why,
+                                           f->p), BEARER_OK);
+    assert_null(claims);
     /* http */
     f->metadata.userinfo_endpoint = "http://idp.example/me";
     unit_http_page(f->http, "http://idp.example/me", 200, "{\"sub\":\"ann\"}");
-    assert_int_equal(bearer_login_userinfo(&claims, &f->login, "at", "ann", &f->why,
+    assert_int_equal(bearer_login_userinfo(&claims, &f->login, "at", "ann", NULL,
+                                           &f->why,
                                            f->p), BEARER_LOGIN_ISSUER);
     assert_null(claims);
     assert_int_equal(unit_http_requests(f->http), 3);
     /* no endpoint or no token: nothing to ask, and nothing is wrong */
-    assert_int_equal(bearer_login_userinfo(&claims, &f->login, NULL, "ann", &f->why,
+    assert_int_equal(bearer_login_userinfo(&claims, &f->login, NULL, "ann", NULL,
+                                           &f->why,
                                            f->p), BEARER_OK);
     assert_null(claims);
     f->metadata.userinfo_endpoint = "https://idp.example/me";
     f->w->world.http = NULL;
-    assert_int_equal(bearer_login_userinfo(&claims, &f->login, "at", "ann", &f->why,
+    assert_int_equal(bearer_login_userinfo(&claims, &f->login, "at", "ann", NULL,
+                                           &f->why,
                                            f->p), BEARER_LOGIN_ISSUER);
 }
 

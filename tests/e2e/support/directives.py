@@ -56,6 +56,7 @@ VALUES = {
     "AuthBearerUserChars": "strict",
     "AuthBearerUserClaim": "sub",
     "AuthBearerUserFormat": "%u",
+    "AuthBearerUserinfo": "missing",
 }
 
 #: kind of value: a value

@@ -1,0 +1,158 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/**
+ * @file browser_userinfo.c
+ * The userinfo endpoint: when it is asked (AuthBearerUserinfo), and for which claims.
+ * The library sends the request and reads the response.
+ */
+#include "browser.h"
+#include "trace.h"
+
+#include "base/path.h"
+#include "trust/issuer.h"
+#include "trust/settings.h"
+
+APLOG_USE_MODULE(auth_bearer);
+
+/* ---- claims that the configuration names ---------------------------------- */
+
+static void add_name(apr_array_header_t *list, const char *name, const bearer_path_t *path)
+{
+    named_claim_t *named = apr_array_push(list);
+
+    named->server = NULL;
+    named->name = name;
+    named->path = path;
+}
+
+static void add_paths(apr_array_header_t *list, const apr_array_header_t *paths)
+{
+    int i;
+
+    for (i = 0; paths && i < paths->nelts; i++) {
+        add_name(list, NULL, APR_ARRAY_IDX(paths, i, const bearer_path_t *));
+    }
+}
+
+/* Only what is written counts, not defaults: few issuers have `roles` and `groups`. */
+static void add_layer(apr_array_header_t *list, const bearer_settings_t *layer)
+{
+    const apr_array_header_t *names = layer->exports.claims;
+    int i;
+
+    if (bearer_settings_has(layer, ROLES_CLAIM)) {
+        add_paths(list, layer->roles_claim);
+    }
+    if (bearer_settings_has(layer, GROUPS_CLAIM)) {
+        add_paths(list, layer->groups_claim);
+    }
+    for (i = 0; bearer_settings_has(layer, EXPORT) && names && i < names->nelts; i++) {
+        add_name(list, APR_ARRAY_IDX(names, i, const char *), NULL);
+    }
+}
+
+/* Does a line of that server count in this virtual host? */
+static int counts(const server_rec *s, const server_rec *where)
+{
+    return where == s || !where->is_virtual;
+}
+
+const apr_array_header_t *ab_browser_named_claims(const server_rec *s, apr_pool_t *p)
+{
+    const server_config_t *server = ab_config_server(s);
+    const apr_array_header_t *sections = server->global->sections;
+    const apr_array_header_t *required = server->global->required;
+    apr_array_header_t *list = apr_array_make(p, 4, sizeof(named_claim_t));
+    int i;
+
+    add_layer(list, &server->settings);
+    for (i = 0; i < sections->nelts; i++) {
+        const section_t *section = &APR_ARRAY_IDX(sections, i, section_t);
+
+        if (counts(s, section->server)) {
+            add_layer(list, &section->dir->settings);
+        }
+    }
+    for (i = 0; i < required->nelts; i++) {
+        const named_claim_t *named = &APR_ARRAY_IDX(required, i, named_claim_t);
+
+        if (counts(s, named->server)) {
+            add_name(list, NULL, named->path);
+        }
+    }
+    return list;
+}
+
+/* ---- when it is asked ------------------------------------------------------- */
+
+static int lacks_one(const apr_array_header_t *list, const json_t *claims)
+{
+    int i;
+
+    for (i = 0; i < list->nelts; i++) {
+        const named_claim_t *named = &APR_ARRAY_IDX(list, i, named_claim_t);
+        const json_t *value = named->path ? bearer_path_find(named->path, claims)
+                                          : json_object_get(claims, named->name);
+
+        if (!value || json_is_null(value)) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* Does the ID token lack the user, or a claim that the configuration names? */
+static int is_missing(request_rec *r, const bearer_issuer_access_t *access, json_t *claims)
+{
+    apr_array_header_t *of_issuer = apr_array_make(r->pool, 2, sizeof(named_claim_t));
+    const bearer_principal_t *principal;
+    bearer_refusal_t why;
+
+    add_layer(of_issuer, &access->issuer->settings);
+    return lacks_one(ab_browser_of(r)->named, claims) || lacks_one(of_issuer, claims)
+        || bearer_session_user_of(&principal, claims, access->issuer, access->settings,
+                                  &why, r->pool) == BEARER_SESSION_USER;
+}
+
+/* A session whose userinfo was asked gets it replaced at each refresh. */
+static int is_wanted(request_rec *r, const bearer_issuer_access_t *access, json_t *claims,
+                     const json_t *part)
+{
+    switch (access->settings->userinfo) {
+    case BEARER_USERINFO_ALWAYS:
+        return 1;
+    case BEARER_USERINFO_NEVER:
+        return 0;
+    default:
+        return part || is_missing(r, access, claims);
+    }
+}
+
+bearer_reason_t ab_browser_userinfo(json_t **part, request_rec *r,
+                                    const bearer_login_t *login,
+                                    const char *access_token, json_t *claims,
+                                    bearer_refusal_t *why)
+{
+    const bearer_expected_t expected = { login->access->issuer, NULL, NULL, NULL, NULL, -1 };
+    bearer_judgement_t j;
+    bearer_reason_t reason;
+    json_t *answer;
+
+    why->detail = NULL;
+    if (!is_wanted(r, login->access, claims, *part)) {
+        *part = NULL;
+        return BEARER_OK;
+    }
+    if (!login->metadata->userinfo_endpoint) {
+        return BEARER_OK;  /* perhaps only now: what it said before counts */
+    }
+    ab_browser_judgement(&j, r, &expected);
+    reason = bearer_login_userinfo(&answer, login, access_token,
+                                   bearer_json_string(claims, "sub"), &j, why, r->pool);
+    if (reason == BEARER_OK) {
+        *part = answer;
+        if (why->detail) {
+            ab_log(APLOG_WARNING, r, AB(0304) "%s; its claims are ignored", why->detail);
+        }
+    }
+    return reason;
+}
