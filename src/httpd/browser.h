@@ -44,6 +44,12 @@ bearer_reason_t ab_browser_client(bearer_login_t *login, request_rec *r,
 /** Prepares a judgement with this server's issuers and their keys. */
 void ab_browser_judgement(bearer_judgement_t *j, request_rec *r,
                           const bearer_expected_t *expected);
+/** Returns the tenant in the iss of these claims; NULL if the issuer has no {tenant}. */
+const char *ab_browser_tenant(const bearer_issuer_t *issuer, const json_t *claims,
+                              apr_pool_t *p);
+/** Is the tenant of these claims admitted (AuthBearerTenants)? 1 if the issuer has no
+ *  {tenant}. */
+int ab_browser_admits(const bearer_issuer_t *issuer, const json_t *claims, apr_pool_t *p);
 /** Creates the body of a session from tokens and claims. The caller owns the reference.
  *  @param userinfo  NULL: none */
 json_t *ab_browser_body(const bearer_login_t *login, const bearer_tokens_t *tokens,

@@ -172,7 +172,7 @@ static bearer_reason_t judge_id_token(arrival_t *a)
     const bearer_attempt_t *attempt = a->attempt;
     bearer_expected_t expected = {
         a->login.access->issuer, attempt->nonce, a->tokens.access_token, NULL,
-        attempt->acr_values, attempt->max_age
+        attempt->acr_values, attempt->max_age, NULL
     };
     bearer_judgement_t j;
 
@@ -181,6 +181,7 @@ static bearer_reason_t judge_id_token(arrival_t *a)
         a->why = j.why;
         return j.why.reason;
     }
+    bearer_keyset_served(ab_process()->keysets[j.issuer->index], j.tenant);
     a->claims = bearer_login_merge(j.claims, NULL, a->r->pool);
     return a->claims ? BEARER_OK : BEARER_INTERNAL;
 }

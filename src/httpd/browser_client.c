@@ -14,6 +14,7 @@
 #include "judge/judge.h"
 #include "trust/issuer.h"
 #include "trust/settings.h"
+#include "trust/tenants.h"
 
 static apr_status_t post(void *baton, bearer_http_response_t **response,
                          const char *endpoint, const apr_table_t *form,
@@ -47,16 +48,50 @@ bearer_reason_t ab_browser_client(bearer_login_t *login, request_rec *r,
     return BEARER_OK;
 }
 
-static bearer_reason_t keys_of(void *baton, const bearer_issuer_t *issuer,
+static const apr_array_header_t *tenants_of(void *baton, const bearer_issuer_t *issuer,
+                                            apr_pool_t *p)
+{
+    bearer_tenants_t *tenants = ab_process()->tenants[issuer->index];
+
+    (void)baton;
+    return tenants ? bearer_tenants_get(tenants, p) : NULL;
+}
+
+const char *ab_browser_tenant(const bearer_issuer_t *issuer, const json_t *claims,
+                              apr_pool_t *p)
+{
+    const char *iss = bearer_json_string(claims, "iss");
+
+    return iss ? bearer_issuer_tenant_of(issuer, iss, p) : NULL;
+}
+
+int ab_browser_admits(const bearer_issuer_t *issuer, const json_t *claims, apr_pool_t *p)
+{
+    const char *tenant = ab_browser_tenant(issuer, claims, p);
+
+    return !bearer_issuer_is_template(issuer)
+        || (tenant && bearer_issuer_tenant_admitted(issuer, tenant,
+                                                    tenants_of(NULL, issuer, p)));
+}
+
+/* The judge has checked that the tenant is admitted. */
+static bearer_reason_t keys_of(void *judgement, const bearer_issuer_t *issuer,
                                int unknown_kid, const char *kid,
                                bearer_jwks_t **set, bearer_refusal_t *why,
                                apr_pool_t *p)
 {
+    const bearer_judgement_t *j = judgement;
     bearer_keyset_t *keyset = ab_process()->keysets[issuer->index];
+    bearer_reason_t reason;
 
-    (void)baton;
-    return unknown_kid ? bearer_keyset_refresh_for_kid(keyset, kid, set, why, p)
-                       : bearer_keyset_acquire(keyset, set, why, p);
+    keyset = j->tenant ? bearer_keyset_of_tenant(keyset, j->tenant) : keyset;
+    if (!keyset) {
+        return bearer_refuse(why, p, BEARER_KEYS, "the keys of too many tenants are in use");
+    }
+    reason = unknown_kid ? bearer_keyset_refresh_for_kid(keyset, kid, set, why, p)
+                         : bearer_keyset_acquire(keyset, set, why, p);
+    bearer_keyset_release(keyset);
+    return reason;
 }
 
 void ab_browser_judgement(bearer_judgement_t *j, request_rec *r,
@@ -72,6 +107,8 @@ void ab_browser_judgement(bearer_judgement_t *j, request_rec *r,
     j->server = &server->settings;
     j->method = "cookie";
     j->keys = keys_of;
+    j->tenants = tenants_of;
+    j->baton = j;
     j->expected = expected;
 }
 

@@ -239,6 +239,7 @@ static bearer_reason_t logout_by(request_rec *r, const bearer_judgement_t *j,
     const char *sid = bearer_json_string(j->claims, "sid");
     const char *sub = bearer_json_string(j->claims, "sub");
     const char *jti = bearer_json_string(j->claims, "jti");
+    const char *issuer = bearer_issuer_expand(j->issuer->url, j->tenant, r->pool);
     bearer_session_store_t store;
     apr_time_t until = j->now;
     apr_status_t rv;
@@ -246,18 +247,18 @@ static bearer_reason_t logout_by(request_rec *r, const bearer_judgement_t *j,
     ab_browser_store(&store, r);
     bearer_json_date(&until, j->claims, "exp");
     until = until > latest ? latest : until;
-    rv = bearer_session_used(&store, "jti", j->issuer->url, jti, r->pool);
+    rv = bearer_session_used(&store, "jti", issuer, jti, r->pool);
     if (rv == APR_EEXIST) {
         return bearer_refuse(why, r->pool, BEARER_LOGOUT_TOKEN, "the logout token "
                              "was used before (jti)");
     }
     if (rv == APR_SUCCESS) {
-        rv = bearer_session_logout(&store, j->issuer->url, j->settings.client_id,
+        rv = bearer_session_logout(&store, issuer, j->settings.client_id,
                                    sid, sub, r->pool);
     }
     /* last: after a 503 the issuer sends the same token again */
     if (rv == APR_SUCCESS) {
-        rv = bearer_session_once(&store, "jti", j->issuer->url, jti,
+        rv = bearer_session_once(&store, "jti", issuer, jti,
                                  until + 2 * j->settings.clock_skew, r->pool);
     }
     return rv == APR_SUCCESS ? BEARER_OK
@@ -266,7 +267,7 @@ static bearer_reason_t logout_by(request_rec *r, const bearer_judgement_t *j,
 
 int ab_browser_backchannel(request_rec *r)
 {
-    static const bearer_expected_t any = { NULL, NULL, NULL, NULL, NULL, -1 };
+    static const bearer_expected_t any = { .max_age = -1 };
     const char *body, *token = NULL;
     bearer_reason_t reason;
     apr_table_t *fields;

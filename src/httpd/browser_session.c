@@ -96,7 +96,7 @@ static bearer_reason_t new_claims(visit_t *v, const bearer_tokens_t *tokens,
                                   json_t **claims, bearer_refusal_t *why)
 {
     bearer_expected_t expected = { access->issuer, NULL, tokens->access_token,
-                                   NULL, NULL, -1 };
+                                   NULL, NULL, -1, NULL };
     const bearer_path_t *user = access->settings->session_user_claim.path;
     const json_t *before = json_object_get(bearer_session_body(v->session, v->r->pool),
                                            BEARER_SESSION_CLAIMS);
@@ -105,6 +105,7 @@ static bearer_reason_t new_claims(visit_t *v, const bearer_tokens_t *tokens,
 
     if (tokens->id_token) {
         expected.sub = bearer_json_string(before, "sub");
+        expected.tenant = ab_browser_tenant(access->issuer, before, v->r->pool);
         ab_browser_judgement(&j, v->r, &expected);
         if (bearer_judge_login(&j, BEARER_ON_ID, tokens->id_token) != BEARER_GRANTED) {
             *why = j.why;
@@ -460,10 +461,15 @@ static const browser_session_t *session_of(request_rec *r)
 /* Returns the issuer of the session if the location accepts it. */
 static const bearer_issuer_t *accepted(request_rec *r,
                                        const bearer_settings_t *settings,
-                                       const bearer_session_t *session)
+                                       bearer_session_t *session)
 {
     const bearer_issuer_t *issuer = issuer_of(r, session);
 
+    if (issuer && bearer_issuer_is_template(issuer)
+        && !ab_browser_admits(issuer, json_object_get(bearer_session_body(session, r->pool),
+                                                      BEARER_SESSION_CLAIMS), r->pool)) {
+        return NULL;  /* its tenant was taken off the list */
+    }
     return issuer && bearer_judge_accepts(settings, issuer)
            && (!settings->login_issuer
                || !strcmp(settings->login_issuer, issuer->url)) ? issuer : NULL;

@@ -58,7 +58,7 @@ int ab_browser_has_client(const server_config_t *server, const bearer_issuer_t *
     bearer_settings_t s;
 
     ab_config_resolve(&s, server, issuer, NULL);
-    return s.client_id != NULL && !bearer_issuer_is_template(issuer);
+    return s.client_id != NULL;
 }
 
 const bearer_issuer_t *ab_browser_issuer(const server_config_t *server,
@@ -74,7 +74,7 @@ const bearer_issuer_t *ab_browser_issuer(const server_config_t *server,
                      : NULL;
         if (!only || !ab_browser_has_client(server, only)) {
             *error = apr_psprintf(p, "AuthBearerLoginIssuer %s is not an issuer of this server "
-                                  "with AuthBearerClientID and without {tenant}",
+                                  "with AuthBearerClientID",
                                   settings->login_issuer);
             return NULL;
         }

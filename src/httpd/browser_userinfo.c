@@ -132,7 +132,10 @@ bearer_reason_t ab_browser_userinfo(json_t **part, request_rec *r,
                                     const char *access_token, json_t *claims,
                                     bearer_refusal_t *why)
 {
-    const bearer_expected_t expected = { login->access->issuer, NULL, NULL, NULL, NULL, -1 };
+    const bearer_expected_t expected = {
+        .issuer = login->access->issuer, .max_age = -1,
+        .tenant = ab_browser_tenant(login->access->issuer, claims, r->pool)
+    };
     bearer_judgement_t j;
     bearer_reason_t reason;
     json_t *answer;

@@ -113,6 +113,14 @@ static void check_browser_section(walk_t *w, const ab_section_t *s,
         bearer_settings_t own;
 
         ab_config_resolve(&own, server, issuer, NULL);
+        if (bearer_issuer_is_template(issuer)
+            && issuer->metadata.kind != BEARER_SOURCE_URL) {
+            ab_check_say(w, BEARER_LOG_ERROR, s->auth_type,
+                         AB(0707) "logins with issuer %s need AuthBearerMetadata URL, the metadata "
+                         "for all tenants: it cannot be discovered, and the tenant is not known "
+                         "before the login",
+                         issuer->url);
+        }
         error = bearer_client_lint(&own, issuer, w->p);
         if (error) {
             ab_check_say(w, BEARER_LOG_ERROR, s->auth_type, "%s", error);

@@ -71,6 +71,8 @@ typedef struct bearer_expected_t {
     const apr_array_header_t *acr_values; /**< const char *: acr must be one of them;
                                                NULL: not requested */
     apr_interval_time_t max_age; /**< maximum age of auth_time; negative: not requested */
+    const char *tenant;        /**< of the session, if the issuer has {tenant}; NULL: any
+                                    admitted tenant */
 } bearer_expected_t;
 
 struct bearer_judgement_t {

@@ -29,7 +29,7 @@
     X(4, "kid", NULL, SIGNED, HAS(JWS), HAS(KID), kid) \
     X(5, "issuer", "AuthBearerIssuer", JWT, HAS(CLAIMS), HAS(ISSUER), issuer) \
     X(5, "login issuer", "AuthBearerLoginIssuer", LOGIN, HAS(CLAIMS), HAS(ISSUER), login_issuer) \
-    X(5, "tenant", "AuthBearerTenants", JWT, HAS(ISSUER), 0, tenant) \
+    X(5, "tenant", "AuthBearerTenants", SIGNED, HAS(ISSUER), 0, tenant) \
     X(6, "algorithm", "AuthBearerAlgorithms", SIGNED, HAS(ISSUER) | HAS(ALG), 0, algorithm) \
     X(6, "key", "AuthBearerKeys", SIGNED, HAS(ISSUER) | HAS(ALG) | HAS(KID), HAS(KEY), key) \
     X(7, "signature", NULL, SIGNED, HAS(KEY), 0, signature) \

@@ -28,12 +28,17 @@ bearer_reason_t bearer_check_login_issuer(bearer_judgement_t *j)
 
     j->iss = iss ? iss : "";
     j->issuer = bearer_issuers_find(j->issuers, j->iss, &j->tenant, j->p);
-    if (!j->issuer || j->tenant || (asked && j->issuer != asked)) {
+    if (!j->issuer || (asked && j->issuer != asked)) {
         return REFUSE(j, ISS, "the token is from issuer %s, but must be from %s; the two must be "
                       "identical",
                       bearer_text_quote(j->p, j->iss),
                       asked ? bearer_text_quote(j->p, asked->url)
                           : "a configured issuer");
+    }
+    if (j->expected->tenant && (!j->tenant || strcmp(j->tenant, j->expected->tenant) != 0)) {
+        return REFUSE(j, TENANT, "the token is from tenant %s, but the session is from tenant %s",
+                      bearer_text_quote(j->p, j->tenant),
+                      bearer_text_quote(j->p, j->expected->tenant));
     }
     bearer_settings_resolve(&j->settings, j->defaults, j->server,
                             &j->issuer->settings, NULL);
@@ -65,11 +70,19 @@ bearer_reason_t bearer_check_own_audience(bearer_judgement_t *j)
                   "AuthBearerClientID %s", bearer_text_quote(j->p, client));
 }
 
+/* A claim that is null is absent. */
+static const json_t *claim_of(const bearer_judgement_t *j, const char *name)
+{
+    const json_t *value = json_object_get(j->claims, name);
+
+    return json_is_null(value) ? NULL : value;
+}
+
 /* Rules 4 and 5 of section 3.1.3.7. */
 bearer_reason_t bearer_check_own_azp(bearer_judgement_t *j)
 {
     const json_t *aud = json_object_get(j->claims, "aud");
-    const json_t *azp = json_object_get(j->claims, "azp");
+    const json_t *azp = claim_of(j, "azp");
     const char *client = j->settings.client_id;
 
     if (azp ? client && json_is_string(azp)
@@ -160,7 +173,7 @@ bearer_reason_t bearer_check_nonce(bearer_judgement_t *j)
  * at_hash is not checked for it. */
 bearer_reason_t bearer_check_at_hash(bearer_judgement_t *j)
 {
-    const json_t *claim = json_object_get(j->claims, "at_hash");
+    const json_t *claim = claim_of(j, "at_hash");
     const char *digest = j->jws.facts.alg->digest ? j->jws.facts.alg->digest : "SHA512";
     unsigned char hash[EVP_MAX_MD_SIZE];
     size_t len = 0;

@@ -76,7 +76,9 @@ static bearer_reason_t check_iss(const bearer_attempt_t *attempt, const char *is
                                  const bearer_metadata_t *metadata,
                                  bearer_refusal_t *why, apr_pool_t *p)
 {
-    if (iss ? strcmp(iss, attempt->issuer) == 0
+    const bearer_issuer_t issuer = { .url = attempt->issuer };
+
+    if (iss ? strcmp(iss, attempt->issuer) == 0 || bearer_issuer_tenant_of(&issuer, iss, p)
             : !metadata->authorization_response_iss_parameter_supported) {
         return BEARER_OK;
     }

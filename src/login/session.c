@@ -11,6 +11,7 @@
 #include "base/json.h"
 #include "base/text.h"
 #include "login/session_inside.h"
+#include "trust/issuer.h"
 
 #define ISSUER_MAX 2048
 
@@ -28,6 +29,16 @@
 
 static const unsigned char no_mark[BEARER_CACHE_KEY_SIZE];
 
+/* Two tenants of one issuer may use the same sid or sub. */
+static const char *own_issuer(const bearer_session_t *s, const json_t *claims, apr_pool_t *p)
+{
+    const bearer_issuer_t issuer = { .url = s->issuer };
+    const char *iss = bearer_json_string(claims, "iss");
+
+    return bearer_issuer_expand(s->issuer, iss ? bearer_issuer_tenant_of(&issuer, iss, p) : NULL,
+                                p);
+}
+
 /* Computes the names of the marks that a logout by sid or sub will leave for this
  * session. A refreshed ID token may have no sid (OpenID Connect Core section
  * 12.2): the session with the issuer is still that of the login. */
@@ -38,17 +49,18 @@ static apr_status_t set_marks(bearer_session_t *s, const json_t *body,
     const char *client = bearer_json_string(body, BEARER_SESSION_CLIENT);
     const char *sid = bearer_json_string(claims, "sid");
     const char *sub = bearer_json_string(claims, "sub");
+    const char *issuer = own_issuer(s, claims, p);
     apr_status_t rv = APR_SUCCESS;
 
     client = client ? client : "";
     if (sid) {
-        rv = bearer_session_mark_name(s->by_sid, "sid", s->issuer, client, sid, p);
+        rv = bearer_session_mark_name(s->by_sid, "sid", issuer, client, sid, p);
     } else if (sub && memcmp(s->by_sid, no_mark, sizeof(no_mark)) == 0) {
-        rv = bearer_session_mark_name(s->by_sid, BEARER_SESSION_WITHOUT_SID, s->issuer,
+        rv = bearer_session_mark_name(s->by_sid, BEARER_SESSION_WITHOUT_SID, issuer,
                                       client, sub, p);
     }
     if (rv == APR_SUCCESS && sub) {
-        rv = bearer_session_mark_name(s->by_sub, "sub", s->issuer, client, sub, p);
+        rv = bearer_session_mark_name(s->by_sub, "sub", issuer, client, sub, p);
     }
     return rv;
 }

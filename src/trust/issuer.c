@@ -276,9 +276,9 @@ static const char *template_error(const bearer_issuer_t *issuer, apr_pool_t *p)
         return AB(0549) "the keys of an issuer with {tenant} cannot be discovered; name their URL "
                "or file in AuthBearerKeys";
     }
-    if (issuer->metadata.kind == BEARER_SOURCE_URL) {
-        return AB(0550) "an issuer with {tenant} cannot have AuthBearerMetadata URL: one document "
-               "cannot prove the issuer of every tenant; name the keys in AuthBearerKeys";
+    if (issuer->metadata.kind == BEARER_SOURCE_URL && is_template(issuer->metadata.value)) {
+        return AB(0550) "AuthBearerMetadata URL cannot contain {tenant}: before a login, the "
+               "tenant is not known; name the metadata for all tenants";
     }
     if (issuer->introspection.kind == BEARER_SOURCE_DISCOVER) {
         return AB(0551) "the introspection endpoint of an issuer with {tenant} cannot be "

@@ -322,6 +322,7 @@ def test_userinfo_fills_in(site, op):
     assert env["BEARER_CLAIM_iss"] == op.url
 
 
+@pytest.mark.allow_log("AB0304")
 def test_userinfo_about_somebody_else(site, op):
     op.offer(userinfo_endpoint="userinfo")
     op.userinfo = {"sub": "bob", "email": "b@example.test",

@@ -15,7 +15,7 @@ CONCERNS = {
     "browser_callback": "browser browser_cookies browser_limits browser_hostile "
                         "login_issuers answer_leaks login_client_auth",
     "browser_client": "browser browser_hostile login_issuers login_client_auth "
-                      "login_metadata "
+                      "login_metadata login_tenants "
                       "browser_children",
     "browser_cookies": "browser browser_cookies browser_hostile ambient silence "
                        "browser_limits",

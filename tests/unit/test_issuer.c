@@ -271,7 +271,7 @@ static void metadata_url(bearer_issuer_t *i, apr_pool_t *p)
 {
     (void)p;
     i->metadata.kind = BEARER_SOURCE_URL;
-    i->metadata.value = "https://login.example.com/common";
+    i->metadata.value = "https://login.example.com/{tenant}";
 }
 
 static void test_contradictions(void **state)

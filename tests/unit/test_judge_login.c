@@ -61,6 +61,10 @@ static void test_id_token(void **state)
         { "'aud':['app','other'],'azp':'app'", BEARER_OK, NULL },
         { "'azp':'other'", BEARER_AZP, NULL },
         { "'azp':7", BEARER_AZP, NULL },
+        { "'azp':null", BEARER_OK, NULL },
+        { "'azp':null,'aud':['app','other']", BEARER_AZP, NULL },
+        { "'at_hash':null", BEARER_OK, NULL },
+        { "'nonce':null", BEARER_NONCE, NULL },
         { "'nonce':'other'", BEARER_NONCE, NULL },
         { "'nonce':7", BEARER_NONCE, NULL },
         { "'nonce':" ABSENT, BEARER_NONCE, NULL },
@@ -134,7 +138,7 @@ static void test_another_issuer_of_ours(void **state)
 static bearer_reason_t judge_logout(login_fixture_t *l, const char *header,
                                     const char *patch)
 {
-    static const bearer_expected_t any = { NULL, NULL, NULL, NULL, NULL, -1 };
+    static const bearer_expected_t any = { .max_age = -1 };
     bearer_judgement_t *j = judge_begin(l->f);
     const char *token = judge_sign(l->f, 0, header, apr_psprintf(l->f->p,
         "{'aud':'" CLIENT "','jti':'1','sid':'s','events':{'http://schemas.openid."
@@ -146,10 +150,11 @@ static bearer_reason_t judge_logout(login_fixture_t *l, const char *header,
     return j->why.reason;
 }
 
-/* Logins and logouts are of an issuer, not of a pattern of issuers. */
+/* An admitted tenant; at a refresh the tenant of the session. */
 static void test_tenants(void **state)
 {
     static const char *const iss = "'iss':'https://login.example/t1/v2.0'";
+    static const char *const other = "'iss':'https://login.example/t2/v2.0'";
     login_fixture_t *l = begin(unit_pool(state));
     bearer_issuer_t *many = judge_issuer(l->f->p,
                                          "https://login.example/{tenant}/v2.0");
@@ -158,10 +163,19 @@ static void test_tenants(void **state)
     many->keys.value = "https://login.example/{tenant}/keys";
     many->tenants = unit_list(l->f->p, "t1");
     judge_declare(l->f, many);
-    assert_int_equal(judge_logout(l, NULL, iss), BEARER_ISS);
-    l->expected.issuer = many;
+    assert_int_equal(judge_logout(l, NULL, iss), BEARER_OK);
+    assert_int_equal(judge_logout(l, NULL, other), BEARER_TENANT);
     assert_int_equal(judge_id(l, NULL, iss), BEARER_ISS);
     assert_true(unit_contains(l->f->j.why.detail, "https://login.example/t1/v2.0"));
+    l->expected.issuer = many;
+    assert_int_equal(judge_id(l, NULL, iss), BEARER_OK);
+    assert_int_equal(judge_id(l, NULL, other), BEARER_TENANT);
+    assert_int_equal(judge_id(l, NULL, "'iss':'https://login.example/t1/v2.0','tid':'t2'"),
+                     BEARER_TENANT);
+    l->expected.tenant = "t1";
+    assert_int_equal(judge_id(l, NULL, iss), BEARER_OK);
+    l->expected.tenant = "t3";
+    assert_int_equal(judge_id(l, NULL, iss), BEARER_TENANT);
 }
 
 /* What is exactly as much as allowed, and one more. */
