@@ -90,7 +90,7 @@ typedef struct inquiry_t {
     bearer_settings_t resolved;
     bearer_world_t world;
     bearer_issuer_access_t access;
-    bearer_keyset_t *keyset;
+    bearer_keypool_t *keys;
     bearer_revocation_t *revocations;
     bearer_explain_t *explain;
     bearer_judgement_t j;
@@ -128,19 +128,34 @@ static int read_settings(inquiry_t *q)
     return HT_OK;
 }
 
+static int read_keys(inquiry_t *q)
+{
+    const apr_array_header_t *sources = ht_values(q->call, "keys");
+    int i;
+
+    if (sources->nelts > BEARER_KEY_SOURCES_MAX) {
+        return ht_usage(q->call, "at most %d --keys are possible", BEARER_KEY_SOURCES_MAX);
+    }
+    for (i = 0; i < sources->nelts; i++) {
+        const char *keys = APR_ARRAY_IDX(sources, i, const char *);
+
+        q->issuer.keys[i].kind = !strcmp(keys, "discover") ? BEARER_SOURCE_DISCOVER
+            : !strncmp(keys, "https:", 6) || !strncmp(keys, "http:", 5)
+            ? BEARER_SOURCE_URL : BEARER_SOURCE_FILE;
+        q->issuer.keys[i].value = strcmp(keys, "discover") ? keys : NULL;
+    }
+    q->issuer.key_sources = sources->nelts;
+    return HT_OK;
+}
+
 static int declare_issuer(inquiry_t *q)
 {
-    const char *keys = ht_value(q->call, "keys"), *error;
     bearer_issuer_t *issuer = &q->issuer;
+    const char *error;
 
     issuer->url = ht_value(q->call, "issuer");
     issuer->tenants = ht_has(q->call, "tenant") ? ht_values(q->call, "tenant") : NULL;
-    if (keys) {
-        issuer->keys.kind = !strncmp(keys, "https:", 6) || !strncmp(keys, "http:", 5)
-                                ? BEARER_SOURCE_URL : BEARER_SOURCE_FILE;
-        issuer->keys.value = keys;
-    }
-    if (ht_declare(q->call, &q->j, issuer) != HT_OK) {
+    if (read_keys(q) != HT_OK || ht_declare(q->call, &q->j, issuer) != HT_OK) {
         return HT_USAGE;
     }
     error = bearer_issuer_fetch_error(issuer, q->access.plain_http, q->p);
@@ -177,27 +192,20 @@ static int make_world(inquiry_t *q)
     q->access.issuer = &q->issuer;
     q->access.settings = &q->resolved;
     q->access.world = &q->world;
-    return bearer_keyset_create(&q->keyset, &q->access, q->p) == APR_SUCCESS
+    return bearer_keypool_create(&q->keys, &q->access, q->p) == APR_SUCCESS
                ? HT_OK : ht_fail(q->call, HT_USAGE, "out of memory");
 }
 
 static bearer_reason_t keys_of(void *inquiry, const bearer_issuer_t *issuer,
-                               int unknown_kid, const char *kid,
-                               bearer_jwks_t **set, bearer_refusal_t *why,
-                               apr_pool_t *p)
+                               bearer_wish_t *wish, bearer_jwks_t **set,
+                               bearer_refusal_t *why, apr_pool_t *p)
 {
     const inquiry_t *q = inquiry;
-    bearer_keyset_t *keyset = q->keyset;
+    const char *tenant = q->j.tenant;
 
-    if (q->j.tenant && bearer_issuer_tenant_admitted(issuer, q->j.tenant, NULL)) {
-        keyset = bearer_keyset_of_tenant(keyset, q->j.tenant);
-    }
-    if (!keyset) {
-        return bearer_refuse(why, p, BEARER_KEYS, "there are no keys for this "
-                             "tenant");
-    }
-    return unknown_kid ? bearer_keyset_refresh_for_kid(keyset, kid, set, why, p)
-                       : bearer_keyset_acquire(keyset, set, why, p);
+    return bearer_keypool_get(q->keys, tenant
+                              && bearer_issuer_tenant_admitted(issuer, tenant, NULL)
+                              ? tenant : NULL, wish, set, why, p);
 }
 
 static bearer_reason_t ask_revoked(void *inquiry, const char *iss,
@@ -422,7 +430,8 @@ static const ht_option_t options[] = {
     { "method", "METHOD", HT_SERVER, "of the request (default GET)" },
     { "address", "IP", HT_SERVER, "of the client (default 127.0.0.1)" },
     { "issuer", "URL", HT_NO_SERVER, "without -f: AuthBearerIssuer" },
-    { "keys", "SOURCE", HT_NO_SERVER, "AuthBearerKeys: file or URL (default: discovery)" },
+    { "keys", "SOURCE", HT_REPEAT | HT_NO_SERVER, "AuthBearerKeys: file, URL or discover "
+      "(default: discover)" },
     { "audience", "AUD", HT_REPEAT | HT_NO_SERVER, "AuthBearerAudience" },
     { "no-audience", NULL, HT_NO_SERVER, "AuthBearerNoAudience accept" },
     { "client", "ID", HT_REPEAT | HT_NO_SERVER, "AuthBearerClients" },

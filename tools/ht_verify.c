@@ -86,16 +86,18 @@ static int verify_signature(const verify_t *v)
 /* ---- the whole judgement ------------------------------------------------- */
 
 static bearer_reason_t keys_of_file(void *baton, const bearer_issuer_t *issuer,
-                                    int unknown_kid, const char *kid,
-                                    bearer_jwks_t **set, bearer_refusal_t *why,
-                                    apr_pool_t *p)
+                                    bearer_wish_t *wish, bearer_jwks_t **set,
+                                    bearer_refusal_t *why, apr_pool_t *p)
 {
     const verify_t *v = baton;
 
     (void)issuer;
-    if (unknown_kid) {
+    if (wish->kind == BEARER_WISH_REPLACED) {
+        return BEARER_SIGNATURE;
+    }
+    if (wish->kind == BEARER_WISH_KID) {
         return bearer_refuse(why, p, BEARER_KEY, "no key for kid %s in %s",
-                             bearer_text_quote(p, kid),
+                             bearer_text_quote(p, wish->kid),
                              bearer_text_quote(p, ht_value(v->call, "keys")));
     }
     *set = bearer_jwks_retain(v->keys);
@@ -145,8 +147,8 @@ static int complete(const verify_t *v, const json_t *claims, bearer_judgement_t 
         return HT_OK;
     }
     issuer->metadata.kind = BEARER_SOURCE_OFF;
-    issuer->keys.kind = BEARER_SOURCE_FILE;
-    issuer->keys.value = ht_value(v->call, "keys");
+    issuer->keys[0].kind = BEARER_SOURCE_FILE;
+    issuer->keys[0].value = ht_value(v->call, "keys");
     return ht_declare(v->call, j, issuer);
 }
 

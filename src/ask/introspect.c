@@ -35,7 +35,9 @@ static int has_endpoint(const bearer_issuer_t *issuer)
     return issuer->introspection.kind != BEARER_SOURCE_OFF;
 }
 
+/* The longest matching prefix counts; if several issuers have it, the accepted one. */
 static const bearer_issuer_t *by_prefix(const bearer_issuers_t *issuers,
+                                        const bearer_settings_t *settings,
                                         const char *token, apr_size_t len)
 {
     const bearer_issuer_t *found = NULL;
@@ -50,7 +52,8 @@ static const bearer_issuer_t *by_prefix(const bearer_issuers_t *issuers,
             const char *prefix = APR_ARRAY_IDX(prefixes, k, const char *);
             apr_size_t n = strlen(prefix);
 
-            if (n > longest && n <= len && memcmp(token, prefix, n) == 0) {
+            if ((n > longest || (n == longest && !bearer_judge_accepts(settings, found)))
+                && n <= len && memcmp(token, prefix, n) == 0) {
                 longest = n;
                 found = issuer;
             }
@@ -100,7 +103,7 @@ const bearer_issuer_t *bearer_introspect_whom(const bearer_issuers_t *issuers,
                                               bearer_refusal_t *why,
                                               apr_pool_t *p)
 {
-    const bearer_issuer_t *issuer = by_prefix(issuers, token, len);
+    const bearer_issuer_t *issuer = by_prefix(issuers, settings, token, len);
     const char *problem = NULL;
 
     if (len > BEARER_TOKEN_MAX) {
@@ -147,12 +150,41 @@ static const char *endpoint_of(bearer_introspect_t *in, const char **error,
                : in->config.endpoint(in->config.baton, error, p);
 }
 
-static bearer_reason_t not_answered(bearer_refusal_t *why, apr_pool_t *p,
-                                    const char *endpoint, int status)
+/* Returns what a JSON error says, for the log; "" if the response is not one. A text
+ * that repeats the token is left out. */
+static const char *error_in(const question_t *q, const bearer_http_response_t *response,
+                            int *denied, apr_pool_t *p)
 {
-    const char *remedy = "";
+    const char *code, *text;
+    json_t *answer;
 
-    if (status == 401 || status == 403) {
+    if (bearer_json_parse(&answer, response->body, response->body_len, NULL, p)
+            != APR_SUCCESS
+        || !(code = bearer_json_string(answer, "error"))) {
+        return "";
+    }
+    text = bearer_json_string(answer, "error_description");
+    /* Keycloak of a realm that is not enabled; RFC 6749 section 5.2 has invalid_client */
+    *denied = strcmp(code, "access_denied") == 0;
+    if (bearer_text_repeats(code, q->token, q->len)
+        || (text && bearer_text_repeats(text, q->token, q->len))) {
+        return "";
+    }
+    return apr_psprintf(p, ", error %s, %s", bearer_text_quote(p, code),
+                        bearer_text_quote_long(p, text));
+}
+
+static bearer_reason_t not_answered(const question_t *q,
+                                    const bearer_http_response_t *response,
+                                    bearer_refusal_t *why, const char *endpoint,
+                                    apr_pool_t *p)
+{
+    int denied = 0, status = response->status;
+    const char *error = error_in(q, response, &denied, p), *remedy = "";
+
+    if (denied) {
+        remedy = ": it refuses every client, e.g. because the realm is disabled";
+    } else if (status == 401 || status == 403) {
         remedy = ": it does not accept this server as a client; check AuthBearerClientAuth, "
                  "AuthBearerClientID and AuthBearerClientSecret";
     } else if (status / 100 == 3) {
@@ -160,8 +192,8 @@ static bearer_reason_t not_answered(bearer_refusal_t *why, apr_pool_t *p,
     } else if (status == 404 || status == 405) {
         remedy = "; AuthBearerIntrospection must name the issuer's introspection endpoint";
     }
-    return bearer_refuse(why, p, BEARER_INTROSPECTION, "%s answered %d%s",
-                         bearer_http_url_shown(endpoint, p), status, remedy);
+    return bearer_refuse(why, p, BEARER_INTROSPECTION, "%s answered %d%s%s",
+                         bearer_http_url_shown(endpoint, p), status, error, remedy);
 }
 
 static bearer_reason_t check_active(const json_t *answer, bearer_refusal_t *why,
@@ -182,7 +214,8 @@ static bearer_reason_t check_active(const json_t *answer, bearer_refusal_t *why,
                          active ? "neither true nor false" : "missing");
 }
 
-static bearer_reason_t judge_answer(const bearer_http_response_t *response,
+static bearer_reason_t judge_answer(const question_t *q,
+                                    const bearer_http_response_t *response,
                                     const char *endpoint, bearer_refusal_t *why,
                                     apr_pool_t *p)
 {
@@ -190,7 +223,7 @@ static bearer_reason_t judge_answer(const bearer_http_response_t *response,
     json_t *answer;
 
     if (response->status != 200) {
-        return not_answered(why, p, endpoint, response->status);
+        return not_answered(q, response, why, endpoint, p);
     }
     if (bearer_json_parse(&answer, response->body, response->body_len, &problem,
                           p) != APR_SUCCESS) {
@@ -212,7 +245,9 @@ static bearer_reason_t ask_endpoint(question_t *q, bearer_answer_t *answer,
     if (!endpoint) {
         return bearer_refuse(why, p, BEARER_INTROSPECTION,
                              "the introspection endpoint is unknown: %s",
-                             error ? error : "the issuer's metadata does not name it");
+                             error ? error
+                             : "the issuer's metadata names none; write its URL, "
+                               "AuthBearerIntrospection URL");
     }
     apr_table_setn(form, "token", apr_pstrmemdup(p, q->token, q->len));
     if (bearer_client_post(&response, q->in->config.client, endpoint, form, &error, p)
@@ -221,7 +256,7 @@ static bearer_reason_t ask_endpoint(question_t *q, bearer_answer_t *answer,
     }
     answer->text = response->body;
     answer->len = response->body_len;
-    return judge_answer(response, endpoint, why, p);
+    return judge_answer(q, response, endpoint, why, p);
 }
 
 /* The same, with counting. */

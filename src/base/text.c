@@ -49,9 +49,9 @@ static char *put_escaped(char *out, const char *s, apr_size_t len)
     return out;
 }
 
-const char *bearer_text_quote_n(apr_pool_t *p, const char *s, apr_size_t len)
+static const char *quote(apr_pool_t *p, const char *s, apr_size_t len, apr_size_t most)
 {
-    apr_size_t shown = len > BEARER_QUOTE_MAX ? BEARER_QUOTE_MAX : len;
+    apr_size_t shown = len > most ? most : len;
     char *quoted, *out;
 
     if (!s) {
@@ -63,6 +63,24 @@ const char *bearer_text_quote_n(apr_pool_t *p, const char *s, apr_size_t len)
     *out++ = '\'';
     apr_cpystrn(out, shown < len ? "..." : "", sizeof("..."));
     return quoted;
+}
+
+const char *bearer_text_quote_n(apr_pool_t *p, const char *s, apr_size_t len)
+{
+    return quote(p, s, len, BEARER_QUOTE_MAX);
+}
+
+const char *bearer_text_quote_long(apr_pool_t *p, const char *s)
+{
+    return quote(p, s, s ? strlen(s) : 0, BEARER_QUOTE_LONG_MAX);
+}
+
+int bearer_text_repeats(const char *s, const char *secret, apr_size_t len)
+{
+    char beginning[17];
+
+    apr_cpystrn(beginning, secret, len < sizeof(beginning) ? len + 1 : sizeof(beginning));
+    return *beginning && strstr(s, beginning) != NULL;
 }
 
 const char *bearer_text_quote(apr_pool_t *p, const char *s)

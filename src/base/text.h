@@ -22,6 +22,15 @@
 const char *bearer_text_quote(apr_pool_t *p, const char *s);
 const char *bearer_text_quote_n(apr_pool_t *p, const char *s, apr_size_t len);
 
+/** The same for the text of an error of an issuer, which may begin with boilerplate: cut
+ *  at BEARER_QUOTE_LONG_MAX bytes. */
+#define BEARER_QUOTE_LONG_MAX 640
+const char *bearer_text_quote_long(apr_pool_t *p, const char *s);
+
+/** Returns 1 if s contains the beginning of a secret of len bytes: 16 bytes, or all if
+ *  it is shorter. */
+int bearer_text_repeats(const char *s, const char *secret, apr_size_t len);
+
 /** Returns a list of strings for the log: `(a, b, c)`, escaped, bounded. */
 const char *bearer_text_quote_list(apr_pool_t *p, const apr_array_header_t *list);
 

@@ -12,7 +12,7 @@
 #include "ask/session_check.h"
 #include "base/flight.h"
 #include "base/localcache.h"
-#include "keys/keyset.h"
+#include "keys/keypool.h"
 #include "trust/issuer.h"
 
 /** Number of responses kept in a child's own memory if there is no shared cache. */
@@ -24,7 +24,7 @@
 static const char *introspection_endpoint(void *keyset, const char **error,
                                           apr_pool_t *p)
 {
-    const bearer_metadata_t *metadata = bearer_keyset_metadata(keyset, error, p);
+    const bearer_metadata_t *metadata = bearer_keypool_metadata(keyset, error, p);
 
     return metadata ? metadata->introspection_endpoint : NULL;
 }
@@ -39,7 +39,7 @@ static apr_status_t make_introspect(process_t *process, int index)
     }
     config.client = process->clients[index];
     config.endpoint = introspection_endpoint;
-    config.baton = process->keysets[index];
+    config.baton = process->keys[index];
     config.cache = config.access->issuer->introspection_ttl ? process->answers
                                                             : NULL;
     return bearer_introspect_create(&process->introspects[index], &config,

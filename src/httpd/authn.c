@@ -41,7 +41,7 @@ static void note_ahead(attempt_t *a, bearer_reason_t reason)
         request_t *own = ab_request(ab_request_first(a->r));
 
         own->ahead_reason = reason;
-        own->ahead_token = *ab_provider_presented(a);
+        own->ahead_token = *ab_provider_counted(a, reason);
     }
 }
 
@@ -73,8 +73,8 @@ static int refuse(attempt_t *a, bearer_reason_t reason, const char *detail)
         return HTTP_UNAUTHORIZED;
     }
     if (a->throttling) {
-        ab_throttling_failure(a->r, a->settings, a->address, ab_provider_presented(a),
-                              reason);
+        ab_throttling_failure(a->r, a->settings, a->address,
+                              ab_provider_counted(a, reason), reason);
     }
     if (a->vouched && bearer_category(bearer_reason_category(reason))->counted) {
         bearer_vouch_end(ab_shared_vouched(), ab_provider_presented(a)->digest);
@@ -201,6 +201,7 @@ static int judge(attempt_t *a)
     a->throttling = ab_throttling_address(a->address, a->r, a->settings);
     a->remembered = a->throttling
         && bearer_throttle_remembers(a->process->throttle, a->address);
+    a->keys = a->remembered ? ab_provider_keys(a->process) : 0;
     if (a->credential->reason == BEARER_OK && !cookies_first(a)) {
         principal = ab_verified_find(a, &why);
     }

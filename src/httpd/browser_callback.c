@@ -181,7 +181,7 @@ static bearer_reason_t judge_id_token(arrival_t *a)
         a->why = j.why;
         return j.why.reason;
     }
-    bearer_keyset_served(ab_process()->keysets[j.issuer->index], j.tenant);
+    bearer_keypool_served(ab_process()->keys[j.issuer->index], j.tenant);
     a->claims = bearer_login_merge(j.claims, NULL, a->r->pool);
     return a->claims ? BEARER_OK : BEARER_INTERNAL;
 }

@@ -37,7 +37,7 @@ bearer_reason_t ab_browser_client(bearer_login_t *login, request_rec *r,
     login->post_baton = ab_process_client(process, server, issuer->index);
     login->pushes = ab_shared_pushes(issuer->index);
     login->flying = process->waiting;
-    login->metadata = bearer_keyset_metadata(process->keysets[issuer->index],
+    login->metadata = bearer_keypool_metadata(process->keys[issuer->index],
                                              &error, r->pool);
     if (!login->metadata) {
         return bearer_refuse(why, r->pool, BEARER_LOGIN_ISSUER,
@@ -76,22 +76,13 @@ int ab_browser_admits(const bearer_issuer_t *issuer, const json_t *claims, apr_p
 
 /* The judge has checked that the tenant is admitted. */
 static bearer_reason_t keys_of(void *judgement, const bearer_issuer_t *issuer,
-                               int unknown_kid, const char *kid,
-                               bearer_jwks_t **set, bearer_refusal_t *why,
-                               apr_pool_t *p)
+                               bearer_wish_t *wish, bearer_jwks_t **set,
+                               bearer_refusal_t *why, apr_pool_t *p)
 {
     const bearer_judgement_t *j = judgement;
-    bearer_keyset_t *keyset = ab_process()->keysets[issuer->index];
-    bearer_reason_t reason;
 
-    keyset = j->tenant ? bearer_keyset_of_tenant(keyset, j->tenant) : keyset;
-    if (!keyset) {
-        return bearer_refuse(why, p, BEARER_KEYS, "the keys of too many tenants are in use");
-    }
-    reason = unknown_kid ? bearer_keyset_refresh_for_kid(keyset, kid, set, why, p)
-                         : bearer_keyset_acquire(keyset, set, why, p);
-    bearer_keyset_release(keyset);
-    return reason;
+    return bearer_keypool_get(ab_process()->keys[issuer->index], j->tenant, wish, set, why,
+                              p);
 }
 
 void ab_browser_judgement(bearer_judgement_t *j, request_rec *r,

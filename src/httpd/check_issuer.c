@@ -12,68 +12,91 @@
 #include "trust/settings.h"
 #include "trust/tenants.h"
 
-/* If no key of the file fits the allowed algorithms, every token is refused. */
+/* If no key of the file fits the allowed algorithms, it is useless; if it is the only
+ * source, every token is refused. */
 static void check_served(walk_t *w, const ap_directive_t *at,
-                         const bearer_issuer_t *issuer,
-                         const bearer_settings_t *settings,
-                         const bearer_jwks_t *set)
+                         const bearer_issuer_t *issuer, const char *source,
+                         const bearer_settings_t *settings, bearer_algs_t served)
 {
-    bearer_algs_t served = 0, symmetric;
-    int i;
+    int only = bearer_issuer_key_sources(issuer) == 1;
 
-    for (i = 0; i < bearer_jwks_count(set); i++) {
-        served |= bearer_jwks_at(set, i)->algs;
-    }
-    symmetric = settings->algorithms & bearer_alg_symmetric();
     if (served && !(served & settings->algorithms)) {
-        ab_check_say(w, BEARER_LOG_ERROR, at,
-                     AB(0781) "issuer %s: no key of AuthBearerKeys file:%s fits "
+        ab_check_say(w, only ? BEARER_LOG_ERROR : BEARER_LOG_WARNING, at,
+                     AB(0781) "issuer %s: no key of AuthBearerKeys %s fits "
                      "AuthBearerAlgorithms %s; the keys fit %s",
-                     issuer->url, issuer->keys.value,
+                     issuer->url, source,
                      bearer_alg_names(settings->algorithms, w->p),
                      bearer_alg_names(served, w->p));
-    } else if (symmetric && !(served & symmetric)) {
-        ab_check_say(w, BEARER_LOG_ERROR, at, AB(0782) "issuer %s: AuthBearerAlgorithms names %s, "
-                     "but AuthBearerKeys file:%s has no key of kty oct",
-                     issuer->url, bearer_alg_names(symmetric, w->p),
-                     issuer->keys.value);
     }
 }
 
-static void check_key_file(walk_t *w, const ap_directive_t *at,
-                           const bearer_issuer_t *issuer,
-                           const bearer_settings_t *settings)
+/* Returns the algorithms of the keys in the file. */
+static bearer_algs_t check_key_file(walk_t *w, const ap_directive_t *at,
+                                    const bearer_issuer_t *issuer,
+                                    const bearer_source_t *keys,
+                                    const bearer_settings_t *settings)
 {
-    bearer_jwks_origin_t origin = issuer->keys.kind == BEARER_SOURCE_FILE
+    bearer_jwks_origin_t origin = keys->kind == BEARER_SOURCE_FILE
                                   ? BEARER_JWKS_LOCAL : BEARER_JWKS_SPIFFE;
+    const char *source = bearer_issuer_source_shown(keys, w->p), *error = NULL;
     bearer_jwks_report_t found;
+    bearer_algs_t served = 0;
     bearer_jwks_t *set;
-    const char *error = NULL;
     int i;
 
-    if (issuer->keys.kind != BEARER_SOURCE_FILE
-        && issuer->keys.kind != BEARER_SOURCE_SPIFFE_FILE) {
-        return;
-    }
     memset(&found, 0, sizeof(found));
-    if (bearer_jwks_load(&set, issuer->keys.value, origin, &found, &error, w->p)
+    if (bearer_jwks_load(&set, keys->value, origin, &found, &error, w->p)
         != APR_SUCCESS) {
-        ab_check_say(w, BEARER_LOG_ERROR, at, AB(0783) "AuthBearerKeys file:%s: %s",
-                     issuer->keys.value, error);
-        return;
+        ab_check_say(w, BEARER_LOG_ERROR, at, AB(0783) "AuthBearerKeys %s: %s",
+                     source, error);
+        return 0;
     }
     for (i = 0; found.lines && i < found.lines->nelts; i++) {
         ab_check_say(w, bearer_jwks_count(set) ? BEARER_LOG_WARNING : BEARER_LOG_ERROR, at,
-                     AB(0784) "AuthBearerKeys file:%s: %s", issuer->keys.value,
+                     AB(0784) "AuthBearerKeys %s: %s", source,
                      APR_ARRAY_IDX(found.lines, i, const char *));
     }
-    check_served(w, at, issuer, settings, set);
+    for (i = 0; i < bearer_jwks_count(set); i++) {
+        served |= bearer_jwks_at(set, i)->algs;
+    }
+    check_served(w, at, issuer, source, settings, served);
     if (!bearer_jwks_count(set) && !found.skipped) {
         ab_check_say(w, BEARER_LOG_ERROR, at,
-                     AB(0785) "AuthBearerKeys file:%s: no usable key; create one with: htbearer "
-                     "keygen", issuer->keys.value);
+                     AB(0785) "AuthBearerKeys %s: no usable key; create one with: htbearer "
+                     "keygen", source);
     }
     bearer_jwks_release(set);
+    return served;
+}
+
+static void check_keys(walk_t *w, const ap_directive_t *at,
+                       const bearer_issuer_t *issuer, const bearer_settings_t *settings)
+{
+    bearer_algs_t symmetric = settings->algorithms & bearer_alg_symmetric(), served = 0;
+    int i, k;
+
+    for (i = 0; i < bearer_issuer_key_sources(issuer); i++) {
+        const bearer_source_t *keys = &issuer->keys[i];
+
+        if (bearer_issuer_source_is_file(keys)) {
+            served |= check_key_file(w, at, issuer, keys, settings);
+        }
+        for (k = 0; k < i; k++) {
+            if (keys->kind == issuer->keys[k].kind
+                && (!keys->value || !strcmp(keys->value, issuer->keys[k].value))) {
+                ab_check_say(w, BEARER_LOG_WARNING, at,
+                             AB(0817) "issuer %s: AuthBearerKeys names %s twice; remove one",
+                             issuer->url, bearer_issuer_source_shown(keys, w->p));
+                break;
+            }
+        }
+    }
+    if (served && symmetric && !(served & symmetric)
+        && (served & settings->algorithms)) {
+        ab_check_say(w, BEARER_LOG_ERROR, at, AB(0782) "issuer %s: AuthBearerAlgorithms names "
+                     "%s, but no file of AuthBearerKeys has a key of kty oct",
+                     issuer->url, bearer_alg_names(symmetric, w->p));
+    }
 }
 
 static void check_algorithms(walk_t *w, const ap_directive_t *at,
@@ -91,7 +114,7 @@ static void check_algorithms(walk_t *w, const ap_directive_t *at,
                      AB(0786) "this OpenSSL does not support %s; tokens signed with it are refused",
                      bearer_alg_names(lacking, w->p));
     }
-    if (symmetric && issuer->keys.kind != BEARER_SOURCE_FILE) {
+    if (symmetric && !bearer_issuer_has_keys(issuer, BEARER_SOURCE_FILE)) {
         ab_check_say(w, BEARER_LOG_ERROR, at,
                      AB(0787) "issuer %s: %s in AuthBearerAlgorithms needs AuthBearerKeys "
                      "file:PATH with a key of kty oct; a shared secret is never fetched from a URL",
@@ -109,7 +132,7 @@ static void check_urls(walk_t *w, const ap_directive_t *at,
     if (error) {
         ab_check_say(w, BEARER_LOG_ERROR, at, AB(0788) "issuer %s: %s", issuer->url, error);
     }
-    if (issuer->keys.kind == BEARER_SOURCE_DISCOVER
+    if (bearer_issuer_has_keys(issuer, BEARER_SOURCE_DISCOVER)
         && issuer->metadata.kind == BEARER_SOURCE_OFF) {
         ab_check_say(w, BEARER_LOG_ERROR, at,
                      AB(0789) "issuer %s: with AuthBearerMetadata off, its keys are unknown; write "
@@ -172,7 +195,7 @@ void ab_check_one_issuer(walk_t *w, int index)
     at.filename = issuer->file;
     at.line_num = issuer->line;
     ab_config_resolve(&settings, ab_config_server(s), issuer, NULL);
-    check_key_file(w, &at, issuer, &settings);
+    check_keys(w, &at, issuer, &settings);
     check_algorithms(w, &at, issuer, &settings);
     check_urls(w, &at, issuer);
     check_files(w, &at, issuer, &settings);

@@ -126,9 +126,9 @@ const char *ab_config_issuer_section(cmd_parms *cmd, void *dir,
     return error ? error : declare_issuer(cmd, issuer);
 }
 
-static const char *source(const parse_t *in, bearer_source_t *out, int spiffe)
+static const char *source(const parse_t *in, const char *word, bearer_source_t *out,
+                          int spiffe)
 {
-    const char *word = WORD(in, 0);
     int is_spiffe = spiffe && !strncmp(word, "spiffe:", 7);
 
     if (is_spiffe) {
@@ -188,7 +188,7 @@ static const char *found_or_source(const parse_t *in, bearer_source_t *out)
     int kind = 0;
 
     if (ab_parse_one_of(in, "discover off", WORD(in, 0), &kind)) {
-        return source(in, out, 0);
+        return source(in, WORD(in, 0), out, 0);
     }
     out->kind = kind ? BEARER_SOURCE_OFF : BEARER_SOURCE_DISCOVER;
     return NULL;
@@ -202,12 +202,21 @@ static const char *issuer_metadata(const parse_t *in, void *record)
 static const char *issuer_keys(const parse_t *in, void *record)
 {
     bearer_issuer_t *issuer = record;
+    const char *error = NULL;
+    int i;
 
-    if (!ap_cstr_casecmp(WORD(in, 0), "discover")) {
-        issuer->keys.kind = BEARER_SOURCE_DISCOVER;
-        return NULL;
+    memset(issuer->keys, 0, sizeof(issuer->keys));
+    for (i = 0; !error && i < in->words->nelts; i++) {
+        if (i == BEARER_KEY_SOURCES_MAX) {
+            return ab_parse_complain(in, AB(0534) "at most %d sources are possible; join "
+                                     "files into one", BEARER_KEY_SOURCES_MAX);
+        }
+        if (ap_cstr_casecmp(WORD(in, i), "discover")) {
+            error = source(in, WORD(in, i), &issuer->keys[i], 1);
+        }
+        issuer->key_sources = i + 1;
     }
-    return source(in, &issuer->keys, 1);
+    return error;
 }
 
 static const char *issuer_fetch_auth(const parse_t *in, void *record)

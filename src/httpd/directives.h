@@ -20,8 +20,8 @@
     X("AuthBearerTenants", issuer_tenants, 0, 1, \
       "ID ... | file:PATH | *: accepted values of {tenant}") \
     X("AuthBearerMetadata", issuer_metadata, 1, 0, "URL | discover | off") \
-    X("AuthBearerKeys", issuer_keys, 1, 0, \
-      "discover | URL | file:PATH | spiffe:URL|PATH") \
+    X("AuthBearerKeys", issuer_keys, 0, 1, \
+      "discover | URL | file:PATH | spiffe:URL|PATH ...") \
     X("AuthBearerFetchAuth", issuer_fetch_auth, 1, 0, \
       "file:PATH of a token for requests to the issuer") \
     X("AuthBearerIntrospection", issuer_introspection, 2, 0, \

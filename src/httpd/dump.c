@@ -85,17 +85,19 @@ static void dump_source(apr_file_t *out, const char *directive,
                         const bearer_source_t *source, const char *behind,
                         apr_pool_t *p)
 {
-    static const char *const kinds[] = {
-#define X(symbol, word) word,
-        BEARER_SOURCES(X)
-#undef X
-    };
-    const int is_url = source->kind == BEARER_SOURCE_URL
-                       || source->kind == BEARER_SOURCE_SPIFFE_URL;
+    apr_file_printf(out, "    %s %s%s\n", directive,
+                    bearer_issuer_source_shown(source, p), behind);
+}
 
-    apr_file_printf(out, "    %s %s%s%s\n", directive, kinds[source->kind],
-                    is_url ? bearer_http_url_masked(source->value, p)
-                           : source->value ? source->value : "", behind);
+static void dump_keys(apr_file_t *out, const bearer_issuer_t *issuer, apr_pool_t *p)
+{
+    int i;
+
+    apr_file_printf(out, "    AuthBearerKeys");
+    for (i = 0; i < bearer_issuer_key_sources(issuer); i++) {
+        apr_file_printf(out, " %s", bearer_issuer_source_shown(&issuer->keys[i], p));
+    }
+    apr_file_printf(out, "\n");
 }
 
 static void dump_issuer(apr_file_t *out, const walk_t *w, int index)
@@ -109,7 +111,7 @@ static void dump_issuer(apr_file_t *out, const walk_t *w, int index)
     ab_config_resolve(&settings, ab_config_server(s), issuer, NULL);
     apr_file_printf(out, "<AuthBearerIssuer %s %s>   # %s:%d\n", issuer->url,
                     issuer->name, issuer->file, issuer->line);
-    dump_source(out, "AuthBearerKeys", &issuer->keys, "", w->p);
+    dump_keys(out, issuer, w->p);
     dump_source(out, "AuthBearerMetadata", &issuer->metadata, "", w->p);
     dump_source(out, "AuthBearerIntrospection", &issuer->introspection,
                 issuer->introspect_all ? " for=all" : "", w->p);

@@ -80,7 +80,7 @@ const bearer_issuer_access_t *ab_process_access(process_t *process, int index)
 
 static const char *token_endpoint(void *keyset, const char **error, apr_pool_t *p)
 {
-    const bearer_metadata_t *metadata = bearer_keyset_metadata(keyset, error, p);
+    const bearer_metadata_t *metadata = bearer_keypool_metadata(keyset, error, p);
 
     if (metadata && !metadata->token_endpoint) {
         *error = "the issuer's metadata has no token_endpoint";
@@ -93,7 +93,7 @@ static apr_status_t make_client(bearer_client_t **client, process_t *process,
 {
     const bearer_client_config_t config = {
         access, ab_config_key(process->global, access->settings->client_key),
-        token_endpoint, process->keysets[access->issuer->index]
+        token_endpoint, process->keys[access->issuer->index]
     };
 
     return bearer_client_create(client, &config, process->pool);
@@ -158,7 +158,7 @@ static apr_status_t make_parts(process_t *process, int i)
 {
     const bearer_issuer_access_t *access = ab_process_access(process, i);
     const char *tenants = access->issuer->tenants_file;
-    apr_status_t rv = bearer_keyset_create(&process->keysets[i], access, process->pool);
+    apr_status_t rv = bearer_keypool_create(&process->keys[i], access, process->pool);
 
     if (rv == APR_SUCCESS) {
         rv = make_client(&process->clients[i], process, access);
@@ -177,7 +177,7 @@ apr_status_t ab_process_create_parts(process_t *process)
     server_rec *s = process->server;
     apr_status_t rv = APR_SUCCESS;
 
-    process->keysets = apr_pcalloc(p, sizeof(*process->keysets) * (apr_size_t)n);
+    process->keys = apr_pcalloc(p, sizeof(*process->keys) * (apr_size_t)n);
     process->clients = apr_pcalloc(p, sizeof(*process->clients) * (apr_size_t)n);
     process->tenants = apr_pcalloc(p, sizeof(*process->tenants) * (apr_size_t)n);
     process->vhost_clients = apr_array_make(p, 1, sizeof(vhost_client_t));

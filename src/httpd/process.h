@@ -15,7 +15,7 @@
 #include "base/flight.h"
 #include "base/world.h"
 #include "jose/headers.h"
-#include "keys/keyset.h"
+#include "keys/keypool.h"
 #include "state/revocation.h"
 #include "state/throttle.h"
 #include "state/tokencache.h"
@@ -34,7 +34,7 @@ typedef struct process_t {
     server_rec *server;
     global_config_t *global;
     bearer_world_t world;
-    bearer_keyset_t **keysets;         /**< by issuer index */
+    bearer_keypool_t **keys;           /**< by issuer index */
     bearer_tenants_t **tenants;        /**< by issuer index; NULL: no tenants file */
     bearer_sha256_t *sha256;
     bearer_headers_t *headers;         /**< of recently verified tokens */

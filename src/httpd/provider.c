@@ -6,13 +6,15 @@
  */
 #include "provider.h"
 
+#include <apr_strings.h>
+
 #include "base/reason.h"
 #include "base/sha256.h"
 #include "base/text.h"
 #include "base/world.h"
 #include "jose/jwk.h"
 #include "judge/judge.h"
-#include "keys/keyset.h"
+#include "keys/keypool.h"
 #include "state/revocation.h"
 #include "state/throttle.h"
 #include "trust/issuer.h"
@@ -37,6 +39,17 @@ const bearer_settings_t *ab_provider_settings(attempt_t *a,
     return settings;
 }
 
+apr_uint64_t ab_provider_keys(const process_t *process)
+{
+    apr_uint64_t sum = 0;
+    int i;
+
+    for (i = 0; i < process->global->issuers->nelts; i++) {
+        sum += bearer_keypool_stamp(process->keys[i]);
+    }
+    return sum;
+}
+
 /* Computes the keys of the token and the cookies for the throttle, only for addresses
  * with failures. An empty token has no key: each one counts. */
 const bearer_throttle_token_t *ab_provider_presented(attempt_t *a)
@@ -51,9 +64,47 @@ const bearer_throttle_token_t *ab_provider_presented(attempt_t *a)
         && bearer_sha256_of(a->process->sha256, digest, pieces, 2)
                == APR_SUCCESS) {
         memcpy(&a->presented.digest, digest, sizeof(a->presented.digest));
+    }
+    if (a->presented.digest) {
         memcpy(&a->presented.policy, a->key, sizeof(a->presented.policy));
+        a->presented.policy += a->keys;
     }
     return &a->presented;
+}
+
+/* A name for an unknown kid of an issuer. 0 on failure: each token counts. */
+static apr_uint64_t digest_of_kid(const attempt_t *a)
+{
+    const bearer_judgement_t *j = &a->judgement;
+    const char *iss = j->iss, *kid = j->jws.facts.kid;
+    const bearer_sha256_piece_t pieces[] = {
+        { iss, strlen(iss) + 1 }, { kid, strlen(kid) }
+    };
+    unsigned char hash[BEARER_SHA256_SIZE];
+    apr_uint64_t digest = 0;
+
+    if (bearer_sha256_of(a->process->sha256, hash, pieces, 2) == APR_SUCCESS) {
+        memcpy(&digest, hash, sizeof(digest));
+    }
+    return digest;
+}
+
+const bearer_throttle_token_t *ab_provider_counted(attempt_t *a, bearer_reason_t reason)
+{
+    const bearer_throttle_token_t *presented = ab_provider_presented(a);
+    bearer_throttle_token_t *counted;
+
+    if (reason == BEARER_KEY && a->judgement.held_back && a->judgement.jws.facts.kid) {
+        counted = apr_pcalloc(a->r->pool, sizeof(*counted));
+        counted->digest = digest_of_kid(a);
+        return counted;
+    }
+    if (reason == BEARER_SIGNATURE && a->keys_uncertain) {
+        counted = apr_pmemdup(a->r->pool, presented, sizeof(*counted));
+        counted->policy = ~counted->policy;
+        return counted;
+    }
+    return presented;
 }
 
 static const apr_array_header_t *tenants_of(void *baton,
@@ -69,55 +120,46 @@ static const apr_array_header_t *tenants_of(void *baton,
     return tenants ? bearer_tenants_get(tenants, p) : NULL;
 }
 
-/* Returns the key set to use, which the caller releases: the issuer's, or the tenant's
- * if the issuer's URL names the tenant. NULL: the tenant is not accepted, or no key set
- * is free. The tenant is checked here, before the judge checks it, because a token must
- * not determine what is fetched or stored. */
-static bearer_keyset_t *keyset_of(attempt_t *a, const bearer_issuer_t *issuer)
+/* Keys may be fetched and stored only for a tenant that is accepted. The tenant is
+ * checked here, before the judge checks it, because a token must not determine what is
+ * fetched or stored. */
+static int is_admitted(attempt_t *a, const bearer_issuer_t *issuer)
 {
-    bearer_keyset_t *keyset = a->process->keysets[issuer->index];
     const char *tenant = a->judgement.tenant;
 
-    return !tenant ? keyset
-         : bearer_issuer_tenant_admitted(issuer, tenant,
-                                         tenants_of(a, issuer, a->r->pool))
-         ? bearer_keyset_of_tenant(keyset, tenant) : NULL;
+    return !tenant
+        || bearer_issuer_tenant_admitted(issuer, tenant,
+                                         tenants_of(a, issuer, a->r->pool));
 }
 
 static int keys_at_hand(void *baton, const bearer_issuer_t *issuer)
 {
-    bearer_keyset_t *keyset = keyset_of(baton, issuer);
-    int at_hand = keyset && bearer_keyset_at_hand(keyset);
+    attempt_t *a = baton;
 
-    bearer_keyset_release(keyset);
-    return at_hand;
+    return is_admitted(a, issuer)
+        && bearer_keypool_at_hand(a->process->keys[issuer->index], a->judgement.tenant);
 }
 
 static bearer_reason_t keys_of(void *baton, const bearer_issuer_t *issuer,
-                               int unknown_kid, const char *kid,
-                               bearer_jwks_t **set, bearer_refusal_t *why,
-                               apr_pool_t *p)
+                               bearer_wish_t *wish, bearer_jwks_t **set,
+                               bearer_refusal_t *why, apr_pool_t *p)
 {
     attempt_t *a = baton;
-    bearer_keyset_t *keyset = keyset_of(a, issuer);
+    bearer_keypool_t *pool = a->process->keys[issuer->index];
     bearer_reason_t reason;
 
-    if (!keyset) {
-        return bearer_refuse(why, p, BEARER_KEYS,
-                             "the keys of %d tenants are in use or being fetched, which is the "
-                             "limit; try again",
-                             BEARER_KEYSET_MAX_TENANTS);
+    if (!is_admitted(a, issuer)) {
+        return bearer_refuse(why, p, BEARER_KEYS, "the keys of a tenant that is not accepted "
+                             "are not fetched");
     }
-    if (unknown_kid) {
-        a->generation = 0;
-        reason = bearer_keyset_refresh_for_kid(keyset, kid, set, why, p);
-    } else {
-        /* Read before the keys are used: if they change meanwhile, the next lookup
-         * finds another number and judges again. */
-        a->generation = bearer_keyset_generation(a->process->keysets[issuer->index]);
-        reason = bearer_keyset_acquire(keyset, set, why, p);
+    /* Read before the keys are used: if they change meanwhile, the next lookup finds
+     * another number and judges again. */
+    a->generation = wish->kind == BEARER_WISH_KEYS ? bearer_keypool_generation(pool) : 0;
+    reason = bearer_keypool_get(pool, a->judgement.tenant, wish, set, why, p);
+    if (reason == BEARER_OK) {
+        a->keys = ab_provider_keys(a->process);
+        a->keys_uncertain = bearer_keypool_stamp(pool) != bearer_jwks_stamp(*set);
     }
-    bearer_keyset_release(keyset);
     return reason;
 }
 
@@ -200,6 +242,7 @@ void ab_provider_begin(attempt_t *a, const char *method)
 
     memset(j, 0, sizeof(*j));
     a->tenants_version = 0;
+    a->keys_uncertain = 0;
     j->p = a->r->pool;
     j->now = bearer_world_now(&a->process->world);
     j->issuers = a->server->issuers;

@@ -34,6 +34,8 @@ typedef struct attempt_t {
     unsigned char address[BEARER_THROTTLE_KEY_SIZE];
     bearer_throttle_token_t presented;
     apr_uint64_t generation;       /**< generation of the keys used; 0: uncertain */
+    apr_uint64_t keys;             /**< ab_provider_keys(), for the throttle */
+    int keys_uncertain;            /**< 1: the token may have been judged by other keys */
     apr_uint64_t tenants_version;  /**< version before the tenant lookup; 0: no lookup */
     unsigned retry;                /**< seconds for Retry-After; 0: the default */
     bearer_judgement_t judgement;
@@ -53,8 +55,16 @@ void ab_provider_begin(attempt_t *a, const char *method);
 apr_status_t ab_provider_policy(const attempt_t *a, const char *more, apr_size_t len,
                                 unsigned char *policy);
 
-/** Returns the keys of the token and the cookies for the throttle. */
+/** Returns the names of the token and the cookies for the throttle. A refusal is
+ *  remembered together with the keys in force, a->keys. */
 const bearer_throttle_token_t *ab_provider_presented(attempt_t *a);
+
+/** Returns what a refusal for this reason counts for: the token, or once for all tokens
+ *  that name an unknown kid, while AuthBearerKeysRefresh min= prevents a fetch for it. */
+const bearer_throttle_token_t *ab_provider_counted(attempt_t *a, bearer_reason_t reason);
+
+/** Returns a number that changes when the keys of some issuer change. */
+apr_uint64_t ab_provider_keys(const process_t *process);
 
 /** Has this provider already answered the same question in this request? Then returns 1
  *  and restores its result. An <If> ahead of authentication is evaluated more than

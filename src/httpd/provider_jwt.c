@@ -6,7 +6,7 @@
 #include "verified.h"
 
 #include "judge/judge.h"
-#include "keys/keyset.h"
+#include "keys/keypool.h"
 
 bearer_verdict_t ab_provider_jwt(attempt_t *a)
 {
@@ -20,7 +20,7 @@ bearer_verdict_t ab_provider_jwt(attempt_t *a)
                                a->credential->len);
     if (verdict == BEARER_GRANTED) {
         if (a->judgement.tenant) {
-            bearer_keyset_served(a->process->keysets[a->judgement.issuer->index],
+            bearer_keypool_served(a->process->keys[a->judgement.issuer->index],
                                  a->judgement.tenant);
         }
         ab_verified_keep(a);

@@ -93,13 +93,6 @@ void ab_refresh_end(bearer_crew_t *crew)
 
 /* ---- the jobs ----------------------------------------------------------- */
 
-static int is_local(const process_t *process, int index)
-{
-    bearer_source_kind_t kind = ab_config_issuer_at(process->global, index)->keys.kind;
-
-    return kind == BEARER_SOURCE_FILE || kind == BEARER_SOURCE_SPIFFE_FILE;
-}
-
 static void look_at_files(process_t *process, apr_pool_t *ptemp)
 {
     int i;
@@ -107,9 +100,7 @@ static void look_at_files(process_t *process, apr_pool_t *ptemp)
     bearer_revocation_refresh(process->revocations);
     ab_status_tick(process);
     for (i = 0; i < process->global->issuers->nelts; i++) {
-        if (is_local(process, i)) {
-            bearer_keyset_maintain(process->keysets[i], ptemp);
-        }
+        bearer_keypool_look_at_files(process->keys[i], ptemp);
         if (process->tenants[i]) {
             bearer_tenants_refresh(process->tenants[i], ptemp);
         }
@@ -136,9 +127,7 @@ static void ask_issuers(process_t *process, apr_pool_t *ptemp)
     for (i = 0; i < process->global->issuers->nelts; i++) {
         bearer_client_t *client = process->clients[i];
 
-        if (!is_local(process, i)) {
-            bearer_keyset_errands(process->keysets[i], errands, ptemp);
-        }
+        bearer_keypool_errands(process->keys[i], errands, ptemp);
         if (client && bearer_client_is_due(client)) {
             APR_ARRAY_PUSH(errands, bearer_errand_t)
                 = (bearer_errand_t){ renew_token, client, 1, 0 };
@@ -269,7 +258,7 @@ void ab_refresh_child_init(apr_pool_t *p, server_rec *s)
         return;
     }
     for (i = 0; i < process->global->issuers->nelts; i++) {
-        bearer_keyset_set_maintained(process->keysets[i], 1);
+        bearer_keypool_set_maintained(process->keys[i], 1);
     }
 }
 

@@ -88,12 +88,16 @@ static int start_secrets(apr_pool_t *pconf, server_rec *s)
 static unsigned count_sets(server_rec *s)
 {
     const global_config_t *global = ab_config_server(s)->global;
-    int i, sets = 0;
+    int i, k, sets = 0;
 
     for (i = 0; i < global->issuers->nelts; i++) {
-        const char *keys = ab_config_issuer_at(global, i)->keys.value;
+        const bearer_issuer_t *issuer = ab_config_issuer_at(global, i);
 
-        sets += keys && strstr(keys, "{tenant}") ? TENANTS_HANDED_OVER : 1;
+        for (k = 0; k < bearer_issuer_key_sources(issuer); k++) {
+            const char *keys = issuer->keys[k].value;
+
+            sets += keys && strstr(keys, "{tenant}") ? TENANTS_HANDED_OVER : 1;
+        }
     }
     return (unsigned)sets;
 }
@@ -158,7 +162,7 @@ static void prime_keysets(process_t *process)
         return;
     }
     for (i = 0; i < process->global->issuers->nelts; i++) {
-        bearer_keyset_prime(process->keysets[i], ptemp);
+        bearer_keypool_prime(process->keys[i], ptemp);
         apr_pool_clear(ptemp);
     }
     apr_pool_destroy(ptemp);

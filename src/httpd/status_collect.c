@@ -34,14 +34,15 @@ static const char *text(const char *s, apr_pool_t *p)
 }
 
 /* Uses available keys only: a status page must not fetch. */
-static json_t *keys_in(bearer_keyset_t *keyset, apr_pool_t *p)
+static json_t *keys_in(bearer_keypool_t *pool, apr_pool_t *p)
 {
+    bearer_wish_t wish = { BEARER_WISH_KEYS, NULL, 0, 0 };
     json_t *list = json_array();
     bearer_jwks_t *set = NULL;
     int i;
 
-    if (!bearer_keyset_at_hand(keyset)
-        || bearer_keyset_acquire(keyset, &set, NULL, p) != BEARER_OK) {
+    if (!bearer_keypool_at_hand(pool, NULL)
+        || bearer_keypool_get(pool, NULL, &wish, &set, NULL, p) != BEARER_OK) {
         return list;
     }
     for (i = 0; i < bearer_jwks_count(set); i++) {
@@ -56,11 +57,33 @@ static json_t *keys_in(bearer_keyset_t *keyset, apr_pool_t *p)
     return list;
 }
 
-static json_t *keys_json(bearer_keyset_t *keyset,
+/* One object for each source, if there are several. */
+static json_t *sources_json(bearer_keypool_t *pool, const bearer_issuer_t *issuer,
+                            apr_pool_t *p)
+{
+    int i, n = bearer_keypool_sources(pool);
+    json_t *list = n > 1 ? json_array() : NULL;
+    bearer_keyset_state_t state;
+
+    for (i = 0; list && i < n; i++) {
+        const char *source = bearer_issuer_source_shown(&issuer->keys[i], p);
+
+        bearer_keypool_source_state(pool, i, &state, p);
+        json_array_append_new(list, json_pack(
+            "{s:s, s:i, s:I, s:I, s:I, s:s}", "source", text(source, p),
+            "count", state.keys, "fetched", TIME(state.fetched), "due", TIME(state.due),
+            "gone", TIME(state.gone), "last_error",
+            text(state.last_attempt_failed ? state.last_error : NULL, p)));
+    }
+    return list;
+}
+
+static json_t *keys_json(bearer_keypool_t *pool, const bearer_issuer_t *issuer,
                          const bearer_keyset_state_t *state, apr_pool_t *p)
 {
     return json_pack(
-        "{s:o, s:i, s:I, s:I, s:I, s:I, s:I, s:s, s:s}", "list", keys_in(keyset, p),
+        "{s:o, s:o*, s:i, s:I, s:I, s:I, s:I, s:I, s:s, s:s}",
+        "list", keys_in(pool, p), "sources", sources_json(pool, issuer, p),
         "count", state->keys, "fetched", TIME(state->fetched), "due", TIME(state->due),
         "gone", TIME(state->gone), "last_attempt", TIME(state->last_attempt),
         "metadata_fetched", TIME(state->metadata_fetched),
@@ -125,11 +148,11 @@ static json_t *issuers_json(const status_counters_t *c, const process_t *process
     for (i = 0; i < process->global->issuers->nelts; i++) {
         const bearer_issuer_t *issuer = ab_config_issuer_at(process->global, i);
 
-        bearer_keyset_state(process->keysets[i], &state, p);
+        bearer_keypool_state(process->keys[i], &state, p);
         add_to_group(&groups[ab_status_slot(c, i)], &state);
         json_array_append_new(list, json_pack(
             "{s:s, s:s, s:o}", "name", text(issuer->name, p), "url", text(issuer->url, p),
-            "keys", keys_json(process->keysets[i], &state, p)));
+            "keys", keys_json(process->keys[i], issuer, &state, p)));
     }
     return list;
 }

@@ -55,7 +55,7 @@ bearer_principal_t *ab_verified_copy(request_rec *r, const bearer_principal_t *j
 static apr_uint64_t keys_generation(const process_t *process,
                                     const bearer_issuer_t *issuer)
 {
-    return bearer_keyset_generation(process->keysets[issuer->index]);
+    return bearer_keypool_generation(process->keys[issuer->index]);
 }
 
 /* The content of a tenants file affects results as keys do, so its version is added

@@ -98,6 +98,18 @@ apr_status_t bearer_jwks_load(bearer_jwks_t **set, const char *path,
 bearer_jwks_t *bearer_jwks_retain(bearer_jwks_t *set);
 void bearer_jwks_release(bearer_jwks_t *set);
 
+/** Maximum number of sets in a pool. */
+#define BEARER_JWKS_MAX_PARTS 8
+
+/**
+ * Makes one set out of several, for an issuer with several sources of keys. Its keys
+ * are those of the parts, in the order of the parts; its digest depends on theirs.
+ * @param set    counted reference; holds a reference to each part
+ * @param parts  sets that are not pools themselves
+ * @param n      1 to BEARER_JWKS_MAX_PARTS
+ */
+apr_status_t bearer_jwks_pool(bearer_jwks_t **set, bearer_jwks_t *const *parts, int n);
+
 /** The usable keys, i.e. those with algs, in the document's order. */
 int bearer_jwks_count(const bearer_jwks_t *set);
 const bearer_jwk_t *bearer_jwks_at(const bearer_jwks_t *set, int i);
@@ -106,10 +118,26 @@ const bearer_jwk_t *bearer_jwks_at(const bearer_jwks_t *set, int i);
  *  order. It changes if and only if the usable keys change. 32 bytes. */
 const unsigned char *bearer_jwks_digest(const bearer_jwks_t *set);
 
+/** Returns a number from that digest; for a pool, the sum over its parts. 0: no set. */
+apr_uint64_t bearer_jwks_stamp(const bearer_jwks_t *set);
+
+/** The parts of a pool; of another set, the set itself. */
+int bearer_jwks_part_count(const bearer_jwks_t *set);
+const bearer_jwks_t *bearer_jwks_part(const bearer_jwks_t *set, int i);
+
+/** Returns 1 if part is set, or one of its parts. */
+int bearer_jwks_contains(const bearer_jwks_t *set, const bearer_jwks_t *part);
+
+/** Returns 1 if the set has a key with that kid, usable or not. */
+int bearer_jwks_names(const bearer_jwks_t *set, const char *kid);
+
 /**
- * Check 6: selects the key for a token.
+ * Check 6: selects the key for a token. In a pool, each part selects for itself; parts
+ * with a key of that kid come first, in their order. bearer_jwks_second() returns the
+ * other key to try.
  * @param kid     the token's kid; NULL if it has none: then exactly one key of the
- *                set must be eligible
+ *                set must be eligible. It is ignored if no usable key of the set has a
+ *                kid (PEM) and it is not the kid of a skipped key
  * @param iss     the token's issuer. A key with its own `issuer` member must match it
  *                ("{tenantid}" in it stands for tenant, or for one path segment if
  *                tenant is NULL). NULL: not checked
@@ -125,6 +153,12 @@ bearer_reason_t bearer_jwks_select(const bearer_jwk_t **key, int *unknown_kid,
                                    const bearer_alg_t *alg, const char *kid,
                                    const char *iss, const char *tenant,
                                    bearer_refusal_t *why, apr_pool_t *p);
+
+/** Returns the key of a pool to try if the signature does not match the selected one:
+ *  that of a later part. NULL: there is none. Same parameters as above. */
+const bearer_jwk_t *bearer_jwks_second(const bearer_jwks_t *set, const bearer_alg_t *alg,
+                                       const char *kid, const char *iss,
+                                       const char *tenant);
 
 /** Returns the verifier of a key for an algorithm; NULL if it is not in key->algs. */
 bearer_verifier_t *bearer_jwk_verifier(const bearer_jwk_t *key,

@@ -26,6 +26,9 @@ struct bearer_jwks_t {
     int total;
     const bearer_jwk_t **by_kid; /**< those with a kid, sorted by kid */
     int named;
+    int usable_named;            /**< usable keys with a kid */
+    bearer_jwks_t **parts;       /**< a pool: the sets that own the keys; else NULL */
+    int part_count;
     unsigned char digest[BEARER_SHA256_SIZE];
 };
 

@@ -55,7 +55,10 @@ void bearer_jwks_release(bearer_jwks_t *set)
                                      memory_order_acq_rel) != 1) {
         return;
     }
-    for (i = 0; i < set->total; i++) {
+    for (i = 0; i < set->part_count; i++) {
+        bearer_jwks_release(set->parts[i]);
+    }
+    for (i = 0; i < set->total && !set->parts; i++) {
         OPENSSL_cleanse((void *)(apr_uintptr_t)set->keys[i].oct,
                         set->keys[i].oct_len);
         bearer_jwk_clear(&set->keys[i]);
@@ -93,6 +96,7 @@ static void set_index(bearer_jwks_t *set)
     for (i = 0; i < set->total; i++) {
         if (set->keys[i].kid) {
             set->by_kid[set->named++] = &set->keys[i];
+            set->usable_named += i < set->usable;
         }
     }
     qsort(set->by_kid, (apr_size_t)set->named, sizeof(*set->by_kid),
@@ -125,6 +129,50 @@ static apr_status_t set_finish(bearer_jwks_t *set, const char **error, apr_pool_
     return rv;
 }
 
+/* ---- pools ------------------------------------------------------------- */
+
+static void pool_add(bearer_jwks_t *pool, bearer_jwks_t *part)
+{
+    memcpy(&pool->keys[pool->usable], part->keys,
+           sizeof(*part->keys) * (apr_size_t)part->usable);
+    pool->usable += part->usable;
+    pool->total = pool->usable;
+    pool->parts[pool->part_count++] = bearer_jwks_retain(part);
+}
+
+apr_status_t bearer_jwks_pool(bearer_jwks_t **set, bearer_jwks_t *const *parts, int n)
+{
+    unsigned char digests[BEARER_JWKS_MAX_PARTS * BEARER_SHA256_SIZE];
+    int i, keys = 0;
+    apr_status_t rv;
+
+    *set = NULL;
+    if (n < 1 || n > BEARER_JWKS_MAX_PARTS) {
+        return APR_EINVAL;
+    }
+    for (i = 0; i < n; i++) {
+        keys += parts[i]->usable;
+        memcpy(digests + i * BEARER_SHA256_SIZE, parts[i]->digest, BEARER_SHA256_SIZE);
+    }
+    rv = set_create(set, keys);
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    (*set)->parts = apr_palloc((*set)->pool, sizeof(*parts) * (apr_size_t)n);
+    for (i = 0; i < n; i++) {
+        pool_add(*set, parts[i]);
+    }
+    rv = bearer_text_sha256((const char *)digests, (apr_size_t)n * BEARER_SHA256_SIZE,
+                            (*set)->digest);
+    if (rv != APR_SUCCESS) {
+        bearer_jwks_release(*set);
+        *set = NULL;
+    }
+    return rv;
+}
+
+/* ---- queries ----------------------------------------------------------- */
+
 int bearer_jwks_count(const bearer_jwks_t *set)
 {
     return set->usable;
@@ -133,6 +181,40 @@ int bearer_jwks_count(const bearer_jwks_t *set)
 const bearer_jwk_t *bearer_jwks_at(const bearer_jwks_t *set, int i)
 {
     return i >= 0 && i < set->usable ? &set->keys[i] : NULL;
+}
+
+apr_uint64_t bearer_jwks_stamp(const bearer_jwks_t *set)
+{
+    apr_uint64_t stamp = 0;
+    int i;
+
+    if (set && !set->parts) {
+        memcpy(&stamp, set->digest, sizeof(stamp));
+    }
+    for (i = 0; set && i < set->part_count; i++) {
+        stamp += bearer_jwks_stamp(set->parts[i]);
+    }
+    return stamp;
+}
+
+int bearer_jwks_part_count(const bearer_jwks_t *set)
+{
+    return set->parts ? set->part_count : 1;
+}
+
+const bearer_jwks_t *bearer_jwks_part(const bearer_jwks_t *set, int i)
+{
+    return set->parts ? set->parts[i] : set;
+}
+
+int bearer_jwks_contains(const bearer_jwks_t *set, const bearer_jwks_t *part)
+{
+    int i, found = 0;
+
+    for (i = 0; i < bearer_jwks_part_count(set); i++) {
+        found |= bearer_jwks_part(set, i) == part;
+    }
+    return found;
 }
 
 const unsigned char *bearer_jwks_digest(const bearer_jwks_t *set)

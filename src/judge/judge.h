@@ -8,7 +8,7 @@
  * claims, and also applies to introspection responses.
  *
  * A judgement is a value on the caller's stack. Several threads may judge at the same
- * time, each with its own judgement. Only check 6 (`keys`) fetches anything, after
+ * time, each with its own judgement. Only checks 6 and 7 (`keys`) fetch anything, after
  * the checks that need no fetch have passed.
  */
 #pragma once
@@ -18,6 +18,7 @@
 #include "jose/jwk.h"
 #include "jose/jws.h"
 #include "judge/principal.h"
+#include "keys/keypool.h"
 #include "trust/issuer.h"
 #include "trust/settings.h"
 
@@ -87,18 +88,15 @@ struct bearer_judgement_t {
                                               judgement */
     const char *method;                  /**< "jwt", "introspection", ... */
     /**
-     * Check 6: returns a counted reference to the issuer's keys. With unknown_kid,
-     * the caller holds *set already and did not find the key in it. If a refresh is
-     * due and brings a newer set, replace *set and return BEARER_OK; else return
-     * BEARER_KEY or BEARER_KEYS. If the issuer is a template, j->tenant (accepted)
-     * says whose keys to return.
+     * Checks 6 and 7: returns a counted reference to the issuer's keys, or to newer
+     * ones than *set, as bearer_keypool_get() does. If the issuer is a template,
+     * j->tenant (accepted) says whose keys to return.
      */
     bearer_reason_t (*keys)(void *baton, const bearer_issuer_t *issuer,
-                            int unknown_kid, const char *kid,
-                            bearer_jwks_t **set, bearer_refusal_t *why,
-                            apr_pool_t *p);
+                            bearer_wish_t *wish, bearer_jwks_t **set,
+                            bearer_refusal_t *why, apr_pool_t *p);
     /**
-     * Returns 1 if keys() with unknown_kid 0 would now return from memory or a local
+     * Returns 1 if keys() for BEARER_WISH_KEYS would now return from memory or a local
      * file. If it would use the network, or if the kid is unknown, all other checks
      * run first, so that nothing is fetched for a token that is refused anyway. NULL:
      * keys() never uses the network.
@@ -138,7 +136,8 @@ struct bearer_judgement_t {
     const char *iss;                     /**< unverified until check 7 */
     const bearer_issuer_t *issuer;
     const char *tenant;
-    apr_uint64_t key_digest;             /**< first 8 bytes of the key set's digest */
+    int held_back;                       /**< refused because of an unknown kid, and a
+                                              fetch for it must wait (bearer_wish_t) */
     const bearer_jwk_t *key;             /**< key and set are valid only while the checks
                                               run: the judge releases the set */
     bearer_jwks_t *set;

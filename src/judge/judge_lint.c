@@ -230,11 +230,35 @@ static void lint_algorithms(place_t *place)
                 AB(0719) "AuthBearerAlgorithms leaves no algorithm for "
                 "issuer %s%s", url, symmetric
                     ? "; HS* needs AuthBearerKeys file:PATH" : "");
-        } else if (symmetric && issuer->keys.kind != BEARER_SOURCE_FILE) {
+        } else if (symmetric && !bearer_issuer_has_keys(issuer, BEARER_SOURCE_FILE)) {
             FIND(place, WARNING, ALGORITHMS,
                 AB(0720) "AuthBearerAlgorithms %s has no effect for "
                 "issuer %s, whose keys are not in a local file "
                 "(AuthBearerKeys file:PATH)", bearer_alg_names(symmetric, place->p), url);
+        }
+    }
+}
+
+/* A prefix must identify one accepted issuer, because the token is sent to it. */
+static void lint_prefixes(place_t *place, const bearer_issuer_t *issuer)
+{
+    const apr_array_header_t *list = issuer->token_prefixes;
+    const bearer_issuer_t *other;
+    int i, k;
+
+    for (i = 0; (other = accepted(place, i)) && other != issuer; i++) {
+        for (k = 0; list && k < list->nelts; k++) {
+            const char *prefix = APR_ARRAY_IDX(list, k, const char *);
+
+            if (bearer_text_among(other->token_prefixes, prefix)) {
+                FIND(place, ERROR, ACCEPT_ISSUER,
+                    AB(0728) "issuers %s and %s have AuthBearerTokenPrefix %s, and a token with it "
+                    "could belong to either; narrow with AuthBearerAcceptIssuer, or write a longer "
+                    "prefix for one of them",
+                    bearer_text_quote(place->p, other->url),
+                    bearer_text_quote(place->p, issuer->url),
+                    bearer_text_quote(place->p, prefix));
+            }
         }
     }
 }
@@ -253,6 +277,9 @@ static void lint_introspection(place_t *place)
             continue;
         }
         endpoints++;
+        if (place->introspection) {
+            lint_prefixes(place, issuer);
+        }
         if (!apr_is_empty_array(issuer->token_prefixes)) {
             continue;
         }

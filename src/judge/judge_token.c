@@ -236,7 +236,7 @@ bearer_algs_t bearer_judge_algorithms(const bearer_settings_t *settings,
                                       const bearer_issuer_t *issuer)
 {
     /* also prevents RS256 -> HS256 confusion: a key from a URL is not a shared secret */
-    return issuer->keys.kind == BEARER_SOURCE_FILE
+    return bearer_issuer_has_keys(issuer, BEARER_SOURCE_FILE)
                ? settings->algorithms
                : settings->algorithms & ~bearer_alg_symmetric();
 }
@@ -264,10 +264,14 @@ static bearer_reason_t select_key(bearer_judgement_t *j, int *unknown_kid)
                               j->jws.facts.kid, j->iss, j->tenant, &j->why, j->p);
 }
 
-static bearer_reason_t ask_for_keys(bearer_judgement_t *j, int unknown_kid)
+static bearer_reason_t ask_for_keys(bearer_judgement_t *j, bearer_wish_kind_t kind,
+                                    apr_time_t since)
 {
-    return j->keys(j->baton, j->issuer, unknown_kid, j->jws.facts.kid, &j->set,
-                   &j->why, j->p);
+    bearer_wish_t wish = { kind, j->jws.facts.kid, since, 0 };
+    bearer_reason_t reason = j->keys(j->baton, j->issuer, &wish, &j->set, &j->why, j->p);
+
+    j->held_back = wish.held_back;
+    return reason;
 }
 
 /* With keep_going, each check runs in order. */
@@ -291,7 +295,7 @@ static bearer_reason_t refresh_keys(bearer_judgement_t *j)
                       "because the token is refused anyway: %s", url,
                       bearer_text_quote(j->p, j->jws.facts.kid), detail);
     }
-    reason = ask_for_keys(j, 1);
+    reason = ask_for_keys(j, BEARER_WISH_KID, j->now);
     return reason == BEARER_OK ? select_key(j, &unknown_kid) : reason;
 }
 
@@ -304,7 +308,7 @@ static bearer_reason_t find_key(bearer_judgement_t *j)
         reason = bearer_judge_screen(j);
     }
     if (reason == BEARER_OK) {
-        reason = ask_for_keys(j, 0);
+        reason = ask_for_keys(j, BEARER_WISH_KEYS, 0);
     }
     if (reason == BEARER_OK) {
         reason = select_key(j, &unknown_kid);
@@ -314,25 +318,58 @@ static bearer_reason_t find_key(bearer_judgement_t *j)
 
 bearer_reason_t bearer_check_key(bearer_judgement_t *j)
 {
-    bearer_reason_t reason;
-
     if (!j->keys) {
         return REFUSE(j, KEYS, "there are no keys to verify with");
     }
-    reason = find_key(j);
-    if (reason == BEARER_OK) {
-        memcpy(&j->key_digest, bearer_jwks_digest(j->set),
-               sizeof(j->key_digest));
-    }
-    return reason;
+    return find_key(j);
 }
 
 /* ---- check 7 ----------------------------------------------------------- */
 
-bearer_reason_t bearer_check_signature(bearer_judgement_t *j)
+/* If the first key does not match, a key of another source may. */
+static bearer_reason_t verify(bearer_judgement_t *j)
 {
     bearer_reason_t reason = bearer_jws_verify(&j->jws, j->key, &j->why, j->p);
+    const bearer_jwk_t *second = reason == BEARER_SIGNATURE
+        ? bearer_jwks_second(j->set, j->jws.facts.alg, j->jws.facts.kid, j->iss, j->tenant)
+        : NULL;
 
+    if (second && bearer_jws_verify(&j->jws, second, NULL, j->p) == BEARER_OK) {
+        j->key = second;
+        reason = BEARER_OK;
+    }
+    return reason;
+}
+
+/* The key may have been replaced under the same name, or without one. A token that was
+ * issued after the keys were fetched, and passes all other checks, is worth a request to
+ * the issuer. */
+static bearer_reason_t verify_replaced(bearer_judgement_t *j)
+{
+    const bearer_refusal_t first = j->why;
+    bearer_reason_t reason = BEARER_SIGNATURE;
+    apr_time_t issued = 0;
+    int unknown_kid = 0;
+
+    if (bearer_json_date(&issued, j->claims, "iat") == APR_SUCCESS && issued
+        && (j->keep_going || bearer_judge_screen(j) == BEARER_OK)) {
+        reason = ask_for_keys(j, BEARER_WISH_REPLACED, issued);
+    }
+    if (reason != BEARER_OK) {
+        j->why = first;
+        return BEARER_SIGNATURE;
+    }
+    reason = select_key(j, &unknown_kid);
+    return reason == BEARER_OK ? verify(j) : reason;
+}
+
+bearer_reason_t bearer_check_signature(bearer_judgement_t *j)
+{
+    bearer_reason_t reason = verify(j);
+
+    if (reason == BEARER_SIGNATURE && j->keys) {
+        reason = verify_replaced(j);
+    }
     if (reason == BEARER_OK) {
         bearer_jws_remember_header(&j->jws, j->headers);
     }

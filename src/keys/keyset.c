@@ -9,10 +9,6 @@
 
 #include <apr_strings.h>
 
-/** A request that found no set and has an unknown kid does not fetch the set again
- *  if it is younger than this. */
-#define JUST_FETCHED apr_time_from_msec(100)
-
 /* ---- requests ---------------------------------------------------------- */
 
 const char *bearer_keyset_enter(bearer_keyset_t *ks, bearer_ticket_t *ticket)
@@ -155,9 +151,6 @@ static int may_look_for_kid(const bearer_keyset_t *ks, apr_time_t now)
     if (ks->watch) {
         return bearer_keyset_may_try(ks, FOR_KID, now);
     }
-    if (now - ks->warmed_up < JUST_FETCHED && now >= ks->warmed_up) {
-        return 0;
-    }
     return bearer_keyset_may_try(ks, FOR_KID, now)
         || bearer_keyset_may_look(ks, now);
 }
@@ -223,8 +216,15 @@ static int look_for_kid(bearer_keyset_t *ks, const bearer_jwks_t *old,
     return landed;
 }
 
+/* Under the mutex: were the keys fetched after that time? A request that fetched them,
+ * or waited for them, need not fetch them again. */
+static int is_newer_than(const bearer_keyset_t *ks, apr_time_t when)
+{
+    return ks->set && ks->kept && ks->kept->record.fetched >= when;
+}
+
 bearer_reason_t bearer_keyset_refresh_for_kid(bearer_keyset_t *ks,
-                                              const char *kid,
+                                              const char *kid, apr_time_t presented,
                                               bearer_jwks_t **set,
                                               bearer_refusal_t *why,
                                               apr_pool_t *p)
@@ -233,16 +233,17 @@ bearer_reason_t bearer_keyset_refresh_for_kid(bearer_keyset_t *ks,
     bearer_reason_t reason = BEARER_OK;
     bearer_ticket_t ticket = { 0 };
     const char *full = NULL;
-    int landed = 0;
+    int landed = 1, newer;
 
     lock(ks);
     bearer_keyset_drop_if_gone(ks, now_of(ks));
-    if (!ks->watch && ks->set == old
+    newer = is_newer_than(ks, presented);
+    if (!newer && !ks->watch && ks->set == old
         && (ks->in_flight || may_look_for_kid(ks, now_of(ks)))) {
         full = bearer_keyset_enter(ks, &ticket);
     }
-    if (!full) {
-        landed = look_for_kid(ks, old, p);
+    if (!newer) {
+        landed = !full && look_for_kid(ks, old, p);
     }
     if (ks->set && ks->set != old) {
         *set = bearer_jwks_retain(ks->set);
@@ -255,6 +256,69 @@ bearer_reason_t bearer_keyset_refresh_for_kid(bearer_keyset_t *ks,
         bearer_jwks_release(old);
     }
     return reason;
+}
+
+int bearer_keyset_held_back(bearer_keyset_t *ks)
+{
+    int held_back;
+
+    lock(ks);
+    held_back = !ks->watch && ks->set && !bearer_keyset_may_try(ks, FOR_KID, now_of(ks));
+    unlock(ks);
+    return held_back;
+}
+
+/* Under the mutex: returns 1 if the keys may be older than a token issued then. iat has
+ * whole seconds. */
+static int is_older(const bearer_keyset_t *ks, apr_time_t issued)
+{
+    apr_time_t fetched = ks->kept ? ks->kept->record.fetched : ks->loaded;
+
+    return fetched - apr_time_from_sec(1) < issued;
+}
+
+bearer_reason_t bearer_keyset_refresh_replaced(bearer_keyset_t *ks, apr_time_t issued,
+                                               bearer_jwks_t **set, apr_pool_t *p)
+{
+    bearer_jwks_t *old = *set;
+    bearer_reason_t reason = BEARER_SIGNATURE;
+    bearer_ticket_t ticket = { 0 };
+    const char *full = NULL;
+
+    lock(ks);
+    bearer_keyset_drop_if_gone(ks, now_of(ks));
+    if (ks->set == old && is_older(ks, issued)) {
+        full = ks->watch ? NULL : bearer_keyset_enter(ks, &ticket);
+        if (!full) {
+            look_for_kid(ks, old, p);
+        }
+    }
+    if (ks->set && ks->set != old) {
+        *set = bearer_jwks_retain(ks->set);
+        reason = BEARER_OK;
+    }
+    unlock(ks);
+    bearer_gate_leave(&ticket);
+    if (reason == BEARER_OK) {
+        bearer_jwks_release(old);
+    }
+    return reason;
+}
+
+int bearer_keyset_is_file(const bearer_keyset_t *ks)
+{
+    return ks->watch != NULL;
+}
+
+int bearer_keyset_is_warm(bearer_keyset_t *ks)
+{
+    int warm;
+
+    lock(ks);
+    bearer_keyset_drop_if_gone(ks, now_of(ks));
+    warm = ks->set || ks->watch;
+    unlock(ks);
+    return warm;
 }
 
 /* ---- maintenance ------------------------------------------------------- */
@@ -274,6 +338,11 @@ apr_uint64_t bearer_keyset_generation(const bearer_keyset_t *keyset)
 {
     return keyset->per_tenant || now_of(keyset) >= atomic_load(&keyset->alarm)
         ? 0 : atomic_load(&keyset->generation);
+}
+
+apr_uint64_t bearer_keyset_stamp(const bearer_keyset_t *keyset)
+{
+    return atomic_load(&keyset->stamp);
 }
 
 void bearer_keyset_state(bearer_keyset_t *ks, bearer_keyset_state_t *state,
@@ -349,10 +418,9 @@ static apr_status_t load_file(void *baton, const char *data, apr_size_t len,
 
 static apr_status_t create_watch(bearer_keyset_t *ks)
 {
-    const bearer_source_t *keys = &ks->access.issuer->keys;
+    const bearer_source_t *keys = ks->access.keys;
 
-    if (keys->kind != BEARER_SOURCE_FILE
-        && keys->kind != BEARER_SOURCE_SPIFFE_FILE) {
+    if (!bearer_issuer_source_is_file(keys)) {
         return APR_SUCCESS;
     }
     if (keys->kind == BEARER_SOURCE_FILE) {
@@ -363,23 +431,35 @@ static apr_status_t create_watch(bearer_keyset_t *ks)
                                    ks->access.world, ks->own);
 }
 
+/* Names the source if the issuer has several. */
+static const char *name_of(const bearer_issuer_access_t *access, apr_pool_t *p)
+{
+    const char *issuer = bearer_text_quote(
+        p, bearer_issuer_expand(access->issuer->url, access->tenant, p));
+
+    return bearer_issuer_key_sources(access->issuer) == 1 ? issuer
+        : apr_pstrcat(p, issuer, " (",
+                      bearer_text_quote(p, bearer_issuer_source_shown(access->keys, p)),
+                      ")", NULL);
+}
+
 static apr_status_t initialize(bearer_keyset_t *ks)
 {
-    const bearer_issuer_t *issuer = ks->access.issuer;
+    const bearer_source_t *keys = ks->access.keys;
     apr_status_t rv;
 
-    ks->name = bearer_text_quote(
-        ks->own, bearer_issuer_expand(issuer->url, ks->access.tenant, ks->own));
-    ks->origin = issuer->keys.kind == BEARER_SOURCE_SPIFFE_URL
-                      || issuer->keys.kind == BEARER_SOURCE_SPIFFE_FILE
+    ks->name = name_of(&ks->access, ks->own);
+    ks->origin = keys->kind == BEARER_SOURCE_SPIFFE_URL
+                      || keys->kind == BEARER_SOURCE_SPIFFE_FILE
                    ? BEARER_JWKS_SPIFFE
                    : BEARER_JWKS_REMOTE;
-    ks->per_tenant = !ks->access.tenant && issuer->keys.value
-                  && strstr(issuer->keys.value, "{tenant}") != NULL;
+    ks->per_tenant = !ks->access.tenant && keys->value
+                  && strstr(keys->value, "{tenant}") != NULL;
     if (ks->per_tenant) {
         bearer_keyset_tenants_init(ks);
     }
     atomic_init(&ks->generation, FIRST_GENERATION);
+    atomic_init(&ks->stamp, 0);
     atomic_init(&ks->alarm, NEVER);
     rv = bearer_flight_locks(&ks->mutex, &ks->landed, ks->own);
     if (rv == APR_SUCCESS) {
@@ -406,6 +486,7 @@ apr_status_t bearer_keyset_make(bearer_keyset_t **keyset,
     ks = apr_pcalloc(own, sizeof(*ks));
     ks->own = own;
     ks->access = *access;
+    ks->access.keys = access->keys ? access->keys : access->issuer->keys;
     ks->access.tenant = apr_pstrdup(own, access->tenant);
     rv = initialize(ks);
     if (rv == APR_SUCCESS) {

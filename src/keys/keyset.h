@@ -96,16 +96,38 @@ int bearer_keyset_at_hand(bearer_keyset_t *keyset);
 /**
  * Call this if a token names a kid that *set does not have (bearer_jwks_select() set
  * unknown_kid). It looks for a newer set in the cache, else fetches, at most once per
- * KeysRefresh min, issuer and host, including failed attempts.
+ * KeysRefresh min, issuer and host, including failed attempts. It fetches nothing if the
+ * keys are newer than the request.
+ * @param presented  when the token was presented
  * @return BEARER_OK: *set was replaced with a newer one (the old reference is
  *         released). BEARER_KEY: the last refresh succeeded but brought no newer set:
  *         the kid is unknown. BEARER_KEYS: the last refresh failed
  */
 bearer_reason_t bearer_keyset_refresh_for_kid(bearer_keyset_t *keyset,
-                                              const char *kid,
+                                              const char *kid, apr_time_t presented,
                                               bearer_jwks_t **set,
                                               bearer_refusal_t *why,
                                               apr_pool_t *p);
+
+/** Returns 1 if the set lacks a kid now and AuthBearerKeysRefresh min= prevents another
+ *  fetch for it. */
+int bearer_keyset_held_back(bearer_keyset_t *keyset);
+
+/**
+ * Call this if a signature does not match its key, which may have been replaced under
+ * the same name. Looks for a newer set like bearer_keyset_refresh_for_kid(), with the
+ * same limit, if the keys were fetched before the token was issued.
+ * @param issued  the token's iat, whole seconds
+ * @return BEARER_OK: *set was replaced with a newer one (the old reference is
+ *         released). BEARER_SIGNATURE: there is none
+ */
+bearer_reason_t bearer_keyset_refresh_replaced(bearer_keyset_t *keyset, apr_time_t issued,
+                                               bearer_jwks_t **set, apr_pool_t *p);
+
+/** Returns 1 if there is a set, or the keys are in a file. */
+int bearer_keyset_is_warm(bearer_keyset_t *keyset);
+/** Returns 1 if the keys are in a file. */
+int bearer_keyset_is_file(const bearer_keyset_t *keyset);
 
 /**
  * For a background thread. Fetches if the set is due (or is empty and not a
@@ -141,6 +163,10 @@ void bearer_keyset_state(bearer_keyset_t *keyset, bearer_keyset_state_t *state,
  * bearer_keyset_state_t.
  */
 apr_uint64_t bearer_keyset_generation(const bearer_keyset_t *keyset);
+
+/** Returns a number that depends only on the usable keys in force, in any process; 0:
+ *  there are none. Cheap, lock-free. */
+apr_uint64_t bearer_keyset_stamp(const bearer_keyset_t *keyset);
 
 /** Returns the issuer's metadata as last fetched with the keys, or fetches it if
  *  there is none. NULL with *error if it is unavailable. Copied into p. */

@@ -87,10 +87,10 @@ static apr_status_t fetch_document(bearer_keyset_t *ks,
 
     memset(record, 0, sizeof(*record));
     record->fetched = now_of(ks);
-    if (access->issuer->keys.kind == BEARER_SOURCE_DISCOVER) {
+    if (access->keys->kind == BEARER_SOURCE_DISCOVER) {
         rv = discover(ks, access, record, error, p);
     } else {
-        record->source = bearer_issuer_expand(access->issuer->keys.value, access->tenant, p);
+        record->source = bearer_issuer_expand(access->keys->value, access->tenant, p);
     }
     if (rv != APR_SUCCESS) {
         return rv;
@@ -202,9 +202,6 @@ static void fetch(bearer_keyset_t *ks, purpose_t purpose, apr_time_t deadline,
     lock(ks);
     ks->slow = apr_time_now() - ks->took_off > QUICK_FETCH;
     recovered = ks->attempt.failed && rv == APR_SUCCESS;
-    if (purpose == FOR_COLD && rv == APR_SUCCESS) {
-        ks->warmed_up = record.fetched;
-    }
     bearer_keyset_note_attempt(ks, purpose, started,
                                rv == APR_SUCCESS ? NULL : error, lasting);
     unlock(ks);

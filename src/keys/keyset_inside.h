@@ -87,7 +87,6 @@ struct bearer_keyset_t {
     /* under the mutex */
     int in_flight;
     apr_time_t took_off; /* start of the flight, by the real clock */
-    apr_time_t warmed_up; /* by a fetch in a process that had no set */
     bearer_jwks_t *set; /* NULL: cold, or gone */
     kept_t *kept; /* the document; may outlive the set */
     kept_t *metadata;
@@ -114,6 +113,7 @@ struct bearer_keyset_t {
     apr_uint64_t changes;
     /* read without the mutex */
     _Atomic apr_uint64_t generation;
+    _Atomic apr_uint64_t stamp;
     _Atomic apr_time_t alarm; /* from this time, a request must call bearer_keyset_acquire() */
 };
 

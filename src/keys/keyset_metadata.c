@@ -10,7 +10,7 @@
 /* Gets the metadata with discovered keys, possibly from the cache. */
 static void warm_up_for_metadata(bearer_keyset_t *ks, apr_pool_t *p)
 {
-    if (ks->access.issuer->keys.kind == BEARER_SOURCE_DISCOVER && !ks->set
+    if (ks->access.keys->kind == BEARER_SOURCE_DISCOVER && !ks->set
         && !ks->metadata) {
         bearer_keyset_warm_up(ks, p);
     }

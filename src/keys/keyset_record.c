@@ -50,6 +50,7 @@ apr_status_t bearer_keyset_place_init(bearer_keyset_place_t *place,
 {
     const bearer_issuer_t *issuer = access->issuer;
     const bearer_settings_t *settings = access->settings;
+    const bearer_source_t *keys = access->keys ? access->keys : issuer->keys;
     apr_array_header_t *parts = apr_array_make(p, 12, sizeof(const char *));
     const char *text;
     apr_status_t rv;
@@ -58,8 +59,8 @@ apr_status_t bearer_keyset_place_init(bearer_keyset_place_t *place,
     place->cache = access->world->keys_cache;
     add_field(parts, issuer->url, p);
     add_field(parts, access->tenant, p);
-    add_field(parts, apr_itoa(p, (int)issuer->keys.kind), p);
-    add_field(parts, issuer->keys.value, p);
+    add_field(parts, apr_itoa(p, (int)keys->kind), p);
+    add_field(parts, keys->value, p);
     add_field(parts, apr_itoa(p, (int)issuer->metadata.kind), p);
     add_field(parts, issuer->metadata.value, p);
     add_field(parts, issuer->fetch_auth_file, p);

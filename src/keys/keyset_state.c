@@ -130,6 +130,7 @@ void bearer_keyset_set_alarm(bearer_keyset_t *ks)
 void bearer_keyset_keys_changed(bearer_keyset_t *ks)
 {
     ks->changes++;
+    atomic_store(&ks->stamp, bearer_jwks_stamp(ks->set));
     atomic_store(&ks->generation, ks->changes + FIRST_GENERATION);
 }
 

@@ -65,8 +65,8 @@ bearer_reason_t bearer_login_no_use(const json_t *answer, int status,
     return bearer_refuse(why, p, BEARER_LOGIN_ISSUER, "%s: the issuer answered "
                          "%d, error %s, %s%s", what, status,
                          bearer_text_quote(p, code),
-                         answer ? bearer_text_quote(p, bearer_json_string(answer,
-                                                        "error_description"))
+                         answer ? bearer_text_quote_long(p, bearer_json_string(
+                                      answer, "error_description"))
                                 : "not a JSON object",
                          strcmp(code, "invalid_client") == 0
                              ? "; compare AuthBearerClientID, AuthBearerClientSecret and "

@@ -112,7 +112,7 @@ bearer_reason_t bearer_login_response(const char **code,
     if (error) {
         return bearer_refuse(why, p, reason_of_error(error), "the issuer "
                              "answered %s: %s", bearer_text_quote(p, error),
-                             bearer_text_quote(p, apr_table_get(
+                             bearer_text_quote_long(p, apr_table_get(
                                  parameters, "error_description")));
     }
     if (!*code || !**code) {

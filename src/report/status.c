@@ -289,6 +289,21 @@ static void add_error(page_t *page, const char *what, const char *style_,
     }
 }
 
+/* A row for each source of the keys. */
+static void add_sources(page_t *page, const json_t *sources, const char *style_)
+{
+    const json_t *source;
+    size_t i;
+
+    json_array_foreach(sources, i, source) {
+        add(page, "<tr><td colspan=\"6\">keys from <code>%s</code>: " N ", %s</td></tr>\n",
+            html(page, string(source, "source")), number(source, "count"),
+            number(source, "fetched")
+                ? TEXT("read %s", ago(page, number(source, "fetched"))) : "not read yet");
+        add_error(page, "", style_, string(source, "last_error"));
+    }
+}
+
 /* The cells with counts; empty if other issuers share them. */
 static void add_counts(page_t *page, const json_t *row)
 {
@@ -318,7 +333,11 @@ static void add_issuer(page_t *page, const json_t *issuer)
     add(page, "</td>");
     add_ages(page, keys);
     add_counts(page, issuer);
-    add_error(page, "", style_, error);
+    if (member(keys, "sources")) {
+        add_sources(page, member(keys, "sources"), style_);
+    } else {
+        add_error(page, "", style_, error);
+    }
     add_error(page, " (metadata)", "warn", strstr(error, metadata) ? ""
                                                                    : metadata);
 }

@@ -63,6 +63,52 @@ const bearer_issuer_t *bearer_issuers_by_url(const bearer_issuers_t *issuers,
     return apr_hash_get(issuers->by_url, url, APR_HASH_KEY_STRING);
 }
 
+/* ---- sources of keys ---------------------------------------------------- */
+
+int bearer_issuer_key_sources(const bearer_issuer_t *issuer)
+{
+    return issuer->key_sources > 1 ? issuer->key_sources : 1;
+}
+
+int bearer_issuer_has_keys(const bearer_issuer_t *issuer, bearer_source_kind_t kind)
+{
+    int i, has = 0;
+
+    for (i = 0; i < bearer_issuer_key_sources(issuer); i++) {
+        has |= issuer->keys[i].kind == kind;
+    }
+    return has;
+}
+
+int bearer_issuer_has_tenant_keys(const bearer_issuer_t *issuer)
+{
+    int i, has = 0;
+
+    for (i = 0; i < bearer_issuer_key_sources(issuer); i++) {
+        has |= issuer->keys[i].value && strstr(issuer->keys[i].value, PLACEHOLDER);
+    }
+    return has;
+}
+
+int bearer_issuer_source_is_file(const bearer_source_t *source)
+{
+    return source->kind == BEARER_SOURCE_FILE || source->kind == BEARER_SOURCE_SPIFFE_FILE;
+}
+
+const char *bearer_issuer_source_shown(const bearer_source_t *source, apr_pool_t *p)
+{
+    static const char *const kinds[] = {
+#define X(symbol, word) word,
+        BEARER_SOURCES(X)
+#undef X
+    };
+    const char *value = source->value ? source->value : "";
+
+    return apr_pstrcat(p, kinds[source->kind],
+                       *value && !bearer_issuer_source_is_file(source)
+                           ? bearer_http_url_masked(value, p) : value, NULL);
+}
+
 /* ---- tenants ----------------------------------------------------------- */
 
 static int is_template(const char *s)
@@ -272,7 +318,7 @@ static const char *template_error(const bearer_issuer_t *issuer, apr_pool_t *p)
         return AB(0548) "an issuer with {tenant} needs AuthBearerTenants: the tenants to trust, or "
                "* for any tenant";
     }
-    if (issuer->keys.kind == BEARER_SOURCE_DISCOVER) {
+    if (bearer_issuer_has_keys(issuer, BEARER_SOURCE_DISCOVER)) {
         return AB(0549) "the keys of an issuer with {tenant} cannot be discovered; name their URL "
                "or file in AuthBearerKeys";
     }
@@ -284,7 +330,7 @@ static const char *template_error(const bearer_issuer_t *issuer, apr_pool_t *p)
         return AB(0551) "the introspection endpoint of an issuer with {tenant} cannot be "
                "discovered; name its URL in AuthBearerIntrospection";
     }
-    if (issuer->tenants_any && is_template(issuer->keys.value)) {
+    if (issuer->tenants_any && bearer_issuer_has_tenant_keys(issuer)) {
         return AB(0552) "AuthBearerKeys with {tenant} and AuthBearerTenants * would let a token "
                "choose the URL to fetch; list the tenants, or name one URL for all";
     }
@@ -296,7 +342,7 @@ static const char *plain_error(const bearer_issuer_t *issuer)
     if (issuer->tenants || issuer->tenants_file || issuer->tenants_any) {
         return AB(0553) "AuthBearerTenants needs {tenant} in the issuer's URL";
     }
-    if (is_template(issuer->keys.value)) {
+    if (bearer_issuer_has_tenant_keys(issuer)) {
         return AB(0554) "AuthBearerKeys contains {tenant}, but the issuer does not";
     }
     return NULL;
@@ -304,13 +350,13 @@ static const char *plain_error(const bearer_issuer_t *issuer)
 
 static const char *sources_error(const bearer_issuer_t *issuer)
 {
-    if (issuer->keys.kind == BEARER_SOURCE_OFF) {
+    if (bearer_issuer_has_keys(issuer, BEARER_SOURCE_OFF)) {
         return AB(0555) "AuthBearerKeys cannot be off; write discover, a URL or file:PATH";
     }
     if (issuer->metadata.kind != BEARER_SOURCE_OFF) {
         return NULL;
     }
-    if (issuer->keys.kind == BEARER_SOURCE_DISCOVER) {
+    if (bearer_issuer_has_keys(issuer, BEARER_SOURCE_DISCOVER)) {
         return AB(0556) "with AuthBearerMetadata off, keys cannot be discovered; name their URL or "
                "file in AuthBearerKeys";
     }
@@ -325,8 +371,8 @@ static const char *sources_error(const bearer_issuer_t *issuer)
 
 int bearer_issuer_is_spiffe(const bearer_issuer_t *issuer)
 {
-    return issuer->keys.kind == BEARER_SOURCE_SPIFFE_URL
-           || issuer->keys.kind == BEARER_SOURCE_SPIFFE_FILE;
+    return bearer_issuer_has_keys(issuer, BEARER_SOURCE_SPIFFE_URL)
+           || bearer_issuer_has_keys(issuer, BEARER_SOURCE_SPIFFE_FILE);
 }
 
 /* Returns the trust domain of a SPIFFE ID (SPIFFE-ID section 2.1: lower-case
@@ -404,33 +450,6 @@ static const char *declared_already(const bearer_issuers_t *issuers,
                         strcmp(other->url, iss) == 0 ? "" : ", as an alias");
 }
 
-/* A prefix must identify one issuer, because the token is sent to it. */
-static const char *prefix_taken(const bearer_issuers_t *issuers,
-                                const bearer_issuer_t *issuer)
-{
-    const apr_array_header_t *list = issuer->token_prefixes;
-    int i, k;
-
-    for (i = 0; i < issuers->all->nelts; i++) {
-        const bearer_issuer_t *other = APR_ARRAY_IDX(issuers->all, i,
-                                                     const bearer_issuer_t *);
-
-        for (k = 0; list && k < list->nelts; k++) {
-            const char *prefix = APR_ARRAY_IDX(list, k, const char *);
-
-            if (bearer_text_among(other->token_prefixes, prefix)) {
-                return apr_psprintf(issuers->p,
-                                    AB(0561) "AuthBearerTokenPrefix %s is already used by issuer "
-                                    "%s, and a token with it could belong to either; write a "
-                                    "longer one",
-                                    bearer_text_quote(issuers->p, prefix),
-                                    bearer_text_quote(issuers->p, other->url));
-            }
-        }
-    }
-    return NULL;
-}
-
 static void add_iss(bearer_issuers_t *issuers, const bearer_issuer_t *issuer,
                     const char *iss)
 {
@@ -449,7 +468,6 @@ const char *bearer_issuers_add(bearer_issuers_t *issuers, const bearer_issuer_t 
     int i;
 
     error = error ? error : declared_already(issuers, issuer->url);
-    error = error ? error : prefix_taken(issuers, issuer);
     for (i = 0; !error && aliases && i < aliases->nelts; i++) {
         error = declared_already(issuers, APR_ARRAY_IDX(aliases, i, const char *));
     }

@@ -36,6 +36,9 @@ typedef struct bearer_source_t {
     const char *value;        /**< URL or absolute path; NULL for DISCOVER, OFF */
 } bearer_source_t;
 
+/** Maximum number of sources in AuthBearerKeys. */
+#define BEARER_KEY_SOURCES_MAX 8
+
 typedef struct bearer_issuer_t {
     const char *url;          /**< as configured; may contain {tenant} */
     const char *name;         /**< short name; the url if none was given */
@@ -46,7 +49,8 @@ typedef struct bearer_issuer_t {
     const char *tenants_file;                  /**< or NULL */
     int tenants_any;                           /**< `*` */
     bearer_source_t metadata; /**< DISCOVER, URL or OFF */
-    bearer_source_t keys;
+    bearer_source_t keys[BEARER_KEY_SOURCES_MAX]; /**< in the order of preference */
+    int key_sources;          /**< how many of them; 0 counts as 1 */
     const char *fetch_auth_file;               /**< or NULL */
     bearer_source_t introspection;             /**< OFF by default */
     int introspect_all;                        /**< for=all */
@@ -61,6 +65,21 @@ typedef struct bearer_issuers_t bearer_issuers_t;
 
 /** Returns 1 if the issuer's url contains {tenant}. */
 int bearer_issuer_is_template(const bearer_issuer_t *issuer);
+
+/** Returns the number of sources of the issuer's keys, at least 1. */
+int bearer_issuer_key_sources(const bearer_issuer_t *issuer);
+
+/** Returns 1 if some of the issuer's keys come from this kind of source. */
+int bearer_issuer_has_keys(const bearer_issuer_t *issuer, bearer_source_kind_t kind);
+
+/** Returns 1 if the URL of some of the issuer's keys contains {tenant}. */
+int bearer_issuer_has_tenant_keys(const bearer_issuer_t *issuer);
+
+/** Returns the source of keys as AuthBearerKeys has it, with masked secrets, in p. */
+const char *bearer_issuer_source_shown(const bearer_source_t *source, apr_pool_t *p);
+
+/** Returns 1 for a file. */
+int bearer_issuer_source_is_file(const bearer_source_t *source);
 
 /** Returns 1 for SPIFFE JWT-SVIDs: they have no iss; the trust domain of sub
  *  selects the issuer. */
@@ -191,6 +210,7 @@ typedef struct bearer_issuer_access_t {
     const apr_array_header_t *plain_http;
     const bearer_world_t *world;
     const char *tenant;    /**< the value for {tenant} in URLs, or NULL */
+    const bearer_source_t *keys; /**< for a key set: its source; NULL: the first */
     /** By the world's clock: requests must end by then, so that several in a row
      *  stay within one total timeout. 0: each request has its own timeout. */
     apr_time_t deadline;

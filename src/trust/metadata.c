@@ -86,7 +86,7 @@ static const char *source_error(const bearer_source_t *source, const char *direc
 static int discovers(const bearer_issuer_t *issuer)
 {
     return issuer->metadata.kind == BEARER_SOURCE_DISCOVER
-           && (issuer->keys.kind == BEARER_SOURCE_DISCOVER
+           && (bearer_issuer_has_keys(issuer, BEARER_SOURCE_DISCOVER)
                || issuer->introspection.kind == BEARER_SOURCE_DISCOVER);
 }
 
@@ -95,8 +95,11 @@ const char *bearer_issuer_fetch_error(const bearer_issuer_t *issuer,
                                       apr_pool_t *p)
 {
     const char *error = source_error(&issuer->metadata, "AuthBearerMetadata", plain_http, p);
+    int i;
 
-    error = error ? error : source_error(&issuer->keys, "AuthBearerKeys", plain_http, p);
+    for (i = 0; !error && i < bearer_issuer_key_sources(issuer); i++) {
+        error = source_error(&issuer->keys[i], "AuthBearerKeys", plain_http, p);
+    }
     error = error ? error : source_error(&issuer->introspection, "AuthBearerIntrospection",
                                          plain_http, p);
     if (error || !discovers(issuer)) {
@@ -119,10 +122,13 @@ static int is_own_host(const bearer_issuer_access_t *access, const char *url,
                        apr_pool_t *p)
 {
     const bearer_issuer_t *issuer = access->issuer;
-
-    return bearer_http_same_origin(bearer_issuer_expand(issuer->url, "t", p), url, p)
-        || bearer_http_same_origin(url_of(&issuer->keys, p), url, p)
+    int i, own = bearer_http_same_origin(bearer_issuer_expand(issuer->url, "t", p), url, p)
         || bearer_http_same_origin(url_of(&issuer->metadata, p), url, p);
+
+    for (i = 0; !own && i < bearer_issuer_key_sources(issuer); i++) {
+        own = bearer_http_same_origin(url_of(&issuer->keys[i], p), url, p);
+    }
+    return own;
 }
 
 /* Read at each fetch, because Kubernetes rotates the file. */

@@ -76,6 +76,86 @@ def test_removed_key_stops_everywhere(one_server, issuer):
     assert everywhere(server, issuer.mint()) == {200}
 
 
+def _named(name, kid):
+    """A key under a name of its own choice; None: without one."""
+    return key(name).jwk(kid=kid)
+
+
+@pytest.mark.parametrize("kid", ["same", None])
+def test_key_replaced_under_the_same_name(one_server, issuer, kid):
+    """Or in a set without names: the keys are fetched again, and once per min."""
+    issuer.keys = [_named("es256-old", kid)]
+    server = one(one_server, issuer, by_url(issuer, refresh("60s", "1h")))
+    head = {"kid": kid}
+
+    def fresh(signer):
+        return issuer.mint(signer, header=head, iat=int(time.time()),
+                           jti=str(next(names)))
+    old = fresh("es256-old")
+    granted(server.get("/a", old))
+    before = issuer.count("jwks")
+    # issued before the keys were fetched: it cannot have been signed by a newer key
+    for _ in range(3):
+        invalid(server.get("/a", issuer.mint("es256-new", header=head, iat=int(
+            time.time()) - 30, jti=str(next(names)))), "signature", "signature")
+    # refused for another reason anyway
+    invalid(server.get("/a", issuer.mint("es256-new", header=head, aud="other",
+                                         iat=int(time.time()))), "signature")
+    assert issuer.count("jwks") == before
+    issuer.keys = [_named("es256-new", kid)]
+    for _ in range(5):
+        granted(server.get("/a", fresh("es256-new")))
+    # the old key is forgotten, and so is the token that it verified
+    invalid(server.get("/a", old), "signature", "signature")
+    # held back
+    issuer.keys = [_named("es256-newer", kid)]
+    invalid(server.get("/a", fresh("es256-newer")), "signature", "signature")
+    assert issuer.count("jwks") == before + 1
+
+
+@TROUBLE
+def test_replaced_key_that_cannot_be_fetched(one_server, issuer):
+    """It stays a bad signature, not 503: the key has that name."""
+    server = one(one_server, issuer, by_url(issuer, refresh("60s", "1h")))
+    granted(server.get("/a", issuer.mint()))
+    issuer.script("jwks", status=500, body="")
+    before = issuer.count("jwks")
+    for _ in range(3):
+        invalid(server.get("/a", issuer.mint(
+            "rs256-forger", header={"kid": "rs256"}, iat=int(time.time()),
+            jti=str(next(names)))), "signature", "signature")
+    assert issuer.count("jwks") == before + 1
+
+
+def test_refusals_are_forgotten_with_the_keys(one_server, issuer):
+    """A token that a forgotten key did not fit is judged again by a new one."""
+    issuer.keys = [_named("es256-old", "same")]
+    server = one(one_server, issuer, by_url(issuer, refresh("1s", "1s")), children=2)
+    token = issuer.mint("es256-new", header={"kid": "same"})
+    assert everywhere(server, token) == {401}
+    issuer.keys = [_named("es256-new", "same")]
+    wait_until(lambda: everywhere(server, token) == {200}, 10, "the new key counts")
+
+
+def test_honest_tokens_of_a_key_that_comes_too_early(one_server, issuer):
+    """Two rotations within min: no address is locked out."""
+    server = one(one_server, issuer, by_url(issuer, refresh("60s", "1h")),
+                 conf="AuthBearerThrottle threshold=5 window=60s penalty=60s\n")
+    granted(server.get("/a", issuer.mint()))
+    issuer.keys = ["es256-two", "rs256"]
+    granted(server.get("/a", issuer.mint("es256-two")))
+    issuer.keys = ["es256-three", "es256-two"]
+    seen = [server.get("/a", issuer.mint("es256-three", jti=str(i))).status
+            for i in range(30)]
+    assert seen == [401] * 30
+    granted(server.get("/a", issuer.mint("es256-two", jti="last")))
+    # each other kid counts, and so does each bad signature
+    for i in range(4):
+        server.get("/a", issuer.mint("es256-x%d" % i))
+    assert server.get("/a", issuer.mint("es256-x5")).status == 401
+    assert server.get("/a", issuer.mint("es256-x6")).status == 429
+
+
 # --- outage ------------------------------------------------------------------
 
 @TROUBLE

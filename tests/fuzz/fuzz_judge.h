@@ -52,8 +52,8 @@ static void fuzz_declare(bearer_issuer_t *issuer, const char *url,
 {
     issuer->url = url;
     issuer->name = name;
-    issuer->keys.kind = BEARER_SOURCE_FILE;
-    issuer->keys.value = "keys";
+    issuer->keys[0].kind = BEARER_SOURCE_FILE;
+    issuer->keys[0].value = "keys";
     issuer->introspection.kind = BEARER_SOURCE_OFF;
     FUZZ_CHECK(!bearer_issuers_add(fuzz_issuers, issuer));
 }
@@ -99,14 +99,15 @@ static void fuzz_setup(apr_pool_t *p)
 }
 
 static bearer_reason_t fuzz_keys_of(void *baton, const bearer_issuer_t *issuer,
-                                    int unknown_kid, const char *kid,
-                                    bearer_jwks_t **set, bearer_refusal_t *why,
-                                    apr_pool_t *p)
+                                    bearer_wish_t *wish, bearer_jwks_t **set,
+                                    bearer_refusal_t *why, apr_pool_t *p)
 {
     (void)baton;
-    (void)kid;
     FUZZ_CHECK(issuer == &fuzz_issuer[0] || issuer == &fuzz_issuer[1]);
-    if (unknown_kid) {
+    if (wish->kind == BEARER_WISH_REPLACED) {
+        return BEARER_SIGNATURE;
+    }
+    if (wish->kind == BEARER_WISH_KID) {
         return bearer_refuse(why, p, BEARER_KEY, "nothing newer");
     }
     *set = bearer_jwks_retain(fuzz_set);

@@ -34,7 +34,7 @@ typedef struct judge_fixture_t {
     bearer_jwks_t *newer;        /**< what a refresh brings; NULL: nothing new */
     bearer_reason_t keys_answer; /**< of keys() */
     int at_hand;
-    int asked, refreshed;        /**< calls of keys() */
+    int asked, refreshed, replaced; /**< calls of keys() */
     const char *last_jti, *last_iss;
     bearer_reason_t revoked;
     const apr_array_header_t *file_tenants;
@@ -94,24 +94,26 @@ static inline bearer_jwks_t *unit_key_set(apr_pool_t *p, EVP_PKEY **keys,
 
 static inline bearer_reason_t judge_keys(void *baton,
                                          const bearer_issuer_t *issuer,
-                                         int unknown_kid, const char *kid,
-                                         bearer_jwks_t **set,
+                                         bearer_wish_t *wish, bearer_jwks_t **set,
                                          bearer_refusal_t *why, apr_pool_t *p)
 {
     judge_fixture_t *f = baton;
 
-    (void)kid;
     assert_non_null(issuer);
-    f->asked += !unknown_kid;
-    f->refreshed += unknown_kid;
+    f->asked += wish->kind == BEARER_WISH_KEYS;
+    f->refreshed += wish->kind == BEARER_WISH_KID;
+    f->replaced += wish->kind == BEARER_WISH_REPLACED;
     if (f->keys_answer != BEARER_OK) {
         return bearer_refuse(why, p, f->keys_answer, "no keys today");
     }
-    if (!unknown_kid) {
+    if (wish->kind == BEARER_WISH_KEYS) {
         *set = bearer_jwks_retain(f->set);
         return BEARER_OK;
     }
     assert_ptr_equal(*set, f->set);
+    if (wish->kind == BEARER_WISH_REPLACED && !f->newer) {
+        return BEARER_SIGNATURE;
+    }
     if (!f->newer) {
         return bearer_refuse(why, p, BEARER_KEY, "nothing newer");
     }

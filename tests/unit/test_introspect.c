@@ -258,6 +258,34 @@ static void test_mends(void **state)
     }
 }
 
+static const char *detail_of(bench_t *b, int status, const char *body)
+{
+    unit_http_page(b->lab->http, ENDPOINT, status, body);
+    refused(b, TOKEN, BEARER_INTROSPECTION);
+    return b->j.why.detail;
+}
+
+/* A JSON error is shown, and only a client that is wrong is called so. */
+static void test_errors_of_the_issuer(void **state)
+{
+    bench_t *b = bench(unit_pool(state));
+    const char *detail;
+
+    detail = detail_of(b, 403, "{\"error\":\"access_denied\","
+                               "\"error_description\":\"Realm not enabled\"}");
+    assert_true(unit_contains(detail, "answered 403, error 'access_denied', "
+                                      "'Realm not enabled'"));
+    assert_false(unit_contains(detail, "AuthBearerClient"));
+    detail = detail_of(b, 401, "{\"error\":\"invalid_request\",\"error_description\":"
+                               "\"Authentication failed.\"}");
+    assert_true(unit_contains(detail, "'Authentication failed.'"));
+    assert_true(unit_contains(detail, "AuthBearerClientSecret"));
+    /* what repeats the token is not shown */
+    detail = detail_of(b, 401, "{\"error\":\"x\",\"error_description\":\"bad " TOKEN "\"}");
+    assert_false(unit_contains(detail, TOKEN));
+    assert_true(unit_contains(detail, "AuthBearerClientSecret"));
+}
+
 static void test_no_audience_accepted(void **state)
 {
     bench_t *b = bench(unit_pool(state));
@@ -280,6 +308,25 @@ static void test_discovered(void **state)
     b->discovered = ENDPOINT;
     granted(b, TOKEN);
     assert_string_equal(b->lab->http->url, ENDPOINT);
+}
+
+static const char *names_none(void *baton, const char **error, apr_pool_t *p)
+{
+    (void)baton;
+    (void)error;
+    (void)p;
+    return NULL;
+}
+
+static void test_metadata_without_endpoint(void **state)
+{
+    bench_t *b = bench(unit_pool(state));
+
+    b->lab->issuer.introspection.kind = BEARER_SOURCE_DISCOVER;
+    b->lab->issuer.introspection.value = NULL;
+    b->config.endpoint = names_none;
+    refused(b, TOKEN, BEARER_INTROSPECTION);
+    assert_true(unit_contains(b->j.why.detail, "AuthBearerIntrospection URL"));
 }
 
 /* ---- what is kept ------------------------------------------------------- */
@@ -688,6 +735,23 @@ static void test_whom_is_accepted(void **state)
     assert_string_equal(whom(b, "ory_at_1"), "nobody");
 }
 
+/* Two issuers have the same prefix: the one that is accepted here counts. */
+static void test_whom_of_two_with_one_prefix(void **state)
+{
+    bench_t *b = bench(unit_pool(state));
+
+    declare(b, "https://one", "ory_at_", "https://one/i", 0);
+    declare(b, "https://two", "ory_at_", "https://two/i", 0);
+    declare(b, "https://long", "ory_at_x", "https://long/i", 0);
+    bearer_settings_put(&b->dir, ACCEPT_ISSUER, accept_issuer,
+                        unit_list(b->p, "https://one"));
+    assert_string_equal(whom(b, "ory_at_1"), "https://one");
+    b->dir.accept_issuer = unit_list(b->p, "https://two");
+    assert_string_equal(whom(b, "ory_at_1"), "https://two");
+    /* longest first: the token is another's */
+    assert_string_equal(whom(b, "ory_at_x1"), "nobody");
+}
+
 /* Without a digest of the question no answer is known to be the one of this token:
  * nobody is asked, and no answer about another token serves. */
 static void test_no_digest(void **state)
@@ -763,9 +827,9 @@ int main(void)
         UNIT_TEST(test_bad_answers),
         UNIT_TEST(test_no_answer),
         UNIT_TEST(test_size),
-        UNIT_TEST(test_mends),
+        UNIT_TEST(test_mends), UNIT_TEST(test_errors_of_the_issuer),
         UNIT_TEST(test_no_audience_accepted),
-        UNIT_TEST(test_discovered),
+        UNIT_TEST(test_discovered), UNIT_TEST(test_metadata_without_endpoint),
         UNIT_TEST(test_kept_for_the_ttl),
         UNIT_TEST(test_never_past_exp),
         UNIT_TEST(test_without_exp),
@@ -782,7 +846,7 @@ int main(void)
         UNIT_TEST(test_gate_counts_who_waits),
         UNIT_TEST(test_whom),
         UNIT_TEST(test_whom_has_an_endpoint),
-        UNIT_TEST(test_whom_is_accepted),
+        UNIT_TEST(test_whom_is_accepted), UNIT_TEST(test_whom_of_two_with_one_prefix),
         UNIT_TEST(test_no_digest),
         UNIT_TEST(test_faults),
         UNIT_TEST(test_empty_prefix),

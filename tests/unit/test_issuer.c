@@ -29,8 +29,8 @@ static bearer_issuer_t *declare(apr_pool_t *p, const char *url)
     issuer->url = issuer->name = url;
     issuer->introspection.kind = BEARER_SOURCE_OFF;
     if (strstr(url, "{tenant}")) {
-        issuer->keys.kind = BEARER_SOURCE_URL;
-        issuer->keys.value = "https://login.example.com/keys";
+        issuer->keys[0].kind = BEARER_SOURCE_URL;
+        issuer->keys[0].value = "https://login.example.com/keys";
         issuer->tenants = list_of(p, "t-1", "t_2");
     }
     return issuer;
@@ -61,8 +61,8 @@ static void test_found_byte_for_byte(void **state)
     const char *tenant = "x";
     size_t i;
 
-    b->keys.kind = BEARER_SOURCE_FILE;
-    b->keys.value = "/keys.pem";
+    b->keys[0].kind = BEARER_SOURCE_FILE;
+    b->keys[0].value = "/keys.pem";
     a->aliases = list_of(p, "accounts.example.com", NULL);
     add(issuers, a);
     add(issuers, b);
@@ -82,25 +82,6 @@ static void test_found_byte_for_byte(void **state)
     assert_null(bearer_issuers_at(issuers, -1));
     assert_ptr_equal(bearer_issuers_by_url(issuers, ISSUER), a);
     assert_null(bearer_issuers_by_url(issuers, "accounts.example.com"));
-}
-
-/* A prefix belongs to one issuer; a longer one may be another's. */
-static void test_prefix_taken(void **state)
-{
-    apr_pool_t *p = unit_pool(state);
-    bearer_issuers_t *issuers = bearer_issuers_create(p);
-    bearer_issuer_t *a = declare(p, ISSUER);
-    bearer_issuer_t *b = declare(p, "https://b.example.com/");
-    const char *error;
-
-    a->token_prefixes = list_of(p, "x_", "ory_at_");
-    b->token_prefixes = list_of(p, "y_", "ory_at_");
-    add(issuers, a);
-    error = bearer_issuers_add(issuers, b);
-    assert_true(unit_contains(error, "AuthBearerTokenPrefix 'ory_at_'"));
-    assert_true(unit_contains(error, ISSUER));
-    b->token_prefixes = list_of(p, "ory_at_b", NULL);
-    add(issuers, b);
 }
 
 static void test_template(void **state)
@@ -173,8 +154,8 @@ static void test_spiffe_by_trust_domain(void **state)
     bearer_issuer_t *a = declare(p, "spiffe://example.org");
     bearer_issuer_t *b = declare(p, "https://not.spiffe/");
 
-    a->keys.kind = BEARER_SOURCE_SPIFFE_FILE;
-    a->keys.value = "/bundle.json";
+    a->keys[0].kind = BEARER_SOURCE_SPIFFE_FILE;
+    a->keys[0].value = "/bundle.json";
     add(issuers, a);
     assert_ptr_equal(bearer_issuers_find_spiffe(issuers,
                                                 "spiffe://example.org/ns/x", p),
@@ -187,7 +168,7 @@ static void test_spiffe_by_trust_domain(void **state)
                                            p));
     assert_null(bearer_issuers_find_spiffe(issuers, "alice", p));
     assert_null(bearer_issuers_find_spiffe(issuers, NULL, p));
-    b->keys = a->keys;
+    b->keys[0] = a->keys[0];
     assert_says(bearer_issuers_add(issuers, b), "spiffe://example.org");
 }
 
@@ -219,7 +200,7 @@ static void with_tenants(bearer_issuer_t *i, apr_pool_t *p)
 static void discovered_keys(bearer_issuer_t *i, apr_pool_t *p)
 {
     (void)p;
-    i->keys.kind = BEARER_SOURCE_DISCOVER;
+    i->keys[0].kind = BEARER_SOURCE_DISCOVER;
 }
 
 static void everybody_by_template(bearer_issuer_t *i, apr_pool_t *p)
@@ -227,14 +208,14 @@ static void everybody_by_template(bearer_issuer_t *i, apr_pool_t *p)
     (void)p;
     i->tenants = NULL;
     i->tenants_any = 1;
-    i->keys.value = "https://login.example.com/{tenant}/keys";
+    i->keys[0].value = "https://login.example.com/{tenant}/keys";
 }
 
 static void template_keys(bearer_issuer_t *i, apr_pool_t *p)
 {
     (void)p;
-    i->keys.kind = BEARER_SOURCE_URL;
-    i->keys.value = "https://idp.example.com/{tenant}";
+    i->keys[0].kind = BEARER_SOURCE_URL;
+    i->keys[0].value = "https://idp.example.com/{tenant}";
 }
 
 static void plain_alias(bearer_issuer_t *i, apr_pool_t *p)
@@ -257,8 +238,8 @@ static void no_metadata_but_introspection(bearer_issuer_t *i, apr_pool_t *p)
 {
     (void)p;
     i->metadata.kind = BEARER_SOURCE_OFF;
-    i->keys.kind = BEARER_SOURCE_FILE;
-    i->keys.value = "/k";
+    i->keys[0].kind = BEARER_SOURCE_FILE;
+    i->keys[0].value = "/k";
     i->introspection.kind = BEARER_SOURCE_DISCOVER;
 }
 
@@ -337,15 +318,15 @@ static void test_what_would_be_fetched(void **state)
     /* any string is an issuer if its keys are named */
     issuer->url = "my-idp";
     assert_says(bearer_issuer_fetch_error(issuer, plain, p), "AuthBearerKeys");
-    issuer->keys.kind = BEARER_SOURCE_URL;
-    issuer->keys.value = "https://idp.example.com/keys";
+    issuer->keys[0].kind = BEARER_SOURCE_URL;
+    issuer->keys[0].value = "https://idp.example.com/keys";
     assert_null(bearer_issuer_fetch_error(issuer, NULL, p));
-    issuer->keys.value = "http://keys.example.com/";
+    issuer->keys[0].value = "http://keys.example.com/";
     assert_says(bearer_issuer_fetch_error(issuer, NULL, p), "AuthBearerKeys:");
-    issuer->keys.kind = BEARER_SOURCE_FILE;
+    issuer->keys[0].kind = BEARER_SOURCE_FILE;
     assert_null(bearer_issuer_fetch_error(issuer, NULL, p));
     issuer = declare(p, TEMPLATE);
-    issuer->keys.value = "https://login.example.com/{tenant}/keys";
+    issuer->keys[0].value = "https://login.example.com/{tenant}/keys";
     assert_null(bearer_issuer_fetch_error(issuer, NULL, p));
 }
 
@@ -877,8 +858,8 @@ static void test_fetch_auth_goes_to_own_hosts(void **state)
     size_t i;
 
     a->issuer->fetch_auth_file = path;
-    a->issuer->keys.kind = BEARER_SOURCE_URL;
-    a->issuer->keys.value = "https://api.example.com:6443/openid/v1/jwks";
+    a->issuer->keys[0].kind = BEARER_SOURCE_URL;
+    a->issuer->keys[0].value = "https://api.example.com:6443/openid/v1/jwks";
     a->issuer->metadata.kind = BEARER_SOURCE_URL;
     a->issuer->metadata.value = "https://meta.example.com/m";
     write_file(path, " s3cret.token\n");
@@ -895,7 +876,7 @@ static void test_fetch_auth_goes_to_own_hosts(void **state)
     assert_int_equal(bearer_issuer_get(&r, &a->access, cases[0].url, 77, &error,
                                        p), APR_SUCCESS);
     assert_string_equal(a->http->authorization, "Bearer second");
-    a->issuer->keys.kind = BEARER_SOURCE_SPIFFE_URL;
+    a->issuer->keys[0].kind = BEARER_SOURCE_SPIFFE_URL;
     assert_int_equal(bearer_issuer_get(&r, &a->access, cases[2].url, 77, &error,
                                        p), APR_SUCCESS);
     assert_string_equal(a->http->authorization, "Bearer second");
@@ -989,8 +970,8 @@ static void test_fetch_auth_of_other_sources(void **state)
     write_file(path, "s3cret");
     unit_http_page(a->http, "https://bundle.example.com/x", 200, "x");
     for (i = 0; i < UNIT_COUNT(cases); i++) {
-        a->issuer->keys.kind = cases[i].kind;
-        a->issuer->keys.value = cases[i].value;
+        a->issuer->keys[0].kind = cases[i].kind;
+        a->issuer->keys[0].value = cases[i].value;
         assert_int_equal(bearer_issuer_get(&r, &a->access, "https://bundle.example.com"
                                            "/x", 77, &error, p), APR_SUCCESS);
         UNIT_CHECK((*a->http->authorization != '\0') == cases[i].sent, "%d", (int)i);
@@ -1030,7 +1011,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         UNIT_TEST(test_found_byte_for_byte),
-        UNIT_TEST(test_prefix_taken),
         UNIT_TEST(test_template),
         UNIT_TEST(test_plain_before_template),
         UNIT_TEST(test_spiffe_by_trust_domain),

@@ -18,7 +18,6 @@ static void test_good_token(void **state)
     assert_string_equal(principal->scope, "a b");
     assert_true(principal->expires == apr_time_from_sec(NOW + 300));
     assert_string_equal(f->j.jws.facts.kid, "one");
-    assert_true(f->j.key_digest != 0);
     assert_int_equal(f->asked, 1);
     assert_int_equal(f->refreshed, 0);
     assert_string_equal(f->last_jti, "j1");
@@ -230,8 +229,8 @@ static void test_symmetric(void **state)
     free(payload);
     judge_expect(f, token, BEARER_DENIED, BEARER_ALG, NULL, "no file at all");
     assert_null(f->j.issuer);
-    local->keys.kind = BEARER_SOURCE_FILE;
-    local->keys.value = "/keys.json";
+    local->keys[0].kind = BEARER_SOURCE_FILE;
+    local->keys[0].value = "/keys.json";
     judge_declare(f, local);
     bearer_settings_put(&f->dir, USER_FORMAT, user_format, "%u");
     judge_expect(f, token, BEARER_DENIED, BEARER_ALG, "AuthBearerKeys file:PATH",
@@ -250,8 +249,8 @@ static void test_prepared(void **state)
     common = bearer_judge_prepare(f->issuers, defaults, NULL, f->p);
     assert_true(common->algorithms == defaults->algorithms);
     assert_int_equal(common->prefixes->nelts, 0);
-    local->keys.kind = BEARER_SOURCE_FILE;
-    local->keys.value = "/keys.json";
+    local->keys[0].kind = BEARER_SOURCE_FILE;
+    local->keys[0].value = "/keys.json";
     local->token_prefixes = unit_list(f->p, "gw_ ory_at_");
     bearer_settings_put(&local->settings, ALGORITHMS, algorithms, hs256);
     judge_declare(f, local);
@@ -409,8 +408,8 @@ static judge_fixture_t *tenant_fixture(apr_pool_t *p, bearer_issuer_t **issuer)
     judge_fixture_t *f = judge_fixture(p);
 
     *issuer = judge_issuer(p, "https://login.example/{tenant}/v2.0");
-    (*issuer)->keys.kind = BEARER_SOURCE_URL;
-    (*issuer)->keys.value = "https://login.example/{tenant}/keys";
+    (*issuer)->keys[0].kind = BEARER_SOURCE_URL;
+    (*issuer)->keys[0].value = "https://login.example/{tenant}/keys";
     (*issuer)->tenants = unit_list(p, "t1 t2");
     judge_declare(f, *issuer);
     bearer_settings_put(&f->dir, USER_FORMAT, user_format, "%u@%t");
@@ -496,8 +495,8 @@ static void test_spiffe(void **state)
     bearer_issuer_t *spire = judge_issuer(f->p, "spiffe://prod.example");
     const char *svid;
 
-    spire->keys.kind = BEARER_SOURCE_SPIFFE_FILE;
-    spire->keys.value = "/bundle.json";
+    spire->keys[0].kind = BEARER_SOURCE_SPIFFE_FILE;
+    spire->keys[0].value = "/bundle.json";
     judge_declare(f, spire);
     bearer_settings_put(&f->dir, USER_FORMAT, user_format, "%u");
     bearer_settings_put(&f->dir, MAX_TOKEN_AGE, max_token_age,
@@ -568,6 +567,48 @@ static void test_unknown_kid(void **state)
     judge_expect(f, judge_sign(f, 1, "{'kid':'three'}", NULL), BEARER_DENIED,
                  BEARER_KEY, NULL, "newer, but without that one");
     assert_int_equal(f->refreshed, 3);
+}
+
+/* A signature that fails may mean a key replaced under the same name. */
+static void test_replaced_key(void **state)
+{
+    judge_fixture_t *f = judge_fixture(unit_pool(state));
+    const char *kids[] = { "other", "one" };
+    const char *token = judge_sign(f, 1, "{'kid':'one'}", NULL);
+
+    judge_expect(f, token, BEARER_DENIED, BEARER_SIGNATURE, "does not match key 'one'",
+                 "nothing newer");
+    assert_int_equal(f->replaced, 1);
+    f->newer = unit_key_set(f->p, f->keys, kids, 2);
+    judge_expect(f, token, BEARER_GRANTED, BEARER_OK, NULL, "replaced");
+    judge_expect(f, broken_signature(f, NULL), BEARER_DENIED, BEARER_SIGNATURE,
+                 NULL, "of neither");
+    assert_int_equal(f->replaced, 3);
+    /* no request for a token that is refused anyway, or that does not say when */
+    judge_expect(f, judge_sign(f, 1, "{'kid':'one'}", "{'exp':1}"), BEARER_DENIED,
+                 BEARER_SIGNATURE, NULL, "expired");
+    judge_expect(f, judge_sign(f, 1, "{'kid':'one'}", "{'iat':" ABSENT "}"),
+                 BEARER_DENIED, BEARER_SIGNATURE, NULL, "without iat");
+    assert_int_equal(f->replaced, 3);
+}
+
+/* Of two sources, both may have the kid. */
+static void test_second_key_of_a_pool(void **state)
+{
+    judge_fixture_t *f = judge_fixture(unit_pool(state));
+    const char *kid = "one";
+    bearer_jwks_t *parts[2] = { f->set, unit_key_set(f->p, &f->keys[1], &kid, 1) };
+
+    assert_int_equal(bearer_jwks_pool(&f->set, parts, 2), APR_SUCCESS);
+    judge_expect(f, judge_sign(f, 0, "{'kid':'one'}", NULL), BEARER_GRANTED, BEARER_OK,
+                 NULL, "the first");
+    judge_expect(f, judge_sign(f, 1, "{'kid':'one'}", NULL), BEARER_GRANTED, BEARER_OK,
+                 NULL, "the second");
+    assert_int_equal(f->replaced, 0);
+    judge_expect(f, broken_signature(f, NULL), BEARER_DENIED, BEARER_SIGNATURE, NULL,
+                 "neither");
+    bearer_jwks_release(f->set);
+    f->set = parts[0];
 }
 
 /* Nothing is fetched for a token that is refused anyway. */
@@ -791,6 +832,8 @@ int main(void)
         UNIT_TEST(test_spiffe),
         UNIT_TEST(test_keys),
         UNIT_TEST(test_unknown_kid),
+        UNIT_TEST(test_replaced_key),
+        UNIT_TEST(test_second_key_of_a_pool),
         UNIT_TEST(test_no_refresh_for_a_lost_token),
         UNIT_TEST(test_no_fetch_for_a_lost_token),
         UNIT_TEST(test_observed_in_order),

@@ -645,8 +645,8 @@ static void test_answers_of_a_template(void **state)
     judge_fixture_t *f = judge_fixture(unit_pool(state));
 
     f->issuer = judge_issuer(f->p, "https://login.example/{tenant}/v2.0");
-    f->issuer->keys.kind = BEARER_SOURCE_FILE;
-    f->issuer->keys.value = "/keys.json";
+    f->issuer->keys[0].kind = BEARER_SOURCE_FILE;
+    f->issuer->keys[0].value = "/keys.json";
     f->issuer->tenants = unit_list(f->p, "t1");
     judge_declare(f, f->issuer);
     bearer_settings_put(&f->dir, USER_FORMAT, user_format, "%u@%t");

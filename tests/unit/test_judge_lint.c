@@ -200,6 +200,33 @@ static void test_sessions_of_two_issuers(void **state)
     expect_error(f, "several issuers");
 }
 
+/* Two issuers may share a prefix where no section accepts both. */
+static void test_shared_prefix(void **state)
+{
+    judge_fixture_t *f = judge_fixture(unit_pool(state));
+    const char *const urls[] = { "https://one.example", "https://two.example" };
+    int i;
+
+    for (i = 0; i < 2; i++) {
+        bearer_issuer_t *issuer = judge_issuer(f->p, urls[i]);
+
+        issuer->introspection.kind = BEARER_SOURCE_URL;
+        issuer->introspection.value = urls[i];
+        issuer->token_prefixes = unit_list(f->p, i ? "y_ ory_at_" : "x_ ory_at_");
+        judge_declare(f, issuer);
+    }
+    bearer_settings_put(&f->dir, USER_FORMAT, user_format, "%u@%i");
+    expect_error(f, "AuthBearerTokenPrefix 'ory_at_'");
+    bearer_settings_put(&f->dir, ACCEPT_ISSUER, accept_issuer,
+                        unit_list(f->p, "https://one.example " ISS));
+    expect_error(f, NULL);
+    f->dir.accept_issuer = unit_list(f->p, "https://one.example https://two.example");
+    expect_error(f, "AuthBearerTokenPrefix 'ory_at_'");
+    bearer_settings_put(&f->dir, PROVIDERS, providers,
+                        providers(f->p, BEARER_PROVIDER_JWT, -1));
+    expect_error(f, NULL);
+}
+
 #define TEMPLATE "https://login.example/{tenant}/v2.0"
 
 static bearer_issuer_t *template(judge_fixture_t *f, const char *url)
@@ -207,8 +234,8 @@ static bearer_issuer_t *template(judge_fixture_t *f, const char *url)
     bearer_issuer_t *issuer = judge_issuer(f->p, url);
 
     issuer->tenants = unit_list(f->p, "t1 t2");
-    issuer->keys.kind = BEARER_SOURCE_URL;
-    issuer->keys.value = "https://login.example/keys";
+    issuer->keys[0].kind = BEARER_SOURCE_URL;
+    issuer->keys[0].value = "https://login.example/keys";
     judge_declare(f, issuer);
     return issuer;
 }
@@ -354,7 +381,7 @@ static void test_algorithms_without_keys(void **state)
                  "'; HS* needs AuthBearerKeys file:PATH");
     f->server.algorithms = hs256 | bearer_alg_defaults();
     expect_warning(f, "AuthBearerAlgorithms HS256 has no effect for issuer");
-    f->issuer->keys.kind = BEARER_SOURCE_FILE;
+    f->issuer->keys[0].kind = BEARER_SOURCE_FILE;
     expect_warning(f, NULL);
     f->server.algorithms = 0;
     expect_error(f, "leaves no algorithm");
@@ -436,7 +463,7 @@ int main(void)
         UNIT_TEST(test_email),
         UNIT_TEST(test_two_issuers),
         UNIT_TEST(test_sessions_of_two_issuers),
-        UNIT_TEST(test_tenants),
+        UNIT_TEST(test_shared_prefix), UNIT_TEST(test_tenants),
         UNIT_TEST(test_separators),
         UNIT_TEST(test_accepted_but_not_declared),
         UNIT_TEST(test_none_accepted),

@@ -159,8 +159,8 @@ static void test_tenants(void **state)
     bearer_issuer_t *many = judge_issuer(l->f->p,
                                          "https://login.example/{tenant}/v2.0");
 
-    many->keys.kind = BEARER_SOURCE_URL;
-    many->keys.value = "https://login.example/{tenant}/keys";
+    many->keys[0].kind = BEARER_SOURCE_URL;
+    many->keys[0].value = "https://login.example/{tenant}/keys";
     many->tenants = unit_list(l->f->p, "t1");
     judge_declare(l->f, many);
     assert_int_equal(judge_logout(l, NULL, iss), BEARER_OK);

@@ -296,6 +296,98 @@ static void test_select_without_kid(void **state)
     assert_int_equal(c.unknown_kid, 1);
 }
 
+/* A key that cannot be used must not decide how the others are chosen. */
+static void test_an_unusable_key_with_a_kid_changes_nothing(void **state)
+{
+    apr_pool_t *p = unit_pool(state);
+    json_t *rsa = unit_public(p, unit_rfc_key(p, "RFC 7520 4.1"));
+    json_t *keys[] = {
+        unit_with(p, rsa, "kid", NULL),
+        named(p, unit_with(p, rsa, "use", json_string("enc")), "enc"),
+        named(p, unit_with(p, rsa, "n", json_string("AQAB")), "weak"),
+    };
+    bearer_jwks_t *set = unit_set_text(p, text_of(p, keys, 3), BEARER_JWKS_REMOTE, NULL);
+
+    assert_int_equal(choose(p, set, "RS256", NULL, NULL, NULL).reason, BEARER_OK);
+    assert_int_equal(choose(p, set, "RS256", "other", NULL, NULL).reason, BEARER_OK);
+    /* the token names it */
+    assert_int_equal(choose(p, set, "RS256", "enc", NULL, NULL).reason, BEARER_KEY);
+    assert_int_equal(choose(p, set, "RS256", "weak", NULL, NULL).reason, BEARER_KEY);
+}
+
+/* ---- pools --------------------------------------------------------------- */
+
+static bearer_jwks_t *set_of(apr_pool_t *p, json_t *key)
+{
+    return unit_set_text(p, text_of(p, &key, 1), BEARER_JWKS_REMOTE, NULL);
+}
+
+static const bearer_jwk_t *second(const bearer_jwks_t *set, const char *alg,
+                                  const char *kid)
+{
+    return bearer_jwks_second(set, bearer_alg_find(alg), kid, NULL, NULL);
+}
+
+static void test_pool_selects_from_its_parts(void **state)
+{
+    apr_pool_t *p = unit_pool(state);
+    json_t *rsa = unit_public(p, unit_rfc_key(p, "RFC 7520 4.1"));
+    json_t *ec = unit_public(p, unit_rfc_key(p, "RFC 7515 A.3"));
+    json_t *other = unit_public(p, unit_key_for(p, "ES256"));
+    bearer_jwks_t *parts[] = {
+        set_of(p, unit_with(p, ec, "kid", NULL)), set_of(p, named(p, rsa, "a")),
+        set_of(p, named(p, other, "b")), set_of(p, named(p, ec, "b")),
+    };
+    bearer_jwks_t *pool = NULL;
+    choice_t c;
+
+    assert_int_equal(bearer_jwks_pool(&pool, parts, 4), APR_SUCCESS);
+    assert_int_equal(bearer_jwks_count(pool), 4);
+    assert_string_equal(bearer_jwks_at(pool, 1)->kid, "a");
+    c = choose(p, pool, "RS256", "a", NULL, NULL);
+    assert_string_equal(c.key->kid, "a");
+    assert_null(second(pool, "RS256", "a"));
+    /* the first as written, before the key without a kid; then the other */
+    c = choose(p, pool, "ES256", "b", NULL, NULL);
+    assert_ptr_equal(c.key->pkey, bearer_jwks_at(parts[2], 0)->pkey);
+    assert_ptr_equal(second(pool, "ES256", "b")->pkey,
+                     bearer_jwks_at(parts[3], 0)->pkey);
+    /* no part knows this kid: the key without one is tried */
+    c = choose(p, pool, "ES256", "c", NULL, NULL);
+    assert_ptr_equal(c.key->pkey, bearer_jwks_at(parts[0], 0)->pkey);
+    c = choose(p, pool, "RS256", "c", NULL, NULL);
+    assert_int_equal(c.reason, BEARER_KEY);
+    assert_int_equal(c.unknown_kid, 1);
+    c = choose(p, pool, "ES384", "a", NULL, NULL);
+    assert_int_equal(c.reason, BEARER_KEY);
+    assert_int_equal(c.unknown_kid, 0);
+    bearer_jwks_release(pool);
+}
+
+static void test_pool_has_a_digest_and_a_limit(void **state)
+{
+    apr_pool_t *p = unit_pool(state);
+    json_t *rsa = unit_public(p, unit_rfc_key(p, "RFC 7520 4.1"));
+    json_t *ec = unit_public(p, unit_rfc_key(p, "RFC 7515 A.3"));
+    bearer_jwks_t *parts[BEARER_JWKS_MAX_PARTS + 1], *turned[2], *one, *two;
+    int i;
+
+    for (i = 0; i <= BEARER_JWKS_MAX_PARTS; i++) {
+        parts[i] = set_of(p, i ? rsa : ec);
+    }
+    turned[0] = parts[1];
+    turned[1] = parts[0];
+    assert_int_equal(bearer_jwks_pool(&one, parts, BEARER_JWKS_MAX_PARTS + 1), APR_EINVAL);
+    assert_int_equal(bearer_jwks_pool(&one, parts, 2), APR_SUCCESS);
+    assert_int_equal(bearer_jwks_pool(&two, turned, 2), APR_SUCCESS);
+    assert_memory_not_equal(bearer_jwks_digest(one), bearer_jwks_digest(two),
+                            BEARER_SHA256_SIZE);
+    /* one of its parts is enough to find the key only once */
+    assert_null(second(two, "RS256", NULL));
+    bearer_jwks_release(one);
+    bearer_jwks_release(two);
+}
+
 static void test_select_among_keys_of_one_kid(void **state)
 {
     apr_pool_t *p = unit_pool(state);
@@ -707,6 +799,9 @@ int main(void)
         UNIT_TEST(test_select_by_kid),
         UNIT_TEST(test_select_says_why_a_key_does_not_do),
         UNIT_TEST(test_select_without_kid),
+        UNIT_TEST(test_an_unusable_key_with_a_kid_changes_nothing),
+        UNIT_TEST(test_pool_selects_from_its_parts),
+        UNIT_TEST(test_pool_has_a_digest_and_a_limit),
         UNIT_TEST(test_select_among_keys_of_one_kid),
         UNIT_TEST(test_select_with_the_keys_own_issuer),
         UNIT_TEST(test_pem_forms),

@@ -123,7 +123,7 @@ static bearer_reason_t ask_kid(bearer_keyset_t *ks, const char *kid,
     if (!has(set, kid)) {
         bearer_jwks_t *old = bearer_jwks_retain(set);
 
-        reason = bearer_keyset_refresh_for_kid(ks, kid, &set, why, p);
+        reason = bearer_keyset_refresh_for_kid(ks, kid, now_of(ks), &set, why, p);
         assert_true((reason == BEARER_OK) == (set != old));
         bearer_jwks_release(old);
         if (reason == BEARER_OK && !has(set, kid)) {
@@ -883,6 +883,7 @@ static void test_kid_of_a_set_just_fetched(void **state)
     bearer_keyset_maintain(ks, p);
     assert_requests(lab, 3);
     publish(lab, "c", p);
+    lab_pass(lab, 1);
     expect_kid(ks, "c", BEARER_OK, p);
 }
 
@@ -899,7 +900,7 @@ static void test_newer_set_is_there_already(void **state)
     publish(lab, "b", p);
     lab_pass(lab, HOUR);
     bearer_keyset_maintain(ks, p);
-    assert_int_equal(bearer_keyset_refresh_for_kid(ks, "b", &set, NULL, p),
+    assert_int_equal(bearer_keyset_refresh_for_kid(ks, "b", now_of(ks), &set, NULL, p),
                      BEARER_OK);
     assert_true(holds(set, "b", p));
     bearer_jwks_release(set);
@@ -1393,8 +1394,8 @@ static lab_t *lab_discovering(apr_pool_t *p)
 {
     lab_t *lab = lab_open(p);
 
-    lab->issuer.keys.kind = BEARER_SOURCE_DISCOVER;
-    lab->issuer.keys.value = NULL;
+    lab->issuer.keys[0].kind = BEARER_SOURCE_DISCOVER;
+    lab->issuer.keys[0].value = NULL;
     unit_http_page(lab->http, OAUTH, 200, METADATA);
     publish(lab, "a", p);
     return lab;
@@ -1534,10 +1535,10 @@ static lab_t *lab_with_file(apr_pool_t *p)
 {
     lab_t *lab = lab_open(p);
 
-    lab->issuer.keys.kind = BEARER_SOURCE_FILE;
-    lab->issuer.keys.value = apr_psprintf(p, "test_keyset.%ld",
+    lab->issuer.keys[0].kind = BEARER_SOURCE_FILE;
+    lab->issuer.keys[0].value = apr_psprintf(p, "test_keyset.%ld",
                                           (long)getpid());
-    unlink(lab->issuer.keys.value);
+    unlink(lab->issuer.keys[0].value);
     return lab;
 }
 
@@ -1548,7 +1549,7 @@ static void test_file_is_read_again(void **state)
 
     for (maintained = 0; maintained < 2; maintained++) {
         lab_t *lab = lab_with_file(p);
-        const char *path = lab->issuer.keys.value;
+        const char *path = lab->issuer.keys[0].value;
         bearer_keyset_t *ks = process(lab, maintained, p);
         apr_uint64_t generation;
 
@@ -1585,7 +1586,7 @@ static void test_bad_file_keeps_the_old_content(void **state)
     };
     apr_pool_t *p = unit_pool(state);
     lab_t *lab = lab_with_file(p);
-    const char *path = lab->issuer.keys.value;
+    const char *path = lab->issuer.keys[0].value;
     bearer_keyset_t *ks = process(lab, 1, p);
     size_t i;
     int n;
@@ -1628,11 +1629,11 @@ static void test_file_that_appears_later(void **state)
     assert_int_equal(bearer_keyset_acquire(ks, &set, &why, p), BEARER_KEYS);
     assert_true(unit_contains(why.detail, "AuthBearerKeys"));
     assert_true(unit_contains(why.detail, "cannot be read"));
-    write_file(lab->issuer.keys.value, document(p, "a"));
+    write_file(lab->issuer.keys[0].value, document(p, "a"));
     expect_nothing(ks, p);
     lab_pass(lab, SECONDS(5));
     expect_keys(ks, "a", p);
-    unlink(lab->issuer.keys.value);
+    unlink(lab->issuer.keys[0].value);
 }
 
 static void test_pem_file(void **state)
@@ -1642,7 +1643,7 @@ static void test_pem_file(void **state)
     bearer_keyset_t *ks = process(lab, 0, p);
     bearer_jwks_t *set;
 
-    write_file(lab->issuer.keys.value,
+    write_file(lab->issuer.keys[0].value,
                "a comment\n"
                "-----BEGIN PUBLIC KEY-----\n"
                "MCowBQYDK2VwAyEA11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=\n"
@@ -1650,7 +1651,7 @@ static void test_pem_file(void **state)
     assert_int_equal(bearer_keyset_acquire(ks, &set, NULL, p), BEARER_OK);
     assert_int_equal(bearer_jwks_count(set), 1);
     bearer_jwks_release(set);
-    unlink(lab->issuer.keys.value);
+    unlink(lab->issuer.keys[0].value);
 }
 
 /* ---- SPIFFE and tenants ------------------------------------------------ */
@@ -1669,14 +1670,14 @@ static void test_spiffe_bundle(void **state)
                          SVID_KEY("sig", "c") "]}";
 
     lab->issuer.url = "spiffe://example.org";
-    lab->issuer.keys.kind = BEARER_SOURCE_SPIFFE_URL;
+    lab->issuer.keys[0].kind = BEARER_SOURCE_SPIFFE_URL;
     unit_http_page(lab->http, URL, 200, bundle);
     expect_keys(process(lab, 1, p), "a", p);
-    lab->issuer.keys.kind = BEARER_SOURCE_SPIFFE_FILE;
-    lab->issuer.keys.value = apr_psprintf(p, "test_keyset.%ld", (long)getpid());
-    write_file(lab->issuer.keys.value, bundle);
+    lab->issuer.keys[0].kind = BEARER_SOURCE_SPIFFE_FILE;
+    lab->issuer.keys[0].value = apr_psprintf(p, "test_keyset.%ld", (long)getpid());
+    write_file(lab->issuer.keys[0].value, bundle);
     expect_keys(process(lab, 1, p), "a", p);
-    unlink(lab->issuer.keys.value);
+    unlink(lab->issuer.keys[0].value);
 }
 
 static void test_tenants_have_their_own_keys(void **state)
@@ -1687,7 +1688,7 @@ static void test_tenants_have_their_own_keys(void **state)
 
     lab->world.keys_cache = &lab->cache;
     lab->issuer.url = "https://idp.example.com/{tenant}/";
-    lab->issuer.keys.value = "https://idp.example.com/{tenant}/keys";
+    lab->issuer.keys[0].value = "https://idp.example.com/{tenant}/keys";
     unit_http_page(lab->http, "https://idp.example.com/t1/keys", 200,
                    document(p, "a"));
     unit_http_page(lab->http, "https://idp.example.com/t2/keys", 200,
@@ -1708,7 +1709,7 @@ static void test_tenants_have_their_own_keys(void **state)
     bearer_keyset_maintain(ks, p);
     assert_requests(lab, 4);
     /* one URL for all tenants is one set */
-    lab->issuer.keys.value = URL;
+    lab->issuer.keys[0].value = URL;
     ks = process(lab, 1, p);
     assert_ptr_equal(bearer_keyset_of_tenant(ks, "t1"), ks);
 }
@@ -1872,8 +1873,8 @@ static void *use_keys(void *baton)
 
         if (bearer_keyset_acquire(crowd->ks, &set, &why, p) == BEARER_OK) {
             if (!has(set, kid)) {
-                (void)bearer_keyset_refresh_for_kid(crowd->ks, kid, &set, &why,
-                                                    p);
+                (void)bearer_keyset_refresh_for_kid(crowd->ks, kid, now_of(crowd->ks),
+                                                    &set, &why, p);
             }
             if (bearer_jwks_count(set) == 1) {
                 atomic_fetch_add(&crowd->good, 1);
@@ -2187,7 +2188,8 @@ static void test_unknown_kid_when_the_keys_are_gone(void **state)
     had = set;
     issuer_down(lab);
     lab_pass(lab, 10 * DAY);
-    assert_int_equal(bearer_keyset_refresh_for_kid(ks, "b", &set, &why, p), BEARER_KEYS);
+    assert_int_equal(bearer_keyset_refresh_for_kid(ks, "b", now_of(ks), &set, &why, p),
+                     BEARER_KEYS);
     assert_ptr_equal(set, had);
     assert_int_equal(why.reason, BEARER_KEYS);
     assert_non_null(why.detail);

@@ -55,7 +55,7 @@ static fixture_t *fixture(apr_pool_t *p)
     f->client.baton = f;
     f->lab->world.http = &f->client;
     f->lab->issuer.url = "https://idp.example.com/{tenant}/";
-    f->lab->issuer.keys.value = "https://idp.example.com/{tenant}/keys";
+    f->lab->issuer.keys[0].value = "https://idp.example.com/{tenant}/keys";
     assert_int_equal(bearer_keyset_create(&f->ks, &f->lab->access, p), APR_SUCCESS);
     bearer_keyset_set_maintained(f->ks, 1);
     return f;

@@ -314,7 +314,7 @@ static void test_key_sets(void **state)
     bearer_settings_t settings = { .keys_refresh = {
         apr_time_from_sec(300), apr_time_from_sec(86400), apr_time_from_sec(86400)
     } };
-    bearer_issuer_access_t access = { &issuer, &settings, NULL, &w->world, NULL, 0, 0 };
+    bearer_issuer_access_t access = { &issuer, &settings, NULL, &w->world, NULL, NULL, 0, 0 };
     bearer_keyset_record_t record = {
         apr_time_from_sec(1700000000), apr_time_from_sec(3600), ISSUER "jwks", NULL,
         apr_time_from_sec(1700000000) + 1, KEYS_DOCUMENT, sizeof(KEYS_DOCUMENT) - 1

@@ -8,6 +8,33 @@
 
 #include <apr_file_io.h>
 
+/* An error of an issuer may begin with 126 bytes that say nothing. */
+static void test_quote_long(void **state)
+{
+    apr_pool_t *p = unit_pool(state);
+    char text[2000];
+    const char *shown;
+
+    memset(text, 'a', sizeof(text));
+    memcpy(text + 600, "cause\n", 6);
+    text[sizeof(text) - 1] = '\0';
+    shown = bearer_text_quote_long(p, text);
+    assert_true(unit_contains(shown, "cause%0a"));
+    assert_true(strlen(shown) < 700);
+    assert_true(unit_contains(shown, "'..."));
+    assert_string_equal(bearer_text_quote_long(p, NULL), "(none)");
+}
+
+static void test_repeats(void **state)
+{
+    (void)state;
+    assert_int_equal(bearer_text_repeats("bad secret", "secret", 6), 1);
+    assert_int_equal(bearer_text_repeats("bad secre", "secret", 6), 0);
+    assert_int_equal(bearer_text_repeats("bad 0123456789abcdef...", "0123456789abcdefgh", 18),
+                     1);
+    assert_int_equal(bearer_text_repeats("bad", "", 0), 0);
+}
+
 static void test_quote_shows_no_raw_byte(void **state)
 {
     apr_pool_t *p = unit_pool(state);
@@ -429,6 +456,7 @@ static void test_member_is_read_once(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        UNIT_TEST(test_quote_long), UNIT_TEST(test_repeats),
         UNIT_TEST(test_quote_shows_no_raw_byte),
         UNIT_TEST(test_quote_is_bounded),
         UNIT_TEST(test_quote_list),

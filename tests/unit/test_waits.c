@@ -52,7 +52,8 @@ static bearer_reason_t ask_kid(bench_t *b, const char *kid)
     bearer_reason_t reason;
 
     assert_int_equal(bearer_keyset_acquire(b->ks, &set, &b->why, b->p), BEARER_OK);
-    reason = bearer_keyset_refresh_for_kid(b->ks, kid, &set, &b->why, b->p);
+    reason = bearer_keyset_refresh_for_kid(b->ks, kid, atomic_load(&b->lab->now), &set,
+                                           &b->why, b->p);
     bearer_jwks_release(set);
     return reason;
 }
@@ -147,7 +148,7 @@ static void test_waits_inside_waits(void **state)
     bench_t b;
 
     begin(&b, 1, unit_pool(state));
-    b.lab->issuer.keys.kind = BEARER_SOURCE_DISCOVER;
+    b.lab->issuer.keys[0].kind = BEARER_SOURCE_DISCOVER;
     b.lab->world.http = bearer_gate_http(b.lab->world.gate, b.lab->world.http, b.p);
     unit_http_page(b.lab->http, OAUTH, 200, METADATA);
     assert_non_null(bearer_keyset_metadata(b.ks, &error, b.p));
@@ -169,8 +170,8 @@ static void test_files(void **state)
     fputs(KEYS("a"), f);
     fclose(f);
     begin(&b, 1, p);
-    b.lab->issuer.keys.kind = BEARER_SOURCE_FILE;
-    b.lab->issuer.keys.value = path;
+    b.lab->issuer.keys[0].kind = BEARER_SOURCE_FILE;
+    b.lab->issuer.keys[0].value = path;
     assert_int_equal(bearer_keyset_create(&b.ks, &b.lab->access, p), APR_SUCCESS);
     unit_full(&b.full, b.lab->world.gate);
     assert_int_equal(acquire(&b), BEARER_OK);

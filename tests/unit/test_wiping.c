@@ -234,9 +234,9 @@ static void test_fetch_auth(void **state)
     const char *error;
 
     lab->issuer.fetch_auth_file = new_file(p, SECRET_WORD);
-    unit_http_page(lab->http, lab->issuer.keys.value, 200, "x");
+    unit_http_page(lab->http, lab->issuer.keys[0].value, 200, "x");
     used = 0;
-    assert_int_equal(bearer_issuer_get(&r, &lab->access, lab->issuer.keys.value, 77,
+    assert_int_equal(bearer_issuer_get(&r, &lab->access, lab->issuer.keys[0].value, 77,
                                        &error, p), APR_SUCCESS);
     assert_string_equal(lab->http->authorization, "Bearer " SECRET_WORD);
     assert_int_equal(times("Bearer " SECRET_WORD, strlen("Bearer " SECRET_WORD)), 1);

@@ -251,8 +251,8 @@ static inline lab_t *lab_open(apr_pool_t *p)
     lab->settings.keys_refresh.max = SECONDS(86400);
     lab->settings.keys_refresh.stale = SECONDS(86400);
     lab->issuer.url = lab->issuer.name = "https://idp.example.com/";
-    lab->issuer.keys.kind = BEARER_SOURCE_URL;
-    lab->issuer.keys.value = "https://idp.example.com/keys";
+    lab->issuer.keys[0].kind = BEARER_SOURCE_URL;
+    lab->issuer.keys[0].value = "https://idp.example.com/keys";
     lab->issuer.introspection.kind = BEARER_SOURCE_OFF;
     lab->access.issuer = &lab->issuer;
     lab->access.settings = &lab->settings;
