@@ -30,11 +30,10 @@ static void check_served(walk_t *w, const ap_directive_t *at,
     }
 }
 
-/* Returns the algorithms of the keys in the file. */
-static bearer_algs_t check_key_file(walk_t *w, const ap_directive_t *at,
-                                    const bearer_issuer_t *issuer,
-                                    const bearer_source_t *keys,
-                                    const bearer_settings_t *settings)
+/* Adds the algorithms of the keys in the file. Returns 1 if it can be read. */
+static int check_key_file(walk_t *w, const ap_directive_t *at,
+                          const bearer_issuer_t *issuer, const bearer_source_t *keys,
+                          const bearer_settings_t *settings, bearer_algs_t *all)
 {
     bearer_jwks_origin_t origin = keys->kind == BEARER_SOURCE_FILE
                                   ? BEARER_JWKS_LOCAL : BEARER_JWKS_SPIFFE;
@@ -66,20 +65,21 @@ static bearer_algs_t check_key_file(walk_t *w, const ap_directive_t *at,
                      "keygen", source);
     }
     bearer_jwks_release(set);
-    return served;
+    *all |= served;
+    return 1;
 }
 
 static void check_keys(walk_t *w, const ap_directive_t *at,
                        const bearer_issuer_t *issuer, const bearer_settings_t *settings)
 {
     bearer_algs_t symmetric = settings->algorithms & bearer_alg_symmetric(), served = 0;
-    int i, k;
+    int i, k, files = 0;
 
     for (i = 0; i < bearer_issuer_key_sources(issuer); i++) {
         const bearer_source_t *keys = &issuer->keys[i];
 
         if (bearer_issuer_source_is_file(keys)) {
-            served |= check_key_file(w, at, issuer, keys, settings);
+            files += check_key_file(w, at, issuer, keys, settings, &served);
         }
         for (k = 0; k < i; k++) {
             if (keys->kind == issuer->keys[k].kind
@@ -91,8 +91,8 @@ static void check_keys(walk_t *w, const ap_directive_t *at,
             }
         }
     }
-    if (served && symmetric && !(served & symmetric)
-        && (served & settings->algorithms)) {
+    if (files && symmetric && !(served & symmetric)
+        && (!served || served & settings->algorithms)) {
         ab_check_say(w, BEARER_LOG_ERROR, at, AB(0782) "issuer %s: AuthBearerAlgorithms names "
                      "%s, but no file of AuthBearerKeys has a key of kty oct",
                      issuer->url, bearer_alg_names(symmetric, w->p));

@@ -1031,7 +1031,21 @@ def test_prefix_of_two(checker, issuers):
     done = checker(asks(a, NO_AUTH + "\nAuthBearerTokenPrefix x_ y_", "a")
                    + asks(b, NO_AUTH + "\nAuthBearerTokenPrefix y_", "b") + ALL)
     assert done.status != 0, done
-    assert done.says("AB0561", "AuthBearerTokenPrefix", "'y_'", a.url), done
+    assert done.says("AB0728", a.url, b.url, "'y_'", "AuthBearerAcceptIssuer"), done
+
+
+def test_prefix_of_two_in_different_places(one_server, issuers):
+    """Each place asks its own issuer."""
+    a, b = issuers.issuer("da", "rs256"), issuers.issuer("db", "rs256")
+    conf = "".join(asks(i, NO_AUTH + "\nAuthBearerTokenPrefix y_", i.name)
+                   for i in (a, b))
+    server = one_server(conf + "".join(
+        location("/" + i.name, "AuthBearerAcceptIssuer " + i.url) for i in (a, b)))
+    a.active["y_token"] = {"active": True, "sub": "alice", "aud": "api://test",
+                           "client_id": "c"}
+    granted(server.get("/da", "y_token"))
+    assert server.get("/db", "y_token").status == 401
+    assert (a.count("introspect"), b.count("introspect")) == (1, 1)
 
 
 def test_prefix_of_nobody(checker, issuer):
