@@ -86,8 +86,7 @@ static int prepare(look_t *l)
 /* ---- requests ---------------------------------------------------------------- */
 
 /* Returns 1 if there is a usable document. */
-static int ask_for_metadata(look_t *l, const char *url, int *answered,
-                            int *stranger)
+static int ask_for_metadata(look_t *l, const char *url, int *answered)
 {
     bearer_http_response_t *response;
     const char *error;
@@ -95,32 +94,25 @@ static int ask_for_metadata(look_t *l, const char *url, int *answered,
                                         BEARER_METADATA_MAX, &error, l->p);
 
     *answered = response || rv == APR_ENOSPC;
-    *stranger = 0;
     if (rv == APR_SUCCESS) {
         rv = offer_read_metadata(l->offer, url, response->body,
-                                 response->body_len, stranger, &error);
+                                 response->body_len, &error);
     }
-    if (rv != APR_SUCCESS) {
+    if (rv != APR_SUCCESS && !(rv == APR_NOTFOUND && l->offer->metadata)) {
         ht_say(l->call, "%s", error);
     }
     return rv == APR_SUCCESS;
 }
 
 /* All addresses are on one host: if it does not answer, the next address would fail
- * too. The search ends only with a document of the requested issuer. */
+ * too. Like a login, this reads both documents. */
 static int find_metadata(look_t *l)
 {
     const apr_array_header_t *urls = bearer_issuer_metadata_urls(&l->issuer, l->p);
-    int i, answered = 1, stranger, found = 0;
+    int i, answered = 1, found = 0;
 
     for (i = 0; answered && i < urls->nelts; i++) {
-        int good = ask_for_metadata(l, APR_ARRAY_IDX(urls, i, const char *),
-                                    &answered, &stranger);
-
-        found |= good;
-        if (good && !stranger) {
-            break;
-        }
+        found |= ask_for_metadata(l, APR_ARRAY_IDX(urls, i, const char *), &answered);
     }
     return found ? HT_OK
          : ht_fail(l->call, HT_REFUSED, "no metadata found; check that %s is the claim "

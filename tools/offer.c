@@ -95,21 +95,53 @@ static const char *read_document(offer_t *offer, const char *source,
     return NULL;
 }
 
+/* Takes the members that the first document lacks; null is absent. */
+static const char *merge_document(offer_t *offer, const char *text, apr_size_t len)
+{
+    const char *error = NULL, *name, *named;
+    bearer_metadata_t *metadata;
+    json_t *second, *value;
+    char *both;
+
+    if (bearer_json_parse(&second, text, len, &error, offer->p) != APR_SUCCESS) {
+        return error;
+    }
+    named = bearer_json_string(second, "issuer");
+    if (!named || strcmp(named, offer->named) != 0) {
+        return apr_psprintf(offer->p, "ignored: it names another issuer (%s)",
+                            bearer_text_quote(offer->p, named));
+    }
+    json_object_foreach(second, name, value) {
+        const json_t *known = json_object_get(offer->document, name);
+
+        if (!known || json_is_null(known)) {
+            json_object_set(offer->document, name, value);
+        }
+    }
+    both = bearer_json_text(offer->document, offer->p);
+    if (!both || bearer_metadata_parse(&metadata, both, strlen(both), named, offer->source,
+                                       offer->plain_http, &error, offer->p) != APR_SUCCESS) {
+        return error ? error : "out of memory";
+    }
+    offer->metadata = metadata;
+    return NULL;
+}
+
 apr_status_t offer_read_metadata(offer_t *offer, const char *source,
-                                 const char *text, apr_size_t len, int *stranger,
+                                 const char *text, apr_size_t len,
                                  const char **error)
 {
-    const char *problem = read_document(offer, source, text, len);
+    int again = offer->metadata && !strcmp(offer->named, offer->asked);
+    const char *problem = again ? merge_document(offer, text, len)
+                                : read_document(offer, source, text, len);
 
-    *stranger = 0;
     *error = NULL;
     if (problem) {
         *error = apr_psprintf(offer->p, "%s: %s",
                               bearer_http_url_shown(source, offer->p), problem);
         return APR_EINVAL;
     }
-    offer->source = source;
-    *stranger = strcmp(offer->named, offer->asked) != 0;
+    offer->source = again ? offer->source : source;
     return APR_SUCCESS;
 }
 
@@ -192,7 +224,7 @@ void offer_read_keys(offer_t *offer, const char *text, apr_size_t len)
 
 /* ---- warnings ------------------------------------------------------------------ */
 
-static int lists(const offer_t *offer, const char *name, const char *value)
+int offer_lists(const offer_t *offer, const char *name, const char *value)
 {
     const json_t *member;
     size_t i;
@@ -283,7 +315,7 @@ static void look_around(offer_t *offer)
     look_at_host(offer, "the introspection endpoint", m->introspection_endpoint,
                  "; tokens and this server's secret are sent there");
     look_at_names_of_keys(offer);
-    if (lists(offer, "id_token_signing_alg_values_supported", "none")) {
+    if (offer_lists(offer, "id_token_signing_alg_values_supported", "none")) {
         offer_odd(offer, "the issuer offers ID tokens without a signature (none); the "
                   "module refuses them");
     }
@@ -306,15 +338,14 @@ static bearer_algs_t algorithms_of(const offer_t *offer)
     return all;
 }
 
-/* Adds a line to the <AuthBearerIssuer> section. */
-static void add_line(const offer_t *offer, const char **conf, const char *directive,
-                     const char *value)
+void offer_line(const offer_t *offer, const char **conf, const char *directive,
+                const char *value)
 {
     *conf = apr_pstrcat(offer->p, *conf, "    ", directive, " ", value, "\n", NULL);
 }
 
 /* RFC 8414: client_secret_basic if the metadata names no method. */
-static const char *client_auth(const offer_t *offer)
+const char *offer_client_auth(const offer_t *offer, const char *name)
 {
     static const char *const known[] = {
         "client_secret_basic", "client_secret_post", "client_secret_jwt",
@@ -323,7 +354,7 @@ static const char *client_auth(const offer_t *offer)
     int i;
 
     for (i = 0; known[i]; i++) {
-        if (lists(offer, AUTH_METHODS, known[i])) {
+        if (offer_lists(offer, name, known[i])) {
             return known[i];
         }
     }
@@ -348,29 +379,36 @@ static const char *inside(const offer_t *offer)
     const char *conf = "";
 
     if (!is_discovered(offer)) {
-        add_line(offer, &conf, "AuthBearerMetadata",
+        offer_line(offer, &conf, "AuthBearerMetadata",
                  bearer_settings_word(offer->source, 1, offer->p));
     }
     if (algs && !(algs & bearer_alg_defaults())) {
-        add_line(offer, &conf, "AuthBearerAlgorithms",
+        offer_line(offer, &conf, "AuthBearerAlgorithms",
                  bearer_alg_names(algs, offer->p));
     }
     if (!offer->metadata->jwks_uri) {
-        add_line(offer, &conf, "# AuthBearerKeys", "https://...");
+        offer_line(offer, &conf, "# AuthBearerKeys", "https://...");
     }
     if (offer->ca_file) {
-        add_line(offer, &conf, "AuthBearerCAFile",
+        offer_line(offer, &conf, "AuthBearerCAFile",
                  bearer_settings_word(offer->ca_file, 1, offer->p));
     }
     if (offer->http_proxy) {
-        add_line(offer, &conf, "AuthBearerHTTPProxy",
+        offer_line(offer, &conf, "AuthBearerHTTPProxy",
                  bearer_settings_word(offer->http_proxy, 1, offer->p));
     }
+    return conf;
+}
+
+static const char *introspection(const offer_t *offer)
+{
+    const char *conf = "";
+
     if (offer->metadata->introspection_endpoint) {
-        add_line(offer, &conf, "# For opaque tokens:\n    # AuthBearerIntrospection "
+        offer_line(offer, &conf, "# For opaque tokens:\n    # AuthBearerIntrospection "
                  "discover\n    # AuthBearerClientID orders-api\n    # "
                  "AuthBearerClientSecret file:/etc/apache2/bearer/client-secret\n    # "
-                 "AuthBearerClientAuth", client_auth(offer));
+                 "AuthBearerClientAuth", offer_client_auth(offer, AUTH_METHODS));
     }
     return conf;
 }
@@ -380,7 +418,7 @@ static const char *configuration(const offer_t *offer)
 {
     return apr_pstrcat(offer->p, around(offer),
                        "<AuthBearerIssuer \"", offer->named, "\">\n",
-                       inside(offer),
+                       inside(offer), introspection(offer),
                        "</AuthBearerIssuer>\n"
                        "<Location \"/orders\">\n"
                        "    AuthType Bearer\n"
@@ -437,21 +475,29 @@ static json_t *keys_json(const offer_t *offer)
 json_t *offer_json(offer_t *offer)
 {
     const bearer_metadata_t *m = offer->metadata;
+    const char *login = offer_login(offer, around(offer), inside(offer));
     json_t *out;
 
     look_around(offer);
     out = json_pack(
-        "{s:s s:s s:s? s:s? s:s? s:s? s:s? s:s? s:s? s:o s:o s:o s:o s:o}",
+        "{s:s s:s s:s? s:s? s:s? s:s? s:s? s:s? s:s? s:s? s:b s:b s:o s:o s:o s:o s:o s:o s:o?}",
         "issuer", offer->named, "metadata", offer->source, "jwks_uri", m->jwks_uri,
         "introspection_endpoint", m->introspection_endpoint,
         "authorization_endpoint", m->authorization_endpoint,
         "token_endpoint", m->token_endpoint, "userinfo_endpoint", m->userinfo_endpoint,
         "revocation_endpoint", m->revocation_endpoint,
         "end_session_endpoint", m->end_session_endpoint,
+        "pushed_authorization_request_endpoint", m->pushed_authorization_request_endpoint,
+        "pushed_required", m->require_pushed_authorization_requests,
+        "back_channel", json_is_true(json_object_get(offer->document,
+                                                     "backchannel_logout_supported")),
         "client_auth", words_json(offer, AUTH_METHODS),
+        "login_auth", words_json(offer, OFFER_LOGIN_AUTH),
         "scopes", words_json(offer, "scopes_supported"), "keys", keys_json(offer),
         "odd", bearer_json_strings(offer->odd),
-        "configuration", bearer_explain_string(configuration(offer), offer->p));
+        "configuration", bearer_explain_string(configuration(offer), offer->p),
+        "login_configuration",
+        login ? bearer_explain_string(login, offer->p) : NULL);
     bearer_json_tie(out, offer->p);
     return out;
 }

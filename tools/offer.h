@@ -15,12 +15,15 @@
 #include "jose/jwk.h"
 #include "trust/issuer.h"
 
+/** The member with the methods of client authentication for logins. */
+#define OFFER_LOGIN_AUTH "token_endpoint_auth_methods_supported"
+
 typedef struct offer_t {
     apr_pool_t *p;
     const char *asked;           /**< the issuer that the user asked for */
     const char *source;          /**< URL of its metadata */
     const char *named;           /**< the issuer that the metadata names */
-    const json_t *document;
+    json_t *document;            /**< of both documents */
     bearer_metadata_t *metadata;
     bearer_jwks_t *keys;         /**< NULL: no keys were read */
     apr_array_header_t *odd;     /**< const char *, printable warnings */
@@ -36,13 +39,14 @@ offer_t *offer_create(const char *asked, const apr_array_header_t *plain_http,
                       apr_pool_t *p);
 
 /**
- * Parses one metadata document. Sets *stranger if the document is valid but names
- * another issuer than the one asked for; the next address may have the right one.
+ * Parses one metadata document. A document that names another issuer than the one
+ * asked for is replaced by the next one; to one of the right issuer, the next one only
+ * adds the members that it lacks.
  * @return APR_SUCCESS, or APR_EINVAL with *error, one printable line
  */
 apr_status_t offer_read_metadata(offer_t *offer, const char *source,
                                  const char *text, apr_size_t len,
-                                 int *stranger, const char **error);
+                                 const char **error);
 
 /** Returns the URL of the issuer's keys. NULL if the metadata names none, or names a
  *  host that an untrusted document must not choose; adds a warning then. */
@@ -55,12 +59,28 @@ void offer_read_keys(offer_t *offer, const char *text, apr_size_t len);
 void offer_odd(offer_t *offer, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 
+/** Does this array in the document contain the word? */
+int offer_lists(const offer_t *offer, const char *name, const char *word);
+
+/** Adds a line to an <AuthBearerIssuer> section. */
+void offer_line(const offer_t *offer, const char **conf, const char *directive,
+                const char *value);
+
+/** Returns the best known method of client authentication in an array of the document. */
+const char *offer_client_auth(const offer_t *offer, const char *name);
+
+/** Returns a configuration that logs browsers in; NULL: the issuer does not offer it.
+ *  @param before  lines before the <AuthBearerIssuer> section
+ *  @param inside  lines inside */
+const char *offer_login(const offer_t *offer, const char *before, const char *inside);
+
 /** Returns the number of usable keys. */
 int offer_key_count(const offer_t *offer);
 
 /**
  * Returns the result: issuer, metadata, the endpoints (null: not offered),
- * client_auth[], scopes[], keys[] {kid, type, bits, algorithms}, odd[], configuration.
+ * client_auth[], login_auth[], back_channel, pushed_required, scopes[], keys[] {kid, type,
+ * bits, algorithms}, odd[], configuration, login_configuration (null: not offered).
  * Released with the pool. Adds the remaining warnings; call it once, last.
  */
 json_t *offer_json(offer_t *offer);

@@ -203,6 +203,7 @@ void tell_offer(FILE *out, const json_t *offer, apr_pool_t *p)
 {
     const json_t *odd = json_object_get(offer, "odd");
     const char *configuration = bearer_json_string(offer, "configuration");
+    const char *login = bearer_json_string(offer, "login_configuration");
 
     tell_url(out, "Issuer", offer, "issuer", p);
     tell_url(out, "Metadata", offer, "metadata", p);
@@ -212,6 +213,12 @@ void tell_offer(FILE *out, const json_t *offer, apr_pool_t *p)
     tell_words(out, "Client auth", json_object_get(offer, "client_auth"), p);
     tell_url(out, "Token endpoint", offer, "token_endpoint", p);
     tell_url(out, "Login", offer, "authorization_endpoint", p);
+    tell_words(out, "Login auth", json_object_get(offer, "login_auth"), p);
+    tell_url(out, "Userinfo", offer, "userinfo_endpoint", p);
+    tell_url(out, "Pushed (PAR)", offer, "pushed_authorization_request_endpoint", p);
+    tell_url(out, "End of session", offer, "end_session_endpoint", p);
+    fprintf(out, "Back-channel   %s\n", json_is_true(json_object_get(offer, "back_channel"))
+                                            ? "logout tokens" : "(not offered)");
     tell_url(out, "Revocation", offer, "revocation_endpoint", p);
     tell_words(out, "Scopes", json_object_get(offer, "scopes"), p);
     tell_each(out, "\nWarnings", odd, tell_odd, p);
@@ -220,4 +227,7 @@ void tell_offer(FILE *out, const json_t *offer, apr_pool_t *p)
     }
     fprintf(out, "\n# --- configuration ---\n%s",
             configuration ? configuration : "");
+    if (login) {
+        fprintf(out, "\n# --- configuration for logins ---\n%s", login);
+    }
 }

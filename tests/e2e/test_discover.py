@@ -7,6 +7,7 @@ nothing, and prints nothing that steers a terminal.
 """
 import gzip
 import json
+import os
 import re
 import subprocess
 import time
@@ -17,6 +18,7 @@ import requests
 from support import certs, node, secrets, tokens
 from support.httpd import HTBEARER, SLOW, free_port
 from support.issuer import IssuerHost
+from support.op import Browser, Provider
 from support.proxy import Proxy
 
 #: Two documents and a key set, five seconds each.
@@ -43,7 +45,8 @@ class Discovered:
 
     @property
     def configuration(self):
-        return self.out.partition("# --- configuration ---\n")[2]
+        return self.out.partition("# --- configuration ---\n")[2].partition(
+            "\n# --- configuration for logins ---\n")[0]
 
     @property
     def odd(self):
@@ -103,7 +106,7 @@ def test_the_same_as_text(issuer):
 
 def test_every_request_is_announced_and_counted(issuer):
     said = discover(issuer.url)
-    assert len(re.findall("requesting ", said.err)) == issuer.count() == 2
+    assert len(re.findall("requesting ", said.err)) == issuer.count() == 3
     issuer.reset()
     issuer.script("oauth", status=404, body="{}")
     said = discover(issuer.url)
@@ -154,6 +157,107 @@ def test_the_configuration_works_as_it_was_printed(one_server, issuer):
     said = discover(issuer.url, as_json=False)
     works(one_server, said.configuration, issuer.mint(aud="api://orders"))
     assert discover(issuer.url).json["configuration"] == said.configuration
+
+
+# ---- logins -----------------------------------------------------------------
+
+ENDPOINTS = {"authorization_endpoint": "authorize", "end_session_endpoint": "end",
+             "userinfo_endpoint": "userinfo",
+             "pushed_authorization_request_endpoint": "par"}
+
+
+@pytest.fixture
+def provider(issuers, request):
+    op = Provider(issuers, "discover-login-%d" % len(issuers.issuers), "rs256",
+                  client_id="orders-web")
+    op.offer(**ENDPOINTS)
+    op.metadata["backchannel_logout_supported"] = True
+    return op
+
+
+def logs_in(one_server, tmp_path, said):
+    """The printed configuration loads, with the files that it names; then a browser
+    logs in. Returns the browser."""
+    text = said.json["login_configuration"]
+    for name, content in (("client-secret", b"the-secret-of-the-client\n"),
+                          ("secret", os.urandom(48)),
+                          ("client-key.pem", tokens.key("es256").private_pem())):
+        (tmp_path / name).write_bytes(content)
+        (tmp_path / name).chmod(0o600)
+    text = text.replace("/etc/apache2/bearer/", "%s/" % tmp_path)
+    server = one_server("AuthBearerBaseURL http://127.0.0.1:@PORT@\n" + text, start=False)
+    checked = server.configtest()
+    assert checked.status == 0, checked
+    server.start()
+    browser = Browser(server)
+    assert browser.go("/app/x").status == 200
+    return browser
+
+
+@pytest.mark.allow_log("AB0763")
+def test_the_login_configuration_works_as_it_was_printed(one_server, provider, tmp_path):
+    said = discover(provider.url)
+    browser = logs_in(one_server, tmp_path, said)
+    assert browser.navigate("/app/x").user == "alice@example.test"
+    assert provider.count("par") == 1
+    assert discover(provider.url, as_json=False).out.partition(
+        "# --- configuration for logins ---\n")[2] == said.json["login_configuration"]
+
+
+@pytest.mark.allow_log("AB0763")
+def test_a_login_by_what_the_issuer_lists(one_server, provider, tmp_path):
+    provider.user = {"sub": "alice"}
+    provider.metadata.update(
+        claims_supported=["sub", "name"],
+        scopes_supported=["openid", "email", "offline_access"],
+        token_endpoint_auth_methods_supported=["private_key_jwt"])
+    said = discover(provider.url)
+    text = said.json["login_configuration"]
+    for line in ("AuthBearerClientAuth private_key_jwt", "AuthBearerSessionUserClaim sub",
+                 "AuthBearerLoginScopes openid email",
+                 "# AuthBearerLoginScopes openid email offline_access"):
+        assert "    %s\n" % line in text, text
+    assert "AuthBearerClientSecret" not in text
+    browser = logs_in(one_server, tmp_path, said)
+    assert browser.navigate("/app/x").user == "alice"
+
+
+def test_what_a_login_can_have(provider):
+    provider.metadata["require_pushed_authorization_requests"] = True
+    said = discover(provider.url, as_json=False)
+    for name, value in (("Userinfo", provider.url + "/userinfo"),
+                        ("Pushed (PAR)", provider.url + "/par"),
+                        ("End of session", provider.url + "/end"),
+                        ("Back-channel", "logout tokens")):
+        assert re.search(r"^%s +%s$" % (re.escape(name), re.escape(value)), said.out,
+                         re.M), (name, said)
+    assert "/.auth/backchannel-logout" in said.out and "/.auth/logout" in said.out
+    assert discover(provider.url).json["pushed_required"] is True
+    for name in ENDPOINTS:
+        del provider.metadata[name]
+    provider.metadata["backchannel_logout_supported"] = False
+    said = discover(provider.url, as_json=False)
+    assert len(re.findall(r"^(?:Login|Userinfo|Pushed \(PAR\)|End of session|Back-channel)"
+                          r" +\(not offered\)$", said.out, re.M)) == 5, said
+    assert "configuration for logins" not in said.out
+    assert discover(provider.url).json["login_configuration"] is None
+
+
+def test_both_documents(provider):
+    """As Spring Authorization Server; null is absent."""
+    provider.script("oauth", body=json.dumps({
+        **{k: v for k, v in provider.metadata.items() if k != "end_session_endpoint"},
+        "userinfo_endpoint": None, "token_endpoint": provider.url + "/first"}))
+    said = discover(provider.url)
+    assert said.json["end_session_endpoint"] == provider.url + "/end"
+    assert said.json["userinfo_endpoint"] == provider.url + "/userinfo"
+    assert said.json["token_endpoint"] == provider.url + "/first"
+    assert "oauth-authorization-server" in said.json["metadata"]
+    provider.script("oidc", body=json.dumps({**provider.metadata, "issuer":
+                                             "https://mallory.example/"}))
+    said = discover(provider.url)
+    assert said.json["end_session_endpoint"] is None
+    assert "mallory" in said.err
 
 
 def test_the_configuration_of_an_issuer_by_another_name(one_server, issuer):
