@@ -1,0 +1,132 @@
+#!/usr/bin/python3
+# Licensed under the Apache License, Version 2.0; see LICENSE.
+"""usage: real.py prepare [NAME…]
+       real.py run [NAME…] [case=CASE,…]
+
+Runs real providers on loopback with the built module. `prepare` fetches and builds
+them with the clients of their registries (mvn, npm, go) into BEARER_REAL or
+~/.cache/mod_auth_bearer-real. `run` plays every case against one provider after the
+other and prints a table. NAME: the beginning of a provider's name. BEARER_MODULE
+names the module, as for tests/e2e.
+"""
+import os
+import sys
+import time
+import traceback
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [HERE, os.path.join(HERE, "..", "e2e")]
+sys.dont_write_bytecode = True
+
+import cases  # noqa: E402
+from keycloak import Keycloak22, Keycloak26  # noqa: E402
+from node_provider import NodeProvider  # noqa: E402
+from ory import Hydra  # noqa: E402
+from spring import Spring  # noqa: E402
+from provider import CACHE, Absent, Missing  # noqa: E402
+
+PROVIDERS = (Keycloak26, Keycloak22, Spring, NodeProvider, Hydra)
+
+
+def chosen(names):
+    names = [n.lower().replace("-", " ") for n in names]
+    return [cls for cls in PROVIDERS if not names or any(
+        cls.name.lower().startswith(n) for n in names)]
+
+
+def missing_file(cls):
+    return os.path.join(CACHE, "missing." + cls.name.replace(" ", "-"))
+
+
+def prepare(classes):
+    os.makedirs(CACHE, exist_ok=True)
+    for cls in classes:
+        begin, why = time.time(), None
+        try:
+            cls.prepare()
+        except Missing as e:
+            why = str(e)
+        with open(missing_file(cls), "w") as f:
+            f.write(why or "")
+        print("%-28s %s, %d s" % (cls.name + " " + cls.version, why or "ready",
+                                  time.time() - begin), flush=True)
+
+
+def play(site, case):
+    """A cell of the table, and a note."""
+    try:
+        note = case(site)
+        return "yes", note
+    except Absent as e:
+        return "–", str(e)
+    except Exception as e:  # whatever goes wrong is a result
+        lines = traceback.format_exc().strip().splitlines()
+        if not isinstance(e, AssertionError):
+            return "FAILED", " | ".join(lines[-4:])
+        return "FAILED", str(e) or lines[-2]
+
+
+def run_one(cls, wanted):
+    """{case: (cell, note)}, or the reason why it could not be run."""
+    site = cases.Site(cls)
+    try:
+        site.start()
+        out = {}
+        for case in wanted:
+            begin = time.time()
+            out[case] = play(site, case)
+            print("%s: %s: %s%s (%.1f s)" % (
+                cls.name, case.__doc__, out[case][0],
+                ": " + out[case][1] if out[case][1] else "", time.time() - begin),
+                flush=True)
+        return out
+    finally:
+        site.close()
+
+
+def table(results):
+    columns = cases.CASES
+    lines = ["| | " + " | ".join(c.__doc__ for c in columns) + " |",
+             "|---" * (len(columns) + 1) + "|"]
+    for cls, cells in results:
+        row = [cells.get(c, ("", ""))[0] for c in columns] \
+            if isinstance(cells, dict) else [cells] + [""] * (len(columns) - 1)
+        lines.append("| %s (%s) | %s |" % (cls.name, cls.version, " | ".join(row)))
+    return "\n".join(lines)
+
+
+def run(classes, names):
+    wanted = [c for c in cases.CASES if not names or c.__name__ in names]
+    results, begin = [], time.time()
+    for cls in classes:
+        why = "not prepared"
+        if os.path.exists(missing_file(cls)):
+            with open(missing_file(cls)) as f:
+                why = f.read()
+        if why:
+            results.append((cls, why))
+            continue
+        try:
+            results.append((cls, run_one(cls, wanted)))
+        except Exception as e:
+            results.append((cls, "could not be run: %s" % e))
+            traceback.print_exc()
+    print("\n%s\n\n%d minutes" % (table(results), (time.time() - begin) / 60))
+    return any(not isinstance(cells, dict) or any(
+        cell == "FAILED" for cell, _ in cells.values()) for _, cells in results)
+
+
+def main(arguments):
+    if not arguments or arguments[0] not in ("prepare", "run"):
+        print(__doc__, file=sys.stderr)
+        return 2
+    only = [n for a in arguments if a.startswith("case=") for n in a[5:].split(",")]
+    classes = chosen([a for a in arguments[1:] if not a.startswith("case=")])
+    if arguments[0] == "prepare":
+        prepare(classes)
+        return 0
+    return int(run(classes, only))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
