@@ -75,8 +75,9 @@ class Site:
     def start(self):
         p = self.provider
         p.start()
-        for server, conf in ((self.server, CONF), (self.asking, ASKED)):
-            if server is self.server or p.introspection:
+        for server, conf in ((self.server, p.conf or CONF),
+                             (self.asking, p.asked_conf if p.conf else ASKED)):
+            if conf and (server is self.server or p.introspection):
                 server.configure(conf.format(p=p, web=WEB))
                 found = server.configtest()
                 assert found.status == 0, found

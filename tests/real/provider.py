@@ -100,6 +100,8 @@ class Provider:
     """One provider. A class names what is asked of it below; a method that the
     product has no answer to raises Absent."""
     name = version = None
+    #: Instead of those of cases.py: the cases, and the configurations of both servers.
+    cases = conf = asked_conf = None
     #: Lines inside <AuthBearerIssuer>, and for the location of a login's tokens.
     inside = ""
     tokens_of_logins = ""

@@ -21,11 +21,12 @@ sys.dont_write_bytecode = True
 import cases  # noqa: E402
 from keycloak import Keycloak22, Keycloak26  # noqa: E402
 from node_provider import NodeProvider  # noqa: E402
+from kratos import Kratos  # noqa: E402
 from ory import Hydra  # noqa: E402
 from spring import Spring  # noqa: E402
 from provider import CACHE, Absent, Missing  # noqa: E402
 
-PROVIDERS = (Keycloak26, Keycloak22, Spring, NodeProvider, Hydra)
+PROVIDERS = (Keycloak26, Keycloak22, Spring, NodeProvider, Hydra, Kratos)
 
 
 def chosen(names):
@@ -84,34 +85,42 @@ def run_one(cls, wanted):
         site.close()
 
 
-def table(results):
-    columns = cases.CASES
+def table(results, columns):
+    """One table of the providers that have these cases."""
     lines = ["| | " + " | ".join(c.__doc__ for c in columns) + " |",
              "|---" * (len(columns) + 1) + "|"]
     for cls, cells in results:
-        row = [cells.get(c, ("", ""))[0] for c in columns] \
-            if isinstance(cells, dict) else [cells] + [""] * (len(columns) - 1)
-        lines.append("| %s (%s) | %s |" % (cls.name, cls.version, " | ".join(row)))
-    return "\n".join(lines)
+        if (cls.cases or cases.CASES) == columns:
+            row = [cells.get(c, ("", ""))[0] for c in columns] \
+                if isinstance(cells, dict) else [cells] + [""] * (len(columns) - 1)
+            lines.append("| %s (%s) | %s |" % (cls.name, cls.version, " | ".join(row)))
+    return "\n".join(lines) if len(lines) > 2 else ""
+
+
+def why_not(cls):
+    """Why it cannot be run, or ''."""
+    try:
+        with open(missing_file(cls)) as f:
+            return f.read()
+    except FileNotFoundError:
+        return "not prepared"
 
 
 def run(classes, names):
-    wanted = [c for c in cases.CASES if not names or c.__name__ in names]
     results, begin = [], time.time()
     for cls in classes:
-        why = "not prepared"
-        if os.path.exists(missing_file(cls)):
-            with open(missing_file(cls)) as f:
-                why = f.read()
-        if why:
-            results.append((cls, why))
-            continue
-        try:
-            results.append((cls, run_one(cls, wanted)))
-        except Exception as e:
-            results.append((cls, "could not be run: %s" % e))
-            traceback.print_exc()
-    print("\n%s\n\n%d minutes" % (table(results), (time.time() - begin) / 60))
+        cells = why_not(cls)
+        if not cells:
+            try:
+                cells = run_one(cls, [c for c in cls.cases or cases.CASES
+                                      if not names or c.__name__ in names])
+            except Exception as e:
+                cells = "could not be run: %s" % e
+                traceback.print_exc()
+        results.append((cls, cells))
+    for columns in dict.fromkeys(cls.cases or cases.CASES for cls in classes):
+        print("\n" + table(results, columns))
+    print("\n%d minutes" % ((time.time() - begin) / 60))
     return any(not isinstance(cells, dict) or any(
         cell == "FAILED" for cell, _ in cells.values()) for _, cells in results)
 
