@@ -70,6 +70,7 @@ class Site:
         self.asking = Httpd(files=FILES)
         self.url = self.server.url
         self.provider = cls(self.url)
+        self.provider.upstream = self.backend.url
         self._application = None
 
     def start(self):

@@ -118,6 +118,9 @@ class Provider:
     def prepare(cls):
         raise NotImplementedError
 
+    #: The URL of an application behind a proxy.
+    upstream = None
+
     def __init__(self, site):
         """site: the URL of the httpd whose login this provider serves."""
         self.site, self.port = site, free_port()

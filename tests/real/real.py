@@ -2,12 +2,14 @@
 # Licensed under the Apache License, Version 2.0; see LICENSE.
 """usage: real.py prepare [NAME…]
        real.py run [NAME…] [case=CASE,…]
+       real.py memory [COUNT]
 
 Runs real providers on loopback with the built module. `prepare` fetches and builds
 them with the clients of their registries (mvn, npm, go) into BEARER_REAL or
 ~/.cache/mod_auth_bearer-real. `run` plays every case against one provider after the
 other and prints a table. NAME: the beginning of a provider's name. BEARER_MODULE
-names the module, as for tests/e2e.
+names the module, as for tests/e2e. `memory` sends COUNT (100,000) requests with
+distinct opaque tokens to Oathkeeper with its default cache, then to this module.
 """
 import os
 import sys
@@ -22,11 +24,12 @@ import cases  # noqa: E402
 from keycloak import Keycloak22, Keycloak26  # noqa: E402
 from node_provider import NodeProvider  # noqa: E402
 from kratos import Kratos  # noqa: E402
+from oathkeeper import Oathkeeper, memory  # noqa: E402
 from ory import Hydra  # noqa: E402
 from spring import Spring  # noqa: E402
 from provider import CACHE, Absent, Missing  # noqa: E402
 
-PROVIDERS = (Keycloak26, Keycloak22, Spring, NodeProvider, Hydra, Kratos)
+PROVIDERS = (Keycloak26, Keycloak22, Spring, NodeProvider, Hydra, Kratos, Oathkeeper)
 
 
 def chosen(names):
@@ -126,6 +129,9 @@ def run(classes, names):
 
 
 def main(arguments):
+    if arguments[:1] == ["memory"]:
+        memory(int((arguments[1:] or ["100000"])[0]))
+        return 0
     if not arguments or arguments[0] not in ("prepare", "run"):
         print(__doc__, file=sys.stderr)
         return 2
