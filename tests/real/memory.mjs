@@ -29,7 +29,7 @@ function answer(port) {
 }
 
 async function load(url, total) {
-  const agent = new http.Agent({ keepAlive: true, maxSockets: 16 });
+  const agent = new http.Agent({ keepAlive: true, maxSockets: 8 });
   const seen = {};
   let left = total;
   const one = () => new Promise((resolve) => {
@@ -45,7 +45,7 @@ async function load(url, total) {
     });
   });
   const begin = Date.now();
-  await Promise.all(Array.from({ length: 16 }, async () => {
+  await Promise.all(Array.from({ length: 8 }, async () => {
     while (left > 0) {
       left -= 1;
       await one();
