@@ -98,16 +98,12 @@ int ab_browser_speculates(const request_rec *r)
 
 static int is_navigation(request_rec *r)
 {
-    const char *mode = apr_table_get(r->headers_in, "Sec-Fetch-Mode");
     const char *accept = apr_table_get(r->headers_in, "Accept");
 
-    if (r->main || r->method_number != M_GET || r->header_only
-        || ab_browser_speculates(r)
-        || apr_table_get(r->headers_in, "X-Requested-With")) {
-        return 0;
-    }
-    return mode ? !ap_cstr_casecmp(mode, "navigate")
-                : accept && ap_strcasestr(accept, "text/html");
+    return !r->main && r->method_number == M_GET && !r->header_only
+        && !ab_browser_speculates(r) && !ab_request_by_script(r)
+        && (apr_table_get(r->headers_in, "Sec-Fetch-Mode")
+            || (accept && ap_strcasestr(accept, "text/html")));
 }
 
 /* Returns the URL that the browser requested, as far as the browser can be sent there

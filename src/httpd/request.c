@@ -49,6 +49,15 @@ void ab_request_set_field(request_rec *r, const char *name, const char *value)
     }
 }
 
+int ab_request_by_script(const request_rec *r)
+{
+    const char *mode = apr_table_get(r->headers_in, "Sec-Fetch-Mode");
+    const char *with = apr_table_get(r->headers_in, "X-Requested-With");
+
+    return mode ? ap_cstr_casecmp(mode, "navigate") != 0
+                : with && !ap_cstr_casecmp(with, "XMLHttpRequest");
+}
+
 const request_t *ab_request_principal(const request_rec *r)
 {
     for (; r; r = ab_request_parent(r)) {

@@ -74,6 +74,11 @@ const request_rec *ab_request_parent(const request_rec *r);
 request_rec *ab_request_first(const request_rec *r);
 /** Sets a request header; with value NULL, removes it. The value is not copied. */
 void ab_request_set_field(request_rec *r, const char *name, const char *value);
+/** Did a part of a page send this request, e.g. a script, and not a person who opens a
+ *  page? Sec-Fetch-Mode (Fetch Metadata) decides where it is sent; else
+ *  X-Requested-With, which the WebViews of apps send with each navigation, too, but with
+ *  the app's name. Without either: no. */
+int ab_request_by_script(const request_rec *r);
 /** Returns the nearest record with a principal, starting from r and following its
  *  parents; or NULL. */
 const request_t *ab_request_principal(const request_rec *r);

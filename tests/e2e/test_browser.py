@@ -66,6 +66,55 @@ def test_only_a_navigation_is_redirected(site, op):
     assert server.get("/app/x", headers={"Accept": "text/html"}).status == 302
 
 
+def test_the_headers_of_a_navigation(site, op):
+    """Sec-Fetch-Mode decides where it is sent; else X-Requested-With speaks of a script
+    with one value only: the WebViews of apps name the app in each navigation."""
+    server = site()
+    scripts = ("XMLHttpRequest", "xmlhttprequest")
+    for mode in (None, "navigate", "Navigate", "cors", "no-cors", "same-origin",
+                 "websocket", "navigate, cors", ""):
+        for by in (None, "com.example.app", "", "XMLHttpRequest2", *scripts):
+            for accept in ("text/html,*/*;q=0.8", "*/*", None):
+                fields = {"Sec-Fetch-Mode": mode, "X-Requested-With": by,
+                          "Accept": accept}
+                res = server.get("/app/x", headers={
+                    name: value for name, value in fields.items() if value is not None})
+                goes = mode.lower() == "navigate" if mode is not None else \
+                    by not in scripts and accept is not None and "html" in accept
+                assert res.status == (302 if goes else 401), (fields, res)
+
+
+@pytest.mark.parametrize("source,off,page,script", [
+    ("basic", "", ["Basic", "Bearer"], ["Bearer"]),
+    ("basic", "AuthBearerChallenge Off", ["Basic"], ["Bearer"]),
+    ("header basic", "", ["Bearer", "Basic"], ["Bearer"]),
+])
+def test_scripts_beside_sessions_open_no_password_window(site, op, source, off, page,
+                                                         script):
+    server = site(end="""
+<Location "/git">
+    AuthType Bearer
+    AuthName "git"
+    AuthBearerAudience api://test
+    AuthBearerSession On
+    AuthBearerTokenFrom %s
+    %s
+    Require valid-user
+</Location>
+""" % (source, off))
+
+    def offered(**fields):
+        res = server.get("/git", headers={
+            name.replace("_", "-"): value for name, value in fields.items()})
+        assert res.status == 401
+        return [value.split(" ")[0] for value in res.all("WWW-Authenticate")]
+    assert offered() == offered(Sec_Fetch_Mode="navigate") == page
+    assert offered(X_Requested_With="com.example.app") == page
+    for fields in ({"Sec_Fetch_Mode": "cors"}, {"Sec_Fetch_Mode": "no-cors"},
+                   {"X_Requested_With": "XMLHttpRequest"}):
+        assert offered(**fields) == script
+
+
 def test_cookie_attributes_on_https(site, op, store):
     server = site("AuthBearerSessionStore " + store,
                   base="https://app.example.test")
