@@ -6,6 +6,7 @@
  */
 #include "config_parse.h"
 
+#include "judge/challenge.h"
 #include "judge/exports.h"
 #include "judge/user_format.h"
 #include "login/login.h"
@@ -400,20 +401,39 @@ static const char *parse_client_auth(const parse_t *in, void *record)
     return error;
 }
 
-static const char *parse_login(const parse_t *in, void *record)
+/* On|Off [NAME=VALUE ...]; `check` says what is wrong with a list of parameters. */
+static const char *parse_switch(const parse_t *in, void *record,
+                                const char *(*check)(const apr_array_header_t *,
+                                                     apr_pool_t *))
 {
-    bearer_login_settings_t *login = record;
+    bearer_switch_t *s = record;
     apr_array_header_t *list = apr_array_make(in->p, 2, sizeof(const char *));
-    const char *error = parse_onoff(in, &login->on);
+    const char *error = parse_onoff(in, &s->on);
     int i;
 
     for (i = 1; !error && i < in->words->nelts; i++) {
-        error = bearer_login_parameter_error(WORD(in, i), in->p);
-        error = error ? ab_parse_complain(in, AB(0598) "%s", error) : NULL;
         APR_ARRAY_PUSH(list, const char *) = WORD(in, i);
+        error = check(list, in->p);
+        error = error ? ab_parse_complain(in, AB(0598) "%s", error) : NULL;
     }
-    login->parameters = list->nelts ? list : NULL;
+    s->parameters = list->nelts ? list : NULL;
     return error;
+}
+
+static const char *login_error(const apr_array_header_t *list, apr_pool_t *p)
+{
+    return bearer_login_parameter_error(APR_ARRAY_IDX(list, list->nelts - 1,
+                                                      const char *), p);
+}
+
+static const char *parse_login(const parse_t *in, void *record)
+{
+    return parse_switch(in, record, login_error);
+}
+
+static const char *parse_challenge(const parse_t *in, void *record)
+{
+    return parse_switch(in, record, bearer_challenge_error);
 }
 
 static const char *parse_resource(const parse_t *in, void *record)

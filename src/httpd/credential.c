@@ -117,6 +117,18 @@ int ab_credential_from(const bearer_settings_t *settings,
     return 0;
 }
 
+int ab_credential_from_other(const bearer_settings_t *settings,
+                            bearer_from_kind_t kind)
+{
+    int i = 0;
+
+    while (i < settings->token_from->nelts
+           && APR_ARRAY_IDX(settings->token_from, i, bearer_from_t).kind == kind) {
+        i++;
+    }
+    return i < settings->token_from->nelts;
+}
+
 /* ---- removal ------------------------------------------------------------ */
 
 static const char *masked(request_rec *r, const char *text, const char *name)

@@ -25,3 +25,6 @@ int ab_credential_verified_from(const request_rec *r,
 /** Does AuthBearerTokenFrom contain a source of this kind? */
 int ab_credential_from(const bearer_settings_t *settings,
                        bearer_from_kind_t kind);
+/** Does AuthBearerTokenFrom contain a source of another kind? */
+int ab_credential_from_other(const bearer_settings_t *settings,
+                             bearer_from_kind_t kind);

@@ -43,11 +43,41 @@ static const char *realm(request_rec *r)
     return plain;
 }
 
+/* Browsers answer Basic with a window that asks for a password. A page of people who
+ * have sessions must not open one for what its script sent. */
+static int offers_basic(const request_rec *r, const bearer_settings_t *settings)
+{
+    return ab_credential_from(settings, BEARER_FROM_BASIC)
+        && !(settings->session && ab_request_by_script(r));
+}
+
+/* Where Basic is the only source it comes first: git, pip and container clients use the
+ * first challenge they know. */
+static void send_challenges(request_rec *r, const bearer_settings_t *settings,
+                            const char *bearer, const char *basic)
+{
+    static const char field[] = "WWW-Authenticate";
+    apr_table_t *out = r->err_headers_out;
+
+    if (!offers_basic(r, settings)) {
+        apr_table_setn(out, field, bearer);
+    } else if (ab_credential_from_other(settings, BEARER_FROM_BASIC)) {
+        apr_table_setn(out, field, bearer);
+        apr_table_addn(out, field, basic);
+    } else {
+        apr_table_setn(out, field, basic);
+        if (settings->challenge.on) {
+            apr_table_addn(out, field, bearer);
+        }
+    }
+}
+
 static void challenge(request_rec *r, bearer_category_t category,
                       const apr_array_header_t *scopes)
 {
     const bearer_settings_t *settings = ab_config_of(r);
-    bearer_challenge_t c = { realm(r), category, NULL, NULL, NULL, !settings->challenge };
+    bearer_challenge_t c = { realm(r), category, NULL, NULL, NULL,
+                             settings->challenge.parameters, !settings->challenge.on };
 
     if (category != BEARER_CATEGORY_REQUEST) {  /* 401, or 403 because of a scope */
         c.resource_metadata = settings->resource ? settings->resource->metadata
@@ -59,12 +89,8 @@ static void challenge(request_rec *r, bearer_category_t category,
     if (category == BEARER_CATEGORY_AUTHENTICATION) {
         c.login = settings->login.parameters;
     }
-    apr_table_setn(r->err_headers_out, "WWW-Authenticate",
-                   bearer_challenge_write(&c, r->pool));
-    if (ab_credential_from(settings, BEARER_FROM_BASIC)) {
-        apr_table_addn(r->err_headers_out, "WWW-Authenticate",
-                       bearer_challenge_basic(c.realm, r->pool));
-    }
+    send_challenges(r, settings, bearer_challenge_write(&c, r->pool),
+                    bearer_challenge_basic(c.realm, r->pool));
 }
 
 /* Returns what is known of the token and may be logged. */

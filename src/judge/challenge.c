@@ -6,6 +6,7 @@
 #include "judge/challenge.h"
 
 #include <string.h>
+#include <strings.h>
 
 #include <apr_strings.h>
 
@@ -82,6 +83,77 @@ static const char *add_login(const char *line, const apr_array_header_t *login,
     return line;
 }
 
+#define VALUE_MAX 512
+
+static apr_size_t name_length(const char *parameter)
+{
+    return strcspn(parameter, "=");
+}
+
+static int is_name(const char *parameter, const char *name)
+{
+    const apr_size_t len = name_length(parameter);
+
+    return strlen(name) == len && strncasecmp(parameter, name, len) == 0;
+}
+
+static const char *name_error(const apr_array_header_t *parameters, const char *name,
+                              apr_pool_t *p)
+{
+    static const char *const own[] = {
+        "realm", "error", "error_description", "error_uri", "scope", "acr_values",
+        "max_age", "resource_metadata", "algs", NULL
+    };
+    int i;
+
+    for (i = 0; own[i]; i++) {
+        if (strcasecmp(name, own[i]) == 0) {
+            return apr_psprintf(p, "%s cannot be set: the module sets it", own[i]);
+        }
+    }
+    for (i = 0; i < parameters->nelts - 1; i++) {
+        if (is_name(APR_ARRAY_IDX(parameters, i, const char *), name)) {
+            return apr_psprintf(p, "%s is given twice", name);
+        }
+    }
+    return NULL;
+}
+
+const char *bearer_challenge_error(const apr_array_header_t *parameters, apr_pool_t *p)
+{
+    const char *parameter = APR_ARRAY_IDX(parameters, parameters->nelts - 1,
+                                          const char *);
+    const char *name = apr_pstrmemdup(p, parameter, name_length(parameter)), *value;
+
+    if (!parameter[strlen(name)] || !bearer_text_is_token(name)) {
+        return apr_psprintf(p, "%s is not NAME=VALUE (a parameter of the challenge)",
+                            bearer_text_quote(p, parameter));
+    }
+    for (value = parameter + strlen(name) + 1; *value; value++) {
+        if (*value < 0x20 || *value > 0x7e) {
+            return apr_psprintf(p, "the value of %s has a character that a header cannot have",
+                                name);
+        }
+    }
+    return strlen(parameter) - strlen(name) - 1 > VALUE_MAX
+        ? apr_psprintf(p, "the value of %s is longer than %d bytes", name, VALUE_MAX)
+        : name_error(parameters, name, p);
+}
+
+static const char *add_parameters(const char *line, const apr_array_header_t *parameters,
+                                  apr_pool_t *p)
+{
+    int i;
+
+    for (i = 0; parameters && i < parameters->nelts; i++) {
+        const char *one = APR_ARRAY_IDX(parameters, i, const char *);
+        const apr_size_t len = name_length(one);
+
+        line = add(line, apr_pstrmemdup(p, one, len), quoted_string(one + len + 1, p), p);
+    }
+    return line;
+}
+
 const char *bearer_challenge_write(const bearer_challenge_t *challenge,
                                    apr_pool_t *p)
 {
@@ -99,8 +171,9 @@ const char *bearer_challenge_write(const bearer_challenge_t *challenge,
     line = add(line, "scope", scope_value(challenge->scopes, p), p);
     line = add_login(line, challenge->login, p);
     /* an absolute URI uses only characters that a scope may contain */
-    return add(line, "resource_metadata",
+    line = add(line, "resource_metadata",
                metadata && bearer_text_is_scope(metadata) ? metadata : NULL, p);
+    return add_parameters(line, challenge->parameters, p);
 }
 
 const char *bearer_challenge_basic(const char *realm, apr_pool_t *p)

@@ -19,8 +19,16 @@ typedef struct bearer_challenge_t {
     const char *resource_metadata;     /**< absolute URL, or NULL */
     const apr_array_header_t *login;   /**< const char *, NAME=VALUE; acr_values and
                                             max_age are sent; or NULL */
+    const apr_array_header_t *parameters; /**< const char *, NAME=VALUE, accepted by
+                                            bearer_challenge_error(); or NULL */
     int bare;                          /**< AuthBearerChallenge Off: realm only */
 } bearer_challenge_t;
+
+/** Judges the last of the parameters of AuthBearerChallenge (const char *, NAME=VALUE).
+ *  @return NULL, or what is wrong, in p: the name is no token (RFC 9110 section 5.6.2),
+ *          occurs before, ignoring case, or is one that the module sets; the value is
+ *          longer than 512 bytes or has characters other than printable ASCII */
+const char *bearer_challenge_error(const apr_array_header_t *parameters, apr_pool_t *p);
 
 /** Returns `Bearer realm="...", error="...", ...`, in p. Scope tokens that the
  *  grammar (RFC 6749 section 3.3) does not allow are omitted. */

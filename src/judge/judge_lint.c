@@ -342,6 +342,14 @@ static void lint_session(place_t *place)
     }
 }
 
+static void lint_challenge(place_t *place)
+{
+    if (!place->here.challenge.on && place->here.challenge.parameters) {
+        FIND(place, WARNING, CHALLENGE,
+            AB(0729) "AuthBearerChallenge Off sends no parameters; write On, or remove them");
+    }
+}
+
 void bearer_judge_lint(apr_array_header_t *findings, const bearer_issuers_t *issuers,
                        const bearer_settings_t *defaults,
                        const bearer_settings_t *server,
@@ -349,7 +357,8 @@ void bearer_judge_lint(apr_array_header_t *findings, const bearer_issuers_t *iss
 {
     static void (*const rules[])(place_t *) = {
         lint_issuers, lint_audience, lint_user_claim, lint_user_format,
-        lint_no_audience, lint_algorithms, lint_introspection, lint_session
+        lint_no_audience, lint_algorithms, lint_introspection, lint_session,
+        lint_challenge
     };
     place_t place = { findings, issuers, defaults, server, dir, p, .jwt = 0 };
     unsigned i;

@@ -374,12 +374,11 @@ static const char *print_client_auth(const void *value, const row_t *row, apr_po
     return all == method ? name : apr_pstrcat(p, name, " aud=endpoint", NULL);
 }
 
-static const char *print_login(const void *value, const row_t *row, apr_pool_t *p)
+static const char *print_switch(const void *value, const row_t *row, apr_pool_t *p)
 {
-    const bearer_login_settings_t *login = value;
-    const char *text = print_onoff(&login->on, row, p);
-    const char *parameters = print_array(&login->parameters, row, print_string, NULL,
-                                         p);
+    const bearer_switch_t *s = value;
+    const char *text = print_onoff(&s->on, row, p);
+    const char *parameters = print_array(&s->parameters, row, print_string, NULL, p);
 
     return parameters ? apr_pstrcat(p, text, " ", parameters, NULL) : text;
 }

@@ -85,12 +85,14 @@ typedef struct bearer_refresh_t {
     apr_interval_time_t min, max, stale;
 } bearer_refresh_t;
 
-/** AuthBearerLogin On|Off [NAME=VALUE ...] */
-typedef struct bearer_login_settings_t {
+/** On|Off [NAME=VALUE ...] */
+typedef struct bearer_switch_t {
     int on;
-    const apr_array_header_t *parameters; /**< const char *, NAME=VALUE of the
-                                               authorization request; or NULL */
-} bearer_login_settings_t;
+    const apr_array_header_t *parameters; /**< const char *, NAME=VALUE: of the
+                                               authorization request (AuthBearerLogin),
+                                               of the challenge (AuthBearerChallenge);
+                                               or NULL */
+} bearer_switch_t;
 
 typedef struct bearer_session_check_t bearer_session_check_t;
 typedef struct bearer_resource_t bearer_resource_t;

@@ -102,7 +102,8 @@
     X(user_format, const char *, string, 0, 1) \
     X(exports, bearer_export_settings_t, exports, 0, 4) \
     X(forward, int, forward, 0, 2) \
-    X(login, bearer_login_settings_t, login, 0, 16) \
+    X(login, bearer_switch_t, switch, 0, 16) \
+    X(challenge, bearer_switch_t, switch, 0, 16) \
     X(resource, const bearer_resource_t *, resource, 0, 64)
 
 /**
@@ -163,8 +164,9 @@
     X(THROTTLE, throttle, throttle, "AuthBearerThrottle", S|D, "window penalty", \
       ((bearer_throttle_settings_t){ 1, 20, SECONDS(60), SECONDS(60) }), \
       "threshold=N window=TIME penalty=TIME | off") \
-    X(CHALLENGE, challenge, onoff, "AuthBearerChallenge", D|H, "On Off", 1, \
-      "Off: challenges without details") \
+    X(CHALLENGE, challenge, challenge, "AuthBearerChallenge", D|H, "On Off", \
+      ((bearer_switch_t){ 1, NULL }), \
+      "On|Off [NAME=VALUE ...]: Off: challenges without details; or more parameters") \
     X(OPTIONAL, optional, onoff, "AuthBearerOptional", D|H, "On Off", 0, \
       "On: requests without a credential have no user") \
     X(PREFLIGHT, preflight_pass, word, "AuthBearerPreflight", D|H, "off pass", 0, \
@@ -201,7 +203,7 @@
     X(SESSION, session, onoff, "AuthBearerSession", D|H, "On Off", 0, \
       "On: session cookies are accepted") \
     X(LOGIN, login, login, "AuthBearerLogin", D|H, "On Off", \
-      ((bearer_login_settings_t){ 0, NULL }), \
+      ((bearer_switch_t){ 0, NULL }), \
       "On|Off [NAME=VALUE ...]: browsers are sent to the issuer to log in") \
     X(PREFER_BEARER, prefer_bearer, word, "AuthBearerPrefer", D|H, "cookie bearer", 0, \
       "cookie | bearer: which one counts if both are present") \

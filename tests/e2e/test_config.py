@@ -197,6 +197,12 @@ ServerName a.test
      {}, ["AB0503", "AuthBearerOptional"]),
     ("challenge-word", ISSUER + location("/a", "AuthBearerChallenge some"),
      {}, ["AB0503", "AuthBearerChallenge"]),
+    ("challenge-name", ISSUER + location("/a", 'AuthBearerChallenge On "a b=c"'),
+     {}, ["AB0598", "AuthBearerChallenge"]),
+    ("challenge-own", ISSUER + location("/a", "AuthBearerChallenge On Realm=x"),
+     {}, ["AB0598", "AuthBearerChallenge", "realm"]),
+    ("challenge-twice", ISSUER + location("/a", "AuthBearerChallenge On a=x A=y"),
+     {}, ["AB0598", "AuthBearerChallenge", "A"]),
     ("strategy-word", ISSUER + location("/a", "AuthBearerScopeStrategy fuzzy"),
      {}, ["AB0503", "AuthBearerScopeStrategy"]),
     ("user-chars-word", issuer_conf("AuthBearerUserChars any")

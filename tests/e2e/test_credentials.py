@@ -35,6 +35,12 @@ def server(new_server, backend):
                    'SetEnvIf X-Via "(.+)" TOKEN_HERE=$1')
         + location("/basic", "AuthBearerTokenFrom header basic")
         + location("/basic-only", "AuthBearerTokenFrom basic:oauth2")
+        + location("/basic-two", "AuthBearerTokenFrom basic:oauth2 basic:git")
+        + location("/basic-scope", "AuthBearerTokenFrom basic", "scope x")
+        + location("/basic-off", "AuthBearerTokenFrom basic\n"
+                   "AuthBearerChallenge Off", "scope x")
+        + location("/basic-too-off", "AuthBearerTokenFrom header basic\n"
+                   "AuthBearerChallenge Off", "scope x")
         + location("/all", "AuthBearerTokenFrom header header:X-Token "
                    "cookie:tok query:tok basic")
         + location("/optional", "AuthBearerOptional On\n"
@@ -132,6 +138,41 @@ def test_basic_is_offered(server):
                   "audience")
     assert "Basic" in res.challenges
     assert set(server.get("/header").challenges) == {"Bearer"}
+
+
+BASIC, BARE = 'Basic realm="test"', 'Bearer realm="test"'
+
+
+@pytest.mark.parametrize("path,wanted", [
+    ("/basic", [BARE, BASIC]), ("/basic-only", [BASIC, BARE]),
+    ("/basic-two", [BASIC, BARE]),
+    ("/basic-scope", [BASIC, BARE + ', scope="x"']), ("/basic-off", [BASIC]),
+    ("/basic-too-off", [BARE, BASIC]), ("/header", [BARE]),
+])
+def test_who_knows_basic_only_finds_it_first(server, path, wanted):
+    """git, pip and container clients take the first challenge that they know."""
+    assert server.get(path).all("WWW-Authenticate") == wanted
+    # here are no sessions: nobody's page
+    for fields in SCRIPTS:
+        assert server.get(path, headers=fields).all("WWW-Authenticate") == wanted
+
+
+def test_basic_first_in_other_refusals(server):
+    for path, fields, status, off in (
+            ("basic", basic("u", mint(aud="x")), 401, 0),
+            ("basic", basic("u", mint()), 403, 0), ("basic", {"Authorization": "Basic !!!"}, 400, 0),
+            ("basic", basic("u", mint()), 403, 1)):
+        res = server.get("/%s-%s" % (path, "off" if off else "scope"), headers=fields)
+        assert res.status == status, res
+        got = [value.split(" ")[0] for value in res.all("WWW-Authenticate")]
+        assert got == (["Basic"] if off else ["Basic", "Bearer"]), res
+
+
+#: What pages load by themselves.
+SCRIPTS = [{"Sec-Fetch-Mode": "cors"}, {"Sec-Fetch-Mode": "same-origin"},
+           {"Sec-Fetch-Mode": "no-cors"}, {"Sec-Fetch-Mode": "websocket"},
+           {"X-Requested-With": "XMLHttpRequest"},
+           {"X-Requested-With": "xmlhttprequest"}]
 
 
 @pytest.mark.parametrize("value", [

@@ -313,7 +313,7 @@ def site(request, one_server, backend, hosts, proxy):
 
 def test_every_recipe_has_its_check():
     assert list(RECIPES) == list(CHECKS)
-    assert len(RECIPES) == 14
+    assert len(RECIPES) == 15
     for one in RECIPES.values():
         assert one.confs and any(status for _, status in one.commands), one.title
 
@@ -414,6 +414,24 @@ def _headers(site):
     # the pitfall
     site.graceful(site.recipe.conf.replace("Header set", "Header setifempty"))
     assert seen(site.curl(forged, T=token))["department"] == "forged"
+
+
+@recipe("Container images, git and pip")
+def _images(site):
+    def offered():
+        head = site.shell("curl -i https://www.example.com/v2/").partition("\r\n\r\n")[0]
+        return re.findall("(?im)^www-authenticate: ([^\r]*)", head)
+    site.start()
+    site.follow()
+    first, second = offered()
+    assert first == 'Basic realm="images"' and second.startswith("Bearer ")
+    assert site.get("/v2/", site.token()).status == 401
+    # the pitfall
+    site.graceful(site.recipe.conf.replace("From basic", "From header basic"))
+    assert offered()[0].startswith("Bearer ")
+    site.graceful(site.recipe.conf.replace(
+        "From basic", "From basic\nAuthBearerChallenge Off"))
+    assert offered() == [first]
 
 
 @recipe("Anonymous GET, token for POST")

@@ -12,7 +12,7 @@ from support.expect import (anonymous, granted, invalid, issuer_conf,
                             key_files, location, refused)
 from support.tokens import claims, compact, digest8, mint
 
-pytestmark = [pytest.mark.core, pytest.mark.allow_log("AB0205 /t/dead")]
+pytestmark = [pytest.mark.core, pytest.mark.allow_log("AB0205 /t/dead", "AB0729")]
 NOW = int(time.time())
 
 
@@ -45,6 +45,11 @@ AuthBearerUserFormat %%u
         + location("/user", require="user bob")
         + location("/mixed", require="role admin\nRequire scope orders.admin")
         + location("/bare", "AuthBearerChallenge Off", "scope orders.read")
+        + location("/more", "AuthBearerChallenge On "
+                   "authorization_uri=https://idp.example/a?b=c,d "
+                   '"service=a \\"b\\" \\\\c"', "scope orders.read")
+        + location("/more/inside", "AuthBearerChallenge On")
+        + location("/bare-more", "AuthBearerChallenge Off service=x")
         + location("/query", "AuthBearerTokenFrom header query:token")
         + location("/clients", "AuthBearerClients client-1 client-2")
         + location("/optional", "AuthBearerOptional On", "all granted")
@@ -187,6 +192,20 @@ def test_challenge_off(server):
         else:
             assert res.status == 403
             assert res.challenge in (None, {"realm": "test"})
+
+
+def test_challenge_with_parameters_of_ones_own(server):
+    more = {"authorization_uri": "https://idp.example/a?b=c,d",
+            "service": 'a "b" \\c'}
+    res = anonymous(server.get("/more"), scope="orders.read")
+    assert res.challenge == {"realm": "test", "scope": "orders.read", **more}
+    for token, status in ((mint(scope="x"), 403), (broken_signature(), 401), ("{", 400)):
+        res = server.get("/more", token)
+        assert res.status == status and res.challenge["error"]
+        assert res.challenge.items() >= more.items(), res
+    assert not granted(server.get("/more", mint())).challenges
+    assert server.get("/more/inside").challenge == {"realm": "test"}
+    assert server.get("/bare-more").challenge == {"realm": "test"}
 
 
 def test_description_does_not_say_more_than_the_category(server):

@@ -15,6 +15,7 @@ static const char *written(apr_pool_t *p, const char *realm,
     challenge.category = category;
     challenge.scopes = scopes ? unit_list(p, scopes) : NULL;
     challenge.resource_metadata = metadata;
+    challenge.parameters = NULL;
     challenge.bare = bare;
     return bearer_challenge_write(&challenge, p);
 }
@@ -50,7 +51,7 @@ static void test_authentication(void **state)
 {
     apr_pool_t *p = unit_pool(state);
     bearer_challenge_t c = { "o", BEARER_CATEGORY_AUTHENTICATION, NULL, NULL, NULL,
-                             0 };
+                             NULL, 0 };
     apr_array_header_t *login = apr_array_make(p, 3, sizeof(const char *));
 
     APR_ARRAY_PUSH(login, const char *) = "prompt=login";
@@ -133,6 +134,58 @@ static void test_every_category(void **state)
     }
 }
 
+/* AuthBearerChallenge: names are tokens, each once, none of the module's; values are
+ * printable. What is accepted is written so that a reader gets it back. */
+static void test_parameters(void **state)
+{
+    static const struct {
+        const char *list, *written;  /* written: NULL for an error */
+    } cases[] = {
+        { "service=x", ", service=\"x\"" },
+        { "a= B=2 !#$%&'*+-.^_`|~9=3", ", a=\"\", B=\"2\", !#$%&'*+-.^_`|~9=\"3\"" },
+        { "a=\"=\\,;", ", a=\"\\\"=\\\\,;\"" },
+        { "realm2=x scopes=y", ", realm2=\"x\", scopes=\"y\"" },
+        { "realm=x", NULL }, { "REALM=x", NULL }, { "error=x", NULL },
+        { "error_description=x", NULL }, { "error_uri=x", NULL }, { "scope=x", NULL },
+        { "acr_values=x", NULL }, { "max_age=1", NULL }, { "resource_metadata=x", NULL },
+        { "algs=x", NULL }, { "a", NULL }, { "=x", NULL }, { "a,b=x", NULL },
+        { "a\"=x", NULL }, { "a=x a=y", NULL }, { "aa=x a=z Aa=y", NULL },
+        { "a=\r\nX:y", NULL }, { "a=\xc3\xa9", NULL }, { "a=\x7f", NULL },
+        { "a=\t", NULL }, { "\xc3\xa9=a", NULL }
+    };
+    apr_pool_t *p = unit_pool(state);
+    bearer_challenge_t c = { "o", BEARER_CATEGORY_NO_CREDENTIAL, NULL, NULL, NULL, NULL, 0 };
+    char *value = apr_palloc(p, 600);
+    unsigned i;
+    int n;
+
+    for (i = 0; i < UNIT_COUNT(cases); i++) {
+        apr_array_header_t *all = bearer_text_split(p, cases[i].list, " ");
+        apr_array_header_t *list = apr_array_make(p, 4, sizeof(const char *));
+        const char *error = NULL;
+
+        for (n = 0; !error && n < all->nelts; n++) {
+            APR_ARRAY_PUSH(list, const char *) = APR_ARRAY_IDX(all, n, const char *);
+            error = bearer_challenge_error(list, p);
+        }
+        UNIT_CHECK(!error == (cases[i].written != NULL), "%s", cases[i].list);
+        if (cases[i].written) {
+            c.parameters = list;
+            assert_string_equal(bearer_challenge_write(&c, p),
+                                apr_pstrcat(p, "Bearer realm=\"o\"", cases[i].written, NULL));
+        }
+    }
+    c.bare = 1;
+    assert_string_equal(bearer_challenge_write(&c, p), "Bearer realm=\"o\"");
+    for (n = 512; n < 514; n++) {
+        memset(value, 'v', 600);
+        value[0] = 'a';
+        value[1] = '=';
+        value[n + 2] = '\0';
+        assert_int_equal(bearer_challenge_error(unit_list(p, value), p) != NULL, n == 513);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -140,7 +193,7 @@ int main(void)
         UNIT_TEST(test_realm_is_quoted),
         UNIT_TEST(test_scopes_are_filtered),
         UNIT_TEST(test_metadata_is_a_url_or_nothing),
-        UNIT_TEST(test_every_category),
+        UNIT_TEST(test_every_category), UNIT_TEST(test_parameters),
     };
 
     return UNIT_RUN("challenge", tests);

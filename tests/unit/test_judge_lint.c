@@ -454,6 +454,23 @@ static void test_session_check_without_its_provider(void **state)
                    "session");
 }
 
+static void test_challenge_off_has_no_parameters(void **state)
+{
+    judge_fixture_t *f = judge_fixture(unit_pool(state));
+    bearer_switch_t challenge = { 0, NULL };
+    int on;
+
+    for (on = 0; on < 2; on++) {
+        challenge.on = on;
+        challenge.parameters = NULL;
+        bearer_settings_put(&f->dir, CHALLENGE, challenge, challenge);
+        expect_warning(f, NULL);
+        challenge.parameters = unit_list(f->p, "service=x");
+        bearer_settings_put(&f->dir, CHALLENGE, challenge, challenge);
+        expect_warning(f, on ? NULL : "AB0729");
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -473,6 +490,7 @@ int main(void)
         UNIT_TEST(test_session),
         UNIT_TEST(test_session_takes_every_token),
         UNIT_TEST(test_session_check_without_its_provider),
+        UNIT_TEST(test_challenge_off_has_no_parameters),
     };
 
     return UNIT_RUN("judge_lint", tests);

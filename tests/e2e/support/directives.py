@@ -66,6 +66,7 @@ KINDS = {
     "skew": "30s",
     "list": "x",
     "claims": "roles",
+    "challenge": "On service=x",
 }
 
 
