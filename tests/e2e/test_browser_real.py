@@ -87,6 +87,13 @@ def test_real_browser(play, scenario, store):
     play(scenario, "AuthBearerSessionStore " + store)
 
 
+def test_real_back(play):
+    """As in the recipe. Without its line the page is seen again."""
+    play("back", end="<Location /app>\nHeader set Cache-Control no-store\n</Location>\n")
+    with pytest.raises(AssertionError, match="actual: 'ok'"):
+        play("back")
+
+
 @pytest.mark.parametrize("store", ["cache", "cookie"])
 def test_real_idle(play, store):
     play("idle", "AuthBearerSessionStore %s\n"

@@ -271,6 +271,7 @@ ALLOWED = {
     "Anonymous GET, token for POST": ["AH01629"],
     "Revoke a token": ["AB0261"],
     "Rotate secrets": ["AB0763"],
+    "Nothing to see after signing out": ["AB0763"],
 }
 CHECKS = {}
 
@@ -313,7 +314,7 @@ def site(request, one_server, backend, hosts, proxy):
 
 def test_every_recipe_has_its_check():
     assert list(RECIPES) == list(CHECKS)
-    assert len(RECIPES) == 15
+    assert len(RECIPES) == 16
     for one in RECIPES.values():
         assert one.confs and any(status for _, status in one.commands), one.title
 
@@ -553,6 +554,15 @@ def _rotate(site):
         site.graceful(middle.replace(both, new + store))
         assert site.curl('-b "$C" https://www.example.com/app', C=later).status == 401
         site.server.stop()
+
+
+@recipe("Nothing to see after signing out")
+def _back(site):
+    """test_browser_real.py: test_real_back presses the button."""
+    site.start()
+    answer, = site.follow(COOKIE=_sign_in(site))
+    assert answer.user == "alice@example.test"
+    assert answer.headers["cache-control"] == "private, no-store"
 
 
 @recipe("Several hosts")

@@ -119,6 +119,26 @@ const scenarios = {
     await other.waitForURL((url) => url.href.startsWith(issuer));
   },
 
+  // Back after signing out: what the browser kept is seen, or it has to sign in.
+  async back() {
+    const page = await login(await fresh());
+    await page.goto(`${base}/.auth/logout`);
+    await page.click('button');
+    await page.waitForURL((url) => url.href.startsWith(issuer));
+    await page.click('button[name=logout]');
+    await page.waitForURL((url) => url.href.startsWith(`${base}/.auth/logout`));
+    assert.match(await body(page), /You are signed out/);
+    for (let i = 0; i < 9; i += 1) {
+      await page.goBack();
+      assert.notEqual((await body(page)).trim(), 'ok', page.url());
+      if (page.url().startsWith(`${issuer}/interaction/`)
+        && await page.locator('input[name=login]').count()) {
+        return;
+      }
+    }
+    assert.fail('not asked to sign in');
+  },
+
   // A link on another site: the person is asked, and may say yes.
   async foreignlogout() {
     const context = await fresh();
