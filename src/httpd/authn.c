@@ -288,11 +288,29 @@ static int cookie_counts(const attempt_t *a)
         || a->credential->reason == BEARER_NO_CREDENTIAL;
 }
 
+/* Was a session cookie sent? Then it opened no session. */
+static const char *no_session(const attempt_t *a)
+{
+    const browser_t *browser = ab_browser_of(a->r);
+
+    return browser && bearer_cookie_get(ab_browser_cookies(a->r), browser->names.session,
+                                        a->r->pool)
+        ? "no session (AuthBearerSession): that of the cookie has ended, or is not for this "
+          "location"
+        : "no session (AuthBearerSession): the request has no session cookie";
+}
+
 static const char *no_token(const attempt_t *a)
 {
     request_rec *r = a->r;
 
-    return apr_psprintf(r->pool, "no token found (AuthBearerTokenFrom %s)%s",
+    if (bearer_judge_sessions_only(a->server->issuers, a->server->global->defaults,
+                                   &a->server->settings, &a->dir->settings, r->pool)) {
+        return no_session(a);
+    }
+    return apr_psprintf(r->pool, "%sno token found (AuthBearerTokenFrom %s)%s",
+                        a->settings->session
+                        ? apr_pstrcat(r->pool, no_session(a), "; ", NULL) : "",
                         bearer_settings_print(a->settings, BEARER_SET_TOKEN_FROM,
                                               r->pool),
                         apr_table_get(r->headers_in, "Authorization")

@@ -243,3 +243,10 @@ const char *bearer_judge_audience_error(const bearer_issuers_t *issuers,
                                         const bearer_settings_t *server,
                                         const bearer_settings_t *dir,
                                         apr_pool_t *p);
+
+/** Returns 1 if sessions are accepted here and tokens are not, because none has an
+ *  audience that would do. Layers as for bearer_judge_lint(). */
+int bearer_judge_sessions_only(const bearer_issuers_t *issuers,
+                               const bearer_settings_t *defaults,
+                               const bearer_settings_t *server,
+                               const bearer_settings_t *dir, apr_pool_t *p);

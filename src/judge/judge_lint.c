@@ -380,3 +380,16 @@ const char *bearer_judge_audience_error(const bearer_issuers_t *issuers,
     look_at(&place);
     return audience_error(&place);
 }
+
+int bearer_judge_sessions_only(const bearer_issuers_t *issuers,
+                               const bearer_settings_t *defaults,
+                               const bearer_settings_t *server,
+                               const bearer_settings_t *dir, apr_pool_t *p)
+{
+    place_t place = { NULL, issuers, defaults, server, dir, p, .jwt = 0 };
+    int any;
+
+    look_at(&place);
+    without_audience(&place, &any);
+    return place.here.session && place.tokens && !place.session && !any;
+}

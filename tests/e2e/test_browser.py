@@ -84,6 +84,32 @@ def test_the_headers_of_a_navigation(site, op):
                 assert res.status == (302 if goes else 401), (fields, res)
 
 
+@pytest.mark.core
+def test_the_log_says_what_is_missing(site, op):
+    """Where sessions alone count, nobody looks for a token."""
+    server = site(end="""
+<Location "/only">
+    AuthType Bearer
+    AuthName "only"
+    AuthBearerSession On
+    Require valid-user
+</Location>
+<Location "/tokens">
+    AuthType Bearer
+    AuthName "tokens"
+    AuthBearerAudience api://test
+    Require valid-user
+</Location>
+""")
+    for cookie in ({}, {"Cookie": "bearer_session_%d=%s" % (server.port, "A" * 43)}):
+        for path, session, token in (("only", 1, 0), ("app", 1, 1), ("tokens", 0, 1)):
+            res = server.get("/%s/x" % path, headers=cookie)
+            line, = res.logged("AB0002", "no_credential/no_credential")
+            assert ("AuthBearerSession)" in line.text) == bool(session), line
+            assert ("AuthBearerTokenFrom header)" in line.text) == bool(token), line
+            assert ("no session cookie" in line.text) == (session and not cookie), line
+
+
 @pytest.mark.parametrize("source,off,page,script", [
     ("basic", "", ["Basic", "Bearer"], ["Bearer"]),
     ("basic", "AuthBearerChallenge Off", ["Basic"], ["Bearer"]),
