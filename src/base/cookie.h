@@ -67,7 +67,7 @@ const char *bearer_cookie_join(const char *field, const char *name,
 
 /** Returns a Set-Cookie value. max_age is in seconds; negative: until the browser
  *  closes; 0: remove the cookie. The value must consist of base64url characters
- *  and `.`. */
+ *  and `.`; see base61.h for secrets. */
 const char *bearer_cookie_set(const bearer_cookie_names_t *names,
                               const char *name, const char *value, int max_age,
                               apr_pool_t *p);

@@ -11,6 +11,7 @@
 #include <openssl/params.h>
 
 #include "base/b64url.h"
+#include "base/base61.h"
 #include "base/text.h"
 
 #define VERSION 1
@@ -225,18 +226,27 @@ const char *bearer_seal_text(const bearer_seal_t *seal, const char *context,
 
     return bearer_seal_close(&sealed, &sealed_len, seal, context, strlen(context), value,
                              len, world, p) == APR_SUCCESS
-        ? bearer_b64url_encode(p, sealed, sealed_len) : NULL;
+        ? bearer_base61_encode(p, sealed, sealed_len) : NULL;
 }
 
 apr_status_t bearer_seal_read(unsigned char **value, apr_size_t *len,
                               const bearer_seal_t *seal, const char *context,
                               const char *text, apr_pool_t *p)
 {
+    /* base64url: from an earlier version; its texts can look like base61, too */
+    static apr_status_t (*const decoders[])(unsigned char **, apr_size_t *, const char *,
+                                            apr_size_t, apr_pool_t *) = {
+        bearer_base61_decode, bearer_b64url_decode_p
+    };
+    apr_status_t rv = APR_EACCES;
     unsigned char *sealed;
-    apr_size_t sealed_len;
+    apr_size_t sealed_len, i;
 
-    return bearer_b64url_decode_p(&sealed, &sealed_len, text, strlen(text), p)
-               == APR_SUCCESS
-        ? bearer_seal_open(value, len, seal, context, strlen(context), sealed, sealed_len,
-                           p) : APR_EACCES;
+    for (i = 0; rv != APR_SUCCESS && i < sizeof(decoders) / sizeof(decoders[0]); i++) {
+        if (decoders[i](&sealed, &sealed_len, text, strlen(text), p) == APR_SUCCESS) {
+            rv = bearer_seal_open(value, len, seal, context, strlen(context), sealed,
+                                  sealed_len, p);
+        }
+    }
+    return rv;
 }

@@ -52,12 +52,14 @@ apr_status_t bearer_seal_open(unsigned char **value, apr_size_t *len,
                               apr_size_t context_len, const void *sealed,
                               apr_size_t sealed_len, apr_pool_t *p);
 
-/** Seals a value as base64url, for a cookie, with a text as context. NULL: failure. */
+/** Seals a value as text for a cookie (bearer_base61_encode()), with a text as context.
+ *  NULL: failure. */
 const char *bearer_seal_text(const bearer_seal_t *seal, const char *context,
                              const void *value, apr_size_t len,
                              const bearer_world_t *world, apr_pool_t *p);
 
-/** Opens what bearer_seal_text() sealed. Returns APR_EACCES also if text is not base64url. */
+/** Opens what bearer_seal_text() sealed, also as earlier versions wrote it (base64url).
+ *  Returns APR_EACCES also if text is neither. */
 apr_status_t bearer_seal_read(unsigned char **value, apr_size_t *len,
                               const bearer_seal_t *seal, const char *context,
                               const char *text, apr_pool_t *p);

@@ -254,7 +254,7 @@ static bearer_reason_t no_session(arrival_t *a, apr_status_t rv)
               "cache, or reduce what the issuer puts into its tokens"
             : "the session is too large for the session cache (%d bytes); reduce what the issuer "
               "puts into its tokens",
-            a->store.in_cookie ? BEARER_COOKIE_MAX * 3 / 4 : BEARER_SESSION_MAX);
+            a->store.in_cookie ? BEARER_COOKIE_MAX / 11 * 8 : BEARER_SESSION_MAX);
     }
     if (rv == APR_EOF) {
         return bearer_refuse(&a->why, a->r->pool, BEARER_LOGIN_STATE,

@@ -10,6 +10,7 @@
 #include <apr_strings.h>
 
 #include "base/b64url.h"
+#include "base/base61.h"
 #include "base/json.h"
 #include "base/text.h"
 
@@ -18,12 +19,14 @@
 /** A login may begin on one host and end on another whose clock is behind. */
 #define CLOCKS_DIFFER apr_time_from_sec(60)
 
-static const char *random_text(const bearer_world_t *world, apr_pool_t *p)
+static const char *random_text(const bearer_world_t *world,
+                               char *(*encode)(apr_pool_t *, const void *, apr_size_t),
+                               apr_pool_t *p)
 {
     unsigned char bytes[RANDOM_SIZE];
 
     return bearer_world_random(world, bytes, sizeof(bytes)) == APR_SUCCESS
-               ? bearer_b64url_encode(p, bytes, sizeof(bytes)) : NULL;
+               ? encode(p, bytes, sizeof(bytes)) : NULL;
 }
 
 bearer_attempt_t *bearer_attempt_new(const bearer_login_t *login,
@@ -32,9 +35,9 @@ bearer_attempt_t *bearer_attempt_new(const bearer_login_t *login,
     const bearer_world_t *world = login->access->world;
     bearer_attempt_t *a = apr_pcalloc(p, sizeof(*a));
 
-    a->state = random_text(world, p);
-    a->nonce = random_text(world, p);
-    a->verifier = random_text(world, p);
+    a->state = random_text(world, bearer_base61_encode, p);  /* it returns in a URL */
+    a->nonce = random_text(world, bearer_b64url_encode, p);
+    a->verifier = random_text(world, bearer_b64url_encode, p);
     a->issuer = login->access->issuer->url;
     a->target = target;
     a->created = bearer_world_now(world);

@@ -7,6 +7,7 @@
 #include <apr_strings.h>
 
 #include "base/b64url.h"
+#include "base/base61.h"
 #include "base/cookie.h"
 #include "base/json.h"
 #include "base/text.h"
@@ -249,11 +250,13 @@ static apr_status_t load_from_cache(bearer_session_t **session,
                                     const bearer_session_store_t *store,
                                     const char *cookie, apr_pool_t *p)
 {
-    unsigned char id[BEARER_B64URL_DECODED_MAX(64)];
+    unsigned char *id;
     apr_size_t len = 0;
 
+    /* the second is how an earlier version wrote it; the lengths differ */
     if (strlen(cookie) > 64
-        || bearer_b64url_decode(id, &len, cookie, strlen(cookie)) != APR_SUCCESS
+        || (bearer_base61_decode(&id, &len, cookie, strlen(cookie), p) != APR_SUCCESS
+            && bearer_b64url_decode_p(&id, &len, cookie, strlen(cookie), p) != APR_SUCCESS)
         || len != BEARER_SESSION_ID_SIZE) {
         return APR_NOTFOUND;
     }
@@ -325,7 +328,7 @@ apr_status_t bearer_session_cookie(const char **cookie, bearer_session_t *sessio
     if (store->in_cookie) {
         return save_in_cookie(cookie, session, store, p);
     }
-    *cookie = bearer_b64url_encode(p, session->id, sizeof(session->id));
+    *cookie = bearer_base61_encode(p, session->id, sizeof(session->id));
     return APR_SUCCESS;
 }
 

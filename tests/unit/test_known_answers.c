@@ -61,7 +61,16 @@ static void test_seal(void **state)
                                       strlen(cases[0].sealed) / 2, p), APR_NOTFOUND);
 }
 
+#define ID "112UHJg3uoD1oWGamQXF6Z2d12uGB1YNv3RUoEiuUrfI"
+#define ID_0_1 "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8"
 #define ATTEMPT \
+    "187UCIjS3XSB3Rpb9PNaDQBp1erPO6d4XCxAXfXCpuFTM6UZ3j1YD2s5imnbQLJF6f7JLukxm1SV" \
+    "R12b6uhcBut75GGhkIEubTBJziuDDIlho4NJyp1Q8dnm5GgSN5RQteDDC3aEsyRbfKi2LgGlxC3G" \
+    "41D2G1L9L597H1uihxSqWiGlQ3Mb8APPyKT62XrJAUtBdAIrxFWNR15zRM86QaBUOhF1O8WzKJcb" \
+    "D49MZyXnWb9TXSHwTJotUa8QiI6Bz1Zg6XHeLtVGzXse3bFNKJOJKXJ1kqNZyo4u2QrgPPDaL25K" \
+    "DlU3AxzlsfS2iSpLvZUn9ZqELnMUkdtqZI4KdIqdk312"
+/* as version 0.1.0 wrote it */
+#define ATTEMPT_0_1 \
     "ASc76HhgYWJjZGVmZ2hpamscxhyuOpagBiJofsf9QwvY70Igki32rz7cNJjqcXjkZGfx0qiq8xFx" \
     "exWqS7WEWDBNc25LVeGcpGcXvXM3CT3h-R_iI_j-moYGnnURHiiyVGVMbriT8ehnPVm7K0QaSTiW" \
     "XWx5HGuWXRLTVjaUMvGWvXQs3DhY1DeaTLBUDLZq1ZAlE_zoxSXRBuLARXZdAYKgiKiJ-s4w29ox" \
@@ -83,17 +92,26 @@ static void test_attempt(void **state)
     assert_string_equal(bearer_attempt_seal(a, seal, UNIT_SERVER, &w->world, p), ATTEMPT);
     assert_int_equal(bearer_attempt_open(&back, ATTEMPT, seal, UNIT_SERVER, &w->world, p),
                      APR_SUCCESS);
-    assert_string_equal(back->state, "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8");
+    assert_string_equal(back->state, ID);
     assert_string_equal(back->nonce, "ICEiIyQlJicoKSorLC0uLzAxMjM0NTY3ODk6Ozw9Pj8");
     assert_string_equal(back->issuer, ISSUER);
     assert_string_equal(back->target, "/x?y=1");
     assert_int_equal(back->max_age, -1);
     assert_int_equal(back->created, w->now);
+    assert_int_equal(bearer_attempt_open(&back, ATTEMPT_0_1, seal, UNIT_SERVER, &w->world,
+                                         p), APR_SUCCESS);
+    assert_string_equal(back->state, ID_0_1);
 }
 
 /* ---- sessions ----------------------------------------------------------- */
 
 #define COOKIE \
+    "187UCIizE7N1JaWlUSbmn628YR3cY6YFA88ej7R3ImSELBmpZrIbado8Mg2hN4nYtoORMJWFjk5F" \
+    "AMiXMXH226Ei75btECCQlNs9bcIeMYlKMzK5drafm42Gg5dsXCvOtKTlOZhK397zgEZCTpDJJalD" \
+    "Y21UOiA1as9zzQWCDCiUm2TcO4t2nKujicePZqK1uv7Hc31vZXmr4HblbHV5JV47tievODaR3zOO" \
+    "Ngb8gaqCMXLGNDKbJqXGkhp3BIKElwlA9B568iI74mkYeigHjcbh5qIgcO9q3nPjOdUIEDt5rBct" \
+    "dYA6Cw7svhiGUc5GEJj6lja19JEgsZxaagBkw9WQdEAEKUmaPr2AB8RxEZD7hn"
+#define COOKIE_0_1 \
     "ASc76HgAAQIDBAUGBwgJCgsf5CiYi6dcRon_hQgN1W_HvhjuTOWmxEjQh7RfoB-R5_etCbMQMX3W" \
     "9OBf2WCsTDwlIHViHFS5VSN57UNXQ4W82GlKz93Qby3oaluVyFIs6VJaItPUnTpxks_41RdKjATE" \
     "-rBfqTcU_I0hbA6zvj_kUmhzfQ5RFvM-yOOKDle4CS4YnjRpqPajRijIDo0YQ-W7puF5pxr3TAvq" \
@@ -118,6 +136,7 @@ static void test_session_cookie(void **state)
     const char *again;
 
     assert_int_equal(bearer_session_load(&s, &store, COOKIE, p), APR_SUCCESS);
+    assert_int_equal(bearer_session_load(&s, &store, COOKIE_0_1, p), APR_SUCCESS);
     assert_string_equal(bearer_text_hex(p, s->id, 2), "0001");
     assert_string_equal(bearer_text_hex(p, s->revision, 16),
                         "202122232425262728292a2b2c2d2e2f");
@@ -130,7 +149,7 @@ static void test_session_cookie(void **state)
     assert_string_equal(bearer_text_hex(p, s->by_sid, 32), BY_SID);
     assert_string_equal(bearer_text_hex(p, s->by_sub, 32), BY_SUB);
     assert_string_equal(bearer_session_string(s, "client", p), "app");
-    /* and is written as it was */
+    /* and is written in letters and digits */
     w->next_random = 0;
     assert_int_equal(bearer_session_cookie(&again, s, &store, p), APR_SUCCESS);
     assert_string_equal(again, COOKIE);
@@ -158,7 +177,9 @@ static void test_names(void **state)
     assert_string_equal(bearer_text_hex(p, s->by_sid, 32), BY_SID);
     assert_string_equal(bearer_text_hex(p, s->by_sub, 32), BY_SUB);
     assert_int_equal(bearer_session_begin(&cookie, s, &store, NULL, p), APR_SUCCESS);
-    assert_string_equal(cookie, "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8");
+    assert_string_equal(cookie, ID);
+    assert_int_equal(bearer_session_load(&s, &store, ID_0_1, p), APR_SUCCESS);
+    assert_int_equal(bearer_session_load(&s, &store, ID, p), APR_SUCCESS);
     assert_true(is_there(cache->values, p, RECORD));
     assert_int_equal(bearer_session_lease(s, &store, w->now + 1, p), APR_SUCCESS);
     assert_true(is_there(cache->leases, p, LEASE));

@@ -94,20 +94,37 @@ def siphash(key, data):
     return v[0] ^ v[1] ^ v[2] ^ v[3]
 
 
+def base61(data):
+    """Letters and 1 to 9: each 8 bytes are 11 characters."""
+    letters = '123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz'
+    text = ''
+    for i in range(0, len(data), 8):
+        group, part = data[i:i + 8], ''
+        number = int.from_bytes(group, 'big')
+        for _ in range((0, 2, 3, 5, 6, 7, 9, 10, 11)[len(group)]):
+            number, digit = divmod(number, 61)
+            part = letters[digit] + part
+        text += part
+    return text
+
+
 def main():
     numbers = bytes(range(64))
     for purpose in (b'session', b'keys'):
         print('seal', purpose.decode(),
               seal(purpose, b'context', b'value', numbers[:12]).hex())
-    attempt = (b'{"s":"%s","n":"%s","v":"%s","i":"%s","t":"/x?y=1","c":%d,"m":-1}'
-               % (b64url(numbers[:32]).encode(), b64url(numbers[32:64]).encode(),
-                  b64url(bytes(range(64, 96))).encode(), ISSUER, NOW))
-    print('attempt', b64url(seal(b'session', b'login attempt ' + SERVER, attempt,
-                                 bytes(range(96, 108)))))
+    for encode in base61, b64url:  # the second is how version 0.1.0 wrote it
+        attempt = (b'{"s":"%s","n":"%s","v":"%s","i":"%s","t":"/x?y=1","c":%d,"m":-1}'
+                   % (encode(numbers[:32]).encode(), b64url(numbers[32:64]).encode(),
+                      b64url(bytes(range(64, 96))).encode(), ISSUER, NOW))
+        print('attempt', encode(seal(b'session', b'login attempt ' + SERVER, attempt,
+                                     bytes(range(96, 108)))))
     claims = {'sub': 'ann', 'sid': 's1'}
-    print('cookie', b64url(seal(b'session', b'session cookie ' + SERVER,
-                                session(numbers[:32], numbers[32:48], claims),
-                                numbers[:12])))
+    for encode in base61, b64url:
+        print('cookie', encode(seal(b'session', b'session cookie ' + SERVER,
+                                    session(numbers[:32], numbers[32:48], claims),
+                                    numbers[:12])))
+    print('id', base61(numbers[:32]))
     for what in (b'record', b'lease', b'dead'):
         print(what.decode(), record_name(what, numbers[:32]))
     print('successor', record_name(b'successor', numbers[:32], numbers[32:48]))
