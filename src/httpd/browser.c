@@ -59,9 +59,11 @@ static int make_browser(server_rec *s, server_config_t *server, apr_pool_t *p)
 
 int ab_browser_post_config(apr_pool_t *pconf, server_rec *s)
 {
+    global_config_t *global = ab_config_server(s)->global;
+    server_rec *main_server = s;
     int status = OK;
 
-    ab_config_server(s)->global->browsers = 0;
+    global->browsers = 0;
     for (; s && status == OK; s = s->next) {
         server_config_t *server = ab_config_server(s);
 
@@ -69,6 +71,9 @@ int ab_browser_post_config(apr_pool_t *pconf, server_rec *s)
         if (server->login.used && server->issuers && server->secret_files) {
             status = make_browser(s, server, pconf);
         }
+    }
+    if (global->browsers) {
+        ab_browser_room_create(pconf, main_server);
     }
     return status;
 }

@@ -135,6 +135,14 @@ apr_size_t ab_browser_make_room(request_rec *r, apr_size_t more, int most);
  *  attempt shows an error page instead. */
 void ab_browser_count_try(request_rec *r, const char *target);
 
+/* browser_room.c: addresses of pages that are too long for a cookie */
+/** Creates the memory, in post_config; without it no such address is kept. */
+void ab_browser_room_create(apr_pool_t *pconf, server_rec *s);
+/** Keeps an attempt's target. Returns NULL, or why it is not kept. */
+const char *ab_browser_room_put(request_rec *r, const bearer_attempt_t *attempt);
+/** Returns the target of an attempt, in the request's pool; NULL: it is not kept here. */
+const char *ab_browser_room_get(request_rec *r, const bearer_attempt_t *attempt);
+
 /* browser_callback.c: answers the issuer's redirect (OpenID Connect Core section
  * 3.1.2.5). Returns the status for the handler to return. */
 int ab_browser_callback(request_rec *r);

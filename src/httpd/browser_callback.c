@@ -216,18 +216,46 @@ static bearer_reason_t find_user(arrival_t *a)
         ? bearer_refuse(&a->why, a->r->pool, BEARER_LOGIN_ISSUER, "%s", ignored) : reason;
 }
 
+/* Has another tab of this browser signed in the same person since this login began? Then
+ * its session continues: if each of 20 restored tabs ended the one before, requests
+ * under way would find none. A login that asked for more than the usual does not count. */
+static int continues(arrival_t *a, bearer_session_t *earlier)
+{
+    static const char *const who[] = { "sub", "iss", "tid" };
+    const bearer_attempt_t *attempt = a->attempt;
+    const json_t *claims = json_object_get(bearer_session_body(earlier, a->r->pool),
+                                           BEARER_SESSION_CLAIMS);
+    apr_size_t i;
+
+    for (i = 0; i < sizeof(who) / sizeof(who[0]); i++) {
+        const json_t *then = json_object_get(claims, who[i]);
+        const json_t *now = json_object_get(a->claims, who[i]);
+
+        if (then != now && !json_equal(then, now)) {
+            return 0;
+        }
+    }
+    return earlier->created > attempt->created && !attempt->acr_values
+        && attempt->max_age < 0 && !strcmp(earlier->issuer, attempt->issuer);
+}
+
 /* Every login gets a new session id, so that an id set by an attacker before the login
- * is worthless. */
-static void end_earlier(arrival_t *a)
+ * is worthless. Returns 0 if the session of another tab continues. */
+static int end_earlier(arrival_t *a)
 {
     bearer_session_t *earlier;
     const char *value = bearer_cookie_join(ab_browser_cookies(a->r),
                                            a->browser->names.session, a->r->pool);
 
-    if (value && bearer_session_load(&earlier, &a->store, value, a->r->pool)
-                 == APR_SUCCESS) {
-        bearer_session_end(earlier, &a->store, a->r->pool);
+    if (!value || bearer_session_load(&earlier, &a->store, value, a->r->pool)
+                  != APR_SUCCESS) {
+        return 1;
     }
+    if (continues(a, earlier)) {
+        return 0;
+    }
+    bearer_session_end(earlier, &a->store, a->r->pool);
+    return 1;
 }
 
 /* The client address is the owner of the session. It determines whose session makes
@@ -280,7 +308,9 @@ static bearer_reason_t make_session(arrival_t *a)
     if (!a->tokens.scope) {  /* RFC 6749 section 5.1: the requested scope */
         a->tokens.scope = apr_array_pstrcat(a->r->pool, settings->login_scopes, ' ');
     }
-    end_earlier(a);
+    if (!end_earlier(a)) {
+        return BEARER_OK;
+    }
     body = ab_browser_body(&a->login, &a->tokens, a->claims, a->userinfo);
     if (body) {
         rv = bearer_session_new(&session, &a->store, a->login.access->issuer->url,
@@ -306,6 +336,27 @@ static bearer_reason_t make_session(arrival_t *a)
     return BEARER_OK;
 }
 
+/* Returns the URL of the page that was requested when the login began. */
+static const char *page_of(arrival_t *a)
+{
+    apr_pool_t *p = a->r->pool;
+    const char *target = a->attempt ? a->attempt->target : "/", *url;
+
+    if (a->attempt && a->attempt->elsewhere) {
+        const char *whole = ab_browser_room_get(a->r, a->attempt);
+
+        if (!whole) {
+            ab_log(APLOG_INFO, a->r, AB(0307) "the login leads to %s, not to the page that was "
+                   "requested: its address is no longer kept on this host, because other "
+                   "long addresses came, or the login began on another host",
+                   bearer_text_quote(p, target));
+        }
+        target = whole ? whole : target;
+    }
+    url = bearer_return_here(a->browser->origin, target, p);
+    return url ? url : apr_pstrcat(p, a->browser->origin, "/", NULL);
+}
+
 int ab_browser_callback(request_rec *r)
 {
     static bearer_reason_t (*const steps[])(arrival_t *a) = {
@@ -325,9 +376,7 @@ int ab_browser_callback(request_rec *r)
         reason = steps[i](&a);
     }
     bearer_gate_leave(&a.ticket);
-    back = a.attempt ? bearer_return_url(browser->origin, a.attempt->target, r->pool)
-                     : NULL;
-    back = back ? back : apr_pstrcat(r->pool, browser->origin, "/", NULL);
+    back = page_of(&a);
     if (reason != BEARER_OK) {
         if (bearer_reason_category(reason) == BEARER_CATEGORY_UNAVAILABLE) {
             ab_throttling_unanswered(r, &a.settings);

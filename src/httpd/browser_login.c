@@ -9,6 +9,7 @@
 #include "page.h"
 #include "process.h"
 #include "refuse.h"
+#include "store.h"
 #include "throttling.h"
 #include "trace.h"
 
@@ -29,6 +30,13 @@ APLOG_USE_MODULE(auth_bearer);
 /** Bytes of a Cookie header for its name, the cookie of the tries, and cookies that an
  *  application sets meanwhile. */
 #define FIELD_MARGIN 512
+
+/** Bytes of an address in the cookie of a login. 20 tabs that are restored at once
+ *  begin 20 logins without knowing of each other: all cookies fit in one header field. */
+#define TARGET_ROOM 100
+/** The same if the login may end on another host, which has no part in this host's
+ *  memory. */
+#define TARGET_ROOM_ELSEWHERE 2000
 
 /* ---- logins that come back ---------------------------------------------- */
 
@@ -110,22 +118,28 @@ static int is_navigation(request_rec *r)
  * again. */
 static const char *target_of(request_rec *r)
 {
-    const char *origin = ab_browser_of(r)->origin, *target, *scheme;
+    const char *origin = ab_browser_of(r)->origin, *whole = r->unparsed_uri, *target;
+    request_rec *first = r;
 
-    while (r->prev) {
-        r = r->prev;  /* the client's request, not an internal redirect */
+    while (first->prev) {
+        first = first->prev;  /* the client's request, not an internal redirect */
+        whole = first->unparsed_uri;
     }
-    target = r->unparsed_uri;
-    scheme = target ? strstr(target, "://") : NULL;
-    if (scheme && *target != '/') {
-        target = ap_strchr_c(scheme + 3, '/');  /* absolute-form */
+    target = whole ? strstr(whole, "://") : NULL;
+    whole = target && *whole != '/' ? ap_strchr_c(target + 3, '/') : whole;  /* absolute-form */
+    whole = whole ? bearer_return_escape(whole, r->pool) : "";
+    while (whole[0] == '/' && whole[1] == '/') {
+        whole++;  /* the same page; see bearer_return_here() */
     }
-    target = target ? bearer_return_escape(target, r->pool) : NULL;
-    if (target && bearer_return_url(origin, target, r->pool)) {
-        return target;
+    if (bearer_return_here(origin, whole, r->pool)) {
+        return whole;
     }
-    target = target ? apr_pstrmemdup(r->pool, target, strcspn(target, "?")) : "/";
-    return bearer_return_url(origin, target, r->pool) ? target : "/";
+    target = apr_pstrmemdup(r->pool, whole, strcspn(whole, "?"));
+    target = bearer_return_here(origin, target, r->pool) ? target : "/";
+    ab_log(APLOG_INFO, r, AB(0305) "the login will lead to %s, not to the page that was "
+           "requested: its address has characters that a URL cannot have, or more than %d bytes",
+           bearer_text_quote(r->pool, target), BEARER_RETURN_MAX);
+    return target;
 }
 
 /** A pending login in the browser. */
@@ -216,23 +230,46 @@ const char *ab_browser_attempt_name(request_rec *r, const char *state)
                         BEARER_LOGIN_TAG, state);
 }
 
-/* Stores the attempt in the browser. If it is too long even alone, the part after the
- * path of the page is omitted. */
+/* The address moves to this host's memory; the cookie keeps the part before the query
+ * for the case that it is gone when the browser returns. */
+static const char *move_target(request_rec *r, bearer_attempt_t *attempt)
+{
+    const apr_size_t len = strcspn(attempt->target, "?");
+    const char *error = ab_browser_room_put(r, attempt);
+    const char *rest = len <= TARGET_ROOM ? apr_pstrmemdup(r->pool, attempt->target, len)
+                                          : "/";
+
+    if (error) {
+        ab_log(APLOG_INFO, r, AB(0306) "the login will lead to %s, not to the page that was "
+               "requested: its address of %" APR_SIZE_T_FMT " bytes is not kept: %s",
+               bearer_text_quote(r->pool, rest), strlen(attempt->target), error);
+    }
+    attempt->elsewhere = !error;
+    attempt->target = rest;
+    return bearer_attempt_seal(attempt, ab_browser_of(r)->login_seal,
+                               ab_browser_of(r)->origin, &ab_process()->world, r->pool);
+}
+
+/* Does a login end on the host on which it began? */
+static int ends_here(const browser_t *browser)
+{
+    return !browser->in_cookie && ab_store_is_local(STORE_SESSIONS);
+}
+
+/* Stores the attempt in the browser. */
 static int keep(request_rec *r, bearer_attempt_t *attempt)
 {
     const browser_t *browser = ab_browser_of(r);
     const char *name = ab_browser_attempt_name(r, attempt->state);
-    const char *value = bearer_attempt_seal(attempt, browser->login_seal,
-                                            browser->origin,
-                                            &ab_process()->world, r->pool);
+    const apr_size_t fits = ends_here(browser) ? TARGET_ROOM : TARGET_ROOM_ELSEWHERE;
+    const char *value = strlen(attempt->target) > fits ? move_target(r, attempt)
+        : bearer_attempt_seal(attempt, browser->login_seal, browser->origin,
+                              &ab_process()->world, r->pool);
 
     if (value && ab_browser_make_room(r, strlen(name) + strlen(value) + 3,
                                       BEARER_LOGIN_ATTEMPTS - 1)
         && strchr(attempt->target, '?')) {
-        attempt->target = apr_pstrmemdup(r->pool, attempt->target,
-                                         strcspn(attempt->target, "?"));
-        value = bearer_attempt_seal(attempt, browser->login_seal, browser->origin,
-                                    &ab_process()->world, r->pool);
+        value = move_target(r, attempt);
     }
     if (!value || strlen(value) > BEARER_COOKIE_CHUNK) {
         return 0;

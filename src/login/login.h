@@ -26,10 +26,10 @@
 #include "judge/judge.h"
 #include "trust/issuer.h"
 
-/** Maximum duration of a login. */
-#define BEARER_LOGIN_LIFE apr_time_from_sec(600)
+/** Maximum duration of a login: as long as a provider's own login page. */
+#define BEARER_LOGIN_LIFE apr_time_from_sec(1800)
 /** Maximum number of pending logins of one browser. */
-#define BEARER_LOGIN_ATTEMPTS 5
+#define BEARER_LOGIN_ATTEMPTS 32
 /** Number of characters of the state in the name of its cookie. */
 #define BEARER_LOGIN_TAG 8
 /** Maximum length of a code, a state or an error code, in bytes. */
@@ -61,9 +61,12 @@ typedef struct bearer_login_t {
 
 /** One pending login. */
 typedef struct bearer_attempt_t {
-    const char *state, *nonce, *verifier;
+    const char *state, *nonce;     /**< digests of the verifier, so that the cookie is short */
+    const char *verifier;          /**< random */
     const char *issuer;            /**< URL as configured */
     const char *target;            /**< path and query to return to */
+    int elsewhere;                 /**< 1: target is only the part that fits; the caller
+                                        keeps the whole */
     apr_time_t created;
     const apr_array_header_t *acr_values; /**< const char *, or NULL */
     apr_interval_time_t max_age;   /**< negative: not requested */

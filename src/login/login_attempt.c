@@ -12,21 +12,38 @@
 #include "base/b64url.h"
 #include "base/base61.h"
 #include "base/json.h"
+#include "base/sha256.h"
 #include "base/text.h"
 
-/** 256 bits each: state, nonce, verifier (RFC 7636 section 4.1: 43 characters). */
+/** 256 bits (RFC 7636 section 4.1: 43 characters). */
 #define RANDOM_SIZE 32
 /** A login may begin on one host and end on another whose clock is behind. */
 #define CLOCKS_DIFFER apr_time_from_sec(60)
 
-static const char *random_text(const bearer_world_t *world,
-                               char *(*encode)(apr_pool_t *, const void *, apr_size_t),
-                               apr_pool_t *p)
+static const char *random_text(const bearer_world_t *world, apr_pool_t *p)
 {
     unsigned char bytes[RANDOM_SIZE];
 
     return bearer_world_random(world, bytes, sizeof(bytes)) == APR_SUCCESS
-               ? encode(p, bytes, sizeof(bytes)) : NULL;
+               ? bearer_b64url_encode(p, bytes, sizeof(bytes)) : NULL;
+}
+
+/* A digest does not tell the verifier, which stays secret until the code is redeemed. */
+static const char *digest_of(const bearer_attempt_t *a, const char *what,
+                             char *(*encode)(apr_pool_t *, const void *, apr_size_t),
+                             apr_pool_t *p)
+{
+    const char *text = apr_pstrcat(p, "login ", what, " ", a->verifier, NULL);
+    unsigned char hash[BEARER_SHA256_SIZE];
+
+    return bearer_text_sha256(text, strlen(text), hash) == APR_SUCCESS
+        ? encode(p, hash, sizeof(hash)) : NULL;
+}
+
+static void derive(bearer_attempt_t *a, apr_pool_t *p)
+{
+    a->state = digest_of(a, "state", bearer_base61_encode, p);  /* returns in a URL */
+    a->nonce = digest_of(a, "nonce", bearer_b64url_encode, p);
 }
 
 bearer_attempt_t *bearer_attempt_new(const bearer_login_t *login,
@@ -35,9 +52,10 @@ bearer_attempt_t *bearer_attempt_new(const bearer_login_t *login,
     const bearer_world_t *world = login->access->world;
     bearer_attempt_t *a = apr_pcalloc(p, sizeof(*a));
 
-    a->state = random_text(world, bearer_base61_encode, p);  /* it returns in a URL */
-    a->nonce = random_text(world, bearer_b64url_encode, p);
-    a->verifier = random_text(world, bearer_b64url_encode, p);
+    a->verifier = random_text(world, p);
+    if (a->verifier) {
+        derive(a, p);
+    }
     a->issuer = login->access->issuer->url;
     a->target = target;
     a->created = bearer_world_now(world);
@@ -54,13 +72,18 @@ const char *bearer_attempt_seal(const bearer_attempt_t *a,
                                 const bearer_seal_t *seal, const char *server,
                                 const bearer_world_t *world, apr_pool_t *p)
 {
-    json_t *o = json_pack("{s:s,s:s,s:s,s:s,s:s,s:I,s:I,s:s*}", "s", a->state,
-                          "n", a->nonce, "v", a->verifier, "i", a->issuer,
-                          "t", a->target, "c", (json_int_t)a->created,
-                          "m", (json_int_t)a->max_age, "a",
+    json_t *o = json_pack("{s:s,s:s,s:s,s:I,s:s*}", "v", a->verifier, "i", a->issuer,
+                          "t", a->target, "c", (json_int_t)a->created, "a",
                           a->acr_values ? apr_array_pstrcat(p, a->acr_values, ' ') : NULL);
-    const char *text = bearer_json_text(o, p);
+    const char *text;
 
+    if (o && a->max_age >= 0) {
+        json_object_set_new(o, "m", json_integer(a->max_age));
+    }
+    if (o && a->elsewhere) {
+        json_object_set_new(o, "e", json_true());
+    }
+    text = bearer_json_text(o, p);
     json_decref(o);
     return text ? bearer_seal_text(seal, attempt_context(server, p), text, strlen(text),
                                    world, p) : NULL;
@@ -69,14 +92,19 @@ const char *bearer_attempt_seal(const bearer_attempt_t *a,
 static int attempt_from(bearer_attempt_t *a, const json_t *o, apr_pool_t *p)
 {
     const char *acr = bearer_json_string(o, "a");
+    const json_t *max_age = json_object_get(o, "m");
 
-    a->state = bearer_json_string(o, "s");
-    a->nonce = bearer_json_string(o, "n");
     a->verifier = bearer_json_string(o, "v");
+    a->state = bearer_json_string(o, "s");  /* with "n", as version 0.1.0 wrote it */
+    a->nonce = bearer_json_string(o, "n");
+    if (a->verifier && !a->state) {
+        derive(a, p);
+    }
     a->issuer = bearer_json_string(o, "i");
     a->target = bearer_json_string(o, "t");
     a->created = json_integer_value(json_object_get(o, "c"));
-    a->max_age = json_integer_value(json_object_get(o, "m"));
+    a->max_age = max_age ? json_integer_value(max_age) : -1;
+    a->elsewhere = json_is_true(json_object_get(o, "e"));
     a->acr_values = acr ? bearer_text_split(p, acr, " ") : NULL;
     return a->state && a->nonce && a->verifier && a->issuer && a->target;
 }

@@ -51,17 +51,19 @@ static int hides_something(const char *path)
     return hidden[i] != NULL;
 }
 
-const char *bearer_return_url(const char *base, const char *target, apr_pool_t *p)
+const char *bearer_return_here(const char *base, const char *target, apr_pool_t *p)
 {
     apr_size_t len = target ? strlen(target) : 0;
-    const char *path;
 
-    if (len == 0 || len > BEARER_RETURN_MAX || *target != '/'
-        || target[strspn(target, allowed)]) {
-        return NULL;
-    }
-    path = apr_pstrmemdup(p, target, strcspn(target, "?"));
+    return len == 0 || len > BEARER_RETURN_MAX || *target != '/' || target[1] == '/'
+        || target[strspn(target, allowed)] ? NULL : apr_pstrcat(p, base, target, NULL);
+}
+
+const char *bearer_return_url(const char *base, const char *target, apr_pool_t *p)
+{
+    const char *url = bearer_return_here(base, target, p);
+    const char *path = url ? apr_pstrmemdup(p, target, strcspn(target, "?")) : "";
+
     /* two slashes anywhere: dot segments may be removed before the path is read again */
-    return strstr(path, "//") || hides_something(path) ? NULL
-        : apr_pstrcat(p, base, target, NULL);
+    return strstr(path, "//") || hides_something(path) ? NULL : url;
 }

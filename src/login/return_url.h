@@ -11,7 +11,7 @@
 #include <apr_pools.h>
 
 /** Maximum length of a path with its query, in bytes. */
-#define BEARER_RETURN_MAX 2000
+#define BEARER_RETURN_MAX 8159
 
 /** Encodes bytes of a path and query that browsers send unencoded but that a
  *  target must not contain: an apostrophe, bytes beyond ASCII, and in a query `"`,
@@ -19,7 +19,15 @@
  *  a slash). The result names the same page. In p. */
 const char *bearer_return_escape(const char *target, apr_pool_t *p);
 
+/** Returns base and target, in p, for a target that this browser has just requested
+ *  here: any path and query of legal characters. NULL: it has others, is too long, or
+ *  begins with two slashes, which something that removes base would make a host. */
+const char *bearer_return_here(const char *base, const char *target, apr_pool_t *p);
+
 /**
+ * The same for a target that somebody else may have chosen, e.g. in a parameter: also
+ * refused is what could become another host if a proxy or an application removes base,
+ * decodes the path once more or removes dot segments.
  * @param base    this server: SCHEME://HOST[:PORT], without a path
  * @param target  the requested path, with or without a query
  * @return base and target, in p; NULL if target is not acceptable

@@ -215,13 +215,123 @@ def test_tabs_with_long_addresses(site, op):
     assert browser.navigate("/app/x").status == 200
 
 
-def test_a_long_address_beside_an_applications_cookies(site, op):
-    """Where it does not fit, the page counts and its query does not."""
-    server = site()
+def test_a_long_address_beside_an_applications_cookies(site, op, store):
+    """Where it does not fit into the cookie, the server keeps it."""
+    server = site("AuthBearerSessionStore " + store)
     browser = Browser(server)
     browser.cookies["app"] = "x" * 5600
     assert browser.go("/app/x?" + "a" * 1900).status == 200
-    assert browser.trail[-1] == server.url + "/app/x"
+    assert browser.trail[-1] == server.url + "/app/x?" + "a" * 1900
+
+
+#: Pages that a person may ask for; what Location says if it is not the same.
+PAGES = [
+    ("/app/x?" + "q=%5C%2F%2F&" * 180, None), ("/app/" + "deep/" * 700 + "x?y=1", None),
+    ("/app/x?" + "a" * 7800, None), ("/app//x", None), ("/app//evil.example//x?a=b", None),
+    ("//app/x", "/app/x"), ("///app//x?y=//z", "/app//x?y=//z"),
+    ("/app/a%5Cb", None),
+    ("/app/%0d%0aSet-Cookie:%20a=b", None), ("/app/.//x", None), ("/app/;@evil.example//x", None),
+    ("/app/x?next=//evil.example", None), ("/app/x?q='\"<>`", "/app/x?q=%27%22%3C%3E%60"),
+    ("/app/it's", "/app/it%27s"),
+]
+
+
+@pytest.mark.parametrize("path,wanted", PAGES, ids=range(len(PAGES)))
+def test_the_page_that_was_asked_for(site, op, store, path, wanted):
+    """Whatever its length and its legal characters; always base URL and path."""
+    server = site("AuthBearerSessionStore %s\nMergeSlashes On" % store)
+    browser = Browser(server)
+    res = browser.navigate(path)
+    assert res.status == 302, res
+    back = browser.path_of(browser.provider(res.get("Location")).get("Location"))
+    res = browser.navigate(back)
+    assert res.status == 303 and res.get("Location") == server.url + (wanted or path), res
+    assert not res.logged("AB0305") and not res.logged("AB0306")
+
+
+@pytest.mark.parametrize("path,to", [
+    ("/app/x\\y", "/"), ("/app/x?a=" + "'" * 2800, "/app/x"), ("/app/x{\"}", "/"),
+], ids=["backslash", "long", "quote"])
+def test_a_page_that_cannot_be_come_back_to(site, op, path, to):
+    server = site()
+    browser = Browser(server)
+    res = browser.navigate(path)
+    assert res.status == 302 and res.logged("AB0305", "'%s'" % to), res
+    back = browser.path_of(browser.provider(res.get("Location")).get("Location"))
+    assert browser.navigate(back).get("Location") == server.url + to
+
+
+def test_the_room_of_long_addresses_is_bounded(site, op):
+    """Other people's long addresses push it out; the page without its query is left,
+    and the log says why. A graceful restart does not."""
+    server = site()
+    browser, late = Browser(server), Browser(server)
+    path = "/app/x?" + "a" * 500
+    first = browser.navigate(path).get("Location")
+    for i in range(256):
+        assert Browser(server).navigate("/app/%d?%s" % (i, "b" * 500)).status == 302
+    second = late.navigate(path).get("Location")
+    server.graceful()
+    for client, url, to in ((browser, first, "/app/x"), (late, second, path)):
+        back = client.path_of(client.provider(url).get("Location"))
+        res = client.navigate(back)
+        assert res.status == 303 and res.get("Location") == server.url + to, res
+        assert bool(res.logged("AB0307", "'/app/x'")) == (to != path), res
+
+
+@pytest.mark.parametrize("kept,long", [
+    ("cache", 0), ("cache", 1500),
+    ("cookie", 0)])  # long ones stay in cookies: they may end on another host
+@pytest.mark.parametrize("order", ["one by one", "at once"])
+def test_twenty_tabs(site, op, kept, long, order):
+    """A restored window: all tabs ask before any has a cookie; the person signs in in
+    one of them, and the others are let through by the provider."""
+    server = site("AuthBearerSessionStore " + kept)
+    browser = Browser(server)
+    pages = ["/app/%d?%s" % (i, "a" * (long if i % 2 else 20)) for i in range(20)]
+    tabs = []
+    for page in pages:
+        tab = Browser(server)
+        tabs.append((page, tab.navigate(page).get("Location")))
+        browser.cookies.update(tab.cookies)
+    assert len(browser.field()) < FIELD - 300
+    backs = [browser.path_of(browser.provider(url).get("Location")) for _, url in tabs]
+    snapshot = browser.clone()
+    ends = []
+    for page, back in zip(pages, backs):
+        tab = browser if order == "one by one" else snapshot.clone()
+        res = tab.navigate(back)
+        assert res.status == 303 and res.get("Location") == server.url + page, res
+        before = dict(tab.cookies)
+        browser.cookies.update(tab.cookies)
+        ends.append((page, before))
+    # each asks for its page with the cookies of that moment, or with the last
+    for page, cookies in ends:
+        for jar in (cookies, browser.cookies):
+            tab = Browser(server)
+            tab.cookies = dict(jar)
+            assert tab.navigate(page).status == 200, page
+    assert op.count("token") == 20
+
+
+def test_another_account_in_another_tab(site, op):
+    """A session is kept for the same person only."""
+    server = site()
+    browser = Browser(server)
+    first, second = (browser.navigate("/app/%d" % i).get("Location") for i in range(2))
+    back = browser.path_of(browser.provider(first).get("Location"))
+    assert browser.navigate(back).status == 303
+    assert browser.navigate("/app/x").user == "alice@example.test"
+    op.user.update(sub="bob", email="bob@example.test")
+    back = browser.path_of(browser.provider(second).get("Location"))
+    assert browser.navigate(back).status == 303
+    assert browser.navigate("/app/x").user == "bob@example.test"
+
+
+def test_a_login_takes_half_an_hour(site, op):
+    browser = Browser(site())
+    browser.navigate("/app/x")
+    assert [cookie.attributes["max-age"] for cookie in browser.set] == ["1800"]
 
 
 def test_a_large_session_beside_other_tabs(site, op):

@@ -239,7 +239,9 @@ LIMITS = {
     "sessions of one user and issuer (`shm`, Redis)":
         ("32", "state/table.h", "BEARER_TABLE_EACH"),
     "logins in progress in one browser":
-        ("5", "login/login.h", "BEARER_LOGIN_ATTEMPTS"),
+        ("32", "login/login.h", "BEARER_LOGIN_ATTEMPTS"),
+    "addresses too long for their cookies":
+        ("256", "state/room.h", "BEARER_ROOM_PLACES"),
 }
 
 

@@ -48,8 +48,9 @@ static int bounded(void *baton, const char *name, const char *value)
 
 static void parameters(const char *text, apr_pool_t *p)
 {
-    bearer_attempt_t attempt = { "s", "n", "v", "https://idp.example/", "/x", 0,
-                                 NULL, -1 };
+    bearer_attempt_t attempt = { .state = "s", .nonce = "n", .verifier = "v",
+                                 .issuer = "https://idp.example/", .target = "/x",
+                                 .max_age = -1 };
     bearer_metadata_t metadata;
     apr_table_t *table = NULL;
     const char *code = NULL;

@@ -21,6 +21,7 @@ CONCERNS = {
                        "browser_limits",
     "browser_hide": "browser browser_hostile browser_cookies answer_leaks "
                     "ambient silence",
+    "browser_room": "browser_cookies",
     "browser_userinfo": "userinfo identity",
     "browser_login": "browser browser_cookies browser_limits browser_pages "
                      "login_issuers browser_hostile",

@@ -603,14 +603,14 @@ static void test_logins(void **state)
     settings.client_id = "app";
     w->world.random = no_random;
     w->world.random_baton = &left;
-    for (n = 0; n < 4; n++) {
+    for (n = 0; n < 2; n++) {  /* the verifier; the rest are its digests */
         bearer_refusal_t why = { BEARER_OK, NULL };
         bearer_attempt_t *a;
         const char *url;
 
         left = n;
         assert_int_equal(bearer_login_begin(&a, &url, &login, NULL, "/", &why, p),
-                         n < 3 ? BEARER_INTERNAL : BEARER_OK);
+                         n < 1 ? BEARER_INTERNAL : BEARER_OK);
     }
     w->world.random = NULL;
     UNIT_FAULTS(n) {

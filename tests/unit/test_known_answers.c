@@ -64,11 +64,9 @@ static void test_seal(void **state)
 #define ID "112UHJg3uoD1oWGamQXF6Z2d12uGB1YNv3RUoEiuUrfI"
 #define ID_0_1 "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8"
 #define ATTEMPT \
-    "187UCIjS3XSB3Rpb9PNaDQBp1erPO6d4XCxAXfXCpuFTM6UZ3j1YD2s5imnbQLJF6f7JLukxm1SV" \
-    "R12b6uhcBut75GGhkIEubTBJziuDDIlho4NJyp1Q8dnm5GgSN5RQteDDC3aEsyRbfKi2LgGlxC3G" \
-    "41D2G1L9L597H1uihxSqWiGlQ3Mb8APPyKT62XrJAUtBdAIrxFWNR15zRM86QaBUOhF1O8WzKJcb" \
-    "D49MZyXnWb9TXSHwTJotUa8QiI6Bz1Zg6XHeLtVGzXse3bFNKJOJKXJ1kqNZyo4u2QrgPPDaL25K" \
-    "DlU3AxzlsfS2iSpLvZUn9ZqELnMUkdtqZI4KdIqdk312"
+    "187UCIj9Uuj4YXd3NRX3vX5OewroxSGsACvVBt1wn1z7A7qoNIgGmNUC1Fcz2CMsJYMUgzbxpU3X" \
+    "2OaRbWjw54UJGGNYLWaBdBHNOdqLpwUWczA1h7ALNVoM9EcaDPrufUIT2HbihQnuog17BVZyPz7G" \
+    "VQ8lONPgkFVYO3IfAxTwZSh6LCfmT7Zj2mTB8uuPgz2zJO3J"
 /* as version 0.1.0 wrote it */
 #define ATTEMPT_0_1 \
     "ASc76HhgYWJjZGVmZ2hpamscxhyuOpagBiJofsf9QwvY70Igki32rz7cNJjqcXjkZGfx0qiq8xFx" \
@@ -92,8 +90,9 @@ static void test_attempt(void **state)
     assert_string_equal(bearer_attempt_seal(a, seal, UNIT_SERVER, &w->world, p), ATTEMPT);
     assert_int_equal(bearer_attempt_open(&back, ATTEMPT, seal, UNIT_SERVER, &w->world, p),
                      APR_SUCCESS);
-    assert_string_equal(back->state, ID);
-    assert_string_equal(back->nonce, "ICEiIyQlJicoKSorLC0uLzAxMjM0NTY3ODk6Ozw9Pj8");
+    assert_string_equal(back->state, "7z1v4lG3vheBEYGfrAY3J35VfkDYfdLAUABCGZt764Cj");
+    assert_string_equal(back->nonce, "CGV5ad7TEJY_DuoV9TubExIVJZey6OldCiZoT6f5bjY");
+    assert_string_equal(back->verifier, ID_0_1);
     assert_string_equal(back->issuer, ISSUER);
     assert_string_equal(back->target, "/x?y=1");
     assert_int_equal(back->max_age, -1);

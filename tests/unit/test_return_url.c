@@ -101,11 +101,45 @@ static void test_escape(void **state)
     }
 }
 
+/* The page that this browser asked for: whatever is legal, and always of this host. */
+static void test_here(void **state)
+{
+    static const char *const good[] = {
+        "/", "/a//b", "/a//", "/a/%5Cb", "/%2F%2Fevil.example", "/%0d%0aX:%20y",
+        "/.//evil.example", "/%00", "/%",
+        "/a?b=//c&d=%5C", "/[a]|^{b}"
+    };
+    static const char *const bad[] = {
+        "", "//", "//evil.example/", "//user@evil.example:80/", "///x", "evil.example",
+        "https://evil.example/", "/\\evil.example", "\\\\evil.example",
+        "/a b", "/a\nX: y", "/a\r", "/\x7f", "/\xc3\xa9", "/#x", "/<x>", "/\"x", "?x", "@evil"
+    };
+    apr_pool_t *p = unit_pool(state);
+    char *long_one = apr_pcalloc(p, BEARER_RETURN_MAX + 2);
+    unsigned i;
+
+    for (i = 0; i < UNIT_COUNT(good); i++) {
+        const char *url = bearer_return_here(BASE, good[i], p);
+
+        UNIT_CHECK(url && strcmp(url, apr_pstrcat(p, BASE, good[i], NULL)) == 0, "%s",
+                   good[i]);
+    }
+    for (i = 0; i < UNIT_COUNT(bad); i++) {
+        UNIT_CHECK(!bearer_return_here(BASE, bad[i], p), "%s", bad[i]);
+    }
+    assert_null(bearer_return_here(BASE, NULL, p));
+    memset(long_one, 'a', BEARER_RETURN_MAX);
+    *long_one = '/';
+    assert_non_null(bearer_return_here(BASE, long_one, p));
+    long_one[BEARER_RETURN_MAX] = 'a';
+    assert_null(bearer_return_here(BASE, long_one, p));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = { UNIT_TEST(test_corpus),
                                         UNIT_TEST(test_bounds),
-                                        UNIT_TEST(test_escape) };
+                                        UNIT_TEST(test_escape), UNIT_TEST(test_here) };
 
     return UNIT_RUN("return_url", tests);
 }

@@ -113,12 +113,19 @@ def main():
     for purpose in (b'session', b'keys'):
         print('seal', purpose.decode(),
               seal(purpose, b'context', b'value', numbers[:12]).hex())
-    for encode in base61, b64url:  # the second is how version 0.1.0 wrote it
-        attempt = (b'{"s":"%s","n":"%s","v":"%s","i":"%s","t":"/x?y=1","c":%d,"m":-1}'
-                   % (encode(numbers[:32]).encode(), b64url(numbers[32:64]).encode(),
-                      b64url(bytes(range(64, 96))).encode(), ISSUER, NOW))
-        print('attempt', encode(seal(b'session', b'login attempt ' + SERVER, attempt,
-                                     bytes(range(96, 108)))))
+    verifier = b64url(numbers[:32]).encode()
+    attempt = b'{"v":"%s","i":"%s","t":"/x?y=1","c":%d}' % (verifier, ISSUER, NOW)
+    print('attempt', base61(seal(b'session', b'login attempt ' + SERVER, attempt,
+                                 numbers[32:44])))
+    for what, encode in (b'state', base61), (b'nonce', b64url):
+        print(what.decode(), encode(hashlib.sha256(
+            b'login ' + what + b' ' + verifier).digest()))
+    # as version 0.1.0 wrote it
+    attempt = (b'{"s":"%s","n":"%s","v":"%s","i":"%s","t":"/x?y=1","c":%d,"m":-1}'
+               % (verifier, b64url(numbers[32:64]).encode(),
+                  b64url(bytes(range(64, 96))).encode(), ISSUER, NOW))
+    print('attempt', b64url(seal(b'session', b'login attempt ' + SERVER, attempt,
+                                 bytes(range(96, 108)))))
     claims = {'sub': 'ann', 'sid': 's1'}
     for encode in base61, b64url:
         print('cookie', encode(seal(b'session', b'session cookie ' + SERVER,
