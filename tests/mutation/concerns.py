@@ -73,7 +73,7 @@ CONCERNS = {
     "session_cookies": "session_check scrub attacks config",
     "shared": "throttle_shared keysets waits lasting status memory upgrade",
     "start": "smoke keys revocation introspection keysets status foreign_user config "
-             "browser login_issuers",
+             "browser login_issuers login_metadata login_client_auth",
     "status": "status messages throttle memory htaccess",
     "status_collect": "status messages throttle memory lasting",
     "store": "introspection config lasting fleet cache_away memory",
