@@ -274,6 +274,33 @@ static void test_requests_are_announced(void **state)
     assert_int_equal(asked, 2);
 }
 
+/* People write the SHA-256 of a whole JWT, which names no token here. */
+static void test_digest_of_the_whole_token(void **state)
+{
+    judge_fixture_t *f = judge_fixture(unit_pool(state));
+    const char *token = judge_token(f, NULL), *line = NULL;
+    const char *path = apr_psprintf(f->p, "explain-%d.revoked", (int)getpid());
+    bearer_explain_t *explain = bearer_explain_create(f->p);
+    unsigned char digest[BEARER_SHA256_SIZE];
+    bearer_revocation_t *list;
+    FILE *file = fopen(path, "w");
+
+    assert_non_null(file);
+    assert_int_equal(bearer_text_sha256(token, strlen(token), digest), APR_SUCCESS);
+    fprintf(file, "token %s 4102444800\n",
+            bearer_text_hex(f->p, digest, sizeof(digest)));
+    fclose(file);
+    assert_int_equal(bearer_revocation_create(&list, path, &unit_world(f->p)->world,
+                                              f->p),
+                     APR_SUCCESS);
+    bearer_explain_revocations(explain, list, say, &line);
+    explained(f, explain, judge_token(f, "{'jti':'another'}"));
+    assert_null(line);
+    explained(f, explain, token);
+    assert_true(unit_contains(line, "AuthBearerRevocations"));
+    unlink(path);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -286,6 +313,7 @@ int main(void)
         UNIT_TEST(test_strings_and_tables),
         UNIT_TEST(test_settings),
         UNIT_TEST(test_requests_are_announced),
+        UNIT_TEST(test_digest_of_the_whole_token),
     };
 
     return UNIT_RUN("explain", tests);
