@@ -82,6 +82,15 @@ def test_a_named_claim_that_is_null(site, op):
 
 # -- what counts -----------------------------------------------------------------
 
+def test_members_that_are_null(site, op):
+    op.user = {"sub": "alice", "email": None}
+    op.userinfo.update(email="a@example.test", email_verified=True, groups=None, nick=None)
+    browser = Browser(site())
+    signed_in(browser, user="a@example.test")
+    env = env_of(browser)
+    assert "BEARER_GROUPS" not in env and "BEARER_CLAIM_nick" not in env
+
+
 def test_the_id_token_counts_first(site, op):
     op.user["groups"] = ["boss"]
     browser = Browser(site("AuthBearerUserinfo always"))

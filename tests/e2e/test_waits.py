@@ -277,7 +277,7 @@ class OneToken(Introspection):
             1 if self.mpm == "event" else SHARE)
 
 
-class SessionService(Scene):
+class AskedService(Scene):
     check = "session_check"
     inside = "AuthBearerKeys {keys}"
     places = location("/a", "AuthBearerProvider session\nAuthBearerSessionCheck "
@@ -577,7 +577,7 @@ class BackChannel(Scene):
             b"logout_token=" + self.tokens[i].encode())
 
 
-SCENES = [Introspection, OneToken, SessionService, ColdKeys, Tenants, Callbacks,
+SCENES = [Introspection, OneToken, AskedService, ColdKeys, Tenants, Callbacks,
           Userinfo, ExpiredTokens, OneSession, Logouts, Pushes, PushesRequired,
           Metadata, BackChannel]
 

@@ -543,6 +543,51 @@ static void test_userinfo(void **state)
                                            &f->why, f->p), BEARER_LOGIN_ISSUER);
 }
 
+/* What is null, or not userinfo's to say, is not kept. */
+static void test_userinfo_members(void **state)
+{
+    fixture_t *f = fixture(unit_pool(state));
+    json_t *claims;
+
+    f->metadata.userinfo_endpoint = "https://idp.example/me";
+    unit_http_page(f->http, "https://idp.example/me", 200,
+                   "{\"sub\":\"ann\",\"email\":null,\"nick\":\"a\",\"tid\":\"t\","
+                   "\"act\":{\"sub\":\"x\"},\"cnf\":{},\"scope\":\"s\"}");
+    assert_int_equal(bearer_login_userinfo(&claims, &f->login, "at", "ann", NULL, &f->why,
+                                           f->p), BEARER_OK);
+    assert_int_equal(json_object_size(claims), 1);
+    assert_string_equal(bearer_json_string(claims, "nick"), "a");
+}
+
+/* 401 and 403 are about the access token; a signed answer needs somebody to judge it. */
+static void test_userinfo_refused(void **state)
+{
+    static const struct {
+        int status;
+        const char *body;
+        bearer_reason_t reason;
+        const char *says;
+    } cases[] = {
+        { 401, "", BEARER_INACTIVE, "status 401" },
+        { 403, "{}", BEARER_INACTIVE, "status 403" },
+        { 404, "", BEARER_LOGIN_ISSUER, "status 404" },
+        { 200, "e30.e30.AA", BEARER_LOGIN_ISSUER, "signed" },
+        { 200, "e30.e30.e30.e30.AA\n", BEARER_LOGIN_ISSUER, "JWE" },
+    };
+    fixture_t *f = fixture(unit_pool(state));
+    json_t *claims;
+    size_t i;
+
+    f->metadata.userinfo_endpoint = "https://idp.example/me";
+    for (i = 0; i < UNIT_COUNT(cases); i++) {
+        unit_http_page(f->http, "https://idp.example/me", cases[i].status, cases[i].body);
+        UNIT_CHECK(bearer_login_userinfo(&claims, &f->login, "at", "ann", NULL, &f->why, f->p)
+                   == cases[i].reason, "%d %s", cases[i].status, cases[i].body);
+        assert_null(claims);
+        assert_true(unit_contains(f->why.detail, cases[i].says));
+    }
+}
+
 static void test_merge(void **state)
 {
     apr_pool_t *p = unit_pool(state);
@@ -711,7 +756,8 @@ int main(void)
         UNIT_TEST(test_refresh), UNIT_TEST(test_userinfo), UNIT_TEST(test_merge),
         UNIT_TEST(test_merge_email), UNIT_TEST(test_end),
         UNIT_TEST(test_length_of_a_parameter),
-        UNIT_TEST(test_userinfo_request),
+        UNIT_TEST(test_userinfo_request), UNIT_TEST(test_userinfo_members),
+        UNIT_TEST(test_userinfo_refused),
     };
 
     return UNIT_RUN("login", tests);
