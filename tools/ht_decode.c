@@ -52,7 +52,7 @@ static int run(const ht_call_t *call)
     if (status != HT_OK) {
         return status;
     }
-    if (bearer_json_parse(&claims, jws.payload, jws.payload_len, &error,
+    if (bearer_json_parse_whole(&claims, jws.payload, jws.payload_len, &error,
                           call->p) != APR_SUCCESS) {
         return write_other_payload(call, &jws, error);
     }

@@ -107,9 +107,39 @@ json_t *bearer_json_tie(json_t *value, apr_pool_t *p)
     return value;
 }
 
+/* The depth is limited by too_deep_at(). */
+static void remove_nulls(json_t *value)
+{
+    const char *name;
+    json_t *member;
+    void *next;
+    size_t i;
+
+    json_object_foreach_safe(value, next, name, member) {
+        if (json_is_null(member)) {
+            json_object_del(value, name);
+        } else {
+            remove_nulls(member);
+        }
+    }
+    json_array_foreach(value, i, member) {
+        remove_nulls(member);
+    }
+}
+
 apr_status_t bearer_json_parse(json_t **object, const char *text,
                                apr_size_t len, const char **error,
                                apr_pool_t *p)
+{
+    apr_status_t rv = bearer_json_parse_whole(object, text, len, error, p);
+
+    remove_nulls(*object);
+    return rv;
+}
+
+apr_status_t bearer_json_parse_whole(json_t **object, const char *text,
+                                     apr_size_t len, const char **error,
+                                     apr_pool_t *p)
 {
     json_error_t problem;
     json_t *value;
@@ -134,6 +164,13 @@ apr_status_t bearer_json_parse(json_t **object, const char *text,
     bearer_json_tie(value, p);
     *object = value;
     return APR_SUCCESS;
+}
+
+json_t *bearer_json_member(const json_t *object, const char *name)
+{
+    json_t *member = json_object_get(object, name);
+
+    return json_is_null(member) ? NULL : member;
 }
 
 const char *bearer_json_string(const json_t *object, const char *name)

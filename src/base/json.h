@@ -16,6 +16,7 @@
 
 /**
  * Parses one JSON object, which is released with p. *object is NULL on failure.
+ * Members that are null, at any depth, are removed: to this module null is absence.
  * @param error  on failure an error message, in p: a fixed phrase and a byte
  *               position, but no part of the text; may be NULL
  * @return APR_SUCCESS or APR_EINVAL
@@ -23,6 +24,15 @@
 apr_status_t bearer_json_parse(json_t **object, const char *text,
                                apr_size_t len, const char **error,
                                apr_pool_t *p);
+
+/** Like bearer_json_parse(), but keeps members that are null: for headers of tokens,
+ *  in which a null `crit` or `b64` is refused, and to show a token as it is. */
+apr_status_t bearer_json_parse_whole(json_t **object, const char *text,
+                                     apr_size_t len, const char **error,
+                                     apr_pool_t *p);
+
+/** Returns a member, or NULL if it is absent or null. Borrowed. */
+json_t *bearer_json_member(const json_t *object, const char *name);
 
 /** Returns the string member of that name, or NULL if it is absent or not a
  *  string. Borrowed. */

@@ -87,7 +87,7 @@ static bearer_reason_t parse_header(bearer_jws_t *jws, bearer_refusal_t *why,
     bearer_reason_t reason = decode(jws, 0, &text, &len, why, p);
 
     if (reason == BEARER_OK
-        && bearer_json_parse(&jws->header, (const char *)text, len, &error, p)
+        && bearer_json_parse_whole(&jws->header, (const char *)text, len, &error, p)
                != APR_SUCCESS) {
         return bearer_refuse(why, p, BEARER_JSON,
                              "the token's header is not a strict JSON object: "
@@ -169,7 +169,7 @@ static bearer_reason_t check_alg(bearer_jws_t *jws, bearer_algs_t allowed,
 static bearer_reason_t check_members(bearer_jws_t *jws, bearer_refusal_t *why,
                                      apr_pool_t *p)
 {
-    const json_t *typ = json_object_get(jws->header, "typ");
+    const json_t *typ = bearer_json_member(jws->header, "typ");
 
     /* RFC 7515 section 4.1.11: this module supports no extensions, and an empty
      * list or a value that is not a list is invalid too */
@@ -219,7 +219,7 @@ static int is_kid(const char *kid, apr_size_t len)
 bearer_reason_t bearer_jws_read_kid(bearer_jws_t *jws, bearer_refusal_t *why,
                                     apr_pool_t *p)
 {
-    const json_t *member = json_object_get(jws->header, "kid");
+    const json_t *member = bearer_json_member(jws->header, "kid");
     const char *kid = json_string_value(member);
     apr_size_t len = json_string_length(member);
 

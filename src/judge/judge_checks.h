@@ -71,10 +71,11 @@ BEARER_CHECKS(X)
  *  refusal, in j->why. */
 bearer_reason_t bearer_judge_screen(bearer_judgement_t *j);
 
-/** The members of aud, which is a string or an array (RFC 7519 section 4.1.3). */
+/** The members of aud, which is a string or an array (RFC 7519 section 4.1.3); an
+ *  empty string names none. */
 static inline apr_size_t bearer_judge_aud_count(const json_t *aud)
 {
-    return json_is_string(aud) ? 1 : json_array_size(aud);
+    return json_is_string(aud) ? json_string_length(aud) > 0 : json_array_size(aud);
 }
 
 /** Returns NULL if the member is not a string. */

@@ -167,6 +167,24 @@ def test_upper_bound_of_the_answer(server, issuer):
             "introspection", log=TOO_LARGE)
 
 
+NULLS = ["exp", "nbf", "iat", "iss", "azp", "username", "token_type", "token_use",
+         "typ", "nonce", "cnf"]
+
+
+@pytest.mark.parametrize("aud", [None, [], ""], ids=["null", "array", "string"])
+def test_null_and_empty_are_absent(server, issuer, aud):
+    """Hydra writes `"aud": null` and `"nbf": 0`; others every member they have."""
+    token = opaque()
+    body = dict(answer(), aud=["api://test"], **{name: None for name in NULLS})
+    issuer.active[token] = body
+    res = server.get("/", token)
+    granted(res)
+    bare = opaque()
+    issuer.active[bare] = dict(body, aud=aud)
+    refused(server.get("/", bare), 401, "invalid_token", "audience", "aud")
+    granted(server.get("/noaud", bare))
+
+
 # --- bad input ---------------------------------------------------------------
 
 def _answer(**over):

@@ -140,6 +140,25 @@ static void test_depth_counts_structure_only(void **state)
                            &error), APR_SUCCESS);
 }
 
+/* Null is absence, at any depth; in an array it keeps its position. */
+static void test_null_is_absence(void **state)
+{
+    static const char text[] =
+        "{\"a\":null,\"b\":{\"c\":null,\"d\":1},\"e\":[null,{\"f\":null}],\"g\":\"null\"}";
+    apr_pool_t *p = unit_pool(state);
+    json_t *object;
+
+    assert_int_equal(bearer_json_parse(&object, text, sizeof(text) - 1, NULL, p),
+                     APR_SUCCESS);
+    assert_string_equal(bearer_json_text(object, p),
+                        "{\"b\":{\"d\":1},\"e\":[null,{}],\"g\":\"null\"}");
+    assert_int_equal(bearer_json_parse_whole(&object, text, sizeof(text) - 1, NULL, p),
+                     APR_SUCCESS);
+    assert_string_equal(bearer_json_text(object, p), text);
+    assert_null(bearer_json_member(object, "a"));
+    assert_non_null(bearer_json_member(object, "b"));
+}
+
 static void test_the_error_repeats_nothing_of_the_text(void **state)
 {
     const char *error;
@@ -170,7 +189,7 @@ static void test_dates(void **state)
         { "-1e300", APR_EINVAL, 0 },
         { "\"123\"", APR_EINVAL, 0 },
         { "true", APR_EINVAL, 0 },
-        { "null", APR_EINVAL, 0 },
+        { "null", APR_NOTFOUND, 0 },
         { "[1]", APR_EINVAL, 0 },
         { "{}", APR_EINVAL, 0 },
     };
@@ -215,6 +234,7 @@ int main(void)
         UNIT_TEST(test_attack_raw_nul),
         UNIT_TEST(test_attack_nesting),
         UNIT_TEST(test_depth_counts_structure_only),
+        UNIT_TEST(test_null_is_absence),
         UNIT_TEST(test_the_error_repeats_nothing_of_the_text),
         UNIT_TEST(test_dates),
         UNIT_TEST(test_tie_releases_with_the_pool),

@@ -24,11 +24,11 @@ static void test_audience(void **state)
           "differs only by a trailing slash" },
         { "{'aud':'API://ORDERS'}", BEARER_AUD, "upper and lower case" },
         { "{'aud':'orders'}", BEARER_AUD, "in the scheme" },
-        { "{'aud':''}", BEARER_AUD, "audience '' is not in" },
+        { "{'aud':''}", BEARER_AUD, "has no audience" },
         { "{'aud':'x\\ny'}", BEARER_AUD, "'x%0ay'" },
         { "{'aud':[]}", BEARER_AUD, "AuthBearerNoAudience accept" },
         { "{'aud':" ABSENT "}", BEARER_AUD, "has no audience" },
-        { "{'aud':null}", BEARER_AUD_TYPE, NULL },
+        { "{'aud':null}", BEARER_AUD, "has no audience" },
         { "{'aud':1}", BEARER_AUD_TYPE, NULL },
         { "{'aud':{}}", BEARER_AUD_TYPE, NULL },
         { "{'aud':{'" AUD "':1}}", BEARER_AUD_TYPE, NULL },
@@ -47,7 +47,8 @@ static void test_no_audience_accepted(void **state)
         { "{'aud':[],'client_id':'web'}", BEARER_OK, NULL },
         { "{'aud':" ABSENT "}", BEARER_CLIENTS, "does not name its client" },
         { "{'aud':'account','client_id':'web'}", BEARER_AUD, NULL },
-        { "{'aud':null,'client_id':'web'}", BEARER_AUD_TYPE, NULL },
+        { "{'aud':null,'client_id':'web'}", BEARER_OK, NULL },
+        { "{'aud':'','client_id':'web'}", BEARER_OK, NULL },
     };
     judge_fixture_t *f = judge_fixture(unit_pool(state));
 
@@ -192,7 +193,7 @@ static void test_time_types(void **state)
         { "{'exp':" ABSENT "}", BEARER_EXP_TYPE, "no exp" },
         { "{'exp':'1767225900'}", BEARER_EXP_TYPE, "'exp' is not a number" },
         { "{'exp':true}", BEARER_EXP_TYPE, NULL },
-        { "{'exp':null}", BEARER_EXP_TYPE, NULL },
+        { "{'exp':null}", BEARER_EXP_TYPE, "has no exp" },
         { "{'exp':-1}", BEARER_EXP_TYPE, NULL },
         { "{'exp':[1767225900]}", BEARER_EXP_TYPE, NULL },
         { "{'exp':1767225900.5}", BEARER_OK, NULL },
@@ -202,12 +203,12 @@ static void test_time_types(void **state)
         { "{'exp':0}", BEARER_EXP, NULL },
         { "{'exp':1.5}", BEARER_EXP, NULL },
         { "{'nbf':'0'}", BEARER_NBF_TYPE, NULL },
-        { "{'nbf':null}", BEARER_NBF_TYPE, NULL },
+        { "{'nbf':null}", BEARER_OK, NULL },
         { "{'nbf':-1}", BEARER_NBF_TYPE, NULL },
         { "{'nbf':1e300}", BEARER_NBF, NULL },
         { "{'nbf':0.5}", BEARER_OK, NULL },
         { "{'iat':'0'}", BEARER_IAT_TYPE, NULL },
-        { "{'iat':null}", BEARER_IAT_TYPE, NULL },
+        { "{'iat':null}", BEARER_OK, NULL },
         { "{'iat':9223372036854775807}", BEARER_IAT, NULL },
         { "{'iat':-5}", BEARER_IAT_TYPE, NULL },
     };
@@ -265,7 +266,7 @@ static void test_user_claim(void **state)
         { "{'sub':" ABSENT "}", BEARER_USER_CLAIM, "claim 'sub' is missing" },
         { "{'sub':7}", BEARER_USER_CLAIM, NULL },
         { "{'sub':{}}", BEARER_USER_CLAIM, NULL },
-        { "{'sub':null}", BEARER_USER_CLAIM, NULL },
+        { "{'sub':null}", BEARER_USER_CLAIM, "is missing" },
         { "{'sub':''}", BEARER_IDENTIFIER, NULL },
         { "{'sub':'a\\u202eb'}", BEARER_IDENTIFIER, NULL },
         { "{'sub':'a;b'}", BEARER_IDENTIFIER, "AuthBearerUserChars" },
@@ -330,7 +331,7 @@ static void test_never_an_access_token(void **state)
     static const judge_case_t cases[] = {
         { "{'nonce':'n'}", BEARER_TYPE, "claim 'nonce': this is an ID token, "
           "not an access token; the client must send the access_token" },
-        { "{'nonce':null}", BEARER_TYPE, NULL },
+        { "{'nonce':null,'at_hash':null,'c_hash':null,'events':null,'typ':null}", BEARER_OK, NULL },
         { "{'at_hash':'x'}", BEARER_TYPE, "at_hash" },
         { "{'c_hash':'x'}", BEARER_TYPE, "c_hash" },
         { "{'token_use':'access'}", BEARER_OK, NULL },
@@ -341,7 +342,7 @@ static void test_never_an_access_token(void **state)
         { "{'token_use':'access_token'}", BEARER_TYPE, NULL },
         { "{'token_use':''}", BEARER_TYPE, NULL },
         { "{'token_use':true}", BEARER_TYPE, "not a string" },
-        { "{'token_use':null}", BEARER_TYPE, NULL },
+        { "{'token_use':null}", BEARER_OK, NULL },
         { "{'typ':'Bearer'}", BEARER_OK, NULL },
         { "{'typ':'ID'}", BEARER_TYPE, "claim 'typ' is 'ID': this is an ID "
           "token" },
@@ -446,7 +447,7 @@ static void test_calling_client(void **state)
         { "{'aud':['" AUD "','" AUD "']}", BEARER_OK, NULL },
         { "{'azp':7}", BEARER_AZP, "claim 'azp', the client, is empty or not a string" },
         { "{'azp':''}", BEARER_AZP, NULL },
-        { "{'azp':null,'client_id':'web'}", BEARER_AZP, NULL },
+        { "{'azp':null,'client_id':'web'}", BEARER_OK, NULL },
         { "{'azp':'web','client_id':7}", BEARER_OK, NULL },
     };
     judge_fixture_t *f = judge_fixture(unit_pool(state));
