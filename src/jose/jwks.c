@@ -477,6 +477,10 @@ static apr_status_t parse(bearer_jwks_t **set, const char *text, apr_size_t len,
         *error = apr_psprintf(p, "it is larger than %d KiB", BEARER_JWKS_MAX_BYTES / 1024);
         return APR_ENOSPC;
     }
+    if (len >= 3 && !memcmp(text, "\xef\xbb\xbf", 3)) {
+        *error = "it begins with a byte order mark (EF BB BF); save it without one";
+        return APR_EINVAL;
+    }
     rv = apr_pool_create(&scratch, p);
     if (rv != APR_SUCCESS) {
         return rv;

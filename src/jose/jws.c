@@ -43,7 +43,19 @@ int bearer_jws_looks_like(const char *token, apr_size_t len, apr_pool_t *p)
     return is_object;
 }
 
-/* Finds the three segments; another number is refused (five would be a JWE). */
+/* Counts the segments. */
+static int segments(const char *token, apr_size_t len)
+{
+    const char *at = token, *end = token + len;
+    int n = 1;
+
+    for (; (at = memchr(at, '.', (apr_size_t)(end - at))) != NULL; at++) {
+        n++;
+    }
+    return n;
+}
+
+/* Finds the three segments; another number is refused. */
 static int split(bearer_jws_t *jws, const char *token, apr_size_t len)
 {
     const char *at = token, *end = token + len;
@@ -119,8 +131,10 @@ bearer_reason_t bearer_jws_parse_known(bearer_jws_t *jws, bearer_headers_t *head
                              (unsigned long)len, BEARER_TOKEN_MAX);
     }
     if (!split(jws, token, len)) {
-        return bearer_refuse(why, p, BEARER_SEGMENTS,
-                             "the token does not have three segments");
+        return bearer_refuse(why, p, BEARER_SEGMENTS, "the token does not have three segments%s",
+                             segments(token, len) == 5
+                                 ? ", but five: it is encrypted (JWE), which is not supported; let "
+                                   "the issuer sign it only (JWS)" : "");
     }
     reason = bearer_headers_find(headers, &jws->facts, jws->segment[0],
                                  jws->segment_len[0], p)

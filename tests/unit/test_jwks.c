@@ -65,6 +65,25 @@ static void test_no_key_set_is_refused(void **state)
     assert_null(error);
 }
 
+/* What an editor put in front is named, in either form. */
+static void test_byte_order_mark(void **state)
+{
+    static const char *const texts[] = {
+        "\xef\xbb\xbf{\"keys\":[]}", "\xef\xbb\xbf-----BEGIN PUBLIC KEY-----\n", "\xef\xbb\xbf"
+    };
+    apr_pool_t *p = unit_pool(state);
+    bearer_jwks_t *set;
+    const char *error;
+    size_t i;
+
+    for (i = 0; i < UNIT_COUNT(texts); i++) {
+        assert_int_equal(bearer_jwks_parse_any(&set, texts[i], strlen(texts[i]),
+                                               BEARER_JWKS_LOCAL, NULL, &error, p), APR_EINVAL);
+        assert_null(set);
+        assert_true(unit_contains(error, "byte order mark"));
+    }
+}
+
 static void test_attack_too_many_keys(void **state)
 {
     apr_pool_t *p = unit_pool(state);
@@ -792,6 +811,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         UNIT_TEST(test_no_key_set_is_refused),
+        UNIT_TEST(test_byte_order_mark),
         UNIT_TEST(test_attack_too_many_keys),
         UNIT_TEST(test_attack_large_document),
         UNIT_TEST(test_other_keys_do_not_spoil_a_set),

@@ -271,6 +271,22 @@ static void test_attack_segments(void **state)
     }
 }
 
+/* RFC 7516 section 3.1 */
+static void test_an_encrypted_token_is_named(void **state)
+{
+    static const char *const tokens[] = { "e30.e30.e30.e30.e30", "e30.e30.e30.e30" };
+    apr_pool_t *p = unit_pool(state);
+    bearer_refusal_t why;
+    bearer_jws_t jws;
+    size_t i;
+
+    for (i = 0; i < UNIT_COUNT(tokens); i++) {
+        assert_int_equal(bearer_jws_parse(&jws, tokens[i], strlen(tokens[i]), &why, p),
+                         BEARER_SEGMENTS);
+        assert_true(unit_contains(why.detail, "JWE") == (i == 0));
+    }
+}
+
 /* CVE-2025-30204: 8 KB of dots were split into as many strings. */
 static void test_attack_dots_allocate_nothing(void **state)
 {
@@ -772,6 +788,7 @@ int main(void)
         UNIT_TEST(test_every_algorithm_round_trip),
         UNIT_TEST(test_eddsa_names_and_curves),
         UNIT_TEST(test_attack_segments),
+        UNIT_TEST(test_an_encrypted_token_is_named),
         UNIT_TEST(test_attack_dots_allocate_nothing),
         UNIT_TEST(test_attack_size),
         UNIT_TEST(test_attack_base64url),
