@@ -99,12 +99,13 @@ typedef struct inquiry_t {
 static int read_user_claim(inquiry_t *q)
 {
     const char *name = ht_value(q->call, "user-claim");
-    bearer_user_claim_t claim = { name ? bearer_path_compile(name, q->p) : NULL, NULL, NULL };
+    bearer_user_claim_t claim = { NULL, NULL, NULL, NULL };
+    int read = name && bearer_user_claim_parse(&claim, name, q->p);
 
-    if (claim.path) {
+    if (read) {
         bearer_settings_put(&q->settings, USER_CLAIM, user_claim, claim);
     }
-    return !name || claim.path ? HT_OK
+    return !name || read ? HT_OK
         : ht_usage(q->call, "--user-claim %s is not the name of a claim",
                    bearer_text_quote(q->p, name));
 }

@@ -341,6 +341,7 @@ static bearer_reason_t read_answer(const bearer_session_question_t *q,
     }
     settings.user_claim.path = q->check->user;
     settings.user_claim.regex = NULL;
+    settings.user_claim.further = NULL;
     return bearer_principal_build(principal, "session", claims, NULL, NULL,
                                   NULL, &settings, why, p);
 }

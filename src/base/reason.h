@@ -141,7 +141,9 @@ typedef enum {
     X(0058, SCOPE, "scope", SCOPE) \
     X(0059, REQUIRE, "require", REQUIRE) \
     X(0060, CONFIGURATION, "configuration", MISCONFIGURED) \
-    X(0061, INTERNAL, "internal", UNAVAILABLE)
+    X(0061, INTERNAL, "internal", UNAVAILABLE) \
+    /* further reasons */ \
+    X(0063, SIGNATURE_REMOVED, "signature_removed", SIGNATURE)
 
 typedef enum {
 #define X(number, symbol, name, category) BEARER_##symbol,

@@ -61,7 +61,7 @@ static void check_lists(walk_t *w, const ap_directive_t *first)
 /* ---- what issuers override --------------------------------------------------- */
 
 static const bearer_setting_t about_tokens[] = {
-    BEARER_SET_AUDIENCE, BEARER_SET_NO_AUDIENCE, BEARER_SET_CLIENTS
+    BEARER_SET_AUDIENCE, BEARER_SET_NO_AUDIENCE, BEARER_SET_CLIENTS, BEARER_SET_ID_TOKENS
 };
 
 static int overrides(const bearer_issuer_t *issuer, const bearer_settings_t *vhost,

@@ -8,6 +8,7 @@
 
 #include "judge/challenge.h"
 #include "judge/exports.h"
+#include "judge/judge.h"
 #include "judge/user_format.h"
 #include "login/login.h"
 #include "trust/hints.h"
@@ -84,6 +85,25 @@ static const char *claim_word(const parse_t *in, const char *word, void *element
 static const char *parse_claims(const parse_t *in, void *record)
 {
     return parse_each(in, record, sizeof(const bearer_path_t *), claim_word);
+}
+
+static const char *type_word(const parse_t *in, const char *word, void *element)
+{
+    const char *kind = bearer_judge_other_kind(word);
+
+    *(const char **)element = word;
+    if (!bearer_text_is_token(word + (ap_cstr_casecmpn(word, "application/", 12) ? 0 : 12))) {
+        return ab_parse_complain(in, AB(0606) "%s is not a value of the header's typ, e.g. "
+                                 "txntoken+jwt", bearer_text_quote(in->p, word));
+    }
+    return !kind ? NULL
+        : ab_parse_complain(in, AB(0607) "%s is %s, never an access token; remove it",
+                            bearer_text_quote(in->p, word), kind);
+}
+
+static const char *parse_token_types(const parse_t *in, void *record)
+{
+    return parse_each(in, record, sizeof(const char *), type_word);
 }
 
 static const char *parse_algorithms(const parse_t *in, void *record)
@@ -246,12 +266,10 @@ static const char *parse_token_from(const parse_t *in, void *record)
     return parse_each(in, record, sizeof(bearer_from_t), from_word);
 }
 
-static const char *parse_session_claim(const parse_t *in, void *record)
+static const char *parse_claim(const parse_t *in, bearer_user_claim_t *claim)
 {
-    bearer_user_claim_t *claim = record;
     const char *error = NULL;
 
-    claim->path = bearer_path_compile(WORD(in, 0), in->p);
     if (!claim->path) {
         return ab_parse_complain(in, AB(0585) "%s is not the name of a claim",
                         bearer_text_quote(in->p, WORD(in, 0)));
@@ -268,9 +286,22 @@ static const char *parse_session_claim(const parse_t *in, void *record)
     return NULL;
 }
 
+static const char *parse_session_claim(const parse_t *in, void *record)
+{
+    bearer_user_claim_t *claim = record;
+
+    claim->path = bearer_path_compile(WORD(in, 0), in->p);
+    return parse_claim(in, claim);
+}
+
 static const char *parse_user_claim(const parse_t *in, void *record)
 {
-    return strcmp(WORD(in, 0), "email") ? parse_session_claim(in, record)
+    bearer_user_claim_t *claim = record;
+
+    if (!bearer_user_claim_parse(claim, WORD(in, 0), in->p)) {
+        claim->path = NULL;
+    }
+    return !claim->path || !bearer_user_claim_is_email(claim) ? parse_claim(in, claim)
         : ab_parse_complain(in, AB(0586) "an e-mail address in a token may be unverified, so users "
                             "could claim those of others (spoofing); use sub, or a claim that only "
                             "the issuer can set");

@@ -30,6 +30,11 @@ APLOG_USE_MODULE(auth_bearer);
 
 /* By reason; a reason without a title uses the text of its category. */
 static const ab_text_t texts[BEARER_REASON_COUNT] = {
+    [BEARER_SIGNATURE_REMOVED] = { "This request cannot be verified",
+      "Google Cloud Run has used the token in Authorization and removed its signature "
+      "(SIGNATURE_REMOVED_BY_GOOGLE).",
+      "Send the token for Cloud Run in X-Serverless-Authorization, and the token for "
+      "this site in Authorization." },
     [BEARER_LOGIN_STATE] = { "This sign-in cannot be completed",
       "It was started too long ago or in another browser, or it is already complete. This "
       "also happens if the browser does not accept cookies.",

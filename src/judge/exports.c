@@ -18,6 +18,7 @@
     X("BEARER_ISSUER_NAME", issuer ? issuer->name : NULL) \
     X("BEARER_EXPIRES", principal->expires ? bearer_exports_number( \
           p, apr_time_sec(principal->expires)) : NULL) \
+    X("BEARER_CLIENT", plain(principal->client)) \
     X("BEARER_SCOPE", name_list(p, principal->scopes, ' ')) \
     X("BEARER_ROLES", name_list(p, principal->roles, BEARER_NAMES_SEPARATOR)) \
     X("BEARER_GROUPS", name_list(p, principal->groups, BEARER_NAMES_SEPARATOR))
@@ -193,6 +194,12 @@ static const char *name_list(apr_pool_t *p, const apr_array_header_t *names,
                              char separator)
 {
     return names->nelts ? apr_array_pstrcat(p, names, separator) : NULL;
+}
+
+/* Returns the text, or NULL if an application could read more than one value in it. */
+static const char *plain(const char *text)
+{
+    return text && !bearer_text_has_control(text, strlen(text)) ? text : NULL;
 }
 
 static void set(pairs_t *pairs, const char *name, const char *value)

@@ -234,6 +234,10 @@ void bearer_judge_lint_names(apr_array_header_t *findings,
                              const bearer_settings_t *server,
                              const bearer_settings_t *dir, apr_pool_t *p);
 
+/** Returns what a token with this typ in its header is ("a DPoP proof"), if it is
+ *  never an access token whatever the configuration; else NULL. */
+const char *bearer_judge_other_kind(const char *typ);
+
 /** The text of BEARER_FINDING_NO_SESSION_CHECK. */
 extern const char bearer_judge_no_session_check[];
 

@@ -44,15 +44,15 @@
     X(8, "issued recently", "AuthBearerClockSkew", EVENT, HAS(CLAIMS), 0, recent) \
     X(8, "age", "AuthBearerMaxTokenAge", BOTH, HAS(CLAIMS), 0, age) \
     X(8, "user claim", "AuthBearerUserClaim", BOTH, HAS(CLAIMS), 0, user_claim) \
-    X(8, "profile", "AuthBearerTokenProfile", JWT, HAS(CLAIMS), 0, profile) \
+    X(8, "profile", "AuthBearerTokenProfile", BOTH, HAS(CLAIMS), 0, profile) \
     X(8, "subject", NULL, ID, HAS(CLAIMS), 0, subject) \
     X(8, "nonce", NULL, ID, HAS(CLAIMS), 0, nonce) \
     X(8, "access token hash", NULL, ID, HAS(CLAIMS) | HAS(ALG), 0, at_hash) \
     X(8, "authentication", "AuthBearerLogin", ID, HAS(CLAIMS), 0, authentication) \
     X(9, "login token", NULL, EVENT, HAS(CLAIMS), 0, login_type) \
     X(9, "logout", NULL, LOGOUT, HAS(CLAIMS), 0, logout) \
-    X(9, "access token", NULL, BOTH, HAS(CLAIMS), 0, type) \
-    X(9, "ID token", "AuthBearerClientID", BOTH, HAS(CLAIMS), 0, id_token) \
+    X(9, "access token", "AuthBearerIDTokens", BOTH, HAS(CLAIMS), 0, type) \
+    X(9, "ID token", "AuthBearerIDTokens", BOTH, HAS(CLAIMS), 0, id_token) \
     X(10, "calling client", "AuthBearerAudience", BOTH, HAS(CLAIMS), 0, client) \
     X(10, "clients", "AuthBearerClients", BOTH, HAS(CLAIMS), 0, clients) \
     X(11, "revocation", "AuthBearerRevocations", BOTH, HAS(CLAIMS), 0, revocation) \
@@ -70,6 +70,10 @@ BEARER_CHECKS(X)
 /** Runs checks 8 to 12 early, before a fetch. Returns BEARER_OK, or the first
  *  refusal, in j->why. */
 bearer_reason_t bearer_judge_screen(bearer_judgement_t *j);
+
+/** Returns BEARER_OK, or refuses a token of check 9a whose payload says that it is
+ *  another kind than an access or ID token. Needs the claims only. */
+bearer_reason_t bearer_judge_named_type(bearer_judgement_t *j);
 
 /** The members of aud, which is a string or an array (RFC 7519 section 4.1.3); an
  *  empty string names none. */

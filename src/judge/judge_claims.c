@@ -314,9 +314,7 @@ bearer_reason_t bearer_check_age(bearer_judgement_t *j)
 
 bearer_reason_t bearer_check_user_claim(bearer_judgement_t *j)
 {
-    const char *path = bearer_path_text(j->settings.user_claim.path);
-
-    if (strcmp(path, "email") == 0) {
+    if (bearer_user_claim_is_email(&j->settings.user_claim)) {
         return REFUSE(j, CONFIGURATION,
                       "AuthBearerUserClaim email is not possible for tokens, because the address "
                       "may be unverified; use sub");
@@ -364,7 +362,7 @@ bearer_reason_t bearer_check_client(bearer_judgement_t *j)
 bearer_reason_t bearer_check_clients(bearer_judgement_t *j)
 {
     const apr_array_header_t *clients = j->settings.clients;
-    const char *client = bearer_principal_client(j->claims);
+    const char *client = bearer_principal_client(j->claims, &j->settings);
 
     if (apr_is_empty_array(clients) || bearer_text_among(clients, client)) {
         return BEARER_OK;

@@ -149,21 +149,15 @@ static void lint_audience(place_t *place)
     }
 }
 
-static int is_email(const bearer_settings_t *s)
-{
-    return s->user_claim.path
-           && strcmp(bearer_path_text(s->user_claim.path), "email") == 0;
-}
-
 static void lint_user_claim(place_t *place)
 {
     bearer_settings_t s;
-    int bad = is_email(&place->here);
+    int bad = bearer_user_claim_is_email(&place->here.user_claim);
     int i;
 
     for (i = 0; accepted(place, i) && !bad; i++) {
         resolve_for(&s, place, accepted(place, i));
-        bad = is_email(&s);
+        bad = bearer_user_claim_is_email(&s.user_claim);
     }
     if (bad && place->tokens) {
         FIND(place, ERROR, USER_CLAIM,
@@ -207,6 +201,42 @@ static void lint_no_audience(place_t *place)
             FIND(place, WARNING, CLIENTS,
                 AB(0718) "AuthBearerNoAudience accept without AuthBearerClients accepts tokens "
                 "that issuer %s issued to any client for any purpose; name the clients",
+                bearer_text_quote(place->p, issuer->url));
+        }
+    }
+}
+
+static void lint_id_tokens(place_t *place)
+{
+    const bearer_issuer_t *issuer;
+    bearer_settings_t s;
+    int i;
+
+    for (i = 0; place->tokens && (issuer = accepted(place, i)) != NULL; i++) {
+        resolve_for(&s, place, issuer);
+        if (s.id_tokens == BEARER_ID_TOKENS_ACCEPT && apr_is_empty_array(s.clients)) {
+            FIND(place, WARNING, ID_TOKENS,
+                AB(0736) "AuthBearerIDTokens accept without AuthBearerClients accepts ID tokens "
+                "that issuer %s issued to any client about its users; name the clients",
+                bearer_text_quote(place->p, issuer->url));
+        }
+    }
+}
+
+/* A response has no header, so nothing shows its typ. */
+static void lint_profile(place_t *place)
+{
+    const bearer_issuer_t *issuer;
+    bearer_settings_t s;
+    int i;
+
+    for (i = 0; place->introspection && (issuer = accepted(place, i)) != NULL; i++) {
+        resolve_for(&s, place, issuer);
+        if (issuer->introspection.kind != BEARER_SOURCE_OFF
+            && s.token_profile == BEARER_PROFILE_RFC9068) {
+            FIND(place, NOTICE, TOKEN_PROFILE,
+                AB(0737) "of tokens that issuer %s introspects, AuthBearerTokenProfile rfc9068 "
+                "can demand the claims only: a response shows neither the header nor the signature",
                 bearer_text_quote(place->p, issuer->url));
         }
     }
@@ -357,8 +387,8 @@ void bearer_judge_lint(apr_array_header_t *findings, const bearer_issuers_t *iss
 {
     static void (*const rules[])(place_t *) = {
         lint_issuers, lint_audience, lint_user_claim, lint_user_format,
-        lint_no_audience, lint_algorithms, lint_introspection, lint_session,
-        lint_challenge
+        lint_no_audience, lint_id_tokens, lint_profile, lint_algorithms,
+        lint_introspection, lint_session, lint_challenge
     };
     place_t place = { findings, issuers, defaults, server, dir, p, .jwt = 0 };
     unsigned i;

@@ -54,10 +54,37 @@ bearer_reason_t bearer_check_payload(bearer_judgement_t *j)
 
 /* ---- checks 3 and 4: header -------------------------------------------- */
 
+/* A text of its own for tokens that are refused for their algorithm, whatever it is. */
+static bearer_reason_t or_type(bearer_judgement_t *j, bearer_reason_t reason)
+{
+    bearer_refusal_t why = j->why;
+
+    if (reason != BEARER_ALG || bearer_judge_named_type(j) == BEARER_OK) {
+        j->why = why;
+        return reason;
+    }
+    return j->why.reason;
+}
+
+/* Google verifies a token for a service of Cloud Run, and takes its signature. */
+static bearer_reason_t check_removed(bearer_judgement_t *j)
+{
+    static const char removed[] = "SIGNATURE_REMOVED_BY_GOOGLE";
+
+    return j->jws.segment_len[2] != sizeof(removed) - 1
+        || memcmp(j->jws.segment[2], removed, sizeof(removed) - 1) != 0 ? BEARER_OK
+        : REFUSE(j, SIGNATURE_REMOVED, "the signature is %s: Cloud Run has used the token of "
+                 "Authorization itself; the client must send that one in "
+                 "X-Serverless-Authorization, and the token for this server in Authorization",
+                 removed);
+}
+
 bearer_reason_t bearer_check_header(bearer_judgement_t *j)
 {
-    return bearer_jws_check_header(&j->jws, j->common->algorithms, &j->why,
-                                   j->p);
+    bearer_reason_t reason = bearer_jws_check_header(&j->jws, j->common->algorithms,
+                                                     &j->why, j->p);
+
+    return reason == BEARER_OK ? check_removed(j) : or_type(j, reason);
 }
 
 bearer_reason_t bearer_check_kid(bearer_judgement_t *j)
@@ -207,7 +234,7 @@ static const bearer_issuer_t *select_issuer(bearer_judgement_t *j)
 
 bearer_reason_t bearer_check_issuer(bearer_judgement_t *j)
 {
-    const json_t *iss = json_object_get(j->claims, "iss");
+    const json_t *iss = bearer_json_member(j->claims, "iss");
     bearer_reason_t reason;
 
     if (iss && !json_is_string(iss)) {
@@ -241,7 +268,7 @@ bearer_algs_t bearer_judge_algorithms(const bearer_settings_t *settings,
                : settings->algorithms & ~bearer_alg_symmetric();
 }
 
-bearer_reason_t bearer_check_algorithm(bearer_judgement_t *j)
+static bearer_reason_t check_algorithm(bearer_judgement_t *j)
 {
     const bearer_alg_t *alg = j->jws.facts.alg;
 
@@ -256,6 +283,11 @@ bearer_reason_t bearer_check_algorithm(bearer_judgement_t *j)
     return REFUSE(j, ALG, "alg '%s' is not among the AuthBearerAlgorithms of issuer %s "
                   "(%s)", alg->name, bearer_text_quote(j->p, j->issuer->url),
                   bearer_alg_names(j->settings.algorithms, j->p));
+}
+
+bearer_reason_t bearer_check_algorithm(bearer_judgement_t *j)
+{
+    return or_type(j, check_algorithm(j));
 }
 
 static bearer_reason_t select_key(bearer_judgement_t *j, int *unknown_kid)

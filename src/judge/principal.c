@@ -44,8 +44,21 @@ static void add_split(apr_array_header_t *out, const char *names)
     }
 }
 
-/* Collects strings at the paths: a string gives its words if split is set, an
- * array its strings. */
+/* Zitadel: {"admin":{"220":"acme.example"}}. A member that is false says no. */
+static void add_members(apr_array_header_t *out, const json_t *object)
+{
+    const char *name;
+    json_t *value;
+
+    json_object_foreach((json_t *)(apr_uintptr_t)object, name, value) {
+        if (!json_is_false(value) && !json_is_null(value)) {
+            add(out, apr_pstrdup(out->pool, name));
+        }
+    }
+}
+
+/* Collects strings at the paths: a string gives its words if split is set, an array its
+ * strings; else an object the names of its members. */
 static apr_array_header_t *pooled(const apr_array_header_t *paths,
                                   const json_t *claims, int split, apr_pool_t *p)
 {
@@ -60,6 +73,9 @@ static apr_array_header_t *pooled(const apr_array_header_t *paths,
 
         if (json_is_string(found)) {
             put(out, json_string_value(found));
+        }
+        if (!split) {
+            add_members(out, found);
         }
         for (k = 0; k < json_array_size(found); k++) {
             const char *name = json_string_value(json_array_get(found, k));
@@ -152,26 +168,45 @@ static const char *type_name(const json_t *value)
     return names[json_typeof(value)];
 }
 
+/* Returns the claim at the first path that is there, else NULL; *path is it, or the
+ * last. */
+static const json_t *user_claim(const bearer_path_t **path, const json_t *claims,
+                                const bearer_user_claim_t *claim)
+{
+    const json_t *value = NULL;
+    const bearer_path_t *next;
+    int i;
+
+    for (i = 0; !value && (next = bearer_user_claim_at(claim, i)) != NULL; i++) {
+        *path = next;
+        value = bearer_path_find(next, claims);
+        value = json_is_null(value) ? NULL : value;
+    }
+    return value;
+}
+
 bearer_reason_t bearer_principal_user_claim(const json_t *claims,
                                             const bearer_settings_t *settings,
                                             bearer_refusal_t *why,
                                             apr_pool_t *p)
 {
-    const char *path = bearer_path_text(settings->user_claim.path);
-    const json_t *sub = json_object_get(claims, "sub");
+    const bearer_path_t *at = settings->user_claim.path;
+    const json_t *sub = bearer_json_member(claims, "sub");
     const json_t *value;
+    const char *path;
 
     if (sub && !json_is_string(sub)) {
         return bearer_refuse(why, p, BEARER_USER_CLAIM,
                              "claim 'sub' is %s, but must be a string (RFC 7519 section 4.1.2)",
                              type_name(sub));
     }
-    value = bearer_path_find(settings->user_claim.path, claims);
+    value = user_claim(&at, claims, &settings->user_claim);
+    path = bearer_path_text(at);
     if (!value) {
         return bearer_refuse(why, p, BEARER_USER_CLAIM,
                              "claim %s is missing (AuthBearerUserClaim); name a claim that these "
-                             "tokens have",
-                             bearer_text_quote(p, path));
+                             "tokens have", bearer_text_quote(p, bearer_user_claim_text(
+                                 &settings->user_claim, p)));
     }
     if (!json_is_string(value)
         && !(json_is_integer(value) && strcmp(path, "sub") != 0)) {
@@ -190,6 +225,7 @@ static bearer_reason_t user_value(const char **user, const json_t *claims,
     const bearer_user_claim_t *claim = &settings->user_claim;
     bearer_reason_t reason = bearer_principal_user_claim(claims, settings, why,
                                                          p);
+    const bearer_path_t *path = claim->path;
     const json_t *value;
     const char *text;
     int met;
@@ -197,7 +233,7 @@ static bearer_reason_t user_value(const char **user, const json_t *claims,
     if (reason != BEARER_OK) {
         return reason;
     }
-    value = bearer_path_find(claim->path, claims);
+    value = user_claim(&path, claims, claim);
     text = json_is_integer(value)
                ? apr_psprintf(p, "%" APR_INT64_T_FMT,
                               (apr_int64_t)json_integer_value(value))
@@ -213,7 +249,7 @@ static bearer_reason_t user_value(const char **user, const json_t *claims,
         return bearer_refuse(why, p, BEARER_CONFIGURATION,
                              "claim %s gives no user with the regular expression %s "
                              "(AuthBearerUserClaim, AuthBearerSessionUserClaim): %s",
-                             bearer_text_quote(p, bearer_path_text(claim->path)),
+                             bearer_text_quote(p, bearer_path_text(path)),
                              bearer_text_quote(p, claim->regex->pattern),
                              bearer_regex_error_text(met));
     }
@@ -221,7 +257,7 @@ static bearer_reason_t user_value(const char **user, const json_t *claims,
         return bearer_refuse(why, p, BEARER_USER_CLAIM,
                              "claim %s is %s, which does not match the regular expression %s of "
                              "AuthBearerUserClaim",
-                             bearer_text_quote(p, bearer_path_text(claim->path)),
+                             bearer_text_quote(p, bearer_path_text(path)),
                              bearer_text_quote(p, text),
                              bearer_text_quote(p, claim->regex->pattern));
     }
@@ -243,8 +279,8 @@ static bearer_reason_t check_identifier(const char *user,
     return bearer_refuse(why, p, BEARER_IDENTIFIER,
                          "%s, from claim %s (AuthBearerUserClaim), is not an acceptable user name: "
                          "%s", bearer_text_quote(p, user),
-                         bearer_text_quote(p, bearer_path_text(
-                             settings->user_claim.path)), error);
+                         bearer_text_quote(p, bearer_user_claim_text(
+                             &settings->user_claim, p)), error);
 }
 
 const json_t *bearer_principal_client_claim(const json_t *claims, const char **name)
@@ -254,16 +290,21 @@ const json_t *bearer_principal_client_claim(const json_t *claims, const char **n
     unsigned i;
 
     for (i = 0; i < sizeof(names) / sizeof(names[0]) && !value; i++) {
-        value = json_object_get(claims, *name = names[i]);
+        value = bearer_json_member(claims, *name = names[i]);
     }
     return value;
 }
 
-const char *bearer_principal_client(const json_t *claims)
+const char *bearer_principal_client(const json_t *claims,
+                                    const bearer_settings_t *settings)
 {
     const char *name;
     const json_t *value = bearer_principal_client_claim(claims, &name);
 
+    if (!value && settings->id_tokens == BEARER_ID_TOKENS_ACCEPT) {
+        value = json_object_get(claims, "aud");
+        value = json_array_size(value) == 1 ? json_array_get(value, 0) : value;
+    }
     return json_string_length(value) ? json_string_value(value) : NULL;
 }
 
@@ -283,7 +324,7 @@ static void fill_from_claims(bearer_principal_t *principal,
 {
     const json_t *claims = principal->claims;
 
-    principal->client = bearer_principal_client(claims);
+    principal->client = bearer_principal_client(claims, settings);
     principal->jti = bearer_principal_jti(claims, p);
     bearer_json_date(&principal->expires, claims, "exp");
     bearer_json_date(&principal->not_before, claims, "nbf");

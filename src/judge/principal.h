@@ -66,8 +66,9 @@ bearer_reason_t bearer_principal_build(const bearer_principal_t **principal,
                                        const bearer_settings_t *settings,
                                        bearer_refusal_t *why, apr_pool_t *p);
 
-/** Check 8 for the user claim: it must be present and a string. Except for `sub`,
- *  an integer is accepted. If sub is present, it must be a string in any case.
+/** Check 8 for the user claim: the first of its paths that is present must be a string.
+ *  Except for `sub`, an integer is accepted. If sub is present, it must be a string in
+ *  any case.
  *  Returns BEARER_OK or BEARER_USER_CLAIM; allocates nothing for BEARER_OK. */
 bearer_reason_t bearer_principal_user_claim(const json_t *claims,
                                             const bearer_settings_t *settings,
@@ -78,8 +79,10 @@ bearer_reason_t bearer_principal_user_claim(const json_t *claims,
  *  appid and cid that is present; *name is its name. NULL: none. */
 const json_t *bearer_principal_client_claim(const json_t *claims, const char **name);
 
-/** Returns the same as text; NULL also if it is empty or not a string. */
-const char *bearer_principal_client(const json_t *claims);
+/** Returns the same as text; NULL also if it is empty or not a string. Under
+ *  AuthBearerIDTokens accept, the only aud is the client of a token that names none. */
+const char *bearer_principal_client(const json_t *claims,
+                                    const bearer_settings_t *settings);
 
 /** Returns the jti by which the revocation list may name the token (besides its
  *  digest): a string, or in decimal, in p, an integer, which RFC 7519 does not

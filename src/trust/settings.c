@@ -13,6 +13,7 @@
 #include <apr_strings.h>
 
 #include "base/http.h"
+#include "base/text.h"
 #include "trust/resource.h"
 #include "trust/session_check_line.h"
 
@@ -136,6 +137,65 @@ int bearer_settings_where(bearer_setting_t setting)
     const row_t *row = bearer_settings_row(setting);
 
     return row ? row->where : 0;
+}
+
+/* ---- the user claim ---------------------------------------------------- */
+
+int bearer_user_claim_parse(bearer_user_claim_t *claim, const char *text,
+                            apr_pool_t *p)
+{
+    const apr_array_header_t *words = bearer_text_split(p, text, ",");
+    apr_array_header_t *further = apr_array_make(p, 1, sizeof(const bearer_path_t *));
+    int i;
+
+    claim->path = NULL;
+    for (i = 0; i < words->nelts; i++) {
+        const bearer_path_t *path =
+            bearer_path_compile(APR_ARRAY_IDX(words, i, const char *), p);
+
+        if (!path) {
+            return 0;
+        }
+        if (i == 0) {
+            claim->path = path;
+        } else {
+            APR_ARRAY_PUSH(further, const bearer_path_t *) = path;
+        }
+    }
+    claim->further = further->nelts ? further : NULL;
+    return claim->path != NULL;
+}
+
+const bearer_path_t *bearer_user_claim_at(const bearer_user_claim_t *claim, int i)
+{
+    return i == 0 ? claim->path
+         : claim->further && i <= claim->further->nelts
+             ? APR_ARRAY_IDX(claim->further, i - 1, const bearer_path_t *) : NULL;
+}
+
+const char *bearer_user_claim_text(const bearer_user_claim_t *claim, apr_pool_t *p)
+{
+    const char *text = bearer_path_text(claim->path);
+    int i;
+
+    for (i = 1; bearer_user_claim_at(claim, i); i++) {
+        text = apr_pstrcat(p, text, ",", bearer_path_text(bearer_user_claim_at(claim, i)),
+                           NULL);
+    }
+    return text;
+}
+
+int bearer_user_claim_is_email(const bearer_user_claim_t *claim)
+{
+    const bearer_path_t *path;
+    int i;
+
+    for (i = 0; (path = bearer_user_claim_at(claim, i)) != NULL; i++) {
+        if (strcmp(bearer_path_text(path), "email") == 0) {
+            return 1;
+        }
+    }
+    return 0;
 }
 
 /* ---- printing ---------------------------------------------------------- */
@@ -333,7 +393,8 @@ static const char *print_throttle(const void *value, const row_t *row, apr_pool_
 static const char *print_user_claim(const void *value, const row_t *row, apr_pool_t *p)
 {
     const bearer_user_claim_t *claim = value;
-    const char *path = claim->path ? print_path(&claim->path, row, p) : row->words;
+    const char *path = claim->path ? word(bearer_user_claim_text(claim, p), p)
+                                   : row->words;
 
     if (!claim->path || !claim->regex) {
         return path;

@@ -29,6 +29,7 @@ typedef enum {
 } bearer_provider_id_t;
 
 typedef enum { BEARER_PROFILES(BEARER_SYMBOL) } bearer_profile_t;
+typedef enum { BEARER_ID_TOKEN_MODES(BEARER_SYMBOL) } bearer_id_tokens_t;
 typedef enum {
 #define X(symbol, word) BEARER_SCOPE_##symbol,
     BEARER_SCOPE_STRATEGIES(X)
@@ -71,7 +72,23 @@ typedef struct bearer_user_claim_t {
     const bearer_path_t *path;
     const bearer_regex_t *regex;   /**< NULL: the value is unchanged */
     const char *substitution;      /**< with $0..$9 */
+    /** const bearer_path_t *: tried in this order if path is absent; NULL: none */
+    const apr_array_header_t *further;
 } bearer_user_claim_t;
+
+/** Reads `PATH[,PATH...]` into path and further, in p. Returns 1, or 0 if a path
+ *  does not name a claim. */
+int bearer_user_claim_parse(bearer_user_claim_t *claim, const char *text,
+                            apr_pool_t *p);
+
+/** Returns the path with that index, beginning with path; NULL after the last. */
+const bearer_path_t *bearer_user_claim_at(const bearer_user_claim_t *claim, int i);
+
+/** Returns the paths joined by commas, in p (or a constant). */
+const char *bearer_user_claim_text(const bearer_user_claim_t *claim, apr_pool_t *p);
+
+/** Returns 1 if a path is `email`, which nobody has verified in a token. */
+int bearer_user_claim_is_email(const bearer_user_claim_t *claim);
 
 /** A flag in client_auth, beside a bearer_client_auth_t (client_auth.h): the
  *  client assertion names the endpoint as its audience, not the issuer. */

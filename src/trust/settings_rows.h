@@ -38,6 +38,11 @@
 #define BEARER_PROFILES(X) \
     X(BEARER_PROFILE_AUTO, "auto") X(BEARER_PROFILE_RFC9068, "rfc9068")
 
+/** What becomes of a token with the marks of an ID token. */
+#define BEARER_ID_TOKEN_MODES(X) \
+    X(BEARER_ID_TOKENS_REFUSE, "refuse") X(BEARER_ID_TOKENS_SCOPED, "scoped") \
+    X(BEARER_ID_TOKENS_ACCEPT, "accept")
+
 #define BEARER_SCOPE_STRATEGIES(X) \
     X(EXACT, "exact") X(HIERARCHIC, "hierarchic") X(WILDCARD, "wildcard")
 
@@ -85,6 +90,7 @@
     X(time, apr_interval_time_t, time, 0, 1) /* if the row has a word, 0 means that word */ \
     X(list, const apr_array_header_t *, list, 1, 0) \
     X(claims, const apr_array_header_t *, claims, 1, 0) /* const bearer_path_t * */ \
+    X(token_types, const apr_array_header_t *, list, 1, 0) \
     X(algorithms, bearer_algs_t, algorithms, 1, 0) \
     X(providers, const apr_array_header_t *, providers, 1, BEARER_PROVIDER_COUNT) /* int */ \
     X(token_from, const apr_array_header_t *, token_from, 1, 16) /* bearer_from_t */ \
@@ -161,6 +167,11 @@
       "TIME: how far clocks may differ") \
     X(TOKEN_PROFILE, token_profile, word, "AuthBearerTokenProfile", S|I|D, \
       BEARER_PROFILES(BEARER_WORD), BEARER_PROFILE_AUTO, "auto | rfc9068") \
+    X(ID_TOKENS, id_tokens, word, "AuthBearerIDTokens", S|I|D, \
+      BEARER_ID_TOKEN_MODES(BEARER_WORD), BEARER_ID_TOKENS_REFUSE, \
+      "refuse | scoped | accept tokens that look like ID tokens") \
+    X(TOKEN_TYPES, token_types, token_types, "AuthBearerTokenTypes", S|I|D, "(none)", \
+      NULL, "further values of the header's typ") \
     X(THROTTLE, throttle, throttle, "AuthBearerThrottle", S|D, "window penalty", \
       ((bearer_throttle_settings_t){ 1, 20, SECONDS(60), SECONDS(60) }), \
       "threshold=N window=TIME penalty=TIME | off") \
@@ -174,8 +185,8 @@
     X(SESSION_CHECK, session_check, session_check, "AuthBearerSessionCheck", D, \
       "(none)", NULL, "URL [key=value ...] of the session service that identifies users") \
     X(USER_CLAIM, user_claim, user_claim, "AuthBearerUserClaim", S|I|D|H, "(none)", \
-      ((bearer_user_claim_t){ PATH("sub"), NULL, NULL }), \
-      "PATH [REGEX SUBST] of the user name") \
+      ((bearer_user_claim_t){ PATH("sub"), NULL, NULL, NULL }), \
+      "PATH[,PATH...] [REGEX SUBST] of the user name") \
     X(USER_FORMAT, user_format, user_format, "AuthBearerUserFormat", S|D|H, "(none)", \
       "%u", "%u the claim, %i the issuer's name") \
     X(USER_CHARS, user_chars_printable, word, "AuthBearerUserChars", S|I, \
@@ -217,7 +228,7 @@
       "missing | always | never: when a login requests userinfo") \
     X(SESSION_USER_CLAIM, session_user_claim, session_claim, \
       "AuthBearerSessionUserClaim", S|I, "(none)", \
-      ((bearer_user_claim_t){ PATH("email"), NULL, NULL }), \
+      ((bearer_user_claim_t){ PATH("email"), NULL, NULL, NULL }), \
       "PATH [REGEX SUBST] of a session's user name") \
     X(RESOURCE, resource, resource, "AuthBearerResource", D, "(none)", NULL, \
       "URL [name=STR] [doc=URL] [scopes=a,b]")

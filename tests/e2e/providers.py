@@ -105,6 +105,9 @@ ROWS = [
               "AuthBearerUserClaim preferred_username",
         require="role orders-admin", user="jane",
         miss={"aud": "account"}, says="AuthBearerAudience"),
+    Row("keycloak-24-user", KC, dict(KCLAIMS, nonce="1cc1a9e5", session_state="8c2f"),
+        audience="orders-api", user=KCLAIMS["sub"], require="scope email",
+        miss={"typ": None, "scope": None}, says="AuthBearerIDTokens"),
     Row("keycloak-client-roles", KC, KCLAIMS, audience="orders-api",
         place="AuthBearerRolesClaim resource_access.orders-api.roles",
         require="role reader", drop="AuthBearerRolesClaim "
@@ -163,8 +166,8 @@ ROWS = [
     Row("azure-b2c", "https://acme.b2clogin.com/%s/v2.0/" % TID, times(
         iss="https://acme.b2clogin.com/%s/v2.0/" % TID, nbf=-1, aud=GUID,
         idp="google.com", sub="u-1", tfp="B2C_1_signupsignin", scp="read",
-        azp=GUID, ver="1.0"), audience=GUID, require="scope read",
-        miss={"exp": -7200}, says="exp"),
+        nonce="defaultNonce", azp=GUID[::-1], ver="1.0"), audience=GUID,
+        require="scope read", miss={"scp": None}, says="AuthBearerIDTokens"),
     Row("cognito-user", COGNITO, times(
         sub="aaaa-bbbb", iss=COGNITO, version=2, client_id="7lq0m",
         origin_jti="o", event_id="e", token_use="access", auth_time=-40,
@@ -320,9 +323,11 @@ ROWS = [
         auditTrackingId="x-1", subname="jane", token_type="Bearer",
         iss="https://am.example.com:443/am/oauth2/realms/root",
         tokenName="access_token", authGrantId="g", aud="web", nbf=-30,
+        nonce="n-1",  # from memory, not from a document of the vendor
         grant_type="authorization_code", scope=["openid", "orders"],
         auth_time=-30, realm="/", expires_in=3600, jti="j"),
-        audience="web", place="AuthBearerUserClaim subname", user="jane",
+        audience="web", user="jane",
+        place="AuthBearerUserClaim subname\nAuthBearerIDTokens scoped",
         require="scope orders", miss={"aud": "other-client"},
         says="AuthBearerAudience"),
     Row("adfs", "http://adfs.example.com/adfs/services/trust", times(
@@ -345,20 +350,36 @@ ROWS = [
         r"\:roles.admin",
         miss={"urn:zitadel:iam:org:project:roles": {"user": {}}}, status=403,
         says="zitadel"),
+    Row("zitadel-roles", "https://acme-1.zitadel.cloud", times(
+        amr=["pwd"], aud=["1701", "orders"], client_id="1701@orders", jti="j",
+        iss="https://acme-1.zitadel.cloud", nbf=-30, sub="1690",
+        **{"urn:zitadel:iam:org:project:roles": {
+            "admin": {"1689": "acme.zitadel.cloud"}}}), audience="orders",
+        place="AuthBearerRolesClaim urn:zitadel:iam:org:project:roles",
+        require="role admin", drop="AuthBearerRolesClaim "
+        "urn:zitadel:iam:org:project:roles", status=403, says="admin"),
+    # from memory, not from a document of the vendor
+    Row("casdoor", "https://door.example.com", times(
+        owner="acme", name="jane", sub="acme/jane", tokenType="access-token",
+        nonce="n-2", scope="openid profile", iss="https://door.example.com",
+        aud=["014ae4bd048734ca2dea"], azp="014ae4bd048734ca2dea", nbf=-30,
+        jti="admin/1"), audience="014ae4bd048734ca2dea",
+        place="AuthBearerIDTokens scoped", require="scope profile",
+        drop="AuthBearerIDTokens scoped", says="AuthBearerIDTokens scoped"),
     Row("authentik", "https://ak.example.com/application/o/orders/", times(
         iss="https://ak.example.com/application/o/orders/", sub="9ac2",
-        aud="client-ak", acr="goauthentik.io/providers/oauth2/default",
+        aud="client-ak", acr="goauthentik.io/providers/oauth2/default", nonce="n-3",
         azp="client-ak", uid="u", scope="openid profile orders",
         groups=["authentik Admins"]), audience="client-ak",
-        require='role "authentik Admins"',
-        miss={"iss": "https://ak.example.com/application/o/orders"},
-        says="AuthBearerIssuer"),
+        require='role "authentik Admins"', place="AuthBearerIDTokens scoped",
+        drop="AuthBearerIDTokens scoped", says="AuthBearerIDTokens scoped"),
     Row("dex", "https://dex.example.com/dex", times(
         iss="https://dex.example.com/dex", aud="orders", groups=["dev"],
         sub="CgcyMzQyNzQ5EgZnaXRodWI", email="j@example.com",
-        email_verified=True, name="Jane"), header={"typ": None},
-        audience="orders", require="role dev", miss={"groups": ["ops"]},
-        status=403, says="AuthBearerGroupsClaim"),
+        at_hash="2m8wA3w1", c_hash="7c3n", nonce="n-4", email_verified=True, name="Jane"),
+        header={"typ": None}, audience="orders", require="role dev",
+        place="AuthBearerIDTokens accept\nAuthBearerClients orders",
+        drop="AuthBearerIDTokens accept", says="AuthBearerIDTokens accept"),
     Row("curity", "https://curity.example.com/oauth/v2/oauth-anonymous", times(
         jti="7d1a", delegationId="d", purpose="access_token", nbf=-30,
         sub="jane", aud="api.example.com", scope="openid orders",
@@ -515,6 +536,8 @@ ROWS = [
 MISTAKEN = [
     ("keycloak-service-account", {"typ": "Refresh"}, "'typ'"),
     ("cognito-resource-binding", {"token_use": "id"}, "'token_use'"),
-    ("forgerock", {"tokenName": "id_token", "at_hash": "x"}, "'at_hash'"),
-    ("dex", {"nonce": "n-0S6"}, "'nonce'"),
+    ("forgerock", {"tokenName": "id_token", "nonce": None, "at_hash": "x", "scope": None},
+     "'at_hash'"),
+    ("keycloak-24-user", {"typ": "ID", "scope": None}, "'typ'"),
+    ("azure-b2c", {"azp": GUID, "scp": None}, "'nonce'"),
 ]

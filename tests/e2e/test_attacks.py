@@ -270,7 +270,17 @@ ROWS = [
     ("five-segments-jwe", lambda iss: ".".join(
         [b64('{"alg":"PBES2-HS256+A128KW","enc":"A128GCM","p2c":2147483647,'
              '"p2s":"AAAA","zip":"DEF"}'), "AAAA", "AAAA", "AAAA", "AAAA"]),
-     LOCAL, "malformed", "segments", None),
+     LOCAL, "malformed", "segments", "JWE"),
+    # --- tokens of another kind, whatever their algorithm
+    ("keycloak-refresh", lambda iss: mint(header={"alg": "HS512"}, typ="Refresh", iss=iss),
+     LOCAL, "type", "type", "a refresh token"),
+    ("keycloak-offline", lambda iss: mint(header={"alg": "HS512"}, typ="Offline", iss=iss),
+     LOCAL, "type", "type", "an offline token"),
+    ("id-token-hs512", lambda iss: mint(header={"alg": "HS512"}, typ="ID", iss=iss),
+     LOCAL, "algorithm", "alg", "AuthBearerAlgorithms"),
+    ("signature-removed", edit(in_segment(2, lambda s: "SIGNATURE_REMOVED_BY_GOOGLE")),
+     LOCAL, "signature", "signature_removed",
+     "X-Serverless-Authorization"),
     ("empty-payload-segment", lambda iss: b64('{"alg":"RS256"}') + "..AAAA",
      LOCAL, "malformed", None, None),
     ("dots", lambda iss: "." * 7000, LOCAL, None, None, None),
@@ -356,9 +366,9 @@ ROWS = [
     ("aud-number", body(aud=1), OVER, "malformed", "aud_type", None),
     ("aud-nested", body(aud=[[AUD]]), OVER, "malformed", "aud_type", None),
     # --- never an access token
-    ("id-token-nonce", body(nonce="n"), OVER, "type", None, "nonce"),
-    ("id-token-at-hash", body(at_hash="x"), OVER, "type", None, "at_hash"),
-    ("id-token-c-hash", body(c_hash="x"), OVER, "type", None, "c_hash"),
+    ("id-token-nonce", body(nonce="n", scope=None), OVER, "type", None, "nonce"),
+    ("id-token-at-hash", body(at_hash="x", scope=None), OVER, "type", None, "at_hash"),
+    ("id-token-c-hash", body(c_hash="x", scope=None), OVER, "type", None, "c_hash"),
     ("id-token-own-aud", body(aud="our-own-id", scope=None, client_id=None),
      OVER, "type", "id_token", "AuthBearerClientID"),
     ("id-token-own-aud-azp", body(aud="our-own-id", scope=None, client_id=None,

@@ -189,6 +189,20 @@ ServerName a.test
      ["AB0504", "AuthBearerMaxTokenAge"]),
     ("profile", ISSUER + location("/a", "AuthBearerTokenProfile rfc9999"), {},
      ["AB0503", "AuthBearerTokenProfile"]),
+    ("token-type-dpop", ISSUER + location("/a", "AuthBearerTokenTypes wit+jwt dpop+jwt"),
+     {}, ["AB0607", "AuthBearerTokenTypes", "'dpop+jwt'"]),
+    ("token-type-logout", ISSUER + location(
+        "/a", "AuthBearerTokenTypes application/Logout+JWT"), {},
+     ["AB0607", "AuthBearerTokenTypes"]),
+    ("token-type-secevent", ISSUER + location("/a", "AuthBearerTokenTypes secevent+jwt"),
+     {}, ["AB0607", "AuthBearerTokenTypes"]),
+    ("token-type-introspection", ISSUER + location(
+        "/a", "AuthBearerTokenTypes token-introspection+jwt"), {},
+     ["AB0607", "AuthBearerTokenTypes"]),
+    ("token-type-of-two-words", ISSUER + location("/a", 'AuthBearerTokenTypes "a b"'),
+     {}, ["AB0606", "AuthBearerTokenTypes"]),
+    ("user-claim-list-with-email", ISSUER + location(
+        "/a", "AuthBearerUserClaim sub,email"), {}, ["AB0586", "AuthBearerUserClaim"]),
     ("no-audience-word", ISSUER + location("/a", "AuthBearerNoAudience maybe"),
      {}, ["AB0503", "AuthBearerNoAudience"]),
     ("preflight-word", ISSUER + location("/a", "AuthBearerPreflight On"), {},
@@ -434,6 +448,9 @@ WARNINGS = [
     ("no-audience-without-clients", ISSUER + location(
         "/a", "AuthBearerNoAudience accept"), {},
      ["AB0718", "AuthBearerNoAudience", "AuthBearerClients"]),
+    ("id-tokens-without-clients", ISSUER + location(
+        "/a", "AuthBearerIDTokens accept"), {},
+     ["AB0736", "AuthBearerIDTokens", "AuthBearerClients"]),
     ("tenants-star", issuer_conf("AuthBearerTenants *", url=TENANT)
      + location("/a", "AuthBearerUserFormat %u@%t"), {}, ["AB0794",
                                                           "AuthBearerTenants"]),

@@ -132,7 +132,7 @@ CASES = [
     ("/orders", {"exp": 1000}, 401),
     ("/orders", {"iss": "https://other.test/"}, 401),
     ("/orders", {"scope": "orders.write"}, 403),
-    ("/orders", {"nonce": "n"}, 401),
+    ("/orders", {"nonce": "n", "scope": None}, 401),
     ("/orders", {"signer": "rs256-other"}, 401),
     ("/all", {}, 403),
     ("/all", {"roles": ["admin"]}, 200),

@@ -378,7 +378,7 @@ def test_long_lists_cost_no_squares(server):
 
 
 LOST = {
-    "expired": dict(exp=1), "audience": dict(aud="x"), "type": dict(nonce="n"),
+    "expired": dict(exp=1), "audience": dict(aud="x"), "type": dict(nonce="n", scope=None),
     "identifier": dict(sub="a,b"), "client": dict(azp="", aud=["api://test",
                                                                "x"],
                                                   client_id=None)}

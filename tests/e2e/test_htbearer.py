@@ -923,7 +923,7 @@ def at(**members):
     (at(sub=None), [], "user_claim"),
     (at(sub=7), [], "user_claim"),
     (at(sub="a\nb"), [], "identifier"),
-    (at(nonce="x"), [], "type"),
+    (at(nonce="x"), [], None),
     (at(token_use="id"), [], "type"),
     (at(typ="Refresh"), [], "type"),
 ])

@@ -93,7 +93,7 @@ ROWS = [
      "signature", "signature"),
     ("issuer", "/any", lambda: mint(iss="https://evil.test/"), 401,
      "invalid_token", "issuer", None, "https://evil.test/"),
-    ("type", "/any", lambda: mint(nonce="n"), 401, "invalid_token", "type",
+    ("type", "/any", lambda: mint(nonce="n", scope=None), 401, "invalid_token", "type",
      None, "nonce"),
     ("client", "/clients", lambda: mint(client_id="other"), 401,
      "invalid_token", "client", "clients", ["'other'", "AuthBearerClients"]),

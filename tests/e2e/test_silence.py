@@ -85,7 +85,7 @@ def tokens(issuer):
         "expired": mint(jti=n(), exp=1),
         "audience": mint(jti=n(), aud="api://elsewhere"),
         "forged": mint("rs256-forger", header={"kid": "rs256"}, jti=n()),
-        "type": mint(jti=n(), nonce="n"),
+        "type": mint(jti=n(), nonce="n", scope=None),
         "revoked": mint(jti="revoked-one"),
         "issuer": mint(jti=n(), iss="https://evil.test/"),
         "algorithm": mint(jti=n(), header={"alg": "HS256"}),

@@ -241,7 +241,7 @@ AuthBearerRevocations "file:@ROOT@/revoked"
         modules=("unique_id",), without=("watchdog",), throttle=True,
         files={"revoked": "", "jwks.json": tokens.jwks("rs256")})
     tried = [None, "opaque", "a.b.c", issuer.mint(), issuer.mint(aud="x"),
-             issuer.mint(scope="x"), issuer.mint(exp=1), issuer.mint(nonce="n"),
+             issuer.mint(scope="x"), issuer.mint(exp=1), issuer.mint(nonce="n", scope=None),
              issuer.mint(sub="a,b"), issuer.mint("rs256-2"),
              issuer.mint(raw_header="{"), issuer.mint(iss="https://x.test/")]
     seen = 0

@@ -248,7 +248,7 @@ RESULTS = [
      COUNTS, 0),
     ("issuer", Asked(token=good(iss="https://evil.test/")), 401,
      "invalid_token", "issuer", COUNTS, 0),
-    ("type", Asked(token=good(nonce="n")), 401, "invalid_token", "type",
+    ("type", Asked(token=good(nonce="n", scope=None)), 401, "invalid_token", "type",
      COUNTS, 0),
     ("client", Asked("/clients", good(client_id="other")), 401,
      "invalid_token", "client", COUNTS, 0),
@@ -670,7 +670,7 @@ ATTACKS = [
     ("verified-token cache", verified_tokens),
     ("identity headers of the client", client_headers),
     ("ID token, logout token, introspection JWT, DPoP proof", over(
-        body(nonce="n"), body(at_hash="x"), body(
+        body(nonce="n", scope=None), body(at_hash="x", scope=None), body(
             aud="our-own-id", scope=None, client_id=None),
         body(events={"http://schemas.openid.net/event/backchannel-logout":
                      {}}, sid="s"),

@@ -201,7 +201,7 @@ def test_forged_accidents_count(server):
 
 @pytest.mark.parametrize("make", [
     lambda: mint(iss="https://evil.test", jti=str(next(_hosts))),
-    lambda: mint(nonce="n", jti=str(next(_hosts))),
+    lambda: mint(nonce="n", scope=None, jti=str(next(_hosts))),
     lambda: mint(sub="a,b", jti=str(next(_hosts))),
     lambda: mint(header={"alg": "HS256"}, jti=str(next(_hosts))),
     lambda: "opaque-%d" % next(_hosts),

@@ -28,6 +28,7 @@ def hosts(issuer="", inside=""):
     ("AuthBearerNoAudience refuse",
      "AuthBearerNoAudience accept\nAuthBearerClients x"),
     ("AuthBearerClients a b", "AuthBearerClients a"),
+    ("AuthBearerIDTokens refuse", "AuthBearerIDTokens scoped"),
 ])
 def test_issuers_override_a_virtual_host(checker, line, other):
     """Every issuer that it inherits has another value: an error; some: a

@@ -62,6 +62,7 @@ static void test_fixed_names(void **state)
     f->principal.issuer = &f->issuer;
     f->principal.iss = "https://alias/";
     f->principal.expires = apr_time_from_sec(1700000000) + 1;
+    f->principal.client = "web";
     f->principal.scopes = unit_list(p, "read write");
     f->principal.roles = unit_list(p, "r s");
     f->principal.groups = unit_list(p, "g");
@@ -70,6 +71,7 @@ static void test_fixed_names(void **state)
     expect(f->env, "BEARER_ISSUER", "https://alias/");
     expect(f->env, "BEARER_ISSUER_NAME", "a");
     expect(f->env, "BEARER_EXPIRES", "1700000000");
+    expect(f->env, "BEARER_CLIENT", "web");
     expect(f->env, "BEARER_SCOPE", "read write");
     expect(f->env, "BEARER_ROLES", "r,s");
     expect(f->env, "BEARER_GROUPS", "g");

@@ -329,8 +329,9 @@ static void test_rfc9068_profile(void **state)
 static void test_never_an_access_token(void **state)
 {
     static const judge_case_t cases[] = {
-        { "{'nonce':'n'}", BEARER_TYPE, "claim 'nonce': this is an ID token, "
-          "not an access token; the client must send the access_token" },
+        { "{'nonce':'n'}", BEARER_TYPE, "claim 'nonce', the mark of an ID token" },
+        { "{'nonce':'n'}", BEARER_TYPE, "write AuthBearerIDTokens accept and" },
+        { "{'nonce':'n','scope':'s'}", BEARER_TYPE, "write AuthBearerIDTokens scoped" },
         { "{'nonce':null,'at_hash':null,'c_hash':null,'events':null,'typ':null}", BEARER_OK, NULL },
         { "{'at_hash':'x'}", BEARER_TYPE, "at_hash" },
         { "{'c_hash':'x'}", BEARER_TYPE, "c_hash" },
@@ -360,6 +361,110 @@ static void test_never_an_access_token(void **state)
     run_cases(state, cases, UNIT_COUNT(cases));
 }
 
+/* A token with all marks, and what shows that it is no ID token. */
+static void test_marks_of_an_id_token(void **state)
+{
+    static const char marked[] = "'nonce':'n','at_hash':'x','c_hash':'y'";
+    static const struct {
+        const char *header, *claims;
+        int refuse, scoped, accept;   /* passes under these */
+    } cases[] = {
+        { NULL, "", 0, 0, 1 },
+        { "{'typ':'JWT'}", "", 0, 0, 1 },
+        { "{'typ':'at+jwt'}", "", 1, 1, 1 },
+        { "{'typ':'application/AT+JWT'}", "", 1, 1, 1 },
+        { NULL, ",'token_use':'access'", 1, 1, 1 },
+        { NULL, ",'token_use':'id'", 0, 0, 1 },
+        { NULL, ",'token_use':'refresh'", 0, 0, 0 },
+        /* Keycloak before 25 */
+        { NULL, ",'typ':'Bearer'", 1, 1, 1 },
+        { NULL, ",'typ':'bearer'", 0, 0, 1 },
+        { NULL, ",'typ':'ID'", 0, 0, 1 },
+        { NULL, ",'typ':'Refresh'", 0, 0, 0 },
+        { NULL, ",'typ':'Logout'", 0, 0, 0 },
+        /* authentik: aud is the client */
+        { NULL, ",'azp':'" AUD "','scope':'openid'", 0, 1, 1 },
+        { NULL, ",'azp':'" AUD "','scope':''", 0, 0, 1 },
+        { NULL, ",'scope':'openid'", 0, 1, 1 },
+        { NULL, ",'scope':{'a':1}", 0, 0, 1 },
+        /* Azure AD B2C: the client is another */
+        { NULL, ",'azp':'web','scp':'read'", 1, 1, 1 },
+        { NULL, ",'appid':'web','scp':['read']", 1, 1, 1 },
+        { NULL, ",'azp':'web'", 0, 0, 1 },
+        { NULL, ",'azp':'','scp':'read'", 0, 0, 0 },
+        { NULL, ",'aud':['" AUD "','web'],'azp':'web','scp':'read'", 0, 1, 1 },
+        { "{'typ':'logout+jwt'}", "", 0, 0, 0 },
+    };
+    judge_fixture_t *f = judge_fixture(unit_pool(state));
+    unsigned i, mode;
+
+    for (i = 0; i < UNIT_COUNT(cases); i++) {
+        const int passes[] = { cases[i].refuse, cases[i].scoped, cases[i].accept };
+        const char *token = judge_sign(f, 0, cases[i].header, apr_pstrcat(
+            f->p, "{", marked, cases[i].claims, "}", NULL));
+
+        for (mode = BEARER_ID_TOKENS_REFUSE; mode <= BEARER_ID_TOKENS_ACCEPT; mode++) {
+            bearer_settings_put(&f->dir, ID_TOKENS, id_tokens, (int)mode);
+            UNIT_CHECK((judge_it(f, token) == BEARER_GRANTED) == passes[mode],
+                       "%s, mode %u: %s", cases[i].claims, mode,
+                       f->j.why.detail ? f->j.why.detail : "-");
+        }
+    }
+}
+
+/* Under accept, the only audience is the client of a token that names none. */
+static void test_client_of_an_id_token(void **state)
+{
+    static const judge_case_t cases[] = {
+        { "{'aud':'web'}", BEARER_OK, NULL },
+        { "{'aud':['web']}", BEARER_OK, NULL },
+        { "{'aud':['web'],'azp':'other'}", BEARER_CLIENTS, "'other'" },
+        { "{'aud':['web','" AUD "']}", BEARER_CLIENTS, "does not name its client" },
+        { NULL, BEARER_CLIENTS, "client '" AUD "' is not in" },
+    };
+    judge_fixture_t *f = judge_fixture(unit_pool(state));
+
+    f->dir.audience = unit_list(f->p, AUD " web");
+    bearer_settings_put(&f->dir, CLIENTS, clients, unit_list(f->p, "web"));
+    bearer_settings_put(&f->issuer->settings, CLIENT_ID, client_id, "web");
+    judge_expect(f, judge_token(f, "{'aud':'web'}"), BEARER_DENIED, BEARER_ID_TOKEN,
+                 "AuthBearerIDTokens accept", "refuse");
+    bearer_settings_put(&f->dir, ID_TOKENS, id_tokens, BEARER_ID_TOKENS_ACCEPT);
+    judge_cases(f, cases, UNIT_COUNT(cases));
+    judge_it(f, judge_token(f, "{'aud':'web'}"));
+    assert_string_equal(f->j.principal->client, "web");
+}
+
+static void test_further_types(void **state)
+{
+    static const struct {
+        const char *typ;
+        bearer_reason_t reason;
+    } cases[] = {
+        { "txntoken+jwt", BEARER_OK }, { "TXNToken+JWT", BEARER_OK },
+        { "application/txntoken+jwt", BEARER_OK }, { "wit+jwt", BEARER_OK },
+        { "JWT", BEARER_OK }, { "at+jwt", BEARER_OK },
+        { "kb+jwt", BEARER_TYPE }, { "text/wit+jwt", BEARER_TYPE },
+    };
+    judge_fixture_t *f = judge_fixture(unit_pool(state));
+    unsigned i;
+
+    judge_expect(f, judge_sign(f, 0, "{'typ':'wit+jwt'}", NULL), BEARER_DENIED, BEARER_TYPE,
+                 "AuthBearerTokenTypes (none)", "not listed");
+    bearer_settings_put(&f->dir, TOKEN_TYPES, token_types,
+                        unit_list(f->p, "txntoken+jwt Application/wit+jwt"));
+    for (i = 0; i < UNIT_COUNT(cases); i++) {
+        const char *header = apr_psprintf(f->p, "{'typ':'%s'}", cases[i].typ);
+
+        judge_expect(f, judge_sign(f, 0, header, NULL),
+                     cases[i].reason ? BEARER_DENIED : BEARER_GRANTED, cases[i].reason,
+                     cases[i].reason ? "AuthBearerTokenTypes txntoken+jwt" : NULL, header);
+    }
+    /* marked, it shows no access token */
+    judge_expect(f, judge_sign(f, 0, "{'typ':'wit+jwt'}", "{'nonce':'n'}"), BEARER_DENIED,
+                 BEARER_TYPE, "'nonce'", "nonce");
+}
+
 static void test_header_typ(void **state)
 {
     static const struct {
@@ -386,7 +491,7 @@ static void test_header_typ(void **state)
         { "token-introspection+jwt", BEARER_TYPE, "an introspection response" },
         { "application/token-introspection+jwt", BEARER_TYPE, NULL },
         { "secevent+jwt", BEARER_TYPE, "a security event" },
-        { "kb+jwt", BEARER_TYPE, "something else" },
+        { "kb+jwt", BEARER_TYPE, "AuthBearerTokenTypes" },
     };
     judge_fixture_t *f = judge_fixture(unit_pool(state));
     unsigned i;
@@ -478,7 +583,7 @@ static void test_clients(void **state)
     bearer_settings_put(&f->dir, CLIENTS, clients, NULL);
     judge_expect(f, judge_token(f, NULL), BEARER_GRANTED, BEARER_OK, NULL,
                  "any");
-    assert_string_equal(bearer_principal_client(unit_claims(f->p, "{'cid':'x'}")),
+    assert_string_equal(bearer_principal_client(unit_claims(f->p, "{'cid':'x'}"), &f->dir),
                         "x");
 }
 
@@ -616,13 +721,18 @@ static void test_answers(void **state)
 }
 
 /* The default age is for tokens that nobody can ask about; a written one is
- * for all. RFC 9068 is about JWTs. */
+ * for all. Of RFC 9068, the claims: a response has no header. */
 static void test_answers_and_written_limits(void **state)
 {
     static const judge_case_t cases[] = {
-        { "{'iat':1}", BEARER_AGE, NULL },
-        { "{'iat':" ABSENT "}", BEARER_AGE, NULL },
-        { NULL, BEARER_OK, NULL },
+        { "{'iat':1,'jti':'j','client_id':'web'}", BEARER_AGE, NULL },
+        { "{'iat':" ABSENT ",'jti':'j','client_id':'web'}", BEARER_AGE, NULL },
+        { "{'jti':'j','client_id':'web'}", BEARER_OK, NULL },
+        { "{'jti':'j'}", BEARER_PROFILE, "'client_id'" },
+        { "{'client_id':'web'}", BEARER_PROFILE, "'jti'" },
+        { "{'jti':'j','client_id':null}", BEARER_PROFILE, "'client_id'" },
+        { "{'jti':'j','client_id':'web','exp':" ABSENT "}", BEARER_PROFILE, "'exp'" },
+        { "{'jti':'j','client_id':'web','iss':" ABSENT "}", BEARER_PROFILE, "'iss'" },
     };
     judge_fixture_t *f = judge_fixture(unit_pool(state));
 
@@ -674,6 +784,9 @@ int main(void)
         UNIT_TEST(test_user_claim),
         UNIT_TEST(test_rfc9068_profile),
         UNIT_TEST(test_never_an_access_token),
+        UNIT_TEST(test_marks_of_an_id_token),
+        UNIT_TEST(test_client_of_an_id_token),
+        UNIT_TEST(test_further_types),
         UNIT_TEST(test_header_typ),
         UNIT_TEST(test_own_client_id_as_audience),
         UNIT_TEST(test_calling_client),

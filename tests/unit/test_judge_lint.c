@@ -141,7 +141,7 @@ static void test_audience_missing(void **state)
 static void test_email(void **state)
 {
     judge_fixture_t *f = judge_fixture(unit_pool(state));
-    bearer_user_claim_t email = { NULL, NULL, NULL };
+    bearer_user_claim_t email = { NULL, NULL, NULL, NULL };
 
     email.path = bearer_path_compile("email", f->p);
     bearer_settings_put(&f->issuer->settings, USER_CLAIM, user_claim, email);
@@ -371,6 +371,44 @@ static void test_no_audience_without_clients(void **state)
     expect_warning(f, NULL);
 }
 
+static void test_id_tokens_without_clients(void **state)
+{
+    judge_fixture_t *f = judge_fixture(unit_pool(state));
+
+    bearer_settings_put(&f->server, ID_TOKENS, id_tokens, BEARER_ID_TOKENS_SCOPED);
+    expect_warning(f, NULL);
+    bearer_settings_put(&f->issuer->settings, ID_TOKENS, id_tokens, BEARER_ID_TOKENS_ACCEPT);
+    expect_warning(f, "AuthBearerIDTokens accept without AuthBearerClients");
+    bearer_settings_put(&f->dir, CLIENTS, clients, unit_list(f->p, "web"));
+    expect_warning(f, NULL);
+}
+
+static int notices(judge_fixture_t *f)
+{
+    apr_array_header_t *findings = bearer_findings_create(f->p);
+    int i, n = 0;
+
+    bearer_judge_lint(findings, f->issuers, bearer_settings_defaults(f->p),
+                      &f->server, &f->dir, f->p);
+    for (i = 0; i < findings->nelts; i++) {
+        n += APR_ARRAY_IDX(findings, i, bearer_finding_t).number == 737;
+    }
+    return n;
+}
+
+/* A response shows no header: the rest of the profile is a notice. */
+static void test_profile_of_introspected_tokens(void **state)
+{
+    judge_fixture_t *f = judge_fixture(unit_pool(state));
+
+    bearer_settings_put(&f->dir, TOKEN_PROFILE, token_profile, BEARER_PROFILE_RFC9068);
+    assert_int_equal(notices(f), 0);
+    f->issuer->introspection.kind = BEARER_SOURCE_URL;
+    assert_int_equal(notices(f), 1);
+    bearer_settings_put(&f->dir, TOKEN_PROFILE, token_profile, BEARER_PROFILE_AUTO);
+    assert_int_equal(notices(f), 0);
+}
+
 static void test_algorithms_without_keys(void **state)
 {
     judge_fixture_t *f = judge_fixture(unit_pool(state));
@@ -485,6 +523,8 @@ int main(void)
         UNIT_TEST(test_accepted_but_not_declared),
         UNIT_TEST(test_none_accepted),
         UNIT_TEST(test_no_audience_without_clients),
+        UNIT_TEST(test_id_tokens_without_clients),
+        UNIT_TEST(test_profile_of_introspected_tokens),
         UNIT_TEST(test_algorithms_without_keys),
         UNIT_TEST(test_whom_to_ask),
         UNIT_TEST(test_session),

@@ -10,7 +10,7 @@ static bearer_settings_t settings_of(apr_pool_t *p, const char *user_claim)
 {
     bearer_settings_t s = *bearer_settings_defaults(p);
 
-    s.user_claim.path = bearer_path_compile(user_claim, p);
+    assert_true(bearer_user_claim_parse(&s.user_claim, user_claim, p));
     return s;
 }
 
@@ -56,7 +56,16 @@ static void test_user_claim(void **state)
         { "sub", "{}", BEARER_USER_CLAIM, "claim 'sub' is missing" },
         { "sub", "{'sub':1}", BEARER_USER_CLAIM, "is an integer" },
         { "sub", "{'sub':{}}", BEARER_USER_CLAIM, "is an object" },
-        { "sub", "{'sub':null}", BEARER_USER_CLAIM, "is null" },
+        { "sub", "{'sub':null}", BEARER_USER_CLAIM, "is missing" },
+        { "sub,client_id", "{'sub':'ann','client_id':'web'}", BEARER_OK, "ann" },
+        { "sub,client_id", "{'client_id':'web'}", BEARER_OK, "web" },
+        { "sub,client_id", "{'sub':null,'client_id':'web'}", BEARER_OK, "web" },
+        { "sub,client_id", "{'sub':['x'],'client_id':'web'}", BEARER_USER_CLAIM, "is an array" },
+        { "sub,client_id", "{'sub':'a;b','client_id':'web'}", BEARER_IDENTIFIER, "a;b" },
+        { "uid,n,sub", "{'uid':{},'n':7,'sub':'ann'}", BEARER_USER_CLAIM, "'uid' is an object" },
+        { "uid,n,sub", "{'n':7,'sub':'ann'}", BEARER_OK, "7" },
+        { "a.b,x.y", "{'a':{},'x':{'y':'deep'}}", BEARER_OK, "deep" },
+        { "sub,client_id", "{}", BEARER_USER_CLAIM, "'sub,client_id' is missing" },
         { "sub", "{'sub':['a']}", BEARER_USER_CLAIM, "is an array" },
         { "uid", "{'sub':'a','uid':42}", BEARER_OK, "42" },
         { "uid", "{'uid':-1}", BEARER_OK, "-1" },
@@ -214,6 +223,24 @@ static void test_fields(void **state)
     assert_int_equal(principal->token_digest[0], 0);
 }
 
+/* Zitadel writes roles as an object; scopes have no such form. */
+static void test_names_of_members(void **state)
+{
+    apr_pool_t *p = unit_pool(state);
+    bearer_settings_t s = settings_of(p, "sub");
+    bearer_refusal_t why;
+    const bearer_principal_t *principal;
+
+    s.roles_claim = UNIT_PATHS(p, "urn:roles more");
+    principal = build(p, "{'sub':'a','urn:roles':{'admin':{'22':'a.example'},'dev':1,'x,y':1,"
+                      "'no':false,'nil':null,'':1},'more':['dev','ops'],'groups':{'g':{}},"
+                      "'scope':{'s':1}}", &s, &why);
+    assert_string_equal(unit_lines(p, principal->roles), "admin\ndev\nops");
+    assert_string_equal(unit_lines(p, principal->groups), "g");
+    assert_int_equal(principal->scopes->nelts, 0);
+    assert_int_equal(principal->left_out->nelts, 1);
+}
+
 /* The revocation list is asked again at each hit of the token cache: by what it
  * was asked by at first. */
 static void test_jti(void **state)
@@ -259,14 +286,14 @@ static void test_client(void **state)
         /* a damaged name does not let another one through */
         { "{'azp':['x'],'client_id':'b'}", NULL },
         { "{'azp':'','client_id':'b'}", NULL },
-        { "{'azp':null,'client_id':'b'}", NULL },
+        { "{'azp':null,'client_id':'b'}", "b" },
     };
     apr_pool_t *p = unit_pool(state);
     unsigned i;
 
     for (i = 0; i < UNIT_COUNT(cases); i++) {
         const char *client =
-            bearer_principal_client(unit_claims(p, cases[i].claims));
+            bearer_principal_client(unit_claims(p, cases[i].claims), bearer_settings_defaults(p));
 
         UNIT_CHECK(cases[i].client ? client && !strcmp(client, cases[i].client)
                                    : !client, "%s", cases[i].claims);
@@ -415,6 +442,7 @@ int main(void)
         UNIT_TEST(test_user_regex_gives_up),
         UNIT_TEST(test_user_format),
         UNIT_TEST(test_fields),
+        UNIT_TEST(test_names_of_members),
         UNIT_TEST(test_jti),
         UNIT_TEST(test_pooled_paths),
         UNIT_TEST(test_client),

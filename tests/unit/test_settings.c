@@ -33,6 +33,8 @@ static const print_case_t default_texts[] = {
     { BEARER_SET_MAX_TOKEN_AGE, "25h" },
     { BEARER_SET_CLOCK_SKEW, "60s" },
     { BEARER_SET_TOKEN_PROFILE, "auto" },
+    { BEARER_SET_ID_TOKENS, "refuse" },
+    { BEARER_SET_TOKEN_TYPES, "(none)" },
     { BEARER_SET_THROTTLE, "threshold=20 window=60s penalty=60s" },
     { BEARER_SET_CHALLENGE, "On" },
     { BEARER_SET_OPTIONAL, "Off" },
@@ -308,6 +310,13 @@ static void test_groups_of_values_print(void **state)
     s.user_claim.substitution = "$1";
     assert_string_equal(bearer_settings_print(&s, BEARER_SET_USER_CLAIM, p),
                         "\"preferred username\" ^([^@]+)@ $1");
+    assert_true(bearer_user_claim_parse(&s.user_claim, "sub,act.sub", p));
+    s.user_claim.regex = NULL;
+    assert_string_equal(bearer_settings_print(&s, BEARER_SET_USER_CLAIM, p), "sub,act.sub");
+    assert_false(bearer_user_claim_is_email(&s.user_claim));
+    assert_true(bearer_user_claim_parse(&s.user_claim, "sub,email", p));
+    assert_true(bearer_user_claim_is_email(&s.user_claim));
+    assert_false(bearer_user_claim_parse(&s.user_claim, ",", p));
     s.exports.mode = BEARER_EXPORT_BOTH;
     s.exports.env_prefix = "OIDC_CLAIM_";
     s.exports.header_prefix = "OIDC-";
