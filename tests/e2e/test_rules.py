@@ -68,6 +68,8 @@ ALIASES = """
 </AuthzProviderAlias>
 <AuthzProviderAlias scope reader "orders.read">
 </AuthzProviderAlias>
+<AuthzProviderAlias claim reads "scope:orders.read">
+</AuthzProviderAlias>
 <AuthzProviderAlias role "the-staff" staff>
 </AuthzProviderAlias>
 LimitRequestFieldSize 131072
@@ -149,6 +151,7 @@ def test_negation_never_opens(server, wire, path):
 
 ALIAS_USES = {
     "/a-scope": "Require reader",
+    "/a-claim": "Require reads",
     "/a-two": "Require reader\nRequire scope orders.write",
     "/a-all": "<RequireAll>\nRequire reader\nRequire valid-user\n</RequireAll>",
     "/a-any-open": "<RequireAny>\nRequire all granted\nRequire reader\n</RequireAny>",
@@ -181,7 +184,7 @@ def aliased(request, new_server):
 
 
 def test_alias_of_a_scope_keeps_the_challenge(aliased, wire):
-    for path in ("/a-scope", "/a-all", "/files/yes/page"):
+    for path in ("/a-scope", "/a-claim", "/a-all", "/files/yes/page"):
         anonymous(aliased.get(path, h2=wire), scope="orders.read")
         granted(aliased.get(path, mint(), h2=wire))
         refused(aliased.get(path, mint(scope="x"), h2=wire), 403,
