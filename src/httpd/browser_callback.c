@@ -102,8 +102,12 @@ static bearer_reason_t may_ask(arrival_t *a, const bearer_issuer_t *issuer)
     }
     full = bearer_gate_enter(&a->ticket, ab_process()->world.gate,
                              issuer->party, a->settings.timeout.total);
-    return full ? bearer_refuse(&a->why, a->r->pool, BEARER_LOGIN_ISSUER, "%s", full)
-                : BEARER_OK;
+    if (!full) {
+        return BEARER_OK;
+    }
+    /* the same response serves again: 20 restored tabs take turns, without a click */
+    apr_table_setn(a->r->err_headers_out, "Refresh", "2");
+    return bearer_refuse(&a->why, a->r->pool, BEARER_LOGIN_ISSUER, "%s", full);
 }
 
 /* If the address has too many failed logins, or the gate is full, the attempt and its

@@ -87,6 +87,10 @@ def test_real_browser(play, scenario, store):
     play(scenario, "AuthBearerSessionStore " + store)
 
 
+def test_real_restored(play):
+    play("restored")
+
+
 def test_real_back(play):
     """As in the recipe. Without its line the page is seen again."""
     play("back", end="<Location /app>\nHeader set Cache-Control no-store\n</Location>\n")

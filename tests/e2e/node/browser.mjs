@@ -99,6 +99,24 @@ const scenarios = {
     assert.equal(await status(one, '/app/x'), 200);
   },
 
+  // A window restored with 20 tabs: the session is gone, the provider knows the person.
+  async restored() {
+    const context = await fresh();
+    const paths = Array.from({ length: 20 }, (_, i) => `/app/${i}?${'a'.repeat(i % 3
+      ? 20 : 1500)}`);
+    await login(context);
+    const kept = (await context.cookies()).filter(
+      (c) => !c.name.includes('bearer_session'));
+    await context.clearCookies();
+    await context.addCookies(kept);
+    const tabs = await Promise.all(paths.map(() => context.newPage()));
+    await Promise.all(tabs.map((tab, i) => tab.goto(base + paths[i], { timeout: 60000 })));
+    await Promise.all(tabs.map((tab, i) => tab.waitForURL(base + paths[i],
+      { timeout: 60000 })));
+    assert.deepEqual(await Promise.all(tabs.map(async (tab) => (await body(tab)).trim())),
+      tabs.map(() => 'ok'));
+  },
+
   async logout() {
     const context = await fresh();
     const page = await login(context);
