@@ -235,18 +235,21 @@ static int answer_issuer(request_rec *r, bearer_reason_t reason,
 static bearer_reason_t logout_by(request_rec *r, const bearer_judgement_t *j,
                                  bearer_refusal_t *why)
 {
-    const apr_time_t latest = j->now + ab_browser_of(r)->max;
     const char *sid = bearer_json_string(j->claims, "sid");
     const char *sub = bearer_json_string(j->claims, "sub");
     const char *jti = bearer_json_string(j->claims, "jti");
     const char *issuer = bearer_issuer_expand(j->issuer->url, j->tenant, r->pool);
     bearer_session_store_t store;
-    apr_time_t until = j->now;
+    apr_time_t until = j->now, exp;
     apr_status_t rv;
 
     ab_browser_store(&store, r);
-    bearer_json_date(&until, j->claims, "exp");
-    until = until > latest ? latest : until;
+    /* the token is accepted until it is too old, or expires before that */
+    bearer_json_date(&until, j->claims, "iat");
+    until += BEARER_LOGIN_RECENT;
+    if (bearer_json_date(&exp, j->claims, "exp") == APR_SUCCESS && exp < until) {
+        until = exp;
+    }
     rv = bearer_session_used(&store, "jti", issuer, jti, r->pool);
     if (rv == APR_EEXIST) {
         return bearer_refuse(why, r->pool, BEARER_LOGOUT_TOKEN, "the logout token "

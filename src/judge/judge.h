@@ -47,6 +47,10 @@ typedef struct bearer_check_t {
 #define BEARER_ON_LOGOUT 8   /**< logout tokens (Back-Channel Logout 1.0) */
 #define BEARER_ON_USERINFO 16 /**< signed userinfo (OpenID Connect Core section 5.3.2) */
 
+/** An ID token is fetched when it is issued, and a logout token is delivered at
+ *  once. An older token was stored in between, and is refused. */
+#define BEARER_LOGIN_RECENT apr_time_from_sec(600)
+
 #define BEARER_HAS_JWS 1u      /**< j->jws is parsed */
 #define BEARER_HAS_CLAIMS 2u   /**< j->claims */
 #define BEARER_HAS_ALG 4u      /**< j->jws.facts.alg */
@@ -169,7 +173,8 @@ bearer_verdict_t bearer_judge_claims(bearer_judgement_t *j, json_t *claims,
  * @param on  BEARER_ON_ID: an ID token of the issuer in j->expected (OpenID Connect
  *            Core 1.0 section 3.1.3.7; without a nonce: section 12.2).
  *            BEARER_ON_LOGOUT: a logout token (Back-Channel Logout 1.0 section 2.6),
- *            except the replay check of its jti; sets j->issuer if granted.
+ *            except the replay check of its jti; sets j->issuer if granted. exp may
+ *            be absent: some issuers omit it, and BEARER_LOGIN_RECENT limits the use.
  *            BEARER_ON_USERINFO: signed userinfo of the issuer in j->expected; the
  *            caller compares its sub
  */

@@ -232,7 +232,9 @@ bearer_reason_t bearer_check_exp(bearer_judgement_t *j)
     apr_status_t rv = bearer_json_date(&exp, j->claims, "exp");
 
     if (rv == APR_NOTFOUND) {
-        return j->on & (BEARER_ON_CLAIMS | BEARER_ON_USERINFO) ? BEARER_OK
+        /* a logout token: its age and its jti limit its use */
+        return j->on & (BEARER_ON_CLAIMS | BEARER_ON_USERINFO | BEARER_ON_LOGOUT)
+            ? BEARER_OK
             : REFUSE(j, EXP_TYPE, "the token has no exp, and tokens without expiry are not "
                      "accepted; configure the issuer to set a lifetime");
     }

@@ -15,10 +15,6 @@
 #include "base/json.h"
 #include "base/text.h"
 
-/** An ID token is fetched when it is issued, and a logout token is delivered at
- *  once. An older token was stored in between. */
-#define RECENT apr_time_from_sec(600)
-
 /* ---- issuer and audience ----------------------------------------------- */
 
 bearer_reason_t bearer_check_login_issuer(bearer_judgement_t *j)
@@ -105,7 +101,7 @@ bearer_reason_t bearer_check_recent(bearer_judgement_t *j)
     if (bearer_json_date(&iat, j->claims, "iat") != APR_SUCCESS) {
         return REFUSE(j, IAT_TYPE, "the token has no iat");
     }
-    if (j->now - iat <= RECENT + j->settings.clock_skew) {
+    if (j->now - iat <= BEARER_LOGIN_RECENT + j->settings.clock_skew) {
         return BEARER_OK;
     }
     return REFUSE(j, AGE, "the token was issued %" APR_TIME_T_FMT " s ago, but should be new; "

@@ -823,7 +823,8 @@ def test_backchannel(site, op, by):
 @pytest.mark.parametrize("over", [
     {"nonce": "x"}, {"events": None}, {"events": {}}, {"jti": None},
     {"sid": None}, {"aud": "other"}, {"iss": "https://evil.example/"},
-    {"exp": 1000}, {"exp": None}, {"iat": None}, {"header": {"typ": "at+jwt"}},
+    {"exp": 1000}, {"exp": "soon"}, {"exp": None, "iat": None},
+    {"exp": None, "iat": 1000}, {"iat": None}, {"header": {"typ": "at+jwt"}},
     {"header": {"alg": "none"}}])
 def test_backchannel_refuses(site, op, over):
     server = site()
@@ -842,6 +843,17 @@ def test_backchannel_jti_once(site, op):
     token = op.logout_token()
     assert backchannel(server, token).status == 200
     assert backchannel(server, token).status == 400
+
+
+def test_backchannel_without_exp(site, op):
+    """Hydra, LemonLDAP and older releases of authentik send none."""
+    server = site()
+    browser = Browser(server)
+    signed_in(browser)
+    token = op.logout_token(exp=None)
+    assert backchannel(server, token).status == 200
+    assert browser.navigate("/app/x").status == 302
+    assert backchannel(server, token).status == 400, "a jti counts once"
 
 
 def test_backchannel_needs_the_cache(site, op):

@@ -238,7 +238,12 @@ static void test_logout_token(void **state)
         { "'iss':'https://evil.example/'", BEARER_ISS, NULL },
         { "'iss':" ABSENT, BEARER_ISS, NULL },
         { "'aud':'other'", BEARER_AUD, NULL },
-        { "'exp':" ABSENT, BEARER_EXP_TYPE, NULL },
+        { "'exp':" ABSENT, BEARER_OK, NULL },    /* iat and jti limit it */
+        { "'exp':" ABSENT ",'iat':" ABSENT, BEARER_IAT_TYPE, NULL },
+        { "'exp':" ABSENT ",'iat':1", BEARER_AGE, NULL },
+        { "'exp':" ABSENT ",'jti':" ABSENT, BEARER_LOGOUT_TOKEN, NULL },
+        { "'exp':'soon'", BEARER_EXP_TYPE, NULL },
+        { "'exp':1", BEARER_EXP, NULL },
         { "'iat':" ABSENT, BEARER_IAT_TYPE, NULL },
         { "'iat':1", BEARER_AGE, NULL },
     };
