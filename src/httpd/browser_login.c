@@ -286,7 +286,7 @@ static bearer_reason_t begin(request_rec *r, const bearer_settings_t *settings,
     const char *error;
     const bearer_issuer_t *issuer = ab_browser_issuer(ab_config_server(r->server),
                                                       settings, &error, r->pool);
-    bearer_attempt_t *attempt;
+    bearer_attempt_t *attempt = NULL;
     bearer_login_t login;
     bearer_reason_t reason;
 
@@ -295,7 +295,7 @@ static bearer_reason_t begin(request_rec *r, const bearer_settings_t *settings,
     }
     reason = ab_browser_client(&login, r, issuer, why);
     if (reason == BEARER_OK) {
-        if (login.metadata->pushed_authorization_request_endpoint) {
+        if (bearer_login_pushes(&login)) {
             *wait = ab_throttling_login(r, settings);
             login.quiet = *wait != 0;
         }
@@ -303,6 +303,7 @@ static bearer_reason_t begin(request_rec *r, const bearer_settings_t *settings,
                                     settings->login.parameters, target, why, r->pool);
     }
     if (reason != BEARER_OK) {
+        ab_request(r)->issuer_error = attempt ? attempt->refused : NULL;
         return reason;
     }
     return keep(r, attempt) ? BEARER_OK

@@ -4,7 +4,8 @@
  * Error and confirmation pages. They are small and need no script, image or other file.
  * They state what happened and what to do, and show a reference that the log line
  * contains too (the id of mod_unique_id if it is loaded). They contain no data of the
- * request, the token or the response of an issuer.
+ * request, the token or the response of an issuer; an issuer's error is named if it is
+ * a standard one.
  *
  * An administrator's ErrorDocument takes precedence. Clients that accept JSON but not
  * HTML get JSON.
@@ -86,9 +87,15 @@ static const ab_text_t *text_for(const request_rec *r, bearer_reason_t reason)
     static const ab_text_t not_kept = { "You are not signed in",
         "Your session has ended, so the data that you sent was not accepted.",
         "Sign in using another tab, then return to this one and send the data again." };
+    /* to try again does not help */
+    static const ab_text_t refused = { "The sign-in service refused this site's request",
+        "This site and the service that signs you in are not set up for each other.",
+        "Tell the people who run this site." };
+    const request_t *own = ab_request_peek(r);
     const ab_answer_t *answer = ab_answer_of(reason);
 
-    return texts[reason].title ? &texts[reason]
+    return reason == BEARER_LOGIN_ISSUER && own && own->issuer_error ? &refused
+         : texts[reason].title ? &texts[reason]
          : answer->status == HTTP_UNAUTHORIZED && r->method_number == M_POST ? &not_kept
          : &answer->text;
 }
@@ -133,17 +140,27 @@ static const char *reference(request_rec *r)
         ? bearer_text_hex(r->pool, bytes, sizeof(bytes)) : "none";
 }
 
+/* What the issuer answered. The code is one of this module's own strings. */
+static const char *issuer_error(const request_rec *r)
+{
+    const request_t *own = ab_request_peek(r);
+
+    return own && own->issuer_error
+        ? apr_pstrcat(r->pool, " Its answer was ", own->issuer_error, ".", NULL) : "";
+}
+
 static const char *refusal(request_rec *r, bearer_reason_t reason, int json,
                            const char *error, const char *ref, const char *again)
 {
     const ab_text_t *text = text_for(r, reason);
+    const char *what = apr_pstrcat(r->pool, text->what, issuer_error(r), NULL);
 
     if (json) {
         return apr_psprintf(r->pool, "{\"error\":\"%s\",\"error_description\":"
-                            "\"%s %s\",\"reference\":\"%s\"}\n", error, text->what,
+                            "\"%s %s\",\"reference\":\"%s\"}\n", error, what,
                             text->todo, ref);
     }
-    return page(r->pool, text->title, text->what,
+    return page(r->pool, text->title, what,
                 apr_pstrcat(r->pool, "<p>", text->todo, "</p>\n",
                             link_to(r->pool, again),
                             "<p><small>Reference for the people who run this "

@@ -60,6 +60,8 @@ typedef struct request_t {
     const struct request_t *lent; /**< record of a subrequest that was allowed; it counts
                                    *   if this request continues with its configuration, */
     const void *lent_of;         /**< which is this one */
+    const char *issuer_error;    /**< for the page: why the issuer refused this server's
+                                  *   request, a static string; NULL: it did not */
     int json;                    /**< 1: the prepared page is JSON */
 } request_t;
 

@@ -70,6 +70,9 @@ typedef struct bearer_attempt_t {
     apr_time_t created;
     const apr_array_header_t *acr_values; /**< const char *, or NULL */
     apr_interval_time_t max_age;   /**< negative: not requested */
+    const char *refused;           /**< if bearer_login_begin() failed because the issuer
+                                        refused the pushed request: its error code, a
+                                        static string; else NULL. Not stored */
 } bearer_attempt_t;
 
 /** Checks a parameter (NAME=VALUE) that an administrator adds to the authorization
@@ -88,10 +91,15 @@ bearer_reason_t bearer_login_suffices(const apr_array_header_t *parameters,
                                       apr_interval_time_t skew,
                                       bearer_refusal_t *why, apr_pool_t *p);
 
+/** Returns 1 if a login sends a pushed request to the issuer (AuthBearerPushed). */
+int bearer_login_pushes(const bearer_login_t *login);
+
 /**
- * Creates an authorization request. If the issuer has an endpoint for pushed requests
- * (RFC 9126) and a request is permitted now, the request is pushed. If pushing is not
- * permitted and the issuer does not require it, the URL carries the parameters.
+ * Creates an authorization request. If bearer_login_pushes() and a request is permitted
+ * now, the request is pushed (RFC 9126). If pushing is not permitted or the issuer
+ * refuses it, and neither the issuer nor AuthBearerPushed requires it, the URL carries
+ * the parameters.
+ * @param attempt     also set after most failures, for `refused`; else NULL
  * @param parameters  const char *, NAME=VALUE; or NULL
  * @param target      to return to; the caller has validated it
  * @return BEARER_OK, BEARER_LOGIN_ISSUER, BEARER_INTERNAL; if the request must be

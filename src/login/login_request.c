@@ -99,39 +99,79 @@ static apr_table_t *request_of(bearer_attempt_t *a, const bearer_login_t *login,
     return t;
 }
 
-static bearer_reason_t ask(const char **uri, const bearer_login_t *login,
-                           const apr_table_t *request, bearer_refusal_t *why,
-                           apr_pool_t *p)
+/** A request on its way to the issuer. */
+typedef struct sending_t {
+    const bearer_login_t *login;
+    const apr_table_t *request;
+    apr_pool_t *p;
+    const char *uri;               /**< the issuer's name for a pushed request, or NULL */
+    int is_refused;                /**< 1: the issuer refused a pushed request (4xx) */
+    const char *code;              /**< `refused` of bearer_attempt_t */
+    bearer_refusal_t why;
+} sending_t;
+
+/* The issuer's server may require pushed requests of all clients, or of this one only,
+ * which metadata cannot say. */
+static int is_required(const bearer_login_t *login)
 {
-    const bearer_metadata_t *m = login->metadata;
+    int pushed = login->access->settings->pushed;
+
+    return pushed == BEARER_PUSHED_REQUIRED
+        || (pushed == BEARER_PUSHED_AUTO
+            && login->metadata->require_pushed_authorization_requests);
+}
+
+int bearer_login_pushes(const bearer_login_t *login)
+{
+    return login->access->settings->pushed != BEARER_PUSHED_OFF
+        && login->metadata->pushed_authorization_request_endpoint;
+}
+
+/* The error codes that a repeated request gets again (RFC 6749 sections 4.1.2.1 and
+ * 5.2, RFC 9101 section 7, RFC 9396 section 5, RFC 9449 section 8). Returns a static
+ * string, which may be shown to users; NULL: another code. */
+static const char *lasting_error(const char *code)
+{
+    static const char *const codes[] = {
+        "invalid_request", "invalid_client", "unauthorized_client", "invalid_scope",
+        "unsupported_response_type", "invalid_request_object", "invalid_redirect_uri",
+        "request_not_supported", "invalid_authorization_details", "invalid_target",
+        "access_denied", "invalid_dpop_proof", "use_dpop_nonce", NULL
+    };
+    int i = 0;
+
+    while (codes[i] && strcmp(codes[i], code) != 0) {
+        i++;
+    }
+    return codes[i];
+}
+
+static bearer_reason_t ask(sending_t *s)
+{
     const char *error = NULL;
     json_t *answer;
     int status;
-    apr_status_t rv = bearer_login_ask(&answer, &status, login,
-                                       m->pushed_authorization_request_endpoint,
-                                       request, &error, p);
+    apr_status_t rv = bearer_login_ask(
+        &answer, &status, s->login,
+        s->login->metadata->pushed_authorization_request_endpoint, s->request, &error,
+        s->p);
 
-    *uri = answer ? bearer_json_string(answer, "request_uri") : NULL;
-    if (rv == APR_SUCCESS && (status == 201 || status == 200) && *uri && **uri
-        && strlen(*uri) < 512) {
+    s->uri = answer ? bearer_json_string(answer, "request_uri") : NULL;
+    if (rv == APR_SUCCESS && (status == 201 || status == 200) && s->uri && *s->uri
+        && strlen(s->uri) < 512) {
         return BEARER_OK;
     }
-    *uri = NULL;
-    if (status >= 400 && status < 500
-        && !m->require_pushed_authorization_requests) {
-        return BEARER_OK;          /* the issuer does not accept pushed requests from
-                                      this client */
-    }
-    return bearer_login_no_use(answer, status, error, "the authorization request cannot be pushed",
-                               why, p);
+    s->uri = NULL;
+    s->is_refused = status >= 400 && status < 500;
+    s->code = s->is_refused ? lasting_error(bearer_login_error_of(answer)) : NULL;
+    return bearer_login_no_use(answer, status, error,
+                               "the authorization request cannot be pushed", &s->why, s->p);
 }
 
 /* Limits what all addresses together may cause. */
-static bearer_reason_t push_within_budget(const char **uri,
-                                          const bearer_login_t *login,
-                                          const apr_table_t *request,
-                                          bearer_refusal_t *why, apr_pool_t *p)
+static bearer_reason_t push_within_budget(sending_t *s)
 {
+    const bearer_login_t *login = s->login;
     const bearer_timeout_t *timeout = &login->access->settings->timeout;
     apr_time_t now = bearer_world_now(login->access->world);
     apr_time_t until = now + timeout->total;
@@ -142,17 +182,17 @@ static bearer_reason_t push_within_budget(const char **uri,
         place = bearer_budget_begin(login->pushes, login->flying, now, until);
     }
     if (place < 0) {
-        return bearer_refuse(why, p, BEARER_LOGIN_LIMIT,
+        return bearer_refuse(&s->why, s->p, BEARER_LOGIN_LIMIT,
                              "too many logins begin for pushed requests to issuer %s (%d at once, "
                              "then %d/s, %d under way); if they are not users, limit them with "
                              "AuthBearerThrottle, and with mod_remoteip behind a proxy",
-                             bearer_text_quote(p, login->access->issuer->url),
+                             bearer_text_quote(s->p, login->access->issuer->url),
                              BEARER_BUDGET_AT_ONCE,
                              (int)(APR_USEC_PER_SEC / BEARER_BUDGET_EACH),
                              login->flying < BEARER_BUDGET_FLYING
                                  ? login->flying : BEARER_BUDGET_FLYING);
     }
-    reason = ask(uri, login, request, why, p);
+    reason = ask(s);
     if (login->pushes) {
         bearer_place_give(login->pushes->flying, place, until);
     }
@@ -162,59 +202,52 @@ static bearer_reason_t push_within_budget(const char **uri,
 /* RFC 9126. Any client can cause a pushed request, so there are limits: for one
  * address, for waiting threads, and for all addresses together. No directive
  * disables the last one. */
-static bearer_reason_t push(const char **uri, const bearer_login_t *login,
-                            const apr_table_t *request, bearer_refusal_t *why,
-                            apr_pool_t *p)
+static bearer_reason_t push(sending_t *s)
 {
-    const bearer_issuer_access_t *access = login->access;
+    const bearer_issuer_access_t *access = s->login->access;
     bearer_ticket_t ticket;
     bearer_reason_t reason;
     const char *full;
 
-    *uri = NULL;
-    if (login->quiet) {
-        return bearer_refuse(why, p, BEARER_THROTTLED,
+    if (s->login->quiet) {
+        return bearer_refuse(&s->why, s->p, BEARER_THROTTLED,
                              "too many logins from this address are under way "
                              "(AuthBearerThrottle); no request was pushed to the issuer");
     }
     full = bearer_gate_enter(&ticket, access->world->gate, access->issuer->party,
                              access->settings->timeout.total);
     if (full) {
-        return bearer_refuse(why, p, BEARER_LOGIN_LIMIT, "%s", full);
+        return bearer_refuse(&s->why, s->p, BEARER_LOGIN_LIMIT, "%s", full);
     }
-    reason = push_within_budget(uri, login, request, why, p);
+    reason = push_within_budget(s);
     bearer_gate_leave(&ticket);
     return reason;
 }
 
-/* Returns the request, or the issuer's name for a pushed one. */
-static bearer_reason_t send_request(const char **uri, const bearer_login_t *login,
-                                    const apr_table_t *request,
-                                    bearer_refusal_t *why, apr_pool_t *p)
+/* Pushes the request, or leaves it to the browser's URL (s->uri is NULL). */
+static bearer_reason_t send_request(sending_t *s)
 {
-    const bearer_metadata_t *m = login->metadata;
-    int required = m->require_pushed_authorization_requests;
-    bearer_refusal_t own = { BEARER_OK, NULL };
+    int required = is_required(s->login);
     bearer_reason_t reason;
 
-    *uri = NULL;
-    if (!m->pushed_authorization_request_endpoint) {
+    if (!bearer_login_pushes(s->login)) {
         return !required ? BEARER_OK
-            : bearer_refuse(why, p, BEARER_LOGIN_ISSUER,
-                            "the issuer requires pushed authorization requests, but its metadata "
-                            "has no endpoint for them");
+            : bearer_refuse(&s->why, s->p, BEARER_LOGIN_ISSUER,
+                            "pushed authorization requests are required (%s), but the metadata "
+                            "of issuer %s has no endpoint for them",
+                            s->login->access->settings->pushed == BEARER_PUSHED_REQUIRED
+                                ? "AuthBearerPushed required" : "by the issuer",
+                            bearer_text_quote(s->p, s->login->access->issuer->url));
     }
-    reason = push(uri, login, request, &own, p);
-    if (!required && (reason == BEARER_THROTTLED || reason == BEARER_LOGIN_LIMIT)) {
-        bearer_world_log(login->access->world, BEARER_LOG_INFO,
-                         AB(0302) "the login uses a plain redirect, without a pushed authorization "
-                         "request: %s", own.detail);
-        return BEARER_OK;
+    reason = push(s);
+    if (required || (reason != BEARER_THROTTLED && reason != BEARER_LOGIN_LIMIT
+                     && !s->is_refused)) {
+        return reason;
     }
-    if (reason != BEARER_OK) {
-        *why = own;
-    }
-    return reason;
+    bearer_world_log(s->login->access->world, BEARER_LOG_INFO,
+                     AB(0302) "the login uses a plain redirect, without a pushed authorization "
+                     "request: %s", s->why.detail);
+    return BEARER_OK;
 }
 
 bearer_reason_t bearer_login_begin(bearer_attempt_t **attempt, const char **url,
@@ -224,10 +257,11 @@ bearer_reason_t bearer_login_begin(bearer_attempt_t **attempt, const char **url,
                                    apr_pool_t *p)
 {
     const bearer_metadata_t *m = login->metadata;
+    sending_t s = { .login = login, .p = p };
     bearer_reason_t reason;
     apr_table_t *request;
-    const char *uri;
 
+    *attempt = NULL;
     if (!m->authorization_endpoint || !m->token_endpoint) {
         return bearer_refuse(why, p, BEARER_LOGIN_ISSUER,
                              "the metadata of issuer %s has no usable authorization_endpoint or "
@@ -235,18 +269,21 @@ bearer_reason_t bearer_login_begin(bearer_attempt_t **attempt, const char **url,
                              bearer_text_quote(p, login->access->issuer->url));
     }
     *attempt = bearer_attempt_new(login, target, p);
-    request = *attempt ? request_of(*attempt, login, parameters, p) : NULL;
+    s.request = request = *attempt ? request_of(*attempt, login, parameters, p) : NULL;
     if (!request) {
         return bearer_refuse(why, p, BEARER_INTERNAL, "no random bytes");
     }
-    reason = send_request(&uri, login, request, why, p);
-    if (reason == BEARER_OK && uri) {
+    reason = send_request(&s);
+    if (reason != BEARER_OK) {
+        (*attempt)->refused = s.code;
+        *why = s.why;
+        return reason;
+    }
+    if (s.uri) {
         apr_table_clear(request);
         apr_table_setn(request, "client_id", login->access->settings->client_id);
-        apr_table_setn(request, "request_uri", uri);
+        apr_table_setn(request, "request_uri", s.uri);
     }
-    if (reason == BEARER_OK) {
-        *url = bearer_login_with_query(m->authorization_endpoint, request, p);
-    }
-    return reason;
+    *url = bearer_login_with_query(m->authorization_endpoint, request, p);
+    return BEARER_OK;
 }

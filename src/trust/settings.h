@@ -30,6 +30,7 @@ typedef enum {
 
 typedef enum { BEARER_PROFILES(BEARER_SYMBOL) } bearer_profile_t;
 typedef enum { BEARER_ID_TOKEN_MODES(BEARER_SYMBOL) } bearer_id_tokens_t;
+typedef enum { BEARER_PUSHED(BEARER_SYMBOL) } bearer_pushed_t;
 typedef enum {
 #define X(symbol, word) BEARER_SCOPE_##symbol,
     BEARER_SCOPE_STRATEGIES(X)

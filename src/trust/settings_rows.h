@@ -43,6 +43,10 @@
     X(BEARER_ID_TOKENS_REFUSE, "refuse") X(BEARER_ID_TOKENS_SCOPED, "scoped") \
     X(BEARER_ID_TOKENS_ACCEPT, "accept")
 
+#define BEARER_PUSHED(X) \
+    X(BEARER_PUSHED_AUTO, "auto") X(BEARER_PUSHED_REQUIRED, "required") \
+    X(BEARER_PUSHED_OFF, "off")
+
 #define BEARER_SCOPE_STRATEGIES(X) \
     X(EXACT, "exact") X(HIERARCHIC, "hierarchic") X(WILDCARD, "wildcard")
 
@@ -226,6 +230,8 @@
     X(USERINFO, userinfo, word, "AuthBearerUserinfo", S|I, \
       BEARER_USERINFO_MODES(BEARER_WORD), BEARER_USERINFO_MISSING, \
       "missing | always | never: when a login requests userinfo") \
+    X(PUSHED, pushed, word, "AuthBearerPushed", S|I, BEARER_PUSHED(BEARER_WORD), \
+      BEARER_PUSHED_AUTO, "auto | required | off: pushed authorization requests") \
     X(SESSION_USER_CLAIM, session_user_claim, session_claim, \
       "AuthBearerSessionUserClaim", S|I, "(none)", \
       ((bearer_user_claim_t){ PATH("email"), NULL, NULL, NULL }), \

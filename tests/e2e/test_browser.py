@@ -1,5 +1,6 @@
 # Licensed under the Apache License, Version 2.0; see LICENSE.
 """Browsers: login, callback, sessions in both stores, logout."""
+import json
 import re
 
 import pytest
@@ -978,6 +979,74 @@ def test_pushed_authorization_request(site, op):
     signed_in(browser)
     assert "request_uri=" in browser.trail[1]
     assert "nonce=" not in browser.trail[1]
+
+
+def test_a_client_with_pushed_requests_only(site, op):
+    """Keycloak can require them of one client, which its metadata does not show."""
+    op.offer(pushed_authorization_request_endpoint="par")
+    op.pushed_only = True
+    browser = Browser(site(inside="AuthBearerPushed required"))
+    signed_in(browser)
+    assert re.search(r"\?client_id=app&request_uri=[^&]*$", browser.trail[1])
+    assert op.last("par").basic[0] == "app"
+    assert not op.pushed, "each request_uri is used"
+    browser = Browser(site(inside="AuthBearerPushed off"))
+    res = browser.go("/app/x")
+    assert op.count("par") == 1
+    assert res.status == 400 and res.check == "login_response"
+
+
+def test_request_uri_once(site, op):
+    op.offer(pushed_authorization_request_endpoint="par")
+    server = site("AuthBearerPushed required")
+    browser = Browser(server)
+    urls = {browser.navigate("/app/x").get("Location") for _ in range(3)}
+    assert len(urls) == op.count("par") == 3
+
+
+@pytest.mark.parametrize("value, metadata, pushes", [
+    ("auto", {}, 0), ("off", {"require_pushed_authorization_requests": True}, 0),
+    ("off", {"pushed_authorization_request_endpoint": "par"}, 0),
+    ("auto", {"pushed_authorization_request_endpoint": "par"}, 1)])
+def test_pushed_or_not(site, op, value, metadata, pushes):
+    op.offer(**metadata)
+    browser = Browser(site("AuthBearerPushed " + value))
+    signed_in(browser)
+    assert op.count("par") == pushes
+    assert ("code_challenge=" in browser.trail[1]) == (not pushes)
+
+
+def test_pushed_without_an_endpoint(site, op):
+    browser = Browser(site("AuthBearerPushed required"))
+    res = no_session(browser, browser.navigate("/app/x"), 503, "login_issuer")
+    assert res.logged("AB0047", "AuthBearerPushed required", op.url)
+
+
+@pytest.mark.parametrize("value", ["auto", "required"])
+@pytest.mark.parametrize("status, answer, named", [
+    (400, {"error": "invalid_request", "error_description": "no such <b>thing"},
+     "invalid_request"),
+    (401, {"error": "invalid_client"}, "invalid_client"),
+    (403, {"error": "<script>"}, None), (400, {"error": "server_error"}, None),
+    (500, {"error": "invalid_request"}, None)])
+def test_pushed_and_refused(site, op, value, status, answer, named):
+    """Log and page name the error; where the plain way is allowed, it is taken."""
+    op.offer(pushed_authorization_request_endpoint="par")
+    op.script("par", status=status, body=json.dumps(answer))
+    browser = Browser(site("AuthBearerPushed " + value))
+    if value == "auto" and status < 500:
+        signed_in(browser)
+        assert browser.server.wait_log("AB0302", status, answer["error"])
+        return
+    res = no_session(browser, browser.navigate("/app/x"), 503, "login_issuer")
+    assert res.logged("AB0047", status, answer["error"])
+    assert "script" not in res.text and "thing" not in res.text
+    assert ("refused this site" in res.text) == bool(named)
+    if named:
+        assert " %s." % named in res.text
+    res = browser.navigate("/app/x", {"Accept": "application/json",
+                                      "Sec-Fetch-Mode": "navigate"})
+    assert ((named or "refused") in res.json()["error_description"]) == bool(named)
 
 
 def test_parameters_of_a_location(site, op):

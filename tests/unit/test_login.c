@@ -220,6 +220,33 @@ static void test_pushed(void **state)
     f->metadata.pushed_authorization_request_endpoint = NULL;
     assert_int_equal(bearer_login_begin(&a, &url, &f->login, NULL, "/", &f->why,
                                         f->p), BEARER_LOGIN_ISSUER);
+    assert_null(a->refused);
+}
+
+/* The codes that a page may name; others are the issuer's words. */
+static void test_pushed_and_refused(void **state)
+{
+    fixture_t *f = fixture(unit_pool(state));
+    bearer_attempt_t *a;
+    const char *url;
+
+    f->metadata.pushed_authorization_request_endpoint = "https://idp.example/par";
+    f->metadata.require_pushed_authorization_requests = 1;
+    f->status = 401;
+    f->body = "{\"error\":\"invalid_client\"}";
+    assert_int_equal(bearer_login_begin(&a, &url, &f->login, NULL, "/", &f->why,
+                                        f->p), BEARER_LOGIN_ISSUER);
+    assert_string_equal(a->refused, "invalid_client");
+    f->body = "{\"error\":\"<b>\"}";
+    bearer_login_begin(&a, &url, &f->login, NULL, "/", &f->why, f->p);
+    assert_null(a->refused);
+    f->body = "no JSON";
+    bearer_login_begin(&a, &url, &f->login, NULL, "/", &f->why, f->p);
+    assert_null(a->refused);
+    f->body = "{\"error\":\"invalid_request\"}";
+    f->status = 500;                /* it may be well again */
+    bearer_login_begin(&a, &url, &f->login, NULL, "/", &f->why, f->p);
+    assert_null(a->refused);
 }
 
 /* A client that nobody knows makes us ask the issuer so often, and no more. */
@@ -749,7 +776,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         UNIT_TEST(test_request), UNIT_TEST(test_parameters),
-        UNIT_TEST(test_suffices), UNIT_TEST(test_pushed), UNIT_TEST(test_pushes_are_bounded),
+        UNIT_TEST(test_suffices), UNIT_TEST(test_pushed), UNIT_TEST(test_pushed_and_refused), UNIT_TEST(test_pushes_are_bounded),
         UNIT_TEST(test_attempt_cookie),
         UNIT_TEST(test_parse),
         UNIT_TEST(test_longest_parameter), UNIT_TEST(test_response), UNIT_TEST(test_redeem),

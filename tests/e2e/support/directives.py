@@ -38,6 +38,7 @@ VALUES = {
     "AuthBearerPrefer": "cookie",
     "AuthBearerPreflight": "off",
     "AuthBearerProvider": "jwt",
+    "AuthBearerPushed": "auto",
     "AuthBearerResource": "https://server.test/a",
     "AuthBearerRevocations": '"file:@ROOT@/revocations"',
     "AuthBearerSOCache": "shmcb",

@@ -44,6 +44,7 @@ class Provider(Issuer):
         self.refresh_tokens = set()
         self.revoked = []
         self.pushed = {}
+        self.pushed_only = False  # does it refuse a request in the redirect?
         self.sid = "sid-" + random.token_hex(4)
         self.metadata.update(
             authorization_endpoint=self.url + "/authorize",
@@ -123,6 +124,10 @@ class Provider(Issuer):
         query = self._query(request)
         if "request_uri" in query:
             query = self.pushed.pop(query["request_uri"])
+        elif self.pushed_only:
+            return Answer(302, headers={
+                "Location": query["redirect_uri"] + "?" + urllib.parse.urlencode({
+                    "error": "invalid_request", "state": query["state"]})}), b""
         self.asked = query
         code = "code_" + random.token_urlsafe(24)
         secrets.register(code, query["state"], query["nonce"])
