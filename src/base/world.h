@@ -34,6 +34,7 @@ typedef enum {
  * cache is unavailable, for callers that depend on the difference.
  */
 #define BEARER_CACHE_KEY_SIZE 32
+#define BEARER_CACHE_MANY 16
 typedef struct bearer_cache_t bearer_cache_t;
 
 /** The kind of an entry. It decides what may be removed if the cache is full. */
@@ -83,8 +84,8 @@ struct bearer_cache_t {
     /** Copies a value into p. Returns APR_SUCCESS, APR_NOTFOUND or APR_EGENERAL. */
     apr_status_t (*get)(const bearer_cache_t *cache, const unsigned char *key,
                         unsigned char **value, apr_size_t *len, apr_pool_t *p);
-    /** Gets several values at once, in p. Returns APR_SUCCESS whatever it finds,
-     *  or APR_EGENERAL. NULL: it would not save a round trip. */
+    /** Gets several values at once, in p, at most BEARER_CACHE_MANY. Returns
+     *  APR_SUCCESS whatever it finds, or APR_EGENERAL. NULL: it would not save a round trip. */
     apr_status_t (*get_many)(const bearer_cache_t *cache,
                              const unsigned char *const *keys, int n,
                              bearer_cache_value_t *values, apr_pool_t *p);

@@ -15,6 +15,7 @@
 #include "browser.h"
 #include "page.h"
 #include "process.h"
+#include "shared.h"
 #include "trace.h"
 
 #include <apr_strings.h>
@@ -74,6 +75,7 @@ int ab_browser_post_config(apr_pool_t *pconf, server_rec *s)
     }
     if (global->browsers) {
         ab_browser_room_create(pconf, main_server);
+        ab_shared_create_signed_out(pconf, main_server);
     }
     return status;
 }

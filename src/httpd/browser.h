@@ -15,6 +15,8 @@
 #include "login/login.h"
 #include "login/session.h"
 
+struct process_t;
+
 struct browser_t {
     const char *origin;          /**< SCHEME://HOST[:PORT] */
     const char *path;            /**< AuthBearerLoginPath */
@@ -41,6 +43,11 @@ int ab_browser_quick(request_rec *r, int lookup);
  *  BEARER_LOGIN_ISSUER. */
 bearer_reason_t ab_browser_client(bearer_login_t *login, request_rec *r,
                                   const bearer_issuer_t *issuer, bearer_refusal_t *why);
+/** The same without a request: login->redirect_uri is NULL. For background threads. */
+bearer_reason_t ab_browser_client_of(bearer_login_t *login, struct process_t *process,
+                                     const server_rec *s,
+                                     const bearer_issuer_t *issuer,
+                                     bearer_refusal_t *why, apr_pool_t *p);
 /** Prepares a judgement with this server's issuers and their keys. */
 void ab_browser_judgement(bearer_judgement_t *j, request_rec *r,
                           const bearer_expected_t *expected);
@@ -102,6 +109,9 @@ bearer_reason_t ab_browser_principal(request_rec *r,
                                      bearer_refusal_t *why);
 /** Prepares access to the sessions of the request's virtual host. */
 void ab_browser_store(bearer_session_store_t *store, const request_rec *r);
+/** The same without a request, for background threads. */
+void ab_browser_store_of(bearer_session_store_t *store, const browser_t *browser,
+                         struct process_t *process);
 /** Log text for a session that cannot be looked up. */
 #define BROWSER_NO_STORE \
     "the session cache does not answer (AuthBearerSOCache for=sessions)"

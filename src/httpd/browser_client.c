@@ -7,6 +7,8 @@
 #include "process.h"
 #include "shared.h"
 
+#include <apr_strings.h>
+
 #include "base/http.h"
 #include "base/reason.h"
 #include "base/text.h"
@@ -23,29 +25,39 @@ static apr_status_t post(void *baton, bearer_http_response_t **response,
     return bearer_client_post(response, baton, endpoint, form, error, p);
 }
 
-bearer_reason_t ab_browser_client(bearer_login_t *login, request_rec *r,
-                                  const bearer_issuer_t *issuer, bearer_refusal_t *why)
+bearer_reason_t ab_browser_client_of(bearer_login_t *login, process_t *process,
+                                     const server_rec *s,
+                                     const bearer_issuer_t *issuer,
+                                     bearer_refusal_t *why, apr_pool_t *p)
 {
-    const server_config_t *server = ab_config_server(r->server);
-    process_t *process = ab_process();
+    const server_config_t *server = ab_config_server(s);
     const char *error = NULL;
 
     memset(login, 0, sizeof(*login));
-    login->access = ab_process_access_of(process, issuer, server, r->pool);
-    login->redirect_uri = ab_browser_own_callback(r, issuer);
+    login->access = ab_process_access_of(process, issuer, server, p);
     login->post = post;
     login->post_baton = ab_process_client(process, server, issuer->index);
     login->pushes = ab_shared_pushes(issuer->index);
     login->flying = process->waiting;
     login->metadata = bearer_keypool_metadata(process->keys[issuer->index],
-                                             &error, r->pool);
+                                             &error, p);
     if (!login->metadata) {
-        return bearer_refuse(why, r->pool, BEARER_LOGIN_ISSUER,
+        return bearer_refuse(why, p, BEARER_LOGIN_ISSUER,
                              "the metadata of issuer %s is unavailable: %s",
-                             bearer_text_quote(r->pool, issuer->url),
+                             bearer_text_quote(p, issuer->url),
                              error ? error : "check whether AuthBearerMetadata off is set");
     }
     return BEARER_OK;
+}
+
+bearer_reason_t ab_browser_client(bearer_login_t *login, request_rec *r,
+                                  const bearer_issuer_t *issuer, bearer_refusal_t *why)
+{
+    bearer_reason_t reason = ab_browser_client_of(login, ab_process(), r->server, issuer, why,
+                                                  r->pool);
+
+    login->redirect_uri = ab_browser_own_callback(r, issuer);
+    return reason;
 }
 
 static const apr_array_header_t *tenants_of(void *baton, const bearer_issuer_t *issuer,
@@ -106,6 +118,10 @@ void ab_browser_judgement(bearer_judgement_t *j, request_rec *r,
 json_t *ab_browser_body(const bearer_login_t *login, const bearer_tokens_t *tokens,
                         json_t *claims, json_t *userinfo)
 {
+    char text[32];
+    const char *ends = !tokens->access_expires ? NULL
+        : (apr_snprintf(text, sizeof(text), "%" APR_TIME_T_FMT,
+                        apr_time_sec(tokens->access_expires)), text);
     const struct {
         const char *name, *value;
     } rows[] = {
@@ -114,6 +130,7 @@ json_t *ab_browser_body(const bearer_login_t *login, const bearer_tokens_t *toke
         { BEARER_SESSION_ACCESS_TOKEN, tokens->access_token },
         { BEARER_SESSION_REFRESH_TOKEN, tokens->refresh_token },
         { BEARER_SESSION_SCOPE, tokens->scope },
+        { BEARER_SESSION_ACCESS_ENDS, ends },
     };
     json_t *body = json_object();
     apr_size_t i;

@@ -11,6 +11,7 @@
  */
 #include "answer.h"
 #include "browser.h"
+#include "browser_revoke.h"
 #include "environment.h"
 #include "page.h"
 #include "records.h"
@@ -129,29 +130,29 @@ static int signed_out(request_rec *r)
                        "<p><a href=\"/\">Go to the start page</a></p>\n");
 }
 
-/* Revokes the token and returns the issuer's logout URL, or NULL. A failure never
- * prevents the logout here. */
+/* Returns the issuer's logout URL, or NULL, and has the tokens revoked. With the refresh
+ * token, the issuer ends its session, which end_session_endpoint then would not find.
+ * A failure never prevents the logout here. */
 static const char *tell_issuer(request_rec *r, bearer_session_t *session)
 {
     const server_config_t *server = ab_config_server(r->server);
     const bearer_issuer_t *issuer = bearer_issuers_by_url(server->issuers,
                                                           session->issuer);
     bearer_refusal_t why = { BEARER_OK, NULL };
-    const char *refresh, *url = NULL;
+    const char *url = NULL;
     bearer_login_t login;
 
-    if (issuer && ab_browser_client(&login, r, issuer, &why) == BEARER_OK) {
-        refresh = bearer_session_string(session, BEARER_SESSION_REFRESH_TOKEN, r->pool);
-        bearer_login_revoke(&login, refresh ? refresh
-            : bearer_session_string(session, BEARER_SESSION_ACCESS_TOKEN, r->pool),
-            refresh ? "refresh_token" : "access_token", &why, r->pool);
+    if (!issuer) {
+        return NULL;
+    }
+    if (ab_browser_client(&login, r, issuer, &why) == BEARER_OK) {
         url = bearer_login_end_session(&login, bearer_session_string(
             session, BEARER_SESSION_ID_TOKEN, r->pool), ab_browser_of(r)->logout,
             r->pool);
+    } else {
+        ab_browser_not_told(r->server, why.detail);
     }
-    if (why.detail) {
-        ab_log(APLOG_INFO, r, AB(0322) "logout: %s", why.detail);
-    }
+    ab_browser_revoke(r, issuer, session, url ? AB_BROWSER_ARRIVES : 0);
     return url;
 }
 
@@ -197,6 +198,7 @@ int ab_browser_logout(request_rec *r)
     }
     ab_log(APLOG_INFO, r, AB(0321) "logout, session %s",
            bearer_text_fingerprint(r->pool, session->id, BEARER_SESSION_ID_SIZE));
+    ab_browser_refuse_token(r, session);
     url = tell_issuer(r, session);
     return url ? ab_page_redirect(r, HTTP_SEE_OTHER, url) : signed_out(r);
 }

@@ -37,16 +37,20 @@ typedef struct browser_session_t {
 
 void ab_browser_store(bearer_session_store_t *store, const request_rec *r)
 {
-    const browser_t *browser = ab_browser_of(r);
+    ab_browser_store_of(store, ab_browser_of(r), ab_process());
+}
 
+void ab_browser_store_of(bearer_session_store_t *store, const browser_t *browser,
+                         process_t *process)
+{
     store->seal = browser->session_seal;
     store->cache = ab_store_cache(STORE_SESSIONS);
-    store->world = &ab_process()->world;
+    store->world = &process->world;
     store->server = browser->origin;
     store->in_cookie = browser->in_cookie;
     store->max = browser->max;
     store->idle = browser->idle;
-    store->sha256 = ab_process()->sha256;
+    store->sha256 = process->sha256;
 }
 
 /* ---- refreshing --------------------------------------------------------- */

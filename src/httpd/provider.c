@@ -5,6 +5,7 @@
  * and revocations of the location, and its settings.
  */
 #include "provider.h"
+#include "shared.h"
 
 #include <apr_strings.h>
 
@@ -168,9 +169,28 @@ static bearer_reason_t ask_revoked(void *baton, const char *iss, const char *jti
                                    bearer_refusal_t *why, apr_pool_t *p)
 {
     attempt_t *a = baton;
+    bearer_signed_out_t *signed_out = ab_shared_signed_out();
+    bearer_reason_t reason = bearer_revocation_ask_token(
+        a->process->revocations, iss, jti, token, len, a->revocable, why, p);
 
-    return bearer_revocation_ask_token(a->process->revocations, iss, jti, token, len,
-                                       a->revocable, why, p);
+    if (reason != BEARER_OK || !bearer_signed_out_any(signed_out, a->judgement.now)) {
+        return reason;
+    }
+    if (!a->process->revocations
+        && bearer_revocation_token_digest(a->process->sha256, a->revocable, token, len)
+           != APR_SUCCESS) {
+        return bearer_refuse(why, p, BEARER_INTERNAL, "no SHA-256 of the token");
+    }
+    return ab_provider_signed_out(a->revocable, a->judgement.now, why, p);
+}
+
+bearer_reason_t ab_provider_signed_out(const unsigned char *digest, apr_time_t now,
+                                       bearer_refusal_t *why, apr_pool_t *p)
+{
+    return !bearer_signed_out_has(ab_shared_signed_out(), digest, now) ? BEARER_OK
+        : bearer_refuse(why, p, BEARER_REVOKED,
+                        "the user signed out of the session that this access token was "
+                        "issued for; the client must get a new one");
 }
 
 apr_status_t ab_provider_policy(const attempt_t *a, const char *more, apr_size_t len,
@@ -259,7 +279,7 @@ void ab_provider_begin(attempt_t *a, const char *method)
     j->observe_baton = a->process->observe_baton;
     j->keep_going = j->observe != NULL;
     j->headers = j->keep_going ? NULL : a->process->headers;
-    if (a->process->revocations) {
+    if (a->process->revocations || ab_shared_signed_out()) {
         j->revoked = ask_revoked;
     }
 }

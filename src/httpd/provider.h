@@ -55,6 +55,11 @@ void ab_provider_begin(attempt_t *a, const char *method);
 apr_status_t ab_provider_policy(const attempt_t *a, const char *more, apr_size_t len,
                                 unsigned char *policy);
 
+/** Refuses a token of a session whose user signed out: BEARER_OK or BEARER_REVOKED.
+ *  @param digest  of bearer_revocation_token_digest() */
+bearer_reason_t ab_provider_signed_out(const unsigned char *digest, apr_time_t now,
+                                       bearer_refusal_t *why, apr_pool_t *p);
+
 /** Returns the names of the token and the cookies for the throttle. A refusal is
  *  remembered together with the keys in force, a->keys. */
 const bearer_throttle_token_t *ab_provider_presented(attempt_t *a);

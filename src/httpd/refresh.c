@@ -133,6 +133,7 @@ static void ask_issuers(process_t *process, apr_pool_t *ptemp)
                 = (bearer_errand_t){ renew_token, client, 1, 0 };
         }
     }
+    process->more_errands(process, errands);
     bearer_crew_send(process->crew, (const bearer_errand_t *)errands->elts,
                      errands->nelts);
 }

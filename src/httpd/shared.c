@@ -38,6 +38,8 @@ APLOG_USE_MODULE(auth_bearer);
  *  after this time. */
 #define LOOK_AGAIN apr_time_from_sec(1)
 
+#define SIGNED_OUT_LAYOUT "mod_auth_bearer signed out 1"
+
 /** The layout of the throttle. The next layout copies penalties from this one. */
 #define THROTTLE_LAYOUT "mod_auth_bearer throttle 1"
 /** Layout of version 0.1.0, in which the same table followed this much other data. */
@@ -59,6 +61,7 @@ typedef struct shared_t {
 
 static shared_t *shared;           /* NULL: no shared memory available */
 static void *throttle;             /* NULL: no shared memory available */
+static bearer_signed_out_t *signed_out;
 
 static const char *name_of(const char *layout, apr_size_t size, apr_pool_t *p)
 {
@@ -131,6 +134,20 @@ apr_status_t ab_shared_create(apr_pool_t *pconf, server_rec *s)
         bearer_world_random(NULL, shared->host, sizeof(shared->host));
     }
     return APR_SUCCESS;
+}
+
+void ab_shared_create_signed_out(apr_pool_t *pconf, server_rec *s)
+{
+    apr_status_t rv;
+    int made;
+
+    signed_out = ab_shared_keep(SIGNED_OUT_LAYOUT, "auth_bearer_signed_out",
+                                sizeof(*signed_out), &made, pconf, s, &rv);
+}
+
+bearer_signed_out_t *ab_shared_signed_out(void)
+{
+    return signed_out;
 }
 
 void *ab_shared_throttle(void)

@@ -11,6 +11,7 @@
 #include "base/breaker.h"
 #include "base/budget.h"
 #include "base/gate.h"
+#include "state/signed_out.h"
 #include "state/vouch.h"
 
 /** Creates the shared memory, in post_config; later calls find it again. */
@@ -38,6 +39,10 @@ int ab_shared_await(const unsigned char *key, apr_time_t now,
                     apr_interval_time_t longest);
 /** Returns the tokens verified on this host; NULL: none are remembered. */
 bearer_vouched_t *ab_shared_vouched(void);
+/** Creates the memory for access tokens of signed-out sessions, in post_config. */
+void ab_shared_create_signed_out(apr_pool_t *pconf, server_rec *s);
+/** Returns it; NULL: no virtual host has sessions, or there is no shared memory. */
+bearer_signed_out_t *ab_shared_signed_out(void);
 /** Returns the host's part of the gate; NULL: none. */
 bearer_gate_host_t *ab_shared_gate(void);
 /** Returns the budget of pushed authorization requests to an issuer for unauthenticated

@@ -8,6 +8,7 @@
 #include "asking.h"
 #include "authz.h"
 #include "browser.h"
+#include "browser_revoke.h"
 #include "check.h"
 #include "foreign_user.h"
 #include "handover.h"
@@ -203,6 +204,7 @@ static apr_status_t make_parts(process_t *process, apr_pool_t *p)
     if ((rv = ab_process_create_parts(process)) == APR_SUCCESS
         && (rv = bearer_sha256_create(&process->sha256, p)) == APR_SUCCESS
         && (rv = ab_asking_create(process)) == APR_SUCCESS
+        && (rv = ab_browser_revoke_create(process)) == APR_SUCCESS
         && (rv = ab_refresh_crew(&process->crew, p)) == APR_SUCCESS
         && (rv = bearer_tokencache_create(&process->tokens,
                                           process->global->token_cache_entries, p))

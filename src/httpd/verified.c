@@ -100,10 +100,12 @@ const bearer_principal_t *ab_verified_find(attempt_t *a, bearer_refusal_t *why)
         return NULL;
     }
     ab_verified_hold(a->r, entry);
-    if (process->revocations
-        && bearer_revocation_ask(process->revocations, principal->iss,
-                                 principal->jti, principal->token_digest, why,
-                                 a->r->pool) != BEARER_OK) {
+    if ((process->revocations
+         && bearer_revocation_ask(process->revocations, principal->iss,
+                                  principal->jti, principal->token_digest, why,
+                                  a->r->pool) != BEARER_OK)
+        || ab_provider_signed_out(principal->token_digest, apr_time_now(), why,
+                                  a->r->pool) != BEARER_OK) {
         return NULL;
     }
     return principal;

@@ -41,7 +41,7 @@
 /** Maximum number of connections of one client. */
 #define BEARER_REDIS_CONNECTIONS 16
 /** Maximum number of values in one call. */
-#define BEARER_REDIS_VALUES 16
+#define BEARER_REDIS_VALUES BEARER_CACHE_MANY
 /** Maximum number of keys in one list. */
 #define BEARER_REDIS_EACH 32
 /** Older connections, and those unused for longer than IDLE, are not reused. */

@@ -2,6 +2,7 @@
 """Browsers: login, callback, sessions in both stores, logout."""
 import json
 import re
+import time
 
 import pytest
 
@@ -9,6 +10,7 @@ from support.browsing import (SECRETS, backchannel, callback, conf,  # noqa: F40
                               no_session, op, session_cookie, signed_in, site,
                               store)
 from support.expect import refused
+from support.httpd import wait_until
 from support.issuer import headers_of
 from support.op import NAVIGATE, Browser
 from support.tokens import digest8
@@ -695,7 +697,10 @@ def test_logout(site, op, store):
     assert op.ended["id_token_hint"].count(".") == 2
     assert op.ended["client_id"] == "app"
     assert op.ended["post_logout_redirect_uri"] == server.url + "/.auth/logout"
-    assert op.revoked[0]["token_type_hint"] == "refresh_token"
+    assert op.revoked_at_end == [], "the issuer's session would have ended with it"
+    wait_until(lambda: op.revoked, 20, "the revocation, in the background")
+    assert [r["token_type_hint"] for r in op.revoked] == ["refresh_token"]
+    assert not op.refresh_tokens
     assert browser.navigate("/app/x").status == 302
     assert kept.navigate("/app/x").status == 302  # in the other tab, too
 
@@ -719,6 +724,49 @@ def test_logout_that_no_page_of_this_site_began(site, op, method, wire):
                        b"token=" + token.encode())
     assert res.status == 200 and "signed out" in res.text
     assert browser.navigate("/app/x").status == 302
+
+
+@pytest.mark.core
+def test_signing_out_ends_the_access_token(site, op, store):
+    """Whether it was verified before or not, in every child, over a reload, and with
+    whatever signature; no other token."""
+    server = site("AuthBearerSessionStore " + store, children=2)
+    used, unused, other = (op.access_token() for _ in range(3))
+    for _ in range(12):
+        assert server.get("/app/x", used).status == 200
+    for token in (used, unused):
+        op.give(token)
+        browser = Browser(server)
+        signed_in(browser)
+        assert browser.sign_out().status == 200
+
+    def ended():
+        for token in (used, unused):
+            for _ in range(6):
+                refused(server.get("/app/x", token), 401, "invalid_token",
+                        check="revoked")
+        assert server.get("/app/x", other).status == 200
+
+    ended()
+    server.graceful()
+    ended()
+
+
+def test_an_access_token_that_introspection_confirms(site, op):
+    op.offer(introspection_endpoint="introspect")
+    server = site(inside="AuthBearerIntrospection discover\n"
+                  "AuthBearerIntrospectionTTL 60s")
+    op.script("introspect", body=json.dumps({
+        "active": True, "sub": "alice", "aud": "api://test", "client_id": "app",
+        "exp": int(time.time()) + 300}))
+    op.give("at_" + "x" * 30)
+    browser = Browser(server)
+    signed_in(browser)
+    assert server.get("/app/x", op.tokens["access_token"]).status == 200
+    assert browser.sign_out().status == 200
+    refused(server.get("/app/x", op.tokens["access_token"]), 401, "invalid_token",
+            check="revoked")
+    assert server.get("/app/x", "at_" + "y" * 30).status == 200
 
 
 def test_logout_by_another_site(site, op):
@@ -967,7 +1015,7 @@ def test_refresh_with_a_key_that_is_not_known_yet(site, op, store, jwks):
     assert browser.get("/app/env").env["BEARER_CLAIM_name"] == "Alice"
     assert len(op.refresh_tokens) == 1
     assert browser.sign_out().status == 200
-    assert not op.refresh_tokens, "it is the last one that was revoked"
+    wait_until(lambda: not op.refresh_tokens, what="the last one is revoked")
 
 
 # -- requests to the provider -------------------------------------------------

@@ -9,6 +9,7 @@ from support import tokens
 from support.browsing import (backchannel, callback, no_session,  # noqa: F401
                               op, session_cookie, signed_in, site, store)
 from support.expect import refused
+from support.httpd import wait_until
 from support.issuer import headers_of
 from support.op import NAVIGATE, Browser, Provider
 
@@ -322,6 +323,7 @@ def test_an_access_token_is_revoked_where_there_is_no_other(site, op, store):
     browser = Browser(server)
     signed_in(browser)
     assert browser.sign_out().status == 200
+    wait_until(lambda: op.revoked, what="the revocation")
     assert [r["token_type_hint"] for r in op.revoked] == ["access_token"]
     assert op.revoked[0]["token"].startswith("at_")
 

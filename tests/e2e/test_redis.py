@@ -171,15 +171,52 @@ def test_backchannel_logout_counts_everywhere(host, op, redis):
     assert backchannel(a, token).status == 400, "a jti counts once"
 
 
+API = """
+<Location "/api">
+    AuthType Bearer
+    AuthBearerAudience api://test
+    Require valid-user
+</Location>
+"""
+
+
+@AWAY
+def test_signing_out_ends_the_access_token_everywhere(host, op, redis):
+    """Within seconds on hosts that run, at once on one that starts; a host that could
+    not read what was written reads it later."""
+    a, b = host(redis, API), host(redis, API)
+    tokens_ = [op.access_token() for _ in range(3)]
+
+    def ends(token, server):
+        wait_until(lambda: server.get("/api", token).status == 401, 20, "the end")
+        refused(server.get("/api", token), 401, "invalid_token", check="revoked")
+
+    for token in tokens_[:2]:
+        op.give(token)
+        assert b.get("/api", token).status == 200
+        assert visitor(a).sign_out().status == 200
+        refused(a.get("/api", token), 401, "invalid_token", check="revoked")
+        ends(token, b)
+    assert b.get("/api", tokens_[2]).status == 200
+    c = host(redis, API)
+    for token in tokens_[:2]:
+        ends(token, c)
+    assert c.get("/api", tokens_[2]).status == 200
+
+
 def test_round_trips(host, op, redis):
     """Two for a request with a session: its record, and the marks of logouts."""
     a = host(redis, children=1)
     browser = visitor(a)
     redis.client().config_resetstat()
+    began = time.monotonic()
     assert statuses(browser, a, n=20) == {200}
+    seconds = time.monotonic() - began
     calls = {name: stat["calls"] for name, stat in
              redis.client().info("commandstats").items()}
-    assert calls["cmdstat_get"] == calls["cmdstat_mget"] == 20, calls
+    # and once a second, in the background, what other hosts signed out
+    assert calls["cmdstat_get"] == 20, calls
+    assert 20 <= calls["cmdstat_mget"] <= 21 + seconds, calls
     assert not {"cmdstat_set", "cmdstat_del"} & calls.keys(), calls
 
 

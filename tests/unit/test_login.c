@@ -776,7 +776,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         UNIT_TEST(test_request), UNIT_TEST(test_parameters),
-        UNIT_TEST(test_suffices), UNIT_TEST(test_pushed), UNIT_TEST(test_pushed_and_refused), UNIT_TEST(test_pushes_are_bounded),
+        UNIT_TEST(test_suffices), UNIT_TEST(test_pushed),
+        UNIT_TEST(test_pushed_and_refused), UNIT_TEST(test_pushes_are_bounded),
         UNIT_TEST(test_attempt_cookie),
         UNIT_TEST(test_parse),
         UNIT_TEST(test_longest_parameter), UNIT_TEST(test_response), UNIT_TEST(test_redeem),

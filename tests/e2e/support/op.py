@@ -90,6 +90,20 @@ class Provider(Issuer):
         secrets.register(access)
         return answer
 
+    def access_token(self, **over):
+        """A JWT for api://test; as op.tokens, the token of the next sessions."""
+        now = int(time.time())
+        token = self.sign({"iss": self.url, "aud": "api://test", "sub": "alice",
+                           "client_id": self.client_id, "iat": now, "exp": now + 300,
+                           "jti": random.token_hex(8), **over}, {"typ": "at+jwt"})
+        secrets.register(token)
+        return token
+
+    def give(self, token):
+        """The access token of the sessions that begin from now on."""
+        self.tokens = {**self.tokens, "access_token": token}
+        self.id_token = {**self.id_token, "at_hash": None}
+
     def logout_token(self, header=None, **over):
         now = int(time.time())
         claims = {"iss": self.url, "aud": self.client_id, "iat": now,
@@ -170,6 +184,7 @@ class Provider(Issuer):
     def _end(self, request):
         query = self._query(request)
         self.ended = query
+        self.revoked_at_end = list(self.revoked)
         return Answer(302, headers={
             "Location": query["post_logout_redirect_uri"]}), b""
 

@@ -1,0 +1,266 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/**
+ * @file browser_revoke.c
+ * After a user has signed out: see browser_revoke.h. Only requests with a session add
+ * to the list, and the user does not wait for the issuer. Nor does any request wait for
+ * what other hosts have written.
+ */
+#include "browser_revoke.h"
+#include "shared.h"
+#include "trace.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+
+#include <apr_strings.h>
+#include <apr_thread_mutex.h>
+#include <openssl/crypto.h>
+
+#include "login/session_signed_out.h"
+#include "trust/issuer.h"
+
+APLOG_USE_MODULE(auth_bearer);
+
+/** Maximum number of tokens that wait in a child. */
+#define WAITING 256
+/** Lifetime of an access token if neither the issuer nor the configuration limits it. */
+#define UNKNOWN_LIFE apr_time_from_sec(25 * 3600)
+
+/** Time between two readings of what other hosts wrote. */
+#define HEAR apr_time_from_msec(900)
+
+enum { FREE, DUE, UNDER_WAY };
+
+/** A token to revoke. */
+typedef struct farewell_t {
+    struct farewells_t *all;
+    int state;                     /**< FREE, DUE, UNDER_WAY */
+    apr_time_t due;
+    server_rec *server;
+    const bearer_issuer_t *issuer;
+    const char *hint;              /**< token_type_hint, a static string */
+    char *token;                   /**< malloc'ed */
+} farewell_t;
+
+struct farewells_t {
+    process_t *process;
+    apr_thread_mutex_t *mutex;     /**< for the members below */
+    farewell_t each[WAITING];
+    atomic_int hearing;            /**< 1: other hosts are being read */
+};
+
+/* The child ends. A thread that still sends one keeps it. */
+static apr_status_t forget(void *farewells)
+{
+    struct farewells_t *all = farewells;
+    int i;
+
+    for (i = 0; i < WAITING; i++) {
+        if (all->each[i].state == DUE) {
+            OPENSSL_cleanse(all->each[i].token, strlen(all->each[i].token));
+            free(all->each[i].token);
+            all->each[i].state = FREE;
+        }
+    }
+    return APR_SUCCESS;
+}
+
+void ab_browser_not_told(server_rec *s, const char *detail)
+{
+    ab_log_server(APLOG_INFO, 0, s, AB(0322) "logout: %s%s", detail,
+                  ab_trace_suffix_here());
+}
+
+static int wait_for_turn(struct farewells_t *all, const farewell_t *how)
+{
+    int i;
+
+    apr_thread_mutex_lock(all->mutex);
+    for (i = 0; i < WAITING && all->each[i].state != FREE; i++) {
+    }
+    if (i < WAITING) {
+        all->each[i] = *how;
+    }
+    apr_thread_mutex_unlock(all->mutex);
+    return i < WAITING;
+}
+
+void ab_browser_revoke(request_rec *r, const bearer_issuer_t *issuer,
+                       bearer_session_t *session, apr_interval_time_t after)
+{
+    struct farewells_t *all = ab_process()->farewells;
+    const char *refresh = bearer_session_string(session, BEARER_SESSION_REFRESH_TOKEN,
+                                                r->pool);
+    const char *token = refresh ? refresh
+        : bearer_session_string(session, BEARER_SESSION_ACCESS_TOKEN, r->pool);
+    farewell_t how = { all, DUE, apr_time_now() + after, r->server, issuer,
+                       refresh ? "refresh_token" : "access_token", NULL };
+
+    if (!token || !all) {
+        return;
+    }
+    how.token = strdup(token);
+    if (!how.token || !wait_for_turn(all, &how)) {
+        free(how.token);
+        ab_browser_not_told(r->server, apr_psprintf(
+            r->pool, "the %s is not revoked: %d revocations wait for issuers", how.hint,
+            WAITING));
+    }
+}
+
+/* ---- in the background ---------------------------------------------------- */
+
+/* Returns 1 if this thread now sends it. An errand may have been handed out twice. */
+static int begin(farewell_t *one)
+{
+    int mine;
+
+    apr_thread_mutex_lock(one->all->mutex);
+    mine = one->state == DUE && one->due <= apr_time_now();
+    if (mine) {
+        one->state = UNDER_WAY;
+    }
+    apr_thread_mutex_unlock(one->all->mutex);
+    return mine;
+}
+
+static void end(farewell_t *one)
+{
+    OPENSSL_cleanse(one->token, strlen(one->token));
+    free(one->token);
+    apr_thread_mutex_lock(one->all->mutex);
+    one->token = NULL;
+    one->state = FREE;
+    apr_thread_mutex_unlock(one->all->mutex);
+}
+
+static void revoke_one(void *what, int limited, apr_pool_t *ptemp)
+{
+    farewell_t *one = what;
+    bearer_refusal_t why = { BEARER_OK, NULL };
+    bearer_login_t login;
+
+    (void)limited;
+    if (!begin(one)) {
+        return;
+    }
+    if (ab_browser_client_of(&login, one->all->process, one->server, one->issuer, &why,
+                             ptemp) == BEARER_OK) {
+        bearer_login_revoke(&login, one->token, one->hint, &why, ptemp);
+    }
+    if (why.detail) {
+        ab_browser_not_told(one->server, why.detail);
+    }
+    end(one);
+}
+
+/* ---- other hosts ----------------------------------------------------------- */
+
+/* All hosts have the same configuration, so they take the same virtual host's seal. */
+static int first_store(bearer_session_store_t *store, process_t *process)
+{
+    const server_rec *s = process->server;
+
+    while (s && !ab_config_server(s)->browser) {
+        s = s->next;
+    }
+    if (!s) {
+        return 0;
+    }
+    ab_browser_store_of(store, ab_config_server(s)->browser, process);
+    return bearer_session_has_hosts(store);
+}
+
+/* One child of the host reads, for all. */
+static void hear(void *process, int limited, apr_pool_t *ptemp)
+{
+    static const unsigned char lease[BEARER_SHA256_SIZE] = "signed out";
+    struct farewells_t *all = ((process_t *)process)->farewells;
+    bearer_signed_out_t *table = ab_shared_signed_out();
+    apr_time_t now = apr_time_now();
+    bearer_session_store_t store;
+
+    (void)limited;
+    atomic_store(&all->hearing, 1);
+    if (now - atomic_load(&table->heard) >= HEAR && first_store(&store, process)
+        && ab_shared_lease(lease, now, now + apr_time_from_sec(60))) {
+        if (bearer_session_hear(table, &store, ptemp) == APR_SUCCESS) {
+            atomic_store(&table->heard, now);
+        }
+        ab_shared_unlease(lease);
+    }
+    atomic_store(&all->hearing, 0);
+}
+
+/* ---- what is due ------------------------------------------------------------ */
+
+static void add_errands(process_t *process, apr_array_header_t *errands)
+{
+    struct farewells_t *all = process->farewells;
+    apr_time_t now = apr_time_now();
+    bearer_session_store_t store;
+    int i;
+
+    if (ab_shared_signed_out() && !atomic_load(&all->hearing)
+        && first_store(&store, process)) {
+        APR_ARRAY_PUSH(errands, bearer_errand_t)
+            = (bearer_errand_t){ hear, process, 0, now };
+    }
+    apr_thread_mutex_lock(all->mutex);
+    for (i = 0; i < WAITING; i++) {
+        if (all->each[i].state == DUE && all->each[i].due <= now) {
+            APR_ARRAY_PUSH(errands, bearer_errand_t)
+                = (bearer_errand_t){ revoke_one, &all->each[i], 1, all->each[i].due };
+        }
+    }
+    apr_thread_mutex_unlock(all->mutex);
+}
+
+apr_status_t ab_browser_revoke_create(process_t *process)
+{
+    struct farewells_t *all = apr_pcalloc(process->pool, sizeof(*all));
+    apr_status_t rv = apr_thread_mutex_create(&all->mutex, APR_THREAD_MUTEX_DEFAULT,
+                                              process->pool);
+
+    all->process = process;
+    process->more_errands = add_errands;
+    process->farewells = rv == APR_SUCCESS ? all : NULL;
+    apr_pool_cleanup_register(process->pool, all, forget, apr_pool_cleanup_null);
+    return rv;
+}
+
+/* ---- here ------------------------------------------------------------------ */
+
+/* Returns when the access token is of no use any more, whatever the clocks say. */
+static apr_time_t end_of(request_rec *r, bearer_session_t *session, apr_time_t now)
+{
+    const char *stated = bearer_session_string(session, BEARER_SESSION_ACCESS_ENDS, r->pool);
+    apr_time_t until = stated ? apr_time_from_sec(apr_atoi64(stated)) : 0;
+
+    return (until ? until : now + UNKNOWN_LIFE) + BEARER_REVOCATION_GRACE;
+}
+
+void ab_browser_refuse_token(request_rec *r, bearer_session_t *session)
+{
+    const char *token = bearer_session_string(session, BEARER_SESSION_ACCESS_TOKEN, r->pool);
+    unsigned char digest[BEARER_SHA256_SIZE];
+    apr_time_t now = apr_time_now(), until = end_of(r, session, now);
+    bearer_signed_out_t *table = ab_shared_signed_out();
+    bearer_session_store_t store;
+
+    if (!token) {
+        return;
+    }
+    if (bearer_revocation_token_digest(NULL, digest, token, strlen(token)) != APR_SUCCESS
+        || bearer_signed_out_add(table, digest, until, now) != APR_SUCCESS) {
+        ab_log(APLOG_WARNING, r, AB(0325) "logout: the access token stays valid until it "
+               "expires: there is no room for more than %d tokens of signed-out sessions",
+               BEARER_SIGNED_OUT_ENTRIES);
+        return;
+    }
+    if (first_store(&store, ab_process())
+        && bearer_session_announce(&store, table, digest, until, r->pool) != APR_SUCCESS) {
+        ab_log(APLOG_WARNING, r, AB(0326) "logout: on other hosts the access token stays valid "
+               "until it expires: %s", BROWSER_NO_STORE);
+    }
+}
