@@ -1,0 +1,169 @@
+# Licensed under the Apache License, Version 2.0; see LICENSE.
+"""What is sent to the configurations of docs/providers, as data: tokens and users as
+these providers make them. Identifiers are made up; shapes, names and types are not.
+
+Each configuration of a page has a row: in TOKENS, a token that is accepted and what
+changes about it so that it is refused, or in LOGINS, a user who logs in. times() is
+of providers.py."""
+from providers import times
+
+GUID = "99999999-8888-7777-6666-555555555555"
+TENANT = "11111111-2222-3333-4444-555555555555"
+V2 = "https://login.microsoftonline.com/%s/v2.0" % TENANT
+V1 = "https://sts.windows.net/%s/" % TENANT
+KC = "https://keycloak.example.com/realms/shop"
+COGNITO = "https://cognito-idp.eu-central-1.amazonaws.com/eu-central-1_Example"
+B2C = "https://example.b2clogin.com/%s/v2.0/" % TENANT
+IAP = "/projects/123456789012/global/backendServices/4567890123456789"
+AUD_TAG = "4714c1358e65fe4b408ad6d432a5f878f08194bdb4752441fd56faefa9b2b6f2"
+
+
+class Token:
+    """A token for the configurations `blocks` of a page (0: the first), at `path`.
+    more: what the page leaves to other sections; extra: a header that carries it."""
+
+    def __init__(self, page, blocks, claims, miss, user=None, path="/orders",
+                 header=None, signer="rs256", carrier=None, status=401, more=""):
+        self.page = page
+        self.blocks = (blocks,) if isinstance(blocks, int) else blocks
+        self.claims, self.miss, self.header = claims, miss, header or {}
+        self.user = claims.get("sub") if user is None else user
+        self.path, self.signer, self.carrier = path, signer, carrier
+        self.status, self.more = status, more
+        self.name = "-".join([page] + [str(n) for n in self.blocks])
+
+
+class Login:
+    """A user who logs in by the configuration `block` of a page. userinfo: claims
+    that are only there; miss: changes of the ID token with which the user gets
+    `status`."""
+
+    def __init__(self, page, block, claims, user, miss, status=403, userinfo=None):
+        self.page, self.blocks, self.claims, self.user = page, (block,), claims, user
+        self.miss, self.status, self.userinfo = miss, status, userinfo
+        self.name = "%s-%d" % (page, block)
+
+
+OWN = """
+<Location "/orders">
+    AuthType Bearer
+    AuthBearerAudience api://orders
+    Require valid-user
+</Location>
+"""
+
+TOKENS = [
+    Token("adfs", 0, times(
+        aud="microsoft:identityserver:api://orders", appid="c-1", ver="1.0",
+        iss="http://adfs.example.com/adfs/services/trust", apptype="Confidential",
+        authmethod="urn:oasis:names:tc:SAML:2.0:ac:classes:PasswordProtectedTransport",
+        auth_time=-5, scp="openid", upn="jane@example.com", role="order-clerk"),
+        header={"x5t": "x"}, user="jane@example.com",
+        miss={"aud": "urn:microsoft:userinfo"}),
+    Token("auth0", 0, times(
+        iss="https://shop.eu.auth0.com/", sub="auth0|5f7c8ec7c33c6c004bbafe82",
+        aud=["https://orders.example.com", "https://shop.eu.auth0.com/userinfo"],
+        azp="kWcOoS7", scope="openid", permissions=["read:orders"]),
+        miss={"permissions": []}, status=403),
+    Token("authelia", 0, times(
+        iss="https://auth.example.com", aud=["api://orders"], client_id="orders-batch",
+        jti="j", nbf=-30, scp=["orders.read"], sub="orders-batch"),
+        header={"typ": "at+jwt"}, miss={"aud": []}),
+    Token("aws-alb", 0, times(
+        sub="aaaa-bbbb", iss=COGNITO, version=2, client_id="1example23456789",
+        origin_jti="o", token_use="access", auth_time=-40, scope="openid",
+        username="jane", jti="j", **{"cognito:groups": ["order-clerks"]}),
+        header={"typ": None}, carrier="x-amzn-oidc-accesstoken",
+        miss={"client_id": "another"}),
+    Token("cognito", 0, times(
+        sub="u", iss=COGNITO, client_id="1example23456789", version=2, jti="j",
+        token_use="access", scope="orders/read"), header={"typ": None},
+        miss={"token_use": "id"}),
+    Token("entra", 0, times(
+        aud=GUID, iss=V2, nbf=-30, azp="c-1", azpacr="1", oid="o-1", sub="s-1",
+        scp="orders.read", tid=TENANT, uti="u", ver="2.0"), user="o-1",
+        miss={"scp": "orders"}, status=403),
+    Token("entra", (0, 1), times(
+        aud="api://orders", iss=V1, nbf=-30, appid="c-1", appidacr="0", oid="o-1",
+        sub="s-1", scp="orders.read", tid=TENANT, upn="jane@example.com", ver="1.0"),
+        header={"x5t": "x"}, user="o-1",
+        miss={"iss": V1.replace("1111", "2222")}),
+    Token("entra", 2, times(
+        aud="api://orders", iss=V2, azp="c-1", oid="o-1", sub="s-1", scp="a",
+        tid=TENANT, ver="2.0"), user="o-1@" + TENANT, more=OWN,
+        miss={"iss": V2.replace("1111", "2222"), "tid": TENANT.replace("1111", "2222")}),
+    Token("github-actions", 0, times(
+        jti="e", sub="repo:example/shop:environment:production", nbf=-600,
+        iss="https://token.actions.githubusercontent.com",
+        aud="https://orders.example.com", repository="example/shop", repository_id="123456789", environment="production",
+        repository_owner="example", ref="refs/heads/main"), path="/deploy",
+        user="example/shop", miss={"environment": "staging"}, status=403),
+    Token("gitlab", 0, times(
+        iss="https://gitlab.com", aud="https://orders.example.com", nbf=-35,
+        sub="project_path:shop/deploy:ref_type:branch:ref:main", project_id="1234567",
+        project_path="shop/deploy", ref="main", ref_type="branch", user_id="1",
+        ref_protected="true", jti="235b3a54"), path="/deploy", user="shop/deploy",
+        miss={"project_id": "1"}, status=403),
+    Token("google", 0, times(
+        aud="https://orders.example.com", azp="1132", email_verified=True,
+        email="orders-batch@example-project.iam.gserviceaccount.com",
+        iss="accounts.google.com", sub="113269456789012345678"),
+        miss={"email": "x@evil.iam.gserviceaccount.com"}, status=403),
+    Token("google-iap", 0, times(
+        aud=IAP, azp=IAP, email="jane@example.com", hd="example.com",
+        identity_source="GOOGLE", iss="https://cloud.google.com/iap",
+        sub="accounts.google.com:11326"), signer="es256", path="/x",
+        carrier="X-Goog-IAP-JWT-Assertion", miss={"hd": None}, status=403),
+    Token("hydra", 0, times(
+        aud=["api://orders"], client_id="machine", ext={"tier": "gold"}, jti="j",
+        iss="https://hydra.example.com/", nbf=-30, scp=["orders.read"],
+        sub="machine"), miss={"aud": []}),
+    Token("keycloak", 0, times(
+        jti="5d0c1b52", iss=KC, typ="Bearer", azp="web", sub="f1c2", sid="8c2f",
+        acr="1", aud=["api://orders", "account"], scope="openid profile email",
+        realm_access={"roles": ["offline_access", "order-clerk"]},
+        resource_access={"account": {"roles": ["manage-account"]}}),
+        miss={"aud": "account"}),
+    Token("kubernetes", 0, times(
+        aud=["api://orders"], nbf=-30, jti="u",
+        iss="https://oidc.eks.eu-central-1.amazonaws.com/id/EXAMPLE0123456789",
+        sub="system:serviceaccount:shop:orders-batch",
+        **{"kubernetes.io": {"namespace": "shop", "serviceaccount": {
+            "name": "orders-batch", "uid": "y"}}}), header={"typ": None},
+        miss={"kubernetes.io": {"namespace": "default"}}, status=403),
+    Token("kubernetes", 1, times(
+        aud=["api://orders"], iss="https://kubernetes.default.svc.cluster.local",
+        sub="system:serviceaccount:shop:orders-batch"), header={"typ": None},
+        more=OWN, miss={"aud": ["https://kubernetes.default.svc.cluster.local"]}),
+    Token("okta", 0, times(
+        ver=1, jti="AT.0mP4", iss="https://example.okta.com/oauth2/default",
+        aud="api://default", sub="jane@example.com", cid="0oabucvy", uid="00uhwsg",
+        scp=["openid", "orders.read"]), header={"typ": None},
+        miss={"aud": "https://example.okta.com"}),
+    Token("spring", 0, times(
+        iss="https://auth.example.com", sub="jane", aud="api://orders", nbf=-30,
+        scope=["orders.read"], client_id="orders-web", jti="j"), header={"typ": None},
+        miss={"aud": "orders-web"}),
+    Token("spring", 1, times(
+        iss="https://auth.example.com", sub="jane", aud="orders-web", nbf=-30,
+        scope=["orders.read"], jti="j"), header={"typ": None},
+        miss={"aud": "another-client"}),
+]
+
+#: Of ID tokens, beside iss, aud, iat, exp, nonce and at_hash.
+LOGINS = [
+    Login("entra", 3, {
+        "sub": "s-1", "oid": "o-1", "tid": TENANT, "name": "Jane Doe", "ver": "2.0",
+        "preferred_username": "jane@example.com", "email": "jane@example.com",
+        "roles": ["orders.clerk"], "rh": "0.A", "uti": "u"}, "o-1",
+        miss={"roles": None}),
+    Login("hydra", 1, {
+        "sub": "u-1", "jti": "j", "rat": 1, "auth_time": 1, "sid": "s"}, "u-1",
+        miss={"sub": "a,b"}, status=401),
+    Login("keycloak", 1, {
+        "sub": "f1c2", "typ": "ID", "azp": "orders-web", "sid": "s", "acr": "1",
+        "email": "jane@example.com", "email_verified": True,
+        "preferred_username": "jane",
+        "realm_access": {"roles": ["order-clerk"]}}, "jane@example.com",
+        miss={"email_verified": False}),
+]
