@@ -20,17 +20,18 @@ AUD_TAG = "4714c1358e65fe4b408ad6d432a5f878f08194bdb4752441fd56faefa9b2b6f2"
 
 class Token:
     """A token for the configurations `blocks` of a page (0: the first), at `path`.
-    more: what the page leaves to other sections; extra: a header that carries it."""
+    more: what the page leaves to other sections; carrier: the header that has it;
+    kind tells two tokens for the same configurations apart."""
 
     def __init__(self, page, blocks, claims, miss, user=None, path="/orders",
-                 header=None, signer="rs256", carrier=None, status=401, more=""):
+                 header=None, signer="rs256", carrier=None, status=401, more="", kind=None):
         self.page = page
         self.blocks = (blocks,) if isinstance(blocks, int) else blocks
         self.claims, self.miss, self.header = claims, miss, header or {}
         self.user = claims.get("sub") if user is None else user
         self.path, self.signer, self.carrier = path, signer, carrier
         self.status, self.more = status, more
-        self.name = "-".join([page] + [str(n) for n in self.blocks])
+        self.name = "-".join([page] + [str(n) for n in self.blocks] + ([kind] if kind else []))
 
 
 class Login:
@@ -69,16 +70,45 @@ TOKENS = [
         iss="https://auth.example.com", aud=["api://orders"], client_id="orders-batch",
         jti="j", nbf=-30, scp=["orders.read"], sub="orders-batch"),
         header={"typ": "at+jwt"}, miss={"aud": []}),
+    Token("authentik", 0, times(
+        iss="https://authentik.example.com/application/o/orders/", sub="9ac2",
+        aud="orders-client-id", azp="orders-client-id", uid="u", nonce="n-3", sid="s",
+        acr="goauthentik.io/providers/oauth2/default", auth_time=-60, amr=["pwd"],
+        scope="openid profile", groups=["order-clerks", "authentik Admins"]),
+        miss={"scope": None}),
     Token("aws-alb", 0, times(
         sub="aaaa-bbbb", iss=COGNITO, version=2, client_id="1example23456789",
         origin_jti="o", token_use="access", auth_time=-40, scope="openid",
         username="jane", jti="j", **{"cognito:groups": ["order-clerks"]}),
         header={"typ": None}, carrier="x-amzn-oidc-accesstoken",
         miss={"client_id": "another"}),
+    Token("azure-b2c", 0, times(
+        iss=B2C, nbf=-1, aud=GUID, oid="u-1", sub="u-1", name="Jane", ver="1.0",
+        tfp="B2C_1_signin", nonce="defaultNonce", scp="orders.read", azp="c-1"),
+        miss={"azp": GUID}),
+    Token("azure-b2c", 0, times(
+        iss=B2C, nbf=-1, aud=GUID, oid="u-1", sub="u-1", ver="1.0", azp="c-1",
+        tfp="B2C_1_signin", scp="orders.read"),
+        miss={"tfp": "B2C_1_guests"}, status=403, kind="flow"),
+    Token("cloudflare-access", 0, times(
+        aud=[AUD_TAG], email="jane@example.com", type="app", nbf=-30, country="US",
+        identity_nonce="6ei69kawdKzMIAPF", iss="https://example.cloudflareaccess.com",
+        sub="7335d417-61da-459d-899c-0a01c76a2f94"), path="/x",
+        carrier="Cf-Access-Jwt-Assertion", miss={"aud": ["0000"]}),
+    Token("cloudflare-access", 0, times(
+        aud=[AUD_TAG], type="app", iss="https://example.cloudflareaccess.com",
+        common_name="e367826f93b8d71185e03fe518aff3b4.access", sub=""), path="/x",
+        carrier="Cf-Access-Jwt-Assertion", kind="service",
+        user="e367826f93b8d71185e03fe518aff3b4.access", miss={"common_name": None}),
     Token("cognito", 0, times(
         sub="u", iss=COGNITO, client_id="1example23456789", version=2, jti="j",
         token_use="access", scope="orders/read"), header={"typ": None},
         miss={"token_use": "id"}),
+    Token("dex", 0, times(
+        iss="https://dex.example.com", aud=["orders", "orders-cli"], azp="orders-cli",
+        sub="CgcyMzQyNzQ5EgZnaXRodWI", at_hash="2m8wA3w1", nonce="n-4", name="Jane",
+        email="jane@example.com", email_verified=True, groups=["order-clerks"]),
+        header={"typ": None}, miss={"aud": ["orders", "another"], "azp": "another"}),
     Token("entra", 0, times(
         aud=GUID, iss=V2, nbf=-30, azp="c-1", azpacr="1", oid="o-1", sub="s-1",
         scp="orders.read", tid=TENANT, uti="u", ver="2.0"), user="o-1",
@@ -140,6 +170,18 @@ TOKENS = [
         aud="api://default", sub="jane@example.com", cid="0oabucvy", uid="00uhwsg",
         scp=["openid", "orders.read"]), header={"typ": None},
         miss={"aud": "https://example.okta.com"}),
+    Token("ping", 0, times(
+        iss="https://auth.pingone.eu/%s/as" % TENANT, client_id="c-1", jti="j",
+        aud=["api://orders"], scope="orders:read", sub="u-1", sid="s", acr="Single"),
+        header={"typ": None}, miss={"aud": ["https://api.pingone.eu"]}),
+    Token("ping", 0, times(
+        iss="https://auth.pingone.eu/%s/as" % TENANT, client_id="c-1", jti="j",
+        aud=["api://orders"], scope="orders:read"), header={"typ": "at+jwt"},
+        user="c-1", kind="machine", miss={"client_id": None}),
+    Token("ping", 1, times(
+        iss="https://ping.example.com:9031", aud="api://orders", client_id="ac_client",
+        scope="orders.read", username="jane", jti="a"),
+        header={"typ": None, "pi.atm": "1"}, user="jane", miss={"aud": None}),
     Token("spring", 0, times(
         iss="https://auth.example.com", sub="jane", aud="api://orders", nbf=-30,
         scope=["orders.read"], client_id="orders-web", jti="j"), header={"typ": None},
@@ -148,10 +190,20 @@ TOKENS = [
         iss="https://auth.example.com", sub="jane", aud="orders-web", nbf=-30,
         scope=["orders.read"], jti="j"), header={"typ": None},
         miss={"aud": "another-client"}),
+    Token("zitadel", 0, times(
+        aud=["170112233445566778", "170112233445566700"], client_id="170112233445566700",
+        jti="V2_1-at_1", iss="https://orders-1.zitadel.cloud", nbf=-30, sub="1690",
+        **{"urn:zitadel:iam:org:project:roles": {
+            "order-clerk": {"1689": "example.zitadel.cloud"}}}),
+        miss={"urn:zitadel:iam:org:project:roles": {"user": {}}}, status=403),
 ]
 
 #: Of ID tokens, beside iss, aud, iat, exp, nonce and at_hash.
 LOGINS = [
+    Login("azure-b2c", 1, {
+        "sub": "u-1", "oid": "u-1", "tfp": "B2C_1_signin", "ver": "1.0",
+        "emails": ["jane@example.com"], "auth_time": 1}, "u-1",
+        miss={"sub": "a,b"}, status=401),
     Login("entra", 3, {
         "sub": "s-1", "oid": "o-1", "tid": TENANT, "name": "Jane Doe", "ver": "2.0",
         "preferred_username": "jane@example.com", "email": "jane@example.com",

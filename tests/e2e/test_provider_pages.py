@@ -26,7 +26,8 @@ PAGES = sorted(os.path.basename(path)[:-3] for path in
 RELATIVE = ("iat", "nbf", "exp", "auth_time")
 #: At most so many words on a page of those that came later.
 WORDS = 250
-SHORT = ["adfs", "authelia", "aws-alb", "google-iap", "spring"]
+SHORT = ["adfs", "authelia", "authentik", "aws-alb", "azure-b2c", "cloudflare-access",
+         "dex", "google-iap", "ping", "spring", "zitadel"]
 
 
 def blocks_of(page):
