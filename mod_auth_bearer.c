@@ -42,7 +42,7 @@ static char list_mark[] = "list";
 #define MARK(list) ((list) ? list_mark : NULL)
 
 enum {
-#define X(kind, type, printer, list, most) IS_LIST_##kind = (list),
+#define X(kind, type, printer, list, most) IS_LIST_##kind = (list) == 1,
     BEARER_SETTING_KINDS(X)
 #undef X
 };

@@ -209,10 +209,13 @@ static bearer_reason_t judge_status(const bearer_session_question_t *q,
     case 200:
         return BEARER_OK;
     case 401:
-    case 403:
         return bearer_refuse(why, p, BEARER_SESSION_DENIED,
-                             "the session service %s answered %d: the session has ended, or is "
-                             "unknown there", url, response->status);
+                             "the session service %s answered 401: the session has ended, or is "
+                             "unknown there", url);
+    case 403:
+        return bearer_refuse(why, p, BEARER_SESSION_INSUFFICIENT,
+                             "the session service %s answered 403: the session is valid, but does "
+                             "not suffice (Ory Kratos: a second factor is missing)", url);
     case 429:
         return bearer_refuse(why, p, BEARER_SESSION_LIMIT,
                              "the session service %s answered 429: too many requests; ttl= of "

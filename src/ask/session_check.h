@@ -80,7 +80,8 @@ typedef struct bearer_session_result_t {
  * Sends a request to the session service, or takes a cached answer.
  * @param question  prepared
  * @param why       filled unless the result is BEARER_OK: BEARER_SESSION_DENIED,
- *                  BEARER_SESSION_LIMIT (the service limits requests),
+ *                  BEARER_SESSION_INSUFFICIENT (the session is valid, but e.g. a second
+ *                  factor is missing), BEARER_SESSION_LIMIT (the service limits requests),
  *                  BEARER_SESSION_CHECK (no usable response) or BEARER_INTERNAL
  */
 void bearer_session_ask(bearer_session_asker_t *asker,

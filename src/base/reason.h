@@ -53,6 +53,7 @@
     X(SCOPE, "scope", 403, 1, "insufficient_scope", "The token lacks a required scope", 0) \
     X(REQUIRE, "require", 403, 0, NULL, NULL, 0) \
     X(CROSS_SITE, "cross_site", 403, 0, NULL, NULL, 0) \
+    X(SESSION_INSUFFICIENT, "session_insufficient", 403, 0, NULL, NULL, 0) \
     X(THROTTLED, "throttled", 429, 0, NULL, NULL, 0) \
     X(UNAVAILABLE, "unavailable", 503, 0, NULL, NULL, 0) \
     X(MISCONFIGURED, "misconfigured", 500, 0, NULL, NULL, 0)
@@ -142,7 +143,7 @@ typedef enum {
     X(0059, REQUIRE, "require", REQUIRE) \
     X(0060, CONFIGURATION, "configuration", MISCONFIGURED) \
     X(0061, INTERNAL, "internal", UNAVAILABLE) \
-    /* further reasons */ \
+    X(0062, SESSION_INSUFFICIENT, "session_insufficient", SESSION_INSUFFICIENT) \
     X(0063, SIGNATURE_REMOVED, "signature_removed", SIGNATURE)
 
 typedef enum {

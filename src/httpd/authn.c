@@ -303,16 +303,19 @@ static const char *no_session(const attempt_t *a)
 static const char *no_token(const attempt_t *a)
 {
     request_rec *r = a->r;
+    const char *names = ab_session_cookie_names(r, a->settings);
 
     if (bearer_judge_sessions_only(a->server->issuers, a->server->global->defaults,
                                    &a->server->settings, &a->dir->settings, r->pool)) {
         return no_session(a);
     }
-    return apr_psprintf(r->pool, "%sno token found (AuthBearerTokenFrom %s)%s",
+    return apr_psprintf(r->pool, "%sno token found (AuthBearerTokenFrom %s)%s%s%s",
                         a->settings->session
                         ? apr_pstrcat(r->pool, no_session(a), "; ", NULL) : "",
                         bearer_settings_print(a->settings, BEARER_SET_TOKEN_FROM,
                                               r->pool),
+                        names ? ", and none of the cookies of AuthBearerSessionCheck " : "",
+                        names ? names : "",
                         apr_table_get(r->headers_in, "Authorization")
                         ? ": the Authorization header has another scheme"
                         : "");
@@ -370,7 +373,7 @@ int ab_authn_check_user_id(request_rec *r)
         return status;
     }
     a.own->winner = a.credential;
-    a.cookies = ab_session_cookies(r, a.settings);
+    a.cookies = ab_session_cookies(r, a.settings, &a.cookie_check);
     if (a.credential->reason == BEARER_NO_CREDENTIAL && !a.cookies) {
         return without_credential(&a);
     }
@@ -383,7 +386,7 @@ int ab_authn_check_user_id(request_rec *r)
 /* Looks for a principal only. A refusal is not reported. */
 static void judge_ahead(attempt_t *a)
 {
-    a->cookies = ab_session_cookies(a->r, a->settings);
+    a->cookies = ab_session_cookies(a->r, a->settings, &a->cookie_check);
     if (a->credential->reason == BEARER_OK
         || (a->credential->reason == BEARER_NO_CREDENTIAL && a->cookies)) {
         judge(a);

@@ -207,7 +207,7 @@ static const char *nobody_to_ask(const bearer_settings_t *settings)
     if (!ab_session_in_chain(settings)) {
         return "this server has no issuer; write AuthBearerIssuer URL";
     }
-    return settings->session_check ? NULL
+    return settings->session_checks ? NULL
         : bearer_message_text(bearer_judge_no_session_check);
 }
 

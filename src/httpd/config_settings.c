@@ -18,6 +18,9 @@ APLOG_USE_MODULE(auth_bearer);
 
 #define MAX_SKEW apr_time_from_sec(300)
 
+/** The value of `list` in BEARER_SETTING_KINDS of a directive whose lines add up. */
+#define ADDS 2
+
 static const char *parse_word(const parse_t *in, void *record)
 {
     return ab_parse_one_of(in, in->row->words, WORD(in, 0), record);
@@ -508,9 +511,10 @@ static const char *take_ttl(const parse_t *in, apr_array_header_t *rest,
     return error;
 }
 
-static const char *parse_session_check(const parse_t *in, void *record)
+static const char *parse_session_checks(const parse_t *in, void *record)
 {
-    apr_array_header_t *rest = apr_array_make(in->p, 8, sizeof(const char *));
+    const apr_array_header_t **list = record;
+    apr_array_header_t *rest = apr_array_make(in->p, 8, sizeof(const char *)), *all;
     bearer_session_check_t *check = NULL;
     apr_interval_time_t ttl = 0;
     const char *error = take_ttl(in, rest, &ttl);
@@ -524,22 +528,26 @@ static const char *parse_session_check(const parse_t *in, void *record)
         return ab_parse_complain(in, AB(0602) "%s", error);
     }
     check->ttl = ttl;
-    *(const bearer_session_check_t **)record = check;
+    all = *list ? apr_array_copy(in->p, *list)
+                : apr_array_make(in->p, 1, sizeof(const bearer_session_check_t *));
+    APR_ARRAY_PUSH(all, const bearer_session_check_t *) = check;
+    *list = all;
     noted = apr_array_push(ab_config_current()->session_checks);
     noted->check = check;
     noted->node = in->cmd->directive;
     return NULL;
 }
 
-/* The default is copied first, for values that a directive sets only in part. */
+/* The default is copied first, for values that a directive sets only in part. A second
+ * line of a directive that adds finds the first one's value. */
 const char *ab_config_read(parse_t *in, bearer_setting_t setting,
                            bearer_settings_t *out)
 {
     static const struct {
         ab_parser_t *parse;
-        int most;
+        int most, list;
     } kinds[] = {
-#define X(kind, type, printer, list, most) { parse_##kind, most },
+#define X(kind, type, printer, list, most) { parse_##kind, most, list },
         BEARER_SETTING_KINDS(X)
 #undef X
     };
@@ -547,7 +555,9 @@ const char *ab_config_read(parse_t *in, bearer_setting_t setting,
     const bearer_settings_t *defaults = ab_config_current()->defaults;
     void *record = (char *)out + row->offset;
 
-    memcpy(record, (const char *)defaults + row->offset, row->size);
+    if (kinds[row->kind].list != ADDS || !bearer_settings_wrote(out, setting)) {
+        memcpy(record, (const char *)defaults + row->offset, row->size);
+    }
     out->set |= (apr_uint64_t)1 << setting;
     in->row = row;
     return ab_parse_run(in, kinds[row->kind].most, kinds[row->kind].parse, record);

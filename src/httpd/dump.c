@@ -9,6 +9,7 @@
 #include <http_core.h>
 
 #include "base/http.h"
+#include "base/text.h"
 #include "judge/judge.h"
 #include "trust/issuer.h"
 #include "trust/settings.h"
@@ -16,9 +17,15 @@
 static void dump_setting(apr_file_t *out, const bearer_settings_t *settings,
                          bearer_setting_t setting, apr_pool_t *p)
 {
-    apr_file_printf(out, "    %s %s%s\n", bearer_settings_directive(setting),
-                    bearer_settings_print(settings, setting, p),
-                    bearer_settings_wrote(settings, setting) ? "" : "   # default");
+    const char *text = bearer_settings_print(settings, setting, p);
+    apr_array_header_t *lines = bearer_text_split(p, text, "\n");
+    int i;
+
+    for (i = 0; i < lines->nelts; i++) {
+        apr_file_printf(out, "    %s %s%s\n", bearer_settings_directive(setting),
+                        APR_ARRAY_IDX(lines, i, const char *),
+                        bearer_settings_wrote(settings, setting) ? "" : "   # default");
+    }
 }
 
 /* Prints the settings for the tokens of each issuer with its own value. Returns 1 if

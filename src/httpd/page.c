@@ -76,6 +76,10 @@ static const ab_text_t texts[BEARER_REASON_COUNT] = {
     [BEARER_ACR] = { "A stronger sign-in is needed",
       "You are signed in, but this page requires a newer or stronger sign-in.",
       "Open the page in your browser and sign in again when asked." },
+    [BEARER_SESSION_INSUFFICIENT] = { "A stronger sign-in is needed",
+      "You are signed in, but this site requires more, such as a second step with a code or "
+      "a security key.",
+      "Complete your sign-in with the sign-in service and try again." },
     [BEARER_LOGOUT_TOKEN] = { "You were not signed out",
       "The page that requested the sign-out belongs to another site or is out of date.",
       "Go back to this site and sign out there." },

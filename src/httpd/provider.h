@@ -23,7 +23,8 @@ typedef struct attempt_t {
     request_t *own;
     const bearer_settings_t *settings;  /**< before an issuer is known */
     const credential_t *credential;
-    const char *cookies;           /**< cookies for the session service, or NULL */
+    const char *cookies;           /**< cookies for a session service, or NULL */
+    const bearer_session_check_t *cookie_check; /**< the check that takes them */
     unsigned char key[BEARER_SHA256_SIZE];    /**< of policy and token */
     int keyed;                     /**< 1: key is set */
     unsigned char revocable[BEARER_SHA256_SIZE]; /**< key in the revocation list */

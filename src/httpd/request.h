@@ -33,6 +33,8 @@ typedef struct request_t {
                                       *   request only; NULL for none */
     struct browser_session_t *session; /**< NULL: not searched yet */
     const char *answer;          /**< the original query of a login response */
+    const bearer_session_check_t *session_check; /**< the check whose cookies are the
+                                                  *   credential, or NULL */
     const char *checked_cookies; /**< the original Cookie header, after the cookies of a
                                   *   session check were removed */
     const struct said_t *said[BEARER_PROVIDER_COUNT]; /**< by provider; NULL: not asked */

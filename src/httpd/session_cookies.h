@@ -15,8 +15,13 @@ extern const credential_t ab_session_credential;
 /** Does the provider chain of a location include `session`? */
 int ab_session_in_chain(const bearer_settings_t *settings);
 
-/** Returns the cookies that the session service is asked about here, or NULL. */
-const char *ab_session_cookies(request_rec *r, const bearer_settings_t *settings);
+/** Returns the cookies that a session service is asked about here, or NULL.
+ *  @param check  receives the check that takes them: the first in the order written */
+const char *ab_session_cookies(request_rec *r, const bearer_settings_t *settings,
+                               const bearer_session_check_t **check);
+
+/** Returns the names of all cookies that checks here look for, for the log; NULL: none. */
+const char *ab_session_cookie_names(request_rec *r, const bearer_settings_t *settings);
 
 /** Removes the cookies of a session check from what others see of the request.
  *  @param keep  1: leaves them if they are the credential that was accepted */

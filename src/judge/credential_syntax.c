@@ -329,6 +329,28 @@ void bearer_syntax_query(bearer_found_t *found, const char *query,
     }
 }
 
+const char *bearer_syntax_without_parameter(const char *query, const char *name,
+                                            apr_pool_t *p)
+{
+    const char *at = query;
+    char *kept, *out;
+    piece_t piece;
+
+    kept = out = apr_palloc(p, strlen(query) + 1);
+    while (next_piece(&piece, query, &at, "&;")) {
+        if (value_of_parameter(&piece, name)) {
+            continue;
+        }
+        if (out > kept) {
+            *out++ = piece.before;
+        }
+        memcpy(out, piece.text, piece.len);
+        out += piece.len;
+    }
+    *out = '\0';
+    return *kept ? kept : NULL;
+}
+
 const char *bearer_syntax_mask_query(const char *query, const char *name,
                                      apr_pool_t *p)
 {

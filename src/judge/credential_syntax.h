@@ -77,6 +77,11 @@ const char *bearer_syntax_without_cookies(const char *field,
                                           const apr_array_header_t *names,
                                           apr_pool_t *p);
 
+/** Returns a query without the parameters of that name; NULL if nothing is left. `;`
+ *  also separates parameters, because some applications read it so. */
+const char *bearer_syntax_without_parameter(const char *query, const char *name,
+                                            apr_pool_t *p);
+
 /** Returns a query with the values of that name replaced by `***`; query itself if
  *  there are none. `;` also separates parameters, because some applications read
  *  it so. */

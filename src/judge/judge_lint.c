@@ -338,11 +338,14 @@ const char bearer_judge_no_session_check[] =
 /* A session check that applies to every token leaves none to the next provider. */
 static void lint_session_first(place_t *place)
 {
-    const bearer_session_check_t *check = place->here.session_check;
     const apr_array_header_t *chain = place->here.providers;
+    const bearer_session_check_t *check;
+    int i;
 
-    if (!bearer_session_check_by_cookie(check) && !check->prefix
-        && APR_ARRAY_IDX(chain, chain->nelts - 1, int) != BEARER_PROVIDER_SESSION) {
+    for (i = 0; (check = bearer_session_check_at(place->here.session_checks, i)) != NULL
+                && (bearer_session_check_by_cookie(check) || check->prefix); i++) {
+    }
+    if (check && APR_ARRAY_IDX(chain, chain->nelts - 1, int) != BEARER_PROVIDER_SESSION) {
         FIND(place, WARNING, PROVIDERS,
             AB(0724) "AuthBearerSessionCheck takes every token here, so providers after session "
             "are never used; put session last in AuthBearerProvider, or name the session service's "
@@ -352,17 +355,26 @@ static void lint_session_first(place_t *place)
 
 static void lint_session(place_t *place)
 {
+    const bearer_session_check_t *unreached;
+
     if (!place->session) {
-        if (place->here.session_check) {
+        if (place->here.session_checks) {
             FIND(place, WARNING, SESSION_CHECK,
                 AB(0725) "AuthBearerSessionCheck has no effect here: "
                 "AuthBearerProvider does not name session");
         }
         return;
     }
-    if (!place->here.session_check) {
+    if (!place->here.session_checks) {
         FIND(place, ERROR, SESSION_CHECK, "%s", bearer_judge_no_session_check);
         return;
+    }
+    unreached = bearer_session_check_unreached(place->here.session_checks);
+    if (unreached) {
+        FIND(place, ERROR, SESSION_CHECK,
+            AB(0730) "AuthBearerSessionCheck %s is never used: the lines before it take every "
+            "request that it would take; change their order, cookies= or prefix=, or remove it",
+            bearer_session_check_print(unreached, place->p));
     }
     lint_session_first(place);
     if (place->tokens && !bearer_issuers_count(place->issuers)) {

@@ -175,16 +175,17 @@ json_t *bearer_explain_table(const apr_table_t *table, apr_pool_t *p)
 json_t *bearer_explain_settings(const bearer_settings_t *settings, apr_pool_t *p)
 {
     json_t *out = json_array();
-    int i;
+    int i, j;
 
     for (i = 0; i < BEARER_SETTING_COUNT; i++) {
-        if (bearer_settings_wrote(settings, i)) {
-            bearer_setting_t setting = (bearer_setting_t)i;
+        const bearer_setting_t setting = (bearer_setting_t)i;
+        apr_array_header_t *lines = bearer_text_split(p, bearer_settings_wrote(settings, i)
+            ? bearer_settings_print(settings, setting, p) : "", "\n");
 
+        for (j = 0; j < lines->nelts; j++) {
             json_array_append_new(out, bearer_explain_string(
                 apr_pstrcat(p, bearer_settings_directive(setting), " ",
-                            bearer_settings_print(settings, setting, p), NULL),
-                p));
+                            APR_ARRAY_IDX(lines, j, const char *), NULL), p));
         }
     }
     return out;

@@ -408,22 +408,38 @@ static const char *check_add(const line_t *line)
                        "(send=)", taken) : NULL;
 }
 
-/* Decides by the last segment of the path. */
-static int is_introspection(const bearer_session_check_t *check)
+/* Returns the last segment of the URL's path as the server reads it: percent-decoded
+ * and without dot segments (RFC 3986 sections 2.4 and 5.2.4). */
+static const char *last_segment(const char *url, apr_pool_t *p)
 {
-    const char *end = check->url + strcspn(check->url, "?"), *from;
+    bearer_http_url_t parts = { 0, "", 0, "" };
+    apr_array_header_t *names;
+    const char *path;
+    int i, depth = 0;
 
-    while (end > check->url && end[-1] == '/') {
-        end--;
+    bearer_http_url_split(&parts, url, p);
+    path = bearer_text_form_decode(p, parts.path, strcspn(parts.path, "?"));
+    names = bearer_text_split(p, path ? path : parts.path, "/");
+    for (i = 0; i < names->nelts; i++) {
+        const char *name = APR_ARRAY_IDX(names, i, const char *);
+
+        if (!strcmp(name, "..")) {
+            depth -= depth > 0;
+        } else if (strcmp(name, ".") != 0) {
+            APR_ARRAY_IDX(names, depth++, const char *) = name;
+        }
     }
-    for (from = end; from > check->url && from[-1] != '/'; from--) {
-    }
-    return end - from >= 10 && !strncasecmp(from, "introspect", 10);
+    return depth ? APR_ARRAY_IDX(names, depth - 1, const char *) : "";
+}
+
+static int is_introspection(const bearer_session_check_t *check, apr_pool_t *p)
+{
+    return !strncasecmp(last_segment(check->url, p), "introspect", 10);
 }
 
 static const char *check_endpoint(const line_t *line)
 {
-    return is_introspection(line->check)
+    return is_introspection(line->check, line->p)
            && line->check->send != BEARER_SEND_FORM
         ? apr_psprintf(line->p, "%s is an introspection endpoint (RFC 7662), not a session check; "
                        "write AuthBearerProvider introspection here, and AuthBearerIntrospection "
@@ -518,7 +534,7 @@ void bearer_session_check_lint(apr_array_header_t *findings,
 {
     const char *directive = bearer_settings_directive(BEARER_SET_SESSION_CHECK);
 
-    if (is_introspection(check)) {
+    if (is_introspection(check, findings->pool)) {
         bearer_findings_add(findings, BEARER_LOG_WARNING, directive,
             AB(0732) "AuthBearerSessionCheck names an introspection endpoint: audience, issuer and "
             "times are not checked, and this server is not authenticated; use AuthBearerProvider "

@@ -81,3 +81,13 @@ int bearer_session_check_answers(const char *method);
 
 /** Returns 1 if the line checks cookies, 0 if it checks tokens. */
 int bearer_session_check_by_cookie(const bearer_session_check_t *check);
+
+/** Returns a line of AuthBearerSessionCheck, in the order written; NULL after the last.
+ *  @param checks  bearer_settings_t.session_checks, or NULL */
+const bearer_session_check_t *bearer_session_check_at(const apr_array_header_t *checks,
+                                                      int i);
+
+/** Returns the first line that is never used, because those before it take every request
+ *  that it would take; or NULL. */
+const bearer_session_check_t *bearer_session_check_unreached(
+    const apr_array_header_t *checks);

@@ -458,12 +458,21 @@ static const char *print_resource(const void *value, const row_t *row, apr_pool_
     return resource ? bearer_resource_print(resource, p) : row->words;
 }
 
-static const char *print_session_check(const void *value, const row_t *row, apr_pool_t *p)
+static const char *print_session_checks(const void *value, const row_t *row, apr_pool_t *p)
 {
-    const bearer_session_check_t *check = *(const bearer_session_check_t *const *)
-        value;
+    const apr_array_header_t *checks = *(const apr_array_header_t *const *)value;
+    apr_array_header_t *lines;
+    int i;
 
-    return check ? bearer_session_check_print(check, p) : row->words;
+    if (!checks || !checks->nelts) {
+        return row->words;
+    }
+    lines = apr_array_make(p, checks->nelts, sizeof(const char *));
+    for (i = 0; i < checks->nelts; i++) {
+        APR_ARRAY_PUSH(lines, const char *) = bearer_session_check_print(
+            APR_ARRAY_IDX(checks, i, const bearer_session_check_t *), p);
+    }
+    return apr_array_pstrcat(p, lines, '\n');
 }
 
 const char *bearer_settings_print(const bearer_settings_t *s,

@@ -196,6 +196,7 @@ int bearer_settings_where(bearer_setting_t setting);
 const char *bearer_settings_word(const char *s, int quoted, apr_pool_t *p);
 
 /** Returns the value of one setting as written in a configuration, with secrets
- *  masked; in p. For the configuration dump and for explain. */
+ *  masked; in p. For the configuration dump and for explain. Values of several lines
+ *  are separated by LF. */
 const char *bearer_settings_print(const bearer_settings_t *s,
                                   bearer_setting_t setting, apr_pool_t *p);

@@ -81,7 +81,8 @@
 /**
  * X(kind, type, printer, list, most)
  *     printer  the suffix of print_... in settings.c
- *     list     1: a second line in a section would replace the first, which is an error
+ *     list     1: a second line in a section would replace the first, which is an error;
+ *              2: it is added to the first
  *     most     maximum number of words, at least one; 0: no maximum
  *
  * Arrays hold const char * unless stated otherwise, and are replaced as a whole.
@@ -106,7 +107,7 @@
     X(refresh, bearer_refresh_t, times, 0, 3) \
     X(skew, apr_interval_time_t, time, 0, 1) \
     X(throttle, bearer_throttle_settings_t, throttle, 0, 3) \
-    X(session_check, const bearer_session_check_t *, session_check, 0, 64) \
+    X(session_checks, const apr_array_header_t *, session_checks, 2, 64) /* of checks */ \
     X(user_claim, bearer_user_claim_t, user_claim, 0, 3) \
     X(session_claim, bearer_user_claim_t, user_claim, 0, 3) \
     X(user_format, const char *, string, 0, 1) \
@@ -186,7 +187,7 @@
       "On: requests without a credential have no user") \
     X(PREFLIGHT, preflight_pass, word, "AuthBearerPreflight", D|H, "off pass", 0, \
       "pass: CORS preflights have no user") \
-    X(SESSION_CHECK, session_check, session_check, "AuthBearerSessionCheck", D, \
+    X(SESSION_CHECK, session_checks, session_checks, "AuthBearerSessionCheck", D, \
       "(none)", NULL, "URL [key=value ...] of the session service that identifies users") \
     X(USER_CLAIM, user_claim, user_claim, "AuthBearerUserClaim", S|I|D|H, "(none)", \
       ((bearer_user_claim_t){ PATH("sub"), NULL, NULL, NULL }), \

@@ -354,7 +354,7 @@ def test_a_block_has_syntax_text_and_example(name):
 def once():
     """Directives of which a second line in a section is an error."""
     rows = read("src/trust/settings_rows.h")
-    lists = dict(re.findall(r"^    X\((\w+), .*, \w+, ([01]), \w+\)", rows, re.MULTILINE))
+    lists = dict(re.findall(r"^    X\((\w+), .*, \w+, ([012]), \w+\)", rows, re.MULTILINE))
     names = {name for kind, name in re.findall(
         r'^    X\(\w+, \w+, (\w+),\s*\\?\s*"(AuthBearer\w+)"', rows, re.MULTILINE)
         if lists[kind] == "1"}

@@ -66,6 +66,9 @@ PLACES = {
     "/post": "method=POST",
     "/path": "path=request",
     "/query": "query=request",
+    "/query-token": ("query=request", "AuthBearerTokenFrom header query:access_token"),
+    "/query-cookie": ("query=request cookies=sid",
+                      "AuthBearerTokenFrom header query:access_token"),
     "/both": "path=request query=request",
     "/host": "host=request",
     "/headers": "headers=X-Tenant,Accept-Language",
@@ -78,8 +81,10 @@ PLACES = {
 
 @pytest.fixture(scope="module")
 def server(new_server, store, backend):
-    conf = "".join(check(path, store, keys, url="/whoami?from=conf")
-                   for path, keys in PLACES.items())
+    conf = ""
+    for path, keys in PLACES.items():
+        keys, inside = (keys, "") if isinstance(keys, str) else keys
+        conf += check(path, store, keys, inside, url="/whoami?from=conf")
     return new_server(conf, backend=backend)
 
 
@@ -156,8 +161,9 @@ def test_send_cookies(server, store):
 
 @pytest.mark.core
 def test_not_responsible_without_its_cookies(server, store):
-    anonymous(server.get("/cookie"))
-    anonymous(server.get("/cookie", headers=[("Cookie", "x=1; Sid=2; sid=")]))
+    for fields in ([], [("Cookie", "x=1; Sid=2; sid=")]):
+        anonymous(server.get("/cookie", headers=fields))
+        assert server.wait_log("AB0002", "(sid, other)")
     res = invalid(server.get("/cookie", secret()), "issuer", "chain",
                   log=["sid", "other"])
     assert res.challenge["error"] == "invalid_token"
@@ -241,6 +247,27 @@ def test_path_and_query(server, store, path, sent):
     server.get(path, token)
     assert store.last.path.lower() == sent.lower()
     assert store.last.header("Host") == "127.0.0.1:%d" % store.port
+
+
+@pytest.mark.core
+@pytest.mark.parametrize("query,sent", [
+    ("access_token=%s", ""), ("a=1&access_token=%s&b=2", "a=1&b=2"),
+    ("a=1&%%61ccess_token=%s", "a=1"), ("access_token=%s&Access_Token=x", "Access_Token=x"),
+])
+def test_a_token_in_the_query_leaves_only_as_the_credential(server, store, query, sent):
+    """Not in the query: neither itself nor the mask that others see."""
+    token = known(store)
+    granted(server.get("/query-token/x?" + query % token))
+    assert store.last.url.query == sent
+    assert store.last.header("Authorization") == "Bearer " + token
+
+
+def test_a_token_beside_the_cookie_does_not_leave(server, store):
+    sid, token = known(store), secret()
+    granted(server.get("/query-cookie/x?a=1&access_token=" + token, headers=[
+        ("Cookie", "sid=" + sid)]))
+    assert store.last.url.query == "a=1"
+    assert store.last.header("Authorization") is None
 
 
 @pytest.mark.parametrize("line", [
@@ -366,8 +393,7 @@ def answer(**over):
     return dict(body=json.dumps({k: v for k, v in out.items() if v is not None}))
 
 
-DENIED = [("401", dict(status=401)), ("403", dict(status=403)),
-          ("401-good", dict(status=401, **answer()))]
+DENIED = [("401", dict(status=401)), ("401-good", dict(status=401, **answer()))]
 
 
 @pytest.mark.core
@@ -379,6 +405,36 @@ def test_denied(server, store, name, script):
             log=[name[:3], re.compile("token [0-9a-f]{8}$")])
     store.script()
     granted(server.get("/plain", token))
+
+
+@pytest.mark.core
+@pytest.mark.parametrize("script", [dict(status=403), dict(status=403, **answer())])
+def test_a_session_that_does_not_suffice(server, store, script):
+    """Kratos answers 403 session_aal2_required: a second factor is missing."""
+    sid = known(store)
+    field = [("Cookie", "sid=" + sid)]
+    store.script(**script)
+    for path, token, headers, what in (("/plain", known(store), [], "token"),
+                                       ("/cookie", None, field, "cookies")):
+        res = refused(server.get(path, token, headers=headers), 403, None,
+                      "session_insufficient", "session_insufficient",
+                      log=["403", re.compile("%s [0-9a-f]{8}" % what)])
+        assert res.logged("AB0062"), res
+        assert res.get("WWW-Authenticate") is None
+        assert res.get("Set-Cookie") is None
+    store.script()
+    granted(server.get("/cookie", headers=field))
+
+
+def test_a_session_that_does_not_suffice_is_no_failure(new_server, store):
+    """People reload the page before they have their code."""
+    server = new_server(check("/t", store, "", "AuthBearerThrottle threshold=2 "
+                              "window=60s penalty=60s"))
+    store.script(status=403)
+    for _ in range(6):
+        refused(server.get("/t", known(store)), 403, None, "session_insufficient")
+    store.script()
+    granted(server.get("/t", known(store)))
 
 
 UNAVAILABLE = [
@@ -754,6 +810,123 @@ def test_a_refusal_that_the_next_login_undoes(new_server, store, keys):
         assert store.count == n
     store.known[credential] = {"sub": "alice"}
     granted(server.get("/t", headers=fields))
+
+
+# --- several checks at one place ----------------------------------------------------------
+
+def lines(store, *keys):
+    """AuthBearerSessionCheck lines; which of them asked is seen by the path."""
+    return "".join("AuthBearerSessionCheck %s/whoami/%d %s\n" % (store.url, n, one)
+                   for n, one in enumerate(keys))
+
+
+def several(path, store, *keys, inside="", provider="session"):
+    return location(path, "AuthBearerProvider %s\n%s%s" % (
+        provider, lines(store, *keys), inside), audience=None)
+
+
+@pytest.fixture(scope="module")
+def both(new_server, store, backend):
+    """Oathkeeper's cookie_session plus bearer_token, of one store at one place."""
+    return new_server(
+        several("/both", store, "cookies=sid", "prefix=ory_st_", "send=header:X-Other",
+                inside="AuthBearerForward token identity")
+        + '<Location "/both/inner">\n%s</Location>\n' % lines(store, "cookies=other")
+        + several("/token-first", store, "prefix=ory_st_", "cookies=sid")
+        + several("/two", store, "cookies=one subject=extra.name", "cookies=two",
+                  inside="AuthBearerForward token"), backend=backend)
+
+
+@pytest.mark.core
+def test_cookie_and_token_of_one_store(both, store):
+    sid, token, other = known(store), known(store), known(store, prefix="x_")
+    field = [("Cookie", "sid=" + sid)]
+    granted(both.get("/both", headers=field))
+    assert (store.last.path, store.last.header("Cookie")) == ("/whoami/0", "sid=" + sid)
+    assert store.last.header("Authorization") is None
+    granted(both.get("/both", token))
+    assert (store.last.path, store.last.header("Authorization")) == (
+        "/whoami/1", "Bearer " + token)
+    assert store.last.header("Cookie") is None
+    granted(both.get("/both", other))
+    assert (store.last.path, store.last.header("X-Other")) == ("/whoami/2", other)
+    assert store.count == 3
+
+
+def test_the_first_that_is_responsible_decides(both, store):
+    """An answer is final: the next check is not asked."""
+    sid, token = known(store), known(store)
+    stale = [("Cookie", "sid=" + secret())]
+    invalid(both.get("/both", token, headers=stale), "inactive", "session_denied",
+            log=re.compile("cookies [0-9a-f]{8}"))
+    assert [q.path for q in store.questions] == ["/whoami/0"]
+    store.reset()
+    granted(both.get("/token-first", token, headers=stale))
+    invalid(both.get("/token-first", secret(), headers=[("Cookie", "sid=" + sid)]),
+            "inactive", "session_denied", log=re.compile("token [0-9a-f]{8}$"))
+    assert [q.path for q in store.questions] == ["/whoami/0"] * 2
+    granted(both.get("/token-first", headers=[("Cookie", "sid=" + sid)]))
+    assert store.last.path == "/whoami/1"
+
+
+def test_nobody_is_responsible(both, store):
+    anonymous(both.get("/token-first"))
+    assert both.wait_log("AB0002", "(sid)")
+    anonymous(both.get("/two", headers=[("Cookie", "sid=1")]))
+    assert both.wait_log("AB0002", "(one, two)")
+    invalid(both.get("/token-first", secret("x_")), "issuer", "chain",
+            log=["'ory_st_'", "(sid)"])
+    assert store.count == 0
+
+
+def test_the_checks_of_an_inner_section_replace_the_outer_ones(both, store):
+    sid = known(store)
+    anonymous(both.get("/both/inner", headers=[("Cookie", "sid=" + sid)]))
+    granted(both.get("/both/inner", headers=[("Cookie", "other=" + sid)]))
+    assert [q.path for q in store.questions] == ["/whoami/0"]
+
+
+@pytest.mark.core
+def test_each_check_has_its_own_keys_and_cookies(both, store):
+    """Only the cookie that was looked at reaches the application."""
+    one, two = known(store, extra={"name": "al"}), known(store)
+    seen = headers_of(granted(both.get("/two/be/x", headers=[
+        ("Cookie", "a=1; two=%s; one=%s" % (two, one))]), None))
+    assert seen["cookie"] == ["a=1; one=" + one]
+    assert store.last.header("Cookie") == "one=" + one
+    env = granted(both.get("/two/env", headers=[("Cookie", "one=" + one)]), None).env
+    assert env["REMOTE_USER"] == "al"
+    seen = headers_of(granted(both.get("/two/be/x", headers=[
+        ("Cookie", "a=1; two=" + two)]), None))
+    assert seen["cookie"] == ["a=1; two=" + two]
+    seen = headers_of(granted(both.get("/both/be/x", known(store), headers=[
+        ("Cookie", "a=1; other=2")]), None))
+    assert seen["cookie"] == ["a=1; other=2"]
+
+
+def test_cookies_of_no_check_that_was_asked_are_taken_away(both, store):
+    seen = headers_of(granted(both.get("/token-first/be/x", known(store), headers=[
+        ("Cookie", "a=1; sid=" + secret())]), None))
+    assert seen["cookie"] == ["a=1"]
+
+
+def test_dump_of_several(checker):
+    done = checker(several("/a", At, "cookies=a", "prefix=b"), "-D", "DUMP_BEARER")
+    found = re.findall(r"(?m)^    AuthBearerSessionCheck (\S+) .*(cookies|prefix)=", done.output)
+    assert found == [("https://store.test/whoami/0", "cookies"),
+                     ("https://store.test/whoami/1", "prefix")], done
+
+
+@pytest.mark.parametrize("first,second", [
+    ("", "prefix=x"), ("", ""), ("prefix=x", "prefix=xy"), ("cookies=a,b", "cookies=b"),
+    ("send=cookie", "cookies=a")])
+def test_a_check_that_is_never_used(checker, first, second):
+    done = checker(several("/a", At, first, second))
+    assert done.status != 0, done
+    assert done.says("AB0730", "/whoami/1"), done
+    done = checker(several("/a", At, second, first) if first != second
+                   else several("/a", At, first))
+    assert done.status == 0, done
 
 
 # --- the chain ---------------------------------------------------------------------------

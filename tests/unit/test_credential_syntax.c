@@ -246,6 +246,26 @@ static void test_queries(void **state)
     }
 }
 
+static void test_parameter_removed(void **state)
+{
+    static const char *const cases[][2] = {
+        { "t=abc", "-" }, { "t=", "-" }, { "t=a&t=b;t=c", "-" },
+        { "a=1&t=abc", "a=1" }, { "t=abc&a=1", "a=1" },
+        { "a=1&t=abc&b=2", "a=1&b=2" }, { "a=1;t=abc;b=2", "a=1;b=2" },
+        { "%74=abc&a=%26t=1", "a=%26t=1" }, { "T=abc&tt=1&t", "T=abc&tt=1&t" },
+        { "a=1?t=2", "a=1?t=2" }, { "", "-" },
+    };
+    apr_pool_t *p = unit_pool(state);
+    unsigned i;
+
+    for (i = 0; i < UNIT_COUNT(cases); i++) {
+        const char *left = bearer_syntax_without_parameter(cases[i][0], "t", p);
+
+        UNIT_CHECK(!strcmp(left ? left : "-", cases[i][1]), "%s: %s", cases[i][0],
+                   left ? left : "-");
+    }
+}
+
 static void test_masked_in_other_text(void **state)
 {
     static const char *const cases[][2] = {
@@ -324,6 +344,7 @@ int main(void)
         UNIT_TEST(test_cookies),
         UNIT_TEST(test_prefixed_cookies),
         UNIT_TEST(test_queries),
+        UNIT_TEST(test_parameter_removed),
         UNIT_TEST(test_masked_in_other_text),
         UNIT_TEST(test_linear),
         UNIT_TEST(test_the_first_of_several_is_kept),

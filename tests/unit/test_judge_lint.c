@@ -85,13 +85,24 @@ static void test_smallest_configuration(void **state)
     assert_string_equal(l.warnings, "");
 }
 
-/* A line AuthBearerSessionCheck in force here. */
-static void session_check(judge_fixture_t *f, const char *words)
+/* Another line AuthBearerSessionCheck in force here. */
+static void session_check_beside(judge_fixture_t *f, const char *words)
 {
+    apr_array_header_t *checks = f->dir.session_checks
+        ? apr_array_copy(f->p, f->dir.session_checks)
+        : apr_array_make(f->p, 2, sizeof(const bearer_session_check_t *));
     bearer_session_check_t *check = NULL;
 
     assert_null(bearer_session_check_parse(&check, unit_list(f->p, words), f->p));
-    bearer_settings_put(&f->dir, SESSION_CHECK, session_check, check);
+    APR_ARRAY_PUSH(checks, const bearer_session_check_t *) = check;
+    bearer_settings_put(&f->dir, SESSION_CHECK, session_checks, checks);
+}
+
+/* The only line AuthBearerSessionCheck in force here. */
+static void session_check(judge_fixture_t *f, const char *words)
+{
+    f->dir.session_checks = NULL;
+    session_check_beside(f, words);
 }
 
 static void test_no_issuer(void **state)
@@ -480,6 +491,23 @@ static void test_session_takes_every_token(void **state)
     expect_warning(f, NULL);
     session_check(f, "https://k.test/whoami cookies=s");
     expect_warning(f, NULL);
+    session_check_beside(f, "https://k.test/whoami prefix=ory_st_");
+    expect_warning(f, NULL);
+    session_check_beside(f, "https://k.test/other");
+    expect_warning(f, "takes every token here, so providers after session are never used");
+}
+
+static void test_session_check_that_is_never_used(void **state)
+{
+    judge_fixture_t *f = judge_fixture(unit_pool(state));
+
+    bearer_settings_put(&f->dir, PROVIDERS, providers,
+                        providers(f->p, BEARER_PROVIDER_SESSION, -1));
+    session_check(f, "https://k.test/a");
+    session_check_beside(f, "https://k.test/b cookies=s");
+    expect_error(f, NULL);
+    session_check_beside(f, "https://k.test/c prefix=x");
+    expect_error(f, "https://k.test/c");
 }
 
 static void test_session_check_without_its_provider(void **state)
@@ -529,6 +557,7 @@ int main(void)
         UNIT_TEST(test_whom_to_ask),
         UNIT_TEST(test_session),
         UNIT_TEST(test_session_takes_every_token),
+        UNIT_TEST(test_session_check_that_is_never_used),
         UNIT_TEST(test_session_check_without_its_provider),
         UNIT_TEST(test_challenge_off_has_no_parameters),
     };

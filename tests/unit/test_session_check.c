@@ -143,6 +143,11 @@ static void test_lines_that_cannot_be_meant(void **state)
         { "https://h.test/as/introspect.oauth2?a=b", "introspection" },
         { "https://h.test/introspect send=header:X-T", "introspection" },
         { "https://h.test/introspect cookies=a", "introspection" },
+        { "https://h.test/%69ntrospect", "introspection" },
+        { "https://h.test/oauth2%2Fintros%70ect?a=b", "introspection" },
+        { "https://h.test/INTROSPECT/.", "introspection" },
+        { "https://h.test/introspect/x/..", "introspection" },
+        { "https://h.test/x/%2e%2e/introspect/%2e/", "introspection" },
         { URL " subject_from=sub", "write subject=" },
         { URL " extra_from=@this", "write extra=" },
         { URL " token_from=header", "AuthBearerTokenFrom" },
@@ -165,6 +170,69 @@ static void test_lines_that_cannot_be_meant(void **state)
 
         UNIT_CHECK(error && unit_contains(error, cases[i].mend), "%s: %s",
                    cases[i].line, error ? error : "(no error)");
+    }
+}
+
+/* Only the path says whether the URL is an introspection endpoint. */
+static void test_not_introspection(void **state)
+{
+    static const char *const lines[] = {
+        "https://introspect.example.com", "https://introspect.example.com/",
+        "https://h.test/introspect/../whoami", "https://h.test/introspect/whoami",
+        "https://h.test/whoami?a=/introspect", "https://h.test/..",
+    };
+    apr_pool_t *p = unit_pool(state);
+    unsigned i;
+
+    for (i = 0; i < UNIT_COUNT(lines); i++) {
+        line(p, lines[i]);
+    }
+}
+
+/* ---- several lines --------------------------------------------------------- */
+
+static void test_unreached(void **state)
+{
+    static const struct {
+        const char *lines[4];
+        int unreached;              /* -1: each of them is used */
+    } cases[] = {
+        { { "" }, -1 },
+        { { "", "" }, 1 },
+        { { "", "prefix=a" }, 1 },
+        { { "prefix=a", "" }, -1 },
+        { { "prefix=a", "prefix=b" }, -1 },
+        { { "prefix=ab", "prefix=a" }, -1 },
+        { { "prefix=a", "prefix=ab" }, 1 },
+        { { "cookies=a", "" }, -1 },
+        { { "", "cookies=a" }, -1 },
+        { { "send=cookie", "" }, -1 },
+        { { "cookies=a", "cookies=b" }, -1 },
+        { { "cookies=a", "cookies=a,b" }, -1 },
+        { { "cookies=a,b", "cookies=b" }, 1 },
+        { { "cookies=a", "cookies=b", "cookies=a,b" }, 2 },
+        { { "cookies=a", "send=cookie" }, -1 },
+        { { "send=cookie", "cookies=a" }, 1 },
+        { { "send=cookie", "prefix=x", "send=cookie" }, 2 },
+        { { "send=header:X-T", "cookies=a", "send=form:t" }, 2 },
+    };
+    apr_pool_t *p = unit_pool(state);
+    unsigned i;
+    int j;
+
+    assert_null(bearer_session_check_unreached(NULL));
+    for (i = 0; i < UNIT_COUNT(cases); i++) {
+        apr_array_header_t *checks = apr_array_make(p, 4, sizeof(bearer_session_check_t *));
+
+        for (j = 0; j < 4 && cases[i].lines[j]; j++) {
+            APR_ARRAY_PUSH(checks, bearer_session_check_t *) = line(
+                p, apr_pstrcat(p, URL " ", cases[i].lines[j], NULL));
+        }
+        assert_null(bearer_session_check_at(checks, j));
+        UNIT_CHECK(bearer_session_check_unreached(checks)
+                   == (cases[i].unreached < 0 ? NULL
+                       : bearer_session_check_at(checks, cases[i].unreached)),
+                   "case %u", i);
     }
 }
 
@@ -595,7 +663,7 @@ static void test_statuses(void **state)
         const char *detail;
     } cases[] = {
         { 401, BEARER_SESSION_DENIED, "answered 401" },
-        { 403, BEARER_SESSION_DENIED, "answered 403" },
+        { 403, BEARER_SESSION_INSUFFICIENT, "answered 403" },
         { 429, BEARER_SESSION_LIMIT, "ttl=" },
         { 201, BEARER_SESSION_CHECK, "only 200" },
         { 204, BEARER_SESSION_CHECK, "only 200" },
@@ -833,6 +901,8 @@ int main(void)
         UNIT_TEST(test_printed),
         UNIT_TEST(test_values_of_add_are_masked),
         UNIT_TEST(test_lines_that_cannot_be_meant),
+        UNIT_TEST(test_not_introspection),
+        UNIT_TEST(test_unreached),
         UNIT_TEST(test_plain_http),
         UNIT_TEST(test_lint),
         UNIT_TEST(test_cookies),

@@ -338,6 +338,7 @@ static void test_secrets_are_masked(void **state)
     apr_pool_t *p = unit_pool(state);
     apr_array_header_t *words = unit_list(p, "https://k.test/whoami");
     bearer_session_check_t *check = NULL;
+    apr_array_header_t *checks;
     bearer_settings_t s;
 
     memset(&s, 0, sizeof(s));
@@ -346,13 +347,18 @@ static void test_secrets_are_masked(void **state)
 
     APR_ARRAY_PUSH(words, const char *) = "add=X-Key:hunter2";
     assert_null(bearer_session_check_parse(&check, words, p));
-    s.session_check = check;
+    checks = apr_array_make(p, 2, sizeof(const bearer_session_check_t *));
+    APR_ARRAY_PUSH(checks, const bearer_session_check_t *) = check;
+    s.session_checks = checks;
     assert_string_equal(bearer_settings_print(&s, BEARER_SET_CLIENT_SECRET, p),
                         "***");
     assert_string_equal(bearer_settings_print(&s, BEARER_SET_SESSION_CHECK, p),
                         "https://k.test/whoami send=authorization method=same "
                         "path=url query=url host=url add=X-Key:*** subject=sub "
                         "extra=extra ttl=0s");
+    APR_ARRAY_PUSH(checks, const bearer_session_check_t *) = check;
+    assert_true(unit_contains(bearer_settings_print(&s, BEARER_SET_SESSION_CHECK, p),
+                              "ttl=0s\nhttps://k.test/whoami send="));
     s.http_proxy = "http://me:hunter2@proxy.test:3128";
     assert_string_equal(bearer_settings_print(&s, BEARER_SET_HTTP_PROXY, p),
                         "http://***@proxy.test:3128");
