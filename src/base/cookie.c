@@ -17,7 +17,8 @@
 #define NAMES(X) \
     X(session, "session", "") \
     X(login, "login", ".") \
-    X(tries, "tries", "")
+    X(tries, "tries", "") \
+    X(sent, "sent", "")
 
 /* How many characters a word has. */
 #define LENGTH(word) (sizeof(word) - 1)

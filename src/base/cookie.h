@@ -28,6 +28,7 @@ typedef struct bearer_cookie_names_t {
     const char *session;   /**< further chunks have the suffixes `.1`, ... */
     const char *login;     /**< prefix; each pending login has its own cookie */
     const char *tries;     /**< counts recent logins per page, to detect login loops */
+    const char *sent;      /**< when the browser was redirected to AuthBearerLoginURL */
     int secure;
 } bearer_cookie_names_t;
 

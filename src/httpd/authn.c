@@ -64,9 +64,17 @@ int ab_authn_log_transaction(request_rec *r)
 
 /* ---- ends --------------------------------------------------------------- */
 
+/* A browser whose session has ended is sent to the login page of the session service. */
+static int sign_in_elsewhere(const attempt_t *a, bearer_reason_t reason, const char *detail)
+{
+    return reason == BEARER_SESSION_DENIED && a->own->winner == &ab_session_credential
+        ? ab_browser_login_url(a->r, a->settings, detail) : DECLINED;
+}
+
 static int refuse(attempt_t *a, bearer_reason_t reason, const char *detail)
 {
     ab_refused_t more = { a->retry, &a->judgement, NULL };
+    int status;
 
     if (a->ahead) {
         note_ahead(a, reason);
@@ -78,6 +86,10 @@ static int refuse(attempt_t *a, bearer_reason_t reason, const char *detail)
     }
     if (a->vouched && bearer_category(bearer_reason_category(reason))->counted) {
         bearer_vouch_end(ab_shared_vouched(), ab_provider_presented(a)->digest);
+    }
+    status = sign_in_elsewhere(a, reason, detail);
+    if (status != DECLINED) {
+        return status;
     }
     if (reason == BEARER_NO_CREDENTIAL) {
         more.scopes = ab_authz_scopes(a->r, a->own->principal, a->own->settings);
@@ -324,16 +336,20 @@ static const char *no_token(const attempt_t *a)
 static int without_credential(attempt_t *a)
 {
     int preflight = is_preflight(a->r), status;
+    const char *why;
 
     a->own->preflight = preflight && a->settings->preflight_pass;
     if (a->settings->optional || a->own->preflight) {
         return grant(a, bearer_principal_anonymous(a->r->pool));
     }
+    why = preflight
+        ? "a CORS preflight has no token; write AuthBearerPreflight pass to accept it"
+        : no_token(a);
     status = login(a);
-    return status != DECLINED ? status
-         : refuse(a, BEARER_NO_CREDENTIAL, preflight
-                  ? "a CORS preflight has no token; write AuthBearerPreflight pass to accept it"
-                  : no_token(a));
+    if (status == DECLINED) {
+        status = ab_browser_login_url(a->r, a->settings, why);
+    }
+    return status != DECLINED ? status : refuse(a, BEARER_NO_CREDENTIAL, why);
 }
 
 static void begin(attempt_t *a, request_rec *r)

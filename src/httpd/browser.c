@@ -64,11 +64,12 @@ int ab_browser_post_config(apr_pool_t *pconf, server_rec *s)
     server_rec *main_server = s;
     int status = OK;
 
-    global->browsers = 0;
+    global->browsers = global->login_urls;
     for (; s && status == OK; s = s->next) {
         server_config_t *server = ab_config_server(s);
 
         server->browser = NULL;
+        server->origin = global->login_urls ? ab_browser_base(s, pconf) : NULL;
         if (server->login.used && server->issuers && server->secret_files) {
             status = make_browser(s, server, pconf);
         }

@@ -132,6 +132,12 @@ void ab_browser_hide_answer(request_rec *r);
 /** Sends a browser to the issuer: 302, or another status with a prepared error page.
  *  DECLINED if the request is not a navigation. */
 int ab_browser_login(request_rec *r, const bearer_settings_t *settings);
+/** Does the request open a page: a GET that is not a script's, a prefetch or a subrequest? */
+int ab_browser_navigates(request_rec *r);
+/** Returns path and query of the URL that the browser requested, as far as it can be sent
+ *  there again.
+ *  @param origin  of this server */
+const char *ab_browser_target(request_rec *r, const char *origin);
 /** Returns the name of the cookie that holds the login with this state. */
 const char *ab_browser_attempt_name(request_rec *r, const char *state);
 /** Is this a prefetch, which the browser sends before the user asks for the page? */
@@ -152,6 +158,13 @@ void ab_browser_room_create(apr_pool_t *pconf, server_rec *s);
 const char *ab_browser_room_put(request_rec *r, const bearer_attempt_t *attempt);
 /** Returns the target of an attempt, in the request's pool; NULL: it is not kept here. */
 const char *ab_browser_room_get(request_rec *r, const bearer_attempt_t *attempt);
+
+/* browser_login_url.c: the redirect to AuthBearerLoginURL */
+/** Sends a browser to the login page of a session service: 302. DECLINED if there is none
+ *  here, if the request is not a navigation, or if the browser was sent there too often.
+ *  @param why  for the log: why the browser has no session */
+int ab_browser_login_url(request_rec *r, const bearer_settings_t *settings,
+                         const char *why);
 
 /* browser_callback.c: answers the issuer's redirect (OpenID Connect Core section
  * 3.1.2.5). Returns the status for the handler to return. */

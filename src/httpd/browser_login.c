@@ -104,7 +104,7 @@ int ab_browser_speculates(const request_rec *r)
     return 0;
 }
 
-static int is_navigation(request_rec *r)
+int ab_browser_navigates(request_rec *r)
 {
     const char *accept = apr_table_get(r->headers_in, "Accept");
 
@@ -114,11 +114,9 @@ static int is_navigation(request_rec *r)
             || (accept && ap_strcasestr(accept, "text/html")));
 }
 
-/* Returns the URL that the browser requested, as far as the browser can be sent there
- * again. */
-static const char *target_of(request_rec *r)
+const char *ab_browser_target(request_rec *r, const char *origin)
 {
-    const char *origin = ab_browser_of(r)->origin, *whole = r->unparsed_uri, *target;
+    const char *whole = r->unparsed_uri, *target;
     request_rec *first = r;
 
     while (first->prev) {
@@ -318,10 +316,10 @@ int ab_browser_login(request_rec *r, const bearer_settings_t *settings)
     bearer_reason_t reason;
     unsigned wait = 0;
 
-    if (!ab_browser_of(r) || !is_navigation(r)) {
+    if (!ab_browser_of(r) || !ab_browser_navigates(r)) {
         return DECLINED;
     }
-    target = target_of(r);
+    target = ab_browser_target(r, ab_browser_of(r)->origin);
     if (tries_of(r, target, &hash, &others) >= TRIES_MAX) {
         return ab_refuse(r, BEARER_LOGIN_LOOP,
                          "the browser signed in several times for this page and still has no "

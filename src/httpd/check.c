@@ -92,6 +92,18 @@ static int is_pardoned(const walk_t *w, const ab_section_t *s,
     }
 }
 
+static void check_login_url(walk_t *w, const ab_section_t *s,
+                            const bearer_settings_t *settings)
+{
+    const char *error = settings->login_url
+        ? bearer_http_url_error(settings->login_url->url, NULL, w->global->plain_http, w->p)
+        : NULL;
+
+    if (error) {
+        ab_check_say(w, BEARER_LOG_ERROR, s->auth_type, AB(0708) "AuthBearerLoginURL: %s", error);
+    }
+}
+
 /* Checks what a session or a login additionally needs. */
 static void check_browser_section(walk_t *w, const ab_section_t *s,
                                   const server_config_t *server,
@@ -158,6 +170,7 @@ static void check_section(walk_t *w, const ab_section_t *s)
         }
     }
     check_browser_section(w, s, server, &settings);
+    check_login_url(w, s, &settings);
     if (settings.forward == BEARER_FORWARD_NONE && proxies(ap_conftree)) {
         ab_check_say(w, BEARER_LOG_NOTICE, s->auth_type,
                      AB(0704) "AuthBearerForward none: a proxied application does not learn the "

@@ -96,6 +96,9 @@ const char *ab_config_setting(cmd_parms *cmd, void *dir, const char *args)
         ab_config_server(cmd->server)->login.used = 1;
         ab_config_server(cmd->server)->login.on = 1;
     }
+    if (setting == BEARER_SET_LOGIN_URL) {
+        ab_config_current()->login_urls = 1;
+    }
     text = apr_pstrcat(cmd->temp_pool, cmd->cmd->name, " ", args, NULL);
     ab_config_digest(digest, text, strlen(text), cmd->temp_pool);
     return error;

@@ -7,6 +7,7 @@
 #include "config_parse.h"
 
 #include "judge/challenge.h"
+#include "judge/credential_syntax.h"
 #include "judge/exports.h"
 #include "judge/judge.h"
 #include "judge/user_format.h"
@@ -468,6 +469,50 @@ static const char *parse_login(const parse_t *in, void *record)
 static const char *parse_challenge(const parse_t *in, void *record)
 {
     return parse_switch(in, record, bearer_challenge_error);
+}
+
+/* RFC 3986 section 2.3: characters that need no percent-encoding. */
+static int is_parameter(const char *name)
+{
+    return *name && !name[strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                       "abcdefghijklmnopqrstuvwxyz0123456789-._~")];
+}
+
+/* Does the query of the URL have this parameter? */
+static int has_parameter(const parse_t *in, const char *url, const char *name)
+{
+    bearer_found_t found = { NULL, NULL, 0 };
+    const char *query = strchr(url, '?');
+
+    if (query) {
+        bearer_syntax_query(&found, query + 1, name, in->p);
+    }
+    return found.count > 0;
+}
+
+static const char *parse_login_url(const parse_t *in, void *record)
+{
+    bearer_login_url_t *login = apr_pcalloc(in->p, sizeof(*login));
+    bearer_http_url_t parts;
+    const char *wrong;
+
+    login->url = WORD(in, 0);
+    login->parameter = "return_to";
+    *(const bearer_login_url_t **)record = login;
+    wrong = bearer_http_url_split(&parts, login->url, in->p);
+    if (wrong) {
+        return ab_parse_complain(in, AB(0603) "%s cannot be used: %s; expected the URL of a page "
+                                 "where browsers sign in",
+                                 bearer_http_url_shown(login->url, in->p), wrong);
+    }
+    if (in->words->nelts > 1 && (!ab_parse_keyed(WORD(in, 1), "return", &login->parameter)
+                                 || !is_parameter(login->parameter))) {
+        return ab_parse_complain(in, AB(0604) "expected URL return=NAME, NAME the parameter that "
+                                 "the login page reads, e.g. return=return_to");
+    }
+    return has_parameter(in, login->url, login->parameter)
+        ? ab_parse_complain(in, AB(0605) "the URL already has the parameter %s; remove it, or name "
+                            "another with return=", login->parameter) : NULL;
 }
 
 static const char *parse_resource(const parse_t *in, void *record)

@@ -273,12 +273,13 @@ void ab_page_prepare(request_rec *r, bearer_reason_t reason)
     const bearer_settings_t *settings;
     const char *ref;
 
-    if (!ab_config_server(r->server)->browser
+    if (!ab_config_server(r->server)->global->browsers
         || (!json && !accepts(r, "text/html")) || is_replaced(r, status)) {
         return;
     }
     settings = ab_config_of(r);
-    if (!settings->session && !settings->login.on) {
+    if (!settings->login_url && (!ab_config_server(r->server)->browser
+                                 || (!settings->session && !settings->login.on))) {
         return;
     }
     ref = reference(r);

@@ -83,8 +83,9 @@ typedef struct global_config_t {
                                         *   .htaccess */
     apr_array_header_t *secrets;       /**< configured_secret_t */
     apr_array_header_t *session_checks;/**< configured_check_t */
-    int browsers;                      /**< number of vhosts with browser sessions; set
-                                        *   when the process starts */
+    int browsers;                      /**< 0: no browser can have a cookie of this module;
+                                        *   set when the process starts */
+    int login_urls;                    /**< 1: AuthBearerLoginURL is set somewhere */
     const bearer_settings_t *defaults;
     int parties;                       /**< number of issuers and session services that
                                         *   the gate distinguishes; waiting.c */
@@ -121,6 +122,8 @@ typedef struct server_config_t {
     const apr_array_header_t *secret_files; /**< const char *, or NULL */
     login_config_t login;
     browser_t *browser;
+    const char *origin;                /**< SCHEME://HOST[:PORT] as browsers see it; set when
+                                        *   the process starts; NULL if not needed */
     global_config_t *global;
     const bearer_judge_common_t *common; /**< created when the process starts */
     resources_t *resources;            /**< created when the process starts; NULL: none */

@@ -392,6 +392,15 @@ static void lint_challenge(place_t *place)
     }
 }
 
+static void lint_login_url(place_t *place)
+{
+    if (place->here.login_url && place->here.login.on) {
+        FIND(place, ERROR, LOGIN_URL,
+            AB(0709) "AuthBearerLoginURL and AuthBearerLogin On both say where browsers sign in; "
+            "remove one, or write AuthBearerLogin Off");
+    }
+}
+
 void bearer_judge_lint(apr_array_header_t *findings, const bearer_issuers_t *issuers,
                        const bearer_settings_t *defaults,
                        const bearer_settings_t *server,
@@ -400,7 +409,7 @@ void bearer_judge_lint(apr_array_header_t *findings, const bearer_issuers_t *iss
     static void (*const rules[])(place_t *) = {
         lint_issuers, lint_audience, lint_user_claim, lint_user_format,
         lint_no_audience, lint_id_tokens, lint_profile, lint_algorithms,
-        lint_introspection, lint_session, lint_challenge
+        lint_introspection, lint_session, lint_challenge, lint_login_url
     };
     place_t place = { findings, issuers, defaults, server, dir, p, .jwt = 0 };
     unsigned i;

@@ -444,6 +444,15 @@ static const char *print_switch(const void *value, const row_t *row, apr_pool_t 
     return parameters ? apr_pstrcat(p, text, " ", parameters, NULL) : text;
 }
 
+static const char *print_login_url(const void *value, const row_t *row, apr_pool_t *p)
+{
+    const bearer_login_url_t *login = *(const bearer_login_url_t *const *)value;
+
+    return login ? apr_pstrcat(p, word(bearer_http_url_masked(login->url, p), p), " return=",
+                               login->parameter, NULL)
+                 : row->words;
+}
+
 /* For values that may contain a secret, or that only another folder can print. */
 static const char *print_masked(const void *value, const row_t *row, apr_pool_t *p)
 {

@@ -112,6 +112,12 @@ typedef struct bearer_switch_t {
                                                or NULL */
 } bearer_switch_t;
 
+/** AuthBearerLoginURL URL [return=NAME] */
+typedef struct bearer_login_url_t {
+    const char *url;
+    const char *parameter;   /**< of the page's own address */
+} bearer_login_url_t;
+
 typedef struct bearer_session_check_t bearer_session_check_t;
 typedef struct bearer_resource_t bearer_resource_t;
 

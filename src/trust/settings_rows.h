@@ -115,6 +115,7 @@
     X(forward, int, forward, 0, 2) \
     X(login, bearer_switch_t, switch, 0, 16) \
     X(challenge, bearer_switch_t, switch, 0, 16) \
+    X(login_url, const bearer_login_url_t *, login_url, 0, 2) \
     X(resource, const bearer_resource_t *, resource, 0, 64)
 
 /**
@@ -221,6 +222,8 @@
     X(LOGIN, login, login, "AuthBearerLogin", D|H, "On Off", \
       ((bearer_switch_t){ 0, NULL }), \
       "On|Off [NAME=VALUE ...]: browsers are sent to the issuer to log in") \
+    X(LOGIN_URL, login_url, login_url, "AuthBearerLoginURL", D, "(none)", NULL, \
+      "URL [return=NAME] of a page where browsers sign in elsewhere") \
     X(PREFER_BEARER, prefer_bearer, word, "AuthBearerPrefer", D|H, "cookie bearer", 0, \
       "cookie | bearer: which one counts if both are present") \
     X(LOGIN_ISSUER, login_issuer, string, "AuthBearerLoginIssuer", S|D, \

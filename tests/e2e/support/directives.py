@@ -32,6 +32,7 @@ VALUES = {
     "AuthBearerLoginIssuer": "https://issuer.test/",
     "AuthBearerLoginPath": "/.auth",
     "AuthBearerLoginScopes": "openid",
+    "AuthBearerLoginURL": "https://login.test/",
     "AuthBearerMetadata": "discover",
     "AuthBearerNoAudience": "refuse",
     "AuthBearerPlainHTTP": "127.0.0.1:81",
