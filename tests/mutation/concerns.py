@@ -23,6 +23,7 @@ CONCERNS = {
                     "ambient silence",
     "browser_room": "browser_cookies",
     "browser_userinfo": "userinfo identity",
+    "browser_login_url": "login_url",
     "browser_login": "browser browser_cookies browser_limits browser_pages "
                      "login_issuers browser_hostile",
     "browser_logout": "browser browser_limits browser_children browser_pages "
