@@ -22,7 +22,8 @@ static int takes_cookie(const apr_array_header_t *checks, int n, const char *nam
     int i;
 
     for (i = 0; i < n; i++) {
-        const bearer_session_check_t *check = bearer_session_check_at(checks, i);
+        const bearer_session_check_t *check = APR_ARRAY_IDX(
+            checks, i, const bearer_session_check_t *);
 
         if (bearer_session_check_by_cookie(check)
             && (!check->cookies || (name && bearer_text_among(check->cookies, name)))) {
@@ -38,7 +39,8 @@ static int takes_prefix(const apr_array_header_t *checks, int n, const char *pre
     int i;
 
     for (i = 0; i < n; i++) {
-        const bearer_session_check_t *check = bearer_session_check_at(checks, i);
+        const bearer_session_check_t *check = APR_ARRAY_IDX(
+            checks, i, const bearer_session_check_t *);
 
         if (!bearer_session_check_by_cookie(check)
             && (!check->prefix
@@ -49,10 +51,10 @@ static int takes_prefix(const apr_array_header_t *checks, int n, const char *pre
     return 0;
 }
 
-/* Do the lines before the n-th take what it would take? */
-static int is_taken(const apr_array_header_t *checks, int n)
+/* Do the lines before the n-th, which is `check`, take what it would take? */
+static int is_taken(const apr_array_header_t *checks, int n,
+                    const bearer_session_check_t *check)
 {
-    const bearer_session_check_t *check = bearer_session_check_at(checks, n);
     int i;
 
     if (!bearer_session_check_by_cookie(check)) {
@@ -74,8 +76,8 @@ const bearer_session_check_t *bearer_session_check_unreached(
     const bearer_session_check_t *check;
     int i;
 
-    for (i = 0; (check = bearer_session_check_at(checks, i)) != NULL && !is_taken(checks, i);
-         i++) {
+    for (i = 0; (check = bearer_session_check_at(checks, i)) != NULL
+                && !is_taken(checks, i, check); i++) {
     }
     return check;
 }
