@@ -1,6 +1,8 @@
 # Licensed under the Apache License, Version 2.0; see LICENSE.
 """AuthBearerLoginURL: browsers without a session of the store are sent to the store's
 own login page; nobody else, nowhere else, and not in circles."""
+import os
+import re
 import time
 import urllib.parse
 import uuid
@@ -10,6 +12,7 @@ import pytest
 from support import secrets
 from support.client import build
 from support.expect import anonymous, granted, invalid, location, refused
+from support.httpd import TOP
 from support.issuer import headers_of
 from support.op import NAVIGATE, Browser
 from support.store import SessionStore
@@ -339,3 +342,45 @@ def test_dump(checker):
                    "DUMP_BEARER")
     assert "    AuthBearerLoginURL https://login.test/?*** return=return_to\n" in done.output
     assert "hunter2" not in done.output
+
+
+# --- the configuration of docs/providers/kratos.md -----------------------------------------
+
+KRATOS = "https://kratos.example.com"
+
+
+def blocks(title):
+    with open(os.path.join(TOP, "docs/providers/kratos.md"), encoding="utf-8") as file:
+        section = file.read().partition("\n## %s\n" % title)[2].partition("\n## ")[0]
+    return re.findall(r"^```apache\n(.*?)^```", section, re.M | re.S)
+
+
+@pytest.fixture(scope="module")
+def documented(new_server, store):
+    """Browsers, and in the same section the line for native applications."""
+    browsers, = blocks("Browsers")
+    apps, = blocks("Native applications")
+    line, = re.findall(r"^ *AuthBearerSessionCheck .*\n", apps, re.M)
+    own = re.search(r"^ *AuthBearerLoginURL", browsers, re.M).start()
+    conf = browsers[:own] + line + browsers[own:]
+    return new_server("AuthBearerBaseURL https://www.example.com\n"
+                      + conf.replace(KRATOS + "/sessions", store.url + "/sessions"))
+
+
+def test_configuration_of_kratos(documented, store):
+    sid, token = secret(), secret()
+    store.known[sid] = store.known[token] = {"identity": {"id": "alice", "traits": {}}}
+    field = ("Cookie", "ory_kratos_session=" + sid)
+    granted(documented.get("/orders", headers=[field]))
+    granted(documented.get("/orders", token))
+    assert store.last.header("X-Session-Token") == token
+    page = KRATOS + "/self-service/login/browser"
+    res = documented.get("/orders/7", headers=NAVIGATE.items())
+    assert sent(res, page) == "https://www.example.com/orders/7"
+    store.script(status=403)  # a second factor is missing
+    res = documented.get("/orders", headers=[*NAVIGATE.items(), field])
+    assert res.status == 302, res
+    assert res.get("Location") == (
+        page + "?aal=aal2&return_to=https://www.example.com/orders")
+    store.script()
+    anonymous(documented.get("/orders"))

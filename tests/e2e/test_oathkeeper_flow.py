@@ -307,8 +307,13 @@ def test_configuration_of_the_document(migrated):
         assert question.cookies == {"ory_kratos_session": cookie}
         assert question.header("Authorization") is None
     assert store.count
-    res = server.get("/user/me", headers={"Cookie": "ory_kratos_session=gone"})
-    assert res.status == 401, res
+    gone = {"Cookie": "ory_kratos_session=gone"}
+    assert server.get("/user/me", headers=gone).status == 401
+    res = server.get("/user/me?a=b", headers={**gone, "Accept": "text/html"})
+    assert res.status == 302, res
+    assert res.get("Location") == (
+        "https://gateway.example.com/self-service/login/browser?return_to="
+        + urllib.parse.quote("http://gateway.example.com:%d/user/me?a=b" % server.port, "."))
 
 
 def names(text):

@@ -206,7 +206,7 @@ class Site:
     def start(self, text=None, **kw):
         kw.setdefault("loglevel", "info auth_bearer:trace8")
         self.server = self.new_server(
-            self.conf(text), modules=("ssl", "remoteip"), files=self.files(), **kw)
+            self.conf(text), modules=("ssl", "remoteip", *kw.pop("modules", ())), files=self.files(), **kw)
         self.server.write(".curlrc", CURLRC.format(
             ca=self.hosts.ca, issuer=self.hosts.port, seconds=30 * SLOW, **self.ports))
         self.server.write("bin/sudo", '#!/bin/sh\nexec "$@"\n', 0o755)
@@ -269,6 +269,7 @@ class Site:
 ALLOWED = {
     "Keys from a file": ["AB0254"],
     "Anonymous GET, token for POST": ["AH01629"],
+    "Passwords beside tokens": ["AH01617", "AH01618"],
     "Revoke a token": ["AB0261"],
     "Rotate secrets": ["AB0763"],
     "Nothing to see after signing out": ["AB0763"],
@@ -314,7 +315,7 @@ def site(request, one_server, backend, hosts, proxy):
 
 def test_every_recipe_has_its_check():
     assert list(RECIPES) == list(CHECKS)
-    assert len(RECIPES) == 16
+    assert len(RECIPES) == 17
     for one in RECIPES.values():
         assert one.confs and any(status for _, status in one.commands), one.title
 
@@ -447,6 +448,20 @@ def _anonymous(site):
     assert site.get("/orders", writer).user == "alice"
     assert site.get("/orders", site.token()).user == "alice"
     assert site.get("/orders", site.token(exp=1000)).status == 401
+
+
+@recipe("Passwords beside tokens")
+def _passwords(site):
+    site.start(modules=("auth_basic", "authn_file", "authz_user"))
+    by_password, by_token, wrong = site.follow()
+    assert (by_password.user, by_token.user) == ("deploy", "alice")
+    assert wrong.headers["www-authenticate"].startswith("Basic ")
+    assert site.get("/orders").headers["www-authenticate"].startswith("Bearer ")
+    assert site.get("/orders", site.token(scope="other")).status == 403
+    for attack in ("-H 'Authorization: Bearer x, Basic eA==' ", "-H 'Authorization: basic' ",
+                   "-H 'Authorization: Bearer x' -u deploy:wrong ",
+                   "-H 'Authorization: Basic eA==, Bearer x' "):
+        assert site.curl(attack + "https://www.example.com/orders").status in (400, 401), attack
 
 
 @recipe("Your own 401 page")
