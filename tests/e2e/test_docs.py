@@ -87,7 +87,8 @@ def blocks():
 
 @pytest.fixture(scope="module")
 def server():
-    made = Httpd(modules=("remoteip", "status", "socache_redis"), throttle=True)
+    made = Httpd(modules=("remoteip", "status", "socache_redis", "auth_basic", "authn_file",
+                          "authz_user"), throttle=True)
     for path, (content, mode) in SCRATCH.items():
         made.write("scratch" + path, content(), mode)
     yield made
