@@ -1,5 +1,5 @@
 # Licensed under the Apache License, Version 2.0; see LICENSE.
-"""AuthBearerLoginURL: browsers without a session of the store are sent to the store's
+"""AuthBearerLoginURL: browsers without a session of the service are sent to its
 own login page; nobody else, nowhere else, and not in circles."""
 import os
 import re
@@ -15,7 +15,7 @@ from support.expect import anonymous, granted, invalid, location, refused
 from support.httpd import TOP
 from support.issuer import headers_of
 from support.op import NAVIGATE, Browser
-from support.store import SessionStore
+from support.service import SessionService
 from test_browser_cookies import TARGETS
 
 pytestmark = pytest.mark.allow_log("AB0724")
@@ -44,7 +44,7 @@ def conf(store, base="AuthBearerBaseURL https://www.example.test\n"):
 
 @pytest.fixture(scope="module")
 def store():
-    made = SessionStore()
+    made = SessionService()
     yield made
     made.close()
 
@@ -349,20 +349,18 @@ def test_dump(checker):
 KRATOS = "https://kratos.example.com"
 
 
-def blocks(title):
+def section(title):
     with open(os.path.join(TOP, "docs/providers/kratos.md"), encoding="utf-8") as file:
-        section = file.read().partition("\n## %s\n" % title)[2].partition("\n## ")[0]
-    return re.findall(r"^```apache\n(.*?)^```", section, re.M | re.S)
+        return file.read().partition("\n## %s\n" % title)[2].partition("\n## ")[0]
 
 
 @pytest.fixture(scope="module")
 def documented(new_server, store):
     """Browsers, and in the same section the line for native applications."""
-    browsers, = blocks("Browsers")
-    apps, = blocks("Native applications")
-    line, = re.findall(r"^ *AuthBearerSessionCheck .*\n", apps, re.M)
-    own = re.search(r"^ *AuthBearerLoginURL", browsers, re.M).start()
-    conf = browsers[:own] + line + browsers[own:]
+    conf, = re.findall(r"^```apache\n(.*?)^```", section("Browsers"), re.M | re.S)
+    keys, = re.findall(r"`(send=header:[^`]+)`", section("Native applications"))
+    line, = re.findall(r"^ *AuthBearerSessionCheck .*\n", conf, re.M)
+    conf = conf.replace(line, line + re.sub(r"cookies=\S+", keys, line))
     return new_server("AuthBearerBaseURL https://www.example.com\n"
                       + conf.replace(KRATOS + "/sessions", store.url + "/sessions"))
 
