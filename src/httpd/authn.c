@@ -317,8 +317,9 @@ static const char *no_token(const attempt_t *a)
     request_rec *r = a->r;
     const char *names = ab_session_cookie_names(r, a->settings);
 
-    if (bearer_judge_sessions_only(a->server->issuers, a->server->global->defaults,
-                                   &a->server->settings, &a->dir->settings, r->pool)) {
+    if (a->server->issuers
+        && bearer_judge_sessions_only(a->server->issuers, a->server->global->defaults,
+                                      &a->server->settings, &a->dir->settings, r->pool)) {
         return no_session(a);
     }
     return apr_psprintf(r->pool, "%sno token found (AuthBearerTokenFrom %s)%s%s%s",
