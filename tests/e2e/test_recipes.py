@@ -515,7 +515,8 @@ AuthBearerClientSecret file:/etc/apache2/bearer/client-secret
     def bad(address):
         return site.curl('-H "Authorization: Bearer $T" -H "X-Forwarded-For: %s" '
                          "https://www.example.com/orders" % address,
-                         T=site.token(signer="es256-nobody", jti=random.token_hex(4))).status
+                         T=site.token(signer="rs256-forger", header={"kid": "rs256"},
+                                      jti=random.token_hex(4))).status
     assert {bad("203.0.113.7") for _ in range(21)} == {401, 429}
     assert bad("203.0.113.8") == 401
 
