@@ -204,6 +204,11 @@ LOGINS = [
         "sub": "u-1", "oid": "u-1", "tfp": "B2C_1_signin", "ver": "1.0",
         "emails": ["jane@example.com"], "auth_time": 1}, "u-1",
         miss={"sub": "a,b"}, status=401),
+    Login("cognito", 1, {
+        "sub": "aaaa-bbbb", "token_use": "id", "cognito:username": "jane", "jti": "j",
+        "origin_jti": "o", "email": "jane@example.com", "email_verified": True,
+        "cognito:groups": ["order-clerks"]}, "jane@example.com",
+        miss={"cognito:groups": None}),
     Login("entra", 3, {
         "sub": "s-1", "oid": "o-1", "tid": TENANT, "name": "Jane Doe", "ver": "2.0",
         "preferred_username": "jane@example.com", "email": "jane@example.com",
