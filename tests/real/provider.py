@@ -102,16 +102,10 @@ class Provider:
     name = version = None
     #: Instead of those of cases.py: the cases, and the configurations of both servers.
     cases = conf = asked_conf = None
-    #: Lines inside <AuthBearerIssuer>, and for the location of a login's tokens.
-    inside = ""
-    tokens_of_logins = ""
     user_claim = "sub"
     auth_method = "client_secret_basic"
-    scopes = "openid"
     login_scopes = "openid"
-    #: Are access tokens JWTs?
-    jwt = True
-    #: The URL of its introspection endpoint, "discover", or "" if it has none.
+    #: The URL of its introspection endpoint, or "discover".
     introspection = "discover"
 
     @classmethod
@@ -228,6 +222,9 @@ class Provider:
     def rotate(self):
         """The provider signs with a new key from now on."""
         raise Absent("no rotation at run time")
+
+    def signed_out(self):
+        """Fails unless the provider took the last logout for one."""
 
     def end_person(self, person):
         """The provider ends the person's sessions; True if httpd is told."""
