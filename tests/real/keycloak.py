@@ -85,8 +85,8 @@ class Keycloak(Provider):
             ["bash", os.path.join(home, "bin", "kc.sh"), "start", "--optimized",
              "--import-realm", "--http-enabled=true", "--http-host=127.0.0.1",
              "--http-port=%d" % self.port, *self.starting],
-            self.issuer + "/.well-known/openid-configuration", 400,
-            env={**admin, "JAVA_OPTS_APPEND": "-Xms64m -Xmx512m"})
+            self.issuer + "/.well-known/openid-configuration", 900,
+            env={**admin, "JAVA_OPTS_APPEND": "-Xms64m -Xmx512m -XX:TieredStopAtLevel=1"})
 
     def machine(self, audience=AUDIENCE):
         return wanted(self.token_request(

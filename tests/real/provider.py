@@ -239,4 +239,4 @@ def copy_tree(source, name):
 
 
 def java(heap="512m"):
-    return ["java", "-Xmx" + heap, "-XX:+UseSerialGC"]
+    return ["java", "-Xmx" + heap, "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]

@@ -89,15 +89,19 @@ def run_one(cls, wanted):
 
 
 def table(results, columns):
-    """One table of the providers that have these cases."""
-    lines = ["| | " + " | ".join(c.__doc__ for c in columns) + " |",
-             "|---" * (len(columns) + 1) + "|"]
-    for cls, cells in results:
-        if (cls.cases or cases.CASES) == columns:
-            row = [cells.get(c, ("", ""))[0] for c in columns] \
-                if isinstance(cells, dict) else [cells] + [""] * (len(columns) - 1)
-            lines.append("| %s (%s) | %s |" % (cls.name, cls.version, " | ".join(row)))
-    return "\n".join(lines) if len(lines) > 2 else ""
+    """A table of the providers that have these cases, and notes."""
+    these = [(cls, cells) for cls, cells in results if (cls.cases or cases.CASES) == columns]
+    played = [(cls, cells) for cls, cells in these if isinstance(cells, dict)]
+    lines = ["| | " + " | ".join("%s %s" % (cls.name, cls.version) for cls, _ in played),
+             "|---" * (len(played) + 1)] if played else []
+    lines += ["| %s | %s" % (case.__doc__, " | ".join(
+        cells.get(case, ("",))[0] for _, cells in played)) for case in columns if played]
+    lines = [line + " |" for line in lines]
+    lines += ["%s %s: %s" % (cls.name, cls.version, why) for cls, why in these
+              if not isinstance(why, dict)]
+    lines += ["%s: %s: %s" % (cls.name, case.__doc__, note) for cls, cells in played
+              for case, (cell, note) in cells.items() if cell != "yes"]
+    return "\n".join(lines)
 
 
 def why_not(cls):
