@@ -5,6 +5,7 @@ No script runs. Cookies marked Secure are sent to loopback, as browsers do.
 """
 import html.parser
 import http.cookiejar
+import re
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -54,8 +55,10 @@ class Page:
         return urllib.parse.urljoin(self.url, self.headers["Location"])
 
     def __repr__(self):
-        return "<%d %s>" % (self.status, " > ".join(
-            url.partition("?")[0] for url in self.trail or [self.url]))
+        return "<%d %s%s>" % (self.status, " > ".join(
+            url.partition("?")[0] for url in self.trail or [self.url]),
+            " " + " ".join(re.sub(r"<[^>]*>", "", self.text).split())[:300]
+            if self.status > 399 else "")
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):

@@ -12,6 +12,7 @@ names the module, as for tests/e2e. `memory` sends COUNT (100,000) requests with
 distinct opaque tokens to Oathkeeper with its default cache, then to this module.
 """
 import os
+import signal
 import sys
 import time
 import traceback
@@ -133,6 +134,8 @@ def run(classes, names):
 
 
 def main(arguments):
+    for number in (signal.SIGINT, signal.SIGTERM):  # what runs is ended
+        signal.signal(number, lambda *_: sys.exit(1))
     if arguments[:1] == ["memory"]:
         memory(int((arguments[1:] or ["100000"])[0]))
         return 0
