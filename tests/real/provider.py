@@ -79,7 +79,7 @@ def ask(url, form=None, json_body=None, basic=None, token=None, method=None):
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
         answer = opener.open(urllib.request.Request(
-            url, data, headers, method=method), timeout=30)
+            url, data, headers, method=method), timeout=120)
     except urllib.error.HTTPError as e:
         answer = e
     with answer:
