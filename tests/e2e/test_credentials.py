@@ -328,11 +328,7 @@ def test_client_must_be_named_beside_strange_audiences(server):
 
 def test_no_audience(server):
     for aud in (None, [], ""):
-        res = server.get("/noaud", mint(aud=aud))
-        if aud == "":  # one that is named, and not ours
-            invalid(res, "audience", "aud")
-        else:
-            granted(res)
+        granted(server.get("/noaud", mint(aud=aud)))
         invalid(server.get("/noaud-refuse", mint(aud=aud)), "audience", "aud")
         invalid(server.get("/header", mint(aud=aud)), "audience", "aud")
     invalid(server.get("/noaud-refuse", mint(aud=None)),

@@ -63,7 +63,7 @@ def test_parameters_that_are_the_modules_own(check):
         assert check(browser_conf(login="On %s=x" % name)).says("AB0598", name)
 
 
-@statement(DIRECTIVES, "One prefix belongs to one issuer.")
+@statement(DIRECTIVES, "Two issuers may share a prefix if no location accepts both.")
 def test_a_prefix_of_two_issuers(check):
     def conf(*prefixes):
         return "".join("""<AuthBearerIssuer "https://%s.test/">
@@ -74,7 +74,10 @@ def test_a_prefix_of_two_issuers(check):
 """ % (name, name, prefix) for name, prefix in zip("ab", prefixes)) \
             + location("/a", "AuthBearerUserFormat %u@%i")
     assert check(conf("at_", "bt_")).status == 0
-    assert check(conf("at_", "at_")).says("AB0561", "at_", "https://a.test/")
+    same = conf("at_", "at_")
+    assert check(same).says("AB0728", "https://a.test/", "https://b.test/")
+    assert check(same.replace("Require ", "AuthBearerAcceptIssuer https://a.test/\nRequire ")
+                 ).status == 0
 
 
 @statement("docs/reference/require.md",
