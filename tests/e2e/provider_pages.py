@@ -21,16 +21,17 @@ AUD_TAG = "4714c1358e65fe4b408ad6d432a5f878f08194bdb4752441fd56faefa9b2b6f2"
 class Token:
     """A token for the configurations `blocks` of a page (0: the first), at `path`.
     more: what the page leaves to other sections; carrier: the header that has it;
-    kind tells two tokens for the same configurations apart."""
+    kind tells two tokens for the same configurations apart; text: lines that the
+    page's text says to write, each in place of one of the configuration."""
 
     def __init__(self, page, blocks, claims, miss, user=None, path="/orders",
-                 header=None, signer="rs256", carrier=None, status=401, more="", kind=None):
+                 header=None, signer="rs256", carrier=None, status=401, more="", kind=None, text=None):
         self.page = page
         self.blocks = (blocks,) if isinstance(blocks, int) else blocks
         self.claims, self.miss, self.header = claims, miss, header or {}
         self.user = claims.get("sub") if user is None else user
         self.path, self.signer, self.carrier = path, signer, carrier
-        self.status, self.more = status, more
+        self.status, self.more, self.text = status, more, text or {}
         self.name = "-".join([page] + [str(n) for n in self.blocks] + ([kind] if kind else []))
 
 
@@ -61,6 +62,11 @@ TOKENS = [
         auth_time=-5, scp="openid", upn="jane@example.com", role="order-clerk"),
         header={"x5t": "x"}, user="jane@example.com",
         miss={"aud": "urn:microsoft:userinfo"}),
+    Token("adfs", 0, times(
+        aud="microsoft:identityserver:api://orders", appid="c-1", ver="1.0",
+        iss="http://adfs.example.com/adfs/services/trust", apptype="Confidential",
+        role="order-clerk"), user="c-1", kind="machine", miss={"appid": None},
+        text={"AuthBearerUserClaim upn": "AuthBearerUserClaim upn,appid"}),
     Token("auth0", 0, times(
         iss="https://shop.eu.auth0.com/", sub="auth0|5f7c8ec7c33c6c004bbafe82",
         aud=["https://orders.example.com", "https://shop.eu.auth0.com/userinfo"],
@@ -76,6 +82,13 @@ TOKENS = [
         acr="goauthentik.io/providers/oauth2/default", auth_time=-60, amr=["pwd"],
         scope="openid profile", groups=["order-clerks", "authentik Admins"]),
         miss={"scope": None}),
+    Token("authentik", 0, times(
+        iss="https://authentik.example.com/application/o/orders/", sub="9ac2",
+        aud="orders-client-id", azp="orders-client-id", uid="u", nonce="n-3",
+        groups=["order-clerks"]), kind="older", miss={"azp": "another"},
+        text={"AuthBearerIDTokens scoped": "AuthBearerIDTokens accept",
+              "AuthBearerAudience orders-client-id": "AuthBearerAudience "
+              "orders-client-id\nAuthBearerClients orders-client-id"}),
     Token("aws-alb", 0, times(
         sub="aaaa-bbbb", iss=COGNITO, version=2, client_id="1example23456789",
         origin_jti="o", token_use="access", auth_time=-40, scope="openid",
@@ -144,6 +157,13 @@ TOKENS = [
         identity_source="GOOGLE", iss="https://cloud.google.com/iap",
         sub="accounts.google.com:11326"), signer="es256", path="/x",
         carrier="X-Goog-IAP-JWT-Assertion", miss={"hd": None}, status=403),
+    Token("google-iap", 0, times(
+        aud=IAP, azp=IAP, email="jane@example.com", hd="example.com",
+        iss="https://cloud.google.com/iap", sub="accounts.google.com:11326"),
+        signer="es256", path="/x", carrier="X-Goog-IAP-JWT-Assertion", user="11326",
+        kind="id", miss={"sub": "securetoken.google.com/x:11326"},
+        text={"AuthType Bearer": "AuthType Bearer\nAuthBearerUserClaim sub "
+              r'"^accounts\.google\.com:(\d+)$" "$1"'}),
     Token("hydra", 0, times(
         aud=["api://orders"], client_id="machine", ext={"tier": "gold"}, jti="j",
         iss="https://hydra.example.com/", nbf=-30, scp=["orders.read"],
@@ -196,6 +216,13 @@ TOKENS = [
         **{"urn:zitadel:iam:org:project:roles": {
             "order-clerk": {"1689": "example.zitadel.cloud"}}}),
         miss={"urn:zitadel:iam:org:project:roles": {"user": {}}}, status=403),
+    Token("zitadel", 0, times(
+        aud=["170112233445566778"], client_id="170112233445566700", sub="1690",
+        iss="https://orders-1.zitadel.cloud", nbf=-30,
+        **{"urn:zitadel:iam:user:resourceowner:id": "ORG_ID"}), kind="organization",
+        text={"Require role order-clerk": "Require claim "
+              r"urn\:zitadel\:iam\:user\:resourceowner\:id:ORG_ID"},
+        miss={"urn:zitadel:iam:user:resourceowner:id": "1689"}, status=403),
 ]
 
 #: Of ID tokens, beside iss, aud, iat, exp, nonce and at_hash.

@@ -74,6 +74,9 @@ def server(new_server):
     for i, row in enumerate(TOKENS):
         files["keys/" + row.name] = json.dumps({"keys": [key(row.signer).jwk()]})
         own = "".join(blocks_of(row.page)[n] for n in row.blocks) + row.more
+        for old, new in row.text.items():
+            assert own.count(old + "\n") == 1
+            own = own.replace(old + "\n", new + "\n")
         conf += "<VirtualHost *:@PORT@>\nServerName p%d.test\n%s</VirtualHost>\n" % (
             i, with_keys(with_files(own), row.name))
     return new_server(conf, files=files)
@@ -96,6 +99,13 @@ def test_every_page_has_a_row_in_the_index():
 def test_a_page_is_short(page):
     words = read("docs/providers/%s.md" % page).split()
     assert len([word for word in words if re.search(r"[A-Za-z0-9]", word)]) <= WORDS
+
+
+def test_the_text_of_a_page_says_what_is_written():
+    for row in TOKENS:
+        text = " ".join(read("docs/providers/%s.md" % row.page).split())
+        for line in "\n".join(row.text.values()).splitlines():
+            assert line in text, row.name
 
 
 @pytest.mark.parametrize("row", TOKENS, ids=lambda row: row.name)
