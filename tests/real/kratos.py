@@ -101,7 +101,7 @@ class Kratos(Provider):
                     json.dumps(SCHEMA).encode()).decode()}]},
             "secrets": {"cookie": [SECRET], "cipher": [(SECRET * 2)[:32]]},
             "courier": {"smtp": {"connection_uri": "smtp://127.0.0.1:9/"}}}
-        path = os.path.join(CACHE, "kratos.json")
+        path = os.path.join(CACHE, "logs", "kratos-%d.json" % self.port)
         with open(path, "w") as f:
             json.dump(settings, f)
         self.process = self.spawn([program("kratos"), "serve", "--dev", "--sqa-opt-out",

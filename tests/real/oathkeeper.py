@@ -69,7 +69,7 @@ class Oathkeeper(Provider):
                 "upstream": {"url": self.upstream},
                 "authenticators": [{"handler": name} for name in authenticators],
                 "authorizer": {"handler": "allow"}, "mutators": [{"handler": "noop"}]}
-        rules = os.path.join(CACHE, "oathkeeper-rules.json")
+        rules = os.path.join(CACHE, "logs", "rules-%d.json" % self.port)
         settings = {
             "log": {"level": "warn"},
             "serve": {"proxy": {"host": "127.0.0.1", "port": self.port},
@@ -80,7 +80,7 @@ class Oathkeeper(Provider):
                                for name, config in authenticators.items()},
             "authorizers": {"allow": {"enabled": True}},
             "mutators": {"noop": {"enabled": True}}}
-        path = os.path.join(CACHE, "oathkeeper.json")
+        path = os.path.join(CACHE, "logs", "oathkeeper-%d.json" % self.port)
         for name, content in ((rules, [rule]), (path, settings)):
             with open(name, "w") as f:
                 json.dump(content, f)

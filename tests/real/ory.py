@@ -136,7 +136,7 @@ class Hydra(Provider):
                      "login": self.pages.url + "/login",
                      "consent": self.pages.url + "/consent",
                      "logout": self.pages.url + "/logout"}}
-        path = os.path.join(CACHE, "hydra.json")
+        path = os.path.join(CACHE, "logs", "hydra-%d.json" % self.port)
         with open(path, "w") as f:
             json.dump(settings, f)
         self.process = self.spawn([program("hydra"), "serve", "all", "--dev", "--sqa-opt-out",

@@ -116,6 +116,7 @@ def why_not(cls):
 
 def run(classes, names):
     results, begin = [], time.time()
+    os.makedirs(os.path.join(CACHE, "logs"), exist_ok=True)
     for cls in classes:
         cells = why_not(cls)
         if not cells:
@@ -137,6 +138,7 @@ def main(arguments):
     for number in (signal.SIGINT, signal.SIGTERM):  # what runs is ended
         signal.signal(number, lambda *_: sys.exit(1))
     if arguments[:1] == ["memory"]:
+        os.makedirs(os.path.join(CACHE, "logs"), exist_ok=True)
         memory(int((arguments[1:] or ["100000"])[0]))
         return 0
     if not arguments or arguments[0] not in ("prepare", "run"):
