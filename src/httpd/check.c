@@ -104,6 +104,25 @@ static void check_login_url(walk_t *w, const ab_section_t *s,
     }
 }
 
+/* A login needs both endpoints. */
+static void check_login_endpoints(walk_t *w, const ab_section_t *s,
+                                  const bearer_issuer_t *issuer)
+{
+    static const bearer_hand_endpoint_t needed[] = { BEARER_HAND_AUTHORIZATION,
+                                                     BEARER_HAND_TOKEN };
+    apr_size_t i;
+
+    for (i = 0; i < sizeof(needed) / sizeof(needed[0]); i++) {
+        if (!bearer_endpoint_possible(issuer, needed[i])) {
+            ab_check_say(w, BEARER_LOG_ERROR, s->auth_type,
+                         AB(0820) "logins with issuer %s need its %s endpoint; write "
+                         "AuthBearerEndpoint %s URL, or AuthBearerMetadata discover or URL",
+                         issuer->url, bearer_endpoint_name(needed[i]),
+                         bearer_endpoint_name(needed[i]));
+        }
+    }
+}
+
 /* Checks what a session or a login additionally needs. */
 static void check_browser_section(walk_t *w, const ab_section_t *s,
                                   const server_config_t *server,
@@ -132,6 +151,9 @@ static void check_browser_section(walk_t *w, const ab_section_t *s,
                          "for all tenants: it cannot be discovered, and the tenant is not known "
                          "before the login",
                          issuer->url);
+        }
+        if (settings->login.on) {
+            check_login_endpoints(w, s, issuer);
         }
         error = bearer_client_lint(&own, issuer, w->p);
         if (error) {

@@ -184,6 +184,22 @@ static void check_introspection(walk_t *w, const ap_directive_t *at,
     }
 }
 
+static void check_endpoints(walk_t *w, const ap_directive_t *at,
+                            const bearer_issuer_t *issuer)
+{
+    if (issuer->endpoints[BEARER_HAND_INTROSPECTION].kind != BEARER_SOURCE_DISCOVER
+        && issuer->introspection.kind != BEARER_SOURCE_DISCOVER) {
+        ab_check_say(w, BEARER_LOG_WARNING, at,
+                     AB(0818) "issuer %s: AuthBearerEndpoint introspection has no effect without "
+                     "AuthBearerIntrospection discover", issuer->url);
+    } else if (issuer->introspection.kind == BEARER_SOURCE_DISCOVER
+               && !bearer_endpoint_possible(issuer, BEARER_HAND_INTROSPECTION)) {
+        ab_check_say(w, BEARER_LOG_ERROR, at,
+                     AB(0819) "issuer %s: AuthBearerEndpoint introspection off contradicts "
+                     "AuthBearerIntrospection discover; remove one", issuer->url);
+    }
+}
+
 void ab_check_one_issuer(walk_t *w, int index)
 {
     const bearer_issuer_t *issuer = ab_config_issuer_at(w->global, index);
@@ -200,6 +216,7 @@ void ab_check_one_issuer(walk_t *w, int index)
     check_urls(w, &at, issuer);
     check_files(w, &at, issuer, &settings);
     check_introspection(w, &at, issuer, &settings);
+    check_endpoints(w, &at, issuer);
     if (issuer->tenants_any) {
         ab_check_say(w, BEARER_LOG_WARNING, &at,
                      AB(0794) "issuer %s: AuthBearerTenants * accepts any tenant, and anyone can "

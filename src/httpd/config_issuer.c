@@ -219,6 +219,36 @@ static const char *issuer_keys(const parse_t *in, void *record)
     return error;
 }
 
+static const char *issuer_endpoint(const parse_t *in, void *record)
+{
+    static const char names[] = ""
+#define X(symbol, name, member) name " "
+        BEARER_HAND_ENDPOINTS(X)
+#undef X
+        ;
+    bearer_issuer_t *issuer = record;
+    bearer_source_t *endpoint;
+    int index = 0;
+    const char *error = ab_parse_one_of(
+        in, apr_pstrmemdup(in->p, names, sizeof(names) - 2), WORD(in, 0), &index);
+
+    if (error) {
+        return error;
+    }
+    endpoint = &issuer->endpoints[index];
+    if (in->words->nelts != 2) {
+        return ab_parse_complain(in, AB(0535) "%s needs a URL or off", WORD(in, 0));
+    }
+    if (endpoint->kind != BEARER_SOURCE_DISCOVER) {
+        return ab_parse_complain(in, AB(0536) "%s is given twice", WORD(in, 0));
+    }
+    if (ap_cstr_casecmp(WORD(in, 1), "off")) {
+        return source(in, WORD(in, 1), endpoint, 0);
+    }
+    endpoint->kind = BEARER_SOURCE_OFF;
+    return NULL;
+}
+
 static const char *issuer_fetch_auth(const parse_t *in, void *record)
 {
     bearer_issuer_t *issuer = record;

@@ -22,6 +22,8 @@
     X("AuthBearerMetadata", issuer_metadata, 1, 0, "URL | discover | off") \
     X("AuthBearerKeys", issuer_keys, 0, 1, \
       "discover | URL | file:PATH | spiffe:URL|PATH ...") \
+    X("AuthBearerEndpoint", issuer_endpoint, 2, 0, \
+      "NAME URL|off: an endpoint, instead of the metadata's") \
     X("AuthBearerFetchAuth", issuer_fetch_auth, 1, 0, \
       "file:PATH of a token for requests to the issuer") \
     X("AuthBearerIntrospection", issuer_introspection, 2, 0, \

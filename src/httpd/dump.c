@@ -120,6 +120,12 @@ static void dump_issuer(apr_file_t *out, const walk_t *w, int index)
                     issuer->name, issuer->file, issuer->line);
     dump_keys(out, issuer, w->p);
     dump_source(out, "AuthBearerMetadata", &issuer->metadata, "", w->p);
+    for (i = 0; i < BEARER_HAND_COUNT; i++) {
+        if (issuer->endpoints[i].kind != BEARER_SOURCE_DISCOVER) {
+            dump_source(out, apr_pstrcat(w->p, "AuthBearerEndpoint ", bearer_endpoint_name(i),
+                                         NULL), &issuer->endpoints[i], "", w->p);
+        }
+    }
     dump_source(out, "AuthBearerIntrospection", &issuer->introspection,
                 issuer->introspect_all ? " for=all" : "", w->p);
     apr_file_printf(out, "    AuthBearerIntrospectionTTL %" APR_TIME_T_FMT "%s\n",

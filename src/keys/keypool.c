@@ -16,6 +16,7 @@
 typedef bearer_jwks_t *parts_t[BEARER_KEY_SOURCES_MAX];
 
 struct bearer_keypool_t {
+    const bearer_issuer_t *issuer;
     int n;
     bearer_keyset_t *sources[BEARER_KEY_SOURCES_MAX];
     bearer_keyset_t *metadata;  /* the source whose discovery also brings the metadata */
@@ -397,7 +398,15 @@ apr_uint64_t bearer_keypool_stamp(const bearer_keypool_t *pool)
 const bearer_metadata_t *bearer_keypool_metadata(bearer_keypool_t *pool,
                                                  const char **error, apr_pool_t *p)
 {
-    return bearer_keyset_metadata(pool->metadata, error, p);
+    const bearer_metadata_t *metadata;
+
+    *error = NULL;
+    if (pool->issuer->metadata.kind == BEARER_SOURCE_OFF
+        && bearer_endpoint_any(pool->issuer)) {
+        return bearer_endpoint_apply(NULL, pool->issuer, p);
+    }
+    metadata = bearer_keyset_metadata(pool->metadata, error, p);
+    return metadata ? bearer_endpoint_apply(metadata, pool->issuer, p) : NULL;
 }
 
 /* ---- creation --------------------------------------------------------------- */
@@ -418,6 +427,7 @@ apr_status_t bearer_keypool_create(bearer_keypool_t **out,
     apr_status_t rv = apr_thread_mutex_create(&pool->mutex, APR_THREAD_MUTEX_DEFAULT, p);
     int i;
 
+    pool->issuer = access->issuer;
     pool->n = bearer_issuer_key_sources(access->issuer);
     for (i = 0; i < pool->n && rv == APR_SUCCESS; i++) {
         own.keys = &access->issuer->keys[i];

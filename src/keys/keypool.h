@@ -82,6 +82,6 @@ apr_uint64_t bearer_keypool_generation(const bearer_keypool_t *pool);
  *  every source is available. */
 apr_uint64_t bearer_keypool_stamp(const bearer_keypool_t *pool);
 
-/** Like bearer_keyset_metadata(). */
+/** Like bearer_keyset_metadata(), with the endpoints of AuthBearerEndpoint. */
 const bearer_metadata_t *bearer_keypool_metadata(bearer_keypool_t *pool,
                                                  const char **error, apr_pool_t *p);

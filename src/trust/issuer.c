@@ -360,7 +360,8 @@ static const char *sources_error(const bearer_issuer_t *issuer)
         return AB(0556) "with AuthBearerMetadata off, keys cannot be discovered; name their URL or "
                "file in AuthBearerKeys";
     }
-    if (issuer->introspection.kind == BEARER_SOURCE_DISCOVER) {
+    if (issuer->introspection.kind == BEARER_SOURCE_DISCOVER
+        && !bearer_endpoint_possible(issuer, BEARER_HAND_INTROSPECTION)) {
         return AB(0557) "with AuthBearerMetadata off, the introspection endpoint cannot be "
                "discovered; name its URL in AuthBearerIntrospection";
     }

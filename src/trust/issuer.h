@@ -36,6 +36,23 @@ typedef struct bearer_source_t {
     const char *value;        /**< URL or absolute path; NULL for DISCOVER, OFF */
 } bearer_source_t;
 
+/** AuthBearerEndpoint. X(symbol, name, member of bearer_metadata_t). */
+#define BEARER_HAND_ENDPOINTS(X) \
+    X(AUTHORIZATION, "authorization", authorization_endpoint) \
+    X(TOKEN, "token", token_endpoint) \
+    X(USERINFO, "userinfo", userinfo_endpoint) \
+    X(END_SESSION, "end_session", end_session_endpoint) \
+    X(REVOCATION, "revocation", revocation_endpoint) \
+    X(PAR, "par", pushed_authorization_request_endpoint) \
+    X(INTROSPECTION, "introspection", introspection_endpoint)
+
+typedef enum {
+#define X(symbol, name, member) BEARER_HAND_##symbol,
+    BEARER_HAND_ENDPOINTS(X)
+#undef X
+    BEARER_HAND_COUNT
+} bearer_hand_endpoint_t;
+
 /** Maximum number of sources in AuthBearerKeys. */
 #define BEARER_KEY_SOURCES_MAX 8
 
@@ -51,6 +68,8 @@ typedef struct bearer_issuer_t {
     bearer_source_t metadata; /**< DISCOVER, URL or OFF */
     bearer_source_t keys[BEARER_KEY_SOURCES_MAX]; /**< in the order of preference */
     int key_sources;          /**< how many of them; 0 counts as 1 */
+    /** AuthBearerEndpoint: URL or OFF; DISCOVER: what the metadata says */
+    bearer_source_t endpoints[BEARER_HAND_COUNT];
     const char *fetch_auth_file;               /**< or NULL */
     bearer_source_t introspection;             /**< OFF by default */
     int introspect_all;                        /**< for=all */
@@ -198,6 +217,29 @@ apr_status_t bearer_metadata_parse(bearer_metadata_t **metadata,
 /** Returns a deep copy, in p. */
 bearer_metadata_t *bearer_metadata_copy(const bearer_metadata_t *metadata,
                                         apr_pool_t *p);
+
+/** Returns the name of an endpoint that AuthBearerEndpoint can set, or NULL. */
+const char *bearer_endpoint_name(int endpoint);
+
+/** Returns 1 if the issuer has some URL by AuthBearerEndpoint. */
+int bearer_endpoint_any(const bearer_issuer_t *issuer);
+
+/** Returns 1 if users can log in: the metadata may name the endpoint, or the
+ *  configuration does. */
+int bearer_endpoint_possible(const bearer_issuer_t *issuer, bearer_hand_endpoint_t endpoint);
+
+/** Returns NULL, or for the first URL that may not be requested what is wrong. */
+const char *bearer_endpoint_error(const bearer_issuer_t *issuer,
+                                  const apr_array_header_t *plain_http, apr_pool_t *p);
+
+/**
+ * Returns the metadata with the endpoints of AuthBearerEndpoint instead of its own.
+ * @param metadata  NULL: the issuer has none, only such endpoints
+ * @param p         the result is a shallow copy in p, or metadata itself
+ */
+const bearer_metadata_t *bearer_endpoint_apply(const bearer_metadata_t *metadata,
+                                               const bearer_issuer_t *issuer,
+                                               apr_pool_t *p);
 
 /** Returns a document that bearer_metadata_parse() reads, without source and
  *  left_out. The caller owns the reference. NULL: out of memory. */

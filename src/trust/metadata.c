@@ -102,6 +102,7 @@ const char *bearer_issuer_fetch_error(const bearer_issuer_t *issuer,
     }
     error = error ? error : source_error(&issuer->introspection, "AuthBearerIntrospection",
                                          plain_http, p);
+    error = error ? error : bearer_endpoint_error(issuer, plain_http, p);
     if (error || !discovers(issuer)) {
         return error;
     }

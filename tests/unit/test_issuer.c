@@ -979,6 +979,40 @@ static void test_fetch_auth_of_other_sources(void **state)
     unlink(path);
 }
 
+/* AuthBearerEndpoint: over what the metadata says, or without any. */
+static void test_endpoints_by_hand(void **state)
+{
+    apr_pool_t *p = unit_pool(state);
+    bearer_issuer_t *issuer = declare(p, ISSUER);
+    const bearer_metadata_t found = {
+        .issuer = ISSUER, .token_endpoint = "https://outer/token",
+        .end_session_endpoint = "https://outer/end", .userinfo_endpoint = "https://outer/me"
+    };
+    const bearer_metadata_t *m;
+
+    assert_int_equal(bearer_endpoint_any(issuer), 0);
+    issuer->endpoints[BEARER_HAND_TOKEN].kind = BEARER_SOURCE_URL;
+    issuer->endpoints[BEARER_HAND_TOKEN].value = "https://inner/token";
+    issuer->endpoints[BEARER_HAND_END_SESSION].kind = BEARER_SOURCE_OFF;
+    assert_int_equal(bearer_endpoint_any(issuer), 1);
+    m = bearer_endpoint_apply(&found, issuer, p);
+    assert_string_equal(m->token_endpoint, "https://inner/token");
+    assert_string_equal(m->userinfo_endpoint, "https://outer/me");
+    assert_null(m->end_session_endpoint);
+    m = bearer_endpoint_apply(NULL, issuer, p);
+    assert_string_equal(m->issuer, ISSUER);
+    assert_string_equal(m->token_endpoint, "https://inner/token");
+    assert_null(m->userinfo_endpoint);
+    assert_int_equal(bearer_endpoint_possible(issuer, BEARER_HAND_USERINFO), 1);
+    assert_int_equal(bearer_endpoint_possible(issuer, BEARER_HAND_END_SESSION), 0);
+    issuer->metadata.kind = BEARER_SOURCE_OFF;
+    assert_int_equal(bearer_endpoint_possible(issuer, BEARER_HAND_USERINFO), 0);
+    assert_null(bearer_endpoint_error(issuer, NULL, p));
+    issuer->endpoints[BEARER_HAND_TOKEN].value = "http://inner/token";
+    assert_true(unit_contains(bearer_endpoint_error(issuer, NULL, p),
+                              "AuthBearerEndpoint token"));
+}
+
 static void test_names_of_tenants(void **state)
 {
     static const struct {
@@ -1019,6 +1053,7 @@ int main(void)
         UNIT_TEST(test_tenants),
         UNIT_TEST(test_tenant_of),
         UNIT_TEST(test_expand),
+        UNIT_TEST(test_endpoints_by_hand),
         UNIT_TEST(test_well_known_urls),
         UNIT_TEST(test_metadata_document),
         UNIT_TEST(test_metadata_names_no_loopback),

@@ -18,6 +18,7 @@ VALUES = {
     "AuthBearerClientSecret": '"file:@ROOT@/secret"',
     "AuthBearerClients": "client-1",
     "AuthBearerExport": "env",
+    "AuthBearerEndpoint": "token https://idp.example.com/token",
     "AuthBearerFetchAuth": '"file:@ROOT@/token"',
     "AuthBearerForward": "identity",
     "AuthBearerHTTPProxy": "none",
