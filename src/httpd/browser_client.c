@@ -97,6 +97,13 @@ static bearer_reason_t keys_of(void *judgement, const bearer_issuer_t *issuer,
                               p);
 }
 
+static int keys_at_hand(void *judgement, const bearer_issuer_t *issuer)
+{
+    const bearer_judgement_t *j = judgement;
+
+    return bearer_keypool_at_hand(ab_process()->keys[issuer->index], j->tenant);
+}
+
 void ab_browser_judgement(bearer_judgement_t *j, request_rec *r,
                           const bearer_expected_t *expected)
 {
@@ -113,6 +120,11 @@ void ab_browser_judgement(bearer_judgement_t *j, request_rec *r,
     j->tenants = tenants_of;
     j->baton = j;
     j->expected = expected;
+    if (!expected->issuer) {
+        /* a logout token, which any client can send; other tokens are the issuer's
+         * response to this server */
+        j->keys_at_hand = keys_at_hand;
+    }
 }
 
 json_t *ab_browser_body(const bearer_login_t *login, const bearer_tokens_t *tokens,

@@ -315,6 +315,20 @@ def test_logout_forms(site, op, what):
     assert browser.navigate("/app/x").status == 200
 
 
+@pytest.mark.parametrize("over", [{"aud": "another"}, {"exp": 1}, {"events": {}}],
+                         ids=["audience", "expired", "events"])
+def test_logout_tokens_fetch_no_keys(site, op, over):
+    """Anybody can send one: no key is fetched for a token that is refused anyway."""
+    server = site()
+    signed_in(Browser(server))
+    before = op.count("jwks")
+    token = op.logout_token(header={"kid": "unknown"}, **over)
+    assert backchannel(server, token).status == 400
+    assert op.count("jwks") == before
+    assert backchannel(server, op.logout_token(header={"kid": "unknown"})).status == 400
+    assert op.count("jwks") == before + 1
+
+
 # -- revocation, and pages ---------------------------------------------------------
 
 def test_an_access_token_is_revoked_where_there_is_no_other(site, op, store):
