@@ -177,12 +177,13 @@ static void hear(void *process, int limited, apr_pool_t *ptemp)
     static const unsigned char lease[BEARER_SHA256_SIZE] = "signed out";
     struct farewells_t *all = ((process_t *)process)->farewells;
     bearer_signed_out_t *table = ab_shared_signed_out();
-    apr_time_t now = apr_time_now();
+    apr_time_t now = apr_time_now(), heard = atomic_load(&table->heard);
     bearer_session_store_t store;
 
     (void)limited;
     atomic_store(&all->hearing, 1);
-    if (now - atomic_load(&table->heard) >= HEAR && first_store(&store, process)
+    /* a clock that was set back must not stop the readings */
+    if ((now - heard >= HEAR || now < heard) && first_store(&store, process)
         && ab_shared_lease(lease, now, now + apr_time_from_sec(60))) {
         if (bearer_session_hear(table, &store, ptemp) == APR_SUCCESS) {
             atomic_store(&table->heard, now);

@@ -38,7 +38,7 @@ APLOG_USE_MODULE(auth_bearer);
  *  after this time. */
 #define LOOK_AGAIN apr_time_from_sec(1)
 
-#define SIGNED_OUT_LAYOUT "mod_auth_bearer signed out 1"
+#define SIGNED_OUT_LAYOUT "mod_auth_bearer signed out 2"
 
 /** The layout of the throttle. The next layout copies penalties from this one. */
 #define THROTTLE_LAYOUT "mod_auth_bearer throttle 1"

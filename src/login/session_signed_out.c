@@ -37,9 +37,16 @@ static apr_status_t name_of(unsigned char *name, const bearer_session_store_t *s
 /* Returns the first number of that minute that this host has not read. */
 static apr_uint32_t unread(const bearer_signed_out_t *table, apr_int64_t minute)
 {
-    apr_int64_t i = minute - atomic_load(&table->minute);
+    apr_uint64_t next = atomic_load(&table->next[minute % BEARER_SIGNED_OUT_MINUTES]);
 
-    return i >= 0 && i < BEARER_SIGNED_OUT_MINUTES ? atomic_load(&table->next[i]) : 0;
+    return next >> 16 == (apr_uint64_t)minute ? (apr_uint32_t)(next & 0xffff) : 0;
+}
+
+static void note_read(bearer_signed_out_t *table, apr_int64_t minute, apr_uint32_t number)
+{
+    _Static_assert(EACH_MINUTE <= 0xffff, "the low bits");
+    atomic_store(&table->next[minute % BEARER_SIGNED_OUT_MINUTES],
+                 (apr_uint64_t)minute << 16 | number);
 }
 
 apr_status_t bearer_session_announce(const bearer_session_store_t *store,
@@ -151,7 +158,7 @@ apr_status_t bearer_session_hear(bearer_signed_out_t *table,
         for (i = 0; i < BEARER_SIGNED_OUT_MINUTES; i++) {
             apr_int64_t at = minute - 1 + i - r.from;
 
-            atomic_store(&table->next[i], at >= 0 ? r.next[at] : 0);
+            note_read(table, minute - 1 + i, at >= 0 ? r.next[at] : 0);
         }
     }
     return rv;

@@ -34,7 +34,9 @@ typedef struct bearer_signed_out_t {
     _Atomic apr_int64_t last;      /**< when the last entry expires */
     /** what this host has read of others: session_signed_out.h */
     _Atomic apr_int64_t minute;    /**< the first of the minutes; 0: none yet */
-    _Atomic apr_uint32_t next[BEARER_SIGNED_OUT_MINUTES];
+    /** by minute (modulo): the minute, and in the low 16 bits how many entries of it
+     *  were read. Together, so that one minute's number never counts for another */
+    _Atomic apr_uint64_t next[BEARER_SIGNED_OUT_MINUTES];
     _Atomic apr_int64_t heard;     /**< time of the last reading */
     bearer_signed_out_entry_t entries[BEARER_SIGNED_OUT_ENTRIES];
 } bearer_signed_out_t;

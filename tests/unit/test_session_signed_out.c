@@ -118,6 +118,24 @@ static void test_clocks(void **state)
     assert_true(knows(f, 1) && knows(f, 2));
 }
 
+/* A request that announces while another process of its host has read, and is about to
+ * say how far: an entry after a gap would never be read. */
+static void test_announcing_between_two_minutes(void **state)
+{
+    fixture_t *f = fixture(unit_pool(state));
+    int n;
+
+    for (n = 0; n < 3; n++) {
+        announce(f, n);
+    }
+    assert_int_equal(bearer_session_hear(f->here, &f->store, f->p), APR_SUCCESS);
+    f->w->now += apr_time_from_sec(60);
+    atomic_fetch_add(&f->here->minute, 1);
+    announce(f, 3);
+    hear(f);
+    assert_true(knows(f, 2) && knows(f, 3));
+}
+
 static void test_a_cache_that_was_away(void **state)
 {
     fixture_t *f = fixture(unit_pool(state));
@@ -151,6 +169,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         UNIT_TEST(test_another_host_learns_of_it),
         UNIT_TEST(test_a_host_that_starts_reads_all), UNIT_TEST(test_clocks),
+        UNIT_TEST(test_announcing_between_two_minutes),
         UNIT_TEST(test_a_cache_that_was_away), UNIT_TEST(test_which_caches)
     };
 
