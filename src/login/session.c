@@ -253,11 +253,13 @@ static apr_status_t load_from_cache(bearer_session_t **session,
     unsigned char *id;
     apr_size_t len = 0;
 
-    /* the second is how an earlier version wrote it; the lengths differ */
+    /* the second is how an earlier version wrote it, which may look like a shorter id
+     * in the first */
     if (strlen(cookie) > 64
-        || (bearer_base61_decode(&id, &len, cookie, strlen(cookie), p) != APR_SUCCESS
-            && bearer_b64url_decode_p(&id, &len, cookie, strlen(cookie), p) != APR_SUCCESS)
-        || len != BEARER_SESSION_ID_SIZE) {
+        || ((bearer_base61_decode(&id, &len, cookie, strlen(cookie), p) != APR_SUCCESS
+             || len != BEARER_SESSION_ID_SIZE)
+            && (bearer_b64url_decode_p(&id, &len, cookie, strlen(cookie), p) != APR_SUCCESS
+                || len != BEARER_SESSION_ID_SIZE))) {
         return APR_NOTFOUND;
     }
     return load_by_id(session, store, id, p);

@@ -584,6 +584,28 @@ static void test_cache_holds_no_cookie(void **state)
     }
 }
 
+/* It can look like an id of today that is one byte shorter. */
+static void test_cookie_of_an_earlier_version(void **state)
+{
+    static const char cookie[] = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA1AAAAAAAAA";
+    fixture_t *f = fixture(unit_pool(state), 0);
+    unsigned char *looks;
+    bearer_session_t *s;
+    const char *today;
+    apr_size_t len;
+
+    assert_int_equal(bearer_base61_decode(&looks, &len, cookie, strlen(cookie), f->p),
+                     APR_SUCCESS);
+    assert_int_equal(len, BEARER_SESSION_ID_SIZE - 1);
+    assert_int_equal(bearer_session_new(&s, &f->store, ISSUER, body_of(f, CLAIMS), f->p),
+                     APR_SUCCESS);
+    assert_int_equal(bearer_b64url_decode(s->id, &len, cookie, strlen(cookie)), APR_SUCCESS);
+    assert_int_equal(len, BEARER_SESSION_ID_SIZE);
+    assert_int_equal(bearer_session_begin(&today, s, &f->store, NULL, f->p), APR_SUCCESS);
+    assert_int_equal(load(f, today), APR_SUCCESS);
+    assert_int_equal(load(f, cookie), APR_SUCCESS);
+}
+
 static void too_large(fixture_t *f)
 {
     char *noise = apr_palloc(f->p, 60000);
@@ -966,7 +988,8 @@ int main(void)
         UNIT_TEST(test_once), UNIT_TEST(test_once_beside_another_key),
         UNIT_TEST(test_store_that_is_down),
         UNIT_TEST(test_unknown_session_writes_nothing),
-        UNIT_TEST(test_cache_holds_no_cookie), UNIT_TEST(test_too_large),
+        UNIT_TEST(test_cache_holds_no_cookie),
+        UNIT_TEST(test_cookie_of_an_earlier_version), UNIT_TEST(test_too_large),
         UNIT_TEST(test_principal), UNIT_TEST(test_tenant_of_a_session),
         UNIT_TEST(test_longer_maximum),
         UNIT_TEST(test_ended_meanwhile),
