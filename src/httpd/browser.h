@@ -60,7 +60,7 @@ int ab_browser_admits(const bearer_issuer_t *issuer, const json_t *claims, apr_p
 /** Creates the body of a session from tokens and claims. The caller owns the reference.
  *  @param userinfo  NULL: none */
 json_t *ab_browser_body(const bearer_login_t *login, const bearer_tokens_t *tokens,
-                        json_t *claims, json_t *userinfo);
+                        json_t *claims, json_t *userinfo, apr_pool_t *p);
 
 /* browser_userinfo.c: when the userinfo endpoint is asked, and what becomes of it */
 /** Returns the claims that the configuration of a virtual host names (named_claim_t). */

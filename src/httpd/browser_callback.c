@@ -315,7 +315,7 @@ static bearer_reason_t make_session(arrival_t *a)
     if (!end_earlier(a)) {
         return BEARER_OK;
     }
-    body = ab_browser_body(&a->login, &a->tokens, a->claims, a->userinfo);
+    body = ab_browser_body(&a->login, &a->tokens, a->claims, a->userinfo, a->r->pool);
     if (body) {
         rv = bearer_session_new(&session, &a->store, a->login.access->issuer->url,
                                 body, a->r->pool);

@@ -128,8 +128,9 @@ void ab_browser_judgement(bearer_judgement_t *j, request_rec *r,
 }
 
 json_t *ab_browser_body(const bearer_login_t *login, const bearer_tokens_t *tokens,
-                        json_t *claims, json_t *userinfo)
+                        json_t *claims, json_t *userinfo, apr_pool_t *p)
 {
+    const char *tenant = ab_browser_tenant(login->access->issuer, claims, p);
     char text[32];
     const char *ends = !tokens->access_expires ? NULL
         : (apr_snprintf(text, sizeof(text), "%" APR_TIME_T_FMT,
@@ -138,6 +139,7 @@ json_t *ab_browser_body(const bearer_login_t *login, const bearer_tokens_t *toke
         const char *name, *value;
     } rows[] = {
         { BEARER_SESSION_CLIENT, login->access->settings->client_id },
+        { BEARER_SESSION_TENANT, tenant },
         { BEARER_SESSION_ID_TOKEN, tokens->id_token },
         { BEARER_SESSION_ACCESS_TOKEN, tokens->access_token },
         { BEARER_SESSION_REFRESH_TOKEN, tokens->refresh_token },

@@ -163,7 +163,7 @@ static bearer_reason_t new_body(json_t **body, visit_t *v, const bearer_login_t 
     if (reason == BEARER_INACTIVE) {
         return reason;
     }
-    *body = ab_browser_body(login, tokens, claims, part);
+    *body = ab_browser_body(login, tokens, claims, part, v->r->pool);
     if (*body && reason != BEARER_OK) {
         log_refresh(v, APLOG_WARNING,
                     AB(0318) "userinfo was not asked again; its earlier claims stay", why->detail);

@@ -30,16 +30,6 @@
 
 static const unsigned char no_mark[BEARER_CACHE_KEY_SIZE];
 
-/* Two tenants of one issuer may use the same sid or sub. */
-static const char *own_issuer(const bearer_session_t *s, const json_t *claims, apr_pool_t *p)
-{
-    const bearer_issuer_t issuer = { .url = s->issuer };
-    const char *iss = bearer_json_string(claims, "iss");
-
-    return bearer_issuer_expand(s->issuer, iss ? bearer_issuer_tenant_of(&issuer, iss, p) : NULL,
-                                p);
-}
-
 /* Computes the names of the marks that a logout by sid or sub will leave for this
  * session. A refreshed ID token may have no sid (OpenID Connect Core section
  * 12.2): the session with the issuer is still that of the login. */
@@ -50,7 +40,9 @@ static apr_status_t set_marks(bearer_session_t *s, const json_t *body,
     const char *client = bearer_json_string(body, BEARER_SESSION_CLIENT);
     const char *sid = bearer_json_string(claims, "sid");
     const char *sub = bearer_json_string(claims, "sub");
-    const char *issuer = own_issuer(s, claims, p);
+    /* two tenants of one issuer may use the same sid or sub */
+    const char *issuer = bearer_issuer_expand(
+        s->issuer, bearer_json_string(body, BEARER_SESSION_TENANT), p);
     apr_status_t rv = APR_SUCCESS;
 
     client = client ? client : "";

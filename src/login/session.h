@@ -72,6 +72,7 @@ typedef struct bearer_session_t {
 #define BEARER_SESSION_ACCESS_TOKEN "access_token"
 #define BEARER_SESSION_REFRESH_TOKEN "refresh_token"
 #define BEARER_SESSION_SCOPE "scope"
+#define BEARER_SESSION_TENANT "tenant"   /**< missing: the issuer has no {tenant} */
 #define BEARER_SESSION_ACCESS_ENDS "access_ends" /**< seconds since the epoch; missing:
                                                       the issuer did not say */
 #define BEARER_SESSION_CLAIMS "claims"   /**< object: the ID token's (each stored once:

@@ -21,7 +21,7 @@ TENANTS = """
 @pytest.fixture
 def site(one_server, op, backend):
     """A server that logs in at {url of op}/{tenant}; the metadata is one for all."""
-    def start(more="", tenants="t-1 t-2", name="{tenantid}", keys=None, files=None, **kw):
+    def start(more="", tenants="t-1 t-2", name="{tenantid}", keys=None, files=None, inside="", **kw):
         url = op.url
         op.metadata["issuer"] = url + "/" + name
         op.script("common", body=lambda request: json.dumps(op.metadata))
@@ -30,7 +30,7 @@ def site(one_server, op, backend):
                 type("", (), {"kind": "jwks"})))
         op.tenant = lambda tenant: op.id_token.update(iss=url + "/" + tenant)
         op.tenant("t-1")
-        text = conf(op, "AuthBearerUserFormat %u@%t\n" + more, inside=TENANTS.format(
+        text = conf(op, "AuthBearerUserFormat %u@%t\n" + more, inside=inside + TENANTS.format(
             tenants=tenants, url=url, keys=keys or url + "/{tenant}/jwks"), **kw)
         text = text.replace('<AuthBearerIssuer "%s"' % url,
                             '<AuthBearerIssuer "%s/{tenant}"' % url)
@@ -147,3 +147,15 @@ def test_configtest(checker, op, metadata, number):
     assert done.status == (1 if number else 0), done
     assert not done.says("AB0705")
     assert not number or done.says(number)
+
+
+def test_a_logout_of_a_tenant_by_its_alias(site, op):
+    """One session, whichever name of the issuer its tokens have."""
+    server = site(inside="AuthBearerIssuerAlias %s/v1/{tenant}" % op.url)
+    for session, logout in (("/v1/t-1", "/t-1"), ("/t-1", "/v1/t-1"), ("/v1/t-1", "/v1/t-1")):
+        op.id_token.update(iss=op.url + session)
+        browser = Browser(server)
+        signed_in(browser, user="alice@example.test@t-1")
+        res = backchannel(server, op.logout_token(iss=op.url + logout))
+        assert res.status == 200, res
+        assert browser.navigate("/app/x").status == 302, (session, logout)
