@@ -8,6 +8,7 @@ import pytest
 from support.browsing import (SECRETS, callback, conf, no_session,  # noqa: F401
                               op, session_cookie, signed_in, site, store)
 from support.client import build
+from support.httpd import wait_until
 from support.op import NAVIGATE, Browser
 
 pytestmark = pytest.mark.allow_log("AB0763")
@@ -138,7 +139,9 @@ def test_each_vhost_is_a_client_of_its_own(one_server, op):
         n = op.count("token")
         assert browser.navigate("/app/x", host=host).status == 200
         assert op.count("token") == n + 1 and op.last("token").basic == who
+        n = op.count("revoke")
         assert browser.sign_out(host=host).status == 200
+        wait_until(lambda: op.count("revoke") > n, 20, "the revocation, in the background")
         assert op.last("revoke").basic == who
 
 

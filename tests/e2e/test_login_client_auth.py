@@ -13,6 +13,7 @@ from cryptography.x509 import load_der_x509_certificate
 from support import certs, secrets, tokens
 from support.assertions import LONG_SECRET, private_jwk, verify_assertion
 from support.expect import refused
+from support.httpd import wait_until
 from support.issuer import IssuerHost, Request
 from support.op import Browser, Provider
 
@@ -65,6 +66,7 @@ def questions(op, server):
     assert browser.sign_out().status == 200
     asked = {r.form["grant_type"]: r for r in op.requests if r.kind == "token"}
     assert set(asked) == {"authorization_code", "refresh_token"}
+    wait_until(lambda: op.count("revoke"), 20, "the revocation, in the background")
     asked["revocation"] = op.last("revoke")
     return asked
 
