@@ -252,20 +252,20 @@ def test_killed_children(site, op):
     'AuthBearerSOCache "shmcb:@ROOT@/run/cache(1048576)"\n'])
 def test_another_size(site, op, more):
     """In force after a full start; until then nothing is lost."""
-    server = site("AuthBearerSOCache shm:2M for=sessions")
+    server = site("AuthBearerSOCache shm:3M for=sessions")
     browser = visitor(op, server, "ann")
     with open(server.path("httpd.conf")) as f:
         conf = f.read()
-    server.write("httpd.conf", conf.replace("AuthBearerSOCache shm:2M for=sessions",
+    server.write("httpd.conf", conf.replace("AuthBearerSOCache shm:3M for=sessions",
                                             more).replace("@ROOT@", server.root))
     server.graceful()
     assert status(browser) == 200
     line = server.wait_log("AB0411", "shm:", re.compile(r"\b1\b"))[0]
     assert line.level == "notice", line
-    assert any(map(about(2 * MB), shared_memory(server)))
+    assert any(map(about(3 * MB), shared_memory(server)))
     server.restart()
     assert any(map(about(MB), shared_memory(server)))
-    assert not any(map(about(2 * MB), shared_memory(server)))
+    assert not any(map(about(3 * MB), shared_memory(server)))
     assert status(browser) == 302
     # and it is of use
     assert status(visitor(op, server, "bob")) == 200
@@ -400,7 +400,7 @@ def test_foreign_logins(site, op, wire):
     assert line.level == "warn" and line.says("AB0414", re.compile(r"\b[1-9]\d*"), 0), line
     shown = server.get("/bearer-status?format=json").json()["sessions"]
     assert shown["evicted"] == there.count(302) and shown["refused"] == 0
-    assert "ended for want of room: %d," % shown["evicted"] in server.get(
+    assert "ended because full: %d," % shown["evicted"] in server.get(
         "/bearer-status").text
 
 
