@@ -190,20 +190,27 @@ def test_sessions_in_figures(site):
         < after["auth_bearer_sessions_used_bytes"] < 1 << 20
 
 
-@statement(BROWSERS, "A new session begins, an older one of this browser ends, "
-                     "and the browser returns to the page that it requested.")
-def test_the_older_session_of_a_browser(site, op):
+@statement(BROWSERS, "A new session begins and an older one of this browser ends, unless the "
+                     "same user signed in in another tab meanwhile. The browser returns to the "
+                     "page that it requested.")
+@pytest.mark.parametrize("same", [True, False])
+def test_the_older_session_of_a_browser(site, op, same):
     browser = Browser(site)
     back = browser.path_of(browser.provider(browser.navigate("/app/y?z=1").get("Location"))
                            .get("Location"))
+    user = op.user
+    if not same:
+        op.user = {**user, "sub": "bob"}
     signed_in(browser)
+    op.user = user
     older = browser.clone()
     assert older.navigate("/app/x").status == 200
     res = browser.navigate(back)
     assert res.status == 303 and res.get("Location") == site.url + "/app/y?z=1", res
-    assert browser.cookies[session_cookie(browser)] != older.cookies[session_cookie(older)]
+    assert same == (browser.cookies[session_cookie(browser)]
+                    == older.cookies[session_cookie(older)])
     assert browser.navigate("/app/y").status == 200
-    assert older.navigate("/app/x").status == 302
+    assert older.navigate("/app/x").status == (200 if same else 302)
 
 
 @statement(BROWSERS, "A plain redirect carries the parameters in the URL, without a request")
