@@ -1179,6 +1179,7 @@ def test_the_same_house(site, op):
             i, line, require)
     for i, line in enumerate(EXPORTS):
         end += '<Location "/app/e%d">\n%s\n</Location>\n' % (i, line)
+    op.id_token = {"azp": "app"}     # BEARER_CLIENT
     server = site("AuthBearerSessionUserClaim sub\n"
                   "AuthBearerLoginScopes openid orders.read", end=end)
     browser = Browser(server)
