@@ -19,7 +19,8 @@ static const char *registration(const offer_t *offer)
     return apr_pstrcat(
         offer->p,
         "# Register with the issuer, with the URL of this server:\n"
-        "#   redirect URI              " SITE "/.auth/callback\n",
+        "#   redirect URI              " SITE "/.auth/callback\n"
+        "#   (the same for each further name in AuthBearerBaseURL)\n",
         offer->metadata->end_session_endpoint
             ? "#   post-logout redirect URI  " SITE "/.auth/logout\n" : "",
         json_is_true(back) ? "#   back-channel logout URI   " SITE "/.auth/backchannel-logout\n"

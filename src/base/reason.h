@@ -56,6 +56,7 @@
     X(SESSION_INSUFFICIENT, "session_insufficient", 403, 0, NULL, NULL, 0) \
     X(THROTTLED, "throttled", 429, 0, NULL, NULL, 0) \
     X(UNAVAILABLE, "unavailable", 503, 0, NULL, NULL, 0) \
+    X(MISDIRECTED, "misdirected", 421, 0, NULL, NULL, 0) \
     X(MISCONFIGURED, "misconfigured", 500, 0, NULL, NULL, 0)
 
 typedef enum {
@@ -144,7 +145,8 @@ typedef enum {
     X(0060, CONFIGURATION, "configuration", MISCONFIGURED) \
     X(0061, INTERNAL, "internal", UNAVAILABLE) \
     X(0062, SESSION_INSUFFICIENT, "session_insufficient", SESSION_INSUFFICIENT) \
-    X(0063, SIGNATURE_REMOVED, "signature_removed", SIGNATURE)
+    X(0063, SIGNATURE_REMOVED, "signature_removed", SIGNATURE) \
+    X(0064, MISDIRECTED, "misdirected", MISDIRECTED)
 
 typedef enum {
 #define X(number, symbol, name, category) BEARER_##symbol,

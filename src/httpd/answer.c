@@ -18,6 +18,9 @@
 #define TEXT_FORBIDDEN "You do not have access to this page", \
     "You are signed in, but this page is not for your account.", \
     "Ask the people who run this site for access, or sign in with another account."
+#define TEXT_MISDIRECTED_REQUEST "This site has another address", \
+    "You cannot sign in at the address that your browser shows.", \
+    "Use the usual address of this site. If you did, tell the people who run it."
 #define TEXT_TOO_MANY_REQUESTS "Too many attempts", \
     "Your network made too many failed attempts within a short time.", \
     "Please wait a minute and try again."
@@ -35,6 +38,7 @@
 #define ANSWER_400(challenge) ANSWER(BAD_REQUEST, challenge, 0)
 #define ANSWER_401(challenge) ANSWER(UNAUTHORIZED, challenge, 0)
 #define ANSWER_403(challenge) ANSWER(FORBIDDEN, challenge, 0)
+#define ANSWER_421(challenge) ANSWER(MISDIRECTED_REQUEST, challenge, 0)
 #define ANSWER_429(challenge) ANSWER(TOO_MANY_REQUESTS, challenge, 1)
 #define ANSWER_500(challenge) \
     { HTTP_INTERNAL_SERVER_ERROR, challenge, 0, APLOG_ERR, { TEXT_FAULT } }

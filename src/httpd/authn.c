@@ -269,8 +269,8 @@ static int by_session(attempt_t *a)
     bearer_reason_t reason;
     int status = DECLINED;
 
-    if (!a->settings->session || !a->server->issuers) {
-        return DECLINED;
+    if (!a->settings->session || !a->server->issuers || ab_browser_elsewhere(a->r)) {
+        return DECLINED;  /* elsewhere: see misdirected() */
     }
     reason = ab_browser_principal(a->r, a->settings, &principal, &credential, &why);
     if (reason == BEARER_NO_CREDENTIAL) {
@@ -334,6 +334,19 @@ static const char *no_token(const attempt_t *a)
                         : "");
 }
 
+/* With another Host, the session of this browser cannot be known. */
+static int misdirected(attempt_t *a)
+{
+    const char *why;
+    int status;
+
+    if (!(a->settings->session || a->settings->login.on) || !ab_browser_elsewhere(a->r)) {
+        return DECLINED;
+    }
+    status = ab_browser_go_home(a->r, &why);
+    return status != DECLINED ? status : refuse(a, BEARER_MISDIRECTED, why);
+}
+
 static int without_credential(attempt_t *a)
 {
     int preflight = is_preflight(a->r), status;
@@ -346,7 +359,10 @@ static int without_credential(attempt_t *a)
     why = preflight
         ? "a CORS preflight has no token; write AuthBearerPreflight pass to accept it"
         : no_token(a);
-    status = login(a);
+    status = misdirected(a);
+    if (status == DECLINED) {
+        status = login(a);
+    }
     if (status == DECLINED) {
         status = ab_browser_login_url(a->r, a->settings, why);
     }

@@ -35,16 +35,14 @@ static int make_browser(server_rec *s, server_config_t *server, apr_pool_t *p)
     browser_t *b = apr_pcalloc(p, sizeof(*b));
     const char *error = NULL;
 
-    b->origin = ab_browser_base(s, p);
     b->path = ab_browser_path(s);
     b->several = ab_browser_issuers(s, p)->nelts > 1;
     b->callback_path = apr_pstrcat(p, b->path, "/callback", NULL);
-    b->logout = apr_pstrcat(p, b->origin, b->path, "/logout", NULL);
     b->in_cookie = login->store == SESSIONS_IN_COOKIE;
     b->max = login->max ? login->max : DEFAULT_MAX;
     b->idle = login->idle ? login->idle : DEFAULT_IDLE;
     b->named = ab_browser_named_claims(s, p);
-    bearer_cookie_names(&b->names, b->origin, p);
+    ab_browser_name(b, ab_browser_base(s, p), p);
     if (bearer_seal_create(&b->session_seal, server->secret_files, "session",
                            &error, p) != APR_SUCCESS
         || bearer_seal_create(&b->login_seal, server->secret_files, "login",
@@ -83,17 +81,40 @@ int ab_browser_post_config(apr_pool_t *pconf, server_rec *s)
 
 /* ---- the endpoints ------------------------------------------------------ */
 
+static int refuse_elsewhere(request_rec *r, const char *why)
+{
+    return ab_page_refusal(r, BEARER_MISDIRECTED, why,
+                           apr_pstrcat(r->pool, ab_browser_of(r)->origin, "/", NULL));
+}
+
+/* No issuer was told this address, so the response is not carried on to where it would
+ * count. */
+static int stay_elsewhere(request_rec *r)
+{
+    return refuse_elsewhere(r, "the response to a login came to a Host that is no name in "
+                            "AuthBearerBaseURL");
+}
+
+static int go_home(request_rec *r)
+{
+    const char *why;
+    int status = ab_browser_go_home(r, &why);
+
+    return status != DECLINED ? status : refuse_elsewhere(r, why);
+}
+
 static const struct {
     const char *name;
     apr_int64_t methods;
     const char *allow;
     int (*answer)(request_rec *r);
+    int (*elsewhere)(request_rec *r); /* with another Host; NULL: as with a name */
 } endpoints[] = {
-    { CALLBACK, AP_METHOD_BIT << M_GET, "GET", ab_browser_callback },
+    { CALLBACK, AP_METHOD_BIT << M_GET, "GET", ab_browser_callback, stay_elsewhere },
     { "/logout", AP_METHOD_BIT << M_GET | AP_METHOD_BIT << M_POST, "GET, POST",
-      ab_browser_logout },
+      ab_browser_logout, go_home },
     { "/backchannel-logout", AP_METHOD_BIT << M_POST, "POST",
-      ab_browser_backchannel },
+      ab_browser_backchannel, NULL },
 };
 
 /* If several issuers log in, each has a callback below the common path. Other paths
@@ -132,7 +153,8 @@ int ab_browser_quick(request_rec *r, int lookup)
             return HTTP_METHOD_NOT_ALLOWED;
         }
         return ab_process()
-            ? endpoints[i].answer(r)
+            ? (browser->elsewhere && endpoints[i].elsewhere
+               ? endpoints[i].elsewhere : endpoints[i].answer)(r)
             : ab_page_refusal(r, BEARER_CONFIGURATION, "this child could not be set up", NULL);
     }
     return DECLINED;

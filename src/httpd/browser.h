@@ -18,7 +18,9 @@
 struct process_t;
 
 struct browser_t {
-    const char *origin;          /**< SCHEME://HOST[:PORT] */
+    const char *origin;          /**< SCHEME://HOST[:PORT] of the name in force */
+    int elsewhere;               /**< 1: Host is none of several names, and the first one
+                                  *   without * is in force: see ab_browser_elsewhere() */
     const char *path;            /**< AuthBearerLoginPath */
     const char *callback_path;   /**< common prefix of all callback paths */
     int several;                 /**< 1 if more than one issuer logs in; each then has
@@ -37,6 +39,14 @@ struct browser_t {
  * DECLINED for other paths. */
 int ab_browser_post_config(apr_pool_t *pconf, server_rec *s);
 int ab_browser_quick(request_rec *r, int lookup);
+
+/* browser_names.c: the names of a virtual host (AuthBearerBaseURL) */
+/** Makes *b of a virtual host speak for one name.
+ *  @param origin  SCHEME://HOST[:PORT]; lives as long as *b */
+void ab_browser_name(browser_t *b, const char *origin, apr_pool_t *p);
+/** Is the request's Host none of several names? No session of this server can be there,
+ *  and no login may begin or end there. Back-channel logout does not need the name. */
+int ab_browser_elsewhere(const request_rec *r);
 
 /* browser_client.c */
 /** Prepares *login with this server's client data for an issuer. BEARER_OK or
@@ -138,6 +148,10 @@ int ab_browser_navigates(request_rec *r);
  *  there again.
  *  @param origin  of this server */
 const char *ab_browser_target(request_rec *r, const char *origin);
+/** Answers a request that needs the name of this server but has another Host: sends a
+ *  navigation to the same path at the first name, once (302).
+ *  @return DECLINED if the caller must refuse it (BEARER_MISDIRECTED); *why says why */
+int ab_browser_go_home(request_rec *r, const char **why);
 /** Returns the name of the cookie that holds the login with this state. */
 const char *ab_browser_attempt_name(request_rec *r, const char *state);
 /** Is this a prefetch, which the browser sends before the user asks for the page? */

@@ -26,6 +26,9 @@ APLOG_USE_MODULE(auth_bearer);
 #define TRIES_MAX 3
 #define TRIES_LIFE 60 /* seconds */
 #define TRIES_KEPT 4
+/** Seconds in which a browser that was sent to the first name does not come back with
+ *  another Host, unless a proxy puts another Host into every request. */
+#define HOME_LIFE 10
 
 /** Bytes of a Cookie header for its name, the cookie of the tries, and cookies that an
  *  application sets meanwhile. */
@@ -73,7 +76,7 @@ static int tries_of(request_rec *r, const char *target, const char **hash,
     return tries;
 }
 
-void ab_browser_count_try(request_rec *r, const char *target)
+static void count_try(request_rec *r, const char *target, int life)
 {
     const bearer_cookie_names_t *names = &ab_browser_of(r)->names;
     const char *hash, *others;
@@ -81,7 +84,12 @@ void ab_browser_count_try(request_rec *r, const char *target)
 
     n = n < 9 ? n + 1 : 9;
     ab_browser_set_cookie(r, bearer_cookie_set(names, names->tries,
-        apr_psprintf(r->pool, "%s-%d%s", hash, n, others), TRIES_LIFE, r->pool));
+        apr_psprintf(r->pool, "%s-%d%s", hash, n, others), life, r->pool));
+}
+
+void ab_browser_count_try(request_rec *r, const char *target)
+{
+    count_try(r, target, TRIES_LIFE);
 }
 
 /* ---- the way to the issuer ---------------------------------------------- */
@@ -138,6 +146,28 @@ const char *ab_browser_target(request_rec *r, const char *origin)
            "requested: its address has characters that a URL cannot have, or more than %d bytes",
            bearer_text_quote(r->pool, target), BEARER_RETURN_MAX);
     return target;
+}
+
+int ab_browser_go_home(request_rec *r, const char **why)
+{
+    const char *home = ab_browser_of(r)->origin, *target, *hash, *others;
+    const char *host = apr_table_get(r->headers_in, "Host");
+
+    *why = apr_psprintf(r->pool, "Host %s is no name in AuthBearerBaseURL",
+                        host ? bearer_text_quote(r->pool, host) : "(none)");
+    if (!ab_browser_navigates(r)) {
+        return DECLINED;
+    }
+    target = ab_browser_target(r, home);
+    if (tries_of(r, target, &hash, &others)) {
+        *why = apr_psprintf(r->pool, "%s, and the browser was sent to %s a moment ago; a proxy "
+                            "must pass Host on (ProxyPreserveHost On)", *why, home);
+        return DECLINED;
+    }
+    count_try(r, target, HOME_LIFE);
+    ab_log(APLOG_DEBUG, r, AB(0310) "%s; the browser is redirected to %s", *why, home);
+    return ab_page_redirect(r, HTTP_MOVED_TEMPORARILY,
+                            apr_pstrcat(r->pool, home, target, NULL));
 }
 
 /** A pending login in the browser. */

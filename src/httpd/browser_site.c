@@ -32,11 +32,6 @@ static const char *origin_of(server_rec *s, apr_pool_t *p)
                             : apr_psprintf(p, "%s://%s:%d", scheme, host, port);
 }
 
-const browser_t *ab_browser_of(const request_rec *r)
-{
-    return ab_config_server(r->server)->browser;
-}
-
 const char *ab_browser_path(const server_rec *s)
 {
     const char *path = ab_config_server(s)->login.path;
@@ -46,9 +41,17 @@ const char *ab_browser_path(const server_rec *s)
 
 const char *ab_browser_base(server_rec *s, apr_pool_t *p)
 {
-    const char *base = ab_config_server(s)->login.base_url;
+    const apr_array_header_t *names = ab_config_server(s)->login.names;
+    int i;
 
-    return base ? base : origin_of(s, p);
+    for (i = 0; names && i < names->nelts; i++) {
+        const base_name_t *name = &APR_ARRAY_IDX(names, i, base_name_t);
+
+        if (!name->wild) {
+            return name->origin;
+        }
+    }
+    return origin_of(s, p);
 }
 
 /* ---- issuers ------------------------------------------------------------ */

@@ -9,13 +9,21 @@
 
 #include "records.h"
 
-/** Returns the origin of the virtual host, SCHEME://HOST[:PORT], and the path of the
- *  endpoints. */
+/** One name in AuthBearerBaseURL. */
+typedef struct base_name_t {
+    const char *origin;          /**< SCHEME://HOST[:PORT], normalised; HOST may be *.DOMAIN */
+    int https, port;
+    int wild;                    /**< 1: HOST is one label and DOMAIN */
+    const char *host;            /**< of a wild name: .DOMAIN */
+} base_name_t;
+
+/** Returns the origin of the virtual host, SCHEME://HOST[:PORT], that of its first name
+ *  without *, and the path of the endpoints. */
 const char *ab_browser_base(server_rec *s, apr_pool_t *p);
 const char *ab_browser_path(const server_rec *s);
-/** Returns the browser data of the request's virtual host; NULL if browser sessions are
- *  not used there. Functions in browser.h that take a request need a virtual host with
- *  this data. */
+/** Returns the browser data of the request's virtual host under the name in force
+ *  (browser_names.c); NULL if browser sessions are not used there. Functions in browser.h
+ *  that take a request need a virtual host with this data. */
 const browser_t *ab_browser_of(const request_rec *r);
 
 /** Returns the issuer that logs in here: AuthBearerLoginIssuer, else the only issuer

@@ -79,32 +79,48 @@ static void check_secrets(walk_t *w)
     }
 }
 
-/* Lists the redirect URI to register with each issuer, as the callbacks differ. */
+/* Says which redirect URI to register for one name, or with one of several issuers. */
+static void say_callback(walk_t *w, server_rec *s, const bearer_issuer_t *issuer,
+                         const char *base, int issuers)
+{
+    const char *uri = ab_browser_callback_url(base, ab_browser_path(s),
+                                              issuers > 1 ? issuer : NULL, w->p);
+    ap_directive_t at = { 0 };
+
+    at.filename = issuer->file;
+    at.line_num = issuer->line;
+    ab_check_say(w, BEARER_LOG_NOTICE, &at,
+                 AB(0762) "browsers log in with %d issuers at %s; with issuer %s, register the "
+                 "redirect URI %s", issuers, base, issuer->url, uri);
+}
+
+/* Lists the redirect URIs to register with each issuer, if there is more than one. */
 static void check_callbacks(walk_t *w, server_rec *s)
 {
     const apr_array_header_t *list = ab_browser_issuers(s, w->p);
+    const apr_array_header_t *names = ab_config_server(s)->login.names;
+    const int count = names ? names->nelts : 1;
     const char *base = ab_browser_base(s, w->p);
-    const char *path = ab_browser_path(s);
-    int i;
+    int i, k;
 
-    for (i = 0; list->nelts > 1 && i < list->nelts; i++) {
-        const bearer_issuer_t *issuer = APR_ARRAY_IDX(list, i,
-                                                      const bearer_issuer_t *);
+    for (i = 0; i < list->nelts && (list->nelts > 1 || count > 1); i++) {
+        const bearer_issuer_t *issuer = APR_ARRAY_IDX(list, i, const bearer_issuer_t *);
         ap_directive_t at = { 0 };
 
         at.filename = issuer->file;
         at.line_num = issuer->line;
-        if (!ab_browser_has_name(issuer)) {
+        if (list->nelts > 1 && !ab_browser_has_name(issuer)) {
             ab_check_say(w, BEARER_LOG_ERROR, &at,
                          AB(0761) "browsers log in with %d issuers at %s, so each needs its own "
                          "callback %s/callback/NAME; write <AuthBearerIssuer '%s' NAME>, NAME of "
-                         "A-Z a-z 0-9 - . _ ~", list->nelts, base, path, issuer->url);
-        } else {
-            ab_check_say(w, BEARER_LOG_NOTICE, &at,
-                         AB(0762) "browsers log in with %d issuers at %s; with issuer %s, register "
-                         "the redirect URI %s",
-                         list->nelts, base, issuer->url,
-                         ab_browser_callback_url(base, path, issuer, w->p));
+                         "A-Z a-z 0-9 - . _ ~", list->nelts, base, ab_browser_path(s),
+                         issuer->url);
+            continue;
+        }
+        for (k = 0; k < count; k++) {
+            say_callback(w, s, issuer,
+                         names ? APR_ARRAY_IDX(names, k, base_name_t).origin : base,
+                         list->nelts);
         }
     }
 }

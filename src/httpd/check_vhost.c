@@ -3,6 +3,7 @@
  * Directives without effect: a list replaced by a second line, settings of a virtual
  * host that its issuers override, a Require that admits everyone. See check.c.
  */
+#include "browser_site.h"
 #include "check_inside.h"
 
 #include "trust/issuer.h"
@@ -105,11 +106,34 @@ static void check_overridden(walk_t *w, server_rec *s, bearer_setting_t setting)
     }
 }
 
+/* A virtual host never inherits a name, since each has its own. */
+static void check_name(walk_t *w, server_rec *s)
+{
+    const server_config_t *server = ab_config_server(s);
+    const apr_array_header_t *outer = ab_config_server(w->main)->login.names;
+    const char *base;
+
+    if (!outer || server->login.names || !server->login.on
+        || !ab_browser_issuers(s, w->p)->nelts) {
+        return;
+    }
+    base = ab_browser_base(s, w->p);
+    if (strcmp(base, ab_browser_base(w->main, w->p)) != 0) {
+        ab_check_say(w, BEARER_LOG_WARNING,
+                     ab_config_beside(ap_conftree, "AuthBearerBaseURL"),
+                     AB(0821) "AuthBearerBaseURL of the main server has no effect in the virtual "
+                     "host %s (%s:%d): browsers log in there at %s; write AuthBearerBaseURL in it",
+                     s->server_hostname ? s->server_hostname : "(no name)",
+                     s->defn_name ? s->defn_name : "(unknown)", (int)s->defn_line_number, base);
+    }
+}
+
 static void check_vhost(walk_t *w, server_rec *s)
 {
     const server_config_t *server = ab_config_server(s);
     unsigned i;
 
+    check_name(w, s);
     if (!server->issuers || !server->inherits_issuers) {
         return;
     }

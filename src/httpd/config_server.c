@@ -4,6 +4,7 @@
  * Directives of the whole server and of a virtual host: settings shared by all issuers
  * and sections.
  */
+#include "browser_site.h"
 #include "config_parse.h"
 #include "directives.h"
 #include "handlers.h"
@@ -103,25 +104,83 @@ static const char *login_path(const parse_t *in, void *record)
 }
 
 /* Accepts the origin only: cookies and redirects to a page use no path prefix. */
+static int read_name(base_name_t *name, const char *text, apr_pool_t *p)
+{
+    const char *star = strstr(text, "://*."), *host;
+    bearer_http_url_t url;
+    int v6;
+
+    /* the label that * stands for is as good as any other */
+    if (bearer_http_url_split(&url, star ? apr_psprintf(
+            p, "%.*s://x%s", (int)(star - text), text, star + 4) : text, p)
+        || (*url.path && strcmp(url.path, "/") != 0)) {
+        return 0;
+    }
+    name->wild = star != NULL;
+    name->host = url.host + name->wild;
+    name->https = url.https;
+    name->port = url.port;
+    if (star && !strchr(name->host + 1, '.')) {
+        return 0;  /* of *.com, everybody can have one */
+    }
+    host = name->host;
+    v6 = strchr(host, ':') != NULL;
+    name->origin = apr_psprintf(p, "%s://%s%s%s%s", url.https ? "https" : "http",
+                                star ? "*" : "", v6 ? "[" : "", host, v6 ? "]" : "");
+    if (url.port != (url.https ? 443 : 80)) {
+        name->origin = apr_psprintf(p, "%s:%d", name->origin, url.port);
+    }
+    return 1;
+}
+
+/* Could one Host name both? A Host without a port has the port of either scheme. */
+static int alike(const base_name_t *a, const base_name_t *b)
+{
+    return a->wild == b->wild && !strcmp(a->host, b->host)
+        && (a->port == b->port || (a->port == (a->https ? 443 : 80)
+                                   && b->port == (b->https ? 443 : 80)));
+}
+
+/* Sets *wrong if the last name cannot be used. */
+static void check_last(const char **wrong, const apr_array_header_t *names, int read,
+                       const char *text, apr_pool_t *p)
+{
+    const base_name_t *last = &APR_ARRAY_IDX(names, names->nelts - 1, base_name_t);
+    int i;
+
+    if (!read) {
+        *wrong = apr_pstrcat(p, bearer_http_url_shown(text, p), " is not SCHEME://HOST[:PORT], "
+                             "this server as browsers see it (HOST may be *.DOMAIN)", NULL);
+    }
+    for (i = 0; !*wrong && i < names->nelts - 1; i++) {
+        const base_name_t *other = &APR_ARRAY_IDX(names, i, base_name_t);
+
+        if (alike(last, other)) {
+            *wrong = apr_pstrcat(p, "Host does not tell ", last->origin, " from ",
+                                 other->origin, "; remove one", NULL);
+        }
+    }
+}
+
 static const char *login_base_url(const parse_t *in, void *record)
 {
-    login_config_t *login = record;
-    bearer_http_url_t url;
-    const char *wrong = bearer_http_url_split(&url, WORD(in, 0), in->p);
+    apr_array_header_t *names = apr_array_make(in->p, 2, sizeof(base_name_t));
+    const char *wrong = NULL;
+    int i, plain = 0;
 
-    if (wrong || (*url.path && strcmp(url.path, "/") != 0)) {
-        return ab_parse_complain(in, AB(0616) "%s is not SCHEME://HOST[:PORT], this server as "
-                        "browsers see it",
-                        bearer_http_url_shown(WORD(in, 0), in->p));
+    for (i = 0; !wrong && i < in->words->nelts; i++) {
+        base_name_t *name = apr_array_push(names);
+        int read = read_name(name, WORD(in, i), in->p);
+
+        check_last(&wrong, names, read, WORD(in, i), in->p);
+        plain += !name->wild;
     }
-    login->base_url = apr_psprintf(in->p, "%s://%s%s%s", url.https ? "https"
-                                                                   : "http",
-                                   strchr(url.host, ':') ? "[" : "", url.host,
-                                   strchr(url.host, ':') ? "]" : "");
-    if (url.port != (url.https ? 443 : 80)) {
-        login->base_url = apr_psprintf(in->p, "%s:%d", login->base_url, url.port);
+    if (!wrong && !plain) {
+        wrong = "no name is without *; add the one to which browsers with other names are "
+                "redirected";
     }
-    return NULL;
+    ((login_config_t *)record)->names = names;
+    return wrong ? ab_parse_complain(in, AB(0616) "%s", wrong) : NULL;
 }
 
 static const char *login_store(const parse_t *in, void *record)

@@ -37,8 +37,8 @@
 #define AB_LOGIN_DIRECTIVES(X) \
     X("AuthBearerLoginPath", login_path, 1, 0, \
       "PATH of callback, logout, backchannel-logout") \
-    X("AuthBearerBaseURL", login_base_url, 1, 0, \
-      "SCHEME://HOST[:PORT] as browsers see this server") \
+    X("AuthBearerBaseURL", login_base_url, 0, 1, \
+      "SCHEME://HOST[:PORT] ... as browsers see this server; HOST may be *.DOMAIN") \
     X("AuthBearerSessionStore", login_store, 1, 0, "cache | cookie") \
     X("AuthBearerSessionLifetime", login_lifetime, 3, 0, "max=TIME idle=TIME")
 

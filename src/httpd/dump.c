@@ -3,6 +3,7 @@
  * `httpd -t -D DUMP_BEARER`: prints the sections with their effective values; secrets
  * are masked. check.c explains how the sections are found.
  */
+#include "browser_site.h"
 #include "check.h"
 #include "check_inside.h"
 
@@ -153,13 +154,37 @@ static void dump_issuer(apr_file_t *out, const walk_t *w, int index)
     apr_file_printf(out, "</AuthBearerIssuer>\n");
 }
 
-/* Prints the server's settings that issuers may override, and which of them do. */
+static void dump_server_begin(apr_file_t *out, const server_rec *s)
+{
+    apr_file_printf(out, "server %s   # %s:%d\n",
+                    s->server_hostname ? s->server_hostname : "(main)",
+                    s->defn_name ? s->defn_name : "(main)", (int)s->defn_line_number);
+}
+
+static void dump_names(apr_file_t *out, const apr_array_header_t *names)
+{
+    int i;
+
+    apr_file_printf(out, "    AuthBearerBaseURL");
+    for (i = 0; i < names->nelts; i++) {
+        apr_file_printf(out, " %s", APR_ARRAY_IDX(names, i, base_name_t).origin);
+    }
+    apr_file_printf(out, "\n");
+}
+
+/* Prints the server's names, its settings that issuers may override, and which of them
+ * do. */
 static void dump_server(apr_file_t *out, const server_rec *s, const walk_t *w)
 {
     const server_config_t *server = ab_config_server(s);
     const apr_uint64_t own = s->is_virtual ? server->own : server->settings.set;
     int i, named = 0;
 
+    if (server->login.names) {
+        named++;
+        dump_server_begin(out, s);
+        dump_names(out, server->login.names);
+    }
     for (i = 0; i < BEARER_SETTING_COUNT; i++) {
         bearer_setting_t setting = (bearer_setting_t)i;
 
@@ -167,10 +192,7 @@ static void dump_server(apr_file_t *out, const server_rec *s, const walk_t *w)
             continue;
         }
         if (!named++) {
-            apr_file_printf(out, "server %s   # %s:%d\n",
-                            s->server_hostname ? s->server_hostname : "(main)",
-                            s->defn_name ? s->defn_name : "(main)",
-                            (int)s->defn_line_number);
+            dump_server_begin(out, s);
         }
         dump_setting(out, &server->settings, setting, w->p);
         dump_issuers(out, server->issuers, &server->settings, setting, w->p);

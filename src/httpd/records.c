@@ -57,7 +57,7 @@ void ab_config_digest(unsigned char *digest, const void *more, apr_size_t len,
 static void merge_login(login_config_t *login, const login_config_t *over)
 {
     login->path = over->path ? over->path : login->path;
-    login->base_url = over->base_url; /* each virtual host has its own name */
+    login->names = over->names; /* each virtual host has its own name */
     login->store = over->store ? over->store : login->store;
     login->max = over->max ? over->max : login->max;
     login->idle = over->idle ? over->idle : login->idle;
@@ -92,7 +92,7 @@ void ab_config_own_records(apr_pool_t *p, server_rec *s)
         if (ab_config_server(s) == outer) {
             server_config_t *server = apr_pmemdup(p, outer, sizeof(*outer));
 
-            server->login.base_url = NULL; /* as merge_login() does */
+            server->login.names = NULL; /* as merge_login() does */
             ap_set_module_config(s->module_config, &auth_bearer_module, server);
         }
     }

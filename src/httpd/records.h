@@ -97,7 +97,8 @@ enum { SESSIONS_UNSET, SESSIONS_IN_CACHE, SESSIONS_IN_COOKIE };
 /** The browser settings of a virtual host; unset members are NULL or 0. */
 typedef struct login_config_t {
     const char *path;            /**< AuthBearerLoginPath */
-    const char *base_url;        /**< AuthBearerBaseURL */
+    const apr_array_header_t *names; /**< base_name_t: AuthBearerBaseURL; at least one is
+                                  *   not wild */
     int store;                   /**< SESSIONS_*: AuthBearerSessionStore */
     apr_interval_time_t max, idle;
     int used;                    /**< 1 if some section enables sessions or logins, or an

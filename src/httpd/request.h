@@ -65,6 +65,9 @@ typedef struct request_t {
     const char *issuer_error;    /**< for the page: why the issuer refused this server's
                                   *   request, a static string; NULL: it did not */
     int json;                    /**< 1: the prepared page is JSON */
+    const struct browser_t *named;    /**< under the name in force, in the first request;
+                                       *   of this virtual host: */
+    const struct browser_t *named_of;
 } request_t;
 
 /** Returns this request's own record and creates it if necessary. */

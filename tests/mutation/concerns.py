@@ -28,6 +28,7 @@ CONCERNS = {
                      "login_issuers browser_hostile",
     "browser_logout": "browser browser_limits browser_children browser_pages "
                       "browser_hostile lasting sessions",
+    "browser_names": "names",
     "browser_revoke": "browser browser_hostile redis",
     "browser_session": "browser browser_hostile browser_children "
                        "browser_limits browser_cookies lasting caches "
