@@ -234,6 +234,13 @@ typedef struct asking_t {
     const bearer_session_question_t *q;
 } asking_t;
 
+static bearer_event_t result_of(bearer_reason_t reason)
+{
+    return reason == BEARER_OK ? BEARER_EVENT_SESSION_CHECK_OK
+         : reason == BEARER_SESSION_DENIED ? BEARER_EVENT_SESSION_CHECK_REFUSED
+                                           : BEARER_EVENT_SESSION_CHECK_FAILED;
+}
+
 static bearer_reason_t ask(void *asking_, bearer_answer_t *answer,
                            bearer_refusal_t *why, apr_pool_t *p)
 {
@@ -398,6 +405,9 @@ void bearer_session_ask(bearer_session_asker_t *asker,
     if (text.reason == BEARER_OK) {
         result->reason = read_answer(q, &text, &answer, &result->principal, why,
                                      p);
+    }
+    if (leader) {
+        bearer_world_count(asker->world, result_of(result->reason));
     }
     if (result->reason == BEARER_OK && leader) {
         bearer_answer_keep(asker->cache, q->key, &text,

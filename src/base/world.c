@@ -66,6 +66,11 @@ void bearer_world_event(const bearer_world_t *world, bearer_event_t event,
     }
 }
 
+void bearer_world_count(const bearer_world_t *world, bearer_event_t event)
+{
+    bearer_world_event(world, event, -1, 0);
+}
+
 void bearer_cache_await(const bearer_cache_t *cache, const unsigned char *key,
                         apr_interval_time_t longest)
 {

@@ -14,6 +14,7 @@
 #include <apr_pools.h>
 #include <apr_time.h>
 
+#include "base/event.h"
 #include "base/gate.h"
 #include "base/http.h"
 #include "base/message.h"
@@ -135,20 +136,6 @@ struct bearer_cache_t {
     void *baton;
 };
 
-/** Events to count. */
-typedef enum {
-    BEARER_EVENT_FETCHED,              /**< a key set, from the issuer */
-    BEARER_EVENT_FETCH_FAILED,
-    BEARER_EVENT_UNKNOWN_KID,          /**< a key set was requested because of an unknown kid */
-    BEARER_EVENT_INTROSPECTED,         /**< a usable response, whatever it says */
-    BEARER_EVENT_INTROSPECTION_FAILED, /**< no usable response */
-    BEARER_EVENT_ANSWER_KEPT,          /**< a cached answer was used */
-    BEARER_EVENT_NO_PLACE,             /**< the gate refused a wait for this issuer */
-    BEARER_EVENT_NO_PLACE_SERVICE,     /**< the same for a session service */
-    BEARER_EVENT_NO_PLACE_CACHE,       /**< the same for a cache */
-    BEARER_EVENTS
-} bearer_event_t;
-
 typedef struct bearer_world_t {
     /** Writes a log line. message is printable, one line, and complete. */
     void (*log)(void *baton, bearer_log_level_t level, const char *message);
@@ -174,7 +161,7 @@ typedef struct bearer_world_t {
      *  pointer. NULL: none. */
     const bearer_cache_t *keys_home;
     /** Counts an event; NULL: events are not counted. issuer: its index in the
-     *  configuration; elapsed: microseconds, of an introspection request. */
+     *  configuration, -1: none; elapsed: microseconds, of an introspection request. */
     void (*event)(void *baton, bearer_event_t event, int issuer,
                   apr_interval_time_t elapsed);
     void *event_baton;
@@ -206,6 +193,9 @@ void bearer_cache_unlease(const bearer_cache_t *cache, const unsigned char *key,
 /** Reports an event to world->event. */
 void bearer_world_event(const bearer_world_t *world, bearer_event_t event,
                         int issuer, apr_interval_time_t elapsed);
+
+/** Reports an event of the whole server (BEARER_COUNTS). */
+void bearer_world_count(const bearer_world_t *world, bearer_event_t event);
 
 /** Returns the world's time, or apr_time_now() if it has no clock. */
 apr_time_t bearer_world_now(const bearer_world_t *world);

@@ -258,7 +258,9 @@ static int end_earlier(arrival_t *a)
     if (continues(a, earlier)) {
         return 0;
     }
-    bearer_session_end(earlier, &a->store, a->r->pool);
+    if (bearer_session_end(earlier, &a->store, a->r->pool) == APR_SUCCESS) {
+        bearer_world_count(a->store.world, BEARER_EVENT_ENDED_LOGIN);
+    }
     return 1;
 }
 
@@ -361,6 +363,14 @@ static const char *page_of(arrival_t *a)
     return url ? url : apr_pstrcat(p, a->browser->origin, "/", NULL);
 }
 
+static bearer_event_t result_of(bearer_reason_t reason)
+{
+    return reason == BEARER_OK ? BEARER_EVENT_LOGIN_OK
+         : reason == BEARER_LOGIN_STATE ? BEARER_EVENT_LOGIN_STALE
+         : bearer_reason_category(reason) == BEARER_CATEGORY_UNAVAILABLE
+         ? BEARER_EVENT_LOGIN_UNAVAILABLE : BEARER_EVENT_LOGIN_REFUSED;
+}
+
 int ab_browser_callback(request_rec *r)
 {
     static bearer_reason_t (*const steps[])(arrival_t *a) = {
@@ -380,6 +390,7 @@ int ab_browser_callback(request_rec *r)
         reason = steps[i](&a);
     }
     bearer_gate_leave(&a.ticket);
+    bearer_world_count(a.store.world, result_of(reason));
     back = page_of(&a);
     if (reason != BEARER_OK) {
         if (bearer_reason_category(reason) == BEARER_CATEGORY_UNAVAILABLE) {

@@ -191,6 +191,7 @@ int ab_browser_logout(request_rec *r)
                                "the session cannot be ended: the session cache does not answer, or "
                                "is full (AuthBearerSOCache for=sessions)", NULL);
     }
+    bearer_world_count(store.world, BEARER_EVENT_ENDED_LOGOUT);
     ab_browser_set_session(r, NULL);
     if (bearer_cookie_get(cookies, names->tries, r->pool)) {
         /* a return without a session is not a loop now */

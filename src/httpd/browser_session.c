@@ -312,15 +312,20 @@ static bearer_reason_t ask(visit_t *v)
     }
     if (reason == BEARER_OK) {
         log_refresh(v, APLOG_DEBUG, AB(0313) "refreshed", "the issuer issued new tokens");
+        bearer_world_count(v->store.world, BEARER_EVENT_REFRESH_OK);
     } else if (reason == BEARER_INACTIVE && refreshed_elsewhere(v)) {
         log_refresh(v, APLOG_DEBUG, AB(0314) "refreshed", "by another host");
         reason = BEARER_OK;
     } else if (reason == BEARER_INACTIVE) {
         log_refresh(v, APLOG_INFO, AB(0315) "ended", why.detail);
-        bearer_session_end(v->session, &v->store, v->r->pool);
+        bearer_world_count(v->store.world, BEARER_EVENT_REFRESH_REFUSED);
+        if (bearer_session_end(v->session, &v->store, v->r->pool) == APR_SUCCESS) {
+            bearer_world_count(v->store.world, BEARER_EVENT_ENDED_REFRESH);
+        }
     } else {
         log_refresh(v, APLOG_WARNING, AB(0316) "not refreshed, continues unchanged",
                     why.detail ? why.detail : bearer_reason_name(reason));
+        bearer_world_count(v->store.world, BEARER_EVENT_REFRESH_FAILED);
         put_off(v);
         reason = BEARER_OK;
     }

@@ -35,7 +35,7 @@
 
 APLOG_USE_MODULE(auth_bearer);
 
-#define LAYOUT "mod_auth_bearer meter 5"
+#define LAYOUT "mod_auth_bearer meter 6"
 /** The latest block of any layout, and that of version 0.1.0. */
 #define LAST "mod_auth_bearer meter"
 #define LAST_0_1 "mod_auth_bearer meter 2 " APR_STRINGIFY(BEARER_METER_0_1_SIZE)

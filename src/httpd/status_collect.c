@@ -288,6 +288,23 @@ static json_t *sessions_json(const bearer_table_stats_t *stats)
                      "surplus", COUNT(stats->surplus));
 }
 
+/* The groups of BEARER_COUNTS, each an object. */
+static json_t *counts_json(const status_counters_t *c)
+{
+    const int slot = BEARER_METER_NONE;
+    json_t *groups[BEARER_GROUPS], *all = json_object();
+
+#define X(symbol, name, label, title, help) \
+    json_object_set_new(all, name, groups[BEARER_GROUP_##symbol] = json_object());
+    BEARER_COUNT_GROUPS(X)
+#undef X
+#define X(symbol, group, value) \
+    json_object_set_new(groups[BEARER_GROUP_##group], value, json_integer(EVENT(symbol)));
+    BEARER_COUNTS(X)
+#undef X
+    return all;
+}
+
 static json_t *revocations_json(const process_t *process)
 {
     bearer_revocation_state_t state = { 0 };
@@ -321,6 +338,7 @@ json_t *ab_status_collect(const status_counters_t *c, const char *fingerprint,
             "revocations", revocations_json(process),
             "waiting", waiting_json(c, process)));
     }
+    json_object_set_new(out, "counts", counts_json(c));
     json_object_set_new(out, "refusals", refusals_json(c, now, p));
     if (ab_store_own_stats(&stats)) {
         json_object_set_new(out, "sessions", sessions_json(&stats));

@@ -44,7 +44,7 @@ APLOG_USE_MODULE(auth_bearer);
 
 /* By store_kind_t. */
 static const kind_t kinds[] = {
-#define X(symbol, word) { STORE_##symbol, word, KIND_##symbol },
+#define X(symbol, word) { STORE_##symbol, word, BEARER_EVENT_CACHE_##symbol, KIND_##symbol },
     AB_STORES(X)
 #undef X
 };
@@ -342,8 +342,8 @@ static apr_status_t get_many(const bearer_cache_t *cache,
 {
     const store_t *store = cache->baton;
 
-    return ab_store_redis_get(store->config->instance, keys, n, values,
-                              store->kind->max_value, p);
+    return ab_store_value_counted(store, ab_store_redis_get(
+        store->config->instance, keys, n, values, store->kind->max_value, p));
 }
 
 static apr_status_t add(const bearer_cache_t *cache, const unsigned char *key,

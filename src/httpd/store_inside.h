@@ -19,6 +19,7 @@ typedef struct remote_t remote_t;
 typedef struct kind_t {
     store_kind_t number;
     const char *word;            /**< the word in for= */
+    bearer_event_t error;        /**< counts its failed operations */
     const char *id;              /**< socache name, at most 14 characters */
     struct ap_socache_hints hints;
     unsigned max_value;          /**< bytes, after sealing */
@@ -63,6 +64,8 @@ apr_status_t ab_remote_ask(remote_t *remote, store_question_t *question, apr_poo
 int ab_store_value_pre_config(apr_pool_t *pconf);
 int ab_store_value_post_config(apr_pool_t *pconf, server_rec *s);
 
+/** Counts a failed operation. Returns rv. */
+apr_status_t ab_store_value_counted(const store_t *store, apr_status_t rv);
 /** Reads a value into p. APR_NOTFOUND: no such value; APR_EGENERAL: the cache is
  *  unavailable. */
 apr_status_t ab_store_value_get(const store_t *store, const unsigned char *key,

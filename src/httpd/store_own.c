@@ -8,6 +8,7 @@
  * empty table.
  */
 #include "store_own.h"
+#include "process.h"
 #include "records.h"
 #include "trace.h"
 
@@ -227,9 +228,16 @@ static apr_status_t take_out(const bearer_cache_t *cache, const unsigned char *k
 static apr_status_t end(const bearer_cache_t *cache, bearer_owner_t by,
                         const unsigned char *owner, apr_pool_t *p)
 {
+    const process_t *process = ab_process();
+    unsigned ended;
+    apr_status_t rv = bearer_table_end(table, by, owner, &ended);
+
     (void)cache;
     (void)p;
-    return bearer_table_end(table, by, owner);
+    for (; process && ended; ended--) {
+        bearer_world_count(&process->world, BEARER_EVENT_ENDED_ISSUER);
+    }
+    return rv;
 }
 
 void ab_store_own_fill(bearer_cache_t *cache)

@@ -5,6 +5,7 @@
  * host, with a lifetime that every provider accepts, and under a lock if the provider
  * needs one.
  */
+#include "process.h"
 #include "store.h"
 #include "store_inside.h"
 #include "trace.h"
@@ -115,6 +116,16 @@ static void note_refusal(const store_t *store, apr_size_t len)
     }
 }
 
+apr_status_t ab_store_value_counted(const store_t *store, apr_status_t rv)
+{
+    const process_t *process = ab_process();
+
+    if (process && rv != APR_SUCCESS && rv != APR_NOTFOUND && rv != APR_EEXIST) {
+        bearer_world_count(&process->world, store->kind->error);
+    }
+    return rv;
+}
+
 /* The stored value is read into a buffer from malloc(), because a pool would not
  * release so large a block. */
 apr_status_t ab_store_value_get(const store_t *store, const unsigned char *key,
@@ -145,7 +156,8 @@ apr_status_t ab_store_value_get(const store_t *store, const unsigned char *key,
         rv = APR_NOTFOUND;
     }
     free(q.value);
-    return rv == APR_SUCCESS || rv == APR_EGENERAL ? rv : APR_NOTFOUND;
+    return ab_store_value_counted(store, rv == APR_SUCCESS || rv == APR_EGENERAL
+                                         ? rv : APR_NOTFOUND);
 }
 
 apr_status_t ab_store_value_put_when(const store_t *store, const unsigned char *key,
@@ -180,7 +192,7 @@ apr_status_t ab_store_value_put_when(const store_t *store, const unsigned char *
     if (rv != APR_SUCCESS) {
         note_refusal(store, kept.len);
     }
-    return rv;
+    return ab_store_value_counted(store, rv);
 }
 
 apr_status_t ab_store_value_put(const store_t *store, const unsigned char *key,
@@ -197,5 +209,6 @@ apr_status_t ab_store_value_remove(const store_t *store, const unsigned char *ke
 {
     store_question_t q = { STORE_REMOVE, key, NULL, 0, 0 };
 
-    return store->config->provider ? ask(store, &q, p) : APR_SUCCESS;
+    return store->config->provider ? ab_store_value_counted(store, ask(store, &q, p))
+                                   : APR_SUCCESS;
 }

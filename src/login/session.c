@@ -183,22 +183,34 @@ static apr_status_t find_owners(bearer_owners_t *owners, bearer_session_t *s,
     return rv;
 }
 
-apr_status_t bearer_session_begin(const char **cookie, bearer_session_t *session,
-                                  const bearer_session_store_t *store,
-                                  const unsigned char *address, apr_pool_t *p)
+static apr_status_t keep_new(bearer_session_t *session, const bearer_session_store_t *store,
+                             const unsigned char *address, apr_pool_t *p)
 {
     bearer_owners_t owners;
     apr_status_t rv;
 
-    rv = bearer_session_cookie(cookie, session, store, p);
-    if (rv != APR_SUCCESS || store->in_cookie) {
-        return rv == APR_SUCCESS ? bearer_session_reserve(session, store, p) : rv;
-    }
     if (!bearer_session_is_certain(store)) {
         return keep_record(session, store, BEARER_KEEP_PUT, NULL, p);
     }
     rv = find_owners(&owners, session, address, p);
     return rv == APR_SUCCESS ? add_record(session, store, &owners, p) : rv;
+}
+
+apr_status_t bearer_session_begin(const char **cookie, bearer_session_t *session,
+                                  const bearer_session_store_t *store,
+                                  const unsigned char *address, apr_pool_t *p)
+{
+    apr_status_t rv = bearer_session_cookie(cookie, session, store, p);
+
+    if (rv == APR_SUCCESS) {
+        rv = store->in_cookie ? bearer_session_reserve(session, store, p)
+                              : keep_new(session, store, address, p);
+    }
+    if (rv == APR_SUCCESS) {
+        bearer_world_count(store->world, store->in_cookie ? BEARER_EVENT_BEGUN_COOKIE
+                                                          : BEARER_EVENT_BEGUN_CACHE);
+    }
+    return rv;
 }
 
 static apr_status_t load_from_cookie(bearer_session_t **session,
@@ -257,14 +269,18 @@ static apr_status_t load_from_cache(bearer_session_t **session,
     return load_by_id(session, store, id, p);
 }
 
+static int is_expired(const bearer_session_t *s, const bearer_session_store_t *store)
+{
+    apr_time_t now = bearer_world_now(store->world);
+
+    return now >= s->ends || now - s->seen >= store->idle || now - s->created >= store->max;
+}
+
 /* APR_SUCCESS: the session continues; APR_EOF: it has ended; APR_EGENERAL: unknown. */
 static apr_status_t still_on(const bearer_session_t *s,
                              const bearer_session_store_t *store, apr_pool_t *p)
 {
-    apr_time_t now = bearer_world_now(store->world);
-
-    if (now >= s->ends || now - s->seen >= store->idle
-        || now - s->created >= store->max) {
+    if (is_expired(s, store)) {
         return APR_EOF;
     }
     /* if a logout by the issuer removes records, this one would not exist */
@@ -284,6 +300,8 @@ apr_status_t bearer_session_load(bearer_session_t **session,
         rv = still_on(*session, store, p);
         if (rv == APR_EOF && !store->in_cookie) {
             bearer_session_remove(*session, store, p);
+            bearer_world_count(store->world, is_expired(*session, store)
+                               ? BEARER_EVENT_ENDED_EXPIRED : BEARER_EVENT_ENDED_ISSUER);
         }
     }
     if (rv != APR_SUCCESS) {

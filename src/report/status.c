@@ -12,6 +12,8 @@ static const escape_t html_escapes[] = {
 };
 
 #define CELL "<td class=\"n\">"
+/* On a phone, the head of the column stands in the cell. */
+#define CELL_OF(head) "<td class=\"n\" data-head=\"" head "\">"
 #define HEAD "<th class=\"n\">"
 #define TEXT(...) apr_psprintf(page->p, __VA_ARGS__)
 
@@ -89,7 +91,14 @@ static const char style[] =
     "vertical-align:top}th{font-weight:600;color:var(--soft)}"
     "tr:has(+.error) td{border-bottom:0}.whole{white-space:nowrap}"
     "td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}"
-    "code{font-size:.88em;overflow-wrap:anywhere}";
+    "code{font-size:.88em;overflow-wrap:anywhere}"
+    /* a phone: each cell of the issuers is a line of its own */
+    "@media(max-width:40rem){main{padding:.8rem}th,td{padding:.3rem .35rem}"
+    "#issuers tr:first-child{display:none}#issuers td{display:block;border:0;text-align:left}"
+    "#issuers tr{display:block;border-bottom:1px solid var(--line)}"
+    "#issuers tr:has(+.error){border-bottom:0}"
+    "#issuers br.wider{display:none}"
+    "#issuers td[data-head]::before{content:attr(data-head) \": \";color:var(--soft)}}";
 
 /* Sums one figure over the rows of a list. */
 static apr_int64_t sum(const json_t *status, const char *list, const char *name)
@@ -243,16 +252,25 @@ static void add_cards(page_t *page)
     add(page, "</div>\n");
 }
 
+/* More keys than these are shown after a click, so that the table stays short. */
+#define KEYS_SHOWN 3
+
 static void add_keys(page_t *page, const json_t *list)
 {
     const json_t *key;
-    size_t i;
+    size_t i, n = json_array_size(list);
 
+    if (n > KEYS_SHOWN) {
+        add(page, "<details><summary>" N " keys</summary>", (apr_int64_t)n);
+    }
     json_array_foreach(list, i, key) {
         add(page, "<code>%s</code> <span class=\"soft\">%s %s " N " bits, %s</span><br>",
             *string(key, "kid") ? html(page, string(key, "kid")) : "(no kid)",
             html(page, string(key, "type")), html(page, string(key, "curve")),
             number(key, "bits"), html(page, string(key, "algorithms")));
+    }
+    if (n > KEYS_SHOWN) {
+        add(page, "</details>");
     }
 }
 
@@ -310,7 +328,8 @@ static void add_counts(page_t *page, const json_t *row)
     const json_t *fetches = member(row, "fetches");
 
     if (fetches) {
-        add(page, CELL N "<br>" N " failed</td>" CELL N "</td></tr>\n",
+        add(page, CELL_OF("fetches") N "<br class=\"wider\"> " N " failed</td>"
+            CELL_OF("granted") N "</td></tr>\n",
             number(fetches, "ok"), number(fetches, "failed"),
             number(row, "granted"));
     } else {
@@ -430,6 +449,34 @@ static void add_introspection(page_t *page)
     }
 }
 
+/* A row for each group in which something was counted. */
+static void add_counts_table(page_t *page)
+{
+    json_t *counts, *n;
+    const char *value;
+    int group, any = 0;
+
+    for (group = 0; group < BEARER_GROUPS; group++) {
+        const char *text = "";
+
+        counts = json_object_get(member(page->status, "counts"), count_groups[group].name);
+        json_object_foreach(counts, value, n) {
+            if (json_integer_value(n)) {
+                text = TEXT("%s%s%s " N, text, *text ? ", " : "", html(page, value),
+                            (apr_int64_t)json_integer_value(n));
+            }
+        }
+        if (*text) {
+            add(page, "%s<tr><td>%s<td>%s</tr>\n", any++ ? ""
+                : "<h2>Sessions and caches, since the start</h2>\n<table id=\"counts\">\n",
+                count_groups[group].title, text);
+        }
+    }
+    if (any) {
+        add(page, "</table>\n");
+    }
+}
+
 static void add_body(page_t *page)
 {
     add_verdict(page);
@@ -437,6 +484,7 @@ static void add_body(page_t *page)
     add_issuers(page);
     add_refusals(page);
     add_introspection(page);
+    add_counts_table(page);
     add(page, "<p class=\"soft\">Counting began %s, for all children together. Keys: "
         "those of the child that wrote this page. Configuration <code>%s</code>.</p>\n",
         ago(page, number(page->status, "since")),

@@ -15,6 +15,7 @@
  *               keys {count: the sum; fetched, gone, metadata_fetched: the
  *               earliest}. Each count occurs here once, so that these add up
  *   refusals[]  issuer, reason, category, minute, hour, total
+ *   counts      an object for each group of BEARER_COUNT_GROUPS, with its counts
  *   tokens      entries, used, bytes, hits, misses, evictions, children
  *   throttle    penalised, remembered, started
  *   revocations configured, closed, entries

@@ -13,6 +13,7 @@
 #include <apr_strings.h>
 #include <apr_tables.h>
 
+#include "base/event.h"
 #include "report/status.h"
 
 /** Format of an apr_int64_t. */
@@ -73,6 +74,15 @@ static inline int is_true(const json_t *object, const char *name)
 {
     return json_is_true(member(object, name));
 }
+
+/** The groups of counts, in the order of their declaration. */
+static const struct {
+    const char *name, *label, *title, *help;
+} count_groups[] = {
+#define X(symbol, name, label, title, help) { name, label, title, help },
+    BEARER_COUNT_GROUPS(X)
+#undef X
+};
 
 /* ---- escaping ------------------------------------------------------------- */
 

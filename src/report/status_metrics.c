@@ -199,6 +199,19 @@ static void add_singles(page_t *page)
     }
 }
 
+static void add_group(page_t *page, bearer_group_t group)
+{
+    const json_t *counts = member(member(page->status, "counts"), count_groups[group].name);
+    const char *name = apr_pstrcat(page->p, count_groups[group].name, "_total", NULL), *value;
+    json_t *n;
+
+    head(page, name, "counter", count_groups[group].help);
+    json_object_foreach((json_t *)(apr_uintptr_t)counts, value, n) {
+        add(page, "auth_bearer_%s{%s=\"%s\"} " N "\n", name, count_groups[group].label,
+            label(page, value), (apr_int64_t)json_integer_value(n));
+    }
+}
+
 const char *bearer_status_prometheus(const json_t *status, apr_pool_t *p)
 {
     const json_t *row;
@@ -221,5 +234,8 @@ const char *bearer_status_prometheus(const json_t *status, apr_pool_t *p)
         add_histogram(&page, row);
     }
     add_singles(&page);
+    for (i = 0; i < BEARER_GROUPS; i++) {
+        add_group(&page, (bearer_group_t)i);
+    }
     return end(&page);
 }

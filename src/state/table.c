@@ -390,16 +390,21 @@ apr_status_t bearer_table_remove(bearer_table_t *t, const unsigned char *key)
 }
 
 apr_status_t bearer_table_end(bearer_table_t *t, bearer_owner_t by,
-                              const unsigned char *owner)
+                              const unsigned char *owner, unsigned *ended)
 {
     apr_status_t rv = bearer_table_begin(t);
+    unsigned n = 0;
     chunk_t i;
 
     if (rv == APR_SUCCESS) {
         while (rv == APR_SUCCESS && (i = bearer_table_first(t, by, owner)) != 0) {
             rv = drop(t, i);
+            n += rv == APR_SUCCESS;
         }
         bearer_table_finish(t);
+    }
+    if (ended) {
+        *ended = n;
     }
     return rv;
 }

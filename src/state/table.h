@@ -82,9 +82,10 @@ apr_status_t bearer_table_keep(bearer_table_t *table, int may, const unsigned ch
 /** Removes a record. Returns APR_SUCCESS, APR_NOTFOUND or APR_EGENERAL. */
 apr_status_t bearer_table_remove(bearer_table_t *table, const unsigned char *key);
 
-/** Removes all sessions of that owner. */
+/** Removes all sessions of that owner.
+ *  @param ended  set to their number, also after an error; NULL: not wanted */
 apr_status_t bearer_table_end(bearer_table_t *table, bearer_owner_t by,
-                              const unsigned char *owner);
+                              const unsigned char *owner, unsigned *ended);
 
 /** Removes expired records in the next part of the block. May be called at any rate. */
 void bearer_table_sweep(bearer_table_t *table, apr_time_t now);

@@ -29,6 +29,8 @@ static const char full[] =
     "{\"issuer\":\"old\",\"issuers\":0,\"granted\":2,\"fetches\":{\"ok\":4}},"
     "{\"issuer\":\"(others)\",\"issuers\":968,\"granted\":11,"
     "\"keys\":{\"count\":900},\"fetches\":{\"ok\":6}}],"
+    "\"counts\":{\"logins\":{\"ok\":21,\"stale\":0},\"sessions_ended\":{\"logout\":22},"
+    "\"cache_errors\":{\"keys\":0}},"
     "\"refusals\":[{\"issuer\":\"\",\"reason\":\"no_credential\",\"category\":"
     "\"no_credential\",\"minute\":1,\"hour\":2,\"total\":3},"
     "{\"issuer\":\"main\",\"reason\":\"keys\",\"category\":\"unavailable\","
@@ -96,6 +98,10 @@ static void test_prometheus(void **state)
         "auth_bearer_turned_away_total{issuer=\"main\"} 4\n",
         "auth_bearer_turned_away_services_total 5\n",
         "auth_bearer_turned_away_cache_total 6\n",
+        "auth_bearer_logins_total{result=\"ok\"} 21\n",
+        "auth_bearer_logins_total{result=\"stale\"} 0\n",
+        "auth_bearer_sessions_ended_total{reason=\"logout\"} 22\n",
+        "auth_bearer_cache_errors_total{cache=\"keys\"} 0\n",
         "# TYPE auth_bearer_introspection_seconds histogram\n",
     };
     size_t i;

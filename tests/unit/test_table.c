@@ -272,7 +272,7 @@ static void test_end(void **state)
 {
     fixture_t f = table_of(state, 4 * SIZE);
     bearer_owners_t owners;
-    unsigned i;
+    unsigned i, ended;
 
     for (i = 0; i < 60; i++) {  /* three sessions of each sid, ten of a sub */
         owners = table_owned_by(1 + i / 3, 100 + i % 6, 7);
@@ -281,18 +281,19 @@ static void test_end(void **state)
     }
     owners = table_owned_by(5, 103, 7);
     assert_int_equal(bearer_table_end(f.t, BEARER_OWNER_SID,
-                                      owners.id[BEARER_OWNER_SID]), APR_SUCCESS);
+                                      owners.id[BEARER_OWNER_SID], &ended), APR_SUCCESS);
+    assert_int_equal(ended, 3);
     assert_int_equal(there(&f, 12, 15), 0);
     assert_int_equal(there(&f, 0, 60), 57);
     assert_int_equal(bearer_table_end(f.t, BEARER_OWNER_SUB,
-                                      owners.id[BEARER_OWNER_SUB]), APR_SUCCESS);
+                                      owners.id[BEARER_OWNER_SUB], NULL), APR_SUCCESS);
     assert_int_equal(there(&f, 0, 60), 47);
     assert_int_equal(bearer_table_end(f.t, BEARER_OWNER_SUB,
-                                      owners.id[BEARER_OWNER_SUB]), APR_SUCCESS);
+                                      owners.id[BEARER_OWNER_SUB], NULL), APR_SUCCESS);
     assert_int_equal(there(&f, 0, 60), 47);
     memset(&owners, 0, sizeof(owners));
     assert_int_equal(bearer_table_end(f.t, BEARER_OWNER_SID,
-                                      owners.id[BEARER_OWNER_SID]),
+                                      owners.id[BEARER_OWNER_SID], NULL),
                      APR_SUCCESS);
     assert_int_equal(there(&f, 0, 60), 47);
     done(&f);
@@ -311,7 +312,7 @@ static void test_owners_stay(void **state)
     assert_int_equal(do_it(&f, BEARER_TABLE_OLD, BEARER_KEPT_SESSION, 1, 10,
                            &other), APR_SUCCESS);
     assert_int_equal(stats(&f).sessions, 1);
-    assert_int_equal(bearer_table_end(f.t, BEARER_OWNER_SID, owners.id[0]),
+    assert_int_equal(bearer_table_end(f.t, BEARER_OWNER_SID, owners.id[0], NULL),
                      APR_SUCCESS);
     assert_false(is_there(&f, 1));
     done(&f);
@@ -577,7 +578,7 @@ static void end_in_model(fixture_t *f, model_t *model, int sub)
     unsigned n;
 
     assert_int_equal(bearer_table_end(f->t, BEARER_OWNER_SUB,
-                                      owners.id[BEARER_OWNER_SUB]),
+                                      owners.id[BEARER_OWNER_SUB], NULL),
                      APR_SUCCESS);
     for (n = 0; n < RECORDS; n++) {
         model[n].there = model[n].there && model[n].sub != sub;
@@ -809,7 +810,7 @@ static apr_status_t do_one(fixture_t *f, int what)
     case DO_REMOVE:
         return bearer_table_remove(f->t, key);
     case DO_END:
-        return bearer_table_end(f->t, BEARER_OWNER_SUB, owners.id[BEARER_OWNER_SUB]);
+        return bearer_table_end(f->t, BEARER_OWNER_SUB, owners.id[BEARER_OWNER_SUB], NULL);
     case DO_GET:
         return bearer_table_get(f->t, key, f->now, &value, &len, f->p);
     case DO_SWEEP:

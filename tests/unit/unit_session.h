@@ -222,7 +222,7 @@ static inline apr_status_t unit_own_end(const bearer_cache_t *cache,
     unit_own_t *o = cache->baton;
 
     (void)p;
-    return o->down ? APR_EGENERAL : bearer_table_end(o->table, by, owner);
+    return o->down ? APR_EGENERAL : bearer_table_end(o->table, by, owner, NULL);
 }
 
 static inline apr_status_t unit_own_lease(const bearer_cache_t *cache,

@@ -384,6 +384,12 @@ const scenarios = {
       await page.setViewportSize({ width: 360, height: 700 });
       assert.ok(await page.evaluate(
         () => document.documentElement.scrollWidth <= 360), 'no sideways scroll');
+      // nor within the table of issuers, and keys do not make it a long column
+      assert.deepEqual(await page.evaluate(() => {
+        const table = document.querySelector('#issuers');
+        return [table.scrollWidth <= table.parentElement.clientWidth,
+          table.offsetHeight < 900];
+      }), [true, true], 'issuers on a phone');
     }
     await checkFormats();
   },
