@@ -146,7 +146,7 @@ static void work(worker_t *w)
     if (next(w, 256) == 0) {
         bearer_owners_t owners = table_owned_by(77777777, 1, 1);
 
-        CHECK(bearer_table_end(w->t, BEARER_OWNER_SID, owners.id[0]) == APR_SUCCESS);
+        CHECK(bearer_table_end(w->t, BEARER_OWNER_SID, owners.id[0], NULL) == APR_SUCCESS);
     }
 }
 

@@ -159,7 +159,7 @@ static void take_away(bearer_table_t *t)
 static void end(bearer_table_t *t)
 {
     prepare(2, 0, 8);
-    bearer_table_end(t, BEARER_OWNER_SUB, last.owners.id[BEARER_OWNER_SUB]);
+    bearer_table_end(t, BEARER_OWNER_SUB, last.owners.id[BEARER_OWNER_SUB], NULL);
 }
 
 static void sweep(bearer_table_t *t)
