@@ -106,14 +106,26 @@ static void check_login_url(walk_t *w, const ab_section_t *s,
 
 /* A login needs both endpoints. */
 static void check_login_endpoints(walk_t *w, const ab_section_t *s,
-                                  const bearer_issuer_t *issuer)
+                                  const bearer_issuer_t *issuer,
+                                  const bearer_settings_t *settings)
 {
     static const bearer_hand_endpoint_t needed[] = { BEARER_HAND_AUTHORIZATION,
                                                      BEARER_HAND_TOKEN };
     apr_size_t i;
 
     for (i = 0; i < sizeof(needed) / sizeof(needed[0]); i++) {
-        if (!bearer_endpoint_possible(issuer, needed[i])) {
+        if (bearer_endpoint_possible(issuer, needed[i])) {
+            continue;
+        }
+        if (bearer_issuer_is_template(issuer) && !bearer_issuer_has_metadata(issuer)) {
+            ab_check_say(w, BEARER_LOG_ERROR, s->auth_type,
+                         AB(0707) "logins with issuer %s need AuthBearerMetadata URL, the metadata "
+                         "for all tenants, or AuthBearerEndpoint authorization and token: metadata "
+                         "cannot be discovered, because the tenant is not known before the login",
+                         issuer->url);
+            return;
+        }
+        if (settings->login.on) {
             ab_check_say(w, BEARER_LOG_ERROR, s->auth_type,
                          AB(0820) "logins with issuer %s need its %s endpoint; write "
                          "AuthBearerEndpoint %s URL, or AuthBearerMetadata discover or URL",
@@ -144,17 +156,7 @@ static void check_browser_section(walk_t *w, const ab_section_t *s,
         bearer_settings_t own;
 
         ab_config_resolve(&own, server, issuer, NULL);
-        if (bearer_issuer_is_template(issuer)
-            && issuer->metadata.kind != BEARER_SOURCE_URL) {
-            ab_check_say(w, BEARER_LOG_ERROR, s->auth_type,
-                         AB(0707) "logins with issuer %s need AuthBearerMetadata URL, the metadata "
-                         "for all tenants: it cannot be discovered, and the tenant is not known "
-                         "before the login",
-                         issuer->url);
-        }
-        if (settings->login.on) {
-            check_login_endpoints(w, s, issuer);
-        }
+        check_login_endpoints(w, s, issuer, settings);
         error = bearer_client_lint(&own, issuer, w->p);
         if (error) {
             ab_check_say(w, BEARER_LOG_ERROR, s->auth_type, "%s", error);

@@ -401,8 +401,7 @@ const bearer_metadata_t *bearer_keypool_metadata(bearer_keypool_t *pool,
     const bearer_metadata_t *metadata;
 
     *error = NULL;
-    if (pool->issuer->metadata.kind == BEARER_SOURCE_OFF
-        && bearer_endpoint_any(pool->issuer)) {
+    if (!bearer_issuer_has_metadata(pool->issuer) && bearer_endpoint_any(pool->issuer)) {
         return bearer_endpoint_apply(NULL, pool->issuer, p);
     }
     metadata = bearer_keyset_metadata(pool->metadata, error, p);

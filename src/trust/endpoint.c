@@ -7,6 +7,8 @@
 
 #include <apr_strings.h>
 
+#include <string.h>
+
 static const char *const names[] = {
 #define X(symbol, name, member) name,
     BEARER_HAND_ENDPOINTS(X)
@@ -33,7 +35,21 @@ int bearer_endpoint_possible(const bearer_issuer_t *issuer, bearer_hand_endpoint
     bearer_source_kind_t kind = issuer->endpoints[endpoint].kind;
 
     return kind == BEARER_SOURCE_URL
-        || (kind == BEARER_SOURCE_DISCOVER && issuer->metadata.kind != BEARER_SOURCE_OFF);
+        || (kind == BEARER_SOURCE_DISCOVER && bearer_issuer_has_metadata(issuer));
+}
+
+const char *bearer_endpoint_tenant(const bearer_issuer_t *issuer)
+{
+    const char *name = NULL;
+    int i;
+
+    for (i = 0; !name && i < BEARER_HAND_COUNT; i++) {
+        const bearer_source_t *source = &issuer->endpoints[i];
+
+        name = source->kind == BEARER_SOURCE_URL && strstr(source->value, "{tenant}")
+            ? names[i] : NULL;
+    }
+    return name;
 }
 
 const char *bearer_endpoint_error(const bearer_issuer_t *issuer,

@@ -121,6 +121,13 @@ int bearer_issuer_is_template(const bearer_issuer_t *issuer)
     return is_template(issuer->url);
 }
 
+int bearer_issuer_has_metadata(const bearer_issuer_t *issuer)
+{
+    return issuer->metadata.kind == BEARER_SOURCE_URL
+        || (issuer->metadata.kind == BEARER_SOURCE_DISCOVER
+            && !bearer_issuer_is_template(issuer));
+}
+
 #define LOWER "abcdefghijklmnopqrstuvwxyz0123456789._-"
 
 /* For a string that may continue after len. */
@@ -326,7 +333,13 @@ static const char *template_error(const bearer_issuer_t *issuer, apr_pool_t *p)
         return AB(0550) "AuthBearerMetadata URL cannot contain {tenant}: before a login, the "
                "tenant is not known; name the metadata for all tenants";
     }
-    if (issuer->introspection.kind == BEARER_SOURCE_DISCOVER) {
+    if (bearer_endpoint_tenant(issuer)) {
+        return apr_psprintf(p, AB(0562) "AuthBearerEndpoint %s cannot contain {tenant}: before a "
+                            "login, the tenant is not known; name an endpoint for all tenants",
+                            bearer_endpoint_tenant(issuer));
+    }
+    if (issuer->introspection.kind == BEARER_SOURCE_DISCOVER
+        && issuer->endpoints[BEARER_HAND_INTROSPECTION].kind != BEARER_SOURCE_URL) {
         return AB(0551) "the introspection endpoint of an issuer with {tenant} cannot be "
                "discovered; name its URL in AuthBearerIntrospection";
     }

@@ -85,6 +85,9 @@ typedef struct bearer_issuers_t bearer_issuers_t;
 /** Returns 1 if the issuer's url contains {tenant}. */
 int bearer_issuer_is_template(const bearer_issuer_t *issuer);
 
+/** Returns 1 unless AuthBearerMetadata is off, or an issuer with {tenant} has no URL in it. */
+int bearer_issuer_has_metadata(const bearer_issuer_t *issuer);
+
 /** Returns the number of sources of the issuer's keys, at least 1. */
 int bearer_issuer_key_sources(const bearer_issuer_t *issuer);
 
@@ -224,9 +227,11 @@ const char *bearer_endpoint_name(int endpoint);
 /** Returns 1 if the issuer has some URL by AuthBearerEndpoint. */
 int bearer_endpoint_any(const bearer_issuer_t *issuer);
 
-/** Returns 1 if users can log in: the metadata may name the endpoint, or the
- *  configuration does. */
+/** Returns 1 if the configuration names the endpoint, or metadata may. */
 int bearer_endpoint_possible(const bearer_issuer_t *issuer, bearer_hand_endpoint_t endpoint);
+
+/** Returns the name of the first endpoint whose URL contains {tenant}, or NULL. */
+const char *bearer_endpoint_tenant(const bearer_issuer_t *issuer);
 
 /** Returns NULL, or for the first URL that may not be requested what is wrong. */
 const char *bearer_endpoint_error(const bearer_issuer_t *issuer,
@@ -235,7 +240,7 @@ const char *bearer_endpoint_error(const bearer_issuer_t *issuer,
 /**
  * Returns the metadata with the endpoints of AuthBearerEndpoint instead of its own.
  * @param metadata  NULL: the issuer has none, only such endpoints
- * @param p         the result is a shallow copy in p, or metadata itself
+ * @param p         the result is a shallow copy in p
  */
 const bearer_metadata_t *bearer_endpoint_apply(const bearer_metadata_t *metadata,
                                                const bearer_issuer_t *issuer,

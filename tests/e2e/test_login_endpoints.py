@@ -3,6 +3,8 @@
 import pytest
 
 from support.browsing import conf, op, signed_in, site, SECRETS, store  # noqa: F401
+from support.expect import granted, location
+from support.httpd import wait_until
 from support.op import Browser
 
 #: configtest says so at start
@@ -39,6 +41,63 @@ def test_endpoint_instead_of_the_metadatas(site, op):
     signed_in(browser)
     browser.sign_out()
     assert op.count("end") == 0
+
+
+def test_pushed_request(site, op):
+    op.offer(pushed_authorization_request_endpoint="par")
+    inside = "AuthBearerPushed required\nAuthBearerEndpoint par %s/par" % op.url
+    del op.metadata["pushed_authorization_request_endpoint"]
+    browser = Browser(site(inside=inside))
+    signed_in(browser)
+    assert op.count("par") == 1
+    assert "request_uri=" in browser.trail[1] and "nonce=" not in browser.trail[1]
+
+
+def test_no_pushed_request(site, op):
+    op.offer(pushed_authorization_request_endpoint="par")
+    browser = Browser(site(inside="AuthBearerEndpoint par off"))
+    signed_in(browser)
+    assert op.count("par") == 0
+
+
+def test_revocation(site, op):
+    browser = Browser(site(inside="AuthBearerEndpoint revocation %s/revoke" % op.url))
+    signed_in(browser)
+    assert browser.sign_out().status == 200
+    wait_until(lambda: op.revoked, what="the revocation")
+    assert op.revoked[0]["token"].startswith("at_")
+
+
+def test_no_revocation(site, op):
+    op.offer(revocation_endpoint="revoke", end_session_endpoint="end")
+    server = site(inside="AuthBearerEndpoint revocation off")
+    browser = Browser(server)
+    signed_in(browser)
+    assert browser.sign_out().status == 200
+    server.stop()
+    assert op.count("end") == 1 and not op.revoked
+
+
+@pytest.mark.parametrize("metadata", ["discover", "off"])
+def test_introspection(one_server, issuers, metadata):
+    """The endpoint of the metadata, if any, is another."""
+    issuer = issuers.issuer("hand-" + metadata, "rs256")
+    issuer.metadata["introspection_endpoint"] = issuer.url + "/other"
+    issuer.active["at_1"] = {"active": True, "sub": "alice", "aud": "api://test",
+                             "client_id": "c"}
+    server = one_server("""
+<AuthBearerIssuer "%s" main>
+    AuthBearerMetadata %s
+    AuthBearerKeys %s
+    AuthBearerIntrospection discover
+    AuthBearerEndpoint introspection %s
+    AuthBearerClientAuth none
+</AuthBearerIssuer>
+""" % (issuer.url, metadata, issuer.jwks_url, issuer.introspect_url)
+        + location("/", "AuthBearerUserFormat %u"))
+    granted(server.get("/", "at_1"))
+    assert server.get("/", "at_2").status == 401
+    assert issuer.count("introspect") == 2 and issuer.count("other") == 0
 
 
 @pytest.mark.parametrize("inside,number,values", [

@@ -13,15 +13,19 @@ pytestmark = pytest.mark.allow_log("AB0763")
 
 TENANTS = """
     AuthBearerTenants {tenants}
-    AuthBearerMetadata {url}/common
+    {metadata}
     AuthBearerKeys {keys}
 """
+
+BY_HAND = """AuthBearerEndpoint authorization {url}/authorize
+    AuthBearerEndpoint token {url}/token"""
 
 
 @pytest.fixture
 def site(one_server, op, backend):
     """A server that logs in at {url of op}/{tenant}; the metadata is one for all."""
-    def start(more="", tenants="t-1 t-2", name="{tenantid}", keys=None, files=None, inside="", **kw):
+    def start(more="", tenants="t-1 t-2", name="{tenantid}", keys=None, files=None,
+              metadata="AuthBearerMetadata {url}/common", inside="", **kw):
         url = op.url
         op.metadata["issuer"] = url + "/" + name
         op.script("common", body=lambda request: json.dumps(op.metadata))
@@ -31,7 +35,8 @@ def site(one_server, op, backend):
         op.tenant = lambda tenant: op.id_token.update(iss=url + "/" + tenant)
         op.tenant("t-1")
         text = conf(op, "AuthBearerUserFormat %u@%t\n" + more, inside=inside + TENANTS.format(
-            tenants=tenants, url=url, keys=keys or url + "/{tenant}/jwks"), **kw)
+            tenants=tenants, metadata=metadata.format(url=url),
+            keys=keys or url + "/{tenant}/jwks"), **kw)
         text = text.replace('<AuthBearerIssuer "%s"' % url,
                             '<AuthBearerIssuer "%s/{tenant}"' % url)
         return one_server(text, files={**SECRETS, **(files or {})}, backend=backend)
@@ -48,6 +53,13 @@ def test_login(site, op, store, name):
     signed_in(other, user="alice@example.test@t-2")
     assert op.count("t-1/jwks") == op.count("t-2/jwks") == 1, "keys of each tenant"
     assert browser.navigate("/app/x").user == "alice@example.test@t-1"
+
+
+@pytest.mark.parametrize("more", ["", "\nAuthBearerMetadata off"])
+def test_login_without_metadata(site, op, more):
+    server = site(metadata=BY_HAND + more)
+    signed_in(Browser(server), user="alice@example.test@t-1")
+    assert op.count("common") == 0
 
 
 @pytest.mark.core
@@ -136,6 +148,10 @@ def test_metadata_of_one_tenant_is_not_that_of_all(site, op):
 @pytest.mark.parametrize("metadata,number", [
     ("AuthBearerMetadata https://idp.test/common", None), ("", "AB0707"),
     ("AuthBearerMetadata off", "AB0707"),
+    (BY_HAND.format(url="https://idp.test"), None),
+    ("AuthBearerMetadata off\n" + BY_HAND.format(url="https://idp.test"), None),
+    ("AuthBearerEndpoint authorization https://idp.test/a", "AB0707"),
+    ("AuthBearerEndpoint token https://idp.test/{tenant}/t", "AB0562"),
     ("AuthBearerMetadata https://idp.test/{tenant}/m", "AB0550"),
 ])
 def test_configtest(checker, op, metadata, number):
