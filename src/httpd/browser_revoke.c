@@ -6,6 +6,7 @@
  * what other hosts have written.
  */
 #include "browser_revoke.h"
+#include "refresh.h"
 #include "shared.h"
 #include "trace.h"
 
@@ -23,6 +24,8 @@ APLOG_USE_MODULE(auth_bearer);
 
 /** Maximum number of tokens that wait in a child. */
 #define WAITING 256
+/** Maximum number of them that wait for one issuer at once: the same threads fetch keys. */
+#define AT_ONCE 2
 /** Lifetime of an access token if neither the issuer nor the configuration limits it. */
 #define UNKNOWN_LIFE apr_time_from_sec(25 * 3600)
 
@@ -124,26 +127,34 @@ static int begin(farewell_t *one)
     return mine;
 }
 
-static void end(farewell_t *one)
+/* Returns the next one that is due for the same issuer, which this thread now sends. */
+static farewell_t *end(farewell_t *one)
 {
+    struct farewells_t *all = one->all;
+    farewell_t *next = NULL;
+    int i;
+
     OPENSSL_cleanse(one->token, strlen(one->token));
     free(one->token);
-    apr_thread_mutex_lock(one->all->mutex);
+    apr_thread_mutex_lock(all->mutex);
     one->token = NULL;
     one->state = FREE;
-    apr_thread_mutex_unlock(one->all->mutex);
+    for (i = 0; i < WAITING && !next && !ab_refresh_must_stop(); i++) {
+        if (all->each[i].state == DUE && all->each[i].issuer == one->issuer
+            && all->each[i].due <= apr_time_now()) {
+            next = &all->each[i];
+            next->state = UNDER_WAY;
+        }
+    }
+    apr_thread_mutex_unlock(all->mutex);
+    return next;
 }
 
-static void revoke_one(void *what, int limited, apr_pool_t *ptemp)
+static void tell(const farewell_t *one, apr_pool_t *ptemp)
 {
-    farewell_t *one = what;
     bearer_refusal_t why = { BEARER_OK, NULL };
     bearer_login_t login;
 
-    (void)limited;
-    if (!begin(one)) {
-        return;
-    }
     if (ab_browser_client_of(&login, one->all->process, one->server, one->issuer, &why,
                              ptemp) == BEARER_OK) {
         bearer_login_revoke(&login, one->token, one->hint, &why, ptemp);
@@ -151,7 +162,19 @@ static void revoke_one(void *what, int limited, apr_pool_t *ptemp)
     if (why.detail) {
         ab_browser_not_told(one->server, why.detail);
     }
-    end(one);
+}
+
+static void revoke_due(void *what, int limited, apr_pool_t *ptemp)
+{
+    farewell_t *one = what;
+    apr_pool_t *p;
+
+    (void)limited;
+    apr_pool_create(&p, ptemp);
+    for (one = begin(one) ? one : NULL; one; one = end(one)) {
+        apr_pool_clear(p);
+        tell(one, p);
+    }
 }
 
 /* ---- other hosts ----------------------------------------------------------- */
@@ -195,6 +218,22 @@ static void hear(void *process, int limited, apr_pool_t *ptemp)
 
 /* ---- what is due ------------------------------------------------------------ */
 
+/* Counts the revocations that the issuer of this one has not answered, and those that are
+ * due before it. */
+static int count_ahead(const struct farewells_t *all, int which, apr_time_t now)
+{
+    int i, n = 0;
+
+    for (i = 0; i < WAITING; i++) {
+        const farewell_t *one = &all->each[i];
+
+        n += one->issuer == all->each[which].issuer
+            && (one->state == UNDER_WAY
+                || (one->state == DUE && one->due <= now && i < which));
+    }
+    return n;
+}
+
 static void add_errands(process_t *process, apr_array_header_t *errands)
 {
     struct farewells_t *all = process->farewells;
@@ -209,9 +248,10 @@ static void add_errands(process_t *process, apr_array_header_t *errands)
     }
     apr_thread_mutex_lock(all->mutex);
     for (i = 0; i < WAITING; i++) {
-        if (all->each[i].state == DUE && all->each[i].due <= now) {
+        if (all->each[i].state == DUE && all->each[i].due <= now
+            && count_ahead(all, i, now) < AT_ONCE) {
             APR_ARRAY_PUSH(errands, bearer_errand_t)
-                = (bearer_errand_t){ revoke_one, &all->each[i], 1, all->each[i].due };
+                = (bearer_errand_t){ revoke_due, &all->each[i], 1, all->each[i].due };
         }
     }
     apr_thread_mutex_unlock(all->mutex);
