@@ -129,8 +129,8 @@ static void check_login_endpoints(walk_t *w, const ab_section_t *s,
             ab_check_say(w, BEARER_LOG_ERROR, s->auth_type,
                          AB(0820) "logins with issuer %s need its %s endpoint; write "
                          "AuthBearerEndpoint %s URL, or AuthBearerMetadata discover or URL",
-                         issuer->url, bearer_endpoint_name(needed[i]),
-                         bearer_endpoint_name(needed[i]));
+                         issuer->url, bearer_endpoint_name((int)needed[i]),
+                         bearer_endpoint_name((int)needed[i]));
         }
     }
 }
