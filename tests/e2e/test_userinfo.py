@@ -62,6 +62,7 @@ def test_when_it_is_asked(site, op, conf, asked):
     assert op.count("userinfo") == asked
 
 
+@pytest.mark.allow_log("AB0821")
 def test_another_virtual_host_names_it(site, op):
     """What a virtual host names is its own affair."""
     vhost = ('<VirtualHost *:1>\nServerName other.test\n<Location "/o">\n'
