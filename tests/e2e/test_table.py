@@ -312,6 +312,7 @@ def test_result(world, row):
         assert world.requests() - before == questions
 
 
+@pytest.mark.allow_log("AB0421 redis: Connection refused")
 @pytest.mark.parametrize("row", RESULTS, ids=IDS)
 def test_what_counts_for_the_throttle(world, row):
     _, asked, status, _, _, counts, _ = row
