@@ -10,7 +10,7 @@
 #include "state/redis.h"
 
 /** Of a call; tests wait for it, so it is short. */
-#define TIMEOUT apr_time_from_msec(150 * (apr_time_t)unit_slow())
+#define TIMEOUT apr_time_from_msec(100 * (apr_time_t)unit_slow())
 #define SECOND apr_time_from_sec(1)
 
 typedef struct lab_t {

@@ -28,7 +28,7 @@
 #define EXPIRED 60
 #define MARK 50
 #define ATTEMPTS 1000 /* and so many, when they are many */
-#define SOME 16
+#define SOME 48
 
 /* ---- the table and what is in it ----------------------------------------- */
 
