@@ -6,6 +6,7 @@
 #include "base/json.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include <apr_strings.h>
 #include <apr_time.h>
@@ -133,7 +134,9 @@ apr_status_t bearer_json_parse(json_t **object, const char *text,
 {
     apr_status_t rv = bearer_json_parse_whole(object, text, len, error, p);
 
-    remove_nulls(*object);
+    if (rv == APR_SUCCESS && memmem(text, len, "null", 4)) {
+        remove_nulls(*object);
+    }
     return rv;
 }
 

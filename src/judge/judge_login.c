@@ -66,19 +66,11 @@ bearer_reason_t bearer_check_own_audience(bearer_judgement_t *j)
                   "AuthBearerClientID %s", bearer_text_quote(j->p, client));
 }
 
-/* A claim that is null is absent. */
-static const json_t *claim_of(const bearer_judgement_t *j, const char *name)
-{
-    const json_t *value = json_object_get(j->claims, name);
-
-    return json_is_null(value) ? NULL : value;
-}
-
 /* Rules 4 and 5 of section 3.1.3.7. */
 bearer_reason_t bearer_check_own_azp(bearer_judgement_t *j)
 {
     const json_t *aud = json_object_get(j->claims, "aud");
-    const json_t *azp = claim_of(j, "azp");
+    const json_t *azp = bearer_json_member(j->claims, "azp");
     const char *client = j->settings.client_id;
 
     if (azp ? client && json_is_string(azp)
@@ -169,7 +161,7 @@ bearer_reason_t bearer_check_nonce(bearer_judgement_t *j)
  * at_hash is not checked for it. */
 bearer_reason_t bearer_check_at_hash(bearer_judgement_t *j)
 {
-    const json_t *claim = claim_of(j, "at_hash");
+    const json_t *claim = bearer_json_member(j->claims, "at_hash");
     const char *digest = j->jws.facts.alg->digest ? j->jws.facts.alg->digest : "SHA512";
     unsigned char hash[EVP_MAX_MD_SIZE];
     size_t len = 0;

@@ -71,20 +71,6 @@ static int is_signed(const bearer_http_response_t *response, apr_pool_t *p)
         || bearer_jws_looks_like(response->body, response->body_len, p);
 }
 
-/* Returns a copy; the caller owns the reference. */
-static json_t *without_nulls(json_t *claims)
-{
-    json_t *copy = json_object(), *value;
-    const char *name;
-
-    json_object_foreach(claims, name, value) {
-        if (!json_is_null(value)) {
-            json_object_set(copy, name, value);
-        }
-    }
-    return copy;
-}
-
 static int count_dots(const char *text)
 {
     int n = 0;
@@ -108,7 +94,7 @@ static bearer_reason_t read_signed(json_t **claims, const char *token, bearer_ju
             p, "its signed response is refused, %s: %s", bearer_reason_name(j->why.reason),
             j->why.detail), p);
     }
-    *claims = without_nulls(j->claims);
+    *claims = json_copy(j->claims);
     return BEARER_OK;
 }
 
@@ -131,7 +117,7 @@ static bearer_reason_t read_claims(json_t **claims, const bearer_http_response_t
                != APR_SUCCESS) {
         reason = no_use(why, error, p);
     } else {
-        *claims = without_nulls(parsed);
+        *claims = json_copy(parsed);
     }
     if (reason == BEARER_OK && !*claims) {
         reason = BEARER_INTERNAL;
@@ -178,24 +164,17 @@ bearer_reason_t bearer_login_userinfo(json_t **claims,
 
 /* ---- both sources ------------------------------------------------------- */
 
-static json_t *member(const json_t *claims, const char *name)
-{
-    json_t *value = json_object_get(claims, name);
-
-    return json_is_null(value) ? NULL : value;
-}
-
 /* "Verified" refers to the address in the same source. The other source's value
  * counts only if it names the same address. */
 static void pair_email(json_t *merged, const json_t *id_token,
                        const json_t *userinfo)
 {
-    const json_t *own = member(id_token, "email");
-    const json_t *other = member(userinfo, "email");
-    json_t *verified = own ? member(id_token, "email_verified") : NULL;
+    const json_t *own = bearer_json_member(id_token, "email");
+    const json_t *other = bearer_json_member(userinfo, "email");
+    json_t *verified = own ? bearer_json_member(id_token, "email_verified") : NULL;
 
     if (!verified && other && (!own || json_equal(own, other))) {
-        verified = member(userinfo, "email_verified");
+        verified = bearer_json_member(userinfo, "email_verified");
     }
     json_object_del(merged, "email_verified");
     if (verified) {

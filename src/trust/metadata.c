@@ -343,14 +343,6 @@ static const char *issuer_error(const json_t *object, const char *issuer,
                         bearer_text_quote(p, issuer));
 }
 
-/* A member that is null is absent. */
-static const json_t *member(const json_t *object, const char *name)
-{
-    const json_t *value = json_object_get(object, name);
-
-    return json_is_null(value) ? NULL : value;
-}
-
 /* Takes a document of this issuer. */
 static apr_status_t take_document(bearer_metadata_t **metadata, const json_t *object,
                                   const char *issuer, const char *source,
@@ -366,7 +358,7 @@ static apr_status_t take_document(bearer_metadata_t **metadata, const json_t *ob
 #define X(name) m->name = endpoint_in(object, #name, m, plain_http, left_out, p);
     BEARER_ENDPOINTS(X)
 #undef X
-    if (!m->jwks_uri && member(object, "jwks_uri")) {
+    if (!m->jwks_uri && json_object_get(object, "jwks_uri")) {
         *error = left_out->nelts ? APR_ARRAY_IDX(left_out, 0, const char *)
                                  : "jwks_uri is not a string";
         return APR_EINVAL;
@@ -480,7 +472,7 @@ static apr_status_t merge(reading_t *reading, json_t *second,
     apr_status_t rv;
 
     json_object_foreach(second, name, value) {
-        if (!member(reading->document, name)) {
+        if (!json_object_get(reading->document, name)) {
             json_object_set(reading->document, name, value);
         }
     }
