@@ -138,6 +138,27 @@ static bearer_reason_t get_keys(bearer_keypool_t *pool, const char *tenant,
     return put_together(pool, parts, set, why, p);
 }
 
+/* Does with one source what the wish is for. */
+static bearer_reason_t grant(bearer_keyset_t *source, bearer_wish_t *wish,
+                             bearer_jwks_t **part, bearer_refusal_t *why, apr_pool_t *p)
+{
+    bearer_reason_t reason = BEARER_INTERNAL;
+
+    switch (wish->kind) {
+    case BEARER_WISH_KEYS:
+        reason = bearer_keyset_acquire(source, part, why, p);
+        break;
+    case BEARER_WISH_KID:
+        reason = bearer_keyset_refresh_for_kid(source, wish->kid, wish->since, part, why, p);
+        wish->held_back |= reason == BEARER_KEY && bearer_keyset_held_back(source);
+        break;
+    case BEARER_WISH_REPLACED:
+        reason = bearer_keyset_refresh_replaced(source, wish->since, part, p);
+        break;
+    }
+    return reason;
+}
+
 /* Looks for newer keys of one source than the set has; *part: its current keys. */
 static bearer_reason_t renew(bearer_keypool_t *pool, int i, const char *tenant,
                              bearer_wish_t *wish, const bearer_jwks_t *set,
@@ -152,11 +173,7 @@ static bearer_reason_t renew(bearer_keypool_t *pool, int i, const char *tenant,
     }
     reason = bearer_keyset_acquire(source, part, why, p);
     if (reason == BEARER_OK && bearer_jwks_contains(set, *part)) {
-        reason = wish->kind == BEARER_WISH_KID
-            ? bearer_keyset_refresh_for_kid(source, wish->kid, wish->since, part,
-                                            why, p)
-            : bearer_keyset_refresh_replaced(source, wish->since, part, p);
-        wish->held_back |= reason == BEARER_KEY && bearer_keyset_held_back(source);
+        reason = grant(source, wish, part, why, p);
     }
     bearer_keyset_release(source);
     return reason;
@@ -216,24 +233,12 @@ static bearer_reason_t get_from_one(bearer_keypool_t *pool, const char *tenant,
                                     bearer_refusal_t *why, apr_pool_t *p)
 {
     bearer_keyset_t *source = source_of(pool, 0, tenant);
-    bearer_reason_t reason = BEARER_INTERNAL;
+    bearer_reason_t reason;
 
     if (!source) {
         return no_room(why, p);
     }
-    switch (wish->kind) {
-    case BEARER_WISH_KEYS:
-        reason = bearer_keyset_acquire(source, set, why, p);
-        break;
-    case BEARER_WISH_KID:
-        reason = bearer_keyset_refresh_for_kid(source, wish->kid, wish->since, set, why,
-                                               p);
-        wish->held_back = reason == BEARER_KEY && bearer_keyset_held_back(source);
-        break;
-    case BEARER_WISH_REPLACED:
-        reason = bearer_keyset_refresh_replaced(source, wish->since, set, p);
-        break;
-    }
+    reason = grant(source, wish, set, why, p);
     bearer_keyset_release(source);
     return reason;
 }
