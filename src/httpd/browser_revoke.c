@@ -35,34 +35,46 @@ APLOG_USE_MODULE(auth_bearer);
 enum { FREE, DUE, UNDER_WAY };
 
 /** A token to revoke. */
-typedef struct farewell_t {
-    struct farewells_t *all;
+typedef struct to_revoke_t {
+    struct revoking_t *all;
     int state;                     /**< FREE, DUE, UNDER_WAY */
     apr_time_t due;
     server_rec *server;
     const bearer_issuer_t *issuer;
     const char *hint;              /**< token_type_hint, a static string */
     char *token;                   /**< malloc'ed */
-} farewell_t;
+} to_revoke_t;
 
-struct farewells_t {
+struct revoking_t {
     process_t *process;
     apr_thread_mutex_t *mutex;     /**< for the members below */
-    farewell_t each[WAITING];
+    to_revoke_t each[WAITING];
     atomic_int hearing;            /**< 1: other hosts are being read */
 };
 
-/* The child ends. A thread that still sends one keeps it. */
-static apr_status_t forget(void *farewells)
+static int is_due(const to_revoke_t *one, apr_time_t now)
 {
-    struct farewells_t *all = farewells;
+    return one->state == DUE && one->due <= now;
+}
+
+/* Under the mutex, or without other threads. */
+static void release(to_revoke_t *one)
+{
+    OPENSSL_cleanse(one->token, strlen(one->token));
+    free(one->token);
+    one->token = NULL;
+    one->state = FREE;
+}
+
+/* The child ends. A thread that still sends one keeps it. */
+static apr_status_t forget(void *revoking)
+{
+    struct revoking_t *all = revoking;
     int i;
 
     for (i = 0; i < WAITING; i++) {
         if (all->each[i].state == DUE) {
-            OPENSSL_cleanse(all->each[i].token, strlen(all->each[i].token));
-            free(all->each[i].token);
-            all->each[i].state = FREE;
+            release(&all->each[i]);
         }
     }
     return APR_SUCCESS;
@@ -74,7 +86,7 @@ void ab_browser_not_told(server_rec *s, const char *detail)
                   ab_trace_suffix_here());
 }
 
-static int wait_for_turn(struct farewells_t *all, const farewell_t *how)
+static int wait_for_turn(struct revoking_t *all, const to_revoke_t *how)
 {
     int i;
 
@@ -91,12 +103,12 @@ static int wait_for_turn(struct farewells_t *all, const farewell_t *how)
 void ab_browser_revoke(request_rec *r, const bearer_issuer_t *issuer,
                        bearer_session_t *session, apr_interval_time_t after)
 {
-    struct farewells_t *all = ab_process()->farewells;
+    struct revoking_t *all = ab_process()->revoking;
     const char *refresh = bearer_session_string(session, BEARER_SESSION_REFRESH_TOKEN,
                                                 r->pool);
     const char *token = refresh ? refresh
         : bearer_session_string(session, BEARER_SESSION_ACCESS_TOKEN, r->pool);
-    farewell_t how = { all, DUE, apr_time_now() + after, r->server, issuer,
+    to_revoke_t how = { all, DUE, apr_time_now() + after, r->server, issuer,
                        refresh ? "refresh_token" : "access_token", NULL };
 
     if (!token || !all) {
@@ -114,12 +126,12 @@ void ab_browser_revoke(request_rec *r, const bearer_issuer_t *issuer,
 /* ---- in the background ---------------------------------------------------- */
 
 /* Returns 1 if this thread now sends it. An errand may have been handed out twice. */
-static int begin(farewell_t *one)
+static int begin(to_revoke_t *one)
 {
     int mine;
 
     apr_thread_mutex_lock(one->all->mutex);
-    mine = one->state == DUE && one->due <= apr_time_now();
+    mine = is_due(one, apr_time_now());
     if (mine) {
         one->state = UNDER_WAY;
     }
@@ -128,20 +140,16 @@ static int begin(farewell_t *one)
 }
 
 /* Returns the next one that is due for the same issuer, which this thread now sends. */
-static farewell_t *end(farewell_t *one)
+static to_revoke_t *end(to_revoke_t *one)
 {
-    struct farewells_t *all = one->all;
-    farewell_t *next = NULL;
+    struct revoking_t *all = one->all;
+    to_revoke_t *next = NULL;
     int i;
 
-    OPENSSL_cleanse(one->token, strlen(one->token));
-    free(one->token);
     apr_thread_mutex_lock(all->mutex);
-    one->token = NULL;
-    one->state = FREE;
+    release(one);
     for (i = 0; i < WAITING && !next && !ab_refresh_must_stop(); i++) {
-        if (all->each[i].state == DUE && all->each[i].issuer == one->issuer
-            && all->each[i].due <= apr_time_now()) {
+        if (all->each[i].issuer == one->issuer && is_due(&all->each[i], apr_time_now())) {
             next = &all->each[i];
             next->state = UNDER_WAY;
         }
@@ -150,7 +158,7 @@ static farewell_t *end(farewell_t *one)
     return next;
 }
 
-static void tell(const farewell_t *one, apr_pool_t *ptemp)
+static void tell(const to_revoke_t *one, apr_pool_t *ptemp)
 {
     bearer_refusal_t why = { BEARER_OK, NULL };
     bearer_login_t login;
@@ -166,7 +174,7 @@ static void tell(const farewell_t *one, apr_pool_t *ptemp)
 
 static void revoke_due(void *what, int limited, apr_pool_t *ptemp)
 {
-    farewell_t *one = what;
+    to_revoke_t *one = what;
     apr_pool_t *p;
 
     (void)limited;
@@ -198,7 +206,7 @@ static int first_store(bearer_session_store_t *store, process_t *process)
 static void hear(void *process, int limited, apr_pool_t *ptemp)
 {
     static const unsigned char lease[BEARER_SHA256_SIZE] = "signed out";
-    struct farewells_t *all = ((process_t *)process)->farewells;
+    struct revoking_t *all = ((process_t *)process)->revoking;
     bearer_signed_out_t *table = ab_shared_signed_out();
     apr_time_t now = apr_time_now(), heard = atomic_load(&table->heard);
     bearer_session_store_t store;
@@ -220,23 +228,22 @@ static void hear(void *process, int limited, apr_pool_t *ptemp)
 
 /* Counts the revocations that the issuer of this one has not answered, and those that are
  * due before it. */
-static int count_ahead(const struct farewells_t *all, int which, apr_time_t now)
+static int count_ahead(const struct revoking_t *all, int which, apr_time_t now)
 {
     int i, n = 0;
 
     for (i = 0; i < WAITING; i++) {
-        const farewell_t *one = &all->each[i];
+        const to_revoke_t *one = &all->each[i];
 
         n += one->issuer == all->each[which].issuer
-            && (one->state == UNDER_WAY
-                || (one->state == DUE && one->due <= now && i < which));
+            && (one->state == UNDER_WAY || (i < which && is_due(one, now)));
     }
     return n;
 }
 
 static void add_errands(process_t *process, apr_array_header_t *errands)
 {
-    struct farewells_t *all = process->farewells;
+    struct revoking_t *all = process->revoking;
     apr_time_t now = apr_time_now();
     bearer_session_store_t store;
     int i;
@@ -248,8 +255,7 @@ static void add_errands(process_t *process, apr_array_header_t *errands)
     }
     apr_thread_mutex_lock(all->mutex);
     for (i = 0; i < WAITING; i++) {
-        if (all->each[i].state == DUE && all->each[i].due <= now
-            && count_ahead(all, i, now) < AT_ONCE) {
+        if (is_due(&all->each[i], now) && count_ahead(all, i, now) < AT_ONCE) {
             APR_ARRAY_PUSH(errands, bearer_errand_t)
                 = (bearer_errand_t){ revoke_due, &all->each[i], 1, all->each[i].due };
         }
@@ -259,13 +265,13 @@ static void add_errands(process_t *process, apr_array_header_t *errands)
 
 apr_status_t ab_browser_revoke_create(process_t *process)
 {
-    struct farewells_t *all = apr_pcalloc(process->pool, sizeof(*all));
+    struct revoking_t *all = apr_pcalloc(process->pool, sizeof(*all));
     apr_status_t rv = apr_thread_mutex_create(&all->mutex, APR_THREAD_MUTEX_DEFAULT,
                                               process->pool);
 
     all->process = process;
     process->more_errands = add_errands;
-    process->farewells = rv == APR_SUCCESS ? all : NULL;
+    process->revoking = rv == APR_SUCCESS ? all : NULL;
     apr_pool_cleanup_register(process->pool, all, forget, apr_pool_cleanup_null);
     return rv;
 }

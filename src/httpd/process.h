@@ -51,7 +51,7 @@ typedef struct process_t {
     bearer_throttle_t *throttle;       /**< NULL: no memory for it */
     bearer_revocation_t *revocations;  /**< NULL: none */
     bearer_crew_t *crew;               /**< for background requests */
-    struct farewells_t *farewells;     /**< tokens to revoke; browser_revoke.c */
+    struct revoking_t *revoking;       /**< tokens to revoke; browser_revoke.c */
     /** Adds what is due there (bearer_errand_t). Called by one background thread. */
     void (*more_errands)(struct process_t *process, apr_array_header_t *errands);
     /** Set for htbearer explain only: called for every check, and no check is skipped.
