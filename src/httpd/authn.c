@@ -317,7 +317,7 @@ static const char *no_token(const attempt_t *a)
     request_rec *r = a->r;
     const char *names = ab_session_cookie_names(r, a->settings);
 
-    if (a->server->issuers
+    if (a->settings->session && a->server->issuers
         && bearer_judge_sessions_only(a->server->issuers, a->server->global->defaults,
                                       &a->server->settings, &a->dir->settings, r->pool)) {
         return no_session(a);
@@ -356,16 +356,17 @@ static int without_credential(attempt_t *a)
     if (a->settings->optional || a->own->preflight) {
         return grant(a, bearer_principal_anonymous(a->r->pool));
     }
-    why = preflight
-        ? "a CORS preflight has no token; write AuthBearerPreflight pass to accept it"
-        : no_token(a);
     status = misdirected(a);
     if (status == DECLINED) {
         status = login(a);
     }
-    if (status == DECLINED) {
-        status = ab_browser_login_url(a->r, a->settings, why);
+    if (status != DECLINED) {
+        return status;
     }
+    why = preflight
+        ? "a CORS preflight has no token; write AuthBearerPreflight pass to accept it"
+        : no_token(a);
+    status = ab_browser_login_url(a->r, a->settings, why);
     return status != DECLINED ? status : refuse(a, BEARER_NO_CREDENTIAL, why);
 }
 
