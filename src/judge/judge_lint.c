@@ -189,7 +189,8 @@ static void lint_user_format(place_t *place)
     }
 }
 
-static void lint_no_audience(place_t *place)
+/* What is accepted of any client of an issuer. */
+static void lint_clients(place_t *place)
 {
     const bearer_issuer_t *issuer;
     bearer_settings_t s;
@@ -197,24 +198,16 @@ static void lint_no_audience(place_t *place)
 
     for (i = 0; (issuer = accepted(place, i)) != NULL; i++) {
         resolve_for(&s, place, issuer);
-        if (s.no_audience_accept && apr_is_empty_array(s.clients)) {
+        if (!apr_is_empty_array(s.clients)) {
+            continue;
+        }
+        if (s.no_audience_accept) {
             FIND(place, WARNING, CLIENTS,
                 AB(0718) "AuthBearerNoAudience accept without AuthBearerClients accepts tokens "
                 "that issuer %s issued to any client for any purpose; name the clients",
                 bearer_text_quote(place->p, issuer->url));
         }
-    }
-}
-
-static void lint_id_tokens(place_t *place)
-{
-    const bearer_issuer_t *issuer;
-    bearer_settings_t s;
-    int i;
-
-    for (i = 0; place->tokens && (issuer = accepted(place, i)) != NULL; i++) {
-        resolve_for(&s, place, issuer);
-        if (s.id_tokens == BEARER_ID_TOKENS_ACCEPT && apr_is_empty_array(s.clients)) {
+        if (place->tokens && s.id_tokens == BEARER_ID_TOKENS_ACCEPT) {
             FIND(place, WARNING, ID_TOKENS,
                 AB(0736) "AuthBearerIDTokens accept without AuthBearerClients accepts ID tokens "
                 "that issuer %s issued to any client about its users; name the clients",
@@ -408,8 +401,8 @@ void bearer_judge_lint(apr_array_header_t *findings, const bearer_issuers_t *iss
 {
     static void (*const rules[])(place_t *) = {
         lint_issuers, lint_audience, lint_user_claim, lint_user_format,
-        lint_no_audience, lint_id_tokens, lint_profile, lint_algorithms,
-        lint_introspection, lint_session, lint_challenge, lint_login_url
+        lint_clients, lint_profile, lint_algorithms, lint_introspection,
+        lint_session, lint_challenge, lint_login_url
     };
     place_t place = { findings, issuers, defaults, server, dir, p, .jwt = 0 };
     unsigned i;
