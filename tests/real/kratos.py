@@ -5,11 +5,10 @@ import html
 import http.server
 import json
 import os
-import threading
 import urllib.request
 
 import cases
-from ory import build, program, version_in
+from ory import Pages, build, program, version_in
 from provider import CACHE, NAME, PASSWORD, SECRET, Provider, ask, wanted
 from support.httpd import free_port
 
@@ -36,8 +35,8 @@ CONF = """
 """
 
 
-class LoginPage:
-    """The page that Kratos leaves to others: the form of a login flow."""
+class LoginPage(Pages):
+    """The form of a login flow."""
 
     def __init__(self, kratos):
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -61,13 +60,7 @@ class LoginPage:
                 self.end_headers()
                 self.wfile.write(text)
 
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = "http://127.0.0.1:%d" % self.server.server_port
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-
-    def close(self):
-        self.server.shutdown()
-        self.server.server_close()
+        self.serve(Handler)
 
 
 class Kratos(Provider):

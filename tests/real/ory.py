@@ -33,7 +33,20 @@ def program(name):
     return os.path.join(CACHE, "bin", name)
 
 
-class LoginPages:
+class Pages:
+    """Pages on loopback that a program leaves to others."""
+
+    def serve(self, handler):
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        self.url = "http://127.0.0.1:%d" % self.server.server_port
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def close(self):
+        self.server.shutdown()
+        self.server.server_close()
+
+
+class LoginPages(Pages):
     """The login and consent application that Hydra needs: it asks for nothing but
     the name, and grants everything."""
 
@@ -54,13 +67,7 @@ class LoginPages:
                 outer.answer(self, "signin", form)
 
         self.admin = admin
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = "http://127.0.0.1:%d" % self.server.server_port
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-
-    def close(self):
-        self.server.shutdown()
-        self.server.server_close()
+        self.serve(Handler)
 
     def accept(self, what, challenge, body):
         return wanted(ask("%s/oauth2/auth/requests/%s/accept?%s_challenge=%s" % (

@@ -154,23 +154,14 @@ class Issuer:
         return answer, body
 
 
-class Handler(BaseHTTPRequestHandler):
+class Replier(BaseHTTPRequestHandler):
+    """Sends what an Answer says."""
     protocol_version = "HTTP/1.0"
 
     def log_message(self, *args):
         pass
 
-    def _serve(self):
-        length = int(self.headers.get("Content-Length") or 0)
-        body = self.rfile.read(length)
-        issuer, kind = self.server.host.route(self.path, self.headers.get("Host"))
-        request = Request(kind, self.command, self.path, self.headers, body,
-                          self._peer())
-        self.server.host.requests.append(request)
-        if issuer is None:
-            self.send_error(404)
-            return
-        answer, body = issuer.answer(request)
+    def reply(self, answer, body):
         if answer.hold is not None:
             answer.hold.wait(30)
         if answer.delay:
@@ -191,8 +182,22 @@ class Handler(BaseHTTPRequestHandler):
                 self.wfile.write(body[i:i + 1])
                 self.wfile.flush()
                 time.sleep(answer.trickle)
-        else:
+        elif self.command != "HEAD":
             self.wfile.write(body)
+
+
+class Handler(Replier):
+    def _serve(self):
+        length = int(self.headers.get("Content-Length") or 0)
+        body = self.rfile.read(length)
+        issuer, kind = self.server.host.route(self.path, self.headers.get("Host"))
+        request = Request(kind, self.command, self.path, self.headers, body,
+                          self._peer())
+        self.server.host.requests.append(request)
+        if issuer is None:
+            self.send_error(404)
+            return
+        self.reply(*issuer.answer(request))
 
     def _peer(self):
         if isinstance(self.connection, ssl.SSLSocket):

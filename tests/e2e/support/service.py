@@ -5,11 +5,9 @@ body of each request, finds sessions by token or cookie, and responds as a test 
 import http.cookies
 import json
 import threading
-import time
 import urllib.parse
-from http.server import BaseHTTPRequestHandler
 
-from .issuer import Answer, Request, _Server
+from .issuer import Answer, Replier, Request, _Server
 
 
 class Question(Request):
@@ -37,34 +35,12 @@ class Question(Request):
         return out + list(self.form.values() if self.body else ())
 
 
-class Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.0"
-
-    def log_message(self, *args):
-        pass
-
+class Handler(Replier):
     def _serve(self):
         length = int(self.headers.get("Content-Length") or 0)
         question = Question("question", self.command, self.path, self.headers,
                             self.rfile.read(length))
-        answer, body = self.server.store.answer(question)
-        if answer.hold is not None:
-            answer.hold.wait(30)
-        if answer.delay:
-            time.sleep(answer.delay)
-        if answer.cut:
-            self.connection.close()
-            return
-        self.send_response(answer.status)
-        headers = {"Content-Type": "application/json",
-                   "Content-Length": str(len(body))}
-        headers.update(answer.headers)
-        for name, value in headers.items():
-            if value is not None:
-                self.send_header(name, value)
-        self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(body)
+        self.reply(*self.server.store.answer(question))
 
     def handle_one_request(self):
         try:
