@@ -60,7 +60,7 @@ static int read_number(apr_uint64_t *number, const char *in, apr_size_t len)
     return 1;
 }
 
-/* Returns the number of bytes of a group; 0: no group is so long. */
+/* Returns the number of bytes that so many characters encode; 0: none. */
 static apr_size_t bytes_of(apr_size_t chars)
 {
     apr_size_t n = BYTES;

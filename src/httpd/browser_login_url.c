@@ -1,8 +1,8 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /**
  * @file browser_login_url.c
- * The redirect to a login page of somebody else (AuthBearerLoginURL), e.g. of the session
- * service that AuthBearerSessionCheck asks.
+ * The redirect to an external login page (AuthBearerLoginURL), e.g. that of the session
+ * service in AuthBearerSessionCheck.
  *
  * That page may know the user and send the browser back at once, although its cookie does
  * not reach this server. A cookie with the times of the latest redirects ends this loop. A

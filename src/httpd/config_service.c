@@ -1,8 +1,8 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /**
  * @file config_service.c
- * The directives about sessions of somebody else: the service that is asked, and the page
- * where its users sign in.
+ * The directives for an external session service: the service itself, and the page where
+ * its users sign in.
  */
 #include "config_parse.h"
 
