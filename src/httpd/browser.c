@@ -19,6 +19,7 @@
 #include "trace.h"
 
 #include <apr_strings.h>
+#include <http_request.h>
 
 #include "base/seal.h"
 
@@ -129,6 +130,27 @@ static int is_endpoint(const browser_t *browser, const char *name,
                            && !strcmp(name, CALLBACK)));
 }
 
+/* httpd merges the <Location> sections of a path later. Its own walk makes them apply to
+ * an endpoint as to any other path: ab_config_of() has their directives, and so have the
+ * error documents, headers and log levels of other modules. */
+static int answer(request_rec *r, apr_size_t i)
+{
+    const int status = ap_location_walk(r);
+
+    if (status != OK) {
+        return status;
+    }
+    if (r->method_number < 0 || r->method_number >= METHODS
+        || !(endpoints[i].methods & (AP_METHOD_BIT << r->method_number))) {
+        apr_table_setn(r->err_headers_out, "Allow", endpoints[i].allow);
+        return HTTP_METHOD_NOT_ALLOWED;
+    }
+    return ab_process()
+        ? (ab_browser_elsewhere(r) && endpoints[i].elsewhere
+           ? endpoints[i].elsewhere : endpoints[i].answer)(r)
+        : ab_page_refusal(r, BEARER_CONFIGURATION, "this child could not be set up", NULL);
+}
+
 int ab_browser_quick(request_rec *r, int lookup)
 {
     AB_TRACE(r);
@@ -144,18 +166,9 @@ int ab_browser_quick(request_rec *r, int lookup)
     }
     ab_browser_hide_answer(r);
     for (i = 0; i < sizeof(endpoints) / sizeof(endpoints[0]); i++) {
-        if (!is_endpoint(browser, endpoints[i].name, r->uri + len)) {
-            continue;
+        if (is_endpoint(browser, endpoints[i].name, r->uri + len)) {
+            return answer(r, i);
         }
-        if (r->method_number < 0 || r->method_number >= METHODS
-            || !(endpoints[i].methods & (AP_METHOD_BIT << r->method_number))) {
-            apr_table_setn(r->err_headers_out, "Allow", endpoints[i].allow);
-            return HTTP_METHOD_NOT_ALLOWED;
-        }
-        return ab_process()
-            ? (browser->elsewhere && endpoints[i].elsewhere
-               ? endpoints[i].elsewhere : endpoints[i].answer)(r)
-            : ab_page_refusal(r, BEARER_CONFIGURATION, "this child could not be set up", NULL);
     }
     return DECLINED;
 }

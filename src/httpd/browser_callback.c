@@ -32,7 +32,7 @@ typedef struct arrival_t {
     bearer_tokens_t tokens;
     json_t *claims;                /**< of the ID token */
     json_t *userinfo;              /**< NULL: none */
-    bearer_settings_t settings;    /**< of the virtual host */
+    const bearer_settings_t *settings; /**< of the callback's path */
     unsigned wait;                 /**< seconds for Retry-After */
     const char *cookie;            /**< cookie name of the attempt */
     bearer_ticket_t ticket;        /**< for all requests to the issuer */
@@ -94,14 +94,14 @@ static bearer_reason_t may_ask(arrival_t *a, const bearer_issuer_t *issuer)
 {
     const char *full;
 
-    a->wait = ab_throttling_callback(a->r, &a->settings);
+    a->wait = ab_throttling_callback(a->r, a->settings);
     if (a->wait) {
         return bearer_refuse(&a->why, a->r->pool, BEARER_THROTTLED,
                              "too many failed logins, or refused codes or tokens, from this "
                              "address (AuthBearerThrottle); no request was sent to the issuer");
     }
     full = bearer_gate_enter(&a->ticket, ab_process()->world.gate,
-                             issuer->party, a->settings.timeout.total);
+                             issuer->party, a->settings->timeout.total);
     if (!full) {
         return BEARER_OK;
     }
@@ -161,12 +161,12 @@ static bearer_reason_t redeem(arrival_t *a)
 {
     static const bearer_throttle_token_t each = { 0, 0 };
     unsigned char address[BEARER_THROTTLE_KEY_SIZE];
-    int counted = ab_throttling_address(address, a->r, &a->settings);
+    int counted = ab_throttling_address(address, a->r, a->settings);
     bearer_reason_t reason = bearer_login_redeem(&a->tokens, &a->login, a->attempt,
                                                  a->code, &a->why, a->r->pool);
 
     if (counted) {
-        ab_throttling_failure(a->r, &a->settings, address, &each, reason);
+        ab_throttling_failure(a->r, a->settings, address, &each, reason);
     }
     return reason;
 }
@@ -384,7 +384,7 @@ int ab_browser_callback(request_rec *r)
     apr_size_t i;
 
     ab_browser_store(&a.store, r);
-    ab_config_resolve(&a.settings, ab_config_server(r->server), NULL, NULL);
+    a.settings = ab_config_of(r);
     reason = bearer_login_parse(&a.parameters, ab_request(r)->answer, &a.why, r->pool);
     for (i = 0; reason == BEARER_OK && i < sizeof(steps) / sizeof(steps[0]); i++) {
         reason = steps[i](&a);
@@ -394,7 +394,7 @@ int ab_browser_callback(request_rec *r)
     back = page_of(&a);
     if (reason != BEARER_OK) {
         if (bearer_reason_category(reason) == BEARER_CATEGORY_UNAVAILABLE) {
-            ab_throttling_unanswered(r, &a.settings);
+            ab_throttling_unanswered(r, a.settings);
         }
         if (a.wait) {
             apr_table_setn(r->err_headers_out, "Retry-After",
@@ -402,7 +402,7 @@ int ab_browser_callback(request_rec *r)
         }
         return ab_page_refusal(r, reason, a.why.detail, back);
     }
-    ab_throttling_logged_in(r, &a.settings);
+    ab_throttling_logged_in(r, a.settings);
     ab_browser_count_try(r, a.attempt->target);
     return ab_page_redirect(r, HTTP_SEE_OTHER, back);
 }

@@ -10,8 +10,8 @@ CONCERNS = {
     "authz": "require rules results attacks caches identity",
     "authz_decision": "require results attacks caches identity",
     "authz_provider": "require rules config beside_openidc",
-    "browser": "browser browser_pages browser_cookies browser_limits config "
-               "resource",
+    "browser": "browser login_path browser_pages browser_cookies browser_limits "
+               "config resource",
     "browser_callback": "browser browser_cookies browser_limits browser_hostile "
                         "login_issuers answer_leaks login_client_auth",
     "browser_client": "browser browser_hostile login_issuers login_client_auth "
