@@ -278,26 +278,19 @@ apr_status_t ab_browser_revoke_create(process_t *process)
 
 /* ---- here ------------------------------------------------------------------ */
 
-/* Returns when the access token is of no use any more, whatever the clocks say. */
-static apr_time_t end_of(request_rec *r, bearer_session_t *session, apr_time_t now)
-{
-    const char *stated = bearer_session_string(session, BEARER_SESSION_ACCESS_ENDS, r->pool);
-    apr_time_t until = stated ? apr_time_from_sec(apr_atoi64(stated)) : 0;
-
-    return (until ? until : now + UNKNOWN_LIFE) + BEARER_REVOCATION_GRACE;
-}
-
 void ab_browser_refuse_token(request_rec *r, bearer_session_t *session)
 {
     const char *token = bearer_session_string(session, BEARER_SESSION_ACCESS_TOKEN, r->pool);
     unsigned char digest[BEARER_SHA256_SIZE];
-    apr_time_t now = apr_time_now(), until = end_of(r, session, now);
+    apr_time_t now = apr_time_now(), until = bearer_session_access_ends(session, r->pool);
     bearer_signed_out_t *table = ab_shared_signed_out();
     bearer_session_store_t store;
 
     if (!token) {
         return;
     }
+    /* whatever the clocks say */
+    until = (until ? until : now + UNKNOWN_LIFE) + BEARER_REVOCATION_GRACE;
     if (bearer_revocation_token_digest(NULL, digest, token, strlen(token)) != APR_SUCCESS
         || bearer_signed_out_add(table, digest, until, now) != APR_SUCCESS) {
         ab_log(APLOG_WARNING, r, AB(0325) "logout: the access token stays valid until it "

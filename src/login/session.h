@@ -146,6 +146,10 @@ json_t *bearer_session_lasting(bearer_session_t *session,
 /** Returns the claims of the session's own ID token. Lives as long as p; NULL: none. */
 json_t *bearer_session_said(bearer_session_t *session, apr_pool_t *p);
 
+/** Returns when the session's access token ends: the later of the issuer's expires_in and
+ *  the exp of a JWT. 0: not known. */
+apr_time_t bearer_session_access_ends(bearer_session_t *session, apr_pool_t *p);
+
 /** Returns a string member of the body, or NULL. It lives as long as the session. */
 const char *bearer_session_string(bearer_session_t *session, const char *member,
                                   apr_pool_t *p);

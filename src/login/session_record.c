@@ -94,10 +94,11 @@ static char *inflate_body(apr_size_t *len, const unsigned char *in,
     return text;
 }
 
-/* Returns the claims of an ID token that was judged when it arrived; NULL: none. */
-static json_t *payload_of(const json_t *body, apr_pool_t *p)
+/* Returns the claims of a token of the body, unverified: the ID token was judged when it
+ * arrived. NULL: it is absent, or not a JWT. */
+static json_t *payload_of(const json_t *body, const char *member, apr_pool_t *p)
 {
-    const char *token = bearer_json_string(body, BEARER_SESSION_ID_TOKEN);
+    const char *token = bearer_json_string(body, member);
     const char *start = token ? strchr(token, '.') : NULL;
     const char *end = start ? strchr(start + 1, '.') : NULL;
     unsigned char *text;
@@ -114,7 +115,8 @@ static json_t *payload_of(const json_t *body, apr_pool_t *p)
 /* Returns the body without the claims that its ID token also has. */
 static json_t *slim(const json_t *body, apr_pool_t *p)
 {
-    json_t *out = json_deep_copy(body), *said = payload_of(body, p);
+    json_t *out = json_deep_copy(body);
+    json_t *said = payload_of(body, BEARER_SESSION_ID_TOKEN, p);
     json_t *claims = json_object_get(out, BEARER_SESSION_CLAIMS), *value;
     const char *name;
 
@@ -130,7 +132,7 @@ static json_t *slim(const json_t *body, apr_pool_t *p)
 /* The reverse of slim(). */
 static void fill(json_t *body, apr_pool_t *p)
 {
-    json_t *said = payload_of(body, p);
+    json_t *said = payload_of(body, BEARER_SESSION_ID_TOKEN, p);
     json_t *claims = json_object_get(body, BEARER_SESSION_CLAIMS);
 
     if (said && claims) {
@@ -196,7 +198,18 @@ json_t *bearer_session_lasting(bearer_session_t *session,
 
 json_t *bearer_session_said(bearer_session_t *session, apr_pool_t *p)
 {
-    return payload_of(bearer_session_body(session, p), p);
+    return payload_of(bearer_session_body(session, p), BEARER_SESSION_ID_TOKEN, p);
+}
+
+apr_time_t bearer_session_access_ends(bearer_session_t *session, apr_pool_t *p)
+{
+    const json_t *claims = payload_of(bearer_session_body(session, p),
+                                      BEARER_SESSION_ACCESS_TOKEN, p);
+    const char *stated = bearer_session_string(session, BEARER_SESSION_ACCESS_ENDS, p);
+    apr_time_t said = stated ? apr_time_from_sec(apr_atoi64(stated)) : 0, exp;
+
+    bearer_json_date(&exp, claims, "exp");
+    return exp > said ? exp : said;
 }
 
 const char *bearer_session_string(bearer_session_t *session, const char *member,

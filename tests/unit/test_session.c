@@ -971,6 +971,40 @@ static void test_records_that_are_cut(void **state)
     }
 }
 
+/* What the issuer says when it issues a token, and what the token itself says. */
+static void test_the_end_of_the_access_token(void **state)
+{
+    fixture_t *f = fixture(unit_pool(state), 0);
+    static const struct {
+        const char *payload, *stated;
+        apr_int64_t ends;
+    } rows[] = {
+        { NULL, NULL, 0 }, { NULL, "100", 100 }, { "{}", "100", 100 },
+        { "{\"exp\":300}", NULL, 300 }, { "{\"exp\":300}", "100", 300 },
+        { "{\"exp\":300}", "400", 400 }, { "{\"exp\":-1}", "100", 100 },
+        { "{\"exp\":\"300\"}", "100", 100 }, { "[300]", "100", 100 },
+        { "{\"exp\":300", NULL, 0 },
+    };
+    bearer_session_t *s;
+    apr_size_t i;
+
+    for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        json_t *body = body_of(f, CLAIMS);
+
+        if (rows[i].payload) {
+            json_object_set_new(body, BEARER_SESSION_ACCESS_TOKEN, json_string(apr_psprintf(
+                f->p, "a.%s.c", bearer_b64url_encode(f->p, rows[i].payload,
+                                                     strlen(rows[i].payload)))));
+        }
+        if (rows[i].stated) {
+            json_object_set_new(body, BEARER_SESSION_ACCESS_ENDS, json_string(rows[i].stated));
+        }
+        assert_int_equal(bearer_session_new(&s, &f->store, ISSUER, body, f->p), APR_SUCCESS);
+        UNIT_CHECK(bearer_session_access_ends(s, f->p) == apr_time_from_sec(rows[i].ends),
+                   "row %d", (int)i);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -1001,6 +1035,7 @@ int main(void)
         UNIT_TEST(test_body_that_is_too_large),
         UNIT_TEST(test_long_issuer),
         UNIT_TEST(test_records_that_are_cut),
+        UNIT_TEST(test_the_end_of_the_access_token),
     };
 
     return UNIT_RUN("session", tests);
