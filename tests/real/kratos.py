@@ -19,6 +19,7 @@ SCHEMA = {
                 "password": {"identifier": True}}}}}}}}
 
 CONF = """
+AuthBearerBaseURL {p.site}
 <Location "/">
     AuthType Bearer
     AuthName "kratos"
@@ -26,6 +27,10 @@ CONF = """
     AuthBearerSessionCheck {p.issuer}/sessions/whoami \
         cookies=ory_kratos_session method=GET subject=identity.id extra=identity.traits ttl=0
     Require valid-user
+</Location>
+<Location "/led">
+    AuthBearerLoginURL {p.issuer}/self-service/login/browser
+    ErrorDocument 403 "second factor: %{{reqenv:BEARER_ERROR}}"
 </Location>
 <Location "/program">
     AuthBearerSessionCheck {p.issuer}/sessions/whoami \
@@ -86,12 +91,14 @@ class Kratos(Provider):
             "selfservice": {
                 "default_browser_return_url": self.site + "/app/x",
                 "allowed_return_urls": [self.site],
-                "methods": {"password": {"enabled": True, "config": {
-                    "haveibeenpwned_enabled": False}}},
+                "methods": {"lookup_secret": {"enabled": True},
+                            "password": {"enabled": True, "config": {
+                                "haveibeenpwned_enabled": False}}},
                 "flows": {"login": {"ui_url": self.page.url + "/login"}}},
             "identity": {"default_schema_id": "person", "schemas": [{
                 "id": "person", "url": "base64://" + base64.b64encode(
                     json.dumps(SCHEMA).encode()).decode()}]},
+            "session": {"whoami": {"required_aal": "highest_available"}},
             "secrets": {"cookie": [SECRET], "cipher": [(SECRET * 2)[:32]]},
             "courier": {"smtp": {"connection_uri": "smtp://127.0.0.1:9/"}}}
         path = os.path.join(CACHE, "logs", "kratos-%d.json" % self.port)
@@ -99,15 +106,19 @@ class Kratos(Provider):
             json.dump(settings, f)
         self.process = self.spawn([program("kratos"), "serve", "--dev", "--sqa-opt-out",
                                    "-c", path], self.issuer + "/health/ready", 60)
-        self.identity = wanted(ask(self.admin + "/identities", json_body={
-            "schema_id": "person", "traits": {"name": NAME}, "credentials": {
-                "password": {"config": {"password": PASSWORD}}}}))["id"]
+        self.identity = self.somebody(NAME)
 
     def stop(self):
         super().stop()
         if self.page:
             self.page.close()
         self.page = None
+
+    def somebody(self, name):
+        """The ID of a new identity."""
+        return wanted(ask(self.admin + "/identities", json_body={
+            "schema_id": "person", "traits": {"name": name}, "credentials": {
+                "password": {"config": {"password": PASSWORD}}}}))["id"]
 
     def browser(self):
         """A person with a session of Kratos."""
@@ -118,10 +129,20 @@ class Kratos(Provider):
         assert page.trail[-1].startswith(self.site), page
         return person
 
-    def session_token(self):
+    def session_token(self, name=NAME):
         flow = wanted(ask(self.issuer + "/self-service/login/api"))
         return wanted(ask(flow["ui"]["action"], json_body={
-            "method": "password", "identifier": NAME, "password": PASSWORD}))["session_token"]
+            "method": "password", "identifier": name, "password": PASSWORD}))["session_token"]
+
+    def second_factor(self, name):
+        """Gives this identity lookup secrets."""
+        token = self.session_token(name)
+        for member in ("lookup_secret_regenerate", "lookup_secret_confirm"):
+            flow = wanted(ask(self.issuer + "/self-service/settings/api", token=token))
+            if member.endswith("confirm"):
+                flow = made
+            made = wanted(ask(flow["ui"]["action"], token=token, json_body={
+                "method": "lookup_secret", member: True}))
 
     def end_sessions(self):
         wanted(ask("%s/identities/%s/sessions" % (self.admin, self.identity),
@@ -162,4 +183,32 @@ def ended(site):
     assert person.once(site.url + "/app/x").status == 401
 
 
-Kratos.cases = (session_cookie, session_token, no_session, ended)
+def led(site):
+    """led to its login and back"""
+    person, wanted_page = site.provider.person(), site.url + "/led/env?a=1"
+    page = person.go(wanted_page)
+    assert page.trail[1].startswith(site.provider.issuer + "/self-service/login"), page
+    page = person.submit(page, identifier=NAME, password=PASSWORD)
+    assert page.trail[-1] == wanted_page and page.status == 200, page
+    assert page.headers["X-Test-User"] == site.provider.identity, page
+
+
+def second_factor(site):
+    """second factor missing: 403"""
+    kratos = site.provider
+    kratos.somebody("olga")
+    before = kratos.session_token("olga")
+    cases.accepted(site.server.get("/program/x", before))
+    kratos.second_factor("olga")
+    res = site.server.get("/program/x", kratos.session_token("olga"))
+    assert (res.status, res.challenges) == (403, {}), res
+    person = kratos.person()
+    page = person.go(site.url + "/led/env")
+    page = person.submit(page, identifier="olga", password=PASSWORD)
+    assert "aal2" in page.trail[-2], page.trail
+    page = person.once(site.url + "/led/env")
+    assert page.status == 403, page
+    assert "second factor: session_insufficient" in page.text, page.text
+
+
+Kratos.cases = (session_cookie, session_token, no_session, led, second_factor, ended)
