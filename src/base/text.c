@@ -359,6 +359,25 @@ static const char *character_error(unsigned c, int printable)
     return NULL;
 }
 
+const char *bearer_text_html(apr_pool_t *p, const char *s)
+{
+    char *out = apr_palloc(p, 5 * strlen(s) + 1), *to = out;  /* `&#34;` */
+
+    while (*s) {
+        const unsigned c = next_point(&s, NULL);
+
+        if (c == NO_POINT || is_control(c)) {
+            *to++ = '?';
+        } else if (c > '~' || strchr("&<>\"'", (int)c)) {
+            to += apr_snprintf(to, sizeof("&#1114111;"), "&#%u;", c);
+        } else {
+            *to++ = (char)c;
+        }
+    }
+    *to = '\0';
+    return out;
+}
+
 const char *bearer_text_identifier_error(const char *s, apr_size_t len, int printable)
 {
     const char *end = s + len, *start = s;

@@ -61,6 +61,10 @@ const char *bearer_text_status(apr_pool_t *p, apr_status_t status);
 /** Returns 1 if s contains a control character (C0, DEL). */
 int bearer_text_has_control(const char *s, apr_size_t len);
 
+/** Returns a text as HTML, in ASCII whatever its characters. A control character, or an
+ *  octet that is not UTF-8, becomes a question mark. */
+const char *bearer_text_html(apr_pool_t *p, const char *s);
+
 /** Returns 1 if len bytes are valid UTF-8 (RFC 3629: no overlong forms, no surrogates). */
 int bearer_text_is_utf8(const char *s, apr_size_t len);
 

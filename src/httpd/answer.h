@@ -1,18 +1,14 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /**
  * @file answer.h
- * The HTTP response for each refusal reason: status, headers, log level and page text.
+ * The HTTP response for each refusal reason: status, headers, log level and page.
  * For refuse.c and page.c. The data is constant; any thread may read it.
  */
 #pragma once
 
-#include "base/reason.h"
+#include "page_texts.h"
 
-/** The text of an error page: what happened, and what the user can do. ASCII without
- *  characters that HTML or JSON would escape. */
-typedef struct ab_text_t {
-    const char *title, *what, *todo;
-} ab_text_t;
+#include "base/reason.h"
 
 /** The HTTP response for a category of reasons. */
 typedef struct ab_answer_t {
@@ -20,7 +16,7 @@ typedef struct ab_answer_t {
     int challenge;   /**< WWW-Authenticate is sent */
     int retry;       /**< Retry-After is sent */
     int level;       /**< of the log line, APLOG_* */
-    ab_text_t text;  /**< page text, unless the reason has its own */
+    ab_page_t page;  /**< unless the reason has its own */
 } ab_answer_t;
 
 /** Returns the response for a reason. Never NULL; the status is always an error status.

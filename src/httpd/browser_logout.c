@@ -113,21 +113,15 @@ static int has_form_token(request_rec *r, const bearer_session_t *session)
 
 static int ask_first(request_rec *r, const bearer_session_t *session)
 {
-    return ab_page_say(r, "Sign out?", "Do you want to sign out of this site?",
-                       apr_psprintf(r->pool, "<form method=\"post\" action=\""
-                                    "%s/logout\">\n<input type=\"hidden\" "
-                                    "name=\"token\" value=\"%s\">\n<p><button>"
-                                    "Sign out</button></p>\n</form>\n"
-                                    "<p><a href=\"/\">Stay signed in</a></p>\n",
-                                    ab_browser_of(r)->path,
-                                    form_token(session, r->pool)));
+    return ab_page_say(r, AB_PAGE_SIGN_OUT, apr_pstrcat(r->pool, ab_page_button(
+        r, apr_pstrcat(r->pool, ab_browser_of(r)->path, "/logout", NULL), "token",
+        form_token(session, r->pool), AB_LABEL_SIGN_OUT),
+        ab_page_link(r, "/", AB_LABEL_STAY), NULL));
 }
 
 static int signed_out(request_rec *r)
 {
-    return ab_page_say(r, "You are signed out",
-                       "Close the browser if others also use this computer.",
-                       "<p><a href=\"/\">Go to the start page</a></p>\n");
+    return ab_page_say(r, AB_PAGE_SIGNED_OUT, ab_page_link(r, "/", AB_LABEL_START));
 }
 
 /* Returns the issuer's logout URL, or NULL, and has the tokens revoked. With the refresh

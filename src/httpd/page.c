@@ -1,11 +1,11 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /**
  * @file page.c
- * Error and confirmation pages. They are small and need no script, image or other file.
- * They state what happened and what to do, and show a reference that the log line
- * contains too (the id of mod_unique_id if it is loaded). They contain no data of the
- * request, the token or the response of an issuer; an issuer's error is named if it is
- * a standard one.
+ * Error and confirmation pages: their layout, and which one is sent. They are small and
+ * need no script, image or other file. They show a reference that the log line contains
+ * too (the id of mod_unique_id if it is loaded). They contain no data of the request, the
+ * token or the response of an issuer; an issuer's error is named if it is a standard one.
+ * The texts are in page_texts.c.
  *
  * An administrator's ErrorDocument takes precedence. Clients that accept JSON but not
  * HTML get JSON.
@@ -24,110 +24,116 @@
 #include <http_request.h>
 #include <mod_core.h>
 
+#include "base/json.h"
 #include "base/text.h"
 #include "trust/settings.h"
 
 APLOG_USE_MODULE(auth_bearer);
 
-/* By reason; a reason without a title uses the text of its category. */
-static const ab_text_t texts[BEARER_REASON_COUNT] = {
-    [BEARER_SIGNATURE_REMOVED] = { "This request cannot be verified",
-      "Google Cloud Run has used the token in Authorization and removed its signature "
-      "(SIGNATURE_REMOVED_BY_GOOGLE).",
-      "Send the token for Cloud Run in X-Serverless-Authorization, and the token for "
-      "this site in Authorization." },
-    [BEARER_LOGIN_STATE] = { "This sign-in cannot be completed",
-      "It was started too long ago or in another browser, or it is already complete. This "
-      "also happens if the browser does not accept cookies.",
-      "Go back to the page that you wanted and sign in again." },
-    [BEARER_LOGIN_RESPONSE] = { "This sign-in cannot be completed",
-      "The response of the sign-in service does not belong to this sign-in.",
-      "Go back to the page that you wanted and sign in again." },
-    [BEARER_LOGIN_DENIED] = { "You were not signed in",
-      "The sign-in was cancelled, or the sign-in service did not allow it.",
-      "Try again, or ask the people who run this site for access." },
-    [BEARER_LOGIN_LOOP] = { "Signing in does not last",
-      "You have signed in several times, but each time this site did not recognize you "
-      "afterwards.",
-      "Allow cookies for this site and try again. If that does not help, tell the "
-      "people who run this site." },
-    [BEARER_LOGIN_ISSUER] = { "The sign-in service cannot be reached",
-      "This site got no usable response from the sign-in service.",
-      "Please try again in a moment." },
-    [BEARER_LOGIN_LIMIT] = { "Many people are signing in",
-      "This site limits the number of sign-ins at a time, and the limit is reached.",
-      "Please try again in a moment." },
-    [BEARER_SESSION_USER] = { "Your account cannot be used here",
-      "You are signed in, but your account lacks information that this site needs, such "
-      "as a verified e-mail address.",
-      "Verify your e-mail address with the sign-in service, or ask the people who "
-      "run this site." },
-    [BEARER_SESSION_STORE] = { "Your session is unavailable",
-      "This site cannot reach its session cache.",
-      "Please try again in a moment. You do not need to sign in again." },
-    [BEARER_SESSION_SIZE] = { "Your session is too large",
-      "The sign-in service sent more information about you than this site's cookies can "
-      "hold.",
-      "Contact the people who run this site. AuthBearerSessionStore cache keeps sessions on "
-      "the server." },
-    [BEARER_CROSS_SITE] = { "This request came from another site",
-      "To protect you, this site does not let other sites change anything in your name.",
-      "To make the change, go to this site." },
-    [BEARER_ACR] = { "A stronger sign-in is needed",
-      "You are signed in, but this page requires a newer or stronger sign-in.",
-      "Open the page in your browser and sign in again when asked." },
-    [BEARER_SESSION_INSUFFICIENT] = { "A stronger sign-in is needed",
-      "You are signed in, but this site requires more, such as a second step with a code or "
-      "a security key.",
-      "Complete your sign-in with the sign-in service and try again." },
-    [BEARER_LOGOUT_TOKEN] = { "You were not signed out",
-      "The page that requested the sign-out belongs to another site or is out of date.",
-      "Go back to this site and sign out there." },
+/* Reasons with a page of their own. BAD_REQUEST is 0; it is the page of a status only. */
+static const unsigned char pages[BEARER_REASON_COUNT] = {
+    [BEARER_SIGNATURE_REMOVED] = AB_PAGE_SIGNATURE_REMOVED,
+    [BEARER_LOGIN_STATE] = AB_PAGE_LOGIN_STATE,
+    [BEARER_LOGIN_RESPONSE] = AB_PAGE_LOGIN_RESPONSE,
+    [BEARER_LOGIN_DENIED] = AB_PAGE_LOGIN_DENIED,
+    [BEARER_LOGIN_LOOP] = AB_PAGE_LOGIN_LOOP,
+    [BEARER_LOGIN_ISSUER] = AB_PAGE_LOGIN_ISSUER,
+    [BEARER_LOGIN_LIMIT] = AB_PAGE_LOGIN_LIMIT,
+    [BEARER_SESSION_USER] = AB_PAGE_USER,
+    [BEARER_SESSION_STORE] = AB_PAGE_SESSION_STORE,
+    [BEARER_SESSION_SIZE] = AB_PAGE_SESSION_SIZE,
+    [BEARER_CROSS_SITE] = AB_PAGE_CROSS_SITE,
+    [BEARER_ACR] = AB_PAGE_STRONGER,
+    [BEARER_SESSION_INSUFFICIENT] = AB_PAGE_STRONGER_ELSEWHERE,
 };
 
-static const ab_text_t *text_for(const request_rec *r, bearer_reason_t reason)
+static ab_page_t page_of(const request_rec *r, bearer_reason_t reason, const char *error)
 {
-    /* for users who sent a form and want to know its outcome */
-    static const ab_text_t not_kept = { "You are not signed in",
-        "Your session has ended, so the data that you sent was not accepted.",
-        "Sign in using another tab, then return to this one and send the data again." };
-    /* to try again does not help */
-    static const ab_text_t refused = { "The sign-in service refused this site's request",
-        "This site and the service that signs you in are not set up for each other.",
-        "Tell the people who run this site." };
-    const request_t *own = ab_request_peek(r);
     const ab_answer_t *answer = ab_answer_of(reason);
 
-    return reason == BEARER_LOGIN_ISSUER && own && own->issuer_error ? &refused
-         : texts[reason].title ? &texts[reason]
-         : answer->status == HTTP_UNAUTHORIZED && r->method_number == M_POST ? &not_kept
-         : &answer->text;
+    return reason == BEARER_LOGIN_ISSUER && error ? AB_PAGE_LOGIN_REFUSED
+         : pages[reason] ? (ab_page_t)pages[reason]
+         : answer->status == HTTP_UNAUTHORIZED && r->method_number == M_POST
+         ? AB_PAGE_NOT_KEPT : answer->page;
 }
 
+const char *ab_page_site(request_rec *r)
+{
+    const char *name = ap_auth_name(r);
+    char *plain, *to;
+
+    if (!name || !*name) {
+        return r->server->server_hostname;
+    }
+    /* httpd stores it prepared for quotes, with its quotes escaped */
+    plain = to = apr_palloc(r->pool, strlen(name) + 1);
+    for (; *name; name++) {
+        if (name[0] != '\\' || name[1] != '"') {
+            *to++ = *name;
+        }
+    }
+    *to = '\0';
+    return plain;
+}
+
+/* ---- HTML --------------------------------------------------------------- */
+
 static const char head[] =
-    "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
     "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
     "<meta name=\"robots\" content=\"noindex\">\n<style>\n"
     ":root { color-scheme: light dark }\n"
     "body { font: 1.1rem/1.5 system-ui, sans-serif; max-width: 34rem; "
-    "margin: 12vh auto; padding: 0 1rem }\n"
+    "margin: 10vh auto; padding: 0 1rem; overflow-wrap: anywhere }\n"
+    "header { font-weight: 600 }\n"
     "h1 { font-size: 1.6rem; line-height: 1.2 }\n"
     "button { font: inherit; padding: .4rem 1rem }\n"
+    ":focus-visible { outline: 3px solid; outline-offset: 3px }\n"
     "small { opacity: .8 }\n</style>\n";
 
-static const char *page(apr_pool_t *p, const char *title, const char *what,
-                        const char *rest)
+static const char *paragraph(apr_pool_t *p, const char *html)
 {
-    return apr_pstrcat(p, head, "<title>", title, "</title>\n</head>\n<body>\n"
-                       "<main>\n<h1>", title, "</h1>\n<p>", what, "</p>\n", rest,
-                       "</main>\n</body>\n</html>\n", NULL);
+    return *html ? apr_pstrcat(p, "<p>", html, "</p>\n", NULL) : "";
 }
 
-static const char *link_to(apr_pool_t *p, const char *url)
+const char *ab_page_link(request_rec *r, const char *url, ab_label_t label)
 {
-    return url ? apr_pstrcat(p, "<p><a href=\"", ap_escape_html(p, url),
-                             "\">Try again</a></p>\n", NULL)
-               : "";
+    apr_pool_t *p = r->pool;
+
+    return apr_pstrcat(p, "<p><a href=\"", bearer_text_html(p, url), "\">",
+                       bearer_text_html(p, ab_page_label(label)), "</a></p>\n", NULL);
+}
+
+const char *ab_page_button(request_rec *r, const char *action, const char *name,
+                           const char *value, ab_label_t label)
+{
+    apr_pool_t *p = r->pool;
+
+    return apr_pstrcat(p, "<form method=\"post\" action=\"", bearer_text_html(p, action),
+                       "\">\n<input type=\"hidden\" name=\"", name, "\" value=\"",
+                       bearer_text_html(p, value), "\">\n<p><button>",
+                       bearer_text_html(p, ab_page_label(label)),
+                       "</button></p>\n</form>\n", NULL);
+}
+
+/* rest: HTML after the text */
+static const char *html_of(request_rec *r, ab_page_t page, const char *argument,
+                           const char *rest)
+{
+    apr_pool_t *p = r->pool;
+    const ab_text_t text = ab_page_text(page);
+    const char *title = bearer_text_html(p, text.title);
+    const char *site = bearer_text_html(p, ab_page_site(r));
+    const char *one = bearer_text_html(p, argument);
+
+    return apr_pstrcat(p, "<!DOCTYPE html>\n<html lang=\"", ab_page_language, "\">\n<head>\n"
+                       "<meta charset=\"utf-8\">\n", head, "<title>",
+                       ab_page_fill(bearer_text_html(p, ab_page_label(AB_LABEL_TITLE)),
+                                    title, site, p),
+                       "</title>\n</head>\n<body>\n<header>", site, "</header>\n<main>\n<h1>",
+                       title, "</h1>\n",
+                       paragraph(p, ab_page_fill(bearer_text_html(p, text.what), one, "", p)),
+                       paragraph(p, ab_page_fill(bearer_text_html(p, text.todo), one, "", p)),
+                       rest, "</main>\n</body>\n</html>\n", NULL);
 }
 
 /* Returns the reference of a page. It reveals nothing, but identifies the log line. */
@@ -144,31 +150,35 @@ static const char *reference(request_rec *r)
         ? bearer_text_hex(r->pool, bytes, sizeof(bytes)) : "none";
 }
 
-/* What the issuer answered. The code is one of this module's own strings. */
-static const char *issuer_error(const request_rec *r)
+static const char *json_of(request_rec *r, json_t *body)
 {
-    const request_t *own = ab_request_peek(r);
+    const char *text = bearer_json_text(body, r->pool);
 
-    return own && own->issuer_error
-        ? apr_pstrcat(r->pool, " Its answer was ", own->issuer_error, ".", NULL) : "";
+    json_decref(body);
+    return apr_pstrcat(r->pool, text ? text : "{}", "\n", NULL);
 }
 
 static const char *refusal(request_rec *r, bearer_reason_t reason, int json,
-                           const char *error, const char *ref, const char *again)
+                           const char *name, const char *ref, const char *again)
 {
-    const ab_text_t *text = text_for(r, reason);
-    const char *what = apr_pstrcat(r->pool, text->what, issuer_error(r), NULL);
+    apr_pool_t *p = r->pool;
+    const request_t *own = ab_request_peek(r);
+    /* one of this module's own strings */
+    const char *error = own ? own->issuer_error : NULL;
+    ab_page_t page = page_of(r, reason, error);
+    const ab_text_t text = ab_page_text(page);
 
+    error = error ? error : "";
     if (json) {
-        return apr_psprintf(r->pool, "{\"error\":\"%s\",\"error_description\":"
-                            "\"%s %s\",\"reference\":\"%s\"}\n", error, what,
-                            text->todo, ref);
+        return json_of(r, json_pack("{s:s,s:o,s:s}", "error", name, "error_description",
+            json_string(ab_page_fill(apr_pstrcat(p, text.what, " ", text.todo, NULL),
+                                     error, "", p)), "reference", ref));
     }
-    return page(r->pool, text->title, what,
-                apr_pstrcat(r->pool, "<p>", text->todo, "</p>\n",
-                            link_to(r->pool, again),
-                            "<p><small>Reference for the people who run this "
-                            "site: <code>", ref, "</code></small></p>\n", NULL));
+    return html_of(r, page, error, apr_pstrcat(
+        p, again ? ab_page_link(r, again, AB_LABEL_TRY_AGAIN) : "", "<p><small>",
+        ab_page_fill(bearer_text_html(p, ab_page_label(AB_LABEL_REFERENCE)),
+                     apr_pstrcat(p, "<code>", ref, "</code>", NULL), "", p),
+        "</small></p>\n", NULL));
 }
 
 /* ---- HTML or JSON --------------------------------------------------------- */
@@ -256,14 +266,13 @@ int ab_page_refusal(request_rec *r, bearer_reason_t reason,
     return OK;
 }
 
-int ab_page_say(request_rec *r, const char *title, const char *what,
-                const char *form)
+int ab_page_say(request_rec *r, ab_page_t page, const char *form)
 {
     int json = wants_json(r);
 
     send_page(r, HTTP_OK, json,
-              json ? apr_psprintf(r->pool, "{\"message\":\"%s\"}\n", title)
-                   : page(r->pool, title, what, form));
+              json ? json_of(r, json_pack("{s:s}", "message", ab_page_text(page).title))
+                   : html_of(r, page, "", form));
     return OK;
 }
 

@@ -8,6 +8,8 @@
 
 #include <httpd.h>
 
+#include "page_texts.h"
+
 #include "base/reason.h"
 
 /** Sends an error page from a handler: this module's page, or the administrator's
@@ -22,9 +24,15 @@ void ab_page_prepare(request_rec *r, bearer_reason_t reason);
 /** Registers the filter that sets the content type of a prepared page. */
 void ab_page_register(void);
 /** Sends a page with status 200.
- *  @param form  HTML after the text, or "" */
-int ab_page_say(request_rec *r, const char *title, const char *text,
-                const char *form);
+ *  @param form  HTML after the text, or "": links and buttons */
+int ab_page_say(request_rec *r, ab_page_t page, const char *form);
+/** Returns a link as HTML. */
+const char *ab_page_link(request_rec *r, const char *url, ab_label_t label);
+/** Returns a button that sends one field by POST, as HTML. */
+const char *ab_page_button(request_rec *r, const char *action, const char *name,
+                           const char *value, ab_label_t label);
+/** Returns the name of the site: AuthName of the location, else the server's name. */
+const char *ab_page_site(request_rec *r);
 /** Redirects the browser and forbids caching of the response. Returns the status. */
 int ab_page_redirect(request_rec *r, int status, const char *url);
 /** Forbids caching of this response. */

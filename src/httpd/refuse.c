@@ -23,26 +23,6 @@
 
 APLOG_USE_MODULE(auth_bearer);
 
-/* httpd stores AuthName prepared for quotes, with its quotes escaped. The challenge
- * does its own quoting. */
-static const char *realm(request_rec *r)
-{
-    const char *name = ap_auth_name(r);
-    char *plain, *to;
-
-    if (!name || !*name) {
-        return r->server->server_hostname;
-    }
-    plain = to = apr_palloc(r->pool, strlen(name) + 1);
-    for (; *name; name++) {
-        if (name[0] != '\\' || name[1] != '"') {
-            *to++ = *name;
-        }
-    }
-    *to = '\0';
-    return plain;
-}
-
 /* Browsers answer Basic with a window that asks for a password. A page of people who
  * have sessions must not open one for what its script sent. */
 static int offers_basic(const request_rec *r, const bearer_settings_t *settings)
@@ -76,7 +56,7 @@ static void challenge(request_rec *r, bearer_category_t category,
                       const apr_array_header_t *scopes)
 {
     const bearer_settings_t *settings = ab_config_of(r);
-    bearer_challenge_t c = { realm(r), category, NULL, NULL, NULL,
+    bearer_challenge_t c = { ab_page_site(r), category, NULL, NULL, NULL,
                              settings->challenge.parameters, !settings->challenge.on };
 
     if (category != BEARER_CATEGORY_REQUEST) {  /* 401, or 403 because of a scope */

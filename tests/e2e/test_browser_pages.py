@@ -42,7 +42,8 @@ def page_of(res, status, title):
     assert res.get("Referrer-Policy") == "no-referrer"
     text = res.text
     assert text.startswith("<!DOCTYPE html>") and '<html lang="en">' in text
-    assert "<title>%s</title>" % title in text and "<h1>%s</h1>" % title in text
+    assert "<title>%s - " % title in text and "<h1>%s</h1>" % title in text
+    assert re.search("<header>[^<]+</header>", text)
     assert "<main>" in text and 'name="viewport"' in text
     assert not re.search(r"<script|<img|<link|src=|url\(", text)
     return reference(res, re.search(r"<code>([^<]+)</code>", text).group(1))
@@ -198,3 +199,19 @@ def test_the_realm_is_not_the_clients_word(site, op):
     assert res.status == 401 and res.check == "nonce", res
     assert res.get("WWW-Authenticate").startswith("Bearer realm=")
     assert "other" not in res.get("WWW-Authenticate")
+
+
+def test_the_sites_name(site, op):
+    """AuthName of the place, and the server's name where there is none; as text, whatever
+    it contains and whatever charset httpd declares."""
+    server = site(end=PLACES + """
+<Location "/app/quiet/named">
+    AuthName "Caf\u00e9 <b>\\"R&D\\"</b> '\u20ac'"
+</Location>""")
+    res = server.get("/app/quiet/named", headers=NAVIGATE)
+    page_of(res, 401, "You are not signed in")
+    name = "Caf&#233; &#60;b&#62;&#34;R&#38;D&#34;&#60;/b&#62; &#39;&#8364;&#39;"
+    assert "<title>You are not signed in - %s</title>" % name in res.text, res.text
+    assert "<header>%s</header>" % name in res.text
+    res = server.get("/.auth/logout", headers=NAVIGATE)
+    assert "<title>You are signed out - server.test</title>" in res.text, res.text

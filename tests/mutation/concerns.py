@@ -60,6 +60,7 @@ CONCERNS = {
     "functions": "require rules export",
     "handover": "keysets keys lasting",
     "page": "browser_pages browser browser_hostile results",
+    "page_texts": "browser_pages browser",
     "process": "smoke keys introspection keysets login_client_auth "
                "login_metadata",
     "provider": "smoke table attacks revocation introspection session_check keysets",

@@ -370,6 +370,21 @@ static void test_b64token_characters(void **state)
     }
 }
 
+static void test_html(void **state)
+{
+    apr_pool_t *p = *state;
+
+    assert_string_equal(bearer_text_html(p, ""), "");
+    assert_string_equal(bearer_text_html(p, "a<b> &\"'~"),
+                        "a&#60;b&#62; &#38;&#34;&#39;~");
+    assert_string_equal(bearer_text_html(p, "\xc3\xa4\xe2\x82\xac\xf4\x8f\xbf\xbf"),
+                        "&#228;&#8364;&#1114111;");
+    assert_string_equal(bearer_text_html(p, "\xff\n\x7f\xc2\x80" "\xe2\x82"), "?????");
+    assert_string_equal(bearer_text_html(p, "<<<<<<<<<<<<<<<<"),
+                        "&#60;&#60;&#60;&#60;&#60;&#60;&#60;&#60;"
+                        "&#60;&#60;&#60;&#60;&#60;&#60;&#60;&#60;");
+}
+
 static const char *utf8(unsigned c, char *out)
 {
     if (c < 0x80) {
@@ -464,6 +479,7 @@ int main(void)
         UNIT_TEST(test_equal_ct),
         UNIT_TEST(test_form_decode),
         UNIT_TEST(test_utf8),
+        UNIT_TEST(test_html),
         UNIT_TEST(test_words_of_http),
         UNIT_TEST(test_among),
         UNIT_TEST(test_identifier),
