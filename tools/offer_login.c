@@ -20,6 +20,7 @@ static const char *registration(const offer_t *offer)
         offer->p,
         "# Register with the issuer, with the URL of this server:\n"
         "#   redirect URI              " SITE "/.auth/callback\n"
+        "#   (with several issuers in AuthBearerLoginIssuer: .../.auth/callback/idp)\n"
         "#   (the same for each further name in AuthBearerBaseURL)\n",
         offer->metadata->end_session_endpoint
             ? "#   post-logout redirect URI  " SITE "/.auth/logout\n" : "",

@@ -254,10 +254,10 @@ static int is_preflight(request_rec *r)
         && apr_table_get(r->headers_in, "Access-Control-Request-Method");
 }
 
-/* Redirects to the issuer if logins are enabled here, else DECLINED. */
-static int login(const attempt_t *a)
+/* Redirects to the issuer (NULL: any) if logins are enabled here, else DECLINED. */
+static int login(const attempt_t *a, const bearer_issuer_t *issuer)
 {
-    return a->settings->login.on ? ab_browser_login(a->r, a->settings) : DECLINED;
+    return a->settings->login.on ? ab_browser_login(a->r, a->settings, issuer) : DECLINED;
 }
 
 /* A cookie without a valid session is not a credential: DECLINED. */
@@ -287,7 +287,7 @@ static int by_session(attempt_t *a)
     if (reason == BEARER_ACR && !a->ahead && a->settings->login.on) {
         /* the session began with less than this location requires */
         ab_log(APLOG_DEBUG, a->r, AB(0110) "the user must log in again: %s", why.detail);
-        status = login(a);
+        status = login(a, principal->issuer);
     }
     return status != DECLINED ? status
          : reason == BEARER_OK ? grant(a, principal) : refuse(a, reason, why.detail);
@@ -358,7 +358,7 @@ static int without_credential(attempt_t *a)
     }
     status = misdirected(a);
     if (status == DECLINED) {
-        status = login(a);
+        status = login(a, NULL);
     }
     if (status != DECLINED) {
         return status;

@@ -140,8 +140,10 @@ void ab_browser_hide_answer(request_rec *r);
 
 /* browser_login.c: the redirect to the issuer */
 /** Sends a browser to the issuer: 302, or another status with a prepared error page.
- *  DECLINED if the request is not a navigation. */
-int ab_browser_login(request_rec *r, const bearer_settings_t *settings);
+ *  DECLINED if the request is not a navigation.
+ *  @param issuer  of the session that does not suffice; NULL: there is none */
+int ab_browser_login(request_rec *r, const bearer_settings_t *settings,
+                     const bearer_issuer_t *issuer);
 /** Does the request open a page: a GET that is not a script's, a prefetch or a subrequest? */
 int ab_browser_navigates(request_rec *r);
 /** Returns path and query of the URL that the browser requested, as far as it can be sent

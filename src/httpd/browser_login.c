@@ -308,20 +308,13 @@ static int keep(request_rec *r, bearer_attempt_t *attempt)
 }
 
 static bearer_reason_t begin(request_rec *r, const bearer_settings_t *settings,
-                             const char *target, const char **url,
-                             unsigned *wait, bearer_refusal_t *why)
+                             const bearer_issuer_t *issuer, const char *target,
+                             const char **url, unsigned *wait, bearer_refusal_t *why)
 {
-    const char *error;
-    const bearer_issuer_t *issuer = ab_browser_issuer(ab_config_server(r->server),
-                                                      settings, &error, r->pool);
     bearer_attempt_t *attempt = NULL;
     bearer_login_t login;
-    bearer_reason_t reason;
+    bearer_reason_t reason = ab_browser_client(&login, r, issuer, why);
 
-    if (!issuer) {
-        return bearer_refuse(why, r->pool, BEARER_CONFIGURATION, "%s", error);
-    }
-    reason = ab_browser_client(&login, r, issuer, why);
     if (reason == BEARER_OK) {
         if (bearer_login_pushes(&login)) {
             *wait = ab_throttling_login(r, settings);
@@ -339,9 +332,11 @@ static bearer_reason_t begin(request_rec *r, const bearer_settings_t *settings,
                         "the login cannot be encrypted for its cookie");
 }
 
-int ab_browser_login(request_rec *r, const bearer_settings_t *settings)
+int ab_browser_login(request_rec *r, const bearer_settings_t *settings,
+                     const bearer_issuer_t *issuer)
 {
     bearer_refusal_t why = { BEARER_OK, NULL };
+    const apr_array_header_t *possible;
     const char *target, *hash, *others, *url = NULL;
     bearer_reason_t reason;
     unsigned wait = 0;
@@ -357,7 +352,15 @@ int ab_browser_login(request_rec *r, const bearer_settings_t *settings)
                          "whether the login issuer is accepted here (AuthBearerAcceptIssuer)",
                          NULL);
     }
-    reason = begin(r, settings, target, &url, &wait, &why);
+    if (!issuer) {
+        possible = ab_browser_possible(ab_config_server(r->server), settings, &why.detail,
+                                       r->pool);
+        if (!possible) {
+            return ab_refuse(r, BEARER_CONFIGURATION, why.detail, NULL);
+        }
+        issuer = APR_ARRAY_IDX(possible, 0, const bearer_issuer_t *);
+    }
+    reason = begin(r, settings, issuer, target, &url, &wait, &why);
     if (reason != BEARER_OK) {
         const ab_refused_t more = { wait, NULL, NULL };
 

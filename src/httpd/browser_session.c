@@ -481,7 +481,7 @@ static const bearer_issuer_t *accepted(request_rec *r,
     }
     return issuer && bearer_judge_accepts(settings, issuer)
            && (!settings->login_issuer
-               || !strcmp(settings->login_issuer, issuer->url)) ? issuer : NULL;
+               || bearer_text_among(settings->login_issuer, issuer->url)) ? issuer : NULL;
 }
 
 /* The key of a session's principal: 128 random bits of the session and 128 bits of two

@@ -64,45 +64,6 @@ int ab_browser_has_client(const server_config_t *server, const bearer_issuer_t *
     return s.client_id != NULL;
 }
 
-const bearer_issuer_t *ab_browser_issuer(const server_config_t *server,
-                                         const bearer_settings_t *settings,
-                                         const char **error, apr_pool_t *p)
-{
-    const bearer_issuer_t *only = NULL;
-    int i, n = 0, count = server->issuers ? bearer_issuers_count(server->issuers) : 0;
-
-    *error = NULL;
-    if (settings->login_issuer) {
-        only = count ? bearer_issuers_by_url(server->issuers, settings->login_issuer)
-                     : NULL;
-        if (!only || !ab_browser_has_client(server, only)) {
-            *error = apr_psprintf(p, "AuthBearerLoginIssuer %s is not an issuer of this server "
-                                  "with AuthBearerClientID",
-                                  settings->login_issuer);
-            return NULL;
-        }
-        return only;
-    }
-    for (i = 0; i < count; i++) {
-        const bearer_issuer_t *issuer = bearer_issuers_at(server->issuers, i);
-
-        if (ab_browser_has_client(server, issuer)) {
-            only = issuer;
-            n++;
-        }
-    }
-    if (n != 1) {
-        *error = n ? "several issuers have AuthBearerClientID; name the one for logins: "
-                     "AuthBearerLoginIssuer URL"
-                   : "no issuer has AuthBearerClientID, so browsers cannot log in; write the "
-                     "client ID of this server";
-        return NULL;
-    }
-    return only;
-}
-
-/* ---- several ------------------------------------------------------------- */
-
 static void add(apr_array_header_t *list, const bearer_issuer_t *issuer)
 {
     int i;
@@ -115,30 +76,87 @@ static void add(apr_array_header_t *list, const bearer_issuer_t *issuer)
     APR_ARRAY_PUSH(list, const bearer_issuer_t *) = issuer;
 }
 
+/* Adds the issuers that AuthBearerLoginIssuer names and that are accepted here. Returns an
+ * error message or NULL. */
+static const char *add_named(apr_array_header_t *list, const server_config_t *server,
+                             const bearer_settings_t *settings, apr_pool_t *p)
+{
+    int i;
+
+    for (i = 0; i < settings->login_issuer->nelts; i++) {
+        const char *url = APR_ARRAY_IDX(settings->login_issuer, i, const char *);
+        const bearer_issuer_t *issuer = server->issuers
+            ? bearer_issuers_by_url(server->issuers, url) : NULL;
+
+        if (!issuer || !ab_browser_has_client(server, issuer)) {
+            return apr_psprintf(p, "AuthBearerLoginIssuer %s is not an issuer of this server "
+                                "with AuthBearerClientID", url);
+        }
+        if (bearer_judge_accepts(settings, issuer)) {
+            add(list, issuer);
+        }
+    }
+    return list->nelts ? NULL
+        : "AuthBearerAcceptIssuer accepts no issuer of AuthBearerLoginIssuer";
+}
+
+const apr_array_header_t *ab_browser_possible(const server_config_t *server,
+                                              const bearer_settings_t *settings,
+                                              const char **error, apr_pool_t *p)
+{
+    apr_array_header_t *list = apr_array_make(p, 2, sizeof(const bearer_issuer_t *));
+    int i, count = server->issuers ? bearer_issuers_count(server->issuers) : 0;
+
+    if (settings->login_issuer) {
+        *error = add_named(list, server, settings, p);
+        return *error ? NULL : list;
+    }
+    for (i = 0; i < count; i++) {
+        const bearer_issuer_t *issuer = bearer_issuers_at(server->issuers, i);
+
+        if (ab_browser_has_client(server, issuer)) {
+            add(list, issuer);
+        }
+    }
+    *error = list->nelts == 1 ? NULL : list->nelts
+        ? "several issuers have AuthBearerClientID; name those for logins: "
+          "AuthBearerLoginIssuer URL ..."
+        : "no issuer has AuthBearerClientID, so browsers cannot log in; write the "
+          "client ID of this server";
+    return *error ? NULL : list;
+}
+
+/* ---- several ------------------------------------------------------------- */
+
+static void add_possible(apr_array_header_t *list, const server_config_t *server,
+                         const bearer_settings_t *settings, apr_pool_t *p)
+{
+    const char *error;
+    const apr_array_header_t *some = ab_browser_possible(server, settings, &error, p);
+    int i;
+
+    for (i = 0; some && i < some->nelts; i++) {
+        add(list, APR_ARRAY_IDX(some, i, const bearer_issuer_t *));
+    }
+}
+
 const apr_array_header_t *ab_browser_issuers(const server_rec *s, apr_pool_t *p)
 {
     const server_config_t *server = ab_config_server(s);
     const apr_array_header_t *sections = server->global->sections;
     apr_array_header_t *list = apr_array_make(p, 2, sizeof(const bearer_issuer_t *));
-    const bearer_issuer_t *issuer;
     bearer_settings_t here;
-    const char *error;
     int i;
 
     ab_config_resolve(&here, server, NULL, NULL);
-    issuer = ab_browser_issuer(server, &here, &error, p);
-    if (issuer) {
-        add(list, issuer);
-    }
+    add_possible(list, server, &here, p);
     for (i = 0; i < sections->nelts; i++) {
         const section_t *section = &APR_ARRAY_IDX(sections, i, section_t);
 
         /* sections of the main server count in every virtual host */
         if ((section->server == s || !section->server->is_virtual)
-            && section->dir->settings.login_issuer
-            && (issuer = ab_browser_issuer(server, &section->dir->settings,
-                                           &error, p))) {
-            add(list, issuer);
+            && section->dir->settings.login_issuer) {
+            add_possible(list, server, &section->dir->settings, p);
         }
     }
     return list;

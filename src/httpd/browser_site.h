@@ -26,12 +26,13 @@ const char *ab_browser_path(const server_rec *s);
  *  that take a request need a virtual host with this data. */
 const browser_t *ab_browser_of(const request_rec *r);
 
-/** Returns the issuer that logs in here: AuthBearerLoginIssuer, else the only issuer
- *  with a client id. NULL with *error.
+/** Returns the issuers that log in here (const bearer_issuer_t *, at least one):
+ *  those of AuthBearerLoginIssuer that AuthBearerAcceptIssuer accepts, in the order
+ *  written, else the only issuer with a client id. NULL with *error.
  *  @param settings  resolved without an issuer */
-const bearer_issuer_t *ab_browser_issuer(const server_config_t *server,
-                                         const bearer_settings_t *settings,
-                                         const char **error, apr_pool_t *p);
+const apr_array_header_t *ab_browser_possible(const server_config_t *server,
+                                              const bearer_settings_t *settings,
+                                              const char **error, apr_pool_t *p);
 /** Returns the login issuers of all sections of a virtual host (const bearer_issuer_t
  *  *). */
 const apr_array_header_t *ab_browser_issuers(const server_rec *s, apr_pool_t *p);

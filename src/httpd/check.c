@@ -140,8 +140,9 @@ static void check_browser_section(walk_t *w, const ab_section_t *s,
                                   const server_config_t *server,
                                   const bearer_settings_t *settings)
 {
-    const bearer_issuer_t *issuer;
+    const apr_array_header_t *list;
     const char *error;
+    int i;
 
     if (!settings->session && !settings->login.on) {
         return;
@@ -149,10 +150,12 @@ static void check_browser_section(walk_t *w, const ab_section_t *s,
     if (!server->secret_files) {
         ab_check_no_secret(w, s->auth_type);
     }
-    issuer = ab_browser_issuer(server, settings, &error, w->p);
-    if (!issuer) {
+    list = ab_browser_possible(server, settings, &error, w->p);
+    if (!list) {
         ab_check_say(w, BEARER_LOG_ERROR, s->auth_type, AB(0705) "%s", error);
-    } else {
+    }
+    for (i = 0; list && i < list->nelts; i++) {
+        const bearer_issuer_t *issuer = APR_ARRAY_IDX(list, i, const bearer_issuer_t *);
         bearer_settings_t own;
 
         ab_config_resolve(&own, server, issuer, NULL);

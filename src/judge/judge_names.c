@@ -42,7 +42,8 @@ static int several_issuers(const bearer_issuers_t *issuers,
 {
     const apr_array_header_t *list = here->accept_issuer;
 
-    if (here->login_issuer && !bearer_judge_provides(here, BEARER_PROVIDER_JWT)
+    if (here->login_issuer && !has_several(here->login_issuer)
+        && !bearer_judge_provides(here, BEARER_PROVIDER_JWT)
         && !bearer_judge_provides(here, BEARER_PROVIDER_INTROSPECTION)) {
         return 0;
     }

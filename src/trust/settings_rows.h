@@ -226,8 +226,8 @@
       "URL [return=NAME] of a page where browsers sign in elsewhere") \
     X(PREFER_BEARER, prefer_bearer, word, "AuthBearerPrefer", D|H, "cookie bearer", 0, \
       "cookie | bearer: which one counts if both are present") \
-    X(LOGIN_ISSUER, login_issuer, string, "AuthBearerLoginIssuer", S|D, \
-      "(the only one with a client id)", NULL, "URL of the issuer for logins") \
+    X(LOGIN_ISSUER, login_issuer, list, "AuthBearerLoginIssuer", S|D, \
+      "(the only one with a client id)", NULL, "URL ... of the issuers for logins") \
     X(LOGIN_SCOPES, login_scopes, list, "AuthBearerLoginScopes", S|I, "(none)", \
       ARRAY(const char *, "openid", "profile", "email"), \
       "scopes that a login requests") \

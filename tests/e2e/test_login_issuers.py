@@ -66,7 +66,7 @@ ELSEWHERE = ["/callback/main", "/callback", "/callback/", "/callback/second/",
 @pytest.mark.core
 @pytest.mark.parametrize("at", ELSEWHERE, ids=[p.replace("/", "-")
                                                for p in ELSEWHERE])
-@pytest.mark.parametrize("what", ["code", "error"])
+@pytest.mark.parametrize("what", ["code", "code without iss", "error"])
 def test_an_answer_at_another_callback(both, op, second, at, what, wire):
     """The issuer that the browser was sent to has it come back with a code of the
     other one, to be sent it with the token request."""
@@ -75,6 +75,7 @@ def test_an_answer_at_another_callback(both, op, second, at, what, wire):
     asked = began(browser, "/app/second/x")
     assert asked["redirect_uri"].endswith("/.auth/callback/second")
     back = {"code": {"code": "code_of_the_honest_one", "iss": op.url},
+            "code without iss": {"code": "code_of_the_honest_one"},
             "error": {"error": "access_denied"}}[what]
     res = no_session(browser, browser.navigate("/.auth%s?%s" % (
         at, urllib.parse.urlencode({"state": asked["state"], **back}))), 400,

@@ -43,7 +43,8 @@ static int is_ours(const char *line_)
         "</Location>",
         /* of a login */
         "# Register with the issuer, with the URL of this server:",
-        "#   redirect URI ", "#   (the same for each further name in AuthBearerBaseURL)",
+        "#   redirect URI ", "#   (with several issuers in AuthBearerLoginIssuer: ",
+        "#   (the same for each further name in AuthBearerBaseURL)",
         "#   post-logout redirect URI ", "#   back-channel logout URI ",
         "# openssl rand -out /etc/apache2/bearer/secret 48",
         "AuthBearerSecretFile /etc/apache2/bearer/secret",

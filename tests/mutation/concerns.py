@@ -25,7 +25,7 @@ CONCERNS = {
     "browser_userinfo": "userinfo identity",
     "browser_login_url": "login_url",
     "browser_login": "browser browser_cookies browser_limits browser_pages "
-                     "login_issuers browser_hostile",
+                     "login_issuers login_choice browser_hostile",
     "browser_logout": "browser browser_limits browser_children browser_pages "
                       "browser_hostile lasting sessions",
     "browser_names": "names",
@@ -33,7 +33,7 @@ CONCERNS = {
     "browser_session": "browser browser_hostile browser_children "
                        "browser_limits browser_cookies lasting caches "
                        "sessions_fleet sessions",
-    "browser_site": "login_issuers browser config ambient",
+    "browser_site": "login_issuers login_choice browser config ambient",
     "caches": "caches browser introspection results",
     "check": "config foreign_config broken docs",
     "check_foreign": "foreign_config foreign_user config broken",

@@ -204,8 +204,11 @@ static void test_sessions_of_two_issuers(void **state)
     session_check(f, "https://k.test/whoami");
     bearer_settings_put(&f->dir, SESSION, session, 1);
     expect_error(f, "several issuers");
-    bearer_settings_put(&f->dir, LOGIN_ISSUER, login_issuer, ISS);
+    bearer_settings_put(&f->dir, LOGIN_ISSUER, login_issuer, unit_list(f->p, ISS));
     expect_error(f, NULL);
+    bearer_settings_put(&f->dir, LOGIN_ISSUER, login_issuer,
+                        unit_list(f->p, ISS " https://other.example"));
+    expect_error(f, "several issuers");
     bearer_settings_put(&f->dir, PROVIDERS, providers,
                         providers(f->p, BEARER_PROVIDER_JWT, -1));
     expect_error(f, "several issuers");
