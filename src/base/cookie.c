@@ -173,7 +173,7 @@ const char *bearer_cookie_set(const bearer_cookie_names_t *names,
 
 const apr_array_header_t *bearer_cookie_split(const bearer_cookie_names_t *names,
                                               const char *name,
-                                              const char *value,
+                                              const char *value, int max_age,
                                               const char *field, apr_pool_t *p)
 {
     apr_array_header_t *lines = apr_array_make(p, 2, sizeof(const char *));
@@ -189,7 +189,7 @@ const apr_array_header_t *bearer_cookie_split(const bearer_cookie_names_t *names
 
         if (n) {
             APR_ARRAY_PUSH(lines, const char *) = bearer_cookie_set(
-                names, chunk, apr_pstrmemdup(p, value, n), -1, p);
+                names, chunk, apr_pstrmemdup(p, value, n), max_age, p);
             value += n;
             left -= n;
         } else if (i == 0 || (field && strstr(field, chunk))) {

@@ -77,11 +77,12 @@ const char *bearer_cookie_set(const bearer_cookie_names_t *names,
  * Returns Set-Cookie values (const char *) for a value of up to BEARER_COOKIE_MAX
  * bytes. They also remove the chunks of an earlier, longer value in field. With value
  * NULL they remove all chunks.
+ * @param max_age  as above, of the chunks that are set
  * @return NULL if the value is too long
  */
 const apr_array_header_t *bearer_cookie_split(const bearer_cookie_names_t *names,
                                               const char *name,
-                                              const char *value,
+                                              const char *value, int max_age,
                                               const char *field, apr_pool_t *p);
 
 /** Returns 1 if the pair stays. */

@@ -25,9 +25,6 @@
 
 APLOG_USE_MODULE(auth_bearer);
 
-#define DEFAULT_MAX apr_time_from_sec(8 * 3600)
-#define DEFAULT_IDLE apr_time_from_sec(30 * 60)
-
 /* ---- configuration ------------------------------------------------------ */
 
 static int make_browser(server_rec *s, server_config_t *server, apr_pool_t *p)
@@ -40,8 +37,9 @@ static int make_browser(server_rec *s, server_config_t *server, apr_pool_t *p)
     b->several = ab_browser_issuers(s, p)->nelts > 1;
     b->callback_path = apr_pstrcat(p, b->path, "/callback", NULL);
     b->in_cookie = login->store == SESSIONS_IN_COOKIE;
-    b->max = login->max ? login->max : DEFAULT_MAX;
-    b->idle = login->idle ? login->idle : DEFAULT_IDLE;
+    b->max = login->max ? login->max : AB_SESSION_MAX;
+    b->idle = login->idle ? login->idle : AB_SESSION_IDLE;
+    b->persist = login->persist == AB_PERSIST_ON;
     b->named = ab_browser_named_claims(s, p);
     ab_browser_name(b, ab_browser_base(s, p), p);
     if (bearer_seal_create(&b->session_seal, server->secret_files, "session",

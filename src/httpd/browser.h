@@ -30,6 +30,7 @@ struct browser_t {
     bearer_seal_t *session_seal, *login_seal;
     int in_cookie;
     apr_interval_time_t max, idle;
+    int persist;                 /**< 1: the cookie outlives the browser's window */
     const apr_array_header_t *named; /**< ab_browser_named_claims() */
 };
 
@@ -95,8 +96,10 @@ const char *ab_browser_cookies(const request_rec *r);
 /** Sets a cookie. The header is sent with errors and redirects too. Other modules do
  *  not see the value. */
 void ab_browser_set_cookie(request_rec *r, const char *line);
-/** Sets the session cookie. With value NULL, deletes it in the browser. */
-void ab_browser_set_session(request_rec *r, const char *value);
+/** Sets the session cookie. With value NULL, deletes it in the browser.
+ *  @param left  how long the session lasts; the cookie of AuthBearerSessionLifetime
+ *               persist=on lasts as long */
+void ab_browser_set_session(request_rec *r, const char *value, apr_interval_time_t left);
 /** Deletes a cookie in the browser. */
 void ab_browser_forget(request_rec *r, const char *name);
 /** Registers the output filter that writes the Set-Cookie headers. */

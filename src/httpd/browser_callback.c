@@ -332,7 +332,7 @@ static bearer_reason_t make_session(arrival_t *a)
     if (a->store.in_cookie) {
         ab_browser_make_room(a->r, strlen(value), BEARER_LOGIN_ATTEMPTS);
     }
-    ab_browser_set_session(a->r, value);
+    ab_browser_set_session(a->r, value, bearer_session_left(session, &a->store));
     ab_log(APLOG_INFO, a->r, AB(0303) "login, session %s, sub %s",
            bearer_text_fingerprint(a->r->pool, session->id,
                                    BEARER_SESSION_ID_SIZE),

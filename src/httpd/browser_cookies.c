@@ -52,11 +52,13 @@ void ab_browser_set_cookie(request_rec *r, const char *line)
     APR_ARRAY_PUSH(record->set_cookies, const char *) = apr_pstrdup(first->pool, line);
 }
 
-void ab_browser_set_session(request_rec *r, const char *value)
+void ab_browser_set_session(request_rec *r, const char *value, apr_interval_time_t left)
 {
-    const bearer_cookie_names_t *names = &ab_browser_of(r)->names;
+    const browser_t *b = ab_browser_of(r);
+    const int age = b->persist ? (int)apr_time_sec(left + APR_USEC_PER_SEC - 1) : -1;
     const apr_array_header_t *lines =
-        bearer_cookie_split(names, names->session, value, ab_browser_cookies(r), r->pool);
+        bearer_cookie_split(&b->names, b->names.session, value, age, ab_browser_cookies(r),
+                            r->pool);
     int i;
 
     for (i = 0; lines && i < lines->nelts; i++) {

@@ -165,7 +165,7 @@ int ab_browser_logout(request_rec *r)
     }
     if (!session) {
         if (value) {
-            ab_browser_set_session(r, NULL);
+            ab_browser_set_session(r, NULL, 0);
         }
         return signed_out(r);
     }
@@ -186,7 +186,7 @@ int ab_browser_logout(request_rec *r)
                                "is full (AuthBearerSOCache for=sessions)", NULL);
     }
     bearer_world_count(store.world, BEARER_EVENT_ENDED_LOGOUT);
-    ab_browser_set_session(r, NULL);
+    ab_browser_set_session(r, NULL, 0);
     if (bearer_cookie_get(cookies, names->tries, r->pool)) {
         /* a return without a session is not a loop now */
         ab_browser_forget(r, names->tries);

@@ -409,6 +409,7 @@ static bearer_reason_t open_session(visit_t *v, bearer_refusal_t *why)
     apr_pool_t *p = v->r->pool;
     const char *value = bearer_cookie_join(ab_browser_cookies(v->r),
                                            ab_browser_of(v->r)->names.session, p);
+    apr_time_t seen;
     apr_status_t rv;
 
     if (!value || (!v->store.cache && !v->store.in_cookie)) {
@@ -424,12 +425,16 @@ static bearer_reason_t open_session(visit_t *v, bearer_refusal_t *why)
                "server created it");
         return BEARER_NO_CREDENTIAL;
     }
+    seen = v->session->seen;
     if (bearer_session_refresh_due(v->session, bearer_world_now(v->store.world))
         && refresh(v) != BEARER_OK) {
         return BEARER_NO_CREDENTIAL;
     }
     if (!v->cookie) {
         bearer_session_touch(&v->cookie, v->session, &v->store, p);
+    }
+    if (!v->cookie && ab_browser_of(v->r)->persist && v->session->seen != seen) {
+        bearer_session_cookie(&v->cookie, v->session, &v->store, p);
     }
     return BEARER_OK;
 }
@@ -442,8 +447,8 @@ static browser_session_t *find(request_rec *r)
     ab_browser_store(&v.store, r);
     found->reason = open_session(&v, &found->why);
     found->session = v.session;
-    if (v.cookie && v.store.in_cookie) {
-        ab_browser_set_session(r, v.cookie);
+    if (v.cookie) {
+        ab_browser_set_session(r, v.cookie, bearer_session_left(v.session, &v.store));
     }
     return found;
 }

@@ -9,6 +9,10 @@
 
 #include "records.h"
 
+/** The defaults of AuthBearerSessionLifetime. */
+#define AB_SESSION_MAX apr_time_from_sec(8 * 3600)
+#define AB_SESSION_IDLE apr_time_from_sec(30 * 60)
+
 /** One name in AuthBearerBaseURL. */
 typedef struct base_name_t {
     const char *origin;          /**< SCHEME://HOST[:PORT], normalised; HOST may be *.DOMAIN */

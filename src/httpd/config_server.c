@@ -196,8 +196,19 @@ static const char *login_lifetime(const parse_t *in, void *record)
 {
     login_config_t *login = record;
     apr_interval_time_t times[] = { login->max, login->idle };
-    const char *error = ab_parse_times(in, "max idle", times);
+    parse_t rest = *in;
+    const char *error = NULL, *value;
+    int i, on;
 
+    rest.words = apr_array_make(in->p, in->words->nelts, sizeof(const char *));
+    for (i = 0; !error && i < in->words->nelts; i++) {
+        if (!ab_parse_keyed(WORD(in, i), "persist", &value)) {
+            APR_ARRAY_PUSH(rest.words, const char *) = WORD(in, i);
+        } else if (!(error = ab_parse_one_of(in, "off on", value, &on))) {
+            login->persist = on ? AB_PERSIST_ON : AB_PERSIST_OFF;
+        }
+    }
+    error = error ? error : ab_parse_times(&rest, "max idle", times);
     login->max = times[0];
     login->idle = times[1];
     if (!error && ((login->max && login->max < apr_time_from_sec(1))

@@ -40,7 +40,8 @@
     X("AuthBearerBaseURL", login_base_url, 0, 1, \
       "SCHEME://HOST[:PORT] ... as browsers see this server; HOST may be *.DOMAIN") \
     X("AuthBearerSessionStore", login_store, 1, 0, "cache | cookie") \
-    X("AuthBearerSessionLifetime", login_lifetime, 3, 0, "max=TIME idle=TIME")
+    X("AuthBearerSessionLifetime", login_lifetime, 3, 0, \
+      "max=TIME idle=TIME persist=on|off")
 
 /** Allowed outside all sections only; functions in config_server.c. */
 #define AB_GLOBAL_DIRECTIVES(X) \

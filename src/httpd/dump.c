@@ -172,18 +172,32 @@ static void dump_names(apr_file_t *out, const apr_array_header_t *names)
     apr_file_printf(out, "\n");
 }
 
-/* Prints the server's names, its settings that issuers may override, and which of them
- * do. */
+static void dump_lifetime(apr_file_t *out, const login_config_t *login)
+{
+    apr_file_printf(out, "    AuthBearerSessionLifetime max=%" APR_TIME_T_FMT "s idle=%"
+                    APR_TIME_T_FMT "s persist=%s\n",
+                    apr_time_sec(login->max ? login->max : AB_SESSION_MAX),
+                    apr_time_sec(login->idle ? login->idle : AB_SESSION_IDLE),
+                    login->persist == AB_PERSIST_ON ? "on" : "off");
+}
+
+/* Prints the server's names, the lifetime of its sessions, its settings that issuers may
+ * override, and which of them do. */
 static void dump_server(apr_file_t *out, const server_rec *s, const walk_t *w)
 {
     const server_config_t *server = ab_config_server(s);
     const apr_uint64_t own = s->is_virtual ? server->own : server->settings.set;
     int i, named = 0;
 
-    if (server->login.names) {
+    if (server->login.names || server->login.used) {
         named++;
         dump_server_begin(out, s);
+    }
+    if (server->login.names) {
         dump_names(out, server->login.names);
+    }
+    if (server->login.used) {
+        dump_lifetime(out, &server->login);
     }
     for (i = 0; i < BEARER_SETTING_COUNT; i++) {
         bearer_setting_t setting = (bearer_setting_t)i;

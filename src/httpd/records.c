@@ -61,6 +61,7 @@ static void merge_login(login_config_t *login, const login_config_t *over)
     login->store = over->store ? over->store : login->store;
     login->max = over->max ? over->max : login->max;
     login->idle = over->idle ? over->idle : login->idle;
+    login->persist = over->persist ? over->persist : login->persist;
     login->used |= over->used;
     login->on |= over->on;
 }

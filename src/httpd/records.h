@@ -94,13 +94,17 @@ typedef struct global_config_t {
 /** AuthBearerSessionStore; unset means the cache. */
 enum { SESSIONS_UNSET, SESSIONS_IN_CACHE, SESSIONS_IN_COOKIE };
 
+/** AuthBearerSessionLifetime persist=; unset means off. */
+enum { AB_PERSIST_UNSET, AB_PERSIST_OFF, AB_PERSIST_ON };
+
 /** The browser settings of a virtual host; unset members are NULL or 0. */
 typedef struct login_config_t {
     const char *path;            /**< AuthBearerLoginPath */
     const apr_array_header_t *names; /**< base_name_t: AuthBearerBaseURL; at least one is
                                   *   not wild */
     int store;                   /**< SESSIONS_*: AuthBearerSessionStore */
-    apr_interval_time_t max, idle;
+    apr_interval_time_t max, idle; /**< AuthBearerSessionLifetime */
+    int persist;                 /**< AB_PERSIST_* */
     int used;                    /**< 1 if some section enables sessions or logins, or an
                                   *   .htaccess may: AuthBearerLoginPath */
     int on;                      /**< 1 if some section certainly does */

@@ -269,11 +269,18 @@ static apr_status_t load_from_cache(bearer_session_t **session,
     return load_by_id(session, store, id, p);
 }
 
+apr_interval_time_t bearer_session_left(const bearer_session_t *s,
+                                        const bearer_session_store_t *store)
+{
+    apr_time_t now = bearer_world_now(store->world), end = s->ends;
+
+    end = s->seen + store->idle < end ? s->seen + store->idle : end;
+    return (s->created + store->max < end ? s->created + store->max : end) - now;
+}
+
 static int is_expired(const bearer_session_t *s, const bearer_session_store_t *store)
 {
-    apr_time_t now = bearer_world_now(store->world);
-
-    return now >= s->ends || now - s->seen >= store->idle || now - s->created >= store->max;
+    return bearer_session_left(s, store) <= 0;
 }
 
 /* APR_SUCCESS: the session continues; APR_EOF: it has ended; APR_EGENERAL: unknown. */
@@ -360,6 +367,7 @@ static void save_seen(const char **cookie, bearer_session_t *session,
         latest->seen = now;
         if (update(&value, latest, store, p) == APR_SUCCESS) {
             *cookie = value;
+            session->seen = now;
         }
     }
 }

@@ -123,8 +123,14 @@ apr_status_t bearer_session_load(bearer_session_t **session,
                                  const bearer_session_store_t *store,
                                  const char *cookie, apr_pool_t *p);
 
-/** Records that the session is in use; stores it if the stored time is too old.
- *  *cookie is set if the browser needs a new value. Never fails a request. */
+/** Returns how long the session lasts from now on if nobody uses it; 0 or less: it has
+ *  ended. */
+apr_interval_time_t bearer_session_left(const bearer_session_t *session,
+                                        const bearer_session_store_t *store);
+
+/** Records that the session is in use; stores it if the stored time is too old, and sets
+ *  `seen` then. *cookie is set if the browser needs a new value. Never fails a
+ *  request. */
 void bearer_session_touch(const char **cookie, bearer_session_t *session,
                           const bearer_session_store_t *store, apr_pool_t *p);
 

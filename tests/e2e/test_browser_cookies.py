@@ -18,6 +18,45 @@ def attempt_cookie(browser):
     return [n for n in browser.cookies if "login" in n][0]
 
 
+# -- a cookie that outlives the window ----------------------------------------------
+
+def ages(cookies):
+    return {c.name: c.attributes.get("max-age") for c in cookies if "session" in c.name}
+
+
+def rewrite(server, old, new):
+    with open(server.path("httpd.conf")) as f:
+        text = f.read()
+    assert old in text
+    server.write("httpd.conf", text.replace(old, new))
+    server.graceful()
+
+
+@pytest.mark.core
+def test_persist(site, op, store):
+    """As long as the session: prolonged with it, at most until max, and deleted as ever."""
+    op.user["blob"] = os.urandom(1600).hex()  # two cookies where they hold the session
+    server = site("AuthBearerSessionStore %s\n"
+                  "AuthBearerSessionLifetime max=1h idle=16s persist=on" % store)
+    browser = Browser(server)
+    assert browser.navigate(callback(browser, op)).status == 303
+    first = ages(browser.set)
+    assert len(first) == (2 if store == "cookie" else 1) and set(first.values()) == {"16"}
+    assert browser.navigate("/app/x").status == 200 and not browser.set
+    wait_until(lambda: browser.navigate("/app/x").status == 200 and browser.set,
+               what="prolonged")
+    assert ages(browser.set) == first
+    browser.sign_out()
+    assert not [name for name in browser.cookies if "session" in name]
+    rewrite(server, "max=1h", "max=4s")
+    assert browser.navigate(callback(browser, op)).status == 303
+    assert set(ages(browser.set).values()) <= {"3", "4"}
+    rewrite(server, " persist=on", "")
+    browser = Browser(server)
+    assert browser.navigate(callback(browser, op)).status == 303
+    assert set(ages(browser.set).values()) == {None}
+
+
 # -- logins under way ------------------------------------------------------------
 
 @pytest.mark.parametrize("change", [

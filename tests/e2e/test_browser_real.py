@@ -87,6 +87,12 @@ def test_real_browser(play, scenario, store):
     play(scenario, "AuthBearerSessionStore " + store)
 
 
+@pytest.mark.parametrize("store", ["cache", "cookie"])
+def test_real_persist(play, store):
+    play("persist", "AuthBearerSessionStore %s\n"
+         "AuthBearerSessionLifetime persist=on" % store)
+
+
 def test_real_restored(play):
     play("restored")
 

@@ -353,7 +353,9 @@ ServerName a.test
                         ("upwards", "/a/../b"), ("strange", "/a?b")]
 ] + [("lifetime-" + value, "AuthBearerSessionLifetime %s\n" % value + ISSUER
       + location("/a"), {}, ["AB0617", "AuthBearerSessionLifetime"])
-     for value in ("max=697h", "max=500ms", "idle=500ms")]
+     for value in ("max=697h", "max=500ms", "idle=500ms")
+] + [("lifetime-persist", "AuthBearerSessionLifetime persist=yes\n" + ISSUER
+      + location("/a"), {}, ["AB0503", "AuthBearerSessionLifetime", "off, on"])]
 
 
 @pytest.mark.parametrize("name,conf,files,words", ERRORS,
@@ -859,6 +861,29 @@ AuthBearerMaxTokenAge 2h
     one = section_of(done.output, "/one")
     assert "AuthBearerAudience api://main   # tokens of issuer main" in one
     assert not [line for line in one if "api://two" in line], one
+
+
+def test_dump_of_lifetimes(checker):
+    """Each virtual host inherits each value; without sessions there is no line."""
+    session = "AuthBearerSession On\n"
+    secret = {"secret": (os.urandom(48), 0o600)}
+    more = ('AuthBearerSecretFile "@ROOT@/secret"\nAuthBearerClientID x\n'
+            "AuthBearerClientAuth none\nAuthBearerSessionLifetime idle=1h persist=on\n")
+    done = checker(ISSUER + more + """
+<VirtualHost *:8081>
+    ServerName a.test
+    AuthBearerBaseURL http://a.test
+    AuthBearerSessionLifetime max=2h
+    %s</VirtualHost>
+<VirtualHost *:8082>
+    ServerName b.test
+    AuthBearerBaseURL http://b.test
+    AuthBearerSessionLifetime persist=off
+    %s</VirtualHost>
+""" % (2 * (location("/a", session),)), "-D", "DUMP_BEARER", files=dict(KEYS, **secret))
+    assert done.status == 0, done
+    assert sorted(re.findall("AuthBearerSessionLifetime (.*)", done.output)) == [
+        "max=28800s idle=3600s persist=off", "max=7200s idle=3600s persist=on"], done
 
 
 def test_dump_of_an_issuer(checker):

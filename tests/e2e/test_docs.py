@@ -405,13 +405,13 @@ def defaults():
     found.update(re.findall(
         r"^    (AuthBearer(?:Keys|Metadata|Introspection(?:TTL)?)) (.*)$", dump,
         re.MULTILINE))
-    seconds = [constant("httpd/browser.c", "DEFAULT_" + which)
+    seconds = [constant("httpd/browser_site.h", "AB_SESSION_" + which)
                for which in ("MAX", "IDLE")]
     found.update({
         "AuthBearerLoginPath": constant("httpd/browser_site.c", "LOGIN_PATH"),
         "AuthBearerTokenCache": "entries=%d"
                                 % constant("httpd/records.c", "DEFAULT_TOKEN_CACHE"),
-        "AuthBearerSessionLifetime": "max=%dh idle=%dmin"
+        "AuthBearerSessionLifetime": "max=%dh idle=%dmin persist=off"
                                      % (seconds[0] // 3600, seconds[1] // 60),
         "AuthBearerSOCache": "shm:%dM for sessions and proofs"
                              % (constant("state/table.h", "BEARER_TABLE_DEFAULT")

@@ -103,7 +103,7 @@ static void there_and_back(const bearer_cookie_names_t *own, const char *text,
     len = strspn(value, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
                         "0123456789-_.");
     value[len] = '\0';
-    lines = bearer_cookie_split(own, own->session, value, text, p);
+    lines = bearer_cookie_split(own, own->session, value, 60, text, p);
     FUZZ_CHECK(!lines == (len > BEARER_COOKIE_MAX));
     for (i = 0; lines && i < lines->nelts; i++) {
         const char *line = APR_ARRAY_IDX(lines, i, const char *);

@@ -126,7 +126,7 @@ static void test_chunks(void **state)
             value[k] = (char)('a' + k % 23);
         }
         value[sizes[i]] = '\0';
-        lines = bearer_cookie_split(&n, n.session, value, NULL, p);
+        lines = bearer_cookie_split(&n, n.session, value, -1, NULL, p);
         assert_non_null(lines);
         for (k = 0; k < lines->nelts; k++) {
             assert_true(strlen(APR_ARRAY_IDX(lines, k, const char *)) < 4096);
@@ -138,14 +138,15 @@ static void test_chunks(void **state)
     }
     memset(value, 'a', BEARER_COOKIE_MAX + 1);
     value[BEARER_COOKIE_MAX + 1] = '\0';
-    assert_null(bearer_cookie_split(&n, n.session, value, NULL, p));
+    assert_null(bearer_cookie_split(&n, n.session, value, -1, NULL, p));
     /* a shorter value takes an earlier chunk away; so does the end */
     value[10] = '\0';
-    lines = bearer_cookie_split(&n, n.session, value,
+    lines = bearer_cookie_split(&n, n.session, value, 60,
                                 "__Host-bearer_session.1=old", p);
     assert_int_equal(lines->nelts, 2);
+    assert_true(unit_contains(APR_ARRAY_IDX(lines, 0, const char *), "; Max-Age=60;"));
     assert_true(unit_contains(APR_ARRAY_IDX(lines, 1, const char *), "Max-Age=0"));
-    lines = bearer_cookie_split(&n, n.session, NULL, NULL, p);
+    lines = bearer_cookie_split(&n, n.session, NULL, 60, NULL, p);
     assert_int_equal(lines->nelts, 1);
     assert_true(unit_contains(APR_ARRAY_IDX(lines, 0, const char *), "Max-Age=0"));
 }

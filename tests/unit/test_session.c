@@ -135,6 +135,11 @@ static void test_forged(void **state)
     both(state, forged);
 }
 
+static apr_interval_time_t least(apr_interval_time_t a, apr_interval_time_t b)
+{
+    return a < b ? a : b;
+}
+
 static void lifetime(fixture_t *f)
 {
     const char *cookie = make(f, NULL), *told;
@@ -152,7 +157,11 @@ static void lifetime(fixture_t *f)
     for (i = 0; f->w->now + apr_time_from_sec(1200) < start + f->store.max; i++) {
         assert_int_equal(bearer_session_load(&s, &f->store, cookie, f->p),
                          APR_SUCCESS);
+        assert_int_equal(bearer_session_left(s, &f->store),
+                         f->store.idle - (i ? apr_time_from_sec(1200) : 0));
         bearer_session_touch(&told, s, &f->store, f->p);
+        assert_int_equal(bearer_session_left(s, &f->store), least(
+            f->store.idle, start + f->store.max - f->w->now));
         assert_true((told != NULL) == (f->store.in_cookie && i > 0));
         cookie = told ? told : cookie;
         f->w->now += apr_time_from_sec(1200);

@@ -7,17 +7,21 @@
 //
 // Exit status 0: everything that a person would see was there.
 import assert from 'node:assert/strict';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { chromium } from 'playwright-core';
 
 const [name, text] = process.argv.slice(2);
 const { base, issuer, shots } = JSON.parse(text);
 
-const browser = await chromium.launch({
+const launch = {
   executablePath: process.env.CHROMIUM || '/usr/bin/chromium',
   args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
     '--disable-background-networking', '--disable-component-update',
     '--disable-sync'],
-});
+};
+const browser = await chromium.launch(launch);
 
 async function fresh() {
   const context = await browser.newContext({
@@ -97,6 +101,39 @@ const scenarios = {
     await two.waitForURL(`${base}/app/two`);
     assert.equal((await body(two)).trim(), 'ok');
     assert.equal(await status(one, '/app/x'), 200);
+  },
+
+  // Closed and opened again with the same profile; and signed out.
+  async persist() {
+    const profile = await mkdtemp(join(tmpdir(), 'profile-'));
+    const open = async () => {
+      const context = await chromium.launchPersistentContext(profile, launch);
+      context.setDefaultTimeout(20000);
+      return context;
+    };
+    const session = async (context) => (await context.cookies(base)).filter(
+      (c) => c.name.includes('bearer_session'));
+    try {
+      let context = await open();
+      await login(context);
+      const ends = Date.now() / 1000 + 1800;  // idle
+      for (const { expires } of await session(context)) {
+        assert.ok(Math.abs(expires - ends) < 60, `${expires} ${ends}`);
+      }
+      await context.close();
+      context = await open();
+      const page = await context.newPage();
+      const answer = await page.request.get(`${base}/app/x`, { maxRedirects: 0 });
+      assert.equal(answer.status(), 200);
+      await page.goto(`${base}/app/x`);
+      await page.goto(`${base}/.auth/logout`);
+      await page.click('button');
+      await page.waitForURL((url) => url.href.startsWith(issuer));
+      assert.deepEqual(await session(context), []);
+      await context.close();
+    } finally {
+      await rm(profile, { recursive: true, force: true });
+    }
   },
 
   // A window restored with 20 tabs: the session is gone, the provider knows the person.

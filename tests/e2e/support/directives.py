@@ -47,7 +47,7 @@ VALUES = {
     "AuthBearerScopeStrategy": "exact",
     "AuthBearerSecretFile": '"@ROOT@/secret"',
     "AuthBearerSessionCheck": "https://h.test/whoami",
-    "AuthBearerSessionLifetime": "max=8h idle=30min",
+    "AuthBearerSessionLifetime": "max=8h idle=30min persist=on",
     "AuthBearerSessionStore": "cache",
     "AuthBearerSessionUserClaim": "email",
     "AuthBearerTenants": "t-1",
