@@ -31,6 +31,21 @@ typedef struct level_t {
     int others;                    /* of all parties except the cache */
 } level_t;
 
+/** Whether a party answers. If a thread has waited in vain since the last answer, do not
+ *  wait for a place. */
+typedef struct party_t {
+    atomic_uint answers;           /* number of quick ones */
+    atomic_uint in_vain;           /* that number when a thread waited in vain, plus 1 */
+} party_t;
+
+/** How long one thread waits for a place. */
+typedef struct patience_t {
+    apr_interval_time_t each;      /* without an answer */
+    apr_time_t until;              /* for the next answer */
+    apr_time_t end;                /* at most */
+    unsigned answers;              /* seen so far */
+} patience_t;
+
 struct bearer_gate_t {
     bearer_gate_config_t config;
     level_t levels[2];             /* the process's, then the host's */
@@ -38,7 +53,7 @@ struct bearer_gate_t {
     bearer_bell_t bell;
     apr_threadkey_t *current;      /* the thread's outermost ticket */
     _Atomic apr_time_t told;
-    atomic_int hurried;            /* the cache does not answer: do not wait for it */
+    party_t parties[PARTY_MASK + 1];
 };
 
 typedef struct count_t {
@@ -174,13 +189,51 @@ static int try(bearer_ticket_t *ticket, bearer_gate_t *gate, apr_time_t now, int
     return i;
 }
 
+static apr_interval_time_t patience_of(int party)
+{
+    return party == BEARER_PARTY_CACHE ? BEARER_GATE_PATIENCE : BEARER_GATE_QUEUE;
+}
+
+/* Returns 1 if enough workers are left for one more to queue. A level's limit is half
+ * of its workers. */
+static int has_room(const level_t *level, int party)
+{
+    return party == BEARER_PARTY_CACHE
+        || (int)atomic_load(&level->bell->waiting) < level->limit - 2;
+}
+
+/* Returns how much longer a thread waits for a place, in microseconds; 0: no longer.
+ * A new answer prolongs the wait. */
+static apr_interval_time_t time_left(party_t *party, patience_t *patience)
+{
+    unsigned answers = atomic_load(&party->answers);
+    apr_time_t now = apr_time_now();
+
+    if (patience->answers != answers) {
+        patience->answers = answers;
+        patience->until = now + patience->each < patience->end
+            ? now + patience->each : patience->end;
+    }
+    if (patience->until > now && atomic_load(&party->in_vain) != answers + 1) {
+        return patience->until - now;
+    }
+    if (patience->until < patience->end) {
+        atomic_store(&party->in_vain, answers + 1);
+    }
+    return 0;
+}
+
 /* Reads both bells before it looks for a place, so that it misses no ring. */
 static int wait_for_place(bearer_ticket_t *ticket, bearer_gate_t *gate,
                           apr_interval_time_t longest, int *why)
 {
-    apr_time_t give_up = ticket->party == BEARER_PARTY_CACHE
-        ? apr_time_now() + BEARER_GATE_PATIENCE : 0;
+    party_t *party = &gate->parties[ticket->party];
+    patience_t patience = { 0 };
 
+    patience.each = patience_of(ticket->party);
+    patience.answers = atomic_load(&party->answers);
+    patience.until = apr_time_now() + patience.each;
+    patience.end = patience.until + patience.each * (BEARER_GATE_TURNS - 1);
     for (;;) {
         apr_time_t now = bearer_world_now(gate->config.world);
         apr_interval_time_t left;
@@ -195,12 +248,8 @@ static int wait_for_place(bearer_ticket_t *ticket, bearer_gate_t *gate,
         if (i == gate->count) {
             return 1;
         }
-        if (!give_up) {
-            return 0;
-        }
-        left = give_up - apr_time_now();
-        if (left <= 0 || atomic_load(&gate->hurried)) {
-            atomic_store(&gate->hurried, 1);
+        left = time_left(party, &patience);
+        if (!left || !has_room(&gate->levels[i], ticket->party)) {
             return 0;
         }
         bearer_bell_wait(gate->levels[i].bell, rung[i], left);
@@ -312,9 +361,8 @@ void bearer_gate_leave(bearer_ticket_t *ticket)
 void bearer_gate_answered(bearer_gate_t *gate, int party,
                           apr_interval_time_t elapsed)
 {
-    if (gate && party == BEARER_PARTY_CACHE && elapsed < BEARER_GATE_PATIENCE
-        && atomic_load(&gate->hurried)) {
-        atomic_store(&gate->hurried, 0);
+    if (gate && elapsed < patience_of(party)) {
+        atomic_fetch_add(&gate->parties[(unsigned)party & PARTY_MASK].answers, 1);
     }
 }
 
@@ -374,6 +422,7 @@ static apr_status_t perform(const bearer_http_client_t *client,
 {
     const gated_t *gated = client->baton;
     bearer_ticket_t ticket;
+    apr_time_t started;
     apr_status_t rv;
 
     *response = NULL;
@@ -382,7 +431,11 @@ static apr_status_t perform(const bearer_http_client_t *client,
     if (*error) {
         return APR_EBUSY;
     }
+    started = apr_time_now();
     rv = gated->inner->perform(gated->inner, request, response, error, p);
+    if (rv == APR_SUCCESS) {
+        bearer_gate_answered(gated->gate, request->party, apr_time_now() - started);
+    }
     bearer_gate_leave(&ticket);
     return rv;
 }

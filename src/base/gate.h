@@ -27,10 +27,14 @@
  * ticket. Inside it the thread may enter again; each entry extends the ticket if
  * necessary. Threads that are not workers need no ticket (`exempt`).
  *
- * If the gate is full, the caller is refused immediately. A cache is the exception:
- * any request may need it, and it answers in a fraction of a millisecond. While the
- * cache answers, a caller waits up to BEARER_GATE_PATIENCE for a place. Write this
- * around a call of the cache's client:
+ * If the gate is full, a caller waits for a place while the party answers:
+ * BEARER_GATE_PATIENCE for an answer of a cache, BEARER_GATE_QUEUE for one of the others,
+ * and at most BEARER_GATE_TURNS times that long. The first caller that sees no answer
+ * in that time ends this: further callers are refused immediately, until the party
+ * answers as quickly again. So that open pages are served meanwhile, a caller does not
+ * queue for the others if that leaves fewer than two workers.
+ *
+ * bearer_gate_http() notes the answers. Write this around a call of the cache's client:
  *
  *     full = bearer_gate_enter(&ticket, gate, BEARER_PARTY_CACHE, timeout);
  *     if (full) {
@@ -60,10 +64,14 @@ struct bearer_world_t;
 
 /** The maximum host limit: the number of workers of a host that may wait at the same time. */
 #define BEARER_GATE_PLACES 4096
-/** How long a thread waits for a place if a cache answers. A thread may also wait
+/** How long a thread waits for the next answer of a cache. A thread may also wait
  *  without a place for a flight that is younger than this: the limit applies once
  *  per flight, not once per thread. */
 #define BEARER_GATE_PATIENCE apr_time_from_msec(50)
+/** How long a thread waits for the next answer of an issuer or a session service. */
+#define BEARER_GATE_QUEUE apr_time_from_msec(250)
+/** At most so many times that long. */
+#define BEARER_GATE_TURNS 8
 /** A place stays taken for this time beyond the expected wait. */
 #define BEARER_GATE_MARGIN apr_time_from_sec(2)
 

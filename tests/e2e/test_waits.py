@@ -1,9 +1,10 @@
 # Licensed under the Apache License, Version 2.0; see LICENSE.
 """Nobody waits for somebody else's server: at most half of the workers wait for
 all servers outside, one issuer has at most half of these where there are more
-issuers, and who finds that full gets 503 at once (a session goes on without its
-refresh). Pages that need no token, known tokens, good sessions and the tokens of
+issuers, and who finds that full at a silent issuer gets 503 (a session goes on
+without its refresh). Pages that need no token, known tokens, good sessions and the tokens of
 another issuer do not notice."""
+import http.client
 import json
 import re
 import threading
@@ -603,3 +604,43 @@ def test_threads_of_http2_count(hosts, service, one_server, mpm):
     if mpm == "prefork":
         pytest.skip("no HTTP/2 with prefork")
     FewStreams(hosts, service, one_server, False, mpm).play()
+
+
+def test_a_small_crowd_waits_for_a_healthy_issuer(hosts, one_server, mpm):
+    """16 clients at one child with Debian's numbers, each request with a token of its
+    own: more than may wait for the issuer, which answers in 30 ms."""
+    if mpm == "prefork":
+        pytest.skip("a child of prefork has one worker")
+    op = Provider(hosts[0], "healthy-" + uuid.uuid4().hex[:8])
+    server = one_server("""
+ServerLimit 1
+ThreadLimit 64
+ThreadsPerChild 25
+MaxRequestWorkers 25
+AuthBearerUserFormat "%%u@%%i"
+<AuthBearerIssuer "%s" asked>
+    AuthBearerKeys %s
+    AuthBearerIntrospection %s
+    AuthBearerTokenPrefix a_
+    AuthBearerClientAuth none
+</AuthBearerIssuer>
+AuthBearerIssuer "https://idp.example.test/"
+""" % (op.url, op.jwks_url, op.introspect_url) + location("/a"))
+    op.script("introspect", delay=0.03)
+    statuses = []
+
+    def one(_):
+        connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
+        for _ in range(5):
+            token = "a_" + uuid.uuid4().hex
+            op.active[token] = {"active": True, "sub": "alice", "aud": "api://test",
+                                "client_id": "c"}
+            connection.request("GET", "/a", headers={"Authorization": "Bearer " + token})
+            response = connection.getresponse()
+            response.read()
+            statuses.append(response.status)
+        connection.close()
+
+    Crowd(one, 16).end()
+    assert statuses == [200] * len(statuses), statuses.count(503)
+    assert op.count("introspect") == len(statuses)

@@ -460,16 +460,42 @@ static void test_an_outage_is_not(void **state)
     disperse(&c);
 }
 
-/* Who waits for a place holds a worker, so nobody does so for an issuer. */
-static void test_issuers_are_not_queued_for(void **state)
+/* More threads than an issuer's places: those that find none wait for one. A few threads
+ * are refused if too few workers would be left. */
+static void test_a_healthy_issuer_is_queued_for(void **state)
 {
-    crowd_t c;
+    int i, most = 0, refused = 1;
     bench_t b;
 
-    begin(&b, unit_pool(state), 100, 2, 1);
-    assert_int_equal(crowd(&c, &b, A, 2), 2);
-    bearer_gate_answered(b.gate, BEARER_PARTY_CACHE, 1000);
+    for (i = 0; i < ATTEMPTS && (refused || most < 6); i++) {
+        begin(&b, unit_pool(state), 100, 12, 2);
+        run_workers(&b, A, 16, 10, 5000, &most, &refused);
+        assert_in_range(most, 1, 6);
+    }
+    assert_int_equal(most, 6);
+    assert_int_equal(refused, 0);
+    run_workers(&b, A, 32, 1, apr_time_from_msec(50), &most, &refused);
+    assert_true(refused > 0);
+}
+
+/* A silent issuer is waited for once, and its neighbour still is. */
+static void test_a_silent_issuer_is_not(void **state)
+{
+    crowd_t c, d;
+    bench_t b;
+
+    begin(&b, unit_pool(state), 100, 6, 2);
+    assert_int_equal(crowd(&c, &b, A, 3), 3);
+    assert_int_equal(crowd(&d, &b, B, 3), 3);
+    assert_true(turned_away_after(&b, A) >= BEARER_GATE_QUEUE);
     assert_true(turned_away_at_once(&b, A) > ATTEMPTS / 2);
+    assert_true(turned_away_after(&b, B) >= BEARER_GATE_QUEUE);
+    bearer_gate_answered(b.gate, A, BEARER_GATE_QUEUE);
+    bearer_gate_answered(b.gate, B, 1000);
+    assert_true(turned_away_at_once(&b, A) > ATTEMPTS / 2);
+    bearer_gate_answered(b.gate, A, 1000);
+    assert_true(turned_away_after(&b, A) >= BEARER_GATE_QUEUE);
+    disperse(&d);
     disperse(&c);
 }
 
@@ -705,7 +731,8 @@ int main(void)
         UNIT_TEST(test_many_threads), UNIT_TEST(test_one_too_many),
         UNIT_TEST(test_a_crowd_is_patient),
         UNIT_TEST(test_an_outage_is_not),
-        UNIT_TEST(test_issuers_are_not_queued_for), UNIT_TEST(test_processes),
+        UNIT_TEST(test_a_healthy_issuer_is_queued_for),
+        UNIT_TEST(test_a_silent_issuer_is_not), UNIT_TEST(test_processes),
         UNIT_TEST(test_bell_between_processes),
         UNIT_TEST(test_it_is_counted), UNIT_TEST(test_it_is_said_once_a_minute),
         UNIT_TEST(test_http)
