@@ -119,9 +119,15 @@ static int ask_first(request_rec *r, const bearer_session_t *session)
         ab_page_link(r, "/", AB_LABEL_STAY), NULL));
 }
 
+/* The last step, also for a browser that returns from the issuer. Nothing in the request
+ * decides where it goes. */
 static int signed_out(request_rec *r)
 {
-    return ab_page_say(r, AB_PAGE_SIGNED_OUT, ab_page_link(r, "/", AB_LABEL_START));
+    const char *to = ab_config_of(r)->logout.to;
+
+    return to ? ab_page_redirect(r, HTTP_SEE_OTHER, *to == '/' ? apr_pstrcat(
+                                     r->pool, ab_browser_of(r)->origin, to, NULL) : to)
+              : ab_page_say(r, AB_PAGE_SIGNED_OUT, ab_page_link(r, "/", AB_LABEL_START));
 }
 
 /* Returns the issuer's logout URL, or NULL, and has the tokens revoked. With the refresh
@@ -130,6 +136,7 @@ static int signed_out(request_rec *r)
 static const char *tell_issuer(request_rec *r, bearer_session_t *session)
 {
     const server_config_t *server = ab_config_server(r->server);
+    const bearer_logout_t *how = &ab_config_of(r)->logout;
     const bearer_issuer_t *issuer = bearer_issuers_by_url(server->issuers,
                                                           session->issuer);
     bearer_refusal_t why = { BEARER_OK, NULL };
@@ -139,10 +146,12 @@ static const char *tell_issuer(request_rec *r, bearer_session_t *session)
     if (!issuer) {
         return NULL;
     }
-    if (ab_browser_client(&login, r, issuer, &why) == BEARER_OK) {
+    if (!how->issuer) {
+        /* only the tokens are revoked */
+    } else if (ab_browser_client(&login, r, issuer, &why) == BEARER_OK) {
         url = bearer_login_end_session(&login, bearer_session_string(
             session, BEARER_SESSION_ID_TOKEN, r->pool), ab_browser_of(r)->logout,
-            r->pool);
+            how->parameters, r->pool);
     } else {
         ab_browser_not_told(r->server, why.detail);
     }

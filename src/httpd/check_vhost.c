@@ -227,12 +227,70 @@ static void check_login_section(walk_t *w, const section_t *section)
     }
 }
 
+/* Does a page lead to the sign-out of this server, and so back to itself? */
+static int leads_back(const char *to, server_rec *s, apr_pool_t *p)
+{
+    const char *path = apr_pstrcat(p, ab_browser_path(s), "/logout", NULL);
+    const char *base = ab_browser_base(s, p);
+    apr_size_t skip = strncmp(to, base, strlen(base)) ? 0 : strlen(base), n = strlen(path);
+
+    return !strncmp(to + skip, path, n) && strchr("?", to[skip + n]);
+}
+
+/* Checks an AuthBearerLogout of the section, NULL: of the server, for the server's own
+ * endpoint. Returns 1 if it counts there. */
+static int check_logout(walk_t *w, server_rec *s, const ap_directive_t *section,
+                        const bearer_settings_t *settings)
+{
+    ap_directive_t endpoint = { .directive = "<Location" };
+
+    endpoint.args = apr_pstrcat(w->p, ab_browser_path(s), "/logout>", NULL);
+    if (section && (!ab_check_is_section(section, "Location")
+                    || !ab_check_may_reach(w, section, &endpoint))) {
+        return 0;
+    }
+    if (settings->logout.to && leads_back(settings->logout.to, s, w->p)) {
+        ab_check_say(w, BEARER_LOG_ERROR,
+                     section ? ab_check_find(w, section->first_child, "AuthBearerLogout", NULL)
+                             : ab_config_beside(ab_config_inside(s), "AuthBearerLogout"),
+                     AB(0841) "AuthBearerLogout to=%s leads to the sign-out again; name another "
+                     "page", settings->logout.to);
+    }
+    return 1;
+}
+
+static void check_logouts(walk_t *w)
+{
+    server_rec *s;
+    int i, counts;
+
+    for (s = w->main; s; s = s->next) {
+        check_logout(w, s, NULL, &ab_config_server(s)->settings);
+    }
+    for (i = 0; i < w->global->sections->nelts; i++) {
+        const section_t *section = &APR_ARRAY_IDX(w->global->sections, i, section_t);
+
+        counts = !bearer_settings_has(&section->dir->settings, LOGOUT);
+        for (s = w->main; s && !counts; s = s->next) {
+            counts = check_logout(w, s, section->node, &section->dir->settings);
+        }
+        if (!counts) {
+            ab_check_say(w, BEARER_LOG_WARNING,
+                         ab_check_find(w, section->node->first_child, "AuthBearerLogout", NULL),
+                         AB(0840) "AuthBearerLogout has no effect in this section; write it in "
+                         "<Location %s/logout>, or in the server",
+                         ab_browser_path(section->server));
+        }
+    }
+}
+
 void ab_check_without_effect(walk_t *w)
 {
     server_rec *s;
     int i;
 
     check_lists(w, ap_conftree);
+    check_logouts(w);
     for (s = w->main; s; s = s->next) {
         if (s->is_virtual) {
             check_vhost(w, s);

@@ -2,11 +2,13 @@
 /**
  * @file config_service.c
  * The directives for an external session service: the service itself, and the page where
- * its users sign in.
+ * its users sign in; and for what follows a sign-out.
  */
 #include "config_parse.h"
 
 #include "judge/credential_syntax.h"
+#include "login/login.h"
+#include "login/return_url.h"
 
 APLOG_USE_MODULE(auth_bearer);
 
@@ -52,6 +54,41 @@ const char *ab_parse_login_url(const parse_t *in, void *record)
     return has_parameter(in, login->url, login->parameter)
         ? ab_parse_complain(in, AB(0605) "the URL already has the parameter %s; remove it, or name "
                             "another with return=", login->parameter) : NULL;
+}
+
+static const char *parse_to(const parse_t *in, const char *to)
+{
+    bearer_http_url_t parts;
+    const char *wrong = *to != '/' ? bearer_http_url_split(&parts, to, in->p)
+        : bearer_return_url("", to, in->p) ? NULL : "characters that a path cannot contain";
+
+    return !wrong ? NULL
+        : ab_parse_complain(in, AB(0667) "to=%s cannot be used: %s; expected a path of this "
+                            "server, or the URL of a page elsewhere",
+                            bearer_http_url_shown(to, in->p), wrong);
+}
+
+const char *ab_parse_logout(const parse_t *in, void *record)
+{
+    bearer_logout_t *logout = record;
+    apr_array_header_t *list = apr_array_make(in->p, 2, sizeof(const char *));
+    const char *error = NULL, *value;
+    int i, off = 0;
+
+    for (i = 0; !error && i < in->words->nelts; i++) {
+        if (ab_parse_keyed(WORD(in, i), "to", &value)) {
+            error = parse_to(in, logout->to = value);
+        } else if (ab_parse_keyed(WORD(in, i), "issuer", &value)) {
+            error = ab_parse_one_of(in, "on off", value, &off);
+            logout->issuer = !off;
+        } else {
+            error = bearer_logout_parameter_error(WORD(in, i), in->p);
+            error = error ? ab_parse_complain(in, AB(0668) "%s", error) : NULL;
+            APR_ARRAY_PUSH(list, const char *) = WORD(in, i);
+        }
+    }
+    logout->parameters = list->nelts ? list : NULL;
+    return error;
 }
 
 /* Parses ttl= as httpd parses times; the library parses the rest. */

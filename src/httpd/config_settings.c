@@ -23,6 +23,7 @@ APLOG_USE_MODULE(auth_bearer);
 
 /* These kinds are in config_service.c. */
 #define parse_login_url ab_parse_login_url
+#define parse_logout ab_parse_logout
 #define parse_session_checks ab_parse_session_checks
 
 static const char *parse_word(const parse_t *in, void *record)

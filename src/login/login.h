@@ -80,6 +80,10 @@ typedef struct bearer_attempt_t {
  *  refused. */
 const char *bearer_login_parameter_error(const char *parameter, apr_pool_t *p);
 
+/** The same for a parameter of the request to end_session_endpoint. Those that the module
+ *  sends are refused. */
+const char *bearer_logout_parameter_error(const char *parameter, apr_pool_t *p);
+
 /**
  * Checks whether the claims of an ID token, judged at login, suffice for a location
  * whose logins have these parameters (acr_values, max_age). RFC 9470.
@@ -188,10 +192,12 @@ bearer_reason_t bearer_login_userinfo(json_t **claims,
 json_t *bearer_login_merge(const json_t *id_token, const json_t *userinfo,
                            apr_pool_t *p);
 
-/** Returns the URL for signing out with the issuer, or NULL if it has no such endpoint. */
+/** Returns the URL for signing out with the issuer, or NULL if it has no such endpoint.
+ *  @param parameters  further ones: const char *, NAME=VALUE; or NULL */
 const char *bearer_login_end_session(const bearer_login_t *login,
-                                     const char *id_token,
-                                     const char *back_to, apr_pool_t *p);
+                                     const char *id_token, const char *back_to,
+                                     const apr_array_header_t *parameters,
+                                     apr_pool_t *p);
 
 /** Revokes a token (RFC 7009). Returns BEARER_OK also if the issuer has no
  *  endpoint. hint: "refresh_token" or "access_token". */

@@ -14,6 +14,10 @@
 bearer_attempt_t *bearer_attempt_new(const bearer_login_t *login,
                                      const char *target, apr_pool_t *p);
 
+/** Adds NAME=VALUE to a table; returns NAME. */
+const char *bearer_login_add(apr_table_t *t, const char *parameter, const char **value,
+                             apr_pool_t *p);
+
 /** Adds parameters to a URL. An endpoint may already have a query (RFC 6749 section 3.1). */
 const char *bearer_login_with_query(const char *url, const apr_table_t *t,
                                     apr_pool_t *p);

@@ -15,6 +15,39 @@
 #include "base/json.h"
 #include "base/text.h"
 
+/* Returns what is wrong with a parameter of a request in the browser's URL, or NULL.
+ * @param own  the names of those that the module sends */
+static const char *parameter_error(const char *parameter, const char *const *own,
+                                   const char *request, const char *reason, apr_pool_t *p)
+{
+    apr_size_t n = strspn(parameter, "abcdefghijklmnopqrstuvwxyz"
+                          "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~");
+    int i;
+
+    if (n == 0 || parameter[n] != '=' || strlen(parameter) > 512) {
+        return apr_psprintf(p, "%s is not NAME=VALUE (a parameter of the %s)",
+                            bearer_text_quote(p, parameter), request);
+    }
+    for (i = 0; own[i]; i++) {
+        /* ignores case, because the table of parameters does */
+        if (strlen(own[i]) == n && strncasecmp(parameter, own[i], n) == 0) {
+            return apr_psprintf(p, "%s cannot be set: %s", own[i], reason);
+        }
+    }
+    return NULL;
+}
+
+const char *bearer_logout_parameter_error(const char *parameter, apr_pool_t *p)
+{
+    static const char *const own[] = {
+        "id_token_hint", "client_id", "client_secret", "post_logout_redirect_uri", "state",
+        NULL
+    };
+
+    return parameter_error(parameter, own, "request to end_session_endpoint",
+                           "the module sends it", p);
+}
+
 const char *bearer_login_parameter_error(const char *parameter, apr_pool_t *p)
 {
     static const char *const own[] = {
@@ -23,20 +56,11 @@ const char *bearer_login_parameter_error(const char *parameter, apr_pool_t *p)
         "code_challenge_method", "request", "request_uri", "id_token_hint",
         NULL
     };
-    apr_size_t n = strspn(parameter, "abcdefghijklmnopqrstuvwxyz"
-                          "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~");
-    int i;
+    const char *error = parameter_error(parameter, own, "authorization request",
+                                        "it protects the login", p);
 
-    if (n == 0 || parameter[n] != '=' || strlen(parameter) > 512) {
-        return apr_psprintf(p, "%s is not NAME=VALUE (a parameter of the "
-                            "authorization request)",
-                            bearer_text_quote(p, parameter));
-    }
-    for (i = 0; own[i]; i++) {
-        /* ignores case, because the table of parameters does */
-        if (strlen(own[i]) == n && strncasecmp(parameter, own[i], n) == 0) {
-            return apr_psprintf(p, "%s cannot be set: it protects the login", own[i]);
-        }
+    if (error) {
+        return error;
     }
     if (strncmp(parameter, "max_age=", 8) == 0
         && (!parameter[8] || strspn(parameter + 8, "0123456789")
@@ -67,6 +91,16 @@ static const char *challenge(const char *verifier, apr_pool_t *p)
                ? bearer_b64url_encode(p, hash, sizeof(hash)) : NULL;
 }
 
+const char *bearer_login_add(apr_table_t *t, const char *parameter, const char **value,
+                             apr_pool_t *p)
+{
+    const char *name = apr_pstrmemdup(p, parameter, strcspn(parameter, "="));
+
+    *value = parameter + strlen(name) + 1;
+    apr_table_setn(t, name, *value);
+    return name;
+}
+
 static apr_table_t *request_of(bearer_attempt_t *a, const bearer_login_t *login,
                                const apr_array_header_t *parameters,
                                apr_pool_t *p)
@@ -89,11 +123,10 @@ static apr_table_t *request_of(bearer_attempt_t *a, const bearer_login_t *login,
     apr_table_setn(t, "code_challenge", code_challenge);
     apr_table_setn(t, "code_challenge_method", "S256");
     for (i = 0; parameters && i < parameters->nelts; i++) {
-        const char *one = APR_ARRAY_IDX(parameters, i, const char *);
-        const char *value = strchr(one, '=') + 1;
-        const char *name = apr_pstrmemdup(p, one, (apr_size_t)(value - one - 1));
+        const char *value = NULL;
+        const char *name = bearer_login_add(t, APR_ARRAY_IDX(parameters, i, const char *),
+                                            &value, p);
 
-        apr_table_setn(t, name, value);
         note_expectation(a, name, value, p);
     }
     return t;

@@ -128,10 +128,13 @@ bearer_reason_t bearer_login_refresh(bearer_tokens_t *tokens,
 }
 
 const char *bearer_login_end_session(const bearer_login_t *login,
-                                     const char *id_token,
-                                     const char *back_to, apr_pool_t *p)
+                                     const char *id_token, const char *back_to,
+                                     const apr_array_header_t *parameters,
+                                     apr_pool_t *p)
 {
-    apr_table_t *t = apr_table_make(p, 3);
+    apr_table_t *t = apr_table_make(p, 4);
+    const char *value;
+    int i;
 
     if (!login->metadata->end_session_endpoint) {
         return NULL;
@@ -141,6 +144,9 @@ const char *bearer_login_end_session(const bearer_login_t *login,
     }
     apr_table_setn(t, "client_id", login->access->settings->client_id);
     apr_table_setn(t, "post_logout_redirect_uri", back_to);
+    for (i = 0; parameters && i < parameters->nelts; i++) {
+        bearer_login_add(t, APR_ARRAY_IDX(parameters, i, const char *), &value, p);
+    }
     return bearer_login_with_query(login->metadata->end_session_endpoint, t, p);
 }
 

@@ -453,6 +453,16 @@ static const char *print_login_url(const void *value, const row_t *row, apr_pool
                  : row->words;
 }
 
+static const char *print_logout(const void *value, const row_t *row, apr_pool_t *p)
+{
+    const bearer_logout_t *logout = value;
+    const char *parameters = print_array(&logout->parameters, row, print_string, NULL, p);
+
+    return apr_pstrcat(p, logout->to ? word(apr_pstrcat(p, "to=", logout->to, NULL), p) : "",
+                       logout->to ? " " : "", logout->issuer ? "issuer=on" : "issuer=off",
+                       parameters ? " " : NULL, parameters, NULL);
+}
+
 /* For values that may contain a secret, or that only another folder can print. */
 static const char *print_masked(const void *value, const row_t *row, apr_pool_t *p)
 {

@@ -118,6 +118,14 @@ typedef struct bearer_login_url_t {
     const char *parameter;   /**< of the page's own address */
 } bearer_login_url_t;
 
+/** AuthBearerLogout [to=PATH|URL] [issuer=on|off] [NAME=VALUE ...] */
+typedef struct bearer_logout_t {
+    const char *to;          /**< where the browser goes at last; NULL: a page says so */
+    int issuer;              /**< 0: it does not go to end_session_endpoint */
+    const apr_array_header_t *parameters; /**< const char *, NAME=VALUE: of that endpoint;
+                                               or NULL */
+} bearer_logout_t;
+
 typedef struct bearer_session_check_t bearer_session_check_t;
 typedef struct bearer_resource_t bearer_resource_t;
 

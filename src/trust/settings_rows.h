@@ -116,6 +116,7 @@
     X(login, bearer_switch_t, switch, 0, 16) \
     X(challenge, bearer_switch_t, switch, 0, 16) \
     X(login_url, const bearer_login_url_t *, login_url, 0, 2) \
+    X(logout, bearer_logout_t, logout, 0, 16) \
     X(resource, const bearer_resource_t *, resource, 0, 64)
 
 /**
@@ -224,6 +225,9 @@
       "On|Off [NAME=VALUE ...]: browsers are sent to the issuer to log in") \
     X(LOGIN_URL, login_url, login_url, "AuthBearerLoginURL", D, "(none)", NULL, \
       "URL [return=NAME] of a page where browsers sign in elsewhere") \
+    X(LOGOUT, logout, logout, "AuthBearerLogout", S|D, NULL, \
+      ((bearer_logout_t){ NULL, 1, NULL }), \
+      "[to=PATH|URL] [issuer=on|off] [NAME=VALUE ...]: what follows a sign-out") \
     X(PREFER_BEARER, prefer_bearer, word, "AuthBearerPrefer", D|H, "cookie bearer", 0, \
       "cookie | bearer: which one counts if both are present") \
     X(LOGIN_ISSUER, login_issuer, list, "AuthBearerLoginIssuer", S|D, \

@@ -151,8 +151,10 @@ def login_site(one_server, issuers, row):
     op.offer(userinfo="userinfo")
     issuer = re.search(r'<AuthBearerIssuer "([^"]+)"', conf).group(1)
     conf = re.sub(r"^ *AuthBearerMetadata .*\n", "", conf, flags=re.M)
+    conf = re.sub(r"(AuthBearerEndpoint end_session) \S+", r"\1 %s/end" % op.url, conf)
     conf = "AuthBearerBaseURL http://127.0.0.1:@PORT@\n" + with_files(
-        conf.replace(issuer, op.url))
+        conf.replace(issuer, op.url).replace("https://www.example.com",
+                                             "http://127.0.0.1:@PORT@"))
     server = one_server(conf, files={**SECRETS, **{
         "scratch" + path: (content(), mode) for path, (content, mode) in SCRATCH.items()}})
     return server, op
@@ -165,6 +167,20 @@ def test_a_login_with_the_provider(one_server, issuers, row):
     assert res.status == 200, res
     assert res.user == row.user
     assert op.asked["client_id"] == op.client_id
+
+
+def test_signing_out_of_cognito(one_server, issuers):
+    """It reads another parameter than the standard's."""
+    row, = (row for row in LOGINS if row.page == "cognito")
+    server, op = login_site(one_server, issuers, row)
+    op.end_by = "logout_uri"
+    browser = Browser(server)
+    assert browser.go("/app").status == 200
+    res = browser.sign_out()
+    assert res.status == 200 and "signed out" in res.text, res
+    assert op.ended["client_id"] == op.client_id
+    assert browser.trail[2:] == [server.url + "/.auth/logout"]
+    assert browser.navigate("/app").status == 302
 
 
 @pytest.mark.parametrize("row", LOGINS, ids=lambda row: row.name)

@@ -26,7 +26,7 @@ CONCERNS = {
     "browser_login_url": "login_url",
     "browser_login": "browser browser_cookies browser_limits browser_pages "
                      "login_issuers login_choice browser_hostile",
-    "browser_logout": "browser browser_limits browser_children browser_pages "
+    "browser_logout": "sign_out browser browser_limits browser_children browser_pages "
                       "browser_hostile lasting sessions",
     "browser_names": "names",
     "browser_revoke": "browser browser_hostile redis",
@@ -46,7 +46,7 @@ CONCERNS = {
     "config_issuer": "config keys docs vhosts",
     "config_parse": "config docs foreign_config without_effect login_issuers",
     "config_server": "config throttle memory docs browser",
-    "config_service": "session_check login_url config docs",
+    "config_service": "session_check login_url sign_out config docs",
     "config_settings": "config credentials docs htaccess export "
                        "introspection",
     "credential": "credentials ambient scrub excluded hardening attacks "

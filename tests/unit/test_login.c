@@ -685,14 +685,15 @@ static void test_merge_email(void **state)
 static void test_end(void **state)
 {
     fixture_t *f = fixture(unit_pool(state));
+    const apr_array_header_t *more = bearer_text_split(f->p, "logout_uri=a&b x=", " ");
 
-    assert_null(bearer_login_end_session(&f->login, "i", SERVER, f->p));
+    assert_null(bearer_login_end_session(&f->login, "i", SERVER, NULL, f->p));
     f->metadata.end_session_endpoint = "https://idp.example/end";
-    assert_string_equal(bearer_login_end_session(&f->login, "i.j.k", SERVER "/o",
+    assert_string_equal(bearer_login_end_session(&f->login, "i.j.k", SERVER "/o", more,
                                                  f->p),
                         "https://idp.example/end?id_token_hint=i.j.k&client_id="
                         "app%26co&post_logout_redirect_uri=https%3A%2F%2F"
-                        "app.example%2Fo");
+                        "app.example%2Fo&logout_uri=a%26b&x=");
     assert_int_equal(bearer_login_revoke(&f->login, "t", "refresh_token", &f->why,
                                          f->p), BEARER_OK);
     assert_null(f->form);  /* no endpoint: nobody was asked */

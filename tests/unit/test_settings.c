@@ -54,6 +54,7 @@ static const print_case_t default_texts[] = {
     { BEARER_SET_SESSION, "Off" },
     { BEARER_SET_LOGIN, "Off" },
     { BEARER_SET_LOGIN_URL, "(none)" },
+    { BEARER_SET_LOGOUT, "issuer=on" },
     { BEARER_SET_PREFER_BEARER, "cookie" },
     { BEARER_SET_LOGIN_ISSUER, "(the only one with a client id)" },
     { BEARER_SET_LOGIN_SCOPES, "openid profile email" },

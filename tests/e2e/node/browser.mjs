@@ -174,6 +174,17 @@ const scenarios = {
     await other.waitForURL((url) => url.href.startsWith(issuer));
   },
 
+  // A page of one's own after signing out, by way of the provider.
+  async landing() {
+    const page = await login(await fresh());
+    await page.goto(`${base}/.auth/logout`);
+    await page.click('button');
+    await page.waitForURL((url) => url.href.startsWith(issuer));
+    await page.click('button[name=logout]');
+    await page.waitForURL(`${base}/bye?a=1`);
+    assert.equal(await status(page, '/app/x'), 401);
+  },
+
   // Back after signing out: what the browser kept is seen, or it has to sign in.
   async back() {
     const page = await login(await fresh());

@@ -34,6 +34,7 @@ VALUES = {
     "AuthBearerLoginPath": "/.auth",
     "AuthBearerLoginScopes": "openid",
     "AuthBearerLoginURL": "https://login.test/",
+    "AuthBearerLogout": "issuer=on",
     "AuthBearerMetadata": "discover",
     "AuthBearerNoAudience": "refuse",
     "AuthBearerPlainHTTP": "127.0.0.1:81",

@@ -38,6 +38,7 @@ class Provider(Issuer):
         self.tokens = {}         # members of the token answer that override
         self.nulls = []          # members of the token answer that are null
         self.response = {}       # parameters of the way back that override
+        self.end_by = "post_logout_redirect_uri"  # the parameter that it reads
         self.expires_in = None
         self.refresh = False     # does it give refresh tokens?
         self.codes = {}
@@ -183,10 +184,9 @@ class Provider(Issuer):
 
     def _end(self, request):
         query = self._query(request)
-        self.ended = query
+        self.ended = dict(query)
         self.revoked_at_end = list(self.revoked)
-        return Answer(302, headers={
-            "Location": query["post_logout_redirect_uri"]}), b""
+        return Answer(302, headers={"Location": query[self.end_by]}), b""
 
 
 class Cookie:
