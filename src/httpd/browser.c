@@ -105,15 +105,14 @@ static int go_home(request_rec *r)
 static const struct {
     const char *name;
     apr_int64_t methods;
-    const char *allow;
     int (*answer)(request_rec *r);
     int (*elsewhere)(request_rec *r); /* with another Host; NULL: as with a name */
 } endpoints[] = {
-    { CALLBACK, AP_METHOD_BIT << M_GET, "GET", ab_browser_callback, stay_elsewhere },
-    { "/logout", AP_METHOD_BIT << M_GET | AP_METHOD_BIT << M_POST, "GET, POST",
-      ab_browser_logout, go_home },
-    { "/backchannel-logout", AP_METHOD_BIT << M_POST, "POST",
-      ab_browser_backchannel, NULL },
+    { CALLBACK, AP_METHOD_BIT << M_GET, ab_browser_callback, stay_elsewhere },
+    { "/login", AP_METHOD_BIT << M_GET | AP_METHOD_BIT << M_POST, ab_browser_login_path,
+      go_home },
+    { "/logout", AP_METHOD_BIT << M_GET | AP_METHOD_BIT << M_POST, ab_browser_logout, go_home },
+    { "/backchannel-logout", AP_METHOD_BIT << M_POST, ab_browser_backchannel, NULL },
 };
 
 /* If several issuers log in, each has a callback below the common path. Other paths
@@ -140,7 +139,7 @@ static int answer(request_rec *r, apr_size_t i)
     }
     if (r->method_number < 0 || r->method_number >= METHODS
         || !(endpoints[i].methods & (AP_METHOD_BIT << r->method_number))) {
-        apr_table_setn(r->err_headers_out, "Allow", endpoints[i].allow);
+        r->allowed_methods->method_mask |= endpoints[i].methods;
         return HTTP_METHOD_NOT_ALLOWED;
     }
     return ab_process()

@@ -193,3 +193,8 @@ int ab_browser_callback(request_rec *r);
  * issuer (Back-Channel Logout 1.0). Return the status for the handler to return. */
 int ab_browser_logout(request_rec *r);
 int ab_browser_backchannel(request_rec *r);
+/** Returns the whole body of a POST; NULL: not a form, too long, or incomplete. */
+const char *ab_browser_form(request_rec *r);
+
+/* browser_login_path.c: answers PATH/login. Returns the status for the handler to return. */
+int ab_browser_login_path(request_rec *r);

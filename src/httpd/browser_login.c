@@ -5,7 +5,7 @@
  * sealed cookie for each pending login), and when this stops because logins do not
  * last.
  */
-#include "browser.h"
+#include "browser_login.h"
 #include "page.h"
 #include "process.h"
 #include "refuse.h"
@@ -92,6 +92,13 @@ void ab_browser_count_try(request_rec *r, const char *target)
     count_try(r, target, TRIES_LIFE);
 }
 
+int ab_browser_loops(request_rec *r, const char *target)
+{
+    const char *hash, *others;
+
+    return tries_of(r, target, &hash, &others) >= TRIES_MAX;
+}
+
 /* ---- the way to the issuer ---------------------------------------------- */
 
 int ab_browser_speculates(const request_rec *r)
@@ -112,14 +119,19 @@ int ab_browser_speculates(const request_rec *r)
     return 0;
 }
 
-int ab_browser_navigates(request_rec *r)
+int ab_browser_opens_page(request_rec *r)
 {
     const char *accept = apr_table_get(r->headers_in, "Accept");
 
-    return !r->main && r->method_number == M_GET && !r->header_only
+    return !r->main && !r->header_only
         && !ab_browser_speculates(r) && !ab_request_by_script(r)
         && (apr_table_get(r->headers_in, "Sec-Fetch-Mode")
             || (accept && ap_strcasestr(accept, "text/html")));
+}
+
+int ab_browser_navigates(request_rec *r)
+{
+    return r->method_number == M_GET && ab_browser_opens_page(r);
 }
 
 const char *ab_browser_target(request_rec *r, const char *origin)
@@ -307,14 +319,31 @@ static int keep(request_rec *r, bearer_attempt_t *attempt)
     return 1;
 }
 
-static bearer_reason_t begin(request_rec *r, const bearer_settings_t *settings,
-                             const bearer_issuer_t *issuer, const char *target,
-                             const char **url, unsigned *wait, bearer_refusal_t *why)
+bearer_reason_t ab_browser_begin(request_rec *r, const bearer_settings_t *settings,
+                                 const bearer_issuer_t *issuer, const char *target,
+                                 const char **url, unsigned *wait, bearer_refusal_t *why)
 {
     bearer_attempt_t *attempt = NULL;
+    const apr_array_header_t *possible;
+    const char *error;
     bearer_login_t login;
-    bearer_reason_t reason = ab_browser_client(&login, r, issuer, why);
+    bearer_reason_t reason;
 
+    if (ab_browser_loops(r, target)) {
+        return bearer_refuse(why, r->pool, BEARER_LOGIN_LOOP,
+                             "the browser signed in several times for this page and still has no "
+                             "session; check its cookies, AuthBearerBaseURL, the session cache, "
+                             "and whether the login issuer is accepted here "
+                             "(AuthBearerAcceptIssuer)");
+    }
+    if (!issuer) {
+        possible = ab_browser_possible(ab_config_server(r->server), settings, &error, r->pool);
+        if (!possible) {
+            return bearer_refuse(why, r->pool, BEARER_CONFIGURATION, "%s", error);
+        }
+        issuer = APR_ARRAY_IDX(possible, 0, const bearer_issuer_t *);
+    }
+    reason = ab_browser_client(&login, r, issuer, why);
     if (reason == BEARER_OK) {
         if (bearer_login_pushes(&login)) {
             *wait = ab_throttling_login(r, settings);
@@ -336,31 +365,15 @@ int ab_browser_login(request_rec *r, const bearer_settings_t *settings,
                      const bearer_issuer_t *issuer)
 {
     bearer_refusal_t why = { BEARER_OK, NULL };
-    const apr_array_header_t *possible;
-    const char *target, *hash, *others, *url = NULL;
+    const char *url = NULL;
     bearer_reason_t reason;
     unsigned wait = 0;
 
     if (!ab_browser_of(r) || !ab_browser_navigates(r)) {
         return DECLINED;
     }
-    target = ab_browser_target(r, ab_browser_of(r)->origin);
-    if (tries_of(r, target, &hash, &others) >= TRIES_MAX) {
-        return ab_refuse(r, BEARER_LOGIN_LOOP,
-                         "the browser signed in several times for this page and still has no "
-                         "session; check its cookies, AuthBearerBaseURL, the session cache, and "
-                         "whether the login issuer is accepted here (AuthBearerAcceptIssuer)",
-                         NULL);
-    }
-    if (!issuer) {
-        possible = ab_browser_possible(ab_config_server(r->server), settings, &why.detail,
-                                       r->pool);
-        if (!possible) {
-            return ab_refuse(r, BEARER_CONFIGURATION, why.detail, NULL);
-        }
-        issuer = APR_ARRAY_IDX(possible, 0, const bearer_issuer_t *);
-    }
-    reason = begin(r, settings, issuer, target, &url, &wait, &why);
+    reason = ab_browser_begin(r, settings, issuer, ab_browser_target(r, ab_browser_of(r)->origin),
+                              &url, &wait, &why);
     if (reason != BEARER_OK) {
         const ab_refused_t more = { wait, NULL, NULL };
 

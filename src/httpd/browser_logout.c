@@ -25,13 +25,12 @@
 
 APLOG_USE_MODULE(auth_bearer);
 
-/** Maximum size of a form with a logout token, in bytes. */
+/** Maximum size of a form, in bytes: one with a logout token. */
 #define FORM_MAX (32 * 1024)
 
 /* ---- forms -------------------------------------------------------------- */
 
-/* Returns the whole body, or NULL: not a form, too long, or incomplete. */
-static const char *read_form(request_rec *r)
+const char *ab_browser_form(request_rec *r)
 {
     const char *type = apr_table_get(r->headers_in, "Content-Type");
     char *body = apr_palloc(r->pool, FORM_MAX + 1);
@@ -100,7 +99,7 @@ static int may_ask(request_rec *r)
 
 static int has_form_token(request_rec *r, const bearer_session_t *session)
 {
-    const char *body = r->method_number == M_POST ? read_form(r) : NULL;
+    const char *body = r->method_number == M_POST ? ab_browser_form(r) : NULL;
     const char *wanted = form_token(session, r->pool), *token;
     apr_table_t *fields;
 
@@ -285,7 +284,7 @@ int ab_browser_backchannel(request_rec *r)
     if (ab_browser_of(r)->in_cookie) {
         return HTTP_NOT_FOUND;  /* no session here can be found by sid */
     }
-    body = read_form(r);
+    body = ab_browser_form(r);
     if (body && bearer_login_parse(&fields, body, NULL, r->pool) == BEARER_OK) {
         token = apr_table_get(fields, "logout_token");
     }

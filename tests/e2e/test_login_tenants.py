@@ -1,12 +1,13 @@
 # Licensed under the Apache License, Version 2.0; see LICENSE.
 """Logins with an issuer that has {tenant}."""
 import json
+import urllib.parse
 
 import pytest
 
 from support.browsing import (SECRETS, backchannel, callback, conf,  # noqa: F401
                               no_session, op, signed_in, store)
-from support.op import Browser
+from support.op import NAVIGATE, Browser
 
 #: configtest says so at start
 pytestmark = pytest.mark.allow_log("AB0763")
@@ -175,3 +176,12 @@ def test_a_logout_of_a_tenant_by_its_alias(site, op):
         res = backchannel(server, op.logout_token(iss=op.url + logout))
         assert res.status == 200, res
         assert browser.navigate("/app/x").status == 302, (session, logout)
+
+
+def test_a_login_that_an_issuer_begins(site, op):
+    """It names itself with the tenant of the person (OpenID Connect Core section 4)."""
+    server = site()
+    for iss, status in (("/t-1", 302), ("/{tenant}", 302), ("/t-1/x", 400), ("/", 400)):
+        res = server.get("/.auth/login?iss=" + urllib.parse.quote(op.url + iss),
+                         headers=NAVIGATE)
+        assert res.status == status, (iss, res)

@@ -485,6 +485,8 @@ def test_what_is_not_redis(host, op, reply):
             res = browser.clone().navigate("/app/x")
             refused(res, 503, None, "unavailable", "session_store")
             assert watch.seconds < TIMEOUT + SLACK
+        res = browser.navigate("/.auth/login?return=/app/x")
+        refused(res, 503, None, "unavailable", "session_store")
         assert op.count("authorize") == 0
 
 

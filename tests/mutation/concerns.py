@@ -23,6 +23,7 @@ CONCERNS = {
                     "ambient silence",
     "browser_room": "browser_cookies",
     "browser_userinfo": "userinfo identity",
+    "browser_login_path": "login_path",
     "browser_login_url": "login_url",
     "browser_login": "browser browser_cookies browser_limits browser_pages "
                      "login_issuers login_choice browser_hostile",

@@ -1,0 +1,250 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/**
+ * @file browser_login_path.c
+ * PATH/login: begins a login for a page that is open to all, or with another account or
+ * issuer; also at the request of an issuer or a portal (OpenID Connect Core section 4).
+ *
+ * Anyone can send a browser here. So the parameters lead to pages and issuers of this
+ * virtual host only; what else they say goes to the issuer, which shows it to the user.
+ * A session is not replaced without a page of the issuer.
+ */
+#include "browser_login.h"
+#include "page.h"
+#include "trace.h"
+
+#include <apr_strings.h>
+
+#include "base/http.h"
+#include "base/text.h"
+#include "login/return_url.h"
+#include "trust/issuer.h"
+
+APLOG_USE_MODULE(auth_bearer);
+
+/** A request to PATH/login. */
+typedef struct wish_t {
+    request_rec *r;
+    const browser_t *browser;
+    apr_table_t *parameters;
+    const char *target;            /**< path and query of the page that it leads to */
+    const bearer_issuer_t *issuer; /**< NULL: not named */
+    int prompts;                   /**< 1: the issuer must show a page */
+    bearer_settings_t settings;    /**< of this path, with the parameters */
+    bearer_refusal_t why;
+} wish_t;
+
+/* ---- the parameters ------------------------------------------------------ */
+
+/* For the log: the query of a page may have a secret. */
+static const char *shown(const wish_t *w, const char *value)
+{
+    return bearer_text_quote(w->r->pool, apr_pstrmemdup(w->r->pool, value,
+                                                        strcspn(value, "?")));
+}
+
+static bearer_reason_t refuse_value(wish_t *w, const char *name, const char *expected)
+{
+    return bearer_refuse(&w->why, w->r->pool, BEARER_CREDENTIAL_SYNTAX,
+                         "a login cannot begin with %s=%s: %s", name,
+                         shown(w, apr_table_get(w->parameters, name)), expected);
+}
+
+/* target_link_uri is a URL; what follows this server's name in it is a target, and so is
+ * `return`. */
+static bearer_reason_t take_target(wish_t *w)
+{
+    const char *origin = w->browser->origin, *name = "return";
+    const apr_size_t len = strlen(origin);
+    const char *target = apr_table_get(w->parameters, name);
+
+    if (!target) {
+        name = "target_link_uri";
+        target = apr_table_get(w->parameters, name);
+        if (target && !ap_cstr_casecmpn(target, origin, len)) {
+            target = target[len] ? target + len : "/";
+        }
+    }
+    w->target = target && *target ? bearer_return_escape(target, w->r->pool) : "/";
+    return bearer_return_url(origin, w->target, w->r->pool) ? BEARER_OK
+        : refuse_value(w, name, apr_psprintf(
+              w->r->pool, "it is not a page of %s, or a proxy or an application could read "
+              "it as one of another host; write /PATH?QUERY, percent-encoded", origin));
+}
+
+/* A URL from outside is only compared. */
+static bearer_reason_t take_issuer(wish_t *w)
+{
+    const char *iss = apr_table_get(w->parameters, "iss");
+    const apr_array_header_t *all = iss ? ab_browser_issuers(w->r->server, w->r->pool) : NULL;
+    int i;
+
+    for (i = 0; iss && !w->issuer && i < all->nelts; i++) {
+        const bearer_issuer_t *issuer = APR_ARRAY_IDX(all, i, const bearer_issuer_t *);
+
+        if (!strcmp(issuer->url, iss) || bearer_issuer_tenant_of(issuer, iss, w->r->pool)) {
+            w->issuer = issuer;
+        }
+    }
+    return !iss || w->issuer ? BEARER_OK
+        : refuse_value(w, "iss", "no issuer that logs in here has this URL "
+                       "(AuthBearerLoginIssuer)");
+}
+
+static void add_parameter(wish_t *w, const char *name, const char *value)
+{
+    bearer_settings_t *s = &w->settings;
+    apr_array_header_t *all = s->login.parameters
+        ? apr_array_copy(w->r->pool, s->login.parameters)
+        : apr_array_make(w->r->pool, 2, sizeof(const char *));
+
+    APR_ARRAY_PUSH(all, const char *) = apr_pstrcat(w->r->pool, name, "=", value, NULL);
+    s->login.parameters = all;
+}
+
+/* Not `none`: the issuer answers it with an error unless the user is signed in there, so
+ * that a page that sends its visitors here would do so again and again. */
+static bearer_reason_t take_prompt(wish_t *w)
+{
+    static const char *const words[] = { "login", "select_account", "consent", "create" };
+    const char *prompt = apr_table_get(w->parameters, "prompt");
+    apr_size_t i;
+
+    for (i = 0; prompt && i < sizeof(words) / sizeof(words[0]); i++) {
+        if (!strcmp(words[i], prompt)) {
+            w->prompts = 1;
+            add_parameter(w, "prompt", prompt);
+        }
+    }
+    return !prompt || w->prompts ? BEARER_OK
+        : refuse_value(w, "prompt", "it must be login, select_account, consent or create");
+}
+
+static bearer_reason_t take_hint(wish_t *w)
+{
+    const char *hint = apr_table_get(w->parameters, "login_hint");
+    const char *error = hint ? bearer_text_identifier_error(hint, strlen(hint), 1) : NULL;
+
+    if (hint && !error) {
+        add_parameter(w, "login_hint", hint);
+    }
+    return error ? refuse_value(w, "login_hint", error) : BEARER_OK;
+}
+
+static bearer_reason_t read_wish(wish_t *w)
+{
+    static bearer_reason_t (*const steps[])(wish_t *w) = {
+        take_target, take_issuer, take_prompt, take_hint
+    };
+    const char *text = w->r->method_number == M_POST ? ab_browser_form(w->r) : w->r->args;
+    bearer_reason_t reason = BEARER_OK;
+    apr_size_t i;
+
+    if ((!text && w->r->method_number == M_POST)
+        || bearer_login_parse(&w->parameters, text, &w->why, w->r->pool) != BEARER_OK) {
+        return bearer_refuse(&w->why, w->r->pool, BEARER_CREDENTIAL_SYNTAX,
+                             "a login cannot begin: %s", text ? w->why.detail
+                                                              : "the body is not a form");
+    }
+    for (i = 0; reason == BEARER_OK && i < sizeof(steps) / sizeof(steps[0]); i++) {
+        reason = steps[i](w);
+    }
+    return reason;
+}
+
+/* ---- the answer ---------------------------------------------------------- */
+
+/* Returns the URL of this login, made of what was accepted. */
+static const char *again(const wish_t *w)
+{
+    static const char *const names[] = { "iss", "login_hint", "prompt" };
+    apr_pool_t *p = w->r->pool;
+    const char *url = apr_pstrcat(p, w->browser->origin, w->r->uri, "?return=",
+                                  bearer_http_form_escape(p, w->target), NULL);
+    apr_size_t i;
+
+    for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        const char *value = apr_table_get(w->parameters, names[i]);
+
+        if (value) {
+            url = apr_pstrcat(p, url, "&", names[i], "=", bearer_http_form_escape(p, value),
+                              NULL);
+        }
+    }
+    return url;
+}
+
+static int redirect(const wish_t *w, int status, const char *url)
+{
+    ab_log(APLOG_DEBUG, w->r, AB(0327) "the login for %s leads to %s",
+           shown(w, w->target), bearer_http_url_shown(url, w->r->pool));
+    return ab_page_redirect(w->r, status, url);
+}
+
+/* Does the browser have a session that serves? Sets *reason to why it cannot be known.
+ * With a session of another issuer, the user must see a page of the one that is named. */
+static int is_signed_in(wish_t *w, bearer_reason_t *reason)
+{
+    bearer_settings_t any = w->settings;
+    const bearer_principal_t *principal = NULL;
+    const credential_t *credential;
+    bearer_reason_t found;
+    int same;
+
+    if (w->issuer) {
+        any.login_issuer = NULL;
+    }
+    found = ab_browser_principal(w->r, &any, &principal, &credential, &w->why);
+    same = !w->issuer || (principal && principal->issuer == w->issuer);
+    if (bearer_reason_category(found) == BEARER_CATEGORY_UNAVAILABLE) {
+        *reason = found;
+    } else if (found != BEARER_NO_CREDENTIAL && !same) {
+        add_parameter(w, "prompt", "select_account");
+    }
+    return found != BEARER_NO_CREDENTIAL && found != BEARER_ACR && same
+        && *reason == BEARER_OK && !ab_browser_loops(w->r, w->target);
+}
+
+/* Only a page that the user opens: in a frame, another site could hide it. */
+static int is_asked_for(request_rec *r)
+{
+    const char *destination = apr_table_get(r->headers_in, "Sec-Fetch-Dest");
+
+    return ab_browser_opens_page(r)
+        && (!destination || !ap_cstr_casecmp(destination, "document"));
+}
+
+int ab_browser_login_path(request_rec *r)
+{
+    wish_t w = { .r = r, .browser = ab_browser_of(r), .settings = *ab_config_of(r) };
+    const char *url = NULL;
+    bearer_reason_t reason;
+    unsigned wait = 0;
+
+    if (!is_asked_for(r)) {
+        return ab_page_refusal(r, BEARER_NO_CREDENTIAL, "only a page that the user opens begins a "
+                               "login: not a script, a prefetch, a frame or HEAD", NULL);
+    }
+    reason = read_wish(&w);
+    if (reason != BEARER_OK) {
+        return ab_page_refusal(r, reason, w.why.detail, NULL);
+    }
+    if (r->method_number == M_POST) {
+        /* another site's form comes without cookies (SameSite), its redirect with them */
+        return redirect(&w, HTTP_SEE_OTHER, again(&w));
+    }
+    if (!w.prompts && is_signed_in(&w, &reason)) {
+        ab_browser_count_try(r, w.target);
+        return redirect(&w, HTTP_MOVED_TEMPORARILY,
+                        apr_pstrcat(r->pool, w.browser->origin, w.target, NULL));
+    }
+    if (reason == BEARER_OK) {
+        reason = ab_browser_begin(r, &w.settings, w.issuer, w.target, &url, &wait, &w.why);
+    }
+    if (reason == BEARER_OK) {
+        return redirect(&w, HTTP_MOVED_TEMPORARILY, url);
+    }
+    if (wait) {
+        apr_table_setn(r->err_headers_out, "Retry-After", apr_psprintf(r->pool, "%u", wait));
+    }
+    return ab_page_refusal(r, reason, w.why.detail, again(&w));
+}
