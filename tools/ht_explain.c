@@ -14,6 +14,7 @@
 #include "base/json.h"
 #include "base/text.h"
 #include "judge/claim.h"
+#include "judge/details.h"
 #include "judge/exports.h"
 #include "keys/keyset.h"
 #include "report/explain.h"
@@ -248,11 +249,24 @@ static int met_word(const inquiry_t *q, bearer_require_t kind, const char *word,
     case BEARER_REQUIRE_CLAIM:
     case BEARER_REQUIRE_BEARER_CLAIM:
         return met_claim(q, word, error);
+    case BEARER_REQUIRE_ACTOR:
+        return bearer_principal_has_actor(principal, word);
+    case BEARER_REQUIRE_DETAILS: /* met_details() */
     case BEARER_REQUIRE_EXPR:
     case BEARER_REQUIRE_COUNT:
         break;
     }
     return 0;
+}
+
+/* The words of this line belong together. */
+static int met_details(const inquiry_t *q, const apr_array_header_t *words,
+                       const char **error)
+{
+    bearer_details_rule_t rule;
+
+    *error = bearer_details_parse(&rule, words, 1, q->p);
+    return *error ? -1 : bearer_details_match(&rule, q->j.principal->claims);
 }
 
 /* As everywhere in httpd, one matching word of a line is enough. Returns 1, 0, or -1
@@ -275,8 +289,10 @@ static int met_line(const inquiry_t *q, const apr_array_header_t *words,
         kind++;
     }
     if (kind == BEARER_REQUIRE_EXPR || kind == BEARER_REQUIRE_COUNT) {
-        *error = "without -f, only scope, role, claim, issuer and valid-user are "
-                 "supported";
+        *error = "without -f, bearer-expr and rules of other modules are not evaluated";
+    }
+    if (kind == BEARER_REQUIRE_DETAILS) {
+        return met_details(q, words, error);
     }
     for (i = 1; i < words->nelts && !*error; i++) {
         met |= met_word(q, (bearer_require_t)kind, APR_ARRAY_IDX(words, i, const char *), error);

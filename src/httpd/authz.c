@@ -1,7 +1,7 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /**
  * @file authz.c
- * `Require claim`, `scope`, `role`, `issuer` and `bearer-expr`. The rules are parsed
+ * The kinds of `Require` that this module adds (BEARER_REQUIRES). The rules are parsed
  * with the configuration. httpd evaluates them twice, before and after authentication.
  *
  * Before: every rule answers "no user" and is recorded. The challenge must name the
@@ -17,6 +17,7 @@
 #include <ap_expr.h>
 
 #include "judge/claim.h"
+#include "judge/details.h"
 #include "judge/principal.h"
 #include "trust/settings.h"
 
@@ -28,6 +29,7 @@ typedef ab_authz_kind_t kind_t;
 typedef struct item_t {
     const char *word;
     const bearer_claim_rule_t *rule;
+    bearer_details_rule_t details;
     const ap_expr_info_t *expr;    /**< %{...} in a value, or bearer-expr */
 } item_t;
 
@@ -97,15 +99,16 @@ static unsigned expr_flags(cmd_parms *cmd)
     return ap_check_cmd_context(cmd, NOT_IN_HTACCESS) ? AP_EXPR_FLAG_RESTRICTED : 0;
 }
 
-/* A login asks the issuer for claims that rules need (AuthBearerUserinfo). */
-static void name_claim(cmd_parms *cmd, const bearer_claim_rule_t *rule)
+/* A login asks the issuer for claims that rules need (AuthBearerUserinfo).
+ * name: of a member; NULL: the claim of rule */
+static void name_claim(cmd_parms *cmd, const char *name, const bearer_claim_rule_t *rule)
 {
     if (!ap_check_cmd_context(cmd, NOT_IN_HTACCESS)) {
         named_claim_t *named = apr_array_push(ab_config_current()->required);
 
         named->server = cmd->server;
-        named->name = NULL;
-        named->path = bearer_claim_path(rule);
+        named->name = name;
+        named->path = name ? NULL : bearer_claim_path(rule);
     }
 }
 
@@ -123,7 +126,7 @@ static const char *parse_claim(cmd_parms *cmd, require_t *require)
         if (!item->rule) {
             return apr_psprintf(cmd->pool, AB(0663) "Require claim: %s", error);
         }
-        name_claim(cmd, item->rule);
+        name_claim(cmd, NULL, item->rule);
         value = bearer_claim_value(item->rule);
         if (value && ap_strstr_c(value, "%{")) {
             item->expr = ap_expr_parse_cmd(cmd, value, AP_EXPR_FLAG_STRING_RESULT
@@ -135,6 +138,25 @@ static const char *parse_claim(cmd_parms *cmd, require_t *require)
         }
     }
     return error;
+}
+
+static const char *parse_actor(cmd_parms *cmd, require_t *require)
+{
+    name_claim(cmd, "act", NULL);
+    return parse_words(cmd, require);
+}
+
+static const char *parse_details(cmd_parms *cmd, require_t *require)
+{
+    item_t *item = apr_array_push(require->items);
+    const char *error = bearer_details_parse(&item->details,
+                                             ab_config_words(cmd->pool, require->line), 0,
+                                             cmd->pool);
+
+    item->word = require->line;
+    name_claim(cmd, "authorization_details", NULL);
+    return error ? apr_psprintf(cmd->pool, AB(0669) "Require authorization-details: %s", error)
+                 : NULL;
 }
 
 /* The whole expression may stand in double quotes, as in httpd's Require expr. */
@@ -221,6 +243,16 @@ static int met_issuer(const asking_t *asking, const item_t *item)
     return bearer_principal_is_of(asking->principal, item->word);
 }
 
+static int met_actor(const asking_t *asking, const item_t *item)
+{
+    return bearer_principal_has_actor(asking->principal, item->word);
+}
+
+static int met_details(const asking_t *asking, const item_t *item)
+{
+    return bearer_details_match(&item->details, asking->principal->claims);
+}
+
 static int met_expr(const asking_t *asking, const item_t *item)
 {
     const char *error = NULL;
@@ -250,6 +282,8 @@ static const char *scope_of_claim(const asking_t *asking, const item_t *item)
 #define KIND_SCOPE        parse_names, met_scope, scope_of_word
 #define KIND_ROLE         parse_names, met_role, NULL
 #define KIND_ISSUER       parse_words, met_issuer, NULL
+#define KIND_ACTOR        parse_actor, met_actor, NULL
+#define KIND_DETAILS      parse_details, met_details, NULL
 #define KIND_EXPR         parse_expr, met_expr, NULL
 
 /* By bearer_require_t. */

@@ -451,6 +451,13 @@ int bearer_principal_has_role(const bearer_principal_t *principal,
            || bearer_text_among(principal->groups, role);
 }
 
+int bearer_principal_has_actor(const bearer_principal_t *principal, const char *sub)
+{
+    const char *actor = bearer_json_string(json_object_get(principal->claims, "act"), "sub");
+
+    return actor && !strcmp(actor, sub);
+}
+
 int bearer_principal_is_of(const bearer_principal_t *principal, const char *issuer)
 {
     return !strcmp(principal->iss, issuer)

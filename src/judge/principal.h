@@ -98,6 +98,8 @@ const char *bearer_principal_jti(const json_t *claims, apr_pool_t *p);
     X(SCOPE, "scope") \
     X(ROLE, "role") \
     X(ISSUER, "issuer") \
+    X(ACTOR, "actor") \
+    X(DETAILS, "authorization-details") \
     X(EXPR, "bearer-expr")
 
 typedef enum {
@@ -115,6 +117,9 @@ int bearer_principal_has_scope(const bearer_principal_t *principal,
 /** Returns 1 if role is one of the roles or groups. */
 int bearer_principal_has_role(const bearer_principal_t *principal,
                               const char *role);
+
+/** Returns 1 if this is the subject of the outermost `act` (RFC 8693 section 4.1). */
+int bearer_principal_has_actor(const bearer_principal_t *principal, const char *sub);
 
 /** Returns 1 if the principal comes from this issuer: by the iss of its token, or
  *  by the issuer's URL in the configuration (for an alias or a {tenant}). */

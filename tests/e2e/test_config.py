@@ -280,6 +280,12 @@ ServerName a.test
      ["AB0663", "claim"]),
     ("require-scope-empty", ISSUER + location("/a", require="scope"), {},
      ["AB0661", "scope"]),
+    ("require-actor-empty", ISSUER + location("/a", require="actor"), {},
+     ["AB0661", "actor"]),
+    ("require-details-empty", ISSUER + location("/a", require="authorization-details"), {},
+     ["AB0669", "type"]),
+    ("require-details-option", ISSUER + location(
+        "/a", require="authorization-details payment action=read"), {}, ["AB0669", "action=read"]),
     ("require-expr", ISSUER + location(
         "/a", require="bearer-expr \"nofunc('x')\""), {}, ["AB0665", "bearer-expr"]),
     ("require-expr-empty", ISSUER + location("/a", require="bearer-expr"), {},

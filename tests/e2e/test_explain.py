@@ -362,6 +362,18 @@ def test_options_instead_of_a_configuration(keys):
     assert said.status == 0, said
     assert [r["result"] for r in said.json["requires"]] == ["granted", "denied"]
     assert said.json["environment"]["REMOTE_USER"] == "alice"
+    token = tokens.mint(act={"sub": "proxy"},
+                        authorization_details=[{"type": "payment", "actions": ["read"]}])
+    rules = (("actor proxy", "granted"), ("actor x", "denied"),
+             ("authorization-details payment actions=read", "granted"),
+             ("authorization-details payment actions=write", "denied"),
+             ("authorization-details payment actions=", "actions= is empty"),
+             ("bearer-expr true", "without -f, bearer-expr and rules of other modules are not "
+              "evaluated"))
+    said = explain(token, *options(*(word for rule, _ in rules for word in ("--require", rule)),
+                                   keys=keys))
+    assert [r["result"] for r in said.json["requires"]] == [result for _, result in rules]
+
     said = explain(tokens.mint(), *options("--require", "role x", keys=keys))
     assert said.status == 1 and said.json["status"] == 403
     said = explain(tokens.mint(iss="https://other.test/"), *options(keys=keys))

@@ -22,6 +22,9 @@ NESTED = {"realm_access": {"roles": ["user", "admin"]}, "a": {"b": {"c": "d"}},
           "tilde~name": "w", "obj": {"k": "v"}, "nested": [["x"]],
           "uri": "https://h.test/x", "sp": "a b"}
 
+PAYMENT = {"type": "payment", "actions": ["read", "write"],
+           "locations": ["https://a.test/", "https://b.test/"]}
+
 # What follows Require; claims of the token; is it enough?
 MATCH = [
     # --- claim name:value
@@ -124,6 +127,25 @@ MATCH = [
     ("issuer " + ISS, {}, 1),
     ("issuer https://issuer.test", {}, 0),
     ("issuer https://x.test/ " + ISS, {}, 1),
+    # --- the outermost act
+    ("actor proxy", {"act": {"sub": "proxy"}}, 1),
+    ("actor other proxy", {"act": {"sub": "proxy"}}, 1),
+    ("actor proxy", {"act": {"sub": "prox"}}, 0),
+    ("actor inner", {"act": {"sub": "proxy", "act": {"sub": "inner"}}}, 0),
+    ("actor inner", {"act": {"act": {"sub": "inner"}}}, 0),
+    ("actor proxy", {"act": "proxy"}, 0),
+    ("actor proxy", {"act": [{"sub": "proxy"}]}, 0),
+    ("actor alice", {}, 0),
+    # --- one object of authorization_details
+    ("authorization-details payment", {"authorization_details": [PAYMENT]}, 1),
+    ("authorization-details account", {"authorization_details": [PAYMENT]}, 0),
+    ("authorization-details payment", {"authorization_details": PAYMENT}, 0),
+    ("authorization-details payment", {"nested": {"authorization_details": [PAYMENT]}}, 0),
+    ("authorization-details payment", {}, 0),
+    ("authorization-details payment actions=read,write locations=https://a.test/",
+     {"authorization_details": [{"type": "other"}, PAYMENT]}, 1),
+    ("authorization-details payment actions=read,delete locations=https://a.test/",
+     {"authorization_details": [PAYMENT, {"type": "payment", "actions": ["delete"]}]}, 0),
     # --- expressions that wait for authentication
     ("bearer-expr claim('sub') == 'alice'", {}, 1),
     ("bearer-expr claim('sub') == 'bob'", {}, 0),
@@ -168,6 +190,10 @@ BLOCKS = {
                  "</RequireAll>",
     "/not-issuer": "<RequireAll>\nRequire all granted\n"
                    "Require not issuer https://x.test\n</RequireAll>",
+    "/not-actor": "<RequireAll>\nRequire all granted\nRequire not actor proxy\n"
+                  "</RequireAll>",
+    "/not-details": "<RequireAll>\nRequire all granted\n"
+                    "Require not authorization-details payment\n</RequireAll>",
     "/not-expr": "<RequireAll>\nRequire all granted\n"
                  "Require not bearer-expr claim('sub') == 'bob'\n"
                  "</RequireAll>",
@@ -293,7 +319,7 @@ def test_require_none(server):
 
 @pytest.mark.parametrize("path", ["/not", "/not-scope", "/not-role",
                                   "/not-issuer", "/not-expr", "/not-method",
-                                  "/outer/not", "/outer/nots"])
+                                  "/not-actor", "/not-details", "/outer/not", "/outer/nots"])
 def test_require_not_never_opens(server, path):
     """`all granted` beside `not claim` must not mean: for everybody."""
     res = server.get(path)
@@ -306,6 +332,8 @@ def test_require_not_never_opens(server, path):
 @pytest.mark.parametrize("path,over", [
     ("/not", {"blocked": True}), ("/not-scope", {"scope": "internal"}),
     ("/not-role", {"roles": ["guest"]}), ("/not-expr", {"sub": "bob"}),
+    ("/not-actor", {"act": {"sub": "proxy"}}),
+    ("/not-details", {"authorization_details": [PAYMENT]}),
     ("/not-method", {"blocked": True}), ("/outer/not", {"blocked": True}),
     ("/outer/nots", {"blocked": True})])
 def test_require_not_refuses(server, path, over):

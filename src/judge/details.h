@@ -1,0 +1,33 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/**
+ * @file details.h
+ * What a token may do in detail: the claim authorization_details (RFC 9396), and
+ * `Require authorization-details`. Any thread may call these functions.
+ */
+#pragma once
+
+#include "base/json.h"
+
+#include <apr_tables.h>
+
+/** One rule: an object of this type that names all of these actions and locations. */
+typedef struct bearer_details_rule_t {
+    const char *type;
+    const apr_array_header_t *actions;    /**< const char *; NULL: any */
+    const apr_array_header_t *locations;  /**< const char *; NULL: any */
+} bearer_details_rule_t;
+
+/**
+ * Reads TYPE [actions=A,B] [locations=URL,URL].
+ * @param rule   result; lives as long as the words and p
+ * @param words  const char *: of the line
+ * @param from   the index of TYPE
+ * @return NULL, or what is wrong with the line
+ */
+const char *bearer_details_parse(bearer_details_rule_t *rule,
+                                 const apr_array_header_t *words, int from,
+                                 apr_pool_t *p);
+
+/** Returns 1 if one object meets the whole rule. A claim that is not an array of objects
+ *  with a string as type meets none (RFC 9396 section 2). */
+int bearer_details_match(const bearer_details_rule_t *rule, const json_t *claims);
