@@ -50,12 +50,16 @@ static bearer_reason_t find_attempt(arrival_t *a)
     if (!state || strlen(state) < BEARER_LOGIN_TAG
         || strspn(state, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
                   "0123456789-_") != strlen(state)) {
+        ab_page_cause(a->r, AB_PAGE_LOGIN_RESPONSE);
         return bearer_refuse(&a->why, a->r->pool, BEARER_LOGIN_STATE,
                              "the response has no state of this server");
     }
     name = ab_browser_attempt_name(a->r, state);
     value = bearer_cookie_get(ab_browser_cookies(a->r), name, a->r->pool);
     if (!value) {
+        if (!ab_browser_cookies(a->r)) {
+            ab_page_cause(a->r, AB_PAGE_COOKIES);
+        }
         return bearer_refuse(&a->why, a->r->pool, BEARER_LOGIN_STATE,
                              "no login is under way in this browser for this state: used before, "
                              "too old, begun in another browser, or no cookies; check that "
@@ -68,6 +72,9 @@ static bearer_reason_t find_attempt(arrival_t *a)
         return BEARER_OK;
     }
     ab_browser_forget(a->r, name);
+    if (rv == APR_TIMEUP) {
+        ab_page_cause(a->r, AB_PAGE_LOGIN_EXPIRED);
+    }
     return bearer_refuse(&a->why, a->r->pool, BEARER_LOGIN_STATE, rv == APR_TIMEUP
                          ? "the login took too long"
                          : "the login's cookie was not created by this server");
@@ -107,6 +114,7 @@ static bearer_reason_t may_ask(arrival_t *a, const bearer_issuer_t *issuer)
     }
     /* the same response serves again: 20 restored tabs take turns, without a click */
     apr_table_setn(a->r->err_headers_out, "Refresh", "2");
+    ab_page_cause(a->r, AB_PAGE_LOGIN_WAIT);
     return bearer_refuse(&a->why, a->r->pool, BEARER_LOGIN_ISSUER, "%s", full);
 }
 
@@ -171,6 +179,29 @@ static bearer_reason_t redeem(arrival_t *a)
     return reason;
 }
 
+/* Whether to try again, or with whom, depends on what is wrong with the ID token. */
+static ab_page_t page_of_token(bearer_reason_t reason)
+{
+    if (reason == BEARER_TENANT) {
+        return AB_PAGE_LOGIN_TENANT;
+    }
+    if (reason == BEARER_KEYS) {
+        return AB_PAGE_LOGIN_ISSUER;
+    }
+    switch (bearer_reason_category(reason)) {
+    case BEARER_CATEGORY_EXPIRED:
+    case BEARER_CATEGORY_NOT_YET_VALID:
+    case BEARER_CATEGORY_AGE:
+        return AB_PAGE_LOGIN_CLOCK;
+    case BEARER_CATEGORY_AUTHENTICATION:
+        return AB_PAGE_LOGIN_WEAK;
+    case BEARER_CATEGORY_UNAVAILABLE:
+        return AB_PAGE_UNAVAILABLE;
+    default:
+        return AB_PAGE_LOGIN_TOKEN;
+    }
+}
+
 static bearer_reason_t judge_id_token(arrival_t *a)
 {
     const bearer_attempt_t *attempt = a->attempt;
@@ -182,6 +213,7 @@ static bearer_reason_t judge_id_token(arrival_t *a)
 
     ab_browser_judgement(&j, a->r, &expected);
     if (bearer_judge_login(&j, BEARER_ON_ID, a->tokens.id_token) != BEARER_GRANTED) {
+        ab_page_cause(a->r, page_of_token(j.why.reason));
         a->why = j.why;
         return j.why.reason;
     }
@@ -199,6 +231,7 @@ static bearer_reason_t ask_userinfo(arrival_t *a)
 
     if (reason == BEARER_INACTIVE) {
         a->why.reason = reason = BEARER_LOGIN_ISSUER;
+        ab_page_cause(a->r, AB_PAGE_LOGIN_UNUSABLE);
     }
     return reason;
 }
@@ -216,8 +249,16 @@ static bearer_reason_t find_user(arrival_t *a)
     }
     reason = bearer_session_user_of(&principal, claims, access->issuer, access->settings,
                                     &a->why, a->r->pool);
-    return reason == BEARER_SESSION_USER && ignored
-        ? bearer_refuse(&a->why, a->r->pool, BEARER_LOGIN_ISSUER, "%s", ignored) : reason;
+    if (reason == BEARER_SESSION_USER && ignored) {
+        ab_page_cause(a->r, AB_PAGE_LOGIN_UNUSABLE);
+        return bearer_refuse(&a->why, a->r->pool, BEARER_LOGIN_ISSUER, "%s", ignored);
+    }
+    if (reason == BEARER_SESSION_USER && bearer_session_email_is_open(claims, access->settings)) {
+        ab_page_cause(a->r, AB_PAGE_EMAIL);
+    } else if (reason == BEARER_IDENTIFIER) {
+        ab_page_cause(a->r, AB_PAGE_USER);
+    }
+    return reason;
 }
 
 /* Has another tab of this browser signed in the same person since this login began? Then
@@ -291,6 +332,7 @@ static bearer_reason_t no_session(arrival_t *a, apr_status_t rv)
             a->store.in_cookie ? BEARER_COOKIE_MAX / 11 * 8 : BEARER_SESSION_MAX);
     }
     if (rv == APR_EOF) {
+        ab_page_cause(a->r, AB_PAGE_LOGIN_ENDED);
         return bearer_refuse(&a->why, a->r->pool, BEARER_LOGIN_STATE,
                              "the issuer ended this session during the login (back-channel "
                              "logout)");
@@ -393,6 +435,12 @@ int ab_browser_callback(request_rec *r)
     bearer_world_count(a.store.world, result_of(reason));
     back = page_of(&a);
     if (reason != BEARER_OK) {
+        if (a.attempt) {
+            ab_page_said(r, &a.attempt->said);
+        }
+        if (reason == BEARER_SESSION_STORE) {
+            ab_page_cause(r, AB_PAGE_UNAVAILABLE);  /* there is no session yet */
+        }
         if (bearer_reason_category(reason) == BEARER_CATEGORY_UNAVAILABLE) {
             ab_throttling_unanswered(r, a.settings);
         }
@@ -400,7 +448,7 @@ int ab_browser_callback(request_rec *r)
             apr_table_setn(r->err_headers_out, "Retry-After",
                            apr_psprintf(r->pool, "%u", a.wait));
         }
-        return ab_page_refusal(r, reason, a.why.detail, back);
+        return ab_page_refusal(r, reason, a.why.detail, a.attempt ? back : NULL);
     }
     ab_throttling_logged_in(r, a.settings);
     ab_browser_count_try(r, a.attempt->target);

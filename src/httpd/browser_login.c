@@ -353,7 +353,9 @@ bearer_reason_t ab_browser_begin(request_rec *r, const bearer_settings_t *settin
                                     settings->login.parameters, target, why, r->pool);
     }
     if (reason != BEARER_OK) {
-        ab_request(r)->issuer_error = attempt ? attempt->refused : NULL;
+        if (attempt) {
+            ab_page_said(r, &attempt->said);
+        }
         return reason;
     }
     return keep(r, attempt) ? BEARER_OK

@@ -30,6 +30,15 @@
 
 APLOG_USE_MODULE(auth_bearer);
 
+/** What a page offers: AB_PAGES. */
+enum { NONE = 0, AGAIN = 1, ACCOUNT = 2, SIGN_IN = 4, START = 8, WAIT = 16 };
+
+static const unsigned char next_steps[AB_PAGE_COUNT] = {
+#define X(symbol, next) next,
+    AB_PAGES(X)
+#undef X
+};
+
 /* Reasons with a page of their own. BAD_REQUEST is 0; it is the page of a status only. */
 static const unsigned char pages[BEARER_REASON_COUNT] = {
     [BEARER_SIGNATURE_REMOVED] = AB_PAGE_SIGNATURE_REMOVED,
@@ -47,14 +56,41 @@ static const unsigned char pages[BEARER_REASON_COUNT] = {
     [BEARER_SESSION_INSUFFICIENT] = AB_PAGE_STRONGER_ELSEWHERE,
 };
 
-static ab_page_t page_of(const request_rec *r, bearer_reason_t reason, const char *error)
+void ab_page_cause(request_rec *r, ab_page_t page)
 {
+    ab_request(r)->page = (unsigned char)page;
+}
+
+void ab_page_said(request_rec *r, const bearer_said_t *said)
+{
+    static const unsigned char by_saying[] = {
+        AB_PAGE_BAD_REQUEST,
+#define X(symbol) AB_PAGE_LOGIN_##symbol,
+        BEARER_SAYINGS(X)
+#undef X
+    };
+
+    if (said->what) {
+        ab_page_cause(r, (ab_page_t)by_saying[said->what]);
+        /* of use only where the people who run the site must change something */
+        ab_request(r)->issuer_error = said->what < BEARER_SAID_CLIENT ? NULL : said->code;
+    }
+}
+
+static ab_page_t page_of(const request_rec *r, bearer_reason_t reason)
+{
+    const request_t *own = ab_request_peek(r);
     const ab_answer_t *answer = ab_answer_of(reason);
 
-    return reason == BEARER_LOGIN_ISSUER && error ? AB_PAGE_LOGIN_REFUSED
+    return own && own->page ? (ab_page_t)own->page
          : pages[reason] ? (ab_page_t)pages[reason]
          : answer->status == HTTP_UNAUTHORIZED && r->method_number == M_POST
          ? AB_PAGE_NOT_KEPT : answer->page;
+}
+
+int ab_page_waits(const request_rec *r, bearer_reason_t reason)
+{
+    return ab_answer_of(reason)->retry && next_steps[page_of(r, reason)] & WAIT;
 }
 
 const char *ab_page_site(request_rec *r)
@@ -90,9 +126,9 @@ static const char head[] =
     ":focus-visible { outline: 3px solid; outline-offset: 3px }\n"
     "small { opacity: .8 }\n</style>\n";
 
-static const char *paragraph(apr_pool_t *p, const char *html)
+static const char *paragraph(apr_pool_t *p, const char *text)
 {
-    return *html ? apr_pstrcat(p, "<p>", html, "</p>\n", NULL) : "";
+    return *text ? apr_pstrcat(p, "<p>", bearer_text_html(p, text), "</p>\n", NULL) : "";
 }
 
 const char *ab_page_link(request_rec *r, const char *url, ab_label_t label)
@@ -116,14 +152,11 @@ const char *ab_page_button(request_rec *r, const char *action, const char *name,
 }
 
 /* rest: HTML after the text */
-static const char *html_of(request_rec *r, ab_page_t page, const char *argument,
-                           const char *rest)
+static const char *html_of(request_rec *r, const ab_text_t *text, const char *rest)
 {
     apr_pool_t *p = r->pool;
-    const ab_text_t text = ab_page_text(page);
-    const char *title = bearer_text_html(p, text.title);
+    const char *title = bearer_text_html(p, text->title);
     const char *site = bearer_text_html(p, ab_page_site(r));
-    const char *one = bearer_text_html(p, argument);
 
     return apr_pstrcat(p, "<!DOCTYPE html>\n<html lang=\"", ab_page_language, "\">\n<head>\n"
                        "<meta charset=\"utf-8\">\n", head, "<title>",
@@ -131,9 +164,7 @@ static const char *html_of(request_rec *r, ab_page_t page, const char *argument,
                                     title, site, p),
                        "</title>\n</head>\n<body>\n<header>", site, "</header>\n<main>\n<h1>",
                        title, "</h1>\n",
-                       paragraph(p, ab_page_fill(bearer_text_html(p, text.what), one, "", p)),
-                       paragraph(p, ab_page_fill(bearer_text_html(p, text.todo), one, "", p)),
-                       rest, "</main>\n</body>\n</html>\n", NULL);
+                       paragraph(p, text->what), paragraph(p, text->todo), rest, "</main>\n</body>\n</html>\n", NULL);
 }
 
 /* Returns the reference of a page. It reveals nothing, but identifies the log line. */
@@ -158,24 +189,32 @@ static const char *json_of(request_rec *r, json_t *body)
     return apr_pstrcat(r->pool, text ? text : "{}", "\n", NULL);
 }
 
+/* What the person can do next. again: URL of the page that was wanted, or NULL */
+static const char *steps(request_rec *r, unsigned next, const char *again)
+{
+    return next & AGAIN && again ? ab_page_link(r, again, AB_LABEL_TRY_AGAIN)
+         : next & (START | AGAIN) ? ab_page_link(r, "/", AB_LABEL_START) : "";
+}
+
 static const char *refusal(request_rec *r, bearer_reason_t reason, int json,
                            const char *name, const char *ref, const char *again)
 {
     apr_pool_t *p = r->pool;
     const request_t *own = ab_request_peek(r);
-    /* one of this module's own strings */
-    const char *error = own ? own->issuer_error : NULL;
-    ab_page_t page = page_of(r, reason, error);
-    const ab_text_t text = ab_page_text(page);
+    ab_page_t page = page_of(r, reason);
+    ab_text_t text = ab_page_text(page);
 
-    error = error ? error : "";
+    if (own && own->issuer_error) {
+        /* one of this module's own strings */
+        text.what = apr_pstrcat(p, text.what, " ", ab_page_fill(
+            ab_page_label(AB_LABEL_ANSWER), own->issuer_error, "", p), NULL);
+    }
     if (json) {
         return json_of(r, json_pack("{s:s,s:o,s:s}", "error", name, "error_description",
-            json_string(ab_page_fill(apr_pstrcat(p, text.what, " ", text.todo, NULL),
-                                     error, "", p)), "reference", ref));
+            json_string(apr_pstrcat(p, text.what, " ", text.todo, NULL)), "reference", ref));
     }
-    return html_of(r, page, error, apr_pstrcat(
-        p, again ? ab_page_link(r, again, AB_LABEL_TRY_AGAIN) : "", "<p><small>",
+    return html_of(r, &text, apr_pstrcat(
+        p, steps(r, next_steps[page], again), "<p><small>",
         ab_page_fill(bearer_text_html(p, ab_page_label(AB_LABEL_REFERENCE)),
                      apr_pstrcat(p, "<code>", ref, "</code>", NULL), "", p),
         "</small></p>\n", NULL));
@@ -253,7 +292,7 @@ int ab_page_refusal(request_rec *r, bearer_reason_t reason,
                        apr_psprintf(r->pool, "Bearer realm=\"%s\"",
                                     r->server->server_hostname));
     }
-    if (status == HTTP_SERVICE_UNAVAILABLE) {
+    if (ab_page_waits(r, reason) && !apr_table_get(r->err_headers_out, "Retry-After")) {
         apr_table_setn(r->err_headers_out, "Retry-After",
                        apr_psprintf(r->pool, "%d", ANSWER_RETRY_AFTER));
     }
@@ -268,11 +307,12 @@ int ab_page_refusal(request_rec *r, bearer_reason_t reason,
 
 int ab_page_say(request_rec *r, ab_page_t page, const char *form)
 {
+    const ab_text_t text = ab_page_text(page);
     int json = wants_json(r);
 
     send_page(r, HTTP_OK, json,
-              json ? json_of(r, json_pack("{s:s}", "message", ab_page_text(page).title))
-                   : html_of(r, page, "", form));
+              json ? json_of(r, json_pack("{s:s}", "message", text.title))
+                   : html_of(r, &text, form));
     return OK;
 }
 

@@ -11,6 +11,7 @@
 #include "page_texts.h"
 
 #include "base/reason.h"
+#include "login/login.h"
 
 /** Sends an error page from a handler: this module's page, or the administrator's
  *  ErrorDocument.
@@ -19,6 +20,12 @@
  *  @return the status for the handler to return */
 int ab_page_refusal(request_rec *r, bearer_reason_t reason,
                     const char *detail, const char *again);
+/** Says more of the next refusal of this request than its reason, for its page. */
+void ab_page_cause(request_rec *r, ab_page_t page);
+/** The same for what an issuer said; nothing if it said nothing. */
+void ab_page_said(request_rec *r, const bearer_said_t *said);
+/** Does waiting help, so that the refusal has Retry-After? */
+int ab_page_waits(const request_rec *r, bearer_reason_t reason);
 /** Prepares an error page, for hooks that only return a status. */
 void ab_page_prepare(request_rec *r, bearer_reason_t reason);
 /** Registers the filter that sets the content type of a prepared page. */

@@ -2,7 +2,7 @@
 /**
  * @file page_texts.c
  * The texts of the pages in English. A page has a title, what happened, and what the
- * person can do. {1} is the argument that the comment above the page or label names.
+ * person can do. {1} and {2} are the arguments that the comment above a label names.
  */
 #include "page_texts.h"
 
@@ -12,7 +12,7 @@
 
 const char ab_page_language[] = "en";
 
-#define PAGE(title, what, todo) title "\0" what "\0" todo "\0"
+#define PAGE(title, what, todo) title "\0" what "\0" todo
 
 /* ---- by status ---------------------------------------------------------- */
 
@@ -73,35 +73,45 @@ const char ab_page_language[] = "en";
     "Complete your sign-in with the sign-in service and try again.")
 #define PAGE_USER PAGE( \
     "Your account cannot be used here", \
-    "You are signed in, but your account lacks information that this site needs, such as a " \
-    "verified e-mail address.", \
-    "Verify your e-mail address with the sign-in service, or ask the people who run this " \
-    "site.")
+    "You are signed in, but your account lacks information that this site needs.", \
+    "Ask the people who run this site, or use another account.")
+#define PAGE_EMAIL PAGE( \
+    "Your e-mail address is not verified", \
+    "This site knows people by their e-mail address, and the sign-in service has not " \
+    "verified yours.", \
+    "Verify it with the sign-in service and try again, or use another account.")
 #define PAGE_SESSION_STORE PAGE( \
     "Your session is unavailable", \
     "This site cannot reach its session cache.", \
     "Please try again in a moment. You do not need to sign in again.")
 #define PAGE_SESSION_SIZE PAGE( \
     "Your session is too large", \
-    "The sign-in service sent more information about you than this site's cookies can hold.", \
-    "Contact the people who run this site. AuthBearerSessionStore cache keeps sessions on " \
-    "the server.")
+    "The sign-in service sent more information about you than this site can keep.", \
+    "Tell the people who run this site.")
 
 /* ---- logins ------------------------------------------------------------- */
 
+#define PAGE_COOKIES PAGE( \
+    "Your browser sent no cookies", \
+    "Signing in needs them. The browser does not accept cookies of this site, or the sign-in " \
+    "was started in another browser or more than half an hour ago.", \
+    "Allow cookies for this site and sign in again.")
 #define PAGE_LOGIN_STATE PAGE( \
     "This sign-in cannot be completed", \
-    "It was started too long ago or in another browser, or it is already complete. This " \
-    "also happens if the browser does not accept cookies.", \
+    "It was started too long ago or in another browser, or it is already complete.", \
     "Go back to the page that you wanted and sign in again.")
+#define PAGE_LOGIN_EXPIRED PAGE( \
+    "This sign-in took too long", \
+    "It was started more than half an hour ago.", \
+    "Sign in again.")
 #define PAGE_LOGIN_RESPONSE PAGE( \
     "This sign-in cannot be completed", \
-    "The response of the sign-in service does not belong to this sign-in.", \
+    "What your browser brought back does not belong to a sign-in that was started here.", \
     "Go back to the page that you wanted and sign in again.")
-#define PAGE_LOGIN_DENIED PAGE( \
-    "You were not signed in", \
-    "The sign-in was cancelled, or the sign-in service did not allow it.", \
-    "Try again, or ask the people who run this site for access.")
+#define PAGE_LOGIN_ENDED PAGE( \
+    "This sign-in cannot be completed", \
+    "You were signed out of the sign-in service in the meantime.", \
+    "Sign in again.")
 #define PAGE_LOGIN_LOOP PAGE( \
     "Signing in does not last", \
     "You have signed in several times, but each time this site did not recognize you " \
@@ -110,18 +120,71 @@ const char ab_page_language[] = "en";
     "run this site.")
 #define PAGE_LOGIN_ISSUER PAGE( \
     "The sign-in service cannot be reached", \
-    "This site got no usable response from the sign-in service.", \
+    "This site got no response from it that it can use.", \
     "Please try again in a moment.")
-/* {1}: the error code of the issuer */
-#define PAGE_LOGIN_REFUSED PAGE( \
-    "The sign-in service refused this site's request", \
-    "This site and the service that signs you in are not set up for each other. Its answer " \
-    "was {1}.", \
-    "Tell the people who run this site.")
+#define PAGE_LOGIN_WAIT PAGE( \
+    "Signing in takes a little longer", \
+    "Too many requests of this site are waiting for the sign-in service.", \
+    "This page tries again in 2 seconds.")
 #define PAGE_LOGIN_LIMIT PAGE( \
     "Many people are signing in", \
     "This site limits the number of sign-ins at a time, and the limit is reached.", \
     "Please try again in a moment.")
+
+/* ---- what the sign-in service says -------------------------------------- */
+
+#define PAGE_LOGIN_DENIED PAGE( \
+    "You were not signed in", \
+    "The sign-in was cancelled, or the sign-in service did not allow it.", \
+    "Try again, use another account, or ask the people who run this site for access.")
+#define PAGE_LOGIN_SILENT PAGE( \
+    "You were not signed in", \
+    "The sign-in service needs an answer from you, but was told not to ask.", \
+    "Choose your account, or tell the people who run this site.")
+#define PAGE_LOGIN_WEAK PAGE( \
+    "A stronger sign-in is needed", \
+    "This page requires a newer or stronger sign-in than the sign-in service gave you.", \
+    "Sign in again, e.g. with a second step. If that does not help, tell the people who run " \
+    "this site.")
+#define PAGE_LOGIN_TROUBLE PAGE( \
+    "The sign-in service has a problem", \
+    "It cannot sign you in at the moment.", \
+    "Please try again in a moment.")
+#define PAGE_LOGIN_CLIENT PAGE( \
+    "The sign-in service does not accept this site", \
+    "This site's registration or its password with the sign-in service is wrong.", \
+    "Trying again does not help. Tell the people who run this site.")
+#define PAGE_LOGIN_PROOF PAGE( \
+    "The sign-in service requires DPoP", \
+    "It binds what it gives to a key, which this site cannot use.", \
+    "Trying again does not help. Tell the people who run this site.")
+#define PAGE_LOGIN_REFUSED PAGE( \
+    "The sign-in service refused this site's request", \
+    "This site and the service that signs you in are not set up for each other.", \
+    "Trying again does not help. Tell the people who run this site.")
+#define PAGE_LOGIN_ERROR PAGE( \
+    "The sign-in service reported an error", \
+    "It did not sign you in, for a reason that this site does not know.", \
+    "Try again. If that does not help, tell the people who run this site.")
+#define PAGE_LOGIN_UNUSABLE PAGE( \
+    "The sign-in service's response cannot be used", \
+    "It lacks what this site needs to sign you in.", \
+    "Trying again does not help. Tell the people who run this site.")
+
+/* ---- what the ID token says --------------------------------------------- */
+
+#define PAGE_LOGIN_TOKEN PAGE( \
+    "Your sign-in cannot be verified", \
+    "This site does not accept the sign-in service's statement of who you are.", \
+    "Trying again does not help. Tell the people who run this site.")
+#define PAGE_LOGIN_CLOCK PAGE( \
+    "Your sign-in cannot be verified", \
+    "The clocks of this site and of the sign-in service differ.", \
+    "Tell the people who run this site.")
+#define PAGE_LOGIN_TENANT PAGE( \
+    "Your organization cannot sign in here", \
+    "You are signed in, but this site does not accept accounts of your organization.", \
+    "Use another account, or ask the people who run this site for access.")
 
 /* ---- sign-out ----------------------------------------------------------- */
 
@@ -138,6 +201,8 @@ const char ab_page_language[] = "en";
 
 /* {1}: the title of the page; {2}: the name of the site */
 #define LABEL_TITLE "{1} - {2}"
+/* {1}: the error code of the sign-in service */
+#define LABEL_ANSWER "Its answer was {1}."
 /* {1}: the reference */
 #define LABEL_REFERENCE "Reference for the people who run this site: {1}"
 #define LABEL_TRY_AGAIN "Try again"
@@ -145,19 +210,26 @@ const char ab_page_language[] = "en";
 #define LABEL_STAY "Stay signed in"
 #define LABEL_START "Go to the start page"
 
-/* One array for all, because a pointer to each would need more room than it saves. */
-static const char texts[] =
-#define X(symbol) PAGE_##symbol
+/* Side by side without pointers, which would need more room than they save. */
+static const struct {
+#define X(symbol, next) char page_##symbol[sizeof(PAGE_##symbol)];
     AB_PAGES(X)
 #undef X
-#define X(symbol) LABEL_##symbol "\0"
+#define X(symbol) char label_##symbol[sizeof(LABEL_##symbol)];
     AB_LABELS(X)
 #undef X
-    ;
+} texts = {
+#define X(symbol, next) PAGE_##symbol,
+    AB_PAGES(X)
+#undef X
+#define X(symbol) LABEL_##symbol,
+    AB_LABELS(X)
+#undef X
+};
 
 static const char *text_at(unsigned n)
 {
-    const char *text = texts;
+    const char *text = (const char *)&texts;
 
     for (; n; n--) {
         text += strlen(text) + 1;

@@ -11,40 +11,59 @@
 
 #include <apr_pools.h>
 
-/** X(symbol): the pages */
+/** X(symbol, next): the pages. next: what page.c offers there. AGAIN, ACCOUNT, SIGN_IN,
+ *  START: a link. WAIT: waiting helps, so that a 503 has Retry-After. */
 #define AB_PAGES(X) \
     /* by status: a refusal whose reason has no page of its own */ \
-    X(BAD_REQUEST) \
-    X(NOT_SIGNED_IN) \
-    X(NOT_KEPT) \
-    X(NO_ACCESS) \
-    X(MISDIRECTED) \
-    X(THROTTLED) \
-    X(FAULT) \
-    X(UNAVAILABLE) \
+    X(BAD_REQUEST, NONE) \
+    X(NOT_SIGNED_IN, SIGN_IN) \
+    X(NOT_KEPT, SIGN_IN) \
+    X(NO_ACCESS, ACCOUNT) \
+    X(MISDIRECTED, AGAIN) \
+    X(THROTTLED, WAIT | AGAIN) \
+    X(FAULT, NONE) \
+    X(UNAVAILABLE, WAIT | AGAIN) \
     /* requests and sessions */ \
-    X(SIGNATURE_REMOVED) \
-    X(CROSS_SITE) \
-    X(STRONGER) \
-    X(STRONGER_ELSEWHERE) \
-    X(USER) \
-    X(SESSION_STORE) \
-    X(SESSION_SIZE) \
+    X(SIGNATURE_REMOVED, NONE) \
+    X(CROSS_SITE, START) \
+    X(STRONGER, NONE) \
+    X(STRONGER_ELSEWHERE, NONE) \
+    X(USER, ACCOUNT) \
+    X(EMAIL, AGAIN | ACCOUNT) \
+    X(SESSION_STORE, WAIT | AGAIN) \
+    X(SESSION_SIZE, START) \
     /* logins */ \
-    X(LOGIN_STATE) \
-    X(LOGIN_RESPONSE) \
-    X(LOGIN_DENIED) \
-    X(LOGIN_LOOP) \
-    X(LOGIN_ISSUER) \
-    X(LOGIN_REFUSED) \
-    X(LOGIN_LIMIT) \
+    X(COOKIES, AGAIN) \
+    X(LOGIN_STATE, AGAIN) \
+    X(LOGIN_EXPIRED, AGAIN) \
+    X(LOGIN_RESPONSE, AGAIN) \
+    X(LOGIN_ENDED, AGAIN) \
+    X(LOGIN_LOOP, NONE) \
+    X(LOGIN_ISSUER, WAIT | AGAIN) \
+    X(LOGIN_WAIT, WAIT) \
+    X(LOGIN_LIMIT, WAIT | AGAIN) \
+    /* what the issuer says: BEARER_SAYINGS */ \
+    X(LOGIN_DENIED, AGAIN | ACCOUNT) \
+    X(LOGIN_SILENT, ACCOUNT) \
+    X(LOGIN_WEAK, AGAIN) \
+    X(LOGIN_TROUBLE, WAIT | AGAIN) \
+    X(LOGIN_CLIENT, START) \
+    X(LOGIN_PROOF, START) \
+    X(LOGIN_REFUSED, START) \
+    X(LOGIN_ERROR, AGAIN) \
+    X(LOGIN_UNUSABLE, START) \
+    /* the ID token */ \
+    X(LOGIN_TOKEN, START) \
+    X(LOGIN_CLOCK, START) \
+    X(LOGIN_TENANT, ACCOUNT) \
     /* sign-out */ \
-    X(SIGN_OUT) \
-    X(SIGNED_OUT)
+    X(SIGN_OUT, NONE) \
+    X(SIGNED_OUT, NONE)
 
 /** X(symbol): words of links and buttons, and those that all pages have */
 #define AB_LABELS(X) \
     X(TITLE) \
+    X(ANSWER) \
     X(REFERENCE) \
     X(TRY_AGAIN) \
     X(SIGN_OUT) \
@@ -52,7 +71,7 @@
     X(START)
 
 typedef enum {
-#define X(symbol) AB_PAGE_##symbol,
+#define X(symbol, next) AB_PAGE_##symbol,
     AB_PAGES(X)
 #undef X
     AB_PAGE_COUNT

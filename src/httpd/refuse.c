@@ -116,7 +116,7 @@ int ab_refuse(request_rec *r, bearer_reason_t reason, const char *detail,
     if (answer->challenge) {
         challenge(r, category, more->scopes);
     }
-    if (answer->retry) {
+    if (ab_page_waits(r, reason)) {
         apr_table_setn(r->err_headers_out, "Retry-After",
                        apr_psprintf(r->pool, "%u",
                                     more->retry ? more->retry

@@ -62,8 +62,9 @@ typedef struct request_t {
     const struct request_t *lent; /**< record of a subrequest that was allowed; it counts
                                    *   if this request continues with its configuration, */
     const void *lent_of;         /**< which is this one */
-    const char *issuer_error;    /**< for the page: why the issuer refused this server's
-                                  *   request, a static string; NULL: it did not */
+    const char *issuer_error;    /**< for the page: the issuer's error code, a static
+                                  *   string; NULL: none */
+    unsigned char page;          /**< an ab_page_t that says more than the reason; 0: none */
     int json;                    /**< 1: the prepared page is JSON */
     const struct browser_t *named;    /**< under the name in force, in the first request;
                                        *   of this virtual host: */

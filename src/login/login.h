@@ -59,6 +59,30 @@ typedef struct bearer_login_t {
     int flying;                    /**< maximum number of concurrent pushed requests */
 } bearer_login_t;
 
+/** X(symbol): what an issuer says when it gives no tokens, as far as it matters to the
+ *  person who signs in. The pages of browsers have a text for each. */
+#define BEARER_SAYINGS(X) \
+    X(DENIED)   /* the person, or the issuer about the person, does not want this */ \
+    X(SILENT)   /* it needs the person, but was told not to ask */ \
+    X(WEAK)     /* it cannot authenticate the person as was requested */ \
+    X(TROUBLE)  /* not now */ \
+    X(STATE)    /* the code is too old, or was used */ \
+    X(CLIENT)   /* it does not accept this server as its client */ \
+    X(PROOF)    /* it binds tokens to a key (DPoP) */ \
+    X(REFUSED)  /* another standard error, which lasts */ \
+    X(ERROR)    /* an error of its own */ \
+    X(UNUSABLE) /* a response without what a login needs */
+
+typedef struct bearer_said_t {
+    enum {
+        BEARER_SAID_NOTHING,
+#define X(symbol) BEARER_SAID_##symbol,
+        BEARER_SAYINGS(X)
+#undef X
+    } what;
+    const char *code;              /**< a standard error code, a static string; or NULL */
+} bearer_said_t;
+
 /** One pending login. */
 typedef struct bearer_attempt_t {
     const char *state, *nonce;     /**< digests of the verifier, so that the cookie is short */
@@ -70,9 +94,8 @@ typedef struct bearer_attempt_t {
     apr_time_t created;
     const apr_array_header_t *acr_values; /**< const char *, or NULL */
     apr_interval_time_t max_age;   /**< negative: not requested */
-    const char *refused;           /**< if bearer_login_begin() failed because the issuer
-                                        refused the pushed request: its error code, a
-                                        static string; else NULL. Not stored */
+    bearer_said_t said;            /**< by the issuer, if a function below failed; not
+                                        stored */
 } bearer_attempt_t;
 
 /** Checks a parameter (NAME=VALUE) that an administrator adds to the authorization
@@ -103,7 +126,7 @@ int bearer_login_pushes(const bearer_login_t *login);
  * now, the request is pushed (RFC 9126). If pushing is not permitted or the issuer
  * refuses it, and neither the issuer nor AuthBearerPushed requires it, the URL carries
  * the parameters.
- * @param attempt     also set after most failures, for `refused`; else NULL
+ * @param attempt     also set after most failures, for `said`; else NULL
  * @param parameters  const char *, NAME=VALUE; or NULL
  * @param target      to return to; the caller has validated it
  * @return BEARER_OK, BEARER_LOGIN_ISSUER, BEARER_INTERNAL; if the request must be
@@ -140,7 +163,7 @@ bearer_reason_t bearer_login_parse(apr_table_t **parameters, const char *text,
  *         (the issuer has a problem)
  */
 bearer_reason_t bearer_login_response(const char **code,
-                                      const bearer_attempt_t *attempt,
+                                      bearer_attempt_t *attempt,
                                       const apr_table_t *parameters,
                                       const bearer_metadata_t *metadata,
                                       bearer_refusal_t *why, apr_pool_t *p);
@@ -157,7 +180,7 @@ typedef struct bearer_tokens_t {
  *  refused) or BEARER_LOGIN_ISSUER. */
 bearer_reason_t bearer_login_redeem(bearer_tokens_t *tokens,
                                     const bearer_login_t *login,
-                                    const bearer_attempt_t *attempt,
+                                    bearer_attempt_t *attempt,
                                     const char *code, bearer_refusal_t *why,
                                     apr_pool_t *p);
 

@@ -35,7 +35,11 @@ apr_status_t bearer_login_ask(json_t **answer, int *status,
 /** Returns an error code (RFC 6749 section 5.2) for comparison, "" if there is none. */
 const char *bearer_login_error_of(const json_t *answer);
 
+/** Sets *said to what an error code means. Returns the reason for a login that ends with
+ *  it. */
+bearer_reason_t bearer_login_understand(bearer_said_t *said, const char *code);
+
 /** Returns BEARER_LOGIN_ISSUER; why says what failed and what the issuer answered. */
-bearer_reason_t bearer_login_no_use(const json_t *answer, int status,
+bearer_reason_t bearer_login_no_use(bearer_said_t *said, const json_t *answer, int status,
                                     const char *error, const char *what,
                                     bearer_refusal_t *why, apr_pool_t *p);

@@ -139,7 +139,7 @@ typedef struct sending_t {
     apr_pool_t *p;
     const char *uri;               /**< the issuer's name for a pushed request, or NULL */
     int is_refused;                /**< 1: the issuer refused a pushed request (4xx) */
-    const char *code;              /**< `refused` of bearer_attempt_t */
+    bearer_said_t said;            /**< of bearer_attempt_t */
     bearer_refusal_t why;
 } sending_t;
 
@@ -160,25 +160,6 @@ int bearer_login_pushes(const bearer_login_t *login)
         && login->metadata->pushed_authorization_request_endpoint;
 }
 
-/* The error codes that a repeated request gets again (RFC 6749 sections 4.1.2.1 and
- * 5.2, RFC 9101 section 7, RFC 9396 section 5, RFC 9449 section 8). Returns a static
- * string, which may be shown to users; NULL: another code. */
-static const char *lasting_error(const char *code)
-{
-    static const char *const codes[] = {
-        "invalid_request", "invalid_client", "unauthorized_client", "invalid_scope",
-        "unsupported_response_type", "invalid_request_object", "invalid_redirect_uri",
-        "request_not_supported", "invalid_authorization_details", "invalid_target",
-        "access_denied", "invalid_dpop_proof", "use_dpop_nonce", NULL
-    };
-    int i = 0;
-
-    while (codes[i] && strcmp(codes[i], code) != 0) {
-        i++;
-    }
-    return codes[i];
-}
-
 static bearer_reason_t ask(sending_t *s)
 {
     const char *error = NULL;
@@ -196,9 +177,12 @@ static bearer_reason_t ask(sending_t *s)
     }
     s->uri = NULL;
     s->is_refused = status >= 400 && status < 500;
-    s->code = s->is_refused ? lasting_error(bearer_login_error_of(answer)) : NULL;
-    return bearer_login_no_use(answer, status, error,
-                               "the authorization request cannot be pushed", &s->why, s->p);
+    (void)bearer_login_no_use(&s->said, answer, status, error,
+                              "the authorization request cannot be pushed", &s->why, s->p);
+    if (s->said.what == BEARER_SAID_DENIED) {
+        s->said.what = BEARER_SAID_REFUSED;  /* no person has been asked */
+    }
+    return BEARER_LOGIN_ISSUER;
 }
 
 /* Limits what all addresses together may cause. */
@@ -264,6 +248,7 @@ static bearer_reason_t send_request(sending_t *s)
     bearer_reason_t reason;
 
     if (!bearer_login_pushes(s->login)) {
+        s->said.what = BEARER_SAID_UNUSABLE;
         return !required ? BEARER_OK
             : bearer_refuse(&s->why, s->p, BEARER_LOGIN_ISSUER,
                             "pushed authorization requests are required (%s), but the metadata "
@@ -308,7 +293,7 @@ bearer_reason_t bearer_login_begin(bearer_attempt_t **attempt, const char **url,
     }
     reason = send_request(&s);
     if (reason != BEARER_OK) {
-        (*attempt)->refused = s.code;
+        (*attempt)->said = s.said;
         *why = s.why;
         return reason;
     }

@@ -44,33 +44,6 @@ bearer_reason_t bearer_login_parse(apr_table_t **parameters, const char *text,
     return BEARER_OK;
 }
 
-/* RFC 6749 section 4.1.2.1 and OpenID Connect Core section 3.1.2.6: a decision of
- * the user or the issuer, a temporary problem, or else a mistake in the request. */
-static bearer_reason_t reason_of_error(const char *error)
-{
-    static const struct {
-        const char *error;
-        bearer_reason_t reason;
-    } rows[] = {
-        { "access_denied", BEARER_LOGIN_DENIED },
-        { "consent_required", BEARER_LOGIN_DENIED },
-        { "login_required", BEARER_LOGIN_DENIED },
-        { "interaction_required", BEARER_LOGIN_DENIED },
-        { "account_selection_required", BEARER_LOGIN_DENIED },
-        { "unmet_authentication_requirements", BEARER_LOGIN_DENIED },
-        { "server_error", BEARER_LOGIN_ISSUER },
-        { "temporarily_unavailable", BEARER_LOGIN_ISSUER },
-    };
-    unsigned i;
-
-    for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        if (strcmp(rows[i].error, error) == 0) {
-            return rows[i].reason;
-        }
-    }
-    return BEARER_LOGIN_RESPONSE;
-}
-
 /* RFC 9207 section 2.4: prevents mixing up issuers. */
 static bearer_reason_t check_iss(const bearer_attempt_t *attempt, const char *iss,
                                  const bearer_metadata_t *metadata,
@@ -90,7 +63,7 @@ static bearer_reason_t check_iss(const bearer_attempt_t *attempt, const char *is
 }
 
 bearer_reason_t bearer_login_response(const char **code,
-                                      const bearer_attempt_t *attempt,
+                                      bearer_attempt_t *attempt,
                                       const apr_table_t *parameters,
                                       const bearer_metadata_t *metadata,
                                       bearer_refusal_t *why, apr_pool_t *p)
@@ -110,8 +83,8 @@ bearer_reason_t bearer_login_response(const char **code,
         return reason;
     }
     if (error) {
-        return bearer_refuse(why, p, reason_of_error(error), "the issuer "
-                             "answered %s: %s", bearer_text_quote(p, error),
+        reason = bearer_login_understand(&attempt->said, error);
+        return bearer_refuse(why, p, reason, "the issuer answered %s: %s", bearer_text_quote(p, error),
                              bearer_text_quote_long(p, apr_table_get(
                                  parameters, "error_description")));
     }

@@ -12,6 +12,7 @@
 #include <apr_strings.h>
 
 #include "base/json.h"
+#include "base/text.h"
 
 /* A token may later be sent in a header field, so only visible ASCII is accepted. */
 static const char *token_in(const json_t *answer, const char *name)
@@ -40,9 +41,9 @@ static apr_time_t expiry_in(const json_t *answer, apr_time_t now)
                                         : 0;
 }
 
-static bearer_reason_t take_tokens(bearer_tokens_t *tokens, const json_t *answer,
-                                   apr_time_t now, bearer_refusal_t *why,
-                                   apr_pool_t *p)
+static bearer_reason_t take_tokens(bearer_tokens_t *tokens, bearer_said_t *said,
+                                   const json_t *answer, apr_time_t now,
+                                   bearer_refusal_t *why, apr_pool_t *p)
 {
     const char *type = bearer_json_string(answer, "token_type");
 
@@ -53,18 +54,23 @@ static bearer_reason_t take_tokens(bearer_tokens_t *tokens, const json_t *answer
     tokens->scope = bearer_json_string(answer, "scope");
     tokens->access_expires = expiry_in(answer, now);
     if (!tokens->access_token || !type || strcasecmp(type, "Bearer") != 0) {
+        said->what = type && strcasecmp(type, "DPoP") == 0 ? BEARER_SAID_PROOF
+                                                           : BEARER_SAID_UNUSABLE;
         return bearer_refuse(why, p, BEARER_LOGIN_ISSUER,
                              "the issuer's token response has no access_token of token_type "
-                             "Bearer");
+                             "Bearer (token_type: %s)%s", bearer_text_quote(p, type),
+                             said->what == BEARER_SAID_PROOF
+                                 ? "; configure the issuer not to require DPoP of this client"
+                                 : "");
     }
     return BEARER_OK;
 }
 
 /* RFC 6749 section 5. The caller interprets a refused grant. */
-static bearer_reason_t ask(bearer_tokens_t *tokens, const bearer_login_t *login,
-                           const apr_table_t *form, const char *what,
-                           bearer_reason_t invalid_grant, bearer_refusal_t *why,
-                           apr_pool_t *p)
+static bearer_reason_t ask(bearer_tokens_t *tokens, bearer_said_t *said,
+                           const bearer_login_t *login, const apr_table_t *form,
+                           const char *what, bearer_reason_t invalid_grant,
+                           bearer_refusal_t *why, apr_pool_t *p)
 {
     const char *endpoint = login->metadata->token_endpoint, *error = NULL;
     apr_time_t now = bearer_world_now(login->access->world);
@@ -77,9 +83,9 @@ static bearer_reason_t ask(bearer_tokens_t *tokens, const bearer_login_t *login,
     }
     if (bearer_login_ask(&answer, &status, login, endpoint, form, &error, p)
         == APR_SUCCESS && status == 200 && answer) {
-        return take_tokens(tokens, answer, now, why, p);
+        return take_tokens(tokens, said, answer, now, why, p);
     }
-    reason = bearer_login_no_use(answer, status, error, what, why, p);
+    reason = bearer_login_no_use(said, answer, status, error, what, why, p);
     if (strcmp(bearer_login_error_of(answer), "invalid_grant") == 0) {
         why->reason = reason = invalid_grant;
     }
@@ -88,7 +94,7 @@ static bearer_reason_t ask(bearer_tokens_t *tokens, const bearer_login_t *login,
 
 bearer_reason_t bearer_login_redeem(bearer_tokens_t *tokens,
                                     const bearer_login_t *login,
-                                    const bearer_attempt_t *attempt,
+                                    bearer_attempt_t *attempt,
                                     const char *code, bearer_refusal_t *why,
                                     apr_pool_t *p)
 {
@@ -99,9 +105,10 @@ bearer_reason_t bearer_login_redeem(bearer_tokens_t *tokens,
     apr_table_setn(form, "code", code);
     apr_table_setn(form, "redirect_uri", login->redirect_uri);
     apr_table_setn(form, "code_verifier", attempt->verifier);
-    reason = ask(tokens, login, form, "the code cannot be redeemed",
+    reason = ask(tokens, &attempt->said, login, form, "the code cannot be redeemed",
                  BEARER_LOGIN_RESPONSE, why, p);
     if (reason == BEARER_OK && !tokens->id_token) {
+        attempt->said.what = BEARER_SAID_UNUSABLE;
         return bearer_refuse(why, p, BEARER_LOGIN_ISSUER,
                              "the issuer's token response has no id_token; check that "
                              "AuthBearerLoginScopes has 'openid'");
@@ -115,11 +122,12 @@ bearer_reason_t bearer_login_refresh(bearer_tokens_t *tokens,
                                      bearer_refusal_t *why, apr_pool_t *p)
 {
     apr_table_t *form = apr_table_make(p, 2);
+    bearer_said_t said;
     bearer_reason_t reason;
 
     apr_table_setn(form, "grant_type", "refresh_token");
     apr_table_setn(form, "refresh_token", refresh_token);
-    reason = ask(tokens, login, form, "the session cannot be refreshed",
+    reason = ask(tokens, &said, login, form, "the session cannot be refreshed",
                  BEARER_INACTIVE, why, p);
     if (reason == BEARER_OK && !tokens->refresh_token) {
         tokens->refresh_token = refresh_token;  /* RFC 6749 section 6 */

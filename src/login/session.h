@@ -250,3 +250,7 @@ bearer_reason_t bearer_session_user_of(const bearer_principal_t **principal,
                                        const bearer_issuer_t *issuer,
                                        const bearer_settings_t *settings,
                                        bearer_refusal_t *why, apr_pool_t *p);
+
+/** If bearer_session_user_of() returns BEARER_SESSION_USER: is it because the e-mail address
+ *  of these claims is not verified? */
+int bearer_session_email_is_open(const json_t *claims, const bearer_settings_t *settings);

@@ -11,14 +11,22 @@
 #include "login/login.h"
 
 /* Anyone can claim an address that is not verified. */
+static int is_unverified(const json_t *claims, const bearer_settings_t *settings)
+{
+    return strcmp(bearer_path_text(settings->session_user_claim.path), "email") == 0
+        && !json_is_true(json_object_get(claims, "email_verified"));
+}
+
+int bearer_session_email_is_open(const json_t *claims, const bearer_settings_t *settings)
+{
+    return is_unverified(claims, settings) && bearer_json_string(claims, "email");
+}
+
 static bearer_reason_t check_email(const json_t *claims,
                                    const bearer_settings_t *settings,
                                    bearer_refusal_t *why, apr_pool_t *p)
 {
-    const char *path = bearer_path_text(settings->session_user_claim.path);
-
-    if (strcmp(path, "email") != 0
-        || json_is_true(json_object_get(claims, "email_verified"))) {
+    if (!is_unverified(claims, settings)) {
         return BEARER_OK;
     }
     return bearer_refuse(why, p, BEARER_SESSION_USER,

@@ -324,8 +324,7 @@ def test_hostile_token_endpoint(site, op, answer):
     server = site()
     op.script("token", **answer)
     browser = Browser(server)
-    res = no_session(browser, browser.go("/app/x"), 503, "login_issuer")
-    assert res.get("Retry-After")
+    no_session(browser, browser.go("/app/x"), 503, "login_issuer")
 
 
 @pytest.mark.allow_log("AB0205", "AB0208")
@@ -535,7 +534,7 @@ def test_too_big_for_cookies(site, op):
     server = site("AuthBearerSessionStore cookie")
     browser = Browser(server)
     res = no_session(browser, browser.go("/app/x"), 500, "session_size")
-    assert "AuthBearerSessionStore cache" in res.text
+    assert "too large" in res.text
     assert res.logged("AB0055", "AuthBearerSessionStore cache")
 
 
@@ -1089,12 +1088,11 @@ def test_pushed_and_refused(site, op, value, status, answer, named):
     res = no_session(browser, browser.navigate("/app/x"), 503, "login_issuer")
     assert res.logged("AB0047", status, answer["error"])
     assert "script" not in res.text and "thing" not in res.text
-    assert ("refused this site" in res.text) == bool(named)
-    if named:
-        assert " %s." % named in res.text
+    assert ("Trying again does not help" in res.text) == bool(named)
+    assert ("Its answer was %s." % named in res.text) == bool(named)
     res = browser.navigate("/app/x", {"Accept": "application/json",
                                       "Sec-Fetch-Mode": "navigate"})
-    assert ((named or "refused") in res.json()["error_description"]) == bool(named)
+    assert ("Its answer was" in res.json()["error_description"]) == bool(named)
 
 
 def test_parameters_of_a_location(site, op):

@@ -155,7 +155,7 @@ def test_the_requests_id(site, op):
     res = server.get("/app/quiet/x", headers=FETCH)
     assert json_of(res, 401, "no_credential") == res.get("X-Id")
     res = server.get("/.auth/callback?state=AAAAAAAAAA&code=x", headers=NAVIGATE)
-    page_of(res, 400, "This sign-in cannot be completed")
+    page_of(res, 400, "Your browser sent no cookies")
     assert "default-src 'none'" in res.get("Content-Security-Policy")
     assert res.get("X-Content-Type-Options") == "nosniff"
     assert res.logged(None, re.compile("request [A-Za-z0-9@_-]{20,}"))

@@ -623,3 +623,14 @@ def test_a_change_begins_where_the_table_says(row):
 
 def test_the_table_of_changes_has_all():
     assert len(CHANGES) == 19
+
+
+def test_pages_are_quoted_as_they_are():
+    """Documents name pages by their titles: the texts of pages are in one file."""
+    titles = re.findall(r'#define PAGE_\w+ PAGE\( \\\n    "([^"]+)",',
+                        read("src/httpd/page_texts.c"))
+    guide = read("docs/guide/browsers.md").split("## When it does not work")[1]
+    quoted = re.findall(r'"([^"|]+)"', "\n".join(
+        line.split("|")[1] for line in guide.splitlines() if line.startswith("|")))
+    assert len(quoted) > 15 and len(titles) > 35
+    assert set(quoted) <= set(titles)

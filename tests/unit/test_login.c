@@ -220,7 +220,7 @@ static void test_pushed(void **state)
     f->metadata.pushed_authorization_request_endpoint = NULL;
     assert_int_equal(bearer_login_begin(&a, &url, &f->login, NULL, "/", &f->why,
                                         f->p), BEARER_LOGIN_ISSUER);
-    assert_null(a->refused);
+    assert_int_equal(a->said.what, BEARER_SAID_UNUSABLE);
 }
 
 /* The codes that a page may name; others are the issuer's words. */
@@ -236,17 +236,20 @@ static void test_pushed_and_refused(void **state)
     f->body = "{\"error\":\"invalid_client\"}";
     assert_int_equal(bearer_login_begin(&a, &url, &f->login, NULL, "/", &f->why,
                                         f->p), BEARER_LOGIN_ISSUER);
-    assert_string_equal(a->refused, "invalid_client");
+    assert_int_equal(a->said.what, BEARER_SAID_CLIENT);
+    assert_string_equal(a->said.code, "invalid_client");
     f->body = "{\"error\":\"<b>\"}";
     bearer_login_begin(&a, &url, &f->login, NULL, "/", &f->why, f->p);
-    assert_null(a->refused);
+    assert_int_equal(a->said.what, BEARER_SAID_ERROR);
+    assert_null(a->said.code);
     f->body = "no JSON";
     bearer_login_begin(&a, &url, &f->login, NULL, "/", &f->why, f->p);
-    assert_null(a->refused);
+    assert_int_equal(a->said.what, BEARER_SAID_ERROR);
     f->body = "{\"error\":\"invalid_request\"}";
     f->status = 500;                /* it may be well again */
     bearer_login_begin(&a, &url, &f->login, NULL, "/", &f->why, f->p);
-    assert_null(a->refused);
+    assert_int_equal(a->said.what, BEARER_SAID_TROUBLE);
+    assert_null(a->said.code);
 }
 
 /* A client that nobody knows makes us ask the issuer so often, and no more. */
@@ -424,23 +427,30 @@ static void test_response(void **state)
         const char *query;
         int promised;    /* the issuer promises iss */
         bearer_reason_t reason;
+        int said;
     } cases[] = {
-        { "state=S&code=c", 0, BEARER_OK },
-        { "state=S&code=c&iss=https://idp.example/", 1, BEARER_OK },
-        { "state=S&code=c&iss=https://idp.example/", 0, BEARER_OK },
-        { "state=S&code=c", 1, BEARER_LOGIN_RESPONSE },
-        { "state=S&code=c&iss=https://idp.example", 0, BEARER_LOGIN_RESPONSE },
-        { "state=S&code=c&iss=", 0, BEARER_LOGIN_RESPONSE },
-        { "state=T&code=c", 0, BEARER_LOGIN_STATE },
-        { "state=&code=c", 0, BEARER_LOGIN_STATE },
-        { "code=c", 0, BEARER_LOGIN_STATE },
-        { "state=S", 0, BEARER_LOGIN_RESPONSE },
-        { "state=S&code=", 0, BEARER_LOGIN_RESPONSE },
-        { "state=S&error=access_denied", 0, BEARER_LOGIN_DENIED },
-        { "state=S&error=access_denied&code=c", 0, BEARER_LOGIN_DENIED },
-        { "state=S&error=server_error", 0, BEARER_LOGIN_ISSUER },
-        { "state=S&error=invalid_scope", 0, BEARER_LOGIN_RESPONSE },
-        { "state=T&error=access_denied", 0, BEARER_LOGIN_STATE },
+        { "state=S&code=c", 0, BEARER_OK, 0 },
+        { "state=S&code=c&iss=https://idp.example/", 1, BEARER_OK, 0 },
+        { "state=S&code=c&iss=https://idp.example/", 0, BEARER_OK, 0 },
+        { "state=S&code=c", 1, BEARER_LOGIN_RESPONSE, 0 },
+        { "state=S&code=c&iss=https://idp.example", 0, BEARER_LOGIN_RESPONSE, 0 },
+        { "state=S&code=c&iss=", 0, BEARER_LOGIN_RESPONSE, 0 },
+        { "state=T&code=c", 0, BEARER_LOGIN_STATE, 0 },
+        { "state=&code=c", 0, BEARER_LOGIN_STATE, 0 },
+        { "code=c", 0, BEARER_LOGIN_STATE, 0 },
+        { "state=S", 0, BEARER_LOGIN_RESPONSE, 0 },
+        { "state=S&code=", 0, BEARER_LOGIN_RESPONSE, 0 },
+        { "state=S&error=access_denied", 0, BEARER_LOGIN_DENIED, BEARER_SAID_DENIED },
+        { "state=S&error=access_denied&code=c", 0, BEARER_LOGIN_DENIED, BEARER_SAID_DENIED },
+        { "state=S&error=server_error", 0, BEARER_LOGIN_ISSUER, BEARER_SAID_TROUBLE },
+        { "state=S&error=invalid_scope", 0, BEARER_LOGIN_RESPONSE, BEARER_SAID_REFUSED },
+        { "state=S&error=login_required", 0, BEARER_LOGIN_DENIED, BEARER_SAID_SILENT },
+        { "state=S&error=unmet_authentication_requirements", 0, BEARER_LOGIN_DENIED,
+          BEARER_SAID_WEAK },
+        { "state=S&error=invalid_client", 0, BEARER_LOGIN_RESPONSE, BEARER_SAID_CLIENT },
+        { "state=S&error=Invalid_scope", 0, BEARER_LOGIN_RESPONSE, BEARER_SAID_ERROR },
+        { "state=S&error=", 0, BEARER_LOGIN_RESPONSE, BEARER_SAID_ERROR },
+        { "state=T&error=access_denied", 0, BEARER_LOGIN_STATE, 0 },
     };
     fixture_t *f = fixture(unit_pool(state));
     bearer_attempt_t a;
@@ -456,10 +466,12 @@ static void test_response(void **state)
 
         f->metadata.authorization_response_iss_parameter_supported =
             cases[i].promised;
+        memset(&a.said, 0, sizeof(a.said));
         bearer_login_parse(&t, cases[i].query, NULL, f->p);
         reason = bearer_login_response(&code, &a, t, &f->metadata, &f->why, f->p);
-        UNIT_CHECK(reason == cases[i].reason, "%s: %s", cases[i].query,
-                   bearer_reason_name(reason));
+        UNIT_CHECK(reason == cases[i].reason && (int)a.said.what == cases[i].said,
+                   "%s: %s, %d", cases[i].query, bearer_reason_name(reason),
+                   (int)a.said.what);
     }
 }
 
@@ -469,22 +481,30 @@ static void test_redeem(void **state)
         int status;
         const char *body;
         bearer_reason_t reason;
+        int said;
     } cases[] = {
         { 200, "{'access_token':'a','token_type':'bearer','id_token':'i.j.k'}",
-          BEARER_OK },
-        { 200, "{'access_token':'a','token_type':'Bearer'}", BEARER_LOGIN_ISSUER },
+          BEARER_OK, 0 },
+        { 200, "{'access_token':'a','token_type':'Bearer'}", BEARER_LOGIN_ISSUER, BEARER_SAID_UNUSABLE },
         { 200, "{'access_token':'a','token_type':'mac','id_token':'i'}",
-          BEARER_LOGIN_ISSUER },
-        { 200, "{'token_type':'Bearer','id_token':'i'}", BEARER_LOGIN_ISSUER },
+          BEARER_LOGIN_ISSUER, BEARER_SAID_UNUSABLE },
+        { 200, "{'token_type':'Bearer','id_token':'i'}", BEARER_LOGIN_ISSUER, BEARER_SAID_UNUSABLE },
         { 200, "{'access_token':'a\\r\\nX: y','token_type':'Bearer',"
-               "'id_token':'i'}", BEARER_LOGIN_ISSUER },
+               "'id_token':'i'}", BEARER_LOGIN_ISSUER, BEARER_SAID_UNUSABLE },
         { 200, "{'access_token':7,'token_type':'Bearer','id_token':'i'}",
-          BEARER_LOGIN_ISSUER },
-        { 200, "[]", BEARER_LOGIN_ISSUER }, { 200, "", BEARER_LOGIN_ISSUER },
-        { 400, "{'error':'invalid_grant'}", BEARER_LOGIN_RESPONSE },
-        { 401, "{'error':'invalid_client'}", BEARER_LOGIN_ISSUER },
-        { 400, "{'error':7}", BEARER_LOGIN_ISSUER },
-        { 500, "oops", BEARER_LOGIN_ISSUER }, { 0, "", BEARER_LOGIN_ISSUER },
+          BEARER_LOGIN_ISSUER, BEARER_SAID_UNUSABLE },
+        { 200, "[]", BEARER_LOGIN_ISSUER, 0 }, { 200, "", BEARER_LOGIN_ISSUER, 0 },
+        { 400, "{'error':'invalid_grant'}", BEARER_LOGIN_RESPONSE, BEARER_SAID_STATE },
+        { 401, "{'error':'invalid_client'}", BEARER_LOGIN_ISSUER, BEARER_SAID_CLIENT },
+        { 400, "{'error':7}", BEARER_LOGIN_ISSUER, BEARER_SAID_ERROR },
+        { 429, "{'error':'invalid_request'}", BEARER_LOGIN_ISSUER, BEARER_SAID_TROUBLE },
+        { 400, "{'error':'use_dpop_nonce'}", BEARER_LOGIN_ISSUER, BEARER_SAID_PROOF },
+        { 302, "", BEARER_LOGIN_ISSUER, 0 },
+        { 302, "{}", BEARER_LOGIN_ISSUER, BEARER_SAID_UNUSABLE },
+        { 200, "{'access_token':'a','token_type':'dpop','id_token':'i'}",
+          BEARER_LOGIN_ISSUER, BEARER_SAID_PROOF },
+        { 500, "oops", BEARER_LOGIN_ISSUER, BEARER_SAID_TROUBLE },
+        { 0, "", BEARER_LOGIN_ISSUER, 0 },
     };
     fixture_t *f = fixture(unit_pool(state));
     bearer_tokens_t tokens;
@@ -503,9 +523,11 @@ static void test_redeem(void **state)
         f->status = cases[i].status;
         f->body = body;
         f->why.detail = "";
+        memset(&a.said, 0, sizeof(a.said));
         reason = bearer_login_redeem(&tokens, &f->login, &a, "c", &f->why, f->p);
-        UNIT_CHECK(reason == cases[i].reason, "%s: %s", body,
-                   bearer_reason_name(reason));
+        UNIT_CHECK(reason == cases[i].reason && (int)a.said.what == cases[i].said,
+                   "%d %s: %s, %d", f->status, body, bearer_reason_name(reason),
+                   (int)a.said.what);
         UNIT_CHECK(unit_contains(f->why.detail, "compare AuthBearerClientID")
                        == unit_contains(body, "invalid_client"), "%s: %s", body,
                    f->why.detail);

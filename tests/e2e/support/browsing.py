@@ -5,6 +5,7 @@ provider, and words for what a browser goes through.
 A test file imports the fixtures that it uses: op, store, site.
 """
 import os
+import re
 
 import pytest
 
@@ -76,12 +77,23 @@ def callback(browser, op, path="/app/x"):
                            .get("Location"))
 
 
+def waits(res):
+    """Only where waiting helps does the page say so, and a 503 when to come back."""
+    helps = re.search(r"again in (a moment|2 seconds)\.", res.text)
+    if res.status == 503:
+        assert bool(helps) == bool(res.get("Retry-After")), res
+    else:
+        assert not helps or res.status == 429, res
+    return bool(helps)
+
+
 def no_session(browser, res, status, check=None):
     assert res.status == status, res
     assert not [n for n in browser.cookies if "session" in n], browser.cookies
     assert "text/html" in res.get("Content-Type"), res
     assert "<h1>" in res.text and 'lang="en"' in res.text
     assert res.get("Cache-Control") and "no-store" in res.get("Cache-Control")
+    waits(res)
     if check:
         assert res.check == check, res
     return res
