@@ -194,12 +194,16 @@ static apr_interval_time_t patience_of(int party)
     return party == BEARER_PARTY_CACHE ? BEARER_GATE_PATIENCE : BEARER_GATE_QUEUE;
 }
 
-/* Returns 1 if enough workers are left for one more to queue. A level's limit is half
- * of its workers. */
-static int has_room(const level_t *level, int party)
+/* Returns 1 if one more may queue. A level's limit is half of its workers; those that wait
+ * for a party or for a place are three quarters at most, so that requests that wait for
+ * nobody find a worker. */
+static int has_room(const level_t *level, int party, apr_time_t now)
 {
+    count_t count;
+
+    look(&count, level, party, now);
     return party == BEARER_PARTY_CACHE
-        || (int)atomic_load(&level->bell->waiting) < level->limit - 2;
+        || count.others + (int)atomic_load(&level->bell->waiting) < level->limit * 3 / 2;
 }
 
 /* Returns how much longer a thread waits for a place, in microseconds; 0: no longer.
@@ -249,7 +253,7 @@ static int wait_for_place(bearer_ticket_t *ticket, bearer_gate_t *gate,
             return 1;
         }
         left = time_left(party, &patience);
-        if (!left || !has_room(&gate->levels[i], ticket->party)) {
+        if (!left || !has_room(&gate->levels[i], ticket->party, now)) {
             return 0;
         }
         bearer_bell_wait(gate->levels[i].bell, rung[i], left);

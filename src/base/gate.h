@@ -31,8 +31,8 @@
  * BEARER_GATE_PATIENCE for an answer of a cache, BEARER_GATE_QUEUE for one of the others,
  * and at most BEARER_GATE_TURNS times that long. The first caller that sees no answer
  * in that time ends this: further callers are refused immediately, until the party
- * answers as quickly again. So that open pages are served meanwhile, a caller does not
- * queue for the others if that leaves fewer than two workers.
+ * answers as quickly again. So that open pages are served meanwhile, callers queue for
+ * the others only while a quarter of the workers is left.
  *
  * bearer_gate_http() notes the answers. Write this around a call of the cache's client:
  *
