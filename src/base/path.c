@@ -47,6 +47,37 @@ const bearer_path_t *bearer_path_compile(const char *text, apr_pool_t *p)
     return path;
 }
 
+const bearer_path_t *bearer_path_of_member(const char *name, apr_pool_t *p)
+{
+    bearer_path_t *path = apr_pcalloc(p, sizeof(*path));
+
+    path->text = path->name = apr_pstrdup(p, name);
+    path->len = strlen(name);
+    return path;
+}
+
+static int begins_with(const bearer_path_t *path, const char *name)
+{
+    const apr_size_t len = strlen(name);
+    int i = 0;
+
+    if (len > path->len || memcmp(path->name, name, len) != 0) {
+        return 0;
+    }
+    while (i < path->dot_count && path->dots[i] != len) {
+        i++;
+    }
+    return len == path->len || i < path->dot_count;
+}
+
+const char *bearer_path_among(const bearer_path_t *path, const char *const *names)
+{
+    while (*names && !path->whole && !begins_with(path, *names)) {
+        names++;
+    }
+    return *names;
+}
+
 const char *bearer_path_text(const bearer_path_t *path)
 {
     return path->text;

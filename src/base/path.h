@@ -19,6 +19,13 @@ typedef struct bearer_path_t bearer_path_t;
 /** Compiles a path, in p; text is copied. NULL if it is empty or over 256 bytes. */
 const bearer_path_t *bearer_path_compile(const char *text, apr_pool_t *p);
 
+/** The same for the name of one member, in which a dot never separates. */
+const bearer_path_t *bearer_path_of_member(const char *name, apr_pool_t *p);
+
+/** Returns the first of these names (NULL ends them) of a member in which a value at the
+ *  path could be: the whole path, or its beginning. NULL: none; for `@this`, any. */
+const char *bearer_path_among(const bearer_path_t *path, const char *const *names);
+
 /** Returns the path as it was written. */
 const char *bearer_path_text(const bearer_path_t *path);
 

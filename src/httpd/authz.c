@@ -99,16 +99,14 @@ static unsigned expr_flags(cmd_parms *cmd)
     return ap_check_cmd_context(cmd, NOT_IN_HTACCESS) ? AP_EXPR_FLAG_RESTRICTED : 0;
 }
 
-/* A login asks the issuer for claims that rules need (AuthBearerUserinfo).
- * name: of a member; NULL: the claim of rule */
-static void name_claim(cmd_parms *cmd, const char *name, const bearer_claim_rule_t *rule)
+/* A login asks the issuer for claims that rules need (AuthBearerUserinfo). */
+static void name_claim(cmd_parms *cmd, const bearer_path_t *path)
 {
     if (!ap_check_cmd_context(cmd, NOT_IN_HTACCESS)) {
         named_claim_t *named = apr_array_push(ab_config_current()->required);
 
         named->server = cmd->server;
-        named->name = name;
-        named->path = name ? NULL : bearer_claim_path(rule);
+        named->path = path;
     }
 }
 
@@ -126,7 +124,7 @@ static const char *parse_claim(cmd_parms *cmd, require_t *require)
         if (!item->rule) {
             return apr_psprintf(cmd->pool, AB(0663) "Require claim: %s", error);
         }
-        name_claim(cmd, NULL, item->rule);
+        name_claim(cmd, bearer_claim_path(item->rule));
         value = bearer_claim_value(item->rule);
         if (value && ap_strstr_c(value, "%{")) {
             item->expr = ap_expr_parse_cmd(cmd, value, AP_EXPR_FLAG_STRING_RESULT
@@ -142,7 +140,7 @@ static const char *parse_claim(cmd_parms *cmd, require_t *require)
 
 static const char *parse_actor(cmd_parms *cmd, require_t *require)
 {
-    name_claim(cmd, "act", NULL);
+    name_claim(cmd, bearer_path_of_member("act", cmd->pool));
     return parse_words(cmd, require);
 }
 
@@ -154,7 +152,7 @@ static const char *parse_details(cmd_parms *cmd, require_t *require)
                                              cmd->pool);
 
     item->word = require->line;
-    name_claim(cmd, "authorization_details", NULL);
+    name_claim(cmd, bearer_path_of_member("authorization_details", cmd->pool));
     return error ? apr_psprintf(cmd->pool, AB(0669) "Require authorization-details: %s", error)
                  : NULL;
 }

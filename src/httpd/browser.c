@@ -13,6 +13,7 @@
  * judged, or discarded. It is never copied unchanged to a header, a page or the log.
  */
 #include "browser.h"
+#include "browser_userinfo.h"
 #include "page.h"
 #include "process.h"
 #include "shared.h"

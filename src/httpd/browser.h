@@ -73,23 +73,6 @@ int ab_browser_admits(const bearer_issuer_t *issuer, const json_t *claims, apr_p
 json_t *ab_browser_body(const bearer_login_t *login, const bearer_tokens_t *tokens,
                         json_t *claims, json_t *userinfo, apr_pool_t *p);
 
-/* browser_userinfo.c: when the userinfo endpoint is asked, and what becomes of it */
-/** Returns the claims that the configuration of a virtual host names (named_claim_t). */
-const apr_array_header_t *ab_browser_named_claims(const server_rec *s, apr_pool_t *p);
-/**
- * Asks the userinfo endpoint if AuthBearerUserinfo says so.
- * @param claims  of the ID token
- * @param part    userinfo's claims: those of the session so far, NULL at a login; then
- *                those that count from now on, NULL: none
- * @return BEARER_OK, also if a response about another user is ignored (why->detail says
- *         so); BEARER_INACTIVE: the issuer does not accept the access token;
- *         BEARER_LOGIN_ISSUER: no usable response, *part is unchanged
- */
-bearer_reason_t ab_browser_userinfo(json_t **part, request_rec *r,
-                                    const bearer_login_t *login,
-                                    const char *access_token, json_t *claims,
-                                    bearer_refusal_t *why);
-
 /* browser_cookies.c */
 /** Returns the Cookie header as the browser sent it, or NULL. */
 const char *ab_browser_cookies(const request_rec *r);

@@ -6,6 +6,7 @@
  * location.
  */
 #include "browser.h"
+#include "browser_userinfo.h"
 #include "store.h"
 #include "trace.h"
 #include "verified.h"

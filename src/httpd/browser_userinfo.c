@@ -4,7 +4,7 @@
  * The userinfo endpoint: when it is asked (AuthBearerUserinfo), and for which claims.
  * The library sends the request and reads the response.
  */
-#include "browser.h"
+#include "browser_userinfo.h"
 #include "trace.h"
 
 #include "base/path.h"
@@ -15,13 +15,12 @@ APLOG_USE_MODULE(auth_bearer);
 
 /* ---- claims that the configuration names ---------------------------------- */
 
-static void add_name(apr_array_header_t *list, const char *name, const bearer_path_t *path)
+/* Userinfo never has those that are bound to the token. */
+static void add_path(apr_array_header_t *list, const bearer_path_t *path)
 {
-    named_claim_t *named = apr_array_push(list);
-
-    named->server = NULL;
-    named->name = name;
-    named->path = path;
+    if (!bearer_path_among(path, bearer_login_bound)) {
+        APR_ARRAY_PUSH(list, const bearer_path_t *) = path;
+    }
 }
 
 static void add_paths(apr_array_header_t *list, const apr_array_header_t *paths)
@@ -29,7 +28,7 @@ static void add_paths(apr_array_header_t *list, const apr_array_header_t *paths)
     int i;
 
     for (i = 0; paths && i < paths->nelts; i++) {
-        add_name(list, NULL, APR_ARRAY_IDX(paths, i, const bearer_path_t *));
+        add_path(list, APR_ARRAY_IDX(paths, i, const bearer_path_t *));
     }
 }
 
@@ -46,7 +45,8 @@ static void add_layer(apr_array_header_t *list, const bearer_settings_t *layer)
         add_paths(list, layer->groups_claim);
     }
     for (i = 0; bearer_settings_has(layer, EXPORT) && names && i < names->nelts; i++) {
-        add_name(list, APR_ARRAY_IDX(names, i, const char *), NULL);
+        add_path(list, bearer_path_of_member(APR_ARRAY_IDX(names, i, const char *),
+                                             list->pool));
     }
 }
 
@@ -61,7 +61,7 @@ const apr_array_header_t *ab_browser_named_claims(const server_rec *s, apr_pool_
     const server_config_t *server = ab_config_server(s);
     const apr_array_header_t *sections = server->global->sections;
     const apr_array_header_t *required = server->global->required;
-    apr_array_header_t *list = apr_array_make(p, 4, sizeof(named_claim_t));
+    apr_array_header_t *list = apr_array_make(p, 4, sizeof(const bearer_path_t *));
     int i;
 
     add_layer(list, &server->settings);
@@ -76,7 +76,7 @@ const apr_array_header_t *ab_browser_named_claims(const server_rec *s, apr_pool_
         const named_claim_t *named = &APR_ARRAY_IDX(required, i, named_claim_t);
 
         if (counts(s, named->server)) {
-            add_name(list, NULL, named->path);
+            add_path(list, named->path);
         }
     }
     return list;
@@ -89,9 +89,8 @@ static int lacks_one(const apr_array_header_t *list, const json_t *claims)
     int i;
 
     for (i = 0; i < list->nelts; i++) {
-        const named_claim_t *named = &APR_ARRAY_IDX(list, i, named_claim_t);
-        const json_t *value = named->path ? bearer_path_find(named->path, claims)
-                                          : json_object_get(claims, named->name);
+        const json_t *value = bearer_path_find(
+            APR_ARRAY_IDX(list, i, const bearer_path_t *), claims);
 
         if (!value || json_is_null(value)) {
             return 1;
@@ -103,7 +102,7 @@ static int lacks_one(const apr_array_header_t *list, const json_t *claims)
 /* Does the ID token lack the user, or a claim that the configuration names? */
 static int is_missing(request_rec *r, const bearer_issuer_access_t *access, json_t *claims)
 {
-    apr_array_header_t *of_issuer = apr_array_make(r->pool, 2, sizeof(named_claim_t));
+    apr_array_header_t *of_issuer = apr_array_make(r->pool, 2, sizeof(const bearer_path_t *));
     const bearer_principal_t *principal;
     bearer_refusal_t why;
 

@@ -59,7 +59,6 @@ typedef struct configured_check_t {
 typedef struct named_claim_t {
     const server_rec *server;    /**< where it is named; those of the main server count in
                                   *   every virtual host */
-    const char *name;            /**< of a member; NULL: see path */
     const bearer_path_t *path;
 } named_claim_t;
 

@@ -192,6 +192,10 @@ bearer_reason_t bearer_login_refresh(bearer_tokens_t *tokens,
                                      const char *refresh_token,
                                      bearer_refusal_t *why, apr_pool_t *p);
 
+/** Claims that are never taken from userinfo, and NULL: they are about the token, the
+ *  issuer, the authentication or the permissions of the client. */
+extern const char *const bearer_login_bound[];
+
 /**
  * Gets the userinfo endpoint's claims about sub (OpenID Connect Core section 5.3),
  * without members that are null or that bearer_login_merge() ignores.

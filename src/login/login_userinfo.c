@@ -30,9 +30,7 @@ static apr_status_t get(bearer_http_response_t **response,
         ? bearer_issuer_perform(response, login->access, &request, error, p) : rv;
 }
 
-/** Members that are never taken from userinfo: they are about the token, the issuer,
- *  the authentication or the permissions of the client. */
-static const char *const bound[] = {
+const char *const bearer_login_bound[] = {
     "iss", "sub", "aud", "azp", "exp", "iat", "nbf", "nonce", "jti", "sid", "acr", "amr",
     "auth_time", "at_hash", "c_hash", "scope", "tid", "act", "cnf", NULL
 };
@@ -41,8 +39,8 @@ static void remove_bound(json_t *claims)
 {
     int i;
 
-    for (i = 0; bound[i]; i++) {
-        json_object_del(claims, bound[i]);
+    for (i = 0; bearer_login_bound[i]; i++) {
+        json_object_del(claims, bearer_login_bound[i]);
     }
 }
 

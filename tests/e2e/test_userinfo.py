@@ -56,6 +56,10 @@ def returned(browser, op):
     ({"end": '<Location "/other">\nRequire claim name:Alice\n</Location>'}, 0),
     ({"end": '<Location "/other">\nRequire role admin\n</Location>'}, 0),
     ({"end": '<Location "/other">\nRequire bearer-claim name:Alice nick~^a\n</Location>'}, 1),
+    # never taken from it
+    ({"end": '<Location "/other">\nRequire claim tid:t acr:gold act.sub:a scope~x cnf azp '
+             "amr:x\n</Location>\n" + LOCATION % "AuthBearerExport env claims=tid,act"}, 0),
+    ({"end": '<Location "/other">\nRequire claim acr:gold action:a\n</Location>'}, 1),
 ], ids=str)
 def test_when_it_is_asked(site, op, conf, asked):
     signed_in(Browser(site(**conf)))

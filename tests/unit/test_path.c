@@ -64,6 +64,36 @@ static void test_find(void **state)
     }
 }
 
+/* In which members a value could be. */
+static void test_among(void **state)
+{
+    static const char *const names[] = { "groups", "a.b", "x", "", "https://e.com/r", NULL };
+    static const struct {
+        const char *path, *found;
+    } cases[] = {
+        { "groups", "groups" }, { "groups.a", "groups" }, { "groups\\.a", NULL },
+        { "group", NULL }, { "groupsx", NULL }, { "groupsx.y", NULL }, { "Groups", NULL },
+        { "a", NULL }, { "a.b", "a.b" }, { "a.b.c", "a.b" }, { "a\\.b.c", "a.b" },
+        { "a.bc", NULL }, { "c.x", NULL }, { "x.a.b", "x" }, { ".a", "" },
+        { "https://e.com/r", "https://e.com/r" }, { "https://e.com/r.s", "https://e.com/r" },
+        { "https://e.com/rs", NULL }, { "@this", "groups" }, { "@this.x", NULL },
+    };
+    apr_pool_t *p = unit_pool(state);
+    const char *found;
+    unsigned i;
+
+    for (i = 0; i < UNIT_COUNT(cases); i++) {
+        found = bearer_path_among(bearer_path_compile(cases[i].path, p), names);
+        UNIT_CHECK(found == cases[i].found || (found && cases[i].found
+                                               && !strcmp(found, cases[i].found)),
+                   "%s: %s", cases[i].path, found);
+    }
+    assert_string_equal(bearer_path_among(bearer_path_of_member("a.b", p), names), "a.b");
+    assert_null(bearer_path_among(bearer_path_of_member("a.b.c", p), names));
+    assert_null(bearer_path_among(bearer_path_of_member("@this", p), names));
+    assert_null(bearer_path_among(bearer_path_compile("@this", p), names + 5));
+}
+
 static void test_compile_limits(void **state)
 {
     apr_pool_t *p = unit_pool(state);
@@ -177,7 +207,7 @@ static void test_substitute_undecided(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        UNIT_TEST(test_find),
+        UNIT_TEST(test_find), UNIT_TEST(test_among),
         UNIT_TEST(test_compile_limits),
         UNIT_TEST(test_find_is_bounded),
         UNIT_TEST(test_find_in_nothing),

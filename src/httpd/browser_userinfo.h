@@ -1,0 +1,25 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/**
+ * @file browser_userinfo.h
+ * The userinfo endpoint: when it is asked, and what becomes of it.
+ */
+#pragma once
+
+#include "browser.h"
+
+/** Returns the claims that the configuration of a virtual host names and userinfo may have
+ *  (const bearer_path_t *). */
+const apr_array_header_t *ab_browser_named_claims(const server_rec *s, apr_pool_t *p);
+/**
+ * Asks the userinfo endpoint if AuthBearerUserinfo says so.
+ * @param claims  of the ID token
+ * @param part    userinfo's claims: those of the session so far, NULL at a login; then
+ *                those that count from now on, NULL: none
+ * @return BEARER_OK, also if a response about another user is ignored (why->detail says
+ *         so); BEARER_INACTIVE: the issuer does not accept the access token;
+ *         BEARER_LOGIN_ISSUER: no usable response, *part is unchanged
+ */
+bearer_reason_t ab_browser_userinfo(json_t **part, request_rec *r,
+                                    const bearer_login_t *login,
+                                    const char *access_token, json_t *claims,
+                                    bearer_refusal_t *why);
