@@ -7,6 +7,7 @@
 #include "authn.h"
 #include "authz.h"
 #include "browser.h"
+#include "browser_session.h"
 #include "check.h"
 #include "credential.h"
 #include "refuse.h"

@@ -13,6 +13,7 @@
  * judged, or discarded. It is never copied unchanged to a header, a page or the log.
  */
 #include "browser.h"
+#include "browser_status.h"
 #include "browser_userinfo.h"
 #include "page.h"
 #include "process.h"
@@ -25,6 +26,8 @@
 #include "base/seal.h"
 
 APLOG_USE_MODULE(auth_bearer);
+
+#define STATUS "/session"
 
 /* ---- configuration ------------------------------------------------------ */
 
@@ -42,6 +45,7 @@ static int make_browser(server_rec *s, server_config_t *server, apr_pool_t *p)
     b->idle = login->idle ? login->idle : AB_SESSION_IDLE;
     b->persist = login->persist == AB_PERSIST_ON;
     b->named = ab_browser_named_claims(s, p);
+    b->told = ab_browser_told_claims(s, apr_pstrcat(p, b->path, STATUS, NULL), p);
     ab_browser_name(b, ab_browser_base(s, p), p);
     if (bearer_seal_create(&b->session_seal, server->secret_files, "session",
                            &error, p) != APR_SUCCESS
@@ -113,6 +117,7 @@ static const struct {
     { "/login", AP_METHOD_BIT << M_GET | AP_METHOD_BIT << M_POST, ab_browser_login_path,
       go_home },
     { "/logout", AP_METHOD_BIT << M_GET | AP_METHOD_BIT << M_POST, ab_browser_logout, go_home },
+    { STATUS, AP_METHOD_BIT << M_GET, ab_browser_status, go_home },
     { "/backchannel-logout", AP_METHOD_BIT << M_POST, ab_browser_backchannel, NULL },
 };
 

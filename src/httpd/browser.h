@@ -32,6 +32,7 @@ struct browser_t {
     apr_interval_time_t max, idle;
     int persist;                 /**< 1: the cookie outlives the browser's window */
     const apr_array_header_t *named; /**< ab_browser_named_claims() */
+    const apr_array_header_t *told;  /**< ab_browser_told_claims() */
 };
 
 /* browser.c: the endpoints below AuthBearerLoginPath. ab_browser_post_config() creates
@@ -89,28 +90,6 @@ void ab_browser_forget(request_rec *r, const char *name);
 void ab_browser_register(void);
 /** Hides the values of Set-Cookie headers from the access log. */
 void ab_browser_hide_set_cookies(request_rec *r);
-
-/* browser_session.c: the session that a cookie identifies */
-/**
- * Finds the session of a request and judges it for this location.
- * @param credential  receives the session's access token as a credential, or one
- *                    without a token
- * @return BEARER_OK; BEARER_NO_CREDENTIAL if no session counts here; otherwise why the
- *         session cannot be used (BEARER_SESSION_STORE, BEARER_SESSION_USER, ...)
- */
-bearer_reason_t ab_browser_principal(request_rec *r,
-                                     const bearer_settings_t *settings,
-                                     const bearer_principal_t **principal,
-                                     const credential_t **credential,
-                                     bearer_refusal_t *why);
-/** Prepares access to the sessions of the request's virtual host. */
-void ab_browser_store(bearer_session_store_t *store, const request_rec *r);
-/** The same without a request, for background threads. */
-void ab_browser_store_of(bearer_session_store_t *store, const browser_t *browser,
-                         struct process_t *process);
-/** Log text for a session that cannot be looked up. */
-#define BROWSER_NO_STORE \
-    "the session cache does not answer (AuthBearerSOCache for=sessions)"
 
 /* browser_hide.c */
 /** Removes this module's cookies from the request before httpd reads an .htaccess. */

@@ -5,6 +5,7 @@
  * browser to the requested page.
  */
 #include "browser.h"
+#include "browser_session.h"
 #include "browser_userinfo.h"
 #include "page.h"
 #include "process.h"

@@ -9,6 +9,7 @@
  * A session is not replaced without a page of the issuer.
  */
 #include "browser_login.h"
+#include "browser_session.h"
 #include "page.h"
 #include "trace.h"
 

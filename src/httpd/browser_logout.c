@@ -12,6 +12,7 @@
 #include "answer.h"
 #include "browser.h"
 #include "browser_revoke.h"
+#include "browser_session.h"
 #include "environment.h"
 #include "page.h"
 #include "records.h"

@@ -6,6 +6,7 @@
  * what other hosts have written.
  */
 #include "browser_revoke.h"
+#include "browser_session.h"
 #include "refresh.h"
 #include "shared.h"
 #include "trace.h"

@@ -6,6 +6,7 @@
  * location.
  */
 #include "browser.h"
+#include "browser_session.h"
 #include "browser_userinfo.h"
 #include "store.h"
 #include "trace.h"
@@ -61,6 +62,7 @@ typedef struct visit_t {
     request_rec *r;
     bearer_session_store_t store;
     bearer_session_t *session;
+    int extend;                    /**< 0: the session is only looked at */
     const char *cookie;            /**< new cookie for the browser, or NULL */
     apr_interval_time_t timeout;   /**< limit for one request to the issuer */
 } visit_t;
@@ -426,6 +428,9 @@ static bearer_reason_t open_session(visit_t *v, bearer_refusal_t *why)
                "server created it");
         return BEARER_NO_CREDENTIAL;
     }
+    if (!v->extend) {
+        return BEARER_OK;
+    }
     seen = v->session->seen;
     if (bearer_session_refresh_due(v->session, bearer_world_now(v->store.world))
         && refresh(v) != BEARER_OK) {
@@ -440,10 +445,10 @@ static bearer_reason_t open_session(visit_t *v, bearer_refusal_t *why)
     return BEARER_OK;
 }
 
-static browser_session_t *find(request_rec *r)
+static browser_session_t *find(request_rec *r, int extend)
 {
     browser_session_t *found = apr_pcalloc(r->pool, sizeof(*found));
-    visit_t v = { .r = r };
+    visit_t v = { .r = r, .extend = extend };
 
     ab_browser_store(&v.store, r);
     found->reason = open_session(&v, &found->why);
@@ -466,9 +471,17 @@ static const browser_session_t *session_of(request_rec *r)
         own->session = record ? record->session : NULL;
     }
     if (!own->session) {
-        own->session = find(r);
+        own->session = find(r, 1);
     }
     return own->session;
+}
+
+const bearer_session_t *ab_browser_session(request_rec *r, int extend)
+{
+    request_t *own = ab_request(r);
+
+    own->session = find(r, extend);
+    return own->session->session;
 }
 
 /* ---- judging ------------------------------------------------------------ */

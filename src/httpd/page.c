@@ -305,6 +305,12 @@ int ab_page_refusal(request_rec *r, bearer_reason_t reason,
     return OK;
 }
 
+int ab_page_json(request_rec *r, json_t *object)
+{
+    send_page(r, HTTP_OK, 1, json_of(r, object));
+    return OK;
+}
+
 int ab_page_say(request_rec *r, ab_page_t page, const char *form)
 {
     const ab_text_t text = ab_page_text(page);

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <httpd.h>
+#include <jansson.h>
 
 #include "page_texts.h"
 
@@ -33,6 +34,8 @@ void ab_page_register(void);
 /** Sends a page with status 200.
  *  @param form  HTML after the text, or "": links and buttons */
 int ab_page_say(request_rec *r, ab_page_t page, const char *form);
+/** Sends an object with status 200, and takes the reference. */
+int ab_page_json(request_rec *r, json_t *object);
 /** Returns a link as HTML. */
 const char *ab_page_link(request_rec *r, const char *url, ab_label_t label);
 /** Returns a button that sends one field by POST, as HTML. */

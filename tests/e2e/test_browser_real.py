@@ -93,6 +93,10 @@ def test_real_persist(play, store):
          "AuthBearerSessionLifetime persist=on" % store)
 
 
+def test_real_session(play):
+    play("session")
+
+
 def test_real_landing(play):
     play("landing", "AuthBearerLogout to=/bye?a=1")
 

@@ -22,6 +22,7 @@ CONCERNS = {
     "browser_hide": "browser browser_hostile browser_cookies answer_leaks "
                     "ambient silence",
     "browser_room": "browser_cookies",
+    "browser_status": "session_status",
     "browser_userinfo": "userinfo identity",
     "browser_login_path": "login_path",
     "browser_login_url": "login_url",

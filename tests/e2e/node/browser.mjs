@@ -185,6 +185,18 @@ const scenarios = {
     assert.equal(await status(page, '/app/x'), 401);
   },
 
+  // A script of the site learns who is signed in, a script of the provider does not.
+  async session() {
+    const page = await login(await fresh());
+    const ask = (url) => page.evaluate((u) => fetch(u, { credentials: 'include' })
+      .then(async (r) => [r.status, await r.json()]).catch((e) => e.name), url);
+    const [code, said] = await ask('/.auth/session');
+    assert.equal(code, 200);
+    assert.equal(said.user, 'ann@example.test');
+    await page.goto(`${issuer}/nothing`);
+    assert.equal(await ask(`${base}/.auth/session`), 'TypeError');
+  },
+
   // Back after signing out: what the browser kept is seen, or it has to sign in.
   async back() {
     const page = await login(await fresh());
