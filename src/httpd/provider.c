@@ -159,7 +159,7 @@ static bearer_reason_t keys_of(void *baton, const bearer_issuer_t *issuer,
     reason = bearer_keypool_get(pool, a->judgement.tenant, wish, set, why, p);
     if (reason == BEARER_OK) {
         a->keys = ab_provider_keys(a->process);
-        a->keys_uncertain = bearer_keypool_stamp(pool) != bearer_jwks_stamp(*set);
+        a->keys_uncertain = !bearer_keypool_has(pool, a->judgement.tenant, *set);
     }
     return reason;
 }

@@ -400,6 +400,21 @@ apr_uint64_t bearer_keypool_stamp(const bearer_keypool_t *pool)
     return sum;
 }
 
+int bearer_keypool_has(bearer_keypool_t *pool, const char *tenant,
+                       const bearer_jwks_t *set)
+{
+    apr_uint64_t sum = 0;
+    int i;
+
+    for (i = 0; i < pool->n; i++) {
+        bearer_keyset_t *source = source_of(pool, i, tenant);
+
+        sum += source ? bearer_keyset_stamp(source) : 0;
+        bearer_keyset_release(source);
+    }
+    return sum == bearer_jwks_stamp(set);
+}
+
 const bearer_metadata_t *bearer_keypool_metadata(bearer_keypool_t *pool,
                                                  const char **error, apr_pool_t *p)
 {

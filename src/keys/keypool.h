@@ -78,9 +78,11 @@ void bearer_keypool_state(bearer_keypool_t *pool, bearer_keyset_state_t *state,
 
 /** Like bearer_keyset_generation(), for all sources together. */
 apr_uint64_t bearer_keypool_generation(const bearer_keypool_t *pool);
-/** Like bearer_keyset_stamp(); equals bearer_jwks_stamp() of a set from this pool if
- *  every source is available. */
+/** Like bearer_keyset_stamp(), for all sources together. */
 apr_uint64_t bearer_keypool_stamp(const bearer_keypool_t *pool);
+/** Returns 1 if the keys in force, of that tenant or NULL, are those of the set. */
+int bearer_keypool_has(bearer_keypool_t *pool, const char *tenant,
+                       const bearer_jwks_t *set);
 
 /** Like bearer_keyset_metadata(), with the endpoints of AuthBearerEndpoint. */
 const bearer_metadata_t *bearer_keypool_metadata(bearer_keypool_t *pool,

@@ -165,7 +165,8 @@ void bearer_keyset_state(bearer_keyset_t *keyset, bearer_keyset_state_t *state,
 apr_uint64_t bearer_keyset_generation(const bearer_keyset_t *keyset);
 
 /** Returns a number that depends only on the usable keys in force, in any process; 0:
- *  there are none. Cheap, lock-free. */
+ *  there are none. For keys per tenant: on the keys of all tenants that this process has
+ *  now. Cheap, lock-free. */
 apr_uint64_t bearer_keyset_stamp(const bearer_keyset_t *keyset);
 
 /** Returns the issuer's metadata as last fetched with the keys, or fetches it if

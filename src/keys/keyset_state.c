@@ -129,8 +129,13 @@ void bearer_keyset_set_alarm(bearer_keyset_t *ks)
 
 void bearer_keyset_keys_changed(bearer_keyset_t *ks)
 {
+    apr_uint64_t stamp = bearer_jwks_stamp(ks->set);
+    apr_uint64_t before = atomic_exchange(&ks->stamp, stamp);
+
+    if (ks->home) {
+        atomic_fetch_add(&ks->home->of->stamp, stamp - before);
+    }
     ks->changes++;
-    atomic_store(&ks->stamp, bearer_jwks_stamp(ks->set));
     atomic_store(&ks->generation, ks->changes + FIRST_GENERATION);
 }
 

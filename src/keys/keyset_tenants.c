@@ -99,6 +99,7 @@ static tenant_place_t *place_for_another(bearer_keyset_t *ks, bearer_keyset_t **
     if (found) {
         *old = found->set;
         found->set = NULL;
+        atomic_fetch_sub(&ks->stamp, atomic_load(&(*old)->stamp));
         apr_hash_set(tenants->by_name, (*old)->access.tenant, APR_HASH_KEY_STRING,
                      NULL);
     }

@@ -12,6 +12,7 @@ from support import client
 from support.expect import (granted, invalid, issuer_conf, key_files,
                             location, refused)
 from support.httpd import SLOW, wait_until
+from support.messages import FROM_MEMORY
 from support.pace import Stopwatch
 from support.tokens import by_token, jwks, mint
 
@@ -159,6 +160,27 @@ def test_same_token_is_refused_from_memory(server):
     again = get(server, "/t", who, token)
     invalid(again, "signature")
     assert again.challenge == first.challenge
+
+
+def test_a_tenants_token_is_refused_from_memory(one_server, issuers):
+    """Where each tenant has its own keys. A child knows it that has them."""
+    t1 = issuers.issuer("throttle-t1", "rs256")
+    server = one_server("""
+RemoteIPHeader X-Client
+RemoteIPInternalProxy 127.0.0.1
+<AuthBearerIssuer "https://throttle.test/{tenant}">
+    AuthBearerTenants throttle-t1
+    AuthBearerKeys "%s"
+</AuthBearerIssuer>
+""" % t1.jwks_url.replace("throttle-t1", "{tenant}") + location(
+    "/t", "AuthBearerUserFormat %u\nAuthBearerThrottle threshold=20"),
+        modules=["remoteip"], children=1)
+    token = mint("rs256-forger", header={"kid": "rs256"}, iss="https://throttle.test/throttle-t1",
+                 tid="throttle-t1")
+    who = address()
+    answers = [invalid(get(server, "/t", who, token), "signature", "signature")
+               for _ in range(40)]
+    assert any(res.logged("AB0017", FROM_MEMORY) for res in answers)
 
 
 def test_a_key_that_comes_later(one_server):

@@ -88,7 +88,7 @@ static void test_both(void **state)
     assert_int_equal(get(pool, &set, NULL, p), BEARER_OK);
     assert_int_equal(bearer_jwks_count(set), 2);
     assert_true(bearer_keypool_stamp(pool) != 0);
-    assert_int_equal(bearer_keypool_stamp(pool), bearer_jwks_stamp(set));
+    assert_int_equal(bearer_keypool_has(pool, NULL, set), 1);
     assert_int_equal(get(pool, &again, NULL, p), BEARER_OK);
     assert_ptr_equal(set, again);
     bearer_keypool_state(pool, &now, p);
@@ -191,6 +191,36 @@ static void test_generation_follows_every_source(void **state)
     assert_true(bearer_keypool_stamp(pool) != stamp);
 }
 
+/* The keys of one tenant are not those of another, and change the stamp of the whole. */
+static void test_keys_per_tenant(void **state)
+{
+    apr_pool_t *p = unit_pool(state);
+    lab_t *lab = two_sources(p);
+    bearer_wish_t wish = { BEARER_WISH_KEYS, NULL, 0, 0 };
+    bearer_keypool_t *pool;
+    apr_uint64_t stamp;
+    bearer_jwks_t *set;
+
+    lab->issuer.url = "https://idp.example.com/{tenant}";
+    lab->issuer.keys[0].value = "https://idp.example.com/{tenant}/keys";
+    pool = pool_of(lab, p);
+    publish(lab, "https://idp.example.com/t1/keys", "a", p);
+    publish(lab, "https://idp.example.com/t2/keys", "b", p);
+    publish(lab, TWO, "c", p);
+    maintain(pool, p);
+    stamp = bearer_keypool_stamp(pool);
+    assert_true(stamp != 0);
+    assert_int_equal(bearer_keypool_get(pool, "t1", &wish, &set, NULL, p), BEARER_OK);
+    wish.kind = BEARER_WISH_KID;
+    wish.kid = "a";
+    wish.since = APR_INT64_MAX;
+    assert_int_equal(bearer_keypool_get(pool, "t1", &wish, &set, NULL, p), BEARER_OK);
+    assert_int_equal(bearer_keypool_has(pool, "t1", set), 1);
+    assert_int_equal(bearer_keypool_has(pool, "t2", set), 0);
+    assert_true(bearer_keypool_stamp(pool) != stamp);
+    bearer_jwks_release(set);
+}
+
 /* ---- a key replaced under the same name -------------------------------- */
 
 static bearer_reason_t replaced(bearer_keypool_t *pool, apr_time_t issued,
@@ -269,6 +299,7 @@ int main(void)
         UNIT_TEST(test_one_fails),
         UNIT_TEST(test_all_fail),
         UNIT_TEST(test_generation_follows_every_source),
+        UNIT_TEST(test_keys_per_tenant),
         UNIT_TEST(test_replaced),
         UNIT_TEST(test_replaced_in_one_of_two),
         UNIT_TEST(test_replaced_cannot_be_fetched),

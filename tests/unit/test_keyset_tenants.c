@@ -118,10 +118,21 @@ static void test_forged_tokens_do_not_fill_the_places(void **state)
     assert_int_equal(ask(f, "one-more", p), BEARER_OK);
 }
 
+static apr_uint64_t stamp_of(fixture_t *f, const char *tenant)
+{
+    bearer_keyset_t *set = bearer_keyset_of_tenant(f->ks, tenant);
+    apr_uint64_t stamp = bearer_keyset_stamp(set);
+
+    bearer_keyset_release(set);
+    assert_true(stamp != 0);
+    return stamp;
+}
+
 static void test_who_makes_room(void **state)
 {
     apr_pool_t *p = unit_pool(state);
     fixture_t *f = fixture(p);
+    apr_uint64_t others;
     int i;
 
     ask_many(f, 0, MANY, p);
@@ -130,7 +141,9 @@ static void test_who_makes_room(void **state)
     }
     lab_pass(f->lab, MINUTE);
     assert_int_equal(ask(f, "unproved", p), BEARER_OK);     /* takes that of t0 */
+    others = bearer_keyset_stamp(f->ks) - stamp_of(f, "unproved");
     assert_int_equal(ask(f, "another", p), BEARER_OK);      /* of unproved */
+    assert_true(bearer_keyset_stamp(f->ks) == others + stamp_of(f, "another"));
     bearer_keyset_served(f->ks, "another");
     bearer_keyset_served(f->ks, "t1");
     assert_int_equal(ask(f, "third", p), BEARER_OK);        /* of t2 */

@@ -58,6 +58,7 @@ def allowed(entry):
 #: Causes: texts inside a message that have no number of their own. Where nothing but
 #: the cause tells two cases apart, a test names it by these, and the words are here.
 CERTIFICATE = "certificate"
+FROM_MEMORY = "the same token was refused a moment ago"
 CLOSED = "closed the connection without a response"
 COMPRESSED = "compressed"
 FORBIDDEN = "this server may not connect to"
