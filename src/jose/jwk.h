@@ -131,6 +131,10 @@ int bearer_jwks_contains(const bearer_jwks_t *set, const bearer_jwks_t *part);
 /** Returns 1 if the set has a key with that kid, usable or not. */
 int bearer_jwks_names(const bearer_jwks_t *set, const char *kid);
 
+/** Returns 1 if no key of a pool has that kid, but keys with other kids are there. A key
+ *  without a kid (PEM) may be selected then, but if it does not match, the kid is unknown. */
+int bearer_jwks_guesses(const bearer_jwks_t *set, const char *kid);
+
 /**
  * Check 6: selects the key for a token. In a pool, each part selects for itself; parts
  * with a key of that kid come first, in their order. bearer_jwks_second() returns the

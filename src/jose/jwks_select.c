@@ -105,6 +105,16 @@ int bearer_jwks_names(const bearer_jwks_t *set, const char *kid)
     return at < set->named && strcmp(set->by_kid[at]->kid, kid) == 0;
 }
 
+int bearer_jwks_guesses(const bearer_jwks_t *set, const char *kid)
+{
+    int i, named = 0;
+
+    for (i = 0; kid && i < set->part_count; i++) {
+        named |= set->parts[i]->usable_named;
+    }
+    return named && !bearer_jwks_names(set, kid);
+}
+
 static bearer_reason_t not_among(const bearer_jwks_t *set, const wanted_t *wanted,
                                  bearer_refusal_t *why, apr_pool_t *p)
 {

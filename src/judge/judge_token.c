@@ -395,12 +395,30 @@ static bearer_reason_t verify_replaced(bearer_judgement_t *j)
     return reason == BEARER_OK ? verify(j) : reason;
 }
 
+static int is_guess(const bearer_judgement_t *j)
+{
+    return bearer_jwks_guesses(j->set, j->jws.facts.kid);
+}
+
+/* The key without a kid does not match, so a key with that kid is needed. */
+static bearer_reason_t verify_named(bearer_judgement_t *j)
+{
+    bearer_reason_t reason = refresh_keys(j);
+
+    reason = reason == BEARER_OK ? verify(j) : reason;
+    return reason == BEARER_SIGNATURE && is_guess(j)
+        ? REFUSE(j, KEY, "no key of issuer %s has kid %s, and its key without a kid does not match",
+                 bearer_text_quote(j->p, j->issuer->url),
+                 bearer_text_quote(j->p, j->jws.facts.kid))
+        : reason;
+}
+
 bearer_reason_t bearer_check_signature(bearer_judgement_t *j)
 {
     bearer_reason_t reason = verify(j);
 
     if (reason == BEARER_SIGNATURE && j->keys) {
-        reason = verify_replaced(j);
+        reason = is_guess(j) ? verify_named(j) : verify_replaced(j);
     }
     if (reason == BEARER_OK) {
         bearer_jws_remember_header(&j->jws, j->headers);

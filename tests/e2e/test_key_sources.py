@@ -34,6 +34,8 @@ def test_keys_of_all_sources_are_accepted(one_server, issuer, second):
                                          header={"kid": "es256-second"})),
             "signature", "signature")
     invalid(server.get("/a", issuer.mint("rs256-stranger")), "key", "key")
+    # the key without a kid may be meant, but it does not match: the kid is unknown
+    invalid(server.get("/a", issuer.mint("es384-stranger")), "key", "key")
 
 
 @TROUBLE
