@@ -159,10 +159,12 @@ static bearer_reason_t grant(bearer_keyset_t *source, bearer_wish_t *wish,
     return reason;
 }
 
-/* Looks for newer keys of one source than the set has; *part: its current keys. */
+/* Looks for newer keys of one source than the set has; *part: its current keys. A first
+ * fetch ends at `until`. */
 static bearer_reason_t renew(bearer_keypool_t *pool, int i, const char *tenant,
                              bearer_wish_t *wish, const bearer_jwks_t *set,
-                             bearer_jwks_t **part, bearer_refusal_t *why, apr_pool_t *p)
+                             apr_time_t until, bearer_jwks_t **part,
+                             bearer_refusal_t *why, apr_pool_t *p)
 {
     bearer_keyset_t *source = source_of(pool, i, tenant);
     bearer_reason_t reason;
@@ -171,7 +173,7 @@ static bearer_reason_t renew(bearer_keypool_t *pool, int i, const char *tenant,
     if (!source) {
         return no_room(why, p);
     }
-    reason = bearer_keyset_acquire(source, part, why, p);
+    reason = bearer_keyset_acquire_within(source, until - apr_time_now(), part, why, p);
     if (reason == BEARER_OK && bearer_jwks_contains(set, *part)) {
         reason = grant(source, wish, part, why, p);
     }
@@ -185,6 +187,20 @@ static bearer_reason_t renew(bearer_keypool_t *pool, int i, const char *tenant,
 static int may_fit(const bearer_wish_t *wish, const bearer_jwks_t *part)
 {
     return !wish->kid || bearer_jwks_names(part, wish->kid);
+}
+
+/* A source has what was wanted: the others wait for AuthBearerKeysRefresh min= too. */
+static void hold_back(bearer_keypool_t *pool, const char *tenant, apr_pool_t *p)
+{
+    apr_time_t last = 0;
+    int i;
+
+    for (i = 0; i < 2 * pool->n; i++) {
+        bearer_keyset_t *source = source_of(pool, i % pool->n, tenant);
+
+        last = source ? bearer_keyset_hold_back(source, last, p) : last;
+        bearer_keyset_release(source);
+    }
 }
 
 /* Goes through the sources in order, until one has what is wanted or the patience is
@@ -202,7 +218,8 @@ static bearer_reason_t look_further(bearer_keypool_t *pool, const char *tenant,
     for (i = 0; i < pool->n; i++) {
         if (fits || apr_time_now() >= until) {
             acquire(pool, i, tenant, 1, &parts[i], NULL, p);
-        } else if (renew(pool, i, tenant, wish, *set, &parts[i], why, p) == BEARER_KEYS
+        } else if (renew(pool, i, tenant, wish, *set, until, &parts[i], why, p)
+                       == BEARER_KEYS
                    && why) {
             failure = *why;
         }
@@ -210,6 +227,9 @@ static bearer_reason_t look_further(bearer_keypool_t *pool, const char *tenant,
             newer = 1;
             fits |= may_fit(wish, parts[i]);
         }
+    }
+    if (fits) {
+        hold_back(pool, tenant, p);
     }
     if (put_together(pool, parts, &joined, why, p) == BEARER_OK && newer) {
         bearer_jwks_release(*set);

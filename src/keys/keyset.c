@@ -24,10 +24,8 @@ const char *bearer_keyset_enter(bearer_keyset_t *ks, bearer_ticket_t *ticket)
 }
 
 /* Under the mutex: gets a set for a process that has none. */
-static void look_for_set(bearer_keyset_t *ks, apr_pool_t *p)
+static void look_for_set(bearer_keyset_t *ks, apr_time_t patience, apr_pool_t *p)
 {
-    apr_time_t patience = apr_time_now() + ks->access.settings->timeout.total;
-
     while (!ks->set) {
         apr_time_t seen = ks->attempt.when;
         apr_time_t now;
@@ -46,6 +44,9 @@ static void look_for_set(bearer_keyset_t *ks, apr_pool_t *p)
             return;
         }
         seen = ks->attempt.when;
+        if (apr_time_now() >= patience) {
+            return;
+        }
         bearer_keyset_fly_unlocked(ks, FOR_COLD, NULL, patience, p);
         if (ks->attempt.when != seen || apr_time_now() >= patience
             || !bearer_keyset_may_try(ks, FOR_COLD, now_of(ks))) {
@@ -54,8 +55,10 @@ static void look_for_set(bearer_keyset_t *ks, apr_pool_t *p)
     }
 }
 
-const char *bearer_keyset_warm_up(bearer_keyset_t *ks, apr_pool_t *p)
+const char *bearer_keyset_warm_up(bearer_keyset_t *ks, apr_interval_time_t longest,
+                                  apr_pool_t *p)
 {
+    apr_time_t patience = apr_time_now() + longest;
     bearer_ticket_t ticket;
     const char *full;
     apr_time_t now;
@@ -68,12 +71,12 @@ const char *bearer_keyset_warm_up(bearer_keyset_t *ks, apr_pool_t *p)
     if (ks->set || ks->watch
         || (!ks->in_flight && !bearer_keyset_may_try(ks, FOR_COLD, now)
             && !bearer_keyset_may_look(ks, now))) {
-        look_for_set(ks, p);
+        look_for_set(ks, patience, p);
         return NULL;
     }
     full = bearer_keyset_enter(ks, &ticket);
     if (!full) {
-        look_for_set(ks, p);
+        look_for_set(ks, patience, p);
         bearer_gate_leave(&ticket);
     } else {
         bearer_keyset_wait_for_landing(ks, ks->took_off + BEARER_GATE_PATIENCE);
@@ -109,6 +112,14 @@ static void refresh_due(bearer_keyset_t *ks, apr_pool_t *p)
 bearer_reason_t bearer_keyset_acquire(bearer_keyset_t *ks, bearer_jwks_t **set,
                                       bearer_refusal_t *why, apr_pool_t *p)
 {
+    return bearer_keyset_acquire_within(ks, ks->access.settings->timeout.total, set, why, p);
+}
+
+bearer_reason_t bearer_keyset_acquire_within(bearer_keyset_t *ks,
+                                             apr_interval_time_t longest,
+                                             bearer_jwks_t **set,
+                                             bearer_refusal_t *why, apr_pool_t *p)
+{
     bearer_reason_t reason = BEARER_OK;
     const char *full = NULL;
     apr_time_t now = now_of(ks);
@@ -117,7 +128,7 @@ bearer_reason_t bearer_keyset_acquire(bearer_keyset_t *ks, bearer_jwks_t **set,
     lock(ks);
     bearer_keyset_drop_if_gone(ks, now);
     if (!ks->set) {
-        full = bearer_keyset_warm_up(ks, p);
+        full = bearer_keyset_warm_up(ks, longest, p);
     } else if (!ks->maintained && bearer_keyset_due_and_allowed(ks, now)) {
         refresh_due(ks, p);
     }
@@ -266,6 +277,25 @@ int bearer_keyset_held_back(bearer_keyset_t *ks)
     held_back = !ks->watch && ks->set && !bearer_keyset_may_try(ks, FOR_KID, now_of(ks));
     unlock(ks);
     return held_back;
+}
+
+apr_time_t bearer_keyset_hold_back(bearer_keyset_t *ks, apr_time_t when, apr_pool_t *p)
+{
+    int tell;
+
+    lock(ks);
+    tell = !ks->watch && ks->set && ks->attempt.kid_when < when;
+    if (tell) {
+        ks->attempt.kid_when = when;
+    } else if (!ks->watch && when < ks->attempt.kid_when) {
+        when = ks->attempt.kid_when;
+    }
+    unlock(ks);
+    if (tell) {
+        bearer_keyset_look_into_cache(ks, p);
+        bearer_keyset_tell_attempt(ks, p);
+    }
+    return when;
 }
 
 /* Under the mutex: returns 1 if the keys may be older than a token issued then. iat has

@@ -89,6 +89,12 @@ bearer_reason_t bearer_keyset_acquire(bearer_keyset_t *keyset,
                                       bearer_jwks_t **set,
                                       bearer_refusal_t *why, apr_pool_t *p);
 
+/** Like bearer_keyset_acquire(), but waits only so long. */
+bearer_reason_t bearer_keyset_acquire_within(bearer_keyset_t *keyset,
+                                             apr_interval_time_t longest,
+                                             bearer_jwks_t **set,
+                                             bearer_refusal_t *why, apr_pool_t *p);
+
 /** Returns 1 if bearer_keyset_acquire() would now return from memory or a local
  *  file, without network or cache. */
 int bearer_keyset_at_hand(bearer_keyset_t *keyset);
@@ -112,6 +118,10 @@ bearer_reason_t bearer_keyset_refresh_for_kid(bearer_keyset_t *keyset,
 /** Returns 1 if the set lacks a kid now and AuthBearerKeysRefresh min= prevents another
  *  fetch for it. */
 int bearer_keyset_held_back(bearer_keyset_t *keyset);
+
+/** Counts a fetch for an unknown kid at that time as one of this key set too.
+ *  @return the time of the last one, not before `when` */
+apr_time_t bearer_keyset_hold_back(bearer_keyset_t *keyset, apr_time_t when, apr_pool_t *p);
 
 /**
  * Call this if a signature does not match its key, which may have been replaced under

@@ -154,10 +154,11 @@ static void attempt_from_cache(bearer_keyset_t *ks, apr_pool_t *p)
         return;
     }
     lock(ks);
+    if (attempt.kid_when < ks->attempt.kid_when) {
+        attempt.kid_when = ks->attempt.kid_when;
+    }
+    ks->attempt.kid_when = attempt.kid_when;
     if (attempt.when > ks->attempt.when) {
-        if (attempt.kid_when < ks->attempt.kid_when) {
-            attempt.kid_when = ks->attempt.kid_when;
-        }
         if (attempt.retry_at > latest) {
             attempt.retry_at = latest;
         }

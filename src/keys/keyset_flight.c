@@ -160,8 +160,11 @@ static void tell_counters(const bearer_keyset_t *ks, purpose_t purpose,
 static int is_put_off(bearer_keyset_t *ks, apr_status_t rv, apr_time_t started,
                       apr_time_t deadline)
 {
-    apr_interval_time_t half = ks->access.settings->timeout.total / 2;
-    int put_off = rv == APR_EINTR || (deadline && deadline - started < half
+    apr_interval_time_t enough = ks->access.settings->timeout.total / 2;
+    int put_off;
+
+    enough = enough < BEARER_KEYSET_KID_PATIENCE / 2 ? enough : BEARER_KEYSET_KID_PATIENCE / 2;
+    put_off = rv == APR_EINTR || (deadline && deadline - started < enough
                && now_of(ks) + apr_time_from_msec(10) >= deadline);
 
     if (put_off) {
@@ -341,7 +344,9 @@ void bearer_keyset_fly_unlocked(bearer_keyset_t *ks, purpose_t purpose,
                                 const bearer_jwks_t *known, apr_time_t patience,
                                 apr_pool_t *p)
 {
-    apr_time_t deadline = now_of(ks) + ks->access.settings->timeout.total;
+    apr_time_t deadline = now_of(ks)
+        + (purpose == FOR_COLD ? patience - apr_time_now()
+                               : ks->access.settings->timeout.total);
 
     bearer_keyset_take_off(ks);
     unlock(ks);

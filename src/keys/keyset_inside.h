@@ -165,8 +165,10 @@ static inline apr_interval_time_t longest_pause(const bearer_keyset_t *ks)
 
 /** Enters the gate before a wait. Returns NULL, or why it could not. */
 const char *bearer_keyset_enter(bearer_keyset_t *ks, bearer_ticket_t *ticket);
-/** Gets a set in a process that has none. Returns NULL, or why it failed. */
-const char *bearer_keyset_warm_up(bearer_keyset_t *ks, apr_pool_t *p);
+/** Gets a set in a process that has none; waits so long at most. Returns NULL, or why it
+ *  failed. */
+const char *bearer_keyset_warm_up(bearer_keyset_t *ks, apr_interval_time_t longest,
+                                  apr_pool_t *p);
 
 /* ---- keyset_state.c ---------------------------------------------------- */
 

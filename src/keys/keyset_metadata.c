@@ -12,7 +12,7 @@ static void warm_up_for_metadata(bearer_keyset_t *ks, apr_pool_t *p)
 {
     if (ks->access.keys->kind == BEARER_SOURCE_DISCOVER && !ks->set
         && !ks->metadata) {
-        bearer_keyset_warm_up(ks, p);
+        bearer_keyset_warm_up(ks, ks->access.settings->timeout.total, p);
     }
 }
 

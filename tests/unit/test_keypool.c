@@ -116,11 +116,81 @@ static void test_cold(void **state)
     /* the first fetch of a set spends no min */
     assert_int_equal(look_for(pool, "b", &set, &why, p), BEARER_OK);
     assert_int_equal(bearer_jwks_count(set), 2);
-    publish(lab, TWO, "c", p);
-    atomic_fetch_add(&lab->now, SECONDS(1));
-    assert_int_equal(look_for(pool, "c", &set, &why, p), BEARER_OK);
-    assert_int_equal(bearer_jwks_names(set, "c"), 1);
-    assert_int_equal(bearer_jwks_names(set, "b"), 0);
+    bearer_jwks_release(set);
+}
+
+static void keep_silent(void *baton)
+{
+    lab_pass(baton, BEARER_KEYSET_KID_PATIENCE);
+}
+
+/* An unknown kid does not wait long for a source that was never reached. */
+static void test_a_cold_source_is_waited_for_briefly(void **state)
+{
+    apr_pool_t *p = unit_pool(state);
+    lab_t *lab = two_sources(p);
+    bearer_keypool_t *pool = pool_of(lab, p);
+    bearer_jwks_t *set;
+
+    lab->settings.timeout.total = SECONDS(20);
+    publish(lab, ONE, "a", p);
+    assert_int_equal(get(pool, &set, NULL, p), BEARER_OK);
+    assert_true(lab->http->request.total_timeout > SECONDS(19));
+    lab->http->during = keep_silent;
+    lab->http->during_baton = lab;
+    assert_int_equal(look_for(pool, "z", &set, &(bearer_refusal_t){ BEARER_OK, NULL }, p),
+                     BEARER_KEYS);
+    assert_string_equal(lab->http->url, TWO);
+    assert_true(lab->http->request.total_timeout <= BEARER_KEYSET_KID_PATIENCE);
+    assert_true(lab->http->request.total_timeout > BEARER_KEYSET_KID_PATIENCE / 2);
+    /* an attempt like any other */
+    assert_int_equal(unit_http_requests(lab->http), 3);
+    assert_int_equal(look_for(pool, "z", &set, &(bearer_refusal_t){ BEARER_OK, NULL }, p),
+                     BEARER_KEYS);
+    assert_int_equal(unit_http_requests(lab->http), 3);
+    bearer_jwks_release(set);
+}
+
+/* One source has had what was wanted, so the others are held back, in all processes. */
+static void test_min_is_of_the_issuer(void **state)
+{
+    apr_pool_t *p = unit_pool(state);
+    lab_t *lab = two_sources(p);
+    bearer_wish_t wish = { BEARER_WISH_KID, "d", APR_INT64_MAX, 0 };
+    bearer_keypool_t *pools[2];
+    bearer_refusal_t why;
+    bearer_jwks_t *set;
+    int i;
+
+    lab->world.keys_cache = &lab->cache;
+    publish(lab, ONE, "a", p);
+    publish(lab, TWO, "b", p);
+    for (i = 0; i < 2; i++) {
+        pools[i] = pool_of(lab, p);
+        maintain(pools[i], p);
+    }
+    atomic_fetch_add(&lab->now, SECONDS(10));
+    publish(lab, ONE, "c", p);
+    publish(lab, TWO, "d", p);
+    assert_int_equal(get(pools[0], &set, NULL, p), BEARER_OK);
+    assert_int_equal(look_for(pools[0], "c", &set, NULL, p), BEARER_OK);
+    bearer_jwks_release(set);
+    assert_int_equal(unit_http_requests(lab->http), 3);
+    atomic_fetch_add(&lab->now, SECONDS(10));
+    for (i = 0; i < 2; i++) {
+        assert_int_equal(get(pools[i], &set, NULL, p), BEARER_OK);
+        /* the other process may take over what the first has fetched meanwhile */
+        while (bearer_keypool_get(pools[i], NULL, &wish, &set, &why, p) == BEARER_OK) {
+            assert_int_equal(bearer_jwks_names(set, "d"), 0);
+        }
+        assert_int_equal(wish.held_back, 1);
+        bearer_jwks_release(set);
+    }
+    assert_int_equal(unit_http_requests(lab->http), 3);
+    atomic_fetch_add(&lab->now, SECONDS(51));
+    assert_int_equal(get(pools[1], &set, NULL, p), BEARER_OK);
+    assert_int_equal(bearer_keypool_get(pools[1], NULL, &wish, &set, &why, p), BEARER_OK);
+    assert_int_equal(bearer_jwks_names(set, "d"), 1);
     bearer_jwks_release(set);
 }
 
@@ -296,6 +366,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         UNIT_TEST(test_both),
         UNIT_TEST(test_cold),
+        UNIT_TEST(test_a_cold_source_is_waited_for_briefly),
+        UNIT_TEST(test_min_is_of_the_issuer),
         UNIT_TEST(test_one_fails),
         UNIT_TEST(test_all_fail),
         UNIT_TEST(test_generation_follows_every_source),
