@@ -71,6 +71,7 @@ static bearer_reason_t find_attempt(arrival_t *a)
     rv = bearer_attempt_open(&a->attempt, value, a->browser->login_seal,
                              a->browser->origin, &ab_process()->world, a->r->pool);
     if (rv == APR_SUCCESS) {
+        ab_request(a->r)->account_of = a->attempt->issuer;
         return BEARER_OK;
     }
     ab_browser_forget(a->r, name);

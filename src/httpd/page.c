@@ -3,8 +3,9 @@
  * @file page.c
  * Error and confirmation pages: their layout, and which one is sent. They are small and
  * need no script, image or other file. They show a reference that the log line contains
- * too (the id of mod_unique_id if it is loaded). They contain no data of the request, the
- * token or the response of an issuer; an issuer's error is named if it is a standard one.
+ * too (the id of mod_unique_id if it is loaded). They contain no data of the request, but
+ * for the address of the page in a link, nor of the token or the response of an issuer; an
+ * issuer's error is named if it is a standard one.
  * The texts are in page_texts.c.
  *
  * An administrator's ErrorDocument takes precedence. Clients that accept JSON but not
@@ -12,6 +13,7 @@
  */
 #include "page.h"
 #include "answer.h"
+#include "browser.h"
 #include "environment.h"
 #include "process.h"
 #include "request.h"
@@ -24,8 +26,11 @@
 #include <http_request.h>
 #include <mod_core.h>
 
+#include "base/http.h"
 #include "base/json.h"
 #include "base/text.h"
+#include "login/return_url.h"
+#include "trust/issuer.h"
 #include "trust/settings.h"
 
 APLOG_USE_MODULE(auth_bearer);
@@ -38,6 +43,9 @@ static const unsigned char next_steps[AB_PAGE_COUNT] = {
     AB_PAGES(X)
 #undef X
 };
+
+/** Maximum length of a page's address in the query of a link, encoded. */
+#define ADDRESS_MAX 4096
 
 /* Reasons with a page of their own. BAD_REQUEST is 0; it is the page of a status only. */
 static const unsigned char pages[BEARER_REASON_COUNT] = {
@@ -189,11 +197,44 @@ static const char *json_of(request_rec *r, json_t *body)
     return apr_pstrcat(r->pool, text ? text : "{}", "\n", NULL);
 }
 
+/* Returns the page that was wanted, for the query of a link; again: its URL, or NULL for
+ * that of the request. */
+static const char *wanted(request_rec *r, const char *again)
+{
+    const char *host = again ? strstr(again, "://") : NULL;
+    const char *target = host ? ap_strchr_c(host + 3, '/') : ab_request_first(r)->unparsed_uri;
+
+    target = target ? bearer_return_escape(target, r->pool) : NULL;
+    target = bearer_return_url("", target, r->pool)
+        ? bearer_http_form_escape(r->pool, target) : "/";
+    return strlen(target) <= ADDRESS_MAX ? target : "/";
+}
+
+/* A login with another account, which leads back. Not if a token was refused: no person
+ * sent it. */
+static const char *another_account(request_rec *r, const char *again)
+{
+    const browser_t *browser = ab_config_server(r->server)->browser;
+    const request_t *own = ab_request_principal(r);
+    const bearer_principal_t *who = own ? own->principal : NULL;
+    const char *issuer = who && who->issuer ? who->issuer->url : ab_request(r)->account_of;
+
+    if (!browser || (who && strcmp(who->method, "cookie") != 0)) {
+        return "";
+    }
+    return ab_page_link(r, apr_pstrcat(
+        r->pool, browser->path, "/login?prompt=select_account&return=", wanted(r, again),
+        browser->several && issuer ? "&iss=" : NULL,
+        bearer_http_form_escape(r->pool, issuer ? issuer : ""), NULL), AB_LABEL_ACCOUNT);
+}
+
 /* What the person can do next. again: URL of the page that was wanted, or NULL */
 static const char *steps(request_rec *r, unsigned next, const char *again)
 {
-    return next & AGAIN && again ? ab_page_link(r, again, AB_LABEL_TRY_AGAIN)
-         : next & (START | AGAIN) ? ab_page_link(r, "/", AB_LABEL_START) : "";
+    const char *first = next & AGAIN && again ? ab_page_link(r, again, AB_LABEL_TRY_AGAIN)
+        : next & (START | AGAIN) ? ab_page_link(r, "/", AB_LABEL_START) : "";
+
+    return next & ACCOUNT ? apr_pstrcat(r->pool, first, another_account(r, again), NULL) : first;
 }
 
 static const char *refusal(request_rec *r, bearer_reason_t reason, int json,

@@ -206,6 +206,7 @@ const char ab_page_language[] = "en";
 /* {1}: the reference */
 #define LABEL_REFERENCE "Reference for the people who run this site: {1}"
 #define LABEL_TRY_AGAIN "Try again"
+#define LABEL_ACCOUNT "Use another account"
 #define LABEL_SIGN_OUT "Sign out"
 #define LABEL_STAY "Stay signed in"
 #define LABEL_START "Go to the start page"

@@ -66,6 +66,7 @@
     X(ANSWER) \
     X(REFERENCE) \
     X(TRY_AGAIN) \
+    X(ACCOUNT) \
     X(SIGN_OUT) \
     X(STAY) \
     X(START)

@@ -65,6 +65,8 @@ typedef struct request_t {
     const char *issuer_error;    /**< for the page: the issuer's error code, a static
                                   *   string; NULL: none */
     unsigned char page;          /**< an ab_page_t that says more than the reason; 0: none */
+    const char *account_of;      /**< for the page: URL of the issuer with which a login
+                                  *   began; NULL: none */
     int json;                    /**< 1: the prepared page is JSON */
     const struct browser_t *named;    /**< under the name in force, in the first request;
                                        *   of this virtual host: */

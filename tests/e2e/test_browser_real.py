@@ -101,6 +101,11 @@ def test_real_landing(play):
     play("landing", "AuthBearerLogout to=/bye?a=1")
 
 
+@pytest.mark.allow_log("AH01629")
+def test_real_account(play):
+    play("account", end="<Location /app/bob>\nRequire user bob@example.test\n</Location>\n")
+
+
 def test_real_restored(play):
     play("restored")
 

@@ -4,6 +4,7 @@ as locations: which directives apply there.
 
 Anyone can make a browser open PATH/login, so most cases here are attacks: nothing may
 lead to another site, to another issuer, or to a session that the user did not begin."""
+import html
 import os
 import re
 import urllib.parse
@@ -24,6 +25,8 @@ OTHER = """
 <AuthBearerIssuer "%s" second>
 </AuthBearerIssuer>
 <AuthBearerIssuer "%s/third" third>
+    AuthBearerMetadata off
+    AuthBearerKeys %s
 </AuthBearerIssuer>
 AuthBearerLoginIssuer %s
 AuthBearerUserFormat %%u@%%i
@@ -45,7 +48,8 @@ def second(issuers, op):  # noqa: F811
 def both(site, op, second):  # noqa: F811
     """Two issuers that log in, and one that does not."""
     def start(more="", end="", **kw):
-        return site(more, end=OTHER % (second.url, op.url, op.url, second.url) + end, **kw)
+        return site(more, end=OTHER % (second.url, op.url, op.metadata["jwks_uri"], op.url,
+                                       second.url) + end, **kw)
     return start
 
 
@@ -310,6 +314,74 @@ def test_a_stronger_login(site, op):  # noqa: F811
     browser.trail = []
     assert browser.navigate("/.auth/login?return=/app/y").get("Location") \
         == server.url + "/app/y"
+
+
+# -- the link on pages ----------------------------------------------------------------
+
+ONLY_BOB = """
+<Location "/app/bob">
+    Require user bob@example.test@main
+    AuthMerging And
+</Location>
+"""
+
+
+def link(res):
+    """The link to another account on this page; None: there is none."""
+    found = re.search('<a href="([^"]*)">Use another account</a>', res.text)
+    return found and html.unescape(found.group(1))
+
+
+@pytest.mark.core
+@pytest.mark.allow_log("AH01629")
+def test_another_account(both, op):  # noqa: F811
+    """From the page that is for others, by its link, back to it."""
+    server = both(end=ONLY_BOB + "AuthBearerAudience api://test\n")
+    browser = Browser(server)
+    signed_in(browser, user="alice@example.test@main")
+    for to, back in (("/app/bob/x?y=1&z=%2F", "/app/bob/x?y=1&z=%2F"), ("/app/bob//x", "/"),
+                     ('/app/bob/"><script>', "/"), ("/app/bob/" + "%20" * 1000, "/"),
+                     ("/app/bob/x?'" + '"><script>', "/app/bob/x?%27%22%3E%3Cscript%3E")):
+        res = browser.navigate(to)
+        assert res.status == 403 and res.check == "require", res
+        assert "<script" not in res.text
+        assert urllib.parse.parse_qs(link(res).partition("?")[2]) == {
+            "prompt": ["select_account"], "return": [back], "iss": [op.url]}, to
+    there = link(browser.navigate("/app/bob/x?y=1&z=%2F"))
+    assert asked(browser.navigate(there), op)["prompt"] == "select_account"
+    op.user = {**op.user, "sub": "bob", "email": "bob@example.test"}
+    res = browser.go(there)
+    assert (res.status, res.user) == (200, "bob@example.test@main"), res
+    assert browser.trail[-1] == server.url + "/app/bob/x?y=1&z=%2F"
+    # programs, and people who are not told that their account may not
+    token = op.sign({**op.claims(), "aud": "api://test"}, {"typ": "at+jwt"})
+    assert link(server.get("/app/bob/x", token, headers=NAVIGATE)) is None
+    res = Browser(server).navigate("/.auth/callback")
+    assert res.status == 400 and link(res) is None
+
+
+def test_another_account_after_a_login_that_failed(both, second):  # noqa: F811
+    server = both()
+    browser = Browser(server)
+    wanted = path(prompt="select_account", **{"return": "/app/second/x?y=1"}, iss=second.url)
+    for change in ({"response": {"code": None, "error": "access_denied"}},
+                   {"user": {"sub": "carol"}}):
+        vars(second).update(change)
+        res = browser.go("/app/second/x?y=1")
+        assert res.status == 403 and link(res) == wanted, res
+        second.response = {}
+    second.user = {"sub": "carol", "email": "carol@example.test", "email_verified": True}
+    assert browser.go(link(res)).user == "carol@example.test@second"
+
+
+@pytest.mark.allow_log("AH01629")
+def test_an_administrators_page_has_no_link(site, op):  # noqa: F811
+    server = site('ErrorDocument 403 "ask us"', end=ONLY_BOB)
+    browser = Browser(server)
+    signed_in(browser)
+    assert browser.navigate("/app/bob/x").text == "ask us"
+    op.response = {"code": None, "error": "access_denied"}
+    assert Browser(server).go("/app/x").text == "ask us"
 
 
 # -- attacks on the login itself -----------------------------------------------------

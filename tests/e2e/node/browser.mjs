@@ -85,6 +85,35 @@ const scenarios = {
     assert.equal(page.url(), `${base}/app/deep/link?a=1&b=%2Fx`);
   },
 
+  // From a page that is open to all; and from one that is for another account.
+  async account() {
+    const page = await (await fresh()).newPage();
+    const signInLink = async () => {
+      await page.goto(`${base}/`);
+      await page.evaluate(() => {
+        const wanted = encodeURIComponent('/app/x?a=1&b=%2F');
+        document.body.innerHTML = `<a href="/.auth/login?return=${wanted}">Sign in</a>`;
+      });
+      await page.click('text=Sign in');
+    };
+    await signInLink();
+    await signIn(page);
+    await page.waitForURL(`${base}/app/x?a=1&b=%2F`);
+    assert.equal((await body(page)).trim(), 'ok');
+    const asked = [];
+    page.on('request', (r) => asked.push(r.url()));
+    await signInLink();
+    await page.waitForURL(`${base}/app/x?a=1&b=%2F`);
+    assert.deepEqual(asked.filter((url) => url.startsWith(issuer)), []);
+    assert.equal((await page.goto(`${base}/app/bob?c=1`)).status(), 403);
+    assert.match(await body(page), /You do not have access to this page/);
+    await page.locator('text=Use another account').press('Enter');
+    await signIn(page, 'bob');
+    await page.waitForURL(`${base}/app/bob?c=1`);
+    assert.equal((await body(page)).trim(), 'ok');
+    assert.equal(await status(page, '/app/x'), 200);
+  },
+
   async tabs() {
     const context = await fresh();
     const one = await context.newPage();

@@ -17,7 +17,7 @@ const issuer = `http://127.0.0.1:${port}`;
 
 // A person who has signed in by less than is wanted (acr_values) is asked again,
 // and has then signed in by what was wanted.
-const { base, Check } = interactionPolicy;
+const { base, Check, Prompt } = interactionPolicy;
 const policy = base();
 const wantedBy = (params) => params.acr_values?.split(' ') ?? [];
 policy.get('login').checks.add(new Check(
@@ -26,6 +26,17 @@ policy.get('login').checks.add(new Check(
   'unmet_authentication_requirements',
   ({ oidc }) => wantedBy(oidc.params).length > 0
     && !wantedBy(oidc.params).includes(oidc.session.acr),
+));
+
+// A person who may choose another account is asked to sign in.
+const choice = new Prompt({ name: 'select_account', requestable: true });
+choice.checks.clear();
+policy.add(choice);
+policy.get('login').checks.add(new Check(
+  'select_account',
+  'Another account may be chosen',
+  'account_selection_required',
+  ({ oidc }) => oidc.prompts.has('select_account') && !oidc.result?.login,
 ));
 
 const configuration = {
