@@ -226,7 +226,7 @@ static mark_t mark_of(const bearer_throttle_t *t,
 
     mark.token = (uint32_t)keyed_hash(t->secret, token->digest, UINT64_MAX);
     mark.judged = (uint32_t)judged;
-    mark.reason = (uint8_t)((unsigned)reason & REASON_MASK);
+    mark.reason = (uint16_t)((unsigned)reason & REASON_MASK);
     if (token->digest == 0) {
         mark.reason |= NAMELESS;
     }
