@@ -205,6 +205,31 @@ static void check_section(walk_t *w, const ab_section_t *s)
     }
 }
 
+static int has_two_logins(const section_t *s, const bearer_settings_t *layer)
+{
+    bearer_settings_t settings;
+
+    ab_config_resolve(&settings, ab_config_server(s->server), NULL, layer);
+    return settings.login_url && settings.login.on;
+}
+
+/* One of the two may come from a <Location> that the path of this one lies in. */
+static void check_two_logins(walk_t *w)
+{
+    int i;
+
+    for (i = 0; i < w->global->sections->nelts; i++) {
+        const section_t *s = &APR_ARRAY_IDX(w->global->sections, i, section_t);
+        bearer_settings_t own = { 0 }, all = { 0 };
+
+        ab_check_collect(w, s->node, &own);
+        ab_check_collect_path(w, s, &all);
+        if (has_two_logins(s, &all) && !has_two_logins(s, &own)) {
+            ab_check_say(w, BEARER_LOG_ERROR, s->node, "%s", bearer_judge_two_logins);
+        }
+    }
+}
+
 /* ---- the whole ---------------------------------------------------------- */
 
 void ab_check_begin(walk_t *w, apr_pool_t *p, server_rec *s)
@@ -230,6 +255,7 @@ int ab_check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
     for (i = 0; i < w.sections->nelts; i++) {
         check_section(&w, &APR_ARRAY_IDX(w.sections, i, ab_section_t));
     }
+    check_two_logins(&w);
     for (i = 0; i < w.global->issuers->nelts; i++) {
         ab_check_one_issuer(&w, i);
     }

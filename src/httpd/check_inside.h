@@ -72,6 +72,10 @@ server_rec *ab_check_vhost_of(const walk_t *w, const ap_directive_t *node);
 void ab_check_collect(const walk_t *w, const ap_directive_t *node,
                       bearer_settings_t *out);
 
+/** Merges into *out what the <Location>s set that each request of this one matches. */
+void ab_check_collect_path(const walk_t *w, const section_t *inner,
+                           bearer_settings_t *out);
+
 /**
  * Could the section `other` apply to requests of the section `node`? If both are paths
  * and neither is a prefix of the other, it cannot. A pattern, a <Directory> next to a

@@ -68,6 +68,41 @@ void ab_check_collect(const walk_t *w, const ap_directive_t *node, bearer_settin
     }
 }
 
+static int is_pattern(const char *path)
+{
+    return *path == '~' || strpbrk(path, "*?[") != NULL;
+}
+
+static int is_inside(const walk_t *w, const section_t *inner, const section_t *outer)
+{
+    const char *own = ab_config_path(inner->node, w->p);
+    const char *path = ab_config_path(outer->node, w->p);
+    apr_size_t len = strlen(path);
+
+    return !strcasecmp(inner->node->directive, "<Location")
+        && !strcasecmp(outer->node->directive, "<Location")
+        && !is_pattern(own) && !is_pattern(path) && !strncmp(own, path, len)
+        && (!own[len] || own[len] == '/' || (len && own[len - 1] == '/'));
+}
+
+/* The main server's sections come first. */
+void ab_check_collect_path(const walk_t *w, const section_t *inner,
+                           bearer_settings_t *out)
+{
+    const server_rec *servers[] = { w->main, inner->server };
+    int i, k;
+
+    for (k = inner->server == w->main; k < 2; k++) {
+        for (i = 0; i < w->global->sections->nelts; i++) {
+            const section_t *outer = &APR_ARRAY_IDX(w->global->sections, i, section_t);
+
+            if (outer->server == servers[k] && is_inside(w, inner, outer)) {
+                bearer_settings_merge(out, out, &outer->dir->settings);
+            }
+        }
+    }
+}
+
 int ab_check_may_reach(const walk_t *w, const ap_directive_t *other,
                        const ap_directive_t *node)
 {
@@ -76,7 +111,7 @@ int ab_check_may_reach(const walk_t *w, const ap_directive_t *other,
 
     return strcasecmp(other->directive, "<Location") != 0
         || strcasecmp(node->directive, "<Location") != 0
-        || *path == '~' || *own == '~' || strpbrk(path, "*?[")
+        || *own == '~' || is_pattern(path)
         || !strncmp(own, path, strlen(path));
 }
 

@@ -245,6 +245,8 @@ const char *bearer_judge_other_kind(const char *typ);
 
 /** The text of BEARER_FINDING_NO_SESSION_CHECK. */
 extern const char bearer_judge_no_session_check[];
+/** The text if two ways to sign in meet. */
+extern const char bearer_judge_two_logins[];
 
 /** Returns the text of BEARER_FINDING_NO_AUDIENCE, or NULL if it does not apply. */
 const char *bearer_judge_audience_error(const bearer_issuers_t *issuers,

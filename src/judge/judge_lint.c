@@ -385,12 +385,14 @@ static void lint_challenge(place_t *place)
     }
 }
 
+const char bearer_judge_two_logins[] =
+    AB(0709) "AuthBearerLoginURL and AuthBearerLogin On both say where browsers sign in; remove "
+    "one, or write AuthBearerLogin Off";
+
 static void lint_login_url(place_t *place)
 {
     if (place->here.login_url && place->here.login.on) {
-        FIND(place, ERROR, LOGIN_URL,
-            AB(0709) "AuthBearerLoginURL and AuthBearerLogin On both say where browsers sign in; "
-            "remove one, or write AuthBearerLogin Off");
+        FIND(place, ERROR, LOGIN_URL, "%s", bearer_judge_two_logins);
     }
 }
 

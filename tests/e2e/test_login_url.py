@@ -323,6 +323,27 @@ def test_mistakes(checker, line, words):
     assert done.says(*words), (words, done)
 
 
+@pytest.mark.parametrize("path,inner,outer", [
+    ("/a/b", "AuthBearerLogin On", "AuthBearerLoginURL https://login.test/"),
+    ("/a/b/", "AuthBearerLoginURL https://login.test/", "AuthBearerLogin On"),
+    ("/a/", "AuthBearerLogin On", "AuthBearerLoginURL https://login.test/"),
+])
+@pytest.mark.parametrize("order", [1, -1], ids=["outer-first", "inner-first"])
+def test_two_logins_in_nested_locations(checker, path, inner, outer, order):
+    sections = [place(outer), '<Location "%s">\n%s\n</Location>\n' % (path, inner)]
+    done = checker("".join(sections[::order]))
+    assert done.status != 0 and done.says("AB0709"), done
+
+
+@pytest.mark.parametrize("path,inner", [
+    ("/ab", "AuthBearerLogin On"), ("/a/b", "AuthBearerLogin Off"), ("/", "AuthBearerSession On"),
+    ("/a/b", "AuthBearerLoginURL https://other.test/")])
+def test_two_logins_that_do_not_meet(checker, path, inner):
+    done = checker(place("AuthBearerLoginURL https://login.test/")
+                   + '<Location "%s">\n%s\n</Location>\n' % (path, inner))
+    assert not done.says("AB0709"), done
+
+
 @pytest.mark.parametrize("line", [
     "AuthBearerLoginURL https://login.test", "AuthBearerLoginURL http://127.0.0.1:4433/login",
     "AuthBearerLoginURL https://login.test/?return_to\nAuthBearerLogin Off"])
