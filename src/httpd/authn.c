@@ -332,6 +332,9 @@ static const char *no_token(const attempt_t *a)
                         names ? names : "",
                         apr_table_get(r->headers_in, "Authorization")
                         ? ": the Authorization header has another scheme"
+                        : apr_table_get(r->headers_in, "X-Serverless-Authorization")
+                        ? ": the token in X-Serverless-Authorization is for Cloud Run; the client "
+                          "must send one for this server in Authorization"
                         : "");
 }
 

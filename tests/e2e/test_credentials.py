@@ -125,6 +125,12 @@ def test_other_sources_are_no_credential(server, path, headers):
         401, None, "no_credential")
 
 
+def test_a_token_for_cloud_run_only(server):
+    name = "X-Serverless-Authorization"
+    refused(server.get("/header", headers={name: "Bearer " + mint()}), 401, None,
+            "no_credential", log=[name, "Authorization"])
+
+
 def test_basic_of_another_user(server):
     res = server.get("/basic-only", headers=basic("other", mint()))
     assert res.status == 401 and "error" not in res.challenge, res
