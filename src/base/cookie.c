@@ -18,7 +18,8 @@
     X(session, "session", "") \
     X(login, "login", ".") \
     X(tries, "tries", "") \
-    X(sent, "sent", "")
+    X(sent, "sent", "") \
+    X(issuer, "issuer", "")
 
 /* How many characters a word has. */
 #define LENGTH(word) (sizeof(word) - 1)

@@ -29,6 +29,7 @@ typedef struct bearer_cookie_names_t {
     const char *login;     /**< prefix; each pending login has its own cookie */
     const char *tries;     /**< counts recent logins per page, to detect login loops */
     const char *sent;      /**< when the browser was redirected to AuthBearerLoginURL */
+    const char *issuer;    /**< NAME of the issuer of the latest login, if there are several */
     int secure;
 } bearer_cookie_names_t;
 
@@ -67,8 +68,8 @@ const char *bearer_cookie_join(const char *field, const char *name,
                                apr_pool_t *p);
 
 /** Returns a Set-Cookie value. max_age is in seconds; negative: until the browser
- *  closes; 0: remove the cookie. The value must consist of base64url characters
- *  and `.`; see base61.h for secrets. */
+ *  closes; 0: remove the cookie. The value must consist of base64url characters,
+ *  `.` and `~`; see base61.h for secrets. */
 const char *bearer_cookie_set(const bearer_cookie_names_t *names,
                               const char *name, const char *value, int max_age,
                               apr_pool_t *p);

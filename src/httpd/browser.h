@@ -132,13 +132,36 @@ apr_size_t ab_browser_make_room(request_rec *r, apr_size_t more, int most);
  *  attempt shows an error page instead. */
 void ab_browser_count_try(request_rec *r, const char *target);
 
+/* browser_choice.c: logins with several issuers */
+/** Returns the issuer for a login: the only one, or the one that the browser remembers.
+ *  NULL: the user must choose.
+ *  @param possible  ab_browser_possible() */
+const bearer_issuer_t *ab_browser_chosen(request_rec *r, const apr_array_header_t *possible);
+/** Lets the browser remember the issuer of a login. NULL: it forgets. */
+void ab_browser_remember(request_rec *r, const bearer_issuer_t *issuer);
+/** Answers a navigation with the page that asks for the issuer, 401. DECLINED: the client
+ *  wants no page.
+ *  @param settings  of the page that was requested
+ *  @param target    its path and query */
+int ab_browser_ask(request_rec *r, const bearer_settings_t *settings,
+                   const apr_array_header_t *possible, const char *target);
+/** Returns the links of such a page as HTML.
+ *  @param query  further parameters of PATH/login */
+const char *ab_browser_choices(request_rec *r, const apr_array_header_t *possible,
+                               const char *query);
+/** Reads `page` of such a link. Returns path and query of the page, and the parameters of
+ *  a login there (NULL: none). NULL: this server did not make it. */
+const char *ab_browser_sealed_page(request_rec *r, const char *sealed,
+                                   const apr_array_header_t **parameters);
+
 /* browser_room.c: addresses of pages that are too long for a cookie */
 /** Creates the memory, in post_config; without it no such address is kept. */
 void ab_browser_room_create(apr_pool_t *pconf, server_rec *s);
-/** Keeps an attempt's target. Returns NULL, or why it is not kept. */
-const char *ab_browser_room_put(request_rec *r, const bearer_attempt_t *attempt);
-/** Returns the target of an attempt, in the request's pool; NULL: it is not kept here. */
-const char *ab_browser_room_get(request_rec *r, const bearer_attempt_t *attempt);
+/** Keeps an attempt's target under its state, and leaves it only the part before the
+ *  query, for the case that the whole is gone when the browser returns. */
+void ab_browser_room_move(request_rec *r, bearer_attempt_t *attempt);
+/** Returns the target of an attempt, in the request's pool: the whole if it is kept. */
+const char *ab_browser_room_target(request_rec *r, const bearer_attempt_t *attempt);
 
 /* browser_login_url.c: the redirect to AuthBearerLoginURL */
 /** Sends a browser to the login page of a session service: 302. DECLINED if there is none

@@ -391,20 +391,9 @@ static bearer_reason_t make_session(arrival_t *a)
 static const char *page_of(arrival_t *a)
 {
     apr_pool_t *p = a->r->pool;
-    const char *target = a->attempt ? a->attempt->target : "/", *url;
+    const char *url = bearer_return_here(
+        a->browser->origin, a->attempt ? ab_browser_room_target(a->r, a->attempt) : "/", p);
 
-    if (a->attempt && a->attempt->elsewhere) {
-        const char *whole = ab_browser_room_get(a->r, a->attempt);
-
-        if (!whole) {
-            ab_log(APLOG_INFO, a->r, AB(0307) "the login leads to %s, not to the page that was "
-                   "requested: its address is no longer kept on this host, because other "
-                   "long addresses came, or the login began on another host",
-                   bearer_text_quote(p, target));
-        }
-        target = whole ? whole : target;
-    }
-    url = bearer_return_here(a->browser->origin, target, p);
     return url ? url : apr_pstrcat(p, a->browser->origin, "/", NULL);
 }
 
@@ -446,6 +435,8 @@ int ab_browser_callback(request_rec *r)
         }
         if (bearer_reason_category(reason) == BEARER_CATEGORY_UNAVAILABLE) {
             ab_throttling_unanswered(r, a.settings);
+        } else if (a.attempt && result_of(reason) == BEARER_EVENT_LOGIN_REFUSED) {
+            ab_browser_remember(r, NULL);  /* to try again is to choose again */
         }
         if (a.wait) {
             apr_table_setn(r->err_headers_out, "Retry-After",
@@ -454,6 +445,7 @@ int ab_browser_callback(request_rec *r)
         return ab_page_refusal(r, reason, a.why.detail, a.attempt ? back : NULL);
     }
     ab_throttling_logged_in(r, a.settings);
+    ab_browser_remember(r, a.login.access->issuer);
     ab_browser_count_try(r, a.attempt->target);
     return ab_page_redirect(r, HTTP_SEE_OTHER, back);
 }

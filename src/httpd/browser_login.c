@@ -270,24 +270,12 @@ const char *ab_browser_attempt_name(request_rec *r, const char *state)
                         BEARER_LOGIN_TAG, state);
 }
 
-/* The address moves to this host's memory; the cookie keeps the part before the query
- * for the case that it is gone when the browser returns. */
-static const char *move_target(request_rec *r, bearer_attempt_t *attempt)
+static const char *seal(request_rec *r, const bearer_attempt_t *attempt)
 {
-    const apr_size_t len = strcspn(attempt->target, "?");
-    const char *error = ab_browser_room_put(r, attempt);
-    const char *rest = len <= TARGET_ROOM ? apr_pstrmemdup(r->pool, attempt->target, len)
-                                          : "/";
+    const browser_t *browser = ab_browser_of(r);
 
-    if (error) {
-        ab_log(APLOG_INFO, r, AB(0306) "the login will lead to %s, not to the page that was "
-               "requested: its address of %" APR_SIZE_T_FMT " bytes is not kept: %s",
-               bearer_text_quote(r->pool, rest), strlen(attempt->target), error);
-    }
-    attempt->elsewhere = !error;
-    attempt->target = rest;
-    return bearer_attempt_seal(attempt, ab_browser_of(r)->login_seal,
-                               ab_browser_of(r)->origin, &ab_process()->world, r->pool);
+    return bearer_attempt_seal(attempt, browser->login_seal, browser->origin,
+                               &ab_process()->world, r->pool);
 }
 
 /* Does a login end on the host on which it began? */
@@ -302,14 +290,17 @@ static int keep(request_rec *r, bearer_attempt_t *attempt)
     const browser_t *browser = ab_browser_of(r);
     const char *name = ab_browser_attempt_name(r, attempt->state);
     const apr_size_t fits = ends_here(browser) ? TARGET_ROOM : TARGET_ROOM_ELSEWHERE;
-    const char *value = strlen(attempt->target) > fits ? move_target(r, attempt)
-        : bearer_attempt_seal(attempt, browser->login_seal, browser->origin,
-                              &ab_process()->world, r->pool);
+    const char *value;
 
+    if (strlen(attempt->target) > fits) {
+        ab_browser_room_move(r, attempt);
+    }
+    value = seal(r, attempt);
     if (value && ab_browser_make_room(r, strlen(name) + strlen(value) + 3,
                                       BEARER_LOGIN_ATTEMPTS - 1)
         && strchr(attempt->target, '?')) {
-        value = move_target(r, attempt);
+        ab_browser_room_move(r, attempt);
+        value = seal(r, attempt);
     }
     if (!value || strlen(value) > BEARER_COOKIE_CHUNK) {
         return 0;
@@ -324,8 +315,6 @@ bearer_reason_t ab_browser_begin(request_rec *r, const bearer_settings_t *settin
                                  const char **url, unsigned *wait, bearer_refusal_t *why)
 {
     bearer_attempt_t *attempt = NULL;
-    const apr_array_header_t *possible;
-    const char *error;
     bearer_login_t login;
     bearer_reason_t reason;
 
@@ -335,13 +324,6 @@ bearer_reason_t ab_browser_begin(request_rec *r, const bearer_settings_t *settin
                              "session; check its cookies, AuthBearerBaseURL, the session cache, "
                              "and whether the login issuer is accepted here "
                              "(AuthBearerAcceptIssuer)");
-    }
-    if (!issuer) {
-        possible = ab_browser_possible(ab_config_server(r->server), settings, &error, r->pool);
-        if (!possible) {
-            return bearer_refuse(why, r->pool, BEARER_CONFIGURATION, "%s", error);
-        }
-        issuer = APR_ARRAY_IDX(possible, 0, const bearer_issuer_t *);
     }
     reason = ab_browser_client(&login, r, issuer, why);
     if (reason == BEARER_OK) {
@@ -367,15 +349,27 @@ int ab_browser_login(request_rec *r, const bearer_settings_t *settings,
                      const bearer_issuer_t *issuer)
 {
     bearer_refusal_t why = { BEARER_OK, NULL };
-    const char *url = NULL;
+    const apr_array_header_t *possible;
+    const char *target, *url = NULL;
     bearer_reason_t reason;
     unsigned wait = 0;
 
     if (!ab_browser_of(r) || !ab_browser_navigates(r)) {
         return DECLINED;
     }
-    reason = ab_browser_begin(r, settings, issuer, ab_browser_target(r, ab_browser_of(r)->origin),
-                              &url, &wait, &why);
+    target = ab_browser_target(r, ab_browser_of(r)->origin);
+    if (!issuer) {
+        possible = ab_browser_possible(ab_config_server(r->server), settings, &why.detail,
+                                       r->pool);
+        if (!possible) {
+            return ab_refuse(r, BEARER_CONFIGURATION, why.detail, NULL);
+        }
+        issuer = ab_browser_chosen(r, possible);
+    }
+    if (!issuer) {
+        return ab_browser_ask(r, settings, possible, target);
+    }
+    reason = ab_browser_begin(r, settings, issuer, target, &url, &wait, &why);
     if (reason != BEARER_OK) {
         const ab_refused_t more = { wait, NULL, NULL };
 

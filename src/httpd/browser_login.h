@@ -18,12 +18,11 @@ int ab_browser_loops(request_rec *r, const char *target);
  * Begins a login: asks the issuer if requests are pushed, and has the browser keep the
  * attempt.
  * @param settings  of the path where it begins: parameters and limits
- * @param issuer    NULL: the first that logs in here
  * @param target    path and query of the page that it leads to
  * @param url       receives the URL of the issuer, in r->pool
  * @param wait      set to the seconds for Retry-After if the address began too many
  * @return BEARER_OK; BEARER_LOGIN_LOOP, BEARER_LOGIN_ISSUER, BEARER_LOGIN_LIMIT,
- *         BEARER_THROTTLED, BEARER_CONFIGURATION or BEARER_INTERNAL, with *why
+ *         BEARER_THROTTLED or BEARER_INTERNAL, with *why
  */
 bearer_reason_t ab_browser_begin(request_rec *r, const bearer_settings_t *settings,
                                  const bearer_issuer_t *issuer, const char *target,

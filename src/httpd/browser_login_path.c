@@ -50,6 +50,15 @@ static bearer_reason_t refuse_value(wish_t *w, const char *name, const char *exp
                          shown(w, apr_table_get(w->parameters, name)), expected);
 }
 
+/* What a link of the page that asks for the issuer carries: browser_choice.c. */
+static bearer_reason_t take_page(wish_t *w, const char *sealed)
+{
+    w->target = ab_browser_sealed_page(w->r, sealed, &w->settings.login.parameters);
+    return w->target ? BEARER_OK
+        : refuse_value(w, "page", "this server did not make it, or has another "
+                       "AuthBearerSecretFile now; open the page and choose again");
+}
+
 /* target_link_uri is a URL; what follows this server's name in it is a target, and so is
  * `return`. */
 static bearer_reason_t take_target(wish_t *w)
@@ -57,7 +66,11 @@ static bearer_reason_t take_target(wish_t *w)
     const char *origin = w->browser->origin, *name = "return";
     const apr_size_t len = strlen(origin);
     const char *target = apr_table_get(w->parameters, name);
+    const char *sealed = apr_table_get(w->parameters, "page");
 
+    if (sealed) {
+        return take_page(w, sealed);
+    }
     if (!target) {
         name = "target_link_uri";
         target = apr_table_get(w->parameters, name);
@@ -154,24 +167,30 @@ static bearer_reason_t read_wish(wish_t *w)
 
 /* ---- the answer ---------------------------------------------------------- */
 
-/* Returns the URL of this login, made of what was accepted. */
-static const char *again(const wish_t *w)
+/* Returns the query of this login, made of what was accepted. */
+static const char *query_of(const wish_t *w)
 {
     static const char *const names[] = { "iss", "login_hint", "prompt" };
     apr_pool_t *p = w->r->pool;
-    const char *url = apr_pstrcat(p, w->browser->origin, w->r->uri, "?return=",
-                                  bearer_http_form_escape(p, w->target), NULL);
+    const char *page = apr_table_get(w->parameters, "page");
+    const char *query = apr_pstrcat(p, page ? "page=" : "return=",
+                                    bearer_http_form_escape(p, page ? page : w->target), NULL);
     apr_size_t i;
 
     for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         const char *value = apr_table_get(w->parameters, names[i]);
 
         if (value) {
-            url = apr_pstrcat(p, url, "&", names[i], "=", bearer_http_form_escape(p, value),
-                              NULL);
+            query = apr_pstrcat(p, query, "&", names[i], "=",
+                                bearer_http_form_escape(p, value), NULL);
         }
     }
-    return url;
+    return query;
+}
+
+static const char *again(const wish_t *w)
+{
+    return apr_pstrcat(w->r->pool, w->browser->origin, w->r->uri, "?", query_of(w), NULL);
 }
 
 static int redirect(const wish_t *w, int status, const char *url)
@@ -205,6 +224,28 @@ static int is_signed_in(wish_t *w, bearer_reason_t *reason)
         && *reason == BEARER_OK && !ab_browser_loops(w->r, w->target);
 }
 
+/* Returns the issuers of which the user must choose one. NULL: w->issuer is set, or none
+ * logs in here. Another account may be one of another issuer. */
+static const apr_array_header_t *to_choose(wish_t *w)
+{
+    request_rec *r = w->r;
+    const char *prompt = apr_table_get(w->parameters, "prompt");
+    const apr_array_header_t *possible;
+
+    if (w->issuer) {
+        return NULL;
+    }
+    possible = ab_browser_possible(ab_config_server(r->server), &w->settings, &w->why.detail,
+                                   r->pool);
+    if (!possible) {
+        possible = ab_browser_issuers(r->server, r->pool);  /* those of sections */
+    }
+    if (possible->nelts == 1 || !prompt || strcmp(prompt, "select_account") != 0) {
+        w->issuer = ab_browser_chosen(r, possible);
+    }
+    return w->issuer || !possible->nelts ? NULL : possible;
+}
+
 /* Only a page that the user opens: in a frame, another site could hide it. */
 static int is_asked_for(request_rec *r)
 {
@@ -217,6 +258,7 @@ static int is_asked_for(request_rec *r)
 int ab_browser_login_path(request_rec *r)
 {
     wish_t w = { .r = r, .browser = ab_browser_of(r), .settings = *ab_config_of(r) };
+    const apr_array_header_t *possible;
     const char *url = NULL;
     bearer_reason_t reason;
     unsigned wait = 0;
@@ -237,6 +279,13 @@ int ab_browser_login_path(request_rec *r)
         ab_browser_count_try(r, w.target);
         return redirect(&w, HTTP_MOVED_TEMPORARILY,
                         apr_pstrcat(r->pool, w.browser->origin, w.target, NULL));
+    }
+    possible = to_choose(&w);
+    if (reason == BEARER_OK && possible) {
+        return ab_page_say(r, AB_PAGE_CHOICE, ab_browser_choices(r, possible, query_of(&w)));
+    }
+    if (reason == BEARER_OK && !w.issuer) {
+        reason = BEARER_CONFIGURATION;
     }
     if (reason == BEARER_OK) {
         reason = ab_browser_begin(r, &w.settings, w.issuer, w.target, &url, &wait, &w.why);

@@ -200,6 +200,7 @@ int ab_browser_logout(request_rec *r)
         /* a return without a session is not a loop now */
         ab_browser_forget(r, names->tries);
     }
+    ab_browser_remember(r, NULL);
     ab_log(APLOG_INFO, r, AB(0321) "logout, session %s",
            bearer_text_fingerprint(r->pool, session->id, BEARER_SESSION_ID_SIZE));
     ab_browser_refuse_token(r, session);

@@ -139,12 +139,17 @@ static const char *paragraph(apr_pool_t *p, const char *text)
     return *text ? apr_pstrcat(p, "<p>", bearer_text_html(p, text), "</p>\n", NULL) : "";
 }
 
-const char *ab_page_link(request_rec *r, const char *url, ab_label_t label)
+const char *ab_page_link_to(request_rec *r, const char *url, const char *text)
 {
     apr_pool_t *p = r->pool;
 
     return apr_pstrcat(p, "<p><a href=\"", bearer_text_html(p, url), "\">",
-                       bearer_text_html(p, ab_page_label(label)), "</a></p>\n", NULL);
+                       bearer_text_html(p, text), "</a></p>\n", NULL);
+}
+
+const char *ab_page_link(request_rec *r, const char *url, ab_label_t label)
+{
+    return ab_page_link_to(r, url, ab_page_label(label));
 }
 
 const char *ab_page_button(request_rec *r, const char *action, const char *name,
@@ -361,6 +366,22 @@ int ab_page_say(request_rec *r, ab_page_t page, const char *form)
               json ? json_of(r, json_pack("{s:s}", "message", text.title))
                    : html_of(r, &text, form));
     return OK;
+}
+
+/* Not replaced by an ErrorDocument: without the links nobody could sign in. */
+int ab_page_ask(request_rec *r, ab_page_t page, const char *links)
+{
+    const ab_text_t text = ab_page_text(page);
+
+    if (wants_json(r)) {
+        return DECLINED;
+    }
+    apr_table_setn(r->err_headers_out, "WWW-Authenticate",
+                   apr_psprintf(r->pool, "Bearer realm=\"%s\"",
+                                r->server->server_hostname));
+    ab_page_no_store(r);
+    ap_custom_response(r, HTTP_UNAUTHORIZED, html_of(r, &text, links));
+    return HTTP_UNAUTHORIZED;
 }
 
 void ab_page_prepare(request_rec *r, bearer_reason_t reason)

@@ -36,7 +36,13 @@ void ab_page_register(void);
 int ab_page_say(request_rec *r, ab_page_t page, const char *form);
 /** Sends an object with status 200, and takes the reference. */
 int ab_page_json(request_rec *r, json_t *object);
+/** Has a page sent with status 401 to a navigation, by a hook that returns this status.
+ *  DECLINED: the client wants no page.
+ *  @param links  HTML after the text */
+int ab_page_ask(request_rec *r, ab_page_t page, const char *links);
 /** Returns a link as HTML. */
+const char *ab_page_link_to(request_rec *r, const char *url, const char *text);
+/** The same with one of this module's own texts. */
 const char *ab_page_link(request_rec *r, const char *url, ab_label_t label);
 /** Returns a button that sends one field by POST, as HTML. */
 const char *ab_page_button(request_rec *r, const char *action, const char *name,

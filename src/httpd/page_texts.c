@@ -96,6 +96,11 @@ const char ab_page_language[] = "en";
     "Signing in needs them. The browser does not accept cookies of this site, or the sign-in " \
     "was started in another browser or more than half an hour ago.", \
     "Allow cookies for this site and sign in again.")
+/* links to the issuers follow */
+#define PAGE_CHOICE PAGE( \
+    "Choose how to sign in", \
+    "You can sign in with one of these services:", \
+    "")
 #define PAGE_LOGIN_STATE PAGE( \
     "This sign-in cannot be completed", \
     "It was started too long ago or in another browser, or it is already complete.", \

@@ -34,6 +34,7 @@
     X(SESSION_SIZE, START) \
     /* logins */ \
     X(COOKIES, AGAIN) \
+    X(CHOICE, NONE) \
     X(LOGIN_STATE, AGAIN) \
     X(LOGIN_EXPIRED, AGAIN) \
     X(LOGIN_RESPONSE, AGAIN) \

@@ -45,6 +45,17 @@ STEP_UP = """
 """
 
 
+#: A second provider, which has the same client.
+OTHER = """
+<AuthBearerIssuer "{other}" other>
+    AuthBearerClientID app
+    AuthBearerClientSecret "file:@ROOT@/client"
+</AuthBearerIssuer>
+AuthBearerLoginIssuer {issuer} {other}
+AuthBearerUserFormat %u@%i
+"""
+
+
 @pytest.fixture(scope="module")
 def node_is_there():
     node.need()
@@ -52,26 +63,33 @@ def node_is_there():
 
 @pytest.fixture
 def play(one_server, node_is_there):
-    """play(scenario, more, end, **options of the provider)"""
+    """play(scenario, more, end, **options of the provider); another=True: with a second
+    one"""
     made = []
 
-    def run(scenario, more="", end="", **options):
-        port = free_port()
+    def run(scenario, more="", end="", another=False, **options):
+        port, other = free_port(), None
+        if another:
+            other = "http://127.0.0.1:%d" % free_port()
+            end += OTHER.format(issuer="http://127.0.0.1:%d" % port, other=other)
         server = one_server(CONF.format(
             more=more, end=end, issuer="http://127.0.0.1:%d" % port), start=False,
             files={"secret": (os.urandom(48), 0o600),
                    "client": ("the-secret-of-the-client\n", 0o600)})
-        made.append(node.RealProvider([{
+        callback = server.url + "/.auth/callback"
+        made.extend(node.RealProvider([{
             "client_id": "app", "client_secret": "the-secret-of-the-client",
-            "redirect_uris": [server.url + "/.auth/callback"],
+            "redirect_uris": [callback + "/" + name if another else callback],
             "post_logout_redirect_uris": [server.url + "/.auth/logout"],
             "backchannel_logout_uri": server.url
             + "/.auth/backchannel-logout",
             "backchannel_logout_session_required": True,
             "grant_types": ["authorization_code", "refresh_token"]}],
-            port=port, **options))
+            port=at, **options)
+            for name, at in (("real", port), ("other", other and int(
+                other.rpartition(":")[2]))) if at)
         server.start()
-        node.run_browser(scenario, base=server.url, issuer=made[-1].url,
+        node.run_browser(scenario, base=server.url, issuer=made[0].url, other=other,
                          shots=os.environ.get("BEARER_SCREENSHOTS"))
         return server
     yield run
@@ -104,6 +122,11 @@ def test_real_landing(play):
 @pytest.mark.allow_log("AH01629")
 def test_real_account(play):
     play("account", end="<Location /app/bob>\nRequire user bob@example.test\n</Location>\n")
+
+
+@pytest.mark.allow_log("AB0762")
+def test_real_choice(play):
+    play("choice", another=True)
 
 
 def test_real_restored(play):

@@ -33,7 +33,7 @@ static int is_own(const char *name)
 {
     static const char *const starts[] = {
         "bearer_session", "bearer_login", "bearer_tries", "__Host-bearer_session",
-        "__Host-bearer_login", "__Host-bearer_tries"
+        "__Host-bearer_login", "__Host-bearer_tries", "bearer_issuer", "__Host-bearer_issuer"
     };
     size_t i, end = strcspn(name, ".");
 

@@ -14,6 +14,7 @@ CONCERNS = {
                "config resource",
     "browser_callback": "browser browser_cookies browser_limits browser_hostile "
                         "login_issuers answer_leaks login_client_auth",
+    "browser_choice": "login_choice",
     "browser_client": "browser browser_hostile login_issuers login_client_auth "
                       "login_metadata login_tenants "
                       "browser_children",
@@ -21,10 +22,10 @@ CONCERNS = {
                        "browser_limits",
     "browser_hide": "browser browser_hostile browser_cookies answer_leaks "
                     "ambient silence",
-    "browser_room": "browser_cookies",
+    "browser_room": "browser_cookies login_choice",
     "browser_status": "session_status",
     "browser_userinfo": "userinfo identity",
-    "browser_login_path": "login_path",
+    "browser_login_path": "login_path login_choice",
     "browser_login_url": "login_url",
     "browser_login": "browser browser_cookies browser_limits browser_pages "
                      "login_issuers login_choice browser_hostile",

@@ -165,6 +165,7 @@ static void test_strip(void **state)
         { "bearer_session_8080=x; a=1", "a=1" },
         { "__Host-bearer_session=x; __Host-bearer_session.1=y; a=1", "a=1" },
         { "__Host-bearer_login_8443.abc=1; __Host-bearer_tries_8443=1", NULL },
+        { "__Host-bearer_issuer=corp; bearer_issuer_8080=corp; bearer_sent=1", NULL },
         { "bearer_sessions=x", "bearer_sessions=x" },
         { "bearer_session_id=x; bearer_=1; xbearer_tries=2",
           "bearer_session_id=x; bearer_=1; xbearer_tries=2" },

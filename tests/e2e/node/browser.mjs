@@ -13,7 +13,7 @@ import { join } from 'node:path';
 import { chromium } from 'playwright-core';
 
 const [name, text] = process.argv.slice(2);
-const { base, issuer, shots } = JSON.parse(text);
+const { base, issuer, other, shots } = JSON.parse(text);
 
 const launch = {
   executablePath: process.env.CHROMIUM || '/usr/bin/chromium',
@@ -39,15 +39,15 @@ async function shot(page, file) {
 }
 
 // The provider's own pages: a name and any password, then consent.
-async function signIn(page, user = 'ann') {
-  await page.waitForURL((url) => url.href.startsWith(issuer));
+async function signIn(page, user = 'ann', at = issuer) {
+  await page.waitForURL((url) => url.href.startsWith(at));
   await page.fill('input[name=login]', user);
   await page.fill('input[name=password]', 'x');
   await page.click('button[type=submit]');
   // consent is asked for once
-  await page.waitForURL((url) => !url.href.startsWith(issuer)
+  await page.waitForURL((url) => !url.href.startsWith(at)
     || url.pathname.startsWith('/interaction/'));
-  if (page.url().startsWith(issuer)) {
+  if (page.url().startsWith(at)) {
     await page.click('button[type=submit]');
   }
 }
@@ -112,6 +112,50 @@ const scenarios = {
     await page.waitForURL(`${base}/app/bob?c=1`);
     assert.equal((await body(page)).trim(), 'ok');
     assert.equal(await status(page, '/app/x'), 200);
+  },
+
+  // Two issuers: the person chooses by keyboard, without script, on a phone; the second
+  // visit goes straight there.
+  async choice() {
+    const context = await browser.newContext({
+      javaScriptEnabled: false, viewport: { width: 360, height: 640 },
+    });
+    context.setDefaultTimeout(20000);
+    const page = await context.newPage();
+    const wanted = `${base}/app/deep/link?a=${'b'.repeat(5000)}&c=%2F`;
+    const answer = await page.goto(wanted);
+    assert.equal(answer.status(), 401);
+    assert.equal(await page.innerText('main h1'), 'Choose how to sign in');
+    await checkPhone(page);
+    await shot(page, 'choose');
+    await page.setViewportSize({ width: 360, height: 640 });
+    const focused = page.locator(':focus-visible');
+    await page.keyboard.press('Tab');
+    assert.equal(await focused.innerText(), 'real');
+    await page.keyboard.press('Tab');
+    assert.equal(await focused.innerText(), 'other');
+    assert.notEqual(await focused.evaluate((e) => getComputedStyle(e).outlineStyle), 'none');
+    await page.keyboard.press('Enter');
+    await signIn(page, 'ann', other);
+    await page.waitForURL(wanted);
+    assert.equal((await body(page)).trim(), 'ok');
+    const cookies = await context.cookies(base);
+    const kept = cookies.filter((c) => c.name.includes('bearer_issuer'));
+    assert.deepEqual(kept.map((c) => [c.value, c.httpOnly, c.sameSite]),
+      [['other', true, 'Lax']]);
+    await context.clearCookies({ name: /bearer_session/ });
+    await page.goto(`${base}/app/again`);
+    await page.waitForURL(`${base}/app/again`);
+    assert.equal((await body(page)).trim(), 'ok');
+    // whoever signs out is asked again
+    await page.goto(`${base}/.auth/logout`);
+    await page.click('button');
+    await page.waitForURL((url) => url.href.startsWith(other));
+    await page.goto(`${base}/app/x`);
+    assert.equal(await page.innerText('main h1'), 'Choose how to sign in');
+    await page.click('text=real');
+    await signIn(page, 'bob');
+    await page.waitForURL(`${base}/app/x`);
   },
 
   async tabs() {
@@ -482,6 +526,15 @@ const scenarios = {
     await checkFormats();
   },
 };
+
+// No sideways scroll at 360 px, nor there at 200 %.
+async function checkPhone(page) {
+  for (const width of [360, 180]) {
+    await page.setViewportSize({ width, height: 640 });
+    assert.ok(await page.evaluate((w) => document.documentElement.scrollWidth <= w, width),
+      `sideways scroll at ${width} px`);
+  }
+}
 
 // What must be readable at a glance.
 async function checkStatus(page) {
