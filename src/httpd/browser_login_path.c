@@ -200,8 +200,17 @@ static int redirect(const wish_t *w, int status, const char *url)
     return ab_page_redirect(w->r, status, url);
 }
 
+/* Does a session of this issuer serve? NULL: not known, since some pages only accept it. */
+static int serves(const wish_t *w, const bearer_issuer_t *issuer)
+{
+    const apr_array_header_t *all = w->settings.login_issuer;
+
+    return w->issuer ? issuer == w->issuer
+         : !issuer || !all || bearer_text_among(all, issuer->url);
+}
+
 /* Does the browser have a session that serves? Sets *reason to why it cannot be known.
- * With a session of another issuer, the user must see a page of the one that is named. */
+ * With a session of another issuer, the user must see a page of this one. */
 static int is_signed_in(wish_t *w, bearer_reason_t *reason)
 {
     bearer_settings_t any = w->settings;
@@ -210,11 +219,9 @@ static int is_signed_in(wish_t *w, bearer_reason_t *reason)
     bearer_reason_t found;
     int same;
 
-    if (w->issuer) {
-        any.login_issuer = NULL;
-    }
+    any.login_issuer = NULL;
     found = ab_browser_principal(w->r, &any, &principal, &credential, &w->why);
-    same = !w->issuer || (principal && principal->issuer == w->issuer);
+    same = serves(w, principal ? principal->issuer : NULL);
     if (bearer_reason_category(found) == BEARER_CATEGORY_UNAVAILABLE) {
         *reason = found;
     } else if (found != BEARER_NO_CREDENTIAL && !same) {

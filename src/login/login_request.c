@@ -101,6 +101,18 @@ const char *bearer_login_add(apr_table_t *t, const char *parameter, const char *
     return name;
 }
 
+/* Initiating User Registration via OpenID Connect 1.0, section 4.2: an issuer that lists
+ * its prompts refuses or ignores others. To sign in again lets the user choose, too. */
+static void set_possible_prompt(apr_table_t *t, const apr_array_header_t *prompts)
+{
+    static const char choice[] = "select_account";
+    const char *prompt = apr_table_get(t, "prompt");
+
+    if (prompt && prompts && !strcmp(prompt, choice) && !bearer_text_among(prompts, choice)) {
+        apr_table_setn(t, "prompt", "login");
+    }
+}
+
 static apr_table_t *request_of(bearer_attempt_t *a, const bearer_login_t *login,
                                const apr_array_header_t *parameters,
                                apr_pool_t *p)
@@ -129,6 +141,7 @@ static apr_table_t *request_of(bearer_attempt_t *a, const bearer_login_t *login,
 
         note_expectation(a, name, value, p);
     }
+    set_possible_prompt(t, login->metadata->prompt_values_supported);
     return t;
 }
 

@@ -180,6 +180,11 @@ int bearer_issuer_tenant_admitted(const bearer_issuer_t *issuer,
     X(revocation_endpoint) \
     X(pushed_authorization_request_endpoint)
 
+/** The lists of words in the metadata, const char *, by their names in the document. */
+#define BEARER_METADATA_LISTS(X) \
+    X(scopes_supported) \
+    X(prompt_values_supported)
+
 /** An issuer's metadata; NULL members: not offered. */
 typedef struct bearer_metadata_t {
     const char *issuer;
@@ -188,7 +193,9 @@ typedef struct bearer_metadata_t {
 #undef X
     int require_pushed_authorization_requests;
     int authorization_response_iss_parameter_supported;
-    const apr_array_header_t *scopes_supported; /**< const char *, or NULL */
+#define X(name) const apr_array_header_t *name;
+    BEARER_METADATA_LISTS(X)
+#undef X
     const char *source;       /**< URL of the document */
     /** const char *, one line each: endpoints that are ignored because they may
      *  not be fetched, and documents that could not be used; NULL: none */

@@ -15,8 +15,8 @@
 
 /** Maximum size of an AuthBearerFetchAuth file, in bytes. */
 #define FETCH_AUTH_MAX (16 * 1024)
-/** Maximum number of scopes that are read from the metadata. */
-#define SCOPES_MAX 200
+/** Maximum number of words that are read of a list. */
+#define LIST_MAX 200
 
 /* ---- metadata URLs ----------------------------------------------------- */
 
@@ -303,22 +303,22 @@ static const char *endpoint_in(const json_t *object, const char *name,
     return error ? NULL : apr_pstrdup(p, url);
 }
 
-static const apr_array_header_t *take_scopes(const json_t *object,
-                                             apr_pool_t *p)
+static const apr_array_header_t *take_list(const json_t *object, const char *name,
+                                           apr_pool_t *p)
 {
-    const json_t *scopes = json_object_get(object, "scopes_supported");
+    const json_t *all = json_object_get(object, name);
     apr_array_header_t *list;
     size_t i;
 
-    if (!json_is_array(scopes)) {
+    if (!json_is_array(all)) {
         return NULL;
     }
     list = apr_array_make(p, 8, sizeof(const char *));
-    for (i = 0; i < json_array_size(scopes) && i < SCOPES_MAX; i++) {
-        const char *scope = json_string_value(json_array_get(scopes, i));
+    for (i = 0; i < json_array_size(all) && i < LIST_MAX; i++) {
+        const char *one = json_string_value(json_array_get(all, i));
 
-        if (scope) {
-            push(list, apr_pstrdup(p, scope));
+        if (one) {
+            push(list, apr_pstrdup(p, one));
         }
     }
     return list;
@@ -368,7 +368,9 @@ static apr_status_t take_document(bearer_metadata_t **metadata, const json_t *ob
     m->authorization_response_iss_parameter_supported =
         json_is_true(json_object_get(
             object, "authorization_response_iss_parameter_supported"));
-    m->scopes_supported = take_scopes(object, p);
+#define X(name) m->name = take_list(object, #name, p);
+    BEARER_METADATA_LISTS(X)
+#undef X
     m->left_out = left_out->nelts ? left_out : NULL;
     *metadata = m;
     return APR_SUCCESS;
@@ -429,7 +431,9 @@ bearer_metadata_t *bearer_metadata_copy(const bearer_metadata_t *metadata,
 #undef X
     copy->issuer = apr_pstrdup(p, metadata->issuer);
     copy->source = apr_pstrdup(p, metadata->source);
-    copy->scopes_supported = copy_list(metadata->scopes_supported, p);
+#define X(name) copy->name = copy_list(metadata->name, p);
+    BEARER_METADATA_LISTS(X)
+#undef X
     copy->left_out = copy_list(metadata->left_out, p);
     return copy;
 }
@@ -438,13 +442,17 @@ json_t *bearer_metadata_json(const bearer_metadata_t *m)
 {
 #define FORMAT(name) "ss*"
 #define VALUE(name) #name, m->name,
-    return json_pack("{ss" BEARER_ENDPOINTS(FORMAT) "sb sb so*}", "issuer", m->issuer,
+#define LIST_FORMAT(name) "so*"
+#define LIST(name) , #name, m->name ? bearer_json_strings(m->name) : NULL
+    return json_pack("{ss" BEARER_ENDPOINTS(FORMAT) "sb sb" BEARER_METADATA_LISTS(LIST_FORMAT)
+                     "}", "issuer", m->issuer,
                      BEARER_ENDPOINTS(VALUE) "require_pushed_authorization_requests",
                      m->require_pushed_authorization_requests,
                      "authorization_response_iss_parameter_supported",
-                     m->authorization_response_iss_parameter_supported,
-                     "scopes_supported",
-                     m->scopes_supported ? bearer_json_strings(m->scopes_supported) : NULL);
+                     m->authorization_response_iss_parameter_supported
+                     BEARER_METADATA_LISTS(LIST));
+#undef LIST
+#undef LIST_FORMAT
 #undef VALUE
 #undef FORMAT
 }

@@ -177,6 +177,15 @@ def test_prompt_and_hint(both, op, second):  # noqa: F811
         refused(server.get("/.auth/login?" + bad, headers=NAVIGATE))
 
 
+def test_an_issuer_that_lists_its_prompts(site, op):  # noqa: F811
+    """It would ignore or refuse another, and the account would stay the same."""
+    op.metadata["prompt_values_supported"] = ["none", "login", "consent"]
+    server = site()
+    for given, sent in (("select_account", "login"), ("consent", "consent"),
+                        ("create", "create")):
+        assert asked(server.get(path(prompt=given), headers=NAVIGATE), op)["prompt"] == sent
+
+
 # -- who asks ---------------------------------------------------------------------
 
 NO_PAGE = [
@@ -285,6 +294,32 @@ def test_a_session_is_enough(both, op, second):  # noqa: F811
     res = browser.go(path(prompt="select_account", **{"return": "/app/x"}))
     assert res.user == "bob@example.test@main", res
     assert before.navigate("/app/x").status == 302
+
+
+def test_a_session_of_another_issuer_than_the_usual(both, op, second):  # noqa: F811
+    server = both(end='<Location "/.auth/login">\n AuthBearerLoginIssuer %s\n</Location>'
+                  % second.url)
+    browser = Browser(server)
+    signed_in(browser, user="alice@example.test@main")
+    assert asked(browser.navigate("/.auth/login"), second)["prompt"] == "select_account"
+    signed_in(browser, "/app/second/x", "alice@example.test@second")
+    assert browser.navigate("/.auth/login").get("Location") == server.url + "/"
+
+
+def test_logins_are_bounded(site, op):  # noqa: F811
+    """As those of other pages; by the directives of this path."""
+    op.offer(pushed_authorization_request_endpoint="par",
+             require_pushed_authorization_requests=True)
+    server = site("AuthBearerThrottle off", end="""
+<Location "/.auth/login">
+    AuthBearerThrottle threshold=3 window=60 penalty=60
+</Location>
+""")
+    for _ in range(3):
+        assert server.get("/.auth/login", headers=FOREIGN).status == 302
+    res = server.get("/.auth/login", headers=FOREIGN)
+    assert res.status == 429 and 0 < int(res.get("Retry-After")) <= 60, res
+    assert op.count("par") == 3
 
 
 def test_a_page_that_does_not_accept_the_session(both, op):  # noqa: F811

@@ -477,6 +477,7 @@ static void test_metadata_document(void **state)
         "\"require_pushed_authorization_requests\": true,"
         "\"authorization_response_iss_parameter_supported\": \"true\","
         "\"scopes_supported\": [\"openid\", 7, \"email\"],"
+        "\"prompt_values_supported\": [\"login\"],"
         "\"revocation_endpoint\": null,"
         "\"unknown\": {}}";
     apr_pool_t *p = unit_pool(state);
@@ -491,6 +492,7 @@ static void test_metadata_document(void **state)
     assert_int_equal(m->require_pushed_authorization_requests, 1);
     assert_int_equal(m->authorization_response_iss_parameter_supported, 0);
     assert_int_equal(m->scopes_supported->nelts, 2);
+    assert_int_equal(m->prompt_values_supported->nelts, 1);
     assert_null(m->revocation_endpoint);
     assert_int_equal(parse(&n, "{\"issuer\": \"" ISSUER "\", \"jwks_uri\": null}", &error, p),
                      APR_SUCCESS);
