@@ -15,6 +15,7 @@
 #include "base/text.h"
 #include "judge/claim.h"
 #include "judge/details.h"
+#include "login/login.h"
 #include "judge/exports.h"
 #include "keys/keyset.h"
 #include "report/explain.h"
@@ -251,7 +252,8 @@ static int met_word(const inquiry_t *q, bearer_require_t kind, const char *word,
         return met_claim(q, word, error);
     case BEARER_REQUIRE_ACTOR:
         return bearer_principal_has_actor(principal, word);
-    case BEARER_REQUIRE_DETAILS: /* met_details() */
+    case BEARER_REQUIRE_DETAILS: /* met_together() */
+    case BEARER_REQUIRE_AUTHENTICATION:
     case BEARER_REQUIRE_EXPR:
     case BEARER_REQUIRE_COUNT:
         break;
@@ -259,19 +261,27 @@ static int met_word(const inquiry_t *q, bearer_require_t kind, const char *word,
     return 0;
 }
 
-/* The words of this line belong together. */
-static int met_details(const inquiry_t *q, const apr_array_header_t *words,
-                       const char **error)
+/* For kinds of which the words of a line belong together. */
+static int met_together(inquiry_t *q, bearer_require_t kind,
+                        const apr_array_header_t *words, const char **error)
 {
+    const json_t *claims = q->j.principal->claims;
+    const apr_array_header_t *parameters;
     bearer_details_rule_t rule;
 
-    *error = bearer_details_parse(&rule, words, 1, q->p);
-    return *error ? -1 : bearer_details_match(&rule, q->j.principal->claims);
+    if (kind == BEARER_REQUIRE_DETAILS) {
+        *error = bearer_details_parse(&rule, words, 1, q->p);
+        return *error ? -1 : bearer_details_match(&rule, claims);
+    }
+    *error = bearer_login_parse_required(&parameters, words, 1, q->p);
+    return *error ? -1 : bearer_login_suffices(parameters, claims, q->j.now,
+                                               q->j.settings.clock_skew, &q->j.why, q->p)
+                           == BEARER_OK;
 }
 
 /* As everywhere in httpd, one matching word of a line is enough. Returns 1, 0, or -1
  * with *error. */
-static int met_line(const inquiry_t *q, const apr_array_header_t *words,
+static int met_line(inquiry_t *q, const apr_array_header_t *words,
                     const char **error)
 {
     static const char *const kinds[] = {
@@ -291,8 +301,8 @@ static int met_line(const inquiry_t *q, const apr_array_header_t *words,
     if (kind == BEARER_REQUIRE_EXPR || kind == BEARER_REQUIRE_COUNT) {
         *error = "without -f, bearer-expr and rules of other modules are not evaluated";
     }
-    if (kind == BEARER_REQUIRE_DETAILS) {
-        return met_details(q, words, error);
+    if (kind == BEARER_REQUIRE_DETAILS || kind == BEARER_REQUIRE_AUTHENTICATION) {
+        return met_together(q, (bearer_require_t)kind, words, error);
     }
     for (i = 1; i < words->nelts && !*error; i++) {
         met |= met_word(q, (bearer_require_t)kind, APR_ARRAY_IDX(words, i, const char *), error);
@@ -301,7 +311,7 @@ static int met_line(const inquiry_t *q, const apr_array_header_t *words,
 }
 
 /* One matching line is enough, as in httpd without a container. */
-static int authorize(const inquiry_t *q, json_t *out)
+static int authorize(inquiry_t *q, json_t *out)
 {
     const apr_array_header_t *lines = ht_values(q->call, "require");
     int i, any = !lines->nelts;
@@ -344,7 +354,7 @@ static json_t *answer_of(inquiry_t *q, bearer_verdict_t verdict)
     if (granted) {
         bearer_exports_apply(env, headers, q->j.principal, &q->j.settings, NULL, q->p);
         apr_table_set(env, "REMOTE_USER", q->j.principal->user);
-    } else if (authenticated) {
+    } else if (authenticated && q->j.why.reason == BEARER_OK) {
         bearer_refuse(&q->j.why, q->p, BEARER_REQUIRE, "the token is valid, but no "
                       "Require line matches");
     }

@@ -146,7 +146,8 @@ typedef enum {
     X(0061, INTERNAL, "internal", UNAVAILABLE) \
     X(0062, SESSION_INSUFFICIENT, "session_insufficient", SESSION_INSUFFICIENT) \
     X(0063, SIGNATURE_REMOVED, "signature_removed", SIGNATURE) \
-    X(0064, MISDIRECTED, "misdirected", MISDIRECTED)
+    X(0064, MISDIRECTED, "misdirected", MISDIRECTED) \
+    X(0065, LOGIN_WEAK, "login_weak", REQUIRE)
 
 typedef enum {
 #define X(number, symbol, name, category) BEARER_##symbol,

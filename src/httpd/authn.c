@@ -74,7 +74,7 @@ static int sign_in_elsewhere(const attempt_t *a, bearer_reason_t reason, const c
 
 static int refuse(attempt_t *a, bearer_reason_t reason, const char *detail)
 {
-    ab_refused_t more = { a->retry, &a->judgement, NULL };
+    ab_refused_t more = { .retry = a->retry, .j = &a->judgement };
     int status;
 
     if (a->ahead) {
@@ -261,6 +261,13 @@ static int login(const attempt_t *a, const bearer_issuer_t *issuer)
     return a->settings->login.on ? ab_browser_login(a->r, a->settings, issuer) : DECLINED;
 }
 
+int ab_authn_sign_in_again(request_rec *r, const bearer_settings_t *settings,
+                           const bearer_issuer_t *issuer, const char *why)
+{
+    ab_log(APLOG_DEBUG, r, AB(0110) "the user must log in again: %s", why);
+    return ab_browser_login(r, settings, issuer);
+}
+
 /* A cookie without a valid session is not a credential: DECLINED. */
 static int by_session(attempt_t *a)
 {
@@ -286,9 +293,7 @@ static int by_session(attempt_t *a)
         why.detail = ab_provider_cross_site;
     }
     if (reason == BEARER_ACR && !a->ahead && a->settings->login.on) {
-        /* the session began with less than this location requires */
-        ab_log(APLOG_DEBUG, a->r, AB(0110) "the user must log in again: %s", why.detail);
-        status = login(a, principal->issuer);
+        status = ab_authn_sign_in_again(a->r, a->settings, principal->issuer, why.detail);
     }
     return status != DECLINED ? status
          : reason == BEARER_OK ? grant(a, principal) : refuse(a, reason, why.detail);

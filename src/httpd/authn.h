@@ -12,6 +12,11 @@
 
 /** Hook: authenticates the request. Returns OK, DECLINED or an HTTP status. */
 int ab_authn_check_user_id(request_rec *r);
+/** Redirects a browser whose session began with less than a location requires. DECLINED: the
+ *  request is not a navigation.
+ *  @param why  for the log */
+int ab_authn_sign_in_again(request_rec *r, const bearer_settings_t *settings,
+                           const bearer_issuer_t *issuer, const char *why);
 /** Hook: counts a refused token that was only judged ahead. */
 int ab_authn_log_transaction(request_rec *r);
 /**

@@ -12,6 +12,7 @@
  */
 #include "authz.h"
 #include "config_parse.h"
+#include "process.h"
 #include "trace.h"
 
 #include <ap_expr.h>
@@ -19,6 +20,7 @@
 #include "judge/claim.h"
 #include "judge/details.h"
 #include "judge/principal.h"
+#include "login/login.h"
 #include "trust/settings.h"
 
 APLOG_USE_MODULE(auth_bearer);
@@ -30,6 +32,7 @@ typedef struct item_t {
     const char *word;
     const bearer_claim_rule_t *rule;
     bearer_details_rule_t details;
+    const apr_array_header_t *parameters; /* of authentication */
     const ap_expr_info_t *expr;    /**< %{...} in a value, or bearer-expr */
 } item_t;
 
@@ -157,6 +160,16 @@ static const char *parse_details(cmd_parms *cmd, require_t *require)
                  : NULL;
 }
 
+static const char *parse_authentication(cmd_parms *cmd, require_t *require)
+{
+    item_t *item = apr_array_push(require->items);
+    const char *error = bearer_login_parse_required(
+        &item->parameters, ab_config_words(cmd->pool, require->line), 0, cmd->pool);
+
+    item->word = require->line;
+    return error ? apr_psprintf(cmd->pool, AB(0670) "Require authentication: %s", error) : NULL;
+}
+
 /* The whole expression may stand in double quotes, as in httpd's Require expr. */
 static const char *unquoted(cmd_parms *cmd, const char *line)
 {
@@ -251,6 +264,23 @@ static int met_details(const asking_t *asking, const item_t *item)
     return bearer_details_match(&item->details, asking->principal->claims);
 }
 
+static int met_authentication(const asking_t *asking, const item_t *item)
+{
+    request_t *own = ab_request(asking->r);
+    bearer_refusal_t why;
+
+    if (bearer_login_suffices(item->parameters, asking->principal->claims,
+                              bearer_world_now(&ab_process()->world),
+                              asking->settings->clock_skew, &why, asking->r->pool) == BEARER_OK) {
+        return 1;
+    }
+    if (!own->weak) {
+        own->weak = item->parameters;
+        own->weak_detail = why.detail;
+    }
+    return 0;
+}
+
 static int met_expr(const asking_t *asking, const item_t *item)
 {
     const char *error = NULL;
@@ -282,6 +312,7 @@ static const char *scope_of_claim(const asking_t *asking, const item_t *item)
 #define KIND_ISSUER       parse_words, met_issuer, NULL
 #define KIND_ACTOR        parse_actor, met_actor, NULL
 #define KIND_DETAILS      parse_details, met_details, NULL
+#define KIND_AUTHENTICATION parse_authentication, met_authentication, NULL
 #define KIND_EXPR         parse_expr, met_expr, NULL
 
 /* By bearer_require_t. */

@@ -33,6 +33,22 @@ int ab_authz_force(request_rec *r)
     return (own && own->ahead) || ab_config_of(r)->optional ? OK : DECLINED;
 }
 
+/* RFC 9470: a browser signs in again, a client learns what is missing. */
+static int ask_for_more(request_rec *r, const request_t *own)
+{
+    const ab_refused_t more = { .login = own->weak };
+    bearer_settings_t settings = *own->settings;
+    int status = DECLINED;
+
+    if (own->settings->login.on && !strcmp(own->principal->method, "cookie")) {
+        settings.login.parameters = settings.login.parameters
+            ? apr_array_append(r->pool, settings.login.parameters, own->weak) : own->weak;
+        status = ab_authn_sign_in_again(r, &settings, own->principal->issuer,
+                                        own->weak_detail);
+    }
+    return status != DECLINED ? status : ab_refuse(r, BEARER_ACR, own->weak_detail, &more);
+}
+
 static int forbid(request_rec *r, const request_t *own)
 {
     const apr_array_header_t *scopes = ab_authz_scopes(r, own->principal,
@@ -40,8 +56,11 @@ static int forbid(request_rec *r, const request_t *own)
     const char *asked = own->unmet
         ? bearer_text_quote_list(r->pool, own->unmet) : "(no line of this module)";
 
+    if (own->weak) {
+        return ask_for_more(r, own);
+    }
     if (scopes) {
-        const ab_refused_t more = { 0, NULL, scopes };
+        const ab_refused_t more = { .scopes = scopes };
 
         return ab_refuse(r, BEARER_SCOPE,
             apr_psprintf(r->pool, "the token has scopes %s, but Require scope needs one of %s "
@@ -65,7 +84,7 @@ static int forbid(request_rec *r, const request_t *own)
 int ab_authz_checker(request_rec *r)
 {
     request_t *own = ab_request_peek(r);
-    ab_refused_t more = { 0, NULL, NULL };
+    ab_refused_t more = { 0 };
     int status, anonymous;
 
     if ((own && own->deciding) || !ab_config_in_force(r)) {

@@ -191,13 +191,14 @@ static ab_page_t page_of_token(bearer_reason_t reason)
     if (reason == BEARER_KEYS) {
         return AB_PAGE_LOGIN_ISSUER;
     }
+    if (reason == BEARER_LOGIN_WEAK) {
+        return AB_PAGE_LOGIN_WEAK;
+    }
     switch (bearer_reason_category(reason)) {
     case BEARER_CATEGORY_EXPIRED:
     case BEARER_CATEGORY_NOT_YET_VALID:
     case BEARER_CATEGORY_AGE:
         return AB_PAGE_LOGIN_CLOCK;
-    case BEARER_CATEGORY_AUTHENTICATION:
-        return AB_PAGE_LOGIN_WEAK;
     case BEARER_CATEGORY_UNAVAILABLE:
         return AB_PAGE_UNAVAILABLE;
     default:

@@ -371,7 +371,7 @@ int ab_browser_login(request_rec *r, const bearer_settings_t *settings,
     }
     reason = ab_browser_begin(r, settings, issuer, target, &url, &wait, &why);
     if (reason != BEARER_OK) {
-        const ab_refused_t more = { wait, NULL, NULL };
+        const ab_refused_t more = { .retry = wait };
 
         return ab_refuse(r, reason, why.detail, &more);
     }

@@ -52,8 +52,7 @@ static void send_challenges(request_rec *r, const bearer_settings_t *settings,
     }
 }
 
-static void challenge(request_rec *r, bearer_category_t category,
-                      const apr_array_header_t *scopes)
+static void challenge(request_rec *r, bearer_category_t category, const ab_refused_t *more)
 {
     const bearer_settings_t *settings = ab_config_of(r);
     bearer_challenge_t c = { ab_page_site(r), category, NULL, NULL, NULL,
@@ -64,10 +63,10 @@ static void challenge(request_rec *r, bearer_category_t category,
                                                  : NULL;
     }
     if (category == BEARER_CATEGORY_SCOPE || category == BEARER_CATEGORY_NO_CREDENTIAL) {
-        c.scopes = scopes;
+        c.scopes = more->scopes;
     }
     if (category == BEARER_CATEGORY_AUTHENTICATION) {
-        c.login = settings->login.parameters;
+        c.login = more->login ? more->login : settings->login.parameters;
     }
     send_challenges(r, settings, bearer_challenge_write(&c, r->pool),
                     bearer_challenge_basic(c.realm, r->pool));
@@ -114,7 +113,7 @@ int ab_refuse(request_rec *r, bearer_reason_t reason, const char *detail,
     ab_environment_refusal(r, reason);
     token = ab_environment_token_id(r, own->credential);
     if (answer->challenge) {
-        challenge(r, category, more->scopes);
+        challenge(r, category, more);
     }
     if (ab_page_waits(r, reason)) {
         apr_table_setn(r->err_headers_out, "Retry-After",

@@ -18,6 +18,8 @@ typedef struct ab_refused_t {
     const bearer_judgement_t *j;       /**< judgement of the token */
     const apr_array_header_t *scopes;  /**< for the challenge, if the category names
                                         *   scopes: ab_authz_scopes() */
+    const apr_array_header_t *login;   /**< for the challenge, if the authentication does
+                                        *   not suffice; NULL: that of AuthBearerLogin */
 } ab_refused_t;
 
 /**

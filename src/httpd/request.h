@@ -58,6 +58,9 @@ typedef struct request_t {
     bearer_reason_t ahead_reason;    /**< why it was refused; in the first request only */
     bearer_throttle_token_t ahead_token;
     apr_array_header_t *unmet;   /**< const char *: rules that were denied */
+    const apr_array_header_t *weak;  /**< what the first `Require authentication` that was
+                                      *   denied wants (bearer_login_parse_required()) */
+    const char *weak_detail;     /**< why it was denied */
     int deciding;                /**< guards the auth_checker hook against recursion */
     const struct request_t *lent; /**< record of a subrequest that was allowed; it counts
                                    *   if this request continues with its configuration, */

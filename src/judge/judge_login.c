@@ -105,13 +105,12 @@ bearer_reason_t bearer_check_recent(bearer_judgement_t *j)
 bearer_reason_t bearer_check_authentication(bearer_judgement_t *j)
 {
     const apr_array_header_t *wanted = j->expected->acr_values;
-    const char *acr = bearer_json_string(j->claims, "acr");
     apr_time_t when = 0;
 
-    if (wanted && wanted->nelts && !bearer_text_among(wanted, acr)) {
-        return REFUSE(j, ACR, "the issuer authenticated the user with acr %s, but one of %s is "
-                      "needed (AuthBearerLogin acr_values=)",
-                      bearer_text_quote(j->p, acr),
+    if (wanted && wanted->nelts && !bearer_principal_acr_among(j->claims, wanted)) {
+        return REFUSE(j, LOGIN_WEAK, "the issuer authenticated the user with acr %s, but one of "
+                      "%s is needed (AuthBearerLogin acr_values=, Require authentication acr=)",
+                      bearer_principal_acr_text(j->claims, j->p),
                       bearer_text_quote_list(j->p, wanted));
     }
     if (j->expected->max_age < 0) {
@@ -121,7 +120,7 @@ bearer_reason_t bearer_check_authentication(bearer_judgement_t *j)
         && j->now - when <= j->expected->max_age + j->settings.clock_skew) {
         return BEARER_OK;
     }
-    return REFUSE(j, ACR, "the user's authentication is older than the requested max_age, or the "
+    return REFUSE(j, LOGIN_WEAK, "the user's authentication is older than the requested max_age, or the "
                   "ID token has no auth_time");
 }
 

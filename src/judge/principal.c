@@ -458,6 +458,26 @@ int bearer_principal_has_actor(const bearer_principal_t *principal, const char *
     return actor && !strcmp(actor, sub);
 }
 
+int bearer_principal_acr_among(const json_t *claims, const apr_array_header_t *wanted)
+{
+    const json_t *acr = json_object_get(claims, "acr"), *one;
+    int found = bearer_text_among(wanted, json_string_value(acr));
+    size_t i;
+
+    json_array_foreach(acr, i, one) {
+        found |= bearer_text_among(wanted, json_string_value(one));
+    }
+    return found;
+}
+
+const char *bearer_principal_acr_text(const json_t *claims, apr_pool_t *p)
+{
+    const json_t *acr = json_object_get(claims, "acr");
+
+    return bearer_text_quote(p, json_is_string(acr) ? json_string_value(acr)
+                                                    : bearer_json_text(acr, p));
+}
+
 int bearer_principal_is_of(const bearer_principal_t *principal, const char *issuer)
 {
     return !strcmp(principal->iss, issuer)

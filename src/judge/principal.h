@@ -100,6 +100,7 @@ const char *bearer_principal_jti(const json_t *claims, apr_pool_t *p);
     X(ISSUER, "issuer") \
     X(ACTOR, "actor") \
     X(DETAILS, "authorization-details") \
+    X(AUTHENTICATION, "authentication") \
     X(EXPR, "bearer-expr")
 
 typedef enum {
@@ -120,6 +121,12 @@ int bearer_principal_has_role(const bearer_principal_t *principal,
 
 /** Returns 1 if this is the subject of the outermost `act` (RFC 8693 section 4.1). */
 int bearer_principal_has_actor(const bearer_principal_t *principal, const char *sub);
+
+/** Returns 1 if `acr` is one of these authentication contexts, or an array with one of
+ *  them. wanted: const char *. */
+int bearer_principal_acr_among(const json_t *claims, const apr_array_header_t *wanted);
+/** Returns `acr` for the log, quoted, in p. */
+const char *bearer_principal_acr_text(const json_t *claims, apr_pool_t *p);
 
 /** Returns 1 if the principal comes from this issuer: by the iss of its token, or
  *  by the issuer's URL in the configuration (for an alias or a {tenant}). */

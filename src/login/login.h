@@ -108,8 +108,19 @@ const char *bearer_login_parameter_error(const char *parameter, apr_pool_t *p);
 const char *bearer_logout_parameter_error(const char *parameter, apr_pool_t *p);
 
 /**
- * Checks whether the claims of an ID token, judged at login, suffice for a location
- * whose logins have these parameters (acr_values, max_age). RFC 9470.
+ * Reads [acr=A,B] [max-age=TIME], of `Require authentication`.
+ * @param parameters  result for bearer_login_suffices(), in p
+ * @param words       const char *: of the line
+ * @param from        index of the first one
+ * @return NULL, or what is wrong with the line, in p
+ */
+const char *bearer_login_parse_required(const apr_array_header_t **parameters,
+                                        const apr_array_header_t *words, int from,
+                                        apr_pool_t *p);
+
+/**
+ * Checks whether the claims of a token suffice for a location that requires an
+ * authentication with these parameters (acr_values, max_age). RFC 9470.
  * @param parameters  const char *, NAME=VALUE; or NULL
  * @return BEARER_OK or BEARER_ACR
  */

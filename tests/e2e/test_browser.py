@@ -1102,12 +1102,12 @@ def test_parameters_of_a_location(site, op):
 </Location>
 """)
     browser = Browser(server)
-    no_session(browser, browser.go("/app/admin"), 401, "acr")
+    no_session(browser, browser.go("/app/admin"), 403, "login_weak")
     asked = op.asked
     assert (asked["prompt"], asked["acr_values"], asked["login_hint"],
             asked["ui"]) == ("login", "gold", "x@y", "a b&c")
     op.id_token = {"acr": "gold", "auth_time": 1000}
-    no_session(browser, browser.go("/app/admin"), 401, "acr")
+    no_session(browser, browser.go("/app/admin"), 403, "login_weak")
     op.id_token = {"acr": "gold"}
     signed_in(browser, "/app/admin")
 

@@ -329,7 +329,7 @@ def test_step_up_that_fails_is_no_loop(site, op):
     browser = Browser(server)
     signed_in(browser)
     res = browser.go("/app/admin/x")
-    assert res.status == 401 and res.check == "acr"
+    assert res.status == 403 and res.check == "login_weak"
     assert "stronger sign-in" in res.text
     assert browser.get("/app/x").status == 200      # what there was is still there
 

@@ -282,6 +282,14 @@ ServerName a.test
      ["AB0661", "scope"]),
     ("require-actor-empty", ISSUER + location("/a", require="actor"), {},
      ["AB0661", "actor"]),
+    ("require-authentication-empty", ISSUER + location("/a", require="authentication"), {},
+     ["AB0670", "acr=A,B"]),
+    ("require-authentication-time", ISSUER + location(
+        "/a", require="authentication acr=x max-age=10d"), {}, ["AB0670", "max-age="]),
+    ("require-authentication-twice", ISSUER + location(
+        "/a", require="authentication acr=x acr=y"), {}, ["AB0670", "acr=y"]),
+    ("require-authentication-acr", ISSUER + location(
+        "/a", require="authentication acr=,"), {}, ["AB0670", "acr="]),
     ("require-details-empty", ISSUER + location("/a", require="authorization-details"), {},
      ["AB0669", "type"]),
     ("require-details-option", ISSUER + location(

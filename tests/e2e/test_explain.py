@@ -9,6 +9,7 @@ import os
 import random
 import re
 import subprocess
+import time
 
 import pytest
 
@@ -363,16 +364,21 @@ def test_options_instead_of_a_configuration(keys):
     assert [r["result"] for r in said.json["requires"]] == ["granted", "denied"]
     assert said.json["environment"]["REMOTE_USER"] == "alice"
     token = tokens.mint(act={"sub": "proxy"},
-                        authorization_details=[{"type": "payment", "actions": ["read"]}])
+                        authorization_details=[{"type": "payment", "actions": ["read"]}],
+                        acr="tin", auth_time=int(time.time()))
     rules = (("actor proxy", "granted"), ("actor x", "denied"),
              ("authorization-details payment actions=read", "granted"),
              ("authorization-details payment actions=write", "denied"),
              ("authorization-details payment actions=", "actions= is empty"),
+             ("authentication acr=gold,tin max-age=1h", "granted"),
+             ("authentication acr=gold", "denied"),
              ("bearer-expr true", "without -f, bearer-expr and rules of other modules are not "
               "evaluated"))
     said = explain(token, *options(*(word for rule, _ in rules for word in ("--require", rule)),
                                    keys=keys))
     assert [r["result"] for r in said.json["requires"]] == [result for _, result in rules]
+    said = explain(token, *options("--require", "authentication acr=gold", keys=keys))
+    assert said.json["status"] == 401 and "authentication/acr" in said.json["refusal"]
 
     said = explain(tokens.mint(), *options("--require", "role x", keys=keys))
     assert said.status == 1 and said.json["status"] == 403

@@ -114,14 +114,14 @@ static void test_what_was_asked_for(void **state)
     login_fixture_t *l = begin(unit_pool(state));
 
     l->expected.acr_values = unit_list(l->f->p, "gold silver");
-    assert_int_equal(judge_id(l, NULL, ""), BEARER_ACR);
-    assert_int_equal(judge_id(l, NULL, "'acr':'bronze'"), BEARER_ACR);
+    assert_int_equal(judge_id(l, NULL, ""), BEARER_LOGIN_WEAK);
+    assert_int_equal(judge_id(l, NULL, "'acr':'bronze'"), BEARER_LOGIN_WEAK);
     l->expected.acr_values = unit_list(l->f->p, "gold");
     assert_int_equal(judge_id(l, NULL, "'acr':'gold'"), BEARER_OK);
     l->expected.acr_values = NULL;
     l->expected.max_age = apr_time_from_sec(100);
-    assert_int_equal(judge_id(l, NULL, ""), BEARER_ACR);
-    assert_int_equal(judge_id(l, NULL, "'auth_time':1767225400"), BEARER_ACR);
+    assert_int_equal(judge_id(l, NULL, ""), BEARER_LOGIN_WEAK);
+    assert_int_equal(judge_id(l, NULL, "'auth_time':1767225400"), BEARER_LOGIN_WEAK);
     assert_int_equal(judge_id(l, NULL, "'auth_time':1767225550"), BEARER_OK);
 }
 
@@ -204,12 +204,12 @@ static void test_limits(void **state)
     assert_int_equal(judge_id(l, NULL, apr_psprintf(l->f->p, "'auth_time':%d",
         NOW - 100 - (int)apr_time_sec(skew))), BEARER_OK);
     assert_int_equal(judge_id(l, NULL, apr_psprintf(l->f->p, "'auth_time':%d",
-        NOW - 101 - (int)apr_time_sec(skew))), BEARER_ACR);
+        NOW - 101 - (int)apr_time_sec(skew))), BEARER_LOGIN_WEAK);
     l->expected.max_age = 0;
     assert_int_equal(judge_id(l, NULL, apr_psprintf(l->f->p, "'auth_time':%d",
         NOW - (int)apr_time_sec(skew))), BEARER_OK);
     assert_int_equal(judge_id(l, NULL, apr_psprintf(l->f->p, "'auth_time':%d",
-        NOW - 1 - (int)apr_time_sec(skew))), BEARER_ACR);
+        NOW - 1 - (int)apr_time_sec(skew))), BEARER_LOGIN_WEAK);
 }
 
 static void test_refreshed(void **state)

@@ -163,7 +163,8 @@ static void test_suffices(void **state)
         { "acr_values=gold", "{'acr':'gold'}", BEARER_OK },
         { "acr_values=silver gold", "{'acr':'gold'}", BEARER_OK },
         { "acr_values=gold", "{'acr':'golden'}", BEARER_ACR },
-        { "acr_values=gold", "{'acr':['gold']}", BEARER_ACR },
+        { "acr_values=gold", "{'acr':['tin','gold']}", BEARER_OK },
+        { "acr_values=gold", "{'acr':['tin',['gold']]}", BEARER_ACR },
         { "acr_values=gold", "{}", BEARER_ACR },
         { "max_age=100", "{'auth_time':1890}", BEARER_OK },
         { "max_age=100", "{'auth_time':1889}", BEARER_ACR },
@@ -179,6 +180,38 @@ static void test_suffices(void **state)
     for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         assert_int_equal(suffices(f, rows[i].parameter, rows[i].claims),
                          rows[i].reason);
+    }
+}
+
+static void test_reading_what_is_required(void **state)
+{
+    static const struct {
+        const char *line, *result;   /* parameters, or the beginning of an error */
+    } rows[] = {
+        { "acr=gold", "acr_values=gold" },
+        { "max-age=1h acr=a,b", "max_age=3600|acr_values=a b" },
+        { "max-age=10", "max_age=10" }, { "max-age=10s", "max_age=10" },
+        { "max-age=10min", "max_age=600" }, { "max-age=0", "max_age=0" },
+        { "max-age=366h", "max_age=1317600" },
+        { "", "it needs acr=A,B" }, { "acr=", "acr= needs" }, { "acr=,", "acr= needs" },
+        { "max-age=", "max-age= needs" }, { "max-age=s", "max-age= needs" },
+        { "max-age=1d", "max-age= needs" }, { "max-age=-1", "max-age= needs" },
+        { "max-age=9000h", "max-age= needs" },
+        { "max-age=9999999999999999999h", "max-age= needs" },
+        { "acr=a acr=b", "'acr=b' is neither" }, { "max-age=1 max-age=1", "'max-age=1' is" },
+        { "amr=otp", "'amr=otp' is neither" }, { "acr", "'acr' is neither" },
+    };
+    apr_pool_t *p = unit_pool(state);
+    const apr_array_header_t *parameters;
+    apr_size_t i;
+
+    for (i = 0; i < UNIT_COUNT(rows); i++) {
+        const char *error = bearer_login_parse_required(
+            &parameters, bearer_text_split(p, rows[i].line, " "), 0, p);
+        const char *got = error ? error : apr_array_pstrcat(p, parameters, '|');
+
+        UNIT_CHECK(!strncmp(got, rows[i].result, strlen(rows[i].result)), "%s: %s",
+                   rows[i].line, got);
     }
 }
 
@@ -799,7 +832,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         UNIT_TEST(test_request), UNIT_TEST(test_parameters),
-        UNIT_TEST(test_suffices), UNIT_TEST(test_pushed),
+        UNIT_TEST(test_suffices), UNIT_TEST(test_reading_what_is_required),
+        UNIT_TEST(test_pushed),
         UNIT_TEST(test_pushed_and_refused), UNIT_TEST(test_pushes_are_bounded),
         UNIT_TEST(test_attempt_cookie),
         UNIT_TEST(test_parse),
