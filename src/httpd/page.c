@@ -14,6 +14,7 @@
 #include "page.h"
 #include "answer.h"
 #include "browser.h"
+#include "credential.h"
 #include "environment.h"
 #include "process.h"
 #include "request.h"
@@ -125,31 +126,36 @@ const char *ab_page_site(request_rec *r)
 static const char head[] =
     "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
     "<meta name=\"robots\" content=\"noindex\">\n<style>\n"
-    ":root { color-scheme: light dark }\n"
+    ":root { color-scheme: light dark; background: Canvas; color: CanvasText }\n"
     "body { font: 1.1rem/1.5 system-ui, sans-serif; max-width: 34rem; "
     "margin: 10vh auto; padding: 0 1rem; overflow-wrap: anywhere }\n"
     "header { font-weight: 600 }\n"
     "h1 { font-size: 1.6rem; line-height: 1.2 }\n"
     "button { font: inherit; padding: .4rem 1rem }\n"
-    ":focus-visible { outline: 3px solid; outline-offset: 3px }\n"
-    "small { opacity: .8 }\n</style>\n";
+    ":focus-visible { outline: 3px solid; outline-offset: 3px }\n</style>\n";
 
 static const char *paragraph(apr_pool_t *p, const char *text)
 {
     return *text ? apr_pstrcat(p, "<p>", bearer_text_html(p, text), "</p>\n", NULL) : "";
 }
 
-const char *ab_page_link_to(request_rec *r, const char *url, const char *text)
+static const char *link_with(request_rec *r, const char *attribute, const char *url,
+                             const char *text)
 {
     apr_pool_t *p = r->pool;
 
-    return apr_pstrcat(p, "<p><a href=\"", bearer_text_html(p, url), "\">",
+    return apr_pstrcat(p, "<p><a ", attribute, "href=\"", bearer_text_html(p, url), "\">",
                        bearer_text_html(p, text), "</a></p>\n", NULL);
+}
+
+const char *ab_page_link_to(request_rec *r, const char *url, const char *text)
+{
+    return link_with(r, "", url, text);
 }
 
 const char *ab_page_link(request_rec *r, const char *url, ab_label_t label)
 {
-    return ab_page_link_to(r, url, ab_page_label(label));
+    return link_with(r, "", url, ab_page_label(label));
 }
 
 const char *ab_page_button(request_rec *r, const char *action, const char *name,
@@ -177,7 +183,8 @@ static const char *html_of(request_rec *r, const ab_text_t *text, const char *re
                                     title, site, p),
                        "</title>\n</head>\n<body>\n<header>", site, "</header>\n<main>\n<h1>",
                        title, "</h1>\n",
-                       paragraph(p, text->what), paragraph(p, text->todo), rest, "</main>\n</body>\n</html>\n", NULL);
+                       paragraph(p, text->what), paragraph(p, text->todo), rest,
+                       "</main>\n</body>\n</html>\n", NULL);
 }
 
 /* Returns the reference of a page. It reveals nothing, but identifies the log line. */
@@ -202,12 +209,12 @@ static const char *json_of(request_rec *r, json_t *body)
     return apr_pstrcat(r->pool, text ? text : "{}", "\n", NULL);
 }
 
-/* Returns the page that was wanted, for the query of a link; again: its URL, or NULL for
- * that of the request. */
-static const char *wanted(request_rec *r, const char *again)
+/* Returns the page that was wanted, for the query of a link.
+ * @param wanted  its URL, or NULL */
+static const char *return_to(request_rec *r, const char *wanted)
 {
-    const char *host = again ? strstr(again, "://") : NULL;
-    const char *target = host ? ap_strchr_c(host + 3, '/') : ab_request_first(r)->unparsed_uri;
+    const char *host = wanted && *wanted != '/' ? strstr(wanted, "://") : NULL;
+    const char *target = host ? ap_strchr_c(host + 3, '/') : wanted;
 
     target = target ? bearer_return_escape(target, r->pool) : NULL;
     target = bearer_return_url("", target, r->pool)
@@ -217,33 +224,45 @@ static const char *wanted(request_rec *r, const char *again)
 
 /* A login with another account, which leads back. Not if a token was refused: no person
  * sent it. */
-static const char *another_account(request_rec *r, const char *again)
+static const char *another_account(request_rec *r, const browser_t *browser,
+                                   const char *wanted)
 {
-    const browser_t *browser = ab_config_server(r->server)->browser;
     const request_t *own = ab_request_principal(r);
     const bearer_principal_t *who = own ? own->principal : NULL;
     const char *issuer = who && who->issuer ? who->issuer->url : ab_request(r)->account_of;
 
-    if (!browser || (who && strcmp(who->method, "cookie") != 0)) {
+    if (who && strcmp(who->method, "cookie") != 0) {
         return "";
     }
     return ab_page_link(r, apr_pstrcat(
-        r->pool, browser->path, "/login?prompt=select_account&return=", wanted(r, again),
+        r->pool, browser->path, "/login?prompt=select_account&return=", return_to(r, wanted),
         browser->several && issuer ? "&iss=" : NULL,
         bearer_http_form_escape(r->pool, issuer ? issuer : ""), NULL), AB_LABEL_ACCOUNT);
 }
 
-/* What the person can do next. again: URL of the page that was wanted, or NULL */
-static const char *steps(request_rec *r, unsigned next, const char *again)
+/* Returns what the person can do next, as links.
+ * @param wanted  URL of the page that was wanted, on this server; or NULL */
+static const char *steps(request_rec *r, ab_page_t page, const char *wanted)
 {
-    const char *first = next & AGAIN && again ? ab_page_link(r, again, AB_LABEL_TRY_AGAIN)
+    const browser_t *browser = ab_config_server(r->server)->browser;
+    const unsigned next = next_steps[page];
+    const char *links = next & AGAIN && wanted ? ab_page_link(r, wanted, AB_LABEL_TRY_AGAIN)
         : next & (START | AGAIN) ? ab_page_link(r, "/", AB_LABEL_START) : "";
 
-    return next & ACCOUNT ? apr_pstrcat(r->pool, first, another_account(r, again), NULL) : first;
+    if (!(next & (SIGN_IN | ACCOUNT)) || !browser) {
+        return links;
+    }
+    return apr_pstrcat(r->pool, links, next & ACCOUNT
+        ? another_account(r, browser, wanted)
+        /* what was sent can be sent again from its tab */
+        : link_with(r, page == AB_PAGE_NOT_KEPT ? "target=\"_blank\" " : "",
+                    apr_pstrcat(r->pool, browser->path, "/login?return=",
+                                return_to(r, wanted), NULL),
+                    ab_page_label(AB_LABEL_SIGN_IN)), NULL);
 }
 
 static const char *refusal(request_rec *r, bearer_reason_t reason, int json,
-                           const char *name, const char *ref, const char *again)
+                           const char *name, const char *ref, const char *wanted)
 {
     apr_pool_t *p = r->pool;
     const request_t *own = ab_request_peek(r);
@@ -260,7 +279,7 @@ static const char *refusal(request_rec *r, bearer_reason_t reason, int json,
             json_string(apr_pstrcat(p, text.what, " ", text.todo, NULL)), "reference", ref));
     }
     return html_of(r, &text, apr_pstrcat(
-        p, steps(r, next_steps[page], again), "<p><small>",
+        p, steps(r, page, wanted), "<p><small>",
         ab_page_fill(bearer_text_html(p, ab_page_label(AB_LABEL_REFERENCE)),
                      apr_pstrcat(p, "<code>", ref, "</code>", NULL), "", p),
         "</small></p>\n", NULL));
@@ -319,7 +338,7 @@ static void send_page(request_rec *r, int status, int json, const char *text)
 }
 
 int ab_page_refusal(request_rec *r, bearer_reason_t reason,
-                    const char *detail, const char *again)
+                    const char *detail, const char *wanted)
 {
     bearer_category_t category = bearer_reason_category(reason);
     const ab_answer_t *answer = ab_answer_of(reason);
@@ -347,7 +366,7 @@ int ab_page_refusal(request_rec *r, bearer_reason_t reason,
         return status;
     }
     send_page(r, status, json,
-              refusal(r, reason, json, bearer_reason_name(reason), ref, again));
+              refusal(r, reason, json, bearer_reason_name(reason), ref, wanted));
     return OK;
 }
 
@@ -384,6 +403,25 @@ int ab_page_ask(request_rec *r, ab_page_t page, const char *links)
     return HTTP_UNAUTHORIZED;
 }
 
+/* Returns the page that the person opened, as its own next step; NULL: none, as for a form
+ * that was sent. The token of a query is left out. */
+static const char *wanted_here(request_rec *r, bearer_reason_t reason)
+{
+    const char *target = ab_request_first(r)->unparsed_uri;
+
+    if (reason == BEARER_MISDIRECTED) {
+        return apr_pstrcat(r->pool, ab_browser_of(r)->origin, "/", NULL);
+    }
+    if (!target || r->method_number != M_GET) {
+        return NULL;
+    }
+    if (ab_credential_from(ab_config_of(r), BEARER_FROM_QUERY)) {
+        target = apr_pstrmemdup(r->pool, target, strcspn(target, "?"));
+    }
+    target = bearer_return_escape(target, r->pool);
+    return bearer_return_url("", target, r->pool);
+}
+
 void ab_page_prepare(request_rec *r, bearer_reason_t reason)
 {
     int status = ab_answer_of(reason)->status, json = wants_json(r);
@@ -407,7 +445,8 @@ void ab_page_prepare(request_rec *r, bearer_reason_t reason)
     /* The page is ASCII, so the charset that httpd declares does not matter. The cause
      * goes to the log; a program gets the category. */
     ap_custom_response(r, status, refusal(
-        r, reason, json, bearer_category(bearer_reason_category(reason))->name, ref, NULL));
+        r, reason, json, bearer_category(bearer_reason_category(reason))->name, ref,
+        json ? NULL : wanted_here(r, reason)));
 }
 
 /* httpd would send every prepared page as text/html. */

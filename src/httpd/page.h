@@ -17,10 +17,10 @@
 /** Sends an error page from a handler: this module's page, or the administrator's
  *  ErrorDocument.
  *  @param detail  for the log
- *  @param again  URL of a link to continue, or NULL
+ *  @param wanted  URL of the page that the person wanted, on this server; NULL: unknown
  *  @return the status for the handler to return */
 int ab_page_refusal(request_rec *r, bearer_reason_t reason,
-                    const char *detail, const char *again);
+                    const char *detail, const char *wanted);
 /** Says more of the next refusal of this request than its reason, for its page. */
 void ab_page_cause(request_rec *r, ab_page_t page);
 /** The same for what an issuer said; nothing if it said nothing. */

@@ -211,6 +211,7 @@ const char ab_page_language[] = "en";
 /* {1}: the reference */
 #define LABEL_REFERENCE "Reference for the people who run this site: {1}"
 #define LABEL_TRY_AGAIN "Try again"
+#define LABEL_SIGN_IN "Sign in"
 #define LABEL_ACCOUNT "Use another account"
 #define LABEL_SIGN_OUT "Sign out"
 #define LABEL_STAY "Stay signed in"

@@ -4,15 +4,16 @@
  * The pages that people see, by name; their texts are in page_texts.c, and nowhere else.
  *
  * To add a page or a label, add a row here and its text there; without the text it does
- * not compile. A test of each page is in tests/e2e/support/pages.py. A translation is
- * another file like page_texts.c.
+ * not compile. tests/e2e/test_pages.py has a row for each page. A translation is another
+ * file like page_texts.c.
  */
 #pragma once
 
 #include <apr_pools.h>
 
 /** X(symbol, next): the pages. next: what page.c offers there. AGAIN, ACCOUNT, SIGN_IN,
- *  START: a link. WAIT: waiting helps, so that a 503 has Retry-After. */
+ *  START: a link; AGAIN becomes START if nobody knows which page was wanted. WAIT:
+ *  waiting helps, so that a 503 has Retry-After. */
 #define AB_PAGES(X) \
     /* by status: a refusal whose reason has no page of its own */ \
     X(BAD_REQUEST, NONE) \
@@ -67,6 +68,7 @@
     X(ANSWER) \
     X(REFERENCE) \
     X(TRY_AGAIN) \
+    X(SIGN_IN) \
     X(ACCOUNT) \
     X(SIGN_OUT) \
     X(STAY) \

@@ -84,8 +84,8 @@ bearer_reason_t bearer_login_response(const char **code,
     }
     if (error) {
         reason = bearer_login_understand(&attempt->said, error);
-        return bearer_refuse(why, p, reason, "the issuer answered %s: %s", bearer_text_quote(p, error),
-                             bearer_text_quote_long(p, apr_table_get(
+        return bearer_refuse(why, p, reason, "the issuer answered %s: %s",
+                             bearer_text_quote(p, error), bearer_text_quote_long(p, apr_table_get(
                                  parameters, "error_description")));
     }
     if (!*code || !**code) {

@@ -4,10 +4,12 @@ import collections
 import os
 import random
 import re
+import shutil
+import subprocess
 
 import pytest
 
-from support import messages, secrets
+from support import messages, missing, secrets
 from support.httpd import H2, MPMS, SESSIONS, Httpd
 from support.issuer import Backend, IssuerHost
 from support.missing import pytest_runtest_setup, pytest_terminal_summary
@@ -89,6 +91,19 @@ def issuers():
     host = IssuerHost()
     yield host
     host.close()
+
+
+@pytest.fixture(scope="session")
+def shim(tmp_path_factory):
+    """A library that makes a httpd believe things; see support/shim.c."""
+    compiler = shutil.which("cc") or shutil.which("gcc")
+    missing.need("cc", compiler)
+    out = str(tmp_path_factory.mktemp("shim") / "shim.so")
+    os.chmod(os.path.dirname(out), 0o755)
+    source = os.path.join(os.path.dirname(__file__), "support", "shim.c")
+    subprocess.run([compiler, "-shared", "-fPIC", "-o", out, source, "-ldl"],
+                   check=True, timeout=60)
+    return out
 
 
 def servers(mpm):

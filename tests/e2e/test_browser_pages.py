@@ -133,6 +133,7 @@ def test_head_and_keepalive(site, op):
 
 def test_error_documents_go_first(site, op):
     server = site('ErrorDocument 401 "sign in first"\n'
+                  'ErrorDocument 400 "start again"\n'
                   "ErrorDocument 403 /why/env", end=PLACES)
     browser = Browser(server)
     signed_in(browser)
@@ -144,6 +145,9 @@ def test_error_documents_go_first(site, op):
         assert res.status == 403, res
         assert "REDIRECT_BEARER_ERROR=require" in res.text
         assert "REDIRECT_BEARER_ERROR_CHECK=require" in res.text
+        res = browser.get("/.auth/callback?state=AAAAAAAAAA&code=x", headers=headers)
+        assert res.status == 400 and res.text == "start again"
+        assert res.check == "login_state" and res.get("Cache-Control") == "no-store"
 
 
 def test_the_requests_id(site, op):

@@ -8,15 +8,13 @@ import itertools
 import json
 import os
 import re
-import shutil
 import signal
-import subprocess
 import threading
 import time
 
 import pytest
 
-from support import certs, client, missing, secrets
+from support import certs, client, secrets
 from support.expect import (everywhere, granted, invalid, location, refused,
                             with_status)
 from support.httpd import wait_until
@@ -855,19 +853,6 @@ def test_another_host_names_no_loopback(one_server, wire, issuers, issuer,
     asked = [r[1] for r in proxied[0].requests]
     assert "/.well-known/" in asked[0], asked
     assert (inside in asked) == (status == 200), asked
-
-
-@pytest.fixture(scope="module")
-def shim(tmp_path_factory):
-    """A library that makes a httpd believe things; see support/shim.c."""
-    compiler = shutil.which("cc") or shutil.which("gcc")
-    missing.need("cc", compiler)
-    out = str(tmp_path_factory.mktemp("shim") / "shim.so")
-    os.chmod(os.path.dirname(out), 0o755)
-    source = os.path.join(os.path.dirname(__file__), "support", "shim.c")
-    subprocess.run([compiler, "-shared", "-fPIC", "-o", out, source, "-ldl"],
-                   check=True, timeout=60)
-    return out
 
 
 @TROUBLE

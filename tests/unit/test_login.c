@@ -518,10 +518,12 @@ static void test_redeem(void **state)
     } cases[] = {
         { 200, "{'access_token':'a','token_type':'bearer','id_token':'i.j.k'}",
           BEARER_OK, 0 },
-        { 200, "{'access_token':'a','token_type':'Bearer'}", BEARER_LOGIN_ISSUER, BEARER_SAID_UNUSABLE },
+        { 200, "{'access_token':'a','token_type':'Bearer'}", BEARER_LOGIN_ISSUER,
+          BEARER_SAID_UNUSABLE },
         { 200, "{'access_token':'a','token_type':'mac','id_token':'i'}",
           BEARER_LOGIN_ISSUER, BEARER_SAID_UNUSABLE },
-        { 200, "{'token_type':'Bearer','id_token':'i'}", BEARER_LOGIN_ISSUER, BEARER_SAID_UNUSABLE },
+        { 200, "{'token_type':'Bearer','id_token':'i'}", BEARER_LOGIN_ISSUER,
+          BEARER_SAID_UNUSABLE },
         { 200, "{'access_token':'a\\r\\nX: y','token_type':'Bearer',"
                "'id_token':'i'}", BEARER_LOGIN_ISSUER, BEARER_SAID_UNUSABLE },
         { 200, "{'access_token':7,'token_type':'Bearer','id_token':'i'}",

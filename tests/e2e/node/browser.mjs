@@ -7,13 +7,14 @@
 //
 // Exit status 0: everything that a person would see was there.
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { chromium } from 'playwright-core';
 
 const [name, text] = process.argv.slice(2);
-const { base, issuer, other, shots } = JSON.parse(text);
+const { base, issuer, other, shots, pages } = JSON.parse(text);
 
 const launch = {
   executablePath: process.env.CHROMIUM || '/usr/bin/chromium',
@@ -241,7 +242,6 @@ const scenarios = {
     await page.click('button[name=logout]');
     await page.waitForURL((url) => url.href.startsWith(`${base}/.auth/logout`));
     assert.match(await body(page), /You are signed out/);
-    await shot(page, 'signed-out');
     assert.equal(await status(other, '/app/y'), 401);
     await other.goto(`${base}/app/y`);
     await other.waitForURL((url) => url.href.startsWith(issuer));
@@ -304,7 +304,6 @@ const scenarios = {
     assert.match(await body(page), /Sign out\?/);
     const left = await context.cookies(base);
     assert.ok(left.some((c) => c.name.includes('bearer_session')));
-    await shot(page, 'logout-question');
     await page.click('button');
     await page.waitForURL((url) => url.href.startsWith(issuer));
   },
@@ -351,7 +350,6 @@ const scenarios = {
     await page.click('button');
     await page.waitForLoadState();
     assert.match(await body(page), /You are not signed in/);
-    await shot(page, 'not-signed-in');
   },
 
   // The address of the way back again: from the history, or sent by somebody.
@@ -370,8 +368,7 @@ const scenarios = {
     const answer = await page.goto(back);
     assert.equal(answer.status(), 400);
     assert.match(await body(page), /This sign-in cannot be completed/);
-    await shot(page, 'sign-in-stale');
-    await page.click('text=Try again');
+    await page.click('text=Go to the start page');
     await page.waitForURL(`${base}/`);
     assert.equal(await status(page, '/app/x'), 200);
   },
@@ -394,7 +391,6 @@ const scenarios = {
     await page.click('button');
     await page.waitForURL(deep);
     assert.match(await body(page), /A stronger sign-in is needed/);
-    await shot(page, 'stronger-sign-in');
     assert.equal(await status(page, '/app/x'), 200);
     // a person is asked by the provider, who knows him, and comes back
     await page.goto(deep);
@@ -453,7 +449,6 @@ const scenarios = {
       await page.goto(`${base}/app/x`);
       if (/does not last/.test(await body(page))) {
         assert.ok(i < 4);
-        await shot(page, 'does-not-last');
         return;
       }
     }
@@ -488,7 +483,26 @@ const scenarios = {
     await signIn(page, 'large');
     await page.waitForURL((url) => url.href.startsWith(`${base}/.auth/callback`));
     assert.match(await body(page), /Your session is too large/);
-    await shot(page, 'session-too-large');
+  },
+
+  // Every page of test_pages.py, as people meet it: without script, by keyboard, on a
+  // phone, enlarged, light and dark.
+  async everypage() {
+    const list = JSON.parse(readFileSync(pages, 'utf8'));
+    assert.ok(list.length > 30);
+    await Promise.all([0, 1].map(async (half) => {
+      const shown = await showPages(360);
+      for (const one of list.filter((_, i) => i % 2 === half)) {
+        try {
+          await checkPage(one, shown);
+        } catch (error) {
+          throw new Error(one.name, { cause: error });
+        }
+      }
+    }));
+    if (shots) {
+      await pictures(list);
+    }
   },
 
   // bearer-status: light, dark, narrow; nothing but the page is asked for.
@@ -533,6 +547,93 @@ async function checkPhone(page) {
     await page.setViewportSize({ width, height: 640 });
     assert.ok(await page.evaluate((w) => document.documentElement.scrollWidth <= w, width),
       `sideways scroll at ${width} px`);
+  }
+}
+
+// A page is served as the server sent it, at one address; all others are where links lead.
+const PAGE = `${base}/the-page`;
+
+async function showPages(width) {
+  const context = await browser.newContext({
+    javaScriptEnabled: false, viewport: { width, height: 640 },
+  });
+  context.setDefaultTimeout(20000);
+  const state = { complaints: [] };
+  await context.route(() => true, (route) => route.fulfill(
+    route.request().url() === PAGE
+      ? { status: state.one.status, headers: state.one.headers, body: state.one.body }
+      : { contentType: 'text/html', body: '<title>followed</title>' }));
+  const page = await context.newPage();
+  page.on('console', (message) => {
+    // the status of an error page is a message, too
+    if (!message.text().startsWith('Failed to load resource')) {
+      state.complaints.push(message.text());
+    }
+  });
+  page.on('pageerror', (error) => state.complaints.push(String(error)));
+  return { context, page, state };
+}
+
+const focused = (page) => page.evaluate(() => {
+  const e = document.activeElement;
+  const style = getComputedStyle(e);
+  return [[...document.querySelectorAll('a, button')].indexOf(e), style.outlineStyle,
+    parseFloat(style.outlineWidth) >= 2];
+});
+
+// Tab reaches each link and button, which shows it, and Enter follows it.
+async function checkKeyboard({ context, page }) {
+  const steps = await page.locator('a, button').count();
+  for (let i = 0; i < steps; i += 1) {
+    if (i) {
+      await page.goto(PAGE);
+    }
+    for (let j = 0; j <= i; j += 1) {
+      await page.keyboard.press('Tab');
+      assert.deepEqual(await focused(page), [j, 'solid', true]);
+    }
+    const wanted = await page.evaluate(() => document.activeElement.href
+      || document.activeElement.form.action);
+    const tab = await page.evaluate(() => document.activeElement.target === '_blank');
+    const other = tab ? context.waitForEvent('page') : page;
+    await page.keyboard.press('Enter');
+    await (await other).waitForURL(wanted);
+    assert.equal(await (await other).title(), 'followed');
+    if (tab) {
+      assert.equal(page.url(), PAGE);
+      await (await other).close();
+    }
+  }
+}
+
+// On a phone, where no page may scroll sideways: as it is, with larger letters, enlarged.
+const widths = () => ['', 'font-size: 200%', 'zoom: 2', ''].map((style) => {
+  document.documentElement.style = style;
+  return document.documentElement.scrollWidth <= window.innerWidth;
+});
+
+async function checkPage(one, shown) {
+  const { page, state } = shown;
+  state.one = one;
+  await page.goto(PAGE);
+  assert.deepEqual(await page.evaluate(() => [document.documentElement.lang,
+    [...document.querySelectorAll('h1')].map((e) => e.innerText),
+    document.querySelector('header').innerText.length > 0]), ['en', [one.title], true]);
+  assert.deepEqual(await page.evaluate(widths), [true, true, true, true], 'as wide as a phone');
+  await checkColours(page, 'light');
+  await page.emulateMedia({ colorScheme: 'dark' });
+  await checkColours(page, 'dark');
+  await page.emulateMedia({ colorScheme: 'light' });
+  await checkKeyboard(shown);
+  assert.deepEqual(state.complaints, []);
+}
+
+async function pictures(list) {
+  const shown = await showPages(760);
+  for (const one of list.filter((page) => page.picture)) {
+    shown.state.one = one;
+    await shown.page.goto(PAGE);
+    await shot(shown.page, one.picture);
   }
 }
 

@@ -1,8 +1,8 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /*
  * For LD_PRELOAD: a httpd whose mod_watchdog seems not to be there
- * (SHIM_NO_WATCHDOG), or that may not connect to a port, as SELinux and the like
- * forbid it (SHIM_FORBIDDEN_PORT).
+ * (SHIM_NO_WATCHDOG), that may not connect to a port, as SELinux and the like
+ * forbid it (SHIM_FORBIDDEN_PORT), or that lives some seconds later (SHIM_LATER).
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 
 int connect(int fd, const struct sockaddr *to, socklen_t len)
 {
@@ -41,4 +42,13 @@ void *apr_dynamic_fn_retrieve(const char *name)
         *(void **)&real = dlsym(RTLD_NEXT, "apr_dynamic_fn_retrieve");
     }
     return real(name);
+}
+
+long long apr_time_now(void)
+{
+    const char *later = getenv("SHIM_LATER");
+    struct timeval now;
+
+    gettimeofday(&now, NULL);
+    return (now.tv_sec + (later ? atoi(later) : 0)) * 1000000LL + now.tv_usec;
 }
