@@ -131,6 +131,20 @@ static int read_settings(inquiry_t *q)
     return HT_OK;
 }
 
+static void read_source(bearer_source_t *source, const char *word)
+{
+    int spiffe = !strncmp(word, "spiffe:", 7);
+    int discover = !strcmp(word, "discover");
+    int url;
+
+    word += spiffe ? 7 : strncmp(word, "file:", 5) ? 0 : 5;
+    url = !strncmp(word, "https:", 6) || !strncmp(word, "http:", 5);
+    source->kind = discover ? BEARER_SOURCE_DISCOVER
+        : url ? spiffe ? BEARER_SOURCE_SPIFFE_URL : BEARER_SOURCE_URL
+              : spiffe ? BEARER_SOURCE_SPIFFE_FILE : BEARER_SOURCE_FILE;
+    source->value = discover ? NULL : word;
+}
+
 static int read_keys(inquiry_t *q)
 {
     const apr_array_header_t *sources = ht_values(q->call, "keys");
@@ -140,12 +154,7 @@ static int read_keys(inquiry_t *q)
         return ht_usage(q->call, "at most %d --keys are possible", BEARER_KEY_SOURCES_MAX);
     }
     for (i = 0; i < sources->nelts; i++) {
-        const char *keys = APR_ARRAY_IDX(sources, i, const char *);
-
-        q->issuer.keys[i].kind = !strcmp(keys, "discover") ? BEARER_SOURCE_DISCOVER
-            : !strncmp(keys, "https:", 6) || !strncmp(keys, "http:", 5)
-            ? BEARER_SOURCE_URL : BEARER_SOURCE_FILE;
-        q->issuer.keys[i].value = strcmp(keys, "discover") ? keys : NULL;
+        read_source(&q->issuer.keys[i], APR_ARRAY_IDX(sources, i, const char *));
     }
     q->issuer.key_sources = sources->nelts;
     return HT_OK;
@@ -457,13 +466,15 @@ static const ht_option_t options[] = {
     { "method", "METHOD", HT_SERVER, "of the request (default GET)" },
     { "address", "IP", HT_SERVER, "of the client (default 127.0.0.1)" },
     { "issuer", "URL", HT_NO_SERVER, "without -f: AuthBearerIssuer" },
-    { "keys", "SOURCE", HT_REPEAT | HT_NO_SERVER, "AuthBearerKeys: file, URL or discover "
-      "(default: discover)" },
+    { "keys", "SOURCE", HT_REPEAT | HT_NO_SERVER, "AuthBearerKeys: file, URL, spiffe:SOURCE or "
+      "discover (default: discover)" },
     { "audience", "AUD", HT_REPEAT | HT_NO_SERVER, "AuthBearerAudience" },
     { "no-audience", NULL, HT_NO_SERVER, "AuthBearerNoAudience accept" },
     { "client", "ID", HT_REPEAT | HT_NO_SERVER, "AuthBearerClients" },
     { "client-id", "ID", HT_NO_SERVER, "AuthBearerClientID" },
     { "alg", "ALG", HT_REPEAT | HT_NO_SERVER, "AuthBearerAlgorithms" },
+    { "id-tokens", "MODE", HT_NO_SERVER, "AuthBearerIDTokens: refuse, scoped or accept" },
+    { "token-type", "TYPE", HT_REPEAT | HT_NO_SERVER, "AuthBearerTokenTypes" },
     { "user-claim", "PATH", HT_NO_SERVER, "AuthBearerUserClaim" },
     { "clock-skew", "SECONDS", HT_NO_SERVER, "AuthBearerClockSkew (default 60)" },
     { "max-age", "SECONDS", HT_NO_SERVER, "AuthBearerMaxTokenAge (default 90000; 0: "

@@ -5,6 +5,8 @@
  */
 #include "ht.h"
 
+#include <string.h>
+
 #include "base/json.h"
 #include "base/text.h"
 
@@ -27,6 +29,41 @@ int ht_algs(const ht_call_t *call, bearer_algs_t *algs)
     return *algs ? HT_OK : ht_usage(call, "--alg is empty");
 }
 
+/* Reads the options for the kind of token. */
+static int read_kind(const ht_call_t *call, bearer_settings_t *server)
+{
+#define WORD(symbol, word) word,
+    static const char *const modes[] = { BEARER_ID_TOKEN_MODES(WORD) NULL };
+#undef WORD
+    const char *mode = ht_value(call, "id-tokens");
+    const apr_array_header_t *types = ht_values(call, "token-type");
+    int i = 0;
+
+    while (mode && modes[i] && strcmp(mode, modes[i]) != 0) {
+        i++;
+    }
+    if (!modes[i]) {
+        return ht_usage(call, "--id-tokens %s is not refuse, scoped or accept",
+                        bearer_text_quote(call->p, mode));
+    }
+    if (mode) {
+        bearer_settings_put(server, ID_TOKENS, id_tokens, i);
+    }
+    for (i = 0; i < types->nelts; i++) {
+        const char *type = APR_ARRAY_IDX(types, i, const char *);
+        const char *kind = bearer_judge_other_kind(type);
+
+        if (kind) {
+            return ht_usage(call, "--token-type %s is %s, never an access token",
+                            bearer_text_quote(call->p, type), kind);
+        }
+    }
+    if (types->nelts) {
+        bearer_settings_put(server, TOKEN_TYPES, token_types, types);
+    }
+    return HT_OK;
+}
+
 int ht_judgement(const ht_call_t *call, bearer_judgement_t *j,
                  bearer_settings_t *server)
 {
@@ -36,7 +73,7 @@ int ht_judgement(const ht_call_t *call, bearer_judgement_t *j,
     if (ht_now(call, &j->now) != HT_OK
         || ht_number(call, "clock-skew", 0, SKEW_MAX, &skew) != HT_OK
         || ht_number(call, "max-age", 0, HT_SECONDS_MAX, &age) != HT_OK
-        || ht_algs(call, &algs) != HT_OK) {
+        || ht_algs(call, &algs) != HT_OK || read_kind(call, server) != HT_OK) {
         return HT_USAGE;
     }
     bearer_settings_put(server, CLOCK_SKEW, clock_skew, apr_time_from_sec(skew));

@@ -200,6 +200,8 @@ static const ht_option_t options[] = {
     { "alg", "LIST", HT_REPEAT, "AuthBearerAlgorithms, separated by commas" },
     { "audience", "AUD", HT_REPEAT | HT_CLAIMS, "AuthBearerAudience (default: any)" },
     { "issuer", "ISS", HT_CLAIMS, "AuthBearerIssuer (default: any)" },
+    { "id-tokens", "MODE", HT_CLAIMS, "AuthBearerIDTokens: refuse, scoped or accept" },
+    { "token-type", "TYPE", HT_REPEAT | HT_CLAIMS, "AuthBearerTokenTypes" },
     { "clock-skew", "SECONDS", HT_CLAIMS, "AuthBearerClockSkew (default 60)" },
     { "max-age", "SECONDS", HT_CLAIMS, "AuthBearerMaxTokenAge (default 90000; 0: "
       "off)" },

@@ -422,6 +422,57 @@ def test_the_issuer_is_asked_by_the_server_too(issuers):
         made.close()
 
 
+def test_kinds_of_tokens(keys):
+    """Options and directives come to the same verdict."""
+    kinds = {"/": (), "/scoped": ("--id-tokens", "scoped"), "/accept": ("--id-tokens", "accept"),
+             "/types": ("--token-type", "wit+jwt")}
+    made = Httpd(issuer_conf() + location("/") + location(
+        "/scoped", "AuthBearerIDTokens scoped") + location(
+            "/accept", "AuthBearerIDTokens accept\nAuthBearerClients web") + location(
+                "/types", "AuthBearerTokenTypes wit+jwt"), files=FILES)
+    web = {"client_id": "web"}
+    minted = [tokens.mint(**web), tokens.mint(nonce="n", aud=[AUD, "web"], **web),
+              tokens.mint(nonce="n", scope=None, **web),
+              tokens.mint(header={"typ": "wit+jwt"}, **web)]
+    granted = set()
+    try:
+        made.start()
+        for number, token in enumerate(minted):
+            for path, args in kinds.items():
+                answer = made.get(path, token)
+                said = explain(token, *options(*args, "--client", "web", keys=keys))
+                assert said.json["status"] == answer.status, (path, token, said)
+                if answer.status == 200:
+                    granted.add((number, path))
+    finally:
+        made.close()
+    assert granted == {(0, path) for path in kinds} | {
+        (1, "/scoped"), (1, "/accept"), (2, "/accept"), (3, "/types")}
+
+
+@pytest.mark.parametrize("args, phrase", [
+    (("--id-tokens", "all"), "--id-tokens"),
+    (("--token-type", "dpop+jwt"), "never an access token")])
+def test_kinds_that_are_none(keys, args, phrase):
+    said = explain(tokens.mint(), *options(*args, keys=keys))
+    assert said.status == 2 and phrase in said.err, said
+
+
+def test_spiffe(tmp_path, issuers):
+    host = issuers.issuer("explain-spiffe")
+    host.keys = [tokens.key("es256").jwk(use="jwt-svid", alg=None)]
+    path = tmp_path / "bundle.json"
+    path.write_text(json.dumps({"keys": host.keys}))
+    svid = tokens.mint("es256", header={"typ": "JOSE"}, payload={
+        "sub": "spiffe://td.test/ns/a", "aud": AUD, "exp": int(time.time()) + 300})
+    for source in str(path), host.jwks_url:
+        said = explain(svid, *options(keys="spiffe:" + source, issuer="spiffe://td.test"))
+        assert said.status == 0, said
+        assert said.json["principal"]["user"] == "spiffe://td.test/ns/a"
+        said = explain(svid, *options(keys=source, issuer="spiffe://td.test"))
+        assert said.status == 1, said
+
+
 # ---- garbage --------------------------------------------------------------------
 
 def garbage():
