@@ -19,7 +19,7 @@ done
 
 line=$(grep -m1 'apxs .*mod_auth_bearer\.c src/' README.md) ||
     fail 'README.md does not show the one line'
-set -- -S "LIBEXECDIR=$scratch/modules" -S "SYSCONFDIR=$etc"
+set -- -S "LIBEXECDIR=$scratch/modules" -S "SYSCONFDIR=$etc" -Wc,-O0
 eval "\"$apxs\" \"\$@\" ${line#*apxs }"
 
 test -f "$etc/mods-enabled/auth_bearer.load" ||
