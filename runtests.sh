@@ -54,14 +54,24 @@ shown() {
     ("$@")
 }
 
-# built DIR ARGUMENT...: configures and builds everything, without running
-# tests.
+# Everything, without running tests.
 built() {
-    mkdir -p "$build/$1"
-    cd "$build/$1"
-    shift
-    "$top/configure" --quiet "$@"
+    mkdir -p "$build/gcc"
+    cd "$build/gcc"
+    "$top/configure" --quiet --enable-maintainer-mode CC=gcc
     make -j"$jobs" check TESTS=
+}
+
+sanitized() {
+    mkdir -p "$build/asan"
+    cd "$build/asan"
+    "$top/configure" --quiet --enable-sanitizers CC=gcc CFLAGS='-g -O1'
+    make -j"$jobs" check-programs
+    # Without alternate signal stacks: the sanitizer would report them for a
+    # thread that ends with pthread_exit(), as all of APR's threads do.
+    export ASAN_OPTIONS=use_sigaltstack=0:detect_stack_use_after_return=1
+    # shellcheck disable=SC2016 # for make
+    make check-TESTS TESTS='$(unit_tests) tests/fuzz/replay.sh'
 }
 
 threads() {
@@ -134,28 +144,43 @@ over_http2() {
     end_to_end $refusals test_hardening.py test_table.py
 }
 
+# Most of what follows is one process at a time, so two lists run side by side.
+elsewhere() {
+    phase 'unit tests under ASan and UBSan' sanitized
+    phase 'threads under ThreadSanitizer' threads
+    phase 'test_distcheck' tests/build/test_distcheck.sh "$build/gcc"
+}
+in_gcc() {
+    phase 'make check' make -s -C "$build/gcc" check
+    phase 'lasting state, processes killed' killed
+    phase 'lint' make -C "$build/gcc" lint
+    for script in tests/build/test_*.sh; do
+        test "$script" = tests/build/test_distcheck.sh ||
+            phase "$(basename "$script" .sh)" "$script" "$build/gcc"
+    done
+}
+
 phase 'packages' tests/build/install_packages.sh build run test lint
 phase 'autoreconf' autoreconf -i
-phase 'gcc -Werror' built gcc --enable-maintainer-mode CC=gcc
-phase 'clang -Werror' built clang --enable-maintainer-mode CC=clang \
-    CFLAGS=-O0
-phase 'ASan and UBSan' built asan --enable-sanitizers CC=gcc \
-    CFLAGS='-g -O1'
-# Without alternate signal stacks: the sanitizer would report them for a thread
-# that ends with pthread_exit(), as all of APR's threads do.
-phase 'unit tests under ASan and UBSan' env \
-    ASAN_OPTIONS=use_sigaltstack=0:detect_stack_use_after_return=1 \
-    make -C "$build/asan" check
-phase 'threads under ThreadSanitizer' threads
-phase 'lasting state, processes killed' killed
-phase 'lint' make -C "$build/gcc" lint
-for script in tests/build/test_*.sh; do
-    phase "$(basename "$script" .sh)" "$script" "$build/gcc"
-done
+phase 'gcc -Werror' built
+elsewhere >"$logs/elsewhere" 2>&1 &
+trap 'kill $!; exit 130' INT TERM
+set +e
+(in_gcc)
+status=$?
+wait $!
+status=$((status + $?))
+trap - INT TERM
+cat "$logs/elsewhere"
+set -e
+test $status -eq 0 || {
+    echo '== FAILED, see above'
+    exit 1
+}
 if command -v aarch64-linux-gnu-gcc >/dev/null; then
     shown 'arm64' tests/build/arm64.sh "$build/arm64"
 fi
-shown 'unit tests' make -s -C "$build/gcc" check
+shown 'unit tests' cat "$logs/make-check.log"
 phase 'refusals, with sessions on' with_sessions
 phase 'refusals, over HTTP/2' over_http2
 shown 'end to end, what measures time' what_measures_time

@@ -2,14 +2,17 @@
 # Licensed under the Apache License, Version 2.0; see LICENSE.
 #
 # make distcheck: the tarball configures, builds, checks, installs, uninstalls
-# and distributes itself, out of tree and from read-only sources.
+# and distributes itself, out of tree and from read-only sources. With clang, for
+# which every warning is an error.
 . "$(dirname "$0")/lib.sh"
 
 copy_sources "$scratch/src"
 mkdir "$scratch/build"
 cd "$scratch/build"
-../src/configure --quiet CFLAGS=-O0
-make -j"$(nproc)" distcheck DISTCHECK_CONFIGURE_FLAGS=CFLAGS=-O0
+set -- CC=clang CFLAGS=-O0 --cache-file="$scratch/cache"
+../src/configure --quiet "$@"
+make -j"$(nproc)" distcheck \
+    DISTCHECK_CONFIGURE_FLAGS="--enable-maintainer-mode $*"
 tarball=$(echo mod_auth_bearer-*.tar.gz)
 tar -tzf "$tarball" | sed 's|^[^/]*/||' >"$scratch/list"
 
