@@ -24,6 +24,7 @@ import collections
 import glob
 import os
 import re
+import select
 import shlex
 import shutil
 import signal
@@ -365,11 +366,11 @@ class Httpd:
         if self.process and self.process.poll() is None:
             self.new_lines()
             self.process.send_signal(signal.SIGKILL if kill else signal.SIGTERM)
-            try:
-                self.process.wait(20 * SLOW)
-            except subprocess.TimeoutExpired:
+            ended = os.pidfd_open(self.process.pid)  # wait(20) would sleep and look
+            if not select.select([ended], [], [], 20 * SLOW)[0]:
                 self.process.kill()
-                self.process.wait()
+            os.close(ended)
+            self.process.wait()
             before = len(self._pending)
             self.new_lines()
             self._pending[before:] = [

@@ -15,6 +15,11 @@ REMOVED = "SIGNATURE_REMOVED_BY_GOOGLE"
 _lock = threading.Lock()
 _all = set()
 _recent = set()
+#: To see quickly that a log has no piece of a secret: the secrets with a part below
+#: GRAM characters, and a bit for the hash of each piece of the others.
+_short = set()
+_marks = bytearray(1 << 22)
+_BITS = 8 * len(_marks) - 1
 
 
 def register(*secrets):
@@ -24,8 +29,25 @@ def register(*secrets):
             if isinstance(secret, bytes):
                 secret = secret.decode("latin-1")
             if len(secret) >= 8:
-                _all.add(secret)
                 _recent.add(secret)
+                if secret not in _all:
+                    _all.add(secret)
+                    _mark(secret)
+
+
+def _mark(secret):
+    for piece in _pieces(secret):
+        if len(piece) < GRAM:
+            _short.add(secret)
+        elif len(set(piece)) > 4:
+            for gram in _grams(piece):
+                bit = hash(gram) & _BITS
+                _marks[bit >> 3] |= 1 << (bit & 7)
+
+
+def _marked(gram):
+    bit = hash(gram) & _BITS
+    return _marks[bit >> 3] >> (bit & 7) & 1
 
 
 def forget_recent():
@@ -62,9 +84,13 @@ def _found(secret, text, grams):
 def search(text, everything=False):
     """Pieces of secrets in text: those of the running test, or all there were."""
     grams = set()
-    for word in _WORD.findall(text):
+    for word in set(_WORD.findall(text)):
         grams |= _grams(word)
     with _lock:
-        secrets = list(_all if everything else _recent)
+        secrets = _all if everything else _recent
+        together = "\n".join(secrets)
+        if not any(gram in together for gram in filter(_marked, grams)):
+            secrets = secrets & _short
+        secrets = list(secrets)
     found = (_found(secret, text, grams) for secret in secrets)
     return [piece for piece in found if piece]
