@@ -15,6 +15,8 @@
 static const char *registration(const offer_t *offer)
 {
     const json_t *back = json_object_get(offer->document, "backchannel_logout_supported");
+    const json_t *front = json_object_get(offer->document,
+                                          "frontchannel_logout_session_supported");
 
     return apr_pstrcat(
         offer->p,
@@ -26,6 +28,9 @@ static const char *registration(const offer_t *offer)
             ? "#   post-logout redirect URI  " SITE "/.auth/logout\n" : "",
         json_is_true(back) ? "#   back-channel logout URI   " SITE "/.auth/backchannel-logout\n"
                            : "",
+        json_is_true(front)
+            ? "#   front-channel logout URI  " SITE "/.auth/frontchannel-logout (with iss, sid)\n"
+            : "",
         NULL);
 }
 

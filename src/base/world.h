@@ -131,6 +131,10 @@ struct bearer_cache_t {
      *  caller stores a mark that each session look-up checks. */
     apr_status_t (*end)(const bearer_cache_t *cache, bearer_owner_t by,
                         const unsigned char *owner, apr_pool_t *p);
+    /** Copies the key of a session of the owner. APR_NOTFOUND: there is none. Set if end
+     *  is. */
+    apr_status_t (*find)(const bearer_cache_t *cache, bearer_owner_t by,
+                         const unsigned char *owner, unsigned char *key, apr_pool_t *p);
     /** 1: the memory of this server's own processes; marks in it need no seal. */
     int is_own;
     void *baton;

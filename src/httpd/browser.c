@@ -27,8 +27,6 @@
 
 APLOG_USE_MODULE(auth_bearer);
 
-#define STATUS "/session"
-
 /* ---- configuration ------------------------------------------------------ */
 
 static int make_browser(server_rec *s, server_config_t *server, apr_pool_t *p)
@@ -45,7 +43,7 @@ static int make_browser(server_rec *s, server_config_t *server, apr_pool_t *p)
     b->idle = login->idle ? login->idle : AB_SESSION_IDLE;
     b->persist = login->persist == AB_PERSIST_ON;
     b->named = ab_browser_named_claims(s, p);
-    b->told = ab_browser_told_claims(s, apr_pstrcat(p, b->path, STATUS, NULL), p);
+    b->told = ab_browser_told_claims(s, apr_pstrcat(p, b->path, "/session", NULL), p);
     ab_browser_name(b, ab_browser_base(s, p), p);
     if (bearer_seal_create(&b->session_seal, server->secret_files, "session",
                            &error, p) != APR_SUCCESS
@@ -117,8 +115,9 @@ static const struct {
     { "/login", AP_METHOD_BIT << M_GET | AP_METHOD_BIT << M_POST, ab_browser_login_path,
       go_home },
     { "/logout", AP_METHOD_BIT << M_GET | AP_METHOD_BIT << M_POST, ab_browser_logout, go_home },
-    { STATUS, AP_METHOD_BIT << M_GET, ab_browser_status, go_home },
+    { "/session", AP_METHOD_BIT << M_GET, ab_browser_status, go_home },
     { "/backchannel-logout", AP_METHOD_BIT << M_POST, ab_browser_backchannel, NULL },
+    { "/frontchannel-logout", AP_METHOD_BIT << M_GET, ab_browser_frontchannel, NULL },
 };
 
 /* If several issuers log in, each has a callback below the common path. Other paths

@@ -175,9 +175,11 @@ int ab_browser_login_url(request_rec *r, const bearer_settings_t *settings,
 int ab_browser_callback(request_rec *r);
 
 /* browser_logout.c: answer a logout by the user (RP-Initiated Logout 1.0) and by the
- * issuer (Back-Channel Logout 1.0). Return the status for the handler to return. */
+ * issuer (Back-Channel Logout 1.0, Front-Channel Logout 1.0). Return the status for the
+ * handler to return. */
 int ab_browser_logout(request_rec *r);
 int ab_browser_backchannel(request_rec *r);
+int ab_browser_frontchannel(request_rec *r);
 /** Returns the whole body of a POST; NULL: not a form, too long, or incomplete. */
 const char *ab_browser_form(request_rec *r);
 

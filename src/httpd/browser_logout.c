@@ -2,7 +2,7 @@
 /**
  * @file browser_logout.c
  * Ends a session: at the user's request (RP-initiated logout), or at the issuer's
- * (back-channel logout).
+ * (back-channel logout, front-channel logout).
  *
  * No other party may sign a user out. The session cookie is SameSite=Lax, so the
  * remaining risk is a link in a page, an e-mail or an application. Unless the browser
@@ -302,4 +302,73 @@ int ab_browser_backchannel(request_rec *r)
         ab_log(APLOG_INFO, r, AB(0324) "back-channel logout: the issuer ended sessions");
     }
     return answer_issuer(r, reason, j.why.detail);
+}
+
+/* ---- told by a frame of the issuer's page -------------------------------- */
+
+/* Browsers send no cookie from such a frame. Whoever knows iss and sid may end the
+ * session: no other client of the issuer, and nobody who guesses, has both. */
+static void end_named(request_rec *r, const bearer_session_store_t *store,
+                      const bearer_issuer_t *issuer, const char *iss, const char *sid)
+{
+    bearer_session_t *session;
+    bearer_settings_t settings;
+    apr_status_t rv;
+
+    ab_config_resolve(&settings, ab_config_server(r->server), issuer, NULL);
+    while ((rv = bearer_session_end_sid(&session, store, iss, settings.client_id
+                                        ? settings.client_id : "", sid, r->pool)) == APR_SUCCESS) {
+        ab_log(APLOG_INFO, r, AB(0331) "front-channel logout: the issuer ended a session");
+        if (session) {
+            ab_browser_refuse_token(r, session);
+            ab_browser_revoke(r, issuer, session, AB_BROWSER_ARRIVES);
+        }
+    }
+    if (rv != APR_NOTFOUND) {
+        ab_log(APLOG_WARNING, r, AB(0332) "front-channel logout: a session may not have ended: "
+               "%s", BROWSER_NO_STORE);
+    }
+}
+
+/* Returns SCHEME://HOST[:PORT] of a URL for a policy; 'none' if it has none. */
+static const char *framed_by(const char *url, apr_pool_t *p)
+{
+    bearer_http_url_t parts;
+
+    return bearer_http_url_split(&parts, url, p) ? "'none'"
+        : apr_pstrmemdup(p, url, strlen(url) - strlen(parts.path));
+}
+
+int ab_browser_frontchannel(request_rec *r)
+{
+    const char *iss = NULL, *sid = NULL, *tenant = NULL, *origin = "'none'";
+    const bearer_issuer_t *issuer = NULL;
+    bearer_session_store_t store;
+    apr_table_t *fields;
+
+    ab_browser_store(&store, r);
+    if (!bearer_session_finds_sid(&store)) {
+        return HTTP_NOT_FOUND;
+    }
+    if (bearer_login_parse(&fields, r->args, NULL, r->pool) == BEARER_OK) {
+        iss = apr_table_get(fields, "iss");
+        sid = apr_table_get(fields, "sid");
+    }
+    if (iss) {
+        issuer = bearer_issuers_find(ab_config_server(r->server)->issuers, iss, &tenant, r->pool);
+    }
+    if (issuer) {
+        iss = bearer_issuer_expand(issuer->url, tenant, r->pool);
+        origin = framed_by(iss, r->pool);
+    }
+    if (issuer && sid && *sid) {
+        end_named(r, &store, issuer, iss, sid);
+    }
+    ab_page_no_store(r);
+    apr_table_setn(r->err_headers_out, "Content-Security-Policy",
+                   apr_pstrcat(r->pool, "default-src 'none'; frame-ancestors ", origin, NULL));
+    ap_run_insert_filter(r);
+    ap_set_content_type(r, "text/html; charset=utf-8");
+    ap_set_content_length(r, 0);
+    return OK;
 }

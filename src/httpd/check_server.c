@@ -146,8 +146,15 @@ static void check_login(walk_t *w, server_rec *s)
     if (server->login.store == SESSIONS_IN_COOKIE) {
         ab_check_say(w, BEARER_LOG_NOTICE, NULL,
                      AB(0763) "server %s: AuthBearerSessionStore cookie: the issuer cannot end a "
-                     "session (back-channel logout gets 404)",
+                     "session (back-channel and front-channel logout get 404)",
                      s->server_hostname ? s->server_hostname : "(main)");
+    } else if (ap_state_query(AP_SQ_RUN_MODE) == AP_SQ_RM_CONFIG_TEST) {
+        const char *at = apr_pstrcat(w->p, ab_browser_base(s, w->p), ab_browser_path(s), NULL);
+
+        ab_check_say(w, BEARER_LOG_NOTICE, NULL,
+                     AB(0842) "with the issuer, register the post-logout redirect URI %s/logout, "
+                     "and the back-channel logout URI %s/backchannel-logout, or the front-channel "
+                     "logout URI %s/frontchannel-logout with iss and sid", at, at, at);
     }
     if (server->secret_files
         && server->secret_files != w->global->secret_files

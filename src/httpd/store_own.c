@@ -240,6 +240,14 @@ static apr_status_t end(const bearer_cache_t *cache, bearer_owner_t by,
     return rv;
 }
 
+static apr_status_t find(const bearer_cache_t *cache, bearer_owner_t by,
+                         const unsigned char *owner, unsigned char *key, apr_pool_t *p)
+{
+    (void)cache;
+    (void)p;
+    return bearer_table_owned(table, by, owner, key);
+}
+
 void ab_store_own_fill(bearer_cache_t *cache)
 {
     cache->get = get;
@@ -248,6 +256,7 @@ void ab_store_own_fill(bearer_cache_t *cache)
     cache->add = add;
     cache->replace = replace;
     cache->end = end;
+    cache->find = find;
     cache->is_own = 1;
 }
 

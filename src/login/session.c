@@ -183,6 +183,12 @@ static apr_status_t find_owners(bearer_owners_t *owners, bearer_session_t *s,
     return rv;
 }
 
+static int has_sid(bearer_session_t *s, apr_pool_t *p)
+{
+    return bearer_json_string(json_object_get(bearer_session_body(s, p), BEARER_SESSION_CLAIMS),
+                              "sid") != NULL;
+}
+
 static apr_status_t keep_new(bearer_session_t *session, const bearer_session_store_t *store,
                              const unsigned char *address, apr_pool_t *p)
 {
@@ -193,6 +199,9 @@ static apr_status_t keep_new(bearer_session_t *session, const bearer_session_sto
         return keep_record(session, store, BEARER_KEEP_PUT, NULL, p);
     }
     rv = find_owners(&owners, session, address, p);
+    if (rv == APR_SUCCESS && has_sid(session, p)) {
+        rv = bearer_session_index(session, store, p);
+    }
     return rv == APR_SUCCESS ? add_record(session, store, &owners, p) : rv;
 }
 

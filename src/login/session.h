@@ -214,6 +214,22 @@ apr_status_t bearer_session_logout(const bearer_session_store_t *store,
                                    const char *sid, const char *sub,
                                    apr_pool_t *p);
 
+/** Returns 1 if a session can be found by its issuer's session ID: see
+ *  bearer_session_end_sid(). */
+int bearer_session_finds_sid(const bearer_session_store_t *store);
+
+/**
+ * Front-channel logout: ends one live session of this issuer and client with that sid.
+ * Nothing is written for others, so anyone may ask.
+ * @param session  the session that ended; NULL if this server cannot read it
+ * @return APR_SUCCESS: there may be another one; APR_NOTFOUND: there is none;
+ *         APR_EGENERAL: the cache does not answer
+ */
+apr_status_t bearer_session_end_sid(bearer_session_t **session,
+                                    const bearer_session_store_t *store,
+                                    const char *issuer, const char *client,
+                                    const char *sid, apr_pool_t *p);
+
 /** For a login attempt, which any client can start: these displace no other entries. */
 #define BEARER_SESSION_STATE "state"
 

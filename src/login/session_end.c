@@ -215,6 +215,84 @@ apr_status_t bearer_session_logout(const bearer_session_store_t *store,
         ? end_all(store, BEARER_SESSION_WITHOUT_SID, issuer, client, sub, p) : rv;
 }
 
+/* ---- logout by a frame of the issuer's page ------------------------------- */
+
+int bearer_session_finds_sid(const bearer_session_store_t *store)
+{
+    return !store->in_cookie && bearer_session_is_certain(store);
+}
+
+/* The server's own memory finds sessions by their owners. In a cache that hosts share, an
+ * entry names the record. */
+static apr_status_t name_index(unsigned char *name, const bearer_session_store_t *store,
+                               const unsigned char *by_sid)
+{
+    return bearer_session_record_name(name, store, "sid", by_sid, NULL);
+}
+
+apr_status_t bearer_session_index(const bearer_session_t *s,
+                                  const bearer_session_store_t *store, apr_pool_t *p)
+{
+    unsigned char name[BEARER_CACHE_KEY_SIZE], record[BEARER_CACHE_KEY_SIZE];
+
+    return store->cache->find ? APR_SUCCESS
+        : name_index(name, store, s->by_sid) == APR_SUCCESS
+          && bearer_session_record_name(record, store, "record", s->id, NULL) == APR_SUCCESS
+          ? bearer_session_mark(store, name, record, sizeof(record), s->ends, p) : APR_EGENERAL;
+}
+
+static apr_status_t find_record(unsigned char *key, const bearer_session_store_t *store,
+                                const unsigned char *by_sid, apr_pool_t *p)
+{
+    unsigned char name[BEARER_CACHE_KEY_SIZE], *value;
+    apr_size_t len = 0;
+    apr_status_t rv;
+
+    if (store->cache->find) {
+        return store->cache->find(store->cache, BEARER_OWNER_SID, by_sid, key, p);
+    }
+    rv = name_index(name, store, by_sid);
+    if (rv == APR_SUCCESS) {
+        rv = bearer_session_fetch(store, BEARER_KEPT_MARK, name, &value, &len, p);
+    }
+    if (rv == APR_SUCCESS && len != BEARER_CACHE_KEY_SIZE) {
+        rv = APR_EGENERAL;
+    } else if (rv == APR_SUCCESS) {
+        memcpy(key, value, len);
+    }
+    return rv;
+}
+
+apr_status_t bearer_session_end_sid(bearer_session_t **session,
+                                    const bearer_session_store_t *store,
+                                    const char *issuer, const char *client,
+                                    const char *sid, apr_pool_t *p)
+{
+    unsigned char name[BEARER_CACHE_KEY_SIZE], key[BEARER_CACHE_KEY_SIZE], *record;
+    apr_size_t len;
+    apr_status_t rv = bearer_session_mark_name(name, "sid", issuer, client, sid, p);
+
+    *session = NULL;
+    if (rv == APR_SUCCESS) {
+        rv = find_record(key, store, name, p);
+    }
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    rv = bearer_session_fetch(store, BEARER_KEPT_SESSION, key, &record, &len, p);
+    if (rv == APR_SUCCESS) {
+        *session = bearer_session_decode(record, len, p);
+    }
+    /* in the server's own memory it is there, perhaps with another host's secret */
+    if (rv == APR_SUCCESS || store->cache->find) {
+        rv = store->cache->remove(store->cache, key, p);
+    }
+    if (rv == APR_SUCCESS) {
+        bearer_world_count(store->world, BEARER_EVENT_ENDED_ISSUER);
+    }
+    return rv;
+}
+
 /* ---- one-time identifiers ----------------------------------------------- */
 
 static apr_status_t once_name(unsigned char *name, const char *what,

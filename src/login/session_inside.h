@@ -87,6 +87,9 @@ apr_status_t bearer_session_look_for_logout(const bearer_session_t *s,
 apr_status_t bearer_session_reserve(const bearer_session_t *s,
                                     const bearer_session_store_t *store,
                                     apr_pool_t *p);
+/** Lets bearer_session_end_sid() find a new session in a cache that hosts share. */
+apr_status_t bearer_session_index(const bearer_session_t *s,
+                                  const bearer_session_store_t *store, apr_pool_t *p);
 apr_status_t bearer_session_remove(const bearer_session_t *s,
                                    const bearer_session_store_t *store,
                                    apr_pool_t *p);

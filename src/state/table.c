@@ -409,6 +409,23 @@ apr_status_t bearer_table_end(bearer_table_t *t, bearer_owner_t by,
     return rv;
 }
 
+apr_status_t bearer_table_owned(bearer_table_t *t, bearer_owner_t by,
+                                const unsigned char *owner, unsigned char *key)
+{
+    apr_status_t rv = bearer_table_begin(t);
+    chunk_t i;
+
+    if (rv == APR_SUCCESS) {
+        i = bearer_table_first(t, by, owner);
+        if (i) {
+            memcpy(key, table_head(t, i)->key, BEARER_CACHE_KEY_SIZE);
+        }
+        bearer_table_finish(t);
+        rv = i ? APR_SUCCESS : APR_NOTFOUND;
+    }
+    return rv;
+}
+
 /* ---- other operations --------------------------------------------------- */
 
 void bearer_table_sweep(bearer_table_t *t, apr_time_t now)

@@ -87,6 +87,11 @@ apr_status_t bearer_table_remove(bearer_table_t *table, const unsigned char *key
 apr_status_t bearer_table_end(bearer_table_t *table, bearer_owner_t by,
                               const unsigned char *owner, unsigned *ended);
 
+/** Copies the key of a session of that owner to key. Returns APR_SUCCESS, APR_NOTFOUND or
+ *  APR_EGENERAL. */
+apr_status_t bearer_table_owned(bearer_table_t *table, bearer_owner_t by,
+                                const unsigned char *owner, unsigned char *key);
+
 /** Removes expired records in the next part of the block. May be called at any rate. */
 void bearer_table_sweep(bearer_table_t *table, apr_time_t now);
 

@@ -697,8 +697,12 @@ def test_logout(site, op, store):
     assert op.ended["client_id"] == "app"
     assert op.ended["post_logout_redirect_uri"] == server.url + "/.auth/logout"
     assert op.revoked_at_end == [], "the issuer's session would have ended with it"
-    wait_until(lambda: op.revoked, 20, "the revocation, in the background")
-    assert [r["token_type_hint"] for r in op.revoked] == ["refresh_token"]
+    framed = 1 if store == "cache" else 0
+    if framed:  # the other way to sign out does the same
+        signed_in(Browser(server))
+        server.get("/.auth/frontchannel-logout?sid=%s&iss=%s" % (op.sid, op.url))
+    wait_until(lambda: len(op.revoked) > framed, 25, "the revocation, in the background")
+    assert [r["token_type_hint"] for r in op.revoked] == ["refresh_token"] * (1 + framed)
     assert not op.refresh_tokens
     assert browser.navigate("/app/x").status == 302
     assert kept.navigate("/app/x").status == 302  # in the other tab, too

@@ -232,6 +232,9 @@ def test_what_a_login_can_have(provider):
         assert re.search(r"^%s +%s$" % (re.escape(name), re.escape(value)), said.out,
                          re.M), (name, said)
     assert "/.auth/backchannel-logout" in said.out and "/.auth/logout" in said.out
+    assert "/.auth/frontchannel-logout" not in said.out
+    provider.metadata["frontchannel_logout_session_supported"] = True
+    assert "/.auth/frontchannel-logout" in discover(provider.url, as_json=False).out
     assert discover(provider.url).json["pushed_required"] is True
     for name in ENDPOINTS:
         del provider.metadata[name]

@@ -681,7 +681,7 @@ def test_browsers(one_server, backend, hosts, proxy):
     idp.offer(end_session_endpoint="end")
     setup = page("browsers.md")["Set it up"]
     register = dict(re.findall(r"(?m)^   \| (.* URI) \| `(.*)` \|$", setup.text))
-    assert len(register) == 3
+    assert len(register) == 4
     site = Site(setup, one_server, backend, hosts, proxy)
     assert "add `%s`" % BASE in setup.text
     site.start(start=False)
@@ -703,6 +703,7 @@ def test_browsers(one_server, backend, hosts, proxy):
     assert site.curl(with_cookie + "/app", C=cookie).user == "alice@example.test"
     assert site.get("/app", site.token()).status == 401
     assert site.curl("-X POST " + register["back-channel logout URI"]).status == 400
+    assert site.curl(register["or front-channel logout URI"]).status == 200
     out = site.curl("-H 'Sec-Fetch-Site: same-origin' " + with_cookie + "/.auth/logout",
                     C=cookie)
     query = parse_qs(urlsplit(out.headers["location"]).query)

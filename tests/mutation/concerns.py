@@ -29,7 +29,7 @@ CONCERNS = {
     "browser_login_url": "login_url",
     "browser_login": "browser browser_cookies browser_limits browser_pages "
                      "login_issuers login_choice browser_hostile",
-    "browser_logout": "sign_out browser browser_limits browser_children browser_pages "
+    "browser_logout": "sign_out frontchannel browser browser_limits browser_children browser_pages "
                       "browser_hostile lasting sessions",
     "browser_names": "names",
     "browser_revoke": "browser browser_hostile redis",

@@ -356,6 +356,42 @@ static void test_sealed(void **state)
     assert_int_equal(load(f, cookie), APR_NOTFOUND);
 }
 
+/* One at a time, and with them nothing else; what is not there leaves nothing behind. */
+static void test_ended_by_sid(void **state)
+{
+    fixture_t *f = fixture(state, 0);
+    const char *cookies[] = { make(f, "ann", "s1"), make(f, "bob", "s1"), make(f, "ann", "s2") };
+    bearer_session_t *s;
+    unsigned n = 0;
+
+    assert_true(bearer_session_finds_sid(&f->store));
+    while (bearer_session_end_sid(&s, &f->store, ISSUER, "app", "s1", f->p) == APR_SUCCESS) {
+        assert_string_equal(bearer_session_string(s, "access_token", f->p), "at");
+        assert_int_equal(stats(f).sessions, 2 - n++);
+    }
+    assert_int_equal(n, 2);
+    assert_int_equal(load(f, cookies[0]), APR_NOTFOUND);
+    assert_int_equal(load(f, cookies[1]), APR_NOTFOUND);
+    assert_int_equal(load(f, cookies[2]), APR_SUCCESS);
+    assert_int_equal(bearer_session_end_sid(&s, &f->store, ISSUER, "other", "s2", f->p),
+                     APR_NOTFOUND);
+    assert_int_equal(bearer_session_end_sid(&s, &f->store, "https://b.example/", "app", "s2",
+                                            f->p), APR_NOTFOUND);
+    assert_null(s);
+    assert_int_equal(stats(f).others, 0);
+    /* a session of a virtual host with another secret */
+    f->store.seal = unit_seal(f->p, "two", "session");
+    assert_int_equal(bearer_session_end_sid(&s, &f->store, ISSUER, "app", "s2", f->p),
+                     APR_SUCCESS);
+    assert_null(s);
+    assert_int_equal(stats(f).sessions, 0);
+    f->own->down = 1;
+    assert_int_equal(bearer_session_end_sid(&s, &f->store, ISSUER, "app", "s2", f->p),
+                     APR_EGENERAL);
+    f->store.in_cookie = 1;
+    assert_false(bearer_session_finds_sid(&f->store));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -371,6 +407,7 @@ int main(void)
         UNIT_TEST(test_attempts_displace_nothing),
         UNIT_TEST(test_logouts_displace_nothing),
         UNIT_TEST(test_sealed),
+        UNIT_TEST(test_ended_by_sid),
     };
 
     return UNIT_RUN("session_own", tests);

@@ -225,6 +225,16 @@ static inline apr_status_t unit_own_end(const bearer_cache_t *cache,
     return o->down ? APR_EGENERAL : bearer_table_end(o->table, by, owner, NULL);
 }
 
+static inline apr_status_t unit_own_find(const bearer_cache_t *cache,
+                                         bearer_owner_t by, const unsigned char *owner,
+                                         unsigned char *key, apr_pool_t *p)
+{
+    unit_own_t *o = cache->baton;
+
+    (void)p;
+    return o->down ? APR_EGENERAL : bearer_table_owned(o->table, by, owner, key);
+}
+
 static inline apr_status_t unit_own_lease(const bearer_cache_t *cache,
                                           const unsigned char *key,
                                           apr_time_t until, apr_pool_t *p)
@@ -257,6 +267,7 @@ static inline unit_own_t *unit_own(unit_world_t *world, apr_size_t size)
     o->cache.replace = unit_own_replace;
     o->cache.remove = unit_own_remove;
     o->cache.end = unit_own_end;
+    o->cache.find = unit_own_find;
     o->cache.lease = unit_own_lease;
     o->cache.unlease = unit_own_unlease;
     o->cache.is_own = 1;

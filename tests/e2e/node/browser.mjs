@@ -14,7 +14,9 @@ import { join } from 'node:path';
 import { chromium } from 'playwright-core';
 
 const [name, text] = process.argv.slice(2);
-const { base, issuer, other, shots, pages } = JSON.parse(text);
+const {
+  base, issuer, other, shots, pages, stranger,
+} = JSON.parse(text);
 
 const launch = {
   executablePath: process.env.CHROMIUM || '/usr/bin/chromium',
@@ -268,6 +270,30 @@ const scenarios = {
     assert.equal(said.user, 'ann@example.test');
     await page.goto(`${issuer}/nothing`);
     assert.equal(await ask(`${base}/.auth/session`), 'TypeError');
+  },
+
+  // A frame in the issuer's page signs out. In another page it is not shown.
+  async frame() {
+    const page = await (await fresh()).newPage();
+    await page.goto(`${base}/app/x`);
+    assert.equal((await body(page)).trim(), 'ok');
+    const shown = async (url) => {
+      const refused = [];
+      const note = (message) => refused.push(message.text());
+      page.on('console', note);
+      await page.goto(url);
+      await page.waitForLoadState('networkidle');
+      page.off('console', note);
+      assert.equal(page.frames().length, 2);
+      return !refused.some((line) => line.includes('frame-ancestors'));
+    };
+    assert.equal(await shown(`${stranger}/strange`), false);
+    assert.equal((await page.goto(`${base}/app/x`)).url(), `${base}/app/x`);
+    assert.equal(await shown(`${issuer}/frame`), true);
+    const asked = [];
+    page.on('request', (r) => asked.push(r.url()));
+    await page.goto(`${base}/app/x`);
+    assert.ok(asked.some((url) => url.startsWith(`${issuer}/authorize`)), 'signed out');
   },
 
   // Back after signing out: what the browser kept is seen, or it has to sign in.
