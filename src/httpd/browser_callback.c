@@ -436,7 +436,9 @@ int ab_browser_callback(request_rec *r)
         }
         if (bearer_reason_category(reason) == BEARER_CATEGORY_UNAVAILABLE) {
             ab_throttling_unanswered(r, a.settings);
-        } else if (a.attempt && result_of(reason) == BEARER_EVENT_LOGIN_REFUSED) {
+        }
+        if (a.attempt && (result_of(reason) == BEARER_EVENT_LOGIN_REFUSED
+                          || reason == BEARER_LOGIN_ISSUER)) {
             ab_browser_remember(r, NULL);  /* to try again is to choose again */
         }
         if (a.wait) {

@@ -338,6 +338,9 @@ bearer_reason_t ab_browser_begin(request_rec *r, const bearer_settings_t *settin
         if (attempt) {
             ab_page_said(r, &attempt->said);
         }
+        if (reason == BEARER_LOGIN_ISSUER) {
+            ab_browser_remember(r, NULL);  /* another one may answer */
+        }
         return reason;
     }
     return keep(r, attempt) ? BEARER_OK

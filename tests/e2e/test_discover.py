@@ -202,6 +202,8 @@ def test_the_login_configuration_works_as_it_was_printed(one_server, provider, t
     assert provider.count("par") == 1
     assert discover(provider.url, as_json=False).out.partition(
         "# --- configuration for logins ---\n")[2] == said.json["login_configuration"]
+    assert "/.auth/callback\n" in said.json["login_configuration"]
+    assert "/.auth/callback/idp)\n" in said.json["login_configuration"]
 
 
 @pytest.mark.allow_log("AB0763")

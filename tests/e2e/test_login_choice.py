@@ -122,7 +122,7 @@ def test_one_of_them_has_tenants(site, op, second):  # noqa: F811
     second.metadata["issuer"] = second.url + "/{tenantid}"
     template = second.url + "/{tenant}"
     server = site(end="""
-<AuthBearerIssuer "%s" many>
+<AuthBearerIssuer "%s" m.a~n-y_1>
     AuthBearerTenants t-1
     AuthBearerMetadata %s/.well-known/openid-configuration
     AuthBearerKeys %s
@@ -135,11 +135,12 @@ AuthBearerLoginIssuer %s %s
 """ % (template, second.url, second.jwks_url, op.url, template, template))
     second.id_token["iss"] = second.url + "/t-1"
     browser = Browser(server)
-    assert browser.go(choices(browser.navigate("/app/x"))["many"]).user \
-        == "alice@example.test@many@t-1"
+    assert browser.go(choices(browser.navigate("/app/x"))["m.a~n-y_1"]).user \
+        == "alice@example.test@m.a~n-y_1@t-1"
+    assert remembered(browser) == "m.a~n-y_1"
     browser = Browser(server)
-    signed_in(browser, "/app/many/x", "alice@example.test@many@t-1")
-    assert second.asked["redirect_uri"] == server.url + "/.auth/callback/many"
+    signed_in(browser, "/app/many/x", "alice@example.test@m.a~n-y_1@t-1")
+    assert second.asked["redirect_uri"] == server.url + "/.auth/callback/m.a~n-y_1"
     assert browser.navigate("/app/x").status == 200
     second.id_token["iss"] = second.url + "/t-2"
     other = Browser(server)
@@ -225,15 +226,18 @@ def test_what_a_browser_remembers_is_compared(both, op, second):  # noqa: F811
         at(issuer, server.get(path, headers={**NAVIGATE, "Cookie": name + "=" + value}))
 
 
-def test_only_a_navigation_gets_the_page(both, op, second):  # noqa: F811
-    server = both()
+def test_only_a_navigation_gets_the_page(both):  # noqa: F811
+    """An ErrorDocument is for the others: without the links nobody could sign in."""
+    server = both(end='ErrorDocument 401 "of the administrator"\n')
+    choices(server.get("/app/x", headers=NAVIGATE))
     for method, headers in (
             ("GET", {"Accept": "*/*"}), ("GET", {**NAVIGATE, "Sec-Fetch-Mode": "cors"}),
             ("GET", {**NAVIGATE, "Accept": "application/json"}), ("HEAD", NAVIGATE),
             ("GET", {**NAVIGATE, "Sec-Purpose": "prefetch"}), ("POST", NAVIGATE),
             ("GET", {"Accept": "text/html", "X-Requested-With": "XMLHttpRequest"})):
         res = server.request(method, "/app/x", headers=headers)
-        assert res.status == 401 and "Choose" not in res.text, res
+        assert res.status == 401, res
+        assert res.text == ("" if method == "HEAD" else "of the administrator"), res
         assert res.check == "no_credential", res
 
 
@@ -341,6 +345,24 @@ def test_a_login_that_fails_is_not_remembered(both, op, second):  # noqa: F811
     assert remembered(browser) == "second"
     second.response = {"error": "access_denied", "code": None}
     browser.go("/app/x")
+    choices(browser.navigate("/app/x"))
+
+
+@pytest.mark.allow_log("AB0252", "AB0208", "AB0205")
+def test_an_issuer_that_does_not_answer(both, op, second):  # noqa: F811
+    """Another one may, so the browser asks again."""
+    for kind in ("oauth", "oidc"):
+        second.script(kind, status=500)
+    server = both()
+    browser = Browser(server)
+    name = "bearer_issuer_%d" % server.port
+    browser.cookies[name] = "second"
+    res = browser.navigate("/app/x")
+    assert res.status == 503 and remembered(browser) is None, res
+    op.script("token", status=500)
+    browser.cookies[name] = "main"
+    res = browser.go("/app/x")
+    assert res.status == 503 and remembered(browser) is None, res
     choices(browser.navigate("/app/x"))
 
 
