@@ -632,5 +632,6 @@ def test_pages_are_quoted_as_they_are():
     guide = read("docs/guide/browsers.md").split("## When it does not work")[1]
     quoted = re.findall(r'"([^"|]+)"', "\n".join(
         line.split("|")[1] for line in guide.splitlines() if line.startswith("|")))
+    quoted += re.findall(r'for browsers "([^"]+)"', read("docs/guide/troubleshooting.md"))
     assert len(quoted) > 15 and len(titles) > 35
     assert set(quoted) <= set(titles)
