@@ -90,18 +90,18 @@ static bearer_reason_t take_issuer(wish_t *w)
 {
     const char *iss = apr_table_get(w->parameters, "iss");
     const apr_array_header_t *all = iss ? ab_browser_issuers(w->r->server, w->r->pool) : NULL;
+    const char *known = "it is none of the issuers that log in here (AuthBearerLoginIssuer):";
     int i;
 
     for (i = 0; iss && !w->issuer && i < all->nelts; i++) {
         const bearer_issuer_t *issuer = APR_ARRAY_IDX(all, i, const bearer_issuer_t *);
 
+        known = apr_pstrcat(w->r->pool, known, " ", issuer->url, NULL);
         if (!strcmp(issuer->url, iss) || bearer_issuer_tenant_of(issuer, iss, w->r->pool)) {
             w->issuer = issuer;
         }
     }
-    return !iss || w->issuer ? BEARER_OK
-        : refuse_value(w, "iss", "no issuer that logs in here has this URL "
-                       "(AuthBearerLoginIssuer)");
+    return !iss || w->issuer ? BEARER_OK : refuse_value(w, "iss", known);
 }
 
 static void add_parameter(wish_t *w, const char *name, const char *value)

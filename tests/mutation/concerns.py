@@ -62,7 +62,7 @@ CONCERNS = {
     "foreign_user": "foreign_user excluded scrub",
     "functions": "require rules export",
     "handover": "keysets keys lasting",
-    "page": "browser_pages browser browser_hostile results",
+    "page": "browser_pages login_path browser browser_hostile results",
     "page_texts": "browser_pages browser",
     "process": "smoke keys introspection keysets login_client_auth "
                "login_metadata",
