@@ -120,8 +120,8 @@ bearer_reason_t bearer_check_authentication(bearer_judgement_t *j)
         && j->now - when <= j->expected->max_age + j->settings.clock_skew) {
         return BEARER_OK;
     }
-    return REFUSE(j, LOGIN_WEAK, "the user's authentication is older than the requested max_age, or the "
-                  "ID token has no auth_time");
+    return REFUSE(j, LOGIN_WEAK, "the user's authentication is older than the requested "
+                  "max_age, or the ID token has no auth_time");
 }
 
 /* ---- identity and binding ---------------------------------------------- */
