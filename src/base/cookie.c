@@ -13,6 +13,7 @@
 /* All names: PREFIX on https, STEM, the word, `_PORT`, the end.
  * X(member of bearer_cookie_names_t, word, end) */
 #define PREFIX "__Host-"
+#define SHARED "__Secure-"  /* of a cookie with Domain */
 #define STEM "bearer_"
 #define NAMES(X) \
     X(session, "session", "") \
@@ -36,10 +37,17 @@ void bearer_cookie_names(bearer_cookie_names_t *names, const char *base_url,
     }
     prefix = url.https ? PREFIX : "";
     names->secure = url.https;
+    names->domain = NULL;
 #define X(member, word, end) \
     names->member = apr_pstrcat(p, prefix, STEM word, port, end, NULL);
     NAMES(X)
 #undef X
+}
+
+void bearer_cookie_share(bearer_cookie_names_t *names, const char *domain)
+{
+    names->session = SHARED STEM "session";
+    names->domain = domain;
 }
 
 /* ---- the Cookie field -------------------------------------------------- */
@@ -63,7 +71,7 @@ static void cut_blanks(const char *start, char *end)
 int bearer_cookie_counts(char before, const char *name)
 {
     return before != ',' || (strncmp(name, PREFIX, LENGTH(PREFIX)) != 0
-                             && strncmp(name, "__Secure-", 9) != 0);
+                             && strncmp(name, SHARED, LENGTH(SHARED)) != 0);
 }
 
 /* Accepts RFC 6265 section 4.2.1 and common deviations: pairs separated by
@@ -114,27 +122,40 @@ static const char *value_at(const char *end)
     return *end == '=' ? end + 1 + strspn(end + 1, BLANKS) : NULL;
 }
 
-/* Runs in every request: reads the field like bearer_cookie_each(), but does not copy it. */
-const char *bearer_cookie_get(const char *field, const char *name,
-                              apr_pool_t *p)
+/* Runs in every request: reads the field like bearer_cookie_each(), but does not copy it.
+ * Stores where up to `most` values begin, and returns their number. */
+static int find_values(const char **found, int most, const char *field, const char *name)
 {
-    const char *at = field, *value, *found = NULL;
+    const char *at = field, *value;
     apr_size_t len = strlen(name);
+    int n = 0;
 
-    while (at && (at = strstr(at, name)) != NULL) {
+    while (at && n < most && (at = strstr(at, name)) != NULL) {
         value = begins_pair(field, at) ? value_at(at + len) : NULL;
-        if (value && found) {
-            return NULL;
+        if (value) {
+            found[n++] = value;
         }
-        found = value ? value : found;
         at += len;
     }
-    if (!found) {
-        return NULL;
-    }
+    return n;
+}
+
+/* Returns NULL if the value is empty. */
+static const char *copy_value(const char *found, apr_pool_t *p)
+{
+    apr_size_t len;
+
     for (len = strcspn(found, SEPARATORS); len && is_blank(found[len - 1]); len--) {
     }
     return len ? apr_pstrmemdup(p, found, len) : NULL;
+}
+
+const char *bearer_cookie_get(const char *field, const char *name,
+                              apr_pool_t *p)
+{
+    const char *found[2];
+
+    return find_values(found, 2, field, name) == 1 ? copy_value(found[0], p) : NULL;
 }
 
 static const char *chunk_name(const char *name, int i, apr_pool_t *p)
@@ -142,20 +163,32 @@ static const char *chunk_name(const char *name, int i, apr_pool_t *p)
     return i ? apr_psprintf(p, "%s.%d", name, i) : name;
 }
 
-const char *bearer_cookie_join(const char *field, const char *name,
-                               apr_pool_t *p)
+/* Adds what `begun` may become with chunk i and those after it. */
+static int add_values(const char **values, int n, const char *field, const char *name,
+                      const char *begun, int i, apr_pool_t *p)
 {
-    const char *value = bearer_cookie_get(field, name, p);
-    const char *more = value;
-    int i;
+    const char *found[BEARER_COOKIE_VALUES], *part;
+    int k, before, count = find_values(found, BEARER_COOKIE_VALUES, field,
+                                       chunk_name(name, i, p));
 
-    /* a chunk that is not full is the last one */
-    for (i = 1; more && strlen(more) == BEARER_COOKIE_CHUNK
-                && i < BEARER_COOKIE_CHUNKS; i++) {
-        more = bearer_cookie_get(field, chunk_name(name, i, p), p);
-        value = more ? apr_pstrcat(p, value, more, NULL) : value;
+    for (k = 0; k < count && n < BEARER_COOKIE_VALUES; k++) {
+        if (!(part = copy_value(found[k], p))) {
+            continue;
+        }
+        values[n] = i ? apr_pstrcat(p, begun, part, NULL) : part;
+        before = n;
+        /* a chunk that is not full is the last one */
+        n = strlen(part) == BEARER_COOKIE_CHUNK && i + 1 < BEARER_COOKIE_CHUNKS
+            ? add_values(values, n, field, name, values[n], i + 1, p) : n + 1;
+        n += n == before;  /* nor is one without a next one */
     }
-    return value;
+    return n;
+}
+
+int bearer_cookie_values(const char **values, const char *field, const char *name,
+                         apr_pool_t *p)
+{
+    return add_values(values, 0, field, name, NULL, 0, p);
 }
 
 /* ---- the Set-Cookie field ---------------------------------------------- */
@@ -168,7 +201,10 @@ const char *bearer_cookie_set(const bearer_cookie_names_t *names,
         : apr_psprintf(p, "; Max-Age=%d%s", max_age, max_age ? ""
                        : "; Expires=Thu, 01 Jan 1970 00:00:00 GMT");
 
-    return apr_pstrcat(p, name, "=", value, "; Path=/", age, "; HttpOnly",
+    const int shared = names->domain && !strncmp(name, SHARED, LENGTH(SHARED));
+
+    return apr_pstrcat(p, name, "=", value, "; Path=/", shared ? "; Domain=" : "",
+                       shared ? names->domain : "", age, "; HttpOnly",
                        names->secure ? "; Secure" : "", "; SameSite=Lax", NULL);
 }
 
@@ -212,7 +248,8 @@ static int is_own(const char *name)
 #undef X
     apr_size_t i, len;
 
-    name += strncmp(name, PREFIX, LENGTH(PREFIX)) == 0 ? LENGTH(PREFIX) : 0;
+    name += strncmp(name, PREFIX, LENGTH(PREFIX)) == 0 ? LENGTH(PREFIX)
+          : strncmp(name, SHARED, LENGTH(SHARED)) == 0 ? LENGTH(SHARED) : 0;
     for (i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
         len = strlen(words[i]);
         if (strncmp(name, words[i], len) == 0) {

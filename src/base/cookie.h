@@ -10,6 +10,11 @@
  * port. If the port is not the scheme's default, the names contain it, so that two
  * servers on one host do not overwrite each other's cookies.
  *
+ * A session may be that of a whole domain. Its cookie then begins with `__Secure-`, has
+ * the domain as its Domain, and no port in its name. Any host of the domain can set one,
+ * also beside ours, since a cookie is identified by its Domain and Path, too. The browser
+ * does not say which is which, so each value is tried.
+ *
  * Pure functions, thread-safe; results are in p.
  */
 #pragma once
@@ -22,20 +27,26 @@
 /** All cookies together must fit into one request header field of httpd's default
  *  size (8190 bytes). */
 #define BEARER_COOKIE_CHUNKS 2
+/** Number of values of one cookie that are tried. */
+#define BEARER_COOKIE_VALUES 4
 #define BEARER_COOKIE_MAX (BEARER_COOKIE_CHUNK * BEARER_COOKIE_CHUNKS)
 
 typedef struct bearer_cookie_names_t {
     const char *session;   /**< further chunks have the suffixes `.1`, ... */
     const char *login;     /**< prefix; each pending login has its own cookie */
     const char *tries;     /**< counts recent logins per page, to detect login loops */
-    const char *sent;      /**< when the browser was redirected to AuthBearerLoginURL */
+    const char *sent;      /**< when the browser was redirected to AuthBearerLoginURL, or the
+                            *   session with which it was redirected to sign in */
     const char *issuer;    /**< NAME of the issuer of the latest login, if there are several */
     int secure;
+    const char *domain;    /**< of the session's cookie; NULL: it is this host's */
 } bearer_cookie_names_t;
 
 /** @param base_url  this server's URL as browsers see it: SCHEME://HOST[:PORT] */
 void bearer_cookie_names(bearer_cookie_names_t *names, const char *base_url,
                          apr_pool_t *p);
+/** Makes the session's cookie that of a domain, which lives as long as *names. */
+void bearer_cookie_share(bearer_cookie_names_t *names, const char *domain);
 
 /**
  * Decides whether a pair of the Cookie field counts. httpd joins two Cookie lines
@@ -63,9 +74,12 @@ void bearer_cookie_each(const char *field, bearer_cookie_fn fn, void *baton,
 const char *bearer_cookie_get(const char *field, const char *name,
                               apr_pool_t *p);
 
-/** Returns the value joined from its chunks, or NULL. */
-const char *bearer_cookie_join(const char *field, const char *name,
-                               apr_pool_t *p);
+/** Finds the values of a cookie in chunks, each joined: as many as the field has cookies
+ *  with that name (and with those of further chunks), at most BEARER_COOKIE_VALUES, for
+ *  which `values` has room. The caller decides which of them counts.
+ *  @return their number */
+int bearer_cookie_values(const char **values, const char *field, const char *name,
+                         apr_pool_t *p);
 
 /** Returns a Set-Cookie value. max_age is in seconds; negative: until the browser
  *  closes; 0: remove the cookie. The value must consist of base64url characters,

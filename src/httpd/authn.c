@@ -7,6 +7,7 @@
 #include "authn.h"
 #include "authz.h"
 #include "browser.h"
+#include "browser_domain.h"
 #include "browser_session.h"
 #include "check.h"
 #include "credential.h"
@@ -281,11 +282,15 @@ static int by_session(attempt_t *a)
         return DECLINED;  /* elsewhere: see misdirected() */
     }
     reason = ab_browser_principal(a->r, a->settings, &principal, &credential, &why);
+    a->own->no_session = why.detail;
     if (reason == BEARER_NO_CREDENTIAL) {
         return DECLINED;
     }
     if (!a->ahead) {
         a->own->winner = credential;
+        if (reason == BEARER_OK) {
+            ab_browser_fits(a->r);
+        }
     }
     if ((reason == BEARER_OK || reason == BEARER_ACR)
         && ab_credential_cross_site(a->r, credential)) {
@@ -311,10 +316,13 @@ static const char *no_session(const attempt_t *a)
 {
     const browser_t *browser = ab_browser_of(a->r);
 
+    if (a->own->no_session) {
+        return apr_pstrcat(a->r->pool, "no session (AuthBearerSession): that of the cookie does "
+                           "not count: ", a->own->no_session, NULL);
+    }
     return browser && bearer_cookie_get(ab_browser_cookies(a->r), browser->names.session,
                                         a->r->pool)
-        ? "no session (AuthBearerSession): that of the cookie has ended, or is not for this "
-          "location"
+        ? "no session (AuthBearerSession): that of the cookie has ended"
         : "no session (AuthBearerSession): the request has no session cookie";
 }
 

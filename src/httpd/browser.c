@@ -42,6 +42,8 @@ static int make_browser(server_rec *s, server_config_t *server, apr_pool_t *p)
     b->max = login->max ? login->max : AB_SESSION_MAX;
     b->idle = login->idle ? login->idle : AB_SESSION_IDLE;
     b->persist = login->persist == AB_PERSIST_ON;
+    b->domain = login->domain;
+    b->login = login->domain_login;
     b->named = ab_browser_named_claims(s, p);
     b->told = ab_browser_told_claims(s, apr_pstrcat(p, b->path, "/session", NULL), p);
     ab_browser_name(b, ab_browser_base(s, p), p);

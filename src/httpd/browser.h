@@ -21,6 +21,9 @@ struct browser_t {
     const char *origin;          /**< SCHEME://HOST[:PORT] of the name in force */
     int elsewhere;               /**< 1: Host is none of several names, and the first one
                                   *   without * is in force: see ab_browser_elsewhere() */
+    const char *site;            /**< what sessions are bound to: the origin, or the domain */
+    const char *domain;          /**< AuthBearerSessionDomain, or NULL */
+    const char *login;           /**< origin at which its hosts log in; NULL: each does */
     const char *path;            /**< AuthBearerLoginPath */
     const char *callback_path;   /**< common prefix of all callback paths */
     int several;                 /**< 1 if more than one issuer logs in; each then has

@@ -5,6 +5,7 @@
  * browser to the requested page.
  */
 #include "browser.h"
+#include "browser_domain.h"
 #include "browser_session.h"
 #include "browser_userinfo.h"
 #include "page.h"
@@ -285,26 +286,24 @@ static int continues(arrival_t *a, bearer_session_t *earlier)
         }
     }
     return earlier->created > attempt->created && !attempt->acr_values
-        && attempt->max_age < 0 && !strcmp(earlier->issuer, attempt->issuer);
+        && attempt->max_age < 0 && !strcmp(earlier->issuer, attempt->issuer)
+        && ab_browser_is_own(a->r, earlier);
 }
 
 /* Every login gets a new session id, so that an id set by an attacker before the login
  * is worthless. Returns 0 if the session of another tab continues. */
 static int end_earlier(arrival_t *a)
 {
-    bearer_session_t *earlier;
-    const char *value = bearer_cookie_join(ab_browser_cookies(a->r),
-                                           a->browser->names.session, a->r->pool);
+    bearer_session_t *earlier[BEARER_COOKIE_VALUES];
+    int n = ab_browser_sessions(earlier, &a->store, a->r);
 
-    if (!value || bearer_session_load(&earlier, &a->store, value, a->r->pool)
-                  != APR_SUCCESS) {
-        return 1;
-    }
-    if (continues(a, earlier)) {
+    if (n == 1 && continues(a, earlier[0])) {
         return 0;
     }
-    if (bearer_session_end(earlier, &a->store, a->r->pool) == APR_SUCCESS) {
-        bearer_world_count(a->store.world, BEARER_EVENT_ENDED_LOGIN);
+    while (n-- > 0) {
+        if (bearer_session_end(earlier[n], &a->store, a->r->pool) == APR_SUCCESS) {
+            bearer_world_count(a->store.world, BEARER_EVENT_ENDED_LOGIN);
+        }
     }
     return 1;
 }
@@ -392,8 +391,9 @@ static bearer_reason_t make_session(arrival_t *a)
 static const char *page_of(arrival_t *a)
 {
     apr_pool_t *p = a->r->pool;
-    const char *url = bearer_return_here(
-        a->browser->origin, a->attempt ? ab_browser_room_target(a->r, a->attempt) : "/", p);
+    const char *target = a->attempt ? ab_browser_room_target(a->r, a->attempt) : "/";
+    const char *url = *target == '/' ? bearer_return_here(a->browser->origin, target, p)
+                                     : ab_browser_page(a->r, target);
 
     return url ? url : apr_pstrcat(p, a->browser->origin, "/", NULL);
 }

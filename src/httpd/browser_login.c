@@ -5,6 +5,7 @@
  * sealed cookie for each pending login), and when this stops because logins do not
  * last.
  */
+#include "browser_domain.h"
 #include "browser_login.h"
 #include "page.h"
 #include "process.h"
@@ -360,7 +361,16 @@ int ab_browser_login(request_rec *r, const bearer_settings_t *settings,
     if (!ab_browser_of(r) || !ab_browser_navigates(r)) {
         return DECLINED;
     }
+    if (ab_browser_unfit_again(r)) {
+        ab_page_cause(r, issuer ? AB_PAGE_STRONGER : AB_PAGE_NO_ACCESS);
+        return ab_refuse(r, issuer ? BEARER_ACR : BEARER_SESSION_USER, apr_pstrcat(
+            r->pool, "the browser signed in again, but its session still does not count here: ",
+            ab_request(r)->no_session, NULL), NULL);
+    }
     target = ab_browser_target(r, ab_browser_of(r)->origin);
+    if (ab_browser_is_guest(ab_browser_of(r))) {
+        return ab_browser_login_there(r, settings, issuer, target);
+    }
     if (!issuer) {
         possible = ab_browser_possible(ab_config_server(r->server), settings, &why.detail,
                                        r->pool);

@@ -27,3 +27,9 @@ int ab_browser_loops(request_rec *r, const char *target);
 bearer_reason_t ab_browser_begin(request_rec *r, const bearer_settings_t *settings,
                                  const bearer_issuer_t *issuer, const char *target,
                                  const char **url, unsigned *wait, bearer_refusal_t *why);
+
+/** Sends the browser to PATH/login of the host of login=: 302.
+ *  @param issuer  NULL: any that the settings name; else the user must log in again
+ *  @param target  path and query of the page of this server that it leads to */
+int ab_browser_login_there(request_rec *r, const bearer_settings_t *settings,
+                           const bearer_issuer_t *issuer, const char *target);

@@ -8,6 +8,7 @@
  * virtual host only; what else they say goes to the issuer, which shows it to the user.
  * A session is not replaced without a page of the issuer.
  */
+#include "browser_domain.h"
 #include "browser_login.h"
 #include "browser_session.h"
 #include "page.h"
@@ -27,7 +28,8 @@ typedef struct wish_t {
     request_rec *r;
     const browser_t *browser;
     apr_table_t *parameters;
-    const char *target;            /**< path and query of the page that it leads to */
+    const char *target;            /**< the page that it leads to: path and query, or a URL */
+    const char *page;              /**< its URL */
     const bearer_issuer_t *issuer; /**< NULL: not named */
     int prompts;                   /**< 1: the issuer must show a page */
     bearer_settings_t settings;    /**< of this path, with the parameters */
@@ -54,6 +56,7 @@ static bearer_reason_t refuse_value(wish_t *w, const char *name, const char *exp
 static bearer_reason_t take_page(wish_t *w, const char *sealed)
 {
     w->target = ab_browser_sealed_page(w->r, sealed, &w->settings.login.parameters);
+    w->page = apr_pstrcat(w->r->pool, w->browser->origin, w->target, NULL);
     return w->target ? BEARER_OK
         : refuse_value(w, "page", "this server did not make it, or has another "
                        "AuthBearerSecretFile now; open the page and choose again");
@@ -79,7 +82,8 @@ static bearer_reason_t take_target(wish_t *w)
         }
     }
     w->target = target && *target ? bearer_return_escape(target, w->r->pool) : "/";
-    return bearer_return_url(origin, w->target, w->r->pool) ? BEARER_OK
+    w->page = ab_browser_page(w->r, w->target);
+    return w->page ? BEARER_OK
         : refuse_value(w, name, apr_psprintf(
               w->r->pool, "it is not a page of %s, or a proxy or an application could read "
               "it as one of another host; write /PATH?QUERY, percent-encoded", origin));
@@ -173,8 +177,9 @@ static const char *query_of(const wish_t *w)
     static const char *const names[] = { "iss", "login_hint", "prompt" };
     apr_pool_t *p = w->r->pool;
     const char *page = apr_table_get(w->parameters, "page");
+    const char *target = page ? page : ab_browser_is_guest(w->browser) ? w->page : w->target;
     const char *query = apr_pstrcat(p, page ? "page=" : "return=",
-                                    bearer_http_form_escape(p, page ? page : w->target), NULL);
+                                    bearer_http_form_escape(p, target), NULL);
     apr_size_t i;
 
     for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
@@ -190,7 +195,25 @@ static const char *query_of(const wish_t *w)
 
 static const char *again(const wish_t *w)
 {
-    return apr_pstrcat(w->r->pool, w->browser->origin, w->r->uri, "?", query_of(w), NULL);
+    return apr_pstrcat(w->r->pool, ab_browser_is_guest(w->browser) ? w->browser->login
+                       : w->browser->origin, w->r->uri, "?", query_of(w), NULL);
+}
+
+/* The same at the host of login=, which does not know what this one needs. */
+static const char *there(const wish_t *w)
+{
+    const char *error;
+    const apr_array_header_t *possible = w->issuer ? NULL : ab_browser_possible(
+        ab_config_server(w->r->server), &w->settings, &error, w->r->pool);
+
+    if (possible && possible->nelts == 1) {
+        apr_table_setn(w->parameters, "iss",
+                       APR_ARRAY_IDX(possible, 0, const bearer_issuer_t *)->url);
+    }
+    if (!w->prompts && ab_request(w->r)->unfit) {
+        apr_table_setn(w->parameters, "prompt", "login");
+    }
+    return again(w);
 }
 
 static int redirect(const wish_t *w, int status, const char *url)
@@ -284,8 +307,10 @@ int ab_browser_login_path(request_rec *r)
     }
     if (!w.prompts && is_signed_in(&w, &reason)) {
         ab_browser_count_try(r, w.target);
-        return redirect(&w, HTTP_MOVED_TEMPORARILY,
-                        apr_pstrcat(r->pool, w.browser->origin, w.target, NULL));
+        return redirect(&w, HTTP_MOVED_TEMPORARILY, w.page);
+    }
+    if (reason == BEARER_OK && ab_browser_is_guest(w.browser)) {
+        return redirect(&w, HTTP_MOVED_TEMPORARILY, there(&w));
     }
     possible = to_choose(&w);
     if (reason == BEARER_OK && possible) {

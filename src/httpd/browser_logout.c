@@ -11,6 +11,7 @@
  */
 #include "answer.h"
 #include "browser.h"
+#include "browser_domain.h"
 #include "browser_revoke.h"
 #include "browser_session.h"
 #include "environment.h"
@@ -143,7 +144,7 @@ static const char *tell_issuer(request_rec *r, bearer_session_t *session)
     const char *url = NULL;
     bearer_login_t login;
 
-    if (!issuer) {
+    if (!ab_browser_is_own(r, session)) {
         return NULL;
     }
     if (!how->issuer) {
@@ -163,21 +164,22 @@ int ab_browser_logout(request_rec *r)
 {
     const bearer_cookie_names_t *names = &ab_browser_of(r)->names;
     const char *cookies = ab_browser_cookies(r), *url;
-    const char *value = bearer_cookie_join(cookies, names->session, r->pool);
+    bearer_session_t *found[BEARER_COOKIE_VALUES], *session;
     bearer_session_store_t store;
-    bearer_session_t *session = NULL;
+    int n;
 
     ab_browser_store(&store, r);
-    if (value && (store.cache || store.in_cookie)
-        && bearer_session_load(&session, &store, value, r->pool) == APR_EGENERAL) {
+    n = ab_browser_sessions(found, &store, r);
+    if (n < 0) {
         return ab_page_refusal(r, BEARER_SESSION_STORE, BROWSER_NO_STORE, NULL);
     }
-    if (!session) {
-        if (value) {
+    if (!n) {
+        if (cookies && strstr(cookies, names->session)) {
             ab_browser_set_session(r, NULL, 0);
         }
         return signed_out(r);
     }
+    session = found[0];
     if (ab_browser_speculates(r)) {
         /* any refusal will do: the browser repeats the request when the user opens the
          * page */
@@ -189,7 +191,9 @@ int ab_browser_logout(request_rec *r)
         return may_ask(r) ? ask_first(r, session)
             : ab_page_refusal(r, BEARER_CROSS_SITE, "another site requested the logout", NULL);
     }
-    if (bearer_session_end(session, &store, r->pool) != APR_SUCCESS) {
+    while (n-- && bearer_session_end(found[n], &store, r->pool) == APR_SUCCESS) {
+    }
+    if (n >= 0) {
         return ab_page_refusal(r, BEARER_SESSION_STORE,
                                "the session cannot be ended: the session cache does not answer, or "
                                "is full (AuthBearerSOCache for=sessions)", NULL);

@@ -20,8 +20,12 @@
 void ab_browser_name(browser_t *b, const char *origin, apr_pool_t *p)
 {
     b->origin = origin;
-    b->logout = apr_pstrcat(p, origin, b->path, "/logout", NULL);
+    b->site = b->domain ? apr_pstrcat(p, "domain ", b->domain, NULL) : origin;
+    b->logout = apr_pstrcat(p, b->login ? b->login : origin, b->path, "/logout", NULL);
     bearer_cookie_names(&b->names, origin, p);
+    if (b->domain) {
+        bearer_cookie_share(&b->names, b->domain);
+    }
 }
 
 /* RFC 5890 section 2.3.1: letters, digits, hyphens inside. */
@@ -53,8 +57,8 @@ static const char *origin_with(const base_name_t *name, const char *host, apr_po
 }
 
 /* A name that is written counts before one that a * makes. */
-static const char *origin_of(const apr_array_header_t *names, const char *host,
-                             apr_pool_t *p)
+const char *ab_browser_origin_of(const apr_array_header_t *names, const char *host,
+                                 apr_pool_t *p)
 {
     const char *origin = NULL;
     int i, wild;
@@ -86,8 +90,8 @@ const browser_t *ab_browser_of(const request_rec *r)
     record = ab_request(first);
     if (record->named_of != server->browser) {
         named = apr_pmemdup(first->pool, server->browser, sizeof(*named));
-        origin = origin_of(server->login.names, apr_table_get(first->headers_in, "Host"),
-                           first->pool);
+        origin = ab_browser_origin_of(server->login.names,
+                                      apr_table_get(first->headers_in, "Host"), first->pool);
         named->elsewhere = !origin;
         if (origin) {
             ab_browser_name(named, origin, first->pool);

@@ -6,6 +6,7 @@
  * location.
  */
 #include "browser.h"
+#include "browser_domain.h"
 #include "browser_session.h"
 #include "browser_userinfo.h"
 #include "store.h"
@@ -48,7 +49,7 @@ void ab_browser_store_of(bearer_session_store_t *store, const browser_t *browser
     store->seal = browser->session_seal;
     store->cache = ab_store_cache(STORE_SESSIONS);
     store->world = &process->world;
-    store->server = browser->origin;
+    store->server = browser->site;
     store->in_cookie = browser->in_cookie;
     store->max = browser->max;
     store->idle = browser->idle;
@@ -409,38 +410,22 @@ static bearer_reason_t refresh(visit_t *v)
 
 static bearer_reason_t open_session(visit_t *v, bearer_refusal_t *why)
 {
-    apr_pool_t *p = v->r->pool;
-    const char *value = bearer_cookie_join(ab_browser_cookies(v->r),
-                                           ab_browser_of(v->r)->names.session, p);
+    bearer_reason_t reason = ab_browser_only_session(&v->session, &v->store, v->r, why);
     apr_time_t seen;
-    apr_status_t rv;
 
-    if (!value || (!v->store.cache && !v->store.in_cookie)) {
-        return BEARER_NO_CREDENTIAL;
-    }
-    rv = bearer_session_load(&v->session, &v->store, value, p);
-    if (rv == APR_EGENERAL) {
-        return bearer_refuse(why, p, BEARER_SESSION_STORE, BROWSER_NO_STORE);
-    }
-    if (rv != APR_SUCCESS) {
-        ab_log(APLOG_DEBUG, v->r,
-               AB(0311) "the session cookie has no session: the session has ended, or another "
-               "server created it");
-        return BEARER_NO_CREDENTIAL;
-    }
-    if (!v->extend) {
-        return BEARER_OK;
+    if (reason != BEARER_OK || !v->extend) {
+        return reason;
     }
     seen = v->session->seen;
     if (bearer_session_refresh_due(v->session, bearer_world_now(v->store.world))
-        && refresh(v) != BEARER_OK) {
+        && ab_browser_is_own(v->r, v->session) && refresh(v) != BEARER_OK) {
         return BEARER_NO_CREDENTIAL;
     }
     if (!v->cookie) {
-        bearer_session_touch(&v->cookie, v->session, &v->store, p);
+        bearer_session_touch(&v->cookie, v->session, &v->store, v->r->pool);
     }
     if (!v->cookie && ab_browser_of(v->r)->persist && v->session->seen != seen) {
-        bearer_session_cookie(&v->cookie, v->session, &v->store, p);
+        bearer_session_cookie(&v->cookie, v->session, &v->store, v->r->pool);
     }
     return BEARER_OK;
 }
@@ -489,18 +474,25 @@ const bearer_session_t *ab_browser_session(request_rec *r, int extend)
 /* Returns the issuer of the session if the location accepts it. */
 static const bearer_issuer_t *accepted(request_rec *r,
                                        const bearer_settings_t *settings,
-                                       bearer_session_t *session)
+                                       bearer_session_t *session, bearer_refusal_t *why)
 {
     const bearer_issuer_t *issuer = issuer_of(r, session);
 
     if (issuer && bearer_issuer_is_template(issuer)
         && !ab_browser_admits(issuer, json_object_get(bearer_session_body(session, r->pool),
                                                       BEARER_SESSION_CLAIMS), r->pool)) {
-        return NULL;  /* its tenant was taken off the list */
+        bearer_refuse(why, r->pool, BEARER_NO_CREDENTIAL, "its tenant is not in "
+                      "AuthBearerTenants");
+        return NULL;
     }
-    return issuer && bearer_judge_accepts(settings, issuer)
-           && (!settings->login_issuer
-               || bearer_text_among(settings->login_issuer, issuer->url)) ? issuer : NULL;
+    if (issuer && bearer_judge_accepts(settings, issuer)
+        && (!settings->login_issuer
+            || bearer_text_among(settings->login_issuer, issuer->url))) {
+        return issuer;
+    }
+    bearer_refuse(why, r->pool, BEARER_NO_CREDENTIAL, "issuer %s is not accepted here",
+                  bearer_text_quote(r->pool, session->issuer));
+    return NULL;
 }
 
 /* The key of a session's principal: 128 random bits of the session and 128 bits of two
@@ -541,7 +533,10 @@ static bearer_reason_t principal_of(request_rec *r, bearer_session_t *session,
     }
     ab_config_resolve(&settings, server, issuer, &ab_config_dir(r)->settings);
     error = bearer_judge_names_error(server->issuers, &settings, issuer, r->pool);
-    reason = error ? bearer_refuse(why, r->pool, BEARER_CONFIGURATION, "%s", error)
+    reason = !ab_browser_is_own(r, session)
+        ? bearer_refuse(why, r->pool, BEARER_NO_CREDENTIAL,
+                        "it began with another AuthBearerClientID")
+        : error ? bearer_refuse(why, r->pool, BEARER_CONFIGURATION, "%s", error)
                    : bearer_session_principal(principal, session, issuer, &settings,
                                               why, r->pool);
     if (reason == BEARER_OK && cache) {
@@ -582,18 +577,20 @@ bearer_reason_t ab_browser_principal(request_rec *r,
     const bearer_issuer_t *issuer;
     bearer_reason_t reason;
 
-    if (found && found->reason != BEARER_OK) {
-        *why = found->why;
-        return found->reason;
+    if (!found || found->reason != BEARER_OK) {
+        *why = found ? found->why : *why;
+        return found ? found->reason : BEARER_NO_CREDENTIAL;
     }
-    issuer = found ? accepted(r, settings, found->session) : NULL;
-    if (!issuer) {
-        return BEARER_NO_CREDENTIAL;
+    issuer = accepted(r, settings, found->session, why);
+    if (issuer) {
+        *credential = credential_of(r, found->session, settings);
     }
-    *credential = credential_of(r, found->session, settings);
-    reason = principal_of(r, found->session, issuer, principal, why);
-    return reason == BEARER_OK && settings->login.parameters
-        ? bearer_login_suffices(settings->login.parameters, (*principal)->claims,
-                                bearer_world_now(&ab_process()->world),
-                                settings->clock_skew, why, r->pool) : reason;
+    reason = issuer ? principal_of(r, found->session, issuer, principal, why)
+                    : BEARER_NO_CREDENTIAL;
+    if (reason == BEARER_OK && settings->login.parameters) {
+        reason = bearer_login_suffices(settings->login.parameters, (*principal)->claims,
+                                       bearer_world_now(&ab_process()->world),
+                                       settings->clock_skew, why, r->pool);
+    }
+    return ab_browser_fitting(r, found->session, reason);
 }

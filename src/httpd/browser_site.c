@@ -32,6 +32,14 @@ static const char *origin_of(server_rec *s, apr_pool_t *p)
                             : apr_psprintf(p, "%s://%s:%d", scheme, host, port);
 }
 
+int ab_browser_within(const char *host, const char *domain)
+{
+    const apr_size_t len = strlen(host), end = strlen(domain);
+
+    return len >= end && !strcmp(host + len - end, domain)
+        && (len == end || host[len - end - 1] == '.');
+}
+
 const char *ab_browser_path(const server_rec *s)
 {
     const char *path = ab_config_server(s)->login.path;

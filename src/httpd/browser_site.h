@@ -25,6 +25,11 @@ typedef struct base_name_t {
  *  without *, and the path of the endpoints. */
 const char *ab_browser_base(server_rec *s, apr_pool_t *p);
 const char *ab_browser_path(const server_rec *s);
+/** Returns the origin that one of the names (base_name_t) has with a Host; NULL: none. */
+const char *ab_browser_origin_of(const apr_array_header_t *names, const char *host,
+                                 apr_pool_t *p);
+/** Is a host, or the .DOMAIN of a wild name, in a domain, or the domain itself? */
+int ab_browser_within(const char *host, const char *domain);
 /** Returns the browser data of the request's virtual host under the name in force
  *  (browser_names.c); NULL if browser sessions are not used there. Functions in browser.h
  *  that take a request need a virtual host with this data. */

@@ -7,6 +7,8 @@
 #include "browser_userinfo.h"
 #include "trace.h"
 
+#include <http_main.h>
+
 #include "base/path.h"
 #include "trust/issuer.h"
 #include "trust/settings.h"
@@ -50,10 +52,35 @@ static void add_layer(apr_array_header_t *list, const bearer_settings_t *layer)
     }
 }
 
+/* Do both use the sessions of one domain? */
+static int share(const server_rec *a, const server_rec *b)
+{
+    const char *domain = ab_config_server(a)->login.domain;
+    const char *other = ab_config_server(b)->login.domain;
+
+    return a == b || (domain && other && !strcmp(domain, other));
+}
+
 /* Does a line of that server count in this virtual host? */
 static int counts(const server_rec *s, const server_rec *where)
 {
-    return where == s || !where->is_virtual;
+    return !where->is_virtual || share(s, where);
+}
+
+/* A session that begins in one virtual host must serve in all of its domain, which may
+ * take the user from another claim. */
+static void add_server(apr_array_header_t *list, const server_rec *s, apr_pool_t *p)
+{
+    const server_config_t *server = ab_config_server(s);
+    const apr_array_header_t *issuers = server->login.domain ? ab_browser_issuers(s, p) : NULL;
+    bearer_settings_t here;
+    int i;
+
+    add_layer(list, &server->settings);
+    for (i = 0; issuers && i < issuers->nelts; i++) {
+        ab_config_resolve(&here, server, APR_ARRAY_IDX(issuers, i, const bearer_issuer_t *), NULL);
+        add_path(list, here.session_user_claim.path);
+    }
 }
 
 const apr_array_header_t *ab_browser_named_claims(const server_rec *s, apr_pool_t *p)
@@ -62,9 +89,14 @@ const apr_array_header_t *ab_browser_named_claims(const server_rec *s, apr_pool_
     const apr_array_header_t *sections = server->global->sections;
     const apr_array_header_t *required = server->global->required;
     apr_array_header_t *list = apr_array_make(p, 4, sizeof(const bearer_path_t *));
+    const server_rec *one;
     int i;
 
-    add_layer(list, &server->settings);
+    for (one = ap_server_conf; one; one = one->next) {
+        if (share(s, one)) {
+            add_server(list, one, p);
+        }
+    }
     for (i = 0; i < sections->nelts; i++) {
         const section_t *section = &APR_ARRAY_IDX(sections, i, section_t);
 

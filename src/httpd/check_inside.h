@@ -96,6 +96,9 @@ void ab_check_begin(walk_t *w, apr_pool_t *p, server_rec *s);
 /** check_foreign.c: checks directives of other modules. */
 void ab_check_foreign(walk_t *w);
 
+/** check_domain.c: checks the AuthBearerSessionDomain of a server. */
+void ab_check_domain(walk_t *w, server_rec *s);
+
 /** check_vhost.c: reports directives that have no effect. */
 void ab_check_without_effect(walk_t *w);
 

@@ -99,10 +99,14 @@ static void check_callbacks(walk_t *w, server_rec *s)
 {
     const apr_array_header_t *list = ab_browser_issuers(s, w->p);
     const apr_array_header_t *names = ab_config_server(s)->login.names;
-    const int count = names ? names->nelts : 1;
-    const char *base = ab_browser_base(s, w->p);
+    const char *login = ab_config_server(s)->login.domain_login;
+    const int count = names && !login ? names->nelts : 1;
+    const char *base = login ? login : ab_browser_base(s, w->p);
     int i, k;
 
+    if (login && (!names || !ab_browser_origin_of(names, login + strlen("https://"), w->p))) {
+        return;  /* none leads here */
+    }
     for (i = 0; i < list->nelts && (list->nelts > 1 || count > 1); i++) {
         const bearer_issuer_t *issuer = APR_ARRAY_IDX(list, i, const bearer_issuer_t *);
         ap_directive_t at = { 0 };
@@ -119,7 +123,7 @@ static void check_callbacks(walk_t *w, server_rec *s)
         }
         for (k = 0; k < count; k++) {
             say_callback(w, s, issuer,
-                         names ? APR_ARRAY_IDX(names, k, base_name_t).origin : base,
+                         names && !login ? APR_ARRAY_IDX(names, k, base_name_t).origin : base,
                          list->nelts);
         }
     }
@@ -295,6 +299,7 @@ void ab_check_one_server(walk_t *w)
     }
     for (vhost = w->main; vhost; vhost = vhost->next) {
         check_login(w, vhost);
+        ab_check_domain(w, vhost);
         logins |= ab_config_server(vhost)->login.used;
     }
     if (logins) {

@@ -183,6 +183,45 @@ static const char *login_base_url(const parse_t *in, void *record)
     return wrong ? ab_parse_complain(in, AB(0616) "%s", wrong) : NULL;
 }
 
+/* A name of two labels at least: a cookie of one label would be everybody's. An address
+ * has no hosts. */
+static int is_domain(const char *text)
+{
+    const char *label = text, *end;
+    int labels = 0;
+
+    do {
+        end = label + strspn(label, "abcdefghijklmnopqrstuvwxyz0123456789-");
+        if (end == label || *label == '-' || end[-1] == '-' || (*end && *end != '.')) {
+            return 0;
+        }
+        labels++;
+        label = end + 1;
+    } while (*end);
+    return labels > 1 && (end[-1] < '0' || end[-1] > '9');
+}
+
+static const char *login_domain(const parse_t *in, void *record)
+{
+    login_config_t *login = record;
+    const char *url = NULL, *wrong = NULL;
+    char *domain = apr_pstrdup(in->p, WORD(in, 0));
+    base_name_t name = { 0 };
+
+    ap_str_tolower(domain);
+    if (!is_domain(domain)) {
+        wrong = apr_pstrcat(in->p, bearer_text_quote(in->p, domain), " is not a domain of two "
+                            "labels or more, e.g. example.com", NULL);
+    } else if (in->words->nelts > 1
+               && (!ab_parse_keyed(WORD(in, 1), "login", &url) || !read_name(&name, url, in->p)
+                   || name.wild || !name.https || !ab_browser_within(name.host, domain))) {
+        wrong = apr_pstrcat(in->p, "expected login=https://HOST[:PORT], HOST in ", domain, NULL);
+    }
+    login->domain = domain;
+    login->domain_login = name.origin;
+    return wrong ? ab_parse_complain(in, AB(0619) "%s", wrong) : NULL;
+}
+
 static const char *login_store(const parse_t *in, void *record)
 {
     int place = 0;

@@ -39,6 +39,8 @@
       "PATH of callback, logout, backchannel-logout") \
     X("AuthBearerBaseURL", login_base_url, 0, 1, \
       "SCHEME://HOST[:PORT] ... as browsers see this server; HOST may be *.DOMAIN") \
+    X("AuthBearerSessionDomain", login_domain, 2, 0, \
+      "DOMAIN [login=URL]: one session for all hosts of a domain") \
     X("AuthBearerSessionStore", login_store, 1, 0, "cache | cookie") \
     X("AuthBearerSessionLifetime", login_lifetime, 3, 0, \
       "max=TIME idle=TIME persist=on|off")

@@ -161,15 +161,21 @@ static void dump_server_begin(apr_file_t *out, const server_rec *s)
                     s->defn_name ? s->defn_name : "(main)", (int)s->defn_line_number);
 }
 
-static void dump_names(apr_file_t *out, const apr_array_header_t *names)
+static void dump_names(apr_file_t *out, const login_config_t *login)
 {
+    const apr_array_header_t *names = login->names;
     int i;
 
-    apr_file_printf(out, "    AuthBearerBaseURL");
-    for (i = 0; i < names->nelts; i++) {
-        apr_file_printf(out, " %s", APR_ARRAY_IDX(names, i, base_name_t).origin);
+    for (i = 0; names && i < names->nelts; i++) {
+        apr_file_printf(out, "%s%s%s", i ? " " : "    AuthBearerBaseURL ",
+                        APR_ARRAY_IDX(names, i, base_name_t).origin,
+                        i == names->nelts - 1 ? "\n" : "");
     }
-    apr_file_printf(out, "\n");
+    if (login->domain) {
+        apr_file_printf(out, "    AuthBearerSessionDomain %s%s%s\n", login->domain,
+                        login->domain_login ? " login=" : "",
+                        login->domain_login ? login->domain_login : "");
+    }
 }
 
 static void dump_lifetime(apr_file_t *out, const login_config_t *login)
@@ -189,12 +195,12 @@ static void dump_server(apr_file_t *out, const server_rec *s, const walk_t *w)
     const apr_uint64_t own = s->is_virtual ? server->own : server->settings.set;
     int i, named = 0;
 
-    if (server->login.names || server->login.used) {
+    if (server->login.names || server->login.domain || server->login.used) {
         named++;
         dump_server_begin(out, s);
     }
-    if (server->login.names) {
-        dump_names(out, server->login.names);
+    if (named) {
+        dump_names(out, &server->login);
     }
     if (server->login.used) {
         dump_lifetime(out, &server->login);

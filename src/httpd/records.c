@@ -58,6 +58,10 @@ static void merge_login(login_config_t *login, const login_config_t *over)
 {
     login->path = over->path ? over->path : login->path;
     login->names = over->names; /* each virtual host has its own name */
+    if (over->domain) {
+        login->domain = over->domain;
+        login->domain_login = over->domain_login;
+    }
     login->store = over->store ? over->store : login->store;
     login->max = over->max ? over->max : login->max;
     login->idle = over->idle ? over->idle : login->idle;

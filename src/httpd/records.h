@@ -101,6 +101,8 @@ typedef struct login_config_t {
     const char *path;            /**< AuthBearerLoginPath */
     const apr_array_header_t *names; /**< base_name_t: AuthBearerBaseURL; at least one is
                                   *   not wild */
+    const char *domain;          /**< AuthBearerSessionDomain, in lower case */
+    const char *domain_login;    /**< its login=, an origin */
     int store;                   /**< SESSIONS_*: AuthBearerSessionStore */
     apr_interval_time_t max, idle; /**< AuthBearerSessionLifetime */
     int persist;                 /**< AB_PERSIST_* */

@@ -7,7 +7,7 @@ import os
 
 import pytest
 
-from support import missing, node
+from support import certs, clientcert, missing, node
 from support.httpd import free_port
 
 pytestmark = [
@@ -166,3 +166,68 @@ def test_real_backchannel(play):
 
 def test_real_too_big(play):
     play("toobig", "AuthBearerSessionStore cookie")
+
+
+#: Virtual hosts of one domain over TLS: three with sessions, one that is somebody else's.
+HOST = """
+<VirtualHost *:{port}>
+    ServerName {name}.site.test
+    SSLEngine On
+    SSLCertificateFile "@ROOT@/server.pem"
+    AuthBearerBaseURL https://{name}.site.test:{port}
+    AuthBearerSessionDomain site.test login=https://a.site.test:{port}
+    AuthBearerLoginIssuer {issuers}
+    AuthBearerUserFormat %u
+    {more}
+    <Location "/app">
+        AuthType Bearer
+        AuthName "app"
+        AuthBearerSession On
+        AuthBearerLogin On
+        Require valid-user
+    </Location>
+</VirtualHost>
+"""
+ISSUER = """<AuthBearerIssuer "%s" %s>
+        AuthBearerClientID app
+        AuthBearerClientSecret "file:@ROOT@/client"
+    </AuthBearerIssuer>
+"""
+
+
+@pytest.mark.allow_log("AB0762", "AB0835", *clientcert.WARNINGS)
+def test_real_domain(one_server, node_is_there):
+    tls, ports = free_port(), (free_port(), free_port())
+    main, strong = ["http://127.0.0.1:%d" % port for port in ports]
+    both = ISSUER % (main, "main") + ISSUER % (strong, "strong")
+    conf = """
+Listen 127.0.0.1:%d
+SSLSessionCache "shmcb:@ROOT@/run/tls(65536)"
+AuthBearerSecretFile "@ROOT@/secret"
+""" % tls + "".join(
+        HOST.format(name=name, port=tls, issuers=issuers, more=more) for name, issuers, more in (
+            ("a", main + " " + strong, both), ("b", main, both),
+            ("strong", strong, ISSUER % (strong, "strong")))) + """
+<VirtualHost *:%d>
+    ServerName evil.site.test
+    SSLEngine On
+    SSLCertificateFile "@ROOT@/server.pem"
+</VirtualHost>
+""" % tls
+    server = one_server(conf, start=False, modules=["socache_shmcb", "ssl"], files={
+        "secret": (os.urandom(48), 0o600), "client": ("the-secret-of-the-client\n", 0o600),
+        "server.pem": certs.server("good", "*.site.test")})
+    callback = "https://a.site.test:%d/.auth/" % tls
+    providers = [node.RealProvider([{
+        "client_id": "app", "client_secret": "the-secret-of-the-client",
+        "redirect_uris": [callback + "callback/" + name],
+        "post_logout_redirect_uris": [callback + "logout"],
+        "grant_types": ["authorization_code", "refresh_token"]}], port=port)
+        for name, port in zip(("main", "strong"), ports)]
+    try:
+        server.start()
+        node.run_browser("domain", base="https://a.site.test:%d" % tls, issuer=main,
+                         rules="MAP *.site.test 127.0.0.1")
+    finally:
+        for provider in providers:
+            provider.close()

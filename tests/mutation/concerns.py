@@ -20,6 +20,7 @@ CONCERNS = {
                       "browser_children",
     "browser_cookies": "browser browser_cookies browser_hostile ambient silence "
                        "browser_limits",
+    "browser_domain": "domain browser browser_cookies",
     "browser_hide": "browser browser_hostile browser_cookies answer_leaks "
                     "ambient silence",
     "browser_room": "browser_cookies login_choice",
@@ -39,6 +40,7 @@ CONCERNS = {
     "browser_site": "login_issuers login_choice browser config ambient",
     "caches": "caches browser introspection results",
     "check": "config foreign_config broken docs",
+    "check_domain": "domain",
     "check_foreign": "foreign_config foreign_user config broken",
     "check_issuer": "config broken docs",
     "check_say": "config without_effect broken docs",

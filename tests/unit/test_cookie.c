@@ -74,6 +74,69 @@ static void test_prefix_behind_a_comma(void **state)
                         "good");
 }
 
+/* The cookie of a domain: another host can set one of its name, so each value is tried,
+ * in the order sent, up to a number. */
+static void test_values(void **state)
+{
+    apr_pool_t *p = unit_pool(state);
+    static const struct {
+        const char *field, *all;
+    } cases[] = {
+        { NULL, "" }, { "", "" }, { "a=1", "1" }, { "a=2; a=1", "2 1" }, { "a=; a=1", "1" },
+        { "a=1; b=2; a=3; A=4; xa=5; a.1=6", "1 3" }, { "a=1; a=1", "1 1" },
+        { "a=1; a=2; a=3; a=4; a=5", "1 2 3 4" }, { "a=1, a=2", "1 2" }
+    };
+    const char *values[BEARER_COOKIE_VALUES], *all, *full;
+    char chunk[BEARER_COOKIE_CHUNK + 1];
+    size_t i;
+    int k, n;
+
+    for (i = 0; i < UNIT_COUNT(cases); i++) {
+        n = bearer_cookie_values(values, cases[i].field, "a", p);
+        for (all = "", k = 0; k < n; k++) {
+            all = apr_pstrcat(p, all, k ? " " : "", values[k], NULL);
+        }
+        UNIT_CHECK(!strcmp(all, cases[i].all), "%s gave %s", cases[i].field, all);
+    }
+    assert_int_equal(bearer_cookie_values(values, "x=1, __Secure-a=bad; __Secure-a=2",
+                                          "__Secure-a", p), 1);
+    assert_string_equal(values[0], "2");
+    memset(chunk, 'x', BEARER_COOKIE_CHUNK);
+    chunk[BEARER_COOKIE_CHUNK] = '\0';
+    full = apr_pstrcat(p, "a.1=p; a=", chunk, "; a=s; a.1=q", NULL);
+    assert_int_equal(bearer_cookie_values(values, full, "a", p), 3);
+    assert_string_equal(values[0], apr_pstrcat(p, chunk, "p", NULL));
+    assert_string_equal(values[1], apr_pstrcat(p, chunk, "q", NULL));
+    assert_string_equal(values[2], "s");
+    assert_int_equal(bearer_cookie_values(values, apr_pstrcat(p, "a=", chunk, NULL), "a", p), 1);
+    assert_string_equal(values[0], chunk);
+    full = apr_pstrcat(p, full, "; a.1=r; a.1=t; a.1=u", NULL);
+    assert_int_equal(bearer_cookie_values(values, full, "a", p), BEARER_COOKIE_VALUES);
+}
+
+/* Of a domain: Domain and another prefix for the session, nothing else of it for others. */
+static void test_share(void **state)
+{
+    apr_pool_t *p = unit_pool(state);
+    const apr_array_header_t *lines;
+    bearer_cookie_names_t n;
+    int i;
+
+    bearer_cookie_names(&n, "https://a.b.example:8443", p);
+    bearer_cookie_share(&n, "b.example");
+    assert_string_equal(bearer_cookie_set(&n, n.session, "v", -1, p),
+                        "__Secure-bearer_session=v; Path=/; Domain=b.example; HttpOnly; Secure; "
+                        "SameSite=Lax");
+    assert_false(unit_contains(bearer_cookie_set(&n, n.tries, "v", 60, p), "Domain"));
+    assert_string_equal(n.login, "__Host-bearer_login_8443.");
+    lines = bearer_cookie_split(&n, n.session, NULL, -1, "__Secure-bearer_session.1=x", p);
+    assert_int_equal(lines->nelts, 2);
+    for (i = 0; i < 2; i++) {
+        assert_true(unit_contains(APR_ARRAY_IDX(lines, i, const char *), "; Domain=b.example; "
+                                  "Max-Age=0"));
+    }
+}
+
 static void test_set(void **state)
 {
     apr_pool_t *p = unit_pool(state);
@@ -116,6 +179,7 @@ static void test_chunks(void **state)
     const apr_array_header_t *lines;
     bearer_cookie_names_t n;
     char value[BEARER_COOKIE_MAX + 2];
+    const char *values[BEARER_COOKIE_VALUES];
     size_t i;
 
     bearer_cookie_names(&n, "https://a.example", p);
@@ -131,8 +195,8 @@ static void test_chunks(void **state)
         for (k = 0; k < lines->nelts; k++) {
             assert_true(strlen(APR_ARRAY_IDX(lines, k, const char *)) < 4096);
         }
-        assert_string_equal(bearer_cookie_join(field_of(lines, p), n.session, p),
-                            value);
+        assert_int_equal(bearer_cookie_values(values, field_of(lines, p), n.session, p), 1);
+        assert_string_equal(values[0], value);
         assert_string_equal(bearer_cookie_strip(field_of(lines, p), p),
                             "other=1");
     }
@@ -164,6 +228,8 @@ static void test_strip(void **state)
         /* of another port or scheme of this host */
         { "bearer_session_8080=x; a=1", "a=1" },
         { "__Host-bearer_session=x; __Host-bearer_session.1=y; a=1", "a=1" },
+        { "__Secure-bearer_session=x; __Secure-bearer_session.1=y; a=1", "a=1" },
+        { "__Secure-bearer_sessions=1; __Secure-a=2", "__Secure-bearer_sessions=1; __Secure-a=2" },
         { "__Host-bearer_login_8443.abc=1; __Host-bearer_tries_8443=1", NULL },
         { "__Host-bearer_issuer=corp; bearer_issuer_8080=corp; bearer_sent=1", NULL },
         { "bearer_sessions=x", "bearer_sessions=x" },
@@ -271,7 +337,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         UNIT_TEST(test_names), UNIT_TEST(test_get), UNIT_TEST(test_set),
-        UNIT_TEST(test_chunks), UNIT_TEST(test_strip),
+        UNIT_TEST(test_chunks), UNIT_TEST(test_strip), UNIT_TEST(test_values),
+        UNIT_TEST(test_share),
         UNIT_TEST(test_own_names_are_stripped), UNIT_TEST(test_prefix_behind_a_comma),
         UNIT_TEST(test_each),
     };

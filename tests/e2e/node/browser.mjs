@@ -15,20 +15,21 @@ import { chromium } from 'playwright-core';
 
 const [name, text] = process.argv.slice(2);
 const {
-  base, issuer, other, shots, pages, stranger,
+  base, issuer, other, rules, shots, pages, stranger,
 } = JSON.parse(text);
 
 const launch = {
   executablePath: process.env.CHROMIUM || '/usr/bin/chromium',
   args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
     '--disable-background-networking', '--disable-component-update',
-    '--disable-sync'],
+    '--disable-sync', ...(rules ? [`--host-resolver-rules=${rules}`] : [])],
 };
 const browser = await chromium.launch(launch);
 
 async function fresh() {
   const context = await browser.newContext({
     viewport: { width: 800, height: 500 },
+    ignoreHTTPSErrors: Boolean(rules),
   });
   context.setDefaultTimeout(20000);
   return context;
@@ -177,6 +178,76 @@ const scenarios = {
     await two.waitForURL(`${base}/app/two`);
     assert.equal((await body(two)).trim(), 'ok');
     assert.equal(await status(one, '/app/x'), 200);
+  },
+
+  // Hosts of one domain: a and b share sessions, strong has an issuer of its own, and evil
+  // is somebody else's virtual host. base is that of a, where all sign in.
+  async domain() {
+    const context = await fresh();
+    const at = (host, path) => base.replace('//a.', `//${host}.`) + path;
+    const page = await context.newPage();
+    const lands = (url) => page.waitForURL(url).then(() => body(page)).then(
+      (seen) => assert.equal(seen.trim(), 'ok'));
+    await page.goto(at('b', '/app/x?y=1'));
+    assert.equal(page.url().startsWith(issuer), true);
+    await signIn(page);
+    await lands(at('b', '/app/x?y=1'));
+    await page.goto(at('a', '/app/x'));
+    await lands(at('a', '/app/x'));
+    assert.equal(await page.evaluate('document.cookie'), '');
+
+    // evil sees no session and sets none: not by script, and not by header
+    const seen = await (await page.goto(at('evil', '/cgi'))).text();
+    assert.match(seen, /SERVER_NAME=evil/);
+    assert.doesNotMatch(seen, /bearer_session/);
+    assert.equal(await page.evaluate('document.cookie'), '');
+    await page.evaluate(() => {
+      for (const path of ['/', '/app', '/app/x']) {
+        for (const name of ['__Secure-bearer_session', '__Host-bearer_session', 'bearer_session']) {
+          document.cookie = `${name}=${'A'.repeat(43)}; Domain=site.test; Path=${path}; Secure`;
+        }
+      }
+    });
+    const planted = (await context.cookies(at('b', '/app/x'))).filter(
+      (c) => c.name === '__Secure-bearer_session');
+    assert.equal(planted.length, 3);  // it cannot replace the one of Path=/
+    for (const host of ['a', 'b']) {
+      await page.goto(at(host, '/app/x'));
+      assert.equal((await body(page)).trim(), 'ok');
+    }
+    // its form is that of another site
+    await page.goto(at('evil', '/'));
+    const [posted] = await Promise.all([
+      page.waitForResponse((response) => response.request().method() === 'POST'),
+      page.evaluate((to) => {
+        document.body.innerHTML = `<form method="post" action="${to}"></form>`;
+        document.forms[0].submit();
+      }, at('b', '/app/x')),
+    ]);
+    assert.equal(posted.status(), 403);
+    await page.waitForURL(at('b', '/app/x'));
+
+    // the strong host asks its own issuer; that session is none for the others
+    await page.goto(at('strong', '/app/x'));
+    assert.equal(page.url().startsWith(issuer), false);
+    await page.fill('input[name=login]', 'root');
+    await page.fill('input[name=password]', 'x');
+    await page.click('button[type=submit]');
+    await page.waitForURL((url) => url.pathname.startsWith('/interaction/'));
+    await page.click('button[type=submit]');
+    await lands(at('strong', '/app/x'));
+    await page.goto(at('b', '/app/x'));
+    await signIn(page);
+    await lands(at('b', '/app/x'));
+
+    // signed out of one, signed out of all
+    await page.goto(at('b', '/.auth/logout'));
+    await page.click('button');
+    await page.waitForURL((url) => url.href.startsWith(issuer));
+    for (const host of ['a', 'b']) {
+      await page.goto(at(host, '/'));
+      assert.equal(await status(page, '/app/x'), 401, host);
+    }
   },
 
   // Closed and opened again with the same profile; and signed out.
