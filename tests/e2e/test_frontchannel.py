@@ -20,17 +20,21 @@ pytestmark = pytest.mark.allow_log("AB0763")
 PATH = "/.auth/frontchannel-logout"
 
 
-@pytest.fixture(params=["shm", "redis"])
-def where(request):
-    """Lines for the place of the sessions."""
-    if request.param == "shm":
-        yield ""
-        return
+@pytest.fixture
+def redis():
+    """Named before `site`, so that it outlives the server."""
     if not shutil.which(OwnRedis.PROGRAM):
         pytest.fail("no " + OwnRedis.PROGRAM)
     redis = OwnRedis()
-    yield redis.conf.rstrip("\n") + " for=sessions\n"
+    redis.line = redis.conf.rstrip("\n") + " for=sessions\n"
+    yield redis
     redis.close()
+
+
+@pytest.fixture(params=["shm", "redis"])
+def where(request):
+    """Lines for the place of the sessions."""
+    return "" if request.param == "shm" else request.getfixturevalue("redis").line
 
 
 def query(iss, sid, **more):
@@ -58,7 +62,7 @@ def ended(server):
     return counts["sessions_ended"]["issuer"]
 
 
-def test_it_ends_one_session(site, op, where):  # noqa: F811
+def test_it_ends_one_session(where, site, op):  # noqa: F811
     """In every child, with its access token; the same again does nothing."""
     server = site(where, end=STATUS, children=2)
     one, other = Browser(server), Browser(server)
@@ -81,7 +85,7 @@ def test_it_ends_one_session(site, op, where):  # noqa: F811
     signed_in(one)  # a new login counts, although the sid is the same
 
 
-def test_a_refreshed_session(site, op, where):  # noqa: F811
+def test_a_refreshed_session(where, site, op):  # noqa: F811
     """Its sid is that of the login."""
     server = site(where)
     op.refresh, op.expires_in = True, 5
@@ -93,7 +97,7 @@ def test_a_refreshed_session(site, op, where):  # noqa: F811
     assert browser.navigate("/app/x").status == 302
 
 
-def test_what_ends_nothing(site, op, where):  # noqa: F811
+def test_what_ends_nothing(where, site, op):  # noqa: F811
     """Both are needed, once, and of this issuer. Nothing is kept of others."""
     server = site(where, inside="AuthBearerIssuerAlias https://alias.test/", end=STATUS)
     browser = Browser(server)
@@ -117,26 +121,19 @@ def test_what_ends_nothing(site, op, where):  # noqa: F811
     assert browser.navigate("/app/x").status == 302
 
 
-def test_nothing_is_kept_of_others(site, op):  # noqa: F811
-    if not shutil.which(OwnRedis.PROGRAM):
-        pytest.fail("no " + OwnRedis.PROGRAM)
-    redis = OwnRedis()
-    server = site(redis.conf.rstrip("\n") + " for=sessions\n")
+def test_nothing_is_kept_of_others(redis, site, op):  # noqa: F811
+    server = site(redis.line)
     signed_in(Browser(server))
     client = redis.client()
     before = set(client.keys())
     for n in range(20):
         frame(server, query(op.url, "sid-%d" % n), origin(op.url))
     assert set(client.keys()) == before
-    redis.close()
 
 
 @pytest.mark.allow_log("AB0431", "AB0332")
-def test_a_cache_that_is_away(site, op):  # noqa: F811
-    if not shutil.which(OwnRedis.PROGRAM):
-        pytest.fail("no " + OwnRedis.PROGRAM)
-    redis = OwnRedis()
-    server = site(redis.conf.rstrip("\n") + " for=sessions\n")
+def test_a_cache_that_is_away(redis, site, op):  # noqa: F811
+    server = site(redis.line)
     signed_in(Browser(server))
     redis.close()
     frame(server, query(op.url, op.sid), origin(op.url))
