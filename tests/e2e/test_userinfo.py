@@ -146,7 +146,7 @@ def signed(op, key=None, header=None, drop=(), **over):
     claims = {"iss": op.url, "aud": op.client_id, **op.userinfo, **over}
     claims = {k: v for k, v in claims.items() if k not in drop}
     token = tokens.mint(key or op.keys[0], header=header, payload=claims)
-    op.script("userinfo", body=token, headers={"Content-Type": "application/jwt"})
+    op.script("userinfo", body=token + "\r\n", headers={"Content-Type": "application/jwt"})
 
 
 def test_signed(site, op, store):

@@ -1013,6 +1013,8 @@ static void test_endpoints_by_hand(void **state)
     issuer->endpoints[BEARER_HAND_TOKEN].value = "http://inner/token";
     assert_true(unit_contains(bearer_endpoint_error(issuer, NULL, p),
                               "AuthBearerEndpoint token"));
+    assert_null(bearer_endpoint_name(-1));
+    assert_null(bearer_endpoint_name(BEARER_HAND_COUNT));
 }
 
 static void test_names_of_tenants(void **state)

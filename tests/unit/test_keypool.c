@@ -93,6 +93,7 @@ static void test_both(void **state)
     assert_ptr_equal(set, again);
     bearer_keypool_state(pool, &now, p);
     assert_int_equal(now.keys, 2);
+    assert_int_equal(now.last_attempt_failed, 0);
     bearer_keypool_source_state(pool, 1, &now, p);
     assert_int_equal(now.keys, 1);
     bearer_jwks_release(set);
@@ -223,6 +224,37 @@ static void test_one_fails(void **state)
     assert_int_equal(bearer_keypool_get(pool, NULL, &wish, &set, &why, p), BEARER_KEY);
     assert_int_equal(wish.held_back, 1);
     bearer_jwks_release(set);
+}
+
+/* Who has an old set gets what has been fetched since, without another fetch. */
+static void test_newer_keys_are_there(void **state)
+{
+    apr_pool_t *p = unit_pool(state);
+    lab_t *lab = two_sources(p);
+    bearer_keypool_t *pool = pool_of(lab, p);
+    bearer_wish_t wish = { BEARER_WISH_KID, "c", APR_INT64_MAX, 0 };
+    bearer_keyset_state_t all, first;
+    bearer_jwks_t *set;
+    int asked;
+
+    publish(lab, ONE, "a", p);
+    publish(lab, TWO, "b", p);
+    maintain(pool, p);
+    assert_int_equal(get(pool, &set, NULL, p), BEARER_OK);
+    publish(lab, ONE, "c", p);
+    publish(lab, TWO, NULL, p);
+    atomic_fetch_add(&lab->now, SECONDS(3600));
+    maintain(pool, p);
+    atomic_fetch_add(&lab->now, SECONDS(120));
+    asked = unit_http_requests(lab->http);
+    assert_int_equal(bearer_keypool_get(pool, NULL, &wish, &set, NULL, p), BEARER_OK);
+    assert_int_equal(bearer_jwks_names(set, "c"), 1);
+    assert_int_equal(unit_http_requests(lab->http), asked);
+    bearer_jwks_release(set);
+    /* the oldest keys of all */
+    bearer_keypool_source_state(pool, 0, &first, p);
+    bearer_keypool_state(pool, &all, p);
+    assert_true(all.fetched && all.fetched < first.fetched);
 }
 
 static void test_all_fail(void **state)
@@ -369,6 +401,7 @@ int main(void)
         UNIT_TEST(test_a_cold_source_is_waited_for_briefly),
         UNIT_TEST(test_min_is_of_the_issuer),
         UNIT_TEST(test_one_fails),
+        UNIT_TEST(test_newer_keys_are_there),
         UNIT_TEST(test_all_fail),
         UNIT_TEST(test_generation_follows_every_source),
         UNIT_TEST(test_keys_per_tenant),
