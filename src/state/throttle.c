@@ -226,7 +226,7 @@ static mark_t mark_of(const bearer_throttle_t *t,
 
     mark.token = (uint32_t)keyed_hash(t->secret, token->digest, UINT64_MAX);
     mark.judged = (uint32_t)judged;
-    mark.reason = (uint16_t)((unsigned)reason & REASON_MASK);
+    mark.reason = (uint8_t)((unsigned)reason <= REASON_MASK ? reason : BEARER_OK);
     if (token->digest == 0) {
         mark.reason |= NAMELESS;
     }
@@ -297,10 +297,10 @@ int bearer_throttle_known_bad(bearer_throttle_t *throttle,
         bearer_bucket_tally(&tally, place.bucket, slot, &mark, settings->window, now);
     }
     bearer_bucket_release(place.bucket, now);
-    if (tally.judged) {
+    if (tally.reason != BEARER_OK) {
         *reason = tally.reason;
     }
-    return tally.judged;
+    return tally.reason != BEARER_OK;
 }
 
 void bearer_throttle_success(bearer_throttle_t *throttle,

@@ -224,7 +224,7 @@ static void add_record(bucket_t *b, int slot, const mark_t *mark, int counted,
     b->at[r] = now;
     b->token[r] = mark->token;
     b->judged[r] = mark->judged;
-    b->reason[r] = (uint16_t)(mark->reason | (counted ? COUNTED : 0));
+    b->reason[r] = (uint8_t)(mark->reason | (counted ? COUNTED : 0));
     b->owner[r] = (uint8_t)(slot + 1);
 }
 
@@ -234,7 +234,7 @@ void bearer_bucket_clear(bucket_t *b, int slot)
 
     for (r = 0; r < RECORDS; r++) {
         if (b->owner[r] == slot + 1) {
-            b->reason[r] = (uint16_t)(b->reason[r] & ~COUNTED);
+            b->reason[r] = (uint8_t)(b->reason[r] & ~COUNTED);
         }
     }
     b->lost[slot] = 0;

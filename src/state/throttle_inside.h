@@ -33,12 +33,13 @@ _Static_assert(SLOTS <= 64, "a bit each");
  * "in the future" are ignored; otherwise a penalty would run for hours. */
 #define CLOCK_SLACK apr_time_from_sec(60)
 
-/* A record's reason: flags above the number. */
-#define COUNTED 0x8000u
-#define NAMELESS 0x4000u
-#define REASON_MASK 0x3fffu
+/* A record's reason byte: flags above the reason. A token that was refused for a reason
+ * beyond the mask counts, but is judged again: wider records would make another layout,
+ * and penalties would end with an upgrade. */
+#define COUNTED 0x80u
+#define NAMELESS 0x40u
+#define REASON_MASK 0x3fu
 
-_Static_assert(BEARER_REASON_COUNT <= REASON_MASK + 1, "reason fits a record");
 _Static_assert(ATOMIC_LLONG_LOCK_FREE == 2 && ATOMIC_INT_LOCK_FREE == 2
                    && ATOMIC_CHAR_LOCK_FREE == 2,
                "atomics work between processes");
@@ -61,7 +62,7 @@ typedef struct bucket_t {
     uint32_t token[RECORDS];         /* keyed digest of the token */
     uint32_t judged[RECORDS];        /* keyed digest of token and policy */
     uint8_t owner[RECORDS];          /* slot + 1; 0: free */
-    uint16_t reason[RECORDS];
+    uint8_t reason[RECORDS];
 } bucket_t;
 
 /* The place of an address in the table. */
@@ -74,7 +75,7 @@ typedef struct place_t {
 /* A credential in the form of records. */
 typedef struct mark_t {
     uint32_t token, judged;
-    uint16_t reason;
+    uint8_t reason;
 } mark_t;
 
 /* The result of reading the records of an address, for one token. */
