@@ -110,6 +110,7 @@ static void register_hooks(apr_pool_t *p)
     ap_hook_check_authz(ab_authz_checker, NULL, NULL, APR_HOOK_FIRST, per_conf);
     ap_hook_fixups(ab_export_fixups, NULL, before_rewrite,
                    APR_HOOK_REALLY_FIRST);
+    ap_hook_fixups(ab_authz_lost, NULL, NULL, APR_HOOK_REALLY_LAST);
     ap_hook_log_transaction(ab_export_log_transaction, NULL, NULL,
                             APR_HOOK_REALLY_FIRST);
     ap_hook_log_transaction(ab_authn_log_transaction, NULL, NULL,

@@ -102,7 +102,8 @@ static unsigned expr_flags(cmd_parms *cmd)
     return ap_check_cmd_context(cmd, NOT_IN_HTACCESS) ? AP_EXPR_FLAG_RESTRICTED : 0;
 }
 
-/* A login asks the issuer for claims that rules need (AuthBearerUserinfo). */
+/* A login asks the issuer for claims that rules need (AuthBearerUserinfo), and a session
+ * keeps them (AuthBearerSessionClaims). */
 static void name_claim(cmd_parms *cmd, const bearer_path_t *path)
 {
     if (!ap_check_cmd_context(cmd, NOT_IN_HTACCESS)) {
@@ -139,6 +140,12 @@ static const char *parse_claim(cmd_parms *cmd, require_t *require)
         }
     }
     return error;
+}
+
+static const char *parse_roles(cmd_parms *cmd, require_t *require)
+{
+    name_claim(cmd, NULL);
+    return parse_names(cmd, require);
 }
 
 static const char *parse_actor(cmd_parms *cmd, require_t *require)
@@ -216,6 +223,16 @@ static int undecided(request_rec *r, const char *kind, const item_t *item,
     return -1;
 }
 
+/* Notes a claim that the session did not keep, so that the rule is neither met nor not
+ * met. Expressions do the same. */
+static int not_met(const asking_t *asking, const char *lost)
+{
+    if (lost) {
+        ab_request(asking->r)->lost = lost;
+    }
+    return 0;
+}
+
 static int met_claim(const asking_t *asking, const item_t *item)
 {
     request_rec *r = asking->r;
@@ -231,6 +248,7 @@ static int met_claim(const asking_t *asking, const item_t *item)
             return undecided(r, "claim", item, error);
         }
     }
+    not_met(asking, bearer_principal_lost(asking->principal, bearer_claim_path(item->rule)));
     met = bearer_claim_match(item->rule, asking->principal->claims, value,
                              bearer_claim_is_at(item->rule, asking->settings->scope_claim),
                              &effort);
@@ -241,12 +259,18 @@ static int met_scope(const asking_t *asking, const item_t *item)
 {
     return bearer_principal_has_scope(
         asking->principal, item->word,
-        (bearer_scope_strategy_t)asking->settings->scope_strategy);
+        (bearer_scope_strategy_t)asking->settings->scope_strategy)
+        || not_met(asking, bearer_principal_lost_of(asking->principal,
+                                                    asking->settings->scope_claim));
 }
 
 static int met_role(const asking_t *asking, const item_t *item)
 {
-    return bearer_principal_has_role(asking->principal, item->word);
+    return bearer_principal_has_role(asking->principal, item->word)
+        || not_met(asking, bearer_principal_lost_of(asking->principal,
+                                                    asking->settings->roles_claim))
+        || not_met(asking, bearer_principal_lost_of(asking->principal,
+                                                    asking->settings->groups_claim));
 }
 
 static int met_issuer(const asking_t *asking, const item_t *item)
@@ -261,6 +285,8 @@ static int met_actor(const asking_t *asking, const item_t *item)
 
 static int met_details(const asking_t *asking, const item_t *item)
 {
+    not_met(asking, bearer_principal_lost(asking->principal, bearer_path_of_member(
+        "authorization_details", asking->r->pool)));
     return bearer_details_match(&item->details, asking->principal->claims);
 }
 
@@ -308,7 +334,7 @@ static const char *scope_of_claim(const asking_t *asking, const item_t *item)
 #define KIND_CLAIM        parse_claim, met_claim, scope_of_claim
 #define KIND_BEARER_CLAIM KIND_CLAIM
 #define KIND_SCOPE        parse_names, met_scope, scope_of_word
-#define KIND_ROLE         parse_names, met_role, NULL
+#define KIND_ROLE         parse_roles, met_role, NULL
 #define KIND_ISSUER       parse_words, met_issuer, NULL
 #define KIND_ACTOR        parse_actor, met_actor, NULL
 #define KIND_DETAILS      parse_details, met_details, NULL
@@ -345,14 +371,24 @@ const char *ab_authz_parse(cmd_parms *cmd, const char *line, bearer_require_t ki
 /* ---- asking ------------------------------------------------------------- */
 
 /* Evaluates the items of a line until one matches. Returns 1, 0, or the result of
- * undecided() for the first undecided item. */
-static int is_met(const asking_t *asking, const require_t *require)
+ * undecided() for the first undecided item. With 0, *lost is a claim that the session did
+ * not keep, which might have met the line; or NULL. */
+static int is_met(const char **lost, const asking_t *asking, const require_t *require)
 {
+    request_t *own = ab_request(asking->r);
+    const char *before = own->lost;
     int i, met = 0;
 
+    *lost = NULL;
     for (i = 0; !met && i < require->items->nelts; i++) {
+        own->lost = NULL;
         met = require->kind->met(asking, &APR_ARRAY_IDX(require->items, i, item_t));
+        if (own->lost) {
+            *lost = own->lost;
+            met = 0;
+        }
     }
+    own->lost = before;
     return met;
 }
 
@@ -369,6 +405,7 @@ authz_status ab_authz_check(request_rec *r, const char *line, const void *parsed
     request_t *own = ab_request(r);
     const int negated = own->alias ? own->alias->negated : require->negated;
     const asking_t asking = { r, own->principal, own->settings };
+    const char *lost;
     int met;
 
     (void)line;
@@ -384,10 +421,15 @@ authz_status ab_authz_check(request_rec *r, const char *line, const void *parsed
         }
         return AUTHZ_DENIED_NO_USER;
     }
-    met = is_met(&asking, require);
+    met = is_met(&lost, &asking, require);
     if (met) {
         return met > 0 ? AUTHZ_GRANTED : AUTHZ_GENERAL_ERROR;
     }
+    if (lost && negated) {
+        own->lost = lost;
+        return AUTHZ_GENERAL_ERROR;
+    }
+    own->maybe = lost ? lost : own->maybe;
     if (!negated) {
         note(&own->unmet, apr_pstrcat(r->pool, require->kind->name, " ", require->line,
                                       NULL), r->pool);
@@ -402,12 +444,13 @@ apr_array_header_t *ab_authz_scopes(request_rec *r,
     const request_t *own = ab_request(r);
     const asking_t asking = { r, principal, settings ? settings : ab_config_of(r) };
     apr_array_header_t *scopes = apr_array_make(r->pool, 2, sizeof(const char *));
+    const char *lost;
     int i, k;
 
     for (i = 0; own->rules && i < own->rules->nelts; i++) {
         const require_t *require = APR_ARRAY_IDX(own->rules, i, const require_t *);
 
-        if (principal && is_met(&asking, require) > 0) {
+        if (principal && is_met(&lost, &asking, require) > 0) {
             continue;
         }
         for (k = 0; k < require->items->nelts; k++) {

@@ -64,3 +64,6 @@ ap_directive_t *ab_authz_alias(const cmd_parms *cmd);
 int ab_authz_force(request_rec *r);
 /** Decides about the location's rules. Returns OK, DECLINED or an HTTP status. */
 int ab_authz_checker(request_rec *r);
+/** Refuses a request if a rule or an expression so far, of mod_rewrite for one, needed a
+ *  claim that the session did not keep. Also a fixup. */
+int ab_authz_lost(request_rec *r);

@@ -53,6 +53,10 @@ static int forbid(request_rec *r, const request_t *own)
 {
     const apr_array_header_t *scopes = ab_authz_scopes(r, own->principal,
                                                        own->settings);
+    const char *lost = own->maybe
+        ? apr_psprintf(r->pool, "; the session has not kept claim %s (AuthBearerSessionClaims): "
+                       "let it be kept, and sign in again",
+                       bearer_text_quote(r->pool, own->maybe)) : "";
     const char *asked = own->unmet
         ? bearer_text_quote_list(r->pool, own->unmet) : "(no line of this module)";
 
@@ -64,19 +68,33 @@ static int forbid(request_rec *r, const request_t *own)
 
         return ab_refuse(r, BEARER_SCOPE,
             apr_psprintf(r->pool, "the token has scopes %s, but Require scope needs one of %s "
-                         "(AuthBearerScopeClaim)",
+                         "(AuthBearerScopeClaim)%s",
                          bearer_text_quote(r->pool, own->principal->scope),
-                         bearer_text_quote_list(r->pool, scopes)), &more);
+                         bearer_text_quote_list(r->pool, scopes), lost), &more);
     }
     if (own->principal->left_out) {
         ab_environment_left_out(r, own->principal->left_out);
     }
     return ab_refuse(r, BEARER_REQUIRE,
         apr_psprintf(r->pool, "the token is valid, but these Require lines are not met: %s; roles "
-                     "are %s (AuthBearerRolesClaim), groups are %s (AuthBearerGroupsClaim)", asked,
+                     "are %s (AuthBearerRolesClaim), groups are %s (AuthBearerGroupsClaim)%s",
+                     asked,
                      bearer_text_quote_list(r->pool, own->principal->roles),
-                     bearer_text_quote_list(r->pool, own->principal->groups)),
+                     bearer_text_quote_list(r->pool, own->principal->groups), lost),
         NULL);
+}
+
+int ab_authz_lost(request_rec *r)
+{
+    const request_t *own = ab_request_peek(r);
+
+    if (!own || !own->lost || !ab_config_in_force(r)) {
+        return DECLINED;
+    }
+    return ab_refuse(r, BEARER_REQUIRE, apr_psprintf(
+        r->pool, "a rule or an expression cannot be decided: the session has not kept claim %s "
+        "(AuthBearerSessionClaims); let it be kept, and sign in again",
+        bearer_text_quote(r->pool, own->lost)), NULL);
 }
 
 /* httpd answers 401, or 403 without headers, to a user without permission. This hook
@@ -109,6 +127,9 @@ int ab_authz_checker(request_rec *r)
     own->deciding = 1;
     status = ap_run_auth_checker(r);
     own->deciding = 0;
+    if (own->lost) {
+        return ab_authz_lost(r);
+    }
     if (own->undecided && status == HTTP_INTERNAL_SERVER_ERROR) {
         return ab_refuse(r, BEARER_CONFIGURATION, own->undecided, NULL);
     }

@@ -5,6 +5,7 @@
  * browser to the requested page.
  */
 #include "browser.h"
+#include "browser_claims.h"
 #include "browser_domain.h"
 #include "browser_session.h"
 #include "browser_userinfo.h"
@@ -329,9 +330,10 @@ static bearer_reason_t no_session(arrival_t *a, apr_status_t rv)
     if (rv == APR_ENOSPC) {
         return bearer_refuse(&a->why, a->r->pool, BEARER_SESSION_SIZE, a->store.in_cookie
             ? "the session is too large for cookies (%d bytes); write AuthBearerSessionStore "
-              "cache, or reduce what the issuer puts into its tokens"
-            : "the session is too large for the session cache (%d bytes); reduce what the issuer "
-              "puts into its tokens",
+              "cache, leave out claims (AuthBearerSessionClaims), or reduce what the issuer puts "
+              "into its tokens"
+            : "the session is too large for the session cache (%d bytes); leave out claims "
+              "(AuthBearerSessionClaims), or reduce what the issuer puts into its tokens",
             a->store.in_cookie ? BEARER_COOKIE_MAX / 11 * 8 : BEARER_SESSION_MAX);
     }
     if (rv == APR_EOF) {
@@ -363,11 +365,13 @@ static bearer_reason_t make_session(arrival_t *a)
         return BEARER_OK;
     }
     body = ab_browser_body(&a->login, &a->tokens, a->claims, a->userinfo, a->r->pool);
+    body = ab_browser_drop_claims(body, a->r, a->login.access, NULL,
+                                  BEARER_PART_ID | BEARER_PART_USERINFO);
     if (body) {
         rv = bearer_session_new(&session, &a->store, a->login.access->issuer->url,
                                 body, a->r->pool);
-        json_decref(body);
     }
+    json_decref(body);
     if (rv == APR_SUCCESS) {
         rv = begin_session(&value, session, a);
     }

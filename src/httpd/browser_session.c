@@ -6,6 +6,7 @@
  * location.
  */
 #include "browser.h"
+#include "browser_claims.h"
 #include "browser_domain.h"
 #include "browser_session.h"
 #include "browser_userinfo.h"
@@ -69,14 +70,12 @@ typedef struct visit_t {
 } visit_t;
 
 /* Returns the issuer of a session; NULL if it is no longer configured. */
-static const bearer_issuer_t *issuer_of(const request_rec *r,
-                                        const bearer_session_t *session)
+static const bearer_issuer_t *issuer_of(const request_rec *r, const bearer_session_t *session)
 {
     return bearer_issuers_by_url(ab_config_server(r->server)->issuers, session->issuer);
 }
 
-static void log_refresh(const visit_t *v, int level, const char *what,
-                        const char *detail)
+static void log_refresh(const visit_t *v, int level, const char *what, const char *detail)
 {
     ab_log(level, v->r, "%s (session %s): %s", what,
            bearer_text_fingerprint(v->r->pool, v->session->id,
@@ -156,11 +155,11 @@ static apr_time_t next_refresh(const visit_t *v, apr_time_t expires)
 /* Asks userinfo, and makes the body of the refreshed session. If userinfo cannot be
  * asked, what it said before stays, and the body says that it must be asked again. */
 static bearer_reason_t new_body(json_t **body, visit_t *v, const bearer_login_t *login,
-                                const bearer_tokens_t *tokens, json_t *claims,
+                                const bearer_tokens_t *tokens, json_t *claims, int fresh,
                                 bearer_refusal_t *why)
 {
-    json_t *part = json_object_get(bearer_session_body(v->session, v->r->pool),
-                                   BEARER_SESSION_USERINFO);
+    const json_t *before = bearer_session_body(v->session, v->r->pool);
+    json_t *earlier = json_object_get(before, BEARER_SESSION_USERINFO), *part = earlier;
     bearer_reason_t reason = ab_browser_userinfo(&part, v->r, login, tokens->access_token,
                                                  claims, why);
 
@@ -173,6 +172,8 @@ static bearer_reason_t new_body(json_t **body, visit_t *v, const bearer_login_t 
                     AB(0318) "userinfo was not asked again; its earlier claims stay", why->detail);
         json_object_set_new(*body, BEARER_SESSION_OWED, json_integer(tokens->access_expires));
     }
+    *body = ab_browser_drop_claims(*body, v->r, login->access, before,
+                                   fresh | (part == earlier ? 0 : BEARER_PART_USERINFO));
     return *body ? BEARER_OK : BEARER_INTERNAL;
 }
 
@@ -202,8 +203,7 @@ static bearer_reason_t replace(visit_t *v, const bearer_tokens_t *tokens, json_t
     rv = bearer_session_renew(v->session, &v->store, body, v->r->pool);
     if (rv == APR_SUCCESS) {
         set_times(v, tokens, json_object_get(body, BEARER_SESSION_OWED) != NULL);
-        rv = bearer_session_replace(&v->cookie, v->session, before, &v->store,
-                                    v->r->pool);
+        rv = bearer_session_replace(&v->cookie, v->session, before, &v->store, v->r->pool);
     }
     if (rv == APR_EOF) {
         return bearer_refuse(why, v->r->pool, BEARER_INACTIVE, "it has ended in the meantime");
@@ -211,15 +211,15 @@ static bearer_reason_t replace(visit_t *v, const bearer_tokens_t *tokens, json_t
     return rv == APR_SUCCESS ? BEARER_OK
         : bearer_refuse(why, v->r->pool, BEARER_SESSION_STORE,
                         "the refreshed session cannot be stored%s", rv == APR_ENOSPC
-                        ? ": it is too large" : "");
+                        ? ": it is too large (AuthBearerSessionClaims)" : "");
 }
 
 static bearer_reason_t take_refreshed(visit_t *v, const bearer_login_t *login,
-                                      bearer_tokens_t *tokens,
-                                      bearer_refusal_t *why)
+                                      bearer_tokens_t *tokens, bearer_refusal_t *why)
 {
     bearer_reason_t reason;
     json_t *claims, *body;
+    int fresh;
 
     reason = new_claims(v, tokens, login->access, &claims, why);
     if (reason == BEARER_KEYS || reason == BEARER_KEY) {
@@ -233,8 +233,9 @@ static bearer_reason_t take_refreshed(visit_t *v, const bearer_login_t *login,
     if (reason != BEARER_OK) {
         return reason;
     }
+    fresh = tokens->id_token ? BEARER_PART_ID : 0;
     keep(tokens, v);
-    reason = new_body(&body, v, login, tokens, claims, why);
+    reason = new_body(&body, v, login, tokens, claims, fresh, why);
     if (reason == BEARER_OK) {
         reason = replace(v, tokens, body, why);
         json_decref(body);

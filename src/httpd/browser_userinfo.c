@@ -17,12 +17,9 @@ APLOG_USE_MODULE(auth_bearer);
 
 /* ---- claims that the configuration names ---------------------------------- */
 
-/* Userinfo never has those that are bound to the token. */
 static void add_path(apr_array_header_t *list, const bearer_path_t *path)
 {
-    if (!bearer_path_among(path, bearer_login_bound)) {
-        APR_ARRAY_PUSH(list, const bearer_path_t *) = path;
-    }
+    APR_ARRAY_PUSH(list, const bearer_path_t *) = path;
 }
 
 static void add_paths(apr_array_header_t *list, const apr_array_header_t *paths)
@@ -35,7 +32,7 @@ static void add_paths(apr_array_header_t *list, const apr_array_header_t *paths)
 }
 
 /* Only what is written counts, not defaults: few issuers have `roles` and `groups`. */
-static void add_layer(apr_array_header_t *list, const bearer_settings_t *layer)
+void ab_browser_named_by(apr_array_header_t *list, const bearer_settings_t *layer)
 {
     const apr_array_header_t *names = layer->exports.claims;
     int i;
@@ -61,8 +58,7 @@ static int share(const server_rec *a, const server_rec *b)
     return a == b || (domain && other && !strcmp(domain, other));
 }
 
-/* Does a line of that server count in this virtual host? */
-static int counts(const server_rec *s, const server_rec *where)
+int ab_browser_counts(const server_rec *s, const server_rec *where)
 {
     return !where->is_virtual || share(s, where);
 }
@@ -76,7 +72,7 @@ static void add_server(apr_array_header_t *list, const server_rec *s, apr_pool_t
     bearer_settings_t here;
     int i;
 
-    add_layer(list, &server->settings);
+    ab_browser_named_by(list, &server->settings);
     for (i = 0; issuers && i < issuers->nelts; i++) {
         ab_config_resolve(&here, server, APR_ARRAY_IDX(issuers, i, const bearer_issuer_t *), NULL);
         add_path(list, here.session_user_claim.path);
@@ -100,14 +96,14 @@ const apr_array_header_t *ab_browser_named_claims(const server_rec *s, apr_pool_
     for (i = 0; i < sections->nelts; i++) {
         const section_t *section = &APR_ARRAY_IDX(sections, i, section_t);
 
-        if (counts(s, section->server)) {
-            add_layer(list, &section->dir->settings);
+        if (ab_browser_counts(s, section->server)) {
+            ab_browser_named_by(list, &section->dir->settings);
         }
     }
     for (i = 0; i < required->nelts; i++) {
         const named_claim_t *named = &APR_ARRAY_IDX(required, i, named_claim_t);
 
-        if (counts(s, named->server)) {
+        if (ab_browser_counts(s, named->server) && named->path) {
             add_path(list, named->path);
         }
     }
@@ -121,10 +117,11 @@ static int lacks_one(const apr_array_header_t *list, const json_t *claims)
     int i;
 
     for (i = 0; i < list->nelts; i++) {
-        const json_t *value = bearer_path_find(
-            APR_ARRAY_IDX(list, i, const bearer_path_t *), claims);
+        const bearer_path_t *path = APR_ARRAY_IDX(list, i, const bearer_path_t *);
+        const json_t *value = bearer_path_find(path, claims);
 
-        if (!value || json_is_null(value)) {
+        /* userinfo never has those that are bound to the token */
+        if ((!value || json_is_null(value)) && !bearer_path_among(path, bearer_login_bound)) {
             return 1;
         }
     }
@@ -138,7 +135,7 @@ static int is_missing(request_rec *r, const bearer_issuer_access_t *access, json
     const bearer_principal_t *principal;
     bearer_refusal_t why;
 
-    add_layer(of_issuer, &access->issuer->settings);
+    ab_browser_named_by(of_issuer, &access->issuer->settings);
     return lacks_one(ab_browser_of(r)->named, claims) || lacks_one(of_issuer, claims)
         || bearer_session_user_of(&principal, claims, access->issuer, access->settings,
                                   &why, r->pool) == BEARER_SESSION_USER;

@@ -7,8 +7,13 @@
 
 #include "browser.h"
 
-/** Returns the claims that the configuration of a virtual host names and userinfo may have
+/** Adds the claims that a layer names, not those that it means by default, to a list
  *  (const bearer_path_t *). */
+void ab_browser_named_by(apr_array_header_t *list, const bearer_settings_t *layer);
+/** Does a line of that server count in this virtual host? */
+int ab_browser_counts(const server_rec *s, const server_rec *where);
+/** Returns the claims that the configuration of a virtual host names and of which userinfo
+ *  may be asked (const bearer_path_t *). */
 const apr_array_header_t *ab_browser_named_claims(const server_rec *s, apr_pool_t *p);
 /**
  * Asks the userinfo endpoint if AuthBearerUserinfo says so.

@@ -10,6 +10,7 @@
  * section with that line is checked with the layers that apply to it.
  */
 #include "check.h"
+#include "browser_claims.h"
 #include "browser_site.h"
 #include "check_inside.h"
 #include "process.h"
@@ -163,6 +164,13 @@ static void check_browser_section(walk_t *w, const ab_section_t *s,
         error = bearer_client_lint(&own, issuer, w->p);
         if (error) {
             ab_check_say(w, BEARER_LOG_ERROR, s->auth_type, "%s", error);
+        }
+        error = ab_browser_claims_missing(s->server, issuer, &own, w->p);
+        if (error) {
+            ab_check_say(w, BEARER_LOG_ERROR, s->auth_type,
+                         AB(0850) "AuthBearerSessionClaims !%s: the configuration names this claim "
+                         "(in a Require, a list of claims or an expression), so sessions must keep "
+                         "it; remove !%s", error, error);
         }
     }
 }

@@ -5,13 +5,27 @@
  * name is compiled when the configuration is read.
  */
 #include "authn.h"
+#include "config_parse.h"
 #include "hooks.h"
 #include "request.h"
 
 #include <ap_expr.h>
+#include <http_core.h>
 
 #include "base/path.h"
 #include "judge/exports.h"
+
+/* What a dropped claim said is unknown; "" would be a value. So the request is refused if
+ * its rules are still to be decided. */
+static void note_lost(request_rec *r, const bearer_principal_t *principal,
+                      const bearer_path_t *path)
+{
+    const char *lost = bearer_principal_lost(principal, path);
+
+    if (lost) {
+        ab_request(r)->lost = lost;
+    }
+}
 
 static const json_t *find(ap_expr_eval_ctx_t *ctx, const void *compiled,
                           const char *name)
@@ -22,7 +36,11 @@ static const json_t *find(ap_expr_eval_ctx_t *ctx, const void *compiled,
     const bearer_path_t *path = compiled ? compiled
                                          : bearer_path_compile(name, ctx->p);
 
-    return principal && path ? bearer_path_find(path, principal->claims) : NULL;
+    if (!principal || !path) {
+        return NULL;
+    }
+    note_lost(ctx->r, principal, path);
+    return bearer_path_find(path, principal->claims);
 }
 
 static const char *claim(ap_expr_eval_ctx_t *ctx, const void *compiled,
@@ -69,6 +87,7 @@ static ap_expr_string_func_t *const string_function = claim;
 int ab_functions_lookup(ap_expr_lookup_parms *parms)
 {
     int list = parms->type == AP_EXPR_FUNC_LIST;
+    const bearer_path_t *path;
 
     if ((!list && parms->type != AP_EXPR_FUNC_STRING)
         || strcasecmp(parms->name, list ? "claims" : "claim") != 0) {
@@ -79,6 +98,10 @@ int ab_functions_lookup(ap_expr_lookup_parms *parms)
     memcpy(parms->func, list ? (const void *)&list_function
                              : (const void *)&string_function,
            sizeof(list_function));
-    *parms->data = parms->arg ? bearer_path_compile(parms->arg, parms->pool) : NULL;
+    path = parms->arg ? bearer_path_compile(parms->arg, parms->pool) : NULL;
+    if (path && ap_state_query(AP_SQ_MAIN_STATE) < AP_SQ_MS_RUN_MPM) {
+        APR_ARRAY_PUSH(ab_config_current()->expressed, const bearer_path_t *) = path;
+    }
+    *parms->data = path;
     return OK;
 }

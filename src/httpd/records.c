@@ -29,6 +29,7 @@ void ab_config_begin(apr_pool_t *pconf)
     current->issuer_servers = apr_array_make(pconf, 4, sizeof(server_rec *));
     current->sections = apr_array_make(pconf, 8, sizeof(section_t));
     current->required = apr_array_make(pconf, 8, sizeof(named_claim_t));
+    current->expressed = apr_array_make(pconf, 2, sizeof(const bearer_path_t *));
     current->secrets = apr_array_make(pconf, 2, sizeof(configured_secret_t));
     current->session_checks = apr_array_make(pconf, 2, sizeof(configured_check_t));
     current->token_cache_entries = DEFAULT_TOKEN_CACHE;

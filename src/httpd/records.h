@@ -59,7 +59,7 @@ typedef struct configured_check_t {
 typedef struct named_claim_t {
     const server_rec *server;    /**< where it is named; those of the main server count in
                                   *   every virtual host */
-    const bearer_path_t *path;
+    const bearer_path_t *path;   /**< NULL: the roles and groups of a Require role */
 } named_claim_t;
 
 /**
@@ -80,6 +80,7 @@ typedef struct global_config_t {
     apr_array_header_t *sections;      /**< section_t, for check_config */
     apr_array_header_t *required;      /**< named_claim_t: of Require claim, except in
                                         *   .htaccess */
+    apr_array_header_t *expressed;     /**< const bearer_path_t *: of claim(), claims() */
     apr_array_header_t *secrets;       /**< configured_secret_t */
     apr_array_header_t *session_checks;/**< configured_check_t */
     int browsers;                      /**< 0: no browser can have a cookie of this module;
@@ -93,8 +94,7 @@ typedef struct global_config_t {
 /** AuthBearerSessionStore; unset means the cache. */
 enum { SESSIONS_UNSET, SESSIONS_IN_CACHE, SESSIONS_IN_COOKIE };
 
-/** AuthBearerSessionLifetime persist=; unset means off. */
-enum { AB_PERSIST_UNSET, AB_PERSIST_OFF, AB_PERSIST_ON };
+enum { AB_PERSIST_UNSET, AB_PERSIST_OFF, AB_PERSIST_ON }; /**< persist=; unset: off */
 
 /** The browser settings of a virtual host; unset members are NULL or 0. */
 typedef struct login_config_t {

@@ -52,6 +52,9 @@ typedef struct request_t {
     int negated;                 /**< 1: one of them was a `Require not` of this module */
     const struct alias_use_t *alias; /**< the alias whose rule is being evaluated, or
                                       *   NULL */
+    const char *lost;            /**< a claim that a rule, or an expression so far, needed
+                                  *   and that the session did not keep; or NULL */
+    const char *maybe;           /**< such a claim, if a rule counts as not met without it */
     const char *undecided;       /**< why a rule could not be decided, or NULL */
     regex_effort_t regex_effort;
     int preflight;               /**< 1: allowed by AuthBearerPreflight */

@@ -382,6 +382,33 @@ const bearer_principal_t *bearer_principal_anonymous(apr_pool_t *p)
 
 /* ---- queries ----------------------------------------------------------- */
 
+const char *bearer_principal_lost(const bearer_principal_t *principal,
+                                  const bearer_path_t *path)
+{
+    const char *found = NULL;
+    int i;
+
+    for (i = 0; !found && principal->dropped && i < principal->dropped->nelts; i++) {
+        const char *const name[] = { APR_ARRAY_IDX(principal->dropped, i, const char *), NULL };
+
+        found = bearer_path_among(path, name);
+    }
+    return found;
+}
+
+const char *bearer_principal_lost_of(const bearer_principal_t *principal,
+                                     const apr_array_header_t *paths)
+{
+    const char *found = NULL;
+    int i;
+
+    for (i = 0; !found && i < paths->nelts; i++) {
+        found = bearer_principal_lost(principal, APR_ARRAY_IDX(paths, i,
+                                                               const bearer_path_t *));
+    }
+    return found;
+}
+
 /* foo covers foo.bar, not foobar. */
 static int covers_HIERARCHIC(const char *granted, const char *wanted)
 {

@@ -38,6 +38,9 @@ typedef struct bearer_principal_t {
      *  because an application would read another name; NULL: none. */
     const apr_array_header_t *left_out;
     json_t *claims;           /**< an object; never modified; never NULL */
+    /** Names (const char *) of claims that the issuer stated and the session did not keep
+     *  (AuthBearerSessionClaims); NULL: none. Their values are unknown, not absent. */
+    const apr_array_header_t *dropped;
     /** Name, value, name, value ... (const char *) for the application. Code that
      *  caches the principal prepares it once (bearer_exports_prepare); NULL: not
      *  prepared. */
@@ -88,6 +91,14 @@ const char *bearer_principal_client(const json_t *claims,
  *  digest): a string, or in decimal, in p, an integer, which RFC 7519 does not
  *  allow but some issuers use. NULL: none. */
 const char *bearer_principal_jti(const json_t *claims, apr_pool_t *p);
+
+/** Returns the name of a dropped claim in which a value at the path could be; NULL: what
+ *  the claims say about the path is all that the issuer said. */
+const char *bearer_principal_lost(const bearer_principal_t *principal,
+                                  const bearer_path_t *path);
+/** The same for paths that are pooled (const bearer_path_t *). */
+const char *bearer_principal_lost_of(const bearer_principal_t *principal,
+                                     const apr_array_header_t *paths);
 
 /** X(symbol, the word after `Require`). Each has a row KIND_symbol in the glue's
  *  authz.c, and a case in htbearer's explain. Another httpd module may also use

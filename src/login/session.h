@@ -79,6 +79,11 @@ typedef struct bearer_session_t {
                                               they are read from the ID token) */
 #define BEARER_SESSION_USERINFO "userinfo" /**< object: userinfo's, replaced as a whole;
                                               absent: userinfo was not asked */
+#define BEARER_SESSION_SAID "said"       /**< object: the ID token's claims, if the token is
+                                              not kept because some were dropped */
+#define BEARER_SESSION_DROPPED "dropped" /**< object: names of claims that were stated and
+                                              not kept, with the parts (BEARER_PART_*) that
+                                              stated them; missing: none */
 #define BEARER_SESSION_OWED "owed"       /**< integer: userinfo must be asked again with
                                               this access token, which expires then
                                               (microseconds) */
@@ -155,6 +160,24 @@ json_t *bearer_session_said(bearer_session_t *session, apr_pool_t *p);
 /** Returns when the session's access token ends: the later of the issuer's expires_in and
  *  the exp of a JWT. 0: not known. */
 apr_time_t bearer_session_access_ends(bearer_session_t *session, apr_pool_t *p);
+
+/** The parts of a session's claims: those of the ID token, those of userinfo. */
+enum { BEARER_PART_ID = 1, BEARER_PART_USERINFO = 2 };
+/** Does a session keep the claim with this name? */
+typedef int (*bearer_session_keeps_fn)(void *baton, const char *name);
+/**
+ * Removes from a body the claims that the session does not keep, and notes their names: a
+ * rule must not take them for absent. If the ID token has one of them, its other claims are
+ * kept in its place.
+ * @param before  the body so far; NULL at a login
+ * @param fresh   the parts that are not those of `before`
+ * @return APR_SUCCESS, or APR_ENOMEM
+ */
+apr_status_t bearer_session_drop(json_t *body, const json_t *before, int fresh,
+                                 bearer_session_keeps_fn keeps, void *baton, apr_pool_t *p);
+/** Returns the claims of a body's own ID token, to be changed; NULL: none. Lives as long
+ *  as p. */
+json_t *bearer_session_said_in(const json_t *body, apr_pool_t *p);
 
 /** Returns a string member of the body, or NULL. It lives as long as the session. */
 const char *bearer_session_string(bearer_session_t *session, const char *member,

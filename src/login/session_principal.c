@@ -66,6 +66,37 @@ bearer_reason_t bearer_session_user_of(const bearer_principal_t **principal,
     return reason;
 }
 
+static const apr_array_header_t *dropped_of(const json_t *body, apr_pool_t *p)
+{
+    json_t *dropped = json_object_get(body, BEARER_SESSION_DROPPED), *parts;
+    apr_array_header_t *names = apr_array_make(p, 4, sizeof(const char *));
+    const char *name;
+
+    json_object_foreach(dropped, name, parts) {
+        APR_ARRAY_PUSH(names, const char *) = apr_pstrdup(p, name);
+    }
+    return names->nelts ? names : NULL;
+}
+
+/* The user must not become another one because a claim was dropped. */
+static bearer_reason_t check_user_kept(const bearer_principal_t *principal,
+                                       const bearer_settings_t *settings,
+                                       bearer_refusal_t *why, apr_pool_t *p)
+{
+    const bearer_path_t *path;
+    const char *lost = NULL;
+    int i;
+
+    for (i = 0; !lost && (path = bearer_user_claim_at(&settings->session_user_claim, i)); i++) {
+        lost = bearer_principal_lost(principal, path);
+    }
+    return !lost ? BEARER_OK
+        : bearer_refuse(why, p, BEARER_SESSION_USER, "this session, begun before the "
+                        "configuration changed, has not kept claim %s, which "
+                        "AuthBearerSessionUserClaim now names; the user must sign in again",
+                        bearer_text_quote(p, lost));
+}
+
 bearer_reason_t bearer_session_principal(const bearer_principal_t **principal,
                                          bearer_session_t *session,
                                          const bearer_issuer_t *issuer,
@@ -76,18 +107,22 @@ bearer_reason_t bearer_session_principal(const bearer_principal_t **principal,
     const json_t *said = json_object_get(body, BEARER_SESSION_CLAIMS);
     json_t *claims = said ? bearer_login_merge(
         said, json_object_get(body, BEARER_SESSION_USERINFO), p) : NULL;
-    bearer_principal_t *own;
+    bearer_principal_t lost = { .dropped = dropped_of(body, p) }, *own;
     bearer_reason_t reason;
 
     if (!claims) {
         return bearer_refuse(why, p, BEARER_INTERNAL, "the session's record "
                              "cannot be read");
     }
-    reason = bearer_session_user_of(principal, claims, issuer, settings, why, p);
+    reason = check_user_kept(&lost, settings, why, p);
+    if (reason == BEARER_OK) {
+        reason = bearer_session_user_of(principal, claims, issuer, settings, why, p);
+    }
     if (reason == BEARER_OK) {
         own = apr_pmemdup(p, *principal, sizeof(*own));
         own->expires = session->ends;  /* the ID token's exp was for the login */
         own->not_before = 0;
+        own->dropped = lost.dropped;
         *principal = own;
     }
     return reason;

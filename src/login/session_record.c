@@ -112,11 +112,19 @@ static json_t *payload_of(const json_t *body, const char *member, apr_pool_t *p)
     return claims;
 }
 
+json_t *bearer_session_said_in(const json_t *body, apr_pool_t *p)
+{
+    json_t *said = payload_of(body, BEARER_SESSION_ID_TOKEN, p);
+
+    return said ? said
+        : bearer_json_tie(json_copy(json_object_get(body, BEARER_SESSION_SAID)), p);
+}
+
 /* Returns the body without the claims that its ID token also has. */
 static json_t *slim(const json_t *body, apr_pool_t *p)
 {
     json_t *out = json_deep_copy(body);
-    json_t *said = payload_of(body, BEARER_SESSION_ID_TOKEN, p);
+    json_t *said = bearer_session_said_in(body, p);
     json_t *claims = json_object_get(out, BEARER_SESSION_CLAIMS), *value;
     const char *name;
 
@@ -132,7 +140,7 @@ static json_t *slim(const json_t *body, apr_pool_t *p)
 /* The reverse of slim(). */
 static void fill(json_t *body, apr_pool_t *p)
 {
-    json_t *said = payload_of(body, BEARER_SESSION_ID_TOKEN, p);
+    json_t *said = bearer_session_said_in(body, p);
     json_t *claims = json_object_get(body, BEARER_SESSION_CLAIMS);
 
     if (said && claims) {
@@ -198,7 +206,7 @@ json_t *bearer_session_lasting(bearer_session_t *session,
 
 json_t *bearer_session_said(bearer_session_t *session, apr_pool_t *p)
 {
-    return payload_of(bearer_session_body(session, p), BEARER_SESSION_ID_TOKEN, p);
+    return bearer_session_said_in(bearer_session_body(session, p), p);
 }
 
 apr_time_t bearer_session_access_ends(bearer_session_t *session, apr_pool_t *p)

@@ -121,6 +121,7 @@ static bearer_principal_t *copy_flat(arena_t *arena,
     copy.scopes = copy_strings(arena, from->scopes);
     copy.roles = copy_strings(arena, from->roles);
     copy.groups = copy_strings(arena, from->groups);
+    copy.dropped = copy_strings(arena, from->dropped);
     copy.exported_env = copy_strings(arena, from->exported_env);
     copy.exported_headers = copy_strings(arena, from->exported_headers);
     copy.left_out = NULL;  /* logged when the token arrived */

@@ -96,6 +96,7 @@
     X(list, const apr_array_header_t *, list, 1, 0) \
     X(claims, const apr_array_header_t *, claims, 1, 0) /* const bearer_path_t * */ \
     X(token_types, const apr_array_header_t *, list, 1, 0) \
+    X(kept_claims, const apr_array_header_t *, list, 1, 0) /* NULL: all */ \
     X(algorithms, bearer_algs_t, algorithms, 1, 0) \
     X(providers, const apr_array_header_t *, providers, 1, BEARER_PROVIDER_COUNT) /* int */ \
     X(token_from, const apr_array_header_t *, token_from, 1, 16) /* bearer_from_t */ \
@@ -244,5 +245,7 @@
       "AuthBearerSessionUserClaim", S|I, "(none)", \
       ((bearer_user_claim_t){ PATH("email"), NULL, NULL, NULL }), \
       "PATH [REGEX SUBST] of a session's user name") \
+    X(SESSION_CLAIMS, session_claims, kept_claims, "AuthBearerSessionClaims", S|I, "*", \
+      NULL, "* | NAME ... | !NAME ...: claims that sessions keep") \
     X(RESOURCE, resource, resource, "AuthBearerResource", D, "(none)", NULL, \
       "URL [name=STR] [doc=URL] [scopes=a,b]")

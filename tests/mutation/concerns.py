@@ -18,6 +18,7 @@ CONCERNS = {
     "browser_client": "browser browser_hostile login_issuers login_client_auth "
                       "login_metadata login_tenants "
                       "browser_children",
+    "browser_claims": "session_claims",
     "browser_cookies": "browser browser_cookies browser_hostile ambient silence "
                        "browser_limits",
     "browser_domain": "domain browser browser_cookies",

@@ -61,6 +61,7 @@ static const print_case_t default_texts[] = {
     { BEARER_SET_USERINFO, "missing" },
     { BEARER_SET_PUSHED, "auto" },
     { BEARER_SET_SESSION_USER_CLAIM, "email" },
+    { BEARER_SET_SESSION_CLAIMS, "*" },
     { BEARER_SET_RESOURCE, "(none)" },
 };
 

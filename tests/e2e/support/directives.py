@@ -48,6 +48,7 @@ VALUES = {
     "AuthBearerScopeStrategy": "exact",
     "AuthBearerSecretFile": '"@ROOT@/secret"',
     "AuthBearerSessionCheck": "https://h.test/whoami",
+    "AuthBearerSessionClaims": "!picture",
     "AuthBearerSessionDomain": "site.test",
     "AuthBearerSessionLifetime": "max=8h idle=30min persist=on",
     "AuthBearerSessionStore": "cache",
