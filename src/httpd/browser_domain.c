@@ -175,9 +175,10 @@ static const char *origin_in_domain(const browser_t *browser, const char *host, 
 const char *ab_browser_page(const request_rec *r, const char *target)
 {
     const browser_t *browser = ab_browser_of(r);
-    const char *origin = browser->origin, *host = target + strlen(HTTPS);
+    const char *origin = browser->origin, *host;
 
     if (browser->login && !strncmp(target, HTTPS, strlen(HTTPS))) {
+        host = target + strlen(HTTPS);
         target = host + strcspn(host, "/");
         origin = origin_in_domain(browser, apr_pstrmemdup(r->pool, host,
                                                           (apr_size_t)(target - host)), r->pool);

@@ -77,7 +77,7 @@ def play(one_server, node_is_there):
             files={"secret": (os.urandom(48), 0o600),
                    "client": ("the-secret-of-the-client\n", 0o600)})
         callback = server.url + "/.auth/callback"
-        made.extend(node.RealProvider([{
+        providers = [node.RealProvider([{
             "client_id": "app", "client_secret": "the-secret-of-the-client",
             "redirect_uris": [callback + "/" + name if another else callback],
             "post_logout_redirect_uris": [server.url + "/.auth/logout"],
@@ -87,9 +87,10 @@ def play(one_server, node_is_there):
             "grant_types": ["authorization_code", "refresh_token"]}],
             port=at, **options)
             for name, at in (("real", port), ("other", other and int(
-                other.rpartition(":")[2]))) if at)
+                other.rpartition(":")[2]))) if at]
+        made.extend(providers)
         server.start()
-        node.run_browser(scenario, base=server.url, issuer=made[0].url, other=other,
+        node.run_browser(scenario, base=server.url, issuer=providers[0].url, other=other,
                          shots=os.environ.get("BEARER_SCREENSHOTS"))
         return server
     yield run
