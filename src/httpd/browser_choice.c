@@ -1,14 +1,14 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /**
  * @file browser_choice.c
- * Logins with several issuers: which one is used, the page that asks, and what the
- * browser remembers.
+ * Logins with several issuers: which one is used, the page on which users choose, and
+ * what the browser remembers.
  *
  * The page has a link to PATH/login for each issuer. A link carries the page that it
  * leads to as `return`, or as `page` what that parameter cannot carry: the parameters
  * that logins have there (AuthBearerLogin), and an address that is long or that `return`
- * does not accept. `page` is sealed, so that it leads nowhere but to a page that this
- * server was asked for, and with no other parameters than that page's.
+ * does not accept. `page` is sealed, so it leads only to a page that was requested from
+ * this server, with that page's parameters.
  */
 #include "browser.h"
 #include "page.h"

@@ -111,7 +111,7 @@ bearer_reason_t ab_browser_fitting(request_rec *r, const bearer_session_t *sessi
 
 /* ---- logins that do not help ----------------------------------------------- */
 
-/** Seconds for which the browser keeps which session it had when it was sent to sign in. */
+/** Seconds for which the browser remembers its session from before the login. */
 #define SENT_LIFE 60
 
 /* AuthBearerLoginURL keeps times in this cookie, which are longer. */
@@ -130,7 +130,7 @@ void ab_browser_fits(request_rec *r)
     }
 }
 
-/* Other tabs may still have the session of before. */
+/* Other tabs may still use the earlier session. */
 int ab_browser_unfit_again(request_rec *r)
 {
     const bearer_cookie_names_t *names = &ab_browser_of(r)->names;
@@ -188,7 +188,7 @@ const char *ab_browser_page(const request_rec *r, const char *target)
 }
 
 /* With a session that does not count here, the other host would send the browser back at
- * once. So the issuer must ask the user, with the one prompt that all of them know. */
+ * once. So the issuer must ask the user, with the one prompt that all issuers support. */
 static const char *login_at(request_rec *r, const char *page, const bearer_issuer_t *issuer)
 {
     const browser_t *browser = ab_browser_of(r);

@@ -38,7 +38,7 @@ typedef struct wish_t {
 
 /* ---- the parameters ------------------------------------------------------ */
 
-/* For the log: the query of a page may have a secret. */
+/* For the log: the query of a page may contain a secret. */
 static const char *shown(const wish_t *w, const char *value)
 {
     return bearer_text_quote(w->r->pool, apr_pstrmemdup(w->r->pool, value,
@@ -52,7 +52,7 @@ static bearer_reason_t refuse_value(wish_t *w, const char *name, const char *exp
                          shown(w, apr_table_get(w->parameters, name)), expected);
 }
 
-/* What a link of the page that asks for the issuer carries: browser_choice.c. */
+/* The parameter of links on the page with several issuers: see browser_choice.c. */
 static bearer_reason_t take_page(wish_t *w, const char *sealed)
 {
     w->target = ab_browser_sealed_page(w->r, sealed, &w->settings.login.parameters);
@@ -89,7 +89,7 @@ static bearer_reason_t take_target(wish_t *w)
               "it as one of another host; write /PATH?QUERY, percent-encoded", origin));
 }
 
-/* A URL from outside is only compared. */
+/* A URL from outside is only compared, never requested. */
 static bearer_reason_t take_issuer(wish_t *w)
 {
     const char *iss = apr_table_get(w->parameters, "iss");
@@ -171,7 +171,7 @@ static bearer_reason_t read_wish(wish_t *w)
 
 /* ---- the answer ---------------------------------------------------------- */
 
-/* Returns the query of this login, made of what was accepted. */
+/* Returns the query of this login, made of the accepted parameters. */
 static const char *query_of(const wish_t *w)
 {
     static const char *const names[] = { "iss", "login_hint", "prompt" };
@@ -223,7 +223,7 @@ static int redirect(const wish_t *w, int status, const char *url)
     return ab_page_redirect(w->r, status, url);
 }
 
-/* Does a session of this issuer serve? NULL: not known, since some pages only accept it. */
+/* Does a session of this issuer suffice? NULL: unknown, since only some pages accept it. */
 static int serves(const wish_t *w, const bearer_issuer_t *issuer)
 {
     const apr_array_header_t *all = w->settings.login_issuer;
@@ -232,7 +232,7 @@ static int serves(const wish_t *w, const bearer_issuer_t *issuer)
          : !issuer || !all || bearer_text_among(all, issuer->url);
 }
 
-/* Does the browser have a session that serves? Sets *reason to why it cannot be known.
+/* Does the browser have a session that suffices? If this cannot be known, sets *reason.
  * With a session of another issuer, the user must see a page of this one. */
 static int is_signed_in(wish_t *w, bearer_reason_t *reason)
 {
