@@ -260,7 +260,7 @@ static int met_word(const inquiry_t *q, bearer_require_t kind, const char *word,
     case BEARER_REQUIRE_BEARER_CLAIM:
         return met_claim(q, word, error);
     case BEARER_REQUIRE_ACTOR:
-        return bearer_principal_has_actor(principal, word);
+        return bearer_principal_has_actor(principal, word) > 0;
     case BEARER_REQUIRE_DETAILS: /* met_together() */
     case BEARER_REQUIRE_AUTHENTICATION:
     case BEARER_REQUIRE_EXPR:
@@ -280,7 +280,7 @@ static int met_together(inquiry_t *q, bearer_require_t kind,
 
     if (kind == BEARER_REQUIRE_DETAILS) {
         *error = bearer_details_parse(&rule, words, 1, q->p);
-        return *error ? -1 : bearer_details_match(&rule, claims);
+        return *error ? -1 : bearer_details_match(&rule, claims) > 0;
     }
     *error = bearer_login_parse_required(&parameters, words, 1, q->p);
     return *error ? -1 : bearer_login_suffices(parameters, claims, q->j.now,

@@ -53,6 +53,7 @@ struct bearer_gate_t {
     bearer_bell_t bell;
     apr_threadkey_t *current;      /* the thread's outermost ticket */
     _Atomic apr_time_t told;
+    atomic_int queued;             /* threads that wait for a place */
     party_t parties[PARTY_MASK + 1];
 };
 
@@ -194,16 +195,26 @@ static apr_interval_time_t patience_of(int party)
     return party == BEARER_PARTY_CACHE ? BEARER_GATE_PATIENCE : BEARER_GATE_QUEUE;
 }
 
-/* Returns 1 if one more may queue. A level's limit is half of its workers; those that wait
- * for a party or for a place are three quarters at most, so that requests that wait for
- * nobody find a worker. */
-static int has_room(const level_t *level, int party, apr_time_t now)
+/* Returns 1 if this thread may queue, and counts it. A level's limit is half of its workers;
+ * those that wait for a party or for a place are three quarters at most, so that requests
+ * that wait for nobody find a worker. The only worker of a process does not queue. The
+ * number is this process's own: it must not survive a process that is killed. */
+static int queue_up(bearer_gate_t *gate, int party, apr_time_t now)
 {
-    count_t count;
+    const int queued = atomic_fetch_add(&gate->queued, 1);
+    int i, may = 1;
 
-    look(&count, level, party, now);
-    return party == BEARER_PARTY_CACHE
-        || count.others + (int)atomic_load(&level->bell->waiting) < level->limit * 3 / 2;
+    for (i = 0; party != BEARER_PARTY_CACHE && may && i < gate->count; i++) {
+        const level_t *level = &gate->levels[i];
+        count_t count;
+
+        look(&count, level, party, now);
+        may = gate->levels[0].limit > 1 && count.others + queued < level->limit * 3 / 2;
+    }
+    if (!may) {
+        atomic_fetch_sub(&gate->queued, 1);
+    }
+    return may;
 }
 
 /* Returns how much longer a thread waits for a place, in microseconds; 0: no longer.
@@ -253,10 +264,11 @@ static int wait_for_place(bearer_ticket_t *ticket, bearer_gate_t *gate,
             return 1;
         }
         left = time_left(party, &patience);
-        if (!left || !has_room(&gate->levels[i], ticket->party, now)) {
+        if (!left || !queue_up(gate, ticket->party, now)) {
             return 0;
         }
         bearer_bell_wait(gate->levels[i].bell, rung[i], left);
+        atomic_fetch_sub(&gate->queued, 1);
     }
 }
 

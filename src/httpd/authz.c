@@ -223,8 +223,8 @@ static int undecided(request_rec *r, const char *kind, const item_t *item,
     return -1;
 }
 
-/* Notes a claim that the session did not keep, so that the rule is neither met nor not
- * met. Expressions do the same. */
+/* Notes a claim that the session did not keep, or that is malformed, so that the rule is
+ * neither met nor not met. Expressions do the same. */
 static int not_met(const asking_t *asking, const char *lost)
 {
     if (lost) {
@@ -280,14 +280,18 @@ static int met_issuer(const asking_t *asking, const item_t *item)
 
 static int met_actor(const asking_t *asking, const item_t *item)
 {
-    return bearer_principal_has_actor(asking->principal, item->word);
+    int met = bearer_principal_has_actor(asking->principal, item->word);
+
+    return met < 0 ? not_met(asking, "act") : met;
 }
 
 static int met_details(const asking_t *asking, const item_t *item)
 {
+    int met = bearer_details_match(&item->details, asking->principal->claims);
+
     not_met(asking, bearer_principal_lost(asking->principal, bearer_path_of_member(
         "authorization_details", asking->r->pool)));
-    return bearer_details_match(&item->details, asking->principal->claims);
+    return met < 0 ? not_met(asking, "authorization_details") : met;
 }
 
 static int met_authentication(const asking_t *asking, const item_t *item)
@@ -405,6 +409,7 @@ authz_status ab_authz_check(request_rec *r, const char *line, const void *parsed
     request_t *own = ab_request(r);
     const int negated = own->alias ? own->alias->negated : require->negated;
     const asking_t asking = { r, own->principal, own->settings };
+    const apr_array_header_t *weak = own->weak;
     const char *lost;
     int met;
 
@@ -422,6 +427,7 @@ authz_status ab_authz_check(request_rec *r, const char *line, const void *parsed
         return AUTHZ_DENIED_NO_USER;
     }
     met = is_met(&lost, &asking, require);
+    own->weak = negated ? weak : own->weak;
     if (met) {
         return met > 0 ? AUTHZ_GRANTED : AUTHZ_GENERAL_ERROR;
     }

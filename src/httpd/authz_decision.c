@@ -54,8 +54,8 @@ static int forbid(request_rec *r, const request_t *own)
     const apr_array_header_t *scopes = ab_authz_scopes(r, own->principal,
                                                        own->settings);
     const char *lost = own->maybe
-        ? apr_psprintf(r->pool, "; the session has not kept claim %s (AuthBearerSessionClaims): "
-                       "let it be kept, and sign in again",
+        ? apr_psprintf(r->pool, "; claim %s is malformed, or the session has not kept it "
+                       "(AuthBearerSessionClaims): let it be kept, and sign in again",
                        bearer_text_quote(r->pool, own->maybe)) : "";
     const char *asked = own->unmet
         ? bearer_text_quote_list(r->pool, own->unmet) : "(no line of this module)";
@@ -92,8 +92,8 @@ int ab_authz_lost(request_rec *r)
         return DECLINED;
     }
     return ab_refuse(r, BEARER_REQUIRE, apr_psprintf(
-        r->pool, "a rule or an expression cannot be decided: the session has not kept claim %s "
-        "(AuthBearerSessionClaims); let it be kept, and sign in again",
+        r->pool, "a rule or an expression cannot be decided: claim %s is malformed, or the session "
+        "has not kept it (AuthBearerSessionClaims): let it be kept, and sign in again",
         bearer_text_quote(r->pool, own->lost)), NULL);
 }
 

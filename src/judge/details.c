@@ -90,14 +90,14 @@ static int has_all(const json_t *array, const apr_array_header_t *wanted)
 int bearer_details_match(const bearer_details_rule_t *rule, const json_t *claims)
 {
     const json_t *details = json_object_get(claims, "authorization_details"), *one;
-    int met = 0;
+    int met = details && !json_is_array(details) ? -1 : 0;
     size_t i;
 
     json_array_foreach(details, i, one) {
         const char *type = bearer_json_string(one, "type");
 
         if (!type) {
-            return 0;
+            return -1;
         }
         met |= !strcmp(type, rule->type)
             && has_all(json_object_get(one, "actions"), rule->actions)

@@ -28,6 +28,6 @@ const char *bearer_details_parse(bearer_details_rule_t *rule,
                                  const apr_array_header_t *words, int from,
                                  apr_pool_t *p);
 
-/** Returns 1 if one object meets the whole rule. A claim that is not an array of objects
- *  with a string as type meets none (RFC 9396 section 2). */
+/** Returns 1 if one object meets the whole rule; -1 if the claim is not an array of objects
+ *  with a string as type (RFC 9396 section 2), and so nobody knows. */
 int bearer_details_match(const bearer_details_rule_t *rule, const json_t *claims);

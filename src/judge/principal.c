@@ -480,9 +480,13 @@ int bearer_principal_has_role(const bearer_principal_t *principal,
 
 int bearer_principal_has_actor(const bearer_principal_t *principal, const char *sub)
 {
-    const char *actor = bearer_json_string(json_object_get(principal->claims, "act"), "sub");
+    const json_t *act = json_object_get(principal->claims, "act");
+    const json_t *actor = json_object_get(act, "sub");
 
-    return actor && !strcmp(actor, sub);
+    if ((act && !json_is_object(act)) || (actor && !json_is_string(actor))) {
+        return -1;
+    }
+    return actor && !strcmp(json_string_value(actor), sub);
 }
 
 int bearer_principal_acr_among(const json_t *claims, const apr_array_header_t *wanted)

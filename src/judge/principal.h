@@ -130,7 +130,8 @@ int bearer_principal_has_scope(const bearer_principal_t *principal,
 int bearer_principal_has_role(const bearer_principal_t *principal,
                               const char *role);
 
-/** Returns 1 if this is the subject of the outermost `act` (RFC 8693 section 4.1). */
+/** Returns 1 if this is the subject of the outermost `act` (RFC 8693 section 4.1); -1 if
+ *  that is malformed, and so nobody knows. */
 int bearer_principal_has_actor(const bearer_principal_t *principal, const char *sub);
 
 /** Returns 1 if `acr` is one of these authentication contexts, or an array with one of

@@ -16,6 +16,8 @@ RULES = {
     "/both": "Require authentication acr=gold max-age=100",
     "/not": "<RequireAll>\nRequire all granted\nRequire not authentication acr=gold\n"
             "</RequireAll>",
+    "/not-admin": "<RequireAll>\nRequire not authentication acr=gold\nRequire role admin\n"
+                  "</RequireAll>",
     "/either": "Require role admin\nRequire authentication acr=gold",
     "/alias": "Require strong",
 }
@@ -71,6 +73,11 @@ def test_tokens(server, path, claims, asked):
 def test_negated(server):
     refused(server.get("/not", mint(acr="gold")), 403, None, "require")
     refused(server.get("/not"), 401, None, "no_credential")
+
+
+def test_negated_asks_for_nothing(server):
+    """What another rule lacks is not mended by another authentication."""
+    refused(server.get("/not-admin", mint()), 403, None, "require")
 
 
 def test_without_a_token_nothing_is_said_about_it(server):

@@ -334,6 +334,12 @@ def test_require_not_never_opens(server, path):
     ("/not-role", {"roles": ["guest"]}), ("/not-expr", {"sub": "bob"}),
     ("/not-actor", {"act": {"sub": "proxy"}}),
     ("/not-details", {"authorization_details": [PAYMENT]}),
+    # malformed: nobody knows
+    ("/not-details", {"authorization_details": [{"x": 1}, PAYMENT]}),
+    ("/not-details", {"authorization_details": PAYMENT}),
+    ("/not-details", {"authorization_details": [{"type": 1}]}),
+    ("/not-actor", {"act": "proxy"}), ("/not-actor", {"act": [{"sub": "proxy"}]}),
+    ("/not-actor", {"act": {"sub": ["proxy"]}}),
     ("/not-method", {"blocked": True}), ("/outer/not", {"blocked": True}),
     ("/outer/nots", {"blocked": True})])
 def test_require_not_refuses(server, path, over):
