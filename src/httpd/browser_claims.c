@@ -55,7 +55,6 @@ static void make_policy(policy_t *policy, const server_rec *s, const bearer_issu
 {
     const server_config_t *server = ab_config_server(s);
     const apr_array_header_t *sections = server->global->sections;
-    const bearer_path_t *path;
     int i;
 
     policy->words = settings->session_claims;
@@ -72,13 +71,7 @@ static void make_policy(policy_t *policy, const server_rec *s, const bearer_issu
         }
     }
     add_layer(policy->named, &issuer->settings);
-    for (i = 0; (path = bearer_user_claim_at(&settings->session_user_claim, i)) != NULL; i++) {
-        APR_ARRAY_PUSH(policy->named, const bearer_path_t *) = path;
-        if (!strcmp(bearer_path_text(path), "email")) {
-            APR_ARRAY_PUSH(policy->named, const bearer_path_t *) =
-                bearer_path_of_member("email_verified", p);
-        }
-    }
+    ab_browser_named_user(policy->named, &settings->session_user_claim);
     add_rules(policy, s);
 }
 

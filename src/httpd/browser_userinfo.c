@@ -49,6 +49,14 @@ void ab_browser_named_by(apr_array_header_t *list, const bearer_settings_t *laye
     }
 }
 
+void ab_browser_named_user(apr_array_header_t *list, const bearer_user_claim_t *claim)
+{
+    add_path(list, claim->path);
+    if (bearer_user_claim_is_email(claim)) {
+        add_path(list, bearer_path_of_member("email_verified", list->pool));
+    }
+}
+
 /* Do both use the sessions of one domain? */
 static int share(const server_rec *a, const server_rec *b)
 {
@@ -75,7 +83,7 @@ static void add_server(apr_array_header_t *list, const server_rec *s, apr_pool_t
     ab_browser_named_by(list, &server->settings);
     for (i = 0; issuers && i < issuers->nelts; i++) {
         ab_config_resolve(&here, server, APR_ARRAY_IDX(issuers, i, const bearer_issuer_t *), NULL);
-        add_path(list, here.session_user_claim.path);
+        ab_browser_named_user(list, &here.session_user_claim);
     }
 }
 

@@ -10,6 +10,8 @@
 /** Adds the claims that a layer names, not those that it means by default, to a list
  *  (const bearer_path_t *). */
 void ab_browser_named_by(apr_array_header_t *list, const bearer_settings_t *layer);
+/** Adds what a session's user is taken from: with `email`, also whether it is verified. */
+void ab_browser_named_user(apr_array_header_t *list, const bearer_user_claim_t *claim);
 /** Does a line of that server count in this virtual host? */
 int ab_browser_counts(const server_rec *s, const server_rec *where);
 /** Returns the claims that the configuration of a virtual host names and of which userinfo

@@ -223,7 +223,6 @@ def test_another_user_claim(domain, op):  # noqa: F811
     admitted(window, "a.site.test", "alice")
 
 
-
 TENANTS = """
     <AuthBearerIssuer "%s/{tenant}" tenants>
         AuthBearerTenants %s
@@ -249,20 +248,36 @@ def test_another_tenant(domain, op):  # noqa: F811
     admitted(window, "a.site.test", "t-2:alice@example.test")
 
 
+BADGE = '</Location>\n<Location "/app/badge">\nRequire claim badge:7'
+
+
 def test_claims_that_another_host_names(domain, op):  # noqa: F811
     """A login asks userinfo for what any host of the domain needs."""
     op.offer(userinfo_endpoint="userinfo")
     op.userinfo = {**op.user, "badge": "7"}
-    op.id_token = {"email": None, "email_verified": None}
+    op.id_token = {"email": None, "email_verified": None, "badge": "7"}
     window = domain(host("a.site.test", DOMAIN + "\nAuthBearerSessionUserClaim sub"),
                     host("b.site.test"),
-                    host("strong.site.test", inside="Require claim badge:7"))
+                    host("strong.site.test", inside=BADGE))
     signed_in(window, "a.site.test", "alice")
     admitted(window, "b.site.test")
     op.id_token = {}
     second = Window(window.server, window.hosts)
     signed_in(second, "a.site.test", "alice")
-    admitted(second, "strong.site.test")
+    admitted(second, "strong.site.test", path="/app/badge")
+
+
+def test_claims_that_are_kept_for_another_host(domain, op):  # noqa: F811
+    """AuthBearerSessionClaims drops nothing that another host of the domain names."""
+    op.user.update(badge="7", dept="x")
+    window = domain(host("a.site.test", DOMAIN + "\nAuthBearerSessionUserClaim sub\n"
+                         "AuthBearerSessionClaims sid"),
+                    host("b.site.test"),
+                    host("strong.site.test", inside=BADGE))
+    signed_in(window, "a.site.test", "alice")
+    assert "BEARER_CLAIM_dept" not in window.get("/app/env").env
+    admitted(window, "b.site.test")
+    admitted(window, "strong.site.test", path="/app/badge")
 
 
 # ---- one callback ---------------------------------------------------------------------
