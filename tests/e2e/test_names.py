@@ -12,7 +12,7 @@ from support.op import FROM_HERE, NAVIGATE, Browser
 pytestmark = pytest.mark.allow_log("AB0762")
 
 NAMES = "http://www.site.test http://Other.Site.test:8080/ https://safe.site.test " \
-        "http://*.shops.test"
+        "http://*.shops.test https://safe.shops.test"
 #: Host of a request, and the name that it stands for.
 IN_FORCE = [
     ("www.site.test", "http://www.site.test"),
@@ -22,6 +22,7 @@ IN_FORCE = [
     ("safe.site.test:443", "https://safe.site.test"),
     ("a.shops.test", "http://a.shops.test"),
     ("B-2.shops.test:80", "http://b-2.shops.test"),
+    ("safe.shops.test", "https://safe.shops.test"),
 ]
 ELSEWHERE = [
     "evil.test", "other.site.test", "www.site.test:8080", "www.site.test:443",
@@ -167,10 +168,10 @@ def test_configtest_lists_what_to_register(checker, op):  # noqa: F811
     done = checker(conf(op, base=NAMES), "-D", "DUMP_BEARER", files=SECRETS)
     assert done.status == 0, done
     for name in ("http://www.site.test", "http://other.site.test:8080",
-                 "https://safe.site.test", "http://*.shops.test"):
+                 "https://safe.site.test", "http://*.shops.test", "https://safe.shops.test"):
         assert done.says("AB0762", op.url, name + "/.auth/callback"), (name, done)
     assert "    AuthBearerBaseURL http://www.site.test http://other.site.test:8080 " \
-        "https://safe.site.test http://*.shops.test\n" in done.output, done
+        "https://safe.site.test http://*.shops.test https://safe.shops.test\n" in done.output, done
 
 
 @pytest.mark.parametrize("inside,warns", [
