@@ -320,7 +320,8 @@ int ab_page_redirect(request_rec *r, int status, const char *url)
     return status;
 }
 
-static void send_page(request_rec *r, int status, int json, const char *text)
+/* The fields of every page of this module. */
+static void protect(request_rec *r)
 {
     ab_page_no_store(r);
     apr_table_setn(r->err_headers_out, "X-Content-Type-Options", "nosniff");
@@ -329,6 +330,11 @@ static void send_page(request_rec *r, int status, int json, const char *text)
                     * which a logout redirects */
                    "default-src 'none'; style-src 'unsafe-inline'; "
                    "base-uri 'none'; frame-ancestors 'none'");
+}
+
+static void send_page(request_rec *r, int status, int json, const char *text)
+{
+    protect(r);
     r->status = status;
     r->handler = "bearer-browser";
     ap_run_insert_filter(r);  /* no other hook of this request has run */
@@ -398,7 +404,7 @@ int ab_page_ask(request_rec *r, ab_page_t page, const char *links)
     apr_table_setn(r->err_headers_out, "WWW-Authenticate",
                    apr_psprintf(r->pool, "Bearer realm=\"%s\"",
                                 r->server->server_hostname));
-    ab_page_no_store(r);
+    protect(r);
     ap_custom_response(r, HTTP_UNAUTHORIZED, html_of(r, &text, links));
     return HTTP_UNAUTHORIZED;
 }
@@ -440,7 +446,7 @@ void ab_page_prepare(request_rec *r, bearer_reason_t reason)
     ref = reference(r);
     ab_log(APLOG_INFO, r, AB(0101) "error page sent: reference %s, check %s", ref,
            bearer_reason_name(reason));
-    ab_page_no_store(r);
+    protect(r);
     ab_request(r)->json = json;
     /* The page is ASCII, so the charset that httpd declares does not matter. The cause
      * goes to the log; a program gets the category. */

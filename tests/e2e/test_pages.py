@@ -422,6 +422,8 @@ def test_every_page(stages, shown):
         assert links_of(text) == [(label, url.format(base=base, issuer=stages["main"].op.url))
                                   for label, url in links], name
         assert res.get("Cache-Control") == "no-store", name
+        assert "frame-ancestors 'none'" in res.get("Content-Security-Policy"), name
+        assert res.get("X-Content-Type-Options") == "nosniff", name
         assert 'lang="en"' in text and not re.search("<script|<img|<link| style=| on[a-z]+=", text)
         waits(res)
         if status != 200 and name != "CHOICE":
