@@ -100,6 +100,23 @@ static void export_known_token_id(request_rec *r, const request_t *record)
     }
 }
 
+/* A rule of an application or of mod_rewrite may read what a list names. Without the claim
+ * it would decide as if the user had none: see ab_authz_lost(). */
+static void note_lost(request_rec *r, const request_t *record)
+{
+    const apr_array_header_t *names = record->settings->exports.claims;
+    int i;
+
+    for (i = 0; record->principal->dropped && names && i < names->nelts; i++) {
+        const char *lost = bearer_principal_lost(record->principal, bearer_path_of_member(
+            APR_ARRAY_IDX(names, i, const char *), r->pool));
+
+        if (lost) {
+            ab_request(r)->lost = lost;
+        }
+    }
+}
+
 static void export_principal(request_rec *r, const request_t *record)
 {
     const bearer_settings_t *settings = record->settings;
@@ -109,6 +126,7 @@ static void export_principal(request_rec *r, const request_t *record)
     bearer_exports_apply(r->subprocess_env, r->headers_in, principal, settings,
                          left_out, r->pool);
     export_known_token_id(r, record);
+    note_lost(r, record);
     ab_environment_left_out(r, left_out);
 }
 

@@ -64,6 +64,10 @@ RULES = [
      "Require valid-user\n</If>", None),
     ("Require valid-user\nRewriteEngine On\nRewriteCond expr \"claim('dept') == 'x'\"\n"
      "RewriteRule ^ - [F]", None),
+    ("Require valid-user\nAuthBearerExport env claims=dept,name\nRewriteEngine On\n"
+     "RewriteCond %{ENV:BEARER_CLAIM_dept} =x\nRewriteRule ^ - [F]", None),
+    ("Require valid-user\nAuthBearerExport env claims=name\nRewriteEngine On\n"
+     "RewriteCond %{ENV:BEARER_CLAIM_name} =x\nRewriteRule ^ - [F]", True),
     ("Require valid-user\nRewriteEngine On\nRewriteCond expr \"claim('name') == 'x'\"\n"
      "RewriteRule ^ - [F]", True),
 ]
