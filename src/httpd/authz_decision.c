@@ -7,6 +7,7 @@
  */
 #include "authn.h"
 #include "authz.h"
+#include "browser_domain.h"
 #include "environment.h"
 #include "foreign_user.h"
 #include "refuse.h"
@@ -43,6 +44,7 @@ static int ask_for_more(request_rec *r, const request_t *own)
     if (own->settings->login.on && !strcmp(own->principal->method, "cookie")) {
         settings.login.parameters = settings.login.parameters
             ? apr_array_append(r->pool, settings.login.parameters, own->weak) : own->weak;
+        ab_browser_too_weak(r, own->weak_detail);
         status = ab_authn_sign_in_again(r, &settings, own->principal->issuer,
                                         own->weak_detail);
     }

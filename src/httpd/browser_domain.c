@@ -95,6 +95,14 @@ int ab_browser_is_own(const request_rec *r, bearer_session_t *session)
     return client && here.client_id && !strcmp(client, here.client_id);
 }
 
+static void note_unfit(request_rec *r, const bearer_session_t *session)
+{
+    if (ab_browser_of(r)->domain) {
+        ab_request(r)->unfit = bearer_text_fingerprint(r->pool, session->id,
+                                                       sizeof(session->id));
+    }
+}
+
 bearer_reason_t ab_browser_fitting(request_rec *r, const bearer_session_t *session,
                                    bearer_reason_t reason)
 {
@@ -102,11 +110,20 @@ bearer_reason_t ab_browser_fitting(request_rec *r, const bearer_session_t *sessi
     const int unfit = reason == BEARER_NO_CREDENTIAL || reason == BEARER_SESSION_USER
         || reason == BEARER_IDENTIFIER;
 
-    if (browser->domain && (unfit || reason == BEARER_ACR)) {
-        ab_request(r)->unfit = bearer_text_fingerprint(r->pool, session->id,
-                                                       sizeof(session->id));
+    if (unfit || reason == BEARER_ACR) {
+        note_unfit(r, session);
     }
     return browser->domain && unfit ? BEARER_NO_CREDENTIAL : reason;
+}
+
+void ab_browser_too_weak(request_rec *r, const char *why)
+{
+    const bearer_session_t *session = ab_browser_session(r, 0);
+
+    ab_request(r)->no_session = why;
+    if (session) {
+        note_unfit(r, session);
+    }
 }
 
 /* ---- logins that do not help ----------------------------------------------- */
@@ -187,17 +204,51 @@ const char *ab_browser_page(const request_rec *r, const char *target)
     return origin ? bearer_return_url(origin, target, r->pool) : NULL;
 }
 
+const char *const ab_browser_passed[] = { "acr_values", "max_age", NULL };
+
+int ab_browser_passes(const char *parameter)
+{
+    const apr_size_t len = strcspn(parameter, "=");
+    int i;
+
+    for (i = 0; ab_browser_passed[i]; i++) {
+        if (strlen(ab_browser_passed[i]) == len
+            && !strncasecmp(parameter, ab_browser_passed[i], len)) {
+            return i;
+        }
+    }
+    return -1;
+}
+
 /* With a session that does not count here, the other host would send the browser back at
- * once. So the issuer must ask the user, with the one prompt that all issuers support. */
-static const char *login_at(request_rec *r, const char *page, const bearer_issuer_t *issuer)
+ * once. So the issuer must ask the user, with the one prompt that all issuers support, and
+ * for what the page wants. */
+static const char *login_at(request_rec *r, const char *page, const bearer_settings_t *settings,
+                            const bearer_issuer_t *issuer)
 {
     const browser_t *browser = ab_browser_of(r);
+    const apr_array_header_t *all = settings->login.parameters;
     apr_pool_t *p = r->pool;
+    const char *url = apr_pstrcat(p, browser->login, browser->path, "/login?return=",
+                                  bearer_http_form_escape(p, page), issuer ? "&iss=" : "",
+                                  issuer ? bearer_http_form_escape(p, issuer->url) : "",
+                                  ab_request(r)->unfit ? "&prompt=login" : "", NULL);
+    const char *name;
+    int i, taken = 0;
 
-    return apr_pstrcat(p, browser->login, browser->path, "/login?return=",
-                       bearer_http_form_escape(p, page), issuer ? "&iss=" : "",
-                       issuer ? bearer_http_form_escape(p, issuer->url) : "",
-                       ab_request(r)->unfit ? "&prompt=login" : "", NULL);
+    /* the last one of a name counts */
+    for (i = all ? all->nelts - 1 : -1; i >= 0; i--) {
+        const char *one = APR_ARRAY_IDX(all, i, const char *);
+        const int which = ab_browser_passes(one);
+
+        if (which >= 0 && !(taken & 1 << which)) {
+            taken |= 1 << which;
+            name = ab_browser_passed[which];
+            url = apr_pstrcat(p, url, "&", name, "=",
+                              bearer_http_form_escape(p, one + strlen(name) + 1), NULL);
+        }
+    }
+    return url;
 }
 
 int ab_browser_login_there(request_rec *r, const bearer_settings_t *settings,
@@ -214,11 +265,11 @@ int ab_browser_login_there(request_rec *r, const bearer_settings_t *settings,
         issuer = APR_ARRAY_IDX(possible, 0, const bearer_issuer_t *);
     }
     page = ab_browser_page(r, target);
-    url = login_at(r, page ? page : "", issuer);
+    url = login_at(r, page ? page : "", settings, issuer);
     if (!page || strlen(url) > URL_MAX) {
         page = ab_browser_page(r, apr_pstrmemdup(r->pool, target, strcspn(target, "?")));
         page = page && strlen(page) < URL_MAX / 4 ? page : ab_browser_page(r, "/");
-        url = login_at(r, page, issuer);
+        url = login_at(r, page, settings, issuer);
         ab_log(APLOG_INFO, r, AB(0330) "the login will lead to %s, not to the page that was "
                "requested: the host of login= does not take its address, which is too long, or "
                "which a proxy could read as one of another host",

@@ -26,6 +26,14 @@ int ab_browser_is_own(const request_rec *r, bearer_session_t *session);
  *  session, and one that does not suffice (BEARER_ACR). */
 bearer_reason_t ab_browser_fitting(request_rec *r, const bearer_session_t *session,
                                    bearer_reason_t reason);
+/** Notes that the session does not satisfy a rule (`Require authentication`), before a
+ *  login. */
+void ab_browser_too_weak(request_rec *r, const char *why);
+/** Parameters of a login that the host of login= takes from another host, ends with NULL:
+ *  anyone can send them, so they only ask the issuer for more. */
+extern const char *const ab_browser_passed[];
+/** Returns the index there of the name in NAME=VALUE, or -1. */
+int ab_browser_passes(const char *parameter);
 /** Notes that the session counts here, so that the next one that does not leads to a
  *  login again. */
 void ab_browser_fits(request_rec *r);

@@ -148,10 +148,39 @@ static bearer_reason_t take_hint(wish_t *w)
     return error ? refuse_value(w, "login_hint", error) : BEARER_OK;
 }
 
+/* What another host of the domain wants. It never replaces what is configured here. */
+static bearer_reason_t take_passed(wish_t *w)
+{
+    apr_pool_t *p = w->r->pool;
+    const apr_array_header_t *own = w->settings.login.parameters;
+    const char *error = NULL;
+    int i;
+
+    w->settings.login.parameters = NULL;
+    for (i = 0; ab_browser_passed[i]; i++) {
+        const char *name = ab_browser_passed[i], *value = apr_table_get(w->parameters, name);
+
+        if (value) {
+            error = bearer_text_identifier_error(value, strlen(value), 1);
+            error = error ? error
+                : bearer_login_parameter_error(apr_pstrcat(p, name, "=", value, NULL), p);
+            add_parameter(w, name, value);
+        }
+        if (error) {
+            return refuse_value(w, name, error);
+        }
+    }
+    if (own) {
+        w->settings.login.parameters = w->settings.login.parameters
+            ? apr_array_append(p, w->settings.login.parameters, own) : own;
+    }
+    return BEARER_OK;
+}
+
 static bearer_reason_t read_wish(wish_t *w)
 {
     static bearer_reason_t (*const steps[])(wish_t *w) = {
-        take_target, take_issuer, take_prompt, take_hint
+        take_target, take_issuer, take_passed, take_prompt, take_hint
     };
     const char *text = w->r->method_number == M_POST ? ab_browser_form(w->r) : w->r->args;
     bearer_reason_t reason = BEARER_OK;
@@ -174,7 +203,8 @@ static bearer_reason_t read_wish(wish_t *w)
 /* Returns the query of this login, made of the accepted parameters. */
 static const char *query_of(const wish_t *w)
 {
-    static const char *const names[] = { "iss", "login_hint", "prompt" };
+    static const char *const names[] = { "iss", "login_hint", "prompt", "acr_values",
+                                         "max_age" };
     apr_pool_t *p = w->r->pool;
     const char *page = apr_table_get(w->parameters, "page");
     const char *target = page ? page : ab_browser_is_guest(w->browser) ? w->page : w->target;

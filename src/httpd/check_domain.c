@@ -3,6 +3,7 @@
  * Contradictions of AuthBearerSessionDomain: a session of a domain is the same in all of
  * its virtual hosts. See check.c.
  */
+#include "browser_domain.h"
 #include "browser_site.h"
 #include "check_inside.h"
 
@@ -113,6 +114,17 @@ static void check_login_host(const member_t *m, const member_t *host)
     }
 }
 
+/* Are there any that the host of login= does not take? */
+static int has_others(const apr_array_header_t *all)
+{
+    int i, n = 0;
+
+    for (i = 0; all && i < all->nelts; i++) {
+        n += ab_browser_passes(APR_ARRAY_IDX(all, i, const char *)) < 0;
+    }
+    return n;
+}
+
 /* The host of login= does not see the parameters of this server's sections. */
 static void check_parameters(const member_t *m)
 {
@@ -122,12 +134,12 @@ static void check_parameters(const member_t *m)
     for (i = 0; i < sections->nelts; i++) {
         const section_t *section = &APR_ARRAY_IDX(sections, i, section_t);
 
-        if (section->server == m->s && section->dir->settings.login.parameters) {
+        if (section->server == m->s && has_others(section->dir->settings.login.parameters)) {
             ab_check_say(m->w, BEARER_LOG_WARNING,
                          ab_check_find(m->w, section->node->first_child, "AuthBearerLogin", NULL),
-                         AB(0837) "AuthBearerLogin: its parameters are not sent to the issuer, "
-                         "because browsers log in at %s; write them there, in a <Location> of "
-                         "%s/login", m->login->domain_login, ab_browser_path(m->s));
+                         AB(0837) "AuthBearerLogin: its parameters, except acr_values and max_age, "
+                         "are not sent to the issuer, because browsers log in at %s; write them there, "
+                         "in a <Location> of %s/login", m->login->domain_login, ab_browser_path(m->s));
         }
     }
 }

@@ -3,6 +3,7 @@
 it could have begun there, and what other hosts of the domain put into the browser opens
 nothing."""
 import json
+import time
 import urllib.parse
 
 import pytest
@@ -354,17 +355,30 @@ def test_the_same_person_again(domain, op, other, store):  # noqa: F811
     signed_in(window, "b.site.test")
 
 
-@pytest.mark.allow_log("AB0762", "AB0837")
+@pytest.mark.allow_log("AB0762")
 def test_a_stronger_login(domain, op, other):  # noqa: F811
-    gold = "<Location /app/gold>\nAuthBearerLogin On acr_values=gold\n</Location>\n"
+    """The issuer is asked for what a page of another host wants, and its answer judged."""
+    rules = "".join("<Location /app/%s>\n%s\n</Location>\n" % at for at in (
+        ("login", "AuthBearerLogin On acr_values=gold"),
+        ("acr", "Require authentication acr=gold"),
+        ("age", "Require authentication max-age=10min")))
     first, *rest = hosts_with_login(op, other)
-    window = domain(first.replace("</VirtualHost>", gold + "</VirtualHost>"), *rest)
-    signed_in(window, "a.site.test")
-    res = window.at("a.site.test").go("/app/gold")
-    assert res.status == 401 and res.check == "acr", res
-    assert op.asked["prompt"] == "login" and len(login_url(window)) == 1
-    op.id_token = {"acr": "gold"}
-    signed_in(window, "a.site.test", path="/app/gold")
+    window = domain(first.replace("</VirtualHost>", rules + "</VirtualHost>"), *rest)
+    for page, name, value in (("login", "acr_values", "gold"), ("acr", "acr_values", "gold"),
+                              ("age", "max_age", "600")):
+        window.jar, op.id_token = {}, {"auth_time": int(time.time()) - 3600}
+        signed_in(window, "a.site.test")
+        res = window.at("a.site.test").go("/app/" + page)
+        assert res.status in (401, 403) and res.check != "login_loop", (page, res)
+        assert len(login_url(window)) == 1, window.trail
+        assert op.asked[name] == value and op.asked["prompt"] == "login", op.asked
+        op.id_token = {"acr": "gold", "auth_time": int(time.time())}
+        signed_in(window, "a.site.test", path="/app/" + page)
+    # what anyone can send
+    for query in ("max_age=x", "max_age=-1", "max_age=999999999", "acr_values=",
+                  "acr_values=a%0Ab", "acr_values=" + 300 * "a"):
+        res = window.at("login.site.test").navigate("/.auth/login?return=/app/x&" + query)
+        assert res.status == 400, (query, res)
 
 
 @pytest.mark.allow_log("AB0762")
