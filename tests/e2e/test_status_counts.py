@@ -7,7 +7,7 @@ import time
 import pytest
 
 from support.backends import OwnRedis
-from support.browsing import (backchannel, callback, op, signed_in, site,  # noqa: F401
+from support.browsing import (SECRETS, backchannel, callback, op, signed_in, site,  # noqa: F401
                               store)
 from support.expect import location
 from support.httpd import wait_until
@@ -65,6 +65,28 @@ def test_logins_and_ends(site, op, store):  # noqa: F811
     assert counts(server) == expected
     server.graceful()
     assert counts(server) == expected, "kept by a graceful restart"
+
+
+def test_an_issuer_without_answer(site, op):  # noqa: F811
+    server = site(end=STATUS)
+    browser = Browser(server)
+    back = callback(browser, op)
+    op.script("token", status=500)
+    assert browser.navigate(back).status == 503
+    assert counts(server) == {("logins", "unavailable"): 1}
+
+
+def test_a_login_ends_the_session_before(site, op):  # noqa: F811
+    server = site(end=STATUS)
+    browser = Browser(server)
+    signed_in(browser)
+    op.id_token = {"sub": "somebody-else"}
+    op.user["sub"] = "somebody-else"
+    back = browser.path_of(browser.provider(browser.navigate(
+        "/.auth/login?prompt=login").get("Location")).get("Location"))
+    assert browser.navigate(back).status == 303
+    assert counts(server) == {("logins", "ok"): 2, ("sessions_begun", "cache"): 2,
+                              ("sessions_ended", "login"): 1}
 
 
 def test_an_issuer_ends_sessions(site, op):  # noqa: F811
@@ -125,5 +147,32 @@ def test_cache_errors(site, op):  # noqa: F811
         redis.stop()
         wait_until(lambda: browser.navigate("/app/x").status == 503, what="503")
         assert counts(server)["cache_errors", "sessions"] >= 1
+    finally:
+        redis.close()
+
+
+def test_cache_errors_of_keys_and_introspection(one_server, op):  # noqa: F811
+    redis = OwnRedis()
+    try:
+        server = one_server("""
+%s for=keys,introspection
+AuthBearerSecretFile "@ROOT@/secret"
+AuthBearerUserFormat "%%u@%%i"
+<AuthBearerIssuer "%s" op>
+    AuthBearerKeys %s
+    AuthBearerIntrospection %s
+    AuthBearerTokenPrefix a_
+    AuthBearerClientAuth none
+</AuthBearerIssuer>
+""" % (redis.conf.rstrip(), op.url, op.jwks_url, op.introspect_url) + location("/a") + STATUS,
+            files=SECRETS, start=False)
+        redis.stop()
+        server.start()
+        op.active["a_1"] = {"active": True, "sub": "alice", "aud": "api://test",
+                            "client_id": "c"}
+        assert server.get("/a", "a_1").status == 200
+        assert server.get("/a", op.access_token(aud="api://test")).status == 200
+        wait_until(lambda: {c for g, c in counts(server) if g == "cache_errors"}
+                   == {"keys", "introspection"}, what="both are counted")
     finally:
         redis.close()
