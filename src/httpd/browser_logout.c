@@ -55,13 +55,16 @@ const char *ab_browser_form(request_rec *r)
 
 /* ---- asked for by the person -------------------------------------------- */
 
-static const char *form_token(const bearer_session_t *session, apr_pool_t *p)
+/* Of all n sessions: another host of a domain may have set one, and can read its form. */
+static const char *form_token(bearer_session_t **found, int n, apr_pool_t *p)
 {
     unsigned char hash[BEARER_SHA256_SIZE];
-    const char *text = apr_pstrcat(p, "logout form ",
-                                   bearer_text_hex(p, session->id,
-                                                   BEARER_SESSION_ID_SIZE), NULL);
+    const char *text = "logout form ";
 
+    while (n--) {
+        text = apr_pstrcat(p, text, bearer_text_hex(p, found[n]->id, BEARER_SESSION_ID_SIZE),
+                           NULL);
+    }
     bearer_text_sha256(text, strlen(text), hash);
     return bearer_text_hex(p, hash, sizeof(hash));
 }
@@ -99,10 +102,10 @@ static int may_ask(request_rec *r)
     return r->method_number == M_GET || (site && !ap_cstr_casecmp(site, "none"));
 }
 
-static int has_form_token(request_rec *r, const bearer_session_t *session)
+static int has_form_token(request_rec *r, bearer_session_t **found, int n)
 {
     const char *body = r->method_number == M_POST ? ab_browser_form(r) : NULL;
-    const char *wanted = form_token(session, r->pool), *token;
+    const char *wanted = form_token(found, n, r->pool), *token;
     apr_table_t *fields;
 
     if (!body || bearer_login_parse(&fields, body, NULL, r->pool) != BEARER_OK) {
@@ -112,11 +115,11 @@ static int has_form_token(request_rec *r, const bearer_session_t *session)
     return token && bearer_text_same_ct(token, wanted);
 }
 
-static int ask_first(request_rec *r, const bearer_session_t *session)
+static int ask_first(request_rec *r, bearer_session_t **found, int n)
 {
     return ab_page_say(r, AB_PAGE_SIGN_OUT, apr_pstrcat(r->pool, ab_page_button(
         r, apr_pstrcat(r->pool, ab_browser_of(r)->path, "/logout", NULL), "token",
-        form_token(session, r->pool), AB_LABEL_SIGN_OUT),
+        form_token(found, n, r->pool), AB_LABEL_SIGN_OUT),
         ab_page_link(r, "/", AB_LABEL_STAY), NULL));
 }
 
@@ -131,10 +134,10 @@ static int signed_out(request_rec *r)
               : ab_page_say(r, AB_PAGE_SIGNED_OUT, ab_page_link(r, "/", AB_LABEL_START));
 }
 
-/* Returns the issuer's logout URL, or NULL, and has the tokens revoked. With the refresh
- * token, the issuer ends its session, which end_session_endpoint then would not find.
- * A failure never prevents the logout here. */
-static const char *tell_issuer(request_rec *r, bearer_session_t *session)
+/* Returns the issuer's logout URL, or NULL (without leads: always), and has the tokens
+ * revoked. With the refresh token, the issuer ends its session, which end_session_endpoint
+ * then would not find. A failure never prevents the logout here. */
+static const char *tell_issuer(request_rec *r, bearer_session_t *session, int leads)
 {
     const server_config_t *server = ab_config_server(r->server);
     const bearer_logout_t *how = &ab_config_of(r)->logout;
@@ -147,7 +150,7 @@ static const char *tell_issuer(request_rec *r, bearer_session_t *session)
     if (!ab_browser_is_own(r, session)) {
         return NULL;
     }
-    if (!how->issuer) {
+    if (!how->issuer || !leads) {
         /* only the tokens are revoked */
     } else if (ab_browser_client(&login, r, issuer, &why) == BEARER_OK) {
         url = bearer_login_end_session(&login, bearer_session_string(
@@ -163,10 +166,10 @@ static const char *tell_issuer(request_rec *r, bearer_session_t *session)
 int ab_browser_logout(request_rec *r)
 {
     const bearer_cookie_names_t *names = &ab_browser_of(r)->names;
-    const char *cookies = ab_browser_cookies(r), *url;
-    bearer_session_t *found[BEARER_COOKIE_VALUES], *session;
+    const char *cookies = ab_browser_cookies(r), *url = NULL, *next;
+    bearer_session_t *found[BEARER_COOKIE_VALUES];
     bearer_session_store_t store;
-    int n;
+    int i, n;
 
     ab_browser_store(&store, r);
     n = ab_browser_sessions(found, &store, r);
@@ -179,7 +182,6 @@ int ab_browser_logout(request_rec *r)
         }
         return signed_out(r);
     }
-    session = found[0];
     if (ab_browser_speculates(r)) {
         /* any refusal will do: the browser repeats the request when the user opens the
          * page */
@@ -187,13 +189,13 @@ int ab_browser_logout(request_rec *r)
                                "the browser prefetched the logout (Sec-Purpose, Purpose); the user "
                                "did not request it", NULL);
     }
-    if (!from_here(r) && !has_form_token(r, session)) {
-        return may_ask(r) ? ask_first(r, session)
+    if (!from_here(r) && !has_form_token(r, found, n)) {
+        return may_ask(r) ? ask_first(r, found, n)
             : ab_page_refusal(r, BEARER_CROSS_SITE, "another site requested the logout", NULL);
     }
-    while (n-- && bearer_session_end(found[n], &store, r->pool) == APR_SUCCESS) {
+    for (i = 0; i < n && bearer_session_end(found[i], &store, r->pool) == APR_SUCCESS; i++) {
     }
-    if (n >= 0) {
+    if (i < n) {
         return ab_page_refusal(r, BEARER_SESSION_STORE,
                                "the session cannot be ended: the session cache does not answer, or "
                                "is full (AuthBearerSOCache for=sessions)", NULL);
@@ -205,10 +207,13 @@ int ab_browser_logout(request_rec *r)
         ab_browser_forget(r, names->tries);
     }
     ab_browser_remember(r, NULL);
-    ab_log(APLOG_INFO, r, AB(0321) "logout, session %s",
-           bearer_text_fingerprint(r->pool, session->id, BEARER_SESSION_ID_SIZE));
-    ab_browser_refuse_token(r, session);
-    url = tell_issuer(r, session);
+    for (i = 0; i < n; i++) {
+        ab_log(APLOG_INFO, r, AB(0321) "logout, session %s",
+               bearer_text_fingerprint(r->pool, found[i]->id, BEARER_SESSION_ID_SIZE));
+        ab_browser_refuse_token(r, found[i]);
+        next = tell_issuer(r, found[i], !url);
+        url = url ? url : next;
+    }
     return url ? ab_page_redirect(r, HTTP_SEE_OTHER, url) : signed_out(r);
 }
 

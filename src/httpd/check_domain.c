@@ -138,8 +138,9 @@ static void check_parameters(const member_t *m)
             ab_check_say(m->w, BEARER_LOG_WARNING,
                          ab_check_find(m->w, section->node->first_child, "AuthBearerLogin", NULL),
                          AB(0837) "AuthBearerLogin: its parameters, except acr_values and max_age, "
-                         "are not sent to the issuer, because browsers log in at %s; write them there, "
-                         "in a <Location> of %s/login", m->login->domain_login, ab_browser_path(m->s));
+                         "are not sent to the issuer, because browsers log in at %s; write them "
+                         "there, in a <Location> of %s/login",
+                         m->login->domain_login, ab_browser_path(m->s));
         }
     }
 }

@@ -3,6 +3,7 @@
 it could have begun there, and what other hosts of the domain put into the browser opens
 nothing."""
 import json
+import re
 import time
 import urllib.parse
 
@@ -10,6 +11,7 @@ import pytest
 
 from support.backends import OwnRedis
 from support.browsing import SECRETS, op, store  # noqa: F401
+from support.httpd import wait_until
 from support.op import FROM_HERE, NAVIGATE, Browser, Provider
 
 pytestmark = pytest.mark.allow_log("AB0835", "AB0763")
@@ -530,6 +532,7 @@ def test_a_value_opens_nothing_outside_its_domain(domain, op, store):  # noqa: F
 
 @pytest.mark.core
 def test_each_value_is_tried(domain, op, store):  # noqa: F811
+    op.offer(revocation_endpoint="revoke")
     window = domain(host("a.site.test"), more="AuthBearerSessionStore " + store)
     signed_in(window, "a.site.test")
     good, junk = window.session(), ["A" * 43, "B" * 43, "x"]
@@ -567,10 +570,22 @@ def test_each_value_is_tried(domain, op, store):  # noqa: F811
     third, fourth = window.session(), None
     signed_in(second, "a.site.test")
     fourth = second.session()
-    window.jar[("a.site.test", True, NAME)] = fourth
-    window.sign_out()
+    # the other one's form does not sign the user out
+    form = {"Cookie": "%s=%s" % (NAME, fourth)}
+    mine = window.server.get("/.auth/logout", headers={**NAVIGATE, **form}, host="a.site.test")
+    token = re.search('name="token" value="([0-9a-f]+)"', mine.text).group(1)
+    window.jar = {("a.site.test", True, NAME): fourth, **window.jar}
+    res = window.at("a.site.test").send(
+        "POST", "/.auth/logout", {"Content-Type": "application/x-www-form-urlencoded",
+                                  "Sec-Fetch-Site": "same-site"}, b"token=" + token.encode())
+    assert res.status == 403 and res.check == "cross_site", res
+    assert ask([third]).status == 200
+    del op.revoked[:]
+    window.at("a.site.test").sign_out()
     for value in (third, fourth):
         assert ask([value]).status == 401
+    wait_until(lambda: len({form["token"] for form in op.revoked}) >= 2,
+               what="the revocation of both")
 
 
 # ---- configtest ---------------------------------------------------------------------------
