@@ -195,8 +195,8 @@ def test_sessions_in_figures(site):
 
 
 @statement(BROWSERS, "A new session begins and an older one of this browser ends, unless the "
-                     "same user signed in in another tab meanwhile. The browser returns to the "
-                     "page that it requested.")
+                     "same user has meanwhile signed in using another tab. The browser returns "
+                     "to the page that it requested.")
 @pytest.mark.parametrize("same", [True, False])
 def test_the_older_session_of_a_browser(site, op, same):
     browser = Browser(site)
@@ -266,7 +266,7 @@ def test_endpoints_for_htaccess(new_server, op):
     assert server.get("/files/x", headers=NAVIGATE, host="other.test").status == 302
 
 
-@statement(DIRECTIVES, "A virtual host inherits each one.")
+@statement(DIRECTIVES, "A virtual host inherits each value.")
 def test_lifetimes_of_a_virtual_host(new_server, op):
     server = new_server(conf(op, "AuthBearerSessionLifetime max=1s\n", end="""
 <VirtualHost *:@PORT@>
