@@ -315,6 +315,10 @@ int ab_browser_backchannel(request_rec *r)
 
 /* ---- told by a frame of the issuer's page -------------------------------- */
 
+/** Sessions that one sid can name: one for each login of a browser. A cache that reads from
+ *  a replica may return one that is gone; it must not do so without end. */
+#define NAMED_MAX 32
+
 /* Browsers send no cookie from such a frame. Whoever knows iss and sid may end the
  * session: no other client of the issuer, and nobody who guesses, has both. */
 static void end_named(request_rec *r, const bearer_session_store_t *store,
@@ -322,11 +326,16 @@ static void end_named(request_rec *r, const bearer_session_store_t *store,
 {
     bearer_session_t *session;
     bearer_settings_t settings;
-    apr_status_t rv;
+    apr_status_t rv = APR_SUCCESS;
+    int i;
 
     ab_config_resolve(&settings, ab_config_server(r->server), issuer, NULL);
-    while ((rv = bearer_session_end_sid(&session, store, iss, settings.client_id
-                                        ? settings.client_id : "", sid, r->pool)) == APR_SUCCESS) {
+    for (i = 0; i < NAMED_MAX; i++) {
+        rv = bearer_session_end_sid(&session, store, iss, settings.client_id
+                                    ? settings.client_id : "", sid, r->pool);
+        if (rv != APR_SUCCESS) {
+            break;
+        }
         ab_log(APLOG_INFO, r, AB(0331) "front-channel logout: the issuer ended a session");
         if (session) {
             ab_browser_refuse_token(r, session);
