@@ -41,6 +41,10 @@ const char ab_page_language[] = "en";
     "Too many attempts", \
     "Your network made too many failed attempts within a short time.", \
     "Please wait a minute and try again.")
+#define PAGE_SESSION_LIMIT PAGE( \
+    "The sign-in service is busy", \
+    "It accepts no further request at the moment, so this site cannot check your sign-in.", \
+    "Please wait a minute and try again.")
 #define PAGE_FAULT PAGE( \
     "This site is not set up correctly", \
     "It cannot answer this request.", \

@@ -33,6 +33,7 @@
     X(EMAIL, AGAIN | ACCOUNT) \
     X(SESSION_STORE, WAIT | AGAIN) \
     X(SESSION_SIZE, START) \
+    X(SESSION_LIMIT, WAIT | AGAIN) \
     /* logins */ \
     X(COOKIES, AGAIN) \
     X(CHOICE, NONE) \

@@ -232,6 +232,8 @@ PAGES = {
         "You cannot sign in at the address", ELSE, [("Try again", "{base}/")]),
     "THROTTLED": ("main", throttled, 429, "Your network made too many failed attempts", NAMED,
                   [("Try again", "/app/throttled")]),
+    "SESSION_LIMIT": ("main", lambda s: checked(s, 429), 429,
+                      "this site cannot check your sign-in", ELSE, [("Try again", "/check/x")]),
     "FAULT": ("main", lambda s: s.signed_in().navigate("/app/fault"), 500,
               "It cannot answer this request", NAMED, []),
     "UNAVAILABLE": ("main", lambda s: checked(s, 500), 503, "not responding", ELSE,

@@ -37,7 +37,9 @@ AuthBearerUserFormat %%u@%%i
 
 @pytest.fixture
 def server(one_server, issuers):
-    issuer = issuers.issuer("status-browser", "rs256", "es256", "ed25519")
+    # as many keys as large providers publish: they must not make a long column
+    issuer = issuers.issuer("status-browser", "rs256", "es256", "ed25519",
+                            *("es256-%d" % i for i in range(2, 10)))
     made = one_server(CONF % (
         issuer.url, issuer.introspect_url,
         location("/a", "AuthBearerThrottle off", require="scope orders.read"),
