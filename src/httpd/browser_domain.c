@@ -95,11 +95,16 @@ int ab_browser_is_own(const request_rec *r, bearer_session_t *session)
     return client && here.client_id && !strcmp(client, here.client_id);
 }
 
+/** Characters of a fingerprint. */
+#define FINGERPRINT 8
+
+/* The session, and the person: what was refused for one does not concern another. */
 static void note_unfit(request_rec *r, const bearer_session_t *session)
 {
     if (ab_browser_of(r)->domain) {
-        ab_request(r)->unfit = bearer_text_fingerprint(r->pool, session->id,
-                                                       sizeof(session->id));
+        ab_request(r)->unfit = apr_pstrcat(
+            r->pool, bearer_text_fingerprint(r->pool, session->id, sizeof(session->id)),
+            bearer_text_fingerprint(r->pool, session->by_sub, sizeof(session->by_sub)), NULL);
     }
 }
 
@@ -131,13 +136,13 @@ void ab_browser_too_weak(request_rec *r, const char *why)
 /** Seconds for which the browser remembers its session from before the login. */
 #define SENT_LIFE 60
 
-/* AuthBearerLoginURL keeps times in this cookie, which are longer. */
+/* AuthBearerLoginURL keeps times in this cookie, which have other lengths. */
 static const char *session_before(request_rec *r)
 {
     const char *value = bearer_cookie_get(ab_browser_cookies(r), ab_browser_of(r)->names.sent,
                                           r->pool);
 
-    return value && strlen(value) == 8 ? value : NULL;
+    return value && strlen(value) == 2 * FINGERPRINT ? value : NULL;
 }
 
 void ab_browser_fits(request_rec *r)
@@ -153,7 +158,8 @@ int ab_browser_unfit_again(request_rec *r)
     const bearer_cookie_names_t *names = &ab_browser_of(r)->names;
     const char *now = ab_request(r)->unfit, *before = now ? session_before(r) : NULL;
 
-    if (before && strcmp(before, now)) {
+    if (before && strncmp(before, now, FINGERPRINT) != 0
+        && !strcmp(before + FINGERPRINT, now + FINGERPRINT)) {
         ab_browser_forget(r, names->sent);
         return 1;
     }

@@ -33,7 +33,7 @@ typedef struct request_t {
                                       *   request only; NULL for none */
     struct browser_session_t *session; /**< NULL: not searched yet */
     const char *no_session;      /**< why it does not count; NULL: there is none */
-    const char *unfit;           /**< fingerprint of a session of the domain that could not
+    const char *unfit;           /**< fingerprints of a session of the domain that could not
                                   *   have begun here; NULL: there is none */
     const char *answer;          /**< the original query of a login response */
     const bearer_session_check_t *session_check; /**< the check whose cookies are the

@@ -358,6 +358,21 @@ def test_the_same_person_again(domain, op, other, store):  # noqa: F811
 
 
 @pytest.mark.allow_log("AB0762")
+def test_somebody_else_is_sent_to_sign_in(domain, op, other, store):  # noqa: F811
+    """What an earlier person's session was refused for does not concern the next one."""
+    op.user = {**op.user, "email_verified": False}
+    sub = "AuthBearerSessionUserClaim sub"
+    window = domain(*hosts_with_login(op, other, a=sub, login=sub),
+                    more="AuthBearerSessionStore " + store)
+    signed_in(window, "a.site.test", "alice")
+    assert window.at("b.site.test").navigate("/app/x").status == 302
+    assert window.at("a.site.test").sign_out().status == 200
+    op.user = {**op.user, "sub": "bob"}
+    signed_in(window, "a.site.test", "bob")
+    assert window.at("b.site.test").navigate("/app/x").status == 302
+
+
+@pytest.mark.allow_log("AB0762")
 def test_a_stronger_login(domain, op, other):  # noqa: F811
     """The issuer is asked for what a page of another host wants, and its answer judged."""
     rules = "".join("<Location /app/%s>\n%s\n</Location>\n" % at for at in (
