@@ -665,3 +665,13 @@ def test_configtest_says_what_to_register(checker, op):  # noqa: F811
     assert not done.says("AB0762"), done
     assert "    AuthBearerSessionDomain site.test login=https://login.site.test\n" \
         in done.output, done
+
+
+@pytest.mark.parametrize("parameters,told", [("prompt=login", 1), ("acr_values=gold", 0),
+                                             ("max_age=60", 0), ("", 0)])
+def test_parameters_that_stay_here(checker, op, parameters, told):  # noqa: F811
+    """What the host of login= does not get to know is said."""
+    there = "<Location /app/one>\nAuthBearerLogin On %s\n</Location>\n</VirtualHost>" % parameters
+    done = checker(HEAD % ("", op.url) + host(A, AT + A)
+                   + host(B, AT + A).replace("</VirtualHost>", there), files=SECRETS)
+    assert done.status == 0 and done.output.count("AB0837") == told, done
