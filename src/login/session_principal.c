@@ -123,6 +123,10 @@ bearer_reason_t bearer_session_principal(const bearer_principal_t **principal,
         own->expires = session->ends;  /* the ID token's exp was for the login */
         own->not_before = 0;
         own->dropped = lost.dropped;
+        /* userinfo may name any */
+        own->client = bearer_json_string(said, "azp");
+        own->client = apr_pstrdup(p, own->client ? own->client
+                                  : bearer_json_string(body, BEARER_SESSION_CLIENT));
         *principal = own;
     }
     return reason;

@@ -111,11 +111,14 @@ def test_what_is_never_taken(site, op):
     names = ("iss aud exp iat nonce azp sid acr amr auth_time tid act cnf nbf jti "
              "at_hash c_hash scope").split()
     op.id_token = {"sid": None, "auth_time": None}
-    op.userinfo.update({name: "evil" for name in names}, act={"sub": "evil"})
+    op.userinfo.update({name: "evil" for name in names}, act={"sub": "evil"},
+                       client_id="other", appid="other", cid="other")
     browser = Browser(site("AuthBearerUserinfo always"))
     signed_in(browser)
     env = env_of(browser)
     assert env["BEARER_CLAIM_nick"] == "ali"
+    # ordinary claims, but the client is the one that the session began with
+    assert env["BEARER_CLAIM_client_id"] == "other" and env["BEARER_CLIENT"] == op.client_id
     assert not [name for name, value in env.items() if "evil" in value], env
 
 
