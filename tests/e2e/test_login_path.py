@@ -159,10 +159,10 @@ def test_prompt_and_hint(both, op, second):  # noqa: F811
 </Location>
 """ % second.url)
     for word in ("login", "select_account", "consent", "create"):
-        sent = asked(server.get(path(prompt=word, state="x", scope="y", acr_values="z"),
+        sent = asked(server.get(path(prompt=word, state="x", scope="y", claims="z"),
                                 headers=NAVIGATE), second)
         assert (sent["prompt"], sent["ui_locales"]) == (word, "de")
-        assert sent["state"] != "x" and sent["scope"] != "y" and "acr_values" not in sent
+        assert sent["state"] != "x" and sent["scope"] != "y" and "claims" not in sent
     sent = asked(server.get(path(login_hint="\u00e4nne+x@example.test &a=b"),
                             headers=NAVIGATE), second)
     assert sent["login_hint"] == "\u00e4nne+x@example.test &a=b"

@@ -488,7 +488,7 @@ const scenarios = {
     await page.click('button');
     await page.waitForURL(deep);
     assert.match(await body(page), /A stronger sign-in is needed/);
-    assert.equal(await status(page, '/app/x'), 200);
+    assert.equal((await page.goto(`${base}/app/x`)).status(), 200);
     // a person is asked by the provider, who knows him, and comes back
     await page.goto(deep);
     await signIn(page);
