@@ -32,6 +32,7 @@ typedef struct item_t {
     const char *word;
     const bearer_claim_rule_t *rule;
     bearer_details_rule_t details;
+    const bearer_path_t *path;     /**< of the claim with the details */
     const apr_array_header_t *parameters; /* of authentication */
     const ap_expr_info_t *expr;    /**< %{...} in a value, or bearer-expr */
 } item_t;
@@ -162,7 +163,8 @@ static const char *parse_details(cmd_parms *cmd, require_t *require)
                                              cmd->pool);
 
     item->word = require->line;
-    name_claim(cmd, bearer_path_of_member("authorization_details", cmd->pool));
+    item->path = bearer_path_of_member(BEARER_DETAILS, cmd->pool);
+    name_claim(cmd, item->path);
     return error ? apr_psprintf(cmd->pool, AB(0669) "Require authorization-details: %s", error)
                  : NULL;
 }
@@ -223,8 +225,18 @@ static int undecided(request_rec *r, const char *kind, const item_t *item,
     return -1;
 }
 
-/* Notes a claim that the session did not keep, or that is malformed, so that the rule is
- * neither met nor not met. Expressions do the same. */
+void ab_authz_note_lost(request_rec *r, const bearer_principal_t *principal,
+                        const bearer_path_t *path)
+{
+    const char *lost = bearer_principal_lost(principal, path);
+
+    if (lost) {
+        ab_request(r)->lost = lost;
+    }
+}
+
+/* Notes a claim that the session did not keep, or that is malformed: the rule is neither met
+ * nor not met. */
 static int not_met(const asking_t *asking, const char *lost)
 {
     if (lost) {
@@ -248,7 +260,7 @@ static int met_claim(const asking_t *asking, const item_t *item)
             return undecided(r, "claim", item, error);
         }
     }
-    not_met(asking, bearer_principal_lost(asking->principal, bearer_claim_path(item->rule)));
+    ab_authz_note_lost(r, asking->principal, bearer_claim_path(item->rule));
     met = bearer_claim_match(item->rule, asking->principal->claims, value,
                              bearer_claim_is_at(item->rule, asking->settings->scope_claim),
                              &effort);
@@ -289,9 +301,8 @@ static int met_details(const asking_t *asking, const item_t *item)
 {
     int met = bearer_details_match(&item->details, asking->principal->claims);
 
-    not_met(asking, bearer_principal_lost(asking->principal, bearer_path_of_member(
-        "authorization_details", asking->r->pool)));
-    return met < 0 ? not_met(asking, "authorization_details") : met;
+    ab_authz_note_lost(asking->r, asking->principal, item->path);
+    return met < 0 ? not_met(asking, BEARER_DETAILS) : met;
 }
 
 static int met_authentication(const asking_t *asking, const item_t *item)

@@ -40,6 +40,11 @@ const char *ab_authz_kind_name(bearer_require_t kind);
  *  @return NULL, or an error message */
 const char *ab_authz_parse(cmd_parms *cmd, const char *line, bearer_require_t kind,
                            int negated, require_t **out);
+/** Notes a claim that is needed and that the session did not keep. What it said is unknown;
+ *  without it, a rule or an application would decide as if the user had none. So the
+ *  request is refused: ab_authz_lost(). */
+void ab_authz_note_lost(request_rec *r, const bearer_principal_t *principal,
+                        const bearer_path_t *path);
 /** Evaluates a rule.
  *  @param parsed  the require_t of the line */
 authz_status ab_authz_check(request_rec *r, const char *line,

@@ -9,6 +9,7 @@
  * requests, because those were authenticated and the current one was not.
  */
 #include "export.h"
+#include "authz.h"
 #include "browser.h"
 #include "credential.h"
 #include "environment.h"
@@ -100,20 +101,15 @@ static void export_known_token_id(request_rec *r, const request_t *record)
     }
 }
 
-/* A rule of an application or of mod_rewrite may read what a list names. Without the claim
- * it would decide as if the user had none: see ab_authz_lost(). */
+/* An application or mod_rewrite may decide by what a list names. */
 static void note_lost(request_rec *r, const request_t *record)
 {
     const apr_array_header_t *names = record->settings->exports.claims;
     int i;
 
     for (i = 0; record->principal->dropped && names && i < names->nelts; i++) {
-        const char *lost = bearer_principal_lost(record->principal, bearer_path_of_member(
+        ab_authz_note_lost(r, record->principal, bearer_path_of_member(
             APR_ARRAY_IDX(names, i, const char *), r->pool));
-
-        if (lost) {
-            ab_request(r)->lost = lost;
-        }
     }
 }
 

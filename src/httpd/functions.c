@@ -5,6 +5,7 @@
  * name is compiled when the configuration is read.
  */
 #include "authn.h"
+#include "authz.h"
 #include "config_parse.h"
 #include "hooks.h"
 #include "request.h"
@@ -14,18 +15,6 @@
 
 #include "base/path.h"
 #include "judge/exports.h"
-
-/* What a dropped claim said is unknown; "" would be a value. So the request is refused if
- * its rules are still to be decided. */
-static void note_lost(request_rec *r, const bearer_principal_t *principal,
-                      const bearer_path_t *path)
-{
-    const char *lost = bearer_principal_lost(principal, path);
-
-    if (lost) {
-        ab_request(r)->lost = lost;
-    }
-}
 
 static const json_t *find(ap_expr_eval_ctx_t *ctx, const void *compiled,
                           const char *name)
@@ -39,7 +28,7 @@ static const json_t *find(ap_expr_eval_ctx_t *ctx, const void *compiled,
     if (!principal || !path) {
         return NULL;
     }
-    note_lost(ctx->r, principal, path);
+    ab_authz_note_lost(ctx->r, principal, path); /* "" would be a value */
     return bearer_path_find(path, principal->claims);
 }
 

@@ -89,7 +89,7 @@ static int has_all(const json_t *array, const apr_array_header_t *wanted)
 
 int bearer_details_match(const bearer_details_rule_t *rule, const json_t *claims)
 {
-    const json_t *details = json_object_get(claims, "authorization_details"), *one;
+    const json_t *details = json_object_get(claims, BEARER_DETAILS), *one;
     int met = details && !json_is_array(details) ? -1 : 0;
     size_t i;
 

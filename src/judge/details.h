@@ -10,6 +10,9 @@
 
 #include <apr_tables.h>
 
+/** The claim. */
+#define BEARER_DETAILS "authorization_details"
+
 /** One rule: an object of this type that names all of these actions and locations. */
 typedef struct bearer_details_rule_t {
     const char *type;
