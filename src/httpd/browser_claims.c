@@ -20,18 +20,11 @@ typedef struct policy_t {
     int roles;                         /**< 1: there is a Require role */
 } policy_t;
 
-static void add_paths(apr_array_header_t *list, const apr_array_header_t *paths)
-{
-    if (paths) {
-        apr_array_cat(list, paths);
-    }
-}
-
 static void add_layer(apr_array_header_t *list, const bearer_settings_t *layer)
 {
     ab_browser_named_by(list, layer);
     if (bearer_settings_has(layer, SCOPE_CLAIM)) {
-        add_paths(list, layer->scope_claim);
+        apr_array_cat(list, layer->scope_claim);
     }
 }
 
@@ -61,8 +54,8 @@ static void make_policy(policy_t *policy, const server_rec *s, const bearer_issu
     policy->settings = settings;
     policy->roles = 0;
     policy->named = apr_array_copy(p, ab_browser_named_claims(s, p));
-    add_paths(policy->named, server->global->expressed);
-    add_paths(policy->named, settings->scope_claim);
+    apr_array_cat(policy->named, server->global->expressed);
+    apr_array_cat(policy->named, settings->scope_claim);
     for (i = 0; i < sections->nelts; i++) {
         const section_t *section = &APR_ARRAY_IDX(sections, i, section_t);
 
@@ -88,16 +81,6 @@ static int is_read(const apr_array_header_t *paths, const char *name)
     return 0;
 }
 
-static int is_bound(const char *name)
-{
-    int i = 0;
-
-    while (bearer_login_bound[i] && strcmp(bearer_login_bound[i], name) != 0) {
-        i++;
-    }
-    return bearer_login_bound[i] != NULL;
-}
-
 /* bearer_session_keeps_fn. A list of names also keeps the roles and groups that a Require
  * role reads by default; !NAME may leave out one of them. */
 static int keeps(void *baton, const char *name)
@@ -106,7 +89,7 @@ static int keeps(void *baton, const char *name)
     const apr_array_header_t *words = policy->words;
     int i, listed = 0, without;
 
-    if (!words || is_bound(name) || is_read(policy->named, name)) {
+    if (!words || bearer_login_binds(name) || is_read(policy->named, name)) {
         return 1;
     }
     without = *APR_ARRAY_IDX(words, 0, const char *) == '!';

@@ -22,15 +22,6 @@ static void add_path(apr_array_header_t *list, const bearer_path_t *path)
     APR_ARRAY_PUSH(list, const bearer_path_t *) = path;
 }
 
-static void add_paths(apr_array_header_t *list, const apr_array_header_t *paths)
-{
-    int i;
-
-    for (i = 0; paths && i < paths->nelts; i++) {
-        add_path(list, APR_ARRAY_IDX(paths, i, const bearer_path_t *));
-    }
-}
-
 /* Only what is written counts, not defaults: few issuers have `roles` and `groups`. */
 void ab_browser_named_by(apr_array_header_t *list, const bearer_settings_t *layer)
 {
@@ -38,10 +29,10 @@ void ab_browser_named_by(apr_array_header_t *list, const bearer_settings_t *laye
     int i;
 
     if (bearer_settings_has(layer, ROLES_CLAIM)) {
-        add_paths(list, layer->roles_claim);
+        apr_array_cat(list, layer->roles_claim);
     }
     if (bearer_settings_has(layer, GROUPS_CLAIM)) {
-        add_paths(list, layer->groups_claim);
+        apr_array_cat(list, layer->groups_claim);
     }
     for (i = 0; bearer_settings_has(layer, EXPORT) && names && i < names->nelts; i++) {
         add_path(list, bearer_path_of_member(APR_ARRAY_IDX(names, i, const char *),

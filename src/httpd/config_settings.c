@@ -119,7 +119,7 @@ static const char *parse_kept_claims(const parse_t *in, void *record)
 {
     const int without = *WORD(in, 0) == '!';
     const char *error = parse_list(in, record);
-    int i, k;
+    int i;
 
     if (!error && in->words->nelts == 1 && !strcmp(WORD(in, 0), "*")) {
         *(const apr_array_header_t **)record = NULL;
@@ -127,14 +127,11 @@ static const char *parse_kept_claims(const parse_t *in, void *record)
     for (i = 0; !error && *(const apr_array_header_t **)record && i < in->words->nelts; i++) {
         const char *word = WORD(in, i);
 
-        for (k = 0; without && bearer_login_bound[k] && strcmp(word + 1, bearer_login_bound[k]);
-             k++) {
-        }
         if ((*word == '!') != without || !word[without] || !strcmp(word + without, "*")) {
             error = ab_parse_complain(in, AB(0608) "%s: write *, or the names of claims, or "
                                       "names that all begin with !",
                                       bearer_text_quote(in->p, word));
-        } else if (without && bearer_login_bound[k]) {
+        } else if (without && bearer_login_binds(word + 1)) {
             error = ab_parse_complain(in, AB(0609) "sessions always keep %s; remove %s", word + 1,
                                       bearer_text_quote(in->p, word));
         }

@@ -206,6 +206,8 @@ bearer_reason_t bearer_login_refresh(bearer_tokens_t *tokens,
 /** Claims that are never taken from userinfo, and NULL: they are about the token, the
  *  issuer, the authentication or the permissions of the client. */
 extern const char *const bearer_login_bound[];
+/** Returns 1 if it is one of them. */
+int bearer_login_binds(const char *name);
 
 /**
  * Gets the userinfo endpoint's claims about sub (OpenID Connect Core section 5.3),

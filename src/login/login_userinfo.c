@@ -35,6 +35,16 @@ const char *const bearer_login_bound[] = {
     "auth_time", "at_hash", "c_hash", "scope", "tid", "act", "cnf", NULL
 };
 
+int bearer_login_binds(const char *name)
+{
+    int i = 0;
+
+    while (bearer_login_bound[i] && strcmp(bearer_login_bound[i], name) != 0) {
+        i++;
+    }
+    return bearer_login_bound[i] != NULL;
+}
+
 static void remove_bound(json_t *claims)
 {
     int i;
