@@ -26,8 +26,8 @@ APLOG_USE_MODULE(auth_bearer);
 
 /* ---- which cookie ------------------------------------------------------- */
 
-/* A browser with two sessions has one of its user and one that somebody else has set.
- * Nothing tells which, so the caller must use none of them. */
+/* If a browser has two sessions, somebody else set one of them. Nothing shows which one, so
+ * the caller must use neither. */
 int ab_browser_sessions(bearer_session_t **sessions, const bearer_session_store_t *store,
                         request_rec *r)
 {
@@ -257,18 +257,24 @@ static const char *login_at(request_rec *r, const char *page, const bearer_setti
     return url;
 }
 
+const bearer_issuer_t *ab_browser_only_issuer(request_rec *r, const bearer_settings_t *settings,
+                                              const char **error)
+{
+    const apr_array_header_t *possible = ab_browser_possible(ab_config_server(r->server),
+                                                             settings, error, r->pool);
+
+    return possible && possible->nelts == 1
+        ? APR_ARRAY_IDX(possible, 0, const bearer_issuer_t *) : NULL;
+}
+
 int ab_browser_login_there(request_rec *r, const bearer_settings_t *settings,
                            const bearer_issuer_t *issuer, const char *target)
 {
     const char *error = NULL, *page, *url;
-    const apr_array_header_t *possible = issuer ? NULL
-        : ab_browser_possible(ab_config_server(r->server), settings, &error, r->pool);
 
+    issuer = issuer ? issuer : ab_browser_only_issuer(r, settings, &error);
     if (error) {
         return ab_refuse(r, BEARER_CONFIGURATION, error, NULL);
-    }
-    if (possible && possible->nelts == 1) {
-        issuer = APR_ARRAY_IDX(possible, 0, const bearer_issuer_t *);
     }
     page = ab_browser_page(r, target);
     url = login_at(r, page ? page : "", settings, issuer);

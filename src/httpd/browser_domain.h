@@ -40,6 +40,10 @@ void ab_browser_fits(request_rec *r);
 /** Before a login: has an earlier one just replaced a session that does not count here by
  *  another that does not? Otherwise notes which session the browser has. */
 int ab_browser_unfit_again(request_rec *r);
+/** Returns the issuer that logs in at pages with these settings; NULL: there are several, or
+ *  *error says why there is none. */
+const bearer_issuer_t *ab_browser_only_issuer(request_rec *r, const bearer_settings_t *settings,
+                                              const char **error);
 /** Do browsers log in at another host, the one of login=? */
 int ab_browser_is_guest(const browser_t *browser);
 /** Returns the URL of a page to which a login may lead: of a path and query of this

@@ -203,21 +203,22 @@ static bearer_reason_t read_wish(wish_t *w)
 /* Returns the query of this login, made of the accepted parameters. */
 static const char *query_of(const wish_t *w)
 {
-    static const char *const names[] = { "iss", "login_hint", "prompt", "acr_values",
-                                         "max_age" };
+    static const char *const own[] = { "iss", "login_hint", "prompt", NULL };
+    const char *const *const names[] = { own, ab_browser_passed };
     apr_pool_t *p = w->r->pool;
     const char *page = apr_table_get(w->parameters, "page");
     const char *target = page ? page : ab_browser_is_guest(w->browser) ? w->page : w->target;
     const char *query = apr_pstrcat(p, page ? "page=" : "return=",
                                     bearer_http_form_escape(p, target), NULL);
-    apr_size_t i;
+    const char *const *name;
+    int i;
 
-    for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        const char *value = apr_table_get(w->parameters, names[i]);
+    for (i = 0; i < 2; i++) {
+        for (name = names[i]; *name; name++) {
+            const char *value = apr_table_get(w->parameters, *name);
 
-        if (value) {
-            query = apr_pstrcat(p, query, "&", names[i], "=",
-                                bearer_http_form_escape(p, value), NULL);
+            query = value ? apr_pstrcat(p, query, "&", *name, "=",
+                                        bearer_http_form_escape(p, value), NULL) : query;
         }
     }
     return query;
@@ -233,12 +234,11 @@ static const char *again(const wish_t *w)
 static const char *there(const wish_t *w)
 {
     const char *error;
-    const apr_array_header_t *possible = w->issuer ? NULL : ab_browser_possible(
-        ab_config_server(w->r->server), &w->settings, &error, w->r->pool);
+    const bearer_issuer_t *only = w->issuer ? NULL
+        : ab_browser_only_issuer(w->r, &w->settings, &error);
 
-    if (possible && possible->nelts == 1) {
-        apr_table_setn(w->parameters, "iss",
-                       APR_ARRAY_IDX(possible, 0, const bearer_issuer_t *)->url);
+    if (only) {
+        apr_table_setn(w->parameters, "iss", only->url);
     }
     if (!w->prompts && ab_request(w->r)->unfit) {
         apr_table_setn(w->parameters, "prompt", "login");
