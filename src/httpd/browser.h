@@ -53,6 +53,11 @@ void ab_browser_name(browser_t *b, const char *origin, apr_pool_t *p);
  *  and no login may begin or end there. Back-channel logout does not need the name. */
 int ab_browser_elsewhere(const request_rec *r);
 
+/** Did a page of this origin, under the name in force, send the request (Sec-Fetch-Site,
+ *  else Origin)?
+ *  @param unstated  the answer if the browser states neither */
+int ab_browser_is_same_origin(const request_rec *r, int unstated);
+
 /* browser_client.c */
 /** Prepares *login with this server's client data for an issuer. BEARER_OK or
  *  BEARER_LOGIN_ISSUER. */

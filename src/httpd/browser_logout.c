@@ -82,14 +82,7 @@ static int is_part_of_a_page(request_rec *r)
  * address, but also for a link in an e-mail or an application. */
 static int from_here(request_rec *r)
 {
-    const char *site = apr_table_get(r->headers_in, "Sec-Fetch-Site");
-    const char *origin = apr_table_get(r->headers_in, "Origin");
-
-    if (is_part_of_a_page(r)) {
-        return 0;
-    }
-    return site ? !ap_cstr_casecmp(site, "same-origin")
-                : origin && !ap_cstr_casecmp(origin, ab_browser_of(r)->origin);
+    return !is_part_of_a_page(r) && ab_browser_is_same_origin(r, 0);
 }
 
 /* Does the request show the confirmation? A GET does, and so does a POST without a
@@ -319,8 +312,8 @@ int ab_browser_backchannel(request_rec *r)
  *  a replica may return one that is gone; it must not do so without end. */
 #define NAMED_MAX 32
 
-/* Browsers send no cookie from such a frame. Whoever knows iss and sid may end the
- * session: no other client of the issuer, and nobody who guesses, has both. */
+/* A browser sends no cookie from such a frame, so iss and sid are the only proof. Nobody can
+ * guess a sid; who knows one can end that session and do nothing else. */
 static void end_named(request_rec *r, const bearer_session_store_t *store,
                       const bearer_issuer_t *issuer, const char *iss, const char *sid)
 {

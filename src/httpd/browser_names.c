@@ -108,3 +108,12 @@ int ab_browser_elsewhere(const request_rec *r)
 
     return browser && browser->elsewhere;
 }
+
+int ab_browser_is_same_origin(const request_rec *r, int unstated)
+{
+    const char *site = apr_table_get(r->headers_in, "Sec-Fetch-Site");
+    const char *origin = apr_table_get(r->headers_in, "Origin");
+
+    return site ? !ap_cstr_casecmp(site, "same-origin")
+         : origin ? !ap_cstr_casecmp(origin, ab_browser_of(r)->origin) : unstated;
+}

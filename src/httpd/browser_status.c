@@ -78,17 +78,6 @@ static int tell(request_rec *r, const bearer_session_t *session,
 
 /* ---- the endpoint --------------------------------------------------------- */
 
-/* No other origin, also of the same site, and no page that opens the address. A browser
- * that states neither header reads no response of another origin: there is no CORS. */
-static int is_from_here(request_rec *r)
-{
-    const char *site = apr_table_get(r->headers_in, "Sec-Fetch-Site");
-    const char *origin = apr_table_get(r->headers_in, "Origin");
-
-    return site ? !ap_cstr_casecmp(site, "same-origin")
-                : !origin || !ap_cstr_casecmp(origin, ab_browser_of(r)->origin);
-}
-
 int ab_browser_status(request_rec *r)
 {
     const int extend = !r->args
@@ -101,7 +90,9 @@ int ab_browser_status(request_rec *r)
 
     apr_table_setn(r->headers_in, "Accept", "application/json"); /* of refusals too */
     apr_table_setn(r->err_headers_out, "Cross-Origin-Resource-Policy", "same-origin");
-    if (!is_from_here(r)) {
+    /* no other origin, also of the same site, and no page that opens the address; a browser
+     * that states nothing reads no response of another origin: there is no CORS */
+    if (!ab_browser_is_same_origin(r, 1)) {
         return ab_page_refusal(r, BEARER_CROSS_SITE,
                                "the request for the session did not come from a script of this "
                                "origin (Sec-Fetch-Site, Origin)", NULL);
