@@ -321,6 +321,14 @@ int ab_page_redirect(request_rec *r, int status, const char *url)
     return status;
 }
 
+/* RFC 9110 section 15.5.2: a 401 has a challenge. */
+static void demand_sign_in(request_rec *r)
+{
+    apr_table_setn(r->err_headers_out, "WWW-Authenticate",
+                   apr_psprintf(r->pool, "Bearer realm=\"%s\"",
+                                r->server->server_hostname));
+}
+
 /* The fields of every page of this module. */
 static void protect(request_rec *r)
 {
@@ -360,9 +368,7 @@ int ab_page_refusal(request_rec *r, bearer_reason_t reason,
            bearer_category(category)->name, bearer_reason_name(reason), ref,
            detail ? detail : "no detail");
     if (status == HTTP_UNAUTHORIZED) {
-        apr_table_setn(r->err_headers_out, "WWW-Authenticate",
-                       apr_psprintf(r->pool, "Bearer realm=\"%s\"",
-                                    r->server->server_hostname));
+        demand_sign_in(r);
     }
     if (ab_page_waits(r, reason) && !apr_table_get(r->err_headers_out, "Retry-After")) {
         apr_table_setn(r->err_headers_out, "Retry-After",
@@ -402,9 +408,7 @@ int ab_page_ask(request_rec *r, ab_page_t page, const char *links)
     if (wants_json(r)) {
         return DECLINED;
     }
-    apr_table_setn(r->err_headers_out, "WWW-Authenticate",
-                   apr_psprintf(r->pool, "Bearer realm=\"%s\"",
-                                r->server->server_hostname));
+    demand_sign_in(r);
     protect(r);
     ap_custom_response(r, HTTP_UNAUTHORIZED, html_of(r, &text, links));
     return HTTP_UNAUTHORIZED;
