@@ -160,13 +160,12 @@ static int is_member(member_t *m, walk_t *w, server_rec *s)
     return m->login->domain && m->login->on;
 }
 
-static int has_login_name(const member_t *m)
+int ab_check_is_login_host(const login_config_t *login, apr_pool_t *p)
 {
-    const char *login = m->login->domain_login;
+    const char *url = login->domain_login;
 
-    return login && m->login->names
-        && same_text(ab_browser_origin_of(m->login->names, login + strlen("https://"), m->w->p),
-                     login);
+    return url && login->names
+        && same_text(ab_browser_origin_of(login->names, url + strlen("https://"), p), url);
 }
 
 void ab_check_domain(walk_t *w, server_rec *s)
@@ -181,16 +180,16 @@ void ab_check_domain(walk_t *w, server_rec *s)
     for (one = w->main; one; one = one->next) {
         if (is_member(&other, w, one) && !strcmp(other.login->domain, m.login->domain)) {
             first = first.s ? first : other;
-            host = has_login_name(&other) ? other : host;
+            host = ab_check_is_login_host(other.login, w->p) ? other : host;
         }
     }
     if (first.s != s) {
         compare(&m, &first);
     } else {
         ab_check_say(w, BEARER_LOG_NOTICE, m.line,
-                     AB(0835) "AuthBearerSessionDomain %s: every host of this domain, also of "
-                     "other servers, receives the session cookie and can set one: whoever runs "
-                     "one can use a session, or sign a browser in as another user",
+                     AB(0835) "AuthBearerSessionDomain %s: every host of this domain, also on "
+                     "other servers, receives the session cookie and can set one. A host that you "
+                     "do not trust could use a session, or sign a browser in as another user",
                      m.login->domain);
         if (m.login->domain_login && !host.s) {
             ab_check_say(w, BEARER_LOG_NOTICE, m.line,

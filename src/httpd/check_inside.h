@@ -98,6 +98,8 @@ void ab_check_foreign(walk_t *w);
 
 /** check_domain.c: checks the AuthBearerSessionDomain of a server. */
 void ab_check_domain(walk_t *w, server_rec *s);
+/** Has a server the name in login=? */
+int ab_check_is_login_host(const login_config_t *login, apr_pool_t *p);
 
 /** check_vhost.c: reports directives that have no effect. */
 void ab_check_without_effect(walk_t *w);

@@ -104,7 +104,7 @@ static void check_callbacks(walk_t *w, server_rec *s)
     const char *base = login ? login : ab_browser_base(s, w->p);
     int i, k;
 
-    if (login && (!names || !ab_browser_origin_of(names, login + strlen("https://"), w->p))) {
+    if (login && !ab_check_is_login_host(&ab_config_server(s)->login, w->p)) {
         return;  /* none leads here */
     }
     for (i = 0; i < list->nelts && (list->nelts > 1 || count > 1); i++) {
