@@ -195,10 +195,10 @@ static apr_interval_time_t patience_of(int party)
     return party == BEARER_PARTY_CACHE ? BEARER_GATE_PATIENCE : BEARER_GATE_QUEUE;
 }
 
-/* Returns 1 if this thread may queue, and counts it. A level's limit is half of its workers;
- * those that wait for a party or for a place are three quarters at most, so that requests
- * that wait for nobody find a worker. The only worker of a process does not queue. The
- * number is this process's own: it must not survive a process that is killed. */
+/* Returns 1 if this thread may queue, and counts it. A level's limit is half of its workers.
+ * At most three quarters of them wait for a party or a place; the rest stay free for requests
+ * that need no other server. A process with one worker does not queue. The number is not in
+ * shared memory, because a killed process would leave it too high. */
 static int queue_up(bearer_gate_t *gate, int party, apr_time_t now)
 {
     const int queued = atomic_fetch_add(&gate->queued, 1);
