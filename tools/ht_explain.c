@@ -15,9 +15,9 @@
 #include "base/text.h"
 #include "judge/claim.h"
 #include "judge/details.h"
-#include "login/login.h"
 #include "judge/exports.h"
 #include "keys/keyset.h"
+#include "login/login.h"
 #include "report/explain.h"
 #include "state/revocation.h"
 #include "tell.h"
@@ -131,18 +131,24 @@ static int read_settings(inquiry_t *q)
     return HT_OK;
 }
 
+/* As AuthBearerKeys does, but a file needs no word before its path. */
 static void read_source(bearer_source_t *source, const char *word)
 {
     int spiffe = !strncmp(word, "spiffe:", 7);
-    int discover = !strcmp(word, "discover");
-    int url;
 
-    word += spiffe ? 7 : strncmp(word, "file:", 5) ? 0 : 5;
-    url = !strncmp(word, "https:", 6) || !strncmp(word, "http:", 5);
-    source->kind = discover ? BEARER_SOURCE_DISCOVER
-        : url ? spiffe ? BEARER_SOURCE_SPIFFE_URL : BEARER_SOURCE_URL
-              : spiffe ? BEARER_SOURCE_SPIFFE_FILE : BEARER_SOURCE_FILE;
-    source->value = discover ? NULL : word;
+    if (!strcmp(word, "discover")) {
+        source->kind = BEARER_SOURCE_DISCOVER;
+        source->value = NULL;
+        return;
+    }
+    word += spiffe ? 7 : 0;
+    if (!strncmp(word, "https:", 6) || !strncmp(word, "http:", 5)) {
+        source->kind = spiffe ? BEARER_SOURCE_SPIFFE_URL : BEARER_SOURCE_URL;
+    } else {
+        source->kind = spiffe ? BEARER_SOURCE_SPIFFE_FILE : BEARER_SOURCE_FILE;
+        word += strncmp(word, "file:", 5) ? 0 : 5;
+    }
+    source->value = word;
 }
 
 static int read_keys(inquiry_t *q)

@@ -465,7 +465,7 @@ def test_spiffe(tmp_path, issuers):
     path.write_text(json.dumps({"keys": host.keys}))
     svid = tokens.mint("es256", header={"typ": "JOSE"}, payload={
         "sub": "spiffe://td.test/ns/a", "aud": AUD, "exp": int(time.time()) + 300})
-    for source in str(path), host.jwks_url:
+    for source in str(path), "file:%s" % path, host.jwks_url:
         said = explain(svid, *options(keys="spiffe:" + source, issuer="spiffe://td.test"))
         assert said.status == 0, said
         assert said.json["principal"]["user"] == "spiffe://td.test/ns/a"
