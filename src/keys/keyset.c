@@ -120,6 +120,7 @@ bearer_reason_t bearer_keyset_acquire_within(bearer_keyset_t *ks,
                                              bearer_jwks_t **set,
                                              bearer_refusal_t *why, apr_pool_t *p)
 {
+    const apr_interval_time_t total = ks->access.settings->timeout.total;
     bearer_reason_t reason = BEARER_OK;
     const char *full = NULL;
     apr_time_t now = now_of(ks);
@@ -128,7 +129,7 @@ bearer_reason_t bearer_keyset_acquire_within(bearer_keyset_t *ks,
     lock(ks);
     bearer_keyset_drop_if_gone(ks, now);
     if (!ks->set) {
-        full = bearer_keyset_warm_up(ks, longest, p);
+        full = bearer_keyset_warm_up(ks, longest < total ? longest : total, p);
     } else if (!ks->maintained && bearer_keyset_due_and_allowed(ks, now)) {
         refresh_due(ks, p);
     }

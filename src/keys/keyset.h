@@ -89,7 +89,7 @@ bearer_reason_t bearer_keyset_acquire(bearer_keyset_t *keyset,
                                       bearer_jwks_t **set,
                                       bearer_refusal_t *why, apr_pool_t *p);
 
-/** Like bearer_keyset_acquire(), but waits only so long. */
+/** Like bearer_keyset_acquire(), but waits only so long, and never longer than that. */
 bearer_reason_t bearer_keyset_acquire_within(bearer_keyset_t *keyset,
                                              apr_interval_time_t longest,
                                              bearer_jwks_t **set,

@@ -2174,6 +2174,25 @@ static void test_most_of_the_time_is_an_attempt(void **state)
     assert_true(state_of(ks, p).last_attempt_failed);
 }
 
+/* Who allows more time than AuthBearerTimeout total= does not get it. */
+static void test_a_longer_wait_is_cut(void **state)
+{
+    apr_pool_t *p = unit_pool(state);
+    lab_t *lab = lab_open(p);
+    bearer_keyset_t *ks;
+    bearer_jwks_t *set;
+
+    slow_lab = lab;
+    lab->world.keys_cache = &lab->cache;
+    lab->cache.lease = slow_lease;
+    lab->settings.timeout.total = SECONDS(5);
+    publish(lab, "a", p);
+    ks = process(lab, 1, p);
+    assert_int_equal(bearer_keyset_acquire_within(ks, SECONDS(20), &set, NULL, p), BEARER_OK);
+    assert_true(lab->http->request.total_timeout <= SECONDS(3));
+    bearer_jwks_release(set);
+}
+
 /* The keys that a request has may have become too old before it asks for newer ones. */
 static void test_unknown_kid_when_the_keys_are_gone(void **state)
 {
@@ -2296,6 +2315,7 @@ int main(void)
         UNIT_TEST(test_wait_for_a_kid),
         UNIT_TEST(test_wait_for_metadata),
         UNIT_TEST(test_most_of_the_time_is_an_attempt),
+        UNIT_TEST(test_a_longer_wait_is_cut),
         UNIT_TEST(test_unknown_kid_when_the_keys_are_gone),
         UNIT_TEST(test_locks_are_paired),
     };
