@@ -204,11 +204,7 @@ static bearer_reason_t unknown_kid(bearer_keyset_t *ks, const char *kid,
  * for as long as the issuer does not answer. */
 static apr_time_t patience_for_kid(const bearer_keyset_t *ks)
 {
-    apr_interval_time_t total = ks->access.settings->timeout.total;
-
-    return (ks->in_flight ? ks->took_off : apr_time_now())
-         + (total < BEARER_KEYSET_KID_PATIENCE ? total
-                                               : BEARER_KEYSET_KID_PATIENCE);
+    return (ks->in_flight ? ks->took_off : apr_time_now()) + kid_patience(ks);
 }
 
 /* Under the mutex: returns 0 if the outcome is unknown. */

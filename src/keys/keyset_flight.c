@@ -160,12 +160,9 @@ static void tell_counters(const bearer_keyset_t *ks, purpose_t purpose,
 static int is_put_off(bearer_keyset_t *ks, apr_status_t rv, apr_time_t started,
                       apr_time_t deadline)
 {
-    apr_interval_time_t enough = ks->access.settings->timeout.total / 2;
-    int put_off;
-
-    enough = enough < BEARER_KEYSET_KID_PATIENCE / 2 ? enough : BEARER_KEYSET_KID_PATIENCE / 2;
-    put_off = rv == APR_EINTR || (deadline && deadline - started < enough
-               && now_of(ks) + apr_time_from_msec(10) >= deadline);
+    int put_off = rv == APR_EINTR
+        || (deadline && deadline - started < kid_patience(ks) / 2
+            && now_of(ks) + apr_time_from_msec(10) >= deadline);
 
     if (put_off) {
         lock(ks);

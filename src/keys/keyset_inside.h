@@ -159,6 +159,14 @@ static inline apr_interval_time_t longest_pause(const bearer_keyset_t *ks)
     return 2 * refresh_of(ks)->min;
 }
 
+/* How long a request waits for a fetch for an unknown kid. */
+static inline apr_interval_time_t kid_patience(const bearer_keyset_t *ks)
+{
+    apr_interval_time_t total = ks->access.settings->timeout.total;
+
+    return total < BEARER_KEYSET_KID_PATIENCE ? total : BEARER_KEYSET_KID_PATIENCE;
+}
+
 /* ---- keyset.c ---------------------------------------------------------- */
 
 /* called under the mutex; release it and take it again: */
