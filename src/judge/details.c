@@ -3,13 +3,14 @@
  * @file details.c
  * `Require authorization-details` (RFC 9396).
  */
-#include "details.h"
+#include "judge/details.h"
 
-#include "base/text.h"
+#include <stddef.h>
+#include <string.h>
 
 #include <apr_strings.h>
 
-#include <stddef.h>
+#include "base/text.h"
 
 static const struct option_t {
     const char *name;   /* the option, and the member that it is compared with */

@@ -6,9 +6,9 @@
  */
 #pragma once
 
-#include "base/json.h"
-
 #include <apr_tables.h>
+
+#include "base/json.h"
 
 /** The claim. */
 #define BEARER_DETAILS "authorization_details"

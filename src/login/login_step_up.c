@@ -5,17 +5,18 @@
  */
 #include "login/login_inside.h"
 
-#include <apr_lib.h>
-#include <apr_strings.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include <apr_lib.h>
+#include <apr_strings.h>
 
 #include "base/json.h"
 #include "base/text.h"
 #include "judge/principal.h"
 
 #define MAX_AGE (366 * 24 * 3600)  /* in seconds */
-#define ACR_MAX 500                 /* bytes of all values */
+#define ACR_MAX 500                /* bytes of all values */
 
 /* Returns the value of a parameter, or NULL if it has another name. */
 static const char *value_of(const char *parameter, const char *name)
