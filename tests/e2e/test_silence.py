@@ -294,7 +294,7 @@ def mappings(pid, wanted):
         with open("/proc/%d/maps" % pid) as f:
             lines = f.read().splitlines()
         memory = open("/proc/%d/mem" % pid, "rb", 0)
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):
         return                      # prefork let it go
     with memory:
         for line in lines:

@@ -364,9 +364,10 @@ class Httpd:
 
     def stop(self, kill=False):
         if self.process and self.process.poll() is None:
+            # wait(20) would sleep and look; send_signal() may find that it has ended
+            ended = os.pidfd_open(self.process.pid)
             self.new_lines()
             self.process.send_signal(signal.SIGKILL if kill else signal.SIGTERM)
-            ended = os.pidfd_open(self.process.pid)  # wait(20) would sleep and look
             if not select.select([ended], [], [], 20 * SLOW)[0]:
                 self.process.kill()
             os.close(ended)
