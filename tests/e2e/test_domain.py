@@ -95,12 +95,11 @@ class Window(Browser):
 
 
 @pytest.fixture
-def other(issuers, request):
+def other(issuers, op):  # noqa: F811
     """The issuer of the strong host."""
-    op = Provider(issuers, "strong-" + "".join(  # noqa: F811
-        c if c.isalnum() else "-" for c in request.node.name), client_id="strong")
-    op.user = {**op.user, "email": "admin@example.test"}
-    return op
+    provider = Provider(issuers, "strong-" + op.name, client_id="strong")
+    provider.user = {**provider.user, "email": "admin@example.test"}
+    return provider
 
 
 @pytest.fixture

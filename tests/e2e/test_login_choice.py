@@ -7,10 +7,10 @@ import urllib.parse
 
 import pytest
 
-from support.browsing import (SECRETS, backchannel, callback, conf,  # noqa: F401
-                              no_session, op, signed_in, site, store)
+from support.browsing import (SECRETS, backchannel, begun, callback, conf,  # noqa: F401
+                              no_session, op, second, signed_in, site, store)
 from support.issuer import Answer, headers_of
-from support.op import FROM_HERE, NAVIGATE, Browser, Provider
+from support.op import FROM_HERE, NAVIGATE, Browser
 from test_login_path import corpus
 
 #: configtest says so at start
@@ -33,23 +33,10 @@ AuthBearerUserFormat %u@%i
 
 
 @pytest.fixture
-def second(issuers, op):  # noqa: F811
-    return Provider(issuers, "second-" + op.name, "es256")
-
-
-@pytest.fixture
 def both(site, op, second):  # noqa: F811
     def start(more="", end="", **kw):
         return site(more, end=BOTH.format(op=op.url, second=second.url) + end, **kw)
     return start
-
-
-def at(issuer, res):
-    """The parameters of a login with this issuer that has begun."""
-    assert res.status == 302, res
-    url = urllib.parse.urlsplit(res.get("Location"))
-    assert url._replace(query="").geturl() == issuer.url + "/authorize", res
-    return dict(urllib.parse.parse_qsl(url.query))
 
 
 # ---- whose sessions count ---------------------------------------------------
@@ -74,7 +61,7 @@ def test_a_location_narrows_the_issuers(both, op, second):  # noqa: F811
     AuthBearerAcceptIssuer %s
 </Location>
 """ % second.url)
-    assert at(second, Browser(server).navigate("/app/narrow/x"))
+    assert begun(Browser(server).navigate("/app/narrow/x"), second)
 
 
 # ---- the issuer of a session -------------------------------------------------
@@ -92,7 +79,7 @@ def test_a_session_belongs_to_its_issuer(both, op, second, store):  # noqa: F811
     signed_in(browser, "/app/gold", "alice@example.test@second")
     browser.cookies.clear()
     signed_in(browser, "/app/second/x", "alice@example.test@second")
-    asked = at(second, browser.navigate("/app/gold"))
+    asked = begun(browser.navigate("/app/gold"), second)
     assert asked["acr_values"] == "gold"
     res = browser.go("/.auth/logout", headers=FROM_HERE)
     assert "signed out" in res.text
@@ -193,7 +180,7 @@ def test_a_page_asks(both, op, second, store, wire):  # noqa: F811
         session = {n: v for n, v in browser.cookies.items() if "session" in n}
         for gone in session:
             del browser.cookies[gone]
-        at(issuer, browser.navigate("/app/y"))
+        begun(browser.navigate("/app/y"), issuer)
         browser.cookies.update(session)
         browser.sign_out()
         assert remembered(browser) is None
@@ -223,7 +210,7 @@ def test_what_a_browser_remembers_is_compared(both, op, second):  # noqa: F811
     for value, path, issuer in (("main", "/app/x", op), ("second", "/app/x", second),
                                 ("main", "/app/second/x", second),
                                 ("other", "/app/main/x", op)):
-        at(issuer, server.get(path, headers={**NAVIGATE, "Cookie": name + "=" + value}))
+        begun(server.get(path, headers={**NAVIGATE, "Cookie": name + "=" + value}), issuer)
 
 
 def test_only_a_navigation_gets_the_page(both):  # noqa: F811
@@ -269,7 +256,7 @@ def test_the_location_says_how(both, second, op):  # noqa: F811
 """)
     browser = Browser(server)
     path = choices(browser.navigate("/app/loud/x?y"))["second"]
-    asked = at(second, browser.navigate(path))
+    asked = begun(browser.navigate(path), second)
     assert (asked["audience"], asked["max_age"], asked["acr_values"]) \
         == ("https://api.test/ &x", "9", "gold")
     second.id_token["acr"] = "gold"
@@ -313,7 +300,7 @@ def test_another_account(both, op, second):  # noqa: F811
     for more in ("", "&login_hint=a%26b"):
         res = browser.navigate("/.auth/login?return=/app/y%3Fz&prompt=select_account" + more)
         links = choices(res, 200)
-        asked = at(op, browser.navigate(links["main"]))
+        asked = begun(browser.navigate(links["main"]), op)
         assert asked["prompt"] == "select_account"
         assert asked.get("login_hint") == ("a&b" if more else None)
     op.user = {**op.user, "email": "bob@example.test"}
@@ -322,7 +309,7 @@ def test_another_account(both, op, second):  # noqa: F811
     assert remembered(browser) == "main"
     # the page that is open to all: what is remembered, or the page
     browser.cookies = {n: v for n, v in browser.cookies.items() if "session" not in n}
-    at(op, browser.navigate("/.auth/login?return=/open"))
+    begun(browser.navigate("/.auth/login?return=/open"), op)
     res = Browser(server).navigate("/.auth/login?return=/open")
     assert "return=%2Fopen" in choices(res, 200)["second"]
 

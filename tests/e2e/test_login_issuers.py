@@ -6,11 +6,11 @@ import urllib.parse
 import pytest
 
 from support import certs, clientcert
-from support.browsing import (SECRETS, no_session, op, signed_in,  # noqa: F401
-                              site)
+from support.browsing import (SECRETS, no_session, op, second,  # noqa: F401
+                              signed_in, site)
 from support.clientcert import ClientCert
 from support.expect import location
-from support.op import FROM_HERE, Browser, Cookie, Provider
+from support.op import FROM_HERE, Browser, Cookie
 
 #: configtest says so at start
 pytestmark = pytest.mark.allow_log("AB0762")
@@ -23,11 +23,6 @@ AuthBearerUserFormat %%u@%%i
     AuthBearerLoginIssuer %s
 </Location>
 """
-
-
-@pytest.fixture
-def second(issuers, op):
-    return Provider(issuers, "second-" + op.name, "es256")
 
 
 @pytest.fixture

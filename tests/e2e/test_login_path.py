@@ -12,9 +12,9 @@ import urllib.parse
 import pytest
 
 from support import secrets
-from support.browsing import (SECRETS, backchannel, callback, conf, op,  # noqa: F401
-                              session_cookie, signed_in, site)
-from support.op import NAVIGATE, Browser, Provider
+from support.browsing import (SECRETS, backchannel, begun, callback, conf,  # noqa: F401
+                              op, second, session_cookie, signed_in, site)
+from support.op import NAVIGATE, Browser
 
 #: configtest says so at start
 pytestmark = pytest.mark.allow_log("AB0762", "AB0763")
@@ -40,11 +40,6 @@ AuthBearerUserFormat %%u@%%i
 
 
 @pytest.fixture
-def second(issuers, op):  # noqa: F811
-    return Provider(issuers, "second-" + op.name, "es256")
-
-
-@pytest.fixture
 def both(site, op, second):  # noqa: F811
     """Two issuers that log in, and one that does not."""
     def start(more="", end="", **kw):
@@ -55,15 +50,6 @@ def both(site, op, second):  # noqa: F811
 
 def path(**parameters):
     return "/.auth/login?" + urllib.parse.urlencode(parameters)
-
-
-def asked(res, issuer):
-    """The parameters with which a browser is sent to this issuer."""
-    assert res.status == 302, res
-    url = res.get("Location")
-    assert url.startswith(issuer.url + "/authorize?"), res
-    assert "no-store" in res.get("Cache-Control")
-    return dict(urllib.parse.parse_qsl(urllib.parse.urlsplit(url).query))
 
 
 def refused(res, *values):
@@ -124,7 +110,7 @@ def test_no_address_leads_away(site, op, name):  # noqa: F811
             url = "/.auth/login?%s=%s" % (name, urllib.parse.quote(base + target, safe=""))
             new, res = server.get(url, headers=FOREIGN), known.navigate(url, FOREIGN)
             if ok or kept != target:
-                asked(new, op)
+                begun(new, op)
                 assert (res.status, res.get("Location")) \
                     == (302, server.url + kept.decode()), target
             else:
@@ -159,11 +145,11 @@ def test_prompt_and_hint(both, op, second):  # noqa: F811
 </Location>
 """ % second.url)
     for word in ("login", "select_account", "consent", "create"):
-        sent = asked(server.get(path(prompt=word, state="x", scope="y", claims="z"),
+        sent = begun(server.get(path(prompt=word, state="x", scope="y", claims="z"),
                                 headers=NAVIGATE), second)
         assert (sent["prompt"], sent["ui_locales"]) == (word, "de")
         assert sent["state"] != "x" and sent["scope"] != "y" and "claims" not in sent
-    sent = asked(server.get(path(login_hint="\u00e4nne+x@example.test &a=b"),
+    sent = begun(server.get(path(login_hint="\u00e4nne+x@example.test &a=b"),
                             headers=NAVIGATE), second)
     assert sent["login_hint"] == "\u00e4nne+x@example.test &a=b"
     assert sent["prompt"] == "login"
@@ -183,7 +169,7 @@ def test_an_issuer_that_lists_its_prompts(site, op):  # noqa: F811
     server = site()
     for given, sent in (("select_account", "login"), ("consent", "consent"),
                         ("create", "create")):
-        assert asked(server.get(path(prompt=given), headers=NAVIGATE), op)["prompt"] == sent
+        assert begun(server.get(path(prompt=given), headers=NAVIGATE), op)["prompt"] == sent
 
 
 # -- who asks ---------------------------------------------------------------------
@@ -217,8 +203,8 @@ def test_only_a_page_begins_a_login(site, op):  # noqa: F811
         res = server.request(method, "/.auth/login", headers=NAVIGATE)
         assert res.status == 405 and {"GET", "POST"} <= set(res.get("Allow").split(",")), res
     assert op.count() == before
-    asked(server.get("/.auth/login", headers={"Accept": "text/html"}), op)
-    asked(server.get("/.auth/login", headers={**NAVIGATE, "Sec-Fetch-Dest": "document"}), op)
+    begun(server.get("/.auth/login", headers={"Accept": "text/html"}), op)
+    begun(server.get("/.auth/login", headers={**NAVIGATE, "Sec-Fetch-Dest": "document"}), op)
 
 
 @pytest.mark.core
@@ -256,7 +242,7 @@ def test_another_host(one_server, op, backend):  # noqa: F811
         res = server.request(method, "/.auth/login", headers=headers, host="evil.test")
         assert res.status == 421 and not res.get("Location"), res
     for host in ("www.site.test", "a.shops.test"):
-        sent = asked(server.get("/.auth/login", headers=NAVIGATE, host=host), op)
+        sent = begun(server.get("/.auth/login", headers=NAVIGATE, host=host), op)
         assert sent["redirect_uri"] == "http://%s/.auth/callback" % host
     res = server.get(path(target_link_uri="http://www.site.test/x"), headers=NAVIGATE,
                      host="a.shops.test")
@@ -280,7 +266,7 @@ def test_a_session_is_enough(both, op, second):  # noqa: F811
     assert op.count() == before
     for more, issuer in (({"prompt": "consent"}, op), ({"iss": second.url}, second),
                          ({"iss": second.url, "prompt": "login"}, second)):
-        sent = asked(browser.navigate(path(**more), FOREIGN), issuer)
+        sent = begun(browser.navigate(path(**more), FOREIGN), issuer)
         assert sent["prompt"] == more.get("prompt", "select_account"), more
         assert browser.cookies[session_cookie(browser)] == kept
     assert browser.navigate("/app/x").status == 200
@@ -301,7 +287,7 @@ def test_a_session_of_another_issuer_than_the_usual(both, op, second):  # noqa: 
                   % second.url)
     browser = Browser(server)
     signed_in(browser, user="alice@example.test@main")
-    assert asked(browser.navigate("/.auth/login"), second)["prompt"] == "select_account"
+    assert begun(browser.navigate("/.auth/login"), second)["prompt"] == "select_account"
     signed_in(browser, "/app/second/x", "alice@example.test@second")
     assert browser.navigate("/.auth/login").get("Location") == server.url + "/"
 
@@ -341,7 +327,7 @@ def test_a_stronger_login(site, op):  # noqa: F811
                   ' AuthBearerLogin On acr_values=gold\n</Location>')
     browser = Browser(server)
     signed_in(browser)
-    sent = asked(browser.navigate("/.auth/login"), op)
+    sent = begun(browser.navigate("/.auth/login"), op)
     assert sent["acr_values"] == "gold" and "prompt" not in sent
     op.id_token = {"acr": "gold"}
     browser.go("/.auth/login?return=/app/x")
@@ -383,7 +369,7 @@ def test_another_account(both, op):  # noqa: F811
         assert urllib.parse.parse_qs(link(res).partition("?")[2]) == {
             "prompt": ["select_account"], "return": [back], "iss": [op.url]}, to
     there = link(browser.navigate("/app/bob/x?y=1&z=%2F"))
-    assert asked(browser.navigate(there), op)["prompt"] == "select_account"
+    assert begun(browser.navigate(there), op)["prompt"] == "select_account"
     op.user = {**op.user, "sub": "bob", "email": "bob@example.test"}
     res = browser.go(there)
     assert (res.status, res.user) == (200, "bob@example.test@main"), res

@@ -2,10 +2,11 @@
 """What the tests of browsers have in common: a server that logs in at a scripted
 provider, and words for what a browser goes through.
 
-A test file imports the fixtures that it uses: op, store, site.
+A test file imports the fixtures that it uses: op, second, store, site.
 """
 import os
 import re
+import urllib.parse
 
 import pytest
 
@@ -41,6 +42,12 @@ def op(issuers, request):
         c if c.isalnum() else "-" for c in request.node.name))
 
 
+@pytest.fixture
+def second(issuers, op):
+    """Another issuer beside op."""
+    return Provider(issuers, "second-" + op.name, "es256")
+
+
 @pytest.fixture(params=["cache", "cookie"])
 def store(request):
     return request.param
@@ -68,6 +75,15 @@ def signed_in(browser, path="/app/x", user="alice@example.test"):
     assert res.status == 200, res
     assert res.user == user, res
     return res
+
+
+def begun(res, issuer):
+    """The parameters of a login with this issuer that has begun."""
+    assert res.status == 302, res
+    url = urllib.parse.urlsplit(res.get("Location"))
+    assert url.query and url._replace(query="").geturl() == issuer.url + "/authorize", res
+    assert "no-store" in res.get("Cache-Control")
+    return dict(urllib.parse.parse_qsl(url.query))
 
 
 def callback(browser, op, path="/app/x"):
