@@ -24,14 +24,6 @@ def ages(cookies):
     return {c.name: c.attributes.get("max-age") for c in cookies if "session" in c.name}
 
 
-def rewrite(server, old, new):
-    with open(server.path("httpd.conf")) as f:
-        text = f.read()
-    assert old in text
-    server.write("httpd.conf", text.replace(old, new))
-    server.graceful()
-
-
 @pytest.mark.core
 def test_persist(site, op, store):
     """As long as the session: prolonged with it, at most until max, and deleted as ever."""
@@ -48,10 +40,12 @@ def test_persist(site, op, store):
     assert ages(browser.set) == first
     browser.sign_out()
     assert not [name for name in browser.cookies if "session" in name]
-    rewrite(server, "max=1h", "max=4s")
+    server.rewrite("max=1h", "max=4s")
+    server.graceful()
     assert browser.navigate(callback(browser, op)).status == 303
     assert set(ages(browser.set).values()) <= {"3", "4"}
-    rewrite(server, " persist=on", "")
+    server.rewrite(" persist=on", "")
+    server.graceful()
     browser = Browser(server)
     assert browser.navigate(callback(browser, op)).status == 303
     assert set(ages(browser.set).values()) == {None}
@@ -392,9 +386,7 @@ def test_sessions_of_another_kind(site, op):
     server = site("AuthBearerSessionStore cookie")
     browser = Browser(server)
     signed_in(browser)
-    text = open(server.path("httpd.conf")).read()
-    with open(server.path("httpd.conf"), "w") as file:
-        file.write(text.replace("AuthBearerSessionStore cookie", ""))
+    server.rewrite("AuthBearerSessionStore cookie", "")
     server.graceful()
     assert browser.navigate("/app/x").status == 302
     signed_in(browser)

@@ -254,10 +254,7 @@ def test_another_size(site, op, more):
     """In force after a full start; until then nothing is lost."""
     server = site("AuthBearerSOCache shm:3M for=sessions")
     browser = visitor(op, server, "ann")
-    with open(server.path("httpd.conf")) as f:
-        conf = f.read()
-    server.write("httpd.conf", conf.replace("AuthBearerSOCache shm:3M for=sessions",
-                                            more).replace("@ROOT@", server.root))
+    server.rewrite("AuthBearerSOCache shm:3M for=sessions", more.replace("@ROOT@", server.root))
     server.graceful()
     assert status(browser) == 200
     line = server.wait_log("AB0411", "shm:", re.compile(r"\b1\b"))[0]

@@ -78,14 +78,6 @@ def person(op):
                    roles=["admin"])
 
 
-def rewrite(server, old, new):
-    with open(server.path("httpd.conf")) as f:
-        text = f.read()
-    assert old in text
-    server.write("httpd.conf", text.replace(old, new))
-    server.graceful()
-
-
 def refused(browser, path):
     res = browser.get(path)
     assert res.status == 403 and res.check == "require", res
@@ -135,9 +127,9 @@ def test_a_policy_that_changes(site, op, store):
     server = site(more, end="# later\n")
     browser = Browser(server)
     signed_in(browser)
-    with open(server.path("httpd.conf")) as conf_file:
-        server.write("httpd.conf", conf_file.read().replace("# later\n", LATER))
-    rewrite(server, WITHOUT + " !perms", "AuthBearerScopeClaim perms")
+    server.rewrite("# later\n", LATER)
+    server.rewrite(WITHOUT + " !perms", "AuthBearerScopeClaim perms")
+    server.graceful()
     refused(browser, "/app/members")
     assert browser.get("/app/x").status == 200
     res = browser.get("/app/scope")
@@ -145,7 +137,8 @@ def test_a_policy_that_changes(site, op, store):
     again = Browser(server)
     signed_in(again, "/app/members")
     assert again.get("/app/scope").status == 200
-    rewrite(server, "AuthBearerScopeClaim perms", "AuthBearerSessionUserClaim dept")
+    server.rewrite("AuthBearerScopeClaim perms", "AuthBearerSessionUserClaim dept")
+    server.graceful()
     res = browser.get("/app/x")
     assert res.status == 403 and res.check == "session_user", res
     assert again.get("/app/x").user == "x"
@@ -189,8 +182,9 @@ def test_entra_with_200_groups_in_the_cookie(site, op):
     browser = Browser(server)
     res = no_session(browser, browser.go("/app/x"), 500, "session_size")
     assert res.logged("AB0055", "AuthBearerSessionStore cache", "AuthBearerSessionClaims")
-    rewrite(server, "AuthBearerSessionStore", "AuthBearerSessionClaims !groups\n"
-            "AuthBearerSessionStore")
+    server.rewrite("AuthBearerSessionStore", "AuthBearerSessionClaims !groups\n"
+                   "AuthBearerSessionStore")
+    server.graceful()
     browser = Browser(server)
     signed_in(browser)
     env = browser.get("/app/env").env

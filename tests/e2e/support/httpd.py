@@ -290,6 +290,13 @@ class Httpd:
             "@ROOT@", self.root).replace("@PORT@", str(self.port))
         self.write("httpd.conf", text)
 
+    def rewrite(self, old, new):
+        """Replaces a text that is in the configuration; a restart puts it in force."""
+        with open(self.path("httpd.conf"), errors="surrogateescape") as f:
+            text = f.read()
+        assert old in text, old
+        self.write("httpd.conf", text.replace(old, new))
+
     def _load(self, modules, after, own, without):
         """LoadModule lines: modules, then ours, then those named in after."""
         def line(name):
