@@ -1,14 +1,13 @@
 # Licensed under the Apache License, Version 2.0; see LICENSE.
 """Front-channel logout: a frame in the issuer's page ends the session that iss and sid
 name, and nothing else."""
-import shutil
 import urllib.parse
 
 import pytest
 
 from support import missing, node
-from support.backends import OwnRedis
-from support.browsing import SECRETS, callback, conf, op, signed_in, site  # noqa: F401
+from support.browsing import (SECRETS, callback, conf, op, redis, signed_in,  # noqa: F401
+                              site)
 from support.expect import refused
 from support.httpd import wait_until
 from support.op import Browser
@@ -20,21 +19,10 @@ pytestmark = pytest.mark.allow_log("AB0763")
 PATH = "/.auth/frontchannel-logout"
 
 
-@pytest.fixture
-def redis():
-    """Named before `site`, so that it outlives the server."""
-    if not shutil.which(OwnRedis.PROGRAM):
-        pytest.fail("no " + OwnRedis.PROGRAM)
-    redis = OwnRedis()
-    redis.line = redis.conf.rstrip("\n") + " for=sessions\n"
-    yield redis
-    redis.close()
-
-
 @pytest.fixture(params=["shm", "redis"])
 def where(request):
     """Lines for the place of the sessions."""
-    return "" if request.param == "shm" else request.getfixturevalue("redis").line
+    return "" if request.param == "shm" else request.getfixturevalue("redis").conf
 
 
 def query(iss, sid, **more):
@@ -73,9 +61,9 @@ def test_it_ends_one_session(where, site, op):  # noqa: F811
     sid, op.sid = op.sid, "another"
     op.give(op.access_token())
     signed_in(other)
-    for times in (1, 1):
+    for _ in range(2):
         frame(server, query(op.url, sid, state="x"), origin(op.url))
-        assert ended(server) == times
+        assert ended(server) == 1
         for _ in range(4):
             assert one.clone().navigate("/app/x").status == 302
             refused(server.get("/app/x", used), 401, "invalid_token", check="revoked")
@@ -122,7 +110,7 @@ def test_what_ends_nothing(where, site, op):  # noqa: F811
 
 
 def test_nothing_is_kept_of_others(redis, site, op):  # noqa: F811
-    server = site(redis.line)
+    server = site(redis.conf)
     signed_in(Browser(server))
     client = redis.client()
     before = set(client.keys())
@@ -133,7 +121,7 @@ def test_nothing_is_kept_of_others(redis, site, op):  # noqa: F811
 
 @pytest.mark.allow_log("AB0431", "AB0332")
 def test_a_cache_that_is_away(redis, site, op):  # noqa: F811
-    server = site(redis.line)
+    server = site(redis.conf)
     signed_in(Browser(server))
     redis.close()
     frame(server, query(op.url, op.sid), origin(op.url))

@@ -1,11 +1,8 @@
 # Licensed under the Apache License, Version 2.0; see LICENSE.
 """PATH/session: what a script of this origin learns of the session, and nobody else."""
-import shutil
-
 import pytest
 
-from support.backends import OwnRedis
-from support.browsing import callback, op, signed_in, site, store  # noqa: F401
+from support.browsing import callback, op, redis, signed_in, site, store  # noqa: F401
 from support.httpd import wait_until
 from support.op import Browser
 
@@ -142,11 +139,8 @@ def test_a_session_that_counts_elsewhere_only(site, op):  # noqa: F811
 
 
 @pytest.mark.allow_log("AB0431")
-def test_a_store_that_cannot_be_asked(site, op):  # noqa: F811
-    if not shutil.which(OwnRedis.PROGRAM):
-        pytest.fail("no " + OwnRedis.PROGRAM)
-    redis = OwnRedis()
-    browser = Browser(site(redis.conf.rstrip("\n") + " for=sessions"))
+def test_a_store_that_cannot_be_asked(site, op, redis):  # noqa: F811
+    browser = Browser(site(redis.conf))
     signed_in(browser)
     assert ask(browser).status == 200
     redis.close()

@@ -1,16 +1,14 @@
 # Licensed under the Apache License, Version 2.0; see LICENSE.
 """Sessions: where they count, and what a refresh, a logout and a change of the
 configuration make of one."""
-import shutil
 import threading
 import time
 
 import pytest
 
-from support.backends import OwnRedis
 from support.browsing import (SECRETS, backchannel, callback, conf,  # noqa: F401
-                              no_session, op, session_cookie, signed_in, site,
-                              store)
+                              no_session, op, redis, session_cookie,
+                              signed_in, site, store)
 from support.expect import anonymous, granted, location
 from support.httpd import wait_until
 from support.issuer import headers_of
@@ -229,22 +227,13 @@ def test_an_issuer_that_is_no_longer_declared(site, op, store):
 
 # -- a logout token ------------------------------------------------------------------
 
-@pytest.fixture
-def redis():
-    if not shutil.which(OwnRedis.PROGRAM):
-        pytest.fail("no " + OwnRedis.PROGRAM)
-    backend = OwnRedis()
-    yield backend
-    backend.close()
-
-
 @pytest.mark.core
 def test_a_logout_token_is_remembered_for_a_time(site, op, redis):
     """As long as it could be used again: until it is ten minutes old, or its exp, and
     the clocks may differ. Its exp may be of any year or missing, and memory is not the
     issuer's to fill."""
-    server = site(redis.conf.rstrip("\n") + " for=sessions\n"
-                  "AuthBearerSessionLifetime max=100s idle=50s\n"
+    server = site(redis.conf
+                  + "AuthBearerSessionLifetime max=100s idle=50s\n"
                   "AuthBearerClockSkew 10s")
     client = redis.client()
     for seconds, wanted in ((4 * 10 ** 8, 620), (None, 620), (30, 50)):

@@ -7,8 +7,8 @@ import time
 import pytest
 
 from support.backends import OwnRedis
-from support.browsing import (SECRETS, backchannel, callback, op, signed_in, site,  # noqa: F401
-                              store)
+from support.browsing import (SECRETS, backchannel, callback, op, redis,  # noqa: F401
+                              signed_in, site, store)
 from support.expect import location
 from support.httpd import wait_until
 from support.op import Browser
@@ -82,9 +82,7 @@ def test_a_login_ends_the_session_before(site, op):  # noqa: F811
     signed_in(browser)
     op.id_token = {"sub": "somebody-else"}
     op.user["sub"] = "somebody-else"
-    back = browser.path_of(browser.provider(browser.navigate(
-        "/.auth/login?prompt=login").get("Location")).get("Location"))
-    assert browser.navigate(back).status == 303
+    assert browser.navigate(callback(browser, op, "/.auth/login?prompt=login")).status == 303
     assert counts(server) == {("logins", "ok"): 2, ("sessions_begun", "cache"): 2,
                               ("sessions_ended", "login"): 1}
 
@@ -137,25 +135,21 @@ def test_session_checks(one_server):
                               ("session_checks", "failed"): 1}
 
 
-def test_cache_errors(site, op):  # noqa: F811
-    redis = OwnRedis()
-    try:
-        server = site(early="", end=STATUS, more=redis.conf.rstrip() + " for=sessions")
-        browser = Browser(server)
-        signed_in(browser)
-        assert ("cache_errors", "sessions") not in counts(server)
-        redis.stop()
-        wait_until(lambda: browser.navigate("/app/x").status == 503, what="503")
-        assert counts(server)["cache_errors", "sessions"] >= 1
-    finally:
-        redis.close()
+def test_cache_errors(site, op, redis):  # noqa: F811
+    server = site(redis.conf, end=STATUS)
+    browser = Browser(server)
+    signed_in(browser)
+    assert ("cache_errors", "sessions") not in counts(server)
+    redis.stop()
+    wait_until(lambda: browser.navigate("/app/x").status == 503, what="503")
+    assert counts(server)["cache_errors", "sessions"] >= 1
 
 
 def test_cache_errors_of_keys_and_introspection(one_server, op):  # noqa: F811
-    redis = OwnRedis()
+    cache = OwnRedis(words=["for=keys,introspection"])
     try:
         server = one_server("""
-%s for=keys,introspection
+%s
 AuthBearerSecretFile "@ROOT@/secret"
 AuthBearerUserFormat "%%u@%%i"
 <AuthBearerIssuer "%s" op>
@@ -164,9 +158,9 @@ AuthBearerUserFormat "%%u@%%i"
     AuthBearerTokenPrefix a_
     AuthBearerClientAuth none
 </AuthBearerIssuer>
-""" % (redis.conf.rstrip(), op.url, op.jwks_url, op.introspect_url) + location("/a") + STATUS,
+""" % (cache.conf, op.url, op.jwks_url, op.introspect_url) + location("/a") + STATUS,
             files=SECRETS, start=False)
-        redis.stop()
+        cache.stop()
         server.start()
         op.active["a_1"] = {"active": True, "sub": "alice", "aud": "api://test",
                             "client_id": "c"}
@@ -175,4 +169,4 @@ AuthBearerUserFormat "%%u@%%i"
         wait_until(lambda: {c for g, c in counts(server) if g == "cache_errors"}
                    == {"keys", "introspection"}, what="both are counted")
     finally:
-        redis.close()
+        cache.close()

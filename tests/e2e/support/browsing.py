@@ -2,14 +2,17 @@
 """What the tests of browsers have in common: a server that logs in at a scripted
 provider, and words for what a browser goes through.
 
-A test file imports the fixtures that it uses: op, second, store, site.
+A test file imports the fixtures that it uses: op, redis, second, store, site.
 """
 import os
 import re
+import shutil
 import urllib.parse
 
 import pytest
 
+from . import missing
+from .backends import OwnRedis
 from .op import Provider
 
 SECRETS = {"secret": (os.urandom(48), 0o600), "newer": (os.urandom(48), 0o600),
@@ -46,6 +49,15 @@ def op(issuers, request):
 def second(issuers, op):
     """Another issuer beside op."""
     return Provider(issuers, "second-" + op.name, "es256")
+
+
+@pytest.fixture
+def redis():
+    """For sessions. A test that names it before site has it outlive the server."""
+    missing.need("redis-server", shutil.which(OwnRedis.PROGRAM))
+    server = OwnRedis(words=["for=sessions"])
+    yield server
+    server.close()
 
 
 @pytest.fixture(params=["cache", "cookie"])
