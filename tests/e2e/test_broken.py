@@ -29,13 +29,12 @@ import glob
 import json
 import os
 import re
-import shutil
 import subprocess
 import time
 
 import pytest
 
-from support import certs, missing, secrets, tokens
+from support import certs, secrets, tokens
 from support.httpd import HTBEARER, HTTPD, SLOW, TOP
 from support.issuer import IssuerHost
 from support.proxy import Proxy
@@ -134,18 +133,6 @@ def proxy(issuers):
     made = Proxy(issuers.port)
     yield made
     made.close()
-
-
-@pytest.fixture(scope="module")
-def shim(tmp_path_factory):
-    out = str(tmp_path_factory.mktemp("shim") / "shim.so")
-    compiler = shutil.which("cc") or shutil.which("gcc")
-    missing.need("cc", compiler)
-    os.chmod(os.path.dirname(out), 0o755)
-    subprocess.run([compiler, "-shared", "-fPIC", "-o", out, os.path.join(
-        os.path.dirname(__file__), "support", "shim.c"), "-ldl"], check=True,
-        timeout=60)
-    return out
 
 
 @pytest.fixture

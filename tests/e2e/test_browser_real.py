@@ -7,11 +7,11 @@ import os
 
 import pytest
 
-from support import certs, clientcert, missing, node
+from support import certs, clientcert, node
 from support.httpd import free_port
 
 pytestmark = [
-    missing.needs("chromium", os.path.exists(node.CHROMIUM)),
+    node.needs_browser,
     pytest.mark.allow_log("AB0763", "AB0055"),
 ]
 

@@ -5,7 +5,7 @@ import urllib.parse
 
 import pytest
 
-from support import missing, node
+from support import node
 from support.browsing import (SECRETS, callback, conf, op, redis, signed_in,  # noqa: F401
                               site)
 from support.expect import refused
@@ -145,7 +145,7 @@ def test_the_address_to_register(checker, op):  # noqa: F811
                 in done.output) == (store == "cache")
 
 
-@missing.needs("chromium", node.os.path.exists(node.CHROMIUM))
+@node.needs_browser
 def test_real_frame(site, op):  # noqa: F811
     """The browser shows the frame in the issuer's page only."""
     node.need()

@@ -16,7 +16,7 @@ import urllib.parse
 
 import pytest
 
-from support import missing, node
+from support import node
 from support.browsing import SECRETS, backchannel, callback, waits
 from support.httpd import TOP, wait_until
 from support.op import NAVIGATE, Browser, Provider
@@ -458,7 +458,7 @@ def test_links_lead_to_pages_of_this_site_only(stages):
         assert urllib.parse.parse_qs(url.partition("?")[2]) == {"return": [back]}, path
 
 
-@missing.needs("chromium", os.path.exists(node.CHROMIUM))
+@node.needs_browser
 @pytest.mark.without_sessions("logs in by itself")
 def test_every_page_in_a_browser(stages, shown, tmp_path):
     node.need()

@@ -8,12 +8,12 @@ import os
 
 import pytest
 
-from support import missing, node, tokens
+from support import node, tokens
 from support.expect import location
 from support.httpd import wait_until
 
 pytestmark = [
-    missing.needs("chromium", os.path.exists(node.CHROMIUM)),
+    node.needs_browser,
     pytest.mark.allow_log("AB0205"),
 ]
 

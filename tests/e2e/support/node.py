@@ -15,6 +15,9 @@ HERE = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))),
                     "node")
 CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
 
+#: The mark of a test that has run_browser().
+needs_browser = missing.needs("chromium", os.path.exists(CHROMIUM))
+
 
 @functools.lru_cache(maxsize=None)
 def _missing(where):
