@@ -28,8 +28,8 @@ def server(new_server):
     return new_server(
         issuer_conf() + "<AuthzProviderAlias authentication strong acr=gold>\n"
         "</AuthzProviderAlias>\n" + "".join(
-            location(path, require="valid-user").replace("Require valid-user", rule)
-            for path, rule in RULES.items()), files=key_files("rs256"))
+            location(path, rule, require=None) for path, rule in RULES.items()),
+        files=key_files("rs256"))
 
 
 def ago(seconds):

@@ -3,6 +3,7 @@
 import pytest
 
 from support.browsing import callback, op, redis, signed_in, site, store  # noqa: F401
+from support.expect import section
 from support.httpd import wait_until
 from support.op import Browser
 
@@ -11,10 +12,6 @@ pytestmark = pytest.mark.allow_log("AB0763")
 
 PATH = "/.auth/session"
 SCRIPT = {"Sec-Fetch-Site": "same-origin", "Sec-Fetch-Mode": "cors", "Accept": "*/*"}
-
-
-def section(path, *lines):
-    return '<Location "%s">\n%s\n</Location>\n' % (path, "\n".join(lines))
 
 
 def ask(browser, query="", headers=SCRIPT, **kw):

@@ -6,6 +6,7 @@ import urllib.parse
 import pytest
 
 from support.browsing import SECRETS, conf, op, signed_in, site, store  # noqa: F401
+from support.expect import section
 from support.op import FROM_HERE, NAVIGATE, Browser
 
 #: configtest says so at start
@@ -22,10 +23,6 @@ NAMES = ["to", "return", "url", "next", "returnTo", "state", "iss", "redirect_ur
 @pytest.fixture(autouse=True)
 def endpoints(op):  # noqa: F811
     op.offer(end_session_endpoint="end", revocation_endpoint="revoke")
-
-
-def section(lines, path=OUT):
-    return '<Location "%s">\n%s\n</Location>\n' % (path, lines)
 
 
 def test_a_page_of_ones_own(site, op, store):  # noqa: F811
@@ -51,8 +48,8 @@ def test_a_page_of_ones_own(site, op, store):  # noqa: F811
 def test_the_page_of_the_endpoint(site, op):  # noqa: F811
     """The section of the path counts, whole, over the server's line; no other does."""
     server = site("AuthBearerLogout to=/bye ui_locales=fr", end=section(
-        "AuthBearerLogout to=https://www.example.com/out?b=2 issuer=off", "/.auth")
-        + section("AuthBearerSession On"))
+        "/.auth", "AuthBearerLogout to=https://www.example.com/out?b=2 issuer=off")
+        + section(OUT, "AuthBearerSession On"))
     browser = Browser(server)
     signed_in(browser)
     before = op.count("end")
@@ -99,13 +96,13 @@ def test_what_the_directive_refuses(checker, op, line, said):  # noqa: F811
     for end in ("", "/.auth/logout", "/"):
         line_ = "AuthBearerLogout " + line
         done = checker(conf(op, base=BASE, more="" if end else line_,
-                            end=section(line_, end) if end else ""), files=SECRETS)
+                            end=section(end, line_) if end else ""), files=SECRETS)
         assert done.status != 0 and done.says(*said), (end, done)
 
 
 def test_where_the_directive_counts(checker, op):  # noqa: F811
     line = "AuthBearerLogout to=/bye logout_uri=x"
-    for end, counts in ((section(line), 1), (section(line, "/"), 1), (section(line, "/app"), 0),
+    for end, counts in ((section(OUT, line), 1), (section("/", line), 1), (section("/app", line), 0),
                         ("<Directory />\n%s\n</Directory>" % line, 0)):
         done = checker(conf(op, base=BASE, end=end), files=SECRETS)
         assert done.status == 0 and bool(done.says("AB0840")) != counts, (end, done)

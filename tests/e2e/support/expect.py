@@ -73,6 +73,10 @@ def issuer_conf(inside="", url=ISS, name="main", keys="jwks.json"):
 """ % (url, name, keys, inside)
 
 
+def section(path, *lines):
+    return '<Location "%s">\n%s\n</Location>\n' % (path, "\n".join(lines))
+
+
 def location(path, inside="", require="valid-user", audience="api://test"):
     """A <Location> of a test; audience None leaves the directive out."""
     lines = ["AuthType Bearer", 'AuthName "test"']
@@ -82,7 +86,7 @@ def location(path, inside="", require="valid-user", audience="api://test"):
         lines.append(inside)
     if require:
         lines.append("Require " + require)
-    return "<Location \"%s\">\n%s\n</Location>\n" % (path, "\n".join(lines))
+    return section(path, *lines)
 
 
 def key_files(*keys):
