@@ -17,6 +17,7 @@ import sys
 import pytest
 
 from support import certs, tokens
+from support.browsing import page_titles
 from support.directives import DIRECTIVES
 from support.httpd import TOP, Httpd
 
@@ -626,9 +627,8 @@ def test_the_table_of_changes_has_all():
 
 
 def test_pages_are_quoted_as_they_are():
-    """Documents name pages by their titles: the texts of pages are in one file."""
-    titles = re.findall(r'#define PAGE_\w+ PAGE\( \\\n    "([^"]+)",',
-                        read("src/httpd/page_texts.c"))
+    """Documents name pages by their titles."""
+    titles = page_titles().values()
     guide = read("docs/guide/browsers.md").split("## When it does not work")[1]
     quoted = re.findall(r'"([^"|]+)"', "\n".join(
         line.split("|")[1] for line in guide.splitlines() if line.startswith("|")))

@@ -17,11 +17,13 @@ import urllib.parse
 import pytest
 
 from support import node
-from support.browsing import SECRETS, backchannel, callback, waits
+from support.browsing import (SECRETS, backchannel, callback, forget_session, page_titles,
+                              waits)
 from support.httpd import TOP, wait_until
 from support.op import NAVIGATE, Browser, Provider
 from support.secrets import REMOVED
 from support.service import SessionService
+from support.tokens import jwks
 
 pytestmark = pytest.mark.allow_log(
     "AB0762", "AB0763", "AB0724", "AB0055", "AB0060", "AB0792", "AB0764", "AB0421 redis:", "AH0347[89]",
@@ -148,7 +150,7 @@ def loop(s):
     browser = Browser(s.server)
     for _ in range(3):
         assert browser.go("/app/x").status == 200
-        browser.cookies = {k: v for k, v in browser.cookies.items() if "session" not in k}
+        forget_session(browser)
     return browser.navigate("/app/x")
 
 
@@ -335,9 +337,8 @@ def the_list():
     return re.findall(r"X\((\w+),", rows)
 
 
-def titles():
-    with open(os.path.join(TOP, "src/httpd/page_texts.c"), encoding="utf-8") as f:
-        return dict(re.findall(r'#define PAGE_(\w+) PAGE\( \\\n    "([^"]+)",', f.read()))
+def heading(page):
+    return "<h1>%s</h1>" % page_titles()[page].replace("'", "&#39;")
 
 
 @pytest.fixture(scope="module")
@@ -365,12 +366,11 @@ def stages(new_server, issuers, backend, mpm, later):
     main.store = store
     tenants = Provider(issuers, "pages-tenants")
     tenants.usual = {"iss": tenants.url + "/t-1"}
-    tenants.offer(issuer=tenants.url + "/{tenantid}", pushed_authorization_request_endpoint="par",
+    tenants.offer(pushed_authorization_request_endpoint="par",
                   require_pushed_authorization_requests=True)
     tenants.metadata["issuer"] = tenants.url + "/{tenantid}"
     tenants.script("common", body=lambda request: json.dumps(tenants.metadata))
-    tenants.script("t-1/jwks", body=lambda request: tenants._normal(
-        type("", (), {"kind": "jwks"})))
+    tenants.script("t-1/jwks", body=jwks(*tenants.keys))
     small = start(tenants, early=WORKERS[mpm] + "AuthBearerUserFormat %u@%t\n", suffix="/{tenant}",
                   inside=TENANTS.format(url=tenants.url))
     several = start(op, early="AuthBearerUserFormat %u@%i\n", places=OTHER.format(
@@ -403,7 +403,7 @@ def shown(stages):
 
 def test_no_page_is_forgotten():
     assert set(PAGES) == set(the_list()) and set(PICTURES) <= set(PAGES)
-    assert set(titles()) == set(PAGES)
+    assert set(page_titles()) == set(PAGES)
 
 
 def links_of(text):
@@ -415,9 +415,9 @@ def links_of(text):
 def test_every_page(stages, shown):
     for name, (stage, _, status, sentence, site, links) in PAGES.items():
         res, base = shown[name], stages["main" if stage == "late" else stage].server.url
-        text, title = res.text, titles()[name]
+        text, title = res.text, page_titles()[name]
         assert res.status == status, (name, res)
-        assert "<h1>%s</h1>" % html.escape(title).replace("&#x27;", "&#39;") in text, (name, res)
+        assert heading(name) in text, (name, res)
         words = " ".join(html.unescape(re.sub("<[^>]+>", " ", text)).split())
         assert sentence in words, (name, words)
         assert "%s - %s" % (title, site) in words and "{" not in text.split("</style>")[1]
@@ -439,7 +439,7 @@ def test_further_causes(stages):
     for page, stage, cause in ALSO:
         stages[stage].reset()
         res = cause(stages[stage])
-        assert "<h1>%s</h1>" % titles()[page].replace("'", "&#39;") in res.text, (page, res)
+        assert heading(page) in res.text, (page, res)
 
 
 @pytest.mark.without_sessions("logs in by itself")
@@ -463,7 +463,7 @@ def test_links_lead_to_pages_of_this_site_only(stages):
 def test_every_page_in_a_browser(stages, shown, tmp_path):
     node.need()
     base = stages["main"].server.url
-    pages = [{"name": name, "title": titles()[name], "status": res.status,
+    pages = [{"name": name, "title": page_titles()[name], "status": res.status,
               "headers": {k: v for k, v in res.headers if k in (
                   "Content-Type", "Content-Security-Policy", "Referrer-Policy")},
               "body": res.text, "picture": PICTURES.get(name)}

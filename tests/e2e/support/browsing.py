@@ -4,6 +4,7 @@ provider, and words for what a browser goes through.
 
 A test file imports the fixtures that it uses: op, redis, second, store, site.
 """
+import functools
 import os
 import re
 import shutil
@@ -13,6 +14,7 @@ import pytest
 
 from . import missing
 from .backends import OwnRedis
+from .httpd import TOP
 from .op import Provider
 
 SECRETS = {"secret": (os.urandom(48), 0o600), "newer": (os.urandom(48), 0o600),
@@ -89,6 +91,13 @@ def signed_in(browser, path="/app/x", user="alice@example.test"):
     return res
 
 
+@functools.lru_cache(None)
+def page_titles():
+    """{page of AB_PAGES: title}: the texts of pages are in one file."""
+    with open(os.path.join(TOP, "src/httpd/page_texts.c"), encoding="utf-8") as f:
+        return dict(re.findall(r'#define PAGE_(\w+) PAGE\( \\\n    "([^"]+)",', f.read()))
+
+
 def begun(res, issuer):
     """The parameters of a login with this issuer that has begun."""
     assert res.status == 302, res
@@ -125,6 +134,11 @@ def no_session(browser, res, status, check=None):
     if check:
         assert res.check == check, res
     return res
+
+
+def forget_session(browser):
+    """The browser loses its session, and keeps its other cookies."""
+    browser.cookies = {n: v for n, v in browser.cookies.items() if "session" not in n}
 
 
 def session_cookie(browser):
