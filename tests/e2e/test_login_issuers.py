@@ -10,7 +10,7 @@ from support.browsing import (SECRETS, no_session, op, second,  # noqa: F401
                               signed_in, site)
 from support.clientcert import ClientCert
 from support.expect import location
-from support.op import FROM_HERE, Browser, Cookie
+from support.op import Browser, Cookie
 
 #: configtest says so at start
 pytestmark = pytest.mark.allow_log("AB0762")
@@ -116,7 +116,7 @@ def test_pushed_and_refreshed(both, op, second):
     asked = [r.form["redirect_uri"] for r in second.requests
              if r.form.get("grant_type") == "authorization_code"]
     assert asked == [server.url + "/.auth/callback/second"]
-    res = browser.go("/.auth/logout", headers=FROM_HERE)
+    res = browser.sign_out()
     assert "signed out" in res.text
     assert second.ended["post_logout_redirect_uri"] == server.url + "/.auth/logout"
 
