@@ -8,6 +8,7 @@ import os
 import pytest
 
 from support import certs, clientcert, node
+from support.browsing import SECRETS
 from support.httpd import free_port
 
 pytestmark = [
@@ -15,15 +16,19 @@ pytestmark = [
     pytest.mark.allow_log("AB0763", "AB0055"),
 ]
 
+ISSUER = """
+<AuthBearerIssuer "%s" %s>
+    AuthBearerClientID app
+    AuthBearerClientSecret "file:@ROOT@/client"
+</AuthBearerIssuer>
+"""
+
 CONF = """
 AuthBearerSecretFile "@ROOT@/secret"
 AuthBearerBaseURL http://127.0.0.1:@PORT@
 AuthBearerLoginScopes openid profile email offline_access
 {more}
-<AuthBearerIssuer "{issuer}" real>
-    AuthBearerClientID app
-    AuthBearerClientSecret "file:@ROOT@/client"
-</AuthBearerIssuer>
+{issuer}
 <Location "/app">
     AuthType Bearer
     AuthName "app"
@@ -46,14 +51,18 @@ STEP_UP = """
 
 
 #: A second provider, which has the same client.
-OTHER = """
-<AuthBearerIssuer "{other}" other>
-    AuthBearerClientID app
-    AuthBearerClientSecret "file:@ROOT@/client"
-</AuthBearerIssuer>
-AuthBearerLoginIssuer {issuer} {other}
-AuthBearerUserFormat %u@%i
+OTHER = ISSUER + """
+AuthBearerLoginIssuer %s %s
+AuthBearerUserFormat %%u@%%i
 """
+
+
+def client(base, name="", **more):
+    """What a provider knows of this server. name: of its callback, where there are several."""
+    return {"client_id": "app", "client_secret": "the-secret-of-the-client",
+            "redirect_uris": [base + "/.auth/callback" + name],
+            "post_logout_redirect_uris": [base + "/.auth/logout"],
+            "grant_types": ["authorization_code", "refresh_token"], **more}
 
 
 @pytest.fixture(scope="module")
@@ -65,35 +74,29 @@ def node_is_there():
 def play(one_server, node_is_there):
     """play(scenario, more, end, **options of the provider); another=True: with a second
     one"""
-    made = []
+    made, served = [], []
 
     def run(scenario, more="", end="", another=False, **options):
-        port, other = free_port(), None
+        ports = {name: free_port() for name in ("real", "other")[:1 + another]}
+        urls = {name: "http://127.0.0.1:%d" % port for name, port in ports.items()}
         if another:
-            other = "http://127.0.0.1:%d" % free_port()
-            end += OTHER.format(issuer="http://127.0.0.1:%d" % port, other=other)
+            end += OTHER % (urls["other"], "other", urls["real"], urls["other"])
         server = one_server(CONF.format(
-            more=more, end=end, issuer="http://127.0.0.1:%d" % port), start=False,
-            files={"secret": (os.urandom(48), 0o600),
-                   "client": ("the-secret-of-the-client\n", 0o600)})
-        callback = server.url + "/.auth/callback"
-        providers = [node.RealProvider([{
-            "client_id": "app", "client_secret": "the-secret-of-the-client",
-            "redirect_uris": [callback + "/" + name if another else callback],
-            "post_logout_redirect_uris": [server.url + "/.auth/logout"],
-            "backchannel_logout_uri": server.url
-            + "/.auth/backchannel-logout",
-            "backchannel_logout_session_required": True,
-            "grant_types": ["authorization_code", "refresh_token"]}],
-            port=at, **options)
-            for name, at in (("real", port), ("other", other and int(
-                other.rpartition(":")[2]))) if at]
-        made.extend(providers)
+            more=more, end=end, issuer=ISSUER % (urls["real"], "real")), start=False,
+            files=SECRETS)
+        served.append(server)
+        for name, port in ports.items():
+            made.append(node.RealProvider([client(
+                server.url, "/" + name if another else "",
+                backchannel_logout_uri=server.url + "/.auth/backchannel-logout",
+                backchannel_logout_session_required=True)], port=port, **options))
         server.start()
-        node.run_browser(scenario, base=server.url, issuer=providers[0].url, other=other,
-                         shots=os.environ.get("BEARER_SCREENSHOTS"))
+        node.run_browser(scenario, base=server.url, issuer=urls["real"],
+                         other=urls.get("other"), shots=os.environ.get("BEARER_SCREENSHOTS"))
         return server
     yield run
+    for one in served:  # which may be fetching keys
+        one.stop()
     for provider in made:
         provider.close()
 
@@ -189,11 +192,6 @@ HOST = """
     </Location>
 </VirtualHost>
 """
-ISSUER = """<AuthBearerIssuer "%s" %s>
-        AuthBearerClientID app
-        AuthBearerClientSecret "file:@ROOT@/client"
-    </AuthBearerIssuer>
-"""
 
 
 @pytest.mark.allow_log("AB0762", "AB0835", *clientcert.WARNINGS)
@@ -216,19 +214,15 @@ AuthBearerSecretFile "@ROOT@/secret"
 </VirtualHost>
 """ % tls
     server = one_server(conf, start=False, modules=["socache_shmcb", "ssl"], files={
-        "secret": (os.urandom(48), 0o600), "client": ("the-secret-of-the-client\n", 0o600),
-        "server.pem": certs.server("good", "*.site.test")})
-    callback = "https://a.site.test:%d/.auth/" % tls
-    providers = [node.RealProvider([{
-        "client_id": "app", "client_secret": "the-secret-of-the-client",
-        "redirect_uris": [callback + "callback/" + name],
-        "post_logout_redirect_uris": [callback + "logout"],
-        "grant_types": ["authorization_code", "refresh_token"]}], port=port)
-        for name, port in zip(("main", "strong"), ports)]
+        **SECRETS, "server.pem": certs.server("good", "*.site.test")})
+    base = "https://a.site.test:%d" % tls
+    providers = [node.RealProvider([client(base, "/" + name)], port=port)
+                 for name, port in zip(("main", "strong"), ports)]
     try:
         server.start()
-        node.run_browser("domain", base="https://a.site.test:%d" % tls, issuer=main,
+        node.run_browser("domain", base=base, issuer=main, other=strong,
                          rules="MAP *.site.test 127.0.0.1")
     finally:
+        server.stop()
         for provider in providers:
             provider.close()

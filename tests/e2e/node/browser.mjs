@@ -26,10 +26,11 @@ const launch = {
 };
 const browser = await chromium.launch(launch);
 
-async function fresh() {
+async function fresh(options) {
   const context = await browser.newContext({
     viewport: { width: 800, height: 500 },
     ignoreHTTPSErrors: Boolean(rules),
+    ...options,
   });
   context.setDefaultTimeout(20000);
   return context;
@@ -62,6 +63,13 @@ async function login(context, path = '/app/x', user = 'ann') {
   await signIn(page, user);
   await page.waitForURL((url) => url.href.startsWith(base + path));
   return page;
+}
+
+// As far as the provider's question.
+async function signOut(page, at = base, from = issuer) {
+  await page.goto(`${at}/.auth/logout`);
+  await page.click('button');
+  await page.waitForURL((url) => url.href.startsWith(from));
 }
 
 const body = (page) => page.innerText('body');
@@ -121,10 +129,9 @@ const scenarios = {
   // Two issuers: the person chooses by keyboard, without script, on a phone; the second
   // visit goes straight there.
   async choice() {
-    const context = await browser.newContext({
+    const context = await fresh({
       javaScriptEnabled: false, viewport: { width: 360, height: 640 },
     });
-    context.setDefaultTimeout(20000);
     const page = await context.newPage();
     const wanted = `${base}/app/deep/link?a=${'b'.repeat(5000)}&c=%2F`;
     const answer = await page.goto(wanted);
@@ -152,9 +159,7 @@ const scenarios = {
     await page.waitForURL(`${base}/app/again`);
     assert.equal((await body(page)).trim(), 'ok');
     // whoever signs out is asked again
-    await page.goto(`${base}/.auth/logout`);
-    await page.click('button');
-    await page.waitForURL((url) => url.href.startsWith(other));
+    await signOut(page, base, other);
     await page.goto(`${base}/app/x`);
     assert.equal(await page.innerText('main h1'), 'Choose how to sign in');
     await page.click('text=real');
@@ -230,20 +235,14 @@ const scenarios = {
     // the strong host asks its own issuer; that session is none for the others
     await page.goto(at('strong', '/app/x'));
     assert.equal(page.url().startsWith(issuer), false);
-    await page.fill('input[name=login]', 'root');
-    await page.fill('input[name=password]', 'x');
-    await page.click('button[type=submit]');
-    await page.waitForURL((url) => url.pathname.startsWith('/interaction/'));
-    await page.click('button[type=submit]');
+    await signIn(page, 'root', other);
     await lands(at('strong', '/app/x'));
     await page.goto(at('b', '/app/x'));
     await signIn(page);
     await lands(at('b', '/app/x'));
 
     // signed out of one, signed out of all
-    await page.goto(at('b', '/.auth/logout'));
-    await page.click('button');
-    await page.waitForURL((url) => url.href.startsWith(issuer));
+    await signOut(page, at('b', ''));
     for (const host of ['a', 'b']) {
       await page.goto(at(host, '/'));
       assert.equal(await status(page, '/app/x'), 401, host);
@@ -273,9 +272,7 @@ const scenarios = {
       const answer = await page.request.get(`${base}/app/x`, { maxRedirects: 0 });
       assert.equal(answer.status(), 200);
       await page.goto(`${base}/app/x`);
-      await page.goto(`${base}/.auth/logout`);
-      await page.click('button');
-      await page.waitForURL((url) => url.href.startsWith(issuer));
+      await signOut(page);
       assert.deepEqual(await session(context), []);
       await context.close();
     } finally {
@@ -323,9 +320,7 @@ const scenarios = {
   // A page of one's own after signing out, by way of the provider.
   async landing() {
     const page = await login(await fresh());
-    await page.goto(`${base}/.auth/logout`);
-    await page.click('button');
-    await page.waitForURL((url) => url.href.startsWith(issuer));
+    await signOut(page);
     await page.click('button[name=logout]');
     await page.waitForURL(`${base}/bye?a=1`);
     assert.equal(await status(page, '/app/x'), 401);
@@ -370,9 +365,7 @@ const scenarios = {
   // Back after signing out: what the browser kept is seen, or it has to sign in.
   async back() {
     const page = await login(await fresh());
-    await page.goto(`${base}/.auth/logout`);
-    await page.click('button');
-    await page.waitForURL((url) => url.href.startsWith(issuer));
+    await signOut(page);
     await page.click('button[name=logout]');
     await page.waitForURL((url) => url.href.startsWith(`${base}/.auth/logout`));
     assert.match(await body(page), /You are signed out/);
@@ -651,10 +644,9 @@ async function checkPhone(page) {
 const PAGE = `${base}/the-page`;
 
 async function showPages(width) {
-  const context = await browser.newContext({
+  const context = await fresh({
     javaScriptEnabled: false, viewport: { width, height: 640 },
   });
-  context.setDefaultTimeout(20000);
   const state = { complaints: [] };
   await context.route(() => true, (route) => route.fulfill(
     route.request().url() === PAGE
