@@ -22,7 +22,7 @@
  *     name         BEARER_ERROR, the word in the log and in metrics
  *     status       of the HTTP response; 0: no refusal
  *     challenge    1: WWW-Authenticate is sent
- *     error        RFC 6750 section 3.1 error code; NULL: none is sent
+ *     error        RFC 6750 section 3.1, RFC 9449 section 7.1 error code; NULL: none is sent
  *     description  error_description for the client (only %x20-21/23-5B/5D-7E)
  *     counted      1: the throttle counts this failure
  */
@@ -50,6 +50,13 @@
       "The token is for another audience", 0) \
     X(AUTHENTICATION, "authentication", 401, 1, "insufficient_user_authentication", \
       "A different authentication is required", 0) \
+    X(PROOF, "proof", 401, 1, "invalid_dpop_proof", "The DPoP proof is not valid", 1) \
+    X(PROOF_TIME, "proof_time", 401, 1, "invalid_dpop_proof", \
+      "The DPoP proof is not recent", 0) \
+    X(PROOF_NONCE, "proof_nonce", 401, 1, "use_dpop_nonce", \
+      "A nonce from this server is needed in the DPoP proof", 0) \
+    X(BINDING, "binding", 401, 1, "invalid_token", \
+      "The token is bound to a key that was not proven", 1) \
     X(SCOPE, "scope", 403, 1, "insufficient_scope", "The token lacks a required scope", 0) \
     X(REQUIRE, "require", 403, 0, NULL, NULL, 0) \
     X(CROSS_SITE, "cross_site", 403, 0, NULL, NULL, 0) \
@@ -147,7 +154,15 @@ typedef enum {
     X(0062, SESSION_INSUFFICIENT, "session_insufficient", SESSION_INSUFFICIENT) \
     X(0063, SIGNATURE_REMOVED, "signature_removed", SIGNATURE) \
     X(0064, MISDIRECTED, "misdirected", MISDIRECTED) \
-    X(0065, LOGIN_WEAK, "login_weak", REQUIRE)
+    X(0065, LOGIN_WEAK, "login_weak", REQUIRE) \
+    /* proof of possession */ \
+    X(0066, PROOF, "proof", PROOF) \
+    X(0067, PROOF_REQUEST, "proof_request", PROOF) \
+    X(0068, PROOF_TIME, "proof_time", PROOF_TIME) \
+    X(0069, PROOF_REPLAY, "proof_replay", PROOF) \
+    X(0070, PROOF_NONCE, "proof_nonce", PROOF_NONCE) \
+    X(0071, PROOF_MEMORY, "proof_memory", UNAVAILABLE) \
+    X(0072, BINDING, "binding", BINDING)
 
 typedef enum {
 #define X(number, symbol, name, category) BEARER_##symbol,
@@ -177,7 +192,7 @@ bearer_category_t bearer_reason_category(bearer_reason_t reason);
 /** A row of BEARER_CATEGORIES; its strings are static. */
 typedef struct bearer_category_row_t {
     const char *name;         /**< e.g. "audience"; never NULL */
-    const char *error;        /**< RFC 6750 section 3.1, or NULL */
+    const char *error;        /**< RFC 6750 section 3.1, RFC 9449 section 7.1, or NULL */
     const char *description;  /**< or NULL */
     int status;               /**< of the HTTP response; 0: no refusal */
     int counted;

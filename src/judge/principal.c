@@ -9,6 +9,7 @@
 
 #include <apr_strings.h>
 
+#include "base/b64url.h"
 #include "base/json.h"
 #include "base/text.h"
 #include "judge/user_format.h"
@@ -317,6 +318,57 @@ const char *bearer_principal_jti(const json_t *claims, apr_pool_t *p)
                                 : json_string_value(jti);
 }
 
+/* ---- the key that the token is bound to --------------------------------- */
+
+#define JKT "jkt"
+#define X5T "x5t#S256"
+
+/* Returns the flag if the member is a SHA-256, 0 if it is absent. */
+static unsigned bound_by(const json_t *cnf, const char *name, unsigned flag)
+{
+    /* base64url of BEARER_SHA256_SIZE octets */
+    unsigned char digest[BEARER_B64URL_DECODED_MAX(43)];
+    const json_t *member = bearer_json_member(cnf, name);
+    apr_size_t len;
+
+    if (!member) {
+        return 0;
+    }
+    return json_string_length(member) == 43
+               && bearer_b64url_decode(digest, &len, json_string_value(member), 43)
+                      == APR_SUCCESS
+               ? flag : BEARER_BOUND_OTHER;
+}
+
+static unsigned bound(const json_t *claims)
+{
+    const json_t *cnf = bearer_json_member(claims, "cnf");
+    unsigned flags;
+
+    if (!cnf) {
+        return 0;
+    }
+    flags = bound_by(cnf, JKT, BEARER_BOUND_DPOP) | bound_by(cnf, X5T, BEARER_BOUND_MTLS);
+    return flags ? flags : BEARER_BOUND_OTHER;
+}
+
+static const char *bound_to(const bearer_principal_t *principal, const char *name,
+                            unsigned flag)
+{
+    return principal->bound & flag
+               ? bearer_json_string(json_object_get(principal->claims, "cnf"), name) : NULL;
+}
+
+const char *bearer_principal_jkt(const bearer_principal_t *principal)
+{
+    return bound_to(principal, JKT, BEARER_BOUND_DPOP);
+}
+
+const char *bearer_principal_x5t(const bearer_principal_t *principal)
+{
+    return bound_to(principal, X5T, BEARER_BOUND_MTLS);
+}
+
 /* ---- the principal ----------------------------------------------------- */
 
 static void fill_from_claims(bearer_principal_t *principal,
@@ -324,6 +376,7 @@ static void fill_from_claims(bearer_principal_t *principal,
 {
     const json_t *claims = principal->claims;
 
+    principal->bound = bound(claims);
     principal->client = bearer_principal_client(claims, settings);
     principal->jti = bearer_principal_jti(claims, p);
     bearer_json_date(&principal->expires, claims, "exp");

@@ -18,6 +18,13 @@
 #include "trust/issuer.h"
 #include "trust/settings.h"
 
+/** How a token is bound to a key, by its `cnf` (RFC 7800 section 3.1). OTHER: not in a way
+ *  that this module knows: it is not an object, has neither `jkt` nor `x5t#S256`, or one
+ *  that is not the base64url of 32 octets. */
+#define BEARER_BOUND_DPOP 1u   /**< jkt: RFC 9449 section 6 */
+#define BEARER_BOUND_MTLS 2u   /**< x5t#S256: RFC 8705 section 3.1 */
+#define BEARER_BOUND_OTHER 4u
+
 typedef struct bearer_principal_t {
     const char *method;       /**< "jwt", "introspection", "session", "cookie",
                                    "anonymous" */
@@ -27,6 +34,7 @@ typedef struct bearer_principal_t {
     const char *iss;          /**< the actual iss; "" if there is none */
     const char *client;       /**< calling client, or NULL */
     const char *jti;          /**< or NULL */
+    unsigned bound;           /**< BEARER_BOUND_...; 0: not bound to a key (no cnf) */
     apr_time_t expires;       /**< 0: not known */
     apr_time_t not_before;    /**< 0: none */
     apr_time_t issued;        /**< 0: not known */
@@ -99,6 +107,14 @@ const char *bearer_principal_lost(const bearer_principal_t *principal,
 /** The same for paths that are pooled (const bearer_path_t *). */
 const char *bearer_principal_lost_of(const bearer_principal_t *principal,
                                      const apr_array_header_t *paths);
+
+/** Returns the thumbprint of the key that must sign proofs (RFC 9449 section 6): 43
+ *  characters. NULL: not BEARER_BOUND_DPOP. Borrowed from the claims. */
+const char *bearer_principal_jkt(const bearer_principal_t *principal);
+
+/** Returns the thumbprint of the client's certificate (RFC 8705 section 3.1): 43
+ *  characters. NULL: not BEARER_BOUND_MTLS. Borrowed from the claims. */
+const char *bearer_principal_x5t(const bearer_principal_t *principal);
 
 /** X(symbol, the word after `Require`). Each has a row KIND_symbol in the glue's
  *  authz.c, and a case in htbearer's explain. Another httpd module may also use

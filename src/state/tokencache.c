@@ -38,6 +38,8 @@ struct bearer_tokencache_entry_t {
     bearer_principal_t *principal; /* one piece of memory, without the claims */
     apr_uint64_t generation;
     apr_time_t valid_until;
+    _Atomic(void *) attached;
+    void (*release)(void *thing);  /* of attached; read only with exclusive access */
 };
 
 typedef struct set_t {
@@ -221,11 +223,23 @@ static int hold(bearer_tokencache_entry_t *entry)
     return 0;
 }
 
+/* Frees what the entry owns. The caller must have exclusive access to it. */
+static void clear(bearer_tokencache_entry_t *entry)
+{
+    void *thing = atomic_load_explicit(&entry->attached, memory_order_relaxed);
+
+    if (thing) {
+        entry->release(thing);
+        atomic_store_explicit(&entry->attached, NULL, memory_order_relaxed);
+    }
+    free_kept(entry->principal);
+    entry->principal = NULL;
+}
+
 /* The caller must have exclusive access to the entry. */
 static void empty(bearer_tokencache_entry_t *entry)
 {
-    free_kept(entry->principal);
-    entry->principal = NULL;
+    clear(entry);
     atomic_store_explicit(&entry->bytes, 0, memory_order_relaxed);
     atomic_store_explicit(&entry->state, EMPTY, memory_order_release);
 }
@@ -254,6 +268,26 @@ apr_uint64_t
 bearer_tokencache_generation(const bearer_tokencache_entry_t *entry)
 {
     return entry->generation;
+}
+
+int bearer_tokencache_attach(bearer_tokencache_entry_t *entry, void *thing,
+                             void (*release)(void *thing))
+{
+    void *none = NULL;
+
+    if (!atomic_compare_exchange_strong_explicit(&entry->attached, &none, thing,
+                                                 memory_order_acq_rel,
+                                                 memory_order_relaxed)) {
+        return 0;
+    }
+    /* read after this thread has released its reference */
+    entry->release = release;
+    return 1;
+}
+
+void *bearer_tokencache_attached(bearer_tokencache_entry_t *entry)
+{
+    return atomic_load_explicit(&entry->attached, memory_order_acquire);
 }
 
 /* ---- look-up ------------------------------------------------------------- */
@@ -408,7 +442,7 @@ void bearer_tokencache_put(bearer_tokencache_t *cache, const unsigned char *key,
         return;
     }
     entry = &set->entries[way];
-    free_kept(entry->principal);
+    clear(entry);
     entry->principal = kept;
     entry->generation = generation;
     entry->valid_until = valid_until;
@@ -479,7 +513,7 @@ static apr_status_t free_cache(void *data)
     uint32_t i;
 
     for (i = 0; i < cache->count * WAYS; i++) {
-        free_kept(cache->sets[i / WAYS].entries[i % WAYS].principal);
+        clear(&cache->sets[i / WAYS].entries[i % WAYS]);
     }
     return APR_SUCCESS;
 }

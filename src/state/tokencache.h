@@ -75,6 +75,21 @@ bearer_tokencache_get(bearer_tokencache_t *cache,
 apr_uint64_t
 bearer_tokencache_generation(const bearer_tokencache_entry_t *entry);
 
+/**
+ * Keeps one thing with the entry, e.g. a key that only requests with this token need. The
+ * caller has a reference to the entry. Thread-safe, without waiting: of several threads,
+ * one attaches its thing. Its memory is not part of BEARER_TOKENCACHE_ENTRY_MAX.
+ * @param release  called exactly once, when the entry is freed, by any thread
+ * @return 1: the entry owns the thing; it is valid as long as the caller's reference.
+ *         0: the entry has one; the caller still owns its own, and frees it
+ */
+int bearer_tokencache_attach(bearer_tokencache_entry_t *entry, void *thing,
+                             void (*release)(void *thing));
+
+/** Returns the thing that is attached, or NULL. It is valid as long as the caller's
+ *  reference. Thread-safe. */
+void *bearer_tokencache_attached(bearer_tokencache_entry_t *entry);
+
 /** Removes the entry from the cache; threads that hold it may still use it. The
  *  caller must still release its reference. */
 void bearer_tokencache_drop(bearer_tokencache_entry_t *entry);

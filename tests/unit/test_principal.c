@@ -433,6 +433,71 @@ static void test_without_an_issuer(void **state)
     assert_null(principal->issuer);
 }
 
+/* RFC 9449 section 6.1, RFC 8705 section 3.1 */
+#define A_JKT "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"
+#define AN_X5T "bwcK0esc3ACC3DB2Y5_lESsXE8o9ltc05O89jdN-dg2"
+#define DPOP BEARER_BOUND_DPOP
+#define MTLS BEARER_BOUND_MTLS
+#define OTHER BEARER_BOUND_OTHER
+
+static void test_bound(void **state)
+{
+    static const struct {
+        const char *claims;
+        unsigned bound;
+    } cases[] = {
+        { "'a':1", 0 },
+        { "'cnf':null", 0 },
+        { "'jkt':'" A_JKT "'", 0 },
+        { "'cnf':{'jkt':'" A_JKT "'}", DPOP },
+        { "'cnf':{'jkt':'" A_JKT "','x':{}}", DPOP },
+        { "'cnf':{'jkt':'" A_JKT "','x5t#S256':null}", DPOP },
+        { "'cnf':{'x5t#S256':'" A_JKT "'}", MTLS },
+        { "'cnf':{'x5t#S256':'" A_JKT "','jkt':'" A_JKT "'}", DPOP | MTLS },
+        { "'cnf':{}", OTHER },
+        { "'cnf':{'jkt':null}", OTHER },
+        { "'cnf':{'jwk':{}}", OTHER },
+        { "'cnf':{'x5t':'" A_JKT "'}", OTHER },
+        { "'cnf':{'x5t#s256':'" A_JKT "'}", OTHER },
+        { "'cnf':'" A_JKT "'", OTHER },
+        { "'cnf':['jkt']", OTHER },
+        { "'cnf':false", OTHER },
+        { "'cnf':0", OTHER },
+        { "'cnf':{'jkt':''}", OTHER },
+        { "'cnf':{'jkt':'0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4'}", OTHER },
+        { "'cnf':{'jkt':'" A_JKT "A'}", OTHER },
+        { "'cnf':{'jkt':'" A_JKT "='}", OTHER },
+        { "'cnf':{'jkt':'0ZcOCORZNYy+DWpqq30jZyJGHTN0d2HglBV3uiguA4I'}", OTHER },
+        /* its unused bits are not zero, as in the RFC's own example */
+        { "'cnf':{'x5t#S256':'" AN_X5T "'}", OTHER },
+        { "'cnf':{'jkt':7}", OTHER },
+        { "'cnf':{'jkt':['" A_JKT "']}", OTHER },
+        /* one that nobody can prove beside one that could be */
+        { "'cnf':{'jkt':'" A_JKT "','x5t#S256':'x'}", DPOP | OTHER },
+        { "'cnf':{'jkt':1,'x5t#S256':'" A_JKT "'}", MTLS | OTHER },
+    };
+    apr_pool_t *p = unit_pool(state);
+    bearer_settings_t s = settings_of(p, "sub");
+    bearer_refusal_t why;
+    unsigned i;
+
+    for (i = 0; i < UNIT_COUNT(cases); i++) {
+        const bearer_principal_t *principal =
+            build(p, apr_pstrcat(p, "{'sub':'ann',", cases[i].claims, "}", NULL), &s, &why);
+        const char *jkt = bearer_principal_jkt(principal);
+        const char *x5t = bearer_principal_x5t(principal);
+
+        UNIT_CHECK(principal->bound == cases[i].bound, "%s: %u", cases[i].claims,
+                   principal->bound);
+        UNIT_CHECK(principal->bound & DPOP ? jkt && !strcmp(jkt, A_JKT) : !jkt, "%s",
+                   cases[i].claims);
+        UNIT_CHECK(principal->bound & MTLS ? x5t && !strcmp(x5t, A_JKT) : !x5t, "%s",
+                   cases[i].claims);
+    }
+    assert_int_equal(bearer_principal_anonymous(p)->bound, 0);
+    assert_null(bearer_principal_jkt(bearer_principal_anonymous(p)));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -451,6 +516,7 @@ int main(void)
         UNIT_TEST(test_odd_names_are_left_out),
         UNIT_TEST(test_roles_and_groups_are_pooled),
         UNIT_TEST(test_without_an_issuer),
+        UNIT_TEST(test_bound),
     };
 
     return UNIT_RUN("principal", tests);

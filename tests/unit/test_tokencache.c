@@ -5,6 +5,10 @@
  */
 #include "unit.h"
 
+#include <stdatomic.h>
+
+#include <apr_thread_proc.h>
+
 #include "state/tokencache.h"
 
 #define NOW apr_time_from_sec(1767225600)
@@ -34,6 +38,7 @@ static bearer_principal_t *a_principal(apr_pool_t *p)
     principal->iss = apr_pstrdup(p, "https://idp.example.com/");
     principal->client = apr_pstrdup(p, "app");
     principal->jti = apr_pstrdup(p, "id-1");
+    principal->bound = BEARER_BOUND_MTLS;
     principal->expires = NOW + apr_time_from_sec(600);
     principal->not_before = NOW - apr_time_from_sec(10);
     principal->issued = NOW - apr_time_from_sec(5);
@@ -120,6 +125,7 @@ static void assert_same(const bearer_principal_t *a,
     assert_string_equal(a->iss, wanted->iss);
     assert_string_equal(a->client, wanted->client);
     assert_string_equal(a->jti, wanted->jti);
+    assert_int_equal(a->bound, wanted->bound);
     assert_true(a->expires == wanted->expires);
     assert_true(a->not_before == wanted->not_before);
     assert_true(a->issued == wanted->issued);
@@ -340,6 +346,191 @@ static void test_put_again(void **state)
     bearer_tokencache_release(entry);
 }
 
+/* ---- what is attached ------------------------------------------------------ */
+
+/* Counts how often it is freed. */
+typedef struct thing_t {
+    _Atomic int freed;
+} thing_t;
+
+static void free_thing(void *thing)
+{
+    ((thing_t *)thing)->freed++;
+}
+
+static bearer_tokencache_entry_t *entry_of(bearer_tokencache_t *cache, unsigned n)
+{
+    bearer_tokencache_entry_t *entry;
+
+    bearer_tokencache_get(cache, &entry, key_of(n), NOW, SKEW);
+    assert_non_null(entry);
+    return entry;
+}
+
+static void test_first_thing_is_attached(void **state)
+{
+    apr_pool_t *p = unit_pool(state);
+    bearer_tokencache_t *cache = cache_of(p, 8);
+    thing_t first = { 0 }, second = { 0 };
+    bearer_tokencache_entry_t *entry;
+
+    put(cache, 1, p);
+    put(cache, 2, p);
+    entry = entry_of(cache, 1);
+    assert_null(bearer_tokencache_attached(entry));
+    assert_int_equal(bearer_tokencache_attach(entry, &first, free_thing), 1);
+    assert_int_equal(bearer_tokencache_attach(entry, &second, free_thing), 0);
+    bearer_tokencache_release(entry);
+    entry = entry_of(cache, 2);
+    assert_null(bearer_tokencache_attached(entry));
+    bearer_tokencache_release(entry);
+    /* a dropped entry frees it with its last reference */
+    entry = entry_of(cache, 1);
+    assert_ptr_equal(bearer_tokencache_attached(entry), &first);
+    bearer_tokencache_drop(entry);
+    assert_int_equal(first.freed, 0);
+    bearer_tokencache_release(entry);
+    assert_int_equal(first.freed, 1);
+    assert_int_equal(second.freed, 0);
+    put(cache, 1, p);
+    entry = entry_of(cache, 1);
+    assert_null(bearer_tokencache_attached(entry));
+    bearer_tokencache_release(entry);
+}
+
+/* Attached after the drop, by a request that still holds the entry. */
+static void test_dropped_entry_takes_a_thing(void **state)
+{
+    apr_pool_t *p = unit_pool(state);
+    bearer_tokencache_t *cache = cache_of(p, 8);
+    bearer_tokencache_entry_t *entry;
+    thing_t thing = { 0 };
+
+    put(cache, 1, p);
+    entry = entry_of(cache, 1);
+    bearer_tokencache_drop(entry);
+    assert_int_equal(bearer_tokencache_attach(entry, &thing, free_thing), 1);
+    bearer_tokencache_release(entry);
+    assert_int_equal(thing.freed, 1);
+}
+
+static void test_eviction_and_end_free_things(void **state)
+{
+    apr_pool_t *p = unit_pool(state), *process;
+    bearer_tokencache_entry_t *entry;
+    bearer_tokencache_t *cache;
+    thing_t things[100];
+    unsigned n, freed = 0;
+
+    memset(things, 0, sizeof(things));
+    apr_pool_create(&process, p);
+    cache = cache_of(process, 8);
+    for (n = 0; n < 100; n++) {
+        put(cache, n, p);
+        entry = entry_of(cache, n);
+        assert_int_equal(bearer_tokencache_attach(entry, &things[n], free_thing), 1);
+        bearer_tokencache_release(entry);
+    }
+    for (n = 0; n < 100; n++) {
+        freed += (unsigned)things[n].freed;
+    }
+    assert_int_equal(freed, 100 - 8);
+    apr_pool_destroy(process);
+    for (n = 0; n < 100; n++) {
+        UNIT_CHECK(things[n].freed == 1, "%u: %d", n, things[n].freed);
+    }
+}
+
+#define THREADS 8
+#define ROUNDS 4000
+
+/* Threads use, attach, drop and evict the same few entries. */
+typedef struct attachers_t {
+    bearer_tokencache_t *cache;
+    _Atomic int made, freed, wrong;
+} attachers_t;
+
+typedef struct owned_t {
+    attachers_t *all;
+    unsigned token;
+    int alive;
+} owned_t;
+
+static void free_owned(void *owned_)
+{
+    owned_t *owned = owned_;
+
+    owned->all->freed++;
+    owned->alive = 0;
+    free(owned);
+}
+
+static void use_entry(attachers_t *all, bearer_tokencache_entry_t *entry, unsigned token)
+{
+    owned_t *owned = bearer_tokencache_attached(entry), *mine;
+
+    if (!owned) {
+        mine = calloc(1, sizeof(*mine));
+        *mine = (owned_t){ all, token, 1 };
+        all->made++;
+        if (!bearer_tokencache_attach(entry, mine, free_owned)) {
+            free_owned(mine);
+        }
+        owned = bearer_tokencache_attached(entry);
+    }
+    if (!owned || !owned->alive || owned->token != token) {
+        all->wrong++;
+    }
+}
+
+static void *APR_THREAD_FUNC attach(apr_thread_t *thread, void *all_)
+{
+    attachers_t *all = all_;
+    apr_pool_t *p = apr_thread_pool_get(thread);
+    const bearer_principal_t *principal = a_principal(p);
+    bearer_tokencache_entry_t *entry;
+    unsigned char key[BEARER_SHA256_SIZE];
+    unsigned i, token;
+
+    for (i = 0; i < ROUNDS; i++) {
+        token = i % 12;
+        bearer_text_sha256(&token, sizeof(token), key);
+        bearer_tokencache_put(all->cache, key, principal, 1, 0);
+        bearer_tokencache_get(all->cache, &entry, key, NOW, SKEW);
+        if (entry) {
+            use_entry(all, entry, token);
+            if (i % 7 == 0) {
+                bearer_tokencache_drop(entry);
+            }
+            bearer_tokencache_release(entry);
+        }
+    }
+    return NULL;
+}
+
+static void test_threads_free_each_thing_once(void **state)
+{
+    apr_pool_t *p = unit_pool(state), *process;
+    apr_thread_t *threads[THREADS];
+    attachers_t all = { NULL, 0, 0, 0 };
+    apr_status_t rv;
+    int i;
+
+    apr_pool_create(&process, p);
+    all.cache = cache_of(process, 8);
+    for (i = 0; i < THREADS; i++) {
+        assert_int_equal(apr_thread_create(&threads[i], NULL, attach, &all, p), APR_SUCCESS);
+    }
+    for (i = 0; i < THREADS; i++) {
+        apr_thread_join(&rv, threads[i]);
+    }
+    assert_true(all.made > 100);
+    assert_int_equal(all.wrong, 0);
+    assert_true(all.freed < all.made);
+    apr_pool_destroy(process);
+    assert_int_equal(all.freed, all.made);
+}
+
 /* ---- room ---------------------------------------------------------------- */
 
 static void test_number_of_entries_is_bounded(void **state)
@@ -458,6 +649,10 @@ int main(void)
         UNIT_TEST(test_valid_until),
         UNIT_TEST(test_dropped_entry_serves_its_holders),
         UNIT_TEST(test_put_again),
+        UNIT_TEST(test_first_thing_is_attached),
+        UNIT_TEST(test_dropped_entry_takes_a_thing),
+        UNIT_TEST(test_eviction_and_end_free_things),
+        UNIT_TEST(test_threads_free_each_thing_once),
         UNIT_TEST(test_number_of_entries_is_bounded),
         UNIT_TEST(test_used_entries_stay),
         UNIT_TEST(test_held_entries_are_not_evicted),
