@@ -20,6 +20,7 @@
 #define WORD_MAX 256
 
 #define AUTH_METHODS "introspection_endpoint_auth_methods_supported"
+#define DPOP_ALGS "dpop_signing_alg_values_supported"
 
 void offer_odd(offer_t *offer, const char *fmt, ...)
 {
@@ -413,6 +414,42 @@ static const char *introspection(const offer_t *offer)
     return conf;
 }
 
+/* RFC 8705 section 3.3. */
+static int binds_to_certificates(const offer_t *offer)
+{
+    return json_is_true(json_object_get(offer->document,
+                                        "tls_client_certificate_bound_access_tokens"));
+}
+
+/* Is there an algorithm that clients of this issuer and this server know (RFC 9449
+ * section 5.1)? */
+static int binds_to_keys(const offer_t *offer)
+{
+    bearer_algs_t all = bearer_alg_supported(BEARER_ALGS_ALL);
+    const bearer_alg_t *alg;
+
+    while ((alg = bearer_alg_next(&all)) != NULL) {
+        if (alg->kty != BEARER_KTY_OCT && offer_lists(offer, DPOP_ALGS, alg->name)) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* A comment: which tokens are bound is each client's choice. */
+static const char *proof(const offer_t *offer)
+{
+    int key = binds_to_keys(offer), certificate = binds_to_certificates(offer);
+
+    return !key && !certificate ? "" : apr_pstrcat(
+        offer->p,
+        "    # A token that is bound to a client's key or certificate needs its proof.\n"
+        "    # To refuse tokens that are not bound:\n    # AuthBearerProof",
+        key ? " dpop" : "", certificate ? " mtls" : "", "\n",
+        certificate ? "    # Client certificates need, in the virtual host:\n"
+                      "    # SSLVerifyClient optional_no_ca\n" : "", NULL);
+}
+
 /* The URLs have been checked: they contain nothing that ends a line or a quoted word. */
 static const char *configuration(const offer_t *offer)
 {
@@ -424,7 +461,7 @@ static const char *configuration(const offer_t *offer)
                        "    AuthType Bearer\n"
                        "    AuthName \"orders\"\n"
                        "    # The claim aud of tokens for this API:\n"
-                       "    AuthBearerAudience api://orders\n"
+                       "    AuthBearerAudience api://orders\n", proof(offer),
                        "    Require valid-user\n"
                        "</Location>\n", NULL);
 }
@@ -480,7 +517,8 @@ json_t *offer_json(offer_t *offer)
 
     look_around(offer);
     out = json_pack(
-        "{s:s s:s s:s? s:s? s:s? s:s? s:s? s:s? s:s? s:s? s:b s:b s:o s:o s:o s:o s:o s:o s:o?}",
+        "{s:s s:s s:s? s:s? s:s? s:s? s:s? s:s? s:s? s:s? s:b s:b s:o s:b s:o s:o s:o s:o s:o s:o"
+        " s:o?}",
         "issuer", offer->named, "metadata", offer->source, "jwks_uri", m->jwks_uri,
         "introspection_endpoint", m->introspection_endpoint,
         "authorization_endpoint", m->authorization_endpoint,
@@ -491,6 +529,8 @@ json_t *offer_json(offer_t *offer)
         "pushed_required", m->require_pushed_authorization_requests,
         "back_channel", json_is_true(json_object_get(offer->document,
                                                      "backchannel_logout_supported")),
+        "dpop_algorithms", words_json(offer, DPOP_ALGS),
+        "certificate_bound", binds_to_certificates(offer),
         "client_auth", words_json(offer, AUTH_METHODS),
         "login_auth", words_json(offer, OFFER_LOGIN_AUTH),
         "scopes", words_json(offer, "scopes_supported"), "keys", keys_json(offer),

@@ -79,8 +79,9 @@ int offer_key_count(const offer_t *offer);
 
 /**
  * Returns the result: issuer, metadata, the endpoints (null: not offered),
- * client_auth[], login_auth[], back_channel, pushed_required, scopes[], keys[] {kid, type,
- * bits, algorithms}, odd[], configuration, login_configuration (null: not offered).
+ * client_auth[], login_auth[], back_channel, pushed_required, dpop_algorithms[],
+ * certificate_bound, scopes[], keys[] {kid, type, bits, algorithms}, odd[], configuration,
+ * login_configuration (null: not offered).
  * Released with the pool. Adds the remaining warnings; call it once, last.
  */
 json_t *offer_json(offer_t *offer);

@@ -199,6 +199,21 @@ static void tell_url(FILE *out, const char *title, const json_t *offer,
                                          : "(not offered)");
 }
 
+/* Says how tokens can be bound to a client. */
+static void tell_proofs(FILE *out, const json_t *offer, apr_pool_t *p)
+{
+    const json_t *algorithms = json_object_get(offer, "dpop_algorithms");
+
+    if (json_array_size(algorithms)) {
+        tell_words(out, "DPoP", algorithms, p);
+    } else {
+        fprintf(out, "DPoP           (not offered)\n");
+    }
+    fprintf(out, "Mutual TLS     %s\n",
+            json_is_true(json_object_get(offer, "certificate_bound"))
+                ? "certificate-bound tokens" : "(not offered)");
+}
+
 void tell_offer(FILE *out, const json_t *offer, apr_pool_t *p)
 {
     const json_t *odd = json_object_get(offer, "odd");
@@ -220,6 +235,7 @@ void tell_offer(FILE *out, const json_t *offer, apr_pool_t *p)
     fprintf(out, "Back-channel   %s\n", json_is_true(json_object_get(offer, "back_channel"))
                                             ? "logout tokens" : "(not offered)");
     tell_url(out, "Revocation", offer, "revocation_endpoint", p);
+    tell_proofs(out, offer, p);
     tell_words(out, "Scopes", json_object_get(offer, "scopes"), p);
     tell_each(out, "\nWarnings", odd, tell_odd, p);
     if (!json_array_size(odd)) {

@@ -159,6 +159,31 @@ def test_the_configuration_works_as_it_was_printed(one_server, issuer):
     assert discover(issuer.url).json["configuration"] == said.configuration
 
 
+# ---- bound tokens -----------------------------------------------------------
+
+@pytest.mark.parametrize("algorithms, certificates, line", [
+    (["ES256", "EdDSA"], True, "dpop mtls"), (["RS256"], False, "dpop"),
+    (None, True, "mtls"), (["HS256", "none", "XS256"], None, None), ([], "yes", None)])
+def test_how_tokens_can_be_bound(one_server, issuer, algorithms, certificates, line):
+    """An algorithm that no server accepts in a proof binds nothing here."""
+    for name, value in (("dpop_signing_alg_values_supported", algorithms),
+                        ("tls_client_certificate_bound_access_tokens", certificates)):
+        if value is not None:
+            issuer.metadata[name] = value
+    said = discover(issuer.url, as_json=False)
+    assert said.status == 0, said
+    assert re.search(r"^DPoP +%s$" % (re.escape(" ".join(algorithms or ["(not offered)"]))),
+                     said.out, re.M), said
+    assert re.search(r"^Mutual TLS +%s$" % ("certificate-bound tokens" if certificates is True
+                                            else r"\(not offered\)"), said.out, re.M), said
+    assert re.findall(r"^    # AuthBearerProof (.*)$", said.out, re.M) == [line] * bool(line)
+    assert ("optional_no_ca" in said.out) == (certificates is True)
+    offer = discover(issuer.url).json
+    assert offer["dpop_algorithms"] == (algorithms or [])
+    assert offer["certificate_bound"] is (certificates is True)
+    works(one_server, said.configuration, issuer.mint(aud="api://orders"))
+
+
 # ---- logins -----------------------------------------------------------------
 
 ENDPOINTS = {"authorization_endpoint": "authorize", "end_session_endpoint": "end",
