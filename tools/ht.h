@@ -175,6 +175,23 @@ int ht_create_json(const ht_call_t *call, const char *path, int mode,
 /** Wipes every string of a JSON value with secrets when the pool is destroyed. */
 void ht_wipe_json(const ht_call_t *call, json_t *value);
 
+/* ---- keys (ht_key.c) ------------------------------------------------------ */
+
+/**
+ * Reads the private key of --key (a JWK Set, a JWK, or PEM), as selected by --kid and
+ * --alg. Warns if other users can read the file.
+ * @param wanted  algorithms to choose from
+ * @param jwk     released with the pool, and wiped then
+ * @param alg     to sign with
+ * @return HT_OK, or HT_USAGE after a message
+ */
+int ht_signing_key(const ht_call_t *call, bearer_algs_t wanted, json_t **jwk,
+                   const bearer_alg_t **alg);
+
+/** Returns the RFC 7638 thumbprint of the only key of a file: a JWK or PEM, private or
+ *  public; not a shared secret. HT_OK, or HT_USAGE after a message. */
+int ht_thumbprint(const ht_call_t *call, const char *path, const char **thumbprint);
+
 /* ---- judging (ht_judge.c) ------------------------------------------------- */
 
 /** Reads the algorithms of --alg (lists separated by commas), or the accepted defaults.

@@ -5,7 +5,6 @@
 #include "ht.h"
 
 #include <string.h>
-#include <sys/stat.h>
 
 #include <apr_strings.h>
 #include <apr_time.h>
@@ -17,106 +16,6 @@
 #include "base/text.h"
 #include "jose/jwk.h"
 #include "jose/jws.h"
-
-/* ---- the key ------------------------------------------------------------- */
-
-/* Returns the algorithms that this JWK may sign with. */
-static bearer_algs_t algs_of(const json_t *jwk)
-{
-    const char *use = bearer_json_string(jwk, "use");
-    const char *alg_name = bearer_json_string(jwk, "alg");
-    const bearer_alg_t *alg = alg_name ? bearer_alg_find(alg_name) : NULL;
-    bearer_algs_t algs = bearer_jwk_algs(jwk);
-
-    if (use && strcmp(use, "sig") != 0) {
-        return 0;
-    }
-    if (alg_name) {
-        algs &= alg ? alg->bit : 0;
-    }
-    return bearer_alg_supported(algs);
-}
-
-/* Loads the keys of a JWK Set, or one JWK as a set. */
-static int load_keys(const ht_call_t *call, json_t **keys)
-{
-    const char *path = ht_value(call, "key");
-    const char *data, *error = NULL;
-    json_t *document;
-    apr_size_t len;
-
-    if (ht_read_file(call, path, (apr_size_t)BEARER_JWKS_MAX_BYTES, &data, &len)
-        != HT_OK) {
-        return HT_USAGE;
-    }
-    if (bearer_json_parse(&document, data, len, &error, call->p)
-        != APR_SUCCESS) {
-        return ht_fail(call, HT_USAGE, "%s is not a JWK Set: %s",
-                       bearer_text_quote(call->p, path), error);
-    }
-    ht_wipe_json(call, document);
-    *keys = json_object_get(document, "keys");
-    if (!*keys && json_object_get(document, "kty")) {
-        *keys = json_pack("[O]", document);
-        bearer_json_tie(*keys, call->p);
-    }
-    return json_is_array(*keys)
-               ? HT_OK
-               : ht_fail(call, HT_USAGE, "%s is not a JWK Set: it has no keys",
-                         bearer_text_quote(call->p, path));
-}
-
-static int key_fits(const json_t *jwk, const char *kid, bearer_algs_t wanted)
-{
-    const char *own = bearer_json_string(jwk, "kid");
-
-    return (!kid || (own && !strcmp(own, kid))) && (algs_of(jwk) & wanted);
-}
-
-static int select_key(const ht_call_t *call, json_t **chosen,
-                      bearer_algs_t wanted)
-{
-    const char *path = bearer_text_quote(call->p, ht_value(call, "key"));
-    const char *kid = ht_value(call, "kid");
-    json_t *keys = NULL, *jwk;
-    int found = 0;
-    size_t i;
-
-    if (load_keys(call, &keys) != HT_OK) {
-        return HT_USAGE;
-    }
-    json_array_foreach(keys, i, jwk) {
-        if (key_fits(jwk, kid, wanted)) {
-            *chosen = jwk;
-            found++;
-        }
-    }
-    if (!found) {
-        return ht_fail(call, HT_USAGE, "%s has no key that fits --kid and --alg",
-                       path);
-    }
-    return found == 1 ? HT_OK
-                      : ht_usage(call, "%s has %d such keys; choose one with --kid",
-                                 path, found);
-}
-
-/* Returns the algorithm that the key names, else the one that most verifiers expect for
- * its type: RS256 before PS256 for RSA, and EdDSA, the older name, for Ed25519. */
-static const bearer_alg_t *usual_alg(bearer_algs_t algs)
-{
-    static const char *const first[] = { "RS256", "ES256", "ES384", "ES512",
-                                         "EdDSA", "HS256", NULL };
-    unsigned i;
-
-    for (i = 0; first[i]; i++) {
-        const bearer_alg_t *alg = bearer_alg_find(first[i]);
-
-        if (alg && (alg->bit & algs)) {
-            return alg;
-        }
-    }
-    return bearer_alg_next(&algs);
-}
 
 /* ---- the claims ---------------------------------------------------------- */
 
@@ -212,6 +111,21 @@ static int add_jti(const ht_call_t *call, json_t *claims)
                       bearer_b64url_encode(call->p, random, sizeof(random)));
 }
 
+/* Binds the token to a key of the client (RFC 9449 section 6.1). */
+static int add_binding(const ht_call_t *call, json_t *claims)
+{
+    const char *key = ht_value(call, "dpop"), *jkt;
+
+    if (!key) {
+        return HT_OK;
+    }
+    if (ht_thumbprint(call, key, &jkt) != HT_OK) {
+        return HT_USAGE;
+    }
+    json_object_set_new(claims, "cnf", json_pack("{s:s}", "jkt", jkt));
+    return HT_OK;
+}
+
 /* --claim comes last, so it overrides the other options. */
 static int make_claims(const ht_call_t *call, const char **payload, apr_size_t *len)
 {
@@ -223,7 +137,7 @@ static int make_claims(const ht_call_t *call, const char **payload, apr_size_t *
         || add_string(call, claims, "sub", ht_value(call, "subject")) != HT_OK
         || add_audience(call, claims) != HT_OK
         || add_times(call, claims) != HT_OK || add_jti(call, claims) != HT_OK
-        || add_claims(call, claims) != HT_OK) {
+        || add_binding(call, claims) != HT_OK || add_claims(call, claims) != HT_OK) {
         return HT_USAGE;
     }
     *payload = bearer_json_text(claims, call->p);
@@ -317,41 +231,24 @@ static int sign(const ht_call_t *call, const json_t *jwk,
                     strlen(token) + 1);
 }
 
-static void warn_if_open(const ht_call_t *call)
-{
-    const char *path = ht_value(call, "key");
-    struct stat about;
-
-    if (!stat(path, &about) && S_ISREG(about.st_mode)
-        && (about.st_mode & (S_IROTH | S_IWOTH))) {
-        ht_say(call, "warning: other users can read or write %s (mode %04o)",
-               bearer_text_quote(call->p, path),
-               (unsigned)about.st_mode & 07777u);
-    }
-}
-
 static int run(const ht_call_t *call)
 {
-    const char *alg_name = ht_value(call, "alg");
     const char *payload = NULL;
     const bearer_alg_t *alg = NULL;
     apr_size_t len = 0;
     json_t *jwk = NULL;
 
-    if ((alg_name && ht_alg(call, alg_name, &alg) != HT_OK)
-        || select_key(call, &jwk, alg ? alg->bit : ~(bearer_algs_t)0) != HT_OK
+    if (ht_signing_key(call, ~(bearer_algs_t)0, &jwk, &alg) != HT_OK
         || (ht_has(call, "payload") ? read_payload(call, &payload, &len)
                                     : make_claims(call, &payload, &len))
                != HT_OK) {
         return HT_USAGE;
     }
-    warn_if_open(call);
-    alg = alg ? alg : usual_alg(algs_of(jwk));
-    return alg ? sign(call, jwk, alg, payload, len) : HT_USAGE;
+    return sign(call, jwk, alg, payload, len);
 }
 
 static const ht_option_t options[] = {
-    { "key", "FILE", HT_REQUIRED, "private JWK Set, as made by keygen" },
+    { "key", "FILE", HT_REQUIRED, "private JWK Set (as made by keygen), JWK or PEM" },
     { "kid", "KID", 0, "key of the set, if several fit" },
     { "alg", "ALG", 0, "algorithm, if the key allows several" },
     { "issuer", "ISS", HT_CLAIMS, "claim iss" },
@@ -361,6 +258,8 @@ static const ht_option_t options[] = {
       "be negative)" },
     { "not-before", "SECONDS", HT_CLAIMS, "claim nbf, relative to now (may be negative)" },
     { "now", "EPOCH", HT_CLAIMS, "time to assume, in seconds since 1970" },
+    { "dpop", "KEY", HT_CLAIMS, "claim cnf.jkt: bind the token to this JWK or PEM key of the "
+      "client, private or public" },
     { "typ", "TYP", 0, "header typ (default at+jwt, with --payload none); '' omits it" },
     { "claim", "NAME=VALUE", HT_REPEAT | HT_CLAIMS, "any claim; VALUE is JSON if "
       "possible, else a string" },

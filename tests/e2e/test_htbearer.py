@@ -262,7 +262,7 @@ def test_wrong_usage_is_one_line_with_a_hint(args, phrase):
 
 @pytest.mark.parametrize("args, options, phrase", [
     (["sign", "--key", "a", "--payload", "b"],
-     ["issuer", "subject", "audience", "expires", "not-before", "now", "claim"],
+     ["issuer", "subject", "audience", "expires", "not-before", "now", "claim", "dpop"],
      "cannot be combined with --payload"),
     (["verify", "--keys", "a", "--jws-only"],
      ["audience", "issuer", "clock-skew", "max-age", "now"], "cannot be combined with --jws-only"),
@@ -629,6 +629,85 @@ def test_sign_warns_about_a_key_that_everybody_may_read(pair):
     assert run("sign", "--key", private).ok().err == ""
     private.chmod(0o644)
     assert "warning" in run("sign", "--key", private).ok().err
+
+
+def pem_of(key, private=True):
+    if private:
+        return key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8,
+                                 serialization.NoEncryption())
+    return key.public_key().public_bytes(serialization.Encoding.PEM,
+                                         serialization.PublicFormat.SubjectPublicKeyInfo)
+
+
+@pytest.fixture
+def written(tmp_path):
+    """written(name, content) is the path of a file that only its owner can read."""
+    def write(name, content):
+        path = tmp_path / name
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        path.chmod(0o600)
+        return path
+    return write
+
+
+@pytest.mark.parametrize("name, alg", [
+    ("rsa", "RS256"), ("p256", "ES256"), ("p521", "ES512"), ("k1", "ES256K"),
+    ("ed25519", "EdDSA"), ("ed448", "EdDSA")])
+def test_sign_with_a_pem_key(name, alg, keys, written):
+    made = run("sign", "--key", written("key.pem", pem_of(keys[name])),
+               "--alg", alg).ok().text
+    jwt.decode(made, keys[name].public_key(), [alg])
+    assert segments(made)[0]["kid"] == thumbprint(public_jwk(keys[name].public_key()))
+
+
+def test_sign_with_an_encrypted_key(keys, written):
+    pem = keys["p256"].private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8,
+        serialization.BestAvailableEncryption(b"secret"))
+    run("sign", "--key", written("key.pem", pem)).failed(2, "key.pem")
+    run("sign", "--key", written("a.pem", pem_of(keys["p256"])), "--dpop",
+        written("key.pem", pem)).failed(2, "key.pem")
+
+
+# ---- sign --dpop ------------------------------------------------------------
+
+@pytest.mark.parametrize("name", ["rsa", "p256", "p384", "p521", "ed25519", "ed448"])
+def test_sign_binds_a_token_to_a_key(name, keys, pair, written):
+    public = public_jwk(keys[name].public_key())
+    private, _ = pair()
+    for content in (pem_of(keys[name]), pem_of(keys[name], False), json.dumps(public),
+                    json.dumps({"keys": [{**public, "kid": "x"}]})):
+        made = run("sign", "--key", private, "--dpop", written("client", content)).ok()
+        assert segments(made.text)[1]["cnf"] == {"jkt": thumbprint(public)}
+        assert made.err == ""
+
+
+def test_sign_binds_a_token_to_a_key_of_keygen(tmp_path):
+    files = [tmp_path / name for name in ("a", "b")]
+    run("keygen", "--alg", "ES256", "--private", files[0], "--public", files[1]).ok()
+    kid = json.loads(files[1].read_text())["keys"][0]["kid"]
+    for file in files:
+        made = run("sign", "--key", files[0], "--dpop", file).ok().text
+        assert segments(made)[1]["cnf"] == {"jkt": kid}
+    made = run("sign", "--key", files[0], "--dpop", file, "--claim", 'cnf={"jkt":"x"}')
+    assert segments(made.ok().text)[1]["cnf"] == {"jkt": "x"}
+
+
+@pytest.mark.parametrize("content, phrase", [
+    ("", "not a JWK or PEM key"), ("{}", "not a JWK or PEM key"), ("{", "JWK"),
+    ('{"keys":[]}', "no usable key"), ('{"kty":"oct","k":"' + "A" * 86 + '"}', "secret"),
+    ('{"kty":"EC","crv":"P-256"}', "no usable key"), ("two", "2 keys"), ("weak", "1024"),
+    ("weak.pem", "1024"), ("-----BEGIN PUBLIC KEY-----", "PEM")])
+def test_sign_binds_to_no_other_key(content, phrase, keys, pair, written):
+    if content == "two":
+        content = json.dumps({"keys": [public_jwk(keys[name].public_key(), kid=name)
+                                       for name in ("rsa", "p256")]})
+    elif content.startswith("weak"):
+        key = rsa.generate_private_key(65537, 1024)
+        content = json.dumps(public_jwk(key.public_key())) if content == "weak" \
+            else pem_of(key)
+    private, _ = pair()
+    run("sign", "--key", private, "--dpop", written("client", content)).failed(2, phrase)
 
 
 # ---- decode -----------------------------------------------------------------
