@@ -52,6 +52,7 @@ SCRATCH = {
     "/etc/apache2/bearer/client-secret": (lambda: "secret\n", 0o600),
     "/etc/apache2/bearer/client-key.pem": (_pem_key, 0o600),
     "/etc/apache2/bearer/client.pem": (certs.authority_pem, 0o644),
+    "/etc/apache2/bearer/www.pem": (lambda: certs.server("good", "*.example.com"), 0o600),
     "/etc/apache2/bearer/redis-password": (lambda: "password\n", 0o600),
     "/etc/apache2/bearer/secret": (lambda: "s" * 64 + "\n", 0o600),
     "/etc/apache2/bearer/secret.new": (lambda: "n" * 64 + "\n", 0o600),
@@ -89,7 +90,7 @@ def blocks():
 @pytest.fixture(scope="module")
 def server():
     made = Httpd(modules=("remoteip", "status", "socache_redis", "auth_basic", "authn_file",
-                          "authz_user"), throttle=True)
+                          "authz_user", "ssl", "macro"), throttle=True)
     for path, (content, mode) in SCRATCH.items():
         made.write("scratch" + path, content(), mode)
     yield made

@@ -229,12 +229,13 @@ class ConfigTest:
 
 
 class Httpd:
-    """One server. conf may use @ROOT@ for its ServerRoot and @PORT@."""
+    """One server. conf may use @ROOT@ for its ServerRoot and @PORT@. Without faces, a
+    URL that no file has gets 404."""
 
     def __init__(self, conf="", modules=(), mpm=None, children=1, files=None,
                  loglevel=None, backend=None, module=True,
                  server_name="server.test", after_module=(), without=(),
-                 early="", throttle=False, h2=False):
+                 early="", throttle=False, h2=False, faces=True):
         loglevel = loglevel or (
             "info auth_bearer:trace8" if module else "info")
         self.mpm = mpm or MPMS[0]
@@ -260,7 +261,7 @@ class Httpd:
             if isinstance(content, tuple):
                 content, mode = content
             self.write(name, content, mode)
-        faces = FACES.format(root=self.root)
+        faces = FACES.format(root=self.root) if faces else ""
         if backend:
             faces = ('ProxyPassMatch "^(/(?:.+/)?be(?:/.*)?)$" "%s$1"\n'
                      % backend.url) + faces
