@@ -24,6 +24,7 @@ What administrators and users notice, newest version first. `tests/build/changel
 makes the part of the next version from the files in `changes/`.
 """
 NEXT = "\n## Unreleased\n"
+RELEASED = r"\n## \d.*"
 LONGEST = 60  # words
 
 def read_change(path, changes):
@@ -54,7 +55,7 @@ def read_changes():
 
 
 def page(changes, released):
-    out = [INTRODUCTION + NEXT]
+    out = [INTRODUCTION + (NEXT if any(changes.values()) else "")]
     for kind in KINDS:
         if changes[kind]:
             out.append(f"### {kind}\n")
@@ -67,7 +68,7 @@ def page(changes, released):
 
 def main():
     # released parts are not changed
-    released = re.search(r"\n## \d.*", read(PAGE), re.S)
+    released = re.search(RELEASED, read(PAGE), re.S)
     wanted = page(read_changes(), released[0] if released else "")
     if not (WRITE and complaints):
         keep_page(PAGE, wanted)

@@ -42,6 +42,8 @@ srcdir="$srcdir" python3 "$srcdir/tests/build/manpage.py" || complain tools/htbe
 # --- the changelog: generated from changes/ -----------------------------------
 
 srcdir="$srcdir" python3 "$srcdir/tests/build/changelog.py" || complain CHANGELOG.md
+srcdir="$srcdir" python3 "$srcdir/tests/build/release.py" --check ||
+    complain 'the version (configure.ac)'
 
 # --- analyzers ---------------------------------------------------------------
 

@@ -166,6 +166,88 @@ def test_a_change_is_well_formed(tmp_path, name, text, complaint):
     assert not (tmp_path / "CHANGELOG.md").exists()
 
 
+# --- the version ------------------------------------------------------------------
+
+def tree(tmp_path, version="0.9.0-dev", page="## Unreleased\n\n### Fixed\n\n- It works.\n\n"
+         "## 0.1.0 (2026-11-22)\n\nFirst.\n"):
+    """As much of a source tree as a version is written in."""
+    (tmp_path / "configure.ac").write_text(
+        "AC_INIT([mod_auth_bearer], [%s])\nAC_OUTPUT\n" % version)
+    (tmp_path / "CHANGELOG.md").write_text("# Changelog\n\n" + page)
+    (tmp_path / "changes").mkdir(exist_ok=True)
+    (tmp_path / "changes" / ".keep").write_text("It stays.\n")
+    (tmp_path / "changes" / "a.md").write_text("Fixed: It works.\n")
+    return tmp_path
+
+
+def test_the_version_is_in_order():
+    assert run("release.py", TOP, "--check") == ""
+
+
+def test_a_release_is_made(tmp_path):
+    root = tree(tmp_path)
+    assert run("release.py", root, "--check") == ""
+    assert run("release.py", root, "0.9.0", "2027-01-31") == ""
+    assert "[0.9.0])" in (root / "configure.ac").read_text()
+    page = (root / "CHANGELOG.md").read_text()
+    assert page == ("# Changelog\n\n## 0.9.0 (2027-01-31)\n\n### Fixed\n\n- It works.\n\n"
+                    "## 0.1.0 (2026-11-22)\n\nFirst.\n")
+    assert os.listdir(root / "changes") == [".keep"]
+    assert run("release.py", root, "--check") == ""
+    # changelog.py leaves what is released
+    assert run("changelog.py", root, "--write") == ""
+    text = (root / "CHANGELOG.md").read_text()
+    assert text[text.index("\n## "):] == page[page.index("\n## "):]
+    # a change after it needs the next version
+    (root / "changes" / "b.md").write_text("Fixed: More works.\n")
+    assert run("changelog.py", root, "--write") == ""
+    assert "release.py X.Y.Z-dev" in run("release.py", root, "--check")
+    assert run("release.py", root, "0.9.1-dev") == ""
+    assert run("release.py", root, "--check") == ""
+    text = (root / "CHANGELOG.md").read_text()
+    assert text.count("## Unreleased") == 1 and "- More works." in text
+
+
+@pytest.mark.parametrize("arguments,complaint", [
+    (["0.9"], "VERSION is X.Y.Z"),
+    (["0.9.0-rc1"], "VERSION is X.Y.Z"),
+    (["0.9.0", "yesterday"], "DATE is YYYY-MM-DD"),
+    (["0.9.0-dev"], "not newer"),
+    (["0.8.99"], "not newer"),
+])
+def test_a_release_that_cannot_be_changes_nothing(tmp_path, arguments, complaint):
+    root = tree(tmp_path)
+    before = {path: path.read_text() for path in root.rglob("*") if path.is_file()}
+    assert complaint in run("release.py", root, *arguments)
+    assert {path: path.read_text() for path in root.rglob("*") if path.is_file()} == before
+
+
+def test_a_release_has_changes(tmp_path):
+    root = tree(tmp_path, page="## 0.1.0 (2026-11-22)\n\nFirst.\n")
+    assert "has no changes" in run("release.py", root, "0.9.0")
+
+
+def test_the_changelog_is_not_newer_than_the_version(tmp_path):
+    root = tree(tmp_path, "0.9.0-dev", "## 0.9.0 (2027-01-31)\n\nFirst.\n")
+    assert "is older than 0.9.0" in run("release.py", root, "--check")
+    root = tree(tmp_path, "0.9", "")
+    assert "no version of the form" in run("release.py", root, "--check")
+
+
+@pytest.mark.parametrize("name,good,bad", [
+    ("debian/changelog", "libapache2-mod-auth-bearer (0.9.0~dev-1) unstable; urgency=low\n",
+     "libapache2-mod-auth-bearer (0.9.0-1) unstable; urgency=low\n"),
+    ("rpm/mod_auth_bearer.spec", "Name: x\nVersion:  0.9.0~dev\n",
+     "Name: x\nVersion:  0.8.9\n")])
+def test_packages_have_the_same_version(tmp_path, name, good, bad):
+    root = tree(tmp_path)
+    (root / name).parent.mkdir()
+    (root / name).write_text(good)
+    assert run("release.py", root, "--check") == ""
+    (root / name).write_text(bad)
+    assert "not of 0.9.0~dev" in run("release.py", root, "--check")
+
+
 # --- CONTRIBUTING.md -------------------------------------------------------------
 
 def test_what_contributing_names_is_there():
