@@ -238,6 +238,24 @@ static void check_two_logins(walk_t *w)
     }
 }
 
+static void check_nonces(walk_t *w)
+{
+    int i;
+
+    for (i = 0; i < w->global->sections->nelts; i++) {
+        const section_t *s = &APR_ARRAY_IDX(w->global->sections, i, section_t);
+        const ap_directive_t *at = ab_config_beside(s->node->first_child, "AuthBearerProof");
+        bearer_settings_t own = { 0 };
+
+        ab_check_collect(w, s->node, &own);
+        if (at && own.proof.nonce && !ab_config_server(s->server)->secret_files) {
+            ab_check_say(w, BEARER_LOG_ERROR, at,
+                         AB(0756) "AuthBearerProof nonce=on needs AuthBearerSecretFile PATH; "
+                         "create the file with: (umask 077; openssl rand -out PATH 48)");
+        }
+    }
+}
+
 /* ---- the whole ---------------------------------------------------------- */
 
 void ab_check_begin(walk_t *w, apr_pool_t *p, server_rec *s)
@@ -264,6 +282,7 @@ int ab_check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
         check_section(&w, &APR_ARRAY_IDX(w.sections, i, ab_section_t));
     }
     check_two_logins(&w);
+    check_nonces(&w);
     for (i = 0; i < w.global->issuers->nelts; i++) {
         ab_check_one_issuer(&w, i);
     }

@@ -75,7 +75,9 @@ const char *ab_parse_times(const parse_t *in, const char *keys,
  *  variable of `env:` is read immediately. */
 void ab_parse_note_secret(const parse_t *in, bearer_secret_t *secret);
 
-/** The parsers of AuthBearerLoginURL, AuthBearerLogout and AuthBearerSessionCheck. */
+/** The parsers of AuthBearerProof, AuthBearerLoginURL, AuthBearerLogout and
+ *  AuthBearerSessionCheck. */
+const char *ab_parse_proof(const parse_t *in, void *record);
 const char *ab_parse_login_url(const parse_t *in, void *record);
 const char *ab_parse_logout(const parse_t *in, void *record);
 const char *ab_parse_session_checks(const parse_t *in, void *record);

@@ -21,7 +21,8 @@ APLOG_USE_MODULE(auth_bearer);
 /** The value of `list` in BEARER_SETTING_KINDS of a directive whose lines add up. */
 #define ADDS 2
 
-/* These kinds are in config_service.c. */
+/* These kinds are in config_proof.c and config_service.c. */
+#define parse_proof ab_parse_proof
 #define parse_login_url ab_parse_login_url
 #define parse_logout ab_parse_logout
 #define parse_session_checks ab_parse_session_checks

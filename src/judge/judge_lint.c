@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "judge/exports.h"
 #include "judge/user_format.h"
 #include "trust/session_check_line.h"
 
@@ -396,6 +397,36 @@ static void lint_login_url(place_t *place)
     }
 }
 
+/* A DPoP token is read from Authorization only (RFC 9449 section 7.1). */
+static void lint_proof(place_t *place)
+{
+    const bearer_proof_rule_t *rule = &place->here.proof;
+    const apr_array_header_t *sources = place->here.token_from;
+    int i, header = 0;
+
+    for (i = 0; i < sources->nelts; i++) {
+        const bearer_from_t *from = &APR_ARRAY_IDX(sources, i, bearer_from_t);
+
+        header |= from->kind == BEARER_FROM_HEADER && !from->name;
+        if (rule->certificate && from->kind == BEARER_FROM_HEADER && from->name
+            && bearer_exports_same_name(from->name, rule->certificate)) {
+            FIND(place, ERROR, PROOF,
+                AB(0738) "AuthBearerProof certificate=%s and AuthBearerTokenFrom header:%s name "
+                "the same header; change one", rule->certificate, from->name);
+        }
+    }
+    if (rule->mode == BEARER_PROOF_DPOP && !header && !place->here.session && !place->session) {
+        FIND(place, ERROR, PROOF,
+            AB(0739) "AuthBearerProof dpop accepts only tokens of the scheme DPoP, which "
+            "AuthBearerTokenFrom does not read here; add header to AuthBearerTokenFrom");
+    }
+    if (rule->nonce && !place->here.challenge.on) {
+        FIND(place, WARNING, PROOF,
+            AB(0740) "AuthBearerProof nonce=on needs challenges that tell clients to use a nonce; "
+            "they are sent in spite of AuthBearerChallenge Off");
+    }
+}
+
 void bearer_judge_lint(apr_array_header_t *findings, const bearer_issuers_t *issuers,
                        const bearer_settings_t *defaults,
                        const bearer_settings_t *server,
@@ -404,7 +435,7 @@ void bearer_judge_lint(apr_array_header_t *findings, const bearer_issuers_t *iss
     static void (*const rules[])(place_t *) = {
         lint_issuers, lint_audience, lint_user_claim, lint_user_format,
         lint_clients, lint_profile, lint_algorithms, lint_introspection,
-        lint_session, lint_challenge, lint_login_url
+        lint_session, lint_challenge, lint_login_url, lint_proof
     };
     place_t place = { findings, issuers, defaults, server, dir, p, .jwt = 0 };
     unsigned i;

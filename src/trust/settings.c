@@ -426,6 +426,37 @@ static const char *print_forward(const void *value, const row_t *row, apr_pool_t
                       word_of(BEARER_FORWARD_TOKEN, row, p), NULL);
 }
 
+static const char *print_proof(const void *value, const row_t *row, apr_pool_t *p)
+{
+    static const struct {
+        int bits;
+        const char *word;
+    } modes[] = {
+#define X(symbol, text, value) { symbol, text },
+        BEARER_PROOF_MODES(X)
+#undef X
+    };
+    const bearer_proof_rule_t *rule = value;
+    const char *text = rule->mode == BEARER_PROOF_AUTO ? modes[0].word : "";
+    unsigned i;
+
+    (void)row;
+    for (i = 0; i < sizeof(modes) / sizeof(modes[0]); i++) {
+        if (rule->mode & modes[i].bits) {
+            text = apr_pstrcat(p, text, *text ? " " : "", modes[i].word, NULL);
+        }
+    }
+    if (rule->mode == BEARER_PROOF_IGNORE) {
+        return text;
+    }
+    text = apr_pstrcat(p, text, " window=", duration(rule->window, p),
+                       rule->nonce ? " nonce=on" : " nonce=off", NULL);
+    return !rule->certificate ? text
+        : apr_pstrcat(p, text, " ", word(apr_pstrcat(p, "certificate=", rule->certificate,
+                                                     NULL), p),
+                      " from=", apr_array_pstrcat(p, rule->from_text, ','), NULL);
+}
+
 /* Prints a method, and the audience of its assertion. */
 static const char *print_client_auth(const void *value, const row_t *row, apr_pool_t *p)
 {

@@ -54,6 +54,28 @@ typedef struct bearer_from_t {
                              NULL: `header` is Authorization, `basic` any user */
 } bearer_from_t;
 
+typedef enum {
+#define X(symbol, word, bits) symbol = (bits),
+    BEARER_PROOF_MODES(X)
+#undef X
+} bearer_proof_mode_t;
+
+#define BEARER_PROOF_WINDOW_MIN apr_time_from_sec(1)
+#define BEARER_PROOF_WINDOW_MAX apr_time_from_sec(600)
+
+/** AuthBearerProof: what a token bound to a key must prove (RFC 9449, RFC 8705). */
+typedef struct bearer_proof_rule_t {
+    int mode;                      /**< BEARER_PROOF_AUTO, BEARER_PROOF_IGNORE, or bits:
+                                        only tokens bound in one of these ways */
+    apr_interval_time_t window;    /**< how old a DPoP proof may be, without the skew */
+    int nonce;                     /**< 1: a DPoP proof needs a nonce of this server */
+    const char *certificate;       /**< the header in which a proxy sends the client
+                                        certificate; NULL: none */
+    /** apr_ipsubnet_t *: the proxies that may set it; and as written, const char *.
+     *  NULL if and only if certificate is. */
+    const apr_array_header_t *from, *from_text;
+} bearer_proof_rule_t;
+
 typedef struct bearer_throttle_settings_t {
     int on;
     int threshold;                 /**< failures */

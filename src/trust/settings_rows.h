@@ -47,6 +47,12 @@
     X(BEARER_PUSHED_AUTO, "auto") X(BEARER_PUSHED_REQUIRED, "required") \
     X(BEARER_PUSHED_OFF, "off")
 
+/** X(SYMBOL, the word of AuthBearerProof, its bits). DPOP and MTLS can be combined;
+ *  their bits are those of `bound` in judge/principal.h. */
+#define BEARER_PROOF_MODES(X) \
+    X(BEARER_PROOF_AUTO, "auto", 0) X(BEARER_PROOF_DPOP, "dpop", 1) \
+    X(BEARER_PROOF_MTLS, "mtls", 2) X(BEARER_PROOF_IGNORE, "ignore", 4)
+
 #define BEARER_SCOPE_STRATEGIES(X) \
     X(EXACT, "exact") X(HIERARCHIC, "hierarchic") X(WILDCARD, "wildcard")
 
@@ -100,6 +106,7 @@
     X(algorithms, bearer_algs_t, algorithms, 1, 0) \
     X(providers, const apr_array_header_t *, providers, 1, BEARER_PROVIDER_COUNT) /* int */ \
     X(token_from, const apr_array_header_t *, token_from, 1, 16) /* bearer_from_t */ \
+    X(proof, bearer_proof_rule_t, proof, 1, 6) \
     X(secret, bearer_secret_t *, masked, 0, 0) \
     X(client_auth, int, client_auth, 0, 2) \
     X(client_key, const char *, string, 0, 1) \
@@ -169,6 +176,11 @@
       BEARER_FROM_KINDS(BEARER_WORD_OF_3), \
       ARRAY(bearer_from_t, { BEARER_FROM_HEADER, NULL }), \
       "header, header:NAME, cookie:NAME, query:NAME, env:NAME, basic[:USER]") \
+    X(PROOF, proof, proof, "AuthBearerProof", D, \
+      BEARER_PROOF_MODES(BEARER_WORD_OF_3), \
+      ((bearer_proof_rule_t){ BEARER_PROOF_AUTO, SECONDS(60), 0, NULL, NULL, NULL }), \
+      "auto | ignore | dpop | mtls [window=TIME] [nonce=on|off] " \
+      "[certificate=HEADER from=ADDR[/BITS],...]") \
     X(MAX_TOKEN_AGE, max_token_age, time, "AuthBearerMaxTokenAge", S|I|D, "off", \
       SECONDS(25 * 3600), "TIME since iat, or off") \
     X(CLOCK_SKEW, clock_skew, skew, "AuthBearerClockSkew", S|I|D, NULL, SECONDS(60), \

@@ -32,6 +32,13 @@ TENANT = "https://login.test/{tenant}/v2"
 CORP = (issuer_conf(url="https://corp.test/", name="corp")
         + issuer_conf(url="https://eu.test/", name="corp-eu"))
 
+def proof(words, more=""):
+    return ISSUER + location("/a", "AuthBearerProof %s\n%s" % (words, more))
+
+
+SECRET = 'AuthBearerSecretFile "@ROOT@/secret"\n'
+SECRETS = {"secret": ("s" * 48, 0o600)}
+
 # name, configuration, extra files, number and values of the message
 ERRORS = [
     # --- audience
@@ -221,6 +228,42 @@ ServerName a.test
      {}, ["AB0503", "AuthBearerScopeStrategy"]),
     ("user-chars-word", issuer_conf("AuthBearerUserChars any")
      + location("/a"), {}, ["AB0503", "AuthBearerUserChars"]),
+    ("proof-word", proof("spiffe"), {}, ["AB0503", "AuthBearerProof", "'spiffe'", "mtls"]),
+    ("proof-option", proof("dpop jti=on"), {}, ["AB0503", "AuthBearerProof", "'jti=on'"]),
+    ("proof-auto-and-dpop", proof("auto dpop"), {}, ["AB0623", "AuthBearerProof", "'dpop'"]),
+    ("proof-dpop-and-ignore", proof("dpop ignore"), {}, ["AB0623", "'ignore'"]),
+    ("proof-dpop-twice", proof("dpop dpop"), {}, ["AB0623", "'dpop'"]),
+    ("proof-ignore-options", proof("window=5s ignore"), {}, ["AB0625", "AuthBearerProof"]),
+    ("proof-window-short", proof("window=999ms"), {}, ["AB0622", "'999ms'", "10min"]),
+    ("proof-window-long", proof("window=601s"), {}, ["AB0622", "'601s'"]),
+    ("proof-window-word", proof("window=soon"), {}, ["AB0504", "'soon'"]),
+    ("proof-nonce-word", proof("nonce=1"), {}, ["AB0503", "AuthBearerProof", "'1'"]),
+    ("proof-nonce-without-secret", proof("nonce=on"), {},
+     ["AB0756", "AuthBearerProof", "AuthBearerSecretFile"]),
+    ("proof-nonce-for-a-nested-section", ISSUER + "<Location />\nAuthBearerProof nonce=on\n"
+     "</Location>\n" + location("/a"), {}, ["AB0756", "AuthBearerSecretFile"]),
+    ("proof-certificate-from-anybody", proof("certificate=X-Cert"), {},
+     ["AB0624", "AuthBearerProof"]),
+    ("proof-from-without-certificate", proof("from=10.0.0.0/8"), {}, ["AB0624"]),
+    ("proof-certificate-no-name", proof('"certificate=X Cert" from=::1'), {},
+     ["AB0620", "'X Cert'"]),
+    ("proof-certificate-taken", proof("certificate=dpop from=::1"), {}, ["AB0620", "'dpop'"]),
+    ("proof-certificate-taken-as-folded", proof("certificate=Proxy_Authorization from=::1"), {},
+     ["AB0620", "'Proxy_Authorization'"]),
+    ("proof-from-a-name", proof("certificate=X-Cert from=localhost"), {},
+     ["AB0621", "'localhost'"]),
+    ("proof-from-bits", proof("certificate=X-Cert from=::1,10.0.0.0/33"), {},
+     ["AB0621", "'10.0.0.0/33'"]),
+    ("proof-from-without-bits", proof("certificate=X-Cert from=10.0.0.0/"), {},
+     ["AB0621", "'10.0.0.0/'"]),
+    ("proof-from-nothing", proof("certificate=X-Cert from="), {}, ["AB0621"]),
+    ("proof-certificate-is-a-token", proof("certificate=X-Cert from=::1",
+                                           "AuthBearerTokenFrom header header:x_cert"),
+     {}, ["AB0738", "X-Cert", "x_cert"]),
+    ("proof-of-cookies", proof("dpop", "AuthBearerTokenFrom cookie:at header:Authorisation"), {},
+     ["AB0739", "AuthBearerProof", "AuthBearerTokenFrom"]),
+    ("proof-twice", proof("dpop", "AuthBearerProof window=5s"), {},
+     ["AB0811", "AuthBearerProof"]),
     ("provider-word", ISSUER + location("/a", "AuthBearerProvider jwt saml"),
      {}, ["AB0503", "AuthBearerProvider", "saml"]),
     ("provider-twice", ISSUER + location("/a", "AuthBearerProvider jwt jwt"),
@@ -399,6 +442,18 @@ def bearer_directory(override):
 
 VALID = [
     ("smallest", ISSUER + location("/a"), {}),
+    ("proof-auto", proof("auto"), {}),
+    ("proof-ignore", proof("IGNORE"), {}),
+    ("proof-options", proof("window=30s"), {}),
+    ("proof-window-bounds", proof("mtls dpop window=1s") + location(
+        "/b", "AuthBearerProof dpop window=10min"), {}),
+    ("proof-nonce", SECRET + proof("nonce=on"), SECRETS),
+    ("proof-certificate", proof(
+        "mtls certificate=X-SSL-Cert from=192.0.2.7,10.0.0.0/8,2001:db8::/32"), {}),
+    ("proof-of-sessions-beside", SECRET + issuer_conf(
+        'AuthBearerClientID me\nAuthBearerClientSecret "file:@ROOT@/secret"')
+     + location("/a", "AuthBearerProof dpop\nAuthBearerTokenFrom cookie:at\n"
+                "AuthBearerSession On"), SECRETS),
     ("login-path-longest", "AuthBearerLoginPath /%s\n" % ("a" * 127) + ISSUER
      + location("/a"), {}),
     ("lifetime-bounds", "AuthBearerSessionLifetime max=696h idle=1s\n" + ISSUER
@@ -467,6 +522,9 @@ WARNINGS = [
     ("id-tokens-without-clients", ISSUER + location(
         "/a", "AuthBearerIDTokens accept"), {},
      ["AB0736", "AuthBearerIDTokens", "AuthBearerClients"]),
+    ("proof-nonce-without-challenge", SECRET + proof(
+        "nonce=on", "AuthBearerChallenge Off"), SECRETS,
+     ["AB0740", "AuthBearerProof", "AuthBearerChallenge"]),
     ("tenants-star", issuer_conf("AuthBearerTenants *", url=TENANT)
      + location("/a", "AuthBearerUserFormat %u@%t"), {}, ["AB0794",
                                                           "AuthBearerTenants"]),
@@ -738,6 +796,15 @@ AuthBearerClockSkew 42s
                  "25h"):
         assert word in done.output, (word, done)
     assert "dump-client-secret" not in done.output
+    assert "AuthBearerProof auto window=60s nonce=off   # default\n" in done.output
+
+
+def test_dump_of_proofs(checker):
+    done = checker(proof("Mtls DPoP window=90 certificate=X-Cert from=::1,192.0.2.0/24"),
+                   "-D", "DUMP_BEARER", files=KEYS)
+    assert done.status == 0, done
+    assert re.findall("^    AuthBearerProof (.*)$", done.output, re.MULTILINE) == [
+        "dpop mtls window=90s nonce=off certificate=X-Cert from=::1,192.0.2.0/24"], done
 
 
 def test_dump_only_when_asked(checker):

@@ -52,6 +52,7 @@ CONCERNS = {
     "config_issuer": "config keys docs vhosts",
     "config_parse": "config docs foreign_config without_effect login_issuers",
     "config_server": "config throttle memory docs browser",
+    "config_proof": "config docs",
     "config_service": "session_check login_url sign_out config docs",
     "config_settings": "config credentials docs htaccess export "
                        "introspection",

@@ -540,6 +540,38 @@ static void test_challenge_off_has_no_parameters(void **state)
     }
 }
 
+static const apr_array_header_t *source(apr_pool_t *p, const char *name)
+{
+    apr_array_header_t *list = apr_array_make(p, 1, sizeof(bearer_from_t));
+
+    *(bearer_from_t *)apr_array_push(list) = (bearer_from_t){ BEARER_FROM_HEADER, name };
+    return list;
+}
+
+static void test_proofs(void **state)
+{
+    judge_fixture_t *f = judge_fixture(unit_pool(state));
+    bearer_proof_rule_t rule = bearer_settings_defaults(f->p)->proof;
+    bearer_switch_t challenge = { 0, NULL };
+
+    bearer_settings_put(&f->dir, TOKEN_FROM, token_from, source(f->p, "X-Token"));
+    expect_error(f, NULL);
+    rule.mode = BEARER_PROOF_DPOP;
+    bearer_settings_put(&f->dir, PROOF, proof, rule);
+    expect_error(f, "AB0739");
+    f->dir.proof.mode |= BEARER_PROOF_MTLS;
+    expect_error(f, NULL);
+    f->dir.proof.certificate = "x-token";
+    expect_error(f, "AB0738");
+    bearer_settings_put(&f->dir, TOKEN_FROM, token_from, source(f->p, NULL));
+    f->dir.proof.mode = BEARER_PROOF_DPOP;
+    expect_error(f, NULL);
+    f->dir.proof.nonce = 1;
+    expect_warning(f, NULL);
+    bearer_settings_put(&f->dir, CHALLENGE, challenge, challenge);
+    expect_warning(f, "AB0740");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -563,6 +595,7 @@ int main(void)
         UNIT_TEST(test_session_check_that_is_never_used),
         UNIT_TEST(test_session_check_without_its_provider),
         UNIT_TEST(test_challenge_off_has_no_parameters),
+        UNIT_TEST(test_proofs),
     };
 
     return UNIT_RUN("judge_lint", tests);

@@ -30,6 +30,7 @@ static const print_case_t default_texts[] = {
     { BEARER_SET_NO_AUDIENCE, "refuse" },
     { BEARER_SET_CLIENTS, "(any)" },
     { BEARER_SET_TOKEN_FROM, "header" },
+    { BEARER_SET_PROOF, "auto window=60s nonce=off" },
     { BEARER_SET_MAX_TOKEN_AGE, "25h" },
     { BEARER_SET_CLOCK_SKEW, "60s" },
     { BEARER_SET_TOKEN_PROFILE, "auto" },
@@ -336,6 +337,30 @@ static void test_groups_of_values_print(void **state)
                         "off");
 }
 
+static void test_proof_prints(void **state)
+{
+    apr_pool_t *p = unit_pool(state);
+    bearer_settings_t s;
+
+    memset(&s, 0, sizeof(s));
+    s.proof = bearer_settings_defaults(p)->proof;
+    s.proof.mode = BEARER_PROOF_DPOP | BEARER_PROOF_MTLS;
+    s.proof.window = apr_time_from_sec(120);
+    s.proof.nonce = 1;
+    assert_string_equal(bearer_settings_print(&s, BEARER_SET_PROOF, p),
+                        "dpop mtls window=2min nonce=on");
+    s.proof.mode = BEARER_PROOF_MTLS;
+    s.proof.nonce = 0;
+    s.proof.certificate = "X-SSL-Cert";
+    s.proof.from_text = unit_list(p, "192.0.2.1 2001:db8::/32");
+    assert_string_equal(bearer_settings_print(&s, BEARER_SET_PROOF, p),
+                        "mtls window=2min nonce=off certificate=X-SSL-Cert "
+                        "from=192.0.2.1,2001:db8::/32");
+    s.proof.mode = BEARER_PROOF_IGNORE;
+    s.proof.certificate = NULL;
+    assert_string_equal(bearer_settings_print(&s, BEARER_SET_PROOF, p), "ignore");
+}
+
 static void test_secrets_are_masked(void **state)
 {
     apr_pool_t *p = unit_pool(state);
@@ -383,6 +408,7 @@ int main(void)
         UNIT_TEST(test_words_are_quoted_where_needed),
         UNIT_TEST(test_lists_print),
         UNIT_TEST(test_groups_of_values_print),
+        UNIT_TEST(test_proof_prints),
         UNIT_TEST(test_secrets_are_masked),
     };
 

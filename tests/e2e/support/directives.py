@@ -40,6 +40,7 @@ VALUES = {
     "AuthBearerPlainHTTP": "127.0.0.1:81",
     "AuthBearerPrefer": "cookie",
     "AuthBearerPreflight": "off",
+    "AuthBearerProof": "auto",
     "AuthBearerProvider": "jwt",
     "AuthBearerPushed": "auto",
     "AuthBearerResource": "https://server.test/a",
