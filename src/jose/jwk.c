@@ -285,6 +285,35 @@ const char *bearer_jwk_read(bearer_jwk_t *key, const json_t *jwk,
     return problem;
 }
 
+const char *bearer_jwk_public(EVP_PKEY **pkey, bearer_verifier_t **verifier,
+                              const json_t *jwk, const bearer_alg_t *alg,
+                              apr_pool_t *p)
+{
+    bearer_jwk_t key;
+    const char *problem;
+
+    memset(&key, 0, sizeof(key));
+    *verifier = NULL;
+    ERR_set_mark();
+    problem = read_key(&key, jwk, BEARER_JWKS_REMOTE, p);
+    if (!problem && !(key.algs & alg->bit)) {
+        problem = key.unfit ? key.unfit
+                            : apr_psprintf(p, "it (%s) cannot verify %s",
+                                           bearer_jwk_describe(&key, p), alg->name);
+    }
+    if (!problem) {
+        *verifier = bearer_verifier_create(alg, key.pkey, NULL, 0);
+        problem = *verifier ? NULL : "OpenSSL does not support it";
+    }
+    ERR_pop_to_mark();
+    if (problem) {
+        EVP_PKEY_free(key.pkey);
+        key.pkey = NULL;
+    }
+    *pkey = key.pkey;
+    return problem;
+}
+
 const char *bearer_jwk_describe(const bearer_jwk_t *key, apr_pool_t *p)
 {
     const char *kty = bearer_kty_name(key->kty);

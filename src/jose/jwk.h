@@ -174,6 +174,21 @@ bearer_algs_t bearer_jwk_algs(const json_t *jwk);
 /** Returns the RFC 7638 thumbprint of a JWK object, in p; NULL if members are missing. */
 const char *bearer_jwk_thumbprint(const json_t *jwk, apr_pool_t *p);
 
+/** Returns the name of a member that only a private key has, or NULL. */
+const char *bearer_jwk_private_member(const json_t *jwk);
+
+/**
+ * Reads a public key that a client sent, to verify one algorithm. Keys with a private
+ * member, oct keys, and keys whose type, curve, use, key_ops or alg excludes the
+ * algorithm are refused.
+ * @param pkey      the caller frees it after the verifier
+ * @param verifier  the caller frees it
+ * @return NULL, or why the key is refused ("it ..."), in p
+ */
+const char *bearer_jwk_public(EVP_PKEY **pkey, bearer_verifier_t **verifier,
+                              const json_t *jwk, const bearer_alg_t *alg,
+                              apr_pool_t *p);
+
 /** Creates a JWK object for an EVP_PKEY, with the private part if with_private is
  *  set; kid is the thumbprint. Released with p. */
 apr_status_t bearer_jwk_from_pkey(json_t **jwk, EVP_PKEY *pkey,

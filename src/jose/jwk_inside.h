@@ -44,9 +44,6 @@ const char *bearer_jwk_read(bearer_jwk_t *key, const json_t *jwk,
 /** Frees the OpenSSL objects of a key. */
 void bearer_jwk_clear(bearer_jwk_t *key);
 
-/** Returns the name of a member that only a private key has, or NULL. */
-const char *bearer_jwk_private_member(const json_t *jwk);
-
 /** Returns "RSA 2048", "EC P-256", "OKP Ed25519" or "oct 256" for the log, in p. */
 const char *bearer_jwk_describe(const bearer_jwk_t *key, apr_pool_t *p);
 

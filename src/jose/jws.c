@@ -6,6 +6,7 @@
 #include "jose/jws.h"
 
 #include <string.h>
+#include <strings.h>
 
 #include <apr_strings.h>
 
@@ -115,13 +116,10 @@ void bearer_jws_remember_header(const bearer_jws_t *jws, bearer_headers_t *heade
     }
 }
 
-bearer_reason_t bearer_jws_parse_known(bearer_jws_t *jws, bearer_headers_t *headers,
-                                       const char *token, apr_size_t len,
-                                       bearer_refusal_t *why, apr_pool_t *p)
+/* Finds the segments. */
+static bearer_reason_t begin(bearer_jws_t *jws, const char *token, apr_size_t len,
+                             bearer_refusal_t *why, apr_pool_t *p)
 {
-    unsigned char *payload, *signature;
-    bearer_reason_t reason;
-
     memset(jws, 0, sizeof(*jws));
     jws->token = token;
     jws->token_len = len;
@@ -136,12 +134,14 @@ bearer_reason_t bearer_jws_parse_known(bearer_jws_t *jws, bearer_headers_t *head
                                  ? ", but five: it is encrypted (JWE), which is not supported; let "
                                    "the issuer sign it only (JWS)" : "");
     }
-    reason = bearer_headers_find(headers, &jws->facts, jws->segment[0],
-                                 jws->segment_len[0], p)
-        ? BEARER_OK : parse_header(jws, why, p);
-    if (reason == BEARER_OK) {
-        reason = decode(jws, 1, &payload, &jws->payload_len, why, p);
-    }
+    return BEARER_OK;
+}
+
+static bearer_reason_t decode_rest(bearer_jws_t *jws, bearer_refusal_t *why, apr_pool_t *p)
+{
+    unsigned char *payload, *signature;
+    bearer_reason_t reason = decode(jws, 1, &payload, &jws->payload_len, why, p);
+
     if (reason == BEARER_OK) {
         reason = decode(jws, 2, &signature, &jws->signature_len, why, p);
     }
@@ -150,6 +150,34 @@ bearer_reason_t bearer_jws_parse_known(bearer_jws_t *jws, bearer_headers_t *head
         jws->signature = signature;
     }
     return reason;
+}
+
+bearer_reason_t bearer_jws_parse_known(bearer_jws_t *jws, bearer_headers_t *headers,
+                                       const char *token, apr_size_t len,
+                                       bearer_refusal_t *why, apr_pool_t *p)
+{
+    bearer_reason_t reason = begin(jws, token, len, why, p);
+
+    if (reason == BEARER_OK
+        && !bearer_headers_find(headers, &jws->facts, jws->segment[0], jws->segment_len[0], p)) {
+        reason = parse_header(jws, why, p);
+    }
+    return reason == BEARER_OK ? decode_rest(jws, why, p) : reason;
+}
+
+bearer_reason_t bearer_jws_parse_same(bearer_jws_t *jws, const char *header,
+                                      apr_size_t header_len, const char *token,
+                                      apr_size_t len, bearer_refusal_t *why,
+                                      apr_pool_t *p)
+{
+    bearer_reason_t reason = begin(jws, token, len, why, p);
+
+    if (reason == BEARER_OK
+        && !(header && jws->segment_len[0] == header_len
+             && memcmp(jws->segment[0], header, header_len) == 0)) {
+        reason = parse_header(jws, why, p);
+    }
+    return reason == BEARER_OK ? decode_rest(jws, why, p) : reason;
 }
 
 bearer_reason_t bearer_jws_parse(bearer_jws_t *jws, const char *token,
@@ -216,6 +244,14 @@ bearer_reason_t bearer_jws_check_header(bearer_jws_t *jws, bearer_algs_t allowed
         return bearer_refuse(why, p, BEARER_SIGNATURE, "the token has no signature");
     }
     return reason;
+}
+
+int bearer_jws_is_typ(const char *typ, const char *wanted)
+{
+    if (strncasecmp(typ, "application/", 12) == 0) {
+        typ += 12;
+    }
+    return strcasecmp(typ, wanted) == 0;
 }
 
 /* ---- check 4: kid ------------------------------------------------------ */

@@ -58,6 +58,13 @@ bearer_reason_t bearer_jws_parse_known(bearer_jws_t *jws,
                                        const char *token, apr_size_t len,
                                        bearer_refusal_t *why, apr_pool_t *p);
 
+/** Like bearer_jws_parse(), but does not parse a header whose text is this one: header is
+ *  then NULL. For callers that know its content. */
+bearer_reason_t bearer_jws_parse_same(bearer_jws_t *jws, const char *header,
+                                      apr_size_t header_len, const char *token,
+                                      apr_size_t len, bearer_refusal_t *why,
+                                      apr_pool_t *p);
+
 /** Caches the header for bearer_jws_parse_known(). Call it only after the
  *  signature was verified. */
 void bearer_jws_remember_header(const bearer_jws_t *jws,
@@ -69,6 +76,10 @@ void bearer_jws_remember_header(const bearer_jws_t *jws,
 bearer_reason_t bearer_jws_check_header(bearer_jws_t *jws,
                                         bearer_algs_t allowed,
                                         bearer_refusal_t *why, apr_pool_t *p);
+
+/** Returns 1 if a typ is the wanted one. Case and a leading `application/` make no
+ *  difference (RFC 7515 section 4.1.9). */
+int bearer_jws_is_typ(const char *typ, const char *wanted);
 
 /** Reads the kid of any JWS: absent, or a string of at most 256 bytes (BEARER_KID). */
 bearer_reason_t bearer_jws_read_kid(bearer_jws_t *jws, bearer_refusal_t *why,

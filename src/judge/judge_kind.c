@@ -22,19 +22,9 @@ static int accepts_id_tokens(const bearer_judgement_t *j)
 
 /* ---- access tokens by RFC 9068 ------------------------------------------ */
 
-/* RFC 7515 section 4.1.9: a value without a slash means application/ before it;
- * case is ignored. */
-static int is_typ(const char *typ, const char *wanted)
-{
-    if (strncasecmp(typ, "application/", 12) == 0) {
-        typ += 12;
-    }
-    return strcasecmp(typ, wanted) == 0;
-}
-
 static int is_at_jwt(const bearer_judgement_t *j)
 {
-    return j->jws.facts.typ && is_typ(j->jws.facts.typ, "at+jwt");
+    return j->jws.facts.typ && bearer_jws_is_typ(j->jws.facts.typ, "at+jwt");
 }
 
 /* RFC 9068 sections 2.2 and 4. An introspection response shows no header. */
@@ -93,7 +83,7 @@ const char *bearer_judge_other_kind(const char *typ)
 {
     const sign_t *row = header_types;
 
-    while (row->seen && !is_typ(typ, row->seen)) {
+    while (row->seen && !bearer_jws_is_typ(typ, row->seen)) {
         row++;
     }
     return row->is;
@@ -107,7 +97,7 @@ static int is_further_type(const bearer_judgement_t *j, const char *typ)
     for (i = 0; types && i < types->nelts; i++) {
         const char *type = APR_ARRAY_IDX(types, i, const char *);
 
-        if (is_typ(typ, strncasecmp(type, "application/", 12) ? type : type + 12)) {
+        if (bearer_jws_is_typ(typ, strncasecmp(type, "application/", 12) ? type : type + 12)) {
             return 1;
         }
     }
@@ -118,8 +108,8 @@ static bearer_reason_t check_header_typ(bearer_judgement_t *j)
 {
     const char *typ = j->jws.facts.typ, *kind;
 
-    if (!typ || is_typ(typ, "JWT") || is_typ(typ, "at+jwt")
-        || (j->issuer && bearer_issuer_is_spiffe(j->issuer) && is_typ(typ, "JOSE"))
+    if (!typ || bearer_jws_is_typ(typ, "JWT") || bearer_jws_is_typ(typ, "at+jwt")
+        || (j->issuer && bearer_issuer_is_spiffe(j->issuer) && bearer_jws_is_typ(typ, "JOSE"))
         || is_further_type(j, typ)) {
         return BEARER_OK;
     }
@@ -325,8 +315,8 @@ bearer_reason_t bearer_check_login_type(bearer_judgement_t *j)
     const char *typ = j->jws.facts.typ;
     int logout = json_object_get(j->claims, "events") != NULL;
 
-    if (typ && !is_typ(typ, "JWT")
-        && !(j->on == BEARER_ON_LOGOUT && is_typ(typ, "logout+jwt"))) {
+    if (typ && !bearer_jws_is_typ(typ, "JWT")
+        && !(j->on == BEARER_ON_LOGOUT && bearer_jws_is_typ(typ, "logout+jwt"))) {
         return REFUSE(j, TYPE, "header 'typ' is %s, another kind of token",
                       bearer_text_quote(j->p, typ));
     }
