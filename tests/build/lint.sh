@@ -35,9 +35,15 @@ srcdir="$srcdir" python3 "$srcdir/tests/build/messages.py" ||
 python3 "$srcdir/tests/build/words.py" ||
     complain 'words where an end-to-end test should name a number'
 
-# --- the manual page: generated from the tables of htbearer's options ---------
+# --- the manual pages: generated from htbearer's options and docs/reference ----
 
-srcdir="$srcdir" python3 "$srcdir/tests/build/manpage.py" || complain tools/htbearer.1
+srcdir="$srcdir" python3 "$srcdir/tests/build/manpage.py" || complain 'the manual pages'
+if command -v mandoc >/dev/null; then
+    mandoc -Tlint "$srcdir/tools/htbearer.1" "$srcdir/docs/mod_auth_bearer.5" >&2 ||
+        complain mandoc
+else
+    "$srcdir"/tests/build/without.sh mandoc >&2 || complain mandoc
+fi
 
 # --- the changelog: generated from changes/ -----------------------------------
 

@@ -2,14 +2,16 @@
 # Licensed under the Apache License, Version 2.0; see LICENSE.
 """usage: manpage.py [--write]
 
-Compares tools/htbearer.1 with the tables of commands and options in tools/ht_*.c.
-`htbearer help` uses the same tables. --write generates the page. make lint runs it."""
+Compares tools/htbearer.1 with the tables of commands and options in tools/ht_*.c, which
+`htbearer help` uses too, and docs/mod_auth_bearer.5 with docs/reference. --write
+generates the pages. make lint runs it."""
 
 import os
 import re
 import sys
 
-from complaints import ROOT, complain, end, keep_page
+import roff
+from complaints import ROOT, complain, end, keep_page, read
 from messages import arguments, tokens_of
 
 PAGE = "tools/htbearer.1"
@@ -18,6 +20,8 @@ HEAD = r"""
 .\" Licensed under the Apache License, Version 2.0; see LICENSE.
 .\" Made by tests/build/manpage.py --write.
 .TH HTBEARER 1 2026-01-01 "mod_auth_bearer" "User Commands"
+.nh
+.ad l
 .SH NAME
 htbearer \- keys and tokens for mod_auth_bearer
 .SH SYNOPSIS
@@ -31,9 +35,11 @@ htbearer \- keys and tokens for mod_auth_bearer
 .B htbearer \-\-version
 .SH DESCRIPTION
 .B htbearer
-creates keys, signs development tokens, and checks tokens with the code of mod_auth_bearer.
+creates keys, signs development tokens, and checks tokens with the code of
+mod_auth_bearer.
 .PP
-Tokens are read from standard input: every user of the host can see command lines.
+Tokens are read from standard input: every user of the host can see command
+lines.
 .PP
 The value of an option is the next argument, or follows a
 .BR = .
@@ -69,6 +75,43 @@ htbearer revoke \-\-file revoked.list <token
 .in
 .SH SEE ALSO
 .BR htpasswd (1),
+.BR mod_auth_bearer (5),
+.BR httpd (8)
+"""
+
+MODULE_PAGE = "docs/mod_auth_bearer.5"
+MODULE_HEAD = r"""
+.\" Licensed under the Apache License, Version 2.0; see LICENSE.
+.\" Made by tests/build/manpage.py --write from docs/reference.
+.TH MOD_AUTH_BEARER 5 2026-01-01 "mod_auth_bearer" "File Formats"
+.nh
+.ad l
+.SH NAME
+mod_auth_bearer \- OAuth 2.0 bearer tokens and OpenID Connect logins in httpd
+.SH SYNOPSIS
+.nf
+LoadModule auth_bearer_module modules/mod_auth_bearer.so
+AuthBearerIssuer https://idp.example.com/
+<Location "/orders">
+    AuthType Bearer
+    AuthBearerAudience api://orders
+    Require scope orders.read
+</Location>
+.fi
+.SH DESCRIPTION
+.B mod_auth_bearer
+is a module of Apache httpd 2.4.
+It verifies OAuth 2.0 bearer tokens, logs browsers in with OpenID Connect,
+applies
+.B Require
+rules to the claims, and passes the user to the application.
+This page describes its directives, rules, variables and headers.
+Paths that begin with docs/ are in the source of the module.
+"""
+
+MODULE_TAIL = r"""
+.SH SEE ALSO
+.BR htbearer (1),
 .BR httpd (8)
 """
 
@@ -133,8 +176,7 @@ def sentences(text, options):
     for name in options:
         text = re.sub(rf"(?<!\S){re.escape(option_name(name))}(?![\w\\])",
                       lambda match: rf"\fB{match[0]}\fR", text)
-    # roff treats a line that begins with a dot or an apostrophe as a request
-    return re.sub(r"^(?=\.)", r"\\&", re.sub(r"(?<=[.]) (?=[A-Z])", "\n", text), flags=re.M)
+    return "\n".join(roff.filled(text))
 
 
 def option_head(name, argument, flags):
@@ -162,7 +204,23 @@ def section(name, operands, reads_token, summary, help_, options):
     return "\n".join(out)
 
 
+def module_page():
+    """The pages of the reference. Sections of the first one stay sections; its index is
+    left out."""
+    out = []
+    for path in roff.INCLUDED:
+        title, _, text = read(path).partition("\n")
+        if path == roff.INCLUDED[0]:
+            title = "# What applies"
+            text = re.sub(r"^\|topic\|.*\n(?:\|.*\n)+", "", text, flags=re.M)
+        else:
+            text = re.sub(r"^## ", "### ", text, flags=re.M)
+        out += roff.page(f"#{title}\n{text}", path)
+    return MODULE_HEAD.lstrip("\n") + "\n".join(out) + MODULE_TAIL
+
+
 def main():
+    keep_page(MODULE_PAGE, module_page())
     commands = [read_command(name) for name in command_names()]
     if all(commands):
         keep_page(PAGE, HEAD.lstrip("\n") + "\n".join(section(*c) for c in commands) + TAIL)

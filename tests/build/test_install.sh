@@ -17,7 +17,8 @@ fi
 
 make_to_dest install
 for file in "$modules/mod_auth_bearer.so" $mods/auth_bearer.load \
-    $mods/auth_bearer.conf /usr/bin/htbearer /usr/share/man/man1/htbearer.1; do
+    $mods/auth_bearer.conf /usr/bin/htbearer /usr/share/man/man1/htbearer.1 \
+    /usr/share/man/man5/mod_auth_bearer.5; do
     test -s "$dest$file" || fail "$file was not installed"
 done
 leftovers=$(find "$dest" -name '*.la' -o -name '*.a' -o -name '*libbearer*')
@@ -75,4 +76,6 @@ make_to_dest uninstall
 test ! -e "$dest$modules/mod_auth_bearer.so" || fail 'uninstall: the module'
 test ! -e "$dest$mods/auth_bearer.load" || fail 'uninstall: auth_bearer.load'
 test ! -e "$dest/usr/bin/htbearer" || fail 'uninstall: htbearer'
+left=$(find "$dest/usr/share" -type f)
+test -z "$left" || fail "uninstall: $left"
 says '# edited' "$dest$mods/auth_bearer.conf"

@@ -106,23 +106,98 @@ def test_line_breaks_are_the_authors(tmp_path):
     assert layout(tmp_path, text) == ""
 
 
-# --- the manual page of htbearer ---------------------------------------------------
+# --- the manual pages --------------------------------------------------------------
 
-def test_the_manual_page_is_current():
+MODULE_PAGE = "docs/mod_auth_bearer.5"
+needs_mandoc = missing.needs("mandoc", shutil.which("mandoc"))
+
+
+def test_the_manual_pages_are_current():
     assert run("manpage.py", TOP) == ""
 
 
-def test_the_manual_page_follows_the_options(tmp_path):
+@pytest.fixture
+def manual(tmp_path):
+    """What the pages are made of, to be changed."""
     shutil.copytree(os.path.join(TOP, "tools"), tmp_path / "tools")
-    source, page = tmp_path / "tools" / "ht_keygen.c", tmp_path / "tools" / "htbearer.1"
+    shutil.copytree(os.path.join(TOP, "docs", "reference"), tmp_path / "docs" / "reference")
+    shutil.copy(os.path.join(TOP, MODULE_PAGE), tmp_path / "docs")
+    assert run("manpage.py", tmp_path) == ""
+    return tmp_path
+
+
+def test_the_manual_page_follows_the_options(manual):
+    source, page = manual / "tools" / "ht_keygen.c", manual / "tools" / "htbearer.1"
     source.write_text(source.read_text().replace(
         '{ "bits", "N", 0, "', '{ "size", "N", HT_REPEAT, "in \\"bits\\": '))
-    assert "is not what" in run("manpage.py", tmp_path)
-    assert run("manpage.py", tmp_path, "--write") == ""
+    assert "is not what" in run("manpage.py", manual)
+    assert run("manpage.py", manual, "--write") == ""
     assert '.TP\n\\fB\\-\\-size\\fR \\fIN\\fR...\nin "bits": size' in page.read_text()
     assert "bits\\fR" not in page.read_text()
     source.write_text(source.read_text().replace("ht_command_t ht_keygen", "ht_none"))
-    assert "has no ht_command_t" in run("manpage.py", tmp_path)
+    assert "has no ht_command_t" in run("manpage.py", manual)
+
+
+@pytest.mark.parametrize("name", ["directives", "require", "variables"])
+def test_the_manual_page_follows_the_reference(manual, name):
+    source = manual / "docs" / "reference" / (name + ".md")
+    source.write_text(source.read_text() + "\nOne more sentence.\n")
+    assert MODULE_PAGE + ": is not what" in run("manpage.py", manual)
+    assert run("manpage.py", manual, "--write") == ""
+    assert "\nOne more sentence.\n" in (manual / MODULE_PAGE).read_text()
+
+
+@pytest.mark.parametrize("markdown,lines", [
+    ("`.htaccess` and 'that'.", [r"\fB.htaccess\fR and 'that'."]),
+    (".htaccess", [r"\&.htaccess"]),
+    ("`a-b` is `'x'` or `~`: `\\.`", [r"\fBa\-b\fR is \fB\(aqx\(aq\fR or \fB\(ti\fR: \fB\e.\fR"]),
+    ("**Note.** See e.g. This. And *that*: …",
+     [r"\fBNote.\fR See e.g. This.", r"And \fIthat\fR: ..."]),
+    ("[AuthBearerKeys](#authbearerkeys), [limits](limits.md#x), [rules](require.md)",
+     [r"\fBAuthBearerKeys\fR, limits (docs/reference/limits.md), rules"]),
+    ("- one\n  two\n- three", [r".IP \(bu 4", "one two", r".IP \(bu 4", "three"]),
+    ("|||\n|---|---|\n|Syntax|`A on\\|off`|\n|Empty||",
+     [".PD 0", ".TP 14", "Syntax", r"\fBA on|off\fR", ".TP 14", "Empty", r"\&", ".PD"]),
+    ("|a|b|c|\n|---|---|---|\n|1|2|3|",
+     [".PD 0", ".TP 14", "1", r"\fIb\fR: 2", ".br", r"\fIc\fR: 3", ".PD"]),
+    ("```apache\nA\n\n.B \\\n```",
+     [".in +4n", ".nf", "A", "", r"\&.B \e", ".fi", ".in"]),
+])
+def test_markdown_becomes_roff(manual, markdown, lines):
+    (manual / "docs/reference/variables.md").write_text("# Title\n\n%s\n" % markdown)
+    run("manpage.py", manual, "--write")
+    made = (manual / MODULE_PAGE).read_text().partition('.SH "TITLE"\n')[2]
+    made = made.partition("\n.SH SEE ALSO")[0].split("\n")
+    assert (made[1:] if made[0] == ".PP" else made) == lines
+
+
+@needs_mandoc
+@pytest.mark.parametrize("page", ["tools/htbearer.1", MODULE_PAGE])
+def test_a_manual_page_has_no_errors(page):
+    done = subprocess.run(["mandoc", "-Tlint", os.path.join(TOP, page)],
+                          capture_output=True, text=True, timeout=60)
+    assert (done.stdout + done.stderr, done.returncode) == ("", 0)
+
+
+@needs_mandoc
+def test_the_manual_page_loses_nothing():
+    """All code of the reference is in it, as it is printed, and each directive has a
+    heading."""
+    printed = subprocess.run(
+        ["mandoc", "-Tutf8", "-Owidth=1000", os.path.join(TOP, MODULE_PAGE)],
+        capture_output=True, text=True, timeout=60, check=True).stdout
+    printed = re.sub(".\b", "", printed)
+    words = " ".join(printed.split())
+    for name in ("directives", "require", "variables"):
+        with open(os.path.join(TOP, "docs/reference/%s.md" % name), encoding="utf-8") as file:
+            text = file.read().replace("…", "...")
+        for heading in re.findall("^### (.*)$", text, re.M):
+            assert re.search("^ +%s$" % re.escape(heading), printed, re.M), heading
+        fences = re.findall("^```.*?\n(.*?)^```$", text, re.M | re.S)
+        spans = re.findall("`([^`]+)`", re.sub("^```.*?^```$", "", text, flags=re.M | re.S))
+        assert len(spans) > 20 and fences or name == "variables"
+        for code in fences + [span.replace("\\|", "|") for span in spans]:
+            assert " ".join(code.split()) in words, code
 
 
 # --- the changelog ---------------------------------------------------------------
