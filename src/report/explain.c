@@ -14,6 +14,9 @@
 /** Maximum number of rows in the judge's table. */
 #define ROWS_MAX 64
 
+/** Maximum number of checks that are not in it. */
+#define MORE_MAX 32
+
 /** The result of a check. */
 typedef struct outcome_t {
     const bearer_check_t *check;   /* NULL: not reached */
@@ -26,7 +29,8 @@ struct bearer_explain_t {
     int on;                        /**< the path that was judged last */
     int judged;                    /**< 1: rows of the table were reached */
     outcome_t rows[ROWS_MAX];
-    outcome_t asked;               /**< result of the check that is not in the table */
+    outcome_t more[MORE_MAX];      /**< results of checks that are not in the table */
+    int more_count;
     bearer_revocation_t *revocations;
     bearer_explain_say_fn say;
     void *baton;
@@ -75,12 +79,27 @@ static int row_of(const bearer_check_t *check)
     return -1;
 }
 
+/* Returns the place for a check that is not in the table. */
+static outcome_t *more_of(bearer_explain_t *explain, const char *name)
+{
+    int i = 0;
+
+    while (i < explain->more_count && strcmp(explain->more[i].check->name, name) != 0) {
+        i++;
+    }
+    if (i == MORE_MAX) {
+        return &explain->more[i - 1];
+    }
+    explain->more_count += i == explain->more_count;
+    return &explain->more[i];
+}
+
 void bearer_explain_observe(void *explain_, const bearer_check_t *check,
                             bearer_reason_t reason, const bearer_judgement_t *j)
 {
     bearer_explain_t *explain = explain_;
     int row = row_of(check);
-    outcome_t *outcome = row < 0 ? &explain->asked : &explain->rows[row];
+    outcome_t *outcome = row < 0 ? more_of(explain, check->name) : &explain->rows[row];
 
     if (row >= 0) {
         if (explain->on != j->on || outcome->check) {  /* a new judgement */
@@ -95,6 +114,19 @@ void bearer_explain_observe(void *explain_, const bearer_check_t *check,
     if (check->number == 11 && reason == BEARER_OK && j->token && explain->revocations) {
         look_for_whole(explain, j);
     }
+}
+
+void bearer_explain_observe_proof(void *explain_, const bearer_proof_check_t *check,
+                                  const bearer_refusal_t *why)
+{
+    bearer_explain_t *explain = explain_;
+    const bearer_check_t row = { BEARER_EXPLAIN_PROOF, check->name, check->directive, 0, 0, 0,
+                                 NULL };
+    outcome_t *outcome = more_of(explain, check->name);
+
+    outcome->check = apr_pmemdup(explain->p, &row, sizeof(row));
+    outcome->reason = why->reason;
+    outcome->detail = why->detail ? apr_pstrdup(explain->p, why->detail) : NULL;
 }
 
 static json_t *check_json(const bearer_check_t *check, const outcome_t *outcome)
@@ -114,19 +146,19 @@ static json_t *check_json(const bearer_check_t *check, const outcome_t *outcome)
 
 json_t *bearer_explain_checks(const bearer_explain_t *explain)
 {
-    const bearer_check_t *check, *asked = explain->asked.check;
+    const bearer_check_t *check;
     json_t *list = json_array();
     int i;
 
     /* if a session service was asked and nothing was judged here, the table has no results */
-    for (i = 0; i < ROWS_MAX && (explain->judged || !asked)
+    for (i = 0; i < ROWS_MAX && (explain->judged || !explain->more_count)
                 && (check = bearer_judge_check(i)) != NULL; i++) {
         if (check->on & explain->on) {
             json_array_append_new(list, check_json(check, &explain->rows[i]));
         }
     }
-    if (asked) {
-        json_array_append_new(list, check_json(asked, &explain->asked));
+    for (i = 0; i < explain->more_count; i++) {
+        json_array_append_new(list, check_json(explain->more[i].check, &explain->more[i]));
     }
     return list;
 }

@@ -19,6 +19,7 @@
 
 #include "base/http.h"
 #include "judge/judge.h"
+#include "judge/proof.h"
 #include "state/revocation.h"
 
 /** Begins each line that a server writes for htbearer. */
@@ -43,12 +44,20 @@ void bearer_explain_revocations(bearer_explain_t *explain, bearer_revocation_t *
 
 /**
  * For bearer_judgement_t.observe, with the explanation as baton and keep_going set.
- * If several providers judge, the checks of the last one count. A check that is not
- * in the judge's table (a session service) comes after it.
+ * If several providers judge, the checks of the last one count. Checks that are not in
+ * the judge's table (a session service, proof of possession) come after it, in the order
+ * in which they were first observed.
  */
 void bearer_explain_observe(void *explain, const bearer_check_t *check,
                             bearer_reason_t reason,
                             const bearer_judgement_t *j);
+
+/** Number of the checks of proof of possession in docs/architecture.md. */
+#define BEARER_EXPLAIN_PROOF 11
+
+/** For bearer_proof_t.observe, with the explanation as baton. */
+void bearer_explain_observe_proof(void *explain, const bearer_proof_check_t *check,
+                                  const bearer_refusal_t *why);
 
 /**
  * Returns all checks in product order, each as an object: number, check, result

@@ -158,6 +158,65 @@ static void test_asked_elsewhere(void **state)
         "session service");
 }
 
+/* Checks that are not in the table are rows of their own, however many there are. */
+static void test_more_checks(void **state)
+{
+    bearer_check_t more[40];
+    judge_fixture_t *f = judge_fixture(unit_pool(state));
+    bearer_explain_t *explain = bearer_explain_create(f->p);
+    bearer_judgement_t *j;
+    json_t *checks;
+    size_t table;
+    int i;
+
+    table = json_array_size(explained(f, explain, judge_token(f, NULL)));
+    j = judge_begin(f);
+    for (i = 0; i < 40; i++) {
+        more[i] = (bearer_check_t){ 11, apr_psprintf(f->p, "more %d", i), NULL, 0, 0, 0, NULL };
+    }
+    for (i = 0; i < 6; i++) {
+        bearer_explain_observe(explain, &more[i % 3], BEARER_OK, j);
+    }
+    bearer_refuse(&j->why, f->p, BEARER_BINDING, "no proof");
+    bearer_explain_observe(explain, &more[1], BEARER_BINDING, j);
+    checks = tied(bearer_explain_checks(explain), f->p);
+    assert_int_equal(json_array_size(checks), table + 3);
+    assert_string_equal(bearer_json_string(row_of(checks, "more 1"), "detail"), "no proof");
+    assert_string_equal(bearer_json_string(row_of(checks, "more 2"), "result"), "passed");
+    for (i = 0; i < 40; i++) {
+        bearer_explain_observe(explain, &more[i], BEARER_OK, j);
+    }
+    assert_true(json_array_size(tied(bearer_explain_checks(explain), f->p)) > table + 10);
+}
+
+/* The checks of a proof are rows after those of its token. */
+static void test_proof(void **state)
+{
+    judge_fixture_t *f = judge_fixture(unit_pool(state));
+    bearer_explain_t *explain = bearer_explain_create(f->p);
+    bearer_proof_t proof = { .method = "GET", .url = "https://a.test/", .field = "e30.e30.AAAA",
+                             .observe = bearer_explain_observe_proof,
+                             .observe_baton = explain };
+    size_t table = json_array_size(explained(f, explain, judge_token(f, NULL))), i;
+    json_t *checks;
+
+    for (i = 0; i < 2; i++) {  /* the last judgement counts */
+        assert_int_equal(bearer_proof_judge(&proof, f->p), BEARER_PROOF);
+    }
+    checks = tied(bearer_explain_checks(explain), f->p);
+    assert_string_equal(bearer_json_string(json_array_get(checks, table), "check"),
+                        bearer_proof_check(0)->name);
+    assert_string_equal(bearer_json_string(row_of(checks, "proof type"), "result"), "failed");
+    assert_string_equal(bearer_json_string(row_of(checks, "proof type"), "reason"), "proof");
+    assert_true(unit_contains(bearer_json_string(row_of(checks, "proof type"), "detail"),
+                              "dpop+jwt"));
+    assert_int_equal(json_integer_value(json_object_get(row_of(checks, "proof URL"), "number")),
+                     BEARER_EXPLAIN_PROOF);
+    assert_string_equal(bearer_json_string(row_of(checks, "proof URL"), "directive"),
+                        "AuthBearerBaseURL");
+    assert_true(json_array_size(checks) < table + 15);
+}
+
 static void test_principal(void **state)
 {
     judge_fixture_t *f = judge_fixture(unit_pool(state));
@@ -309,6 +368,8 @@ int main(void)
         UNIT_TEST(test_refused),
         UNIT_TEST(test_last_judgement_counts),
         UNIT_TEST(test_asked_elsewhere),
+        UNIT_TEST(test_more_checks),
+        UNIT_TEST(test_proof),
         UNIT_TEST(test_principal),
         UNIT_TEST(test_strings_and_tables),
         UNIT_TEST(test_settings),
