@@ -21,6 +21,10 @@ for file in "$modules/mod_auth_bearer.so" $mods/auth_bearer.load \
     /usr/share/man/man5/mod_auth_bearer.5; do
     test -s "$dest$file" || fail "$file was not installed"
 done
+examples=$dest/usr/share/doc/mod_auth_bearer/examples
+for file in "$top"/conf/examples/*; do
+    cmp "$file" "$examples/$(basename "$file")" || fail "$file was not installed"
+done
 leftovers=$(find "$dest" -name '*.la' -o -name '*.a' -o -name '*libbearer*')
 test -z "$leftovers" || fail "installed too: $leftovers"
 says "LoadModule auth_bearer_module $modules/mod_auth_bearer.so" \
