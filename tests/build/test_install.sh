@@ -50,7 +50,12 @@ test "$bytes" -lt $bound || fail "text and data are $bytes bytes"
 
 # The administrator's changes survive an upgrade and an uninstall.
 echo '# edited' >>"$dest$mods/auth_bearer.conf"
+exec 3<"$dest$modules/mod_auth_bearer.so"
 make_to_dest install
+# Running processes keep the old file.
+test "$(stat -L -c %i /dev/fd/3)" != \
+    "$(stat -c %i "$dest$modules/mod_auth_bearer.so")" || fail 'the module is written over'
+exec 3<&-
 says '# edited' "$dest$mods/auth_bearer.conf"
 
 # a2enmod reads the Depends line; auth_bearer.conf loads unchanged.

@@ -181,3 +181,16 @@ AuthBearerUserFormat %%u
     for name, number in before.items():
         assert after.get(name, 0) >= number, (name, before, after)
     assert sum(after.values()) >= sum(before.values()) + 90
+
+    # and back: nothing is refused, and the penalty goes on
+    for issuer in made:
+        for kind in issuer.KINDS:
+            issuer.script(kind, cut=False)
+    load = Load(server.port, made[0].mint(), threads=2, rate=40)
+    with load:
+        place(old_module, target)
+        server.graceful()
+        wait_until(lambda: loaded(server, target), 20, "the old version")
+        load.more(30)
+    load.expect_only(200)
+    assert server.get("/a", made[0].mint(), who).status == 429
