@@ -22,7 +22,7 @@ static int is_parameter(const char *name)
 /* Does the query of the URL have this parameter? */
 static int has_parameter(const parse_t *in, const char *url, const char *name)
 {
-    bearer_found_t found = { NULL, NULL, 0 };
+    bearer_found_t found = { NULL, NULL, 0, 0 };
     const char *query = strchr(url, '?');
 
     if (query) {

@@ -67,7 +67,7 @@ static credential_t *search(request_rec *r)
     credential_t *credential = apr_pcalloc(r->pool, sizeof(*credential));
     bearer_refusal_t why = { BEARER_OK, NULL };
     const bearer_settings_t *settings = ab_config_of(r);
-    bearer_found_t found = { NULL, NULL, 0 };
+    bearer_found_t found = { NULL, NULL, 0, 0 };
     int i;
 
     for (i = 0; i < settings->token_from->nelts; i++) {
@@ -82,6 +82,7 @@ static credential_t *search(request_rec *r)
     }
     credential->reason = bearer_syntax_judge(&found, &why, r->pool);
     credential->detail = why.detail;
+    credential->dpop = found.dpop;
     return credential;
 }
 
@@ -127,6 +128,49 @@ int ab_credential_from_other(const bearer_settings_t *settings,
         i++;
     }
     return i < settings->token_from->nelts;
+}
+
+/* ---- proofs of possession ------------------------------------------------ */
+
+const char *ab_credential_proof(request_rec *r)
+{
+    const char *field = NULL;
+    const request_rec *q;
+
+    for (q = r; q && !field; q = ab_request_parent(q)) {
+        const request_t *record = ab_request_peek(q);
+
+        field = record ? record->proof_field : NULL;
+    }
+    field = field ? field : apr_table_get(r->headers_in, "DPoP");
+    return field && *field ? field : NULL;
+}
+
+const char *ab_credential_certificate(request_rec *r)
+{
+    const char *name = ab_config_of(r)->proof.certificate, *field = NULL;
+    const request_rec *q;
+
+    for (q = r; name && q && !field; q = ab_request_parent(q)) {
+        const request_t *record = ab_request_peek(q);
+
+        if (record && record->certificate_name
+            && !ap_cstr_casecmp(record->certificate_name, name)) {
+            field = record->certificate_field;
+        }
+    }
+    field = field || !name ? field : apr_table_get(r->headers_in, name);
+    return field && *field ? field : NULL;
+}
+
+void ab_credential_keep_proof(request_rec *r)
+{
+    request_t *own = ab_request(r);
+    const char *proof = ab_credential_proof(r), *certificate = ab_credential_certificate(r);
+
+    own->proof_field = proof ? proof : "";
+    own->certificate_field = certificate ? certificate : "";
+    own->certificate_name = ab_config_of(r)->proof.certificate;
 }
 
 /* ---- removal ------------------------------------------------------------ */

@@ -11,6 +11,14 @@
 /** Finds the token of the request (check 1). Later calls return the same result, which
  *  lives as long as the request. */
 const credential_t *ab_credential_get(request_rec *r);
+/** Returns the DPoP field of the client's request, several lines joined by ", "; NULL:
+ *  none. Also finds it after its removal, and for requests made from the client's. */
+const char *ab_credential_proof(request_rec *r);
+/** The same for the header of AuthBearerProof certificate=, whoever sent it: the caller
+ *  must compare the connection's peer with from=. NULL: none, or none is configured. */
+const char *ab_credential_certificate(request_rec *r);
+/** Keeps both fields in the request's record, before they are removed. */
+void ab_credential_keep_proof(request_rec *r);
 /** Masks the query parameters with that name in every copy of the request's URL. */
 void ab_credential_mask(request_rec *r, const char *name);
 /** Masks query tokens in everything that is logged or forwarded. */

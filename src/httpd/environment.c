@@ -32,6 +32,18 @@ const char *ab_environment_token_id(request_rec *r, const credential_t *credenti
     return id;
 }
 
+void ab_environment_proven(request_rec *r, unsigned proven)
+{
+    const unsigned both = BEARER_BOUND_DPOP | BEARER_BOUND_MTLS;
+
+    proven &= both;
+    if (proven) {
+        apr_table_setn(r->subprocess_env, "BEARER_PROOF",
+                       proven == both ? "dpop,mtls"
+                       : proven == BEARER_BOUND_DPOP ? "dpop" : "mtls");
+    }
+}
+
 void ab_environment_left_out(request_rec *r, const apr_array_header_t *left_out)
 {
     int i;

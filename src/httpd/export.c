@@ -122,6 +122,7 @@ static void export_principal(request_rec *r, const request_t *record)
     bearer_exports_apply(r->subprocess_env, r->headers_in, principal, settings,
                          left_out, r->pool);
     export_known_token_id(r, record);
+    ab_environment_proven(r, record->proven);
     note_lost(r, record);
     ab_environment_left_out(r, left_out);
 }
@@ -151,7 +152,7 @@ static void forward_token(request_rec *r, const credential_t *credential)
     const char *field = apr_table_get(r->headers_in, "Authorization");
 
     if (credential->reason != BEARER_OK) {
-        if (field && (bearer_syntax_after_scheme(field, "Bearer")
+        if (field && (bearer_syntax_is_token(field)
                       || (from && from->kind == BEARER_FROM_COOKIE))) {
             apr_table_unset(r->headers_in, "Authorization");
         }

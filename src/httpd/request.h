@@ -19,12 +19,18 @@ typedef struct credential_t {
     const char *token;           /**< NUL-terminated */
     apr_size_t len;
     const bearer_from_t *from;   /**< the source of the token */
+    int dpop;                    /**< 1: it came as `Authorization: DPoP TOKEN` */
 } credential_t;
 
 typedef struct request_t {
     const bearer_settings_t *location;    /**< result of ab_config_of() for */
     const void *location_of;              /**< this per_dir_config */
     int scrubbed;
+    const char *proof_field;     /**< the DPoP field before it was removed, "" for none;
+                                  *   NULL: it was not removed */
+    const char *certificate_field; /**< the same of the header of AuthBearerProof
+                                  *   certificate=, which is: */
+    const char *certificate_name;
     credential_t *credential;    /**< NULL: not searched yet */
     const credential_t *winner;  /**< the credential of the principal */
     const char *cookies;         /**< the original Cookie header, after this module's
@@ -45,6 +51,10 @@ typedef struct request_t {
                                   *   for none; NULL if no other module could have
                                   *   changed it since */
     const bearer_principal_t *principal;  /**< NULL: no principal in this request */
+    unsigned proven;             /**< what the client has proven of the principal's token:
+                                  *   BEARER_BOUND_ bits */
+    unsigned unproven;           /**< if it was refused for that (BEARER_BINDING): what the
+                                  *   token or the location wants; 0: not known */
     char *user;                  /**< r->user as set by this module; NULL: none */
     const bearer_settings_t *settings;    /**< resolved for that principal */
     bearer_reason_t reason;      /**< why the request was refused; BEARER_OK: not refused */

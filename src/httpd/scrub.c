@@ -19,9 +19,18 @@
 
 /* ---- headers ------------------------------------------------------------ */
 
-/* Without a name, removes the headers that only this module may set. With a name,
- * removes that header in every spelling that a backend maps to it. With keep, the exact
- * name stays. */
+/* Is it the header of a proof of possession, as a backend may spell it? A backend must
+ * not get a proof, which it could use, nor anybody's word about a certificate. */
+static int is_proof(const char *header, const bearer_settings_t *settings)
+{
+    return bearer_exports_same_name("DPoP", header)
+        || (settings->proof.certificate
+            && bearer_exports_same_name(settings->proof.certificate, header));
+}
+
+/* Without a name, removes the headers that only this module may set, and proofs. With a
+ * name, removes that header in every spelling that a backend maps to it. With keep, the
+ * exact name stays. */
 static void remove_headers(request_rec *r, const bearer_settings_t *settings,
                            const char *name, int keep)
 {
@@ -33,7 +42,8 @@ static void remove_headers(request_rec *r, const bearer_settings_t *settings,
 
         if (name ? bearer_exports_same_name(name, field)
                        && !(keep && !ap_cstr_casecmp(name, field))
-                 : bearer_exports_reserved_header(field, settings)) {
+                 : bearer_exports_reserved_header(field, settings)
+                       || is_proof(field, settings)) {
             apr_table_unset(r->headers_in, field);
         } else {
             i++;
@@ -57,7 +67,7 @@ static void scrub_connection(request_rec *r, const bearer_settings_t *settings)
     kept = out = apr_palloc(r->pool, 2 * strlen(field) + 1);
     for (word = apr_strtok(words, " \t,;", &last); word;
          word = apr_strtok(NULL, " \t,;", &last)) {
-        if (bearer_exports_reserved_header(word, settings)
+        if (bearer_exports_reserved_header(word, settings) || is_proof(word, settings)
             || !ap_cstr_casecmp(word, "Authorization")) {
             ours = 1;
         } else {
@@ -100,6 +110,10 @@ void ab_scrub_credential(request_rec *r, const bearer_settings_t *settings,
 
         strip_source(r, from, keep && ab_credential_verified_from(r, from));
     }
+    if (settings->proof.certificate) {
+        remove_headers(r, NULL, settings->proof.certificate, 0);
+    }
+    apr_table_unset(r->headers_in, "DPoP");
     if (!keep) {
         apr_table_unset(r->headers_in, "Authorization");
     }
@@ -171,6 +185,9 @@ static const char *cleaned(const cleaning_t *c, const char *variable,
     }
     if (c->step == CLEAN_COOKIES) {
         return value;
+    }
+    if (header && is_proof(header, c->settings)) {
+        return NULL;
     }
     if (header && !c->trusted && bearer_exports_reserved_header(header, c->settings)) {
         return NULL;
@@ -278,6 +295,7 @@ int ab_scrub(request_rec *r)
      * the final one determines the sources */
     own->credential = NULL;
     settings = ab_config_of(r);
+    ab_credential_keep_proof(r);
     if (r->main) {
         /* the table belongs to the main request, which may have headers of this module
          * in it */

@@ -11,10 +11,10 @@
 #include "trust/settings.h"
 
 /** If AuthType Bearer is in force, removes from the request and its environment what
- *  only this module may set there. Runs once per request. Also used as a hook: returns
- *  DECLINED. */
+ *  only this module may set there, and proofs of possession, which its record keeps.
+ *  Runs once per request. Also used as a hook: returns DECLINED. */
 int ab_scrub(request_rec *r);
-/** Removes the token from everything that others see of the request.
+/** Removes the token and its proofs from everything that others see of the request.
  *  @param keep  1: leaves the token in place, except in a query */
 void ab_scrub_credential(request_rec *r, const bearer_settings_t *settings,
                          int keep);

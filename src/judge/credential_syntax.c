@@ -61,23 +61,47 @@ static const char *next_element(const char *s)
     return NULL;
 }
 
-static int has_bearer_behind(const char *field)
+/* Returns what follows a scheme of tokens, or NULL for another scheme. */
+static const char *after_token_scheme(const char *field, int *dpop)
 {
+    const char *token = bearer_syntax_after_scheme(field, "Bearer");
+
+    *dpop = 0;
+    if (!token) {
+        token = bearer_syntax_after_scheme(field, "DPoP");
+        *dpop = token != NULL;
+    }
+    return token;
+}
+
+static int has_token_behind(const char *field)
+{
+    int dpop;
+
     while ((field = next_element(field)) != NULL) {
-        if (bearer_syntax_after_scheme(field, "Bearer")) {
+        if (after_token_scheme(field, &dpop)) {
             return 1;
         }
     }
     return 0;
 }
 
+int bearer_syntax_is_token(const char *field)
+{
+    int dpop;
+
+    return after_token_scheme(field, &dpop) != NULL;
+}
+
 void bearer_syntax_authorization(bearer_found_t *found, const char *field)
 {
-    const char *token = bearer_syntax_after_scheme(field, "Bearer");
+    int dpop;
+    const char *token = after_token_scheme(field, &dpop);
 
     if (token) {
+        found->dpop |= dpop && !found->count;
         add(found, token, NULL);
-    } else if (has_bearer_behind(field)) {
+    } else if (has_token_behind(field)) {
         add(found, "", NULL);
         add(found, "", NULL);
     }

@@ -21,16 +21,21 @@ typedef struct bearer_found_t {
     const char *token;   /**< the caller's bytes or a copy in p; NULL: none */
     const char *error;   /**< a syntax error near the token; static; or NULL */
     unsigned count;
+    int dpop;            /**< 1: the first token came under the scheme DPoP */
 } bearer_found_t;
 
 /** Returns the text after `scheme` and its spaces (RFC 9110 section 11.4), or NULL
  *  if the field has another scheme. */
 const char *bearer_syntax_after_scheme(const char *field, const char *scheme);
 
+/** Returns 1 if the field has a scheme of tokens: `Bearer` or `DPoP`. */
+int bearer_syntax_is_token(const char *field);
+
 /* ---- finding tokens: each adds to found --------------------------------- */
 
-/** Authorization: `Bearer TOKEN`. httpd joins two header lines with a comma, so
- *  `Bearer` after other credentials counts as a second token. */
+/** Authorization: `Bearer TOKEN` or `DPoP TOKEN` (RFC 9449 section 7.1). httpd joins
+ *  two header lines with a comma, so one of these schemes after other credentials
+ *  counts as a second token. */
 void bearer_syntax_authorization(bearer_found_t *found, const char *field);
 
 /** A custom header or variable: the token alone, or `Bearer TOKEN`. */
@@ -59,7 +64,8 @@ void bearer_syntax_basic(bearer_found_t *found, const char *field,
 const char *bearer_syntax_cookies(const char *field,
                                   const apr_array_header_t *names, apr_pool_t *p);
 
-/** Check 1: exactly one token, with only the characters of RFC 6750 section 2.1.
+/** Check 1: exactly one token, with only the characters of RFC 6750 section 2.1, which
+ *  are those of the scheme DPoP, too.
  *  Returns BEARER_OK, BEARER_NO_CREDENTIAL, BEARER_CREDENTIAL_COUNT or
  *  BEARER_CREDENTIAL_SYNTAX. */
 bearer_reason_t bearer_syntax_judge(const bearer_found_t *found,

@@ -33,7 +33,7 @@
 #define X(name, value) name,
 static const char *const identity_headers[] = { IDENTITY(X) NULL };
 static const char *const fixed_variables[] = {
-    VARIABLES(X) "BEARER_TOKEN_ID", "BEARER_ERROR", "BEARER_ERROR_CHECK",
+    VARIABLES(X) "BEARER_TOKEN_ID", "BEARER_PROOF", "BEARER_ERROR", "BEARER_ERROR_CHECK",
     "REMOTE_USER", "AUTH_TYPE", NULL
 };
 #undef X

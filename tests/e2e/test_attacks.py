@@ -627,7 +627,7 @@ def test_scheme(server, warm, scheme):
 
 
 @pytest.mark.parametrize("value", ["Basic dTpwYXNzd29yZA==", "Negotiate AAAA",
-                                   "Bearertoken", "DPoP abc", "Digest a=b"])
+                                   "Bearertoken", "DPoPtoken", "Digest a=b"])
 def test_other_schemes_are_no_credential(server, value):
     res = server.get("/a", headers=lines(value))
     refused(res, 401, None, "no_credential")

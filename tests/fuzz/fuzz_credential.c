@@ -12,7 +12,7 @@ static void fuzz_setup(apr_pool_t *p)
     (void)p;
 }
 
-static const bearer_found_t nothing = { NULL, NULL, 0 };
+static const bearer_found_t nothing = { NULL, NULL, 0, 0 };
 
 static bearer_reason_t judge(const bearer_found_t *found, apr_pool_t *p)
 {
@@ -100,6 +100,8 @@ static void fuzz(const char *text, size_t len, apr_pool_t *p)
     (void)len;
     bearer_syntax_authorization(&authorization, text);
     (void)judge(&authorization, p);
+    FUZZ_CHECK(!authorization.dpop || bearer_syntax_after_scheme(text, "DPoP"));
+    FUZZ_CHECK(bearer_syntax_is_token(text) == (authorization.count == 1));
     bearer_syntax_bare(&bare, text);
     (void)judge(&bare, p);
     bearer_syntax_basic(&basic, text, NULL, p);

@@ -57,7 +57,7 @@ CONCERNS = {
     "config_settings": "config credentials docs htaccess export "
                        "introspection",
     "credential": "credentials ambient scrub excluded hardening attacks "
-                  "silence",
+                  "silence proof_fields",
     "dump": "config secret_env docs",
     "environment": "results export browser_pages identity",
     "explain": "explain config docs",
@@ -81,7 +81,8 @@ CONCERNS = {
     "remote": "cache_away fleet introspection",
     "request": "export caches browser hardening excluded",
     "resource": "resource config results mcp",
-    "scrub": "scrub excluded export hardening htaccess credentials",
+    "scrub": "scrub excluded export hardening htaccess credentials "
+             "proof_fields",
     "session_cookies": "session_check scrub attacks config",
     "shared": "throttle_shared keysets waits lasting status memory upgrade",
     "start": "smoke keys revocation introspection keysets status foreign_user config "

@@ -53,10 +53,28 @@ static const case_t authorization[] = {
     { "Digest realm=\"x\\\", Bearer y\"", BEARER_NO_CREDENTIAL, NULL },
     { "Basic eDp5", BEARER_NO_CREDENTIAL, NULL },
     { "Bearerabc", BEARER_NO_CREDENTIAL, NULL },
-    { "DPoP abc", BEARER_NO_CREDENTIAL, NULL },
+    /* RFC 9449 section 7.1 */
+    { "DPoP abc", BEARER_OK, "abc" },
+    { "dpop  a-b._~+/c0==", BEARER_OK, "a-b._~+/c0==" },
+    { "DPoP", BEARER_CREDENTIAL_SYNTAX, NULL },
+    { "DPoP \"abc\"", BEARER_CREDENTIAL_SYNTAX, NULL },
+    { "DPoP\tabc", BEARER_CREDENTIAL_SYNTAX, NULL },
+    { "DPoP a,", BEARER_CREDENTIAL_SYNTAX, NULL },
+    { "DPoP a, DPoP b", BEARER_CREDENTIAL_SYNTAX, NULL },
+    { "DPoP a, Bearer a", BEARER_CREDENTIAL_SYNTAX, NULL },
+    { "Bearer a, DPoP b", BEARER_CREDENTIAL_SYNTAX, NULL },
+    { "Basic eDp5, DPoP a", BEARER_CREDENTIAL_COUNT, NULL },
+    { "Digest realm=\"x, DPoP y\"", BEARER_NO_CREDENTIAL, NULL },
+    { "DPoPabc", BEARER_NO_CREDENTIAL, NULL },
     { "", BEARER_NO_CREDENTIAL, NULL },
     { " Bearer abc", BEARER_NO_CREDENTIAL, NULL },
 };
+
+/* The refusal of a misspelt token must still name its scheme. */
+static int starts_with_dpop(const char *field)
+{
+    return strncasecmp(field, "DPoP", 4) == 0 && (!field[4] || strchr(" \t", field[4]));
+}
 
 static void test_authorization(void **state)
 {
@@ -64,10 +82,12 @@ static void test_authorization(void **state)
     unsigned i;
 
     for (i = 0; i < UNIT_COUNT(authorization); i++) {
-        bearer_found_t found = { NULL, NULL, 0 };
+        bearer_found_t found = { NULL, NULL, 0, 0 };
 
         bearer_syntax_authorization(&found, authorization[i].field);
         expect(&authorization[i], &found, p);
+        UNIT_CHECK(found.dpop == starts_with_dpop(authorization[i].field), "%s",
+                   authorization[i].field);
     }
 }
 
@@ -76,6 +96,7 @@ static void test_bare(void **state)
     static const case_t cases[] = {
         { "abc", BEARER_OK, "abc" },
         { "Bearer abc", BEARER_OK, "abc" },
+        { "DPoP abc", BEARER_CREDENTIAL_SYNTAX, NULL },
         { "", BEARER_CREDENTIAL_SYNTAX, NULL },
         { "a, b", BEARER_CREDENTIAL_SYNTAX, NULL },
         { "Token abc", BEARER_CREDENTIAL_SYNTAX, NULL },
@@ -84,7 +105,7 @@ static void test_bare(void **state)
     unsigned i;
 
     for (i = 0; i < UNIT_COUNT(cases); i++) {
-        bearer_found_t found = { NULL, NULL, 0 };
+        bearer_found_t found = { NULL, NULL, 0, 0 };
 
         bearer_syntax_bare(&found, cases[i].field);
         expect(&cases[i], &found, p);
@@ -126,7 +147,7 @@ static void test_basic(void **state)
     unsigned i;
 
     for (i = 0; i < UNIT_COUNT(cases); i++) {
-        bearer_found_t found = { NULL, NULL, 0 };
+        bearer_found_t found = { NULL, NULL, 0, 0 };
 
         bearer_syntax_basic(&found, cases[i].c.field, cases[i].user, p);
         expect(&cases[i].c, &found, p);
@@ -173,7 +194,7 @@ static void test_cookies(void **state)
     unsigned i;
 
     for (i = 0; i < UNIT_COUNT(cookies); i++) {
-        bearer_found_t found = { NULL, NULL, 0 };
+        bearer_found_t found = { NULL, NULL, 0, 0 };
         const char *field = cookies[i].c.field, *left;
 
         bearer_syntax_cookie(&found, field, "at", p);
@@ -189,7 +210,7 @@ static void test_cookies(void **state)
 static void test_prefixed_cookies(void **state)
 {
     apr_pool_t *p = unit_pool(state);
-    bearer_found_t found = { NULL, NULL, 0 };
+    bearer_found_t found = { NULL, NULL, 0, 0 };
     static const char planted[] = "x=1, __Host-at=bad; __Host-at=good";
 
     bearer_syntax_cookie(&found, planted, "__Host-at", p);
@@ -234,7 +255,7 @@ static void test_queries(void **state)
     unsigned i;
 
     for (i = 0; i < UNIT_COUNT(queries); i++) {
-        bearer_found_t found = { NULL, NULL, 0 };
+        bearer_found_t found = { NULL, NULL, 0, 0 };
         const char *query = queries[i].c.field, *masked;
 
         bearer_syntax_query(&found, query, "t", p);
@@ -307,7 +328,7 @@ static void test_linear(void **state)
 {
     const int n = 400000;
     apr_pool_t *p = unit_pool(state);
-    bearer_found_t found = { NULL, NULL, 0 };
+    bearer_found_t found = { NULL, NULL, 0, 0 };
     clock_t start = clock();
 
     bearer_syntax_cookie(&found, many("a=a;", n, p), "a", p);
@@ -324,7 +345,7 @@ static void test_linear(void **state)
 static void test_the_first_of_several_is_kept(void **state)
 {
     apr_pool_t *p = unit_pool(state);
-    bearer_found_t found = { NULL, NULL, 0 };
+    bearer_found_t found = { NULL, NULL, 0, 0 };
 
     bearer_syntax_cookie(&found, "at=a", "at", p);
     bearer_syntax_authorization(&found, "Bearer b");

@@ -1,0 +1,164 @@
+# Licensed under the Apache License, Version 2.0; see LICENSE.
+"""The fields of proofs of possession: the scheme DPoP, what the challenges say, and that
+nobody behind the module gets a proof or a client's certificate."""
+import pytest
+
+from support import secrets
+from support.expect import granted, issuer_conf, key_files, location, refused
+from support.httpd import wait_until
+from support.issuer import headers_of
+from support.tokens import mint
+
+pytestmark = [pytest.mark.core, pytest.mark.allow_log("no number: unable to include")]
+
+CERTIFICATE = "X-SSL-Cert"
+INCLUDE = '-- %s\n<!--#include virtual="%s" -->\n'
+REDIRECT = "#!/bin/sh\nprintf 'Location: %s\\r\\n\\r\\n'\n"
+PARTS = ("/open/env", "/open/cgi", "/open/be/x", "/shut/cgi", "/shut/be/x")
+WAYS = ("/open/cgi", "/open/env", "/open/be/x")
+CONF = """
+<Directory "@ROOT@/htdocs/files">
+    Options +ExecCGI +Includes
+</Directory>
+<Files "*.cgi">
+    SetHandler cgi-script
+</Files>
+<Files "*.shtml">
+    ForceType text/html
+    SetOutputFilter INCLUDES
+</Files>
+<Location "/shut">
+    ErrorDocument 401 /plain/cgi
+</Location>
+CustomLog "@ROOT@/logs/fields.log" "%{X-Case}i|%{DPoP}i|%{X-SSL-Cert}i|%{HTTP_DPOP}e|"
+"""
+PROOF = "AuthBearerProof ignore"
+CERT = "AuthBearerProof auto certificate=%s from=127.0.0.1" % CERTIFICATE
+
+
+@pytest.fixture(scope="module")
+def server(new_server, backend):
+    files = {"htdocs/files/open/page.shtml": "".join(INCLUDE % (p, p) for p in PARTS)}
+    for way in WAYS:
+        files["htdocs/files/open/to%s.cgi" % way.replace("/", "-")] = (
+            REDIRECT % way, 0o755)
+    conf = (issuer_conf() + CONF
+            + location("/ignore", PROOF)
+            + location("/ignore-scope", PROOF, "scope x")
+            + location("/named", PROOF + "\nAuthBearerTokenFrom header:X-Token")
+            + location("/cookie", PROOF + "\nAuthBearerTokenFrom cookie:tok")
+            + location("/basic", PROOF + "\nAuthBearerTokenFrom header basic")
+            + location("/keep", CERT + "\nAuthBearerForward token")
+            + location("/open", CERT + "\nAuthBearerOptional On", "all granted")
+            + location("/shut", CERT)
+            + location("/auto", "", "all granted"))
+    return new_server(conf, files={**key_files(), **files}, backend=backend, h2=True)
+
+
+def with_scheme(scheme, token):
+    secrets.register(token)
+    return {"Authorization": scheme + " " + token}
+
+
+# --- the scheme --------------------------------------------------------------
+
+@pytest.mark.parametrize("scheme", ["DPoP", "dpop", "DPOP", "DPoP  ", "Bearer"])
+def test_scheme(server, scheme):
+    granted(server.get("/ignore", headers=with_scheme(scheme, mint())))
+    granted(server.get("/basic", headers=with_scheme(scheme, mint())))
+
+
+@pytest.mark.parametrize("lines", [
+    ["DPoP @, DPoP @"], ["DPoP @", "DPoP @"], ["DPoP @", "Bearer @"], ["Bearer @", "DPoP @"],
+    ["Basic eDp5", "DPoP @"], ["DPoP @,"], ["DPoP"], ["DPoP a b"], ['DPoP "@"']])
+def test_not_one_token(server, lines):
+    token = mint()
+    secrets.register(token)
+    res = server.get("/ignore", headers=[
+        ("Authorization", line.replace("@", token)) for line in lines])
+    assert (res.status, res.error) == (400, "request"), res
+
+
+def test_only_in_authorization(server):
+    token = mint()
+    secrets.register(token)
+    refused(server.get("/named", headers={"X-Token": "DPoP " + token}), 400,
+            "invalid_request", "request")
+    for path in ("/named", "/cookie"):
+        refused(server.get(path, headers=with_scheme("DPoP", token)), 401, None,
+                "no_credential")
+
+
+# --- what nobody gets --------------------------------------------------------
+
+#: A value of its own for each spelling.
+SENT = [("DPoP", "proof-one.x.y"), ("dpop", "proof-two.x.y"), (CERTIFICATE, ":cert-one:"),
+        ("x-ssl-cert", ":cert-two:"), ("X_SSL_Cert", ":cert-three:"),
+        ("x-ssl_cert", ":cert-four:")]
+
+
+def clean(text):
+    return "proof-" not in text and "cert-" not in text.replace("/cert-", "")
+
+
+@pytest.mark.parametrize("token", [False, True])
+@pytest.mark.parametrize("path", ["/open", "/keep"])
+def test_application(server, wire, path, token):
+    fields = [*SENT, *with_scheme("Bearer", mint()).items()] if token else SENT
+    if path == "/keep" and not token:
+        assert clean(server.get("/shut", headers=SENT, h2=wire).text)
+        return
+    for face in ("env", "cgi", "be/x"):
+        res = server.get("%s/%s" % (path, face), headers=fields, h2=wire)
+        assert res.status == 200 and clean(res.text), res.text
+        if face == "be/x":
+            assert not {"dpop", "x-ssl-cert", "x_ssl_cert"} & set(headers_of(res)), res
+
+
+def test_it_would_be_seen_elsewhere(server):
+    """Without AuthType Bearer nothing is removed, nor are other headers."""
+    res = server.get("/plain/be/x", headers=SENT)
+    seen = headers_of(res)
+    assert seen["dpop"] and seen["x-ssl-cert"] and seen["x_ssl_cert"], res.text
+    seen = headers_of(server.get("/auto/be/x", headers=SENT))
+    assert "dpop" not in seen and seen["x-ssl-cert"], seen
+
+
+@pytest.mark.http1("HTTP/2 has no Connection")
+def test_connection(server):
+    fields = [*SENT, ("Connection", "DPoP, X_SSL_Cert, X-Other")]
+    env = server.get("/open/cgi", headers=fields).env
+    assert env["HTTP_CONNECTION"].split(", ") == ["close", "X-Other"], env
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_parts_of_a_page(server, wire, part):
+    """The page's environment was made of what the client sent."""
+    token = mint()
+    res = server.get("/files/open/page.shtml", h2=wire,
+                     headers=[*SENT, *with_scheme("Bearer", token).items()])
+    text = res.text.partition("-- %s\n" % part)[2].partition("\n-- ")[0]
+    assert res.status == 200 and clean(text), text
+    assert "alice" in text or part.endswith("env"), res.text
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_internal_redirect(server, wire, way):
+    path = "/files/open/to%s.cgi" % way.replace("/", "-")
+    res = server.get(path, headers=SENT, h2=wire)
+    assert res.status == 200 and clean(res.text), res.text
+
+
+def test_error_document(server, wire):
+    """It is outside the section, and after a refusal before fixups."""
+    res = server.get("/shut/x", headers=SENT, h2=wire)
+    assert res.status == 401 and "REDIRECT_STATUS" in res.text, res.text
+    assert clean(res.text), res.text
+
+
+def test_log(server):
+    def found():
+        with open(server.path("logs/fields.log"), encoding="utf-8") as f:
+            return [line for line in f if line.startswith("log-line|")]
+    server.get("/open", headers=[*SENT, ("X-Case", "log-line")])
+    assert wait_until(found) == ["log-line|-|-|-|\n"]
