@@ -67,7 +67,7 @@ struct ht_call_t {
 };
 
 extern const ht_command_t ht_keygen, ht_jwks, ht_sign, ht_decode, ht_verify,
-    ht_revoke, ht_explain, ht_discover;
+    ht_proof, ht_revoke, ht_explain, ht_discover;
 
 /* ---- options (ht_options.c) --------------------------------------------- */
 
@@ -211,6 +211,38 @@ int ht_declare(const ht_call_t *call, bearer_judgement_t *j,
 /** Returns the unverified claims of a JWT; NULL for any other token. Anyone may have
  *  written them. */
 json_t *ht_unverified_claims(const char *token, apr_size_t len, apr_pool_t *p);
+
+/* ---- proof of possession (ht_binding.c) ------------------------------------ */
+
+/** What the client proves besides its token. */
+typedef struct ht_evidence_t {
+    const char *proof;         /**< a DPoP proof, printable ASCII; NULL: none */
+    const char *method, *url;  /**< of the request; url is set if there is a proof */
+    const char *certificate;   /**< PEM; NULL: none */
+    const char *thumbprint;    /**< x5t#S256 of the certificate */
+} ht_evidence_t;
+
+/** Reads the first certificate of a PEM file; also returns its x5t#S256 (RFC 8705 section
+ *  3.1). HT_OK, or HT_USAGE after a message. */
+int ht_certificate(const ht_call_t *call, const char *path, const char **pem,
+                   const char **thumbprint);
+
+/** Checks that --proof, --url and --method come together, for a command without -f.
+ *  Returns HT_OK, or HT_USAGE after a message. */
+int ht_check_evidence(const ht_call_t *call);
+
+/** Reads --proof, --method, --url and --certificate. Returns HT_OK, or HT_USAGE after a
+ *  message. */
+int ht_evidence(const ht_call_t *call, ht_evidence_t *evidence);
+
+/** Reads --binding into server. Returns HT_OK, or HT_USAGE after a message. */
+int ht_binding(const ht_call_t *call, bearer_settings_t *server);
+
+/** Judges the evidence for a granted token as a server does; j->observe gets each check.
+ *  Returns BEARER_OK with *proven as in BEARER_PROOF (may be NULL), or the reason with
+ *  j->why. */
+bearer_reason_t ht_prove(const ht_evidence_t *evidence, bearer_judgement_t *j,
+                         const char **proven);
 
 /* ---- the network (ht_net.c) ---------------------------------------------- */
 

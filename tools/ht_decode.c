@@ -9,6 +9,22 @@
 #include "base/json.h"
 #include "base/text.h"
 #include "jose/jws.h"
+#include "judge/judge.h"
+
+/* Says what a token is that is not an access token, and of a DPoP proof, to which key a
+ * token must be bound (RFC 9449 section 6). */
+static void say_kind(const ht_call_t *call, const bearer_jws_t *jws)
+{
+    const char *typ = bearer_json_string(jws->header, "typ");
+    const char *kind = typ ? bearer_judge_other_kind(typ) : NULL;
+    const json_t *jwk = json_object_get(jws->header, "jwk");
+    const char *jkt = kind && json_is_object(jwk) ? bearer_jwk_thumbprint(jwk, call->p) : NULL;
+
+    if (kind) {
+        ht_say(call, "this is %s, not an access token%s%s", kind,
+               jkt ? "; the thumbprint of its key (jkt) is " : "", jkt ? jkt : "");
+    }
+}
 
 /* Prints a payload that is not a JSON object: as a string, or in base64url if it cannot
  * be one. */
@@ -48,6 +64,7 @@ static int run(const ht_call_t *call)
     if (reason != BEARER_OK) {
         return ht_refused(call, reason, &why);
     }
+    say_kind(call, &jws);
     status = ht_write_json(call, jws.header);
     if (status != HT_OK) {
         return status;

@@ -37,14 +37,16 @@ static int report(const ht_call_t *call, const json_t *answer)
 
 /* ---- asking the server ------------------------------------------------------- */
 
-static json_t *question_of(const ht_call_t *call, const char *token, apr_size_t len)
+static json_t *question_of(const ht_call_t *call, const ht_evidence_t *evidence,
+                           const char *token, apr_size_t len)
 {
     json_t *question = json_pack(
-        "{s:o s:s s:b s:b s:s* s:s* s:s*}", "token", json_stringn(token, len),
+        "{s:o s:s s:b s:b s:s* s:s* s:s* s:s* s:s*}", "token", json_stringn(token, len),
         "path", APR_ARRAY_IDX(call->operands, 0, const char *),
         "offline", ht_has(call, "offline"), "translate", 1,
         "host", ht_value(call, "host"), "method", ht_value(call, "method"),
-        "address", ht_value(call, "address"));
+        "address", ht_value(call, "address"), "proof", evidence->proof,
+        "certificate", evidence->certificate);
 
     ht_wipe_json(call, question);
     json_decref(question);  /* the pool holds it */
@@ -59,9 +61,10 @@ static int ask(const ht_call_t *call, const json_t *question, json_t **answer,
 }
 
 /* Modules that were never started may not be able to map a path to a file. */
-static int with_server(const ht_call_t *call, const char *token, apr_size_t len)
+static int with_server(const ht_call_t *call, const ht_evidence_t *evidence,
+                       const char *token, apr_size_t len)
 {
-    json_t *question = question_of(call, token, len), *answer = NULL;
+    json_t *question = question_of(call, evidence, token, len), *answer = NULL;
     int died, status;
 
     if (!question) {
@@ -87,6 +90,7 @@ static int with_server(const ht_call_t *call, const char *token, apr_size_t len)
 typedef struct inquiry_t {
     const ht_call_t *call;
     apr_pool_t *p;
+    const char *proven;              /**< ways in which possession was proven, or NULL */
     bearer_settings_t settings;      /**< of the server layer */
     bearer_issuer_t issuer;
     bearer_settings_t resolved;
@@ -117,7 +121,8 @@ static int read_settings(inquiry_t *q)
     const ht_call_t *call = q->call;
     bearer_settings_t *s = &q->settings;
 
-    if (ht_judgement(call, &q->j, s) != HT_OK || read_user_claim(q) != HT_OK) {
+    if (ht_judgement(call, &q->j, s) != HT_OK || read_user_claim(q) != HT_OK
+        || ht_binding(call, s) != HT_OK) {
         return HT_USAGE;
     }
     bearer_settings_put(s, CLIENTS, clients, ht_values(call, "client"));
@@ -369,6 +374,9 @@ static json_t *answer_of(inquiry_t *q, bearer_verdict_t verdict)
     if (granted) {
         bearer_exports_apply(env, headers, q->j.principal, &q->j.settings, NULL, q->p);
         apr_table_set(env, "REMOTE_USER", q->j.principal->user);
+        if (q->proven) {
+            apr_table_setn(env, "BEARER_PROOF", q->proven);
+        }
     } else if (authenticated && q->j.why.reason == BEARER_OK) {
         bearer_refuse(&q->j.why, q->p, BEARER_REQUIRE, "the token is valid, but no "
                       "Require line matches");
@@ -402,9 +410,11 @@ static int prepare(inquiry_t *q)
     return HT_OK;
 }
 
-static int by_options(const ht_call_t *call, const char *token, apr_size_t len)
+static int by_options(const ht_call_t *call, const ht_evidence_t *evidence,
+                      const char *token, apr_size_t len)
 {
     inquiry_t *q = apr_pcalloc(call->p, sizeof(*q));
+    bearer_verdict_t verdict;
 
     q->call = call;
     q->p = call->p;
@@ -420,7 +430,11 @@ static int by_options(const ht_call_t *call, const char *token, apr_size_t len)
     q->j.observe = bearer_explain_observe;
     q->j.observe_baton = q->explain;
     q->j.keep_going = 1;
-    return report(call, answer_of(q, bearer_judge_jwt(&q->j, token, len)));
+    verdict = bearer_judge_jwt(&q->j, token, len);
+    if (verdict == BEARER_GRANTED && ht_prove(evidence, &q->j, &q->proven) != BEARER_OK) {
+        verdict = BEARER_DENIED;
+    }
+    return report(call, answer_of(q, verdict));
 }
 
 /* ---- the command ---------------------------------------------------------------- */
@@ -432,9 +446,10 @@ static int check_options(const ht_call_t *call)
             return ht_usage(call, "PATH needs -f FILE; the token is read from standard "
                             "input");
         }
-        return ht_has(call, "issuer")
-                   ? ht_misplaced(call, HT_SERVER, "needs -f")
-                   : ht_usage(call, "-f FILE PATH or --issuer URL is missing");
+        return !ht_has(call, "issuer")
+                   ? ht_usage(call, "-f FILE PATH or --issuer URL is missing")
+             : ht_misplaced(call, HT_SERVER, "needs -f") == HT_OK
+                   ? ht_check_evidence(call) : HT_USAGE;
     }
     if (call->operands->nelts != 1
         || *APR_ARRAY_IDX(call->operands, 0, const char *) != '/') {
@@ -446,10 +461,14 @@ static int check_options(const ht_call_t *call)
 
 static int run(const ht_call_t *call)
 {
+    ht_evidence_t evidence = { 0 };
     const char *token;
     apr_size_t len;
     int status = check_options(call);
 
+    if (status == HT_OK) {
+        status = ht_evidence(call, &evidence);
+    }
     if (status == HT_OK) {
         status = ht_read_token(call, &token, &len);
     }
@@ -460,8 +479,8 @@ static int run(const ht_call_t *call)
         return ht_fail(call, HT_REFUSED, "refused: credential_syntax: the token "
                        "contains invalid bytes");
     }
-    return ht_has(call, "f") ? with_server(call, token, len)
-                             : by_options(call, token, len);
+    return ht_has(call, "f") ? with_server(call, &evidence, token, len)
+                             : by_options(call, &evidence, token, len);
 }
 
 static const ht_option_t options[] = {
@@ -469,7 +488,7 @@ static const ht_option_t options[] = {
     { "httpd", "PATH", HT_SERVER, "program to run (default: apache2ctl, httpd or apache2)" },
     { "D", "NAME", HT_REPEAT, "passed to httpd" },
     { "host", "NAME", HT_SERVER, "virtual host, if several protect the path" },
-    { "method", "METHOD", HT_SERVER, "of the request (default GET)" },
+    { "method", "METHOD", 0, "of the request (default GET)" },
     { "address", "IP", HT_SERVER, "of the client (default 127.0.0.1)" },
     { "issuer", "URL", HT_NO_SERVER, "without -f: AuthBearerIssuer" },
     { "keys", "SOURCE", HT_REPEAT | HT_NO_SERVER, "AuthBearerKeys: file, URL, spiffe:SOURCE or "
@@ -485,6 +504,11 @@ static const ht_option_t options[] = {
     { "clock-skew", "SECONDS", HT_NO_SERVER, "AuthBearerClockSkew (default 60)" },
     { "max-age", "SECONDS", HT_NO_SERVER, "AuthBearerMaxTokenAge (default 90000; 0: "
       "off)" },
+    { "proof", "FILE", 0, "DPoP proof of the client" },
+    { "url", "URL", HT_NO_SERVER, "of the request, for --proof (AuthBearerBaseURL)" },
+    { "certificate", "FILE", 0, "certificate of the client (PEM)" },
+    { "binding", "LIST", HT_NO_SERVER, "AuthBearerProof: auto (default), ignore, dpop, "
+      "mtls; window=SECONDS" },
     { "tenant", "ID", HT_REPEAT | HT_NO_SERVER, "AuthBearerTenants" },
     { "revocations", "FILE", HT_NO_SERVER, "AuthBearerRevocations" },
     { "require", "LINE", HT_REPEAT | HT_NO_SERVER, "a Require line, e.g. \"scope "

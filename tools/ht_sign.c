@@ -111,18 +111,21 @@ static int add_jti(const ht_call_t *call, json_t *claims)
                       bearer_b64url_encode(call->p, random, sizeof(random)));
 }
 
-/* Binds the token to a key of the client (RFC 9449 section 6.1). */
+/* Binds the token to a key or certificate of the client (RFC 9449 section 6.1, RFC 8705
+ * section 3.1). */
 static int add_binding(const ht_call_t *call, json_t *claims)
 {
-    const char *key = ht_value(call, "dpop"), *jkt;
+    const char *key = ht_value(call, "dpop"), *path = ht_value(call, "mtls");
+    const char *jkt = NULL, *x5t = NULL, *pem;
 
-    if (!key) {
-        return HT_OK;
-    }
-    if (ht_thumbprint(call, key, &jkt) != HT_OK) {
+    if ((key && ht_thumbprint(call, key, &jkt) != HT_OK)
+        || (path && ht_certificate(call, path, &pem, &x5t) != HT_OK)) {
         return HT_USAGE;
     }
-    json_object_set_new(claims, "cnf", json_pack("{s:s}", "jkt", jkt));
+    if (key || path) {
+        json_object_set_new(claims, "cnf", json_pack("{s:s* s:s*}", "jkt", jkt, "x5t#S256",
+                                                     x5t));
+    }
     return HT_OK;
 }
 
@@ -260,6 +263,8 @@ static const ht_option_t options[] = {
     { "now", "EPOCH", HT_CLAIMS, "time to assume, in seconds since 1970" },
     { "dpop", "KEY", HT_CLAIMS, "claim cnf.jkt: bind the token to this JWK or PEM key of the "
       "client, private or public" },
+    { "mtls", "CERT", HT_CLAIMS, "claim cnf.x5t#S256: bind the token to this certificate of "
+      "the client (PEM)" },
     { "typ", "TYP", 0, "header typ (default at+jwt, with --payload none); '' omits it" },
     { "claim", "NAME=VALUE", HT_REPEAT | HT_CLAIMS, "any claim; VALUE is JSON if "
       "possible, else a string" },

@@ -18,6 +18,7 @@ typedef struct verify_t {
     apr_size_t len;
     bearer_jwks_t *keys;
     bearer_algs_t algs;
+    ht_evidence_t evidence;
 } verify_t;
 
 /* ---- what is given ------------------------------------------------------- */
@@ -161,11 +162,12 @@ static int verify_claims(verify_t *v)
     bearer_judgement_t j = { .keys = keys_of_file, .baton = v };
     int i;
 
-    if (ht_judgement(call, &j, &server) != HT_OK
+    if (ht_judgement(call, &j, &server) != HT_OK || ht_binding(call, &server) != HT_OK
         || complete(v, claims, &j, &server) != HT_OK) {
         return HT_USAGE;
     }
-    if (bearer_judge_jwt(&j, v->token, v->len) != BEARER_GRANTED) {
+    if (bearer_judge_jwt(&j, v->token, v->len) != BEARER_GRANTED
+        || ht_prove(&v->evidence, &j, NULL) != BEARER_OK) {
         return ht_refused(call, j.why.reason, &j.why);
     }
     for (i = 0; optional[i]; i++) {
@@ -179,11 +181,12 @@ static int verify_claims(verify_t *v)
 
 static int run(const ht_call_t *call)
 {
-    verify_t v = { call, NULL, 0, NULL, 0 };
+    verify_t v = { .call = call };
     int status;
 
     if ((ht_has(call, "jws-only")
          && ht_misplaced(call, HT_CLAIMS, "cannot be combined with --jws-only") != HT_OK)
+        || ht_check_evidence(call) != HT_OK || ht_evidence(call, &v.evidence) != HT_OK
         || ht_algs(call, &v.algs) != HT_OK || load_keys(call, &v.keys) != HT_OK) {
         return HT_USAGE;
     }
@@ -205,12 +208,20 @@ static const ht_option_t options[] = {
     { "clock-skew", "SECONDS", HT_CLAIMS, "AuthBearerClockSkew (default 60)" },
     { "max-age", "SECONDS", HT_CLAIMS, "AuthBearerMaxTokenAge (default 90000; 0: "
       "off)" },
+    { "binding", "LIST", HT_CLAIMS, "AuthBearerProof: auto (default), ignore, dpop, mtls; "
+      "window=SECONDS" },
+    { "proof", "FILE", HT_CLAIMS, "DPoP proof of the client" },
+    { "url", "URL", HT_CLAIMS, "of the request, for --proof (AuthBearerBaseURL)" },
+    { "method", "METHOD", HT_CLAIMS, "of the request, for --proof (default GET)" },
+    { "certificate", "FILE", HT_CLAIMS, "certificate of the client (PEM)" },
     { "now", "EPOCH", HT_CLAIMS, "time to assume, in seconds since 1970" },
     { NULL, NULL, 0, NULL }
 };
 
 const ht_command_t ht_verify = {
     "verify", NULL, 1, "Check a token as the server does, and print its claims.",
-    "If the token is refused, standard error names the failed check.",
+    "If the token is refused, standard error names the failed check. A token that is bound to "
+    "a client's key or certificate (claim cnf) is refused without its proof, as by a server; "
+    "--binding ignore accepts it.",
     options, run
 };

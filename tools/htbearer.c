@@ -26,7 +26,7 @@
 
 static const ht_command_t *const commands[] = {
     &ht_keygen, &ht_jwks, &ht_sign, &ht_decode, &ht_verify, &ht_explain,
-    &ht_discover, &ht_revoke, NULL
+    &ht_discover, &ht_proof, &ht_revoke, NULL
 };
 
 static const ht_command_t *find_command(const char *name)

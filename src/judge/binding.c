@@ -68,3 +68,10 @@ bearer_reason_t bearer_binding_certificate(const bearer_principal_t *principal,
         : BINDING(why, p, "the token is bound to the client certificate %s (x5t#S256), but the "
                   "client has %s", wanted, seen);
 }
+
+const char *bearer_binding_proven(unsigned proven)
+{
+    static const char *const words[] = { NULL, "dpop", "mtls", "dpop,mtls" };
+
+    return words[proven & (BEARER_BOUND_DPOP | BEARER_BOUND_MTLS)];
+}

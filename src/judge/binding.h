@@ -31,3 +31,7 @@ bearer_reason_t bearer_binding_check(const bearer_principal_t *principal,
 bearer_reason_t bearer_binding_certificate(const bearer_principal_t *principal,
                                            const char *seen, const char *missing,
                                            bearer_refusal_t *why, apr_pool_t *p);
+
+/** Returns what was proven for the application: "dpop", "mtls", "dpop,mtls"; NULL:
+ *  nothing. proven: BEARER_BOUND_ bits. */
+const char *bearer_binding_proven(unsigned proven);

@@ -116,6 +116,13 @@ void bearer_explain_observe(void *explain_, const bearer_check_t *check,
     }
 }
 
+const bearer_check_t bearer_explain_binding = {
+    BEARER_EXPLAIN_PROOF, "binding", "AuthBearerProof", 0, 0, 0, NULL
+};
+const bearer_check_t bearer_explain_certificate = {
+    BEARER_EXPLAIN_PROOF, "certificate", "AuthBearerProof", 0, 0, 0, NULL
+};
+
 void bearer_explain_observe_proof(void *explain_, const bearer_proof_check_t *check,
                                   const bearer_refusal_t *why)
 {

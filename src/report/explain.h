@@ -55,6 +55,10 @@ void bearer_explain_observe(void *explain, const bearer_check_t *check,
 /** Number of the checks of proof of possession in docs/architecture.md. */
 #define BEARER_EXPLAIN_PROOF 11
 
+/** The checks of bearer_binding_check() and bearer_binding_certificate(), for
+ *  bearer_explain_observe(). */
+extern const bearer_check_t bearer_explain_binding, bearer_explain_certificate;
+
 /** For bearer_proof_t.observe, with the explanation as baton. */
 void bearer_explain_observe_proof(void *explain, const bearer_proof_check_t *check,
                                   const bearer_refusal_t *why);

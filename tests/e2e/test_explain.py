@@ -13,7 +13,7 @@ import time
 
 import pytest
 
-from support import tokens
+from support import certs, tokens
 from support.expect import issuer_conf, location
 from support.httpd import HTBEARER, HTTPD, SLOW, Httpd
 
@@ -395,6 +395,112 @@ def test_options_instead_of_a_configuration(keys):
     said = explain(tokens.mint(), "--issuer", ISS, "--keys", keys)
     assert said.status == 2 and "--audience" in said.err
 
+
+# ---- proof of possession --------------------------------------------------------
+
+URL = "https://api.test/orders"
+
+
+@pytest.fixture
+def client(tmp_path):
+    """A client with a key: client.bound() is a token for it, client.proof() its proof."""
+    class Client:
+        def __init__(self):
+            self.key = self.write("client.pem", tokens.key("es256-client").private_pem())
+            self.jkt = json.loads(self.run("decode", stdin=self.run(
+                "sign", "--key", self.key, "--dpop", self.key)).split("}", 1)[1])["cnf"]["jkt"]
+
+        def write(self, name, content):
+            path = tmp_path / name
+            path.write_bytes(content if isinstance(content, bytes) else content.encode())
+            path.chmod(0o600)
+            return str(path)
+
+        def run(self, *args, stdin=""):
+            return subprocess.run([HTBEARER, *args], input=stdin.encode(), check=True,
+                                  capture_output=True).stdout.decode()
+
+        def bound(self, **over):
+            return tokens.mint(cnf={"jkt": self.jkt}, **over)
+
+        def proof(self, token, url=URL, *args):
+            """The file with it."""
+            return self.write("proof", self.run("proof", "--key", self.key, "--url", url, *args,
+                                                stdin=token))
+    return Client()
+
+
+def test_a_bound_token_without_its_proof(keys, client):
+    said = explain(client.bound(), *options(keys=keys))
+    assert said.status == 1 and said.json["status"] == 401, said
+    assert said.failed == ["binding"]
+    check = said.check("binding")
+    assert (check["number"], check["directive"], check["reason"], check["category"]) == (
+        11, "AuthBearerProof", "binding", "binding")
+    assert "--binding ignore" not in said.out and "without a proof" in check["detail"]
+    assert "principal" not in said.json and "environment" not in said.json
+    text = explain(client.bound(), *options(keys=keys), as_json=False)
+    assert re.search(r"^  11  binding +FAILED\n.*cnf\.jkt.*\n      directive: AuthBearerProof$",
+                     text.out, re.M), text
+    said = explain(client.bound(), *options("--binding", "ignore", keys=keys))
+    assert said.status == 0 and "BEARER_PROOF" not in said.json["environment"]
+    assert said.json["checks"][-1]["check"] == "identifier"
+
+
+def test_a_proof_is_explained_check_by_check(keys, client):
+    token = client.bound()
+    said = explain(token, *options("--proof", client.proof(token), "--url", URL, keys=keys))
+    assert said.status == 0, said
+    assert said.json["environment"]["BEARER_PROOF"] == "dpop"
+    names = [c["check"] for c in said.json["checks"]]
+    proofs = names[names.index("binding"):]
+    assert len(proofs) > 10 and proofs[-1] == "proof signature"
+    assert {c["number"] for c in said.json["checks"][-len(proofs):]} == {11}
+    # every check that fails says so, with what can be changed
+    said = explain(token, *options(
+        "--proof", client.proof(token + "x", "https://other.test/", "--now", "1700000000"),
+        "--url", URL, "--method", "POST", "--binding", "dpop", keys=keys))
+    assert said.status == 1, said
+    assert said.failed == ["proof method", "proof URL", "proof token", "proof time"]
+    assert said.check("proof URL")["directive"] == "AuthBearerBaseURL"
+    assert "https://other.test/" in said.check("proof URL")["detail"]
+    assert said.check("proof time")["directive"] == "AuthBearerProof"
+    assert said.check("proof signature")["result"] == "passed"
+    assert "proof/proof_request" in said.json["refusal"] and said.json["status"] == 401
+
+
+def test_a_proof_of_something_else(keys, client):
+    token = client.bound()
+    for content, failed in (("x", ["proof form"]), (token, ["proof type"])):
+        said = explain(token, *options("--proof", client.write("proof", content), "--url", URL,
+                                       keys=keys))
+        assert said.status == 1 and said.failed[0] == failed[0], said
+    said = explain(tokens.mint(), *options("--proof", client.proof(token), "--url", URL,
+                                           keys=keys))
+    assert said.failed == ["binding"], said
+    said = explain(tokens.mint(), *options("--binding", "mtls", keys=keys))
+    assert said.failed == ["binding"] and "mtls" in said.check("binding")["detail"], said
+
+
+def test_a_certificate(keys, client):
+    cert = client.write("cert.pem", certs.client("a"))
+    other = client.write("other.pem", certs.client("b"))
+    token = client.run("sign", "--key", client.key, "--mtls", cert)
+    x5t = json.loads(client.run("decode", stdin=token).split("}", 1)[1])["cnf"]["x5t#S256"]
+    token = tokens.mint(cnf={"x5t#S256": x5t})
+    said = explain(token, *options("--certificate", cert, keys=keys))
+    assert said.status == 0 and said.json["environment"]["BEARER_PROOF"] == "mtls", said
+    for args in ([], ["--certificate", other]):
+        said = explain(token, *options(*args, keys=keys))
+        assert said.status == 1 and said.failed == ["certificate"], said
+        assert said.check("certificate")["directive"] == "AuthBearerProof"
+    token = tokens.mint(cnf={"x5t#S256": x5t, "jkt": client.jkt})
+    said = explain(token, *options("--certificate", cert, "--proof", client.proof(token),
+                                   "--url", URL, keys=keys))
+    assert said.status == 0 and said.json["environment"]["BEARER_PROOF"] == "dpop,mtls", said
+
+
+# ---- requests of explain --------------------------------------------------------
 
 def test_the_issuer_is_asked_and_that_is_said_before(issuers):
     issuer = issuers.issuer("explain", "rs256")

@@ -30,10 +30,11 @@ HTBEARER = os.environ.get("HTBEARER", os.path.join(TOP, "htbearer"))
 ISSUER = "https://idp.example.com/"
 AUDIENCE = "api://orders"
 TOKEN_MAX = 100 * 1024
-COMMANDS = ("keygen", "jwks", "sign", "decode", "verify", "explain", "revoke")
+COMMANDS = ("keygen", "jwks", "sign", "decode", "verify", "explain", "proof", "revoke")
 NEEDED = {"keygen": ["--private", "FILE", "--public", "FILE2"],
           "sign": ["--key", "FILE"], "verify": ["--keys", "FILE"],
           "explain": ["--issuer", "https://i.test/"],
+          "proof": ["--key", "FILE", "--url", "https://a.test/"],
           "revoke": ["--file", "FILE"]}
 
 
@@ -252,6 +253,11 @@ def test_the_man_page_names_every_option(command):
     (["keygen", "--public", "x"], "--private FILE is missing"),
     (["keygen", "superfluous", "--private", "x"], "superfluous"),
     (["revoke"], "--file PATH is missing"),
+    (["proof", "--url", "https://a.test/"], "--key FILE is missing"),
+    (["proof", "--key", "x"], "--url URL is missing"),
+    (["verify", "--keys", "a", "--proof", "b"], "--proof needs --url"),
+    (["verify", "--keys", "a", "--proof", "-", "--url", "https://a.test/"], "standard input"),
+    (["explain", "--issuer", "https://a.test/", "--proof", "b"], "--proof needs --url"),
 ])
 def test_wrong_usage_is_one_line_with_a_hint(args, phrase):
     result = run(*args).failed(2, phrase)
@@ -262,16 +268,20 @@ def test_wrong_usage_is_one_line_with_a_hint(args, phrase):
 
 @pytest.mark.parametrize("args, options, phrase", [
     (["sign", "--key", "a", "--payload", "b"],
-     ["issuer", "subject", "audience", "expires", "not-before", "now", "claim", "dpop"],
+     ["issuer", "subject", "audience", "expires", "not-before", "now", "claim", "dpop",
+      "mtls"],
      "cannot be combined with --payload"),
     (["verify", "--keys", "a", "--jws-only"],
-     ["audience", "issuer", "clock-skew", "max-age", "now"], "cannot be combined with --jws-only"),
+     ["audience", "issuer", "clock-skew", "max-age", "now", "binding", "proof", "url", "method",
+      "certificate"], "cannot be combined with --jws-only"),
+    (["verify", "--keys", "a"], ["url", "method"], "needs --proof"),
     (["explain", "--issuer", "https://idp.test/"],
-     ["httpd", "host", "method", "address"], "needs -f"),
+     ["httpd", "host", "address"], "needs -f"),
+    (["explain", "--issuer", "https://idp.test/"], ["url", "method"], "needs --proof"),
     (["explain", "-f", "a", "/b"],
      ["issuer", "keys", "audience", "client", "client-id", "alg", "user-claim", "clock-skew",
       "max-age", "tenant", "revocations", "require", "ca-file", "http-proxy", "plain-http",
-      "now"], "cannot be combined with -f"),
+      "now", "url", "binding"], "cannot be combined with -f"),
 ])
 def test_an_option_that_would_have_no_effect_is_refused(args, options, phrase, tmp_path):
     if args[0] == "sign":
@@ -288,7 +298,7 @@ def test_a_complaint_about_a_directive_names_the_option(tmp_path):
     assert "--plain-http" in plain.failed(2).err and "AuthBearer" not in plain.err
 
 
-@pytest.mark.parametrize("command", ["decode", "verify", "explain", "revoke"])
+@pytest.mark.parametrize("command", ["decode", "verify", "explain", "proof", "revoke"])
 @pytest.mark.parametrize("dashes", [[], ["--"]])
 def test_a_token_as_argument_is_refused_and_not_repeated(command, dashes, token):
     secret = token()
@@ -443,6 +453,10 @@ def certificate(key):
         name).public_key(key.public_key()).serial_number(1).not_valid_before(
         start).not_valid_after(start + datetime.timedelta(days=1)).sign(
         key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+
+
+def x5t(cert):
+    return b64(x509.load_pem_x509_certificate(cert).fingerprint(hashes.SHA256()))
 
 
 @pytest.mark.parametrize("name", ["rsa", "p256", "p384", "p521", "ed25519",
@@ -631,12 +645,9 @@ def test_sign_warns_about_a_key_that_everybody_may_read(pair):
     assert "warning" in run("sign", "--key", private).ok().err
 
 
-def pem_of(key, private=True):
-    if private:
-        return key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8,
-                                 serialization.NoEncryption())
-    return key.public_key().public_bytes(serialization.Encoding.PEM,
-                                         serialization.PublicFormat.SubjectPublicKeyInfo)
+def pem_of(key):
+    return key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8,
+                             serialization.NoEncryption())
 
 
 @pytest.fixture
@@ -675,7 +686,7 @@ def test_sign_with_an_encrypted_key(keys, written):
 def test_sign_binds_a_token_to_a_key(name, keys, pair, written):
     public = public_jwk(keys[name].public_key())
     private, _ = pair()
-    for content in (pem_of(keys[name]), pem_of(keys[name], False), json.dumps(public),
+    for content in (pem_of(keys[name]), spki(keys[name]), json.dumps(public),
                     json.dumps({"keys": [{**public, "kid": "x"}]})):
         made = run("sign", "--key", private, "--dpop", written("client", content)).ok()
         assert segments(made.text)[1]["cnf"] == {"jkt": thumbprint(public)}
@@ -710,7 +721,201 @@ def test_sign_binds_to_no_other_key(content, phrase, keys, pair, written):
     run("sign", "--key", private, "--dpop", written("client", content)).failed(2, phrase)
 
 
+def test_sign_binds_a_token_to_a_certificate(keys, pair, written):
+    private, _ = pair()
+    cert = certificate(keys["p384"])
+    made = run("sign", "--key", private, "--mtls", written("cert.pem", cert)).ok().text
+    assert segments(made)[1]["cnf"] == {"x5t#S256": x5t(cert)}
+    made = run("sign", "--key", private, "--mtls", written("cert.pem", cert),
+               "--dpop", written("key", spki(keys["p256"]))).ok().text
+    assert segments(made)[1]["cnf"] == {"x5t#S256": x5t(cert), "jkt": thumbprint(
+        public_jwk(keys["p256"].public_key()))}
+    chain = b"subject=x\n" + cert + certificate(keys["p256"])
+    made = run("sign", "--key", private, "--mtls", written("cert.pem", chain)).ok().text
+    assert segments(made)[1]["cnf"] == {"x5t#S256": x5t(cert)}
+    for content in (b"", b"x", spki(keys["p256"]), cert[:-40],
+                    cert.replace(b"MII", b"MIJ"), b"x" * 100000):
+        run("sign", "--key", private, "--mtls", written("cert.pem", content)).failed(
+            2, "cert.pem'")
+
+
+# ---- proof ------------------------------------------------------------------
+
+URL = "https://api.test/orders"
+
+
+def ath(token):
+    return b64(hashlib.sha256(token.encode()).digest())
+
+
+@pytest.mark.parametrize("name, alg", [
+    ("rsa", "RS256"), ("rsa", "PS384"), ("p256", "ES256"), ("p384", "ES384"),
+    ("p521", "ES512"), ("ed25519", "EdDSA"), ("ed448", "EdDSA")])
+def test_a_proof(name, alg, keys, token, written):
+    """RFC 9449 section 4.2, read by PyJWT."""
+    access = token()
+    key = written("client", pem_of(keys[name]))
+    before = int(time.time())
+    made = [run("proof", "--key", key, "--alg", alg, "--url", URL + "?a=b#c",
+                stdin=access + "\n").ok().text for _ in range(2)]
+    header, claims_, _ = segments(made[0])
+    assert header == {"typ": "dpop+jwt", "alg": alg, "jwk": public_jwk(keys[name].public_key())}
+    jwt.decode(made[0], keys[name].public_key(), [alg])
+    assert set(claims_) == {"jti", "htm", "htu", "iat", "ath"}
+    assert (claims_["htm"], claims_["htu"], claims_["ath"]) == ("GET", URL, ath(access))
+    assert before <= claims_["iat"] <= time.time()
+    assert claims_["jti"] != segments(made[1])[1]["jti"] and len(claims_["jti"]) >= 16
+
+
+def test_a_proof_with_options(keys, written):
+    made = run("proof", "--key", written("client", pem_of(keys["p256"])), "--url", URL,
+               "--method", "POST", "--nonce", "n-1", "--no-token", "--now", "1700000000").ok()
+    claims_ = segments(made.text)[1]
+    assert claims_.pop("jti")
+    assert claims_ == {"htm": "POST", "htu": URL, "nonce": "n-1", "iat": 1700000000}
+
+
+def test_a_proof_with_a_key_of_keygen(tmp_path, token):
+    run("keygen", "--alg", "ES256", "--private", tmp_path / "a", "--public", tmp_path / "b").ok()
+    made = run("proof", "--key", tmp_path / "a", "--url", URL, stdin=token()).ok().text
+    jwk, = json.loads((tmp_path / "b").read_text())["keys"]
+    assert segments(made)[0]["jwk"] == {k: jwk[k] for k in ("kty", "crv", "x", "y")}
+    run("proof", "--key", tmp_path / "b", "--url", URL, stdin=token()).failed(2, "private part")
+
+
+@pytest.mark.parametrize("args, stdin, phrase", [
+    ([], "", "no token on standard input"), ([], "\n", "--no-token"),
+    (["--alg", "HS256"], "x", "no key that fits"), (["--kid", "x"], "x", "no key that fits"),
+    (["--now", "x"], "x", "--now")])
+def test_what_makes_no_proof(args, stdin, phrase, keys, written):
+    run("proof", "--key", written("client", pem_of(keys["p256"])), "--url", URL, *args,
+        stdin=stdin).failed(2, phrase)
+
+
+def test_no_proof_by_a_secret(written):
+    run("proof", "--key", written("client", '{"kty":"oct","k":"' + "A" * 86 + '"}'), "--url", URL,
+        stdin="x").failed(2, "no key that fits")
+
+
+# ---- verify with a proof ----------------------------------------------------
+
+@pytest.fixture
+def present(keys, jwks, token, written):
+    """present(cnf, ...) is what verify says about a token with that cnf."""
+    def make(cnf, *args, over=None, by="p256", binding=None, cert=None, header=None):
+        access = token(claims(cnf=cnf))
+        args = ["--keys", jwks("rsa"), *args]
+        if over is not None:
+            members = {"jti": "1", "htm": "GET", "htu": URL, "iat": int(time.time()),
+                       "ath": ath(access), **over}
+            made = jwt.encode({k: v for k, v in members.items() if v is not None}, keys[by],
+                              "ES256", headers={"typ": "dpop+jwt",
+                                                "jwk": public_jwk(keys[by].public_key()),
+                                                **(header or {})})
+            args += ["--proof", written("proof", made + "\n"), "--url", URL]
+        if cert:
+            args += ["--certificate", written("cert.pem", cert)]
+        return run("verify", *args, *(["--binding", binding] if binding else []), stdin=access)
+    return make
+
+
+@pytest.fixture
+def jkt(keys):
+    return thumbprint(public_jwk(keys["p256"].public_key()))
+
+
+def test_verify_refuses_a_bound_token_alone(present, jkt):
+    """As a server does: whoever has a bound token need not be its owner."""
+    present({"jkt": jkt}).failed(1, "refused: binding: ", "DPoP key", "--binding ignore")
+    present({"x5t#S256": jkt}).failed(1, "refused: binding: ", "--certificate is not given")
+    present({"jwk": {}}).failed(1, "refused: binding: ", "neither")
+    for cnf in ({"jkt": jkt}, {"x5t#S256": jkt}, {"jwk": {}}, {}):
+        assert present(cnf, binding="ignore").ok().json["cnf"] == cnf
+    assert present(None).ok().json["iss"] == ISSUER
+
+
+def test_verify_with_a_proof(present, jkt):
+    assert present({"jkt": jkt}, over={}).ok().json["cnf"] == {"jkt": jkt}
+    present({"jkt": jkt}, "--method", "PUT", over={"htm": "PUT"}).ok()
+    present({"jkt": jkt}, over={"htu": "HTTPS://API.TEST:443/./orders?a"}).ok()
+    present({"jkt": jkt}, over={}, binding="dpop").ok()
+    present({"jkt": jkt}, over={"iat": int(time.time()) - 200},
+            binding="auto,window=300").ok()
+
+
+@pytest.mark.parametrize("over, reason", [
+    ({"htm": "POST"}, "proof_request"), ({"htu": URL + "/"}, "proof_request"),
+    ({"ath": "x"}, "proof_request"), ({"ath": None}, "proof_request"),
+    ({"iat": 1}, "proof_time"), ({"jti": None}, "proof")])
+def test_verify_with_a_wrong_proof(over, reason, present, jkt):
+    present({"jkt": jkt}, over=over).failed(1, "refused: %s: " % reason)
+
+
+def test_verify_with_another_key_or_none(present, jkt, keys):
+    other = thumbprint(public_jwk(keys["p384"].public_key()))
+    present({"jkt": other}, over={}).failed(1, "refused: binding: ", other, jkt)
+    present(None, over={}).failed(1, "refused: binding: ", "not bound")
+    present({"jkt": jkt}, over={}, header={"typ": "JWT"}).failed(1, "refused: proof: ", "typ")
+
+
+def test_verify_with_a_certificate(present, jkt, keys):
+    cert = certificate(keys["p256"])
+    present({"x5t#S256": x5t(cert)}, cert=cert).ok()
+    present({"x5t#S256": x5t(cert)}, cert=cert, binding="mtls").ok()
+    present({"x5t#S256": x5t(cert)}, cert=certificate(keys["p384"])).failed(1, "refused: binding: ")
+    both = {"x5t#S256": x5t(cert), "jkt": jkt}
+    present(both, cert=cert, over={}).ok()
+    present(both, cert=cert).failed(1, "refused: binding: ", "DPoP key")
+    present(both, over={}).failed(1, "refused: binding: ", "--certificate")
+
+
+@pytest.mark.parametrize("binding, cnf, granted", [
+    ("dpop", "jkt", True), ("mtls", "jkt", False), ("mtls,dpop", "jkt", True),
+    ("dpop", None, False), ("dpop mtls", None, False)])
+def test_verify_demands_what_is_configured(binding, cnf, granted, present, jkt):
+    result = present({cnf: jkt} if cnf else None, over={} if cnf else None, binding=binding)
+    if granted:
+        result.ok()
+    else:
+        result.failed(1, "refused: binding: ", "--binding is " + binding.split(",")[0])
+
+
+@pytest.mark.parametrize("binding", ["", ",", "x", "auto,dpop", "ignore,mtls", "auto,auto",
+                                     "dpop,window=0", "window=601", "window=x", "window="])
+def test_no_such_binding(binding, tmp_path, jwks):
+    run("verify", "--keys", jwks("rsa"), "--binding", binding, stdin="x").failed(2, "--binding")
+
+
+@pytest.mark.parametrize("content, phrase", [
+    (b"a\nb", "printable"), (b"a\0b", "printable"), (b"\xc3\xa4", "printable"),
+    (b"a" * 20000, "larger")])
+def test_no_such_proof(content, phrase, jwks, written):
+    run("verify", "--keys", jwks("rsa"), "--url", URL, "--proof", written("p", content),
+        stdin="x").failed(2, phrase)
+
+
+@pytest.mark.parametrize("content", [b"", b"\n", b"a", b"a, a", b"a.b.c"])
+def test_a_proof_that_is_none(content, jwks, written, token, jkt):
+    run("verify", "--keys", jwks("rsa"), "--url", URL, "--proof", written("p", content),
+        stdin=token(claims(cnf={"jkt": jkt}))).failed(1, "refused: proof: ")
+
+
+def test_no_such_url_or_certificate(jwks, written):
+    run("verify", "--keys", jwks("rsa"), "--url", "ftp://x.test", "--proof", written("p", "a"),
+        stdin="x").failed(2, "--url 'ftp://x.test'")
+    run("verify", "--keys", jwks("rsa"), "--certificate", written("c", "a"),
+        stdin="x").failed(2, "c'")
+
+
 # ---- decode -----------------------------------------------------------------
+
+def test_decode_says_what_a_proof_is(keys, written, jkt):
+    made = run("proof", "--key", written("client", pem_of(keys["p256"])), "--url", URL,
+               "--no-token").ok().text
+    result = run("decode", stdin=made).ok()
+    assert "a DPoP proof, not an access token" in result.err and jkt in result.err
+    assert documents(result.out.decode())[1]["htu"] == URL
+
 
 def documents(text):
     decoder, found, at = json.JSONDecoder(), [], 0

@@ -86,11 +86,22 @@ static void test_certificate(void **state)
     assert_int_equal(bearer_binding_certificate(&principal, a, NULL, &why, p), BEARER_BINDING);
 }
 
+static void test_proven(void **state)
+{
+    (void)state;
+    assert_null(bearer_binding_proven(0));
+    assert_null(bearer_binding_proven(OTHER));
+    assert_string_equal(bearer_binding_proven(DPOP), "dpop");
+    assert_string_equal(bearer_binding_proven(MTLS), "mtls");
+    assert_string_equal(bearer_binding_proven(MTLS | DPOP), "dpop,mtls");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         UNIT_TEST(test_every_way),
         UNIT_TEST(test_certificate),
+        UNIT_TEST(test_proven),
     };
 
     return UNIT_RUN("binding", tests);
