@@ -72,6 +72,17 @@ static void lay_out(bearer_table_t *t, char *at, apr_uint32_t chunks)
     t->reserve = reserve_of(chunks);
 }
 
+/* The number of chunks for proofs; the first one is not used. */
+static apr_uint32_t chunks_of_proofs(apr_uint64_t size)
+{
+    return chunks_of(size) - 1 - reserve_of(chunks_of(size));
+}
+
+static apr_uint32_t layout_of(const bearer_table_t *t)
+{
+    return t->each ? LAYOUT_PROOFS : LAYOUT;
+}
+
 static apr_status_t begin_block(bearer_table_t *t, apr_size_t size)
 {
     header_t *h = t->header;
@@ -81,7 +92,7 @@ static apr_status_t begin_block(bearer_table_t *t, apr_size_t size)
     for (i = 0; i < STRIPES && rv == APR_SUCCESS; i++) {
         rv = bearer_table_make_lock(&t->stripes[i].lock);
     }
-    h->layout = LAYOUT;
+    h->layout = layout_of(t);
     h->size = size;
     h->chunks = chunks_of(size);
     h->fresh = h->hand = 1;
@@ -91,8 +102,8 @@ static apr_status_t begin_block(bearer_table_t *t, apr_size_t size)
     return rv;
 }
 
-apr_status_t bearer_table_attach(bearer_table_t **table, void *block,
-                                 apr_size_t size, apr_pool_t *p)
+static apr_status_t attach(bearer_table_t **table, void *block, apr_size_t size,
+                           int of_proofs, apr_pool_t *p)
 {
     static const char nothing[sizeof(((header_t *)0)->magic)];
     bearer_table_t *t;
@@ -104,12 +115,33 @@ apr_status_t bearer_table_attach(bearer_table_t **table, void *block,
     }
     *table = t = apr_pcalloc(p, sizeof(*t));
     lay_out(t, block, chunks_of(size));
+    if (of_proofs) {
+        memset(t->shares, 0, sizeof(t->shares));
+        t->each = chunks_of_proofs(size) / BEARER_TABLE_TOKENS;
+    }
     if (!memcmp(t->header->magic, nothing, sizeof(nothing))) {
         return begin_block(t, size);
     }
     return !memcmp(t->header->magic, MAGIC, sizeof(t->header->magic))
-        && t->header->layout == LAYOUT && t->header->size == size
+        && t->header->layout == layout_of(t) && t->header->size == size
         ? APR_SUCCESS : APR_EMISMATCH;
+}
+
+apr_status_t bearer_table_attach(bearer_table_t **table, void *block,
+                                 apr_size_t size, apr_pool_t *p)
+{
+    return attach(table, block, size, 0, p);
+}
+
+apr_status_t bearer_table_attach_proofs(bearer_table_t **table, void *block,
+                                        apr_size_t size, apr_pool_t *p)
+{
+    return attach(table, block, size, 1, p);
+}
+
+apr_uint64_t bearer_table_room_for_proofs(apr_uint64_t size)
+{
+    return size < BEARER_TABLE_MIN ? 0 : chunks_of_proofs(size);
 }
 
 apr_uint64_t bearer_table_room(apr_uint64_t size, apr_size_t len)
@@ -363,13 +395,54 @@ apr_status_t bearer_table_keep(bearer_table_t *t, int may, const unsigned char *
 {
     apr_status_t rv;
 
-    if (entry->len > BEARER_TABLE_VALUE
+    if (entry->len > BEARER_TABLE_VALUE || t->each || entry->kind == BEARER_KEPT_PROOF
         || table_chunks(entry->len, 1) > t->reserve) {
         return APR_EINVAL;
     }
     rv = bearer_table_begin(t);
     if (rv == APR_SUCCESS) {
         rv = keep(t, may, key, entry, now);
+        sweep_on(t, SWEEP, now);
+        bearer_table_finish(t);
+    }
+    return rv;
+}
+
+/* Expired records still count until they are removed. */
+static int has_its_share(bearer_table_t *t, const unsigned char *token, apr_time_t now)
+{
+    if (bearer_table_proofs_of(t, token) >= t->each) {
+        sweep_all(t, now);
+    }
+    return bearer_table_proofs_of(t, token) >= t->each;
+}
+
+/* The token's share is looked at last: a proof that was used before is told as such. */
+static apr_status_t use(bearer_table_t *t, const unsigned char *id,
+                        const bearer_cache_entry_t *entry, apr_time_t now)
+{
+    const chunk_t i = bearer_table_find(t, id);
+
+    if (i && table_head(t, i)->expires > now) {
+        return APR_EEXIST;
+    }
+    if (has_its_share(t, entry->value, now)) {
+        atomic_fetch_add_explicit(&t->header->surplus, 1, memory_order_relaxed);
+        return APR_EBUSY;
+    }
+    return keep(t, BEARER_TABLE_NEW, id, entry, now);
+}
+
+apr_status_t bearer_table_use(bearer_table_t *t, const unsigned char *id,
+                              const unsigned char *token, apr_time_t expires,
+                              apr_time_t now)
+{
+    const bearer_cache_entry_t entry = { BEARER_KEPT_PROOF, token, BEARER_OWNER_SIZE,
+                                         expires, NULL, 0 };
+    apr_status_t rv = t->each ? bearer_table_begin(t) : APR_EINVAL;
+
+    if (rv == APR_SUCCESS) {
+        rv = use(t, id, &entry, now);
         sweep_on(t, SWEEP, now);
         bearer_table_finish(t);
     }

@@ -2,7 +2,8 @@
 /**
  * @file table.h
  * Lasting state in one block of memory that all children share: sessions, ended
- * sessions, used identifiers, redeemed logins. The caller maps the block, zeroed,
+ * sessions, used identifiers, redeemed logins; or, in a block of their own, used proofs
+ * of possession. The caller maps the block, zeroed,
  * before the children start. It keeps the block over a graceful restart, so that old
  * and new children work on the same records.
  *
@@ -18,6 +19,9 @@
  *
  * A user (BEARER_OWNER_SUBJECT) has at most BEARER_TABLE_EACH sessions. One more
  * session ends the user's session that was unused for longest.
+ *
+ * In a table of proofs (bearer_table_attach_proofs()) nothing makes room: a proof stays
+ * until it expires. One token has at most one BEARER_TABLE_TOKENS-th of the room.
  *
  * A child may be killed at any instruction. Locks are robust. A record is valid once
  * one word in it says so. All other data (chains, lists, counts) is derived from the
@@ -48,6 +52,10 @@ typedef struct bearer_table_t bearer_table_t;
 #define BEARER_TABLE_VALUE (16 * 1024)
 /** Maximum number of sessions of one user. */
 #define BEARER_TABLE_EACH 32
+/** Default size of a table of proofs: has room for 65,536. In bytes. */
+#define BEARER_TABLE_PROOFS (8704 * 1024)
+/** The share of one token in a table of proofs: one in this many. */
+#define BEARER_TABLE_TOKENS 16
 
 /**
  * Uses block as a table. The first process to attach initializes it, before others
@@ -58,6 +66,14 @@ typedef struct bearer_table_t bearer_table_t;
  */
 apr_status_t bearer_table_attach(bearer_table_t **table, void *block,
                                  apr_size_t size, apr_pool_t *p);
+
+/** The same for a table of proofs, which has another layout: only bearer_table_use(),
+ *  bearer_table_sweep() and bearer_table_stats() work with it. */
+apr_status_t bearer_table_attach_proofs(bearer_table_t **table, void *block,
+                                        apr_size_t size, apr_pool_t *p);
+
+/** Returns how many proofs fit into a block of that size. */
+apr_uint64_t bearer_table_room_for_proofs(apr_uint64_t size);
 
 /** Returns how many sessions with values of len bytes fit into a block of that size. */
 apr_uint64_t bearer_table_room(apr_uint64_t size, apr_size_t len);
@@ -78,6 +94,20 @@ enum { BEARER_TABLE_NEW = 1, BEARER_TABLE_OLD = 2, BEARER_TABLE_EITHER = 3 };
  *  @param may  BEARER_TABLE_NEW, BEARER_TABLE_OLD or BEARER_TABLE_EITHER */
 apr_status_t bearer_table_keep(bearer_table_t *table, int may, const unsigned char *key,
                                const bearer_cache_entry_t *entry, apr_time_t now);
+
+/**
+ * Uses a proof: of all callers with the same id, one succeeds until the proof expires.
+ * Tokens are counted by parts of their digests: a token of which all four parts are
+ * shared with tokens of many proofs would be refused too early.
+ * @param id     BEARER_CACHE_KEY_SIZE bytes, a digest
+ * @param token  digest of the token that it was presented with, at least
+ *               BEARER_OWNER_SIZE bytes
+ * @return APR_SUCCESS; APR_EEXIST: it was used before; APR_ENOSPC: no room;
+ *         APR_EBUSY: its token has its share of the room; APR_EGENERAL
+ */
+apr_status_t bearer_table_use(bearer_table_t *table, const unsigned char *id,
+                              const unsigned char *token, apr_time_t expires,
+                              apr_time_t now);
 
 /** Removes a record. Returns APR_SUCCESS, APR_NOTFOUND or APR_EGENERAL. */
 apr_status_t bearer_table_remove(bearer_table_t *table, const unsigned char *key);
@@ -100,7 +130,8 @@ typedef struct bearer_table_stats_t {
     apr_uint64_t sessions, others; /**< current records, including expired ones */
     apr_uint64_t used, all;        /**< parts of the block */
     apr_uint64_t evicted;          /**< sessions removed to make room */
-    apr_uint64_t surplus;          /**< sessions ended by a newer session of the same user */
+    apr_uint64_t surplus;          /**< sessions ended by a newer session of the same user;
+                                        proofs refused because of their token's share */
     apr_uint64_t refused;          /**< records for which there was no room */
     apr_uint64_t repaired;         /**< interrupted changes that were repaired */
 } bearer_table_stats_t;

@@ -1,8 +1,8 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /*
  * How records of a table are found: by key, by owner, by age, and by the address with
- * the most sessions. All of this is derived from the records and rebuilt after an
- * interrupted change. See table_inside.h.
+ * the most sessions; and how many proofs a token has. All of this is derived from the
+ * records and rebuilt after an interrupted change. See table_inside.h.
  */
 #include "state/table_inside.h"
 
@@ -286,10 +286,41 @@ static void dequeue(bearer_table_t *t, queue_t *q, chunk_t i)
     q->chunks -= table_chunks_of(head);
 }
 
+/* Each part of the digest selects a number. */
+static chunk_t *number_of(const bearer_table_t *t, const unsigned char *token, int by)
+{
+    return list_of(t, (bearer_owner_t)by, token + (apr_size_t)by * sizeof(apr_uint32_t));
+}
+
+apr_uint32_t bearer_table_proofs_of(const bearer_table_t *t, const unsigned char *token)
+{
+    apr_uint32_t least = *number_of(t, token, 0);
+    int by;
+
+    for (by = 1; by < BEARER_OWNERS; by++) {
+        const apr_uint32_t n = *number_of(t, token, by);
+
+        least = n < least ? n : least;
+    }
+    return least;
+}
+
+static void count_proof(bearer_table_t *t, const head_t *head, int sign)
+{
+    int by;
+
+    for (by = 0; by < BEARER_OWNERS; by++) {
+        *number_of(t, head->value, by) += (apr_uint32_t)sign;
+    }
+}
+
 static void count(bearer_table_t *t, const head_t *head, int sign)
 {
     header_t *h = t->header;
 
+    if (t->each) {
+        count_proof(t, head, sign);
+    }
     atomic_fetch_add_explicit(table_is_owned(head) ? &h->sessions : &h->others,
                               (apr_uint64_t)(apr_int64_t)sign, memory_order_relaxed);
 }

@@ -17,6 +17,11 @@
  * lock and finds the flag set knows that the change was interrupted.
  *
  * Chunk 0 is not used: index 0 means "none", as in memory that is still zero.
+ *
+ * In a table of proofs, all records are BEARER_KEPT_PROOF, and the value is a part of
+ * the token's digest. The buckets by owner are numbers instead: each counts the proofs
+ * of the tokens that fall into it, by another part of the digest in each of the four.
+ * The smallest of a token's numbers is the number of its proofs, or more.
  */
 #pragma once
 
@@ -26,8 +31,9 @@
 
 #include "state/table.h"
 
-/** Must change if the layout below changes. */
+/** Must change if the layout below changes: of sessions, of proofs. */
 #define LAYOUT 2
+#define LAYOUT_PROOFS 0x10001
 #define MAGIC "bearer\0t"
 #define CHUNK 128
 #define STRIPES 64
@@ -123,6 +129,8 @@ struct bearer_table_t {
     apr_uint32_t bucket_mask, owner_mask;
     apr_uint32_t reserve;          /**< chunks reserved for replacements */
     apr_uint32_t shares[QUEUES];   /**< chunks reserved for each queue */
+    apr_uint32_t each;             /**< of a table of proofs: how many a token may have;
+                                        of others: 0 */
 };
 
 static inline head_t *table_head(const bearer_table_t *t, chunk_t i)
@@ -214,6 +222,8 @@ chunk_t bearer_table_find(const bearer_table_t *t, const unsigned char *key);
 /** Adds a record to its bucket, where readers find it. */
 void bearer_table_link(bearer_table_t *t, chunk_t i);
 void bearer_table_unlink(bearer_table_t *t, chunk_t i);
+/** Returns the number of proofs of a token, BEARER_OWNER_SIZE bytes of its digest. */
+apr_uint32_t bearer_table_proofs_of(const bearer_table_t *t, const unsigned char *token);
 /** Adds a record to all other lists and counts it. */
 void bearer_table_enlist(bearer_table_t *t, chunk_t i);
 void bearer_table_delist(bearer_table_t *t, chunk_t i);
