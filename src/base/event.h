@@ -45,7 +45,8 @@
     X(SESSION_CHECK_FAILED, SESSION_CHECKS, "failed") \
     X(CACHE_KEYS, CACHE_ERRORS, "keys") \
     X(CACHE_INTROSPECTION, CACHE_ERRORS, "introspection") \
-    X(CACHE_SESSIONS, CACHE_ERRORS, "sessions")
+    X(CACHE_SESSIONS, CACHE_ERRORS, "sessions") \
+    X(CACHE_PROOFS, CACHE_ERRORS, "proofs")
 
 #define X(symbol, name, label, title, help) BEARER_GROUP_##symbol,
 typedef enum { BEARER_COUNT_GROUPS(X) BEARER_GROUPS } bearer_group_t;

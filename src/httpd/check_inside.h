@@ -108,3 +108,13 @@ void ab_check_without_effect(walk_t *w);
 void ab_check_one_issuer(walk_t *w, int index);
 /** check_server.c: checks all servers and the global settings. */
 void ab_check_one_server(walk_t *w);
+/** A size of memory, as in AuthBearerSOCache. */
+const char *ab_check_size_text(apr_uint64_t size, apr_pool_t *p);
+/** Says that sessions or proofs are not in the file of a shmcb, if the line names one. */
+void ab_check_shmcb(walk_t *w, store_kind_t kind);
+
+/** check_proofs.c: sets what the sections need of the memory of used proofs, and reports
+ *  how many requests it is sufficient for. */
+void ab_check_proofs(walk_t *w);
+/** Prints the same for -D DUMP_BEARER. */
+void ab_check_proofs_dump(apr_file_t *out, const walk_t *w);

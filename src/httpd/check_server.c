@@ -180,11 +180,24 @@ static int is_loopback(const char *entry, apr_pool_t *p)
             && bearer_http_is_loopback(url.host));
 }
 
-static const char *size_text(apr_uint64_t size, apr_pool_t *p)
+const char *ab_check_size_text(apr_uint64_t size, apr_pool_t *p)
 {
     return size % (1024 * 1024)
         ? apr_psprintf(p, "%" APR_UINT64_T_FMT, size)
         : apr_psprintf(p, "%" APR_UINT64_T_FMT "M", size / (1024 * 1024));
+}
+
+void ab_check_shmcb(walk_t *w, store_kind_t kind)
+{
+    const store_config_t *store = &w->global->stores[kind];
+
+    if (store->own && store->args) {
+        ab_check_say(w, BEARER_LOG_NOTICE, store->node,
+                     AB(0765) "AuthBearerSOCache shmcb: %s use shm:%s, the module's own memory; "
+                     "the file %s is not used for them",
+                     kind == STORE_PROOFS ? "used proofs" : "sessions",
+                     ab_check_size_text(store->own, w->p), bearer_text_quote(w->p, store->args));
+    }
 }
 
 /** Approximate size in bytes of a session whose access token is a JWT. */
@@ -195,7 +208,7 @@ static const char *size_text(apr_uint64_t size, apr_pool_t *p)
 static void check_sessions(walk_t *w)
 {
     const store_config_t *store = &w->global->stores[STORE_SESSIONS];
-    apr_uint64_t size = ab_config_own_size(w->global);
+    apr_uint64_t size = ab_config_own_size(w->global, STORE_SESSIONS);
 
     if (!size && ab_store_redis_has(store)) {
         return;
@@ -207,17 +220,12 @@ static void check_sessions(walk_t *w)
                      "redis://HOST for several hosts", store->name);
         return;
     }
-    if (store->own && store->args) {
-        ab_check_say(w, BEARER_LOG_NOTICE, store->node,
-                     AB(0765) "AuthBearerSOCache shmcb: sessions use shm:%s, the module's own "
-                     "memory; the file %s is not used for them", size_text(size, w->p),
-                     bearer_text_quote(w->p, store->args));
-    }
+    ab_check_shmcb(w, STORE_SESSIONS);
     if (ap_state_query(AP_SQ_RUN_MODE) == AP_SQ_RM_CONFIG_TEST) {  /* only in configtest:
                                                                     * no news later */
         ab_check_say(w, BEARER_LOG_NOTICE, store->node, AB(0766) "AuthBearerSOCache shm:%s: room "
                      "for %" APR_UINT64_T_FMT " sessions of %d bytes (a JWT as "
-                     "access token)", size_text(size, w->p),
+                     "access token)", ab_check_size_text(size, w->p),
                      bearer_table_room(size, RECORD), RECORD);
     }
 }
@@ -245,7 +253,7 @@ static void check_global(walk_t *w)
                      ab_check_find(w, ap_conftree, "AuthBearerRevocations", NULL),
                      AB(0770) "AuthBearerRevocations: %s", error);
     }
-    for (i = 0; i < STORE_KINDS; i++) {
+    for (i = 0; i < STORE_SOCACHES; i++) {
         foreign |= ab_config_is_foreign(&global->stores[i]);
     }
     if (foreign && !global->secret_files) {
@@ -305,6 +313,7 @@ void ab_check_one_server(walk_t *w)
     if (logins) {
         check_sessions(w);
     }
+    ab_check_proofs(w);
     check_secrets(w);
     check_global(w);
     if (ab_config_is_used(w->global)) {

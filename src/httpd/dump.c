@@ -239,6 +239,7 @@ void ab_check_dump(apr_pool_t *p, server_rec *s)
     for (one = s; one; one = one->next) {
         dump_server(out, one, &w);
     }
+    ab_check_proofs_dump(out, &w);
     apr_file_printf(out, "mod_auth_bearer: sections with AuthType Bearer\n");
     for (i = 0; i < w.sections->nelts; i++) {
         dump_section(out, &APR_ARRAY_IDX(w.sections, i, ab_section_t), &w);

@@ -230,9 +230,14 @@ int ab_config_is_foreign(const store_config_t *store)
     return store->name && !store->own && strcmp(store->name, "shmcb") != 0;
 }
 
-apr_uint64_t ab_config_own_size(const global_config_t *global)
+apr_uint64_t ab_config_own_default(store_kind_t kind)
 {
-    const store_config_t *store = &global->stores[STORE_SESSIONS];
+    return kind == STORE_PROOFS ? BEARER_TABLE_PROOFS : BEARER_TABLE_DEFAULT;
+}
 
-    return store->provider ? 0 : store->own ? store->own : BEARER_TABLE_DEFAULT;
+apr_uint64_t ab_config_own_size(const global_config_t *global, store_kind_t kind)
+{
+    const store_config_t *store = &global->stores[kind];
+
+    return store->provider ? 0 : store->own ? store->own : ab_config_own_default(kind);
 }

@@ -8,9 +8,10 @@
  */
 #pragma once
 
+#include "store_kinds.h"
+
 #include <httpd.h>
 #include <http_config.h>
-#include <ap_socache.h>
 
 #include "base/sha256.h"
 #include "judge/judge.h"
@@ -18,30 +19,6 @@
 #include "trust/session_check_line.h"
 
 extern module AP_MODULE_DECLARE_DATA auth_bearer_module;
-
-/** The kinds of values kept in a socache: the words of for= in AuthBearerSOCache. */
-#define AB_STORES(X) \
-    X(KEYS, "keys") \
-    X(INTROSPECTION, "introspection") \
-    X(SESSIONS, "sessions")
-
-typedef enum {
-#define X(symbol, word) STORE_##symbol,
-    AB_STORES(X)
-#undef X
-    STORE_KINDS
-} store_kind_t;
-
-/** One AuthBearerSOCache line, or the default. */
-typedef struct store_config_t {
-    apr_uint64_t own;            /**< size in bytes of the module's own memory; 0: not
-                                  *   used, unless it is the default */
-    const ap_directive_t *node;  /**< NULL: the default */
-    const ap_socache_provider_t *provider;
-    const char *name;            /**< provider name, e.g. "shmcb" */
-    const char *args;
-    ap_socache_instance_t *instance;
-} store_config_t;
 
 /** A secret named by a directive. */
 typedef struct configured_secret_t {
@@ -87,6 +64,7 @@ typedef struct global_config_t {
                                         *   set when the process starts */
     int login_urls;                    /**< 1: AuthBearerLoginURL is set somewhere */
     const bearer_settings_t *defaults;
+    proof_needs_t proofs;              /**< set by check_config */
     int parties;                       /**< number of issuers and session services that
                                         *   the gate distinguishes; waiting.c */
 } global_config_t;
@@ -196,5 +174,7 @@ int ab_config_keeps_answers(const global_config_t *global);
 /** Returns 1 if values leave this host or if others can write them. */
 int ab_config_is_foreign(const store_config_t *store);
 /** While the configuration is checked: returns the size in bytes of the module's own
- *  memory for sessions; 0 if sessions are kept elsewhere. */
-apr_uint64_t ab_config_own_size(const global_config_t *global);
+ *  memory for sessions or proofs; 0 if they are kept elsewhere. */
+apr_uint64_t ab_config_own_size(const global_config_t *global, store_kind_t kind);
+/** Returns its default. */
+apr_uint64_t ab_config_own_default(store_kind_t kind);

@@ -54,7 +54,7 @@ typedef struct shared_t {
     bearer_gate_host_t gate;
     bearer_budget_t pushes[PUSHES];
     bearer_vouched_t vouched;
-    shared_cache_t caches[STORE_KINDS];
+    shared_cache_t caches[STORE_SOCACHES];
     _Atomic int warned[SHARED_WARNINGS];
     unsigned char host[AB_SHARED_HOST_SIZE];
 } shared_t;
@@ -165,7 +165,7 @@ bearer_budget_t *ab_shared_pushes(int issuer)
 
 shared_cache_t *ab_shared_cache(int kind)
 {
-    static shared_cache_t own[STORE_KINDS];
+    static shared_cache_t own[STORE_SOCACHES];
 
     return &(shared ? shared->caches : own)[kind];
 }

@@ -57,7 +57,7 @@ typedef struct shared_cache_t {
     _Atomic apr_uint32_t epoch;        /**< how often the cache has become available
                                         *   again */
 } shared_cache_t;
-/** @param kind  a store_kind_t */
+/** @param kind  a store_kind_t below STORE_SOCACHES */
 shared_cache_t *ab_shared_cache(int kind);
 /** Returns AB_SHARED_HOST_SIZE bytes that distinguish this server from others that
  *  share a cache; NULL: none. */

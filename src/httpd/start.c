@@ -18,6 +18,7 @@
 #include "shared.h"
 #include "status.h"
 #include "store.h"
+#include "store_proofs.h"
 #include "store_redis.h"
 #include "trace.h"
 #include "waiting.h"
@@ -135,6 +136,7 @@ int ab_start_post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
     ab_handover_create(count_sets(s), ptemp, s);
     if ((status = start_secrets(pconf, s)) == OK
         && (status = ab_store_post_config(pconf, ptemp, s)) == OK
+        && (status = ab_store_proofs_post_config(pconf, s)) == OK
         && (status = ab_browser_post_config(pconf, s)) == OK) {
         ab_refresh_post_config(pconf, s);
     }

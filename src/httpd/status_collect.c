@@ -288,6 +288,14 @@ static json_t *sessions_json(const bearer_table_stats_t *stats)
                      "surplus", COUNT(stats->surplus));
 }
 
+static json_t *proofs_json(const bearer_table_stats_t *stats)
+{
+    return json_pack("{s:I, s:I, s:I, s:I, s:I}", "count", COUNT(stats->others),
+                     "bytes", COUNT(stats->size),
+                     "used", COUNT(stats->size / stats->all * stats->used),
+                     "refused", COUNT(stats->refused), "share", COUNT(stats->surplus));
+}
+
 /* The groups of BEARER_COUNTS, each an object. */
 static json_t *counts_json(const status_counters_t *c)
 {
@@ -340,8 +348,11 @@ json_t *ab_status_collect(const status_counters_t *c, const char *fingerprint,
     }
     json_object_set_new(out, "counts", counts_json(c));
     json_object_set_new(out, "refusals", refusals_json(c, now, p));
-    if (ab_store_own_stats(&stats)) {
+    if (ab_store_own_stats(STORE_SESSIONS, &stats)) {
         json_object_set_new(out, "sessions", sessions_json(&stats));
+    }
+    if (ab_store_own_stats(STORE_PROOFS, &stats)) {
+        json_object_set_new(out, "proofs", proofs_json(&stats));
     }
     return out;
 }

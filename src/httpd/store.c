@@ -42,6 +42,10 @@ APLOG_USE_MODULE(auth_bearer);
     BEARER_ANSWER_KEPT_MAX + BEARER_ANSWER_OVERHEAD + BEARER_SEAL_OVERHEAD, \
     "1048576", 0, 0, "responses are not cached"
 
+#define KIND_PROOFS \
+    "bearer-proofs", { 32, 32, 180 * (apr_time_t)1000000 }, \
+    32, NULL, 1, 0, "requests with a proof of possession get 503"
+
 /* By store_kind_t. */
 static const kind_t kinds[] = {
 #define X(symbol, word) { STORE_##symbol, word, BEARER_EVENT_CACHE_##symbol, KIND_##symbol },
@@ -69,9 +73,11 @@ static int any_login(server_rec *s)
 /* Nothing is allocated for unused kinds. */
 static int is_wanted(int kind, server_rec *s)
 {
-    return kind == STORE_INTROSPECTION
-               ? ab_config_keeps_answers(ab_config_server(s)->global)
-               : kind != STORE_SESSIONS || any_login(s);
+    const global_config_t *global = ab_config_server(s)->global;
+
+    return kind == STORE_INTROSPECTION ? ab_config_keeps_answers(global)
+         : kind == STORE_SESSIONS ? any_login(s)
+         : kind != STORE_PROOFS || global->proofs.possible;
 }
 
 int ab_store_is_local(store_kind_t kind)
@@ -84,6 +90,7 @@ int ab_store_is_local(store_kind_t kind)
 int ab_store_pre_config(apr_pool_t *pconf)
 {
     memset(stores, 0, sizeof(stores));
+    ab_store_own_begin();
     return ab_store_value_pre_config(pconf);
 }
 
@@ -147,7 +154,7 @@ int ab_store_post_config(apr_pool_t *pconf, apr_pool_t *ptemp, server_rec *s)
 
     for (i = 0; i < STORE_KINDS && status == OK; i++) {
         store_config_t *config = &global->stores[i];
-        int own = i == STORE_SESSIONS && !config->provider;
+        int own = i >= STORE_SESSIONS && !config->provider;
 
         if (!is_wanted(i, s)) {
             continue;
@@ -162,7 +169,8 @@ int ab_store_post_config(apr_pool_t *pconf, apr_pool_t *ptemp, server_rec *s)
             stores[i].server = s;
         }
         if (own) {
-            status = ab_store_own_create(ab_config_own_size(global), pconf, s);
+            status = ab_store_own_create(kinds[i].number,
+                                         ab_config_own_size(global, kinds[i].number), pconf, s);
         } else if (config->provider) {
             status = open_store(&stores[i], global, pconf, s);
         }

@@ -13,9 +13,9 @@
 #include <ap_provider.h>
 #include <apr_strings.h>
 
-/** The throttle and proofs, as bits after those of the kinds. */
+/** The throttle, as a bit after those of the kinds. */
 #define THROTTLE (1u << STORE_KINDS)
-#define PROOFS (2u << STORE_KINDS)
+#define PROOFS (1u << STORE_PROOFS)
 /** The kinds that the module's own memory can keep. */
 #define OWN (1u << STORE_SESSIONS | PROOFS)
 
@@ -34,8 +34,6 @@ static const char *kinds_named(cmd_parms *cmd, const char *list, unsigned *bits)
             *bits |= 1u << i;
         } else if (strcmp(word, "throttle") == 0) {
             *bits |= THROTTLE;
-        } else if (strcmp(word, "proofs") == 0) {
-            *bits |= PROOFS;
         } else {
             return apr_psprintf(cmd->pool, AB(0631) "AuthBearerSOCache: unknown for=%s; expected "
                                 "keys, introspection, sessions, proofs, throttle", word);
@@ -112,18 +110,19 @@ static const char *read_line(const parse_t *in, store_config_t *store)
         : find_provider(in->cmd, WORD(in, 0), store);
 }
 
-/* Rejects the kinds that the line cannot keep. */
+/* Rejects the kinds that the line names and cannot keep, and leaves out others. */
 static const char *refuse_kinds(const store_config_t *line, unsigned *bits)
 {
-    int named = *bits != ~0u;
-
-    if (line->own && named && *bits & ~(OWN | THROTTLE)) {
+    if (line->own && line->named && *bits & ~(OWN | THROTTLE)) {
         return AB(0634) "AuthBearerSOCache shm: is only for sessions and proofs; for keys and "
                "introspection, write shmcb";
     }
-    if (named && *bits & PROOFS && ab_config_is_foreign(line)
-        && !ab_store_redis_has(line)) {
-        return AB(0635) "AuthBearerSOCache for=proofs needs shm[:SIZE] or redis://HOST";
+    if (ab_config_is_foreign(line) && !ab_store_redis_has(line)) {
+        if (!line->named) {
+            *bits &= ~PROOFS;
+        } else if (*bits & PROOFS) {
+            return AB(0635) "AuthBearerSOCache for=proofs needs shm[:SIZE] or redis://HOST";
+        }
     }
     *bits &= line->own ? OWN : ~0u;
     return NULL;
@@ -136,8 +135,8 @@ static const char *set_store(store_config_t *store, const store_config_t *line,
     const char *error = NULL;
 
     *store = *line;
-    if (kind == STORE_SESSIONS && !ab_config_is_foreign(line)) {
-        return ab_store_own_instead(store, cmd->pool);
+    if (kind >= STORE_SESSIONS && !ab_config_is_foreign(line)) {
+        return ab_store_own_instead(store, (store_kind_t)kind, cmd->pool);
     }
     if (ab_store_redis_has(line)) {
         store->instance = ab_store_redis_share(line->instance, cmd->pool);
@@ -161,10 +160,12 @@ const char *ab_store_directive(cmd_parms *cmd, void *dir, const char *args)
     (void)dir;
     ab_parse_begin(&in, cmd, args);
     if (error || (error = take_kinds(cmd, in.words, &bits))
-        || (error = read_line(&in, &line)) || (error = refuse_kinds(&line, &bits))) {
+        || (error = read_line(&in, &line))) {
         return error;
     }
-    if (bits != ~0u && bits & THROTTLE && ab_config_is_foreign(&line)) {
+    line.named = bits != ~0u;
+    error = refuse_kinds(&line, &bits);
+    if (!error && line.named && bits & THROTTLE && ab_config_is_foreign(&line)) {
         global->throttle_store = cmd->directive;
     }
     for (i = 0; i < STORE_KINDS && !error; i++) {

@@ -1,17 +1,16 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /**
  * @file store_own.c
- * The module's own memory behind the library's cache interface (AuthBearerSOCache shm):
- * sessions, attempts and marks in a table (state/table.h). The table is created once,
- * in the process pool, so that the children before and after a graceful restart use the
- * same records. Only stop and start, or a build with another layout, begins with an
- * empty table.
+ * The module's own memory (AuthBearerSOCache shm): a table (state/table.h) of sessions,
+ * attempts and marks, behind the library's cache interface, and one of used proofs. A
+ * table is created once, in the process pool, so that the children before and after a
+ * graceful restart use the same records. Only stop and start, or a build with another
+ * layout, begins with an empty table.
  */
 #include "store_own.h"
 #include "process.h"
 #include "records.h"
 #include "trace.h"
-
 
 #include <apr_lib.h>
 #include <apr_shm.h>
@@ -24,15 +23,35 @@
 
 APLOG_USE_MODULE(auth_bearer);
 
-/** The name of the memory in the process pool, for every layout. */
-#define KEPT "mod_auth_bearer table"
-#define FILE_NAME "auth_bearer_table"
 /** Alignment of a block in bytes; apr_shm guarantees none. */
 #define ALIGNMENT 128
 #define TELL_EVERY apr_time_from_sec(60)
+/** Instead of a size: the default of the kind. */
+#define OWN_DEFAULT 1
 
-static bearer_table_t *table;      /* NULL: not used */
+/** One of the two tables. */
+typedef struct own_t {
+    const char *word;              /**< the word of for= */
+    const char *kept;              /**< the name of the memory in the process pool, for
+                                    *   every layout */
+    const char *file;
+    apr_status_t (*attach)(bearer_table_t **table, void *block, apr_size_t size,
+                           apr_pool_t *p);
+    bearer_table_t *table;         /**< NULL: not used */
+} own_t;
+
+static own_t sessions = {
+    "sessions", "mod_auth_bearer table", "auth_bearer_table", bearer_table_attach, NULL
+};
+static own_t proofs = {
+    "proofs", "mod_auth_bearer proofs", "auth_bearer_proofs", bearer_table_attach_proofs, NULL
+};
 static server_rec *main_server;
+
+static own_t *own_of(store_kind_t kind)
+{
+    return kind == STORE_PROOFS ? &proofs : &sessions;
+}
 
 /* ---- configuration ------------------------------------------------------ */
 
@@ -63,22 +82,24 @@ const char *ab_store_own_parse(store_config_t *store, const parse_t *in)
     const char *word = WORD(in, 0);
 
     store->name = "shm";
-    store->own = word[3] ? size_of(word + 4) : BEARER_TABLE_DEFAULT;
+    store->own = word[3] ? size_of(word + 4) : OWN_DEFAULT;
     return store->own ? NULL
         : ab_parse_complain(in, AB(0637) "%s is not a size; write shm:8M, shm:64M or a "
                             "number of bytes, from 64K to 16G",
                             bearer_text_quote(in->p, word));
 }
 
-const char *ab_store_own_instead(store_config_t *store, apr_pool_t *p)
+const char *ab_store_own_instead(store_config_t *store, store_kind_t kind, apr_pool_t *p)
 {
     const char *size = store->args ? strchr(store->args, '(') : NULL;
 
-    if (!store->own) {
-        store->own = size ? (apr_uint64_t)apr_atoi64(size + 1) : BEARER_TABLE_DEFAULT;
+    if (size) {
+        store->own = (apr_uint64_t)apr_atoi64(size + 1);
         if (store->own < BEARER_TABLE_MIN) {
             store->own = BEARER_TABLE_MIN;
         }
+    } else if (store->own <= OWN_DEFAULT) {
+        store->own = ab_config_own_default(kind);
     }
     if (size) {
         store->args = size == store->args ? NULL
@@ -86,76 +107,94 @@ const char *ab_store_own_instead(store_config_t *store, apr_pool_t *p)
     }
     store->provider = NULL;
     return store->own <= BEARER_TABLE_MAX ? NULL
-        : AB(0638) "AuthBearerSOCache: the maximum for sessions is 16G";
+        : AB(0638) "AuthBearerSOCache: the maximum for sessions and proofs is 16G";
 }
 
 /* ---- creation ----------------------------------------------------------- */
 
-static apr_status_t attach(apr_shm_t *shm, apr_pool_t *pconf)
+static apr_status_t attach(own_t *own, apr_shm_t *shm, apr_pool_t *pconf)
 {
     char *base = apr_shm_baseaddr_get(shm);
     apr_size_t size = apr_shm_size_get(shm) - ALIGNMENT;
 
     base += (ALIGNMENT - (apr_uintptr_t)base % ALIGNMENT) % ALIGNMENT;
-    return bearer_table_attach(&table, base, size, pconf);
+    return own->attach(&own->table, base, size, pconf);
 }
 
-static apr_status_t make(apr_size_t size, apr_pool_t *pconf, server_rec *s)
+static apr_status_t make(own_t *own, apr_size_t size, apr_pool_t *pconf, server_rec *s)
 {
     apr_pool_t *keep = s->process->pool;
     apr_shm_t *shm = NULL;
     apr_status_t rv = apr_shm_create(&shm, size + ALIGNMENT, NULL, keep);
 
     if (APR_STATUS_IS_ENOTIMPL(rv)) {
-        const char *file = ap_runtime_dir_relative(pconf, FILE_NAME);
+        const char *file = ap_runtime_dir_relative(pconf, own->file);
 
         apr_shm_remove(file, pconf);
         rv = apr_shm_create(&shm, size + ALIGNMENT, file, keep);
     }
     if (rv == APR_SUCCESS) {
-        rv = attach(shm, pconf);
+        rv = attach(own, shm, pconf);
     }
-    return rv == APR_SUCCESS ? apr_pool_userdata_set(shm, KEPT, NULL, keep) : rv;
+    return rv == APR_SUCCESS ? apr_pool_userdata_set(shm, own->kept, NULL, keep) : rv;
 }
 
-static void tell_of_size(apr_uint64_t wanted, server_rec *s)
+static void tell_of_size(const own_t *own, apr_uint64_t wanted, server_rec *s)
 {
     bearer_table_stats_t stats;
 
-    bearer_table_stats(table, &stats);
+    bearer_table_stats(own->table, &stats);
     if (stats.size != wanted) {
         ab_log_server(APLOG_NOTICE, 0, s,
-                      AB(0411) "AuthBearerSOCache shm: the new size takes effect after stop and "
-                      "start; until then the size is %" APR_UINT64_T_FMT " bytes, with room for "
-                      "%" APR_UINT64_T_FMT " sessions", stats.size, stats.sessions);
+                      AB(0411) "AuthBearerSOCache shm: for=%s: the new size takes effect after "
+                      "stop and start; until then the size is %" APR_UINT64_T_FMT " bytes, "
+                      "%" APR_UINT64_T_FMT " %s are in it", own->word, stats.size,
+                      own == &proofs ? stats.others : stats.sessions, own->word);
     }
 }
 
-int ab_store_own_create(apr_uint64_t size, apr_pool_t *pconf, server_rec *s)
+static void tell_of_layout(const own_t *own, server_rec *s)
 {
+    if (own == &proofs) {
+        ab_log_server(APLOG_NOTICE, 0, s,
+                      AB(0415) "this version stores used proofs in another layout; a proof that "
+                      "was used before may be accepted once more, until its time is over");
+        return;
+    }
+    ab_log_server(APLOG_NOTICE, 0, s,
+                  AB(0412) "this version stores sessions in another layout; users must log in "
+                  "again");
+}
+
+void ab_store_own_begin(void)
+{
+    sessions.table = proofs.table = NULL;
+}
+
+int ab_store_own_create(store_kind_t kind, apr_uint64_t size, apr_pool_t *pconf,
+                        server_rec *s)
+{
+    own_t *own = own_of(kind);
     void *kept = NULL;
     apr_status_t rv;
 
     main_server = s;
-    table = NULL;
-    apr_pool_userdata_get(&kept, KEPT, s->process->pool);
-    if (kept && attach(kept, pconf) == APR_SUCCESS) {
-        tell_of_size(size, s);
+    apr_pool_userdata_get(&kept, own->kept, s->process->pool);
+    if (kept && attach(own, kept, pconf) == APR_SUCCESS) {
+        tell_of_size(own, size, s);
         return OK;
     }
     if (kept) {
         apr_shm_destroy(kept);  /* children keep their mappings */
-        apr_pool_userdata_set(NULL, KEPT, NULL, s->process->pool);
-        ab_log_server(APLOG_NOTICE, 0, s,
-                      AB(0412) "this version stores sessions in another layout; users must log in "
-                      "again");
+        apr_pool_userdata_set(NULL, own->kept, NULL, s->process->pool);
+        tell_of_layout(own, s);
     }
-    rv = make((apr_size_t)size, pconf, s);
+    rv = make(own, (apr_size_t)size, pconf, s);
     if (rv != APR_SUCCESS) {
-        table = NULL;
+        own->table = NULL;
         ab_log_server(APLOG_EMERG, rv, s,
                       AB(0413) "cannot allocate %" APR_UINT64_T_FMT " bytes of shared memory "
-                      "(AuthBearerSOCache for=sessions)", size);
+                      "(AuthBearerSOCache for=%s)", size, own->word);
         return HTTP_INTERNAL_SERVER_ERROR;
     }
     return OK;
@@ -167,7 +206,7 @@ static apr_status_t get(const bearer_cache_t *cache, const unsigned char *key,
                         unsigned char **value, apr_size_t *len, apr_pool_t *p)
 {
     (void)cache;
-    return bearer_table_get(table, key, apr_time_now(), value, len, p);
+    return bearer_table_get(sessions.table, key, apr_time_now(), value, len, p);
 }
 
 /* Logs a failure at most once a minute. */
@@ -176,9 +215,9 @@ static apr_status_t told(apr_status_t rv)
     bearer_table_stats_t stats;
     apr_uint64_t evicted, refused;
 
-    if (bearer_table_is_short(table, apr_time_now(), TELL_EVERY, &evicted,
+    if (bearer_table_is_short(sessions.table, apr_time_now(), TELL_EVERY, &evicted,
                               &refused)) {
-        bearer_table_stats(table, &stats);
+        bearer_table_stats(sessions.table, &stats);
         ab_log_server(APLOG_WARNING, 0, main_server,
                       AB(0414) "the session cache is full (%" APR_UINT64_T_FMT " bytes, "
                       "%" APR_UINT64_T_FMT " sessions); sessions ended to make room: "
@@ -198,7 +237,8 @@ static apr_status_t put(const bearer_cache_t *cache, const unsigned char *key,
 
     (void)cache;
     (void)p;
-    return told(bearer_table_keep(table, BEARER_TABLE_EITHER, key, &entry, apr_time_now()));
+    return told(bearer_table_keep(sessions.table, BEARER_TABLE_EITHER, key, &entry,
+                                  apr_time_now()));
 }
 
 static apr_status_t add(const bearer_cache_t *cache, const unsigned char *key,
@@ -206,7 +246,8 @@ static apr_status_t add(const bearer_cache_t *cache, const unsigned char *key,
 {
     (void)cache;
     (void)p;
-    return told(bearer_table_keep(table, BEARER_TABLE_NEW, key, entry, apr_time_now()));
+    return told(bearer_table_keep(sessions.table, BEARER_TABLE_NEW, key, entry,
+                                  apr_time_now()));
 }
 
 static apr_status_t replace(const bearer_cache_t *cache, const unsigned char *key,
@@ -214,7 +255,8 @@ static apr_status_t replace(const bearer_cache_t *cache, const unsigned char *ke
 {
     (void)cache;
     (void)p;
-    return told(bearer_table_keep(table, BEARER_TABLE_OLD, key, entry, apr_time_now()));
+    return told(bearer_table_keep(sessions.table, BEARER_TABLE_OLD, key, entry,
+                                  apr_time_now()));
 }
 
 static apr_status_t take_out(const bearer_cache_t *cache, const unsigned char *key,
@@ -222,7 +264,7 @@ static apr_status_t take_out(const bearer_cache_t *cache, const unsigned char *k
 {
     (void)cache;
     (void)p;
-    return bearer_table_remove(table, key);
+    return bearer_table_remove(sessions.table, key);
 }
 
 static apr_status_t end(const bearer_cache_t *cache, bearer_owner_t by,
@@ -230,7 +272,7 @@ static apr_status_t end(const bearer_cache_t *cache, bearer_owner_t by,
 {
     const process_t *process = ab_process();
     unsigned ended;
-    apr_status_t rv = bearer_table_end(table, by, owner, &ended);
+    apr_status_t rv = bearer_table_end(sessions.table, by, owner, &ended);
 
     (void)cache;
     (void)p;
@@ -245,7 +287,7 @@ static apr_status_t find(const bearer_cache_t *cache, bearer_owner_t by,
 {
     (void)cache;
     (void)p;
-    return bearer_table_owned(table, by, owner, key);
+    return bearer_table_owned(sessions.table, by, owner, key);
 }
 
 void ab_store_own_fill(bearer_cache_t *cache)
@@ -260,17 +302,27 @@ void ab_store_own_fill(bearer_cache_t *cache)
     cache->is_own = 1;
 }
 
-int ab_store_own_stats(bearer_table_stats_t *stats)
+int ab_store_own_stats(store_kind_t kind, bearer_table_stats_t *stats)
 {
-    if (table) {
-        bearer_table_stats(table, stats);
+    const own_t *own = own_of(kind);
+
+    if (own->table) {
+        bearer_table_stats(own->table, stats);
     }
-    return table != NULL;
+    return own->table != NULL;
 }
 
 void ab_store_own_tick(void)
 {
-    if (table) {
-        bearer_table_sweep(table, apr_time_now());
+    if (sessions.table) {
+        bearer_table_sweep(sessions.table, apr_time_now());
     }
+    if (proofs.table) {
+        bearer_table_sweep(proofs.table, apr_time_now());
+    }
+}
+
+bearer_table_t *ab_store_own_proofs(void)
+{
+    return proofs.table;
 }

@@ -205,6 +205,20 @@ static void add_sessions(page_t *page)
     }
 }
 
+/* Used proofs of possession, if they are in the module's own memory. */
+static void add_proofs(page_t *page)
+{
+    const json_t *proofs = member(page->status, "proofs");
+
+    if (proofs) {
+        add_card(page, "Used proofs", plain(page, number(proofs, "count")),
+                 TEXT("%s of %s used; refused because full: " N
+                      ", because of the share of their token: " N,
+                      bytes(page, number(proofs, "used")), bytes(page, number(proofs, "bytes")),
+                      number(proofs, "refused"), number(proofs, "share")));
+    }
+}
+
 static void add_waiting(page_t *page)
 {
     const json_t *waiting = member(page->status, "waiting");
@@ -248,6 +262,7 @@ static void add_cards(page_t *page)
              ? "the list cannot be read: every token gets 503"
              : "entries of the list");
     add_sessions(page);
+    add_proofs(page);
     add_waiting(page);
     add(page, "</div>\n");
 }

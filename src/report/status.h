@@ -20,6 +20,7 @@
  *   throttle    penalised, remembered, started
  *   revocations configured, closed, entries
  *   sessions    count, bytes, used, evicted, refused, surplus
+ *   proofs      count, bytes, used, refused, share
  *   waiting     now, limit, services, cache (refused there)
  *
  * Times are seconds since the epoch, 0: never. Missing members are omitted from the

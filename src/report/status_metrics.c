@@ -184,6 +184,13 @@ static const struct {
       "sessions", "refused" },
     { "sessions_surplus_total", "counter", "Sessions ended by a newer one of the same "
       "user", "sessions", "surplus" },
+    { "proofs", "gauge", "Used proofs of possession in memory", "proofs", "count" },
+    { "proofs_bytes", "gauge", "Size of the memory of used proofs", "proofs", "bytes" },
+    { "proofs_used_bytes", "gauge", "Used part of the memory of used proofs", "proofs", "used" },
+    { "proofs_refused_total", "counter", "Proofs refused because the memory was full", "proofs",
+      "refused" },
+    { "proofs_share_refused_total", "counter", "Proofs refused because their token had its share "
+      "of the memory", "proofs", "share" },
 };
 
 static void add_singles(page_t *page)

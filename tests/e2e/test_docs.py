@@ -422,9 +422,10 @@ def defaults():
                                 % constant("httpd/records.c", "DEFAULT_TOKEN_CACHE"),
         "AuthBearerSessionLifetime": "max=%dh idle=%dmin persist=off"
                                      % (seconds[0] // 3600, seconds[1] // 60),
-        "AuthBearerSOCache": "shm:%dM for sessions and proofs"
+        "AuthBearerSOCache": "shm:%dM for sessions, shm:%dK for proofs"
                              % (constant("state/table.h", "BEARER_TABLE_DEFAULT")
-                                // 1024 // 1024),
+                                // 1024 // 1024,
+                                constant("state/table.h", "BEARER_TABLE_PROOFS") // 1024),
         "AuthBearerBaseURL": "ServerName with its scheme and port",
     })
     assert "in_cookie = login->store == SESSIONS_IN_COOKIE" in read(

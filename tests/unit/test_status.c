@@ -40,6 +40,7 @@ static const char full[] =
     "\"throttle\":{\"penalised\":1,\"remembered\":4,\"started\":6},"
     "\"revocations\":{\"configured\":true,\"closed\":false,\"entries\":8},"
     "\"waiting\":{\"now\":3,\"limit\":16,\"services\":5,\"cache\":6},"
+    "\"proofs\":{\"count\":14,\"bytes\":8912896,\"used\":1890,\"refused\":15,\"share\":16},"
     "\"sessions\":{\"count\":12,\"bytes\":8388608,\"used\":65536,\"evicted\":3,"
     "\"refused\":2,\"surplus\":1}}";
 
@@ -94,6 +95,9 @@ static void test_prometheus(void **state)
         "auth_bearer_sessions_evicted_total 3\n",
         "auth_bearer_sessions_refused_total 2\n",
         "auth_bearer_sessions_surplus_total 1\n",
+        "auth_bearer_proofs 14\n", "auth_bearer_proofs_bytes 8912896\n",
+        "auth_bearer_proofs_used_bytes 1890\n", "auth_bearer_proofs_refused_total 15\n",
+        "auth_bearer_proofs_share_refused_total 16\n",
         "auth_bearer_waiting_workers 3\n", "auth_bearer_waiting_workers_limit 16\n",
         "auth_bearer_turned_away_total{issuer=\"main\"} 4\n",
         "auth_bearer_turned_away_services_total 5\n",
