@@ -5,8 +5,9 @@
 # Runs a command as root in a copy of this tree, in a Debian with no other
 # packages installed. chroot.sh bookworm ./runtests.sh proves that the list of
 # packages is complete; chroot.sh trixie ./runtests.sh tests the next Debian.
-# The copy contains the files that git tracks, as they are on disk. Run by hand,
-# as root: it needs mount namespaces and Debian's mirror.
+# The copy contains the files that git tracks, as they are on disk; of an unpacked
+# tarball, all files but build/ and run/. Run by hand, as root: it needs mount
+# namespaces and Debian's mirror.
 #
 # The bare system is created once, in build/chroot/. CHROOT_KEEP=DIR copies what
 # the command left in /src/build to DIR.
@@ -60,14 +61,18 @@ trap finish EXIT
 trap 'exit 130' INT TERM
 cp -a --reflink=auto "$bare/." "$run/"
 mkdir "$run/src"
-(cd "$top" && git -c safe.directory='*' ls-files -z |
-    tar -c --null --no-recursion --ignore-failed-read -T - 2>/dev/null) |
-    tar -xo -C "$run/src"
-# A repository with its history: `make dist` uses git, and a test builds version
-# 0.1.0 from it.
-git -c safe.directory='*' clone -q --bare "$top" "$run/src/.git"
-git -C "$run/src" config core.bare false
-git -C "$run/src" reset -q
+if test -e "$top/.git"; then
+    (cd "$top" && git -c safe.directory='*' ls-files -z |
+        tar -c --null --no-recursion --ignore-failed-read -T - 2>/dev/null) |
+        tar -xo -C "$run/src"
+    # A repository with its history: `make dist` uses git, and a test builds version
+    # 0.1.0 from it.
+    git -c safe.directory='*' clone -q --bare "$top" "$run/src/.git"
+    git -C "$run/src" config core.bare false
+    git -C "$run/src" reset -q
+else
+    tar -c -C "$top" --exclude=./build --exclude=./run . | tar -xo -C "$run/src"
+fi
 
 # The files that this machine needs to reach its mirrors and registries. The
 # package ca-certificates rebuilds its bundle, which includes /usr/local/.

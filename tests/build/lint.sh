@@ -50,6 +50,8 @@ fi
 srcdir="$srcdir" python3 "$srcdir/tests/build/changelog.py" || complain CHANGELOG.md
 srcdir="$srcdir" python3 "$srcdir/tests/build/release.py" --check ||
     complain 'the version (configure.ac)'
+srcdir="$srcdir" python3 "$srcdir/tests/build/interface.py" ||
+    complain 'what the last release offers'
 
 # --- analyzers ---------------------------------------------------------------
 

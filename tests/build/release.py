@@ -6,7 +6,8 @@ Sets the version in configure.ac, its only place; the packages name it too
 (PACKAGES), and make lint compares them (release.py --check). Then commit.
 
 X.Y.Z: the changes since the last version get the heading X.Y.Z (DATE) in CHANGELOG.md,
-and changes/ is emptied. DATE is YYYY-MM-DD, today by default.
+and changes/ is emptied; interface.txt lists what users may rely on from now on
+(interface.py). DATE is YYYY-MM-DD, today by default.
 X.Y.Z-dev: work on the next version begins."""
 
 import datetime
@@ -15,6 +16,7 @@ import os
 import re
 import sys
 
+import interface
 from changelog import NEXT, PAGE, RELEASED
 from complaints import ROOT, complain, complaints, end, read
 
@@ -81,6 +83,7 @@ def release(new, date):
         write(PAGE, page.replace(NEXT, f"\n## {new} ({date})\n"))
         for path in glob.glob(os.path.join(ROOT, "changes", "*.md")):
             os.remove(path)
+        interface.write()
     for name in filter(read, PACKAGES):
         print(f"{name}: set the version {new.replace('-', '~')}")
 

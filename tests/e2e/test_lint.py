@@ -252,6 +252,9 @@ def tree(tmp_path, version="0.9.0-dev", page="## Unreleased\n\n### Fixed\n\n- It
     (tmp_path / "changes").mkdir(exist_ok=True)
     (tmp_path / "changes" / ".keep").write_text("It stays.\n")
     (tmp_path / "changes" / "a.md").write_text("Fixed: It works.\n")
+    for name in ("docs/reference", "src/base", "tools"):
+        shutil.copytree(os.path.join(TOP, name), tmp_path / name, dirs_exist_ok=True)
+    (tmp_path / "tests" / "build").mkdir(parents=True, exist_ok=True)
     return tmp_path
 
 
@@ -307,6 +310,55 @@ def test_the_changelog_is_not_newer_than_the_version(tmp_path):
     assert "is older than 0.9.0" in run("release.py", root, "--check")
     root = tree(tmp_path, "0.9", "")
     assert "no version of the form" in run("release.py", root, "--check")
+
+
+def test_nothing_of_the_last_release_is_gone():
+    assert run("interface.py", TOP) == ""
+
+
+@pytest.mark.parametrize("name,before,after,line", [
+    ("docs/reference/directives.md", "|Context|server config, virtual host|",
+     "|Context|server config|", "directive AuthBearerIssuer in virtual host"),
+    ("docs/reference/directives.md", "\n### AuthBearerKeys\n", "\n### AuthBearerJWKS\n",
+     "directive AuthBearerKeys is by default `discover`"),
+    ("docs/reference/directives.md", "|`entries=1024`|", "|`entries=512`|",
+     "directive AuthBearerTokenCache is by default `entries=1024`"),
+    ("docs/reference/require.md", "`Require role ", "`Require roles ", "rule Require role"),
+    ("docs/reference/variables.md", "BEARER_SCOPE", "BEARER_SCOPES",
+     "variable or header BEARER_SCOPE"),
+    ("docs/reference/metrics.md", "`issuer`, `result` | key set", "`result` | key set",
+     "metric auth_bearer_fetches_total by issuer"),
+    ("docs/reference/responses.md", "|`/logout`|GET, POST|", "|`/logout`|POST|",
+     "endpoint GET /logout"),
+    ("src/base/messages.txt", "AB0019 info ", "AB0019 error ", "message AB0019 info audience/aud"),
+    ("tools/htbearer.1", "\\-\\-bits", "\\-\\-size", "command htbearer keygen --bits"),
+])
+def test_what_a_release_offers_stays(tmp_path, name, before, after, line):
+    root = tree(tmp_path)
+    text = (root / name).read_text()
+    assert before in text
+    (root / name).write_text(text.replace(before, after, 1))
+    assert run("interface.py", root) == ""  # not released yet
+    (root / name).write_text(text)
+    assert run("release.py", root, "0.9.0") == ""
+    assert run("interface.py", root) == ""
+    (root / name).write_text(text.replace(before, after, 1))
+    assert "the last release has: " + line in run("interface.py", root)
+
+
+def test_what_comes_after_a_release_may_go(tmp_path):
+    root = tree(tmp_path)
+    assert run("release.py", root, "0.9.0") == ""
+    page = root / "docs/reference/require.md"
+    text = page.read_text()
+    page.write_text(text.replace("|`Require role", "|`Require new X`|new|\n|`Require role"))
+    assert "rule Require new" in subprocess.run(
+        [sys.executable, os.path.join(TOP, "tests/build/interface.py"), "--print"],
+        env=dict(os.environ, srcdir=str(root)), capture_output=True, text=True,
+        timeout=60).stdout
+    assert run("interface.py", root) == ""
+    page.write_text(text)
+    assert run("interface.py", root) == ""
 
 
 @pytest.mark.parametrize("name,good,bad", [
