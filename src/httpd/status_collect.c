@@ -5,6 +5,10 @@
  * `counters` contains each count once, under the label of its slot, so that the counts
  * add up. An issuer with its own slot also has its counts next to its keys.
  */
+#ifdef HAVE_CONFIG_H
+#include "config.h"
+#endif
+
 #include "process.h"
 #include "status_inside.h"
 #include "store_own.h"
@@ -18,6 +22,10 @@
 #include "jose/alg.h"
 #include "jose/jwk.h"
 #include "trust/issuer.h"
+
+#ifndef PACKAGE_VERSION
+#define PACKAGE_VERSION "unknown"  /* built without configure */
+#endif
 
 /* ---- values and keys ------------------------------------------------------ */
 
@@ -335,8 +343,8 @@ json_t *ab_status_collect(const status_counters_t *c, const char *fingerprint,
     json_t *out;
 
     add_own_counts(issuers, c, groups);
-    out = json_pack("{s:I, s:I, s:s, s:o, s:o}", "now", TIME(now),
-                    "since", TIME(bearer_meter_since(c->meter)),
+    out = json_pack("{s:s, s:I, s:I, s:s, s:o, s:o}", "version", PACKAGE_VERSION,
+                    "now", TIME(now), "since", TIME(bearer_meter_since(c->meter)),
                     "configuration", fingerprint, "issuers", issuers,
                     "counters", counters_json(c, groups, p));
     if (process) {

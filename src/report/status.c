@@ -501,8 +501,9 @@ static void add_body(page_t *page)
     add_introspection(page);
     add_counts_table(page);
     add(page, "<p class=\"soft\">Counting began %s, for all children together. Keys: "
-        "those of the child that wrote this page. Configuration <code>%s</code>.</p>\n",
-        ago(page, number(page->status, "since")),
+        "those of the child that wrote this page. Version %s, configuration "
+        "<code>%s</code>.</p>\n", ago(page, number(page->status, "since")),
+        html(page, string(page->status, "version")),
         html(page, string(page->status, "configuration")));
 }
 

@@ -226,8 +226,9 @@ const char *bearer_status_prometheus(const json_t *status, apr_pool_t *p)
     size_t i;
 
     begin(&page, status, p);
-    head(&page, "info", "gauge", "Fingerprint of the configuration");
-    add(&page, "auth_bearer_info{configuration=\"%s\"} 1\n",
+    head(&page, "info", "gauge", "Version, and fingerprint of the configuration");
+    add(&page, "auth_bearer_info{version=\"%s\",configuration=\"%s\"} 1\n",
+        label(&page, string(status, "version")),
         label(&page, string(status, "configuration")));
     single(&page, "start_time_seconds", "gauge", "When counting began",
            number(status, "since"));

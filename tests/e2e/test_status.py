@@ -4,6 +4,7 @@ traceparent."""
 import json
 import os
 import re
+import subprocess
 import time
 
 import pytest
@@ -204,6 +205,15 @@ def test_counters_survive_a_graceful_restart(server, issuer):
     assert count(server, "", "no_credential") >= before
     assert status(server)["since"] == first["since"]
     assert status(server)["configuration"] == first["configuration"]
+
+
+def test_the_version_that_runs_is_that_of_htbearer(server):
+    told = subprocess.run([os.environ["HTBEARER"], "--version"], capture_output=True, text=True,
+                          check=True, timeout=60).stdout
+    version = status(server)["version"]
+    assert told.startswith("htbearer %s " % version) and re.match(r"\d+\.\d+\.\d+", version)
+    assert 'auth_bearer_info{version="%s",' % version in server.get(
+        "/bearer-status?format=prometheus").text
 
 
 def test_log_lines_carry_the_request_id(server, issuer):

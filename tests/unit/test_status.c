@@ -5,7 +5,8 @@
 #include "report/status.h"
 
 static const char full[] =
-    "{\"now\":1000000,\"since\":990000,\"configuration\":\"ab12\",\"issuers\":["
+    "{\"version\":\"1.2.3-x\","
+    "\"now\":1000000,\"since\":990000,\"configuration\":\"ab12\",\"issuers\":["
     "{\"name\":\"main\",\"url\":\"https://i.test/?a&b\",\"granted\":7,"
     "\"keys\":{\"list\":[{\"kid\":\"<k>\",\"type\":\"RSA\",\"curve\":\"\","
     "\"bits\":2048,\"algorithms\":\"RS256\"}],\"count\":1,\"fetched\":999900,"
@@ -65,7 +66,7 @@ static void test_prometheus(void **state)
     apr_pool_t *p = unit_pool(state);
     const char *text = bearer_status_prometheus(parsed(p, full), p);
     static const char *const lines[] = {
-        "auth_bearer_info{configuration=\"ab12\"} 1\n",
+        "auth_bearer_info{version=\"1.2.3-x\",configuration=\"ab12\"} 1\n",
         "auth_bearer_granted_total{issuer=\"\"} 5\n",
         "auth_bearer_granted_total{issuer=\"main\"} 7\n",
         "auth_bearer_granted_total{issuer=\"old\"} 2\n",
@@ -195,6 +196,7 @@ static void test_page(void **state)
     has(text, "968 issuers, counted together");
     has(text, "old</td><td colspan=\"3\" class=\"soft\">no longer in the "
         "configuration");
+    has(text, "Version 1.2.3-x, configuration <code>ab12</code>");
     has(text, "without an issuer");
     has(text, "of 16 ");
     has(text, ": 15</span>");
