@@ -11,12 +11,15 @@
 #include "browser_session.h"
 #include "check.h"
 #include "credential.h"
+#include "proof.h"
 #include "refuse.h"
 #include "session_cookies.h"
 #include "shared.h"
 #include "throttling.h"
 #include "trace.h"
 #include "verified.h"
+
+#include <stddef.h>
 
 #include <apr_strings.h>
 #include <http_core.h>
@@ -75,7 +78,7 @@ static int sign_in_elsewhere(const attempt_t *a, bearer_reason_t reason, const c
 
 static int refuse(attempt_t *a, bearer_reason_t reason, const char *detail)
 {
-    ab_refused_t more = { .retry = a->retry, .j = &a->judgement };
+    ab_refused_t more = { .retry = a->retry, .j = a->judged ? &a->judgement : NULL };
     int status;
 
     if (a->ahead) {
@@ -107,6 +110,7 @@ static int grant(attempt_t *a, const bearer_principal_t *principal)
     }
     a->own->settings = ab_provider_settings(a, principal->issuer);
     a->own->principal = principal;
+    a->own->proven = a->proven;
     a->own->reason = BEARER_OK;
     a->r->ap_auth_type = apr_pstrdup(a->r->pool, "Bearer");
     a->own->user = principal->user ? apr_pstrdup(a->r->pool, principal->user) : NULL;
@@ -118,6 +122,28 @@ static int grant(attempt_t *a, const bearer_principal_t *principal)
     }
     return OK;
 }
+
+static int grant_proven(attempt_t *a, const bearer_principal_t *principal)
+{
+    bearer_refusal_t why = { BEARER_OK, NULL };
+
+    if (ab_proof_judge(a, principal, &why) == BEARER_OK) {
+        return grant(a, principal);
+    }
+    if (!a->judged) {  /* the log and the metrics name the issuer of a known token, too */
+        memset(&a->judgement, 0, sizeof(a->judgement));
+        a->judgement.issuer = principal->issuer;
+        a->judgement.iss = principal->iss;
+        a->judged = 1;
+    }
+    return refuse(a, why.reason, why.detail);
+}
+
+/* A token that is bound to a key counts only with its proof, however it was judged. The
+ * cookies of a session service are no token. A macro, because most tokens are not bound. */
+#define GRANT_TOKEN(a, principal) \
+    (AB_PROOF_CONCERNS(a, principal) && !(a)->by_cookies \
+         ? grant_proven(a, principal) : grant(a, principal))
 
 /* ---- the chain ---------------------------------------------------------- */
 
@@ -160,9 +186,10 @@ static int run_chain(attempt_t *a)
         bearer_verdict_t verdict;
 
         memset(&a->judgement, 0, sizeof(a->judgement));
+        a->judged = 1;
         verdict = provider_table[id](a);
         if (verdict == BEARER_GRANTED) {
-            return grant(a, a->judgement.principal);
+            return GRANT_TOKEN(a, a->judgement.principal);
         }
         if (verdict == BEARER_DENIED) {
             return refuse(a, a->judgement.why.reason, a->judgement.why.detail);
@@ -220,7 +247,7 @@ static int judge(attempt_t *a)
         principal = ab_verified_find(a, &why);
     }
     if (principal) {
-        return grant(a, principal);
+        return GRANT_TOKEN(a, principal);
     }
     if (why.reason != BEARER_OK) {
         return refuse(a, why.reason, why.detail);
@@ -389,7 +416,7 @@ static int without_credential(attempt_t *a)
 
 static void begin(attempt_t *a, request_rec *r)
 {
-    memset(a, 0, sizeof(*a));
+    memset(a, 0, offsetof(attempt_t, judgement));
     a->r = r;
     a->process = ab_process();
     a->server = ab_config_server(r->server);

@@ -163,14 +163,19 @@ const char *ab_credential_certificate(request_rec *r)
     return field && *field ? field : NULL;
 }
 
-void ab_credential_keep_proof(request_rec *r)
+void ab_credential_keep_proof(request_rec *r, const bearer_settings_t *settings)
 {
-    request_t *own = ab_request(r);
-    const char *proof = ab_credential_proof(r), *certificate = ab_credential_certificate(r);
+    const char *name = settings->proof.certificate;
 
-    own->proof_field = proof ? proof : "";
-    own->certificate_field = certificate ? certificate : "";
-    own->certificate_name = ab_config_of(r)->proof.certificate;
+    if (apr_table_get(r->headers_in, "DPoP")) {
+        ab_request(r)->proof_field = ab_credential_proof(r);
+    }
+    if (name && apr_table_get(r->headers_in, name)) {
+        request_t *own = ab_request(r);
+
+        own->certificate_field = ab_credential_certificate(r);
+        own->certificate_name = name;
+    }
 }
 
 /* ---- removal ------------------------------------------------------------ */

@@ -18,7 +18,7 @@ const char *ab_credential_proof(request_rec *r);
  *  must compare the connection's peer with from=. NULL: none, or none is configured. */
 const char *ab_credential_certificate(request_rec *r);
 /** Keeps both fields in the request's record, before they are removed. */
-void ab_credential_keep_proof(request_rec *r);
+void ab_credential_keep_proof(request_rec *r, const bearer_settings_t *settings);
 /** Masks the query parameters with that name in every copy of the request's URL. */
 void ab_credential_mask(request_rec *r, const char *name);
 /** Masks query tokens in everything that is logged or forwarded. */

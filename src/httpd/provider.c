@@ -95,7 +95,7 @@ const bearer_throttle_token_t *ab_provider_counted(attempt_t *a, bearer_reason_t
     const bearer_throttle_token_t *presented = ab_provider_presented(a);
     bearer_throttle_token_t *counted;
 
-    if (reason == BEARER_KEY && a->judgement.held_back && a->judgement.jws.facts.kid) {
+    if (reason == BEARER_KEY && a->judged && a->judgement.held_back && a->judgement.jws.facts.kid) {
         counted = apr_pcalloc(a->r->pool, sizeof(*counted));
         counted->digest = digest_of_kid(a);
         return counted;

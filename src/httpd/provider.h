@@ -24,6 +24,7 @@ typedef struct attempt_t {
     const bearer_settings_t *settings;  /**< before an issuer is known */
     const credential_t *credential;
     const char *cookies;           /**< cookies for a session service, or NULL */
+    int by_cookies;                /**< 1: a session service judges them, not the token */
     const bearer_session_check_t *cookie_check; /**< the check that takes them */
     unsigned char key[BEARER_SHA256_SIZE];    /**< of policy and token */
     int keyed;                     /**< 1: key is set */
@@ -34,14 +35,18 @@ typedef struct attempt_t {
                                *   before */
     unsigned char address[BEARER_THROTTLE_KEY_SIZE];
     bearer_throttle_token_t presented;
+    bearer_tokencache_entry_t *entry; /**< of the verified token; NULL: judged just now */
+    unsigned proven;               /**< BEARER_BOUND_ bits, by proof.c */
+    int renew_nonce;               /**< 1: the nonce of the proof will expire soon */
     apr_uint64_t generation;       /**< generation of the keys used; 0: uncertain */
     apr_uint64_t keys;             /**< ab_provider_keys(), for the throttle */
     int keys_uncertain;            /**< 1: the token may have been judged by other keys */
     apr_uint64_t tenants_version;  /**< version before the tenant lookup; 0: no lookup */
     unsigned retry;                /**< seconds for Retry-After; 0: the default */
-    bearer_judgement_t judgement;
     int ahead;                     /**< judged ahead: the only result is `found` */
     const bearer_principal_t *found;
+    int judged;                    /**< 1: a provider was asked, and the judgement is set */
+    bearer_judgement_t judgement;  /**< last, because only a provider needs it zeroed */
 } attempt_t;
 
 /** Does the request have exactly one, well-formed token? */

@@ -205,7 +205,7 @@ bearer_verdict_t ab_provider_session(attempt_t *a)
     if (!check) {
         return BEARER_NOT_MINE;
     }
-    by_cookie = bearer_session_check_by_cookie(check);
+    a->by_cookies = by_cookie = bearer_session_check_by_cookie(check);
     ab_provider_begin(a, "session");
     if (by_cookie && is_forged(a, check)) {
         return denied(a, BEARER_CROSS_SITE, ab_provider_cross_site);

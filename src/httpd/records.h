@@ -106,8 +106,10 @@ typedef struct server_config_t {
     const apr_array_header_t *secret_files; /**< const char *, or NULL */
     login_config_t login;
     browser_t *browser;
-    const char *origin;                /**< SCHEME://HOST[:PORT] as browsers see it; set when
+    const char *origin;                /**< SCHEME://HOST[:PORT] as clients see it; set when
                                         *   the process starts; NULL if not needed */
+    struct bearer_seal_t *nonces;      /**< seals nonces for DPoP proofs; set when the process
+                                        *   starts; NULL: none are demanded */
     global_config_t *global;
     const bearer_judge_common_t *common; /**< created when the process starts */
     resources_t *resources;            /**< created when the process starts; NULL: none */

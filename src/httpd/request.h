@@ -26,8 +26,7 @@ typedef struct request_t {
     const bearer_settings_t *location;    /**< result of ab_config_of() for */
     const void *location_of;              /**< this per_dir_config */
     int scrubbed;
-    const char *proof_field;     /**< the DPoP field before it was removed, "" for none;
-                                  *   NULL: it was not removed */
+    const char *proof_field;     /**< the DPoP field that was removed; NULL: none */
     const char *certificate_field; /**< the same of the header of AuthBearerProof
                                   *   certificate=, which is: */
     const char *certificate_name;
@@ -67,6 +66,8 @@ typedef struct request_t {
     const char *maybe;           /**< such a claim, if a rule counts as not met without it */
     const char *undecided;       /**< why a rule could not be decided, or NULL */
     regex_effort_t regex_effort;
+    const unsigned char *used_proof; /**< bearer_proof_t.id of the DPoP proof that was
+                                  *   entered as used; in the first request only */
     int preflight;               /**< 1: allowed by AuthBearerPreflight */
     int asked;                   /**< 1: check_user_id has run */
     const void *ahead_of;        /**< configuration used for judging ahead */

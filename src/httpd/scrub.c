@@ -23,9 +23,20 @@
  * not get a proof, which it could use, nor anybody's word about a certificate. */
 static int is_proof(const char *header, const bearer_settings_t *settings)
 {
-    return bearer_exports_same_name("DPoP", header)
+    return ((*header | 0x20) == 'd' && bearer_exports_same_name("DPoP", header))
         || (settings->proof.certificate
             && bearer_exports_same_name(settings->proof.certificate, header));
+}
+
+/* The same, and keeps the proofs for the judgement, before the first one is removed. */
+static int is_kept_proof(request_rec *r, const bearer_settings_t *settings,
+                         const char *header)
+{
+    if (!is_proof(header, settings)) {
+        return 0;
+    }
+    ab_credential_keep_proof(r, settings);
+    return 1;
 }
 
 /* Without a name, removes the headers that only this module may set, and proofs. With a
@@ -43,7 +54,7 @@ static void remove_headers(request_rec *r, const bearer_settings_t *settings,
         if (name ? bearer_exports_same_name(name, field)
                        && !(keep && !ap_cstr_casecmp(name, field))
                  : bearer_exports_reserved_header(field, settings)
-                       || is_proof(field, settings)) {
+                       || is_kept_proof(r, settings, field)) {
             apr_table_unset(r->headers_in, field);
         } else {
             i++;
@@ -295,7 +306,6 @@ int ab_scrub(request_rec *r)
      * the final one determines the sources */
     own->credential = NULL;
     settings = ab_config_of(r);
-    ab_credential_keep_proof(r);
     if (r->main) {
         /* the table belongs to the main request, which may have headers of this module
          * in it */

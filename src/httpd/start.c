@@ -13,6 +13,7 @@
 #include "foreign_user.h"
 #include "handover.h"
 #include "process.h"
+#include "proof.h"
 #include "refresh.h"
 #include "resource.h"
 #include "shared.h"
@@ -137,7 +138,8 @@ int ab_start_post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
     if ((status = start_secrets(pconf, s)) == OK
         && (status = ab_store_post_config(pconf, ptemp, s)) == OK
         && (status = ab_store_proofs_post_config(pconf, s)) == OK
-        && (status = ab_browser_post_config(pconf, s)) == OK) {
+        && (status = ab_browser_post_config(pconf, s)) == OK
+        && (status = ab_proof_post_config(pconf, s)) == OK) {
         ab_refresh_post_config(pconf, s);
     }
     return status;

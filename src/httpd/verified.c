@@ -108,6 +108,7 @@ const bearer_principal_t *ab_verified_find(attempt_t *a, bearer_refusal_t *why)
                                   a->r->pool) != BEARER_OK) {
         return NULL;
     }
+    a->entry = entry;
     return principal;
 }
 

@@ -71,6 +71,7 @@ CONCERNS = {
     "page_texts": "browser_pages browser",
     "process": "smoke keys introspection keysets login_client_auth "
                "login_metadata",
+    "proof": "proof proof_clients",
     "provider": "smoke table attacks revocation introspection session_check keysets",
     "provider_introspection": "introspection attacks session_check",
     "provider_jwt": "smoke table attacks keysets",
