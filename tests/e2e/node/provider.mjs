@@ -52,7 +52,15 @@ const configuration = {
     backchannelLogout: { enabled: true },
     clientCredentials: { enabled: true },
     devInteractions: { enabled: true },
+    dPoP: { enabled: true },
     introspection: { enabled: true },
+    // The client's certificate comes in a header, as from a proxy that ends TLS.
+    mTLS: {
+      enabled: true,
+      certificateBoundAccessTokens: true,
+      getCertificate: (ctx) => (ctx.get('x-client-cert')
+        ? decodeURIComponent(ctx.get('x-client-cert')) : undefined),
+    },
     pushedAuthorizationRequests: { enabled: true },
     resourceIndicators: {
       enabled: Object.keys(resources).length > 0,
