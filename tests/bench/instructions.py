@@ -61,14 +61,13 @@ def inside(out, module):
     return total
 
 
-def drive(port, lines, count, more=""):
-    """Requests over one connection, each answered 200; more: header lines, with
-    {i} for the number of the request."""
+def drive(port, lines, count, more="", scheme="Bearer"):
+    """Requests over one connection, each answered 200; more: header lines."""
     with socket.create_connection(("127.0.0.1", port), 900) as s:
         answers = s.makefile("rb")
         for i in range(count):
             s.sendall((f"GET /index.html HTTP/1.1\r\nHost: localhost\r\n"
-                       f"Authorization: Bearer {lines[i % len(lines)]}\r\n"
+                       f"Authorization: {scheme} {lines[i % len(lines)]}\r\n"
                        f"{more}\r\n").encode())
             status, length = answers.readline(), 0
             if b" 200 " not in status:

@@ -1,15 +1,18 @@
 -- Licensed under the Apache License, Version 2.0; see LICENSE.
--- For wrk: each request carries the next token of a file, one a line.
+-- For wrk: each request carries the next token of a file, one a line, or a token, a tab
+-- and a DPoP proof.
 --   wrk -s tokens.lua URL -- FILE FIRST COUNT
 local requests, at = {}, 0
 
 function init(args)
     local first, count, line = tonumber(args[2] or 1), tonumber(args[3] or 1), 0
-    for token in io.lines(args[1]) do
+    for text in io.lines(args[1]) do
+        local token, proof = text:match("^(%S+)\t(%S+)$")
         line = line + 1
         if line >= first and #requests < count then
-            requests[#requests + 1] = wrk.format("GET", "/index.html",
-                { ["Authorization"] = "Bearer " .. token })
+            requests[#requests + 1] = wrk.format("GET", "/index.html", {
+                ["Authorization"] = (token and "DPoP " or "Bearer ") .. (token or text),
+                ["DPoP"] = proof })
         end
     end
 end
