@@ -6,6 +6,7 @@ import time
 
 from person import FROM_HERE
 from provider import AGAIN, OTHER, SECRET, WEB, Absent
+from support import proofs
 from support.httpd import Httpd, wait_until
 from support.issuer import Backend
 
@@ -37,6 +38,7 @@ AuthBearerKeysRefresh min=1s max=1h stale=1h
 </Location>
 """
 ASKED = """
+AuthBearerBaseURL http://127.0.0.1:@PORT@
 <Location "/">
     AuthType Bearer
     AuthName "asked"
@@ -236,5 +238,24 @@ def back_logout(site):
         10, "the session ends")
 
 
+def bound(site):
+    """token bound to a key (DPoP)"""
+    p = site.provider
+    if not p.metadata.get("dpop_signing_alg_values_supported"):
+        raise Absent("no DPoP")
+    for server, path, get in ((site.server, "/jwt/env", p.machine),
+                              (site.asking, "/env", p.asked)):
+        p.proof = proofs.proof(p.metadata["token_endpoint"], None, method="POST")
+        try:
+            token = get()
+        finally:
+            p.proof = None
+        url = server.url + path
+        res = server.get(path, headers=proofs.fields(token, proofs.proof(url, token)))
+        accepted(res)
+        assert res.env["BEARER_PROOF"] == "dpop", res
+        refused(server.get(path, token), "binding")
+
+
 CASES = (jwt, introspection, audience, login_token, id_token, refresh_token, login,
-         refresh, front_logout, back_logout, revocation, rotation)
+         refresh, front_logout, back_logout, revocation, bound, rotation)

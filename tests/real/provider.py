@@ -63,9 +63,9 @@ def artifact(name, into):
     return place
 
 
-def ask(url, form=None, json_body=None, basic=None, token=None, method=None):
-    """A request of a program: (status, parsed JSON or text)."""
-    data, headers = None, {"Accept": "application/json"}
+def ask(url, form=None, json_body=None, basic=None, token=None, method=None, more=()):
+    """A request of a program: (status, parsed JSON or text). more: header fields."""
+    data, headers = None, {"Accept": "application/json", **dict(more)}
     if form is not None:
         data = urllib.parse.urlencode(form, doseq=True).encode()
     if json_body is not None:
@@ -114,6 +114,8 @@ class Provider:
 
     #: The URL of an application behind a proxy.
     upstream = None
+    #: The proof of a token request (RFC 9449): the token is bound to its key.
+    proof = None
 
     def __init__(self, site):
         """site: the URL of the httpd whose login this provider serves."""
@@ -175,7 +177,8 @@ class Provider:
                           + "/.well-known/openid-configuration"))
 
     def token_request(self, client, **fields):
-        return ask(self.metadata["token_endpoint"], fields, basic=(client, SECRET))
+        return ask(self.metadata["token_endpoint"], fields, basic=(client, SECRET),
+                   more=[("DPoP", self.proof)] if self.proof else ())
 
     def machine(self, audience=AUDIENCE):
         """An access token of a program for this API, or for another one."""
