@@ -11,6 +11,7 @@
 #include <http_config.h>
 #include <http_core.h>
 
+#include "judge/proof.h"
 #include "state/table.h"
 #include "trust/issuer.h"
 #include "trust/settings.h"
@@ -34,6 +35,7 @@ void ab_config_begin(apr_pool_t *pconf)
     current->session_checks = apr_array_make(pconf, 2, sizeof(configured_check_t));
     current->token_cache_entries = DEFAULT_TOKEN_CACHE;
     current->defaults = bearer_settings_defaults(pconf);
+    current->proof_algs = bearer_proof_algs(pconf);
 }
 
 void *ab_config_create_server(apr_pool_t *p, server_rec *s)

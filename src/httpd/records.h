@@ -65,6 +65,7 @@ typedef struct global_config_t {
     int login_urls;                    /**< 1: AuthBearerLoginURL is set somewhere */
     const bearer_settings_t *defaults;
     proof_needs_t proofs;              /**< set by check_config */
+    const char *proof_algs;            /**< algorithms of DPoP proofs, for challenges */
     int parties;                       /**< number of issuers and session services that
                                         *   the gate distinguishes; waiting.c */
 } global_config_t;

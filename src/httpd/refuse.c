@@ -23,40 +23,121 @@
 
 APLOG_USE_MODULE(auth_bearer);
 
+/* ---- challenges --------------------------------------------------------- */
+
+_Static_assert((int)BEARER_PROOF_DPOP == (int)BEARER_BOUND_DPOP
+               && (int)BEARER_PROOF_MTLS == (int)BEARER_BOUND_MTLS,
+               "a mode of AuthBearerProof is what a token may be bound to");
+
+/** Which schemes of tokens a refusal offers. The error is in `first`, if there is one. */
+typedef struct offer_t {
+    int first_dpop;  /**< 1: DPoP comes first, else Bearer */
+    int both;        /**< 1: the other one follows */
+} offer_t;
+
+/* The DPoP scheme is read only from Authorization. */
+static int takes_dpop(const bearer_settings_t *settings)
+{
+    int i;
+
+    for (i = 0; i < settings->token_from->nelts; i++) {
+        const bearer_from_t *from = &APR_ARRAY_IDX(settings->token_from, i, bearer_from_t);
+
+        if (from->kind == BEARER_FROM_HEADER && !from->name) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+static int is_about_proof(bearer_category_t category)
+{
+    return category == BEARER_CATEGORY_PROOF || category == BEARER_CATEGORY_PROOF_TIME
+        || category == BEARER_CATEGORY_PROOF_NONCE;
+}
+
+/* Could the client have succeeded with DPoP? */
+static int wants_dpop(const request_t *own, const bearer_settings_t *settings,
+                      bearer_category_t category)
+{
+    const int mode = settings->proof.mode;
+
+    return (mode & BEARER_PROOF_DPOP)
+        || (category == BEARER_CATEGORY_BINDING
+            && (own->unproven ? (own->unproven & BEARER_BOUND_DPOP) != 0
+                              : mode != BEARER_PROOF_MTLS));
+}
+
+/* Does only DPoP lead on from here? */
+static int is_dpop_only(const bearer_settings_t *settings)
+{
+    return settings->proof.mode == BEARER_PROOF_DPOP && takes_dpop(settings);
+}
+
+/* RFC 9449 section 7.1: the error is in the scheme that the client used; a second scheme
+ * helps with a 401 only. */
+static offer_t choose(const request_t *own, const bearer_settings_t *settings,
+                      bearer_category_t category)
+{
+    const credential_t *credential = own->winner ? own->winner : own->credential;
+    const int proof = is_about_proof(category);
+    offer_t offer = { proof, 0 };
+
+    if (!settings->challenge.on) {
+        return offer;
+    }
+    if (category == BEARER_CATEGORY_NO_CREDENTIAL) {
+        offer.both = takes_dpop(settings) && wants_dpop(own, settings, category);
+        return offer;
+    }
+    offer.first_dpop = proof || (credential && credential->dpop) || is_dpop_only(settings);
+    offer.both = bearer_category(category)->status == HTTP_UNAUTHORIZED
+        && (offer.first_dpop ? !is_dpop_only(settings)
+                             : takes_dpop(settings) && wants_dpop(own, settings, category));
+    return offer;
+}
+
 /* Browsers answer Basic with a window that asks for a password. A page of people who
- * have sessions must not open one for what its script sent. */
+ * have sessions must not open one for what its script sent. A password proves no key. */
 static int offers_basic(const request_rec *r, const bearer_settings_t *settings)
 {
-    return ab_credential_from(settings, BEARER_FROM_BASIC)
+    return ab_credential_from(settings, BEARER_FROM_BASIC) && !is_dpop_only(settings)
         && !(settings->session && ab_request_by_script(r));
 }
 
 /* Where Basic is the only source it comes first: git, pip and container clients use the
  * first challenge they know. */
 static void send_challenges(request_rec *r, const bearer_settings_t *settings,
-                            const char *bearer, const char *basic)
+                            const apr_array_header_t *tokens, const char *basic)
 {
     static const char field[] = "WWW-Authenticate";
+    const int basic_too = offers_basic(r, settings);
+    const int basic_first = basic_too && !ab_credential_from_other(settings,
+                                                                   BEARER_FROM_BASIC);
     apr_table_t *out = r->err_headers_out;
+    int i;
 
-    if (!offers_basic(r, settings)) {
-        apr_table_setn(out, field, bearer);
-    } else if (ab_credential_from_other(settings, BEARER_FROM_BASIC)) {
-        apr_table_setn(out, field, bearer);
+    apr_table_unset(out, field);
+    if (basic_first) {
         apr_table_addn(out, field, basic);
-    } else {
-        apr_table_setn(out, field, basic);
-        if (settings->challenge.on) {
-            apr_table_addn(out, field, bearer);
-        }
+    }
+    for (i = 0; i < tokens->nelts && (settings->challenge.on || !basic_first); i++) {
+        apr_table_addn(out, field, APR_ARRAY_IDX(tokens, i, const char *));
+    }
+    if (basic_too && !basic_first) {
+        apr_table_addn(out, field, basic);
     }
 }
 
 static void challenge(request_rec *r, bearer_category_t category, const ab_refused_t *more)
 {
     const bearer_settings_t *settings = ab_config_of(r);
+    const char *algs = ab_config_server(r->server)->global->proof_algs;
+    const offer_t offer = choose(ab_request(r), settings, category);
+    apr_array_header_t *tokens = apr_array_make(r->pool, 2, sizeof(const char *));
     bearer_challenge_t c = { ab_page_site(r), category, NULL, NULL, NULL,
-                             settings->challenge.parameters, !settings->challenge.on };
+                             settings->challenge.parameters, !settings->challenge.on,
+                             offer.first_dpop ? algs : NULL };
 
     if (category != BEARER_CATEGORY_REQUEST) {  /* 401, or 403 because of a scope */
         c.resource_metadata = settings->resource ? settings->resource->metadata
@@ -68,9 +149,17 @@ static void challenge(request_rec *r, bearer_category_t category, const ab_refus
     if (category == BEARER_CATEGORY_AUTHENTICATION) {
         c.login = more->login ? more->login : settings->login.parameters;
     }
-    send_challenges(r, settings, bearer_challenge_write(&c, r->pool),
-                    bearer_challenge_basic(c.realm, r->pool));
+    APR_ARRAY_PUSH(tokens, const char *) = bearer_challenge_write(&c, r->pool);
+    if (offer.both) {
+        c.category = BEARER_CATEGORY_NO_CREDENTIAL;
+        c.login = NULL;
+        c.algs = offer.first_dpop ? NULL : algs;
+        APR_ARRAY_PUSH(tokens, const char *) = bearer_challenge_write(&c, r->pool);
+    }
+    send_challenges(r, settings, tokens, bearer_challenge_basic(c.realm, r->pool));
 }
+
+/* ---- the log ------------------------------------------------------------- */
 
 /* Returns what is known of the token and may be logged. */
 static const char *about(request_rec *r, const char *token, const bearer_judgement_t *j)

@@ -157,15 +157,18 @@ static const char *add_parameters(const char *line, const apr_array_header_t *pa
 const char *bearer_challenge_write(const bearer_challenge_t *challenge,
                                    apr_pool_t *p)
 {
-    const char *line = apr_pstrcat(p, "Bearer realm=\"",
+    const char *algs = challenge->algs, *metadata = challenge->resource_metadata;
+    const char *line = apr_pstrcat(p, algs ? "DPoP" : "Bearer", " realm=\"",
                                    quoted_string(challenge->realm, p), "\"",
                                    NULL);
-    const char *metadata = challenge->resource_metadata;
 
-    if (challenge->bare) {
+    if (challenge->bare && !algs) {
         return line;
     }
     line = add(line, "error", bearer_category(challenge->category)->error, p);
+    if (challenge->bare) {
+        return add(line, "algs", algs, p);
+    }
     line = add(line, "error_description",
                bearer_category(challenge->category)->description, p);
     line = add(line, "scope", scope_value(challenge->scopes, p), p);
@@ -173,7 +176,7 @@ const char *bearer_challenge_write(const bearer_challenge_t *challenge,
     /* an absolute URI uses only characters that a scope may contain */
     line = add(line, "resource_metadata",
                metadata && bearer_text_is_scope(metadata) ? metadata : NULL, p);
-    return add_parameters(line, challenge->parameters, p);
+    return add(add_parameters(line, challenge->parameters, p), "algs", algs, p);
 }
 
 const char *bearer_challenge_basic(const char *realm, apr_pool_t *p)

@@ -1,8 +1,8 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /**
  * @file challenge.h
- * The WWW-Authenticate field (RFC 6750 section 3, RFC 9110 section 11.6.1, RFC 9728
- * section 5.1, RFC 9470 section 3). Each parameter occurs at most once. Values are
+ * The WWW-Authenticate field (RFC 6750 section 3, RFC 9449 section 7.1, RFC 9110 section
+ * 11.6.1, RFC 9728 section 5.1, RFC 9470 section 3). Each parameter occurs at most once. Values are
  * quoted and reduced to the characters that the grammar allows. Thread-safe.
  */
 #pragma once
@@ -21,7 +21,10 @@ typedef struct bearer_challenge_t {
                                             max_age are sent; or NULL */
     const apr_array_header_t *parameters; /**< const char *, NAME=VALUE, accepted by
                                             bearer_challenge_error(); or NULL */
-    int bare;                          /**< AuthBearerChallenge Off: realm only */
+    int bare;                          /**< AuthBearerChallenge Off: realm only; for DPoP
+                                            also error and algs */
+    const char *algs;                  /**< the scheme is DPoP, and these are the algorithms
+                                            of proofs (bearer_proof_algs()); NULL: Bearer */
 } bearer_challenge_t;
 
 /** Judges the last of the parameters of AuthBearerChallenge (const char *, NAME=VALUE).
@@ -30,7 +33,7 @@ typedef struct bearer_challenge_t {
  *          longer than 512 bytes or has characters other than printable ASCII */
 const char *bearer_challenge_error(const apr_array_header_t *parameters, apr_pool_t *p);
 
-/** Returns `Bearer realm="...", error="...", ...`, in p. Scope tokens that the
+/** Returns `Bearer realm="...", error="...", ...` or `DPoP ...`, in p. Scope tokens that the
  *  grammar (RFC 6749 section 3.3) does not allow are omitted. */
 const char *bearer_challenge_write(const bearer_challenge_t *challenge,
                                    apr_pool_t *p);

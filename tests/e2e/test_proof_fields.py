@@ -1,6 +1,8 @@
 # Licensed under the Apache License, Version 2.0; see LICENSE.
 """The fields of proofs of possession: the scheme DPoP, what the challenges say, and that
 nobody behind the module gets a proof or a client's certificate."""
+import re
+
 import pytest
 
 from support import secrets
@@ -36,6 +38,25 @@ PROOF = "AuthBearerProof ignore"
 CERT = "AuthBearerProof auto certificate=%s from=127.0.0.1" % CERTIFICATE
 
 
+#: Below /m: what is demanded, and how it is said.
+MODES = {
+    "auto": ("", "valid-user"),
+    "auto-scope": ("", "scope x"),
+    "ignore-scope": (PROOF, "scope x"),
+    "dpop": ("AuthBearerProof dpop", "valid-user"),
+    "dpop-scope": ("AuthBearerProof dpop", "scope x"),
+    "dpop-off": ("AuthBearerProof dpop\nAuthBearerChallenge Off", "valid-user"),
+    "dpop-basic": ("AuthBearerProof dpop\nAuthBearerTokenFrom header basic", "valid-user"),
+    "dpop-more": ("AuthBearerProof dpop\nAuthBearerChallenge On service=x\n"
+                  "AuthBearerResource https://api.example/r", "valid-user"),
+    "mtls": ("AuthBearerProof mtls", "valid-user"),
+    "any": ("AuthBearerProof dpop mtls", "valid-user"),
+    "any-basic": ("AuthBearerProof dpop mtls\nAuthBearerTokenFrom header basic", "valid-user"),
+    "any-cookie": ("AuthBearerProof dpop mtls\nAuthBearerTokenFrom cookie:tok", "valid-user"),
+    "basic": ("AuthBearerTokenFrom basic", "valid-user"),
+}
+
+
 @pytest.fixture(scope="module")
 def server(new_server, backend):
     files = {"htdocs/files/open/page.shtml": "".join(INCLUDE % (p, p) for p in PARTS)}
@@ -44,14 +65,15 @@ def server(new_server, backend):
             REDIRECT % way, 0o755)
     conf = (issuer_conf() + CONF
             + location("/ignore", PROOF)
-            + location("/ignore-scope", PROOF, "scope x")
             + location("/named", PROOF + "\nAuthBearerTokenFrom header:X-Token")
             + location("/cookie", PROOF + "\nAuthBearerTokenFrom cookie:tok")
             + location("/basic", PROOF + "\nAuthBearerTokenFrom header basic")
             + location("/keep", CERT + "\nAuthBearerForward token")
             + location("/open", CERT + "\nAuthBearerOptional On", "all granted")
             + location("/shut", CERT)
-            + location("/auto", "", "all granted"))
+            + location("/auto", "", "all granted")
+            + "".join(location("/m/" + path, inside, require)
+                      for path, (inside, require) in MODES.items()))
     return new_server(conf, files={**key_files(), **files}, backend=backend, h2=True)
 
 
@@ -87,6 +109,75 @@ def test_only_in_authorization(server):
     for path in ("/named", "/cookie"):
         refused(server.get(path, headers=with_scheme("DPoP", token)), 401, None,
                 "no_credential")
+
+
+# --- challenges --------------------------------------------------------------
+
+B, D = 'Bearer realm="test"', 'DPoP realm="test"'
+BASIC = 'Basic realm="test"'
+EXPIRED = ', error="invalid_token", error_description="The token has expired"'
+SCOPE = (', error="insufficient_scope", error_description="The token lacks a required scope", '
+         'scope="x"')
+TWO = (', error="invalid_request", '
+       'error_description="The request must contain exactly one well-formed token"')
+MORE = ', resource_metadata="https://api.example/.well-known/oauth-protected-resource/r", ' \
+       'service="x"'
+
+
+def challenges(res):
+    """The fields; a list of algorithms that may be in one is written as @."""
+    return [re.sub(r'algs="(\w+ )*ES256( \w+)*"', "algs=@", value)
+            for value in res.all("WWW-Authenticate")]
+
+
+def test_algs_are_asymmetric(server):
+    algs = server.get("/m/dpop").challenges["DPoP"]["algs"].split()
+    assert {"RS256", "PS256", "ES256", "EdDSA"} <= set(algs) and len(set(algs)) == len(algs)
+    assert not [name for name in algs if name.startswith("HS") or name == "none"]
+
+
+@pytest.mark.parametrize("path,wanted", [
+    ("auto", [B]), ("auto-scope", [B + ', scope="x"']), ("mtls", [B]),
+    ("dpop", [B, D + ", algs=@"]), ("any", [B, D + ", algs=@"]),
+    ("dpop-scope", [B + ', scope="x"', D + ', scope="x", algs=@']),
+    ("dpop-more", [B + MORE, D + MORE + ", algs=@"]),
+    ("dpop-off", [B]), ("dpop-basic", [B, D + ", algs=@"]),
+    ("any-basic", [B, D + ", algs=@", BASIC]), ("any-cookie", [B]), ("basic", [BASIC, B]),
+])
+def test_no_credential(server, path, wanted):
+    res = server.get("/m/" + path)
+    assert res.status == 401 and challenges(res) == wanted, res
+
+
+@pytest.mark.parametrize("path,bearer,dpop", [
+    ("auto", [B + EXPIRED], [D + EXPIRED + ", algs=@", B]),
+    ("mtls", [B + EXPIRED], [D + EXPIRED + ", algs=@", B]),
+    ("dpop", [D + EXPIRED + ", algs=@"], [D + EXPIRED + ", algs=@"]),
+    ("dpop-off", [B], [B]),
+    ("dpop-basic", [D + EXPIRED + ", algs=@"], [D + EXPIRED + ", algs=@"]),
+    ("any", [B + EXPIRED, D + ", algs=@"], [D + EXPIRED + ", algs=@", B]),
+    ("any-basic", [B + EXPIRED, D + ", algs=@", BASIC], [D + EXPIRED + ", algs=@", B, BASIC]),
+])
+def test_token_refused(server, path, bearer, dpop):
+    """The error is in the scheme of the client, if that leads anywhere here."""
+    for scheme, wanted in (("Bearer", bearer), ("DPoP", dpop)):
+        res = server.get("/m/" + path, headers=with_scheme(scheme, mint(exp=1)))
+        assert res.status == 401 and challenges(res) == wanted, (scheme, res)
+
+
+@pytest.mark.parametrize("path", ["auto", "dpop", "any"])
+def test_no_second_scheme_for_400(server, path):
+    for scheme, wanted in (("Bearer", B + TWO), ("DPoP", D + TWO + ", algs=@")):
+        res = server.get("/m/" + path, headers=with_scheme(scheme, "a, b"))
+        if path == "dpop":
+            wanted = D + TWO + ", algs=@"
+        assert res.status == 400 and challenges(res) == [wanted], (scheme, res)
+
+
+def test_no_second_scheme_for_403(server):
+    for scheme, wanted in (("Bearer", B + SCOPE), ("DPoP", D + SCOPE + ", algs=@")):
+        res = server.get("/m/ignore-scope", headers=with_scheme(scheme, mint()))
+        assert res.status == 403 and challenges(res) == [wanted], (scheme, res)
 
 
 # --- what nobody gets --------------------------------------------------------

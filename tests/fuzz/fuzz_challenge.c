@@ -55,7 +55,7 @@ static void check(const char *field, const char *scheme)
 static void fuzz(const char *text, size_t len, apr_pool_t *p)
 {
     apr_array_header_t *scopes = apr_array_make(p, 4, sizeof(const char *));
-    bearer_challenge_t c = { NULL, BEARER_CATEGORY_OK, NULL, NULL, NULL, NULL, 0 };
+    bearer_challenge_t c = { NULL, BEARER_CATEGORY_OK, NULL, NULL, NULL, NULL, 0, NULL };
 
     if (!len) {
         return;
@@ -73,5 +73,7 @@ static void fuzz(const char *text, size_t len, apr_pool_t *p)
         c.scopes = scopes;
     }
     check(bearer_challenge_write(&c, p), "Bearer ");
+    c.algs = "ES256 PS256";
+    check(bearer_challenge_write(&c, p), "DPoP ");
     check(bearer_challenge_basic(c.realm, p), "Basic ");
 }

@@ -17,6 +17,7 @@ static const char *written(apr_pool_t *p, const char *realm,
     challenge.resource_metadata = metadata;
     challenge.parameters = NULL;
     challenge.bare = bare;
+    challenge.algs = NULL;
     return bearer_challenge_write(&challenge, p);
 }
 
@@ -46,12 +47,36 @@ static void test_forms(void **state)
                                 1), "Bearer realm=\"o\"");
 }
 
+/* RFC 9449 section 7.1. */
+static void test_dpop(void **state)
+{
+    apr_pool_t *p = unit_pool(state);
+    bearer_challenge_t c = { "o", BEARER_CATEGORY_PROOF_NONCE, NULL, "https://a/x", NULL,
+                             NULL, 0, "ES256 PS256" };
+
+    c.scopes = unit_list(p, "a b");
+    c.parameters = unit_list(p, "service=x");
+    assert_string_equal(bearer_challenge_write(&c, p), "DPoP realm=\"o\", "
+                        "error=\"use_dpop_nonce\", error_description=\"A nonce from this "
+                        "server is needed in the DPoP proof\", scope=\"a b\", "
+                        "resource_metadata=\"https://a/x\", service=\"x\", "
+                        "algs=\"ES256 PS256\"");
+    c.bare = 1;
+    assert_string_equal(bearer_challenge_write(&c, p), "DPoP realm=\"o\", "
+                        "error=\"use_dpop_nonce\", algs=\"ES256 PS256\"");
+    c.category = BEARER_CATEGORY_NO_CREDENTIAL;
+    assert_string_equal(bearer_challenge_write(&c, p),
+                        "DPoP realm=\"o\", algs=\"ES256 PS256\"");
+    c.algs = NULL;
+    assert_string_equal(bearer_challenge_write(&c, p), "Bearer realm=\"o\"");
+}
+
 /* RFC 9470 section 3. */
 static void test_authentication(void **state)
 {
     apr_pool_t *p = unit_pool(state);
     bearer_challenge_t c = { "o", BEARER_CATEGORY_AUTHENTICATION, NULL, NULL, NULL,
-                             NULL, 0 };
+                             NULL, 0, NULL };
     apr_array_header_t *login = apr_array_make(p, 3, sizeof(const char *));
 
     APR_ARRAY_PUSH(login, const char *) = "prompt=login";
@@ -154,7 +179,8 @@ static void test_parameters(void **state)
         { "a=\t", NULL }, { "\xc3\xa9=a", NULL }
     };
     apr_pool_t *p = unit_pool(state);
-    bearer_challenge_t c = { "o", BEARER_CATEGORY_NO_CREDENTIAL, NULL, NULL, NULL, NULL, 0 };
+    bearer_challenge_t c = { "o", BEARER_CATEGORY_NO_CREDENTIAL, NULL, NULL, NULL, NULL, 0,
+                             NULL };
     char *value = apr_palloc(p, 600);
     unsigned i;
     int n;
@@ -189,7 +215,7 @@ static void test_parameters(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        UNIT_TEST(test_forms), UNIT_TEST(test_authentication),
+        UNIT_TEST(test_forms), UNIT_TEST(test_dpop), UNIT_TEST(test_authentication),
         UNIT_TEST(test_realm_is_quoted),
         UNIT_TEST(test_scopes_are_filtered),
         UNIT_TEST(test_metadata_is_a_url_or_nothing),
