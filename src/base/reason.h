@@ -56,7 +56,7 @@
     X(PROOF_NONCE, "proof_nonce", 401, 1, "use_dpop_nonce", \
       "A nonce from this server is needed in the DPoP proof", 0) \
     X(BINDING, "binding", 401, 1, "invalid_token", \
-      "The token is bound to a key that was not proven", 1) \
+      "The token is not bound to a key, or the key was not proven", 1) \
     X(SCOPE, "scope", 403, 1, "insufficient_scope", "The token lacks a required scope", 0) \
     X(REQUIRE, "require", 403, 0, NULL, NULL, 0) \
     X(CROSS_SITE, "cross_site", 403, 0, NULL, NULL, 0) \
