@@ -18,10 +18,8 @@
 
 #include "base/text.h"
 
-#ifdef PACKAGE_VERSION
-#define VERSION_TEXT PACKAGE_VERSION
-#else
-#define VERSION_TEXT "(built without configure)"
+#ifndef BEARER_VERSION
+#define BEARER_VERSION "(built without configure)"
 #endif
 
 static const ht_command_t *const commands[] = {
@@ -105,7 +103,7 @@ static int dispatch(int argc, const char *const *argv, apr_pool_t *p)
         return help(argc - 2, argv + 2, p);
     }
     if (!strcmp(argv[1], "--version")) {
-        printf("htbearer %s (%s, jansson %s)\n", VERSION_TEXT,
+        printf("htbearer %s (%s, jansson %s)\n", BEARER_VERSION,
                OpenSSL_version(OPENSSL_VERSION), jansson_version_str());
         return HT_OK;
     }

@@ -23,8 +23,8 @@
 #include "jose/jwk.h"
 #include "trust/issuer.h"
 
-#ifndef PACKAGE_VERSION
-#define PACKAGE_VERSION "unknown"  /* built without configure */
+#ifndef BEARER_VERSION
+#define BEARER_VERSION "unknown"  /* built without configure */
 #endif
 
 /* ---- values and keys ------------------------------------------------------ */
@@ -343,7 +343,7 @@ json_t *ab_status_collect(const status_counters_t *c, const char *fingerprint,
     json_t *out;
 
     add_own_counts(issuers, c, groups);
-    out = json_pack("{s:s, s:I, s:I, s:s, s:o, s:o}", "version", PACKAGE_VERSION,
+    out = json_pack("{s:s, s:I, s:I, s:s, s:o, s:o}", "version", BEARER_VERSION,
                     "now", TIME(now), "since", TIME(bearer_meter_since(c->meter)),
                     "configuration", fingerprint, "issuers", issuers,
                     "counters", counters_json(c, groups, p));

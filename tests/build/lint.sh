@@ -60,7 +60,7 @@ if test -n "$CPPCHECK"; then
     for name in SIZE INT64 UINT64 TIME; do
         echo "#define APR_${name}_T_FMT \"ld\""
     done | sed 's/\(U.*\|SIZE.*\)ld/\1lu/' >"$scratch/known.h"
-    echo '#define PACKAGE_VERSION "1"' >>"$scratch/known.h"
+    echo '#define BEARER_VERSION "1"' >>"$scratch/known.h"
     # shellcheck disable=SC2086 # lists of words
     $CPPCHECK --quiet --std=c11 --enable=warning,performance,portability \
         --inline-suppr --suppress=missingInclude --error-exitcode=1 \
