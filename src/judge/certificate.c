@@ -99,12 +99,12 @@ const char *bearer_certificate_of_pem(const char *pem, const char **error, apr_p
         return refuse(error, "it is longer than 64 KiB");
     }
     pem += strspn(pem, BLANKS);
-    end = strstr(pem, END);
-    if (strncmp(pem, BEGIN, sizeof(BEGIN) - 1) != 0 || !end) {
+    body = strncmp(pem, BEGIN, sizeof(BEGIN) - 1) == 0 ? pem + sizeof(BEGIN) - 1 : NULL;
+    end = body ? strstr(body, END) : NULL;  /* the two share no dashes */
+    if (!end) {
         return refuse(error, "it is not a certificate in PEM: it does not begin with " BEGIN
                       ", or has no " END);
     }
-    body = pem + sizeof(BEGIN) - 1;
     pem = end + sizeof(END) - 1;
     if (pem[strspn(pem, BLANKS)]) {
         return refuse(error, "it has more than one certificate, or text after it");

@@ -564,6 +564,41 @@ static void test_x25519_is_no_jwk_here(void **state)
     EVP_PKEY_free(p224);
 }
 
+/* Keys that clients send with proofs: for one algorithm, and never private. */
+static void test_public_key_of_a_client(void **state)
+{
+    apr_pool_t *p = unit_pool(state);
+    const bearer_alg_t *es256 = bearer_alg_find("ES256");
+    json_t *key = unit_new_key(p, "EC", "P-256");
+    bearer_verifier_t *verifier;
+    const char *problem;
+    EVP_PKEY *pkey;
+
+    assert_null(bearer_jwk_public(&pkey, &verifier, unit_public(p, key), es256, p));
+    assert_non_null(pkey);
+    assert_int_equal(bearer_verifier_check(verifier, "x", 1, (const unsigned char *)"y", 1),
+                     BEARER_VERIFY_BAD);
+    bearer_verifier_free(verifier);
+    EVP_PKEY_free(pkey);
+    problem = bearer_jwk_public(&pkey, &verifier, key, es256, p);
+    assert_string_equal(problem, "it contains the private member 'd'");
+    assert_null(pkey);
+    assert_null(verifier);
+    problem = bearer_jwk_public(&pkey, &verifier, unit_public(p, key),
+                                bearer_alg_find("ES384"), p);
+    assert_string_equal(problem, "it (EC P-256) cannot verify ES384");
+    assert_null(pkey);
+    problem = bearer_jwk_public(&pkey, &verifier, unit_rfc_key(p, "RFC 7515 A.1"),
+                                bearer_alg_find("HS256"), p);
+    assert_non_null(strstr(problem, "oct"));
+    assert_null(pkey);
+    problem = bearer_jwk_public(&pkey, &verifier, unit_with(p, unit_public(p, key), "use",
+                                                            json_string("enc")), es256, p);
+    assert_string_equal(problem, "its use is 'enc'");
+    assert_null(pkey);
+    assert_null(verifier);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -587,6 +622,7 @@ int main(void)
         UNIT_TEST(test_rsa_private_key_of_d_alone),
         UNIT_TEST(test_private_key_errors),
         UNIT_TEST(test_x25519_is_no_jwk_here),
+        UNIT_TEST(test_public_key_of_a_client),
     };
 
     return UNIT_RUN("jwk", tests);

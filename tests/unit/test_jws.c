@@ -305,6 +305,35 @@ static void test_attack_dots_allocate_nothing(void **state)
     assert_ptr_equal(apr_palloc(p, 8), before + 8);
 }
 
+/* A header is the same only byte for byte; then it is not parsed. */
+static void test_same_header_is_not_parsed(void **state)
+{
+    apr_pool_t *p = unit_pool(state);
+    const char *token = unit_raw_token(p, "{\"alg\":\"ES256\"}", "{}", "x", 1);
+    const char *other = unit_raw_token(p, "{\"alg\":\"ES384\"}", "{}", "x", 1);
+    const apr_size_t len = strcspn(token, ".");
+    bearer_jws_t jws;
+
+    assert_int_equal(bearer_jws_parse_same(&jws, token, len, token, strlen(token), NULL, p),
+                     BEARER_OK);
+    assert_null(jws.header);
+    assert_string_equal(jws.payload, "{}");
+    assert_int_equal(bearer_jws_parse_same(&jws, token, len, other, strlen(other), NULL, p),
+                     BEARER_OK);
+    assert_string_equal(bearer_json_string(jws.header, "alg"), "ES384");
+    assert_int_equal(bearer_jws_parse_same(&jws, token, len - 1, token, strlen(token), NULL, p),
+                     BEARER_OK);
+    assert_non_null(jws.header);
+    assert_int_equal(bearer_jws_parse_same(&jws, NULL, 0, token, strlen(token), NULL, p),
+                     BEARER_OK);
+    assert_non_null(jws.header);
+    /* everything else is read */
+    assert_int_equal(bearer_jws_parse_same(&jws, token, len, token, strlen(token) - 3, NULL, p),
+                     BEARER_SEGMENTS);
+    assert_int_equal(bearer_jws_parse_same(&jws, token, len, apr_pstrcat(p, token, "=", NULL),
+                                           strlen(token) + 1, NULL, p), BEARER_BASE64URL);
+}
+
 static void test_attack_size(void **state)
 {
     apr_pool_t *p = unit_pool(state);
@@ -790,6 +819,7 @@ int main(void)
         UNIT_TEST(test_attack_segments),
         UNIT_TEST(test_an_encrypted_token_is_named),
         UNIT_TEST(test_attack_dots_allocate_nothing),
+        UNIT_TEST(test_same_header_is_not_parsed),
         UNIT_TEST(test_attack_size),
         UNIT_TEST(test_attack_base64url),
         UNIT_TEST(test_attack_respelled_signature),
