@@ -19,7 +19,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from support import certs, clientcert, missing, secrets, tokens
+from support import certs, clientcert, missing, proofs, secrets, tokens
 from support.backends import OwnRedis
 from support.httpd import HTBEARER, HTTPD, SLOW, TOP, free_port, wait_until
 from support.issuer import IssuerHost
@@ -315,7 +315,7 @@ def site(request, one_server, backend, hosts, proxy):
 
 def test_every_recipe_has_its_check():
     assert list(RECIPES) == list(CHECKS)
-    assert len(RECIPES) == 17
+    assert len(RECIPES) == 18
     for one in RECIPES.values():
         assert one.confs and any(status for _, status in one.commands), one.title
 
@@ -519,6 +519,18 @@ AuthBearerClientSecret file:/etc/apache2/bearer/client-secret
                                       jti=random.token_hex(4))).status
     assert {bad("203.0.113.7") for _ in range(21)} == {401, 429}
     assert bad("203.0.113.8") == 401
+
+
+@recipe("Tokens bound to a key")
+def _bound(site):
+    site.start()
+    site.shell("htbearer keygen --alg ES256 --private client.jwk --public public.jwk")
+    with open(site.server.path("client.jwk")) as file:
+        jwk = json.load(file)
+    jwk = jwk["keys"][0] if "keys" in jwk else jwk
+    secrets.register(jwk["d"])
+    site.follow(site.token(cnf={"jkt": proofs.thumbprint(jwk)}))
+    assert site.get("/orders", site.token()).status == 401
 
 
 @recipe("Revoke a token")
