@@ -24,10 +24,9 @@ CONFIGURE = "configure.ac"
 VERSION = r"\d+\.\d+\.\d+(?:-dev)?"
 INIT = re.compile(r"^(AC_INIT\(\[mod_auth_bearer\], \[)(" + VERSION + r")(\]\))$", re.M)
 #: File -> where it names the version. Packages write ~dev, which is older than the
-#: release; debian/changelog adds the package's own number.
+#: release; debian/changelog adds the package's own number. configure makes the .rpm's spec.
 PACKAGES = {
     "debian/changelog": r"\A[\w-]+ \(([^)]+?)(?:-[^)-]+)?\)",
-    "rpm/mod_auth_bearer.spec": r"^Version:\s*(\S+)$",
 }
 
 

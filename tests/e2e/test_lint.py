@@ -363,9 +363,7 @@ def test_what_comes_after_a_release_may_go(tmp_path):
 
 @pytest.mark.parametrize("name,good,bad", [
     ("debian/changelog", "libapache2-mod-auth-bearer (0.9.0~dev-1) unstable; urgency=low\n",
-     "libapache2-mod-auth-bearer (0.9.0-1) unstable; urgency=low\n"),
-    ("rpm/mod_auth_bearer.spec", "Name: x\nVersion:  0.9.0~dev\n",
-     "Name: x\nVersion:  0.8.9\n")])
+     "libapache2-mod-auth-bearer (0.9.0-1) unstable; urgency=low\n")])
 def test_packages_have_the_same_version(tmp_path, name, good, bad):
     root = tree(tmp_path)
     (root / name).parent.mkdir()
