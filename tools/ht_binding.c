@@ -205,7 +205,8 @@ bearer_reason_t ht_prove(const ht_evidence_t *evidence, bearer_judgement_t *j,
     const bearer_principal_t *principal = j->principal;
     bearer_reason_t reason;
 
-    if (j->settings.proof.mode == BEARER_PROOF_IGNORE) {
+    if (j->settings.proof.mode == BEARER_PROOF_IGNORE
+        || (!principal->bound && !j->settings.proof.mode && !evidence->proof)) {
         return BEARER_OK;
     }
     reason = bearer_binding_check(principal, &j->settings, evidence->proof != NULL, &j->why,

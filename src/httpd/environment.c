@@ -8,6 +8,7 @@
 #include "trace.h"
 
 #include "base/reason.h"
+#include "judge/binding.h"
 #include "state/revocation.h"
 
 APLOG_USE_MODULE(auth_bearer);
@@ -34,13 +35,10 @@ const char *ab_environment_token_id(request_rec *r, const credential_t *credenti
 
 void ab_environment_proven(request_rec *r, unsigned proven)
 {
-    const unsigned both = BEARER_BOUND_DPOP | BEARER_BOUND_MTLS;
+    const char *words = bearer_binding_proven(proven);
 
-    proven &= both;
-    if (proven) {
-        apr_table_setn(r->subprocess_env, "BEARER_PROOF",
-                       proven == both ? "dpop,mtls"
-                       : proven == BEARER_BOUND_DPOP ? "dpop" : "mtls");
+    if (words) {
+        apr_table_setn(r->subprocess_env, "BEARER_PROOF", words);
     }
 }
 

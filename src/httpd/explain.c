@@ -15,6 +15,7 @@
 #include "export.h"
 #include "hooks.h"
 #include "process.h"
+#include "proof.h"
 #include "request.h"
 #include "start.h"
 
@@ -28,14 +29,17 @@
 #include <http_log.h>
 #include <http_protocol.h>
 #include <http_request.h>
+#include <http_ssl.h>
 
 #include "base/json.h"
 #include "base/text.h"
 #include "jose/jws.h"
+#include "judge/certificate.h"
 #include "report/explain.h"
 
-/** Maximum size in bytes of a question: the token, a path and a host, in JSON. */
-#define QUESTION_MAX (2 * BEARER_TOKEN_MAX + 64 * 1024)
+/** Maximum size in bytes of a question: the token, a certificate, a path and a host, in
+ *  JSON. */
+#define QUESTION_MAX (2 * BEARER_TOKEN_MAX + 2 * BEARER_CERTIFICATE_MAX + 64 * 1024)
 
 #define RESULT_LINE "authorization result of "
 
@@ -161,6 +165,48 @@ static request_rec *request(inquiry_t *q, server_rec *s)
     r->hostname = host ? host : s->server_hostname;
     apr_table_set(r->headers_in, "Host", r->hostname ? r->hostname : "localhost");
     return r;
+}
+
+/* Stands for mod_ssl, whose connection this is not. */
+static const char *ssl_variable(apr_pool_t *p, server_rec *s, conn_rec *c, request_rec *r,
+                                const char *name)
+{
+    (void)p;
+    (void)s;
+    (void)c;
+    (void)r;
+    return current && !strcmp(name, "SSL_CLIENT_CERT")
+        ? bearer_json_string(current->question, "certificate") : NULL;
+}
+
+/* PEM with blanks for line breaks: see bearer_certificate_of_field(). */
+static const char *on_one_line(const char *pem, apr_pool_t *p)
+{
+    char *line = apr_pstrdup(p, pem), *c;
+
+    for (c = line; *c; c++) {
+        *c = *c == '\n' || *c == '\r' ? ' ' : *c;
+    }
+    return line;
+}
+
+/* Adds the token, and what the client proves. If the client is a proxy that sends client
+ * certificates, the certificate is that of its client. */
+static void present(inquiry_t *q, request_rec *r)
+{
+    const char *proof = bearer_json_string(q->question, "proof");
+    const char *certificate = bearer_json_string(q->question, "certificate");
+    const char *header = ab_config_of(r)->proof.certificate;
+
+    apr_table_set(r->headers_in, "Authorization",
+                  apr_pstrcat(q->p, proof ? "DPoP " : "Bearer ",
+                              bearer_json_string(q->question, "token"), NULL));
+    if (proof) {
+        apr_table_set(r->headers_in, "DPoP", proof);
+    }
+    if (certificate && header) {
+        apr_table_set(r->headers_in, header, on_one_line(certificate, q->p));
+    }
 }
 
 /* Sets the path as if a client had sent it: parsed, normalized, unescaped. */
@@ -398,7 +444,6 @@ static void fail(inquiry_t *q, const char *error)
 
 static void examine(inquiry_t *q, server_rec *s, const char *path)
 {
-    const char *token = bearer_json_string(q->question, "token");
     request_rec *r = request(q, s);
     int rc = set_path(r, path);
 
@@ -417,8 +462,7 @@ static void examine(inquiry_t *q, server_rec *s, const char *path)
              "AllowOverride AuthConfig)");
         return;
     }
-    apr_table_set(r->headers_in, "Authorization",
-                  apr_pstrcat(q->p, "Bearer ", token, NULL));
+    present(q, r);
     ab_export_header_parser(r);
     put(q, "open", json_boolean(without_user(r)));
     judge(q, r);
@@ -468,19 +512,22 @@ static void start_core(inquiry_t *q)
 }
 
 /* Creates the state of a child, without shared memory. Requests to issuers are
- * announced. */
-static int start(inquiry_t *q)
+ * announced. Returns NULL, or why that is impossible. */
+static const char *start(inquiry_t *q)
 {
     process_t *process;
 
     start_core(q);
     if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
-        return 0;
+        return "libcurl cannot be used";
     }
     ab_start_child_init(q->p, q->main);
     process = ab_process();
     if (!process) {
-        return 0;
+        return "this configuration has no issuer; write AuthBearerIssuer URL";
+    }
+    if (ab_proof_post_config(q->p, q->main) != OK) {
+        return "this user cannot read a file of AuthBearerSecretFile";
     }
     process->world.http = bearer_explain_http(
         json_is_true(json_object_get(q->question, "offline")) ? NULL
@@ -489,20 +536,15 @@ static int start(inquiry_t *q)
     bearer_explain_revocations(q->explain, process->revocations, say, NULL);
     process->observe = bearer_explain_observe;
     process->observe_baton = q->explain;
-    return 1;
+    return NULL;
 }
 
 static void inquire(inquiry_t *q)
 {
     const char *path = bearer_json_string(q->question, "path");
-    const char *error = NULL;
-    server_rec *s;
+    const char *error = start(q);
+    server_rec *s = error ? NULL : choose(q, path, &error);
 
-    if (!start(q)) {
-        fail(q, "this configuration has no issuer; write AuthBearerIssuer URL");
-        return;
-    }
-    s = choose(q, path, &error);
     if (s) {
         examine(q, s, path);
     } else {
@@ -539,5 +581,6 @@ void ab_explain_register(void)
     if (ap_exists_config_define("BEARER_EXPLAIN")) {
         ap_hook_test_config(test_config, NULL, NULL, APR_HOOK_LAST);
         ap_hook_error_log(note_log, NULL, NULL, APR_HOOK_MIDDLE);
+        ap_hook_ssl_var_lookup(ssl_variable, NULL, NULL, APR_HOOK_FIRST);
     }
 }

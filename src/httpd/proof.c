@@ -22,6 +22,7 @@
 #include "judge/binding.h"
 #include "judge/certificate.h"
 #include "judge/proof.h"
+#include "report/explain.h"
 #include "state/tokencache.h"
 
 APLOG_USE_MODULE(auth_bearer);
@@ -184,6 +185,9 @@ static bearer_reason_t check_unused(attempt_t *a, const bearer_proof_t *proof,
     apr_pool_t *p = a->r->pool;
     apr_status_t rv;
 
+    if (a->process->observe) {
+        return BEARER_OK;  /* htbearer explain, which has no memory and uses no proof up */
+    }
     if (first->used_proof && !memcmp(first->used_proof, proof->id, sizeof(proof->id))) {
         return BEARER_OK;
     }
@@ -244,6 +248,10 @@ static bearer_reason_t check_proof(attempt_t *a, const bearer_principal_t *princ
                              "no name in AuthBearerBaseURL, so the proof cannot be for this "
                              "server");
     }
+    if (a->process->observe) {
+        proof.observe = bearer_explain_observe_proof;
+        proof.observe_baton = a->process->observe_baton;
+    }
     reason = bearer_proof_judge(&proof, a->r->pool);
     *why = proof.why;
     keep_key(a, proof.made);
@@ -259,17 +267,12 @@ static bearer_reason_t check_proof(attempt_t *a, const bearer_principal_t *princ
 
 /* ---- all of it ---------------------------------------------------------- */
 
-/** The name of this check for htbearer explain. */
-static const bearer_check_t possession = {
-    11, "proof of possession", "AuthBearerProof", 0, 0, 0, NULL
-};
-
-static void observe(attempt_t *a, const bearer_refusal_t *why)
+/* For htbearer explain. */
+static void observe(attempt_t *a, const bearer_check_t *check, const bearer_refusal_t *why)
 {
     if (a->process->observe) {
         a->judgement.why = *why;
-        a->process->observe(a->process->observe_baton, &possession, why->reason,
-                            &a->judgement);
+        a->process->observe(a->process->observe_baton, check, why->reason, &a->judgement);
     }
 }
 
@@ -286,9 +289,11 @@ bearer_reason_t ab_proof_judge(attempt_t *a, const bearer_principal_t *principal
     a->own->unproven = bound | (unsigned)a->settings->proof.mode;
     reason = bearer_binding_check(principal, a->settings, a->credential->dpop, why,
                                   a->r->pool);
+    observe(a, &bearer_explain_binding, why);
     if (reason == BEARER_OK && (bound & BEARER_BOUND_MTLS)) {
         seen = thumbprint_of_client(a, &missing);
         reason = bearer_binding_certificate(principal, seen, missing, why, a->r->pool);
+        observe(a, &bearer_explain_certificate, why);
     }
     if (reason == BEARER_OK && (bound & BEARER_BOUND_DPOP)) {
         reason = check_proof(a, principal, why);
@@ -296,6 +301,5 @@ bearer_reason_t ab_proof_judge(attempt_t *a, const bearer_principal_t *principal
     if (reason == BEARER_OK) {
         a->proven = bound;
     }
-    observe(a, why);
     return reason;
 }

@@ -500,6 +500,97 @@ def test_a_certificate(keys, client):
     assert said.status == 0 and said.json["environment"]["BEARER_PROOF"] == "dpop,mtls", said
 
 
+ORIGIN = "https://api.test"
+PROVEN = """
+AuthBearerBaseURL %s
+AuthBearerSecretFile @ROOT@/secret
+""" % ORIGIN + issuer_conf() + "".join(
+    location("/%s" % name, "AuthBearerThrottle off" + (line and "\nAuthBearerProof " + line))
+    for name, line in (("auto", ""), ("ignore", "ignore"), ("dpop", "dpop window=5s"),
+                       ("mtls", "mtls"), ("nonce", "dpop nonce=on"),
+                       ("proxy", "mtls certificate=X-Cert from=192.0.2.7")))
+
+
+@pytest.fixture(scope="module")
+def proven():
+    made = Httpd(PROVEN, files={"jwks.json": tokens.jwks("rs256"),
+                                "secret": (b"s" * 48, 0o600)})
+    made.start()
+    yield made
+    made.close()
+
+
+@pytest.mark.parametrize("path, case, status", [
+    ("/auto", {}, 200), ("/auto", {"bearer": True}, 401), ("/ignore", {"bearer": True}, 200),
+    ("/auto", {"plain": True}, 401), ("/auto", {"plain": True, "bearer": True}, 200),
+    ("/dpop", {"plain": True, "bearer": True}, 401), ("/dpop", {}, 200),
+    ("/mtls", {}, 401), ("/auto", {"url": "https://other.test/auto"}, 401),
+    ("/auto", {"args": ["--method", "POST"]}, 401), ("/auto?a=b", {}, 200),
+    ("/dpop", {"args": ["--now", "-30"]}, 401), ("/auto", {"args": ["--now", "-30"]}, 200),
+    ("/nonce", {}, 401)])
+def test_possession_as_the_server_says(proven, client, path, case, status):
+    """Each with a proof of its own: a server accepts it once, explain any number of times."""
+    token = tokens.mint() if case.get("plain") else client.bound()
+    args = [str(int(time.time()) + int(a)) if a == "-30" else a for a in case.get("args", [])]
+    proof = client.proof(token, case.get("url") or ORIGIN + path, *args)
+    with open(proof, encoding="ascii") as file:
+        field = file.read().strip()
+    bearer = case.get("bearer")
+    answer = proven.get(path, headers=[("Authorization", "%s %s" % (
+        "Bearer" if bearer else "DPoP", token))] + ([] if bearer else [("DPoP", field)]))
+    assert answer.status == status, answer
+    for _ in range(2):
+        said = at(proven, token, path, *([] if bearer else ["--proof", proof]))
+        assert said.json["status"] == status, said
+        assert said.status == (0 if status == 200 else 1), said
+        if status == 401:
+            line = answer.logged(None, "%s/%s" % (answer.error, answer.check))[0].text
+            assert re.sub(r"made \d+ s", "", said.json["refusal"]) in re.sub(
+                r"made \d+ s", "", line), (said, line)
+            assert said.json.get("challenge") == answer.get("WWW-Authenticate")
+
+
+def test_possession_in_the_answer_of_a_server(proven, client):
+    token = client.bound()
+    said = at(proven, token, "/dpop", "--proof", client.proof(token, ORIGIN + "/dpop"))
+    assert said.json["environment"]["BEARER_PROOF"] == "dpop", said
+    names = [c["check"] for c in said.json["checks"]]
+    assert names.index("binding") < names.index("proof form") < names.index("proof signature")
+    assert {c["result"] for c in said.json["checks"]} == {"passed"}
+    assert not [h for h in said.json["headers"] if h.lower() == "dpop"]
+    said = at(proven, token, "/dpop")
+    assert said.failed == ["binding"] and said.json["checks"][-1]["check"] == "binding"
+    assert said.check("binding")["directive"] == "AuthBearerProof"
+    said = at(proven, token, "/mtls")
+    assert "AuthBearerProof is mtls" in said.check("binding")["detail"]
+    said = at(proven, token, "/dpop", "--proof",
+              client.proof(token, "https://other.test/", "--now", "1700000000"))
+    assert said.failed == ["proof URL", "proof time"], said
+    assert ORIGIN + "/dpop" in said.check("proof URL")["detail"]
+    said = at(proven, token, "/dpop", "--proof",
+              client.proof(token, ORIGIN + "/dpop", "--method", "PUT"), "--method", "PUT")
+    assert said.status == 0, said
+
+
+@pytest.mark.parametrize("path, address", [
+    ("/mtls", "192.0.2.7"), ("/auto", "192.0.2.8"), ("/proxy", "192.0.2.7"),
+    ("/proxy", "192.0.2.8")])
+def test_a_certificate_for_a_server(proven, client, path, address):
+    """From mod_ssl, or from the proxy's header."""
+    cert = client.write("cert.pem", certs.client("a"))
+    other = client.write("other.pem", certs.client("b"))
+    x5t = json.loads(client.run("decode", stdin=client.run(
+        "sign", "--key", client.key, "--mtls", cert)).split("}", 1)[1])["cnf"]["x5t#S256"]
+    token = tokens.mint(cnf={"x5t#S256": x5t})
+    for args, granted in ((["--certificate", cert], True), (["--certificate", other], False),
+                          ([], False)):
+        said = at(proven, token, path, "--address", address, *args)
+        assert said.json["granted"] is granted, said
+        assert said.failed == ([] if granted else ["certificate"]), said
+        if granted:
+            assert said.json["environment"]["BEARER_PROOF"] == "mtls", said
+
+
 # ---- requests of explain --------------------------------------------------------
 
 def test_the_issuer_is_asked_and_that_is_said_before(issuers):
