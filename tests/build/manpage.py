@@ -73,6 +73,15 @@ htbearer explain \-f /etc/apache2/apache2.conf /orders <token
 htbearer revoke \-\-file revoked.list <token
 .fi
 .in
+.PP
+Try a token that is bound to the key of a client:
+.PP
+.in +4n
+.nf
+htbearer proof \-\-key client.json \-\-url https://www.example.com/orders <token >proof
+htbearer explain \-f /etc/apache2/apache2.conf \-\-proof proof /orders <token
+.fi
+.in
 .SH SEE ALSO
 .BR htpasswd (1),
 .BR mod_auth_bearer (5),
