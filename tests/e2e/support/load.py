@@ -112,13 +112,17 @@ class Load(Threads):
         self._answered = threading.Barrier(threads + 1)
         super().__init__([()] * threads)
 
+    def raw(self):
+        """The next request."""
+        return (b"GET %s HTTP/1.1\r\nHost: server.test\r\n"
+                b"Authorization: Bearer %s\r\n\r\n"
+                % (self.path.encode(), self.token().encode()))
+
     def _run(self):
         connection = Connection(self.port)
         due, first = time.monotonic(), True
         while not self._stop.is_set():
-            raw = (b"GET %s HTTP/1.1\r\nHost: server.test\r\n"
-                   b"Authorization: Bearer %s\r\n\r\n"
-                   % (self.path.encode(), self.token().encode()))
+            raw = self.raw()
             start = time.monotonic()
             status = connection.request(raw)
             end = time.monotonic()
