@@ -10,7 +10,8 @@
 # namespaces and Debian's mirror.
 #
 # The bare system is created once, in build/chroot/. CHROOT_KEEP=DIR copies what
-# the command left in /src/build to DIR.
+# the command left in /src/build to DIR; CHROOT_BRING=DIR copies DIR to /src/build
+# before.
 set -eu
 top=$(cd "$(dirname "$0")/../.." && pwd)
 
@@ -72,6 +73,10 @@ if test -e "$top/.git"; then
     git -C "$run/src" reset -q
 else
     tar -c -C "$top" --exclude=./build --exclude=./run . | tar -xo -C "$run/src"
+fi
+if test -n "${CHROOT_BRING-}"; then
+    mkdir "$run/src/build"
+    cp -R "$CHROOT_BRING/." "$run/src/build/"
 fi
 
 # The files that this machine needs to reach its mirrors and registries. The
