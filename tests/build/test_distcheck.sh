@@ -30,9 +30,10 @@ make -j"$(nproc)" distcheck \
 tarball=$(echo mod_auth_bearer-*.tar.gz)
 tar -tzf "$tarball" | sed 's|^[^/]*/||' >"$scratch/list"
 
-# The tarball contains every file of a clone.
+# The tarball contains every file of a clone but debian/, which Debian wants apart
+# from the sources.
 if git -C "$top" rev-parse >/dev/null 2>&1; then
-    git -C "$top" ls-files | grep -v -e '\.gitignore$' | while read -r file; do
+    git -C "$top" ls-files | grep -v -e '\.gitignore$' -e '^debian/' | while read -r file; do
         grep -Fqx -- "$file" "$scratch/list" ||
             fail "$tarball does not have $file"
     done
