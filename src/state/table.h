@@ -97,8 +97,8 @@ apr_status_t bearer_table_keep(bearer_table_t *table, int may, const unsigned ch
 
 /**
  * Uses a proof: of all callers with the same id, one succeeds until the proof expires.
- * Tokens are counted by parts of their digests: a token of which all four parts are
- * shared with tokens of many proofs would be refused too early.
+ * In a table above 1 MB, tokens are counted by parts of their digests: a token of which
+ * all four parts are shared with tokens of many proofs would be refused too early.
  * @param id     BEARER_CACHE_KEY_SIZE bytes, a digest
  * @param token  digest of the token that it was presented with, at least
  *               BEARER_OWNER_SIZE bytes

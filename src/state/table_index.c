@@ -8,6 +8,9 @@
 
 /** Maximum number of an address's sessions that are checked for the one to remove. */
 #define VICTIMS 64
+/** Up to this number of chunks (1 MB), the proofs of a token are counted one by one before
+ *  it is refused. */
+#define SMALL 8192
 
 /* ---- by key ------------------------------------------------------------- */
 
@@ -292,6 +295,19 @@ static chunk_t *number_of(const bearer_table_t *t, const unsigned char *token, i
     return list_of(t, (bearer_owner_t)by, token + (apr_size_t)by * sizeof(apr_uint32_t));
 }
 
+/* A small table has so few numbers that many tokens meet in each; it is counted quickly. */
+static apr_uint32_t count_all(const bearer_table_t *t, const unsigned char *token)
+{
+    apr_uint32_t n = 0;
+    chunk_t i;
+
+    for (i = 1; i < t->header->fresh; i++) {
+        n += t->kinds[i] == CHUNK_HEAD
+            && !memcmp(table_head(t, i)->value, token, BEARER_OWNER_SIZE);
+    }
+    return n;
+}
+
 apr_uint32_t bearer_table_proofs_of(const bearer_table_t *t, const unsigned char *token)
 {
     apr_uint32_t least = *number_of(t, token, 0);
@@ -302,7 +318,7 @@ apr_uint32_t bearer_table_proofs_of(const bearer_table_t *t, const unsigned char
 
         least = n < least ? n : least;
     }
-    return least;
+    return least >= t->each && t->header->chunks <= SMALL ? count_all(t, token) : least;
 }
 
 static void count_proof(bearer_table_t *t, const head_t *head, int sign)
