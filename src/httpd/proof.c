@@ -181,7 +181,9 @@ static const char *own_url(const attempt_t *a)
 static bearer_reason_t check_unused(attempt_t *a, const bearer_proof_t *proof,
                                     bearer_refusal_t *why)
 {
+    const bearer_sha256_piece_t token = { proof->token, proof->token_len };
     request_t *first = ab_request(ab_request_first(a->r));
+    unsigned char digest[BEARER_SHA256_SIZE];
     apr_pool_t *p = a->r->pool;
     apr_status_t rv;
 
@@ -191,8 +193,9 @@ static bearer_reason_t check_unused(attempt_t *a, const bearer_proof_t *proof,
     if (first->used_proof && !memcmp(first->used_proof, proof->id, sizeof(proof->id))) {
         return BEARER_OK;
     }
-    rv = ab_store_use_proof(proof->id, (const unsigned char *)proof->thumbprint,
-                            proof->expires, p);
+    /* by token, not by key: a client may have one key for the tokens of many users */
+    rv = bearer_sha256_of(proof->sha256, digest, &token, 1);
+    rv = rv == APR_SUCCESS ? ab_store_use_proof(proof->id, digest, proof->expires, p) : rv;
     switch (rv) {
     case APR_SUCCESS:
         first->used_proof = apr_pmemdup(ab_request_first(a->r)->pool, proof->id,
@@ -203,7 +206,7 @@ static bearer_reason_t check_unused(attempt_t *a, const bearer_proof_t *proof,
                              "each request needs a proof with its own jti");
     case APR_ENOSPC:
         return bearer_refuse(why, p, BEARER_PROOF_MEMORY, "the memory of used DPoP proofs is "
-                             "full, or this client has used up its share "
+                             "full, or this token has used up its share "
                              "(AuthBearerSOCache ... for=proofs)");
     default:
         return bearer_refuse(why, p, BEARER_PROOF_MEMORY, "the memory of used DPoP proofs "

@@ -5,9 +5,12 @@ import re
 
 import pytest
 
-from support.expect import issuer_conf, key_files, location
+from support.expect import granted, issuer_conf, key_files, location, refused
 from support.fleet import SECRET
 from support.memory import about, shared_memory
+from support.proofs import bound
+from support.proofs import proof as made
+from support.tokens import mint
 
 #: In bytes, and the proofs that it has room for.
 DEFAULT, ROOM = 8704 * 1024, 65812
@@ -176,3 +179,59 @@ def test_status(new_server):
         assert "auth_bearer_%s %d\n" % (name, value) in text
     assert re.search(r"Used proofs<b>0</b>.*>0 bytes of 1024 KiB used",
                      server.get("/bearer-status").text), server.get("/bearer-status").text
+
+
+# --- in use ----------------------------------------------------------------------------
+
+SMALL = 'AuthBearerBaseURL http://server.test\nAuthBearerSOCache shm:64K for=proofs\n'
+
+
+def send(server, token, **over):
+    return server.get("/a", None, {"Authorization": "DPoP " + token, "DPoP": made(
+        "http://server.test/a", token, **over)})
+
+
+def figures(server):
+    return server.get("/bearer-status?format=json").json()["proofs"]
+
+
+@pytest.mark.allow_log("AB0417")
+def test_share_of_a_token(new_server):
+    """A sixteenth; another token of the same key has its own."""
+    server = new_server(SMALL + ISSUER + location("/a") + STATUS, files=KEYS)
+    each = int(re.search(r"# room for (\d+)", server.configtest(
+        "-D", "DUMP_BEARER").output)[1]) // 16
+    token, other = bound(), bound(jti="another")
+    for _ in range(each):
+        granted(send(server, token))
+    for _ in range(3):
+        refused(send(server, token), 503, None, "unavailable", "proof_memory", log="for=proofs")
+    said, = server.log_says("AB0417")
+    assert said.level == "warn" and said.says("AB0417", str(each)), said
+    granted(send(server, other))
+    assert figures(server)["count"] == each + 1
+    assert figures(server)["share"] == 3 and figures(server)["refused"] == 0
+    assert figures(server)["used"] > 0
+    server.graceful()
+    refused(send(server, token), 503, None, "unavailable", "proof_memory")
+    granted(send(server, other))
+
+
+@pytest.mark.allow_log("AB0416")
+def test_full(new_server):
+    """503 for everybody with a proof, nobody else; until proofs expire."""
+    server = new_server(SMALL + "AuthBearerClockSkew 0\n" + ISSUER + location(
+        "/a", "AuthBearerProof auto window=10min") + location("/b") + STATUS, files=KEYS)
+    tokens = [bound(jti="t%d" % i) for i in range(18)]
+    for token in tokens:
+        res = None
+        for _ in range(21):
+            res = send(server, token)
+            if res.status != 200:
+                break
+        if res.status != 200:
+            break
+    refused(res, 503, None, "unavailable", "proof_memory", log="for=proofs")
+    server.wait_log("AB0416", "for=proofs")
+    assert figures(server)["refused"] == 1 and figures(server)["count"] > 300
+    granted(server.get("/b", mint()))
