@@ -41,6 +41,7 @@ typedef struct work_t {
     const char *thumbprint;
     json_t *claims;
     const char *jti;
+    apr_size_t jti_len;
     apr_time_t iat;
 } work_t;
 
@@ -126,7 +127,7 @@ static bearer_reason_t check_form(work_t *w)
         != BEARER_OK) {
         return REFUSE(w, PROOF, "the DPoP proof is not a signed JWT: %s", why.detail);
     }
-    if (!w->jws.header) {
+    if (known && !w->jws.header) {
         w->key = known;
         w->alg = known->alg;
         w->thumbprint = apr_pstrmemdup(w->p, known->thumbprint, DIGEST_TEXT);
@@ -203,10 +204,10 @@ static bearer_reason_t check_claims(work_t *w)
 static bearer_reason_t check_jti(work_t *w)
 {
     const json_t *jti = json_object_get(w->claims, "jti");
-    apr_size_t len = json_string_length(jti);
 
     w->jti = json_string_value(jti);
-    return len >= 1 && len <= BEARER_PROOF_JTI_MAX ? BEARER_OK
+    w->jti_len = json_string_length(jti);
+    return w->jti_len >= 1 && w->jti_len <= BEARER_PROOF_JTI_MAX ? BEARER_OK
         : REFUSE(w, PROOF, "the DPoP proof's jti is not a string of 1 to %d bytes",
                  BEARER_PROOF_JTI_MAX);
 }
@@ -392,7 +393,7 @@ static bearer_reason_t fill(work_t *w)
 {
     bearer_proof_t *proof = w->proof;
     const bearer_sha256_piece_t pieces[] = {
-        { w->thumbprint, DIGEST_TEXT }, { ".", 1 }, { w->jti, strlen(w->jti) }
+        { w->thumbprint, DIGEST_TEXT }, { ".", 1 }, { w->jti, w->jti_len }
     };
 
     proof->thumbprint = w->thumbprint;
