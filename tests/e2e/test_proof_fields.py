@@ -2,6 +2,7 @@
 """The fields of proofs of possession: the scheme DPoP, what the challenges say, and that
 nobody behind the module gets a proof or a client's certificate."""
 import re
+import time
 
 import pytest
 
@@ -9,6 +10,7 @@ from support import secrets
 from support.expect import granted, issuer_conf, key_files, location, refused
 from support.httpd import wait_until
 from support.issuer import headers_of
+from support.proofs import bound, fields, proof
 from support.tokens import mint
 
 pytestmark = [pytest.mark.core, pytest.mark.allow_log("no number: unable to include")]
@@ -16,6 +18,7 @@ pytestmark = [pytest.mark.core, pytest.mark.allow_log("no number: unable to incl
 CERTIFICATE = "X-SSL-Cert"
 INCLUDE = '-- %s\n<!--#include virtual="%s" -->\n'
 REDIRECT = "#!/bin/sh\nprintf 'Location: %s\\r\\n\\r\\n'\n"
+BOUND = ("/bound/env", "/bound/cgi", "/bound/be/x", "/again/cgi")
 PARTS = ("/open/env", "/open/cgi", "/open/be/x", "/shut/cgi", "/shut/be/x")
 WAYS = ("/open/cgi", "/open/env", "/open/be/x")
 CONF = """
@@ -59,11 +62,14 @@ MODES = {
 
 @pytest.fixture(scope="module")
 def server(new_server, backend):
-    files = {"htdocs/files/open/page.shtml": "".join(INCLUDE % (p, p) for p in PARTS)}
-    for way in WAYS:
+    files = {"htdocs/files/open/page.shtml": "".join(INCLUDE % (p, p) for p in PARTS),
+             "htdocs/files/open/bound.shtml": "".join(INCLUDE % (p, p) for p in BOUND)}
+    files["htdocs/files/outer/bound.shtml"] = files["htdocs/files/open/bound.shtml"]
+    files["htdocs/files/outer/to.cgi"] = (REDIRECT % "/again/cgi", 0o755)
+    for way in WAYS + BOUND:
         files["htdocs/files/open/to%s.cgi" % way.replace("/", "-")] = (
             REDIRECT % way, 0o755)
-    conf = (issuer_conf() + CONF
+    conf = ("AuthBearerBaseURL http://127.0.0.1:@PORT@\n" + issuer_conf() + CONF
             + location("/ignore", PROOF)
             + location("/named", PROOF + "\nAuthBearerTokenFrom header:X-Token")
             + location("/cookie", PROOF + "\nAuthBearerTokenFrom cookie:tok")
@@ -71,6 +77,8 @@ def server(new_server, backend):
             + location("/keep", CERT + "\nAuthBearerForward token")
             + location("/open", CERT + "\nAuthBearerOptional On", "all granted")
             + location("/shut", CERT)
+            + location("/bound", CERT) + location("/again", "AuthBearerProof dpop")
+            + location("/files/outer", "AuthBearerProof dpop")
             + location("/auto", "", "all granted")
             + "".join(location("/m/" + path, inside, require)
                       for path, (inside, require) in MODES.items()))
@@ -180,12 +188,54 @@ def test_no_second_scheme_for_403(server):
         assert res.status == 403 and challenges(res) == [wanted], (scheme, res)
 
 
+BINDING = (', error="invalid_token", '
+           'error_description="The token is not bound to a key, or the key was not proven"')
+NO_PROOF = (', error="invalid_dpop_proof", '
+            'error_description="The DPoP proof is not valid"')
+OLD = (', error="invalid_dpop_proof", '
+       'error_description="The DPoP proof is not recent"')
+
+
+@pytest.mark.parametrize("path,bearer,dpop", [
+    ("auto", [B + BINDING, D + ", algs=@"], [D + NO_PROOF + ", algs=@", B]),
+    ("any", [B + BINDING, D + ", algs=@"], [D + NO_PROOF + ", algs=@", B]),
+    ("any-basic", [B + BINDING, D + ", algs=@", BASIC], [D + NO_PROOF + ", algs=@", B, BASIC]),
+    ("dpop", [D + BINDING + ", algs=@"], [D + NO_PROOF + ", algs=@"]),
+    ("dpop-off", [B], [D + ', error="invalid_dpop_proof", algs=@']),
+])
+def test_bound_token_without_proof(server, path, bearer, dpop):
+    for scheme, wanted in (("Bearer", bearer), ("DPoP", dpop)):
+        res = server.get("/m/" + path, headers=with_scheme(scheme, bound()))
+        assert res.status == 401 and challenges(res) == wanted, (scheme, res)
+
+
+def test_old_proof(server):
+    token = bound()
+    old = proof(server.url + "/m/auto", token, iat=int(time.time()) - 3600)
+    res = server.get("/m/auto", headers=fields(token, old))
+    assert res.status == 401 and challenges(res) == [D + OLD + ", algs=@", B], res
+
+
+def test_dpop_does_not_help(server):
+    """The token is bound to a certificate, or unbound where only that counts."""
+    certificate = mint(cnf={"x5t#S256": "A" * 43})
+    for path, token in (("auto", certificate), ("mtls", certificate), ("mtls", mint())):
+        res = server.get("/m/" + path, headers=with_scheme("Bearer", token))
+        assert res.status == 401 and challenges(res) == [B + BINDING], res
+    res = server.get("/m/auto", headers=with_scheme("DPoP", mint()))
+    assert res.status == 401 and challenges(res) == [D + BINDING + ", algs=@", B], res
+
+
 # --- what nobody gets --------------------------------------------------------
 
 #: A value of its own for each spelling.
 SENT = [("DPoP", "proof-one.x.y"), ("dpop", "proof-two.x.y"), (CERTIFICATE, ":cert-one:"),
         ("x-ssl-cert", ":cert-two:"), ("X_SSL_Cert", ":cert-three:"),
         ("x-ssl_cert", ":cert-four:")]
+
+
+def part_of(text, name):
+    return text.partition("-- %s\n" % name)[2].partition("\n-- ")[0]
 
 
 def clean(text):
@@ -228,7 +278,7 @@ def test_parts_of_a_page(server, wire, part):
     token = mint()
     res = server.get("/files/open/page.shtml", h2=wire,
                      headers=[*SENT, *with_scheme("Bearer", token).items()])
-    text = res.text.partition("-- %s\n" % part)[2].partition("\n-- ")[0]
+    text = part_of(res.text, part)
     assert res.status == 200 and clean(text), text
     assert "alice" in text or part.endswith("env"), res.text
 
@@ -245,6 +295,27 @@ def test_error_document(server, wire):
     res = server.get("/shut/x", headers=SENT, h2=wire)
     assert res.status == 401 and "REDIRECT_STATUS" in res.text, res.text
     assert clean(res.text), res.text
+
+
+# --- the check of a proof still finds it ----------------------------------------
+
+@pytest.mark.parametrize("page,form", [
+    *[("/files/open/to%s.cgi" % way.replace("/", "-"), way) for way in BOUND],
+    ("/files/outer/to.cgi", "/again/cgi"),
+    ("/files/open/bound.shtml", None), ("/files/outer/bound.shtml", None)])
+def test_request_made_from_a_request(server, wire, page, form):
+    """The proof is of the URL that the client requested, and is used once."""
+    token = bound()
+    good = fields(token, proof(server.url + page, token))
+    res = server.get(page, headers=good, h2=wire)
+    assert res.status == 200 and clean(res.text), res
+    for part in [form] if form else BOUND[1:]:
+        text = part_of(res.text, part) if not form else res.text
+        assert "alice" in text and ("BEARER_PROOF=dpop\n" in text or "/be/" in part), res.text
+    again = server.get(page, headers=good, h2=wire)
+    assert "alice" not in again.text and "BEARER_PROOF=" not in again.text, again.text
+    other = fields(token, proof(server.url + "/bound/cgi", token))
+    assert "alice" not in server.get(page, headers=other, h2=wire).text
 
 
 def test_log(server):
