@@ -22,7 +22,7 @@ int ab_store_proofs_post_config(apr_pool_t *pconf, server_rec *s);
  * and then counts as waiting for another server (gate.h).
  * @param id       32 bytes: the name of the proof, a digest
  * @param token    32 bytes: the digest of its token. The proofs of one token may fill a
- *                 sixteenth of the memory; with Redis, there is a limit per host
+ *                 quarter of the memory; with Redis, there is a limit per host
  * @param expires  microseconds since the epoch: no check accepts the proof after that
  * @return APR_SUCCESS: it was not used before; APR_EEXIST: it was; APR_ENOSPC: there is
  *         no room, or its token has its share; APR_EGENERAL: the memory is not available,

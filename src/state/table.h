@@ -55,7 +55,7 @@ typedef struct bearer_table_t bearer_table_t;
 /** Default size of a table of proofs: has room for 65,536. In bytes. */
 #define BEARER_TABLE_PROOFS (8704 * 1024)
 /** The share of one token in a table of proofs: one in this many. */
-#define BEARER_TABLE_TOKENS 16
+#define BEARER_TABLE_TOKENS 4
 
 /**
  * Uses block as a table. The first process to attach initializes it, before others

@@ -54,7 +54,7 @@ def test_how_many_a_second(checker, conf, size, seconds, room):
     assert said[1] == size and int(said[3]) == seconds, line
     assert room <= int(said[2]) < 1.2 * room, line
     assert int(said[4]) == int(said[2]) // seconds, line
-    assert int(said[5]) == int(said[2]) // 16 // seconds, line
+    assert int(said[5]) == int(said[2]) // 4 // seconds, line
     assert "AuthBearerSOCache shm:%s for=proofs   # room for %s, kept for %d s: %s a second, %s " \
         "with one token\n" % (size, said[2], seconds, said[4], said[5]) in done.output
     assert bool(done.says("AB0765", "proofs", "shm:" + size, "/run/cache")) == ("@ROOT@" in conf)
@@ -197,10 +197,10 @@ def figures(server):
 
 @pytest.mark.allow_log("AB0417")
 def test_share_of_a_token(new_server):
-    """A sixteenth; another token of the same key has its own."""
+    """A quarter; another token of the same key has its own."""
     server = new_server(SMALL + ISSUER + location("/a") + STATUS, files=KEYS)
     each = int(re.search(r"# room for (\d+)", server.configtest(
-        "-D", "DUMP_BEARER").output)[1]) // 16
+        "-D", "DUMP_BEARER").output)[1]) // 4
     token, other = bound(), bound(jti="another")
     for _ in range(each):
         granted(send(server, token))
