@@ -3,10 +3,11 @@
 nobody behind the module gets a proof or a client's certificate."""
 import re
 import time
+import urllib.parse
 
 import pytest
 
-from support import secrets
+from support import certs, secrets
 from support.expect import granted, issuer_conf, key_files, location, refused
 from support.httpd import wait_until
 from support.issuer import headers_of
@@ -65,6 +66,8 @@ def server(new_server, backend):
     files = {"htdocs/files/open/page.shtml": "".join(INCLUDE % (p, p) for p in PARTS),
              "htdocs/files/open/bound.shtml": "".join(INCLUDE % (p, p) for p in BOUND)}
     files["htdocs/files/outer/bound.shtml"] = files["htdocs/files/open/bound.shtml"]
+    files["htdocs/files/named/page.shtml"] = "".join(
+        INCLUDE % (p, p) for p in ("/bound/cgi", "/other/cgi"))
     files["htdocs/files/outer/to.cgi"] = (REDIRECT % "/again/cgi", 0o755)
     for way in WAYS + BOUND:
         files["htdocs/files/open/to%s.cgi" % way.replace("/", "-")] = (
@@ -79,6 +82,8 @@ def server(new_server, backend):
             + location("/shut", CERT)
             + location("/bound", CERT) + location("/again", "AuthBearerProof dpop")
             + location("/files/outer", "AuthBearerProof dpop")
+            + location("/files/named", CERT)
+            + location("/other", CERT.replace(CERTIFICATE, "X-Other-Cert"))
             + location("/auto", "", "all granted")
             + "".join(location("/m/" + path, inside, require)
                       for path, (inside, require) in MODES.items()))
@@ -316,6 +321,19 @@ def test_request_made_from_a_request(server, wire, page, form):
     assert "alice" not in again.text and "BEARER_PROOF=" not in again.text, again.text
     other = fields(token, proof(server.url + "/bound/cgi", token))
     assert "alice" not in server.get(page, headers=other, h2=wire).text
+
+
+def test_certificate_of_the_outer_request(server, wire):
+    """Each section finds the header of its own name."""
+    mine, other = (pem[pem.index(b"-----BEGIN CERT"):] for pem in (
+        certs.client("one", trusted=False), certs.client("two", trusted=False)))
+    for second in (mine, other):
+        res = server.get("/files/named/page.shtml", bound(None, mine), h2=wire, headers=[
+            (CERTIFICATE, urllib.parse.quote(mine)), ("X-Other-Cert", urllib.parse.quote(second))])
+        assert res.status == 200 and "HTTP_X_SSL_CERT" not in res.text, res
+        assert "BEARER_PROOF=mtls\n" in part_of(res.text, "/bound/cgi"), res.text
+        assert ("alice" in part_of(res.text, "/other/cgi")) == (second == mine), res.text
+        assert "HTTP_X_OTHER_CERT" not in part_of(res.text, "/other/cgi"), res.text
 
 
 def test_log(server):
