@@ -96,10 +96,11 @@ static void scrub_connection(request_rec *r, const bearer_settings_t *settings)
 
 /* ---- the credential -------------------------------------------------------- */
 
-static void strip_source(request_rec *r, const bearer_from_t *from, int keep)
+static void strip_source(request_rec *r, const bearer_settings_t *settings,
+                         const bearer_from_t *from, int keep)
 {
     if (from->kind == BEARER_FROM_HEADER && from->name) {
-        remove_headers(r, NULL, from->name, keep);
+        remove_headers(r, settings, from->name, keep);
     } else if (from->kind == BEARER_FROM_COOKIE && !keep) {
         const char *field = apr_table_get(r->headers_in, "Cookie");
 
@@ -119,10 +120,11 @@ void ab_scrub_credential(request_rec *r, const bearer_settings_t *settings,
         const bearer_from_t *from = &APR_ARRAY_IDX(settings->token_from, i,
                                                    bearer_from_t);
 
-        strip_source(r, from, keep && ab_credential_verified_from(r, from));
+        strip_source(r, settings, from,
+                     keep && ab_credential_verified_from(r, from));
     }
     if (settings->proof.certificate) {
-        remove_headers(r, NULL, settings->proof.certificate, 0);
+        remove_headers(r, settings, settings->proof.certificate, 0);
     }
     apr_table_unset(r->headers_in, "DPoP");
     if (!keep) {
