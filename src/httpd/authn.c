@@ -130,6 +130,7 @@ static int grant_proven(attempt_t *a, const bearer_principal_t *principal)
     if (ab_proof_judge(a, principal, &why) == BEARER_OK) {
         return grant(a, principal);
     }
+    a->vouched = 0;  /* the token is good: whoever has its key must not lose anything */
     if (!a->judged) {  /* the log and the metrics name the issuer of a known token, too */
         memset(&a->judgement, 0, sizeof(a->judgement));
         a->judgement.issuer = principal->issuer;

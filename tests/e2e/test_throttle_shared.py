@@ -16,6 +16,7 @@ from support import client, missing
 from support.expect import (granted, invalid, issuer_conf, key_files,
                             location, refused)
 from support.httpd import SLOW, wait_until
+from support.proofs import bound, fields, proof
 from support.tokens import ISS, mint, unb64
 
 _count = itertools.count(1)
@@ -117,6 +118,34 @@ def test_known_tokens_pass_after_a_graceful_restart(one_server, changed, mpm):
         server.graceful()
         wait_until(lambda: not before & set(server.children()), 20,
                    "the old children's end")
+
+
+def test_a_thief_ends_nothing(one_server):
+    """Who has a bound token but not its key takes nothing from the client that has both,
+    neither during a penalty nor before."""
+    server = one_server(REMOTE + "AuthBearerBaseURL http://server.test\n" + issuer_conf()
+                        + location("/t", PENALTY % 4), files=key_files("rs256"),
+                        modules=["remoteip"])
+    who, token = "198.51.100.13", bound()
+
+    def send(path="/t", **kw):
+        return server.get("/t", headers=[("X-Client", who), *fields(
+            token, proof("http://server.test" + path, token), **kw)])
+    get(server, bad(), who)
+    for _ in range(3):
+        assert send("/other").check == "proof_request"
+        assert send(scheme="Bearer").check == "binding"
+    granted(send())
+    for _ in range(4):
+        get(server, bad(), who)
+    for _ in range(2):
+        refused(get(server, fresh(), who), 429)
+        assert send("/other").check == "proof_request"
+        assert send(scheme="Bearer").check == "binding"
+        server.graceful()
+        assert send(scheme="Bearer").check == "binding"
+        server.graceful()
+        granted(send())
 
 
 def test_known_tokens_are_verified_all_the_same(one_server):
