@@ -176,6 +176,16 @@ static const char *own_url(const attempt_t *a)
     return origin ? apr_pstrcat(a->r->pool, origin, path, NULL) : NULL;
 }
 
+/* A query, a method or an <If> may choose between sections with other windows for one
+ * URL, and a proof is once in all of them. */
+static apr_time_t kept_until(const attempt_t *a, const bearer_proof_t *proof)
+{
+    const apr_interval_time_t here = proof->window + proof->skew;
+    const apr_interval_time_t longest = a->process->global->proofs.life;
+
+    return proof->expires + (longest > here ? longest - here : 0);
+}
+
 /* The same proof may be judged again for the client's request: ahead, for a subrequest,
  * after an internal redirect. */
 static bearer_reason_t check_unused(attempt_t *a, const bearer_proof_t *proof,
@@ -195,7 +205,8 @@ static bearer_reason_t check_unused(attempt_t *a, const bearer_proof_t *proof,
     }
     /* by token, not by key: a client may have one key for the tokens of many users */
     rv = bearer_sha256_of(proof->sha256, digest, &token, 1);
-    rv = rv == APR_SUCCESS ? ab_store_use_proof(proof->id, digest, proof->expires, p) : rv;
+    rv = rv == APR_SUCCESS ? ab_store_use_proof(proof->id, digest, kept_until(a, proof), p)
+                           : rv;
     switch (rv) {
     case APR_SUCCESS:
         first->used_proof = apr_pmemdup(ab_request_first(a->r)->pool, proof->id,

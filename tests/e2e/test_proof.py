@@ -529,3 +529,24 @@ def test_redis_away(fleet, redis):
     res = dpop(fleet[0], "/a", token, proof(FLEET + "/a", token))
     refused(res, 503, None, "unavailable", "proof_memory", log="for=proofs")
     granted(fleet[0].get("/a", mint()))
+
+
+def test_two_windows_of_one_url(one_server, redis):
+    """A query chooses the section, but is no part of htu: the longer window counts."""
+    server = one_server("""
+AuthBearerBaseURL %s
+AuthBearerSecretFile @ROOT@/secret
+AuthBearerClockSkew 0
+AuthBearerSOCache redis://127.0.0.1:%d for=proofs
+""" % (FLEET, redis.port) + issuer_conf() + location("/a", """
+AuthBearerProof auto window=2s
+<If "%{QUERY_STRING} == 'long'">
+    AuthBearerProof auto window=10min
+</If>"""), files={**key_files("rs256"), "secret": (b"s" * 48, 0o600)})
+    token = bound()
+    one = proof(FLEET + "/a", token)
+    granted(dpop(server, "/a", token, one))
+    with redis.client() as client:
+        name, = client.keys("bearer-*")
+        assert client.pttl(name) > 590000
+    bad_proof(dpop(server, "/a?long", token, one), "proof_replay")
