@@ -129,5 +129,5 @@ const char *ab_parse_proof(const parse_t *in, void *record)
                                   "each other: without from=, every client could send the header");
     }
     return error || rule->mode != BEARER_PROOF_IGNORE || !options ? error
-        : ab_parse_complain(in, AB(0625) "ignore looks at no proof; remove the options");
+        : ab_parse_complain(in, AB(0625) "ignore does not check proofs; remove the options");
 }

@@ -221,7 +221,7 @@ static bearer_reason_t check_unused(attempt_t *a, const bearer_proof_t *proof,
                              "(AuthBearerSOCache ... for=proofs)");
     default:
         return bearer_refuse(why, p, BEARER_PROOF_MEMORY, "the memory of used DPoP proofs "
-                             "cannot be asked (AuthBearerSOCache ... for=proofs)");
+                             "is unavailable (AuthBearerSOCache ... for=proofs)");
     }
 }
 
@@ -259,7 +259,7 @@ static bearer_reason_t check_proof(attempt_t *a, const bearer_principal_t *princ
     }
     if (!proof.url) {
         return bearer_refuse(why, a->r->pool, BEARER_PROOF_REQUEST, "the Host of the request is "
-                             "no name in AuthBearerBaseURL, so the proof cannot be for this "
+                             "not a name in AuthBearerBaseURL, so the proof cannot be for this "
                              "server");
     }
     if (a->process->observe) {

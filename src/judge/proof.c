@@ -182,7 +182,7 @@ static bearer_reason_t check_key(work_t *w)
                       "is compromised", member);
     }
     if (!(bearer_jwk_algs(w->jwk) & w->alg->bit)) {
-        return REFUSE(w, PROOF, "the jwk of the DPoP proof, of type %s, is no key for %s",
+        return REFUSE(w, PROOF, "the jwk of the DPoP proof, of type %s, is not a key for %s",
                       bearer_text_quote(w->p, bearer_json_string(w->jwk, "kty")), w->alg->name);
     }
     w->thumbprint = bearer_jwk_thumbprint(w->jwk, w->p);

@@ -281,13 +281,13 @@ static void test_header(void **state)
         { "jwk", "null", "no jwk" },
         { "jwk", "'x'", "no jwk" },
         { "jwk", "[{}]", "no jwk" },
-        { "jwk", "{}", "is no key for ES256" },
-        { "jwk", "{'kty':'oct','k':'AAAA'}", "'oct', is no key for ES256" },
-        { "jwk", "{'kty':'RSA','n':'AQ','e':'AQAB'}", "'RSA', is no key for ES256" },
+        { "jwk", "{}", "is not a key for ES256" },
+        { "jwk", "{'kty':'oct','k':'AAAA'}", "'oct', is not a key for ES256" },
+        { "jwk", "{'kty':'RSA','n':'AQ','e':'AQAB'}", "'RSA', is not a key for ES256" },
         { "jwk", "{'kty':'EC','crv':'P-256'}", "lacks members" },
         { "jwk", "{'kty':'EC','crv':'P-256','x':'','y':''}", "lacks members" },
         { "jwk", "{'kty':'EC','crv':'P-256','x':'AQ','y':'AQ'}", "refused: member 'x'" },
-        { "jwk", "{'kty':'EC','crv':'P-384','x':'AQ','y':'AQ'}", "is no key for ES256" },
+        { "jwk", "{'kty':'EC','crv':'P-384','x':'AQ','y':'AQ'}", "is not a key for ES256" },
         { "jwk", "{'kty':'EC','crv':'P-256',"
                  "'x':'AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA',"
                  "'y':'AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA'}", "not on the curve" },
