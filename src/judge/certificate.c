@@ -10,7 +10,7 @@
 #include <apr_lib.h>
 #include <apr_strings.h>
 #include <openssl/err.h>
-#include <openssl/x509.h>
+#include <openssl/x509v3.h>
 
 #include "base/b64url.h"
 #include "base/text.h"
@@ -26,29 +26,63 @@ static const char *refuse(const char **error, const char *text)
     return NULL;
 }
 
+/* Where a certificate is. */
+typedef enum { ALONE, IN_XFCC } where_t;
+
 /* ---- from DER ------------------------------------------------------------- */
 
-static int is_certificate(const unsigned char *der, apr_size_t len)
+/* May it be a part of X-Forwarded-Client-Cert, beside its names? Envoy writes names of
+ * the types URI and DNS without quotes, after Cert. With a separator in one, a client
+ * would write an element of its own, with the certificate of another. */
+static int is_plain(const X509 *certificate)
+{
+    int critical = 0, plain, i, type;
+    GENERAL_NAMES *names = X509_get_ext_d2i(certificate, NID_subject_alt_name, &critical, NULL);
+
+    plain = names || critical == -1;  /* -1: it has none */
+    for (i = 0; plain && i < sk_GENERAL_NAME_num(names); i++) {
+        const void *value = GENERAL_NAME_get0_value(sk_GENERAL_NAME_value(names, i), &type);
+
+        if (type == GEN_URI || type == GEN_DNS || type == GEN_EMAIL) {
+            const unsigned char *text = ASN1_STRING_get0_data(value);
+            const apr_size_t len = (apr_size_t)ASN1_STRING_length(value);
+
+            plain = !memchr(text, ',', len) && !memchr(text, ';', len)
+                && !memchr(text, '"', len);
+        }
+    }
+    GENERAL_NAMES_free(names);
+    return plain;
+}
+
+/* Returns an error message, or NULL. */
+static const char *check_der(const unsigned char *der, apr_size_t len, where_t where)
 {
     const unsigned char *at = der;
+    const char *error = NULL;
     X509 *certificate;
-    int good;
 
     ERR_set_mark();
     certificate = d2i_X509(NULL, &at, (long)len);
-    good = certificate && at == der + len;
+    if (!certificate || at != der + len) {
+        error = "it is not a certificate: its base64 text is not one in DER";
+    } else if (where == IN_XFCC && !is_plain(certificate)) {
+        error = "it has a certificate whose subject alternative name has a comma, semicolon or "
+                "quote, or cannot be read, so it is not clear what the proxy has written";
+    }
     X509_free(certificate);
     ERR_pop_to_mark();
-    return good;
+    return error;
 }
 
-static const char *of_der(const unsigned char *der, apr_size_t len, const char **error,
-                          apr_pool_t *p)
+static const char *of_der(const unsigned char *der, apr_size_t len, where_t where,
+                          const char **error, apr_pool_t *p)
 {
     unsigned char digest[BEARER_SHA256_SIZE];
 
-    if (!is_certificate(der, len)) {
-        return refuse(error, "it is not a certificate: its base64 text is not one in DER");
+    *error = check_der(der, len, where);
+    if (*error) {
+        return NULL;
     }
     return bearer_text_sha256(der, len, digest) == APR_SUCCESS
         ? bearer_b64url_encode(p, digest, sizeof(digest))
@@ -58,7 +92,8 @@ static const char *of_der(const unsigned char *der, apr_size_t len, const char *
 /* ---- from base64 (RFC 4648 section 4) -------------------------------------- */
 
 /* Reads base64 with padding or none, and blanks anywhere. */
-static const char *of_base64(const char *text, apr_size_t len, const char **error, apr_pool_t *p)
+static const char *of_base64(const char *text, apr_size_t len, where_t where, const char **error,
+                             apr_pool_t *p)
 {
     static const char not_base64[] = "it has characters that are not base64, or its base64 text "
                                      "was cut off";
@@ -82,12 +117,12 @@ static const char *of_base64(const char *text, apr_size_t len, const char **erro
                != APR_SUCCESS) {
         return refuse(error, not_base64);
     }
-    return of_der(der, der_len, error, p);
+    return of_der(der, der_len, where, error, p);
 }
 
 /* ---- PEM (RFC 7468 section 5) ----------------------------------------------- */
 
-const char *bearer_certificate_of_pem(const char *pem, const char **error, apr_pool_t *p)
+static const char *of_pem(const char *pem, where_t where, const char **error, apr_pool_t *p)
 {
     const char *body, *end;
 
@@ -109,15 +144,20 @@ const char *bearer_certificate_of_pem(const char *pem, const char **error, apr_p
     if (pem[strspn(pem, BLANKS)]) {
         return refuse(error, "it has more than one certificate, or text after it");
     }
-    return of_base64(body, (apr_size_t)(end - body), error, p);
+    return of_base64(body, (apr_size_t)(end - body), where, error, p);
+}
+
+const char *bearer_certificate_of_pem(const char *pem, const char **error, apr_pool_t *p)
+{
+    return of_pem(pem, ALONE, error, p);
 }
 
 /* ---- URL encoding -------------------------------------------------------------- */
 
 /* Reads URL-encoded PEM. Encoders that write a blank as `+` encode a plus; others, e.g. AWS
  * ALB, leave the plus of base64 as it is. The blank of the first line tells them apart. */
-static const char *of_encoded(const char *text, apr_size_t len, const char **error,
-                              apr_pool_t *p)
+static const char *of_encoded(const char *text, apr_size_t len, where_t where,
+                              const char **error, apr_pool_t *p)
 {
     const char *end = text + len;
     char *plain = apr_palloc(p, len + 1), *out = plain;
@@ -141,7 +181,7 @@ static const char *of_encoded(const char *text, apr_size_t len, const char **err
         *out++ = c;
     }
     *out = '\0';
-    return bearer_certificate_of_pem(plain, error, p);
+    return of_pem(plain, where, error, p);
 }
 
 /* ---- X-Forwarded-Client-Cert of Envoy ------------------------------------------- */
@@ -191,8 +231,8 @@ static const char *read_pair(pair_t *pair, const char *at)
 
 static const char *of_xfcc(const char *field, const char **error, apr_pool_t *p)
 {
-    pair_t pair, cert = { NULL, NULL, 0, 0 };
-    const char *at = field;
+    const char *at = field, *x5t = NULL;  /* x5t: of the element */
+    pair_t pair;
 
     for (;;) {
         at += strspn(at, BLANKS);
@@ -201,21 +241,23 @@ static const char *of_xfcc(const char *field, const char **error, apr_pool_t *p)
             return refuse(error, "it is not a well-formed X-Forwarded-Client-Cert");
         }
         if (pair.key_len == 4 && strncasecmp(pair.key, "Cert", 4) == 0) {
-            if (cert.value) {
+            if (x5t) {
                 return refuse(error, "an element has more than one Cert");
             }
-            cert = pair;
+            x5t = of_encoded(pair.value, pair.value_len, IN_XFCC, error, p);
+            if (!x5t) {
+                return NULL;
+            }
         }
         at += *at == ';' && (!at[1] || at[1] == ',');  /* nothing after it */
         if (!*at) {
             break;
         }
         if (*at++ == ',') {
-            cert.value = NULL;  /* the next element */
+            x5t = NULL;  /* the next element */
         }
     }
-    return cert.value ? of_encoded(cert.value, cert.value_len, error, p)
-        : refuse(error, "its last element has no Cert, which the proxy must send");
+    return x5t ? x5t : refuse(error, "its last element has no Cert, which the proxy must send");
 }
 
 /* ---- a field ---------------------------------------------------------------------- */
@@ -246,9 +288,9 @@ const char *bearer_certificate_of_field(const char *field, const char **error, a
     }
     if (*field == ':') {
         return len > 1 && field[len - 1] == ':'
-            ? of_base64(field + 1, len - 2, error, p)
+            ? of_base64(field + 1, len - 2, ALONE, error, p)
             : refuse(error, "it is not one byte sequence of RFC 9440, :BASE64:");
     }
     return is_xfcc(field) ? of_xfcc(apr_pstrmemdup(p, field, len), error, p)
-                          : of_encoded(field, len, error, p);
+                          : of_encoded(field, len, ALONE, error, p);
 }

@@ -34,6 +34,8 @@ const char *bearer_certificate_of_pem(const char *pem, const char **error, apr_p
  *     -----BEGIN CERTIFICATE-----   PEM with blanks for line breaks, e.g. %{SSL_CLIENT_CERT}s
  *                                   of mod_headers
  *     By=..;Hash=..;Cert="..."      X-Forwarded-Client-Cert of Envoy, with URL-encoded PEM; of
- *                                   several elements the last, which the nearest proxy added
+ *                                   several elements the last, which the nearest proxy added.
+ *                                   Refused if a subject alternative name of any Cert in it
+ *                                   has a separator, because Envoy does not quote such names
  */
 const char *bearer_certificate_of_field(const char *field, const char **error, apr_pool_t *p);

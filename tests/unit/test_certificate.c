@@ -4,6 +4,9 @@
 
 #include <apr_lib.h>
 #include <openssl/err.h>
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+#include <openssl/x509v3.h>
 
 #include "base/b64url.h"
 #include "judge/certificate.h"
@@ -323,6 +326,70 @@ static void test_xfcc(void **state)
     }
 }
 
+/* Returns the PEM of a certificate with that subject alternative name. */
+static const char *named(apr_pool_t *p, int type, const char *text)
+{
+    EVP_PKEY *key = EVP_EC_gen("P-256");
+    X509 *certificate = X509_new();
+    GENERAL_NAMES *names = GENERAL_NAMES_new();
+    GENERAL_NAME *name = GENERAL_NAME_new();
+    ASN1_IA5STRING *value = ASN1_IA5STRING_new();
+    BIO *out = BIO_new(BIO_s_mem());
+    const char *pem;
+    char *data;
+    long len;
+
+    assert_true(key && ASN1_STRING_set(value, text, -1));
+    GENERAL_NAME_set0_value(name, type, value);
+    assert_true(sk_GENERAL_NAME_push(names, name) == 1);
+    X509_set_version(certificate, X509_VERSION_3);
+    X509_set_pubkey(certificate, key);
+    X509_gmtime_adj(X509_getm_notBefore(certificate), 0);
+    X509_gmtime_adj(X509_getm_notAfter(certificate), 60);
+    assert_int_equal(X509_add1_ext_i2d(certificate, NID_subject_alt_name, names, 0, 0), 1);
+    assert_true(X509_sign(certificate, key, EVP_sha256()));
+    assert_int_equal(PEM_write_bio_X509(out, certificate), 1);
+    len = BIO_get_mem_data(out, &data);
+    pem = apr_pstrmemdup(p, data, (apr_size_t)len);
+    BIO_free(out);
+    GENERAL_NAMES_free(names);
+    X509_free(certificate);
+    EVP_PKEY_free(key);
+    return pem;
+}
+
+/* Envoy writes names without quotes, so one must not begin an element. */
+static void test_names_in_xfcc(void **state)
+{
+    static const struct {
+        int type;
+        const char *text;
+        int good;
+    } cases[] = {
+        { GEN_URI, "spiffe://a.test/b?c=d", 1 }, { GEN_DNS, "a.test", 1 },
+        { GEN_URI, "x,Cert=y", 0 }, { GEN_URI, "x;y", 0 }, { GEN_URI, "\"", 0 },
+        { GEN_DNS, "x,Cert=y", 0 }, { GEN_DNS, "x;y", 0 }, { GEN_EMAIL, "x,y@z.test", 0 },
+    };
+    apr_pool_t *p = unit_pool(state);
+    unsigned i;
+
+    for (i = 0; i < UNIT_COUNT(cases); i++) {
+        const char *pem = named(p, cases[i].type, cases[i].text), *error;
+        const char *x5t = bearer_certificate_of_pem(pem, &error, p);
+        const char *cert = encoded(p, pem, "-._~", "%20");
+        const char *part = "subject alternative name";
+
+        assert_non_null(x5t);
+        check(p, bearer_certificate_of_field, cert, x5t, NULL);
+        check(p, bearer_certificate_of_field, apr_psprintf(p, "Cert=\"%s\"", cert),
+              cases[i].good ? x5t : NULL, cases[i].good ? NULL : part);
+        /* as if the name had brought the certificate of RFC 8705 */
+        check(p, bearer_certificate_of_field, apr_psprintf(
+                  p, "Cert=\"%s\";URI=x,Cert=\"%s\"", cert, with_certificates(p, "CERT")),
+              cases[i].good ? MTLS_X5T : NULL, cases[i].good ? NULL : part);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -333,6 +400,7 @@ int main(void)
         UNIT_TEST(test_client_cert),
         UNIT_TEST(test_encoded_pem),
         UNIT_TEST(test_xfcc),
+        UNIT_TEST(test_names_in_xfcc),
     };
 
     return UNIT_RUN("certificate", tests);
