@@ -62,22 +62,26 @@ static const bearer_issuer_t *by_prefix(const bearer_issuers_t *issuers,
     return found;
 }
 
+/* Returns the claims of a JWT, unverified; NULL: it is none. */
+static json_t *claims_of(const char *token, apr_size_t len, apr_pool_t *p)
+{
+    bearer_jws_t jws;
+    json_t *claims;
+
+    memset(&jws, 0, sizeof(jws));
+    return bearer_jws_parse(&jws, token, len, NULL, p) == BEARER_OK
+           && bearer_json_parse(&claims, jws.payload, jws.payload_len, NULL, p)
+                  == APR_SUCCESS ? claims : NULL;
+}
+
 /* Finds the issuer by a JWT's unverified iss: it only selects where to send the request. */
 static const bearer_issuer_t *by_iss(const bearer_issuers_t *issuers,
                                      const char *token, apr_size_t len,
                                      apr_pool_t *p)
 {
-    const char *iss, *tenant;
-    bearer_jws_t jws;
-    json_t *claims;
+    const json_t *claims = claims_of(token, len, p);
+    const char *iss = claims ? bearer_json_string(claims, "iss") : NULL, *tenant;
 
-    memset(&jws, 0, sizeof(jws));
-    if (bearer_jws_parse(&jws, token, len, NULL, p) != BEARER_OK
-        || bearer_json_parse(&claims, jws.payload, jws.payload_len, NULL, p)
-               != APR_SUCCESS) {
-        return NULL;
-    }
-    iss = bearer_json_string(claims, "iss");
     return iss ? bearer_issuers_find(issuers, iss, &tenant, p) : NULL;
 }
 
@@ -297,6 +301,18 @@ static int make_key(question_t *q, const unsigned char *digest,
     return 1;
 }
 
+/* A response without cnf does not unbind a JWT that has one. What the JWT itself says is
+ * not verified here, but the issuer calls it active, and cnf only demands more. Returns 0 if
+ * there is no memory. */
+static int keep_binding(const question_t *q, json_t *claims)
+{
+    const int bound = bearer_json_member(claims, "cnf") != NULL;
+    const json_t *own = bound ? NULL : claims_of(q->token, q->len, q->j->p);
+    json_t *cnf = own ? json_object_get(own, "cnf") : NULL;
+
+    return !cnf || json_object_set(claims, "cnf", cnf) == 0;
+}
+
 static bearer_verdict_t judge_text(question_t *q, const char *text,
                                    apr_size_t len, apr_time_t fetched)
 {
@@ -306,6 +322,10 @@ static bearer_verdict_t judge_text(question_t *q, const char *text,
 
     if (bearer_json_parse(&claims, text, len, NULL, q->j->p) != APR_SUCCESS) {
         bearer_refuse(&q->j->why, q->j->p, BEARER_INTERNAL, "the cached response cannot be read");
+        return BEARER_DENIED;
+    }
+    if (!keep_binding(q, claims)) {
+        bearer_refuse(&q->j->why, q->j->p, BEARER_INTERNAL, "there is no memory for the response");
         return BEARER_DENIED;
     }
     verdict = bearer_judge_claims(q->j, claims, issuer, q->token, q->len);

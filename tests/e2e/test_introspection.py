@@ -14,7 +14,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.x509 import load_der_x509_certificate
 
-from support import certs, missing, secrets, tokens
+from support import certs, missing, proofs, secrets, tokens
 from support.assertions import LONG_SECRET, private_jwk, verify_assertion
 from support.expect import granted, invalid, key_files, location, refused
 from support.httpd import LogLine, free_port, wait_until
@@ -885,6 +885,24 @@ def test_jwt_is_asked_about(everything, issuer):
     revoked = issuer.mint(sub="eve")
     invalid(server.get("/", revoked), "inactive", "inactive")
     assert issuer.count("introspect") == 2
+
+
+def test_jwt_stays_bound(new_server, issuer):
+    """Its own cnf counts if the response has none, from the cache, too."""
+    server = new_server(
+        "AuthBearerBaseURL http://server.test\n"
+        + asks(issuer, NO_AUTH, endpoint=issuer.introspect_url + " for=all") + ALL)
+    token = issuer.mint(cnf={"jkt": proofs.jkt("es256-dpop")})
+    for over in ({}, {"cnf": None}):
+        issuer.active[token] = answer() | over
+        for _ in range(3):
+            invalid(server.get("/", token), "binding", "binding")
+            granted(server.get("/", headers=proofs.fields(
+                token, proofs.proof("http://server.test/", token))))
+        server.restart()
+    issuer.active[token] = answer(cnf={"jkt": proofs.jkt("es256-new")})
+    granted(server.get("/", headers=proofs.fields(
+        token, proofs.proof("http://server.test/", token, name="es256-new"))))
 
 
 def test_jwt_of_the_others_is_verified_here(everything, issuer):
