@@ -1,16 +1,17 @@
 #!/bin/sh
 # Licensed under the Apache License, Version 2.0; see LICENSE.
 #
-# usage: tests/build/arm64.sh DIRECTORY
+# usage: tests/build/arm64.sh DIRECTORY [--build]
 #
 # Run by hand, and by runtests.sh if a cross compiler is installed. Builds
 # everything for arm64 and runs the unit tests and the fuzzers' seeds under
 # qemu-user. Needs a cross compiler and qemu (tests/build/install_packages.sh
 # arm64). Debian's arm64 libraries are unpacked below DIRECTORY: no foreign
-# architecture is added to this system, and nothing is installed.
+# architecture is added to this system, and nothing is installed. With --build, it
+# only builds module and tool, in DIRECTORY/build.
 set -eu
 top=$(cd "$(dirname "$0")/../.." && pwd)
-mkdir -p "${1:?usage: $0 DIRECTORY}"
+mkdir -p "${1:?usage: $0 DIRECTORY [--build]}"
 dir=$(cd "$1" && pwd)
 triplet=aarch64-linux-gnu
 root=$dir/sysroot
@@ -92,6 +93,10 @@ export PKG_CONFIG_LIBDIR="$PKG_CONFIG_LIBDIR:$root/usr/share/pkgconfig"
 "$top/configure" --quiet --host=$triplet --enable-maintainer-mode \
     --with-apxs="$dir/bin/apxs" PKG_CONFIG="$(command -v pkg-config)" CC="$triplet-gcc --sysroot=$root" \
     LDFLAGS="-Wl,-rpath-link,$root/lib/$triplet:$root/usr/lib/$triplet"
+if test "${2-}" = --build; then
+    make -s -j"$(nproc)"
+    exit 0
+fi
 make -s -j"$(nproc)" check TESTS=
 
 failed=
