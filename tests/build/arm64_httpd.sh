@@ -34,8 +34,10 @@ if test "${1-}" = --namespaces; then
     shift 3
     mount -t proc proc "$system/proc"
     mount --rbind /dev "$system/dev"
-    mkdir -p "$system$work"
-    mount --bind "$work" "$system$work"
+    for folder in "$work" "$top"; do   # the tests name files in them
+        mkdir -p "$system$folder"
+        mount --bind "$folder" "$system$folder"
+    done
     exec /usr/bin/python3 -B "$top/tests/build/arm64_httpd.py" "$system" "$@"
 fi
 
