@@ -36,6 +36,17 @@ static const char *parse_certificate(const parse_t *in, const char *header,
                             bearer_text_quote(in->p, header));
 }
 
+/* APR reads 10 as 10.0.0.0/8: a comma for a dot would trust a whole network. */
+static int is_part(const char *address)
+{
+    int dots = 0;
+
+    for (; *address && *address != ':'; address++) {
+        dots += address[0] == '.' && address[1];
+    }
+    return !*address && dots != 3;
+}
+
 /* ADDR or ADDR/BITS */
 static const char *parse_net(const parse_t *in, const char *text, apr_ipsubnet_t **net)
 {
@@ -44,6 +55,7 @@ static const char *parse_net(const parse_t *in, const char *text, apr_ipsubnet_t
                                 : text;
 
     return (!slash || (slash[1] && !slash[1 + strspn(slash + 1, "0123456789")]))
+        && !is_part(address)
         && apr_ipsubnet_create(net, address, slash ? slash + 1 : NULL, in->p)
                == APR_SUCCESS ? NULL
         : ab_parse_complain(in, AB(0621) "from=: %s is not an IP address or network; expected "

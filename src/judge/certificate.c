@@ -142,7 +142,8 @@ static const char *of_pem(const char *pem, where_t where, const char **error, ap
     }
     pem = end + sizeof(END) - 1;
     if (pem[strspn(pem, BLANKS)]) {
-        return refuse(error, "it has more than one certificate, or text after it");
+        return refuse(error, "it has more than one certificate, or text after it; a proxy must "
+                      "send the client's alone, without a chain, and replace what clients send");
     }
     return of_base64(body, (apr_size_t)(end - body), where, error, p);
 }
