@@ -78,7 +78,7 @@ httpd_without_watchdog() {
     apt-get -qq update
     (cd build && apt-get -qq source --download-only apache2)
     mkdir build/source
-    tar -xf build/apache2_*.orig.tar.* -C build/source --strip-components 1
+    tar -xf build/apache2_*.orig.tar.[gx]z -C build/source --strip-components 1
     (cd build/source && ./configure --quiet --prefix=/opt/httpd --with-mpm=event \
         --enable-mpms-shared=event --enable-modules=none --enable-mods-static=unixd \
         --enable-mods-shared='authn_core authz_core' --disable-watchdog && make -j"$(nproc)" -s &&
