@@ -233,7 +233,7 @@ RemoteIPInternalProxy 127.0.0.1
         for lie in lies:
             plain = lie.replace("\n", " ")
             for token in (tokens.mint(iss=lie), tokens.mint(aud=lie),
-                          tokens.mint(header={"kid": lie}), "no token", tokens.mint(exp=1000)):
+                          tokens.mint(header={"kid": lie}), "a b c", tokens.mint(exp=1000)):
                 server.get("/a?x=" + plain.replace(" ", "%20"), token, {
                     "X-Client": next(liars), "Referer": plain, "User-Agent": plain})
         server.wait_log("AB0104", THROTTLED6)

@@ -735,7 +735,7 @@ async function checkStatus(page) {
   for (const words of ['Granted', 'Refused, last minute', 'Token cache',
     'Throttled addresses', 'Revoked', 'keys fetched', 'next fetch in',
     'usable for another',
-    'metadata fetched', 'RSA', '2048 bits', 'last error', 'Configuration',
+    'metadata fetched', 'RSA', '2048 bits', 'last error', 'configuration',
     'last hour', 'since the start', 'cached responses used']) {
     assert.ok(seen.includes(words), `${words}\n${seen}`);
   }
