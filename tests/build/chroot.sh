@@ -98,6 +98,7 @@ done
 unshare --mount --pid --fork --kill-child sh -eu -c '
     run=$1
     shift
+    mount --bind "$run" "$run"  # a root that can be mounted again, read-only
     mount -t proc proc "$run/proc"
     mount --rbind /sys "$run/sys"
     mount --rbind /dev "$run/dev"
