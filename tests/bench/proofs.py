@@ -27,7 +27,7 @@ from support import proofs, tokens
 
 LIMIT = 1.3
 EXTRA = """AuthBearerBaseURL http://localhost:{port}
-AuthBearerSOCache shm:1G for=proofs"""
+AuthBearerSOCache shm:128M for=proofs"""
 
 
 def sign(port, token, key, jwk, count):
